@@ -1,0 +1,43 @@
+/* The commands, one function each; ctl/commands.c has the table. */
+#ifndef SP_CTL_COMMANDS_H
+#define SP_CTL_COMMANDS_H
+
+#include "ctl/ctl.h"
+
+#define CTL_COMMAND(name) int command_##name(struct ctl *ctl, int argc, char **argv)
+
+CTL_COMMAND(up);
+CTL_COMMAND(down);
+CTL_COMMAND(status);
+CTL_COMMAND(domain_add);
+CTL_COMMAND(domain_list);
+CTL_COMMAND(domain_show);
+CTL_COMMAND(domain_set);
+CTL_COMMAND(domain_delete);
+CTL_COMMAND(user_add);
+CTL_COMMAND(user_list);
+CTL_COMMAND(user_show);
+CTL_COMMAND(user_set);
+CTL_COMMAND(user_delete);
+CTL_COMMAND(user_passwd);
+CTL_COMMAND(alias_add);
+CTL_COMMAND(alias_list);
+CTL_COMMAND(alias_delete);
+CTL_COMMAND(settings_list);
+CTL_COMMAND(settings_describe);
+CTL_COMMAND(settings_get);
+CTL_COMMAND(settings_set);
+CTL_COMMAND(settings_unset);
+CTL_COMMAND(settings_check);
+CTL_COMMAND(settings_reference);
+CTL_COMMAND(queue_list);
+CTL_COMMAND(queue_show);
+CTL_COMMAND(queue_retry);
+CTL_COMMAND(queue_hold);
+CTL_COMMAND(queue_release);
+CTL_COMMAND(queue_delete);
+CTL_COMMAND(trace);
+CTL_COMMAND(sweep);
+
+#undef CTL_COMMAND
+#endif

@@ -1,0 +1,278 @@
+/* What the tool's commands share: options, connection, waiting. */
+#include "ctl/ctl.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/blob/blob.h"
+#include "lib/directory/directory.h"
+#include "lib/mailbox/mailbox.h"
+#include "lib/settings/settings.h"
+
+enum { CONNECT_MS = 5000, WAIT_MS = 30000, TURN_MS = 20, MAX_ARGS = 16 };
+
+int
+ctl_fail(const char *format, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fputs("stagepost: ", stderr);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return 1;
+}
+
+int
+ctl_usage(const char *name)
+{
+	for (const struct ctl_command *c = ctl_commands; c->name != NULL; c++)
+		if (strcmp(c->name, name) == 0)
+			fprintf(stderr, "usage: stagepost %s %s\n", c->name, c->args);
+	return 1;
+}
+
+/* ---- Options ---- */
+
+static void
+remove_arg(int *argc, char **argv, int at, int count)
+{
+	for (int i = at; i + count < *argc; i++)
+		argv[i] = argv[i + count];
+	*argc -= count;
+}
+
+int
+ctl_take_option(int *argc, char **argv, const char *name, const char **value_out)
+{
+	size_t len = strlen(name);
+
+	for (int i = 0; i < *argc; i++) {
+		if (strncmp(argv[i], name, len) != 0)
+			continue;
+		if (argv[i][len] == '=') {
+			*value_out = argv[i] + len + 1;
+			remove_arg(argc, argv, i, 1);
+			return 0;
+		}
+		if (argv[i][len] != '\0')
+			continue;
+		if (i + 1 >= *argc)
+			return -1;
+		*value_out = argv[i + 1];
+		remove_arg(argc, argv, i, 2);
+		return 0;
+	}
+	return 0;
+}
+
+bool
+ctl_take_flag(int *argc, char **argv, const char *name)
+{
+	for (int i = 0; i < *argc; i++)
+		if (strcmp(argv[i], name) == 0) {
+			remove_arg(argc, argv, i, 1);
+			return true;
+		}
+	return false;
+}
+
+bool
+ctl_has_unknown_option(int argc, char **argv)
+{
+	for (int i = 0; i < argc; i++)
+		if (argv[i][0] == '-' && argv[i][1] == '-') {
+			ctl_fail("unknown option %s", argv[i]);
+			return true;
+		}
+	return false;
+}
+
+/* ---- Connection ---- */
+
+static void
+turn_loop(struct ctl *ctl)
+{
+	struct timeval turn = clock_timeval(TURN_MS);
+
+	event_base_loopexit(ctl->base, &turn);
+	event_base_loop(ctl->base, EVLOOP_ONCE);
+}
+
+int
+ctl_connect(struct ctl *ctl, struct err *err)
+{
+	int64_t until = clock_monotonic_ms() + CONNECT_MS;
+
+	if (ctl->redis != NULL)
+		return 0;
+	if (ctl->layout.redis_url[0] == '\0' && layout_load(&ctl->layout, ctl->dir, err) != 0)
+		return -1;
+	ctl->base = event_base_new();
+	ctl->redis = redis_new(ctl->base, ctl->layout.redis_url, err);
+	if (ctl->redis == NULL)
+		return -1;
+	ctl->tracking = tracking_new(ctl->base, ctl->layout.redis_url, err);
+	if (ctl->tracking == NULL)
+		return -1;
+	while (!redis_is_connected(ctl->redis)) {
+		if (clock_monotonic_ms() > until)
+			return err_set(err, ERR_UNAVAILABLE, "Redis at %s does not answer", ctl->layout.redis_url);
+		turn_loop(ctl);
+	}
+	return 0;
+}
+
+struct settings_live *
+ctl_settings(struct ctl *ctl)
+{
+	int64_t until = clock_monotonic_ms() + CONNECT_MS;
+
+	if (ctl->settings == NULL)
+		ctl->settings = settings_live_new(ctl->base, ctl->redis, ctl->tracking, false);
+	while (!settings_live_is_read(ctl->settings) && clock_monotonic_ms() < until)
+		turn_loop(ctl);
+	return ctl->settings;
+}
+
+struct directory *
+ctl_directory(struct ctl *ctl)
+{
+	if (ctl->directory == NULL)
+		ctl->directory = directory_new(ctl->base, ctl->redis, ctl->tracking, ctl_settings(ctl));
+	return ctl->directory;
+}
+
+struct blob_store *
+ctl_blobs(struct ctl *ctl, struct err *err)
+{
+	if (ctl->blobs == NULL)
+		ctl->blobs = blob_store_open(ctl->base, ctl->layout.blobs_url, err);
+	return ctl->blobs;
+}
+
+struct mailbox_store *
+ctl_mailboxes(struct ctl *ctl, struct err *err)
+{
+	if (ctl->mailboxes == NULL && ctl_blobs(ctl, err) != NULL)
+		ctl->mailboxes = mailbox_store_new(ctl->redis, ctl->blobs);
+	return ctl->mailboxes;
+}
+
+void
+ctl_disconnect(struct ctl *ctl)
+{
+	if (ctl->base == NULL)
+		return;
+	if (ctl->mailboxes != NULL)
+		mailbox_store_free(&ctl->mailboxes);
+	if (ctl->blobs != NULL)
+		blob_store_close(&ctl->blobs);
+	if (ctl->directory != NULL)
+		directory_free(&ctl->directory);
+	if (ctl->settings != NULL)
+		settings_live_free(&ctl->settings);
+	if (ctl->tracking != NULL)
+		tracking_free(&ctl->tracking);
+	if (ctl->redis != NULL)
+		redis_free(&ctl->redis);
+	event_base_free(ctl->base);
+	ctl->base = NULL;
+}
+
+/* ---- Waiting ---- */
+
+void
+ctl_wait_end(struct ctl_wait *w, const struct err *err)
+{
+	w->done = true;
+	if (err != NULL)
+		w->err = *err;
+}
+
+void
+ctl_on_done(void *wait, const struct err *err)
+{
+	ctl_wait_end(wait, err);
+}
+
+int
+ctl_wait(struct ctl *ctl, struct ctl_wait *w)
+{
+	int64_t until = clock_monotonic_ms() + WAIT_MS;
+
+	while (!w->done) {
+		/* The callback may still come and would write into a frame that is
+		 * gone, so there is no going on from here. */
+		if (clock_monotonic_ms() > until)
+			exit(ctl_fail("no answer within %d s", WAIT_MS / 1000));
+		turn_loop(ctl);
+	}
+	return w->err.code == ERR_NONE ? 0 : -1;
+}
+
+struct redis_wait {
+	struct ctl_wait wait;
+	redisReply *reply; /* owner */
+};
+
+/* A reply is borrowed for the callback; the tool wants to keep it. */
+static redisReply *
+copy_reply(const redisReply *reply)
+{
+	redisReply *copy = calloc(1, sizeof(*copy));
+
+	copy->type = reply->type;
+	copy->integer = reply->integer;
+	if (reply->str != NULL) {
+		copy->len = reply->len;
+		copy->str = malloc((size_t)reply->len + 1);
+		memcpy(copy->str, reply->str, (size_t)reply->len);
+		copy->str[reply->len] = '\0';
+	}
+	copy->elements = reply->elements;
+	if (reply->elements != 0)
+		copy->element = calloc(reply->elements, sizeof(*copy->element));
+	for (size_t i = 0; i < reply->elements; i++)
+		copy->element[i] = copy_reply(reply->element[i]);
+	return copy;
+}
+
+static void
+on_redis_reply(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct redis_wait *w = arg;
+
+	if (reply != NULL)
+		w->reply = copy_reply(reply);
+	ctl_wait_end(&w->wait, err);
+}
+
+redisReply *
+ctl_redis(struct ctl *ctl, struct err *err, ...)
+{
+	struct redis_wait w = {.wait = CTL_WAIT};
+	struct str argv[MAX_ARGS];
+	size_t argc = 0;
+	const char *word;
+	va_list ap;
+
+	va_start(ap, err);
+	while ((word = va_arg(ap, const char *)) != NULL) {
+		CHECK(argc < MAX_ARGS);
+		argv[argc++] = str_c(word);
+	}
+	va_end(ap);
+	redis_call(ctl->redis, on_redis_reply, &w, argc, argv);
+	if (ctl_wait(ctl, &w.wait) == 0)
+		return w.reply;
+	if (err != NULL)
+		*err = w.wait.err;
+	return NULL;
+}

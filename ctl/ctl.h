@@ -1,0 +1,86 @@
+/* The command-line tool: what every command of it has at hand. */
+#ifndef SP_CTL_CTL_H
+#define SP_CTL_CTL_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+
+#include "ctl/layout.h"
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
+#include "lib/redis/redis.h"
+#include "lib/redis/tracking.h"
+
+struct settings_live;
+struct directory;
+struct blob_store;
+struct mailbox_store;
+
+struct ctl {
+	const char *dir;     /* --dir, or ./data */
+	bool json;	     /* --json */
+	struct layout layout; /* of the cluster worked on */
+	struct arena arena;  /* for the command's life */
+	/* Filled by ctl_connect(): */
+	struct event_base *base;
+	struct redis *redis;
+	struct tracking *tracking;
+	/* Made at first use by ctl_settings(), ctl_directory(), ctl_mailboxes(): */
+	struct settings_live *settings;
+	struct directory *directory;
+	struct blob_store *blobs;
+	struct mailbox_store *mailboxes;
+};
+
+/* One command, or one verb of a command that has verbs. */
+struct ctl_command {
+	const char *name; /* "user add" */
+	const char *args; /* for the usage line */
+	const char *help; /* what it does, a line or more */
+	/* argv: what follows the name and the common options. Exit status. */
+	int (*run)(struct ctl *ctl, int argc, char **argv);
+};
+
+/* ctl/commands.c */
+extern const struct ctl_command ctl_commands[]; /* ended by a NULL name */
+
+/* One line on standard error: "stagepost: ...". Returns 1. */
+__attribute__((format(printf, 1, 2))) int ctl_fail(const char *format, ...);
+/* "usage: stagepost <name> <args>" on standard error. Returns 1. */
+int ctl_usage(const char *name);
+
+/* Connects to the cluster's Redis, waiting at most 5 s. */
+int ctl_connect(struct ctl *ctl, struct err *err);
+struct settings_live *ctl_settings(struct ctl *ctl); /* read; after ctl_connect() */
+struct directory *ctl_directory(struct ctl *ctl);
+struct blob_store *ctl_blobs(struct ctl *ctl, struct err *err); /* NULL: err */
+struct mailbox_store *ctl_mailboxes(struct ctl *ctl, struct err *err);
+void ctl_disconnect(struct ctl *ctl);
+
+/* ---- Waiting for asynchronous work ----
+ * struct ctl_wait w = CTL_WAIT; start_something(..., ctl_on_done, &w);
+ * if (ctl_wait(ctl, &w) != 0) return ctl_fail("%s", w.err.text); */
+struct ctl_wait {
+	bool done;
+	struct err err; /* code ERR_NONE: success */
+};
+#define CTL_WAIT ((struct ctl_wait){.done = false})
+/* Turns the loop until w is done; 0, or -1 with w->err. Ends the program with
+ * a message after 30 s. */
+int ctl_wait(struct ctl *ctl, struct ctl_wait *w);
+void ctl_wait_end(struct ctl_wait *w, const struct err *err); /* err NULL: success */
+void ctl_on_done(void *wait, const struct err *err);	       /* as a callback */
+
+/* A Redis command, waited for: its words as C strings, ended by NULL. The
+ * reply (freed by freeReplyObject) or NULL. */
+__attribute__((sentinel)) redisReply *ctl_redis(struct ctl *ctl, struct err *err, ...);
+
+/* ---- Options ----
+ * Takes "--name value" or "--name=value" out of argv wherever it stands;
+ * *value_out stays as it is when the option is not there. A value missing: -1. */
+int ctl_take_option(int *argc, char **argv, const char *name, const char **value_out);
+bool ctl_take_flag(int *argc, char **argv, const char *name);
+/* An option left over? Then complains and returns true. */
+bool ctl_has_unknown_option(int argc, char **argv);
+
+#endif

@@ -1,0 +1,104 @@
+/* stagepost: the tool's entry. Finds the command, takes the common options. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/ctl.h"
+#include "lib/base/log.h"
+
+static void
+print_help(FILE *out)
+{
+	fputs("NAME\n"
+	      "       stagepost - runs and steers a Stagepost mail cluster\n\n"
+	      "SYNOPSIS\n"
+	      "       stagepost COMMAND [ARGUMENTS] [--dir DIR] [--json]\n\n"
+	      "COMMANDS\n",
+	      out);
+	for (const struct ctl_command *c = ctl_commands; c->name != NULL; c++)
+		fprintf(out, "       %s%s%s\n              %s\n", c->name, c->args[0] != '\0' ? " " : "", c->args, c->help);
+	fputs("\nOPTIONS\n"
+	      "       --dir DIR\n"
+	      "              The folder of the cluster; default ./data.\n"
+	      "       --json Lists as JSON.\n"
+	      "       --help This page; after a command, that command's usage.\n\n"
+	      "ENVIRONMENT\n"
+	      "       STAGEPOST_REDIS, STAGEPOST_BLOBS\n"
+	      "              The store to work on, instead of the one of --dir:\n"
+	      "              redis://host:port, file:/folder.\n\n"
+	      "EXIT STATUS\n"
+	      "       0, or 1 with one line that says what is wrong.\n",
+	      out);
+}
+
+/* The row whose name is the first one or two words; *words_out: how many. */
+static const struct ctl_command *
+find_command(int argc, char **argv, int *words_out)
+{
+	for (const struct ctl_command *c = ctl_commands; c->name != NULL; c++) {
+		const char *space = strchr(c->name, ' ');
+		size_t first = space != NULL ? (size_t)(space - c->name) : strlen(c->name);
+		if (strlen(argv[0]) != first || strncmp(argv[0], c->name, first) != 0)
+			continue;
+		if (space != NULL && (argc < 2 || strcmp(argv[1], space + 1) != 0))
+			continue;
+		*words_out = space != NULL ? 2 : 1;
+		return c;
+	}
+	return NULL;
+}
+
+/* Says which verbs there are when only the first word is known. */
+static int
+complain_of_unknown(const char *word)
+{
+	char verbs[300] = "";
+
+	for (const struct ctl_command *c = ctl_commands; c->name != NULL; c++) {
+		size_t len = strlen(word);
+		if (strncmp(c->name, word, len) != 0 || c->name[len] != ' ')
+			continue;
+		snprintf(verbs + strlen(verbs), sizeof(verbs) - strlen(verbs), "%s%s", verbs[0] != '\0' ? ", " : "",
+			 c->name + len + 1);
+	}
+	if (verbs[0] != '\0')
+		return ctl_fail("%s needs one of: %s", word, verbs);
+	return ctl_fail("unknown command '%s'; see stagepost --help", word);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct ctl ctl = {.dir = "data"};
+	const struct ctl_command *command;
+	int words, status;
+	bool help;
+
+	log_init("stagepost");
+	/* What the libraries log is for operators of a service, not for a tool. */
+	if (getenv("STAGEPOST_LOG_LEVEL") == NULL)
+		log_set_least(LOG_ERROR);
+	argc--, argv++;
+	help = ctl_take_flag(&argc, argv, "--help") | ctl_take_flag(&argc, argv, "-h");
+	ctl.json = ctl_take_flag(&argc, argv, "--json");
+	if (ctl_take_option(&argc, argv, "--dir", &ctl.dir) != 0)
+		return ctl_fail("--dir needs a folder");
+	if (argc == 0 || (argc == 1 && strcmp(argv[0], "help") == 0)) {
+		print_help(help || argc == 1 ? stdout : stderr);
+		return help || argc == 1 ? 0 : 1;
+	}
+	command = find_command(argc, argv, &words);
+	if (command == NULL)
+		return complain_of_unknown(argv[0]);
+	if (help) {
+		printf("usage: stagepost %s %s\n       %s\n", command->name, command->args, command->help);
+		return 0;
+	}
+	arena_init(&ctl.arena);
+	status = command->run(&ctl, argc - words, argv + words);
+	ctl_disconnect(&ctl);
+	arena_fini(&ctl.arena);
+	if (fflush(stdout) != 0 && status == 0)
+		status = ctl_fail("writing the output failed");
+	return status;
+}

@@ -1,0 +1,23 @@
+/* Lists and records, for people or, with --json, for scripts. */
+#ifndef SP_CTL_OUTPUT_H
+#define SP_CTL_OUTPUT_H
+
+#include <cjson/cJSON.h>
+
+#include "ctl/ctl.h"
+#include "lib/base/str.h"
+
+/* Prints and frees. */
+void output_json(cJSON *json);
+/* Names, one a line, or a JSON array. */
+void output_names(const struct ctl *ctl, const struct str *names, unsigned count);
+/* One record: "name: value" lines, or the JSON object. Frees. Nested values are
+ * printed as JSON in their line. */
+void output_record(const struct ctl *ctl, cJSON *object);
+void output_add_str(cJSON *object, const char *name, struct str value);
+
+/* FIELD=VALUE arguments, cut in place; false when one has no '='. */
+struct directory_field;
+bool output_cut_field(const char *arg, struct str *name_out, struct str *value_out);
+
+#endif

@@ -1,0 +1,187 @@
+/* `stagepost status`: every process, the queue, the store. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "ctl/commands.h"
+#include "ctl/output.h"
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+
+static void
+add_text_or_number(cJSON *o, const char *name, struct str value, bool number)
+{
+	int64_t v;
+
+	if (number && str_to_i64(value, &v))
+		cJSON_AddNumberToObject(o, name, (double)v);
+	else
+		output_add_str(o, name, value);
+}
+
+/* One process by its heartbeat: the fixed fields, then what its kind says. */
+static cJSON *
+process_record(const redisReply *fields)
+{
+	cJSON *o = cJSON_CreateObject(), *status, *item, *next;
+	int64_t beat = 0;
+	char *text;
+
+	output_add_str(o, "kind", redis_field(fields, "kind"));
+	output_add_str(o, "id", redis_field(fields, "id"));
+	add_text_or_number(o, "pid", redis_field(fields, "pid"), true);
+	output_add_str(o, "host", redis_field(fields, "host"));
+	add_text_or_number(o, "started_ms", redis_field(fields, "started_ms"), true);
+	str_to_i64(redis_field(fields, "heartbeat_ms"), &beat);
+	cJSON_AddNumberToObject(o, "heartbeat_age_ms", (double)(clock_unix_ms() - beat));
+	output_add_str(o, "settings_version", redis_field(fields, "settings_version"));
+	text = str_dup(redis_field(fields, "status"));
+	status = cJSON_Parse(text);
+	mem_free(text);
+	for (item = status != NULL ? status->child : NULL; item != NULL; item = next) {
+		next = item->next;
+		cJSON_DetachItemViaPointer(status, item);
+		cJSON_AddItemToObject(o, item->string, item);
+	}
+	cJSON_Delete(status);
+	return o;
+}
+
+static cJSON *
+read_processes(struct ctl *ctl, struct err *err)
+{
+	redisReply *ids = ctl_redis(ctl, err, "ZRANGE", "cluster:procs", "0", "-1", NULL);
+	cJSON *list = cJSON_CreateArray();
+
+	if (ids == NULL)
+		return NULL;
+	for (size_t i = 0; i < ids->elements; i++) {
+		char key[300];
+		redisReply *fields;
+		snprintf(key, sizeof(key), "cluster:proc:%s", ids->element[i]->str);
+		fields = ctl_redis(ctl, err, "HGETALL", key, NULL);
+		if (fields != NULL && fields->elements != 0)
+			cJSON_AddItemToArray(list, process_record(fields));
+		if (fields != NULL)
+			freeReplyObject(fields);
+	}
+	freeReplyObject(ids);
+	return list;
+}
+
+/* The brokers' counts, added up. */
+static cJSON *
+sum_queue(const cJSON *processes)
+{
+	static const char *const names[] = {"messages", "queued", "active", "deferred", "held"};
+	cJSON *sum = cJSON_CreateObject();
+	const cJSON *process;
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		double total = 0;
+		cJSON_ArrayForEach(process, processes)
+		{
+			const cJSON *n = cJSON_GetObjectItem(cJSON_GetObjectItem(process, "queue"), names[i]);
+			total += cJSON_IsNumber(n) ? n->valuedouble : 0;
+		}
+		cJSON_AddNumberToObject(sum, names[i], total);
+	}
+	return sum;
+}
+
+static void
+read_config(struct ctl *ctl, const char *name, char *out, size_t size)
+{
+	struct err err;
+	redisReply *reply = ctl_redis(ctl, &err, "CONFIG", "GET", name, NULL);
+
+	str_copy(STR("unknown"), out, size);
+	if (reply == NULL)
+		return;
+	if (reply->elements == 2)
+		str_copy(redis_str(reply->element[1]), out, size);
+	freeReplyObject(reply);
+}
+
+static cJSON *
+store_record(struct ctl *ctl)
+{
+	cJSON *o = cJSON_CreateObject();
+	char appendonly[32], fsync[32];
+	struct statvfs fs;
+	const char *folder = ctl->layout.blobs_url + strlen("file:");
+	bool is_file = strncmp(ctl->layout.blobs_url, "file:", 5) == 0;
+
+	read_config(ctl, "appendonly", appendonly, sizeof(appendonly));
+	read_config(ctl, "appendfsync", fsync, sizeof(fsync));
+	cJSON_AddStringToObject(o, "redis", ctl->layout.redis_url);
+	cJSON_AddStringToObject(o, "promise",
+				strcmp(appendonly, "yes") == 0 && strcmp(fsync, "always") == 0
+					? "every answered change is synced"
+					: "less than DURABLE: Redis runs without appendonly yes and appendfsync always");
+	cJSON_AddBoolToObject(o, "durable", strcmp(appendonly, "yes") == 0 && strcmp(fsync, "always") == 0);
+	cJSON_AddStringToObject(o, "appendonly", appendonly);
+	cJSON_AddStringToObject(o, "appendfsync", fsync);
+	cJSON_AddStringToObject(o, "blobs", ctl->layout.blobs_url);
+	if (is_file && statvfs(folder, &fs) == 0) {
+		cJSON_AddNumberToObject(o, "blobs_free_bytes", (double)fs.f_bavail * (double)fs.f_frsize);
+		cJSON_AddStringToObject(o, "health", fs.f_bavail != 0 ? "ok" : "the disk is full");
+	} else {
+		cJSON_AddStringToObject(o, "health", is_file ? "the blob folder cannot be reached from here" : "ok");
+	}
+	return o;
+}
+
+static double
+number_of(const cJSON *o, const char *name)
+{
+	const cJSON *n = cJSON_GetObjectItem(o, name);
+	return cJSON_IsNumber(n) ? n->valuedouble : 0;
+}
+
+static void
+print_for_people(const cJSON *all)
+{
+	const cJSON *process, *queue = cJSON_GetObjectItem(all, "queue"), *store = cJSON_GetObjectItem(all, "store");
+
+	printf("%-16s %-28s %-8s %-20s %-10s %s\n", "KIND", "ID", "PID", "HOST", "HEARTBEAT", "SETTINGS");
+	cJSON_ArrayForEach(process, cJSON_GetObjectItem(all, "processes"))
+		printf("%-16s %-28s %-8.0f %-20s %6.0f ms  %s\n",
+		       cJSON_GetStringValue(cJSON_GetObjectItem(process, "kind")),
+		       cJSON_GetStringValue(cJSON_GetObjectItem(process, "id")), number_of(process, "pid"),
+		       cJSON_GetStringValue(cJSON_GetObjectItem(process, "host")), number_of(process, "heartbeat_age_ms"),
+		       cJSON_GetStringValue(cJSON_GetObjectItem(process, "settings_version")));
+	printf("\nqueue: %.0f messages (%.0f queued, %.0f active, %.0f deferred, %.0f held)\n", number_of(queue, "messages"),
+	       number_of(queue, "queued"), number_of(queue, "active"), number_of(queue, "deferred"),
+	       number_of(queue, "held"));
+	printf("store: %s; %s, %s\n", cJSON_GetStringValue(cJSON_GetObjectItem(store, "health")),
+	       cJSON_GetStringValue(cJSON_GetObjectItem(store, "promise")),
+	       cJSON_GetStringValue(cJSON_GetObjectItem(store, "blobs")));
+}
+
+int
+command_status(struct ctl *ctl, int argc, char **argv)
+{
+	cJSON *all, *processes;
+	struct err err;
+
+	if (ctl_has_unknown_option(argc, argv) || argc != 0)
+		return ctl_usage("status");
+	if (ctl_connect(ctl, &err) != 0)
+		return ctl_fail("%s", err.text);
+	processes = read_processes(ctl, &err);
+	if (processes == NULL)
+		return ctl_fail("%s", err.text);
+	all = cJSON_CreateObject();
+	cJSON_AddItemToObject(all, "processes", processes);
+	cJSON_AddItemToObject(all, "queue", sum_queue(processes));
+	cJSON_AddItemToObject(all, "store", store_record(ctl));
+	if (ctl->json) {
+		output_json(all);
+		return 0;
+	}
+	print_for_people(all);
+	cJSON_Delete(all);
+	return 0;
+}

@@ -1,0 +1,398 @@
+/* `stagepost up`: a whole cluster on one machine, supervised; `down`.
+ *
+ * Started in the order in which the programs need each other: Redis, brokers,
+ * workers, frontends; stopped the other way round, so that what was accepted
+ * is in the spool and synced before the store goes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ctl/certificate.h"
+#include "ctl/commands.h"
+#include "ctl/demo.h"
+#include "ctl/probe.h"
+#include "ctl/supervisor.h"
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+
+enum { STAGE_REDIS, STAGE_BROKER, STAGE_WORKER, STAGE_FRONTEND };
+enum { READY_MS = 30000, GRACE_MS = 35000, MAX_OF_A_KIND = 50 };
+
+struct up {
+	struct layout layout;
+	bool demo;
+	bool detach;
+	struct supervisor *children;
+	char log_dir[LAYOUT_PATH_MAX];
+	char run_dir[LAYOUT_PATH_MAX];
+	char cert[LAYOUT_PATH_MAX];
+	char key[LAYOUT_PATH_MAX];
+	char bin_dir[LAYOUT_PATH_MAX]; /* where our own programs are */
+	int metrics_count;	       /* processes with a metrics port so far */
+};
+
+static volatile sig_atomic_t stop_wanted;
+
+static void
+on_stop_signal(int signal_number)
+{
+	(void)signal_number;
+	stop_wanted = 1;
+}
+
+static void
+on_child_signal(int signal_number)
+{
+	(void)signal_number; /* only to wake us from sleep */
+}
+
+/* ---- What is started ---- */
+
+static int
+start_redis(struct up *up, struct err *err)
+{
+	char port[16], dir[LAYOUT_PATH_MAX];
+	const char *const env[] = {NULL};
+	const char *const argv[] = {"redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", dir,
+				    "--appendonly", "yes", "--appendfsync", "always", "--save", "",
+				    "--no-appendfsync-on-rewrite", "no", "--daemonize", "no", "--stop-writes-on-bgsave-error",
+				    "no", "--repl-diskless-sync", "no", "--tcp-backlog", "4096", "--maxclients", "20000", NULL};
+
+	snprintf(port, sizeof(port), "%d", layout_port(&up->layout, 6379, 0));
+	layout_path(&up->layout, "redis", dir);
+	if (supervisor_start(up->children, "redis", STAGE_REDIS, argv, env, err) != 0)
+		return -1;
+	if (!probe_port("127.0.0.1", layout_port(&up->layout, 6379, 0), READY_MS, &stop_wanted))
+		return err_set(err, ERR_UNAVAILABLE, "redis-server did not start; see %s/redis.log", up->log_dir);
+	return 0;
+}
+
+/* A program of ours. extra: further arguments, ended by NULL, or NULL. */
+static int
+start_program(struct up *up, const char *program, const char *name, unsigned stage, const char *const *extra,
+	      struct err *err)
+{
+	char path[LAYOUT_PATH_MAX + 40], id[80], metrics[16];
+	char redis[LAYOUT_TEXT_MAX + 32], blobs[LAYOUT_TEXT_MAX + 32], host[300];
+	char cert[LAYOUT_PATH_MAX + 32], key[LAYOUT_PATH_MAX + 32];
+	const char *env[] = {redis, blobs, host, cert, key, NULL};
+	const char *argv[20] = {path, "--id", id, "--metrics-port", metrics};
+	unsigned used = 5;
+
+	snprintf(path, sizeof(path), "%s/%s", up->bin_dir, program);
+	snprintf(id, sizeof(id), "%s", name);
+	snprintf(metrics, sizeof(metrics), "%d", layout_metrics_port(&up->layout, up->metrics_count++));
+	snprintf(redis, sizeof(redis), "STAGEPOST_REDIS=%s", up->layout.redis_url);
+	snprintf(blobs, sizeof(blobs), "STAGEPOST_BLOBS=%s", up->layout.blobs_url);
+	snprintf(host, sizeof(host), "STAGEPOST_HOSTNAME=%s", up->layout.hostname);
+	snprintf(cert, sizeof(cert), "STAGEPOST_TLS_CERT=%s", up->cert);
+	snprintf(key, sizeof(key), "STAGEPOST_TLS_KEY=%s", up->key);
+	for (unsigned i = 0; extra != NULL && extra[i] != NULL; i++)
+		argv[used++] = extra[i];
+	argv[used] = NULL;
+	return supervisor_start(up->children, name, stage, argv, env, err);
+}
+
+static int
+start_frontend(struct up *up, int index, struct err *err)
+{
+	char name[32], base[16];
+	const char *extra[] = {"--port-base", base, "--listen", up->layout.listen, NULL};
+
+	snprintf(name, sizeof(name), "frontend-%d", index);
+	snprintf(base, sizeof(base), "%d", layout_port(&up->layout, 0, index));
+	if (up->layout.listen[0] == '\0')
+		extra[2] = NULL;
+	return start_program(up, "frontend", name, STAGE_FRONTEND, extra, err);
+}
+
+static int
+start_all(struct up *up, struct err *err)
+{
+	char name[32];
+
+	if (start_redis(up, err) != 0)
+		return -1;
+	for (int i = 0; i < up->layout.brokers; i++) {
+		snprintf(name, sizeof(name), "spool-broker-%d", i);
+		if (start_program(up, "spool-broker", name, STAGE_BROKER, NULL, err) != 0)
+			return -1;
+	}
+	for (int i = 0; i < up->layout.workers; i++) {
+		snprintf(name, sizeof(name), "delivery-worker-%d", i);
+		if (start_program(up, "delivery-worker", name, STAGE_WORKER, NULL, err) != 0)
+			return -1;
+	}
+	for (int i = 0; i < up->layout.frontends; i++)
+		if (start_frontend(up, i, err) != 0)
+			return -1;
+	return 0;
+}
+
+/* Until every process says that it is ready. */
+static int
+wait_ready(struct up *up, struct err *err)
+{
+	int64_t until = clock_monotonic_ms() + READY_MS;
+
+	for (int i = 0; i < up->metrics_count; i++) {
+		int port = layout_metrics_port(&up->layout, i);
+		while (!probe_http_ok("127.0.0.1", port, "/readyz")) {
+			const char *failing = supervisor_failing(up->children, 3);
+			if (stop_wanted)
+				return err_set(err, ERR_UNAVAILABLE, "stopped while starting");
+			if (failing != NULL)
+				return err_set(err, ERR_UNAVAILABLE, "%s does not stay up; see %s/%s.log", failing,
+					       up->log_dir, failing);
+			if (clock_monotonic_ms() > until)
+				return err_set(err, ERR_TIMEOUT, "the process with metrics port %d is not ready after %d s; see %s",
+					       port, READY_MS / 1000, up->log_dir);
+			supervisor_tend(up->children);
+			usleep(20000);
+		}
+	}
+	return 0;
+}
+
+/* ---- Words for the person in front of it ---- */
+
+static void
+print_ports(const struct layout *l)
+{
+	static const struct {
+		const char *name;
+		int port;
+	} ports[] = {{"SMTP", 25},    {"submission", 587}, {"submissions", 465}, {"POP3", 110},
+		     {"POP3S", 995}};
+
+	for (int f = 0; f < l->frontends; f++) {
+		printf("frontend %d:", f);
+		for (unsigned i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
+			printf("  %s %d", ports[i].name, layout_port(l, ports[i].port, f));
+		printf("\n");
+	}
+	printf("metrics: http://127.0.0.1:%d/metrics and up   Redis: %d\n", layout_metrics_port(l, 0),
+	       layout_port(l, 6379, 0));
+}
+
+static void
+print_try(const struct layout *l)
+{
+	printf("\nTry:\n"
+	       "  swaks --server 127.0.0.1:%d --from bob@example.test --to alice@example.test\n"
+	       "  curl -k --user alice@example.test:secret 'pop3s://127.0.0.1:%d/1'\n\n",
+	       layout_port(l, 25, 0), layout_port(l, 995, 0));
+}
+
+/* ---- Options ---- */
+
+static int
+take_number(int *argc, char **argv, const char *name, int least, int most, int *value)
+{
+	const char *text = NULL;
+	int64_t number;
+
+	if (ctl_take_option(argc, argv, name, &text) != 0)
+		return ctl_fail("%s needs a value", name);
+	if (text == NULL)
+		return 0;
+	if (!str_to_i64(str_c(text), &number) || number < least || number > most)
+		return ctl_fail("%s takes a number from %d to %d, not '%s'", name, least, most, text);
+	*value = (int)number;
+	return 0;
+}
+
+static int
+take_options(struct up *up, int argc, char **argv)
+{
+	struct layout *l = &up->layout;
+	const char *listen = "", *hostname = getenv("STAGEPOST_HOSTNAME");
+
+	*l = (struct layout){.port_base = 10000, .frontends = 1, .brokers = 1, .workers = 1};
+	if (take_number(&argc, argv, "--port-base", 0, 40000, &l->port_base) != 0 ||
+	    take_number(&argc, argv, "--frontends", 0, MAX_OF_A_KIND, &l->frontends) != 0 ||
+	    take_number(&argc, argv, "--brokers", 0, MAX_OF_A_KIND, &l->brokers) != 0 ||
+	    take_number(&argc, argv, "--workers", 0, MAX_OF_A_KIND, &l->workers) != 0)
+		return 1;
+	if (ctl_take_option(&argc, argv, "--listen", &listen) != 0)
+		return ctl_fail("--listen needs an address");
+	up->demo = !ctl_take_flag(&argc, argv, "--no-demo");
+	up->detach = ctl_take_flag(&argc, argv, "--detach");
+	if (ctl_has_unknown_option(argc, argv))
+		return 1;
+	if (argc != 0)
+		return ctl_usage("up");
+	str_copy(str_c(listen), l->listen, sizeof(l->listen));
+	if (hostname != NULL)
+		str_copy(str_c(hostname), l->hostname, sizeof(l->hostname));
+	else
+		gethostname(l->hostname, sizeof(l->hostname) - 1);
+	return 0;
+}
+
+/* ---- Running ---- */
+
+static int
+find_programs(struct up *up, struct err *err)
+{
+	ssize_t len = readlink("/proc/self/exe", up->bin_dir, sizeof(up->bin_dir) - 1);
+	char *slash;
+
+	if (len <= 0)
+		return err_set_errno(err, errno, "finding our own programs");
+	up->bin_dir[len] = '\0';
+	slash = strrchr(up->bin_dir, '/');
+	*slash = '\0';
+	return 0;
+}
+
+/* One `up` a folder: the lock is held as long as we run. */
+static int
+lock_folder(struct up *up, struct err *err)
+{
+	char path[LAYOUT_PATH_MAX];
+	int fd;
+
+	layout_path(&up->layout, "run/up.lock", path);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return err_set_errno(err, errno, "opening %s", path);
+	if (lockf(fd, F_TLOCK, 0) != 0) {
+		close(fd);
+		return err_set(err, ERR_EXISTS, "a cluster runs in %s already (stop it with `stagepost down --dir %s`)",
+			       up->layout.dir, up->layout.dir);
+	}
+	return 0;
+}
+
+static void
+watch_signals(void)
+{
+	struct sigaction stop = {.sa_handler = on_stop_signal}, child = {.sa_handler = on_child_signal};
+
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGHUP, &stop, NULL);
+	sigaction(SIGCHLD, &child, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int
+bring_up(struct up *up, struct err *err)
+{
+	if (lock_folder(up, err) != 0 || certificate_ensure(up->cert, up->key, up->layout.hostname, err) != 0)
+		return -1;
+	up->layout.up_pid = (int)getpid();
+	if (layout_save(&up->layout, err) != 0 || start_all(up, err) != 0)
+		return -1;
+	return wait_ready(up, err);
+}
+
+/* Runs until told to stop. report_fd: the pipe to the waiting parent of
+ * --detach (one byte once ready), or -1. */
+static int
+run(struct up *up, int report_fd)
+{
+	struct err err;
+	int status = 0;
+
+	watch_signals();
+	up->children = supervisor_new(up->log_dir, up->run_dir);
+	if (bring_up(up, &err) != 0) {
+		status = stop_wanted ? 0 : ctl_fail("%s", err.text);
+	} else {
+		if (up->demo && demo_run(&up->layout, &err) != 0)
+			fprintf(stderr, "stagepost: the first message: %s\n", err.text);
+		print_ports(&up->layout);
+		if (up->demo)
+			print_try(&up->layout);
+		printf(up->detach ? "Running in the background; stop with `stagepost down --dir %s`.\n"
+				  : "Running; logs in %s/log. Ctrl-C stops the cluster.\n",
+		       up->layout.dir);
+		fflush(stdout);
+		if (report_fd >= 0 && (write(report_fd, "r", 1) != 1 || close(report_fd) != 0))
+			stop_wanted = 1;
+		while (!stop_wanted) {
+			supervisor_tend(up->children);
+			usleep(100000);
+		}
+		printf("Stopping.\n");
+		fflush(stdout);
+	}
+	supervisor_stop(up->children, GRACE_MS);
+	supervisor_free(&up->children);
+	return status;
+}
+
+/* The parent waits until the cluster is ready, so that what follows may use it. */
+static int
+run_detached(struct up *up)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe2(ready, O_CLOEXEC) != 0)
+		return ctl_fail("making a pipe: %s", strerror(errno));
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		return ctl_fail("going into the background: %s", strerror(errno));
+	if (pid != 0) {
+		int status = 1;
+		close(ready[1]);
+		if (read(ready[0], &byte, 1) == 1)
+			return 0;
+		waitpid(pid, &status, 0);
+		return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+	}
+	close(ready[0]);
+	setsid();
+	return run(up, ready[1]);
+}
+
+int
+command_up(struct ctl *ctl, int argc, char **argv)
+{
+	struct up *up = arena_new(&ctl->arena, struct up);
+	struct err err;
+
+	if (take_options(up, argc, argv) != 0)
+		return 1;
+	if (layout_prepare(&up->layout, ctl->dir, &err) != 0 || find_programs(up, &err) != 0)
+		return ctl_fail("%s", err.text);
+	layout_path(&up->layout, "log", up->log_dir);
+	layout_path(&up->layout, "run", up->run_dir);
+	layout_path(&up->layout, "tls/cert.pem", up->cert);
+	layout_path(&up->layout, "tls/key.pem", up->key);
+	return up->detach ? run_detached(up) : run(up, -1);
+}
+
+int
+command_down(struct ctl *ctl, int argc, char **argv)
+{
+	struct layout l;
+	struct err err;
+	char path[LAYOUT_PATH_MAX];
+	int fd;
+
+	if (ctl_has_unknown_option(argc, argv))
+		return 1;
+	if (layout_load(&l, ctl->dir, &err) != 0)
+		return ctl_fail("%s", err.text);
+	layout_path(&l, "run/up.lock", path);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	/* Who holds the lock is the one to stop; a stale pid is never signalled. */
+	if (fd < 0 || lockf(fd, F_TEST, 0) == 0)
+		return ctl_fail("no cluster runs in %s", ctl->dir);
+	if (l.up_pid <= 0 || kill(l.up_pid, SIGTERM) != 0)
+		return ctl_fail("stopping process %d: %s", l.up_pid, strerror(errno));
+	lockf(fd, F_LOCK, 0); /* until it has ended */
+	close(fd);
+	printf("Stopped.\n");
+	return 0;
+}

@@ -1,0 +1,508 @@
+/* The table of jobs under way, and the talk with the brokers about them. */
+#include "delivery-worker/jobs.h"
+
+#include <stdio.h>
+#include <utlist.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+#include "lib/bus/frame.h"
+#include "lib/service/metrics.h"
+
+#define RENEW_MIN_MS 100
+#define RENEW_MAX_MS 10000
+#define KINDS_MAX    8
+
+/* A broker that jobs come from. */
+struct giver {
+	struct bus_peer *peer; /* borrowed until on_peer_lost */
+	struct giver *prev, *next;
+};
+
+struct jobs {
+	struct worker *worker; /* borrowed */
+	struct giver *givers;
+	struct job *running;   /* owner of each */
+	unsigned running_of[KINDS_MAX];
+	uint64_t done_of[KINDS_MAX];
+	int64_t slots_of[KINDS_MAX]; /* as told to the brokers */
+	struct event *renew;
+	bool draining;
+	void (*on_empty)(void *arg);
+	void *on_empty_arg;
+};
+
+static unsigned
+kind_index(const struct job_kind *kind)
+{
+	return (unsigned)(kind - job_kinds);
+}
+
+static const struct job_kind *
+kind_find(Stagepost__JobKind kind)
+{
+	for (const struct job_kind *k = job_kinds; k->name != NULL; k++) {
+		if (k->kind == kind)
+			return k;
+	}
+	return NULL;
+}
+
+static void
+send_frame(struct jobs *j, struct bus_peer *peer, const Stagepost__Frame *frame)
+{
+	struct err err;
+
+	if (bus_send(j->worker->bus, peer, frame, &err) != 0)
+		log_warning(NULL, "frame not sent to the broker", F_C("broker", bus_peer_id(peer)),
+			    F_C("frame", bus_frame_name(frame)), F_ERR(&err));
+}
+
+/* ---- Credit ---- */
+static void
+read_slots(struct jobs *j)
+{
+	const struct settings *s = settings_current(j->worker->settings);
+
+	for (const struct job_kind *k = job_kinds; k->name != NULL; k++)
+		j->slots_of[kind_index(k)] = j->draining ? 0 : k->slots(s);
+}
+
+static void
+say_hello(struct jobs *j, struct bus_peer *peer)
+{
+	Stagepost__Credit credits[KINDS_MAX];
+	Stagepost__Credit *slots[KINDS_MAX];
+	Stagepost__WorkerHello hello = STAGEPOST__WORKER_HELLO__INIT;
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+
+	for (const struct job_kind *k = job_kinds; k->name != NULL; k++) {
+		unsigned i = kind_index(k);
+
+		CHECK(i < KINDS_MAX);
+		stagepost__credit__init(&credits[i]);
+		credits[i].kind = k->kind;
+		credits[i].slots = (uint32_t)j->slots_of[i];
+		slots[hello.n_slots++] = &credits[i];
+	}
+	hello.worker = (char *)j->worker->name;
+	hello.slots = slots;
+	frame.body_case = STAGEPOST__FRAME__BODY_WORKER_HELLO;
+	frame.worker_hello = &hello;
+	send_frame(j, peer, &frame);
+}
+
+static void
+say_hello_to_all(struct jobs *j)
+{
+	struct giver *g;
+
+	read_slots(j);
+	DL_FOREACH (j->givers, g)
+		say_hello(j, g->peer);
+}
+
+static void
+on_settings(void *arg, const struct settings *s)
+{
+	struct jobs *j = arg;
+	bool changed = false;
+
+	for (const struct job_kind *k = job_kinds; k->name != NULL; k++)
+		changed |= !j->draining && k->slots(s) != j->slots_of[kind_index(k)];
+	if (changed)
+		say_hello_to_all(j);
+}
+
+/* ---- Leases ---- */
+static int64_t
+renew_interval(const struct jobs *j)
+{
+	int64_t shortest = RENEW_MAX_MS;
+	struct job *job;
+
+	DL_FOREACH (j->running, job) {
+		if (job->msg->lease_ms / 3 < shortest)
+			shortest = job->msg->lease_ms / 3;
+	}
+	return shortest > RENEW_MIN_MS ? shortest : RENEW_MIN_MS;
+}
+
+static void
+renew_for(struct jobs *j, struct bus_peer *peer)
+{
+	Stagepost__JobRenew renew = STAGEPOST__JOB_RENEW__INIT;
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	unsigned count = 0;
+	struct job *job;
+
+	DL_COUNT (j->running, job, count)
+		;
+	renew.jobs = mem_alloc(sizeof(*renew.jobs) * (count + 1));
+	DL_FOREACH (j->running, job) {
+		if (job->peer == peer)
+			renew.jobs[renew.n_jobs++] = job->msg->job;
+	}
+	frame.body_case = STAGEPOST__FRAME__BODY_JOB_RENEW;
+	frame.job_renew = &renew;
+	if (renew.n_jobs > 0)
+		send_frame(j, peer, &frame);
+	mem_free(renew.jobs);
+}
+
+static void
+on_renew(evutil_socket_t fd, short what, void *arg)
+{
+	struct jobs *j = arg;
+	struct timeval interval;
+	struct giver *g;
+
+	(void)fd;
+	(void)what;
+	DL_FOREACH (j->givers, g)
+		renew_for(j, g->peer);
+	if (j->running == NULL)
+		return;
+	interval = clock_timeval(renew_interval(j));
+	event_add(j->renew, &interval);
+}
+
+/* The first renewal comes within a third of the lease, also when the timer
+ * was set for jobs with a longer one. */
+static void
+arm_renewal(struct jobs *j, const struct job *job)
+{
+	int64_t third = job->msg->lease_ms / 3;
+	struct timeval interval = clock_timeval(third > RENEW_MIN_MS ? third : RENEW_MIN_MS);
+	struct timeval due, now;
+
+	if (event_pending(j->renew, EV_TIMEOUT, &due)) {
+		evutil_gettimeofday(&now, NULL);
+		evutil_timeradd(&now, &interval, &now);
+		if (!evutil_timercmp(&now, &due, <))
+			return;
+	}
+	event_add(j->renew, &interval);
+}
+
+/* ---- Taking jobs ---- */
+static bool
+job_is_sound(const Stagepost__Job *msg)
+{
+	size_t total;
+
+	if (msg->envelope == NULL || msg->envelope->body == NULL || msg->n_recipients == 0)
+		return false;
+	if (msg->kind == STAGEPOST__JOB_KIND__REPORT && msg->state == NULL)
+		return false;
+	total = msg->envelope->n_recipients;
+	for (size_t i = 0; i < total; i++) {
+		if (msg->envelope->recipients[i] == NULL)
+			return false;
+	}
+	for (size_t i = 0; i < msg->n_recipients; i++) {
+		if (msg->recipients[i] >= total)
+			return false;
+	}
+	return true;
+}
+
+/* The broker gives all recipients in the envelope, `added` ones too; where it
+ * left those in the state, they are put there. */
+static void
+merge_added(Stagepost__Job *msg, struct arena *arena)
+{
+	Stagepost__Envelope *env = msg->envelope;
+	size_t highest = 0, count;
+	Stagepost__Recipient **all;
+
+	for (size_t i = 0; i < msg->n_recipients; i++) {
+		if (msg->recipients[i] > highest)
+			highest = msg->recipients[i];
+	}
+	if (env == NULL || msg->state == NULL || msg->state->n_added == 0 || highest < env->n_recipients)
+		return;
+	count = env->n_recipients + msg->state->n_added;
+	all = arena_array(arena, Stagepost__Recipient *, count);
+	memcpy(all, env->recipients, sizeof(*all) * env->n_recipients);
+	memcpy(all + env->n_recipients, msg->state->added, sizeof(*all) * msg->state->n_added);
+	env->recipients = all;
+	env->n_recipients = count;
+}
+
+static struct job *
+job_new(struct jobs *j, struct bus_peer *peer, const Stagepost__Job *given)
+{
+	struct job *job = mem_new(struct job);
+	struct buf packed = BUF_EMPTY;
+	Stagepost__Job *msg;
+
+	arena_init(&job->arena);
+	bus_message_pack(&given->base, &packed);
+	msg = bus_message_unpack(&stagepost__job__descriptor, buf_str(&packed), &job->arena);
+	buf_fini(&packed);
+	if (msg != NULL)
+		merge_added(msg, &job->arena);
+	if (msg == NULL || !job_is_sound(msg)) {
+		arena_fini(&job->arena);
+		mem_free(job);
+		return NULL;
+	}
+	job->worker = j->worker;
+	job->peer = peer;
+	job->msg = msg;
+	job->started_ms = clock_monotonic_ms();
+	job->results = arena_array(&job->arena, Stagepost__RecipientResult *, msg->n_recipients);
+	job->log = (struct log_context){.fields = {F_C("id", msg->envelope->id), F_I64("job", msg->job)}};
+	return job;
+}
+
+static struct job *
+job_find(struct jobs *j, const struct bus_peer *peer, uint64_t number)
+{
+	struct job *job;
+
+	DL_FOREACH (j->running, job) {
+		if (job->peer == peer && job->msg->job == number)
+			return job;
+	}
+	return NULL;
+}
+
+static void
+on_job(struct jobs *j, struct bus_peer *peer, const Stagepost__Frame *frame)
+{
+	const struct job_kind *kind = kind_find(frame->job->kind);
+	struct job *job;
+
+	if (kind == NULL || (job = job_new(j, peer, frame->job)) == NULL) {
+		/* Its lease runs out; the broker then sees what it gave. */
+		log_error(NULL, "job not understood", F_C("broker", bus_peer_id(peer)), F_I64("job", frame->job->job),
+			  F_I64("kind", frame->job->kind));
+		return;
+	}
+	job->kind = kind;
+	DL_APPEND(j->running, job);
+	j->running_of[kind_index(kind)]++;
+	metrics_add(M_JOBS_RUNNING, 1);
+	arm_renewal(j, job);
+	log_debug(&job->log, "job taken", F_C("kind", kind->name), F_I64("attempt", job->msg->attempt),
+		  F_I64("recipients", job->msg->n_recipients));
+	kind->start(job);
+}
+
+/* No report is wanted any more. May end the job. */
+static void
+job_disown(struct job *job)
+{
+	job->peer = NULL;
+	if (job->kind->stop != NULL)
+		job->kind->stop(job);
+}
+
+static void
+on_revoked(struct jobs *j, struct bus_peer *peer, const Stagepost__Frame *frame)
+{
+	for (size_t i = 0; i < frame->job_revoked->n_jobs; i++) {
+		struct job *job = job_find(j, peer, frame->job_revoked->jobs[i]);
+
+		if (job == NULL)
+			continue;
+		log_info(&job->log, "job revoked by its broker");
+		job_disown(job);
+	}
+}
+
+/* ---- The bus ---- */
+static const struct {
+	Stagepost__Frame__BodyCase body;
+	void (*handle)(struct jobs *j, struct bus_peer *peer, const Stagepost__Frame *frame);
+} frame_handlers[] = {
+	{STAGEPOST__FRAME__BODY_JOB, on_job},
+	{STAGEPOST__FRAME__BODY_JOB_REVOKED, on_revoked},
+};
+
+static void
+on_frame(void *arg, struct bus_peer *peer, const Stagepost__Frame *frame)
+{
+	for (size_t i = 0; i < sizeof(frame_handlers) / sizeof(frame_handlers[0]); i++) {
+		if (frame_handlers[i].body == frame->body_case) {
+			frame_handlers[i].handle(arg, peer, frame);
+			return;
+		}
+	}
+	log_debug(NULL, "frame passed over", F_C("frame", bus_frame_name(frame)));
+}
+
+static void
+on_peer(void *arg, struct bus_peer *peer)
+{
+	struct jobs *j = arg;
+	struct giver *g;
+
+	DL_FOREACH (j->givers, g) {
+		if (g->peer == peer)
+			break;
+	}
+	if (g == NULL) {
+		g = mem_new(struct giver);
+		g->peer = peer;
+		DL_APPEND(j->givers, g);
+	}
+	read_slots(j);
+	say_hello(j, peer);
+}
+
+static void
+on_peer_lost(void *arg, struct bus_peer *peer)
+{
+	struct jobs *j = arg;
+	struct giver *g, *tmp;
+	struct job *job;
+	unsigned lost = 0;
+
+	DL_FOREACH_SAFE (j->givers, g, tmp) {
+		if (g->peer != peer)
+			continue;
+		DL_DELETE(j->givers, g);
+		mem_free(g);
+	}
+	/* Ending one job may end others of its work, so start anew each time. */
+	for (;;) {
+		DL_FOREACH (j->running, job) {
+			if (job->peer == peer)
+				break;
+		}
+		if (job == NULL)
+			break;
+		job_disown(job);
+		lost++;
+	}
+	if (lost > 0)
+		log_warning(NULL, "broker lost, its jobs dropped", F_I64("jobs", lost));
+}
+
+/* ---- Life ---- */
+struct jobs *
+jobs_new(struct worker *w)
+{
+	static const struct bus_events events = {on_peer, on_peer_lost, on_frame};
+	struct jobs *j = mem_new(struct jobs);
+
+	j->worker = w;
+	j->renew = evtimer_new(w->base, on_renew, j);
+	read_slots(j);
+	settings_live_watch(w->settings, on_settings, j);
+	bus_client_watch(w->bus, &events, j);
+	return j;
+}
+
+void
+jobs_free(struct jobs **j)
+{
+	struct giver *g, *tmp;
+
+	if (*j == NULL)
+		return;
+	CHECK((*j)->running == NULL);
+	DL_FOREACH_SAFE ((*j)->givers, g, tmp)
+		mem_free(g);
+	event_free((*j)->renew);
+	mem_free(*j);
+	*j = NULL;
+}
+
+/* Once; a broker may still send a job that crossed our goodbye. */
+static void
+tell_if_empty(struct jobs *j)
+{
+	void (*on_empty)(void *arg) = j->on_empty;
+
+	if (!j->draining || j->running != NULL || on_empty == NULL)
+		return;
+	j->on_empty = NULL;
+	on_empty(j->on_empty_arg);
+}
+
+void
+jobs_drain(struct jobs *j, void (*on_empty)(void *arg), void *arg)
+{
+	j->draining = true;
+	j->on_empty = on_empty;
+	j->on_empty_arg = arg;
+	say_hello_to_all(j);
+	tell_if_empty(j);
+}
+
+bool
+jobs_are_none(const struct jobs *j)
+{
+	return j->running == NULL;
+}
+
+void
+jobs_count(const struct jobs *j, Stagepost__JobKind kind, struct jobs_count *count_out)
+{
+	const struct job_kind *k = kind_find(kind);
+
+	memset(count_out, 0, sizeof(*count_out));
+	if (k == NULL)
+		return;
+	count_out->running = j->running_of[kind_index(k)];
+	count_out->slots = j->slots_of[kind_index(k)];
+	count_out->done = j->done_of[kind_index(k)];
+}
+
+/* ---- The end ---- */
+static void
+send_done(struct job *job)
+{
+	Stagepost__JobDone done = STAGEPOST__JOB_DONE__INIT;
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+
+	done.job = job->msg->job;
+	done.n_results = job->msg->n_recipients;
+	done.results = job->results;
+	done.retry_after_ms = job->retry_after_ms;
+	if (job->destination_trouble != NULL)
+		done.destination_trouble = (char *)job->destination_trouble;
+	frame.body_case = STAGEPOST__FRAME__BODY_JOB_DONE;
+	frame.job_done = &done;
+	send_frame(job->worker->jobs, job->peer, &frame);
+}
+
+static const char *const outcome_names[] = {"delivered", "deferred", "failed", "expanded", "relayed"};
+
+static void
+log_results(const struct job *job)
+{
+	for (size_t i = 0; i < job->msg->n_recipients; i++) {
+		const Stagepost__RecipientResult *r = job->results[i];
+
+		log_info(&job->log, "recipient served", F_C("kind", job->kind->name),
+			 F_C("to", job_recipient(job, r->recipient)->address), F_C("outcome", outcome_names[r->outcome]),
+			 F_C("code", r->code), F_C("text", r->text), F_C("remote", r->remote),
+			 F_I64("ms", r->duration_ms));
+	}
+}
+
+void
+job_finish(struct job *job)
+{
+	struct jobs *j = job->worker->jobs;
+
+	job_result_rest(job, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0", STR("not served"));
+	if (log_enabled(LOG_INFO))
+		log_results(job);
+	if (job->peer != NULL)
+		send_done(job);
+	DL_DELETE(j->running, job);
+	j->running_of[kind_index(job->kind)]--;
+	j->done_of[kind_index(job->kind)]++;
+	metrics_add(M_JOBS_RUNNING, -1);
+	arena_fini(&job->arena);
+	mem_free(job);
+	tell_if_empty(j);
+}

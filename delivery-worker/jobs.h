@@ -1,0 +1,90 @@
+/* The jobs that brokers gave to this worker: taken by credit, held under a
+ * lease that is renewed, ended by a report to the broker that gave them.
+ *
+ * Every kind of job is a row of the table in kinds.c; a new kind is a new row.
+ * When a broker is lost, so are its jobs: whoever has the shard next gives
+ * them out again, marked `recheck`, and nothing more is reported here. */
+#ifndef SP_WORKER_JOBS_H
+#define SP_WORKER_JOBS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "delivery-worker/worker.h"
+#include "lib/base/arena.h"
+#include "lib/base/log.h"
+#include "proto/stagepost.pb-c.h"
+
+#define ENHANCED_CODE_MAX 16 /* "5.1.1", with NUL */
+
+struct job {
+	struct worker *worker;	    /* borrowed */
+	struct bus_peer *peer;	    /* borrowed; NULL: no report is wanted any more */
+	const Stagepost__Job *msg;  /* in the arena; its indexes of recipients were checked */
+	const struct job_kind *kind;
+	struct arena arena;	    /* for the job's life */
+	void *work;		    /* the kind's own */
+	struct log_context log;	    /* fields: id, job */
+
+	/* private to jobs.c */
+	Stagepost__RecipientResult **results; /* one a recipient of msg, NULL until it has one */
+	const char *destination_trouble;
+	uint64_t retry_after_ms;
+	int64_t started_ms;
+	struct job *prev, *next;
+};
+
+struct job_kind {
+	Stagepost__JobKind kind;
+	const char *name;
+	int64_t (*slots)(const struct settings *s); /* jobs of the kind at once */
+	void (*start)(struct job *job);
+	/* Nobody waits for the job any more: end it where that does no harm. It
+	 * still ends by job_finish(). May be NULL. */
+	void (*stop)(struct job *job);
+};
+
+/* kinds.c; ended by a NULL name. */
+extern const struct job_kind job_kinds[];
+
+struct jobs *jobs_new(struct worker *w);
+/* No job may be under way. */
+void jobs_free(struct jobs **j);
+
+/* Takes no more jobs; on_empty is called once the last has ended. */
+void jobs_drain(struct jobs *j, void (*on_empty)(void *arg), void *arg);
+
+bool jobs_are_none(const struct jobs *j);
+
+struct jobs_count {
+	unsigned running;
+	int64_t slots;
+	uint64_t done; /* since the start */
+};
+void jobs_count(const struct jobs *j, Stagepost__JobKind kind, struct jobs_count *count_out);
+
+/* ---- For the kinds ---- */
+const Stagepost__Recipient *job_recipient(const struct job *job, uint32_t index);
+/* The state of an `added` recipient and of one of the envelope alike. */
+unsigned job_recipient_total(const struct job *job);
+
+/* The result of one recipient that the job serves, to be filled in; once more
+ * for the same one gives the same again. Text is cleaned of what is not
+ * printable and cut to 400 bytes. */
+Stagepost__RecipientResult *job_result(struct job *job, uint32_t recipient, Stagepost__RecipientResult__Outcome outcome,
+				       const char *code, struct str text);
+/* The same for all recipients that have none yet. */
+void job_result_rest(struct job *job, Stagepost__RecipientResult__Outcome outcome, const char *code, struct str text);
+bool job_has_result(const struct job *job, uint32_t recipient);
+/* The destination as a whole is ill. */
+void job_set_trouble(struct job *job, struct str text);
+
+/* Reports and frees the job; a recipient without a result is deferred. The
+ * kind's own work must be gone already. */
+void job_finish(struct job *job);
+
+/* Text of others, fit for a log or a report: printable, one line, valid UTF-8,
+ * at most max bytes. */
+struct str job_clean_text(struct arena *arena, struct str text, size_t max);
+
+#endif

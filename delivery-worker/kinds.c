@@ -1,0 +1,34 @@
+/* Every kind of job that this program can do. */
+#include "delivery-worker/jobs.h"
+#include "delivery-worker/local.h"
+#include "delivery-worker/remote/remote.h"
+#include "delivery-worker/report.h"
+
+#define REPORTS_AT_ONCE 20
+
+static int64_t
+local_slots(const struct settings *s)
+{
+	return settings_smtp_out(s, STR_NONE)->max_local_threads;
+}
+
+static int64_t
+remote_slots(const struct settings *s)
+{
+	return settings_smtp_out(s, STR_NONE)->max_delivery_threads;
+}
+
+static int64_t
+report_slots(const struct settings *s)
+{
+	(void)s;
+	return REPORTS_AT_ONCE;
+}
+
+const struct job_kind job_kinds[] = {
+	/* kind				 name	   slots	 start	       stop */
+	{STAGEPOST__JOB_KIND__LOCAL,	 "local",  local_slots,	 local_start,  NULL},
+	{STAGEPOST__JOB_KIND__REMOTE,	 "remote", remote_slots, remote_start, remote_stop},
+	{STAGEPOST__JOB_KIND__REPORT,	 "report", report_slots, report_start, NULL},
+	{0,				 NULL,	   NULL,	 NULL,	       NULL},
+};

@@ -1,0 +1,299 @@
+/* The way of a LOCAL job through its steps; local_private.h names them. */
+#include "delivery-worker/local.h"
+
+#include "delivery-worker/local_private.h"
+#include "lib/base/buf.h"
+#include "lib/base/check.h"
+#include "lib/base/mem.h"
+#include "lib/blob/refs.h"
+
+#define DELIVERED STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED
+#define DEFERRED  STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED
+#define FAILED	  STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED
+#define EXPANDED  STAGEPOST__RECIPIENT_RESULT__OUTCOME__EXPANDED
+
+static void refer(struct local_work *w);
+
+/* ---- Conclude ---- */
+static bool
+target_is_refused(const struct target *t)
+{
+	return t->kind == DIR_UNKNOWN || (t->kind == DIR_DISABLED && !t->domain_disabled) ||
+	       (t->filing != NULL && t->filing->state == FILING_REFUSED);
+}
+
+static bool
+target_is_deferred(const struct target *t)
+{
+	return (t->kind == DIR_DISABLED && t->domain_disabled) ||
+	       (t->filing != NULL && t->filing->state == FILING_DEFERRED);
+}
+
+/* A recipient that came to exactly one account, or to nothing. */
+static void
+conclude_single(struct local_work *w, const struct local_recipient *r, const struct target *t)
+{
+	struct job *job = w->job;
+
+	if (t->filing != NULL && t->filing->state != FILING_DONE)
+		job_result(job, r->index, t->filing->state == FILING_REFUSED ? FAILED : DEFERRED, t->filing->code,
+			   t->filing->text);
+	else if (t->filing != NULL)
+		job_result(job, r->index, DELIVERED, "2.0.0", t->filing->text);
+	else if (t->kind == DIR_DISABLED && t->domain_disabled)
+		job_result(job, r->index, DEFERRED, "4.2.1", STR("the domain is disabled"));
+	else if (t->kind == DIR_DISABLED)
+		job_result(job, r->index, FAILED, "5.2.1", STR("the mailbox is disabled"));
+	else
+		job_result(job, r->index, FAILED, "5.1.1", STR("there is no such mailbox here"));
+}
+
+static Stagepost__Recipient *
+make_recipient(struct job *job, uint32_t from, const struct target *t)
+{
+	const Stagepost__Recipient *parent = job_recipient(job, from);
+	Stagepost__Recipient *r = arena_new(&job->arena, Stagepost__Recipient);
+
+	stagepost__recipient__init(r);
+	r->address = (char *)t->address.p;
+	r->orcpt = parent->orcpt;
+	r->notify = parent->notify;
+	r->local = t->kind != DIR_NOT_LOCAL;
+	r->original = parent->original != NULL && *parent->original != '\0' ? parent->original : parent->address;
+	return r;
+}
+
+/* Several targets, or a remote one. Those that are remote, and those that are
+ * refused, become recipients of their own, so that each is tried and reported
+ * by itself. A deferred one holds all of it back: filed copies are known by
+ * their delivery ids and not filed again. */
+static void
+conclude_several(struct local_work *w, const struct local_recipient *r)
+{
+	struct job *job = w->job;
+	Stagepost__Recipient **fresh = arena_array(&job->arena, Stagepost__Recipient *, r->target_count);
+	Stagepost__RecipientResult *result;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < r->target_count; i++) {
+		const struct target *t = &r->targets[i];
+
+		if (target_is_deferred(t)) {
+			job_result(job, r->index, DEFERRED, t->filing != NULL ? t->filing->code : "4.2.1",
+				   t->filing != NULL ? t->filing->text : STR("a domain is disabled"));
+			return;
+		}
+		if (t->kind == DIR_NOT_LOCAL || target_is_refused(t))
+			fresh[count++] = make_recipient(job, r->index, t);
+	}
+	if (count == 0) {
+		job_result(job, r->index, DELIVERED, "2.0.0",
+			   str_c(arena_printf(&job->arena, "filed in %u mailboxes", r->target_count)));
+		return;
+	}
+	result = job_result(job, r->index, EXPANDED, "2.0.0",
+			    str_c(arena_printf(&job->arena, "expanded to %u addresses", r->target_count)));
+	result->n_new_recipients = count;
+	result->new_recipients = fresh;
+}
+
+static void
+conclude(struct local_work *w, const struct local_recipient *r)
+{
+	struct job *job = w->job;
+	struct str address = str_c(job_recipient(job, r->index)->address);
+
+	if (r->expand_failed && r->err.code == ERR_LIMIT)
+		job_result(job, r->index, FAILED, "5.4.6", STR("the alias leads to too many addresses"));
+	else if (r->expand_failed)
+		job_result(job, r->index, DEFERRED, "4.3.0", str_c(r->err.text));
+	else if (r->target_count == 0)
+		job_result(job, r->index, FAILED, "5.4.6", STR("the alias leads to itself"));
+	else if (r->target_count == 1 && r->targets[0].kind != DIR_NOT_LOCAL)
+		conclude_single(w, r, &r->targets[0]);
+	else if (r->target_count == 1 && str_eq_ci(r->targets[0].address, address))
+		job_result(job, r->index, FAILED, "5.1.2", STR("the domain is not served here any more"));
+	else
+		conclude_several(w, r);
+}
+
+static void
+drop_references(struct local_work *w, const struct blob_id *id, unsigned count)
+{
+	while (count-- > 0)
+		blob_ref_drop(w->job->worker->redis, w->job->worker->blobs, id, 1);
+}
+
+static void
+finish(struct local_work *w)
+{
+	struct job *job = w->job;
+
+	for (unsigned i = 0; i < w->recipient_count; i++)
+		conclude(w, &w->recipients[i]);
+	drop_references(w, &w->body, w->spare_body_refs);
+	if (!blob_id_is_none(&w->digest))
+		drop_references(w, &w->digest, w->spare_digest_refs);
+	/* A duplicate was filed by an earlier try, which may have passed the
+	 * reference: saying so again can leak a blob, the opposite could lose
+	 * the body of the filed copy. */
+	if (job->msg->pass_reference && (w->took_reference || w->saw_duplicate)) {
+		for (unsigned i = 0; i < w->recipient_count; i++)
+			job->results[i]->reference_passed = true;
+	}
+	job_finish(job);
+}
+
+/* ---- File ---- */
+void
+local_filed(struct local_work *w)
+{
+	finish(w);
+}
+
+static void
+defer_all_filings(struct local_work *w, const struct err *err)
+{
+	for (struct filing *f = w->filings; f != NULL; f = f->next) {
+		f->state = FILING_DEFERRED;
+		f->code = "4.3.0";
+		f->text = arena_str(&w->job->arena, str_c(err->text));
+	}
+	finish(w);
+}
+
+/* ---- Refer ---- */
+static void
+on_digest_referred(void *arg, const struct err *err)
+{
+	struct local_work *w = arg;
+
+	if (err != NULL) {
+		/* Filed without one: mailboxes compute it when they are asked. */
+		memset(&w->digest, 0, sizeof(w->digest));
+	}
+	local_file(w);
+}
+
+static void
+on_body_referred(void *arg, const struct err *err)
+{
+	struct local_work *w = arg;
+
+	if (err != NULL) {
+		log_warning(&w->job->log, "no reference to the body", F_ERR(err));
+		w->spare_digest_refs = 1; /* the writer's */
+		defer_all_filings(w, err);
+	} else if (w->filing_count > 1 && !blob_id_is_none(&w->digest)) {
+		blob_ref_add(w->job->worker->redis, &w->digest, w->filing_count - 1, on_digest_referred, w);
+	} else {
+		local_file(w);
+	}
+}
+
+static void
+refer(struct local_work *w)
+{
+	/* The digest's first reference is its writer's, that is ours. */
+	if (w->passes_reference || w->body_gone)
+		local_file(w);
+	else
+		blob_ref_add(w->job->worker->redis, &w->body, w->filing_count, on_body_referred, w);
+}
+
+/* ---- Digest ---- */
+static void read_more(struct local_work *w);
+
+static void
+store_digest(struct local_work *w)
+{
+	struct buf digest = BUF_EMPTY;
+	struct err err;
+
+	mime_digest_end(&w->digest_builder, &digest);
+	if (blob_put(w->job->worker->blobs, BLOB_DIGEST, digest.data, digest.len, &w->digest, NULL, NULL, &err) != 0) {
+		log_warning(&w->job->log, "digest not stored", F_ERR(&err));
+		memset(&w->digest, 0, sizeof(w->digest));
+	}
+	buf_fini(&digest);
+}
+
+static void
+on_body(void *arg, const char *data, size_t len, const struct err *err)
+{
+	struct local_work *w = arg;
+
+	if (err == NULL && len == 0) {
+		static const struct err cut = {ERR_CORRUPT, "the message's body is cut short"};
+
+		err = &cut;
+	}
+	if (err != NULL) {
+		mime_digest_abort(&w->digest_builder);
+		log_error(&w->job->log, "body not read", F_ERR(err));
+		if (err->code != ERR_NOT_FOUND || !w->recheck) {
+			defer_all_filings(w, err);
+			return;
+		}
+		w->body_gone = true;
+		local_file(w);
+		return;
+	}
+	mime_digest_feed(w->digest_builder, str_of(data, len));
+	w->read_bytes += len;
+	if (w->read_bytes < w->body.length) {
+		read_more(w);
+		return;
+	}
+	store_digest(w);
+	refer(w);
+}
+
+static void
+read_more(struct local_work *w)
+{
+	blob_read(w->job->worker->blobs, &w->body, w->read_bytes, LOCAL_READ_BYTES, on_body, w);
+}
+
+/* ---- Expand ---- */
+void
+local_expanded(struct local_work *w)
+{
+	const struct job *job = w->job;
+
+	if (w->filing_count == 0) {
+		finish(w);
+		return;
+	}
+	/* Only where the message ends in this one mailbox: any other recipient
+	 * or target still needs the spool's reference. */
+	w->passes_reference = job->msg->pass_reference && w->recipient_count == 1 && w->filing_count == 1 &&
+			      w->recipients[0].target_count == 1;
+	w->digest_builder = mime_digest_begin();
+	if (w->body.length == 0) {
+		store_digest(w);
+		refer(w);
+		return;
+	}
+	read_more(w);
+}
+
+void
+local_start(struct job *job)
+{
+	struct local_work *w = arena_new(&job->arena, struct local_work);
+	const Stagepost__Blob *body = job->msg->envelope->body;
+
+	job->work = w;
+	w->job = job;
+	/* An earlier try may have ended in doubt: a filing whose answer was lost. */
+	w->recheck = job->msg->recheck || job->msg->attempt > 1;
+	w->body = (struct blob_id){body->pack, body->offset, body->length};
+	w->recipient_count = (unsigned)job->msg->n_recipients;
+	w->recipients = arena_array(&job->arena, struct local_recipient, w->recipient_count);
+	for (unsigned i = 0; i < w->recipient_count; i++) {
+		w->recipients[i].work = w;
+		w->recipients[i].index = job->msg->recipients[i];
+	}
+	local_expand(w);
+}

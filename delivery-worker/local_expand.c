@@ -1,0 +1,94 @@
+/* What recipients come to: accounts here, addresses elsewhere, or nothing. */
+#include <stdio.h>
+
+#include "delivery-worker/local_private.h"
+#include "lib/base/check.h"
+
+/* FNV-1a: only tells folders of one mailbox apart. */
+static uint32_t
+hash32(struct str s)
+{
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < s.len; i++)
+		h = (h ^ (unsigned char)s.p[i]) * 16777619u;
+	return h;
+}
+
+/* The same for every recipient that leads to this mailbox and folder, and at
+ * every try: so a message is filed there once, by whichever way it came. */
+static void
+make_delivery_id(struct filing *f, const char *spool_id)
+{
+	if (f->detail.len == 0)
+		snprintf(f->delivery_id, sizeof(f->delivery_id), "%.30s", spool_id);
+	else
+		snprintf(f->delivery_id, sizeof(f->delivery_id), "%.30s/%08x", spool_id, hash32(f->detail));
+}
+
+static struct filing *
+filing_for(struct local_work *w, const struct directory_target *t)
+{
+	struct arena *arena = &w->job->arena;
+	struct filing *f;
+
+	for (f = w->filings; f != NULL; f = f->next) {
+		if (str_eq(f->address, t->address) && str_eq(f->detail, t->detail))
+			return f;
+	}
+	f = arena_new(arena, struct filing);
+	f->work = w;
+	f->address = arena_str(arena, t->address);
+	f->detail = arena_str(arena, t->detail);
+	f->quota_bytes = t->quota_bytes;
+	make_delivery_id(f, w->job->msg->envelope->id);
+	if (w->last_filing != NULL)
+		w->last_filing->next = f;
+	else
+		w->filings = f;
+	w->last_filing = f;
+	w->filing_count++;
+	return f;
+}
+
+static void
+on_expanded(void *arg, const struct directory_target *targets, unsigned count, const struct err *err)
+{
+	struct local_recipient *r = arg;
+	struct local_work *w = r->work;
+
+	if (err != NULL) {
+		r->expand_failed = true;
+		r->err = *err;
+	} else {
+		r->targets = arena_array(&w->job->arena, struct target, count + 1);
+		r->target_count = count;
+		for (unsigned i = 0; i < count; i++) {
+			struct target *t = &r->targets[i];
+
+			t->address = arena_str(&w->job->arena, targets[i].address);
+			t->kind = targets[i].kind;
+			t->domain_disabled = targets[i].domain_disabled;
+			if (t->kind == DIR_USER)
+				t->filing = filing_for(w, &targets[i]);
+		}
+	}
+	CHECK(w->expanding > 0);
+	if (--w->expanding == 0)
+		local_expanded(w);
+}
+
+void
+local_expand(struct local_work *w)
+{
+	/* One more than there are, so that answers that come at once do not
+	 * end the step before all are asked. */
+	w->expanding = w->recipient_count + 1;
+	for (unsigned i = 0; i < w->recipient_count; i++) {
+		struct local_recipient *r = &w->recipients[i];
+
+		directory_expand(w->job->worker->directory, str_c(job_recipient(w->job, r->index)->address), on_expanded, r);
+	}
+	if (--w->expanding == 0)
+		local_expanded(w);
+}

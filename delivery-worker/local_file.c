@@ -1,0 +1,157 @@
+/* Filing into mailboxes, some at once. A script that files refuses what it has
+ * filed before; only a definite "not filed" gives its references back, so a
+ * lost answer can leak a blob but never lose one. */
+#include "delivery-worker/local_private.h"
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+
+static void start_more(struct local_work *w);
+
+static void
+filing_end(struct filing *f, enum filing_state state, const char *code, struct str text)
+{
+	struct local_work *w = f->work;
+
+	CHECK(f->state == FILING_WAITING);
+	f->state = state;
+	f->code = code;
+	f->text = arena_str(&w->job->arena, text);
+	CHECK(w->filing_now > 0);
+	w->filing_now--;
+	start_more(w);
+}
+
+static void
+give_back_references(struct local_work *w)
+{
+	if (!w->passes_reference)
+		w->spare_body_refs++;
+	if (!blob_id_is_none(&w->digest))
+		w->spare_digest_refs++;
+}
+
+static void filing_submit(struct filing *f);
+
+static void
+on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
+{
+	struct filing *f = arg;
+	struct local_work *w = f->work;
+
+	if (err == NULL) {
+		if (filed->duplicate) {
+			w->saw_duplicate = true;
+			give_back_references(w);
+		} else if (w->passes_reference) {
+			w->took_reference = true;
+		}
+		filing_end(f, FILING_DONE, "2.0.0",
+			   str_c(arena_printf(&w->job->arena, "%s %.*s uid %u", filed->duplicate ? "was filed before:" : "filed:",
+					      STR_ARG(f->address), filed->first_uid)));
+		return;
+	}
+	if (err->code == ERR_NOT_FOUND && f->folder.len > 0) {
+		/* The folder has just gone. */
+		f->folder = STR_NONE;
+		filing_submit(f);
+		return;
+	}
+	if (err->code == ERR_OVER_QUOTA) {
+		give_back_references(w);
+		filing_end(f, FILING_REFUSED, "5.2.2", STR("the mailbox is full"));
+		return;
+	}
+	log_warning(&w->job->log, "filing failed", F_STR("mailbox", f->address), F_ERR(err));
+	if (err->code != ERR_UNAVAILABLE && err->code != ERR_TIMEOUT && err->code != ERR_IO)
+		give_back_references(w);
+	filing_end(f, FILING_DEFERRED, "4.3.0", str_c(err->text));
+}
+
+static void
+filing_submit(struct filing *f)
+{
+	struct local_work *w = f->work;
+	struct mailbox_new_message message = {
+		.body = w->body,
+		.digest = w->digest,
+		.internal_date = clock_unix_ms() / 1000,
+	};
+	struct mailbox_filing filing = {
+		.address = f->address,
+		.folder = f->folder,
+		.delivery_id = str_c(f->delivery_id),
+		.recheck = w->recheck,
+		.quota_bytes = f->quota_bytes,
+		.messages = &message,
+		.count = 1,
+	};
+
+	mailbox_file(w->job->worker->mailboxes, &filing, on_filed, f);
+}
+
+/* user+lists: the folder of that name, in any case, if there is one. Sent,
+ * Trash and their like are not for strangers to fill. */
+static void
+on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, const struct str *subscribed_missing,
+	   unsigned missing_count, const struct err *err)
+{
+	struct filing *f = arg;
+
+	(void)subscribed_missing;
+	(void)missing_count;
+	for (unsigned i = 0; err == NULL && i < count; i++) {
+		if (folders[i].special_use.len == 0 && str_eq_ci(folders[i].name, f->detail))
+			f->folder = arena_str(&f->work->job->arena, folders[i].name);
+	}
+	filing_submit(f);
+}
+
+static void
+on_was_filed(void *arg, bool filed, const struct err *err)
+{
+	struct filing *f = arg;
+
+	if (err != NULL) {
+		filing_end(f, FILING_DEFERRED, "4.3.0", str_c(err->text));
+	} else if (filed) {
+		f->work->saw_duplicate = true;
+		filing_end(f, FILING_DONE, "2.0.0", STR("was filed before"));
+	} else {
+		filing_end(f, FILING_DEFERRED, "4.3.0", STR("the message's body cannot be read"));
+	}
+}
+
+static void
+filing_start(struct filing *f)
+{
+	struct local_work *w = f->work;
+	struct mailbox_store *m = w->job->worker->mailboxes;
+
+	w->filing_now++;
+	if (w->body_gone)
+		mailbox_was_filed(m, f->address, str_c(f->delivery_id), on_was_filed, f);
+	else if (f->detail.len > 0)
+		mailbox_list(m, f->address, on_folders, f);
+	else
+		filing_submit(f);
+}
+
+static void
+start_more(struct local_work *w)
+{
+	while (w->next_to_file != NULL && w->filing_now < LOCAL_FILINGS_AT_ONCE) {
+		struct filing *f = w->next_to_file;
+
+		w->next_to_file = f->next;
+		filing_start(f);
+	}
+	if (w->filing_now == 0)
+		local_filed(w);
+}
+
+void
+local_file(struct local_work *w)
+{
+	w->next_to_file = w->filings;
+	start_more(w);
+}

@@ -1,0 +1,91 @@
+/* The work of one LOCAL job, in its steps:
+ *
+ *   expand     what each recipient comes to (local_expand.c)
+ *   digest     read the body once, compute what IMAP will want of it
+ *   refer      take the references to body and digest that the filings need
+ *   file       one script a mailbox, some at once (local_file.c)
+ *   conclude   one result a recipient, from those of its targets
+ *
+ * Only local*.c include this. */
+#ifndef SP_WORKER_LOCAL_PRIVATE_H
+#define SP_WORKER_LOCAL_PRIVATE_H
+
+#include "delivery-worker/jobs.h"
+#include "lib/mime/digest.h"
+
+#define LOCAL_FILINGS_AT_ONCE 32
+#define LOCAL_READ_BYTES      (256 * 1024)
+#define LOCAL_DELIVERY_ID_MAX 41
+
+enum filing_state {
+	FILING_WAITING,
+	FILING_DONE,	 /* in the mailbox, by this job or an earlier try */
+	FILING_REFUSED,	 /* for good: code and text say why */
+	FILING_DEFERRED, /* may work later */
+};
+
+/* One copy for one mailbox; several recipients may come to the same. */
+struct filing {
+	struct local_work *work; /* borrowed */
+	struct str address;	 /* of the account; in the job's arena, as all text here */
+	struct str detail;	 /* wanted folder, as it stood behind the '+'; empty: INBOX */
+	struct str folder;	 /* found for it */
+	uint64_t quota_bytes;
+	char delivery_id[LOCAL_DELIVERY_ID_MAX];
+	enum filing_state state;
+	const char *code;	 /* enhanced status, when refused or deferred */
+	struct str text;
+	struct filing *next;
+};
+
+/* What a recipient expanded to. */
+struct target {
+	struct str address;
+	enum directory_kind kind; /* DIR_USER, DIR_NOT_LOCAL, DIR_UNKNOWN or DIR_DISABLED */
+	bool domain_disabled;
+	struct filing *filing;	  /* DIR_USER: shared, in the work's list */
+};
+
+struct local_recipient {
+	struct local_work *work;  /* borrowed */
+	uint32_t index;		  /* of the message */
+	bool expand_failed;
+	struct err err;		  /* why it did */
+	struct target *targets;	  /* in the arena */
+	unsigned target_count;
+};
+
+struct local_work {
+	struct job *job; /* borrowed */
+	struct local_recipient *recipients;
+	unsigned recipient_count;
+	unsigned expanding;	      /* expansions under way */
+
+	struct filing *filings;	      /* in order of their making */
+	struct filing *last_filing;
+	struct filing *next_to_file;
+	unsigned filing_count;
+	unsigned filing_now;
+
+	bool recheck;		      /* an earlier try may have filed some */
+	struct blob_id body;
+	bool body_gone;		      /* only the marks of earlier filings can tell */
+	uint64_t read_bytes;
+	struct mime_digest_builder *digest_builder; /* owner, while reading */
+	struct blob_id digest;	      /* none: mailboxes compute it when asked */
+
+	bool passes_reference;	      /* the only filing takes the spool's own reference */
+	bool saw_duplicate;
+	bool took_reference;	      /* of the spool */
+	unsigned spare_body_refs;     /* added, but not used after all */
+	unsigned spare_digest_refs;
+};
+
+/* Calls local_expanded() when all recipients are; maybe at once. */
+void local_expand(struct local_work *w);
+void local_expanded(struct local_work *w);
+/* Calls local_filed() when all filings have ended. */
+void local_file(struct local_work *w);
+void local_filed(struct local_work *w);
+
+#endif

@@ -1,0 +1,133 @@
+/* The delivery worker: takes jobs from the spool brokers, files messages into
+ * mailboxes, sends them to other servers, and writes reports. */
+#include <unistd.h>
+
+#include "delivery-worker/jobs.h"
+#include "delivery-worker/remote/remote.h"
+#include "lib/service/service.h"
+
+static const char *resolver;
+
+static const struct service_option options[] = {
+	{"resolver", "STAGEPOST_RESOLVER", "ADDR[@PORT]", NULL, "name server to ask; else those of resolv.conf", &resolver},
+	{NULL, NULL, NULL, NULL, NULL, NULL},
+};
+
+static const struct service_description description = {
+	.kind = "delivery-worker",
+	.summary = "Takes jobs from the spool brokers: local delivery, SMTP out, reports.",
+	.options = options,
+};
+
+static void
+on_empty(void *arg)
+{
+	service_drained(arg);
+}
+
+struct program {
+	struct service service;
+	struct worker worker;
+};
+
+static void
+on_drain(void *arg)
+{
+	struct program *p = arg;
+
+	jobs_drain(p->worker.jobs, on_empty, &p->service);
+}
+
+static void
+on_status(void *arg, cJSON *status)
+{
+	struct program *p = arg;
+	cJSON *jobs = cJSON_AddObjectToObject(status, "jobs");
+
+	for (const struct job_kind *k = job_kinds; k->name != NULL; k++) {
+		struct jobs_count count;
+		cJSON *kind = cJSON_AddObjectToObject(jobs, k->name);
+
+		jobs_count(p->worker.jobs, k->kind, &count);
+		cJSON_AddNumberToObject(kind, "running", count.running);
+		cJSON_AddNumberToObject(kind, "slots", (double)count.slots);
+		cJSON_AddNumberToObject(kind, "done", (double)count.done);
+	}
+	cJSON_AddNumberToObject(status, "idle_connections", remote_idle_connections(p->worker.remote));
+}
+
+static const char *
+why_not_ready(void *arg)
+{
+	struct program *p = arg;
+
+	return bus_client_is_ready(p->worker.bus) ? NULL : "no broker";
+}
+
+static int
+worker_init(struct program *p, struct err *err)
+{
+	struct worker *w = &p->worker;
+	struct service *s = &p->service;
+
+	w->name = s->id;
+	w->hostname = s->hostname;
+	w->base = s->base;
+	w->redis = s->redis;
+	w->settings = s->settings;
+	w->blobs = s->blobs;
+	w->dns = dns_new(s->base, resolver, err);
+	if (w->dns == NULL)
+		return -1;
+	w->directory = directory_new(s->base, s->redis, s->tracking, s->settings);
+	directory_set_hostname(w->directory, str_c(s->hostname));
+	w->mailboxes = mailbox_store_new(s->redis, s->blobs);
+	w->remote = remote_new(w, err);
+	if (w->remote == NULL)
+		return -1;
+	w->bus = bus_client_new(s->base, s->redis, s->tracking, s->id, err);
+	if (w->bus == NULL)
+		return -1;
+	w->jobs = jobs_new(w);
+	return 0;
+}
+
+/* In the order in which they lean on each other: jobs end first, and the
+ * directory and mailboxes while what calls back into them still stands. */
+static void
+worker_fini(struct worker *w)
+{
+	jobs_free(&w->jobs);
+	bus_client_free(&w->bus);
+	remote_free(&w->remote);
+	mailbox_store_free(&w->mailboxes);
+	directory_free(&w->directory);
+	dns_free(&w->dns);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct program p;
+	struct err err;
+	int status;
+
+	service_init(&p.service, &description, argc, argv);
+	if (worker_init(&p, &err) != 0) {
+		log_error(NULL, "delivery worker cannot start", F_ERR(&err));
+		return 1;
+	}
+	service_on_drain(&p.service, on_drain, &p);
+	service_on_status(&p.service, on_status, &p);
+	service_on_ready_check(&p.service, why_not_ready, &p);
+	status = service_run(&p.service);
+	if (!jobs_are_none(p.worker.jobs)) {
+		/* The grace time is over. What these jobs wait for would call back
+		 * into what is freed; their leases end by themselves. */
+		log_warning(NULL, "ending with jobs under way");
+		_exit(status);
+	}
+	worker_fini(&p.worker);
+	service_fini(&p.service);
+	return status;
+}

@@ -1,0 +1,244 @@
+/* From a REMOTE job to the addresses that are tried, one after the other. */
+#include "delivery-worker/remote/remote.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "delivery-worker/remote/remote_private.h"
+#include "lib/base/check.h"
+
+#define DEFERRED STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED
+#define FAILED	 STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED
+
+const struct settings_smtp_out *
+work_settings(const struct remote_work *w)
+{
+	return settings_smtp_out(settings_current(w->job->worker->settings), w->sender_domain);
+}
+
+void
+work_finish(struct remote_work *w)
+{
+	struct job *job = w->job;
+
+	CHECK(w->client == NULL && w->query == NULL && w->header_read == NULL);
+	job_finish(job);
+}
+
+void
+work_refuse(struct remote_work *w, const struct route_refusal *why)
+{
+	struct str text = str_c(why->text);
+
+	if (!why->permanent)
+		job_set_trouble(w->job, text);
+	job_result_rest(w->job, why->permanent ? FAILED : DEFERRED, why->code, text);
+	work_finish(w);
+}
+
+/* ---- Targets ---- */
+static void
+give_up(struct remote_work *w)
+{
+	struct job *job = w->job;
+
+	if (!w->any_target) {
+		work_refuse(w, w->dns_trouble ? &route_dns_failed : &route_no_address);
+		return;
+	}
+	for (size_t i = 0; i < job->msg->n_recipients; i++) {
+		uint32_t index = job->msg->recipients[i];
+
+		if (!job_has_result(job, index))
+			job_result(job, index, DEFERRED, w->trouble_code, str_c(w->trouble))->remote =
+				arena_strdup(&job->arena, w->trouble_remote);
+	}
+	if (!w->own_fault)
+		job_set_trouble(job, str_c(w->trouble));
+	work_finish(w);
+}
+
+static void
+add_target(struct remote_work *w, const struct route_host *h, const struct ip *ip)
+{
+	struct smtp_target *t;
+
+	if (w->target_count == TARGETS_MAX || w->postponed_count == TARGETS_MAX)
+		return;
+	t = &w->targets[w->target_count];
+	t->ip = *ip;
+	t->port = w->route.port;
+	str_copy(h->name, t->host, sizeof(t->host));
+	w->any_target = true;
+	if (pool_is_dead(w->remote->pool, t))
+		w->postponed[w->postponed_count++] = *t;
+	else
+		w->target_count++;
+}
+
+/* An address of our own ends the list: hosts of lower preference would only
+ * send the message back (RFC 5321, 5.1). On other ports than SMTP's the
+ * address says nothing. */
+static bool
+leads_back(const struct remote_work *w, const struct ip *ips, unsigned count)
+{
+	if (w->route.is_relay || w->route.port != 25)
+		return false;
+	for (unsigned i = 0; i < count; i++) {
+		if (remote_is_own(w->remote, &ips[i]))
+			return true;
+	}
+	return false;
+}
+
+static void
+take_addresses(struct remote_work *w, const struct route_host *h, const struct ip *ips, unsigned count)
+{
+	if (leads_back(w, ips, count)) {
+		w->next_host = w->route.count;
+		if (!w->any_target) {
+			work_refuse(w, &route_loops);
+			return;
+		}
+	} else {
+		for (unsigned i = 0; i < count; i++)
+			add_target(w, h, &ips[i]);
+	}
+	work_next_target(w);
+}
+
+static void
+on_ips(void *arg, const struct dns_answer *answer, const struct err *err)
+{
+	struct remote_work *w = arg;
+	const struct route_host *h = &w->route.hosts[w->next_host - 1];
+
+	w->query = NULL;
+	if (err != NULL) {
+		log_info(&w->job->log, "host not found for now", F_STR("host", h->name), F_ERR(err));
+		w->dns_trouble = true;
+	}
+	take_addresses(w, h, answer != NULL ? answer->ips : NULL, answer != NULL ? answer->ip_count : 0);
+}
+
+static void
+next_host(struct remote_work *w)
+{
+	const struct route_host *h = &w->route.hosts[w->next_host++];
+
+	if (h->literal.family != 0)
+		take_addresses(w, h, &h->literal, 1);
+	else
+		w->query = dns_query_ips(w->job->worker->dns, h->name, true, true, on_ips, w);
+}
+
+void
+work_next_target(struct remote_work *w)
+{
+	if (w->tries < TRIES_MAX && w->target_at == w->target_count && w->next_host == w->route.count &&
+	    w->postponed_count > 0) {
+		memcpy(w->targets, w->postponed, sizeof(w->postponed));
+		w->target_count = w->postponed_count;
+		w->target_at = w->postponed_count = 0;
+	}
+	if (w->tries >= TRIES_MAX) {
+		give_up(w);
+	} else if (w->target_at < w->target_count) {
+		w->target = w->targets[w->target_at++];
+		w->fresh_only = w->plain_only = w->no_source = false;
+		session_try(w);
+	} else if (w->next_host < w->route.count) {
+		next_host(w);
+	} else {
+		give_up(w);
+	}
+}
+
+/* ---- Route ---- */
+static void
+on_mx(void *arg, const struct dns_answer *answer, const struct err *err)
+{
+	struct remote_work *w = arg;
+	struct job *job = w->job;
+	uint16_t port = (uint16_t)work_settings(w)->port;
+	const struct route_refusal *refusal;
+
+	w->query = NULL;
+	if (err != NULL)
+		log_info(&job->log, "no MX records for now", F_C("domain", job->msg->destination), F_ERR(err));
+	refusal = route_from_mx(answer, str_c(job->msg->destination), str_c(job->worker->hostname), port, &job->arena, &w->route);
+	if (refusal != NULL)
+		work_refuse(w, refusal);
+	else
+		work_next_target(w);
+}
+
+static void
+find_route(struct remote_work *w)
+{
+	static const struct route_refusal bad_relay = {false, "4.3.5", "the relay_host setting is no host"};
+	const struct settings_smtp_out *s = work_settings(w);
+	struct str destination = str_c(w->job->msg->destination);
+	struct arena *arena = &w->job->arena;
+
+	if (*s->relay_host != '\0') {
+		if (!route_from_relay(str_c(s->relay_host), (uint16_t)s->port, arena, &w->route))
+			work_refuse(w, &bad_relay);
+		else
+			work_next_target(w);
+	} else if (route_from_literal(destination, (uint16_t)s->port, arena, &w->route)) {
+		work_next_target(w);
+	} else {
+		w->query = dns_query_mx(w->job->worker->dns, destination, on_mx, w);
+	}
+}
+
+/* ---- Start and stop ---- */
+static void
+fill_message(struct remote_work *w)
+{
+	const Stagepost__Envelope *env = w->job->msg->envelope;
+	struct smtp_message *m = &w->message;
+
+	m->arena = &w->job->arena;
+	m->reverse_path = str_c(env->reverse_path);
+	m->rcpts = arena_array(m->arena, struct smtp_rcpt, w->job->msg->n_recipients);
+	w->indexes = arena_array(m->arena, uint32_t, w->job->msg->n_recipients);
+	m->blobs = w->job->worker->blobs;
+	m->body = (struct blob_id){env->body->pack, env->body->offset, env->body->length};
+	m->offset = env->return_path_length < env->body->length ? env->return_path_length : env->body->length;
+	m->eight_bit = env->eight_bit;
+	m->require_tls = env->require_tls;
+	m->ret = str_c(env->dsn_ret);
+	m->envid = str_c(env->dsn_envid);
+	if (work_settings(w)->append_authenticated_header && *env->authenticated_as != '\0')
+		m->extra_header = str_c(arena_printf(m->arena, "x-smartermail-authenticatedas: %s\r\n",
+						     job_clean_text(m->arena, str_c(env->authenticated_as), 330).p));
+}
+
+void
+remote_start(struct job *job)
+{
+	struct remote_work *w = arena_new(&job->arena, struct remote_work);
+
+	job->work = w;
+	w->job = job;
+	w->remote = job->worker->remote;
+	w->sender_domain = directory_domain_of(str_c(job->msg->envelope->reverse_path));
+	fill_message(w);
+	find_route(w);
+}
+
+void
+remote_stop(struct job *job)
+{
+	struct remote_work *w = job->work;
+
+	/* The server may have taken the message: hear it out. */
+	if (w->client != NULL && w->message.end_sent)
+		return;
+	if (w->query != NULL)
+		dns_cancel(&w->query);
+	session_drop(w);
+	work_finish(w);
+}

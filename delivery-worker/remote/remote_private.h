@@ -1,0 +1,80 @@
+/* The work of one REMOTE job:
+ *
+ *   route     relay host, literal or MX records
+ *   target    the next address: of the host in hand, then of the next host
+ *   session   an idle connection, or a new one
+ *   message   all recipients that have no result yet
+ *
+ * remote.c finds targets, session.c talks to them, shared.c holds what all
+ * jobs have in common. */
+#ifndef SP_WORKER_REMOTE_PRIVATE_H
+#define SP_WORKER_REMOTE_PRIVATE_H
+
+#include <openssl/ssl.h>
+
+#include "delivery-worker/remote/client.h"
+#include "delivery-worker/remote/pool.h"
+#include "delivery-worker/remote/remote.h"
+#include "delivery-worker/remote/route.h"
+
+#define TARGETS_MAX 24 /* addresses of all hosts */
+#define TRIES_MAX   12 /* connections for one job */
+
+struct remote {
+	struct worker *worker; /* borrowed */
+	SSL_CTX *tls;
+	struct pool *pool;
+	struct ip *own;	       /* addresses of this host; owner */
+	unsigned own_count;
+};
+
+struct remote_work {
+	struct job *job;       /* borrowed */
+	struct remote *remote; /* borrowed */
+	struct str sender_domain;
+
+	struct route route;
+	unsigned next_host;
+	struct dns_query *query; /* under way */
+	bool dns_trouble;	 /* a host's addresses could not be asked for */
+	bool any_target;
+	struct smtp_target targets[TARGETS_MAX];
+	unsigned target_count, target_at;
+	struct smtp_target postponed[TARGETS_MAX]; /* not reached a moment ago: tried last */
+	unsigned postponed_count;
+	unsigned tries;
+
+	/* The target in hand. */
+	struct smtp_target target;
+	struct smtp_client *client; /* owner */
+	struct pool_key key;
+	bool reused;	  /* an idle connection */
+	bool fresh_only;  /* an idle one had gone */
+	bool plain_only;  /* TLS failed: once more without */
+	bool no_source;	  /* the source address failed: once more without */
+	struct blob_read *header_read; /* under way */
+
+	struct smtp_message message;
+	uint32_t *indexes; /* of the message's rcpts, in the job */
+
+	/* The last target that failed, for the report. */
+	char trouble[ERR_TEXT_MAX];
+	bool own_fault; /* says nothing about the destination */
+	char trouble_code[ENHANCED_CODE_MAX];
+	char trouble_remote[384];
+};
+
+/* remote.c */
+void work_next_target(struct remote_work *w);
+void work_refuse(struct remote_work *w, const struct route_refusal *why);
+void work_finish(struct remote_work *w);
+const struct settings_smtp_out *work_settings(const struct remote_work *w);
+
+/* session.c */
+void session_try(struct remote_work *w); /* w->target */
+void session_drop(struct remote_work *w);
+
+/* shared.c */
+bool remote_is_own(const struct remote *r, const struct ip *ip);
+
+#endif

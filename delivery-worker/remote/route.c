@@ -1,0 +1,121 @@
+#include "delivery-worker/remote/route.h"
+
+#include <string.h>
+
+const struct route_refusal route_loops = {true, "5.4.6", "mail for this domain loops back to this system"};
+const struct route_refusal route_no_address = {true, "5.4.4", "no mail server of this domain has an address"};
+const struct route_refusal route_dns_failed = {false, "4.4.3", "the name servers of this domain cannot be asked"};
+static const struct route_refusal no_domain = {true, "5.1.2", "the domain does not exist"};
+static const struct route_refusal null_mx = {true, "5.1.10", "the domain takes no mail (null MX)"};
+
+static bool
+parse_literal(struct str text, struct ip *ip_out)
+{
+	if (ip_literal_parse(text, ip_out))
+		return true;
+	/* In a setting also "[2001:db8::1]", without the tag. */
+	return text.len > 2 && text.p[0] == '[' && text.p[text.len - 1] == ']' &&
+	       ip_parse(str_of(text.p + 1, text.len - 2), ip_out);
+}
+
+static bool
+parse_port(struct str text, uint16_t *port_out)
+{
+	uint64_t v;
+
+	if (!str_to_u64(text, &v) || v == 0 || v > 65535)
+		return false;
+	*port_out = (uint16_t)v;
+	return true;
+}
+
+bool
+route_from_relay(struct str relay, uint16_t default_port, struct arena *arena, struct route *route_out)
+{
+	struct str host = str_trim(relay), rest = STR_NONE;
+	ptrdiff_t close = str_rindex(host, ']');
+	ptrdiff_t colon = str_rindex(host, ':');
+
+	memset(route_out, 0, sizeof(*route_out));
+	route_out->port = default_port;
+	route_out->is_relay = true;
+	if (colon > close) {
+		rest = str_from(host, (size_t)colon + 1);
+		host = str_first(host, (size_t)colon);
+		if (!parse_port(rest, &route_out->port))
+			return false;
+	}
+	if (host.len == 0 || host.len > 255)
+		return false;
+	route_out->count = 1;
+	route_out->hosts[0].name = arena_str(arena, host);
+	if (host.p[0] != '[')
+		return str_index(host, ':') < 0;
+	return parse_literal(host, &route_out->hosts[0].literal);
+}
+
+bool
+route_from_literal(struct str destination, uint16_t port, struct arena *arena, struct route *route_out)
+{
+	memset(route_out, 0, sizeof(*route_out));
+	if (destination.len == 0 || destination.p[0] != '[' || !parse_literal(destination, &route_out->hosts[0].literal))
+		return false;
+	route_out->hosts[0].name = arena_str(arena, destination);
+	route_out->count = 1;
+	route_out->port = port;
+	return true;
+}
+
+/* How many of the records come before one that names this system. */
+static unsigned
+usable_count(const struct dns_answer *a, struct str own_name)
+{
+	for (unsigned i = 0; i < a->mx_count; i++) {
+		if (!str_eq_ci(a->mx[i].host, own_name))
+			continue;
+		while (i > 0 && a->mx[i - 1].preference == a->mx[i].preference)
+			i--;
+		return i;
+	}
+	return a->mx_count;
+}
+
+const struct route_refusal *
+route_from_mx(const struct dns_answer *answer, struct str domain, struct str own_name, uint16_t port, struct arena *arena,
+	      struct route *route_out)
+{
+	unsigned usable;
+
+	memset(route_out, 0, sizeof(*route_out));
+	route_out->port = port;
+	if (answer == NULL)
+		return &route_dns_failed;
+	if (!answer->exists)
+		return &no_domain;
+	if (answer->mx_count == 0) {
+		/* The domain itself is its only mail server (RFC 5321, 5.1). */
+		if (str_eq_ci(domain, own_name))
+			return &route_loops;
+		route_out->hosts[0].name = arena_str(arena, domain);
+		route_out->count = 1;
+		return NULL;
+	}
+	if (answer->mx_count == 1 && answer->mx[0].host.len == 0)
+		return &null_mx;
+	usable = usable_count(answer, own_name);
+	if (usable == 0)
+		return &route_loops;
+	for (unsigned i = 0; i < usable && route_out->count < ROUTE_HOSTS_MAX; i++) {
+		struct route_host *h = &route_out->hosts[route_out->count];
+
+		if (answer->mx[i].host.len == 0)
+			continue;
+		h->name = arena_str(arena, answer->mx[i].host);
+		h->preference = answer->mx[i].preference;
+		/* An address where a name belongs: seen often enough to be served. */
+		if (!ip_parse(h->name, &h->literal))
+			h->literal.family = 0;
+		route_out->count++;
+	}
+	return route_out->count > 0 ? NULL : &route_no_address;
+}

@@ -1,0 +1,167 @@
+/* A REPORT job: reads what it needs of the original, puts the report into the
+ * blob store and hands it over like any other message. The report's id is
+ * given by the broker and is the same at every try, so that a report is never
+ * sent twice. */
+#include "delivery-worker/report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/blob/blob.h"
+
+#define HAND_OVER_MS 20000
+
+struct report_work {
+	struct job *job; /* borrowed */
+	bool whole;
+	bool is_local;
+	struct report_output output;
+	struct blob_id body;
+};
+
+static void
+report_end(struct report_work *w, const struct err *err)
+{
+	struct job *job = w->job;
+
+	buf_fini(&w->output.body);
+	if (err != NULL) {
+		log_warning(&job->log, "report not handed over", F_C("report", job->msg->report_id), F_ERR(err));
+		job_result_rest(job, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0", str_c(err->text));
+	} else {
+		log_info(&job->log, "report handed over", F_C("report", job->msg->report_id),
+			 F_C("to", job->msg->envelope->reverse_path));
+		job_result_rest(job, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED, "2.0.0", STR("reported"));
+	}
+	job_finish(job);
+}
+
+static void
+on_handed_over(void *arg, const struct err *err)
+{
+	struct report_work *w = arg;
+
+	/* Only "busy" says for certain that no broker refers to the body; else
+	 * the sweep finds it if nobody does. */
+	if (err != NULL && err->code == ERR_LIMIT)
+		blob_release(w->job->worker->blobs, &w->body);
+	report_end(w, err);
+}
+
+static void
+hand_over(struct report_work *w)
+{
+	struct job *job = w->job;
+	Stagepost__Envelope env = STAGEPOST__ENVELOPE__INIT;
+	Stagepost__Recipient to = STAGEPOST__RECIPIENT__INIT;
+	Stagepost__Recipient *recipients[1] = {&to};
+	Stagepost__Blob body = STAGEPOST__BLOB__INIT;
+
+	to.address = job->msg->envelope->reverse_path;
+	to.notify = 1; /* NEVER */
+	to.local = w->is_local;
+	body.pack = w->body.pack;
+	body.offset = w->body.offset;
+	body.length = w->body.length;
+	env.id = job->msg->report_id;
+	env.n_recipients = 1;
+	env.recipients = recipients;
+	env.body = &body;
+	env.return_path_length = w->output.return_path_length;
+	env.received_ms = (uint64_t)clock_unix_ms();
+	env.protocol = (char *)"local";
+	env.frontend = (char *)job->worker->name;
+	env.smtputf8 = w->output.smtputf8;
+	env.eight_bit = w->output.eight_bit;
+	env.is_dsn = true;
+	env.settings_version = settings_version(settings_current(job->worker->settings));
+	bus_hand_over(job->worker->bus, &env, HAND_OVER_MS, on_handed_over, w);
+}
+
+static void
+on_is_local(void *arg, bool is, const struct err *err)
+{
+	struct report_work *w = arg;
+
+	if (err != NULL) {
+		blob_release(w->job->worker->blobs, &w->body);
+		report_end(w, err);
+		return;
+	}
+	w->is_local = is;
+	hand_over(w);
+}
+
+static void
+on_stored(void *arg, const struct blob_id *id, const struct err *err)
+{
+	struct report_work *w = arg;
+	struct str domain = directory_domain_of(str_c(w->job->msg->envelope->reverse_path));
+
+	if (err != NULL) {
+		report_end(w, err);
+		return;
+	}
+	w->body = *id;
+	if (directory_is_local_domain(w->job->worker->directory, domain, &w->is_local, on_is_local, w))
+		hand_over(w);
+}
+
+static void
+compose(struct report_work *w, struct str original)
+{
+	struct job *job = w->job;
+	const struct settings *s = settings_current(job->worker->settings);
+	struct report_input in = {
+		.job = job->msg,
+		.hostname = job->worker->hostname,
+		.now_ms = clock_unix_ms(),
+		.expire_ms = settings_spool(s, STR_NONE)->expire_after,
+		.original = original,
+		.original_is_whole = w->whole,
+	};
+	struct err err;
+
+	report_compose(&in, &w->output);
+	if (blob_put(job->worker->blobs, BLOB_BODY, w->output.body.data, w->output.body.len, NULL, on_stored, w, &err) != 0)
+		report_end(w, &err);
+}
+
+static void
+on_original(void *arg, const char *data, size_t len, const struct err *err)
+{
+	struct report_work *w = arg;
+
+	if (err != NULL && err->code != ERR_NOT_FOUND && err->code != ERR_CORRUPT) {
+		report_end(w, err);
+		return;
+	}
+	/* A body that is lost must not keep the sender from being told. */
+	if (err != NULL) {
+		w->whole = false;
+		compose(w, STR_NONE);
+		return;
+	}
+	compose(w, str_of(data, len));
+}
+
+void
+report_start(struct job *job)
+{
+	struct report_work *w = arena_new(&job->arena, struct report_work);
+	const Stagepost__Envelope *env = job->msg->envelope;
+	struct blob_id id = {env->body->pack, env->body->offset, env->body->length};
+
+	job->work = w;
+	w->job = job;
+	if (*env->reverse_path == '\0' || *job->msg->report_id == '\0') {
+		/* Nobody to tell: a bounce has no bounce. */
+		job_result_rest(job, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED, "2.0.0", STR("no sender to report to"));
+		job_finish(job);
+		return;
+	}
+	w->whole = report_wants_whole(job->msg);
+	blob_read(job->worker->blobs, &id, env->return_path_length, w->whole ? BLOB_READ_MAX : REPORT_HEADER_MAX, on_original,
+		  w);
+}

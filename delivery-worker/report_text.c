@@ -1,0 +1,339 @@
+/* What a delivery status notification says. Three parts: words for people,
+ * fields for programs, and the original or its header. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "delivery-worker/report.h"
+#include "lib/base/clock.h"
+#include "lib/smtp/address.h"
+
+/* How a kind of report speaks. */
+struct wording {
+	const char *subject;
+	const char *opening;
+	const char *closing;
+	const char *default_code;
+};
+
+static const struct wording wordings[] = {
+	[STAGEPOST__JOB__REPORT__FAILURE] = {
+		"Undelivered mail returned to sender",
+		"Your message could not be delivered to the following recipients.",
+		"No further attempts will be made for them.",
+		"5.0.0",
+	},
+	[STAGEPOST__JOB__REPORT__DELAY] = {
+		"Delayed mail (still being retried)",
+		"Your message has not yet been delivered to the following recipients.",
+		"This is only a warning: you need not send the message again. It will be retried.",
+		"4.0.0",
+	},
+	[STAGEPOST__JOB__REPORT__SUCCESS] = {
+		"Successful mail delivery report",
+		"Your message was delivered to the following recipients.",
+		"A recipient marked as relayed is with a server that sends no such reports.",
+		"2.0.0",
+	},
+};
+
+static const struct wording *
+wording_of(const Stagepost__Job *job)
+{
+	unsigned report = (unsigned)job->report;
+
+	return &wordings[report < sizeof(wordings) / sizeof(wordings[0]) ? report : 0];
+}
+
+static bool
+has_eight_bit(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if ((unsigned char)s.p[i] >= 0x80)
+			return true;
+	}
+	return false;
+}
+
+static const Stagepost__RecipientStatus *
+status_of(const Stagepost__Job *job, uint32_t index)
+{
+	static const Stagepost__RecipientStatus none = STAGEPOST__RECIPIENT_STATUS__INIT;
+
+	if (job->state == NULL || index >= job->state->n_status || job->state->status[index] == NULL)
+		return &none;
+	return job->state->status[index];
+}
+
+/* "5.1.1", and nothing else? */
+static bool
+is_enhanced_code(struct str s)
+{
+	unsigned dots = 0;
+
+	if (s.len < 5 || s.len > 9 || (s.p[0] != '2' && s.p[0] != '4' && s.p[0] != '5') || s.p[1] != '.')
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.p[i] == '.')
+			dots++;
+		else if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+	}
+	return dots == 2 && s.p[s.len - 1] != '.';
+}
+
+static struct str
+code_of(const Stagepost__Job *job, uint32_t index)
+{
+	const struct wording *w = wording_of(job);
+	struct str code = str_c(status_of(job, index)->last_code);
+
+	/* An old "4." of a recipient that was given up is no "failed". */
+	if (is_enhanced_code(code) && (code.p[0] == w->default_code[0] || job->report == STAGEPOST__JOB__REPORT__FAILURE))
+		return code;
+	return str_c(w->default_code);
+}
+
+static const char *
+action_of(const Stagepost__Job *job, uint32_t index)
+{
+	switch (job->report) {
+	case STAGEPOST__JOB__REPORT__DELAY:
+		return "delayed";
+	case STAGEPOST__JOB__REPORT__SUCCESS:
+		if (status_of(job, index)->state == STAGEPOST__RECIPIENT_STATE__EXPANDED)
+			return "expanded";
+		return status_of(job, index)->relayed ? "relayed" : "delivered";
+	default:
+		return "failed";
+	}
+}
+
+/* Text of others within a field: one line, whatever it holds. */
+static void
+add_clean(struct buf *out, struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		buf_add_byte(out, (unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f ? ' ' : s.p[i]);
+}
+
+static void
+add_field(struct buf *out, const char *name, struct str value)
+{
+	buf_add_c(out, name);
+	buf_add_c(out, ": ");
+	add_clean(out, value);
+	buf_add_c(out, "\r\n");
+}
+
+static void
+add_date(struct buf *out, const char *name, int64_t unix_ms)
+{
+	char date[CLOCK_RFC5322_MAX];
+
+	clock_rfc5322(unix_ms, date, sizeof(date));
+	add_field(out, name, str_c(date));
+}
+
+/* ---- The parts ---- */
+static void
+add_header(const struct report_input *in, struct report_output *out, const char *boundary)
+{
+	const Stagepost__Job *job = in->job;
+	struct buf *b = &out->body;
+
+	buf_add_c(b, "Return-Path: <>\r\n");
+	out->return_path_length = (uint32_t)b->len;
+	buf_printf(b, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n", in->hostname);
+	buf_add_c(b, "To: <");
+	add_clean(b, str_c(job->envelope->reverse_path));
+	buf_printf(b, ">\r\nSubject: %s\r\n", wording_of(job)->subject);
+	add_date(b, "Date", in->now_ms);
+	buf_printf(b, "Message-ID: <%s@%s>\r\n", job->report_id, in->hostname);
+	buf_add_c(b, "Auto-Submitted: auto-replied\r\n"
+		     "MIME-Version: 1.0\r\n"
+		     "Content-Type: multipart/report; report-type=delivery-status;\r\n");
+	buf_printf(b, "\tboundary=\"%s\"\r\n", boundary);
+	if (out->eight_bit)
+		buf_add_c(b, "Content-Transfer-Encoding: 8bit\r\n");
+	buf_add_c(b, "\r\n");
+}
+
+static void
+add_words(const struct report_input *in, struct buf *b, const char *boundary)
+{
+	const Stagepost__Job *job = in->job;
+	const struct wording *w = wording_of(job);
+	char date[CLOCK_RFC5322_MAX];
+
+	buf_printf(b, "--%s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n", boundary);
+	clock_rfc5322((int64_t)job->envelope->received_ms, date, sizeof(date));
+	buf_printf(b, "This is the mail system at %s.\r\n\r\n%s\r\nIt was received on %s under the id %s.\r\n\r\n", in->hostname,
+		   w->opening, date, job->envelope->id);
+	for (size_t i = 0; i < job->n_recipients; i++) {
+		uint32_t index = job->recipients[i];
+		const Stagepost__RecipientStatus *s = status_of(job, index);
+
+		buf_add_c(b, "<");
+		add_clean(b, str_c(job->envelope->recipients[index]->address));
+		buf_printf(b, ">: %s (%.*s)\r\n", action_of(job, index), STR_ARG(code_of(job, index)));
+		if (*s->last_remote != '\0') {
+			buf_add_c(b, "    ");
+			add_clean(b, str_c(s->last_remote));
+			buf_add_c(b, " said:\r\n");
+		}
+		if (*s->last_text != '\0') {
+			buf_add_c(b, "    ");
+			add_clean(b, str_c(s->last_text));
+			buf_add_c(b, "\r\n");
+		}
+		buf_add_c(b, "\r\n");
+	}
+	buf_printf(b, "%s\r\n\r\n", w->closing);
+}
+
+/* RFC 3461: orcpt is "type;xtext". */
+static void
+add_original_recipient(struct buf *b, const char *orcpt)
+{
+	struct str type, text, decoded;
+	struct arena arena;
+
+	arena_init(&arena);
+	if (str_cut(str_c(orcpt), ';', &type, &text) && smtp_xtext_decode(text, &arena, &decoded)) {
+		buf_add_c(b, "Original-Recipient: ");
+		add_clean(b, type);
+		buf_add_c(b, "; ");
+		add_clean(b, decoded);
+		buf_add_c(b, "\r\n");
+	}
+	arena_fini(&arena);
+}
+
+static void
+add_remote(struct buf *b, const Stagepost__RecipientStatus *s)
+{
+	struct str remote = str_c(s->last_remote), host, rest;
+
+	if (remote.len > 0) {
+		str_cut(remote, ' ', &host, &rest);
+		buf_add_c(b, "Remote-MTA: dns; ");
+		add_clean(b, host);
+		buf_add_c(b, "\r\n");
+	}
+	if (*s->last_text != '\0') {
+		buf_add_c(b, remote.len > 0 ? "Diagnostic-Code: smtp; " : "Diagnostic-Code: X-Stagepost; ");
+		add_clean(b, str_c(s->last_text));
+		buf_add_c(b, "\r\n");
+	}
+}
+
+static void
+add_recipient_fields(const struct report_input *in, struct buf *b, uint32_t index)
+{
+	const Stagepost__Recipient *r = in->job->envelope->recipients[index];
+	const Stagepost__RecipientStatus *s = status_of(in->job, index);
+
+	buf_add_c(b, "\r\n");
+	if (*r->orcpt != '\0')
+		add_original_recipient(b, r->orcpt);
+	buf_add_c(b, has_eight_bit(str_c(r->address)) ? "Final-Recipient: utf-8; " : "Final-Recipient: rfc822; ");
+	add_clean(b, str_c(r->address));
+	buf_printf(b, "\r\nAction: %s\r\nStatus: %.*s\r\n", action_of(in->job, index), STR_ARG(code_of(in->job, index)));
+	add_remote(b, s);
+	add_date(b, "Last-Attempt-Date", in->now_ms);
+	if (in->job->report == STAGEPOST__JOB__REPORT__DELAY)
+		add_date(b, "Will-Retry-Until", (int64_t)in->job->envelope->received_ms + in->expire_ms);
+}
+
+static void
+add_status(const struct report_input *in, const struct report_output *out, struct buf *b, const char *boundary)
+{
+	const Stagepost__Job *job = in->job;
+
+	buf_printf(b, "--%s\r\nContent-Type: message/%sdelivery-status\r\n%s\r\n", boundary, out->smtputf8 ? "global-" : "",
+		   out->eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
+	if (*job->envelope->dsn_envid != '\0') {
+		struct arena arena;
+		struct str envid;
+
+		arena_init(&arena);
+		if (smtp_xtext_decode(str_c(job->envelope->dsn_envid), &arena, &envid))
+			add_field(b, "Original-Envelope-Id", envid);
+		arena_fini(&arena);
+	}
+	buf_printf(b, "Reporting-MTA: dns; %s\r\n", in->hostname);
+	if (*job->envelope->client_helo != '\0') {
+		buf_add_c(b, "Received-From-MTA: dns; ");
+		add_clean(b, str_c(job->envelope->client_helo));
+		buf_add_c(b, "\r\n");
+	}
+	add_date(b, "Arrival-Date", (int64_t)job->envelope->received_ms);
+	for (size_t i = 0; i < job->n_recipients; i++)
+		add_recipient_fields(in, b, job->recipients[i]);
+	buf_add_c(b, "\r\n");
+}
+
+/* Up to and without the empty line. */
+static struct str
+header_of(struct str message)
+{
+	const char *end;
+
+	if (message.len == 0 || str_starts(message, STR("\r\n")))
+		return STR_NONE;
+	end = memmem(message.p, message.len, "\r\n\r\n", 4);
+	if (end != NULL)
+		return str_first(message, (size_t)(end - message.p) + 2);
+	/* Cut short: at the last whole line. */
+	for (size_t i = message.len; i > 0; i--) {
+		if (message.p[i - 1] == '\n')
+			return str_first(message, i);
+	}
+	return STR_NONE;
+}
+
+static void
+add_original(const struct report_input *in, const struct report_output *out, struct buf *b, struct str original,
+	     const char *boundary)
+{
+	const char *type = in->original_is_whole ? (out->smtputf8 ? "message/global" : "message/rfc822")
+						 : (out->smtputf8 ? "message/global-headers" : "text/rfc822-headers");
+
+	buf_printf(b, "--%s\r\nContent-Type: %s\r\n%s\r\n", boundary, type,
+		   has_eight_bit(original) ? "Content-Transfer-Encoding: 8bit\r\n" : "");
+	buf_add_str(b, original);
+	if (!str_ends_ci(original, STR("\r\n")))
+		buf_add_c(b, "\r\n");
+	buf_printf(b, "\r\n--%s--\r\n", boundary);
+}
+
+bool
+report_wants_whole(const Stagepost__Job *job)
+{
+	return job->report == STAGEPOST__JOB__REPORT__FAILURE && strcmp(job->envelope->dsn_ret, "FULL") == 0 &&
+	       job->envelope->body->length <= REPORT_WHOLE_MAX;
+}
+
+void
+report_compose(const struct report_input *in, struct report_output *out)
+{
+	const Stagepost__Job *job = in->job;
+	struct str original = in->original_is_whole ? in->original : header_of(in->original);
+	char boundary[64];
+
+	memset(out, 0, sizeof(*out));
+	out->smtputf8 = has_eight_bit(str_c(job->envelope->reverse_path));
+	out->eight_bit = has_eight_bit(original);
+	for (size_t i = 0; i < job->n_recipients; i++) {
+		const Stagepost__RecipientStatus *s = status_of(job, job->recipients[i]);
+
+		out->smtputf8 |= has_eight_bit(str_c(job->envelope->recipients[job->recipients[i]]->address));
+		out->eight_bit |= has_eight_bit(str_c(s->last_text));
+	}
+	out->eight_bit |= out->smtputf8;
+	snprintf(boundary, sizeof(boundary), "=_%.40s/report", job->report_id);
+	add_header(in, out, boundary);
+	add_words(in, &out->body, boundary);
+	add_status(in, out, &out->body, boundary);
+	add_original(in, out, &out->body, original, boundary);
+}

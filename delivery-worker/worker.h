@@ -1,0 +1,33 @@
+/* What all jobs of a worker process share. */
+#ifndef SP_WORKER_WORKER_H
+#define SP_WORKER_WORKER_H
+
+#include <event2/event.h>
+
+#include "lib/blob/blob.h"
+#include "lib/bus/client.h"
+#include "lib/directory/directory.h"
+#include "lib/dns/dns.h"
+#include "lib/mailbox/mailbox.h"
+#include "lib/redis/redis.h"
+#include "lib/settings/settings.h"
+
+struct jobs;
+struct remote;
+
+struct worker {
+	const char *name;	/* borrowed: this process in the cluster */
+	const char *hostname;	/* borrowed */
+	struct event_base *base;	  /* borrowed, as the next three */
+	struct redis *redis;
+	struct settings_live *settings;
+	struct blob_store *blobs;
+	struct bus_client *bus;		   /* owner, as all that follows */
+	struct directory *directory;
+	struct mailbox_store *mailboxes;
+	struct dns *dns;
+	struct remote *remote; /* delivery-worker/remote/remote.h */
+	struct jobs *jobs;     /* delivery-worker/jobs.h */
+};
+
+#endif

@@ -1,0 +1,34 @@
+#!/bin/sh
+# Installs the Debian 12 packages that are missing: for the build, and with
+# "test" for the tests too, with "bench" for the comparison with Postfix and
+# Dovecot. Does nothing, and needs no rights, when all are there.
+set -e
+build="build-essential pkg-config libevent-dev libssl-dev libzmq3-dev libprotobuf-c-dev protobuf-c-compiler
+	libhiredis-dev libunbound-dev libargon2-dev libidn2-dev zlib1g-dev libicu-dev libcurl4-openssl-dev
+	libcjson-dev uthash-dev redis-server"
+test="libcmocka-dev clang libclang-rt-14-dev python3-pytest python3-pytest-xdist python3-redis python3-dnspython
+	swaks msmtp fetchmail mpop curl openssl redis-tools isync"
+bench="postfix dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd"
+
+wanted=""
+for set in "$@"; do
+	eval "wanted=\"\$wanted \$$set\""
+done
+missing=""
+for package in $wanted; do
+	dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+echo "Installing:$missing"
+sudo=""
+[ "$(id -u)" -eq 0 ] || sudo="sudo"
+# A package's own server must not start on the standard ports of this machine.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+	printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
+	$sudo chmod +x "$policy"
+	trap '$sudo rm -f "$policy"' EXIT
+fi
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -q >/dev/null
+$sudo apt-get install -y -q --no-install-recommends $missing >/dev/null

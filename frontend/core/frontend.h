@@ -1,0 +1,31 @@
+/* What all sessions of a frontend process share. */
+#ifndef SP_FRONTEND_CORE_FRONTEND_H
+#define SP_FRONTEND_CORE_FRONTEND_H
+
+#include "lib/auth/auth.h"
+#include "lib/blob/blob.h"
+#include "lib/bus/client.h"
+#include "lib/directory/directory.h"
+#include "lib/mailbox/mailbox.h"
+#include "lib/service/service.h"
+#include "lib/settings/settings.h"
+
+struct conn;
+struct arena;
+
+struct frontend {
+	struct service *service; /* borrowed: loop, redis, tracking, settings, blobs, hostname */
+	struct directory *directory; /* owner */
+	struct auth *auth;	     /* owner */
+	struct mailbox_store *mailboxes; /* owner */
+	struct bus_client *bus;	     /* owner: hand-over to the brokers */
+};
+
+/* The settings in force now. */
+const struct settings *frontend_settings(const struct frontend *f);
+
+/* Fills the variables of a banner (#HostName#, #ConnectedIP#, #Time#,
+ * #TimeUTC#, #UnixTime#) for a connection. The result lies in arena. */
+const char *frontend_banner(struct conn *c, struct arena *arena, const char *text);
+
+#endif

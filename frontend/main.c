@@ -1,0 +1,123 @@
+/* The frontend: stateless; accepts connections and speaks the protocols. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "frontend/core/core.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+
+static const char *protocol_names, *cert_path, *key_path, *hostnames;
+
+static const struct service_option options[] = {
+	{"protocols", "STAGEPOST_PROTOCOLS", "LIST", NULL,
+	 "Listeners to open, separated by commas; all when not given: smtp,submission,submissions,pop3,pop3s.",
+	 &protocol_names},
+	{"tls-cert", "STAGEPOST_TLS_CERT", "FILE", NULL, "Certificate chain (PEM); without it there is no TLS.", &cert_path},
+	{"tls-key", "STAGEPOST_TLS_KEY", "FILE", NULL, "Its private key (PEM).", &key_path},
+	{"hostnames", "STAGEPOST_HOSTNAMES", "LIST", NULL,
+	 "Names of this server's addresses for #HostName# in banners: 192.0.2.1=mx1.example.com,...", &hostnames},
+	{0},
+};
+
+static const struct service_description description = {
+	.kind = "frontend",
+	.summary = "accepts mail clients' connections for a Stagepost cluster",
+	.options = options,
+};
+
+static void
+on_drain(void *arg)
+{
+	struct core *core = arg;
+
+	listeners_close(core);
+	conns_drain(core);
+}
+
+static void
+on_status(void *arg, cJSON *status)
+{
+	const struct core *core = arg;
+	cJSON *connections = cJSON_AddObjectToObject(status, "connections");
+
+	for (unsigned i = 0; protocols[i] != NULL; i++)
+		cJSON_AddNumberToObject(connections, protocols[i]->name, core->states[i].count);
+}
+
+static const char *
+why_not_ready(void *arg)
+{
+	const struct core *core = arg;
+
+	return bus_client_is_ready(core->frontend.bus) ? NULL : "no broker owns the spool";
+}
+
+static int
+open_core(struct core *core, struct service *s, struct err *err)
+{
+	struct frontend *f = &core->frontend;
+	unsigned count = 0;
+
+	f->service = s;
+	core->hostnames = hostnames;
+	f->directory = directory_new(s->base, s->redis, s->tracking, s->settings);
+	directory_set_hostname(f->directory, str_c(s->hostname));
+	f->auth = auth_new(s->base, s->redis, s->tracking, s->settings, f->directory);
+	f->mailboxes = mailbox_store_new(s->redis, s->blobs);
+	f->bus = bus_client_new(s->base, s->redis, s->tracking, s->id, err);
+	if (f->bus == NULL)
+		return -1;
+	if (cert_path != NULL && key_path != NULL) {
+		core->tls = tls_new(s->base, cert_path, key_path, err);
+		if (core->tls == NULL)
+			return -1;
+	} else {
+		log_warning(NULL, "no certificate is given: no TLS");
+	}
+	while (protocols[count] != NULL)
+		count++;
+	core->states = mem_zalloc(sizeof(*core->states) * (count + 1));
+	for (unsigned i = 0; i < count; i++) {
+		core->states[i].protocol = protocols[i];
+		if (protocols[i]->init != NULL && protocols[i]->init(f, err) != 0)
+			return -1;
+	}
+	return listeners_open(core, protocol_names, err);
+}
+
+static void
+close_core(struct core *core)
+{
+	struct frontend *f = &core->frontend;
+
+	listeners_close(core);
+	conns_abort(core);
+	bus_client_free(&f->bus);
+	mailbox_store_free(&f->mailboxes);
+	auth_free(&f->auth);
+	directory_free(&f->directory);
+	tls_free(&core->tls);
+	mem_free(core->states);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct service service;
+	struct core core = {0};
+	struct err err;
+	int status;
+
+	service_init(&service, &description, argc, argv);
+	if (open_core(&core, &service, &err) != 0) {
+		fprintf(stderr, "frontend: %s\n", err.text);
+		return 1;
+	}
+	service_on_drain(&service, on_drain, &core);
+	service_on_status(&service, on_status, &core);
+	service_on_ready_check(&service, why_not_ready, &core);
+	status = service_run(&service);
+	close_core(&core);
+	service_fini(&service);
+	return status;
+}

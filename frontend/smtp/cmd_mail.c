@@ -1,0 +1,117 @@
+/* MAIL (RFC 5321, 4.1.1.2): a transaction begins. */
+#include <stdio.h>
+
+#include "frontend/smtp/private.h"
+
+bool
+smtp_skip_keyword(struct str *argument, const char *keyword)
+{
+	if (!str_starts_ci(*argument, str_c(keyword)))
+		return false;
+	*argument = str_trim(str_from(*argument, strlen(keyword)));
+	return true;
+}
+
+static bool
+has_eight_bit(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (((unsigned char)s.p[i] & 0x80) != 0)
+			return true;
+	return false;
+}
+
+/* May this session begin a transaction at all? REPLY_OK, or why not. */
+static enum smtp_reply_name
+check_session(const struct smtp_session *s)
+{
+	const struct settings_smtp_in *settings = smtp_settings(s);
+
+	if (smtp_is_submission(s) && s->account == NULL)
+		return REPLY_AUTH_REQUIRED;
+	if (settings->max_messages_per_session != 0 && s->messages >= settings->max_messages_per_session)
+		return REPLY_TOO_MANY_MESSAGES;
+	return REPLY_OK;
+}
+
+/* Is the sender one that this client may name, the message one to take? */
+static enum smtp_reply_name
+check_sender(const struct smtp_session *s, const struct smtp_path *path, const struct smtp_mail_params *params)
+{
+	const struct settings_smtp_in *settings = smtp_settings(s);
+
+	if (settings->max_message_size != 0 && params->size_bytes > (uint64_t)settings->max_message_size)
+		return REPLY_TOO_BIG;
+	if (s->account != NULL && settings->require_auth_match != AUTH_MATCH_NONE && path->kind != SMTP_PATH_NULL &&
+	    !smtp_address_matches(s, path->address))
+		return REPLY_SENDER_NOT_YOURS;
+	return REPLY_OK;
+}
+
+static void
+refuse_sender(struct smtp_session *s, enum smtp_reply_name reply)
+{
+	char number[24];
+
+	snprintf(number, sizeof(number), "%lld", (long long)smtp_settings(s)->max_message_size);
+	smtp_reply(s, reply, str_c(reply == REPLY_TOO_BIG ? number : s->account));
+}
+
+static enum smtp_status
+begin(struct smtp_session *s, const struct smtp_path *path, const struct smtp_mail_params *params)
+{
+	struct smtp_transaction *t = smtp_transaction_new(s);
+
+	if (t == NULL) {
+		smtp_reply(s, REPLY_STORE_UNAVAILABLE, STR("no broker"));
+		return SMTP_DONE;
+	}
+	t->reverse_path = arena_str(&t->arena, path->address);
+	t->sender_domain = arena_str(&t->arena, path->domain);
+	t->params = *params;
+	t->params.envid = arena_str(&t->arena, params->envid);
+	s->transaction = t;
+	smtp_set_state(s, SMTP_MAIL);
+	smtp_reply(s, REPLY_SENDER_OK, STR_NONE);
+	return SMTP_DONE;
+}
+
+enum smtp_status
+smtp_cmd_mail(struct smtp_session *s, struct str argument)
+{
+	struct smtp_mail_params params;
+	struct smtp_path path;
+	struct str rest, culprit;
+	enum smtp_reply_name refusal = check_session(s);
+
+	if (refusal == REPLY_TOO_MANY_MESSAGES)
+		return smtp_close(s, refusal);
+	if (refusal != REPLY_OK) {
+		smtp_reply(s, refusal, STR_NONE);
+		return SMTP_DONE;
+	}
+	if (!smtp_skip_keyword(&argument, "FROM:")) {
+		smtp_reply(s, REPLY_SYNTAX, STR("MAIL FROM:<reverse-path> [parameters]"));
+		return SMTP_DONE;
+	}
+	/* SMTPUTF8 stands behind the path that it permits. */
+	if (smtp_path_parse(argument, true, &s->command, &path, &rest) != SMTP_PATH_OK) {
+		smtp_reply(s, REPLY_BAD_SENDER, STR_NONE);
+		return SMTP_DONE;
+	}
+	enum smtp_params_error error = smtp_mail_params_parse(rest, &params, &culprit);
+	if (error != PARAMS_OK) {
+		smtp_reply(s, error == PARAMS_BAD ? REPLY_BAD_PARAMETER : REPLY_UNKNOWN_PARAMETER, culprit);
+		return SMTP_DONE;
+	}
+	if (!params.utf8 && has_eight_bit(str_first(argument, argument.len - rest.len))) {
+		smtp_reply(s, REPLY_SENDER_NEEDS_UTF8, STR_NONE);
+		return SMTP_DONE;
+	}
+	refusal = check_sender(s, &path, &params);
+	if (refusal != REPLY_OK) {
+		refuse_sender(s, refusal);
+		return SMTP_DONE;
+	}
+	return begin(s, &path, &params);
+}

@@ -1,0 +1,145 @@
+/* A small machine over lines: the name of a field is collected, its value
+ * skipped by memchr() unless it is From. */
+#include "frontend/smtp/header_watch.h"
+
+#include <string.h>
+
+enum { LINE_START, BLANK_LINE, NAME, SPACE_BEHIND_NAME, SKIPPED, FROM_VALUE };
+
+void
+header_watch_init(struct header_watch *w, bool keep_from)
+{
+	*w = (struct header_watch){.state = LINE_START, .keep_from = keep_from};
+}
+
+void
+header_watch_fini(struct header_watch *w)
+{
+	buf_fini(&w->from);
+}
+
+static void
+end_header(struct header_watch *w)
+{
+	w->first_line_known = true;
+	w->ended = true;
+}
+
+/* A line that is no field and not blank ends a header too; as the first one it
+ * says that there is no header at all. */
+static void
+end_by_other_line(struct header_watch *w)
+{
+	w->no_header = !w->first_line_known;
+	end_header(w);
+}
+
+static void
+add_from(struct header_watch *w, const char *p, size_t len)
+{
+	if (w->from.len + len > HEADER_WATCH_FROM_MAX)
+		w->from_too_long = true;
+	else
+		buf_add(&w->from, p, len);
+}
+
+/* The colon was met. */
+static void
+begin_value(struct header_watch *w)
+{
+	struct str name = str_of(w->name, w->name_len);
+
+	w->first_line_known = true;
+	w->state = SKIPPED;
+	if (str_eq_ci(name, STR("received"))) {
+		w->received_count++;
+	} else if (str_eq_ci(name, STR("date"))) {
+		w->has_date = true;
+	} else if (str_eq_ci(name, STR("message-id"))) {
+		w->has_message_id = true;
+	} else if (str_eq_ci(name, STR("from"))) {
+		if (w->keep_from) {
+			w->state = FROM_VALUE;
+			if (w->has_from)
+				add_from(w, ",", 1);
+		}
+		w->has_from = true;
+	}
+}
+
+static void
+take_line_start(struct header_watch *w, char c, uint8_t folded_into)
+{
+	if (c == '\r') {
+		w->state = BLANK_LINE;
+	} else if (c == ' ' || c == '\t') {
+		w->state = folded_into;
+		if (!w->first_line_known)
+			end_by_other_line(w);
+	} else {
+		w->state = NAME;
+		w->name_len = 0;
+	}
+}
+
+/* Also the obsolete blanks between a name and its colon. */
+static void
+take_name(struct header_watch *w, char c)
+{
+	unsigned char u = (unsigned char)c;
+
+	if (c == ':' && w->name_len != 0)
+		begin_value(w);
+	else if (c == ' ' || c == '\t')
+		w->state = SPACE_BEHIND_NAME;
+	else if (w->state == SPACE_BEHIND_NAME || u < 0x21 || u > 0x7e || c == ':')
+		end_by_other_line(w);
+	else if (w->name_len < HEADER_WATCH_NAME_MAX)
+		w->name[w->name_len++] = c;
+}
+
+/* The part of a value that lies in the piece, up to its line's end. */
+static const char *
+take_value(struct header_watch *w, const char *p, const char *end)
+{
+	const char *lf = memchr(p, '\n', (size_t)(end - p));
+	const char *stop = lf != NULL ? lf + 1 : end;
+
+	if (w->state == FROM_VALUE)
+		add_from(w, p, (size_t)(stop - p));
+	return stop;
+}
+
+void
+header_watch_feed(struct header_watch *w, struct str piece)
+{
+	const char *p = piece.p, *end = piece.p + piece.len;
+
+	while (p < end && !w->ended) {
+		switch (w->state) {
+		case LINE_START:
+			take_line_start(w, *p, w->in_from ? FROM_VALUE : SKIPPED); /* looks only */
+			break;
+		case BLANK_LINE:
+			end_header(w);
+			break;
+		case NAME:
+		case SPACE_BEHIND_NAME:
+			take_name(w, *p++);
+			break;
+		default:
+			p = take_value(w, p, end);
+			if (p[-1] == '\n') {
+				w->in_from = w->state == FROM_VALUE;
+				w->state = LINE_START;
+			}
+			break;
+		}
+	}
+}
+
+void
+header_watch_end(struct header_watch *w)
+{
+	end_header(w);
+}

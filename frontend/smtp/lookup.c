@@ -1,0 +1,157 @@
+/* Whose is an address? Answered at once from the directory's cache, or later. */
+#include <stdio.h>
+#include <string.h>
+
+#include "frontend/smtp/private.h"
+#include "lib/base/check.h"
+
+/* A search under way; in the command arena. */
+struct smtp_lookup {
+	struct smtp_session *session; /* borrowed */
+	struct str local;	      /* empty: the address stands as it is */
+	struct str domain;	      /* in which local is looked for now; borrowed from the hostname */
+	struct str address;
+	smtp_on_found *done;
+	void *arg;
+};
+
+static enum smtp_status
+finish(struct smtp_lookup *lookup, const struct directory_result *result, const struct err *err)
+{
+	struct smtp_found found = {.result = result, .address = lookup->address, .err = err};
+	return lookup->done(lookup->session, &found, lookup->arg);
+}
+
+static void
+build_address(struct smtp_lookup *lookup)
+{
+	lookup->address = str_c(arena_printf(&lookup->session->command, "%.*s@%.*s", STR_ARG(lookup->local),
+					     STR_ARG(lookup->domain)));
+}
+
+/* Not in this domain: is there one above it to look in? */
+static bool
+go_up(struct smtp_lookup *lookup, const struct directory_result *result)
+{
+	struct str label;
+
+	if (lookup->local.len == 0 || result->kind != DIR_NOT_LOCAL ||
+	    !str_cut(lookup->domain, '.', &label, &lookup->domain) || lookup->domain.len == 0)
+		return false;
+	build_address(lookup);
+	return true;
+}
+
+static void on_resolved(void *arg, const struct directory_result *result, const struct err *err);
+
+static enum smtp_status
+resolve(struct smtp_lookup *lookup)
+{
+	struct smtp_session *s = lookup->session;
+	struct directory *directory = conn_frontend(s->conn)->directory;
+	struct directory_result result;
+
+	do {
+		if (!directory_resolve(directory, lookup->address, &result, on_resolved, lookup)) {
+			s->lookup = lookup;
+			return SMTP_WAIT;
+		}
+	} while (go_up(lookup, &result));
+	return finish(lookup, &result, NULL);
+}
+
+static void
+on_resolved(void *arg, const struct directory_result *result, const struct err *err)
+{
+	struct smtp_lookup *lookup = arg;
+	struct smtp_session *s = lookup->session;
+	enum smtp_status status;
+
+	s->lookup = NULL;
+	if (err == NULL && go_up(lookup, result))
+		status = resolve(lookup);
+	else
+		status = finish(lookup, err == NULL ? result : NULL, err);
+	/* From here on the lookup is gone: the next command may be in hand. */
+	if (status != SMTP_WAIT)
+		smtp_resume(s);
+}
+
+/* [192.0.2.1] is ours when it is the address that the client came to. */
+static bool
+is_own_literal(const struct smtp_session *s, struct str domain)
+{
+	struct ip ip;
+	return ip_literal_parse(domain, &ip) && ip_eq(&ip, conn_local(s->conn));
+}
+
+enum smtp_status
+smtp_lookup(struct smtp_session *s, const struct smtp_path *path, smtp_on_found *done, void *arg)
+{
+	struct smtp_lookup *lookup = arena_new(&s->command, struct smtp_lookup);
+	bool has_domain = path->domain.len != 0 && !is_own_literal(s, path->domain);
+
+	CHECK(s->lookup == NULL && path->kind != SMTP_PATH_NULL);
+	lookup->session = s;
+	lookup->done = done;
+	lookup->arg = arg;
+	if (has_domain) {
+		lookup->address = path->address;
+	} else if (str_eq_ci(path->local, STR("postmaster"))) {
+		lookup->address = STR("postmaster"); /* the directory knows whose that is */
+	} else {
+		lookup->local = path->local;
+		lookup->domain = str_c(smtp_hostname(conn_frontend(s->conn)));
+		build_address(lookup);
+	}
+	return resolve(lookup);
+}
+
+enum smtp_status
+smtp_lookup_sender(struct smtp_session *s, smtp_on_found *done, void *arg)
+{
+	struct smtp_lookup *lookup = arena_new(&s->command, struct smtp_lookup);
+
+	CHECK(s->lookup == NULL && s->transaction->reverse_path.len != 0);
+	lookup->session = s;
+	lookup->done = done;
+	lookup->arg = arg;
+	lookup->address = s->transaction->reverse_path;
+	return resolve(lookup);
+}
+
+void
+smtp_lookup_cancel(struct smtp_session *s)
+{
+	if (s->lookup != NULL)
+		directory_cancel(conn_frontend(s->conn)->directory, s->lookup);
+	s->lookup = NULL;
+}
+
+/* Without the "+detail" of the local part, when those are in use. */
+static struct str
+without_detail(const struct smtp_session *s, struct str address, char out[DIRECTORY_ADDRESS_MAX])
+{
+	struct str domain = directory_domain_of(address), local, detail;
+	const struct settings *settings = frontend_settings(conn_frontend(s->conn));
+
+	if (!settings_mailbox(settings, domain)->plus_addressing ||
+	    !str_cut(str_first(address, address.len - domain.len - 1), '+', &local, &detail) || local.len == 0)
+		return address;
+	snprintf(out, DIRECTORY_ADDRESS_MAX, "%.*s@%.*s", STR_ARG(local), STR_ARG(domain));
+	return str_c(out);
+}
+
+bool
+smtp_address_matches(const struct smtp_session *s, struct str address)
+{
+	char canonical[DIRECTORY_ADDRESS_MAX], stripped[DIRECTORY_ADDRESS_MAX];
+	struct str account = str_c(s->account);
+
+	if (!directory_canonical_address(address, canonical))
+		return false;
+	address = str_c(canonical);
+	if (smtp_settings(s)->require_auth_match == AUTH_MATCH_DOMAIN)
+		return str_eq(directory_domain_of(address), directory_domain_of(account));
+	return str_eq(address, account) || str_eq(without_detail(s, address, stripped), account);
+}

@@ -1,0 +1,192 @@
+/* One table per command; the parser checks form, repetition and whether a
+ * value is wanted, the rows judge the value. */
+#include "frontend/smtp/params.h"
+
+#include "lib/base/check.h"
+#include "lib/smtp/address.h"
+
+enum { SIZE_DIGITS_MAX = 20, ENVID_MAX = 100, ORCPT_MAX = 500 };
+
+struct param_row {
+	struct str name;
+	bool has_value;
+	bool (*take)(struct str value, void *out); /* false: not a value that it may have */
+};
+
+/* ---- MAIL ---- */
+
+static bool
+take_size(struct str value, void *out)
+{
+	struct smtp_mail_params *params = out;
+	return value.len <= SIZE_DIGITS_MAX && str_to_u64(value, &params->size_bytes);
+}
+
+static bool
+take_body(struct str value, void *out)
+{
+	struct smtp_mail_params *params = out;
+	params->eight_bit = str_eq_ci(value, STR("8BITMIME"));
+	return params->eight_bit || str_eq_ci(value, STR("7BIT"));
+}
+
+static bool
+take_utf8(struct str value, void *out)
+{
+	struct smtp_mail_params *params = out;
+	(void)value;
+	params->utf8 = true;
+	return true;
+}
+
+/* Who submitted it elsewhere. We trust nobody's word for that, so it is only
+ * checked (RFC 4954, section 5: treat as AUTH=<>). */
+static bool
+take_auth(struct str value, void *out)
+{
+	(void)out;
+	return str_eq(value, STR("<>")) || (value.len != 0 && smtp_xtext_is_valid(value));
+}
+
+static bool
+take_ret(struct str value, void *out)
+{
+	struct smtp_mail_params *params = out;
+	if (str_eq_ci(value, STR("FULL")))
+		params->ret = STR("FULL");
+	else if (str_eq_ci(value, STR("HDRS")))
+		params->ret = STR("HDRS");
+	return params->ret.len != 0;
+}
+
+static bool
+take_envid(struct str value, void *out)
+{
+	struct smtp_mail_params *params = out;
+	params->envid = value;
+	return value.len != 0 && value.len <= ENVID_MAX && smtp_xtext_is_valid(value);
+}
+
+static const struct param_row mail_rows[] = {
+	{STR("SIZE"), true, take_size}, {STR("BODY"), true, take_body}, {STR("SMTPUTF8"), false, take_utf8},
+	{STR("AUTH"), true, take_auth}, {STR("RET"), true, take_ret},	{STR("ENVID"), true, take_envid},
+};
+
+/* ---- RCPT ---- */
+
+static bool
+take_notify(struct str value, void *out)
+{
+	static const struct {
+		struct str word;
+		unsigned bit;
+	} words[] = {
+		{STR("NEVER"), NOTIFY_NEVER},
+		{STR("SUCCESS"), NOTIFY_SUCCESS},
+		{STR("FAILURE"), NOTIFY_FAILURE},
+		{STR("DELAY"), NOTIFY_DELAY},
+	};
+	struct smtp_rcpt_params *params = out;
+	struct str word, rest = value;
+	bool more;
+
+	do {
+		unsigned bit = 0;
+		more = str_cut(rest, ',', &word, &rest);
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			if (str_eq_ci(word, words[i].word))
+				bit = words[i].bit;
+		if (bit == 0)
+			return false;
+		params->notify |= bit;
+	} while (more);
+	/* NEVER stands alone. */
+	return (params->notify & NOTIFY_NEVER) == 0 || params->notify == NOTIFY_NEVER;
+}
+
+/* The address is xtext, or for type utf-8 the forms of RFC 6533 (8-bit, or
+ * \x{...}, both without blanks). */
+static bool
+take_orcpt(struct str value, void *out)
+{
+	struct smtp_rcpt_params *params = out;
+	struct str type, address;
+
+	if (value.len > ORCPT_MAX || !str_cut(value, ';', &type, &address) || type.len == 0 || address.len == 0)
+		return false;
+	if (!smtp_xtext_is_valid(type))
+		return false;
+	params->orcpt = value;
+	if (str_eq_ci(type, STR("utf-8")))
+		return str_is_utf8(address);
+	return smtp_xtext_is_valid(address);
+}
+
+static const struct param_row rcpt_rows[] = {
+	{STR("NOTIFY"), true, take_notify},
+	{STR("ORCPT"), true, take_orcpt},
+};
+
+/* ---- Both ---- */
+
+/* esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-") */
+static bool
+is_keyword(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.p[i];
+		bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+		if (!alnum && (c != '-' || i == 0))
+			return false;
+	}
+	return s.len != 0;
+}
+
+static const struct param_row *
+find_row(const struct param_row *rows, size_t count, struct str name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (str_eq_ci(rows[i].name, name))
+			return &rows[i];
+	return NULL;
+}
+
+static enum smtp_params_error
+parse(struct str text, const struct param_row *rows, size_t count, void *out, struct str *culprit_out)
+{
+	unsigned seen = 0;
+	struct str word, value;
+
+	CHECK(count <= 32);
+	*culprit_out = str_trim(text);
+	/* Something must part the path from the first parameter. */
+	if (text.len != 0 && text.p[0] != ' ')
+		return PARAMS_BAD;
+	while (str_next_word(&text, " ", &word)) {
+		bool has_value = str_cut(word, '=', culprit_out, &value);
+		const struct param_row *row = find_row(rows, count, *culprit_out);
+		if (!is_keyword(*culprit_out))
+			return PARAMS_BAD;
+		if (row == NULL)
+			return PARAMS_UNKNOWN;
+		unsigned bit = 1u << (row - rows);
+		if ((seen & bit) != 0 || has_value != row->has_value || !row->take(value, out))
+			return PARAMS_BAD;
+		seen |= bit;
+	}
+	return PARAMS_OK;
+}
+
+enum smtp_params_error
+smtp_mail_params_parse(struct str text, struct smtp_mail_params *out, struct str *culprit_out)
+{
+	*out = (struct smtp_mail_params){0};
+	return parse(text, mail_rows, sizeof(mail_rows) / sizeof(mail_rows[0]), out, culprit_out);
+}
+
+enum smtp_params_error
+smtp_rcpt_params_parse(struct str text, struct smtp_rcpt_params *out, struct str *culprit_out)
+{
+	*out = (struct smtp_rcpt_params){0};
+	return parse(text, rcpt_rows, sizeof(rcpt_rows) / sizeof(rcpt_rows[0]), out, culprit_out);
+}

@@ -1,0 +1,34 @@
+/* ESMTP parameters of MAIL and RCPT: SIZE (RFC 1870), BODY (RFC 6152),
+ * SMTPUTF8 (RFC 6531), AUTH (RFC 4954), RET, ENVID, NOTIFY, ORCPT (RFC 3461). */
+#ifndef SP_FRONTEND_SMTP_PARAMS_H
+#define SP_FRONTEND_SMTP_PARAMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/str.h"
+
+struct smtp_mail_params {
+	uint64_t size_bytes; /* as the client declares it; 0: not given */
+	bool eight_bit;	     /* BODY=8BITMIME */
+	bool utf8;
+	struct str ret;	     /* FULL or HDRS; empty: not given */
+	struct str envid;    /* still xtext */
+};
+
+/* Bits of Recipient.notify in proto/stagepost.proto. */
+enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
+
+struct smtp_rcpt_params {
+	unsigned notify;  /* 0: not given */
+	struct str orcpt; /* "rfc822;..." still xtext */
+};
+
+enum smtp_params_error { PARAMS_OK, PARAMS_BAD, PARAMS_UNKNOWN };
+
+/* text: what follows the path. Results borrow from it. *culprit_out: the
+ * keyword that is refused. A parameter given twice is PARAMS_BAD. */
+enum smtp_params_error smtp_mail_params_parse(struct str text, struct smtp_mail_params *out, struct str *culprit_out);
+enum smtp_params_error smtp_rcpt_params_parse(struct str text, struct smtp_rcpt_params *out, struct str *culprit_out);
+
+#endif

@@ -1,0 +1,25 @@
+/* DNS answers, whatever a name server sends. */
+#include "lib/base/check.h"
+#include "lib/dns/message.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const enum dns_type types[] = {DNS_A, DNS_AAAA, DNS_MX, DNS_TXT};
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct dns_answer answer;
+		struct arena arena;
+
+		arena_init(&arena);
+		if (dns_message_read(str_of((const char *)data, size), types[i], &arena, &answer, NULL) == 0) {
+			CHECK(answer.mx_count <= DNS_RECORDS_MAX && answer.ip_count <= DNS_RECORDS_MAX);
+			for (unsigned m = 0; m < answer.mx_count; m++)
+				CHECK(answer.mx[m].host.len <= DNS_NAME_MAX);
+		}
+		arena_fini(&arena);
+	}
+	return 0;
+}

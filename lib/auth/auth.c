@@ -1,0 +1,315 @@
+/* A password in hand: remembered, or looked up, slowed down and verified.
+ *
+ * The order: what is remembered is answered at once; else the account is
+ * looked up while the failures are counted, the delay waited for, the verifier
+ * computed on a thread (a dummy one where there is no account, so that the
+ * time tells nothing), and the result counted. */
+#include "lib/auth/auth.h"
+
+#include <openssl/crypto.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#include "lib/auth/private.h"
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+
+struct auth_request {
+	struct verify_task task; /* first */
+	struct auth *auth;
+	auth_on_result *cb; /* NULL: cancelled */
+	void *arg;
+	char *address;	/* as given */
+	char *password; /* owner, cleansed */
+	size_t password_len;
+	struct ip peer;
+	struct auth_identity identity;
+	char verifier[AUTH_VERIFIER_MAX];
+	bool exists, enabled, fits;
+	bool verifying; /* a thread has it */
+	enum auth_result immediate;
+	struct throttle *throttle;
+	struct event *soon; /* for an answer from memory */
+	struct auth_request *prev, *next;
+};
+
+/* ---- The memory of right passwords ---- */
+
+static void
+compute_mac(struct auth *a, const char *address, const char *password, size_t len, unsigned char mac[KEY_BYTES])
+{
+	size_t address_len = strlen(address) + 1;
+	unsigned char *text = mem_alloc(address_len + len);
+	unsigned mac_len = KEY_BYTES;
+
+	memcpy(text, address, address_len);
+	if (len != 0)
+		memcpy(text + address_len, password, len);
+	HMAC(EVP_sha256(), a->key, KEY_BYTES, text, address_len + len, mac, &mac_len);
+	OPENSSL_cleanse(text, address_len + len);
+	mem_free(text);
+}
+
+static void
+forget(struct auth *a, struct remembered *r)
+{
+	HASH_DEL(a->memory, r);
+	mem_free(r);
+}
+
+static void
+on_user_changed(void *arg, struct str address)
+{
+	struct auth *a = arg;
+	struct remembered *r, *next;
+
+	if (address.p == NULL) {
+		HASH_ITER (hh, a->memory, r, next)
+			forget(a, r);
+		return;
+	}
+	HASH_FIND(hh, a->memory, address.p, address.len, r);
+	if (r != NULL)
+		forget(a, r);
+}
+
+static bool
+is_remembered(struct auth *a, const char *address, const char *password, size_t len)
+{
+	unsigned char mac[KEY_BYTES];
+	struct remembered *r;
+
+	HASH_FIND_STR(a->memory, address, r);
+	if (r == NULL)
+		return false;
+	if (clock_monotonic_ms() > r->until_ms) {
+		forget(a, r);
+		return false;
+	}
+	compute_mac(a, address, password, len, mac);
+	return CRYPTO_memcmp(mac, r->mac, KEY_BYTES) == 0;
+}
+
+static void
+remember(struct auth *a, const char *address, const char *password, size_t len)
+{
+	int64_t time = settings_auth(settings_current(a->settings), STR_NONE)->cache_time;
+	struct remembered *r;
+
+	if (time == 0)
+		return;
+	HASH_FIND_STR(a->memory, address, r);
+	if (r != NULL)
+		forget(a, r);
+	if (HASH_COUNT(a->memory) >= CACHE_MAX)
+		forget(a, a->memory); /* the oldest */
+	r = mem_new(struct remembered);
+	str_copy(str_c(address), r->address, sizeof(r->address));
+	compute_mac(a, address, password, len, r->mac);
+	r->until_ms = clock_monotonic_ms() + time;
+	HASH_ADD_STR(a->memory, address, r);
+}
+
+/* ---- Requests ---- */
+
+static void
+request_free(struct auth_request *q)
+{
+	DL_DELETE(q->auth->requests, q);
+	directory_cancel(q->auth->directory, q);
+	throttle_cancel(&q->throttle);
+	if (q->soon != NULL)
+		event_free(q->soon);
+	OPENSSL_cleanse(q->password, q->password_len);
+	mem_free(q->password);
+	mem_free(q->address);
+	mem_free(q);
+}
+
+static void
+answer(struct auth_request *q, enum auth_result result)
+{
+	auth_on_result *cb = q->cb;
+	void *arg = q->arg;
+	struct auth_identity identity = q->identity;
+
+	request_free(q);
+	if (cb != NULL)
+		cb(arg, result, result == AUTH_OK ? &identity : NULL);
+}
+
+static void
+run_verify(struct verify_task *t)
+{
+	struct auth_request *q = (struct auth_request *)t;
+
+	q->fits = password_fits(q->verifier, str_of(q->password, q->password_len));
+}
+
+static void
+verify_done(struct verify_task *t)
+{
+	struct auth_request *q = (struct auth_request *)t;
+	struct auth *a = q->auth;
+
+	q->verifying = false;
+	if (!q->exists || !q->fits) {
+		throttle_failed(a, str_c(q->address), &q->peer);
+		answer(q, AUTH_FAILED);
+		return;
+	}
+	throttle_succeeded(a, str_c(q->address));
+	if (q->enabled)
+		remember(a, q->identity.address, q->password, q->password_len);
+	answer(q, q->enabled ? AUTH_OK : AUTH_DISABLED);
+}
+
+static void
+on_may_go(void *arg, const struct err *err)
+{
+	struct auth_request *q = arg;
+
+	q->throttle = NULL;
+	if (err != NULL) {
+		answer(q, AUTH_UNAVAILABLE);
+		return;
+	}
+	q->task.run = run_verify;
+	q->task.done = verify_done;
+	q->verifying = true;
+	if (!verify_give(q->auth, &q->task)) {
+		q->verifying = false;
+		answer(q, AUTH_UNAVAILABLE);
+	}
+}
+
+static void
+on_user(void *arg, const struct directory_user *user, const struct err *err)
+{
+	struct auth_request *q = arg;
+
+	if (err != NULL) {
+		answer(q, AUTH_UNAVAILABLE);
+		return;
+	}
+	q->exists = user != NULL && user->password[0] != '\0';
+	if (user != NULL) {
+		q->enabled = user->enabled;
+		q->identity.quota_bytes = user->quota_bytes;
+		str_copy(str_c(user->address), q->identity.address, sizeof(q->identity.address));
+	}
+	str_copy(str_c(q->exists ? user->password : q->auth->dummy), q->verifier, sizeof(q->verifier));
+	q->throttle = throttle_wait(q->auth, str_c(q->address), &q->peer, on_may_go, q);
+}
+
+static void
+on_soon(evutil_socket_t fd, short what, void *arg)
+{
+	struct auth_request *q = arg;
+	struct directory_user user;
+	bool found;
+
+	(void)fd, (void)what;
+	if (q->immediate == AUTH_OK) {
+		answer(q, AUTH_OK);
+		return;
+	}
+	if (directory_get_user(q->auth->directory, str_c(q->address), &user, &found, on_user, q))
+		on_user(q, found ? &user : NULL, NULL);
+}
+
+struct auth_request *
+auth_check_password(struct auth *a, struct str address, struct str password, const struct ip *peer, auth_on_result *cb,
+		    void *arg)
+{
+	struct auth_request *q = mem_new(struct auth_request);
+	char canonical[DIRECTORY_ADDRESS_MAX];
+	struct directory_user user;
+	bool found;
+
+	q->auth = a;
+	q->cb = cb;
+	q->arg = arg;
+	q->address = str_dup(address);
+	q->password = mem_strndup(password.p, password.len);
+	q->password_len = password.len;
+	q->peer = *peer;
+	q->immediate = AUTH_FAILED;
+	DL_APPEND(a->requests, q);
+	/* Nothing is remembered of an account whose record is not at hand. */
+	if (directory_canonical_address(address, canonical) && is_remembered(a, canonical, q->password, q->password_len) &&
+	    directory_get_user(a->directory, str_c(canonical), &user, &found, on_user, q)) {
+		if (found && user.enabled) {
+			str_copy(str_c(user.address), q->identity.address, sizeof(q->identity.address));
+			q->identity.quota_bytes = user.quota_bytes;
+			q->immediate = AUTH_OK;
+		}
+	} else if (HASH_COUNT(a->memory) != 0) {
+		/* A lookup begun just now would answer into q a second time. */
+		directory_cancel(a->directory, q);
+	}
+	q->soon = event_new(a->base, -1, 0, on_soon, q);
+	event_active(q->soon, EV_TIMEOUT, 0);
+	return q;
+}
+
+void
+auth_cancel(struct auth_request **req)
+{
+	struct auth_request *q = *req;
+
+	if (q == NULL)
+		return;
+	*req = NULL;
+	q->cb = NULL;
+	if (!q->verifying) /* else a thread has it, and it ends by itself */
+		request_free(q);
+}
+
+/* ---- Life ---- */
+
+struct auth *
+auth_new(struct event_base *base, struct redis *r, struct tracking *t, struct settings_live *settings,
+	 struct directory *directory)
+{
+	struct auth *a = mem_new(struct auth);
+	unsigned char random[16];
+
+	(void)t; /* changes of accounts come through the directory */
+	a->base = base;
+	a->redis = r;
+	a->settings = settings;
+	a->directory = directory;
+	CHECK(RAND_bytes(a->key, sizeof(a->key)) == 1 && RAND_bytes(a->fake_salt_key, sizeof(a->fake_salt_key)) == 1 &&
+	      RAND_bytes(random, sizeof(random)) == 1);
+	CHECK(auth_make_argon2id(str_of((const char *)random, sizeof(random)), a->dummy, NULL) == 0);
+	directory_watch_users(directory, on_user_changed, a);
+	verify_start(a);
+	return a;
+}
+
+void
+auth_free(struct auth **ap)
+{
+	struct auth *a = *ap;
+	struct auth_request *q, *next;
+	struct remembered *r, *next_r;
+
+	if (a == NULL)
+		return;
+	*ap = NULL;
+	DL_FOREACH_SAFE (a->requests, q, next) {
+		q->cb = NULL;
+		if (!q->verifying)
+			request_free(q);
+	}
+	verify_stop(a);
+	HASH_ITER (hh, a->memory, r, next_r)
+		forget(a, r);
+	OPENSSL_cleanse(a->key, sizeof(a->key));
+	mem_free(a);
+}

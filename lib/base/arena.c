@@ -1,0 +1,111 @@
+/* A chain of blocks, the newest first. */
+#include "lib/base/arena.h"
+
+#include <stdalign.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/check.h"
+#include "lib/base/mem.h"
+
+enum { BLOCK_BYTES = 1024, ALIGNMENT = 16 };
+
+struct arena_block {
+	struct arena_block *older; /* owner */
+	size_t size;		   /* bytes of data */
+	size_t used;
+	alignas(ALIGNMENT) char data[];
+};
+
+void
+arena_init(struct arena *a)
+{
+	a->newest = NULL;
+	a->total_bytes = 0;
+}
+
+void
+arena_fini(struct arena *a)
+{
+	while (a->newest != NULL) {
+		struct arena_block *older = a->newest->older;
+		mem_free(a->newest);
+		a->newest = older;
+	}
+	a->total_bytes = 0;
+}
+
+void
+arena_reset(struct arena *a)
+{
+	while (a->newest != NULL && (a->newest->older != NULL || a->newest->size > BLOCK_BYTES)) {
+		struct arena_block *older = a->newest->older;
+		mem_free(a->newest);
+		a->newest = older;
+	}
+	if (a->newest != NULL)
+		a->newest->used = 0;
+	a->total_bytes = 0;
+}
+
+void *
+arena_alloc(struct arena *a, size_t size)
+{
+	struct arena_block *b = a->newest;
+	void *p;
+
+	CHECK(size < ((size_t)1 << 40));
+	size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+	if (b == NULL || b->size - b->used < size) {
+		size_t block = size > BLOCK_BYTES ? size : BLOCK_BYTES;
+		b = mem_alloc(sizeof(*b) + block);
+		b->older = a->newest;
+		b->size = block;
+		b->used = 0;
+		a->newest = b;
+	}
+	p = b->data + b->used;
+	b->used += size;
+	a->total_bytes += size;
+	memset(p, 0, size);
+	return p;
+}
+
+char *
+arena_dup(struct arena *a, const void *data, size_t len)
+{
+	char *copy = arena_alloc(a, len + 1);
+	if (len != 0)
+		memcpy(copy, data, len);
+	return copy;
+}
+
+char *
+arena_strdup(struct arena *a, const char *s)
+{
+	return arena_dup(a, s, strlen(s));
+}
+
+struct str
+arena_str(struct arena *a, struct str s)
+{
+	return str_of(arena_dup(a, s.p, s.len), s.len);
+}
+
+char *
+arena_printf(struct arena *a, const char *format, ...)
+{
+	va_list ap;
+	char *text;
+	int len;
+
+	va_start(ap, format);
+	len = vsnprintf(NULL, 0, format, ap);
+	va_end(ap);
+	CHECK(len >= 0);
+	text = arena_alloc(a, (size_t)len + 1);
+	va_start(ap, format);
+	vsnprintf(text, (size_t)len + 1, format, ap);
+	va_end(ap);
+	return text;
+}

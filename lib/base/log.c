@@ -1,0 +1,125 @@
+/* Log lines to standard error, each with one write(). */
+#include "lib/base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
+
+static struct {
+	const char *program;
+	enum log_level least;
+	bool json;
+} config = {.program = "stagepost", .least = LOG_INFO, .json = false};
+
+static const char *const level_names[] = {"debug", "info", "warning", "error"};
+
+void
+log_init(const char *program)
+{
+	const char *format = getenv("STAGEPOST_LOG");
+	const char *level = getenv("STAGEPOST_LOG_LEVEL");
+
+	config.program = program;
+	config.json = format != NULL && strcmp(format, "json") == 0;
+	for (int i = LOG_DEBUG; level != NULL && i <= LOG_ERROR; i++)
+		if (strcmp(level, level_names[i]) == 0)
+			config.least = (enum log_level)i;
+}
+
+void
+log_set_least(enum log_level least)
+{
+	config.least = least;
+}
+
+bool
+log_enabled(enum log_level level)
+{
+	return level >= config.least;
+}
+
+/* Quotes where the text would break the line's form. */
+static void
+add_text(struct buf *line, struct str s, bool always_quote)
+{
+	bool quote = always_quote || s.len == 0;
+
+	for (size_t i = 0; i < s.len && !quote; i++)
+		quote = (unsigned char)s.p[i] <= ' ' || s.p[i] == '"' || s.p[i] == '=' || s.p[i] == '\\' ||
+			(unsigned char)s.p[i] >= 0x7f;
+	if (!quote) {
+		buf_add_str(line, s);
+		return;
+	}
+	buf_add_byte(line, '"');
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		if (c == '"' || c == '\\')
+			buf_printf(line, "\\%c", c);
+		else if (c < 0x20 || c == 0x7f)
+			buf_printf(line, "\\u%04x", c);
+		else
+			buf_add_byte(line, (char)c);
+	}
+	buf_add_byte(line, '"');
+}
+
+static void
+add_field(struct buf *line, const char *name, struct str text)
+{
+	if (config.json)
+		buf_printf(line, "%s\"%s\":", line->len > 1 ? "," : "", name);
+	else
+		buf_printf(line, "%s%s=", line->len != 0 ? " " : "", name);
+	add_text(line, text, config.json);
+}
+
+static void
+add_fields(struct buf *line, const struct log_field *fields, unsigned most)
+{
+	for (unsigned i = 0; i < most && fields[i].name != NULL; i++) {
+		char number[24];
+		struct str text = fields[i].text;
+		if (fields[i].type == LOG_FIELD_I64) {
+			snprintf(number, sizeof(number), "%lld", (long long)fields[i].number);
+			text = str_c(number);
+		}
+		add_field(line, fields[i].name, text);
+	}
+}
+
+static void
+add_context(struct buf *line, const struct log_context *context)
+{
+	if (context == NULL)
+		return;
+	add_context(line, context->parent);
+	add_fields(line, context->fields, sizeof(context->fields) / sizeof(context->fields[0]));
+}
+
+void
+log_write(enum log_level level, const struct log_context *context, const char *text, const struct log_field *fields)
+{
+	struct buf line = BUF_EMPTY;
+	char now[CLOCK_ISO8601_MAX];
+
+	if (level < config.least)
+		return;
+	clock_iso8601(clock_unix_ms(), now, sizeof(now));
+	if (config.json)
+		buf_add_byte(&line, '{');
+	add_field(&line, "time", str_c(now));
+	add_field(&line, "level", str_c(level_names[level]));
+	add_field(&line, "prog", str_c(config.program));
+	add_field(&line, "msg", str_c(text));
+	add_context(&line, context);
+	add_fields(&line, fields, 64);
+	buf_add_c(&line, config.json ? "}\n" : "\n");
+	/* A log that cannot be written has nowhere to be complained of. */
+	if (write(STDERR_FILENO, line.data, line.len) < 0)
+		(void)0;
+	buf_fini(&line);
+}

@@ -1,0 +1,192 @@
+/* Pack files: the format, and the work on one of them. */
+#include "lib/blob/pack.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "lib/base/bytes.h"
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+
+struct pack_io pack_io = {.pwritev = pwritev, .fdatasync = fdatasync};
+
+/* ---- Records ---- */
+
+void
+record_encode(const struct record *r, char out[RECORD_HEADER_BYTES])
+{
+	bytes_put_u32(out, RECORD_MAGIC);
+	out[4] = 0;
+	out[5] = (char)r->class;
+	bytes_put_u16(out + 6, 0);
+	bytes_put_u64(out + 8, r->length);
+	bytes_put_u64(out + 16, (uint64_t)r->unix_ms);
+	bytes_put_u32(out + 24, r->crc);
+	bytes_put_u32(out + 28, (uint32_t)crc32(0, (const Bytef *)out, 28));
+	out[4] = r->released;
+}
+
+bool
+record_decode(const char in[RECORD_HEADER_BYTES], struct record *out)
+{
+	char copy[28];
+
+	if (bytes_get_u32(in) != RECORD_MAGIC)
+		return false;
+	memcpy(copy, in, sizeof(copy));
+	copy[4] = 0;
+	if ((uint32_t)crc32(0, (const Bytef *)copy, 28) != bytes_get_u32(in + 28))
+		return false;
+	out->released = in[4] != 0;
+	out->class = (uint8_t)in[5];
+	out->length = bytes_get_u64(in + 8);
+	out->unix_ms = (int64_t)bytes_get_u64(in + 16);
+	out->crc = bytes_get_u32(in + 24);
+	return out->length < (UINT64_C(1) << 48);
+}
+
+uint64_t
+record_span(uint64_t length)
+{
+	return (RECORD_HEADER_BYTES + length + RECORD_ALIGN - 1) & ~(uint64_t)(RECORD_ALIGN - 1);
+}
+
+bool
+pack_next_record(uint64_t *offset, uint64_t size, pack_read_at *read_at, void *arg, struct record *out, uint64_t *at_out)
+{
+	char header[RECORD_HEADER_BYTES];
+
+	if (*offset > size || size - *offset < RECORD_HEADER_BYTES || !read_at(arg, *offset, header, sizeof(header)) ||
+	    !record_decode(header, out) || out->length > size - *offset - RECORD_HEADER_BYTES)
+		return false;
+	*at_out = *offset;
+	*offset += record_span(out->length);
+	return true;
+}
+
+/* ---- Files ---- */
+
+void
+pack_path(const char *folder, uint64_t id, char out[PACK_PATH_MAX])
+{
+	snprintf(out, PACK_PATH_MAX, "%s/%016llx.pack", folder, (unsigned long long)id);
+}
+
+/* Time in front, so that ids sort by age; never 0. */
+static uint64_t
+new_pack_id(void)
+{
+	uint32_t random;
+
+	CHECK(RAND_bytes((unsigned char *)&random, sizeof(random)) == 1);
+	return (uint64_t)(clock_unix_ms() / 1000) << 32 | random;
+}
+
+/* The file's name must last as its content does. */
+static int
+sync_folder(const char *folder, struct err *err)
+{
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int result = fd >= 0 ? fsync(fd) : -1;
+
+	if (result != 0)
+		err_set_errno(err, errno, "syncing %s", folder);
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
+int
+pack_create(struct pack *p, const char *folder, struct err *err)
+{
+	char path[PACK_PATH_MAX], header[PACK_HEADER_BYTES] = "SPPACK01";
+	struct iovec iov = {header, sizeof(header)};
+
+	*p = (struct pack){.id = new_pack_id(), .end = PACK_HEADER_BYTES};
+	pack_path(folder, p->id, path);
+	p->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	if (p->fd < 0)
+		return err_set_errno(err, errno, "making %s", path);
+	bytes_put_u64(header + 8, p->id);
+	bytes_put_u64(header + 16, (uint64_t)clock_unix_ms());
+	if (flock(p->fd, LOCK_EX | LOCK_NB) != 0) {
+		err_set_errno(err, errno, "locking %s", path);
+	} else if (pack_write(p, &iov, 1, 0, err) == 0 && pack_sync(p, err) == 0 && sync_folder(folder, err) == 0) {
+		return 0;
+	}
+	close(p->fd);
+	unlink(path);
+	p->fd = -1;
+	return -1;
+}
+
+void
+pack_close(struct pack *p)
+{
+	if (p->fd < 0)
+		return;
+	/* Only space is at stake: a tail of zeros means nothing. */
+	if (p->allocated > p->end && ftruncate(p->fd, (off_t)p->end) != 0)
+		errno = 0;
+	close(p->fd);
+	p->fd = -1;
+}
+
+int
+pack_allocate(struct pack *p, uint64_t bytes, struct err *err)
+{
+	uint64_t need = p->end + bytes, more;
+
+	if (need <= p->allocated)
+		return 0;
+	more = need - p->allocated > PACK_ALLOCATE_BYTES ? need - p->allocated : PACK_ALLOCATE_BYTES;
+	/* A sync of bytes inside the file need not write its length; file systems
+	 * that cannot allocate ahead do without. */
+	if (fallocate(p->fd, 0, (off_t)p->allocated, (off_t)more) == 0) {
+		p->allocated += more;
+		return 0;
+	}
+	if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) {
+		more = need - p->allocated;
+		if (fallocate(p->fd, 0, (off_t)p->allocated, (off_t)more) != 0)
+			return err_set_errno(err, errno, "the blob store is full");
+		p->allocated += more;
+	}
+	return 0;
+}
+
+int
+pack_write(struct pack *p, struct iovec *iov, int count, uint64_t offset, struct err *err)
+{
+	while (count > 0) {
+		ssize_t wrote = pack_io.pwritev(p->fd, iov, count, (off_t)offset);
+		if (wrote < 0 && errno == EINTR)
+			continue;
+		if (wrote <= 0)
+			return err_set_errno(err, wrote < 0 ? errno : ENOSPC, "writing to a pack");
+		offset += (uint64_t)wrote;
+		while (count > 0 && (size_t)wrote >= iov->iov_len) {
+			wrote -= (ssize_t)iov->iov_len;
+			iov++, count--;
+		}
+		if (count > 0) {
+			iov->iov_base = (char *)iov->iov_base + wrote;
+			iov->iov_len -= (size_t)wrote;
+		}
+	}
+	return 0;
+}
+
+int
+pack_sync(struct pack *p, struct err *err)
+{
+	if (pack_io.fdatasync(p->fd) != 0)
+		return err_set_errno(err, errno, "syncing a pack");
+	return 0;
+}

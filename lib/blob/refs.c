@@ -1,0 +1,122 @@
+/* Who refers to a blob. */
+#include "lib/blob/refs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/base/check.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+
+REDIS_SCRIPT(blob_refs_drop, "lib/blob/refs.lua");
+
+enum { KEY_MAX = 48, DROPS_AT_ONCE = 500 };
+
+static void
+refs_key(uint64_t pack, char out[KEY_MAX])
+{
+	snprintf(out, KEY_MAX, "blobrefs:{%016llx}", (unsigned long long)pack);
+}
+
+/* ---- Adding ---- */
+
+struct add {
+	blob_on_ref *cb;
+	void *arg;
+};
+
+static void
+on_added(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct add *a = arg;
+	blob_on_ref *cb = a->cb;
+	void *cb_arg = a->arg;
+
+	(void)reply;
+	mem_free(a);
+	if (cb != NULL)
+		cb(cb_arg, err);
+}
+
+void
+blob_ref_add(struct redis *r, const struct blob_id *id, unsigned count, blob_on_ref *cb, void *arg)
+{
+	struct add *a = mem_new(struct add);
+	char key[KEY_MAX];
+
+	CHECK(id->pack != 0 && count != 0);
+	a->cb = cb;
+	a->arg = arg;
+	refs_key(id->pack, key);
+	redis_callf(r, on_added, a, "HINCRBY %s %llu %u", key, (unsigned long long)id->offset, count);
+}
+
+/* ---- Dropping ---- */
+
+struct drop {
+	struct blob_store *store;
+	size_t count;
+	struct blob_id ids[]; /* all of one pack */
+};
+
+static void
+on_dropped(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct drop *d = arg;
+
+	if (err != NULL)
+		log_warning(NULL, "references to bodies were not dropped; the sweep will find them", F_ERR(err));
+	for (size_t i = 0; reply != NULL && i < reply->elements; i++) {
+		int64_t position = redis_i64(reply->element[i], 0);
+		CHECK(position >= 1 && (size_t)position <= d->count);
+		blob_release(d->store, &d->ids[position - 1]);
+	}
+	mem_free(d);
+}
+
+static void
+drop_of_pack(struct redis *r, struct blob_store *s, const struct blob_id *ids, size_t count)
+{
+	struct drop *d = mem_alloc(sizeof(*d) + count * sizeof(*ids));
+	char key[KEY_MAX], (*texts)[24] = mem_alloc(count * sizeof(*texts));
+	struct str key_str, *args = mem_alloc(count * sizeof(*args));
+
+	d->store = s;
+	d->count = count;
+	memcpy(d->ids, ids, count * sizeof(*ids));
+	refs_key(ids[0].pack, key);
+	key_str = str_c(key);
+	for (size_t i = 0; i < count; i++) {
+		int len = snprintf(texts[i], sizeof(texts[i]), "%llu", (unsigned long long)ids[i].offset);
+		args[i] = str_of(texts[i], (size_t)len);
+	}
+	redis_eval(r, on_dropped, d, &blob_refs_drop, 1, &key_str, count, args);
+	mem_free(texts);
+	mem_free(args);
+}
+
+static int
+by_pack(const void *a, const void *b)
+{
+	uint64_t x = ((const struct blob_id *)a)->pack, y = ((const struct blob_id *)b)->pack;
+	return x < y ? -1 : x > y;
+}
+
+void
+blob_ref_drop(struct redis *r, struct blob_store *s, const struct blob_id *ids, size_t count)
+{
+	struct blob_id *sorted = mem_alloc(count * sizeof(*sorted));
+	size_t from = 0;
+
+	memcpy(sorted, ids, count * sizeof(*sorted));
+	qsort(sorted, count, sizeof(*sorted), by_pack);
+	while (from < count) {
+		size_t to = from + 1;
+		while (to < count && sorted[to].pack == sorted[from].pack && to - from < DROPS_AT_ONCE)
+			to++;
+		if (sorted[from].pack != 0)
+			drop_of_pack(r, s, sorted + from, to - from);
+		from = to;
+	}
+	mem_free(sorted);
+}

@@ -1,0 +1,228 @@
+/* Giving space back: releasing one body, and the sweep over all packs. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/blob/store.h"
+
+/* ---- One body ---- */
+
+/* The state byte first: from then on nobody reads the body, whole or not. */
+static int
+punch(int fd, const struct blob_id *id, struct err *err)
+{
+	char header[RECORD_HEADER_BYTES], released = 1;
+	struct record r;
+	off_t at = (off_t)(id->offset - RECORD_HEADER_BYTES);
+
+	if (pread(fd, header, sizeof(header), at) != sizeof(header) || !record_decode(header, &r) ||
+	    r.length != id->length)
+		return err_set(err, ERR_CORRUPT, "no body to release at %llx-%llx", (unsigned long long)id->pack,
+			       (unsigned long long)id->offset);
+	if (!r.released && pwrite(fd, &released, 1, at + 4) != 1)
+		return err_set_errno(err, errno, "releasing a body");
+	if (id->length != 0 && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)id->offset,
+					 (off_t)id->length) != 0 &&
+	    errno != EOPNOTSUPP)
+		return err_set_errno(err, errno, "punching a hole");
+	return 0;
+}
+
+int
+release_now(struct blob_store *s, const struct blob_id *id, struct err *err)
+{
+	char path[PACK_PATH_MAX];
+	int fd, result;
+
+	if (id->pack == 0 || id->offset < PACK_HEADER_BYTES + RECORD_HEADER_BYTES)
+		return err_set(err, ERR_INVALID, "no such body");
+	pack_path(s->folder, id->pack, path);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0) /* the pack is gone: all in it was released */
+		return errno == ENOENT ? 0 : err_set_errno(err, errno, "opening %s", path);
+	result = punch(fd, id, err);
+	close(fd);
+	return result;
+}
+
+struct release {
+	struct task task;
+	struct blob_store *store;
+	struct blob_id id;
+};
+
+static void
+run_release(struct task *t)
+{
+	struct release *r = (struct release *)t;
+	struct err err;
+
+	/* What fails is found again by the sweep. */
+	if (release_now(r->store, &r->id, &err) != 0)
+		log_warning(NULL, "a body was not released", F_ERR(&err));
+	mem_free(r);
+}
+
+void
+blob_release(struct blob_store *s, const struct blob_id *id)
+{
+	struct release *r = mem_new(struct release);
+
+	r->task.run = run_release;
+	r->store = s;
+	r->id = *id;
+	worker_give(s, &s->releaser, &r->task);
+}
+
+/* ---- All packs ---- */
+
+static bool
+read_fd_at(void *arg, uint64_t offset, char *out, size_t bytes)
+{
+	return pread(*(int *)arg, out, bytes, (off_t)offset) == (ssize_t)bytes;
+}
+
+/* Calls on_pack for every pack file; stops at its first failure. */
+static int
+each_pack(struct blob_store *s, int (*on_pack)(void *arg, const char *path, uint64_t id, struct err *err), void *arg,
+	  struct err *err)
+{
+	DIR *dir = opendir(s->folder);
+	struct dirent *entry;
+	int result = 0;
+
+	if (dir == NULL)
+		return err_set_errno(err, errno, "reading %s", s->folder);
+	while (result == 0 && (entry = readdir(dir)) != NULL) {
+		char path[PACK_PATH_MAX], *end;
+		uint64_t id = strtoull(entry->d_name, &end, 16);
+		if (end != entry->d_name + 16 || strcmp(end, ".pack") != 0)
+			continue;
+		pack_path(s->folder, id, path);
+		result = on_pack(arg, path, id, err);
+	}
+	closedir(dir);
+	return result;
+}
+
+struct usage_scan {
+	struct blob_usage *usage;
+};
+
+static int
+add_usage(void *arg, const char *path, uint64_t id, struct err *err)
+{
+	struct blob_usage *u = ((struct usage_scan *)arg)->usage;
+	uint64_t offset = PACK_HEADER_BYTES, at;
+	struct record r;
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	(void)id, (void)err;
+	if (fd < 0) /* removed meanwhile */
+		return 0;
+	if (fstat(fd, &st) == 0) {
+		u->packs++;
+		u->allocated_bytes += (uint64_t)st.st_blocks * 512;
+		while (pack_next_record(&offset, (uint64_t)st.st_size, read_fd_at, &fd, &r, &at)) {
+			u->blobs += !r.released;
+			u->live_bytes += r.released ? 0 : r.length;
+		}
+	}
+	close(fd);
+	return 0;
+}
+
+int
+blob_usage(struct blob_store *s, struct blob_usage *usage_out, struct err *err)
+{
+	struct usage_scan scan = {usage_out};
+	struct statvfs fs;
+
+	*usage_out = (struct blob_usage){0};
+	if (statvfs(s->folder, &fs) != 0)
+		return err_set_errno(err, errno, "looking at %s", s->folder);
+	usage_out->free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	return each_pack(s, add_usage, &scan, err);
+}
+
+struct sweep {
+	int64_t older_than_ms;
+	bool (*visit)(void *arg, const struct blob_id *id);
+	void *arg;
+};
+
+/* One pack: asks about what lives in it; removes it when nothing does and no
+ * writer has it (writers hold a lock as long as they live). */
+static int
+sweep_pack(void *arg, const char *path, uint64_t id, struct err *err)
+{
+	struct sweep *sw = arg;
+	uint64_t offset = PACK_HEADER_BYTES, at, live = 0;
+	struct record r;
+	struct stat st;
+	bool sealed;
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_set_errno(err, errno, "opening %s", path);
+	sealed = flock(fd, LOCK_EX | LOCK_NB) == 0;
+	if (fstat(fd, &st) != 0) {
+		close(fd);
+		return err_set_errno(err, errno, "looking at %s", path);
+	}
+	while (pack_next_record(&offset, (uint64_t)st.st_size, read_fd_at, &fd, &r, &at)) {
+		struct blob_id blob = {id, at + RECORD_HEADER_BYTES, r.length};
+		if (r.released)
+			continue;
+		if (r.unix_ms >= sw->older_than_ms || sw->visit(sw->arg, &blob)) {
+			live++;
+			continue;
+		}
+		if (punch(fd, &blob, err) != 0)
+			log_warning(NULL, "a leaked body was not released", F_ERR(err));
+	}
+	/* A young empty pack may be one whose writer is about to lock it. */
+	if (sealed && live == 0 && (int64_t)st.st_ctim.tv_sec * 1000 < sw->older_than_ms)
+		unlink(path);
+	else if (sealed && (uint64_t)st.st_size > offset && ftruncate(fd, (off_t)offset) != 0)
+		errno = 0; /* the zeros behind the last record stay */
+	close(fd);
+	return 0;
+}
+
+int
+blob_sweep(struct blob_store *s, int64_t older_than_unix_ms, bool (*visit)(void *arg, const struct blob_id *id),
+	   void *arg, struct err *err)
+{
+	struct sweep sw = {older_than_unix_ms, visit, arg};
+
+	return each_pack(s, sweep_pack, &sw, err);
+}
+
+/* ---- Can it take a body? ---- */
+
+int
+blob_store_check(struct blob_store *s, struct err *err)
+{
+	struct pack p;
+	char byte = 0, path[PACK_PATH_MAX];
+	struct iovec iov = {&byte, 1};
+	int result;
+
+	if (pack_create(&p, s->folder, err) != 0)
+		return -1;
+	result = pack_write(&p, &iov, 1, p.end, err) == 0 ? pack_sync(&p, err) : -1;
+	pack_close(&p);
+	pack_path(s->folder, p.id, path);
+	unlink(path);
+	return result;
+}

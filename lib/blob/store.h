@@ -1,0 +1,94 @@
+/* The blob store's inside. Private to lib/blob.
+ *
+ * Threads: `committer` writes small bodies and digests, many with one sync;
+ * `streamers` write large bodies, each stream to a pack of its own; `readers`
+ * read what is not in the page cache; `releaser` punches holes. Each has a
+ * queue. What is done goes to `done`, which the loop empties. */
+#ifndef SP_BLOB_STORE_H
+#define SP_BLOB_STORE_H
+
+#include <event2/event.h>
+#include <pthread.h>
+
+#include "lib/base/buf.h"
+#include "lib/blob/blob.h"
+#include "lib/blob/pack.h"
+
+enum { STREAMERS = 4, READERS = 3, READ_FDS = 256 };
+
+/* Work for a thread; run() on the thread, done() on the loop (NULL: none). */
+struct task {
+	void (*run)(struct task *t);
+	void (*done)(struct task *t);
+	struct task *next;
+};
+
+/* First in, first out, by one thread. */
+struct worker {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct task *first, *last;
+	bool stop, started;
+};
+
+struct put; /* commit.c: a small body on its way */
+
+struct committer {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct put *first, *last; /* waiting */
+	bool stop, started;
+	struct pack bodies; /* the thread's own */
+	/* Digests get their place when they are given, so this is under the lock. */
+	struct pack digests;
+	bool digests_failed;
+	bool busy; /* the thread has work in hand */
+};
+
+struct read_fd {
+	uint64_t pack;
+	int fd;
+	unsigned refs;
+	uint64_t used; /* tick, for the least recently used */
+};
+
+struct blob_store {
+	char folder[PACK_PATH_MAX];
+	struct event_base *base; /* borrowed; NULL: no loop */
+	struct committer committer;
+	struct worker streamers[STREAMERS];
+	struct worker readers[READERS];
+	struct worker releaser;
+	unsigned next_streamer, next_reader;
+	/* Packs for streams that no stream has at the moment. */
+	pthread_mutex_t pool_lock;
+	struct pack pool[STREAMERS * 8];
+	unsigned pool_count;
+	/* Done work on its way to the loop. */
+	pthread_mutex_t done_lock;
+	struct task *done_first, *done_last;
+	struct event *done_event;
+	bool done_told;
+	size_t open_tasks; /* loop thread: with a done() to come */
+	pthread_mutex_t fds_lock;
+	struct read_fd fds[READ_FDS];
+	uint64_t fds_tick;
+};
+
+void worker_give(struct blob_store *s, struct worker *w, struct task *t);
+/* From any thread: t->done runs on the loop. */
+void store_tell_done(struct blob_store *s, struct task *t);
+
+void committer_start(struct blob_store *s);
+void committer_stop(struct blob_store *s);
+
+/* A descriptor for reading a pack; the caller gives it back. -1: err. */
+int fds_get(struct blob_store *s, uint64_t pack, bool anew, struct err *err);
+void fds_put(struct blob_store *s, uint64_t pack, int fd);
+
+/* Marks a record released and punches its hole; on any thread. */
+int release_now(struct blob_store *s, const struct blob_id *id, struct err *err);
+
+#endif

@@ -1,0 +1,448 @@
+/* Brokers as peers: found by their announcements, watched by pings. */
+#include "lib/bus/client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <zmq.h>
+
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/bus/client_private.h"
+#include "lib/bus/frame.h"
+#include "lib/bus/names.h"
+
+enum {
+	POLL_MS = 1000,
+	REFRESH_GAP_MS = 30,
+	PING_MS = 500,
+	FIRST_PING_MS = 50,  /* until a new peer has answered */
+	SUSPECT_MS = 2500,   /* silent: gets nothing new */
+	LOST_MS = 5000,	     /* silent: given up */
+};
+
+static void
+schedule(struct event *timer, int64_t ms)
+{
+	struct timeval tv = clock_timeval(ms);
+	event_add(timer, &tv);
+}
+
+static uint64_t
+random_u64(void)
+{
+	uint64_t v;
+	CHECK(getrandom(&v, sizeof(v), 0) == (ssize_t)sizeof(v));
+	return v;
+}
+
+/* ---- Which shards are open ---- */
+static bool
+is_open(const struct bus_peer *p, int64_t now_ms)
+{
+	return p->is_heard && !p->draining && now_ms - p->heard_ms < SUSPECT_MS;
+}
+
+static void
+find_open_shards(struct bus_client *b)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	b->open_count = 0;
+	for (unsigned i = 0; i < SPOOL_SHARDS_MAX; i++)
+		if (b->owners[i] != NULL && is_open(b->owners[i], now_ms))
+			b->open_shards[b->open_count++] = (uint16_t)i;
+	if (b->hand_overs != NULL)
+		hand_over_retry(b);
+}
+
+bool
+bus_client_is_ready(const struct bus_client *b)
+{
+	return b->open_count != 0;
+}
+
+int
+bus_client_pick_shard(struct bus_client *b)
+{
+	if (b->open_count == 0)
+		return -1;
+	return b->open_shards[b->next_open++ % b->open_count];
+}
+
+struct bus_peer *
+bus_client_owner(struct bus_client *b, unsigned shard)
+{
+	struct bus_peer *p = shard < SPOOL_SHARDS_MAX ? b->owners[shard] : NULL;
+	return p != NULL && p->is_heard ? p : NULL;
+}
+
+struct bus_peer *
+bus_client_open_owner(struct bus_client *b, unsigned shard)
+{
+	struct bus_peer *p = bus_client_owner(b, shard);
+	return p != NULL && is_open(p, clock_monotonic_ms()) ? p : NULL;
+}
+
+/* ---- Peers ---- */
+const char *
+bus_peer_id(const struct bus_peer *p)
+{
+	return p->id;
+}
+
+static void
+drop_peer(struct bus_client *b, struct bus_peer *p, const char *why)
+{
+	log_info(NULL, "broker lost", F_C("broker", p->id), F_C("reason", why));
+	DL_DELETE(b->peers, p);
+	for (unsigned i = 0; i < SPOOL_SHARDS_MAX; i++)
+		if (b->owners[i] == p)
+			b->owners[i] = NULL;
+	hand_over_peer_lost(b, p);
+	if (p->is_heard && b->events.on_peer_lost != NULL)
+		b->events.on_peer_lost(b->events_arg, p);
+	bus_socket_free(&p->socket);
+	mem_free(p);
+}
+
+static void
+on_pong(struct bus_client *b, struct bus_peer *p, const Stagepost__Pong *pong)
+{
+	bool changed = !p->is_heard || p->draining != pong->draining;
+
+	p->draining = pong->draining;
+	if (!p->is_heard) {
+		p->is_heard = true;
+		log_info(NULL, "connected to broker", F_C("broker", p->id), F_C("endpoint", p->endpoint));
+		if (b->events.on_peer != NULL)
+			b->events.on_peer(b->events_arg, p);
+	}
+	if (changed)
+		find_open_shards(b);
+}
+
+static void
+on_message(void *arg, struct str from, struct str payload)
+{
+	struct bus_peer *p = arg;
+	struct bus_client *b = p->client;
+	int64_t now_ms = clock_monotonic_ms();
+	bool was_suspect = now_ms - p->heard_ms >= SUSPECT_MS;
+	struct err err;
+	Stagepost__Frame *frame = bus_frame_unpack(payload, &b->arena, &err);
+
+	(void)from;
+	p->heard_ms = now_ms;
+	if (frame == NULL)
+		log_warning(NULL, "bus frame dropped", F_C("broker", p->id), F_ERR(&err));
+	else if (frame->body_case == STAGEPOST__FRAME__BODY_PONG)
+		on_pong(b, p, frame->pong);
+	else if (frame->body_case == STAGEPOST__FRAME__BODY_HAND_OVER_REPLY)
+		hand_over_on_reply(b, frame);
+	else if (b->events.on_frame != NULL)
+		b->events.on_frame(b->events_arg, p, frame);
+	if (was_suspect && p->is_heard)
+		find_open_shards(b);
+	arena_reset(&b->arena);
+}
+
+static void
+send_ping(struct bus_client *b, struct bus_peer *p)
+{
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	Stagepost__Ping ping = STAGEPOST__PING__INIT;
+
+	ping.sent_ms = (uint64_t)clock_unix_ms();
+	frame.body_case = STAGEPOST__FRAME__BODY_PING;
+	frame.ping = &ping;
+	bus_send(b, p, &frame, NULL); /* a full queue shows as silence */
+}
+
+static void
+connect_peer(struct bus_client *b, const char *id, struct str endpoint, struct str boot)
+{
+	static const struct bus_socket_events events = {.on_message = on_message};
+	struct bus_peer *p;
+	char routing[BUS_NAME_MAX + 24];
+	const int on = 1;
+	void *zmq;
+
+	if (endpoint.len == 0 || endpoint.len >= sizeof(p->endpoint))
+		return;
+	p = mem_new(struct bus_peer);
+	p->client = b;
+	str_copy(str_c(id), p->id, sizeof(p->id));
+	str_copy(endpoint, p->endpoint, sizeof(p->endpoint));
+	str_copy(boot, p->boot, sizeof(p->boot));
+	p->announced = true;
+	p->connected_ms = p->heard_ms = clock_monotonic_ms();
+	zmq = zmq_socket(b->context, ZMQ_DEALER);
+	CHECK(zmq != NULL);
+	bus_socket_limit(zmq);
+	CHECK(zmq_setsockopt(zmq, ZMQ_IPV6, &on, sizeof(on)) == 0);
+	bus_keys_arm_client(&b->keys, zmq);
+	snprintf(routing, sizeof(routing), "%s.%08x", b->name, (unsigned)random_u64());
+	CHECK(zmq_setsockopt(zmq, ZMQ_ROUTING_ID, routing, strlen(routing)) == 0);
+	if (!bus_keys_allow(&b->keys, p->endpoint) || zmq_connect(zmq, p->endpoint) != 0) {
+		log_error(NULL, "cannot connect to broker", F_C("broker", id), F_C("endpoint", p->endpoint),
+			  F_C("error", b->keys.enabled ? zmq_strerror(errno) : "not on loopback, and no STAGEPOST_CLUSTER_KEY"));
+		zmq_close(zmq);
+		mem_free(p);
+		return;
+	}
+	p->socket = bus_socket_new(b->base, zmq, &events, p);
+	DL_APPEND(b->peers, p);
+	schedule(b->ping, FIRST_PING_MS);
+}
+
+int
+bus_send(struct bus_client *b, struct bus_peer *p, const Stagepost__Frame *frame, struct err *err)
+{
+	buf_clear(&b->out);
+	bus_frame_pack(frame, &b->out);
+	return bus_socket_send(p->socket, STR_NONE, buf_str(&b->out), err);
+}
+
+static void
+on_ping_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct bus_client *b = arg;
+	struct bus_peer *p, *next;
+	int64_t now_ms = clock_monotonic_ms(), wait_ms = PING_MS;
+
+	(void)fd, (void)what;
+	DL_FOREACH_SAFE(b->peers, p, next) {
+		if (now_ms - p->heard_ms > LOST_MS) {
+			drop_peer(b, p, "does not answer");
+			continue;
+		}
+		send_ping(b, p);
+		if (!p->is_heard)
+			wait_ms = FIRST_PING_MS;
+	}
+	find_open_shards(b); /* those that fell silent are closed */
+	schedule(b->ping, wait_ms);
+}
+
+/* ---- The announcements ---- */
+static bool
+reply_is_for_nobody(struct bus_client *b)
+{
+	CHECK(b->replies_due != 0);
+	b->replies_due--;
+	if (!b->closing)
+		return false;
+	if (b->replies_due == 0)
+		mem_free(b);
+	return true;
+}
+
+struct found_broker {
+	struct bus_client *client; /* borrowed */
+	char id[BUS_NAME_MAX];
+};
+
+static void
+on_broker(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct found_broker *found = arg;
+	struct bus_client *b = found->client;
+	struct str endpoint = STR_NONE, boot = STR_NONE;
+	struct bus_peer *p;
+
+	if (reply_is_for_nobody(b)) {
+		mem_free(found);
+		return;
+	}
+	if (err != NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
+		b->refresh_failed = true;
+	else {
+		endpoint = redis_str(reply->element[0]);
+		boot = redis_str(reply->element[1]);
+	}
+	DL_FOREACH(b->peers, p)
+		if (strcmp(p->id, found->id) == 0 && str_eq(str_c(p->endpoint), endpoint) && str_eq(str_c(p->boot), boot))
+			break;
+	if (p != NULL)
+		p->announced = true;
+	else if (endpoint.len != 0)
+		connect_peer(b, found->id, endpoint, boot);
+	mem_free(found);
+}
+
+/* Finds by id the newest that is announced. */
+static struct bus_peer *
+find_peer(struct bus_client *b, struct str id)
+{
+	struct bus_peer *p;
+
+	DL_FOREACH(b->peers, p)
+		if (p->announced && str_eq(str_c(p->id), id))
+			return p;
+	return NULL;
+}
+
+static void
+take_map(struct bus_client *b, const redisReply *map)
+{
+	memset(b->owners, 0, sizeof(b->owners));
+	for (size_t i = 0; i + 1 < map->elements; i += 2) {
+		uint64_t shard;
+		if (str_to_u64(redis_str(map->element[i]), &shard) && shard < SPOOL_SHARDS_MAX)
+			b->owners[shard] = find_peer(b, redis_str(map->element[i + 1]));
+	}
+}
+
+/* The last answer of a refresh. */
+static void
+on_map(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct bus_client *b = arg;
+	struct bus_peer *p, *next;
+
+	if (reply_is_for_nobody(b))
+		return;
+	b->refreshing = false;
+	/* Without an answer of the store, what is known is kept: the pings tell
+	 * who is gone. */
+	if (err == NULL && reply->type == REDIS_REPLY_ARRAY && !b->refresh_failed) {
+		DL_FOREACH_SAFE(b->peers, p, next)
+			if (!p->announced)
+				drop_peer(b, p, "not announced any more");
+		take_map(b, reply);
+		find_open_shards(b);
+	}
+	schedule(b->poll, b->refresh_again ? REFRESH_GAP_MS : POLL_MS);
+	b->refresh_again = false;
+}
+
+static void
+on_brokers(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct bus_client *b = arg;
+	struct bus_peer *p;
+
+	if (reply_is_for_nobody(b))
+		return;
+	b->refresh_failed = err != NULL || reply->type != REDIS_REPLY_ARRAY;
+	DL_FOREACH(b->peers, p)
+		p->announced = false;
+	for (size_t i = 0; !b->refresh_failed && i < reply->elements; i++) {
+		struct found_broker *found = mem_new(struct found_broker);
+		found->client = b;
+		str_copy(redis_str(reply->element[i]), found->id, sizeof(found->id));
+		b->replies_due++;
+		redis_callf(b->redis, on_broker, found, "HMGET " BUS_BROKER_KEY "%s endpoint boot", found->id);
+	}
+	b->replies_due++;
+	redis_callf(b->redis, on_map, b, "HGETALL " BUS_SHARDS_KEY);
+}
+
+static void
+on_poll_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct bus_client *b = arg;
+
+	(void)fd, (void)what;
+	if (b->refreshing)
+		return;
+	b->refreshing = true;
+	b->replies_due++;
+	redis_callf(b->redis, on_brokers, b, "SMEMBERS " BUS_BROKERS_KEY);
+}
+
+void
+bus_client_refresh(struct bus_client *b)
+{
+	if (b->refreshing)
+		b->refresh_again = true;
+	else
+		schedule(b->poll, REFRESH_GAP_MS);
+}
+
+static void
+on_notice(void *arg, struct str channel, struct str payload)
+{
+	(void)channel, (void)payload;
+	bus_client_refresh(arg);
+}
+
+static void
+on_notices_lost(void *arg)
+{
+	bus_client_refresh(arg);
+}
+
+/* ---- Life ---- */
+struct bus_client *
+bus_client_new(struct event_base *base, struct redis *r, struct tracking *t, const char *name, struct err *err)
+{
+	struct bus_client *b = mem_new(struct bus_client);
+
+	if (bus_keys_from_env(&b->keys, err) != 0) {
+		mem_free(b);
+		return NULL;
+	}
+	b->base = base;
+	b->redis = r;
+	str_copy(str_c(name), b->name, sizeof(b->name));
+	b->context = zmq_ctx_new();
+	CHECK(b->context != NULL);
+	arena_init(&b->arena);
+	b->next_open = (unsigned)random_u64();
+	b->next_request = random_u64() | 1;
+	b->poll = evtimer_new(base, on_poll_timer, b);
+	b->ping = evtimer_new(base, on_ping_timer, b);
+	b->hand_over_tick = evtimer_new(base, hand_over_on_tick, b);
+	CHECK(b->poll != NULL && b->ping != NULL && b->hand_over_tick != NULL);
+	if (t != NULL)
+		b->subscription =
+			tracking_subscribe(t, STR(BUS_BROKERS_CHANNEL), on_notice, on_notices_lost, b);
+	schedule(b->poll, 0);
+	schedule(b->ping, PING_MS);
+	return b;
+}
+
+void
+bus_client_watch(struct bus_client *b, const struct bus_events *events, void *arg)
+{
+	struct bus_peer *p;
+
+	b->events = *events;
+	b->events_arg = arg;
+	DL_FOREACH(b->peers, p)
+		if (p->is_heard && events->on_peer != NULL)
+			events->on_peer(arg, p);
+}
+
+void
+bus_client_free(struct bus_client **client)
+{
+	struct bus_client *b = *client;
+	struct bus_peer *p, *next;
+
+	*client = NULL;
+	if (b == NULL)
+		return;
+	b->events = (struct bus_events){NULL, NULL, NULL};
+	hand_over_end_all(b);
+	DL_FOREACH_SAFE(b->peers, p, next) {
+		bus_socket_free(&p->socket);
+		mem_free(p);
+	}
+	if (b->subscription != NULL)
+		tracking_unsubscribe(&b->subscription);
+	event_free(b->poll);
+	event_free(b->ping);
+	event_free(b->hand_over_tick);
+	zmq_ctx_term(b->context);
+	arena_fini(&b->arena);
+	buf_fini(&b->out);
+	b->closing = true;
+	if (b->replies_due == 0)
+		mem_free(b);
+}

@@ -1,0 +1,58 @@
+/* The programs' end of the bus towards the brokers: who they are, which of
+ * them owns which shard, and requests that find the right one.
+ *
+ * Brokers announce themselves in Redis (cluster:broker:<id>: endpoint, CURVE
+ * key) and own shards by leases (spool:{N}:lease; the map is also in the hash
+ * cluster:shards, shard -> broker id, as a hint). A client connects a DEALER
+ * to each and follows joins and leaves. */
+#ifndef SP_BUS_CLIENT_H
+#define SP_BUS_CLIENT_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/stagepost.pb-c.h"
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+#include "lib/redis/redis.h"
+#include "lib/redis/tracking.h"
+
+struct bus_client;
+
+/* name: this process's id, seen by the brokers. */
+struct bus_client *bus_client_new(struct event_base *base, struct redis *r, struct tracking *t, const char *name,
+				  struct err *err);
+void bus_client_free(struct bus_client **b);
+
+/* A broker that owns shards is known. */
+bool bus_client_is_ready(const struct bus_client *b);
+
+/* A shard to put a new message into: spread evenly over those with an owner;
+ * -1 when there is none. */
+int bus_client_pick_shard(struct bus_client *b);
+
+/* Hands a message over: sends to the owner of its id's shard; without an
+ * answer for 2 s, or NOT_MINE, looks the owner up again and resends under the
+ * same id, for timeout_ms in all. cb comes once: err NULL means durable.
+ * ERR_UNAVAILABLE, ERR_TIMEOUT (it may be durable: the client must be told
+ * 4xx and may send it twice), ERR_LIMIT (busy). The envelope is copied. */
+typedef void bus_on_handed_over(void *arg, const struct err *err);
+void bus_hand_over(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t timeout_ms, bus_on_handed_over *cb,
+		   void *arg);
+
+/* For workers and tools: every broker as a peer. */
+struct bus_peer; /* one broker; gone after on_peer_lost */
+const char *bus_peer_id(const struct bus_peer *p);
+struct bus_events {
+	void (*on_peer)(void *arg, struct bus_peer *p);	     /* connected to a broker */
+	void (*on_peer_lost)(void *arg, struct bus_peer *p); /* its announcement ended or it does not answer pings for 5 s */
+	void (*on_frame)(void *arg, struct bus_peer *p, const Stagepost__Frame *frame); /* not a reply of ours */
+};
+void bus_client_watch(struct bus_client *b, const struct bus_events *events, void *arg);
+/* Copies. 0, or -1 when the peer's queue is full (ERR_LIMIT). */
+int bus_send(struct bus_client *b, struct bus_peer *p, const Stagepost__Frame *frame, struct err *err);
+/* The owner of a shard, NULL when none is known. */
+struct bus_peer *bus_client_owner(struct bus_client *b, unsigned shard);
+
+#endif

@@ -1,0 +1,96 @@
+/* What client.c and hand_over.c share. */
+#ifndef SP_BUS_CLIENT_PRIVATE_H
+#define SP_BUS_CLIENT_PRIVATE_H
+
+#include <uthash.h>
+#include <utlist.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/bus/client.h"
+#include "lib/bus/curve.h"
+#include "lib/bus/socket.h"
+#include "lib/spool/id.h"
+
+#define BUS_NAME_MAX 128
+
+/* A broker that was announced. */
+struct bus_peer {
+	struct bus_client *client; /* borrowed */
+	char id[BUS_NAME_MAX];
+	char endpoint[300];
+	char boot[64];		   /* one run of that broker's process */
+	struct bus_socket *socket; /* owner */
+	int64_t connected_ms;	   /* monotonic */
+	int64_t heard_ms;	   /* monotonic, of the last frame */
+	bool is_heard;		   /* answered once: told to the watcher */
+	bool draining;		   /* said so; takes nothing new */
+	bool announced;		   /* found by the refresh under way */
+	struct bus_peer *prev, *next;
+};
+
+/* One message on its way to a broker. */
+struct hand_over {
+	uint64_t request;
+	unsigned shard;
+	struct buf envelope; /* owner; packed */
+	bool resend;	     /* may have reached a broker */
+	struct bus_peer *sent_to; /* borrowed; NULL: waits for an owner */
+	int64_t sent_ms;	  /* monotonic */
+	int64_t retry_ms;	  /* monotonic: not before */
+	int64_t deadline_ms;	  /* monotonic */
+	bus_on_handed_over *cb;
+	void *arg;
+	UT_hash_handle hh; /* by request */
+};
+
+struct bus_client {
+	struct event_base *base; /* borrowed */
+	struct redis *redis;	 /* borrowed */
+	struct tracking_subscription *subscription; /* owner; NULL without tracking */
+	char name[BUS_NAME_MAX];
+	struct bus_keys keys;
+	void *context;		/* owner: ZeroMQ */
+	struct bus_peer *peers; /* owner: list */
+	struct bus_events events;
+	void *events_arg;
+
+	/* Shards: who owns which, as far as known. */
+	struct bus_peer *owners[SPOOL_SHARDS_MAX]; /* borrowed; NULL: none */
+	uint16_t open_shards[SPOOL_SHARDS_MAX];	   /* those with a live owner */
+	unsigned open_count;
+	unsigned next_open; /* round robin */
+
+	/* Reading the announcements. */
+	struct event *poll; /* owner: once a second, and sooner when asked */
+	struct event *ping; /* owner */
+	bool refreshing;
+	bool refresh_again;
+	bool refresh_failed;
+	unsigned replies_due; /* callbacks of Redis that will still come */
+	bool closing;	      /* freed once no reply is due */
+
+	/* Hand-overs without an answer. */
+	struct hand_over *hand_overs; /* owner: hash by request */
+	struct event *hand_over_tick; /* owner: runs while there are any */
+	uint64_t next_request;
+
+	struct arena arena; /* of the frame in hand */
+	struct buf out;	    /* of the frame being sent */
+};
+
+/* Looks at the announcements soon. */
+void bus_client_refresh(struct bus_client *b);
+/* An owner to which new messages may go, or NULL. */
+struct bus_peer *bus_client_open_owner(struct bus_client *b, unsigned shard);
+
+/* ---- hand_over.c ---- */
+void hand_over_on_reply(struct bus_client *b, const Stagepost__Frame *frame);
+void hand_over_peer_lost(struct bus_client *b, const struct bus_peer *p);
+/* The map is new: those that wait may find their owner. */
+void hand_over_retry(struct bus_client *b);
+/* All that are left fail. */
+void hand_over_end_all(struct bus_client *b);
+void hand_over_on_tick(evutil_socket_t fd, short what, void *arg);
+
+#endif

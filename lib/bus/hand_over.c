@@ -1,0 +1,175 @@
+/* Messages on their way to a broker: each is sent to the owner of its shard,
+ * and again under the same id until one answers that it is durable. */
+#include <stdlib.h>
+
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/bus/client_private.h"
+#include "lib/bus/frame.h"
+
+enum {
+	TICK_MS = 100,
+	ANSWER_MS = 2000,	/* without one: sent again */
+	NOT_MINE_RETRY_MS = 50, /* the map is being read anew */
+	FAILED_RETRY_MS = 300,	/* the broker's store did not answer */
+	HAND_OVERS_MAX = 100000,
+};
+
+static void
+end(struct bus_client *b, struct hand_over *h, const struct err *err)
+{
+	bus_on_handed_over *cb = h->cb;
+	void *arg = h->arg;
+
+	HASH_DEL(b->hand_overs, h);
+	buf_fini(&h->envelope);
+	mem_free(h);
+	cb(arg, err);
+}
+
+static void
+send_to_owner(struct bus_client *b, struct hand_over *h, int64_t now_ms)
+{
+	Stagepost__HandOver body = STAGEPOST__HAND_OVER__INIT;
+	struct bus_peer *owner = bus_client_open_owner(b, h->shard);
+
+	if (owner == NULL)
+		return;
+	body.resend = h->resend;
+	buf_clear(&b->out);
+	bus_frame_pack_around(h->request, STAGEPOST__FRAME__BODY_HAND_OVER, &body.base, 1, buf_str(&h->envelope), &b->out);
+	if (bus_socket_send(owner->socket, STR_NONE, buf_str(&b->out), NULL) != 0)
+		return; /* its queue is full: the tick tries again */
+	h->sent_to = owner;
+	h->sent_ms = now_ms;
+	h->resend = true;
+}
+
+void
+bus_hand_over(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t timeout_ms, bus_on_handed_over *cb,
+	      void *arg)
+{
+	struct hand_over *h = mem_new(struct hand_over);
+	int64_t now_ms = clock_monotonic_ms();
+
+	CHECKF(spool_id_parse(str_c(envelope->id), &h->shard, NULL), "id %s", envelope->id);
+	h->request = b->next_request++;
+	bus_message_pack(&envelope->base, &h->envelope);
+	h->deadline_ms = now_ms + timeout_ms;
+	h->cb = cb;
+	h->arg = arg;
+	/* Too many wait already: ended by the tick, never from within this call. */
+	if (HASH_COUNT(b->hand_overs) >= HAND_OVERS_MAX)
+		h->deadline_ms = now_ms;
+	HASH_ADD(hh, b->hand_overs, request, sizeof(h->request), h);
+	if (h->deadline_ms > now_ms)
+		send_to_owner(b, h, now_ms);
+	if (h->sent_to == NULL)
+		bus_client_refresh(b);
+	if (!evtimer_pending(b->hand_over_tick, NULL)) {
+		struct timeval tv = clock_timeval(TICK_MS);
+		event_add(b->hand_over_tick, &tv);
+	}
+}
+
+static void
+try_again(struct bus_client *b, struct hand_over *h, int64_t wait_ms)
+{
+	h->sent_to = NULL;
+	h->retry_ms = clock_monotonic_ms() + wait_ms;
+	bus_client_refresh(b);
+}
+
+void
+hand_over_on_reply(struct bus_client *b, const Stagepost__Frame *frame)
+{
+	const Stagepost__HandOverReply *reply = frame->hand_over_reply;
+	struct hand_over *h = NULL;
+	uint64_t request = frame->request;
+	struct err err;
+
+	HASH_FIND(hh, b->hand_overs, &request, sizeof(request), h);
+	if (h == NULL)
+		return; /* answered before, by another broker, or given up */
+	switch (reply->status) {
+	case STAGEPOST__HAND_OVER_REPLY__STATUS__OK: end(b, h, NULL); break;
+	case STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY:
+		err_set(&err, ERR_LIMIT, "the broker is busy: %s", reply->text);
+		end(b, h, &err);
+		break;
+	case STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE: try_again(b, h, NOT_MINE_RETRY_MS); break;
+	default: try_again(b, h, FAILED_RETRY_MS); break;
+	}
+}
+
+void
+hand_over_peer_lost(struct bus_client *b, const struct bus_peer *p)
+{
+	struct hand_over *h, *next;
+
+	HASH_ITER(hh, b->hand_overs, h, next)
+		if (h->sent_to == p)
+			h->sent_to = NULL;
+}
+
+void
+hand_over_retry(struct bus_client *b)
+{
+	struct hand_over *h, *next;
+	int64_t now_ms = clock_monotonic_ms();
+
+	HASH_ITER(hh, b->hand_overs, h, next)
+		if (h->sent_to == NULL && h->retry_ms <= now_ms)
+			send_to_owner(b, h, now_ms);
+}
+
+static void
+give_up(struct bus_client *b, struct hand_over *h)
+{
+	struct err err;
+
+	if (h->resend)
+		err_set(&err, ERR_TIMEOUT, "no broker said that it has the message");
+	else
+		err_set(&err, ERR_UNAVAILABLE, "no broker owns shard %u", h->shard);
+	end(b, h, &err);
+}
+
+void
+hand_over_on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct bus_client *b = arg;
+	struct hand_over *h, *next;
+	int64_t now_ms = clock_monotonic_ms();
+	bool waits = false;
+
+	(void)fd, (void)what;
+	HASH_ITER(hh, b->hand_overs, h, next) {
+		if (h->deadline_ms <= now_ms) {
+			give_up(b, h);
+			continue;
+		}
+		if (h->sent_to != NULL && now_ms - h->sent_ms >= ANSWER_MS)
+			h->sent_to = NULL;
+		if (h->sent_to == NULL && h->retry_ms <= now_ms)
+			send_to_owner(b, h, now_ms);
+		waits |= h->sent_to == NULL;
+	}
+	if (waits)
+		bus_client_refresh(b);
+	if (b->hand_overs != NULL) {
+		struct timeval tv = clock_timeval(TICK_MS);
+		event_add(b->hand_over_tick, &tv);
+	}
+}
+
+void
+hand_over_end_all(struct bus_client *b)
+{
+	struct hand_over *h, *next;
+
+	HASH_ITER(hh, b->hand_overs, h, next)
+		give_up(b, h);
+}

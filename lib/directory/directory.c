@@ -1,0 +1,141 @@
+/* The directory as a whole: its life, and the notices that keep its cache true. */
+#include "lib/base/clock.h"
+#include "lib/directory/private.h"
+
+/* A record costs some 500 bytes with its key. */
+enum { CACHE_RECORDS = 32768, CACHE_AGE_MS = 60000 };
+/* Tracking does not say when it comes to stand first, and what changes until
+ * then is not told: at first nothing is believed for long. */
+enum { YOUNG_MS = 5000, CACHE_AGE_YOUNG_MS = 1000 };
+
+void
+directory_cache_record(struct directory *d, struct str key, struct record *record)
+{
+	if (d->tracking == NULL)
+		return;
+	if (d->young_until_ms != 0 && clock_monotonic_ms() >= d->young_until_ms) {
+		d->young_until_ms = 0;
+		d->cache.max_age_ms = CACHE_AGE_MS;
+	}
+	cache_put(&d->cache, key, record);
+}
+
+static void
+tell_watches(struct directory *d, struct str address)
+{
+	for (struct user_watch *w = d->watches, *next; w != NULL; w = next) {
+		next = w->next;
+		w->on_user_changed(w->arg, address);
+	}
+}
+
+/* The name within the braces of "user:{name}". */
+static struct str
+name_in_key(struct str key)
+{
+	ptrdiff_t open = str_index(key, '{');
+	if (open < 0 || key.p[key.len - 1] != '}')
+		return STR_NONE;
+	return str_of(key.p + open + 1, key.len - (size_t)open - 2);
+}
+
+static void
+on_user_key(void *arg, struct str key)
+{
+	directory_forget_key(arg, key);
+	struct str address = name_in_key(key);
+	if (address.len > 0)
+		tell_watches(arg, address);
+}
+
+static void
+on_alias_key(void *arg, struct str key)
+{
+	directory_forget_key(arg, key);
+}
+
+static void
+on_domain_key(void *arg, struct str key)
+{
+	directory_forget_key(arg, key);
+	if (name_in_key(key).len == 0)
+		return; /* its set of users or aliases */
+	/* The set of domains has no prefix that is watched; with it changes this. A
+	 * domain that is disabled disables its users. */
+	directory_forget_key(arg, STR("domains"));
+	tell_watches(arg, STR_NONE);
+}
+
+static void
+on_notices_lost(void *arg)
+{
+	directory_forget_all(arg);
+	tell_watches(arg, STR_NONE);
+}
+
+struct directory *
+directory_new(struct event_base *base, struct redis *r, struct tracking *tracking, struct settings_live *settings)
+{
+	struct directory *d = mem_new(struct directory);
+	d->base = base;
+	d->redis = r;
+	d->tracking = tracking;
+	d->settings = settings;
+	cache_init(&d->cache, CACHE_RECORDS, CACHE_AGE_YOUNG_MS);
+	d->young_until_ms = clock_monotonic_ms() + YOUNG_MS;
+	if (tracking != NULL) {
+		tracking_watch_prefix(tracking, "user:", on_user_key, on_notices_lost, d);
+		tracking_watch_prefix(tracking, "alias:", on_alias_key, NULL, d);
+		tracking_watch_prefix(tracking, "domain:", on_domain_key, NULL, d);
+	}
+	return d;
+}
+
+void
+directory_free(struct directory **dp)
+{
+	struct directory *d = *dp;
+	*dp = NULL;
+	if (d == NULL)
+		return;
+	fetches_fini(d);
+	requests_fini(d);
+	expansions_fini(d);
+	orders_fini(d);
+	cache_clear(&d->cache);
+	for (struct user_watch *w = d->watches, *next; w != NULL; w = next) {
+		next = w->next;
+		mem_free(w);
+	}
+	mem_free(d);
+}
+
+void
+directory_set_hostname(struct directory *d, struct str hostname)
+{
+	if (!directory_canonical_domain(hostname, d->hostname))
+		d->hostname[0] = '\0';
+}
+
+void
+directory_cancel(struct directory *d, const void *arg)
+{
+	requests_cancel(d, arg);
+	expansions_cancel(d, arg);
+	orders_cancel(d, arg);
+}
+
+void
+directory_watch_users(struct directory *d, void (*on_user_changed)(void *arg, struct str address), void *arg)
+{
+	struct user_watch *w = mem_new(struct user_watch);
+	w->on_user_changed = on_user_changed;
+	w->arg = arg;
+	LL_APPEND(d->watches, w);
+}
+
+const struct settings *
+directory_settings(const struct directory *d)
+{
+	return d->settings != NULL ? settings_current(d->settings) : settings_defaults();
+}

@@ -1,0 +1,19 @@
+-- Deletes a domain, or begins to.
+-- KEYS: domain:{d}, its users, its aliases
+-- ARGV: "empty" (only when nobody is in it), "begin" (from now on nobody can
+-- be added, and it takes no mail) or "end" (whatever the sets say), the domain
+if redis.call('EXISTS', KEYS[1]) == 0 then
+	return redis.error_reply('NOTFOUND there is no domain ' .. ARGV[2])
+end
+if ARGV[1] == 'begin' then
+	redis.call('HSET', KEYS[1], 'disabled', '1', 'deleting', '1')
+	return redis.status_reply('OK')
+end
+local users = redis.call('SCARD', KEYS[2])
+local aliases = redis.call('SCARD', KEYS[3])
+if ARGV[1] == 'empty' and users + aliases > 0 then
+	return redis.error_reply('DENIED the domain ' .. ARGV[2] .. ' has ' .. users .. ' users and '
+		.. aliases .. ' aliases')
+end
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+return redis.status_reply('OK')

@@ -1,0 +1,20 @@
+-- Makes or changes the record of a domain.
+-- KEYS: domain:{d}, its users, its aliases
+-- ARGV: "add" or "set", the domain, now (ms), field, value, ... (an empty value removes the field)
+local exists = redis.call('EXISTS', KEYS[1]) == 1
+if ARGV[1] == 'add' and exists then
+	return redis.error_reply('EXISTS the domain ' .. ARGV[2] .. ' exists already')
+elseif ARGV[1] == 'set' and not exists then
+	return redis.error_reply('NOTFOUND there is no domain ' .. ARGV[2])
+end
+if not exists then
+	redis.call('HSET', KEYS[1], 'created_ms', ARGV[3])
+end
+for i = 4, #ARGV, 2 do
+	if ARGV[i + 1] == '' then
+		redis.call('HDEL', KEYS[1], ARGV[i])
+	else
+		redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+	end
+end
+return redis.status_reply('OK')

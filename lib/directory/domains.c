@@ -1,0 +1,224 @@
+/* Orders about domains. */
+#include <inttypes.h>
+
+#include "lib/base/clock.h"
+#include "lib/directory/private.h"
+
+REDIS_SCRIPT(directory_domain_put, "lib/directory/domain_put.lua");
+REDIS_SCRIPT(directory_domain_remove, "lib/directory/domain_delete.lua");
+
+static void
+put_domain(struct order *o, const char *verb)
+{
+	struct buf args = BUF_EMPTY;
+	const struct str head[] = {str_c(verb), str_c(o->domain),
+				   str_c(arena_printf(&o->arena, "%" PRId64, clock_unix_ms()))};
+	buf_add(&args, head, sizeof(head));
+	buf_add(&args, o->pairs.data, o->pairs.len);
+	order_eval_domain(o, on_order_done, &directory_domain_put, args.len / sizeof(struct str),
+			  (const struct str *)(void *)args.data);
+	buf_fini(&args);
+}
+
+static void
+on_domain_indexed(void *arg, const redisReply *reply, const struct err *err)
+{
+	(void)reply;
+	if (err != NULL)
+		order_end(arg, err);
+	else
+		put_domain(arg, "add");
+}
+
+void
+directory_domain_add(struct directory *d, struct str domain, const struct directory_field *fields, unsigned count,
+		     directory_on_done *cb, void *arg)
+{
+	struct order *o = order_new(d, (void (*)(void))cb, arg);
+	struct err err;
+	if (!order_take_domain(o, domain))
+		return;
+	if (order_add_fields(o, directory_domain_fields, fields, count, &err) != 0) {
+		order_refuse(o, err.code, "%s", err.text);
+		return;
+	}
+	redis_callf(o->redis, on_domain_indexed, o, "SADD domains %s", o->domain);
+}
+
+void
+directory_domain_set(struct directory *d, struct str domain, const struct directory_field *fields, unsigned count,
+		     directory_on_done *cb, void *arg)
+{
+	struct order *o = order_new(d, (void (*)(void))cb, arg);
+	struct err err;
+	if (!order_take_domain(o, domain))
+		return;
+	if (order_add_fields(o, directory_domain_fields, fields, count, &err) != 0)
+		order_refuse(o, err.code, "%s", err.text);
+	else
+		put_domain(o, "set");
+}
+
+/* ---- Deleting ----
+ * Forced: nobody can be added any more; the users and aliases go; the domain
+ * goes; its name goes. */
+static void
+on_unlisted(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	(void)reply;
+	order_end(o, o->err.code != ERR_NONE ? &o->err : err);
+}
+
+static void
+on_domain_deleted(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	(void)reply;
+	if (err != NULL && err->code != ERR_NOT_FOUND) {
+		order_end(o, err);
+		return;
+	}
+	if (err != NULL)
+		o->err = *err;
+	redis_callf(o->redis, on_unlisted, o, "SREM domains %s", o->domain);
+}
+
+static void
+delete_domain(struct order *o, redis_on_reply *cb, const char *how)
+{
+	const struct str args[] = {str_c(how), str_c(o->domain)};
+	order_eval_domain(o, cb, &directory_domain_remove, 2, args);
+}
+
+static void
+on_record_deleted(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	(void)reply;
+	if (err != NULL && o->err.code == ERR_NONE)
+		o->err = *err;
+	if (--o->waiting > 0)
+		return;
+	if (o->err.code != ERR_NONE)
+		order_end(o, &o->err);
+	else
+		delete_domain(o, on_domain_deleted, "end");
+}
+
+/* Of both sets, of which the users are asked for first. */
+static void
+on_domain_members(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	bool is_users = o->set == NULL;
+	o->set = "aliases"; /* what the next answer lists */
+	for (size_t i = 0; reply != NULL && i < reply->elements; i++) {
+		struct str address = redis_str(reply->element[i]);
+		o->waiting++;
+		redis_callf(o->redis, on_record_deleted, o, "DEL %s:{%b}", is_users ? "user" : "alias", address.p,
+			    address.len);
+	}
+	on_record_deleted(o, NULL, err);
+}
+
+static void
+on_deleting(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	(void)reply;
+	if (err != NULL) {
+		on_domain_deleted(o, NULL, err);
+		return;
+	}
+	o->waiting = 2;
+	redis_callf(o->redis, on_domain_members, o, "SMEMBERS domain:{%s}:users", o->domain);
+	redis_callf(o->redis, on_domain_members, o, "SMEMBERS domain:{%s}:aliases", o->domain);
+}
+
+void
+directory_domain_delete(struct directory *d, struct str domain, bool forced, directory_on_done *cb, void *arg)
+{
+	struct order *o = order_new(d, (void (*)(void))cb, arg);
+	if (!order_take_domain(o, domain))
+		return;
+	if (forced)
+		delete_domain(o, on_deleting, "begin");
+	else
+		delete_domain(o, on_domain_deleted, "empty");
+}
+
+/* ---- Showing ---- */
+static void
+on_domain_names(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	for (size_t i = 0; reply != NULL && i < reply->elements; i++)
+		order_add_name(o, redis_str(reply->element[i]));
+	order_end(o, err);
+}
+
+void
+directory_domain_list(struct directory *d, directory_on_names *cb, void *arg)
+{
+	struct order *o = order_new(d, (void (*)(void))cb, arg);
+	o->deliver = order_deliver_names;
+	redis_callf(o->redis, on_domain_names, o, "SMEMBERS domains");
+}
+
+static void
+deliver_domain(struct order *o, const struct err *err)
+{
+	((directory_on_domain *)o->cb)(o->arg, err == NULL ? &o->shown : NULL, err);
+}
+
+static void
+on_alias_count(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	o->shown.aliases = (uint64_t)redis_i64(reply, 0);
+	order_end(o, o->err.code != ERR_NONE ? &o->err : err);
+}
+
+static void
+on_user_count(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	(void)err; /* the next answer has the same */
+	o->shown.users = (uint64_t)redis_i64(reply, 0);
+}
+
+static void
+on_domain_record(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	if (err != NULL) {
+		o->err = *err;
+		return;
+	}
+	struct record *record = record_new(RECORD_DOMAIN, reply);
+	if (!record->exists) {
+		err_set(&o->err, ERR_NOT_FOUND, "there is no domain %s", o->domain);
+	} else {
+		o->shown.name = o->domain;
+		o->shown.created_ms = record->domain.created_ms;
+		o->shown.disabled = record->domain.disabled;
+		o->shown.catch_all = arena_strdup(&o->arena, record->domain.catch_all);
+		o->shown.max_users = record->domain.max_users;
+		o->shown.admins = arena_strdup(&o->arena, record->domain.admins);
+	}
+	record_unref(&record);
+}
+
+void
+directory_domain_show(struct directory *d, struct str domain, directory_on_domain *cb, void *arg)
+{
+	struct order *o = order_new(d, (void (*)(void))cb, arg);
+	o->deliver = deliver_domain;
+	if (!order_take_domain(o, domain))
+		return;
+	/* Answers come in the order of the questions: the last one ends it. */
+	redis_callf(o->redis, on_domain_record, o, "HGETALL domain:{%s}", o->domain);
+	redis_callf(o->redis, on_user_count, o, "SCARD domain:{%s}:users", o->domain);
+	redis_callf(o->redis, on_alias_count, o, "SCARD domain:{%s}:aliases", o->domain);
+}

@@ -1,0 +1,168 @@
+/* Fields of domains and users: what an operator may write, and what is stored. */
+#include <inttypes.h>
+
+#include "lib/directory/private.h"
+
+enum { DISPLAY_NAME_MAX = 200 };
+
+bool
+directory_is_on(struct str text)
+{
+	return str_eq_ci(text, STR("1")) || str_eq_ci(text, STR("on")) || str_eq_ci(text, STR("true")) ||
+	       str_eq_ci(text, STR("yes"));
+}
+
+static bool
+is_off(struct str text)
+{
+	return str_eq_ci(text, STR("0")) || str_eq_ci(text, STR("off")) || str_eq_ci(text, STR("false")) ||
+	       str_eq_ci(text, STR("no"));
+}
+
+bool
+directory_parse_size(struct str text, uint64_t *bytes_out)
+{
+	static const char units[] = "KMGT"; /* each 1024 times the one before */
+	unsigned shift = 0;
+	if (text.len > 0) {
+		char last = text.p[text.len - 1];
+		for (unsigned i = 0; i < 4; i++)
+			if (last == units[i] || last == units[i] + 32)
+				shift = 10 * (i + 1);
+	}
+	uint64_t number;
+	if (!str_to_u64(str_first(text, text.len - (shift > 0)), &number) || number > (uint64_t)INT64_MAX >> shift)
+		return false;
+	*bytes_out = number << shift;
+	return true;
+}
+
+static int
+normalise_bool(struct str value, struct buf *out, struct err *err)
+{
+	bool on = directory_is_on(value);
+	if (!on && !is_off(value))
+		return err_set(err, ERR_INVALID, "neither on nor off");
+	buf_add_byte(out, on ? '1' : '0');
+	return 0;
+}
+
+static int
+normalise_address(struct str value, struct buf *out, struct err *err)
+{
+	char address[DIRECTORY_ADDRESS_MAX];
+	if (value.len == 0)
+		return 0;
+	if (!directory_canonical_address(value, address))
+		return err_set(err, ERR_INVALID, "not an address");
+	buf_add_c(out, address);
+	return 0;
+}
+
+static int
+normalise_count(struct str value, struct buf *out, struct err *err)
+{
+	uint64_t number;
+	if (!str_to_u64(value, &number) || number > UINT32_MAX)
+		return err_set(err, ERR_INVALID, "not a whole number");
+	buf_printf(out, "%" PRIu64, number);
+	return 0;
+}
+
+static int
+normalise_size(struct str value, struct buf *out, struct err *err)
+{
+	uint64_t bytes;
+	if (value.len == 0)
+		return 0;
+	if (!directory_parse_size(value, &bytes))
+		return err_set(err, ERR_INVALID, "not a size (bytes, or with K, M, G, T)");
+	buf_printf(out, "%" PRIu64, bytes);
+	return 0;
+}
+
+static int
+normalise_text(struct str value, struct buf *out, struct err *err)
+{
+	for (size_t i = 0; i < value.len; i++)
+		if ((unsigned char)value.p[i] < 0x20 || value.p[i] == 0x7f)
+			return err_set(err, ERR_INVALID, "control characters are not allowed");
+	if (!str_is_utf8(value))
+		return err_set(err, ERR_INVALID, "not UTF-8");
+	if (value.len > DISPLAY_NAME_MAX)
+		return err_set(err, ERR_INVALID, "longer than %d bytes", DISPLAY_NAME_MAX);
+	buf_add_str(out, value);
+	return 0;
+}
+
+static int
+normalise_roles(struct str value, struct buf *out, struct err *err)
+{
+	static const char *const roles[] = {"domain_admin", "system_admin"};
+	struct str word;
+	bool has[2] = {false, false};
+	while (str_next_word(&value, " ,", &word)) {
+		unsigned i = 0;
+		while (i < 2 && !str_eq_ci(word, str_c(roles[i])))
+			i++;
+		if (i == 2)
+			return err_set(err, ERR_INVALID, "a role is domain_admin or system_admin");
+		has[i] = true;
+	}
+	for (unsigned i = 0; i < 2; i++)
+		if (has[i])
+			buf_printf(out, "%s%s", i == 1 && has[0] ? " " : "", roles[i]);
+	return 0;
+}
+
+const struct field_rule directory_domain_fields[] = {
+	{"disabled", normalise_bool},
+	{"catch_all", normalise_address},
+	{"max_users", normalise_count},
+	{NULL, NULL},
+};
+
+const struct field_rule directory_user_fields[] = {
+	{"enabled", normalise_bool},
+	{"display_name", normalise_text},
+	{"quota", normalise_size},
+	{"roles", normalise_roles},
+	{NULL, NULL},
+};
+
+static int
+no_such_field(const struct field_rule *rules, struct str name, struct err *err)
+{
+	struct buf names = BUF_EMPTY;
+	for (; rules->name != NULL; rules++)
+		buf_printf(&names, "%s%s", names.len > 0 ? ", " : "", rules->name);
+	err_set(err, ERR_INVALID, "there is no field %.*s; there are: %s", (int)(name.len < 60 ? name.len : 60), name.p,
+		names.data);
+	buf_fini(&names);
+	return -1;
+}
+
+int
+order_add_fields(struct order *o, const struct field_rule *rules, const struct directory_field *fields, unsigned count,
+		 struct err *err)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct field_rule *rule = rules;
+		while (rule->name != NULL && !str_eq(str_c(rule->name), fields[i].name))
+			rule++;
+		if (rule->name == NULL)
+			return no_such_field(rules, fields[i].name, err);
+		struct buf value = BUF_EMPTY;
+		int rc = rule->normalise(fields[i].value, &value, err);
+		if (rc == 0) {
+			order_add(o, fields[i].name);
+			order_add(o, buf_str(&value));
+		} else {
+			err_prefix(err, "%s", rule->name);
+		}
+		buf_fini(&value);
+		if (rc != 0)
+			return -1;
+	}
+	return 0;
+}

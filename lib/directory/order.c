@@ -1,0 +1,295 @@
+/* Orders: changes that touch several slots, step by step.
+ *
+ * A record is put only once its name stands in the index, and taken out of the
+ * index only once it is gone, so a crash leaves at most a name too many, which
+ * the same order given again mends. An order goes on when nobody waits for it
+ * any more, and even without its directory. */
+#include "lib/directory/private.h"
+
+#include <stdio.h>
+
+REDIS_SCRIPT(directory_member, "lib/directory/member.lua");
+
+/* ---- Life ---- */
+struct order *
+order_new(struct directory *d, void (*cb)(void), void *arg)
+{
+	struct order *o = mem_new(struct order);
+	o->d = d;
+	o->redis = d->redis;
+	o->cb = cb;
+	o->arg = arg;
+	o->role = "";
+	arena_init(&o->arena);
+	DL_APPEND(d->orders, o);
+	return o;
+}
+
+void
+order_free(struct order *o)
+{
+	if (o->d != NULL)
+		DL_DELETE(o->d->orders, o);
+	arena_fini(&o->arena);
+	buf_fini(&o->pairs);
+	buf_fini(&o->names);
+	mem_free(o);
+}
+
+/* Who gave the order sees its effect at once, before the notice comes. */
+static void
+forget_changed(struct order *o)
+{
+	static const enum record_kind kinds[] = {RECORD_USER, RECORD_ALIAS};
+	char key[DIRECTORY_KEY_MAX];
+	for (int i = 0; i < 2; i++)
+		directory_forget_key(o->d, str_of(key, record_key(kinds[i], str_c(o->name), key)));
+	directory_forget_key(o->d, str_of(key, record_key(RECORD_DOMAIN, str_c(o->domain), key)));
+	directory_forget_key(o->d, STR("domains"));
+}
+
+void
+order_end(struct order *o, const struct err *err)
+{
+	if (o->d != NULL)
+		forget_changed(o);
+	if (o->cb != NULL && o->deliver != NULL)
+		o->deliver(o, err);
+	else if (o->cb != NULL)
+		((directory_on_done *)o->cb)(o->arg, err);
+	order_free(o);
+}
+
+void
+on_order_done(void *arg, const redisReply *reply, const struct err *err)
+{
+	(void)reply;
+	order_end(arg, err);
+}
+
+static void
+on_refused(evutil_socket_t fd, short what, void *arg)
+{
+	struct order *o = arg;
+	(void)fd;
+	(void)what;
+	order_end(o, &o->err);
+}
+
+void
+order_refuse(struct order *o, enum err_code code, const char *format, ...)
+{
+	va_list ap;
+	char text[ERR_TEXT_MAX];
+	struct timeval now = {0, 0};
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	err_set(&o->err, code, "%s", text);
+	CHECK(event_base_once(o->d->base, -1, EV_TIMEOUT, on_refused, o, &now) == 0);
+}
+
+void
+orders_cancel(struct directory *d, const void *arg)
+{
+	for (struct order *o = d->orders; o != NULL; o = o->next)
+		if (o->arg == arg)
+			o->cb = NULL;
+}
+
+void
+orders_fini(struct directory *d)
+{
+	while (d->orders != NULL) {
+		struct order *o = d->orders;
+		o->cb = NULL;
+		DL_DELETE(d->orders, o);
+		o->d = NULL;
+		if (o->is_walking)
+			order_free(o);
+	}
+}
+
+/* ---- What an order is about ---- */
+bool
+order_take_domain(struct order *o, struct str domain)
+{
+	if (!directory_canonical_domain(domain, o->domain)) {
+		order_refuse(o, ERR_INVALID, "\"%.*s\" is not a domain name", (int)(domain.len < 100 ? domain.len : 100),
+			     domain.p != NULL ? domain.p : "");
+		return false;
+	}
+	str_copy(str_c(o->domain), o->name, sizeof(o->name));
+	return true;
+}
+
+bool
+order_take_address(struct order *o, struct str address)
+{
+	if (!directory_canonical_address(address, o->name) || o->name[0] == '"' || strpbrk(o->name, "{}[") != NULL) {
+		order_refuse(o, ERR_INVALID, "\"%.*s\" is not an address that can be had here",
+			     (int)(address.len < 100 ? address.len : 100), address.p != NULL ? address.p : "");
+		return false;
+	}
+	str_copy(directory_domain_of(str_c(o->name)), o->domain, sizeof(o->domain));
+	return true;
+}
+
+void
+order_add(struct order *o, struct str text)
+{
+	struct str copy = arena_str(&o->arena, text);
+	buf_add(&o->pairs, &copy, sizeof(copy));
+}
+
+void
+order_add_name(struct order *o, struct str text)
+{
+	struct str copy = arena_str(&o->arena, text);
+	buf_add(&o->names, &copy, sizeof(copy));
+}
+
+/* ---- Scripts ---- */
+void
+order_eval_domain(struct order *o, redis_on_reply *cb, struct redis_script *script, size_t arg_count,
+		  const struct str *args)
+{
+	const struct str keys[] = {
+		str_c(arena_printf(&o->arena, "domain:{%s}", o->domain)),
+		str_c(arena_printf(&o->arena, "domain:{%s}:users", o->domain)),
+		str_c(arena_printf(&o->arena, "domain:{%s}:aliases", o->domain)),
+	};
+	redis_eval(o->redis, cb, o, script, 3, keys, arg_count, args);
+}
+
+void
+order_eval_address(struct order *o, redis_on_reply *cb, struct redis_script *script, enum record_kind first,
+		   size_t arg_count, const struct str *args)
+{
+	enum record_kind second = first == RECORD_USER ? RECORD_ALIAS : RECORD_USER;
+	char text[2][DIRECTORY_KEY_MAX];
+	const struct str keys[] = {
+		str_of(text[0], record_key(first, str_c(o->name), text[0])),
+		str_of(text[1], record_key(second, str_c(o->name), text[1])),
+	};
+	struct buf all = BUF_EMPTY;
+	buf_add(&all, args, arg_count * sizeof(*args));
+	buf_add(&all, o->pairs.data, o->pairs.len);
+	redis_eval(o->redis, cb, o, script, 2, keys, all.len / sizeof(struct str),
+		   (const struct str *)(void *)all.data);
+	buf_fini(&all);
+}
+
+void
+order_add_member(struct order *o, redis_on_reply *cb, const char *role)
+{
+	const struct str args[] = {STR("add"), str_c(o->set), str_c(o->name), str_c(o->domain), str_c(role)};
+	order_eval_domain(o, cb, &directory_member, 5, args);
+}
+
+void
+order_remove_member(struct order *o, redis_on_reply *cb)
+{
+	const struct str args[] = {STR("remove"), str_c(o->set), str_c(o->name), str_c(o->domain), STR("")};
+	order_eval_domain(o, cb, &directory_member, 5, args);
+}
+
+/* Ends with what was wrong before, whatever the cleaning up came to. */
+static void
+on_cleaned(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	(void)reply;
+	(void)err;
+	order_end(o, &o->err);
+}
+
+static void
+on_confirmed(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	if (reply != NULL || (err->code != ERR_NOT_FOUND && err->code != ERR_DENIED)) {
+		order_end(o, err);
+		return;
+	}
+	/* The domain was deleted in between: without this its user would be there
+	 * again, with his password, when the domain is. */
+	o->err = *err;
+	redis_callf(o->redis, on_cleaned, o, "DEL %s:{%s}", strcmp(o->set, "users") == 0 ? "user" : "alias", o->name);
+}
+
+void
+order_confirm(struct order *o, const char *role)
+{
+	order_add_member(o, on_confirmed, role);
+}
+
+/* ---- Listing ---- */
+static int
+compare_names(const void *a, const void *b)
+{
+	return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+void
+order_deliver_names(struct order *o, const struct err *err)
+{
+	struct str *names = (struct str *)(void *)o->names.data;
+	size_t count = err == NULL ? o->names.len / sizeof(*names) : 0;
+	if (count > 0)
+		qsort(names, count, sizeof(*names), compare_names);
+	((directory_on_names *)o->cb)(o->arg, names, (unsigned)count, err);
+}
+
+static void
+on_members(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	if (err != NULL && o->err.code == ERR_NONE)
+		o->err = *err;
+	for (size_t i = 0; reply != NULL && i < reply->elements; i++)
+		order_add_name(o, redis_str(reply->element[i]));
+	if (--o->waiting == 0)
+		order_end(o, o->err.code != ERR_NONE ? &o->err : NULL);
+}
+
+static void
+list_domain(struct order *o, struct str domain)
+{
+	o->waiting++;
+	redis_callf(o->redis, on_members, o, "SMEMBERS domain:{%b}:%s", domain.p, domain.len, o->set);
+}
+
+static void
+on_domains(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	if (err != NULL || reply->elements == 0) {
+		order_end(o, err);
+		return;
+	}
+	for (size_t i = 0; i < reply->elements; i++)
+		list_domain(o, redis_str(reply->element[i]));
+}
+
+static void
+on_domain_exists(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	if (err == NULL && redis_i64(reply, 0) == 0) {
+		err_set(&o->err, ERR_NOT_FOUND, "there is no domain %s", o->domain);
+		order_end(o, &o->err);
+	} else if (err != NULL)
+		order_end(o, err);
+	else
+		list_domain(o, str_c(o->domain));
+}
+
+void
+order_list(struct order *o, struct str domain)
+{
+	if (domain.len == 0)
+		redis_callf(o->redis, on_domains, o, "SMEMBERS domains");
+	else if (order_take_domain(o, domain))
+		redis_callf(o->redis, on_domain_exists, o, "EXISTS domain:{%s}", o->domain);
+}

@@ -1,0 +1,226 @@
+/* What the files of lib/directory share; nobody else includes it. */
+#ifndef SP_DIRECTORY_PRIVATE_H
+#define SP_DIRECTORY_PRIVATE_H
+
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/base/check.h"
+#include "lib/base/mem.h"
+#include "lib/directory/directory.h"
+
+#define uthash_fatal(message) CHECKF(false, "%s", message)
+#include <uthash.h>
+#include <utlist.h>
+
+#define DIRECTORY_KEY_MAX (DIRECTORY_ADDRESS_MAX + 32)
+
+/* ---- Records: what a key held when it was read ---- lib/directory/record.c */
+enum record_kind { RECORD_DOMAIN, RECORD_USER, RECORD_ALIAS, RECORD_FIRST_DOMAIN };
+
+/* Immutable, counted by references of one thread. */
+struct record {
+	enum record_kind kind;
+	bool exists;
+	unsigned references;
+	char *pool; /* owner of all text below */
+	union {
+		struct {
+			int64_t created_ms;
+			bool disabled;
+			const char *catch_all; /* canonical; empty: none */
+			uint64_t max_users;
+			const char *admins;
+		} domain;
+		struct {
+			bool enabled;
+			int64_t created_ms;
+			bool has_quota;
+			uint64_t quota_bytes;
+			const char *display_name, *password, *scram_sha256, *roles;
+		} user;
+		struct {
+			struct str *targets; /* owner of the array */
+			unsigned count;
+		} alias;
+		const char *first_domain;
+	};
+};
+
+/* "user:{name}" into key; its length. */
+size_t record_key(enum record_kind kind, struct str name, char key[DIRECTORY_KEY_MAX]);
+/* Asks for what record_new() understands. */
+void record_request(struct redis *r, enum record_kind kind, struct str key, redis_on_reply *cb, void *arg);
+struct record *record_new(enum record_kind kind, const redisReply *reply); /* one reference */
+struct record *record_ref(struct record *record);
+void record_unref(struct record **record);
+
+/* ---- The cache ---- lib/directory/cache.c */
+struct cache_entry;
+struct cache {
+	struct cache_entry *table;   /* by key */
+	struct cache_entry *entries; /* the least recently used first; owner */
+	unsigned capacity;
+	int64_t max_age_ms;
+};
+
+void cache_init(struct cache *c, unsigned capacity, int64_t max_age_ms);
+void cache_clear(struct cache *c);
+struct record *cache_find(struct cache *c, struct str key); /* borrowed; NULL */
+void cache_put(struct cache *c, struct str key, struct record *record);
+void cache_drop(struct cache *c, struct str key);
+
+/* ---- A question under way ---- lib/directory/request.c */
+struct fetch;
+enum { REQUEST_RECORDS_MAX = 24 };
+
+struct request {
+	struct directory *d; /* borrowed */
+	/* Answers, or leaves lookups outstanding and returns false; called again
+	 * once those are done. */
+	bool (*step)(struct request *req);
+	/* The answer of the last step, or err, to the caller; arg may be gone when
+	 * is_cancelled. */
+	void (*deliver)(struct request *req, const struct err *err);
+	void (*cb)(void); /* of the type that deliver() knows */
+	void *arg;
+	bool is_cancelled;
+	char name[DIRECTORY_ADDRESS_MAX]; /* what is asked for: address or domain, canonical */
+	struct {
+		size_t key_len;
+		char key[DIRECTORY_KEY_MAX];
+		struct record *record; /* owner of a reference; NULL: outstanding */
+	} held[REQUEST_RECORDS_MAX];
+	unsigned held_count, outstanding;
+	struct err err;
+	union {
+		struct directory_result result;
+		struct {
+			struct directory_user user;
+			bool found;
+		};
+		bool is;
+	};
+	struct request *prev, *next; /* in directory->requests, once it waits */
+};
+
+void request_init(struct request *req, struct directory *d);
+void request_fini(struct request *req);
+/* NULL: not known yet, has been asked for. Valid as long as the request. */
+const struct record *request_lookup(struct request *req, enum record_kind kind, struct str name);
+/* Runs the first step; true: answered. Else a copy of *req now waits. */
+bool request_start(struct request *req);
+
+/* ---- An order under way: a chain of changes ---- lib/directory/order.c */
+struct order {
+	struct directory *d; /* borrowed; NULL: freed meanwhile */
+	struct redis *redis; /* borrowed */
+	void (*cb)(void);    /* directory_on_done, on_names or on_domain; NULL: nobody waits */
+	/* How cb is called; NULL: as directory_on_done. */
+	void (*deliver)(struct order *o, const struct err *err);
+	void *arg;
+	struct arena arena;
+	char name[DIRECTORY_ADDRESS_MAX]; /* address or domain, canonical */
+	char domain[DIRECTORY_DOMAIN_MAX];
+	struct buf pairs;    /* struct str: further arguments of a script; text in arena */
+	struct buf names;    /* struct str: what was listed; text in arena */
+	const char *set;     /* "users" or "aliases" */
+	const char *role;    /* "": as it is, "admin", "plain" */
+	unsigned waiting;    /* answers that are outstanding */
+	bool is_walking;     /* directory_walk() will call */
+	struct err err;	     /* the first that came; then what it ends with */
+	struct directory_domain shown;
+	struct order *prev, *next;
+};
+
+struct order *order_new(struct directory *d, void (*cb)(void), void *arg);
+/* The end: tells and frees. */
+void order_end(struct order *o, const struct err *err);
+void order_free(struct order *o);
+/* At the loop's next turn, so that no callback comes from within a call. */
+__attribute__((format(printf, 3, 4))) void order_refuse(struct order *o, enum err_code code, const char *format, ...);
+/* Canonical forms into name and domain; false: refused. */
+bool order_take_address(struct order *o, struct str address);
+bool order_take_domain(struct order *o, struct str domain);
+void order_add(struct order *o, struct str text); /* to pairs */
+void order_add_name(struct order *o, struct str text);
+/* Of the set `set` of the domain's slot; keys: domain, its users, its aliases. */
+void order_eval_domain(struct order *o, redis_on_reply *cb, struct redis_script *script, size_t arg_count,
+		       const struct str *args);
+/* keys: user:{name}, alias:{name}, or the other way round; then pairs. */
+void order_eval_address(struct order *o, redis_on_reply *cb, struct redis_script *script, enum record_kind first,
+			size_t arg_count, const struct str *args);
+/* The index: o->name in o->set of the domain. */
+void order_add_member(struct order *o, redis_on_reply *cb, const char *role);
+void order_remove_member(struct order *o, redis_on_reply *cb);
+/* A record was put: is its domain still there? If not, it goes again. Ends. */
+void order_confirm(struct order *o, const char *role);
+void on_order_done(void *arg, const redisReply *reply, const struct err *err); /* ends with err */
+/* Lists o->set of the domain (empty: of all). Ends. */
+void order_list(struct order *o, struct str domain);
+void order_deliver_names(struct order *o, const struct err *err);
+
+/* ---- Fields as operators write them ---- lib/directory/fields.c */
+struct field_rule {
+	const char *name;
+	/* What is stored, appended to out (empty: the field is removed). */
+	int (*normalise)(struct str value, struct buf *out, struct err *err);
+};
+extern const struct field_rule directory_domain_fields[], directory_user_fields[]; /* ended by a NULL name */
+/* Adds them to o->pairs. */
+int order_add_fields(struct order *o, const struct field_rule *rules, const struct directory_field *fields,
+		     unsigned count, struct err *err);
+bool directory_parse_size(struct str text, uint64_t *bytes_out);
+bool directory_is_on(struct str text); /* on, true, yes, 1 */
+
+/* ---- Expanding ---- lib/directory/expand.c */
+/* As directory_expand(), of several addresses at once. *is_met says whether
+ * `watched` (canonical) was among the addresses that were gone through. */
+typedef void directory_on_walked(void *arg, const struct directory_target *targets, unsigned count, bool is_met,
+				 const struct err *err);
+void directory_walk(struct directory *d, const struct str *addresses, unsigned count, struct str watched,
+		    directory_on_walked *cb, void *arg);
+
+/* ---- The whole ---- lib/directory/directory.c */
+struct user_watch {
+	void (*on_user_changed)(void *arg, struct str address);
+	void *arg;
+	struct user_watch *next;
+};
+
+struct expansion;
+
+struct directory {
+	struct event_base *base;	/* borrowed, as the next three */
+	struct redis *redis;
+	struct tracking *tracking;
+	struct settings_live *settings;
+	char hostname[DIRECTORY_DOMAIN_MAX];
+	struct cache cache;
+	int64_t young_until_ms;	       /* monotonic; 0: not young any more */
+	struct fetch *fetches;	       /* by key; owner */
+	struct fetch *detached;	       /* whose answer may be stale: only for those that wait; owner */
+	struct request *requests;      /* owner */
+	struct expansion *expansions;  /* owner */
+	struct order *orders;	       /* owner */
+	struct user_watch *watches;    /* owner */
+	struct str single_target;      /* of the last result with one */
+	char last_address[DIRECTORY_ADDRESS_MAX]; /* of the last user given at once */
+};
+
+const struct settings *directory_settings(const struct directory *d);
+/* Unless there are no notices to keep it true. */
+void directory_cache_record(struct directory *d, struct str key, struct record *record);
+/* What is known of the key is not to be relied on any more. */
+void directory_forget_key(struct directory *d, struct str key);
+void directory_forget_all(struct directory *d);
+void fetches_fini(struct directory *d);
+void requests_cancel(struct directory *d, const void *arg);
+void requests_fini(struct directory *d);
+void expansions_cancel(struct directory *d, const void *arg);
+void expansions_fini(struct directory *d);
+void orders_cancel(struct directory *d, const void *arg);
+void orders_fini(struct directory *d);
+/* A request for resolving, not started; the address need not be canonical. */
+void resolve_request_init(struct request *req, struct directory *d, struct str address);
+
+#endif

@@ -1,0 +1,300 @@
+/* Whose is an address: the rules, over records.
+ *
+ *  1. the domain must be here and not disabled
+ *  2. a user, then an alias, of exactly this address
+ *  3. with plus addressing: a user, then an alias, of what stands before '+'
+ *  4. the domain's catch-all
+ *  5. postmaster: the domain's first admin (RFC 5321, 4.5.1) */
+#include "lib/directory/private.h"
+
+/* Makes the answer; always true, as a step that is done. */
+static bool
+answer(struct request *req, enum directory_kind kind)
+{
+	req->result.kind = kind;
+	return true;
+}
+
+static void
+set_targets(struct request *req, const struct str *targets, unsigned count)
+{
+	req->result.targets = targets;
+	req->result.target_count = count;
+}
+
+static bool
+answer_single(struct request *req, enum directory_kind kind, struct str target)
+{
+	req->d->single_target = target;
+	set_targets(req, &req->d->single_target, 1);
+	return answer(req, kind);
+}
+
+static uint64_t
+quota_in_force(const struct directory *d, const struct record *user, struct str domain)
+{
+	if (user->user.has_quota)
+		return user->user.quota_bytes;
+	return (uint64_t)settings_mailbox(directory_settings(d), domain)->default_quota;
+}
+
+static bool
+answer_user(struct request *req, const struct record *user, struct str address)
+{
+	str_copy(address, req->result.address, sizeof(req->result.address));
+	if (!user->user.enabled)
+		return answer(req, DIR_DISABLED);
+	req->result.quota_bytes = quota_in_force(req->d, user, directory_domain_of(address));
+	return answer(req, DIR_USER);
+}
+
+static bool
+answer_alias(struct request *req, const struct record *alias, struct str address)
+{
+	str_copy(address, req->result.address, sizeof(req->result.address));
+	set_targets(req, alias->alias.targets, alias->alias.count);
+	return answer(req, DIR_ALIAS);
+}
+
+/* "user+detail@domain" → "user@domain" and "detail". */
+static bool
+split_detail(struct str address, char base[DIRECTORY_ADDRESS_MAX], struct str *detail_out)
+{
+	ptrdiff_t at = str_rindex(address, '@'), plus = str_index(str_first(address, (size_t)at), '+');
+	if (plus < 1 || address.p[0] == '"')
+		return false;
+	*detail_out = str_of(address.p + plus + 1, (size_t)(at - plus - 1));
+	memcpy(base, address.p, (size_t)plus);
+	memcpy(base + plus, address.p + at, address.len - (size_t)at);
+	base[(size_t)plus + address.len - (size_t)at] = '\0';
+	return true;
+}
+
+/* Steps 4 and 5, when no such address was found. */
+static bool
+fall_back(struct request *req, const struct record *domain, struct str address)
+{
+	struct str catch_all = str_c(domain->domain.catch_all), admin;
+	if (catch_all.len > 0 && !str_eq(catch_all, address))
+		return answer_single(req, DIR_CATCH_ALL, catch_all);
+	struct str admins = str_c(domain->domain.admins);
+	if (str_starts(address, STR("postmaster@")) && str_next_word(&admins, " ", &admin))
+		return answer_single(req, DIR_ALIAS, admin);
+	return answer(req, DIR_UNKNOWN);
+}
+
+static bool
+resolve_local(struct request *req, const struct record *domain, struct str address)
+{
+	const struct record *user, *alias, *base_user = NULL, *base_alias = NULL;
+	char base[DIRECTORY_ADDRESS_MAX];
+	struct str detail;
+
+	/* A brace would end the hash tag; no user or alias is made with one. */
+	if (str_index(address, '{') >= 0 || str_index(address, '}') >= 0)
+		return fall_back(req, domain, address);
+	if ((user = request_lookup(req, RECORD_USER, address)) != NULL && user->exists)
+		return answer_user(req, user, address);
+	alias = request_lookup(req, RECORD_ALIAS, address);
+	bool has_base = settings_mailbox(directory_settings(req->d), directory_domain_of(address))->plus_addressing &&
+			split_detail(address, base, &detail);
+	if (has_base) {
+		base_user = request_lookup(req, RECORD_USER, str_c(base));
+		base_alias = request_lookup(req, RECORD_ALIAS, str_c(base));
+	}
+	if (req->outstanding > 0)
+		return false;
+	if (alias->exists)
+		return answer_alias(req, alias, address);
+	if (has_base && (base_user->exists || base_alias->exists)) {
+		str_copy(detail, req->result.detail, sizeof(req->result.detail));
+		return base_user->exists ? answer_user(req, base_user, str_c(base))
+					 : answer_alias(req, base_alias, str_c(base));
+	}
+	return fall_back(req, domain, address);
+}
+
+static bool
+step_resolve(struct request *req)
+{
+	struct str address = str_c(req->name), domain_name = directory_domain_of(address);
+	if (domain_name.len == 0 || domain_name.p[0] == '[')
+		return answer(req, DIR_NOT_LOCAL);
+	const struct record *domain = request_lookup(req, RECORD_DOMAIN, domain_name);
+	if (domain == NULL)
+		return false;
+	if (!domain->exists)
+		return answer(req, DIR_NOT_LOCAL);
+	if (domain->domain.disabled) {
+		req->result.domain_disabled = true;
+		return answer(req, DIR_DISABLED);
+	}
+	return resolve_local(req, domain, address);
+}
+
+/* "postmaster" alone: first finds the domain at which he is. The hostname and
+ * what is above it are asked for together; then goes on as for an address. */
+static bool
+step_postmaster(struct request *req)
+{
+	enum { LEVELS_MAX = 8 };
+	struct str names[LEVELS_MAX], rest = str_c(req->d->hostname), head, found = STR_NONE;
+	const struct record *records[LEVELS_MAX];
+	unsigned levels = 0;
+	for (; rest.len > 0 && levels < LEVELS_MAX; levels++) {
+		names[levels] = rest;
+		records[levels] = request_lookup(req, RECORD_DOMAIN, rest);
+		str_cut(rest, '.', &head, &rest);
+	}
+	const struct record *first = request_lookup(req, RECORD_FIRST_DOMAIN, STR_NONE);
+	if (req->outstanding > 0)
+		return false;
+	for (unsigned i = 0; i < levels && found.len == 0; i++)
+		if (records[i]->exists)
+			found = names[i];
+	if (found.len == 0 && first->exists)
+		found = str_c(first->first_domain);
+	if (found.len == 0 || found.len >= DIRECTORY_DOMAIN_MAX)
+		return answer(req, DIR_UNKNOWN);
+	snprintf(req->name, sizeof(req->name), "postmaster@%.*s", STR_ARG(found));
+	str_copy(str_c(req->name), req->result.address, sizeof(req->result.address));
+	req->step = step_resolve;
+	return step_resolve(req);
+}
+
+void
+resolve_request_init(struct request *req, struct directory *d, struct str address)
+{
+	request_init(req, d);
+	req->result.domain_disabled = false;
+	req->result.detail[0] = '\0';
+	req->result.quota_bytes = 0;
+	set_targets(req, NULL, 0);
+	if (str_eq_ci(address, STR("postmaster")))
+		req->step = step_postmaster;
+	else {
+		req->step = step_resolve;
+		if (!directory_canonical_address(address, req->name))
+			req->name[0] = '\0';
+	}
+	/* As asked, where it turns out to be nothing better. */
+	str_copy(req->name[0] != '\0' ? str_c(req->name) : address, req->result.address, sizeof(req->result.address));
+}
+
+/* ---- Public ---- */
+static void
+deliver_resolved(struct request *req, const struct err *err)
+{
+	((directory_on_resolved *)req->cb)(req->arg, err == NULL ? &req->result : NULL, err);
+}
+
+bool
+directory_resolve(struct directory *d, struct str address, struct directory_result *result_out,
+		  directory_on_resolved *cb, void *arg)
+{
+	struct request req;
+	resolve_request_init(&req, d, address);
+	req.deliver = deliver_resolved;
+	req.cb = (void (*)(void))cb;
+	req.arg = arg;
+	bool is_done = request_start(&req);
+	if (is_done)
+		*result_out = req.result;
+	request_fini(&req);
+	return is_done;
+}
+
+static bool
+step_is_local(struct request *req)
+{
+	if (req->name[0] == '\0') {
+		req->is = false;
+		return true;
+	}
+	const struct record *domain = request_lookup(req, RECORD_DOMAIN, str_c(req->name));
+	if (domain == NULL)
+		return false;
+	req->is = domain->exists;
+	return true;
+}
+
+static void
+deliver_bool(struct request *req, const struct err *err)
+{
+	((directory_on_bool *)req->cb)(req->arg, err == NULL && req->is, err);
+}
+
+bool
+directory_is_local_domain(struct directory *d, struct str domain, bool *is_out, directory_on_bool *cb, void *arg)
+{
+	struct request req;
+	request_init(&req, d);
+	if (!directory_canonical_domain(domain, req.name))
+		req.name[0] = '\0';
+	req.step = step_is_local;
+	req.deliver = deliver_bool;
+	req.cb = (void (*)(void))cb;
+	req.arg = arg;
+	bool is_done = request_start(&req);
+	if (is_done)
+		*is_out = req.is;
+	request_fini(&req);
+	return is_done;
+}
+
+static bool
+step_get_user(struct request *req)
+{
+	struct str address = str_c(req->name), domain_name = directory_domain_of(address);
+	req->found = false;
+	if (domain_name.len == 0 || domain_name.p[0] == '[' || str_index(address, '{') >= 0 ||
+	    str_index(address, '}') >= 0)
+		return true;
+	const struct record *domain = request_lookup(req, RECORD_DOMAIN, domain_name);
+	const struct record *user = request_lookup(req, RECORD_USER, address);
+	if (req->outstanding > 0)
+		return false;
+	if (!domain->exists || !user->exists)
+		return true;
+	req->found = true;
+	req->user = (struct directory_user){
+		.enabled = user->user.enabled && !domain->domain.disabled,
+		.created_ms = user->user.created_ms,
+		.display_name = user->user.display_name,
+		.has_quota = user->user.has_quota,
+		.quota_bytes = quota_in_force(req->d, user, domain_name),
+		.password = user->user.password,
+		.scram_sha256 = user->user.scram_sha256,
+		.roles = user->user.roles,
+	};
+	return true;
+}
+
+static void
+deliver_user(struct request *req, const struct err *err)
+{
+	req->user.address = req->name;
+	((directory_on_user *)req->cb)(req->arg, err == NULL && req->found ? &req->user : NULL, err);
+}
+
+bool
+directory_get_user(struct directory *d, struct str address, struct directory_user *user_out, bool *found_out,
+		   directory_on_user *cb, void *arg)
+{
+	struct request req;
+	request_init(&req, d);
+	if (!directory_canonical_address(address, req.name))
+		req.name[0] = '\0';
+	req.step = step_get_user;
+	req.deliver = deliver_user;
+	req.cb = (void (*)(void))cb;
+	req.arg = arg;
+	bool is_done = request_start(&req);
+	if (is_done && (*found_out = req.found)) {
+		*user_out = req.user;
+		str_copy(str_c(req.name), d->last_address, sizeof(d->last_address));
+		user_out->address = d->last_address;
+	}
+	request_fini(&req);
+	return is_done;
+}

@@ -1,0 +1,179 @@
+/* Orders about users. */
+#include <inttypes.h>
+
+#include "lib/base/clock.h"
+#include "lib/directory/private.h"
+
+REDIS_SCRIPT(directory_user_put, "lib/directory/user_put.lua");
+
+static void
+put_user(struct order *o, redis_on_reply *cb, const char *verb)
+{
+	const struct str args[] = {str_c(verb), str_c(o->name),
+				   str_c(arena_printf(&o->arena, "%" PRId64, clock_unix_ms()))};
+	order_eval_address(o, cb, &directory_user_put, RECORD_USER, 3, args);
+}
+
+/* The role that the fields give: "" when they say nothing of it. */
+static const char *
+role_of_fields(const struct directory_field *fields, unsigned count)
+{
+	const char *role = "";
+	struct str words, word;
+	for (unsigned i = 0; i < count; i++) {
+		if (!str_eq(fields[i].name, STR("roles")))
+			continue;
+		role = "plain";
+		words = fields[i].value;
+		while (str_next_word(&words, " ,", &word))
+			if (str_eq_ci(word, STR("domain_admin")))
+				role = "admin";
+	}
+	return role;
+}
+
+static struct order *
+user_order(struct directory *d, struct str address, directory_on_done *cb, void *arg)
+{
+	struct order *o = order_new(d, (void (*)(void))cb, arg);
+	o->set = "users";
+	return order_take_address(o, address) ? o : NULL;
+}
+
+static bool
+take_fields(struct order *o, const struct directory_field *fields, unsigned count)
+{
+	struct err err;
+	if (order_add_fields(o, directory_user_fields, fields, count, &err) != 0) {
+		order_refuse(o, err.code, "%s", err.text);
+		return false;
+	}
+	o->role = role_of_fields(fields, count);
+	return true;
+}
+
+static void
+take_verifiers(struct order *o, struct str password, struct str scram_sha256)
+{
+	order_add(o, STR("password"));
+	order_add(o, password);
+	order_add(o, STR("scram_sha256"));
+	order_add(o, scram_sha256);
+}
+
+/* ---- Adding: into the index, the record, the index once more ---- */
+static void
+on_refusal_cleaned(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	(void)reply;
+	(void)err;
+	order_end(o, &o->err);
+}
+
+static void
+on_user_added(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	(void)reply;
+	if (err == NULL)
+		order_confirm(o, *o->role != '\0' ? o->role : "plain");
+	else if (err->code == ERR_DENIED) {
+		/* An alias: it is no user and must not stand among them. */
+		o->err = *err;
+		order_remove_member(o, on_refusal_cleaned);
+	} else
+		order_end(o, err);
+}
+
+static void
+on_user_indexed(void *arg, const redisReply *reply, const struct err *err)
+{
+	(void)reply;
+	if (err != NULL)
+		order_end(arg, err);
+	else
+		put_user(arg, on_user_added, "add");
+}
+
+void
+directory_user_add(struct directory *d, struct str address, struct str password, struct str scram_sha256,
+		   const struct directory_field *fields, unsigned count, directory_on_done *cb, void *arg)
+{
+	struct order *o = user_order(d, address, cb, arg);
+	if (o == NULL || !take_fields(o, fields, count))
+		return;
+	take_verifiers(o, password, scram_sha256);
+	order_add_member(o, on_user_indexed, "");
+}
+
+/* ---- Changing ---- */
+static void
+on_user_set(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	(void)reply;
+	if (err != NULL || *o->role == '\0')
+		order_end(o, err);
+	else
+		order_add_member(o, on_order_done, o->role);
+}
+
+void
+directory_user_set(struct directory *d, struct str address, const struct directory_field *fields, unsigned count,
+		   directory_on_done *cb, void *arg)
+{
+	struct order *o = user_order(d, address, cb, arg);
+	if (o != NULL && take_fields(o, fields, count))
+		put_user(o, on_user_set, "set");
+}
+
+void
+directory_user_passwd(struct directory *d, struct str address, struct str password, struct str scram_sha256,
+		      directory_on_done *cb, void *arg)
+{
+	struct order *o = user_order(d, address, cb, arg);
+	if (o == NULL)
+		return;
+	take_verifiers(o, password, scram_sha256);
+	put_user(o, on_order_done, "set");
+}
+
+/* ---- Deleting: the record, then the index ---- */
+static void
+on_user_unindexed(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	(void)reply;
+	order_end(o, o->err.code != ERR_NONE ? &o->err : err);
+}
+
+static void
+on_user_deleted(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	if (err != NULL) {
+		order_end(o, err);
+		return;
+	}
+	if (redis_i64(reply, 0) == 0)
+		err_set(&o->err, ERR_NOT_FOUND, "there is no user %s", o->name);
+	order_remove_member(o, on_user_unindexed);
+}
+
+void
+directory_user_delete(struct directory *d, struct str address, directory_on_done *cb, void *arg)
+{
+	struct order *o = user_order(d, address, cb, arg);
+	if (o != NULL)
+		redis_callf(o->redis, on_user_deleted, o, "DEL user:{%s}", o->name);
+}
+
+void
+directory_user_list(struct directory *d, struct str domain, directory_on_names *cb, void *arg)
+{
+	struct order *o = order_new(d, (void (*)(void))cb, arg);
+	o->deliver = order_deliver_names;
+	o->set = "users";
+	order_list(o, domain);
+}

@@ -1,0 +1,51 @@
+/* DNS through libunbound: asynchronous on the loop, cached, DNSSEC-aware. */
+#ifndef SP_DNS_DNS_H
+#define SP_DNS_DNS_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+#include "lib/base/ip.h"
+#include "lib/base/str.h"
+
+struct dns;
+
+/* resolver: "address@port" of a forwarder, or NULL: /etc/resolv.conf's. Hosts
+ * named in /etc/hosts are answered too (for A and AAAA). */
+struct dns *dns_new(struct event_base *base, const char *resolver, struct err *err);
+void dns_free(struct dns **d); /* queries under way end without a callback */
+/* Off: every query goes to the resolver (settings:smtp-out enable_dns_caching). */
+void dns_set_caching(struct dns *d, bool on);
+
+struct dns_mx {
+	uint16_t preference;
+	struct str host; /* lower case, no final dot; empty: null MX (RFC 7505) */
+};
+
+struct dns_answer {
+	const struct dns_mx *mx; /* sorted by preference, equal ones shuffled */
+	unsigned mx_count;
+	const struct ip *ips;
+	unsigned ip_count;
+	const struct str *texts; /* TXT: each record's strings joined */
+	unsigned text_count;
+	bool exists;	/* false: NXDOMAIN */
+	bool secure;	/* validated by DNSSEC */
+	bool bogus;	/* validation failed: to be treated as a failure */
+	struct str canonical; /* name after CNAMEs; empty: the same */
+};
+
+/* err NULL: an answer, possibly empty. ERR_TIMEOUT, ERR_UNAVAILABLE
+ * (SERVFAIL), ERR_CORRUPT (bogus): a temporary failure. */
+typedef void dns_on_answer(void *arg, const struct dns_answer *answer, const struct err *err);
+struct dns_query;
+struct dns_query *dns_query_mx(struct dns *d, struct str domain, dns_on_answer *cb, void *arg);
+/* A and AAAA together. want4/want6 choose. */
+struct dns_query *dns_query_ips(struct dns *d, struct str host, bool want4, bool want6, dns_on_answer *cb, void *arg);
+struct dns_query *dns_query_txt(struct dns *d, struct str name, dns_on_answer *cb, void *arg);
+/* The callback will not come. NULLs *q. After the callback the handle is gone. */
+void dns_cancel(struct dns_query **q);
+
+#endif

@@ -1,0 +1,250 @@
+/* DNS messages in wire format: untrusted, whatever the resolver says. Every
+ * read is checked against the message's end, and a compressed name may only
+ * point backwards, so that no loop is possible. */
+#include "lib/dns/message.h"
+
+#include <arpa/inet.h>
+
+#define HEADER_BYTES   12
+#define RCODE_NXDOMAIN 3
+
+struct reader {
+	const uint8_t *data; /* borrowed */
+	size_t len;
+	size_t at;
+};
+
+static bool
+read_u16(struct reader *r, uint16_t *out)
+{
+	if (r->len - r->at < 2)
+		return false;
+	*out = (uint16_t)(r->data[r->at] << 8 | r->data[r->at + 1]);
+	r->at += 2;
+	return true;
+}
+
+static bool
+skip(struct reader *r, size_t count)
+{
+	if (r->len - r->at < count)
+		return false;
+	r->at += count;
+	return true;
+}
+
+/* Appends a label, lower-cased, to text; false when it is too long. *plain is
+ * cleared for a label that no host name has. */
+static bool
+add_label(const uint8_t *label, size_t len, char *text, size_t *used, bool *plain)
+{
+	if (*used + len + 1 > DNS_NAME_MAX)
+		return false;
+	if (*used > 0)
+		text[(*used)++] = '.';
+	for (size_t i = 0; i < len; i++) {
+		char c = (char)label[i];
+
+		if (c >= 'A' && c <= 'Z')
+			c = (char)(c + ('a' - 'A'));
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'))
+			*plain = false;
+		text[(*used)++] = c;
+	}
+	return true;
+}
+
+/* A name at r->at, which moves behind it. text: DNS_NAME_MAX + 1 bytes. */
+static bool
+read_name(struct reader *r, char *text, size_t *len_out, bool *plain_out)
+{
+	size_t at = r->at, used = 0, end = 0;
+	size_t lowest = r->at; /* a pointer must go below it */
+
+	*plain_out = true;
+	for (;;) {
+		uint8_t n;
+
+		if (at >= r->len)
+			return false;
+		n = r->data[at];
+		if ((n & 0xc0) == 0xc0) {
+			size_t to;
+
+			if (at + 1 >= r->len)
+				return false;
+			to = (size_t)(n & 0x3f) << 8 | r->data[at + 1];
+			if (end == 0)
+				end = at + 2;
+			if (to >= lowest)
+				return false;
+			at = lowest = to;
+			continue;
+		}
+		if ((n & 0xc0) != 0 || r->len - at - 1 < n)
+			return false;
+		if (n == 0) {
+			r->at = end != 0 ? end : at + 1;
+			text[used] = '\0';
+			*len_out = used;
+			return true;
+		}
+		if (!add_label(r->data + at + 1, n, text, &used, plain_out))
+			return false;
+		at += 1u + n;
+	}
+}
+
+struct record {
+	uint16_t type;
+	size_t rdata; /* where it starts */
+	uint16_t rdata_len;
+};
+
+static bool
+read_record(struct reader *r, struct record *out)
+{
+	char name[DNS_NAME_MAX + 1];
+	size_t name_len;
+	bool plain;
+	uint16_t class;
+
+	if (!read_name(r, name, &name_len, &plain))
+		return false;
+	if (!read_u16(r, &out->type) || !read_u16(r, &class) || !skip(r, 4) || !read_u16(r, &out->rdata_len))
+		return false;
+	out->rdata = r->at;
+	return skip(r, out->rdata_len);
+}
+
+static bool
+take_mx(struct reader *r, const struct record *rec, struct arena *arena, struct dns_mx *out, bool *usable_out)
+{
+	struct reader in = {r->data, r->len, rec->rdata};
+	char name[DNS_NAME_MAX + 1];
+	size_t len;
+
+	if (rec->rdata_len < 3 || !read_u16(&in, &out->preference) || !read_name(&in, name, &len, usable_out))
+		return false;
+	out->host = str_of(arena_dup(arena, name, len), len);
+	return true;
+}
+
+static bool
+take_text(struct reader *r, const struct record *rec, struct arena *arena, struct str *out)
+{
+	char *joined = arena_alloc(arena, (size_t)rec->rdata_len + 1);
+	size_t at = rec->rdata, end = rec->rdata + rec->rdata_len, used = 0;
+
+	while (at < end) {
+		size_t n = r->data[at++];
+
+		if (end - at < n)
+			return false;
+		memcpy(joined + used, r->data + at, n);
+		used += n;
+		at += n;
+	}
+	*out = str_of(joined, used);
+	return true;
+}
+
+/* What is collected while the answer section is read. */
+struct lists {
+	struct dns_mx *mx;
+	struct ip *ips;
+	struct str *texts;
+	unsigned count;
+};
+
+static bool
+take_record(struct reader *r, const struct record *rec, enum dns_type type, struct arena *arena, struct lists *l)
+{
+	bool usable = true;
+
+	switch (type) {
+	case DNS_MX:
+		if (!take_mx(r, rec, arena, &l->mx[l->count], &usable))
+			return false;
+		break;
+	case DNS_A:
+	case DNS_AAAA:
+		if (rec->rdata_len != (type == DNS_A ? 4 : 16))
+			return false;
+		l->ips[l->count].family = type == DNS_A ? 4 : 6;
+		memcpy(l->ips[l->count].bytes, r->data + rec->rdata, rec->rdata_len);
+		break;
+	case DNS_TXT:
+		if (!take_text(r, rec, arena, &l->texts[l->count]))
+			return false;
+		break;
+	case DNS_CNAME:
+		return true;
+	}
+	l->count += usable;
+	return true;
+}
+
+static bool
+read_answers(struct reader *r, unsigned count, enum dns_type type, struct arena *arena, struct dns_answer *answer)
+{
+	struct lists l = {.count = 0};
+	unsigned room = count < DNS_RECORDS_MAX ? count : DNS_RECORDS_MAX;
+
+	l.mx = type == DNS_MX ? arena_array(arena, struct dns_mx, room + 1) : NULL;
+	l.ips = type == DNS_A || type == DNS_AAAA ? arena_array(arena, struct ip, room + 1) : NULL;
+	l.texts = type == DNS_TXT ? arena_array(arena, struct str, room + 1) : NULL;
+	for (unsigned i = 0; i < count && l.count < room; i++) {
+		struct record rec;
+
+		if (!read_record(r, &rec))
+			return false;
+		if (rec.type == DNS_CNAME) {
+			struct reader in = {r->data, r->len, rec.rdata};
+			char name[DNS_NAME_MAX + 1];
+			size_t len;
+			bool plain;
+
+			if (!read_name(&in, name, &len, &plain))
+				return false;
+			answer->canonical = str_of(arena_dup(arena, name, len), len);
+		}
+		if (rec.type == type && !take_record(r, &rec, type, arena, &l))
+			return false;
+	}
+	answer->mx = l.mx;
+	answer->mx_count = l.mx != NULL ? l.count : 0;
+	answer->ips = l.ips;
+	answer->ip_count = l.ips != NULL ? l.count : 0;
+	answer->texts = l.texts;
+	answer->text_count = l.texts != NULL ? l.count : 0;
+	return true;
+}
+
+int
+dns_message_read(struct str packet, enum dns_type type, struct arena *arena, struct dns_answer *answer, struct err *err)
+{
+	struct reader r = {(const uint8_t *)packet.p, packet.len, 0};
+	uint16_t id, flags, questions, answers;
+	unsigned rcode;
+
+	memset(answer, 0, sizeof(*answer));
+	if (!read_u16(&r, &id) || !read_u16(&r, &flags) || !read_u16(&r, &questions) || !read_u16(&r, &answers) ||
+	    !skip(&r, 4))
+		return err_set(err, ERR_CORRUPT, "malformed DNS answer");
+	rcode = flags & 0x0f;
+	if (rcode != 0 && rcode != RCODE_NXDOMAIN)
+		return err_set(err, ERR_UNAVAILABLE, "the name server answered with code %u", rcode);
+	for (unsigned i = 0; i < questions; i++) {
+		char name[DNS_NAME_MAX + 1];
+		size_t len;
+		bool plain;
+
+		if (!read_name(&r, name, &len, &plain) || !skip(&r, 4))
+			return err_set(err, ERR_CORRUPT, "malformed DNS answer");
+	}
+	answer->exists = rcode != RCODE_NXDOMAIN;
+	if (!read_answers(&r, answers, type, arena, answer))
+		return err_set(err, ERR_CORRUPT, "malformed DNS answer");
+	return 0;
+}

@@ -1,0 +1,271 @@
+/* Mailboxes: the folders of an account, the records of their messages, and
+ * the log of what changed.
+ *
+ * All of it lies in Redis under mail:{<address>}:*, changed only by the
+ * scripts beside this file, one atomic script per change, so any number of
+ * frontends and workers work on one account at once. Message bodies and
+ * digests lie in the blob store.
+ *
+ * A folder's index is kept packed, fixed-width, in chunks of up to 256
+ * messages: chunk number = UID / 256. Each chunk is two strings, of records in
+ * order of UID: `hot` (32 bytes: what SELECT, FLAGS and SEARCH want) and
+ * `cold` (56 bytes: where the body and the digest are, and dates). A folder's
+ * hash holds its counts, so opening it costs the same at any size.
+ *
+ * Every change takes a new modseq from the account's counter: none is ever
+ * used twice, in whichever folder. Expunged and moved messages leave a
+ * tombstone in the folder's log for settings:mailbox tombstone_retention.
+ * Each change publishes "<folder id> <modseq>" on the channel mail:{<address>}:
+ * only a wake-up; what changed is read with mailbox_read_changes().
+ *
+ * Folder 1 is INBOX; with the standard special-use folders it comes into
+ * being at the first use of the account. Folder ids and email ids (RFC 8474
+ * MAILBOXID, EMAILID) never change and are never used again; ids go with a
+ * message through moves and copies.
+ *
+ * All calls are asynchronous: the callback comes exactly once, later, on the
+ * loop, with err NULL on success. Results are borrowed for the call. */
+#ifndef SP_MAILBOX_MAILBOX_H
+#define SP_MAILBOX_MAILBOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+#include "lib/blob/blob.h"
+#include "lib/redis/redis.h"
+
+struct mailbox_store;
+
+/* Borrows both for its life. */
+struct mailbox_store *mailbox_store_new(struct redis *r, struct blob_store *blobs);
+void mailbox_store_free(struct mailbox_store **m);
+/* How long tombstones are kept (settings:mailbox tombstone_retention). */
+void mailbox_store_set_retention(struct mailbox_store *m, int64_t ms);
+
+typedef void mailbox_on_done(void *arg, const struct err *err);
+
+enum mailbox_flag {
+	MAILBOX_SEEN = 1 << 0,
+	MAILBOX_ANSWERED = 1 << 1,
+	MAILBOX_FLAGGED = 1 << 2,
+	MAILBOX_DELETED = 1 << 3,
+	MAILBOX_DRAFT = 1 << 4,
+};
+
+/* ---- Records ---- */
+#define MAILBOX_HOT_BYTES  32
+#define MAILBOX_COLD_BYTES 56
+#define MAILBOX_CHUNK_UIDS 256
+#define MAILBOX_KEYWORDS   64 /* at most in one folder */
+
+/* Packed as: uid u32, flags u16, size u48, modseq u48, email_id u48, keywords
+ * u64; little-endian. */
+struct mailbox_hot {
+	uint32_t uid;
+	uint16_t flags;	   /* enum mailbox_flag */
+	uint64_t size;	   /* RFC822.SIZE, bytes */
+	uint64_t modseq;
+	uint64_t email_id;
+	uint64_t keywords; /* bit n: the folder's keyword n */
+};
+
+/* Packed as: body (20), digest (20), internal_date s i64, save_date s u32,
+ * zone_minutes i16, reserved u16. */
+struct mailbox_cold {
+	struct blob_id body;
+	struct blob_id digest; /* none: has yet to be computed */
+	int64_t internal_date; /* unix seconds */
+	uint32_t save_date;    /* unix seconds: when it came into this folder */
+	int16_t zone_minutes;  /* of internal_date, as APPEND gave it */
+};
+
+void mailbox_hot_unpack(const char *in, struct mailbox_hot *out);
+void mailbox_hot_pack(const struct mailbox_hot *in, char *out);
+void mailbox_cold_unpack(const char *in, struct mailbox_cold *out);
+void mailbox_cold_pack(const struct mailbox_cold *in, char *out);
+
+/* ---- Filing and appending ---- */
+struct mailbox_new_message {
+	uint64_t flags;		       /* enum mailbox_flag */
+	const struct str *keywords;    /* borrowed */
+	unsigned keyword_count;
+	struct blob_id body;	       /* the reference passes to the mailbox */
+	struct blob_id digest;
+	int64_t internal_date;	       /* unix seconds */
+	int16_t zone_minutes;
+};
+
+struct mailbox_filed {
+	uint32_t uid_validity;
+	uint32_t first_uid; /* of `count` consecutive ones */
+	uint32_t count;
+	uint64_t modseq;
+	uint64_t first_email_id;
+	bool duplicate; /* was filed before: nothing changed, no reference taken */
+};
+typedef void mailbox_on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err);
+
+struct mailbox_filing {
+	struct str address;	   /* of the account, canonical */
+	struct str folder;	   /* name; empty: INBOX */
+	bool create_folder;	   /* make it when it is missing; else ERR_NOT_FOUND */
+	struct str delivery_id;	   /* up to 40 bytes, "<spool id>/<recipient no>"; empty: none */
+	bool recheck;		   /* look for delivery_id among what was filed */
+	uint64_t quota_bytes;	   /* 0: no limit; over it: ERR_OVER_QUOTA */
+	const struct mailbox_new_message *messages; /* all or none are added */
+	unsigned count;
+};
+/* Local delivery and APPEND (MULTIAPPEND). */
+void mailbox_file(struct mailbox_store *m, const struct mailbox_filing *filing, mailbox_on_filed *cb, void *arg);
+/* Was this delivery filed? (the body may be gone since) */
+void mailbox_was_filed(struct mailbox_store *m, struct str address, struct str delivery_id,
+		       void (*cb)(void *arg, bool filed, const struct err *err), void *arg);
+
+/* ---- Folders ---- */
+struct mailbox_folder {
+	uint32_t id;
+	struct str name;	/* UTF-8 (NFC), levels separated by '/' */
+	uint32_t uid_validity;
+	uint32_t uid_next;
+	uint64_t highest_modseq;
+	uint32_t messages;
+	uint32_t unseen;
+	uint32_t deleted;	/* carrying \Deleted */
+	uint64_t bytes;
+	uint64_t deleted_bytes;
+	struct str special_use; /* "\\Sent", ...; empty: none */
+	bool subscribed;
+	const struct str *keywords; /* by bit number; an empty name: bit not in use */
+	unsigned keyword_count;	    /* filled by mailbox_open() only */
+};
+typedef void mailbox_on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err);
+typedef void mailbox_on_folders(void *arg, const struct mailbox_folder *folders, unsigned count,
+				const struct str *subscribed_missing, unsigned missing_count, const struct err *err);
+
+/* Also wakes an account's mailboxes into being. Sorted by name, INBOX first. */
+void mailbox_list(struct mailbox_store *m, struct str address, mailbox_on_folders *cb, void *arg);
+/* By name ("INBOX" in any case). ERR_NOT_FOUND. */
+void mailbox_open(struct mailbox_store *m, struct str address, struct str name, mailbox_on_folder *cb, void *arg);
+void mailbox_status(struct mailbox_store *m, struct str address, uint32_t folder_id, mailbox_on_folder *cb, void *arg);
+/* Makes missing upper levels too. ERR_EXISTS, ERR_INVALID (name), ERR_LIMIT. */
+void mailbox_create(struct mailbox_store *m, struct str address, struct str name, struct str special_use,
+		    mailbox_on_folder *cb, void *arg);
+/* With its messages. INBOX: ERR_DENIED; with lower levels: they stay (RFC 9051
+ * 6.3.5 leaves a \Noselect name only where we say so: ERR_DENIED "has children"). */
+void mailbox_delete(struct mailbox_store *m, struct str address, struct str name, mailbox_on_done *cb, void *arg);
+/* With its lower levels. INBOX: its messages move to the new name (RFC 9051 6.3.6). */
+void mailbox_rename(struct mailbox_store *m, struct str address, struct str from, struct str to, mailbox_on_done *cb,
+		    void *arg);
+void mailbox_subscribe(struct mailbox_store *m, struct str address, struct str name, bool subscribed, mailbox_on_done *cb,
+		       void *arg);
+
+struct mailbox_quota {
+	uint64_t bytes;
+	uint64_t messages;
+};
+void mailbox_quota_used(struct mailbox_store *m, struct str address,
+			void (*cb)(void *arg, const struct mailbox_quota *used, const struct err *err), void *arg);
+
+/* ---- Reading the index ---- */
+/* Records of UIDs first_uid..last_uid (inclusive; UINT32_MAX: to the end) that
+ * exist, in order of UID: `count` records of MAILBOX_HOT_BYTES and, where
+ * asked for, of MAILBOX_COLD_BYTES. changed_since: only those with a greater
+ * modseq (0: all). One consistent state of the folder, named by modseq. */
+enum mailbox_parts { MAILBOX_HOT = 1, MAILBOX_COLD = 2 };
+struct mailbox_records {
+	const char *hot;  /* NULL when not asked for */
+	const char *cold;
+	uint32_t count;
+	uint64_t highest_modseq;
+	uint32_t uid_next;
+	uint32_t uid_validity;
+};
+typedef void mailbox_on_records(void *arg, const struct mailbox_records *records, const struct err *err);
+void mailbox_read(struct mailbox_store *m, struct str address, uint32_t folder_id, uint32_t first_uid, uint32_t last_uid,
+		  unsigned parts, uint64_t changed_since, mailbox_on_records *cb, void *arg);
+
+/* What changed after modseq: hot records that are new or changed, and UIDs
+ * that are gone (sorted, each once). complete = false: the log does not reach
+ * back so far; gone then is not to be relied on (compare all UIDs instead). */
+struct mailbox_changes {
+	struct mailbox_records records; /* hot only */
+	const uint32_t *gone_uids;
+	uint32_t gone_count;
+	bool complete;
+	struct mailbox_folder folder; /* counts, keywords, after the changes */
+};
+typedef void mailbox_on_changes(void *arg, const struct mailbox_changes *changes, const struct err *err);
+void mailbox_read_changes(struct mailbox_store *m, struct str address, uint32_t folder_id, uint64_t since_modseq,
+			  mailbox_on_changes *cb, void *arg);
+
+/* ---- Changing ---- */
+/* Sets of UIDs are sorted arrays; UIDs that do not exist are passed over. */
+enum mailbox_store_mode { MAILBOX_FLAGS_SET, MAILBOX_FLAGS_ADD, MAILBOX_FLAGS_REMOVE };
+struct mailbox_flag_change {
+	enum mailbox_store_mode mode;
+	uint16_t flags;
+	const struct str *keywords;
+	unsigned keyword_count;
+	uint64_t unchanged_since; /* UINT64_MAX: no condition (RFC 7162 UNCHANGEDSINCE) */
+};
+struct mailbox_stored {
+	uint64_t modseq;	       /* of those changed; 0: none was */
+	const char *hot;	       /* records of all UIDs named that exist, as they are now */
+	uint32_t count;
+	const uint32_t *modified_uids; /* refused by unchanged_since */
+	uint32_t modified_count;
+	const struct str *keywords;    /* of the folder, now */
+	unsigned keyword_count;
+};
+typedef void mailbox_on_stored(void *arg, const struct mailbox_stored *stored, const struct err *err);
+/* More keywords than MAILBOX_KEYWORDS: ERR_LIMIT and nothing is changed. */
+void mailbox_store_flags(struct mailbox_store *m, struct str address, uint32_t folder_id, const uint32_t *uids,
+			 uint32_t uid_count, const struct mailbox_flag_change *change, mailbox_on_stored *cb, void *arg);
+
+struct mailbox_expunged {
+	const uint32_t *uids;
+	uint32_t count;
+	uint64_t modseq;
+};
+typedef void mailbox_on_expunged(void *arg, const struct mailbox_expunged *expunged, const struct err *err);
+/* Removes for good those of the UIDs that exist; only_deleted: only where
+ * \Deleted is set. Drops the references to their blobs. */
+void mailbox_expunge(struct mailbox_store *m, struct str address, uint32_t folder_id, const uint32_t *uids,
+		     uint32_t uid_count, bool only_deleted, mailbox_on_expunged *cb, void *arg);
+
+/* COPY or MOVE within the account: flags, keywords, dates and email ids go
+ * along; no body is copied. All or nothing. (RFC 4315 COPYUID: from_uids[i]
+ * became to_uids[i].) */
+struct mailbox_copied {
+	uint32_t uid_validity;
+	const uint32_t *from_uids;
+	const uint32_t *to_uids;
+	uint32_t count;
+	uint64_t modseq;
+};
+typedef void mailbox_on_copied(void *arg, const struct mailbox_copied *copied, const struct err *err);
+void mailbox_copy(struct mailbox_store *m, struct str address, uint32_t from_folder, const uint32_t *uids,
+		  uint32_t uid_count, struct str to_name, bool move, uint64_t quota_bytes, mailbox_on_copied *cb, void *arg);
+
+/* The digest was computed anew. */
+void mailbox_set_digest(struct mailbox_store *m, struct str address, uint32_t folder_id, uint32_t uid,
+			const struct blob_id *digest);
+
+/* Removes an account's mailboxes with all messages (user delete). */
+void mailbox_destroy(struct mailbox_store *m, struct str address, mailbox_on_done *cb, void *arg);
+
+/* ---- The exclusive maildrop lock of POP3 (RFC 1939, 4) ----
+ * A lease of lease_ms under a token of the owner's; ERR_EXISTS: another has it. */
+void mailbox_lock(struct mailbox_store *m, struct str address, struct str token, int64_t lease_ms, mailbox_on_done *cb,
+		  void *arg);
+void mailbox_lock_renew(struct mailbox_store *m, struct str address, struct str token, int64_t lease_ms,
+			mailbox_on_done *cb, void *arg); /* ERR_FENCED: lost */
+void mailbox_unlock(struct mailbox_store *m, struct str address, struct str token);
+
+/* The channel of an account's notices, for tracking_subscribe(). */
+#define MAILBOX_CHANNEL_MAX 400
+void mailbox_channel(struct str address, char out[MAILBOX_CHANNEL_MAX]);
+
+#endif

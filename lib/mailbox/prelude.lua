@@ -1,0 +1,290 @@
+-- What all mailbox scripts share. KEYS[1] is mail:{<address>}:meta; every other
+-- key is made from its prefix, so all have the one hash tag.
+--
+-- Records: hot <I4 uid I2 flags I6 size I6 modseq I6 email I4 I4 keywords>, 32
+-- bytes; cold: body 20, digest 20, internal date 8, save date 4, zone 2, 2.
+local call = redis.call
+local meta = KEYS[1]
+local base = string.sub(meta, 1, -5)
+local HOT, COLD, HOT_FORMAT = 32, 56, '<I4I2I6I6I6I4I4'
+
+local function fail(text) return redis.error_reply(text) end
+
+local function publish(id, modseq)
+  call('PUBLISH', string.sub(base, 1, -2), id .. ' ' .. modseq)
+end
+
+local function new_folder(name, special)
+  local id = call('HINCRBY', meta, 'next_folder', 1)
+  -- Grows with every folder that is made, and is never used twice for a name.
+  local validity = math.max(tonumber(call('TIME')[1]), tonumber(call('HGET', meta, 'uidvalidity') or 0) + 1)
+  call('HSET', meta, 'uidvalidity', validity)
+  call('HSET', base .. 'names', name, id)
+  call('HSET', base .. 'f:' .. id, 'name', name, 'uidvalidity', validity, 'uidnext', 1, 'modseq', 1, 'count', 0,
+       'unseen', 0, 'deleted', 0, 'bytes', 0, 'deleted_bytes', 0, 'special', special, 'subscribed', 0, 'since', 0)
+  return id
+end
+
+-- The folders that every account has; INBOX gets the id 1.
+local function ensure_account()
+  if call('HEXISTS', meta, 'next_folder') == 1 then return end
+  call('HSET', meta, 'next_folder', 0, 'modseq', 1, 'next_email', 1, 'bytes', 0, 'messages', 0)
+  for _, f in ipairs({{'INBOX', ''}, {'Drafts', '\\Drafts'}, {'Sent', '\\Sent'}, {'Trash', '\\Trash'},
+                      {'Junk', '\\Junk'}, {'Archive', '\\Archive'}}) do
+    call('HSET', base .. 'f:' .. new_folder(f[1], f[2]), 'subscribed', 1)
+  end
+end
+
+-- With the levels above it. Returns the id, or nil and an error.
+local function create_folder(name, special)
+  if call('HLEN', base .. 'names') >= 10000 then return nil, 'LIMIT an account has at most 10000 mailboxes' end
+  local from = 1
+  while true do
+    local slash = string.find(name, '/', from, true)
+    if not slash then break end
+    local upper = string.sub(name, 1, slash - 1)
+    if call('HEXISTS', base .. 'names', upper) == 0 then new_folder(upper, '') end
+    from = slash + 1
+  end
+  local id = new_folder(name, special)
+  if call('SREM', base .. 'subs', name) == 1 then call('HSET', base .. 'f:' .. id, 'subscribed', 1) end
+  return id
+end
+
+local function folder_exists(f) return call('EXISTS', f) == 1 end
+
+-- Numbers of the chunks that exist, ascending, from first to last UID.
+local function chunks_between(f, first, last)
+  local from, to = math.floor(first / 256), math.floor(last / 256)
+  local list = {}
+  if to - from < 8 then
+    for n = from, to do
+      if call('HEXISTS', f .. ':chunks', n) == 1 then list[#list + 1] = n end
+    end
+    return list
+  end
+  for _, n in ipairs(call('HKEYS', f .. ':chunks')) do
+    n = tonumber(n)
+    if n >= from and n <= to then list[#list + 1] = n end
+  end
+  table.sort(list)
+  return list
+end
+
+-- Packed pairs of u32: first and last UID, ascending.
+local function ranges_of(packed)
+  local list = {}
+  for at = 1, #packed, 8 do
+    local first, last = struct.unpack('<I4I4', packed, at)
+    list[#list + 1] = {first, last}
+  end
+  return list
+end
+
+-- Chunks that any of the ranges touches, ascending, each once.
+local function chunks_of(f, ranges)
+  local list, seen = {}, {}
+  for _, r in ipairs(ranges) do
+    for _, n in ipairs(chunks_between(f, r[1], r[2])) do
+      if not seen[n] then
+        seen[n] = true
+        list[#list + 1] = n
+      end
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+-- Is uid in the ranges? Asked with growing uids; state is {index}.
+local function in_ranges(ranges, state, uid)
+  while ranges[state[1]] and ranges[state[1]][2] < uid do state[1] = state[1] + 1 end
+  local r = ranges[state[1]]
+  return r ~= nil and r[1] <= uid
+end
+
+-- The folder's keywords as a list: bit, name, bit, name, ...
+local function keyword_list(f)
+  local out = {}
+  local all = call('HVALS', f .. ':kw')
+  for _, v in ipairs(all) do
+    local bit_no, name = string.match(v, '^(%d+) (.*)$')
+    out[#out + 1] = bit_no
+    out[#out + 1] = name
+  end
+  return out
+end
+
+-- Bits that no message has any more are given to new keywords.
+local function reclaim_keywords(f)
+  local lo, hi = 0, 0
+  for _, n in ipairs(chunks_between(f, 0, 4294967295)) do
+    local hot = call('GET', f .. ':h:' .. n)
+    for at = 1, #hot, HOT do
+      local a, b = struct.unpack('<I4I4', hot, at + 24)
+      lo, hi = bit.bor(lo, a), bit.bor(hi, b)
+    end
+  end
+  local all = call('HGETALL', f .. ':kw')
+  for i = 1, #all, 2 do
+    local b = tonumber(string.match(all[i + 1], '^%d+'))
+    local half = b < 32 and lo or hi
+    if bit.band(half, bit.lshift(1, b % 32)) == 0 then call('HDEL', f .. ':kw', all[i]) end
+  end
+end
+
+local function free_keyword_bit(f)
+  local used = {}
+  for _, v in ipairs(call('HVALS', f .. ':kw')) do used[tonumber(string.match(v, '^%d+'))] = true end
+  for b = 0, 63 do
+    if not used[b] then return b end
+  end
+end
+
+local function unsigned(v) return v < 0 and v + 4294967296 or v end
+
+-- Names separated by spaces as two halves of 32 bits. create: unknown ones get
+-- a bit; nil when there is none left.
+local function keyword_bits(f, names, create)
+  local lo, hi = 0, 0
+  for name in string.gmatch(names, '[^ ]+') do
+    local key = string.lower(name)
+    local v = call('HGET', f .. ':kw', key)
+    local b = v and tonumber(string.match(v, '^%d+'))
+    if not b and create then
+      b = free_keyword_bit(f)
+      if not b then
+        reclaim_keywords(f)
+        b = free_keyword_bit(f)
+      end
+      if not b then return nil end
+      call('HSET', f .. ':kw', key, b .. ' ' .. name)
+    end
+    if b and b < 32 then lo = bit.bor(lo, bit.lshift(1, b)) end
+    if b and b >= 32 then hi = bit.bor(hi, bit.lshift(1, b - 32)) end
+  end
+  return unsigned(lo), unsigned(hi)
+end
+
+local function next_modseq() return call('HINCRBY', meta, 'modseq', 1) end
+
+-- Writes the tombstones (a list of packed strings) and lets old ones go.
+local function bury(f, stones, now, retention)
+  for from = 1, #stones, 1000 do
+    call('RPUSH', f .. ':gone', unpack(stones, from, math.min(from + 999, #stones)))
+  end
+  for _ = 1, #stones + 10 do
+    local oldest = call('LINDEX', f .. ':gone', 0)
+    if not oldest then break end
+    local modseq, _, _, at = struct.unpack('<I6I4I6I4', oldest)
+    if at >= now - retention then break end
+    call('LPOP', f .. ':gone')
+    call('HSET', f, 'since', modseq)
+  end
+end
+
+-- Folder's fields in the order that the C side reads.
+local function folder_fields(id)
+  local f = base .. 'f:' .. id
+  local h = call('HMGET', f, 'name', 'uidvalidity', 'uidnext', 'modseq', 'count', 'unseen', 'deleted', 'bytes',
+                 'deleted_bytes', 'special', 'subscribed')
+  table.insert(h, 1, tostring(id))
+  return h
+end
+
+-- Appends packed records to a folder: {flags, size, modseq, email, lo, hi, cold}.
+local function append_records(id, records, modseq)
+  local f = base .. 'f:' .. id
+  local h = call('HMGET', f, 'uidnext', 'uidvalidity')
+  local uid = tonumber(h[1])
+  local first = uid
+  local chunk, hot, cold = nil, {}, {}
+  local unseen, deleted, bytes, deleted_bytes = 0, 0, 0, 0
+  local function flush()
+    if not chunk then return end
+    call('APPEND', f .. ':h:' .. chunk, table.concat(hot))
+    call('APPEND', f .. ':c:' .. chunk, table.concat(cold))
+    local old = call('HGET', f .. ':chunks', chunk)
+    local had = old and tonumber(string.match(old, '^%d+')) or 0
+    call('HSET', f .. ':chunks', chunk, (had + #hot) .. ' ' .. modseq)
+    -- A full chunk is stored once more, without the room that APPEND leaves.
+    if uid > chunk * 256 + 255 then
+      call('SET', f .. ':h:' .. chunk, call('GET', f .. ':h:' .. chunk))
+      call('SET', f .. ':c:' .. chunk, call('GET', f .. ':c:' .. chunk))
+    end
+  end
+  for _, r in ipairs(records) do
+    local n = math.floor(uid / 256)
+    if n ~= chunk then
+      flush()
+      chunk, hot, cold = n, {}, {}
+    end
+    hot[#hot + 1] = struct.pack(HOT_FORMAT, uid, r[1], r[2], modseq, r[4], r[5], r[6])
+    cold[#cold + 1] = r[7]
+    bytes = bytes + r[2]
+    if r[1] % 2 == 0 then unseen = unseen + 1 end
+    if bit.band(r[1], 8) ~= 0 then
+      deleted = deleted + 1
+      deleted_bytes = deleted_bytes + r[2]
+    end
+    uid = uid + 1
+  end
+  flush()
+  call('HINCRBY', f, 'count', #records)
+  call('HINCRBY', f, 'bytes', bytes)
+  if unseen > 0 then call('HINCRBY', f, 'unseen', unseen) end
+  if deleted > 0 then
+    call('HINCRBY', f, 'deleted', deleted)
+    call('HINCRBY', f, 'deleted_bytes', deleted_bytes)
+  end
+  call('HSET', f, 'uidnext', uid, 'modseq', modseq)
+  return first, tonumber(h[2])
+end
+
+-- Takes the records of the ranges out of a folder; wanted(flags) says which.
+-- Returns a list of {uid, flags, size, modseq, email, lo, hi, cold}.
+local function remove_records(id, ranges, modseq, now, retention, wanted)
+  local f = base .. 'f:' .. id
+  local removed, stones, state = {}, {}, {1}
+  local unseen, deleted, bytes, deleted_bytes = 0, 0, 0, 0
+  for _, n in ipairs(chunks_of(f, ranges)) do
+    local hot, cold = call('GET', f .. ':h:' .. n), call('GET', f .. ':c:' .. n)
+    local keep_hot, keep_cold, before = {}, {}, #removed
+    for i = 0, #hot / HOT - 1 do
+      local uid, flags, size, _, email, lo, hi = struct.unpack(HOT_FORMAT, hot, i * HOT + 1)
+      local c = string.sub(cold, i * COLD + 1, (i + 1) * COLD)
+      if in_ranges(ranges, state, uid) and wanted(flags) then
+        removed[#removed + 1] = {uid, flags, size, modseq, email, lo, hi, c}
+        stones[#stones + 1] = struct.pack('<I6I4I6I4', modseq, uid, email, now)
+        bytes = bytes + size
+        if flags % 2 == 0 then unseen = unseen + 1 end
+        if bit.band(flags, 8) ~= 0 then
+          deleted = deleted + 1
+          deleted_bytes = deleted_bytes + size
+        end
+      else
+        keep_hot[#keep_hot + 1] = string.sub(hot, i * HOT + 1, (i + 1) * HOT)
+        keep_cold[#keep_cold + 1] = c
+      end
+    end
+    if #keep_hot == 0 then
+      call('DEL', f .. ':h:' .. n, f .. ':c:' .. n)
+      call('HDEL', f .. ':chunks', n)
+    elseif #removed > before then
+      call('SET', f .. ':h:' .. n, table.concat(keep_hot))
+      call('SET', f .. ':c:' .. n, table.concat(keep_cold))
+      local old = string.match(call('HGET', f .. ':chunks', n), '%d+$')
+      call('HSET', f .. ':chunks', n, #keep_hot .. ' ' .. old)
+    end
+  end
+  if #removed > 0 then
+    call('HINCRBY', f, 'count', -#removed)
+    call('HINCRBY', f, 'bytes', -bytes)
+    call('HINCRBY', f, 'unseen', -unseen)
+    call('HINCRBY', f, 'deleted', -deleted)
+    call('HINCRBY', f, 'deleted_bytes', -deleted_bytes)
+    call('HSET', f, 'modseq', modseq)
+    bury(f, stones, now, retention)
+  end
+  return removed, bytes
+end

@@ -1,0 +1,16 @@
+-- Removes some chunks of a folder that was deleted. ARGV: id. Returns their
+-- cold records; an empty text: the folder is gone altogether.
+local f = base .. 'f:' .. ARGV[1]
+if call('SISMEMBER', base .. 'doomed', ARGV[1]) == 0 then return '' end
+local out = {}
+for i, n in ipairs(call('HKEYS', f .. ':chunks')) do
+  if i > 16 then break end
+  out[#out + 1] = call('GET', f .. ':c:' .. n) or ''
+  call('DEL', f .. ':h:' .. n, f .. ':c:' .. n)
+  call('HDEL', f .. ':chunks', n)
+end
+if #out == 0 then
+  call('DEL', f, f .. ':gone', f .. ':kw', f .. ':chunks')
+  call('SREM', base .. 'doomed', ARGV[1])
+end
+return table.concat(out)

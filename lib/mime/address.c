@@ -1,0 +1,222 @@
+/* Address lists of headers. A small recursive reader that never fails: what is
+ * no address is skipped to the next comma. */
+#include "lib/mime/address.h"
+
+#include "lib/base/buf.h"
+#include "lib/mime/header.h"
+
+struct reader {
+	struct str rest;
+	struct arena *arena;
+	struct mime_address **tail; /* where the next one is hung */
+	unsigned count;
+	bool in_group;
+};
+
+static void
+add(struct reader *r, int kind, struct str name, struct str mailbox, struct str host)
+{
+	struct mime_address *a;
+
+	if (r->count++ >= MIME_ADDRESSES_MAX)
+		return;
+	a = arena_new(r->arena, struct mime_address);
+	a->kind = kind;
+	a->name = name;
+	a->mailbox = mailbox;
+	a->host = host;
+	*r->tail = a;
+	r->tail = &a->next;
+}
+
+static char
+peek(const struct reader *r)
+{
+	return r->rest.len != 0 ? r->rest.p[0] : '\0';
+}
+
+/* Skips white space and comments; the text of the last comment is kept, since
+ * "joe@x (Joe Doe)" is an old way of giving a name. */
+static void
+skip(struct reader *r, struct str *comment_out)
+{
+	struct str before = r->rest, text;
+	ptrdiff_t open, close;
+
+	mime_skip_cfws(&r->rest);
+	if (comment_out == NULL || r->rest.p == before.p)
+		return;
+	text = str_of(before.p, (size_t)(r->rest.p - before.p));
+	open = str_index(text, '(');
+	close = str_rindex(text, ')');
+	if (open >= 0 && close > open)
+		*comment_out = str_of(text.p + open + 1, (size_t)(close - open - 1));
+}
+
+static void
+take_quoted(struct reader *r, struct buf *out)
+{
+	size_t i = 1;
+
+	for (; i < r->rest.len && r->rest.p[i] != '"'; i++) {
+		if (r->rest.p[i] == '\\' && i + 1 < r->rest.len)
+			i++;
+		if (r->rest.p[i] != '\r' && r->rest.p[i] != '\n')
+			buf_add_byte(out, r->rest.p[i] == '\0' ? ' ' : r->rest.p[i]);
+	}
+	r->rest = str_from(r->rest, i + 1);
+}
+
+static bool
+ends_phrase(char c)
+{
+	return c == '\0' || c == ',' || c == ';' || c == ':' || c == '<' || c == '>' || c == '@' || c == '"' || c == '(' ||
+	       c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static void
+take_atom(struct reader *r, struct buf *out)
+{
+	size_t len = 0;
+
+	while (len < r->rest.len && !ends_phrase(r->rest.p[len]))
+		len++;
+	/* Whatever it is that cannot start an atom: move on. */
+	if (len == 0 && r->rest.len != 0)
+		len = 1;
+	buf_add(out, r->rest.p, len);
+	r->rest = str_from(r->rest, len);
+}
+
+/* Words up to a special; the spaces between them become one. */
+static struct str
+take_phrase(struct reader *r, struct str *comment_out)
+{
+	struct buf out = BUF_EMPTY;
+	struct str phrase;
+
+	skip(r, comment_out);
+	while (r->rest.len != 0 && strchr(",;:<>@", peek(r)) == NULL) {
+		const char *before = r->rest.p;
+		if (peek(r) == '"')
+			take_quoted(r, &out);
+		else
+			take_atom(r, &out);
+		const char *after = r->rest.p;
+		skip(r, comment_out);
+		if (r->rest.p != after && r->rest.len != 0 && strchr(",;:<>@", peek(r)) == NULL)
+			buf_add_byte(&out, ' ');
+		if (r->rest.p == before)
+			break;
+	}
+	phrase = arena_str(r->arena, str_trim(buf_str(&out)));
+	buf_fini(&out);
+	return phrase;
+}
+
+/* A local part or domain inside <>: words and dots without spaces. */
+static struct str
+take_words(struct reader *r, const char *stops)
+{
+	struct buf out = BUF_EMPTY;
+	struct str words;
+
+	skip(r, NULL);
+	while (r->rest.len != 0 && (peek(r) == '\0' || strchr(stops, peek(r)) == NULL)) {
+		if (peek(r) == '"')
+			take_quoted(r, &out);
+		else {
+			buf_add_byte(&out, peek(r));
+			r->rest = str_from(r->rest, 1);
+		}
+		skip(r, NULL);
+	}
+	words = arena_str(r->arena, buf_str(&out));
+	buf_fini(&out);
+	return words;
+}
+
+/* Behind the '<': "[route:]local@domain>". */
+static void
+take_angle(struct reader *r, struct str name)
+{
+	struct str local, host = STR_NONE;
+
+	r->rest = str_from(r->rest, 1);
+	skip(r, NULL);
+	if (peek(r) == '@') { /* source route: dropped */
+		ptrdiff_t colon = str_index(r->rest, ':'), close = str_index(r->rest, '>');
+		if (colon >= 0 && (close < 0 || colon < close))
+			r->rest = str_from(r->rest, (size_t)colon + 1);
+	}
+	local = take_words(r, "@>");
+	if (peek(r) == '@') {
+		r->rest = str_from(r->rest, 1);
+		host = take_words(r, ">");
+	}
+	if (peek(r) == '>')
+		r->rest = str_from(r->rest, 1);
+	if (local.len != 0 || host.len != 0)
+		add(r, MIME_MAILBOX, name, local, host);
+}
+
+static void
+take_one(struct reader *r)
+{
+	struct str comment = STR_NONE;
+	struct str phrase = take_phrase(r, &comment);
+
+	switch (peek(r)) {
+	case '<':
+		take_angle(r, phrase);
+		break;
+	case ':':
+		r->rest = str_from(r->rest, 1);
+		if (!r->in_group)
+			add(r, MIME_GROUP_START, phrase, STR_NONE, STR_NONE);
+		r->in_group = true;
+		return;
+	case '@': {
+		struct str host;
+		r->rest = str_from(r->rest, 1);
+		host = take_phrase(r, &comment);
+		add(r, MIME_MAILBOX, arena_str(r->arena, comment), phrase, host);
+		break;
+	}
+	default:
+		if (phrase.len != 0)
+			add(r, MIME_MAILBOX, arena_str(r->arena, comment), phrase, STR_NONE);
+	}
+	/* What follows up to the next separator belongs to nothing. */
+	skip(r, NULL);
+	while (r->rest.len != 0 && peek(r) != ',' && peek(r) != ';') {
+		r->rest = str_from(r->rest, 1);
+		skip(r, NULL);
+	}
+}
+
+struct mime_address *
+mime_parse_addresses(struct str raw, struct arena *arena)
+{
+	struct mime_address *first = NULL;
+	struct reader r = {.rest = raw, .arena = arena, .tail = &first};
+
+	while (r.rest.len != 0 && r.count < MIME_ADDRESSES_MAX) {
+		char c;
+		skip(&r, NULL);
+		c = peek(&r);
+		if (c == ',' || c == '>') {
+			r.rest = str_from(r.rest, 1);
+		} else if (c == ';') {
+			r.rest = str_from(r.rest, 1);
+			if (r.in_group)
+				add(&r, MIME_GROUP_END, STR_NONE, STR_NONE, STR_NONE);
+			r.in_group = false;
+		} else if (r.rest.len != 0) {
+			take_one(&r);
+		}
+	}
+	if (r.in_group)
+		add(&r, MIME_GROUP_END, STR_NONE, STR_NONE, STR_NONE);
+	return first;
+}

@@ -1,0 +1,23 @@
+/* Address lists of headers (RFC 5322, 3.4), as ENVELOPE wants them. */
+#ifndef SP_MIME_ADDRESS_H
+#define SP_MIME_ADDRESS_H
+
+#include <stdbool.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/str.h"
+
+#define MIME_ADDRESSES_MAX 10000 /* of one field; the rest is dropped */
+
+struct mime_address {
+	enum { MIME_MAILBOX, MIME_GROUP_START, MIME_GROUP_END } kind;
+	struct str name;    /* display name, raw (may hold encoded-words); of a start: the group's */
+	struct str mailbox; /* local part */
+	struct str host;    /* domain; empty: none was there */
+	struct mime_address *next;
+};
+
+/* The list in order, in the arena; NULL when there is none. */
+struct mime_address *mime_parse_addresses(struct str raw, struct arena *arena);
+
+#endif

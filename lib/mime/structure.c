@@ -1,0 +1,256 @@
+/* ENVELOPE, BODY and BODYSTRUCTURE as IMAP sends them. */
+#include "lib/mime/structure.h"
+
+#include "lib/mime/address.h"
+
+static void
+write_string(struct str s, struct buf *out)
+{
+	bool quotable = s.len <= 1000;
+
+	for (size_t i = 0; i < s.len && quotable; i++)
+		quotable = s.p[i] >= ' ' && s.p[i] < 0x7f;
+	if (!quotable) {
+		buf_printf(out, "{%zu}\r\n", s.len);
+		buf_add_str(out, s);
+		return;
+	}
+	buf_add_byte(out, '"');
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.p[i] == '"' || s.p[i] == '\\')
+			buf_add_byte(out, '\\');
+		buf_add_byte(out, s.p[i]);
+	}
+	buf_add_byte(out, '"');
+}
+
+void
+mime_write_nstring(struct str s, struct buf *out)
+{
+	if (s.p == NULL)
+		buf_add_str(out, STR("NIL"));
+	else
+		write_string(s, out);
+}
+
+static void
+write_or_nil_if_empty(struct str s, struct buf *out)
+{
+	mime_write_nstring(s.len != 0 ? s : STR_NONE, out);
+}
+
+/* ---- ENVELOPE ---- */
+
+enum { DATE, SUBJECT, FROM, SENDER, REPLY_TO, TO, CC, BCC, IN_REPLY_TO, MESSAGE_ID, FIELDS };
+
+static const char *const envelope_fields[FIELDS] = {"Date", "Subject", "From", "Sender",      "Reply-To",
+						    "To",   "Cc",      "Bcc",  "In-Reply-To", "Message-ID"};
+
+/* One pass over the header; of fields that occur twice the first counts, but
+ * address fields are joined. */
+static void
+collect_fields(struct str header, struct str values[FIELDS], struct arena *arena)
+{
+	struct mime_field field;
+
+	for (unsigned i = 0; i < FIELDS; i++)
+		values[i] = STR_NONE;
+	while (mime_next_field(&header, &field))
+		for (unsigned i = 0; i < FIELDS; i++) {
+			if (!str_eq_ci(field.name, str_c(envelope_fields[i])))
+				continue;
+			if (values[i].p == NULL)
+				values[i] = field.value;
+			else if (i == TO || i == CC || i == BCC)
+				values[i] = str_c(arena_printf(arena, "%.*s,%.*s", STR_ARG(values[i]), STR_ARG(field.value)));
+		}
+}
+
+static void
+write_addresses(const struct mime_address *list, struct buf *out)
+{
+	if (list == NULL) {
+		buf_add_str(out, STR("NIL"));
+		return;
+	}
+	buf_add_byte(out, '(');
+	for (const struct mime_address *a = list; a != NULL; a = a->next) {
+		buf_add_byte(out, '(');
+		/* A group starts with its name and no host, and ends with neither. */
+		write_or_nil_if_empty(a->kind == MIME_GROUP_START ? STR_NONE : a->name, out);
+		buf_add_str(out, STR(" NIL "));
+		if (a->kind == MIME_GROUP_END)
+			buf_add_str(out, STR("NIL NIL"));
+		else if (a->kind == MIME_GROUP_START) {
+			write_string(a->name, out);
+			buf_add_str(out, STR(" NIL"));
+		} else {
+			write_string(a->mailbox, out);
+			buf_add_byte(out, ' ');
+			/* A mailbox without a host would read as the start of a group. */
+			write_string(a->host, out);
+		}
+		buf_add_byte(out, ')');
+	}
+	buf_add_byte(out, ')');
+}
+
+void
+mime_write_envelope(struct str header, struct arena *arena, struct buf *out)
+{
+	struct str values[FIELDS];
+	const struct mime_address *from = NULL;
+
+	collect_fields(header, values, arena);
+	buf_add_byte(out, '(');
+	for (unsigned i = 0; i < FIELDS; i++) {
+		if (i != 0)
+			buf_add_byte(out, ' ');
+		if (i >= FROM && i <= BCC) {
+			const struct mime_address *list =
+				values[i].p != NULL ? mime_parse_addresses(values[i], arena) : NULL;
+			if (i == FROM)
+				from = list;
+			/* RFC 9051: without a Sender or Reply-To it is the From. */
+			else if ((i == SENDER || i == REPLY_TO) && list == NULL)
+				list = from;
+			write_addresses(list, out);
+		} else {
+			mime_write_nstring(values[i].p != NULL ? mime_unfold(values[i], arena) : STR_NONE, out);
+		}
+	}
+	buf_add_byte(out, ')');
+}
+
+/* ---- BODY and BODYSTRUCTURE ---- */
+
+static void
+write_params(const struct mime_value *v, struct buf *out)
+{
+	if (v->param_count == 0) {
+		buf_add_str(out, STR("NIL"));
+		return;
+	}
+	for (unsigned i = 0; i < v->param_count; i++) {
+		buf_add_byte(out, i == 0 ? '(' : ' ');
+		write_string(v->params[i].name, out);
+		buf_add_byte(out, ' ');
+		write_string(v->params[i].value, out);
+	}
+	buf_add_byte(out, ')');
+}
+
+static struct str
+field_text(const struct mime_part *part, const char *name, struct arena *arena)
+{
+	struct str raw;
+
+	if (!mime_find_field(part->header, name, &raw))
+		return STR_NONE;
+	raw = mime_unfold(raw, arena);
+	return raw.len != 0 ? raw : STR_NONE;
+}
+
+/* SP body-fld-dsp SP body-fld-lang SP body-fld-loc */
+static void
+write_tail(const struct mime_part *part, struct arena *arena, struct buf *out)
+{
+	struct str raw, word, languages;
+	unsigned count = 0;
+
+	buf_add_byte(out, ' ');
+	if (mime_find_field(part->header, "Content-Disposition", &raw)) {
+		struct mime_value disposition;
+		mime_parse_value(raw, arena, &disposition);
+		buf_add_byte(out, '(');
+		write_string(disposition.main.len != 0 ? disposition.main : STR("attachment"), out);
+		buf_add_byte(out, ' ');
+		write_params(&disposition, out);
+		buf_add_byte(out, ')');
+	} else {
+		buf_add_str(out, STR("NIL"));
+	}
+	buf_add_byte(out, ' ');
+	languages = field_text(part, "Content-Language", arena);
+	while (str_next_word(&languages, " \t,", &word)) {
+		buf_add_byte(out, count++ == 0 ? '(' : ' ');
+		write_string(word, out);
+	}
+	buf_add_str(out, count != 0 ? STR(")") : STR("NIL"));
+	buf_add_byte(out, ' ');
+	mime_write_nstring(field_text(part, "Content-Location", arena), out);
+}
+
+static void write_part(const struct mime_part *part, bool extended, struct arena *arena, struct buf *out);
+
+static void
+write_multipart(const struct mime_part *part, bool extended, struct arena *arena, struct buf *out)
+{
+	buf_add_byte(out, '(');
+	for (const struct mime_part *child = part->first_child; child != NULL; child = child->next)
+		write_part(child, extended, arena, out);
+	/* The grammar wants at least one body. */
+	if (part->first_child == NULL)
+		buf_add_str(out, STR("(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0)"));
+	buf_add_byte(out, ' ');
+	write_string(part->type.sub, out);
+	if (extended) {
+		buf_add_byte(out, ' ');
+		write_params(&part->type, out);
+		write_tail(part, arena, out);
+	}
+	buf_add_byte(out, ')');
+}
+
+static void
+write_leaf(const struct mime_part *part, bool extended, struct arena *arena, struct buf *out)
+{
+	struct str encoding = field_text(part, "Content-Transfer-Encoding", arena);
+	bool is_text = str_eq(part->type.main, STR("text"));
+
+	buf_add_byte(out, '(');
+	write_string(part->type.main, out);
+	buf_add_byte(out, ' ');
+	write_string(part->type.sub, out);
+	buf_add_byte(out, ' ');
+	if (is_text && mime_param_find(&part->type, "charset").p == NULL && part->type.param_count == 0)
+		buf_add_str(out, STR("(\"charset\" \"us-ascii\")"));
+	else
+		write_params(&part->type, out);
+	buf_add_byte(out, ' ');
+	mime_write_nstring(field_text(part, "Content-ID", arena), out);
+	buf_add_byte(out, ' ');
+	mime_write_nstring(field_text(part, "Content-Description", arena), out);
+	buf_add_byte(out, ' ');
+	write_string(encoding.p != NULL ? encoding : STR("7bit"), out);
+	buf_printf(out, " %llu", (unsigned long long)(part->body_end - part->body_start));
+	if (part->kind == MIME_MESSAGE && part->first_child != NULL) {
+		buf_add_byte(out, ' ');
+		mime_write_envelope(part->first_child->header, arena, out);
+		buf_add_byte(out, ' ');
+		write_part(part->first_child, extended, arena, out);
+	}
+	if (is_text || (part->kind == MIME_MESSAGE && part->first_child != NULL))
+		buf_printf(out, " %llu", (unsigned long long)part->lines);
+	if (extended) {
+		buf_add_byte(out, ' ');
+		mime_write_nstring(field_text(part, "Content-MD5", arena), out);
+		write_tail(part, arena, out);
+	}
+	buf_add_byte(out, ')');
+}
+
+static void
+write_part(const struct mime_part *part, bool extended, struct arena *arena, struct buf *out)
+{
+	if (part->kind == MIME_MULTIPART)
+		write_multipart(part, extended, arena, out);
+	else
+		write_leaf(part, extended, arena, out);
+}
+
+void
+mime_write_structure(const struct mime_part *root, bool extended, struct arena *arena, struct buf *out)
+{
+	write_part(root, extended, arena, out);
+}

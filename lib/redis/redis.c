@@ -1,0 +1,518 @@
+/* The connection to the shared store.
+ *
+ * Each command in flight has a `struct call`; hiredis hands it back with the
+ * reply, or with NULL when the connection ends. While there is no connection,
+ * calls wait in `failed` for the loop's next turn, since no callback may come
+ * from within the call that caused it. */
+#include "lib/redis/redis.h"
+
+#include <errno.h>
+#include <hiredis/async.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/sha.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include <utlist.h>
+
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/redis/adapter.h"
+#include "lib/redis/url.h"
+
+enum {
+	BACKOFF_LEAST_MS = 50,
+	BACKOFF_MOST_MS = 1000,
+	CONNECT_MS = 3000,
+	SILENCE_MS = 5000, /* commands without any answer for so long: broken */
+	TICK_MS = 500,
+};
+
+struct call {
+	struct redis *redis; /* borrowed */
+	redis_on_reply *cb;  /* NULL: nobody waits */
+	void *arg;
+	struct redis_script *script; /* borrowed; NULL: a plain command */
+	struct call *prev, *next; /* in redis->failed */
+};
+
+struct redis {
+	struct event_base *base;
+	struct redis_url url;
+	redisAsyncContext *ac; /* NULL: no connection */
+	bool connected;	       /* and greeted (AUTH, SELECT) */
+	bool freeing;
+	uint64_t generation; /* of the connection; unique in the process */
+	size_t pending;
+	int64_t last_answer_ms;	 /* monotonic */
+	int64_t connect_start_ms;
+	int backoff_ms;
+	struct event *retry;
+	struct event *tick;
+	struct event *fail_now;
+	struct call *failed; /* owner: to be told at the next turn */
+	redis_on_state *on_state;
+	void *on_state_arg;
+	bool complained;
+};
+
+static void start_connect(struct redis *r);
+
+/* ---- Errors ---- */
+
+static const struct {
+	const char *word;
+	enum err_code code;
+} error_words[] = {
+	{"LOADING", ERR_UNAVAILABLE},	  {"BUSY", ERR_UNAVAILABLE},
+	{"NOSCRIPT", ERR_UNAVAILABLE},	  {"READONLY", ERR_UNAVAILABLE},
+	{"MASTERDOWN", ERR_UNAVAILABLE},  {"CLUSTERDOWN", ERR_UNAVAILABLE}, {"OOM", ERR_UNAVAILABLE},
+	{"MISCONF", ERR_UNAVAILABLE},	  {"FENCED", ERR_FENCED},	  {"NOTFOUND", ERR_NOT_FOUND},
+	{"EXISTS", ERR_EXISTS},		  {"OVERQUOTA", ERR_OVER_QUOTA},  {"LIMIT", ERR_LIMIT},
+	{"DENIED", ERR_DENIED},
+};
+
+static void
+error_of_reply(const redisReply *reply, struct err *err)
+{
+	struct str text = str_of(reply->str, (size_t)reply->len), word, rest;
+
+	str_cut(text, ' ', &word, &rest);
+	for (unsigned i = 0; i < sizeof(error_words) / sizeof(error_words[0]); i++)
+		if (str_eq(word, str_c(error_words[i].word))) {
+			/* Words of our own scripts speak for themselves. */
+			struct str say = error_words[i].code == ERR_UNAVAILABLE ? text : rest;
+			err_set(err, error_words[i].code, "%.*s", STR_ARG(say));
+			return;
+		}
+	err_set(err, ERR_INVALID, "Redis: %.*s", STR_ARG(text));
+}
+
+/* ---- Calls ---- */
+
+static void
+call_end(struct call *call, const redisReply *reply, const struct err *err)
+{
+	redis_on_reply *cb = call->cb;
+	void *arg = call->arg;
+
+	mem_free(call);
+	if (cb != NULL)
+		cb(arg, reply, err);
+}
+
+static void
+call_fail_later(struct redis *r, struct call *call)
+{
+	DL_APPEND(r->failed, call);
+	event_active(r->fail_now, EV_TIMEOUT, 0);
+}
+
+static void
+fail_all(struct redis *r)
+{
+	struct call *list = r->failed, *call, *next;
+
+	/* Calls made by the callbacks wait for the next turn. */
+	r->failed = NULL;
+	DL_FOREACH_SAFE (list, call, next) {
+		struct err err;
+		err_set(&err, ERR_UNAVAILABLE, "Redis cannot be reached");
+		call_end(call, NULL, &err);
+	}
+}
+
+static void
+on_fail_now(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	fail_all(arg);
+}
+
+static void on_reply(redisAsyncContext *ac, void *reply, void *arg);
+
+static void
+send_formatted(struct redis *r, struct call *call, const char *command, size_t len)
+{
+	if (r->ac == NULL || !r->connected ||
+	    redisAsyncFormattedCommand(r->ac, on_reply, call, command, len) != REDIS_OK) {
+		call_fail_later(r, call);
+		return;
+	}
+	if (r->pending++ == 0)
+		r->last_answer_ms = clock_monotonic_ms();
+}
+
+static void
+on_reply(redisAsyncContext *ac, void *reply_ptr, void *arg)
+{
+	const redisReply *reply = reply_ptr;
+	struct call *call = arg;
+	struct redis *r = call->redis;
+	struct err err;
+
+	(void)ac;
+	CHECK(r->pending != 0);
+	r->pending--;
+	r->last_answer_ms = clock_monotonic_ms();
+	if (reply == NULL) {
+		err_set(&err, ERR_UNAVAILABLE, "the connection to Redis broke");
+		call_end(call, NULL, &err);
+		return;
+	}
+	if (reply->type != REDIS_REPLY_ERROR) {
+		call_end(call, reply, NULL);
+		return;
+	}
+	/* Somebody flushed the server's scripts: nothing was done, and the next
+	 * call brings the text again. */
+	if (call->script != NULL && strncmp(reply->str, "NOSCRIPT", 8) == 0)
+		call->script->loaded_on = 0;
+	error_of_reply(reply, &err);
+	call_end(call, NULL, &err);
+}
+
+static struct call *
+call_new(struct redis *r, redis_on_reply *cb, void *arg)
+{
+	struct call *call = mem_new(struct call);
+
+	call->redis = r;
+	call->cb = cb;
+	call->arg = arg;
+	return call;
+}
+
+enum { ARGS_ON_STACK = 32 };
+
+/* hiredis wants two arrays. */
+static void
+format_and_send(struct redis *r, struct call *call, size_t argc, const struct str *argv)
+{
+	const char *few[ARGS_ON_STACK], **pointers = argc <= ARGS_ON_STACK ? few : mem_alloc(argc * sizeof(*pointers));
+	size_t few_lens[ARGS_ON_STACK] = {0};
+	size_t *lens = argc <= ARGS_ON_STACK ? few_lens : mem_alloc(argc * sizeof(*lens));
+	char *command;
+	long long len;
+
+	for (size_t i = 0; i < argc; i++) {
+		pointers[i] = argv[i].p != NULL ? argv[i].p : "";
+		lens[i] = argv[i].len;
+	}
+	len = redisFormatCommandArgv(&command, (int)argc, pointers, lens);
+	CHECK(len > 0);
+	send_formatted(r, call, command, (size_t)len);
+	redisFreeCommand(command);
+	if (argc > ARGS_ON_STACK) {
+		mem_free(pointers);
+		mem_free(lens);
+	}
+}
+
+void
+redis_call(struct redis *r, redis_on_reply *cb, void *arg, size_t argc, const struct str *argv)
+{
+	format_and_send(r, call_new(r, cb, arg), argc, argv);
+}
+
+void
+redis_callf(struct redis *r, redis_on_reply *cb, void *arg, const char *format, ...)
+{
+	char *command;
+	va_list ap;
+	int len;
+
+	va_start(ap, format);
+	len = redisvFormatCommand(&command, format, ap);
+	va_end(ap);
+	CHECKF(len > 0, "format '%s'", format);
+	send_formatted(r, call_new(r, cb, arg), command, (size_t)len);
+	redisFreeCommand(command);
+}
+
+static void
+script_sha(struct redis_script *script)
+{
+	unsigned char digest[SHA_DIGEST_LENGTH];
+
+	SHA1((const unsigned char *)script->text, (size_t)(script->end - script->text), digest);
+	for (unsigned i = 0; i < SHA_DIGEST_LENGTH; i++)
+		snprintf(script->sha + 2 * i, 3, "%02x", digest[i]);
+}
+
+void
+redis_eval(struct redis *r, redis_on_reply *cb, void *arg, struct redis_script *script, size_t key_count,
+	   const struct str *keys, size_t arg_count, const struct str *args)
+{
+	size_t argc = 3 + key_count + arg_count;
+	struct str few[ARGS_ON_STACK], *argv = argc <= ARGS_ON_STACK ? few : mem_alloc(argc * sizeof(*argv));
+	struct call *call = call_new(r, cb, arg);
+	char count[24];
+
+	if (script->sha[0] == '\0')
+		script_sha(script);
+	/* Each connection brings the text once, in front of its first use. */
+	if (script->loaded_on != r->generation && r->connected) {
+		struct str load[] = {STR("SCRIPT"), STR("LOAD"),
+				     str_of(script->text, (size_t)(script->end - script->text))};
+		redis_call(r, NULL, NULL, 3, load);
+		script->loaded_on = r->generation;
+	}
+	snprintf(count, sizeof(count), "%zu", key_count);
+	argv[0] = STR("EVALSHA");
+	argv[1] = str_of(script->sha, 40);
+	argv[2] = str_c(count);
+	if (key_count != 0)
+		memcpy(argv + 3, keys, key_count * sizeof(*keys));
+	if (arg_count != 0)
+		memcpy(argv + 3 + key_count, args, arg_count * sizeof(*args));
+	call->script = script;
+	format_and_send(r, call, argc, argv);
+	if (argc > ARGS_ON_STACK)
+		mem_free(argv);
+}
+
+/* ---- The connection ---- */
+
+static void
+say_state(struct redis *r)
+{
+	if (r->on_state != NULL)
+		r->on_state(r->on_state_arg, r->connected);
+}
+
+static void
+retry_later(struct redis *r)
+{
+	struct timeval wait;
+
+	if (r->freeing)
+		return;
+	wait = clock_timeval(r->backoff_ms);
+	event_add(r->retry, &wait);
+	r->backoff_ms = r->backoff_ms * 2 < BACKOFF_MOST_MS ? r->backoff_ms * 2 : BACKOFF_MOST_MS;
+}
+
+/* The connection is gone; hiredis frees its context by itself. */
+static void
+lost(struct redis *r, const char *why)
+{
+	bool was_connected = r->connected;
+
+	r->ac = NULL;
+	r->connected = false;
+	event_del(r->tick);
+	if (r->freeing)
+		return;
+	if (was_connected || !r->complained) {
+		log_warning(NULL, was_connected ? "connection to Redis lost" : "Redis cannot be reached",
+			    F_C("error", why));
+		r->complained = true;
+	}
+	if (was_connected)
+		say_state(r);
+	retry_later(r);
+}
+
+static void
+on_disconnect(const redisAsyncContext *ac, int status)
+{
+	lost(ac->data, status == REDIS_OK ? "closed" : ac->errstr);
+}
+
+static void
+stand(struct redis *r)
+{
+	static uint64_t generations;
+
+	r->connected = true;
+	r->generation = ++generations;
+	r->backoff_ms = BACKOFF_LEAST_MS;
+	r->last_answer_ms = clock_monotonic_ms();
+	if (r->complained)
+		log_info(NULL, "connected to Redis");
+	r->complained = false;
+	say_state(r);
+}
+
+/* The answer to the PING that ends the greeting: a server that is loading its
+ * data, or wants another password, is not one to work with yet. */
+static void
+on_greeted(redisAsyncContext *ac, void *reply_ptr, void *arg)
+{
+	const redisReply *reply = reply_ptr;
+	struct redis *r = arg;
+
+	if (reply == NULL || r->ac != ac)
+		return;
+	if (reply->type == REDIS_REPLY_ERROR) {
+		log_warning(NULL, "Redis refuses", F_STR("error", str_of(reply->str, (size_t)reply->len)));
+		r->complained = true;
+		redisAsyncDisconnect(ac);
+		return;
+	}
+	stand(r);
+}
+
+static void
+on_connect(const redisAsyncContext *ac_const, int status)
+{
+	redisAsyncContext *ac = (redisAsyncContext *)ac_const;
+	struct redis *r = ac->data;
+	int on = 1;
+
+	if (status != REDIS_OK) {
+		lost(r, ac->errstr);
+		return;
+	}
+	if (r->url.host[0] != '\0') {
+		setsockopt(ac->c.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		setsockopt(ac->c.fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	}
+	if (r->url.password[0] != '\0')
+		redisAsyncCommand(ac, NULL, NULL, "AUTH %s", r->url.password);
+	if (r->url.database != 0)
+		redisAsyncCommand(ac, NULL, NULL, "SELECT %d", r->url.database);
+	redisAsyncCommand(ac, on_greeted, r, "PING");
+}
+
+static void
+start_connect(struct redis *r)
+{
+	redisAsyncContext *ac = r->url.host[0] != '\0' ? redisAsyncConnect(r->url.host, r->url.port)
+						       : redisAsyncConnectUnix(r->url.path);
+	struct timeval tick = clock_timeval(TICK_MS);
+
+	if (ac == NULL || ac->err != 0) {
+		if (ac != NULL)
+			redisAsyncFree(ac);
+		lost(r, "connecting failed");
+		return;
+	}
+	r->ac = ac;
+	r->connect_start_ms = clock_monotonic_ms();
+	ac->data = r;
+	redis_adapter_attach(ac, r->base);
+	redisAsyncSetConnectCallback(ac, on_connect);
+	redisAsyncSetDisconnectCallback(ac, on_disconnect);
+	event_add(r->tick, &tick);
+}
+
+static void
+on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	start_connect(arg);
+}
+
+/* A server that accepts and then says nothing looks like a working one. */
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct redis *r = arg;
+	struct timeval tick = clock_timeval(TICK_MS);
+	int64_t now = clock_monotonic_ms();
+	bool silent = r->connected ? r->pending != 0 && now - r->last_answer_ms > SILENCE_MS
+				   : now - r->connect_start_ms > CONNECT_MS;
+
+	(void)fd, (void)what;
+	event_add(r->tick, &tick);
+	if (silent && r->ac != NULL) {
+		redisAsyncContext *ac = r->ac;
+		bool greeted = (ac->c.flags & REDIS_CONNECTED) != 0;
+		redisAsyncFree(ac);
+		/* hiredis tells of a disconnection only once it was connected. */
+		if (!greeted && r->ac != NULL)
+			lost(r, "no answer");
+	}
+}
+
+struct redis *
+redis_new(struct event_base *base, const char *url, struct err *err)
+{
+	struct redis *r = mem_new(struct redis);
+
+	if (redis_url_parse(url, &r->url, err) != 0) {
+		mem_free(r);
+		return NULL;
+	}
+	r->base = base;
+	r->backoff_ms = BACKOFF_LEAST_MS;
+	r->retry = evtimer_new(base, on_retry, r);
+	r->tick = evtimer_new(base, on_tick, r);
+	r->fail_now = event_new(base, -1, 0, on_fail_now, r);
+	start_connect(r);
+	return r;
+}
+
+void
+redis_free(struct redis **rp)
+{
+	struct redis *r = *rp;
+
+	if (r == NULL)
+		return;
+	*rp = NULL;
+	r->freeing = true;
+	if (r->ac != NULL)
+		redisAsyncFree(r->ac); /* answers NULL to all calls in flight */
+	r->ac = NULL;
+	r->connected = false;
+	while (r->failed != NULL)
+		fail_all(r);
+	event_free(r->retry);
+	event_free(r->tick);
+	event_free(r->fail_now);
+	mem_free(r);
+}
+
+bool
+redis_is_connected(const struct redis *r)
+{
+	return r->connected;
+}
+
+void
+redis_watch_state(struct redis *r, redis_on_state *on_state, void *arg)
+{
+	r->on_state = on_state;
+	r->on_state_arg = arg;
+	if (r->connected)
+		say_state(r);
+}
+
+size_t
+redis_pending(const struct redis *r)
+{
+	return r->pending;
+}
+
+/* ---- Replies ---- */
+
+int64_t
+redis_i64(const redisReply *reply, int64_t otherwise)
+{
+	int64_t value;
+
+	if (reply == NULL)
+		return otherwise;
+	if (reply->type == REDIS_REPLY_INTEGER)
+		return reply->integer;
+	return str_to_i64(redis_str(reply), &value) ? value : otherwise;
+}
+
+struct str
+redis_field(const redisReply *list, const char *name)
+{
+	if (list == NULL || list->type != REDIS_REPLY_ARRAY)
+		return STR_NONE;
+	for (size_t i = 0; i + 1 < list->elements; i += 2)
+		if (str_eq(redis_str(list->element[i]), str_c(name)))
+			return redis_str(list->element[i + 1]);
+	return STR_NONE;
+}

@@ -1,0 +1,471 @@
+/* Notices from the store.
+ *
+ * Two connections: one only listens (a RESP2 connection that has subscribed
+ * can do nothing else), the other asks the server to track prefixes and to
+ * send the notices to the first. They stand or fall together: when either
+ * breaks both are made anew, and everybody is told that notices may be lost. */
+#include "lib/redis/tracking.h"
+
+#include <hiredis/async.h>
+#include <stdlib.h>
+
+#include <uthash.h>
+#include <utlist.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/redis/adapter.h"
+#include "lib/redis/redis.h"
+#include "lib/redis/url.h"
+
+enum { BACKOFF_MS = 200, CONNECT_MS = 3000, PING_MS = 5000 };
+
+struct prefix_watch {
+	char *prefix;
+	tracking_on_key *on_key;
+	tracking_on_lost *on_lost;
+	void *arg;
+	struct prefix_watch *next;
+};
+
+struct tracking_subscription {
+	struct tracking *tracking; /* borrowed */
+	struct channel *channel;   /* borrowed */
+	tracking_on_message *on_message;
+	tracking_on_lost *on_lost;
+	void *arg;
+	bool gone; /* unsubscribed while its channel was being told */
+	struct tracking_subscription *prev, *next;
+};
+
+struct channel {
+	char *name;
+	struct tracking_subscription *subscriptions;
+	unsigned busy; /* being told: nothing is freed */
+	UT_hash_handle hh;
+};
+
+struct tracking {
+	struct event_base *base;
+	struct redis_url url;
+	redisAsyncContext *listener; /* NULL: none */
+	redisAsyncContext *control;
+	bool stands;	/* the server tracks and sends to us */
+	bool was_lost;	/* tell on_lost when it stands again */
+	bool freeing;
+	bool pinged;	/* the listener's last PING is not answered */
+	struct event *retry;
+	struct event *ping;
+	struct prefix_watch *prefixes;
+	struct channel *channels;
+};
+
+static void start(struct tracking *t);
+
+/* ---- Telling ---- */
+
+static void
+tell_key(struct tracking *t, struct str key)
+{
+	struct prefix_watch *w;
+
+	LL_FOREACH (t->prefixes, w)
+		if (str_starts(key, str_c(w->prefix)))
+			w->on_key(w->arg, key);
+}
+
+static void
+channel_free_if_empty(struct tracking *t, struct channel *c)
+{
+	struct tracking_subscription *s, *next;
+
+	if (c->busy != 0)
+		return;
+	DL_FOREACH_SAFE (c->subscriptions, s, next)
+		if (s->gone) {
+			DL_DELETE(c->subscriptions, s);
+			mem_free(s);
+		}
+	if (c->subscriptions != NULL)
+		return;
+	if (t->listener != NULL && t->stands && !t->freeing)
+		redisAsyncCommand(t->listener, NULL, NULL, "UNSUBSCRIBE %s", c->name);
+	HASH_DEL(t->channels, c);
+	mem_free(c->name);
+	mem_free(c);
+}
+
+/* message NULL: notices were lost. */
+static void
+tell_channel(struct tracking *t, struct channel *c, const struct str *message)
+{
+	struct tracking_subscription *s;
+
+	c->busy++;
+	DL_FOREACH (c->subscriptions, s) {
+		if (s->gone)
+			continue;
+		if (message != NULL)
+			s->on_message(s->arg, str_c(c->name), *message);
+		else if (s->on_lost != NULL)
+			s->on_lost(s->arg);
+	}
+	c->busy--;
+	channel_free_if_empty(t, c);
+}
+
+static void
+tell_lost(struct tracking *t)
+{
+	struct prefix_watch *w;
+	struct channel *c, *next;
+
+	LL_FOREACH (t->prefixes, w)
+		if (w->on_lost != NULL)
+			w->on_lost(w->arg);
+	HASH_ITER (hh, t->channels, c, next)
+		tell_channel(t, c, NULL);
+}
+
+/* ---- Replies of the listener ---- */
+
+static void
+take_message(struct tracking *t, const redisReply *reply)
+{
+	struct str channel = redis_str(reply->element[1]);
+	const redisReply *payload = reply->element[2];
+	struct channel *c;
+
+	if (!str_eq(channel, STR("__redis__:invalidate"))) {
+		struct str message = redis_str(payload);
+		HASH_FIND(hh, t->channels, channel.p, channel.len, c);
+		if (c != NULL)
+			tell_channel(t, c, &message);
+		return;
+	}
+	if (payload->type != REDIS_REPLY_ARRAY) {
+		tell_lost(t); /* FLUSHALL or FLUSHDB */
+		return;
+	}
+	for (size_t i = 0; i < payload->elements; i++)
+		tell_key(t, redis_str(payload->element[i]));
+}
+
+static void
+on_listener_reply(redisAsyncContext *ac, void *reply_ptr, void *arg)
+{
+	const redisReply *reply = reply_ptr;
+	struct tracking *t = arg;
+
+	if (reply == NULL || t->listener != ac)
+		return;
+	t->pinged = false;
+	if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 3 &&
+	    str_eq(redis_str(reply->element[0]), STR("message")))
+		take_message(t, reply);
+}
+
+/* ---- The connections ---- */
+
+static void
+drop_connections(struct tracking *t)
+{
+	redisAsyncContext *listener = t->listener, *control = t->control;
+	struct timeval wait = clock_timeval(BACKOFF_MS);
+
+	if (listener == NULL && control == NULL)
+		return;
+	t->listener = t->control = NULL;
+	if (t->stands)
+		t->was_lost = true;
+	t->stands = false;
+	if (listener != NULL)
+		redisAsyncFree(listener);
+	if (control != NULL)
+		redisAsyncFree(control);
+	event_del(t->ping);
+	if (!t->freeing)
+		event_add(t->retry, &wait);
+}
+
+static void
+on_disconnect(const redisAsyncContext *ac, int status)
+{
+	struct tracking *t = ac->data;
+
+	(void)status;
+	if (ac == t->listener)
+		t->listener = NULL;
+	else if (ac == t->control)
+		t->control = NULL;
+	else
+		return;
+	/* The other one goes too; with both gone already nothing is left to do. */
+	if (t->listener == NULL && t->control == NULL) {
+		struct timeval wait = clock_timeval(BACKOFF_MS);
+		t->was_lost |= t->stands;
+		t->stands = false;
+		if (!t->freeing)
+			event_add(t->retry, &wait);
+		return;
+	}
+	drop_connections(t);
+}
+
+static void
+subscribe_all(struct tracking *t)
+{
+	struct channel *c, *next;
+
+	HASH_ITER (hh, t->channels, c, next)
+		redisAsyncCommand(t->listener, on_listener_reply, t, "SUBSCRIBE %s", c->name);
+}
+
+static void
+on_tracking(redisAsyncContext *ac, void *reply_ptr, void *arg)
+{
+	const redisReply *reply = reply_ptr;
+	struct tracking *t = arg;
+	struct timeval ping = clock_timeval(PING_MS);
+
+	if (reply == NULL || t->control != ac)
+		return;
+	if (reply->type == REDIS_REPLY_ERROR) {
+		log_warning(NULL, "Redis does not track keys", F_STR("error", redis_str(reply)));
+		redisAsyncDisconnect(ac);
+		return;
+	}
+	t->stands = true;
+	event_add(t->ping, &ping);
+	/* What changed between the loss and now was not told. */
+	if (t->was_lost)
+		tell_lost(t);
+	t->was_lost = false;
+}
+
+/* Several may watch one prefix; the server is told of it once. */
+static const struct prefix_watch *
+first_watch(const struct tracking *t, const char *prefix)
+{
+	const struct prefix_watch *w;
+
+	LL_FOREACH (t->prefixes, w)
+		if (strcmp(w->prefix, prefix) == 0)
+			return w;
+	return NULL;
+}
+
+static void
+on_client_id(redisAsyncContext *ac, void *reply_ptr, void *arg)
+{
+	const redisReply *reply = reply_ptr;
+	struct tracking *t = arg;
+	struct prefix_watch *w;
+	struct buf command = BUF_EMPTY;
+
+	if (reply == NULL || t->listener != ac || t->control == NULL)
+		return;
+	if (reply->type != REDIS_REPLY_INTEGER) {
+		redisAsyncDisconnect(ac);
+		return;
+	}
+	buf_printf(&command, "CLIENT TRACKING ON BCAST REDIRECT %lld", reply->integer);
+	LL_FOREACH (t->prefixes, w)
+		if (first_watch(t, w->prefix) == w)
+			buf_printf(&command, " PREFIX %s", w->prefix);
+	redisAsyncCommand(t->listener, on_listener_reply, t, "SUBSCRIBE __redis__:invalidate");
+	subscribe_all(t);
+	if (t->prefixes != NULL)
+		redisAsyncCommand(t->control, on_tracking, t, command.data);
+	else
+		redisAsyncCommand(t->control, on_tracking, t, "PING");
+	buf_fini(&command);
+}
+
+static void
+greet(struct tracking *t, redisAsyncContext *ac)
+{
+	if (t->url.password[0] != '\0')
+		redisAsyncCommand(ac, NULL, NULL, "AUTH %s", t->url.password);
+	if (t->url.database != 0)
+		redisAsyncCommand(ac, NULL, NULL, "SELECT %d", t->url.database);
+}
+
+static void
+on_connect(const redisAsyncContext *ac, int status)
+{
+	struct tracking *t = ac->data;
+
+	if (status != REDIS_OK)
+		on_disconnect(ac, status);
+	(void)t;
+}
+
+static redisAsyncContext *
+connect_one(struct tracking *t)
+{
+	redisAsyncContext *ac = t->url.host[0] != '\0' ? redisAsyncConnect(t->url.host, t->url.port)
+						       : redisAsyncConnectUnix(t->url.path);
+	if (ac == NULL || ac->err != 0) {
+		if (ac != NULL)
+			redisAsyncFree(ac);
+		return NULL;
+	}
+	ac->data = t;
+	redis_adapter_attach(ac, t->base);
+	redisAsyncSetConnectCallback(ac, on_connect);
+	redisAsyncSetDisconnectCallback(ac, on_disconnect);
+	return ac;
+}
+
+static void
+start(struct tracking *t)
+{
+	struct timeval wait = clock_timeval(BACKOFF_MS);
+
+	t->listener = connect_one(t);
+	t->control = t->listener != NULL ? connect_one(t) : NULL;
+	if (t->control == NULL) {
+		redisAsyncContext *listener = t->listener;
+		t->listener = NULL;
+		if (listener != NULL)
+			redisAsyncFree(listener);
+		event_add(t->retry, &wait);
+		return;
+	}
+	t->pinged = false;
+	greet(t, t->listener);
+	greet(t, t->control);
+	redisAsyncCommand(t->listener, on_client_id, t, "CLIENT ID");
+	/* Also the time limit for coming to stand. */
+	wait = clock_timeval(CONNECT_MS);
+	event_add(t->ping, &wait);
+}
+
+static void
+on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	start(arg);
+}
+
+/* A connection that went silent (a cut cable) must be noticed. */
+static void
+on_ping(evutil_socket_t fd, short what, void *arg)
+{
+	struct tracking *t = arg;
+	struct timeval wait = clock_timeval(PING_MS);
+
+	(void)fd, (void)what;
+	if (t->listener == NULL || t->control == NULL)
+		return;
+	if (!t->stands || t->pinged) {
+		drop_connections(t);
+		return;
+	}
+	t->pinged = true;
+	redisAsyncCommand(t->listener, on_listener_reply, t, "SUBSCRIBE __redis__:invalidate");
+	event_add(t->ping, &wait);
+}
+
+/* ---- Public ---- */
+
+struct tracking *
+tracking_new(struct event_base *base, const char *url, struct err *err)
+{
+	struct tracking *t = mem_new(struct tracking);
+
+	if (redis_url_parse(url, &t->url, err) != 0) {
+		mem_free(t);
+		return NULL;
+	}
+	t->base = base;
+	t->retry = evtimer_new(base, on_retry, t);
+	t->ping = evtimer_new(base, on_ping, t);
+	t->was_lost = true; /* what changes before it stands at first is not told either */
+	/* At the loop's first turn, so that the watchers given until then go along. */
+	event_active(t->retry, EV_TIMEOUT, 0);
+	return t;
+}
+
+void
+tracking_free(struct tracking **tp)
+{
+	struct tracking *t = *tp;
+	struct prefix_watch *w, *next;
+
+	if (t == NULL)
+		return;
+	*tp = NULL;
+	t->freeing = true;
+	drop_connections(t);
+	LL_FOREACH_SAFE (t->prefixes, w, next) {
+		mem_free(w->prefix);
+		mem_free(w);
+	}
+	while (t->channels != NULL) {
+		struct channel *c = t->channels;
+		struct tracking_subscription *s;
+		DL_FOREACH (c->subscriptions, s)
+			s->gone = true;
+		c->busy = 0;
+		channel_free_if_empty(t, c);
+	}
+	event_free(t->retry);
+	event_free(t->ping);
+	mem_free(t);
+}
+
+void
+tracking_watch_prefix(struct tracking *t, const char *prefix, tracking_on_key *on_key, tracking_on_lost *on_lost,
+		      void *arg)
+{
+	struct prefix_watch *w = mem_new(struct prefix_watch);
+
+	w->prefix = mem_strdup(prefix);
+	w->on_key = on_key;
+	w->on_lost = on_lost;
+	w->arg = arg;
+	LL_APPEND(t->prefixes, w);
+	/* The server takes prefixes only all at once. */
+	if (t->listener != NULL)
+		drop_connections(t);
+}
+
+struct tracking_subscription *
+tracking_subscribe(struct tracking *t, struct str channel, tracking_on_message *on_message, tracking_on_lost *on_lost,
+		   void *arg)
+{
+	struct tracking_subscription *s = mem_new(struct tracking_subscription);
+	struct channel *c;
+
+	HASH_FIND(hh, t->channels, channel.p, channel.len, c);
+	if (c == NULL) {
+		c = mem_new(struct channel);
+		c->name = str_dup(channel);
+		HASH_ADD_KEYPTR(hh, t->channels, c->name, channel.len, c);
+		if (t->stands)
+			redisAsyncCommand(t->listener, on_listener_reply, t, "SUBSCRIBE %s", c->name);
+	}
+	s->tracking = t;
+	s->channel = c;
+	s->on_message = on_message;
+	s->on_lost = on_lost;
+	s->arg = arg;
+	DL_APPEND(c->subscriptions, s);
+	return s;
+}
+
+void
+tracking_unsubscribe(struct tracking_subscription **sp)
+{
+	struct tracking_subscription *s = *sp;
+
+	if (s == NULL)
+		return;
+	*sp = NULL;
+	s->gone = true;
+	channel_free_if_empty(s->tracking, s->channel);
+}

@@ -1,0 +1,126 @@
+/* /metrics, /healthz and /readyz. evhttp is good enough for an internal
+ * address: few clients, all of them friendly. */
+#include "lib/service/http.h"
+
+#include <dirent.h>
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { MAX_HEADER_BYTES = 8192, MAX_BODY_BYTES = 0, TIMEOUT_S = 10 };
+
+static void
+answer(struct evhttp_request *req, int code, const char *reason, const char *type, struct buf *body)
+{
+	struct evbuffer *out = evbuffer_new();
+
+	evbuffer_add(out, body->data, body->len);
+	evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Type", type);
+	evhttp_send_reply(req, code, reason, out);
+	evbuffer_free(out);
+	buf_fini(body);
+}
+
+static long
+resident_bytes(void)
+{
+	long pages = 0, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%ld %ld", &pages, &resident) != 2)
+		resident = 0;
+	fclose(f);
+	return resident * sysconf(_SC_PAGESIZE);
+}
+
+static int
+open_files(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = 0;
+
+	if (dir == NULL)
+		return 0;
+	while (readdir(dir) != NULL)
+		count++;
+	closedir(dir);
+	return count - 3; /* ".", ".." and the folder itself */
+}
+
+static void
+add_process_metrics(struct service *s, struct buf *out)
+{
+	struct rusage usage;
+	double cpu;
+
+	getrusage(RUSAGE_SELF, &usage);
+	cpu = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	      (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+	buf_printf(out,
+		   "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %ld\n"
+		   "# TYPE process_open_fds gauge\nprocess_open_fds %d\n"
+		   "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.3f\n"
+		   "# HELP stagepost_redis_pending Commands without an answer\n"
+		   "# TYPE stagepost_redis_pending gauge\nstagepost_redis_pending %zu\n"
+		   "# TYPE stagepost_redis_connected gauge\nstagepost_redis_connected %d\n"
+		   "# TYPE stagepost_draining gauge\nstagepost_draining %d\n",
+		   resident_bytes(), open_files(), cpu, redis_pending(s->redis), redis_is_connected(s->redis), s->draining);
+}
+
+static void
+on_metrics(struct evhttp_request *req, void *arg)
+{
+	struct buf body = BUF_EMPTY;
+
+	metrics_render(&body);
+	add_process_metrics(arg, &body);
+	answer(req, 200, "OK", "text/plain; version=0.0.4", &body);
+}
+
+static void
+on_healthz(struct evhttp_request *req, void *arg)
+{
+	struct buf body = BUF_EMPTY;
+
+	(void)arg; /* that the loop answers is the proof */
+	buf_add_c(&body, "ok\n");
+	answer(req, 200, "OK", "text/plain", &body);
+}
+
+static void
+on_readyz(struct evhttp_request *req, void *arg)
+{
+	const char *why_not = service_why_not_ready(arg);
+	struct buf body = BUF_EMPTY;
+
+	buf_printf(&body, "%s\n", why_not != NULL ? why_not : "ok");
+	answer(req, why_not == NULL ? 200 : 503, why_not == NULL ? "OK" : "Service Unavailable", "text/plain", &body);
+}
+
+int
+http_start(struct service *s, const char *address, int port, struct err *err)
+{
+	s->http = evhttp_new(s->base);
+	evhttp_set_max_headers_size(s->http, MAX_HEADER_BYTES);
+	evhttp_set_max_body_size(s->http, MAX_BODY_BYTES);
+	evhttp_set_timeout(s->http, TIMEOUT_S);
+	evhttp_set_allowed_methods(s->http, EVHTTP_REQ_GET);
+	evhttp_set_cb(s->http, "/metrics", on_metrics, s);
+	evhttp_set_cb(s->http, "/healthz", on_healthz, s);
+	evhttp_set_cb(s->http, "/readyz", on_readyz, s);
+	if (evhttp_bind_socket(s->http, address, (uint16_t)port) != 0)
+		return err_set(err, ERR_IO, "the metrics port %s:%d cannot be had", address, port);
+	return 0;
+}
+
+void
+http_stop(struct service *s)
+{
+	if (s->http != NULL)
+		evhttp_free(s->http);
+	s->http = NULL;
+}

@@ -1,0 +1,48 @@
+/* Every metric, declared once: M(NAME, "name", type, "labels or empty", "help").
+ * Exported as stagepost_<name>. A counter's name ends in _total. */
+#ifndef SP_SERVICE_METRICS_TABLE_H
+#define SP_SERVICE_METRICS_TABLE_H
+
+#define METRICS_TABLE(M)                                                                           \
+	M(CONNECTIONS_SMTP, "connections", gauge, "protocol=\"smtp\"", "Open client connections")  \
+	M(CONNECTIONS_POP3, "connections", gauge, "protocol=\"pop3\"", "Open client connections")  \
+	M(CONNECTIONS_IMAP, "connections", gauge, "protocol=\"imap\"", "Open client connections")  \
+	M(ACCEPTED_SMTP, "accepted_connections_total", counter, "protocol=\"smtp\"", "Connections accepted") \
+	M(ACCEPTED_POP3, "accepted_connections_total", counter, "protocol=\"pop3\"", "Connections accepted") \
+	M(ACCEPTED_IMAP, "accepted_connections_total", counter, "protocol=\"imap\"", "Connections accepted") \
+	M(REFUSED_CONNECTIONS, "refused_connections_total", counter, "", "Connections beyond max_connections") \
+	M(TLS_HANDSHAKE_FAILURES, "tls_handshake_failures_total", counter, "", "TLS handshakes with clients that failed") \
+	M(SMTP_MESSAGES, "smtp_messages_total", counter, "", "Messages answered 250")               \
+	M(SMTP_BYTES, "smtp_message_bytes_total", counter, "", "Bytes of messages answered 250")    \
+	M(SMTP_REFUSED_RECIPIENTS, "smtp_refused_recipients_total", counter, "", "Recipients refused") \
+	M(SMTP_REFUSED_MESSAGES, "smtp_refused_messages_total", counter, "", "Messages refused after their data") \
+	M(SMTP_DEFERRED_MESSAGES, "smtp_deferred_messages_total", counter, "", "Messages answered 4xx: store or spool away") \
+	M(POP3_LOGINS, "pop3_logins_total", counter, "", "Maildrops opened")                        \
+	M(POP3_RETRIEVED, "pop3_retrieved_messages_total", counter, "", "Messages sent by RETR")    \
+	M(POP3_RETRIEVED_BYTES, "pop3_retrieved_bytes_total", counter, "", "Bytes sent by RETR")    \
+	M(POP3_DELETED, "pop3_deleted_messages_total", counter, "", "Messages removed at QUIT")     \
+	M(IMAP_COMMANDS, "imap_commands_total", counter, "", "IMAP commands done")                  \
+	M(IMAP_APPENDED, "imap_appended_messages_total", counter, "", "Messages appended")          \
+	M(AUTH_OK, "auth_total", counter, "result=\"ok\"", "Logins by result")                     \
+	M(AUTH_FAILED, "auth_total", counter, "result=\"failed\"", "Logins by result")             \
+	M(AUTH_DELAYED, "auth_delayed_total", counter, "", "Logins slowed down after failures")     \
+	M(HANDOVERS, "handovers_total", counter, "result=\"ok\"", "Messages handed to a broker")   \
+	M(HANDOVERS_FAILED, "handovers_total", counter, "result=\"failed\"", "Messages handed to a broker") \
+	M(HANDOVER_US, "handover_microseconds_total", counter, "", "Time from hand-over to its answer") \
+	M(SPOOL_QUEUED, "spool_messages", gauge, "state=\"active\"", "Messages by state")          \
+	M(SPOOL_DEFERRED, "spool_messages", gauge, "state=\"deferred\"", "Messages by state")      \
+	M(SPOOL_HELD, "spool_messages", gauge, "state=\"held\"", "Messages by state")              \
+	M(SPOOL_SHARDS, "spool_shards_owned", gauge, "", "Shards owned by this broker")             \
+	M(SPOOL_TAKEN, "spool_messages_taken_total", counter, "", "Messages made durable")          \
+	M(SPOOL_FINISHED, "spool_messages_finished_total", counter, "", "Messages that left the spool") \
+	M(JOBS_GIVEN, "jobs_given_total", counter, "", "Jobs given to workers")                     \
+	M(JOBS_LOST, "jobs_lost_total", counter, "", "Jobs whose lease ended without a report")     \
+	M(JOBS_RUNNING, "jobs_running", gauge, "", "Jobs in flight in this worker")                 \
+	M(DELIVERED_LOCAL, "delivered_recipients_total", counter, "kind=\"local\"", "Recipients delivered") \
+	M(DELIVERED_REMOTE, "delivered_recipients_total", counter, "kind=\"remote\"", "Recipients delivered") \
+	M(DEFERRED_RECIPIENTS, "deferred_recipients_total", counter, "", "Tries that failed for now") \
+	M(FAILED_RECIPIENTS, "failed_recipients_total", counter, "", "Recipients failed for good")  \
+	M(REPORTS, "delivery_reports_total", counter, "", "Delivery status notifications made")     \
+	M(REMOTE_CONNECTIONS, "remote_connections_total", counter, "", "Connections made to remote servers")
+
+#endif

@@ -1,0 +1,92 @@
+/* Options of a program. */
+#include "lib/service/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct service_option no_options[] = {{0}};
+
+static void
+print_table(const struct service_option *table)
+{
+	for (const struct service_option *o = table; o->name != NULL; o++) {
+		printf("       --%s%s%s\n              %s", o->name, o->argument != NULL ? " " : "",
+		       o->argument != NULL ? o->argument : "", o->help);
+		if (o->default_value != NULL)
+			printf(" Default: %s.", o->default_value);
+		if (o->environment != NULL)
+			printf(" Environment: %s.", o->environment);
+		printf("\n");
+	}
+}
+
+static void
+print_help(const struct service_description *d, const struct service_option *own, const struct service_option *common)
+{
+	printf("NAME\n       %s - %s\n\nSYNOPSIS\n       %s [OPTIONS]\n\nOPTIONS\n", d->kind, d->summary, d->kind);
+	print_table(own);
+	print_table(common);
+	printf("       --help This page.\n\n"
+	       "All else is a setting in Redis: see `stagepost settings list`.\n\n"
+	       "SIGNALS\n       SIGTERM, SIGINT: no new work; open work ends; exit within the grace time.\n"
+	       "       A second one: exit at once.\n\n"
+	       "EXIT STATUS\n       0, or 1 with one line that says what is wrong.\n");
+}
+
+static const struct service_option *
+find(const struct service_option *table, const char *name, size_t len)
+{
+	for (const struct service_option *o = table; o->name != NULL; o++)
+		if (strlen(o->name) == len && strncmp(o->name, name, len) == 0)
+			return o;
+	return NULL;
+}
+
+static void
+take_defaults(const struct service_option *table)
+{
+	for (const struct service_option *o = table; o->name != NULL; o++) {
+		const char *value = o->environment != NULL ? getenv(o->environment) : NULL;
+		/* An empty variable is as good as none. */
+		*o->value = value != NULL && value[0] != '\0' ? value : o->default_value;
+	}
+}
+
+int
+options_parse(const struct service_description *d, const struct service_option *common, int argc, char **argv,
+	      struct err *err)
+{
+	const struct service_option *own = d->options != NULL ? d->options : no_options;
+
+	take_defaults(own);
+	take_defaults(common);
+	for (int i = 1; i < argc; i++) {
+		const struct service_option *o;
+		const char *name = argv[i] + 2, *equals;
+		size_t len;
+
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			print_help(d, own, common);
+			return 1;
+		}
+		if (strncmp(argv[i], "--", 2) != 0)
+			return err_set(err, ERR_INVALID, "'%s' is not an option; see %s --help", argv[i], d->kind);
+		equals = strchr(name, '=');
+		len = equals != NULL ? (size_t)(equals - name) : strlen(name);
+		o = find(own, name, len);
+		if (o == NULL)
+			o = find(common, name, len);
+		if (o == NULL)
+			return err_set(err, ERR_INVALID, "unknown option '%s'; see %s --help", argv[i], d->kind);
+		if (o->argument == NULL)
+			*o->value = "on";
+		else if (equals != NULL)
+			*o->value = equals + 1;
+		else if (i + 1 < argc)
+			*o->value = argv[++i];
+		else
+			return err_set(err, ERR_INVALID, "--%s needs a value", o->name);
+	}
+	return 0;
+}

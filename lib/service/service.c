@@ -1,0 +1,339 @@
+/* The runtime that every program shares. */
+#include "lib/service/service.h"
+
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <utlist.h>
+
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/service/http.h"
+#include "lib/service/options.h"
+
+enum { HEARTBEAT_MS = 1000, HEARTBEAT_LIFE_MS = 10000, FAREWELL_MS = 500 };
+
+struct service_hook {
+	void (*on_drain)(void *arg);
+	const char *(*why_not_ready)(void *arg);
+	void *arg;
+	struct service_hook *next;
+};
+
+/* ---- Start ---- */
+
+__attribute__((noreturn)) static void
+give_up(const struct service_description *d, const struct err *err)
+{
+	fprintf(stderr, "%s: %s\n", d->kind, err->text);
+	exit(1);
+}
+
+static void
+take_options(struct service *s, int argc, char **argv, const char **id, const char **hostname, const char **port_base)
+{
+	const struct service_option common[] = {
+		{"redis", "STAGEPOST_REDIS", "URL", "redis://127.0.0.1:6379",
+		 "The shared store: redis://[:password@]host:port[/db] or unix:/path.", &s->redis_url},
+		{"blobs", "STAGEPOST_BLOBS", "URL", "file:data/blobs", "The store of message bodies: file:/folder.",
+		 &s->blobs_url},
+		{"hostname", "STAGEPOST_HOSTNAME", "NAME", NULL, "This server's name, as others are told.", hostname},
+		{"id", "STAGEPOST_ID", "NAME", NULL, "This process's name in the cluster.", id},
+		{"listen", "STAGEPOST_LISTEN", "ADDRESS", NULL, "Address to listen on; all when not given.", &s->listen},
+		{"port-base", "STAGEPOST_PORT_BASE", "N", "0", "Added to every standard port.", port_base},
+		{"metrics-port", "STAGEPOST_METRICS_PORT", "PORT", NULL,
+		 "Port of /metrics, /healthz and /readyz; none when not given.", &s->metrics_port},
+		{"metrics-listen", "STAGEPOST_METRICS_LISTEN", "ADDRESS", "127.0.0.1", "Their address: an internal one.",
+		 &s->metrics_listen},
+		{"grace", "STAGEPOST_GRACE", "SECONDS", "30", "Most time between SIGTERM and the end.", &s->grace},
+		{0},
+	};
+	struct err err;
+	int result = options_parse(s->description, common, argc, argv, &err);
+
+	if (result < 0)
+		give_up(s->description, &err);
+	if (result > 0)
+		exit(0);
+}
+
+static int
+number_option(const struct service_description *d, const char *name, const char *text, int most)
+{
+	uint64_t number;
+	struct err err;
+
+	if (text == NULL)
+		return 0;
+	if (!str_to_u64(str_c(text), &number) || number > (uint64_t)most) {
+		err_set(&err, ERR_INVALID, "--%s takes a number up to %d, not '%s'", name, most, text);
+		give_up(d, &err);
+	}
+	return (int)number;
+}
+
+static void
+raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* ---- The end ---- */
+
+static void
+on_grace_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct service *s = arg;
+
+	(void)fd, (void)what;
+	log_warning(NULL, "grace time is over; work still open is left", F_I64("open", s->drainers_left));
+	event_base_loopbreak(s->base);
+}
+
+static void
+on_stop_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct service *s = arg;
+	struct timeval grace = clock_timeval(s->grace_ms);
+	struct service_hook *hook;
+
+	(void)fd, (void)what;
+	if (s->draining) {
+		log_warning(NULL, "second signal: ending at once");
+		event_base_loopbreak(s->base);
+		return;
+	}
+	log_info(NULL, "draining");
+	s->draining = true;
+	event_add(s->grace_timer, &grace);
+	/* One more than there are, so that the loop below is not cut short. */
+	s->drainers_left++;
+	LL_FOREACH (s->drain_hooks, hook)
+		hook->on_drain(hook->arg);
+	service_drained(s);
+}
+
+void
+service_drained(struct service *s)
+{
+	CHECK(s->draining && s->drainers_left != 0);
+	if (--s->drainers_left == 0)
+		event_base_loopbreak(s->base);
+}
+
+/* ---- Heartbeat ---- */
+
+static char *
+status_json(struct service *s)
+{
+	cJSON *o = cJSON_CreateObject();
+	char *text;
+
+	cJSON_AddBoolToObject(o, "draining", s->draining);
+	if (s->on_status != NULL)
+		s->on_status(s->on_status_arg, o);
+	text = cJSON_PrintUnformatted(o);
+	cJSON_Delete(o);
+	return text;
+}
+
+/* cluster:proc:<id>: gone by itself when the process is. */
+static void
+beat(struct service *s)
+{
+	char host[256] = "", *status = status_json(s);
+
+	gethostname(host, sizeof(host) - 1);
+	redis_callf(s->redis, NULL, NULL,
+		    "HSET cluster:proc:%s kind %s id %s pid %d host %s started_ms %lld heartbeat_ms %lld "
+		    "settings_version %016llx status %s",
+		    s->id, s->description->kind, s->id, (int)getpid(), host, (long long)s->started_ms,
+		    (long long)clock_unix_ms(),
+		    (unsigned long long)settings_version(settings_current(s->settings)), status);
+	redis_callf(s->redis, NULL, NULL, "PEXPIRE cluster:proc:%s %d", s->id, HEARTBEAT_LIFE_MS);
+	redis_callf(s->redis, NULL, NULL, "ZADD cluster:procs %lld %s", (long long)clock_unix_ms(), s->id);
+	free(status);
+}
+
+static void
+on_heartbeat(evutil_socket_t fd, short what, void *arg)
+{
+	struct service *s = arg;
+	struct timeval again = clock_timeval(HEARTBEAT_MS);
+
+	(void)fd, (void)what;
+	event_add(s->heartbeat, &again);
+	if (redis_is_connected(s->redis))
+		beat(s);
+}
+
+static void
+on_redis_state(void *arg, bool connected)
+{
+	struct service *s = arg;
+	if (connected)
+		beat(s);
+}
+
+/* ---- Public ---- */
+
+void
+service_init(struct service *s, const struct service_description *description, int argc, char **argv)
+{
+	const char *id = NULL, *hostname = NULL, *port_base = NULL;
+	char host[200] = "";
+	struct err err;
+	int metrics_port;
+
+	*s = (struct service){.description = description, .started_ms = clock_unix_ms()};
+	signal(SIGPIPE, SIG_IGN);
+	take_options(s, argc, argv, &id, &hostname, &port_base);
+	raise_file_limit();
+	gethostname(host, sizeof(host) - 1);
+	str_copy(str_c(hostname != NULL ? hostname : host), s->hostname, sizeof(s->hostname));
+	if (id != NULL)
+		str_copy(str_c(id), s->id, sizeof(s->id));
+	else
+		snprintf(s->id, sizeof(s->id), "%s-%s-%d", description->kind, host, (int)getpid());
+	log_init(s->id);
+	s->port_base = number_option(description, "port-base", port_base, 60000);
+	s->grace_ms = (int64_t)number_option(description, "grace", s->grace, 86400) * 1000;
+	metrics_port = number_option(description, "metrics-port", s->metrics_port, 65535);
+	evthread_use_pthreads();
+	s->base = event_base_new();
+	CHECK(s->base != NULL);
+	s->redis = redis_new(s->base, s->redis_url, &err);
+	s->tracking = s->redis != NULL ? tracking_new(s->base, s->redis_url, &err) : NULL;
+	if (s->tracking == NULL)
+		give_up(description, &err);
+	s->settings = settings_live_new(s->base, s->redis, s->tracking, description->reports_settings_errors);
+	s->blobs = blob_store_open(s->base, s->blobs_url, &err);
+	if (s->blobs == NULL || (metrics_port != 0 && http_start(s, s->metrics_listen, metrics_port, &err) != 0))
+		give_up(description, &err);
+	redis_watch_state(s->redis, on_redis_state, s);
+	s->term = evsignal_new(s->base, SIGTERM, on_stop_signal, s);
+	s->interrupt = evsignal_new(s->base, SIGINT, on_stop_signal, s);
+	s->grace_timer = evtimer_new(s->base, on_grace_over, s);
+	s->heartbeat = evtimer_new(s->base, on_heartbeat, s);
+	event_add(s->term, NULL);
+	event_add(s->interrupt, NULL);
+}
+
+static void
+free_hooks(struct service_hook *list)
+{
+	struct service_hook *hook, *next;
+
+	LL_FOREACH_SAFE (list, hook, next)
+		mem_free(hook);
+}
+
+static void
+on_farewell(void *arg, const redisReply *reply, const struct err *err)
+{
+	(void)reply, (void)err;
+	event_base_loopbreak(arg);
+}
+
+/* A process that ends in order takes its heartbeat along. */
+static void
+say_farewell(struct service *s)
+{
+	struct timeval most = clock_timeval(FAREWELL_MS);
+
+	if (!redis_is_connected(s->redis))
+		return;
+	redis_callf(s->redis, NULL, NULL, "DEL cluster:proc:%s", s->id);
+	redis_callf(s->redis, on_farewell, s->base, "ZREM cluster:procs %s", s->id);
+	event_base_loopexit(s->base, &most);
+	event_base_dispatch(s->base);
+}
+
+int
+service_run(struct service *s)
+{
+	on_heartbeat(-1, 0, s);
+	log_info(NULL, "started", F_C("kind", s->description->kind), F_I64("pid", getpid()));
+	event_base_dispatch(s->base);
+	event_del(s->heartbeat);
+	event_del(s->grace_timer);
+	say_farewell(s);
+	log_info(NULL, "ended");
+	return 0;
+}
+
+void
+service_fini(struct service *s)
+{
+	http_stop(s);
+	blob_store_close(&s->blobs);
+	settings_live_free(&s->settings);
+	tracking_free(&s->tracking);
+	redis_free(&s->redis);
+	event_free(s->term);
+	event_free(s->interrupt);
+	event_free(s->grace_timer);
+	event_free(s->heartbeat);
+	event_base_free(s->base);
+	free_hooks(s->drain_hooks);
+	free_hooks(s->ready_hooks);
+}
+
+void
+service_on_drain(struct service *s, void (*on_drain)(void *arg), void *arg)
+{
+	struct service_hook *hook = mem_new(struct service_hook);
+
+	hook->on_drain = on_drain;
+	hook->arg = arg;
+	LL_APPEND(s->drain_hooks, hook);
+	s->drainers_left++;
+}
+
+void
+service_on_status(struct service *s, void (*on_status)(void *arg, cJSON *status), void *arg)
+{
+	s->on_status = on_status;
+	s->on_status_arg = arg;
+}
+
+void
+service_on_ready_check(struct service *s, const char *(*why_not_ready)(void *arg), void *arg)
+{
+	struct service_hook *hook = mem_new(struct service_hook);
+
+	hook->why_not_ready = why_not_ready;
+	hook->arg = arg;
+	LL_APPEND(s->ready_hooks, hook);
+}
+
+const char *
+service_why_not_ready(struct service *s)
+{
+	struct service_hook *hook;
+
+	if (s->draining)
+		return "draining";
+	if (!redis_is_connected(s->redis))
+		return "Redis cannot be reached";
+	if (!settings_live_is_read(s->settings))
+		return "settings are not read yet";
+	LL_FOREACH (s->ready_hooks, hook) {
+		const char *why_not = hook->why_not_ready(hook->arg);
+		if (why_not != NULL)
+			return why_not;
+	}
+	return NULL;
+}

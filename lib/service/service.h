@@ -1,0 +1,101 @@
+/* The runtime that every program shares: options, the store, settings, blobs,
+ * signals, heartbeat, metrics.
+ *
+ *   int main(int argc, char **argv)
+ *   {
+ *           struct service s;
+ *           service_init(&s, &description, argc, argv);   // exits on bad options
+ *           ... watch, listen, service_on_drain(&s, ...) ...
+ *           status = service_run(&s);
+ *           ... free what uses the loop or the store ...
+ *           service_fini(&s);
+ *           return status;
+ *   } */
+#ifndef SP_SERVICE_SERVICE_H
+#define SP_SERVICE_SERVICE_H
+
+#include <cjson/cJSON.h>
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+#include "lib/blob/blob.h"
+#include "lib/redis/redis.h"
+#include "lib/redis/tracking.h"
+#include "lib/service/metrics.h"
+#include "lib/settings/settings.h"
+
+/* One command-line option of a program: --name VALUE (or NAME from the
+ * environment). Ended by a NULL name. */
+struct service_option {
+	const char *name;	   /* "bus-listen" */
+	const char *environment;   /* "STAGEPOST_BUS_LISTEN", or NULL */
+	const char *argument;	   /* "ADDR" for --help; NULL: a flag, *value is "on" when given */
+	const char *default_value; /* may be NULL */
+	const char *help;
+	const char **value;	   /* where it is put; borrowed from argv or the environment */
+};
+
+struct service_description {
+	const char *kind;    /* "frontend", "spool-broker", "delivery-worker" */
+	const char *summary; /* one line for --help */
+	const struct service_option *options; /* of this program; may be NULL */
+	bool reports_settings_errors;	      /* writes settings:errors */
+};
+
+#define SERVICE_ID_MAX 256
+
+struct service_hook;
+
+struct service {
+	const struct service_description *description;
+	char id[SERVICE_ID_MAX]; /* --id, or <kind>-<host>-<pid> */
+	char hostname[256];	 /* STAGEPOST_HOSTNAME or the machine's */
+	const char *redis_url, *blobs_url;
+	const char *listen;	 /* --listen; NULL: not given */
+	int port_base;
+	struct event_base *base;
+	struct redis *redis;
+	struct tracking *tracking;
+	struct settings_live *settings;
+	struct blob_store *blobs;
+	int64_t started_ms; /* unix */
+	bool draining;
+
+	/* private */
+	const char *metrics_port, *metrics_listen, *grace;
+	int64_t grace_ms;
+	unsigned drainers_left;
+	struct service_hook *drain_hooks, *ready_hooks;
+	void (*on_status)(void *arg, cJSON *status);
+	void *on_status_arg;
+	struct event *term, *interrupt, *heartbeat, *grace_timer;
+	struct evhttp *http;
+};
+
+/* Parses options (ends the process with a message and status 1 on a bad one, 0
+ * after --help), opens everything. Trouble that waiting may mend (Redis away)
+ * does not stop it; what is malformed does. */
+void service_init(struct service *s, const struct service_description *description, int argc, char **argv);
+
+/* The loop, until drained. Returns the exit status. */
+int service_run(struct service *s);
+/* Frees what init made; whatever uses it must be gone. */
+void service_fini(struct service *s);
+
+/* SIGTERM or SIGINT: every drainer is called once; each says service_drained()
+ * when its work has ended (may be from within). After the last, or after the
+ * grace time (--grace, 30 s), the loop ends. A second signal ends it at once. */
+void service_on_drain(struct service *s, void (*on_drain)(void *arg), void *arg);
+void service_drained(struct service *s);
+
+/* What the kind has to say in its heartbeat and in `stagepost status`: adds
+ * members to the object. Called every second. */
+void service_on_status(struct service *s, void (*on_status)(void *arg, cJSON *status), void *arg);
+
+/* /readyz says 503 with the reason while any returns one (a constant). Redis,
+ * settings and draining are looked at anyway. */
+void service_on_ready_check(struct service *s, const char *(*why_not_ready)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,448 @@
+/* The settings of a process, kept up to date.
+ *
+ * A reading (HGETALL) takes over one hash; when no reading is under way and
+ * something changed, a new snapshot comes into force. Readings are started
+ *  - in a round, over all hashes that are known, and, where the round scans,
+ *    over those that SCAN finds: at the start (more than once, because tracking
+ *    does not say when it comes to stand first, and what changes until then is
+ *    not told), when notices may have been lost, and every now and then (the
+ *    poll behind the notices);
+ *  - for single hashes, a moment after a notice says that they changed. */
+#include <utlist.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/settings/hashes.h"
+
+/* SCAN walks over the whole keyspace, so only some rounds of the poll do it. */
+enum { DEBOUNCE_MS = 20, POLL_MS = 30000, RETRY_MS = 500, FIRST_RETRY_MS = 50, POLLS_PER_SCAN = 20 };
+#define KEY_PREFIX "settings:"
+#define ERRORS_KEY "settings:errors"
+#define SCAN_COUNT "2000"
+
+struct watcher {
+	void (*on_change)(void *arg, const struct settings *s);
+	void *arg;
+	struct watcher *next;
+};
+
+/* A command under way. It outlives the settings_live when that is freed. */
+struct call {
+	struct settings_live *l; /* borrowed; NULL: freed meanwhile */
+	struct settings_hash *h; /* borrowed; of a reading */
+	struct call *prev, *next;
+};
+
+struct settings_live {
+	struct redis *redis;		/* borrowed */
+	const struct settings *current; /* owner of a reference */
+	struct settings_hash *hashes;	/* owner */
+	struct watcher *watchers;	/* owner */
+	struct call *calls;		/* owner */
+	struct event *debounce, *poll, *retry; /* owner */
+	unsigned readings;		/* under way */
+	bool scanning;
+	bool round_open;   /* a round is under way ... */
+	bool round_failed; /* ... and Redis did not answer all of it */
+	bool round_wanted; /* another one, with a scan, after it */
+	bool changed;	   /* a text in force changed since the snapshot was built */
+	bool is_read;	   /* a round was carried through */
+	bool report_errors;
+	bool poll_scans;   /* the next poll does */
+	unsigned polls;	   /* set up so far */
+};
+
+static void settle(struct settings_live *l);
+
+static struct call *
+call_new(struct settings_live *l, struct settings_hash *h)
+{
+	struct call *call = mem_new(struct call);
+	call->l = l;
+	call->h = h;
+	DL_APPEND(l->calls, call);
+	return call;
+}
+
+/* Returns NULL when the settings_live is gone. */
+static struct settings_live *
+call_end(struct call *call)
+{
+	struct settings_live *l = call->l;
+	if (l != NULL)
+		DL_DELETE(l->calls, call);
+	mem_free(call);
+	return l;
+}
+
+static bool
+is_wrong_type(const struct err *err)
+{
+	return err->code == ERR_INVALID && strstr(err->text, "WRONGTYPE") != NULL;
+}
+
+/* ---- settings:errors ---- */
+static void
+report(void *arg, const char *name, const char *text)
+{
+	struct settings_live *l = arg;
+	if (!l->report_errors)
+		return;
+	if (text != NULL)
+		redis_callf(l->redis, NULL, NULL, "HSET " ERRORS_KEY " %s %s", name, text);
+	else
+		redis_callf(l->redis, NULL, NULL, "HDEL " ERRORS_KEY " %s", name);
+}
+
+static struct settings_finding *
+find_finding(const struct settings_live *l, const char *name)
+{
+	for (struct settings_hash *h = l->hashes; h != NULL; h = h->hh.next) {
+		struct settings_finding *finding;
+		HASH_FIND_STR(h->findings, name, finding);
+		if (finding != NULL)
+			return finding;
+	}
+	return NULL;
+}
+
+/* What an earlier process left behind goes, what is missing comes. */
+static void
+on_errors_read(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct settings_live *l = call_end(arg);
+	if (l == NULL)
+		return;
+	if (err != NULL && is_wrong_type(err)) {
+		/* No hash; the key is ours alone. */
+		redis_callf(l->redis, NULL, NULL, "DEL " ERRORS_KEY);
+	} else if (err != NULL) {
+		return;
+	}
+	for (size_t i = 0; reply != NULL && i + 1 < reply->elements; i += 2) {
+		struct str name = redis_str(reply->element[i]);
+		if (name.p != NULL && find_finding(l, name.p) == NULL)
+			redis_callf(l->redis, NULL, NULL, "HDEL " ERRORS_KEY " %b", name.p, name.len);
+	}
+	for (struct settings_hash *h = l->hashes; h != NULL; h = h->hh.next)
+		for (struct settings_finding *f = h->findings; f != NULL; f = f->hh.next)
+			if (!str_eq(redis_field(reply, f->name), str_c(f->text)))
+				report(l, f->name, f->text);
+}
+
+static void
+reconcile_errors(struct settings_live *l)
+{
+	if (l->report_errors)
+		redis_callf(l->redis, on_errors_read, call_new(l, NULL), "HGETALL " ERRORS_KEY);
+}
+
+/* ---- A new snapshot ---- */
+static void
+log_new_warnings(const struct settings *before, const struct settings *now)
+{
+	unsigned bits = settings_warning_bits(now) & ~settings_warning_bits(before);
+	for (unsigned i = 0; bits >> i != 0; i++)
+		if (bits & 1u << i)
+			log_warning(NULL, "dangerous setting in force", F_C("setting", settings_warning_name(i)),
+				    F_C("reason", settings_warning_text(i)));
+}
+
+static void
+put_in_force(struct settings_live *l, bool is_first)
+{
+	const struct settings *before = l->current, *now = settings_hashes_build(&l->hashes);
+	l->changed = false;
+	if (!is_first && settings_version(now) == settings_version(before)) {
+		settings_unref(&now);
+		return;
+	}
+	l->current = now;
+	char version[20];
+	snprintf(version, sizeof(version), "%016llx", (unsigned long long)settings_version(now));
+	log_info(NULL, is_first ? "settings read" : "settings changed", F_C("version", version));
+	log_new_warnings(before, now);
+	for (struct watcher *w = l->watchers, *next; w != NULL; w = next) {
+		next = w->next;
+		w->on_change(w->arg, now);
+	}
+	settings_unref(&before);
+}
+
+/* ---- Reading ---- */
+static void read_hash(struct settings_live *l, struct settings_hash *h);
+
+static void
+on_hash_read(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct settings_hash *h = ((struct call *)arg)->h;
+	struct settings_live *l = call_end(arg);
+	if (l == NULL)
+		return;
+	l->readings--;
+	h->reading = false;
+	if (reply != NULL)
+		l->changed |= settings_hash_apply(h, reply, report, l);
+	else if (is_wrong_type(err))
+		settings_hash_apply_wrong_type(h, report, l);
+	else
+		l->round_failed = true;
+
+	if (h->again && reply != NULL)
+		read_hash(l, h);
+	else if (h->is_empty && (h->domain != NULL || h->group == NULL))
+		settings_hash_remove(&l->hashes, h);
+	settle(l);
+}
+
+static void
+read_hash(struct settings_live *l, struct settings_hash *h)
+{
+	h->dirty = false;
+	/* The answer under way may be older than the change that we heard of. */
+	h->again = h->reading;
+	if (h->reading)
+		return;
+	h->reading = true;
+	l->readings++;
+	redis_callf(l->redis, on_hash_read, call_new(l, h), "HGETALL " KEY_PREFIX "%b", h->name, strlen(h->name));
+}
+
+/* The name behind "settings:"; false for what is no settings hash. */
+static bool
+name_of_key(struct str key, struct str *name_out)
+{
+	if (!str_starts(key, STR(KEY_PREFIX)) || str_eq(key, STR(ERRORS_KEY)))
+		return false;
+	*name_out = str_from(key, sizeof(KEY_PREFIX) - 1);
+	/* A NUL in a name would not survive as a C string; no group has one. */
+	return name_out->len <= 2 * SETTINGS_DOMAIN_MAX && str_index(*name_out, '\0') < 0;
+}
+
+static void
+on_scanned(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct settings_live *l = call_end(arg);
+	if (l == NULL)
+		return;
+	if (err != NULL || reply->elements != 2) {
+		l->scanning = false;
+		l->round_failed = true;
+		settle(l);
+		return;
+	}
+	const redisReply *keys = reply->element[1];
+	for (size_t i = 0; i < keys->elements; i++) {
+		struct str name;
+		if (name_of_key(redis_str(keys->element[i]), &name) && settings_hash_find(l->hashes, name) == NULL)
+			read_hash(l, settings_hash_get(&l->hashes, name));
+	}
+	struct str cursor = redis_str(reply->element[0]);
+	if (str_eq(cursor, STR("0"))) {
+		l->scanning = false;
+		settle(l);
+		return;
+	}
+	redis_callf(l->redis, on_scanned, call_new(l, NULL), "SCAN %b MATCH " KEY_PREFIX "* COUNT " SCAN_COUNT,
+		    cursor.p, cursor.len);
+}
+
+static void
+start_round(struct settings_live *l, bool with_scan)
+{
+	if (l->round_open) {
+		l->round_wanted |= with_scan;
+		return;
+	}
+	l->round_open = true;
+	l->round_failed = false;
+	for (struct settings_hash *h = l->hashes; h != NULL; h = h->hh.next)
+		read_hash(l, h);
+	if (with_scan) {
+		l->scanning = true;
+		redis_callf(l->redis, on_scanned, call_new(l, NULL), "SCAN 0 MATCH " KEY_PREFIX "* COUNT " SCAN_COUNT);
+	}
+}
+
+static void
+retry_soon(struct settings_live *l)
+{
+	/* At the start the connection may just not stand yet, and all wait for us. */
+	struct timeval delay = clock_timeval(l->is_read ? RETRY_MS : FIRST_RETRY_MS);
+	if (!event_pending(l->retry, EV_TIMEOUT, NULL))
+		event_add(l->retry, &delay);
+}
+
+static void
+end_round(struct settings_live *l)
+{
+	l->round_open = false;
+	if (l->round_failed) {
+		retry_soon(l);
+		return;
+	}
+	if (!l->is_read) {
+		l->is_read = true;
+		put_in_force(l, true);
+	}
+	reconcile_errors(l);
+	if (l->round_wanted) {
+		l->round_wanted = false;
+		start_round(l, true);
+	}
+}
+
+/* After each answer: is there anything to be done now? */
+static void
+settle(struct settings_live *l)
+{
+	if (l->readings > 0)
+		return;
+	/* A scan may take long; a change that we heard of does not wait for it. */
+	if (l->changed && l->is_read)
+		put_in_force(l, false);
+	if (l->round_open && !l->scanning)
+		end_round(l);
+	else if (l->round_failed && !l->round_open)
+		retry_soon(l);
+}
+
+/* ---- What starts a reading ---- */
+static void
+on_debounced(evutil_socket_t fd, short what, void *arg)
+{
+	struct settings_live *l = arg;
+	(void)fd;
+	(void)what;
+	for (struct settings_hash *h = l->hashes; h != NULL; h = h->hh.next)
+		if (h->dirty)
+			read_hash(l, h);
+}
+
+static void
+on_key_changed(void *arg, struct str key)
+{
+	struct settings_live *l = arg;
+	struct str name;
+	if (!name_of_key(key, &name))
+		return;
+	settings_hash_get(&l->hashes, name)->dirty = true;
+	/* Not put off by further notices: a steady stream must not starve us. */
+	if (!event_pending(l->debounce, EV_TIMEOUT, NULL)) {
+		struct timeval delay = clock_timeval(DEBOUNCE_MS);
+		event_add(l->debounce, &delay);
+	}
+}
+
+static void
+on_notices_lost(void *arg)
+{
+	start_round(arg, true);
+}
+
+static void
+poll_later(struct settings_live *l)
+{
+	static const int early_ms[] = {300, 700, 2000}; /* each after the one before */
+	enum { EARLY = sizeof(early_ms) / sizeof(early_ms[0]) };
+	bool is_early = l->polls < EARLY;
+	l->poll_scans = is_early || l->polls % POLLS_PER_SCAN == 0;
+	struct timeval delay = clock_timeval(is_early ? early_ms[l->polls] : POLL_MS);
+	l->polls++;
+	event_add(l->poll, &delay);
+}
+
+static void
+on_poll(evutil_socket_t fd, short what, void *arg)
+{
+	struct settings_live *l = arg;
+	(void)fd;
+	(void)what;
+	start_round(l, l->poll_scans);
+	poll_later(l);
+}
+
+static void
+on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	start_round(arg, true);
+}
+
+/* ---- Life ---- */
+struct settings_live *
+settings_live_new(struct event_base *base, struct redis *r, struct tracking *t, bool report_errors)
+{
+	struct settings_live *l = mem_new(struct settings_live);
+	l->redis = r;
+	l->report_errors = report_errors;
+	l->current = settings_ref(settings_defaults());
+	for (unsigned i = 0; i < GROUP_COUNT; i++)
+		settings_hash_get(&l->hashes, str_c(settings_groups[i].name));
+	l->debounce = evtimer_new(base, on_debounced, l);
+	l->retry = evtimer_new(base, on_retry, l);
+	l->poll = evtimer_new(base, on_poll, l);
+	CHECK(l->debounce != NULL && l->retry != NULL && l->poll != NULL);
+	poll_later(l);
+	if (t != NULL)
+		tracking_watch_prefix(t, KEY_PREFIX, on_key_changed, on_notices_lost, l);
+	start_round(l, true);
+	return l;
+}
+
+void
+settings_live_free(struct settings_live **live)
+{
+	struct settings_live *l = *live;
+	*live = NULL;
+	if (l == NULL)
+		return;
+	for (struct call *call = l->calls, *next; call != NULL; call = next) {
+		next = call->next;
+		call->l = NULL;
+	}
+	for (struct settings_hash *h = l->hashes, *next; h != NULL; h = next) {
+		next = h->hh.next;
+		settings_hash_remove(&l->hashes, h);
+	}
+	for (struct watcher *w = l->watchers, *next; w != NULL; w = next) {
+		next = w->next;
+		mem_free(w);
+	}
+	event_free(l->debounce);
+	event_free(l->retry);
+	event_free(l->poll);
+	settings_unref(&l->current);
+	mem_free(l);
+}
+
+void
+settings_live_watch(struct settings_live *l, void (*on_change)(void *arg, const struct settings *s), void *arg)
+{
+	struct watcher *w = mem_new(struct watcher);
+	w->on_change = on_change;
+	w->arg = arg;
+	LL_APPEND(l->watchers, w);
+}
+
+bool
+settings_live_is_read(const struct settings_live *l)
+{
+	return l->is_read;
+}
+
+const struct settings *
+settings_current(const struct settings_live *l)
+{
+	return l->current;
+}
+
+void
+settings_live_errors(const struct settings_live *l, settings_on_finding *on_error, void *arg)
+{
+	for (struct settings_hash *h = l->hashes; h != NULL; h = h->hh.next)
+		for (struct settings_finding *f = h->findings; f != NULL; f = f->hh.next)
+			on_error(arg, f->name, f->text);
+}

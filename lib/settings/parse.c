@@ -1,0 +1,381 @@
+/* Values as an operator writes them: read, checked, and written again.
+ *
+ * Sizes are in powers of 1024. What is refused is refused with words that
+ * name the bad value and what is allowed. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "lib/settings/private.h"
+
+struct unit {
+	const char *name;
+	int64_t factor;
+};
+
+static const struct unit duration_units[] = {
+	{"d", DAY_MS}, {"h", HOUR_MS}, {"m", MIN_MS}, {"s", SEC_MS}, {"ms", 1}, {"w", 7 * DAY_MS}, {NULL, 0},
+};
+
+static const struct unit size_units[] = {
+	{"T", INT64_C(1) << 40},   {"G", INT64_C(1) << 30},   {"M", INT64_C(1) << 20},	 {"K", INT64_C(1) << 10},
+	{"", 1},		   {"B", 1},		      {"TB", INT64_C(1) << 40},	 {"GB", INT64_C(1) << 30},
+	{"MB", INT64_C(1) << 20},  {"KB", INT64_C(1) << 10},  {"TiB", INT64_C(1) << 40}, {"GiB", INT64_C(1) << 30},
+	{"MiB", INT64_C(1) << 20}, {"KiB", INT64_C(1) << 10}, {NULL, 0},
+};
+
+/* The last good value stays whatever this says, so it need only be read by
+ * people: cut short, with control characters and 8-bit bytes as '?'. */
+#define SHOWN_MAX 60
+
+static int
+refuse(const struct settings_row *row, struct str text, const char *what, struct err *err)
+{
+	char shown[SHOWN_MAX + 1], allowed[ERR_TEXT_MAX];
+	struct str head = str_first(text, SHOWN_MAX);
+	for (size_t i = 0; i < head.len; i++)
+		shown[i] = head.p[i] >= 0x20 && head.p[i] < 0x7f ? head.p[i] : '?';
+	shown[head.len] = '\0';
+	settings_describe_allowed(row, allowed, sizeof(allowed));
+	return err_set(err, ERR_INVALID, "\"%s%s\" %s; allowed: %.120s", shown, text.len > SHOWN_MAX ? "..." : "",
+		       what, allowed);
+}
+
+/* ---- One function a type ---- */
+typedef int parse_fn(const struct settings_row *row, struct str text, struct arena *arena, void *member_out,
+		     struct err *err);
+
+static int
+parse_bool(const struct settings_row *row, struct str text, struct arena *arena, void *member_out, struct err *err)
+{
+	(void)arena;
+	static const char *const words[2][4] = {{"off", "false", "no", "0"}, {"on", "true", "yes", "1"}};
+	struct str word = str_trim(text);
+	for (int value = 0; value < 2; value++)
+		for (int i = 0; i < 4; i++)
+			if (str_eq_ci(word, str_c(words[value][i]))) {
+				*(bool *)member_out = value == 1;
+				return 0;
+			}
+	return refuse(row, text, "is neither on nor off", err);
+}
+
+static int
+store_number(const struct settings_row *row, struct str text, int64_t number, void *member_out, struct err *err)
+{
+	if (number < row->min || number > row->max)
+		return refuse(row, text, "is out of range", err);
+	*(int64_t *)member_out = number;
+	return 0;
+}
+
+static int
+parse_int(const struct settings_row *row, struct str text, struct arena *arena, void *member_out, struct err *err)
+{
+	(void)arena;
+	int64_t number;
+	if (!str_to_i64(str_trim(text), &number))
+		return refuse(row, text, "is not a whole number", err);
+	return store_number(row, text, number, member_out, err);
+}
+
+/* Digits and a unit ("90s", "90 s"); no unit: bare_unit. False: neither, or
+ * too large. */
+static bool
+parse_number_with_unit(struct str text, const struct unit *units, const char *bare_unit, int64_t *number_out)
+{
+	size_t digits = 0;
+	while (digits < text.len && text.p[digits] >= '0' && text.p[digits] <= '9')
+		digits++;
+	uint64_t number;
+	if (!str_to_u64(str_first(text, digits), &number))
+		return false;
+	struct str unit = str_trim(str_from(text, digits));
+	if (unit.len == 0)
+		unit = str_c(bare_unit);
+	for (; units->name != NULL; units++) {
+		if (!str_eq_ci(unit, str_c(units->name)))
+			continue;
+		if (number > (uint64_t)(INT64_MAX / units->factor))
+			return false;
+		*number_out = (int64_t)number * units->factor;
+		return true;
+	}
+	return false;
+}
+
+static int
+parse_duration(const struct settings_row *row, struct str text, struct arena *arena, void *member_out, struct err *err)
+{
+	(void)arena;
+	int64_t ms;
+	if (!parse_number_with_unit(str_trim(text), duration_units, row->unit, &ms))
+		return refuse(row, text, "is not a duration", err);
+	return store_number(row, text, ms, member_out, err);
+}
+
+static int
+parse_size(const struct settings_row *row, struct str text, struct arena *arena, void *member_out, struct err *err)
+{
+	(void)arena;
+	int64_t bytes;
+	if (!parse_number_with_unit(str_trim(text), size_units, "", &bytes))
+		return refuse(row, text, "is not a size", err);
+	return store_number(row, text, bytes, member_out, err);
+}
+
+/* Addresses are the pseudo units of TEXT rows. */
+static bool
+is_text_of_unit(struct str text, const char *unit)
+{
+	struct ip ip;
+	if (text.len == 0 || *unit == '\0')
+		return true;
+	return ip_parse(text, &ip) && ip.family == (strcmp(unit, "ipv6") == 0 ? 6 : 4);
+}
+
+static bool
+has_control(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
+static int
+parse_text(const struct settings_row *row, struct str text, struct arena *arena, void *member_out, struct err *err)
+{
+	/* A line end in a banner would let its author speak for the protocol. */
+	if (has_control(text))
+		return refuse(row, text, "has control characters", err);
+	if (!str_is_utf8(text))
+		return refuse(row, text, "is not UTF-8", err);
+	if (text.len < (size_t)row->min || text.len > (size_t)row->max)
+		return refuse(row, text, text.len == 0 ? "is empty" : "is too long", err);
+	if (!is_text_of_unit(text, row->unit))
+		return refuse(row, text, "is not such an address", err);
+	*(const char **)member_out = arena_dup(arena, text.p, text.len);
+	return 0;
+}
+
+static int
+parse_enum(const struct settings_row *row, struct str text, struct arena *arena, void *member_out, struct err *err)
+{
+	(void)arena;
+	struct str words = str_c(row->unit), word;
+	for (int value = 0; str_next_word(&words, "|", &word); value++)
+		if (str_eq_ci(word, str_trim(text))) {
+			*(int *)member_out = value;
+			return 0;
+		}
+	return refuse(row, text, "is none of the words", err);
+}
+
+#define LIST_SEPARATORS ", \t"
+
+static unsigned
+count_words(struct str text)
+{
+	unsigned count = 0;
+	struct str word;
+	while (str_next_word(&text, LIST_SEPARATORS, &word))
+		count++;
+	return count;
+}
+
+static int
+parse_list(const struct settings_row *row, struct str text, struct arena *arena, void *member_out, struct err *err)
+{
+	if (has_control(text) || !str_is_utf8(text))
+		return refuse(row, text, "has control characters or is not UTF-8", err);
+	unsigned count = count_words(text);
+	if (count < row->min || count > row->max)
+		return refuse(row, text, "has too many or too few entries", err);
+	struct str *items = arena_array(arena, struct str, count + 1), word;
+	for (unsigned i = 0; str_next_word(&text, LIST_SEPARATORS, &word); i++)
+		items[i] = arena_str(arena, word);
+	*(struct settings_list *)member_out = (struct settings_list){items, count};
+	return 0;
+}
+
+static int
+parse_cidrs(const struct settings_row *row, struct str text, struct arena *arena, void *member_out, struct err *err)
+{
+	unsigned count = count_words(text);
+	if (count < row->min || count > row->max)
+		return refuse(row, text, "has too many or too few entries", err);
+	struct ip_block *blocks = arena_array(arena, struct ip_block, count + 1);
+	struct str rest = text, word;
+	for (unsigned i = 0; str_next_word(&rest, LIST_SEPARATORS, &word); i++)
+		if (!ip_block_parse(word, &blocks[i]))
+			return refuse(row, word, "is neither an IP address nor a CIDR block", err);
+	*(struct ip_blocks *)member_out = (struct ip_blocks){blocks, count};
+	return 0;
+}
+
+static parse_fn *const parsers[] = {
+	[SETTING_BOOL] = parse_bool, [SETTING_INT] = parse_int,	  [SETTING_DURATION] = parse_duration,
+	[SETTING_SIZE] = parse_size, [SETTING_TEXT] = parse_text, [SETTING_ENUM] = parse_enum,
+	[SETTING_LIST] = parse_list, [SETTING_CIDRS] = parse_cidrs,
+};
+
+int
+settings_parse(const struct settings_row *row, struct str text, struct arena *arena, void *member_out, struct err *err)
+{
+	if (text.len > SETTINGS_VALUE_MAX)
+		return refuse(row, text, "is too long", err);
+	return parsers[row->type](row, text, arena, member_out, err);
+}
+
+int
+settings_check_value(const struct settings_row *row, struct str text, struct err *err)
+{
+	union {
+		bool flag;
+		int word;
+		int64_t number;
+		const char *text;
+		struct settings_list list;
+		struct ip_blocks blocks;
+	} value;
+	struct arena arena;
+	arena_init(&arena);
+	int rc = settings_parse(row, text, &arena, &value, err);
+	arena_fini(&arena);
+	return rc;
+}
+
+/* ---- Writing ---- */
+/* In the first unit of the table (they stand largest first) that divides it. */
+static void
+format_with_unit(int64_t number, const struct unit *units, struct buf *out)
+{
+	if (number == 0) {
+		buf_add_byte(out, '0');
+		return;
+	}
+	while (number % units->factor != 0)
+		units++;
+	buf_printf(out, "%" PRId64 "%s", number / units->factor, units->name);
+}
+
+static void
+format_cidrs(const struct ip_blocks *blocks, struct buf *out)
+{
+	for (unsigned i = 0; i < blocks->count; i++) {
+		const struct ip_block *block = &blocks->items[i];
+		char text[IP_TEXT_MAX];
+		ip_text(&block->ip, text);
+		buf_printf(out, "%s%s", i > 0 ? " " : "", text);
+		if (block->prefix != (block->ip.family == 4 ? 32 : 128))
+			buf_printf(out, "/%u", block->prefix);
+	}
+}
+
+static void
+format_list(const struct settings_list *list, struct buf *out)
+{
+	for (unsigned i = 0; i < list->count; i++) {
+		if (i > 0)
+			buf_add_byte(out, ' ');
+		buf_add_str(out, list->items[i]);
+	}
+}
+
+static void
+format_enum(const struct settings_row *row, int value, struct buf *out)
+{
+	struct str words = str_c(row->unit), word = STR_NONE;
+	for (int i = 0; i <= value; i++)
+		str_next_word(&words, "|", &word);
+	buf_add_str(out, word);
+}
+
+void
+settings_format(const struct settings_row *row, const void *member, struct buf *out)
+{
+	switch (row->type) {
+	case SETTING_BOOL:
+		buf_add_c(out, *(const bool *)member ? "on" : "off");
+		break;
+	case SETTING_INT:
+		buf_printf(out, "%" PRId64, *(const int64_t *)member);
+		break;
+	case SETTING_DURATION:
+		format_with_unit(*(const int64_t *)member, duration_units, out);
+		break;
+	case SETTING_SIZE:
+		format_with_unit(*(const int64_t *)member, size_units, out);
+		break;
+	case SETTING_TEXT:
+		buf_add_c(out, *(const char *const *)member);
+		break;
+	case SETTING_ENUM:
+		format_enum(row, *(const int *)member, out);
+		break;
+	case SETTING_LIST:
+		format_list(member, out);
+		break;
+	case SETTING_CIDRS:
+		format_cidrs(member, out);
+		break;
+	}
+}
+
+static void
+describe_range(const struct settings_row *row, const struct unit *units, struct buf *out)
+{
+	format_with_unit(row->min, units, out);
+	if (row->max == INT64_MAX) {
+		buf_add_c(out, " or more");
+		return;
+	}
+	buf_add_c(out, " to ");
+	format_with_unit(row->max, units, out);
+}
+
+static void
+describe_text(const struct settings_row *row, struct buf *out)
+{
+	if (*row->unit != '\0')
+		buf_printf(out, "an %s address, or empty", strcmp(row->unit, "ipv6") == 0 ? "IPv6" : "IPv4");
+	else
+		buf_printf(out, "text of %s%" PRId64 " bytes", row->min > 0 ? "1 to " : "at most ", row->max);
+}
+
+void
+settings_describe_allowed(const struct settings_row *row, char *out, size_t size)
+{
+	struct buf text = BUF_EMPTY;
+	switch (row->type) {
+	case SETTING_BOOL:
+		buf_add_c(&text, "on or off");
+		break;
+	case SETTING_INT:
+		buf_printf(&text, "%" PRId64 " to %" PRId64, row->min, row->max);
+		break;
+	case SETTING_DURATION:
+		describe_range(row, duration_units, &text);
+		buf_printf(&text, " (units ms, s, m, h, d, w; none: %s)", row->unit);
+		break;
+	case SETTING_SIZE:
+		describe_range(row, size_units, &text);
+		buf_add_c(&text, " (units K, M, G, T; none: bytes)");
+		break;
+	case SETTING_TEXT:
+		describe_text(row, &text);
+		break;
+	case SETTING_ENUM:
+		buf_add_c(&text, row->unit);
+		break;
+	case SETTING_LIST:
+		buf_printf(&text, "at most %" PRId64 " words, separated by spaces or commas", row->max);
+		break;
+	case SETTING_CIDRS:
+		buf_printf(&text, "at most %" PRId64 " IP addresses or CIDR blocks, separated by spaces or commas",
+			   row->max);
+		break;
+	}
+	str_copy(buf_str(&text), out, size);
+	buf_fini(&text);
+}

@@ -1,0 +1,46 @@
+/* The mail data between DATA and its end (RFC 5321, 4.1.1.4 and 4.5.2), both
+ * ways, so that no line end but CRLF ever means anything (SMTP smuggling).
+ *
+ * Receiving: only CRLF "." CRLF ends the data. Dots are unstuffed; a bare LF
+ * is stored as CRLF and a bare CR as a space. Sending: bare line ends are
+ * mended the same way, dots stuffed, the end marked. Both work on pieces of
+ * any size; the result does not depend on where they are cut. */
+#ifndef SP_SMTP_DATA_H
+#define SP_SMTP_DATA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/str.h"
+
+struct smtp_data_reader {
+	uint8_t state;	       /* private */
+	bool dot_lines;	       /* DATA: dots and the end are looked for; BDAT: not */
+	bool saw_eight_bit;
+	bool saw_bare_line_end;
+	bool saw_nul;
+	uint32_t line_length;  /* of the line in hand, without CRLF */
+	uint32_t longest_line;
+};
+
+void smtp_data_reader_init(struct smtp_data_reader *r, bool dot_lines);
+/* Takes input up to the end of the data; appends what is to be stored to out.
+ * Returns the bytes of input used; *ended_out: the end was met (the rest of
+ * input is pipelined commands). */
+size_t smtp_data_read(struct smtp_data_reader *r, struct str input, struct buf *out, bool *ended_out);
+/* BDAT LAST: completes what is held back (a CR at the very end; a last line
+ * without CRLF gets one). */
+void smtp_data_read_end(struct smtp_data_reader *r, struct buf *out);
+
+struct smtp_data_writer {
+	uint8_t state; /* private */
+	bool dot_lines; /* DATA; false for BDAT (line ends are still mended) */
+};
+void smtp_data_writer_init(struct smtp_data_writer *w, bool dot_lines);
+void smtp_data_write(struct smtp_data_writer *w, struct str input, struct buf *out);
+/* Adds a missing CRLF and, with dot_lines, the "." CRLF. */
+void smtp_data_write_end(struct smtp_data_writer *w, struct buf *out);
+
+#endif

@@ -1,0 +1,22 @@
+/* Spool ids: 20 characters of Crockford's base32 in lower case, of 48 bits
+ * unix time in ms, 12 bits shard, 40 bits random. In order of time as text. */
+#ifndef SP_SPOOL_ID_H
+#define SP_SPOOL_ID_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/str.h"
+
+#define SPOOL_ID_LEN	 20
+#define SPOOL_ID_MAX	 (SPOOL_ID_LEN + 1)
+#define SPOOL_SHARDS_MAX 4096
+
+void spool_id_new(unsigned shard, char out[SPOOL_ID_MAX]);
+/* The id of the n-th report about a message: always the same, in the same
+ * shard, so that a report made twice is handed over once. */
+void spool_id_derive(struct str id, const char *purpose, unsigned n, char out[SPOOL_ID_MAX]);
+/* Well-formed? Then its parts (outs may be NULL). */
+bool spool_id_parse(struct str id, unsigned *shard_out, int64_t *unix_ms_out);
+
+#endif

@@ -1,0 +1,6 @@
+-- Gives a shard's lease up, if it is still held.
+-- KEYS: lease. ARGV: value.
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+	return redis.call('DEL', KEYS[1])
+end
+return 0

@@ -1,0 +1,98 @@
+/* The broker: the parts of it and what they share. */
+#ifndef SP_BROKER_BROKER_H
+#define SP_BROKER_BROKER_H
+
+#include <cjson/cJSON.h>
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/blob/blob.h"
+#include "lib/bus/server.h"
+#include "lib/redis/redis.h"
+#include "lib/redis/tracking.h"
+#include "lib/settings/settings.h"
+#include "lib/spool/spool.h"
+#include "spool-broker/message.h"
+#include "spool-broker/schedule.h"
+
+enum { BROKER_KINDS = 3 }; /* LOCAL, REMOTE, REPORT: the JobKinds that are scheduled */
+
+struct broker_config {
+	struct event_base *base;	/* all pointers borrowed */
+	struct redis *redis;
+	struct tracking *tracking;	/* NULL: no wake-ups, only the tick */
+	struct settings_live *settings; /* NULL: the defaults */
+	struct blob_store *blobs;	/* NULL: no body is ever released */
+	const char *id;			/* of this process in the cluster; no spaces */
+	const char *listen;		/* "tcp://127.0.0.1:*" */
+	const char *announce_host;	/* in place of a wildcard; may be NULL */
+	unsigned shards;		/* for a cluster that has no number yet */
+};
+
+struct broker {
+	struct broker_config config;
+	struct bus_server *bus; /* owner */
+	const struct schedule_ops *ops;
+	struct schedule *schedules[BROKER_KINDS]; /* owner */
+	char boot[40]; /* names this run */
+
+	struct shard *shards; /* owner: array; NULL until the number is known */
+	unsigned shard_count;
+	bool counting; /* asked for the number */
+	unsigned brokers; /* live ones in the cluster, this one too */
+	unsigned leaving; /* shards LEAVING or CLOSING */
+	unsigned round_left, round_next; /* of asking for free shards */
+	bool looking;	  /* for the other brokers */
+	bool announced;
+	int64_t hints_due_ms; /* monotonic */
+
+	struct worker *workers; /* owner: hash by peer */
+	struct job *jobs;	/* owner: hash by number */
+	uint64_t next_job;
+	struct heap deadlines;	/* of messages */
+	struct waiting_order *orders; /* owner: list */
+
+	size_t messages;
+	unsigned held;	/* messages */
+	uint64_t taken_over; /* entries read at take-overs, since the start */
+	size_t packed_bytes;	/* kept envelopes */
+	size_t writes_waiting;	/* hand-overs that Redis has not answered */
+	size_t writes_waiting_bytes;
+
+	struct event *pump;	  /* owner: active when there is something to flush or to give out */
+	struct event *pump_timer; /* owner: when time alone makes something ready */
+	struct event *tick;	  /* owner: leases, announcements, lost workers */
+	struct tracking_subscription *subscription; /* owner */
+
+	bool draining;
+	int64_t drain_until_ms; /* monotonic: jobs may end until then */
+	int64_t next_full_tick_ms; /* monotonic: while draining the tick is quick */
+	void (*on_drained)(void *arg);
+	void *on_drained_arg;
+	bool closing;	      /* freed once no answer of Redis is due */
+	unsigned replies_due; /* by callbacks that hold the broker alone */
+};
+
+/* Starts: connects nothing by itself, but announces this broker and takes
+ * shards as soon as Redis answers. */
+struct broker *broker_new(const struct broker_config *config, struct err *err);
+/* Intake stops, jobs under way get a moment to end, the leases are given up;
+ * then on_drained. */
+void broker_drain(struct broker *b, void (*on_drained)(void *arg), void *arg);
+void broker_free(struct broker **b);
+/* Shards, queues, workers, into an object. */
+void broker_status(struct broker *b, cJSON *into);
+/* Owns shards, or has been left none by the others. */
+bool broker_is_ready(const struct broker *b);
+
+/* ---- For the broker's own files ---- */
+/* Flushes writes and gives out jobs before the loop sleeps again. */
+void broker_wake(struct broker *b);
+const struct settings *broker_settings(const struct broker *b);
+/* A callback that will come back with the broker as its argument; false on
+ * return: the broker is gone, touch nothing. */
+void broker_expect(struct broker *b);
+bool broker_returned(struct broker *b);
+
+#endif

@@ -1,0 +1,53 @@
+/* Workers, and the jobs in their hands: given by credit, held under leases. */
+#ifndef SP_BROKER_JOBS_H
+#define SP_BROKER_JOBS_H
+
+#include "spool-broker/broker.h"
+
+struct worker {
+	UT_hash_handle hh; /* by peer */
+	char name[128];
+	unsigned slots[BROKER_KINDS];
+	unsigned active[BROKER_KINDS];
+	int64_t heard_ms; /* monotonic */
+	bool lost;	  /* silent: gets nothing until it speaks again */
+	int64_t full_ms;  /* monotonic: its queue was full, nothing new before */
+	struct job *jobs; /* borrowed: list by worker_prev, worker_next */
+	size_t peer_len;
+	char peer[];
+};
+
+struct job {
+	UT_hash_handle hh; /* by number */
+	uint64_t number;
+	Stagepost__JobKind kind;
+	struct part *part;     /* borrowed: ACTIVE */
+	struct worker *worker; /* borrowed */
+	struct job *worker_prev, *worker_next;
+	int64_t lease_until_ms; /* monotonic */
+	int64_t started_ms;	/* unix */
+	bool sent;		/* else: the envelope is being read */
+	bool recheck;		/* was said in the job */
+	struct buf done;	/* owner: packed JobDone that waits for the message; mostly empty */
+};
+
+/* Gives out what may be tried, as far as there is credit. */
+void jobs_give(struct broker *b);
+/* Leases that ran out, workers that fell silent. */
+void jobs_tick(struct broker *b);
+/* The shard is lost, or the process ends: forgets the job; revoke tells the
+ * worker. */
+void job_forget(struct broker *b, struct job **job, bool revoke);
+void jobs_free(struct broker *b);
+bool jobs_are_none(const struct broker *b);
+
+/* Frames of workers; each also tells that the peer lives. */
+void jobs_on_hello(struct broker *b, struct str peer, const Stagepost__Frame *frame);
+void jobs_on_renew(struct broker *b, struct str peer, const Stagepost__Frame *frame);
+void jobs_on_done(struct broker *b, struct str peer, const Stagepost__Frame *frame);
+void jobs_on_heard(struct broker *b, struct str peer);
+
+/* results.c: what a job's results change. The job is gone by then. */
+void results_apply(struct broker *b, struct part *p, const struct job *job, const Stagepost__JobDone *done);
+
+#endif

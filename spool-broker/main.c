@@ -1,0 +1,101 @@
+/* spool-broker: makes accepted messages durable and decides what is tried when. */
+#include <stdlib.h>
+
+#include "lib/base/log.h"
+#include "lib/service/service.h"
+#include "lib/spool/id.h"
+#include "spool-broker/broker.h"
+
+static const char *option_listen, *option_announce, *option_shards;
+
+static const struct service_option options[] = {
+	{"bus-listen", "STAGEPOST_BUS_LISTEN", "ENDPOINT", "tcp://127.0.0.1:*", "where frontends and workers connect; other than loopback needs STAGEPOST_CLUSTER_KEY", &option_listen},
+	{"bus-announce", "STAGEPOST_BUS_ANNOUNCE", "HOST", NULL, "host to announce when --bus-listen is a wildcard address (default: the host name)", &option_announce},
+	{"shards", NULL, "N", "16", "shards of the spool, for a cluster that is new", &option_shards},
+	{NULL, NULL, NULL, NULL, NULL, NULL},
+};
+
+static const struct service_description description = {
+	.kind = "spool-broker",
+	.summary = "keeps the spool: makes accepted messages durable and hands them to delivery workers",
+	.options = options,
+	.reports_settings_errors = true,
+};
+
+struct program {
+	struct service service;
+	struct broker *broker; /* owner */
+};
+
+static void
+on_drained(void *arg)
+{
+	struct program *p = arg;
+	service_drained(&p->service);
+}
+
+static void
+on_drain(void *arg)
+{
+	struct program *p = arg;
+	broker_drain(p->broker, on_drained, p);
+}
+
+static void
+on_status(void *arg, cJSON *status)
+{
+	struct program *p = arg;
+	broker_status(p->broker, status);
+}
+
+static const char *
+why_not_ready(void *arg)
+{
+	struct program *p = arg;
+	return broker_is_ready(p->broker) ? NULL : "owns no shard yet";
+}
+
+static int
+open_broker(struct program *p, struct err *err)
+{
+	struct service *s = &p->service;
+	uint64_t shards = 0;
+
+	if (!str_to_u64(str_c(option_shards), &shards) || shards < 1 || shards > SPOOL_SHARDS_MAX)
+		return err_set(err, ERR_INVALID, "--shards must be 1 to %d", SPOOL_SHARDS_MAX);
+	if (str_index(str_c(s->id), ' ') >= 0 || s->id[0] == '\0')
+		return err_set(err, ERR_INVALID, "--id must be a word");
+	p->broker = broker_new(&(struct broker_config){.base = s->base,
+						       .redis = s->redis,
+						       .tracking = s->tracking,
+						       .settings = s->settings,
+						       .blobs = s->blobs,
+						       .id = s->id,
+						       .listen = option_listen,
+						       .announce_host = option_announce != NULL ? option_announce : s->hostname,
+						       .shards = (unsigned)shards},
+			       err);
+	return p->broker != NULL ? 0 : -1;
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct program program;
+	struct err err;
+	int status;
+
+	service_init(&program.service, &description, argc, argv);
+	if (open_broker(&program, &err) != 0) {
+		log_error(NULL, "cannot start", F_ERR(&err));
+		service_fini(&program.service);
+		return EXIT_FAILURE;
+	}
+	service_on_drain(&program.service, on_drain, &program);
+	service_on_status(&program.service, on_status, &program);
+	service_on_ready_check(&program.service, why_not_ready, &program);
+	status = service_run(&program.service);
+	broker_free(&program.broker);
+	service_fini(&program.service);
+	return status;
+}

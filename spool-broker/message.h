@@ -1,0 +1,156 @@
+/* The messages that a broker has in its hands. Read top to bottom: the data
+ * model of the queue.
+ *
+ *   shard ─── message ─┬─ part ── lane (destination, sender domain, priority)
+ *                      ├─ part ── lane
+ *                      └─ work (envelope and state, unpacked; only while needed)
+ *
+ * A queued message costs some 300 bytes here: its envelope and state lie in
+ * Redis and are read when it is tried. A fresh one keeps its packed envelope
+ * until its first try, as long as all of those fit the bound.
+ *
+ * Invariant: a message is in the table of a shard that this broker owns, and
+ * goes when the shard's lease is lost. Whoever waits for an answer remembers
+ * it by shard and id, never by pointer. */
+#ifndef SP_BROKER_MESSAGE_H
+#define SP_BROKER_MESSAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uthash.h>
+
+#include "proto/stagepost.pb-c.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/spool/id.h"
+#include "spool-broker/heap.h"
+#include "spool-broker/schedule.h"
+
+struct broker;
+struct shard;
+
+#define RECIPIENTS_MAX 200000 /* of one message, added ones too */
+#define EVENTS_MAX     64     /* of one message's trace */
+
+enum message_flag {
+	MESSAGE_HELD = 1 << 0,
+	MESSAGE_NULL_SENDER = 1 << 1, /* nobody to report to */
+	/* One recipient in all, a local one, and no report of success: the mailbox
+	 * takes the spool's reference to the body. */
+	MESSAGE_ONE_LOCAL = 1 << 2,
+	MESSAGE_TAKEN_OVER = 1 << 3, /* read from the spool: what was tried is not known */
+	/* A job of a ONE_LOCAL message was lost: its mailbox may have the reference. */
+	MESSAGE_UNCERTAIN = 1 << 4,
+	MESSAGE_PASSED = 1 << 5,     /* the reference did pass */
+	MESSAGE_DELAY_TOLD = 1 << 6, /* as far as it was asked for */
+	MESSAGE_FINISHING = 1 << 7,  /* its end is on the way to Redis */
+	MESSAGE_DELETED = 1 << 8,    /* by order: what is not in a worker's hands is not tried any more */
+};
+
+struct message {
+	UT_hash_handle hh; /* by id, in its shard */
+	char id[SPOOL_ID_MAX];
+	bool priority;	     /* goes before its sender's other mail */
+	uint16_t flags;	     /* enum message_flag */
+	bool saving;	     /* a save is on the way to Redis; the work must stay */
+	uint32_t active;     /* parts in workers' hands */
+	uint32_t recipients; /* of the envelope */
+	struct shard *shard; /* borrowed */
+	struct part *parts;  /* owner: list */
+	struct work *work;   /* owner; NULL: not needed now */
+	char *packed;	     /* owner: the packed envelope; NULL: only in Redis */
+	uint32_t packed_len;
+	int64_t received_ms;	    /* unix */
+	struct heap_node deadline;  /* delay report or expiry, unix ms */
+};
+
+/* Envelope and state while something is done with them. */
+struct work {
+	struct arena arena;
+	Stagepost__Envelope *envelope;	 /* in the arena */
+	Stagepost__MessageState *state; /* in the arena; a status for each recipient */
+	size_t status_room, added_room, event_room; /* slots in the state's lists */
+	bool dirty;			 /* the state differs from what Redis has */
+};
+
+/* The broker counts those that are held. */
+void message_set_held(struct broker *b, struct message *m, bool held);
+
+struct message *message_find(struct shard *shard, struct str id);
+/* In the shard's table, without parts. */
+struct message *message_new(struct broker *b, struct shard *shard, struct str id);
+/* With its parts, whose jobs must be gone. */
+void message_free(struct broker *b, struct message **m);
+
+/* Keeps the packed envelope, when it fits the bound. */
+void message_keep_packed(struct broker *b, struct message *m, struct str envelope);
+void message_forget_packed(struct broker *b, struct message *m);
+
+/* Unpacks; state may be empty. ERR_CORRUPT: not an envelope of this id, or a
+ * state that does not fit it. */
+int message_open_work(struct message *m, struct str envelope, struct str state, struct err *err);
+/* The work that there is, or made of the packed envelope of a fresh message;
+ * NULL: it has to be read. */
+struct work *message_work(struct message *m);
+void message_close_work(struct message *m);
+
+/* Calls with the work there, now or when it was read, or with what hindered
+ * that; not at all when the message is gone by then. */
+typedef void message_on_work(struct broker *b, struct message *m, const struct err *err);
+void message_with_work(struct broker *b, struct message *m, message_on_work *fn);
+
+/* ---- Recipients ---- */
+unsigned work_recipient_count(const struct work *w);
+Stagepost__Recipient *work_recipient(const struct work *w, unsigned index);
+Stagepost__RecipientStatus *work_status(const struct work *w, unsigned index);
+/* "local", or the domain of the address. */
+struct str recipient_destination(const Stagepost__Recipient *r);
+Stagepost__JobKind recipient_kind(const Stagepost__Recipient *r);
+/* Is it to be served by this part's job? */
+bool part_serves(const struct part *p, const Stagepost__Recipient *r, const Stagepost__RecipientStatus *status);
+Stagepost__JobKind part_kind(const struct part *p);
+/* Texts are copied into the work's arena; NULL is allowed for them. */
+void work_set_status(struct work *w, unsigned index, Stagepost__RecipientState state, const char *code,
+		     const char *text, const char *remote);
+/* Appends to the trace; returns the event for what more there is to say. */
+Stagepost__TraceEvent *work_add_event(struct work *w, const char *kind, unsigned recipient_number, const char *host,
+				      const char *detail);
+/* A recipient more, by expansion; false: it is there already, or there are too
+ * many. */
+bool work_add_recipient(struct work *w, const Stagepost__Recipient *r);
+
+/* ---- Parts ---- */
+/* Makes the parts of all recipients from index `from` on that are queued, and
+ * puts them where they belong: ready, deferred or held. unsaved: they wait for
+ * the next save. */
+void message_make_parts(struct broker *b, struct message *m, unsigned from, bool unsaved);
+/* Puts a part that is not ACTIVE where it belongs, to be tried at time_ms. */
+void part_place(struct broker *b, struct part *p, int64_t time_ms);
+/* Out of its schedule and of its message. */
+void part_free(struct broker *b, struct part *p);
+/* A part for a report job. */
+struct part *message_make_report_part(struct broker *b, struct message *m, Stagepost__Job__Report report);
+bool message_has_report_part(const struct message *m);
+const struct schedule_ops *part_schedule(struct broker *b, const struct part *p, struct schedule **schedule_out);
+
+/* ---- After any change ----
+ * Sees to reports, saves what changed, finishes a message that is at its end
+ * (which frees it later), gives back the work that is not needed. */
+void message_settle(struct broker *b, struct message *m);
+/* What Redis said to a save and to a finish. */
+void message_on_saved(struct broker *b, struct message *m);
+void message_on_finished(struct broker *b, struct message *m);
+
+/* Ends the queued recipients of parts that are in no worker's hands: those
+ * with this address (empty: all); returns how many. tell: the sender gets a
+ * report, if he wants one. Needs the work. */
+unsigned message_give_up(struct broker *b, struct message *m, struct str address, const char *event, const char *code,
+			 const char *text, bool tell);
+
+/* ---- Deadlines: delay reports and expiry ---- */
+void message_set_deadline(struct broker *b, struct message *m);
+void message_run_deadlines(struct broker *b, int64_t now_ms);
+bool message_is_expired(const struct broker *b, const struct message *m, int64_t now_ms);
+
+#endif

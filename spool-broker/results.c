@@ -1,0 +1,205 @@
+/* What a job's results change in the state of its message. */
+#include <string.h>
+
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/service/metrics.h"
+#include "spool-broker/backoff.h"
+#include "spool-broker/handlers.h"
+#include "spool-broker/jobs.h"
+
+/* Reports that cannot be handed over. */
+enum { REPORT_FIRST_MS = 10000, REPORT_TRIES_MAX = 50 };
+/* A recipient without a result, which a sound worker does not leave. */
+enum { NO_RESULT_MS = 60000 };
+
+struct applying {
+	struct broker *broker;
+	struct message *message;
+	struct work *work;
+	struct part *part;
+	const struct job *job;
+	const char *host;   /* the worker */
+	int64_t now_ms;	    /* unix */
+	unsigned added_from; /* index of the first recipient that was added */
+};
+
+static void
+note(struct applying *a, const char *kind, const Stagepost__RecipientResult *r)
+{
+	Stagepost__TraceEvent *event = work_add_event(a->work, kind, r->recipient + 1, a->host, r->text);
+
+	event->remote = arena_strdup(&a->work->arena, r->remote);
+	event->tls = arena_strdup(&a->work->arena, r->tls);
+	event->duration_ms = r->duration_ms;
+}
+
+static void
+on_delivered(struct applying *a, const Stagepost__RecipientResult *r)
+{
+	bool relayed = r->outcome == STAGEPOST__RECIPIENT_RESULT__OUTCOME__RELAYED;
+	bool local = a->job->kind == STAGEPOST__JOB_KIND__LOCAL;
+
+	note(a, local ? "filed" : "sent", r);
+	work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__DELIVERED, r->code, r->text, r->remote);
+	work_status(a->work, r->recipient)->relayed = relayed;
+	if (r->reference_passed)
+		a->message->flags |= MESSAGE_PASSED;
+	else
+		a->message->flags &= (uint16_t)~MESSAGE_UNCERTAIN;
+}
+
+static void
+on_failed(struct applying *a, const Stagepost__RecipientResult *r)
+{
+	note(a, "failed", r);
+	work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__FAILED, r->code, r->text, r->remote);
+	/* What says what became of an earlier, lost job? Nothing; so an uncertain
+	 * reference stays uncertain. */
+}
+
+static void
+on_deferred(struct applying *a, const Stagepost__RecipientResult *r)
+{
+	const struct settings_spool *s = settings_spool(broker_settings(a->broker), STR_NONE);
+	Stagepost__RecipientStatus *status = work_status(a->work, r->recipient);
+
+	note(a, "deferred", r);
+	status->attempts++;
+	if (message_is_expired(a->broker, a->message, a->now_ms)) {
+		work_add_event(a->work, "expired", r->recipient + 1, a->broker->config.id, "delivery time expired");
+		work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__FAILED, "5.4.7",
+				r->text[0] != '\0' ? r->text : "delivery time expired", r->remote);
+		return;
+	}
+	work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__QUEUED, r->code, r->text, r->remote);
+	status->next_try_ms =
+		(uint64_t)(a->now_ms + backoff_ms(s->retry_first, s->retry_longest, status->attempts, backoff_random()));
+}
+
+static void
+on_expanded(struct applying *a, const Stagepost__RecipientResult *r)
+{
+	note(a, "expanded", r);
+	work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__EXPANDED, r->code, r->text, r->remote);
+	for (size_t i = 0; i < r->n_new_recipients; i++)
+		work_add_recipient(a->work, r->new_recipients[i]);
+	a->message->flags &= (uint16_t)~MESSAGE_ONE_LOCAL;
+}
+
+static void (*const outcomes[])(struct applying *a, const Stagepost__RecipientResult *r) = {
+	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED] = on_delivered,
+	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED] = on_deferred,
+	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED] = on_failed,
+	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__EXPANDED] = on_expanded,
+	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__RELAYED] = on_delivered,
+};
+
+static bool
+is_served(const struct applying *a, const Stagepost__RecipientResult *r)
+{
+	return r != NULL && r->recipient < work_recipient_count(a->work) &&
+	       (unsigned)r->outcome < sizeof(outcomes) / sizeof(outcomes[0]) &&
+	       part_serves(a->part, work_recipient(a->work, r->recipient), work_status(a->work, r->recipient));
+}
+
+/* What is left for the part: when the first of its recipients is to be tried
+ * again; false when none is left. */
+static bool
+find_rest(const struct applying *a, int64_t *time_ms_out)
+{
+	bool any = false;
+
+	*time_ms_out = INT64_MAX;
+	for (unsigned i = 0; i < a->added_from; i++) {
+		const Stagepost__RecipientStatus *status = work_status(a->work, i);
+		if (!part_serves(a->part, work_recipient(a->work, i), status))
+			continue;
+		any = true;
+		if ((int64_t)status->next_try_ms < *time_ms_out)
+			*time_ms_out = (int64_t)status->next_try_ms;
+	}
+	return any;
+}
+
+static void
+apply_delivery(struct applying *a, const Stagepost__JobDone *done)
+{
+	int64_t time_ms;
+	unsigned served = 0;
+
+	for (size_t i = 0; i < done->n_results; i++)
+		if (is_served(a, done->results[i])) {
+			outcomes[done->results[i]->outcome](a, done->results[i]);
+			served++;
+		}
+	if (served == 0)
+		log_warning(NULL, "job ended without any result", F_C("id", a->message->id), F_C("worker", a->host));
+	if (!find_rest(a, &time_ms))
+		part_free(a->broker, a->part);
+	else {
+		if (time_ms <= a->now_ms) { /* one that had no result */
+			a->part->recheck = true;
+			time_ms = a->now_ms + NO_RESULT_MS;
+		}
+		if (a->part->tries < UINT16_MAX)
+			a->part->tries++;
+		part_place(a->broker, a->part, time_ms);
+	}
+	/* Tried only once the expansion is saved: after a crash the same recipient
+	 * would be expanded again. */
+	if (work_recipient_count(a->work) > a->added_from)
+		message_make_parts(a->broker, a->message, a->added_from, true);
+}
+
+static void
+apply_report(struct applying *a, const Stagepost__JobDone *done)
+{
+	Stagepost__Job__Report report = (Stagepost__Job__Report)a->part->report;
+	bool again = done->n_results == 0;
+
+	for (size_t i = 0; i < done->n_results; i++)
+		again |= done->results[i] == NULL ||
+			 done->results[i]->outcome == STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED;
+	if (again && a->part->tries < REPORT_TRIES_MAX) {
+		int64_t longest_ms = settings_spool(broker_settings(a->broker), STR_NONE)->retry_longest;
+		a->part->tries++;
+		part_place(a->broker, a->part,
+			   a->now_ms + backoff_ms(REPORT_FIRST_MS, longest_ms, a->part->tries, backoff_random()));
+		return;
+	}
+	for (size_t i = 0; i < done->n_results; i++) {
+		const Stagepost__RecipientResult *r = done->results[i];
+		if (r == NULL || r->recipient >= work_recipient_count(a->work))
+			continue;
+		report_done(a->message, report, r->recipient);
+		work_add_event(a->work, again || r->outcome == STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED ? "unreported" : "reported",
+			       r->recipient + 1, a->host, r->text);
+	}
+	a->work->state->dsn_count++;
+	if (again)
+		log_error(NULL, "report given up", F_C("id", a->message->id));
+	part_free(a->broker, a->part);
+}
+
+void
+results_apply(struct broker *b, struct part *p, const struct job *job, const Stagepost__JobDone *done)
+{
+	struct applying a = {.broker = b,
+			     .message = p->message,
+			     .work = message_work(p->message),
+			     .part = p,
+			     .job = job,
+			     .host = job->worker->name,
+			     .now_ms = clock_unix_ms()};
+
+	CHECK(a.work != NULL);
+	a.added_from = work_recipient_count(a.work);
+	if (job->kind == STAGEPOST__JOB_KIND__REPORT)
+		apply_report(&a, done);
+	else
+		apply_delivery(&a, done);
+	if ((a.message->flags & MESSAGE_DELETED) != 0)
+		orders_delete_rest(b, a.message);
+}

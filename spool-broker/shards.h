@@ -1,0 +1,71 @@
+/* The shards of the spool: which are this broker's, by leases in Redis.
+ *
+ * A lease lives 3 s and is renewed every second. While this broker cannot be
+ * sure of it (no renewal came through in time), the shard is SUSPENDED: no job
+ * is given out, and what is written meanwhile waits or is refused. When Redis
+ * says that it is gone, all that belongs to the shard is dropped at once:
+ * whoever holds it now has read it from the spool. */
+#ifndef SP_BROKER_SHARDS_H
+#define SP_BROKER_SHARDS_H
+
+#include "lib/spool/spool.h"
+#include "spool-broker/broker.h"
+#include "spool-broker/writer.h"
+
+#define LEASE_TTL_MS   3000
+#define LEASE_RENEW_MS 1000
+
+enum shard_state {
+	SHARD_FREE,	 /* another's, or nobody's */
+	SHARD_ACQUIRING, /* asked for */
+	SHARD_OWNED,
+	SHARD_SUSPENDED, /* the lease ran out as far as is known here */
+	SHARD_LEAVING,	 /* being given up: no new jobs, those under way may end */
+	SHARD_CLOSING,	 /* nor any new messages; writes under way end */
+	SHARD_RELEASING	 /* given up, Redis has not answered yet */
+};
+
+struct shard {
+	struct broker *broker; /* borrowed */
+	unsigned number;
+	enum shard_state state;
+	unsigned generation;  /* goes up when it is dropped; answers for an old one are not for us */
+	struct spool_lease lease;
+	int64_t valid_until_ms; /* monotonic */
+	int64_t renewed_ms;	/* monotonic: when the last renewal was sent */
+	int64_t leave_by_ms;	/* monotonic: jobs are waited for no longer */
+	bool renewing;
+	bool took_own;		/* an own old lease was asked for, once after the start */
+	bool reading;		/* pages of the spool are being read */
+	bool read_again;	/* something may have been written that is not known here */
+	int64_t taken_ms;	/* unix */
+	struct message *messages; /* owner: hash by id */
+	unsigned active;	/* parts in workers' hands */
+	struct writer writer;
+};
+
+/* Makes the table. */
+void shards_init(struct broker *b, unsigned count);
+void shards_free(struct broker *b);
+
+/* Announces, renews, takes, gives up; every 500 ms, and when others change. */
+void shards_tick(struct broker *b);
+/* NULL: not this broker's now. */
+struct shard *shards_owned(struct broker *b, unsigned number);
+/* May jobs of its messages be given out? */
+bool shard_may_work(const struct shard *s);
+/* The lease is gone: forgets all. */
+void shard_drop(struct shard *s, const char *why);
+/* A write was lost on the way: what is in the spool may be more than is known. */
+void shard_read_again(struct shard *s);
+
+unsigned shards_count(const struct broker *b, enum shard_state state);
+/* Starts to give all up; broker_drain(). */
+void shards_leave_all(struct broker *b, int64_t by_ms);
+bool shards_all_left(const struct broker *b);
+/* Goes on with those that are being given up. */
+void shards_look_at_leaving(struct broker *b);
+/* Takes back this broker's announcement. */
+void shards_unannounce(struct broker *b);
+
+#endif

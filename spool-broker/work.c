@@ -1,0 +1,257 @@
+/* Envelope and state of one message while something is done with them. */
+#include <string.h>
+
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+#include "lib/bus/frame.h"
+#include "spool-broker/broker.h"
+#include "spool-broker/message.h"
+#include "spool-broker/shards.h"
+
+unsigned
+work_recipient_count(const struct work *w)
+{
+	return (unsigned)(w->envelope->n_recipients + w->state->n_added);
+}
+
+Stagepost__Recipient *
+work_recipient(const struct work *w, unsigned index)
+{
+	size_t own = w->envelope->n_recipients;
+
+	CHECKF(index < work_recipient_count(w), "recipient %u", index);
+	return index < own ? w->envelope->recipients[index] : w->state->added[index - own];
+}
+
+Stagepost__RecipientStatus *
+work_status(const struct work *w, unsigned index)
+{
+	CHECKF(index < w->state->n_status, "recipient %u of %zu", index, w->state->n_status);
+	return w->state->status[index];
+}
+
+struct str
+recipient_destination(const Stagepost__Recipient *r)
+{
+	struct str address = str_c(r->address);
+	ptrdiff_t at = str_rindex(address, '@');
+
+	if (r->local)
+		return STR("local");
+	return at >= 0 ? str_from(address, (size_t)at + 1) : address;
+}
+
+Stagepost__JobKind
+recipient_kind(const Stagepost__Recipient *r)
+{
+	return r->local ? STAGEPOST__JOB_KIND__LOCAL : STAGEPOST__JOB_KIND__REMOTE;
+}
+
+bool
+part_serves(const struct part *p, const Stagepost__Recipient *r, const Stagepost__RecipientStatus *status)
+{
+	return status->state == STAGEPOST__RECIPIENT_STATE__QUEUED && part_kind(p) == recipient_kind(r) &&
+	       str_eq(recipient_destination(r), str_c(part_destination(p)));
+}
+
+/* ---- Opening ---- */
+static bool
+envelope_is_sound(const Stagepost__Envelope *e, const char *id)
+{
+	if (e == NULL || strcmp(e->id, id) != 0 || e->body == NULL || e->n_recipients == 0 ||
+	    e->n_recipients > RECIPIENTS_MAX)
+		return false;
+	for (size_t i = 0; i < e->n_recipients; i++)
+		if (e->recipients[i] == NULL || e->recipients[i]->address[0] == '\0')
+			return false;
+	return true;
+}
+
+static bool
+state_is_sound(const Stagepost__MessageState *state, size_t own)
+{
+	if (state == NULL || state->n_added > RECIPIENTS_MAX || state->n_events > EVENTS_MAX ||
+	    state->n_status > own + state->n_added)
+		return false;
+	for (size_t i = 0; i < state->n_added; i++)
+		if (state->added[i] == NULL || state->added[i]->address[0] == '\0')
+			return false;
+	return true;
+}
+
+/* A list with room for one more at least: the old one, or a copy of twice the
+ * size (what the arena loses by that is bounded by the whole). */
+static void *
+grow(struct work *w, void *list, size_t count, size_t *room, size_t wanted)
+{
+	void *all;
+
+	if (wanted <= *room)
+		return list;
+	*room = wanted * 2;
+	all = arena_alloc(&w->arena, *room * sizeof(void *));
+	if (count != 0)
+		memcpy(all, list, count * sizeof(void *));
+	return all;
+}
+
+/* `count` statuses; the new ones are fresh. */
+static void
+widen_status(struct work *w, size_t count)
+{
+	Stagepost__MessageState *state = w->state;
+
+	state->status = grow(w, state->status, state->n_status, &w->status_room, count);
+	for (; state->n_status < count; state->n_status++) {
+		Stagepost__RecipientStatus *status = arena_new(&w->arena, Stagepost__RecipientStatus);
+		stagepost__recipient_status__init(status);
+		state->status[state->n_status] = status;
+	}
+}
+
+static void
+note_history(struct message *m, struct work *w, bool fresh)
+{
+	const Stagepost__Envelope *e = w->envelope;
+	bool dirty = w->dirty;
+	Stagepost__TraceEvent *event;
+
+	if (fresh) {
+		event = work_add_event(w, "accepted", 0, e->frontend, e->protocol);
+		event->time_ms = e->received_ms;
+		event->remote = e->client_ip;
+		event->tls = e->tls;
+	}
+	if ((m->flags & MESSAGE_TAKEN_OVER) != 0) {
+		m->flags &= (uint16_t)~MESSAGE_TAKEN_OVER;
+		event = work_add_event(w, "taken-over", 0, m->shard->broker->config.id, "");
+		event->time_ms = (uint64_t)m->shard->taken_ms;
+	}
+	w->dirty = dirty; /* not worth a save of their own */
+}
+
+int
+message_open_work(struct message *m, struct str envelope, struct str state, struct err *err)
+{
+	struct work *w = mem_new(struct work);
+
+	CHECK(m->work == NULL);
+	arena_init(&w->arena);
+	w->envelope = bus_message_unpack(&stagepost__envelope__descriptor, envelope, &w->arena);
+	if (state.len != 0)
+		w->state = bus_message_unpack(&stagepost__message_state__descriptor, state, &w->arena);
+	else {
+		w->state = arena_new(&w->arena, Stagepost__MessageState);
+		stagepost__message_state__init(w->state);
+	}
+	m->work = w;
+	if (!envelope_is_sound(w->envelope, m->id) || !state_is_sound(w->state, w->envelope->n_recipients)) {
+		message_close_work(m);
+		return err_set(err, ERR_CORRUPT, "the spool's entry of %s does not hold together", m->id);
+	}
+	w->status_room = w->state->n_status;
+	w->added_room = w->state->n_added;
+	w->event_room = w->state->n_events;
+	widen_status(w, work_recipient_count(w));
+	note_history(m, w, state.len == 0);
+	return 0;
+}
+
+struct work *
+message_work(struct message *m)
+{
+	if (m->work == NULL && m->packed != NULL)
+		CHECK(message_open_work(m, str_of(m->packed, m->packed_len), STR_NONE, NULL) == 0);
+	return m->work;
+}
+
+void
+message_close_work(struct message *m)
+{
+	if (m->work == NULL)
+		return;
+	arena_fini(&m->work->arena);
+	mem_free(m->work);
+	m->work = NULL;
+}
+
+/* ---- Changing ---- */
+static char *
+copy(struct work *w, const char *text)
+{
+	return arena_strdup(&w->arena, text != NULL ? text : "");
+}
+
+void
+work_set_status(struct work *w, unsigned index, Stagepost__RecipientState state, const char *code, const char *text,
+		const char *remote)
+{
+	Stagepost__RecipientStatus *status = work_status(w, index);
+
+	status->state = state;
+	status->last_code = copy(w, code);
+	status->last_text = copy(w, text);
+	status->last_remote = copy(w, remote);
+	w->dirty = true;
+}
+
+/* The oldest event that may go: a try that failed; the first one stays. */
+static size_t
+expendable_event(const Stagepost__MessageState *state)
+{
+	for (size_t i = 1; i < state->n_events; i++)
+		if (strcmp(state->events[i]->kind, "deferred") == 0)
+			return i;
+	return state->n_events > 1 ? 1 : 0;
+}
+
+Stagepost__TraceEvent *
+work_add_event(struct work *w, const char *kind, unsigned recipient_number, const char *host, const char *detail)
+{
+	Stagepost__MessageState *state = w->state;
+	Stagepost__TraceEvent *event = arena_new(&w->arena, Stagepost__TraceEvent);
+
+	stagepost__trace_event__init(event);
+	event->time_ms = (uint64_t)clock_unix_ms();
+	event->kind = copy(w, kind);
+	event->recipient = recipient_number;
+	event->host = copy(w, host);
+	event->detail = copy(w, detail);
+	w->dirty = true;
+	if (state->n_events >= EVENTS_MAX) {
+		size_t gone = expendable_event(state);
+		memmove(state->events + gone, state->events + gone + 1, (state->n_events - gone - 1) * sizeof(event));
+		state->n_events--;
+	}
+	state->events = grow(w, state->events, state->n_events, &w->event_room, state->n_events + 1);
+	state->events[state->n_events++] = event;
+	return event;
+}
+
+bool
+work_add_recipient(struct work *w, const Stagepost__Recipient *r)
+{
+	Stagepost__MessageState *state = w->state;
+	Stagepost__Recipient *added;
+	unsigned count = work_recipient_count(w);
+
+	if (r == NULL || r->address[0] == '\0' || count >= RECIPIENTS_MAX)
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		if (work_status(w, i)->state != STAGEPOST__RECIPIENT_STATE__EXPANDED &&
+		    strcmp(work_recipient(w, i)->address, r->address) == 0)
+			return false;
+	added = arena_new(&w->arena, Stagepost__Recipient);
+	stagepost__recipient__init(added);
+	added->address = copy(w, r->address);
+	added->orcpt = copy(w, r->orcpt);
+	added->original = copy(w, r->original);
+	added->notify = r->notify;
+	added->local = r->local;
+	state->added = grow(w, state->added, state->n_added, &w->added_room, state->n_added + 1);
+	state->added[state->n_added++] = added;
+	widen_status(w, count + 1);
+	w->dirty = true;
+	return true;
+}

@@ -1,0 +1,35 @@
+/* Writes to one shard of the spool: gathered while one batch is on its way, so
+ * that a busy shard makes one script call for many messages.
+ *
+ * Writes keep their order. Saves and finishes are tried again until they are
+ * answered or the shard is lost; a hand-over that fails is told so at once. */
+#ifndef SP_BROKER_WRITER_H
+#define SP_BROKER_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/str.h"
+
+struct shard;
+struct write;
+
+struct writer {
+	struct write *first, *last; /* owner: not yet sent */
+	size_t count;
+	bool sending;	  /* a batch is on its way */
+	int64_t retry_ms; /* monotonic: not before, after a failure */
+};
+
+/* peer and request: whom to answer. */
+void writer_add(struct shard *s, struct str id, struct str envelope, struct str peer, uint64_t request);
+void writer_save(struct shard *s, struct str id, struct str state);
+void writer_finish(struct shard *s, struct str id, struct str trace, int64_t retention_ms);
+/* Sends what is gathered, unless a batch is on its way. */
+void writer_flush(struct shard *s);
+/* The shard is lost: hand-overs are answered NOT_MINE, the rest forgotten. */
+void writer_drop(struct shard *s);
+bool writer_is_idle(const struct writer *w);
+
+#endif

@@ -1,0 +1,533 @@
+/* The SMTP client against a server that follows a script, in one loop: every
+ * dialogue also with replies that come byte by byte. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/listener.h>
+#include <event2/thread.h>
+
+#include "delivery-worker/remote/client.h"
+#include "lib/base/buf.h"
+
+/* ---- The server: "C: " awaits a line that starts so, "S: " says one, "X"
+ * closes. What is said may follow at once what was awaited. ---- */
+struct server {
+	struct evconnlistener *listener;
+	struct bufferevent *bev;
+	const char *const *script;
+	bool slow;	   /* byte by byte */
+	struct buf to_say; /* while slow */
+	struct event *tick;
+	struct buf data;   /* of DATA, as it came */
+	bool in_data;
+};
+
+struct fixture {
+	struct event_base *base;
+	struct server server;
+	uint16_t port;
+	char dir[64];
+	struct blob_store *blobs;
+	struct blob_id body;
+	struct arena arena;
+	struct smtp_client *client;
+	struct smtp_message message;
+	struct smtp_rcpt rcpts[3];
+	unsigned rcpt_count;
+	bool keep; /* do not free the client at the end */
+	char result[600];
+};
+
+static void server_go_on(struct server *s);
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *s = arg;
+
+	(void)fd;
+	(void)what;
+	if (s->to_say.len == 0 || s->bev == NULL)
+		return;
+	bufferevent_write(s->bev, s->to_say.data, 1);
+	memmove(s->to_say.data, s->to_say.data + 1, --s->to_say.len);
+	event_active(s->tick, EV_TIMEOUT, 0);
+}
+
+/* Past the bufferevent, so that it is out before the connection is closed. */
+static void
+server_flush(struct server *s)
+{
+	if (s->to_say.len > 0)
+		assert_int_equal(send(bufferevent_getfd(s->bev), s->to_say.data, s->to_say.len, MSG_NOSIGNAL), s->to_say.len);
+	buf_clear(&s->to_say);
+}
+
+static void
+server_say(struct server *s, const char *text)
+{
+	buf_add_c(&s->to_say, text);
+	buf_add_c(&s->to_say, "\r\n");
+	if (s->slow) {
+		event_active(s->tick, EV_TIMEOUT, 0);
+		return;
+	}
+	server_flush(s);
+}
+
+static void
+server_close(struct server *s)
+{
+	if (s->bev != NULL)
+		bufferevent_free(s->bev);
+	s->bev = NULL;
+}
+
+/* Everything up to the line with the dot. */
+static bool
+take_data(struct server *s)
+{
+	struct evbuffer *in = bufferevent_get_input(s->bev);
+	size_t len;
+	char *line;
+
+	while ((line = evbuffer_readln(in, &len, EVBUFFER_EOL_CRLF_STRICT)) != NULL) {
+		bool end = strcmp(line, ".") == 0;
+
+		if (!end) {
+			buf_add(&s->data, line, len);
+			buf_add_c(&s->data, "\n");
+		}
+		free(line);
+		if (end)
+			return true;
+	}
+	return false;
+}
+
+static void
+server_go_on(struct server *s)
+{
+	while (s->bev != NULL && *s->script != NULL) {
+		const char *step = *s->script;
+
+		if (step[0] == 'S') {
+			server_say(s, step + 3);
+		} else if (step[0] == 'X') {
+			/* What was said goes out first. */
+			server_flush(s);
+			server_close(s);
+		} else if (step[0] == 'D') {
+			if (!take_data(s))
+				return;
+		} else {
+			size_t len;
+			char *line = evbuffer_readln(bufferevent_get_input(s->bev), &len, EVBUFFER_EOL_CRLF_STRICT);
+
+			if (line == NULL)
+				return;
+			if (strncmp(line, step + 3, strlen(step + 3)) != 0)
+				fail_msg("'%s' where '%s' was awaited", line, step + 3);
+			free(line);
+		}
+		s->script++;
+	}
+}
+
+static void
+on_server_input(struct bufferevent *bev, void *arg)
+{
+	(void)bev;
+	server_go_on(arg);
+}
+
+static void
+on_server_event(struct bufferevent *bev, short what, void *arg)
+{
+	(void)bev;
+	if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) != 0)
+		server_close(arg);
+}
+
+static void
+on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
+{
+	struct server *s = arg;
+
+	(void)sa;
+	(void)len;
+	s->bev = bufferevent_socket_new(evconnlistener_get_base(l), fd, BEV_OPT_CLOSE_ON_FREE);
+	bufferevent_setcb(s->bev, on_server_input, NULL, on_server_event, s);
+	bufferevent_enable(s->bev, EV_READ | EV_WRITE);
+	server_go_on(s);
+}
+
+/* ---- The client's owner ---- */
+static void
+tell(struct fixture *f, const char *what)
+{
+	struct buf b = BUF_EMPTY;
+
+	buf_add_c(&b, what);
+	for (unsigned i = 0; i < f->message.count; i++)
+		buf_printf(&b, " %d/%s", f->rcpts[i].answer.code, f->rcpts[i].answer.code != 0 ? f->rcpts[i].answer.enhanced : "-");
+	str_copy(buf_str(&b), f->result, sizeof(f->result));
+	buf_fini(&b);
+	if (!f->keep)
+		smtp_client_free(&f->client);
+	event_base_loopbreak(f->base);
+}
+
+static void
+on_ready(void *arg)
+{
+	struct fixture *f = arg;
+
+	f->message.count = f->rcpt_count;
+	smtp_client_send(f->client, &f->message, 500);
+}
+
+static void
+on_sent(void *arg)
+{
+	tell(arg, "sent");
+}
+
+static void
+on_failed(void *arg, const struct smtp_failure *failure)
+{
+	static const char *const stages[] = {"connect", "tls", "greeting", "message", "body", "idle"};
+	struct fixture *f = arg;
+	char what[64];
+
+	snprintf(what, sizeof(what), "%s%s %d", stages[failure->stage], f->message.end_sent ? "!" : "", failure->answer.code);
+	f->keep = false;
+	tell(f, what);
+}
+
+static const struct smtp_client_events events = {on_ready, on_sent, on_failed};
+
+static void
+on_stored(void *arg, const struct blob_id *id, const struct err *err)
+{
+	struct fixture *f = arg;
+
+	assert_null(err);
+	f->body = *id;
+	event_base_loopbreak(f->base);
+}
+
+static void
+store_body(struct fixture *f, const char *data, size_t len)
+{
+	struct err err;
+
+	assert_int_equal(blob_put(f->blobs, BLOB_BODY, data, len, NULL, on_stored, f, &err), 0);
+	event_base_dispatch(f->base);
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(sin);
+	char url[80];
+	struct err err;
+
+	evthread_use_pthreads();
+	f->base = event_base_new();
+	str_copy(STR("/tmp/client-test-XXXXXX"), f->dir, sizeof(f->dir));
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(url, sizeof(url), "file:%s", f->dir);
+	f->blobs = blob_store_open(f->base, url, &err);
+	assert_non_null(f->blobs);
+	f->server.listener = evconnlistener_new_bind(f->base, on_accept, &f->server, LEV_OPT_CLOSE_ON_FREE, 16,
+						     (struct sockaddr *)&sin, sizeof(sin));
+	getsockname(evconnlistener_get_fd(f->server.listener), (struct sockaddr *)&sin, &len);
+	f->port = ntohs(sin.sin_port);
+	f->server.tick = evtimer_new(f->base, on_tick, &f->server);
+	arena_init(&f->arena);
+	store_body(f, "Return-Path: <>\r\nSubject: x\r\n\r\n.dot\r\nend\r\n", 42);
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+	char command[100];
+
+	smtp_client_free(&f->client);
+	server_close(&f->server);
+	evconnlistener_free(f->server.listener);
+	event_free(f->server.tick);
+	buf_fini(&f->server.to_say);
+	buf_fini(&f->server.data);
+	blob_store_close(&f->blobs);
+	arena_fini(&f->arena);
+	event_base_free(f->base);
+	snprintf(command, sizeof(command), "rm -rf %s", f->dir);
+	assert_int_equal(system(command), 0);
+	free(f);
+	return 0;
+}
+
+static void
+prepare_message(struct fixture *f, unsigned rcpts)
+{
+	static const char *const addresses[] = {"a@r.test", "b@r.test", "c@r.test"};
+
+	memset(&f->message, 0, sizeof(f->message));
+	f->message.arena = &f->arena;
+	f->message.reverse_path = STR("s@e.test");
+	f->message.rcpts = f->rcpts;
+	f->message.blobs = f->blobs;
+	f->message.body = f->body;
+	f->message.offset = 17;
+	f->rcpt_count = rcpts;
+	for (unsigned i = 0; i < 3; i++)
+		f->rcpts[i] = (struct smtp_rcpt){.address = str_c(addresses[i])};
+}
+
+static struct smtp_client_options
+options_of(struct fixture *f)
+{
+	struct smtp_client_options o = {.base = f->base, .helo = "me.test", .command_timeout_ms = 500};
+
+	ip_parse(STR("127.0.0.1"), &o.target.ip);
+	o.target.port = f->port;
+	str_copy(STR("r.test"), o.target.host, sizeof(o.target.host));
+	return o;
+}
+
+static const char *
+run(struct fixture *f, const char *const *script, unsigned rcpts, bool slow)
+{
+	struct smtp_client_options o = options_of(f);
+
+	server_close(&f->server);
+	f->server.script = script;
+	f->server.slow = slow;
+	buf_clear(&f->server.to_say);
+	buf_clear(&f->server.data);
+	prepare_message(f, rcpts);
+	str_copy(STR("nothing"), f->result, sizeof(f->result));
+	f->client = smtp_client_new(&o, &events, f);
+	event_base_dispatch(f->base);
+	return f->result;
+}
+
+#define SCRIPT(...) (const char *const[]){__VA_ARGS__, NULL}
+#define PIPE "S: 220 hi", "C: EHLO me.test", "S: 250-r.test\r\n250-DSN\r\n250-SIZE 1000\r\n250 PIPELINING"
+#define ESMTP "S: 220 hi", "C: EHLO", "S: 250-r.test\r\n250 8BITMIME"
+
+static const struct {
+	const char *name;
+	const char *const *script;
+	unsigned rcpts;
+	const char *result;
+} dialogues[] = {
+	{"pipelined",
+	 SCRIPT(PIPE, "C: MAIL FROM:<s@e.test> SIZE=25", "C: RCPT TO:<a@r.test>", "C: DATA", "S: 250 ok", "S: 250 ok", "S: 354 go",
+		"D", "S: 250 2.6.0 taken"),
+	 1, "sent 250/2.6.0"},
+	{"one by one",
+	 SCRIPT(ESMTP, "C: MAIL FROM:<s@e.test>", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: RCPT", "S: 550 5.1.1 no", "C: DATA",
+		"S: 354 go", "D", "S: 250 ok"),
+	 2, "sent 250/2.0.0 550/5.1.1"},
+	{"HELO",
+	 SCRIPT("S: 220 hi", "C: EHLO", "S: 502 what", "C: HELO me.test", "S: 250 r", "C: MAIL FROM:<s@e.test>", "S: 250 ok",
+		"C: RCPT", "S: 250 ok", "C: DATA", "S: 354 go", "D", "S: 250 ok"),
+	 1, "sent 250/2.0.0"},
+	{"MAIL refused, pipelined",
+	 SCRIPT(PIPE, "C: MAIL", "C: RCPT", "C: RCPT", "C: DATA", "S: 451 4.3.0 later", "S: 503 no", "S: 503 no", "S: 503 no"), 2,
+	 "sent 451/4.3.0 451/4.3.0"},
+	{"MAIL refused", SCRIPT(ESMTP, "C: MAIL", "S: 550 5.7.1 no"), 2, "sent 550/5.7.1 550/5.7.1"},
+	{"all refused, pipelined", SCRIPT(PIPE, "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 550 5.1.1 no", "S: 554 no one"), 1,
+	 "sent 550/5.1.1"},
+	{"all refused, yet 354",
+	 SCRIPT(PIPE, "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 550 5.1.1 no", "S: 354 go", "C: .", "S: 554 no one"), 1,
+	 "sent 550/5.1.1"},
+	{"all refused", SCRIPT(ESMTP, "C: MAIL", "S: 250 ok", "C: RCPT", "S: 550 no", "C: RCPT", "S: 450 no"), 2,
+	 "sent 550/5.0.0 450/4.0.0"},
+	{"DATA refused", SCRIPT(ESMTP, "C: MAIL", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA", "S: 451 no"), 1, "sent 451/4.0.0"},
+	{"end refused",
+	 SCRIPT(PIPE, "C: MAIL", "C: RCPT", "C: RCPT", "C: DATA", "S: 250 ok", "S: 250 ok", "S: 550 5.1.1 no", "S: 354 go", "D",
+		"S: 552 5.3.4 too big"),
+	 2, "sent 552/5.3.4 550/5.1.1"},
+	{"greeting refused", SCRIPT("S: 554 go away"), 1, "greeting 554"},
+	{"greeting 421", SCRIPT("S: 421 busy", "X"), 1, "greeting 421"},
+	{"closed at once", SCRIPT("X"), 1, "greeting 0"},
+	{"silent greeting", SCRIPT("C: never"), 1, "greeting 0"},
+	{"not SMTP", SCRIPT("S: HTTP/1.1 400 Bad Request"), 1, "greeting 0"},
+	{"EHLO 4xx", SCRIPT("S: 220 hi", "C: EHLO", "S: 450 later"), 1, "greeting 450"},
+	{"closed at RCPT", SCRIPT(ESMTP, "C: MAIL", "S: 250 ok", "C: RCPT", "X"), 1, "message 0 0/-"},
+	{"421 at RCPT", SCRIPT(ESMTP, "C: MAIL", "S: 250 ok", "C: RCPT", "S: 421 4.3.2 down", "X"), 2, "message 421 421/4.3.2 0/-"},
+	{"silent at MAIL", SCRIPT(ESMTP, "C: MAIL"), 1, "message 0 0/-"},
+	{"closed after the end",
+	 SCRIPT(ESMTP, "C: MAIL", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA", "S: 354 go", "D", "X"), 1, "message! 0 250/2.0.0"},
+	{"reply of two codes", SCRIPT(ESMTP, "C: MAIL", "S: 250-ok\r\n550 no"), 1, "message 0 0/-"},
+};
+
+static void
+test_dialogues(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(dialogues) / sizeof(dialogues[0]); i++) {
+		for (unsigned slow = 0; slow < 2; slow++) {
+			const char *result = run(f, dialogues[i].script, dialogues[i].rcpts, slow);
+
+			if (strcmp(result, dialogues[i].result) != 0)
+				fail_msg("%s%s: '%s', not '%s'", dialogues[i].name, slow ? " (slow)" : "", result,
+					 dialogues[i].result);
+		}
+	}
+}
+
+static void
+test_data_is_stuffed(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_string_equal(run(f, dialogues[0].script, 1, false), dialogues[0].result);
+	assert_string_equal(f->server.data.data, "Subject: x\n\n..dot\nend\n");
+	prepare_message(f, 1);
+}
+
+static void
+test_parameters(void **state)
+{
+	static const char *const script[] = {
+		"S: 220 hi", "C: EHLO",
+		"S: 250-r.test\r\n250-DSN\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE",
+		"C: MAIL FROM:<s@e.test> SIZE=25 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=x+2B", "S: 250 ok",
+		"C: RCPT TO:<a@r.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a@b", "S: 250 ok",
+		"C: DATA", "S: 354 go", "D", "S: 250 ok", NULL};
+	struct fixture *f = *state;
+	struct smtp_client_options o = options_of(f);
+
+	prepare_message(f, 1);
+	f->message.eight_bit = f->message.smtputf8 = true;
+	f->message.ret = STR("HDRS");
+	f->message.envid = STR("x+2B");
+	f->rcpts[0].notify = 2 | 8;
+	f->rcpts[0].orcpt = STR("rfc822;a@b");
+	f->server.script = script;
+	f->client = smtp_client_new(&o, &events, f);
+	event_base_dispatch(f->base);
+	assert_string_equal(f->result, "sent 250/2.0.0");
+	assert_true(f->message.dsn_passed);
+}
+
+/* What would break out of a command is never sent. */
+static void
+test_unsafe_addresses(void **state)
+{
+	static const char *const script[] = {ESMTP, "C: MAIL FROM:<s@e.test>", "S: 250 ok", "C: RCPT TO:<b@r.test>", "S: 250 ok",
+					     "C: DATA", "S: 354 go", "D", "S: 250 ok", NULL};
+	struct fixture *f = *state;
+	struct smtp_client_options o = options_of(f);
+
+	prepare_message(f, 2);
+	f->rcpts[0].address = STR("a@r.test>\r\nRCPT TO:<evil@r.test");
+	f->server.script = script;
+	f->client = smtp_client_new(&o, &events, f);
+	event_base_dispatch(f->base);
+	assert_string_equal(f->result, "sent 553/5.1.3 250/2.0.0");
+}
+
+static void
+test_second_message(void **state)
+{
+	static const char *const script[] = {
+		PIPE, "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 550 no", "S: 554 no",
+		/* a refused message leaves a transaction */
+		"C: RSET", "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 250 ok", "S: 250 ok", "S: 354 go", "D", "S: 250 ok",
+		/* a taken one does not */
+		"C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 250 ok", "S: 354 go", "D", "S: 250 ok", "C: QUIT", NULL};
+	struct fixture *f = *state;
+	struct event_base *base = f->base;
+	static const char *const results[] = {"sent 550/5.0.0", "sent 250/2.0.0", "sent 250/2.0.0"};
+	struct smtp_client_options o = options_of(f);
+
+	f->server.script = script;
+	f->keep = true;
+	prepare_message(f, 1);
+	f->client = smtp_client_new(&o, &events, f);
+	for (unsigned i = 0; i < 3; i++) {
+		if (i > 0) {
+			assert_true(smtp_client_is_ready(f->client));
+			prepare_message(f, 1);
+			on_ready(f);
+		}
+		event_base_dispatch(base);
+		assert_string_equal(f->result, results[i]);
+	}
+	assert_int_equal(smtp_client_messages(f->client), 3);
+	smtp_client_free(&f->client);
+	event_base_loop(base, EVLOOP_ONCE);
+	assert_null(*f->server.script);
+}
+
+static void
+test_large_body(void **state)
+{
+	struct fixture *f = *state;
+	size_t size = 3 * 1000 * 1000;
+	char *data = malloc(size);
+
+	for (size_t i = 0; i < size; i += 100) {
+		memset(data + i, '.', 98);
+		memcpy(data + i + 98, "\r\n", 2);
+	}
+	store_body(f, data, size);
+	assert_string_equal(run(f, dialogues[2].script, 1, false), "sent 250/2.0.0");
+	/* 30,000 lines of 98 dots, each with one more in front; the first 17 bytes
+	 * are not sent; '\n' alone ends a line here */
+	assert_int_equal(f->server.data.len, 30000 * 100 - 17);
+	free(data);
+}
+
+static void
+test_no_connection(void **state)
+{
+	struct fixture *f = *state;
+	struct smtp_client_options o = options_of(f);
+
+	o.target.port = 1;
+	prepare_message(f, 1);
+	f->client = smtp_client_new(&o, &events, f);
+	event_base_dispatch(f->base);
+	assert_string_equal(f->result, "connect 0");
+	/* a source address that is not ours */
+	o = options_of(f);
+	ip_parse(STR("192.0.2.1"), &o.source);
+	f->client = smtp_client_new(&o, &events, f);
+	event_base_dispatch(f->base);
+	assert_string_equal(f->result, "connect 0");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_dialogues, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_data_is_stuffed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_parameters, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unsafe_addresses, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_second_message, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_large_body, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_connection, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

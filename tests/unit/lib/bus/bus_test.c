@@ -1,0 +1,442 @@
+/* Server and client on one loop: keys, garbage, floods, who finds whom. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <zmq.h>
+
+#include "lib/base/log.h"
+#include "lib/bus/client.h"
+#include "lib/bus/curve.h"
+#include "lib/bus/names.h"
+#include "lib/bus/server.h"
+#include "lib/spool/id.h"
+#include "tests/unit/redis_fixture.h"
+
+static struct redis_fixture server;
+static struct event_base *base;
+static struct redis *redis;
+
+static void
+turn(int ms)
+{
+	bool never = false;
+	redis_fixture_wait(base, &never, ms);
+}
+
+#define wait_until(condition, ms)                                                                  \
+	do {                                                                                       \
+		for (int64_t until = clock_monotonic_ms() + (ms); !(condition) && clock_monotonic_ms() < until;) \
+			turn(5);                                                                   \
+		assert_true(condition);                                                            \
+	} while (0)
+
+/* ---- A broker that answers as told ---- */
+struct fake_broker {
+	struct bus_server *bus;
+	const char *id;
+	Stagepost__HandOverReply__Status answer;
+	bool mute;
+	unsigned hand_overs, resends, orders, pings;
+};
+
+static void
+answer_ping(struct fake_broker *b, struct str peer)
+{
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	Stagepost__Pong pong = STAGEPOST__PONG__INIT;
+
+	frame.body_case = STAGEPOST__FRAME__BODY_PONG;
+	frame.pong = &pong;
+	bus_server_send(b->bus, peer, &frame, NULL);
+}
+
+static void
+on_frame(void *arg, struct str peer, const Stagepost__Frame *frame)
+{
+	struct fake_broker *b = arg;
+	Stagepost__Frame out = STAGEPOST__FRAME__INIT;
+	Stagepost__HandOverReply reply = STAGEPOST__HAND_OVER_REPLY__INIT;
+
+	if (frame->body_case == STAGEPOST__FRAME__BODY_PING) {
+		b->pings++;
+		answer_ping(b, peer);
+		return;
+	}
+	b->orders += frame->body_case == STAGEPOST__FRAME__BODY_QUEUE_ORDER;
+	if (frame->body_case != STAGEPOST__FRAME__BODY_HAND_OVER)
+		return;
+	b->hand_overs++;
+	b->resends += frame->hand_over->resend != 0;
+	if (b->mute)
+		return;
+	out.request = frame->request;
+	out.body_case = STAGEPOST__FRAME__BODY_HAND_OVER_REPLY;
+	out.hand_over_reply = &reply;
+	reply.status = b->answer;
+	bus_server_send(b->bus, peer, &out, NULL);
+}
+
+static void
+start(struct fake_broker *b, const char *id)
+{
+	static const struct bus_server_events events = {.on_frame = on_frame};
+	struct err err;
+
+	*b = (struct fake_broker){.id = id};
+	b->bus = bus_server_new(base, "tcp://127.0.0.1:*", NULL, &events, b, &err);
+	assert_non_null(b->bus);
+}
+
+static void
+announce(struct fake_broker *b)
+{
+	redis_callf(redis, NULL, NULL, "SADD " BUS_BROKERS_KEY " %s", b->id);
+	redis_callf(redis, NULL, NULL, "HSET " BUS_BROKER_KEY "%s endpoint %s boot one", b->id, bus_server_endpoint(b->bus));
+}
+
+static void
+own(unsigned shard, const char *id)
+{
+	redis_callf(redis, NULL, NULL, "HSET " BUS_SHARDS_KEY " %u %s", shard, id);
+}
+
+/* ---- Hand-overs ---- */
+struct handed {
+	volatile bool done;
+	enum err_code code;
+};
+
+static void
+on_handed(void *arg, const struct err *err)
+{
+	struct handed *h = arg;
+	h->code = err != NULL ? err->code : ERR_NONE;
+	h->done = true;
+}
+
+static void
+hand_over(struct bus_client *client, struct handed *h, unsigned shard, int64_t timeout_ms)
+{
+	Stagepost__Envelope e = STAGEPOST__ENVELOPE__INIT;
+	char id[SPOOL_ID_MAX];
+
+	*h = (struct handed){.done = false};
+	spool_id_new(shard, id);
+	e.id = id;
+	bus_hand_over(client, &e, timeout_ms, on_handed, h);
+	assert_false(h->done);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	setenv("STAGEPOST_LOG_LEVEL", "error", 0);
+	log_init("test");
+	unsetenv("STAGEPOST_CLUSTER_KEY");
+	if (!redis_fixture_start(&server, false))
+		return -1;
+	base = event_base_new();
+	redis = redis_new(base, server.url, NULL);
+	wait_until(redis_is_connected(redis), 5000);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	redis_free(&redis);
+	event_base_free(base);
+	redis_fixture_stop(&server);
+	return 0;
+}
+
+static void
+test_hand_over(void **state)
+{
+	struct fake_broker a;
+	struct bus_client *client = bus_client_new(base, redis, NULL, "frontend", NULL);
+	struct handed h;
+
+	(void)state;
+	assert_int_equal(bus_client_pick_shard(client), -1);
+	hand_over(client, &h, 3, 300);
+	wait_until(h.done, 2000);
+	assert_int_equal(h.code, ERR_UNAVAILABLE);
+	start(&a, "a");
+	announce(&a);
+	own(3, "a");
+	own(5, "gone");
+	hand_over(client, &h, 3, 5000); /* waits for the broker to be found */
+	wait_until(h.done, 6000);
+	assert_int_equal(h.code, ERR_NONE);
+	assert_int_equal(a.resends, 0);
+	assert_int_equal(bus_client_pick_shard(client), 3);
+	assert_int_equal(bus_client_pick_shard(client), 3);
+	a.answer = STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY;
+	hand_over(client, &h, 3, 5000);
+	wait_until(h.done, 1000);
+	assert_int_equal(h.code, ERR_LIMIT);
+	a.answer = STAGEPOST__HAND_OVER_REPLY__STATUS__FAILED;
+	hand_over(client, &h, 3, 700);
+	wait_until(h.done, 2000);
+	assert_int_equal(h.code, ERR_TIMEOUT);
+	assert_true(a.resends >= 1);
+	bus_client_free(&client);
+	bus_server_free(&a.bus);
+}
+
+static void
+test_shard_moves(void **state)
+{
+	struct fake_broker a, b;
+	struct bus_client *client = bus_client_new(base, redis, NULL, "frontend", NULL);
+	struct handed h;
+
+	(void)state;
+	start(&a, "a");
+	start(&b, "b");
+	announce(&a);
+	announce(&b);
+	own(3, "a");
+	wait_until(bus_client_owner(client, 3) != NULL, 3000);
+	assert_string_equal(bus_peer_id(bus_client_owner(client, 3)), "a");
+	/* a does not answer; its shard goes to b. */
+	a.mute = true;
+	hand_over(client, &h, 3, 8000);
+	turn(100);
+	assert_int_equal(a.hand_overs, 1);
+	own(3, "b");
+	wait_until(h.done, 5000);
+	assert_int_equal(h.code, ERR_NONE);
+	assert_int_equal(b.hand_overs, 1);
+	assert_int_equal(b.resends, 1);
+	/* The map is old: NOT_MINE, then the right one. */
+	b.answer = STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE;
+	a.mute = false;
+	own(3, "a");
+	hand_over(client, &h, 3, 5000);
+	wait_until(h.done, 3000);
+	assert_int_equal(h.code, ERR_NONE);
+	bus_client_free(&client);
+	bus_server_free(&a.bus);
+	bus_server_free(&b.bus);
+}
+
+static unsigned peers, lost;
+
+static void
+on_peer(void *arg, struct bus_peer *p)
+{
+	(void)arg, (void)p;
+	peers++;
+}
+
+static void
+on_peer_lost(void *arg, struct bus_peer *p)
+{
+	(void)arg, (void)p;
+	lost++;
+}
+
+static void
+test_peers_come_and_go(void **state)
+{
+	static const struct bus_events events = {.on_peer = on_peer, .on_peer_lost = on_peer_lost};
+	struct bus_client *client = bus_client_new(base, redis, NULL, "worker", NULL);
+	struct fake_broker a;
+
+	(void)state;
+	peers = lost = 0;
+	bus_client_watch(client, &events, NULL);
+	start(&a, "a");
+	announce(&a);
+	own(1, "a");
+	wait_until(peers == 1 && bus_client_is_ready(client), 3000);
+	redis_callf(redis, NULL, NULL, "DEL " BUS_BROKER_KEY "a");
+	wait_until(lost == 1, 3000);
+	assert_false(bus_client_is_ready(client));
+	announce(&a);
+	wait_until(peers == 2, 3000);
+	/* Announced, but dead. */
+	bus_server_free(&a.bus);
+	wait_until(lost == 2, 8000);
+	bus_client_free(&client);
+}
+
+/* All come through, in order of nothing lost, however the descriptor's edges fall. */
+static void
+test_flood(void **state)
+{
+	enum { COUNT = 50000 };
+	struct bus_client *client = bus_client_new(base, redis, NULL, "tool", NULL);
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	Stagepost__QueueOrder order = STAGEPOST__QUEUE_ORDER__INIT;
+	struct fake_broker a;
+	unsigned sent = 0;
+
+	(void)state;
+	start(&a, "a");
+	announce(&a);
+	own(0, "a");
+	wait_until(bus_client_owner(client, 0) != NULL, 3000);
+	frame.body_case = STAGEPOST__FRAME__BODY_QUEUE_ORDER;
+	frame.queue_order = &order;
+	while (sent < COUNT) {
+		if (bus_send(client, bus_client_owner(client, 0), &frame, NULL) == 0)
+			sent++;
+		else
+			turn(1);
+	}
+	wait_until(a.orders == COUNT, 10000);
+	bus_client_free(&client);
+	bus_server_free(&a.bus);
+}
+
+static void
+test_garbage(void **state)
+{
+	struct fake_broker a;
+	void *context = zmq_ctx_new(), *dealer = zmq_socket(context, ZMQ_DEALER);
+	char junk[500];
+
+	(void)state;
+	start(&a, "a");
+	assert_int_equal(zmq_connect(dealer, bus_server_endpoint(a.bus)), 0);
+	srand(1);
+	for (unsigned i = 0; i < 2000; i++) {
+		for (unsigned k = 0; k < sizeof(junk); k++)
+			junk[k] = (char)rand();
+		zmq_send(dealer, junk, (size_t)rand() % sizeof(junk), rand() % 5 == 0 ? ZMQ_SNDMORE : 0);
+		if (i % 100 == 0)
+			turn(1);
+	}
+	zmq_send(dealer, "", 0, 0);
+	turn(50);
+	assert_int_equal(a.hand_overs, 0);
+	zmq_close(dealer);
+	zmq_ctx_term(context);
+	bus_server_free(&a.bus);
+}
+
+static void
+test_keys(void **state)
+{
+	struct bus_keys keys, same, other;
+
+	(void)state;
+	assert_int_equal(bus_keys_derive(&keys, STR(""), NULL), 0);
+	assert_false(keys.enabled);
+	assert_true(bus_keys_allow(&keys, "tcp://127.0.0.1:*"));
+	assert_true(bus_keys_allow(&keys, "tcp://[::1]:5000"));
+	assert_true(bus_keys_allow(&keys, "tcp://localhost:5000"));
+	assert_false(bus_keys_allow(&keys, "tcp://0.0.0.0:5000"));
+	assert_false(bus_keys_allow(&keys, "tcp://*:5000"));
+	assert_false(bus_keys_allow(&keys, "tcp://mail.example.org:5000"));
+	assert_int_equal(bus_keys_derive(&keys, STR("short"), NULL), -1);
+	assert_int_equal(bus_keys_derive(&keys, STR("a key of the whole cluster"), NULL), 0);
+	assert_int_equal(bus_keys_derive(&same, STR("a key of the whole cluster"), NULL), 0);
+	assert_int_equal(bus_keys_derive(&other, STR("a key of another cluster"), NULL), 0);
+	assert_memory_equal(&keys, &same, sizeof(keys));
+	assert_string_not_equal(keys.client_secret, other.client_secret);
+	assert_string_not_equal(keys.client_secret, keys.server_secret);
+	assert_true(bus_keys_allow(&keys, "tcp://0.0.0.0:5000"));
+}
+
+static void
+test_curve(void **state)
+{
+	struct fake_broker a;
+	struct bus_client *client, *stranger, *naked;
+	struct err err;
+
+	(void)state;
+	setenv("STAGEPOST_CLUSTER_KEY", "a key of the whole cluster", 1);
+	start(&a, "a");
+	announce(&a);
+	own(0, "a");
+	client = bus_client_new(base, redis, NULL, "frontend", NULL);
+	setenv("STAGEPOST_CLUSTER_KEY", "a key of another cluster", 1);
+	stranger = bus_client_new(base, redis, NULL, "stranger", NULL);
+	unsetenv("STAGEPOST_CLUSTER_KEY");
+	naked = bus_client_new(base, redis, NULL, "naked", NULL);
+	wait_until(bus_client_is_ready(client), 5000);
+	turn(500);
+	assert_false(bus_client_is_ready(stranger));
+	assert_false(bus_client_is_ready(naked));
+	bus_client_free(&client);
+	bus_client_free(&stranger);
+	bus_client_free(&naked);
+	bus_server_free(&a.bus);
+	assert_null(bus_server_new(base, "tcp://0.0.0.0:*", "host", &(struct bus_server_events){.on_frame = on_frame}, &a, &err));
+	assert_int_equal(err.code, ERR_DENIED);
+}
+
+/* The server's own key is right, the client's is not the cluster's. */
+static void
+test_wrong_client_key(void **state)
+{
+	struct fake_broker a;
+	struct bus_keys keys;
+	void *context = zmq_ctx_new(), *dealer = zmq_socket(context, ZMQ_DEALER);
+	int linger = 0;
+	char public[41], secret[41];
+
+	(void)state;
+	setenv("STAGEPOST_CLUSTER_KEY", "a key of the whole cluster", 1);
+	start(&a, "a");
+	bus_keys_from_env(&keys, NULL);
+	unsetenv("STAGEPOST_CLUSTER_KEY");
+	assert_int_equal(zmq_curve_keypair(public, secret), 0);
+	zmq_setsockopt(dealer, ZMQ_LINGER, &linger, sizeof(linger));
+	zmq_setsockopt(dealer, ZMQ_CURVE_SERVERKEY, keys.server_public, 41);
+	zmq_setsockopt(dealer, ZMQ_CURVE_PUBLICKEY, public, 41);
+	zmq_setsockopt(dealer, ZMQ_CURVE_SECRETKEY, secret, 41);
+	assert_int_equal(zmq_connect(dealer, bus_server_endpoint(a.bus)), 0);
+	zmq_send(dealer, "\x42\x00", 2, ZMQ_DONTWAIT); /* a ping */
+	turn(300);
+	assert_int_equal(a.pings, 0);
+	zmq_close(dealer);
+	zmq_ctx_term(context);
+	bus_server_free(&a.bus);
+}
+
+static void
+test_curve_ping(void **state)
+{
+	struct fake_broker a;
+	struct bus_keys keys;
+	void *context = zmq_ctx_new(), *dealer = zmq_socket(context, ZMQ_DEALER);
+	int linger = 0;
+
+	(void)state;
+	setenv("STAGEPOST_CLUSTER_KEY", "a key of the whole cluster", 1);
+	start(&a, "a");
+	bus_keys_from_env(&keys, NULL);
+	unsetenv("STAGEPOST_CLUSTER_KEY");
+	bus_keys_arm_client(&keys, dealer);
+	zmq_setsockopt(dealer, ZMQ_LINGER, &linger, sizeof(linger));
+	assert_int_equal(zmq_connect(dealer, bus_server_endpoint(a.bus)), 0);
+	zmq_send(dealer, "\x42\x00", 2, ZMQ_DONTWAIT);
+	wait_until(a.pings == 1, 2000);
+	zmq_close(dealer);
+	zmq_ctx_term(context);
+	bus_server_free(&a.bus);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(test_hand_over),	TEST(test_shard_moves), TEST(test_peers_come_and_go),
+		TEST(test_flood),	TEST(test_garbage),	cmocka_unit_test(test_keys),
+		TEST(test_curve),	TEST(test_wrong_client_key), TEST(test_curve_ping),
+#undef TEST
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,373 @@
+/* The resolver against a small name server of the test's own, on loopback. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include <event2/event.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+#include "lib/dns/dns.h"
+#include "lib/dns/message.h"
+
+/* ---- The name server: one zone as a table ---- */
+struct zone_row {
+	const char *name;
+	uint16_t type;
+	uint16_t preference;
+	const char *data; /* address, host or text */
+};
+
+static const struct zone_row zone[] = {
+	{"example.test", DNS_MX, 20, "mx2.example.test"},
+	{"example.test", DNS_MX, 10, "MX1.example.test"},
+	{"mx1.example.test", DNS_A, 0, "192.0.2.1"},
+	{"mx1.example.test", DNS_A, 0, "192.0.2.2"},
+	{"mx1.example.test", DNS_AAAA, 0, "2001:db8::1"},
+	{"null.test", DNS_MX, 0, ""},
+	{"text.test", DNS_TXT, 0, "v=STSv1; id=1"},
+	{"alias.test", DNS_CNAME, 0, "mx1.example.test"},
+	{"only4.test", DNS_A, 0, "192.0.2.4"},
+	{"servfail4.test", DNS_AAAA, 0, "2001:db8::4"},
+	{NULL, 0, 0, NULL},
+};
+
+struct server {
+	int fd;
+	unsigned asked; /* questions so far */
+	struct event *event;
+};
+
+static void
+add_u16(struct buf *b, unsigned v)
+{
+	buf_add_byte(b, (char)(v >> 8));
+	buf_add_byte(b, (char)v);
+}
+
+static void
+add_name(struct buf *b, const char *name)
+{
+	struct str rest = str_c(name), label;
+
+	while (str_next_word(&rest, ".", &label)) {
+		buf_add_byte(b, (char)label.len);
+		buf_add_str(b, label);
+	}
+	buf_add_byte(b, 0);
+}
+
+static void
+add_rdata(struct buf *b, const struct zone_row *row)
+{
+	struct buf rdata = BUF_EMPTY;
+	struct ip ip;
+
+	switch (row->type) {
+	case DNS_MX:
+		add_u16(&rdata, row->preference);
+		add_name(&rdata, row->data);
+		break;
+	case DNS_CNAME:
+		add_name(&rdata, row->data);
+		break;
+	case DNS_TXT:
+		buf_add_byte(&rdata, 3);
+		buf_add(&rdata, row->data, 3);
+		buf_add_byte(&rdata, (char)(strlen(row->data) - 3));
+		buf_add_c(&rdata, row->data + 3);
+		break;
+	default:
+		assert_true(ip_parse(str_c(row->data), &ip));
+		buf_add(&rdata, ip.bytes, ip.family == 4 ? 4 : 16);
+	}
+	add_u16(b, (unsigned)rdata.len);
+	buf_add_str(b, buf_str(&rdata));
+	buf_fini(&rdata);
+}
+
+static unsigned
+add_matching(struct buf *b, const char *name, unsigned type, bool *exists)
+{
+	unsigned count = 0;
+
+	for (const struct zone_row *row = zone; row->name != NULL; row++) {
+		if (!str_eq_ci(str_c(row->name), str_c(name)))
+			continue;
+		*exists = true;
+		if (row->type != type && row->type != DNS_CNAME)
+			continue;
+		add_name(b, row->name);
+		add_u16(b, row->type);
+		add_u16(b, 1);
+		add_u16(b, 0);
+		add_u16(b, 3600);
+		add_rdata(b, row);
+		count++;
+		if (row->type == DNS_CNAME)
+			count += add_matching(b, row->data, type, exists);
+	}
+	return count;
+}
+
+static void
+on_question(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *s = arg;
+	unsigned char q[1500];
+	struct sockaddr_storage from;
+	socklen_t from_len = sizeof(from);
+	ssize_t n = recvfrom(fd, q, sizeof(q), 0, (struct sockaddr *)&from, &from_len);
+	struct buf name = BUF_EMPTY, rr = BUF_EMPTY, out = BUF_EMPTY;
+	size_t at = 12;
+	unsigned type, count, rcode;
+	bool exists = false;
+
+	(void)what;
+	assert_true(n > 17);
+	while (q[at] != 0) {
+		if (name.len > 0)
+			buf_add_byte(&name, '.');
+		buf_add(&name, q + at + 1, q[at]);
+		at += 1u + q[at];
+	}
+	type = (unsigned)q[at + 1] << 8 | q[at + 2];
+	s->asked++;
+	count = add_matching(&rr, name.data != NULL ? name.data : "", type, &exists);
+	rcode = exists ? 0 : 3;
+	if (name.data != NULL && strcmp(name.data, "broken.test") == 0)
+		rcode = 2;
+	if (name.data != NULL && strcmp(name.data, "servfail4.test") == 0 && type == DNS_A)
+		rcode = 2;
+	buf_add(&out, q, 2);
+	add_u16(&out, 0x8580 | rcode);
+	add_u16(&out, 1);
+	add_u16(&out, count);
+	add_u16(&out, 0);
+	add_u16(&out, 0);
+	buf_add(&out, q + 12, at + 5 - 12);
+	buf_add_str(&out, buf_str(&rr));
+	assert_true(sendto(fd, out.data, out.len, 0, (struct sockaddr *)&from, from_len) == (ssize_t)out.len);
+	buf_fini(&name);
+	buf_fini(&rr);
+	buf_fini(&out);
+}
+
+/* ---- Asking ---- */
+struct fixture {
+	struct event_base *base;
+	struct server server;
+	struct dns *dns;
+	/* the last answer, in words */
+	char text[1000];
+	unsigned answers;
+};
+
+static int
+setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(sin);
+	char resolver[40];
+	struct err err;
+
+	f->base = event_base_new();
+	f->server.fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	assert_return_code(bind(f->server.fd, (struct sockaddr *)&sin, len), 0);
+	assert_return_code(getsockname(f->server.fd, (struct sockaddr *)&sin, &len), 0);
+	f->server.event = event_new(f->base, f->server.fd, EV_READ | EV_PERSIST, on_question, &f->server);
+	event_add(f->server.event, NULL);
+	snprintf(resolver, sizeof(resolver), "127.0.0.1@%u", ntohs(sin.sin_port));
+	f->dns = dns_new(f->base, resolver, &err);
+	assert_non_null(f->dns);
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	dns_free(&f->dns);
+	assert_null(f->dns);
+	event_free(f->server.event);
+	close(f->server.fd);
+	event_base_free(f->base);
+	free(f);
+	return 0;
+}
+
+static void
+on_answer(void *arg, const struct dns_answer *a, const struct err *err)
+{
+	struct fixture *f = arg;
+	struct buf b = BUF_EMPTY;
+	char text[IP_TEXT_MAX];
+
+	f->answers++;
+	if (err != NULL) {
+		assert_null(a);
+		buf_printf(&b, "error %s", err_code_name(err->code));
+	} else {
+		buf_printf(&b, "exists=%d", a->exists);
+		for (unsigned i = 0; i < a->mx_count; i++)
+			buf_printf(&b, " %u:%.*s", a->mx[i].preference, STR_ARG(a->mx[i].host));
+		for (unsigned i = 0; i < a->ip_count; i++) {
+			ip_text(&a->ips[i], text);
+			buf_printf(&b, " %s", text);
+		}
+		for (unsigned i = 0; i < a->text_count; i++)
+			buf_printf(&b, " '%.*s'", STR_ARG(a->texts[i]));
+		if (a->canonical.len > 0)
+			buf_printf(&b, " canonical=%.*s", STR_ARG(a->canonical));
+	}
+	str_copy(buf_str(&b), f->text, sizeof(f->text));
+	buf_fini(&b);
+	event_base_loopbreak(f->base);
+}
+
+enum question { ASK_MX, ASK_IPS, ASK_4, ASK_TXT };
+
+static const char *
+ask(struct fixture *f, enum question what, const char *name)
+{
+	unsigned before = f->answers;
+	struct str s = str_c(name);
+
+	switch (what) {
+	case ASK_MX:
+		dns_query_mx(f->dns, s, on_answer, f);
+		break;
+	case ASK_TXT:
+		dns_query_txt(f->dns, s, on_answer, f);
+		break;
+	default:
+		dns_query_ips(f->dns, s, true, what == ASK_IPS, on_answer, f);
+	}
+	assert_int_equal(f->answers, before); /* never from within the call */
+	event_base_dispatch(f->base);
+	assert_int_equal(f->answers, before + 1);
+	return f->text;
+}
+
+static void
+test_answers(void **state)
+{
+	static const struct {
+		enum question what;
+		const char *name, *answer;
+	} rows[] = {
+		{ASK_MX, "example.test", "exists=1 10:mx1.example.test 20:mx2.example.test"},
+		{ASK_MX, "EXAMPLE.test", "exists=1 10:mx1.example.test 20:mx2.example.test"},
+		{ASK_MX, "null.test", "exists=1 0:"},
+		{ASK_MX, "mx1.example.test", "exists=1"},
+		{ASK_MX, "missing.test", "exists=0"},
+		{ASK_MX, "broken.test", "error unavailable"},
+		{ASK_IPS, "only4.test", "exists=1 192.0.2.4"},
+		{ASK_4, "only4.test", "exists=1 192.0.2.4"},
+		{ASK_IPS, "missing.test", "exists=0"},
+		{ASK_IPS, "broken.test", "error unavailable"},
+		{ASK_IPS, "servfail4.test", "exists=1 2001:db8::4"},
+		{ASK_TXT, "text.test", "exists=1 'v=STSv1; id=1'"},
+		{ASK_MX, "", "exists=0"},
+		{ASK_MX, "a..b", "exists=0"},
+		{ASK_4, "localhost", "exists=1 127.0.0.1"},
+	};
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_string_equal(ask(*state, rows[i].what, rows[i].name), rows[i].answer);
+}
+
+static void
+test_both_families_and_alias(void **state)
+{
+	const char *text = ask(*state, ASK_IPS, "mx1.example.test");
+
+	/* IPv6 first, the two IPv4 in any order */
+	assert_true(strcmp(text, "exists=1 2001:db8::1 192.0.2.1 192.0.2.2") == 0 ||
+		    strcmp(text, "exists=1 2001:db8::1 192.0.2.2 192.0.2.1") == 0);
+	text = ask(*state, ASK_IPS, "alias.test");
+	assert_non_null(strstr(text, "2001:db8::1"));
+	assert_non_null(strstr(text, "canonical=mx1.example.test"));
+}
+
+static void
+test_caching(void **state)
+{
+	struct fixture *f = *state;
+
+	ask(f, ASK_4, "only4.test");
+	ask(f, ASK_4, "only4.test");
+	assert_int_equal(f->server.asked, 1);
+	dns_set_caching(f->dns, false);
+	ask(f, ASK_4, "only4.test");
+	ask(f, ASK_4, "only4.test");
+	assert_int_equal(f->server.asked, 3);
+	dns_set_caching(f->dns, true);
+	ask(f, ASK_4, "only4.test");
+	assert_int_equal(f->server.asked, 3);
+}
+
+static void
+test_cancel(void **state)
+{
+	struct fixture *f = *state;
+	struct dns_query *q = dns_query_ips(f->dns, STR("mx1.example.test"), true, true, on_answer, f);
+
+	dns_cancel(&q);
+	assert_null(q);
+	ask(f, ASK_4, "only4.test");
+	assert_int_equal(f->answers, 1);
+	/* one under way when the resolver goes */
+	dns_query_mx(f->dns, STR("example.test"), on_answer, f);
+}
+
+/* ---- Malformed messages ---- */
+static void
+test_malformed(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+		int rc;
+	} rows[] = {
+		{"", 0, -1},
+		{"\0\1\x81\x80\0\0\0\0\0\0\0\0", 12, 0},
+		{"\0\1\x81\x80\0\0\0\1\0\0\0\0", 12, -1},
+		/* a name that points to itself */
+		{"\0\1\x81\x80\0\0\0\1\0\0\0\0\xc0\x0c\0\1\0\1\0\0\0\0\0\4\1\2\3\4", 28, -1},
+		{"\0\1\x81\x80\0\0\0\1\0\0\0\0\0\0\1\0\1\0\0\0\0\0\4\1\2\3\4", 27, 0},
+		{"\0\1\x81\x80\0\0\0\1\0\0\0\0\0\0\1\0\1\0\0\0\0\0\3\1\2\3\4", 27, -1}, /* A of 3 bytes */
+		{"\0\1\x81\x82\0\0\0\0\0\0\0\0", 12, -1},			       /* SERVFAIL */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct dns_answer a;
+		struct arena arena;
+		struct err err;
+
+		arena_init(&arena);
+		assert_int_equal(dns_message_read(str_of(rows[i].bytes, rows[i].len), DNS_A, &arena, &a, &err), rows[i].rc);
+		arena_fini(&arena);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_both_families_and_alias, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_caching, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
+		cmocka_unit_test(test_malformed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,918 @@
+/* The broker as its peers see it: a frontend that hands over, workers that do
+ * as each test says, brokers that come, go and die. */
+#include "spool-broker/broker.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/bus/client.h"
+#include "lib/bus/frame.h"
+#include "lib/spool/id.h"
+#include "tests/unit/redis_fixture.h"
+
+enum { SHARDS = 8, JOBS_MAX = 20000 };
+
+static struct redis_fixture server;
+static struct event_base *base;
+static struct redis *redis;
+static struct tracking *tracking;
+static struct broker *brokers[3];
+static struct bus_client *frontend;
+
+/* A job that a worker was given. */
+struct given {
+	struct fake_worker *worker;
+	struct bus_peer *peer;
+	struct arena arena;
+	Stagepost__Job *job;
+	bool ended;
+};
+static struct given given[JOBS_MAX];
+static unsigned given_count;
+
+struct fake_worker {
+	struct bus_client *bus;
+	char name[32];
+	bool obliging; /* delivers all at once */
+	unsigned slots;
+};
+static struct fake_worker workers[2];
+
+static void
+turn(int ms)
+{
+	bool never = false;
+	redis_fixture_wait(base, &never, ms);
+}
+
+#define wait_until(condition, ms)                                                                  \
+	do {                                                                                       \
+		for (int64_t until = clock_monotonic_ms() + (ms); !(condition) && clock_monotonic_ms() < until;) \
+			turn(5);                                                                   \
+		assert_true(condition);                                                            \
+	} while (0)
+
+/* ---- Fake workers ---- */
+static void
+end_job(struct given *g, Stagepost__RecipientResult__Outcome outcome, const char *code)
+{
+	Stagepost__JobDone done = STAGEPOST__JOB_DONE__INIT;
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	size_t count = g->job->n_recipients;
+	Stagepost__RecipientResult *results = arena_array(&g->arena, Stagepost__RecipientResult, count);
+
+	done.results = arena_array(&g->arena, Stagepost__RecipientResult *, count);
+	done.n_results = count;
+	done.job = g->job->job;
+	for (size_t i = 0; i < count; i++) {
+		stagepost__recipient_result__init(&results[i]);
+		results[i].recipient = g->job->recipients[i];
+		results[i].outcome = outcome;
+		results[i].code = arena_strdup(&g->arena, code);
+		results[i].text = arena_strdup(&g->arena, "as the test says");
+		results[i].reference_passed = g->job->pass_reference && outcome == STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED;
+		done.results[i] = &results[i];
+	}
+	frame.body_case = STAGEPOST__FRAME__BODY_JOB_DONE;
+	frame.job_done = &done;
+	g->ended = true;
+	assert_int_equal(bus_send(g->worker->bus, g->peer, &frame, NULL), 0);
+}
+
+static void
+deliver(struct given *g)
+{
+	end_job(g, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED, "2.0.0");
+}
+
+static void
+on_frame(void *arg, struct bus_peer *p, const Stagepost__Frame *frame)
+{
+	struct fake_worker *w = arg;
+	struct buf packed = BUF_EMPTY;
+	struct given *g;
+
+	if (frame->body_case != STAGEPOST__FRAME__BODY_JOB)
+		return;
+	assert_true(given_count < JOBS_MAX);
+	g = &given[given_count++];
+	*g = (struct given){.worker = w, .peer = p};
+	arena_init(&g->arena);
+	bus_message_pack(&frame->job->base, &packed);
+	g->job = bus_message_unpack(&stagepost__job__descriptor, buf_str(&packed), &g->arena);
+	buf_fini(&packed);
+	if (w->obliging)
+		deliver(g);
+}
+
+static void
+say_hello(struct fake_worker *w, struct bus_peer *p)
+{
+	Stagepost__WorkerHello hello = STAGEPOST__WORKER_HELLO__INIT;
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	Stagepost__Credit credits[3], *list[3];
+
+	for (int i = 0; i < 3; i++) {
+		stagepost__credit__init(&credits[i]);
+		credits[i].kind = (Stagepost__JobKind)i;
+		credits[i].slots = w->slots;
+		list[i] = &credits[i];
+	}
+	hello.worker = w->name;
+	hello.slots = list;
+	hello.n_slots = 3;
+	frame.body_case = STAGEPOST__FRAME__BODY_WORKER_HELLO;
+	frame.worker_hello = &hello;
+	bus_send(w->bus, p, &frame, NULL);
+}
+
+static void
+on_peer(void *arg, struct bus_peer *p)
+{
+	say_hello(arg, p);
+}
+
+static void
+start_worker(unsigned i, unsigned slots)
+{
+	static const struct bus_events events = {.on_peer = on_peer, .on_frame = on_frame};
+	struct fake_worker *w = &workers[i];
+
+	*w = (struct fake_worker){.slots = slots};
+	snprintf(w->name, sizeof(w->name), "worker-%u", i);
+	w->bus = bus_client_new(base, redis, tracking, w->name, NULL);
+	bus_client_watch(w->bus, &events, w);
+}
+
+/* ---- Brokers ---- */
+static void
+start_broker(unsigned i)
+{
+	static const char *const ids[] = {"broker-0", "broker-1", "broker-2"};
+	struct err err;
+
+	brokers[i] = broker_new(&(struct broker_config){.base = base,
+							.redis = redis,
+							.tracking = tracking,
+							.id = ids[i],
+							.listen = "tcp://127.0.0.1:*",
+							.shards = SHARDS},
+				&err);
+	assert_non_null(brokers[i]);
+}
+
+static double
+status_number(unsigned i, const char *group, const char *name)
+{
+	cJSON *status = cJSON_CreateObject();
+	double value;
+
+	broker_status(brokers[i], status);
+	value = cJSON_GetNumberValue(cJSON_GetObjectItem(group != NULL ? cJSON_GetObjectItem(status, group) : status, name));
+	cJSON_Delete(status);
+	return value;
+}
+
+static unsigned
+owned(unsigned i)
+{
+	cJSON *status = cJSON_CreateObject();
+	unsigned count;
+
+	if (brokers[i] == NULL) {
+		cJSON_Delete(status);
+		return 0;
+	}
+	broker_status(brokers[i], status);
+	count = (unsigned)cJSON_GetArraySize(cJSON_GetObjectItem(status, "shards"));
+	cJSON_Delete(status);
+	return count;
+}
+
+/* ---- Hand-overs ---- */
+struct handed {
+	volatile bool done;
+	enum err_code code;
+	char id[SPOOL_ID_MAX];
+	int64_t age_ms;	 /* it was received so long ago */
+	uint32_t notify; /* of all recipients */
+};
+
+static void
+on_handed(void *arg, const struct err *err)
+{
+	struct handed *h = arg;
+	h->code = err != NULL ? err->code : ERR_NONE;
+	h->done = true;
+}
+
+/* recipients: words; local ones are at "here". */
+static void
+fill_envelope(struct arena *arena, Stagepost__Envelope *e, const char *id, const char *from, const char *recipients)
+{
+	struct str rest = str_c(recipients), word;
+
+	stagepost__envelope__init(e);
+	e->id = arena_strdup(arena, id);
+	e->reverse_path = arena_strdup(arena, from);
+	e->frontend = arena_strdup(arena, "frontend-0");
+	e->received_ms = (uint64_t)clock_unix_ms();
+	e->body = arena_new(arena, Stagepost__Blob);
+	stagepost__blob__init(e->body);
+	e->body->pack = 1;
+	e->body->length = 100;
+	e->recipients = arena_array(arena, Stagepost__Recipient *, 100);
+	while (str_next_word(&rest, " ", &word)) {
+		Stagepost__Recipient *r = arena_new(arena, Stagepost__Recipient);
+		stagepost__recipient__init(r);
+		r->address = arena_dup(arena, word.p, word.len);
+		r->local = str_ends_ci(word, STR("@here"));
+		e->recipients[e->n_recipients++] = r;
+	}
+}
+
+static void
+start_hand_over(struct handed *h, const char *from, const char *recipients)
+{
+	struct arena arena;
+	Stagepost__Envelope e;
+
+	arena_init(&arena);
+	if (h->id[0] == '\0') {
+		int shard = bus_client_pick_shard(frontend);
+		assert_true(shard >= 0 && shard < SHARDS);
+		spool_id_new((unsigned)shard, h->id);
+	}
+	fill_envelope(&arena, &e, h->id, from, recipients);
+	e.received_ms -= (uint64_t)h->age_ms;
+	for (size_t i = 0; i < e.n_recipients; i++)
+		e.recipients[i]->notify = h->notify;
+	h->done = false;
+	bus_hand_over(frontend, &e, 10000, on_handed, h);
+	assert_false(h->done);
+	arena_fini(&arena);
+}
+
+static void
+hand_over(struct handed *h, const char *from, const char *recipients)
+{
+	start_hand_over(h, from, recipients);
+	wait_until(h->done, 11000);
+	assert_int_equal(h->code, ERR_NONE);
+}
+
+/* ---- What the spool has ---- */
+struct found {
+	volatile bool done;
+	enum err_code code;
+	struct arena arena;
+	Stagepost__Envelope *envelope;
+	Stagepost__MessageState *state;
+	Stagepost__Trace *trace;
+};
+
+static void
+on_found(void *arg, const struct spool_entry *entry, const struct err *err)
+{
+	struct found *f = arg;
+
+	f->code = err != NULL ? err->code : ERR_NONE;
+	if (entry != NULL && entry->envelope.len != 0)
+		f->envelope = bus_message_unpack(&stagepost__envelope__descriptor, entry->envelope, &f->arena);
+	if (entry != NULL && entry->state.len != 0)
+		f->state = bus_message_unpack(&stagepost__message_state__descriptor, entry->state, &f->arena);
+	if (entry != NULL && entry->trace.len != 0)
+		f->trace = bus_message_unpack(&stagepost__trace__descriptor, entry->trace, &f->arena);
+	f->done = true;
+}
+
+static struct found
+find(const char *id)
+{
+	struct found f = {.done = false};
+
+	arena_init(&f.arena);
+	spool_find(redis, str_c(id), on_found, &f);
+	wait_until(f.done, 5000);
+	return f;
+}
+
+static bool
+is_finished(const char *id)
+{
+	struct found f = find(id);
+	bool finished = f.trace != NULL && f.envelope == NULL;
+	arena_fini(&f.arena);
+	return finished;
+}
+
+static bool
+has_state(const char *id)
+{
+	struct found f = find(id);
+	bool has = f.state != NULL;
+	arena_fini(&f.arena);
+	return has;
+}
+
+/* ---- Orders ---- */
+static char order_text[200];
+static bool order_done, order_answered;
+
+static void
+on_order_frame(void *arg, struct bus_peer *p, const Stagepost__Frame *frame)
+{
+	(void)arg, (void)p;
+	if (frame->body_case != STAGEPOST__FRAME__BODY_QUEUE_ORDER_REPLY)
+		return;
+	order_answered = true;
+	order_done = frame->queue_order_reply->done;
+	str_copy(str_c(frame->queue_order_reply->text), order_text, sizeof(order_text));
+}
+
+static bool
+order(const char *verb, const char *id)
+{
+	Stagepost__QueueOrder body = STAGEPOST__QUEUE_ORDER__INIT;
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	unsigned shard;
+
+	assert_true(spool_id_parse(str_c(id), &shard, NULL));
+	body.verb = (char *)(uintptr_t)verb;
+	body.id = (char *)(uintptr_t)id;
+	frame.request = 7;
+	frame.body_case = STAGEPOST__FRAME__BODY_QUEUE_ORDER;
+	frame.queue_order = &body;
+	order_answered = false;
+	assert_int_equal(bus_send(frontend, bus_client_owner(frontend, shard), &frame, NULL), 0);
+	wait_until(order_answered, 5000);
+	return order_done;
+}
+
+/* ---- Fixture ---- */
+static int
+setup(void **state)
+{
+	static const struct bus_events events = {.on_frame = on_order_frame};
+
+	(void)state;
+	setenv("STAGEPOST_LOG_LEVEL", "error", 0);
+	log_init("test");
+	if (!redis_fixture_start(&server, true))
+		return -1;
+	base = event_base_new();
+	redis = redis_new(base, server.url, NULL);
+	tracking = tracking_new(base, server.url, NULL);
+	wait_until(redis_is_connected(redis), 5000);
+	given_count = 0;
+	start_broker(0);
+	frontend = bus_client_new(base, redis, tracking, "frontend-0", NULL);
+	bus_client_watch(frontend, &events, NULL);
+	start_worker(0, 10);
+	wait_until(bus_client_is_ready(frontend) && owned(0) == SHARDS, 5000);
+	wait_until(bus_client_owner(workers[0].bus, 0) != NULL, 5000);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	bus_client_free(&frontend);
+	for (unsigned i = 0; i < 2; i++)
+		bus_client_free(&workers[i].bus);
+	for (unsigned i = 0; i < 3; i++)
+		broker_free(&brokers[i]);
+	tracking_free(&tracking);
+	redis_free(&redis);
+	event_base_free(base);
+	redis_fixture_stop(&server);
+	for (unsigned i = 0; i < given_count; i++)
+		arena_fini(&given[i].arena);
+	return 0;
+}
+
+/* ---- Tests ---- */
+static void
+test_local_delivery(void **state)
+{
+	struct handed h = {.id = ""};
+	struct found f;
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "bob@here");
+	wait_until(given_count == 1, 5000);
+	assert_int_equal(given[0].job->kind, STAGEPOST__JOB_KIND__LOCAL);
+	assert_string_equal(given[0].job->envelope->id, h.id);
+	assert_int_equal(given[0].job->n_recipients, 1);
+	assert_true(given[0].job->pass_reference);
+	assert_false(given[0].job->recheck);
+	assert_int_equal(given[0].job->attempt, 1);
+	assert_int_equal(given[0].job->lease_ms, 30000);
+	assert_false(has_state(h.id)); /* nothing to save yet */
+	deliver(&given[0]);
+	wait_until(is_finished(h.id), 5000);
+	f = find(h.id);
+	assert_int_equal(f.trace->state->status[0]->state, STAGEPOST__RECIPIENT_STATE__DELIVERED);
+	assert_string_equal(f.trace->state->events[0]->kind, "accepted");
+	assert_string_equal(f.trace->state->events[1]->kind, "filed");
+	assert_string_equal(f.trace->state->events[1]->host, "worker-0");
+	arena_fini(&f.arena);
+	assert_int_equal(status_number(0, "queue", "messages"), 0);
+	/* A resend that comes late is answered, and delivers nothing. */
+	hand_over(&h, "a@sender.test", "bob@here");
+	turn(100);
+	assert_int_equal(given_count, 1);
+}
+
+static void
+test_resend_while_queued(void **state)
+{
+	struct handed h = {.id = ""};
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "bob@here");
+	hand_over(&h, "a@sender.test", "bob@here");
+	wait_until(given_count == 1, 5000);
+	turn(100);
+	assert_int_equal(given_count, 1);
+	assert_int_equal(status_number(0, "queue", "messages"), 1);
+}
+
+static void
+test_parts_by_destination(void **state)
+{
+	struct handed h = {.id = ""};
+	unsigned local = 0, x = 0, y = 0;
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "bob@here one@x.test two@y.test alice@here three@x.test");
+	wait_until(given_count == 3, 5000);
+	for (unsigned i = 0; i < 3; i++) {
+		const Stagepost__Job *job = given[i].job;
+		assert_false(job->pass_reference);
+		assert_int_equal(job->envelope->n_recipients, 5);
+		local += job->kind == STAGEPOST__JOB_KIND__LOCAL && job->n_recipients == 2;
+		x += strcmp(job->destination, "x.test") == 0 && job->n_recipients == 2 && job->recipients[1] == 4;
+		y += strcmp(job->destination, "y.test") == 0 && job->n_recipients == 1;
+		deliver(&given[i]);
+	}
+	assert_int_equal(local + x + y, 3);
+	wait_until(is_finished(h.id), 5000);
+}
+
+static void
+test_retry(void **state)
+{
+	struct handed h = {.id = ""};
+	struct found f;
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "one@x.test");
+	wait_until(given_count == 1, 5000);
+	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
+	wait_until(has_state(h.id), 5000);
+	f = find(h.id);
+	assert_int_equal(f.state->status[0]->state, STAGEPOST__RECIPIENT_STATE__QUEUED);
+	assert_int_equal(f.state->status[0]->attempts, 1);
+	assert_string_equal(f.state->status[0]->last_code, "4.2.1");
+	assert_true((int64_t)f.state->status[0]->next_try_ms > clock_unix_ms() + 200000);
+	arena_fini(&f.arena);
+	assert_int_equal(status_number(0, "queue", "deferred"), 1);
+	assert_true(order("retry", h.id));
+	wait_until(given_count == 2, 5000);
+	assert_int_equal(given[1].job->attempt, 2);
+	assert_false(given[1].job->recheck);
+	deliver(&given[1]);
+	wait_until(is_finished(h.id), 5000);
+	f = find(h.id);
+	assert_int_equal(f.trace->state->n_events, 3);
+	assert_string_equal(f.trace->state->events[1]->kind, "deferred");
+	assert_string_equal(f.trace->state->events[2]->kind, "sent");
+	arena_fini(&f.arena);
+}
+
+static void
+test_failure_report(void **state)
+{
+	struct handed h = {.id = ""}, dsn = {.id = ""};
+	char report[SPOOL_ID_MAX];
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "one@x.test two@x.test");
+	wait_until(given_count == 1, 5000);
+	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED, "5.1.1");
+	wait_until(given_count == 2, 5000);
+	assert_int_equal(given[1].job->kind, STAGEPOST__JOB_KIND__REPORT);
+	assert_int_equal(given[1].job->report, STAGEPOST__JOB__REPORT__FAILURE);
+	assert_int_equal(given[1].job->n_recipients, 2);
+	assert_string_equal(given[1].job->state->status[0]->last_code, "5.1.1");
+	assert_true(spool_id_parse(str_c(given[1].job->report_id), NULL, NULL));
+	str_copy(str_c(given[1].job->report_id), report, sizeof(report));
+	/* It cannot be handed over now: the same again later. */
+	end_job(&given[1], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0");
+	turn(50);
+	assert_true(order("retry", h.id));
+	wait_until(given_count == 3, 5000);
+	assert_string_equal(given[2].job->report_id, report);
+	deliver(&given[2]);
+	wait_until(is_finished(h.id), 5000);
+	/* The report itself fails: nobody is told. */
+	hand_over(&dsn, "", "a@sender.test");
+	wait_until(given_count == 4, 5000);
+	end_job(&given[3], STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED, "5.1.1");
+	wait_until(is_finished(dsn.id), 5000);
+	assert_int_equal(given_count, 4);
+}
+
+enum { HOUR_IN_MS = 3600 * 1000, NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4 };
+
+static void
+test_notify(void **state)
+{
+	struct handed never = {.notify = NOTIFY_NEVER}, success = {.notify = NOTIFY_SUCCESS};
+
+	(void)state;
+	hand_over(&never, "a@sender.test", "one@x.test");
+	wait_until(given_count == 1, 5000);
+	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED, "5.1.1");
+	wait_until(is_finished(never.id), 5000);
+	hand_over(&success, "a@sender.test", "bob@here");
+	wait_until(given_count == 2, 5000);
+	assert_false(given[1].job->pass_reference); /* the report still needs the body */
+	deliver(&given[1]);
+	wait_until(given_count == 3, 5000);
+	assert_int_equal(given[2].job->report, STAGEPOST__JOB__REPORT__SUCCESS);
+	deliver(&given[2]);
+	wait_until(is_finished(success.id), 5000);
+	/* A server that knows DSN reports itself; one that does not leaves it to us. */
+	success = (struct handed){.notify = NOTIFY_SUCCESS};
+	hand_over(&success, "a@sender.test", "one@x.test");
+	wait_until(given_count == 4, 5000);
+	deliver(&given[3]);
+	wait_until(is_finished(success.id), 5000);
+	success = (struct handed){.notify = NOTIFY_SUCCESS};
+	hand_over(&success, "a@sender.test", "one@x.test");
+	wait_until(given_count == 5, 5000);
+	end_job(&given[4], STAGEPOST__RECIPIENT_RESULT__OUTCOME__RELAYED, "2.0.0");
+	wait_until(given_count == 6, 5000);
+	assert_true(given[5].job->state->status[0]->relayed);
+	deliver(&given[5]);
+	wait_until(is_finished(success.id), 5000);
+}
+
+static void
+test_delay_and_expiry(void **state)
+{
+	struct handed late = {.age_ms = 5 * HOUR_IN_MS}, old = {.age_ms = 6 * 24 * (int64_t)HOUR_IN_MS};
+
+	(void)state;
+	hand_over(&late, "a@sender.test", "one@x.test");
+	wait_until(given_count == 1, 5000);
+	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
+	wait_until(given_count == 2, 5000);
+	assert_int_equal(given[1].job->report, STAGEPOST__JOB__REPORT__DELAY);
+	deliver(&given[1]);
+	wait_until(status_number(0, "queue", "active") == 0, 5000);
+	assert_true(order("retry", late.id));
+	wait_until(given_count == 3, 5000);
+	end_job(&given[2], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
+	turn(1500);
+	assert_int_equal(given_count, 3); /* told once */
+	hand_over(&old, "a@sender.test", "one@x.test");
+	wait_until(given_count == 4, 5000);
+	end_job(&given[3], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
+	wait_until(given_count == 5, 5000);
+	assert_int_equal(given[4].job->report, STAGEPOST__JOB__REPORT__FAILURE);
+	assert_string_equal(given[4].job->state->status[0]->last_code, "5.4.7");
+	deliver(&given[4]);
+	wait_until(is_finished(old.id), 5000);
+}
+
+/* It waits for nobody's slot, and still expires. */
+static void
+test_expiry_without_a_worker(void **state)
+{
+	struct handed old = {.age_ms = 6 * 24 * (int64_t)HOUR_IN_MS};
+
+	(void)state;
+	workers[0].slots = 0;
+	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
+	turn(50);
+	hand_over(&old, "", "one@x.test");
+	wait_until(is_finished(old.id), 5000);
+	assert_int_equal(given_count, 0);
+}
+
+static void
+test_expansion(void **state)
+{
+	struct handed h = {.id = ""};
+	Stagepost__JobDone done = STAGEPOST__JOB_DONE__INIT;
+	Stagepost__RecipientResult result = STAGEPOST__RECIPIENT_RESULT__INIT, *results[1] = {&result};
+	Stagepost__Recipient added[2], *list[2] = {&added[0], &added[1]};
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	char far[] = "far@x.test";
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "list@here");
+	wait_until(given_count == 1, 5000);
+	for (unsigned i = 0; i < 2; i++) {
+		stagepost__recipient__init(&added[i]);
+		added[i].address = far; /* the second is there already by then */
+	}
+	result.outcome = STAGEPOST__RECIPIENT_RESULT__OUTCOME__EXPANDED;
+	result.new_recipients = list;
+	result.n_new_recipients = 2;
+	done.job = given[0].job->job;
+	done.results = results;
+	done.n_results = 1;
+	frame.body_case = STAGEPOST__FRAME__BODY_JOB_DONE;
+	frame.job_done = &done;
+	assert_int_equal(bus_send(workers[0].bus, given[0].peer, &frame, NULL), 0);
+	wait_until(given_count == 2, 5000);
+	assert_true(has_state(h.id)); /* saved before it is tried */
+	assert_string_equal(given[1].job->destination, "x.test");
+	assert_int_equal(given[1].job->recipients[0], 1);
+	assert_int_equal(given[1].job->envelope->n_recipients, 2);
+	assert_string_equal(given[1].job->envelope->recipients[1]->address, "far@x.test");
+	deliver(&given[1]);
+	wait_until(is_finished(h.id), 5000);
+}
+
+static void
+test_hold_release_delete(void **state)
+{
+	struct handed h = {.id = ""};
+	struct found f;
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "one@x.test");
+	wait_until(given_count == 1, 5000);
+	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
+	wait_until(has_state(h.id), 5000);
+	assert_false(order("release", h.id));
+	assert_true(order("hold", h.id));
+	assert_false(order("retry", h.id));
+	assert_int_equal(status_number(0, "queue", "held"), 1);
+	assert_true(order("release", h.id));
+	wait_until(given_count == 2, 5000);
+	assert_true(order("delete", h.id));
+	assert_string_equal(order_text, "deleted, but for what is being delivered now");
+	end_job(&given[1], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
+	wait_until(is_finished(h.id), 5000);
+	f = find(h.id);
+	assert_string_equal(f.trace->state->events[f.trace->state->n_events - 1]->kind, "deleted");
+	arena_fini(&f.arena);
+	turn(50);
+	assert_int_equal(given_count, 2); /* no report */
+	assert_false(order("retry", h.id));
+	assert_false(order("dance", h.id));
+}
+
+static void
+test_worker_comes_back(void **state)
+{
+	struct handed h = {.id = ""};
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "bob@here");
+	wait_until(given_count == 1, 5000);
+	bus_client_free(&workers[0].bus);
+	start_worker(0, 10);
+	wait_until(given_count == 2, 5000);
+	assert_true(given[1].job->recheck);
+	assert_string_equal(given[1].job->envelope->id, h.id);
+	deliver(&given[1]);
+	wait_until(is_finished(h.id), 5000);
+}
+
+static void
+test_silent_worker(void **state)
+{
+	struct handed h = {.id = ""};
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "bob@here");
+	wait_until(given_count == 1, 5000);
+	bus_client_free(&workers[0].bus);
+	start_worker(1, 10);
+	turn(1000);
+	assert_int_equal(given_count, 1);
+	wait_until(given_count == 2, 5000);
+	assert_ptr_equal(given[1].worker, &workers[1]);
+	assert_true(given[1].job->recheck);
+	deliver(&given[1]);
+	wait_until(is_finished(h.id), 5000);
+}
+
+static void
+test_take_over(void **state)
+{
+	struct handed h[20] = {{.id = ""}}, after = {.id = ""};
+	unsigned before;
+	int64_t killed_ms;
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++)
+		start_hand_over(&h[i], "a@sender.test", i % 2 == 0 ? "bob@here" : "one@x.test");
+	for (unsigned i = 0; i < 20; i++)
+		wait_until(h[i].done && h[i].code == ERR_NONE, 5000);
+	wait_until(given_count != 0, 5000);
+	/* Dies: its leases stay until they run out. */
+	broker_free(&brokers[0]);
+	killed_ms = clock_monotonic_ms();
+	before = given_count;
+	start_broker(1);
+	start_hand_over(&after, "a@sender.test", "bob@here");
+	workers[0].obliging = true;
+	wait_until(owned(1) == SHARDS, 6000);
+	wait_until(after.done, 10000);
+	assert_int_equal(after.code, ERR_NONE);
+	for (unsigned i = 0; i < 20; i++)
+		wait_until(is_finished(h[i].id), 5000);
+	assert_true(clock_monotonic_ms() - killed_ms < 5000);
+	for (unsigned i = before; i < given_count; i++)
+		assert_int_equal(given[i].job->recheck, strcmp(given[i].job->envelope->id, after.id) != 0);
+}
+
+/* The worker tells the shard's new owner what it has in hand: it is not given
+ * out again, and its result counts. */
+static void
+test_job_outlives_its_broker(void **state)
+{
+	struct handed h = {.id = ""};
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	Stagepost__JobRenew renew = STAGEPOST__JOB_RENEW__INIT;
+	Stagepost__RunningJob running = STAGEPOST__RUNNING_JOB__INIT, *list[1] = {&running};
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "one@x.test");
+	wait_until(given_count == 1, 5000);
+	broker_free(&brokers[0]);
+	start_broker(0);
+	wait_until(owned(0) == SHARDS && status_number(0, "queue", "messages") == 1, 5000);
+	wait_until(bus_client_owner(workers[0].bus, 0) != NULL && bus_client_owner(workers[0].bus, 0) != given[0].peer, 5000);
+	given[0].peer = bus_client_owner(workers[0].bus, 0);
+	running.job = given[0].job->job;
+	running.id = h.id;
+	running.kind = STAGEPOST__JOB_KIND__REMOTE;
+	running.destination = given[0].job->destination;
+	running.recipients = given[0].job->recipients;
+	running.n_recipients = given[0].job->n_recipients;
+	renew.running = list;
+	renew.n_running = 1;
+	frame.body_case = STAGEPOST__FRAME__BODY_JOB_RENEW;
+	frame.job_renew = &renew;
+	assert_int_equal(bus_send(workers[0].bus, given[0].peer, &frame, NULL), 0);
+	deliver(&given[0]); /* before the broker has read the message */
+	wait_until(is_finished(h.id), 5000);
+	assert_int_equal(given_count, 1);
+}
+
+static void
+test_restart_takes_its_own_at_once(void **state)
+{
+	int64_t start_ms;
+
+	(void)state;
+	broker_free(&brokers[0]);
+	start_ms = clock_monotonic_ms();
+	start_broker(0);
+	wait_until(owned(0) == SHARDS, 5000);
+	assert_true(clock_monotonic_ms() - start_ms < 1500);
+}
+
+static volatile bool drained;
+
+static void
+on_drained(void *arg)
+{
+	(void)arg;
+	drained = true;
+}
+
+static void
+test_even_spread_and_drain(void **state)
+{
+	int64_t start_ms;
+
+	(void)state;
+	start_broker(1);
+	wait_until(owned(0) == 4 && owned(1) == 4, 8000);
+	start_broker(2);
+	wait_until(owned(0) <= 3 && owned(1) <= 3 && owned(2) <= 3 && owned(0) + owned(1) + owned(2) == SHARDS, 8000);
+	drained = false;
+	start_ms = clock_monotonic_ms();
+	broker_drain(brokers[0], on_drained, NULL);
+	wait_until(owned(1) + owned(2) == SHARDS, 3000);
+	assert_true(clock_monotonic_ms() - start_ms < 1500);
+	wait_until(drained, 1000);
+}
+
+static void
+test_stolen_lease(void **state)
+{
+	struct handed h = {.id = ""};
+	char text[100];
+	unsigned shard;
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "bob@here");
+	wait_until(given_count == 1, 5000);
+	assert_true(spool_id_parse(str_c(h.id), &shard, NULL));
+	/* As if this broker had slept and another had come. */
+	snprintf(text, sizeof(text), "SET spool:{%u}:lease another-broker-9 PX 60000", shard);
+	redis_callf(redis, NULL, NULL, text);
+	deliver(&given[0]);
+	wait_until(owned(0) == SHARDS - 1, 5000);
+	assert_int_equal(status_number(0, "queue", "messages"), 0);
+	assert_false(is_finished(h.id)); /* it is the other's */
+}
+
+static void
+test_redis_away(void **state)
+{
+	struct handed h[10] = {{.id = ""}}, during = {.id = ""};
+
+	(void)state;
+	for (unsigned i = 0; i < 10; i++)
+		hand_over(&h[i], "a@sender.test", "bob@here");
+	wait_until(given_count == 10, 5000);
+	redis_fixture_kill(&server);
+	turn(100);
+	start_hand_over(&during, "a@sender.test", "bob@here");
+	for (unsigned i = 0; i < 10; i++)
+		deliver(&given[i]);
+	turn(500);
+	assert_false(during.done);
+	assert_true(redis_fixture_run(&server, true));
+	workers[0].obliging = true;
+	wait_until(during.done, 10000);
+	assert_int_equal(during.code, ERR_NONE);
+	for (unsigned i = 0; i < 10; i++)
+		wait_until(is_finished(h[i].id), 5000);
+	wait_until(is_finished(during.id), 5000);
+	assert_int_equal(given_count, 11);
+	assert_int_equal(owned(0), SHARDS);
+}
+
+static void
+test_many(void **state)
+{
+	enum { MESSAGES = 5000 };
+	struct handed *h = mem_zalloc(MESSAGES * sizeof(*h));
+	int64_t start_ms = clock_monotonic_ms();
+
+	(void)state;
+	workers[0].obliging = true;
+	workers[0].slots = 200;
+	for (unsigned shard = 0; shard < 1; shard++)
+		say_hello(&workers[0], bus_client_owner(workers[0].bus, shard));
+	for (unsigned i = 0; i < MESSAGES; i++) {
+		start_hand_over(&h[i], "a@sender.test", "bob@here");
+		if (i % 100 == 99)
+			turn(1);
+	}
+	for (unsigned i = 0; i < MESSAGES; i++)
+		wait_until(h[i].done && h[i].code == ERR_NONE, 10000);
+	wait_until(status_number(0, "queue", "messages") == 0, 10000);
+	assert_int_equal(given_count, MESSAGES);
+	print_message("%d messages in %lld ms\n", MESSAGES, (long long)(clock_monotonic_ms() - start_ms));
+	mem_free(h);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(test_local_delivery),
+		TEST(test_resend_while_queued),
+		TEST(test_parts_by_destination),
+		TEST(test_retry),
+		TEST(test_failure_report),
+		TEST(test_notify),
+		TEST(test_delay_and_expiry),
+		TEST(test_expiry_without_a_worker),
+		TEST(test_expansion),
+		TEST(test_hold_release_delete),
+		TEST(test_worker_comes_back),
+		TEST(test_silent_worker),
+		TEST(test_take_over),
+		TEST(test_job_outlives_its_broker),
+		TEST(test_restart_takes_its_own_at_once),
+		TEST(test_even_spread_and_drain),
+		TEST(test_stolen_lease),
+		TEST(test_redis_away),
+		TEST(test_many),
+#undef TEST
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,415 @@
+/* The fair schedule, with a clock of the test's own. */
+#include "spool-broker/schedule.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/base/mem.h"
+
+static const struct schedule_ops *const ops = &schedule_fair;
+static struct schedule *s;
+
+/* Parts that are not yet dismissed. */
+static struct part *made[300000];
+static unsigned made_count;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	s = ops->create();
+	ops->set_limits(s, &(struct schedule_limits){.per_destination = 20, .dead_first_ms = 1000, .dead_longest_ms = 60000});
+	made_count = 0;
+	return 0;
+}
+
+static void
+drop(struct part *p)
+{
+	if (p->state == PART_ACTIVE)
+		ops->end(s, p, TRY_UNKNOWN, NULL, 0, 0);
+	ops->dismiss(s, p);
+	mem_free(p);
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < made_count; i++)
+		drop(made[i]);
+	ops->destroy(&s);
+	return 0;
+}
+
+/* A part of a message of its own. */
+static struct part *
+add(const char *destination, const char *sender, unsigned priority)
+{
+	struct part *p = mem_new(struct part);
+
+	p->message = (struct message *)p; /* only compared */
+	assert_ptr_equal(ops->enlist(s, p, str_c(destination), str_c(sender), priority), p);
+	ops->ready(s, p);
+	made[made_count++] = p;
+	return p;
+}
+
+static void
+end(struct part *p, enum try_end how, int64_t now_ms)
+{
+	ops->end(s, p, how, how == TRY_TROUBLE ? "no route" : NULL, 0, now_ms);
+}
+
+static void
+test_order_within_a_lane(void **state)
+{
+	struct part *first = add("d", "a", 0), *second = add("d", "a", 0), *third = add("d", "a", 0);
+
+	(void)state;
+	ops->withdraw(s, second);
+	assert_ptr_equal(ops->take(s, 0), first);
+	assert_ptr_equal(ops->take(s, 0), third);
+	assert_null(ops->take(s, 0));
+	ops->ready(s, second);
+	assert_ptr_equal(ops->take(s, 0), second);
+	assert_int_equal(ops->counts(s).active, 3);
+	assert_int_equal(ops->counts(s).ready, 0);
+}
+
+static void
+test_one_message_one_part_a_destination(void **state)
+{
+	struct part a = {.message = NULL}, b = {.message = NULL};
+
+	(void)state;
+	assert_ptr_equal(ops->enlist(s, &a, STR("d"), STR("x"), 0), &a);
+	assert_ptr_equal(ops->enlist(s, &b, STR("d"), STR("x"), 0), &a);
+	assert_ptr_equal(ops->enlist(s, &b, STR("e"), STR("x"), 0), &b);
+	ops->dismiss(s, &a);
+	ops->dismiss(s, &b);
+}
+
+static void
+test_retries_by_time(void **state)
+{
+	struct part *p = add("d", "a", 0), *q = add("d", "a", 0);
+
+	(void)state;
+	ops->defer(s, p, 500);
+	ops->defer(s, q, 300);
+	assert_int_equal(ops->next_ms(s), 300);
+	assert_null(ops->take(s, 299));
+	assert_ptr_equal(ops->take(s, 300), q);
+	assert_int_equal(ops->next_ms(s), 500);
+	assert_null(ops->take(s, 499));
+	assert_ptr_equal(ops->take(s, 1000), p);
+	assert_int_equal(ops->next_ms(s), INT64_MAX);
+}
+
+/* A bulk sender with messages to ten thousand destinations; another's few wait
+ * for one turn each. */
+static void
+test_bulk_sender_delays_nobody(void **state)
+{
+	char destination[32];
+	struct part *few[5];
+	unsigned taken = 0, found = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 100000; i++) {
+		snprintf(destination, sizeof(destination), "d%u", i % 10000);
+		add(destination, "bulk", 0);
+	}
+	for (unsigned i = 0; i < 5; i++) {
+		snprintf(destination, sizeof(destination), "d%u", i);
+		few[i] = add(destination, "small", 0);
+	}
+	while (found < 5) {
+		struct part *p = ops->take(s, 0);
+		assert_non_null(p);
+		taken++;
+		for (unsigned i = 0; i < 5; i++)
+			found += p == few[i];
+	}
+	assert_true(taken <= 10);
+}
+
+/* Both want one destination that is full; how many of its next 200 places the
+ * small sender gets. */
+static unsigned
+small_share(bool bulk_has_more_elsewhere)
+{
+	struct part *active[5];
+	unsigned small = 0, head = 0;
+
+	ops->set_limits(s, &(struct schedule_limits){.per_destination = 5, .dead_first_ms = 1000, .dead_longest_ms = 60000});
+	for (unsigned i = 0; i < 1000; i++)
+		add("d", "bulk", 0);
+	for (unsigned i = 0; i < 5; i++)
+		active[i] = ops->take(s, 0);
+	assert_null(ops->take(s, 0)); /* the window of a new destination */
+	for (unsigned i = 0; i < 1000; i++) {
+		char elsewhere[32];
+		snprintf(elsewhere, sizeof(elsewhere), "e%u", i);
+		add("d", "small", 0);
+		if (bulk_has_more_elsewhere)
+			add(elsewhere, "bulk", 0);
+	}
+	for (unsigned i = 0; i < 200; i++) {
+		struct part *p;
+		end(active[head], TRY_ANSWERED, 0);
+		do
+			p = ops->take(s, 0);
+		while (p != NULL && strcmp(part_destination(p), "d") != 0);
+		assert_non_null(p);
+		active[head] = p;
+		head = (head + 1) % 5;
+		/* The small sender's parts were made after the first thousand. */
+		for (unsigned k = 1000; k < made_count; k++)
+			small += made[k] == p;
+	}
+	return small;
+}
+
+static void
+test_busy_destination_is_shared(void **state)
+{
+	unsigned small = small_share(false);
+
+	(void)state;
+	assert_true(small >= 95 && small <= 105);
+}
+
+/* The bulk sender's turns go elsewhere too, so the small one has no less. */
+static void
+test_busy_destination_of_a_busy_sender(void **state)
+{
+	(void)state;
+	assert_true(small_share(true) >= 95);
+}
+
+static void
+test_priority_goes_first_but_not_alone(void **state)
+{
+	struct part *normal = add("d", "a", PRIORITY_NORMAL), *p;
+	unsigned before = 0;
+
+	(void)state;
+	ops->set_limits(s, &(struct schedule_limits){.per_destination = 0, .dead_first_ms = 1000, .dead_longest_ms = 60000});
+	for (unsigned i = 0; i < 100; i++)
+		add("d", "a", PRIORITY_HIGH);
+	while ((p = ops->take(s, 0)) != normal) {
+		assert_non_null(p);
+		before++;
+	}
+	assert_int_equal(before, 8);
+}
+
+static unsigned
+take_all(struct part *taken[], int64_t now_ms)
+{
+	unsigned count = 0;
+
+	while ((taken[count] = ops->take(s, now_ms)) != NULL)
+		count++;
+	return count;
+}
+
+static void
+test_window_grows_to_the_limit(void **state)
+{
+	struct part *taken[100];
+	unsigned count, last = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 300; i++)
+		add("d", "a", 0);
+	for (unsigned round = 0; round < 4; round++) {
+		count = take_all(taken, 0);
+		assert_true(count >= last && count <= 20);
+		last = count;
+		for (unsigned i = 0; i < count; i++)
+			end(taken[i], TRY_ANSWERED, 0);
+	}
+	assert_int_equal(last, 20);
+}
+
+static void
+test_trouble_halves_the_window(void **state)
+{
+	struct part *taken[100];
+	unsigned count;
+
+	(void)state;
+	for (unsigned i = 0; i < 300; i++)
+		add("d", "a", 0);
+	for (unsigned round = 0; round < 4; round++) {
+		count = take_all(taken, 0);
+		for (unsigned i = 0; i < count; i++)
+			end(taken[i], TRY_ANSWERED, 0);
+	}
+	count = take_all(taken, 0);
+	assert_int_equal(count, 20);
+	end(taken[0], TRY_TROUBLE, 0);
+	for (unsigned i = 1; i < count; i++)
+		end(taken[i], TRY_UNKNOWN, 0);
+	assert_int_equal(take_all(taken, 0), 10);
+}
+
+static void
+test_dead_destination_is_probed_by_one(void **state)
+{
+	struct part *taken[100], *probe;
+	unsigned count;
+	int64_t now_ms = 0, last_wait = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++)
+		add("d", "a", 0);
+	count = take_all(taken, now_ms);
+	assert_int_equal(count, 5);
+	for (unsigned i = 0; i < count; i++) {
+		end(taken[i], TRY_TROUBLE, now_ms);
+		ops->defer(s, taken[i], 1000000); /* the broker does so, by the message's own back-off */
+	}
+	for (unsigned round = 0; round < 5; round++) {
+		int64_t wait = ops->next_ms(s) - now_ms;
+		assert_true(wait > last_wait); /* longer each time */
+		last_wait = wait;
+		assert_null(ops->take(s, now_ms + wait - 1));
+		now_ms += wait;
+		probe = ops->take(s, now_ms);
+		assert_non_null(probe);
+		assert_null(ops->take(s, now_ms));
+		if (round < 4) {
+			end(probe, TRY_TROUBLE, now_ms);
+			ops->defer(s, probe, 1000000);
+		}
+	}
+	end(probe, TRY_ANSWERED, now_ms);
+	assert_int_equal(take_all(taken, now_ms), 5); /* a slow start again */
+}
+
+static void
+test_dead_one_hinders_no_other(void **state)
+{
+	struct part *dead = add("dead", "a", 0), *p;
+
+	(void)state;
+	for (unsigned i = 0; i < 10; i++)
+		add("dead", "a", 0);
+	assert_ptr_equal(ops->take(s, 0), dead);
+	end(dead, TRY_TROUBLE, 0);
+	p = add("alive", "a", 0);
+	assert_ptr_equal(ops->take(s, 0), p);
+	assert_null(ops->take(s, 0));
+	/* An operator's order. */
+	ops->revive(s, made[1]);
+	p = ops->take(s, 0);
+	assert_non_null(p);
+	assert_string_equal(part_destination(p), "dead");
+}
+
+static void
+test_lost_probe_is_repeated(void **state)
+{
+	struct part *p = add("d", "a", 0), *q = add("d", "a", 0), *probe;
+
+	(void)state;
+	assert_ptr_equal(ops->take(s, 0), p);
+	assert_ptr_equal(ops->take(s, 0), q);
+	end(p, TRY_TROUBLE, 0);
+	end(q, TRY_TROUBLE, 0);
+	ops->ready(s, p);
+	ops->ready(s, q);
+	probe = ops->take(s, 100000);
+	assert_non_null(probe);
+	end(probe, TRY_UNKNOWN, 100000);
+	ops->ready(s, probe);
+	assert_non_null(ops->take(s, 100000));
+	assert_null(ops->take(s, 100000));
+}
+
+/* Whatever happens, in whatever order: counts hold, and all come out. */
+static void
+test_anything(void **state)
+{
+	static struct part *active[3000];
+	unsigned active_count = 0;
+	int64_t now_ms = 0;
+
+	(void)state;
+	srand(1);
+	for (unsigned i = 0; i < 3000; i++) {
+		char d[8], a[8];
+		snprintf(d, sizeof(d), "d%d", rand() % 40);
+		snprintf(a, sizeof(a), "a%d", rand() % 7);
+		add(d, a, (unsigned)rand() % 2);
+	}
+	for (unsigned step = 0; step < 200000; step++, now_ms += rand() % 20) {
+		struct part *p = made[rand() % 3000];
+		switch (rand() % 6) {
+		case 0:
+		case 1:
+			if ((p = ops->take(s, now_ms)) != NULL)
+				active[active_count++] = p;
+			break;
+		case 2:
+			if (p->state != PART_ACTIVE)
+				ops->defer(s, p, now_ms + rand() % 1000);
+			break;
+		case 3:
+			if (p->state != PART_ACTIVE)
+				rand() % 4 != 0 ? ops->ready(s, p) : ops->withdraw(s, p);
+			break;
+		default:
+			if (active_count == 0)
+				break;
+			unsigned at = (unsigned)rand() % active_count;
+			end(active[at], (enum try_end)(rand() % 20 == 0 ? TRY_TROUBLE : rand() % 10 == 0 ? TRY_UNKNOWN : TRY_ANSWERED), now_ms);
+			active[at] = active[--active_count];
+		}
+		assert_int_equal(ops->counts(s).active, active_count);
+	}
+	for (unsigned i = 0; i < 3000; i++)
+		if (made[i]->state != PART_ACTIVE)
+			ops->ready(s, made[i]);
+	for (unsigned rounds = 0; active_count != 0 || ops->counts(s).ready != 0; rounds++, now_ms += 100000) {
+		struct part *p;
+		assert_true(rounds < 10000);
+		while (active_count != 0)
+			end(active[--active_count], TRY_ANSWERED, now_ms);
+		while ((p = ops->take(s, now_ms)) != NULL)
+			active[active_count++] = p;
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(test_order_within_a_lane),
+		TEST(test_one_message_one_part_a_destination),
+		TEST(test_retries_by_time),
+		TEST(test_bulk_sender_delays_nobody),
+		TEST(test_busy_destination_is_shared),
+		TEST(test_busy_destination_of_a_busy_sender),
+		TEST(test_priority_goes_first_but_not_alone),
+		TEST(test_window_grows_to_the_limit),
+		TEST(test_trouble_halves_the_window),
+		TEST(test_dead_destination_is_probed_by_one),
+		TEST(test_dead_one_hinders_no_other),
+		TEST(test_lost_probe_is_repeated),
+		TEST(test_anything),
+#undef TEST
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
