@@ -99,12 +99,6 @@ smtp_close(struct smtp_session *s, enum smtp_reply_name name)
 	return SMTP_CLOSE;
 }
 
-void
-smtp_resume(struct smtp_session *s)
-{
-	conn_resume(s->conn);
-}
-
 /* ---- Input ---- */
 
 /* The session is between commands: has it worn out its welcome? */
@@ -210,6 +204,16 @@ await_input(struct smtp_session *s)
 	/* An idle session keeps no memory for commands. */
 	if (!in_command)
 		arena_fini(&s->command);
+}
+
+/* on_input() comes later, and only if the client has sent more. */
+void
+smtp_resume(struct smtp_session *s)
+{
+	conn_resume(s->conn);
+	if (conn_is_closing(s->conn) || ((s->state & SMTP_ANY_COMMAND) != 0 && must_close(s)))
+		return;
+	await_input(s);
 }
 
 static void

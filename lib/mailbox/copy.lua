@@ -69,8 +69,8 @@ for i, r in ipairs(records) do
   to_uids[i] = struct.pack('<I4', first + i - 1)
 end
 if not move then
-  call('HINCRBY', meta, 'bytes', bytes)
-  call('HINCRBY', meta, 'messages', #records)
+  add(meta, 'bytes', bytes)
+  add(meta, 'messages', #records)
 else
   publish(from, modseq)
 end

@@ -10,8 +10,8 @@ end
 local h = call('HMGET', base .. 'f:' .. id, 'bytes', 'count', 'subscribed')
 call('HDEL', base .. 'names', ARGV[1])
 call('SADD', base .. 'doomed', id)
-call('HINCRBY', meta, 'bytes', -tonumber(h[1]))
-call('HINCRBY', meta, 'messages', -tonumber(h[2]))
+add(meta, 'bytes', -tonumber(h[1]))
+add(meta, 'messages', -tonumber(h[2]))
 -- A subscription outlives its mailbox (RFC 9051, 6.3.7).
 if h[3] == '1' then call('SADD', base .. 'subs', ARGV[1]) end
 publish(id, next_modseq())

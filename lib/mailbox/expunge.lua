@@ -13,8 +13,8 @@ for i, r in ipairs(removed) do
   cold[i] = r[8]
 end
 if #removed > 0 then
-  call('HINCRBY', meta, 'bytes', -bytes)
-  call('HINCRBY', meta, 'messages', -#removed)
+  add(meta, 'bytes', -bytes)
+  add(meta, 'messages', -#removed)
   publish(id, modseq)
 end
 return {modseq, table.concat(uids), table.concat(cold)}

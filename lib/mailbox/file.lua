@@ -42,7 +42,7 @@ for i = 0, count - 1 do
 end
 local first, validity = append_records(id, records, modseq)
 call('HSET', meta, 'modseq', modseq, 'next_email', email + count, 'bytes', tonumber(m[1]) + bytes)
-call('HINCRBY', meta, 'messages', count)
+add(meta, 'messages', count)
 if ARGV[3] ~= '' then
   call('RPUSH', base .. 'filed', ARGV[3])
   -- Delivery ids begin with their time, in order of time as text.

@@ -10,6 +10,11 @@ local HOT, COLD, HOT_FORMAT = 32, 56, '<I4I2I6I6I6I4I4'
 
 local function fail(text) return redis.error_reply(text) end
 
+-- Lua writes minus nothing as "-0", which is no number to Redis.
+local function add(key, field, amount)
+  if amount ~= 0 then call('HINCRBY', key, field, amount) end
+end
+
 local function publish(id, modseq)
   call('PUBLISH', string.sub(base, 1, -2), id .. ' ' .. modseq)
 end
@@ -230,13 +235,11 @@ local function append_records(id, records, modseq)
     uid = uid + 1
   end
   flush()
-  call('HINCRBY', f, 'count', #records)
-  call('HINCRBY', f, 'bytes', bytes)
-  if unseen > 0 then call('HINCRBY', f, 'unseen', unseen) end
-  if deleted > 0 then
-    call('HINCRBY', f, 'deleted', deleted)
-    call('HINCRBY', f, 'deleted_bytes', deleted_bytes)
-  end
+  add(f, 'count', #records)
+  add(f, 'bytes', bytes)
+  add(f, 'unseen', unseen)
+  add(f, 'deleted', deleted)
+  add(f, 'deleted_bytes', deleted_bytes)
   call('HSET', f, 'uidnext', uid, 'modseq', modseq)
   return first, tonumber(h[2])
 end
@@ -278,11 +281,11 @@ local function remove_records(id, ranges, modseq, now, retention, wanted)
     end
   end
   if #removed > 0 then
-    call('HINCRBY', f, 'count', -#removed)
-    call('HINCRBY', f, 'bytes', -bytes)
-    call('HINCRBY', f, 'unseen', -unseen)
-    call('HINCRBY', f, 'deleted', -deleted)
-    call('HINCRBY', f, 'deleted_bytes', -deleted_bytes)
+    add(f, 'count', -#removed)
+    add(f, 'bytes', -bytes)
+    add(f, 'unseen', -unseen)
+    add(f, 'deleted', -deleted)
+    add(f, 'deleted_bytes', -deleted_bytes)
     call('HSET', f, 'modseq', modseq)
     bury(f, stones, now, retention)
   end

@@ -50,11 +50,9 @@ for _, n in ipairs(chunks_of(f, ranges)) do
 end
 if modseq then
   call('HSET', f, 'modseq', modseq)
-  if unseen ~= 0 then call('HINCRBY', f, 'unseen', unseen) end
-  if deleted ~= 0 then
-    call('HINCRBY', f, 'deleted', deleted)
-    call('HINCRBY', f, 'deleted_bytes', deleted_bytes)
-  end
+  add(f, 'unseen', unseen)
+  add(f, 'deleted', deleted)
+  add(f, 'deleted_bytes', deleted_bytes)
   publish(id, modseq)
 end
 return {modseq or 0, table.concat(all), table.concat(modified), keyword_list(f)}

@@ -1,0 +1,323 @@
+/* The maildrop: INBOX under an exclusive lock (RFC 1939, section 4).
+ *
+ * The lock is a lease in the store, so it holds across frontends, and ends by
+ * itself when a frontend dies. It is taken first, then LOGIN-DELAY looked at,
+ * then the index read. While the session lasts the lease is renewed; one that
+ * is lost ends the session, and nothing is removed. */
+#include <stdio.h>
+
+#include "frontend/pop3/private.h"
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+
+enum { LEASE_MS = 20000, RENEW_MS = 6000 };
+
+static struct str
+address_of(const struct pop3_maildrop *d)
+{
+	return str_c(d->address);
+}
+
+static struct mailbox_store *
+store_of(const struct pop3_maildrop *d)
+{
+	return d->frontend->mailboxes;
+}
+
+/* Frees it once nobody needs it. */
+static void
+put(struct pop3_maildrop *d)
+{
+	if (d->session != NULL || d->answers_due != 0)
+		return;
+	if (d->locked)
+		mailbox_unlock(store_of(d), address_of(d), str_c(d->token));
+	if (d->renew != NULL)
+		event_free(d->renew);
+	mem_free(d->messages);
+	mem_free(d->token);
+	mem_free(d->address);
+	mem_free(d);
+}
+
+/* An answer has come. False: the session is gone. */
+static bool
+still_wanted(struct pop3_maildrop *d)
+{
+	CHECK(d->answers_due != 0);
+	d->answers_due--;
+	if (d->session != NULL)
+		return true;
+	put(d);
+	return false;
+}
+
+void
+pop3_maildrop_leave(struct pop3_session *s)
+{
+	struct pop3_maildrop *d = s->maildrop;
+
+	if (d == NULL)
+		return;
+	if (s->state >= POP3_TRANSACTION)
+		log_info(conn_log(s->conn), "maildrop left", F_C("account", d->address),
+			 F_I64("retrieved", s->retrieved), F_I64("marked", d->deleted_count));
+	s->maildrop = NULL;
+	d->session = NULL;
+	if (d->renew != NULL)
+		event_del(d->renew);
+	put(d);
+}
+
+/* ---- Opening ---- */
+
+static void
+refuse(struct pop3_maildrop *d, enum pop3_reply_name reply, uint64_t number, const struct err *err)
+{
+	struct pop3_session *s = d->session;
+
+	if (err != NULL && err->code != ERR_EXISTS)
+		log_warning(conn_log(s->conn), "the maildrop cannot be opened", F_C("account", d->address), F_ERR(err));
+	pop3_reply(s, reply, number);
+	pop3_set_state(s, POP3_AUTHORIZATION);
+	pop3_maildrop_leave(s);
+	pop3_resume(s);
+}
+
+static void
+keep(struct pop3_maildrop *d, const struct mailbox_records *records)
+{
+	d->uid_validity = records->uid_validity;
+	d->messages = mem_alloc(sizeof(*d->messages) * records->count);
+	d->count = records->count;
+	for (uint32_t i = 0; i < records->count; i++) {
+		struct mailbox_hot hot;
+		struct mailbox_cold cold;
+		mailbox_hot_unpack(records->hot + (size_t)i * MAILBOX_HOT_BYTES, &hot);
+		mailbox_cold_unpack(records->cold + (size_t)i * MAILBOX_COLD_BYTES, &cold);
+		d->messages[i] = (struct pop3_message){.uid = hot.uid, .deleted = false, .size = hot.size};
+		blob_id_pack(&cold.body, d->messages[i].body);
+		d->bytes += hot.size;
+	}
+}
+
+static void
+on_records(void *arg, const struct mailbox_records *records, const struct err *err)
+{
+	struct pop3_maildrop *d = arg;
+	struct pop3_session *s = d->session;
+
+	if (!still_wanted(d))
+		return;
+	if (err != NULL) {
+		refuse(d, POP3_UNAVAILABLE, 0, err);
+		return;
+	}
+	keep(d, records);
+	metrics_add(M_POP3_LOGINS, 1);
+	log_info(conn_log(s->conn), "maildrop opened", F_C("account", d->address), F_I64("messages", d->count),
+		 F_I64("bytes", d->bytes));
+	pop3_set_state(s, POP3_TRANSACTION);
+	pop3_reply(s, POP3_OK_OPENED, d->count, d->bytes);
+	pop3_resume(s);
+}
+
+static void
+on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
+{
+	struct pop3_maildrop *d = arg;
+
+	if (!still_wanted(d))
+		return;
+	if (err != NULL) {
+		refuse(d, POP3_UNAVAILABLE, 0, err);
+		return;
+	}
+	d->folder_id = folder->id;
+	d->answers_due++;
+	mailbox_read(store_of(d), address_of(d), d->folder_id, 1, UINT32_MAX, MAILBOX_HOT | MAILBOX_COLD, 0, on_records,
+		     d);
+}
+
+static void
+read_index(struct pop3_maildrop *d)
+{
+	d->answers_due++;
+	mailbox_open(store_of(d), address_of(d), STR("INBOX"), on_folder, d);
+}
+
+static void
+on_delay_known(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct pop3_maildrop *d = arg;
+
+	if (!still_wanted(d))
+		return;
+	if (err != NULL)
+		refuse(d, POP3_UNAVAILABLE, 0, err);
+	else if (reply->type == REDIS_REPLY_NIL)
+		refuse(d, POP3_LOGIN_DELAY, (uint64_t)(pop3_settings(d->session)->login_delay + 999) / 1000, NULL);
+	else
+		read_index(d);
+}
+
+/* RFC 2449, section 6.5: the key is there as long as it is too early. */
+static void
+check_login_delay(struct pop3_maildrop *d)
+{
+	int64_t delay_ms = pop3_settings(d->session)->login_delay;
+
+	if (delay_ms == 0) {
+		read_index(d);
+		return;
+	}
+	d->answers_due++;
+	redis_callf(d->frontend->service->redis, on_delay_known, d, "SET pop3:login:{%s} 1 NX PX %lld", d->address,
+		    (long long)delay_ms);
+}
+
+/* ---- The lease ---- */
+
+static void
+lose(struct pop3_maildrop *d)
+{
+	struct pop3_session *s = d->session;
+
+	log_warning(conn_log(s->conn), "the maildrop lock was lost", F_C("account", d->address));
+	event_del(d->renew);
+	if (s->state == POP3_UPDATE || conn_is_closing(s->conn))
+		return;
+	if (s->sending.active)
+		conn_abort(s->conn);
+	else
+		pop3_close(s, POP3_LOCK_LOST);
+}
+
+struct renewal {
+	struct pop3_maildrop *maildrop;
+	int64_t asked_ms;
+};
+
+static void
+on_renewed(void *arg, const struct err *err)
+{
+	struct renewal *r = arg;
+	struct pop3_maildrop *d = r->maildrop;
+	int64_t asked_ms = r->asked_ms;
+
+	mem_free(r);
+	if (!still_wanted(d))
+		return;
+	if (err == NULL)
+		d->locked_until_ms = asked_ms + LEASE_MS;
+	else if (err->code == ERR_FENCED || clock_monotonic_ms() >= d->locked_until_ms)
+		lose(d);
+}
+
+static void
+on_renew(evutil_socket_t fd, short what, void *arg)
+{
+	struct pop3_maildrop *d = arg;
+	struct renewal *r = mem_new(struct renewal);
+
+	(void)fd, (void)what;
+	*r = (struct renewal){d, clock_monotonic_ms()};
+	d->answers_due++;
+	mailbox_lock_renew(store_of(d), address_of(d), str_c(d->token), LEASE_MS, on_renewed, r);
+}
+
+static void
+on_locked(void *arg, const struct err *err)
+{
+	struct pop3_maildrop *d = arg;
+	struct timeval every = clock_timeval(RENEW_MS);
+
+	/* When no answer came it may be ours all the same. */
+	d->locked = err == NULL || err->code != ERR_EXISTS;
+	if (!still_wanted(d))
+		return;
+	if (err != NULL) {
+		refuse(d, err->code == ERR_EXISTS ? POP3_IN_USE : POP3_UNAVAILABLE, 0, err);
+		return;
+	}
+	d->renew = event_new(d->frontend->service->base, -1, EV_PERSIST, on_renew, d);
+	event_add(d->renew, &every);
+	check_login_delay(d);
+}
+
+void
+pop3_maildrop_open(struct pop3_session *s, struct str address)
+{
+	struct pop3_maildrop *d = mem_new(struct pop3_maildrop);
+	char token[SERVICE_ID_MAX + 32];
+
+	CHECK(s->state == POP3_OPENING && s->maildrop == NULL);
+	d->session = s;
+	d->frontend = conn_frontend(s->conn);
+	d->address = str_dup(address);
+	snprintf(token, sizeof(token), "%s:%s", d->frontend->service->id, conn_id(s->conn));
+	d->token = mem_strdup(token);
+	d->locked_until_ms = clock_monotonic_ms() + LEASE_MS;
+	d->answers_due = 1;
+	s->maildrop = d;
+	mailbox_lock(store_of(d), address_of(d), str_c(d->token), LEASE_MS, on_locked, d);
+}
+
+/* ---- UPDATE ---- */
+
+/* The lock is free before the client hears of it: it may come back at once. */
+static void
+say_goodbye(struct pop3_maildrop *d, enum pop3_reply_name reply, uint64_t number)
+{
+	struct pop3_session *s = d->session;
+
+	pop3_reply(s, reply, number);
+	pop3_maildrop_leave(s);
+	conn_close(s->conn);
+}
+
+static void
+on_expunged(void *arg, const struct mailbox_expunged *expunged, const struct err *err)
+{
+	struct pop3_maildrop *d = arg;
+
+	if (err == NULL)
+		metrics_add(M_POP3_DELETED, expunged->count);
+	if (!still_wanted(d))
+		return;
+	if (err != NULL) {
+		log_warning(conn_log(d->session->conn), "deleted messages not removed", F_C("account", d->address),
+			    F_ERR(err));
+		say_goodbye(d, err->code == ERR_FENCED ? POP3_LOCK_LOST : POP3_NOT_REMOVED, 0);
+		return;
+	}
+	log_info(conn_log(d->session->conn), "messages removed", F_C("account", d->address),
+		 F_I64("count", expunged->count));
+	say_goodbye(d, POP3_OK_REMOVED, d->deleted_count);
+}
+
+void
+pop3_maildrop_update(struct pop3_session *s)
+{
+	struct pop3_maildrop *d = s->maildrop;
+	uint32_t *uids, count = 0;
+
+	CHECK(s->state == POP3_UPDATE);
+	if (d->deleted_count == 0) {
+		say_goodbye(d, POP3_OK_BYE, 0);
+		return;
+	}
+	if (clock_monotonic_ms() >= d->locked_until_ms) {
+		say_goodbye(d, POP3_LOCK_LOST, 0);
+		return;
+	}
+	uids = mem_alloc(sizeof(*uids) * d->deleted_count);
+	for (uint32_t i = 0; i < d->count; i++)
+		if (d->messages[i].deleted)
+			uids[count++] = d->messages[i].uid;
+	CHECK(count == d->deleted_count);
+	d->answers_due++;
+	mailbox_expunge(store_of(d), address_of(d), d->folder_id, uids, count, false, on_expunged, d);
+	mem_free(uids);
+}

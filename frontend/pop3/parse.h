@@ -1,0 +1,40 @@
+/* What POP3 has to parse: command lines, message numbers, and where TOP ends.
+ * Pure; on their own for tests and fuzzing. */
+#ifndef SP_FRONTEND_POP3_PARSE_H
+#define SP_FRONTEND_POP3_PARSE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/str.h"
+
+#define POP3_ARGS_MAX 3
+
+struct cmd_args {
+	unsigned count;		     /* of words behind the verb; more than POP3_ARGS_MAX only count */
+	struct str v[POP3_ARGS_MAX]; /* borrowed from the line */
+	struct str rest;	     /* all behind the verb and one blank, e.g. a password with blanks */
+};
+
+/* line: without its line end. False: it holds a CR or NUL, or no verb. */
+bool pop3_parse_line(struct str line, struct str *verb_out, struct cmd_args *args_out);
+
+/* "+OK" in front of a banner that lacks it. */
+bool pop3_banner_has_ok(struct str banner);
+
+/* A language range of LANG (RFC 4647 lookup): ours? "en", "en-GB", "i-default", "*". */
+bool pop3_is_our_language(struct str range);
+
+/* The part of a message that TOP sends: the header, the empty line, and n
+ * lines of the body. The result does not depend on where the input is cut. */
+struct pop3_top {
+	uint64_t lines_left; /* of the body */
+	uint8_t state;	     /* private */
+	bool in_body;
+	bool done; /* nothing behind here is sent */
+};
+void pop3_top_init(struct pop3_top *t, uint64_t lines);
+/* Returns how many bytes of the piece are to be sent. */
+size_t pop3_top_feed(struct pop3_top *t, struct str piece);
+
+#endif

@@ -1,0 +1,154 @@
+/* What the files of the POP3 server share; nobody else includes this.
+ *
+ *   session.c      the connection's events, lines, time limits, the end
+ *   commands.c     the tables of commands and their dispatcher
+ *   login.c        USER, PASS, AUTH, STLS
+ *   cmd_*.c        what each other command means
+ *   send.c         RETR and TOP: a body on its way to the client
+ *   maildrop.c     INBOX under its lock, from login to UPDATE
+ *   parse, replies on their own, with headers of their own
+ *
+ * One command at a time: while an answer is awaited the connection is paused
+ * and pipelined bytes wait. */
+#ifndef SP_FRONTEND_POP3_PRIVATE_H
+#define SP_FRONTEND_POP3_PRIVATE_H
+
+#include "frontend/core/conn.h"
+#include "frontend/core/frontend.h"
+#include "frontend/pop3/parse.h"
+#include "frontend/pop3/replies.h"
+#include "lib/base/arena.h"
+#include "lib/service/metrics.h"
+#include "lib/smtp/data.h"
+
+/* Bits, because the tables of commands have masks of them. */
+enum pop3_state {
+	POP3_AUTHORIZATION = 1,
+	POP3_NAMED = 2,	       /* AUTHORIZATION, a USER is given */
+	POP3_SASL = 4,	       /* the next line is a response of AUTH */
+	POP3_OPENING = 8,      /* the password is being checked, the maildrop opened */
+	POP3_TRANSACTION = 16,
+	POP3_UPDATE = 32,
+	POP3_STARTING_TLS = 64,
+	POP3_BEFORE_LOGIN = POP3_AUTHORIZATION | POP3_NAMED,
+	POP3_ANY_COMMAND = POP3_BEFORE_LOGIN | POP3_TRANSACTION
+};
+
+/* How a handler left its command. */
+enum cmd_status {
+	CMD_DONE,
+	CMD_REFUSED, /* answered -ERR */
+	CMD_WAIT,    /* to be paused; a named on_...() goes on, ending in pop3_resume() */
+	CMD_CLOSE,   /* the connection is closing */
+};
+
+#define POP3_LINE_MAX	   255	 /* RFC 2449, section 4, with CRLF */
+#define POP3_LINE_USER_MAX 512	 /* USER and PASS: an address alone may have 254 octets */
+#define POP3_LINE_SASL_MAX 12288 /* RFC 4954, section 4 */
+
+/* 32 bytes, since a maildrop may have 100,000 of them. */
+struct pop3_message {
+	uint32_t uid;
+	bool deleted;
+	uint64_t size; /* octets */
+	char body[BLOB_ID_PACKED];
+};
+
+struct pop3_session;
+
+/* INBOX at the time of the login, under the exclusive lock. Outlives its
+ * session while the store has to answer. */
+struct pop3_maildrop {
+	struct pop3_session *session; /* borrowed; NULL once the session is gone */
+	struct frontend *frontend;    /* borrowed */
+	char *address;		      /* owner; canonical */
+	char *token;		      /* owner; names the lock's holder */
+	bool locked;		      /* ours, or it may be: to be unlocked */
+	unsigned answers_due;	      /* calls of the store under way */
+	int64_t locked_until_ms;      /* monotonic */
+	struct event *renew;	      /* owner; NULL before the lock */
+	uint32_t folder_id, uid_validity;
+	struct pop3_message *messages; /* owner; in order of UID */
+	uint32_t count;		       /* deleted ones too */
+	uint32_t deleted_count;
+	uint64_t bytes, deleted_bytes;
+};
+
+/* RETR or TOP under way. */
+struct pop3_sending {
+	bool active, begun, is_top;
+	struct blob_read *read; /* owner; NULL: none is awaited */
+	struct blob_id body;
+	uint64_t offset;
+	struct smtp_data_writer writer;
+	struct pop3_top top;
+};
+
+struct pop3_session {
+	struct conn *conn; /* borrowed: the session lies in it */
+	enum pop3_state state;
+	bool skips_line;    /* one that is too long, up to its end */
+	bool shutting_down; /* closes when the command in hand is over */
+	bool awaits_drain;  /* paused until the client has read what was sent */
+	bool sasl_answered; /* sasl has called back since it was last given something */
+	bool sasl_over;	    /* to be freed when it is not our caller */
+	uint16_t bad_commands;
+	uint32_t retrieved;
+	struct arena command;	    /* for the command in hand */
+	char *user;		    /* owner; of USER */
+	struct auth_request *check; /* owner; PASS */
+	struct sasl *sasl;	    /* owner; AUTH */
+	struct pop3_maildrop *maildrop; /* owner; from OPENING on */
+	struct pop3_sending sending;
+};
+
+/* ---- session.c ---- */
+const struct settings_pop *pop3_settings(const struct pop3_session *s);
+void pop3_set_state(struct pop3_session *s, enum pop3_state state);
+/* pop3_reply(s, POP3_OK_STAT, count, bytes): at most two numbers. */
+#define pop3_reply(s, name, ...) pop3_reply_numbers((s), (name), (const uint64_t[2]){__VA_ARGS__})
+void pop3_reply_numbers(struct pop3_session *s, enum pop3_reply_name name, const uint64_t numbers[2]);
+enum cmd_status pop3_close(struct pop3_session *s, enum pop3_reply_name name);
+/* What was waited for is dealt with: the next command may come. */
+void pop3_resume(struct pop3_session *s);
+void pop3_forget_user(struct pop3_session *s);
+
+/* ---- commands.c ---- */
+struct pop3_command {
+	const char *verb;
+	unsigned states; /* in which it is allowed */
+	unsigned args_min, args_max;
+	unsigned line_max; /* octets, with the line end */
+	enum cmd_status (*handler)(struct pop3_session *s, const struct cmd_args *args);
+};
+/* Tables ended by a NULL verb. */
+extern const struct pop3_command pop3_login_commands[];
+extern const struct pop3_command pop3_capability_commands[];
+extern const struct pop3_command pop3_transaction_commands[];
+/* line: without its end, lies in s->command. */
+enum cmd_status pop3_dispatch(struct pop3_session *s, struct str line);
+
+/* ---- login.c ---- */
+bool pop3_may_login(const struct pop3_session *s);
+/* Mechanisms on offer, parted by spaces; empty: none. */
+struct str pop3_mechanisms(const struct pop3_session *s);
+enum cmd_status pop3_sasl_line(struct pop3_session *s, struct str line);
+/* A response of AUTH that is too long. */
+void pop3_sasl_refuse(struct pop3_session *s);
+
+/* ---- send.c ---- */
+#define POP3_WHOLE UINT64_MAX
+/* lines: of the body, for TOP; POP3_WHOLE: RETR. */
+enum cmd_status pop3_send(struct pop3_session *s, const struct pop3_message *m, uint64_t lines);
+void pop3_send_more(struct pop3_session *s);
+void pop3_send_cancel(struct pop3_session *s);
+
+/* ---- maildrop.c ---- */
+/* In OPENING: leads to TRANSACTION, or back with a -ERR; then resumes. */
+void pop3_maildrop_open(struct pop3_session *s, struct str address);
+/* In UPDATE: removes what is marked, answers, closes. */
+void pop3_maildrop_update(struct pop3_session *s);
+/* The session ends: the lock is given back. NULLs s->maildrop. */
+void pop3_maildrop_leave(struct pop3_session *s);
+
+#endif

@@ -1,0 +1,645 @@
+/* Mailboxes against a real server: every call, and a random run against a model. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <event2/thread.h>
+
+#include "lib/base/mem.h"
+#include "lib/mailbox/mailbox.h"
+#include "tests/unit/redis_fixture.h"
+
+static struct redis_fixture server;
+static struct event_base *base;
+static struct redis *redis;
+static struct blob_store *blobs;
+static struct mailbox_store *store;
+
+/* What the last call answered, copied. */
+static struct answer {
+	volatile bool done;
+	enum err_code code;
+	struct mailbox_filed filed;
+	struct mailbox_folder folder;
+	char special[40];
+	unsigned folders;
+	char names[64][80];
+	uint32_t hot_count;
+	struct mailbox_hot hot[1000];
+	struct mailbox_cold cold[1000];
+	uint64_t modseq;
+	uint32_t uid_count;
+	uint32_t uids[1000], to_uids[1000];
+	bool complete, flag;
+	unsigned keyword_count;
+	char keywords[64][40];
+} got;
+
+static void
+ended(const struct err *err)
+{
+	got.done = true;
+	got.code = err != NULL ? err->code : ERR_NONE;
+	if (got.code == ERR_INVALID)
+		print_message("%s\n", err->text);
+}
+
+static enum err_code
+finish(void)
+{
+	assert_true(redis_fixture_wait(base, &got.done, 10000));
+	return got.code;
+}
+
+static void
+begin(void)
+{
+	memset(&got, 0, sizeof(got));
+}
+
+static void
+on_done(void *arg, const struct err *err)
+{
+	(void)arg;
+	ended(err);
+}
+
+static void
+on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
+{
+	(void)arg;
+	if (filed != NULL)
+		got.filed = *filed;
+	ended(err);
+}
+
+static void
+take_keywords(const struct str *names, unsigned count)
+{
+	got.keyword_count = count;
+	for (unsigned i = 0; i < count; i++)
+		str_copy(names[i], got.keywords[i], sizeof(got.keywords[i]));
+}
+
+static void
+on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
+{
+	(void)arg;
+	if (folder != NULL) {
+		got.folder = *folder;
+		str_copy(folder->special_use, got.special, sizeof(got.special));
+		take_keywords(folder->keywords, folder->keyword_count);
+	}
+	ended(err);
+}
+
+static void
+on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, const struct str *missing,
+	   unsigned missing_count, const struct err *err)
+{
+	(void)arg, (void)missing;
+	got.folders = count;
+	got.uid_count = missing_count;
+	for (unsigned i = 0; i < count && i < 64; i++)
+		str_copy(folders[i].name, got.names[i], sizeof(got.names[i]));
+	ended(err);
+}
+
+static void
+take_hot(const char *hot, uint32_t count)
+{
+	got.hot_count = count;
+	for (uint32_t i = 0; i < count && i < 1000; i++)
+		mailbox_hot_unpack(hot + (size_t)i * MAILBOX_HOT_BYTES, &got.hot[i]);
+}
+
+static void
+on_records(void *arg, const struct mailbox_records *r, const struct err *err)
+{
+	(void)arg;
+	if (r != NULL) {
+		take_hot(r->hot, r->count);
+		got.modseq = r->highest_modseq;
+		for (uint32_t i = 0; r->cold != NULL && i < r->count && i < 1000; i++)
+			mailbox_cold_unpack(r->cold + (size_t)i * MAILBOX_COLD_BYTES, &got.cold[i]);
+	}
+	ended(err);
+}
+
+static void
+take_uids(uint32_t *out, const uint32_t *uids, uint32_t count)
+{
+	got.uid_count = count;
+	for (uint32_t i = 0; i < count && i < 1000; i++)
+		out[i] = uids[i];
+}
+
+static void
+on_changes(void *arg, const struct mailbox_changes *c, const struct err *err)
+{
+	(void)arg;
+	if (c != NULL) {
+		take_hot(c->records.hot, c->records.count);
+		take_uids(got.uids, c->gone_uids, c->gone_count);
+		got.complete = c->complete;
+		got.modseq = c->records.highest_modseq;
+	}
+	ended(err);
+}
+
+static void
+on_stored(void *arg, const struct mailbox_stored *s, const struct err *err)
+{
+	(void)arg;
+	if (s != NULL) {
+		take_hot(s->hot, s->count);
+		take_uids(got.uids, s->modified_uids, s->modified_count);
+		got.modseq = s->modseq;
+		take_keywords(s->keywords, s->keyword_count);
+	}
+	ended(err);
+}
+
+static void
+on_expunged(void *arg, const struct mailbox_expunged *e, const struct err *err)
+{
+	(void)arg;
+	if (e != NULL) {
+		take_uids(got.uids, e->uids, e->count);
+		got.modseq = e->modseq;
+	}
+	ended(err);
+}
+
+static void
+on_copied(void *arg, const struct mailbox_copied *c, const struct err *err)
+{
+	(void)arg;
+	if (c != NULL) {
+		take_uids(got.uids, c->from_uids, c->count);
+		take_uids(got.to_uids, c->to_uids, c->count);
+		got.modseq = c->modseq;
+	}
+	ended(err);
+}
+
+static void
+on_filed_flag(void *arg, bool filed, const struct err *err)
+{
+	(void)arg;
+	got.flag = filed;
+	ended(err);
+}
+
+/* ---- Short forms ---- */
+
+static const struct str who = {"a@b.test", 8};
+
+static enum err_code
+file_one(const char *folder, const char *id, bool recheck, uint64_t size, uint64_t flags, uint64_t quota)
+{
+	static const struct str keyword = {"$Label1", 7};
+	struct mailbox_new_message m = {.flags = flags & 31,
+					.body = {0, 0, size},
+					.internal_date = 1700000000,
+					.zone_minutes = -90,
+					.keywords = &keyword,
+					.keyword_count = (flags & 32) != 0};
+	struct mailbox_filing f = {.address = who,
+				   .folder = str_c(folder),
+				   .delivery_id = str_c(id),
+				   .recheck = recheck,
+				   .quota_bytes = quota,
+				   .messages = &m,
+				   .count = 1};
+	begin();
+	mailbox_file(store, &f, on_filed, NULL);
+	return finish();
+}
+
+static enum err_code
+open_folder(const char *name)
+{
+	begin();
+	mailbox_open(store, who, str_c(name), on_folder, NULL);
+	return finish();
+}
+
+static enum err_code
+read_folder(uint32_t id, uint32_t first, uint32_t last, uint64_t since)
+{
+	begin();
+	mailbox_read(store, who, id, first, last, MAILBOX_HOT | MAILBOX_COLD, since, on_records, NULL);
+	return finish();
+}
+
+static enum err_code
+store_flags(uint32_t id, const uint32_t *uids, uint32_t count, enum mailbox_store_mode mode, uint16_t flags,
+	    const char *keyword, uint64_t unchanged_since)
+{
+	struct str k = str_c(keyword);
+	struct mailbox_flag_change change = {mode, flags, &k, keyword != NULL, unchanged_since};
+	begin();
+	mailbox_store_flags(store, who, id, uids, count, &change, on_stored, NULL);
+	return finish();
+}
+
+static enum err_code
+expunge(uint32_t id, const uint32_t *uids, uint32_t count, bool only_deleted)
+{
+	begin();
+	mailbox_expunge(store, who, id, uids, count, only_deleted, on_expunged, NULL);
+	return finish();
+}
+
+static enum err_code
+copy(uint32_t from, const uint32_t *uids, uint32_t count, const char *to, bool move)
+{
+	begin();
+	mailbox_copy(store, who, from, uids, count, str_c(to), move, 0, on_copied, NULL);
+	return finish();
+}
+
+static enum err_code
+changes(uint32_t id, uint64_t since)
+{
+	begin();
+	mailbox_read_changes(store, who, id, since, on_changes, NULL);
+	return finish();
+}
+
+static enum err_code
+simple(void (*call)(struct mailbox_store *, struct str, struct str, mailbox_on_done *, void *), const char *name)
+{
+	begin();
+	call(store, who, str_c(name), on_done, NULL);
+	return finish();
+}
+
+static enum err_code
+create(const char *name)
+{
+	begin();
+	mailbox_create(store, who, str_c(name), STR_NONE, on_folder, NULL);
+	return finish();
+}
+
+static enum err_code
+rename_folder(const char *from, const char *to)
+{
+	begin();
+	mailbox_rename(store, who, str_c(from), str_c(to), on_done, NULL);
+	return finish();
+}
+
+static void
+destroy(void)
+{
+	begin();
+	mailbox_destroy(store, who, on_done, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+}
+
+static int
+setup(void **state)
+{
+	char url[128];
+	struct err err;
+	bool never = false;
+
+	(void)state;
+	evthread_use_pthreads();
+	if (!redis_fixture_start(&server, false))
+		return -1;
+	base = event_base_new();
+	redis = redis_new(base, server.url, &err);
+	snprintf(url, sizeof(url), "file:%s/blobs", server.dir);
+	blobs = blob_store_open(base, url, &err);
+	store = mailbox_store_new(redis, blobs);
+	redis_fixture_wait(base, &never, 200);
+	return redis_is_connected(redis) ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	mailbox_store_free(&store);
+	redis_free(&redis);
+	blob_store_close(&blobs);
+	event_base_free(base);
+	redis_fixture_stop(&server);
+	return 0;
+}
+
+/* ---- Tests ---- */
+
+static void
+test_records(void **state)
+{
+	struct mailbox_hot hot = {UINT32_MAX - 1, 0x1f, (UINT64_C(1) << 47) + 3, 77, 88, UINT64_MAX}, hot2;
+	struct mailbox_cold cold = {{1, 2, 3}, {4, 5, 6}, -5, 7, -720}, cold2;
+	char packed[MAILBOX_COLD_BYTES];
+
+	(void)state;
+	mailbox_hot_pack(&hot, packed);
+	mailbox_hot_unpack(packed, &hot2);
+	assert_memory_equal(&hot, &hot2, sizeof(hot));
+	mailbox_cold_pack(&cold, packed);
+	mailbox_cold_unpack(packed, &cold2);
+	assert_memory_equal(&cold.body, &cold2.body, sizeof(cold.body));
+	assert_memory_equal(&cold.digest, &cold2.digest, sizeof(cold.digest));
+	assert_int_equal(cold2.internal_date, -5);
+	assert_int_equal(cold2.zone_minutes, -720);
+}
+
+static void
+test_filing(void **state)
+{
+	(void)state;
+	assert_int_equal(file_one("", "06h0jyjwz405xbyt4mne/0", false, 100, 0, 0), ERR_NONE);
+	assert_int_equal(got.filed.first_uid, 1);
+	assert_false(got.filed.duplicate);
+	assert_int_equal(file_one("", "06h0jyjwz405xbyt4mne/0", true, 100, 0, 0), ERR_NONE);
+	assert_true(got.filed.duplicate);
+	assert_int_equal(file_one("inbox", "", false, 50, MAILBOX_SEEN | 32, 0), ERR_NONE);
+	assert_int_equal(got.filed.first_uid, 2);
+	assert_int_equal(file_one("", "", false, 50, 0, 199), ERR_OVER_QUOTA);
+	assert_int_equal(file_one("No", "", false, 50, 0, 0), ERR_NOT_FOUND);
+	assert_int_equal(file_one("bad//name", "", false, 50, 0, 0), ERR_INVALID);
+	begin();
+	mailbox_was_filed(store, who, STR("06h0jyjwz405xbyt4mne/0"), on_filed_flag, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+	assert_true(got.flag);
+	assert_int_equal(open_folder("InBox"), ERR_NONE);
+	assert_int_equal(got.folder.messages, 2);
+	assert_int_equal(got.folder.unseen, 1);
+	assert_int_equal(got.folder.bytes, 150);
+	assert_int_equal(got.folder.uid_next, 3);
+	assert_string_equal(got.keywords[0], "$Label1");
+	assert_int_equal(read_folder(1, 1, UINT32_MAX, 0), ERR_NONE);
+	assert_int_equal(got.hot_count, 2);
+	assert_int_equal(got.hot[1].keywords, 1);
+	assert_int_equal(got.cold[0].internal_date, 1700000000);
+	assert_int_equal(got.cold[0].zone_minutes, -90);
+	assert_true(got.cold[0].save_date > 1700000000);
+	destroy();
+}
+
+static void
+test_folders(void **state)
+{
+	(void)state;
+	begin();
+	mailbox_list(store, who, on_folders, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+	assert_int_equal(got.folders, 6);
+	assert_string_equal(got.names[0], "INBOX");
+	assert_string_equal(got.names[1], "Archive");
+	assert_int_equal(open_folder("Sent"), ERR_NONE);
+	assert_string_equal(got.special, "\\Sent");
+	assert_int_equal(create("a/b/c"), ERR_NONE);
+	assert_int_equal(create("a/b"), ERR_EXISTS);
+	assert_int_equal(open_folder("a"), ERR_NONE);
+	assert_int_equal(simple(mailbox_delete, "a/b"), ERR_DENIED);
+	assert_int_equal(simple(mailbox_delete, "INBOX"), ERR_DENIED);
+	assert_int_equal(simple(mailbox_delete, "nope"), ERR_NOT_FOUND);
+	assert_int_equal(rename_folder("a", "x/y"), ERR_NONE);
+	assert_int_equal(open_folder("x/y/b/c"), ERR_NONE);
+	assert_int_equal(open_folder("a/b"), ERR_NOT_FOUND);
+	assert_int_equal(rename_folder("x", "x/y/z"), ERR_DENIED);
+	assert_int_equal(rename_folder("x", "Sent"), ERR_EXISTS);
+	assert_int_equal(simple(mailbox_delete, "x/y/b/c"), ERR_NONE);
+	assert_int_equal(open_folder("x/y/b/c"), ERR_NOT_FOUND);
+	assert_int_equal(file_one("", "", false, 10, 0, 0), ERR_NONE);
+	assert_int_equal(rename_folder("INBOX", "old"), ERR_NONE);
+	assert_int_equal(open_folder("old"), ERR_NONE);
+	assert_int_equal(got.folder.messages, 1);
+	assert_int_equal(open_folder("INBOX"), ERR_NONE);
+	assert_int_equal(got.folder.messages, 0);
+	begin();
+	mailbox_subscribe(store, who, STR("old"), true, on_done, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+	assert_int_equal(simple(mailbox_delete, "old"), ERR_NONE);
+	begin();
+	mailbox_list(store, who, on_folders, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+	assert_int_equal(got.uid_count, 1);
+	destroy();
+}
+
+static void
+test_locks(void **state)
+{
+	(void)state;
+	begin();
+	mailbox_lock(store, who, STR("one"), 500, on_done, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+	begin();
+	mailbox_lock(store, who, STR("two"), 500, on_done, NULL);
+	assert_int_equal(finish(), ERR_EXISTS);
+	begin();
+	mailbox_lock_renew(store, who, STR("two"), 500, on_done, NULL);
+	assert_int_equal(finish(), ERR_FENCED);
+	mailbox_unlock(store, who, STR("two"));
+	mailbox_unlock(store, who, STR("one"));
+	begin();
+	mailbox_lock(store, who, STR("two"), 50, on_done, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+	usleep(80000);
+	begin();
+	mailbox_lock(store, who, STR("three"), 50, on_done, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+	mailbox_unlock(store, who, STR("three"));
+}
+
+static void
+test_flags(void **state)
+{
+	uint32_t uids[] = {1, 2, 3, 9};
+	char name[16];
+	uint64_t first;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(file_one("", "", false, 10, 0, 0), ERR_NONE);
+	first = got.filed.modseq;
+	assert_int_equal(store_flags(1, uids, 4, MAILBOX_FLAGS_ADD, MAILBOX_SEEN | MAILBOX_DELETED, "Work", UINT64_MAX),
+			 ERR_NONE);
+	assert_int_equal(got.hot_count, 3);
+	assert_true(got.modseq > first);
+	assert_int_equal(got.hot[0].flags, MAILBOX_SEEN | MAILBOX_DELETED);
+	assert_int_equal(store_flags(1, uids, 1, MAILBOX_FLAGS_ADD, MAILBOX_SEEN, NULL, UINT64_MAX), ERR_NONE);
+	assert_int_equal(got.modseq, 0); /* nothing changed */
+	assert_int_equal(store_flags(1, uids, 3, MAILBOX_FLAGS_SET, MAILBOX_FLAGGED, NULL, first), ERR_NONE);
+	assert_int_equal(got.uid_count, 3); /* all modified since */
+	assert_int_equal(store_flags(1, uids + 1, 1, MAILBOX_FLAGS_REMOVE, MAILBOX_DELETED, "work", UINT64_MAX), ERR_NONE);
+	assert_int_equal(got.hot[0].flags, MAILBOX_SEEN);
+	assert_int_equal(got.hot[0].keywords, 0);
+	assert_int_equal(open_folder("INBOX"), ERR_NONE);
+	assert_int_equal(got.folder.unseen, 0);
+	assert_int_equal(got.folder.deleted, 2);
+	assert_int_equal(got.folder.deleted_bytes, 20);
+	assert_int_equal(expunge(1, uids, 3, true), ERR_NONE);
+	assert_int_equal(got.uid_count, 2);
+	assert_int_equal(got.uids[1], 3);
+	assert_int_equal(changes(1, first), ERR_NONE);
+	assert_int_equal(got.uid_count, 2);
+	assert_int_equal(got.hot_count, 1);
+	assert_true(got.complete);
+	/* 64 keywords fit, those in use stay, others are given up for new ones. */
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "k%d", i);
+		assert_int_equal(store_flags(1, uids + 1, 1, MAILBOX_FLAGS_SET, 0, name, UINT64_MAX), ERR_NONE);
+	}
+	for (int i = 0; i < 63; i++) {
+		snprintf(name, sizeof(name), "full%d", i);
+		assert_int_equal(store_flags(1, uids + 1, 1, MAILBOX_FLAGS_ADD, 0, name, UINT64_MAX), ERR_NONE);
+	}
+	assert_int_equal(store_flags(1, uids + 1, 1, MAILBOX_FLAGS_ADD, 0, "onemore", UINT64_MAX), ERR_LIMIT);
+	destroy();
+}
+
+/* ---- The random run ---- */
+
+enum { MODEL_FOLDERS = 3, MODEL_MESSAGES = 2000, MODEL_STEPS = 1500 };
+
+struct model_message {
+	uint32_t uid;
+	uint16_t flags;
+	uint64_t size, email, modseq;
+};
+
+struct model_folder {
+	const char *name;
+	uint32_t id, uid_next;
+	struct model_message messages[MODEL_MESSAGES];
+	unsigned count;
+	struct {
+		uint32_t uid;
+		uint64_t modseq;
+	} gone[MODEL_MESSAGES];
+	unsigned gone_count;
+};
+
+static struct model_folder model[MODEL_FOLDERS] = {{.name = "INBOX"}, {.name = "One"}, {.name = "Two/Three"}};
+
+static void
+compare(struct model_folder *f)
+{
+	unsigned unseen = 0;
+	uint64_t bytes = 0;
+
+	assert_int_equal(read_folder(f->id, 1, UINT32_MAX, 0), ERR_NONE);
+	assert_int_equal(got.hot_count, f->count);
+	for (unsigned i = 0; i < f->count; i++) {
+		assert_int_equal(got.hot[i].uid, f->messages[i].uid);
+		assert_int_equal(got.hot[i].flags, f->messages[i].flags);
+		assert_int_equal(got.hot[i].size, f->messages[i].size);
+		assert_int_equal(got.hot[i].email_id, f->messages[i].email);
+		assert_int_equal(got.hot[i].modseq, f->messages[i].modseq);
+		unseen += (f->messages[i].flags & MAILBOX_SEEN) == 0;
+		bytes += f->messages[i].size;
+	}
+	assert_int_equal(open_folder(f->name), ERR_NONE);
+	assert_int_equal(got.folder.messages, f->count);
+	assert_int_equal(got.folder.unseen, unseen);
+	assert_int_equal(got.folder.bytes, bytes);
+	assert_int_equal(got.folder.uid_next, f->uid_next);
+}
+
+static void
+compare_changes(struct model_folder *f, uint64_t since)
+{
+	unsigned changed = 0, gone = 0;
+
+	assert_int_equal(changes(f->id, since), ERR_NONE);
+	for (unsigned i = 0; i < f->count; i++)
+		if (f->messages[i].modseq > since)
+			assert_int_equal(got.hot[changed++].uid, f->messages[i].uid);
+	assert_int_equal(got.hot_count, changed);
+	for (unsigned i = 0; i < f->gone_count; i++)
+		gone += f->gone[i].modseq > since;
+	assert_int_equal(got.uid_count, gone);
+	assert_true(got.complete);
+}
+
+static void
+model_remove(struct model_folder *f, unsigned at, uint64_t modseq)
+{
+	f->gone[f->gone_count].uid = f->messages[at].uid;
+	f->gone[f->gone_count++].modseq = modseq;
+	memmove(&f->messages[at], &f->messages[at + 1], (f->count - at - 1) * sizeof(f->messages[0]));
+	f->count--;
+}
+
+static void
+test_random(void **state)
+{
+	uint64_t newest = 1;
+
+	(void)state;
+	srand(7);
+	assert_int_equal(create("One"), ERR_NONE);
+	assert_int_equal(create("Two/Three"), ERR_NONE);
+	for (unsigned i = 0; i < MODEL_FOLDERS; i++) {
+		assert_int_equal(open_folder(model[i].name), ERR_NONE);
+		model[i].id = got.folder.id;
+		model[i].uid_next = 1;
+	}
+	for (unsigned step = 0; step < MODEL_STEPS; step++) {
+		struct model_folder *f = &model[rand() % MODEL_FOLDERS], *g = &model[rand() % MODEL_FOLDERS];
+		unsigned what = (unsigned)rand() % 10, at = f->count != 0 ? (unsigned)rand() % f->count : 0;
+		uint16_t flags = (uint16_t)(rand() & 31);
+		uint64_t size = (uint64_t)(rand() % 10000);
+
+		if (what < 5 || f->count == 0) {
+			assert_int_equal(file_one(f->name, "", false, size, flags, 0), ERR_NONE);
+			f->messages[f->count++] = (struct model_message){f->uid_next++, flags, size,
+									 got.filed.first_email_id, got.filed.modseq};
+		} else if (what < 7) {
+			assert_int_equal(store_flags(f->id, &f->messages[at].uid, 1, MAILBOX_FLAGS_SET, flags, NULL,
+						     UINT64_MAX),
+					 ERR_NONE);
+			if (f->messages[at].flags != flags)
+				f->messages[at].modseq = got.modseq;
+			f->messages[at].flags = flags;
+		} else if (what < 8) {
+			assert_int_equal(expunge(f->id, &f->messages[at].uid, 1, false), ERR_NONE);
+			model_remove(f, at, got.modseq);
+		} else {
+			bool move = what == 8;
+			struct model_message m = f->messages[at];
+			assert_int_equal(copy(f->id, &m.uid, 1, g->name, move), ERR_NONE);
+			assert_int_equal(got.uid_count, 1);
+			assert_int_equal(got.to_uids[0], g->uid_next);
+			if (move)
+				model_remove(f, at, got.modseq);
+			m.uid = g->uid_next++;
+			m.modseq = got.modseq;
+			g->messages[g->count++] = m;
+		}
+		if (step % 100 == 0)
+			compare_changes(f, newest - (uint64_t)rand() % newest);
+		newest = step + 1;
+	}
+	for (unsigned i = 0; i < MODEL_FOLDERS; i++) {
+		compare(&model[i]);
+		for (uint64_t since = 1; since < MODEL_STEPS; since += 97)
+			compare_changes(&model[i], since);
+	}
+	destroy();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_records), cmocka_unit_test(test_filing), cmocka_unit_test(test_folders),
+		cmocka_unit_test(test_locks),	cmocka_unit_test(test_flags),  cmocka_unit_test(test_random),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
