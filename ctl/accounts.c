@@ -14,20 +14,32 @@ enum { FIELDS_MAX = 16, PASSWORD_MAX = 1024 };
 
 /* ---- What they share ---- */
 
-/* FIELD=VALUE arguments into fields; the count, or -1 after a complaint. */
+/* FIELD=VALUE, --FIELD=VALUE or --FIELD VALUE arguments into fields; the count,
+ * or -1 after a complaint. */
 static int
 take_fields(int argc, char **argv, struct directory_field fields[FIELDS_MAX])
 {
-	if (argc > FIELDS_MAX) {
-		ctl_fail("at most %d fields", FIELDS_MAX);
-		return -1;
-	}
-	for (int i = 0; i < argc; i++)
-		if (!output_cut_field(argv[i], &fields[i].name, &fields[i].value)) {
+	int count = 0;
+
+	for (int i = 0; i < argc; i++) {
+		struct directory_field *f = &fields[count];
+		bool is_option = strncmp(argv[i], "--", 2) == 0;
+		const char *arg = argv[i] + (is_option ? 2 : 0);
+
+		if (count++ == FIELDS_MAX) {
+			ctl_fail("at most %d fields", FIELDS_MAX);
+			return -1;
+		}
+		if (output_cut_field(arg, &f->name, &f->value))
+			continue;
+		if (!is_option || i + 1 == argc) {
 			ctl_fail("'%s' is not FIELD=VALUE", argv[i]);
 			return -1;
 		}
-	return argc;
+		f->name = str_c(arg);
+		f->value = str_c(argv[++i]);
+	}
+	return count;
 }
 
 /* A list asked for and waited for: kept in the command's arena. */
@@ -151,10 +163,10 @@ command_domain_set(struct ctl *ctl, int argc, char **argv)
 	struct ctl_wait w = CTL_WAIT;
 	int count;
 
-	if (begin(ctl, "domain set", argc, argv, 2, FIELDS_MAX) != 0)
-		return 1;
+	if (argc < 2)
+		return ctl_usage("domain set");
 	count = take_fields(argc - 1, argv + 1, fields);
-	if (count < 0)
+	if (count < 0 || begin(ctl, "domain set", 1, argv, 1, 1) != 0)
 		return 1;
 	directory_domain_set(ctl_directory(ctl), str_c(argv[0]), fields, (unsigned)count, ctl_on_done, &w);
 	return finish(ctl, &w);
@@ -341,10 +353,10 @@ command_user_set(struct ctl *ctl, int argc, char **argv)
 	struct ctl_wait w = CTL_WAIT;
 	int count;
 
-	if (begin(ctl, "user set", argc, argv, 2, FIELDS_MAX) != 0)
-		return 1;
+	if (argc < 2)
+		return ctl_usage("user set");
 	count = take_fields(argc - 1, argv + 1, fields);
-	if (count < 0)
+	if (count < 0 || begin(ctl, "user set", 1, argv, 1, 1) != 0)
 		return 1;
 	directory_user_set(ctl_directory(ctl), str_c(argv[0]), fields, (unsigned)count, ctl_on_done, &w);
 	return finish(ctl, &w);

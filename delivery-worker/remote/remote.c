@@ -53,7 +53,7 @@ give_up(struct remote_work *w)
 			job_result(job, index, DEFERRED, w->trouble_code, str_c(w->trouble))->remote =
 				arena_strdup(&job->arena, w->trouble_remote);
 	}
-	if (!w->own_fault)
+	if (w->destination_ill)
 		job_set_trouble(job, str_c(w->trouble));
 	work_finish(w);
 }

@@ -59,7 +59,7 @@ struct remote_work {
 
 	/* The last target that failed, for the report. */
 	char trouble[ERR_TEXT_MAX];
-	bool own_fault; /* says nothing about the destination */
+	bool destination_ill; /* no connection, or sent away: not the message's fault */
 	char trouble_code[ENHANCED_CODE_MAX];
 	char trouble_remote[384];
 };

@@ -233,7 +233,7 @@ note_trouble(struct remote_work *w, const struct smtp_failure *f)
 	};
 
 	str_copy(str_c(f->bad_source ? "4.3.5" : codes[f->stage]), w->trouble_code, sizeof(w->trouble_code));
-	w->own_fault = f->bad_source;
+	w->destination_ill = !f->bad_source && (f->stage < SMTP_AT_MESSAGE || f->answer.code == 421);
 	remote_name(w, w->trouble_remote, sizeof(w->trouble_remote));
 	if (f->answer.code >= 400 && f->answer.text.len > 0) {
 		str_copy(f->answer.text, w->trouble, sizeof(w->trouble));

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import redis
 
+poplib._MAXLINE = 1 << 20  # the library's own limit; messages may have longer lines
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("STAGEPOST_BUILD", ROOT / "build"))
 if not BUILD.is_absolute():

@@ -67,7 +67,7 @@ def test_plus_addressing(cluster):
 def test_catch_all(cluster):
     alice = cluster.add_user(f"all@catch{next(_numbers)}.test")
     domain = alice.split("@")[1]
-    cluster.tool("domain", "set", domain, "--catch_all", alice)
+    cluster.tool("domain", "set", domain, f"catch_all={alice}")
     cluster.deliver("s@else.test", f"whoever@{domain}", "Subject: x\r\n\r\nx\r\n")
     assert len(cluster.wait_mail(alice)) == 1
 
@@ -93,11 +93,11 @@ def test_refused_after_acceptance(cluster, trouble, code):
     alias = f"group{next(_numbers)}@local.test"
     cluster.tool("alias", "add", alias, good, bad)
     if trouble == "quota":
-        cluster.tool("user", "set", bad, "--quota", "10")
+        cluster.tool("user", "set", bad, "quota=10")
     elif trouble == "gone":
         cluster.tool("user", "delete", bad)
     else:
-        cluster.tool("user", "set", bad, "--enabled", "off")
+        cluster.tool("user", "set", bad, "enabled=off")
     cluster.deliver(sender, alias, "Subject: x\r\n\r\n" + "x" * 100 + "\r\n")
     fields, = report(cluster, sender)
     assert fields["Status"] == code
