@@ -133,6 +133,7 @@ unit: $(UNIT_TESTS)
 
 INTEGRATION := tests/integration
 PYTHON      ?= /usr/bin/python3
+PYTEST_FLAGS ?= -n 2
 .PHONY: integration
 integration: all
 	$(Q)cd $(INTEGRATION) && STAGEPOST_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q --durations=5 \

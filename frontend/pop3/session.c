@@ -66,12 +66,6 @@ pop3_close(struct pop3_session *s, enum pop3_reply_name name)
 }
 
 void
-pop3_resume(struct pop3_session *s)
-{
-	conn_resume(s->conn);
-}
-
-void
 pop3_forget_user(struct pop3_session *s)
 {
 	mem_free(s->user);
@@ -168,6 +162,15 @@ await_input(struct pop3_session *s)
 	/* An idle session keeps no memory for commands. */
 	if (evbuffer_get_length(conn_input(s->conn)) == 0)
 		arena_fini(&s->command);
+}
+
+/* on_input() comes later, and only if the client has sent more. */
+void
+pop3_resume(struct pop3_session *s)
+{
+	conn_resume(s->conn);
+	if (!conn_is_closing(s->conn) && !must_close(s))
+		await_input(s);
 }
 
 static void
