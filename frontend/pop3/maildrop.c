@@ -31,7 +31,8 @@ put(struct pop3_maildrop *d)
 {
 	if (d->session != NULL || d->answers_due != 0)
 		return;
-	if (d->locked)
+	/* At the very end of the process the store is gone, and the lease ends by itself. */
+	if (d->locked && store_of(d) != NULL)
 		mailbox_unlock(store_of(d), address_of(d), str_c(d->token));
 	if (d->renew != NULL)
 		event_free(d->renew);

@@ -168,6 +168,8 @@ await_input(struct pop3_session *s)
 void
 pop3_resume(struct pop3_session *s)
 {
+	if (!conn_is_paused(s->conn))
+		return; /* still within the command, which ends by itself */
 	conn_resume(s->conn);
 	if (!conn_is_closing(s->conn) && !must_close(s))
 		await_input(s);

@@ -14,7 +14,7 @@ struct reader {
 };
 
 static void
-add(struct reader *r, int kind, struct str name, struct str mailbox, struct str host)
+add(struct reader *r, enum mime_address_kind kind, struct str name, struct str mailbox, struct str host)
 {
 	struct mime_address *a;
 

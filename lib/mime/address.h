@@ -9,8 +9,10 @@
 
 #define MIME_ADDRESSES_MAX 10000 /* of one field; the rest is dropped */
 
+enum mime_address_kind { MIME_MAILBOX, MIME_GROUP_START, MIME_GROUP_END };
+
 struct mime_address {
-	enum { MIME_MAILBOX, MIME_GROUP_START, MIME_GROUP_END } kind;
+	enum mime_address_kind kind;
 	struct str name;    /* display name, raw (may hold encoded-words); of a start: the group's */
 	struct str mailbox; /* local part */
 	struct str host;    /* domain; empty: none was there */
