@@ -20,16 +20,27 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 def shared_cluster():
     """Two frontends, one broker, one worker: enough for most tests."""
     cluster = Cluster(frontends=2).start()
+    reset_settings(cluster)
     yield cluster
     cluster.remove()
+
+
+def reset_settings(cluster):
+    """The defaults; but all clients share one address, so that the failed
+    logins of one test would slow down the others."""
+    for key in cluster.redis.scan_iter("settings:*"):
+        if key != "settings:auth":
+            cluster.redis.delete(key)
+    for key in cluster.redis.scan_iter("auth:fail:*"):
+        cluster.redis.delete(key)
+    cluster.redis.hset("settings:auth", "failure_delay", "0s")
 
 
 @pytest.fixture
 def cluster(shared_cluster):
     """The shared cluster with no settings but the defaults."""
     yield shared_cluster
-    for key in shared_cluster.redis.scan_iter("settings:*"):
-        shared_cluster.redis.delete(key)
+    reset_settings(shared_cluster)
 
 
 @pytest.fixture
