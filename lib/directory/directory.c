@@ -1,23 +1,14 @@
 /* The directory as a whole: its life, and the notices that keep its cache true. */
-#include "lib/base/clock.h"
 #include "lib/directory/private.h"
 
 /* A record costs some 500 bytes with its key. */
 enum { CACHE_RECORDS = 32768, CACHE_AGE_MS = 60000 };
-/* Tracking does not say when it comes to stand first, and what changes until
- * then is not told: at first nothing is believed for long. */
-enum { YOUNG_MS = 5000, CACHE_AGE_YOUNG_MS = 1000 };
 
 void
 directory_cache_record(struct directory *d, struct str key, struct record *record)
 {
-	if (d->tracking == NULL)
-		return;
-	if (d->young_until_ms != 0 && clock_monotonic_ms() >= d->young_until_ms) {
-		d->young_until_ms = 0;
-		d->cache.max_age_ms = CACHE_AGE_MS;
-	}
-	cache_put(&d->cache, key, record);
+	if (d->tracking != NULL)
+		cache_put(&d->cache, key, record);
 }
 
 static void
@@ -81,8 +72,7 @@ directory_new(struct event_base *base, struct redis *r, struct tracking *trackin
 	d->redis = r;
 	d->tracking = tracking;
 	d->settings = settings;
-	cache_init(&d->cache, CACHE_RECORDS, CACHE_AGE_YOUNG_MS);
-	d->young_until_ms = clock_monotonic_ms() + YOUNG_MS;
+	cache_init(&d->cache, CACHE_RECORDS, CACHE_AGE_MS);
 	if (tracking != NULL) {
 		tracking_watch_prefix(tracking, "user:", on_user_key, on_notices_lost, d);
 		tracking_watch_prefix(tracking, "alias:", on_alias_key, NULL, d);

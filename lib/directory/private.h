@@ -196,7 +196,6 @@ struct directory {
 	struct settings_live *settings;
 	char hostname[DIRECTORY_DOMAIN_MAX];
 	struct cache cache;
-	int64_t young_until_ms;	       /* monotonic; 0: not young any more */
 	struct fetch *fetches;	       /* by key; owner */
 	struct fetch *detached;	       /* whose answer may be stale: only for those that wait; owner */
 	struct request *requests;      /* owner */

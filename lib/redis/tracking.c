@@ -44,6 +44,7 @@ struct channel {
 	char *name;
 	struct tracking_subscription *subscriptions;
 	unsigned busy; /* being told: nothing is freed */
+	bool in_force; /* the server has confirmed it */
 	UT_hash_handle hh;
 };
 
@@ -52,6 +53,9 @@ struct tracking {
 	struct redis_url url;
 	redisAsyncContext *listener; /* NULL: none */
 	redisAsyncContext *control;
+	long long listener_id; /* the server's number of it */
+	bool subscribes; /* the listener takes SUBSCRIBE */
+	bool asked;	/* for tracking, on this connection */
 	bool stands;	/* the server tracks and sends to us */
 	bool was_lost;	/* tell on_lost when it stands again */
 	bool freeing;
@@ -63,6 +67,7 @@ struct tracking {
 };
 
 static void start(struct tracking *t);
+static void ask_for_tracking(struct tracking *t);
 
 /* ---- Telling ---- */
 
@@ -90,7 +95,7 @@ channel_free_if_empty(struct tracking *t, struct channel *c)
 		}
 	if (c->subscriptions != NULL)
 		return;
-	if (t->listener != NULL && t->stands && !t->freeing)
+	if (t->listener != NULL && t->subscribes && !t->freeing)
 		redisAsyncCommand(t->listener, NULL, NULL, "UNSUBSCRIBE %s", c->name);
 	HASH_DEL(t->channels, c);
 	mem_free(c->name);
@@ -117,16 +122,13 @@ tell_channel(struct tracking *t, struct channel *c, const struct str *message)
 }
 
 static void
-tell_lost(struct tracking *t)
+tell_prefixes_lost(struct tracking *t)
 {
 	struct prefix_watch *w;
-	struct channel *c, *next;
 
 	LL_FOREACH (t->prefixes, w)
 		if (w->on_lost != NULL)
 			w->on_lost(w->arg);
-	HASH_ITER (hh, t->channels, c, next)
-		tell_channel(t, c, NULL);
 }
 
 /* ---- Replies of the listener ---- */
@@ -146,11 +148,29 @@ take_message(struct tracking *t, const redisReply *reply)
 		return;
 	}
 	if (payload->type != REDIS_REPLY_ARRAY) {
-		tell_lost(t); /* FLUSHALL or FLUSHDB */
+		tell_prefixes_lost(t); /* FLUSHALL or FLUSHDB */
 		return;
 	}
 	for (size_t i = 0; i < payload->elements; i++)
 		tell_key(t, redis_str(payload->element[i]));
+}
+
+/* What was published before this moment was not told. */
+static void
+take_confirmation(struct tracking *t, struct str channel)
+{
+	struct channel *c;
+
+	if (str_eq(channel, STR("__redis__:invalidate"))) {
+		if (!t->asked)
+			ask_for_tracking(t);
+		return;
+	}
+	HASH_FIND(hh, t->channels, channel.p, channel.len, c);
+	if (c == NULL || c->in_force)
+		return;
+	c->in_force = true;
+	tell_channel(t, c, NULL);
 }
 
 static void
@@ -162,9 +182,12 @@ on_listener_reply(redisAsyncContext *ac, void *reply_ptr, void *arg)
 	if (reply == NULL || t->listener != ac)
 		return;
 	t->pinged = false;
-	if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 3 &&
-	    str_eq(redis_str(reply->element[0]), STR("message")))
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
+		return;
+	if (str_eq(redis_str(reply->element[0]), STR("message")))
 		take_message(t, reply);
+	else if (str_eq(redis_str(reply->element[0]), STR("subscribe")))
+		take_confirmation(t, redis_str(reply->element[1]));
 }
 
 /* ---- The connections ---- */
@@ -219,8 +242,10 @@ subscribe_all(struct tracking *t)
 {
 	struct channel *c, *next;
 
-	HASH_ITER (hh, t->channels, c, next)
+	HASH_ITER (hh, t->channels, c, next) {
+		c->in_force = false;
 		redisAsyncCommand(t->listener, on_listener_reply, t, "SUBSCRIBE %s", c->name);
+	}
 }
 
 static void
@@ -241,7 +266,7 @@ on_tracking(redisAsyncContext *ac, void *reply_ptr, void *arg)
 	event_add(t->ping, &ping);
 	/* What changed between the loss and now was not told. */
 	if (t->was_lost)
-		tell_lost(t);
+		tell_prefixes_lost(t);
 	t->was_lost = false;
 }
 
@@ -257,13 +282,27 @@ first_watch(const struct tracking *t, const char *prefix)
 	return NULL;
 }
 
+/* Only once the listener listens: notices before that would go nowhere. */
+static void
+ask_for_tracking(struct tracking *t)
+{
+	struct prefix_watch *w;
+	struct buf command = BUF_EMPTY;
+
+	t->asked = true;
+	buf_printf(&command, "CLIENT TRACKING ON BCAST REDIRECT %lld", t->listener_id);
+	LL_FOREACH (t->prefixes, w)
+		if (first_watch(t, w->prefix) == w)
+			buf_printf(&command, " PREFIX %s", w->prefix);
+	redisAsyncCommand(t->control, on_tracking, t, t->prefixes != NULL ? command.data : "PING");
+	buf_fini(&command);
+}
+
 static void
 on_client_id(redisAsyncContext *ac, void *reply_ptr, void *arg)
 {
 	const redisReply *reply = reply_ptr;
 	struct tracking *t = arg;
-	struct prefix_watch *w;
-	struct buf command = BUF_EMPTY;
 
 	if (reply == NULL || t->listener != ac || t->control == NULL)
 		return;
@@ -271,17 +310,10 @@ on_client_id(redisAsyncContext *ac, void *reply_ptr, void *arg)
 		redisAsyncDisconnect(ac);
 		return;
 	}
-	buf_printf(&command, "CLIENT TRACKING ON BCAST REDIRECT %lld", reply->integer);
-	LL_FOREACH (t->prefixes, w)
-		if (first_watch(t, w->prefix) == w)
-			buf_printf(&command, " PREFIX %s", w->prefix);
+	t->listener_id = reply->integer;
 	redisAsyncCommand(t->listener, on_listener_reply, t, "SUBSCRIBE __redis__:invalidate");
+	t->subscribes = true;
 	subscribe_all(t);
-	if (t->prefixes != NULL)
-		redisAsyncCommand(t->control, on_tracking, t, command.data);
-	else
-		redisAsyncCommand(t->control, on_tracking, t, "PING");
-	buf_fini(&command);
 }
 
 static void
@@ -335,7 +367,7 @@ start(struct tracking *t)
 		event_add(t->retry, &wait);
 		return;
 	}
-	t->pinged = false;
+	t->pinged = t->asked = t->subscribes = false;
 	greet(t, t->listener);
 	greet(t, t->control);
 	redisAsyncCommand(t->listener, on_client_id, t, "CLIENT ID");
@@ -446,7 +478,7 @@ tracking_subscribe(struct tracking *t, struct str channel, tracking_on_message *
 		c = mem_new(struct channel);
 		c->name = str_dup(channel);
 		HASH_ADD_KEYPTR(hh, t->channels, c->name, channel.len, c);
-		if (t->stands)
+		if (t->listener != NULL && t->subscribes)
 			redisAsyncCommand(t->listener, on_listener_reply, t, "SUBSCRIBE %s", c->name);
 	}
 	s->tracking = t;

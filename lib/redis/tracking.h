@@ -28,8 +28,9 @@ void tracking_free(struct tracking **t);
 void tracking_watch_prefix(struct tracking *t, const char *prefix, tracking_on_key *on_key, tracking_on_lost *on_lost,
 			   void *arg);
 
-/* A channel of PUBLISH; several watchers of one channel are allowed. Returns a
- * handle for tracking_unsubscribe(). */
+/* A channel of PUBLISH; several watchers of one channel are allowed. on_lost
+ * comes when the server has taken the subscription, too: what was published
+ * before was not told. Returns a handle for tracking_unsubscribe(). */
 struct tracking_subscription;
 struct tracking_subscription *tracking_subscribe(struct tracking *t, struct str channel, tracking_on_message *on_message,
 						 tracking_on_lost *on_lost, void *arg);

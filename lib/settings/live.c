@@ -344,12 +344,8 @@ on_notices_lost(void *arg)
 static void
 poll_later(struct settings_live *l)
 {
-	static const int early_ms[] = {300, 700, 2000}; /* each after the one before */
-	enum { EARLY = sizeof(early_ms) / sizeof(early_ms[0]) };
-	bool is_early = l->polls < EARLY;
-	l->poll_scans = is_early || l->polls % POLLS_PER_SCAN == 0;
-	struct timeval delay = clock_timeval(is_early ? early_ms[l->polls] : POLL_MS);
-	l->polls++;
+	struct timeval delay = clock_timeval(POLL_MS);
+	l->poll_scans = ++l->polls % POLLS_PER_SCAN == 0;
 	event_add(l->poll, &delay);
 }
 

@@ -549,27 +549,6 @@ test_notices(void **state)
 	assert_string_equal(resolve("alice@example.test"), "not local alice@example.test");
 }
 
-/* Tracking may not stand yet: what is cached then does not last. */
-static void
-test_young(void **state)
-{
-	(void)state;
-	add_domain("example.test");
-	/* Two directories cannot share one: their prefixes are the same. */
-	struct tracking *own = tracking_new(base, server.url, NULL);
-	struct directory *young = directory_new(base, redis, own, settings);
-	struct answer a = {.done = false};
-	assert_false(directory_is_local_domain(young, STR("example.test"), &a.is, on_bool, &a));
-	wait_for(&a);
-	assert_true(directory_is_local_domain(young, STR("example.test"), &a.is, on_bool, &a));
-	turn(1100);
-	a.done = false;
-	assert_false(directory_is_local_domain(young, STR("example.test"), &a.is, on_bool, &a));
-	wait_for(&a);
-	tracking_free(&own);
-	directory_free(&young);
-}
-
 /* Who gave an order sees its effect at once, notice or not. */
 static void
 test_own_orders(void **state)
@@ -877,7 +856,6 @@ open_directory(void **state)
 	for (int i = 0; i < 500 && !settings_live_is_read(settings); i++)
 		turn(10);
 	turn(100);
-	dir->young_until_ms = 1; /* long ago: tracking stands */
 	return settings_live_is_read(settings) ? 0 : -1;
 }
 
@@ -917,7 +895,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_orders),	   TEST(test_fields),		TEST(test_lists),
 		TEST(test_resolve),	   TEST(test_catch_all_of_itself), TEST(test_domains_and_users),
-		TEST(test_notices),	   TEST(test_young),		TEST(test_own_orders),	TEST(test_race_of_fill_and_notice),
+		TEST(test_notices),	   TEST(test_own_orders),	TEST(test_race_of_fill_and_notice),
 		TEST(test_cancel),	   TEST(test_watch),		TEST(test_expand),
 		TEST(test_alias_loops),	   TEST(test_expand_limits),	TEST(test_unavailable),
 		TEST(test_freed),	   cmocka_unit_test(test_cache),

@@ -181,7 +181,7 @@ static void
 on_message(void *arg, struct str channel, struct str payload)
 {
 	struct notices *n = arg;
-	assert_true(str_eq(channel, STR("mail:{a@b}")));
+	assert_true(str_eq(channel, STR("mail:{a@b}")) || str_eq(channel, STR("mail:{c@d}")));
 	str_copy(payload, n->payload, sizeof(n->payload));
 	n->any = true;
 }
@@ -196,8 +196,8 @@ on_lost(void *arg)
 static void
 test_tracking(void **state)
 {
-	struct notices settings = {0}, mail = {0};
-	struct tracking_subscription *subscription;
+	struct notices settings = {0}, mail = {0}, late = {0};
+	struct tracking_subscription *subscription, *late_subscription;
 	struct tracking *t;
 	struct err err;
 	bool never = false;
@@ -207,7 +207,7 @@ test_tracking(void **state)
 	tracking_watch_prefix(t, "settings:", on_key, on_lost, &settings);
 	subscription = tracking_subscribe(t, STR("mail:{a@b}"), on_message, on_lost, &mail);
 	assert_true(redis_fixture_wait(base, &mail.lost, 1000)); /* it stands at first */
-	assert_true(settings.lost);
+	assert_true(redis_fixture_wait(base, &settings.lost, 1000));
 	settings.lost = mail.lost = false;
 	redis_callf(redis, NULL, NULL, "HSET settings:pop banner x");
 	redis_callf(redis, NULL, NULL, "PUBLISH mail:{a@b} hello");
@@ -215,6 +215,11 @@ test_tracking(void **state)
 	assert_true(redis_fixture_wait(base, &mail.any, 1000));
 	assert_string_equal(settings.key, "settings:pop");
 	assert_string_equal(mail.payload, "hello");
+	late_subscription = tracking_subscribe(t, STR("mail:{c@d}"), on_message, on_lost, &late);
+	assert_true(redis_fixture_wait(base, &late.lost, 1000)); /* it is in force */
+	redis_callf(redis, NULL, NULL, "PUBLISH mail:{c@d} there");
+	assert_true(redis_fixture_wait(base, &late.any, 1000));
+	tracking_unsubscribe(&late_subscription);
 	redis_fixture_kill(&server);
 	redis_fixture_wait(base, &never, 100);
 	assert_true(redis_fixture_run(&server, true));

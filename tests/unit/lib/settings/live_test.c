@@ -199,12 +199,10 @@ static void
 test_untold_change_at_the_start(void **state)
 {
 	(void)state;
-	struct bench b = {.base = event_base_new()};
-	b.redis = redis_new(b.base, server.url, NULL);
-	b.live = settings_live_new(b.base, b.redis, NULL, false);
-	settings_live_watch(b.live, on_change, &b);
+	struct bench b;
+	open_live(&b, false);
 	for (int i = 0; i < 500 && !settings_live_is_read(b.live); i++)
-		turn(b.base, 10);
+		turn(b.base, 1);
 	RUN("HSET settings:pop banner hello");
 	RUN("HSET settings:smtp-out:a.test relay_host b.test");
 	assert_true(wait_change(&b));
