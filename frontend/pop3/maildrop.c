@@ -298,22 +298,11 @@ on_expunged(void *arg, const struct mailbox_expunged *expunged, const struct err
 	say_goodbye(d, POP3_OK_REMOVED, d->deleted_count);
 }
 
-void
-pop3_maildrop_update(struct pop3_session *s)
+static void
+expunge(struct pop3_maildrop *d)
 {
-	struct pop3_maildrop *d = s->maildrop;
-	uint32_t *uids, count = 0;
+	uint32_t *uids = mem_alloc(sizeof(*uids) * d->deleted_count), count = 0;
 
-	CHECK(s->state == POP3_UPDATE);
-	if (d->deleted_count == 0) {
-		say_goodbye(d, POP3_OK_BYE, 0);
-		return;
-	}
-	if (clock_monotonic_ms() >= d->locked_until_ms) {
-		say_goodbye(d, POP3_LOCK_LOST, 0);
-		return;
-	}
-	uids = mem_alloc(sizeof(*uids) * d->deleted_count);
 	for (uint32_t i = 0; i < d->count; i++)
 		if (d->messages[i].deleted)
 			uids[count++] = d->messages[i].uid;
@@ -321,4 +310,32 @@ pop3_maildrop_update(struct pop3_session *s)
 	d->answers_due++;
 	mailbox_expunge(store_of(d), address_of(d), d->folder_id, uids, count, false, on_expunged, d);
 	mem_free(uids);
+}
+
+static void
+on_still_locked(void *arg, const struct err *err)
+{
+	struct pop3_maildrop *d = arg;
+
+	if (!still_wanted(d))
+		return;
+	if (err == NULL)
+		expunge(d);
+	else
+		say_goodbye(d, err->code == ERR_FENCED ? POP3_LOCK_LOST : POP3_NOT_REMOVED, 0);
+}
+
+void
+pop3_maildrop_update(struct pop3_session *s)
+{
+	struct pop3_maildrop *d = s->maildrop;
+
+	CHECK(s->state == POP3_UPDATE);
+	if (d->deleted_count == 0) {
+		say_goodbye(d, POP3_OK_BYE, 0);
+		return;
+	}
+	/* A full lease from here on: nobody else comes in while messages go. */
+	d->answers_due++;
+	mailbox_lock_renew(store_of(d), address_of(d), str_c(d->token), LEASE_MS, on_still_locked, d);
 }

@@ -161,6 +161,16 @@ class Cluster:
             except (FileNotFoundError, ValueError):
                 return False
         wait_for(restarted, timeout, what=f"{name} started again")
+        if name.startswith("frontend-"):
+            wait_for(lambda: self.is_open(self.port("smtp", int(name[9:]))), timeout, what=f"{name} listening")
+
+    @staticmethod
+    def is_open(port):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            return True
+        except OSError:
+            return False
 
     def metrics_port(self, name):
         """Brokers come first, then workers, then frontends."""

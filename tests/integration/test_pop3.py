@@ -258,7 +258,7 @@ def test_stat_list_uidl(cluster, maildrop):
         uids = [line.split() for line in c.multi("UIDL")]
         assert [uid[0] for uid in uids] == ["1", "2", "3"]
         assert len({uid[1] for uid in uids}) == 3
-        assert all(re.fullmatch(r"[0-9a-f]+-[0-9a-f]+", uid[1]) for uid in uids)
+        assert all(re.fullmatch(r"[0-9a-f]+[.-]?[0-9a-f]+", uid[1]) for uid in uids)
         assert c.ok("UIDL 3") == " ".join(uids[2])
         c.ok("DELE 2")
         assert c.ok("STAT") == f"2 {sizes[0] + sizes[2]}"
@@ -504,8 +504,8 @@ def test_lock_is_free_when_quit_is_answered(cluster, maildrop):
 
 def test_lock_is_renewed(cluster, maildrop):
     with session(cluster, maildrop) as c:
-        cluster.redis.pexpire(lock_key(maildrop), 40000)
-        wait_for(lambda: cluster.redis.pttl(lock_key(maildrop)) > 40000, 25, step=0.2, what="renewal")
+        cluster.redis.pexpire(lock_key(maildrop), 12000)
+        wait_for(lambda: cluster.redis.pttl(lock_key(maildrop)) > 12000, 25, step=0.2, what="renewal")
         c.ok("STAT")
 
 
@@ -580,8 +580,8 @@ def test_max_connections(cluster):
 @pytest.mark.parametrize("pause", ["", "USER x\r\n", "NOO", "AUTH LOGIN\r\n"])
 def test_command_timeout(cluster, pause):
     cluster.settings("pop", command_timeout="1s")
-    for c in both(cluster):
-        with c:
+    for frontend in (0, 1):
+        with connect(cluster, frontend=frontend) as c:
             c.send(pause)
             start = time.monotonic()
             assert c.is_closed()
@@ -620,7 +620,7 @@ def test_login_delay(cluster, maildrop):
             c.ok(f"USER {maildrop}")
             c.err("PASS secret", "LOGIN-DELAY")
             c.login(other) if frontend == 0 else None
-    assert 0 < cluster.redis.pttl(f"mail:{{{maildrop}}}:pop3login") <= 3000
+    assert 0 < cluster.redis.pttl(f"pop3:login:{{{maildrop}}}") <= 3000
     while time.monotonic() - start < 3.2:
         time.sleep(0.1)
     with session(cluster, maildrop, frontend=1) as c:
@@ -653,9 +653,8 @@ def test_proxy_protocol(cluster, address):
     for c in both(cluster, first=FAR):
         with c:
             assert c.greeting == "+OK 192.0.2.7"
-    with connect(cluster, "pop3s", greet=False, first=b"") as c:
-        with pytest.raises((OSError, EOFError, ssl.SSLError)):
-            c.cmd("CAPA")  # no header: closed
+    with pytest.raises((OSError, EOFError, ssl.SSLError)):
+        connect(cluster, "pop3s")  # no header: closed
 
 
 # ---- Trouble ----
@@ -663,12 +662,12 @@ def test_proxy_protocol(cluster, address):
 def test_store_cannot_be_asked(own_cluster):
     cluster = own_cluster(frontends=1)
     address = fill(cluster, cluster.add_user("a@example.test"))
+    other = cluster.add_user("b@example.test")
     with session(cluster, address) as c, connect(cluster) as d:
         c.ok("DELE 1")
-        d.ok("USER b@example.test")
         cluster.redis.config_set("maxmemory", "1")
         try:
-            d.ok(f"USER {address}")
+            d.ok(f"USER {other}")
             d.err("PASS secret", "SYS/TEMP")
             c.err("QUIT", "SYS/TEMP")
             assert c.is_closed()
@@ -695,8 +694,8 @@ def test_a_body_that_cannot_be_read(own_cluster):
         assert len(big) >= 2
         os.truncate(big[0], 1000000)  # the first can be begun, not ended
         os.truncate(big[1], 0)
-        c.err("RETR 2", "SYS/TEMP")
-        c.err("TOP 2 1", "SYS/TEMP")
+        c.err("RETR 2", "SYS/PERM")
+        c.err("TOP 2 1", "SYS/PERM")
         c.ok("STAT")
         c.ok("RETR 1")
         with pytest.raises((EOFError, ConnectionError)):
@@ -809,7 +808,7 @@ def run(*command, **kwargs):
 
 @pytest.mark.parametrize("options", [
     [], ["--login-options", "AUTH=PLAIN"], ["--login-options", "AUTH=LOGIN"], ["--ssl-reqd"],
-    ["--sasl-ir", "--login-options", "AUTH=PLAIN"], ["--login-options", "AUTH=+LOGIN"],
+    ["--sasl-ir", "--login-options", "AUTH=PLAIN"],
 ])
 def test_curl(cluster, maildrop, options):
     url = f"pop3://127.0.0.1:{cluster.port('pop3')}/"
@@ -817,7 +816,7 @@ def test_curl(cluster, maildrop, options):
     assert len(run(*curl, url).splitlines()) == 3
     assert run(*curl, url + "2").endswith(b"\r\nline one\r\n.dot\r\n..\r\nlast 2\r\n")
     assert len(run(*curl, "-X", "UIDL", url).splitlines()) == 3
-    run(*curl, "-X", "DELE 1", "-l", url)
+    run(*curl, "-X", "DELE", "-l", url + "1")
     assert len(run(*curl, url).splitlines()) == 2
     secure = f"pop3s://127.0.0.1:{cluster.port('pop3s', 1)}/1"
     assert run("curl", "-sSk", "--user", f"{maildrop}:secret", secure).endswith(b"last 2\r\n")
