@@ -7,6 +7,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/base/crashpoint.h"
 #include "lib/base/mem.h"
 #include "lib/bus/frame.h"
 #include "lib/service/metrics.h"
@@ -290,6 +291,7 @@ on_job(struct jobs *j, struct bus_peer *peer, const Stagepost__Frame *frame)
 	arm_renewal(j, job);
 	log_debug(&job->log, "job taken", F_C("kind", kind->name), F_I64("attempt", job->msg->attempt),
 		  F_I64("recipients", job->msg->n_recipients));
+	CRASHPOINT("job-received");
 	kind->start(job);
 }
 
@@ -496,8 +498,11 @@ job_finish(struct job *job)
 	job_result_rest(job, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0", STR("not served"));
 	if (log_enabled(LOG_INFO))
 		log_results(job);
-	if (job->peer != NULL)
+	if (job->peer != NULL) {
+		CRASHPOINT("job-done");
 		send_done(job);
+		CRASHPOINT("reported");
+	}
 	DL_DELETE(j->running, job);
 	j->running_of[kind_index(job->kind)]--;
 	j->done_of[kind_index(job->kind)]++;

@@ -4,6 +4,7 @@
 #include "delivery-worker/local_private.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/base/crashpoint.h"
 
 static void start_more(struct local_work *w);
 
@@ -39,6 +40,7 @@ on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
 	struct local_work *w = f->work;
 
 	if (err == NULL) {
+		CRASHPOINT("filed");
 		if (filed->duplicate) {
 			w->saw_duplicate = true;
 			give_back_references(w);
@@ -86,6 +88,7 @@ filing_submit(struct filing *f)
 		.count = 1,
 	};
 
+	CRASHPOINT("filing");
 	mailbox_file(w->job->worker->mailboxes, &filing, on_filed, f);
 }
 

@@ -135,16 +135,23 @@ on_pump(evutil_socket_t fd, short what, void *arg)
 	schedule_next(b);
 }
 
+static int64_t
+least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 static void
 set_limits(struct broker *b)
 {
 	int64_t most = settings_smtp_out(broker_settings(b), STR_NONE)->max_connections_per_destination;
+	const struct settings_spool *spool = settings_spool(broker_settings(b), STR_NONE);
 	/* Held cluster-wide: each broker has its part of it, one at least. */
 	int64_t share = most / b->brokers > 1 ? most / b->brokers : 1;
 	struct schedule_limits none = {.dead_first_ms = 1000, .dead_longest_ms = 10000};
 	struct schedule_limits remote = {.per_destination = (unsigned)share,
-					 .dead_first_ms = PROBE_FIRST_MS,
-					 .dead_longest_ms = PROBE_LONGEST_MS};
+					 .dead_first_ms = least(PROBE_FIRST_MS, spool->retry_first),
+					 .dead_longest_ms = least(PROBE_LONGEST_MS, spool->retry_longest)};
 
 	for (unsigned i = 0; i < BROKER_KINDS; i++)
 		b->ops->set_limits(b->schedules[i], i == STAGEPOST__JOB_KIND__REMOTE ? &remote : &none);

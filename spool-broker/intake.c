@@ -1,6 +1,7 @@
 /* New messages: from a hand-over through Redis into the queue, and those that
  * a take-over finds in the spool. */
 #include "lib/base/clock.h"
+#include "lib/base/crashpoint.h"
 #include "lib/base/log.h"
 #include "lib/bus/frame.h"
 #include "lib/service/metrics.h"
@@ -86,8 +87,10 @@ intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *f
 		intake_reply(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__OK, "");
 	else if (is_busy(b))
 		intake_reply(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY, "too much waits for the store");
-	else
+	else {
+		CRASHPOINT("hand-over-received");
 		writer_add(s, str_c(e->id), buf_str(&packed), peer, frame->request);
+	}
 	buf_fini(&packed);
 }
 
@@ -154,8 +157,10 @@ intake_on_written(struct shard *s, struct str id, struct str envelope, enum spoo
 	char id_text[SPOOL_ID_MAX];
 	struct message *m;
 
+	CRASHPOINT("hand-over-written");
 	str_copy(id, id_text, sizeof(id_text));
 	intake_reply(b, peer, request, id_text, STAGEPOST__HAND_OVER_REPLY__STATUS__OK, "");
+	CRASHPOINT("hand-over-answered");
 	if (result != SPOOL_WRITTEN) {
 		log_info(NULL, "message was handed over before", F_STR("id", id));
 		/* In the spool but not known here: with what has become of it. */

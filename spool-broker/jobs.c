@@ -6,6 +6,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/base/crashpoint.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/bus/frame.h"
@@ -246,6 +247,7 @@ send_job(struct broker *b, struct job *job)
 	if (frame.len == 0)
 		end_empty(b, job);
 	else if (bus_server_send_bytes(b->bus, str_of(w->peer, w->peer_len), buf_str(&frame), &err) == 0) {
+		CRASHPOINT("job-given");
 		job->sent = true;
 		metrics_add(M_JOBS_GIVEN, 1);
 	} else {
@@ -338,6 +340,15 @@ find_worker(struct broker *b, struct str peer)
 	return w;
 }
 
+static bool
+has_sent_jobs(const struct worker *w)
+{
+	for (const struct job *job = w->jobs; job != NULL; job = job->worker_next)
+		if (job->sent)
+			return true;
+	return false;
+}
+
 /* Its jobs go back to the queue. */
 static void
 lose_worker(struct broker *b, struct worker *w, const char *why)
@@ -387,7 +398,7 @@ jobs_on_hello(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 		str_copy(str_c(hello->worker), w->name, sizeof(w->name));
 		/* Come back on another connection: what it had is lost. */
 		HASH_ITER(hh, b->workers, other, next)
-			if (strcmp(other->name, w->name) == 0 && !other->lost)
+			if (strcmp(other->name, w->name) == 0 && (!other->lost || has_sent_jobs(other)))
 				lose_worker(b, other, "came back anew");
 		HASH_ADD_KEYPTR(hh, b->workers, w->peer, w->peer_len, w);
 		log_info(NULL, "worker joined", F_C("worker", w->name));
@@ -526,6 +537,8 @@ tend_worker(struct broker *b, struct worker *w, int64_t now_ms)
 
 	if (!w->lost && now_ms - w->heard_ms > SILENT_MS)
 		lose_worker(b, w, "silent");
+	else if (w->lost && has_sent_jobs(w))
+		lose_worker(b, w, "cannot be reached");
 	DL_FOREACH_SAFE2(w->jobs, job, next, worker_next) {
 		if (now_ms < job->lease_until_ms || !job->sent)
 			continue;

@@ -5,6 +5,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/base/crashpoint.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/blob/refs.h"
@@ -349,6 +350,7 @@ void
 message_on_saved(struct broker *b, struct message *m)
 {
 	CHECKF(m->saving, "%s", m->id);
+	CRASHPOINT("result-saved");
 	m->saving = false;
 	if ((m->flags & MESSAGE_FINISHING) != 0)
 		return;
@@ -384,7 +386,9 @@ void
 message_on_finished(struct broker *b, struct message *m)
 {
 	log_info(NULL, "message finished", F_C("id", m->id), F_I64("ms", clock_unix_ms() - m->received_ms));
+	CRASHPOINT("entry-removed");
 	drop_reference(b, m);
+	CRASHPOINT("reference-dropped");
 	metrics_add(M_SPOOL_FINISHED, 1);
 	message_free(b, &m);
 }

@@ -3,6 +3,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/base/crashpoint.h"
 #include "lib/base/log.h"
 #include "lib/service/metrics.h"
 #include "spool-broker/backoff.h"
@@ -11,7 +12,7 @@
 
 /* Reports that cannot be handed over. */
 enum { REPORT_FIRST_MS = 10000, REPORT_TRIES_MAX = 50 };
-/* A recipient without a result, which a sound worker does not leave. */
+/* No result at all, which a sound worker does not leave. */
 enum { NO_RESULT_MS = 60000 };
 
 struct applying {
@@ -139,7 +140,8 @@ apply_delivery(struct applying *a, const Stagepost__JobDone *done)
 	if (!find_rest(a, &time_ms))
 		part_free(a->broker, a->part);
 	else {
-		if (time_ms <= a->now_ms) { /* one that had no result */
+		/* One without a result came by expansion while the job ran. */
+		if (served == 0) {
 			a->part->recheck = true;
 			time_ms = a->now_ms + NO_RESULT_MS;
 		}
@@ -194,6 +196,7 @@ results_apply(struct broker *b, struct part *p, const struct job *job, const Sta
 			     .host = job->worker->name,
 			     .now_ms = clock_unix_ms()};
 
+	CRASHPOINT("result-received");
 	CHECK(a.work != NULL);
 	a.added_from = work_recipient_count(a.work);
 	if (job->kind == STAGEPOST__JOB_KIND__REPORT)

@@ -5,6 +5,7 @@
 
 #include "delivery-worker/remote/client_private.h"
 #include "lib/base/check.h"
+#include "lib/base/crashpoint.h"
 
 #define PIECE_BYTES (128 * 1024)
 #define OUTPUT_HIGH (256 * 1024)
@@ -87,6 +88,7 @@ body_pump(struct smtp_client *c)
 	}
 	c->message->end_sent = true;
 	dialogue_expect(c, STEP_END, 0);
+	CRASHPOINT("dot-given");
 	client_set_timer(c, dialogue_timeout(c));
 }
 

@@ -8,6 +8,7 @@
 
 #include "delivery-worker/remote/client_private.h"
 #include "lib/base/check.h"
+#include "lib/base/crashpoint.h"
 #include "lib/base/mem.h"
 
 #define PIPELINE_MAX   500 /* replies awaited at once */
@@ -462,6 +463,7 @@ static void
 on_end(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt)
 {
 	(void)rcpt;
+	CRASHPOINT("sent");
 	if (c->accepted > 0 && !c->mail_refused)
 		answer_all(c, r, true);
 	message_end(c, false);

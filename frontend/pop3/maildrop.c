@@ -9,6 +9,7 @@
 #include "frontend/pop3/private.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/base/crashpoint.h"
 #include "lib/base/mem.h"
 
 enum { LEASE_MS = 20000, RENEW_MS = 6000 };
@@ -283,6 +284,7 @@ on_expunged(void *arg, const struct mailbox_expunged *expunged, const struct err
 {
 	struct pop3_maildrop *d = arg;
 
+	CRASHPOINT("expunged");
 	if (err == NULL)
 		metrics_add(M_POP3_DELETED, expunged->count);
 	if (!still_wanted(d))
@@ -308,6 +310,7 @@ expunge(struct pop3_maildrop *d)
 			uids[count++] = d->messages[i].uid;
 	CHECK(count == d->deleted_count);
 	d->answers_due++;
+	CRASHPOINT("expunging");
 	mailbox_expunge(store_of(d), address_of(d), d->folder_id, uids, count, false, on_expunged, d);
 	mem_free(uids);
 }

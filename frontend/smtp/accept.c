@@ -8,6 +8,7 @@
 #include "frontend/smtp/private.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/base/crashpoint.h"
 
 /* Well within the ten minutes that a client waits (RFC 5321, 4.5.3.2.6), long
  * enough for another broker to take over. */
@@ -52,6 +53,7 @@ on_handed_over(void *arg, const struct err *err)
 	metrics_add(M_HANDOVER_US, clock_monotonic_us() - t->handed_over_us);
 	metrics_add(err == NULL ? M_HANDOVERS : M_HANDOVERS_FAILED, 1);
 	if (err == NULL) {
+		CRASHPOINT("handed-over");
 		t->is_blob_ours = false;
 		if (t->session != NULL)
 			t->session->messages++;
@@ -134,6 +136,7 @@ on_synced(void *arg, const struct blob_id *id, const struct err *err)
 		finish(t, smtp_reply_for_error(err), STR_NONE);
 		return;
 	}
+	CRASHPOINT("body-synced");
 	t->blob = *id;
 	t->is_blob_ours = true;
 	/* A client that has gone will send it again: nothing is kept. */

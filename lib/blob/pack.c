@@ -13,6 +13,7 @@
 #include "lib/base/bytes.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/base/crashpoint.h"
 
 struct pack_io pack_io = {.pwritev = pwritev, .fdatasync = fdatasync};
 
@@ -186,6 +187,7 @@ pack_write(struct pack *p, struct iovec *iov, int count, uint64_t offset, struct
 int
 pack_sync(struct pack *p, struct err *err)
 {
+	CRASHPOINT("body-written");
 	if (pack_io.fdatasync(p->fd) != 0)
 		return err_set_errno(err, errno, "syncing a pack");
 	return 0;

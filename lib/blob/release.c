@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/crashpoint.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/blob/store.h"
@@ -27,8 +28,10 @@ punch(int fd, const struct blob_id *id, struct err *err)
 	    r.length != id->length)
 		return err_set(err, ERR_CORRUPT, "no body to release at %llx-%llx", (unsigned long long)id->pack,
 			       (unsigned long long)id->offset);
+	CRASHPOINT("releasing");
 	if (!r.released && pwrite(fd, &released, 1, at + 4) != 1)
 		return err_set_errno(err, errno, "releasing a body");
+	CRASHPOINT("release-marked");
 	if (id->length != 0 && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)id->offset,
 					 (off_t)id->length) != 0 &&
 	    errno != EOPNOTSUPP)

@@ -13,6 +13,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/base/crashpoint.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/service/http.h"
@@ -208,6 +209,7 @@ service_init(struct service *s, const struct service_description *description, i
 	else
 		snprintf(s->id, sizeof(s->id), "%s-%s-%d", description->kind, host, (int)getpid());
 	log_init(s->id);
+	crashpoint_init();
 	s->port_base = number_option(description, "port-base", port_base, 60000);
 	s->grace_ms = (int64_t)number_option(description, "grace", s->grace, 86400) * 1000;
 	metrics_port = number_option(description, "metrics-port", s->metrics_port, 65535);

@@ -1,0 +1,229 @@
+"""Nothing that was answered 250 is lost, and nothing is filed twice: each
+process is killed at each step of a message, and Redis too."""
+
+import collections
+import random
+import re
+import signal
+import smtplib
+import threading
+import time
+
+import pytest
+import redis
+
+from cluster import wait_for
+from dnsserver import DnsServer
+from sink import Sink
+
+USERS = ["a@example.test", "b@example.test"]
+REMOTE = "r@far.test"
+# What a message goes to, in turn: one mailbox (its body's reference is passed
+# on), two (references are counted), an alias, a mailbox and another server.
+SHAPES = [[USERS[0]], USERS, ["both@example.test"], [USERS[1], REMOTE], [REMOTE]]
+
+POINTS = [
+    "body-written", "body-synced", "handed-over",                                  # frontend
+    "hand-over-received", "hand-over-written", "hand-over-answered", "job-given",  # broker
+    "result-received", "result-saved", "entry-removed", "reference-dropped",
+    "job-received", "filing", "filed", "job-done", "reported",                     # worker
+    "dot-given", "sent",
+    "releasing", "release-marked",                                                 # blob store
+]
+# Where a remote server may have taken a message that we do not know of.
+MAY_DOUBLE_AT_SINK = {"dot-given", "sent", "job-done", "result-received"}
+
+
+class Sender(threading.Thread):
+    """Sends message after message, as an MTA does: again until it gets a 250."""
+
+    def __init__(self, cluster, name, count):
+        super().__init__(daemon=True)
+        self.cluster, self.tag, self.count = cluster, name, count
+        self.accepted = {}  # spool id -> recipients
+        self.failure = None
+
+    def attempt(self, frontend, recipients, text):
+        with smtplib.SMTP("127.0.0.1", self.cluster.port("smtp", frontend), timeout=30) as smtp:
+            smtp.ehlo("client.example.net")
+            smtp.mail("sender@remote.example")
+            for recipient in recipients:
+                code, answer = smtp.rcpt(recipient)
+                if code != 250:
+                    raise OSError(answer)
+            code, answer = smtp.data(text)
+            if code != 250:
+                raise OSError(answer)
+        return answer.decode().split()[-1]
+
+    def run(self):
+        try:
+            for n in range(self.count):
+                self.send_one(n)
+        except Exception as e:  # noqa: BLE001 - told to the test
+            self.failure = e
+
+    def send_one(self, n):
+        recipients = SHAPES[n % len(SHAPES)]
+        text = f"Subject: {self.tag}-{n}\r\n\r\n" + "body of the message\r\n" * (1 if n % 7 else 5000)
+        until = time.monotonic() + 60
+        for attempt in range(10000):
+            try:
+                id = self.attempt((n + attempt) % self.cluster.frontends, recipients, text)
+            except (OSError, smtplib.SMTPException):
+                assert time.monotonic() < until, f"message {n} is never accepted"
+                time.sleep(0.1)
+            else:
+                self.accepted[id] = recipients
+                return
+
+
+class World:
+    def __init__(self, own_cluster, tmp_path, point=None):
+        self.dns = DnsServer().start()
+        self.sink = Sink("127.0.0.2").start()
+        self.dns.mail_domain("far.test", (10, "mx.far.test", "127.0.0.2"))
+        self.marker = tmp_path / "armed"
+        env = {"STAGEPOST_RESOLVER": self.dns.resolver}
+        if point is not None:
+            env["STAGEPOST_CRASH_AT"] = f"{point}:{self.marker}"
+        self.cluster = own_cluster(frontends=2, brokers=2, workers=2, env=env)
+        for user in USERS:
+            self.cluster.add_user(user)
+        self.cluster.tool("alias", "add", "both@example.test", *USERS)
+        self.cluster.settings("smtp-in", relay_whitelist="127.0.0.0/8")
+        self.cluster.settings("spool", retry_first="1s", retry_longest="2s")
+        self.cluster.settings("smtp-out", port=self.sink.port)
+
+    def stop(self):
+        self.sink.stop()
+        self.dns.stop()
+
+    def mailbox_ids(self, address):
+        """How often each spool id is there, by the line that the frontend wrote."""
+        ids = collections.Counter()
+        for message in self.cluster.mailbox(address):
+            ids[re.search(rb"\r\n\tid ([0-9a-z]{20})", message)[1].decode()] += 1
+        return ids
+
+    def sink_ids(self):
+        return collections.Counter(
+            re.search(rb"\r\n\tid ([0-9a-z]{20})", m.data)[1].decode() for m in list(self.sink.messages))
+
+    def queue_is_empty(self):
+        try:
+            keys = list(self.cluster.redis.scan_iter("spool:*:env"))
+            return sum(self.cluster.redis.hlen(key) for key in keys) == 0
+        except redis.RedisError:
+            return False  # it is just being started again
+
+    def check(self, accepted, may_double_at_sink=False):
+        wait_for(self.queue_is_empty, 90, step=0.1, what="an empty queue")
+        boxes = {user: self.mailbox_ids(user) for user in USERS}
+        sink = self.sink_ids()
+        for user, ids in boxes.items():
+            assert [id for id, count in ids.items() if count != 1] == [], f"filed twice for {user}"
+        for id, recipients in accepted.items():
+            for recipient in recipients:
+                for user in USERS if recipient == "both@example.test" else [recipient]:
+                    held = sink if user == REMOTE else boxes[user]
+                    assert held[id] >= 1, f"{id} for {user} is lost"
+        if not may_double_at_sink:
+            assert [id for id, count in sink.items() if count != 1] == [], "sent twice"
+        swept = self.cluster.tool("sweep", "--older-than", "0s").stdout
+        assert "bodies are referred to" in swept
+        # What the sweep let go was nobody's: all can still be read.
+        assert {user: self.mailbox_ids(user) for user in USERS} == boxes
+
+
+@pytest.fixture
+def world(own_cluster, tmp_path):
+    made = []
+
+    def make(point=None):
+        made.append(World(own_cluster, tmp_path, point))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+def send(world, count=20, senders=2):
+    threads = [Sender(world.cluster, f"s{i}", count) for i in range(senders)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def join(threads, timeout=120):
+    accepted = {}
+    for thread in threads:
+        thread.join(timeout)
+        assert not thread.is_alive() and thread.failure is None, thread.failure
+        accepted.update(thread.accepted)
+    return accepted
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at(world, point):
+    w = world(point)
+    join(send(w, 5, 1))  # all is warm
+    w.marker.touch()
+    threads = send(w, 15)
+    accepted = join(threads)
+    if point in ("releasing", "release-marked", "reference-dropped", "entry-removed"):
+        # comes behind the answers; more messages may have to follow
+        for _ in range(20):
+            if not w.marker.exists():
+                break
+            time.sleep(0.2)
+            accepted.update(join(send(w, 5, 1)))
+    wait_for(lambda: not w.marker.exists(), 20, what=f"a death at {point}")
+    w.check(accepted, point in MAY_DOUBLE_AT_SINK)
+
+
+@pytest.mark.parametrize("command,left", [("expunging", (1, 3)), ("expunged", (1,))])
+def test_pop3_killed_at(world, command, left):
+    w = world(command)
+    cluster = w.cluster
+    for n in range(3):
+        cluster.deliver("sender@remote.example", USERS[0], f"Subject: {n}\r\n\r\nx\r\n")
+    cluster.wait_mail(USERS[0], 3)
+    w.marker.touch()
+    pop = cluster.pop(USERS[0])
+    pop.dele(1)
+    pop.dele(2)
+    pid = cluster.pid("frontend-0")
+    with pytest.raises(Exception):  # no answer
+        pop.quit()
+    cluster.wait_restarted("frontend-0", pid)
+    cluster.redis.delete(f"mail:{{{USERS[0]}}}:lock")  # as when its lease ends
+    assert len(cluster.mailbox(USERS[0])) in left
+    w.check({})
+
+
+def test_redis_killed(world):
+    w = world()
+    threads = send(w, 40, 3)
+    for _ in range(4):
+        time.sleep(0.7)
+        pid = w.cluster.kill("redis")
+        w.cluster.wait_restarted("redis", pid)
+    w.check(join(threads), may_double_at_sink=True)
+
+
+def test_random_kills(world):
+    w = world()
+    threads = send(w, 150, 4)
+    names = [f"{kind}-{i}" for kind in ("frontend", "spool-broker", "delivery-worker") for i in (0, 1)] + ["redis"]
+    killed = 0
+    while any(t.is_alive() for t in threads) and killed < 30:
+        name = random.choice(names)
+        try:
+            w.cluster.kill(name, signal.SIGKILL)
+            killed += 1
+        except (ProcessLookupError, FileNotFoundError, ValueError):
+            pass  # it is just being started again
+        time.sleep(0.5)
+    w.check(join(threads), may_double_at_sink=True)
