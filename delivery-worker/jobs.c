@@ -11,15 +11,29 @@
 #include "lib/base/mem.h"
 #include "lib/bus/frame.h"
 #include "lib/service/metrics.h"
+#include "lib/spool/id.h"
 
 #define RENEW_MIN_MS 100
 #define RENEW_MAX_MS 10000
 #define KINDS_MAX    8
 
+enum {
+	ENDED_KEPT_MS = 15000, /* longer than a shard takes to find its next owner */
+	ENDED_MAX = 20000,
+};
+
 /* A broker that jobs come from. */
 struct giver {
 	struct bus_peer *peer; /* borrowed until on_peer_lost */
 	struct giver *prev, *next;
+};
+
+/* A result that was told to a broker which may have died of it. */
+struct ended {
+	Stagepost__RunningJob job; /* strings: owner */
+	struct buf frame;	   /* owner: the packed result */
+	int64_t until_ms;	   /* monotonic */
+	struct ended *prev, *next;
 };
 
 struct jobs {
@@ -30,6 +44,8 @@ struct jobs {
 	uint64_t done_of[KINDS_MAX];
 	int64_t slots_of[KINDS_MAX]; /* as told to the brokers */
 	struct event *renew;
+	struct ended *ended; /* owner: list, the oldest first */
+	unsigned ended_count;
 	bool draining;
 	void (*on_empty)(void *arg);
 	void *on_empty_arg;
@@ -59,6 +75,20 @@ send_frame(struct jobs *j, struct bus_peer *peer, const Stagepost__Frame *frame)
 	if (bus_send(j->worker->bus, peer, frame, &err) != 0)
 		log_warning(NULL, "frame not sent to the broker", F_C("broker", bus_peer_id(peer)),
 			    F_C("frame", bus_frame_name(frame)), F_ERR(&err));
+}
+
+static void
+send_packed(struct jobs *j, struct bus_peer *peer, const struct buf *packed)
+{
+	struct arena arena;
+	Stagepost__Frame *frame;
+	struct err err;
+
+	arena_init(&arena);
+	frame = bus_frame_unpack(buf_str(packed), &arena, &err);
+	if (frame != NULL)
+		send_frame(j, peer, frame);
+	arena_fini(&arena);
 }
 
 /* ---- Credit ---- */
@@ -300,6 +330,7 @@ static void
 job_disown(struct job *job)
 {
 	job->peer = NULL;
+	job->disowned = true;
 	if (job->kind->stop != NULL)
 		job->kind->stop(job);
 }
@@ -317,6 +348,105 @@ on_revoked(struct jobs *j, struct bus_peer *peer, const Stagepost__Frame *frame)
 	}
 }
 
+/* ---- Shards that changed their owner ---- */
+static void
+free_ended(struct jobs *j, struct ended *e)
+{
+	DL_DELETE(j->ended, e);
+	j->ended_count--;
+	mem_free(e->job.id);
+	mem_free(e->job.destination);
+	buf_fini(&e->frame);
+	mem_free(e);
+}
+
+/* Only of what must not be done twice: filing refuses that by itself. */
+static void
+keep_result(struct jobs *j, const struct job *job, const Stagepost__Frame *frame)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	struct ended *e;
+
+	while (j->ended != NULL && (j->ended->until_ms <= now_ms || j->ended_count >= ENDED_MAX))
+		free_ended(j, j->ended);
+	if (job->msg->kind != STAGEPOST__JOB_KIND__REMOTE || job->disowned)
+		return;
+	e = mem_new(struct ended);
+	stagepost__running_job__init(&e->job);
+	e->job.job = job->msg->job;
+	e->job.kind = job->msg->kind;
+	e->job.id = mem_strdup(job->msg->envelope->id);
+	e->job.destination = mem_strdup(job->msg->destination);
+	e->until_ms = now_ms + ENDED_KEPT_MS;
+	bus_frame_pack(frame, &e->frame);
+	DL_APPEND(j->ended, e);
+	j->ended_count++;
+}
+
+static bool
+is_of_shards(const char *id, const Stagepost__ShardsTaken *taken)
+{
+	unsigned shard;
+
+	if (!spool_id_parse(str_c(id), &shard, NULL))
+		return false;
+	for (size_t i = 0; i < taken->n_shards; i++)
+		if (taken->shards[i] == shard)
+			return true;
+	return false;
+}
+
+/* What is under way is the asker's from now on. */
+static void
+name_running(struct jobs *j, struct bus_peer *peer, const Stagepost__ShardsTaken *taken, struct arena *arena,
+	     Stagepost__JobRenew *renew)
+{
+	struct job *job;
+
+	DL_FOREACH (j->running, job) {
+		Stagepost__RunningJob *running;
+		if (job->disowned || job->msg->kind == STAGEPOST__JOB_KIND__REPORT || !is_of_shards(job->msg->envelope->id, taken))
+			continue;
+		job->peer = peer;
+		running = arena_new(arena, Stagepost__RunningJob);
+		stagepost__running_job__init(running);
+		running->job = job->msg->job;
+		running->kind = job->msg->kind;
+		running->id = job->msg->envelope->id;
+		running->destination = job->msg->destination;
+		renew->running[renew->n_running++] = running;
+	}
+}
+
+static void
+on_shards_taken(struct jobs *j, struct bus_peer *peer, const Stagepost__Frame *frame)
+{
+	const Stagepost__ShardsTaken *taken = frame->shards_taken;
+	Stagepost__JobRenew renew = STAGEPOST__JOB_RENEW__INIT;
+	Stagepost__Frame answer = STAGEPOST__FRAME__INIT;
+	unsigned running = 0;
+	struct arena arena;
+	struct ended *e;
+	struct job *job;
+
+	arena_init(&arena);
+	DL_COUNT (j->running, job, running)
+		;
+	renew.running = arena_array(&arena, Stagepost__RunningJob *, running + j->ended_count + 1);
+	name_running(j, peer, taken, &arena, &renew);
+	DL_FOREACH (j->ended, e)
+		if (is_of_shards(e->job.id, taken))
+			renew.running[renew.n_running++] = &e->job;
+	answer.body_case = STAGEPOST__FRAME__BODY_JOB_RENEW;
+	answer.job_renew = &renew;
+	if (renew.n_running != 0)
+		send_frame(j, peer, &answer);
+	DL_FOREACH (j->ended, e)
+		if (is_of_shards(e->job.id, taken))
+			send_packed(j, peer, &e->frame);
+	arena_fini(&arena);
+}
+
 /* ---- The bus ---- */
 static const struct {
 	Stagepost__Frame__BodyCase body;
@@ -324,6 +454,7 @@ static const struct {
 } frame_handlers[] = {
 	{STAGEPOST__FRAME__BODY_JOB, on_job},
 	{STAGEPOST__FRAME__BODY_JOB_REVOKED, on_revoked},
+	{STAGEPOST__FRAME__BODY_SHARDS_TAKEN, on_shards_taken},
 };
 
 static void
@@ -363,7 +494,7 @@ on_peer_lost(void *arg, struct bus_peer *peer)
 	struct jobs *j = arg;
 	struct giver *g, *tmp;
 	struct job *job;
-	unsigned lost = 0;
+	unsigned orphans = 0;
 
 	DL_FOREACH_SAFE (j->givers, g, tmp) {
 		if (g->peer != peer)
@@ -371,19 +502,14 @@ on_peer_lost(void *arg, struct bus_peer *peer)
 		DL_DELETE(j->givers, g);
 		mem_free(g);
 	}
-	/* Ending one job may end others of its work, so start anew each time. */
-	for (;;) {
-		DL_FOREACH (j->running, job) {
-			if (job->peer == peer)
-				break;
-		}
-		if (job == NULL)
-			break;
-		job_disown(job);
-		lost++;
+	DL_FOREACH (j->running, job) {
+		if (job->peer != peer)
+			continue;
+		job->peer = NULL;
+		orphans++;
 	}
-	if (lost > 0)
-		log_warning(NULL, "broker lost, its jobs dropped", F_I64("jobs", lost));
+	if (orphans > 0)
+		log_warning(NULL, "broker lost, its jobs go on", F_I64("jobs", orphans));
 }
 
 /* ---- Life ---- */
@@ -409,6 +535,8 @@ jobs_free(struct jobs **j)
 	if (*j == NULL)
 		return;
 	CHECK((*j)->running == NULL);
+	while ((*j)->ended != NULL)
+		free_ended(*j, (*j)->ended);
 	DL_FOREACH_SAFE ((*j)->givers, g, tmp)
 		mem_free(g);
 	event_free((*j)->renew);
@@ -472,7 +600,9 @@ send_done(struct job *job)
 		done.destination_trouble = (char *)job->destination_trouble;
 	frame.body_case = STAGEPOST__FRAME__BODY_JOB_DONE;
 	frame.job_done = &done;
-	send_frame(job->worker->jobs, job->peer, &frame);
+	if (job->peer != NULL)
+		send_frame(job->worker->jobs, job->peer, &frame);
+	keep_result(job->worker->jobs, job, &frame);
 }
 
 static const char *const outcome_names[] = {"delivered", "deferred", "failed", "expanded", "relayed"};
@@ -498,11 +628,9 @@ job_finish(struct job *job)
 	job_result_rest(job, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0", STR("not served"));
 	if (log_enabled(LOG_INFO))
 		log_results(job);
-	if (job->peer != NULL) {
-		CRASHPOINT("job-done");
-		send_done(job);
-		CRASHPOINT("reported");
-	}
+	CRASHPOINT("job-done");
+	send_done(job);
+	CRASHPOINT("reported");
 	DL_DELETE(j->running, job);
 	j->running_of[kind_index(job->kind)]--;
 	j->done_of[kind_index(job->kind)]++;

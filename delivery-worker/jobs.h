@@ -2,8 +2,9 @@
  * lease that is renewed, ended by a report to the broker that gave them.
  *
  * Every kind of job is a row of the table in kinds.c; a new kind is a new row.
- * When a broker is lost, so are its jobs: whoever has the shard next gives
- * them out again, marked `recheck`, and nothing more is reported here. */
+ * When a broker is lost its jobs go on: whoever has the shard next asks for
+ * them (ShardsTaken) and gets their results, those that have just been told to
+ * the lost one too, so that nothing is sent twice. */
 #ifndef SP_WORKER_JOBS_H
 #define SP_WORKER_JOBS_H
 
@@ -19,7 +20,7 @@
 
 struct job {
 	struct worker *worker;	    /* borrowed */
-	struct bus_peer *peer;	    /* borrowed; NULL: no report is wanted any more */
+	struct bus_peer *peer;	    /* borrowed; NULL: its broker is lost, or wants no report any more */
 	const Stagepost__Job *msg;  /* in the arena; its indexes of recipients were checked */
 	const struct job_kind *kind;
 	struct arena arena;	    /* for the job's life */
@@ -31,6 +32,7 @@ struct job {
 	const char *destination_trouble;
 	uint64_t retry_after_ms;
 	int64_t started_ms;
+	bool disowned;		    /* no report is wanted any more */
 	struct job *prev, *next;
 };
 

@@ -320,7 +320,8 @@ jobs_give(struct broker *b)
 		struct part *p;
 		while ((w = free_worker(b, (Stagepost__JobKind)kind, now_ms)) != NULL &&
 		       (p = b->ops->take(b->schedules[kind], unix_ms)) != NULL) {
-			if (shard_may_work(p->message->shard) && (p->message->flags & MESSAGE_FINISHING) == 0) {
+			bool wait = kind == STAGEPOST__JOB_KIND__REMOTE && shard_awaits_jobs(p->message->shard);
+			if (shard_may_work(p->message->shard) && (p->message->flags & MESSAGE_FINISHING) == 0 && !wait) {
 				give(b, p, w);
 				continue;
 			}
@@ -408,6 +409,7 @@ jobs_on_hello(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 	for (size_t i = 0; i < hello->n_slots; i++)
 		if (hello->slots[i] != NULL && (unsigned)hello->slots[i]->kind < BROKER_KINDS)
 			w->slots[hello->slots[i]->kind] = hello->slots[i]->slots;
+	shards_ask_worker(b, peer);
 	broker_wake(b);
 }
 

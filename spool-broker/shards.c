@@ -16,6 +16,7 @@ enum {
 	LEAVE_MS = 5000,  /* jobs under way in a shard that is given up for balance */
 	PAGE_ENTRIES = 500,
 	HINTS_EVERY_MS = 5000,
+	ADOPT_MS = 1000,  /* workers say within this what they have in hand */
 };
 
 void
@@ -170,6 +171,53 @@ write_hints(struct broker *b, int64_t now_ms)
 	mem_free(numbers);
 }
 
+/* ---- Taking over: what workers have in hand ---- */
+bool
+shard_awaits_jobs(const struct shard *s)
+{
+	return s->adopt_until_ms > clock_monotonic_ms();
+}
+
+static void
+ask_worker(struct broker *b, struct str peer, uint32_t *shards, size_t count)
+{
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	Stagepost__ShardsTaken taken = STAGEPOST__SHARDS_TAKEN__INIT;
+
+	taken.shards = shards;
+	taken.n_shards = count;
+	frame.body_case = STAGEPOST__FRAME__BODY_SHARDS_TAKEN;
+	frame.shards_taken = &taken;
+	if (b->bus != NULL && count != 0)
+		bus_server_send(b->bus, peer, &frame, NULL);
+}
+
+void
+shards_ask_worker(struct broker *b, struct str peer)
+{
+	uint32_t *numbers = mem_alloc((b->shard_count + 1) * sizeof(*numbers));
+	size_t count = 0;
+
+	for (unsigned i = 0; i < b->shard_count; i++)
+		if (is_held(&b->shards[i]) && b->shards[i].adopt_until_ms != INT64_MAX && shard_awaits_jobs(&b->shards[i]))
+			numbers[count++] = i;
+	ask_worker(b, peer, numbers, count);
+	mem_free(numbers);
+}
+
+/* The spool is read: what can be adopted is known. */
+static void
+ask_workers(struct shard *s)
+{
+	struct worker *w, *next;
+
+	if (s->adopt_until_ms != INT64_MAX)
+		return;
+	s->adopt_until_ms = clock_monotonic_ms() + ADOPT_MS;
+	HASH_ITER (hh, s->broker->workers, w, next)
+		ask_worker(s->broker, str_of(w->peer, w->peer_len), &s->number, 1);
+}
+
 /* ---- Taking over: what the spool has ---- */
 static void read_page(struct shard *s, uint64_t cursor);
 
@@ -200,6 +248,7 @@ on_page(void *arg, const struct spool_entry *entries, size_t count, uint64_t nex
 		read_page(s, next_cursor);
 	else {
 		s->reading = false;
+		ask_workers(s);
 		if (s->messages != NULL)
 			log_info(NULL, "shard read", F_I64("shard", s->number), F_I64("messages", HASH_COUNT(s->messages)));
 	}
@@ -250,6 +299,15 @@ start_leaving(struct shard *s, enum shard_state state, int64_t by_ms)
 	broker_wake(s->broker);
 }
 
+/* Nobody had the shard before. */
+static bool
+is_first_lease(const struct spool_lease *lease)
+{
+	const char *fence = strrchr(lease->value, ' ');
+
+	return fence != NULL && strcmp(fence, " 1") == 0;
+}
+
 static void
 on_acquired(void *arg, const struct spool_lease *lease, const struct err *err)
 {
@@ -271,6 +329,7 @@ on_acquired(void *arg, const struct spool_lease *lease, const struct err *err)
 	s->renewed_ms = a.sent_ms;
 	s->taken_ms = clock_unix_ms();
 	s->state = SHARD_OWNED;
+	s->adopt_until_ms = is_first_lease(lease) ? 0 : INT64_MAX;
 	log_info(NULL, "shard taken", F_I64("shard", s->number), F_C("lease", lease->value));
 	redis_callf(b->config.redis, NULL, NULL, "HSET " BUS_SHARDS_KEY " %u %s", s->number, b->config.id);
 	publish(b);
