@@ -2,6 +2,7 @@
 process is killed at each step of a message, and Redis too."""
 
 import collections
+import poplib
 import random
 import re
 import signal
@@ -101,8 +102,14 @@ class World:
 
     def mailbox_ids(self, address):
         """How often each spool id is there, by the line that the frontend wrote."""
+        def read():
+            try:
+                return {"messages": self.cluster.mailbox(address)}
+            except (OSError, EOFError, poplib.error_proto):
+                return None  # what was killed is just being started again
+
         ids = collections.Counter()
-        for message in self.cluster.mailbox(address):
+        for message in wait_for(read, 20, step=0.2, what="a mailbox that can be read")["messages"]:
             ids[re.search(rb"\r\n\tid ([0-9a-z]{20})", message)[1].decode()] += 1
         return ids
 
