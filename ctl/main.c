@@ -66,6 +66,27 @@ complain_of_unknown(const char *word)
 	return ctl_fail("unknown command '%s'; see stagepost --help", word);
 }
 
+static void
+print_usage(const struct ctl_command *c)
+{
+	printf("usage: stagepost %s%s%s\n       %s\n", c->name, c->args[0] != '\0' ? " " : "", c->args, c->help);
+}
+
+/* Of all commands that begin with the word; false when there is none. */
+static bool
+print_usages(const char *word)
+{
+	size_t len = strlen(word);
+	bool any = false;
+
+	for (const struct ctl_command *c = ctl_commands; c->name != NULL; c++)
+		if (strncmp(c->name, word, len) == 0 && (c->name[len] == ' ' || c->name[len] == '\0')) {
+			print_usage(c);
+			any = true;
+		}
+	return any;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -88,10 +109,12 @@ main(int argc, char **argv)
 		return help || argc == 1 ? 0 : 1;
 	}
 	command = find_command(argc, argv, &words);
+	if (command == NULL && help && print_usages(argv[0]))
+		return 0;
 	if (command == NULL)
 		return complain_of_unknown(argv[0]);
 	if (help) {
-		printf("usage: stagepost %s %s\n       %s\n", command->name, command->args, command->help);
+		print_usage(command);
 		return 0;
 	}
 	arena_init(&ctl.arena);

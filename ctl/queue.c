@@ -201,6 +201,9 @@ command_queue_list(struct ctl *ctl, int argc, char **argv)
 	    ctl_take_option(&argc, argv, "--recipient", &l.recipient) != 0 ||
 	    ctl_take_option(&argc, argv, "--limit", &limit) != 0 || ctl_has_unknown_option(argc, argv) || argc != 0)
 		return ctl_usage("queue list");
+	if (l.state != NULL && strcmp(l.state, "active") != 0 && strcmp(l.state, "deferred") != 0 &&
+	    strcmp(l.state, "held") != 0)
+		return ctl_fail("--state is one of active, deferred, held, not '%s'", l.state);
 	if (limit != NULL && !str_to_u64(str_c(limit), &l.limit))
 		return ctl_fail("--limit takes a number, not '%s'", limit);
 	if (connect_store(ctl) != 0)

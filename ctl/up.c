@@ -292,6 +292,23 @@ bring_up(struct up *up, struct err *err)
 	return wait_ready(up, err);
 }
 
+/* In the background nobody's terminal or pipe is held open. */
+static int
+leave_terminal(const struct up *up)
+{
+	char path[LAYOUT_PATH_MAX];
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), log;
+
+	layout_path(&up->layout, "log/up.log", path);
+	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	if (null < 0 || log < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 ||
+	    dup2(log, STDERR_FILENO) < 0)
+		return -1;
+	close(null);
+	close(log);
+	return 0;
+}
+
 /* Runs until told to stop. report_fd: the pipe to the waiting parent of
  * --detach (one byte once ready), or -1. */
 static int
@@ -314,7 +331,7 @@ run(struct up *up, int report_fd)
 				  : "Running; logs in %s/log. Ctrl-C stops the cluster.\n",
 		       up->layout.dir);
 		fflush(stdout);
-		if (report_fd >= 0 && (write(report_fd, "r", 1) != 1 || close(report_fd) != 0))
+		if (report_fd >= 0 && (leave_terminal(up) != 0 || write(report_fd, "r", 1) != 1 || close(report_fd) != 0))
 			stop_wanted = 1;
 		while (!stop_wanted) {
 			supervisor_tend(up->children);

@@ -10,9 +10,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/crashpoint.h"
 
-/* Well within the ten minutes that a client waits (RFC 5321, 4.5.3.2.6), long
- * enough for another broker to take over. */
-enum { HAND_OVER_TIMEOUT_MS = 60 * 1000 };
+/* Long enough for another broker to take over; then the client hears that it
+ * should come again, long before it gives up (RFC 5321, 4.5.3.2.6). */
+enum { HAND_OVER_TIMEOUT_MS = 15 * 1000 };
 
 /* The transaction ends; the session goes on if it is still there. */
 static void

@@ -116,6 +116,19 @@ must_close(struct smtp_session *s)
 	return conn_is_closing(s->conn);
 }
 
+/* A client that sends commands and does not read the answers waits. */
+static bool
+must_drain(struct smtp_session *s)
+{
+	if (conn_output_pending(s->conn) <= CONN_OUTPUT_HIGH)
+		return false;
+	s->awaits_drain = true;
+	conn_set_timeout(s->conn, smtp_settings(s)->command_timeout);
+	conn_pause(s->conn);
+	conn_want_drained(s->conn);
+	return true;
+}
+
 /* Throws away what has come of a line that is too long. */
 static bool
 skip_line(struct smtp_session *s, struct evbuffer *in, ssize_t end)
@@ -229,7 +242,7 @@ on_input(struct conn *c)
 	while (more) {
 		if (conn_is_closing(c) || conn_is_paused(c))
 			return;
-		if ((s->state & SMTP_ANY_COMMAND) != 0 && must_close(s))
+		if ((s->state & SMTP_ANY_COMMAND) != 0 && (must_close(s) || must_drain(s)))
 			return;
 		switch (s->state) {
 		case SMTP_DATA: more = smtp_take_data(s); break;
@@ -277,11 +290,26 @@ on_tls(struct conn *c)
 }
 
 static void
+on_drained(struct conn *c)
+{
+	struct smtp_session *s = conn_session(c);
+
+	if (!s->awaits_drain)
+		return;
+	s->awaits_drain = false;
+	smtp_resume(s);
+}
+
+static void
 on_timeout(struct conn *c)
 {
 	struct smtp_session *s = conn_session(c);
 
 	log_info(s->transaction != NULL ? &s->transaction->log : conn_log(c), "timed out", F_I64("state", s->state));
+	if (s->awaits_drain) {
+		conn_abort(c); /* it would not read the goodbye either */
+		return;
+	}
 	smtp_close(s, REPLY_TIMED_OUT);
 }
 
@@ -373,6 +401,7 @@ const struct protocol protocol_smtp = {
 	.on_open = on_open,
 	.on_input = on_input,
 	.on_tls = on_tls,
+	.on_drained = on_drained,
 	.on_timeout = on_timeout,
 	.on_shutdown = on_shutdown,
 	.on_close = on_close,

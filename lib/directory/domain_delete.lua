@@ -13,7 +13,7 @@ local users = redis.call('SCARD', KEYS[2])
 local aliases = redis.call('SCARD', KEYS[3])
 if ARGV[1] == 'empty' and users + aliases > 0 then
 	return redis.error_reply('DENIED the domain ' .. ARGV[2] .. ' has ' .. users .. ' users and '
-		.. aliases .. ' aliases')
+		.. aliases .. ' aliases; --force deletes them too')
 end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 return redis.status_reply('OK')
