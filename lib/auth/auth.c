@@ -23,19 +23,36 @@ struct auth_request {
 	struct auth *auth;
 	auth_on_result *cb; /* NULL: cancelled */
 	void *arg;
-	char *address;	/* as given */
+	char address[AUTH_ADDRESS_MAX];
 	char *password; /* owner, cleansed */
 	size_t password_len;
 	struct ip peer;
 	struct auth_identity identity;
 	char verifier[AUTH_VERIFIER_MAX];
 	bool exists, enabled, fits;
-	bool verifying; /* a thread has it */
+	bool verifying; /* a thread has it, or will */
+	bool verified;
+	uint64_t changes; /* of accounts, when the record was read */
 	enum auth_result immediate;
 	struct throttle *throttle;
 	struct event *soon; /* for an answer from memory */
 	struct auth_request *prev, *next;
 };
+
+void
+auth_account_name(struct str given, char out[AUTH_ADDRESS_MAX])
+{
+	_Static_assert(AUTH_ADDRESS_MAX == DIRECTORY_ADDRESS_MAX, "one length");
+	size_t len = given.len < AUTH_ADDRESS_MAX - 1 ? given.len : AUTH_ADDRESS_MAX - 1;
+
+	if (directory_canonical_address(given, out))
+		return;
+	str_copy(given, out, AUTH_ADDRESS_MAX);
+	str_lower(out, len);
+	for (size_t i = 0; i < len; i++)
+		if (out[i] == '\0')
+			out[i] = '?';
+}
 
 /* ---- The memory of right passwords ---- */
 
@@ -67,6 +84,7 @@ on_user_changed(void *arg, struct str address)
 	struct auth *a = arg;
 	struct remembered *r, *next;
 
+	a->changes++;
 	if (address.p == NULL) {
 		HASH_ITER (hh, a->memory, r, next)
 			forget(a, r);
@@ -126,7 +144,6 @@ request_free(struct auth_request *q)
 		event_free(q->soon);
 	OPENSSL_cleanse(q->password, q->password_len);
 	mem_free(q->password);
-	mem_free(q->address);
 	mem_free(q);
 }
 
@@ -147,6 +164,7 @@ run_verify(struct verify_task *t)
 {
 	struct auth_request *q = (struct auth_request *)t;
 
+	q->verified = true;
 	q->fits = password_fits(q->verifier, str_of(q->password, q->password_len));
 }
 
@@ -157,13 +175,18 @@ verify_done(struct verify_task *t)
 	struct auth *a = q->auth;
 
 	q->verifying = false;
+	if (!q->verified) {
+		answer(q, AUTH_UNAVAILABLE);
+		return;
+	}
 	if (!q->exists || !q->fits) {
-		throttle_failed(a, str_c(q->address), &q->peer);
+		throttle_failed(a, q->address, &q->peer);
 		answer(q, AUTH_FAILED);
 		return;
 	}
-	throttle_succeeded(a, str_c(q->address));
-	if (q->enabled)
+	throttle_succeeded(a, q->address);
+	/* What was changed while a thread was at work may have been this password. */
+	if (q->enabled && q->changes == a->changes)
 		remember(a, q->identity.address, q->password, q->password_len);
 	answer(q, q->enabled ? AUTH_OK : AUTH_DISABLED);
 }
@@ -197,13 +220,14 @@ on_user(void *arg, const struct directory_user *user, const struct err *err)
 		return;
 	}
 	q->exists = user != NULL && user->password[0] != '\0';
+	q->changes = q->auth->changes;
 	if (user != NULL) {
 		q->enabled = user->enabled;
 		q->identity.quota_bytes = user->quota_bytes;
 		str_copy(str_c(user->address), q->identity.address, sizeof(q->identity.address));
 	}
 	str_copy(str_c(q->exists ? user->password : q->auth->dummy), q->verifier, sizeof(q->verifier));
-	q->throttle = throttle_wait(q->auth, str_c(q->address), &q->peer, on_may_go, q);
+	q->throttle = throttle_wait(q->auth, q->address, &q->peer, on_may_go, q);
 }
 
 static void
@@ -227,22 +251,21 @@ auth_check_password(struct auth *a, struct str address, struct str password, con
 		    void *arg)
 {
 	struct auth_request *q = mem_new(struct auth_request);
-	char canonical[DIRECTORY_ADDRESS_MAX];
 	struct directory_user user;
 	bool found;
 
 	q->auth = a;
 	q->cb = cb;
 	q->arg = arg;
-	q->address = str_dup(address);
+	auth_account_name(address, q->address);
 	q->password = mem_strndup(password.p, password.len);
 	q->password_len = password.len;
 	q->peer = *peer;
 	q->immediate = AUTH_FAILED;
 	DL_APPEND(a->requests, q);
 	/* Nothing is remembered of an account whose record is not at hand. */
-	if (directory_canonical_address(address, canonical) && is_remembered(a, canonical, q->password, q->password_len) &&
-	    directory_get_user(a->directory, str_c(canonical), &user, &found, on_user, q)) {
+	if (is_remembered(a, q->address, q->password, q->password_len) &&
+	    directory_get_user(a->directory, str_c(q->address), &user, &found, on_user, q)) {
 		if (found && user.enabled) {
 			str_copy(str_c(user.address), q->identity.address, sizeof(q->identity.address));
 			q->identity.quota_bytes = user.quota_bytes;

@@ -5,9 +5,11 @@
 #include <event2/event.h>
 #include <pthread.h>
 
-#include <uthash.h>
-
 #include "lib/auth/auth.h"
+#include "lib/base/check.h"
+
+#define uthash_fatal(message) CHECKF(false, "%s", message)
+#include <uthash.h>
 
 enum { KEY_BYTES = 32, CACHE_MAX = 100000, VERIFY_THREADS = 2, VERIFY_QUEUE_MAX = 200 };
 
@@ -19,7 +21,8 @@ struct remembered {
 	UT_hash_handle hh;	      /* by address, the oldest first */
 };
 
-/* Slow work for a thread; done() on the loop. */
+/* Slow work for a thread; done() on the loop (also of what was not run, when
+ * the end came first). */
 struct verify_task {
 	void (*run)(struct verify_task *t);
 	void (*done)(struct verify_task *t);
@@ -44,7 +47,14 @@ struct auth {
 	unsigned queued;
 	struct event *done_event;
 	struct auth_request *requests; /* all under way */
+	uint64_t changes;	       /* of accounts, seen so far */
 };
+
+/* An account as it is looked up and counted: canonical, so that all ways to
+ * write one address are one; what is no address stays as it is, in lower case
+ * and without NULs, and is found nowhere. */
+void auth_account_name(struct str given, char out[AUTH_ADDRESS_MAX]);
+
 
 /* False: the queue is full. */
 bool verify_give(struct auth *a, struct verify_task *t);
@@ -54,15 +64,15 @@ void verify_stop(struct auth *a);
 /* On a thread: does the password fit the argon2id verifier? */
 bool password_fits(const char *verifier, struct str password);
 
-/* ---- Failures, counted in Redis ---- */
+/* ---- Failures, counted in Redis; account: auth_account_name() ---- */
 /* Waits as long as earlier failures of the account or the address demand, then
  * calls go() (err: the store cannot be asked). */
 struct throttle;
-struct throttle *throttle_wait(struct auth *a, struct str account, const struct ip *peer,
+struct throttle *throttle_wait(struct auth *a, const char *account, const struct ip *peer,
 			       void (*go)(void *arg, const struct err *err), void *arg);
 void throttle_cancel(struct throttle **t);
-void throttle_failed(struct auth *a, struct str account, const struct ip *peer);
-void throttle_succeeded(struct auth *a, struct str account);
+void throttle_failed(struct auth *a, const char *account, const struct ip *peer);
+void throttle_succeeded(struct auth *a, const char *account);
 /* The delay after so many failures; pure. */
 int64_t throttle_delay_ms(uint64_t failures, int64_t first_ms, int64_t longest_ms);
 
@@ -80,5 +90,9 @@ bool scram_verifier_parse(struct str text, struct scram_verifier *out);
 void scram_verifier_make(struct str password, const unsigned char *salt, size_t salt_len, unsigned iterations,
 			 struct scram_verifier *out);
 void scram_verifier_text(const struct scram_verifier *v, char out[AUTH_VERIFIER_MAX]);
+/* Does the proof (base64) fit? In constant time. */
+bool scram_proof_fits(const struct scram_verifier *v, struct str auth_message, struct str proof);
+/* What the server proves itself with. */
+void scram_server_signature(const struct scram_verifier *v, struct str auth_message, unsigned char out[SCRAM_KEY_BYTES]);
 
 #endif

@@ -24,6 +24,7 @@ struct sasl {
 	void *arg;
 	struct ip peer;
 	bool success_data, done;
+	bool may_respond; /* the client has the word */
 	bool has_exporter;
 	unsigned char exporter[EXPORTER_BYTES];
 	struct arena arena;
@@ -36,7 +37,8 @@ struct sasl {
 	struct auth_identity identity;
 	bool account_exists, enabled;
 	char bind_flag; /* of the GS2 header: n, y, p */
-	struct str gs2, client_first_bare, server_first, nonce, account;
+	char account[AUTH_ADDRESS_MAX];
+	struct str gs2, client_first_bare, server_first, nonce;
 };
 
 struct mechanism {
@@ -62,6 +64,13 @@ fail(struct sasl *s, enum auth_result result)
 	finish(s, result, NULL, STR_NONE);
 }
 
+static void
+challenge(struct sasl *s, struct str text)
+{
+	s->may_respond = true;
+	s->events.on_challenge(s->arg, text);
+}
+
 /* ---- PLAIN and LOGIN ---- */
 
 static void
@@ -77,14 +86,17 @@ static void
 respond_plain(struct sasl *s, struct str response)
 {
 	struct str authzid, authcid, password, rest;
+	char authz_account[AUTH_ADDRESS_MAX];
 
 	if (!str_cut(response, '\0', &authzid, &rest) || !str_cut(rest, '\0', &authcid, &password) || authcid.len == 0 ||
-	    str_index(password, '\0') >= 0) {
+	    password.len == 0 || str_index(password, '\0') >= 0) {
 		fail(s, AUTH_MALFORMED);
 		return;
 	}
+	auth_account_name(authcid, s->account);
+	auth_account_name(authzid, authz_account);
 	/* Nobody acts for somebody else here. */
-	if (authzid.len != 0 && !str_eq_ci(authzid, authcid)) {
+	if (authzid.len != 0 && strcmp(authz_account, s->account) != 0) {
 		fail(s, AUTH_FAILED);
 		return;
 	}
@@ -96,7 +108,7 @@ respond_login(struct sasl *s, struct str response)
 {
 	if (s->step++ == 0) {
 		s->user = arena_str(&s->arena, response);
-		s->events.on_challenge(s->arg, STR("Password:"));
+		challenge(s, STR("Password:"));
 		return;
 	}
 	s->check = auth_check_password(s->auth, s->user, response, &s->peer, on_checked, s);
@@ -159,7 +171,7 @@ fake_verifier(struct sasl *s)
 	unsigned char mac[SHA256_DIGEST_LENGTH];
 	unsigned len = sizeof(mac);
 
-	HMAC(EVP_sha256(), s->auth->fake_salt_key, KEY_BYTES, (const unsigned char *)s->account.p, s->account.len, mac,
+	HMAC(EVP_sha256(), s->auth->fake_salt_key, KEY_BYTES, (const unsigned char *)s->account, strlen(s->account), mac,
 	     &len);
 	s->verifier = (struct scram_verifier){.iterations = DEFAULT_ITERATIONS, .salt_len = 16};
 	memcpy(s->verifier.salt, mac, 16);
@@ -175,7 +187,7 @@ on_may_go(void *arg, const struct err *err)
 	if (err != NULL)
 		fail(s, AUTH_UNAVAILABLE);
 	else
-		s->events.on_challenge(s->arg, s->server_first);
+		challenge(s, s->server_first);
 }
 
 static void
@@ -202,40 +214,58 @@ on_user(void *arg, const struct directory_user *user, const struct err *err)
 	s->throttle = throttle_wait(s->auth, s->account, &s->peer, on_may_go, s);
 }
 
-/* "n,,n=user,r=nonce" */
+/* The GS2 header and the client's first message: "n,,n=user,r=nonce"; *bind_out
+ * is "n", "y" or "p=...", *authzid_out mostly empty. */
+static bool
+parse_client_first(struct sasl *s, struct str message, struct str *bind_out, struct str *authzid_out,
+		   struct str *account_out, struct str *nonce_out)
+{
+	struct str rest, name;
+
+	if (str_index(message, '\0') >= 0 || !str_is_utf8(message) || !str_cut(message, ',', bind_out, &rest) ||
+	    !str_cut(rest, ',', &name, &rest))
+		return false;
+	s->gs2 = str_of(message.p, (size_t)(rest.p - message.p));
+	s->client_first_bare = rest;
+	if (!(str_eq(*bind_out, STR("n")) || str_eq(*bind_out, STR("y")) || str_starts(*bind_out, STR("p="))))
+		return false;
+	*authzid_out = STR_NONE;
+	if (name.len != 0 && !(str_starts(name, STR("a=")) && decode_name(s, str_from(name, 2), authzid_out)))
+		return false;
+	/* "m=": an extension that must be understood. */
+	return !str_starts(rest, STR("m=")) && take_attribute(&rest, 'n', &name) && decode_name(s, name, account_out) &&
+	       take_attribute(&rest, 'r', nonce_out) && nonce_out->len != 0 && str_is_printable_ascii(*nonce_out);
+}
+
 static void
 take_client_first(struct sasl *s, struct str message)
 {
 	unsigned char random[NONCE_BYTES];
-	struct str bind, authzid, rest, name, client_nonce, nonce;
+	struct str bind, authzid, account, client_nonce, nonce;
+	char authz_account[AUTH_ADDRESS_MAX];
 	struct directory_user user;
 	bool found;
 
-	message = arena_str(&s->arena, message);
-	if (!str_cut(message, ',', &bind, &rest) || !str_cut(rest, ',', &authzid, &rest)) {
+	if (!parse_client_first(s, arena_str(&s->arena, message), &bind, &authzid, &account, &client_nonce)) {
 		fail(s, AUTH_MALFORMED);
 		return;
 	}
-	s->gs2 = str_of(message.p, (size_t)(rest.p - message.p));
-	s->client_first_bare = rest;
-	s->bind_flag = bind.len != 0 ? bind.p[0] : '\0';
-	if (!(str_eq(bind, STR("n")) || str_eq(bind, STR("y")) || str_starts(bind, STR("p="))) ||
-	    str_starts(rest, STR("m=")) || !take_attribute(&rest, 'n', &name) || !decode_name(s, name, &s->account) ||
-	    !take_attribute(&rest, 'r', &client_nonce) || client_nonce.len == 0) {
-		fail(s, AUTH_MALFORMED);
-		return;
-	}
+	auth_account_name(account, s->account);
+	auth_account_name(authzid, authz_account);
+	s->bind_flag = bind.p[0];
 	/* Binding is asked for exactly with -PLUS, and only to the exporter. "y": the
-	 * client thinks that we have no -PLUS; if we offered it, somebody took it away. */
+	 * client thinks that we have no -PLUS; if we offered it, somebody took it away.
+	 * And nobody acts for somebody else here. */
 	if ((s->bind_flag == 'p') != s->mechanism->plus || (s->bind_flag == 'y' && s->has_exporter) ||
-	    (s->bind_flag == 'p' && !str_eq(bind, STR("p=tls-exporter")))) {
+	    (s->bind_flag == 'p' && !str_eq(bind, STR("p=tls-exporter"))) ||
+	    (authzid.len != 0 && strcmp(authz_account, s->account) != 0)) {
 		fail(s, AUTH_FAILED);
 		return;
 	}
 	CHECK(RAND_bytes(random, sizeof(random)) == 1);
 	nonce = base64_text(s, random, sizeof(random));
 	s->nonce = str_c(arena_printf(&s->arena, "%.*s%.*s", STR_ARG(client_nonce), STR_ARG(nonce)));
-	if (directory_get_user(s->auth->directory, s->account, &user, &found, on_user, s))
+	if (directory_get_user(s->auth->directory, str_c(s->account), &user, &found, on_user, s))
 		on_user(s, found ? &user : NULL, NULL);
 }
 
@@ -256,35 +286,13 @@ binding_is_right(struct sasl *s, struct str binding)
 	return right;
 }
 
-static bool
-proof_is_right(struct sasl *s, struct str auth_message, struct str proof_text)
-{
-	unsigned char signature[SCRAM_KEY_BYTES], key[SCRAM_KEY_BYTES], hash[SCRAM_KEY_BYTES];
-	struct buf proof = BUF_EMPTY;
-	unsigned len = SCRAM_KEY_BYTES;
-	bool right = base64_decode(proof_text, &proof) && proof.len == SCRAM_KEY_BYTES;
-
-	HMAC(EVP_sha256(), s->verifier.stored_key, SCRAM_KEY_BYTES, (const unsigned char *)auth_message.p, auth_message.len,
-	     signature, &len);
-	for (unsigned i = 0; right && i < SCRAM_KEY_BYTES; i++)
-		key[i] = (unsigned char)proof.data[i] ^ signature[i];
-	if (right) {
-		SHA256(key, SCRAM_KEY_BYTES, hash);
-		right = CRYPTO_memcmp(hash, s->verifier.stored_key, SCRAM_KEY_BYTES) == 0;
-	}
-	buf_fini(&proof);
-	return right && s->account_exists;
-}
-
 static void
 succeed_scram(struct sasl *s, struct str auth_message)
 {
 	unsigned char signature[SCRAM_KEY_BYTES];
-	unsigned len = SCRAM_KEY_BYTES;
 	struct str text;
 
-	HMAC(EVP_sha256(), s->verifier.server_key, SCRAM_KEY_BYTES, (const unsigned char *)auth_message.p, auth_message.len,
-	     signature, &len);
+	scram_server_signature(&s->verifier, auth_message, signature);
 	text = base64_text(s, signature, sizeof(signature));
 	text = str_c(arena_printf(&s->arena, "v=%.*s", STR_ARG(text)));
 	if (s->success_data) {
@@ -292,7 +300,7 @@ succeed_scram(struct sasl *s, struct str auth_message)
 		return;
 	}
 	s->step = 2; /* the client's answer to this is empty */
-	s->events.on_challenge(s->arg, text);
+	challenge(s, text);
 }
 
 /* "c=...,r=nonce,p=proof" */
@@ -303,8 +311,8 @@ take_client_final(struct sasl *s, struct str message)
 	struct str auth_message;
 	const char *p;
 
-	p = memmem(message.p, message.len, ",p=", 3);
-	if (p == NULL || !take_attribute(&rest, 'c', &binding) || !take_attribute(&rest, 'r', &nonce)) {
+	p = message.len != 0 ? memmem(message.p, message.len, ",p=", 3) : NULL;
+	if (p == NULL || str_index(message, '\0') >= 0 || !take_attribute(&rest, 'c', &binding) || !take_attribute(&rest, 'r', &nonce)) {
 		fail(s, AUTH_MALFORMED);
 		return;
 	}
@@ -312,7 +320,8 @@ take_client_final(struct sasl *s, struct str message)
 	proof = str_from(message, without_proof.len + 3);
 	auth_message = str_c(arena_printf(&s->arena, "%.*s,%.*s,%.*s", STR_ARG(s->client_first_bare),
 					  STR_ARG(s->server_first), STR_ARG(without_proof)));
-	if (!str_eq(nonce, s->nonce) || !binding_is_right(s, binding) || !proof_is_right(s, auth_message, proof)) {
+	if (!str_eq(nonce, s->nonce) || !binding_is_right(s, binding) ||
+	    !scram_proof_fits(&s->verifier, auth_message, proof) || !s->account_exists) {
 		throttle_failed(s->auth, s->account, &s->peer);
 		fail(s, AUTH_FAILED);
 		return;
@@ -389,19 +398,23 @@ sasl_start(struct auth *a, struct str mechanism, const struct str *initial, cons
 		s->has_exporter = true;
 		memcpy(s->exporter, options->exporter, EXPORTER_BYTES);
 	}
+	s->may_respond = true;
 	if (initial != NULL)
 		sasl_respond(s, *initial);
 	else
-		events->on_challenge(arg, str_c(m->prompt));
+		challenge(s, str_c(m->prompt));
 	return s;
 }
 
 void
 sasl_respond(struct sasl *s, struct str response)
 {
+	bool may_respond = s->may_respond;
+
 	if (s->done)
 		return;
-	if (response.len > RESPONSE_MAX)
+	s->may_respond = false;
+	if (!may_respond || response.len > RESPONSE_MAX)
 		fail(s, AUTH_MALFORMED);
 	else
 		s->mechanism->respond(s, response);

@@ -1,4 +1,5 @@
 /* SCRAM-SHA-256 verifiers (RFC 5802, 7677). */
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
@@ -81,6 +82,36 @@ scram_verifier_parse(struct str text, struct scram_verifier *v)
 	return decode(salt, v->salt, 1, SCRAM_SALT_MAX, &v->salt_len) &&
 	       decode(stored, v->stored_key, SCRAM_KEY_BYTES, SCRAM_KEY_BYTES, &len) &&
 	       decode(server, v->server_key, SCRAM_KEY_BYTES, SCRAM_KEY_BYTES, &len);
+}
+
+static void
+hmac(const unsigned char key[SCRAM_KEY_BYTES], struct str message, unsigned char out[SCRAM_KEY_BYTES])
+{
+	unsigned len = SCRAM_KEY_BYTES;
+
+	HMAC(EVP_sha256(), key, SCRAM_KEY_BYTES, (const unsigned char *)message.p, message.len, out, &len);
+}
+
+bool
+scram_proof_fits(const struct scram_verifier *v, struct str auth_message, struct str proof_text)
+{
+	unsigned char signature[SCRAM_KEY_BYTES], proof[SCRAM_KEY_BYTES], hash[SCRAM_KEY_BYTES];
+	size_t len;
+
+	if (!decode(proof_text, proof, SCRAM_KEY_BYTES, SCRAM_KEY_BYTES, &len))
+		return false;
+	hmac(v->stored_key, auth_message, signature);
+	for (unsigned i = 0; i < SCRAM_KEY_BYTES; i++)
+		proof[i] ^= signature[i]; /* now the client's key, if it is right */
+	SHA256(proof, SCRAM_KEY_BYTES, hash);
+	OPENSSL_cleanse(proof, sizeof(proof));
+	return CRYPTO_memcmp(hash, v->stored_key, SCRAM_KEY_BYTES) == 0;
+}
+
+void
+scram_server_signature(const struct scram_verifier *v, struct str auth_message, unsigned char out[SCRAM_KEY_BYTES])
+{
+	hmac(v->server_key, auth_message, out);
 }
 
 int

@@ -32,11 +32,9 @@ throttle_delay_ms(uint64_t failures, int64_t first_ms, int64_t longest_ms)
 }
 
 static void
-account_key(struct str account, char out[FAIL_KEY_MAX])
+account_key(const char *account, char out[FAIL_KEY_MAX])
 {
-	int len = snprintf(out, FAIL_KEY_MAX, "auth:fail:{account:%.*s}", account.len > 330 ? 330 : (int)account.len,
-			   account.p);
-	str_lower(out, (size_t)len);
+	snprintf(out, FAIL_KEY_MAX, "auth:fail:{account:%s}", account);
 }
 
 static void
@@ -101,7 +99,7 @@ on_count(void *arg, const redisReply *reply, const struct err *err)
 }
 
 struct throttle *
-throttle_wait(struct auth *a, struct str account, const struct ip *peer, void (*go)(void *arg, const struct err *err),
+throttle_wait(struct auth *a, const char *account, const struct ip *peer, void (*go)(void *arg, const struct err *err),
 	      void *arg)
 {
 	struct throttle *t = mem_new(struct throttle);
@@ -138,12 +136,14 @@ count_failure(struct auth *a, const char *key)
 {
 	const struct settings_auth *settings = settings_auth(settings_current(a->settings), STR_NONE);
 
+	/* The time limit before the count: one that stayed alone would last for ever. */
+	redis_callf(a->redis, NULL, NULL, "SET %s 0 PX %lld NX", key, (long long)settings->failure_window);
 	redis_callf(a->redis, NULL, NULL, "INCR %s", key);
 	redis_callf(a->redis, NULL, NULL, "PEXPIRE %s %lld", key, (long long)settings->failure_window);
 }
 
 void
-throttle_failed(struct auth *a, struct str account, const struct ip *peer)
+throttle_failed(struct auth *a, const char *account, const struct ip *peer)
 {
 	char key[FAIL_KEY_MAX];
 
@@ -154,7 +154,7 @@ throttle_failed(struct auth *a, struct str account, const struct ip *peer)
 }
 
 void
-throttle_succeeded(struct auth *a, struct str account)
+throttle_succeeded(struct auth *a, const char *account)
 {
 	char key[FAIL_KEY_MAX];
 

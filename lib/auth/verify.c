@@ -19,7 +19,7 @@ take(struct auth *a)
 	pthread_mutex_lock(&a->lock);
 	while (a->first == NULL && !a->stop)
 		pthread_cond_wait(&a->wake, &a->lock);
-	t = a->first;
+	t = a->stop ? NULL : a->first;
 	if (t != NULL) {
 		a->first = t->next;
 		if (a->first == NULL)
@@ -112,6 +112,10 @@ verify_stop(struct auth *a)
 	pthread_mutex_unlock(&a->lock);
 	for (unsigned i = 0; a->started && i < VERIFY_THREADS; i++)
 		pthread_join(a->threads[i], NULL);
+	run_done(a);
+	/* What no thread has begun ends without having run. */
+	a->done_first = a->first;
+	a->first = a->last = NULL;
 	run_done(a);
 	event_free(a->done_event);
 	pthread_mutex_destroy(&a->lock);

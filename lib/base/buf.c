@@ -28,7 +28,9 @@ buf_reserve(struct buf *b, size_t more)
 {
 	size_t need;
 
-	CHECK(!__builtin_add_overflow(b->len, more + 1, &need));
+	/* A length that wrapped around somewhere is found here. */
+	CHECKF(more < ((size_t)1 << 40) && b->len < ((size_t)1 << 40), "%zu bytes behind %zu", more, b->len);
+	need = b->len + more + 1;
 	if (need > b->capacity) {
 		size_t grown = b->capacity * 2 > need ? b->capacity * 2 : need;
 		b->data = mem_realloc(b->data, grown < 64 ? 64 : grown);

@@ -27,6 +27,22 @@ clock_monotonic_ms(void)
 	return clock_monotonic_us() / 1000;
 }
 
+/* The seconds, rounded down, and the rest of 0 to 999 ms. */
+static time_t
+split(int64_t unix_ms, int *rest_ms_out)
+{
+	const int64_t year_1900 = INT64_C(-2208988800000), year_10000 = INT64_C(253402300800000);
+	int64_t seconds;
+
+	if (unix_ms < year_1900)
+		unix_ms = year_1900;
+	if (unix_ms >= year_10000)
+		unix_ms = year_10000 - 1;
+	seconds = (unix_ms - year_1900) / 1000 + year_1900 / 1000;
+	*rest_ms_out = (int)(unix_ms - seconds * 1000);
+	return (time_t)seconds;
+}
+
 void
 clock_rfc5322(int64_t unix_ms, char *out, unsigned size)
 {
@@ -34,7 +50,8 @@ clock_rfc5322(int64_t unix_ms, char *out, unsigned size)
 	static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 	static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
 					 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-	time_t seconds = (time_t)(unix_ms / 1000);
+	int rest_ms;
+	time_t seconds = split(unix_ms, &rest_ms);
 	struct tm tm;
 	long zone;
 
@@ -48,10 +65,11 @@ clock_rfc5322(int64_t unix_ms, char *out, unsigned size)
 void
 clock_iso8601(int64_t unix_ms, char *out, unsigned size)
 {
-	time_t seconds = (time_t)(unix_ms / 1000);
+	int rest_ms;
+	time_t seconds = split(unix_ms, &rest_ms);
 	struct tm tm;
 
 	gmtime_r(&seconds, &tm);
 	snprintf(out, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-		 tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(unix_ms % 1000));
+		 tm.tm_hour, tm.tm_min, tm.tm_sec, rest_ms);
 }

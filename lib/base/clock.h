@@ -17,7 +17,10 @@ clock_timeval(int64_t ms)
 	return (struct timeval){.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
 }
 
-/* RFC 5322 date-time in local time, e.g. "Mon, 23 Nov 2026 16:10:01 +0000".
+/* Both take an instant outside the years 1900 to 9999 (UTC) for the nearest
+ * one inside: other years have no four digits, or are not allowed.
+ *
+ * RFC 5322 date-time in local time, e.g. "Mon, 23 Nov 2026 16:10:01 +0000".
  * size at least 40. */
 #define CLOCK_RFC5322_MAX 40
 void clock_rfc5322(int64_t unix_ms, char *out, unsigned size);

@@ -41,6 +41,28 @@ log_enabled(enum log_level level)
 	return level >= config.least;
 }
 
+/* The first character of s, so that a line stays one line of valid UTF-8 (and
+ * JSON) whatever a client sent: control characters (C1 too) and bytes that are
+ * no UTF-8 become \u00xx. Returns how many bytes it took. */
+static size_t
+add_escaped(struct buf *line, struct str s)
+{
+	unsigned char c = (unsigned char)s.p[0];
+	size_t len = str_utf8_sequence(s);
+
+	if (c == '"' || c == '\\') {
+		buf_printf(line, "\\%c", c);
+	} else if (len == 2 && c == 0xc2 && (unsigned char)s.p[1] < 0xa0) {
+		buf_printf(line, "\\u%04x", (unsigned char)s.p[1]);
+	} else if (len == 0 || c < 0x20 || c == 0x7f) {
+		buf_printf(line, "\\u%04x", c);
+		return 1;
+	} else {
+		buf_add_str(line, str_first(s, len));
+	}
+	return len;
+}
+
 /* Quotes where the text would break the line's form. */
 static void
 add_text(struct buf *line, struct str s, bool always_quote)
@@ -55,14 +77,9 @@ add_text(struct buf *line, struct str s, bool always_quote)
 		return;
 	}
 	buf_add_byte(line, '"');
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if (c == '"' || c == '\\')
-			buf_printf(line, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			buf_printf(line, "\\u%04x", c);
-		else
-			buf_add_byte(line, (char)c);
+	while (s.len != 0) {
+		size_t len = add_escaped(line, s);
+		s = str_from(s, len);
 	}
 	buf_add_byte(line, '"');
 }

@@ -159,9 +159,9 @@ str_to_i64(struct str s, int64_t *value_out)
 	bool negative = s.len > 1 && s.p[0] == '-';
 	uint64_t magnitude;
 
-	if (!str_to_u64(negative ? str_from(s, 1) : s, &magnitude) || magnitude > INT64_MAX)
+	if (!str_to_u64(negative ? str_from(s, 1) : s, &magnitude) || magnitude > (uint64_t)INT64_MAX + negative)
 		return false;
-	*value_out = negative ? -(int64_t)magnitude : (int64_t)magnitude;
+	*value_out = (int64_t)(negative ? 0 - magnitude : magnitude);
 	return true;
 }
 
@@ -197,17 +197,20 @@ str_is_printable_ascii(struct str s)
 	return true;
 }
 
-/* Length of the UTF-8 sequence at p (at most `left` bytes), 0 if malformed. */
-static size_t
-utf8_sequence(const unsigned char *p, size_t left)
+size_t
+str_utf8_sequence(struct str s)
 {
 	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+	const unsigned char *p = (const unsigned char *)s.p;
 	uint32_t code;
+	size_t len;
 
-	if (len == 1)
+	if (s.len == 0)
+		return 0;
+	if (p[0] < 0x80)
 		return 1;
-	if (p[0] < 0xc2 || p[0] > 0xf4 || len > left)
+	len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+	if (p[0] < 0xc2 || p[0] > 0xf4 || len > s.len)
 		return 0;
 	code = p[0] & (0xffu >> (len + 1));
 	for (size_t i = 1; i < len; i++) {
@@ -223,11 +226,11 @@ utf8_sequence(const unsigned char *p, size_t left)
 bool
 str_is_utf8(struct str s)
 {
-	for (size_t i = 0; i < s.len;) {
-		size_t len = utf8_sequence((const unsigned char *)s.p + i, s.len - i);
+	while (s.len != 0) {
+		size_t len = str_utf8_sequence(s);
 		if (len == 0)
 			return false;
-		i += len;
+		s = str_from(s, len);
 	}
 	return true;
 }

@@ -65,6 +65,8 @@ void str_lower(char *p, size_t len);
 bool str_is_printable_ascii(struct str s);
 /* Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms)? */
 bool str_is_utf8(struct str s);
+/* Bytes of the character that s begins with; 0: malformed, or s is empty. */
+size_t str_utf8_sequence(struct str s);
 /* Edits between two names (Levenshtein), for "did you mean"; names of more
  * than 64 bytes count as far apart. */
 unsigned str_distance(struct str a, struct str b);

@@ -48,6 +48,7 @@ struct stream_task {
 	struct stream *stream;
 	char *data; /* owner; NULL: the end */
 	size_t len;
+	bool failed; /* thread_err is set, and changes no more */
 };
 
 /* A pack of the pool, or a new one. */
@@ -102,6 +103,7 @@ run_chunk(struct task *t)
 		st->written += ct->len;
 		st->crc = (uint32_t)crc32_z(st->crc, (const Bytef *)ct->data, ct->len);
 	}
+	ct->failed = st->thread_err.code != ERR_NONE;
 	mem_free(ct->data);
 	store_tell_done(st->store, t);
 }
@@ -136,7 +138,8 @@ run_commit(struct task *t)
 {
 	struct stream *st = ((struct stream_task *)t)->stream;
 
-	if (st->thread_err.code == ERR_NONE && write_header(st) != 0)
+	/* A body that was to be large and came without a byte has no pack yet. */
+	if (st->thread_err.code == ERR_NONE && (st->pack.fd >= 0 || open_pack(st) == 0) && write_header(st) != 0)
 		CHECK(st->thread_err.code != ERR_NONE);
 	if (st->thread_err.code != ERR_NONE) {
 		cut_back(st);
@@ -172,8 +175,9 @@ chunk_done(struct task *t)
 
 	CHECK(st->backlog >= ct->len);
 	st->backlog -= ct->len;
-	/* The thread may be writing its next error: a set one stays as it is. */
-	if (__atomic_load_n(&st->thread_err.code, __ATOMIC_ACQUIRE) != ERR_NONE && st->err.code == ERR_NONE)
+	/* The thread may be at the next chunk: its error is read only once this
+	 * one's task says that it stands. */
+	if (ct->failed && st->err.code == ERR_NONE)
 		st->err = st->thread_err;
 	mem_free(ct);
 	if (on_room != NULL && st->backlog < BLOB_BACKLOG_BYTES) {

@@ -52,13 +52,15 @@ tell_batch(struct put **batch, unsigned count, const struct err *err)
 	}
 }
 
-/* A failed write or sync leaves a pack in a state that nobody knows (the
- * kernel may have dropped the dirty pages): it is never written to again. */
+/* A failed write or sync leaves a pack's tail in a state that nobody knows (the
+ * kernel may have dropped the dirty pages): it is cut off, which gives a full
+ * disk its room back, and the pack is never written to again. */
 static void
 abandon(struct pack *p)
 {
-	if (p->fd >= 0)
-		close(p->fd);
+	if (ftruncate(p->fd, (off_t)p->end) != 0)
+		errno = 0; /* the sweep will find what is left */
+	close(p->fd);
 	p->fd = -1;
 }
 

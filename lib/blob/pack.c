@@ -15,7 +15,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/crashpoint.h"
 
-struct pack_io pack_io = {.pwritev = pwritev, .fdatasync = fdatasync};
+struct pack_io pack_io = {.pwritev = pwritev, .fdatasync = fdatasync, .fsync = fsync};
 
 /* ---- Records ---- */
 
@@ -71,6 +71,29 @@ pack_next_record(uint64_t *offset, uint64_t size, pack_read_at *read_at, void *a
 	return true;
 }
 
+bool
+pack_find_record(uint64_t *offset, uint64_t size, pack_read_at *read_at, void *arg)
+{
+	enum { BLOCK_BYTES = 16 * 1024 };
+	char block[BLOCK_BYTES];
+	uint64_t at = *offset;
+
+	while (at < size && size - at >= RECORD_HEADER_BYTES) {
+		size_t len = size - at < sizeof(block) ? (size_t)(size - at) : sizeof(block), i;
+		struct record r;
+
+		if (!read_at(arg, at, block, len))
+			return false;
+		for (i = 0; i + RECORD_HEADER_BYTES <= len; i += RECORD_ALIGN)
+			if (record_decode(block + i, &r) && r.length <= size - (at + i) - RECORD_HEADER_BYTES) {
+				*offset = at + i;
+				return true;
+			}
+		at += i;
+	}
+	return false;
+}
+
 /* ---- Files ---- */
 
 void
@@ -94,7 +117,7 @@ static int
 sync_folder(const char *folder, struct err *err)
 {
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int result = fd >= 0 ? fsync(fd) : -1;
+	int result = fd >= 0 ? pack_io.fsync(fd) : -1;
 
 	if (result != 0)
 		err_set_errno(err, errno, "syncing %s", folder);

@@ -41,6 +41,7 @@ enum {
 struct pack_io {
 	ssize_t (*pwritev)(int fd, const struct iovec *iov, int count, off_t offset);
 	int (*fdatasync)(int fd);
+	int (*fsync)(int fd); /* of the folder */
 };
 extern struct pack_io pack_io;
 
@@ -82,5 +83,9 @@ int pack_sync(struct pack *p, struct err *err);
 typedef bool pack_read_at(void *arg, uint64_t offset, char *out, size_t bytes);
 bool pack_next_record(uint64_t *offset, uint64_t size, pack_read_at *read_at, void *arg, struct record *out,
 		      uint64_t *at_out);
+/* Is there anything from *offset on that looks like a record? True: *offset is
+ * its place. Behind where pack_next_record() ended that is what a crash left
+ * of a write that was never synced, or else a header before it is damaged. */
+bool pack_find_record(uint64_t *offset, uint64_t size, pack_read_at *read_at, void *arg);
 
 #endif

@@ -15,10 +15,19 @@
 /* ---- Descriptors, least recently used ones closed ---- */
 
 static struct read_fd *
-find_fd(struct blob_store *s, uint64_t pack, int fd)
+find_pack(struct blob_store *s, uint64_t pack)
 {
 	for (unsigned i = 0; i < READ_FDS; i++)
-		if (s->fds[i].fd >= 0 && s->fds[i].pack == pack && (fd < 0 || s->fds[i].fd == fd))
+		if (s->fds[i].fd >= 0 && s->fds[i].pack == pack)
+			return &s->fds[i];
+	return NULL;
+}
+
+static struct read_fd *
+find_fd(struct blob_store *s, int fd)
+{
+	for (unsigned i = 0; i < READ_FDS; i++)
+		if (s->fds[i].fd == fd)
 			return &s->fds[i];
 	return NULL;
 }
@@ -46,8 +55,10 @@ fds_get(struct blob_store *s, uint64_t pack, bool anew, struct err *err)
 	int fd;
 
 	pthread_mutex_lock(&s->fds_lock);
-	f = find_fd(s, pack, -1);
-	if (f != NULL && !anew) {
+	f = find_pack(s, pack);
+	if (f != NULL && anew)
+		f->pack = 0; /* found no more; closed when its place is wanted */
+	else if (f != NULL) {
 		f->refs++;
 		f->used = ++s->fds_tick;
 		fd = f->fd;
@@ -71,12 +82,12 @@ fds_get(struct blob_store *s, uint64_t pack, bool anew, struct err *err)
 }
 
 void
-fds_put(struct blob_store *s, uint64_t pack, int fd)
+fds_put(struct blob_store *s, int fd)
 {
 	struct read_fd *f;
 
 	pthread_mutex_lock(&s->fds_lock);
-	f = find_fd(s, pack, fd);
+	f = find_fd(s, fd);
 	if (f != NULL) {
 		CHECK(f->refs != 0);
 		f->refs--;
@@ -88,35 +99,39 @@ fds_put(struct blob_store *s, uint64_t pack, int fd)
 
 /* ---- One read ---- */
 
-/* The bytes wanted behind the record's header. Returns what pread did:
- * -1 with errno EAGAIN when nowait and the cache has not all of it. */
+/* Part of a read is missing: none of it counts. */
+static ssize_t
+cut_off(bool nowait)
+{
+	if (!nowait)
+		return 0; /* the file ends here */
+	errno = EAGAIN;
+	return -1;
+}
+
+/* The bytes wanted behind the record's header (zeros where there is none).
+ * Returns their count, 0 if the file ends before; -1 with errno, which is
+ * EAGAIN when nowait and the cache has not all of it. */
 static ssize_t
 read_record(int fd, const struct blob_id *id, uint64_t offset, char *header, char *buffer, size_t length, bool nowait)
 {
 	struct iovec iov[2] = {{header, RECORD_HEADER_BYTES}, {buffer, length}};
 	int flags = nowait ? RWF_NOWAIT : 0;
-	ssize_t got;
+	ssize_t got, wanted = (ssize_t)length;
 
+	memset(header, 0, RECORD_HEADER_BYTES);
 	if (offset == 0) {
 		got = preadv2(fd, iov, 2, (off_t)(id->offset - RECORD_HEADER_BYTES), flags);
-		if (got < 0)
-			return -1;
-		if (got < RECORD_HEADER_BYTES + (ssize_t)length && nowait) {
-			errno = EAGAIN;
-			return -1;
-		}
-		return got - RECORD_HEADER_BYTES;
+		if (got >= 0)
+			got = got < RECORD_HEADER_BYTES + wanted ? cut_off(nowait) : wanted;
+		return got;
 	}
 	got = preadv2(fd, iov, 1, (off_t)(id->offset - RECORD_HEADER_BYTES), flags);
 	if (got == RECORD_HEADER_BYTES)
 		got = preadv2(fd, iov + 1, 1, (off_t)(id->offset + offset), flags);
 	else if (got >= 0)
-		got = -1, errno = nowait ? EAGAIN : EIO;
-	if (nowait && got >= 0 && (size_t)got < length) {
-		errno = EAGAIN;
-		return -1;
-	}
-	return got;
+		got = 0;
+	return got >= 0 && got < wanted ? cut_off(nowait) : got;
 }
 
 static int
@@ -125,6 +140,9 @@ check_record(const struct blob_id *id, uint64_t offset, const char *header, cons
 {
 	struct record r;
 
+	if (got < 0)
+		return err_set_errno(err, errno, "reading the body %llx-%llx", (unsigned long long)id->pack,
+				     (unsigned long long)id->offset);
 	if (got < (ssize_t)length || !record_decode(header, &r) || r.length != id->length)
 		return err_set(err, ERR_CORRUPT, "no whole body stands at %llx-%llx-%llx", (unsigned long long)id->pack,
 			       (unsigned long long)id->offset, (unsigned long long)id->length);
@@ -162,11 +180,13 @@ blob_read_sync(struct blob_store *s, const struct blob_id *id, uint64_t offset, 
 	for (int attempt = 0;; attempt++) {
 		int fd = fds_get(s, id->pack, attempt != 0, err);
 		ssize_t got;
+		int result;
 		if (fd < 0)
 			return -1;
 		got = read_record(fd, id, offset, header, buffer, length, false);
-		fds_put(s, id->pack, fd);
-		if (check_record(id, offset, header, buffer, length, got, err) == 0)
+		result = check_record(id, offset, header, buffer, length, got, err);
+		fds_put(s, fd);
+		if (result == 0)
 			return (int64_t)length;
 		if (attempt != 0 || (err != NULL && err->code == ERR_NOT_FOUND))
 			return -1;
@@ -226,7 +246,7 @@ read_from_cache(struct blob_read *r)
 	if (fd < 0)
 		return false;
 	got = read_record(fd, &r->id, r->offset, header, r->buffer, r->length, true);
-	fds_put(r->store, r->id.pack, fd);
+	fds_put(r->store, fd);
 	if (got < 0 || check_record(&r->id, r->offset, header, r->buffer, r->length, got, &r->err) != 0)
 		return false;
 	r->got = got;

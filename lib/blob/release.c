@@ -163,14 +163,75 @@ struct sweep {
 	void *arg;
 };
 
-/* One pack: asks about what lives in it; removes it when nothing does and no
- * writer has it (writers hold a lock as long as they live). */
+/* The records of a pack from *offset on, up to the first place where none
+ * stands. Returns how many of them live on. */
+static uint64_t
+sweep_records(const struct sweep *sw, int fd, uint64_t pack, uint64_t *offset, uint64_t size)
+{
+	uint64_t at, live = 0;
+	struct record r;
+	struct err err;
+
+	while (pack_next_record(offset, size, read_fd_at, &fd, &r, &at)) {
+		struct blob_id blob = {pack, at + RECORD_HEADER_BYTES, r.length};
+		if (r.released)
+			continue;
+		if (r.unix_ms >= sw->older_than_ms || sw->visit(sw->arg, &blob)) {
+			live++;
+			continue;
+		}
+		if (punch(fd, &blob, &err) != 0)
+			log_warning(NULL, "a leaked body was not released", F_ERR(&err));
+	}
+	return live;
+}
+
+/* How many records behind the last one of the chain are referred to, or young?
+ * None: a torn tail. Every place is looked at and nothing released, since what
+ * looks like a record here may be part of a body. */
+static uint64_t
+count_behind(const struct sweep *sw, int fd, uint64_t pack, uint64_t offset, uint64_t size)
+{
+	uint64_t live = 0, at;
+	struct record r;
+
+	for (; pack_find_record(&offset, size, read_fd_at, &fd); offset += RECORD_ALIGN) {
+		uint64_t next = offset;
+		struct blob_id blob;
+		if (!pack_next_record(&next, size, read_fd_at, &fd, &r, &at) || r.released)
+			continue;
+		blob = (struct blob_id){pack, at + RECORD_HEADER_BYTES, r.length};
+		live += r.unix_ms >= sw->older_than_ms || sw->visit(sw->arg, &blob);
+	}
+	return live;
+}
+
+/* A pack that no writer has: what follows the last record is a torn tail or
+ * zeros, and is cut off; a pack in which nothing lives is removed. But where
+ * whole bodies stand behind a damaged header, all stays as it is. */
+static void
+sweep_sealed(const struct sweep *sw, int fd, const char *path, uint64_t pack, const struct stat *st)
+{
+	uint64_t offset = PACK_HEADER_BYTES, size = (uint64_t)st->st_size;
+	uint64_t live = sweep_records(sw, fd, pack, &offset, size);
+
+	if (count_behind(sw, fd, pack, offset, size) != 0)
+		log_error(NULL, "a pack is damaged: bodies stand behind a place that is no record", F_C("pack", path),
+			  F_I64("offset", offset));
+	/* A young empty pack may be one whose writer is about to lock it. */
+	else if (live == 0 && (int64_t)st->st_ctim.tv_sec * 1000 < sw->older_than_ms)
+		unlink(path);
+	else if (size > offset && ftruncate(fd, (off_t)offset) != 0)
+		errno = 0; /* the zeros behind the last record stay */
+}
+
+/* One pack: asks about what lives in it. Writers hold a lock as long as they
+ * live. */
 static int
 sweep_pack(void *arg, const char *path, uint64_t id, struct err *err)
 {
-	struct sweep *sw = arg;
-	uint64_t offset = PACK_HEADER_BYTES, at, live = 0;
-	struct record r;
+	const struct sweep *sw = arg;
+	uint64_t offset = PACK_HEADER_BYTES;
 	struct stat st;
 	bool sealed;
 	int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -182,22 +243,10 @@ sweep_pack(void *arg, const char *path, uint64_t id, struct err *err)
 		close(fd);
 		return err_set_errno(err, errno, "looking at %s", path);
 	}
-	while (pack_next_record(&offset, (uint64_t)st.st_size, read_fd_at, &fd, &r, &at)) {
-		struct blob_id blob = {id, at + RECORD_HEADER_BYTES, r.length};
-		if (r.released)
-			continue;
-		if (r.unix_ms >= sw->older_than_ms || sw->visit(sw->arg, &blob)) {
-			live++;
-			continue;
-		}
-		if (punch(fd, &blob, err) != 0)
-			log_warning(NULL, "a leaked body was not released", F_ERR(err));
-	}
-	/* A young empty pack may be one whose writer is about to lock it. */
-	if (sealed && live == 0 && (int64_t)st.st_ctim.tv_sec * 1000 < sw->older_than_ms)
-		unlink(path);
-	else if (sealed && (uint64_t)st.st_size > offset && ftruncate(fd, (off_t)offset) != 0)
-		errno = 0; /* the zeros behind the last record stay */
+	if (sealed)
+		sweep_sealed(sw, fd, path, id, &st);
+	else
+		sweep_records(sw, fd, id, &offset, (uint64_t)st.st_size);
 	close(fd);
 	return 0;
 }

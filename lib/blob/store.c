@@ -131,6 +131,7 @@ static int
 make_folders(const char *path, struct err *err)
 {
 	char part[PATH_MAX];
+	struct stat st;
 
 	if (!str_copy(str_c(path), part, sizeof(part)) || part[0] == '\0')
 		return err_set(err, ERR_INVALID, "'%s' is not a folder", path);
@@ -140,9 +141,12 @@ make_folders(const char *path, struct err *err)
 		if (mkdir(part, 0750) != 0 && errno != EEXIST)
 			return err_set_errno(err, errno, "making the folder %s", part);
 		if (slash == NULL)
-			return 0;
+			break;
 		*slash = '/';
 	}
+	if (stat(part, &st) != 0 || !S_ISDIR(st.st_mode))
+		return err_set(err, ERR_INVALID, "'%s' is not a folder", path);
+	return 0;
 }
 
 struct blob_store *

@@ -86,7 +86,7 @@ void committer_stop(struct blob_store *s);
 
 /* A descriptor for reading a pack; the caller gives it back. -1: err. */
 int fds_get(struct blob_store *s, uint64_t pack, bool anew, struct err *err);
-void fds_put(struct blob_store *s, uint64_t pack, int fd);
+void fds_put(struct blob_store *s, int fd);
 
 /* Marks a record released and punches its hole; on any thread. */
 int release_now(struct blob_store *s, const struct blob_id *id, struct err *err);

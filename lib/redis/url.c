@@ -1,16 +1,76 @@
 /* Where a Redis server is. */
 #include "lib/redis/url.h"
 
+#include "lib/base/ip.h"
 #include "lib/base/str.h"
 
 enum { DEFAULT_PORT = 6379 };
 
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* "%40" is '@' (RFC 3986, section 2.1). False: too long, or malformed. */
+static bool
+percent_decode(struct str text, char *out, size_t size)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.p[i];
+		if (c == '%') {
+			int high = i + 2 < text.len ? hex_digit(text.p[i + 1]) : -1, low = high >= 0 ? hex_digit(text.p[i + 2]) : -1;
+			if (low < 0 || high + low == 0)
+				return false;
+			c = (char)(high << 4 | low);
+			i += 2;
+		}
+		if (used + 1 >= size)
+			return false;
+		out[used++] = c;
+	}
+	out[used] = '\0';
+	return true;
+}
+
+/* "host", "host:port", "[2001:db8::1]:port" */
+static bool
+parse_host(struct str host, struct redis_url *url)
+{
+	struct str port = STR_NONE;
+	uint64_t number = DEFAULT_PORT;
+	struct ip ip;
+
+	if (str_starts(host, STR("["))) {
+		ptrdiff_t end = str_index(host, ']');
+		if (end < 0)
+			return false;
+		port = str_from(host, (size_t)end + 1);
+		host = str_of(host.p + 1, (size_t)end - 1);
+		if (!ip_parse(host, &ip) || str_index(host, ':') < 0 || (port.len != 0 && port.p[0] != ':'))
+			return false;
+	} else if (str_index(host, ':') >= 0) {
+		port = str_from(host, (size_t)str_index(host, ':'));
+		host = str_first(host, host.len - port.len);
+	}
+	if (port.len != 0 && (!str_to_u64(str_from(port, 1), &number) || number == 0 || number > 65535))
+		return false;
+	url->port = (int)number;
+	return host.len != 0 && str_is_printable_ascii(host) && str_index(host, ' ') < 0 &&
+	       str_copy(host, url->host, sizeof(url->host));
+}
+
 int
 redis_url_parse(const char *text, struct redis_url *url, struct err *err)
 {
-	struct str rest = str_c(text), authority, database, password, host, port;
+	struct str rest = str_c(text), authority, database, host;
 	uint64_t number;
-	ptrdiff_t colon;
+	ptrdiff_t at;
 
 	*url = (struct redis_url){.port = DEFAULT_PORT};
 	if (str_starts(rest, STR("unix:"))) {
@@ -19,32 +79,24 @@ redis_url_parse(const char *text, struct redis_url *url, struct err *err)
 				       sizeof(url->path) - 1);
 		return 0;
 	}
+	/* From here on no message shows the text: it may hold a password. */
 	if (!str_starts(rest, STR("redis://")))
-		return err_set(err, ERR_INVALID, "'%s' is neither redis://host:port nor unix:/path", text);
+		return err_set(err, ERR_INVALID, "the store's URL is neither redis://host:port nor unix:/path");
 	str_cut(str_from(rest, 8), '/', &authority, &database);
-	host = authority;
-	if (str_cut(authority, '@', &password, &host)) {
-		ptrdiff_t at = str_index(password, ':'); /* a user name is passed over */
-		if (!str_copy(str_from(password, (size_t)(at + 1)), url->password, sizeof(url->password)))
-			return err_set(err, ERR_INVALID, "the Redis password is too long");
-	} else {
-		host = authority;
+	at = str_rindex(authority, '@');
+	host = str_from(authority, (size_t)(at + 1));
+	if (at >= 0) {
+		struct str password = str_first(authority, (size_t)at);
+		/* A user name is passed over. */
+		password = str_from(password, (size_t)(str_index(password, ':') + 1));
+		if (!percent_decode(password, url->password, sizeof(url->password)))
+			return err_set(err, ERR_INVALID, "the Redis password is too long, or has a '%%' that is no code");
 	}
-	colon = str_rindex(host, ':');
-	if (colon >= 0 && !(host.p[host.len - 1] == ']')) {
-		port = str_from(host, (size_t)colon + 1);
-		host = str_first(host, (size_t)colon);
-		if (!str_to_u64(port, &number) || number == 0 || number > 65535)
-			return err_set(err, ERR_INVALID, "'%s' has no valid port", text);
-		url->port = (int)number;
-	}
-	if (host.len > 2 && host.p[0] == '[')
-		host = str_of(host.p + 1, host.len - 2);
-	if (host.len == 0 || !str_copy(host, url->host, sizeof(url->host)))
-		return err_set(err, ERR_INVALID, "'%s' has no valid host", text);
+	if (!parse_host(host, url))
+		return err_set(err, ERR_INVALID, "the store's URL names no valid host and port");
 	if (database.len != 0) {
 		if (!str_to_u64(database, &number) || number > 1000)
-			return err_set(err, ERR_INVALID, "'%s' has no valid database number", text);
+			return err_set(err, ERR_INVALID, "the store's URL has no valid number of a database");
 		url->database = (int)number;
 	}
 	return 0;

@@ -1,4 +1,5 @@
-/* Where a Redis server is: "redis://[:password@]host:port[/db]", "unix:/path". */
+/* Where a Redis server is: "redis://[:password@]host:port[/db]", "unix:/path".
+ * What a password has of '/', '%' and control characters stands as %2F ... in it. */
 #ifndef SP_REDIS_URL_H
 #define SP_REDIS_URL_H
 

@@ -79,6 +79,8 @@ options_parse(const struct service_description *d, const struct service_option *
 			o = find(common, name, len);
 		if (o == NULL)
 			return err_set(err, ERR_INVALID, "unknown option '%s'; see %s --help", argv[i], d->kind);
+		if (o->argument == NULL && equals != NULL)
+			return err_set(err, ERR_INVALID, "--%s takes no value", o->name);
 		if (o->argument == NULL)
 			*o->value = "on";
 		else if (equals != NULL)

@@ -8,7 +8,6 @@
 
 #include "lib/redis/redis.h"
 #include "lib/redis/tracking.h"
-#include "lib/redis/url.h"
 #include "tests/unit/redis_fixture.h"
 
 REDIS_SCRIPT(test_script, "tests/unit/lib/redis/test.lua");
@@ -238,46 +237,10 @@ test_tracking(void **state)
 	tracking_free(&t);
 }
 
-static void
-test_urls(void **state)
-{
-	static const struct {
-		const char *text, *host, *path, *password;
-		int port, database;
-		bool good;
-	} cases[] = {
-		{"redis://h:1", "h", "", "", 1, 0, true},
-		{"redis://h", "h", "", "", 6379, 0, true},
-		{"redis://:pw@h:2/3", "h", "", "pw", 2, 3, true},
-		{"redis://user:pw@h", "h", "", "pw", 6379, 0, true},
-		{"redis://[::1]:7", "::1", "", "", 7, 0, true},
-		{"unix:/x/y", "", "/x/y", "", 6379, 0, true},
-		{"redis://h:0", "", "", "", 0, 0, false},
-		{"redis://h:1/x", "", "", "", 0, 0, false},
-		{"http://h", "", "", "", 0, 0, false},
-		{"unix:", "", "", "", 0, 0, false},
-		{"redis://", "", "", "", 0, 0, false},
-	};
-	(void)state;
-	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct redis_url url;
-		struct err err;
-		assert_int_equal(redis_url_parse(cases[i].text, &url, &err) == 0, cases[i].good);
-		if (!cases[i].good)
-			continue;
-		assert_string_equal(url.host, cases[i].host);
-		assert_string_equal(url.path, cases[i].path);
-		assert_string_equal(url.password, cases[i].password);
-		assert_int_equal(url.port, cases[i].port);
-		assert_int_equal(url.database, cases[i].database);
-	}
-}
-
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_urls),	  cmocka_unit_test(test_calls),		cmocka_unit_test(test_pipeline),
+	const struct CMUnitTest tests[] = {	  cmocka_unit_test(test_calls),		cmocka_unit_test(test_pipeline),
 		cmocka_unit_test(test_scripts),	  cmocka_unit_test(test_lost_connection), cmocka_unit_test(test_tracking),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,0 +1,545 @@
+/* Passwords: checked off the loop, remembered for a while, slowed down. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/lib/auth/auth_fixture.h"
+
+static struct auth_fixture fixture, *f = &fixture;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	memset(f, 0, sizeof(*f));
+	return auth_fixture_start(f);
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	auth_fixture_stop(f);
+	return 0;
+}
+
+struct login {
+	volatile bool done;
+	enum auth_result result;
+	char address[AUTH_ADDRESS_MAX];
+};
+
+static void
+on_result(void *arg, enum auth_result result, const struct auth_identity *identity)
+{
+	struct login *l = arg;
+
+	assert_false(l->done); /* exactly once */
+	assert_true((identity != NULL) == (result == AUTH_OK));
+	l->done = true;
+	l->result = result;
+	if (identity != NULL)
+		strcpy(l->address, identity->address);
+}
+
+static struct ip
+peer_of(const char *text)
+{
+	struct ip ip;
+
+	assert_true(ip_parse(str_c(text), &ip));
+	return ip;
+}
+
+static struct auth_request *
+begin(unsigned node, struct login *l, struct str address, struct str password, const char *peer)
+{
+	struct ip ip = peer_of(peer);
+
+	*l = (struct login){.done = false};
+	return auth_check_password(f->nodes[node].auth, address, password, &ip, on_result, l);
+}
+
+static enum auth_result
+login_from(unsigned node, const char *address, const char *password, const char *peer)
+{
+	struct login l;
+
+	assert_non_null(begin(node, &l, str_c(address), str_c(password), peer));
+	assert_false(l.done); /* never from within the call */
+	auth_fixture_wait(f, &l.done);
+	return l.result;
+}
+
+static enum auth_result
+login(const char *address, const char *password)
+{
+	return login_from(0, address, password, "192.0.2.1");
+}
+
+/* ---- What is right ---- */
+
+static void
+test_passwords(void **state)
+{
+	static const struct {
+		struct str address, password;
+		enum auth_result result;
+	} cases[] = {
+		{STR("alice@example.test"), STR("wonderland"), AUTH_OK},
+		{STR("Alice@EXAMPLE.test"), STR("wonderland"), AUTH_OK},
+		{STR("\"alice\"@example.test"), STR("wonderland"), AUTH_OK},
+		{STR("alice@example.test"), STR("Wonderland"), AUTH_FAILED},
+		{STR("alice@example.test"), STR("wonderland\0"), AUTH_FAILED},
+		{STR("alice@example.test"), STR(""), AUTH_FAILED},
+		{STR("alice@example.test"), STR_NONE, AUTH_FAILED},
+		{STR("alice@example.test\0"), STR("wonderland"), AUTH_FAILED},
+		{STR("alice@example.test\0x"), STR("wonderland"), AUTH_FAILED},
+		{STR("alice"), STR("wonderland"), AUTH_FAILED},
+		{STR("alice@"), STR("wonderland"), AUTH_FAILED},
+		{STR("dave@example.test"), STR("wonderland"), AUTH_FAILED},
+		{STR("alice@elsewhere.test"), STR("wonderland"), AUTH_FAILED},
+		{STR(""), STR(""), AUTH_FAILED},
+		{STR_NONE, STR_NONE, AUTH_FAILED},
+		{STR("\xff\xfe"), STR("\xff"), AUTH_FAILED},
+		{STR("carol@example.test"), STR("closed"), AUTH_DISABLED},
+		{STR("carol@example.test"), STR("wrong"), AUTH_FAILED},
+	};
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct login l;
+		assert_non_null(begin(0, &l, cases[i].address, cases[i].password, "192.0.2.1"));
+		auth_fixture_wait(f, &l.done);
+		assert_int_equal(l.result, cases[i].result);
+		if (l.result == AUTH_OK)
+			assert_string_equal(l.address, "alice@example.test");
+	}
+}
+
+static void
+test_very_long(void **state)
+{
+	char *text = mem_alloc(100000);
+	struct login l;
+
+	(void)state;
+	memset(text, 'a', 100000);
+	begin(0, &l, str_of(text, 100000), str_of(text, 100000), "192.0.2.1");
+	auth_fixture_wait(f, &l.done);
+	assert_int_equal(l.result, AUTH_FAILED);
+	begin(0, &l, STR("alice@example.test"), str_of(text, 100000), "192.0.2.1");
+	auth_fixture_wait(f, &l.done);
+	assert_int_equal(l.result, AUTH_FAILED);
+	mem_free(text);
+}
+
+/* ---- Off the loop ---- */
+
+static int64_t
+failures_of(const char *name)
+{
+	char key[200];
+
+	snprintf(key, sizeof(key), "auth:fail:{%s}", name);
+	return auth_fixture_number(f, "GET", key);
+}
+
+struct gate {
+	struct verify_task task;
+	pthread_mutex_t lock;
+	pthread_cond_t opened;
+	bool open;
+	pthread_t ran_on, done_on;
+	volatile bool done;
+};
+
+static void
+run_gate(struct verify_task *t)
+{
+	struct gate *g = (struct gate *)t;
+
+	g->ran_on = pthread_self();
+	pthread_mutex_lock(&g->lock);
+	while (!g->open)
+		pthread_cond_wait(&g->opened, &g->lock);
+	pthread_mutex_unlock(&g->lock);
+}
+
+static void
+gate_done(struct verify_task *t)
+{
+	struct gate *g = (struct gate *)t;
+
+	g->done_on = pthread_self();
+	g->done = true;
+}
+
+/* Keeps every thread busy until open_gates(). */
+static void
+close_gates(struct gate gates[VERIFY_THREADS])
+{
+	for (unsigned i = 0; i < VERIFY_THREADS; i++) {
+		gates[i] = (struct gate){.task = {.run = run_gate, .done = gate_done}};
+		pthread_mutex_init(&gates[i].lock, NULL);
+		pthread_cond_init(&gates[i].opened, NULL);
+		assert_true(verify_give(f->nodes[0].auth, &gates[i].task));
+	}
+}
+
+static void
+open_gates(struct gate gates[VERIFY_THREADS])
+{
+	for (unsigned i = 0; i < VERIFY_THREADS; i++) {
+		pthread_mutex_lock(&gates[i].lock);
+		gates[i].open = true;
+		pthread_cond_signal(&gates[i].opened);
+		pthread_mutex_unlock(&gates[i].lock);
+	}
+	for (unsigned i = 0; i < VERIFY_THREADS; i++)
+		auth_fixture_wait(f, &gates[i].done);
+}
+
+static void
+test_off_the_loop(void **state)
+{
+	struct gate gates[VERIFY_THREADS];
+	struct login l;
+
+	(void)state;
+	close_gates(gates);
+	begin(0, &l, STR("alice@example.test"), STR("wonderland"), "192.0.2.1");
+	auth_fixture_turn(f, 50); /* the loop goes on meanwhile */
+	assert_false(l.done);
+	open_gates(gates);
+	auth_fixture_wait(f, &l.done);
+	assert_int_equal(l.result, AUTH_OK);
+	for (unsigned i = 0; i < VERIFY_THREADS; i++) {
+		assert_false(pthread_equal(gates[i].ran_on, pthread_self()));
+		assert_true(pthread_equal(gates[i].done_on, pthread_self()));
+	}
+}
+
+/* More than can be waited for: try later, at once. */
+static void
+test_queue_is_limited(void **state)
+{
+	struct gate gates[VERIFY_THREADS];
+	struct login *l = mem_zalloc((VERIFY_QUEUE_MAX + 10) * sizeof(*l));
+	unsigned unavailable;
+	int64_t until = clock_monotonic_ms() + 60000;
+
+	(void)state;
+	close_gates(gates);
+	for (unsigned i = 0; i < VERIFY_QUEUE_MAX + 10; i++)
+		begin(0, &l[i], STR("dave@example.test"), STR("x"), "192.0.2.1");
+	do {
+		auth_fixture_turn(f, 5);
+		unavailable = 0;
+		for (unsigned i = 0; i < VERIFY_QUEUE_MAX + 10; i++) {
+			unavailable += l[i].done;
+			assert_true(!l[i].done || l[i].result == AUTH_UNAVAILABLE);
+		}
+	} while (unavailable < 10 + VERIFY_THREADS && clock_monotonic_ms() < until);
+	assert_int_equal(unavailable, 10 + VERIFY_THREADS);
+	/* At the end of the process what no thread has begun is not waited for, and
+	 * counts as no failure. */
+	pthread_mutex_lock(&f->nodes[0].auth->lock);
+	f->nodes[0].auth->stop = true;
+	pthread_mutex_unlock(&f->nodes[0].auth->lock);
+	open_gates(gates);
+	auth_free(&f->nodes[0].auth);
+	assert_int_equal(failures_of("account:dave@example.test"), -1);
+	mem_free(l);
+}
+
+/* ---- Remembered ---- */
+
+/* Answered without any thread: all of them are busy. */
+static bool
+is_remembered(const char *address, const char *password)
+{
+	struct gate gates[VERIFY_THREADS];
+	struct login l;
+	bool remembered;
+
+	close_gates(gates);
+	begin(0, &l, str_c(address), str_c(password), "192.0.2.1");
+	auth_fixture_turn(f, 60);
+	remembered = l.done;
+	open_gates(gates);
+	auth_fixture_wait(f, &l.done);
+	assert_true(!remembered || l.result == AUTH_OK);
+	return remembered;
+}
+
+static void
+wait_until_forgotten(void)
+{
+	while (HASH_COUNT(f->nodes[0].auth->memory) != 0)
+		auth_fixture_turn(f, 5);
+}
+
+static void
+test_remembered(void **state)
+{
+	(void)state;
+	assert_false(is_remembered("alice@example.test", "wonderland"));
+	assert_true(is_remembered("alice@example.test", "wonderland"));
+	assert_true(is_remembered("\"Alice\"@EXAMPLE.TEST", "wonderland"));
+	assert_false(is_remembered("alice@example.test", "wrong"));
+	assert_false(is_remembered("bob@example.test", "wonderland"));
+	assert_false(is_remembered("carol@example.test", "closed"));
+	assert_false(is_remembered("carol@example.test", "closed"));
+	assert_true(is_remembered("alice@example.test", "wonderland"));
+	assert_int_equal(HASH_COUNT(f->nodes[0].auth->memory), 1);
+}
+
+static void
+test_changed_password_ends_it(void **state)
+{
+	(void)state;
+	assert_int_equal(login("alice@example.test", "wonderland"), AUTH_OK);
+	assert_int_equal(login("bob@example.test", "builder"), AUTH_OK);
+	assert_int_equal(HASH_COUNT(f->nodes[0].auth->memory), 2);
+	auth_fixture_passwd(f, "alice@example.test", "looking-glass", false);
+	while (HASH_COUNT(f->nodes[0].auth->memory) != 1)
+		auth_fixture_turn(f, 5);
+	assert_int_equal(login("alice@example.test", "wonderland"), AUTH_FAILED);
+	assert_int_equal(login("alice@example.test", "looking-glass"), AUTH_OK);
+	assert_true(is_remembered("bob@example.test", "builder"));
+}
+
+static void
+test_disabling_ends_it(void **state)
+{
+	(void)state;
+	assert_int_equal(login("alice@example.test", "wonderland"), AUTH_OK);
+	auth_fixture_enable(f, "alice@example.test", false);
+	wait_until_forgotten();
+	assert_int_equal(login("alice@example.test", "wonderland"), AUTH_DISABLED);
+	auth_fixture_enable(f, "alice@example.test", true);
+	while (login("alice@example.test", "wonderland") != AUTH_OK)
+		auth_fixture_turn(f, 5);
+}
+
+/* The old password is being verified while it is changed: it was right when
+ * its record was read, but must not be remembered after the notice. */
+static void
+test_changed_while_verified(void **state)
+{
+	struct gate gates[VERIFY_THREADS];
+	uint64_t changes = f->nodes[0].auth->changes;
+	struct login l;
+
+	(void)state;
+	close_gates(gates);
+	begin(0, &l, STR("alice@example.test"), STR("wonderland"), "192.0.2.1");
+	while (f->nodes[0].auth->queued < VERIFY_THREADS + 1)
+		auth_fixture_turn(f, 5);
+	auth_fixture_passwd(f, "alice@example.test", "looking-glass", false);
+	while (f->nodes[0].auth->changes == changes)
+		auth_fixture_turn(f, 5);
+	open_gates(gates);
+	auth_fixture_wait(f, &l.done);
+	assert_int_equal(HASH_COUNT(f->nodes[0].auth->memory), 0);
+	assert_int_equal(login("alice@example.test", "wonderland"), AUTH_FAILED);
+}
+
+static void
+test_remembered_for_a_time(void **state)
+{
+	(void)state;
+	auth_fixture_set(f, "cache_time", "0");
+	assert_int_equal(login("alice@example.test", "wonderland"), AUTH_OK);
+	assert_int_equal(HASH_COUNT(f->nodes[0].auth->memory), 0);
+	auth_fixture_set(f, "cache_time", "1ms");
+	assert_int_equal(login("alice@example.test", "wonderland"), AUTH_OK);
+	assert_int_equal(HASH_COUNT(f->nodes[0].auth->memory), 1);
+	auth_fixture_turn(f, 10);
+	assert_false(is_remembered("alice@example.test", "wonderland"));
+}
+
+/* ---- Slowed down ---- */
+
+static void
+test_delays(void **state)
+{
+	static const struct {
+		uint64_t failures;
+		int64_t first_ms, longest_ms, delay_ms;
+	} cases[] = {
+		{0, 1000, 30000, 0},	    {1, 1000, 30000, 1000},   {2, 1000, 30000, 2000},
+		{3, 1000, 30000, 4000},	    {5, 1000, 30000, 16000},  {6, 1000, 30000, 30000},
+		{60, 1000, 30000, 30000},   {1, 1000, 500, 500},      {UINT64_MAX, 1, 600000, 600000},
+		{UINT64_MAX, 0, 600000, 0}, {1, 1000, 0, 0},
+	};
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(throttle_delay_ms(cases[i].failures, cases[i].first_ms, cases[i].longest_ms),
+				 cases[i].delay_ms);
+}
+
+/* However an address is written, it is one account; a /64 is one address. */
+static void
+test_counting(void **state)
+{
+	(void)state;
+	assert_int_equal(login_from(0, "alice@example.test", "a", "192.0.2.1"), AUTH_FAILED);
+	assert_int_equal(login_from(1, "ALICE@Example.Test", "b", "192.0.2.2"), AUTH_FAILED);
+	assert_int_equal(login_from(1, "\"a\\lice\"@example.test", "c", "2001:db8::1"), AUTH_FAILED);
+	assert_int_equal(login_from(0, "dave@example.test", "c", "2001:db8::ffff:1"), AUTH_FAILED);
+	assert_int_equal(login_from(0, "no address", "c", "192.0.2.2"), AUTH_FAILED);
+	assert_int_equal(failures_of("account:alice@example.test"), 3);
+	assert_int_equal(failures_of("account:dave@example.test"), 1);
+	assert_int_equal(failures_of("account:no address"), 1);
+	assert_int_equal(failures_of("address:192.0.2.1"), 1);
+	assert_int_equal(failures_of("address:192.0.2.2"), 2);
+	assert_int_equal(failures_of("address:2001:db8::"), 2);
+	assert_true(auth_fixture_number(f, "PTTL", "auth:fail:{account:alice@example.test}") > 0);
+	assert_true(auth_fixture_number(f, "PTTL", "auth:fail:{address:192.0.2.1}") > 0);
+	/* A success ends the account's count, not the address's. */
+	assert_int_equal(login_from(0, "alice@example.test", "wonderland", "192.0.2.1"), AUTH_OK);
+	assert_int_equal(failures_of("account:alice@example.test"), -1);
+	assert_int_equal(failures_of("address:192.0.2.1"), 1);
+}
+
+static int64_t
+timed_login(unsigned node, const char *address, const char *peer)
+{
+	int64_t start = clock_monotonic_ms();
+
+	assert_int_equal(login_from(node, address, "wrong", peer), AUTH_FAILED);
+	return clock_monotonic_ms() - start;
+}
+
+/* Failures on one node slow down the other one, twice as much each. */
+static void
+test_slowed_down_cluster_wide(void **state)
+{
+	(void)state;
+	auth_fixture_set(f, "failure_delay", "40ms");
+	auth_fixture_set(f, "failure_delay_longest", "150ms");
+	timed_login(0, "alice@example.test", "192.0.2.1");
+	assert_true(timed_login(1, "alice@example.test", "192.0.2.2") >= 40);	 /* by account */
+	assert_true(timed_login(0, "bob@example.test", "192.0.2.1") >= 40);	 /* by address */
+	assert_true(timed_login(0, "alice@example.test", "192.0.2.3") >= 80);	 /* the second failure of hers */
+	assert_true(timed_login(1, "alice@example.test", "192.0.2.4") >= 150); /* not more than the longest */
+	/* A right password waits as well. */
+	int64_t start = clock_monotonic_ms();
+	assert_int_equal(login_from(1, "alice@example.test", "wonderland", "192.0.2.5"), AUTH_OK);
+	assert_true(clock_monotonic_ms() - start >= 150);
+}
+
+/* Who is remembered does not wait for what others try in his name. */
+static void
+test_remembered_is_not_slowed_down(void **state)
+{
+	(void)state;
+	assert_int_equal(login("alice@example.test", "wonderland"), AUTH_OK);
+	auth_fixture_set(f, "failure_delay", "1m");
+	assert_int_equal(login_from(1, "alice@example.test", "wrong", "203.0.113.9"), AUTH_FAILED);
+	assert_int_equal(login("alice@example.test", "wonderland"), AUTH_OK);
+}
+
+/* ---- Ends ---- */
+
+static void
+test_cancelled(void **state)
+{
+	struct gate gates[VERIFY_THREADS];
+	struct auth_request *requests[4];
+	struct login l[4];
+
+	(void)state;
+	auth_fixture_set(f, "failure_delay", "1m");
+	close_gates(gates);
+	requests[0] = begin(0, &l[0], STR("alice@example.test"), STR("wonderland"), "192.0.2.1");
+	auth_cancel(&requests[0]); /* before it began */
+	assert_null(requests[0]);
+	auth_cancel(&requests[0]);
+	requests[1] = begin(0, &l[1], STR("alice@example.test"), STR("wonderland"), "192.0.2.1");
+	while (f->nodes[0].auth->queued < VERIFY_THREADS + 1)
+		auth_fixture_turn(f, 5);
+	auth_cancel(&requests[1]); /* while a thread has it */
+	throttle_failed(f->nodes[0].auth, "bob@example.test", &(struct ip){.family = 4});
+	requests[2] = begin(0, &l[2], STR("bob@example.test"), STR("builder"), "192.0.2.1");
+	auth_fixture_turn(f, 50);
+	auth_cancel(&requests[2]); /* while it is delayed */
+	begin(0, &l[3], STR("bob@example.test"), STR("builder"), "192.0.2.1");
+	auth_fixture_turn(f, 50);
+	open_gates(gates);
+	auth_free(&f->nodes[0].auth); /* with one that is delayed still */
+	assert_null(f->nodes[0].auth);
+	for (unsigned i = 0; i < 4; i++)
+		assert_false(l[i].done);
+}
+
+static void
+test_without_redis(void **state)
+{
+	struct login l;
+
+	(void)state;
+	assert_int_equal(login("alice@example.test", "wonderland"), AUTH_OK);
+	redis_fixture_kill(&f->server);
+	while (redis_is_connected(f->nodes[0].redis))
+		auth_fixture_turn(f, 5);
+	assert_int_equal(login("bob@example.test", "builder"), AUTH_UNAVAILABLE);
+	begin(0, &l, STR("bob@example.test"), STR("builder"), "192.0.2.1");
+	auth_fixture_wait(f, &l.done);
+	assert_int_equal(l.result, AUTH_UNAVAILABLE);
+}
+
+/* ---- Verifiers ---- */
+
+static void
+test_argon2id(void **state)
+{
+	static const char *const broken[] = {"", "x", "$argon2id$", "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$",
+					     "$argon2i$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"};
+	char first[AUTH_VERIFIER_MAX], second[AUTH_VERIFIER_MAX];
+	struct err err;
+
+	(void)state;
+	assert_int_equal(auth_make_argon2id(STR("secret"), first, &err), 0);
+	assert_int_equal(auth_make_argon2id(STR("secret"), second, &err), 0);
+	assert_memory_equal(first, "$argon2id$v=19$m=19456,t=2,p=1$", 31);
+	assert_string_not_equal(first, second); /* a salt of its own */
+	assert_true(password_fits(first, STR("secret")) && password_fits(second, STR("secret")));
+	assert_false(password_fits(first, STR("Secret")));
+	assert_false(password_fits(first, STR_NONE));
+	assert_int_equal(auth_make_argon2id(STR("a\0b"), first, &err), 0);
+	assert_true(password_fits(first, STR("a\0b")));
+	assert_false(password_fits(first, STR("a")));
+	for (unsigned i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
+		assert_false(password_fits(broken[i], STR("secret")));
+}
+
+#define AUTH_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		AUTH_TEST(test_passwords),
+		AUTH_TEST(test_very_long),
+		AUTH_TEST(test_off_the_loop),
+		AUTH_TEST(test_queue_is_limited),
+		AUTH_TEST(test_remembered),
+		AUTH_TEST(test_changed_password_ends_it),
+		AUTH_TEST(test_disabling_ends_it),
+		AUTH_TEST(test_changed_while_verified),
+		AUTH_TEST(test_remembered_for_a_time),
+		cmocka_unit_test(test_delays),
+		AUTH_TEST(test_counting),
+		AUTH_TEST(test_slowed_down_cluster_wide),
+		AUTH_TEST(test_remembered_is_not_slowed_down),
+		AUTH_TEST(test_cancelled),
+		AUTH_TEST(test_without_redis),
+		cmocka_unit_test(test_argon2id),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
