@@ -126,7 +126,8 @@ take_words(struct reader *r, const char *stops)
 		if (peek(r) == '"')
 			take_quoted(r, &out);
 		else {
-			buf_add_byte(&out, peek(r));
+			if (peek(r) != '\0') /* nowhere in a string of IMAP */
+				buf_add_byte(&out, peek(r));
 			r->rest = str_from(r->rest, 1);
 		}
 		skip(r, NULL);
@@ -145,9 +146,9 @@ take_angle(struct reader *r, struct str name)
 	r->rest = str_from(r->rest, 1);
 	skip(r, NULL);
 	if (peek(r) == '@') { /* source route: dropped */
-		ptrdiff_t colon = str_index(r->rest, ':'), close = str_index(r->rest, '>');
-		if (colon >= 0 && (close < 0 || colon < close))
-			r->rest = str_from(r->rest, (size_t)colon + 1);
+		ptrdiff_t close = str_index(r->rest, '>');
+		ptrdiff_t colon = str_index(close < 0 ? r->rest : str_first(r->rest, (size_t)close), ':');
+		r->rest = str_from(r->rest, (size_t)(colon + 1));
 	}
 	local = take_words(r, "@>");
 	if (peek(r) == '@') {

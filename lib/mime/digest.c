@@ -157,8 +157,11 @@ add_address_texts(struct writer *w, struct str raw, enum mime_digest_text all, i
 		if (w->out->len != from)
 			buf_add_str(w->out, STR(", "));
 		buf_add_str(w->out, name);
-		if (a->kind == MIME_MAILBOX)
-			buf_printf(w->out, "%s<%.*s@%.*s>", name.len != 0 ? " " : "", STR_ARG(a->mailbox), STR_ARG(a->host));
+		if (a->kind == MIME_MAILBOX) {
+			struct str mailbox = mime_to_utf8(STR_NONE, a->mailbox, w->arena);
+			struct str host = mime_to_utf8(STR_NONE, a->host, w->arena);
+			buf_printf(w->out, "%s<%.*s@%.*s>", name.len != 0 ? " " : "", STR_ARG(mailbox), STR_ARG(host));
+		}
 	}
 	note_text(w, all, from);
 	if (box >= 0)
@@ -294,8 +297,14 @@ struct mime_digest_part
 mime_digest_part_at(const struct mime_digest *d, uint32_t index)
 {
 	const char *at = d->parts + (size_t)index * PART_BYTES;
+	uint32_t total = bytes_get_u32(d->record + AT_TOTAL), charset;
+	uint16_t charset_len;
 
 	CHECK(index < d->part_count);
+	charset = bytes_get_u32(at + 30);
+	charset_len = bytes_get_u16(at + 34);
+	if (charset > total || charset_len > total - charset)
+		charset = charset_len = 0;
 	return (struct mime_digest_part){
 		.parent = bytes_get_u32(at),
 		.number = bytes_get_u32(at + 4),
@@ -305,7 +314,7 @@ mime_digest_part_at(const struct mime_digest *d, uint32_t index)
 		.header_start = bytes_get_u48(at + 12),
 		.body_start = bytes_get_u48(at + 18),
 		.body_end = bytes_get_u48(at + 24),
-		.charset = str_of(d->record + bytes_get_u32(at + 30), bytes_get_u16(at + 34)),
+		.charset = str_of(d->record + charset, charset_len),
 	};
 }
 

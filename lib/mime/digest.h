@@ -18,6 +18,7 @@
 #define MIME_PARTS_MAX	      10000
 #define MIME_DEPTH_MAX	      100
 #define MIME_HEADER_BYTES_MAX (1024 * 1024) /* of one header block that is looked at */
+#define MIME_HEADERS_BYTES_MAX (16 * 1024 * 1024) /* of all of a message's parts together */
 
 /* ---- Building ---- */
 struct mime_digest_builder;

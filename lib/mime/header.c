@@ -134,6 +134,18 @@ take_token(struct str *s)
 	return token;
 }
 
+/* A copy without NULs: no string of IMAP may have one. */
+static struct str
+copy_text(struct str s, struct arena *arena)
+{
+	char *copy = arena_dup(arena, s.p, s.len);
+
+	for (size_t i = 0; i < s.len; i++)
+		if (copy[i] == '\0')
+			copy[i] = ' ';
+	return str_of(copy, s.len);
+}
+
 /* A quoted-string, or what stands up to the next ';' (many a filename is not
  * quoted where it should be). */
 static struct str
@@ -149,10 +161,10 @@ take_param_value(struct str *s, struct arena *arena)
 			if (s->p[i] == '\\' && i + 1 < s->len)
 				i++;
 			if (s->p[i] != '\r' && s->p[i] != '\n')
-				buf_add_byte(&out, s->p[i] == '\0' ? ' ' : s->p[i]);
+				buf_add_byte(&out, s->p[i]);
 		}
 		*s = str_from(*s, i + 1);
-		value = arena_str(arena, buf_str(&out));
+		value = copy_text(buf_str(&out), arena);
 		buf_fini(&out);
 		return value;
 	}
@@ -160,7 +172,7 @@ take_param_value(struct str *s, struct arena *arena)
 		len++;
 	value = str_trim(str_first(*s, len));
 	*s = str_from(*s, len);
-	return arena_str(arena, value);
+	return copy_text(value, arena);
 }
 
 static struct str
@@ -232,13 +244,16 @@ join_2231(const struct mime_param *raw, unsigned count, struct str name, struct 
 		for (unsigned i = 0; i < count && !found; i++) {
 			int section;
 			bool encoded;
-			struct str value = raw[i].value, rest;
+			struct str value = raw[i].value, rest, language;
 			if (!str_eq(split_2231(raw[i].name, &section, &encoded), name) || section != want ||
 			    str_eq(raw[i].name, name))
 				continue;
 			found = true;
-			if (encoded && want <= 0 && str_cut(value, '\'', &charset, &rest))
-				str_cut(rest, '\'', &rest, &value);
+			if (encoded && want <= 0 && str_index(value, '\'') >= 0) {
+				str_cut(value, '\'', &charset, &rest);
+				if (!str_cut(rest, '\'', &language, &value))
+					value = rest;
+			}
 			any_encoded |= encoded;
 			if (encoded)
 				percent_decode(value, &joined);
@@ -248,7 +263,7 @@ join_2231(const struct mime_param *raw, unsigned count, struct str name, struct 
 		if (!found && want >= 0)
 			break;
 	}
-	result = arena_str(arena, any_encoded ? mime_to_utf8(charset, buf_str(&joined), arena) : buf_str(&joined));
+	result = copy_text(any_encoded ? mime_to_utf8(charset, buf_str(&joined), arena) : buf_str(&joined), arena);
 	buf_fini(&joined);
 	return result;
 }

@@ -19,6 +19,7 @@ struct mime_parser {
 	struct mime_part *multipart; /* the innermost open multipart; NULL: none */
 	bool in_header;
 	struct buf header; /* of the current part */
+	uint64_t header_bytes; /* kept of all parts' headers */
 	uint64_t offset;   /* of the next byte */
 	uint64_t line_start;
 	uint64_t lines; /* line ends seen */
@@ -265,6 +266,17 @@ end_line(struct mime_parser *p)
 		end_header(p);
 }
 
+/* What is beyond a limit is cut off, wherever the pieces end. */
+static void
+keep_header(struct mime_parser *p, struct str piece)
+{
+	uint64_t room = MIME_HEADER_BYTES_MAX - p->header.len, total_room = MIME_HEADERS_BYTES_MAX - p->header_bytes;
+
+	piece = str_first(piece, room < total_room ? room : total_room);
+	buf_add_str(&p->header, piece);
+	p->header_bytes += piece.len;
+}
+
 static void
 keep_start(struct mime_parser *p, struct str piece)
 {
@@ -285,8 +297,8 @@ mime_parser_feed(struct mime_parser *p, struct str piece)
 		size_t take = newline < 0 ? piece.len : (size_t)newline + 1;
 		struct str part = str_first(piece, take);
 
-		if (p->in_header && p->header.len + take <= MIME_HEADER_BYTES_MAX)
-			buf_add_str(&p->header, part);
+		if (p->in_header)
+			keep_header(p, part);
 		keep_start(p, newline < 0 ? part : str_first(part, take - 1));
 		p->before_last = take > 1 ? part.p[take - 2] : p->last;
 		p->last = part.p[take - 1];

@@ -52,6 +52,7 @@ static void
 collect_fields(struct str header, struct str values[FIELDS], struct arena *arena)
 {
 	struct mime_field field;
+	struct buf joined[FIELDS] = {{0}};
 
 	for (unsigned i = 0; i < FIELDS; i++)
 		values[i] = STR_NONE;
@@ -59,10 +60,19 @@ collect_fields(struct str header, struct str values[FIELDS], struct arena *arena
 		for (unsigned i = 0; i < FIELDS; i++) {
 			if (!str_eq_ci(field.name, str_c(envelope_fields[i])))
 				continue;
-			if (values[i].p == NULL)
+			if (values[i].p == NULL) {
 				values[i] = field.value;
-			else if (i == TO || i == CC || i == BCC)
-				values[i] = str_c(arena_printf(arena, "%.*s,%.*s", STR_ARG(values[i]), STR_ARG(field.value)));
+			} else if (i == TO || i == CC || i == BCC) {
+				if (joined[i].len == 0)
+					buf_add_str(&joined[i], values[i]);
+				buf_add_byte(&joined[i], ',');
+				buf_add_str(&joined[i], field.value);
+			}
+		}
+	for (unsigned i = 0; i < FIELDS; i++)
+		if (joined[i].len != 0) {
+			values[i] = arena_str(arena, buf_str(&joined[i]));
+			buf_fini(&joined[i]);
 		}
 }
 
