@@ -22,7 +22,8 @@ host_name(const struct conn *c)
 	return str_c(core->frontend.service->hostname);
 }
 
-static void
+/* False: there is no variable of that name. */
+static bool
 add_variable(struct conn *c, struct str name, struct buf *out)
 {
 	int64_t now = clock_unix_ms();
@@ -45,8 +46,9 @@ add_variable(struct conn *c, struct str name, struct buf *out)
 	} else if (str_eq(name, STR("UnixTime"))) {
 		buf_printf(out, "%lld", (long long)(now / 1000));
 	} else {
-		buf_printf(out, "#%.*s#", STR_ARG(name)); /* not ours: as it stands */
+		return false;
 	}
+	return true;
 }
 
 const char *
@@ -66,8 +68,14 @@ frontend_banner(struct conn *c, struct arena *arena, const char *text)
 			buf_add_byte(&out, '#');
 			continue;
 		}
-		add_variable(c, name, &out);
-		rest = tail;
+		if (add_variable(c, name, &out)) {
+			rest = tail;
+			continue;
+		}
+		/* Not ours: as it stands; its end may be where one of ours begins. */
+		buf_add_byte(&out, '#');
+		buf_add_str(&out, name);
+		rest = str_from(rest, name.len);
 	}
 	banner = arena_dup(arena, out.data, out.len);
 	buf_fini(&out);

@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -140,14 +141,14 @@ go_away(struct conn *c)
 	c->phase = CONN_GONE;
 	if (ssl != NULL && c->handshake_done)
 		SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	if (c->raw != NULL)
+		event_free(c->raw);
+	c->raw = NULL;
 	if (c->bev != NULL)
 		bufferevent_free(c->bev); /* closes fd */
 	else
 		close(c->fd);
 	c->bev = NULL;
-	if (c->raw != NULL)
-		event_free(c->raw);
-	c->raw = NULL;
 	event_del(c->timer);
 	event_del(c->kick);
 	DL_DELETE(c->state->conns, c);
@@ -501,6 +502,15 @@ enter(struct conn *c)
 	open_session(c);
 }
 
+/* Will nothing more come? */
+static bool
+has_ended(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
 static void
 on_proxy_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -516,13 +526,13 @@ on_proxy_readable(evutil_socket_t fd, short what, void *arg)
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	result = got > 0 ? proxy_parse(str_of(bytes, (size_t)got), &header) : PROXY_BAD;
-	/* Edge: the same bytes would wake us at once again, so wait for more of them. */
-	if (result == PROXY_MORE) {
+	/* The same bytes would wake us at once again, so wait for more of them. */
+	if (result == PROXY_MORE && !has_ended(fd)) {
 		int low = (int)got + 1;
 		setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low));
 		return;
 	}
-	if (result == PROXY_BAD || recv(fd, bytes, header.length, 0) != (ssize_t)header.length) {
+	if (result == PROXY_MORE || result == PROXY_BAD || recv(fd, bytes, header.length, 0) != (ssize_t)header.length) {
 		log_warning(&c->log, "no valid PROXY header");
 		go_away(c);
 		return;

@@ -16,6 +16,17 @@ take_port(struct str text, uint16_t *port_out)
 	return true;
 }
 
+/* "TCP4", "TCP6": the family that both addresses must be written in. */
+static bool
+take_addresses(struct str family, struct str source, struct str destination, struct proxy_header *h)
+{
+	bool is_6 = str_eq(family, STR("TCP6"));
+
+	return (is_6 || str_eq(family, STR("TCP4"))) && (str_index(source, ':') >= 0) == is_6 &&
+	       (str_index(destination, ':') >= 0) == is_6 && ip_parse(source, &h->source) &&
+	       ip_parse(destination, &h->destination);
+}
+
 /* "PROXY TCP4 192.0.2.1 192.0.2.2 1234 25\r\n" */
 static enum proxy_result
 parse_v1(struct str input, struct proxy_header *h)
@@ -35,8 +46,7 @@ parse_v1(struct str input, struct proxy_header *h)
 		words++;
 	if (words >= 2 && str_eq(word[1], STR("UNKNOWN")))
 		return PROXY_LOCAL;
-	if (words != 6 || rest.len != 0 || !(str_eq(word[1], STR("TCP4")) || str_eq(word[1], STR("TCP6"))) ||
-	    !ip_parse(word[2], &h->source) || !ip_parse(word[3], &h->destination) ||
+	if (words != 6 || rest.len != 0 || !take_addresses(word[1], word[2], word[3], h) ||
 	    !take_port(word[4], &h->source_port) || !take_port(word[5], &h->destination_port))
 		return PROXY_BAD;
 	return PROXY_ADDRESS;
