@@ -84,7 +84,7 @@ layout_prepare(struct layout *l, const char *dir, struct err *err)
 int
 layout_save(const struct layout *l, struct err *err)
 {
-	char path[LAYOUT_PATH_MAX];
+	char path[LAYOUT_PATH_MAX], whole[LAYOUT_PATH_MAX];
 	cJSON *o = cJSON_CreateObject();
 	char *text;
 	FILE *f;
@@ -100,7 +100,9 @@ layout_save(const struct layout *l, struct err *err)
 	cJSON_AddNumberToObject(o, "pid", l->up_pid);
 	text = cJSON_Print(o);
 	cJSON_Delete(o);
-	layout_path(l, "run/cluster.json", path);
+	/* Renamed when it is whole: others may be reading. */
+	layout_path(l, "run/cluster.json.new", path);
+	layout_path(l, "run/cluster.json", whole);
 	f = fopen(path, "w");
 	if (f == NULL) {
 		free(text);
@@ -108,7 +110,7 @@ layout_save(const struct layout *l, struct err *err)
 	}
 	fprintf(f, "%s\n", text);
 	free(text);
-	if (fclose(f) != 0)
+	if (fclose(f) != 0 || rename(path, whole) != 0)
 		return err_set_errno(err, errno, "writing %s", path);
 	return 0;
 }
@@ -146,10 +148,18 @@ take_number(const cJSON *o, const char *name)
 	return cJSON_IsNumber(item) ? item->valueint : 0;
 }
 
+/* Of the environment; an empty one is as good as none. */
+static const char *
+variable(const char *name)
+{
+	const char *value = getenv(name);
+	return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
 int
 layout_load(struct layout *l, const char *dir, struct err *err)
 {
-	const char *redis = getenv("STAGEPOST_REDIS"), *blobs = getenv("STAGEPOST_BLOBS");
+	const char *redis = variable("STAGEPOST_REDIS"), *blobs = variable("STAGEPOST_BLOBS");
 	char path[LAYOUT_PATH_MAX];
 	cJSON *o;
 
