@@ -262,6 +262,9 @@ class Cluster:
 
     def wait_mail(self, address, count=1, password="secret", timeout=15, frontend=0):
         def arrived():
-            messages = self.mailbox(address, password, frontend)
+            try:
+                messages = self.mailbox(address, password, frontend)
+            except (OSError, EOFError, poplib.error_proto):
+                return None  # a frontend or the store is just being started
             return messages if len(messages) >= count else None
         return wait_for(arrived, timeout, step=0.1, what=f"{count} messages for {address}")
