@@ -1,0 +1,190 @@
+/* What the files of the IMAP server share; nobody else includes this.
+ *
+ *   session.c      the connection's events, time limits, the end
+ *   input.c        commands out of bytes: lines, literals, limits
+ *   commands.c     the tables of commands and their dispatcher
+ *   output.c       replies, and the forms of flags, names and strings
+ *   capability.c   what is announced, in one table
+ *   login.c        LOGIN, AUTHENTICATE, STARTTLS, UNAUTHENTICATE
+ *   cmd_*.c        what each other command means
+ *   index.c        a folder's records, shared by all sessions
+ *   view.c         a session's sequence numbers, unsolicited changes
+ *   parse/         lexer, sets, names: on their own for tests and fuzzing
+ *
+ * One command at a time: while an answer is awaited the connection is paused
+ * and pipelined bytes wait. A handler either ends its command with
+ * imap_finish() and returns CMD_DONE, or returns CMD_WAIT and something that it
+ * has started calls imap_finish() later. */
+#ifndef SP_FRONTEND_IMAP_PRIVATE_H
+#define SP_FRONTEND_IMAP_PRIVATE_H
+
+#include "frontend/core/conn.h"
+#include "frontend/core/frontend.h"
+#include "frontend/imap/parse/lexer.h"
+#include "frontend/imap/view.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/service/metrics.h"
+
+/* Bits, because the tables of commands have masks of them. */
+enum imap_state {
+	IMAP_NOT_AUTHENTICATED = 1,
+	IMAP_AUTHENTICATED = 2,
+	IMAP_SELECTED = 4,
+	IMAP_LOGGED_OUT = 8, /* the connection is closing */
+	IMAP_STARTING_TLS = 16,
+	IMAP_LOGGED_IN = IMAP_AUTHENTICATED | IMAP_SELECTED,
+	IMAP_ANY = IMAP_NOT_AUTHENTICATED | IMAP_LOGGED_IN
+};
+
+/* What ENABLE and commands that imply it have switched on. */
+enum imap_enabled {
+	IMAP_REV2 = 1,
+	IMAP_CONDSTORE = 2,
+	IMAP_QRESYNC = 4,    /* implies CONDSTORE */
+	IMAP_UTF8_ACCEPT = 8,
+};
+
+enum cmd_status {
+	CMD_DONE, /* imap_finish() was called */
+	CMD_WAIT, /* it will be */
+};
+
+enum imap_reply { IMAP_OK, IMAP_NO, IMAP_BAD };
+
+struct imap_session;
+struct imap_command;
+struct imap_input;
+struct imap_append;
+struct imap_login;
+struct imap_notify;
+
+struct imap_session {
+	struct conn *conn; /* borrowed: the session lies in it */
+	enum imap_state state;
+	unsigned enabled; /* enum imap_enabled */
+	bool closed;	  /* on_close has come: only holds keep it */
+	bool shutting_down;
+	bool condstore_told; /* HIGHESTMODSEQ was or need not be told */
+	bool literal_plus_login;
+	unsigned holds;
+	uint16_t bad_commands;
+
+	/* Of the account, once logged in. */
+	char *address; /* owner; canonical */
+	uint64_t quota_bytes; /* 0: no limit */
+
+	struct imap_view *view; /* owner; IMAP_SELECTED */
+	struct imap_notify *notify; /* owner; NULL: none */
+
+	/* The command in hand. */
+	struct arena command; /* for its life */
+	const struct imap_command *row; /* NULL: none is in hand */
+	struct str tag;	      /* in the arena */
+	bool by_uid;	      /* its row says IMAP_BY_UID */
+	struct imap_lexer lexer;
+	void *work;	      /* in the arena: the handler's own state */
+	/* Called once the client has read what was sent, after imap_want_drained(). */
+	void (*on_drained)(struct imap_session *s);
+	/* The connection is gone while the command is in hand: cancel what can be
+	 * (blob reads). Then what is held may still come back. */
+	void (*on_cancel)(struct imap_session *s);
+	/* A line that is no command: a response of AUTHENTICATE, DONE of IDLE. */
+	void (*on_line)(struct imap_session *s, struct str line);
+
+	struct imap_input *input;   /* owner; NULL between commands */
+	struct imap_append *append; /* owner; APPEND under way */
+	struct imap_login *login;   /* owner; LOGIN or AUTHENTICATE under way */
+};
+
+/* ---- session.c ---- */
+const struct settings_imap *imap_settings(const struct imap_session *s);
+struct mailbox_store *imap_store(const struct imap_session *s);
+struct str imap_address(const struct imap_session *s);
+void imap_set_state(struct imap_session *s, enum imap_state state);
+/* Says BYE and closes. */
+void imap_bye(struct imap_session *s, const char *text);
+
+/* Something that will call back holds the session: its memory and the
+ * command's arena stay. The callback first gives the hold back; false: the
+ * client is gone, nothing is to be done and s is not to be touched. */
+void imap_hold(struct imap_session *s);
+bool imap_back(struct imap_session *s);
+/* Runs at the loop's next turn, unless the client has gone (slices of long work). */
+void imap_later(struct imap_session *s, void (*run)(struct imap_session *s));
+/* on_drained to be called when the output has become short. True: it is short
+ * enough to go on at once, and on_drained will not be called. */
+bool imap_may_write(struct imap_session *s, void (*on_drained)(struct imap_session *s));
+
+/* ---- commands.c ---- */
+enum imap_command_flags {
+	IMAP_NEEDS_VIEW = 1, /* the view is attached before the handler is called */
+	IMAP_BY_UID = 2,
+	IMAP_NO_EXPUNGE = 4, /* EXPUNGE may not be told in its answer: FETCH, STORE, SEARCH by sequence number */
+	IMAP_NO_SYNC = 8,    /* nothing is told at its end */
+	IMAP_SECRET = 16,    /* its arguments are not for the log */
+	IMAP_LITERALS_STREAM = 32, /* APPEND: see append.h */
+};
+
+struct imap_command {
+	const char *name; /* "UID FETCH" */
+	unsigned states;  /* in which it is allowed */
+	unsigned flags;
+	/* lex stands behind the name: imap_lex_sp() comes first where arguments
+	 * are wanted, imap_lex_end() last. */
+	enum cmd_status (*handler)(struct imap_session *s, struct imap_lexer *lex);
+};
+
+/* Tables ended by a NULL name. */
+extern const struct imap_command imap_session_commands[];
+extern const struct imap_command imap_login_commands[];
+extern const struct imap_command imap_folder_commands[];
+extern const struct imap_command imap_message_commands[];
+extern const struct imap_command imap_account_commands[];
+extern const struct imap_command imap_data_commands[]; /* data.c */
+
+/* The handlers of FETCH, SEARCH, SORT and THREAD, for imap_data_commands. */
+enum cmd_status imap_cmd_fetch(struct imap_session *s, struct imap_lexer *lex);
+enum cmd_status imap_cmd_search(struct imap_session *s, struct imap_lexer *lex);
+enum cmd_status imap_cmd_sort(struct imap_session *s, struct imap_lexer *lex);
+enum cmd_status imap_cmd_thread(struct imap_session *s, struct imap_lexer *lex);
+
+const struct imap_command *imap_command_find(struct str name);
+/* text: the whole command without its last CRLF, in s->command. */
+void imap_dispatch(struct imap_session *s, struct str text);
+/* Ends the command in hand: unsolicited changes, then the tagged reply.
+ * imap_finish(s, IMAP_OK, "[CODE] text"). The next command may come. */
+__attribute__((format(printf, 3, 4))) enum cmd_status imap_finish(struct imap_session *s, enum imap_reply reply,
+								   const char *format, ...);
+/* The same with "<name> completed". */
+enum cmd_status imap_ok(struct imap_session *s);
+/* BAD, with the lexer's words. */
+enum cmd_status imap_syntax(struct imap_session *s, const struct imap_lexer *lex);
+/* NO or BAD for what the store said. */
+enum cmd_status imap_failed(struct imap_session *s, const struct err *err);
+/* CONDSTORE is implied by what the command uses (RFC 7162, 3.1). */
+void imap_enable_condstore(struct imap_session *s);
+
+/* ---- capability.c ---- */
+/* "IMAP4rev1 ..." as it is now. */
+void imap_print_capabilities(const struct imap_session *s, struct buf *out);
+/* A line of ENABLE: the bit, or 0. */
+unsigned imap_enable_bit(struct str name);
+
+/* ---- output.c ---- */
+void imap_write(struct imap_session *s, const struct buf *b);
+/* "* " and CRLF are put around. */
+__attribute__((format(printf, 2, 3))) void imap_untagged(struct imap_session *s, const char *format, ...);
+/* Digits, quicker than printf. */
+void imap_print_u64(uint64_t value, struct buf *out);
+/* "(\Seen $Forwarded)" */
+void imap_print_flags(const struct imap_index *ix, uint16_t flags, uint64_t keywords, struct buf *out);
+/* A string as quoted or literal; astring may be an atom. */
+void imap_print_string(const struct imap_session *s, struct str text, struct buf *out);
+/* A mailbox name, in modified UTF-7 or UTF-8 as enabled. */
+void imap_print_mailbox(const struct imap_session *s, struct str name, struct buf *out);
+/* "M123" and "F1": EMAILID and MAILBOXID (RFC 8474). */
+void imap_print_email_id(uint64_t email_id, struct buf *out);
+void imap_print_mailbox_id(uint32_t folder_id, struct buf *out);
+
+#endif
