@@ -10,7 +10,7 @@ static const char *protocol_names, *cert_path, *key_path, *hostnames;
 
 static const struct service_option options[] = {
 	{"protocols", "STAGEPOST_PROTOCOLS", "LIST", NULL,
-	 "Listeners to open, separated by commas; all when not given: smtp,submission,submissions,pop3,pop3s.",
+	 "Listeners to open, separated by commas; all when not given: smtp,submission,submissions,pop3,pop3s,imap,imaps.",
 	 &protocol_names},
 	{"tls-cert", "STAGEPOST_TLS_CERT", "FILE", NULL, "Certificate chain (PEM); without it there is no TLS.", &cert_path},
 	{"tls-key", "STAGEPOST_TLS_KEY", "FILE", NULL, "Its private key (PEM).", &key_path},

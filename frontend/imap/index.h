@@ -74,6 +74,9 @@ void imap_index_take(struct imap_index *ix, const char *hot, uint32_t count, con
 		     unsigned keyword_count);
 void imap_index_set_keywords(struct imap_index *ix, const struct str *keywords, unsigned count);
 
+/* What mailbox_read_changes() gave, of a state since or before which the index is. */
+void imap_index_apply(struct imap_index *ix, const struct mailbox_changes *changes);
+
 void imap_uids_unref(struct imap_uids **u);
 
 #endif

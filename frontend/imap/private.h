@@ -57,7 +57,6 @@ struct imap_command;
 struct imap_input;
 struct imap_append;
 struct imap_login;
-struct imap_notify;
 
 struct imap_session {
 	struct conn *conn; /* borrowed: the session lies in it */
@@ -66,7 +65,6 @@ struct imap_session {
 	bool closed;	  /* on_close has come: only holds keep it */
 	bool shutting_down;
 	bool condstore_told; /* HIGHESTMODSEQ was or need not be told */
-	bool literal_plus_login;
 	unsigned holds;
 	uint16_t bad_commands;
 
@@ -75,8 +73,7 @@ struct imap_session {
 	uint64_t quota_bytes; /* 0: no limit */
 
 	struct imap_view *view; /* owner; IMAP_SELECTED */
-	struct imap_notify *notify; /* owner; NULL: none */
-
+	
 	/* The command in hand. */
 	struct arena command; /* for its life */
 	const struct imap_command *row; /* NULL: none is in hand */
@@ -104,6 +101,11 @@ struct str imap_address(const struct imap_session *s);
 void imap_set_state(struct imap_session *s, enum imap_state state);
 /* Says BYE and closes. */
 void imap_bye(struct imap_session *s, const char *text);
+
+/* What was waited for is dealt with: the next command may come. */
+void imap_resume(struct imap_session *s);
+/* Drops what belongs to the account: view, address, what was enabled. */
+void imap_forget_account(struct imap_session *s);
 
 /* Something that will call back holds the session: its memory and the
  * command's arena stay. The callback first gives the hold back; false: the
@@ -138,9 +140,15 @@ struct imap_command {
 /* Tables ended by a NULL name. */
 extern const struct imap_command imap_session_commands[];
 extern const struct imap_command imap_login_commands[];
+extern const struct imap_command imap_select_commands[];
+extern const struct imap_command imap_status_commands[];
+extern const struct imap_command imap_list_commands[];
 extern const struct imap_command imap_folder_commands[];
-extern const struct imap_command imap_message_commands[];
-extern const struct imap_command imap_account_commands[];
+extern const struct imap_command imap_idle_commands[];
+extern const struct imap_command imap_store_commands[];
+extern const struct imap_command imap_expunge_commands[];
+extern const struct imap_command imap_copy_commands[];
+extern const struct imap_command imap_append_commands[];
 extern const struct imap_command imap_data_commands[]; /* data.c */
 
 /* The handlers of FETCH, SEARCH, SORT and THREAD, for imap_data_commands. */
@@ -150,6 +158,10 @@ enum cmd_status imap_cmd_sort(struct imap_session *s, struct imap_lexer *lex);
 enum cmd_status imap_cmd_thread(struct imap_session *s, struct imap_lexer *lex);
 
 const struct imap_command *imap_command_find(struct str name);
+/* Of a text that begins with a tag; NULL: unknown. */
+const struct imap_command *imap_command_of(struct str text, struct str *tag_out);
+/* The command is in hand from now on; tag: in s->command. */
+void imap_begin(struct imap_session *s, const struct imap_command *row, struct str tag);
 /* text: the whole command without its last CRLF, in s->command. */
 void imap_dispatch(struct imap_session *s, struct str text);
 /* Ends the command in hand: unsolicited changes, then the tagged reply.
@@ -165,6 +177,9 @@ enum cmd_status imap_failed(struct imap_session *s, const struct err *err);
 /* CONDSTORE is implied by what the command uses (RFC 7162, 3.1). */
 void imap_enable_condstore(struct imap_session *s);
 
+/* What the owner of a mailbox may do (RFC 4314). */
+#define IMAP_OWNER_RIGHTS "lrswipkxtea"
+
 /* ---- capability.c ---- */
 /* "IMAP4rev1 ..." as it is now. */
 void imap_print_capabilities(const struct imap_session *s, struct buf *out);
@@ -179,6 +194,8 @@ __attribute__((format(printf, 2, 3))) void imap_untagged(struct imap_session *s,
 void imap_print_u64(uint64_t value, struct buf *out);
 /* "(\Seen $Forwarded)" */
 void imap_print_flags(const struct imap_index *ix, uint16_t flags, uint64_t keywords, struct buf *out);
+/* "* FLAGS (...)" and PERMANENTFLAGS, as whole lines. */
+void imap_print_folder_flags(const struct imap_view *v, struct buf *out);
 /* A string as quoted or literal; astring may be an atom. */
 void imap_print_string(const struct imap_session *s, struct str text, struct buf *out);
 /* A mailbox name, in modified UTF-7 or UTF-8 as enabled. */

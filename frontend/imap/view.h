@@ -13,6 +13,8 @@
 
 struct imap_session;
 
+typedef void imap_view_on_ready(struct imap_session *s, const struct err *err);
+
 /* A change that the client knows of though the view's modseq is before it. */
 struct imap_told {
 	uint32_t uid;
@@ -27,6 +29,7 @@ struct imap_view {
 	uint64_t modseq;	      /* changes up to here were told */
 	uint32_t uid_next;	      /* at SELECT */
 	bool read_only;
+	imap_view_on_ready *on_ready; /* of an attach or refresh under way */
 	unsigned keywords_told; /* keywords_version */
 	struct imap_told *told; /* owner; sorted by UID */
 	uint32_t told_count;
@@ -86,7 +89,6 @@ struct imap_view *imap_view_new(struct imap_session *s, const struct mailbox_fol
 void imap_view_free(struct imap_view **v);
 /* Loads what is missing. True: attached already; else cb comes later, once, on a
  * session that is open (imap_hold() is seen to). err: it could not be. */
-typedef void imap_view_on_ready(struct imap_session *s, const struct err *err);
 bool imap_view_attach(struct imap_session *s, imap_view_on_ready *cb);
 /* Attaches it and brings the index to the store's present state; cb as above. */
 void imap_view_refresh(struct imap_session *s, imap_view_on_ready *cb);

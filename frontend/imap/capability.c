@@ -1,0 +1,101 @@
+/* What is announced: one table. A row stands there only when what it names is
+ * there as a whole. */
+#include "frontend/imap/login.h"
+#include "frontend/imap/private.h"
+
+static bool
+always(const struct imap_session *s)
+{
+	(void)s;
+	return true;
+}
+
+static bool
+logged_in(const struct imap_session *s)
+{
+	return (s->state & IMAP_LOGGED_IN) != 0;
+}
+
+static bool
+may_start_tls(const struct imap_session *s)
+{
+	return !logged_in(s) && conn_tls_available(s->conn) && !conn_is_tls(s->conn);
+}
+
+static bool
+may_authenticate(const struct imap_session *s)
+{
+	return !logged_in(s) && imap_may_login(s);
+}
+
+static bool
+may_bind_channel(const struct imap_session *s)
+{
+	unsigned char exporter[32];
+
+	return may_authenticate(s) && conn_tls_exporter(s->conn, exporter);
+}
+
+static bool
+login_disabled(const struct imap_session *s)
+{
+	return !logged_in(s) && !imap_may_login(s);
+}
+
+static bool
+may_idle(const struct imap_session *s)
+{
+	return logged_in(s) && imap_settings(s)->enable_idle;
+}
+
+static const struct {
+	const char *name;
+	bool (*is_there)(const struct imap_session *s);
+} rows[] = {
+	{"IMAP4rev1", always},
+	{"LITERAL+", always},
+	{"SASL-IR", always},
+	{"ID", always},
+	{"ENABLE", always},
+	{"STARTTLS", may_start_tls},
+	{"LOGINDISABLED", login_disabled},
+	{"AUTH=PLAIN", may_authenticate},
+	{"AUTH=LOGIN", may_authenticate},
+	{"AUTH=SCRAM-SHA-256", may_authenticate},
+	{"AUTH=SCRAM-SHA-256-PLUS", may_bind_channel},
+	{"IDLE", may_idle},
+	{"NAMESPACE", logged_in},
+	{"UNAUTHENTICATE", logged_in},
+	/* What reading messages brings (data.c). */
+};
+
+void
+imap_print_capabilities(const struct imap_session *s, struct buf *out)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (!rows[i].is_there(s))
+			continue;
+		if (out->len != 0)
+			buf_add_byte(out, ' ');
+		buf_add_c(out, rows[i].name);
+	}
+}
+
+unsigned
+imap_enable_bit(struct str name)
+{
+	static const struct {
+		const char *name;
+		unsigned bits;
+	} bits[] = {
+		{"IMAP4rev2", IMAP_REV2},
+		{"CONDSTORE", IMAP_CONDSTORE},
+		{"QRESYNC", IMAP_QRESYNC | IMAP_CONDSTORE},
+		{"UTF8=ACCEPT", IMAP_UTF8_ACCEPT},
+	};
+
+	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
+		if (str_eq_ci(name, str_c(bits[i].name)))
+			return bits[i].bits;
+	return 0;
+}

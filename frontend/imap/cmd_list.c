@@ -1,0 +1,341 @@
+/* LIST (RFC 9051, 6.3.9, which takes in LIST-EXTENDED, LIST-STATUS, CHILDREN
+ * and SPECIAL-USE; LIST-MYRIGHTS: RFC 8440) and LSUB (RFC 3501). */
+#include <stdio.h>
+
+#include "frontend/imap/parse/pattern.h"
+#include "frontend/imap/private.h"
+#include "frontend/imap/status.h"
+#include "lib/base/check.h"
+
+enum { PATTERNS_MAX = 100 };
+
+enum {
+	SELECT_SUBSCRIBED = 1,
+	SELECT_RECURSIVE = 2,
+	SELECT_SPECIAL_USE = 4,
+	RETURN_SUBSCRIBED = 8,
+	RETURN_STATUS = 16,
+	RETURN_MYRIGHTS = 32,
+};
+
+struct listing {
+	unsigned options;
+	unsigned status_items;
+	bool extended; /* more than RFC 3501's LIST */
+	bool lsub;
+	struct str *patterns; /* with the reference in front */
+	unsigned count;
+};
+
+/* All folders, sorted by name, and names that are only subscribed to. */
+struct names {
+	const struct mailbox_folder *folders;
+	unsigned folder_count;
+	const struct str *missing;
+	unsigned missing_count;
+};
+
+/* ---- Arguments ---- */
+
+struct option {
+	const char *name;
+	unsigned bits;
+};
+
+static bool
+take_option(struct imap_lexer *lex, const struct option *options, struct listing *w)
+{
+	for (; options->name != NULL; options++) {
+		if (!imap_lex_try_word(lex, options->name))
+			continue;
+		w->options |= options->bits;
+		return true;
+	}
+	return imap_lex_fail(lex, "unknown LIST option");
+}
+
+static bool
+take_selection(struct imap_lexer *lex, struct listing *w)
+{
+	static const struct option options[] = {{"SUBSCRIBED", SELECT_SUBSCRIBED | RETURN_SUBSCRIBED},
+						{"RECURSIVEMATCH", SELECT_RECURSIVE},
+						{"SPECIAL-USE", SELECT_SPECIAL_USE},
+						{"REMOTE", 0},
+						{NULL, 0}};
+
+	w->extended = true;
+	if (!imap_lex_open(lex))
+		return false;
+	if (imap_lex_peek(lex) == ')')
+		return imap_lex_close(lex);
+	do {
+		if (!take_option(lex, options, w))
+			return false;
+	} while (imap_lex_more(lex));
+	if ((w->options & SELECT_RECURSIVE) != 0 && (w->options & (SELECT_SUBSCRIBED | SELECT_SPECIAL_USE)) == 0)
+		return imap_lex_fail(lex, "RECURSIVEMATCH wants another selection option beside it");
+	return lex->error == NULL;
+}
+
+static bool
+take_return(struct imap_session *s, struct imap_lexer *lex, struct listing *w)
+{
+	static const struct option options[] = {{"SUBSCRIBED", RETURN_SUBSCRIBED},
+						{"CHILDREN", 0},
+						{"SPECIAL-USE", 0},
+						{"MYRIGHTS", RETURN_MYRIGHTS},
+						{NULL, 0}};
+
+	if (!imap_lex_try_word(lex, "RETURN"))
+		return imap_lex_fail(lex, "unknown LIST argument");
+	w->extended = true;
+	if (!imap_lex_sp(lex) || !imap_lex_open(lex))
+		return false;
+	if (imap_lex_peek(lex) == ')')
+		return imap_lex_close(lex);
+	do {
+		if (imap_lex_try_word(lex, "STATUS")) {
+			w->options |= RETURN_STATUS;
+			if (!imap_lex_sp(lex) || !imap_take_status_items(s, lex, &w->status_items))
+				return false;
+		} else if (!take_option(lex, options, w)) {
+			return false;
+		}
+	} while (imap_lex_more(lex));
+	return lex->error == NULL;
+}
+
+static bool
+take_pattern(struct imap_lexer *lex, struct str reference, struct listing *w)
+{
+	struct str pattern;
+	char *joined;
+
+	if (!imap_lex_list_mailbox(lex, &pattern))
+		return false;
+	if (w->count == PATTERNS_MAX)
+		return imap_lex_fail(lex, "too many patterns");
+	joined = arena_alloc(lex->arena, reference.len + pattern.len + 1);
+	memcpy(joined, reference.p, reference.len);
+	memcpy(joined + reference.len, pattern.p, pattern.len);
+	w->patterns[w->count++] = str_of(joined, reference.len + pattern.len);
+	return true;
+}
+
+static bool
+take_patterns(struct imap_lexer *lex, struct str reference, struct listing *w)
+{
+	w->patterns = arena_array(lex->arena, struct str, PATTERNS_MAX);
+	if (imap_lex_peek(lex) != '(')
+		return take_pattern(lex, reference, w);
+	w->extended = true;
+	if (!imap_lex_open(lex))
+		return false;
+	do {
+		if (!take_pattern(lex, reference, w))
+			return false;
+	} while (imap_lex_more(lex));
+	return lex->error == NULL;
+}
+
+/* ---- Matching ---- */
+
+static bool
+matches(const struct listing *w, struct str name)
+{
+	for (unsigned i = 0; i < w->count; i++)
+		if (imap_pattern_matches(w->patterns[i], name))
+			return true;
+	return false;
+}
+
+static bool
+is_below(struct str name, struct str upper)
+{
+	return name.len > upper.len && name.p[upper.len] == '/' && str_starts(name, upper);
+}
+
+static bool
+has_children(const struct names *n, struct str name)
+{
+	for (unsigned i = 0; i < n->folder_count; i++)
+		if (is_below(n->folders[i].name, name))
+			return true;
+	return false;
+}
+
+static bool
+is_selected(const struct listing *w, const struct mailbox_folder *f)
+{
+	return ((w->options & SELECT_SUBSCRIBED) == 0 || f->subscribed) &&
+	       ((w->options & SELECT_SPECIAL_USE) == 0 || f->special_use.len != 0);
+}
+
+/* Does anything below it meet the selection? */
+static bool
+has_selected_below(const struct listing *w, const struct names *n, struct str name)
+{
+	for (unsigned i = 0; i < n->folder_count; i++)
+		if (is_below(n->folders[i].name, name) && is_selected(w, &n->folders[i]))
+			return true;
+	for (unsigned i = 0; (w->options & SELECT_SPECIAL_USE) == 0 && i < n->missing_count; i++)
+		if (is_below(n->missing[i], name))
+			return true;
+	return false;
+}
+
+/* ---- Answers ---- */
+
+static void
+print_line(const struct imap_session *s, const struct listing *w, struct str attributes, struct str name, bool child_info,
+	   struct buf *out)
+{
+	buf_printf(out, "* %s (%.*s) \"/\" ", w->lsub ? "LSUB" : "LIST", STR_ARG(attributes));
+	imap_print_mailbox(s, name, out);
+	if (child_info)
+		buf_add_c(out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+	buf_add_c(out, "\r\n");
+}
+
+static void
+list_folder(const struct imap_session *s, const struct listing *w, const struct names *n, const struct mailbox_folder *f,
+	    struct buf *out)
+{
+	bool selected = is_selected(w, f);
+	bool child_info = (w->options & SELECT_RECURSIVE) != 0 && has_selected_below(w, n, f->name);
+	char attributes[160];
+
+	if (!matches(w, f->name) || (!selected && !child_info))
+		return;
+	snprintf(attributes, sizeof(attributes), "%s%s%s%.*s",
+		 has_children(n, f->name) ? "\\HasChildren" : "\\HasNoChildren",
+		 (w->options & RETURN_SUBSCRIBED) != 0 && f->subscribed ? " \\Subscribed" : "",
+		 f->special_use.len != 0 ? " " : "", STR_ARG(f->special_use));
+	print_line(s, w, str_c(attributes), f->name, child_info, out);
+	if ((w->options & RETURN_MYRIGHTS) != 0) {
+		buf_add_c(out, "* MYRIGHTS ");
+		imap_print_mailbox(s, f->name, out);
+		buf_add_c(out, " " IMAP_OWNER_RIGHTS "\r\n");
+	}
+	if ((w->options & RETURN_STATUS) != 0)
+		imap_print_status(s, f, w->status_items, out);
+}
+
+static void
+list_all(const struct imap_session *s, const struct listing *w, const struct names *n, struct buf *out)
+{
+	for (unsigned i = 0; i < n->folder_count; i++)
+		list_folder(s, w, n, &n->folders[i], out);
+	if ((w->options & SELECT_SUBSCRIBED) == 0 || (w->options & SELECT_SPECIAL_USE) != 0)
+		return;
+	for (unsigned i = 0; i < n->missing_count; i++)
+		if (matches(w, n->missing[i]))
+			print_line(s, w, STR("\\Subscribed \\NonExistent"), n->missing[i], false, out);
+}
+
+/* "%" names the upper levels of what is subscribed to below (RFC 3501, 6.3.9);
+ * each once. */
+static void
+lsub_name(const struct imap_session *s, const struct listing *w, struct str name, struct str *last, struct buf *out)
+{
+	if (matches(w, name)) {
+		print_line(s, w, STR(""), name, false, out);
+		return;
+	}
+	for (ptrdiff_t slash = str_rindex(name, '/'); slash > 0; slash = str_rindex(name, '/')) {
+		name.len = (size_t)slash;
+		if (!matches(w, name))
+			continue;
+		if (!str_eq(name, *last))
+			print_line(s, w, STR("\\Noselect"), name, false, out);
+		*last = name;
+		return;
+	}
+}
+
+static void
+lsub_all(const struct imap_session *s, const struct listing *w, const struct names *n, struct buf *out)
+{
+	struct str last = STR_NONE;
+
+	for (unsigned i = 0; i < n->folder_count; i++) {
+		const struct mailbox_folder *f = &n->folders[i];
+		if (f->subscribed)
+			lsub_name(s, w, f->name, &last, out);
+	}
+	for (unsigned i = 0; i < n->missing_count; i++)
+		lsub_name(s, w, n->missing[i], &last, out);
+}
+
+static void
+on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, const struct str *subscribed_missing,
+	   unsigned missing_count, const struct err *err)
+{
+	struct imap_session *s = arg;
+	struct names names = {folders, count, subscribed_missing, missing_count};
+	const struct listing *w;
+	struct buf out = BUF_EMPTY;
+
+	if (!imap_back(s))
+		return;
+	if (err != NULL) {
+		imap_failed(s, err);
+		return;
+	}
+	w = s->work;
+	if (w->lsub)
+		lsub_all(s, w, &names, &out);
+	else
+		list_all(s, w, &names, &out);
+	imap_write(s, &out);
+	buf_fini(&out);
+	imap_ok(s);
+}
+
+static enum cmd_status
+ask(struct imap_session *s, struct listing *w)
+{
+	s->work = w;
+	imap_hold(s);
+	mailbox_list(imap_store(s), imap_address(s), on_folders, s);
+	return CMD_WAIT;
+}
+
+static enum cmd_status
+cmd_list(struct imap_session *s, struct imap_lexer *lex)
+{
+	struct listing *w = arena_new(&s->command, struct listing);
+	struct str reference;
+
+	if (!imap_lex_sp(lex) || (imap_lex_peek(lex) == '(' && (!take_selection(lex, w) || !imap_lex_sp(lex))) ||
+	    !imap_lex_mailbox(lex, &reference) || !imap_lex_sp(lex) || !take_patterns(lex, reference, w) ||
+	    (imap_lex_try(lex, ' ') && !take_return(s, lex, w)) || !imap_lex_end(lex))
+		return imap_syntax(s, lex);
+	/* An empty pattern asks for the delimiter. */
+	if (!w->extended && w->count == 1 && w->patterns[0].len == reference.len) {
+		imap_untagged(s, "LIST (\\Noselect) \"/\" \"\"");
+		return imap_ok(s);
+	}
+	return ask(s, w);
+}
+
+static enum cmd_status
+cmd_lsub(struct imap_session *s, struct imap_lexer *lex)
+{
+	struct listing *w = arena_new(&s->command, struct listing);
+	struct str reference;
+
+	w->lsub = true;
+	w->patterns = arena_array(&s->command, struct str, PATTERNS_MAX);
+	if (!imap_lex_sp(lex) || !imap_lex_mailbox(lex, &reference) || !imap_lex_sp(lex) ||
+	    !take_pattern(lex, reference, w) || !imap_lex_end(lex))
+		return imap_syntax(s, lex);
+	return ask(s, w);
+}
+
+const struct imap_command imap_list_commands[] = {
+	/* name, allowed in, flags, handler */
+	{"LIST", IMAP_LOGGED_IN, 0, cmd_list},
+	{"LSUB", IMAP_LOGGED_IN, 0, cmd_lsub},
+	{NULL, 0, 0, NULL},
+};

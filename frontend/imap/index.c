@@ -1,0 +1,515 @@
+/* Folders' records in this process. */
+#include "frontend/imap/index.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <uthash.h>
+#include <utlist.h>
+
+#include "frontend/imap/push.h"
+#include "frontend/imap/view.h"
+#include "lib/base/bytes.h"
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+
+enum { POLL_MS = 30000, KEY_MAX = 360 };
+
+struct waiter {
+	imap_index_on_fresh *cb;
+	void *arg;
+	struct waiter *next;
+};
+
+struct imap_index_private {
+	struct imap_index index; /* first: found from it */
+	char key[KEY_MAX];
+	unsigned refs;	/* views, and calls of the store under way */
+	bool reading;	/* a read is under way */
+	bool spare;	/* in the list of those that nobody has selected */
+	struct waiter *served; /* owner; whom the read under way serves */
+	struct waiter *next;   /* owner; whom the next one will */
+	uint32_t capacity;     /* records of hot */
+	struct tracking_subscription *subscription; /* owner; while it has views */
+	struct imap_index_private *spare_prev, *spare_next;
+	UT_hash_handle hh;
+};
+
+static struct {
+	struct imap_index_private *table;
+	struct imap_index_private *spare; /* the oldest first */
+	size_t spare_bytes;
+	struct event *poll; /* owner; once the first index is there */
+} all;
+
+static void start_read(struct imap_index *ix);
+
+static struct imap_index_private *
+inside(struct imap_index *ix)
+{
+	return ix->private;
+}
+
+/* ---- Lists of UIDs ---- */
+
+static struct imap_uids *
+uids_new(uint32_t capacity)
+{
+	struct imap_uids *u = mem_alloc(sizeof(*u) + (size_t)capacity * sizeof(u->uids[0]));
+
+	*u = (struct imap_uids){.refs = 1, .capacity = capacity};
+	return u;
+}
+
+void
+imap_uids_unref(struct imap_uids **u)
+{
+	struct imap_uids *uids = *u;
+
+	*u = NULL;
+	if (uids != NULL && --uids->refs == 0)
+		mem_free(uids);
+}
+
+uint32_t
+imap_index_find(const struct imap_index *ix, uint32_t uid, bool *found_out)
+{
+	uint32_t low = 0, high = imap_index_count(ix);
+	const uint32_t *uids = ix->uids != NULL ? ix->uids->uids : NULL;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (uids[middle] < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*found_out = low < imap_index_count(ix) && uids[low] == uid;
+	return low;
+}
+
+/* ---- Records ---- */
+
+static void
+reserve(struct imap_index *ix, uint32_t more)
+{
+	uint32_t count = imap_index_count(ix), need = count + more, room = need + need / 8 + 4;
+	struct imap_uids *grown;
+
+	if (inside(ix)->capacity < need) {
+		inside(ix)->capacity = room;
+		ix->hot = mem_realloc(ix->hot, (size_t)room * MAILBOX_HOT_BYTES);
+	}
+	if (ix->uids != NULL && ix->uids->capacity >= need)
+		return;
+	grown = uids_new(room);
+	grown->count = count;
+	if (count != 0)
+		memcpy(grown->uids, ix->uids->uids, (size_t)count * sizeof(grown->uids[0]));
+	imap_uids_unref(&ix->uids);
+	ix->uids = grown;
+}
+
+/* A record that is new or changed; what we know to be newer stays. */
+static void
+take_record(struct imap_index *ix, const char *record)
+{
+	uint32_t uid = bytes_get_u32(record), count = imap_index_count(ix), at;
+	bool found;
+
+	if (count == 0 || ix->uids->uids[count - 1] < uid) {
+		reserve(ix, 1);
+		memcpy(ix->hot + (size_t)count * MAILBOX_HOT_BYTES, record, MAILBOX_HOT_BYTES);
+		ix->uids->uids[ix->uids->count++] = uid;
+		return;
+	}
+	at = imap_index_find(ix, uid, &found);
+	if (found && bytes_get_u48(record + 12) >= bytes_get_u48(imap_index_record(ix, at) + 12))
+		memcpy(ix->hot + (size_t)at * MAILBOX_HOT_BYTES, record, MAILBOX_HOT_BYTES);
+}
+
+/* Sorted UIDs; those that are not there are passed over. */
+static void
+drop_records(struct imap_index *ix, const uint32_t *gone, uint32_t gone_count)
+{
+	uint32_t count = imap_index_count(ix), kept = 0, g = 0;
+	struct imap_uids *left;
+	bool any = false, found;
+
+	for (uint32_t i = 0; i < gone_count && !any; i++) {
+		imap_index_find(ix, gone[i], &found);
+		any = found;
+	}
+	if (!any)
+		return;
+	left = ix->uids->refs == 1 ? ix->uids : uids_new(count + 4);
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t uid = ix->uids->uids[i];
+		while (g < gone_count && gone[g] < uid)
+			g++;
+		if (g < gone_count && gone[g] == uid)
+			continue;
+		if (kept != i)
+			memmove(ix->hot + (size_t)kept * MAILBOX_HOT_BYTES, imap_index_record(ix, i), MAILBOX_HOT_BYTES);
+		left->uids[kept++] = uid;
+	}
+	left->count = kept;
+	if (left != ix->uids) {
+		imap_uids_unref(&ix->uids);
+		ix->uids = left;
+	}
+}
+
+void
+imap_index_set_keywords(struct imap_index *ix, const struct str *keywords, unsigned count)
+{
+	bool changed = false;
+
+	for (unsigned i = 0; i < MAILBOX_KEYWORDS; i++) {
+		struct str now = i < count ? keywords[i] : STR_NONE;
+		if (str_eq(now, str_c(ix->keywords[i])))
+			continue;
+		mem_free(ix->keywords[i]);
+		ix->keywords[i] = now.len != 0 ? str_dup(now) : NULL;
+		changed = true;
+	}
+	ix->keyword_count = count;
+	ix->keywords_version += changed;
+}
+
+void
+imap_index_take(struct imap_index *ix, const char *hot, uint32_t count, const struct str *keywords,
+		unsigned keyword_count)
+{
+	if (keywords != NULL)
+		imap_index_set_keywords(ix, keywords, keyword_count);
+	for (uint32_t i = 0; ix->loaded && i < count; i++) {
+		const char *record = hot + (size_t)i * MAILBOX_HOT_BYTES;
+		bool found;
+		imap_index_find(ix, bytes_get_u32(record), &found);
+		if (found)
+			take_record(ix, record);
+	}
+}
+
+/* Name and keywords are borrowed in what the store gives. */
+static void
+take_counts(struct imap_index *ix, const struct mailbox_folder *folder)
+{
+	ix->folder = *folder;
+	ix->folder.name = STR_NONE;
+	ix->folder.special_use = STR_NONE;
+	ix->folder.keywords = NULL;
+	ix->folder.keyword_count = 0;
+}
+
+/* ---- Reading ---- */
+
+static void release(struct imap_index *ix);
+
+static void
+answer(struct imap_index *ix, const struct err *err)
+{
+	struct imap_index_private *p = inside(ix);
+
+	while (p->served != NULL) {
+		struct waiter *w = p->served;
+		p->served = w->next;
+		w->cb(w->arg, err);
+		mem_free(w);
+	}
+}
+
+/* A read has ended: whoever waited is told, then those who are pushed to. */
+static void
+end_read(struct imap_index *ix, const struct err *err)
+{
+	struct imap_index_private *p = inside(ix);
+
+	p->reading = false;
+	if (err != NULL && err->code == ERR_NOT_FOUND)
+		ix->gone = true;
+	answer(ix, err);
+	if (err == NULL || ix->gone)
+		imap_push(ix);
+	if (p->next != NULL && !p->reading && ix->frontend->mailboxes != NULL)
+		start_read(ix);
+	release(ix);
+}
+
+static void
+count_records(struct imap_index *ix)
+{
+	struct mailbox_folder *f = &ix->folder;
+
+	f->messages = imap_index_count(ix);
+	f->unseen = f->deleted = 0;
+	f->bytes = f->deleted_bytes = 0;
+	for (uint32_t i = 0; i < f->messages; i++) {
+		struct mailbox_hot hot;
+		mailbox_hot_unpack(imap_index_record(ix, i), &hot);
+		f->unseen += (hot.flags & MAILBOX_SEEN) == 0;
+		f->bytes += hot.size;
+		if ((hot.flags & MAILBOX_DELETED) == 0)
+			continue;
+		f->deleted++;
+		f->deleted_bytes += hot.size;
+	}
+}
+
+static void
+on_loaded(void *arg, const struct mailbox_records *records, const struct err *err)
+{
+	struct imap_index *ix = arg;
+
+	if (err != NULL) {
+		end_read(ix, err);
+		return;
+	}
+	/* Views keep the old list. */
+	imap_uids_unref(&ix->uids);
+	ix->uids = uids_new(records->count + 4);
+	mem_free(ix->hot);
+	inside(ix)->capacity = records->count + 4;
+	ix->hot = mem_alloc((size_t)inside(ix)->capacity * MAILBOX_HOT_BYTES);
+	memcpy(ix->hot, records->hot, (size_t)records->count * MAILBOX_HOT_BYTES);
+	for (uint32_t i = 0; i < records->count; i++)
+		ix->uids->uids[i] = bytes_get_u32(imap_index_record(ix, i));
+	ix->uids->count = records->count;
+	ix->folder.highest_modseq = records->highest_modseq;
+	ix->folder.uid_next = records->uid_next;
+	ix->folder.uid_validity = records->uid_validity;
+	count_records(ix);
+	ix->loaded = true;
+	end_read(ix, NULL);
+}
+
+static void
+on_changes(void *arg, const struct mailbox_changes *changes, const struct err *err)
+{
+	struct imap_index *ix = arg;
+
+	if (err == NULL && !changes->complete && changes->folder.highest_modseq != ix->folder.highest_modseq) {
+		/* The log does not reach back to us: all anew. */
+		mailbox_read(ix->frontend->mailboxes, str_c(ix->address), ix->folder_id, 1, UINT32_MAX, MAILBOX_HOT, 0,
+			     on_loaded, ix);
+		return;
+	}
+	if (err == NULL)
+		imap_index_apply(ix, changes);
+	end_read(ix, err);
+}
+
+void
+imap_index_apply(struct imap_index *ix, const struct mailbox_changes *changes)
+{
+	const struct mailbox_records *records = &changes->records;
+
+	if (!ix->loaded || changes->folder.highest_modseq < ix->folder.highest_modseq)
+		return;
+	imap_index_set_keywords(ix, changes->folder.keywords, changes->folder.keyword_count);
+	for (uint32_t i = 0; i < records->count; i++)
+		take_record(ix, records->hot + (size_t)i * MAILBOX_HOT_BYTES);
+	drop_records(ix, changes->gone_uids, changes->gone_count);
+	take_counts(ix, &changes->folder);
+}
+
+static void
+start_read(struct imap_index *ix)
+{
+	struct imap_index_private *p = inside(ix);
+	struct mailbox_store *store = ix->frontend->mailboxes;
+
+	CHECK(!p->reading && p->served == NULL);
+	p->reading = true;
+	p->refs++;
+	p->served = p->next;
+	p->next = NULL;
+	if (!ix->loaded)
+		mailbox_read(store, str_c(ix->address), ix->folder_id, 1, UINT32_MAX, MAILBOX_HOT, 0, on_loaded, ix);
+	else
+		mailbox_read_changes(store, str_c(ix->address), ix->folder_id, ix->folder.highest_modseq, on_changes, ix);
+}
+
+void
+imap_index_refresh(struct imap_index *ix, imap_index_on_fresh *cb, void *arg)
+{
+	struct imap_index_private *p = inside(ix);
+	struct waiter *w = mem_new(struct waiter);
+
+	*w = (struct waiter){.cb = cb, .arg = arg};
+	LL_APPEND(p->next, w);
+	if (!p->reading)
+		start_read(ix);
+}
+
+/* ---- Notices ---- */
+
+static void
+on_pushed(void *arg, const struct err *err)
+{
+	(void)arg, (void)err; /* end_read() pushes */
+}
+
+static void
+look_again(struct imap_index *ix)
+{
+	if (!ix->loaded)
+		imap_push(ix); /* those who wait for news load it */
+	else if (inside(ix)->next == NULL)
+		imap_index_refresh(ix, on_pushed, NULL);
+}
+
+/* "<folder id> <modseq>" */
+static void
+on_notice(void *arg, struct str channel, struct str payload)
+{
+	struct imap_index *ix = arg;
+	struct str id_text, modseq_text;
+	uint64_t id, modseq;
+
+	(void)channel;
+	if (str_cut(payload, ' ', &id_text, &modseq_text) && str_to_u64(id_text, &id) && str_to_u64(modseq_text, &modseq) &&
+	    (id != ix->folder_id || (ix->loaded && modseq <= ix->folder.highest_modseq)))
+		return;
+	look_again(ix);
+}
+
+static void
+on_lost(void *arg)
+{
+	look_again(arg);
+}
+
+static void
+on_poll(evutil_socket_t fd, short what, void *arg)
+{
+	struct imap_index_private *p, *next;
+
+	(void)fd, (void)what, (void)arg;
+	HASH_ITER (hh, all.table, p, next)
+		if (!p->spare && p->index.views != NULL)
+			look_again(&p->index);
+}
+
+static void
+begin_poll(struct frontend *f)
+{
+	struct timeval every = clock_timeval(POLL_MS);
+
+	if (all.poll != NULL)
+		return;
+	all.poll = event_new(f->service->base, -1, EV_PERSIST, on_poll, NULL);
+	event_add(all.poll, &every);
+}
+
+/* ---- Life ---- */
+
+static size_t
+bytes_of(const struct imap_index *ix)
+{
+	return sizeof(struct imap_index_private) + (size_t)imap_index_count(ix) * (MAILBOX_HOT_BYTES + sizeof(uint32_t));
+}
+
+static void
+destroy(struct imap_index_private *p)
+{
+	struct imap_index *ix = &p->index;
+
+	CHECK(p->refs == 0 && ix->views == NULL && p->served == NULL);
+	while (p->next != NULL) { /* only at the end of the process */
+		struct waiter *w = p->next;
+		p->next = w->next;
+		mem_free(w);
+	}
+	tracking_unsubscribe(&p->subscription);
+	HASH_DEL(all.table, p);
+	imap_uids_unref(&ix->uids);
+	mem_free(ix->hot);
+	for (unsigned i = 0; i < MAILBOX_KEYWORDS; i++)
+		mem_free(ix->keywords[i]);
+	mem_free(ix->address);
+	mem_free(p);
+}
+
+static void
+unspare(struct imap_index_private *p)
+{
+	DL_DELETE2(all.spare, p, spare_prev, spare_next);
+	all.spare_bytes -= bytes_of(&p->index);
+	p->spare = false;
+}
+
+static void
+release(struct imap_index *ix)
+{
+	struct imap_index_private *p = inside(ix);
+
+	CHECK(p->refs != 0);
+	if (--p->refs != 0)
+		return;
+	if (ix->gone || !ix->loaded) {
+		destroy(p);
+		return;
+	}
+	/* Nobody listens now; who comes next asks what has changed. */
+	tracking_unsubscribe(&p->subscription);
+	p->spare = true;
+	DL_APPEND2(all.spare, p, spare_prev, spare_next);
+	all.spare_bytes += bytes_of(ix);
+	while (all.spare_bytes > IMAP_INDEX_SPARE_BYTES) {
+		struct imap_index_private *oldest = all.spare;
+		unspare(oldest);
+		destroy(oldest);
+	}
+}
+
+static struct imap_index_private *
+make(struct frontend *f, struct str address, const struct mailbox_folder *folder, const char *key)
+{
+	struct imap_index_private *p = mem_new(struct imap_index_private);
+
+	p->index.private = p;
+	p->index.frontend = f;
+	p->index.address = str_dup(address);
+	p->index.folder_id = folder->id;
+	take_counts(&p->index, folder);
+	imap_index_set_keywords(&p->index, folder->keywords, folder->keyword_count);
+	snprintf(p->key, sizeof(p->key), "%s", key);
+	HASH_ADD_STR(all.table, key, p);
+	begin_poll(f);
+	return p;
+}
+
+struct imap_index *
+imap_index_get(struct frontend *f, struct str address, const struct mailbox_folder *folder)
+{
+	struct imap_index_private *p;
+	char key[KEY_MAX], channel[MAILBOX_CHANNEL_MAX];
+
+	snprintf(key, sizeof(key), "%u %.*s", folder->id, STR_ARG(address));
+	HASH_FIND_STR(all.table, key, p);
+	if (p == NULL)
+		p = make(f, address, folder, key);
+	else if (p->spare)
+		unspare(p);
+	p->refs++;
+	if (p->subscription == NULL) {
+		mailbox_channel(address, channel);
+		p->subscription = tracking_subscribe(f->service->tracking, str_c(channel), on_notice, on_lost, &p->index);
+	}
+	if (!p->index.loaded && folder->highest_modseq >= p->index.folder.highest_modseq)
+		take_counts(&p->index, folder);
+	return &p->index;
+}
+
+void
+imap_index_put(struct imap_index **ix)
+{
+	struct imap_index *index = *ix;
+
+	*ix = NULL;
+	if (index != NULL)
+		release(index);
+}
