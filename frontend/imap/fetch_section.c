@@ -20,7 +20,7 @@ begin(struct fetch *f)
 {
 	const struct imap_section *p = f->section;
 
-	if (f->line.data[f->line.len - 1] != '(')
+	if (f->line.len == 0 || f->line.data[f->line.len - 1] != '(')
 		buf_add_byte(&f->line, ' ');
 	buf_add_str(&f->line, p->label);
 	if (p->partial) {
