@@ -6,6 +6,8 @@
 #include "frontend/imap/sort.h"
 #include "lib/base/mem.h"
 
+enum { THREAD_DEPTH_MAX = 500 };
+
 /* A message, or the place of one that is only referred to. */
 struct node {
 	const struct sort_message *message; /* NULL: not among what was found */
@@ -85,6 +87,21 @@ add_message(struct node **table, const struct sort_message *m, struct arena *are
 		return;
 	unlink_node(n);
 	link_node(above, n);
+}
+
+/* What follows goes down the tree by recursion: nothing may lie deeper. */
+static void
+cut_depth(struct node *table)
+{
+	struct node *n, *next;
+
+	HASH_ITER (hh, table, n, next) {
+		struct node *above = n;
+		for (unsigned i = 0; i < THREAD_DEPTH_MAX && above != NULL; i++)
+			above = above->parent;
+		if (above != NULL)
+			unlink_node(above);
+	}
 }
 
 /* Step 3: dummies without children go; those with some give them to their
@@ -289,6 +306,7 @@ imap_thread_by_references(struct sort_run *r)
 
 	for (uint32_t i = 0; i < r->count; i++)
 		add_message(&table, &r->messages[i], arena);
+	cut_depth(table);
 	HASH_ITER (hh, table, n, next)
 		if (n->parent == NULL) {
 			n->next = roots;
