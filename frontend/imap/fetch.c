@@ -512,5 +512,5 @@ imap_cmd_fetch(struct imap_session *s, struct imap_lexer *lex)
 		ask_vanished(f, &set);
 	else
 		start(f);
-	return CMD_WAIT;
+	return s->row == NULL ? CMD_DONE : CMD_WAIT; /* some are answered at once */
 }

@@ -264,5 +264,5 @@ imap_cmd_search(struct imap_session *s, struct imap_lexer *lex)
 		return imap_syntax(s, lex);
 	}
 	imap_search_run(r);
-	return CMD_WAIT;
+	return s->row == NULL ? CMD_DONE : CMD_WAIT; /* some are answered at once */
 }

@@ -188,5 +188,5 @@ imap_sort_begin(struct sort_run *r, struct imap_lexer *lex)
 	}
 	search->on_found = imap_sort_load;
 	imap_search_run(search);
-	return CMD_WAIT;
+	return s->row == NULL ? CMD_DONE : CMD_WAIT; /* some are answered at once */
 }
