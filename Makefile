@@ -154,7 +154,22 @@ $(FUZZ_BUILD)/%_fuzz: $(FUZZ_BUILD)/obj/fuzz/%_fuzz.o $(ALL_LIBS) $(call objects
 	@echo "  LD    $@"
 	$(Q)$(CC) $(OPT) -fsanitize=fuzzer -o $@ $^ -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(PKG_LIBS)
 
-.PHONY: deps deps-test run test check help lint clean bench
+# Comparison with Postfix and Dovecot. BENCH='smtp-20 relay' runs some of it.
+BENCH_PROGRAMS := $(BUILD)/bench/load $(BUILD)/bench/blob_bench
+.PHONY: bench bench-programs
+bench-programs: all $(BENCH_PROGRAMS)
+bench:
+	$(Q)deploy/install-deps.sh build bench
+	$(Q)$(MAKE) --no-print-directory bench-programs
+	$(Q)STAGEPOST_BUILD=$(abspath $(BUILD)) $(PYTHON) bench/run.py $(BENCH_FLAGS) $(BENCH)
+$(BUILD)/bench/load: $(call objects,$(wildcard bench/load*.c)) $(BUILD)/lib/base.a
+$(BUILD)/bench/blob_bench: $(call objects,bench/blob_bench.c) $(call libs_of,blob)
+$(BENCH_PROGRAMS):
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+.PHONY: deps deps-test run test check help lint clean
 deps:
 	$(Q)deploy/install-deps.sh build
 deps-test:

@@ -46,7 +46,7 @@ struct conn {
 	int fd;
 	enum conn_state phase;
 	bool paused, eof, want_drained, told_open, tls, handshake_done, drain_asked, input_due, timed_out;
-	bool closed_told;
+	bool closed_told, in_kick;
 	unsigned refs; /* the open connection counts as one */
 	int64_t deadline_ms;  /* monotonic; 0: none */
 	int64_t timer_due_ms; /* of the armed timer; 0: not armed */
@@ -296,6 +296,39 @@ conn_start_tls(struct conn *c)
 
 /* ---- What the loop does for the protocol ---- */
 
+/* What was written goes straight to the socket at the end of the event in hand:
+ * to ask the kernel first whether there is room, as a bufferevent does, costs
+ * more calls than the writing. Only what does not fit is left to libevent.
+ * (With TLS the bufferevent does it all.) */
+static void
+flush(struct conn *c)
+{
+	struct evbuffer *out;
+
+	if (c->bev == NULL || c->tls || (bufferevent_get_enabled(c->bev) & EV_WRITE) != 0)
+		return;
+	out = bufferevent_get_output(c->bev);
+	if (evbuffer_get_length(out) == 0)
+		return;
+	evbuffer_unfreeze(out, 1);
+	(void)evbuffer_write(out, c->fd); /* a failure is met again, and told, by libevent */
+	evbuffer_freeze(out, 1);
+	if (evbuffer_get_length(out) != 0)
+		bufferevent_enable(c->bev, EV_WRITE);
+	if (c->want_drained && evbuffer_get_length(out) <= CONN_OUTPUT_LOW)
+		kick(c);
+}
+
+static void
+on_output(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)out;
+	if (info->n_added != 0 && !c->in_kick)
+		kick(c);
+}
+
 static void
 open_session(struct conn *c)
 {
@@ -344,8 +377,11 @@ on_kick(evutil_socket_t fd, short what, void *arg)
 	struct conn *c = conn_ref(arg);
 
 	(void)fd, (void)what;
+	c->in_kick = true;
 	if (c->phase == CONN_OPEN)
 		run_open(c);
+	flush(c);
+	c->in_kick = false;
 	if (c->phase == CONN_STARTING_TLS && !c->tls && evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
 		begin_handshake(c);
 	if (c->phase == CONN_FLUSHING)
@@ -398,7 +434,8 @@ on_write(struct bufferevent *bev, void *arg)
 {
 	struct conn *c = arg;
 
-	(void)bev;
+	if (!c->tls && evbuffer_get_length(bufferevent_get_output(bev)) == 0)
+		bufferevent_disable(bev, EV_WRITE);
 	if (c->phase == CONN_FLUSHING || c->phase == CONN_STARTING_TLS || c->want_drained)
 		kick(c);
 }
@@ -455,7 +492,13 @@ install(struct conn *c, struct bufferevent *bev)
 	bufferevent_setcb(bev, on_read, on_write, on_event, c);
 	bufferevent_setwatermark(bev, EV_READ, 0, INPUT_MAX);
 	bufferevent_setwatermark(bev, EV_WRITE, CONN_OUTPUT_LOW, 0);
-	bufferevent_enable(bev, EV_READ | EV_WRITE);
+	if (c->tls) {
+		bufferevent_enable(bev, EV_READ | EV_WRITE);
+		return;
+	}
+	bufferevent_disable(bev, EV_WRITE); /* see flush() */
+	evbuffer_add_cb(bufferevent_get_output(bev), on_output, c);
+	bufferevent_enable(bev, EV_READ);
 }
 
 /* ---- Start ---- */

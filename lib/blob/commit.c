@@ -11,6 +11,9 @@
 #include "lib/blob/store.h"
 
 enum { BATCH_MAX = 256 }; /* records in one write */
+/* With so few in a batch the sync is what they wait for; with many it is the
+ * disk, which must not write each byte twice. */
+enum { ZERO_AHEAD_BATCH_MAX = 4 };
 
 struct put {
 	struct task task; /* first: how it comes back */
@@ -83,6 +86,8 @@ write_bodies(struct blob_store *s, struct put **batch, unsigned count, struct er
 	}
 	if (pack_allocate(pack, bytes, err) != 0)
 		return -1; /* nothing was written: the pack is as it was */
+	if (count <= ZERO_AHEAD_BATCH_MAX)
+		pack_zero_ahead(pack, bytes);
 	if (pack_write(pack, iov, (int)count, pack->end, err) != 0 || pack_sync(pack, err) != 0) {
 		abandon(pack);
 		return -1;

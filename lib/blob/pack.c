@@ -185,6 +185,19 @@ pack_allocate(struct pack *p, uint64_t bytes, struct err *err)
 	return 0;
 }
 
+void
+pack_zero_ahead(struct pack *p, uint64_t bytes)
+{
+	static const char zeros[PACK_ZERO_BYTES];
+	uint64_t from = p->zeroed > p->end ? p->zeroed : p->end;
+	uint64_t left = p->allocated > from ? p->allocated - from : 0;
+	struct iovec iov = {(void *)(uintptr_t)zeros, left < sizeof(zeros) ? left : sizeof(zeros)};
+
+	/* Only time is at stake, so it may fail. */
+	if (p->end + bytes > p->zeroed && left != 0 && pack_write(p, &iov, 1, from, NULL) == 0)
+		p->zeroed = left < sizeof(zeros) ? p->allocated : from + sizeof(zeros);
+}
+
 int
 pack_write(struct pack *p, struct iovec *iov, int count, uint64_t offset, struct err *err)
 {

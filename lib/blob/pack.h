@@ -36,6 +36,7 @@ enum {
 };
 #define PACK_ROTATE_BYTES   (256 * 1024 * 1024)
 #define PACK_ALLOCATE_BYTES (16 * 1024 * 1024)
+#define PACK_ZERO_BYTES	    (256 * 1024)
 
 /* System calls that a test replaces, to see what a crash leaves. */
 struct pack_io {
@@ -64,6 +65,7 @@ struct pack {
 	int fd;		    /* -1: not open */
 	uint64_t end;	    /* where the next record goes */
 	uint64_t allocated; /* bytes of the file */
+	uint64_t zeroed;    /* bytes up to here have been written once */
 };
 
 void pack_path(const char *folder, uint64_t id, char out[PACK_PATH_MAX]);
@@ -73,6 +75,11 @@ int pack_create(struct pack *p, const char *folder, struct err *err);
 void pack_close(struct pack *p);
 /* Room for bytes more behind p->end; makes the file longer ahead of need. */
 int pack_allocate(struct pack *p, uint64_t bytes, struct err *err);
+/* Writes zeros over the allocated bytes from p->end on, some more than `bytes`,
+ * unless that was done. What is written again there is synced by a write and a
+ * flush alone: the file's map stays as it is, so nothing waits for the journal
+ * of the file system. Costs each byte a second write. */
+void pack_zero_ahead(struct pack *p, uint64_t bytes);
 /* Writes all of iov at offset; changes iov. */
 int pack_write(struct pack *p, struct iovec *iov, int count, uint64_t offset, struct err *err);
 int pack_sync(struct pack *p, struct err *err);

@@ -72,13 +72,15 @@ def _free_port_base(frontends, processes):
 
 
 class Cluster:
-    def __init__(self, frontends=2, brokers=1, workers=1, env=None, dir=None, demo=False, listen=None):
+    def __init__(self, frontends=2, brokers=1, workers=1, env=None, dir=None, demo=False, listen=None,
+                 build=BUILD):
         self.frontends, self.brokers, self.workers = frontends, brokers, workers
         self.own_dir = dir is None
         self.dir = Path(dir or tempfile.mkdtemp(prefix="stagepost-test-"))
         self.env = dict(os.environ, STAGEPOST_HOSTNAME="mx.example.test", **(env or {}))
         self.demo = demo
         self.listen = listen
+        self.build = Path(build)
         self.process = None
         self.redis = None
         self.output = None
@@ -93,7 +95,7 @@ class Cluster:
         raise RuntimeError(f"the cluster does not start:\n{self.output}\n{self.logs()}")
 
     def _try_start(self):
-        command = [BUILD / "stagepost", "up", "--dir", self.dir, "--port-base", str(self.port_base),
+        command = [self.build / "stagepost", "up", "--dir", self.dir, "--port-base", str(self.port_base),
                    "--frontends", str(self.frontends), "--brokers", str(self.brokers),
                    "--workers", str(self.workers)]
         if not self.demo:
@@ -191,7 +193,7 @@ class Cluster:
     # ---- steering it ----
 
     def tool(self, *args, check=True, input=None):
-        result = subprocess.run([BUILD / "stagepost", *map(str, args), "--dir", str(self.dir)], env=self.env,
+        result = subprocess.run([self.build / "stagepost", *map(str, args), "--dir", str(self.dir)], env=self.env,
                                 input=input, capture_output=True, text=True, timeout=60)
         if check and result.returncode != 0:
             raise AssertionError(f"stagepost {' '.join(map(str, args))}: {result.stderr}\n{self.logs()}")

@@ -1,0 +1,205 @@
+"""What is measured. A part runs the same on either system and gives figures;
+the goals are ratios of Stagepost's to the other's, or a bound on Stagepost's."""
+
+import json
+import os
+import subprocess
+import time
+from dataclasses import dataclass, field
+
+import cpu
+from systems import BUILD, DOMAIN, USERS, Stagepost, wait_for
+
+RUN_SECONDS = 3.0  # what one repetition shall take
+LOAD = BUILD / "bench" / "load"
+BLOB_BENCH = BUILD / "bench" / "blob_bench"
+
+
+@dataclass
+class Figures:
+    value: float
+    unit: str
+    more: dict = field(default_factory=dict)
+
+
+@dataclass
+class Part:
+    name: str
+    title: str
+    run: object  # (context, system) -> Figures
+    goal: str = ""  # "x10": at least ten times; "<16": Stagepost's value below
+    higher_is_better: bool = True
+    repeat: bool = True
+    alone: bool = False  # Stagepost's own, there is no other side
+
+
+class Context:
+    """Of one run of the benchmarks."""
+
+    def __init__(self, folder, sink_port, connections):
+        self.folder, self.sink_port, self.connections = folder, sink_port, connections
+        self._counts = {}  # (part, system) -> how many messages make RUN_SECONDS
+
+    def connections_of(self, system):
+        return self.connections[0 if isinstance(system, Stagepost) else 1]
+
+    def load(self, mode, system, port, **options):
+        command = [LOAD, mode, "--port", str(system.port(port)), "--domain", DOMAIN]
+        for name, value in options.items():
+            if value is True:
+                command.append("--" + name.replace("_", "-"))
+            elif value is not False:
+                command += ["--" + name.replace("_", "-"), str(value)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        if done.returncode != 0:
+            raise RuntimeError(f"{system.name}: load {mode}: {done.stderr or done.stdout}\n{system.logs()}")
+        return json.loads(done.stdout)
+
+    def count_for(self, part, system, measure, first, least):
+        """A short run first, which also warms the caches."""
+        key = (part, system.name)
+        if key not in self._counts:
+            rate = measure(first)
+            self._counts[key] = max(least, int(rate * RUN_SECONDS))
+        return self._counts[key]
+
+
+def _delivered_rate(context, system, count, **options):
+    """Messages a second until the last one is in a mailbox."""
+    before = system.delivered()
+    with cpu.Watch(system.pids) as watch:
+        begun = time.monotonic()
+        result = context.load("smtp", system, "smtp", count=count, users=USERS, **options)
+        accepted = time.monotonic() - begun
+        wait_for(lambda: system.delivered() >= before + count, 300, step=0.005, what=f"{count} delivered")
+        seconds = time.monotonic() - begun
+    return Figures(count / seconds, "msg/s", {
+        "accepted_per_s": count / accepted, "p50_ms": result["p50_ms"], "p99_ms": result["p99_ms"],
+        "retries": result["retries"], "messages": count, "cpu": watch.shares(result["cpu_s"])})
+
+
+def smtp_part(name, title, goal, sessions, size, **options):
+    def run(context, system):
+        def measure(count):
+            return _delivered_rate(context, system, count, sessions=sessions, size=size, **options).value
+        first, least = (sessions * 2, sessions * 3) if size > 100000 else (max(200, sessions * 4), 300)
+        count = context.count_for(name, system, measure, first, least)
+        return _delivered_rate(context, system, count, sessions=sessions, size=size, **options)
+    return Part(name, title, run, goal)
+
+
+def run_relay(context, system):
+    def measure(count):
+        with cpu.Watch(system.pids) as watch:
+            result = context.load("relay", system, "smtp", count=count, users=USERS, sessions=20,
+                                  sink_port=context.sink_port)
+        return Figures(count / result["seconds"], "msg/s", {
+            "accept_p50_ms": result["p50_ms"], "accept_p99_ms": result["p99_ms"], "retries": result["retries"],
+            "messages": count, "cpu": watch.shares(result["cpu_s"])})
+    count = context.count_for("relay", system, lambda n: measure(n).value, 200, 300)
+    return measure(count)
+
+
+def run_latency(context, system):
+    time.sleep(1)  # what was before has settled
+    result = context.load("latency", system, "smtp", count=100, sink_port=context.sink_port)
+    return Figures(result["p50_ms"], "ms", {"p99_ms": result["p99_ms"]})
+
+
+def _fill_maildrops(context, system, accounts, each):
+    """Accounts from the end of the list, that no other part uses, once."""
+    first = USERS - accounts
+    if getattr(system, "filled", False):
+        return first
+    before = system.delivered()
+    context.load("smtp", system, "smtp", count=accounts * each, sessions=20, users=accounts, first_user=first)
+    wait_for(lambda: system.delivered() >= before + accounts * each, 300, what="maildrops filled")
+    system.filled = True
+    return first
+
+
+def run_pop3_read(context, system):
+    accounts, each = 10, 200
+    first = _fill_maildrops(context, system, accounts, each)
+    def measure(logins):
+        with cpu.Watch(system.pids) as watch:
+            result = context.load("pop3", system, "pop3", sessions=accounts, users=accounts, first_user=first,
+                                  count=logins, retrieve=True)
+        return Figures(result["done"] / result["seconds"], "msg/s", {
+            "mb_per_s": result["bytes"] / result["seconds"] / 1e6, "p50_ms": result["p50_ms"],
+            "p99_ms": result["p99_ms"], "cpu": watch.shares(result["cpu_s"])})
+    def logins_per_s(logins):
+        return measure(logins).value / each
+    return measure(context.count_for("pop3", system, logins_per_s, accounts, accounts * 2))
+
+
+def run_pop3_login(context, system):
+    accounts = 10
+    first = _fill_maildrops(context, system, accounts, 200)
+    def measure(logins):
+        with cpu.Watch(system.pids) as watch:
+            result = context.load("pop3", system, "pop3", sessions=accounts, users=accounts, first_user=first,
+                                  count=logins)
+        return Figures(result["done"] / result["seconds"], "logins/s", {
+            "p50_ms": result["p50_ms"], "p99_ms": result["p99_ms"], "retries": result["retries"],
+            "cpu": watch.shares(result["cpu_s"])})
+    count = context.count_for("pop3-login", system, lambda n: measure(n).value, 100, 300)
+    return measure(count)
+
+
+def _settled_pss(system):
+    """Once it does not change any more."""
+    last = -1
+    for _ in range(20):
+        now = cpu.pss_kib(system.front_pids())
+        if abs(now - last) <= max(64, now // 500):
+            return now
+        last = now
+        time.sleep(0.25)
+    return last
+
+
+def idle_part(name, title, goal, protocol, port, tls):
+    def run(context, system):
+        count = context.connections_of(system)
+        system.renew()  # memory that was used before could be used again
+        before = _settled_pss(system)
+        command = [LOAD, "idle", "--port", str(system.port(port)), "--protocol", protocol, "--count", str(count)]
+        with subprocess.Popen(command + (["--tls"] if tls else []), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as load:
+            begun = time.monotonic()
+            if load.stdout.readline() != "ready\n":
+                raise RuntimeError(f"{system.name}: {load.stderr.read()}\n{system.logs()}")
+            seconds = time.monotonic() - begun
+            during = _settled_pss(system)
+            load.stdin.close()
+            load.wait(60)
+        return Figures((during - before) / count, "KiB", {
+            "connections": count, "before_kib": before, "during_kib": during, "connects_per_s": count / seconds})
+    return Part(name, title, run, goal, higher_is_better=False, repeat=False)
+
+
+def run_blob(context, system):
+    folder = os.path.join(context.folder, "blob-bench")
+    os.makedirs(folder, exist_ok=True)
+    done = subprocess.run([BLOB_BENCH, folder], capture_output=True, text=True, timeout=120, check=True)
+    result = json.loads(done.stdout)
+    return Figures(result["store_per_s"], "bodies/s", result)
+
+
+PARTS = [
+    smtp_part("smtp-1", "SMTP to mailbox, 1 session, 4 KiB", "x4", 1, 4096),
+    smtp_part("smtp-20", "SMTP to mailbox, 20 sessions, 4 KiB", "x10", 20, 4096),
+    smtp_part("smtp-100", "SMTP to mailbox, 100 sessions, 4 KiB", "x10", 100, 4096),
+    smtp_part("smtp-20-connect", "the same, 20 sessions, a connection each message", "", 20, 4096, reconnect=True),
+    smtp_part("smtp-1mb", "SMTP to mailbox, 20 sessions, 1 MB", "x3", 20, 1000000),
+    Part("relay", "relay to a sink, 20 sessions, 4 KiB", run_relay, "x5"),
+    Part("latency", "idle system, end of data to the sink's 250, p50", run_latency, "", higher_is_better=False),
+    Part("pop3", "POP3, 10 sessions, reading 4 KiB messages", run_pop3_read),
+    Part("pop3-login", "POP3, 10 sessions, login and STAT", run_pop3_login),
+    idle_part("idle-smtp", "memory of an idle SMTP connection", "<16", "smtp", "smtp", False),
+    idle_part("idle-smtp-tls", "the same with TLS", "<48", "smtp", "smtps", True),
+    idle_part("idle-pop3", "memory of an idle POP3 connection", "<16", "pop3", "pop3", False),
+    idle_part("idle-pop3-tls", "the same with TLS", "<48", "pop3", "pop3s", True),
+    Part("blob", "blob store, 20 writers, 4 KiB, synced", run_blob, ">60%", alone=True),
+]

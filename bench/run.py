@@ -1,0 +1,131 @@
+#!/usr/bin/python3
+"""Compares Stagepost with Postfix + Dovecot on this machine, in one run.
+
+Both run at once, but only one has work at a time; each part is repeated in
+turn (Stagepost, Postfix + Dovecot, Stagepost, ...) and the median counts, so
+that what else the machine does meets both alike. Same disk, same cores, same
+accounts; what either promises with its 250 is printed with the result."""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import table
+from parts import PARTS, Context
+from systems import PostfixDovecot, Stagepost, free_port
+
+CONNECTIONS = [5000, 150]  # idle ones: of Stagepost, of Postfix and Dovecot
+
+
+def options():
+    names = " ".join(p.name for p in PARTS)
+    o = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                epilog=f"parts: {names}")
+    o.add_argument("parts", nargs="*", metavar="PART", help="only these; a name stands for all that begin with it")
+    o.add_argument("--json", action="store_true", help="the result as one JSON object; progress on standard error")
+    o.add_argument("--repeat", type=int, default=3, metavar="N", help="times each part is measured (3)")
+    o.add_argument("--against", metavar="DIR", help="compare with another build of Stagepost instead")
+    o.add_argument("--only", choices=("stagepost", "postfix"), help="only one of the two systems")
+    o.add_argument("--dir", default="/var/tmp", help="where the folder of both systems is made (/var/tmp)")
+    o.add_argument("--connections", type=int, metavar="N", help="idle connections held by Stagepost (5000)")
+    o.add_argument("--hold", action="store_true", help="start, print the ports and wait: for a profiler")
+    return o.parse_args()
+
+
+def chosen(names):
+    unknown = [n for n in names if not any(p.name.startswith(n) for p in PARTS)]
+    if unknown:
+        sys.exit(f"no part '{unknown[0]}'; there are: {' '.join(p.name for p in PARTS)}")
+    exact = {p.name for p in PARTS} & set(names)
+    return [p for p in PARTS if not names or p.name in exact or
+            any(p.name.startswith(n) for n in names if n not in exact)]
+
+
+def measure(part, context, systems, repeat, say):
+    """Medians of each system's figures."""
+    taken = {s.name: [] for s in systems}
+    for turn in range(repeat if part.repeat else 1):
+        for system in systems:
+            if part.alone and system.name != "Stagepost":
+                continue
+            figures = part.run(context, system)
+            taken[system.name].append(figures)
+            say(f"{part.name}: {system.name}: {table.number(figures.value)} {figures.unit}")
+    medians = {}
+    for name, figures in taken.items():
+        if figures:
+            middle = statistics.median_low([f.value for f in figures])
+            medians[name] = next(f for f in figures if f.value == middle)
+            medians[name].more["all"] = [f.value for f in figures]
+    return medians
+
+
+def hold(systems):
+    for s in systems:
+        ports = ", ".join(f"{n} {s.port(n)}" for n in ("smtp", "smtps", "pop3", "pop3s"))
+        print(f"{s.name}: {ports}; pids {' '.join(map(str, s.pids()))}", flush=True)
+    print("Ctrl-C or the end of standard input stops.", flush=True)
+    try:
+        sys.stdin.read()
+    except KeyboardInterrupt:
+        pass
+
+
+def main():
+    o = options()
+    parts = chosen(o.parts)
+    begun = time.monotonic()
+
+    def say(text):
+        print(f"[{time.monotonic() - begun:5.0f} s] {text}", file=sys.stderr, flush=True)
+
+    folder = Path(tempfile.mkdtemp(prefix="stagepost-bench-", dir=o.dir))
+    folder.chmod(0o755)  # Postfix and Dovecot give up their rights
+    if o.connections:
+        CONNECTIONS[0] = o.connections
+    sink_port = free_port()
+    context = Context(str(folder), sink_port, CONNECTIONS)
+    other = Stagepost(o.against, f"build {o.against}") if o.against else PostfixDovecot()
+    systems = [s for s, word in ((Stagepost(), "stagepost"), (other, "postfix")) if o.only in (None, word)]
+    rows, started = [], []
+    try:
+        for system in systems:
+            say(f"starting {system.name}")
+            own = folder / str(len(started))
+            own.mkdir()
+            started.append(system)
+            system.start(own, sink_port)
+        if o.hold:
+            hold(systems)
+            return
+        for part in parts:
+            rows.append((part, measure(part, context, systems, o.repeat, say)))
+    finally:
+        for system in started:
+            system.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    about = {"cores": os.cpu_count(), "machine": platform.machine(), "kernel": platform.release(),
+             "repeat": o.repeat, "seconds": round(time.monotonic() - begun),
+             "promises": {s.name: s.promise for s in systems}}
+    names = ["Stagepost", other.name]
+    if o.json:
+        print(json.dumps(table.as_json(rows, names, about), indent=1))
+        return
+    print()
+    table.print_table(rows, names)
+    print(f"\n{about['cores']} cores, Linux {about['kernel']}; median of {o.repeat}; {about['seconds']} s in all.")
+    for name, promise in about["promises"].items():
+        print(f"A 250 of {name}: {promise}.")
+    print("\nDetails of the median runs:")
+    table.print_details(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,312 @@
+"""The two systems that are compared, each private: in a folder of its own, on
+ports of its own, stopped by the processes that were started here.
+
+Both listen on loopback only, both log to a file, both have the same accounts
+(bench0@bench.test and up, password "secret"), and both send remote mail to the
+same relay host, the sink of the load generator."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "integration"))
+
+from cluster import BUILD, Cluster, free_port, wait_for  # noqa: E402
+
+DOMAIN = "bench.test"
+USERS = 100
+MANY = 20000  # connections: no limit of either system shall be met
+
+
+def process_tree(roots):
+    """pids of these processes and of all their descendants."""
+    children = {}
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            try:
+                stat = Path(entry.path, "stat").read_text()
+            except OSError:
+                continue
+            parent = int(stat.rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(entry.name))
+    found, todo = [], list(roots)
+    while todo:
+        pid = todo.pop()
+        found.append(pid)
+        todo += children.get(pid, [])
+    return found
+
+
+def _answers(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as s:
+            return s.recv(3) == b"220"
+    except OSError:
+        return False
+
+
+class System:
+    """What a measurement asks of either."""
+
+    name = ""
+    promise = ""  # what a 250 means
+
+    def start(self, folder, sink_port): ...
+    def stop(self): ...
+    def renew(self): ...  # the processes that hold connections, started afresh
+    def pids(self): ...
+    def port(self, name): ...  # "smtp", "smtps", "pop3", "pop3s"
+    def front_pids(self): ...  # the processes that hold a client's connection
+
+    def delivered(self):
+        """Messages in all mailboxes."""
+
+
+class Stagepost(System):
+    promise = "body fdatasynced in its pack, envelope fsynced in Redis (appendfsync always)"
+    PORTS = {"smtp": "smtp", "smtps": "submissions", "pop3": "pop3", "pop3s": "pop3s"}
+
+    def __init__(self, build=BUILD, name="Stagepost"):
+        self.build, self.name = build, name
+
+    def start(self, folder, sink_port):
+        self.cluster = Cluster(frontends=1, dir=folder, listen="127.0.0.1", build=self.build)
+        self.cluster.start()
+        redis = self.cluster.redis
+        for group in ("smtp-in", "pop"):
+            redis.hset(f"settings:{group}", "max_connections", MANY)
+        redis.hset("settings:smtp-in", "relay_whitelist", "127.0.0.0/8")
+        redis.hset("settings:smtp-out", mapping={"relay_host": f"[127.0.0.1]:{sink_port}"})
+        for i in range(USERS):
+            self.cluster.add_user(f"bench{i}@{DOMAIN}")
+
+    def stop(self):
+        self.cluster.stop()
+
+    def renew(self):
+        pid = self.cluster.kill("frontend-0", signal.SIGTERM)
+        self.cluster.wait_restarted("frontend-0", pid, 60)
+        wait_for(lambda: _answers(self.port("smtp")) and self.cluster.tool("status", check=False).returncode == 0,
+                 30, what="the frontend is back")
+
+    def pids(self):
+        return process_tree([self.cluster.process.pid])
+
+    def front_pids(self):
+        return [self.cluster.pid("frontend-0")]
+
+    def port(self, name):
+        return self.cluster.port(self.PORTS[name])
+
+    def delivered(self):
+        pipe = self.cluster.redis.pipeline(transaction=False)
+        for i in range(USERS):
+            pipe.hget(f"mail:{{bench{i}@{DOMAIN}}}:meta", "messages")
+        return sum(int(n or 0) for n in pipe.execute())
+
+    def logs(self):
+        return self.cluster.logs()
+
+
+MAIN_CF = """\
+compatibility_level = 3.6
+queue_directory = {dir}/spool
+data_directory = {dir}/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+shlib_directory = /usr/lib/postfix
+meta_directory = /etc/postfix
+mail_owner = postfix
+setgid_group = postdrop
+maillog_file = {dir}/postfix.log
+maillog_file_prefixes = {dir}
+myhostname = mx.bench.test
+mydestination =
+mynetworks = 127.0.0.0/8
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+smtpd_peername_lookup = no
+alias_maps =
+alias_database =
+local_recipient_maps =
+virtual_mailbox_domains = {domain}
+virtual_mailbox_maps = texthash:{dir}/users
+virtual_transport = lmtp:unix:{dir}/run/lmtp
+relayhost = [127.0.0.1]:{sink}
+message_size_limit = 0
+mailbox_size_limit = 0
+# Not held back: as many processes as there are sessions, and no pause of the
+# clients while the queue grows faster than it is emptied.
+default_process_limit = 200
+in_flow_delay = 0
+smtpd_tls_cert_file = {dir}/cert.pem
+smtpd_tls_key_file = {dir}/key.pem
+smtpd_tls_security_level = may
+smtp_tls_security_level = may
+"""
+
+MASTER_CF = """\
+127.0.0.1:{smtp} inet n - n - - smtpd
+127.0.0.1:{smtps} inet n - n - - smtpd
+  -o smtpd_tls_wrappermode=yes
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+proxywrite unix - - n - 1 proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+lmtp unix - - n - - lmtp
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+# Passwords are compared as they stand, so that no hash is measured: Stagepost
+# remembers for some minutes that a password was right.
+DOVECOT_CONF = """\
+base_dir = {dir}/run
+state_dir = {dir}/state
+instance_name = stagepost-bench
+log_path = {dir}/dovecot.log
+protocols = pop3 lmtp
+listen = 127.0.0.1
+mail_location = sdbox:{dir}/mail/%n
+first_valid_uid = 1
+auth_mechanisms = plain
+disable_plaintext_auth = no
+ssl = yes
+ssl_cert = <{dir}/cert.pem
+ssl_key = <{dir}/key.pem
+default_process_limit = 1000
+default_client_limit = {many}
+mail_max_userip_connections = 1000
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u {dir}/passwd
+}}
+userdb {{
+  driver = static
+  args = uid=mail gid=mail home={dir}/mail/%n
+}}
+service anvil {{
+  client_limit = {many}
+}}
+service auth {{
+  client_limit = {many}
+}}
+service lmtp {{
+  unix_listener lmtp {{
+    mode = 0666
+  }}
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = {pop3s}
+  }}
+}}
+"""
+
+
+class PostfixDovecot(System):
+    name = "Postfix + Dovecot"
+    promise = "queue file fsynced by Postfix; mail file fsynced by Dovecot's LMTP (mail_fsync = optimized)"
+
+    def start(self, folder, sink_port):
+        if os.geteuid() != 0:
+            raise RuntimeError("Postfix and Dovecot must be started by root; use --only stagepost otherwise")
+        self.dir = Path(folder)
+        self.ports = {name: free_port() for name in ("smtp", "smtps", "pop3", "pop3s")}
+        self._seen, self._offset = 0, 0
+        for name in ("postfix", "spool", "data", "run", "state", "mail"):
+            (self.dir / name).mkdir()
+        shutil.chown(self.dir / "data", "postfix")
+        shutil.chown(self.dir / "mail", "mail", "mail")
+        self._certificate()
+        values = dict(self.ports, dir=self.dir, domain=DOMAIN, sink=sink_port, many=MANY)
+        (self.dir / "postfix" / "main.cf").write_text(MAIN_CF.format(**values))
+        (self.dir / "postfix" / "master.cf").write_text(MASTER_CF.format(**values))
+        (self.dir / "dovecot.conf").write_text(DOVECOT_CONF.format(**values))
+        users = [f"bench{i}@{DOMAIN}" for i in range(USERS)]
+        (self.dir / "users").write_text("".join(f"{u} {u}\n" for u in users))
+        (self.dir / "passwd").write_text("".join(f"{u}:{{PLAIN}}secret::::::\n" for u in users))
+        self._start_daemons()
+
+    def _start_daemons(self):
+        self.dovecot = subprocess.Popen(["dovecot", "-F", "-c", self.dir / "dovecot.conf"], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._run("postfix", "-c", self.dir / "postfix", "start")
+        wait_for((self.dir / "spool/pid/master.pid").exists, what="Postfix started")
+        wait_for((self.dir / "run/master.pid").exists, what="Dovecot started")
+        wait_for(lambda: _answers(self.ports["smtp"]), what="Postfix answers")
+
+    def _run(self, *command):
+        # Into a file: a daemon that it leaves behind would hold a pipe open.
+        with open(self.dir / "start.out", "w+") as out:
+            done = subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            if done.returncode != 0:
+                out.seek(0)
+                raise RuntimeError(f"{' '.join(map(str, command))}: {out.read()}")
+
+    def _certificate(self):
+        self._run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                  "-days", "2", "-subj", "/CN=mx.bench.test", "-keyout", self.dir / "key.pem",
+                  "-out", self.dir / "cert.pem")
+
+    def _masters(self):
+        try:
+            postfix = [int((self.dir / "spool/pid/master.pid").read_text())]
+        except (OSError, ValueError):
+            postfix = []
+        return postfix + ([self.dovecot.pid] if self.dovecot.poll() is None else [])
+
+    def stop(self):
+        self.dovecot.terminate()
+        self.dovecot.wait(30)
+        self._run("postfix", "-c", self.dir / "postfix", "stop")
+
+    def renew(self):
+        self.stop()
+        self._start_daemons()
+
+    def pids(self):
+        return process_tree(self._masters())
+
+    def front_pids(self):
+        """All but those that only start others; what a connection makes grow counts."""
+        return self.pids()
+
+    def port(self, name):
+        return self.ports[name]
+
+    def delivered(self):
+        """By Dovecot's log, of which only what is new is read."""
+        with open(self.dir / "dovecot.log", "rb") as log:
+            log.seek(self._offset)
+            new = log.read()
+        whole = new.rfind(b"\n") + 1
+        self._offset += whole
+        self._seen += new[:whole].count(b"saved mail to INBOX")
+        return self._seen
+
+    def logs(self):
+        return "\n".join((self.dir / f).read_text(errors="replace")[-3000:] for f in ("postfix.log", "dovecot.log"))
