@@ -19,6 +19,7 @@
 #include <utlist.h>
 
 #include "frontend/core/core.h"
+#include "frontend/core/deflate.h"
 #include "frontend/core/proxy.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
@@ -42,6 +43,7 @@ struct conn {
 	const struct protocol_listener *role; /* borrowed */
 	struct bufferevent *bev; /* owner; NULL in CONN_PROXY and CONN_GONE */
 	struct event *raw;	 /* owner; CONN_PROXY: readiness of fd */
+	struct deflate *deflate; /* owner; NULL: no compression */
 	struct event *kick, *timer;
 	int fd;
 	enum conn_state phase;
@@ -340,7 +342,43 @@ open_session(struct conn *c)
 static bool
 has_input(const struct conn *c)
 {
-	return c->bev != NULL && evbuffer_get_length(bufferevent_get_input(c->bev)) != 0;
+	return c->bev != NULL && (evbuffer_get_length(bufferevent_get_input(c->bev)) != 0 ||
+				  (c->deflate != NULL && evbuffer_get_length(deflate_plain_input(c->deflate)) != 0));
+}
+
+static void
+give_compressed(struct conn *c)
+{
+	if (c->deflate != NULL && c->bev != NULL)
+		deflate_give(c->deflate, bufferevent_get_output(c->bev));
+}
+
+/* False: what came is damaged, and the connection with it. */
+static bool
+take_compressed(struct conn *c)
+{
+	if (c->deflate == NULL || deflate_take(c->deflate, bufferevent_get_input(c->bev)) == 0)
+		return true;
+	log_info(&c->log, "damaged compressed input");
+	conn_abort(c);
+	return false;
+}
+
+static void
+give_input(struct conn *c)
+{
+	struct evbuffer *wire = bufferevent_get_input(c->bev);
+
+	c->input_due = false;
+	if (!has_input(c) || !take_compressed(c))
+		return;
+	c->state->protocol->on_input(c);
+	/* Only so much was unpacked at a time. */
+	if (c->deflate != NULL && c->phase == CONN_OPEN && !c->paused &&
+	    (evbuffer_get_length(wire) != 0 || deflate_may_hold_more(c->deflate))) {
+		c->input_due = true;
+		kick(c);
+	}
 }
 
 static void
@@ -361,11 +399,8 @@ run_open(struct conn *c)
 		if (p->on_drained != NULL)
 			p->on_drained(c);
 	}
-	if (c->phase == CONN_OPEN && c->input_due && !c->paused) {
-		c->input_due = false;
-		if (has_input(c))
-			p->on_input(c);
-	}
+	if (c->phase == CONN_OPEN && c->input_due && !c->paused)
+		give_input(c);
 	/* What the peer sent before it went is still served. */
 	if (c->phase == CONN_OPEN && c->eof && !c->paused && !c->input_due)
 		conn_close(c);
@@ -378,8 +413,10 @@ on_kick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	c->in_kick = true;
+	give_compressed(c);
 	if (c->phase == CONN_OPEN)
 		run_open(c);
+	give_compressed(c);
 	flush(c);
 	c->in_kick = false;
 	if (c->phase == CONN_STARTING_TLS && !c->tls && evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
@@ -780,7 +817,7 @@ struct evbuffer *
 conn_input(struct conn *c)
 {
 	CHECK(c->bev != NULL);
-	return bufferevent_get_input(c->bev);
+	return c->deflate != NULL ? deflate_plain_input(c->deflate) : bufferevent_get_input(c->bev);
 }
 
 void
@@ -810,7 +847,7 @@ void
 conn_write(struct conn *c, const void *data, size_t len)
 {
 	if (c->bev != NULL && !conn_is_closing(c))
-		bufferevent_write(c->bev, data, len);
+		evbuffer_add(conn_output(c), data, len);
 }
 
 void
@@ -827,7 +864,7 @@ conn_printf(struct conn *c, const char *format, ...)
 	if (c->bev == NULL || conn_is_closing(c))
 		return;
 	va_start(ap, format);
-	evbuffer_add_vprintf(bufferevent_get_output(c->bev), format, ap);
+	evbuffer_add_vprintf(conn_output(c), format, ap);
 	va_end(ap);
 }
 
@@ -835,13 +872,15 @@ struct evbuffer *
 conn_output(struct conn *c)
 {
 	CHECK(c->bev != NULL);
-	return bufferevent_get_output(c->bev);
+	return c->deflate != NULL ? deflate_plain_output(c->deflate) : bufferevent_get_output(c->bev);
 }
 
 size_t
 conn_output_pending(const struct conn *c)
 {
-	return c->bev != NULL ? evbuffer_get_length(bufferevent_get_output(c->bev)) : 0;
+	size_t plain = c->deflate != NULL ? evbuffer_get_length(deflate_plain_output(c->deflate)) : 0;
+
+	return c->bev != NULL ? evbuffer_get_length(bufferevent_get_output(c->bev)) + plain : 0;
 }
 
 void
@@ -850,4 +889,29 @@ conn_want_drained(struct conn *c)
 	c->want_drained = true;
 	if (conn_output_pending(c) <= CONN_OUTPUT_LOW)
 		kick(c);
+}
+
+/* ---- Compression ---- */
+
+/* What a protocol writes is compressed at the end of the event in hand. */
+static void
+on_plain_output(struct evbuffer *buffer, const struct evbuffer_cb_info *info, void *arg)
+{
+	(void)buffer;
+	if (info->n_added != 0)
+		kick(arg);
+}
+
+void
+conn_start_deflate(struct conn *c)
+{
+	CHECK(c->deflate == NULL && c->bev != NULL);
+	c->deflate = deflate_new();
+	evbuffer_add_cb(deflate_plain_output(c->deflate), on_plain_output, c);
+}
+
+bool
+conn_is_deflated(const struct conn *c)
+{
+	return c->deflate != NULL;
 }

@@ -69,6 +69,11 @@ void conn_want_drained(struct conn *c);
 bool conn_tls_available(const struct conn *c);
 void conn_start_tls(struct conn *c);
 
+/* ---- Compression (RFC 4978) ---- */
+/* Of all that follows in both directions; what was written so far goes out plain. */
+void conn_start_deflate(struct conn *c);
+bool conn_is_deflated(const struct conn *c);
+
 /* ---- Time ---- */
 /* on_timeout after ms without another call; 0: no limit. The protocol sets
  * it anew as its states change. Idle TCP peers are probed by keep-alive. */

@@ -48,6 +48,18 @@ may_idle(const struct imap_session *s)
 	return logged_in(s) && imap_settings(s)->enable_idle;
 }
 
+static bool
+may_compress(const struct imap_session *s)
+{
+	return logged_in(s) && !conn_is_deflated(s->conn);
+}
+
+static bool
+may_fetch(const struct imap_session *s)
+{
+	return logged_in(s) && imap_command_find(STR("FETCH")) != NULL;
+}
+
 static const struct {
 	const char *name;
 	bool (*is_there)(const struct imap_session *s);
@@ -66,7 +78,34 @@ static const struct {
 	{"IDLE", may_idle},
 	{"NAMESPACE", logged_in},
 	{"UNAUTHENTICATE", logged_in},
+	{"CHILDREN", logged_in},
+	{"LIST-EXTENDED", logged_in},
+	{"LIST-STATUS", logged_in},
+	{"LIST-MYRIGHTS", logged_in},
+	{"SPECIAL-USE", logged_in},
+	{"CREATE-SPECIAL-USE", logged_in},
+	{"STATUS=SIZE", logged_in},
+	{"UNSELECT", logged_in},
+	{"UIDPLUS", logged_in},
+	{"MOVE", logged_in},
+	{"MULTIAPPEND", logged_in},
+	{"QUOTA", logged_in},
+	{"QUOTA=RES-STORAGE", logged_in},
+	{"COMPRESS=DEFLATE", may_compress},
+	/* Wants FETCH and SEARCH to play their part too. */
+	{"UTF8=ACCEPT", may_fetch},
+	{"CONDSTORE", may_fetch},
+	{"QRESYNC", may_fetch},
 	/* What reading messages brings (data.c). */
+	{"ESEARCH", may_fetch},
+	{"SEARCHRES", may_fetch},
+	{"WITHIN", may_fetch},
+	{"SORT", may_fetch},
+	{"SORT=DISPLAY", may_fetch},
+	{"THREAD=REFERENCES", may_fetch},
+	{"THREAD=ORDEREDSUBJECT", may_fetch},
+	{"OBJECTID", may_fetch},
+	{"SAVEDATE", may_fetch},
 };
 
 void
@@ -79,6 +118,8 @@ imap_print_capabilities(const struct imap_session *s, struct buf *out)
 			buf_add_byte(out, ' ');
 		buf_add_c(out, rows[i].name);
 	}
+	if (logged_in(s) && imap_settings(s)->max_message_size != 0)
+		buf_printf(out, " APPENDLIMIT=%llu", (unsigned long long)imap_settings(s)->max_message_size);
 }
 
 unsigned

@@ -96,7 +96,8 @@ tell_stored(struct imap_session *s, const struct storing *w, uint64_t mask, cons
 
 	if (seq == 0)
 		return;
-	if (w->silent && imap_view_hot(v, seq, &before) && !is_expected(&w->change, mask, &before, now))
+	if (w->silent && imap_view_hot(v, seq, &before) &&
+	    (!imap_view_knows(v, &before) || !is_expected(&w->change, mask, &before, now)))
 		return; /* it comes with the unsolicited changes */
 	imap_view_told(v, now);
 	if (w->silent && !condstore)

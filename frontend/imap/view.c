@@ -151,6 +151,12 @@ was_told(const struct imap_view *v, uint32_t uid, uint64_t modseq)
 	return at < v->told_count && v->told[at].uid == uid && v->told[at].modseq >= modseq;
 }
 
+bool
+imap_view_knows(const struct imap_view *v, const struct mailbox_hot *hot)
+{
+	return hot->modseq <= v->modseq || was_told(v, hot->uid, hot->modseq);
+}
+
 void
 imap_view_told(struct imap_view *v, const struct mailbox_hot *hot)
 {
@@ -294,7 +300,7 @@ tell_changes(struct imap_session *s, struct buf *out)
 		if (record == NULL || bytes_get_u48(record + 12) <= since)
 			continue;
 		mailbox_hot_unpack(record, &hot);
-		if (was_told(v, hot.uid, hot.modseq))
+		if (imap_view_knows(v, &hot))
 			continue;
 		tell_record(s, seq, &hot, out);
 		if (hot.modseq > v->index->folder.highest_modseq)

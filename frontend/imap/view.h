@@ -82,6 +82,8 @@ void imap_view_sync(struct imap_session *s, bool allow_expunge);
 /* The client is or was told of this state of a message by its command's own
  * answer. */
 void imap_view_told(struct imap_view *v, const struct mailbox_hot *hot);
+/* Was it told of this state? */
+bool imap_view_knows(const struct imap_view *v, const struct mailbox_hot *hot);
 
 /* ---- Life ---- */
 /* folder: as mailbox_open() just gave it. */

@@ -15,6 +15,8 @@ ready(struct imap_session *s, const struct err *err)
 	imap_view_on_ready *cb = s->view->on_ready;
 
 	s->view->on_ready = NULL;
+	if (err != NULL && err->code == ERR_NOT_FOUND)
+		imap_bye(s, "the selected mailbox was deleted");
 	cb(s, err);
 }
 
