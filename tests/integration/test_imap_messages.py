@@ -30,7 +30,7 @@ def connect(cluster, frontend=0, name="imap", **kwargs):
 
 @pytest.fixture
 def account(cluster):
-    return cluster.add_user(f"imap{next(_numbers)}-{os.getpid()}@example.test")
+    return cluster.add_user(f"read{next(_numbers)}-{os.getpid()}@example.test")
 
 
 def session(cluster, account, frontend=0, select="INBOX"):
