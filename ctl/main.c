@@ -100,7 +100,8 @@ main(int argc, char **argv)
 	if (getenv("STAGEPOST_LOG_LEVEL") == NULL)
 		log_set_least(LOG_ERROR);
 	argc--, argv++;
-	help = ctl_take_flag(&argc, argv, "--help") | ctl_take_flag(&argc, argv, "-h");
+	help = ctl_take_flag(&argc, argv, "--help");
+	help |= ctl_take_flag(&argc, argv, "-h"); /* both are taken away */
 	ctl.json = ctl_take_flag(&argc, argv, "--json");
 	if (ctl_take_option(&argc, argv, "--dir", &ctl.dir) != 0)
 		return ctl_fail("--dir needs a folder");

@@ -181,12 +181,12 @@ take_one(struct reader *r)
 		struct str host;
 		r->rest = str_from(r->rest, 1);
 		host = take_phrase(r, &comment);
-		add(r, MIME_MAILBOX, arena_str(r->arena, comment), phrase, host);
+		add(r, MIME_MAILBOX, mime_unfold(comment, r->arena), phrase, host);
 		break;
 	}
 	default:
 		if (phrase.len != 0)
-			add(r, MIME_MAILBOX, arena_str(r->arena, comment), phrase, STR_NONE);
+			add(r, MIME_MAILBOX, mime_unfold(comment, r->arena), phrase, STR_NONE);
 	}
 	/* What follows up to the next separator belongs to nothing. */
 	skip(r, NULL);

@@ -194,7 +194,7 @@ split_2231(struct str name, int *section_out, bool *encoded_out)
 
 	*section_out = -1;
 	*encoded_out = false;
-	if (!str_cut(name, '*', &base, &rest))
+	if (!str_cut(name, '*', &base, &rest) || base.len == 0)
 		return name;
 	if (rest.len == 0 || rest.p[rest.len - 1] == '*') {
 		*encoded_out = true;

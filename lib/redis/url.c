@@ -38,6 +38,17 @@ percent_decode(struct str text, char *out, size_t size)
 	return true;
 }
 
+static bool
+is_host_name(struct str host)
+{
+	for (size_t i = 0; i < host.len; i++) {
+		char c = (char)(host.p[i] | 0x20);
+		if (!((c >= 'a' && c <= 'z') || (host.p[i] >= '0' && host.p[i] <= '9') || strchr(".-_", host.p[i]) != NULL))
+			return false;
+	}
+	return host.len != 0;
+}
+
 /* "host", "host:port", "[2001:db8::1]:port" */
 static bool
 parse_host(struct str host, struct redis_url *url)
@@ -54,15 +65,17 @@ parse_host(struct str host, struct redis_url *url)
 		host = str_of(host.p + 1, (size_t)end - 1);
 		if (!ip_parse(host, &ip) || str_index(host, ':') < 0 || (port.len != 0 && port.p[0] != ':'))
 			return false;
-	} else if (str_index(host, ':') >= 0) {
-		port = str_from(host, (size_t)str_index(host, ':'));
+	} else {
+		if (str_index(host, ':') >= 0)
+			port = str_from(host, (size_t)str_index(host, ':'));
 		host = str_first(host, host.len - port.len);
+		if (!is_host_name(host))
+			return false;
 	}
 	if (port.len != 0 && (!str_to_u64(str_from(port, 1), &number) || number == 0 || number > 65535))
 		return false;
 	url->port = (int)number;
-	return host.len != 0 && str_is_printable_ascii(host) && str_index(host, ' ') < 0 &&
-	       str_copy(host, url->host, sizeof(url->host));
+	return str_copy(host, url->host, sizeof(url->host));
 }
 
 int

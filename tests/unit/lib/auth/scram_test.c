@@ -72,7 +72,8 @@ test_text(void **state)
 
 	(void)state;
 	memset(long_salt, 0xff, sizeof(long_salt));
-	scram_verifier_make(STR(""), long_salt, sizeof(long_salt), 10000000, &v);
+	scram_verifier_make(STR(""), long_salt, sizeof(long_salt), 1, &v);
+	v.iterations = 10000000; /* the most; not to be waited for */
 	scram_verifier_text(&v, text);
 	assert_true(scram_verifier_parse(str_c(text), &back));
 	assert_int_equal(back.iterations, 10000000);

@@ -51,6 +51,7 @@ test_lists(void **state)
 		{STR("=?utf-8?q?m=c3=bc?= <a@b>"), "=?utf-8?q?m=c3=bc?=|a|b;"},
 		{STR("J\xc3\xb6 <a@b>"), "J\xc3\xb6|a|b;"},
 		{STR("c@d (Comment)"), "Comment|c|d;"},
+		{STR("c@d (a\0b\r\n c)"), "a b c|c|d;"},
 		{STR("(Comment) c@d"), "|c|d;"}, /* a name stands behind */
 		{STR("c@d (outer (inner) end)"), "outer (inner) end|c|d;"},
 		{STR("Joe (a comment) <a@b>"), "Joe|a|b;"},

@@ -202,6 +202,7 @@ test_rfc2231(void **state)
 		{"a/b; n*=utf-8''extended; n=plain", "n", "extended"},
 		{"a/b; n*x=y", "n*x", "y"},
 		{"a/b; n*64=y", "n*64", "y"},
+		{"a/b; *1*=%41", "*1*", "%41"}, /* of no name */
 		{"a/b; n=x", "m", NULL},
 	};
 	struct arena arena;
