@@ -101,10 +101,16 @@ on_frame(void *arg, struct str peer, const Stagepost__Frame *frame)
 }
 
 /* ---- Time ---- */
+static int64_t
+least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 static void
 schedule_next(struct broker *b)
 {
-	int64_t now_ms = clock_unix_ms(), next_ms = now_ms + WAIT_MOST_MS;
+	int64_t now_ms = clock_unix_ms(), next_ms = now_ms + WAIT_MOST_MS, wait_ms;
 	const struct heap_node *deadline = heap_first(&b->deadlines);
 	struct timeval tv;
 
@@ -116,7 +122,10 @@ schedule_next(struct broker *b)
 	if (deadline != NULL && deadline->time_ms < next_ms)
 		next_ms = deadline->time_ms;
 	/* What is due already waits for credit, not for the clock. */
-	tv = clock_timeval(next_ms > now_ms + 5 ? next_ms - now_ms : 50);
+	wait_ms = next_ms > now_ms + 5 ? next_ms - now_ms : 50;
+	if (b->writes_due_ms != 0)
+		wait_ms = least(wait_ms, b->writes_due_ms - clock_monotonic_ms());
+	tv = clock_timeval(wait_ms > 0 ? wait_ms : 0);
 	event_add(b->pump_timer, &tv);
 }
 
@@ -129,16 +138,11 @@ on_pump(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	message_run_deadlines(b, clock_unix_ms());
 	jobs_give(b);
+	b->writes_due_ms = 0;
 	for (unsigned i = 0; i < b->shard_count; i++)
 		writer_flush(&b->shards[i]);
 	shards_look_at_leaving(b);
 	schedule_next(b);
-}
-
-static int64_t
-least(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
 }
 
 static void

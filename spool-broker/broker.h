@@ -59,6 +59,7 @@ struct broker {
 	size_t packed_bytes;	/* kept envelopes */
 	size_t writes_waiting;	/* hand-overs that Redis has not answered */
 	size_t writes_waiting_bytes;
+	int64_t writes_due_ms;	/* monotonic: writes that may wait, at most so long; 0: none */
 
 	struct event *pump;	  /* owner: active when there is something to flush or to give out */
 	struct event *pump_timer; /* owner: when time alone makes something ready */

@@ -11,7 +11,7 @@
 #include "spool-broker/handlers.h"
 #include "spool-broker/shards.h"
 
-enum { BATCH_MAX = 256, BATCH_BYTES_MAX = 1024 * 1024, RETRY_MS = 200 };
+enum { BATCH_MAX = 256, BATCH_BYTES_MAX = 1024 * 1024, RETRY_MS = 200, FINISH_WAIT_MS = 40 };
 
 enum verb { VERB_ADD, VERB_SAVE, VERB_FINISH };
 
@@ -64,6 +64,10 @@ append(struct shard *s, enum verb verb, struct str id, struct str peer, struct s
 		writer->first = w;
 	writer->last = w;
 	writer->count++;
+	if (verb != VERB_FINISH)
+		writer->urgent++;
+	else if (writer->finish_ms == 0)
+		writer->finish_ms = clock_monotonic_ms() + FINISH_WAIT_MS;
 	return w;
 }
 
@@ -148,6 +152,7 @@ on_failed(struct shard *s, struct write *writes, const struct err *err)
 		*tail = last = w;
 		tail = &w->next;
 		s->writer.count++;
+		s->writer.urgent++; /* has waited enough */
 	}
 	if (last != NULL) {
 		last->next = s->writer.first;
@@ -211,15 +216,30 @@ on_sent(void *arg, const enum spool_result *results, size_t count, const struct 
 }
 
 /* ---- Sending ---- */
+/* Only finishes wait, and may still do so. */
+static bool
+may_wait(struct broker *b, const struct writer *writer, int64_t now_ms)
+{
+	if (writer->urgent != 0 || b->draining || now_ms >= writer->finish_ms || writer->count >= BATCH_MAX)
+		return false;
+	if (b->writes_due_ms == 0 || writer->finish_ms < b->writes_due_ms)
+		b->writes_due_ms = writer->finish_ms;
+	return true;
+}
+
 void
 writer_flush(struct shard *s)
 {
 	struct writer *writer = &s->writer;
+	int64_t now_ms;
 	struct spool_batch *batch;
 	struct sent *sent;
 	struct write *last = NULL;
 
-	if (writer->sending || writer->first == NULL || writer->retry_ms > clock_monotonic_ms())
+	if (writer->sending || writer->first == NULL)
+		return;
+	now_ms = clock_monotonic_ms();
+	if (writer->retry_ms > now_ms || (s->state == SHARD_OWNED && may_wait(s->broker, writer, now_ms)))
 		return;
 	batch = spool_batch_new();
 	sent = mem_new(struct sent);
@@ -237,6 +257,9 @@ writer_flush(struct shard *s)
 		last = w;
 	}
 	last->next = NULL;
+	/* What is left, after a full batch, follows at once. */
+	writer->urgent = writer->count;
+	writer->finish_ms = 0;
 	if (writer->first == NULL)
 		writer->last = NULL;
 	writer->sending = true;

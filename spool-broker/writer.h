@@ -1,6 +1,10 @@
 /* Writes to one shard of the spool: gathered while one batch is on its way, so
  * that a busy shard makes one script call for many messages.
  *
+ * A finish alone is no hurry: should it be lost, the message is only seen to
+ * have been delivered once more. It waits a little for a batch to go with, and
+ * so mostly costs the store no call and no sync of its own.
+ *
  * Writes keep their order. Saves and finishes are tried again until they are
  * answered or the shard is lost; a hand-over that fails is told so at once. */
 #ifndef SP_BROKER_WRITER_H
@@ -18,6 +22,8 @@ struct write;
 struct writer {
 	struct write *first, *last; /* owner: not yet sent */
 	size_t count;
+	size_t urgent;	     /* of them: all but finishes */
+	int64_t finish_ms;   /* monotonic: the finishes that wait go then; 0: none waits */
 	bool sending;	  /* a batch is on its way */
 	int64_t retry_ms; /* monotonic: not before, after a failure */
 };

@@ -533,6 +533,7 @@ install(struct conn *c, struct bufferevent *bev)
 		bufferevent_enable(bev, EV_READ | EV_WRITE);
 		return;
 	}
+	bufferevent_set_max_single_read(bev, INPUT_MAX);
 	bufferevent_disable(bev, EV_WRITE); /* see flush() */
 	evbuffer_add_cb(bufferevent_get_output(bev), on_output, c);
 	bufferevent_enable(bev, EV_READ);

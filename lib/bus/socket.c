@@ -165,7 +165,8 @@ bus_socket_send(struct bus_socket *s, struct str to, struct str payload, struct 
 		result = send_failed(err);
 	else if (zmq_send(s->zmq, payload.p, payload.len, ZMQ_DONTWAIT) < 0)
 		result = send_failed(err);
-	if (has_input(s))
-		event_active(s->recheck, EV_TIMEOUT, 0);
+	/* Sending may have taken the edge of what came meanwhile: looked at once,
+	 * after all that is sent in this turn. */
+	event_active(s->recheck, EV_TIMEOUT, 0);
 	return result;
 }
