@@ -169,7 +169,7 @@ $(BENCH_PROGRAMS):
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-.PHONY: deps deps-test run test check help lint clean
+.PHONY: deps deps-test run test check help lint clean chaos
 deps:
 	$(Q)deploy/install-deps.sh build
 deps-test:
@@ -185,6 +185,11 @@ test: deps-test
 check:
 	$(Q)tests/run-all.sh $(if $(SAN),SAN=1)
 
+# Kills a process a second under load; fails on any loss.
+CHAOS_MESSAGES ?= 100000
+chaos: all
+	$(Q)STAGEPOST_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/chaos/chaos.py --messages $(CHAOS_MESSAGES)
+
 lint: $(PROTO_H)
 	$(Q)clang-format --dry-run --Werror $(call sources,lib frontend spool-broker delivery-worker ctl bench) $(shell find lib frontend spool-broker delivery-worker ctl bench -name '*.h')
 	$(Q)clang-tidy --quiet $(call sources,lib frontend spool-broker delivery-worker ctl) -- $(filter-out -Werror,$(CFLAGS))
@@ -194,4 +199,4 @@ clean:
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
-	@echo "Targets: all run test check unit fuzz integration bench lint deps deps-test clean"
+	@echo "Targets: all run test check unit fuzz integration chaos bench lint deps deps-test clean"

@@ -1,0 +1,235 @@
+#!/usr/bin/python3
+"""Sends messages through a cluster while its processes are killed, one every
+second, Redis among them; then counts what was lost and what came twice.
+
+usage: tests/chaos/chaos.py [--messages N] [--sessions N] [--kill-every SECONDS] [--seed N] [--json]
+
+Exit status 1 if anything that was answered 250 is missing, or is in a mailbox
+twice. What a remote server got twice is counted apart: SMTP cannot tell what
+became of a message when the connection breaks between the last dot and its
+answer, or when the worker that heard the answer dies."""
+
+import argparse
+import asyncio
+import collections
+import json
+import os
+import random
+import re
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
+
+import redis  # noqa: E402
+
+from cluster import Cluster, wait_for  # noqa: E402
+from dnsserver import DnsServer  # noqa: E402
+from imap_lines import Imap  # noqa: E402
+from sink import Sink  # noqa: E402
+
+USERS = [f"user{i}@example.test" for i in range(20)]
+REMOTE_EVERY = 10  # each tenth message goes to the remote server
+PROCESSES = ([f"frontend-{i}" for i in range(2)] + [f"spool-broker-{i}" for i in range(3)] +
+             [f"delivery-worker-{i}" for i in range(3)] + ["redis"])
+
+
+class Run:
+    def __init__(self, options):
+        self.options = options
+        self.random = random.Random(options.seed)
+        self.accepted = {}        # spool id -> recipient
+        self.next_message = 0
+        self.refused = self.broken = 0
+        self.kills = collections.Counter()
+        self.sending = True
+        self.stalls = []          # seconds without progress while there was work
+
+    # ---- the cluster ----
+
+    def start(self):
+        self.dns = DnsServer().start()
+        self.sink = Sink("127.0.0.2").start()
+        self.dns.mail_domain("far.test", (10, "mx.far.test", "127.0.0.2"))
+        self.cluster = Cluster(frontends=2, brokers=3, workers=3, env={"STAGEPOST_RESOLVER": self.dns.resolver}).start()
+        for user in USERS:
+            self.cluster.add_user(user)
+        self.cluster.settings("smtp-in", relay_whitelist="127.0.0.0/8")
+        self.cluster.settings("spool", retry_first="1s", retry_longest="5s")
+        self.cluster.settings("smtp-out", port=self.sink.port)
+
+    def stop(self):
+        self.cluster.remove()
+        self.sink.stop()
+        self.dns.stop()
+
+    # ---- sending, as MTAs do: again until there is a 250 ----
+
+    async def session(self):
+        pending = None
+        while pending is not None or self.next_message < self.options.messages:
+            try:
+                reader, writer = await asyncio.wait_for(asyncio.open_connection(
+                    "127.0.0.1", self.cluster.port("smtp", self.random.randrange(2))), 10)
+                await self.expect(reader, b"220")
+                writer.write(b"EHLO chaos.example.net\r\n")
+                await self.expect(reader, b"250")
+                while pending is not None or self.next_message < self.options.messages:
+                    if pending is None:
+                        pending = self.next_message
+                        self.next_message += 1
+                    await self.send(reader, writer, pending)
+                    pending = None
+                writer.close()
+            except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError):
+                self.broken += 1
+                await asyncio.sleep(0.05)
+
+    async def expect(self, reader, code):
+        while True:
+            line = await asyncio.wait_for(reader.readuntil(b"\n"), 60)
+            if not line.startswith(code):
+                self.refused += 1
+                raise OSError(line)
+            if line[3:4] == b" ":
+                return line
+
+    async def send(self, reader, writer, number):
+        recipient = "r@far.test" if number % REMOTE_EVERY == 0 else USERS[number % 19]
+        body = b"x" * 70 + b"\r\n"
+        writer.write(b"MAIL FROM:<sender@remote%d.example>\r\nRCPT TO:<%s>\r\nDATA\r\n" %
+                     (number % 7, recipient.encode()))
+        await self.expect(reader, b"250")
+        await self.expect(reader, b"250")
+        await self.expect(reader, b"354")
+        writer.write(b"Subject: chaos %d\r\n\r\n" % number + body * (1000 if number % 200 == 7 else 20) + b".\r\n")
+        line = await self.expect(reader, b"250")
+        self.accepted[line.split()[-1].decode()] = recipient
+
+    # ---- killing ----
+
+    def kill_some(self):
+        while self.sending:
+            time.sleep(self.options.kill_every)
+            name = self.random.choice(PROCESSES)
+            try:
+                self.cluster.kill(name, signal.SIGKILL)
+                self.kills[name.rsplit("-", 1)[0]] += 1
+            except (ProcessLookupError, FileNotFoundError, ValueError):
+                pass  # it is just being started again
+
+    # ---- watching ----
+
+    def delivered(self):
+        total = sum(int(self.cluster.redis.hget(f"mail:{{{user}}}:meta", "messages") or 0) for user in USERS)
+        return total + len(self.sink.messages)
+
+    def queued(self):
+        return sum(self.cluster.redis.hlen(key) for key in list(self.cluster.redis.scan_iter("spool:*:env")))
+
+    def watch(self):
+        """The longest time in which nothing was delivered though mail waited."""
+        last, since = -1, time.monotonic()
+        while self.watching:
+            time.sleep(0.05)
+            try:
+                now = self.delivered()
+                if now != last or self.queued() == 0:
+                    self.stalls.append(time.monotonic() - since)
+                    last, since = now, time.monotonic()
+            except redis.RedisError:
+                pass
+            if not self.options.json and sys.stderr.isatty():
+                print(f"\r{len(self.accepted)} accepted, {max(last, 0)} delivered, {sum(self.kills.values())} killed ",
+                      end="", file=sys.stderr)
+
+    # ---- counting ----
+
+    def mailbox_ids(self, user):
+        def read():
+            try:
+                imap = Imap(self.cluster.port("imap", 0), timeout=60)
+                imap.login(user)
+                imap.ok("EXAMINE INBOX")
+                return [imap.ok("UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (RECEIVED)])")]
+            except (OSError, EOFError, AssertionError):
+                return None
+        lines = wait_for(read, 30, step=0.5, what="a mailbox that can be read")[0]
+        return collections.Counter(m[1].decode() for line in lines
+                                   if (m := re.search(rb"\r\n\tid ([0-9a-z]{20})", line)))
+
+    def queue_is_empty(self):
+        try:
+            return self.queued() == 0
+        except redis.RedisError:
+            return False
+
+    def count(self):
+        wait_for(self.queue_is_empty, 180, step=0.2, what="an empty queue")
+        boxes = {user: self.mailbox_ids(user) for user in USERS}
+        boxes["r@far.test"] = collections.Counter(
+            re.search(rb"\r\n\tid ([0-9a-z]{20})", m.data)[1].decode() for m in list(self.sink.messages))
+        lost = [id for id, recipient in self.accepted.items() if boxes[recipient][id] == 0]
+        doubled = sum(n - 1 for user in USERS for n in boxes[user].values())
+        doubled_at_sink = sum(n - 1 for n in boxes["r@far.test"].values())
+        return lost, doubled, doubled_at_sink
+
+    def longest_message(self):
+        """From its acceptance until all of it was delivered, in seconds."""
+        times = [int(ms) for i in range(3) for ms in
+                 re.findall(r'msg="message finished" id=\w+ ms=(\d+)', self.cluster.log(f"spool-broker-{i}"))]
+        return max(times, default=0) / 1000
+
+    def run(self):
+        start = time.monotonic()
+        self.watching = True
+        threads = [threading.Thread(target=self.kill_some, daemon=True), threading.Thread(target=self.watch, daemon=True)]
+        for thread in threads:
+            thread.start()
+
+        async def all_sessions():
+            await asyncio.gather(*[self.session() for _ in range(self.options.sessions)])
+        asyncio.run(all_sessions())
+        sent_s = time.monotonic() - start
+        self.sending = False
+        threads[0].join()
+        lost, doubled, doubled_at_sink = self.count()
+        self.watching = False
+        threads[1].join()
+        return {
+            "messages": self.options.messages, "accepted": len(self.accepted), "seconds": round(sent_s, 1),
+            "killed": dict(self.kills), "connections_broken": self.broken, "refused_for_a_while": self.refused,
+            "lost": len(lost), "twice_in_a_mailbox": doubled, "twice_at_the_remote_server": doubled_at_sink,
+            "longest_standstill_s": round(max(self.stalls, default=0), 2),
+            "longest_message_s": self.longest_message(), "lost_ids": lost[:10],
+        }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=100000)
+    parser.add_argument("--sessions", type=int, default=20)
+    parser.add_argument("--kill-every", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    run = Run(options)
+    run.start()
+    try:
+        result = dict(run.run(), seed=options.seed)
+    finally:
+        run.stop()
+    if options.json:
+        print(json.dumps(result))
+    else:
+        print()
+        for name, value in result.items():
+            print(f"{name.replace('_', ' '):30} {value}")
+    return 1 if result["lost"] or result["twice_in_a_mailbox"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
