@@ -115,11 +115,11 @@ test_failure(void **state)
 		"Message-ID: <01h0000000000000000r@mx.example.test>\r\n",
 		"Content-Type: message/delivery-status\r\n",
 		"\r\nOriginal-Envelope-Id: QQ=1\r\nReporting-MTA: dns; mx.example.test\r\n",
-		"\r\n\r\nOriginal-Recipient: rfc822; bob+x@remote.test\r\n"
-		"Final-Recipient: rfc822; bob@remote.test\r\nAction: failed\r\nStatus: 5.1.1\r\n"
-		"Remote-MTA: dns; mx.remote.test\r\nDiagnostic-Code: smtp; 550 5.1.1 no such user\r\n",
-		"\r\n\r\nFinal-Recipient: rfc822; carl@example.test\r\nAction: failed\r\nStatus: 5.0.0\r\n"
-		"Diagnostic-Code: X-Stagepost; expired\r\n",
+		("\r\n\r\nOriginal-Recipient: rfc822; bob+x@remote.test\r\n"
+		 "Final-Recipient: rfc822; bob@remote.test\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+		 "Remote-MTA: dns; mx.remote.test\r\nDiagnostic-Code: smtp; 550 5.1.1 no such user\r\n"),
+		("\r\n\r\nFinal-Recipient: rfc822; carl@example.test\r\nAction: failed\r\nStatus: 5.0.0\r\n"
+		 "Diagnostic-Code: X-Stagepost; expired\r\n"),
 		"Content-Type: text/rfc822-headers\r\n\r\nFrom: a\r\nSubject: b\r\n\r\n--",
 	};
 	struct fixture *f = *state;

@@ -332,8 +332,8 @@ channel_binding(const struct client *c, struct buf *out)
 static void
 read_server_first(struct str text, struct str *nonce_out, struct buf *salt_out, unsigned *iterations_out)
 {
-	struct str salt, iterations;
-	uint64_t number;
+	struct str salt, iterations = STR_NONE;
+	uint64_t number = 0;
 
 	assert_true(str_cut(text, ',', nonce_out, &salt) && str_cut(salt, ',', &salt, &iterations));
 	assert_true(str_starts(*nonce_out, STR("r=CLIENT-nonce")) && nonce_out->len > 14 + 20);

@@ -59,7 +59,7 @@ is_name(struct str s)
 static void
 check_sample(struct str line, struct str family)
 {
-	struct str name, rest, labels, number;
+	struct str name, rest, labels = STR_NONE, number;
 	int64_t value;
 
 	assert_true(str_cut(line, ' ', &name, &number));
