@@ -218,6 +218,7 @@ struct mailbox_stored {
 	uint32_t modified_count;
 	const struct str *keywords;    /* of the folder, now */
 	unsigned keyword_count;
+	uint64_t previous_modseq;      /* the folder's, just before */
 };
 typedef void mailbox_on_stored(void *arg, const struct mailbox_stored *stored, const struct err *err);
 /* More keywords than MAILBOX_KEYWORDS: ERR_LIMIT and nothing is changed. */
@@ -228,6 +229,7 @@ struct mailbox_expunged {
 	const uint32_t *uids;
 	uint32_t count;
 	uint64_t modseq;
+	uint64_t previous_modseq; /* the folder's, just before */
 };
 typedef void mailbox_on_expunged(void *arg, const struct mailbox_expunged *expunged, const struct err *err);
 /* Removes for good those of the UIDs that exist; only_deleted: only where
