@@ -23,7 +23,7 @@ _numbers = itertools.count(1)
 
 
 def fresh(cluster, **fields):
-    return cluster.add_user(f"imap{next(_numbers)}-{os.getpid()}@example.test", **fields)
+    return cluster.add_user(f"client{next(_numbers)}-{os.getpid()}@example.test", **fields)
 
 
 def connect(cluster, name="imap", frontend=0, **kwargs):
@@ -777,3 +777,19 @@ def test_pipelining(cluster, address):
                "e NOOP\r\nf LOGOUT\r\n")
         for tag in "abcdef":
             assert c.finish(tag).status == "OK"
+
+
+def test_idle_on_the_same_frontend(cluster, address):
+    """Sessions of one process share what they know of a mailbox."""
+    with session(cluster, address, 0, "INBOX") as a, session(cluster, address, 0, "INBOX") as b:
+        fill(a, 2)
+        b.start("IDLE")
+        b.wait_line(r"\* 2 EXISTS")
+        a.ok("STORE 1 +FLAGS (\\Flagged)")
+        b.wait_line(r"\* 1 FETCH .*Flagged")
+        a.ok("STORE 1 +FLAGS.SILENT (\\Deleted)")
+        b.wait_line(r"\* 1 FETCH .*Deleted")
+        a.ok("EXPUNGE")
+        b.wait_line(r"\* 1 EXPUNGE")
+        a.ok("MOVE 1 Sent")
+        b.wait_line(r"\* 1 EXPUNGE")
