@@ -126,6 +126,7 @@ enum imap_command_flags {
 	IMAP_NO_SYNC = 8,    /* nothing is told at its end */
 	IMAP_SECRET = 16,    /* its arguments are not for the log */
 	IMAP_LITERALS_STREAM = 32, /* APPEND: see append.h */
+	IMAP_REPLACES = 64,	   /* REPLACE */
 };
 
 struct imap_command {

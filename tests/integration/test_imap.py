@@ -541,6 +541,26 @@ def test_append_binary_and_utf8(c):
     assert c.ok("STATUS INBOX (MESSAGES)").find("MESSAGES 2")
 
 
+def test_replace(patient, cluster, c, address):
+    fill(c)
+    c.ok("SELECT INBOX")
+    answer = c.literals("REPLACE 2 INBOX (\\Seen) ", TEXT.format(n=9).encode())
+    assert answer.status == "OK" and answer.find(r"OK \[APPENDUID \d+ 4\]") and answer.find("EXPUNGE") == ["* 2 EXPUNGE"]
+    assert flags(c) == {1: set(), 3: set(), 4: {"\\Seen"}}
+    answer = c.literals("UID REPLACE 1 Sent ", TEXT.format(n=8).encode(), plus=True)
+    assert answer.status == "OK" and answer.find("EXPUNGE") == ["* 1 EXPUNGE"]
+    assert c.ok("STATUS Sent (MESSAGES)").find("MESSAGES 1")
+    assert c.literals("REPLACE 9 INBOX ", b"x").status == "BAD"
+    assert c.literals("UID REPLACE 1 INBOX ", b"x").code == "NONEXISTENT"
+    assert c.literals("UID REPLACE 3 none ", b"x").code == "TRYCREATE"
+    assert c.literals("REPLACE 1 INBOX ", b"x", " ", b"y").status == "BAD"
+    assert c.literals("REPLACE 1 INBOX ", b"x", " ", b"y", plus=True).status == "BAD"
+    assert c.cmd("REPLACE 1 INBOX").status == "BAD" and c.cmd("REPLACE x INBOX {1+}\r\nx").status == "BAD"
+    c.ok("EXAMINE INBOX")
+    assert c.literals("REPLACE 1 INBOX ", b"x").code == "CANNOT"
+    assert sorted(flags(session(cluster, address, 1, "INBOX"))) == [3, 4]
+
+
 def test_append_limits(cluster):
     cluster.settings("imap", max_message_size=1000)
     address = fresh(cluster, quota="3000")
