@@ -151,6 +151,7 @@ extern const struct imap_command imap_expunge_commands[];
 extern const struct imap_command imap_copy_commands[];
 extern const struct imap_command imap_append_commands[];
 extern const struct imap_command imap_account_commands[];
+extern const struct imap_command imap_metadata_commands[];
 extern const struct imap_command imap_data_commands[]; /* data.c */
 
 /* The handlers of FETCH, SEARCH, SORT and THREAD, for imap_data_commands. */

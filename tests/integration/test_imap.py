@@ -585,6 +585,39 @@ def test_quota(c):
     assert c.ok("GETQUOTAROOT INBOX").untagged == ['* QUOTAROOT INBOX ""', '* QUOTA "" ()']
 
 
+def test_metadata(patient, cluster, c, address):
+    c.ok('SETMETADATA INBOX (/private/comment "mine" /Shared/Comment "ours" /shared/comment/deep {3+}\r\nx\ny)')
+    assert c.ok("GETMETADATA INBOX /private/comment").untagged == ['* METADATA INBOX (/private/comment "mine")']
+    assert c.ok("GETMETADATA INBOX (/shared/COMMENT /private/none)").untagged == ['* METADATA INBOX (/shared/comment "ours")']
+    assert c.ok("GETMETADATA INBOX /shared").untagged == []
+    assert c.ok("GETMETADATA (DEPTH 1) INBOX /shared").untagged == ['* METADATA INBOX (/shared/comment "ours")']
+    assert "/shared/comment/deep {3}\r\nx\ny" in c.ok("GETMETADATA (DEPTH infinity) INBOX /shared").untagged[0]
+    answer = c.ok("GETMETADATA (MAXSIZE 3 DEPTH infinity) INBOX (/shared /private)")
+    assert answer.code == "METADATA LONGENTRIES 4" and "ours" not in str(answer)
+    c.ok("SETMETADATA INBOX (/private/comment NIL)")
+    assert c.ok("GETMETADATA INBOX /private/comment").untagged == []
+    c.ok('SETMETADATA "" (/private/vendor/x "all")')
+    with session(cluster, address, 1) as other:
+        assert other.ok('GETMETADATA "" /private/vendor/x').untagged == ['* METADATA "" (/private/vendor/x "all")']
+    tag = c.start(b"SETMETADATA INBOX (/private/bytes ~{3+}\r\na\0b)")
+    assert c.finish(tag).status == "OK"
+    assert "~{3}\r\na\0b" in str(c.ok("GETMETADATA INBOX /private/bytes"))
+    assert c.cmd("SETMETADATA none (/private/x NIL)").code == "NONEXISTENT"
+    assert c.literals("SETMETADATA INBOX (/private/x ", b"x" * 70000, ")").code == "METADATA MAXSIZE 65536"
+    many = " ".join(f"/private/x{n} y" .replace(" y", ' "y"') for n in range(99))
+    assert c.cmd(f"SETMETADATA INBOX ({many})").code == "METADATA TOOMANY"
+    for bad in ("SETMETADATA INBOX (/x y)", "SETMETADATA INBOX (/private/a* NIL)", "SETMETADATA INBOX (/private//a NIL)",
+                "SETMETADATA INBOX (/private/a/ NIL)", "SETMETADATA INBOX (/private NIL)", "SETMETADATA INBOX ()",
+                "GETMETADATA INBOX", "GETMETADATA (DEPTH 2) INBOX /private", "GETMETADATA (X) INBOX /private"):
+        assert c.cmd(bad).status == "BAD", bad
+    # They go with their mailbox.
+    c.ok("CREATE md")
+    c.ok('SETMETADATA md (/private/comment "x")')
+    c.ok("DELETE md")
+    c.ok("CREATE md")
+    assert c.ok("GETMETADATA md /private/comment").untagged == []
+
+
 def test_large_append_streams(cluster, c, address):
     line = b"x" * 998 + b"\r\n"
     size = 40 * 1000 * 1000
