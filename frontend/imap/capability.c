@@ -89,6 +89,8 @@ static const struct {
 	{"UIDPLUS", logged_in},
 	{"MOVE", logged_in},
 	{"MULTIAPPEND", logged_in},
+	{"REPLACE", logged_in},
+	{"METADATA", logged_in},
 	{"QUOTA", logged_in},
 	{"QUOTA=RES-STORAGE", logged_in},
 	{"COMPRESS=DEFLATE", may_compress},

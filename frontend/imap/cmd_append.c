@@ -1,6 +1,9 @@
 /* APPEND: messages stream to the blob store as they come; their digests are
  * computed on the way; all are filed by one script, or none. OK is said when
- * the bodies are synced and the index is written. */
+ * the bodies are synced and the index is written.
+ *
+ * REPLACE (RFC 8508) is an APPEND of one message, after which one of the
+ * selected mailbox is expunged; it is left alone until the new one is there. */
 #include "frontend/imap/append.h"
 
 #include <string.h>
@@ -46,6 +49,9 @@ struct imap_append {
 	bool whole;	  /* the command has come to its end */
 	bool filing;	  /* the store has been asked */
 	uint64_t bytes;	  /* of all messages announced */
+	/* REPLACE: */
+	bool replaces;
+	uint32_t replaced; /* as the client gave it, then the UID */
 	/* Why it cannot be: the rest is taken and thrown away. */
 	const char *refused; /* constant; NULL: nothing is wrong */
 	enum imap_reply refused_reply;
@@ -320,6 +326,35 @@ go_on(struct imap_session *s)
 	imap_input_stream(s);
 }
 
+/* The message to be replaced, by its UID from now on. */
+static void
+on_view(struct imap_session *s, const struct err *err)
+{
+	struct imap_append *a = s->append;
+	uint32_t seq = s->by_uid && err == NULL ? imap_view_seq(s->view, a->replaced) : a->replaced;
+
+	if (err != NULL)
+		refuse(a, IMAP_NO, "[UNAVAILABLE] the mail store cannot be reached, try later");
+	else if (!s->by_uid && seq > imap_view_count(s->view))
+		refuse(a, IMAP_BAD, "there is no message of that number");
+	else if (seq == 0 || imap_view_record(s->view, seq) == NULL)
+		refuse(a, IMAP_NO, "[NONEXISTENT] the message to be replaced is no more");
+	else if (s->view->read_only)
+		refuse(a, IMAP_NO, "[CANNOT] the mailbox is selected read-only");
+	else
+		a->replaced = imap_view_uid(s->view, seq);
+	go_on(s);
+}
+
+static void
+find_replaced(struct imap_session *s)
+{
+	if (!s->append->replaces || s->append->refused != NULL)
+		go_on(s);
+	else if (imap_view_attach(s, on_view))
+		on_view(s, NULL);
+}
+
 static void
 on_quota(void *arg, const struct mailbox_quota *used, const struct err *err)
 {
@@ -330,7 +365,7 @@ on_quota(void *arg, const struct mailbox_quota *used, const struct err *err)
 	/* The store checks again when it files. */
 	if (err == NULL && used->bytes + s->append->bytes > s->quota_bytes)
 		refuse(s->append, IMAP_NO, "[OVERQUOTA] the account holds all that it may");
-	go_on(s);
+	find_replaced(s);
 }
 
 static void
@@ -349,7 +384,7 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 	else
 		refuse(s->append, IMAP_NO, "[UNAVAILABLE] the mail store cannot be reached, try later");
 	if (s->append->refused != NULL || s->quota_bytes == 0) {
-		go_on(s);
+		find_replaced(s);
 		return;
 	}
 	imap_hold(s);
@@ -372,7 +407,8 @@ first_literal(struct imap_session *s, struct str text, const struct imap_literal
 {
 	struct imap_lexer *lex = &s->lexer;
 	const struct imap_command *row;
-	struct str tag, mailbox, word;
+	struct str tag, mailbox;
+	uint32_t replaced = 0;
 	bool ok;
 
 	if (s->holds == 0)
@@ -381,7 +417,11 @@ first_literal(struct imap_session *s, struct str text, const struct imap_literal
 	row = imap_command_of(text, &tag);
 	CHECK(row != NULL);
 	imap_lex_init(lex, text, &s->command, (s->enabled & (IMAP_UTF8_ACCEPT | IMAP_REV2)) != 0);
-	ok = imap_lex_tag(lex, &word) && imap_lex_sp(lex) && imap_lex_name(lex, &word) && imap_lex_sp(lex);
+	/* The row was found, so tag and name stand there. */
+	lex->at = tag.len + 1 + strlen(row->name);
+	ok = imap_lex_sp(lex);
+	if (ok && (row->flags & IMAP_REPLACES) != 0)
+		ok = imap_lex_nz_number(lex, &replaced) && imap_lex_sp(lex);
 	if (ok && is_announced(lex))
 		return IMAP_LITERAL_INLINE;
 	imap_begin(s, row, tag);
@@ -390,6 +430,8 @@ first_literal(struct imap_session *s, struct str text, const struct imap_literal
 	s->append = mem_new(struct imap_append);
 	s->append->mailbox = mailbox;
 	s->append->literal = *literal;
+	s->append->replaces = (row->flags & IMAP_REPLACES) != 0;
+	s->append->replaced = replaced;
 	if (!take_message(s->append, lex, add_message(s)))
 		return refuse_syntax(s, lex);
 	check_limits(s);
@@ -408,7 +450,7 @@ imap_append_literal(struct imap_session *s, struct str text, const struct imap_l
 		return first_literal(s, text, literal);
 	a->literal = *literal;
 	imap_lex_init(lex, arena_str(&s->command, text), &s->command, false);
-	if (!take_close(a, lex) || !take_message(a, lex, add_message(s)))
+	if (!take_close(a, lex) || (a->replaces && !imap_lex_end(lex)) || !take_message(a, lex, add_message(s)))
 		return refuse_syntax(s, lex);
 	check_limits(s);
 	if (a->refused != NULL && literal->synchronous) {
@@ -429,9 +471,25 @@ on_told(struct imap_session *s, const struct err *err)
 }
 
 static void
+on_replaced_gone(void *arg, const struct mailbox_expunged *expunged, const struct err *err)
+{
+	struct imap_session *s = arg;
+
+	if (!imap_back(s))
+		return;
+	if (err != NULL) {
+		imap_failed(s, err);
+		return;
+	}
+	imap_index_take_expunged(s->view->index, expunged);
+	s->work = (void *)(uintptr_t)"replaced";
+	imap_view_refresh(s, on_told);
+}
+
+static void
 finish_filed(struct imap_session *s, const struct mailbox_filed *filed)
 {
-	uint32_t folder_id = s->append->folder_id;
+	uint32_t folder_id = s->append->folder_id, replaced = s->append->replaces ? s->append->replaced : 0;
 	char *text;
 
 	metrics_add(M_IMAP_APPENDED, filed->count);
@@ -444,10 +502,16 @@ finish_filed(struct imap_session *s, const struct mailbox_filed *filed)
 		text = arena_printf(&s->command, "[APPENDUID %u %u:%u] appended", filed->uid_validity, filed->first_uid,
 				    filed->first_uid + filed->count - 1);
 	s->work = text;
-	if (s->view != NULL && s->view->index->folder_id == folder_id)
+	if (replaced != 0) {
+		imap_untagged(s, "OK %s", text);
+		imap_hold(s);
+		mailbox_expunge(imap_store(s), imap_address(s), s->view->index->folder_id, &replaced, 1, false,
+				on_replaced_gone, s);
+	} else if (s->view != NULL && s->view->index->folder_id == folder_id) {
 		imap_view_refresh(s, on_told);
-	else
+	} else {
 		on_told(s, NULL);
+	}
 }
 
 static void
@@ -536,5 +600,7 @@ cmd_append(struct imap_session *s, struct imap_lexer *lex)
 const struct imap_command imap_append_commands[] = {
 	/* name, allowed in, flags, handler */
 	{"APPEND", IMAP_LOGGED_IN, IMAP_LITERALS_STREAM, cmd_append},
+	{"REPLACE", IMAP_SELECTED, IMAP_LITERALS_STREAM | IMAP_REPLACES, cmd_append},
+	{"UID REPLACE", IMAP_SELECTED, IMAP_LITERALS_STREAM | IMAP_REPLACES | IMAP_BY_UID, cmd_append},
 	{NULL, 0, 0, NULL},
 };

@@ -54,7 +54,11 @@ on_expunged(void *arg, const struct mailbox_expunged *expunged, const struct err
 	}
 	log_info(conn_log(s->conn), "messages expunged", F_C("account", s->address), F_I64("count", expunged->count));
 	((struct expunging *)s->work)->modseq = expunged->count != 0 ? expunged->modseq : 0;
-	imap_view_refresh(s, on_told);
+	imap_index_take_expunged(s->view->index, expunged);
+	if (s->view->index->folder.highest_modseq >= expunged->modseq)
+		on_told(s, NULL);
+	else
+		imap_view_refresh(s, on_told);
 }
 
 static void

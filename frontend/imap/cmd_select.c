@@ -347,7 +347,7 @@ on_close_ready(struct imap_session *s, const struct err *err)
 		imap_failed(s, err);
 		return;
 	}
-	if (s->view->uids == NULL && s->view->index->folder.deleted != 0 && !imap_view_attach(s, on_close_ready))
+	if (!s->view->index->loaded && s->view->index->folder.deleted != 0 && !imap_view_attach(s, on_close_ready))
 		return;
 	uids = imap_deleted_uids(s, NULL, &count);
 	if (count == 0) {

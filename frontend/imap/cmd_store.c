@@ -162,7 +162,7 @@ tell_all(struct imap_session *s, const struct storing *w, const struct mailbox_s
 	}
 	imap_write(s, &out);
 	buf_fini(&out);
-	imap_index_take(s->view->index, stored->hot, stored->count, NULL, 0);
+	imap_index_take_stored(s->view->index, stored);
 }
 
 /* "[MODIFIED 7,9]": in UIDs or sequence numbers, as the command has it. */

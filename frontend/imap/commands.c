@@ -9,7 +9,7 @@ static const struct imap_command *const tables[] = {
 	imap_data_commands,   imap_store_commands,  imap_copy_commands,	  imap_expunge_commands,
 	imap_append_commands, imap_select_commands, imap_status_commands, imap_list_commands,
 	imap_folder_commands, imap_idle_commands,   imap_session_commands, imap_login_commands,
-	imap_account_commands,
+	imap_account_commands, imap_metadata_commands,
 };
 
 const struct imap_command *

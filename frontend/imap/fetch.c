@@ -367,7 +367,7 @@ on_seen(void *arg, const struct mailbox_stored *stored, const struct err *err)
 		fail(f, err);
 		return;
 	}
-	imap_index_take(s->view->index, stored->hot, stored->count, stored->keywords, stored->keyword_count);
+	imap_index_take_stored(s->view->index, stored);
 	run(f);
 }
 

@@ -14,7 +14,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
-enum { POLL_MS = 30000, KEY_MAX = 360 };
+enum { POLL_S = 30, KEY_MAX = 360 };
 
 struct waiter {
 	imap_index_on_fresh *cb;
@@ -31,6 +31,8 @@ struct imap_index_private {
 	struct waiter *served; /* owner; whom the read under way serves */
 	struct waiter *next;   /* owner; whom the next one will */
 	uint32_t capacity;     /* records of hot */
+	uint64_t *group_modseq; /* owner; for each group of records */
+	unsigned poll_turn;    /* seconds of POLL_S */
 	struct tracking_subscription *subscription; /* owner; while it has views */
 	struct imap_index_private *spare_prev, *spare_next;
 	UT_hash_handle hh;
@@ -41,6 +43,7 @@ static struct {
 	struct imap_index_private *spare; /* the oldest first */
 	size_t spare_bytes;
 	struct event *poll; /* owner; once the first index is there */
+	unsigned turn, made;
 } all;
 
 static void start_read(struct imap_index *ix);
@@ -91,16 +94,51 @@ imap_index_find(const struct imap_index *ix, uint32_t uid, bool *found_out)
 
 /* ---- Records ---- */
 
+uint64_t
+imap_index_group_modseq(const struct imap_index *ix, uint32_t group)
+{
+	return ix->private->group_modseq[group];
+}
+
+static void
+note_modseq(struct imap_index *ix, uint32_t at)
+{
+	uint64_t *group = &inside(ix)->group_modseq[at / IMAP_INDEX_GROUP], modseq = bytes_get_u48(imap_index_record(ix, at) + 12);
+
+	if (*group < modseq)
+		*group = modseq;
+}
+
+static void
+note_all(struct imap_index *ix)
+{
+	memset(inside(ix)->group_modseq, 0, sizeof(uint64_t) * (inside(ix)->capacity / IMAP_INDEX_GROUP + 1));
+	for (uint32_t i = 0; i < imap_index_count(ix); i++)
+		note_modseq(ix, i);
+}
+
+static void
+resize(struct imap_index *ix, uint32_t capacity)
+{
+	struct imap_index_private *p = inside(ix);
+	size_t had = p->group_modseq != NULL ? p->capacity / IMAP_INDEX_GROUP + 1 : 0;
+	size_t groups = capacity / IMAP_INDEX_GROUP + 1;
+
+	p->capacity = capacity;
+	ix->hot = mem_realloc(ix->hot, (size_t)capacity * MAILBOX_HOT_BYTES);
+	p->group_modseq = mem_realloc(p->group_modseq, groups * sizeof(uint64_t));
+	for (size_t i = had; i < groups; i++)
+		p->group_modseq[i] = 0;
+}
+
 static void
 reserve(struct imap_index *ix, uint32_t more)
 {
 	uint32_t count = imap_index_count(ix), need = count + more, room = need + need / 8 + 4;
 	struct imap_uids *grown;
 
-	if (inside(ix)->capacity < need) {
-		inside(ix)->capacity = room;
-		ix->hot = mem_realloc(ix->hot, (size_t)room * MAILBOX_HOT_BYTES);
-	}
+	if (inside(ix)->capacity < need)
+		resize(ix, room);
 	if (ix->uids != NULL && ix->uids->capacity >= need)
 		return;
 	grown = uids_new(room);
@@ -122,11 +160,14 @@ take_record(struct imap_index *ix, const char *record)
 		reserve(ix, 1);
 		memcpy(ix->hot + (size_t)count * MAILBOX_HOT_BYTES, record, MAILBOX_HOT_BYTES);
 		ix->uids->uids[ix->uids->count++] = uid;
+		note_modseq(ix, count);
 		return;
 	}
 	at = imap_index_find(ix, uid, &found);
-	if (found && bytes_get_u48(record + 12) >= bytes_get_u48(imap_index_record(ix, at) + 12))
-		memcpy(ix->hot + (size_t)at * MAILBOX_HOT_BYTES, record, MAILBOX_HOT_BYTES);
+	if (!found || bytes_get_u48(record + 12) < bytes_get_u48(imap_index_record(ix, at) + 12))
+		return;
+	memcpy(ix->hot + (size_t)at * MAILBOX_HOT_BYTES, record, MAILBOX_HOT_BYTES);
+	note_modseq(ix, at);
 }
 
 /* Sorted UIDs; those that are not there are passed over. */
@@ -159,6 +200,7 @@ drop_records(struct imap_index *ix, const uint32_t *gone, uint32_t gone_count)
 		imap_uids_unref(&ix->uids);
 		ix->uids = left;
 	}
+	note_all(ix);
 }
 
 void
@@ -178,19 +220,38 @@ imap_index_set_keywords(struct imap_index *ix, const struct str *keywords, unsig
 	ix->keywords_version += changed;
 }
 
-void
-imap_index_take(struct imap_index *ix, const char *hot, uint32_t count, const struct str *keywords,
-		unsigned keyword_count)
+/* Everything up to the change is known: so it is with the change. */
+static void
+advance(struct imap_index *ix, uint64_t previous_modseq, uint64_t modseq)
 {
-	if (keywords != NULL)
-		imap_index_set_keywords(ix, keywords, keyword_count);
-	for (uint32_t i = 0; ix->loaded && i < count; i++) {
-		const char *record = hot + (size_t)i * MAILBOX_HOT_BYTES;
+	if (!ix->loaded || previous_modseq > ix->folder.highest_modseq || modseq <= ix->folder.highest_modseq)
+		return;
+	ix->folder.highest_modseq = modseq;
+	/* The notice will bring nothing new. */
+	imap_push(ix);
+}
+
+void
+imap_index_take_stored(struct imap_index *ix, const struct mailbox_stored *stored)
+{
+	imap_index_set_keywords(ix, stored->keywords, stored->keyword_count);
+	for (uint32_t i = 0; ix->loaded && i < stored->count; i++) {
+		const char *record = stored->hot + (size_t)i * MAILBOX_HOT_BYTES;
 		bool found;
 		imap_index_find(ix, bytes_get_u32(record), &found);
 		if (found)
 			take_record(ix, record);
 	}
+	advance(ix, stored->previous_modseq, stored->modseq);
+}
+
+void
+imap_index_take_expunged(struct imap_index *ix, const struct mailbox_expunged *expunged)
+{
+	if (!ix->loaded || expunged->count == 0)
+		return;
+	drop_records(ix, expunged->uids, expunged->count);
+	advance(ix, expunged->previous_modseq, expunged->modseq);
 }
 
 /* Name and keywords are borrowed in what the store gives. */
@@ -270,9 +331,7 @@ on_loaded(void *arg, const struct mailbox_records *records, const struct err *er
 	/* Views keep the old list. */
 	imap_uids_unref(&ix->uids);
 	ix->uids = uids_new(records->count + 4);
-	mem_free(ix->hot);
-	inside(ix)->capacity = records->count + 4;
-	ix->hot = mem_alloc((size_t)inside(ix)->capacity * MAILBOX_HOT_BYTES);
+	resize(ix, records->count + 4);
 	memcpy(ix->hot, records->hot, (size_t)records->count * MAILBOX_HOT_BYTES);
 	for (uint32_t i = 0; i < records->count; i++)
 		ix->uids->uids[i] = bytes_get_u32(imap_index_record(ix, i));
@@ -280,6 +339,7 @@ on_loaded(void *arg, const struct mailbox_records *records, const struct err *er
 	ix->folder.highest_modseq = records->highest_modseq;
 	ix->folder.uid_next = records->uid_next;
 	ix->folder.uid_validity = records->uid_validity;
+	note_all(ix);
 	count_records(ix);
 	ix->loaded = true;
 	end_read(ix, NULL);
@@ -388,15 +448,17 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 	struct imap_index_private *p, *next;
 
 	(void)fd, (void)what, (void)arg;
+	/* Each in its own second, so that the store is not asked all at once. */
+	all.turn = (all.turn + 1) % POLL_S;
 	HASH_ITER (hh, all.table, p, next)
-		if (!p->spare && p->index.views != NULL)
+		if (p->poll_turn == all.turn && !p->spare && p->index.views != NULL)
 			look_again(&p->index);
 }
 
 static void
 begin_poll(struct frontend *f)
 {
-	struct timeval every = clock_timeval(POLL_MS);
+	struct timeval every = clock_timeval(1000);
 
 	if (all.poll != NULL)
 		return;
@@ -427,6 +489,7 @@ destroy(struct imap_index_private *p)
 	HASH_DEL(all.table, p);
 	imap_uids_unref(&ix->uids);
 	mem_free(ix->hot);
+	mem_free(p->group_modseq);
 	for (unsigned i = 0; i < MAILBOX_KEYWORDS; i++)
 		mem_free(ix->keywords[i]);
 	mem_free(ix->address);
@@ -474,6 +537,7 @@ make(struct frontend *f, struct str address, const struct mailbox_folder *folder
 	p->index.frontend = f;
 	p->index.address = str_dup(address);
 	p->index.folder_id = folder->id;
+	p->poll_turn = all.made++ % POLL_S;
 	take_counts(&p->index, folder);
 	imap_index_set_keywords(&p->index, folder->keywords, folder->keyword_count);
 	snprintf(p->key, sizeof(p->key), "%s", key);

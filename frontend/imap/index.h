@@ -57,6 +57,11 @@ imap_index_record(const struct imap_index *ix, uint32_t at)
 	return ix->hot + (size_t)at * MAILBOX_HOT_BYTES;
 }
 
+/* The greatest modseq of the records of a group: positions IMAP_INDEX_GROUP * n
+ * and on. */
+#define IMAP_INDEX_GROUP 256
+uint64_t imap_index_group_modseq(const struct imap_index *ix, uint32_t group);
+
 /* Position of the UID, or of the first greater one; *found_out: it is there. */
 uint32_t imap_index_find(const struct imap_index *ix, uint32_t uid, bool *found_out);
 
@@ -68,10 +73,10 @@ void imap_index_put(struct imap_index **ix);
  * no older than the store was at the time of this call (err: it is as it was). */
 typedef void imap_index_on_fresh(void *arg, const struct err *err);
 void imap_index_refresh(struct imap_index *ix, imap_index_on_fresh *cb, void *arg);
-/* Records that a change of ours brought, sorted by UID; those newer than what
- * is known are taken. keywords: of the folder, NULL: not known. */
-void imap_index_take(struct imap_index *ix, const char *hot, uint32_t count, const struct str *keywords,
-		     unsigned keyword_count);
+/* What a STORE or EXPUNGE of ours has done. If nothing else has happened since
+ * the state that is known, the index need not be read for it. */
+void imap_index_take_stored(struct imap_index *ix, const struct mailbox_stored *stored);
+void imap_index_take_expunged(struct imap_index *ix, const struct mailbox_expunged *expunged);
 void imap_index_set_keywords(struct imap_index *ix, const struct str *keywords, unsigned count);
 
 /* What mailbox_read_changes() gave, of a state since or before which the index is. */

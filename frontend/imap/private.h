@@ -126,6 +126,7 @@ enum imap_command_flags {
 	IMAP_NO_SYNC = 8,    /* nothing is told at its end */
 	IMAP_SECRET = 16,    /* its arguments are not for the log */
 	IMAP_LITERALS_STREAM = 32, /* APPEND: see append.h */
+	IMAP_REPLACES = 64,	   /* REPLACE */
 };
 
 struct imap_command {
@@ -150,6 +151,7 @@ extern const struct imap_command imap_expunge_commands[];
 extern const struct imap_command imap_copy_commands[];
 extern const struct imap_command imap_append_commands[];
 extern const struct imap_command imap_account_commands[];
+extern const struct imap_command imap_metadata_commands[];
 extern const struct imap_command imap_data_commands[]; /* data.c */
 
 /* The handlers of FETCH, SEARCH, SORT and THREAD, for imap_data_commands. */

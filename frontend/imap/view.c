@@ -287,6 +287,23 @@ tell_record(struct imap_session *s, uint32_t seq, const struct mailbox_hot *hot,
 	buf_add(out, ")\r\n", 3);
 }
 
+static void
+tell_change(struct imap_session *s, uint32_t seq, uint64_t since, struct buf *out)
+{
+	struct imap_view *v = s->view;
+	const char *record = imap_view_record(v, seq);
+	struct mailbox_hot hot;
+
+	if (record == NULL || bytes_get_u48(record + 12) <= since)
+		return;
+	mailbox_hot_unpack(record, &hot);
+	if (imap_view_knows(v, &hot))
+		return;
+	tell_record(s, seq, &hot, out);
+	if (hot.modseq > v->index->folder.highest_modseq)
+		imap_view_told(v, &hot);
+}
+
 /* Of the messages that the client knows of. */
 static void
 tell_changes(struct imap_session *s, struct buf *out)
@@ -294,17 +311,15 @@ tell_changes(struct imap_session *s, struct buf *out)
 	struct imap_view *v = s->view;
 	uint64_t since = v->modseq;
 
-	for (uint32_t seq = 1; seq <= v->count; seq++) {
-		const char *record = imap_view_record(v, seq);
-		struct mailbox_hot hot;
-		if (record == NULL || bytes_get_u48(record + 12) <= since)
+	for (uint32_t seq = 1; seq <= v->count;) {
+		uint32_t group = (seq - 1) / IMAP_INDEX_GROUP, end = (group + 1) * IMAP_INDEX_GROUP;
+		/* The same positions in both: whole groups have not changed. */
+		if (v->uids == v->index->uids && imap_index_group_modseq(v->index, group) <= since) {
+			seq = end + 1;
 			continue;
-		mailbox_hot_unpack(record, &hot);
-		if (imap_view_knows(v, &hot))
-			continue;
-		tell_record(s, seq, &hot, out);
-		if (hot.modseq > v->index->folder.highest_modseq)
-			imap_view_told(v, &hot);
+		}
+		for (; seq <= end && seq <= v->count; seq++)
+			tell_change(s, seq, since, out);
 	}
 }
 

@@ -27,6 +27,7 @@ on_stored(void *arg, const redisReply *reply, const struct err *err)
 		stored.count = (uint32_t)(hot.len / MAILBOX_HOT_BYTES);
 		stored.modified_uids = unpack_uids(&op->arena, redis_str(element(reply, 2)), &stored.modified_count);
 		stored.keywords = parse_keywords(element(reply, 3), &op->arena, &stored.keyword_count);
+		stored.previous_modseq = (uint64_t)redis_i64(element(reply, 4), 0);
 	}
 	((mailbox_on_stored *)op->cb)(op->arg, err == NULL ? &stored : NULL, err);
 	op_free(op);
@@ -68,6 +69,7 @@ on_expunged(void *arg, const redisReply *reply, const struct err *err)
 	if (err == NULL) {
 		expunged.modseq = (uint64_t)redis_i64(element(reply, 0), 0);
 		expunged.uids = unpack_uids(&op->arena, redis_str(element(reply, 1)), &expunged.count);
+		expunged.previous_modseq = (uint64_t)redis_i64(element(reply, 3), 0);
 		drop_references(op->store, redis_str(element(reply, 2)));
 	}
 	((mailbox_on_expunged *)op->cb)(op->arg, err == NULL ? &expunged : NULL, err);

@@ -1,7 +1,8 @@
 -- ARGV: id, ranges, only deleted (1/0), now (unix s), retention (s).
--- Returns {modseq, uids packed, cold records}.
+-- Returns {modseq, uids packed, cold records, the folder's modseq before}.
 local id = ARGV[1]
 if not folder_exists(base .. 'f:' .. id) then return fail('NOTFOUND there is no such mailbox') end
+local previous = call('HGET', base .. 'f:' .. id, 'modseq')
 local only = ARGV[3] == '1'
 -- The modseq is taken before it is known whether anything goes: a gap is harmless.
 local modseq = next_modseq()
@@ -17,4 +18,4 @@ if #removed > 0 then
   add(meta, 'messages', -#removed)
   publish(id, modseq)
 end
-return {modseq, table.concat(uids), table.concat(cold)}
+return {modseq, table.concat(uids), table.concat(cold), previous}

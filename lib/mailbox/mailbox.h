@@ -168,6 +168,21 @@ struct mailbox_quota {
 void mailbox_quota_used(struct mailbox_store *m, struct str address,
 			void (*cb)(void *arg, const struct mailbox_quota *used, const struct err *err), void *arg);
 
+/* ---- Annotations (RFC 5464) ---- */
+#define MAILBOX_ANNOTATIONS 100 /* at most of one folder, and of the account */
+struct mailbox_annotation {
+	struct str name;  /* "/private/comment", lower case */
+	struct str value; /* any bytes */
+	bool removed;	  /* to be removed; not found among those that are read */
+};
+typedef void mailbox_on_metadata(void *arg, const struct mailbox_annotation *list, unsigned count, const struct err *err);
+/* Of a folder, or of the account itself (folder_id 0); in no order. */
+void mailbox_get_metadata(struct mailbox_store *m, struct str address, uint32_t folder_id, mailbox_on_metadata *cb,
+			  void *arg);
+/* All or none. ERR_LIMIT: more than MAILBOX_ANNOTATIONS. */
+void mailbox_set_metadata(struct mailbox_store *m, struct str address, uint32_t folder_id,
+			  const struct mailbox_annotation *list, unsigned count, mailbox_on_done *cb, void *arg);
+
 /* ---- Reading the index ---- */
 /* Records of UIDs first_uid..last_uid (inclusive; UINT32_MAX: to the end) that
  * exist, in order of UID: `count` records of MAILBOX_HOT_BYTES and, where
@@ -218,6 +233,7 @@ struct mailbox_stored {
 	uint32_t modified_count;
 	const struct str *keywords;    /* of the folder, now */
 	unsigned keyword_count;
+	uint64_t previous_modseq;      /* the folder's, just before */
 };
 typedef void mailbox_on_stored(void *arg, const struct mailbox_stored *stored, const struct err *err);
 /* More keywords than MAILBOX_KEYWORDS: ERR_LIMIT and nothing is changed. */
@@ -228,6 +244,7 @@ struct mailbox_expunged {
 	const uint32_t *uids;
 	uint32_t count;
 	uint64_t modseq;
+	uint64_t previous_modseq; /* the folder's, just before */
 };
 typedef void mailbox_on_expunged(void *arg, const struct mailbox_expunged *expunged, const struct err *err);
 /* Removes for good those of the UIDs that exist; only_deleted: only where

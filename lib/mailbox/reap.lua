@@ -10,7 +10,7 @@ for i, n in ipairs(call('HKEYS', f .. ':chunks')) do
   call('HDEL', f .. ':chunks', n)
 end
 if #out == 0 then
-  call('DEL', f, f .. ':gone', f .. ':kw', f .. ':chunks')
+  call('DEL', f, f .. ':gone', f .. ':kw', f .. ':chunks', f .. ':md')
   call('SREM', base .. 'doomed', ARGV[1])
 end
 return table.concat(out)

@@ -1,9 +1,11 @@
 -- Changes flags. ARGV: id, ranges, mode (0 set, 1 add, 2 remove), flags,
 -- keyword names, unchanged since ('' = no condition).
--- Returns {modseq or 0, hot records of all that exist, modified uids, keywords}.
+-- Returns {modseq or 0, hot records of all that exist, modified uids, keywords,
+-- the folder's modseq before}.
 local id = ARGV[1]
 local f = base .. 'f:' .. id
 if not folder_exists(f) then return fail('NOTFOUND there is no such mailbox') end
+local previous = call('HGET', f, 'modseq')
 local mode, set = tonumber(ARGV[3]), tonumber(ARGV[4])
 local lo, hi = keyword_bits(f, ARGV[5], mode ~= 2)
 if not lo then return fail('LIMIT a mailbox has at most 64 keywords') end
@@ -55,4 +57,4 @@ if modseq then
   add(f, 'deleted_bytes', deleted_bytes)
   publish(id, modseq)
 end
-return {modseq or 0, table.concat(all), table.concat(modified), keyword_list(f)}
+return {modseq or 0, table.concat(all), table.concat(modified), keyword_list(f), previous}

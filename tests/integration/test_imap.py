@@ -23,7 +23,7 @@ _numbers = itertools.count(1)
 
 
 def fresh(cluster, **fields):
-    return cluster.add_user(f"imap{next(_numbers)}-{os.getpid()}@example.test", **fields)
+    return cluster.add_user(f"client{next(_numbers)}-{os.getpid()}@example.test", **fields)
 
 
 def connect(cluster, name="imap", frontend=0, **kwargs):
@@ -541,6 +541,26 @@ def test_append_binary_and_utf8(c):
     assert c.ok("STATUS INBOX (MESSAGES)").find("MESSAGES 2")
 
 
+def test_replace(patient, cluster, c, address):
+    fill(c)
+    c.ok("SELECT INBOX")
+    answer = c.literals("REPLACE 2 INBOX (\\Seen) ", TEXT.format(n=9).encode())
+    assert answer.status == "OK" and answer.find(r"OK \[APPENDUID \d+ 4\]") and answer.find("EXPUNGE") == ["* 2 EXPUNGE"]
+    assert flags(c) == {1: set(), 3: set(), 4: {"\\Seen"}}
+    answer = c.literals("UID REPLACE 1 Sent ", TEXT.format(n=8).encode(), plus=True)
+    assert answer.status == "OK" and answer.find("EXPUNGE") == ["* 1 EXPUNGE"]
+    assert c.ok("STATUS Sent (MESSAGES)").find("MESSAGES 1")
+    assert c.literals("REPLACE 9 INBOX ", b"x").status == "BAD"
+    assert c.literals("UID REPLACE 1 INBOX ", b"x").code == "NONEXISTENT"
+    assert c.literals("UID REPLACE 3 none ", b"x").code == "TRYCREATE"
+    assert c.literals("REPLACE 1 INBOX ", b"x", " ", b"y").status == "BAD"
+    assert c.literals("REPLACE 1 INBOX ", b"x", " ", b"y", plus=True).status == "BAD"
+    assert c.cmd("REPLACE 1 INBOX").status == "BAD" and c.cmd("REPLACE x INBOX {1+}\r\nx").status == "BAD"
+    c.ok("EXAMINE INBOX")
+    assert c.literals("REPLACE 1 INBOX ", b"x").code == "CANNOT"
+    assert sorted(flags(session(cluster, address, 1, "INBOX"))) == [3, 4]
+
+
 def test_append_limits(cluster):
     cluster.settings("imap", max_message_size=1000)
     address = fresh(cluster, quota="3000")
@@ -563,6 +583,39 @@ def test_quota(c):
     assert c.ok('GETQUOTA ""').untagged == ['* QUOTA "" ()']
     assert c.cmd("GETQUOTA x").code == "NONEXISTENT"
     assert c.ok("GETQUOTAROOT INBOX").untagged == ['* QUOTAROOT INBOX ""', '* QUOTA "" ()']
+
+
+def test_metadata(patient, cluster, c, address):
+    c.ok('SETMETADATA INBOX (/private/comment "mine" /Shared/Comment "ours" /shared/comment/deep {3+}\r\nx\ny)')
+    assert c.ok("GETMETADATA INBOX /private/comment").untagged == ['* METADATA INBOX (/private/comment "mine")']
+    assert c.ok("GETMETADATA INBOX (/shared/COMMENT /private/none)").untagged == ['* METADATA INBOX (/shared/comment "ours")']
+    assert c.ok("GETMETADATA INBOX /shared").untagged == []
+    assert c.ok("GETMETADATA (DEPTH 1) INBOX /shared").untagged == ['* METADATA INBOX (/shared/comment "ours")']
+    assert "/shared/comment/deep {3}\r\nx\ny" in c.ok("GETMETADATA (DEPTH infinity) INBOX /shared").untagged[0]
+    answer = c.ok("GETMETADATA (MAXSIZE 3 DEPTH infinity) INBOX (/shared /private)")
+    assert answer.code == "METADATA LONGENTRIES 4" and "ours" not in str(answer)
+    c.ok("SETMETADATA INBOX (/private/comment NIL)")
+    assert c.ok("GETMETADATA INBOX /private/comment").untagged == []
+    c.ok('SETMETADATA "" (/private/vendor/x "all")')
+    with session(cluster, address, 1) as other:
+        assert other.ok('GETMETADATA "" /private/vendor/x').untagged == ['* METADATA "" (/private/vendor/x "all")']
+    tag = c.start(b"SETMETADATA INBOX (/private/bytes ~{3+}\r\na\0b)")
+    assert c.finish(tag).status == "OK"
+    assert "~{3}\r\na\0b" in str(c.ok("GETMETADATA INBOX /private/bytes"))
+    assert c.cmd("SETMETADATA none (/private/x NIL)").code == "NONEXISTENT"
+    assert c.literals("SETMETADATA INBOX (/private/x ", b"x" * 70000, ")").code == "METADATA MAXSIZE 65536"
+    many = " ".join(f"/private/x{n} y" .replace(" y", ' "y"') for n in range(99))
+    assert c.cmd(f"SETMETADATA INBOX ({many})").code == "METADATA TOOMANY"
+    for bad in ("SETMETADATA INBOX (/x y)", "SETMETADATA INBOX (/private/a* NIL)", "SETMETADATA INBOX (/private//a NIL)",
+                "SETMETADATA INBOX (/private/a/ NIL)", "SETMETADATA INBOX (/private NIL)", "SETMETADATA INBOX ()",
+                "GETMETADATA INBOX", "GETMETADATA (DEPTH 2) INBOX /private", "GETMETADATA (X) INBOX /private"):
+        assert c.cmd(bad).status == "BAD", bad
+    # They go with their mailbox.
+    c.ok("CREATE md")
+    c.ok('SETMETADATA md (/private/comment "x")')
+    c.ok("DELETE md")
+    c.ok("CREATE md")
+    assert c.ok("GETMETADATA md /private/comment").untagged == []
 
 
 def test_large_append_streams(cluster, c, address):
@@ -777,3 +830,19 @@ def test_pipelining(cluster, address):
                "e NOOP\r\nf LOGOUT\r\n")
         for tag in "abcdef":
             assert c.finish(tag).status == "OK"
+
+
+def test_idle_on_the_same_frontend(cluster, address):
+    """Sessions of one process share what they know of a mailbox."""
+    with session(cluster, address, 0, "INBOX") as a, session(cluster, address, 0, "INBOX") as b:
+        fill(a, 2)
+        b.start("IDLE")
+        b.wait_line(r"\* 2 EXISTS")
+        a.ok("STORE 1 +FLAGS (\\Flagged)")
+        b.wait_line(r"\* 1 FETCH .*Flagged")
+        a.ok("STORE 1 +FLAGS.SILENT (\\Deleted)")
+        b.wait_line(r"\* 1 FETCH .*Deleted")
+        a.ok("EXPUNGE")
+        b.wait_line(r"\* 1 EXPUNGE")
+        a.ok("MOVE 1 Sent")
+        b.wait_line(r"\* 1 EXPUNGE")

@@ -201,9 +201,9 @@ take_quoted(struct imap_lexer *l, struct str *out)
 static bool
 take_literal(struct imap_lexer *l, struct str *out)
 {
+	bool binary = imap_lex_try(l, '~');
 	uint64_t size;
 
-	imap_lex_try(l, '~');
 	l->at++;
 	if (!imap_lex_number64(l, &size))
 		return false;
@@ -212,7 +212,7 @@ take_literal(struct imap_lexer *l, struct str *out)
 		return imap_lex_fail(l, "malformed literal");
 	*out = str_of(l->text.p + l->at, (size_t)size);
 	l->at += (size_t)size;
-	if (memchr(out->p, '\0', out->len) != NULL)
+	if (!binary && memchr(out->p, '\0', out->len) != NULL)
 		return imap_lex_fail(l, "a literal holds NUL");
 	return true;
 }

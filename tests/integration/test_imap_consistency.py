@@ -1,0 +1,269 @@
+"""IMAP: many sessions at work on the same mailboxes from two frontends, each
+checking every answer against what it was told before; and frontends killed in
+the middle of changes."""
+
+import os
+import random
+import re
+import threading
+import time
+
+import pytest
+
+from cluster import wait_for
+from imap_client import Closed, Imap
+
+SEED = int(os.environ.get("STAGEPOST_SEED", "7"))
+
+
+class Model:
+    """What one client knows of its selected mailbox: UIDs by sequence number,
+    None where it was never told. Fails when an answer cannot be true."""
+
+    def __init__(self, client, mailbox):
+        self.c = client
+        self.uids = []
+        self.flags = {}
+        self.modseqs = {}
+        self.learn(client.ok(f"SELECT {mailbox}"), selecting=True)
+
+    def learn(self, answer, expunge_allowed=True, selecting=False):
+        for line in answer.untagged:
+            m = re.match(r"\* (\d+) (EXISTS|EXPUNGE|FETCH)(.*)", line)
+            if not m:
+                continue
+            number, kind, rest = int(m.group(1)), m.group(2), m.group(3)
+            if kind == "EXISTS":
+                assert number >= len(self.uids), f"{line}: there were {len(self.uids)}"
+                self.uids += [None] * (number - len(self.uids))
+            elif kind == "EXPUNGE":
+                assert expunge_allowed, line
+                assert 1 <= number <= len(self.uids), line
+                del self.uids[number - 1]
+            else:
+                self.fetched(number, rest, line)
+        known = [uid for uid in self.uids if uid is not None]
+        assert known == sorted(set(known)), known
+        return answer
+
+    def fetched(self, number, rest, line):
+        assert 1 <= number <= len(self.uids), f"{line}: there are {len(self.uids)}"
+        m = re.search(r"UID (\d+)", rest)
+        if not m:
+            return
+        uid = int(m.group(1))
+        assert self.uids[number - 1] in (None, uid), f"{line}: that was UID {self.uids[number - 1]}"
+        self.uids[number - 1] = uid
+        flags, modseq = re.search(r"FLAGS \((.*?)\)", rest), re.search(r"MODSEQ \((\d+)\)", rest)
+        if modseq:
+            assert int(modseq.group(1)) >= self.modseqs.get(uid, 0), f"{line}: it was {self.modseqs[uid]}"
+            self.modseqs[uid] = int(modseq.group(1))
+        if flags:
+            self.flags[uid] = set(flags.group(1).split())
+
+    def all(self):
+        """The whole mailbox as the server has it now."""
+        self.learn(self.c.ok("NOOP"))
+        self.learn(self.c.ok("UID STORE 1:* +FLAGS ()"))
+        return {uid: self.flags[uid] for uid in self.uids}
+
+
+def message(n):
+    return f"Subject: {n}\r\n\r\n{'x' * (n % 50)}\r\n".encode()
+
+
+def work(model, rng, seconds):
+    """Random commands; what may be refused is only what has gone."""
+    c, until = model.c, time.monotonic() + seconds
+    appended = 0
+    while time.monotonic() < until:
+        count = len(model.uids)
+        seqs = ",".join(str(rng.randint(1, count)) for _ in range(rng.randint(1, 4))) if count else "1"
+        flag = rng.choice(["\\Seen", "\\Flagged", "\\Answered", "$Label1", "\\Deleted"])
+        sign = rng.choice(["+", "-", ""])
+        silent = rng.choice(["", ".SILENT"])
+        what = rng.randrange(9)
+        if what < 3 and count:
+            answer = model.learn(c.cmd(f"STORE {seqs} {sign}FLAGS{silent} ({flag})"), expunge_allowed=False)
+            assert answer.status == "OK" or answer.code == "EXPUNGEISSUED", answer
+        elif what == 3:
+            model.learn(c.ok(f"UID STORE {rng.randint(1, 400)}:{rng.randint(1, 400)} {sign}FLAGS{silent} ({flag})"))
+        elif what == 4:
+            answer = model.learn(c.literals("APPEND INBOX ", message(rng.randint(0, 1000)), plus=True))
+            assert answer.status == "OK", answer
+            appended += 1
+        elif what == 5:
+            model.learn(c.ok("EXPUNGE"))
+        elif what == 6 and count:
+            model.learn(c.ok(f"{rng.choice(['COPY', 'MOVE'])} {seqs} {rng.choice(['INBOX', 'Work'])}"))
+        elif what == 7:
+            model.learn(c.ok(f"UID MOVE {rng.randint(1, 400)} {rng.choice(['INBOX', 'Work'])}"))
+        else:
+            model.learn(c.ok("NOOP"))
+    return appended
+
+
+def test_many_sessions_one_mailbox(cluster):
+    address = cluster.add_user(f"stress-{os.getpid()}@example.test")
+    failures, models = [], []
+    with Imap(cluster.port("imap")) as first:
+        first.login(address)
+        first.ok("CREATE Work")
+        for n in range(20):
+            first.literals("APPEND INBOX ", message(n), plus=True)
+    for n in range(6):
+        c = Imap(cluster.port("imap", n % 2), timeout=60)
+        c.login(address)
+        if n % 3 == 0:
+            c.ok("ENABLE CONDSTORE")
+        models.append(Model(c, "Work" if n == 5 else "INBOX"))
+
+    def run(n):
+        try:
+            work(models[n], random.Random(SEED * 100 + n), 6)
+        except Exception as e:  # shown by the main thread
+            failures.append(f"session {n}: {e!r}")
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(6)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not failures, "\n".join(failures)
+    states = [m.all() for m in models[:5]]
+    assert all(state == states[0] for state in states), states
+    line = models[0].c.ok("STATUS INBOX (MESSAGES UNSEEN DELETED)").find("STATUS")[0]
+    unseen = sum("\\Seen" not in flags for flags in states[0].values())
+    deleted = sum("\\Deleted" in flags for flags in states[0].values())
+    assert line == f"* STATUS INBOX (MESSAGES {len(states[0])} UNSEEN {unseen} DELETED {deleted})"
+    assert len(cluster.mailbox(address)) == len(states[0])  # every body is there
+    for m in models:
+        m.c.close()
+
+
+# ---- Killed in the middle ----
+
+def keywords(cluster, address, mailbox):
+    """The one keyword of every message."""
+    with Imap(cluster.port("imap", 1), timeout=60) as c:
+        c.login(address)
+        c.ok(f"SELECT {mailbox}")
+        out = []
+        for line in c.ok("UID STORE 1:* +FLAGS ()").find("FETCH"):
+            out += re.findall(r"\bk\d+", line)
+        return out
+
+
+def login(cluster, address, frontend=0):
+    def attempt():
+        try:
+            c = Imap(cluster.port("imap", frontend), timeout=30)
+            c.login(address)
+            return c
+        except (OSError, Closed):
+            return None
+    return wait_for(attempt, timeout=30, step=0.1, what="the frontend is back")
+
+
+def kill_while(cluster, body):
+    """Runs body() in a thread and kills frontend-0 a few times meanwhile."""
+    over = threading.Event()
+    failures = []
+
+    def run():
+        try:
+            body(over)
+        except Exception as e:
+            failures.append(repr(e))
+
+    t = threading.Thread(target=run)
+    t.start()
+    for _ in range(3):
+        time.sleep(0.7)
+        old = cluster.kill("frontend-0")
+        cluster.wait_restarted("frontend-0", old, timeout=30)
+    over.set()
+    t.join()
+    assert not failures, failures
+
+
+def test_appended_messages_survive_a_kill(own_cluster):
+    cluster = own_cluster(frontends=2)
+    address = cluster.add_user("kill@example.test")
+    told = []
+
+    def body(over):
+        n = 0
+        while not over.is_set():
+            c = login(cluster, address)
+            try:
+                while not over.is_set():
+                    n += 1
+                    if c.literals("APPEND INBOX ", f"Subject: {n}\r\n\r\nx\r\n".encode(), plus=True).status == "OK":
+                        told.append(n)
+            except (OSError, Closed):
+                pass
+
+    kill_while(cluster, body)
+    there = [int(re.match(rb"Subject: (\d+)", m).group(1)) for m in cluster.mailbox(address, frontend=1)]
+    assert len(told) > 10 and set(told) <= set(there)
+    assert len(there) == len(set(there))  # nothing half or twice
+
+
+def test_moves_survive_a_kill(own_cluster):
+    cluster = own_cluster(frontends=2)
+    address = cluster.add_user("kill@example.test")
+    with Imap(cluster.port("imap", 1)) as c:
+        c.login(address)
+        c.ok("CREATE Work")
+        for n in range(40):
+            assert c.literals(f"APPEND INBOX (k{n}) ", message(n), plus=True).status == "OK"
+
+    def body(over):
+        rng = random.Random(SEED)
+        while not over.is_set():
+            c = login(cluster, address)
+            try:
+                while not over.is_set():
+                    here, there = rng.choice([("INBOX", "Work"), ("Work", "INBOX")])
+                    count = int(re.search(r"\* (\d+) EXISTS", str(c.ok(f"SELECT {here}"))).group(1))
+                    if count:
+                        c.ok(f"MOVE {rng.randint(1, count)}:{rng.randint(1, count)} {there}")
+            except (OSError, Closed):
+                pass
+
+    kill_while(cluster, body)
+    found = keywords(cluster, address, "INBOX") + keywords(cluster, address, "Work")
+    assert sorted(found) == sorted(f"k{n}" for n in range(40))
+
+
+def test_expunged_messages_stay_gone(own_cluster):
+    cluster = own_cluster(frontends=2)
+    address = cluster.add_user("kill@example.test")
+    with Imap(cluster.port("imap", 1)) as c:
+        c.login(address)
+        for n in range(60):
+            assert c.literals(f"APPEND INBOX (k{n}) ", message(n), plus=True).status == "OK"
+    gone = []
+
+    def body(over):
+        while not over.is_set():
+            c = login(cluster, address)
+            try:
+                c.ok("SELECT INBOX")
+                while not over.is_set():
+                    line = (c.ok("STORE 1 +FLAGS (\\Deleted)").find("FETCH") or [""])[0]
+                    if c.ok("EXPUNGE").find(r"\* 1 EXPUNGE"):
+                        gone.extend(re.findall(r"\bk\d+", line))
+                    time.sleep(0.05)
+                    if len(gone) > 45:
+                        return
+            except (OSError, Closed):
+                pass
+
+    kill_while(cluster, body)
+    left = keywords(cluster, address, "INBOX")
+    assert gone and not set(gone) & set(left) and len(left) == len(set(left))
+    # At most what was under way when the frontend died is gone without a word.
+    assert 60 - 3 <= len(gone) + len(left) <= 60
+    assert len(cluster.mailbox(address, frontend=1)) == len(left)
