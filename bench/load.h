@@ -20,7 +20,7 @@ struct options {
 	int users;	   /* bench0 to bench<n-1> */
 	int first_user;
 	int interval_ms;   /* between two messages of the latency run */
-	const char *protocol; /* "smtp", "pop3" */
+	const char *protocol; /* "smtp", "pop3", "imap": of idle connections */
 	const char *domain;
 };
 

@@ -1,5 +1,5 @@
-/* Connections that are greeted and then do nothing. Some are opened at a time,
- * so that no backlog overflows; "ready" is printed when all stand. */
+/* Connections that do what clients do first, and then nothing. Some are opened
+ * at a time, so that no backlog overflows; "ready" is printed when all stand. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,13 +9,33 @@
 
 enum { AT_ONCE = 50 };
 
+/* A line that begins so, and what is said to it; NULL: it is idle now. %s: the
+ * account. */
+struct step {
+	const char *awaited, *said;
+};
+
+static const struct step smtp_steps[] = {{"220 ", "EHLO client.example.net\r\n"}, {"250 ", NULL}};
+static const struct step pop3_steps[] = {{"+OK", "CAPA\r\n"}, {".", NULL}};
+static const struct step imap_steps[] = {{"* OK", "a LOGIN %s secret\r\n"},
+					 {"a OK", "b SELECT INBOX\r\n"},
+					 {"b OK", "c IDLE\r\n"},
+					 {"+", NULL}};
+static const struct {
+	const char *protocol;
+	const struct step *steps;
+	const char *refusals; /* first characters of lines that say no */
+} protocols[] = {{"smtp", smtp_steps, "45"}, {"pop3", pop3_steps, "-"}, {"imap", imap_steps, "abc"}};
+
 struct idler {
 	struct load *load;
 	struct client *client; /* owner */
-	int to_come; /* answers until it is idle */
+	const struct step *step;
+	int number;
 };
 
 static int opened, standing;
+static unsigned protocol; /* index */
 static const struct client_events events;
 
 static void
@@ -23,9 +43,9 @@ open_one(struct load *l)
 {
 	struct idler *i = mem_new(struct idler);
 
-	opened++;
+	i->number = opened++;
 	i->load = l;
-	i->to_come = 2;
+	i->step = protocols[protocol].steps;
 	i->client = client_new(l, &events, i);
 }
 
@@ -45,21 +65,30 @@ stands(struct idler *i)
 	}
 }
 
-/* Greeting, then what a client asks first: the end of either's answer. */
 static void
 on_line(struct client *c, char *line, size_t len)
 {
+	static const struct step none = {NULL, NULL};
 	struct idler *i = c->owner;
-	bool pop3 = strcmp(i->load->options->protocol, "pop3") == 0;
+	const struct options *o = i->load->options;
+	char account[300], said[400];
 
-	if (pop3 ? (i->to_come == 2 ? line[0] == '+' : len == 1 && line[0] == '.') : strncmp(line, "2", 1) == 0 && line[3] == ' ') {
-		if (--i->to_come == 1)
-			client_send(c, pop3 ? "CAPA\r\n" : "EHLO client.example.net\r\n");
-		else if (i->to_come == 0)
-			stands(i);
-	} else if (line[0] == '-' || line[0] == '4' || line[0] == '5') {
-		load_error(i->load, "%s", line);
+	if (i->step->awaited == NULL)
+		return;
+	if (strncmp(line, i->step->awaited, strlen(i->step->awaited)) != 0) {
+		if (len != 0 && strchr(protocols[protocol].refusals, line[0]) != NULL)
+			load_error(i->load, "%s", line);
+		return;
 	}
+	if (i->step->said == NULL) {
+		i->step = &none;
+		stands(i);
+		return;
+	}
+	snprintf(account, sizeof(account), "bench%d@%s", o->first_user + i->number % o->users, o->domain);
+	snprintf(said, sizeof(said), i->step->said, account);
+	i->step++;
+	client_send(c, said);
 }
 
 static void
@@ -90,6 +119,9 @@ run_idle(struct load *l)
 	struct event *end = event_new(l->base, STDIN_FILENO, EV_READ | EV_PERSIST, on_stdin, l);
 
 	event_add(end, NULL);
+	while (protocol + 1 < sizeof(protocols) / sizeof(protocols[0]) &&
+	       strcmp(protocols[protocol].protocol, l->options->protocol) != 0)
+		protocol++;
 	while (opened < l->options->count && opened < AT_ONCE)
 		open_one(l);
 	event_base_dispatch(l->base);

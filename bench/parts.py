@@ -164,7 +164,8 @@ def idle_part(name, title, goal, protocol, port, tls):
         count = context.connections_of(system)
         system.renew()  # memory that was used before could be used again
         before = _settled_pss(system)
-        command = [LOAD, "idle", "--port", str(system.port(port)), "--protocol", protocol, "--count", str(count)]
+        command = [LOAD, "idle", "--port", str(system.port(port)), "--protocol", protocol, "--count", str(count),
+                   "--domain", DOMAIN, "--users", str(USERS)]
         with subprocess.Popen(command + (["--tls"] if tls else []), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True) as load:
             begun = time.monotonic()
@@ -201,5 +202,7 @@ PARTS = [
     idle_part("idle-smtp-tls", "the same with TLS", "<48", "smtp", "smtps", True),
     idle_part("idle-pop3", "memory of an idle POP3 connection", "<16", "pop3", "pop3", False),
     idle_part("idle-pop3-tls", "the same with TLS", "<48", "pop3", "pop3s", True),
+    idle_part("idle-imap", "memory of an IMAP connection in IDLE", "<16", "imap", "imap", False),
+    idle_part("idle-imap-tls", "the same with TLS", "<48", "imap", "imaps", True),
     Part("blob", "blob store, 20 writers, 4 KiB, synced", run_blob, ">60%", alone=True),
 ]

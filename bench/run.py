@@ -28,13 +28,14 @@ def options():
     names = " ".join(p.name for p in PARTS)
     o = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
                                 epilog=f"parts: {names}")
-    o.add_argument("parts", nargs="*", metavar="PART", help="only these; a name stands for all that begin with it")
+    o.add_argument("parts", nargs="*", metavar="PART", help="only these; what is no name stands for all that begin so")
     o.add_argument("--json", action="store_true", help="the result as one JSON object; progress on standard error")
     o.add_argument("--repeat", type=int, default=3, metavar="N", help="times each part is measured (3)")
     o.add_argument("--against", metavar="DIR", help="compare with another build of Stagepost instead")
     o.add_argument("--only", choices=("stagepost", "postfix"), help="only one of the two systems")
     o.add_argument("--dir", default="/var/tmp", help="where the folder of both systems is made (/var/tmp)")
     o.add_argument("--connections", type=int, metavar="N", help="idle connections held by Stagepost (5000)")
+    o.add_argument("--nice", type=int, default=0, metavar="N", help="priority of all of it, where others use the machine")
     o.add_argument("--hold", action="store_true", help="start, print the ports and wait: for a profiler")
     return o.parse_args()
 
@@ -69,7 +70,7 @@ def measure(part, context, systems, repeat, say):
 
 def hold(systems):
     for s in systems:
-        ports = ", ".join(f"{n} {s.port(n)}" for n in ("smtp", "smtps", "pop3", "pop3s"))
+        ports = ", ".join(f"{n} {s.port(n)}" for n in ("smtp", "smtps", "pop3", "pop3s", "imap"))
         print(f"{s.name}: {ports}; pids {' '.join(map(str, s.pids()))}", flush=True)
     print("Ctrl-C or the end of standard input stops.", flush=True)
     try:
@@ -82,6 +83,7 @@ def main():
     o = options()
     parts = chosen(o.parts)
     begun = time.monotonic()
+    os.nice(o.nice)  # both systems and the load inherit it
 
     def say(text):
         print(f"[{time.monotonic() - begun:5.0f} s] {text}", file=sys.stderr, flush=True)

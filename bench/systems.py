@@ -60,7 +60,7 @@ class System:
     def stop(self): ...
     def renew(self): ...  # the processes that hold connections, started afresh
     def pids(self): ...
-    def port(self, name): ...  # "smtp", "smtps", "pop3", "pop3s"
+    def port(self, name): ...  # "smtp", "smtps", "pop3", "pop3s", "imap", "imaps"
     def front_pids(self): ...  # the processes that hold a client's connection
 
     def delivered(self):
@@ -69,7 +69,8 @@ class System:
 
 class Stagepost(System):
     promise = "body fdatasynced in its pack, envelope fsynced in Redis (appendfsync always)"
-    PORTS = {"smtp": "smtp", "smtps": "submissions", "pop3": "pop3", "pop3s": "pop3s"}
+    PORTS = {"smtp": "smtp", "smtps": "submissions", "pop3": "pop3", "pop3s": "pop3s",
+             "imap": "imap", "imaps": "imaps"}
 
     def __init__(self, build=BUILD, name="Stagepost"):
         self.build, self.name = build, name
@@ -78,7 +79,7 @@ class Stagepost(System):
         self.cluster = Cluster(frontends=1, dir=folder, listen="127.0.0.1", build=self.build)
         self.cluster.start()
         redis = self.cluster.redis
-        for group in ("smtp-in", "pop"):
+        for group in ("smtp-in", "pop", "imap"):
             redis.hset(f"settings:{group}", "max_connections", MANY)
         redis.hset("settings:smtp-in", "relay_whitelist", "127.0.0.0/8")
         redis.hset("settings:smtp-out", mapping={"relay_host": f"[127.0.0.1]:{sink_port}"})
@@ -185,7 +186,7 @@ base_dir = {dir}/run
 state_dir = {dir}/state
 instance_name = stagepost-bench
 log_path = {dir}/dovecot.log
-protocols = pop3 lmtp
+protocols = imap pop3 lmtp
 listen = 127.0.0.1
 mail_location = sdbox:{dir}/mail/%n
 first_valid_uid = 1
@@ -216,6 +217,14 @@ service lmtp {{
     mode = 0666
   }}
 }}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = {imaps}
+  }}
+}}
 service pop3-login {{
   inet_listener pop3 {{
     port = {pop3}
@@ -235,7 +244,7 @@ class PostfixDovecot(System):
         if os.geteuid() != 0:
             raise RuntimeError("Postfix and Dovecot must be started by root; use --only stagepost otherwise")
         self.dir = Path(folder)
-        self.ports = {name: free_port() for name in ("smtp", "smtps", "pop3", "pop3s")}
+        self.ports = {name: free_port() for name in ("smtp", "smtps", "pop3", "pop3s", "imap", "imaps")}
         self._seen, self._offset = 0, 0
         for name in ("postfix", "spool", "data", "run", "state", "mail"):
             (self.dir / name).mkdir()

@@ -34,7 +34,7 @@ put(struct pop3_maildrop *d)
 		return;
 	/* At the very end of the process the store is gone, and the lease ends by itself. */
 	if (d->locked && store_of(d) != NULL)
-		mailbox_unlock(store_of(d), address_of(d), str_c(d->token));
+		mailbox_unlock(store_of(d), address_of(d), str_c(d->token), NULL, NULL);
 	if (d->renew != NULL)
 		event_free(d->renew);
 	mem_free(d->messages);
@@ -268,15 +268,30 @@ pop3_maildrop_open(struct pop3_session *s, struct str address)
 
 /* ---- UPDATE ---- */
 
+static void
+on_unlocked(void *arg, const struct err *err)
+{
+	struct pop3_maildrop *d = arg;
+	struct pop3_session *s = d->session;
+
+	(void)err; /* then the lease ends by itself */
+	if (!still_wanted(d))
+		return;
+	pop3_reply(s, d->goodbye, d->goodbye_number);
+	pop3_maildrop_leave(s);
+	conn_close(s->conn);
+}
+
 /* The lock is free before the client hears of it: it may come back at once. */
 static void
 say_goodbye(struct pop3_maildrop *d, enum pop3_reply_name reply, uint64_t number)
 {
-	struct pop3_session *s = d->session;
-
-	pop3_reply(s, reply, number);
-	pop3_maildrop_leave(s);
-	conn_close(s->conn);
+	d->goodbye = reply;
+	d->goodbye_number = number;
+	d->locked = false;
+	event_del(d->renew);
+	d->answers_due++;
+	mailbox_unlock(store_of(d), address_of(d), str_c(d->token), on_unlocked, d);
 }
 
 static void

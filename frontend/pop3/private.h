@@ -72,6 +72,8 @@ struct pop3_maildrop {
 	uint32_t count;		       /* deleted ones too */
 	uint32_t deleted_count;
 	uint64_t bytes, deleted_bytes;
+	enum pop3_reply_name goodbye; /* said once it is unlocked */
+	uint64_t goodbye_number;
 };
 
 /* RETR or TOP under way. */

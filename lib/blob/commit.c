@@ -11,9 +11,6 @@
 #include "lib/blob/store.h"
 
 enum { BATCH_MAX = 256 }; /* records in one write */
-/* With so few in a batch the sync is what they wait for; with many it is the
- * disk, which must not write each byte twice. */
-enum { ZERO_AHEAD_BATCH_MAX = 4 };
 
 struct put {
 	struct task task; /* first: how it comes back */
@@ -86,7 +83,8 @@ write_bodies(struct blob_store *s, struct put **batch, unsigned count, struct er
 	}
 	if (pack_allocate(pack, bytes, err) != 0)
 		return -1; /* nothing was written: the pack is as it was */
-	if (count <= ZERO_AHEAD_BATCH_MAX)
+	/* A large batch waits for the disk, which need not write it twice. */
+	if (bytes <= PACK_ZERO_BYTES)
 		pack_zero_ahead(pack, bytes);
 	if (pack_write(pack, iov, (int)count, pack->end, err) != 0 || pack_sync(pack, err) != 0) {
 		abandon(pack);

@@ -75,10 +75,12 @@ int pack_create(struct pack *p, const char *folder, struct err *err);
 void pack_close(struct pack *p);
 /* Room for bytes more behind p->end; makes the file longer ahead of need. */
 int pack_allocate(struct pack *p, uint64_t bytes, struct err *err);
-/* Writes zeros over the allocated bytes from p->end on, some more than `bytes`,
- * unless that was done. What is written again there is synced by a write and a
- * flush alone: the file's map stays as it is, so nothing waits for the journal
- * of the file system. Costs each byte a second write. */
+/* Writes zeros over allocated bytes from p->end on, PACK_ZERO_BYTES at a time,
+ * until `bytes` (at most as many) stand in what was written once. What is
+ * written again there is synced by a write and a flush alone: nothing of the
+ * file system's own has changed that must be written too. Measured with 20
+ * writers of 4 KiB: 39,000 bodies/s without, 49,000 with it. Costs each byte a
+ * second write. */
 void pack_zero_ahead(struct pack *p, uint64_t bytes);
 /* Writes all of iov at offset; changes iov. */
 int pack_write(struct pack *p, struct iovec *iov, int count, uint64_t offset, struct err *err);

@@ -365,7 +365,7 @@ mailbox_lock_renew(struct mailbox_store *m, struct str address, struct str token
 }
 
 void
-mailbox_unlock(struct mailbox_store *m, struct str address, struct str token)
+mailbox_unlock(struct mailbox_store *m, struct str address, struct str token, mailbox_on_done *cb, void *arg)
 {
-	call_lock(m, address, STR("release"), token, 1, NULL, NULL);
+	call_lock(m, address, STR("release"), token, 1, cb, arg);
 }

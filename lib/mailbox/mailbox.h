@@ -279,7 +279,8 @@ void mailbox_lock(struct mailbox_store *m, struct str address, struct str token,
 		  void *arg);
 void mailbox_lock_renew(struct mailbox_store *m, struct str address, struct str token, int64_t lease_ms,
 			mailbox_on_done *cb, void *arg); /* ERR_FENCED: lost */
-void mailbox_unlock(struct mailbox_store *m, struct str address, struct str token);
+/* cb: may be NULL. */
+void mailbox_unlock(struct mailbox_store *m, struct str address, struct str token, mailbox_on_done *cb, void *arg);
 
 /* The channel of an account's notices, for tracking_subscribe(). */
 #define MAILBOX_CHANNEL_MAX 400

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
@@ -231,6 +232,39 @@ test_found_behind_damage(void **state)
 	buf_fini(&b);
 }
 
+/* Zeros go only where nothing stands, and no further than the file. */
+static void
+test_zero_ahead(void **state)
+{
+	char dir[] = "/tmp/stagepost-blob-XXXXXX", path[PACK_PATH_MAX], back[8];
+	struct iovec iov = {(void *)(uintptr_t)"a record", 8};
+	struct pack p;
+	struct err err;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(pack_create(&p, dir, &err), 0);
+	pack_zero_ahead(&p, 100); /* nothing is allocated yet */
+	assert_int_equal(p.zeroed, 0);
+	assert_int_equal(pack_allocate(&p, 100, &err), 0);
+	assert_int_equal(pack_write(&p, &iov, 1, p.end, &err), 0);
+	p.end += 8;
+	pack_zero_ahead(&p, 100);
+	assert_int_equal(p.zeroed, PACK_HEADER_BYTES + 8 + PACK_ZERO_BYTES);
+	pack_zero_ahead(&p, 100); /* they are there already */
+	assert_int_equal(p.zeroed, PACK_HEADER_BYTES + 8 + PACK_ZERO_BYTES);
+	assert_int_equal(pread(p.fd, back, 8, PACK_HEADER_BYTES), 8);
+	assert_memory_equal(back, "a record", 8);
+	p.end = p.allocated - 16;
+	pack_zero_ahead(&p, 16);
+	assert_int_equal(p.zeroed, p.allocated);
+	assert_int_equal(lseek(p.fd, 0, SEEK_END), p.allocated);
+	pack_path(dir, p.id, path);
+	pack_close(&p);
+	unlink(path);
+	rmdir(dir);
+}
+
 int
 main(void)
 {
@@ -239,6 +273,7 @@ main(void)
 		cmocka_unit_test(test_record_header), cmocka_unit_test(test_record_too_long),
 		cmocka_unit_test(test_span),	      cmocka_unit_test(test_torn_anywhere),
 		cmocka_unit_test(test_zeros_behind),  cmocka_unit_test(test_found_behind_damage),
+		cmocka_unit_test(test_zero_ahead),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

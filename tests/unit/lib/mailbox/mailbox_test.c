@@ -447,8 +447,8 @@ test_locks(void **state)
 	begin();
 	mailbox_lock_renew(store, who, STR("two"), 500, on_done, NULL);
 	assert_int_equal(finish(), ERR_FENCED);
-	mailbox_unlock(store, who, STR("two"));
-	mailbox_unlock(store, who, STR("one"));
+	mailbox_unlock(store, who, STR("two"), NULL, NULL);
+	mailbox_unlock(store, who, STR("one"), NULL, NULL);
 	begin();
 	mailbox_lock(store, who, STR("two"), 50, on_done, NULL);
 	assert_int_equal(finish(), ERR_NONE);
@@ -456,7 +456,7 @@ test_locks(void **state)
 	begin();
 	mailbox_lock(store, who, STR("three"), 50, on_done, NULL);
 	assert_int_equal(finish(), ERR_NONE);
-	mailbox_unlock(store, who, STR("three"));
+	mailbox_unlock(store, who, STR("three"), NULL, NULL);
 }
 
 static void
