@@ -108,6 +108,7 @@ static const struct {
 	{"THREAD=ORDEREDSUBJECT", may_fetch},
 	{"OBJECTID", may_fetch},
 	{"SAVEDATE", may_fetch},
+	{"BINARY", may_fetch},
 };
 
 void

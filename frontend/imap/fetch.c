@@ -41,7 +41,9 @@ finish(struct fetch *f)
 	free_batch(f);
 	buf_fini(&f->line);
 	s->on_cancel = NULL;
-	if (f->some_lost)
+	if (f->some_unknown)
+		imap_finish(s, IMAP_NO, "[UNKNOWN-CTE] some parts have an encoding that is not known");
+	else if (f->some_lost)
 		imap_finish(s, IMAP_NO, "[SERVERBUG] some messages cannot be read");
 	else
 		imap_ok(s);

@@ -6,17 +6,16 @@
 
 enum { PIECE_BYTES = 64 * 1024, COPIED_BYTES = 4096 };
 
-/* A section has come to its end, later than it was asked for. */
-static void
-go_on(struct fetch *f)
+void
+fetch_go_on(struct fetch *f)
 {
 	f->section = f->section->next;
 	if (fetch_sections(f))
 		fetch_next_entry(f);
 }
 
-static void
-begin(struct fetch *f)
+void
+fetch_begin_section(struct fetch *f)
 {
 	const struct imap_section *p = f->section;
 
@@ -34,15 +33,15 @@ begin(struct fetch *f)
 static void
 begin_literal(struct fetch *f, uint64_t size)
 {
-	begin(f);
+	fetch_begin_section(f);
 	buf_add_byte(&f->line, '{');
 	imap_print_u64(size, &f->line);
 	buf_add_c(&f->line, "}\r\n");
 }
 
 /* Cuts to the partial that was asked for. */
-static void
-cut(const struct imap_section *p, uint64_t *start, uint64_t *end)
+void
+fetch_cut(const struct imap_section *p, uint64_t *start, uint64_t *end)
 {
 	if (!p->partial)
 		return;
@@ -60,15 +59,15 @@ tell_fields(struct fetch *f, struct str header)
 
 	imap_section_filter(f->section, header, &filtered);
 	end = filtered.len;
-	cut(f->section, &start, &end);
+	fetch_cut(f->section, &start, &end);
 	begin_literal(f, end - start);
 	buf_add(&f->line, filtered.data + start, (size_t)(end - start));
 	buf_fini(&filtered);
 }
 
 /* The body cannot be read any more: what follows would not be understood. */
-static void
-give_up(struct fetch *f, const struct err *err)
+void
+fetch_give_up(struct fetch *f, const struct err *err)
 {
 	log_error(conn_log(f->session->conn), "a message cannot be read", F_ERR(err));
 	conn_abort(f->session->conn);
@@ -82,11 +81,11 @@ on_header(void *arg, const char *data, size_t len, const struct err *err)
 	if (!imap_back(f->session))
 		return;
 	if (err != NULL) {
-		give_up(f, err);
+		fetch_give_up(f, err);
 		return;
 	}
 	tell_fields(f, str_of(data, len));
-	go_on(f);
+	fetch_go_on(f);
 }
 
 /* ---- Bodies, streamed ---- */
@@ -112,7 +111,7 @@ on_piece(void *arg, const char *data, size_t len, const struct err *err)
 		err = &short_body;
 	}
 	if (err != NULL) {
-		give_up(f, err);
+		fetch_give_up(f, err);
 		return;
 	}
 	if (f->line.len + len <= COPIED_BYTES) { /* small ones go out together */
@@ -133,7 +132,7 @@ read_piece(struct fetch *f)
 	uint64_t left = f->end - f->offset;
 
 	if (left == 0) {
-		go_on(f);
+		fetch_go_on(f);
 		return;
 	}
 	imap_hold(f->session);
@@ -148,10 +147,12 @@ tell_section(struct fetch *f)
 	struct imap_extent extent;
 
 	if (!imap_section_find(f->section, &f->batch[f->batch_at].digest.digest, f->body.length, &extent)) {
-		begin(f);
-		buf_add_c(&f->line, "NIL");
+		fetch_begin_section(f);
+		buf_add_c(&f->line, f->section->size_only ? "0" : "NIL");
 		return true;
 	}
+	if (f->section->binary)
+		return fetch_binary(f, &extent);
 	if (extent.is_header && extent.end > extent.start) {
 		imap_hold(f->session);
 		blob_read(conn_frontend(f->session->conn)->service->blobs, &f->body, extent.start,
@@ -162,7 +163,7 @@ tell_section(struct fetch *f)
 		tell_fields(f, STR_NONE);
 		return true;
 	}
-	cut(f->section, &extent.start, &extent.end);
+	fetch_cut(f->section, &extent.start, &extent.end);
 	begin_literal(f, extent.end - extent.start);
 	if (extent.start == extent.end)
 		return true;

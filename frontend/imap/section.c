@@ -17,7 +17,7 @@ imap_section_find(const struct imap_section *s, const struct mime_digest *d, uin
 	struct mime_digest_part part;
 	int64_t index;
 
-	*out = (struct imap_extent){.end = size, .is_header = fields};
+	*out = (struct imap_extent){.end = size, .is_header = fields, .encoding = MIME_BINARY};
 	if (imap_section_is_whole(s))
 		return true;
 	if (s->number_count == 0) {
@@ -34,6 +34,8 @@ imap_section_find(const struct imap_section *s, const struct mime_digest *d, uin
 	if (s->part == SECTION_WHOLE || s->part == SECTION_MIME) {
 		out->start = s->part == SECTION_MIME ? part.header_start : part.body_start;
 		out->end = s->part == SECTION_MIME ? part.body_start : part.body_end;
+		if (s->binary && part.kind == MIME_LEAF)
+			out->encoding = (enum mime_encoding)part.encoding;
 		/* Of a message that is no multipart, part 1 is its body; its header is
 		 * the message's. */
 		return out->start <= out->end;

@@ -9,6 +9,7 @@
 struct imap_extent {
 	uint64_t start, end; /* bytes of the message */
 	bool is_header;	     /* to be filtered by fields */
+	enum mime_encoding encoding; /* BINARY: to be taken off; MIME_BINARY: none is */
 };
 
 /* False: the message has no such part (the answer is NIL). size: of the

@@ -177,6 +177,38 @@ def test_fetch_parts(cluster, account):
         c.bad("FETCH 1 (FLAGS")
 
 
+def test_binary(cluster, account):
+    with session(cluster, account) as c:
+        c.append("INBOX", MIXED)
+        def item(name):
+            line = c.ok(f"FETCH 1 {name}")[0]
+            return line[len(b"* 1 FETCH ("):-1]
+        text = "Schöne Grüße, lange Zeile".encode()
+        assert item("BINARY.PEEK[1]") == b"BINARY[1] ~{%d}\r\n%s" % (len(text), text)
+        assert item("BINARY.PEEK[2]") == b"BINARY[2] ~{5}\r\n\0\1\2\3\4"
+        assert item("BINARY.PEEK[2]<1.3>") == b"BINARY[2]<1> ~{3}\r\n\1\2\3"
+        assert item("BINARY.PEEK[2]<9.3>") == b"BINARY[2]<9> ~{0}\r\n"
+        assert item("BINARY.SIZE[1]") == b"BINARY.SIZE[1] %d" % len(text)
+        assert item("BINARY.SIZE[2]") == b"BINARY.SIZE[2] 5"
+        assert item("BINARY.PEEK[3]").endswith(b"Subject: inner\r\nFrom: in@x.example\r\n\r\ninner text")
+        assert item("BINARY.PEEK[9]") == b"BINARY[9] NIL"
+        assert b"\\Seen" in c.ok("FETCH 1 (FLAGS BINARY[2])")[0]
+        c.bad("FETCH 1 BINARY[1.MIME]")
+        import base64
+        big = os.urandom(3000000)
+        c.append("INBOX", b"Content-Type: application/x\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
+                 base64.encodebytes(big).replace(b"\n", b"\r\n"))
+        c.ok("NOOP")
+        assert c.ok("FETCH 2 BINARY.PEEK[1]")[0] == b"* 2 FETCH (BINARY[1] ~{%d}\r\n%s)" % (len(big), big)
+        c.append("INBOX", b"Content-Transfer-Encoding: x-unknown\r\n\r\nx\r\n")
+        c.ok("NOOP")
+        c.no("FETCH 3 BINARY[1]", "UNKNOWN-CTE")
+        message = b"Subject: nul\r\nContent-Transfer-Encoding: binary\r\n\r\na\0b\r\n"
+        c.ok(f"APPEND INBOX ~{{{len(message)}}}", [message])
+        c.ok("NOOP")
+        assert message in c.ok("FETCH 4 BINARY.PEEK[]")[0]
+
+
 def test_large_body_streams(cluster, account):
     big = b"Subject: big\r\n\r\n" + (b"x" * 998 + b"\r\n") * 20000  # 20 MB
     with session(cluster, account) as c:

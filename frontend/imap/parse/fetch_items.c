@@ -156,6 +156,26 @@ parse_body(struct imap_lexer *l, bool peek, struct imap_fetch_items *out)
 	return parse_partial(l, s);
 }
 
+/* RFC 3516: a part as a whole, by its numbers. */
+static bool
+parse_binary(struct imap_lexer *l, const char *name, bool peek, bool size_only, struct imap_fetch_items *out)
+{
+	struct imap_section *s = add_section(l, out);
+	size_t start = l->at;
+
+	if (s == NULL)
+		return false;
+	s->peek = peek;
+	s->binary = true;
+	s->size_only = size_only;
+	if (!imap_lex_char(l, '[') || !parse_section(l, s) || !imap_lex_char(l, ']'))
+		return false;
+	if (s->part != SECTION_WHOLE)
+		return imap_lex_fail(l, "BINARY wants a part as a whole");
+	s->label = str_c(arena_printf(l->arena, "%s%.*s", name, STR_ARG(str_of(l->text.p + start, l->at - start))));
+	return size_only || parse_partial(l, s);
+}
+
 static bool
 parse_item(struct imap_lexer *l, struct imap_fetch_items *out)
 {
@@ -167,6 +187,12 @@ parse_item(struct imap_lexer *l, struct imap_fetch_items *out)
 		return parse_body(l, false, out);
 	if (str_eq_ci(name, STR("BODY.PEEK")))
 		return parse_body(l, true, out);
+	if (str_eq_ci(name, STR("BINARY")))
+		return parse_binary(l, "BINARY", false, false, out);
+	if (str_eq_ci(name, STR("BINARY.PEEK")))
+		return parse_binary(l, "BINARY", true, false, out);
+	if (str_eq_ci(name, STR("BINARY.SIZE")))
+		return parse_binary(l, "BINARY.SIZE", true, true, out);
 	for (unsigned i = 0; i < sizeof(plain_items) / sizeof(plain_items[0]); i++)
 		if (str_eq_ci(name, str_c(plain_items[i].name))) {
 			out->items |= plain_items[i].items;

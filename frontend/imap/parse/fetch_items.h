@@ -1,4 +1,4 @@
-/* What a FETCH asks for (RFC 9051, 6.4.5; RFC 3501; RFC 7162, 8474, 8514). */
+/* What a FETCH asks for (RFC 9051, 6.4.5; RFC 3501; RFC 3516, 7162, 8474, 8514). */
 #ifndef SP_FRONTEND_IMAP_PARSE_FETCH_ITEMS_H
 #define SP_FRONTEND_IMAP_PARSE_FETCH_ITEMS_H
 
@@ -33,6 +33,8 @@ struct imap_section {
 	const struct str *fields; /* FIELDS, FIELDS_NOT */
 	unsigned field_count;
 	bool peek;
+	bool binary;	/* freed of its content-transfer-encoding (RFC 3516) */
+	bool size_only; /* BINARY.SIZE */
 	bool partial;
 	uint64_t offset, length; /* of the partial */
 	struct str label; /* as the answer names it, up to the "]": "BODY[1.TEXT]", "RFC822" */
