@@ -155,13 +155,31 @@ is_below(struct str name, struct str upper)
 	return name.len > upper.len && name.p[upper.len] == '/' && str_starts(name, upper);
 }
 
+/* Index of the first folder that may lie below the name: they are sorted, but
+ * for INBOX, which comes first. */
+static unsigned
+first_below(const struct names *n, struct str name)
+{
+	unsigned low = n->folder_count != 0, high = n->folder_count;
+
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+		struct str other = n->folders[middle].name;
+		int order = str_cmp(str_first(other, name.len), name);
+		if (order < 0 || (order == 0 && (other.len == name.len || (unsigned char)other.p[name.len] < '/')))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static bool
 has_children(const struct names *n, struct str name)
 {
-	for (unsigned i = 0; i < n->folder_count; i++)
-		if (is_below(n->folders[i].name, name))
-			return true;
-	return false;
+	unsigned i = first_below(n, name);
+
+	return i < n->folder_count && is_below(n->folders[i].name, name);
 }
 
 static bool
@@ -175,8 +193,8 @@ is_selected(const struct listing *w, const struct mailbox_folder *f)
 static bool
 has_selected_below(const struct listing *w, const struct names *n, struct str name)
 {
-	for (unsigned i = 0; i < n->folder_count; i++)
-		if (is_below(n->folders[i].name, name) && is_selected(w, &n->folders[i]))
+	for (unsigned i = first_below(n, name); i < n->folder_count && is_below(n->folders[i].name, name); i++)
+		if (is_selected(w, &n->folders[i]))
 			return true;
 	for (unsigned i = 0; (w->options & SELECT_SPECIAL_USE) == 0 && i < n->missing_count; i++)
 		if (is_below(n->missing[i], name))

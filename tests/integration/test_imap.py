@@ -263,6 +263,14 @@ def test_list(c):
     assert names(c.ok('LIST "" (a/d Sent)')) == ["Sent", "a/d"]
 
 
+def test_list_children(c):
+    for name in ("a", "a-b", "a.c", "a/x", "a0", "ab/c", "INBOX/sub", "z/1/2"):
+        c.ok(f"CREATE {name}")
+    told = {n: "\\HasChildren" in line for line in c.ok('LIST "" *').untagged for n in [line.split(" ")[-1]]}
+    parents = {name for name in told if any(other.startswith(name + "/") for other in told)}
+    assert {name for name, has in told.items() if has} == parents == {"INBOX", "a", "ab", "z", "z/1"}
+
+
 def test_list_extended(patient, c):
     c.ok("CREATE a/b")
     c.ok("SUBSCRIBE a/b")
