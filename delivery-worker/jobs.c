@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <utlist.h>
 
+#include "delivery-worker/ended.h"
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
@@ -17,23 +18,10 @@
 #define RENEW_MAX_MS 10000
 #define KINDS_MAX    8
 
-enum {
-	ENDED_KEPT_MS = 15000, /* longer than a shard takes to find its next owner */
-	ENDED_MAX = 20000,
-};
-
 /* A broker that jobs come from. */
 struct giver {
 	struct bus_peer *peer; /* borrowed until on_peer_lost */
 	struct giver *prev, *next;
-};
-
-/* A result that was told to a broker which may have died of it. */
-struct ended {
-	Stagepost__RunningJob job; /* strings: owner */
-	struct buf frame;	   /* owner: the packed result */
-	int64_t until_ms;	   /* monotonic */
-	struct ended *prev, *next;
 };
 
 struct jobs {
@@ -44,8 +32,7 @@ struct jobs {
 	uint64_t done_of[KINDS_MAX];
 	int64_t slots_of[KINDS_MAX]; /* as told to the brokers */
 	struct event *renew;
-	struct ended *ended; /* owner: list, the oldest first */
-	unsigned ended_count;
+	struct ended_list ended;
 	bool draining;
 	void (*on_empty)(void *arg);
 	void *on_empty_arg;
@@ -349,40 +336,6 @@ on_revoked(struct jobs *j, struct bus_peer *peer, const Stagepost__Frame *frame)
 }
 
 /* ---- Shards that changed their owner ---- */
-static void
-free_ended(struct jobs *j, struct ended *e)
-{
-	DL_DELETE(j->ended, e);
-	j->ended_count--;
-	mem_free(e->job.id);
-	mem_free(e->job.destination);
-	buf_fini(&e->frame);
-	mem_free(e);
-}
-
-/* Only of what must not be done twice: filing refuses that by itself. */
-static void
-keep_result(struct jobs *j, const struct job *job, const Stagepost__Frame *frame)
-{
-	int64_t now_ms = clock_monotonic_ms();
-	struct ended *e;
-
-	while (j->ended != NULL && (j->ended->until_ms <= now_ms || j->ended_count >= ENDED_MAX))
-		free_ended(j, j->ended);
-	if (job->msg->kind != STAGEPOST__JOB_KIND__REMOTE || job->disowned)
-		return;
-	e = mem_new(struct ended);
-	stagepost__running_job__init(&e->job);
-	e->job.job = job->msg->job;
-	e->job.kind = job->msg->kind;
-	e->job.id = mem_strdup(job->msg->envelope->id);
-	e->job.destination = mem_strdup(job->msg->destination);
-	e->until_ms = now_ms + ENDED_KEPT_MS;
-	bus_frame_pack(frame, &e->frame);
-	DL_APPEND(j->ended, e);
-	j->ended_count++;
-}
-
 static bool
 is_of_shards(const char *id, const Stagepost__ShardsTaken *taken)
 {
@@ -432,16 +385,16 @@ on_shards_taken(struct jobs *j, struct bus_peer *peer, const Stagepost__Frame *f
 	arena_init(&arena);
 	DL_COUNT (j->running, job, running)
 		;
-	renew.running = arena_array(&arena, Stagepost__RunningJob *, running + j->ended_count + 1);
+	renew.running = arena_array(&arena, Stagepost__RunningJob *, running + j->ended.count + 1);
 	name_running(j, peer, taken, &arena, &renew);
-	DL_FOREACH (j->ended, e)
+	DL_FOREACH (j->ended.first, e)
 		if (is_of_shards(e->job.id, taken))
 			renew.running[renew.n_running++] = &e->job;
 	answer.body_case = STAGEPOST__FRAME__BODY_JOB_RENEW;
 	answer.job_renew = &renew;
 	if (renew.n_running != 0)
 		send_frame(j, peer, &answer);
-	DL_FOREACH (j->ended, e)
+	DL_FOREACH (j->ended.first, e)
 		if (is_of_shards(e->job.id, taken))
 			send_packed(j, peer, &e->frame);
 	arena_fini(&arena);
@@ -535,8 +488,7 @@ jobs_free(struct jobs **j)
 	if (*j == NULL)
 		return;
 	CHECK((*j)->running == NULL);
-	while ((*j)->ended != NULL)
-		free_ended(*j, (*j)->ended);
+	ended_free(&(*j)->ended);
 	DL_FOREACH_SAFE ((*j)->givers, g, tmp)
 		mem_free(g);
 	event_free((*j)->renew);
@@ -602,7 +554,8 @@ send_done(struct job *job)
 	frame.job_done = &done;
 	if (job->peer != NULL)
 		send_frame(job->worker->jobs, job->peer, &frame);
-	keep_result(job->worker->jobs, job, &frame);
+	if (job->msg->kind == STAGEPOST__JOB_KIND__REMOTE && !job->disowned)
+		ended_keep(&job->worker->jobs->ended, job->msg, &frame);
 }
 
 static const char *const outcome_names[] = {"delivered", "deferred", "failed", "expanded", "relayed"};
