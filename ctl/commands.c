@@ -1,6 +1,8 @@
 /* The table of the tool's commands. */
 #include "ctl/commands.h"
 
+#include "ctl/queue_walk.h"
+
 const struct ctl_command ctl_commands[] = {
 	{"up",
 	 "[--port-base N] [--frontends N] [--brokers N] [--workers N] [--listen ADDR] [--no-demo] [--detach]",
@@ -37,13 +39,15 @@ const struct ctl_command ctl_commands[] = {
 	{"settings check", "", "What is wrong in the stored settings; exit status 1 if anything is.",
 	 command_settings_check},
 	{"settings reference", "", "The page docs/settings.md, made from the table.", command_settings_reference},
-	{"queue list", "[--state S] [--sender TEXT] [--recipient TEXT] [--limit N]",
+	{"queue list", QUEUE_FILTER_ARGS " [--limit N]",
 	 "The messages in the queue; states: active, deferred, held.", command_queue_list},
+	{"queue summary", QUEUE_FILTER_ARGS, "The queue by destination: how many wait, since when, the last answer.",
+	 command_queue_summary},
 	{"queue show", "ID", "One message: envelope, where each recipient stands, last answers.", command_queue_show},
-	{"queue retry", "ID...", "Tries them now.", command_queue_retry},
-	{"queue hold", "ID...", "Tries them no more until released.", command_queue_hold},
-	{"queue release", "ID...", "Ends a hold.", command_queue_release},
-	{"queue delete", "ID...", "Removes messages; nobody is told.", command_queue_delete},
+	{"queue retry", "ID... | FILTER...", "Tries them now.", command_queue_retry},
+	{"queue hold", "ID... | FILTER...", "Tries them no more until released.", command_queue_hold},
+	{"queue release", "ID... | FILTER...", "Ends a hold.", command_queue_release},
+	{"queue delete", "ID... | FILTER...", "Removes messages; nobody is told.", command_queue_delete},
 	{"trace", "ID", "The whole way of one message: accepted, tried, delivered.", command_trace},
 	{"sweep", "[--older-than DURATION] [--dry-run]",
 	 "Finds bodies that nothing refers to any more, and gives their space back.", command_sweep},

@@ -31,6 +31,7 @@ CTL_COMMAND(settings_unset);
 CTL_COMMAND(settings_check);
 CTL_COMMAND(settings_reference);
 CTL_COMMAND(queue_list);
+CTL_COMMAND(queue_summary);
 CTL_COMMAND(queue_show);
 CTL_COMMAND(queue_retry);
 CTL_COMMAND(queue_hold);

@@ -276,3 +276,34 @@ ctl_redis(struct ctl *ctl, struct err *err, ...)
 		*err = w.wait.err;
 	return NULL;
 }
+
+int
+ctl_duration(const char *option, const char *text, int64_t *ms_out)
+{
+	static const struct settings_row row = {.group = "tool",
+						.field = "duration",
+						.type = SETTING_DURATION,
+						.default_text = "1d",
+						.unit = "s",
+						.max = INT64_C(365) * 24 * 3600 * 1000};
+	static const struct {
+		char unit;
+		int64_t ms;
+	} units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
+	struct str number = str_c(text);
+	struct err err;
+	int64_t factor = 1000;
+
+	if (settings_check_value(&row, str_c(text), &err) != 0)
+		return ctl_fail("%s: %s", option, err.text);
+	for (unsigned i = 0; i < 4; i++)
+		if (number.p[number.len - 1] == units[i].unit) {
+			number.len--;
+			factor = units[i].ms;
+			break;
+		}
+	if (!str_to_i64(number, ms_out))
+		return ctl_fail("%s takes a duration as 12h, not '%s'", option, text);
+	*ms_out *= factor;
+	return 0;
+}

@@ -82,5 +82,8 @@ int ctl_take_option(int *argc, char **argv, const char *name, const char **value
 bool ctl_take_flag(int *argc, char **argv, const char *name);
 /* An option left over? Then complains and returns true. */
 bool ctl_has_unknown_option(int argc, char **argv);
+/* "12h", "30s", "1d"; a bare number is seconds. 1 after a complaint that names
+ * the option. */
+int ctl_duration(const char *option, const char *text, int64_t *ms_out);
 
 #endif

@@ -118,37 +118,6 @@ is_referred(void *arg, const struct blob_id *id)
 	return s->dry_run;
 }
 
-static int
-take_age(const char *text, int64_t *age_ms)
-{
-	static const struct settings_row row = {.group = "sweep",
-						.field = "older_than",
-						.type = SETTING_DURATION,
-						.default_text = "1d",
-						.unit = "s",
-						.max = INT64_C(365) * 24 * 3600 * 1000};
-	static const struct {
-		char unit;
-		int64_t ms;
-	} units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
-	struct str number = str_c(text);
-	struct err err;
-	int64_t factor = 1000;
-
-	if (settings_check_value(&row, str_c(text), &err) != 0)
-		return ctl_fail("--older-than: %s", err.text);
-	for (unsigned i = 0; i < 4; i++)
-		if (number.p[number.len - 1] == units[i].unit) {
-			number.len--;
-			factor = units[i].ms;
-			break;
-		}
-	if (!str_to_i64(number, age_ms))
-		return ctl_fail("--older-than takes a duration as 12h, not '%s'", text);
-	*age_ms *= factor;
-	return 0;
-}
-
 int
 command_sweep(struct ctl *ctl, int argc, char **argv)
 {
@@ -162,7 +131,7 @@ command_sweep(struct ctl *ctl, int argc, char **argv)
 
 	if (ctl_take_option(&argc, argv, "--older-than", &age) != 0 || ctl_has_unknown_option(argc, argv) || argc != 0)
 		return ctl_usage("sweep");
-	if (age != NULL && take_age(age, &age_ms) != 0)
+	if (age != NULL && ctl_duration("--older-than", age, &age_ms) != 0)
 		return 1;
 	if (ctl_connect(ctl, &err) != 0 || (blobs = ctl_blobs(ctl, &err)) == NULL)
 		return ctl_fail("%s", err.text);

@@ -196,6 +196,18 @@ def test_queue_commands(cluster, address):
     assert not listed("--sender", "nobody@nowhere.example")
     assert cluster.json("queue", "show", id)["id"] == id
     assert "far.example" in cluster.tool("queue", "show", id).stdout
+    for found in (["--domain", "far.example"], ["--destination", "far.example"], ["--older-than", "0s"],
+                  ["--answer", "refused"], ["--domain", "example.test"]):
+        assert listed(*found), found
+    for missed in (["--domain", "ar.example"], ["--destination", "example.test"], ["--older-than", "1h"],
+                   ["--answer", "no such words"]):
+        assert not listed(*missed), missed
+    row = next(r for r in cluster.json("queue", "summary") if r["destination"] == "far.example")
+    assert row["recipients"] == 1 and row["deferred"] == 1 and "refused" in row["answer"]
+    assert "far.example" in cluster.tool("queue", "summary").stdout
+    fails(cluster, "queue", "retry", id, "--domain", "far.example")
+    fails(cluster, "queue", "retry")
+    assert id in cluster.tool("queue", "retry", "--destination", "far.example").stdout
     cluster.tool("queue", "retry", id)
     cluster.tool("queue", "hold", id)
     wait_for(lambda: listed("--state", "held"), what="a held message")
