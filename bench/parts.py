@@ -50,7 +50,7 @@ class Context:
                 command.append("--" + name.replace("_", "-"))
             elif value is not False:
                 command += ["--" + name.replace("_", "-"), str(value)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         if done.returncode != 0:
             raise RuntimeError(f"{system.name}: load {mode}: {done.stderr or done.stdout}\n{system.logs()}")
         return json.loads(done.stdout)
