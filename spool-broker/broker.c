@@ -22,7 +22,7 @@ enum {
 	DRAIN_JOBS_MS = 2000,  /* jobs under way at the end */
 	DRAIN_MOST_MS = 4000,
 	WAIT_MOST_MS = 1000,   /* the wall clock may be set: looked at this often */
-	PROBE_FIRST_MS = 30000, /* of a dead destination */
+	PROBE_FIRST_MS = 30000, /* of a dead destination; sooner when retries are */
 	PROBE_LONGEST_MS = 15 * 60 * 1000,
 };
 

@@ -147,7 +147,7 @@ free_worker(struct broker *b, Stagepost__JobKind kind, int64_t now_ms)
 /* The recipients that the job serves. A fresh message that goes to one
  * destination as a whole is not opened for it. */
 static uint32_t *
-list_recipients(const struct job *job, size_t *count_out)
+list_recipients(struct job *job, size_t *count_out)
 {
 	const struct part *p = job->part;
 	const struct message *m = p->message;
@@ -155,6 +155,7 @@ list_recipients(const struct job *job, size_t *count_out)
 	uint32_t *list = mem_alloc(total * sizeof(*list));
 	size_t count = 0;
 
+	job->known = total;
 	for (unsigned i = 0; i < total; i++) {
 		bool serves = true;
 		if (m->work != NULL && job->kind == STAGEPOST__JOB_KIND__REPORT)
@@ -456,10 +457,15 @@ adopt(struct broker *b, struct worker *w, const Stagepost__RunningJob *running)
 	for (struct part *p = m != NULL ? m->parts : NULL; p != NULL; p = p->next) {
 		const char *destination = running->kind == STAGEPOST__JOB_KIND__LOCAL ? "local" : running->destination;
 		struct schedule *schedule;
+		struct job *job;
 		if (part_kind(p) != running->kind || p->state == PART_ACTIVE || strcmp(part_destination(p), destination) != 0)
 			continue;
 		part_schedule(b, p, &schedule)->adopt(schedule, p);
-		new_job(b, p, w, running->job)->sent = true;
+		job = new_job(b, p, w, running->job);
+		job->sent = true;
+		for (size_t i = 0; i < running->n_recipients; i++)
+			if (running->recipients[i] >= job->known && running->recipients[i] < RECIPIENTS_MAX)
+				job->known = running->recipients[i] + 1;
 		log_info(NULL, "job adopted", F_C("id", m->id), F_C("worker", w->name));
 		message_with_work(b, m, on_adopted);
 		return;

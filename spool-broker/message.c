@@ -215,6 +215,7 @@ message_make_parts(struct broker *b, struct message *m, unsigned from, bool unsa
 		p = from != 0 ? find_part(m, r) : NULL;
 		if (p == NULL)
 			p = get_part(b, m, recipient_kind(r), recipient_destination(r), sender);
+		p->unsaved |= unsaved;
 		if (p->state == PART_ACTIVE)
 			continue; /* its end will find the recipient */
 		if (time_ms < (int64_t)w->envelope->hold_until_ms)
@@ -223,7 +224,6 @@ message_make_parts(struct broker *b, struct message *m, unsigned from, bool unsa
 			time_ms = adoption_ms;
 		if (status->attempts > p->tries)
 			p->tries = status->attempts < UINT16_MAX ? (uint16_t)status->attempts : UINT16_MAX;
-		p->unsaved |= unsaved;
 		part_place(b, p, time_ms < p->retry.time_ms ? time_ms : p->retry.time_ms);
 	}
 }
