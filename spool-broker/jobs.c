@@ -21,6 +21,7 @@ enum {
 	FULL_MS = 100,	      /* pause for a worker whose queue is full */
 	NOT_NOW_MS = 300,     /* a part whose shard is in doubt */
 	UNREADABLE_MS = 2000, /* a part whose message could not be read */
+	DEPARTED_MS = 30000,  /* longer than a shard takes to find its next owner and to be read */
 };
 
 static int64_t
@@ -96,13 +97,31 @@ revoke(struct broker *b, struct worker *w, const uint64_t *numbers, size_t count
 }
 
 void
-job_forget(struct broker *b, struct job **job, bool tell)
+job_forget(struct broker *b, struct job **job)
 {
 	struct job *gone = *job;
+	struct departed_job *departed = NULL;
 
-	if (tell && gone->sent)
-		revoke(b, gone->worker, &gone->number, 1);
+	HASH_FIND(hh, b->departed, &gone->number, sizeof(gone->number), departed);
+	if (gone->sent && departed == NULL) {
+		departed = mem_new(struct departed_job);
+		departed->number = gone->number;
+		departed->until_ms = clock_monotonic_ms() + DEPARTED_MS;
+		HASH_ADD(hh, b->departed, number, sizeof(departed->number), departed);
+	}
 	free_job(b, gone); /* NULLs the part's pointer */
+}
+
+static void
+forget_departed(struct broker *b, int64_t until_ms)
+{
+	struct departed_job *d;
+
+	/* In the order in which they came. */
+	while ((d = b->departed) != NULL && d->until_ms <= until_ms) {
+		HASH_DEL(b->departed, d);
+		mem_free(d);
+	}
 }
 
 /* The job is gone; nobody knows how far it came. */
@@ -321,8 +340,7 @@ jobs_give(struct broker *b)
 		struct part *p;
 		while ((w = free_worker(b, (Stagepost__JobKind)kind, now_ms)) != NULL &&
 		       (p = b->ops->take(b->schedules[kind], unix_ms)) != NULL) {
-			bool wait = kind == STAGEPOST__JOB_KIND__REMOTE && shard_awaits_jobs(p->message->shard);
-			if (shard_may_work(p->message->shard) && (p->message->flags & MESSAGE_FINISHING) == 0 && !wait) {
+			if (shard_may_work(p->message->shard) && (p->message->flags & MESSAGE_FINISHING) == 0) {
 				give(b, p, w);
 				continue;
 			}
@@ -484,12 +502,15 @@ jobs_on_renew(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 		return;
 	for (size_t i = 0; i < renew->n_running; i++)
 		adopt(b, w, renew->running[i]);
+	shards_on_answer(b, renew->shards, renew->n_shards);
 	unknown = mem_alloc((renew->n_jobs + 1) * sizeof(*unknown));
 	for (size_t i = 0; i < renew->n_jobs; i++) {
 		struct job *job = find_job(b, renew->jobs[i]);
+		struct departed_job *departed = NULL;
+		HASH_FIND(hh, b->departed, &renew->jobs[i], sizeof(renew->jobs[i]), departed);
 		if (job != NULL && job->worker == w)
 			job->lease_until_ms = clock_monotonic_ms() + lease_ms(b);
-		else
+		else if (departed == NULL)
 			unknown[unknown_count++] = renew->jobs[i];
 	}
 	if (unknown_count != 0)
@@ -569,6 +590,7 @@ jobs_tick(struct broker *b)
 
 	HASH_ITER(hh, b->workers, w, next)
 		tend_worker(b, w, now_ms);
+	forget_departed(b, now_ms);
 }
 
 void
@@ -577,6 +599,7 @@ jobs_free(struct broker *b)
 	struct worker *w, *next;
 
 	CHECK(b->jobs == NULL);
+	forget_departed(b, INT64_MAX);
 	HASH_ITER(hh, b->workers, w, next) {
 		HASH_DEL(b->workers, w);
 		mem_free(w);

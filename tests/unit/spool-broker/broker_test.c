@@ -41,6 +41,8 @@ struct fake_worker {
 	struct bus_client *bus;
 	char name[32];
 	bool obliging; /* delivers all at once */
+	bool faithful; /* says to a shard's new owner what it has in hand */
+	unsigned revoked;
 	unsigned slots;
 };
 static struct fake_worker workers[2];
@@ -99,6 +101,59 @@ deliver(struct given *g)
 	end_job(g, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED, "2.0.0");
 }
 
+/* What it has in hand of these shards is the asker's now. */
+static void
+answer_new_owner(struct fake_worker *w, struct bus_peer *p, const Stagepost__ShardsTaken *taken)
+{
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	Stagepost__JobRenew renew = STAGEPOST__JOB_RENEW__INIT;
+	static Stagepost__RunningJob running[100], *list[100];
+
+	renew.running = list;
+	renew.shards = taken->shards;
+	renew.n_shards = taken->n_shards;
+	for (unsigned i = 0; i < given_count; i++) {
+		const Stagepost__Job *job = given[i].job;
+		unsigned shard;
+		for (size_t k = 0; k < taken->n_shards; k++) {
+			assert_true(spool_id_parse(str_c(job->envelope->id), &shard, NULL));
+			if (given[i].ended || given[i].worker != w || taken->shards[k] != shard)
+				continue;
+			assert_true(renew.n_running < 100);
+			given[i].peer = p;
+			list[renew.n_running] = &running[renew.n_running];
+			stagepost__running_job__init(&running[renew.n_running]);
+			running[renew.n_running].job = job->job;
+			running[renew.n_running].id = job->envelope->id;
+			running[renew.n_running].kind = job->kind;
+			running[renew.n_running].destination = job->destination;
+			running[renew.n_running].recipients = job->recipients;
+			running[renew.n_running].n_recipients = job->n_recipients;
+			renew.n_running++;
+		}
+	}
+	frame.body_case = STAGEPOST__FRAME__BODY_JOB_RENEW;
+	frame.job_renew = &renew;
+	assert_int_equal(bus_send(w->bus, p, &frame, NULL), 0);
+}
+
+/* As if the leases were about to run out. */
+static void
+renew_all(struct fake_worker *w)
+{
+	for (unsigned i = 0; i < given_count; i++) {
+		Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+		Stagepost__JobRenew renew = STAGEPOST__JOB_RENEW__INIT;
+		if (given[i].ended || given[i].worker != w)
+			continue;
+		renew.jobs = &given[i].job->job;
+		renew.n_jobs = 1;
+		frame.body_case = STAGEPOST__FRAME__BODY_JOB_RENEW;
+		frame.job_renew = &renew;
+		assert_int_equal(bus_send(w->bus, given[i].peer, &frame, NULL), 0);
+	}
+}
+
 static void
 on_frame(void *arg, struct bus_peer *p, const Stagepost__Frame *frame)
 {
@@ -106,6 +161,10 @@ on_frame(void *arg, struct bus_peer *p, const Stagepost__Frame *frame)
 	struct buf packed = BUF_EMPTY;
 	struct given *g;
 
+	if (frame->body_case == STAGEPOST__FRAME__BODY_JOB_REVOKED)
+		w->revoked += (unsigned)frame->job_revoked->n_jobs;
+	if (frame->body_case == STAGEPOST__FRAME__BODY_SHARDS_TAKEN && w->faithful)
+		answer_new_owner(w, p, frame->shards_taken);
 	if (frame->body_case != STAGEPOST__FRAME__BODY_JOB)
 		return;
 	assert_true(given_count < JOBS_MAX);
@@ -869,6 +928,79 @@ test_job_outlives_its_broker(void **state)
 	assert_int_equal(given_count, 1);
 }
 
+static volatile bool drained;
+
+static void
+on_drained(void *arg)
+{
+	(void)arg;
+	drained = true;
+}
+
+/* 20 messages, each in the hands of a worker that takes its time. */
+static void
+hand_over_slow_ones(struct handed *h)
+{
+	workers[0].slots = 50;
+	workers[0].faithful = true;
+	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
+	for (unsigned i = 0; i < 20; i++) {
+		char to[40];
+		snprintf(to, sizeof(to), "a@x%u.test", i);
+		h[i] = (struct handed){.id = ""};
+		hand_over(&h[i], "a@sender.test", to);
+	}
+	wait_until(given_count == 20, 5000);
+}
+
+static void
+end_slow_ones(const struct handed *h)
+{
+	renew_all(&workers[0]);
+	turn(100);
+	assert_int_equal(workers[0].revoked, 0);
+	for (unsigned i = 0; i < 20; i++)
+		deliver(&given[i]);
+	for (unsigned i = 0; i < 20; i++)
+		wait_until(is_finished(h[i].id), 5000);
+	assert_int_equal(given_count, 20);
+}
+
+/* Shards go to another broker for balance: the jobs of slow deliveries with
+ * them, and nothing is given out twice. */
+static void
+test_balance_takes_slow_jobs_along(void **state)
+{
+	struct handed h[20];
+
+	(void)state;
+	hand_over_slow_ones(h);
+	start_broker(1);
+	wait_until(owned(0) == 4, 12000);
+	renew_all(&workers[0]); /* some with an owner that has none of them any more */
+	wait_until(owned(1) == 4, 5000);
+	turn(1500);
+	end_slow_ones(h);
+}
+
+static void
+test_drain_leaves_slow_jobs_to_the_next(void **state)
+{
+	struct handed h[20];
+
+	(void)state;
+	hand_over_slow_ones(h);
+	start_broker(1);
+	turn(700);
+	drained = false;
+	broker_drain(brokers[0], on_drained, NULL);
+	wait_until(drained, 5000);
+	broker_free(&brokers[0]);
+	wait_until(owned(1) == SHARDS, 5000);
+	turn(1500);
+	end_slow_ones(h);
+}
+
 static void
 test_restart_takes_its_own_at_once(void **state)
 {
@@ -880,15 +1012,6 @@ test_restart_takes_its_own_at_once(void **state)
 	start_broker(0);
 	wait_until(owned(0) == SHARDS, 5000);
 	assert_true(clock_monotonic_ms() - start_ms < 1500);
-}
-
-static volatile bool drained;
-
-static void
-on_drained(void *arg)
-{
-	(void)arg;
-	drained = true;
 }
 
 static void
@@ -1003,6 +1126,8 @@ main(void)
 		TEST(test_silent_worker),
 		TEST(test_take_over),
 		TEST(test_job_outlives_its_broker),
+		TEST(test_balance_takes_slow_jobs_along),
+		TEST(test_drain_leaves_slow_jobs_to_the_next),
 		TEST(test_restart_takes_its_own_at_once),
 		TEST(test_even_spread_and_drain),
 		TEST(test_stolen_lease),
