@@ -8,7 +8,7 @@
 #include "lib/bus/frame.h"
 
 enum {
-	KEPT_MS = 15000, /* longer than a shard takes to find its next owner */
+	KEPT_MS = 60000, /* longer than a shard takes to find its next owner and to be read */
 	COUNT_MAX = 20000,
 };
 

@@ -30,7 +30,7 @@ struct jobs {
 	struct job *running;   /* owner of each */
 	unsigned running_of[KINDS_MAX];
 	uint64_t done_of[KINDS_MAX];
-	int64_t slots_of[KINDS_MAX]; /* as told to the brokers */
+	int64_t slots_of[KINDS_MAX]; /* in all; each broker is told its share */
 	struct event *renew;
 	struct ended_list ended;
 	bool draining;
@@ -78,7 +78,20 @@ send_packed(struct jobs *j, struct bus_peer *peer, const struct buf *packed)
 	arena_fini(&arena);
 }
 
-/* ---- Credit ---- */
+/* ---- Credit ----
+ * Each broker gets its share of the slots, so that all of them together keep
+ * to the limits; told anew whenever a broker comes or goes. */
+static int64_t
+share_of(const struct jobs *j, int64_t slots)
+{
+	const struct giver *g;
+	int64_t givers = 0;
+
+	DL_COUNT (j->givers, g, givers)
+		;
+	return givers > 1 ? (slots + givers - 1) / givers : slots;
+}
+
 static void
 read_slots(struct jobs *j)
 {
@@ -102,7 +115,7 @@ say_hello(struct jobs *j, struct bus_peer *peer)
 		CHECK(i < KINDS_MAX);
 		stagepost__credit__init(&credits[i]);
 		credits[i].kind = k->kind;
-		credits[i].slots = (uint32_t)j->slots_of[i];
+		credits[i].slots = (uint32_t)share_of(j, j->slots_of[i]);
 		slots[hello.n_slots++] = &credits[i];
 	}
 	hello.worker = (char *)j->worker->name;
@@ -336,6 +349,19 @@ on_revoked(struct jobs *j, struct bus_peer *peer, const Stagepost__Frame *frame)
 }
 
 /* ---- Shards that changed their owner ---- */
+/* Must it not be done twice? Filing refuses that by itself, and what is put off
+ * may as well be tried again. */
+static bool
+is_worth_keeping(const struct job *job)
+{
+	if (job->msg->kind != STAGEPOST__JOB_KIND__REMOTE || job->disowned)
+		return false;
+	for (size_t i = 0; i < job->msg->n_recipients; i++)
+		if (job->results[i]->outcome != STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED)
+			return true;
+	return false;
+}
+
 static bool
 is_of_shards(const char *id, const Stagepost__ShardsTaken *taken)
 {
@@ -367,6 +393,8 @@ name_running(struct jobs *j, struct bus_peer *peer, const Stagepost__ShardsTaken
 		running->kind = job->msg->kind;
 		running->id = job->msg->envelope->id;
 		running->destination = job->msg->destination;
+		running->recipients = job->msg->recipients;
+		running->n_recipients = job->msg->n_recipients;
 		renew->running[renew->n_running++] = running;
 	}
 }
@@ -392,8 +420,9 @@ on_shards_taken(struct jobs *j, struct bus_peer *peer, const Stagepost__Frame *f
 			renew.running[renew.n_running++] = &e->job;
 	answer.body_case = STAGEPOST__FRAME__BODY_JOB_RENEW;
 	answer.job_renew = &renew;
-	if (renew.n_running != 0)
-		send_frame(j, peer, &answer);
+	renew.shards = taken->shards;
+	renew.n_shards = taken->n_shards;
+	send_frame(j, peer, &answer);
 	DL_FOREACH (j->ended.first, e)
 		if (is_of_shards(e->job.id, taken))
 			send_packed(j, peer, &e->frame);
@@ -437,8 +466,7 @@ on_peer(void *arg, struct bus_peer *peer)
 		g->peer = peer;
 		DL_APPEND(j->givers, g);
 	}
-	read_slots(j);
-	say_hello(j, peer);
+	say_hello_to_all(j);
 }
 
 static void
@@ -463,6 +491,7 @@ on_peer_lost(void *arg, struct bus_peer *peer)
 	}
 	if (orphans > 0)
 		log_warning(NULL, "broker lost, its jobs go on", F_I64("jobs", orphans));
+	say_hello_to_all(j);
 }
 
 /* ---- Life ---- */
@@ -554,7 +583,7 @@ send_done(struct job *job)
 	frame.job_done = &done;
 	if (job->peer != NULL)
 		send_frame(job->worker->jobs, job->peer, &frame);
-	if (job->msg->kind == STAGEPOST__JOB_KIND__REMOTE && !job->disowned)
+	if (is_worth_keeping(job))
 		ended_keep(&job->worker->jobs->ended, job->msg, &frame);
 }
 

@@ -22,7 +22,7 @@ enum {
 	DRAIN_JOBS_MS = 2000,  /* jobs under way at the end */
 	DRAIN_MOST_MS = 4000,
 	WAIT_MOST_MS = 1000,   /* the wall clock may be set: looked at this often */
-	PROBE_FIRST_MS = 30000, /* of a dead destination */
+	PROBE_FIRST_MS = 30000, /* of a dead destination; sooner when retries are */
 	PROBE_LONGEST_MS = 15 * 60 * 1000,
 };
 
@@ -108,7 +108,7 @@ least(int64_t a, int64_t b)
 }
 
 static void
-schedule_next(struct broker *b)
+schedule_next(struct broker *b, int64_t waiting_ms)
 {
 	int64_t now_ms = clock_unix_ms(), next_ms = now_ms + WAIT_MOST_MS, wait_ms;
 	const struct heap_node *deadline = heap_first(&b->deadlines);
@@ -125,6 +125,8 @@ schedule_next(struct broker *b)
 	wait_ms = next_ms > now_ms + 5 ? next_ms - now_ms : 50;
 	if (b->writes_due_ms != 0)
 		wait_ms = least(wait_ms, b->writes_due_ms - clock_monotonic_ms());
+	if (waiting_ms != INT64_MAX)
+		wait_ms = least(wait_ms, waiting_ms - clock_monotonic_ms());
 	tv = clock_timeval(wait_ms > 0 ? wait_ms : 0);
 	event_add(b->pump_timer, &tv);
 }
@@ -134,6 +136,7 @@ static void
 on_pump(evutil_socket_t fd, short what, void *arg)
 {
 	struct broker *b = arg;
+	int64_t waiting_ms = shards_look_at_waiting(b);
 
 	(void)fd, (void)what;
 	message_run_deadlines(b, clock_unix_ms());
@@ -142,7 +145,7 @@ on_pump(evutil_socket_t fd, short what, void *arg)
 	for (unsigned i = 0; i < b->shard_count; i++)
 		writer_flush(&b->shards[i]);
 	shards_look_at_leaving(b);
-	schedule_next(b);
+	schedule_next(b, waiting_ms);
 }
 
 static void
@@ -272,6 +275,7 @@ broker_new(const struct broker_config *config, struct err *err)
 
 	b->config = *config;
 	b->brokers = 1;
+	b->started_ms = clock_monotonic_ms();
 	b->bus = bus_server_new(config->base, config->listen, config->announce_host, &events, b, err);
 	if (b->bus == NULL) {
 		mem_free(b);

@@ -36,6 +36,7 @@ struct broker {
 	const struct schedule_ops *ops;
 	struct schedule *schedules[BROKER_KINDS]; /* owner */
 	char boot[40]; /* names this run */
+	int64_t started_ms; /* monotonic */
 
 	struct shard *shards; /* owner: array; NULL until the number is known */
 	unsigned shard_count;
@@ -49,6 +50,7 @@ struct broker {
 
 	struct worker *workers; /* owner: hash by peer */
 	struct job *jobs;	/* owner: hash by number */
+	struct departed_job *departed; /* owner: hash by number, the oldest first */
 	uint64_t next_job;
 	struct heap deadlines;	/* of messages */
 	struct waiting_order *orders; /* owner: list */

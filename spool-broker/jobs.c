@@ -21,6 +21,7 @@ enum {
 	FULL_MS = 100,	      /* pause for a worker whose queue is full */
 	NOT_NOW_MS = 300,     /* a part whose shard is in doubt */
 	UNREADABLE_MS = 2000, /* a part whose message could not be read */
+	DEPARTED_MS = 30000,  /* longer than a shard takes to find its next owner and to be read */
 };
 
 static int64_t
@@ -96,13 +97,31 @@ revoke(struct broker *b, struct worker *w, const uint64_t *numbers, size_t count
 }
 
 void
-job_forget(struct broker *b, struct job **job, bool tell)
+job_forget(struct broker *b, struct job **job)
 {
 	struct job *gone = *job;
+	struct departed_job *departed = NULL;
 
-	if (tell && gone->sent)
-		revoke(b, gone->worker, &gone->number, 1);
+	HASH_FIND(hh, b->departed, &gone->number, sizeof(gone->number), departed);
+	if (gone->sent && departed == NULL) {
+		departed = mem_new(struct departed_job);
+		departed->number = gone->number;
+		departed->until_ms = clock_monotonic_ms() + DEPARTED_MS;
+		HASH_ADD(hh, b->departed, number, sizeof(departed->number), departed);
+	}
 	free_job(b, gone); /* NULLs the part's pointer */
+}
+
+static void
+forget_departed(struct broker *b, int64_t until_ms)
+{
+	struct departed_job *d;
+
+	/* In the order in which they came. */
+	while ((d = b->departed) != NULL && d->until_ms <= until_ms) {
+		HASH_DEL(b->departed, d);
+		mem_free(d);
+	}
 }
 
 /* The job is gone; nobody knows how far it came. */
@@ -147,7 +166,7 @@ free_worker(struct broker *b, Stagepost__JobKind kind, int64_t now_ms)
 /* The recipients that the job serves. A fresh message that goes to one
  * destination as a whole is not opened for it. */
 static uint32_t *
-list_recipients(const struct job *job, size_t *count_out)
+list_recipients(struct job *job, size_t *count_out)
 {
 	const struct part *p = job->part;
 	const struct message *m = p->message;
@@ -155,6 +174,7 @@ list_recipients(const struct job *job, size_t *count_out)
 	uint32_t *list = mem_alloc(total * sizeof(*list));
 	size_t count = 0;
 
+	job->known = total;
 	for (unsigned i = 0; i < total; i++) {
 		bool serves = true;
 		if (m->work != NULL && job->kind == STAGEPOST__JOB_KIND__REPORT)
@@ -320,8 +340,7 @@ jobs_give(struct broker *b)
 		struct part *p;
 		while ((w = free_worker(b, (Stagepost__JobKind)kind, now_ms)) != NULL &&
 		       (p = b->ops->take(b->schedules[kind], unix_ms)) != NULL) {
-			bool wait = kind == STAGEPOST__JOB_KIND__REMOTE && shard_awaits_jobs(p->message->shard);
-			if (shard_may_work(p->message->shard) && (p->message->flags & MESSAGE_FINISHING) == 0 && !wait) {
+			if (shard_may_work(p->message->shard) && (p->message->flags & MESSAGE_FINISHING) == 0) {
 				give(b, p, w);
 				continue;
 			}
@@ -456,10 +475,15 @@ adopt(struct broker *b, struct worker *w, const Stagepost__RunningJob *running)
 	for (struct part *p = m != NULL ? m->parts : NULL; p != NULL; p = p->next) {
 		const char *destination = running->kind == STAGEPOST__JOB_KIND__LOCAL ? "local" : running->destination;
 		struct schedule *schedule;
+		struct job *job;
 		if (part_kind(p) != running->kind || p->state == PART_ACTIVE || strcmp(part_destination(p), destination) != 0)
 			continue;
 		part_schedule(b, p, &schedule)->adopt(schedule, p);
-		new_job(b, p, w, running->job)->sent = true;
+		job = new_job(b, p, w, running->job);
+		job->sent = true;
+		for (size_t i = 0; i < running->n_recipients; i++)
+			if (running->recipients[i] >= job->known && running->recipients[i] < RECIPIENTS_MAX)
+				job->known = running->recipients[i] + 1;
 		log_info(NULL, "job adopted", F_C("id", m->id), F_C("worker", w->name));
 		message_with_work(b, m, on_adopted);
 		return;
@@ -478,12 +502,15 @@ jobs_on_renew(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 		return;
 	for (size_t i = 0; i < renew->n_running; i++)
 		adopt(b, w, renew->running[i]);
+	shards_on_answer(b, renew->shards, renew->n_shards);
 	unknown = mem_alloc((renew->n_jobs + 1) * sizeof(*unknown));
 	for (size_t i = 0; i < renew->n_jobs; i++) {
 		struct job *job = find_job(b, renew->jobs[i]);
+		struct departed_job *departed = NULL;
+		HASH_FIND(hh, b->departed, &renew->jobs[i], sizeof(renew->jobs[i]), departed);
 		if (job != NULL && job->worker == w)
 			job->lease_until_ms = clock_monotonic_ms() + lease_ms(b);
-		else
+		else if (departed == NULL)
 			unknown[unknown_count++] = renew->jobs[i];
 	}
 	if (unknown_count != 0)
@@ -563,6 +590,7 @@ jobs_tick(struct broker *b)
 
 	HASH_ITER(hh, b->workers, w, next)
 		tend_worker(b, w, now_ms);
+	forget_departed(b, now_ms);
 }
 
 void
@@ -571,6 +599,7 @@ jobs_free(struct broker *b)
 	struct worker *w, *next;
 
 	CHECK(b->jobs == NULL);
+	forget_departed(b, INT64_MAX);
 	HASH_ITER(hh, b->workers, w, next) {
 		HASH_DEL(b->workers, w);
 		mem_free(w);

@@ -28,16 +28,25 @@ struct job {
 	int64_t started_ms;	/* unix */
 	bool sent;		/* else: the envelope is being read */
 	bool recheck;		/* was said in the job */
+	unsigned known;		/* recipients of the message when it was sent: it serves none beyond */
 	struct buf done;	/* owner: packed JobDone that waits for the message; mostly empty */
+};
+
+/* A job that went with its shard: for a while its worker may still renew it
+ * here, and must not be told that nobody wants it. */
+struct departed_job {
+	UT_hash_handle hh; /* by number */
+	uint64_t number;
+	int64_t until_ms; /* monotonic */
 };
 
 /* Gives out what may be tried, as far as there is credit. */
 void jobs_give(struct broker *b);
 /* Leases that ran out, workers that fell silent. */
 void jobs_tick(struct broker *b);
-/* The shard is lost, or the process ends: forgets the job; revoke tells the
- * worker. */
-void job_forget(struct broker *b, struct job **job, bool revoke);
+/* The shard is another's, or will be: forgets the job, but for its number. The
+ * worker goes on with it, for the shard's next owner. */
+void job_forget(struct broker *b, struct job **job);
 void jobs_free(struct broker *b);
 bool jobs_are_none(const struct broker *b);
 

@@ -18,9 +18,6 @@
 
 /* Packed envelopes of fresh messages that are kept. */
 enum { PACKED_BYTES_MAX = 64 * 1024 * 1024 };
-/* After a take-over, remote deliveries wait this long for the workers that
- * may still have them in their hands to say so. */
-enum { ADOPTION_MS = 1000 };
 
 #define REPORT_QUEUE "reports"
 
@@ -203,7 +200,6 @@ message_make_parts(struct broker *b, struct message *m, unsigned from, bool unsa
 {
 	const struct work *w = m->work;
 	struct str sender = sender_of(w->envelope);
-	int64_t adoption_ms = (m->flags & MESSAGE_TAKEN_OVER) != 0 ? m->shard->taken_ms + ADOPTION_MS : 0;
 
 	for (unsigned i = from; i < work_recipient_count(w); i++) {
 		const Stagepost__Recipient *r = work_recipient(w, i);
@@ -215,15 +211,13 @@ message_make_parts(struct broker *b, struct message *m, unsigned from, bool unsa
 		p = from != 0 ? find_part(m, r) : NULL;
 		if (p == NULL)
 			p = get_part(b, m, recipient_kind(r), recipient_destination(r), sender);
+		p->unsaved |= unsaved;
 		if (p->state == PART_ACTIVE)
 			continue; /* its end will find the recipient */
 		if (time_ms < (int64_t)w->envelope->hold_until_ms)
 			time_ms = (int64_t)w->envelope->hold_until_ms;
-		if (!r->local && time_ms < adoption_ms)
-			time_ms = adoption_ms;
 		if (status->attempts > p->tries)
 			p->tries = status->attempts < UINT16_MAX ? (uint16_t)status->attempts : UINT16_MAX;
-		p->unsaved |= unsaved;
 		part_place(b, p, time_ms < p->retry.time_ms ? time_ms : p->retry.time_ms);
 	}
 }
@@ -234,10 +228,12 @@ part_place(struct broker *b, struct part *p, int64_t time_ms)
 	struct schedule *s;
 	const struct schedule_ops *ops = part_schedule(b, p, &s);
 	bool held = (p->message->flags & MESSAGE_HELD) != 0 && p->kind != STAGEPOST__JOB_KIND__REPORT;
+	/* A worker may still have it from the shard's former owner. */
+	bool waits = p->kind == STAGEPOST__JOB_KIND__REMOTE && p->recheck && p->message->shard->awaits_jobs;
 
 	ops->withdraw(s, p);
 	p->retry.time_ms = time_ms;
-	if (held || p->unsaved)
+	if (held || p->unsaved || waits)
 		return;
 	if (time_ms <= clock_unix_ms())
 		ops->ready(s, p);

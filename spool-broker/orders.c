@@ -21,6 +21,7 @@ place_now(struct broker *b, struct message *m, struct str recipient)
 	unsigned count = 0;
 
 	for (struct part *p = m->parts; p != NULL; p = p->next) {
+		struct schedule *s;
 		bool concerned = recipient.len == 0;
 		for (unsigned i = 0; i < work_recipient_count(m->work) && !concerned; i++)
 			concerned = str_eq_ci(recipient, str_c(work_recipient(m->work, i)->address)) &&
@@ -28,11 +29,11 @@ place_now(struct broker *b, struct message *m, struct str recipient)
 		if (!concerned)
 			continue;
 		count++;
-		if (p->state != PART_ACTIVE) {
-			struct schedule *s;
-			part_schedule(b, p, &s)->revive(s, p);
-			part_place(b, p, 0);
-		}
+		if (p->state == PART_ACTIVE)
+			continue;
+		part_place(b, p, 0);
+		if (p->state == PART_READY)
+			part_schedule(b, p, &s)->hasten(s, p);
 	}
 	return count;
 }

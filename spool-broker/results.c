@@ -12,7 +12,7 @@
 
 /* Reports that cannot be handed over. */
 enum { REPORT_FIRST_MS = 10000, REPORT_TRIES_MAX = 50 };
-/* No result at all, which a sound worker does not leave. */
+/* A recipient without a result, which a sound worker does not leave. */
 enum { NO_RESULT_MS = 60000 };
 
 struct applying {
@@ -106,7 +106,8 @@ is_served(const struct applying *a, const Stagepost__RecipientResult *r)
 }
 
 /* What is left for the part: when the first of its recipients is to be tried
- * again; false when none is left. */
+ * again; false when none is left. One that was added while the job ran is not
+ * behind anything; one that the job left without a result waits. */
 static bool
 find_rest(const struct applying *a, int64_t *time_ms_out)
 {
@@ -115,11 +116,16 @@ find_rest(const struct applying *a, int64_t *time_ms_out)
 	*time_ms_out = INT64_MAX;
 	for (unsigned i = 0; i < a->added_from; i++) {
 		const Stagepost__RecipientStatus *status = work_status(a->work, i);
+		int64_t time_ms = (int64_t)status->next_try_ms;
 		if (!part_serves(a->part, work_recipient(a->work, i), status))
 			continue;
 		any = true;
-		if ((int64_t)status->next_try_ms < *time_ms_out)
-			*time_ms_out = (int64_t)status->next_try_ms;
+		if (i < a->job->known && time_ms <= a->now_ms) {
+			a->part->recheck = true;
+			time_ms = a->now_ms + NO_RESULT_MS;
+		}
+		if (time_ms < *time_ms_out)
+			*time_ms_out = time_ms;
 	}
 	return any;
 }
@@ -140,11 +146,6 @@ apply_delivery(struct applying *a, const Stagepost__JobDone *done)
 	if (!find_rest(a, &time_ms))
 		part_free(a->broker, a->part);
 	else {
-		/* One without a result came by expansion while the job ran. */
-		if (served == 0) {
-			a->part->recheck = true;
-			time_ms = a->now_ms + NO_RESULT_MS;
-		}
 		if (a->part->tries < UINT16_MAX)
 			a->part->tries++;
 		part_place(a->broker, a->part, time_ms);

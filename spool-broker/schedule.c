@@ -451,12 +451,16 @@ fair_each(struct schedule *s, void (*visit)(void *arg, const struct destination 
 }
 
 static void
-fair_revive(struct schedule *s, struct part *p)
+fair_hasten(struct schedule *s, struct part *p)
 {
-	struct destination *d = p->lane->key.destination;
+	struct lane *l = p->lane;
 
-	heap_remove(&s->wakes, &d->wake);
-	call_back(s, d);
+	CHECKF(p->state == PART_READY, "state %d", p->state);
+	heap_remove(&s->wakes, &l->key.destination->wake);
+	DL_DELETE2(l->queue, p, queue_prev, queue_next);
+	DL_PREPEND2(l->queue, p, queue_prev, queue_next);
+	lane_leave(s, l);
+	lane_join(s, l, true);
 }
 
 const struct schedule_ops schedule_fair = {
@@ -474,5 +478,5 @@ const struct schedule_ops schedule_fair = {
 	.next_ms = fair_next_ms,
 	.counts = fair_counts,
 	.each = fair_each,
-	.revive = fair_revive,
+	.hasten = fair_hasten,
 };

@@ -120,8 +120,9 @@ struct schedule_ops {
 	struct schedule_counts (*counts)(const struct schedule *s);
 	/* Destinations, in no order. */
 	void (*each)(struct schedule *s, void (*visit)(void *arg, const struct destination *d), void *arg);
-	/* An operator's word: a dead destination is tried at once. */
-	void (*revive)(struct schedule *s, struct part *p);
+	/* An operator's word: the part, READY, goes before the others of its
+	 * sender, and a dead destination is probed by it at once. */
+	void (*hasten)(struct schedule *s, struct part *p);
 };
 
 /* The one that there is: fair between sender domains and destinations. */

@@ -17,6 +17,7 @@ enum {
 	PAGE_ENTRIES = 500,
 	HINTS_EVERY_MS = 5000,
 	ADOPT_MS = 1000,  /* workers say within this what they have in hand */
+	ACQUAINTED_MS = 5000, /* after the start: all workers are known */
 };
 
 void
@@ -64,7 +65,7 @@ is_held(const struct shard *s)
 
 /* ---- Forgetting ---- */
 static void
-forget_messages(struct shard *s, bool revoke)
+forget_messages(struct shard *s)
 {
 	struct broker *b = s->broker;
 	struct message *m, *next;
@@ -75,7 +76,7 @@ forget_messages(struct shard *s, bool revoke)
 			const struct schedule_ops *ops = part_schedule(b, p, &schedule);
 			if (p->job == NULL)
 				continue;
-			job_forget(b, &p->job, revoke);
+			job_forget(b, &p->job);
 			ops->end(schedule, p, TRY_UNKNOWN, NULL, 0, clock_unix_ms());
 		}
 		message_free(b, &m);
@@ -84,15 +85,15 @@ forget_messages(struct shard *s, bool revoke)
 }
 
 static void
-become_free(struct shard *s, bool revoke)
+become_free(struct shard *s)
 {
 	if (s->state == SHARD_LEAVING || s->state == SHARD_CLOSING)
 		s->broker->leaving--;
 	s->generation++;
 	s->state = SHARD_FREE;
-	s->reading = s->read_again = s->renewing = false;
+	s->reading = s->read_again = s->renewing = s->awaits_jobs = false;
 	writer_drop(s);
-	forget_messages(s, revoke);
+	forget_messages(s);
 }
 
 void
@@ -101,7 +102,7 @@ shard_drop(struct shard *s, const char *why)
 	if (!is_held(s))
 		return;
 	log_warning(NULL, "shard lost", F_I64("shard", s->number), F_C("reason", why));
-	become_free(s, false);
+	become_free(s);
 }
 
 void
@@ -109,7 +110,7 @@ shards_free(struct broker *b)
 {
 	for (unsigned i = 0; i < b->shard_count; i++) {
 		writer_drop(&b->shards[i]);
-		forget_messages(&b->shards[i], false);
+		forget_messages(&b->shards[i]);
 	}
 }
 
@@ -172,10 +173,34 @@ write_hints(struct broker *b, int64_t now_ms)
 }
 
 /* ---- Taking over: what workers have in hand ---- */
-bool
-shard_awaits_jobs(const struct shard *s)
+/* Until then nothing is given out that must not be done twice: part_place(). */
+static void
+end_wait(struct shard *s)
 {
-	return s->adopt_until_ms > clock_monotonic_ms();
+	struct message *m, *next;
+
+	s->awaits_jobs = false;
+	HASH_ITER(hh, s->messages, m, next)
+		for (struct part *p = m->parts; p != NULL; p = p->next)
+			if (p->kind == STAGEPOST__JOB_KIND__REMOTE && p->state == PART_IDLE)
+				part_place(s->broker, p, p->retry.time_ms);
+}
+
+int64_t
+shards_look_at_waiting(struct broker *b)
+{
+	int64_t now_ms = clock_monotonic_ms(), next_ms = INT64_MAX;
+
+	for (unsigned i = 0; i < b->shard_count; i++) {
+		struct shard *s = &b->shards[i];
+		if (!s->awaits_jobs || s->awaits_until_ms == 0)
+			continue;
+		if (s->awaits_until_ms <= now_ms)
+			end_wait(s);
+		else if (s->awaits_until_ms < next_ms)
+			next_ms = s->awaits_until_ms;
+	}
+	return next_ms;
 }
 
 static void
@@ -188,8 +213,25 @@ ask_worker(struct broker *b, struct str peer, uint32_t *shards, size_t count)
 	taken.n_shards = count;
 	frame.body_case = STAGEPOST__FRAME__BODY_SHARDS_TAKEN;
 	frame.shards_taken = &taken;
-	if (b->bus != NULL && count != 0)
-		bus_server_send(b->bus, peer, &frame, NULL);
+	if (b->bus == NULL || count == 0)
+		return;
+	bus_server_send(b->bus, peer, &frame, NULL);
+	for (size_t i = 0; i < count; i++)
+		b->shards[shards[i]].asked++;
+}
+
+/* The last answer ends the wait, unless a worker may not have come yet. */
+void
+shards_on_answer(struct broker *b, const uint32_t *shards, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct shard *s = shards[i] < b->shard_count ? &b->shards[shards[i]] : NULL;
+		if (s == NULL || !s->awaits_jobs || s->asked == 0 || --s->asked != 0)
+			continue;
+		if (clock_monotonic_ms() - b->started_ms > ACQUAINTED_MS)
+			s->awaits_until_ms = 1; /* by the next look */
+	}
+	broker_wake(b);
 }
 
 void
@@ -199,7 +241,7 @@ shards_ask_worker(struct broker *b, struct str peer)
 	size_t count = 0;
 
 	for (unsigned i = 0; i < b->shard_count; i++)
-		if (is_held(&b->shards[i]) && b->shards[i].adopt_until_ms != INT64_MAX && shard_awaits_jobs(&b->shards[i]))
+		if (b->shards[i].awaits_jobs && b->shards[i].awaits_until_ms != 0)
 			numbers[count++] = i;
 	ask_worker(b, peer, numbers, count);
 	mem_free(numbers);
@@ -211,9 +253,10 @@ ask_workers(struct shard *s)
 {
 	struct worker *w, *next;
 
-	if (s->adopt_until_ms != INT64_MAX)
+	if (!s->awaits_jobs || s->awaits_until_ms != 0)
 		return;
-	s->adopt_until_ms = clock_monotonic_ms() + ADOPT_MS;
+	s->awaits_until_ms = clock_monotonic_ms() + ADOPT_MS;
+	s->asked = 0;
 	HASH_ITER (hh, s->broker->workers, w, next)
 		ask_worker(s->broker, str_of(w->peer, w->peer_len), &s->number, 1);
 }
@@ -329,7 +372,8 @@ on_acquired(void *arg, const struct spool_lease *lease, const struct err *err)
 	s->renewed_ms = a.sent_ms;
 	s->taken_ms = clock_unix_ms();
 	s->state = SHARD_OWNED;
-	s->adopt_until_ms = is_first_lease(lease) ? 0 : INT64_MAX;
+	s->awaits_jobs = !is_first_lease(lease);
+	s->awaits_until_ms = 0;
 	log_info(NULL, "shard taken", F_I64("shard", s->number), F_C("lease", lease->value));
 	redis_callf(b->config.redis, NULL, NULL, "HSET " BUS_SHARDS_KEY " %u %s", s->number, b->config.id);
 	publish(b);
@@ -394,7 +438,7 @@ on_released(void *arg, const struct err *err)
 	if (!broker_returned(b) || a.generation != s->generation)
 		return;
 	log_info(NULL, "shard given up", F_I64("shard", s->number), F_C("error", err != NULL ? err->text : "none"));
-	become_free(s, true);
+	become_free(s);
 	publish(b);
 	broker_wake(b);
 }

@@ -39,7 +39,9 @@ struct shard {
 	bool reading;		/* pages of the spool are being read */
 	bool read_again;	/* something may have been written that is not known here */
 	int64_t taken_ms;	/* unix */
-	int64_t adopt_until_ms; /* monotonic: workers may still name jobs that another owner gave; INT64_MAX: to be asked */
+	bool awaits_jobs;	/* workers may still name jobs that the former owner gave */
+	int64_t awaits_until_ms; /* monotonic; 0: they are asked once the spool is read */
+	unsigned asked;		/* workers that have not answered yet */
 	struct message *messages; /* owner: hash by id */
 	unsigned active;	/* parts in workers' hands */
 	struct writer writer;
@@ -55,11 +57,13 @@ void shards_tick(struct broker *b);
 struct shard *shards_owned(struct broker *b, unsigned number);
 /* May jobs of its messages be given out? */
 bool shard_may_work(const struct shard *s);
-/* May one of its former owner's jobs still be under way, unknown here? Then
- * nothing that must not be done twice is given out yet. */
-bool shard_awaits_jobs(const struct shard *s);
+/* Ends the wait of those that have waited long enough; when the next one ends,
+ * monotonic, INT64_MAX: none waits. */
+int64_t shards_look_at_waiting(struct broker *b);
 /* Asks a worker that has just come for such jobs. */
 void shards_ask_worker(struct broker *b, struct str peer);
+/* A worker has said all that it holds of these shards. */
+void shards_on_answer(struct broker *b, const uint32_t *shards, size_t count);
 /* The lease is gone: forgets all. */
 void shard_drop(struct shard *s, const char *why);
 /* A write was lost on the way: what is in the spool may be more than is known. */

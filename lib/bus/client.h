@@ -34,7 +34,8 @@ int bus_client_pick_shard(struct bus_client *b);
 
 /* Hands a message over: sends to the owner of its id's shard; without an
  * answer for 2 s, or NOT_MINE, looks the owner up again and resends under the
- * same id, for timeout_ms in all. cb comes once: err NULL means durable.
+ * same id, for timeout_ms in all, or for 2 s after a broker said that its store
+ * fails. cb comes once: err NULL means durable.
  * ERR_UNAVAILABLE, ERR_TIMEOUT (it may be durable: the client must be told
  * 4xx and may send it twice), ERR_LIMIT (busy). The envelope is copied. */
 typedef void bus_on_handed_over(void *arg, const struct err *err);

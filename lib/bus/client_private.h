@@ -38,6 +38,7 @@ struct hand_over {
 	struct bus_peer *sent_to; /* borrowed; NULL: waits for an owner */
 	int64_t sent_ms;	  /* monotonic */
 	int64_t retry_ms;	  /* monotonic: not before */
+	int64_t failed_ms;	  /* monotonic: when a broker first said that its store fails; 0: none did */
 	int64_t deadline_ms;	  /* monotonic */
 	bus_on_handed_over *cb;
 	void *arg;

@@ -14,6 +14,7 @@ enum {
 	ANSWER_MS = 2000,	/* without one: sent again */
 	NOT_MINE_RETRY_MS = 50, /* the map is being read anew */
 	FAILED_RETRY_MS = 300,	/* the broker's store did not answer */
+	FAILED_LONGEST_MS = 2000, /* the client hears so; a take-over may last longer */
 	HAND_OVERS_MAX = 100000,
 };
 
@@ -74,6 +75,19 @@ bus_hand_over(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t
 	}
 }
 
+/* Brokers are there, and say that their store is not: not worth the whole of
+ * the client's patience. */
+static void
+on_store_failed(struct hand_over *h)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	if (h->failed_ms == 0)
+		h->failed_ms = now_ms;
+	if (h->deadline_ms > h->failed_ms + FAILED_LONGEST_MS)
+		h->deadline_ms = h->failed_ms + FAILED_LONGEST_MS;
+}
+
 static void
 try_again(struct bus_client *b, struct hand_over *h, int64_t wait_ms)
 {
@@ -100,7 +114,10 @@ hand_over_on_reply(struct bus_client *b, const Stagepost__Frame *frame)
 		end(b, h, &err);
 		break;
 	case STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE: try_again(b, h, NOT_MINE_RETRY_MS); break;
-	default: try_again(b, h, FAILED_RETRY_MS); break;
+	default:
+		on_store_failed(h);
+		try_again(b, h, FAILED_RETRY_MS);
+		break;
 	}
 }
 

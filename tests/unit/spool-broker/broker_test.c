@@ -22,6 +22,7 @@ static struct redis_fixture server;
 static struct event_base *base;
 static struct redis *redis;
 static struct tracking *tracking;
+static struct settings_live *live;
 static struct broker *brokers[3];
 static struct bus_client *frontend;
 
@@ -40,6 +41,8 @@ struct fake_worker {
 	struct bus_client *bus;
 	char name[32];
 	bool obliging; /* delivers all at once */
+	bool faithful; /* says to a shard's new owner what it has in hand */
+	unsigned revoked;
 	unsigned slots;
 };
 static struct fake_worker workers[2];
@@ -60,7 +63,7 @@ turn(int ms)
 
 /* ---- Fake workers ---- */
 static void
-end_job(struct given *g, Stagepost__RecipientResult__Outcome outcome, const char *code)
+end_job_with(struct given *g, Stagepost__RecipientResult__Outcome outcome, const char *code, const char *trouble)
 {
 	Stagepost__JobDone done = STAGEPOST__JOB_DONE__INIT;
 	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
@@ -80,15 +83,75 @@ end_job(struct given *g, Stagepost__RecipientResult__Outcome outcome, const char
 		done.results[i] = &results[i];
 	}
 	frame.body_case = STAGEPOST__FRAME__BODY_JOB_DONE;
+	done.destination_trouble = arena_strdup(&g->arena, trouble);
 	frame.job_done = &done;
 	g->ended = true;
 	assert_int_equal(bus_send(g->worker->bus, g->peer, &frame, NULL), 0);
 }
 
 static void
+end_job(struct given *g, Stagepost__RecipientResult__Outcome outcome, const char *code)
+{
+	end_job_with(g, outcome, code, "");
+}
+
+static void
 deliver(struct given *g)
 {
 	end_job(g, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED, "2.0.0");
+}
+
+/* What it has in hand of these shards is the asker's now. */
+static void
+answer_new_owner(struct fake_worker *w, struct bus_peer *p, const Stagepost__ShardsTaken *taken)
+{
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	Stagepost__JobRenew renew = STAGEPOST__JOB_RENEW__INIT;
+	static Stagepost__RunningJob running[100], *list[100];
+
+	renew.running = list;
+	renew.shards = taken->shards;
+	renew.n_shards = taken->n_shards;
+	for (unsigned i = 0; i < given_count; i++) {
+		const Stagepost__Job *job = given[i].job;
+		unsigned shard;
+		for (size_t k = 0; k < taken->n_shards; k++) {
+			assert_true(spool_id_parse(str_c(job->envelope->id), &shard, NULL));
+			if (given[i].ended || given[i].worker != w || taken->shards[k] != shard)
+				continue;
+			assert_true(renew.n_running < 100);
+			given[i].peer = p;
+			list[renew.n_running] = &running[renew.n_running];
+			stagepost__running_job__init(&running[renew.n_running]);
+			running[renew.n_running].job = job->job;
+			running[renew.n_running].id = job->envelope->id;
+			running[renew.n_running].kind = job->kind;
+			running[renew.n_running].destination = job->destination;
+			running[renew.n_running].recipients = job->recipients;
+			running[renew.n_running].n_recipients = job->n_recipients;
+			renew.n_running++;
+		}
+	}
+	frame.body_case = STAGEPOST__FRAME__BODY_JOB_RENEW;
+	frame.job_renew = &renew;
+	assert_int_equal(bus_send(w->bus, p, &frame, NULL), 0);
+}
+
+/* As if the leases were about to run out. */
+static void
+renew_all(struct fake_worker *w)
+{
+	for (unsigned i = 0; i < given_count; i++) {
+		Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+		Stagepost__JobRenew renew = STAGEPOST__JOB_RENEW__INIT;
+		if (given[i].ended || given[i].worker != w)
+			continue;
+		renew.jobs = &given[i].job->job;
+		renew.n_jobs = 1;
+		frame.body_case = STAGEPOST__FRAME__BODY_JOB_RENEW;
+		frame.job_renew = &renew;
+		assert_int_equal(bus_send(w->bus, given[i].peer, &frame, NULL), 0);
+	}
 }
 
 static void
@@ -98,6 +161,10 @@ on_frame(void *arg, struct bus_peer *p, const Stagepost__Frame *frame)
 	struct buf packed = BUF_EMPTY;
 	struct given *g;
 
+	if (frame->body_case == STAGEPOST__FRAME__BODY_JOB_REVOKED)
+		w->revoked += (unsigned)frame->job_revoked->n_jobs;
+	if (frame->body_case == STAGEPOST__FRAME__BODY_SHARDS_TAKEN && w->faithful)
+		answer_new_owner(w, p, frame->shards_taken);
 	if (frame->body_case != STAGEPOST__FRAME__BODY_JOB)
 		return;
 	assert_true(given_count < JOBS_MAX);
@@ -160,6 +227,7 @@ start_broker(unsigned i)
 	brokers[i] = broker_new(&(struct broker_config){.base = base,
 							.redis = redis,
 							.tracking = tracking,
+							.settings = live,
 							.id = ids[i],
 							.listen = "tcp://127.0.0.1:*",
 							.shards = SHARDS},
@@ -370,6 +438,8 @@ setup(void **state)
 	redis = redis_new(base, server.url, NULL);
 	tracking = tracking_new(base, server.url, NULL);
 	wait_until(redis_is_connected(redis), 5000);
+	live = settings_live_new(base, redis, tracking, false);
+	wait_until(settings_live_is_read(live), 5000);
 	given_count = 0;
 	start_broker(0);
 	frontend = bus_client_new(base, redis, tracking, "frontend-0", NULL);
@@ -389,6 +459,7 @@ teardown(void **state)
 		bus_client_free(&workers[i].bus);
 	for (unsigned i = 0; i < 3; i++)
 		broker_free(&brokers[i]);
+	settings_live_free(&live);
 	tracking_free(&tracking);
 	redis_free(&redis);
 	event_base_free(base);
@@ -496,6 +567,56 @@ test_retry(void **state)
 	assert_string_equal(f.trace->state->events[1]->kind, "deferred");
 	assert_string_equal(f.trace->state->events[2]->kind, "sent");
 	arena_fini(&f.arena);
+}
+
+/* The destination is ill, and waits; an operator's word wakes it. */
+static void
+test_retry_of_troubled_destination(void **state)
+{
+	struct handed h[3] = {{.id = ""}};
+
+	(void)state;
+	hand_over(&h[0], "a@sender.test", "one@x.test");
+	wait_until(given_count == 1, 5000);
+	end_job_with(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.4.1", "no connection");
+	wait_until(has_state(h[0].id), 5000);
+	hand_over(&h[1], "a@sender.test", "two@x.test");
+	hand_over(&h[2], "b@other.test", "three@x.test");
+	turn(200);
+	assert_int_equal(given_count, 1);
+	assert_true(order("retry", h[2].id));
+	wait_until(given_count == 2, 5000);
+	assert_string_equal(given[1].job->envelope->id, h[2].id);
+	end_job_with(&given[1], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.4.1", "no connection");
+	turn(200);
+	assert_int_equal(given_count, 2);
+	assert_true(order("retry", h[0].id));
+	wait_until(given_count == 3, 5000);
+	assert_string_equal(given[2].job->envelope->id, h[0].id);
+	workers[0].obliging = true;
+	deliver(&given[2]);
+	wait_until(is_finished(h[0].id) && is_finished(h[1].id), 5000);
+	assert_true(order("retry", h[2].id));
+	wait_until(is_finished(h[2].id), 5000);
+}
+
+static void
+test_first_wait_of_troubled_destination(void **state)
+{
+	struct handed h[2] = {{.id = ""}};
+	int64_t start_ms;
+
+	(void)state;
+	redis_callf(redis, NULL, NULL, "HSET settings:spool retry_first 1s");
+	wait_until(settings_spool(settings_current(live), STR_NONE)->retry_first == 1000, 5000);
+	hand_over(&h[0], "a@sender.test", "one@x.test");
+	wait_until(given_count == 1, 5000);
+	end_job_with(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.4.1", "no connection");
+	start_ms = clock_monotonic_ms();
+	hand_over(&h[1], "a@sender.test", "two@x.test");
+	workers[0].obliging = true;
+	wait_until(is_finished(h[0].id) && is_finished(h[1].id), 5000);
+	assert_true(clock_monotonic_ms() - start_ms >= 700);
 }
 
 static void
@@ -610,32 +731,40 @@ test_expiry_without_a_worker(void **state)
 	assert_int_equal(given_count, 0);
 }
 
+/* The job's first recipient is expanded to this address, named twice. */
 static void
-test_expansion(void **state)
+expand(struct given *g, const char *address)
 {
-	struct handed h = {.id = ""};
 	Stagepost__JobDone done = STAGEPOST__JOB_DONE__INIT;
 	Stagepost__RecipientResult result = STAGEPOST__RECIPIENT_RESULT__INIT, *results[1] = {&result};
 	Stagepost__Recipient added[2], *list[2] = {&added[0], &added[1]};
 	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
-	char far[] = "far@x.test";
 
-	(void)state;
-	hand_over(&h, "a@sender.test", "list@here");
-	wait_until(given_count == 1, 5000);
 	for (unsigned i = 0; i < 2; i++) {
 		stagepost__recipient__init(&added[i]);
-		added[i].address = far; /* the second is there already by then */
+		added[i].address = (char *)(uintptr_t)address; /* the second is there already by then */
 	}
 	result.outcome = STAGEPOST__RECIPIENT_RESULT__OUTCOME__EXPANDED;
 	result.new_recipients = list;
 	result.n_new_recipients = 2;
-	done.job = given[0].job->job;
+	done.job = g->job->job;
 	done.results = results;
 	done.n_results = 1;
 	frame.body_case = STAGEPOST__FRAME__BODY_JOB_DONE;
 	frame.job_done = &done;
-	assert_int_equal(bus_send(workers[0].bus, given[0].peer, &frame, NULL), 0);
+	g->ended = true;
+	assert_int_equal(bus_send(g->worker->bus, g->peer, &frame, NULL), 0);
+}
+
+static void
+test_expansion(void **state)
+{
+	struct handed h = {.id = ""};
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "list@here");
+	wait_until(given_count == 1, 5000);
+	expand(&given[0], "far@x.test");
 	wait_until(given_count == 2, 5000);
 	assert_true(has_state(h.id)); /* saved before it is tried */
 	assert_string_equal(given[1].job->destination, "x.test");
@@ -643,6 +772,29 @@ test_expansion(void **state)
 	assert_int_equal(given[1].job->envelope->n_recipients, 2);
 	assert_string_equal(given[1].job->envelope->recipients[1]->address, "far@x.test");
 	deliver(&given[1]);
+	wait_until(is_finished(h.id), 5000);
+}
+
+/* Added while a job for its destination runs: tried as soon as that has ended. */
+static void
+test_expansion_to_a_busy_destination(void **state)
+{
+	struct handed h = {.id = ""};
+	unsigned list, far;
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "list@here one@x.test");
+	wait_until(given_count == 2, 5000);
+	list = given[0].job->kind == STAGEPOST__JOB_KIND__LOCAL ? 0 : 1;
+	far = 1 - list;
+	expand(&given[list], "two@x.test");
+	wait_until(has_state(h.id), 5000);
+	deliver(&given[far]);
+	wait_until(given_count == 3, 5000);
+	assert_int_equal(given[2].job->n_recipients, 1);
+	assert_int_equal(given[2].job->recipients[0], 2);
+	assert_false(given[2].job->recheck);
+	deliver(&given[2]);
 	wait_until(is_finished(h.id), 5000);
 }
 
@@ -776,6 +928,79 @@ test_job_outlives_its_broker(void **state)
 	assert_int_equal(given_count, 1);
 }
 
+static volatile bool drained;
+
+static void
+on_drained(void *arg)
+{
+	(void)arg;
+	drained = true;
+}
+
+/* 20 messages, each in the hands of a worker that takes its time. */
+static void
+hand_over_slow_ones(struct handed *h)
+{
+	workers[0].slots = 50;
+	workers[0].faithful = true;
+	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
+	for (unsigned i = 0; i < 20; i++) {
+		char to[40];
+		snprintf(to, sizeof(to), "a@x%u.test", i);
+		h[i] = (struct handed){.id = ""};
+		hand_over(&h[i], "a@sender.test", to);
+	}
+	wait_until(given_count == 20, 5000);
+}
+
+static void
+end_slow_ones(const struct handed *h)
+{
+	renew_all(&workers[0]);
+	turn(100);
+	assert_int_equal(workers[0].revoked, 0);
+	for (unsigned i = 0; i < 20; i++)
+		deliver(&given[i]);
+	for (unsigned i = 0; i < 20; i++)
+		wait_until(is_finished(h[i].id), 5000);
+	assert_int_equal(given_count, 20);
+}
+
+/* Shards go to another broker for balance: the jobs of slow deliveries with
+ * them, and nothing is given out twice. */
+static void
+test_balance_takes_slow_jobs_along(void **state)
+{
+	struct handed h[20];
+
+	(void)state;
+	hand_over_slow_ones(h);
+	start_broker(1);
+	wait_until(owned(0) == 4, 12000);
+	renew_all(&workers[0]); /* some with an owner that has none of them any more */
+	wait_until(owned(1) == 4, 5000);
+	turn(1500);
+	end_slow_ones(h);
+}
+
+static void
+test_drain_leaves_slow_jobs_to_the_next(void **state)
+{
+	struct handed h[20];
+
+	(void)state;
+	hand_over_slow_ones(h);
+	start_broker(1);
+	turn(700);
+	drained = false;
+	broker_drain(brokers[0], on_drained, NULL);
+	wait_until(drained, 5000);
+	broker_free(&brokers[0]);
+	wait_until(owned(1) == SHARDS, 5000);
+	turn(1500);
+	end_slow_ones(h);
+}
+
 static void
 test_restart_takes_its_own_at_once(void **state)
 {
@@ -787,15 +1012,6 @@ test_restart_takes_its_own_at_once(void **state)
 	start_broker(0);
 	wait_until(owned(0) == SHARDS, 5000);
 	assert_true(clock_monotonic_ms() - start_ms < 1500);
-}
-
-static volatile bool drained;
-
-static void
-on_drained(void *arg)
-{
-	(void)arg;
-	drained = true;
 }
 
 static void
@@ -897,16 +1113,21 @@ main(void)
 		TEST(test_resend_while_queued),
 		TEST(test_parts_by_destination),
 		TEST(test_retry),
+		TEST(test_retry_of_troubled_destination),
 		TEST(test_failure_report),
 		TEST(test_notify),
 		TEST(test_delay_and_expiry),
 		TEST(test_expiry_without_a_worker),
 		TEST(test_expansion),
+		TEST(test_expansion_to_a_busy_destination),
+		TEST(test_first_wait_of_troubled_destination),
 		TEST(test_hold_release_delete),
 		TEST(test_worker_comes_back),
 		TEST(test_silent_worker),
 		TEST(test_take_over),
 		TEST(test_job_outlives_its_broker),
+		TEST(test_balance_takes_slow_jobs_along),
+		TEST(test_drain_leaves_slow_jobs_to_the_next),
 		TEST(test_restart_takes_its_own_at_once),
 		TEST(test_even_spread_and_drain),
 		TEST(test_stolen_lease),

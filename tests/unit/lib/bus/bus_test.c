@@ -161,6 +161,7 @@ test_hand_over(void **state)
 	struct fake_broker a;
 	struct bus_client *client = bus_client_new(base, redis, NULL, "frontend", NULL);
 	struct handed h;
+	int64_t start_ms;
 
 	(void)state;
 	assert_int_equal(bus_client_pick_shard(client), -1);
@@ -186,6 +187,12 @@ test_hand_over(void **state)
 	wait_until(h.done, 2000);
 	assert_int_equal(h.code, ERR_TIMEOUT);
 	assert_true(a.resends >= 1);
+	/* No use in waiting for long when it is the store that fails. */
+	start_ms = clock_monotonic_ms();
+	hand_over(client, &h, 3, 20000);
+	wait_until(h.done, 4000);
+	assert_int_equal(h.code, ERR_TIMEOUT);
+	assert_true(clock_monotonic_ms() - start_ms >= 1900);
 	bus_client_free(&client);
 	bus_server_free(&a.bus);
 }

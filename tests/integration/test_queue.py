@@ -1,0 +1,265 @@
+"""The queue: brokers and workers that die, sleep or leave with mail in their
+hands; what the tool shows of the queue and does to it."""
+
+import collections
+import itertools
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from cluster import wait_for
+from dnsserver import DnsServer
+from sink import Sink
+
+_numbers = itertools.count(1)
+SHARDS = 16
+SLOW = 16
+TAKEN_OVER_WITHIN = 5.0  # seconds, after a death
+TEST_SLACK = 3.0         # for a machine that has much else to do
+
+
+class Program:
+    """A broker or a worker that nobody starts again."""
+
+    def __init__(self, cluster, kind, *options):
+        self.id = f"{kind}-of-test-{next(_numbers)}"
+        env = dict(cluster.env, STAGEPOST_REDIS=f"redis://127.0.0.1:{cluster.port('redis')}",
+                   STAGEPOST_BLOBS=f"file:{cluster.dir}/blobs")
+        self.log_path = cluster.dir / "log" / f"{self.id}.log"
+        with open(self.log_path, "w") as log:
+            self.process = subprocess.Popen([cluster.build / kind, "--id", self.id, *options], env=env, stdout=log,
+                                            stderr=subprocess.STDOUT)
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+        self.process.wait()
+
+
+class World:
+    """A supervised cluster, and beside it programs of the test's own; mail to
+    `slow` is taken step by step as the test says, mail to `ill` put off until
+    the test heals it."""
+
+    def __init__(self, own_cluster, brokers=1, workers=1):
+        self.dns = DnsServer().start()
+        self.slow = Sink("127.0.0.2").start()
+        self.ill = Sink("127.0.0.3", self.slow.port).start()
+        self.ill.reply["RCPT"] = self.refuse
+        self.healed, self.refused = False, 0
+        for i in range(SLOW):  # a new destination gets only a few at once
+            self.dns.mail_domain(f"slow{i}.test", (10, f"mx.slow{i}.test", "127.0.0.2"))
+        self.dns.mail_domain("ill.test", (10, "mx.ill.test", "127.0.0.3"))
+        self.cluster = own_cluster(frontends=1, brokers=brokers, workers=workers,
+                                   env={"STAGEPOST_RESOLVER": self.dns.resolver})
+        self.user = self.cluster.add_user("user@example.test")
+        self.cluster.settings("smtp-in", relay_whitelist="127.0.0.0/8")
+        self.cluster.settings("spool", retry_first="1s", retry_longest="1s")
+        self.cluster.settings("smtp-out", port=self.slow.port, max_connections_per_destination=1000)
+        self.programs = []
+
+    def refuse(self, session, line):
+        self.refused += not self.healed
+        return None if self.healed else "450 4.2.1 not now"
+
+    def start(self, kind, *options):
+        program = Program(self.cluster, kind, *options)
+        self.programs.append(program)
+        if kind == "spool-broker":
+            self.wait_spread()
+        else:
+            wait_for(lambda: self.workers_of_all(program.id), 20, what="a worker known to all brokers")
+        return program
+
+    def processes(self, kind):
+        return [p for p in self.cluster.json("status")["processes"] if p["kind"] == kind and p["heartbeat_age_ms"] < 4000]
+
+    def workers_of_all(self, id):
+        return all(id in [w["id"] for w in b["workers"]] for b in self.processes("spool-broker"))
+
+    def owners(self):
+        return collections.Counter(self.cluster.redis.hgetall("cluster:shards").values())
+
+    def wait_spread(self):
+        count = len([p for p in self.programs if "broker" in p.id and p.process.poll() is None]) + self.cluster.brokers
+
+        def spread():
+            owners = self.owners()
+            return len(owners) == count and sum(owners.values()) == SHARDS and max(owners.values()) <= -(-SHARDS // count)
+        wait_for(spread, 20, what="shards spread evenly")
+
+    def send(self, *recipients, sender="sender@remote.example", subject="x"):
+        return self.cluster.deliver(sender, list(recipients), f"Subject: {subject}\r\n\r\nbody\r\n")
+
+    def send_slow(self, *more):
+        """A message to each of the slow servers."""
+        return [self.send(f"a@slow{i}.test", *more) for i in range(SLOW)]
+
+    def send_many(self, count, *recipients, **kwargs):
+        return [self.send(*recipients, **kwargs) for _ in range(count)]
+
+    def stop(self):
+        for program in self.programs:
+            program.end()
+        for part in (self.slow, self.ill, self.dns):
+            part.stop()
+
+
+@pytest.fixture
+def make_world(own_cluster):
+    made = []
+
+    def make(**kwargs):
+        made.append(World(own_cluster, **kwargs))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.stop()
+
+
+def ids_of(messages):
+    """How often each spool id was taken by a sink."""
+    return collections.Counter(re.search(rb"\tid ([0-9a-z]{20})", m.data)[1].decode() for m in messages)
+
+
+def mailbox_ids(world):
+    return collections.Counter(re.search(rb"\tid ([0-9a-z]{20})", m)[1].decode()
+                               for m in world.cluster.mailbox(world.user))
+
+
+# ---- deaths ----
+
+def test_slots_are_shared_among_brokers(make_world):
+    w = make_world()
+    w.cluster.settings("smtp-out", max_delivery_threads=7)
+
+    def slots():
+        return sorted(worker["remote"]["slots"] for b in w.processes("spool-broker") for worker in b["workers"])
+    wait_for(lambda: slots() == [7], what="all slots")
+    other = w.start("spool-broker")
+    wait_for(lambda: slots() == [4, 4], what="shared slots")
+    other.signal(signal.SIGKILL)
+    wait_for(lambda: slots() == [7], 15, what="all slots again")
+
+
+def test_broker_dies(make_world):
+    """Another takes over: deliveries under way go on, what waits is tried."""
+    w = make_world()
+    victim = w.start("spool-broker")
+    w.slow.delay["END"] = 9
+    slow = w.send_slow()
+    waiting = w.send_many(32, "b@ill.test", w.user)
+    wait_for(lambda: len(w.slow.sessions) == SLOW and w.refused >= 64, what="mail under way")
+    assert w.owners()[victim.id] == SHARDS // 2
+    victim.signal(signal.SIGKILL)
+    killed, w.healed = time.monotonic(), True
+    w.ill.wait(len(waiting), 30)
+    took = max(m.time for m in w.ill.messages) - killed
+    assert took < TAKEN_OVER_WITHIN + 1 + TEST_SLACK, took  # with the second until the next try
+    w.slow.wait(SLOW, 30)
+    time.sleep(2)
+    assert ids_of(w.slow.messages) == dict.fromkeys(slow, 1)
+    assert ids_of(w.ill.messages) == dict.fromkeys(waiting, 1)
+    assert mailbox_ids(w) == dict.fromkeys(waiting, 1)
+    assert w.owners() == {"spool-broker-0": SHARDS}
+
+
+def test_worker_dies(make_world):
+    w = make_world(brokers=2)
+    victim = w.start("delivery-worker")
+    w.slow.delay["RCPT"] = 4
+    sent = w.send_slow(w.user)
+
+    def both_are_busy():
+        busy = collections.Counter()
+        for broker in w.processes("spool-broker"):
+            for worker in broker["workers"]:
+                busy[worker["id"]] += worker["remote"]["active"]
+        return len(busy) == 2 and min(busy.values()) > 0 and sum(busy.values()) == SLOW
+    wait_for(both_are_busy, 3.5, what="both workers at work")
+    victim.signal(signal.SIGKILL)
+    killed = time.monotonic()
+    w.slow.delay.clear()
+    w.slow.wait(SLOW, 30)
+    took = max(m.time for m in w.slow.messages) - killed
+    assert took < TAKEN_OVER_WITHIN + TEST_SLACK, took
+    w.cluster.wait_mail(w.user, SLOW)
+    time.sleep(1)
+    assert ids_of(w.slow.messages) == dict.fromkeys(sent, 1)
+    assert mailbox_ids(w) == dict.fromkeys(sent, 1)
+
+
+def test_broker_that_slept_writes_nothing(make_world):
+    """Its shards went to another; results and orders that waited for it change
+    nothing."""
+    w = make_world()
+    sleeper = w.start("spool-broker")
+    w.slow.delay["END"] = 2
+    slow = w.send_slow()
+    waiting = w.send_many(16, "b@ill.test")
+    wait_for(lambda: len(w.slow.sessions) == SLOW and w.refused >= 32, what="mail under way")
+    sleeper.signal(signal.SIGSTOP)
+    stopped = time.monotonic()
+    wait_for(lambda: w.owners() == {"spool-broker-0": SHARDS}, TAKEN_OVER_WITHIN + TEST_SLACK, what="taken over")
+    w.healed = True
+    w.ill.wait(16, 20)
+    w.slow.wait(SLOW, 20)
+    wait_for(lambda: w.cluster.json("status")["queue"]["messages"] == 0 or time.monotonic() - stopped > 10,
+             what="an empty queue")
+    left = {id: w.cluster.trace(id) for id in slow + waiting}
+    assert {t["state"] for t in left.values()} == {"finished"}
+    sleeper.signal(signal.SIGCONT)
+    wait_for(lambda: sleeper.log().count('"shard lost"') + sleeper.log().count("shard lost") >= SHARDS // 2, 10,
+             what="the sleeper's own insight")
+    time.sleep(1)
+    assert {id: w.cluster.trace(id) for id in slow + waiting} == left
+    assert ids_of(w.slow.messages) == dict.fromkeys(slow, 1)
+    assert ids_of(w.ill.messages) == dict.fromkeys(waiting, 1)
+    w.wait_spread()  # it serves again
+
+
+def test_drain_with_jobs_running(make_world):
+    """SIGTERM: a broker leaves its shards to the others at once, with what is
+    under way; a worker ends what it has."""
+    w = make_world()
+    broker, worker = w.start("spool-broker"), w.start("delivery-worker")
+    w.slow.delay["END"] = 6
+    sent = w.send_slow()
+    wait_for(lambda: len(w.slow.sessions) == SLOW, what="mail under way")
+    broker.signal(signal.SIGTERM)
+    worker.signal(signal.SIGTERM)
+    assert broker.process.wait(5 + TEST_SLACK) == 0
+    wait_for(lambda: w.owners() == {"spool-broker-0": SHARDS}, 3, what="shards with the other broker")
+    w.send(w.user)
+    w.cluster.wait_mail(w.user)
+    assert worker.process.wait(15) == 0
+    w.slow.wait(SLOW, 20)
+    time.sleep(2)
+    assert ids_of(w.slow.messages) == dict.fromkeys(sent, 1)
+    assert len(w.slow.sessions) == SLOW  # none was begun twice
+    wait_for(lambda: w.cluster.json("status")["queue"]["messages"] == 0, what="an empty queue")
+
+
+def test_store_that_refuses_is_told_soon(make_world):
+    w = make_world()
+    w.cluster.redis.config_set("maxmemory", "1mb")
+    begun = time.monotonic()
+    with pytest.raises(AssertionError, match="4\\.3\\."):
+        w.send(w.user)
+    assert time.monotonic() - begun < 3 + TEST_SLACK
+    w.cluster.redis.config_set("maxmemory", "0")
+    w.send(w.user)
+    w.cluster.wait_mail(w.user)
