@@ -342,8 +342,11 @@ open_session(struct conn *c)
 static bool
 has_input(const struct conn *c)
 {
-	return c->bev != NULL && (evbuffer_get_length(bufferevent_get_input(c->bev)) != 0 ||
-				  (c->deflate != NULL && evbuffer_get_length(deflate_plain_input(c->deflate)) != 0));
+	if (c->bev == NULL)
+		return false;
+	return evbuffer_get_length(bufferevent_get_input(c->bev)) != 0 ||
+	       (c->deflate != NULL && (evbuffer_get_length(deflate_plain_input(c->deflate)) != 0 ||
+				       deflate_may_hold_more(c->deflate)));
 }
 
 static void

@@ -90,6 +90,7 @@ static const struct {
 	{"MOVE", logged_in},
 	{"MULTIAPPEND", logged_in},
 	{"REPLACE", logged_in},
+	{"CATENATE", logged_in},
 	{"METADATA", logged_in},
 	{"QUOTA", logged_in},
 	{"QUOTA=RES-STORAGE", logged_in},

@@ -58,6 +58,8 @@ keep(struct loading *l)
 	struct imap_session *s = l->session;
 	struct blob_id id;
 
+	if (l->uid == 0)
+		return; /* of another mailbox than the selected one */
 	if (blob_put(conn_frontend(s->conn)->service->blobs, BLOB_DIGEST, l->out->record.data, l->out->record.len, &id,
 		     NULL, NULL, NULL) == 0)
 		mailbox_set_digest(imap_store(s), imap_address(s), s->view->index->folder_id, l->uid, &id);

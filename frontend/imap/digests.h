@@ -13,7 +13,8 @@ struct imap_digest {
 };
 void imap_digest_fini(struct imap_digest *d);
 
-/* cb comes later, once, on a session that is open (imap_hold() is seen to), with
+/* uid: in the selected mailbox; 0: of another one, where a digest computed anew is
+ * not kept. cb comes later, once, on a session that is open (imap_hold() is seen to), with
  * out filled; err: the body cannot be read. */
 typedef void imap_digest_on_loaded(void *arg, const struct err *err);
 void imap_digest_load(struct imap_session *s, uint32_t uid, const struct mailbox_cold *cold, struct imap_digest *out,

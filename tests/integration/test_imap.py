@@ -549,6 +549,49 @@ def test_append_binary_and_utf8(c):
     assert c.ok("STATUS INBOX (MESSAGES)").find("MESSAGES 2")
 
 
+def test_catenate(patient, cluster, c, address):
+    whole = ("From: a@b\r\nSubject: parts\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n"
+             "--x\r\nContent-Type: text/plain\r\n\r\none\r\n--x\r\nContent-Type: text/html\r\n\r\n<b>two</b>\r\n--x--\r\n")
+    assert c.append("Drafts", whole, plus=True).status == "OK"
+    validity = re.search(r"UIDVALIDITY (\d+)", str(c.ok("STATUS Drafts (UIDVALIDITY)"))).group(1)
+    # Without any literal; with literals before, between and behind; as a whole message.
+    assert c.ok('APPEND INBOX CATENATE (URL "/Drafts;UID=1/;SECTION=HEADER" URL "/Drafts;UID=1/;SECTION=1")').status == "OK"
+    answer = c.literals("APPEND INBOX (\\Seen) CATENATE (TEXT ", b"Subject: new\r\n\r\n", f' URL "/Drafts;UIDVALIDITY={validity}/;UID=1/;SECTION=2" '
+                        "TEXT ", b"\nend\r\n", ")")
+    assert answer.status == "OK", answer
+    assert c.literals('APPEND INBOX CATENATE (URL ', b"/Drafts;UID=1", " TEXT ", b"more\r\n", ") ", b"Subject: third\r\n\r\nx\r\n",
+                      plus=True).status == "OK"
+    assert c.ok('APPEND INBOX CATENATE (URL "/%44rafts;UID=1/;PARTIAL=0.11") "17-Jul-1996 02:44:25 -0700" CATENATE '
+                '(URL "/Drafts;UID=1/;SECTION=HEADER.FIELDS%20(SUBJECT)")').code.startswith("APPENDUID")
+    header = whole[:whole.index("--x\r\n")].encode()
+    assert cluster.mailbox(address) == [header + b"one\r\n", b"Subject: new\r\n\r\n<b>two</b>\r\nend\r\n", whole.encode() + b"more\r\n",
+                                        b"Subject: third\r\n\r\nx\r\n", whole[:11].encode(), b"Subject: parts\r\n\r\n"]
+    for bad in ("/Drafts;UID=2", "/none;UID=1", "/Drafts;UIDVALIDITY=1/;UID=1", "/Drafts;UID=1/;SECTION=9", "/Drafts", "nonsense",
+                "/Drafts;UID=1/;SECTION=NONSENSE", "imap://elsewhere/INBOX;UID=1", ";UID=1", "/Drafts;UID=%zz", "/Drafts;UID=1/;X=y"):
+        assert c.cmd(f'APPEND INBOX CATENATE (URL "{bad}")').code.startswith("BADURL"), bad
+        assert c.literals(f'APPEND INBOX CATENATE (URL "{bad}" TEXT ', b"x", ")").code.startswith("BADURL"), bad
+        assert c.literals(f'APPEND INBOX CATENATE (TEXT ', b"x", f' URL "{bad}")', plus=True).code.startswith("BADURL"), bad
+    for bad in ("CATENATE ()", "CATENATE (X)", "CATENATE (URL)", 'CATENATE (URL "/Drafts;UID=1"', "CATENATE (TEXT {1+}\r\nx",
+                "CATENATE (TEXT x)", 'CATENATE (URL "/Drafts;UID=1") x'):
+        assert c.cmd(f"APPEND INBOX {bad}").status == "BAD", bad
+    assert c.cmd('APPEND none CATENATE (URL "/Drafts;UID=1")').code == "TRYCREATE"
+    c.ok("SELECT Drafts")
+    assert c.ok('APPEND Sent CATENATE (URL ";UID=1")') and c.ok('APPEND Sent CATENATE (URL "/;UID=1/;SECTION=TEXT")')
+    assert c.literals("REPLACE 1 Drafts CATENATE (TEXT ", b"Subject: y\r\n", ' URL "/;UID=1/;SECTION=TEXT")').status == "OK"
+    cluster.settings("imap", max_message_size=300)
+    big = " ".join(['URL "/Drafts;UID=2"'] * 5)
+    assert c.cmd(f"APPEND INBOX CATENATE ({big})").code == "TOOBIG"
+    assert c.ok("STATUS INBOX (MESSAGES)").find("MESSAGES 6")
+
+
+def test_catenate_streams(c):
+    line = b"x" * 98 + b"\r\n"
+    c.sock.settimeout(120)
+    assert c.literals("APPEND Drafts ", line * 100000, plus=True).status == "OK"
+    assert c.ok('APPEND INBOX CATENATE (URL "/Drafts;UID=1" URL "/Drafts;UID=1")').status == "OK"
+    assert c.ok("STATUS INBOX (SIZE)").find("SIZE 20000000")
+
+
 def test_replace(patient, cluster, c, address):
     fill(c)
     c.ok("SELECT INBOX")
