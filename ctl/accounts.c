@@ -251,7 +251,7 @@ command_user_add(struct ctl *ctl, int argc, char **argv)
 	struct directory_field fields[2];
 	struct ctl_wait w = CTL_WAIT;
 	unsigned count = 0;
-	bool given;
+	bool given = false;
 
 	if (take_password(&argc, argv, password, &given) != 0)
 		return 1;
@@ -387,7 +387,7 @@ command_user_passwd(struct ctl *ctl, int argc, char **argv)
 {
 	char password[PASSWORD_MAX], argon2id[AUTH_VERIFIER_MAX], scram[AUTH_VERIFIER_MAX];
 	struct ctl_wait w = CTL_WAIT;
-	bool given;
+	bool given = false;
 
 	if (take_password(&argc, argv, password, &given) != 0)
 		return 1;

@@ -244,11 +244,11 @@ command_settings_unset(struct ctl *ctl, int argc, char **argv)
 	if (connect_store(ctl) != 0)
 		return 1;
 	for (int i = 0; i < argc; i++) {
-		struct setting_name n;
+		struct setting_name n = {0};
 		struct err err;
 		redisReply *reply;
 
-		if (parse_name(str_c(argv[i]), &n) != 0)
+		if (parse_name(str_c(argv[i]), &n) != 0 || n.row == NULL)
 			return 1;
 		reply = ctl_redis(ctl, &err, "HDEL", n.key, n.row->field, NULL);
 		if (reply == NULL)

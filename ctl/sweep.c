@@ -39,6 +39,7 @@ refer(struct sweep *s, uint64_t pack, uint64_t offset)
 
 	if (pack == 0)
 		return;
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): lost in uthash */
 	HASH_FIND(hh, s->referred, look.key, sizeof(look.key), p);
 	if (p != NULL)
 		return;
@@ -110,6 +111,7 @@ is_referred(void *arg, const struct blob_id *id)
 	struct sweep *s = arg;
 	struct place *p, look = {.key = {id->pack, id->offset}};
 
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): lost in uthash */
 	HASH_FIND(hh, s->referred, look.key, sizeof(look.key), p);
 	if (p != NULL)
 		return true;

@@ -25,6 +25,7 @@ report_slots(const struct settings *s)
 	return REPORTS_AT_ONCE;
 }
 
+/* clang-format off */
 const struct job_kind job_kinds[] = {
 	/* kind				 name	   slots	 start	       stop */
 	{STAGEPOST__JOB_KIND__LOCAL,	 "local",  local_slots,	 local_start,  NULL},
@@ -32,3 +33,4 @@ const struct job_kind job_kinds[] = {
 	{STAGEPOST__JOB_KIND__REPORT,	 "report", report_slots, report_start, NULL},
 	{0,				 NULL,	   NULL,	 NULL,	       NULL},
 };
+/* clang-format on */

@@ -15,6 +15,7 @@ struct wording {
 	const char *default_code;
 };
 
+/* clang-format off */
 static const struct wording wordings[] = {
 	[STAGEPOST__JOB__REPORT__FAILURE] = {
 		"Undelivered mail returned to sender",
@@ -35,6 +36,7 @@ static const struct wording wordings[] = {
 		"2.0.0",
 	},
 };
+/* clang-format on */
 
 static const struct wording *
 wording_of(const Stagepost__Job *job)

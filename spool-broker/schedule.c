@@ -113,6 +113,7 @@ lane_leave(struct schedule *s, struct lane *l)
 	if (l->state == LANE_READY) {
 		DL_DELETE(turn->lanes, l);
 		if (turn->lanes == NULL)
+			/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): lost in utlist */
 			DL_DELETE(s->rotation[l->key.priority], turn);
 	} else if (l->state == LANE_PARKED)
 		DL_DELETE(l->key.destination->parked, l);
@@ -228,6 +229,7 @@ get_lane(struct schedule *s, struct str destination, struct str sender, unsigned
 	struct lane_key key = {.destination = get_destination(s, destination), .sender = get_sender(s, sender), .priority = priority};
 	struct lane *l = NULL;
 
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): lost in uthash */
 	HASH_FIND(hh, s->lanes, &key, sizeof(key), l);
 	if (l != NULL)
 		return l;

@@ -256,6 +256,7 @@ writer_flush(struct shard *s)
 		writer->count--;
 		last = w;
 	}
+	CHECK(last != NULL);
 	last->next = NULL;
 	/* What is left, after a full batch, follows at once. */
 	writer->urgent = writer->count;

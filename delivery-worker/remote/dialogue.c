@@ -207,11 +207,12 @@ static void
 send_mail(struct smtp_client *c)
 {
 	const struct smtp_message *m = c->message;
+	uint64_t size = m->body.length - m->offset + m->extra_header.len;
 	struct buf b = BUF_EMPTY;
 
 	buf_printf(&b, "MAIL FROM:<%.*s>", STR_ARG(m->reverse_path));
 	if (c->caps.size)
-		buf_printf(&b, " SIZE=%llu", (unsigned long long)(m->body.length - m->offset + m->extra_header.len));
+		buf_printf(&b, " SIZE=%llu", (unsigned long long)size);
 	if (c->caps.eight_bit && m->eight_bit)
 		buf_add_c(&b, " BODY=8BITMIME");
 	if (c->caps.smtputf8 && m->smtputf8)

@@ -32,7 +32,7 @@ parse_port(struct str text, uint16_t *port_out)
 bool
 route_from_relay(struct str relay, uint16_t default_port, struct arena *arena, struct route *route_out)
 {
-	struct str host = str_trim(relay), rest = STR_NONE;
+	struct str host = str_trim(relay), rest;
 	ptrdiff_t close = str_rindex(host, ']');
 	ptrdiff_t colon = str_rindex(host, ':');
 

@@ -96,6 +96,8 @@ deflate_take(struct deflate *d, struct evbuffer *wire)
 		d->in.next_out = out;
 		d->in.avail_out = sizeof(out);
 		result = inflate(&d->in, Z_SYNC_FLUSH);
+		if (result != Z_OK && result != Z_BUF_ERROR)
+			return -1;
 		if (d->in.avail_out == sizeof(out))
 			break;
 		evbuffer_add(d->plain_in, out, sizeof(out) - d->in.avail_out);

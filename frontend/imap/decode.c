@@ -51,13 +51,17 @@ hex_value(char c)
 static void
 put_escape(struct imap_decoder *d, char c, struct buf *out)
 {
+	int high, low;
+
 	d->held[d->held_count++] = c;
 	if (d->held_count < 3 && d->held[1] != '\n')
 		return;
+	high = hex_value(d->held[1]);
+	low = d->held_count > 2 ? hex_value(d->held[2]) : -1;
 	if (d->held[1] == '\n' || (d->held[1] == '\r' && d->held[2] == '\n'))
 		; /* a soft line end */
-	else if (hex_value(d->held[1]) >= 0 && hex_value(d->held[2]) >= 0)
-		buf_add_byte(out, (char)(hex_value(d->held[1]) << 4 | hex_value(d->held[2])));
+	else if (high >= 0 && low >= 0)
+		buf_add_byte(out, (char)(high << 4 | low));
 	else
 		buf_add(out, d->held, d->held_count);
 	d->held_count = 0;

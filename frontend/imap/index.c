@@ -143,7 +143,7 @@ reserve(struct imap_index *ix, uint32_t more)
 		return;
 	grown = uids_new(room);
 	grown->count = count;
-	if (count != 0)
+	if (ix->uids != NULL)
 		memcpy(grown->uids, ix->uids->uids, (size_t)count * sizeof(grown->uids[0]));
 	imap_uids_unref(&ix->uids);
 	ix->uids = grown;

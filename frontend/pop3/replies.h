@@ -9,6 +9,7 @@
 #define IS_BAD_COMMAND 1u /* counts towards max_bad_commands */
 #define IS_LOGGED      2u /* a refusal that the log tells of */
 
+/* clang-format off */
 /* R(NAME, flags, "text"): codes in brackets are RFC 2449's, 3206's and 6856's. */
 #define POP3_REPLIES(R)                                                                            \
 	R(OK, 0, "+OK")                                                                            \

@@ -13,6 +13,7 @@
 #define COUNTS_BAD_RECIPIENT 2u /* counts towards max_bad_recipients */
 #define IS_REFUSAL	     4u /* a refusal of substance: logged */
 
+/* clang-format off */
 /*	R(name, code, enhanced, flags, text) */
 #define SMTP_REPLIES(R)                                                                                         \
 	R(GREETING, 220, "", 0, "{}")                                                                           \

@@ -156,7 +156,7 @@ on_targets(void *arg, const redisReply *reply, const struct err *err)
 	struct order *o = arg;
 	for (size_t i = 0; reply != NULL && i < reply->elements; i++)
 		order_add_name(o, redis_str(reply->element[i]));
-	if (err == NULL && reply->elements == 0) {
+	if (reply != NULL && reply->elements == 0) {
 		err_set(&o->err, ERR_NOT_FOUND, "there is no alias %s", o->name);
 		err = &o->err;
 	}

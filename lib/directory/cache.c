@@ -20,6 +20,7 @@ cache_init(struct cache *c, unsigned capacity, int64_t max_age_ms)
 static void
 drop_entry(struct cache *c, struct cache_entry *entry)
 {
+	CHECK(entry != NULL && c->table != NULL);
 	HASH_DEL(c->table, entry);
 	DL_DELETE(c->entries, entry);
 	record_unref(&entry->record);

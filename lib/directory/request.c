@@ -30,6 +30,7 @@ struct fetch {
 static void
 unlink_fetch(struct fetch *fetch)
 {
+	CHECK(fetch->d != NULL);
 	if (fetch->is_detached)
 		DL_DELETE(fetch->d->detached, fetch);
 	else
@@ -39,6 +40,8 @@ unlink_fetch(struct fetch *fetch)
 static void
 detach_fetch(struct fetch *fetch)
 {
+	CHECK(fetch->d != NULL);
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): lost in uthash */
 	HASH_DEL(fetch->d->fetches, fetch);
 	fetch->is_detached = true;
 	DL_APPEND(fetch->d->detached, fetch);

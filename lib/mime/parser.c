@@ -181,6 +181,7 @@ close_parts(struct mime_parser *p, const struct mime_part *until, uint64_t end, 
 		uint64_t offset = p->offset;
 		p->offset = p->line_start;
 		part = p->current;
+		CHECK(part != NULL);
 		part->header = arena_str(&p->arena, str_first(buf_str(&p->header), p->line_start - part->header_start));
 		part->body_start = part->body_end = p->offset;
 		p->lines_at_body[part->index] = p->lines;

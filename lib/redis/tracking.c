@@ -140,6 +140,8 @@ take_message(struct tracking *t, const redisReply *reply)
 	const redisReply *payload = reply->element[2];
 	struct channel *c;
 
+	if (channel.len == 0)
+		return;
 	if (!str_eq(channel, STR("__redis__:invalidate"))) {
 		struct str message = redis_str(payload);
 		HASH_FIND(hh, t->channels, channel.p, channel.len, c);
@@ -161,6 +163,8 @@ take_confirmation(struct tracking *t, struct str channel)
 {
 	struct channel *c;
 
+	if (channel.len == 0)
+		return;
 	if (str_eq(channel, STR("__redis__:invalidate"))) {
 		if (!t->asked)
 			ask_for_tracking(t);

@@ -6,6 +6,7 @@
 #include <event2/buffer.h>
 #include <event2/http.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -26,15 +27,14 @@ answer(struct evhttp_request *req, int code, const char *reason, const char *typ
 static long
 resident_bytes(void)
 {
-	long pages = 0, resident = 0;
+	char text[128] = "", *second;
 	FILE *f = fopen("/proc/self/statm", "r");
 
 	if (f == NULL)
 		return 0;
-	if (fscanf(f, "%ld %ld", &pages, &resident) != 2)
-		resident = 0;
+	second = fgets(text, sizeof(text), f) != NULL ? strchr(text, ' ') : NULL;
 	fclose(f);
-	return resident * sysconf(_SC_PAGESIZE);
+	return second != NULL ? strtol(second, NULL, 10) * sysconf(_SC_PAGESIZE) : 0;
 }
 
 static int

@@ -3,6 +3,7 @@
 #ifndef SP_SERVICE_METRICS_TABLE_H
 #define SP_SERVICE_METRICS_TABLE_H
 
+/* clang-format off */
 #define METRICS_TABLE(M)                                                                           \
 	M(CONNECTIONS_SMTP, "connections", gauge, "protocol=\"smtp\"", "Open client connections")  \
 	M(CONNECTIONS_POP3, "connections", gauge, "protocol=\"pop3\"", "Open client connections")  \

@@ -12,6 +12,7 @@ struct unit {
 	int64_t factor;
 };
 
+/* clang-format off */
 static const struct unit duration_units[] = {
 	{"d", DAY_MS}, {"h", HOUR_MS}, {"m", MIN_MS}, {"s", SEC_MS}, {"ms", 1}, {"w", 7 * DAY_MS}, {NULL, 0},
 };
@@ -22,6 +23,7 @@ static const struct unit size_units[] = {
 	{"MB", INT64_C(1) << 20},  {"KB", INT64_C(1) << 10},  {"TiB", INT64_C(1) << 40}, {"GiB", INT64_C(1) << 30},
 	{"MiB", INT64_C(1) << 20}, {"KiB", INT64_C(1) << 10}, {NULL, 0},
 };
+/* clang-format on */
 
 /* The last good value stays whatever this says, so it need only be read by
  * people: cut short, with control characters and 8-bit bytes as '?'. */

@@ -23,6 +23,7 @@
 #define HOUR_MS (60 * MIN_MS)
 #define DAY_MS	(24 * HOUR_MS)
 
+/* clang-format off */
 /* The hash names, with the C names of their structs. */
 #define SETTINGS_GROUPS(G)                                                                         \
 	G(pop, "pop", "POP3 server and retrieval from remote POP accounts")                        \
