@@ -61,8 +61,10 @@ keep(struct loading *l)
 	if (l->uid == 0)
 		return; /* of another mailbox than the selected one */
 	if (blob_put(conn_frontend(s->conn)->service->blobs, BLOB_DIGEST, l->out->record.data, l->out->record.len, &id,
-		     NULL, NULL, NULL) == 0)
-		mailbox_set_digest(imap_store(s), imap_address(s), s->view->index->folder_id, l->uid, &id);
+		     NULL, NULL, NULL) != 0)
+		return;
+	mailbox_set_digest(imap_store(s), imap_address(s), s->view->index->folder_id, l->uid, &id);
+	imap_index_set_digest(s->view->index, l->uid, &id);
 }
 
 static void

@@ -1,58 +1,85 @@
-/* FETCH under way; shared by fetch.c (which message, which items) and
- * fetch_section.c (bodies). */
+/* FETCH under way; shared by fetch.c (which messages, their batches),
+ * fetch_items.c (what the records have), fetch_section.c (bodies),
+ * fetch_binary.c (decoded bodies) and fetch_preview.c. */
 #ifndef SP_FRONTEND_IMAP_FETCH_H
 #define SP_FRONTEND_IMAP_FETCH_H
 
-#include "frontend/imap/digests.h"
+#include "frontend/imap/decode.h"
 #include "frontend/imap/parse/fetch_items.h"
-#include "frontend/imap/section.h"
+#include "frontend/imap/records.h"
 
-#define FETCH_BATCH 128 /* messages whose records are read in one go */
-
-struct fetch_entry {
-	uint32_t seq, uid;
-	struct mailbox_cold cold;
-	bool known; /* cold is there: else the message has just gone */
-	bool lost;  /* its body cannot be read */
-	struct imap_digest digest;
-};
+#define FETCH_PIECE_BYTES (64 * 1024) /* of one read of a body that is streamed */
 
 struct fetch {
 	struct imap_session *session;
 	struct imap_fetch_items items;
 	struct imap_messages messages;
 	uint32_t at; /* in messages: the next one */
-	bool by_uid, wants_cold, wants_digest;
-	bool some_lost; /* to be said at the end */
-	bool some_unknown; /* of an encoding that is not known: RFC 3516, 4.3 */
+	bool wants_cold, wants_digest;
+	/* To be said at the end. */
+	bool some_lost, some_gone, some_unknown_cte;
 	uint32_t *seen_uids; /* arena; got \Seen by this command: their FLAGS are told */
 	uint32_t seen_count;
 
-	/* The batch: records and digests read, told one after another. */
-	struct fetch_entry *batch; /* arena */
-	unsigned batch_count, batch_at, loading;
+	struct imap_records records;
+	unsigned record_at; /* the message being told */
 
-	/* The message being told. */
+	/* Its sections. */
 	struct imap_section *section; /* the next one */
-	struct blob_id body;
-	uint64_t offset, end; /* of the section being streamed */
-	struct fetch_binary *binary; /* arena; NULL until one is asked for */
-	struct buf line;      /* owner: what is written next */
+	uint64_t start;		      /* of the section, in the body */
+	uint64_t offset, end;	      /* what is still to be read of it */
+	struct buf line;	      /* owner: what is written next */
+	struct buf piece;	      /* owner: of a header, or decoded */
+
+	/* fetch_binary.c */
+	enum mime_encoding encoding;
+	struct imap_decoder decoder;
+	uint64_t decoded; /* bytes so far */
+	uint64_t from, to; /* of those: what is told */
+	bool sending; /* counted before */
 };
 
-/* Tells the sections of the entry from f->section on. True: all are told.
- * False: it goes on by itself and ends in fetch_next_entry(). */
-bool fetch_sections(struct fetch *f);
-/* A section has come to its end, later than it was asked for. */
-void fetch_go_on(struct fetch *f);
+static inline struct imap_record *
+fetch_record(struct fetch *f)
+{
+	return &f->records.items[f->record_at];
+}
+
+/* ---- fetch.c ---- */
+/* The message is told but for its ")": goes on with the next one. */
+void fetch_next_message(struct fetch *f);
+/* A body cannot be read in the middle of its literal: nothing that was said now
+ * would be understood. */
 void fetch_give_up(struct fetch *f, const struct err *err);
-/* "BODY[1]<0> " and, of a partial, which bytes of a section. */
-void fetch_begin_section(struct fetch *f);
+
+/* ---- fetch_items.c ---- */
+/* "* 1 FETCH (" and the items of the index. */
+void fetch_begin_message(struct fetch *f, uint32_t seq, const struct mailbox_hot *hot);
+/* Those of the cold record and the digest. */
+void fetch_tell_deeper(struct fetch *f, const struct imap_record *r);
+/* A name with spaces around it as they must be. */
+void fetch_begin_item(struct fetch *f, struct str name);
+
+/* ---- fetch_section.c ---- */
+/* Tells the sections from f->section on. True: all are told. False: it goes on
+ * by itself and ends in fetch_next_message(). */
+bool fetch_sections(struct fetch *f);
+/* The section in hand is told, later than it was asked for. */
+void fetch_next_section(struct fetch *f);
+/* "BODY[1]<0> {12}" and the line end; of BINARY "~{12}". */
+void fetch_begin_literal(struct fetch *f, uint64_t size);
+/* Cuts start to end to the partial that was asked for. */
 void fetch_cut(const struct imap_section *p, uint64_t *start, uint64_t *end);
-/* fetch_binary.c: f->body from start to end without its encoding; true: told
- * already. */
-bool fetch_binary(struct fetch *f, const struct imap_extent *extent);
-/* The entry is told but for its ")": goes on with the next one. */
-void fetch_next_entry(struct fetch *f);
+/* Bytes of a literal go out; on_drained: called once there is room. True: there
+ * is some. */
+bool fetch_write(struct fetch *f, const char *data, size_t len, void (*on_drained)(struct imap_session *s));
+/* Reads what follows f->offset: cb gets it. */
+void fetch_read(struct fetch *f, size_t bytes, blob_on_read *cb);
+
+/* ---- fetch_binary.c, fetch_preview.c: true: told at once ---- */
+bool fetch_tell_binary(struct fetch *f);
+bool fetch_tell_preview(struct fetch *f);
+/* A part that a BINARY section names has an encoding that is not known. */
+bool fetch_has_unknown_cte(const struct fetch *f, const struct mime_digest *d);
 
 #endif

@@ -1,105 +1,132 @@
-/* BINARY (RFC 3516): parts without their content-transfer-encoding. An encoded
- * part is read twice, for its size must be told before its bytes; memory stays
- * that of one piece. */
-#include "frontend/imap/decode.h"
+/* BINARY and BINARY.SIZE (RFC 3516; RFC 9051, 6.4.5): parts freed of their
+ * content transfer encoding.
+ *
+ * How much there is must be said before the first byte: an encoded part is
+ * decoded once to be counted and, when it is not small, once more to be sent. */
 #include "frontend/imap/fetch.h"
+#include "frontend/imap/section.h"
 
-enum { PIECE_BYTES = 64 * 1024 };
+enum { KEPT_BYTES = 256 * 1024 }; /* so much is not decoded twice */
 
-struct fetch_binary {
-	struct imap_extent extent;
-	struct imap_decoder decoder;
-	bool counting;
-	uint64_t decoded; /* bytes, up to f->offset */
-	uint64_t first, end; /* of the decoded bytes: what is told */
-};
+static void read_on(struct fetch *f);
 
-static void read_piece(struct fetch *f);
+bool
+fetch_has_unknown_cte(const struct fetch *f, const struct mime_digest *d)
+{
+	for (const struct imap_section *p = f->items.sections; p != NULL; p = p->next) {
+		struct imap_extent extent;
+		if ((p->kind == SECTION_BINARY || p->kind == SECTION_BINARY_SIZE) &&
+		    imap_section_find(p, d, UINT64_MAX, &extent) && extent.encoding == MIME_OTHER_ENCODING)
+			return true;
+	}
+	return false;
+}
 
 static void
 rewind_part(struct fetch *f)
 {
-	f->offset = f->binary->extent.start;
-	f->end = f->binary->extent.end;
-	f->binary->decoded = 0;
-	imap_decode_init(&f->binary->decoder, f->binary->extent.encoding);
+	imap_decode_init(&f->decoder, f->encoding);
+	f->offset = f->start;
+	f->decoded = 0;
+	buf_clear(&f->piece);
 }
 
-/* The size is known: "BINARY[1] ~{5}". */
-static void
-begin_literal(struct fetch *f)
+/* What of the piece lies between f->from and f->to. */
+static struct str
+wanted(const struct fetch *f)
 {
-	struct fetch_binary *b = f->binary;
+	uint64_t piece_start = f->decoded - f->piece.len;
+	uint64_t start = f->from > piece_start ? f->from - piece_start : 0;
+	uint64_t end = f->to > piece_start ? f->to - piece_start : 0;
 
-	b->first = 0;
-	b->end = b->decoded;
-	fetch_cut(f->section, &b->first, &b->end);
-	fetch_begin_section(f);
-	buf_add_c(&f->line, "~{");
-	imap_print_u64(b->end - b->first, &f->line);
-	buf_add_c(&f->line, "}\r\n");
-	b->counting = false;
-	rewind_part(f);
+	if (end > f->piece.len)
+		end = f->piece.len;
+	return start < end ? str_of(f->piece.data + start, (size_t)(end - start)) : STR_NONE;
 }
 
 static void
-tell_size(struct fetch *f)
+end_section(struct fetch *f)
 {
-	fetch_begin_section(f);
-	imap_print_u64(f->binary->decoded, &f->line);
+	buf_clear(&f->piece);
+	fetch_next_section(f);
 }
 
-/* What of the decoded bytes lies within the partial. */
 static void
-take(struct fetch *f, struct str decoded)
+tell_size(struct fetch *f, uint64_t size)
 {
-	struct fetch_binary *b = f->binary;
-	uint64_t from = b->decoded, to = from + decoded.len;
-
-	b->decoded = to;
-	if (b->counting)
-		return;
-	from = from > b->first ? from : b->first;
-	to = to < b->end ? to : b->end;
-	if (from < to)
-		buf_add(&f->line, decoded.p + (from - (b->decoded - decoded.len)), (size_t)(to - from));
+	fetch_begin_item(f, f->section->label);
+	buf_add_byte(&f->line, ' ');
+	imap_print_u64(size, &f->line);
 }
 
-/* The last piece was read. */
+/* How much there is is known: what is wanted of it follows. */
 static void
-end_pass(struct fetch *f)
+begin_sending(struct fetch *f, uint64_t size)
 {
-	struct fetch_binary *b = f->binary;
-	struct buf rest = BUF_EMPTY;
+	f->from = 0;
+	f->to = size;
+	fetch_cut(f->section, &f->from, &f->to);
+	fetch_begin_literal(f, f->to - f->from);
+	f->sending = true;
+}
 
-	imap_decode_end(&b->decoder, &rest);
-	take(f, buf_str(&rest));
-	buf_fini(&rest);
-	if (b->counting && !f->section->size_only) {
-		begin_literal(f);
-		read_piece(f);
+/* The part is counted. */
+static void
+counted(struct fetch *f)
+{
+	if (f->section->kind == SECTION_BINARY_SIZE) {
+		tell_size(f, f->decoded);
+		end_section(f);
 		return;
 	}
-	if (b->counting)
-		tell_size(f);
-	fetch_go_on(f);
+	begin_sending(f, f->decoded);
+	if (f->piece.len == f->decoded) { /* all of it was kept */
+		struct str data = wanted(f);
+		buf_add(&f->line, data.p, data.len);
+		end_section(f);
+		return;
+	}
+	rewind_part(f);
+	read_on(f);
 }
 
 static void
 on_drained(struct imap_session *s)
 {
-	read_piece(s->work);
+	read_on(s->work);
+}
+
+/* The piece goes out. True: more may be read. */
+static bool
+send_piece(struct fetch *f)
+{
+	struct str data = wanted(f);
+	bool room = data.len == 0 || fetch_write(f, data.p, data.len, on_drained);
+
+	buf_clear(&f->piece);
+	return room;
+}
+
+static void
+take(struct fetch *f, struct str encoded, bool last)
+{
+	size_t before = f->piece.len;
+
+	imap_decode(&f->decoder, encoded, &f->piece);
+	if (last)
+		imap_decode_end(&f->decoder, &f->piece);
+	f->decoded += f->piece.len - before;
+	if (!f->sending && f->decoded > KEPT_BYTES)
+		buf_clear(&f->piece);
 }
 
 static void
 on_piece(void *arg, const char *data, size_t len, const struct err *err)
 {
 	struct fetch *f = arg;
-	struct imap_session *s = f->session;
-	struct buf decoded = BUF_EMPTY;
 	struct err cut;
 
-	if (!imap_back(s))
+	if (!imap_back(f->session))
 		return;
 	if (err == NULL && len == 0) {
 		err_set(&cut, ERR_CORRUPT, "the body ends before its length");
@@ -109,58 +136,51 @@ on_piece(void *arg, const char *data, size_t len, const struct err *err)
 		fetch_give_up(f, err);
 		return;
 	}
-	imap_decode(&f->binary->decoder, str_of(data, len), &decoded);
-	take(f, buf_str(&decoded));
-	buf_fini(&decoded);
 	f->offset += len;
-	if (f->line.len > PIECE_BYTES) {
-		imap_write(s, &f->line);
-		buf_clear(&f->line);
-	}
-	if (imap_may_write(s, on_drained))
-		read_piece(f);
+	take(f, str_of(data, len), f->offset == f->end);
+	if (!f->sending || send_piece(f))
+		read_on(f);
 }
 
 static void
-read_piece(struct fetch *f)
+read_on(struct fetch *f)
 {
-	uint64_t left = f->end - f->offset;
-
-	if (left == 0) {
-		end_pass(f);
-		return;
-	}
-	imap_hold(f->session);
-	blob_read(conn_frontend(f->session->conn)->service->blobs, &f->body, f->offset,
-		  left < PIECE_BYTES ? (size_t)left : PIECE_BYTES, on_piece, f);
+	if (f->offset < f->end && !(f->sending && f->decoded >= f->to))
+		fetch_read(f, FETCH_PIECE_BYTES, on_piece);
+	else if (f->sending)
+		end_section(f);
+	else
+		counted(f);
 }
 
 bool
-fetch_binary(struct fetch *f, const struct imap_extent *extent)
+fetch_tell_binary(struct fetch *f)
 {
-	bool encoded = extent->encoding == MIME_BASE64 || extent->encoding == MIME_QUOTED_PRINTABLE;
+	const struct imap_record *r = fetch_record(f);
+	struct imap_extent extent;
 
-	if (extent->encoding == MIME_OTHER_ENCODING) {
-		f->some_unknown = true;
-		fetch_begin_section(f);
-		buf_add_c(&f->line, f->section->size_only ? "0" : "NIL");
+	if (!imap_section_find(f->section, &r->digest.digest, r->cold.body.length, &extent)) {
+		fetch_begin_item(f, f->section->label);
+		buf_add_str(&f->line, f->section->kind == SECTION_BINARY ? STR(" NIL") : STR(" 0"));
 		return true;
 	}
-	if (f->binary == NULL)
-		f->binary = arena_new(&f->session->command, struct fetch_binary);
-	f->binary->extent = *extent;
-	f->binary->counting = true;
+	f->start = extent.start;
+	f->end = extent.end;
+	f->encoding = extent.encoding;
+	f->sending = false;
 	rewind_part(f);
-	if (!encoded || extent->start == extent->end) {
-		f->binary->decoded = extent->end - extent->start;
-		if (f->section->size_only) {
-			tell_size(f);
+	if ((f->encoding != MIME_BASE64 && f->encoding != MIME_QUOTED_PRINTABLE) || f->start == f->end) {
+		/* It is what it is. */
+		if (f->section->kind == SECTION_BINARY_SIZE) {
+			tell_size(f, f->end - f->start);
 			return true;
 		}
-		begin_literal(f);
-		if (extent->start == extent->end)
+		begin_sending(f, f->end - f->start);
+		if (f->from == f->to)
 			return true;
+		f->offset += f->from;
+		f->decoded += f->from;
 	}
-	read_piece(f);
+	read_on(f);
 	return false;
 }

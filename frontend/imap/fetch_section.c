@@ -2,44 +2,43 @@
  * when the client is slow the next piece is not read. */
 #include "frontend/imap/fetch.h"
 #include "frontend/imap/section.h"
-#include "lib/base/mem.h"
 
-enum { PIECE_BYTES = 64 * 1024, COPIED_BYTES = 4096 };
+enum {
+	COPIED_BYTES = 4096,
+	/* Of a header whose fields are picked; what lies behind is not looked at. */
+	HEADER_BYTES_MAX = 8 * 1024 * 1024,
+};
 
+/* ---- What all kinds share ---- */
 void
-fetch_go_on(struct fetch *f)
+fetch_next_section(struct fetch *f)
 {
 	f->section = f->section->next;
 	if (fetch_sections(f))
-		fetch_next_entry(f);
+		fetch_next_message(f);
 }
 
-void
-fetch_begin_section(struct fetch *f)
+static void
+begin(struct fetch *f)
 {
-	const struct imap_section *p = f->section;
-
-	if (f->line.len == 0 || f->line.data[f->line.len - 1] != '(')
-		buf_add_byte(&f->line, ' ');
-	buf_add_str(&f->line, p->label);
-	if (p->partial) {
+	fetch_begin_item(f, f->section->label);
+	if (f->section->partial) {
 		buf_add_byte(&f->line, '<');
-		imap_print_u64(p->offset, &f->line);
+		imap_print_u64(f->section->offset, &f->line);
 		buf_add_byte(&f->line, '>');
 	}
 	buf_add_byte(&f->line, ' ');
 }
 
-static void
-begin_literal(struct fetch *f, uint64_t size)
+void
+fetch_begin_literal(struct fetch *f, uint64_t size)
 {
-	fetch_begin_section(f);
-	buf_add_byte(&f->line, '{');
+	begin(f);
+	buf_add_str(&f->line, f->section->kind == SECTION_BINARY ? STR("~{") : STR("{"));
 	imap_print_u64(size, &f->line);
-	buf_add_c(&f->line, "}\r\n");
+	buf_add_str(&f->line, STR("}\r\n"));
 }
 
-/* Cuts to the partial that was asked for. */
 void
 fetch_cut(const struct imap_section *p, uint64_t *start, uint64_t *end)
 {
@@ -50,27 +49,63 @@ fetch_cut(const struct imap_section *p, uint64_t *start, uint64_t *end)
 		*end = *start + p->length;
 }
 
+bool
+fetch_write(struct fetch *f, const char *data, size_t len, void (*on_drained)(struct imap_session *s))
+{
+	if (f->line.len + len <= COPIED_BYTES) { /* small ones go out together */
+		buf_add(&f->line, data, len);
+		return true;
+	}
+	imap_write(f->session, &f->line);
+	buf_clear(&f->line);
+	conn_write(f->session->conn, data, len);
+	return imap_may_write(f->session, on_drained);
+}
+
+void
+fetch_read(struct fetch *f, size_t bytes, blob_on_read *cb)
+{
+	uint64_t left = f->end - f->offset;
+
+	imap_hold(f->session);
+	blob_read(conn_frontend(f->session->conn)->service->blobs, &fetch_record(f)->cold.body, f->offset,
+		  left < bytes ? (size_t)left : bytes, cb, f);
+}
+
+/* What a read brought: true: some bytes. Else the session is gone, or is given up. */
+static bool
+have_piece(struct fetch *f, size_t len, const struct err *err)
+{
+	struct err cut;
+
+	if (!imap_back(f->session))
+		return false;
+	if (err == NULL && len == 0) {
+		err_set(&cut, ERR_CORRUPT, "the body ends before its length");
+		err = &cut;
+	}
+	if (err == NULL) {
+		f->offset += len;
+		return true;
+	}
+	fetch_give_up(f, err);
+	return false;
+}
+
 /* ---- Headers, filtered ---- */
 static void
-tell_fields(struct fetch *f, struct str header)
+tell_fields(struct fetch *f)
 {
 	struct buf filtered = BUF_EMPTY;
 	uint64_t start = 0, end;
 
-	imap_section_filter(f->section, header, &filtered);
+	imap_section_filter(f->section, buf_str(&f->piece), &filtered);
+	buf_clear(&f->piece);
 	end = filtered.len;
 	fetch_cut(f->section, &start, &end);
-	begin_literal(f, end - start);
+	fetch_begin_literal(f, end - start);
 	buf_add(&f->line, filtered.data + start, (size_t)(end - start));
 	buf_fini(&filtered);
-}
-
-/* The body cannot be read any more: what follows would not be understood. */
-void
-fetch_give_up(struct fetch *f, const struct err *err)
-{
-	log_error(conn_log(f->session->conn), "a message cannot be read", F_ERR(err));
-	conn_abort(f->session->conn);
 }
 
 static void
@@ -78,14 +113,15 @@ on_header(void *arg, const char *data, size_t len, const struct err *err)
 {
 	struct fetch *f = arg;
 
-	if (!imap_back(f->session))
+	if (!have_piece(f, len, err))
 		return;
-	if (err != NULL) {
-		fetch_give_up(f, err);
+	buf_add(&f->piece, data, len);
+	if (f->offset < f->end) {
+		fetch_read(f, BLOB_READ_MAX, on_header);
 		return;
 	}
-	tell_fields(f, str_of(data, len));
-	fetch_go_on(f);
+	tell_fields(f);
+	fetch_next_section(f);
 }
 
 /* ---- Bodies, streamed ---- */
@@ -101,74 +137,46 @@ static void
 on_piece(void *arg, const char *data, size_t len, const struct err *err)
 {
 	struct fetch *f = arg;
-	struct imap_session *s = f->session;
-	struct err short_body;
 
-	if (!imap_back(s))
-		return;
-	if (err == NULL && len == 0) {
-		err_set(&short_body, ERR_CORRUPT, "the body ends before its length");
-		err = &short_body;
-	}
-	if (err != NULL) {
-		fetch_give_up(f, err);
-		return;
-	}
-	if (f->line.len + len <= COPIED_BYTES) { /* small ones go out together */
-		buf_add(&f->line, data, len);
-	} else {
-		imap_write(s, &f->line);
-		buf_clear(&f->line);
-		conn_write(s->conn, data, len);
-	}
-	f->offset += len;
-	if (imap_may_write(s, on_drained))
+	if (have_piece(f, len, err) && fetch_write(f, data, len, on_drained))
 		read_piece(f);
 }
 
 static void
 read_piece(struct fetch *f)
 {
-	uint64_t left = f->end - f->offset;
-
-	if (left == 0) {
-		fetch_go_on(f);
-		return;
-	}
-	imap_hold(f->session);
-	blob_read(conn_frontend(f->session->conn)->service->blobs, &f->body, f->offset,
-		  left < PIECE_BYTES ? (size_t)left : PIECE_BYTES, on_piece, f);
+	if (f->offset == f->end)
+		fetch_next_section(f);
+	else
+		fetch_read(f, FETCH_PIECE_BYTES, on_piece);
 }
 
-/* True: told already. */
 static bool
-tell_section(struct fetch *f)
+tell_body(struct fetch *f)
 {
+	const struct imap_record *r = fetch_record(f);
 	struct imap_extent extent;
 
-	if (!imap_section_find(f->section, &f->batch[f->batch_at].digest.digest, f->body.length, &extent)) {
-		fetch_begin_section(f);
-		buf_add_c(&f->line, f->section->size_only ? "0" : "NIL");
+	if (!imap_section_find(f->section, &r->digest.digest, r->cold.body.length, &extent)) {
+		begin(f);
+		buf_add_str(&f->line, STR("NIL"));
 		return true;
 	}
-	if (f->section->binary)
-		return fetch_binary(f, &extent);
-	if (extent.is_header && extent.end > extent.start) {
-		imap_hold(f->session);
-		blob_read(conn_frontend(f->session->conn)->service->blobs, &f->body, extent.start,
-			  (size_t)(extent.end - extent.start), on_header, f);
-		return false;
-	}
-	if (extent.is_header) {
-		tell_fields(f, STR_NONE);
-		return true;
-	}
-	fetch_cut(f->section, &extent.start, &extent.end);
-	begin_literal(f, extent.end - extent.start);
-	if (extent.start == extent.end)
-		return true;
 	f->offset = extent.start;
 	f->end = extent.end;
+	if (extent.is_header) {
+		if (f->end - f->offset > HEADER_BYTES_MAX)
+			f->end = f->offset + HEADER_BYTES_MAX;
+		if (f->offset < f->end)
+			fetch_read(f, BLOB_READ_MAX, on_header);
+		else
+			tell_fields(f);
+		return f->offset == f->end;
+	}
+	fetch_cut(f->section, &f->offset, &f->end);
+	fetch_begin_literal(f, f->end - f->offset);
+	if (f->offset == f->end)
+		return true;
 	read_piece(f);
 	return false;
 }
@@ -176,8 +184,16 @@ tell_section(struct fetch *f)
 bool
 fetch_sections(struct fetch *f)
 {
-	for (; f->section != NULL; f->section = f->section->next)
-		if (!tell_section(f))
+	for (; f->section != NULL; f->section = f->section->next) {
+		bool told = false;
+		switch (f->section->kind) {
+		case SECTION_BODY: told = tell_body(f); break;
+		case SECTION_BINARY:
+		case SECTION_BINARY_SIZE: told = fetch_tell_binary(f); break;
+		case SECTION_PREVIEW: told = fetch_tell_preview(f); break;
+		}
+		if (!told)
 			return false;
+	}
 	return true;
 }

@@ -118,12 +118,22 @@ note_all(struct imap_index *ix)
 }
 
 static void
+resize_cold(struct imap_index *ix, uint32_t had, uint32_t capacity)
+{
+	ix->cold = mem_realloc(ix->cold, (size_t)capacity * MAILBOX_COLD_BYTES);
+	if (capacity > had)
+		memset(ix->cold + (size_t)had * MAILBOX_COLD_BYTES, 0, (size_t)(capacity - had) * MAILBOX_COLD_BYTES);
+}
+
+static void
 resize(struct imap_index *ix, uint32_t capacity)
 {
 	struct imap_index_private *p = inside(ix);
 	size_t had = p->group_modseq != NULL ? p->capacity / IMAP_INDEX_GROUP + 1 : 0;
 	size_t groups = capacity / IMAP_INDEX_GROUP + 1;
 
+	if (ix->cold != NULL)
+		resize_cold(ix, p->capacity, capacity);
 	p->capacity = capacity;
 	ix->hot = mem_realloc(ix->hot, (size_t)capacity * MAILBOX_HOT_BYTES);
 	p->group_modseq = mem_realloc(p->group_modseq, groups * sizeof(uint64_t));
@@ -159,6 +169,8 @@ take_record(struct imap_index *ix, const char *record)
 	if (count == 0 || ix->uids->uids[count - 1] < uid) {
 		reserve(ix, 1);
 		memcpy(ix->hot + (size_t)count * MAILBOX_HOT_BYTES, record, MAILBOX_HOT_BYTES);
+		if (ix->cold != NULL)
+			memset(ix->cold + (size_t)count * MAILBOX_COLD_BYTES, 0, MAILBOX_COLD_BYTES);
 		ix->uids->uids[ix->uids->count++] = uid;
 		note_modseq(ix, count);
 		return;
@@ -168,6 +180,15 @@ take_record(struct imap_index *ix, const char *record)
 		return;
 	memcpy(ix->hot + (size_t)at * MAILBOX_HOT_BYTES, record, MAILBOX_HOT_BYTES);
 	note_modseq(ix, at);
+}
+
+static void
+move_record(struct imap_index *ix, uint32_t from, uint32_t to)
+{
+	memcpy(ix->hot + (size_t)to * MAILBOX_HOT_BYTES, imap_index_record(ix, from), MAILBOX_HOT_BYTES);
+	if (ix->cold != NULL)
+		memcpy(ix->cold + (size_t)to * MAILBOX_COLD_BYTES, ix->cold + (size_t)from * MAILBOX_COLD_BYTES,
+		       MAILBOX_COLD_BYTES);
 }
 
 /* Sorted UIDs; those that are not there are passed over. */
@@ -192,7 +213,7 @@ drop_records(struct imap_index *ix, const uint32_t *gone, uint32_t gone_count)
 		if (g < gone_count && gone[g] == uid)
 			continue;
 		if (kept != i)
-			memmove(ix->hot + (size_t)kept * MAILBOX_HOT_BYTES, imap_index_record(ix, i), MAILBOX_HOT_BYTES);
+			move_record(ix, i, kept);
 		left->uids[kept++] = uid;
 	}
 	left->count = kept;
@@ -201,6 +222,51 @@ drop_records(struct imap_index *ix, const uint32_t *gone, uint32_t gone_count)
 		ix->uids = left;
 	}
 	note_all(ix);
+}
+
+/* ---- Cold records ---- */
+
+bool
+imap_index_cold(const struct imap_index *ix, uint32_t at, struct mailbox_cold *cold_out)
+{
+	if (ix->cold == NULL)
+		return false;
+	mailbox_cold_unpack(ix->cold + (size_t)at * MAILBOX_COLD_BYTES, cold_out);
+	return !blob_id_is_none(&cold_out->body);
+}
+
+void
+imap_index_take_cold(struct imap_index *ix, const struct mailbox_records *records)
+{
+	uint32_t count = imap_index_count(ix), at = 0;
+	bool found;
+
+	if (records->count == 0 || count == 0)
+		return;
+	if (ix->cold == NULL)
+		resize_cold(ix, 0, inside(ix)->capacity);
+	at = imap_index_find(ix, bytes_get_u32(records->hot), &found);
+	for (uint32_t i = 0; i < records->count && at < count; i++) { /* both in order of UID */
+		uint32_t uid = bytes_get_u32(records->hot + (size_t)i * MAILBOX_HOT_BYTES);
+		while (at < count && ix->uids->uids[at] < uid)
+			at++;
+		if (at < count && ix->uids->uids[at] == uid)
+			memcpy(ix->cold + (size_t)at * MAILBOX_COLD_BYTES, records->cold + (size_t)i * MAILBOX_COLD_BYTES,
+			       MAILBOX_COLD_BYTES);
+	}
+}
+
+void
+imap_index_set_digest(struct imap_index *ix, uint32_t uid, const struct blob_id *digest)
+{
+	struct mailbox_cold cold;
+	bool found;
+	uint32_t at = imap_index_find(ix, uid, &found);
+
+	if (!found || !imap_index_cold(ix, at, &cold))
+		return;
+	cold.digest = *digest;
+	mailbox_cold_pack(&cold, ix->cold + (size_t)at * MAILBOX_COLD_BYTES);
 }
 
 void
@@ -330,6 +396,8 @@ on_loaded(void *arg, const struct mailbox_records *records, const struct err *er
 	}
 	/* Views keep the old list. */
 	imap_uids_unref(&ix->uids);
+	mem_free(ix->cold);
+	ix->cold = NULL;
 	ix->uids = uids_new(records->count + 4);
 	resize(ix, records->count + 4);
 	memcpy(ix->hot, records->hot, (size_t)records->count * MAILBOX_HOT_BYTES);
@@ -471,7 +539,9 @@ begin_poll(struct frontend *f)
 static size_t
 bytes_of(const struct imap_index *ix)
 {
-	return sizeof(struct imap_index_private) + (size_t)imap_index_count(ix) * (MAILBOX_HOT_BYTES + sizeof(uint32_t));
+	size_t each = MAILBOX_HOT_BYTES + sizeof(uint32_t) + (ix->cold != NULL ? MAILBOX_COLD_BYTES : 0);
+
+	return sizeof(struct imap_index_private) + (size_t)imap_index_count(ix) * each;
 }
 
 static void
@@ -489,6 +559,7 @@ destroy(struct imap_index_private *p)
 	HASH_DEL(all.table, p);
 	imap_uids_unref(&ix->uids);
 	mem_free(ix->hot);
+	mem_free(ix->cold);
 	mem_free(p->group_modseq);
 	for (unsigned i = 0; i < MAILBOX_KEYWORDS; i++)
 		mem_free(ix->keywords[i]);
@@ -546,6 +617,16 @@ make(struct frontend *f, struct str address, const struct mailbox_folder *folder
 	return p;
 }
 
+static void
+forget_records(struct imap_index *ix)
+{
+	imap_uids_unref(&ix->uids);
+	mem_free(ix->cold);
+	ix->cold = NULL;
+	ix->loaded = false;
+	ix->folder.highest_modseq = 0;
+}
+
 struct imap_index *
 imap_index_get(struct frontend *f, struct str address, const struct mailbox_folder *folder)
 {
@@ -558,6 +639,8 @@ imap_index_get(struct frontend *f, struct str address, const struct mailbox_fold
 		p = make(f, address, folder, key);
 	else if (p->spare)
 		unspare(p);
+	if (p->refs == 0 && folder->uid_validity != p->index.folder.uid_validity)
+		forget_records(&p->index); /* another folder under the same number: the account is a new one */
 	p->refs++;
 	if (p->subscription == NULL) {
 		mailbox_channel(address, channel);

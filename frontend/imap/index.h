@@ -37,6 +37,9 @@ struct imap_index {
 	 * which is the state that the records are in. */
 	struct mailbox_folder folder;
 	char *hot;		/* owner; packed, uids->count records */
+	/* Owner; packed, beside them; NULL until one was wanted. All zeros: not
+	 * known yet. They do not change but for the digest's place. */
+	char *cold;
 	struct imap_uids *uids; /* a reference */
 	char *keywords[MAILBOX_KEYWORDS]; /* owner; NULL: bit not in use */
 	unsigned keyword_count;
@@ -56,6 +59,12 @@ imap_index_record(const struct imap_index *ix, uint32_t at)
 {
 	return ix->hot + (size_t)at * MAILBOX_HOT_BYTES;
 }
+
+/* The cold record at a position, if it is known. */
+bool imap_index_cold(const struct imap_index *ix, uint32_t at, struct mailbox_cold *cold_out);
+/* Keeps what was read, for all who come. */
+void imap_index_take_cold(struct imap_index *ix, const struct mailbox_records *records);
+void imap_index_set_digest(struct imap_index *ix, uint32_t uid, const struct blob_id *digest);
 
 /* The greatest modseq of the records of a group: positions IMAP_INDEX_GROUP * n
  * and on. */

@@ -1,30 +1,43 @@
 /* SEARCH and UID SEARCH (RFC 9051, 6.4.4): every message is judged by its
  * index record first; what that cannot decide goes in batches through its cold
  * record, its digest, its body, each read only for those still open. Long runs
- * come back to the loop between slices. */
+ * come back to the loop between turns. */
 #include "frontend/imap/search.h"
 
+#include "lib/base/check.h"
 #include "lib/base/clock.h"
-#include "lib/base/mem.h"
 
-enum { SLICE = 20000, UID_SPAN_MAX = 4096 };
+enum { LOOK_AT_CLOCK = 256 }; /* messages between two looks */
+#ifndef IMAP_PROGRESS_MS
+#define IMAP_PROGRESS_MS 10000
+#endif
 
 static void next_batch(struct search_run *r);
 
-/* ---- The end ---- */
-static void
-free_batch(struct search_run *r)
+void
+imap_tell_progress(struct imap_session *s, struct imap_progress *p, uint32_t done, uint32_t total)
 {
-	for (unsigned i = 0; i < r->batch_count; i++)
-		imap_digest_fini(&r->batch[i].digest);
-	r->batch_count = 0;
+	int64_t now = clock_monotonic_ms();
+	struct buf out = BUF_EMPTY;
+
+	if (p->told_ms == 0)
+		p->told_ms = now;
+	if (now - p->told_ms < IMAP_PROGRESS_MS)
+		return;
+	p->told_ms = now;
+	buf_add_c(&out, "* OK [INPROGRESS (");
+	imap_print_string(s, s->tag, &out);
+	buf_printf(&out, " %u %u)] still at it\r\n", done, total);
+	imap_write(s, &out);
+	buf_fini(&out);
 }
 
+/* ---- The end ---- */
 static void
 clean(struct search_run *r)
 {
 	imap_search_bodies_cancel(r);
-	free_batch(r);
+	imap_records_fini(&r->records);
 	arena_fini(&r->scratch);
 	r->session->on_cancel = NULL;
 }
@@ -39,194 +52,163 @@ static void
 fail(struct search_run *r, const struct err *err)
 {
 	clean(r);
+	if ((r->search.returns & RETURN_SAVE) != 0) /* RFC 5182, 2.1 */
+		imap_view_save(r->session->view, NULL, 0);
 	imap_failed(r->session, err);
 }
 
 static void
 finish(struct search_run *r)
 {
-	struct imap_session *s = r->session;
-	uint32_t count = imap_view_count(s->view);
+	uint32_t count = imap_view_count(r->session->view), found = 0;
 
 	clean(r);
-	r->found.seqs = arena_array(&s->command, uint32_t, count + 1);
-	for (uint32_t seq = 1; seq <= count; seq++) {
-		struct mailbox_hot hot;
-		if (r->verdicts[seq - 1] != VERDICT_YES)
-			continue;
-		r->found.seqs[r->found.count++] = seq;
-		if (r->search.uses_modseq && imap_view_hot(s->view, seq, &hot) && hot.modseq > r->found.modseq)
-			r->found.modseq = hot.modseq;
-	}
+	for (uint32_t i = 0; i < count; i++)
+		found += r->verdicts[i] == VERDICT_YES;
+	r->found.seqs = arena_array(&r->session->command, uint32_t, found + 1);
+	for (uint32_t i = 0; i < count; i++)
+		if (r->verdicts[i] == VERDICT_YES)
+			r->found.seqs[r->found.count++] = i + 1;
 	r->on_found(r);
 }
 
 /* ---- What the records below the index say ---- */
-static void
-judge(struct search_run *r, struct search_entry *e)
+enum verdict
+imap_search_judge(struct search_run *r, const struct imap_record *record, const bool *found)
 {
+	struct mailbox_hot hot;
+	struct search_subject m = {.seq = record->seq, .uid = record->uid, .hot = &hot, .scratch = &r->scratch, .now = r->now};
 	enum verdict v;
 
+	if (!record->known || record->lost || !imap_view_hot(r->session->view, record->seq, &hot))
+		return VERDICT_NO; /* it has just gone, or cannot be read */
+	m.cold = &record->cold;
+	m.digest = record->digest.ready ? &record->digest.digest : NULL;
+	m.found = found;
 	arena_reset(&r->scratch);
-	v = imap_search_eval(r->search.key, &e->m);
-	if (v == VERDICT_UNKNOWN)
-		return;
-	e->open = false;
-	r->verdicts[e->m.seq - 1] = (uint8_t)v;
+	v = imap_search_eval(r->search.key, &m);
+	CHECK(v != VERDICT_UNKNOWN || m.found == NULL);
+	return v;
 }
 
+/* True: some need more than is known. */
 static bool
-any_open(const struct search_run *r)
+judge_batch(struct search_run *r)
 {
-	for (unsigned i = 0; i < r->batch_count; i++)
-		if (r->batch[i].open)
-			return true;
+	bool open = false;
+
+	for (unsigned i = 0; i < r->records.count; i++) {
+		struct imap_record *record = &r->records.items[i];
+		uint8_t *verdict = &r->verdicts[record->seq - 1];
+		if (*verdict == VERDICT_UNKNOWN)
+			*verdict = (uint8_t)imap_search_judge(r, record, NULL);
+		record->wants_digest = *verdict == VERDICT_UNKNOWN;
+		open |= record->wants_digest;
+	}
+	return open;
+}
+
+/* True: the batch is decided. Else it goes on by itself. */
+static bool
+judge_digests(struct search_run *r)
+{
+	if (!judge_batch(r))
+		return true;
+	imap_search_bodies(r);
 	return false;
 }
 
 void
-imap_search_body_done(struct search_run *r)
+imap_search_bodies_done(struct search_run *r)
 {
-	free_batch(r);
 	next_batch(r);
 }
 
-struct waiting {
-	struct search_run *run;
-	struct search_entry *entry;
-};
-
 static void
-end_digest(struct search_run *r)
+on_digests(struct imap_session *s, const struct err *err)
 {
-	if (--r->loading != 0)
-		return;
-	if (any_open(r))
-		imap_search_bodies(r);
-	else
-		imap_search_body_done(r);
+	struct search_run *r = s->work;
+
+	CHECK(err == NULL);
+	if (judge_digests(r))
+		next_batch(r);
+}
+
+static bool
+judge_cold(struct search_run *r)
+{
+	if (!judge_batch(r))
+		return true;
+	return imap_records_read_digests(&r->records, on_digests) && judge_digests(r);
 }
 
 static void
-on_digest(void *arg, const struct err *err)
+on_cold(struct imap_session *s, const struct err *err)
 {
-	struct waiting w = *(struct waiting *)arg;
+	struct search_run *r = s->work;
 
-	mem_free(arg);
-	if (err == NULL && w.entry->digest.ready) {
-		w.entry->m.digest = &w.entry->digest.digest;
-		judge(w.run, w.entry);
-	} else {
-		w.entry->open = false; /* what cannot be read does not match */
-	}
-	end_digest(w.run);
-}
-
-static void
-load_digests(struct search_run *r)
-{
-	r->loading = 1;
-	for (unsigned i = 0; i < r->batch_count; i++) {
-		struct waiting *w;
-		if (!r->batch[i].open)
-			continue;
-		w = mem_new(struct waiting);
-		*w = (struct waiting){r, &r->batch[i]};
-		r->loading++;
-		imap_digest_load(r->session, r->batch[i].m.uid, &r->batch[i].cold, &r->batch[i].digest, on_digest, w);
-	}
-	end_digest(r);
-}
-
-static void
-on_cold(void *arg, const struct mailbox_records *records, const struct err *err)
-{
-	struct search_run *r = arg;
-	uint32_t at = 0;
-
-	if (!imap_back(r->session))
-		return;
-	if (err != NULL) {
+	if (err != NULL)
 		fail(r, err);
-		return;
-	}
-	for (unsigned i = 0; i < r->batch_count; i++) {
-		struct search_entry *e = &r->batch[i];
-		struct mailbox_hot hot = {0};
-		for (; at < records->count; at++) {
-			mailbox_hot_unpack(records->hot + (size_t)at * MAILBOX_HOT_BYTES, &hot);
-			if (hot.uid >= e->m.uid)
-				break;
-		}
-		e->open = at < records->count && hot.uid == e->m.uid; /* else it has just gone */
-		if (!e->open)
-			continue;
-		mailbox_cold_unpack(records->cold + (size_t)at * MAILBOX_COLD_BYTES, &e->cold);
-		e->m.cold = &e->cold;
-		judge(r, e);
-	}
-	load_digests(r);
+	else if (judge_cold(r))
+		next_batch(r);
 }
 
-/* The next messages that are not decided, near each other. */
+static void
+on_turn(struct imap_session *s)
+{
+	next_batch(s->work);
+}
+
+/* The next messages that are not decided. */
 static void
 next_batch(struct search_run *r)
 {
-	struct imap_session *s = r->session;
-	uint32_t count = imap_view_count(s->view), first = 0, last = 0;
+	uint32_t count = imap_view_count(r->session->view);
 
-	for (; r->at < count && r->batch_count < SEARCH_BATCH; r->at++) {
-		uint32_t seq = r->at + 1, uid = imap_view_uid(s->view, seq);
-		struct search_entry *e = &r->batch[r->batch_count];
-		if (r->verdicts[r->at] != VERDICT_UNKNOWN)
-			continue;
-		if (first != 0 && uid - first > UID_SPAN_MAX)
-			break;
-		r->verdicts[r->at] = VERDICT_NO; /* until it is known better */
-		*e = (struct search_entry){.open = true};
-		if (!imap_view_hot(s->view, seq, &e->hot))
-			continue;
-		e->m = (struct search_subject){
-			.seq = seq, .uid = uid, .hot = &e->hot, .scratch = &r->scratch, .now = clock_unix_ms() / 1000};
-		first = first == 0 ? uid : first;
-		last = uid;
-		r->batch_count++;
+	for (;;) {
+		imap_records_clear(&r->records);
+		for (; r->at < count; r->at++)
+			if (r->verdicts[r->at] == VERDICT_UNKNOWN && !imap_records_add(&r->records, r->at + 1))
+				break;
+		if (r->records.count == 0) {
+			finish(r);
+			return;
+		}
+		imap_tell_progress(r->session, &r->progress, r->records.items[0].seq - 1, count);
+		r->open -= r->records.count;
+		if (!imap_records_read_cold(&r->records, r->open, on_cold) || !judge_cold(r))
+			return;
+		if (imap_records_turn_over(&r->records)) {
+			imap_later(r->session, on_turn);
+			return;
+		}
 	}
-	if (r->batch_count == 0) {
-		finish(r);
-		return;
-	}
-	imap_hold(s);
-	mailbox_read(imap_store(s), imap_address(s), s->view->index->folder_id, first, last, MAILBOX_HOT | MAILBOX_COLD, 0,
-		     on_cold, r);
 }
 
 /* ---- The index ---- */
 static void
-judge_hot(struct imap_session *s)
+judge_index(struct imap_session *s)
 {
 	struct search_run *r = s->work;
-	uint32_t count = imap_view_count(s->view), end = r->at + SLICE < count ? r->at + SLICE : count;
-	bool any_unknown = false;
+	uint32_t count = imap_view_count(s->view);
 
-	for (; r->at < end; r->at++) {
+	for (; r->at < count; r->at++) {
 		struct mailbox_hot hot;
-		struct search_subject m = {
-			.seq = r->at + 1, .uid = imap_view_uid(s->view, r->at + 1), .hot = &hot, .scratch = &r->scratch};
+		struct search_subject m = {.seq = r->at + 1, .uid = imap_view_uid(s->view, r->at + 1), .hot = &hot};
+		if (r->at % LOOK_AT_CLOCK == 0 && imap_records_turn_over(&r->records)) {
+			imap_later(s, judge_index);
+			return;
+		}
 		if (imap_view_hot(s->view, m.seq, &hot))
 			r->verdicts[r->at] = (uint8_t)imap_search_eval(r->search.key, &m);
-		any_unknown |= r->verdicts[r->at] == VERDICT_UNKNOWN;
+		r->open += r->verdicts[r->at] == VERDICT_UNKNOWN;
 	}
-	r->hot_done |= any_unknown; /* here: something is left for the second round */
-	if (r->at < count) {
-		imap_later(s, judge_hot);
-	} else if (r->hot_done) {
-		r->at = 0;
-		r->batch = arena_array(&s->command, struct search_entry, SEARCH_BATCH);
-		next_batch(r);
-	} else {
+	if (r->open == 0) {
 		finish(r);
+		return;
 	}
+	r->at = 0;
+	next_batch(r);
 }
 
 void
@@ -235,10 +217,12 @@ imap_search_run(struct search_run *r)
 	struct imap_session *s = r->session;
 
 	r->verdicts = arena_alloc(&s->command, imap_view_count(s->view) + 1);
+	r->now = clock_unix_ms() / 1000;
 	arena_init(&r->scratch);
+	imap_records_init(&r->records, s);
 	s->work = r;
 	s->on_cancel = on_cancel;
-	judge_hot(s);
+	judge_index(s);
 }
 
 /* ---- The command ---- */

@@ -1,86 +1,104 @@
 /* HEADER, BODY and TEXT: what is found in the bytes of messages, one message
- * after another. Headers are decoded field by field, text parts freed of their
- * encoding and turned into UTF-8; other parts are passed over. */
+ * after another, span by span: the header of each part, whose fields are
+ * decoded, then the part itself if it is a text, freed of its encoding and
+ * turned into UTF-8. Other parts are passed over. */
 #include "frontend/imap/search.h"
 
 #include <string.h>
 
 #include "frontend/imap/decode.h"
-#include "lib/base/check.h"
+#include "frontend/imap/parse/fold.h"
 #include "lib/mime/header.h"
+#include "lib/mime/parser.h"
 #include "lib/mime/word.h"
 
-/* Of one text part no more is looked at: memory stays bounded. */
-enum { PART_BYTES_MAX = 8 * 1024 * 1024, PIECE_BYTES = 512 * 1024 };
-
-struct search_body {
-	unsigned entry; /* of the batch */
-	uint32_t part;	/* the next one to be looked at */
-	bool found[SEARCH_BODY_KEYS_MAX];
-	uint64_t offset, end; /* of the part being read */
-	struct imap_decoder decoder;
-	struct str charset;
-	struct buf text; /* owner: of the part, decoded */
+enum {
+	/* Of one header and one text no more is looked at: memory stays bounded. */
+	HEADER_BYTES_MAX = MIME_HEADER_BYTES_MAX,
+	TEXT_BYTES_MAX = 8 * 1024 * 1024,
+	PIECE_BYTES = 512 * 1024,
+	/* A longer message is not read as a whole for its header alone. */
+	WHOLE_FOR_HEADER_BYTES = 32 * 1024,
 };
 
-static void next_entry(struct search_run *r);
-static void next_part(struct search_run *r);
+struct search_body {
+	unsigned at; /* of the batch's records */
+	bool found[SEARCH_BODY_KEYS_MAX];
+	struct blob_peek peek;
+	struct buf whole; /* owner: the message, if the page cache had it */
 
-static bool
-contains(struct str text, struct str folded_needle, struct arena *scratch)
+	/* The span in hand. */
+	uint32_t part, next_part;
+	bool in_header, header_seen;
+	uint64_t offset, end;
+	struct imap_decoder decoder;
+	struct buf text; /* owner */
+};
+
+static void run(struct search_run *r);
+
+static const struct mime_digest *
+digest_of(const struct search_run *r)
 {
-	struct str folded;
-
-	if (folded_needle.len == 0)
-		return true;
-	if (text.len == 0)
-		return false;
-	folded = imap_fold(text, scratch);
-	return memmem(folded.p, folded.len, folded_needle.p, folded_needle.len) != NULL;
+	return &r->records.items[r->body->at].digest.digest;
 }
 
-/* ---- The header ---- */
+/* Is there a key of that kind whose text was not found yet? */
+static bool
+is_open(const struct search_run *r, enum imap_search_op op)
+{
+	for (unsigned i = 0; i < r->body_key_count; i++)
+		if (!r->body->found[i] && r->body_keys[i]->op == op)
+			return true;
+	return false;
+}
+
+/* ---- What a span says ---- */
+
+/* Has the part the header of a message within the message? */
+static bool
+is_inner_message(const struct mime_digest *d, uint32_t part)
+{
+	return part != 0 && mime_digest_part_at(d, mime_digest_part_at(d, part).parent).kind == MIME_MESSAGE;
+}
+
+static bool
+key_looks_at(const struct search_run *r, const struct imap_search_key *k, const struct mime_field *field)
+{
+	switch (k->op) {
+	case SEARCH_HEADER: return r->body->part == 0 && str_eq_ci(field->name, k->field);
+	case SEARCH_TEXT: return true;
+	default: return is_inner_message(digest_of(r), r->body->part);
+	}
+}
+
 static void
 look_at_field(struct search_run *r, const struct mime_field *field)
 {
-	struct str value = mime_decode_words(mime_unfold(field->value, &r->scratch), &r->scratch);
+	struct str value = STR_NONE;
+	bool decoded = false;
 
+	arena_reset(&r->scratch);
 	for (unsigned i = 0; i < r->body_key_count; i++) {
 		const struct imap_search_key *k = r->body_keys[i];
-		if (r->body->found[i])
+		if (r->body->found[i] || !key_looks_at(r, k, field))
 			continue;
-		if (k->op == SEARCH_HEADER)
-			r->body->found[i] = str_eq_ci(field->name, k->field) && contains(value, k->text, &r->scratch);
-		else if (k->op == SEARCH_TEXT)
-			r->body->found[i] = contains(value, k->text, &r->scratch) ||
-					    contains(field->name, k->text, &r->scratch);
+		if (!decoded)
+			value = mime_decode_words(mime_unfold(field->value, &r->scratch), &r->scratch);
+		decoded = true;
+		r->body->found[i] = imap_fold_contains(value, k->text, &r->scratch) ||
+				    (k->op != SEARCH_HEADER && imap_fold_contains(field->name, k->text, &r->scratch));
 	}
 }
 
 static void
-on_header(void *arg, const char *data, size_t len, const struct err *err)
+look_at_header(struct search_run *r)
 {
-	struct search_run *r = arg;
-	struct str rest = str_of(data, len);
+	struct str rest = buf_str(&r->body->text);
 	struct mime_field field;
 
-	if (!imap_back(r->session))
-		return;
-	while (err == NULL && mime_next_field(&rest, &field)) {
-		arena_reset(&r->scratch);
+	while (mime_next_field(&rest, &field))
 		look_at_field(r, &field);
-	}
-	next_part(r);
-}
-
-/* ---- Text parts ---- */
-static bool
-is_decided(const struct search_run *r)
-{
-	for (unsigned i = 0; i < r->body_key_count; i++)
-		if (!r->body->found[i] && r->body_keys[i]->op != SEARCH_HEADER)
-			return false;
-	return true;
 }
 
 static void
@@ -91,125 +109,179 @@ look_at_text(struct search_run *r)
 
 	imap_decode_end(&b->decoder, &b->text);
 	arena_reset(&r->scratch);
-	text = mime_to_utf8(b->charset, buf_str(&b->text), &r->scratch);
+	text = mime_to_utf8(mime_digest_part_at(digest_of(r), b->part).charset, buf_str(&b->text), &r->scratch);
 	for (unsigned i = 0; i < r->body_key_count; i++)
 		if (!b->found[i] && r->body_keys[i]->op != SEARCH_HEADER)
-			b->found[i] = contains(text, r->body_keys[i]->text, &r->scratch);
-	buf_clear(&b->text);
+			b->found[i] = imap_fold_contains(text, r->body_keys[i]->text, &r->scratch);
 }
 
-static void read_piece(struct search_run *r);
+/* ---- Spans ---- */
+
+static bool
+begin_header(struct search_run *r, const struct mime_digest_part *part)
+{
+	struct search_body *b = r->body;
+	bool wanted = is_open(r, SEARCH_TEXT) || (b->part == 0 && is_open(r, SEARCH_HEADER)) ||
+		      (is_open(r, SEARCH_BODY) && is_inner_message(digest_of(r), b->part));
+
+	if (!wanted || part->body_start <= part->header_start)
+		return false;
+	b->in_header = true;
+	b->offset = part->header_start;
+	b->end = part->body_start;
+	if (b->end - b->offset > HEADER_BYTES_MAX)
+		b->end = b->offset + HEADER_BYTES_MAX;
+	return true;
+}
+
+static bool
+begin_text(struct search_run *r, const struct mime_digest_part *part)
+{
+	struct search_body *b = r->body;
+
+	if (part->kind != MIME_LEAF || !part->is_text || part->body_end <= part->body_start)
+		return false;
+	b->in_header = false;
+	b->offset = part->body_start;
+	b->end = part->body_end;
+	imap_decode_init(&b->decoder, (enum mime_encoding)part->encoding);
+	return true;
+}
+
+/* False: there is none, or all is found. */
+static bool
+next_span(struct search_run *r)
+{
+	struct search_body *b = r->body;
+
+	while (b->next_part < digest_of(r)->part_count) {
+		struct mime_digest_part part = mime_digest_part_at(digest_of(r), b->next_part);
+		bool texts = is_open(r, SEARCH_TEXT) || is_open(r, SEARCH_BODY);
+		if (!texts && (b->next_part != 0 || b->header_seen || !is_open(r, SEARCH_HEADER)))
+			return false;
+		b->part = b->next_part;
+		if (!b->header_seen) {
+			b->header_seen = true;
+			if (begin_header(r, &part))
+				return true;
+		}
+		b->header_seen = false;
+		b->next_part++;
+		if (texts && begin_text(r, &part))
+			return true;
+	}
+	return false;
+}
+
+/* More bytes of the span. An empty piece: there are no more to be had. */
+static void
+take(struct search_run *r, struct str piece)
+{
+	struct search_body *b = r->body;
+
+	if (b->in_header)
+		buf_add_str(&b->text, piece);
+	else
+		imap_decode(&b->decoder, piece, &b->text);
+	b->offset += piece.len;
+	if (piece.len == 0 || b->text.len >= TEXT_BYTES_MAX)
+		b->offset = b->end;
+	if (b->offset < b->end)
+		return;
+	if (b->in_header)
+		look_at_header(r);
+	else
+		look_at_text(r);
+	buf_clear(&b->text);
+}
 
 static void
 on_piece(void *arg, const char *data, size_t len, const struct err *err)
 {
 	struct search_run *r = arg;
-	struct search_body *b = r->body;
 
 	if (!imap_back(r->session))
 		return;
-	if (err != NULL || len == 0) {
-		b->offset = b->end; /* what can be read counts */
-	} else {
-		imap_decode(&b->decoder, str_of(data, len), &b->text);
-		b->offset += len;
-	}
-	read_piece(r);
-}
-
-static void
-read_piece(struct search_run *r)
-{
-	struct search_body *b = r->body;
-	uint64_t left = b->end - b->offset;
-
-	if (left == 0 || b->text.len >= PART_BYTES_MAX) {
-		look_at_text(r);
-		next_part(r);
-		return;
-	}
-	imap_hold(r->session);
-	blob_read(conn_frontend(r->session->conn)->service->blobs, &r->batch[b->entry].cold.body, b->offset,
-		  left < PIECE_BYTES ? (size_t)left : PIECE_BYTES, on_piece, r);
-}
-
-static void
-next_part(struct search_run *r)
-{
-	struct search_body *b = r->body;
-	const struct mime_digest *d = &r->batch[b->entry].digest.digest;
-
-	while (b->part < d->part_count && !is_decided(r)) {
-		struct mime_digest_part part = mime_digest_part_at(d, b->part++);
-		if (part.kind != 0 || !part.is_text || part.body_end <= part.body_start)
-			continue;
-		imap_decode_init(&b->decoder, (enum mime_encoding)part.encoding);
-		b->charset = part.charset;
-		b->offset = part.body_start;
-		b->end = part.body_end;
-		read_piece(r);
-		return;
-	}
-	next_entry(r);
+	take(r, err == NULL ? str_of(data, len) : STR_NONE); /* what can be read counts */
+	run(r);
 }
 
 /* ---- One message after another ---- */
+
 static void
-begin_entry(struct search_run *r)
+begin_message(struct search_run *r)
 {
 	struct search_body *b = r->body;
-	struct search_entry *e = &r->batch[b->entry];
-	bool header = false;
+	struct blob_store *blobs = conn_frontend(r->session->conn)->service->blobs;
+	const struct blob_id *id = &r->records.items[b->at].cold.body;
 
 	memset(b->found, 0, sizeof(b->found));
-	b->part = 0;
-	for (unsigned i = 0; i < r->body_key_count; i++)
-		header |= r->body_keys[i]->op != SEARCH_BODY;
-	if (!header || e->digest.digest.header_bytes == 0) {
-		next_part(r);
-		return;
-	}
-	imap_hold(r->session);
-	blob_read(conn_frontend(r->session->conn)->service->blobs, &e->cold.body, 0, e->digest.digest.header_bytes,
-		  on_header, r);
+	b->part = b->next_part = 0;
+	b->header_seen = false;
+	b->offset = b->end = 0;
+	b->peek = (struct blob_peek){.id = *id};
+	if (is_open(r, SEARCH_TEXT) || is_open(r, SEARCH_BODY) || id->length <= WHOLE_FOR_HEADER_BYTES)
+		blob_peek(blobs, &b->peek, 1, &b->whole);
 }
 
-static void
-seek_entry(struct search_run *r)
+/* The next record that is not decided. */
+static bool
+next_message(struct search_run *r)
 {
 	struct search_body *b = r->body;
 
-	while (b->entry < r->batch_count && !r->batch[b->entry].open)
-		b->entry++;
-	if (b->entry < r->batch_count) {
-		begin_entry(r);
-		return;
-	}
-	buf_fini(&b->text);
-	imap_search_body_done(r);
+	while (b->at < r->records.count && r->verdicts[r->records.items[b->at].seq - 1] != VERDICT_UNKNOWN)
+		b->at++;
+	if (b->at == r->records.count)
+		return false;
+	begin_message(r);
+	return true;
 }
 
 static void
 on_turn(struct imap_session *s)
 {
-	seek_entry(((struct search_run *)s->work));
+	run(s->work);
 }
 
-/* The entry is read: it is decided. */
-static void
-next_entry(struct search_run *r)
+/* The message in hand is read as far as it must be. True: there is another. */
+static bool
+end_message(struct search_run *r)
 {
-	struct search_entry *e = &r->batch[r->body->entry];
-	enum verdict v;
+	const struct imap_record *record = &r->records.items[r->body->at];
 
-	arena_reset(&r->scratch);
-	e->m.found = r->body->found;
-	v = imap_search_eval(r->search.key, &e->m);
-	CHECK(v != VERDICT_UNKNOWN);
-	r->verdicts[e->m.seq - 1] = (uint8_t)v;
-	e->open = false;
-	r->body->entry++;
-	imap_later(r->session, on_turn); /* others may have their turn */
+	r->verdicts[record->seq - 1] = (uint8_t)imap_search_judge(r, record, r->body->found);
+	imap_tell_progress(r->session, &r->progress, record->seq, imap_view_count(r->session->view));
+	return next_message(r);
+}
+
+static void
+run(struct search_run *r)
+{
+	struct search_body *b = r->body;
+
+	for (;;) {
+		uint64_t left = b->end - b->offset;
+		if (left == 0) {
+			if (next_span(r))
+				continue;
+			if (!end_message(r))
+				break;
+			if (imap_records_turn_over(&r->records)) {
+				imap_later(r->session, on_turn);
+				return;
+			}
+		} else if (b->peek.data.p != NULL) {
+			take(r, str_of(b->peek.data.p + b->offset, (size_t)left));
+		} else {
+			imap_hold(r->session);
+			blob_read(conn_frontend(r->session->conn)->service->blobs, &b->peek.id, b->offset,
+				  left < PIECE_BYTES ? (size_t)left : PIECE_BYTES, on_piece, r);
+			return;
+		}
+	}
+	buf_fini(&b->text);
+	imap_search_bodies_done(r);
 }
 
 void
@@ -217,13 +289,18 @@ imap_search_bodies(struct search_run *r)
 {
 	if (r->body == NULL)
 		r->body = arena_new(&r->session->command, struct search_body);
-	r->body->entry = 0;
-	seek_entry(r);
+	r->body->at = 0;
+	if (next_message(r))
+		run(r);
+	else
+		imap_search_bodies_done(r);
 }
 
 void
 imap_search_bodies_cancel(struct search_run *r)
 {
-	if (r->body != NULL)
-		buf_fini(&r->body->text);
+	if (r->body == NULL)
+		return;
+	buf_fini(&r->body->text);
+	buf_fini(&r->body->whole);
 }

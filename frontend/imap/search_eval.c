@@ -1,9 +1,8 @@
 /* What a search key says of a message, as far as it is known: a key that needs
  * more than is known says so, and the next deeper thing is read for that
  * message alone. */
+#include "frontend/imap/parse/fold.h"
 #include "frontend/imap/search.h"
-
-#include <string.h>
 
 /* ---- Before the first message ---- */
 static uint64_t
@@ -155,21 +154,13 @@ eval_cold(const struct imap_search_key *k, const struct search_subject *m)
 static enum verdict
 eval_digest(const struct imap_search_key *k, const struct search_subject *m)
 {
-	struct str text;
-
 	if (m->digest == NULL)
 		return VERDICT_UNKNOWN;
 	if (k->op != SEARCH_DIGEST_TEXT)
 		return m->digest->has_date ? compare_days(k->op, SEARCH_SENT_BEFORE,
 							  day_of(m->digest->date, m->digest->zone_minutes), k->day)
 					   : VERDICT_NO;
-	text = m->digest->texts[k->number];
-	if (k->text.len == 0)
-		return VERDICT_YES;
-	if (text.len == 0)
-		return VERDICT_NO;
-	text = imap_fold(text, m->scratch);
-	return of(memmem(text.p, text.len, k->text.p, k->text.len) != NULL);
+	return of(imap_fold_contains(m->digest->texts[k->number], k->text, m->scratch));
 }
 
 enum verdict

@@ -1,81 +1,102 @@
-/* The answers of SEARCH: "* SEARCH" (RFC 3501), "* ESEARCH" (RFC 4731, 5182,
- * 7162, 9394). */
+/* The answers of SEARCH and SORT: "* SEARCH" (RFC 3501), "* ESEARCH" (RFC 4731,
+ * 5182, 5267, 7162, 9394). */
+#include <stdlib.h>
+
 #include "frontend/imap/search.h"
 
-/* As the client wants them: UIDs or sequence numbers. */
-static uint32_t *
-numbers_of(struct search_run *r)
+uint64_t
+imap_result_modseq(const struct imap_session *s, const struct imap_result *result)
 {
-	struct imap_session *s = r->session;
+	uint64_t highest = 0;
+
+	for (uint32_t i = 0; i < result->count; i++) {
+		struct mailbox_hot hot;
+		if (imap_view_hot(s->view, result->seqs[i], &hot) && hot.modseq > highest)
+			highest = hot.modseq;
+	}
+	return highest;
+}
+
+/* As the client wants them: UIDs or sequence numbers. */
+static const uint32_t *
+numbers_of(struct imap_session *s, const struct imap_result *result)
+{
 	uint32_t *numbers;
 
 	if (!s->by_uid)
-		return r->found.seqs;
-	numbers = arena_array(&s->command, uint32_t, r->found.count + 1);
-	for (uint32_t i = 0; i < r->found.count; i++)
-		numbers[i] = imap_view_uid(s->view, r->found.seqs[i]);
+		return result->seqs;
+	numbers = arena_array(&s->command, uint32_t, result->count + 1);
+	for (uint32_t i = 0; i < result->count; i++)
+		numbers[i] = imap_view_uid(s->view, result->seqs[i]);
 	return numbers;
 }
 
-/* RFC 5182, 2.4: what "$" is after this command. */
-static void
-save(struct search_run *r)
+/* What the options name: with none but MIN and MAX, only those (RFC 5182, 2.4
+ * for SAVE; RFC 7162, 3.1.10 for MODSEQ). At most two are copied to `ends`. */
+static struct imap_result
+named_by(unsigned returns, const struct imap_result *all, uint32_t ends[2])
 {
-	struct imap_session *s = r->session;
-	unsigned returns = r->search.returns;
-	uint32_t count = r->found.count, first = 0, last = count;
-	uint32_t *uids = arena_array(&s->command, uint32_t, count + 2);
+	struct imap_result named = {ends, 0};
 
-	for (uint32_t i = 0; i < count; i++)
-		uids[i] = imap_view_uid(s->view, r->found.seqs[i]);
-	if (count > 1 && (returns & (RETURN_ALL | RETURN_COUNT | RETURN_PARTIAL)) == 0) {
-		if ((returns & RETURN_MIN) != 0 && (returns & RETURN_MAX) != 0) {
-			uids[1] = uids[count - 1];
-			last = 2;
-		} else if ((returns & RETURN_MIN) != 0) {
-			last = 1;
-		} else if ((returns & RETURN_MAX) != 0) {
-			first = count - 1;
-		}
-	}
-	imap_view_save(s->view, uids + first, last - first);
+	if (all->count == 0 || (returns & (RETURN_MIN | RETURN_MAX)) == 0 ||
+	    (returns & (RETURN_ALL | RETURN_COUNT | RETURN_PARTIAL)) != 0)
+		return *all;
+	if ((returns & RETURN_MIN) != 0)
+		ends[named.count++] = all->seqs[0];
+	if ((returns & RETURN_MAX) != 0 && (named.count == 0 || all->count > 1))
+		ends[named.count++] = all->seqs[all->count - 1];
+	return named;
 }
 
-/* Places first to last of the result, from 0, end behind the last. */
-static void
-partial_range(const struct search_run *r, uint32_t *first, uint32_t *end)
+static int
+compare_uids(const void *a, const void *b)
 {
-	int64_t a = r->search.partial_first, b = r->search.partial_last, count = r->found.count;
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
-	if (a < 0) {
-		a = count + a + 1;
-		b = count + b + 1;
-	}
-	if (a > b) {
-		int64_t swap = a;
-		a = b;
-		b = swap;
-	}
-	a = a < 1 ? 1 : a;
-	b = b > count ? count : b;
-	*first = (uint32_t)(a - 1);
-	*end = a <= b ? (uint32_t)b : *first;
+	return x < y ? -1 : x > y;
+}
+
+/* What "$" is after this command. */
+static void
+save(struct imap_session *s, const struct imap_result *named)
+{
+	uint32_t *uids = arena_array(&s->command, uint32_t, named->count + 1);
+
+	for (uint32_t i = 0; i < named->count; i++)
+		uids[i] = imap_view_uid(s->view, named->seqs[i]);
+	qsort(uids, named->count, sizeof(*uids), compare_uids);
+	imap_view_save(s->view, uids, named->count);
 }
 
 static void
-print_set(const char *name, const uint32_t *numbers, uint32_t count, struct buf *out)
+print_partial(const struct imap_partial *partial, const uint32_t *numbers, uint32_t count, struct buf *out)
 {
-	buf_add_c(out, name);
-	imap_set_print_numbers(numbers, count, out);
+	uint32_t begin, end;
+
+	imap_partial_range(partial, count, &begin, &end);
+	buf_add_c(out, " PARTIAL (");
+	imap_partial_print(partial, out);
+	buf_add_byte(out, ' ');
+	if (end > begin)
+		imap_set_print_numbers(numbers + begin, end - begin, out);
+	else
+		buf_add_c(out, "NIL");
+	buf_add_byte(out, ')');
 }
 
-static void
-print_extended(struct search_run *r, const uint32_t *numbers, struct buf *out)
+void
+imap_print_esearch(struct imap_session *s, const struct imap_search *search, const struct imap_result *result,
+		   struct buf *out)
 {
-	struct imap_session *s = r->session;
-	unsigned returns = r->search.returns;
-	uint32_t count = r->found.count;
+	unsigned returns = search->returns;
+	uint32_t count = result->count, ends[2];
+	struct imap_result named = named_by(returns, result, ends);
+	const uint32_t *numbers = numbers_of(s, result);
 
+	if ((returns & RETURN_SAVE) != 0)
+		save(s, &named);
+	if ((returns & ~(unsigned)RETURN_SAVE) == 0)
+		return; /* SAVE alone has no answer */
 	buf_add_c(out, "* ESEARCH (TAG ");
 	imap_print_string(s, s->tag, out);
 	buf_add_c(out, s->by_uid ? ") UID" : ")");
@@ -83,35 +104,31 @@ print_extended(struct search_run *r, const uint32_t *numbers, struct buf *out)
 		buf_printf(out, " MIN %u", numbers[0]);
 	if ((returns & RETURN_MAX) != 0 && count != 0)
 		buf_printf(out, " MAX %u", numbers[count - 1]);
-	if ((returns & RETURN_ALL) != 0 && count != 0)
-		print_set(" ALL ", numbers, count, out);
+	if ((returns & RETURN_ALL) != 0 && count != 0) {
+		buf_add_c(out, " ALL ");
+		imap_set_print_numbers(numbers, count, out);
+	}
 	if ((returns & RETURN_COUNT) != 0)
 		buf_printf(out, " COUNT %u", count);
-	if ((returns & RETURN_PARTIAL) != 0) {
-		uint32_t first, end;
-		partial_range(r, &first, &end);
-		buf_printf(out, " PARTIAL (%lld:%lld ", (long long)r->search.partial_first, (long long)r->search.partial_last);
-		if (end > first)
-			print_set("", numbers + first, end - first, out);
-		else
-			buf_add_c(out, "NIL");
-		buf_add_byte(out, ')');
-	}
-	if (r->search.uses_modseq && count != 0)
-		buf_printf(out, " MODSEQ %llu", (unsigned long long)r->found.modseq);
+	if ((returns & RETURN_PARTIAL) != 0)
+		print_partial(&search->partial, numbers, count, out);
+	if (search->uses_modseq && count != 0)
+		buf_printf(out, " MODSEQ %llu", (unsigned long long)imap_result_modseq(s, &named));
 	buf_add_c(out, "\r\n");
 }
 
 static void
-print_plain(struct search_run *r, const uint32_t *numbers, struct buf *out)
+print_plain(struct search_run *r, const struct imap_result *result, struct buf *out)
 {
+	const uint32_t *numbers = numbers_of(r->session, result);
+
 	buf_add_c(out, "* SEARCH");
-	for (uint32_t i = 0; i < r->found.count; i++) {
+	for (uint32_t i = 0; i < result->count; i++) {
 		buf_add_byte(out, ' ');
 		imap_print_u64(numbers[i], out);
 	}
-	if (r->search.uses_modseq && r->found.count != 0)
-		buf_printf(out, " (MODSEQ %llu)", (unsigned long long)r->found.modseq);
+	if (r->search.uses_modseq && result->count != 0)
+		buf_printf(out, " (MODSEQ %llu)", (unsigned long long)imap_result_modseq(r->session, result));
 	buf_add_c(out, "\r\n");
 }
 
@@ -119,19 +136,17 @@ void
 imap_search_answer(struct search_run *r)
 {
 	struct imap_session *s = r->session;
-	const uint32_t *numbers = numbers_of(r);
+	struct imap_result result = {r->found.seqs, r->found.count};
 	struct buf out = BUF_EMPTY;
 
-	if ((r->search.returns & RETURN_SAVE) != 0)
-		save(r);
 	if (!r->search.extended && (s->enabled & IMAP_REV2) != 0) {
 		r->search.extended = true; /* rev2 knows no other answer */
 		r->search.returns = RETURN_ALL;
 	}
-	if (!r->search.extended)
-		print_plain(r, numbers, &out);
-	else if ((r->search.returns & ~(unsigned)RETURN_SAVE) != 0)
-		print_extended(r, numbers, &out);
+	if (r->search.extended)
+		imap_print_esearch(s, &r->search, &result, &out);
+	else
+		print_plain(r, &result, &out);
 	imap_write(s, &out);
 	buf_fini(&out);
 	imap_ok(s);

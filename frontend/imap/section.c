@@ -34,7 +34,7 @@ imap_section_find(const struct imap_section *s, const struct mime_digest *d, uin
 	if (s->part == SECTION_WHOLE || s->part == SECTION_MIME) {
 		out->start = s->part == SECTION_MIME ? part.header_start : part.body_start;
 		out->end = s->part == SECTION_MIME ? part.body_start : part.body_end;
-		if (s->binary && part.kind == MIME_LEAF)
+		if (s->kind != SECTION_BODY && part.kind == MIME_LEAF)
 			out->encoding = (enum mime_encoding)part.encoding;
 		/* Of a message that is no multipart, part 1 is its body; its header is
 		 * the message's. */

@@ -1,4 +1,4 @@
-/* SORT and UID SORT (RFC 5256, 3; DISPLAY: RFC 5957). */
+/* SORT and UID SORT (RFC 5256, 3; RETURN: RFC 5267; DISPLAY: RFC 5957). */
 #include "frontend/imap/sort.h"
 
 #include <stdlib.h>
@@ -40,20 +40,35 @@ compare(const void *left, const void *right, void *arg)
 }
 
 static void
+print_plain(const struct sort_run *r, const struct imap_result *result, struct buf *out)
+{
+	const struct imap_session *s = r->search.session;
+
+	buf_add_c(out, "* SORT");
+	for (uint32_t i = 0; i < r->count; i++) {
+		buf_add_byte(out, ' ');
+		imap_print_u64(s->by_uid ? r->messages[i].uid : r->messages[i].seq, out);
+	}
+	if (r->search.search.uses_modseq && r->count != 0)
+		buf_printf(out, " (MODSEQ %llu)", (unsigned long long)imap_result_modseq(s, result));
+	buf_add_c(out, "\r\n");
+}
+
+static void
 on_loaded(struct sort_run *r)
 {
 	struct imap_session *s = r->search.session;
+	uint32_t *seqs = arena_array(&s->command, uint32_t, r->count + 1);
+	struct imap_result result = {seqs, r->count};
 	struct buf out = BUF_EMPTY;
 
 	qsort_r(r->messages, r->count, sizeof(*r->messages), compare, r);
-	buf_add_c(&out, "* SORT");
-	for (uint32_t i = 0; i < r->count; i++) {
-		buf_add_byte(&out, ' ');
-		imap_print_u64(s->by_uid ? r->messages[i].uid : r->messages[i].seq, &out);
-	}
-	if (r->search.search.uses_modseq && r->count != 0)
-		buf_printf(&out, " (MODSEQ %llu)", (unsigned long long)r->search.found.modseq);
-	buf_add_c(&out, "\r\n");
+	for (uint32_t i = 0; i < r->count; i++)
+		seqs[i] = r->messages[i].seq;
+	if (r->search.search.extended)
+		imap_print_esearch(s, &r->search.search, &result, &out);
+	else
+		print_plain(r, &result, &out);
 	imap_write(s, &out);
 	buf_fini(&out);
 	imap_ok(s);
@@ -88,7 +103,7 @@ imap_cmd_sort(struct imap_session *s, struct imap_lexer *lex)
 
 	r->search.session = s;
 	r->on_loaded = on_loaded;
-	if (!imap_lex_sp(lex) || !imap_lex_char(lex, '('))
+	if (!imap_lex_sp(lex) || !imap_parse_return(lex, &r->search.search) || !imap_lex_char(lex, '('))
 		return imap_syntax(s, lex);
 	do {
 		if (!parse_key(lex, r))

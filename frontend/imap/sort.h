@@ -1,4 +1,4 @@
-/* SORT and THREAD (RFC 5256, 5957): what was found, with what orders it. */
+/* SORT and THREAD (RFC 5256, 5267, 5957): what was found, with what orders it. */
 #ifndef SP_FRONTEND_IMAP_SORT_H
 #define SP_FRONTEND_IMAP_SORT_H
 
@@ -42,16 +42,12 @@ struct sort_run {
 	void (*on_loaded)(struct sort_run *r);
 	struct sort_message *messages; /* arena */
 	uint32_t count, at;
-	struct search_entry *batch;
-	unsigned batch_count, loading;
+	struct imap_records records;
 };
 /* Loads what the order wants of what was found. */
 void imap_sort_load(struct search_run *found);
 /* Parses what SORT and THREAD share: charset and keys; begins the search. */
 enum cmd_status imap_sort_begin(struct sort_run *r, struct imap_lexer *lex);
 
-/* thread.c: pure but for its output. */
-void imap_thread_by_references(struct sort_run *r);
-void imap_thread_by_subject(struct sort_run *r);
 
 #endif

@@ -1,25 +1,23 @@
 /* What orders messages, read for all that a search has found: records and
  * digests in batches. */
+#include "frontend/imap/parse/fold.h"
 #include "frontend/imap/sort.h"
 #include "frontend/imap/subject.h"
-#include "lib/base/mem.h"
-
-enum { UID_SPAN_MAX = 4096 };
+#include "lib/base/check.h"
 
 static void next_batch(struct sort_run *r);
 
 static void
-free_batch(struct sort_run *r)
+clean(struct sort_run *r)
 {
-	for (unsigned i = 0; i < r->batch_count; i++)
-		imap_digest_fini(&r->batch[i].digest);
-	r->batch_count = 0;
+	imap_records_fini(&r->records);
+	r->search.session->on_cancel = NULL;
 }
 
 static void
 on_cancel(struct imap_session *s)
 {
-	free_batch(s->work);
+	clean(s->work);
 }
 
 static const struct {
@@ -31,11 +29,22 @@ static const struct {
 	{SORT_DISPLAY_TO, DIGEST_TO_DISPLAY},
 };
 
+static struct str
+base_subject(struct str subject, struct arena *arena, bool *is_reply)
+{
+	struct arena scratch;
+	struct str folded;
+
+	arena_init(&scratch);
+	folded = imap_fold(imap_base_subject(subject, &scratch, is_reply), arena);
+	arena_fini(&scratch);
+	return folded;
+}
+
 static void
-take_digest(struct sort_run *r, struct search_entry *e, struct sort_message *m)
+take_digest(struct sort_run *r, const struct mime_digest *d, struct sort_message *m)
 {
 	struct arena *arena = &r->search.session->command;
-	const struct mime_digest *d = &e->digest.digest;
 
 	if (d->has_date)
 		m->date = d->date;
@@ -43,7 +52,7 @@ take_digest(struct sort_run *r, struct search_entry *e, struct sort_message *m)
 		if ((r->wants & 1u << digest_texts[i].key) != 0)
 			m->texts[digest_texts[i].key] = imap_fold(d->texts[digest_texts[i].text], arena);
 	if ((r->wants & 1u << SORT_SUBJECT) != 0)
-		m->texts[SORT_SUBJECT] = imap_fold(imap_base_subject(d->texts[DIGEST_SUBJECT], arena, &m->is_reply), arena);
+		m->texts[SORT_SUBJECT] = base_subject(d->texts[DIGEST_SUBJECT], arena, &m->is_reply);
 	if (r->wants_threads) {
 		m->message_id = arena_str(arena, d->texts[DIGEST_MESSAGE_ID]);
 		m->references = arena_str(arena, d->texts[DIGEST_REFERENCES]);
@@ -53,104 +62,89 @@ take_digest(struct sort_run *r, struct search_entry *e, struct sort_message *m)
 static void
 take_batch(struct sort_run *r)
 {
-	for (unsigned i = 0; i < r->batch_count; i++) {
-		struct search_entry *e = &r->batch[i];
+	for (unsigned i = 0; i < r->records.count; i++) {
+		const struct imap_record *record = &r->records.items[i];
 		struct sort_message *m = &r->messages[r->count];
-		if (!e->open)
+		struct mailbox_hot hot;
+		if (!record->known || !imap_view_hot(r->search.session->view, record->seq, &hot))
 			continue; /* it has just gone */
-		*m = (struct sort_message){.seq = e->m.seq,
-					   .uid = e->m.uid,
-					   .arrival = e->cold.internal_date,
-					   .date = e->cold.internal_date,
-					   .size = e->hot.size};
-		if (e->digest.ready)
-			take_digest(r, e, m);
+		*m = (struct sort_message){.seq = record->seq,
+					   .uid = record->uid,
+					   .arrival = record->cold.internal_date,
+					   .date = record->cold.internal_date,
+					   .size = hot.size};
+		if (record->digest.ready) /* what cannot be read has no texts */
+			take_digest(r, &record->digest.digest, m);
 		r->count++;
 	}
-	free_batch(r);
-	next_batch(r);
-}
-
-static void
-on_digest(void *arg, const struct err *err)
-{
-	struct sort_run *r = arg;
-
-	(void)err; /* what cannot be read has no texts */
-	if (--r->loading == 0)
-		take_batch(r);
 }
 
 static bool
 wants_digests(const struct sort_run *r)
 {
-	return r->wants_threads ||
-	       (r->wants & ~(1u << SORT_ARRIVAL | 1u << SORT_SIZE | 1u << SORT_END)) != 0;
+	return r->wants_threads || (r->wants & ~(1u << SORT_ARRIVAL | 1u << SORT_SIZE | 1u << SORT_END)) != 0;
 }
 
 static void
-on_cold(void *arg, const struct mailbox_records *records, const struct err *err)
+on_digests(struct imap_session *s, const struct err *err)
 {
-	struct sort_run *r = arg;
-	struct imap_session *s = r->search.session;
-	uint32_t at = 0;
+	CHECK(err == NULL);
+	take_batch(s->work);
+	next_batch(s->work);
+}
 
-	if (!imap_back(s))
-		return;
+/* True: all of the batch is there. */
+static bool
+load_digests(struct sort_run *r)
+{
+	for (unsigned i = 0; i < r->records.count; i++)
+		r->records.items[i].wants_digest = wants_digests(r);
+	return imap_records_read_digests(&r->records, on_digests);
+}
+
+static void
+on_cold(struct imap_session *s, const struct err *err)
+{
+	struct sort_run *r = s->work;
+
 	if (err != NULL) {
-		free_batch(r);
-		s->on_cancel = NULL;
+		clean(r);
 		imap_failed(s, err);
 		return;
 	}
-	r->loading = 1;
-	for (unsigned i = 0; i < r->batch_count; i++) {
-		struct search_entry *e = &r->batch[i];
-		struct mailbox_hot hot = {0};
-		for (; at < records->count; at++) {
-			mailbox_hot_unpack(records->hot + (size_t)at * MAILBOX_HOT_BYTES, &hot);
-			if (hot.uid >= e->m.uid)
-				break;
-		}
-		e->open = at < records->count && hot.uid == e->m.uid;
-		if (!e->open)
-			continue;
-		e->hot = hot;
-		mailbox_cold_unpack(records->cold + (size_t)at * MAILBOX_COLD_BYTES, &e->cold);
-		if (!wants_digests(r))
-			continue;
-		r->loading++;
-		imap_digest_load(s, e->m.uid, &e->cold, &e->digest, on_digest, r);
-	}
-	if (--r->loading == 0)
-		take_batch(r);
+	if (load_digests(r))
+		on_digests(s, NULL);
+}
+
+static void
+on_turn(struct imap_session *s)
+{
+	next_batch(s->work);
 }
 
 static void
 next_batch(struct sort_run *r)
 {
-	struct imap_session *s = r->search.session;
 	const struct imap_found *found = &r->search.found;
-	uint32_t first = 0, last = 0;
 
-	while (r->at < found->count && r->batch_count < SEARCH_BATCH) {
-		uint32_t seq = found->seqs[r->at], uid = imap_view_uid(s->view, seq);
-		if (first != 0 && uid - first > UID_SPAN_MAX)
-			break;
-		first = first == 0 ? uid : first;
-		last = uid;
-		r->batch[r->batch_count] = (struct search_entry){.m = {.seq = seq, .uid = uid}};
-		r->batch_count++;
-		r->at++;
+	for (;;) {
+		imap_records_clear(&r->records);
+		while (r->at < found->count && imap_records_add(&r->records, found->seqs[r->at]))
+			r->at++;
+		if (r->records.count == 0) {
+			clean(r);
+			r->on_loaded(r);
+			return;
+		}
+		imap_tell_progress(r->search.session, &r->search.progress, r->at, found->count);
+		if (!imap_records_read_cold(&r->records, found->count - r->at, on_cold) || !load_digests(r))
+			return;
+		take_batch(r);
+		if (imap_records_turn_over(&r->records)) {
+			imap_later(r->search.session, on_turn);
+			return;
+		}
 	}
-	if (r->batch_count == 0) {
-		s->on_cancel = NULL;
-		r->on_loaded(r);
-		return;
-	}
-	imap_hold(s);
-	mailbox_read(imap_store(s), imap_address(s), s->view->index->folder_id, first, last, MAILBOX_HOT | MAILBOX_COLD, 0,
-		     on_cold, r);
 }
 
 void
@@ -160,7 +154,7 @@ imap_sort_load(struct search_run *found)
 	struct imap_session *s = found->session;
 
 	r->messages = arena_array(&s->command, struct sort_message, found->found.count + 1);
-	r->batch = arena_array(&s->command, struct search_entry, SEARCH_BATCH);
+	imap_records_init(&r->records, s);
 	s->work = r;
 	s->on_cancel = on_cancel;
 	next_batch(r);

@@ -1,6 +1,9 @@
 /* Base subjects, step by step as RFC 5256, 2.1 has them. */
 #include "frontend/imap/subject.h"
 
+/* Leaders are looked for anew behind each one: the time grows with the square. */
+enum { SUBJECT_BYTES_MAX = 4000 };
+
 /* (1) Runs of white space become one space. */
 static struct str
 squeeze(struct str s, struct arena *arena)
@@ -98,7 +101,7 @@ struct str
 imap_base_subject(struct str subject, struct arena *arena, bool *is_reply_out)
 {
 	bool is_reply = false;
-	struct str s = squeeze(subject, arena);
+	struct str s = squeeze(str_first(subject, SUBJECT_BYTES_MAX), arena);
 
 	for (;;) {
 		s = without_leaders(without_trailers(s, &is_reply), &is_reply);

@@ -1,117 +1,128 @@
-/* THREAD and UID THREAD: ORDEREDSUBJECT and REFERENCES (RFC 5256, 3 and 4). */
+/* Threads: ORDEREDSUBJECT and REFERENCES. */
+#include "frontend/imap/thread.h"
+
 #include <stdlib.h>
 
 #include <uthash.h>
 
-#include "frontend/imap/sort.h"
 #include "lib/base/mem.h"
 
-enum { THREAD_DEPTH_MAX = 500 };
+/* So far a loop is looked for; a link into anything deeper is not made. */
+enum { WALK_MAX = 2000 };
 
-/* A message, or the place of one that is only referred to. */
-struct node {
-	const struct sort_message *message; /* NULL: not among what was found */
+/* Where a message's id leads. */
+struct entry {
+	struct imap_thread thread;
 	struct str id;
-	struct node *parent, *child, *next;
-	int64_t date; /* its own; of a dummy: of its first child */
 	UT_hash_handle hh;
 };
 
 /* ---- The tree ---- */
+/* Would it close a loop to put n below `below`? When that lies too deep to
+ * tell: true. */
 static bool
-is_above(const struct node *above, const struct node *n)
+closes_loop(const struct imap_thread *n, const struct imap_thread *below)
 {
-	for (; n != NULL; n = n->parent)
-		if (n == above)
+	unsigned steps = 0;
+
+	if (n == below)
+		return true;
+	if (n->child == NULL)
+		return false;
+	for (; below != NULL; below = below->parent)
+		if (below == n || ++steps == WALK_MAX)
 			return true;
 	return false;
 }
 
 static void
-unlink_node(struct node *n)
+unlink_thread(struct imap_thread *n)
 {
-	struct node **link;
-
 	if (n->parent == NULL)
 		return;
-	for (link = &n->parent->child; *link != n; link = &(*link)->next)
-		;
-	*link = n->next;
-	n->parent = NULL;
-	n->next = NULL;
+	if (n->prev != NULL)
+		n->prev->next = n->next;
+	else
+		n->parent->child = n->next;
+	if (n->next != NULL)
+		n->next->prev = n->prev;
+	n->parent = n->prev = n->next = NULL;
 }
 
 static void
-link_node(struct node *parent, struct node *n)
+link_thread(struct imap_thread *parent, struct imap_thread *n)
 {
 	n->parent = parent;
+	n->prev = NULL;
 	n->next = parent->child;
+	if (n->next != NULL)
+		n->next->prev = n;
 	parent->child = n;
 }
 
-static struct node *
-get_node(struct node **table, struct str id, struct arena *arena)
+static struct imap_thread *
+get_thread(struct entry **table, struct str id, struct arena *arena)
 {
-	struct node *n;
+	struct entry *e;
 
-	HASH_FIND(hh, *table, id.p, id.len, n);
-	if (n != NULL)
-		return n;
-	n = arena_new(arena, struct node);
-	n->id = id;
-	HASH_ADD_KEYPTR(hh, *table, n->id.p, n->id.len, n);
-	return n;
+	HASH_FIND(hh, *table, id.p, id.len, e);
+	if (e != NULL)
+		return &e->thread;
+	e = arena_new(arena, struct entry);
+	e->id = id;
+	HASH_ADD_KEYPTR(hh, *table, e->id.p, e->id.len, e);
+	return &e->thread;
 }
 
 /* Step 1 of section 4, REFERENCES: one message into the tables. */
 static void
-add_message(struct node **table, const struct sort_message *m, struct arena *arena)
+add_message(struct entry **table, const struct sort_message *m, struct arena *arena)
 {
 	struct str id = m->message_id, rest = m->references, reference;
-	struct node *n = NULL, *above = NULL;
+	struct imap_thread *n = NULL, *above = NULL;
 
 	/* An id that is missing, or another message's already, is replaced. */
 	if (id.len != 0)
-		n = get_node(table, id, arena);
+		n = get_thread(table, id, arena);
 	if (n == NULL || n->message != NULL)
-		n = get_node(table, str_c(arena_printf(arena, "\001%u", m->seq)), arena);
+		n = get_thread(table, str_c(arena_printf(arena, "\001%u", m->seq)), arena);
 	n->message = m;
 	while (str_next_word(&rest, " ", &reference)) {
-		struct node *r = get_node(table, reference, arena);
+		struct imap_thread *r = get_thread(table, reference, arena);
 		/* A link that is there stays; none may make a loop. */
-		if (above != NULL && r->parent == NULL && !is_above(r, above))
-			link_node(above, r);
+		if (above != NULL && r->parent == NULL && !closes_loop(r, above))
+			link_thread(above, r);
 		above = r;
 	}
-	if (above == NULL || is_above(n, above))
+	if (above == NULL || closes_loop(n, above))
 		return;
-	unlink_node(n);
-	link_node(above, n);
+	unlink_thread(n);
+	link_thread(above, n);
 }
 
 /* What follows goes down the tree by recursion: nothing may lie deeper. */
 static void
-cut_depth(struct node *table)
+cut_depth(struct entry *table)
 {
-	struct node *n, *next;
+	struct entry *e, *next;
 
-	HASH_ITER (hh, table, n, next) {
-		struct node *above = n;
-		for (unsigned i = 0; i < THREAD_DEPTH_MAX && above != NULL; i++)
+	HASH_ITER (hh, table, e, next) {
+		struct imap_thread *above = &e->thread;
+		for (unsigned i = 0; i < IMAP_THREAD_DEPTH_MAX && above != NULL; i++)
 			above = above->parent;
 		if (above != NULL)
-			unlink_node(above);
+			unlink_thread(above);
 	}
 }
 
 /* Step 3: dummies without children go; those with some give them to their
  * parents, but at the root only a single one. */
-static struct node *
-prune(struct node *list, bool at_root)
+static struct imap_thread *
+prune(struct imap_thread *list, bool at_root)
 {
-	struct node *kept = NULL, *next;
+	struct imap_thread *kept = NULL, *next;
 
-	for (struct node *n = list; n != NULL; n = next) {
+	for (struct imap_thread *n = list; n != NULL; n = next) {
 		next = n->next;
 		n->child = prune(n->child, false);
 		if (n->message != NULL || (at_root && n->child != NULL && n->child->next != NULL)) {
@@ -120,7 +131,7 @@ prune(struct node *list, bool at_root)
 			continue;
 		}
 		while (n->child != NULL) {
-			struct node *c = n->child;
+			struct imap_thread *c = n->child;
 			n->child = c->next;
 			c->next = kept;
 			c->parent = n->parent;
@@ -134,7 +145,7 @@ prune(struct node *list, bool at_root)
 static int
 compare_nodes(const void *left, const void *right)
 {
-	const struct node *a = *(struct node *const *)left, *b = *(struct node *const *)right;
+	const struct imap_thread *a = *(struct imap_thread *const *)left, *b = *(struct imap_thread *const *)right;
 	uint32_t a_seq = a->message != NULL ? a->message->seq : 0, b_seq = b->message != NULL ? b->message->seq : 0;
 
 	if (a->date != b->date)
@@ -142,24 +153,24 @@ compare_nodes(const void *left, const void *right)
 	return a_seq < b_seq ? -1 : a_seq > b_seq;
 }
 
-static struct node *
-sort_list(struct node *list)
+static struct imap_thread *
+sort_list(struct imap_thread *list)
 {
 	size_t count = 0;
-	struct node **all, *first;
+	struct imap_thread **all, *first;
 
-	for (struct node *n = list; n != NULL; n = n->next)
+	for (struct imap_thread *n = list; n != NULL; n = n->next)
 		count++;
 	if (count == 0)
 		return NULL;
-	all = mem_alloc(sizeof(struct node *) * count);
+	all = mem_alloc(sizeof(struct imap_thread *) * count);
 	count = 0;
-	for (struct node *n = list; n != NULL; n = n->next) {
+	for (struct imap_thread *n = list; n != NULL; n = n->next) {
 		n->child = sort_list(n->child);
 		n->date = n->message != NULL ? n->message->date : n->child->date;
 		all[count++] = n;
 	}
-	qsort(all, count, sizeof(struct node *), compare_nodes);
+	qsort(all, count, sizeof(struct imap_thread *), compare_nodes);
 	for (size_t i = 0; i < count; i++)
 		all[i]->next = i + 1 < count ? all[i + 1] : NULL;
 	first = all[0];
@@ -170,20 +181,22 @@ sort_list(struct node *list)
 /* ---- Step 5: roots with the same subject ---- */
 struct subject {
 	struct str text;
-	struct node *root;
+	struct imap_thread *root;
 	UT_hash_handle hh;
 };
 
 static const struct sort_message *
-first_message(const struct node *n)
+first_message(const struct imap_thread *n)
 {
-	return n->message != NULL ? n->message : n->child->message;
+	while (n->message == NULL)
+		n = n->child;
+	return n->message;
 }
 
 static void
-collect_subjects(struct subject **table, struct node *roots, struct arena *arena)
+collect_subjects(struct subject **table, struct imap_thread *roots, struct arena *arena)
 {
-	for (struct node *n = roots; n != NULL; n = n->next) {
+	for (struct imap_thread *n = roots; n != NULL; n = n->next) {
 		const struct sort_message *m = first_message(n);
 		struct str text = m->texts[SORT_SUBJECT];
 		struct subject *s;
@@ -204,37 +217,37 @@ collect_subjects(struct subject **table, struct node *roots, struct arena *arena
 
 /* n goes to the root of its subject. */
 static void
-merge_into(struct node *root, struct node *n, struct arena *arena)
+merge_into(struct imap_thread *root, struct imap_thread *n, struct arena *arena)
 {
 	if (root->message == NULL && n->message == NULL) {
 		while (n->child != NULL) {
-			struct node *c = n->child;
+			struct imap_thread *c = n->child;
 			n->child = c->next;
-			link_node(root, c);
+			link_thread(root, c);
 		}
 	} else if (root->message == NULL || (first_message(n)->is_reply && !first_message(root)->is_reply)) {
-		link_node(root, n);
+		link_thread(root, n);
 	} else { /* two of the same: both below a dummy */
-		struct node *copy = arena_new(arena, struct node);
+		struct imap_thread *copy = arena_new(arena, struct imap_thread);
 		copy->message = root->message;
 		copy->child = root->child;
-		for (struct node *c = copy->child; c != NULL; c = c->next)
+		for (struct imap_thread *c = copy->child; c != NULL; c = c->next)
 			c->parent = copy;
 		root->message = NULL;
 		root->child = NULL;
-		link_node(root, copy);
-		link_node(root, n);
+		link_thread(root, copy);
+		link_thread(root, n);
 	}
 }
 
-static struct node *
-merge_subjects(struct node *roots, struct arena *arena)
+static struct imap_thread *
+merge_subjects(struct imap_thread *roots, struct arena *arena)
 {
 	struct subject *table = NULL, *s;
-	struct node *kept = NULL, *next;
+	struct imap_thread *kept = NULL, *next;
 
 	collect_subjects(&table, roots, arena);
-	for (struct node *n = roots; n != NULL; n = next) {
+	for (struct imap_thread *n = roots; n != NULL; n = next) {
 		struct str text = first_message(n)->texts[SORT_SUBJECT];
 		next = n->next;
 		s = NULL;
@@ -251,70 +264,24 @@ merge_subjects(struct node *roots, struct arena *arena)
 	return kept;
 }
 
-/* ---- The answer ---- */
-static void
-print_number(const struct sort_run *r, const struct node *n, struct buf *out)
+/* ---- The algorithms ---- */
+struct imap_thread *
+imap_thread_by_references(const struct sort_message *messages, uint32_t count, struct arena *arena)
 {
-	imap_print_u64(r->search.session->by_uid ? n->message->uid : n->message->seq, out);
-}
+	struct entry *table = NULL, *e, *next;
+	struct imap_thread *roots = NULL;
 
-/* "3 6 (4 23)(44 7 96)": children follow their parent; several branch. */
-static void
-print_thread(const struct sort_run *r, const struct node *n, struct buf *out)
-{
-	for (;;) {
-		if (n->message != NULL)
-			print_number(r, n, out);
-		if (n->child == NULL)
-			return;
-		if (n->message != NULL)
-			buf_add_byte(out, ' ');
-		if (n->child->next != NULL)
-			break;
-		n = n->child;
-	}
-	for (n = n->child; n != NULL; n = n->next) {
-		buf_add_byte(out, '(');
-		print_thread(r, n, out);
-		buf_add_byte(out, ')');
-	}
-}
-
-static void
-answer(struct sort_run *r, const struct node *roots)
-{
-	struct imap_session *s = r->search.session;
-	struct buf out = BUF_EMPTY;
-
-	buf_add_c(&out, roots != NULL ? "* THREAD " : "* THREAD");
-	for (; roots != NULL; roots = roots->next) {
-		buf_add_byte(&out, '(');
-		print_thread(r, roots, &out);
-		buf_add_byte(&out, ')');
-	}
-	buf_add_c(&out, "\r\n");
-	imap_write(s, &out);
-	buf_fini(&out);
-	imap_ok(s);
-}
-
-void
-imap_thread_by_references(struct sort_run *r)
-{
-	struct arena *arena = &r->search.session->command;
-	struct node *table = NULL, *roots = NULL, *n, *next;
-
-	for (uint32_t i = 0; i < r->count; i++)
-		add_message(&table, &r->messages[i], arena);
+	for (uint32_t i = 0; i < count; i++)
+		add_message(&table, &messages[i], arena);
 	cut_depth(table);
-	HASH_ITER (hh, table, n, next)
-		if (n->parent == NULL) {
-			n->next = roots;
-			roots = n;
+	HASH_ITER (hh, table, e, next)
+		if (e->thread.parent == NULL) {
+			e->thread.next = roots;
+			roots = &e->thread;
 		}
 	HASH_CLEAR(hh, table);
 	roots = sort_list(prune(roots, true));
-	answer(r, sort_list(merge_subjects(roots, arena)));
+	return sort_list(merge_subjects(roots, arena));
 }
 
 static int
@@ -329,43 +296,55 @@ compare_subjects(const void *left, const void *right)
 }
 
 /* Messages of one subject: the first, and the others as its children. */
-void
-imap_thread_by_subject(struct sort_run *r)
+struct imap_thread *
+imap_thread_by_subject(struct sort_message *messages, uint32_t count, struct arena *arena)
 {
-	struct arena *arena = &r->search.session->command;
-	struct node *roots = NULL, *root = NULL;
+	struct imap_thread *roots = NULL, *root = NULL;
 
-	qsort(r->messages, r->count, sizeof(*r->messages), compare_subjects);
-	for (uint32_t i = 0; i < r->count; i++) {
-		struct node *n = arena_new(arena, struct node);
-		n->message = &r->messages[i];
+	qsort(messages, count, sizeof(*messages), compare_subjects);
+	for (uint32_t i = 0; i < count; i++) {
+		struct imap_thread *n = arena_new(arena, struct imap_thread);
+		n->message = &messages[i];
 		if (root != NULL && str_eq(root->message->texts[SORT_SUBJECT], n->message->texts[SORT_SUBJECT])) {
-			link_node(root, n);
+			link_thread(root, n);
 			continue;
 		}
 		n->next = roots;
 		roots = root = n;
 	}
-	answer(r, sort_list(roots));
+	return sort_list(roots);
 }
 
-enum cmd_status
-imap_cmd_thread(struct imap_session *s, struct imap_lexer *lex)
-{
-	struct sort_run *r = arena_new(&s->command, struct sort_run);
+/* ---- The answer ---- */
 
-	r->search.session = s;
-	r->wants = 1u << SORT_SUBJECT | 1u << SORT_DATE;
-	if (!imap_lex_sp(lex))
-		return imap_syntax(s, lex);
-	if (imap_lex_try_word(lex, "REFERENCES")) {
-		r->on_loaded = imap_thread_by_references;
-		r->wants_threads = true;
-	} else if (imap_lex_try_word(lex, "ORDEREDSUBJECT")) {
-		r->on_loaded = imap_thread_by_subject;
-	} else {
-		imap_lex_fail(lex, "an unknown threading algorithm");
-		return imap_syntax(s, lex);
+/* Children follow their parent; several branch. */
+static void
+print_thread(const struct imap_thread *n, bool by_uid, struct buf *out)
+{
+	for (;;) {
+		if (n->message != NULL)
+			imap_print_u64(by_uid ? n->message->uid : n->message->seq, out);
+		if (n->child == NULL)
+			return;
+		if (n->message != NULL)
+			buf_add_byte(out, ' ');
+		if (n->child->next != NULL)
+			break;
+		n = n->child;
 	}
-	return imap_sort_begin(r, lex);
+	for (n = n->child; n != NULL; n = n->next) {
+		buf_add_byte(out, '(');
+		print_thread(n, by_uid, out);
+		buf_add_byte(out, ')');
+	}
+}
+
+void
+imap_thread_print(const struct imap_thread *roots, bool by_uid, struct buf *out)
+{
+	for (; roots != NULL; roots = roots->next) {
+		buf_add_byte(out, '(');
+		print_thread(roots, by_uid, out);
+		buf_add_byte(out, ')');
+	}
 }

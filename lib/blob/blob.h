@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 
@@ -97,6 +98,16 @@ void blob_read_cancel(struct blob_read **r);
  * cheap (local page cache): returns the count read or -1. */
 int64_t blob_read_sync(struct blob_store *s, const struct blob_id *id, uint64_t offset, void *buffer, size_t length,
 		       struct err *err);
+
+/* Many small bodies at once, as far as the page cache holds them whole: nothing
+ * waits for the disk, and those that follow each other in a pack come with one
+ * read. Where data.p is NULL there was none to be had so: blob_read() gets it, or
+ * says why not. The bytes lie in `out`, whose content they replace. */
+struct blob_peek {
+	struct blob_id id;
+	struct str data;
+};
+void blob_peek(struct blob_store *s, struct blob_peek *items, size_t count, struct buf *out);
 
 /* ---- Releasing ---- */
 /* The last reference is gone: gives the space back (punches a hole, removes

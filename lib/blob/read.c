@@ -155,6 +155,12 @@ check_record(const struct blob_id *id, uint64_t offset, const char *header, cons
 	return 0;
 }
 
+bool
+record_is_good(const char *header, const char *data, const struct blob_id *id)
+{
+	return check_record(id, 0, header, data, (size_t)id->length, (ssize_t)id->length, NULL) == 0;
+}
+
 static bool
 is_plausible(const struct blob_id *id, uint64_t offset, struct err *err)
 {

@@ -88,6 +88,10 @@ void committer_stop(struct blob_store *s);
 int fds_get(struct blob_store *s, uint64_t pack, bool anew, struct err *err);
 void fds_put(struct blob_store *s, int fd);
 
+/* A whole body behind its header, as the file has them: is it this one, sound and
+ * not released? */
+bool record_is_good(const char *header, const char *data, const struct blob_id *id);
+
 /* Marks a record released and punches its hole; on any thread. */
 int release_now(struct blob_store *s, const struct blob_id *id, struct err *err);
 

@@ -261,17 +261,35 @@ mime_digest_end(struct mime_digest_builder **bp, struct buf *out)
 
 /* ---- Reading ---- */
 
+/* Bytes of the record by its own word; 0: this is none. */
+static uint32_t
+total_bytes(struct str record)
+{
+	uint32_t total;
+
+	if (record.len < FIXED_BYTES || bytes_get_u32(record.p) != MAGIC)
+		return 0;
+	total = bytes_get_u32(record.p + AT_TOTAL);
+	return total >= FIXED_BYTES && total <= record.len ? total : 0;
+}
+
 bool
 mime_digest_read(struct str record, struct mime_digest *out)
 {
-	uint32_t total;
+	uint32_t total = total_bytes(record);
+
+	return total != 0 &&
+	       crc32(0, (const Bytef *)record.p + AT_CRC_FROM, total - AT_CRC_FROM) == bytes_get_u32(record.p + AT_CRC) &&
+	       mime_digest_read_sound(record, out);
+}
+
+bool
+mime_digest_read_sound(struct str record, struct mime_digest *out)
+{
+	uint32_t total = total_bytes(record);
 	int64_t date;
 
-	if (record.len < FIXED_BYTES || bytes_get_u32(record.p) != MAGIC)
-		return false;
-	total = bytes_get_u32(record.p + AT_TOTAL);
-	if (total < FIXED_BYTES || total > record.len ||
-	    crc32(0, (const Bytef *)record.p + AT_CRC_FROM, total - AT_CRC_FROM) != bytes_get_u32(record.p + AT_CRC))
+	if (total == 0)
 		return false;
 	out->record = record.p;
 	out->header_bytes = bytes_get_u32(record.p + AT_HEADER_BYTES);

@@ -76,6 +76,9 @@ struct mime_digest {
 
 /* False: not a digest of this version, or damaged: it must be computed anew. */
 bool mime_digest_read(struct str record, struct mime_digest *out);
+/* The same of bytes that are known to be sound (the blob store has checked its
+ * own sum over them). */
+bool mime_digest_read_sound(struct str record, struct mime_digest *out);
 struct mime_digest_part mime_digest_part_at(const struct mime_digest *d, uint32_t index);
 /* Part by its section numbers, "1.2" as {1, 2} (count 0: the message). IMAP's
  * rules: a message that is no multipart has part 1, its body (RFC 9051, 6.4.5.1);

@@ -1,7 +1,11 @@
 /* The grammar of fetch-att (RFC 9051, section 9). */
 #include "frontend/imap/parse/fetch_items.h"
 
+#include <string.h>
+
 #include <utlist.h>
+
+#include "lib/base/buf.h"
 
 static const struct {
 	const char *name;
@@ -135,11 +139,67 @@ parse_partial(struct imap_lexer *l, struct imap_section *s)
 	return s->length != 0 || imap_lex_fail(l, "a partial of no bytes");
 }
 
+/* An astring that any client reads: an atom where it may be one. */
+static void
+label_field(struct str field, struct buf *out)
+{
+	bool atom = field.len != 0, quoted = true;
+
+	for (size_t i = 0; i < field.len; i++) {
+		unsigned char c = (unsigned char)field.p[i];
+		atom = atom && c > ' ' && c < 0x7f && strchr("(){%*\"\\]", c) == NULL;
+		quoted = quoted && c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+	}
+	if (atom)
+		buf_add_str(out, field);
+	else if (quoted)
+		buf_printf(out, "\"%.*s\"", STR_ARG(field));
+	else {
+		buf_printf(out, "{%zu}\r\n", field.len);
+		buf_add_str(out, field);
+	}
+}
+
+/* As the answer names the section, whatever way the client wrote it. */
+static struct str
+label_of(const struct imap_section *s, const char *name, struct arena *arena)
+{
+	static const char *const parts[] = {"", "HEADER", "HEADER.FIELDS (", "HEADER.FIELDS.NOT (", "TEXT", "MIME"};
+	struct buf out = BUF_EMPTY;
+	struct str label;
+
+	buf_printf(&out, "%s[", name);
+	for (unsigned i = 0; i < s->number_count; i++)
+		buf_printf(&out, "%s%u", i != 0 ? "." : "", s->numbers[i]);
+	if (s->number_count != 0 && s->part != SECTION_WHOLE)
+		buf_add_byte(&out, '.');
+	buf_add_c(&out, parts[s->part]);
+	for (unsigned i = 0; i < s->field_count; i++) {
+		if (i != 0)
+			buf_add_byte(&out, ' ');
+		label_field(s->fields[i], &out);
+	}
+	buf_add_c(&out, s->field_count != 0 ? ")]" : "]");
+	label = arena_str(arena, buf_str(&out));
+	buf_fini(&out);
+	return label;
+}
+
+static bool
+parse_bracket(struct imap_lexer *l, struct imap_section *s, const char *name)
+{
+	if (!imap_lex_char(l, '[') || !parse_section(l, s) || !imap_lex_char(l, ']'))
+		return false;
+	if (s->kind != SECTION_BODY && s->part != SECTION_WHOLE)
+		return imap_lex_fail(l, "BINARY wants a part by its numbers");
+	s->label = label_of(s, name, l->arena);
+	return s->kind == SECTION_BINARY_SIZE || parse_partial(l, s);
+}
+
 static bool
 parse_body(struct imap_lexer *l, bool peek, struct imap_fetch_items *out)
 {
 	struct imap_section *s;
-	size_t start;
 
 	if (imap_lex_peek(l) != '[') {
 		out->items |= FETCH_BODY;
@@ -149,31 +209,38 @@ parse_body(struct imap_lexer *l, bool peek, struct imap_fetch_items *out)
 	if (s == NULL)
 		return false;
 	s->peek = peek;
-	start = l->at;
-	if (!imap_lex_char(l, '[') || !parse_section(l, s) || !imap_lex_char(l, ']'))
-		return false;
-	s->label = str_c(arena_printf(l->arena, "BODY%.*s", STR_ARG(str_of(l->text.p + start, l->at - start))));
-	return parse_partial(l, s);
+	return parse_bracket(l, s, "BODY");
 }
 
-/* RFC 3516: a part as a whole, by its numbers. */
 static bool
-parse_binary(struct imap_lexer *l, const char *name, bool peek, bool size_only, struct imap_fetch_items *out)
+parse_binary(struct imap_lexer *l, enum imap_section_kind kind, bool peek, struct imap_fetch_items *out)
 {
 	struct imap_section *s = add_section(l, out);
-	size_t start = l->at;
 
 	if (s == NULL)
 		return false;
+	s->kind = kind;
 	s->peek = peek;
-	s->binary = true;
-	s->size_only = size_only;
-	if (!imap_lex_char(l, '[') || !parse_section(l, s) || !imap_lex_char(l, ']'))
+	return parse_bracket(l, s, kind == SECTION_BINARY ? "BINARY" : "BINARY.SIZE");
+}
+
+/* RFC 8970: "PREVIEW (LAZY)"; what follows may be the modifiers of FETCH. */
+static bool
+parse_preview(struct imap_lexer *l, struct imap_fetch_items *out)
+{
+	struct imap_section *s = add_section(l, out);
+	size_t behind = l->at;
+
+	if (s == NULL)
 		return false;
-	if (s->part != SECTION_WHOLE)
-		return imap_lex_fail(l, "BINARY wants a part as a whole");
-	s->label = str_c(arena_printf(l->arena, "%s%.*s", name, STR_ARG(str_of(l->text.p + start, l->at - start))));
-	return size_only || parse_partial(l, s);
+	s->kind = SECTION_PREVIEW;
+	s->peek = true;
+	s->label = STR("PREVIEW");
+	if (!imap_lex_try(l, ' ') || !imap_lex_try(l, '(') || !imap_lex_try_word(l, "LAZY"))
+		l->at = behind;
+	else if (!imap_lex_char(l, ')'))
+		return false;
+	return true;
 }
 
 static bool
@@ -188,11 +255,13 @@ parse_item(struct imap_lexer *l, struct imap_fetch_items *out)
 	if (str_eq_ci(name, STR("BODY.PEEK")))
 		return parse_body(l, true, out);
 	if (str_eq_ci(name, STR("BINARY")))
-		return parse_binary(l, "BINARY", false, false, out);
+		return parse_binary(l, SECTION_BINARY, false, out);
 	if (str_eq_ci(name, STR("BINARY.PEEK")))
-		return parse_binary(l, "BINARY", true, false, out);
+		return parse_binary(l, SECTION_BINARY, true, out);
 	if (str_eq_ci(name, STR("BINARY.SIZE")))
-		return parse_binary(l, "BINARY.SIZE", true, true, out);
+		return parse_binary(l, SECTION_BINARY_SIZE, true, out);
+	if (str_eq_ci(name, STR("PREVIEW")))
+		return parse_preview(l, out);
 	for (unsigned i = 0; i < sizeof(plain_items) / sizeof(plain_items[0]); i++)
 		if (str_eq_ci(name, str_c(plain_items[i].name))) {
 			out->items |= plain_items[i].items;
@@ -231,7 +300,7 @@ parse_items(struct imap_lexer *l, struct imap_fetch_items *out)
 	return parse_item(l, out);
 }
 
-/* RFC 7162: "(CHANGEDSINCE 5 VANISHED)". */
+/* RFC 7162: "(CHANGEDSINCE 5 VANISHED)"; RFC 9394: "(PARTIAL 1:100)". */
 static bool
 parse_modifiers(struct imap_lexer *l, struct imap_fetch_items *out)
 {
@@ -244,6 +313,9 @@ parse_modifiers(struct imap_lexer *l, struct imap_fetch_items *out)
 			out->has_changed_since = true;
 		} else if (imap_lex_try_word(l, "VANISHED")) {
 			out->vanished = true;
+		} else if (imap_lex_try_word(l, "PARTIAL")) {
+			if (!imap_lex_sp(l) || !imap_lex_partial(l, &out->partial))
+				return false;
 		} else {
 			return imap_lex_fail(l, "an unknown fetch modifier");
 		}

@@ -1,8 +1,10 @@
-/* What a FETCH asks for (RFC 9051, 6.4.5; RFC 3501; RFC 3516, 7162, 8474, 8514). */
+/* What a FETCH asks for (RFC 9051, 6.4.5; RFC 3501; RFC 7162, 8474, 8514, 8970,
+ * 9394). */
 #ifndef SP_FRONTEND_IMAP_PARSE_FETCH_ITEMS_H
 #define SP_FRONTEND_IMAP_PARSE_FETCH_ITEMS_H
 
 #include "frontend/imap/parse/lexer.h"
+#include "frontend/imap/parse/partial.h"
 
 enum imap_fetch_item {
 	FETCH_UID = 1 << 0,
@@ -21,20 +23,26 @@ enum imap_fetch_item {
 	FETCH_WANTS_DIGEST = FETCH_ENVELOPE | FETCH_BODY | FETCH_BODYSTRUCTURE
 };
 
+/* What is told of a section. */
+enum imap_section_kind {
+	SECTION_BODY,	     /* its bytes */
+	SECTION_BINARY,	     /* freed of the content transfer encoding */
+	SECTION_BINARY_SIZE, /* how many those are */
+	SECTION_PREVIEW	     /* the message's first words; has no part */
+};
 enum imap_section_part { SECTION_WHOLE, SECTION_HEADER, SECTION_FIELDS, SECTION_FIELDS_NOT, SECTION_TEXT, SECTION_MIME };
 
 #define IMAP_SECTION_NUMBERS_MAX 100
 #define IMAP_SECTIONS_MAX	 1000
 
 struct imap_section {
+	enum imap_section_kind kind;
 	enum imap_section_part part;
 	const uint32_t *numbers; /* of the body part; none: the message */
 	unsigned number_count;
 	const struct str *fields; /* FIELDS, FIELDS_NOT */
 	unsigned field_count;
 	bool peek;
-	bool binary;	/* freed of its content-transfer-encoding (RFC 3516) */
-	bool size_only; /* BINARY.SIZE */
 	bool partial;
 	uint64_t offset, length; /* of the partial */
 	struct str label; /* as the answer names it, up to the "]": "BODY[1.TEXT]", "RFC822" */
@@ -47,6 +55,7 @@ struct imap_fetch_items {
 	unsigned section_count;
 	bool has_changed_since, vanished;
 	uint64_t changed_since;
+	struct imap_partial partial; /* of the messages */
 };
 
 /* The items, then the modifiers; up to the command's end. */

@@ -1,9 +1,10 @@
 /* The grammar of search-key (RFC 9051, section 9). */
 #include "frontend/imap/parse/search_keys.h"
 
-#include <unicode/ucasemap.h>
+#include <unicode/ucnv.h>
 #include <utlist.h>
 
+#include "frontend/imap/parse/fold.h"
 #include "lib/mailbox/mailbox.h"
 #include "lib/mime/digest.h"
 #include "lib/mime/word.h"
@@ -18,42 +19,22 @@ struct parsing {
 static struct imap_search_key *parse_key(struct parsing *p);
 
 /* ---- Text ---- */
-struct str
-imap_fold(struct str utf8, struct arena *arena)
-{
-	static UCaseMap *map;
-	UErrorCode status = U_ZERO_ERROR;
-	bool ascii = true;
-	int32_t len;
-	char *out;
-
-	for (size_t i = 0; i < utf8.len; i++)
-		ascii = ascii && (unsigned char)utf8.p[i] < 0x80;
-	if (ascii) {
-		out = arena_dup(arena, utf8.p, utf8.len);
-		str_lower(out, utf8.len);
-		return str_of(out, utf8.len);
-	}
-	if (map == NULL)
-		map = ucasemap_open("", U_FOLD_CASE_DEFAULT, &status);
-	if (U_FAILURE(status) || utf8.len > INT32_MAX / 4)
-		return utf8;
-	out = arena_alloc(arena, utf8.len * 3 + 1);
-	len = ucasemap_utf8FoldCase(map, out, (int32_t)(utf8.len * 3 + 1), utf8.p, (int32_t)utf8.len, &status);
-	return U_FAILURE(status) ? utf8 : str_of(out, (size_t)len);
-}
-
 static bool
 known_charset(struct str charset)
 {
-	static const char *const names[] = {"UTF-8", "US-ASCII", "ISO-8859-1", "ISO-8859-15", "WINDOWS-1252", "ISO-8859-2",
-					    "KOI8-R", "WINDOWS-1251", "ISO-2022-JP", "SHIFT_JIS", "EUC-JP", "EUC-KR",
-					    "GB2312", "GB18030", "BIG5", "UTF-7"};
+	UErrorCode status = U_ZERO_ERROR;
+	UConverter *converter;
+	char name[64];
 
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (str_eq_ci(charset, str_c(names[i])))
-			return true;
-	return charset.len == 0;
+	if (charset.len == 0 || str_eq_ci(charset, STR("UTF-8")) || str_eq_ci(charset, STR("US-ASCII")))
+		return true;
+	if (!str_copy(charset, name, sizeof(name)))
+		return false;
+	converter = ucnv_open(name, &status);
+	if (U_FAILURE(status))
+		return false;
+	ucnv_close(converter);
+	return true;
 }
 
 static bool
@@ -111,7 +92,7 @@ static const struct {
 	{"SAVEDATESUPPORTED", SEARCH_ALL, 0, false},
 };
 
-enum argument { ARG_DATE, ARG_TEXT, ARG_NUMBER, ARG_KEYWORD };
+enum argument { ARG_DATE, ARG_TEXT, ARG_NUMBER, ARG_SECONDS, ARG_KEYWORD };
 
 static const struct {
 	const char *name;
@@ -131,8 +112,8 @@ static const struct {
 	{"SAVEDSINCE", SEARCH_SAVED_SINCE, ARG_DATE, 0, false},
 	{"LARGER", SEARCH_LARGER, ARG_NUMBER, 0, false},
 	{"SMALLER", SEARCH_SMALLER, ARG_NUMBER, 0, false},
-	{"OLDER", SEARCH_OLDER, ARG_NUMBER, 0, false},
-	{"YOUNGER", SEARCH_YOUNGER, ARG_NUMBER, 0, false},
+	{"OLDER", SEARCH_OLDER, ARG_SECONDS, 0, false},
+	{"YOUNGER", SEARCH_YOUNGER, ARG_SECONDS, 0, false},
 	{"KEYWORD", SEARCH_KEYWORD, ARG_KEYWORD, 0, false},
 	{"UNKEYWORD", SEARCH_KEYWORD, ARG_KEYWORD, 0, true},
 	{"FROM", SEARCH_DIGEST_TEXT, ARG_TEXT, DIGEST_FROM, false},
@@ -150,6 +131,9 @@ take_argument(struct parsing *p, enum argument argument, struct imap_search_key 
 	switch (argument) {
 	case ARG_DATE: return imap_lex_sp(p->lexer) && imap_lex_date(p->lexer, &k->day);
 	case ARG_NUMBER: return imap_lex_sp(p->lexer) && imap_lex_number64(p->lexer, &k->number);
+	case ARG_SECONDS: /* RFC 5032: not 0 */
+		return imap_lex_sp(p->lexer) && imap_lex_number64(p->lexer, &k->number) &&
+		       (k->number != 0 || imap_lex_fail(p->lexer, "an interval of no seconds"));
 	case ARG_KEYWORD: return imap_lex_sp(p->lexer) && imap_lex_keyword(p->lexer, &k->text);
 	case ARG_TEXT: return take_text(p, &k->text);
 	}
@@ -348,27 +332,6 @@ imap_parse_charset(struct imap_lexer *l, struct str *charset_out)
 }
 
 /* ---- RETURN ---- */
-static bool
-take_signed(struct imap_lexer *l, int64_t *out)
-{
-	bool negative = imap_lex_try(l, '-');
-	uint32_t v;
-
-	if (!imap_lex_nz_number(l, &v))
-		return false;
-	*out = negative ? -(int64_t)v : (int64_t)v;
-	return true;
-}
-
-static bool
-parse_partial(struct imap_lexer *l, struct imap_search *out)
-{
-	if (!imap_lex_sp(l) || !take_signed(l, &out->partial_first) || !imap_lex_char(l, ':') ||
-	    !take_signed(l, &out->partial_last))
-		return false;
-	return (out->partial_first < 0) == (out->partial_last < 0) || imap_lex_fail(l, "a malformed PARTIAL");
-}
-
 bool
 imap_parse_return(struct imap_lexer *l, struct imap_search *out)
 {
@@ -393,11 +356,14 @@ imap_parse_return(struct imap_lexer *l, struct imap_search *out)
 		for (unsigned i = 0; i < sizeof(options) / sizeof(options[0]) && bit == 0; i++)
 			if (imap_lex_try_word(l, options[i].name))
 				bit = options[i].bit;
-		if (bit == 0)
-			return imap_lex_fail(l, "an unknown return option");
+		if (bit == 0 || (bit == RETURN_PARTIAL && (out->returns & RETURN_PARTIAL) != 0))
+			return imap_lex_fail(l, "an unknown return option, or PARTIAL twice");
 		out->returns |= bit;
-		if (bit == RETURN_PARTIAL && !parse_partial(l, out))
+		if (bit == RETURN_PARTIAL && (!imap_lex_sp(l) || !imap_lex_partial(l, &out->partial)))
 			return false;
 	} while (imap_lex_try(l, ' '));
+	/* RFC 9394, 3.1: one or the other. */
+	if ((out->returns & RETURN_PARTIAL) != 0 && (out->returns & RETURN_ALL) != 0)
+		return imap_lex_fail(l, "both ALL and PARTIAL");
 	return imap_lex_char(l, ')') && imap_lex_sp(l);
 }

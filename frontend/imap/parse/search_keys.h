@@ -4,6 +4,7 @@
 #define SP_FRONTEND_IMAP_PARSE_SEARCH_KEYS_H
 
 #include "frontend/imap/parse/lexer.h"
+#include "frontend/imap/parse/partial.h"
 
 #define IMAP_SEARCH_KEYS_MAX  2000
 #define IMAP_SEARCH_DEPTH_MAX 50
@@ -65,7 +66,7 @@ struct imap_search {
 	struct imap_search_key *key;
 	bool extended;	      /* RETURN was given */
 	unsigned returns;     /* enum imap_search_return; RETURN () means ALL */
-	int64_t partial_first, partial_last; /* from the end where negative */
+	struct imap_partial partial;
 	bool uses_modseq;
 	bool bad_charset;     /* known only once it is parsed: NO [BADCHARSET] */
 };
@@ -76,8 +77,5 @@ bool imap_parse_return(struct imap_lexer *l, struct imap_search *out);
 bool imap_parse_charset(struct imap_lexer *l, struct str *charset_out);
 /* The keys, up to the command's end. charset: empty: UTF-8. */
 bool imap_parse_search(struct imap_lexer *l, struct str charset, struct imap_search *out);
-
-/* Case-folded UTF-8 (i;unicode-casemap in spirit); in the arena. */
-struct str imap_fold(struct str utf8, struct arena *arena);
 
 #endif

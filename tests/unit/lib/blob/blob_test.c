@@ -393,6 +393,61 @@ test_asynchronous(void **state)
 	mem_free(r);
 }
 
+/* Whole small bodies, in any order, with some that are not there between. */
+static void
+test_peek(void **state)
+{
+	struct blob_fixture *f = *state;
+	struct body large = {.seed = 9, .len = 600 * 1024};
+	struct blob_peek items[303];
+	struct buf out = BUF_EMPTY;
+	struct body bodies[300];
+	unsigned got = 0;
+
+	for (unsigned i = 0; i < 300; i++) {
+		bodies[i] = (struct body){.seed = 100 + i, .len = i * 37 % 5000};
+		assert_true(body_put(f, &bodies[i]));
+		items[i].id = bodies[i].id;
+	}
+	assert_true(body_put(f, &large));
+	blob_release(f->store, &bodies[7].id);
+	blob_fixture_reopen(f);
+	items[300].id = large.id; /* too large to come this way */
+	items[301] = items[20];
+	items[301].id.length++;
+	items[302] = (struct blob_peek){.id = {0}};
+	for (unsigned round = 0; round < 2; round++) {
+		got = 0;
+		blob_peek(f->store, items, 303, &out);
+		for (unsigned i = 0; i < 300; i++) {
+			char *expected = body_new(bodies[i].seed, bodies[i].len);
+			if (items[i].data.p != NULL) {
+				assert_true(str_eq(items[i].data, str_of(expected, bodies[i].len)));
+				got++;
+			}
+			mem_free(expected);
+		}
+		assert_null(items[7].data.p);
+		assert_null(items[300].data.p);
+		assert_null(items[301].data.p);
+		assert_null(items[302].data.p);
+		/* The file system may have dropped some of it, but hardly all. */
+		assert_in_range(got, 1, 299);
+		for (unsigned i = 0; i < 150; i++) { /* the other way round */
+			struct blob_peek swap = items[i];
+			struct body body = bodies[i];
+			if (i == 7 || 299 - i == 7)
+				continue;
+			items[i] = items[299 - i];
+			items[299 - i] = swap;
+			bodies[i] = bodies[299 - i];
+			bodies[299 - i] = body;
+		}
+	}
+	blob_peek(f->store, items, 0, &out);
+	buf_fini(&out);
+}
+
 /* A cancelled read is never heard of again, wherever it was. */
 static void
 test_cancelled(void **state)
@@ -728,6 +783,7 @@ main(void)
 		BLOB_TEST(test_ranges),
 		BLOB_TEST(test_ids_that_name_nothing),
 		BLOB_TEST(test_asynchronous),
+		BLOB_TEST(test_peek),
 		BLOB_TEST(test_cancelled),
 		BLOB_TEST(test_many_packs),
 		BLOB_TEST(test_damaged_body),
