@@ -5,10 +5,20 @@
 
 enum { WRITE_BYTES = 64 * 1024 };
 
+/* A message as the client knows it. */
+struct before {
+	uint64_t keywords;
+	uint16_t flags;
+	bool known; /* it was told of the state that the index had */
+};
+
 struct storing {
 	struct imap_set set;
 	struct mailbox_flag_change change;
 	bool silent;
+	const uint32_t *uids;
+	const struct before *before; /* of the UIDs; .SILENT */
+	uint32_t count;
 	bool some_gone; /* of the messages named: they are expunged */
 };
 
@@ -70,10 +80,13 @@ keyword_mask(const struct imap_index *ix, const struct mailbox_flag_change *chan
 /* Is this what the client expects, who knows the message as it was before? If
  * not, somebody else has changed it too, which .SILENT does not hide. */
 static bool
-is_expected(const struct mailbox_flag_change *change, uint64_t mask, const struct mailbox_hot *before,
+is_expected(const struct mailbox_flag_change *change, uint64_t mask, const struct before *before,
 	    const struct mailbox_hot *now)
 {
 	uint64_t flags = change->flags, keywords = mask;
+
+	if (!before->known)
+		return false;
 
 	if (change->mode == MAILBOX_FLAGS_ADD) {
 		flags |= before->flags;
@@ -85,19 +98,32 @@ is_expected(const struct mailbox_flag_change *change, uint64_t mask, const struc
 	return now->flags == flags && now->keywords == keywords;
 }
 
+static uint32_t
+position(const uint32_t *uids, uint32_t count, uint32_t uid)
+{
+	uint32_t low = 0, high = count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (uids[middle] < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static void
 tell_stored(struct imap_session *s, const struct storing *w, uint64_t mask, const struct mailbox_hot *now, struct buf *out)
 {
 	struct imap_view *v = s->view;
 	uint32_t seq = imap_view_seq(v, now->uid);
-	struct mailbox_hot before;
 	bool condstore = (s->enabled & IMAP_CONDSTORE) != 0;
 	const char *between = "";
 
 	if (seq == 0)
 		return;
-	if (w->silent && imap_view_hot(v, seq, &before) &&
-	    (!imap_view_knows(v, &before) || !is_expected(&w->change, mask, &before, now)))
+	if (w->silent && !is_expected(&w->change, mask, &w->before[position(w->uids, w->count, now->uid)], now))
 		return; /* it comes with the unsolicited changes */
 	imap_view_told(v, now);
 	if (w->silent && !condstore)
@@ -130,16 +156,9 @@ tell_stored(struct imap_session *s, const struct storing *w, uint64_t mask, cons
 static bool
 is_modified(const struct mailbox_stored *stored, uint32_t uid)
 {
-	uint32_t low = 0, high = stored->modified_count;
+	uint32_t at = position(stored->modified_uids, stored->modified_count, uid);
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		if (stored->modified_uids[middle] < uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < stored->modified_count && stored->modified_uids[low] == uid;
+	return at < stored->modified_count && stored->modified_uids[at] == uid;
 }
 
 static void
@@ -206,13 +225,25 @@ on_stored(void *arg, const struct mailbox_stored *stored, const struct err *err)
 		imap_ok(s);
 }
 
+static const struct before *
+remember(struct imap_session *s, const struct imap_messages *messages)
+{
+	struct before *list = arena_array(&s->command, struct before, messages->count);
+
+	for (uint32_t i = 0; i < messages->count; i++) {
+		struct mailbox_hot hot;
+		if (imap_view_hot(s->view, messages->seqs[i], &hot))
+			list[i] = (struct before){hot.keywords, hot.flags, imap_view_knows(s->view, &hot)};
+	}
+	return list;
+}
+
 static enum cmd_status
 cmd_store(struct imap_session *s, struct imap_lexer *lex)
 {
 	struct storing *w = arena_new(&s->command, struct storing);
 	struct imap_messages messages;
 	const char *error;
-	uint32_t *uids;
 
 	w->change.unchanged_since = UINT64_MAX;
 	if (!imap_lex_sp(lex) || !imap_lex_set(lex, &w->set) || !imap_lex_sp(lex) ||
@@ -227,10 +258,13 @@ cmd_store(struct imap_session *s, struct imap_lexer *lex)
 		return imap_ok(s);
 	for (uint32_t i = 0; !s->by_uid && i < messages.count && !w->some_gone; i++)
 		w->some_gone = imap_view_record(s->view, messages.seqs[i]) == NULL;
-	uids = imap_view_uids(s->view, &messages, &s->command);
+	w->uids = imap_view_uids(s->view, &messages, &s->command);
+	w->count = messages.count;
+	if (w->silent)
+		w->before = remember(s, &messages);
 	s->work = w;
 	imap_hold(s);
-	mailbox_store_flags(imap_store(s), imap_address(s), s->view->index->folder_id, uids, messages.count, &w->change,
+	mailbox_store_flags(imap_store(s), imap_address(s), s->view->index->folder_id, w->uids, w->count, &w->change,
 			    on_stored, s);
 	return CMD_WAIT;
 }

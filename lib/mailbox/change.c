@@ -12,25 +12,125 @@ MAILBOX_SCRIPT(mailbox_script_copy, "copy.lua");
 MAILBOX_SCRIPT(mailbox_script_digest, "digest.lua");
 MAILBOX_SCRIPT(mailbox_script_lock, "lock.lua");
 
+/* ---- Many messages ----
+ *
+ * A script stops everything else in the store while it runs, so a change of
+ * very many messages is made of several, each of some of them. */
+
+enum { BATCH_UIDS = 5000 };
+
+struct batch {
+	const uint32_t *uids; /* of all that is to be changed; in the arena */
+	uint32_t count, done;
+	uint64_t modseq, previous_modseq; /* of all that was done as one change */
+};
+
+static void
+batch_init(struct op *op, struct batch *b, const uint32_t *uids, uint32_t count)
+{
+	*b = (struct batch){.count = count};
+	b->uids = (const uint32_t *)(const void *)arena_dup(&op->arena, uids, (size_t)count * sizeof(*uids));
+}
+
+/* The ranges of the next ones; empty when there are none at all. */
+static struct str
+batch_next(struct op *op, struct batch *b)
+{
+	uint32_t from = b->done, left = b->count - from;
+
+	b->done += left < BATCH_UIDS ? left : BATCH_UIDS;
+	return pack_ranges(&op->arena, b->uids + from, b->done - from);
+}
+
+/* A change that followed the one before with nothing between leaves them one. */
+static void
+batch_note(struct batch *b, uint64_t modseq, uint64_t previous_modseq)
+{
+	if (modseq == 0)
+		return;
+	if (b->modseq == 0)
+		b->previous_modseq = previous_modseq;
+	else if (previous_modseq != b->modseq)
+		b->previous_modseq = UINT64_MAX;
+	b->modseq = modseq;
+}
+
 /* ---- Flags ---- */
+
+struct storing {
+	struct batch batch;
+	uint32_t folder_id;
+	struct str keywords;
+	struct mailbox_flag_change change;
+	struct buf hot, modified; /* owner; of the batches that are done */
+};
+
+static void
+storing_free(struct op *op)
+{
+	struct storing *c = op->state;
+
+	buf_fini(&c->hot);
+	buf_fini(&c->modified);
+	op_free(op);
+}
+
+static void store_some(struct op *op);
+
+static void
+tell_stored(struct op *op, const redisReply *reply)
+{
+	struct storing *c = op->state;
+	struct mailbox_stored stored = {
+		.modseq = c->batch.modseq,
+		.previous_modseq = c->batch.previous_modseq,
+		.hot = c->hot.data,
+		.count = (uint32_t)(c->hot.len / MAILBOX_HOT_BYTES),
+	};
+
+	stored.modified_uids = unpack_uids(&op->arena, buf_str(&c->modified), &stored.modified_count);
+	stored.keywords = parse_keywords(element(reply, 3), &op->arena, &stored.keyword_count);
+	((mailbox_on_stored *)op->cb)(op->arg, &stored, NULL);
+}
 
 static void
 on_stored(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct op *op = arg;
-	struct mailbox_stored stored = {0};
+	struct storing *c = op->state;
 
-	if (err == NULL) {
-		struct str hot = redis_str(element(reply, 1));
-		stored.modseq = (uint64_t)redis_i64(element(reply, 0), 0);
-		stored.hot = hot.p;
-		stored.count = (uint32_t)(hot.len / MAILBOX_HOT_BYTES);
-		stored.modified_uids = unpack_uids(&op->arena, redis_str(element(reply, 2)), &stored.modified_count);
-		stored.keywords = parse_keywords(element(reply, 3), &op->arena, &stored.keyword_count);
-		stored.previous_modseq = (uint64_t)redis_i64(element(reply, 4), 0);
+	if (err != NULL) {
+		((mailbox_on_stored *)op->cb)(op->arg, NULL, err);
+		storing_free(op);
+		return;
 	}
-	((mailbox_on_stored *)op->cb)(op->arg, err == NULL ? &stored : NULL, err);
-	op_free(op);
+	buf_add_str(&c->hot, redis_str(element(reply, 1)));
+	buf_add_str(&c->modified, redis_str(element(reply, 2)));
+	batch_note(&c->batch, (uint64_t)redis_i64(element(reply, 0), 0), (uint64_t)redis_i64(element(reply, 4), 0));
+	if (c->batch.done < c->batch.count) {
+		store_some(op);
+		return;
+	}
+	tell_stored(op, reply);
+	storing_free(op);
+}
+
+static void
+store_some(struct op *op)
+{
+	struct storing *c = op->state;
+	struct args a = args_new(op, 6);
+
+	args_add_u64(&a, c->folder_id);
+	args_add(&a, batch_next(op, &c->batch));
+	args_add_u64(&a, c->change.mode);
+	args_add_u64(&a, c->change.flags);
+	args_add(&a, c->keywords);
+	if (c->change.unchanged_since == UINT64_MAX)
+		args_add(&a, STR(""));
+	else
+		args_add_u64(&a, c->change.unchanged_since);
+	op_call(op, &mailbox_script_store, &a, on_stored);
 }
 
 void
@@ -38,42 +138,74 @@ mailbox_store_flags(struct mailbox_store *m, struct str address, uint32_t folder
 		    uint32_t uid_count, const struct mailbox_flag_change *change, mailbox_on_stored *cb, void *arg)
 {
 	struct op *op = op_new(m, address, (void *)cb, arg);
-	struct args a = args_new(op, 6);
+	struct storing *c = arena_new(&op->arena, struct storing);
 	struct buf keywords = BUF_EMPTY;
 
 	for (unsigned i = 0; i < change->keyword_count; i++) {
 		buf_add_str(&keywords, change->keywords[i]);
 		buf_add_byte(&keywords, ' ');
 	}
-	args_add_u64(&a, folder_id);
-	args_add(&a, pack_ranges(&op->arena, uids, uid_count));
-	args_add_u64(&a, change->mode);
-	args_add_u64(&a, change->flags);
-	args_add(&a, arena_str(&op->arena, buf_str(&keywords)));
-	if (change->unchanged_since == UINT64_MAX)
-		args_add(&a, STR(""));
-	else
-		args_add_u64(&a, change->unchanged_since);
+	op->state = c;
+	c->folder_id = folder_id;
+	c->change = *change;
+	c->keywords = arena_str(&op->arena, buf_str(&keywords));
 	buf_fini(&keywords);
-	op_call(op, &mailbox_script_store, &a, on_stored);
+	batch_init(op, &c->batch, uids, uid_count);
+	store_some(op);
 }
 
 /* ---- Expunge ---- */
+
+struct expunging {
+	struct batch batch;
+	uint32_t folder_id;
+	bool only_deleted;
+	struct buf uids; /* owner; of the batches that are done */
+};
+
+static void expunge_some(struct op *op);
+
+static void
+expunging_end(struct op *op, const struct err *err)
+{
+	struct expunging *c = op->state;
+	struct mailbox_expunged expunged = {.modseq = c->batch.modseq, .previous_modseq = c->batch.previous_modseq};
+
+	expunged.uids = unpack_uids(&op->arena, buf_str(&c->uids), &expunged.count);
+	((mailbox_on_expunged *)op->cb)(op->arg, err == NULL ? &expunged : NULL, err);
+	buf_fini(&c->uids);
+	op_free(op);
+}
 
 static void
 on_expunged(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct op *op = arg;
-	struct mailbox_expunged expunged = {0};
+	struct expunging *c = op->state;
 
 	if (err == NULL) {
-		expunged.modseq = (uint64_t)redis_i64(element(reply, 0), 0);
-		expunged.uids = unpack_uids(&op->arena, redis_str(element(reply, 1)), &expunged.count);
-		expunged.previous_modseq = (uint64_t)redis_i64(element(reply, 3), 0);
+		buf_add_str(&c->uids, redis_str(element(reply, 1)));
+		batch_note(&c->batch, (uint64_t)redis_i64(element(reply, 0), 0), (uint64_t)redis_i64(element(reply, 3), 0));
 		drop_references(op->store, redis_str(element(reply, 2)));
 	}
-	((mailbox_on_expunged *)op->cb)(op->arg, err == NULL ? &expunged : NULL, err);
-	op_free(op);
+	if (err == NULL && c->batch.done < c->batch.count)
+		expunge_some(op);
+	else
+		expunging_end(op, err);
+}
+
+static void
+expunge_some(struct op *op)
+{
+	struct expunging *c = op->state;
+	struct args a = args_new(op, 5);
+
+	args_add_u64(&a, c->folder_id);
+	args_add(&a, batch_next(op, &c->batch));
+	args_add(&a, c->only_deleted ? STR("1") : STR("0"));
+	args_add_u64(&a, (uint64_t)(clock_unix_ms() / 1000));
+	args_add_u64(&a, (uint64_t)op->store->retention_s);
+	op_call(op, &mailbox_script_expunge, &a, on_expunged);
 }
 
 void
@@ -81,14 +213,13 @@ mailbox_expunge(struct mailbox_store *m, struct str address, uint32_t folder_id,
 		uint32_t uid_count, bool only_deleted, mailbox_on_expunged *cb, void *arg)
 {
 	struct op *op = op_new(m, address, (void *)cb, arg);
-	struct args a = args_new(op, 5);
+	struct expunging *c = arena_new(&op->arena, struct expunging);
 
-	args_add_u64(&a, folder_id);
-	args_add(&a, pack_ranges(&op->arena, uids, uid_count));
-	args_add(&a, only_deleted ? STR("1") : STR("0"));
-	args_add_u64(&a, (uint64_t)(clock_unix_ms() / 1000));
-	args_add_u64(&a, (uint64_t)m->retention_s);
-	op_call(op, &mailbox_script_expunge, &a, on_expunged);
+	op->state = c;
+	c->folder_id = folder_id;
+	c->only_deleted = only_deleted;
+	batch_init(op, &c->batch, uids, uid_count);
+	expunge_some(op);
 }
 
 /* ---- Copy and move ----
@@ -99,6 +230,8 @@ mailbox_expunge(struct mailbox_store *m, struct str address, uint32_t folder_id,
 
 struct copying {
 	uint32_t from_folder;
+	struct batch batch; /* moves */
+	struct buf from_uids, to_uids; /* owner; of the batches that are done */
 	struct str ranges;
 	struct str to;
 	bool move;
@@ -137,17 +270,27 @@ drop_uncopied(struct op *op, const uint32_t *copied, uint32_t count)
 			drop_references(op->store, str_of(c->cold + (size_t)i * MAILBOX_COLD_BYTES, MAILBOX_COLD_BYTES));
 }
 
+static void call_copy(struct op *op);
+
 static void
 on_copied(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct op *op = arg;
+	struct copying *c = op->state;
 	struct mailbox_copied copied = {0};
 	uint32_t to_count;
 
 	if (err == NULL) {
+		buf_add_str(&c->from_uids, redis_str(element(reply, 1)));
+		buf_add_str(&c->to_uids, redis_str(element(reply, 2)));
+		if (c->batch.done < c->batch.count) {
+			c->ranges = batch_next(op, &c->batch);
+			call_copy(op);
+			return;
+		}
 		copied.uid_validity = (uint32_t)redis_i64(element(reply, 0), 0);
-		copied.from_uids = unpack_uids(&op->arena, redis_str(element(reply, 1)), &copied.count);
-		copied.to_uids = unpack_uids(&op->arena, redis_str(element(reply, 2)), &to_count);
+		copied.from_uids = unpack_uids(&op->arena, buf_str(&c->from_uids), &copied.count);
+		copied.to_uids = unpack_uids(&op->arena, buf_str(&c->to_uids), &to_count);
 		copied.modseq = (uint64_t)redis_i64(element(reply, 3), 0);
 		CHECK(to_count == copied.count);
 		drop_uncopied(op, copied.from_uids, copied.count);
@@ -156,6 +299,8 @@ on_copied(void *arg, const redisReply *reply, const struct err *err)
 		drop_uncopied(op, NULL, 0);
 	}
 	((mailbox_on_copied *)op->cb)(op->arg, err == NULL ? &copied : NULL, err);
+	buf_fini(&c->from_uids);
+	buf_fini(&c->to_uids);
 	op_free(op);
 }
 
@@ -268,11 +413,13 @@ mailbox_copy(struct mailbox_store *m, struct str address, uint32_t from_folder, 
 	}
 	c->move = move;
 	c->quota_bytes = quota_bytes;
-	c->ranges = pack_ranges(&op->arena, uids, uid_count);
 	if (move || uid_count == 0) {
+		batch_init(op, &c->batch, uids, uid_count);
+		c->ranges = batch_next(op, &c->batch);
 		call_copy(op);
 		return;
 	}
+	c->ranges = pack_ranges(&op->arena, uids, uid_count);
 	c->uids = (const uint32_t *)(const void *)arena_dup(&op->arena, uids, uid_count * sizeof(*uids));
 	c->count = uid_count;
 	mailbox_read(m, address, from_folder, uids[0], uids[uid_count - 1], MAILBOX_HOT | MAILBOX_COLD, 0, on_to_be_copied,

@@ -216,7 +216,9 @@ void mailbox_read_changes(struct mailbox_store *m, struct str address, uint32_t 
 			  mailbox_on_changes *cb, void *arg);
 
 /* ---- Changing ---- */
-/* Sets of UIDs are sorted arrays; UIDs that do not exist are passed over. */
+/* Sets of UIDs are sorted arrays; UIDs that do not exist are passed over. A
+ * change of very many messages is done some thousands at a time: what fails
+ * half-way leaves the rest as it was. (A copy is all or nothing.) */
 enum mailbox_store_mode { MAILBOX_FLAGS_SET, MAILBOX_FLAGS_ADD, MAILBOX_FLAGS_REMOVE };
 struct mailbox_flag_change {
 	enum mailbox_store_mode mode;
@@ -233,7 +235,7 @@ struct mailbox_stored {
 	uint32_t modified_count;
 	const struct str *keywords;    /* of the folder, now */
 	unsigned keyword_count;
-	uint64_t previous_modseq;      /* the folder's, just before */
+	uint64_t previous_modseq;      /* the folder's, just before; UINT64_MAX: others came between */
 };
 typedef void mailbox_on_stored(void *arg, const struct mailbox_stored *stored, const struct err *err);
 /* More keywords than MAILBOX_KEYWORDS: ERR_LIMIT and nothing is changed. */
@@ -244,7 +246,7 @@ struct mailbox_expunged {
 	const uint32_t *uids;
 	uint32_t count;
 	uint64_t modseq;
-	uint64_t previous_modseq; /* the folder's, just before */
+	uint64_t previous_modseq; /* the folder's, just before; UINT64_MAX: others came between */
 };
 typedef void mailbox_on_expunged(void *arg, const struct mailbox_expunged *expunged, const struct err *err);
 /* Removes for good those of the UIDs that exist; only_deleted: only where
@@ -253,7 +255,7 @@ void mailbox_expunge(struct mailbox_store *m, struct str address, uint32_t folde
 		     uint32_t uid_count, bool only_deleted, mailbox_on_expunged *cb, void *arg);
 
 /* COPY or MOVE within the account: flags, keywords, dates and email ids go
- * along; no body is copied. All or nothing. (RFC 4315 COPYUID: from_uids[i]
+ * along; no body is copied. A copy is all or nothing. (RFC 4315 COPYUID: from_uids[i]
  * became to_uids[i].) */
 struct mailbox_copied {
 	uint32_t uid_validity;

@@ -488,6 +488,29 @@ def test_move(box):
     assert "* 0 EXISTS" in box.ok("SELECT INBOX").untagged
 
 
+def test_very_many_messages(cluster, c, address):
+    """More than the store changes at a time."""
+    count, message = 11000, b"Subject: x\r\n\r\nx\r\n"
+    c.sock.settimeout(120)
+    for _ in range(count // 1000):
+        assert c.literals("APPEND INBOX", *[piece for _ in range(1000) for piece in (" ", message)], plus=True).status == "OK"
+    with session(cluster, address, 1, "INBOX", timeout=120) as other:
+        c.ok("SELECT INBOX")
+        other.ok("NOOP")
+        assert c.ok("STORE 1:* +FLAGS.SILENT (\\Seen kw)").find("FETCH") == []
+        assert len(c.ok("STORE 1:* +FLAGS (\\Flagged)").find("FETCH")) == count
+        assert len(other.ok("NOOP").find(r"FETCH \(FLAGS \(\\Seen \\Flagged kw\)\)")) == count
+        assert len(c.ok(f"MOVE 1:{count - 1000} Archive").find("EXPUNGE")) == count - 1000
+        c.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)")
+        assert len(c.ok("EXPUNGE").find("EXPUNGE")) == 1000
+        assert len(other.ok("NOOP").find("EXPUNGE")) == count
+    assert c.ok("STATUS Archive (MESSAGES UNSEEN)").find(f"MESSAGES {count - 1000} UNSEEN 0")
+    c.ok("SELECT Archive")
+    c.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)")
+    c.ok("CLOSE")
+    assert c.ok("STATUS Archive (MESSAGES)").find("MESSAGES 0")
+
+
 def test_move_into_itself(box):
     answer = box.ok("MOVE 1 INBOX")
     assert answer.find("COPYUID \\d+ 1 4") and answer.find("EXPUNGE") == ["* 1 EXPUNGE"]
