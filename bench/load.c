@@ -25,7 +25,8 @@ enum { ERRORS_MAX = 1000, ERRORS_TOLD = 5 };
 static const struct {
 	const char *name;
 	void (*run)(struct load *l);
-} modes[] = {{"smtp", run_smtp}, {"relay", run_relay}, {"latency", run_latency}, {"pop3", run_pop3}, {"idle", run_idle}};
+} modes[] = {
+	{"smtp", run_smtp}, {"relay", run_relay}, {"latency", run_latency}, {"pop3", run_pop3}, {"idle", run_idle}};
 
 int64_t
 now_us(void)
@@ -111,13 +112,20 @@ read_options(struct options *o, int argc, char **argv)
 		const char **word;
 		bool *flag;
 	} rows[] = {
-		{"port", &o->port, NULL, NULL},		    {"sink-port", &o->sink_port, NULL, NULL},
-		{"sessions", &o->sessions, NULL, NULL},	    {"count", &o->count, NULL, NULL},
-		{"size", &o->size_bytes, NULL, NULL},	    {"users", &o->users, NULL, NULL},
-		{"first-user", &o->first_user, NULL, NULL}, {"interval-ms", &o->interval_ms, NULL, NULL},
-		{"protocol", NULL, &o->protocol, NULL},	    {"domain", NULL, &o->domain, NULL},
-		{"tls", NULL, NULL, &o->tls},		    {"pipeline", NULL, NULL, &o->pipeline},
-		{"reconnect", NULL, NULL, &o->reconnect},   {"retrieve", NULL, NULL, &o->retrieve},
+		{"port", &o->port, NULL, NULL},
+		{"sink-port", &o->sink_port, NULL, NULL},
+		{"sessions", &o->sessions, NULL, NULL},
+		{"count", &o->count, NULL, NULL},
+		{"size", &o->size_bytes, NULL, NULL},
+		{"users", &o->users, NULL, NULL},
+		{"first-user", &o->first_user, NULL, NULL},
+		{"interval-ms", &o->interval_ms, NULL, NULL},
+		{"protocol", NULL, &o->protocol, NULL},
+		{"domain", NULL, &o->domain, NULL},
+		{"tls", NULL, NULL, &o->tls},
+		{"pipeline", NULL, NULL, &o->pipeline},
+		{"reconnect", NULL, NULL, &o->reconnect},
+		{"retrieve", NULL, NULL, &o->retrieve},
 	};
 	enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 	struct option list[ROWS + 1] = {0};
@@ -153,8 +161,13 @@ raise_limit(void)
 int
 main(int argc, char **argv)
 {
-	struct options options = {.sessions = 1, .count = 1, .size_bytes = 4096, .users = 1, .protocol = "smtp",
-				  .domain = "bench.test", .interval_ms = 20};
+	struct options options = {.sessions = 1,
+				  .count = 1,
+				  .size_bytes = 4096,
+				  .users = 1,
+				  .protocol = "smtp",
+				  .domain = "bench.test",
+				  .interval_ms = 20};
 	struct load load = {.options = &options};
 
 	if (argc < 2 || read_options(&options, argc - 1, argv + 1) != 0 || options.port == 0) {

@@ -10,16 +10,16 @@
 struct options {
 	int port;
 	int sink_port;
-	bool tls;	   /* from the start of a connection */
-	bool pipeline;	   /* MAIL, RCPT and DATA in one go */
-	bool reconnect;	   /* a connection for each message */
-	bool retrieve;	   /* POP3: read what is there, not only log in */
+	bool tls;	/* from the start of a connection */
+	bool pipeline;	/* MAIL, RCPT and DATA in one go */
+	bool reconnect; /* a connection for each message */
+	bool retrieve;	/* POP3: read what is there, not only log in */
 	int sessions;
-	int count;	   /* messages, logins or connections, in all */
-	int size_bytes;	   /* of a message */
-	int users;	   /* bench0 to bench<n-1> */
+	int count;	/* messages, logins or connections, in all */
+	int size_bytes; /* of a message */
+	int users;	/* bench0 to bench<n-1> */
 	int first_user;
-	int interval_ms;   /* between two messages of the latency run */
+	int interval_ms;      /* between two messages of the latency run */
 	const char *protocol; /* "smtp", "pop3", "imap": of idle connections */
 	const char *domain;
 };
@@ -68,9 +68,9 @@ void client_send(struct client *c, const char *text);
 void client_send_reference(struct client *c, const char *data, size_t len);
 
 /* ---- What it can do: fills in load, runs the loop ---- */
-void run_smtp(struct load *l);	 /* `count` messages over `sessions` connections */
-void run_pop3(struct load *l);	 /* `count` logins over `sessions` connections */
-void run_idle(struct load *l);	 /* holds `count` connections until standard input ends */
+void run_smtp(struct load *l); /* `count` messages over `sessions` connections */
+void run_pop3(struct load *l); /* `count` logins over `sessions` connections */
+void run_idle(struct load *l); /* holds `count` connections until standard input ends */
 /* The same as smtp, but done is what has come to the sink at sink_port. */
 void run_relay(struct load *l);
 /* One message at a time: from the end of its data to the sink's 250. */

@@ -17,10 +17,8 @@ struct step {
 
 static const struct step smtp_steps[] = {{"220 ", "EHLO client.example.net\r\n"}, {"250 ", NULL}};
 static const struct step pop3_steps[] = {{"+OK", "CAPA\r\n"}, {".", NULL}};
-static const struct step imap_steps[] = {{"* OK", "a LOGIN %s secret\r\n"},
-					 {"a OK", "b SELECT INBOX\r\n"},
-					 {"b OK", "c IDLE\r\n"},
-					 {"+", NULL}};
+static const struct step imap_steps[] = {
+	{"* OK", "a LOGIN %s secret\r\n"}, {"a OK", "b SELECT INBOX\r\n"}, {"b OK", "c IDLE\r\n"}, {"+", NULL}};
 static const struct {
 	const char *protocol;
 	const struct step *steps;

@@ -109,9 +109,8 @@ struct sink *
 sink_new(struct event_base *base, int port, void (*on_message)(void *arg), void *arg)
 {
 	struct sink *s = mem_new(struct sink);
-	struct sockaddr_in sa = {.sin_family = AF_INET,
-				 .sin_port = htons((uint16_t)port),
-				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in sa = {
+		.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
 	s->on_message = on_message;
 	s->arg = arg;

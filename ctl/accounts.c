@@ -263,8 +263,8 @@ command_user_add(struct ctl *ctl, int argc, char **argv)
 		fields[count++] = (struct directory_field){STR("quota"), str_c(quota)};
 	if (name != NULL)
 		fields[count++] = (struct directory_field){STR("display_name"), str_c(name)};
-	directory_user_add(ctl_directory(ctl), str_c(argv[0]), str_c(argon2id), str_c(scram), fields, count, ctl_on_done,
-			   &w);
+	directory_user_add(ctl_directory(ctl), str_c(argv[0]), str_c(argon2id), str_c(scram), fields, count,
+			   ctl_on_done, &w);
 	return finish(ctl, &w);
 }
 

@@ -59,8 +59,8 @@ write_files(const char *cert_path, const char *key_path, X509 *cert, EVP_PKEY *k
 	int key_fd = open(key_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	FILE *key_file = key_fd >= 0 ? fdopen(key_fd, "w") : NULL;
 	FILE *cert_file = fopen(cert_path, "w");
-	int ok = key_file != NULL && cert_file != NULL && PEM_write_PrivateKey(key_file, key, NULL, NULL, 0, NULL, NULL) &&
-		 PEM_write_X509(cert_file, cert);
+	int ok = key_file != NULL && cert_file != NULL &&
+		 PEM_write_PrivateKey(key_file, key, NULL, NULL, 0, NULL, NULL) && PEM_write_X509(cert_file, cert);
 
 	if (key_file != NULL && fclose(key_file) != 0)
 		ok = 0;

@@ -4,8 +4,7 @@
 #include "ctl/queue_walk.h"
 
 const struct ctl_command ctl_commands[] = {
-	{"up",
-	 "[--port-base N] [--frontends N] [--brokers N] [--workers N] [--listen ADDR] [--no-demo] [--detach]",
+	{"up", "[--port-base N] [--frontends N] [--brokers N] [--workers N] [--listen ADDR] [--no-demo] [--detach]",
 	 "Runs a whole cluster on this machine, supervised, until Ctrl-C or `stagepost down`.", command_up},
 	{"down", "", "Stops the cluster of --dir in order; nothing accepted is lost.", command_down},
 	{"status", "", "Every process with its heartbeat, connections and slots; the queue; the store's health.",
@@ -13,7 +12,8 @@ const struct ctl_command ctl_commands[] = {
 	{"domain add", "NAME", "Makes a domain local.", command_domain_add},
 	{"domain list", "", "The local domains.", command_domain_list},
 	{"domain show", "NAME", "A domain with its fields and its addresses.", command_domain_show},
-	{"domain set", "NAME FIELD=VALUE...", "Fields: catch_all (an address, or empty), disabled (on, off), max_users (0: no limit), admins (addresses).",
+	{"domain set", "NAME FIELD=VALUE...",
+	 "Fields: catch_all (an address, or empty), disabled (on, off), max_users (0: no limit), admins (addresses).",
 	 command_domain_set},
 	{"domain delete", "NAME [--force]", "Ends a domain; --force: with its users and their mail.",
 	 command_domain_delete},
@@ -39,8 +39,8 @@ const struct ctl_command ctl_commands[] = {
 	{"settings check", "", "What is wrong in the stored settings; exit status 1 if anything is.",
 	 command_settings_check},
 	{"settings reference", "", "The page docs/settings.md, made from the table.", command_settings_reference},
-	{"queue list", QUEUE_FILTER_ARGS " [--limit N]",
-	 "The messages in the queue; states: active, deferred, held.", command_queue_list},
+	{"queue list", QUEUE_FILTER_ARGS " [--limit N]", "The messages in the queue; states: active, deferred, held.",
+	 command_queue_list},
 	{"queue summary", QUEUE_FILTER_ARGS, "The queue by destination: how many wait, since when, the last answer.",
 	 command_queue_summary},
 	{"queue show", "ID", "One message: envelope, where each recipient stands, last answers.", command_queue_show},

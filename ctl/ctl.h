@@ -17,10 +17,10 @@ struct blob_store;
 struct mailbox_store;
 
 struct ctl {
-	const char *dir;     /* --dir, or ./data */
-	bool json;	     /* --json */
+	const char *dir;      /* --dir, or ./data */
+	bool json;	      /* --json */
 	struct layout layout; /* of the cluster worked on */
-	struct arena arena;  /* for the command's life */
+	struct arena arena;   /* for the command's life */
 	/* Filled by ctl_connect(): */
 	struct event_base *base;
 	struct redis *redis;
@@ -69,7 +69,7 @@ struct ctl_wait {
  * a message after 30 s. */
 int ctl_wait(struct ctl *ctl, struct ctl_wait *w);
 void ctl_wait_end(struct ctl_wait *w, const struct err *err); /* err NULL: success */
-void ctl_on_done(void *wait, const struct err *err);	       /* as a callback */
+void ctl_on_done(void *wait, const struct err *err);	      /* as a callback */
 
 /* A Redis command, waited for: its words as C strings, ended by NULL. The
  * reply (freed by freeReplyObject) or NULL. */

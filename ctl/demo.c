@@ -82,7 +82,8 @@ send_message(const struct layout *l, struct err *err)
 
 	clock_rfc5322(clock_unix_ms(), date, sizeof(date));
 	snprintf(text, sizeof(text),
-		 "From: Bob <bob@" DEMO_DOMAIN ">\r\nTo: Alice <alice@" DEMO_DOMAIN ">\r\nSubject: Welcome to Stagepost\r\n"
+		 "From: Bob <bob@" DEMO_DOMAIN ">\r\nTo: Alice <alice@" DEMO_DOMAIN
+		 ">\r\nSubject: Welcome to Stagepost\r\n"
 		 "Date: %s\r\nMessage-ID: <welcome.%lld@" DEMO_DOMAIN ">\r\nMIME-Version: 1.0\r\n"
 		 "Content-Type: text/plain; charset=utf-8\r\n\r\n"
 		 "This message came in by SMTP, went through the spool, was filed into\r\n"

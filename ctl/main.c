@@ -16,7 +16,8 @@ print_help(FILE *out)
 	      "COMMANDS\n",
 	      out);
 	for (const struct ctl_command *c = ctl_commands; c->name != NULL; c++)
-		fprintf(out, "       %s%s%s\n              %s\n", c->name, c->args[0] != '\0' ? " " : "", c->args, c->help);
+		fprintf(out, "       %s%s%s\n              %s\n", c->name, c->args[0] != '\0' ? " " : "", c->args,
+			c->help);
 	fputs("\nOPTIONS\n"
 	      "       --dir DIR\n"
 	      "              The folder of the cluster; default ./data.\n"

@@ -162,9 +162,9 @@ message_record(const struct spool_entry *entry)
 	r = cJSON_CreateObject();
 	cJSON_AddStringToObject(r, "id", o.envelope->id);
 	cJSON_AddStringToObject(r, "state",
-				o.trace != NULL				    ? "finished"
+				o.trace != NULL			   ? "finished"
 				: o.state != NULL && o.state->held ? "held"
-									    : "queued");
+								   : "queued");
 	cJSON_AddStringToObject(r, "sender", o.envelope->reverse_path);
 	add_time(r, "received", o.envelope->received_ms);
 	cJSON_AddNumberToObject(r, "size", o.envelope->body != NULL ? (double)o.envelope->body->length : 0);
@@ -212,7 +212,9 @@ message_summary(const struct spool_entry *entry)
 		cJSON_AddItemToArray(waiting, cJSON_CreateString(recipient_at(&o, i)->address));
 	}
 	cJSON_AddStringToObject(r, "state",
-				o.state != NULL && o.state->held ? "held" : deferred ? "deferred" : "active");
+				o.state != NULL && o.state->held ? "held"
+				: deferred			 ? "deferred"
+								 : "active");
 	add_if(r, "answer", answer);
 	close_entry(&o);
 	return r;
@@ -235,10 +237,10 @@ message_print_trace(const cJSON *r)
 	printf("  client %s (%s) by %s %s%s%s\n", text_of(r, "client_ip"), text_of(r, "client_helo"),
 	       text_of(r, "protocol"), text_of(r, "tls"), text_of(r, "authenticated_as")[0] != '\0' ? ", as " : "",
 	       text_of(r, "authenticated_as"));
-	cJSON_ArrayForEach(item, cJSON_GetObjectItem(r, "recipients"))
+	cJSON_ArrayForEach (item, cJSON_GetObjectItem(r, "recipients"))
 		printf("  to <%s>: %s %s %s\n", text_of(item, "address"), text_of(item, "state"), text_of(item, "code"),
 		       text_of(item, "answer"));
-	cJSON_ArrayForEach(item, cJSON_GetObjectItem(r, "events"))
+	cJSON_ArrayForEach (item, cJSON_GetObjectItem(r, "events"))
 		printf("  %s  %-10s %s %s %s %s %s\n", text_of(item, "time"), text_of(item, "kind"),
 		       text_of(item, "recipient"), text_of(item, "host"), text_of(item, "remote"), text_of(item, "tls"),
 		       text_of(item, "detail"));

@@ -51,8 +51,7 @@ output_record(const struct ctl *ctl, cJSON *object)
 		output_json(object);
 		return;
 	}
-	cJSON_ArrayForEach(item, object)
-	{
+	cJSON_ArrayForEach (item, object) {
 		char *text;
 		if (cJSON_IsString(item)) {
 			printf("%s: %s\n", item->string, item->valuestring);

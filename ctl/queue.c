@@ -105,7 +105,7 @@ print_summary(const cJSON *m)
 	       cJSON_GetNumberValue(cJSON_GetObjectItem(m, "age_ms")) / 1000,
 	       cJSON_GetNumberValue(cJSON_GetObjectItem(m, "size")),
 	       cJSON_GetStringValue(cJSON_GetObjectItem(m, "sender")));
-	cJSON_ArrayForEach(recipient, cJSON_GetObjectItem(m, "recipients"))
+	cJSON_ArrayForEach (recipient, cJSON_GetObjectItem(m, "recipients"))
 		printf("    <%s>\n", cJSON_GetStringValue(recipient));
 	if (answer != NULL)
 		printf("    (%s)\n", answer);
@@ -189,7 +189,7 @@ count_one(void *arg, cJSON *m)
 {
 	const cJSON *recipient;
 
-	cJSON_ArrayForEach(recipient, cJSON_GetObjectItem(m, "recipients"))
+	cJSON_ArrayForEach (recipient, cJSON_GetObjectItem(m, "recipients"))
 		count_recipient(arg, cJSON_GetStringValue(recipient), m);
 	cJSON_Delete(m);
 	return true;
@@ -236,7 +236,8 @@ command_queue_summary(struct ctl *ctl, int argc, char **argv)
 		return 1;
 	HASH_SORT(all, by_count);
 	if (list == NULL)
-		printf("%-40s %8s %8s %6s %10s  %s\n", "DESTINATION", "WAITING", "DEFERRED", "HELD", "OLDEST", "LAST ANSWER");
+		printf("%-40s %8s %8s %6s %10s  %s\n", "DESTINATION", "WAITING", "DEFERRED", "HELD", "OLDEST",
+		       "LAST ANSWER");
 	HASH_ITER (hh, all, d, next) {
 		show_destination(d, list);
 		HASH_DEL(all, d);

@@ -14,7 +14,8 @@ queue_filter_take(struct queue_filter *f, int *argc, char **argv)
 	const char *age = NULL;
 
 	*f = (struct queue_filter){0};
-	if (ctl_take_option(argc, argv, "--state", &f->state) != 0 || ctl_take_option(argc, argv, "--sender", &f->sender) != 0 ||
+	if (ctl_take_option(argc, argv, "--state", &f->state) != 0 ||
+	    ctl_take_option(argc, argv, "--sender", &f->sender) != 0 ||
 	    ctl_take_option(argc, argv, "--recipient", &f->recipient) != 0 ||
 	    ctl_take_option(argc, argv, "--domain", &f->domain) != 0 ||
 	    ctl_take_option(argc, argv, "--destination", &f->destination) != 0 ||
@@ -30,8 +31,8 @@ queue_filter_take(struct queue_filter *f, int *argc, char **argv)
 bool
 queue_filter_is_empty(const struct queue_filter *f)
 {
-	return f->state == NULL && f->sender == NULL && f->recipient == NULL && f->answer == NULL && f->domain == NULL &&
-	       f->destination == NULL && f->older_than_ms == 0;
+	return f->state == NULL && f->sender == NULL && f->recipient == NULL && f->answer == NULL &&
+	       f->domain == NULL && f->destination == NULL && f->older_than_ms == 0;
 }
 
 static const char *
@@ -63,7 +64,7 @@ is_wanted(const struct queue_filter *f, const cJSON *m)
 	bool domain_fits = f->domain == NULL || is_of_domain(text_of(m, "sender"), f->domain);
 	const cJSON *r;
 
-	cJSON_ArrayForEach(r, cJSON_GetObjectItem(m, "recipients")) {
+	cJSON_ArrayForEach (r, cJSON_GetObjectItem(m, "recipients")) {
 		const char *address = cJSON_GetStringValue(r);
 		recipient_fits = recipient_fits || has_text(address, f->recipient);
 		destination_fits = destination_fits || is_of_domain(address, f->destination);

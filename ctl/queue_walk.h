@@ -14,8 +14,9 @@ struct queue_filter {
 	const char *destination; /* domain of a recipient that still waits */
 	int64_t older_than_ms;
 };
-#define QUEUE_FILTER_ARGS                                                                                                \
-	"[--state S] [--sender TEXT] [--recipient TEXT] [--domain D] [--destination D] [--answer TEXT] [--older-than DURATION]"
+#define QUEUE_FILTER_ARGS \
+	"[--state S] [--sender TEXT] [--recipient TEXT] [--domain D] [--destination D] [--answer TEXT] [--older-than " \
+	"DURATION]"
 
 /* Takes the options out of argv; 1 after a complaint. */
 int queue_filter_take(struct queue_filter *f, int *argc, char **argv);

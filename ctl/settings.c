@@ -79,7 +79,9 @@ list_row(struct ctl *ctl, const struct settings_row *row, const char *key_suffix
 	snprintf(name, sizeof(name), "%s%s.%s", row->group, key_suffix, row->field);
 	if (list == NULL) {
 		printf("%s=%.*s%s\n", name, STR_ARG(is_set && good ? stored : str_c(row->default_text)),
-		       !is_set ? "" : good ? "   (set)" : "   (stored value is bad; see stagepost settings check)");
+		       !is_set ? ""
+		       : good  ? "   (set)"
+			       : "   (stored value is bad; see stagepost settings check)");
 		return;
 	}
 	cJSON *o = cJSON_CreateObject();
@@ -109,8 +111,8 @@ list_overrides(struct ctl *ctl, const char *group, cJSON *list)
 		for (size_t f = 0; fields != NULL && f + 1 < fields->elements; f += 2) {
 			const struct settings_row *row = settings_row_find(str_c(group), redis_str(fields->element[f]));
 			if (row != NULL)
-				list_row(ctl, row, key + strlen("settings:") + strlen(group), redis_str(fields->element[f + 1]),
-					 list);
+				list_row(ctl, row, key + strlen("settings:") + strlen(group),
+					 redis_str(fields->element[f + 1]), list);
 		}
 		if (fields != NULL)
 			freeReplyObject(fields);

@@ -80,8 +80,7 @@ sum_queue(const cJSON *processes)
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		double total = 0;
-		cJSON_ArrayForEach(process, processes)
-		{
+		cJSON_ArrayForEach (process, processes) {
 			const cJSON *n = cJSON_GetObjectItem(cJSON_GetObjectItem(process, "queue"), names[i]);
 			total += cJSON_IsNumber(n) ? n->valuedouble : 0;
 		}
@@ -116,10 +115,11 @@ store_record(struct ctl *ctl)
 	read_config(ctl, "appendonly", appendonly, sizeof(appendonly));
 	read_config(ctl, "appendfsync", fsync, sizeof(fsync));
 	cJSON_AddStringToObject(o, "redis", ctl->layout.redis_url);
-	cJSON_AddStringToObject(o, "promise",
-				strcmp(appendonly, "yes") == 0 && strcmp(fsync, "always") == 0
-					? "every answered change is synced"
-					: "less than DURABLE: Redis runs without appendonly yes and appendfsync always");
+	cJSON_AddStringToObject(
+		o, "promise",
+		strcmp(appendonly, "yes") == 0 && strcmp(fsync, "always") == 0
+			? "every answered change is synced"
+			: "less than DURABLE: Redis runs without appendonly yes and appendfsync always");
 	cJSON_AddBoolToObject(o, "durable", strcmp(appendonly, "yes") == 0 && strcmp(fsync, "always") == 0);
 	cJSON_AddStringToObject(o, "appendonly", appendonly);
 	cJSON_AddStringToObject(o, "appendfsync", fsync);
@@ -146,15 +146,16 @@ print_for_people(const cJSON *all)
 	const cJSON *process, *queue = cJSON_GetObjectItem(all, "queue"), *store = cJSON_GetObjectItem(all, "store");
 
 	printf("%-16s %-28s %-8s %-20s %-10s %s\n", "KIND", "ID", "PID", "HOST", "HEARTBEAT", "SETTINGS");
-	cJSON_ArrayForEach(process, cJSON_GetObjectItem(all, "processes"))
+	cJSON_ArrayForEach (process, cJSON_GetObjectItem(all, "processes"))
 		printf("%-16s %-28s %-8.0f %-20s %6.0f ms  %s\n",
 		       cJSON_GetStringValue(cJSON_GetObjectItem(process, "kind")),
 		       cJSON_GetStringValue(cJSON_GetObjectItem(process, "id")), number_of(process, "pid"),
-		       cJSON_GetStringValue(cJSON_GetObjectItem(process, "host")), number_of(process, "heartbeat_age_ms"),
+		       cJSON_GetStringValue(cJSON_GetObjectItem(process, "host")),
+		       number_of(process, "heartbeat_age_ms"),
 		       cJSON_GetStringValue(cJSON_GetObjectItem(process, "settings_version")));
-	printf("\nqueue: %.0f messages (%.0f queued, %.0f active, %.0f deferred, %.0f held)\n", number_of(queue, "messages"),
-	       number_of(queue, "queued"), number_of(queue, "active"), number_of(queue, "deferred"),
-	       number_of(queue, "held"));
+	printf("\nqueue: %.0f messages (%.0f queued, %.0f active, %.0f deferred, %.0f held)\n",
+	       number_of(queue, "messages"), number_of(queue, "queued"), number_of(queue, "active"),
+	       number_of(queue, "deferred"), number_of(queue, "held"));
 	printf("store: %s; %s, %s\n", cJSON_GetStringValue(cJSON_GetObjectItem(store, "health")),
 	       cJSON_GetStringValue(cJSON_GetObjectItem(store, "promise")),
 	       cJSON_GetStringValue(cJSON_GetObjectItem(store, "blobs")));

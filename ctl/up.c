@@ -57,10 +57,32 @@ start_redis(struct up *up, struct err *err)
 {
 	char port[16], dir[LAYOUT_PATH_MAX];
 	const char *const env[] = {NULL};
-	const char *const argv[] = {"redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", dir,
-				    "--appendonly", "yes", "--appendfsync", "always", "--save", "",
-				    "--no-appendfsync-on-rewrite", "no", "--daemonize", "no", "--stop-writes-on-bgsave-error",
-				    "no", "--repl-diskless-sync", "no", "--tcp-backlog", "4096", "--maxclients", "20000", NULL};
+	const char *const argv[] = {"redis-server",
+				    "--port",
+				    port,
+				    "--bind",
+				    "127.0.0.1",
+				    "--dir",
+				    dir,
+				    "--appendonly",
+				    "yes",
+				    "--appendfsync",
+				    "always",
+				    "--save",
+				    "",
+				    "--no-appendfsync-on-rewrite",
+				    "no",
+				    "--daemonize",
+				    "no",
+				    "--stop-writes-on-bgsave-error",
+				    "no",
+				    "--repl-diskless-sync",
+				    "no",
+				    "--tcp-backlog",
+				    "4096",
+				    "--maxclients",
+				    "20000",
+				    NULL};
 
 	snprintf(port, sizeof(port), "%d", layout_port(&up->layout, 6379, 0));
 	layout_path(&up->layout, "redis", dir);
@@ -149,8 +171,9 @@ wait_ready(struct up *up, struct err *err)
 				return err_set(err, ERR_UNAVAILABLE, "%s does not stay up; see %s/%s.log", failing,
 					       up->log_dir, failing);
 			if (clock_monotonic_ms() > until)
-				return err_set(err, ERR_TIMEOUT, "the process with metrics port %d is not ready after %d s; see %s",
-					       port, READY_MS / 1000, up->log_dir);
+				return err_set(err, ERR_TIMEOUT,
+					       "the process with metrics port %d is not ready after %d s; see %s", port,
+					       READY_MS / 1000, up->log_dir);
 			supervisor_tend(up->children);
 			usleep(20000);
 		}
@@ -166,8 +189,7 @@ print_ports(const struct layout *l)
 	static const struct {
 		const char *name;
 		int port;
-	} ports[] = {{"SMTP", 25},    {"submission", 587}, {"submissions", 465}, {"POP3", 110},
-		     {"POP3S", 995}};
+	} ports[] = {{"SMTP", 25}, {"submission", 587}, {"submissions", 465}, {"POP3", 110}, {"POP3S", 995}};
 
 	for (int f = 0; f < l->frontends; f++) {
 		printf("frontend %d:", f);
@@ -331,7 +353,8 @@ run(struct up *up, int report_fd)
 				  : "Running; logs in %s/log. Ctrl-C stops the cluster.\n",
 		       up->layout.dir);
 		fflush(stdout);
-		if (report_fd >= 0 && (leave_terminal(up) != 0 || write(report_fd, "r", 1) != 1 || close(report_fd) != 0))
+		if (report_fd >= 0 &&
+		    (leave_terminal(up) != 0 || write(report_fd, "r", 1) != 1 || close(report_fd) != 0))
 			stop_wanted = 1;
 		while (!stop_wanted) {
 			supervisor_tend(up->children);

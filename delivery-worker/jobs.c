@@ -27,7 +27,7 @@ struct giver {
 struct jobs {
 	struct worker *worker; /* borrowed */
 	struct giver *givers;
-	struct job *running;   /* owner of each */
+	struct job *running; /* owner of each */
 	unsigned running_of[KINDS_MAX];
 	uint64_t done_of[KINDS_MAX];
 	int64_t slots_of[KINDS_MAX]; /* in all; each broker is told its share */
@@ -87,8 +87,7 @@ share_of(const struct jobs *j, int64_t slots)
 	const struct giver *g;
 	int64_t givers = 0;
 
-	DL_COUNT (j->givers, g, givers)
-		;
+	DL_COUNT(j->givers, g, givers);
 	return givers > 1 ? (slots + givers - 1) / givers : slots;
 }
 
@@ -169,8 +168,7 @@ renew_for(struct jobs *j, struct bus_peer *peer)
 	unsigned count = 0;
 	struct job *job;
 
-	DL_COUNT (j->running, job, count)
-		;
+	DL_COUNT(j->running, job, count);
 	renew.jobs = mem_alloc(sizeof(*renew.jobs) * (count + 1));
 	DL_FOREACH (j->running, job) {
 		if (job->peer == peer)
@@ -384,7 +382,8 @@ name_running(struct jobs *j, struct bus_peer *peer, const Stagepost__ShardsTaken
 
 	DL_FOREACH (j->running, job) {
 		Stagepost__RunningJob *running;
-		if (job->disowned || job->msg->kind == STAGEPOST__JOB_KIND__REPORT || !is_of_shards(job->msg->envelope->id, taken))
+		if (job->disowned || job->msg->kind == STAGEPOST__JOB_KIND__REPORT ||
+		    !is_of_shards(job->msg->envelope->id, taken))
 			continue;
 		job->peer = peer;
 		running = arena_new(arena, Stagepost__RunningJob);
@@ -411,8 +410,7 @@ on_shards_taken(struct jobs *j, struct bus_peer *peer, const Stagepost__Frame *f
 	struct job *job;
 
 	arena_init(&arena);
-	DL_COUNT (j->running, job, running)
-		;
+	DL_COUNT(j->running, job, running);
 	renew.running = arena_array(&arena, Stagepost__RunningJob *, running + j->ended.count + 1);
 	name_running(j, peer, taken, &arena, &renew);
 	DL_FOREACH (j->ended.first, e)
@@ -596,9 +594,9 @@ log_results(const struct job *job)
 		const Stagepost__RecipientResult *r = job->results[i];
 
 		log_info(&job->log, "recipient served", F_C("kind", job->kind->name),
-			 F_C("to", job_recipient(job, r->recipient)->address), F_C("outcome", outcome_names[r->outcome]),
-			 F_C("code", r->code), F_C("text", r->text), F_C("remote", r->remote),
-			 F_I64("ms", r->duration_ms));
+			 F_C("to", job_recipient(job, r->recipient)->address),
+			 F_C("outcome", outcome_names[r->outcome]), F_C("code", r->code), F_C("text", r->text),
+			 F_C("remote", r->remote), F_I64("ms", r->duration_ms));
 	}
 }
 

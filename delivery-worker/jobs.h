@@ -19,20 +19,20 @@
 #define ENHANCED_CODE_MAX 16 /* "5.1.1", with NUL */
 
 struct job {
-	struct worker *worker;	    /* borrowed */
-	struct bus_peer *peer;	    /* borrowed; NULL: its broker is lost, or wants no report any more */
-	const Stagepost__Job *msg;  /* in the arena; its indexes of recipients were checked */
+	struct worker *worker;	   /* borrowed */
+	struct bus_peer *peer;	   /* borrowed; NULL: its broker is lost, or wants no report any more */
+	const Stagepost__Job *msg; /* in the arena; its indexes of recipients were checked */
 	const struct job_kind *kind;
-	struct arena arena;	    /* for the job's life */
-	void *work;		    /* the kind's own */
-	struct log_context log;	    /* fields: id, job */
+	struct arena arena;	/* for the job's life */
+	void *work;		/* the kind's own */
+	struct log_context log; /* fields: id, job */
 
 	/* private to jobs.c */
 	Stagepost__RecipientResult **results; /* one a recipient of msg, NULL until it has one */
 	const char *destination_trouble;
 	uint64_t retry_after_ms;
 	int64_t started_ms;
-	bool disowned;		    /* no report is wanted any more */
+	bool disowned; /* no report is wanted any more */
 	struct job *prev, *next;
 };
 

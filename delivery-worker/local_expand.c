@@ -87,7 +87,8 @@ local_expand(struct local_work *w)
 	for (unsigned i = 0; i < w->recipient_count; i++) {
 		struct local_recipient *r = &w->recipients[i];
 
-		directory_expand(w->job->worker->directory, str_c(job_recipient(w->job, r->index)->address), on_expanded, r);
+		directory_expand(w->job->worker->directory, str_c(job_recipient(w->job, r->index)->address),
+				 on_expanded, r);
 	}
 	if (--w->expanding == 0)
 		local_expanded(w);

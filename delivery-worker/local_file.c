@@ -48,8 +48,9 @@ on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
 			w->took_reference = true;
 		}
 		filing_end(f, FILING_DONE, "2.0.0",
-			   str_c(arena_printf(&w->job->arena, "%s %.*s uid %u", filed->duplicate ? "was filed before:" : "filed:",
-					      STR_ARG(f->address), filed->first_uid)));
+			   str_c(arena_printf(&w->job->arena, "%s %.*s uid %u",
+					      filed->duplicate ? "was filed before:" : "filed:", STR_ARG(f->address),
+					      filed->first_uid)));
 		return;
 	}
 	if (err->code == ERR_NOT_FOUND && f->folder.len > 0) {

@@ -33,7 +33,7 @@ struct filing {
 	uint64_t quota_bytes;
 	char delivery_id[LOCAL_DELIVERY_ID_MAX];
 	enum filing_state state;
-	const char *code;	 /* enhanced status, when refused or deferred */
+	const char *code; /* enhanced status, when refused or deferred */
 	struct str text;
 	struct filing *next;
 };
@@ -43,15 +43,15 @@ struct target {
 	struct str address;
 	enum directory_kind kind; /* DIR_USER, DIR_NOT_LOCAL, DIR_UNKNOWN or DIR_DISABLED */
 	bool domain_disabled;
-	struct filing *filing;	  /* DIR_USER: shared, in the work's list */
+	struct filing *filing; /* DIR_USER: shared, in the work's list */
 };
 
 struct local_recipient {
-	struct local_work *work;  /* borrowed */
-	uint32_t index;		  /* of the message */
+	struct local_work *work; /* borrowed */
+	uint32_t index;		 /* of the message */
 	bool expand_failed;
-	struct err err;		  /* why it did */
-	struct target *targets;	  /* in the arena */
+	struct err err;		/* why it did */
+	struct target *targets; /* in the arena */
 	unsigned target_count;
 };
 
@@ -59,25 +59,25 @@ struct local_work {
 	struct job *job; /* borrowed */
 	struct local_recipient *recipients;
 	unsigned recipient_count;
-	unsigned expanding;	      /* expansions under way */
+	unsigned expanding; /* expansions under way */
 
-	struct filing *filings;	      /* in order of their making */
+	struct filing *filings; /* in order of their making */
 	struct filing *last_filing;
 	struct filing *next_to_file;
 	unsigned filing_count;
 	unsigned filing_now;
 
-	bool recheck;		      /* an earlier try may have filed some */
+	bool recheck; /* an earlier try may have filed some */
 	struct blob_id body;
-	bool body_gone;		      /* only the marks of earlier filings can tell */
+	bool body_gone; /* only the marks of earlier filings can tell */
 	uint64_t read_bytes;
 	struct mime_digest_builder *digest_builder; /* owner, while reading */
-	struct blob_id digest;	      /* none: mailboxes compute it when asked */
+	struct blob_id digest;			    /* none: mailboxes compute it when asked */
 
-	bool passes_reference;	      /* the only filing takes the spool's own reference */
+	bool passes_reference; /* the only filing takes the spool's own reference */
 	bool saw_duplicate;
-	bool took_reference;	      /* of the spool */
-	unsigned spare_body_refs;     /* added, but not used after all */
+	bool took_reference;	  /* of the spool */
+	unsigned spare_body_refs; /* added, but not used after all */
 	unsigned spare_digest_refs;
 };
 

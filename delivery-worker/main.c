@@ -9,7 +9,8 @@
 static const char *resolver;
 
 static const struct service_option options[] = {
-	{"resolver", "STAGEPOST_RESOLVER", "ADDR[@PORT]", NULL, "name server to ask; else those of resolv.conf", &resolver},
+	{"resolver", "STAGEPOST_RESOLVER", "ADDR[@PORT]", NULL, "name server to ask; else those of resolv.conf",
+	 &resolver},
 	{NULL, NULL, NULL, NULL, NULL, NULL},
 };
 

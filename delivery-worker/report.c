@@ -124,7 +124,8 @@ compose(struct report_work *w, struct str original)
 	struct err err;
 
 	report_compose(&in, &w->output);
-	if (blob_put(job->worker->blobs, BLOB_BODY, w->output.body.data, w->output.body.len, NULL, on_stored, w, &err) != 0)
+	if (blob_put(job->worker->blobs, BLOB_BODY, w->output.body.data, w->output.body.len, NULL, on_stored, w,
+		     &err) != 0)
 		report_end(w, &err);
 }
 
@@ -157,11 +158,12 @@ report_start(struct job *job)
 	w->job = job;
 	if (*env->reverse_path == '\0' || *job->msg->report_id == '\0') {
 		/* Nobody to tell: a bounce has no bounce. */
-		job_result_rest(job, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED, "2.0.0", STR("no sender to report to"));
+		job_result_rest(job, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED, "2.0.0",
+				STR("no sender to report to"));
 		job_finish(job);
 		return;
 	}
 	w->whole = report_wants_whole(job->msg);
-	blob_read(job->worker->blobs, &id, env->return_path_length, w->whole ? BLOB_READ_MAX : REPORT_HEADER_MAX, on_original,
-		  w);
+	blob_read(job->worker->blobs, &id, env->return_path_length, w->whole ? BLOB_READ_MAX : REPORT_HEADER_MAX,
+		  on_original, w);
 }

@@ -90,7 +90,8 @@ code_of(const Stagepost__Job *job, uint32_t index)
 	struct str code = str_c(status_of(job, index)->last_code);
 
 	/* An old "4." of a recipient that was given up is no "failed". */
-	if (is_enhanced_code(code) && (code.p[0] == w->default_code[0] || job->report == STAGEPOST__JOB__REPORT__FAILURE))
+	if (is_enhanced_code(code) &&
+	    (code.p[0] == w->default_code[0] || job->report == STAGEPOST__JOB__REPORT__FAILURE))
 		return code;
 	return str_c(w->default_code);
 }
@@ -99,14 +100,12 @@ static const char *
 action_of(const Stagepost__Job *job, uint32_t index)
 {
 	switch (job->report) {
-	case STAGEPOST__JOB__REPORT__DELAY:
-		return "delayed";
+	case STAGEPOST__JOB__REPORT__DELAY: return "delayed";
 	case STAGEPOST__JOB__REPORT__SUCCESS:
 		if (status_of(job, index)->state == STAGEPOST__RECIPIENT_STATE__EXPANDED)
 			return "expanded";
 		return status_of(job, index)->relayed ? "relayed" : "delivered";
-	default:
-		return "failed";
+	default: return "failed";
 	}
 }
 
@@ -167,10 +166,11 @@ add_words(const struct report_input *in, struct buf *b, const char *boundary)
 	const struct wording *w = wording_of(job);
 	char date[CLOCK_RFC5322_MAX];
 
-	buf_printf(b, "--%s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n", boundary);
+	buf_printf(b, "--%s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
+		   boundary);
 	clock_rfc5322((int64_t)job->envelope->received_ms, date, sizeof(date));
-	buf_printf(b, "This is the mail system at %s.\r\n\r\n%s\r\nIt was received on %s under the id %s.\r\n\r\n", in->hostname,
-		   w->opening, date, job->envelope->id);
+	buf_printf(b, "This is the mail system at %s.\r\n\r\n%s\r\nIt was received on %s under the id %s.\r\n\r\n",
+		   in->hostname, w->opening, date, job->envelope->id);
 	for (size_t i = 0; i < job->n_recipients; i++) {
 		uint32_t index = job->recipients[i];
 		const Stagepost__RecipientStatus *s = status_of(job, index);
@@ -240,7 +240,8 @@ add_recipient_fields(const struct report_input *in, struct buf *b, uint32_t inde
 		add_original_recipient(b, r->orcpt);
 	buf_add_c(b, has_eight_bit(str_c(r->address)) ? "Final-Recipient: utf-8; " : "Final-Recipient: rfc822; ");
 	add_clean(b, str_c(r->address));
-	buf_printf(b, "\r\nAction: %s\r\nStatus: %.*s\r\n", action_of(in->job, index), STR_ARG(code_of(in->job, index)));
+	buf_printf(b, "\r\nAction: %s\r\nStatus: %.*s\r\n", action_of(in->job, index),
+		   STR_ARG(code_of(in->job, index)));
 	add_remote(b, s);
 	add_date(b, "Last-Attempt-Date", in->now_ms);
 	if (in->job->report == STAGEPOST__JOB__REPORT__DELAY)
@@ -252,8 +253,8 @@ add_status(const struct report_input *in, const struct report_output *out, struc
 {
 	const Stagepost__Job *job = in->job;
 
-	buf_printf(b, "--%s\r\nContent-Type: message/%sdelivery-status\r\n%s\r\n", boundary, out->smtputf8 ? "global-" : "",
-		   out->eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
+	buf_printf(b, "--%s\r\nContent-Type: message/%sdelivery-status\r\n%s\r\n", boundary,
+		   out->smtputf8 ? "global-" : "", out->eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
 	if (*job->envelope->dsn_envid != '\0') {
 		struct arena arena;
 		struct str envid;

@@ -16,13 +16,13 @@ struct jobs;
 struct remote;
 
 struct worker {
-	const char *name;	/* borrowed: this process in the cluster */
-	const char *hostname;	/* borrowed */
-	struct event_base *base;	  /* borrowed, as the next three */
+	const char *name;	 /* borrowed: this process in the cluster */
+	const char *hostname;	 /* borrowed */
+	struct event_base *base; /* borrowed, as the next three */
 	struct redis *redis;
 	struct settings_live *settings;
 	struct blob_store *blobs;
-	struct bus_client *bus;		   /* owner, as all that follows */
+	struct bus_client *bus; /* owner, as all that follows */
 	struct directory *directory;
 	struct mailbox_store *mailboxes;
 	struct dns *dns;

@@ -10,9 +10,11 @@ static const char *protocol_names, *cert_path, *key_path, *hostnames;
 
 static const struct service_option options[] = {
 	{"protocols", "STAGEPOST_PROTOCOLS", "LIST", NULL,
-	 "Listeners to open, separated by commas; all when not given: smtp,submission,submissions,pop3,pop3s,imap,imaps.",
+	 "Listeners to open, separated by commas; all when not given: "
+	 "smtp,submission,submissions,pop3,pop3s,imap,imaps.",
 	 &protocol_names},
-	{"tls-cert", "STAGEPOST_TLS_CERT", "FILE", NULL, "Certificate chain (PEM); without it there is no TLS.", &cert_path},
+	{"tls-cert", "STAGEPOST_TLS_CERT", "FILE", NULL, "Certificate chain (PEM); without it there is no TLS.",
+	 &cert_path},
 	{"tls-key", "STAGEPOST_TLS_KEY", "FILE", NULL, "Its private key (PEM).", &key_path},
 	{"hostnames", "STAGEPOST_HOSTNAMES", "LIST", NULL,
 	 "Names of this server's addresses for #HostName# in banners: 192.0.2.1=mx1.example.com,...", &hostnames},

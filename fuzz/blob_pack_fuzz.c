@@ -60,7 +60,8 @@ build(struct buf *pack, struct str lengths)
 
 	buf_add(pack, zeros, PACK_HEADER_BYTES);
 	for (size_t i = 0; i < lengths.len; i++) {
-		struct record r = {.length = (unsigned char)lengths.p[i], .unix_ms = (int64_t)i, .released = i % 3 == 0};
+		struct record r = {
+			.length = (unsigned char)lengths.p[i], .unix_ms = (int64_t)i, .released = i % 3 == 0};
 		char header[RECORD_HEADER_BYTES];
 		record_encode(&r, header);
 		buf_add(pack, header, sizeof(header));

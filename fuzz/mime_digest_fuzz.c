@@ -22,7 +22,8 @@ check_parts(const struct mime_digest *d, size_t size)
 
 	for (uint32_t i = 0; i < d->part_count; i++) {
 		struct mime_digest_part part = mime_digest_part_at(d, i);
-		CHECK(part.header_start <= part.body_start && part.body_start <= part.body_end && part.body_end <= size);
+		CHECK(part.header_start <= part.body_start && part.body_start <= part.body_end &&
+		      part.body_end <= size);
 		CHECK(i == 0 ? part.parent == 0 : part.parent < i);
 		CHECK(mime_digest_content(d, i) < d->part_count);
 	}

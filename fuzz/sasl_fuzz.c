@@ -10,8 +10,8 @@
 /* What the mechanisms use of others, here. */
 static bool fuzz_get_user(struct directory *d, struct str address, struct directory_user *user_out, bool *found_out,
 			  directory_on_user *cb, void *arg);
-static struct auth_request *fuzz_check_password(struct auth *a, struct str address, struct str password, const struct ip *peer,
-						auth_on_result *cb, void *arg);
+static struct auth_request *fuzz_check_password(struct auth *a, struct str address, struct str password,
+						const struct ip *peer, auth_on_result *cb, void *arg);
 static struct throttle *fuzz_wait(struct auth *a, const char *account, const struct ip *peer,
 				  void (*go)(void *arg, const struct err *err), void *arg);
 static void fuzz_account_name(struct str given, char out[AUTH_ADDRESS_MAX]);
@@ -28,8 +28,9 @@ static void fuzz_account_name(struct str given, char out[AUTH_ADDRESS_MAX]);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Of "pencil", the salt and count of RFC 7677's example. */
-static const char verifier[] = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"
-			       "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+static const char verifier[] =
+	"SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"
+	"wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
 
 struct seen {
 	bool challenged, done;
@@ -64,7 +65,8 @@ fuzz_check_password(struct auth *a, struct str address, struct str password, con
 }
 
 static struct throttle *
-fuzz_wait(struct auth *a, const char *account, const struct ip *peer, void (*go)(void *arg, const struct err *err), void *arg)
+fuzz_wait(struct auth *a, const char *account, const struct ip *peer, void (*go)(void *arg, const struct err *err),
+	  void *arg)
 {
 	(void)a, (void)account, (void)peer;
 	go(arg, NULL);

@@ -19,9 +19,9 @@ enum {
 	TICK_MS = 500,
 	QUICK_TICK_MS = 20, /* at the start and at the end */
 	NOTICE_GAP_MS = 30,
-	DRAIN_JOBS_MS = 2000,  /* jobs under way at the end */
+	DRAIN_JOBS_MS = 2000, /* jobs under way at the end */
 	DRAIN_MOST_MS = 4000,
-	WAIT_MOST_MS = 1000,   /* the wall clock may be set: looked at this often */
+	WAIT_MOST_MS = 1000,	/* the wall clock may be set: looked at this often */
 	PROBE_FIRST_MS = 30000, /* of a dead destination; sooner when retries are */
 	PROBE_LONGEST_MS = 15 * 60 * 1000,
 };
@@ -215,7 +215,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		b->next_full_tick_ms = clock_monotonic_ms() + TICK_MS;
 		shards_tick(b);
 	}
-	if (b->draining && (shards_all_left(b) || clock_monotonic_ms() >= b->drain_until_ms + DRAIN_MOST_MS - DRAIN_JOBS_MS)) {
+	if (b->draining &&
+	    (shards_all_left(b) || clock_monotonic_ms() >= b->drain_until_ms + DRAIN_MOST_MS - DRAIN_JOBS_MS)) {
 		end_drain(b);
 		return;
 	}
@@ -251,7 +252,7 @@ on_settings(void *arg, const struct settings *s)
 	set_limits(b);
 	/* Times of expiry may have changed for what is queued already. */
 	for (unsigned i = 0; i < b->shard_count; i++)
-		HASH_ITER(hh, b->shards[i].messages, m, next)
+		HASH_ITER (hh, b->shards[i].messages, m, next)
 			message_set_deadline(b, m);
 	broker_wake(b);
 }
@@ -282,7 +283,8 @@ broker_new(const struct broker_config *config, struct err *err)
 		return NULL;
 	}
 	CHECK(getrandom(&random, sizeof(random), 0) == (ssize_t)sizeof(random));
-	snprintf(b->boot, sizeof(b->boot), "%llx-%016llx", (unsigned long long)clock_unix_ms(), (unsigned long long)random);
+	snprintf(b->boot, sizeof(b->boot), "%llx-%016llx", (unsigned long long)clock_unix_ms(),
+		 (unsigned long long)random);
 	b->next_job = random;
 	open_schedules(b);
 	b->pump = event_new(config->base, -1, 0, on_pump, b);

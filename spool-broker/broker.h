@@ -19,7 +19,7 @@
 enum { BROKER_KINDS = 3 }; /* LOCAL, REMOTE, REPORT: the JobKinds that are scheduled */
 
 struct broker_config {
-	struct event_base *base;	/* all pointers borrowed */
+	struct event_base *base; /* all pointers borrowed */
 	struct redis *redis;
 	struct tracking *tracking;	/* NULL: no wake-ups, only the tick */
 	struct settings_live *settings; /* NULL: the defaults */
@@ -35,41 +35,41 @@ struct broker {
 	struct bus_server *bus; /* owner */
 	const struct schedule_ops *ops;
 	struct schedule *schedules[BROKER_KINDS]; /* owner */
-	char boot[40]; /* names this run */
-	int64_t started_ms; /* monotonic */
+	char boot[40];				  /* names this run */
+	int64_t started_ms;			  /* monotonic */
 
 	struct shard *shards; /* owner: array; NULL until the number is known */
 	unsigned shard_count;
-	bool counting; /* asked for the number */
-	unsigned brokers; /* live ones in the cluster, this one too */
-	unsigned leaving; /* shards LEAVING or CLOSING */
+	bool counting;			 /* asked for the number */
+	unsigned brokers;		 /* live ones in the cluster, this one too */
+	unsigned leaving;		 /* shards LEAVING or CLOSING */
 	unsigned round_left, round_next; /* of asking for free shards */
-	bool looking;	  /* for the other brokers */
+	bool looking;			 /* for the other brokers */
 	bool announced;
 	int64_t hints_due_ms; /* monotonic */
 
-	struct worker *workers; /* owner: hash by peer */
-	struct job *jobs;	/* owner: hash by number */
+	struct worker *workers;	       /* owner: hash by peer */
+	struct job *jobs;	       /* owner: hash by number */
 	struct departed_job *departed; /* owner: hash by number, the oldest first */
 	uint64_t next_job;
-	struct heap deadlines;	/* of messages */
+	struct heap deadlines;	      /* of messages */
 	struct waiting_order *orders; /* owner: list */
 
 	size_t messages;
-	unsigned held;	/* messages */
-	uint64_t taken_over; /* entries read at take-overs, since the start */
-	size_t packed_bytes;	/* kept envelopes */
-	size_t writes_waiting;	/* hand-overs that Redis has not answered */
+	unsigned held;	       /* messages */
+	uint64_t taken_over;   /* entries read at take-overs, since the start */
+	size_t packed_bytes;   /* kept envelopes */
+	size_t writes_waiting; /* hand-overs that Redis has not answered */
 	size_t writes_waiting_bytes;
-	int64_t writes_due_ms;	/* monotonic: writes that may wait, at most so long; 0: none */
+	int64_t writes_due_ms; /* monotonic: writes that may wait, at most so long; 0: none */
 
-	struct event *pump;	  /* owner: active when there is something to flush or to give out */
-	struct event *pump_timer; /* owner: when time alone makes something ready */
-	struct event *tick;	  /* owner: leases, announcements, lost workers */
+	struct event *pump;			    /* owner: active when there is something to flush or to give out */
+	struct event *pump_timer;		    /* owner: when time alone makes something ready */
+	struct event *tick;			    /* owner: leases, announcements, lost workers */
 	struct tracking_subscription *subscription; /* owner */
 
 	bool draining;
-	int64_t drain_until_ms; /* monotonic: jobs may end until then */
+	int64_t drain_until_ms;	   /* monotonic: jobs may end until then */
 	int64_t next_full_tick_ms; /* monotonic: while draining the tick is quick */
 	void (*on_drained)(void *arg);
 	void *on_drained_arg;

@@ -86,7 +86,8 @@ intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *f
 	else if (message_find(s, str_c(e->id)) != NULL)
 		intake_reply(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__OK, "");
 	else if (is_busy(b))
-		intake_reply(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY, "too much waits for the store");
+		intake_reply(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY,
+			     "too much waits for the store");
 	else {
 		CRASHPOINT("hand-over-received");
 		writer_add(s, str_c(e->id), buf_str(&packed), peer, frame->request);

@@ -153,7 +153,7 @@ free_worker(struct broker *b, Stagepost__JobKind kind, int64_t now_ms)
 	struct worker *w, *next, *best = NULL;
 	unsigned most = 0;
 
-	HASH_ITER(hh, b->workers, w, next) {
+	HASH_ITER (hh, b->workers, w, next) {
 		unsigned free = w->slots[kind] > w->active[kind] ? w->slots[kind] - w->active[kind] : 0;
 		if (free > most && !w->lost && w->full_ms <= now_ms) {
 			most = free;
@@ -275,7 +275,8 @@ send_job(struct broker *b, struct job *job)
 			w->lost = true;
 		else
 			w->full_ms = clock_monotonic_ms() + FULL_MS;
-		log_warning(NULL, "job not given", F_C("worker", w->name), F_C("id", job->part->message->id), F_ERR(&err));
+		log_warning(NULL, "job not given", F_C("worker", w->name), F_C("id", job->part->message->id),
+			    F_ERR(&err));
 		return_part(b, job, false, FULL_MS);
 	}
 	buf_fini(&frame);
@@ -377,7 +378,8 @@ lose_worker(struct broker *b, struct worker *w, const char *why)
 	unsigned count = 0;
 
 	w->lost = true;
-	DL_FOREACH_SAFE2(w->jobs, job, next, worker_next) {
+	DL_FOREACH_SAFE2(w->jobs, job, next, worker_next)
+	{
 		if (!job->sent)
 			continue; /* its message is being read; then it is given to nobody */
 		count++;
@@ -417,7 +419,7 @@ jobs_on_hello(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 		w->peer_len = peer.len;
 		str_copy(str_c(hello->worker), w->name, sizeof(w->name));
 		/* Come back on another connection: what it had is lost. */
-		HASH_ITER(hh, b->workers, other, next)
+		HASH_ITER (hh, b->workers, other, next)
 			if (strcmp(other->name, w->name) == 0 && (!other->lost || has_sent_jobs(other)))
 				lose_worker(b, other, "came back anew");
 		HASH_ADD_KEYPTR(hh, b->workers, w->peer, w->peer_len, w);
@@ -476,7 +478,8 @@ adopt(struct broker *b, struct worker *w, const Stagepost__RunningJob *running)
 		const char *destination = running->kind == STAGEPOST__JOB_KIND__LOCAL ? "local" : running->destination;
 		struct schedule *schedule;
 		struct job *job;
-		if (part_kind(p) != running->kind || p->state == PART_ACTIVE || strcmp(part_destination(p), destination) != 0)
+		if (part_kind(p) != running->kind || p->state == PART_ACTIVE ||
+		    strcmp(part_destination(p), destination) != 0)
 			continue;
 		part_schedule(b, p, &schedule)->adopt(schedule, p);
 		job = new_job(b, p, w, running->job);
@@ -568,7 +571,8 @@ tend_worker(struct broker *b, struct worker *w, int64_t now_ms)
 		lose_worker(b, w, "silent");
 	else if (w->lost && has_sent_jobs(w))
 		lose_worker(b, w, "cannot be reached");
-	DL_FOREACH_SAFE2(w->jobs, job, next, worker_next) {
+	DL_FOREACH_SAFE2(w->jobs, job, next, worker_next)
+	{
 		if (now_ms < job->lease_until_ms || !job->sent)
 			continue;
 		log_warning(NULL, "job lease ran out", F_C("worker", w->name), F_C("id", job->part->message->id));
@@ -588,7 +592,7 @@ jobs_tick(struct broker *b)
 	struct worker *w, *next;
 	int64_t now_ms = clock_monotonic_ms();
 
-	HASH_ITER(hh, b->workers, w, next)
+	HASH_ITER (hh, b->workers, w, next)
 		tend_worker(b, w, now_ms);
 	forget_departed(b, now_ms);
 }
@@ -600,7 +604,7 @@ jobs_free(struct broker *b)
 
 	CHECK(b->jobs == NULL);
 	forget_departed(b, INT64_MAX);
-	HASH_ITER(hh, b->workers, w, next) {
+	HASH_ITER (hh, b->workers, w, next) {
 		HASH_DEL(b->workers, w);
 		mem_free(w);
 	}

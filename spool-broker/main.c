@@ -9,8 +9,10 @@
 static const char *option_listen, *option_announce, *option_shards;
 
 static const struct service_option options[] = {
-	{"bus-listen", "STAGEPOST_BUS_LISTEN", "ENDPOINT", "tcp://127.0.0.1:*", "where frontends and workers connect; other than loopback needs STAGEPOST_CLUSTER_KEY", &option_listen},
-	{"bus-announce", "STAGEPOST_BUS_ANNOUNCE", "HOST", NULL, "host to announce when --bus-listen is a wildcard address (default: the host name)", &option_announce},
+	{"bus-listen", "STAGEPOST_BUS_LISTEN", "ENDPOINT", "tcp://127.0.0.1:*",
+	 "where frontends and workers connect; other than loopback needs STAGEPOST_CLUSTER_KEY", &option_listen},
+	{"bus-announce", "STAGEPOST_BUS_ANNOUNCE", "HOST", NULL,
+	 "host to announce when --bus-listen is a wildcard address (default: the host name)", &option_announce},
 	{"shards", NULL, "N", "16", "shards of the spool, for a cluster that is new", &option_shards},
 	{NULL, NULL, NULL, NULL, NULL, NULL},
 };
@@ -65,16 +67,17 @@ open_broker(struct program *p, struct err *err)
 		return err_set(err, ERR_INVALID, "--shards must be 1 to %d", SPOOL_SHARDS_MAX);
 	if (str_index(str_c(s->id), ' ') >= 0 || s->id[0] == '\0')
 		return err_set(err, ERR_INVALID, "--id must be a word");
-	p->broker = broker_new(&(struct broker_config){.base = s->base,
-						       .redis = s->redis,
-						       .tracking = s->tracking,
-						       .settings = s->settings,
-						       .blobs = s->blobs,
-						       .id = s->id,
-						       .listen = option_listen,
-						       .announce_host = option_announce != NULL ? option_announce : s->hostname,
-						       .shards = (unsigned)shards},
-			       err);
+	p->broker = broker_new(
+		&(struct broker_config){.base = s->base,
+					.redis = s->redis,
+					.tracking = s->tracking,
+					.settings = s->settings,
+					.blobs = s->blobs,
+					.id = s->id,
+					.listen = option_listen,
+					.announce_host = option_announce != NULL ? option_announce : s->hostname,
+					.shards = (unsigned)shards},
+		err);
 	return p->broker != NULL ? 0 : -1;
 }
 

@@ -437,8 +437,7 @@ static int64_t
 expiry_ms(const struct broker *b, const struct message *m)
 {
 	const struct settings_spool *s = settings_spool(broker_settings(b), STR_NONE);
-	return m->received_ms +
-	       ((m->flags & MESSAGE_NULL_SENDER) != 0 ? s->bounce_expire_after : s->expire_after);
+	return m->received_ms + ((m->flags & MESSAGE_NULL_SENDER) != 0 ? s->bounce_expire_after : s->expire_after);
 }
 
 bool
@@ -454,7 +453,8 @@ message_set_deadline(struct broker *b, struct message *m)
 	int64_t time_ms = expiry_ms(b, m), delay_ms = m->received_ms + s->delay_warning_after;
 	int64_t soonest_ms = clock_unix_ms() + 1000;
 
-	if (s->delay_warning_after > 0 && (m->flags & (MESSAGE_NULL_SENDER | MESSAGE_DELAY_TOLD)) == 0 && delay_ms < time_ms)
+	if (s->delay_warning_after > 0 && (m->flags & (MESSAGE_NULL_SENDER | MESSAGE_DELAY_TOLD)) == 0 &&
+	    delay_ms < time_ms)
 		time_ms = delay_ms;
 	/* One that is past already is seen to by the result of the job under way. */
 	heap_set(&b->deadlines, &m->deadline, time_ms > soonest_ms ? time_ms : soonest_ms);

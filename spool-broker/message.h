@@ -61,17 +61,17 @@ struct message {
 	struct work *work;   /* owner; NULL: not needed now */
 	char *packed;	     /* owner: the packed envelope; NULL: only in Redis */
 	uint32_t packed_len;
-	int64_t received_ms;	    /* unix */
-	struct heap_node deadline;  /* delay report or expiry, unix ms */
+	int64_t received_ms;	   /* unix */
+	struct heap_node deadline; /* delay report or expiry, unix ms */
 };
 
 /* Envelope and state while something is done with them. */
 struct work {
 	struct arena arena;
-	Stagepost__Envelope *envelope;	 /* in the arena */
-	Stagepost__MessageState *state; /* in the arena; a status for each recipient */
+	Stagepost__Envelope *envelope;		    /* in the arena */
+	Stagepost__MessageState *state;		    /* in the arena; a status for each recipient */
 	size_t status_room, added_room, event_room; /* slots in the state's lists */
-	bool dirty;			 /* the state differs from what Redis has */
+	bool dirty;				    /* the state differs from what Redis has */
 };
 
 /* The broker counts those that are held. */

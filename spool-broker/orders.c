@@ -90,7 +90,9 @@ order_delete(struct broker *b, struct message *m, struct str recipient)
 		m->flags |= MESSAGE_DELETED;
 	count = message_give_up(b, m, recipient, "deleted", "5.7.0", DELETED_BY, false);
 	if (m->active != 0)
-		return recipient.len == 0 ? "deleted, but for what is being delivered now" : count != 0 ? "deleted" : NULL;
+		return recipient.len == 0 ? "deleted, but for what is being delivered now"
+		       : count != 0	  ? "deleted"
+					  : NULL;
 	return count != 0 ? "deleted" : NULL;
 }
 
@@ -131,7 +133,8 @@ run(struct broker *b, struct message *m, struct waiting_order *o, const struct e
 {
 	const char *text = err == NULL ? o->order->run(b, m, str_c(o->recipient)) : err->text;
 
-	log_info(NULL, "order", F_C("id", o->id), F_C("verb", o->order->verb), F_C("result", text != NULL ? text : "refused"));
+	log_info(NULL, "order", F_C("id", o->id), F_C("verb", o->order->verb),
+		 F_C("result", text != NULL ? text : "refused"));
 	reply(b, str_of(o->peer, o->peer_len), o->request, err == NULL && text != NULL,
 	      text != NULL ? text : "nothing of this message is in that state");
 	mem_free(o->recipient);
@@ -172,7 +175,9 @@ orders_on_order(struct broker *b, struct str peer, const Stagepost__Frame *frame
 	m = s != NULL ? message_find(s, str_c(asked->id)) : NULL;
 	if (order == NULL || s == NULL || m == NULL || (m->flags & MESSAGE_FINISHING) != 0) {
 		reply(b, peer, frame->request, false,
-		      order == NULL ? "unknown verb" : s == NULL ? "not this broker's shard" : "not in the queue");
+		      order == NULL ? "unknown verb"
+		      : s == NULL   ? "not this broker's shard"
+				    : "not in the queue");
 		return;
 	}
 	o = mem_new(struct waiting_order);

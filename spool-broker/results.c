@@ -21,8 +21,8 @@ struct applying {
 	struct work *work;
 	struct part *part;
 	const struct job *job;
-	const char *host;   /* the worker */
-	int64_t now_ms;	    /* unix */
+	const char *host;    /* the worker */
+	int64_t now_ms;	     /* unix */
 	unsigned added_from; /* index of the first recipient that was added */
 };
 
@@ -75,8 +75,8 @@ on_deferred(struct applying *a, const Stagepost__RecipientResult *r)
 		return;
 	}
 	work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__QUEUED, r->code, r->text, r->remote);
-	status->next_try_ms =
-		(uint64_t)(a->now_ms + backoff_ms(s->retry_first, s->retry_longest, status->attempts, backoff_random()));
+	status->next_try_ms = (uint64_t)(a->now_ms + backoff_ms(s->retry_first, s->retry_longest, status->attempts,
+								backoff_random()));
 }
 
 static void
@@ -177,7 +177,9 @@ apply_report(struct applying *a, const Stagepost__JobDone *done)
 		if (r == NULL || r->recipient >= work_recipient_count(a->work))
 			continue;
 		report_done(a->message, report, r->recipient);
-		work_add_event(a->work, again || r->outcome == STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED ? "unreported" : "reported",
+		work_add_event(a->work,
+			       again || r->outcome == STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED ? "unreported"
+												   : "reported",
 			       r->recipient + 1, a->host, r->text);
 	}
 	a->work->state->dsn_count++;

@@ -27,9 +27,9 @@ struct lane {
 	UT_hash_handle hh;
 	struct lane_key key;
 	enum lane_state state;
-	unsigned parts;		 /* that refer to it */
-	struct part *queue;	 /* READY parts, oldest first */
-	struct part *newest;	 /* borrowed: enlisted last; NULL once it is gone */
+	unsigned parts;		  /* that refer to it */
+	struct part *queue;	  /* READY parts, oldest first */
+	struct part *newest;	  /* borrowed: enlisted last; NULL once it is gone */
 	struct lane *prev, *next; /* in the sender's turn, or among the destination's parked */
 };
 
@@ -185,7 +185,8 @@ on_trouble(struct schedule *s, struct destination *d, const char *words, int64_t
 	d->deaths++;
 	d->proven = false;
 	if (retry_after_ms <= 0)
-		retry_after_ms = backoff_ms(s->limits.dead_first_ms, s->limits.dead_longest_ms, d->deaths, backoff_random());
+		retry_after_ms =
+			backoff_ms(s->limits.dead_first_ms, s->limits.dead_longest_ms, d->deaths, backoff_random());
 	heap_set(&s->wakes, &d->wake, now_ms + retry_after_ms);
 }
 
@@ -226,7 +227,8 @@ get_sender(struct schedule *s, struct str name)
 static struct lane *
 get_lane(struct schedule *s, struct str destination, struct str sender, unsigned priority)
 {
-	struct lane_key key = {.destination = get_destination(s, destination), .sender = get_sender(s, sender), .priority = priority};
+	struct lane_key key = {
+		.destination = get_destination(s, destination), .sender = get_sender(s, sender), .priority = priority};
 	struct lane *l = NULL;
 
 	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): lost in uthash */
@@ -413,7 +415,8 @@ fair_take(struct schedule *s, int64_t now_ms)
 }
 
 static void
-fair_end(struct schedule *s, struct part *p, enum try_end end, const char *trouble, int64_t retry_after_ms, int64_t now_ms)
+fair_end(struct schedule *s, struct part *p, enum try_end end, const char *trouble, int64_t retry_after_ms,
+	 int64_t now_ms)
 {
 	struct destination *d = p->lane->key.destination;
 
@@ -448,7 +451,7 @@ fair_each(struct schedule *s, void (*visit)(void *arg, const struct destination 
 {
 	struct destination *d, *next;
 
-	HASH_ITER(hh, s->destinations, d, next)
+	HASH_ITER (hh, s->destinations, d, next)
 		visit(arg, d);
 }
 

@@ -43,32 +43,32 @@ enum part_state {
 };
 
 struct part {
-	struct message *message; /* borrowed: it owns the part */
-	struct part *next;	 /* owner: of the message's parts */
-	struct lane *lane;	 /* borrowed; it lives as long as a part refers to it */
+	struct message *message;	      /* borrowed: it owns the part */
+	struct part *next;		      /* owner: of the message's parts */
+	struct lane *lane;		      /* borrowed; it lives as long as a part refers to it */
 	struct part *queue_prev, *queue_next; /* in the lane */
-	struct job *job;	 /* borrowed; while ACTIVE */
-	struct heap_node retry;	 /* while DEFERRED; its time else: not to be tried before */
-	uint8_t state;		 /* enum part_state */
-	uint8_t kind;		 /* Stagepost__JobKind: which schedule it is in */
-	uint8_t report;		 /* of a REPORT part: Stagepost__Job__Report */
-	bool recheck;		 /* may have been filed or sent before: its last job was lost */
-	bool unsaved;		 /* not to be tried before the message's state is saved */
-	uint16_t tries;		 /* that failed, for the back-off */
+	struct job *job;		      /* borrowed; while ACTIVE */
+	struct heap_node retry;		      /* while DEFERRED; its time else: not to be tried before */
+	uint8_t state;			      /* enum part_state */
+	uint8_t kind;			      /* Stagepost__JobKind: which schedule it is in */
+	uint8_t report;			      /* of a REPORT part: Stagepost__Job__Report */
+	bool recheck;			      /* may have been filed or sent before: its last job was lost */
+	bool unsaved;			      /* not to be tried before the message's state is saved */
+	uint16_t tries;			      /* that failed, for the back-off */
 };
 
 struct destination {
-	UT_hash_handle hh; /* by name */
-	unsigned lanes;	   /* that there are; it lives as long */
+	UT_hash_handle hh;		  /* by name */
+	unsigned lanes;			  /* that there are; it lives as long */
 	unsigned ready, deferred, active; /* parts */
-	double window;	   /* parts in flight that are allowed now */
-	double threshold;  /* below it the window grows fast */
-	bool proven;	   /* something succeeded since it was new or dead */
-	unsigned troubles; /* in a row */
-	unsigned deaths;   /* in a row; not 0: dead, to be probed by one */
-	struct heap_node wake; /* while dead and not yet to be probed */
-	struct lane *parked;   /* owner of the list: lanes that wait for room */
-	char *trouble;	       /* owner; the last one's words, NULL: none */
+	double window;			  /* parts in flight that are allowed now */
+	double threshold;		  /* below it the window grows fast */
+	bool proven;			  /* something succeeded since it was new or dead */
+	unsigned troubles;		  /* in a row */
+	unsigned deaths;		  /* in a row; not 0: dead, to be probed by one */
+	struct heap_node wake;		  /* while dead and not yet to be probed */
+	struct lane *parked;		  /* owner of the list: lanes that wait for room */
+	char *trouble;			  /* owner; the last one's words, NULL: none */
 	char name[];
 };
 

@@ -13,10 +13,10 @@
 #include "spool-broker/jobs.h"
 
 enum {
-	LEAVE_MS = 5000,  /* jobs under way in a shard that is given up for balance */
+	LEAVE_MS = 5000, /* jobs under way in a shard that is given up for balance */
 	PAGE_ENTRIES = 500,
 	HINTS_EVERY_MS = 5000,
-	ADOPT_MS = 1000,  /* workers say within this what they have in hand */
+	ADOPT_MS = 1000,      /* workers say within this what they have in hand */
 	ACQUAINTED_MS = 5000, /* after the start: all workers are known */
 };
 
@@ -36,7 +36,9 @@ shards_owned(struct broker *b, unsigned number)
 	struct shard *s = number < b->shard_count ? &b->shards[number] : NULL;
 
 	/* While a lease is in doubt, writing under it is still safe. */
-	return s != NULL && (s->state == SHARD_OWNED || s->state == SHARD_SUSPENDED || s->state == SHARD_LEAVING) ? s : NULL;
+	return s != NULL && (s->state == SHARD_OWNED || s->state == SHARD_SUSPENDED || s->state == SHARD_LEAVING)
+		       ? s
+		       : NULL;
 }
 
 /* Asked at the moment itself: a process that slept must not act on what was
@@ -70,7 +72,7 @@ forget_messages(struct shard *s)
 	struct broker *b = s->broker;
 	struct message *m, *next;
 
-	HASH_ITER(hh, s->messages, m, next) {
+	HASH_ITER (hh, s->messages, m, next) {
 		for (struct part *p = m->parts; p != NULL; p = p->next) {
 			struct schedule *schedule;
 			const struct schedule_ops *ops = part_schedule(b, p, &schedule);
@@ -149,7 +151,7 @@ static void
 write_hints(struct broker *b, int64_t now_ms)
 {
 	struct str *args;
-	char (*numbers)[12];
+	char(*numbers)[12];
 	size_t used = 2;
 
 	if (now_ms < b->hints_due_ms || b->shard_count == 0)
@@ -180,7 +182,7 @@ end_wait(struct shard *s)
 	struct message *m, *next;
 
 	s->awaits_jobs = false;
-	HASH_ITER(hh, s->messages, m, next)
+	HASH_ITER (hh, s->messages, m, next)
 		for (struct part *p = m->parts; p != NULL; p = p->next)
 			if (p->kind == STAGEPOST__JOB_KIND__REMOTE && p->state == PART_IDLE)
 				part_place(s->broker, p, p->retry.time_ms);
@@ -293,7 +295,8 @@ on_page(void *arg, const struct spool_entry *entries, size_t count, uint64_t nex
 		s->reading = false;
 		ask_workers(s);
 		if (s->messages != NULL)
-			log_info(NULL, "shard read", F_I64("shard", s->number), F_I64("messages", HASH_COUNT(s->messages)));
+			log_info(NULL, "shard read", F_I64("shard", s->number),
+				 F_I64("messages", HASH_COUNT(s->messages)));
 	}
 }
 
@@ -464,8 +467,8 @@ shards_look_at_leaving(struct broker *b)
 		if (s->state == SHARD_LEAVING && (s->active == 0 || !in_time))
 			s->state = SHARD_CLOSING;
 		/* Writes are waited for a little longer than jobs. */
-		if (s->state == SHARD_CLOSING && ((s->active == 0 && writer_is_idle(&s->writer)) ||
-						  (!in_time && now_ms >= s->leave_by_ms + 500))) {
+		if (s->state == SHARD_CLOSING &&
+		    ((s->active == 0 && writer_is_idle(&s->writer)) || (!in_time && now_ms >= s->leave_by_ms + 500))) {
 			b->leaving--;
 			release(s);
 		}
@@ -525,7 +528,8 @@ acquire_some(struct broker *b)
 			continue;
 		s->state = SHARD_ACQUIRING;
 		have++;
-		spool_lease_acquire(b->config.redis, s->number, b->config.id, LEASE_TTL_MS, !s->took_own, on_acquired, ask(s));
+		spool_lease_acquire(b->config.redis, s->number, b->config.id, LEASE_TTL_MS, !s->took_own, on_acquired,
+				    ask(s));
 		s->took_own = true;
 	}
 }

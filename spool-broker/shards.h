@@ -29,21 +29,21 @@ struct shard {
 	struct broker *broker; /* borrowed */
 	unsigned number;
 	enum shard_state state;
-	unsigned generation;  /* goes up when it is dropped; answers for an old one are not for us */
+	unsigned generation; /* goes up when it is dropped; answers for an old one are not for us */
 	struct spool_lease lease;
 	int64_t valid_until_ms; /* monotonic */
 	int64_t renewed_ms;	/* monotonic: when the last renewal was sent */
 	int64_t leave_by_ms;	/* monotonic: jobs are waited for no longer */
 	bool renewing;
-	bool took_own;		/* an own old lease was asked for, once after the start */
-	bool reading;		/* pages of the spool are being read */
-	bool read_again;	/* something may have been written that is not known here */
-	int64_t taken_ms;	/* unix */
-	bool awaits_jobs;	/* workers may still name jobs that the former owner gave */
-	int64_t awaits_until_ms; /* monotonic; 0: they are asked once the spool is read */
-	unsigned asked;		/* workers that have not answered yet */
+	bool took_own;		  /* an own old lease was asked for, once after the start */
+	bool reading;		  /* pages of the spool are being read */
+	bool read_again;	  /* something may have been written that is not known here */
+	int64_t taken_ms;	  /* unix */
+	bool awaits_jobs;	  /* workers may still name jobs that the former owner gave */
+	int64_t awaits_until_ms;  /* monotonic; 0: they are asked once the spool is read */
+	unsigned asked;		  /* workers that have not answered yet */
 	struct message *messages; /* owner: hash by id */
-	unsigned active;	/* parts in workers' hands */
+	unsigned active;	  /* parts in workers' hands */
 	struct writer writer;
 };
 

@@ -79,7 +79,7 @@ add_workers(const struct broker *b, cJSON *into)
 	cJSON *list = cJSON_AddArrayToObject(into, "workers");
 	struct worker *w, *next;
 
-	HASH_ITER(hh, b->workers, w, next) {
+	HASH_ITER (hh, b->workers, w, next) {
 		cJSON *item;
 		if (w->lost)
 			continue;

@@ -174,8 +174,8 @@ on_late(struct broker *b, struct write *writes, const enum spool_result *results
 	for (struct write *w = writes; w != NULL; w = next) {
 		next = w->next;
 		refuse(b, w,
-		       results != NULL ? STAGEPOST__HAND_OVER_REPLY__STATUS__OK :
-					 STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE,
+		       results != NULL ? STAGEPOST__HAND_OVER_REPLY__STATUS__OK
+				       : STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE,
 		       "");
 		free_write(b, w);
 	}
@@ -244,7 +244,8 @@ writer_flush(struct shard *s)
 	batch = spool_batch_new();
 	sent = mem_new(struct sent);
 	*sent = (struct sent){.shard = s, .generation = s->generation, .writes = writer->first};
-	while (writer->first != NULL && spool_batch_count(batch) < BATCH_MAX && spool_batch_bytes(batch) < BATCH_BYTES_MAX) {
+	while (writer->first != NULL && spool_batch_count(batch) < BATCH_MAX &&
+	       spool_batch_bytes(batch) < BATCH_BYTES_MAX) {
 		struct write *w = writer->first;
 		if (w->verb == VERB_ADD)
 			spool_batch_add(batch, str_c(w->id), write_data(w));

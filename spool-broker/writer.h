@@ -22,10 +22,10 @@ struct write;
 struct writer {
 	struct write *first, *last; /* owner: not yet sent */
 	size_t count;
-	size_t urgent;	     /* of them: all but finishes */
-	int64_t finish_ms;   /* monotonic: the finishes that wait go then; 0: none waits */
-	bool sending;	  /* a batch is on its way */
-	int64_t retry_ms; /* monotonic: not before, after a failure */
+	size_t urgent;	   /* of them: all but finishes */
+	int64_t finish_ms; /* monotonic: the finishes that wait go then; 0: none waits */
+	bool sending;	   /* a batch is on its way */
+	int64_t retry_ms;  /* monotonic: not before, after a failure */
 };
 
 /* peer and request: whom to answer. */

@@ -26,7 +26,8 @@ on_piece(void *arg, const char *data, size_t len, const struct err *err)
 
 	c->read = NULL;
 	if (err != NULL || len == 0) {
-		client_fail(c, SMTP_AT_BODY, "the message cannot be read: %s", err != NULL ? err->text : "it is cut short");
+		client_fail(c, SMTP_AT_BODY, "the message cannot be read: %s",
+			    err != NULL ? err->text : "it is cut short");
 		return;
 	}
 	left = c->message->body.length - c->read_at;

@@ -122,16 +122,11 @@ static enum smtp_stage
 stage_of(const struct smtp_client *c)
 {
 	switch (c->state) {
-	case CLIENT_CONNECTING:
-		return SMTP_AT_CONNECT;
-	case CLIENT_TLS:
-		return SMTP_AT_TLS;
-	case CLIENT_GREETING:
-		return SMTP_AT_GREETING;
-	case CLIENT_READY:
-		return SMTP_IDLE;
-	default:
-		return SMTP_AT_MESSAGE;
+	case CLIENT_CONNECTING: return SMTP_AT_CONNECT;
+	case CLIENT_TLS: return SMTP_AT_TLS;
+	case CLIENT_GREETING: return SMTP_AT_GREETING;
+	case CLIENT_READY: return SMTP_IDLE;
+	default: return SMTP_AT_MESSAGE;
 	}
 }
 
@@ -220,7 +215,8 @@ on_input(struct bufferevent *bev, void *arg)
 
 	(void)bev;
 	enter(c);
-	while (!c->free_wanted && c->bev != NULL && c->state != CLIENT_FAILED && c->state != CLIENT_TLS && take_reply(c)) {
+	while (!c->free_wanted && c->bev != NULL && c->state != CLIENT_FAILED && c->state != CLIENT_TLS &&
+	       take_reply(c)) {
 		keep_words(c, &c->parser.reply);
 		dialogue_on_reply(c, &c->parser.reply);
 		if (!c->free_wanted && dialogue_is_waiting(c) && c->state != CLIENT_FAILED && c->state != CLIENT_TLS)

@@ -22,11 +22,11 @@ struct smtp_target {
 };
 
 struct smtp_client_options {
-	struct event_base *base;  /* borrowed */
+	struct event_base *base; /* borrowed */
 	struct smtp_target target;
-	struct ip source;	  /* family 0: the system chooses */
-	const char *helo;	  /* borrowed */
-	SSL_CTX *tls;		  /* borrowed; NULL: no STARTTLS */
+	struct ip source; /* family 0: the system chooses */
+	const char *helo; /* borrowed */
+	SSL_CTX *tls;	  /* borrowed; NULL: no STARTTLS */
 	int64_t command_timeout_ms;
 };
 
@@ -53,7 +53,7 @@ struct smtp_message {
 	unsigned count;
 	struct blob_store *blobs;
 	struct blob_id body;
-	uint64_t offset; /* of the first byte to be sent */
+	uint64_t offset;	 /* of the first byte to be sent */
 	struct str extra_header; /* whole lines, sent first */
 	bool eight_bit, smtputf8, require_tls;
 	struct str ret, envid; /* RFC 3461 */
@@ -67,8 +67,8 @@ enum smtp_stage { SMTP_AT_CONNECT, SMTP_AT_TLS, SMTP_AT_GREETING, SMTP_AT_MESSAG
 
 struct smtp_failure {
 	enum smtp_stage stage;
-	bool bad_source;    /* the source address cannot be used */
-	bool at_first_reply; /* of this message: an idle connection had gone */
+	bool bad_source;	   /* the source address cannot be used */
+	bool at_first_reply;	   /* of this message: an idle connection had gone */
 	struct smtp_answer answer; /* what the server said last, if it spoke of it (code 0: nothing) */
 	char text[ERR_TEXT_MAX];   /* our words */
 };

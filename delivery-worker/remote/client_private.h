@@ -29,10 +29,10 @@ struct expectation {
 
 enum client_state {
 	CLIENT_CONNECTING,
-	CLIENT_TLS,	  /* the handshake is under way */
-	CLIENT_GREETING,  /* up to EHLO's reply */
+	CLIENT_TLS,	 /* the handshake is under way */
+	CLIENT_GREETING, /* up to EHLO's reply */
 	CLIENT_READY,
-	CLIENT_SENDING,	  /* a message */
+	CLIENT_SENDING, /* a message */
 	CLIENT_FAILED,
 };
 
@@ -51,8 +51,8 @@ struct smtp_client {
 	bool tls_done;
 	bool tls_verified;
 	char tls[96];
-	bool leaving;		 /* the server said 421 */
-	bool needs_rset;	 /* the last message left a transaction open */
+	bool leaving;	 /* the server said 421 */
+	bool needs_rset; /* the last message left a transaction open */
 	unsigned messages;
 	struct smtp_answer last; /* the last reply, for a failure to quote; text on the heap */
 	struct buf last_text;
@@ -70,14 +70,14 @@ struct smtp_client {
 	bool mail_refused;
 
 	/* Its data (body.c). */
-	struct blob_read *read;	      /* under way */
-	uint64_t read_at;	      /* in the blob */
+	struct blob_read *read; /* under way */
+	uint64_t read_at;	/* in the blob */
 	struct smtp_data_writer writer;
-	struct buf encoded;	      /* read, not yet given to the socket */
-	bool go_ahead;		      /* 354 came */
-	bool body_read;		      /* to its end */
-	bool body_started;	      /* reading */
-	size_t output_seen;	      /* for the time limit: output left at the last look */
+	struct buf encoded; /* read, not yet given to the socket */
+	bool go_ahead;	    /* 354 came */
+	bool body_read;	    /* to its end */
+	bool body_started;  /* reading */
+	size_t output_seen; /* for the time limit: output left at the last look */
 };
 
 /* client.c */
@@ -90,7 +90,7 @@ void client_write(struct smtp_client *c, const void *data, size_t len);
 /* dialogue.c */
 void dialogue_expect(struct smtp_client *c, enum smtp_step step, unsigned rcpt);
 bool dialogue_is_waiting(const struct smtp_client *c);
-void dialogue_greet(struct smtp_client *c); /* says EHLO */
+void dialogue_greet(struct smtp_client *c);   /* says EHLO */
 void dialogue_advance(struct smtp_client *c); /* sends what may be sent */
 void dialogue_on_reply(struct smtp_client *c, const struct smtp_reply *reply);
 void dialogue_message_begin(struct smtp_client *c);

@@ -97,8 +97,8 @@ dialogue_on_reply(struct smtp_client *c, const struct smtp_reply *reply)
 	if (!dialogue_is_waiting(c)) {
 		/* In the midst of the data: a refusal of the message (its size, say),
 		 * after which nobody reads on. Else a goodbye, or nonsense. */
-		client_fail(c, c->state == CLIENT_SENDING ? SMTP_AT_MESSAGE : SMTP_IDLE, "the server spoke unasked (%d)",
-			    reply->code);
+		client_fail(c, c->state == CLIENT_SENDING ? SMTP_AT_MESSAGE : SMTP_IDLE,
+			    "the server spoke unasked (%d)", reply->code);
 		return;
 	}
 	c->any_reply = true;
@@ -368,8 +368,7 @@ send_next(struct smtp_client *c)
 		dialogue_expect(c, STEP_DATA, 0);
 		c->next = STEP_END;
 		return true;
-	default:
-		return false;
+	default: return false;
 	}
 }
 

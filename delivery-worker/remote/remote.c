@@ -166,7 +166,8 @@ on_mx(void *arg, const struct dns_answer *answer, const struct err *err)
 	w->query = NULL;
 	if (err != NULL)
 		log_info(&job->log, "no MX records for now", F_C("domain", job->msg->destination), F_ERR(err));
-	refusal = route_from_mx(answer, str_c(job->msg->destination), str_c(job->worker->hostname), port, &job->arena, &w->route);
+	refusal = route_from_mx(answer, str_c(job->msg->destination), str_c(job->worker->hostname), port, &job->arena,
+				&w->route);
 	if (refusal != NULL)
 		work_refuse(w, refusal);
 	else

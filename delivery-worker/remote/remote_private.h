@@ -24,7 +24,7 @@ struct remote {
 	struct worker *worker; /* borrowed */
 	SSL_CTX *tls;
 	struct pool *pool;
-	struct ip *own;	       /* addresses of this host; owner */
+	struct ip *own; /* addresses of this host; owner */
 	unsigned own_count;
 };
 
@@ -48,10 +48,10 @@ struct remote_work {
 	struct smtp_target target;
 	struct smtp_client *client; /* owner */
 	struct pool_key key;
-	bool reused;	  /* an idle connection */
-	bool fresh_only;  /* an idle one had gone */
-	bool plain_only;  /* TLS failed: once more without */
-	bool no_source;	  /* the source address failed: once more without */
+	bool reused;		       /* an idle connection */
+	bool fresh_only;	       /* an idle one had gone */
+	bool plain_only;	       /* TLS failed: once more without */
+	bool no_source;		       /* the source address failed: once more without */
 	struct blob_read *header_read; /* under way */
 
 	struct smtp_message message;

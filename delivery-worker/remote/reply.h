@@ -18,7 +18,7 @@
 #define SMTP_REPLY_TEXT_MAX  16384
 
 struct smtp_reply {
-	int code;	 /* 200..599 */
+	int code; /* 200..599 */
 	unsigned lines;
 	struct buf text; /* the lines' text without codes, each ended by '\n'; owner */
 };
@@ -26,7 +26,7 @@ struct smtp_reply {
 enum smtp_reply_state {
 	SMTP_REPLY_MORE, /* all of the input was used, the reply is not whole */
 	SMTP_REPLY_DONE,
-	SMTP_REPLY_BAD,	 /* not SMTP, or over the limits */
+	SMTP_REPLY_BAD, /* not SMTP, or over the limits */
 };
 
 struct smtp_reply_parser {

@@ -58,7 +58,8 @@ bool
 route_from_literal(struct str destination, uint16_t port, struct arena *arena, struct route *route_out)
 {
 	memset(route_out, 0, sizeof(*route_out));
-	if (destination.len == 0 || destination.p[0] != '[' || !parse_literal(destination, &route_out->hosts[0].literal))
+	if (destination.len == 0 || destination.p[0] != '[' ||
+	    !parse_literal(destination, &route_out->hosts[0].literal))
 		return false;
 	route_out->hosts[0].name = arena_str(arena, destination);
 	route_out->count = 1;
@@ -81,8 +82,8 @@ usable_count(const struct dns_answer *a, struct str own_name)
 }
 
 const struct route_refusal *
-route_from_mx(const struct dns_answer *answer, struct str domain, struct str own_name, uint16_t port, struct arena *arena,
-	      struct route *route_out)
+route_from_mx(const struct dns_answer *answer, struct str domain, struct str own_name, uint16_t port,
+	      struct arena *arena, struct route *route_out)
 {
 	unsigned usable;
 

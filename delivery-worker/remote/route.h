@@ -10,8 +10,8 @@
 #define ROUTE_HOSTS_MAX 10
 
 struct route_host {
-	struct str name;     /* owner: an arena */
-	struct ip literal;   /* family 0: to be looked up */
+	struct str name;   /* owner: an arena */
+	struct ip literal; /* family 0: to be looked up */
 	uint16_t preference;
 };
 

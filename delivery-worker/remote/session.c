@@ -65,12 +65,8 @@ take_answer(struct remote_work *w, const struct smtp_rcpt *rcpt, uint32_t index)
 
 	str_copy(str_c(a->enhanced), code, sizeof(code));
 	switch (a->code / 100) {
-	case 2:
-		set_result(w, index, w->message.dsn_passed ? DELIVERED : RELAYED, code, a->text);
-		break;
-	case 5:
-		set_result(w, index, FAILED, code, a->text);
-		break;
+	case 2: set_result(w, index, w->message.dsn_passed ? DELIVERED : RELAYED, code, a->text); break;
+	case 5: set_result(w, index, FAILED, code, a->text); break;
 	default:
 		/* Also what no server should say here (a 3xx). */
 		if (code[0] != '4')
@@ -228,7 +224,7 @@ static void
 note_trouble(struct remote_work *w, const struct smtp_failure *f)
 {
 	static const char *const codes[] = {
-		[SMTP_AT_CONNECT] = "4.4.1", [SMTP_AT_TLS] = "4.7.5",	[SMTP_AT_GREETING] = "4.4.2",
+		[SMTP_AT_CONNECT] = "4.4.1", [SMTP_AT_TLS] = "4.7.5",  [SMTP_AT_GREETING] = "4.4.2",
 		[SMTP_AT_MESSAGE] = "4.4.2", [SMTP_AT_BODY] = "4.3.0", [SMTP_IDLE] = "4.4.2",
 	};
 
@@ -263,9 +259,10 @@ lost_with_message(struct remote_work *w, const struct smtp_failure *f)
 			take_answer(w, rcpt, w->indexes[i]);
 	}
 	if (w->message.end_sent) {
-		set_result_rest(w, DEFERRED, w->trouble_code,
-				str_c(arena_printf(&w->job->arena, "%s (after the end of the data: it may have been delivered)",
-						   w->trouble)));
+		set_result_rest(
+			w, DEFERRED, w->trouble_code,
+			str_c(arena_printf(&w->job->arena, "%s (after the end of the data: it may have been delivered)",
+					   w->trouble)));
 		return true;
 	}
 	if (refused)

@@ -22,13 +22,13 @@ struct protocol; /* frontend/core/protocol.h */
 /* ---- What it is ---- */
 struct frontend *conn_frontend(const struct conn *c);
 const struct protocol *conn_protocol(const struct conn *c);
-void *conn_session(const struct conn *c); /* the protocol's, protocol->session_size bytes, zeroed at first */
-unsigned conn_role(const struct conn *c); /* of the listener, e.g. SMTP_ROLE_SUBMISSION */
+void *conn_session(const struct conn *c);	  /* the protocol's, protocol->session_size bytes, zeroed at first */
+unsigned conn_role(const struct conn *c);	  /* of the listener, e.g. SMTP_ROLE_SUBMISSION */
 const struct ip *conn_peer(const struct conn *c); /* behind a load balancer: the client's own (PROXY protocol) */
 uint16_t conn_peer_port(const struct conn *c);
 const struct ip *conn_local(const struct conn *c);
 uint16_t conn_local_port(const struct conn *c);
-const char *conn_id(const struct conn *c); /* names the session in the log */
+const char *conn_id(const struct conn *c);		  /* names the session in the log */
 const struct log_context *conn_log(const struct conn *c); /* fields: proto, session, peer */
 bool conn_is_tls(const struct conn *c);
 const char *conn_tls_version(const struct conn *c); /* "TLSv1.3"; NULL without TLS */

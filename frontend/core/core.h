@@ -18,7 +18,7 @@ struct protocol_state {
 
 struct core {
 	struct frontend frontend;
-	struct tls *tls; /* owner; NULL: no certificate */
+	struct tls *tls;	       /* owner; NULL: no certificate */
 	struct protocol_state *states; /* one for each of protocols[] */
 	struct listener *listeners;    /* owner */
 	const char *hostnames;	       /* "address=name,..." for banners; may be NULL */

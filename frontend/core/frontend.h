@@ -14,11 +14,11 @@ struct conn;
 struct arena;
 
 struct frontend {
-	struct service *service; /* borrowed: loop, redis, tracking, settings, blobs, hostname */
-	struct directory *directory; /* owner */
-	struct auth *auth;	     /* owner */
+	struct service *service;	 /* borrowed: loop, redis, tracking, settings, blobs, hostname */
+	struct directory *directory;	 /* owner */
+	struct auth *auth;		 /* owner */
 	struct mailbox_store *mailboxes; /* owner */
-	struct bus_client *bus;	     /* owner: hand-over to the brokers */
+	struct bus_client *bus;		 /* owner: hand-over to the brokers */
 };
 
 /* The settings in force now. */

@@ -10,10 +10,10 @@
 #include "lib/settings/settings.h"
 
 struct protocol_listener {
-	const char *name;   /* for --protocols and the log: "smtp", "submission", "submissions" */
-	uint16_t port;	    /* standard; the port base is added */
+	const char *name; /* for --protocols and the log: "smtp", "submission", "submissions" */
+	uint16_t port;	  /* standard; the port base is added */
 	bool implicit_tls;
-	unsigned role;	    /* the protocol's own word, conn_role() */
+	unsigned role; /* the protocol's own word, conn_role() */
 };
 
 struct protocol {

@@ -15,7 +15,7 @@ enum { LOOK_MS = 30000 };
 struct tls {
 	const char *cert_path; /* borrowed */
 	const char *key_path;
-	SSL_CTX *ctx; /* owner */
+	SSL_CTX *ctx;		 /* owner */
 	struct timespec changed; /* of the certificate's file */
 	struct event *look, *hangup;
 };

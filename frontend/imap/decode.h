@@ -8,9 +8,9 @@
 
 struct imap_decoder {
 	enum mime_encoding encoding;
-	uint32_t bits;	    /* base64: not yet written */
+	uint32_t bits; /* base64: not yet written */
 	unsigned bit_count;
-	char held[3];	    /* quoted-printable: "=", "=X", "=\r" at a piece's end */
+	char held[3]; /* quoted-printable: "=", "=X", "=\r" at a piece's end */
 	unsigned held_count;
 };
 

@@ -155,7 +155,7 @@ imap_digest_load(struct imap_session *s, uint32_t uid, const struct mailbox_cold
 		blob_read(blobs, &cold->digest, 0, (size_t)cold->digest.length, on_record, l);
 	else { /* its first piece, so that the answer comes later in any case */
 		l->builder = mime_digest_begin();
-		blob_read(blobs, &cold->body, 0, cold->body.length < PIECE_BYTES ? (size_t)cold->body.length : PIECE_BYTES,
-			  on_body, l);
+		blob_read(blobs, &cold->body, 0,
+			  cold->body.length < PIECE_BYTES ? (size_t)cold->body.length : PIECE_BYTES, on_body, l);
 	}
 }

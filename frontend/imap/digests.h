@@ -7,7 +7,7 @@
 #include "lib/mime/digest.h"
 
 struct imap_digest {
-	struct buf record; /* owner */
+	struct buf record;	   /* owner */
 	struct mime_digest digest; /* points into record */
 	bool ready;
 };

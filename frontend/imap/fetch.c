@@ -54,7 +54,8 @@ fail(struct fetch *f, const struct err *err)
 void
 fetch_give_up(struct fetch *f, const struct err *err)
 {
-	log_error(conn_log(f->session->conn), "a message cannot be read", F_I64("uid", fetch_record(f)->uid), F_ERR(err));
+	log_error(conn_log(f->session->conn), "a message cannot be read", F_I64("uid", fetch_record(f)->uid),
+		  F_ERR(err));
 	conn_abort(f->session->conn);
 }
 
@@ -254,8 +255,8 @@ mark_seen(struct fetch *f)
 		return;
 	}
 	imap_hold(s);
-	mailbox_store_flags(imap_store(s), imap_address(s), s->view->index->folder_id, f->seen_uids, f->seen_count, &change,
-			    on_seen, f);
+	mailbox_store_flags(imap_store(s), imap_address(s), s->view->index->folder_id, f->seen_uids, f->seen_count,
+			    &change, on_seen, f);
 }
 
 /* ---- CHANGEDSINCE, PARTIAL, VANISHED ---- */
@@ -393,7 +394,8 @@ ask_vanished(struct fetch *f, const struct imap_set *asked)
 
 	*v = (struct vanished){f, *asked};
 	imap_hold(s);
-	mailbox_read_changes(imap_store(s), imap_address(s), s->view->index->folder_id, f->items.changed_since, on_changes, v);
+	mailbox_read_changes(imap_store(s), imap_address(s), s->view->index->folder_id, f->items.changed_since,
+			     on_changes, v);
 }
 
 /* ---- The command ---- */

@@ -34,9 +34,9 @@ struct fetch {
 	/* fetch_binary.c */
 	enum mime_encoding encoding;
 	struct imap_decoder decoder;
-	uint64_t decoded; /* bytes so far */
+	uint64_t decoded;  /* bytes so far */
 	uint64_t from, to; /* of those: what is told */
-	bool sending; /* counted before */
+	bool sending;	   /* counted before */
 };
 
 static inline struct imap_record *

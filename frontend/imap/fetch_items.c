@@ -13,7 +13,8 @@ print_date(int64_t unix_seconds, int zone_minutes, struct buf *out)
 
 	gmtime_r(&local, &tm);
 	buf_printf(out, "\"%02d-%.3s-%04d %02d:%02d:%02d %c%02d%02d\"", tm.tm_mday, months + tm.tm_mon * 3,
-		   tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec, zone_minutes < 0 ? '-' : '+', zone / 60, zone % 60);
+		   tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec, zone_minutes < 0 ? '-' : '+', zone / 60,
+		   zone % 60);
 }
 
 static bool

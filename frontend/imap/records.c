@@ -37,8 +37,8 @@ imap_records_add(struct imap_records *r, uint32_t seq)
 {
 	if (r->count == IMAP_RECORDS_MAX)
 		return false;
-	r->items[r->count++] = (struct imap_record){
-		.seq = seq, .uid = imap_view_uid(r->session->view, seq), .records = r};
+	r->items[r->count++] =
+		(struct imap_record){.seq = seq, .uid = imap_view_uid(r->session->view, seq), .records = r};
 	return true;
 }
 
@@ -122,8 +122,8 @@ ask_cold(struct imap_records *r)
 	if (whole && r->ahead != 0 && (last - first) / 4 < asked)
 		last = first + SPAN_UIDS - 1 > first ? first + SPAN_UIDS - 1 : last;
 	imap_hold(s);
-	mailbox_read(imap_store(s), imap_address(s), s->view->index->folder_id, first, last, MAILBOX_HOT | MAILBOX_COLD, 0,
-		     on_cold, r);
+	mailbox_read(imap_store(s), imap_address(s), s->view->index->folder_id, first, last, MAILBOX_HOT | MAILBOX_COLD,
+		     0, on_cold, r);
 	return false;
 }
 

@@ -29,8 +29,8 @@ struct imap_records {
 	struct imap_record *items; /* arena; in order of UID */
 	unsigned count;
 	uint32_t ahead;
-	unsigned loading; /* digests that come one by one */
-	struct buf bytes; /* owner: the digests that came at once */
+	unsigned loading;	 /* digests that come one by one */
+	struct buf bytes;	 /* owner: the digests that came at once */
 	struct blob_peek *peeks; /* arena */
 	imap_records_on_loaded *on_loaded;
 	int64_t turn_began_us; /* 0: not yet */

@@ -77,7 +77,8 @@ enum verdict
 imap_search_judge(struct search_run *r, const struct imap_record *record, const bool *found)
 {
 	struct mailbox_hot hot;
-	struct search_subject m = {.seq = record->seq, .uid = record->uid, .hot = &hot, .scratch = &r->scratch, .now = r->now};
+	struct search_subject m = {
+		.seq = record->seq, .uid = record->uid, .hot = &hot, .scratch = &r->scratch, .now = r->now};
 	enum verdict v;
 
 	if (!record->known || record->lost || !imap_view_hot(r->session->view, record->seq, &hot))

@@ -15,9 +15,9 @@ enum verdict { VERDICT_NO, VERDICT_YES, VERDICT_UNKNOWN };
 struct search_subject {
 	uint32_t seq, uid;
 	const struct mailbox_hot *hot;
-	const struct mailbox_cold *cold;     /* NULL: not yet */
-	const struct mime_digest *digest;    /* NULL: not yet */
-	const bool *found;		     /* by body key; NULL: not yet */
+	const struct mailbox_cold *cold;  /* NULL: not yet */
+	const struct mime_digest *digest; /* NULL: not yet */
+	const bool *found;		  /* by body key; NULL: not yet */
 	struct arena *scratch;
 	int64_t now; /* unix seconds */
 };
@@ -46,14 +46,14 @@ struct search_run {
 	void (*on_found)(struct search_run *r);
 	struct imap_found found;
 
-	uint8_t *verdicts;  /* arena; by sequence number - 1 */
-	uint32_t at;	    /* messages looked at */
-	uint32_t open;	    /* that the index alone does not decide */
+	uint8_t *verdicts; /* arena; by sequence number - 1 */
+	uint32_t at;	   /* messages looked at */
+	uint32_t open;	   /* that the index alone does not decide */
 	struct imap_search_key *body_keys[SEARCH_BODY_KEYS_MAX];
 	unsigned body_key_count;
 	struct imap_records records;
-	int64_t now; /* unix seconds */
-	struct arena scratch; /* reset with each message */
+	int64_t now;		  /* unix seconds */
+	struct arena scratch;	  /* reset with each message */
 	struct search_body *body; /* arena; bodies are being read */
 	struct imap_progress progress;
 };

@@ -52,9 +52,7 @@ prepare(struct preparing *p, struct imap_search_key *k)
 			if (error != NULL)
 				return error;
 			break;
-		case SEARCH_KEYWORD:
-			k->number = keyword_bit(p->session->view->index, k->text);
-			break;
+		case SEARCH_KEYWORD: k->number = keyword_bit(p->session->view->index, k->text); break;
 		case SEARCH_HEADER:
 		case SEARCH_BODY:
 		case SEARCH_TEXT:
@@ -173,9 +171,7 @@ imap_search_eval(const struct imap_search_key *k, const struct search_subject *m
 	case SEARCH_NEVER: return VERDICT_NO;
 	case SEARCH_AND: return eval_all(k, m);
 	case SEARCH_OR: return eval_any(k, m);
-	case SEARCH_NOT:
-		v = imap_search_eval(k->children, m);
-		return v == VERDICT_UNKNOWN ? v : of(v == VERDICT_NO);
+	case SEARCH_NOT: v = imap_search_eval(k->children, m); return v == VERDICT_UNKNOWN ? v : of(v == VERDICT_NO);
 	case SEARCH_SEQS: return of(imap_set_has(&k->set, m->seq));
 	case SEARCH_UIDS: return of(imap_set_has(&k->set, m->uid));
 	case SEARCH_FLAGS: return of((m->hot->flags & k->number) == k->number);

@@ -7,14 +7,15 @@
 #include "lib/mime/digest.h"
 
 struct imap_extent {
-	uint64_t start, end; /* bytes of the message */
-	bool is_header;	     /* to be filtered by fields */
+	uint64_t start, end;	     /* bytes of the message */
+	bool is_header;		     /* to be filtered by fields */
 	enum mime_encoding encoding; /* BINARY: to be taken off; MIME_BINARY: none is */
 };
 
 /* False: the message has no such part (the answer is NIL). size: of the
  * message, in bytes. */
-bool imap_section_find(const struct imap_section *s, const struct mime_digest *d, uint64_t size, struct imap_extent *out);
+bool imap_section_find(const struct imap_section *s, const struct mime_digest *d, uint64_t size,
+		       struct imap_extent *out);
 /* Can it be found without a digest? */
 bool imap_section_is_whole(const struct imap_section *s);
 

@@ -7,8 +7,14 @@ static const struct {
 	const char *name;
 	enum sort_key key;
 } keys[] = {
-	{"ARRIVAL", SORT_ARRIVAL}, {"CC", SORT_CC},	      {"DATE", SORT_DATE},	 {"FROM", SORT_FROM},
-	{"SIZE", SORT_SIZE},	   {"SUBJECT", SORT_SUBJECT}, {"TO", SORT_TO},		 {"DISPLAYFROM", SORT_DISPLAY_FROM},
+	{"ARRIVAL", SORT_ARRIVAL},
+	{"CC", SORT_CC},
+	{"DATE", SORT_DATE},
+	{"FROM", SORT_FROM},
+	{"SIZE", SORT_SIZE},
+	{"SUBJECT", SORT_SUBJECT},
+	{"TO", SORT_TO},
+	{"DISPLAYFROM", SORT_DISPLAY_FROM},
 	{"DISPLAYTO", SORT_DISPLAY_TO},
 };
 

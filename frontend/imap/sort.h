@@ -49,5 +49,4 @@ void imap_sort_load(struct search_run *found);
 /* Parses what SORT and THREAD share: charset and keys; begins the search. */
 enum cmd_status imap_sort_begin(struct sort_run *r, struct imap_lexer *lex);
 
-
 #endif

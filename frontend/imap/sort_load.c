@@ -24,8 +24,10 @@ static const struct {
 	enum sort_key key;
 	enum mime_digest_text text;
 } digest_texts[] = {
-	{SORT_CC, DIGEST_CC_BOX},	    {SORT_FROM, DIGEST_FROM_BOX},
-	{SORT_TO, DIGEST_TO_BOX},	    {SORT_DISPLAY_FROM, DIGEST_FROM_DISPLAY},
+	{SORT_CC, DIGEST_CC_BOX},
+	{SORT_FROM, DIGEST_FROM_BOX},
+	{SORT_TO, DIGEST_TO_BOX},
+	{SORT_DISPLAY_FROM, DIGEST_FROM_DISPLAY},
 	{SORT_DISPLAY_TO, DIGEST_TO_DISPLAY},
 };
 

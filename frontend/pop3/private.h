@@ -24,9 +24,9 @@
 /* Bits, because the tables of commands have masks of them. */
 enum pop3_state {
 	POP3_AUTHORIZATION = 1,
-	POP3_NAMED = 2,	       /* AUTHORIZATION, a USER is given */
-	POP3_SASL = 4,	       /* the next line is a response of AUTH */
-	POP3_OPENING = 8,      /* the password is being checked, the maildrop opened */
+	POP3_NAMED = 2,	  /* AUTHORIZATION, a USER is given */
+	POP3_SASL = 4,	  /* the next line is a response of AUTH */
+	POP3_OPENING = 8, /* the password is being checked, the maildrop opened */
 	POP3_TRANSACTION = 16,
 	POP3_UPDATE = 32,
 	POP3_STARTING_TLS = 64,
@@ -96,10 +96,10 @@ struct pop3_session {
 	bool sasl_over;	    /* to be freed when it is not our caller */
 	uint16_t bad_commands;
 	uint32_t retrieved;
-	struct arena command;	    /* for the command in hand */
-	char *user;		    /* owner; of USER */
-	struct auth_request *check; /* owner; PASS */
-	struct sasl *sasl;	    /* owner; AUTH */
+	struct arena command;		/* for the command in hand */
+	char *user;			/* owner; of USER */
+	struct auth_request *check;	/* owner; PASS */
+	struct sasl *sasl;		/* owner; AUTH */
 	struct pop3_maildrop *maildrop; /* owner; from OPENING on */
 	struct pop3_sending sending;
 };

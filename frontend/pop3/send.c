@@ -18,7 +18,8 @@ free_sent(const void *data, size_t len, void *arg)
 static void
 write_out(struct pop3_session *s, struct buf *b)
 {
-	if (b->len > COPIED_BYTES && evbuffer_add_reference(conn_output(s->conn), b->data, b->len, free_sent, NULL) == 0)
+	if (b->len > COPIED_BYTES &&
+	    evbuffer_add_reference(conn_output(s->conn), b->data, b->len, free_sent, NULL) == 0)
 		*b = BUF_EMPTY;
 	else
 		conn_write(s->conn, b->data, b->len);
@@ -128,8 +129,8 @@ pop3_send(struct pop3_session *s, const struct pop3_message *m, uint64_t lines)
 	struct pop3_sending *sending = &s->sending;
 
 	CHECK(!sending->active);
-	*sending = (struct pop3_sending){
-		.active = true, .is_top = lines != POP3_WHOLE, .body = blob_id_unpack(m->body)};
+	*sending =
+		(struct pop3_sending){.active = true, .is_top = lines != POP3_WHOLE, .body = blob_id_unpack(m->body)};
 	smtp_data_writer_init(&sending->writer, true);
 	pop3_top_init(&sending->top, lines);
 	pop3_send_more(s);

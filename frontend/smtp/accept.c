@@ -37,10 +37,9 @@ log_accepted(const struct smtp_transaction *t)
 
 	metrics_add(M_SMTP_MESSAGES, 1);
 	metrics_add(M_SMTP_BYTES, (int64_t)t->size_bytes);
-	log_info(&t->log, "message accepted", F_STR("from", t->reverse_path),
-		 F_C("to", t->recipients->record.address), F_I64("recipients", t->recipient_count),
-		 F_I64("size", t->size_bytes), F_C("helo", s != NULL ? s->helo : ""),
-		 F_C("with", s != NULL ? smtp_protocol_word(t) : ""),
+	log_info(&t->log, "message accepted", F_STR("from", t->reverse_path), F_C("to", t->recipients->record.address),
+		 F_I64("recipients", t->recipient_count), F_I64("size", t->size_bytes),
+		 F_C("helo", s != NULL ? s->helo : ""), F_C("with", s != NULL ? smtp_protocol_word(t) : ""),
 		 F_C("account", s != NULL && s->account != NULL ? s->account : ""),
 		 F_C("client", s != NULL ? "told" : "gone"));
 }

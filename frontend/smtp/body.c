@@ -69,8 +69,8 @@ is_from_own(struct smtp_transaction *t)
 	for (; address != NULL; address = address->next) {
 		if (address->kind != MIME_MAILBOX)
 			continue;
-		const char *text = arena_printf(&t->arena, "%.*s@%.*s", STR_ARG(address->mailbox),
-						STR_ARG(address->host));
+		const char *text =
+			arena_printf(&t->arena, "%.*s@%.*s", STR_ARG(address->mailbox), STR_ARG(address->host));
 		if (!smtp_address_matches(t->session, str_c(text)))
 			return false;
 		any = true;

@@ -99,13 +99,11 @@ on_recipient_found(struct smtp_session *s, const struct smtp_found *found, void 
 		rcpt->local = true;
 		rcpt->address = found->address;
 		return decide_local(s, rcpt, directory_domain_of(found->address));
-	case DIR_UNKNOWN:
-		return refuse(s, REPLY_UNKNOWN_USER, rcpt->address);
+	case DIR_UNKNOWN: return refuse(s, REPLY_UNKNOWN_USER, rcpt->address);
 	case DIR_DISABLED:
 		return refuse(s, found->result->domain_disabled ? REPLY_DOMAIN_DISABLED : REPLY_USER_DISABLED,
 			      rcpt->address);
-	case DIR_NOT_LOCAL:
-		break;
+	case DIR_NOT_LOCAL: break;
 	}
 	/* What was searched for in our own domains, in vain, is nobody's. */
 	if (!str_eq(found->address, rcpt->address) || str_index(rcpt->address, '@') < 0)

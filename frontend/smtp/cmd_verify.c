@@ -11,8 +11,8 @@ parse_address(struct smtp_session *s, struct str argument, struct smtp_path *pat
 	if (str_ends_ci(argument, STR(" SMTPUTF8")))
 		argument = str_trim(str_first(argument, argument.len - strlen(" SMTPUTF8")));
 	if (argument.len != 0 && argument.p[0] == '<')
-		return smtp_path_parse(argument, true, &s->command, path_out, &rest) == SMTP_PATH_OK &&
-		       rest.len == 0 && path_out->kind != SMTP_PATH_NULL;
+		return smtp_path_parse(argument, true, &s->command, path_out, &rest) == SMTP_PATH_OK && rest.len == 0 &&
+		       path_out->kind != SMTP_PATH_NULL;
 	if (smtp_address_parse(argument, true, &s->command, path_out) == SMTP_PATH_OK)
 		return true;
 	/* Is it a local part? Then with any domain it is an address. */

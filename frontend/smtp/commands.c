@@ -69,8 +69,8 @@ cmd_help(struct smtp_session *s, struct str argument)
 /* BDAT is allowed in any state, because its octets must be read in any. */
 const struct smtp_command smtp_commands[] = {
 	/* verb, states, order, argument, syntax, line_max, handler */
-	{"MAIL", SMTP_GREETED, "MAIL once, after EHLO or HELO", ARG_REQUIRED,
-	 "MAIL FROM:<reverse-path> [parameters]", SMTP_LINE_LONG_MAX, smtp_cmd_mail},
+	{"MAIL", SMTP_GREETED, "MAIL once, after EHLO or HELO", ARG_REQUIRED, "MAIL FROM:<reverse-path> [parameters]",
+	 SMTP_LINE_LONG_MAX, smtp_cmd_mail},
 	{"RCPT", IN_TRANSACTION, "RCPT after MAIL, before DATA", ARG_REQUIRED, "RCPT TO:<forward-path> [parameters]",
 	 SMTP_LINE_LONG_MAX, smtp_cmd_rcpt},
 	{"DATA", IN_TRANSACTION, "DATA after MAIL and RCPT", ARG_NONE, "DATA", SMTP_LINE_MAX, smtp_cmd_data},

@@ -120,13 +120,9 @@ header_watch_feed(struct header_watch *w, struct str piece)
 		case LINE_START:
 			take_line_start(w, *p, w->in_from ? FROM_VALUE : SKIPPED); /* looks only */
 			break;
-		case BLANK_LINE:
-			end_header(w);
-			break;
+		case BLANK_LINE: end_header(w); break;
 		case NAME:
-		case SPACE_BEHIND_NAME:
-			take_name(w, *p++);
-			break;
+		case SPACE_BEHIND_NAME: take_name(w, *p++); break;
 		default:
 			p = take_value(w, p, end);
 			if (p[-1] == '\n') {

@@ -12,22 +12,22 @@
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
 
-#define HEADER_WATCH_NAME_MAX 16	   /* longer names are none that we look for */
+#define HEADER_WATCH_NAME_MAX 16	  /* longer names are none that we look for */
 #define HEADER_WATCH_FROM_MAX (16 * 1024) /* bytes of all From: values */
 
 struct header_watch {
 	uint8_t state; /* private */
 	uint8_t name_len;
 	char name[HEADER_WATCH_NAME_MAX];
-	bool keep_from;	     /* set by the caller at first: collect From: values */
+	bool keep_from; /* set by the caller at first: collect From: values */
 	bool first_line_known;
-	bool no_header;	     /* the first line is neither a field nor blank */
-	bool ended;	     /* nothing more of the header comes */
-	bool in_from;	     /* private: a folded line would go on with From:'s value */
+	bool no_header; /* the first line is neither a field nor blank */
+	bool ended;	/* nothing more of the header comes */
+	bool in_from;	/* private: a folded line would go on with From:'s value */
 	bool has_date, has_message_id, has_from;
 	bool from_too_long;
 	uint32_t received_count;
-	struct buf from;     /* owner: values of all From: fields, as written, parted by commas */
+	struct buf from; /* owner: values of all From: fields, as written, parted by commas */
 };
 
 void header_watch_init(struct header_watch *w, bool keep_from);

@@ -25,8 +25,8 @@ finish(struct smtp_lookup *lookup, const struct directory_result *result, const 
 static void
 build_address(struct smtp_lookup *lookup)
 {
-	lookup->address = str_c(arena_printf(&lookup->session->command, "%.*s@%.*s", STR_ARG(lookup->local),
-					     STR_ARG(lookup->domain)));
+	lookup->address = str_c(
+		arena_printf(&lookup->session->command, "%.*s@%.*s", STR_ARG(lookup->local), STR_ARG(lookup->domain)));
 }
 
 /* Not in this domain: is there one above it to look in? */

@@ -12,8 +12,8 @@ struct smtp_mail_params {
 	uint64_t size_bytes; /* as the client declares it; 0: not given */
 	bool eight_bit;	     /* BODY=8BITMIME */
 	bool utf8;
-	struct str ret;	     /* FULL or HDRS; empty: not given */
-	struct str envid;    /* still xtext */
+	struct str ret;	  /* FULL or HDRS; empty: not given */
+	struct str envid; /* still xtext */
 };
 
 /* Bits of Recipient.notify in proto/stagepost.proto. */

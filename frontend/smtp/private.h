@@ -71,12 +71,12 @@ struct smtp_session {
 	bool sasl_answered; /* sasl has called back since it was last given something */
 	bool sasl_over;	    /* it has called on_done: to be freed when it is not our caller */
 	uint16_t bad_commands, bad_recipients;
-	uint32_t messages;    /* accepted */
-	struct arena command; /* for the command in hand */
-	char *helo;	      /* owner; NULL before HELO */
-	char *account;	      /* owner; canonical; NULL: not authenticated */
-	struct sasl *sasl;    /* owner */
-	struct smtp_lookup *lookup; /* in the command arena; NULL: none is awaited */
+	uint32_t messages;		      /* accepted */
+	struct arena command;		      /* for the command in hand */
+	char *helo;			      /* owner; NULL before HELO */
+	char *account;			      /* owner; canonical; NULL: not authenticated */
+	struct sasl *sasl;		      /* owner */
+	struct smtp_lookup *lookup;	      /* in the command arena; NULL: none is awaited */
 	struct smtp_transaction *transaction; /* owner, with state MAIL to ACCEPTING */
 
 	/* The BDAT in hand. */
@@ -89,7 +89,7 @@ struct smtp_session {
 };
 
 struct smtp_recipient {
-	Stagepost__Recipient record;	 /* strings: in the transaction's arena */
+	Stagepost__Recipient record; /* strings: in the transaction's arena */
 	struct smtp_recipient *next;
 	uint32_t hash;
 };
@@ -102,8 +102,8 @@ struct smtp_transaction {
 	char id[SPOOL_ID_MAX];
 	int64_t begun_ms; /* wall clock */
 
-	struct str reverse_path; /* empty: null */
-	struct str sender_domain; /* empty: null, or postmaster */
+	struct str reverse_path;	/* empty: null */
+	struct str sender_domain;	/* empty: null, or postmaster */
 	struct smtp_mail_params params; /* strings in the arena */
 	struct smtp_recipient *recipients, **recipients_end;
 	unsigned recipient_count;
@@ -113,18 +113,18 @@ struct smtp_transaction {
 	struct smtp_data_reader reader;
 	struct header_watch watch;
 	bool is_header_checked;
-	struct buf held;	       /* first bytes, while it is not known what goes before them */
-	bool streams;		       /* the lines on top are written, and what was held */
-	bool adds_missing;	       /* submitted: Date and Message-ID are added */
+	struct buf held;   /* first bytes, while it is not known what goes before them */
+	bool streams;	   /* the lines on top are written, and what was held */
+	bool adds_missing; /* submitted: Date and Message-ID are added */
 	bool is_refused;
-	enum smtp_reply_name refusal;  /* the answer at the end of the data */
-	uint64_t size_bytes;	       /* of the message so far, as it will be stored, without our lines */
-	int64_t max_size_bytes;	       /* 0: no limit */
+	enum smtp_reply_name refusal; /* the answer at the end of the data */
+	uint64_t size_bytes;	      /* of the message so far, as it will be stored, without our lines */
+	int64_t max_size_bytes;	      /* 0: no limit */
 	int64_t max_hops;
 	uint32_t return_path_length;
-	struct blob_id blob;	       /* once synced */
-	bool is_blob_ours;	       /* synced, and surely not the spool's */
-	int64_t handed_over_us;	       /* monotonic */
+	struct blob_id blob;	/* once synced */
+	bool is_blob_ours;	/* synced, and surely not the spool's */
+	int64_t handed_over_us; /* monotonic */
 };
 
 /* ---- session.c ---- */
@@ -201,7 +201,8 @@ struct smtp_transaction *smtp_transaction_new(struct smtp_session *s);
 void smtp_transaction_free(struct smtp_transaction **t);
 void smtp_transaction_reset(struct smtp_session *s);
 /* False: it is there already. */
-bool smtp_transaction_add(struct smtp_transaction *t, struct str address, bool local, const struct smtp_rcpt_params *params);
+bool smtp_transaction_add(struct smtp_transaction *t, struct str address, bool local,
+			  const struct smtp_rcpt_params *params);
 /* The session ends while its message is being accepted. */
 void smtp_transaction_detach(struct smtp_transaction *t);
 

@@ -61,7 +61,8 @@ struct sasl_events {
 	/* The end. final_data (SCRAM server-final) is to be sent with the success
 	 * where the protocol can, else as a last challenge with an empty answer:
 	 * the engine asks for that by itself unless success_data is true. */
-	void (*on_done)(void *arg, enum auth_result result, const struct auth_identity *identity, struct str final_data);
+	void (*on_done)(void *arg, enum auth_result result, const struct auth_identity *identity,
+			struct str final_data);
 };
 
 struct sasl_options {
@@ -74,8 +75,8 @@ struct sasl_options {
 bool sasl_is_known(struct str mechanism);
 /* Events may come from within this and sasl_respond(). initial: NULL when the
  * client sent none. Returns NULL for an unknown mechanism. */
-struct sasl *sasl_start(struct auth *a, struct str mechanism, const struct str *initial, const struct sasl_options *options,
-			const struct sasl_events *events, void *arg);
+struct sasl *sasl_start(struct auth *a, struct str mechanism, const struct str *initial,
+			const struct sasl_options *options, const struct sasl_events *events, void *arg);
 void sasl_respond(struct sasl *s, struct str response);
 /* Also cancels what is under way. NULLs *s. Must be called after on_done too. */
 void sasl_free(struct sasl **s);

@@ -34,9 +34,9 @@ struct auth {
 	struct redis *redis;
 	struct settings_live *settings;
 	struct directory *directory;
-	unsigned char key[KEY_BYTES];	   /* of the memory's MACs, random */
+	unsigned char key[KEY_BYTES];		/* of the memory's MACs, random */
 	unsigned char fake_salt_key[KEY_BYTES]; /* of salts for accounts that do not exist */
-	char dummy[AUTH_VERIFIER_MAX];	   /* verified where there is no account */
+	char dummy[AUTH_VERIFIER_MAX];		/* verified where there is no account */
 	struct remembered *memory;
 	/* Threads. */
 	pthread_t threads[VERIFY_THREADS];
@@ -54,7 +54,6 @@ struct auth {
  * write one address are one; what is no address stays as it is, in lower case
  * and without NULs, and is found nowhere. */
 void auth_account_name(struct str given, char out[AUTH_ADDRESS_MAX]);
-
 
 /* False: the queue is full. */
 bool verify_give(struct auth *a, struct verify_task *t);
@@ -93,6 +92,7 @@ void scram_verifier_text(const struct scram_verifier *v, char out[AUTH_VERIFIER_
 /* Does the proof (base64) fit? In constant time. */
 bool scram_proof_fits(const struct scram_verifier *v, struct str auth_message, struct str proof);
 /* What the server proves itself with. */
-void scram_server_signature(const struct scram_verifier *v, struct str auth_message, unsigned char out[SCRAM_KEY_BYTES]);
+void scram_server_signature(const struct scram_verifier *v, struct str auth_message,
+			    unsigned char out[SCRAM_KEY_BYTES]);
 
 #endif

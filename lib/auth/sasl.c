@@ -43,7 +43,7 @@ struct sasl {
 
 struct mechanism {
 	const char *name;
-	bool client_first; /* starts with a message of the client's */
+	bool client_first;  /* starts with a message of the client's */
 	const char *prompt; /* the first challenge otherwise */
 	bool plus;
 	void (*respond)(struct sasl *s, struct str response);
@@ -88,8 +88,8 @@ respond_plain(struct sasl *s, struct str response)
 	struct str authzid, authcid, password, rest;
 	char authz_account[AUTH_ADDRESS_MAX];
 
-	if (!str_cut(response, '\0', &authzid, &rest) || !str_cut(rest, '\0', &authcid, &password) || authcid.len == 0 ||
-	    password.len == 0 || str_index(password, '\0') >= 0) {
+	if (!str_cut(response, '\0', &authzid, &rest) || !str_cut(rest, '\0', &authcid, &password) ||
+	    authcid.len == 0 || password.len == 0 || str_index(password, '\0') >= 0) {
 		fail(s, AUTH_MALFORMED);
 		return;
 	}
@@ -171,8 +171,8 @@ fake_verifier(struct sasl *s)
 	unsigned char mac[SHA256_DIGEST_LENGTH];
 	unsigned len = sizeof(mac);
 
-	HMAC(EVP_sha256(), s->auth->fake_salt_key, KEY_BYTES, (const unsigned char *)s->account, strlen(s->account), mac,
-	     &len);
+	HMAC(EVP_sha256(), s->auth->fake_salt_key, KEY_BYTES, (const unsigned char *)s->account, strlen(s->account),
+	     mac, &len);
 	s->verifier = (struct scram_verifier){.iterations = DEFAULT_ITERATIONS, .salt_len = 16};
 	memcpy(s->verifier.salt, mac, 16);
 	CHECK(RAND_bytes(s->verifier.stored_key, SCRAM_KEY_BYTES) == 1);
@@ -312,7 +312,8 @@ take_client_final(struct sasl *s, struct str message)
 	const char *p;
 
 	p = message.len != 0 ? memmem(message.p, message.len, ",p=", 3) : NULL;
-	if (p == NULL || str_index(message, '\0') >= 0 || !take_attribute(&rest, 'c', &binding) || !take_attribute(&rest, 'r', &nonce)) {
+	if (p == NULL || str_index(message, '\0') >= 0 || !take_attribute(&rest, 'c', &binding) ||
+	    !take_attribute(&rest, 'r', &nonce)) {
 		fail(s, AUTH_MALFORMED);
 		return;
 	}
@@ -341,9 +342,7 @@ respond_scram(struct sasl *s, struct str response)
 		s->step = 1;
 		take_client_first(s, response);
 		break;
-	case 1:
-		take_client_final(s, response);
-		break;
+	case 1: take_client_final(s, response); break;
 	default:
 		if (response.len == 0)
 			finish(s, AUTH_OK, &s->identity, STR_NONE);

@@ -73,8 +73,9 @@ scram_verifier_parse(struct str text, struct scram_verifier *v)
 	uint64_t number;
 	size_t len;
 
-	if (!str_cut(text, '$', &head, &rest) || !str_eq(head, STR("SCRAM-SHA-256")) || !str_cut(rest, '$', &head, &keys) ||
-	    !str_cut(head, ':', &iterations, &salt) || !str_cut(keys, ':', &stored, &server))
+	if (!str_cut(text, '$', &head, &rest) || !str_eq(head, STR("SCRAM-SHA-256")) ||
+	    !str_cut(rest, '$', &head, &keys) || !str_cut(head, ':', &iterations, &salt) ||
+	    !str_cut(keys, ':', &stored, &server))
 		return false;
 	if (!str_to_u64(iterations, &number) || number == 0 || number > ITERATIONS_MAX)
 		return false;

@@ -135,7 +135,9 @@ auth_make_argon2id(struct str password, char out[AUTH_VERIFIER_MAX], struct err 
 	int result;
 
 	CHECK(RAND_bytes(salt, sizeof(salt)) == 1);
-	result = argon2id_hash_encoded(PASSES, MEMORY_KIB, LANES, password.p != NULL ? password.p : "", password.len, salt,
-				       sizeof(salt), HASH_BYTES, out, AUTH_VERIFIER_MAX);
-	return result == ARGON2_OK ? 0 : err_set(err, ERR_INVALID, "hashing the password: %s", argon2_error_message(result));
+	result = argon2id_hash_encoded(PASSES, MEMORY_KIB, LANES, password.p != NULL ? password.p : "", password.len,
+				       salt, sizeof(salt), HASH_BYTES, out, AUTH_VERIFIER_MAX);
+	return result == ARGON2_OK
+		       ? 0
+		       : err_set(err, ERR_INVALID, "hashing the password: %s", argon2_error_message(result));
 }

@@ -20,13 +20,13 @@ void arena_init(struct arena *a); /* allocates nothing yet */
 void arena_fini(struct arena *a);
 /* Frees all but the first block (kept when it is small), for use again. */
 void arena_reset(struct arena *a);
-void *arena_alloc(struct arena *a, size_t size); /* aligned to 16, zeroed */
+void *arena_alloc(struct arena *a, size_t size);		/* aligned to 16, zeroed */
 char *arena_dup(struct arena *a, const void *data, size_t len); /* adds a NUL */
 char *arena_strdup(struct arena *a, const char *s);
 struct str arena_str(struct arena *a, struct str s); /* a copy of s */
 __attribute__((format(printf, 2, 3))) char *arena_printf(struct arena *a, const char *format, ...);
 
-#define arena_new(arena, type)	       ((type *)arena_alloc((arena), sizeof(type)))
+#define arena_new(arena, type)		((type *)arena_alloc((arena), sizeof(type)))
 #define arena_array(arena, type, count) ((type *)arena_alloc((arena), sizeof(type) * (count)))
 
 #endif

@@ -17,7 +17,7 @@ struct buf {
 
 #define BUF_EMPTY ((struct buf){NULL, 0, 0})
 
-void buf_fini(struct buf *b); /* frees; the buffer is empty and usable again */
+void buf_fini(struct buf *b);  /* frees; the buffer is empty and usable again */
 void buf_clear(struct buf *b); /* forgets the content, keeps the memory */
 /* Room for `more` further bytes; returns where they go. The caller then adds
  * what it wrote to b->len. */

@@ -6,17 +6,17 @@
 #include <stdint.h>
 #include <string.h>
 
-#define BYTES_ACCESSORS(bits)                                                                      \
-	static inline uint##bits##_t bytes_get_u##bits(const void *p)                              \
-	{                                                                                          \
-		uint##bits##_t v;                                                                  \
-		memcpy(&v, p, sizeof(v));                                                          \
-		return le##bits##toh(v);                                                           \
-	}                                                                                          \
-	static inline void bytes_put_u##bits(void *p, uint##bits##_t v)                            \
-	{                                                                                          \
-		v = htole##bits(v);                                                                \
-		memcpy(p, &v, sizeof(v));                                                          \
+#define BYTES_ACCESSORS(bits) \
+	static inline uint##bits##_t bytes_get_u##bits(const void *p) \
+	{ \
+		uint##bits##_t v; \
+		memcpy(&v, p, sizeof(v)); \
+		return le##bits##toh(v); \
+	} \
+	static inline void bytes_put_u##bits(void *p, uint##bits##_t v) \
+	{ \
+		v = htole##bits(v); \
+		memcpy(p, &v, sizeof(v)); \
 	}
 
 BYTES_ACCESSORS(16)

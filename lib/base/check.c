@@ -10,8 +10,7 @@ check_failed(const char *file, int line, const char *condition, const char *form
 {
 	va_list ap;
 
-	fprintf(stderr, "level=bug msg=\"invariant broken\" at=%s:%d condition=\"%s\" state=\"", file, line,
-		condition);
+	fprintf(stderr, "level=bug msg=\"invariant broken\" at=%s:%d condition=\"%s\" state=\"", file, line, condition);
 	va_start(ap, format);
 	vfprintf(stderr, format, ap);
 	va_end(ap);

@@ -6,20 +6,20 @@
 #ifndef SP_BASE_CHECK_H
 #define SP_BASE_CHECK_H
 
-__attribute__((noreturn, format(printf, 4, 5))) void
-check_failed(const char *file, int line, const char *condition, const char *format, ...);
+__attribute__((noreturn, format(printf, 4, 5))) void check_failed(const char *file, int line, const char *condition,
+								  const char *format, ...);
 
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (__builtin_expect(!(condition), 0))                                             \
-			check_failed(__FILE__, __LINE__, #condition, "%s", "");                    \
+#define CHECK(condition) \
+	do { \
+		if (__builtin_expect(!(condition), 0)) \
+			check_failed(__FILE__, __LINE__, #condition, "%s", ""); \
 	} while (0)
 
 /* The same with printf-like state to print. */
-#define CHECKF(condition, ...)                                                                     \
-	do {                                                                                       \
-		if (__builtin_expect(!(condition), 0))                                             \
-			check_failed(__FILE__, __LINE__, #condition, __VA_ARGS__);                 \
+#define CHECKF(condition, ...) \
+	do { \
+		if (__builtin_expect(!(condition), 0)) \
+			check_failed(__FILE__, __LINE__, #condition, __VA_ARGS__); \
 	} while (0)
 
 #endif

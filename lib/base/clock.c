@@ -57,9 +57,9 @@ clock_rfc5322(int64_t unix_ms, char *out, unsigned size)
 
 	localtime_r(&seconds, &tm);
 	zone = labs(tm.tm_gmtoff) / 60;
-	snprintf(out, size, "%s, %d %s %d %02d:%02d:%02d %c%02ld%02ld", days[tm.tm_wday], tm.tm_mday,
-		 months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec,
-		 tm.tm_gmtoff < 0 ? '-' : '+', zone / 60, zone % 60);
+	snprintf(out, size, "%s, %d %s %d %02d:%02d:%02d %c%02ld%02ld", days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
+		 tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec, tm.tm_gmtoff < 0 ? '-' : '+', zone / 60,
+		 zone % 60);
 }
 
 void

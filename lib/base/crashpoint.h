@@ -12,10 +12,10 @@ extern bool crashpoint_armed;
 void crashpoint_init(void); /* reads the environment */
 void crashpoint_pass(const char *name);
 
-#define CRASHPOINT(name)                                                                                               \
-	do {                                                                                                           \
-		if (__builtin_expect(crashpoint_armed, false))                                                         \
-			crashpoint_pass(name);                                                                         \
+#define CRASHPOINT(name) \
+	do { \
+		if (__builtin_expect(crashpoint_armed, false)) \
+			crashpoint_pass(name); \
 	} while (0)
 
 #endif

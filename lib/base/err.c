@@ -31,16 +31,11 @@ code_of_errno(int errno_value)
 {
 	switch (errno_value) {
 	case ENOSPC:
-	case EDQUOT:
-		return ERR_NO_SPACE;
-	case ENOENT:
-		return ERR_NOT_FOUND;
-	case EEXIST:
-		return ERR_EXISTS;
-	case ETIMEDOUT:
-		return ERR_TIMEOUT;
-	default:
-		return ERR_IO;
+	case EDQUOT: return ERR_NO_SPACE;
+	case ENOENT: return ERR_NOT_FOUND;
+	case EEXIST: return ERR_EXISTS;
+	case ETIMEDOUT: return ERR_TIMEOUT;
+	default: return ERR_IO;
 	}
 }
 

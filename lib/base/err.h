@@ -32,14 +32,12 @@ struct err {
 
 /* Fills err (NULL: nothing happens). Returns -1, so that a function may end
  * with `return err_set(err, ...)`. */
-__attribute__((format(printf, 3, 4))) int
-err_set(struct err *err, enum err_code code, const char *format, ...);
+__attribute__((format(printf, 3, 4))) int err_set(struct err *err, enum err_code code, const char *format, ...);
 
 /* As err_set(), with the words of errno_value after the text; the code is
  * made from it (ENOSPC and EDQUOT: ERR_NO_SPACE, ENOENT: ERR_NOT_FOUND,
  * EEXIST: ERR_EXISTS, ETIMEDOUT: ERR_TIMEOUT, else ERR_IO). */
-__attribute__((format(printf, 3, 4))) int
-err_set_errno(struct err *err, int errno_value, const char *format, ...);
+__attribute__((format(printf, 3, 4))) int err_set_errno(struct err *err, int errno_value, const char *format, ...);
 
 /* Puts words in front of what err says: "opening the pack: ...". */
 __attribute__((format(printf, 2, 3))) void err_prefix(struct err *err, const char *format, ...);

@@ -30,16 +30,16 @@ struct log_context {
 	struct log_field fields[6];	  /* ended by a NULL name if fewer */
 };
 
-#define F_STR(field, s)	  ((struct log_field){.name = field, .type = LOG_FIELD_STR, .text = (s)})
-#define F_C(field, s)	  ((struct log_field){.name = field, .type = LOG_FIELD_STR, .text = str_c(s)})
-#define F_I64(field, v)	  ((struct log_field){.name = field, .type = LOG_FIELD_I64, .number = (int64_t)(v)})
-#define F_ERR(err_ptr)	  F_C("error", (err_ptr)->text)
+#define F_STR(field, s) ((struct log_field){.name = field, .type = LOG_FIELD_STR, .text = (s)})
+#define F_C(field, s)	((struct log_field){.name = field, .type = LOG_FIELD_STR, .text = str_c(s)})
+#define F_I64(field, v) ((struct log_field){.name = field, .type = LOG_FIELD_I64, .number = (int64_t)(v)})
+#define F_ERR(err_ptr)	F_C("error", (err_ptr)->text)
 
 /* context may be NULL. */
 void log_write(enum log_level level, const struct log_context *context, const char *text,
 	       const struct log_field *fields);
 
-#define log_at(level, context, text, ...)                                                          \
+#define log_at(level, context, text, ...) \
 	log_write(level, context, text, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.name = NULL}})
 #define log_debug(context, ...)	  log_at(LOG_DEBUG, context, __VA_ARGS__)
 #define log_info(context, ...)	  log_at(LOG_INFO, context, __VA_ARGS__)

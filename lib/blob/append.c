@@ -155,8 +155,7 @@ run_abort(struct task *t)
 {
 	struct stream *st = ((struct stream_task *)t)->stream;
 
-	if (st->pack.fd >= 0 && st->thread_err.code == ERR_NONE &&
-	    ftruncate(st->pack.fd, (off_t)st->pack.end) == 0) {
+	if (st->pack.fd >= 0 && st->thread_err.code == ERR_NONE && ftruncate(st->pack.fd, (off_t)st->pack.end) == 0) {
 		st->pack.allocated = st->pack.end;
 		give_pack_back(st);
 	}
@@ -308,8 +307,8 @@ blob_append_commit(struct blob_append **ap, blob_on_appended *on_done, void *arg
 		give_task(a->stream, run_commit, end_done, NULL, 0);
 	} else {
 		/* A body can fail only later, on the thread. */
-		CHECK(blob_put(a->store, BLOB_BODY, a->bytes.data != NULL ? a->bytes.data : "", a->bytes.len, NULL, on_done,
-			       arg, NULL) == 0);
+		CHECK(blob_put(a->store, BLOB_BODY, a->bytes.data != NULL ? a->bytes.data : "", a->bytes.len, NULL,
+			       on_done, arg, NULL) == 0);
 	}
 	buf_fini(&a->bytes);
 	mem_free(a);

@@ -117,10 +117,10 @@ void blob_release(struct blob_store *s, const struct blob_id *id);
 
 struct blob_usage {
 	uint64_t packs;
-	uint64_t blobs;		 /* not released */
-	uint64_t live_bytes;	 /* of bodies not released */
+	uint64_t blobs;		  /* not released */
+	uint64_t live_bytes;	  /* of bodies not released */
 	uint64_t allocated_bytes; /* on the disk */
-	uint64_t free_bytes;	 /* of the file system */
+	uint64_t free_bytes;	  /* of the file system */
 };
 int blob_usage(struct blob_store *s, struct blob_usage *usage_out, struct err *err);
 

@@ -21,7 +21,7 @@ struct put {
 	struct err err; /* code ERR_NONE: written */
 	blob_on_appended *on_done;
 	void *arg;
-	char *record; /* owner: header, body, padding */
+	char *record;  /* owner: header, body, padding */
 	size_t length; /* of the body */
 };
 
@@ -220,7 +220,7 @@ put_new(struct blob_store *s, enum blob_class class, const void *data, size_t le
 	struct put *p = mem_new(struct put);
 	struct record r = {.length = len,
 			   .unix_ms = clock_unix_ms(),
-			   .class = (uint8_t)class,
+			   .class = (uint8_t) class,
 			   .crc = (uint32_t)crc32_z(0, data, len)};
 	size_t span = record_span(len);
 

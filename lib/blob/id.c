@@ -35,7 +35,9 @@ parse_hex(struct str s, uint64_t most, uint64_t *out)
 		return false;
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.p[i];
-		unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0') : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+		unsigned digit = c >= '0' && c <= '9'	? (unsigned)(c - '0')
+				 : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
+							: 16;
 		if (digit > 15)
 			return false;
 		value = value << 4 | digit;

@@ -59,7 +59,8 @@ record_span(uint64_t length)
 }
 
 bool
-pack_next_record(uint64_t *offset, uint64_t size, pack_read_at *read_at, void *arg, struct record *out, uint64_t *at_out)
+pack_next_record(uint64_t *offset, uint64_t size, pack_read_at *read_at, void *arg, struct record *out,
+		 uint64_t *at_out)
 {
 	char header[RECORD_HEADER_BYTES];
 

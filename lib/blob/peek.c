@@ -34,8 +34,8 @@ next_run(const struct blob_peek *items, size_t count, size_t *bytes_out)
 
 	for (; n < count; n++) {
 		const struct blob_id *id = &items[n].id;
-		if (!may_peek(id) || id->pack != items[0].id.pack || start_of(id) < end || start_of(id) - end > GAP_BYTES ||
-		    end_of(id) - start > RUN_BYTES)
+		if (!may_peek(id) || id->pack != items[0].id.pack || start_of(id) < end ||
+		    start_of(id) - end > GAP_BYTES || end_of(id) - start > RUN_BYTES)
 			break;
 		end = end_of(id);
 	}

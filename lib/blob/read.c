@@ -135,8 +135,8 @@ read_record(int fd, const struct blob_id *id, uint64_t offset, char *header, cha
 }
 
 static int
-check_record(const struct blob_id *id, uint64_t offset, const char *header, const char *data, size_t length, ssize_t got,
-	     struct err *err)
+check_record(const struct blob_id *id, uint64_t offset, const char *header, const char *data, size_t length,
+	     ssize_t got, struct err *err)
 {
 	struct record r;
 
@@ -260,7 +260,8 @@ read_from_cache(struct blob_read *r)
 }
 
 struct blob_read *
-blob_read(struct blob_store *s, const struct blob_id *id, uint64_t offset, size_t length, blob_on_read *on_read, void *arg)
+blob_read(struct blob_store *s, const struct blob_id *id, uint64_t offset, size_t length, blob_on_read *on_read,
+	  void *arg)
 {
 	struct blob_read *r = mem_new(struct blob_read);
 

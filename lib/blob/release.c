@@ -32,8 +32,8 @@ punch(int fd, const struct blob_id *id, struct err *err)
 	if (!r.released && pwrite(fd, &released, 1, at + 4) != 1)
 		return err_set_errno(err, errno, "releasing a body");
 	CRASHPOINT("release-marked");
-	if (id->length != 0 && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)id->offset,
-					 (off_t)id->length) != 0 &&
+	if (id->length != 0 &&
+	    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)id->offset, (off_t)id->length) != 0 &&
 	    errno != EOPNOTSUPP)
 		return err_set_errno(err, errno, "punching a hole");
 	return 0;

@@ -19,9 +19,9 @@ enum {
 	POLL_MS = 1000,
 	REFRESH_GAP_MS = 30,
 	PING_MS = 500,
-	FIRST_PING_MS = 50,  /* until a new peer has answered */
-	SUSPECT_MS = 2500,   /* silent: gets nothing new */
-	LOST_MS = 5000,	     /* silent: given up */
+	FIRST_PING_MS = 50, /* until a new peer has answered */
+	SUSPECT_MS = 2500,  /* silent: gets nothing new */
+	LOST_MS = 5000,	    /* silent: given up */
 };
 
 static void
@@ -189,7 +189,8 @@ connect_peer(struct bus_client *b, const char *id, struct str endpoint, struct s
 	CHECK(zmq_setsockopt(zmq, ZMQ_ROUTING_ID, routing, strlen(routing)) == 0);
 	if (!bus_keys_allow(&b->keys, p->endpoint) || zmq_connect(zmq, p->endpoint) != 0) {
 		log_error(NULL, "cannot connect to broker", F_C("broker", id), F_C("endpoint", p->endpoint),
-			  F_C("error", b->keys.enabled ? zmq_strerror(errno) : "not on loopback, and no STAGEPOST_CLUSTER_KEY"));
+			  F_C("error",
+			      b->keys.enabled ? zmq_strerror(errno) : "not on loopback, and no STAGEPOST_CLUSTER_KEY"));
 		zmq_close(zmq);
 		mem_free(p);
 		return;
@@ -215,7 +216,7 @@ on_ping_timer(evutil_socket_t fd, short what, void *arg)
 	int64_t now_ms = clock_monotonic_ms(), wait_ms = PING_MS;
 
 	(void)fd, (void)what;
-	DL_FOREACH_SAFE(b->peers, p, next) {
+	DL_FOREACH_SAFE (b->peers, p, next) {
 		if (now_ms - p->heard_ms > LOST_MS) {
 			drop_peer(b, p, "does not answer");
 			continue;
@@ -264,8 +265,9 @@ on_broker(void *arg, const redisReply *reply, const struct err *err)
 		endpoint = redis_str(reply->element[0]);
 		boot = redis_str(reply->element[1]);
 	}
-	DL_FOREACH(b->peers, p)
-		if (strcmp(p->id, found->id) == 0 && str_eq(str_c(p->endpoint), endpoint) && str_eq(str_c(p->boot), boot))
+	DL_FOREACH (b->peers, p)
+		if (strcmp(p->id, found->id) == 0 && str_eq(str_c(p->endpoint), endpoint) &&
+		    str_eq(str_c(p->boot), boot))
 			break;
 	if (p != NULL)
 		p->announced = true;
@@ -280,7 +282,7 @@ find_peer(struct bus_client *b, struct str id)
 {
 	struct bus_peer *p;
 
-	DL_FOREACH(b->peers, p)
+	DL_FOREACH (b->peers, p)
 		if (p->announced && str_eq(str_c(p->id), id))
 			return p;
 	return NULL;
@@ -310,7 +312,7 @@ on_map(void *arg, const redisReply *reply, const struct err *err)
 	/* Without an answer of the store, what is known is kept: the pings tell
 	 * who is gone. */
 	if (err == NULL && reply->type == REDIS_REPLY_ARRAY && !b->refresh_failed) {
-		DL_FOREACH_SAFE(b->peers, p, next)
+		DL_FOREACH_SAFE (b->peers, p, next)
 			if (!p->announced)
 				drop_peer(b, p, "not announced any more");
 		take_map(b, reply);
@@ -329,7 +331,7 @@ on_brokers(void *arg, const redisReply *reply, const struct err *err)
 	if (reply_is_for_nobody(b))
 		return;
 	b->refresh_failed = err != NULL || reply->type != REDIS_REPLY_ARRAY;
-	DL_FOREACH(b->peers, p)
+	DL_FOREACH (b->peers, p)
 		p->announced = false;
 	for (size_t i = 0; !b->refresh_failed && i < reply->elements; i++) {
 		struct found_broker *found = mem_new(struct found_broker);
@@ -400,8 +402,7 @@ bus_client_new(struct event_base *base, struct redis *r, struct tracking *t, con
 	b->hand_over_tick = evtimer_new(base, hand_over_on_tick, b);
 	CHECK(b->poll != NULL && b->ping != NULL && b->hand_over_tick != NULL);
 	if (t != NULL)
-		b->subscription =
-			tracking_subscribe(t, STR(BUS_BROKERS_CHANNEL), on_notice, on_notices_lost, b);
+		b->subscription = tracking_subscribe(t, STR(BUS_BROKERS_CHANNEL), on_notice, on_notices_lost, b);
 	schedule(b->poll, 0);
 	schedule(b->ping, PING_MS);
 	return b;
@@ -414,7 +415,7 @@ bus_client_watch(struct bus_client *b, const struct bus_events *events, void *ar
 
 	b->events = *events;
 	b->events_arg = arg;
-	DL_FOREACH(b->peers, p)
+	DL_FOREACH (b->peers, p)
 		if (p->is_heard && events->on_peer != NULL)
 			events->on_peer(arg, p);
 }
@@ -430,7 +431,7 @@ bus_client_free(struct bus_client **client)
 		return;
 	b->events = (struct bus_events){NULL, NULL, NULL};
 	hand_over_end_all(b);
-	DL_FOREACH_SAFE(b->peers, p, next) {
+	DL_FOREACH_SAFE (b->peers, p, next) {
 		bus_socket_free(&p->socket);
 		mem_free(p);
 	}

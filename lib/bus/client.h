@@ -39,15 +39,16 @@ int bus_client_pick_shard(struct bus_client *b);
  * ERR_UNAVAILABLE, ERR_TIMEOUT (it may be durable: the client must be told
  * 4xx and may send it twice), ERR_LIMIT (busy). The envelope is copied. */
 typedef void bus_on_handed_over(void *arg, const struct err *err);
-void bus_hand_over(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t timeout_ms, bus_on_handed_over *cb,
-		   void *arg);
+void bus_hand_over(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t timeout_ms,
+		   bus_on_handed_over *cb, void *arg);
 
 /* For workers and tools: every broker as a peer. */
 struct bus_peer; /* one broker; gone after on_peer_lost */
 const char *bus_peer_id(const struct bus_peer *p);
 struct bus_events {
-	void (*on_peer)(void *arg, struct bus_peer *p);	     /* connected to a broker */
-	void (*on_peer_lost)(void *arg, struct bus_peer *p); /* its announcement ended or it does not answer pings for 5 s */
+	void (*on_peer)(void *arg, struct bus_peer *p); /* connected to a broker */
+	void (*on_peer_lost)(void *arg,
+			     struct bus_peer *p); /* its announcement ended or it does not answer pings for 5 s */
 	void (*on_frame)(void *arg, struct bus_peer *p, const Stagepost__Frame *frame); /* not a reply of ours */
 };
 void bus_client_watch(struct bus_client *b, const struct bus_events *events, void *arg);

@@ -33,8 +33,8 @@ struct bus_peer {
 struct hand_over {
 	uint64_t request;
 	unsigned shard;
-	struct buf envelope; /* owner; packed */
-	bool resend;	     /* may have reached a broker */
+	struct buf envelope;	  /* owner; packed */
+	bool resend;		  /* may have reached a broker */
 	struct bus_peer *sent_to; /* borrowed; NULL: waits for an owner */
 	int64_t sent_ms;	  /* monotonic */
 	int64_t retry_ms;	  /* monotonic: not before */
@@ -46,8 +46,8 @@ struct hand_over {
 };
 
 struct bus_client {
-	struct event_base *base; /* borrowed */
-	struct redis *redis;	 /* borrowed */
+	struct event_base *base;		    /* borrowed */
+	struct redis *redis;			    /* borrowed */
 	struct tracking_subscription *subscription; /* owner; NULL without tracking */
 	char name[BUS_NAME_MAX];
 	struct bus_keys keys;

@@ -25,7 +25,7 @@ hkdf(struct str secret, const char *purpose, unsigned char out[KEY_BYTES])
 	EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
 	static const char salt[] = "stagepost bus 1";
 	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)(uintptr_t)"SHA256", 0),
+		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)(uintptr_t) "SHA256", 0),
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)secret.p, secret.len),
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)salt, sizeof(salt) - 1),
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)purpose, strlen(purpose)),
@@ -55,7 +55,8 @@ bus_keys_derive(struct bus_keys *keys, struct str cluster_key, struct err *err)
 	if (cluster_key.len == 0)
 		return 0;
 	if (cluster_key.len < CLUSTER_KEY_LEAST)
-		return err_set(err, ERR_INVALID, "STAGEPOST_CLUSTER_KEY must have at least %d bytes", CLUSTER_KEY_LEAST);
+		return err_set(err, ERR_INVALID, "STAGEPOST_CLUSTER_KEY must have at least %d bytes",
+			       CLUSTER_KEY_LEAST);
 	derive_pair(cluster_key, "broker", keys->server_public, keys->server_secret);
 	derive_pair(cluster_key, "client", keys->client_public, keys->client_secret);
 	keys->enabled = true;
@@ -118,7 +119,7 @@ bus_keys_allow(const struct bus_keys *keys, const char *endpoint)
 
 /* ---- ZAP ---- */
 struct bus_zap {
-	void *zmq; /* owner: REP */
+	void *zmq;		/* owner: REP */
 	struct event *readable; /* owner */
 	unsigned char client_key[KEY_BYTES];
 };
@@ -155,7 +156,8 @@ zap_receive(struct bus_zap *z, struct zap_part parts[ZAP_PARTS])
 static bool
 zap_admits(const struct bus_zap *z, const struct zap_part parts[ZAP_PARTS], unsigned count)
 {
-	return count == ZAP_PARTS && str_eq(str_of((const char *)parts[ZAP_MECHANISM].data, parts[ZAP_MECHANISM].len), STR("CURVE")) &&
+	return count == ZAP_PARTS &&
+	       str_eq(str_of((const char *)parts[ZAP_MECHANISM].data, parts[ZAP_MECHANISM].len), STR("CURVE")) &&
 	       parts[ZAP_KEY].len == KEY_BYTES && CRYPTO_memcmp(parts[ZAP_KEY].data, z->client_key, KEY_BYTES) == 0;
 }
 
@@ -189,7 +191,9 @@ on_zap(evutil_socket_t fd, short what, void *arg)
 		admitted = zap_admits(z, parts, count);
 		if (!admitted)
 			log_warning(NULL, "bus connection refused: wrong key",
-				    F_STR("peer", count > ZAP_ADDRESS ? str_of((const char *)parts[ZAP_ADDRESS].data, parts[ZAP_ADDRESS].len) : STR_NONE));
+				    F_STR("peer", count > ZAP_ADDRESS ? str_of((const char *)parts[ZAP_ADDRESS].data,
+									       parts[ZAP_ADDRESS].len)
+								      : STR_NONE));
 		zap_reply(z, &parts[ZAP_REQUEST], admitted);
 	}
 }

@@ -11,9 +11,9 @@
 
 enum {
 	TICK_MS = 100,
-	ANSWER_MS = 2000,	/* without one: sent again */
-	NOT_MINE_RETRY_MS = 50, /* the map is being read anew */
-	FAILED_RETRY_MS = 300,	/* the broker's store did not answer */
+	ANSWER_MS = 2000,	  /* without one: sent again */
+	NOT_MINE_RETRY_MS = 50,	  /* the map is being read anew */
+	FAILED_RETRY_MS = 300,	  /* the broker's store did not answer */
 	FAILED_LONGEST_MS = 2000, /* the client hears so; a take-over may last longer */
 	HAND_OVERS_MAX = 100000,
 };
@@ -40,7 +40,8 @@ send_to_owner(struct bus_client *b, struct hand_over *h, int64_t now_ms)
 		return;
 	body.resend = h->resend;
 	buf_clear(&b->out);
-	bus_frame_pack_around(h->request, STAGEPOST__FRAME__BODY_HAND_OVER, &body.base, 1, buf_str(&h->envelope), &b->out);
+	bus_frame_pack_around(h->request, STAGEPOST__FRAME__BODY_HAND_OVER, &body.base, 1, buf_str(&h->envelope),
+			      &b->out);
 	if (bus_socket_send(owner->socket, STR_NONE, buf_str(&b->out), NULL) != 0)
 		return; /* its queue is full: the tick tries again */
 	h->sent_to = owner;
@@ -126,7 +127,7 @@ hand_over_peer_lost(struct bus_client *b, const struct bus_peer *p)
 {
 	struct hand_over *h, *next;
 
-	HASH_ITER(hh, b->hand_overs, h, next)
+	HASH_ITER (hh, b->hand_overs, h, next)
 		if (h->sent_to == p)
 			h->sent_to = NULL;
 }
@@ -137,7 +138,7 @@ hand_over_retry(struct bus_client *b)
 	struct hand_over *h, *next;
 	int64_t now_ms = clock_monotonic_ms();
 
-	HASH_ITER(hh, b->hand_overs, h, next)
+	HASH_ITER (hh, b->hand_overs, h, next)
 		if (h->sent_to == NULL && h->retry_ms <= now_ms)
 			send_to_owner(b, h, now_ms);
 }
@@ -163,7 +164,7 @@ hand_over_on_tick(evutil_socket_t fd, short what, void *arg)
 	bool waits = false;
 
 	(void)fd, (void)what;
-	HASH_ITER(hh, b->hand_overs, h, next) {
+	HASH_ITER (hh, b->hand_overs, h, next) {
 		if (h->deadline_ms <= now_ms) {
 			give_up(b, h);
 			continue;
@@ -187,6 +188,6 @@ hand_over_end_all(struct bus_client *b)
 {
 	struct hand_over *h, *next;
 
-	HASH_ITER(hh, b->hand_overs, h, next)
+	HASH_ITER (hh, b->hand_overs, h, next)
 		give_up(b, h);
 }

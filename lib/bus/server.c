@@ -14,7 +14,7 @@
 #include "lib/bus/socket.h"
 
 struct bus_server {
-	void *context; /* owner */
+	void *context;		   /* owner */
 	struct bus_socket *socket; /* owner */
 	struct bus_zap *zap;	   /* owner; NULL without keys */
 	struct bus_keys keys;

@@ -15,7 +15,7 @@ struct bus_socket {
 	void *zmq; /* owner */
 	struct bus_socket_events events;
 	void *arg;
-	bool has_routing; /* ROUTER: two parts a message */
+	bool has_routing;	/* ROUTER: two parts a message */
 	struct event *readable; /* owner */
 	struct event *recheck;	/* owner */
 };
@@ -27,9 +27,9 @@ bus_socket_limit(void *zmq)
 	const struct {
 		int option, value;
 	} options[] = {
-		{ZMQ_SNDHWM, BUS_HIGH_WATER},  {ZMQ_RCVHWM, BUS_HIGH_WATER},	 {ZMQ_LINGER, 500},
-		{ZMQ_IMMEDIATE, 1},	       {ZMQ_RECONNECT_IVL, 50},		 {ZMQ_RECONNECT_IVL_MAX, 1000},
-		{ZMQ_HEARTBEAT_IVL, 2000},     {ZMQ_HEARTBEAT_TIMEOUT, 10000}, {ZMQ_HANDSHAKE_IVL, 5000},
+		{ZMQ_SNDHWM, BUS_HIGH_WATER}, {ZMQ_RCVHWM, BUS_HIGH_WATER},   {ZMQ_LINGER, 500},
+		{ZMQ_IMMEDIATE, 1},	      {ZMQ_RECONNECT_IVL, 50},	      {ZMQ_RECONNECT_IVL_MAX, 1000},
+		{ZMQ_HEARTBEAT_IVL, 2000},    {ZMQ_HEARTBEAT_TIMEOUT, 10000}, {ZMQ_HANDSHAKE_IVL, 5000},
 	};
 
 	for (unsigned i = 0; i < sizeof(options) / sizeof(options[0]); i++)

@@ -78,8 +78,7 @@ on_alias_indexed(void *arg, const redisReply *reply, const struct err *err)
 }
 
 static void
-on_targets_walked(void *arg, const struct directory_target *targets, unsigned count, bool is_met,
-		  const struct err *err)
+on_targets_walked(void *arg, const struct directory_target *targets, unsigned count, bool is_met, const struct err *err)
 {
 	struct order *o = arg;
 	(void)targets;

@@ -31,11 +31,11 @@
 #include "lib/redis/tracking.h"
 #include "lib/settings/settings.h"
 
-#define DIRECTORY_ADDRESS_MAX	 330  /* with the NUL */
-#define DIRECTORY_DOMAIN_MAX	 256  /* with the NUL */
-#define DIRECTORY_DETAIL_MAX	 65   /* with the NUL */
-#define DIRECTORY_TARGETS_MAX	 1000 /* of one alias, and of one expansion */
-#define DIRECTORY_DEPTH_MAX	 10   /* aliases that lead to aliases */
+#define DIRECTORY_ADDRESS_MAX 330  /* with the NUL */
+#define DIRECTORY_DOMAIN_MAX  256  /* with the NUL */
+#define DIRECTORY_DETAIL_MAX  65   /* with the NUL */
+#define DIRECTORY_TARGETS_MAX 1000 /* of one alias, and of one expansion */
+#define DIRECTORY_DEPTH_MAX   10   /* aliases that lead to aliases */
 
 struct directory;
 
@@ -78,10 +78,11 @@ enum directory_kind {
 
 struct directory_result {
 	enum directory_kind kind;
-	bool domain_disabled;		     /* DIR_DISABLED: the whole domain is */
-	char address[DIRECTORY_ADDRESS_MAX]; /* canonical; of the account where there is one (no +detail); else as asked */
-	char detail[DIRECTORY_DETAIL_MAX];   /* what stood behind the '+'; lower case; empty: none */
-	uint64_t quota_bytes;		     /* DIR_USER: in force (its own or the default); 0: no limit */
+	bool domain_disabled; /* DIR_DISABLED: the whole domain is */
+	char address
+		[DIRECTORY_ADDRESS_MAX]; /* canonical; of the account where there is one (no +detail); else as asked */
+	char detail[DIRECTORY_DETAIL_MAX]; /* what stood behind the '+'; lower case; empty: none */
+	uint64_t quota_bytes;		   /* DIR_USER: in force (its own or the default); 0: no limit */
 	/* DIR_ALIAS, DIR_CATCH_ALL: canonical. Borrowed until the next call of
 	 * the directory or until the loop goes on. */
 	const struct str *targets;
@@ -108,7 +109,7 @@ struct directory_target {
 	enum directory_kind kind; /* DIR_USER, DIR_NOT_LOCAL (a remote address), or why it goes nowhere:
 				   * DIR_UNKNOWN, DIR_DISABLED */
 	bool domain_disabled;
-	uint64_t quota_bytes;	  /* DIR_USER */
+	uint64_t quota_bytes; /* DIR_USER */
 };
 /* Each address once; loops are dropped, so count 0 means: nothing but a loop.
  * What is more than DIRECTORY_DEPTH_MAX deep counts as DIR_UNKNOWN. More than
@@ -121,8 +122,8 @@ void directory_expand(struct directory *d, struct str address, directory_on_expa
 /* ---- Users in full ---- */
 /* Borrowed until the next call of the directory or until the loop goes on. */
 struct directory_user {
-	const char *address;	  /* canonical */
-	bool enabled;		  /* may log in and gets mail (the domain is enabled too) */
+	const char *address; /* canonical */
+	bool enabled;	     /* may log in and gets mail (the domain is enabled too) */
 	int64_t created_ms;
 	const char *display_name; /* UTF-8; may be empty */
 	bool has_quota;		  /* a quota of its own, else the default */

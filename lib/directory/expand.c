@@ -7,7 +7,7 @@
 
 /* An address on the way. */
 struct stop {
-	struct expansion *x; /* borrowed */
+	struct expansion *x;		     /* borrowed */
 	char address[DIRECTORY_ADDRESS_MAX]; /* key; canonical; of the account, once resolved */
 	char detail[DIRECTORY_DETAIL_MAX];
 	enum directory_kind kind;
@@ -16,7 +16,7 @@ struct stop {
 	uint64_t quota_bytes;
 	struct str *targets; /* owner; each an own copy */
 	unsigned target_count;
-	struct stop *next;   /* in order of coming */
+	struct stop *next; /* in order of coming */
 	UT_hash_handle hh;
 };
 
@@ -31,7 +31,7 @@ struct expansion {
 	struct stop *level;	 /* the first of the level under way */
 	struct stop **end;	 /* where the next one is hung in */
 	unsigned depth, count, waiting;
-	bool starting;		 /* answers that come at once are only counted */
+	bool starting; /* answers that come at once are only counted */
 	struct err err;
 	struct expansion *prev, *next;
 };

@@ -54,8 +54,8 @@ canonical_international_domain(struct str text, char out[DIRECTORY_DOMAIN_MAX])
 	if (text.len > 4 * DOMAIN_TEXT_MAX || !str_is_utf8(text) || str_index(text, '\0') >= 0)
 		return false;
 	u_labels = str_dup(text);
-	int rc = idn2_lookup_u8((const uint8_t *)u_labels, (uint8_t **)&a_labels,
-				IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+	int rc =
+		idn2_lookup_u8((const uint8_t *)u_labels, (uint8_t **)&a_labels, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
 	bool ok = rc == IDN2_OK && is_host_name(str_c(a_labels));
 	if (ok) {
 		str_copy(str_c(a_labels), out, DIRECTORY_DOMAIN_MAX);

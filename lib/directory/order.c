@@ -115,8 +115,8 @@ bool
 order_take_domain(struct order *o, struct str domain)
 {
 	if (!directory_canonical_domain(domain, o->domain)) {
-		order_refuse(o, ERR_INVALID, "\"%.*s\" is not a domain name", (int)(domain.len < 100 ? domain.len : 100),
-			     domain.p != NULL ? domain.p : "");
+		order_refuse(o, ERR_INVALID, "\"%.*s\" is not a domain name",
+			     (int)(domain.len < 100 ? domain.len : 100), domain.p != NULL ? domain.p : "");
 		return false;
 	}
 	str_copy(str_c(o->domain), o->name, sizeof(o->name));

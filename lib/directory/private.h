@@ -121,13 +121,13 @@ struct order {
 	struct arena arena;
 	char name[DIRECTORY_ADDRESS_MAX]; /* address or domain, canonical */
 	char domain[DIRECTORY_DOMAIN_MAX];
-	struct buf pairs;    /* struct str: further arguments of a script; text in arena */
-	struct buf names;    /* struct str: what was listed; text in arena */
-	const char *set;     /* "users" or "aliases" */
-	const char *role;    /* "": as it is, "admin", "plain" */
-	unsigned waiting;    /* answers that are outstanding */
-	bool is_walking;     /* directory_walk() will call */
-	struct err err;	     /* the first that came; then what it ends with */
+	struct buf pairs; /* struct str: further arguments of a script; text in arena */
+	struct buf names; /* struct str: what was listed; text in arena */
+	const char *set;  /* "users" or "aliases" */
+	const char *role; /* "": as it is, "admin", "plain" */
+	unsigned waiting; /* answers that are outstanding */
+	bool is_walking;  /* directory_walk() will call */
+	struct err err;	  /* the first that came; then what it ends with */
 	struct directory_domain shown;
 	struct order *prev, *next;
 };
@@ -190,19 +190,19 @@ struct user_watch {
 struct expansion;
 
 struct directory {
-	struct event_base *base;	/* borrowed, as the next three */
+	struct event_base *base; /* borrowed, as the next three */
 	struct redis *redis;
 	struct tracking *tracking;
 	struct settings_live *settings;
 	char hostname[DIRECTORY_DOMAIN_MAX];
 	struct cache cache;
-	struct fetch *fetches;	       /* by key; owner */
-	struct fetch *detached;	       /* whose answer may be stale: only for those that wait; owner */
-	struct request *requests;      /* owner */
-	struct expansion *expansions;  /* owner */
-	struct order *orders;	       /* owner */
-	struct user_watch *watches;    /* owner */
-	struct str single_target;      /* of the last result with one */
+	struct fetch *fetches;			  /* by key; owner */
+	struct fetch *detached;			  /* whose answer may be stale: only for those that wait; owner */
+	struct request *requests;		  /* owner */
+	struct expansion *expansions;		  /* owner */
+	struct order *orders;			  /* owner */
+	struct user_watch *watches;		  /* owner */
+	struct str single_target;		  /* of the last result with one */
 	char last_address[DIRECTORY_ADDRESS_MAX]; /* of the last user given at once */
 };
 

@@ -4,7 +4,9 @@
 #include "lib/base/log.h"
 
 static const char *const key_heads[] = {
-	[RECORD_DOMAIN] = "domain:{", [RECORD_USER] = "user:{", [RECORD_ALIAS] = "alias:{",
+	[RECORD_DOMAIN] = "domain:{",
+	[RECORD_USER] = "user:{",
+	[RECORD_ALIAS] = "alias:{",
 	[RECORD_FIRST_DOMAIN] = "domains",
 };
 
@@ -141,14 +143,10 @@ record_new(enum record_kind kind, const redisReply *reply)
 		return parse_alias(record, reply);
 	pool_init(record, reply, &pool);
 	switch (kind) {
-	case RECORD_DOMAIN:
-		return parse_domain(record, reply, pool);
-	case RECORD_USER:
-		return parse_user(record, reply, pool);
+	case RECORD_DOMAIN: return parse_domain(record, reply, pool);
+	case RECORD_USER: return parse_user(record, reply, pool);
 	case RECORD_ALIAS:
-	case RECORD_FIRST_DOMAIN:
-		record->first_domain = pool_add(&pool, redis_str(reply->element[0]));
-		break;
+	case RECORD_FIRST_DOMAIN: record->first_domain = pool_add(&pool, redis_str(reply->element[0])); break;
 	}
 	return record;
 }

@@ -20,7 +20,7 @@ struct fetch {
 	struct directory *d; /* borrowed; NULL: freed meanwhile */
 	enum record_kind kind;
 	bool is_detached;
-	struct waiter *waiters; /* owner */
+	struct waiter *waiters;	   /* owner */
 	struct fetch *prev, *next; /* among the detached */
 	UT_hash_handle hh;
 	char key[]; /* of hh.keylen bytes */
@@ -186,8 +186,8 @@ request_wait(struct request *req)
 		if (req->held[slot].record != NULL)
 			continue;
 		struct str key = str_of(req->held[slot].key, req->held[slot].key_len);
-		enum record_kind kind = key.p[0] == 'u'	  ? RECORD_USER
-					: key.p[0] == 'a' ? RECORD_ALIAS
+		enum record_kind kind = key.p[0] == 'u'		      ? RECORD_USER
+					: key.p[0] == 'a'	      ? RECORD_ALIAS
 					: str_eq(key, STR("domains")) ? RECORD_FIRST_DOMAIN
 								      : RECORD_DOMAIN;
 		struct fetch *fetch = fetch_get(req->d, kind, key);

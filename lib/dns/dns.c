@@ -29,7 +29,7 @@ struct dns {
 	struct ub_ctx *contexts[CONTEXTS]; /* owner; the uncached one is made when first wanted */
 	bool caching;
 	bool closing;
-	struct dns_query *queries;	   /* owner of each */
+	struct dns_query *queries; /* owner of each */
 };
 
 /* One question of a query. */
@@ -42,12 +42,12 @@ struct part {
 };
 
 struct dns_query {
-	struct dns *dns;      /* borrowed */
+	struct dns *dns; /* borrowed */
 	dns_on_answer *cb;
 	void *arg;
-	bool wanted;	      /* the callback has yet to come */
-	struct event *ready;  /* the time limit; made active once all parts are in */
-	unsigned pending;     /* parts without an answer */
+	bool wanted;	     /* the callback has yet to come */
+	struct event *ready; /* the time limit; made active once all parts are in */
+	unsigned pending;    /* parts without an answer */
 	unsigned part_count;
 	struct part parts[2];
 	struct arena arena;
@@ -59,12 +59,8 @@ struct option {
 };
 
 static const struct option common_options[] = {
-	{"do-not-query-localhost:", "no"},
-	{"outgoing-range:", "512"},
-	{"num-queries-per-thread:", "4096"},
-	{"infra-cache-numhosts:", "10000"},
-	{"cache-max-negative-ttl:", "300"},
-	{NULL, NULL},
+	{"do-not-query-localhost:", "no"},  {"outgoing-range:", "512"},		{"num-queries-per-thread:", "4096"},
+	{"infra-cache-numhosts:", "10000"}, {"cache-max-negative-ttl:", "300"}, {NULL, NULL},
 };
 static const struct option cached_options[] = {
 	{"msg-cache-size:", "8m"},

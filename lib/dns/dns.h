@@ -31,9 +31,9 @@ struct dns_answer {
 	unsigned ip_count;
 	const struct str *texts; /* TXT: each record's strings joined */
 	unsigned text_count;
-	bool exists;	/* false: NXDOMAIN */
-	bool secure;	/* validated by DNSSEC */
-	bool bogus;	/* validation failed: to be treated as a failure */
+	bool exists;	      /* false: NXDOMAIN */
+	bool secure;	      /* validated by DNSSEC */
+	bool bogus;	      /* validation failed: to be treated as a failure */
 	struct str canonical; /* name after CNAMEs; empty: the same */
 };
 

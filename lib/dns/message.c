@@ -178,8 +178,7 @@ take_record(struct reader *r, const struct record *rec, enum dns_type type, stru
 		if (!take_text(r, rec, arena, &l->texts[l->count]))
 			return false;
 		break;
-	case DNS_CNAME:
-		return true;
+	case DNS_CNAME: return true;
 	}
 	l->count += usable;
 	return true;

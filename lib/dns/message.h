@@ -8,8 +8,8 @@
 
 enum dns_type { DNS_A = 1, DNS_CNAME = 5, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28 };
 
-#define DNS_NAME_MAX	254  /* text, without NUL */
-#define DNS_RECORDS_MAX 256  /* of one answer; more are passed over */
+#define DNS_NAME_MAX	254 /* text, without NUL */
+#define DNS_RECORDS_MAX 256 /* of one answer; more are passed over */
 
 /* Adds the records of `type` to answer (mx, ips or texts, in the order of the
  * message) and sets exists and canonical. Everything lies in the arena. The

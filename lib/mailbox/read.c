@@ -112,8 +112,7 @@ on_changes(void *arg, const redisReply *reply, const struct err *err)
 		changes.gone_uids = unpack_uids(&op->arena, redis_str(element(reply, 5)), &changes.gone_count);
 		changes.complete = redis_i64(element(reply, 6), 0) != 0;
 		parse_folder(element(reply, 7), &changes.folder);
-		changes.folder.keywords =
-			parse_keywords(element(reply, 8), &op->arena, &changes.folder.keyword_count);
+		changes.folder.keywords = parse_keywords(element(reply, 8), &op->arena, &changes.folder.keyword_count);
 	}
 	((mailbox_on_changes *)op->cb)(op->arg, err == NULL ? &changes : NULL, err);
 	op_free(op);

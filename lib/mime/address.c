@@ -70,8 +70,8 @@ take_quoted(struct reader *r, struct buf *out)
 static bool
 ends_phrase(char c)
 {
-	return c == '\0' || c == ',' || c == ';' || c == ':' || c == '<' || c == '>' || c == '@' || c == '"' || c == '(' ||
-	       c == ' ' || c == '\t' || c == '\r' || c == '\n';
+	return c == '\0' || c == ',' || c == ';' || c == ':' || c == '<' || c == '>' || c == '@' || c == '"' ||
+	       c == '(' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 static void
@@ -168,9 +168,7 @@ take_one(struct reader *r)
 	struct str phrase = take_phrase(r, &comment);
 
 	switch (peek(r)) {
-	case '<':
-		take_angle(r, phrase);
-		break;
+	case '<': take_angle(r, phrase); break;
 	case ':':
 		r->rest = str_from(r->rest, 1);
 		if (!r->in_group)

@@ -165,12 +165,15 @@ add_address_texts(struct writer *w, struct str raw, enum mime_digest_text all, i
 	}
 	note_text(w, all, from);
 	if (box >= 0)
-		add_text(w, (enum mime_digest_text)box, first == NULL ? STR_NONE
-						       : first->kind == MIME_MAILBOX ? first->mailbox : first->name);
+		add_text(w, (enum mime_digest_text)box,
+			 first == NULL		       ? STR_NONE
+			 : first->kind == MIME_MAILBOX ? first->mailbox
+						       : first->name);
 	if (display >= 0 && first != NULL) {
 		struct str name = mime_decode_words(first->name, w->arena);
 		if (name.len == 0)
-			name = str_c(arena_printf(w->arena, "%.*s@%.*s", STR_ARG(first->mailbox), STR_ARG(first->host)));
+			name = str_c(
+				arena_printf(w->arena, "%.*s@%.*s", STR_ARG(first->mailbox), STR_ARG(first->host)));
 		add_text(w, (enum mime_digest_text)display, name);
 	}
 }
@@ -238,7 +241,8 @@ mime_digest_end(struct mime_digest_builder **bp, struct buf *out)
 	memset(buf_reserve(out, fixed), 0, fixed);
 	out->len += fixed;
 	bytes_put_u32(record_at(&w, 0), MAGIC);
-	bytes_put_u32(record_at(&w, AT_HEADER_BYTES), (uint32_t)(root->body_start < UINT32_MAX ? root->body_start : UINT32_MAX));
+	bytes_put_u32(record_at(&w, AT_HEADER_BYTES),
+		      (uint32_t)(root->body_start < UINT32_MAX ? root->body_start : UINT32_MAX));
 	bytes_put_u64(record_at(&w, AT_DATE), (uint64_t)INT64_MIN);
 	bytes_put_u32(record_at(&w, AT_PARTS), parts);
 	from = out->len;
@@ -253,9 +257,8 @@ mime_digest_end(struct mime_digest_builder **bp, struct buf *out)
 	add_header_texts(&w, root->header);
 	write_parts(&w, root, 1, w.start + FIXED_BYTES);
 	bytes_put_u32(record_at(&w, AT_TOTAL), (uint32_t)(out->len - w.start));
-	bytes_put_u32(record_at(&w, AT_CRC),
-		      (uint32_t)crc32(0, (const Bytef *)record_at(&w, AT_CRC_FROM),
-				      (uInt)(out->len - w.start - AT_CRC_FROM)));
+	bytes_put_u32(record_at(&w, AT_CRC), (uint32_t)crc32(0, (const Bytef *)record_at(&w, AT_CRC_FROM),
+							     (uInt)(out->len - w.start - AT_CRC_FROM)));
 	mime_digest_abort(bp);
 }
 
@@ -279,7 +282,8 @@ mime_digest_read(struct str record, struct mime_digest *out)
 	uint32_t total = total_bytes(record);
 
 	return total != 0 &&
-	       crc32(0, (const Bytef *)record.p + AT_CRC_FROM, total - AT_CRC_FROM) == bytes_get_u32(record.p + AT_CRC) &&
+	       crc32(0, (const Bytef *)record.p + AT_CRC_FROM, total - AT_CRC_FROM) ==
+		       bytes_get_u32(record.p + AT_CRC) &&
 	       mime_digest_read_sound(record, out);
 }
 

@@ -15,9 +15,9 @@
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
 
-#define MIME_PARTS_MAX	      10000
-#define MIME_DEPTH_MAX	      100
-#define MIME_HEADER_BYTES_MAX (1024 * 1024) /* of one header block that is looked at */
+#define MIME_PARTS_MAX	       10000
+#define MIME_DEPTH_MAX	       100
+#define MIME_HEADER_BYTES_MAX  (1024 * 1024)	  /* of one header block that is looked at */
 #define MIME_HEADERS_BYTES_MAX (16 * 1024 * 1024) /* of all of a message's parts together */
 
 /* ---- Building ---- */
@@ -46,8 +46,8 @@ enum mime_digest_text {
 	DIGEST_CC_BOX,
 	DIGEST_FROM_DISPLAY, /* name or address of the first, for SORT=DISPLAY (RFC 5957) */
 	DIGEST_TO_DISPLAY,
-	DIGEST_MESSAGE_ID,  /* with brackets; empty: none */
-	DIGEST_REFERENCES,  /* ids of References, else of In-Reply-To, separated by spaces */
+	DIGEST_MESSAGE_ID, /* with brackets; empty: none */
+	DIGEST_REFERENCES, /* ids of References, else of In-Reply-To, separated by spaces */
 	DIGEST_TEXTS
 };
 
@@ -60,17 +60,17 @@ struct mime_digest_part {
 	uint8_t encoding; /* enum mime_encoding */
 	bool is_text;	  /* text/anything */
 	uint64_t header_start, body_start, body_end; /* bytes of the message */
-	struct str charset; /* empty: none given */
+	struct str charset;			     /* empty: none given */
 };
 
 struct mime_digest {
 	struct str texts[DIGEST_TEXTS]; /* borrowed from the record */
 	uint32_t header_bytes;		/* of the message's header with its blank line */
 	bool has_date;
-	int64_t date;		/* Date:, unix seconds */
-	int16_t zone_minutes;	/* of Date: */
+	int64_t date;	      /* Date:, unix seconds */
+	int16_t zone_minutes; /* of Date: */
 	uint32_t part_count;
-	const char *parts;	/* packed; mime_digest_part_at() */
+	const char *parts; /* packed; mime_digest_part_at() */
 	const char *record;
 };
 

@@ -288,8 +288,7 @@ finish_params(const struct mime_param *raw, unsigned count, struct arena *arena,
 		bool encoded;
 		struct str base = split_2231(raw[i].name, &section, &encoded);
 		if ((section >= 0 || encoded) && !has_param(out, base))
-			out->params[out->param_count++] =
-				(struct mime_param){base, join_2231(raw, count, base, arena)};
+			out->params[out->param_count++] = (struct mime_param){base, join_2231(raw, count, base, arena)};
 	}
 	for (unsigned i = 0; i < count; i++) {
 		int section;

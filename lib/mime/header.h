@@ -33,8 +33,8 @@ struct mime_param {
 
 /* "text/plain; charset=utf-8" or "attachment; filename=x". */
 struct mime_value {
-	struct str main;    /* lower case: "text", or the whole token of a disposition */
-	struct str sub;	    /* lower case; empty when there is no '/' */
+	struct str main;	   /* lower case: "text", or the whole token of a disposition */
+	struct str sub;		   /* lower case; empty when there is no '/' */
 	struct mime_param *params; /* arena */
 	unsigned param_count;
 };

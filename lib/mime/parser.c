@@ -15,14 +15,14 @@ enum { LINE_START_MAX = 256, BOUNDARY_MAX = LINE_START_MAX - 8 };
 struct mime_parser {
 	struct arena arena;
 	struct mime_part *root;
-	struct mime_part *current; /* the innermost open part; NULL: skipping (preamble, epilogue) */
+	struct mime_part *current;   /* the innermost open part; NULL: skipping (preamble, epilogue) */
 	struct mime_part *multipart; /* the innermost open multipart; NULL: none */
 	bool in_header;
-	struct buf header; /* of the current part */
+	struct buf header;     /* of the current part */
 	uint64_t header_bytes; /* kept of all parts' headers */
-	uint64_t offset;   /* of the next byte */
+	uint64_t offset;       /* of the next byte */
 	uint64_t line_start;
-	uint64_t lines; /* line ends seen */
+	uint64_t lines;		    /* line ends seen */
 	char start[LINE_START_MAX]; /* of the line in hand */
 	size_t start_len;
 	char last, before_last; /* bytes seen: to tell CRLF from LF */

@@ -16,17 +16,17 @@ enum mime_kind { MIME_LEAF, MIME_MULTIPART, MIME_MESSAGE };
 /* Offsets are bytes from the start of the message. */
 struct mime_part {
 	enum mime_kind kind;
-	uint32_t index;		  /* in the order of their starts; the message itself is 0 */
-	struct mime_part *parent; /* NULL: the message */
+	uint32_t index;					   /* in the order of their starts; the message itself is 0 */
+	struct mime_part *parent;			   /* NULL: the message */
 	struct mime_part *first_child, *last_child, *next; /* children of a MULTIPART; a MESSAGE has one */
 	unsigned depth;
 	uint64_t header_start;
 	uint64_t body_start;
 	uint64_t body_end;
-	uint64_t lines;	     /* line ends in the body */
-	struct str header;   /* the block as it came, up to MIME_HEADER_BYTES_MAX; arena */
+	uint64_t lines;		/* line ends in the body */
+	struct str header;	/* the block as it came, up to MIME_HEADER_BYTES_MAX; arena */
 	struct mime_value type; /* never empty: text/plain where none is given */
-	struct str boundary; /* MULTIPART */
+	struct str boundary;	/* MULTIPART */
 };
 
 struct mime_parser;

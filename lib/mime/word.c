@@ -99,7 +99,8 @@ decode_q(struct str text, struct buf *out)
 		char c = text.p[i];
 		if (c == '_') {
 			c = ' ';
-		} else if (c == '=' && i + 2 < text.len && hex_digit(text.p[i + 1]) >= 0 && hex_digit(text.p[i + 2]) >= 0) {
+		} else if (c == '=' && i + 2 < text.len && hex_digit(text.p[i + 1]) >= 0 &&
+			   hex_digit(text.p[i + 2]) >= 0) {
 			c = (char)(hex_digit(text.p[i + 1]) << 4 | hex_digit(text.p[i + 2]));
 			i += 2;
 		}

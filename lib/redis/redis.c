@@ -38,7 +38,7 @@ struct call {
 	redis_on_reply *cb;  /* NULL: nobody waits */
 	void *arg;
 	struct redis_script *script; /* borrowed; NULL: a plain command */
-	struct call *prev, *next; /* in redis->failed */
+	struct call *prev, *next;    /* in redis->failed */
 };
 
 struct redis {
@@ -49,7 +49,7 @@ struct redis {
 	bool freeing;
 	uint64_t generation; /* of the connection; unique in the process */
 	size_t pending;
-	int64_t last_answer_ms;	 /* monotonic */
+	int64_t last_answer_ms; /* monotonic */
 	int64_t connect_start_ms;
 	int backoff_ms;
 	struct event *retry;
@@ -69,12 +69,11 @@ static const struct {
 	const char *word;
 	enum err_code code;
 } error_words[] = {
-	{"LOADING", ERR_UNAVAILABLE},	  {"BUSY", ERR_UNAVAILABLE},
-	{"NOSCRIPT", ERR_UNAVAILABLE},	  {"READONLY", ERR_UNAVAILABLE},
-	{"MASTERDOWN", ERR_UNAVAILABLE},  {"CLUSTERDOWN", ERR_UNAVAILABLE}, {"OOM", ERR_UNAVAILABLE},
-	{"MISCONF", ERR_UNAVAILABLE},	  {"FENCED", ERR_FENCED},	  {"NOTFOUND", ERR_NOT_FOUND},
-	{"EXISTS", ERR_EXISTS},		  {"OVERQUOTA", ERR_OVER_QUOTA},  {"LIMIT", ERR_LIMIT},
-	{"DENIED", ERR_DENIED},
+	{"LOADING", ERR_UNAVAILABLE},  {"BUSY", ERR_UNAVAILABLE},	{"NOSCRIPT", ERR_UNAVAILABLE},
+	{"READONLY", ERR_UNAVAILABLE}, {"MASTERDOWN", ERR_UNAVAILABLE}, {"CLUSTERDOWN", ERR_UNAVAILABLE},
+	{"OOM", ERR_UNAVAILABLE},      {"MISCONF", ERR_UNAVAILABLE},	{"FENCED", ERR_FENCED},
+	{"NOTFOUND", ERR_NOT_FOUND},   {"EXISTS", ERR_EXISTS},		{"OVERQUOTA", ERR_OVER_QUOTA},
+	{"LIMIT", ERR_LIMIT},	       {"DENIED", ERR_DENIED},
 };
 
 static void

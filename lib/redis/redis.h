@@ -58,28 +58,28 @@ void redis_callf(struct redis *r, redis_on_reply *cb, void *arg, const char *for
  * (SCRIPT LOAD) at the first use on a connection. */
 struct redis_script {
 	const char *name;
-	const char *text;     /* of `end - text` bytes */
+	const char *text; /* of `end - text` bytes */
 	const char *end;
-	char sha[41];	      /* hexadecimal, filled at first use */
-	uint64_t loaded_on;   /* private: the connection that brought the text last */
+	char sha[41];	    /* hexadecimal, filled at first use */
+	uint64_t loaded_on; /* private: the connection that brought the text last */
 };
 
-#define REDIS_SCRIPT_FILES(ident, incbins)                                                         \
-	extern const char redis_script_text_##ident[], redis_script_end_##ident[];                 \
-	__asm__(".pushsection .rodata\n"                                                           \
-		".global redis_script_text_" #ident "\n"                                           \
-		".global redis_script_end_" #ident "\n"                                            \
-		"redis_script_text_" #ident ":\n" incbins "redis_script_end_" #ident ":\n"         \
-		".byte 0\n"                                                                        \
-		".popsection\n");                                                                  \
-	static struct redis_script ident = {.name = #ident,                                        \
-					    .text = redis_script_text_##ident,                     \
-					    .end = redis_script_end_##ident,                       \
-					    .sha = "",                                             \
+#define REDIS_SCRIPT_FILES(ident, incbins) \
+	extern const char redis_script_text_##ident[], redis_script_end_##ident[]; \
+	__asm__(".pushsection .rodata\n" \
+		".global redis_script_text_" #ident "\n" \
+		".global redis_script_end_" #ident "\n" \
+		"redis_script_text_" #ident ":\n" incbins "redis_script_end_" #ident ":\n" \
+		".byte 0\n" \
+		".popsection\n"); \
+	static struct redis_script ident = {.name = #ident, \
+					    .text = redis_script_text_##ident, \
+					    .end = redis_script_end_##ident, \
+					    .sha = "", \
 					    .loaded_on = 0}
 #define REDIS_SCRIPT(ident, path) REDIS_SCRIPT_FILES(ident, ".incbin \"" path "\"\n")
 /* prelude: what several scripts share, put in front. */
-#define REDIS_SCRIPT_WITH(ident, prelude, path)                                                    \
+#define REDIS_SCRIPT_WITH(ident, prelude, path) \
 	REDIS_SCRIPT_FILES(ident, ".incbin \"" prelude "\"\n.incbin \"" path "\"\n")
 
 void redis_eval(struct redis *r, redis_on_reply *cb, void *arg, struct redis_script *script, size_t key_count,

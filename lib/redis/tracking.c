@@ -54,12 +54,12 @@ struct tracking {
 	redisAsyncContext *listener; /* NULL: none */
 	redisAsyncContext *control;
 	long long listener_id; /* the server's number of it */
-	bool subscribes; /* the listener takes SUBSCRIBE */
-	bool asked;	/* for tracking, on this connection */
-	bool stands;	/* the server tracks and sends to us */
-	bool was_lost;	/* tell on_lost when it stands again */
+	bool subscribes;       /* the listener takes SUBSCRIBE */
+	bool asked;	       /* for tracking, on this connection */
+	bool stands;	       /* the server tracks and sends to us */
+	bool was_lost;	       /* tell on_lost when it stands again */
 	bool freeing;
-	bool pinged;	/* the listener's last PING is not answered */
+	bool pinged; /* the listener's last PING is not answered */
 	struct event *retry;
 	struct event *ping;
 	struct prefix_watch *prefixes;

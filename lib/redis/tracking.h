@@ -32,8 +32,8 @@ void tracking_watch_prefix(struct tracking *t, const char *prefix, tracking_on_k
  * comes when the server has taken the subscription, too: what was published
  * before was not told. Returns a handle for tracking_unsubscribe(). */
 struct tracking_subscription;
-struct tracking_subscription *tracking_subscribe(struct tracking *t, struct str channel, tracking_on_message *on_message,
-						 tracking_on_lost *on_lost, void *arg);
+struct tracking_subscription *tracking_subscribe(struct tracking *t, struct str channel,
+						 tracking_on_message *on_message, tracking_on_lost *on_lost, void *arg);
 void tracking_unsubscribe(struct tracking_subscription **s);
 
 #endif

@@ -24,7 +24,8 @@ percent_decode(struct str text, char *out, size_t size)
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.p[i];
 		if (c == '%') {
-			int high = i + 2 < text.len ? hex_digit(text.p[i + 1]) : -1, low = high >= 0 ? hex_digit(text.p[i + 2]) : -1;
+			int high = i + 2 < text.len ? hex_digit(text.p[i + 1]) : -1,
+			    low = high >= 0 ? hex_digit(text.p[i + 2]) : -1;
 			if (low < 0 || high + low == 0)
 				return false;
 			c = (char)(high << 4 | low);
@@ -43,7 +44,8 @@ is_host_name(struct str host)
 {
 	for (size_t i = 0; i < host.len; i++) {
 		char c = (char)(host.p[i] | 0x20);
-		if (!((c >= 'a' && c <= 'z') || (host.p[i] >= '0' && host.p[i] <= '9') || strchr(".-_", host.p[i]) != NULL))
+		if (!((c >= 'a' && c <= 'z') || (host.p[i] >= '0' && host.p[i] <= '9') ||
+		      strchr(".-_", host.p[i]) != NULL))
 			return false;
 	}
 	return host.len != 0;
@@ -103,7 +105,8 @@ redis_url_parse(const char *text, struct redis_url *url, struct err *err)
 		/* A user name is passed over. */
 		password = str_from(password, (size_t)(str_index(password, ':') + 1));
 		if (!percent_decode(password, url->password, sizeof(url->password)))
-			return err_set(err, ERR_INVALID, "the Redis password is too long, or has a '%%' that is no code");
+			return err_set(err, ERR_INVALID,
+				       "the Redis password is too long, or has a '%%' that is no code");
 	}
 	if (!parse_host(host, url))
 		return err_set(err, ERR_INVALID, "the store's URL names no valid host and port");

@@ -68,7 +68,8 @@ add_process_metrics(struct service *s, struct buf *out)
 		   "# TYPE stagepost_redis_pending gauge\nstagepost_redis_pending %zu\n"
 		   "# TYPE stagepost_redis_connected gauge\nstagepost_redis_connected %d\n"
 		   "# TYPE stagepost_draining gauge\nstagepost_draining %d\n",
-		   resident_bytes(), open_files(), cpu, redis_pending(s->redis), redis_is_connected(s->redis), s->draining);
+		   resident_bytes(), open_files(), cpu, redis_pending(s->redis), redis_is_connected(s->redis),
+		   s->draining);
 }
 
 static void

@@ -36,7 +36,7 @@ metrics_render(struct buf *out)
 		if (i == 0 || strcmp(rows[i].name, rows[i - 1].name) != 0)
 			buf_printf(out, "# HELP stagepost_%s %s\n# TYPE stagepost_%s %s\n", rows[i].name, rows[i].help,
 				   rows[i].name, rows[i].type);
-		buf_printf(out, rows[i].labels[0] != '\0' ? "stagepost_%s{%s} %lld\n" : "stagepost_%s%s %lld\n", rows[i].name,
-			   rows[i].labels, (long long)metrics_get((enum metric)i));
+		buf_printf(out, rows[i].labels[0] != '\0' ? "stagepost_%s{%s} %lld\n" : "stagepost_%s%s %lld\n",
+			   rows[i].name, rows[i].labels, (long long)metrics_get((enum metric)i));
 	}
 }

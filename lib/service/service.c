@@ -47,12 +47,13 @@ take_options(struct service *s, int argc, char **argv, const char **id, const ch
 		 &s->blobs_url},
 		{"hostname", "STAGEPOST_HOSTNAME", "NAME", NULL, "This server's name, as others are told.", hostname},
 		{"id", "STAGEPOST_ID", "NAME", NULL, "This process's name in the cluster.", id},
-		{"listen", "STAGEPOST_LISTEN", "ADDRESS", NULL, "Address to listen on; all when not given.", &s->listen},
+		{"listen", "STAGEPOST_LISTEN", "ADDRESS", NULL, "Address to listen on; all when not given.",
+		 &s->listen},
 		{"port-base", "STAGEPOST_PORT_BASE", "N", "0", "Added to every standard port.", port_base},
 		{"metrics-port", "STAGEPOST_METRICS_PORT", "PORT", NULL,
 		 "Port of /metrics, /healthz and /readyz; none when not given.", &s->metrics_port},
-		{"metrics-listen", "STAGEPOST_METRICS_LISTEN", "ADDRESS", "127.0.0.1", "Their address: an internal one.",
-		 &s->metrics_listen},
+		{"metrics-listen", "STAGEPOST_METRICS_LISTEN", "ADDRESS", "127.0.0.1",
+		 "Their address: an internal one.", &s->metrics_listen},
 		{"grace", "STAGEPOST_GRACE", "SECONDS", "30", "Most time between SIGTERM and the end.", &s->grace},
 		{0},
 	};
@@ -161,8 +162,8 @@ beat(struct service *s)
 		    "HSET cluster:proc:%s kind %s id %s pid %d host %s started_ms %lld heartbeat_ms %lld "
 		    "settings_version %016llx status %s",
 		    s->id, s->description->kind, s->id, (int)getpid(), host, (long long)s->started_ms,
-		    (long long)clock_unix_ms(),
-		    (unsigned long long)settings_version(settings_current(s->settings)), status);
+		    (long long)clock_unix_ms(), (unsigned long long)settings_version(settings_current(s->settings)),
+		    status);
 	redis_callf(s->redis, NULL, NULL, "PEXPIRE cluster:proc:%s %d", s->id, HEARTBEAT_LIFE_MS);
 	redis_callf(s->redis, NULL, NULL, "ZADD cluster:procs %lld %s", (long long)clock_unix_ms(), s->id);
 	free(status);

@@ -34,12 +34,12 @@ struct service_option {
 	const char *argument;	   /* "ADDR" for --help; NULL: a flag, *value is "on" when given */
 	const char *default_value; /* may be NULL */
 	const char *help;
-	const char **value;	   /* where it is put; borrowed from argv or the environment */
+	const char **value; /* where it is put; borrowed from argv or the environment */
 };
 
 struct service_description {
-	const char *kind;    /* "frontend", "spool-broker", "delivery-worker" */
-	const char *summary; /* one line for --help */
+	const char *kind;		      /* "frontend", "spool-broker", "delivery-worker" */
+	const char *summary;		      /* one line for --help */
 	const struct service_option *options; /* of this program; may be NULL */
 	bool reports_settings_errors;	      /* writes settings:errors */
 };
@@ -53,7 +53,7 @@ struct service {
 	char id[SERVICE_ID_MAX]; /* --id, or <kind>-<host>-<pid> */
 	char hostname[256];	 /* STAGEPOST_HOSTNAME or the machine's */
 	const char *redis_url, *blobs_url;
-	const char *listen;	 /* --listen; NULL: not given */
+	const char *listen; /* --listen; NULL: not given */
 	int port_base;
 	struct event_base *base;
 	struct redis *redis;

@@ -65,7 +65,7 @@ settings_hash_remove(struct settings_hash **table, struct settings_hash *h)
 {
 	struct settings_finding *finding, *next;
 	HASH_DEL(*table, h);
-	HASH_ITER(hh, h->findings, finding, next)
+	HASH_ITER (hh, h->findings, finding, next)
 		remove_finding(h, finding);
 	for (unsigned i = 0; i < h->row_count; i++)
 		mem_free(h->texts[i]);
@@ -116,7 +116,7 @@ static void
 end_reading(struct reading *r)
 {
 	struct settings_finding *finding, *next;
-	HASH_ITER(hh, r->h->findings, finding, next) {
+	HASH_ITER (hh, r->h->findings, finding, next) {
 		bool seen = finding->seen;
 		finding->seen = false;
 		if (seen)

@@ -20,15 +20,15 @@ struct settings_finding {
 };
 
 struct settings_hash {
-	char *name;			     /* key: what follows "settings:"; owner */
-	const struct settings_group *group;  /* NULL: there is no such group */
-	const struct settings_row *rows;     /* of the group */
+	char *name;			    /* key: what follows "settings:"; owner */
+	const struct settings_group *group; /* NULL: there is no such group */
+	const struct settings_row *rows;    /* of the group */
 	unsigned row_count;
-	char *domain;			     /* lower case; NULL: the group's own; owner */
-	char **texts;			     /* by row: the last good text, NULL: the default; owner */
-	struct settings_finding *findings;   /* owner */
-	bool is_empty;			     /* the key was not there at the last reading */
-	bool reading, again, dirty;	     /* of lib/settings/live.c */
+	char *domain;			   /* lower case; NULL: the group's own; owner */
+	char **texts;			   /* by row: the last good text, NULL: the default; owner */
+	struct settings_finding *findings; /* owner */
+	bool is_empty;			   /* the key was not there at the last reading */
+	bool reading, again, dirty;	   /* of lib/settings/live.c */
 	UT_hash_handle hh;
 };
 

@@ -35,13 +35,13 @@ struct call {
 };
 
 struct settings_live {
-	struct redis *redis;		/* borrowed */
-	const struct settings *current; /* owner of a reference */
-	struct settings_hash *hashes;	/* owner */
-	struct watcher *watchers;	/* owner */
-	struct call *calls;		/* owner */
+	struct redis *redis;		       /* borrowed */
+	const struct settings *current;	       /* owner of a reference */
+	struct settings_hash *hashes;	       /* owner */
+	struct watcher *watchers;	       /* owner */
+	struct call *calls;		       /* owner */
 	struct event *debounce, *poll, *retry; /* owner */
-	unsigned readings;		/* under way */
+	unsigned readings;		       /* under way */
 	bool scanning;
 	bool round_open;   /* a round is under way ... */
 	bool round_failed; /* ... and Redis did not answer all of it */
@@ -49,8 +49,8 @@ struct settings_live {
 	bool changed;	   /* a text in force changed since the snapshot was built */
 	bool is_read;	   /* a round was carried through */
 	bool report_errors;
-	bool poll_scans;   /* the next poll does */
-	unsigned polls;	   /* set up so far */
+	bool poll_scans; /* the next poll does */
+	unsigned polls;	 /* set up so far */
 };
 
 static void settle(struct settings_live *l);

@@ -38,8 +38,8 @@ refuse(const struct settings_row *row, struct str text, const char *what, struct
 		shown[i] = head.p[i] >= 0x20 && head.p[i] < 0x7f ? head.p[i] : '?';
 	shown[head.len] = '\0';
 	settings_describe_allowed(row, allowed, sizeof(allowed));
-	return err_set(err, ERR_INVALID, "\"%s%s\" %s; allowed: %.120s", shown, text.len > SHOWN_MAX ? "..." : "",
-		       what, allowed);
+	return err_set(err, ERR_INVALID, "\"%s%s\" %s; allowed: %.120s", shown, text.len > SHOWN_MAX ? "..." : "", what,
+		       allowed);
 }
 
 /* ---- One function a type ---- */
@@ -216,8 +216,8 @@ parse_cidrs(const struct settings_row *row, struct str text, struct arena *arena
 }
 
 static parse_fn *const parsers[] = {
-	[SETTING_BOOL] = parse_bool, [SETTING_INT] = parse_int,	  [SETTING_DURATION] = parse_duration,
-	[SETTING_SIZE] = parse_size, [SETTING_TEXT] = parse_text, [SETTING_ENUM] = parse_enum,
+	[SETTING_BOOL] = parse_bool, [SETTING_INT] = parse_int,	    [SETTING_DURATION] = parse_duration,
+	[SETTING_SIZE] = parse_size, [SETTING_TEXT] = parse_text,   [SETTING_ENUM] = parse_enum,
 	[SETTING_LIST] = parse_list, [SETTING_CIDRS] = parse_cidrs,
 };
 
@@ -297,30 +297,14 @@ void
 settings_format(const struct settings_row *row, const void *member, struct buf *out)
 {
 	switch (row->type) {
-	case SETTING_BOOL:
-		buf_add_c(out, *(const bool *)member ? "on" : "off");
-		break;
-	case SETTING_INT:
-		buf_printf(out, "%" PRId64, *(const int64_t *)member);
-		break;
-	case SETTING_DURATION:
-		format_with_unit(*(const int64_t *)member, duration_units, out);
-		break;
-	case SETTING_SIZE:
-		format_with_unit(*(const int64_t *)member, size_units, out);
-		break;
-	case SETTING_TEXT:
-		buf_add_c(out, *(const char *const *)member);
-		break;
-	case SETTING_ENUM:
-		format_enum(row, *(const int *)member, out);
-		break;
-	case SETTING_LIST:
-		format_list(member, out);
-		break;
-	case SETTING_CIDRS:
-		format_cidrs(member, out);
-		break;
+	case SETTING_BOOL: buf_add_c(out, *(const bool *)member ? "on" : "off"); break;
+	case SETTING_INT: buf_printf(out, "%" PRId64, *(const int64_t *)member); break;
+	case SETTING_DURATION: format_with_unit(*(const int64_t *)member, duration_units, out); break;
+	case SETTING_SIZE: format_with_unit(*(const int64_t *)member, size_units, out); break;
+	case SETTING_TEXT: buf_add_c(out, *(const char *const *)member); break;
+	case SETTING_ENUM: format_enum(row, *(const int *)member, out); break;
+	case SETTING_LIST: format_list(member, out); break;
+	case SETTING_CIDRS: format_cidrs(member, out); break;
 	}
 }
 
@@ -350,12 +334,8 @@ settings_describe_allowed(const struct settings_row *row, char *out, size_t size
 {
 	struct buf text = BUF_EMPTY;
 	switch (row->type) {
-	case SETTING_BOOL:
-		buf_add_c(&text, "on or off");
-		break;
-	case SETTING_INT:
-		buf_printf(&text, "%" PRId64 " to %" PRId64, row->min, row->max);
-		break;
+	case SETTING_BOOL: buf_add_c(&text, "on or off"); break;
+	case SETTING_INT: buf_printf(&text, "%" PRId64 " to %" PRId64, row->min, row->max); break;
 	case SETTING_DURATION:
 		describe_range(row, duration_units, &text);
 		buf_printf(&text, " (units ms, s, m, h, d, w; none: %s)", row->unit);
@@ -364,12 +344,8 @@ settings_describe_allowed(const struct settings_row *row, char *out, size_t size
 		describe_range(row, size_units, &text);
 		buf_add_c(&text, " (units K, M, G, T; none: bytes)");
 		break;
-	case SETTING_TEXT:
-		describe_text(row, &text);
-		break;
-	case SETTING_ENUM:
-		buf_add_c(&text, row->unit);
-		break;
+	case SETTING_TEXT: describe_text(row, &text); break;
+	case SETTING_ENUM: buf_add_c(&text, row->unit); break;
 	case SETTING_LIST:
 		buf_printf(&text, "at most %" PRId64 " words, separated by spaces or commas", row->max);
 		break;

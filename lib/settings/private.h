@@ -7,7 +7,7 @@
 #include "lib/settings/settings.h"
 
 /* No value, of whatever type, may be longer than this in bytes. */
-#define SETTINGS_VALUE_MAX 65536
+#define SETTINGS_VALUE_MAX  65536
 #define SETTINGS_DOMAIN_MAX 255
 
 #define SETTINGS_GROUP_ID(group, name, help) GROUP_##group,
@@ -16,7 +16,9 @@ enum settings_group_id { SETTINGS_GROUPS(SETTINGS_GROUP_ID) GROUP_COUNT };
 
 /* One struct of each group, in the order of enum settings_group_id. */
 #define SETTINGS_GROUP_MEMBER(group, name, help) struct settings_##group group;
-struct settings_values { SETTINGS_GROUPS(SETTINGS_GROUP_MEMBER) };
+struct settings_values {
+	SETTINGS_GROUPS(SETTINGS_GROUP_MEMBER)
+};
 #undef SETTINGS_GROUP_MEMBER
 
 struct settings_group {

@@ -2,8 +2,8 @@
 #include "lib/settings/private.h"
 
 static const char *const type_names[] = {
-	[SETTING_BOOL] = "boolean", [SETTING_INT] = "number", [SETTING_DURATION] = "duration",
-	[SETTING_SIZE] = "size",    [SETTING_TEXT] = "text",  [SETTING_ENUM] = "word",
+	[SETTING_BOOL] = "boolean", [SETTING_INT] = "number",	   [SETTING_DURATION] = "duration",
+	[SETTING_SIZE] = "size",    [SETTING_TEXT] = "text",	   [SETTING_ENUM] = "word",
 	[SETTING_LIST] = "list",    [SETTING_CIDRS] = "addresses",
 };
 

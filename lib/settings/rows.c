@@ -6,14 +6,25 @@
 #define GROUP_NAME(group, name, help) static const char name_of_##group[] = name;
 SETTINGS_GROUPS(GROUP_NAME)
 
-#define ALL_ROWS(R)                                                                                \
-	SETTINGS_POP(R) SETTINGS_IMAP(R) SETTINGS_LDAP(R) SETTINGS_SMTP_IN(R) SETTINGS_SMTP_OUT(R) \
-	SETTINGS_XMPP(R) SETTINGS_EWS(R) SETTINGS_EAS(R) SETTINGS_SPOOL(R) SETTINGS_AUTH(R)        \
-	SETTINGS_MAILBOX(R)
+/* clang-format off */
+#define ALL_ROWS(R) \
+	SETTINGS_POP(R) \
+	SETTINGS_IMAP(R) \
+	SETTINGS_LDAP(R) \
+	SETTINGS_SMTP_IN(R) SETTINGS_SMTP_OUT(R) SETTINGS_XMPP(R) SETTINGS_EWS(R) SETTINGS_EAS(R) SETTINGS_SPOOL(R) \
+		SETTINGS_AUTH(R) SETTINGS_MAILBOX(R)
+/* clang-format on */
 
-#define ROW(g, f, t, default_value, u, low, high, s, h)                                            \
-	{.group = name_of_##g, .field = #f, .type = SETTING_##t, .default_text = default_value,    \
-	 .unit = u, .min = low, .max = high, .scope = s, .help = h},
+#define ROW(g, f, t, default_value, u, low, high, s, h) \
+	{.group = name_of_##g, \
+	 .field = #f, \
+	 .type = SETTING_##t, \
+	 .default_text = default_value, \
+	 .unit = u, \
+	 .min = low, \
+	 .max = high, \
+	 .scope = s, \
+	 .help = h},
 static const struct settings_row rows[] = {ALL_ROWS(ROW)};
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
@@ -21,8 +32,10 @@ static const struct settings_row rows[] = {ALL_ROWS(ROW)};
 #define ROW_OFFSET(g, f, ...) offsetof(struct settings_##g, f),
 static const size_t offsets[ROW_COUNT] = {ALL_ROWS(ROW_OFFSET)};
 
-#define GROUP_ROW(g, n, h)                                                                         \
-	{.name = name_of_##g, .help = h, .offset = offsetof(struct settings_values, g),            \
+#define GROUP_ROW(g, n, h) \
+	{.name = name_of_##g, \
+	 .help = h, \
+	 .offset = offsetof(struct settings_values, g), \
 	 .size = sizeof(struct settings_##g)},
 const struct settings_group settings_groups[GROUP_COUNT] = {SETTINGS_GROUPS(GROUP_ROW)};
 

@@ -35,17 +35,39 @@ struct settings_list {
 #define SETTINGS_TYPE_CIDRS    struct ip_blocks
 
 #define SETTINGS_MEMBER(group, field, type, ...) SETTINGS_TYPE_##type field;
-struct settings_pop { SETTINGS_POP(SETTINGS_MEMBER) };
-struct settings_imap { SETTINGS_IMAP(SETTINGS_MEMBER) };
-struct settings_ldap { SETTINGS_LDAP(SETTINGS_MEMBER) };
-struct settings_smtp_in { SETTINGS_SMTP_IN(SETTINGS_MEMBER) };
-struct settings_smtp_out { SETTINGS_SMTP_OUT(SETTINGS_MEMBER) };
-struct settings_xmpp { SETTINGS_XMPP(SETTINGS_MEMBER) };
-struct settings_ews { SETTINGS_EWS(SETTINGS_MEMBER) };
-struct settings_eas { SETTINGS_EAS(SETTINGS_MEMBER) };
-struct settings_spool { SETTINGS_SPOOL(SETTINGS_MEMBER) };
-struct settings_auth { SETTINGS_AUTH(SETTINGS_MEMBER) };
-struct settings_mailbox { SETTINGS_MAILBOX(SETTINGS_MEMBER) };
+struct settings_pop {
+	SETTINGS_POP(SETTINGS_MEMBER)
+};
+struct settings_imap {
+	SETTINGS_IMAP(SETTINGS_MEMBER)
+};
+struct settings_ldap {
+	SETTINGS_LDAP(SETTINGS_MEMBER)
+};
+struct settings_smtp_in {
+	SETTINGS_SMTP_IN(SETTINGS_MEMBER)
+};
+struct settings_smtp_out {
+	SETTINGS_SMTP_OUT(SETTINGS_MEMBER)
+};
+struct settings_xmpp {
+	SETTINGS_XMPP(SETTINGS_MEMBER)
+};
+struct settings_ews {
+	SETTINGS_EWS(SETTINGS_MEMBER)
+};
+struct settings_eas {
+	SETTINGS_EAS(SETTINGS_MEMBER)
+};
+struct settings_spool {
+	SETTINGS_SPOOL(SETTINGS_MEMBER)
+};
+struct settings_auth {
+	SETTINGS_AUTH(SETTINGS_MEMBER)
+};
+struct settings_mailbox {
+	SETTINGS_MAILBOX(SETTINGS_MEMBER)
+};
 #undef SETTINGS_MEMBER
 
 /* Values of the ENUM settings, in the order of their words. */
@@ -62,7 +84,8 @@ struct settings_live; /* the current snapshot of a process, kept up to date */
  * process writes settings:errors (one kind of process is enough, several do no
  * harm). Tracking has no way to be unwatched: after settings_live_free() the
  * loop must not turn again before tracking_free(). */
-struct settings_live *settings_live_new(struct event_base *base, struct redis *r, struct tracking *t, bool report_errors);
+struct settings_live *settings_live_new(struct event_base *base, struct redis *r, struct tracking *t,
+					bool report_errors);
 void settings_live_free(struct settings_live **l);
 /* Called when the first read is done, then after each change, with the new
  * snapshot in force; several watchers, in the order in which they came. */
@@ -81,13 +104,22 @@ const struct settings *settings_defaults(void);
 
 /* A group, with the overrides of a domain (STR_NONE: none; case does not
  * matter). Borrowed from the snapshot. */
-#define SETTINGS_ACCESSOR(group, name, help)                                                       \
+#define SETTINGS_ACCESSOR(group, name, help) \
 	const struct settings_##group *settings_##group(const struct settings *s, struct str domain);
 SETTINGS_GROUPS(SETTINGS_ACCESSOR)
 #undef SETTINGS_ACCESSOR
 
 /* ---- For the tool: the table as data ---- */
-enum settings_type { SETTING_BOOL, SETTING_INT, SETTING_DURATION, SETTING_SIZE, SETTING_TEXT, SETTING_ENUM, SETTING_LIST, SETTING_CIDRS };
+enum settings_type {
+	SETTING_BOOL,
+	SETTING_INT,
+	SETTING_DURATION,
+	SETTING_SIZE,
+	SETTING_TEXT,
+	SETTING_ENUM,
+	SETTING_LIST,
+	SETTING_CIDRS
+};
 enum settings_scope { SCOPE_GLOBAL, SCOPE_DOMAIN };
 
 struct settings_row {

@@ -202,10 +202,10 @@ find_values(const struct settings *s, unsigned group, struct str domain)
 	return o != NULL ? o->values : values;
 }
 
-#define ACCESSOR(group, name, help)                                                                \
+#define ACCESSOR(group, name, help) \
 	const struct settings_##group *settings_##group(const struct settings *s, struct str domain) \
-	{                                                                                          \
-		return find_values(s, GROUP_##group, domain);                                      \
+	{ \
+		return find_values(s, GROUP_##group, domain); \
 	}
 SETTINGS_GROUPS(ACCESSOR)
 

@@ -130,7 +130,7 @@ parse_local(struct parser *p, struct smtp_path *path)
 		if (error != SMTP_PATH_OK)
 			return error;
 		path->local = is_dot_string(str_of(content, len)) ? arena_str(p->arena, str_of(content, len))
-								    : quote(p->arena, content, len);
+								  : quote(p->arena, content, len);
 	} else {
 		while (len < p->rest.len && (is_atext(p->rest.p[len]) || p->rest.p[len] == '.'))
 			len++;

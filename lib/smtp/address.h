@@ -44,7 +44,8 @@ struct smtp_path {
 enum smtp_path_error smtp_path_parse(struct str text, bool allow_utf8, struct arena *arena, struct smtp_path *path_out,
 				     struct str *rest_out);
 /* An address without <>, as the tool and alias targets have it. */
-enum smtp_path_error smtp_address_parse(struct str text, bool allow_utf8, struct arena *arena, struct smtp_path *path_out);
+enum smtp_path_error smtp_address_parse(struct str text, bool allow_utf8, struct arena *arena,
+					struct smtp_path *path_out);
 /* A domain name: lower-cased, A-labels; false when it is none. */
 bool smtp_domain_normalise(struct str text, struct arena *arena, struct str *domain_out);
 

@@ -153,8 +153,7 @@ read_byte(struct smtp_data_reader *r, struct scan *scan, struct buf *out, char c
 		}
 		store_bare_cr(r, scan, out);
 		return false;
-	default:
-		break;
+	default: break;
 	}
 	if (c == '.' && r->state == AT_START && r->dot_lines) {
 		r->state = BEHIND_DOT;
@@ -172,9 +171,7 @@ size_t
 smtp_data_read(struct smtp_data_reader *r, struct str input, struct buf *out, bool *ended_out)
 {
 	const char *p = input.p;
-	struct scan scan = {.end = input.p + input.len,
-			    .line_length = r->line_length,
-			    .longest_line = r->longest_line};
+	struct scan scan = {.end = input.p + input.len, .line_length = r->line_length, .longest_line = r->longest_line};
 
 	while (p < scan.end && r->state != ENDED) {
 		if (r->state <= IN_LINE) {

@@ -16,12 +16,12 @@
 #include "lib/base/str.h"
 
 struct smtp_data_reader {
-	uint8_t state;	       /* private */
-	bool dot_lines;	       /* DATA: dots and the end are looked for; BDAT: not */
+	uint8_t state;	/* private */
+	bool dot_lines; /* DATA: dots and the end are looked for; BDAT: not */
 	bool saw_eight_bit;
 	bool saw_bare_line_end;
 	bool saw_nul;
-	uint32_t line_length;  /* of the line in hand, without CRLF */
+	uint32_t line_length; /* of the line in hand, without CRLF */
 	uint32_t longest_line;
 };
 
@@ -35,7 +35,7 @@ size_t smtp_data_read(struct smtp_data_reader *r, struct str input, struct buf *
 void smtp_data_read_end(struct smtp_data_reader *r, struct buf *out);
 
 struct smtp_data_writer {
-	uint8_t state; /* private */
+	uint8_t state;	/* private */
 	bool dot_lines; /* DATA; false for BDAT (line ends are still mended) */
 };
 void smtp_data_writer_init(struct smtp_data_writer *w, bool dot_lines);

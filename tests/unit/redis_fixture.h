@@ -50,8 +50,8 @@ redis_fixture_run(struct redis_fixture *f, bool durable)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (freopen("/dev/null", "w", stdout) == NULL)
 			_exit(1);
-		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", f->socket, "--dir", f->dir, "--save",
-		       "", "--appendonly", durable ? "yes" : "no", "--appendfsync", "always", (char *)NULL);
+		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", f->socket, "--dir", f->dir,
+		       "--save", "", "--appendonly", durable ? "yes" : "no", "--appendfsync", "always", (char *)NULL);
 		_exit(127);
 	}
 	while (!redis_fixture_answers(f)) {

@@ -119,7 +119,8 @@ parse_section(struct imap_lexer *l, struct imap_section *s)
 			break;
 	}
 	if (s->number_count != 0)
-		s->numbers = (const uint32_t *)(const void *)arena_dup(l->arena, numbers, sizeof(numbers[0]) * s->number_count);
+		s->numbers = (const uint32_t *)(const void *)arena_dup(l->arena, numbers,
+								       sizeof(numbers[0]) * s->number_count);
 	if (imap_lex_peek(l) == ']')
 		return ended || imap_lex_fail(l, "a section that ends in a dot");
 	if (ended && s->number_count != 0)

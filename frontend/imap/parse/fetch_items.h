@@ -30,7 +30,14 @@ enum imap_section_kind {
 	SECTION_BINARY_SIZE, /* how many those are */
 	SECTION_PREVIEW	     /* the message's first words; has no part */
 };
-enum imap_section_part { SECTION_WHOLE, SECTION_HEADER, SECTION_FIELDS, SECTION_FIELDS_NOT, SECTION_TEXT, SECTION_MIME };
+enum imap_section_part {
+	SECTION_WHOLE,
+	SECTION_HEADER,
+	SECTION_FIELDS,
+	SECTION_FIELDS_NOT,
+	SECTION_TEXT,
+	SECTION_MIME
+};
 
 #define IMAP_SECTION_NUMBERS_MAX 100
 #define IMAP_SECTIONS_MAX	 1000
@@ -45,12 +52,12 @@ struct imap_section {
 	bool peek;
 	bool partial;
 	uint64_t offset, length; /* of the partial */
-	struct str label; /* as the answer names it, up to the "]": "BODY[1.TEXT]", "RFC822" */
+	struct str label;	 /* as the answer names it, up to the "]": "BODY[1.TEXT]", "RFC822" */
 	struct imap_section *next;
 };
 
 struct imap_fetch_items {
-	unsigned items; /* enum imap_fetch_item */
+	unsigned items;		       /* enum imap_fetch_item */
 	struct imap_section *sections; /* in the order of the command */
 	unsigned section_count;
 	bool has_changed_since, vanished;

@@ -63,8 +63,8 @@ negate(struct parsing *p, struct imap_search_key *k)
 {
 	struct imap_search_key *not = new_key(p, SEARCH_NOT);
 
-	not->children = k;
-	return not;
+	not ->children = k;
+	return not ;
 }
 
 /* Words that take no argument. */
@@ -169,9 +169,8 @@ parse_modseq(struct parsing *p)
 	p->search->uses_modseq = true;
 	if (!imap_lex_sp(p->lexer))
 		return NULL;
-	if (imap_lex_peek(p->lexer) == '"' &&
-	    (!imap_lex_string(p->lexer, &entry) || !imap_lex_sp(p->lexer) || !imap_lex_atom(p->lexer, &type) ||
-	     !imap_lex_sp(p->lexer)))
+	if (imap_lex_peek(p->lexer) == '"' && (!imap_lex_string(p->lexer, &entry) || !imap_lex_sp(p->lexer) ||
+					       !imap_lex_atom(p->lexer, &type) || !imap_lex_sp(p->lexer)))
 		return NULL;
 	return imap_lex_number64(p->lexer, &k->number) ? k : NULL;
 }
@@ -232,8 +231,8 @@ static const struct {
 	const char *name;
 	struct imap_search_key *(*parse)(struct parsing *p);
 } special_words[] = {
-	{"HEADER", parse_header},   {"MODSEQ", parse_modseq}, {"EMAILID", parse_email_id}, {"UID", parse_uid},
-	{"NOT", parse_not},	    {"OR", parse_or},	      {"THREADID", parse_thread_id},
+	{"HEADER", parse_header}, {"MODSEQ", parse_modseq}, {"EMAILID", parse_email_id},   {"UID", parse_uid},
+	{"NOT", parse_not},	  {"OR", parse_or},	    {"THREADID", parse_thread_id},
 };
 
 static struct imap_search_key *

@@ -16,12 +16,12 @@ enum imap_search_op {
 	SEARCH_NOT,
 	SEARCH_SEQS, /* set */
 	SEARCH_UIDS,
-	SEARCH_FLAGS,	 /* number: enum mailbox_flag; all of them set */
-	SEARCH_KEYWORD,	 /* text */
-	SEARCH_LARGER,	 /* number */
+	SEARCH_FLAGS,	/* number: enum mailbox_flag; all of them set */
+	SEARCH_KEYWORD, /* text */
+	SEARCH_LARGER,	/* number */
 	SEARCH_SMALLER,
-	SEARCH_MODSEQ,	 /* number, at least */
-	SEARCH_EMAILID,	 /* number */
+	SEARCH_MODSEQ,	/* number, at least */
+	SEARCH_EMAILID, /* number */
 	SEARCH_NEVER,
 	/* Of the cold record. day: days since 1970, in the message's own zone. */
 	SEARCH_BEFORE,
@@ -64,11 +64,11 @@ enum imap_search_return {
 
 struct imap_search {
 	struct imap_search_key *key;
-	bool extended;	      /* RETURN was given */
-	unsigned returns;     /* enum imap_search_return; RETURN () means ALL */
+	bool extended;	  /* RETURN was given */
+	unsigned returns; /* enum imap_search_return; RETURN () means ALL */
 	struct imap_partial partial;
 	bool uses_modseq;
-	bool bad_charset;     /* known only once it is parsed: NO [BADCHARSET] */
+	bool bad_charset; /* known only once it is parsed: NO [BADCHARSET] */
 };
 
 /* "RETURN (...)", if it is there, with the space behind. */

@@ -164,7 +164,8 @@ test_damaged_file(void **state)
 	} cases[] = {
 		{"", false},
 		{"{", false},
-		{"{\"redis\": 5, \"port_base\": \"x\", \"pid\": null}", true}, /* what has not its type is passed over */
+		{"{\"redis\": 5, \"port_base\": \"x\", \"pid\": null}",
+		 true}, /* what has not its type is passed over */
 		{"[]", true},
 		{"{}", true},
 	};

@@ -95,8 +95,8 @@ test_fields(void **state)
 	static const struct {
 		const char *arg, *name, *value; /* name NULL: none */
 	} cases[] = {
-		{"quota=2G", "quota", "2G"}, {"a=", "a", ""}, {"a=b=c", "a", "b=c"}, {"a", NULL, NULL},
-		{"=b", NULL, NULL},	     {"", NULL, NULL},
+		{"quota=2G", "quota", "2G"}, {"a=", "a", ""},	 {"a=b=c", "a", "b=c"},
+		{"a", NULL, NULL},	     {"=b", NULL, NULL}, {"", NULL, NULL},
 	};
 	(void)state;
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -109,7 +109,8 @@ static void
 test_failure(void **state)
 {
 	static const char *const texts[] = {
-		"Return-Path: <>\r\nFrom: Mail Delivery System <MAILER-DAEMON@mx.example.test>\r\nTo: <alice@example.test>\r\n",
+		"Return-Path: <>\r\nFrom: Mail Delivery System <MAILER-DAEMON@mx.example.test>\r\nTo: "
+		"<alice@example.test>\r\n",
 		"Auto-Submitted: auto-replied\r\n",
 		"Content-Type: multipart/report; report-type=delivery-status;\r\n",
 		"Message-ID: <01h0000000000000000r@mx.example.test>\r\n",
@@ -183,11 +184,13 @@ test_eight_bit(void **state)
 	assert_true(f->out.eight_bit);
 	assert_false(f->out.smtputf8);
 	assert_has(f, "Content-Transfer-Encoding: 8bit\r\n\r\nSubject: \xc3\xa9\r\n");
-	f->recipients[0].address = (char *)"b\xc3\xb6" "b@remote.test";
+	f->recipients[0].address = (char *)"b\xc3\xb6"
+					   "b@remote.test";
 	compose(f);
 	assert_true(f->out.smtputf8);
 	assert_has(f, "Content-Type: message/global-delivery-status\r\n");
-	assert_has(f, "Final-Recipient: utf-8; b\xc3\xb6" "b@remote.test\r\n");
+	assert_has(f, "Final-Recipient: utf-8; b\xc3\xb6"
+		      "b@remote.test\r\n");
 	assert_has(f, "Content-Type: message/global-headers\r\n");
 }
 

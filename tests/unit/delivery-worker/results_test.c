@@ -74,7 +74,8 @@ test_results(void **state)
 	assert_true(job_has_result(&job, 3) && !job_has_result(&job, 1));
 	/* Once more gives the same, filled anew. */
 	memset(text, 'x', sizeof(text));
-	assert_ptr_equal(job_result(&job, 3, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.0.0", str_of(text, 500)), r);
+	assert_ptr_equal(
+		job_result(&job, 3, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.0.0", str_of(text, 500)), r);
 	assert_string_equal(r->code, "4.0.0");
 	assert_int_equal(strlen(r->text), 400);
 	/* The rest: only those that have none yet. */

@@ -54,11 +54,11 @@ turn(int ms)
 	redis_fixture_wait(base, &never, ms);
 }
 
-#define wait_until(condition, ms)                                                                  \
-	do {                                                                                       \
+#define wait_until(condition, ms) \
+	do { \
 		for (int64_t until = clock_monotonic_ms() + (ms); !(condition) && clock_monotonic_ms() < until;) \
-			turn(5);                                                                   \
-		assert_true(condition);                                                            \
+			turn(5); \
+		assert_true(condition); \
 	} while (0)
 
 /* ---- Fake workers ---- */
@@ -79,7 +79,8 @@ end_job_with(struct given *g, Stagepost__RecipientResult__Outcome outcome, const
 		results[i].outcome = outcome;
 		results[i].code = arena_strdup(&g->arena, code);
 		results[i].text = arena_strdup(&g->arena, "as the test says");
-		results[i].reference_passed = g->job->pass_reference && outcome == STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED;
+		results[i].reference_passed =
+			g->job->pass_reference && outcome == STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED;
 		done.results[i] = &results[i];
 	}
 	frame.body_case = STAGEPOST__FRAME__BODY_JOB_DONE;
@@ -242,7 +243,8 @@ status_number(unsigned i, const char *group, const char *name)
 	double value;
 
 	broker_status(brokers[i], status);
-	value = cJSON_GetNumberValue(cJSON_GetObjectItem(group != NULL ? cJSON_GetObjectItem(status, group) : status, name));
+	value = cJSON_GetNumberValue(
+		cJSON_GetObjectItem(group != NULL ? cJSON_GetObjectItem(status, group) : status, name));
 	cJSON_Delete(status);
 	return value;
 }
@@ -910,7 +912,8 @@ test_job_outlives_its_broker(void **state)
 	broker_free(&brokers[0]);
 	start_broker(0);
 	wait_until(owned(0) == SHARDS && status_number(0, "queue", "messages") == 1, 5000);
-	wait_until(bus_client_owner(workers[0].bus, 0) != NULL && bus_client_owner(workers[0].bus, 0) != given[0].peer, 5000);
+	wait_until(bus_client_owner(workers[0].bus, 0) != NULL && bus_client_owner(workers[0].bus, 0) != given[0].peer,
+		   5000);
 	given[0].peer = bus_client_owner(workers[0].bus, 0);
 	running.job = given[0].job->job;
 	running.id = h.id;

@@ -24,7 +24,8 @@ setup(void **state)
 {
 	(void)state;
 	s = ops->create();
-	ops->set_limits(s, &(struct schedule_limits){.per_destination = 20, .dead_first_ms = 1000, .dead_longest_ms = 60000});
+	ops->set_limits(
+		s, &(struct schedule_limits){.per_destination = 20, .dead_first_ms = 1000, .dead_longest_ms = 60000});
 	made_count = 0;
 	return 0;
 }
@@ -149,7 +150,8 @@ small_share(bool bulk_has_more_elsewhere)
 	struct part *active[5];
 	unsigned small = 0, head = 0;
 
-	ops->set_limits(s, &(struct schedule_limits){.per_destination = 5, .dead_first_ms = 1000, .dead_longest_ms = 60000});
+	ops->set_limits(
+		s, &(struct schedule_limits){.per_destination = 5, .dead_first_ms = 1000, .dead_longest_ms = 60000});
 	for (unsigned i = 0; i < 1000; i++)
 		add("d", "bulk", 0);
 	for (unsigned i = 0; i < 5; i++)
@@ -202,7 +204,8 @@ test_priority_goes_first_but_not_alone(void **state)
 	unsigned before = 0;
 
 	(void)state;
-	ops->set_limits(s, &(struct schedule_limits){.per_destination = 0, .dead_first_ms = 1000, .dead_longest_ms = 60000});
+	ops->set_limits(
+		s, &(struct schedule_limits){.per_destination = 0, .dead_first_ms = 1000, .dead_longest_ms = 60000});
 	for (unsigned i = 0; i < 100; i++)
 		add("d", "a", PRIORITY_HIGH);
 	while ((p = ops->take(s, 0)) != normal) {
@@ -372,7 +375,11 @@ test_anything(void **state)
 			if (active_count == 0)
 				break;
 			unsigned at = (unsigned)rand() % active_count;
-			end(active[at], (enum try_end)(rand() % 20 == 0 ? TRY_TROUBLE : rand() % 10 == 0 ? TRY_UNKNOWN : TRY_ANSWERED), now_ms);
+			end(active[at],
+			    (enum try_end)(rand() % 20 == 0   ? TRY_TROUBLE
+					   : rand() % 10 == 0 ? TRY_UNKNOWN
+							      : TRY_ANSWERED),
+			    now_ms);
 			active[at] = active[--active_count];
 		}
 		assert_int_equal(ops->counts(s).active, active_count);

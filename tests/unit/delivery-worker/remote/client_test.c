@@ -24,7 +24,7 @@ struct server {
 	bool slow;	   /* byte by byte */
 	struct buf to_say; /* while slow */
 	struct event *tick;
-	struct buf data;   /* of DATA, as it came */
+	struct buf data; /* of DATA, as it came */
 	bool in_data;
 };
 
@@ -65,7 +65,8 @@ static void
 server_flush(struct server *s)
 {
 	if (s->to_say.len > 0)
-		assert_int_equal(send(bufferevent_getfd(s->bev), s->to_say.data, s->to_say.len, MSG_NOSIGNAL), s->to_say.len);
+		assert_int_equal(send(bufferevent_getfd(s->bev), s->to_say.data, s->to_say.len, MSG_NOSIGNAL),
+				 s->to_say.len);
 	buf_clear(&s->to_say);
 }
 
@@ -176,7 +177,8 @@ tell(struct fixture *f, const char *what)
 
 	buf_add_c(&b, what);
 	for (unsigned i = 0; i < f->message.count; i++)
-		buf_printf(&b, " %d/%s", f->rcpts[i].answer.code, f->rcpts[i].answer.code != 0 ? f->rcpts[i].answer.enhanced : "-");
+		buf_printf(&b, " %d/%s", f->rcpts[i].answer.code,
+			   f->rcpts[i].answer.code != 0 ? f->rcpts[i].answer.enhanced : "-");
 	str_copy(buf_str(&b), f->result, sizeof(f->result));
 	buf_fini(&b);
 	if (!f->keep)
@@ -206,7 +208,8 @@ on_failed(void *arg, const struct smtp_failure *failure)
 	struct fixture *f = arg;
 	char what[64];
 
-	snprintf(what, sizeof(what), "%s%s %d", stages[failure->stage], f->message.end_sent ? "!" : "", failure->answer.code);
+	snprintf(what, sizeof(what), "%s%s %d", stages[failure->stage], f->message.end_sent ? "!" : "",
+		 failure->answer.code);
 	f->keep = false;
 	tell(f, what);
 }
@@ -325,8 +328,12 @@ run(struct fixture *f, const char *const *script, unsigned rcpts, bool slow)
 	return f->result;
 }
 
-#define SCRIPT(...) (const char *const[]){__VA_ARGS__, NULL}
-#define PIPE "S: 220 hi", "C: EHLO me.test", "S: 250-r.test\r\n250-DSN\r\n250-SIZE 1000\r\n250 PIPELINING"
+#define SCRIPT(...) \
+	(const char *const[]) \
+	{ \
+		__VA_ARGS__, NULL \
+	}
+#define PIPE  "S: 220 hi", "C: EHLO me.test", "S: 250-r.test\r\n250-DSN\r\n250-SIZE 1000\r\n250 PIPELINING"
 #define ESMTP "S: 220 hi", "C: EHLO", "S: 250-r.test\r\n250 8BITMIME"
 
 static const struct {
@@ -336,32 +343,36 @@ static const struct {
 	const char *result;
 } dialogues[] = {
 	{"pipelined",
-	 SCRIPT(PIPE, "C: MAIL FROM:<s@e.test> SIZE=25", "C: RCPT TO:<a@r.test>", "C: DATA", "S: 250 ok", "S: 250 ok", "S: 354 go",
-		"D", "S: 250 2.6.0 taken"),
+	 SCRIPT(PIPE, "C: MAIL FROM:<s@e.test> SIZE=25", "C: RCPT TO:<a@r.test>", "C: DATA", "S: 250 ok", "S: 250 ok",
+		"S: 354 go", "D", "S: 250 2.6.0 taken"),
 	 1, "sent 250/2.6.0"},
 	{"one by one",
-	 SCRIPT(ESMTP, "C: MAIL FROM:<s@e.test>", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: RCPT", "S: 550 5.1.1 no", "C: DATA",
-		"S: 354 go", "D", "S: 250 ok"),
+	 SCRIPT(ESMTP, "C: MAIL FROM:<s@e.test>", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: RCPT", "S: 550 5.1.1 no",
+		"C: DATA", "S: 354 go", "D", "S: 250 ok"),
 	 2, "sent 250/2.0.0 550/5.1.1"},
 	{"HELO",
-	 SCRIPT("S: 220 hi", "C: EHLO", "S: 502 what", "C: HELO me.test", "S: 250 r", "C: MAIL FROM:<s@e.test>", "S: 250 ok",
-		"C: RCPT", "S: 250 ok", "C: DATA", "S: 354 go", "D", "S: 250 ok"),
+	 SCRIPT("S: 220 hi", "C: EHLO", "S: 502 what", "C: HELO me.test", "S: 250 r", "C: MAIL FROM:<s@e.test>",
+		"S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA", "S: 354 go", "D", "S: 250 ok"),
 	 1, "sent 250/2.0.0"},
 	{"MAIL refused, pipelined",
-	 SCRIPT(PIPE, "C: MAIL", "C: RCPT", "C: RCPT", "C: DATA", "S: 451 4.3.0 later", "S: 503 no", "S: 503 no", "S: 503 no"), 2,
-	 "sent 451/4.3.0 451/4.3.0"},
+	 SCRIPT(PIPE, "C: MAIL", "C: RCPT", "C: RCPT", "C: DATA", "S: 451 4.3.0 later", "S: 503 no", "S: 503 no",
+		"S: 503 no"),
+	 2, "sent 451/4.3.0 451/4.3.0"},
 	{"MAIL refused", SCRIPT(ESMTP, "C: MAIL", "S: 550 5.7.1 no"), 2, "sent 550/5.7.1 550/5.7.1"},
-	{"all refused, pipelined", SCRIPT(PIPE, "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 550 5.1.1 no", "S: 554 no one"), 1,
+	{"all refused, pipelined",
+	 SCRIPT(PIPE, "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 550 5.1.1 no", "S: 554 no one"), 1,
 	 "sent 550/5.1.1"},
 	{"all refused, yet 354",
-	 SCRIPT(PIPE, "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 550 5.1.1 no", "S: 354 go", "C: .", "S: 554 no one"), 1,
-	 "sent 550/5.1.1"},
+	 SCRIPT(PIPE, "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 550 5.1.1 no", "S: 354 go", "C: .",
+		"S: 554 no one"),
+	 1, "sent 550/5.1.1"},
 	{"all refused", SCRIPT(ESMTP, "C: MAIL", "S: 250 ok", "C: RCPT", "S: 550 no", "C: RCPT", "S: 450 no"), 2,
 	 "sent 550/5.0.0 450/4.0.0"},
-	{"DATA refused", SCRIPT(ESMTP, "C: MAIL", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA", "S: 451 no"), 1, "sent 451/4.0.0"},
+	{"DATA refused", SCRIPT(ESMTP, "C: MAIL", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA", "S: 451 no"), 1,
+	 "sent 451/4.0.0"},
 	{"end refused",
-	 SCRIPT(PIPE, "C: MAIL", "C: RCPT", "C: RCPT", "C: DATA", "S: 250 ok", "S: 250 ok", "S: 550 5.1.1 no", "S: 354 go", "D",
-		"S: 552 5.3.4 too big"),
+	 SCRIPT(PIPE, "C: MAIL", "C: RCPT", "C: RCPT", "C: DATA", "S: 250 ok", "S: 250 ok", "S: 550 5.1.1 no",
+		"S: 354 go", "D", "S: 552 5.3.4 too big"),
 	 2, "sent 552/5.3.4 550/5.1.1"},
 	{"greeting refused", SCRIPT("S: 554 go away"), 1, "greeting 554"},
 	{"greeting 421", SCRIPT("S: 421 busy", "X"), 1, "greeting 421"},
@@ -370,10 +381,12 @@ static const struct {
 	{"not SMTP", SCRIPT("S: HTTP/1.1 400 Bad Request"), 1, "greeting 0"},
 	{"EHLO 4xx", SCRIPT("S: 220 hi", "C: EHLO", "S: 450 later"), 1, "greeting 450"},
 	{"closed at RCPT", SCRIPT(ESMTP, "C: MAIL", "S: 250 ok", "C: RCPT", "X"), 1, "message 0 0/-"},
-	{"421 at RCPT", SCRIPT(ESMTP, "C: MAIL", "S: 250 ok", "C: RCPT", "S: 421 4.3.2 down", "X"), 2, "message 421 421/4.3.2 0/-"},
+	{"421 at RCPT", SCRIPT(ESMTP, "C: MAIL", "S: 250 ok", "C: RCPT", "S: 421 4.3.2 down", "X"), 2,
+	 "message 421 421/4.3.2 0/-"},
 	{"silent at MAIL", SCRIPT(ESMTP, "C: MAIL"), 1, "message 0 0/-"},
 	{"closed after the end",
-	 SCRIPT(ESMTP, "C: MAIL", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA", "S: 354 go", "D", "X"), 1, "message! 0 250/2.0.0"},
+	 SCRIPT(ESMTP, "C: MAIL", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA", "S: 354 go", "D", "X"), 1,
+	 "message! 0 250/2.0.0"},
 	{"reply of two codes", SCRIPT(ESMTP, "C: MAIL", "S: 250-ok\r\n550 no"), 1, "message 0 0/-"},
 };
 
@@ -407,11 +420,18 @@ static void
 test_parameters(void **state)
 {
 	static const char *const script[] = {
-		"S: 220 hi", "C: EHLO",
+		"S: 220 hi",
+		"C: EHLO",
 		"S: 250-r.test\r\n250-DSN\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE",
-		"C: MAIL FROM:<s@e.test> SIZE=25 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=x+2B", "S: 250 ok",
-		"C: RCPT TO:<a@r.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a@b", "S: 250 ok",
-		"C: DATA", "S: 354 go", "D", "S: 250 ok", NULL};
+		"C: MAIL FROM:<s@e.test> SIZE=25 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=x+2B",
+		"S: 250 ok",
+		"C: RCPT TO:<a@r.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a@b",
+		"S: 250 ok",
+		"C: DATA",
+		"S: 354 go",
+		"D",
+		"S: 250 ok",
+		NULL};
 	struct fixture *f = *state;
 	struct smtp_client_options o = options_of(f);
 
@@ -432,8 +452,11 @@ test_parameters(void **state)
 static void
 test_unsafe_addresses(void **state)
 {
-	static const char *const script[] = {ESMTP, "C: MAIL FROM:<s@e.test>", "S: 250 ok", "C: RCPT TO:<b@r.test>", "S: 250 ok",
-					     "C: DATA", "S: 354 go", "D", "S: 250 ok", NULL};
+	static const char *const script[] = {ESMTP,	  "C: MAIL FROM:<s@e.test>",
+					     "S: 250 ok", "C: RCPT TO:<b@r.test>",
+					     "S: 250 ok", "C: DATA",
+					     "S: 354 go", "D",
+					     "S: 250 ok", NULL};
 	struct fixture *f = *state;
 	struct smtp_client_options o = options_of(f);
 
@@ -448,12 +471,14 @@ test_unsafe_addresses(void **state)
 static void
 test_second_message(void **state)
 {
-	static const char *const script[] = {
-		PIPE, "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 550 no", "S: 554 no",
-		/* a refused message leaves a transaction */
-		"C: RSET", "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 250 ok", "S: 250 ok", "S: 354 go", "D", "S: 250 ok",
-		/* a taken one does not */
-		"C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 250 ok", "S: 354 go", "D", "S: 250 ok", "C: QUIT", NULL};
+	static const char *const script[] = {PIPE, "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 550 no",
+					     "S: 554 no",
+					     /* a refused message leaves a transaction */
+					     "C: RSET", "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 250 ok",
+					     "S: 250 ok", "S: 354 go", "D", "S: 250 ok",
+					     /* a taken one does not */
+					     "C: MAIL", "C: RCPT", "C: DATA", "S: 250 ok", "S: 250 ok", "S: 354 go",
+					     "D", "S: 250 ok", "C: QUIT", NULL};
 	struct fixture *f = *state;
 	struct event_base *base = f->base;
 	static const char *const results[] = {"sent 550/5.0.0", "sent 250/2.0.0", "sent 250/2.0.0"};

@@ -90,8 +90,8 @@ setup(void **state)
 	evthread_use_pthreads();
 	memset(&f, 0, sizeof(f));
 	f.base = event_base_new();
-	f.listener = evconnlistener_new_bind(f.base, on_accept, NULL, LEV_OPT_CLOSE_ON_FREE, 16, (struct sockaddr *)&sin,
-					     sizeof(sin));
+	f.listener = evconnlistener_new_bind(f.base, on_accept, NULL, LEV_OPT_CLOSE_ON_FREE, 16,
+					     (struct sockaddr *)&sin, sizeof(sin));
 	getsockname(evconnlistener_get_fd(f.listener), (struct sockaddr *)&sin, &len);
 	f.port = ntohs(sin.sin_port);
 	f.pool = pool_new(f.base);

@@ -133,8 +133,9 @@ test_reuse(void **state)
 static void
 test_caps(void **state)
 {
-	static const char input[] = "250-mx.example.org greets PIPELINING\r\n250-size 1000\r\n250-8bitMIME\r\n250-STARTTLS\r\n"
-				    "250-AUTH PLAIN LOGIN\r\n250 SMTPUTF8\r\n";
+	static const char input[] =
+		"250-mx.example.org greets PIPELINING\r\n250-size 1000\r\n250-8bitMIME\r\n250-STARTTLS\r\n"
+		"250-AUTH PLAIN LOGIN\r\n250 SMTPUTF8\r\n";
 	struct smtp_reply_parser p;
 	enum smtp_reply_state reply_state;
 	struct smtp_caps caps;

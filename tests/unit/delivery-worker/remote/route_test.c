@@ -22,8 +22,15 @@ describe(const struct route *route, char *out, size_t size)
 	return out;
 }
 
-#define MX(...) (const struct dns_mx[]){__VA_ARGS__}, sizeof((const struct dns_mx[]){__VA_ARGS__}) / sizeof(struct dns_mx)
-#define H(preference, host) {preference, {host, sizeof(host) - 1}}
+#define MX(...) \
+	(const struct dns_mx[]){__VA_ARGS__}, sizeof((const struct dns_mx[]){__VA_ARGS__}) / sizeof(struct dns_mx)
+#define H(preference, host) \
+	{ \
+		preference, \
+		{ \
+			host, sizeof(host) - 1 \
+		} \
+	}
 
 static const struct {
 	bool answered, exists;
@@ -45,8 +52,8 @@ static const struct {
 	{true, true, MX(H(20, "b.test"), H(20, "own.test")), "5.4.6"},
 	{true, true, MX(H(10, "192.0.2.7")), "192.0.2.7!:25"},
 	{true, true,
-	 MX(H(1, "1.t"), H(2, "2.t"), H(3, "3.t"), H(4, "4.t"), H(5, "5.t"), H(6, "6.t"), H(7, "7.t"), H(8, "8.t"), H(9, "9.t"),
-	    H(10, "10.t"), H(11, "11.t")),
+	 MX(H(1, "1.t"), H(2, "2.t"), H(3, "3.t"), H(4, "4.t"), H(5, "5.t"), H(6, "6.t"), H(7, "7.t"), H(8, "8.t"),
+	    H(9, "9.t"), H(10, "10.t"), H(11, "11.t")),
 	 "1.t 2.t 3.t 4.t 5.t 6.t 7.t 8.t 9.t 10.t:25"},
 };
 
@@ -55,15 +62,16 @@ test_mx(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(mx_rows) / sizeof(mx_rows[0]); i++) {
-		struct dns_answer answer = {.mx = mx_rows[i].mx, .mx_count = mx_rows[i].mx_count, .exists = mx_rows[i].exists};
+		struct dns_answer answer = {
+			.mx = mx_rows[i].mx, .mx_count = mx_rows[i].mx_count, .exists = mx_rows[i].exists};
 		const struct route_refusal *refusal;
 		struct route route;
 		struct arena arena;
 		char text[400];
 
 		arena_init(&arena);
-		refusal = route_from_mx(mx_rows[i].answered ? &answer : NULL, STR("dest.test"), STR("Own.test"), 25, &arena,
-					&route);
+		refusal = route_from_mx(mx_rows[i].answered ? &answer : NULL, STR("dest.test"), STR("Own.test"), 25,
+					&arena, &route);
 		if (refusal != NULL)
 			assert_string_equal(refusal->code, mx_rows[i].route);
 		else

@@ -230,8 +230,8 @@ make_certificate(void)
 	X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
 	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
 	X509_set_pubkey(cert, key);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1, -1,
-				   0);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC, (const unsigned char *)"localhost",
+				   -1, -1, 0);
 	X509_set_issuer_name(cert, X509_get_subject_name(cert));
 	X509_sign(cert, key, EVP_sha256());
 	strcpy(cert_path, "/tmp/stagepost-conn-cert-XXXXXX");
@@ -731,7 +731,8 @@ test_proxy_header(void **state)
 static void
 test_bad_proxy_header(void **state)
 {
-	static const char *const bad[] = {"EHLO client\r\n", "PROXY TCP4 x y 1 2\r\n", "\x16\x03\x01\x02", "PROXY TCP4 192."};
+	static const char *const bad[] = {"EHLO client\r\n", "PROXY TCP4 x y 1 2\r\n", "\x16\x03\x01\x02",
+					  "PROXY TCP4 192."};
 	struct client c;
 
 	(void)state;

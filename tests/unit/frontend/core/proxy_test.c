@@ -12,7 +12,7 @@
 #include "lib/base/buf.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
-#define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
+#define SIGNATURE    "\r\n\r\n\0\r\nQUIT\n"
 
 struct proxy_case {
 	struct str header;
@@ -65,15 +65,17 @@ static void
 test_version_1(void **state)
 {
 	static const struct proxy_case cases[] = {
-		{STR("PROXY TCP4 192.0.2.1 198.51.100.2 1234 25\r\n"), PROXY_ADDRESS, "192.0.2.1:1234", "198.51.100.2:25"},
-		{STR("PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n"), PROXY_ADDRESS, "255.255.255.255:65535",
-		 "255.255.255.255:65535"},
+		{STR("PROXY TCP4 192.0.2.1 198.51.100.2 1234 25\r\n"), PROXY_ADDRESS, "192.0.2.1:1234",
+		 "198.51.100.2:25"},
+		{STR("PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n"), PROXY_ADDRESS,
+		 "255.255.255.255:65535", "255.255.255.255:65535"},
 		{STR("PROXY TCP4 0.0.0.0 0.0.0.0 0 0\r\n"), PROXY_ADDRESS, "0.0.0.0:0", "0.0.0.0:0"},
 		{STR("PROXY TCP6 2001:db8::1 2001:DB8::2 1 2\r\n"), PROXY_ADDRESS, "2001:db8::1:1", "2001:db8::2:2"},
 		{STR("PROXY TCP6 ::ffff:192.0.2.1 ::1 1 2\r\n"), PROXY_ADDRESS, "192.0.2.1:1", "::1:2"},
 		{STR("PROXY TCP6 ffff:f...f:ffff ffff:f...f:ffff 65535 65535\r\n"), PROXY_BAD, NULL, NULL},
 		{STR("PROXY UNKNOWN\r\n"), PROXY_LOCAL, NULL, NULL},
-		{STR("PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 "
+		{STR("PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
+		     "65535 "
 		     "65535\r\n"),
 		 PROXY_LOCAL, NULL, NULL}, /* the longest there is: 107 bytes */
 		{STR("PROXY UNKNOWN anything at all\r\n"), PROXY_LOCAL, NULL, NULL},
@@ -136,17 +138,20 @@ test_version_2(void **state)
 			       " \1\r\xb8\0\0\0\0\0\0\0\0\0\0\0\2\x04\xd2\0\x19"),
 		 PROXY_ADDRESS, "2001:db8::1:1234", "2001:db8::2:25"},
 		/* With a TLV behind the addresses. */
-		{STR(SIGNATURE "\x21\x11\0\x11\xc0\0\2\1\xc6\x33\x64\2\x04\xd2\0\x19\x04\0\2xx"), PROXY_ADDRESS, "192.0.2.1:1234",
-		 "198.51.100.2:25"},
+		{STR(SIGNATURE "\x21\x11\0\x11\xc0\0\2\1\xc6\x33\x64\2\x04\xd2\0\x19\x04\0\2xx"), PROXY_ADDRESS,
+		 "192.0.2.1:1234", "198.51.100.2:25"},
 		{STR(SIGNATURE "\x20\0\0\0"), PROXY_LOCAL, NULL, NULL}, /* a health check */
 		{STR(SIGNATURE "\x20\x11\0\x0c\xc0\0\2\1\xc6\x33\x64\2\x04\xd2\0\x19"), PROXY_LOCAL, NULL, NULL},
-		{STR(SIGNATURE "\x21\0\0\0"), PROXY_LOCAL, NULL, NULL}, /* of no family */
+		{STR(SIGNATURE "\x21\0\0\0"), PROXY_LOCAL, NULL, NULL},	     /* of no family */
 		{STR(SIGNATURE "\x21\x31\0\3abc"), PROXY_LOCAL, NULL, NULL}, /* a unix socket */
-		{STR(SIGNATURE "\x11\x11\0\x0c\xc0\0\2\1\xc6\x33\x64\2\x04\xd2\0\x19"), PROXY_BAD, NULL, NULL}, /* version 1 */
+		{STR(SIGNATURE "\x11\x11\0\x0c\xc0\0\2\1\xc6\x33\x64\2\x04\xd2\0\x19"), PROXY_BAD, NULL,
+		 NULL}, /* version 1 */
 		{STR(SIGNATURE "\x31\x11\0\0"), PROXY_BAD, NULL, NULL},
 		{STR(SIGNATURE "\x22\x11\0\0"), PROXY_BAD, NULL, NULL}, /* an unknown command */
-		{STR(SIGNATURE "\x21\x12\0\x0c\xc0\0\2\1\xc6\x33\x64\2\x04\xd2\0\x19"), PROXY_BAD, NULL, NULL}, /* UDP */
-		{STR(SIGNATURE "\x21\x11\0\x0b\xc0\0\2\1\xc6\x33\x64\2\x04\xd2\0"), PROXY_BAD, NULL, NULL}, /* too short */
+		{STR(SIGNATURE "\x21\x12\0\x0c\xc0\0\2\1\xc6\x33\x64\2\x04\xd2\0\x19"), PROXY_BAD, NULL,
+		 NULL}, /* UDP */
+		{STR(SIGNATURE "\x21\x11\0\x0b\xc0\0\2\1\xc6\x33\x64\2\x04\xd2\0"), PROXY_BAD, NULL,
+		 NULL}, /* too short */
 		{STR(SIGNATURE "\x21\x21\0\x0c\xc0\0\2\1\xc6\x33\x64\2\x04\xd2\0\x19"), PROXY_BAD, NULL, NULL},
 		{STR(SIGNATURE "\x21\x11\x02\x09"), PROXY_BAD, NULL, NULL}, /* 537 bytes in all */
 		{STR("\r\n\r\n\0\r\nQUIX"), PROXY_BAD, NULL, NULL},

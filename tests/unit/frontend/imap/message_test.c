@@ -89,9 +89,10 @@ test_decoding(void **state)
 		}
 }
 
-static const char message[] = "Subject: outer\r\nX-A: 1\r\n\tfolded\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
-			      "--b\r\n\r\nfirst\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
-			      "Subject: inner\r\n\r\ndeep\r\n--b--\r\n";
+static const char message[] =
+	"Subject: outer\r\nX-A: 1\r\n\tfolded\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+	"--b\r\n\r\nfirst\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
+	"Subject: inner\r\n\r\ndeep\r\n--b--\r\n";
 
 /* The text of a section, "NIL" when there is none, "BAD" when it is malformed. */
 static const char *

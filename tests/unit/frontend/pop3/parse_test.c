@@ -70,9 +70,9 @@ test_language(void **state)
 		struct str range;
 		bool ours;
 	} cases[] = {
-		{STR("*"), true},    {STR("en"), true},	       {STR("EN"), true}, {STR("en-GB"), true},
-		{STR("en-"), true},  {STR("I-Default"), true}, {STR("de"), false}, {STR("eng"), false},
-		{STR("e"), false},   {STR(""), false},	       {STR("**"), false}, {STR("i-defaults"), false},
+		{STR("*"), true},   {STR("en"), true},	      {STR("EN"), true},  {STR("en-GB"), true},
+		{STR("en-"), true}, {STR("I-Default"), true}, {STR("de"), false}, {STR("eng"), false},
+		{STR("e"), false},  {STR(""), false},	      {STR("**"), false}, {STR("i-defaults"), false},
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++)
@@ -117,8 +117,8 @@ test_top(void **state)
 		{STR("A: b"), STR(""), 5},
 		{STR(""), STR(""), 0},
 		{STR("A: b\n\n1\n"), STR("2\n"), 1},
-		{STR("A: b\r\n\r\n1"), STR(""), 1}, /* a last line without an end */
-		{STR("A: b\r\n \r\n\r\n"), STR("1"), 0}, /* a blank is no empty line */
+		{STR("A: b\r\n\r\n1"), STR(""), 1},	  /* a last line without an end */
+		{STR("A: b\r\n \r\n\r\n"), STR("1"), 0},  /* a blank is no empty line */
 		{STR("A: b\r\n\r\r\n\r\n"), STR("1"), 0}, /* nor are two CRs */
 		{STR("A: b\r\n\0\r\n\r\n"), STR("1"), 0},
 	};

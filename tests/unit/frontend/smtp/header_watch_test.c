@@ -32,7 +32,9 @@ static const struct watch_case cases[] = {
 	{" leading blank\r\n", 0, true, true, false, false, false, ""},
 	{"hello world: x\r\n", 0, true, true, false, false, false, ""},
 	{": x\r\n", 0, true, true, false, false, false, ""},
-	{"Gr\xc3\xbc\xc3\x9f" "e: x\r\n", 0, true, true, false, false, false, ""},
+	{"Gr\xc3\xbc\xc3\x9f"
+	 "e: x\r\n",
+	 0, true, true, false, false, false, ""},
 	/* a header that ends without a blank line */
 	{"Subject: x\r\nnot a field\r\nReceived: y\r\n", 0, false, true, false, false, false, ""},
 	{"Subject: x\r\nReceived: y", 1, false, false, false, false, false, ""},
@@ -50,9 +52,9 @@ check(const struct watch_case *c, size_t piece)
 	if (w.received_count != c->received || w.no_header != c->no_header || w.ended != c->ended ||
 	    w.has_date != c->date || w.has_message_id != c->message_id || w.has_from != c->has_from ||
 	    !str_eq(buf_str(&w.from), str_c(c->from)))
-		fail_msg("\"%s\" by %zu: received %u, no header %d, ended %d, date %d, id %d, from %d \"%.*s\"", c->text,
-			 piece, w.received_count, w.no_header, w.ended, w.has_date, w.has_message_id, w.has_from,
-			 STR_ARG(buf_str(&w.from)));
+		fail_msg("\"%s\" by %zu: received %u, no header %d, ended %d, date %d, id %d, from %d \"%.*s\"",
+			 c->text, piece, w.received_count, w.no_header, w.ended, w.has_date, w.has_message_id,
+			 w.has_from, STR_ARG(buf_str(&w.from)));
 	header_watch_end(&w);
 	assert_true(w.ended && w.first_line_known);
 	header_watch_fini(&w);

@@ -31,8 +31,9 @@ test_text(void **state)
 	assert_string_equal(write_reply(REPLY_GREETING, STR("mx.example.test ESMTP")), "220 mx.example.test ESMTP\r\n");
 	assert_string_equal(write_reply(REPLY_QUEUED, STR("01abc")), "250 2.0.0 Ok: queued as 01abc\r\n");
 	assert_string_equal(write_reply(REPLY_UNKNOWN_USER, STR("a@b")), "550 5.1.1 <a@b>: no such user here\r\n");
-	assert_string_equal(write_reply(REPLY_UNKNOWN_USER, STR("a\r\n250 {}\x7f\0")),
-			    "550 5.1.1 <a?" "?250 {}?" "?>: no such user here\r\n");
+	assert_string_equal(write_reply(REPLY_UNKNOWN_USER, STR("a\r\n250 {}\x7f\0")), "550 5.1.1 <a?"
+										       "?250 {}?"
+										       "?>: no such user here\r\n");
 }
 
 /* Each row: a code and an enhanced status of one class, a text of one line, at

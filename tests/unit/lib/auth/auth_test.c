@@ -371,9 +371,9 @@ test_delays(void **state)
 		uint64_t failures;
 		int64_t first_ms, longest_ms, delay_ms;
 	} cases[] = {
-		{0, 1000, 30000, 0},	    {1, 1000, 30000, 1000},   {2, 1000, 30000, 2000},
-		{3, 1000, 30000, 4000},	    {5, 1000, 30000, 16000},  {6, 1000, 30000, 30000},
-		{60, 1000, 30000, 30000},   {1, 1000, 500, 500},      {UINT64_MAX, 1, 600000, 600000},
+		{0, 1000, 30000, 0},	    {1, 1000, 30000, 1000},  {2, 1000, 30000, 2000},
+		{3, 1000, 30000, 4000},	    {5, 1000, 30000, 16000}, {6, 1000, 30000, 30000},
+		{60, 1000, 30000, 30000},   {1, 1000, 500, 500},     {UINT64_MAX, 1, 600000, 600000},
 		{UINT64_MAX, 0, 600000, 0}, {1, 1000, 0, 0},
 	};
 	(void)state;
@@ -423,9 +423,9 @@ test_slowed_down_cluster_wide(void **state)
 	auth_fixture_set(f, "failure_delay", "40ms");
 	auth_fixture_set(f, "failure_delay_longest", "150ms");
 	timed_login(0, "alice@example.test", "192.0.2.1");
-	assert_true(timed_login(1, "alice@example.test", "192.0.2.2") >= 40);	 /* by account */
-	assert_true(timed_login(0, "bob@example.test", "192.0.2.1") >= 40);	 /* by address */
-	assert_true(timed_login(0, "alice@example.test", "192.0.2.3") >= 80);	 /* the second failure of hers */
+	assert_true(timed_login(1, "alice@example.test", "192.0.2.2") >= 40);  /* by account */
+	assert_true(timed_login(0, "bob@example.test", "192.0.2.1") >= 40);    /* by address */
+	assert_true(timed_login(0, "alice@example.test", "192.0.2.3") >= 80);  /* the second failure of hers */
 	assert_true(timed_login(1, "alice@example.test", "192.0.2.4") >= 150); /* not more than the longest */
 	/* A right password waits as well. */
 	int64_t start = clock_monotonic_ms();

@@ -123,9 +123,9 @@ test_decode(void **state)
 		struct str line, data;
 		bool good, aborted;
 	} cases[] = {
-		{STR(""), STR(""), true, false},	 {STR("="), STR(""), true, false},
-		{STR("*"), STR(""), true, true},	 {STR("AGEAYg=="), STR("\0a\0b"), true, false},
-		{STR("**"), STR(""), false, false},	 {STR("AGEAYg="), STR(""), false, false},
+		{STR(""), STR(""), true, false},	   {STR("="), STR(""), true, false},
+		{STR("*"), STR(""), true, true},	   {STR("AGEAYg=="), STR("\0a\0b"), true, false},
+		{STR("**"), STR(""), false, false},	   {STR("AGEAYg="), STR(""), false, false},
 		{STR("AGEAYg== "), STR(""), false, false}, {STR("=="), STR(""), false, false},
 		{STR("AG\0AYg=="), STR(""), false, false},
 	};
@@ -273,13 +273,13 @@ test_out_of_turn(void **state)
 /* What a client sends; the fields that are NULL are made as they should be. */
 struct client {
 	const char *mechanism;
-	bool plus;	   /* the server could bind */
-	const char *gs2;   /* "n,," */
-	const char *name;  /* as it stands in the message */
+	bool plus;	  /* the server could bind */
+	const char *gs2;  /* "n,," */
+	const char *name; /* as it stands in the message */
 	const char *password;
-	const char *bound; /* what is bound, 32 bytes; NULL: nothing */
-	const char *channel; /* instead of the whole "c=" value */
-	const char *nonce;   /* instead of the server's nonce */
+	const char *bound;     /* what is bound, 32 bytes; NULL: nothing */
+	const char *channel;   /* instead of the whole "c=" value */
+	const char *nonce;     /* instead of the server's nonce */
 	const char *extension; /* in front of ",p=" */
 	const char *proof;
 	enum auth_result result;
@@ -396,7 +396,7 @@ run_client(const struct client *c, bool success_data)
 	buf_fini(&expected);
 }
 
-#define ALICE "alice@example.test"
+#define ALICE	     "alice@example.test"
 #define PLAIN_CLIENT "SCRAM-SHA-256", false
 #define PLUS_CLIENT  "SCRAM-SHA-256-PLUS", true
 static const char *const bound = (const char *)exporter;
@@ -436,8 +436,8 @@ test_scram(void **state)
 		{PLAIN_CLIENT, "n,,", ALICE, "wonderland", .nonce = "", .result = AUTH_FAILED},
 		{PLAIN_CLIENT, "n,,", ALICE, "wonderland", .proof = "", .result = AUTH_FAILED},
 		{PLAIN_CLIENT, "n,,", ALICE, "wonderland", .proof = "AAAA", .result = AUTH_FAILED},
-		{PLAIN_CLIENT, "n,,", ALICE, "wonderland", .proof = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-		 .result = AUTH_FAILED},
+		{PLAIN_CLIENT, "n,,", ALICE, "wonderland",
+		 .proof = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", .result = AUTH_FAILED},
 	};
 	(void)state;
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -489,8 +489,16 @@ static void
 test_scram_malformed_final(void **state)
 {
 	static const struct str cases[] = {
-		STR(""),	      STR_NONE,	      STR("c=biws"),	      STR("c=biws,r=x"),  STR("r=x,p=AAAA"),
-		STR("p=AAAA"),	      STR(",p="),     STR("c=biws,p=AAAA"),   STR("c,r=x,p=AA=="), STR("x=y,c=biws,r=x,p=AAAA"),
+		STR(""),
+		STR_NONE,
+		STR("c=biws"),
+		STR("c=biws,r=x"),
+		STR("r=x,p=AAAA"),
+		STR("p=AAAA"),
+		STR(",p="),
+		STR("c=biws,p=AAAA"),
+		STR("c,r=x,p=AA=="),
+		STR("x=y,c=biws,r=x,p=AAAA"),
 		STR("c=biws,r=\0,p="),
 	};
 	struct str first = STR("n,,n=" ALICE ",r=b");
@@ -534,12 +542,9 @@ test_unknown_accounts_show_a_salt(void **state)
 		const char *first;
 		bool same; /* as the one before */
 	} cases[] = {
-		{"n,,n=dave@example.test,r=CLIENT-nonce", false},
-		{"n,,n=dave@example.test,r=CLIENT-nonce", true},
-		{"n,,n=DAVE@EXAMPLE.test,r=CLIENT-nonce", true},
-		{"n,,n=\"dave\"@example.test,r=CLIENT-nonce", true},
-		{"n,,n=eve@example.test,r=CLIENT-nonce", false},
-		{"n,,n=x=2Cy,r=CLIENT-nonce", false},
+		{"n,,n=dave@example.test,r=CLIENT-nonce", false}, {"n,,n=dave@example.test,r=CLIENT-nonce", true},
+		{"n,,n=DAVE@EXAMPLE.test,r=CLIENT-nonce", true},  {"n,,n=\"dave\"@example.test,r=CLIENT-nonce", true},
+		{"n,,n=eve@example.test,r=CLIENT-nonce", false},  {"n,,n=x=2Cy,r=CLIENT-nonce", false},
 	};
 	struct buf before = BUF_EMPTY;
 

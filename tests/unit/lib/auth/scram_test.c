@@ -44,7 +44,8 @@ test_wrong_proofs(void **state)
 		STR("eHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="),
 		STR("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndQ=="), /* a byte less */
 		STR("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQA"), /* a byte more */
-		STR("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ"),  STR("=="),
+		STR("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ"),
+		STR("=="),
 		STR(""),
 	};
 	struct scram_verifier v, other;

@@ -16,9 +16,15 @@ test_vectors(void **state)
 		struct str data;
 		const char *text;
 	} cases[] = {
-		{STR(""), ""},		     {STR("f"), "Zg=="},	  {STR("fo"), "Zm8="},
-		{STR("foo"), "Zm9v"},	     {STR("foob"), "Zm9vYg=="},	  {STR("fooba"), "Zm9vYmE="},
-		{STR("foobar"), "Zm9vYmFy"}, {STR("\xff\xfe\xfd"), "//79"}, {STR("\0"), "AA=="},
+		{STR(""), ""},
+		{STR("f"), "Zg=="},
+		{STR("fo"), "Zm8="},
+		{STR("foo"), "Zm9v"},
+		{STR("foob"), "Zm9vYg=="},
+		{STR("fooba"), "Zm9vYmE="},
+		{STR("foobar"), "Zm9vYmFy"},
+		{STR("\xff\xfe\xfd"), "//79"},
+		{STR("\0"), "AA=="},
 		{STR("\xfb\xef"), "++8="},
 	};
 	(void)state;
@@ -37,9 +43,23 @@ static void
 test_malformed(void **state)
 {
 	static const struct str cases[] = {
-		STR("A"),     STR("AA"),    STR("AAA"),	   STR("AAAAA"), STR("===="),	STR("A==="),
-		STR("AA=A"),  STR("=AAA"),  STR("AA==AA=="), STR("AA A"), STR("AAA\n"), STR("Zm9v\r\n"),
-		STR("AA-_"),  STR("AA\0A"), STR("Zh=="),   STR("Zm9="),	 STR("\xff\xff\xff\xff"),
+		STR("A"),
+		STR("AA"),
+		STR("AAA"),
+		STR("AAAAA"),
+		STR("===="),
+		STR("A==="),
+		STR("AA=A"),
+		STR("=AAA"),
+		STR("AA==AA=="),
+		STR("AA A"),
+		STR("AAA\n"),
+		STR("Zm9v\r\n"),
+		STR("AA-_"),
+		STR("AA\0A"),
+		STR("Zh=="),
+		STR("Zm9="),
+		STR("\xff\xff\xff\xff"),
 	};
 	(void)state;
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

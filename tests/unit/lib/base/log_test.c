@@ -98,17 +98,18 @@ test_inherited_fields(void **state)
 {
 	struct log_context process = {NULL, {F_C("process", "p")}};
 	struct log_context session = {&process, {F_C("session", "s"), F_I64("port", 25)}};
-	struct log_context full = {&session,
-				   {F_I64("a", 1), F_I64("b", 2), F_I64("c", 3), F_I64("d", 4), F_I64("e", 5), F_I64("f", 6)}};
+	struct log_context full = {
+		&session, {F_I64("a", 1), F_I64("b", 2), F_I64("c", 3), F_I64("d", 4), F_I64("e", 5), F_I64("f", 6)}};
 	struct err err;
 
 	(void)state;
 	err_set(&err, ERR_IO, "disk gone");
 	capture_begin("logfmt", NULL);
 	log_warning(&full, "an event", F_I64("least", INT64_MIN), F_ERR(&err), F_C("none", NULL));
-	assert_string_equal(capture_end(),
-			    "level=warning prog=test-1 msg=\"an event\" process=p session=s port=25 a=1 b=2 c=3 d=4 e=5 f=6 "
-			    "least=-9223372036854775808 error=\"disk gone\" none=\"\"\n");
+	assert_string_equal(
+		capture_end(),
+		"level=warning prog=test-1 msg=\"an event\" process=p session=s port=25 a=1 b=2 c=3 d=4 e=5 f=6 "
+		"least=-9223372036854775808 error=\"disk gone\" none=\"\"\n");
 }
 
 static void
@@ -118,8 +119,8 @@ test_levels(void **state)
 		const char *level;
 		enum log_level least;
 	} cases[] = {
-		{"debug", LOG_DEBUG},	{"info", LOG_INFO}, {"warning", LOG_WARNING}, {"error", LOG_ERROR},
-		{"nonsense", LOG_INFO}, {NULL, LOG_INFO},
+		{"debug", LOG_DEBUG}, {"info", LOG_INFO},     {"warning", LOG_WARNING},
+		{"error", LOG_ERROR}, {"nonsense", LOG_INFO}, {NULL, LOG_INFO},
 	};
 	(void)state;
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

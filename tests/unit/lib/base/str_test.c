@@ -102,8 +102,8 @@ test_trim(void **state)
 	static const struct {
 		struct str in, out;
 	} cases[] = {
-		{STR(""), STR("")},	    {STR_NONE, STR("")},	{STR(" \t\r\n"), STR("")},
-		{STR("a"), STR("a")},	    {STR(" a b\r\n"), STR("a b")}, {STR("\va"), STR("\va")},
+		{STR(""), STR("")},	 {STR_NONE, STR("")},		{STR(" \t\r\n"), STR("")},
+		{STR("a"), STR("a")},	 {STR(" a b\r\n"), STR("a b")}, {STR("\va"), STR("\va")},
 		{STR("\0 "), STR("\0")},
 	};
 	(void)state;
@@ -120,10 +120,8 @@ test_words(void **state)
 		unsigned count;
 		const char *words[4];
 	} cases[] = {
-		{STR(""), " ,", 0, {0}},
-		{STR(" ,, "), " ,", 0, {0}},
-		{STR("one"), " ,", 1, {"one"}},
-		{STR(" a, b,,c "), " ,", 3, {"a", "b", "c"}},
+		{STR(""), " ,", 0, {0}},	{STR(" ,, "), " ,", 0, {0}},
+		{STR("one"), " ,", 1, {"one"}}, {STR(" a, b,,c "), " ,", 3, {"a", "b", "c"}},
 		{STR("a b"), ",", 1, {"a b"}},
 	};
 	struct str rest = STR("a\0b c"), word;
@@ -228,20 +226,20 @@ test_characters(void **state)
 		{STR("a\0"), false, true},
 		{STR("\xc3\xa4"), false, true},
 		{STR("\x80"), false, false},
-		{STR("\xc0\x80"), false, false},	     /* overlong */
-		{STR("\xc1\xbf"), false, false},	     /* overlong */
-		{STR("\xc2"), false, false},		     /* cut */
+		{STR("\xc0\x80"), false, false}, /* overlong */
+		{STR("\xc1\xbf"), false, false}, /* overlong */
+		{STR("\xc2"), false, false},	 /* cut */
 		{STR("\xc2\x41"), false, false},
-		{STR("\xe0\x9f\xbf"), false, false},	     /* overlong */
+		{STR("\xe0\x9f\xbf"), false, false}, /* overlong */
 		{STR("\xe0\xa0\x80"), false, true},
 		{STR("\xed\x9f\xbf"), false, true},
-		{STR("\xed\xa0\x80"), false, false},	     /* surrogate */
+		{STR("\xed\xa0\x80"), false, false}, /* surrogate */
 		{STR("\xef\xbf\xbf"), false, true},
 		{STR("\xe2\x82"), false, false},
-		{STR("\xf0\x8f\xbf\xbf"), false, false},     /* overlong */
+		{STR("\xf0\x8f\xbf\xbf"), false, false}, /* overlong */
 		{STR("\xf0\x90\x80\x80"), false, true},
 		{STR("\xf4\x8f\xbf\xbf"), false, true},
-		{STR("\xf4\x90\x80\x80"), false, false},     /* past U+10FFFF */
+		{STR("\xf4\x90\x80\x80"), false, false}, /* past U+10FFFF */
 		{STR("\xf8\x88\x80\x80\x80"), false, false},
 		{STR("\xff"), false, false},
 		{STR("ok\xe2\x82\xac!\xf0\x9f\x93\xac"), false, true},
@@ -261,9 +259,12 @@ test_distance(void **state)
 		struct str a, b;
 		unsigned distance;
 	} cases[] = {
-		{STR(""), STR(""), 0},		   {STR("abc"), STR(""), 3},
-		{STR("banner"), STR("banner"), 0}, {STR("Banner"), STR("bannr"), 1},
-		{STR("kitten"), STR("sitting"), 3}, {STR("ab"), STR("ba"), 2},
+		{STR(""), STR(""), 0},
+		{STR("abc"), STR(""), 3},
+		{STR("banner"), STR("banner"), 0},
+		{STR("Banner"), STR("bannr"), 1},
+		{STR("kitten"), STR("sitting"), 3},
+		{STR("ab"), STR("ba"), 2},
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -279,9 +280,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_compare),	 cmocka_unit_test(test_ends),	   cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_trim),	 cmocka_unit_test(test_words),	   cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_copies),	 cmocka_unit_test(test_characters), cmocka_unit_test(test_distance),
+		cmocka_unit_test(test_compare), cmocka_unit_test(test_ends),	   cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_trim),	cmocka_unit_test(test_words),	   cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_copies),	cmocka_unit_test(test_characters), cmocka_unit_test(test_distance),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

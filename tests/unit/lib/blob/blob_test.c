@@ -39,7 +39,8 @@ test_open(void **state)
 	struct stat st;
 	struct err err;
 	struct blob_store *s;
-	static const char *const bad[] = {"", "file", "file:", "/tmp", "redis://x", "file:/proc/none/x", "file:/dev/null"};
+	static const char *const bad[] = {
+		"", "file", "file:", "/tmp", "redis://x", "file:/proc/none/x", "file:/dev/null"};
 
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_null(blob_store_open(NULL, bad[i], &err));
@@ -285,9 +286,8 @@ test_ranges(void **state)
 		size_t length;
 		int64_t got; /* -1: refused */
 	} cases[] = {
-		{0, 1000, 1000}, {0, 2000, 1000}, {0, 0, 0},	 {0, 1, 1},    {1, 1, 1},
-		{999, 1, 1},	 {999, 5, 1},	  {1000, 5, 0},	 {500, 500, 500}, {1001, 1, -1},
-		{UINT64_MAX, 1, -1},
+		{0, 1000, 1000}, {0, 2000, 1000}, {0, 0, 0},	   {0, 1, 1},	  {1, 1, 1},	       {999, 1, 1},
+		{999, 5, 1},	 {1000, 5, 0},	  {500, 500, 500}, {1001, 1, -1}, {UINT64_MAX, 1, -1},
 	};
 	struct blob_fixture *f = *state;
 	struct body b = {.seed = 77, .len = 1000};
@@ -691,7 +691,8 @@ test_sweep_releases_leaks(void **state)
 		assert_int_equal(blob_sweep(f->store, later, visit_by_list, &c, &err), 0);
 		assert_int_equal(c.visited, pass == 0 ? 6 : 2);
 		for (unsigned i = 0; i < 6; i++)
-			assert_int_equal(body_is_intact(f->store, &bodies[i].id, i, bodies[i].len, &err), i == 0 || i == 5);
+			assert_int_equal(body_is_intact(f->store, &bodies[i].id, i, bodies[i].len, &err),
+					 i == 0 || i == 5);
 		blob_fixture_reopen(f);
 	}
 }
@@ -747,7 +748,8 @@ test_sweep_removes_empty_packs(void **state)
 static void
 test_sweep_leaves_other_files(void **state)
 {
-	static const char *const names[] = {"readme", "0123456789abcdef", "0123456789abcdef.pack~", "123.pack", "x.pack"};
+	static const char *const names[] = {"readme", "0123456789abcdef", "0123456789abcdef.pack~", "123.pack",
+					    "x.pack"};
 	struct blob_fixture *f = *state;
 	unsigned visited = 0;
 	struct err err;

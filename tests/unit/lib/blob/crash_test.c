@@ -426,13 +426,16 @@ static void
 test_failures(void **state)
 {
 	static const struct failure cases[] = {
-		{100, false, 0, ENOSPC, ERR_NO_SPACE}, {100, false, 0, EIO, ERR_IO},
-		{100, true, 0, EIO, ERR_IO},	       {100, true, 0, ENOSPC, ERR_NO_SPACE},
+		{100, false, 0, ENOSPC, ERR_NO_SPACE},
+		{100, false, 0, EIO, ERR_IO},
+		{100, true, 0, EIO, ERR_IO},
+		{100, true, 0, ENOSPC, ERR_NO_SPACE},
 		{300000, false, 0, EIO, ERR_IO}, /* the header of the stream's pack */
 		{300000, false, 1, ENOSPC, ERR_NO_SPACE},
 		{300000, false, 3, EDQUOT, ERR_NO_SPACE},
 		{300000, false, 6, EIO, ERR_IO}, /* the record's header */
-		{300000, true, 0, EIO, ERR_IO},	 {300000, true, 1, EIO, ERR_IO},
+		{300000, true, 0, EIO, ERR_IO},
+		{300000, true, 1, EIO, ERR_IO},
 	};
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		assert_int_equal(setup(state), 0);
@@ -485,7 +488,8 @@ static void
 test_failing_digests(void **state)
 {
 	struct blob_fixture *f = *state;
-	struct body b[3] = {{.seed = 1, .len = 10}, {.seed = 2, .len = 10}, {.seed = 3, .len = 10}};
+	struct body b[4] = {
+		{.seed = 1, .len = 10}, {.seed = 2, .len = 10}, {.seed = 3, .len = 10}, {.seed = 4, .len = 10}};
 	struct blob_id id;
 	char got[6];
 	struct err err;
@@ -498,8 +502,11 @@ test_failing_digests(void **state)
 	assert_true(body_put(f, &b[1]));
 	assert_int_equal(blob_read_sync(f->store, &id, 0, got, 4, &err), -1);
 	assert_int_equal(err.code, ERR_CORRUPT);
-	if (blob_put(f->store, BLOB_DIGEST, "found", 5, &id, NULL, NULL, &err) != 0)
+	/* Either it has a place, or there is one after the next body. */
+	if (blob_put(f->store, BLOB_DIGEST, "found", 5, &id, NULL, NULL, &err) != 0) {
+		assert_true(body_put(f, &b[3]));
 		assert_int_equal(blob_put(f->store, BLOB_DIGEST, "found", 5, &id, NULL, NULL, &err), 0);
+	}
 	assert_true(body_put(f, &b[2]));
 	assert_int_equal(blob_read_sync(f->store, &id, 0, got, 5, &err), 5);
 	assert_memory_equal(got, "found", 5);

@@ -45,9 +45,21 @@ static void
 test_id_malformed(void **state)
 {
 	static const struct str cases[] = {
-		STR(""),      STR("1"),	    STR("1-2"),	  STR("1-2-"),	 STR("-2-3"),
-		STR("1--3"),  STR("1-2-3-4"), STR("1-2-3 "), STR(" 1-2-3"), STR("1-2-g"),
-		STR("A-2-3"), STR("0x1-2-3"), STR("1-2-\0"), STR("10000000000000000-2-3"), STR("1-1000000000000-3"),
+		STR(""),
+		STR("1"),
+		STR("1-2"),
+		STR("1-2-"),
+		STR("-2-3"),
+		STR("1--3"),
+		STR("1-2-3-4"),
+		STR("1-2-3 "),
+		STR(" 1-2-3"),
+		STR("1-2-g"),
+		STR("A-2-3"),
+		STR("0x1-2-3"),
+		STR("1-2-\0"),
+		STR("10000000000000000-2-3"),
+		STR("1-1000000000000-3"),
 		STR("1-2-1000000000000"),
 	};
 	(void)state;
@@ -237,7 +249,7 @@ static void
 test_zero_ahead(void **state)
 {
 	char dir[] = "/tmp/stagepost-blob-XXXXXX", path[PACK_PATH_MAX], back[8];
-	struct iovec iov = {(void *)(uintptr_t)"a record", 8};
+	struct iovec iov = {(void *)(uintptr_t) "a record", 8};
 	struct pack p;
 	struct err err;
 

@@ -26,11 +26,11 @@ turn(int ms)
 	redis_fixture_wait(base, &never, ms);
 }
 
-#define wait_until(condition, ms)                                                                  \
-	do {                                                                                       \
+#define wait_until(condition, ms) \
+	do { \
 		for (int64_t until = clock_monotonic_ms() + (ms); !(condition) && clock_monotonic_ms() < until;) \
-			turn(5);                                                                   \
-		assert_true(condition);                                                            \
+			turn(5); \
+		assert_true(condition); \
 	} while (0)
 
 /* ---- A broker that answers as told ---- */
@@ -94,7 +94,8 @@ static void
 announce(struct fake_broker *b)
 {
 	redis_callf(redis, NULL, NULL, "SADD " BUS_BROKERS_KEY " %s", b->id);
-	redis_callf(redis, NULL, NULL, "HSET " BUS_BROKER_KEY "%s endpoint %s boot one", b->id, bus_server_endpoint(b->bus));
+	redis_callf(redis, NULL, NULL, "HSET " BUS_BROKER_KEY "%s endpoint %s boot one", b->id,
+		    bus_server_endpoint(b->bus));
 }
 
 static void
@@ -379,7 +380,8 @@ test_curve(void **state)
 	bus_client_free(&stranger);
 	bus_client_free(&naked);
 	bus_server_free(&a.bus);
-	assert_null(bus_server_new(base, "tcp://0.0.0.0:*", "host", &(struct bus_server_events){.on_frame = on_frame}, &a, &err));
+	assert_null(bus_server_new(base, "tcp://0.0.0.0:*", "host", &(struct bus_server_events){.on_frame = on_frame},
+				   &a, &err));
 	assert_int_equal(err.code, ERR_DENIED);
 }
 
@@ -440,9 +442,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		TEST(test_hand_over),	TEST(test_shard_moves), TEST(test_peers_come_and_go),
-		TEST(test_flood),	TEST(test_garbage),	cmocka_unit_test(test_keys),
-		TEST(test_curve),	TEST(test_wrong_client_key), TEST(test_curve_ping),
+		TEST(test_hand_over), TEST(test_shard_moves),	   TEST(test_peers_come_and_go),
+		TEST(test_flood),     TEST(test_garbage),	   cmocka_unit_test(test_keys),
+		TEST(test_curve),     TEST(test_wrong_client_key), TEST(test_curve_ping),
 #undef TEST
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,13 +112,13 @@ test_malformed(void **state)
 		const char *bytes;
 		size_t len;
 	} bad[] = {
-		{"", 0},		 /* no body */
-		{"\x0a", 1},		 /* a tag without its length */
+		{"", 0},			 /* no body */
+		{"\x0a", 1},			 /* a tag without its length */
 		{"\x0a\xff\xff\xff\xff\x7f", 6}, /* longer than there is */
 		{"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11},
 		{"\x79\x01\x02\x03\x04\x05\x06\x07\x08", 9}, /* a request number only */
-		{"\xa2\x06\x00", 3},	 /* a member that is not known */
-		{"\x08\x01", 2},	 /* a member of another type */
+		{"\xa2\x06\x00", 3},			     /* a member that is not known */
+		{"\x08\x01", 2},			     /* a member of another type */
 	};
 	struct err err;
 
@@ -165,8 +165,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_there_and_back),	 cmocka_unit_test(test_splice_is_the_same),
-		cmocka_unit_test(test_malformed),	 cmocka_unit_test(test_out_of_proportion),
+		cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_splice_is_the_same),
+		cmocka_unit_test(test_malformed),      cmocka_unit_test(test_out_of_proportion),
 		cmocka_unit_test(test_too_long),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -80,15 +80,15 @@ on_resolved(void *arg, const struct directory_result *result, const struct err *
 }
 
 /* One of the order functions, with what it came to: the code of the error. */
-#define ORDER(call, ...)                                                                           \
-	({                                                                                         \
-		struct answer ordered = {.done = false};                                           \
-		call(tool, __VA_ARGS__, on_done, &ordered);                                        \
-		assert_false(ordered.done);                                                        \
-		wait_for(&ordered);                                                                \
-		if (ordered.err.code != ERR_NONE)                                                  \
-			print_message("  %s\n", ordered.err.text);                                 \
-		(int)ordered.err.code;                                                             \
+#define ORDER(call, ...) \
+	({ \
+		struct answer ordered = {.done = false}; \
+		call(tool, __VA_ARGS__, on_done, &ordered); \
+		assert_false(ordered.done); \
+		wait_for(&ordered); \
+		if (ordered.err.code != ERR_NONE) \
+			print_message("  %s\n", ordered.err.text); \
+		(int)ordered.err.code; \
 	})
 
 static int
@@ -135,9 +135,9 @@ delete_alias(const char *address, const char *target)
 static const char *
 describe(struct answer *a)
 {
-	static const char *const kinds[] = {[DIR_USER] = "user",	   [DIR_ALIAS] = "alias",
-					    [DIR_CATCH_ALL] = "catch-all", [DIR_UNKNOWN] = "unknown",
-					    [DIR_NOT_LOCAL] = "not local", [DIR_DISABLED] = "disabled"};
+	static const char *const kinds[] = {
+		[DIR_USER] = "user",	   [DIR_ALIAS] = "alias",	  [DIR_CATCH_ALL] = "catch-all",
+		[DIR_UNKNOWN] = "unknown", [DIR_NOT_LOCAL] = "not local", [DIR_DISABLED] = "disabled"};
 	static char text[1000];
 	if (a->err.code != ERR_NONE)
 		return err_code_name(a->err.code);
@@ -197,10 +197,10 @@ command(const char *format, ...)
 }
 
 /* Then waits until the notice has come. */
-#define RUN(...)                                                                                   \
-	do {                                                                                       \
-		freeReplyObject(command(__VA_ARGS__));                                             \
-		turn(20);                                                                          \
+#define RUN(...) \
+	do { \
+		freeReplyObject(command(__VA_ARGS__)); \
+		turn(20); \
 	} while (0)
 
 static long long
@@ -393,7 +393,9 @@ test_resolve(void **state)
 		{"x+y@catch.test", "catch-all x+y@catch.test > alice@example.test"},
 		{"\"x y\"@catch.test", "catch-all \"x y\"@catch.test > alice@example.test"},
 		{"postmaster@catch.test", "catch-all postmaster@catch.test > alice@example.test"},
-		{"carol@b\xc3\xbc""cher.test", "user carol@xn--bcher-kva.test"},
+		{"carol@b\xc3\xbc"
+		 "cher.test",
+		 "user carol@xn--bcher-kva.test"},
 		{"carol@xn--bcher-kva.TEST", "user carol@xn--bcher-kva.test"},
 		{"x@off.test", "disabled x@off.test (domain)"},
 		{"postmaster@example.test", "alias postmaster@example.test > alice@example.test"},
@@ -404,7 +406,8 @@ test_resolve(void **state)
 	(void)state;
 	add_domain("example.test");
 	add_domain("catch.test");
-	add_domain("b\xc3\xbc""cher.test");
+	add_domain("b\xc3\xbc"
+		   "cher.test");
 	add_domain("off.test");
 	add_user("alice@example.test");
 	add_user("bob+x@example.test");
@@ -646,7 +649,8 @@ on_expanded(void *arg, const struct directory_target *targets, unsigned count, c
 	struct answer *a = arg;
 	for (unsigned i = 0; i < count; i++)
 		buf_printf(&a->names, "%s%c:%.*s%s%.*s", i > 0 ? " " : "", kinds[targets[i].kind],
-			   STR_ARG(targets[i].address), targets[i].detail.len > 0 ? "+" : "", STR_ARG(targets[i].detail));
+			   STR_ARG(targets[i].address), targets[i].detail.len > 0 ? "+" : "",
+			   STR_ARG(targets[i].detail));
 	end(a, err);
 }
 
@@ -893,12 +897,23 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_orders),	   TEST(test_fields),		TEST(test_lists),
-		TEST(test_resolve),	   TEST(test_catch_all_of_itself), TEST(test_domains_and_users),
-		TEST(test_notices),	   TEST(test_own_orders),	TEST(test_race_of_fill_and_notice),
-		TEST(test_cancel),	   TEST(test_watch),		TEST(test_expand),
-		TEST(test_alias_loops),	   TEST(test_expand_limits),	TEST(test_unavailable),
-		TEST(test_freed),	   cmocka_unit_test(test_cache),
+		TEST(test_orders),
+		TEST(test_fields),
+		TEST(test_lists),
+		TEST(test_resolve),
+		TEST(test_catch_all_of_itself),
+		TEST(test_domains_and_users),
+		TEST(test_notices),
+		TEST(test_own_orders),
+		TEST(test_race_of_fill_and_notice),
+		TEST(test_cancel),
+		TEST(test_watch),
+		TEST(test_expand),
+		TEST(test_alias_loops),
+		TEST(test_expand_limits),
+		TEST(test_unavailable),
+		TEST(test_freed),
+		cmocka_unit_test(test_cache),
 	};
 	return cmocka_run_group_tests(tests, start, stop);
 }

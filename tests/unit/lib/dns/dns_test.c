@@ -71,18 +71,14 @@ add_rdata(struct buf *b, const struct zone_row *row)
 		add_u16(&rdata, row->preference);
 		add_name(&rdata, row->data);
 		break;
-	case DNS_CNAME:
-		add_name(&rdata, row->data);
-		break;
+	case DNS_CNAME: add_name(&rdata, row->data); break;
 	case DNS_TXT:
 		buf_add_byte(&rdata, 3);
 		buf_add(&rdata, row->data, 3);
 		buf_add_byte(&rdata, (char)(strlen(row->data) - 3));
 		buf_add_c(&rdata, row->data + 3);
 		break;
-	default:
-		assert_true(ip_parse(str_c(row->data), &ip));
-		buf_add(&rdata, ip.bytes, ip.family == 4 ? 4 : 16);
+	default: assert_true(ip_parse(str_c(row->data), &ip)); buf_add(&rdata, ip.bytes, ip.family == 4 ? 4 : 16);
 	}
 	add_u16(b, (unsigned)rdata.len);
 	buf_add_str(b, buf_str(&rdata));
@@ -240,14 +236,9 @@ ask(struct fixture *f, enum question what, const char *name)
 	struct str s = str_c(name);
 
 	switch (what) {
-	case ASK_MX:
-		dns_query_mx(f->dns, s, on_answer, f);
-		break;
-	case ASK_TXT:
-		dns_query_txt(f->dns, s, on_answer, f);
-		break;
-	default:
-		dns_query_ips(f->dns, s, true, what == ASK_IPS, on_answer, f);
+	case ASK_MX: dns_query_mx(f->dns, s, on_answer, f); break;
+	case ASK_TXT: dns_query_txt(f->dns, s, on_answer, f); break;
+	default: dns_query_ips(f->dns, s, true, what == ASK_IPS, on_answer, f);
 	}
 	assert_int_equal(f->answers, before); /* never from within the call */
 	event_base_dispatch(f->base);
@@ -343,7 +334,7 @@ test_malformed(void **state)
 		{"\0\1\x81\x80\0\0\0\1\0\0\0\0\xc0\x0c\0\1\0\1\0\0\0\0\0\4\1\2\3\4", 28, -1},
 		{"\0\1\x81\x80\0\0\0\1\0\0\0\0\0\0\1\0\1\0\0\0\0\0\4\1\2\3\4", 27, 0},
 		{"\0\1\x81\x80\0\0\0\1\0\0\0\0\0\0\1\0\1\0\0\0\0\0\3\1\2\3\4", 27, -1}, /* A of 3 bytes */
-		{"\0\1\x81\x82\0\0\0\0\0\0\0\0", 12, -1},			       /* SERVFAIL */
+		{"\0\1\x81\x82\0\0\0\0\0\0\0\0", 12, -1},				/* SERVFAIL */
 	};
 
 	(void)state;
@@ -353,7 +344,8 @@ test_malformed(void **state)
 		struct err err;
 
 		arena_init(&arena);
-		assert_int_equal(dns_message_read(str_of(rows[i].bytes, rows[i].len), DNS_A, &arena, &a, &err), rows[i].rc);
+		assert_int_equal(dns_message_read(str_of(rows[i].bytes, rows[i].len), DNS_A, &arena, &a, &err),
+				 rows[i].rc);
 		arena_fini(&arena);
 	}
 }

@@ -349,7 +349,8 @@ test_records(void **state)
 	mailbox_hot_unpack(packed, &hot2);
 	mailbox_hot_pack(&hot2, again);
 	assert_memory_equal(packed, again, MAILBOX_HOT_BYTES);
-	assert_true(hot2.uid == hot.uid && hot2.flags == hot.flags && hot2.size == hot.size && hot2.modseq == hot.modseq);
+	assert_true(hot2.uid == hot.uid && hot2.flags == hot.flags && hot2.size == hot.size &&
+		    hot2.modseq == hot.modseq);
 	assert_true(hot2.email_id == hot.email_id && hot2.keywords == hot.keywords);
 	mailbox_cold_pack(&cold, packed);
 	mailbox_cold_unpack(packed, &cold2);
@@ -479,7 +480,8 @@ test_flags(void **state)
 	assert_int_equal(got.modseq, 0); /* nothing changed */
 	assert_int_equal(store_flags(1, uids, 3, MAILBOX_FLAGS_SET, MAILBOX_FLAGGED, NULL, first), ERR_NONE);
 	assert_int_equal(got.uid_count, 3); /* all modified since */
-	assert_int_equal(store_flags(1, uids + 1, 1, MAILBOX_FLAGS_REMOVE, MAILBOX_DELETED, "work", UINT64_MAX), ERR_NONE);
+	assert_int_equal(store_flags(1, uids + 1, 1, MAILBOX_FLAGS_REMOVE, MAILBOX_DELETED, "work", UINT64_MAX),
+			 ERR_NONE);
 	assert_int_equal(got.hot[0].flags, MAILBOX_SEEN);
 	assert_int_equal(got.hot[0].keywords, 0);
 	assert_int_equal(open_folder("INBOX"), ERR_NONE);
@@ -604,9 +606,9 @@ test_random(void **state)
 			f->messages[f->count++] = (struct model_message){f->uid_next++, flags, size,
 									 got.filed.first_email_id, got.filed.modseq};
 		} else if (what < 7) {
-			assert_int_equal(store_flags(f->id, &f->messages[at].uid, 1, MAILBOX_FLAGS_SET, flags, NULL,
-						     UINT64_MAX),
-					 ERR_NONE);
+			assert_int_equal(
+				store_flags(f->id, &f->messages[at].uid, 1, MAILBOX_FLAGS_SET, flags, NULL, UINT64_MAX),
+				ERR_NONE);
 			if (f->messages[at].flags != flags)
 				f->messages[at].modseq = got.modseq;
 			f->messages[at].flags = flags;

@@ -69,9 +69,9 @@ test_lists(void **state)
 		{STR("team: a@b, Joe <c@d>;, e@f"), "[team];|a|b;Joe|c|d;];|e|f;"},
 		{STR("undisclosed-recipients:;"), "[undisclosed-recipients];];"},
 		{STR("A Group : a@b;"), "[A Group];|a|b;];"},
-		{STR("g: a@b"), "[g];|a|b;];"}, /* not ended */
+		{STR("g: a@b"), "[g];|a|b;];"},	    /* not ended */
 		{STR("g: h: a@b;"), "[g];|a|b;];"}, /* none within another */
-		{STR("a@b; c@d"), "|a|b;|c|d;"}, /* as some write lists */
+		{STR("a@b; c@d"), "|a|b;|c|d;"},    /* as some write lists */
 		/* Broken. */
 		{STR("nohost"), "|nohost|;"},
 		{STR("no host"), "|no host|;"},
@@ -103,7 +103,8 @@ test_lists(void **state)
 		struct buf got = BUF_EMPTY;
 		describe(mime_parse_addresses(cases[i].raw, &arena), &got);
 		if (!str_eq(buf_str(&got), str_c(cases[i].list)))
-			fail_msg("\"%.*s\": \"%.*s\", not \"%s\"", STR_ARG(cases[i].raw), STR_ARG(buf_str(&got)), cases[i].list);
+			fail_msg("\"%.*s\": \"%.*s\", not \"%s\"", STR_ARG(cases[i].raw), STR_ARG(buf_str(&got)),
+				 cases[i].list);
 		buf_fini(&got);
 	}
 	arena_fini(&arena);
@@ -131,8 +132,9 @@ test_many(void **state)
 static void
 test_a_megabyte(void **state)
 {
-	static const char *const repeated[] = {"<@>,", "<@,", "<@:", "<", ">", "@", ",", ";", ":", "a:", "a:;", "(", "(a)", "\"",
-					       "\"a\" ", "a ", "<a@b", "(a", "\\", "<\"", "<@a:b@c>,", "a@b (", "\r\n "};
+	static const char *const repeated[] = {"<@>,", "<@,", "<@:", "<",   ">",	 "@",	  ",",	    ";",
+					       ":",    "a:",  "a:;", "(",   "(a)",	 "\"",	  "\"a\" ", "a ",
+					       "<a@b", "(a",  "\\",  "<\"", "<@a:b@c>,", "a@b (", "\r\n "};
 	(void)state;
 	for (size_t i = 0; i < COUNT(repeated); i++) {
 		struct buf text = BUF_EMPTY;

@@ -92,10 +92,14 @@ test_unfold(void **state)
 	static const struct {
 		struct str raw, text;
 	} cases[] = {
-		{STR(""), STR("")},		     {STR(" a "), STR("a")},
-		{STR(" a\r\n b\r\n"), STR("a b")},   {STR(" a\n\tb"), STR("a\tb")},
-		{STR("a\r\n\r\n b"), STR("a b")},    {STR("a\rb"), STR("a b")},
-		{STR("a\0b"), STR("a b")},	     {STR("\r\n "), STR("")},
+		{STR(""), STR("")},
+		{STR(" a "), STR("a")},
+		{STR(" a\r\n b\r\n"), STR("a b")},
+		{STR(" a\n\tb"), STR("a\tb")},
+		{STR("a\r\n\r\n b"), STR("a b")},
+		{STR("a\rb"), STR("a b")},
+		{STR("a\0b"), STR("a b")},
+		{STR("\r\n "), STR("")},
 		{STR("\xc3\xa4\r\n \xff"), STR("\xc3\xa4 \xff")},
 	};
 	struct arena arena;
@@ -124,7 +128,8 @@ test_values(void **state)
 		{STR("text/plain; a=\"b c\""), STR("text/plain;a=b c")},
 		{STR("text/plain; a=\"b\\\"c\\\\\""), STR("text/plain;a=b\"c\\")},
 		{STR("text/plain; a=\"b;c=d\"; e=f"), STR("text/plain;a=b;c=d;e=f")},
-		{STR("text/plain; a=b c.pdf; d=e"), STR("text/plain;a=b c.pdf;d=e")}, /* not quoted, though it must be */
+		{STR("text/plain; a=b c.pdf; d=e"),
+		 STR("text/plain;a=b c.pdf;d=e")}, /* not quoted, though it must be */
 		{STR("text/plain;\r\n a=b;\r\n c=d"), STR("text/plain;a=b;c=d")},
 		{STR("text/plain; a=b (comment); c=d"), STR("text/plain;a=b;c=d")},
 		{STR("text/plain;;; a=b;"), STR("text/plain;a=b")},
@@ -175,7 +180,8 @@ test_rfc2231(void **state)
 		 "ftp://cs.utk.edu/x.tar"},
 		{"application/x-stuff; title*=us-ascii'en-us'This%20is%20%2A%2A%2Afun%2A%2A%2A", "title",
 		 "This is ***fun***"},
-		{"application/x-stuff; title*0*=us-ascii'en'This%20is%20even%20more%20; title*1*=%2A%2A%2Afun%2A%2A%2A%20; "
+		{"application/x-stuff; title*0*=us-ascii'en'This%20is%20even%20more%20; "
+		 "title*1*=%2A%2A%2Afun%2A%2A%2A%20; "
 		 "title*2=\"isn't it!\"",
 		 "title", "This is even more ***fun*** isn't it!"},
 		{"a/b; n*=utf-8''%e2%82%ac", "n", "\xe2\x82\xac"},
@@ -347,11 +353,16 @@ test_cfws(void **state)
 	static const struct {
 		struct str text, rest;
 	} cases[] = {
-		{STR(""), STR("")},		   {STR("x"), STR("x")},
-		{STR(" \t\r\nx "), STR("x ")},	   {STR("(a)x"), STR("x")},
-		{STR("(a(b)c) (d)x"), STR("x")},   {STR("(a\\)b)x"), STR("x")},
-		{STR("(a\\(b)x"), STR("x")},	   {STR("(unclosed x"), STR("")},
-		{STR("(a\\"), STR("")},		   {STR(")x"), STR(")x")},
+		{STR(""), STR("")},
+		{STR("x"), STR("x")},
+		{STR(" \t\r\nx "), STR("x ")},
+		{STR("(a)x"), STR("x")},
+		{STR("(a(b)c) (d)x"), STR("x")},
+		{STR("(a\\)b)x"), STR("x")},
+		{STR("(a\\(b)x"), STR("x")},
+		{STR("(unclosed x"), STR("")},
+		{STR("(a\\"), STR("")},
+		{STR(")x"), STR(")x")},
 		{STR("\0x"), STR("\0x")},
 	};
 	(void)state;
@@ -367,8 +378,9 @@ test_cfws(void **state)
 static void
 test_a_megabyte(void **state)
 {
-	static const char *const repeated[] = {"A: b\r\n", "A: b\r\n ", "a", "\r\n", ":", " ", "(", ")", "<", ">", "\"",
-					       "\\",	   ";",		"=",  "; a=\"", "; a*0*=%", "(\\", "\0", "<a@b>"};
+	static const char *const repeated[] = {"A: b\r\n", "A: b\r\n ", "a",   "\r\n", ":",    " ", "(",
+					       ")",	   "<",		">",   "\"",   "\\",   ";", "=",
+					       "; a=\"",   "; a*0*=%",	"(\\", "\0",   "<a@b>"};
 	(void)state;
 	for (size_t i = 0; i < COUNT(repeated); i++) {
 		size_t len = strlen(repeated[i]) != 0 ? strlen(repeated[i]) : 1;
@@ -401,9 +413,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fields),	    cmocka_unit_test(test_find),    cmocka_unit_test(test_unfold),
-		cmocka_unit_test(test_values),	    cmocka_unit_test(test_rfc2231), cmocka_unit_test(test_many_params),
-		cmocka_unit_test(test_dates),	    cmocka_unit_test(test_msg_ids), cmocka_unit_test(test_cfws),
+		cmocka_unit_test(test_fields),	   cmocka_unit_test(test_find),	   cmocka_unit_test(test_unfold),
+		cmocka_unit_test(test_values),	   cmocka_unit_test(test_rfc2231), cmocka_unit_test(test_many_params),
+		cmocka_unit_test(test_dates),	   cmocka_unit_test(test_msg_ids), cmocka_unit_test(test_cfws),
 		cmocka_unit_test(test_a_megabyte),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

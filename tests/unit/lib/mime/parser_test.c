@@ -22,7 +22,8 @@ describe(const struct mime_part *part, struct str message, struct buf *out)
 		assert_true(part->body_end <= message.len);
 		buf_printf(out, "%.*s/%.*s<", STR_ARG(part->type.main), STR_ARG(part->type.sub));
 		if (part->kind == MIME_LEAF)
-			buf_add_str(out, str_first(str_from(message, part->body_start), part->body_end - part->body_start));
+			buf_add_str(out,
+				    str_first(str_from(message, part->body_start), part->body_end - part->body_start));
 		buf_printf(out, ">%llu", (unsigned long long)part->lines);
 		if (part->kind == MIME_LEAF)
 			continue;
@@ -78,7 +79,7 @@ check(struct str message, struct buf *described)
 	buf_fini(&other);
 }
 
-#define MIXED "Content-Type: multipart/mixed; boundary=x\r\n\r\n"
+#define MIXED  "Content-Type: multipart/mixed; boundary=x\r\n\r\n"
 #define RFC822 "Content-Type: message/rfc822\r\n\r\n"
 
 static void
@@ -97,30 +98,37 @@ test_structures(void **state)
 		{STR("Content-Type: text\r\n\r\nx"), STR("text/plain<x>0")}, /* no type at all */
 		{STR("Content-Type: image/PNG\r\n\r\nx"), STR("image/png<x>0")},
 		/* Multiparts. */
-		{STR(MIXED "--x\r\n\r\na\r\n--x\r\n\r\nb\r\n--x--\r\n"), STR("multipart/mixed<>7(text/plain<a>0text/plain<b>0)")},
+		{STR(MIXED "--x\r\n\r\na\r\n--x\r\n\r\nb\r\n--x--\r\n"),
+		 STR("multipart/mixed<>7(text/plain<a>0text/plain<b>0)")},
 		{STR(MIXED "preamble\r\n--x\r\n\r\na\r\n--x--\r\nepilogue"), STR("multipart/mixed<>5(text/plain<a>0)")},
 		{STR("Content-Type: multipart/mixed; boundary=x\n\n--x\n\na\n\n--x--\n"),
 		 STR("multipart/mixed<>5(text/plain<a\n>1)")},
-		{STR(MIXED "--x\r\nContent-Type: text/html\r\n\r\n<p>\r\n--x--"), STR("multipart/mixed<>4(text/html<<p>>0)")},
-		{STR(MIXED "--x \t\r\n\r\na\r\n--x-- \r\n"), STR("multipart/mixed<>4(text/plain<a>0)")}, /* white space behind */
-		{STR(MIXED "--xy\r\n--x\r\n\r\n--xy\r\n--x--"), STR("multipart/mixed<>4(text/plain<--xy>0)")}, /* a longer one */
+		{STR(MIXED "--x\r\nContent-Type: text/html\r\n\r\n<p>\r\n--x--"),
+		 STR("multipart/mixed<>4(text/html<<p>>0)")},
+		{STR(MIXED "--x \t\r\n\r\na\r\n--x-- \r\n"),
+		 STR("multipart/mixed<>4(text/plain<a>0)")}, /* white space behind */
+		{STR(MIXED "--xy\r\n--x\r\n\r\n--xy\r\n--x--"),
+		 STR("multipart/mixed<>4(text/plain<--xy>0)")},		   /* a longer one */
 		{STR(MIXED " --x\r\n\r\na"), STR("multipart/mixed<>2()")}, /* not at the start of a line */
 		{STR(MIXED "--x\r\n\r\na\r\n"), STR("multipart/mixed<>3(text/plain<a\r\n>1)")}, /* never closed */
 		{STR(MIXED "--x--\r\n"), STR("multipart/mixed<>1()")},
 		{STR(MIXED), STR("multipart/mixed<>0()")},
 		{STR(MIXED "--x\r\n\r\n\r\n--x\r\n\r\n--x\r\n--x--"),
 		 STR("multipart/mixed<>6(text/plain<>0text/plain<>0text/plain<>0)")}, /* nothing in any */
-		{STR(MIXED "--x\r\nSubject: a\r\n--x\r\n\r\nb\r\n--x--"), /* a header runs into the next */
+		{STR(MIXED "--x\r\nSubject: a\r\n--x\r\n\r\nb\r\n--x--"),	      /* a header runs into the next */
 		 STR("multipart/mixed<>5(text/plain<>0text/plain<b>0)")},
-		{STR(MIXED "--x--\r\n--x\r\n\r\nlate\r\n--x--"), STR("multipart/mixed<>4()")}, /* after the end: epilogue */
+		{STR(MIXED "--x--\r\n--x\r\n\r\nlate\r\n--x--"),
+		 STR("multipart/mixed<>4()")}, /* after the end: epilogue */
 		{STR("Content-Type: multipart/mixed\r\n\r\n--x\r\n\r\na"), STR("multipart/mixed<--x\r\n\r\na>2")},
 		{STR("Content-Type: multipart/mixed; boundary=\"\"\r\n\r\n--\r\n"), STR("multipart/mixed<--\r\n>1")},
 		{STR("Content-Type: multipart/digest; boundary=x\r\n\r\n--x\r\n\r\nSubject: s\r\n\r\nb\r\n--x--"),
 		 STR("multipart/digest<>5(message/rfc822<>2[text/plain<b>0])")},
 		/* Nested: the outer delimiter closes what is inside. */
-		{STR(MIXED "--x\r\nContent-Type: multipart/alternative; boundary=y\r\n\r\n--y\r\n\r\na\r\n--x\r\n\r\nb\r\n--x--"),
+		{STR(MIXED "--x\r\nContent-Type: multipart/alternative; "
+			   "boundary=y\r\n\r\n--y\r\n\r\na\r\n--x\r\n\r\nb\r\n--x--"),
 		 STR("multipart/mixed<>9(multipart/alternative<>2(text/plain<a>0)text/plain<b>0)")},
-		{STR(MIXED "--x\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\na\r\n--x--\r\n--x--\r\n"),
+		{STR(MIXED
+		     "--x\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\na\r\n--x--\r\n--x--\r\n"),
 		 STR("multipart/mixed<>8(multipart/mixed<>3(text/plain<a>0))")}, /* the same boundary twice */
 		/* Messages in messages. */
 		{STR(RFC822 "Subject: i\r\n\r\nb"), STR("message/rfc822<>2[text/plain<b>0]")},
@@ -171,8 +179,8 @@ test_long_boundaries(void **state)
 		char boundary[301];
 		memset(boundary, 'b', len);
 		boundary[len] = '\0';
-		buf_printf(&message, "Content-Type: multipart/mixed; boundary=%s\r\n\r\n--%s\r\n\r\na\r\n--%s--\r\n", boundary, boundary,
-			   boundary);
+		buf_printf(&message, "Content-Type: multipart/mixed; boundary=%s\r\n\r\n--%s\r\n\r\na\r\n--%s--\r\n",
+			   boundary, boundary, boundary);
 		check(buf_str(&message), &got);
 		assert_int_equal(strstr(got.data, "(text/plain<a>0)") != NULL, len <= 248);
 		buf_fini(&message);
@@ -218,7 +226,8 @@ depth_below(const struct mime_part *part)
 static void
 test_deep(void **state)
 {
-	static const char *const nested[] = {RFC822, MIXED "--x\r\n", "Content-Type: multipart/digest; boundary=x\r\n\r\n--x\r\n\r\n"};
+	static const char *const nested[] = {RFC822, MIXED "--x\r\n",
+					     "Content-Type: multipart/digest; boundary=x\r\n\r\n--x\r\n\r\n"};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(nested); i++) {
@@ -316,10 +325,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_structures),   cmocka_unit_test(test_any_pieces),
-		cmocka_unit_test(test_long_boundaries), cmocka_unit_test(test_many_parts),
-		cmocka_unit_test(test_deep),	     cmocka_unit_test(test_large_header),
-		cmocka_unit_test(test_large_headers),	cmocka_unit_test(test_large_body),
+		cmocka_unit_test(test_structures),
+		cmocka_unit_test(test_any_pieces),
+		cmocka_unit_test(test_long_boundaries),
+		cmocka_unit_test(test_many_parts),
+		cmocka_unit_test(test_deep),
+		cmocka_unit_test(test_large_header),
+		cmocka_unit_test(test_large_headers),
+		cmocka_unit_test(test_large_body),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

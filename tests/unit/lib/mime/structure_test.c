@@ -64,19 +64,24 @@ test_envelopes(void **state)
 		{STR("Date: today\r\nSubject: a\r\n b\r\n"), "(\"today\" \"a b\" NIL NIL NIL NIL NIL NIL NIL NIL)"},
 		{STR("Subject: first\r\nSubject: second\r\n"), "(NIL \"first\" NIL NIL NIL NIL NIL NIL NIL NIL)"},
 		/* Without Sender and Reply-To they are the From. */
-		{STR("From: A <a@b>\r\n"), "(NIL NIL ((\"A\" NIL \"a\" \"b\")) ((\"A\" NIL \"a\" \"b\")) ((\"A\" NIL \"a\" \"b\")) "
-					 "NIL NIL NIL NIL NIL)"},
+		{STR("From: A <a@b>\r\n"),
+		 "(NIL NIL ((\"A\" NIL \"a\" \"b\")) ((\"A\" NIL \"a\" \"b\")) ((\"A\" NIL \"a\" \"b\")) "
+		 "NIL NIL NIL NIL NIL)"},
 		{STR("From: a@b\r\nSender: c@d\r\nReply-To: e@f\r\n"),
-		 "(NIL NIL ((NIL NIL \"a\" \"b\")) ((NIL NIL \"c\" \"d\")) ((NIL NIL \"e\" \"f\")) NIL NIL NIL NIL NIL)"},
+		 "(NIL NIL ((NIL NIL \"a\" \"b\")) ((NIL NIL \"c\" \"d\")) ((NIL NIL \"e\" \"f\")) NIL NIL NIL NIL "
+		 "NIL)"},
 		{STR("Sender: c@d\r\nFrom: a@b\r\nReply-To:\r\n"),
-		 "(NIL NIL ((NIL NIL \"a\" \"b\")) ((NIL NIL \"c\" \"d\")) ((NIL NIL \"a\" \"b\")) NIL NIL NIL NIL NIL)"},
+		 "(NIL NIL ((NIL NIL \"a\" \"b\")) ((NIL NIL \"c\" \"d\")) ((NIL NIL \"a\" \"b\")) NIL NIL NIL NIL "
+		 "NIL)"},
 		/* Groups: a name without a host starts one, neither ends it. */
-		{STR("To: team: a@b;, c@d\r\n"), "(NIL NIL NIL NIL NIL ((NIL NIL \"team\" NIL)(NIL NIL \"a\" \"b\")(NIL NIL NIL "
-					       "NIL)(NIL NIL \"c\" \"d\")) NIL NIL NIL NIL)"},
+		{STR("To: team: a@b;, c@d\r\n"),
+		 "(NIL NIL NIL NIL NIL ((NIL NIL \"team\" NIL)(NIL NIL \"a\" \"b\")(NIL NIL NIL "
+		 "NIL)(NIL NIL \"c\" \"d\")) NIL NIL NIL NIL)"},
 		{STR("To: nohost\r\n"), "(NIL NIL NIL NIL NIL ((NIL NIL \"nohost\" \"\")) NIL NIL NIL NIL)"},
 		/* Recipients of several fields are joined. */
 		{STR("To: a@b\r\nCc: c@d\r\nTo: e@f\r\nTo: g@h\r\n"),
-		 "(NIL NIL NIL NIL NIL ((NIL NIL \"a\" \"b\")(NIL NIL \"e\" \"f\")(NIL NIL \"g\" \"h\")) ((NIL NIL \"c\" \"d\")) NIL "
+		 "(NIL NIL NIL NIL NIL ((NIL NIL \"a\" \"b\")(NIL NIL \"e\" \"f\")(NIL NIL \"g\" \"h\")) ((NIL NIL "
+		 "\"c\" \"d\")) NIL "
 		 "NIL NIL)"},
 		{STR("Bcc: a@b\r\nMessage-ID: <i@d>\r\nIn-Reply-To: <x>\r\n"),
 		 "(NIL NIL NIL NIL NIL NIL NIL ((NIL NIL \"a\" \"b\")) \"<x>\" \"<i@d>\")"},
@@ -103,14 +108,20 @@ test_body_structures(void **state)
 		struct str message;
 		const char *body, *extension; /* what BODYSTRUCTURE has more, before the last ')' */
 	} cases[] = {
-		{STR("\r\nabc\r\n"), "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 5 1", " NIL NIL NIL NIL"},
-		{STR("Content-Type: Text/Plain; Charset=UTF-8; format=flowed\r\nContent-Transfer-Encoding: 8BIT\r\n\r\n"),
-		 "(\"text\" \"plain\" (\"charset\" \"UTF-8\" \"format\" \"flowed\") NIL NIL \"8BIT\" 0 0", " NIL NIL NIL NIL"},
-		{STR("Content-Type: application/pdf\r\nContent-ID: <i>\r\nContent-Description: A \"d\"\r\nContent-MD5: m\r\n"
-		     "Content-Disposition: Attachment; filename=f\r\nContent-Language: en,de\r\nContent-Location: http://x\r\n\r\nabc"),
+		{STR("\r\nabc\r\n"), "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 5 1",
+		 " NIL NIL NIL NIL"},
+		{STR("Content-Type: Text/Plain; Charset=UTF-8; format=flowed\r\nContent-Transfer-Encoding: "
+		     "8BIT\r\n\r\n"),
+		 "(\"text\" \"plain\" (\"charset\" \"UTF-8\" \"format\" \"flowed\") NIL NIL \"8BIT\" 0 0",
+		 " NIL NIL NIL NIL"},
+		{STR("Content-Type: application/pdf\r\nContent-ID: <i>\r\nContent-Description: A \"d\"\r\nContent-MD5: "
+		     "m\r\n"
+		     "Content-Disposition: Attachment; filename=f\r\nContent-Language: en,de\r\nContent-Location: "
+		     "http://x\r\n\r\nabc"),
 		 "(\"application\" \"pdf\" NIL \"<i>\" \"A \\\"d\\\"\" \"7bit\" 3",
 		 " \"m\" (\"attachment\" (\"filename\" \"f\")) (\"en\" \"de\") \"http://x\""},
-		{STR("Content-Type: multipart/mixed; boundary=x\r\nContent-Disposition: inline\r\n\r\n--x\r\n\r\na\r\n--x--"),
+		{STR("Content-Type: multipart/mixed; boundary=x\r\nContent-Disposition: "
+		     "inline\r\n\r\n--x\r\n\r\na\r\n--x--"),
 		 "((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 1 0) \"mixed\"", NULL},
 		{STR("Content-Type: multipart/mixed; boundary=x\r\n\r\n"),
 		 "((\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0) \"mixed\"", NULL},
@@ -119,7 +130,8 @@ test_body_structures(void **state)
 		 "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 1 0) 2",
 		 NULL},
 		{STR("Content-Disposition:\r\nContent-Language:\r\n\r\n"),
-		 "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0", " NIL (\"attachment\" NIL) NIL NIL"},
+		 "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0",
+		 " NIL (\"attachment\" NIL) NIL NIL"},
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -173,8 +185,8 @@ take_literal(struct str *s)
 	struct str size, rest;
 	uint64_t number;
 
-	if (!str_cut(str_from(*s, 1), '}', &size, &rest) || !str_to_u64(size, &number) || !str_starts(rest, STR("\r\n")) ||
-	    rest.len - 2 < number)
+	if (!str_cut(str_from(*s, 1), '}', &size, &rest) || !str_to_u64(size, &number) ||
+	    !str_starts(rest, STR("\r\n")) || rest.len - 2 < number)
 		return false;
 	rest = str_from(rest, 2);
 	if (str_index(str_first(rest, number), '\0') >= 0)
@@ -275,8 +287,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_strings),		cmocka_unit_test(test_envelopes), cmocka_unit_test(test_body_structures),
-		cmocka_unit_test(test_grammar),		cmocka_unit_test(test_many_fields),
+		cmocka_unit_test(test_strings),		cmocka_unit_test(test_envelopes),
+		cmocka_unit_test(test_body_structures), cmocka_unit_test(test_grammar),
+		cmocka_unit_test(test_many_fields),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,7 +35,8 @@ test_words(void **state)
 		{STR("=?ISO-8859-1?Q?a?= =?ISO-8859-2?Q?_b?="), STR("a b")},
 		{STR("=?US-ASCII?Q?Keith_Moore?= <moore@cs.utk.edu>"), STR("Keith Moore <moore@cs.utk.edu>")},
 		{STR("=?ISO-8859-1?Q?Patrik_F=E4ltstr=F6m?="), STR("Patrik F\xc3\xa4ltstr\xc3\xb6m")},
-		{STR("=?ISO-8859-1?B?SWYgeW91IGNhbiByZWFkIHRoaXMgeW8=?= =?ISO-8859-2?B?dSB1bmRlcnN0YW5kIHRoZSBleGFtcGxlLg==?="),
+		{STR("=?ISO-8859-1?B?SWYgeW91IGNhbiByZWFkIHRoaXMgeW8=?= "
+		     "=?ISO-8859-2?B?dSB1bmRlcnN0YW5kIHRoZSBleGFtcGxlLg==?="),
 		 STR("If you can read this you understand the example.")},
 		/* Between words and other text spaces stay. */
 		{STR("x =?utf-8?q?a?= y"), STR("x a y")},
@@ -47,8 +48,12 @@ test_words(void **state)
 		{STR("=?UTF-8?Q?=E2=82?= =?utf-8?B?rA==?="), STR("\xe2\x82\xac")},
 		{STR("=?utf-8*en?q?a?="), STR("a")}, /* a language, RFC 2231 */
 		{STR("=?utf-8?q?=e2=82=ac?="), STR("\xe2\x82\xac")},
-		{STR("=?utf-8?q?" "?="), STR("")},
-		{STR("=?utf-8?b?" "?="), STR("")},
+		{STR("=?utf-8?q?"
+		     "?="),
+		 STR("")},
+		{STR("=?utf-8?b?"
+		     "?="),
+		 STR("")},
 		{STR("=?utf-8?b?w6Q?="), STR("\xc3\xa4")}, /* padding forgotten */
 		{STR("=?iso-2022-jp?B?GyRCJDMbKEI=?="), STR("\xe3\x81\x93")},
 		{STR("=?koi8-r?B?8NLJ18XU?="), STR("\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82")},
@@ -129,9 +134,9 @@ test_charsets(void **state)
 static void
 test_always_utf8(void **state)
 {
-	static const char *const charsets[] = {"",	     "utf-8",	   "iso-2022-jp", "iso-2022-kr", "utf-7", "utf-16",
-					       "utf-32", "gb18030", "big5-hkscs",  "hz-gb-2312", "scsu",  "bocu-1",
-					       "ibm-37",     "x-nonsense", "us-ascii",	  "euc-jp"};
+	static const char *const charsets[] = {"",	 "utf-8",      "iso-2022-jp", "iso-2022-kr", "utf-7", "utf-16",
+					       "utf-32", "gb18030",    "big5-hkscs",  "hz-gb-2312",  "scsu",  "bocu-1",
+					       "ibm-37", "x-nonsense", "us-ascii",    "euc-jp"};
 	char bytes[512];
 	uint32_t random = 1;
 
@@ -154,11 +159,16 @@ test_always_utf8(void **state)
 static void
 test_a_megabyte(void **state)
 {
-	static const char *const repeated[] = {"=?utf-8?q?a?= ",	  "=?utf-8?q?a?= =?iso-8859-1?q?b?= ",
-					       "=?x-unknown?q?=e4?=",	  "=?utf-8?q?a?==?utf-8?b?YQ==?=",
-					       "=?",			  "=?a?",
-					       "=?a?q?",		  "=?utf-8?q?a ",
-					       "=",			  "?=",
+	static const char *const repeated[] = {"=?utf-8?q?a?= ",
+					       "=?utf-8?q?a?= =?iso-8859-1?q?b?= ",
+					       "=?x-unknown?q?=e4?=",
+					       "=?utf-8?q?a?==?utf-8?b?YQ==?=",
+					       "=?",
+					       "=?a?",
+					       "=?a?q?",
+					       "=?utf-8?q?a ",
+					       "=",
+					       "?=",
 					       "=?iso-2022-jp?B?GyRC?= x"};
 	(void)state;
 	for (size_t i = 0; i < COUNT(repeated); i++) {

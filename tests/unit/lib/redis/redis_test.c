@@ -114,8 +114,10 @@ test_scripts(void **state)
 		enum err_code code;
 		const char *text;
 	} cases[] = {
-		{"fine", ERR_NONE, "got fine"},	 {"FENCED lease gone", ERR_FENCED, "lease gone"},
-		{"NOTFOUND no", ERR_NOT_FOUND, "no"}, {"OVERQUOTA full", ERR_OVER_QUOTA, "full"},
+		{"fine", ERR_NONE, "got fine"},
+		{"FENCED lease gone", ERR_FENCED, "lease gone"},
+		{"NOTFOUND no", ERR_NOT_FOUND, "no"},
+		{"OVERQUOTA full", ERR_OVER_QUOTA, "full"},
 		{"WHATEVER else", ERR_INVALID, "Redis: WHATEVER else"},
 	};
 	(void)state;
@@ -240,8 +242,9 @@ test_tracking(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {	  cmocka_unit_test(test_calls),		cmocka_unit_test(test_pipeline),
-		cmocka_unit_test(test_scripts),	  cmocka_unit_test(test_lost_connection), cmocka_unit_test(test_tracking),
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_calls),		cmocka_unit_test(test_pipeline), cmocka_unit_test(test_scripts),
+		cmocka_unit_test(test_lost_connection), cmocka_unit_test(test_tracking),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -103,8 +103,14 @@ static void
 test_help(void **state)
 {
 	static const char *const args[] = {"--flag", "--help", NULL};
-	static const char *const words[] = {"tester - tests options", "--color NAME",  "Default: red.", "--size N",
-					    "--flag\n",		      "--redis URL",   "TEST_REDIS",	"The store.",
+	static const char *const words[] = {"tester - tests options",
+					    "--color NAME",
+					    "Default: red.",
+					    "--size N",
+					    "--flag\n",
+					    "--redis URL",
+					    "TEST_REDIS",
+					    "The store.",
 					    "SIGTERM"};
 	int real_stdout = dup(STDOUT_FILENO);
 	FILE *capture = tmpfile();

@@ -89,8 +89,8 @@ static void
 start(struct program *p, const char *option, const char *value)
 {
 	char port[16], blobs[200];
-	const char *argv[] = {"tester", "--redis", server.url, "--blobs", blobs, "--metrics-port", port, "--id", "tester-1",
-			      option, value, NULL};
+	const char *argv[] = {"tester", "--redis", server.url, "--blobs", blobs, "--metrics-port",
+			      port,	"--id",	   "tester-1", option,	  value, NULL};
 
 	p->port = free_port();
 	snprintf(port, sizeof(port), "%d", p->port);

@@ -175,7 +175,8 @@ test_words_of_refusal(void **state)
 	(void)state;
 	struct err err;
 	settings_check_value(settings_row_find(STR("pop"), STR("command_timeout")), STR("soon"), &err);
-	assert_string_equal(err.text, "\"soon\" is not a duration; allowed: 1s to 1d (units ms, s, m, h, d, w; none: m)");
+	assert_string_equal(err.text,
+			    "\"soon\" is not a duration; allowed: 1s to 1d (units ms, s, m, h, d, w; none: m)");
 	settings_check_value(settings_row_find(STR("smtp-in"), STR("allow_relay")), STR("all\x01"), &err);
 	assert_string_equal(err.text,
 			    "\"all?\" is none of the words; allowed: nobody|local_users|local_domains|anyone");

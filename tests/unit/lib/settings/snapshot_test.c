@@ -124,8 +124,8 @@ test_nearest(void **state)
 		{"nothing", "banner", NULL},
 	};
 	static const char *const groups[][2] = {
-		{"smtpin", "smtp-in"}, {"smtp_out", "smtp-out"}, {"POP", "pop"},	  {"pop3", "pop"},
-		{"mailboxes", "mailbox"}, {"quux", NULL},	 {"", NULL},
+		{"smtpin", "smtp-in"},	  {"smtp_out", "smtp-out"}, {"POP", "pop"}, {"pop3", "pop"},
+		{"mailboxes", "mailbox"}, {"quux", NULL},	    {"", NULL},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

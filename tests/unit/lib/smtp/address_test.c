@@ -88,9 +88,15 @@ static const struct path_case path_cases[] = {
 	/* RFC 6531 */
 	{"<j\xc3\xbcrgen@example.com>", false, SMTP_PATH_NEEDS_UTF8, NULL, NULL},
 	{"<j\xc3\xbcrgen@example.com>", true, SMTP_PATH_OK, "j\xc3\xbcrgen@example.com", ""},
-	{"<bob@b\xc3\xbc" "cher.example>", false, SMTP_PATH_NEEDS_UTF8, NULL, NULL},
-	{"<bob@b\xc3\xbc" "cher.example>", true, SMTP_PATH_OK, "bob@xn--bcher-kva.example", ""},
-	{"<bob@B\xc3\x9c" "CHER.example>", true, SMTP_PATH_OK, "bob@xn--bcher-kva.example", ""},
+	{"<bob@b\xc3\xbc"
+	 "cher.example>",
+	 false, SMTP_PATH_NEEDS_UTF8, NULL, NULL},
+	{"<bob@b\xc3\xbc"
+	 "cher.example>",
+	 true, SMTP_PATH_OK, "bob@xn--bcher-kva.example", ""},
+	{"<bob@B\xc3\x9c"
+	 "CHER.example>",
+	 true, SMTP_PATH_OK, "bob@xn--bcher-kva.example", ""},
 	{"<bob@XN--BCHER-KVA.example>", false, SMTP_PATH_OK, "bob@xn--bcher-kva.example", ""},
 	{"<\"\xc3\xbc \"@example.com>", true, SMTP_PATH_OK, "\"\xc3\xbc \"@example.com", ""},
 	{"<b\xff@example.com>", true, SMTP_PATH_SYNTAX, NULL, NULL},
@@ -147,8 +153,8 @@ test_cut_short(void **state)
 static void
 test_nul(void **state)
 {
-	static const struct str texts[] = {STR("<b\0b@example.com>"), STR("<bob@exa\0mple.com>"), STR("<\"b\0b\"@example.com>"),
-					   STR("<bob@b\xc3\xbc\0x.example>")};
+	static const struct str texts[] = {STR("<b\0b@example.com>"), STR("<bob@exa\0mple.com>"),
+					   STR("<\"b\0b\"@example.com>"), STR("<bob@b\xc3\xbc\0x.example>")};
 	struct arena arena;
 	struct smtp_path path;
 	struct str rest;
@@ -184,9 +190,18 @@ test_domain(void **state)
 	static const struct {
 		const char *text, *domain; /* NULL: refused */
 	} cases[] = {
-		{"Example.COM", "example.com"}, {"b\xc3\xbc" "cher.de", "xn--bcher-kva.de"},
-		{"_dmarc.example.com", "_dmarc.example.com"}, {"fa\xc3\x9f.de", "xn--fa-hia.de"},
-		{"", NULL}, {".", NULL}, {"a.", NULL}, {"a b", NULL}, {"[192.0.2.1]", NULL}, {"10.0.0.1", NULL},
+		{"Example.COM", "example.com"},
+		{"b\xc3\xbc"
+		 "cher.de",
+		 "xn--bcher-kva.de"},
+		{"_dmarc.example.com", "_dmarc.example.com"},
+		{"fa\xc3\x9f.de", "xn--fa-hia.de"},
+		{"", NULL},
+		{".", NULL},
+		{"a.", NULL},
+		{"a b", NULL},
+		{"[192.0.2.1]", NULL},
+		{"10.0.0.1", NULL},
 	};
 	struct arena arena;
 	struct str domain;
@@ -232,8 +247,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_path),   cmocka_unit_test(test_cut_short), cmocka_unit_test(test_nul),
-		cmocka_unit_test(test_address), cmocka_unit_test(test_domain),	 cmocka_unit_test(test_xtext),
+		cmocka_unit_test(test_path),	cmocka_unit_test(test_cut_short), cmocka_unit_test(test_nul),
+		cmocka_unit_test(test_address), cmocka_unit_test(test_domain),	  cmocka_unit_test(test_xtext),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,10 @@ struct read_case {
 	uint32_t longest;
 };
 
-#define READ(name, in, dots, out, ...) {name, {in, sizeof(in) - 1}, dots, {out, sizeof(out) - 1}, __VA_ARGS__}
+#define READ(name, in, dots, out, ...) \
+	{ \
+		name, {in, sizeof(in) - 1}, dots, {out, sizeof(out) - 1}, __VA_ARGS__ \
+	}
 
 static const struct read_case read_cases[] = {
 	READ("empty data", ".\r\n", true, "", 0, true, 0, 0, 0, 0),
@@ -38,7 +41,13 @@ static const struct read_case read_cases[] = {
 	READ("CRCRLF . CRCRLF", "a\r\r\n.\r\r\nb\r\n.\r\n", true, "a \r\n \r\nb\r\n", 0, true, 0, 1, 0, 2),
 	READ("LF CR . CR LF", "a\n\r.\r\n.\r\n", true, "a\r\n .\r\n", 0, true, 0, 1, 0, 2),
 	READ("NUL before the end", "a\r\n.\0\r\n.\r\n", true, "a\r\n\0\r\n", 0, true, 0, 0, 1, 1),
-	READ("8 bit", "gr\xc3\xbc\xc3\x9f" "e\r\n.\r\n", true, "gr\xc3\xbc\xc3\x9f" "e\r\n", 0, true, 1, 0, 0, 7),
+	READ("8 bit",
+	     "gr\xc3\xbc\xc3\x9f"
+	     "e\r\n.\r\n",
+	     true,
+	     "gr\xc3\xbc\xc3\x9f"
+	     "e\r\n",
+	     0, true, 1, 0, 0, 7),
 	READ("8 bit behind the end does not count", "a\r\n.\r\n\xff\0", true, "a\r\n", 6, true, 0, 0, 0, 1),
 	/* BDAT: dots mean nothing, the chunk's size ends it. */
 	READ("bdat dots", ".\r\n..\r\n", false, ".\r\n..\r\n", 0, false, 0, 0, 0, 2),
@@ -95,7 +104,13 @@ struct write_case {
 	struct str sent;
 };
 
-#define WRITE(in, dots, out) {{in, sizeof(in) - 1}, dots, {out, sizeof(out) - 1}}
+#define WRITE(in, dots, out) \
+	{ \
+		{in, sizeof(in) - 1}, dots, \
+		{ \
+			out, sizeof(out) - 1 \
+		} \
+	}
 
 static const struct write_case write_cases[] = {
 	WRITE("", true, ".\r\n"),

@@ -47,8 +47,13 @@ test_known_value(void **state)
 static void
 test_malformed(void **state)
 {
-	static const char *const bad[] = {"", "0123456789", "0123456789abcdefghj", "0123456789abcdefghjkm",
-					  "0123456789abcdefghil", "0123456789ABCDEFGHJK", "0123456789 bcdefghjk"};
+	static const char *const bad[] = {"",
+					  "0123456789",
+					  "0123456789abcdefghj",
+					  "0123456789abcdefghjkm",
+					  "0123456789abcdefghil",
+					  "0123456789ABCDEFGHJK",
+					  "0123456789 bcdefghjk"};
 	(void)state;
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(spool_id_parse(str_c(bad[i]), NULL, NULL));
@@ -94,8 +99,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parts),	      cmocka_unit_test(test_known_value),
-		cmocka_unit_test(test_malformed),     cmocka_unit_test(test_order_of_time),
+		cmocka_unit_test(test_parts),	  cmocka_unit_test(test_known_value),
+		cmocka_unit_test(test_malformed), cmocka_unit_test(test_order_of_time),
 		cmocka_unit_test(test_derived),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -379,9 +379,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shard_count),    cmocka_unit_test(test_lease),
-		cmocka_unit_test(test_lease_that_ran_out), cmocka_unit_test(test_message_life),
-		cmocka_unit_test(test_fencing),	       cmocka_unit_test(test_batch_in_order),
+		cmocka_unit_test(test_shard_count),
+		cmocka_unit_test(test_lease),
+		cmocka_unit_test(test_lease_that_ran_out),
+		cmocka_unit_test(test_message_life),
+		cmocka_unit_test(test_fencing),
+		cmocka_unit_test(test_batch_in_order),
 		cmocka_unit_test(test_pages),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -13,12 +13,27 @@ patterns(void **state)
 		const char *pattern, *name;
 		bool matches;
 	} rows[] = {
-		{"*", "a/b", true},	  {"%", "a", true},	     {"%", "a/b", false},     {"%/%", "a/b", true},
-		{"a*", "a", true},	  {"a*", "ab/c", true},	     {"a%", "ab/c", false},   {"*b", "a/b", true},
-		{"%b", "a/b", false},	  {"a/*", "a", false},	     {"a/*", "a/", true},     {"", "", true},
-		{"", "a", false},	  {"inbox", "INBOX", true},  {"inBOX/x", "INBOX/x", true},
-		{"INBOX/X", "INBOX/x", false}, {"Sent", "sent", false}, {"*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaa", false},
-		{"%%*%%", "a/b/c", true}, {"a%c", "abbbc", true},    {"\xc3\xbc%", "\xc3\xbc-", true},
+		{"*", "a/b", true},
+		{"%", "a", true},
+		{"%", "a/b", false},
+		{"%/%", "a/b", true},
+		{"a*", "a", true},
+		{"a*", "ab/c", true},
+		{"a%", "ab/c", false},
+		{"*b", "a/b", true},
+		{"%b", "a/b", false},
+		{"a/*", "a", false},
+		{"a/*", "a/", true},
+		{"", "", true},
+		{"", "a", false},
+		{"inbox", "INBOX", true},
+		{"inBOX/x", "INBOX/x", true},
+		{"INBOX/X", "INBOX/x", false},
+		{"Sent", "sent", false},
+		{"*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaa", false},
+		{"%%*%%", "a/b/c", true},
+		{"a%c", "abbbc", true},
+		{"\xc3\xbc%", "\xc3\xbc-", true},
 	};
 
 	(void)state;
