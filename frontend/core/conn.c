@@ -41,15 +41,15 @@ struct conn {
 	struct core *core;		      /* borrowed */
 	struct protocol_state *state;	      /* borrowed */
 	const struct protocol_listener *role; /* borrowed */
-	struct bufferevent *bev; /* owner; NULL in CONN_PROXY and CONN_GONE */
-	struct event *raw;	 /* owner; CONN_PROXY: readiness of fd */
-	struct deflate *deflate; /* owner; NULL: no compression */
+	struct bufferevent *bev;	      /* owner; NULL in CONN_PROXY and CONN_GONE */
+	struct event *raw;		      /* owner; CONN_PROXY: readiness of fd */
+	struct deflate *deflate;	      /* owner; NULL: no compression */
 	struct event *kick, *timer;
 	int fd;
 	enum conn_state phase;
 	bool paused, eof, want_drained, told_open, tls, handshake_done, drain_asked, input_due, timed_out;
 	bool closed_told, in_kick;
-	unsigned refs; /* the open connection counts as one */
+	unsigned refs;	      /* the open connection counts as one */
 	int64_t deadline_ms;  /* monotonic; 0: none */
 	int64_t timer_due_ms; /* of the armed timer; 0: not armed */
 	struct ip peer, local;
@@ -345,8 +345,8 @@ has_input(const struct conn *c)
 	if (c->bev == NULL)
 		return false;
 	return evbuffer_get_length(bufferevent_get_input(c->bev)) != 0 ||
-	       (c->deflate != NULL && (evbuffer_get_length(deflate_plain_input(c->deflate)) != 0 ||
-				       deflate_may_hold_more(c->deflate)));
+	       (c->deflate != NULL &&
+		(evbuffer_get_length(deflate_plain_input(c->deflate)) != 0 || deflate_may_hold_more(c->deflate)));
 }
 
 static void
@@ -616,7 +616,8 @@ on_proxy_readable(evutil_socket_t fd, short what, void *arg)
 		setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low));
 		return;
 	}
-	if (result == PROXY_MORE || result == PROXY_BAD || recv(fd, bytes, header.length, 0) != (ssize_t)header.length) {
+	if (result == PROXY_MORE || result == PROXY_BAD ||
+	    recv(fd, bytes, header.length, 0) != (ssize_t)header.length) {
 		log_warning(&c->log, "no valid PROXY header");
 		go_away(c);
 		return;

@@ -11,7 +11,7 @@ enum { PIECE = 16 * 1024, WINDOW_BITS_IN = -15, WINDOW_BITS_OUT = -13, MEMORY_LE
 struct deflate {
 	z_stream in, out;
 	struct evbuffer *plain_in, *plain_out; /* owner */
-	bool stopped; /* at DEFLATE_INPUT_MAX */
+	bool stopped;			       /* at DEFLATE_INPUT_MAX */
 };
 
 struct deflate *

@@ -104,7 +104,8 @@ add_text(struct imap_append *a, const char *data, size_t len)
 		append_refuse(a, IMAP_NO, "[UNKNOWN-CTE] a message with NUL must come as a binary literal");
 		return false;
 	}
-	for (const char *lf = memchr(data, '\n', len); lf != NULL; lf = memchr(lf + 1, '\n', len - (size_t)(lf + 1 - data))) {
+	for (const char *lf = memchr(data, '\n', len); lf != NULL;
+	     lf = memchr(lf + 1, '\n', len - (size_t)(lf + 1 - data))) {
 		if ((lf == data ? a->before : lf[-1]) == '\r')
 			continue;
 		if (!append_add(a, data + from, (size_t)(lf - data) - from) || !append_add(a, "\r", 1))

@@ -15,7 +15,7 @@ enum { PIECE_BYTES = 64 * 1024 };
 struct append_fetch {
 	struct str url; /* as the client gave it */
 	struct str mailbox;
-	uint32_t uid_validity, uid; /* uid_validity 0: not given */
+	uint32_t uid_validity, uid;   /* uid_validity 0: not given */
 	struct imap_section *section; /* NULL: the whole message */
 	bool has_partial;
 	uint64_t partial_offset, partial_length; /* length 0: to the end */
@@ -61,7 +61,10 @@ bad_url(struct imap_session *s)
 static int
 hex_value(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
 }
 
 /* %XX taken away; false: malformed, or a byte that would not be printed. */
@@ -319,7 +322,8 @@ read_record(struct imap_session *s, uint32_t folder_id, uint32_t uid_validity)
 		return;
 	}
 	imap_hold(s);
-	mailbox_read(imap_store(s), imap_address(s), folder_id, f->uid, f->uid, MAILBOX_HOT | MAILBOX_COLD, 0, on_record, s);
+	mailbox_read(imap_store(s), imap_address(s), folder_id, f->uid, f->uid, MAILBOX_HOT | MAILBOX_COLD, 0,
+		     on_record, s);
 }
 
 static void

@@ -311,7 +311,7 @@ on_replaced_gone(void *arg, const struct mailbox_expunged *expunged, const struc
 		return;
 	}
 	imap_index_take_expunged(s->view->index, expunged);
-	s->work = (void *)(uintptr_t)"replaced";
+	s->work = (void *)(uintptr_t) "replaced";
 	imap_view_refresh(s, on_told);
 }
 
@@ -322,8 +322,8 @@ finish_filed(struct imap_session *s, const struct mailbox_filed *filed)
 	char *text;
 
 	metrics_add(M_IMAP_APPENDED, filed->count);
-	log_info(conn_log(s->conn), "messages appended", F_C("account", s->address), F_STR("mailbox", s->append->mailbox),
-		 F_I64("count", filed->count), F_I64("uid", filed->first_uid));
+	log_info(conn_log(s->conn), "messages appended", F_C("account", s->address),
+		 F_STR("mailbox", s->append->mailbox), F_I64("count", filed->count), F_I64("uid", filed->first_uid));
 	imap_append_free(&s->append);
 	if (filed->count == 1)
 		text = arena_printf(&s->command, "[APPENDUID %u %u] appended", filed->uid_validity, filed->first_uid);

@@ -81,8 +81,8 @@ copy(struct imap_session *s, struct imap_lexer *lex, bool move)
 	s->work = w;
 	imap_hold(s);
 	mailbox_copy(imap_store(s), imap_address(s), s->view->index->folder_id,
-		     imap_view_uids(s->view, &messages, &s->command), messages.count, w->to, move, s->quota_bytes, on_copied,
-		     s);
+		     imap_view_uids(s->view, &messages, &s->command), messages.count, w->to, move, s->quota_bytes,
+		     on_copied, s);
 	return CMD_WAIT;
 }
 

@@ -185,10 +185,7 @@ cmd_unsubscribe(struct imap_session *s, struct imap_lexer *lex)
 
 const struct imap_command imap_folder_commands[] = {
 	/* name, allowed in, flags, handler */
-	{"CREATE", IMAP_LOGGED_IN, 0, cmd_create},
-	{"DELETE", IMAP_LOGGED_IN, 0, cmd_delete},
-	{"RENAME", IMAP_LOGGED_IN, 0, cmd_rename},
-	{"SUBSCRIBE", IMAP_LOGGED_IN, 0, cmd_subscribe},
-	{"UNSUBSCRIBE", IMAP_LOGGED_IN, 0, cmd_unsubscribe},
-	{NULL, 0, 0, NULL},
+	{"CREATE", IMAP_LOGGED_IN, 0, cmd_create},	     {"DELETE", IMAP_LOGGED_IN, 0, cmd_delete},
+	{"RENAME", IMAP_LOGGED_IN, 0, cmd_rename},	     {"SUBSCRIBE", IMAP_LOGGED_IN, 0, cmd_subscribe},
+	{"UNSUBSCRIBE", IMAP_LOGGED_IN, 0, cmd_unsubscribe}, {NULL, 0, 0, NULL},
 };

@@ -205,8 +205,8 @@ has_selected_below(const struct listing *w, const struct names *n, struct str na
 /* ---- Answers ---- */
 
 static void
-print_line(const struct imap_session *s, const struct listing *w, struct str attributes, struct str name, bool child_info,
-	   struct buf *out)
+print_line(const struct imap_session *s, const struct listing *w, struct str attributes, struct str name,
+	   bool child_info, struct buf *out)
 {
 	buf_printf(out, "* %s (%.*s) \"/\" ", w->lsub ? "LSUB" : "LIST", STR_ARG(attributes));
 	imap_print_mailbox(s, name, out);
@@ -216,8 +216,8 @@ print_line(const struct imap_session *s, const struct listing *w, struct str att
 }
 
 static void
-list_folder(const struct imap_session *s, const struct listing *w, const struct names *n, const struct mailbox_folder *f,
-	    struct buf *out)
+list_folder(const struct imap_session *s, const struct listing *w, const struct names *n,
+	    const struct mailbox_folder *f, struct buf *out)
 {
 	bool selected = is_selected(w, f);
 	bool child_info = (w->options & SELECT_RECURSIVE) != 0 && has_selected_below(w, n, f->name);

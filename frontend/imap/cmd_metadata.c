@@ -10,7 +10,7 @@ struct metadata {
 	struct str mailbox; /* empty: the account */
 	uint32_t folder_id;
 	/* GETMETADATA: */
-	unsigned depth;	    /* 0, 1, or UINT_MAX: infinity */
+	unsigned depth; /* 0, 1, or UINT_MAX: infinity */
 	uint64_t max_size;
 	bool has_max_size;
 	/* Names to get, or annotations to set. */
@@ -34,7 +34,8 @@ take_entry(struct imap_lexer *lex, struct str *name_out)
 	str_lower(lower, name.len);
 	*name_out = str_of(lower, name.len);
 	if (!str_is_printable_ascii(*name_out) || name.len > NAME_MAX_BYTES || memchr(lower, '*', name.len) != NULL ||
-	    memchr(lower, '%', name.len) != NULL || strstr(lower, "//") != NULL || name.len < 2 || lower[name.len - 1] == '/')
+	    memchr(lower, '%', name.len) != NULL || strstr(lower, "//") != NULL || name.len < 2 ||
+	    lower[name.len - 1] == '/')
 		return imap_lex_fail(lex, "malformed name of an annotation");
 	if (str_eq(*name_out, STR("/private")) || str_eq(*name_out, STR("/shared")) ||
 	    str_starts(*name_out, STR("/private/")) || str_starts(*name_out, STR("/shared/")))
@@ -228,7 +229,8 @@ static void
 get(struct imap_session *s)
 {
 	imap_hold(s);
-	mailbox_get_metadata(imap_store(s), imap_address(s), ((struct finding *)s->work)->metadata.folder_id, on_metadata, s);
+	mailbox_get_metadata(imap_store(s), imap_address(s), ((struct finding *)s->work)->metadata.folder_id,
+			     on_metadata, s);
 }
 
 static enum cmd_status

@@ -24,8 +24,8 @@ take_resync(struct imap_lexer *lex, struct selecting *w)
 	struct imap_set unused;
 
 	w->resync = true;
-	if (!imap_lex_sp(lex) || !imap_lex_open(lex) || !imap_lex_nz_number(lex, &w->uid_validity) || !imap_lex_sp(lex) ||
-	    !imap_lex_number64(lex, &w->modseq))
+	if (!imap_lex_sp(lex) || !imap_lex_open(lex) || !imap_lex_nz_number(lex, &w->uid_validity) ||
+	    !imap_lex_sp(lex) || !imap_lex_number64(lex, &w->modseq))
 		return false;
 	if (imap_lex_peek(lex) == ' ' && lex->at + 1 < lex->text.len && lex->text.p[lex->at + 1] != '(') {
 		if (!imap_lex_sp(lex) || !imap_lex_known_uids(lex, &w->known))
@@ -33,9 +33,8 @@ take_resync(struct imap_lexer *lex, struct selecting *w)
 	}
 	/* Which numbers its UIDs had would only spare us telling of UIDs that it
 	 * knows to be gone: telling it anyway does no harm. */
-	if (imap_lex_try(lex, ' ') &&
-	    (!imap_lex_open(lex) || !imap_lex_known_uids(lex, &unused) || !imap_lex_sp(lex) ||
-	     !imap_lex_known_uids(lex, &unused) || !imap_lex_close(lex)))
+	if (imap_lex_try(lex, ' ') && (!imap_lex_open(lex) || !imap_lex_known_uids(lex, &unused) || !imap_lex_sp(lex) ||
+				       !imap_lex_known_uids(lex, &unused) || !imap_lex_close(lex)))
 		return false;
 	return imap_lex_close(lex);
 }
@@ -75,8 +74,7 @@ tell_folder(struct imap_session *s, const struct selecting *w)
 		buf_add_c(&out, "* 0 RECENT\r\n");
 	buf_printf(&out, "* OK [UIDVALIDITY %u] UIDs are valid\r\n* OK [UIDNEXT %u] predicted next UID\r\n",
 		   v->index->folder.uid_validity, v->uid_next);
-	buf_printf(&out, "* OK [HIGHESTMODSEQ %llu] highest\r\n* OK [MAILBOXID (",
-		   (unsigned long long)v->modseq);
+	buf_printf(&out, "* OK [HIGHESTMODSEQ %llu] highest\r\n* OK [MAILBOXID (", (unsigned long long)v->modseq);
 	imap_print_mailbox_id(v->index->folder_id, &out);
 	buf_add_c(&out, ")] mailbox id\r\n");
 	if ((s->enabled & IMAP_REV2) != 0) {

@@ -114,7 +114,8 @@ position(const uint32_t *uids, uint32_t count, uint32_t uid)
 }
 
 static void
-tell_stored(struct imap_session *s, const struct storing *w, uint64_t mask, const struct mailbox_hot *now, struct buf *out)
+tell_stored(struct imap_session *s, const struct storing *w, uint64_t mask, const struct mailbox_hot *now,
+	    struct buf *out)
 {
 	struct imap_view *v = s->view;
 	uint32_t seq = imap_view_seq(v, now->uid);

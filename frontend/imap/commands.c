@@ -6,9 +6,9 @@
 #include "lib/base/check.h"
 
 static const struct imap_command *const tables[] = {
-	imap_data_commands,   imap_store_commands,  imap_copy_commands,	  imap_expunge_commands,
-	imap_append_commands, imap_select_commands, imap_status_commands, imap_list_commands,
-	imap_folder_commands, imap_idle_commands,   imap_session_commands, imap_login_commands,
+	imap_data_commands,    imap_store_commands,    imap_copy_commands,    imap_expunge_commands,
+	imap_append_commands,  imap_select_commands,   imap_status_commands,  imap_list_commands,
+	imap_folder_commands,  imap_idle_commands,     imap_session_commands, imap_login_commands,
 	imap_account_commands, imap_metadata_commands,
 };
 
@@ -109,7 +109,8 @@ imap_failed(struct imap_session *s, const struct err *err)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].code == err->code)
 			response = rows[i].response;
-	log_info(conn_log(s->conn), "command refused", F_C("command", s->row->name), F_C("account", s->address), F_ERR(err));
+	log_info(conn_log(s->conn), "command refused", F_C("command", s->row->name), F_C("account", s->address),
+		 F_ERR(err));
 	return imap_finish(s, IMAP_NO, "[%s] %s", response, err->text);
 }
 

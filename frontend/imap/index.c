@@ -25,14 +25,14 @@ struct waiter {
 struct imap_index_private {
 	struct imap_index index; /* first: found from it */
 	char key[KEY_MAX];
-	unsigned refs;	/* views, and calls of the store under way */
-	bool reading;	/* a read is under way */
-	bool spare;	/* in the list of those that nobody has selected */
-	struct waiter *served; /* owner; whom the read under way serves */
-	struct waiter *next;   /* owner; whom the next one will */
-	uint32_t capacity;     /* records of hot */
-	uint64_t *group_modseq; /* owner; for each group of records */
-	unsigned poll_turn;    /* seconds of POLL_S */
+	unsigned refs;				    /* views, and calls of the store under way */
+	bool reading;				    /* a read is under way */
+	bool spare;				    /* in the list of those that nobody has selected */
+	struct waiter *served;			    /* owner; whom the read under way serves */
+	struct waiter *next;			    /* owner; whom the next one will */
+	uint32_t capacity;			    /* records of hot */
+	uint64_t *group_modseq;			    /* owner; for each group of records */
+	unsigned poll_turn;			    /* seconds of POLL_S */
 	struct tracking_subscription *subscription; /* owner; while it has views */
 	struct imap_index_private *spare_prev, *spare_next;
 	UT_hash_handle hh;
@@ -103,7 +103,8 @@ imap_index_group_modseq(const struct imap_index *ix, uint32_t group)
 static void
 note_modseq(struct imap_index *ix, uint32_t at)
 {
-	uint64_t *group = &inside(ix)->group_modseq[at / IMAP_INDEX_GROUP], modseq = bytes_get_u48(imap_index_record(ix, at) + 12);
+	uint64_t *group = &inside(ix)->group_modseq[at / IMAP_INDEX_GROUP],
+		 modseq = bytes_get_u48(imap_index_record(ix, at) + 12);
 
 	if (*group < modseq)
 		*group = modseq;
@@ -251,8 +252,8 @@ imap_index_take_cold(struct imap_index *ix, const struct mailbox_records *record
 		while (at < count && ix->uids->uids[at] < uid)
 			at++;
 		if (at < count && ix->uids->uids[at] == uid)
-			memcpy(ix->cold + (size_t)at * MAILBOX_COLD_BYTES, records->cold + (size_t)i * MAILBOX_COLD_BYTES,
-			       MAILBOX_COLD_BYTES);
+			memcpy(ix->cold + (size_t)at * MAILBOX_COLD_BYTES,
+			       records->cold + (size_t)i * MAILBOX_COLD_BYTES, MAILBOX_COLD_BYTES);
 	}
 }
 
@@ -457,7 +458,8 @@ start_read(struct imap_index *ix)
 	if (!ix->loaded)
 		mailbox_read(store, str_c(ix->address), ix->folder_id, 1, UINT32_MAX, MAILBOX_HOT, 0, on_loaded, ix);
 	else
-		mailbox_read_changes(store, str_c(ix->address), ix->folder_id, ix->folder.highest_modseq, on_changes, ix);
+		mailbox_read_changes(store, str_c(ix->address), ix->folder_id, ix->folder.highest_modseq, on_changes,
+				     ix);
 }
 
 void
@@ -498,7 +500,8 @@ on_notice(void *arg, struct str channel, struct str payload)
 	uint64_t id, modseq;
 
 	(void)channel;
-	if (str_cut(payload, ' ', &id_text, &modseq_text) && str_to_u64(id_text, &id) && str_to_u64(modseq_text, &modseq) &&
+	if (str_cut(payload, ' ', &id_text, &modseq_text) && str_to_u64(id_text, &id) &&
+	    str_to_u64(modseq_text, &modseq) &&
 	    (id != ix->folder_id || (ix->loaded && modseq <= ix->folder.highest_modseq)))
 		return;
 	look_again(ix);
@@ -644,7 +647,8 @@ imap_index_get(struct frontend *f, struct str address, const struct mailbox_fold
 	p->refs++;
 	if (p->subscription == NULL) {
 		mailbox_channel(address, channel);
-		p->subscription = tracking_subscribe(f->service->tracking, str_c(channel), on_notice, on_lost, &p->index);
+		p->subscription =
+			tracking_subscribe(f->service->tracking, str_c(channel), on_notice, on_lost, &p->index);
 	}
 	if (!p->index.loaded && folder->highest_modseq >= p->index.folder.highest_modseq)
 		take_counts(&p->index, folder);

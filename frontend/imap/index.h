@@ -36,11 +36,11 @@ struct imap_index {
 	/* The folder's counts (no name, no keywords) as of folder.highest_modseq,
 	 * which is the state that the records are in. */
 	struct mailbox_folder folder;
-	char *hot;		/* owner; packed, uids->count records */
+	char *hot; /* owner; packed, uids->count records */
 	/* Owner; packed, beside them; NULL until one was wanted. All zeros: not
 	 * known yet. They do not change but for the digest's place. */
 	char *cold;
-	struct imap_uids *uids; /* a reference */
+	struct imap_uids *uids;		  /* a reference */
 	char *keywords[MAILBOX_KEYWORDS]; /* owner; NULL: bit not in use */
 	unsigned keyword_count;
 	unsigned keywords_version; /* grows when they change */

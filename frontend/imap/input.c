@@ -367,7 +367,8 @@ imap_take_input(struct imap_session *s)
 	bool had_input = s->input != NULL;
 	bool went_on;
 
-	if (evbuffer_get_length(conn_input(s->conn)) == 0 && (!had_input || s->input->left != 0 || s->input->mode == IN_LINE))
+	if (evbuffer_get_length(conn_input(s->conn)) == 0 &&
+	    (!had_input || s->input->left != 0 || s->input->mode == IN_LINE))
 		return false;
 	if (!had_input && s->append == NULL && take_short_command(s))
 		return true;

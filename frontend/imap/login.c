@@ -99,13 +99,14 @@ cmd_login(struct imap_session *s, struct imap_lexer *lex)
 {
 	struct str user, password;
 
-	if (!imap_lex_sp(lex) || !imap_lex_astring(lex, &user) || !imap_lex_sp(lex) || !imap_lex_astring(lex, &password) ||
-	    !imap_lex_end(lex))
+	if (!imap_lex_sp(lex) || !imap_lex_astring(lex, &user) || !imap_lex_sp(lex) ||
+	    !imap_lex_astring(lex, &password) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
 	if (!imap_may_login(s))
 		return imap_finish(s, IMAP_NO, "[PRIVACYREQUIRED] no passwords without TLS, begin with STARTTLS");
 	begin_login(s);
-	s->login->check = auth_check_password(conn_frontend(s->conn)->auth, user, password, conn_peer(s->conn), on_checked, s);
+	s->login->check =
+		auth_check_password(conn_frontend(s->conn)->auth, user, password, conn_peer(s->conn), on_checked, s);
 	return CMD_WAIT;
 }
 

@@ -41,7 +41,7 @@ enum imap_state {
 enum imap_enabled {
 	IMAP_REV2 = 1,
 	IMAP_CONDSTORE = 2,
-	IMAP_QRESYNC = 4,    /* implies CONDSTORE */
+	IMAP_QRESYNC = 4, /* implies CONDSTORE */
 	IMAP_UTF8_ACCEPT = 8,
 };
 
@@ -69,18 +69,18 @@ struct imap_session {
 	uint16_t bad_commands;
 
 	/* Of the account, once logged in. */
-	char *address; /* owner; canonical */
+	char *address;	      /* owner; canonical */
 	uint64_t quota_bytes; /* 0: no limit */
 
 	struct imap_view *view; /* owner; IMAP_SELECTED */
-	
+
 	/* The command in hand. */
-	struct arena command; /* for its life */
+	struct arena command;		/* for its life */
 	const struct imap_command *row; /* NULL: none is in hand */
-	struct str tag;	      /* in the arena */
-	bool by_uid;	      /* its row says IMAP_BY_UID */
+	struct str tag;			/* in the arena */
+	bool by_uid;			/* its row says IMAP_BY_UID */
 	struct imap_lexer lexer;
-	void *work;	      /* in the arena: the handler's own state */
+	void *work; /* in the arena: the handler's own state */
 	/* Called once the client has read what was sent, after imap_want_drained(). */
 	void (*on_drained)(struct imap_session *s);
 	/* The connection is gone while the command is in hand: cancel what can be
@@ -122,9 +122,9 @@ bool imap_may_write(struct imap_session *s, void (*on_drained)(struct imap_sessi
 enum imap_command_flags {
 	IMAP_NEEDS_VIEW = 1, /* the view is attached before the handler is called */
 	IMAP_BY_UID = 2,
-	IMAP_NO_EXPUNGE = 4, /* EXPUNGE may not be told in its answer: FETCH, STORE, SEARCH by sequence number */
-	IMAP_NO_SYNC = 8,    /* nothing is told at its end */
-	IMAP_SECRET = 16,    /* its arguments are not for the log */
+	IMAP_NO_EXPUNGE = 4,	   /* EXPUNGE may not be told in its answer: FETCH, STORE, SEARCH by sequence number */
+	IMAP_NO_SYNC = 8,	   /* nothing is told at its end */
+	IMAP_SECRET = 16,	   /* its arguments are not for the log */
 	IMAP_LITERALS_STREAM = 32, /* APPEND: see append.h */
 	IMAP_REPLACES = 64,	   /* REPLACE */
 };
@@ -170,7 +170,7 @@ void imap_dispatch(struct imap_session *s, struct str text);
 /* Ends the command in hand: unsolicited changes, then the tagged reply.
  * imap_finish(s, IMAP_OK, "[CODE] text"). The next command may come. */
 __attribute__((format(printf, 3, 4))) enum cmd_status imap_finish(struct imap_session *s, enum imap_reply reply,
-								   const char *format, ...);
+								  const char *format, ...);
 /* The same with "<name> completed". */
 enum cmd_status imap_ok(struct imap_session *s);
 /* BAD, with the lexer's words. */

@@ -30,8 +30,8 @@ struct imap_view {
 	uint32_t uid_next;	      /* at SELECT */
 	bool read_only;
 	imap_view_on_ready *on_ready; /* of an attach or refresh under way */
-	unsigned keywords_told; /* keywords_version */
-	struct imap_told *told; /* owner; sorted by UID */
+	unsigned keywords_told;	      /* keywords_version */
+	struct imap_told *told;	      /* owner; sorted by UID */
 	uint32_t told_count;
 	uint32_t *saved; /* owner; UIDs of the saved search result ("$"), sorted */
 	uint32_t saved_count;

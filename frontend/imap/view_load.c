@@ -126,8 +126,7 @@ begin_attach(struct imap_session *s)
 static bool
 is_attached(struct imap_view *v)
 {
-	return v->uids != NULL ||
-	       (v->index->loaded && v->index->folder.highest_modseq == v->modseq && take_list(v));
+	return v->uids != NULL || (v->index->loaded && v->index->folder.highest_modseq == v->modseq && take_list(v));
 }
 
 bool

@@ -185,7 +185,8 @@ on_expunged(void *arg, const redisReply *reply, const struct err *err)
 
 	if (err == NULL) {
 		buf_add_str(&c->uids, redis_str(element(reply, 1)));
-		batch_note(&c->batch, (uint64_t)redis_i64(element(reply, 0), 0), (uint64_t)redis_i64(element(reply, 3), 0));
+		batch_note(&c->batch, (uint64_t)redis_i64(element(reply, 0), 0),
+			   (uint64_t)redis_i64(element(reply, 3), 0));
 		drop_references(op->store, redis_str(element(reply, 2)));
 	}
 	if (err == NULL && c->batch.done < c->batch.count)
@@ -230,7 +231,7 @@ mailbox_expunge(struct mailbox_store *m, struct str address, uint32_t folder_id,
 
 struct copying {
 	uint32_t from_folder;
-	struct batch batch; /* moves */
+	struct batch batch;	       /* moves */
 	struct buf from_uids, to_uids; /* owner; of the batches that are done */
 	struct str ranges;
 	struct str to;
@@ -267,7 +268,8 @@ drop_uncopied(struct op *op, const uint32_t *copied, uint32_t count)
 
 	for (uint32_t i = 0; i < c->count; i++)
 		if (!has_uid(copied, count, c->uids[i]))
-			drop_references(op->store, str_of(c->cold + (size_t)i * MAILBOX_COLD_BYTES, MAILBOX_COLD_BYTES));
+			drop_references(op->store,
+					str_of(c->cold + (size_t)i * MAILBOX_COLD_BYTES, MAILBOX_COLD_BYTES));
 }
 
 static void call_copy(struct op *op);
@@ -422,8 +424,8 @@ mailbox_copy(struct mailbox_store *m, struct str address, uint32_t from_folder, 
 	c->ranges = pack_ranges(&op->arena, uids, uid_count);
 	c->uids = (const uint32_t *)(const void *)arena_dup(&op->arena, uids, uid_count * sizeof(*uids));
 	c->count = uid_count;
-	mailbox_read(m, address, from_folder, uids[0], uids[uid_count - 1], MAILBOX_HOT | MAILBOX_COLD, 0, on_to_be_copied,
-		     op);
+	mailbox_read(m, address, from_folder, uids[0], uids[uid_count - 1], MAILBOX_HOT | MAILBOX_COLD, 0,
+		     on_to_be_copied, op);
 }
 
 void

@@ -64,8 +64,8 @@ enum mailbox_flag {
  * u64; little-endian. */
 struct mailbox_hot {
 	uint32_t uid;
-	uint16_t flags;	   /* enum mailbox_flag */
-	uint64_t size;	   /* RFC822.SIZE, bytes */
+	uint16_t flags; /* enum mailbox_flag */
+	uint64_t size;	/* RFC822.SIZE, bytes */
 	uint64_t modseq;
 	uint64_t email_id;
 	uint64_t keywords; /* bit n: the folder's keyword n */
@@ -88,12 +88,12 @@ void mailbox_cold_pack(const struct mailbox_cold *in, char *out);
 
 /* ---- Filing and appending ---- */
 struct mailbox_new_message {
-	uint64_t flags;		       /* enum mailbox_flag */
-	const struct str *keywords;    /* borrowed */
+	uint64_t flags;		    /* enum mailbox_flag */
+	const struct str *keywords; /* borrowed */
 	unsigned keyword_count;
-	struct blob_id body;	       /* the reference passes to the mailbox */
+	struct blob_id body; /* the reference passes to the mailbox */
 	struct blob_id digest;
-	int64_t internal_date;	       /* unix seconds */
+	int64_t internal_date; /* unix seconds */
 	int16_t zone_minutes;
 };
 
@@ -108,12 +108,12 @@ struct mailbox_filed {
 typedef void mailbox_on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err);
 
 struct mailbox_filing {
-	struct str address;	   /* of the account, canonical */
-	struct str folder;	   /* name; empty: INBOX */
-	bool create_folder;	   /* make it when it is missing; else ERR_NOT_FOUND */
-	struct str delivery_id;	   /* up to 40 bytes, "<spool id>/<recipient no>"; empty: none */
-	bool recheck;		   /* look for delivery_id among what was filed */
-	uint64_t quota_bytes;	   /* 0: no limit; over it: ERR_OVER_QUOTA */
+	struct str address;			    /* of the account, canonical */
+	struct str folder;			    /* name; empty: INBOX */
+	bool create_folder;			    /* make it when it is missing; else ERR_NOT_FOUND */
+	struct str delivery_id;			    /* up to 40 bytes, "<spool id>/<recipient no>"; empty: none */
+	bool recheck;				    /* look for delivery_id among what was filed */
+	uint64_t quota_bytes;			    /* 0: no limit; over it: ERR_OVER_QUOTA */
 	const struct mailbox_new_message *messages; /* all or none are added */
 	unsigned count;
 };
@@ -126,13 +126,13 @@ void mailbox_was_filed(struct mailbox_store *m, struct str address, struct str d
 /* ---- Folders ---- */
 struct mailbox_folder {
 	uint32_t id;
-	struct str name;	/* UTF-8 (NFC), levels separated by '/' */
+	struct str name; /* UTF-8 (NFC), levels separated by '/' */
 	uint32_t uid_validity;
 	uint32_t uid_next;
 	uint64_t highest_modseq;
 	uint32_t messages;
 	uint32_t unseen;
-	uint32_t deleted;	/* carrying \Deleted */
+	uint32_t deleted; /* carrying \Deleted */
 	uint64_t bytes;
 	uint64_t deleted_bytes;
 	struct str special_use; /* "\\Sent", ...; empty: none */
@@ -158,8 +158,8 @@ void mailbox_delete(struct mailbox_store *m, struct str address, struct str name
 /* With its lower levels. INBOX: its messages move to the new name (RFC 9051 6.3.6). */
 void mailbox_rename(struct mailbox_store *m, struct str address, struct str from, struct str to, mailbox_on_done *cb,
 		    void *arg);
-void mailbox_subscribe(struct mailbox_store *m, struct str address, struct str name, bool subscribed, mailbox_on_done *cb,
-		       void *arg);
+void mailbox_subscribe(struct mailbox_store *m, struct str address, struct str name, bool subscribed,
+		       mailbox_on_done *cb, void *arg);
 
 struct mailbox_quota {
 	uint64_t bytes;
@@ -175,7 +175,8 @@ struct mailbox_annotation {
 	struct str value; /* any bytes */
 	bool removed;	  /* to be removed; not found among those that are read */
 };
-typedef void mailbox_on_metadata(void *arg, const struct mailbox_annotation *list, unsigned count, const struct err *err);
+typedef void mailbox_on_metadata(void *arg, const struct mailbox_annotation *list, unsigned count,
+				 const struct err *err);
 /* Of a folder, or of the account itself (folder_id 0); in no order. */
 void mailbox_get_metadata(struct mailbox_store *m, struct str address, uint32_t folder_id, mailbox_on_metadata *cb,
 			  void *arg);
@@ -190,7 +191,7 @@ void mailbox_set_metadata(struct mailbox_store *m, struct str address, uint32_t 
  * modseq (0: all). One consistent state of the folder, named by modseq. */
 enum mailbox_parts { MAILBOX_HOT = 1, MAILBOX_COLD = 2 };
 struct mailbox_records {
-	const char *hot;  /* NULL when not asked for */
+	const char *hot; /* NULL when not asked for */
 	const char *cold;
 	uint32_t count;
 	uint64_t highest_modseq;
@@ -198,8 +199,8 @@ struct mailbox_records {
 	uint32_t uid_validity;
 };
 typedef void mailbox_on_records(void *arg, const struct mailbox_records *records, const struct err *err);
-void mailbox_read(struct mailbox_store *m, struct str address, uint32_t folder_id, uint32_t first_uid, uint32_t last_uid,
-		  unsigned parts, uint64_t changed_since, mailbox_on_records *cb, void *arg);
+void mailbox_read(struct mailbox_store *m, struct str address, uint32_t folder_id, uint32_t first_uid,
+		  uint32_t last_uid, unsigned parts, uint64_t changed_since, mailbox_on_records *cb, void *arg);
 
 /* What changed after modseq: hot records that are new or changed, and UIDs
  * that are gone (sorted, each once). complete = false: the log does not reach
@@ -228,19 +229,20 @@ struct mailbox_flag_change {
 	uint64_t unchanged_since; /* UINT64_MAX: no condition (RFC 7162 UNCHANGEDSINCE) */
 };
 struct mailbox_stored {
-	uint64_t modseq;	       /* of those changed; 0: none was */
-	const char *hot;	       /* records of all UIDs named that exist, as they are now */
+	uint64_t modseq; /* of those changed; 0: none was */
+	const char *hot; /* records of all UIDs named that exist, as they are now */
 	uint32_t count;
 	const uint32_t *modified_uids; /* refused by unchanged_since */
 	uint32_t modified_count;
-	const struct str *keywords;    /* of the folder, now */
+	const struct str *keywords; /* of the folder, now */
 	unsigned keyword_count;
-	uint64_t previous_modseq;      /* the folder's, just before; UINT64_MAX: others came between */
+	uint64_t previous_modseq; /* the folder's, just before; UINT64_MAX: others came between */
 };
 typedef void mailbox_on_stored(void *arg, const struct mailbox_stored *stored, const struct err *err);
 /* More keywords than MAILBOX_KEYWORDS: ERR_LIMIT and nothing is changed. */
 void mailbox_store_flags(struct mailbox_store *m, struct str address, uint32_t folder_id, const uint32_t *uids,
-			 uint32_t uid_count, const struct mailbox_flag_change *change, mailbox_on_stored *cb, void *arg);
+			 uint32_t uid_count, const struct mailbox_flag_change *change, mailbox_on_stored *cb,
+			 void *arg);
 
 struct mailbox_expunged {
 	const uint32_t *uids;
@@ -266,7 +268,8 @@ struct mailbox_copied {
 };
 typedef void mailbox_on_copied(void *arg, const struct mailbox_copied *copied, const struct err *err);
 void mailbox_copy(struct mailbox_store *m, struct str address, uint32_t from_folder, const uint32_t *uids,
-		  uint32_t uid_count, struct str to_name, bool move, uint64_t quota_bytes, mailbox_on_copied *cb, void *arg);
+		  uint32_t uid_count, struct str to_name, bool move, uint64_t quota_bytes, mailbox_on_copied *cb,
+		  void *arg);
 
 /* The digest was computed anew. */
 void mailbox_set_digest(struct mailbox_store *m, struct str address, uint32_t folder_id, uint32_t uid,

@@ -15,15 +15,16 @@ on_got(void *arg, const redisReply *reply, const struct err *err)
 	if (err == NULL && reply->type == REDIS_REPLY_ARRAY) {
 		list = arena_array(&op->arena, struct mailbox_annotation, reply->elements / 2 + 1);
 		for (size_t i = 0; i + 1 < reply->elements; i += 2)
-			list[count++] = (struct mailbox_annotation){redis_str(reply->element[i]), redis_str(reply->element[i + 1]),
-								    false};
+			list[count++] = (struct mailbox_annotation){redis_str(reply->element[i]),
+								    redis_str(reply->element[i + 1]), false};
 	}
 	((mailbox_on_metadata *)op->cb)(op->arg, list, count, err);
 	op_free(op);
 }
 
 void
-mailbox_get_metadata(struct mailbox_store *m, struct str address, uint32_t folder_id, mailbox_on_metadata *cb, void *arg)
+mailbox_get_metadata(struct mailbox_store *m, struct str address, uint32_t folder_id, mailbox_on_metadata *cb,
+		     void *arg)
 {
 	struct op *op = op_new(m, address, (void *)cb, arg);
 

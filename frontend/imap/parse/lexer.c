@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-
 void
 imap_lex_init(struct imap_lexer *l, struct str text, struct arena *arena, bool utf8)
 {

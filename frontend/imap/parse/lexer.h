@@ -25,7 +25,7 @@ struct imap_lexer {
 	struct arena *arena; /* borrowed */
 	bool utf8;	     /* UTF8=ACCEPT or IMAP4rev2 is enabled: names are UTF-8 */
 	unsigned depth;
-	const char *error;   /* constant; NULL: none yet */
+	const char *error; /* constant; NULL: none yet */
 };
 
 void imap_lex_init(struct imap_lexer *l, struct str text, struct arena *arena, bool utf8);
@@ -54,14 +54,14 @@ bool imap_lex_atom(struct imap_lexer *l, struct str *out);
 /* Letters, digits, '-', '.', '_', '=' and '/': names of commands and items such as BODY.PEEK,
  * which stop before "[". */
 bool imap_lex_name(struct imap_lexer *l, struct str *out);
-bool imap_lex_string(struct imap_lexer *l, struct str *out);  /* quoted or literal */
+bool imap_lex_string(struct imap_lexer *l, struct str *out); /* quoted or literal */
 bool imap_lex_astring(struct imap_lexer *l, struct str *out);
 bool imap_lex_nstring(struct imap_lexer *l, struct str *out); /* NIL: p is NULL */
 
 /* ---- Numbers and sets ---- */
 bool imap_lex_number(struct imap_lexer *l, uint32_t *out);
 bool imap_lex_nz_number(struct imap_lexer *l, uint32_t *out);
-bool imap_lex_number64(struct imap_lexer *l, uint64_t *out); /* below 2^63 */
+bool imap_lex_number64(struct imap_lexer *l, uint64_t *out);   /* below 2^63 */
 bool imap_lex_set(struct imap_lexer *l, struct imap_set *out); /* unresolved; "$" too */
 /* A set of UIDs as in VANISHED and QRESYNC's parameters: no "$", no "*"; resolved. */
 bool imap_lex_known_uids(struct imap_lexer *l, struct imap_set *out);
