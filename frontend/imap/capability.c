@@ -118,6 +118,10 @@ static const struct {
 	{"OBJECTID", may_fetch},
 	{"SAVEDATE", may_fetch},
 	{"BINARY", may_fetch},
+	{"PREVIEW", may_fetch},
+	{"PARTIAL", may_fetch},
+	{"ESORT", may_fetch},
+	{"INPROGRESS", may_fetch},
 };
 
 void
