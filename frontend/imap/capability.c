@@ -48,6 +48,13 @@ may_idle(const struct imap_session *s)
 	return logged_in(s) && imap_settings(s)->enable_idle;
 }
 
+/* IDLE is part of it, which an operator may switch off. */
+static bool
+has_all_of_rev2(const struct imap_session *s)
+{
+	return imap_settings(s)->enable_idle;
+}
+
 static bool
 may_compress(const struct imap_session *s)
 {
@@ -65,6 +72,7 @@ static const struct {
 	bool (*is_there)(const struct imap_session *s);
 } rows[] = {
 	{"IMAP4rev1", always},
+	{"IMAP4rev2", has_all_of_rev2},
 	{"LITERAL+", always},
 	{"SASL-IR", always},
 	{"ID", always},

@@ -375,10 +375,24 @@ def test_close_and_unselect(box):
     assert "* 2 EXISTS" in box.ok("SELECT INBOX").untagged
 
 
-def test_rev2_enabled(box):
-    box.ok("ENABLE IMAP4rev2")
+def test_rev2(cluster, box, address):
+    """What ENABLE IMAP4rev2 changes (RFC 9051, appendix E)."""
+    assert " IMAP4rev2 " in box.greeting
+    assert box.ok("SEARCH ALL").untagged == ["* SEARCH 1 2 3"]
+    box.ok("CREATE &AOQ-")
+    assert box.ok("ENABLE IMAP4rev2").untagged == ["* ENABLED IMAP4rev2"]
     answer = box.ok("SELECT INBOX")
     assert '* LIST () "/" INBOX' in answer.untagged and not answer.find("RECENT")
+    assert re.match(r'\* ESEARCH \(TAG "a\d+"\) ALL 1:3$', box.ok("SEARCH ALL").untagged[0])
+    assert box.ok('LIST "" "\u00e4"').untagged == ['* LIST (\\HasNoChildren) "/" "\u00e4"']
+    with session(cluster, address, 1, "INBOX") as other:
+        other.ok("STORE 2 +FLAGS (\\Seen)")
+        # What comes unasked names its UID.
+        assert box.ok("NOOP").untagged == ["* 2 FETCH (UID 2 FLAGS (\\Seen))"]
+        fill(other, 1)
+        assert box.ok("NOOP").untagged == ["* 4 EXISTS"]
+    assert box.ok("FETCH 1 BINARY.SIZE[1]").find(r"BINARY.SIZE\[1\] \d+")
+    assert box.ok("STATUS INBOX (DELETED SIZE)").find("DELETED 0 SIZE")
 
 
 def test_delete_selected(cluster, c, address):
@@ -773,7 +787,7 @@ def test_idle(cluster, address):
 def test_idle_switched_off(cluster, address):
     cluster.settings("imap", enable_idle="off")
     with session(cluster, address) as c:
-        assert "IDLE" not in str(c.ok("CAPABILITY"))
+        assert "IDLE" not in str(c.ok("CAPABILITY")) and "IMAP4rev2" not in str(c.ok("CAPABILITY"))
         assert c.cmd("IDLE").status == "BAD"
 
 
