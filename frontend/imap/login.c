@@ -2,6 +2,7 @@
  * UNAUTHENTICATE (RFC 8437). */
 #include "frontend/imap/login.h"
 
+#include "frontend/imap/accounts.h"
 #include "lib/base/base64.h"
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
@@ -76,6 +77,7 @@ finish_login(struct imap_session *s, enum auth_result result, const struct auth_
 	log_info(conn_log(s->conn), "authenticated", F_C("account", identity->address));
 	s->address = mem_strdup(identity->address);
 	s->quota_bytes = identity->quota_bytes;
+	imap_accounts_enter(s);
 	imap_set_state(s, IMAP_AUTHENTICATED);
 	imap_print_capabilities(s, &capabilities);
 	imap_finish(s, IMAP_OK, "[CAPABILITY %s] logged in", capabilities.data);

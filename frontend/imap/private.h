@@ -6,6 +6,7 @@
  *   output.c       replies, and the forms of flags, names and strings
  *   capability.c   what is announced, in one table
  *   login.c        LOGIN, AUTHENTICATE, STARTTLS, UNAUTHENTICATE
+ *   accounts.c     who is logged in
  *   cmd_*.c        what each other command means
  *   index.c        a folder's records, shared by all sessions
  *   view.c         a session's sequence numbers, unsolicited changes
@@ -71,6 +72,7 @@ struct imap_session {
 	/* Of the account, once logged in. */
 	char *address;	      /* owner; canonical */
 	uint64_t quota_bytes; /* 0: no limit */
+	struct imap_session *prev, *next; /* accounts.c */
 
 	struct imap_view *view; /* owner; IMAP_SELECTED */
 

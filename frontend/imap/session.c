@@ -1,6 +1,7 @@
 /* An IMAP session: what the connection tells, time limits, and the end. */
 #include <event2/event.h>
 
+#include "frontend/imap/accounts.h"
 #include "frontend/imap/append.h"
 #include "frontend/imap/imap.h"
 #include "frontend/imap/input.h"
@@ -261,6 +262,8 @@ void
 imap_forget_account(struct imap_session *s)
 {
 	imap_view_free(&s->view);
+	if (s->address != NULL)
+		imap_accounts_leave(s);
 	mem_free(s->address);
 	s->address = NULL;
 	s->enabled = 0;
@@ -321,4 +324,5 @@ const struct protocol protocol_imap = {
 	.on_timeout = on_timeout,
 	.on_shutdown = on_shutdown,
 	.on_close = on_close,
+	.init = imap_accounts_init,
 };

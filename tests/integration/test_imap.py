@@ -233,6 +233,21 @@ def test_unauthenticate(cluster, c):
     c.ok("SELECT INBOX")
 
 
+@pytest.mark.parametrize("how", ["disabled", "deleted"])
+def test_account_is_disabled(cluster, address, how):
+    other = fresh(cluster)
+    with session(cluster, address, 0, "INBOX") as a, session(cluster, address, 1) as b, session(cluster, other) as c:
+        a.start("IDLE")
+        a.read_line()
+        if how == "disabled":
+            cluster.tool("user", "set", address, "enabled=off")
+        else:
+            cluster.tool("user", "delete", address)
+        assert a.wait_line(r"\* BYE")
+        assert b.wait_line(r"\* BYE")
+        c.ok("SELECT INBOX")
+
+
 def test_id_namespace_enable(c):
     assert c.ok('ID ("name" "x" "version" NIL)').untagged == ['* ID ("name" "Stagepost")']
     assert c.ok("ID NIL").untagged and c.ok("ID ()").untagged
