@@ -70,8 +70,8 @@ struct imap_session {
 	uint16_t bad_commands;
 
 	/* Of the account, once logged in. */
-	char *address;	      /* owner; canonical */
-	uint64_t quota_bytes; /* 0: no limit */
+	char *address;			  /* owner; canonical */
+	uint64_t quota_bytes;		  /* 0: no limit */
 	struct imap_session *prev, *next; /* accounts.c */
 
 	struct imap_view *view; /* owner; IMAP_SELECTED */
