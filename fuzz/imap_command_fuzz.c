@@ -3,9 +3,12 @@
  * says why. */
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "frontend/imap/decode.h"
+#include "frontend/imap/preview.h"
 #include "frontend/imap/parse/fetch_items.h"
+#include "frontend/imap/parse/fold.h"
 #include "frontend/imap/parse/mutf7.h"
 #include "frontend/imap/parse/search_keys.h"
 #include "frontend/imap/subject.h"
@@ -83,6 +86,22 @@ fuzz_decode(struct str text, size_t cut)
 	}
 }
 
+/* What is found in a text is found in it whichever way it is looked at, and a
+ * preview of any text is a text. */
+static void
+fuzz_text(struct str text, size_t cut, struct arena *arena)
+{
+	struct str needle = imap_fold(str_from(text, cut), arena), folded = imap_fold(text, arena), preview;
+	bool found = imap_fold_contains(text, needle, arena);
+
+	CHECK(found == (needle.len == 0 || (folded.len != 0 && memmem(folded.p, folded.len, needle.p, needle.len) != NULL)));
+	for (int html = 0; html <= 1; html++) {
+		preview = imap_preview(text, html != 0, arena);
+		CHECK(preview.len <= 4 * IMAP_PREVIEW_CHARS);
+		CHECK(!str_is_utf8(text) || str_is_utf8(preview));
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -96,6 +115,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_search(text, &arena);
 	fuzz_words(text, &arena);
 	fuzz_decode(text, data[0] % (size + 1));
+	fuzz_text(text, data[0] % (size + 1), &arena);
 	CHECK(imap_base_subject(text, &arena, NULL).len <= size);
 	arena_fini(&arena);
 	return 0;
