@@ -1,40 +1,66 @@
 /* base64 and quoted-printable. */
 #include "frontend/imap/decode.h"
 
+#include <string.h>
+
 void
 imap_decode_init(struct imap_decoder *d, enum mime_encoding encoding)
 {
 	*d = (struct imap_decoder){.encoding = encoding};
 }
 
-static int
-base64_value(char c)
+enum { PAD = 64, SKIP = 128 };
+
+/* What each character is: 0 to 63, PAD or SKIP. */
+static const uint8_t *
+base64_table(void)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static uint8_t table[256];
+
+	if (table['A'] == table['B']) {
+		memset(table, SKIP, sizeof(table));
+		for (unsigned i = 0; i < 64; i++)
+			table[(unsigned char)letters[i]] = (uint8_t)i;
+		table['='] = PAD;
+	}
+	return table;
 }
 
 static void
 decode_base64(struct imap_decoder *d, struct str piece, struct buf *out)
 {
-	for (size_t i = 0; i < piece.len; i++) {
-		int v = base64_value(piece.p[i]);
-		if (piece.p[i] == '=') /* the end of a block; another may follow */
+	const uint8_t *table = base64_table();
+	const unsigned char *p = (const unsigned char *)piece.p, *end = p + piece.len;
+	unsigned char *o = (unsigned char *)buf_reserve(out, piece.len / 4 * 3 + 6), *start = o;
+
+	while (p < end) {
+		uint8_t v;
+		if (d->bit_count == 0 && end - p >= 4) {
+			uint32_t w = table[p[0]], x = table[p[1]], y = table[p[2]], z = table[p[3]];
+			if ((w | x | y | z) < PAD) {
+				w = w << 18 | x << 12 | y << 6 | z;
+				*o++ = (unsigned char)(w >> 16);
+				*o++ = (unsigned char)(w >> 8);
+				*o++ = (unsigned char)w;
+				p += 4;
+				continue;
+			}
+		}
+		v = table[*p++];
+		if (v == PAD) /* the end of a block; another may follow */
 			d->bit_count = 0;
-		if (v < 0)
+		if (v >= PAD)
 			continue;
-		d->bits = d->bits << 6 | (uint32_t)v;
+		d->bits = d->bits << 6 | v;
 		d->bit_count += 6;
 		if (d->bit_count >= 8) {
 			d->bit_count -= 8;
-			buf_add_byte(out, (char)(d->bits >> d->bit_count));
+			*o++ = (unsigned char)(d->bits >> d->bit_count);
 		}
 	}
+	out->len += (size_t)(o - start);
+	out->data[out->len] = '\0';
 }
 
 static int
@@ -70,13 +96,23 @@ put_escape(struct imap_decoder *d, char c, struct buf *out)
 static void
 decode_quoted(struct imap_decoder *d, struct str piece, struct buf *out)
 {
-	for (size_t i = 0; i < piece.len; i++) {
-		if (d->held_count != 0)
-			put_escape(d, piece.p[i], out);
-		else if (piece.p[i] == '=')
+	buf_reserve(out, piece.len + sizeof(d->held));
+	while (piece.len != 0) {
+		const char *escape;
+		size_t plain;
+		if (d->held_count != 0) {
+			put_escape(d, piece.p[0], out);
+			piece = str_from(piece, 1);
+			continue;
+		}
+		escape = memchr(piece.p, '=', piece.len);
+		plain = escape != NULL ? (size_t)(escape - piece.p) : piece.len;
+		buf_add(out, piece.p, plain);
+		piece = str_from(piece, plain);
+		if (piece.len != 0) {
 			d->held[d->held_count++] = '=';
-		else
-			buf_add_byte(out, piece.p[i]);
+			piece = str_from(piece, 1);
+		}
 	}
 }
 

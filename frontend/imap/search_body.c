@@ -1,7 +1,7 @@
 /* HEADER, BODY and TEXT: what is found in the bytes of messages, one message
  * after another, span by span: the header of each part, whose fields are
  * decoded, then the part itself if it is a text, freed of its encoding and
- * turned into UTF-8. Other parts are passed over. */
+ * turned into UTF-8, in windows. Other parts are passed over. */
 #include "frontend/imap/search.h"
 
 #include <string.h>
@@ -13,10 +13,13 @@
 #include "lib/mime/word.h"
 
 enum {
-	/* Of one header and one text no more is looked at: memory stays bounded. */
+	/* Of one header no more is looked at. */
 	HEADER_BYTES_MAX = MIME_HEADER_BYTES_MAX,
-	TEXT_BYTES_MAX = 8 * 1024 * 1024,
-	PIECE_BYTES = 512 * 1024,
+	PIECE_BYTES = 128 * 1024,
+	/* A text is looked at in windows of so much, which end with a line and share
+	 * some bytes, for what is found across their border. */
+	WINDOW_BYTES = 128 * 1024,
+	SHARED_BYTES = 8 * 1024,
 	/* A longer message is not read as a whole for its header alone. */
 	WHOLE_FOR_HEADER_BYTES = 32 * 1024,
 };
@@ -101,18 +104,52 @@ look_at_header(struct search_run *r)
 		look_at_field(r, &field);
 }
 
+/* Where the line begins that holds the place `at`; a text without lines: `at`. */
+static size_t
+line_start(struct str text, size_t at)
+{
+	ptrdiff_t end = str_rindex(str_first(text, at), '\n');
+
+	return end >= 0 ? (size_t)end + 1 : at;
+}
+
+/* The whole lines that were decoded so far; of those, the last ones stay. */
 static void
-look_at_text(struct search_run *r)
+look_at_window(struct search_run *r, bool last)
 {
 	struct search_body *b = r->body;
-	struct str text;
+	struct str window = buf_str(&b->text), text;
+	size_t keep;
 
-	imap_decode_end(&b->decoder, &b->text);
+	if (!last)
+		window = str_first(window, line_start(window, window.len));
 	arena_reset(&r->scratch);
-	text = mime_to_utf8(mime_digest_part_at(digest_of(r), b->part).charset, buf_str(&b->text), &r->scratch);
+	text = mime_to_utf8(mime_digest_part_at(digest_of(r), b->part).charset, window, &r->scratch);
 	for (unsigned i = 0; i < r->body_key_count; i++)
 		if (!b->found[i] && r->body_keys[i]->op != SEARCH_HEADER)
 			b->found[i] = imap_fold_contains(text, r->body_keys[i]->text, &r->scratch);
+	keep = last ? b->text.len : line_start(window, window.len > SHARED_BYTES ? window.len - SHARED_BYTES : 0);
+	if (b->text.len == 0)
+		return;
+	b->text.len -= keep;
+	memmove(b->text.data, b->text.data + keep, b->text.len + 1);
+}
+
+static void
+take_text(struct search_run *r, struct str piece)
+{
+	struct search_body *b = r->body;
+	bool last = b->offset == b->end;
+
+	imap_decode(&b->decoder, piece, &b->text);
+	if (last)
+		imap_decode_end(&b->decoder, &b->text);
+	if (last || b->text.len >= WINDOW_BYTES)
+		look_at_window(r, last);
+	if (last || (!is_open(r, SEARCH_TEXT) && !is_open(r, SEARCH_BODY))) {
+		b->offset = b->end;
+		buf_clear(&b->text);
+	}
 }
 
 /* ---- Spans ---- */
@@ -173,26 +210,29 @@ next_span(struct search_run *r)
 	return false;
 }
 
+static void
+take_header(struct search_run *r, struct str piece)
+{
+	struct search_body *b = r->body;
+
+	buf_add_str(&b->text, piece);
+	if (b->offset < b->end)
+		return;
+	look_at_header(r);
+	buf_clear(&b->text);
+}
+
 /* More bytes of the span. An empty piece: there are no more to be had. */
 static void
 take(struct search_run *r, struct str piece)
 {
 	struct search_body *b = r->body;
 
+	b->offset = piece.len != 0 ? b->offset + piece.len : b->end;
 	if (b->in_header)
-		buf_add_str(&b->text, piece);
+		take_header(r, piece);
 	else
-		imap_decode(&b->decoder, piece, &b->text);
-	b->offset += piece.len;
-	if (piece.len == 0 || b->text.len >= TEXT_BYTES_MAX)
-		b->offset = b->end;
-	if (b->offset < b->end)
-		return;
-	if (b->in_header)
-		look_at_header(r);
-	else
-		look_at_text(r);
-	buf_clear(&b->text);
+		take_text(r, piece);
 }
 
 static void

@@ -224,6 +224,24 @@ def test_large_bodies(c):
     assert found(c, "BODY needle") == [1, 2] and found(c, "TEXT large") == [1] and found(c, "BODY 90123") == [1, 3]
 
 
+def test_texts_of_many_windows(c):
+    """Wherever it stands in a long text, it is found: lines, one endless line,
+    encoded and not."""
+    plain = b"".join(b"line %07d ends\r\n" % i for i in range(100000))
+    endless = b" ".join(b"%07d" % i for i in range(200000))
+    umlauts = "".join(f"zeile {i:07d} größer\r\n" for i in range(60000)).encode()
+    import base64
+    add(c, b"Subject: a\r\n\r\n" + plain, b"Subject: b\r\n\r\n" + endless,
+        b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
+        base64.encodebytes(umlauts).replace(b"\n", b"\r\n"))
+    for i in range(0, 100000, 3571):
+        assert found(c, f'BODY "line {i:07d} ends"') == [1], i
+        assert found(c, f'BODY "{i:07d} {i + 1:07d}"') == [2], i
+        text = f"ZEILE {i * 60000 // 100000:07d} GRÖSSER".encode()
+        assert found(c, f"CHARSET UTF-8 BODY {{{len(text)}}}", [text]) == [3], i
+    assert found(c, 'BODY "0099999 ends"') == [1] and found(c, "BODY 0199999") == [2] and found(c, "BODY nothing") == []
+
+
 # ---- SORT, THREAD ----
 
 def order(c, command):
