@@ -10,6 +10,8 @@
  *   cmd_*.c        what each other command means
  *   index.c        a folder's records, shared by all sessions
  *   view.c         a session's sequence numbers, unsolicited changes
+ *   records.c      what lies deeper than the index: cold records, digests
+ *   fetch*.c       FETCH; search*.c, sort*.c, thread.c: what they are called
  *   parse/         lexer, sets, names: on their own for tests and fuzzing
  *
  * One command at a time: while an answer is awaited the connection is paused
