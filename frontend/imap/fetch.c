@@ -119,13 +119,54 @@ load_digests(struct fetch *f)
 }
 
 static void
+on_seen(void *arg, const struct mailbox_stored *stored, const struct err *err)
+{
+	struct fetch *f = arg;
+	struct imap_session *s = f->session;
+
+	if (!imap_back(s))
+		return;
+	if (err != NULL) {
+		fail(f, err);
+		return;
+	}
+	imap_index_take_stored(s->view->index, stored);
+	if (load_digests(f))
+		run(f);
+}
+
+/* Each batch before it is told: the answer has the new flags, and a client that
+ * goes in the middle has not seen what it did not get. True: nothing to wait for. */
+static bool
+mark_seen(struct fetch *f)
+{
+	struct imap_session *s = f->session;
+	struct mailbox_flag_change change = {
+		.mode = MAILBOX_FLAGS_ADD, .flags = MAILBOX_SEEN, .unchanged_since = UINT64_MAX};
+
+	f->seen_count = 0;
+	for (unsigned i = 0; i < f->records.count && f->seen_uids != NULL; i++) {
+		struct imap_record *r = &f->records.items[i];
+		struct mailbox_hot hot;
+		if (r->known && imap_view_hot(s->view, r->seq, &hot) && (hot.flags & MAILBOX_SEEN) == 0)
+			f->seen_uids[f->seen_count++] = hot.uid;
+	}
+	if (f->seen_count == 0)
+		return true;
+	imap_hold(s);
+	mailbox_store_flags(imap_store(s), imap_address(s), s->view->index->folder_id, f->seen_uids, f->seen_count,
+			    &change, on_seen, f);
+	return false;
+}
+
+static void
 on_cold(struct imap_session *s, const struct err *err)
 {
 	struct fetch *f = s->work;
 
 	if (err != NULL)
 		fail(f, err);
-	else if (load_digests(f))
+	else if (mark_seen(f) && load_digests(f))
 		run(f);
 }
 
@@ -137,7 +178,8 @@ load_batch(struct fetch *f)
 	f->record_at = 0;
 	while (f->at < f->messages.count && imap_records_add(&f->records, f->messages.seqs[f->at]))
 		f->at++;
-	return imap_records_read_cold(&f->records, f->messages.count - f->at, on_cold) && load_digests(f);
+	return imap_records_read_cold(&f->records, f->messages.count - f->at, on_cold) && mark_seen(f) &&
+	       load_digests(f);
 }
 
 /* ---- Going on ---- */
@@ -207,58 +249,6 @@ run(struct fetch *f)
 	}
 }
 
-/* ---- \Seen ---- */
-static void
-on_seen(void *arg, const struct mailbox_stored *stored, const struct err *err)
-{
-	struct fetch *f = arg;
-	struct imap_session *s = f->session;
-
-	if (!imap_back(s))
-		return;
-	if (err != NULL) {
-		fail(f, err);
-		return;
-	}
-	imap_index_take_stored(s->view->index, stored);
-	run(f);
-}
-
-static bool
-sets_seen(const struct fetch *f)
-{
-	const struct imap_section *section;
-
-	if (f->session->view->read_only)
-		return false;
-	for (section = f->items.sections; section != NULL; section = section->next)
-		if (!section->peek)
-			return true;
-	return false;
-}
-
-static void
-mark_seen(struct fetch *f)
-{
-	struct imap_session *s = f->session;
-	struct mailbox_flag_change change = {
-		.mode = MAILBOX_FLAGS_ADD, .flags = MAILBOX_SEEN, .unchanged_since = UINT64_MAX};
-
-	f->seen_uids = arena_array(&s->command, uint32_t, f->messages.count + 1);
-	for (uint32_t i = 0; i < f->messages.count; i++) {
-		struct mailbox_hot hot;
-		if (imap_view_hot(s->view, f->messages.seqs[i], &hot) && (hot.flags & MAILBOX_SEEN) == 0)
-			f->seen_uids[f->seen_count++] = hot.uid;
-	}
-	if (f->seen_count == 0) {
-		run(f);
-		return;
-	}
-	imap_hold(s);
-	mailbox_store_flags(imap_store(s), imap_address(s), s->view->index->folder_id, f->seen_uids, f->seen_count,
-			    &change, on_seen, f);
-}
-
 /* ---- CHANGEDSINCE, PARTIAL, VANISHED ---- */
 static void
 keep_changed(struct fetch *f)
@@ -284,6 +274,19 @@ keep_partial(struct fetch *f)
 }
 
 static bool
+sets_seen(const struct fetch *f)
+{
+	const struct imap_section *section;
+
+	if (f->session->view->read_only)
+		return false;
+	for (section = f->items.sections; section != NULL; section = section->next)
+		if (!section->peek)
+			return true;
+	return false;
+}
+
+static bool
 wants_digest(const struct imap_section *p)
 {
 	return p->kind != SECTION_BODY || p->number_count != 0 || p->part != SECTION_WHOLE;
@@ -303,9 +306,8 @@ start(struct fetch *f)
 	if (f->wants_cold)
 		imap_records_init(&f->records, f->session);
 	if (sets_seen(f))
-		mark_seen(f);
-	else
-		run(f);
+		f->seen_uids = arena_array(&f->session->command, uint32_t, IMAP_RECORDS_MAX);
+	run(f);
 }
 
 struct vanished {

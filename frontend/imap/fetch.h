@@ -18,7 +18,9 @@ struct fetch {
 	bool wants_cold, wants_digest;
 	/* To be said at the end. */
 	bool some_lost, some_gone, some_unknown_cte;
-	uint32_t *seen_uids; /* arena; got \Seen by this command: their FLAGS are told */
+	/* Of the batch: got \Seen by this command, so their FLAGS are told. Arena;
+	 * NULL: nothing is to get it. */
+	uint32_t *seen_uids;
 	uint32_t seen_count;
 
 	struct imap_records records;
