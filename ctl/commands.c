@@ -1,7 +1,7 @@
 /* The table of the tool's commands. */
 #include "ctl/commands.h"
 
-#include "ctl/queue_walk.h"
+#include "ctl/queue_filter.h"
 
 const struct ctl_command ctl_commands[] = {
 	{"up", "[--port-base N] [--frontends N] [--brokers N] [--workers N] [--listen ADDR] [--no-demo] [--detach]",
@@ -39,15 +39,18 @@ const struct ctl_command ctl_commands[] = {
 	{"settings check", "", "What is wrong in the stored settings; exit status 1 if anything is.",
 	 command_settings_check},
 	{"settings reference", "", "The page docs/settings.md, made from the table.", command_settings_reference},
-	{"queue list", QUEUE_FILTER_ARGS " [--limit N]", "The messages in the queue; states: active, deferred, held.",
+	{"queue list", QUEUE_FILTER_ARGS " [--limit N]",
+	 "The messages in the queue, the oldest first. A: an address, @domain, or text in it; "
+	 "states: queued, active, deferred, held; --answer: text in the last answer.",
 	 command_queue_list},
-	{"queue summary", QUEUE_FILTER_ARGS, "The queue by destination: how many wait, since when, the last answer.",
-	 command_queue_summary},
-	{"queue show", "ID", "One message: envelope, where each recipient stands, last answers.", command_queue_show},
-	{"queue retry", "ID... | FILTER...", "Tries them now.", command_queue_retry},
-	{"queue hold", "ID... | FILTER...", "Tries them no more until released.", command_queue_hold},
-	{"queue release", "ID... | FILTER...", "Ends a hold.", command_queue_release},
-	{"queue delete", "ID... | FILTER...", "Removes messages; nobody is told.", command_queue_delete},
+	{"queue summary", QUEUE_FILTER_ARGS " [--limit N]",
+	 "Each destination: what waits for it, the oldest, the next try, the last answer.", command_queue_summary},
+	{"queue show", "ID", "One message: envelope, where each recipient stands, last answers, who has it now.",
+	 command_queue_show},
+	{"queue retry", "ID... | --all | filters as for queue list", "Tries them now.", command_queue_retry},
+	{"queue hold", "ID... | --all | filters", "Tries them no more until released.", command_queue_hold},
+	{"queue release", "ID... | --all | filters", "Ends a hold.", command_queue_release},
+	{"queue delete", "ID... | --all | filters", "Removes messages; nobody is told.", command_queue_delete},
 	{"trace", "ID", "The whole way of one message: accepted, tried, delivered.", command_trace},
 	{"sweep", "[--older-than DURATION] [--dry-run]",
 	 "Finds bodies that nothing refers to any more, and gives their space back.", command_sweep},

@@ -33,6 +33,7 @@ CTL_COMMAND(settings_reference);
 CTL_COMMAND(queue_list);
 CTL_COMMAND(queue_summary);
 CTL_COMMAND(queue_show);
+CTL_COMMAND(queue_summary);
 CTL_COMMAND(queue_retry);
 CTL_COMMAND(queue_hold);
 CTL_COMMAND(queue_release);

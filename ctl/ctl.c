@@ -307,3 +307,9 @@ ctl_duration(const char *option, const char *text, int64_t *ms_out)
 	*ms_out *= factor;
 	return 0;
 }
+
+int
+ctl_number(const char *option, const char *text, uint64_t *number_out)
+{
+	return str_to_u64(str_c(text), number_out) ? 0 : ctl_fail("%s takes a number, not '%s'", option, text);
+}

@@ -80,6 +80,8 @@ __attribute__((sentinel)) redisReply *ctl_redis(struct ctl *ctl, struct err *err
  * *value_out stays as it is when the option is not there. A value missing: -1. */
 int ctl_take_option(int *argc, char **argv, const char *name, const char **value_out);
 bool ctl_take_flag(int *argc, char **argv, const char *name);
+/* A whole number as the value of an option. 1 after a complaint. */
+int ctl_number(const char *option, const char *text, uint64_t *number_out);
 /* An option left over? Then complains and returns true. */
 bool ctl_has_unknown_option(int argc, char **argv);
 /* "12h", "30s", "1d"; a bare number is seconds. 1 after a complaint that names

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
-#include "proto/stagepost.pb-c.h"
 
 /* What an entry holds, unpacked. */
 struct opened {
@@ -78,8 +77,8 @@ state_name(const struct opened *o, size_t i)
 	return (unsigned)s->state < 4 ? state_names[s->state] : "unknown";
 }
 
-static void
-add_time(cJSON *o, const char *name, uint64_t unix_ms)
+void
+message_add_time(cJSON *o, const char *name, uint64_t unix_ms)
 {
 	char text[CLOCK_ISO8601_MAX];
 
@@ -109,7 +108,8 @@ add_recipients(cJSON *record, const struct opened *o)
 		add_if(r, "original", recipient_at(o, i)->original);
 		if (s != NULL) {
 			cJSON_AddNumberToObject(r, "attempts", s->attempts);
-			add_time(r, "next_try", s->state == STAGEPOST__RECIPIENT_STATE__QUEUED ? s->next_try_ms : 0);
+			message_add_time(r, "next_try",
+					 s->state == STAGEPOST__RECIPIENT_STATE__QUEUED ? s->next_try_ms : 0);
 			add_if(r, "code", s->last_code);
 			add_if(r, "answer", s->last_text);
 			add_if(r, "remote", s->last_remote);
@@ -126,7 +126,7 @@ add_events(cJSON *record, const struct opened *o)
 	for (size_t i = 0; o->state != NULL && i < o->state->n_events; i++) {
 		const Stagepost__TraceEvent *event = o->state->events[i];
 		cJSON *e = cJSON_CreateObject();
-		add_time(e, "time", event->time_ms);
+		message_add_time(e, "time", event->time_ms);
 		cJSON_AddStringToObject(e, "kind", event->kind);
 		if (event->recipient != 0 && event->recipient <= recipient_count(o))
 			cJSON_AddStringToObject(e, "recipient", recipient_at(o, event->recipient - 1)->address);
@@ -141,7 +141,7 @@ add_events(cJSON *record, const struct opened *o)
 	/* A fresh message has no state yet: its acceptance is in the envelope. */
 	if (o->state == NULL || o->state->n_events == 0) {
 		cJSON *e = cJSON_CreateObject();
-		add_time(e, "time", o->envelope->received_ms);
+		message_add_time(e, "time", o->envelope->received_ms);
 		cJSON_AddStringToObject(e, "kind", "accepted");
 		add_if(e, "host", o->envelope->frontend);
 		cJSON_AddItemToArray(list, e);
@@ -166,7 +166,7 @@ message_record(const struct spool_entry *entry)
 				: o.state != NULL && o.state->held ? "held"
 								   : "queued");
 	cJSON_AddStringToObject(r, "sender", o.envelope->reverse_path);
-	add_time(r, "received", o.envelope->received_ms);
+	message_add_time(r, "received", o.envelope->received_ms);
 	cJSON_AddNumberToObject(r, "size", o.envelope->body != NULL ? (double)o.envelope->body->length : 0);
 	add_if(r, "authenticated_as", o.envelope->authenticated_as);
 	add_if(r, "client_ip", o.envelope->client_ip);
@@ -179,7 +179,7 @@ message_record(const struct spool_entry *entry)
 	add_recipients(r, &o);
 	add_events(r, &o);
 	if (o.state != NULL)
-		add_time(r, "finished", o.state->finished_ms);
+		message_add_time(r, "finished", o.state->finished_ms);
 	close_entry(&o);
 	return r;
 }
@@ -228,6 +228,57 @@ text_of(const cJSON *o, const char *name)
 }
 
 void
+message_add_entry(cJSON *record, const Stagepost__QueueEntry *entry)
+{
+	static const char *const kinds[] = {"local", "remote", "report"};
+	cJSON *list;
+
+	cJSON_DeleteItemFromObject(record, "state");
+	cJSON_AddStringToObject(record, "state", entry->status);
+	list = cJSON_AddArrayToObject(record, "parts");
+	for (size_t i = 0; i < entry->n_parts; i++) {
+		const Stagepost__QueuePart *p = entry->parts[i];
+		cJSON *o = cJSON_CreateObject();
+		cJSON_AddStringToObject(o, "destination", p->destination);
+		cJSON_AddStringToObject(o, "kind", (unsigned)p->kind < 3 ? kinds[p->kind] : "other");
+		cJSON_AddStringToObject(o, "state", p->state);
+		message_add_time(o, "next_try", p->next_try_ms);
+		add_if(o, "worker", p->worker);
+		message_add_time(o, "started", p->started_ms);
+		add_if(o, "trouble", p->trouble);
+		message_add_time(o, "ill_until", p->probe_ms);
+		cJSON_AddItemToArray(list, o);
+	}
+}
+
+cJSON *
+message_listed(const Stagepost__QueueEntry *entry)
+{
+	struct spool_entry e = {.id = str_c(entry->id),
+				.envelope = str_of((const char *)entry->envelope.data, entry->envelope.len),
+				.state = str_of((const char *)entry->state.data, entry->state.len)};
+	cJSON *m = message_summary(&e);
+
+	if (m != NULL)
+		message_add_entry(m, entry);
+	return m;
+}
+
+void
+message_print_listed(const cJSON *m)
+{
+	const cJSON *recipient;
+
+	printf("%s  %-8s %8.0f s  %9.0f  <%s>\n", text_of(m, "id"), text_of(m, "state"),
+	       cJSON_GetNumberValue(cJSON_GetObjectItem(m, "age_ms")) / 1000,
+	       cJSON_GetNumberValue(cJSON_GetObjectItem(m, "size")), text_of(m, "sender"));
+	cJSON_ArrayForEach (recipient, cJSON_GetObjectItem(m, "recipients"))
+		printf("    <%s>\n", cJSON_GetStringValue(recipient));
+	if (text_of(m, "answer")[0] != '\0')
+		printf("    (%s)\n", text_of(m, "answer"));
+}
+
+void
 message_print_trace(const cJSON *r)
 {
 	const cJSON *item;
@@ -240,6 +291,12 @@ message_print_trace(const cJSON *r)
 	cJSON_ArrayForEach (item, cJSON_GetObjectItem(r, "recipients"))
 		printf("  to <%s>: %s %s %s\n", text_of(item, "address"), text_of(item, "state"), text_of(item, "code"),
 		       text_of(item, "answer"));
+	cJSON_ArrayForEach (item, cJSON_GetObjectItem(r, "parts"))
+		printf("  now, for %s: %s %s%s%s%s %s\n", text_of(item, "destination"), text_of(item, "state"),
+		       text_of(item, "next_try"), text_of(item, "worker")[0] != '\0' ? "by " : "",
+		       text_of(item, "worker"),
+		       text_of(item, "ill_until")[0] != '\0' ? "; the destination is ill:" : "",
+		       text_of(item, "trouble"));
 	cJSON_ArrayForEach (item, cJSON_GetObjectItem(r, "events"))
 		printf("  %s  %-10s %s %s %s %s %s\n", text_of(item, "time"), text_of(item, "kind"),
 		       text_of(item, "recipient"), text_of(item, "host"), text_of(item, "remote"), text_of(item, "tls"),

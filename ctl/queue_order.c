@@ -1,146 +1,170 @@
-/* The orders of the queue command: retry, hold, release, delete. They go to the
- * broker that owns the message's shard. */
+/* The commands queue retry, hold, release and delete: orders to the brokers that
+ * own the messages, by id or by what queue list would show. */
 #include <stdio.h>
 #include <string.h>
 
+#include "ctl/brokers.h"
 #include "ctl/commands.h"
-#include "ctl/queue_walk.h"
-#include "lib/base/clock.h"
+#include "ctl/output.h"
+#include "ctl/queue_filter.h"
 #include "lib/base/mem.h"
-#include "lib/bus/client.h"
 #include "lib/spool/id.h"
 
-enum { ORDER_MS = 5000 };
+enum { PAGE_IDS = 1000 };
 
-struct ordering {
-	struct ctl_wait wait;
-	struct bus_client *bus;
-	uint64_t request;
-	bool done;
-	char text[300];
-};
-
-static void
-on_frame(void *arg, struct bus_peer *p, const Stagepost__Frame *frame)
+/* ---- By id ---- */
+static bool
+order_one(struct brokers *b, const char *verb, const char *id, char *text, size_t size)
 {
-	struct ordering *o = arg;
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	Stagepost__QueueOrder order = STAGEPOST__QUEUE_ORDER__INIT;
+	const Stagepost__Frame *answer;
+	int owner = brokers_find(b, id);
 
-	(void)p;
-	if (frame->body_case != STAGEPOST__FRAME__BODY_QUEUE_ORDER_REPLY || frame->request != o->request)
-		return;
-	o->done = frame->queue_order_reply->done;
-	str_copy(str_c(frame->queue_order_reply->text), o->text, sizeof(o->text));
-	ctl_wait_end(&o->wait, NULL);
-}
-
-static void
-on_peer(void *arg, struct bus_peer *p)
-{
-	(void)arg, (void)p;
-}
-
-static void
-on_peer_lost(void *arg, struct bus_peer *p)
-{
-	(void)arg, (void)p;
-}
-
-/* The shard's owner, once it is known. */
-static struct bus_peer *
-wait_owner(struct ctl *ctl, struct ordering *o, unsigned shard)
-{
-	int64_t until = clock_monotonic_ms() + ORDER_MS;
-	struct bus_peer *owner;
-
-	while ((owner = bus_client_owner(o->bus, shard)) == NULL && clock_monotonic_ms() < until) {
-		struct timeval turn = clock_timeval(10);
-		event_base_loopexit(ctl->base, &turn);
-		event_base_loop(ctl->base, EVLOOP_ONCE);
-	}
-	return owner;
+	str_copy(STR("its broker did not answer"), text, size);
+	if (!spool_id_parse(str_c(id), NULL, NULL))
+		str_copy(STR("not a message's id"), text, size);
+	else if (owner < 0)
+		str_copy(STR("no broker owns its shard"), text, size);
+	if (owner < 0)
+		return false;
+	order.verb = (char *)(uintptr_t)verb;
+	order.id = (char *)(uintptr_t)id;
+	frame.body_case = STAGEPOST__FRAME__BODY_QUEUE_ORDER;
+	frame.queue_order = &order;
+	brokers_ask(b, (unsigned)owner, &frame);
+	brokers_wait(b);
+	answer = brokers_answer(b, (unsigned)owner);
+	if (answer == NULL || answer->body_case != STAGEPOST__FRAME__BODY_QUEUE_ORDER_REPLY)
+		return false;
+	str_copy(str_c(answer->queue_order_reply->text), text, size);
+	return answer->queue_order_reply->done;
 }
 
 static int
-give_order(struct ctl *ctl, struct ordering *o, const char *verb, const char *id)
+order_ids(struct ctl *ctl, struct brokers *b, const char *verb, int count, char **ids)
 {
-	Stagepost__QueueOrder order = STAGEPOST__QUEUE_ORDER__INIT;
-	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
-	struct bus_peer *owner;
-	struct err err;
-	unsigned shard;
+	cJSON *list = ctl->json ? cJSON_CreateArray() : NULL;
+	int status = 0;
 
-	if (!spool_id_parse(str_c(id), &shard, NULL))
-		return ctl_fail("'%s' is not a message's id", id);
-	owner = wait_owner(ctl, o, shard);
-	if (owner == NULL)
-		return ctl_fail("no broker owns the shard of %s", id);
-	order.verb = (char *)(uintptr_t)verb;
-	order.id = (char *)(uintptr_t)id;
-	frame.request = ++o->request;
-	frame.body_case = STAGEPOST__FRAME__BODY_QUEUE_ORDER;
-	frame.queue_order = &order;
-	o->wait = CTL_WAIT;
-	if (bus_send(o->bus, owner, &frame, &err) != 0)
-		return ctl_fail("%s", err.text);
-	if (ctl_wait(ctl, &o->wait) != 0)
-		return ctl_fail("%s", o->wait.err.text);
-	if (!o->done)
-		return ctl_fail("%s: %s", id, o->text);
-	printf("%s: %s\n", id, o->text);
-	return 0;
+	for (int i = 0; i < count; i++) {
+		char text[300];
+		bool done = order_one(b, verb, ids[i], text, sizeof(text));
+		if (!done)
+			status = 1;
+		if (list != NULL) {
+			cJSON *o = cJSON_CreateObject();
+			cJSON_AddStringToObject(o, "id", ids[i]);
+			cJSON_AddBoolToObject(o, "done", done);
+			cJSON_AddStringToObject(o, "text", text);
+			cJSON_AddItemToArray(list, o);
+		} else if (done)
+			printf("%s: %s\n", ids[i], text);
+		else
+			ctl_fail("%s: %s", ids[i], text);
+	}
+	if (list != NULL)
+		output_json(list);
+	return status;
 }
 
-/* The ids that a filter finds: all of them, before the first order changes the
- * queue that is walked. */
-struct chosen {
-	char (*ids)[SPOOL_ID_MAX]; /* owner */
-	size_t count, room;
-};
-
-static bool
-choose(void *arg, cJSON *m)
+/* ---- By filter ---- */
+/* A page of ids of one broker; *after moves on, and is empty at the end. */
+static Stagepost__QueueEntry **
+ask_ids(struct brokers *b, unsigned number, Stagepost__QueueFilter *filter, char *after, size_t *count_out)
 {
-	struct chosen *c = arg;
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	Stagepost__QueueQuery query = STAGEPOST__QUEUE_QUERY__INIT;
+	const Stagepost__Frame *answer;
 
-	if (c->count == c->room) {
-		c->room = c->room == 0 ? 256 : c->room * 2;
-		c->ids = mem_realloc(c->ids, c->room * sizeof(*c->ids));
+	query.filter = filter;
+	query.after = after;
+	query.limit = PAGE_IDS;
+	query.ids_only = true;
+	frame.body_case = STAGEPOST__FRAME__BODY_QUEUE_QUERY;
+	frame.queue_query = &query;
+	brokers_ask(b, number, &frame);
+	brokers_wait(b);
+	answer = brokers_answer(b, number);
+	*count_out = 0;
+	after[0] = '\0';
+	if (answer == NULL || answer->body_case != STAGEPOST__FRAME__BODY_QUEUE_PAGE)
+		return NULL;
+	str_copy(str_c(answer->queue_page->next_after), after, SPOOL_ID_MAX);
+	*count_out = answer->queue_page->n_entries;
+	return answer->queue_page->entries;
+}
+
+static uint64_t
+order_page(struct brokers *b, unsigned number, const char *verb, Stagepost__QueueEntry **entries, size_t count)
+{
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	Stagepost__QueueOrder order = STAGEPOST__QUEUE_ORDER__INIT;
+	const Stagepost__Frame *answer;
+
+	order.verb = (char *)(uintptr_t)verb;
+	order.ids = mem_alloc((count + 1) * sizeof(*order.ids));
+	for (size_t i = 0; i < count; i++)
+		order.ids[order.n_ids++] = mem_strdup(entries[i]->id); /* they go with the next question */
+	frame.body_case = STAGEPOST__FRAME__BODY_QUEUE_ORDER;
+	frame.queue_order = &order;
+	if (count != 0) {
+		brokers_ask(b, number, &frame);
+		brokers_wait(b);
 	}
-	str_copy(str_c(cJSON_GetStringValue(cJSON_GetObjectItem(m, "id"))), c->ids[c->count++], SPOOL_ID_MAX);
-	cJSON_Delete(m);
-	return true;
+	for (size_t i = 0; i < count; i++)
+		mem_free(order.ids[i]);
+	mem_free(order.ids);
+	answer = count != 0 ? brokers_answer(b, number) : NULL;
+	return answer != NULL && answer->body_case == STAGEPOST__FRAME__BODY_QUEUE_ORDER_REPLY
+		       ? answer->queue_order_reply->count
+		       : 0;
+}
+
+static int
+order_filtered(struct ctl *ctl, struct brokers *b, const char *verb, Stagepost__QueueFilter *filter)
+{
+	uint64_t done = 0;
+
+	for (unsigned i = 0; i < brokers_count(b); i++) {
+		char after[SPOOL_ID_MAX] = "";
+		do {
+			size_t count;
+			Stagepost__QueueEntry **entries = ask_ids(b, i, filter, after, &count);
+			done += order_page(b, i, verb, entries, count);
+		} while (after[0] != '\0');
+	}
+	if (ctl->json) {
+		cJSON *o = cJSON_CreateObject();
+		cJSON_AddStringToObject(o, "order", verb);
+		cJSON_AddNumberToObject(o, "count", (double)done);
+		output_json(o);
+	} else
+		printf("%s: %llu messages\n", verb, (unsigned long long)done);
+	return brokers_are_whole(b) ? 0 : 1;
 }
 
 static int
 order_messages(struct ctl *ctl, const char *verb, const char *name, int argc, char **argv)
 {
-	static const struct bus_events events = {on_peer, on_peer_lost, on_frame};
-	struct ordering o = {.wait = CTL_WAIT};
-	struct queue_filter filter;
-	struct chosen chosen = {.count = 0};
+	Stagepost__QueueFilter filter;
+	struct brokers *b;
 	struct err err;
-	int status = 0;
+	bool any, all;
+	int status;
 
-	if (queue_filter_take(&filter, &argc, argv) != 0 || ctl_has_unknown_option(argc, argv))
+	if (queue_filter_take(name, &argc, argv, &filter, &any) != 0)
 		return 1;
-	if ((argc < 1) == queue_filter_is_empty(&filter))
-		return ctl_usage(name); /* ids or a filter, not both */
-	if (ctl_connect(ctl, &err) != 0)
-		return ctl_fail("%s", err.text);
-	if (argc < 1 && queue_walk(ctl, &filter, choose, &chosen) != 0)
+	all = ctl_take_flag(&argc, argv, "--all");
+	if (ctl_has_unknown_option(argc, argv))
 		return 1;
-	o.bus = bus_client_new(ctl->base, ctl->redis, ctl->tracking, "stagepost-tool", &err);
-	if (o.bus == NULL)
+	/* Either these or those: what is meant must be plain. */
+	if ((argc != 0) + any + all != 1)
+		return ctl_usage(name);
+	if (ctl_connect(ctl, &err) != 0 || (b = brokers_new(ctl, &err)) == NULL)
 		return ctl_fail("%s", err.text);
-	bus_client_watch(o.bus, &events, &o);
-	for (int i = 0; i < argc; i++)
-		if (give_order(ctl, &o, verb, argv[i]) != 0)
-			status = 1;
-	for (size_t i = 0; i < chosen.count; i++)
-		if (give_order(ctl, &o, verb, chosen.ids[i]) != 0)
-			status = 1;
-	mem_free(chosen.ids);
-	bus_client_free(&o.bus);
+	status = argc != 0 ? order_ids(ctl, b, verb, argc, argv) : order_filtered(ctl, b, verb, &filter);
+	brokers_free(&b);
 	return status;
 }
 

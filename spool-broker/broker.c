@@ -13,6 +13,8 @@
 #include "lib/bus/names.h"
 #include "spool-broker/handlers.h"
 #include "spool-broker/jobs.h"
+#include "spool-broker/query.h"
+#include "spool-broker/scan.h"
 #include "spool-broker/shards.h"
 
 enum {
@@ -84,6 +86,8 @@ static const struct {
 	{STAGEPOST__FRAME__BODY_JOB_DONE, jobs_on_done},
 	{STAGEPOST__FRAME__BODY_PING, on_ping},
 	{STAGEPOST__FRAME__BODY_QUEUE_ORDER, orders_on_order},
+	{STAGEPOST__FRAME__BODY_QUEUE_QUERY, query_on_query},
+	{STAGEPOST__FRAME__BODY_QUEUE_SUMMARY_QUERY, summary_on_query},
 };
 
 static void
@@ -211,6 +215,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		return;
 	set_limits(b);
 	jobs_tick(b);
+	orders_tick(b);
 	if (!b->draining || clock_monotonic_ms() >= b->next_full_tick_ms) {
 		b->next_full_tick_ms = clock_monotonic_ms() + TICK_MS;
 		shards_tick(b);
@@ -326,6 +331,8 @@ broker_free(struct broker **broker)
 	*broker = NULL;
 	if (b == NULL)
 		return;
+	scans_free(b);
+	queries_free(b);
 	shards_free(b);
 	jobs_free(b);
 	orders_free(b);

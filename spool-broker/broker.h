@@ -54,6 +54,9 @@ struct broker {
 	uint64_t next_job;
 	struct heap deadlines;	      /* of messages */
 	struct waiting_order *orders; /* owner: list */
+	struct query *queries;	      /* owner: list */
+	struct scans *scans;	      /* owner; NULL: none yet */
+	struct interned_table answers;
 
 	size_t messages;
 	unsigned held;	       /* messages */

@@ -17,6 +17,7 @@ void intake_take_entry(struct shard *s, const struct spool_entry *entry);
 
 /* ---- orders.c ---- */
 void orders_on_order(struct broker *b, struct str peer, const Stagepost__Frame *frame);
+void orders_tick(struct broker *b); /* those whose message is gone */
 void orders_free(struct broker *b);
 /* A message that was deleted while parts of it were being delivered: what came
  * back is not tried again. */

@@ -145,6 +145,10 @@ take(struct shard *s, struct str id, struct str envelope, struct str state, bool
 		m->flags |= MESSAGE_UNCERTAIN;
 	if (known && delay_is_told(m))
 		m->flags |= MESSAGE_DELAY_TOLD;
+	message_note_addresses(m);
+	for (unsigned i = 0; i < work_recipient_count(m->work); i++)
+		if (work_status(m->work, i)->state == STAGEPOST__RECIPIENT_STATE__QUEUED)
+			message_note_answer(b, m, work_status(m->work, i)->last_text);
 	message_make_parts(b, m, 0, false);
 	message_set_deadline(b, m);
 	return m;

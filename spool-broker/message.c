@@ -19,6 +19,9 @@
 /* Packed envelopes of fresh messages that are kept. */
 enum { PACKED_BYTES_MAX = 64 * 1024 * 1024 };
 
+/* Addresses that are kept of a message, in bytes. */
+enum { ADDRESSES_MAX = 1000 };
+
 #define REPORT_QUEUE "reports"
 
 /* ---- The table ---- */
@@ -56,10 +59,77 @@ message_free(struct broker *b, struct message **message)
 	heap_remove(&b->deadlines, &m->deadline);
 	message_close_work(m);
 	message_forget_packed(b, m);
+	interned_drop(&b->answers, &m->answer);
+	mem_free(m->addresses);
 	HASH_DEL(m->shard->messages, m);
 	b->messages--;
 	mem_free(m);
 	*message = NULL;
+}
+
+/* ---- For those who ask ---- */
+void
+message_note_addresses(struct message *m)
+{
+	const Stagepost__Envelope *e = m->work->envelope;
+	struct buf all = BUF_EMPTY;
+
+	buf_add(&all, e->reverse_path, strlen(e->reverse_path) + 1);
+	for (size_t i = 0; i < e->n_recipients; i++) {
+		size_t len = strlen(e->recipients[i]->address) + 1;
+		if (all.len + len >= ADDRESSES_MAX) {
+			m->flags |= MESSAGE_MORE_ADDRESSES;
+			break;
+		}
+		buf_add(&all, e->recipients[i]->address, len);
+	}
+	if (m->work->state->n_added != 0)
+		m->flags |= MESSAGE_MORE_ADDRESSES;
+	mem_free(m->addresses);
+	m->addresses = mem_strndup(buf_str(&all).p, all.len);
+	buf_fini(&all);
+}
+
+void
+message_note_answer(struct broker *b, struct message *m, const char *text)
+{
+	struct interned *answer;
+
+	if (text[0] == '\0')
+		return;
+	answer = interned_get(&b->answers, text);
+	if (answer == NULL || (m->answer != NULL && m->answer != answer && work_recipient_count(m->work) > 1))
+		m->flags |= MESSAGE_MORE_ANSWERS;
+	interned_drop(&b->answers, &m->answer);
+	m->answer = answer;
+}
+
+const char *const queue_state_names[QUEUE_STATES] = {"queued", "active", "deferred", "held"};
+
+enum queue_state
+part_queue_state(const struct part *p)
+{
+	if (p->state == PART_ACTIVE)
+		return QUEUE_ACTIVE;
+	if ((p->message->flags & MESSAGE_HELD) != 0 && p->kind != STAGEPOST__JOB_KIND__REPORT)
+		return QUEUE_HELD;
+	return p->state == PART_DEFERRED ? QUEUE_DEFERRED : QUEUE_QUEUED;
+}
+
+enum queue_state
+message_queue_state(const struct message *m)
+{
+	enum queue_state state = QUEUE_DEFERRED;
+
+	if ((m->flags & MESSAGE_HELD) != 0)
+		return QUEUE_HELD;
+	for (const struct part *p = m->parts; p != NULL; p = p->next) {
+		if (p->state == PART_ACTIVE)
+			return QUEUE_ACTIVE;
+		if (p->state != PART_DEFERRED)
+			state = QUEUE_QUEUED;
+	}
+	return state;
 }
 
 void

@@ -5,8 +5,9 @@
  *                      ├─ part ── lane
  *                      └─ work (envelope and state, unpacked; only while needed)
  *
- * A queued message costs some 300 bytes here: its envelope and state lie in
- * Redis and are read when it is tried. A fresh one keeps its packed envelope
+ * A queued message costs some 400 bytes here: its envelope and state lie in
+ * Redis and are read when it is tried. Its addresses and its last answer are
+ * kept, so that an operator's question need not read all of the spool. A fresh one keeps its packed envelope
  * until its first try, as long as all of those fit the bound.
  *
  * Invariant: a message is in the table of a shard that this broker owns, and
@@ -25,6 +26,7 @@
 #include "lib/base/err.h"
 #include "lib/spool/id.h"
 #include "spool-broker/heap.h"
+#include "spool-broker/interned.h"
 #include "spool-broker/schedule.h"
 
 struct broker;
@@ -42,24 +44,28 @@ enum message_flag {
 	MESSAGE_TAKEN_OVER = 1 << 3, /* read from the spool: what was tried is not known */
 	/* A job of a ONE_LOCAL message was lost: its mailbox may have the reference. */
 	MESSAGE_UNCERTAIN = 1 << 4,
-	MESSAGE_PASSED = 1 << 5,     /* the reference did pass */
-	MESSAGE_DELAY_TOLD = 1 << 6, /* as far as it was asked for */
-	MESSAGE_FINISHING = 1 << 7,  /* its end is on the way to Redis */
-	MESSAGE_DELETED = 1 << 8,    /* by order: what is not in a worker's hands is not tried any more */
+	MESSAGE_PASSED = 1 << 5,	 /* the reference did pass */
+	MESSAGE_DELAY_TOLD = 1 << 6,	 /* as far as it was asked for */
+	MESSAGE_FINISHING = 1 << 7,	 /* its end is on the way to Redis */
+	MESSAGE_DELETED = 1 << 8,	 /* by order: what is not in a worker's hands is not tried any more */
+	MESSAGE_MORE_ADDRESSES = 1 << 9, /* than those kept here */
+	MESSAGE_MORE_ANSWERS = 1 << 10,	 /* the same */
 };
 
 struct message {
 	UT_hash_handle hh; /* by id, in its shard */
 	char id[SPOOL_ID_MAX];
-	bool priority;	     /* goes before its sender's other mail */
-	uint16_t flags;	     /* enum message_flag */
-	bool saving;	     /* a save is on the way to Redis; the work must stay */
-	uint32_t active;     /* parts in workers' hands */
-	uint32_t recipients; /* of the envelope */
-	struct shard *shard; /* borrowed */
-	struct part *parts;  /* owner: list */
-	struct work *work;   /* owner; NULL: not needed now */
-	char *packed;	     /* owner: the packed envelope; NULL: only in Redis */
+	bool priority;		 /* goes before its sender's other mail */
+	uint16_t flags;		 /* enum message_flag */
+	bool saving;		 /* a save is on the way to Redis; the work must stay */
+	uint32_t active;	 /* parts in workers' hands */
+	uint32_t recipients;	 /* of the envelope */
+	struct shard *shard;	 /* borrowed */
+	struct part *parts;	 /* owner: list */
+	struct work *work;	 /* owner; NULL: not needed now */
+	char *addresses;	 /* owner: sender NUL recipient NUL ... NUL; those of the envelope */
+	struct interned *answer; /* a reference: the last that put a recipient off; NULL: none */
+	char *packed;		 /* owner: the packed envelope; NULL: only in Redis */
 	uint32_t packed_len;
 	int64_t received_ms;	   /* unix */
 	struct heap_node deadline; /* delay report or expiry, unix ms */
@@ -73,6 +79,11 @@ struct work {
 	size_t status_room, added_room, event_room; /* slots in the state's lists */
 	bool dirty;				    /* the state differs from what Redis has */
 };
+
+/* Keeps the addresses of its work, as far as they are few. */
+void message_note_addresses(struct message *m);
+/* A recipient is put off with these words. Needs the work. */
+void message_note_answer(struct broker *b, struct message *m, const char *text);
 
 /* The broker counts those that are held. */
 void message_set_held(struct broker *b, struct message *m, bool held);
@@ -133,6 +144,12 @@ void part_free(struct broker *b, struct part *p);
 struct part *message_make_report_part(struct broker *b, struct message *m, Stagepost__Job__Report report);
 bool message_has_report_part(const struct message *m);
 const struct schedule_ops *part_schedule(struct broker *b, const struct part *p, struct schedule **schedule_out);
+
+/* What is to be said of where a message, a part stands. */
+enum queue_state { QUEUE_QUEUED, QUEUE_ACTIVE, QUEUE_DEFERRED, QUEUE_HELD, QUEUE_STATES };
+extern const char *const queue_state_names[QUEUE_STATES];
+enum queue_state part_queue_state(const struct part *p);
+enum queue_state message_queue_state(const struct message *m);
 
 /* ---- After any change ----
  * Sees to reports, saves what changed, finishes a message that is at its end

@@ -1,5 +1,5 @@
 /* What an operator may say about a queued message. */
-#include <strings.h>
+#include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -8,8 +8,9 @@
 
 struct order {
 	const char *verb;
-	/* The work is there. Returns words for the answer; NULL: refused, nothing
-	 * of the message is concerned. */
+	bool needs_work; /* also when it is for all recipients */
+	/* Returns words for the answer; NULL: refused, nothing of the message is
+	 * concerned. */
 	const char *(*run)(struct broker *b, struct message *m, struct str recipient);
 };
 
@@ -23,7 +24,7 @@ place_now(struct broker *b, struct message *m, struct str recipient)
 	for (struct part *p = m->parts; p != NULL; p = p->next) {
 		struct schedule *s;
 		bool concerned = recipient.len == 0;
-		for (unsigned i = 0; i < work_recipient_count(m->work) && !concerned; i++)
+		for (unsigned i = 0; !concerned && i < work_recipient_count(m->work); i++)
 			concerned = str_eq_ci(recipient, str_c(work_recipient(m->work, i)->address)) &&
 				    part_serves(p, work_recipient(m->work, i), work_status(m->work, i));
 		if (!concerned)
@@ -97,49 +98,74 @@ order_delete(struct broker *b, struct message *m, struct str recipient)
 }
 
 static const struct order orders[] = {
-	{"retry", order_retry},
-	{"hold", order_hold},
-	{"release", order_release},
-	{"delete", order_delete},
+	/* verb    work	  */
+	{"retry", false, order_retry},
+	{"hold", true, order_hold},
+	{"release", true, order_release},
+	{"delete", true, order_delete},
 };
 
-static void
-reply(struct broker *b, struct str peer, uint64_t request, bool done, const char *text)
-{
-	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
-	Stagepost__QueueOrderReply body = STAGEPOST__QUEUE_ORDER_REPLY__INIT;
+/* ---- An order waits for its messages to be read ---- */
+enum { ORDER_MS = 20000, IDS_MAX = 20000 };
 
-	body.done = done;
-	body.text = (char *)(uintptr_t)text;
-	frame.request = request;
-	frame.body_case = STAGEPOST__FRAME__BODY_QUEUE_ORDER_REPLY;
-	frame.queue_order_reply = &body;
-	bus_server_send(b->bus, peer, &frame, NULL);
-}
-
-/* ---- An order waits for its message to be read ---- */
-struct waiting_order {
+/* What one frame asked for. */
+struct order_batch {
 	const struct order *order;
-	char id[SPOOL_ID_MAX];
 	char *recipient; /* owner */
 	char *peer;	 /* owner */
 	size_t peer_len;
 	uint64_t request;
+	unsigned due, done; /* messages */
+	bool single;
+	char text[ERR_TEXT_MAX]; /* of the last message */
+};
+
+struct waiting_order {
+	char id[SPOOL_ID_MAX];
+	int64_t until_ms;	   /* monotonic */
+	struct order_batch *batch; /* owner is the last */
 	struct waiting_order *next;
 };
 
 static void
-run(struct broker *b, struct message *m, struct waiting_order *o, const struct err *err)
+reply(struct broker *b, const struct order_batch *batch)
 {
-	const char *text = err == NULL ? o->order->run(b, m, str_c(o->recipient)) : err->text;
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	Stagepost__QueueOrderReply body = STAGEPOST__QUEUE_ORDER_REPLY__INIT;
 
-	log_info(NULL, "order", F_C("id", o->id), F_C("verb", o->order->verb),
+	body.done = batch->done != 0;
+	body.count = batch->done;
+	body.text = (char *)(uintptr_t)(batch->single ? batch->text : "");
+	frame.request = batch->request;
+	frame.body_case = STAGEPOST__FRAME__BODY_QUEUE_ORDER_REPLY;
+	frame.queue_order_reply = &body;
+	if (b->bus != NULL)
+		bus_server_send(b->bus, str_of(batch->peer, batch->peer_len), &frame, NULL);
+}
+
+/* The last message of the batch ends it. */
+static void
+end_one(struct broker *b, struct order_batch *batch, bool done, const char *text)
+{
+	batch->done += done;
+	if (text != batch->text)
+		str_copy(str_c(text), batch->text, sizeof(batch->text));
+	if (--batch->due != 0)
+		return;
+	reply(b, batch);
+	mem_free(batch->recipient);
+	mem_free(batch->peer);
+	mem_free(batch);
+}
+
+static void
+run(struct broker *b, struct message *m, struct order_batch *batch)
+{
+	const char *text = batch->order->run(b, m, str_c(batch->recipient));
+
+	log_info(NULL, "order", F_C("id", m->id), F_C("verb", batch->order->verb),
 		 F_C("result", text != NULL ? text : "refused"));
-	reply(b, str_of(o->peer, o->peer_len), o->request, err == NULL && text != NULL,
-	      text != NULL ? text : "nothing of this message is in that state");
-	mem_free(o->recipient);
-	mem_free(o->peer);
-	mem_free(o);
+	end_one(b, batch, text != NULL, text != NULL ? text : "nothing of this message is in that state");
 }
 
 static void
@@ -153,51 +179,87 @@ on_work(struct broker *b, struct message *m, const struct err *err)
 			continue;
 		}
 		*link = o->next;
-		run(b, m, o, err);
+		if (err != NULL)
+			end_one(b, o->batch, false, err->text);
+		else
+			run(b, m, o->batch);
+		mem_free(o);
 	}
 	message_settle(b, m);
+}
+
+static void
+give(struct broker *b, struct order_batch *batch, const char *id)
+{
+	unsigned number;
+	struct shard *s = spool_id_parse(str_c(id), &number, NULL) ? shards_owned(b, number) : NULL;
+	struct message *m = s != NULL ? message_find(s, str_c(id)) : NULL;
+	struct waiting_order *o;
+
+	if (m == NULL || (m->flags & MESSAGE_FINISHING) != 0) {
+		end_one(b, batch, false, s == NULL ? "not this broker's shard" : "not in the queue");
+	} else if (!batch->order->needs_work && batch->recipient[0] == '\0') {
+		run(b, m, batch);
+		message_settle(b, m);
+	} else {
+		o = mem_new(struct waiting_order);
+		*o = (struct waiting_order){
+			.batch = batch, .until_ms = clock_monotonic_ms() + ORDER_MS, .next = b->orders};
+		memcpy(o->id, m->id, sizeof(o->id));
+		b->orders = o;
+		message_with_work(b, m, on_work);
+	}
 }
 
 void
 orders_on_order(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 {
 	const Stagepost__QueueOrder *asked = frame->queue_order;
-	const struct order *order = NULL;
-	struct waiting_order *o;
-	struct shard *s;
-	struct message *m;
-	unsigned number;
+	bool single = asked->n_ids == 0;
+	struct order_batch *batch = mem_new(struct order_batch);
+	size_t count = single ? 1 : asked->n_ids;
 
+	batch->peer = mem_strndup(peer.p, peer.len);
+	batch->peer_len = peer.len;
+	batch->request = frame->request;
+	batch->recipient = mem_strdup(asked->recipient);
+	batch->single = single;
+	batch->due = 1; /* until all are given */
 	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
 		if (strcmp(orders[i].verb, asked->verb) == 0)
-			order = &orders[i];
-	s = spool_id_parse(str_c(asked->id), &number, NULL) ? shards_owned(b, number) : NULL;
-	m = s != NULL ? message_find(s, str_c(asked->id)) : NULL;
-	if (order == NULL || s == NULL || m == NULL || (m->flags & MESSAGE_FINISHING) != 0) {
-		reply(b, peer, frame->request, false,
-		      order == NULL ? "unknown verb"
-		      : s == NULL   ? "not this broker's shard"
-				    : "not in the queue");
-		return;
+			batch->order = &orders[i];
+	for (size_t i = 0; batch->order != NULL && count <= IDS_MAX && i < count; i++) {
+		batch->due++;
+		give(b, batch, single ? asked->id : asked->ids[i]);
 	}
-	o = mem_new(struct waiting_order);
-	*o = (struct waiting_order){.order = order, .peer_len = peer.len, .request = frame->request, .next = b->orders};
-	str_copy(str_c(asked->id), o->id, sizeof(o->id));
-	o->recipient = mem_strdup(asked->recipient);
-	o->peer = mem_strndup(peer.p, peer.len);
-	b->orders = o;
-	message_with_work(b, m, on_work);
+	end_one(b, batch, false, batch->order == NULL ? "unknown verb" : batch->text);
+}
+
+/* Of messages that went before they were read. */
+static void
+end_until(struct broker *b, int64_t now_ms)
+{
+	struct waiting_order **link = &b->orders, *o;
+
+	while ((o = *link) != NULL) {
+		if (o->until_ms > now_ms) {
+			link = &o->next;
+			continue;
+		}
+		*link = o->next;
+		end_one(b, o->batch, false, "not in the queue");
+		mem_free(o);
+	}
+}
+
+void
+orders_tick(struct broker *b)
+{
+	end_until(b, clock_monotonic_ms());
 }
 
 void
 orders_free(struct broker *b)
 {
-	struct waiting_order *o;
-
-	while ((o = b->orders) != NULL) {
-		b->orders = o->next;
-		mem_free(o->recipient);
-		mem_free(o->peer);
-		mem_free(o);
-	}
+	end_until(b, INT64_MAX);
 }

@@ -65,9 +65,12 @@ on_deferred(struct applying *a, const Stagepost__RecipientResult *r)
 {
 	const struct settings_spool *s = settings_spool(broker_settings(a->broker), STR_NONE);
 	Stagepost__RecipientStatus *status = work_status(a->work, r->recipient);
+	struct schedule *schedule;
 
 	note(a, "deferred", r);
 	status->attempts++;
+	message_note_answer(a->broker, a->message, r->text);
+	part_schedule(a->broker, a->part, &schedule)->note_answer(schedule, a->part, r->text);
 	if (message_is_expired(a->broker, a->message, a->now_ms)) {
 		work_add_event(a->work, "expired", r->recipient + 1, a->broker->config.id, "delivery time expired");
 		work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__FAILED, "5.4.7",
@@ -87,6 +90,7 @@ on_expanded(struct applying *a, const Stagepost__RecipientResult *r)
 	for (size_t i = 0; i < r->n_new_recipients; i++)
 		work_add_recipient(a->work, r->new_recipients[i]);
 	a->message->flags &= (uint16_t)~MESSAGE_ONE_LOCAL;
+	a->message->flags |= MESSAGE_MORE_ADDRESSES;
 }
 
 static void (*const outcomes[])(struct applying *a, const Stagepost__RecipientResult *r) = {

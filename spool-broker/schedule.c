@@ -65,6 +65,12 @@ part_destination(const struct part *p)
 	return p->lane->key.destination->name;
 }
 
+const struct destination *
+part_destination_of(const struct part *p)
+{
+	return p->lane->key.destination;
+}
+
 static struct schedule *
 fair_create(void)
 {
@@ -263,6 +269,7 @@ drop_lane(struct schedule *s, struct lane *l)
 		HASH_DEL(s->destinations, d);
 		s->totals.destinations--;
 		mem_free(d->trouble);
+		mem_free(d->answer);
 		mem_free(d);
 	}
 }
@@ -431,6 +438,18 @@ fair_end(struct schedule *s, struct part *p, enum try_end end, const char *troub
 	call_back(s, d);
 }
 
+static void
+fair_note_answer(struct schedule *s, struct part *p, const char *answer)
+{
+	struct destination *d = p->lane->key.destination;
+
+	(void)s;
+	if (d->answer != NULL && strcmp(d->answer, answer) == 0)
+		return;
+	mem_free(d->answer);
+	d->answer = mem_strdup(answer);
+}
+
 static int64_t
 fair_next_ms(const struct schedule *s)
 {
@@ -480,6 +499,7 @@ const struct schedule_ops schedule_fair = {
 	.take = fair_take,
 	.adopt = make_active,
 	.end = fair_end,
+	.note_answer = fair_note_answer,
 	.next_ms = fair_next_ms,
 	.counts = fair_counts,
 	.each = fair_each,

@@ -69,6 +69,7 @@ struct destination {
 	struct heap_node wake;		  /* while dead and not yet to be probed */
 	struct lane *parked;		  /* owner of the list: lanes that wait for room */
 	char *trouble;			  /* owner; the last one's words, NULL: none */
+	char *answer;			  /* owner; the last that put a recipient off, NULL: none */
 	char name[];
 };
 
@@ -115,6 +116,8 @@ struct schedule_ops {
 	void (*end)(struct schedule *s, struct part *p, enum try_end end, const char *trouble, int64_t retry_after_ms,
 		    int64_t now_ms);
 
+	/* What a recipient was put off with, for those who ask. */
+	void (*note_answer)(struct schedule *s, struct part *p, const char *answer);
 	/* When take() may have something new; INT64_MAX: not by time alone. */
 	int64_t (*next_ms)(const struct schedule *s);
 	struct schedule_counts (*counts)(const struct schedule *s);
@@ -129,5 +132,6 @@ struct schedule_ops {
 extern const struct schedule_ops schedule_fair;
 
 const char *part_destination(const struct part *p);
+const struct destination *part_destination_of(const struct part *p);
 
 #endif

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from cluster import wait_for
+from cluster import Cluster, wait_for
 from dnsserver import DnsServer
 from sink import Sink
 
@@ -57,11 +57,14 @@ class World:
         self.dns = DnsServer().start()
         self.slow = Sink("127.0.0.2").start()
         self.ill = Sink("127.0.0.3", self.slow.port).start()
+        self.far = Sink("127.0.0.4", self.slow.port).start()
         self.ill.reply["RCPT"] = self.refuse
         self.healed, self.refused = False, 0
         for i in range(SLOW):  # a new destination gets only a few at once
             self.dns.mail_domain(f"slow{i}.test", (10, f"mx.slow{i}.test", "127.0.0.2"))
         self.dns.mail_domain("ill.test", (10, "mx.ill.test", "127.0.0.3"))
+        self.dns.mail_domain("far.test", (10, "mx.far.test", "127.0.0.4"))
+        self.dns.mail_domain("dead.test", (10, "mx.dead.test", "127.0.0.9"))
         self.cluster = own_cluster(frontends=1, brokers=brokers, workers=workers,
                                    env={"STAGEPOST_RESOLVER": self.dns.resolver})
         self.user = self.cluster.add_user("user@example.test")
@@ -113,7 +116,7 @@ class World:
     def stop(self):
         for program in self.programs:
             program.end()
-        for part in (self.slow, self.ill, self.dns):
+        for part in (self.slow, self.ill, self.far, self.dns):
             part.stop()
 
 
@@ -263,3 +266,163 @@ def test_store_that_refuses_is_told_soon(make_world):
     w.cluster.redis.config_set("maxmemory", "0")
     w.send(w.user)
     w.cluster.wait_mail(w.user)
+
+
+# ---- what the tool shows and does ----
+
+@pytest.fixture(scope="module")
+def queue():
+    """A queue that lies still: one destination that puts all off, one that
+    nobody listens at, one that takes what it gets."""
+    world = World(lambda **kwargs: Cluster(**kwargs).start(), brokers=3)
+    world.cluster.settings("spool", retry_first="1h", retry_longest="1h")
+    yield world
+    world.stop()
+    world.cluster.remove()
+
+
+@pytest.fixture
+def still(queue):
+    w = queue
+    w.cluster.tool("queue", "delete", "--all")
+    wait_for(lambda: not listed(w), what="an empty queue")
+    for sink in (w.slow, w.ill, w.far):
+        sink.reset()
+    w.ill.reply["RCPT"] = w.refuse
+    w.far.reply["RCPT"] = "451 4.4.4 no route to host"
+    w.healed = False
+    w.a = [w.send("x@ill.test", sender=f"ann{i}@one.example") for i in range(3)]
+    w.b = [w.send("Y@far.test", "z@ill.test", sender="bob@two.example")]
+    w.c = [w.send(f"r{i}@far.test", sender="ANN1@one.example") for i in range(2)]
+    wait_for(lambda: len(listed(w, "--state", "deferred")) == 6, what="deferred mail")
+    return w
+
+
+def listed(w, *args):
+    return [m["id"] for m in w.cluster.json("queue", "list", *args)]
+
+
+@pytest.mark.parametrize("args,wanted", [
+    ((), "abc"),
+    (("--sender", "ann0@one.example"), "a0"),
+    (("--sender", "ann1@ONE.example"), "a1c"),
+    (("--sender", "@two.example"), "b"),
+    (("--sender", "ONE.ex"), "ac"),
+    (("--sender", "nn1@one.example"), ""),
+    (("--recipient", "y@far.test"), "b"),
+    (("--recipient", "@far.test"), "bc"),
+    (("--recipient", "r1"), "c1"),
+    (("--domain", "one.example"), "ac"),
+    (("--domain", "ill.test"), "ab"),
+    (("--domain", "test"), ""),
+    (("--destination", "far.test"), "bc"),
+    (("--destination", "local"), ""),
+    (("--state", "deferred", "--destination", "ill.test"), "ab"),
+    (("--state", "held"), ""),
+    (("--older-than", "1h"), ""),
+    (("--older-than", "0s"), "abc"),
+    (("--answer", "NOT now"), "ab"),
+    (("--answer", "no route", "--destination", "far.test"), "bc"),
+    (("--answer", "no such words"), ""),
+    (("--sender", "bob@two.example", "--recipient", "@ill.test", "--answer", "4.2.1"), "b"),
+])
+def test_list_filters(still, args, wanted):
+    ids = [id for name in re.findall(r"[abc]\d?", wanted)
+           for id in (getattr(still, name[0]) if len(name) == 1 else [getattr(still, name[0])[int(name[1])]])]
+    assert sorted(listed(still, *args)) == sorted(ids)
+
+
+def test_list_in_pages_and_in_order(still):
+    everything = listed(still)
+    assert everything == sorted(everything)
+    for limit in range(1, 8):
+        assert listed(still, "--limit", limit) == everything[:limit]
+    text = still.cluster.tool("queue", "list", "--limit", 2)
+    assert "the first 2" in text.stderr and everything[0] in text.stdout and everything[2] not in text.stdout
+    first, = [m for m in still.cluster.json("queue", "list") if m["id"] == still.a[0]]
+    assert first["sender"] == "ann0@one.example" and first["recipients"] == ["x@ill.test"]
+    assert "not now" in first["answer"] and first["parts"][0]["next_try"]
+    for args in (("--state", "nosuch"), ("--limit", "x"), ("--older-than", "soon"), ("--nonsense",), ("word",)):
+        assert still.cluster.tool("queue", "list", *args, check=False).returncode == 1
+
+
+def test_show(still):
+    w = still
+    shown = w.cluster.json("queue", "show", w.b[0])
+    assert shown["state"] == "deferred" and len(shown["recipients"]) == 2
+    parts = {p["destination"]: p for p in shown["parts"]}
+    assert set(parts) == {"ill.test", "far.test"}
+    assert parts["far.test"]["state"] == "deferred" and parts["far.test"]["next_try"]
+    assert "far.test" in w.cluster.tool("queue", "show", w.b[0]).stdout
+    dead = w.send("x@dead.test")
+    part, = wait_for(lambda: [p for p in w.cluster.json("queue", "show", dead)["parts"] if "trouble" in p], what="trouble")
+    assert part["ill_until"] and part["state"] == "deferred"
+    w.slow.delay["END"] = 3
+    id = w.send("a@slow0.test")
+    wait_for(lambda: [p for p in w.cluster.json("queue", "show", id).get("parts", [])
+                      if p["state"] == "active" and p["worker"] == "delivery-worker-0" and p["started"]], what="who has it")
+    w.slow.wait()
+    wait_for(lambda: w.cluster.json("queue", "show", id)["state"] == "finished", what="its end")
+
+
+def test_summary(still):
+    w = still
+    w.cluster.tool("queue", "hold", "--sender", "@two.example")
+    w.send("x@dead.test")
+    wait_for(lambda: len(listed(w, "--state", "deferred")) == 6, what="deferred mail")
+    lines = {line["destination"]: line for line in w.cluster.json("queue", "summary")}
+    assert set(lines) == {"ill.test", "far.test", "dead.test"}
+    ill, far, dead = lines["ill.test"], lines["far.test"], lines["dead.test"]
+    assert (ill["queued"], ill["active"], ill["deferred"], ill["held"]) == (0, 0, 3, 1)
+    assert (far["deferred"], far["held"]) == (2, 1) and far["kind"] == "remote" and "ill_until" not in far
+    assert 0 < ill["oldest_age_ms"] < 600000 and ill["next_try"]
+    assert "not now" in ill["answer"] and dead["answer"] and dead["ill_until"] and dead["deferred"] == 1
+    line, = w.cluster.json("queue", "summary", "--state", "held", "--recipient", "z@ill.test", "--destination", "far.test")[:1]
+    assert line["held"] == 1 and line["deferred"] == 0
+    assert w.cluster.json("queue", "summary", "--sender", "nobody@one.example") == []
+    text = w.cluster.tool("queue", "summary").stdout.splitlines()
+    assert len(text) == 4 and text[1].startswith("ill.test")
+    assert len(w.cluster.tool("queue", "summary", "--limit", 1).stdout.splitlines()) == 2
+
+
+def test_orders_by_filter(still):
+    w = still
+
+    def order(*args):
+        return w.cluster.json("queue", *args)["count"]
+    assert order("hold", "--destination", "far.test") == 3
+    assert sorted(listed(w, "--state", "held")) == sorted(w.b + w.c)
+    assert order("hold", "--destination", "far.test") == 0
+    assert order("release", "--sender", "bob@two.example") == 1
+    assert sorted(listed(w, "--state", "held")) == sorted(w.c)
+    w.healed = True
+    assert order("retry", "--recipient", "@ill.test", "--older-than", "0s") == 4
+    w.ill.wait(4)
+    assert ids_of(w.ill.messages) == dict.fromkeys(w.a + w.b, 1)
+    wait_for(lambda: sorted(listed(w)) == sorted(w.b + w.c), what="those that are left")
+    assert order("delete", "--state", "held") == 2
+    wait_for(lambda: listed(w) == w.b, what="the last one")
+    assert order("delete", "--answer", "no such words") == 0
+    assert order("delete", "--all") == 1
+    wait_for(lambda: listed(w) == [], what="an empty queue")
+    for args in ((), ("--all", "--state", "held"), (w.a[0], "--all"), (w.a[0], "--state", "held")):
+        assert w.cluster.tool("queue", "delete", *args, check=False).returncode == 1
+
+
+def test_orders_by_id(still):
+    w = still
+    answers = w.cluster.json("queue", "hold", *w.a)
+    assert [a["id"] for a in answers] == w.a and all(a["done"] for a in answers)
+    result = w.cluster.tool("queue", "release", w.a[0], w.c[0], "0" * 20, "nonsense", check=False)
+    assert result.returncode == 1 and f"{w.a[0]}: released" in result.stdout
+    assert w.c[0] in result.stderr and "nonsense: not a message's id" in result.stderr
+
+
+def test_from_another_host(still):
+    """With nothing but the address of the store; the frontend that took the
+    mail need not be there."""
+    w = still
+    env = dict(os.environ, STAGEPOST_REDIS=f"redis://127.0.0.1:{w.cluster.port('redis')}")
+    result = subprocess.run([w.cluster.build / "stagepost", "queue", "list", "--json"], env=env, cwd="/",
+                            capture_output=True, text=True, timeout=30)
+    assert sorted(m["id"] for m in json.loads(result.stdout)) == sorted(w.a + w.b + w.c)

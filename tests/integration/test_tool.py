@@ -203,11 +203,11 @@ def test_queue_commands(cluster, address):
                    ["--answer", "no such words"]):
         assert not listed(*missed), missed
     row = next(r for r in cluster.json("queue", "summary") if r["destination"] == "far.example")
-    assert row["recipients"] == 1 and row["deferred"] == 1 and "refused" in row["answer"]
+    assert row["deferred"] == 1 and "refused" in row["answer"]
     assert "far.example" in cluster.tool("queue", "summary").stdout
     fails(cluster, "queue", "retry", id, "--domain", "far.example")
     fails(cluster, "queue", "retry")
-    assert id in cluster.tool("queue", "retry", "--destination", "far.example").stdout
+    assert cluster.tool("queue", "retry", "--destination", "far.example").stdout == "retry: 1 messages\n"
     cluster.tool("queue", "retry", id)
     cluster.tool("queue", "hold", id)
     wait_for(lambda: listed("--state", "held"), what="a held message")
