@@ -39,6 +39,7 @@ CTL_COMMAND(queue_hold);
 CTL_COMMAND(queue_release);
 CTL_COMMAND(queue_delete);
 CTL_COMMAND(trace);
+CTL_COMMAND(events);
 CTL_COMMAND(sweep);
 
 #undef CTL_COMMAND

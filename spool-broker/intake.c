@@ -5,6 +5,7 @@
 #include "lib/base/log.h"
 #include "lib/bus/frame.h"
 #include "lib/service/metrics.h"
+#include "spool-broker/events.h"
 #include "spool-broker/handlers.h"
 
 /* Hand-overs that wait for Redis; more are refused. */
@@ -69,7 +70,7 @@ void
 intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 {
 	const Stagepost__Envelope *e = frame->hand_over->envelope;
-	struct buf packed = BUF_EMPTY;
+	struct buf packed = BUF_EMPTY, events = BUF_EMPTY;
 	unsigned number;
 	struct shard *s;
 
@@ -90,9 +91,11 @@ intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *f
 			     "too much waits for the store");
 	else {
 		CRASHPOINT("hand-over-received");
-		writer_add(s, str_c(e->id), buf_str(&packed), peer, frame->request);
+		events_add_accepted(b, e, &events);
+		writer_add(s, str_c(e->id), buf_str(&packed), buf_str(&events), peer, frame->request);
 	}
 	buf_fini(&packed);
+	buf_fini(&events);
 }
 
 /* ---- Into the queue ---- */

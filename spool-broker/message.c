@@ -12,6 +12,7 @@
 #include "lib/bus/frame.h"
 #include "lib/service/metrics.h"
 #include "spool-broker/broker.h"
+#include "spool-broker/events.h"
 #include "spool-broker/handlers.h"
 #include "spool-broker/shards.h"
 #include "spool-broker/writer.h"
@@ -364,24 +365,28 @@ pack_trace(const struct work *w, struct buf *out)
 static void
 finish(struct broker *b, struct message *m)
 {
-	struct buf trace = BUF_EMPTY;
+	struct buf trace = BUF_EMPTY, events = BUF_EMPTY;
 
 	m->flags |= MESSAGE_FINISHING;
 	pack_trace(m->work, &trace);
-	writer_finish(m->shard, str_c(m->id), buf_str(&trace),
+	events_add_new(b, m, &events);
+	writer_finish(m->shard, str_c(m->id), buf_str(&trace), buf_str(&events),
 		      settings_spool(broker_settings(b), STR_NONE)->trace_retention);
 	buf_fini(&trace);
+	buf_fini(&events);
 	broker_wake(b);
 }
 
 static void
 save(struct broker *b, struct message *m)
 {
-	struct buf state = BUF_EMPTY;
+	struct buf state = BUF_EMPTY, events = BUF_EMPTY;
 
 	bus_message_pack(&m->work->state->base, &state);
-	writer_save(m->shard, str_c(m->id), buf_str(&state));
+	events_add_new(b, m, &events);
+	writer_save(m->shard, str_c(m->id), buf_str(&state), buf_str(&events));
 	buf_fini(&state);
+	buf_fini(&events);
 	m->work->dirty = false;
 	m->saving = true;
 	broker_wake(b);

@@ -77,6 +77,7 @@ struct work {
 	Stagepost__Envelope *envelope;		    /* in the arena */
 	Stagepost__MessageState *state;		    /* in the arena; a status for each recipient */
 	size_t status_room, added_room, event_room; /* slots in the state's lists */
+	size_t told;				    /* of the state's events: published, or none of this work's */
 	bool dirty;				    /* the state differs from what Redis has */
 };
 

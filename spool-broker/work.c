@@ -155,6 +155,7 @@ message_open_work(struct message *m, struct str envelope, struct str state, stru
 	w->event_room = w->state->n_events;
 	widen_status(w, work_recipient_count(w));
 	note_history(m, w, state.len == 0);
+	w->told = w->state->n_events;
 	return 0;
 }
 
@@ -223,6 +224,8 @@ work_add_event(struct work *w, const char *kind, unsigned recipient_number, cons
 		size_t gone = expendable_event(state);
 		memmove(state->events + gone, state->events + gone + 1, (state->n_events - gone - 1) * sizeof(event));
 		state->n_events--;
+		if (gone < w->told)
+			w->told--;
 	}
 	state->events = grow(w, state->events, state->n_events, &w->event_room, state->n_events + 1);
 	state->events[state->n_events++] = event;

@@ -8,6 +8,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "spool-broker/broker.h"
+#include "spool-broker/events.h"
 #include "spool-broker/handlers.h"
 #include "spool-broker/shards.h"
 
@@ -22,8 +23,8 @@ struct write {
 	int64_t retention_ms; /* of a finish */
 	uint64_t request;     /* of an add */
 	uint16_t peer_len;    /* of an add */
-	size_t data_len;
-	char bytes[]; /* peer, data */
+	size_t data_len, events_len;
+	char bytes[]; /* peer, data, events */
 };
 
 /* What is on its way. */
@@ -45,10 +46,16 @@ write_data(const struct write *w)
 	return str_of(w->bytes + w->peer_len, w->data_len);
 }
 
-static struct write *
-append(struct shard *s, enum verb verb, struct str id, struct str peer, struct str data)
+static struct str
+write_events(const struct write *w)
 {
-	struct write *w = mem_zalloc(sizeof(*w) + peer.len + data.len);
+	return str_of(w->bytes + w->peer_len + w->data_len, w->events_len);
+}
+
+static struct write *
+append(struct shard *s, enum verb verb, struct str id, struct str peer, struct str data, struct str events)
+{
+	struct write *w = mem_zalloc(sizeof(*w) + peer.len + data.len + events.len);
 	struct writer *writer = &s->writer;
 
 	w->verb = verb;
@@ -58,6 +65,9 @@ append(struct shard *s, enum verb verb, struct str id, struct str peer, struct s
 	if (peer.len != 0)
 		memcpy(w->bytes, peer.p, peer.len);
 	memcpy(w->bytes + peer.len, data.p, data.len);
+	w->events_len = events.len;
+	if (events.len != 0)
+		memcpy(w->bytes + peer.len + data.len, events.p, events.len);
 	if (writer->last != NULL)
 		writer->last->next = w;
 	else
@@ -82,25 +92,25 @@ free_write(struct broker *b, struct write *w)
 }
 
 void
-writer_add(struct shard *s, struct str id, struct str envelope, struct str peer, uint64_t request)
+writer_add(struct shard *s, struct str id, struct str envelope, struct str events, struct str peer, uint64_t request)
 {
-	append(s, VERB_ADD, id, peer, envelope)->request = request;
+	append(s, VERB_ADD, id, peer, envelope, events)->request = request;
 	s->broker->writes_waiting++;
 	s->broker->writes_waiting_bytes += envelope.len;
 	broker_wake(s->broker);
 }
 
 void
-writer_save(struct shard *s, struct str id, struct str state)
+writer_save(struct shard *s, struct str id, struct str state, struct str events)
 {
-	append(s, VERB_SAVE, id, STR_NONE, state);
+	append(s, VERB_SAVE, id, STR_NONE, state, events);
 	broker_wake(s->broker);
 }
 
 void
-writer_finish(struct shard *s, struct str id, struct str trace, int64_t retention_ms)
+writer_finish(struct shard *s, struct str id, struct str trace, struct str events, int64_t retention_ms)
 {
-	append(s, VERB_FINISH, id, STR_NONE, trace)->retention_ms = retention_ms;
+	append(s, VERB_FINISH, id, STR_NONE, trace, events)->retention_ms = retention_ms;
 	broker_wake(s->broker);
 }
 
@@ -235,6 +245,7 @@ writer_flush(struct shard *s)
 	struct spool_batch *batch;
 	struct sent *sent;
 	struct write *last = NULL;
+	unsigned kept = events_kept(s->broker);
 
 	if (writer->sending || writer->first == NULL)
 		return;
@@ -253,6 +264,8 @@ writer_flush(struct shard *s)
 			spool_batch_save(batch, str_c(w->id), write_data(w));
 		else
 			spool_batch_finish(batch, str_c(w->id), write_data(w), w->retention_ms);
+		if (w->events_len != 0)
+			spool_batch_publish(batch, write_events(w), kept);
 		writer->first = w->next;
 		writer->count--;
 		last = w;

@@ -28,10 +28,11 @@ struct writer {
 	int64_t retry_ms;  /* monotonic: not before, after a failure */
 };
 
-/* peer and request: whom to answer. */
-void writer_add(struct shard *s, struct str id, struct str envelope, struct str peer, uint64_t request);
-void writer_save(struct shard *s, struct str id, struct str state);
-void writer_finish(struct shard *s, struct str id, struct str trace, int64_t retention_ms);
+/* peer and request: whom to answer. events: lines (events.h), may be empty. */
+void writer_add(struct shard *s, struct str id, struct str envelope, struct str events, struct str peer,
+		uint64_t request);
+void writer_save(struct shard *s, struct str id, struct str state, struct str events);
+void writer_finish(struct shard *s, struct str id, struct str trace, struct str events, int64_t retention_ms);
 /* Sends what is gathered, unless a batch is on its way. */
 void writer_flush(struct shard *s);
 /* The shard is lost: hand-overs are answered NOT_MINE, the rest forgotten. */

@@ -177,6 +177,8 @@
 	  "the sender is told once that a message is late; 0: never")                              \
 	S(spool, trace_retention, DURATION, "2", "d", 0, 365 * DAY_MS, SCOPE_GLOBAL,               \
 	  "how long stagepost trace knows a message that has left the queue")                      \
+	S(spool, events_kept, INT, "20000", "", 0, 100000000, SCOPE_GLOBAL,                        \
+	  "delivery events that the store keeps for those who read them (stagepost events); 0: none are written") \
 	S(spool, job_lease, DURATION, "30", "s", SEC_MS, HOUR_MS, SCOPE_GLOBAL,                    \
 	  "a worker that does not renew a job for this long has lost it")
 

@@ -12,12 +12,13 @@ REDIS_SCRIPT(spool_write, "lib/spool/write.lua");
 
 /* A resend may come this late after the message has left. */
 enum { REMEMBER_LEAST_MS = 10 * 60 * 1000 };
-enum { FIXED_KEYS = 3, ARGS_PER_CHANGE = 5 };
+enum { FIXED_KEYS = 4, FIXED_ARGS = 2, ARGS_PER_CHANGE = 6 };
 
 struct change {
 	char verb;
-	struct str id;	 /* in the arena */
-	struct str data; /* in the arena */
+	struct str id;	   /* in the arena */
+	struct str data;   /* in the arena */
+	struct str events; /* in the arena; lines */
 	int64_t retention_ms;
 };
 
@@ -26,6 +27,7 @@ struct spool_batch {
 	struct change *changes; /* owner */
 	size_t count, capacity;
 	size_t bytes;
+	unsigned events_kept;
 };
 
 struct spool_batch *
@@ -92,6 +94,15 @@ spool_batch_finish(struct spool_batch *b, struct str id, struct str trace, int64
 	       retention_ms < REMEMBER_LEAST_MS ? REMEMBER_LEAST_MS : retention_ms);
 }
 
+void
+spool_batch_publish(struct spool_batch *b, struct str events, unsigned kept)
+{
+	CHECK(b->count != 0);
+	b->bytes += events.len;
+	b->events_kept = kept;
+	b->changes[b->count - 1].events = arena_str(&b->arena, events);
+}
+
 /* ---- Sending ---- */
 struct call {
 	struct arena arena; /* keys and numbers of the call */
@@ -131,6 +142,7 @@ add_change(struct call *c, unsigned shard, const struct change *change)
 	args[2] = change->id;
 	args[3] = change->data;
 	args[4] = str_c(arena_printf(&c->arena, "%lld", (long long)change->retention_ms));
+	args[5] = change->events;
 	c->arg_count += ARGS_PER_CHANGE;
 }
 
@@ -165,21 +177,22 @@ void
 spool_batch_send(struct redis *r, const struct spool_lease *lease, const struct spool_batch *b, spool_on_written *cb,
 		 void *arg)
 {
-	static const char *const names[FIXED_KEYS] = {"lease", "env", "state"};
+	static const char *const names[FIXED_KEYS] = {"lease", "env", "state", "events"};
 	struct write_call *w = mem_new(struct write_call);
-	struct call c = {.key_count = FIXED_KEYS, .arg_count = 1};
+	struct call c = {.key_count = FIXED_KEYS, .arg_count = FIXED_ARGS};
 
 	CHECK(b->count != 0);
 	arena_init(&c.arena);
 	c.keys = arena_array(&c.arena, struct str, FIXED_KEYS + b->count);
 	c.hours = arena_array(&c.arena, int64_t, b->count);
-	c.args = arena_array(&c.arena, struct str, 1 + ARGS_PER_CHANGE * b->count);
+	c.args = arena_array(&c.arena, struct str, FIXED_ARGS + ARGS_PER_CHANGE * b->count);
 	for (unsigned i = 0; i < FIXED_KEYS; i++) {
 		char *key = arena_alloc(&c.arena, SPOOL_KEY_MAX);
 		spool_key(lease->shard, names[i], key);
 		c.keys[i] = str_c(key);
 	}
 	c.args[0] = str_c(lease->value);
+	c.args[1] = str_c(arena_printf(&c.arena, "%u", b->events_kept));
 	for (size_t i = 0; i < b->count; i++)
 		add_change(&c, lease->shard, &b->changes[i]);
 	*w = (struct write_call){.count = b->count, .cb = cb, .arg = arg};

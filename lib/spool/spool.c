@@ -278,3 +278,47 @@ spool_read_page(struct redis *r, unsigned shard, uint64_t cursor, unsigned count
 	c->arg = arg;
 	redis_eval(r, on_page, c, &spool_page, 2, keys, 2, args);
 }
+
+/* ---- Events ---- */
+struct events_call {
+	spool_on_events *cb;
+	void *arg;
+};
+
+static bool
+is_event(const redisReply *r)
+{
+	return r->type == REDIS_REPLY_ARRAY && r->elements == 2 && r->element[1]->type == REDIS_REPLY_ARRAY &&
+	       r->element[1]->elements >= 2;
+}
+
+static void
+on_events(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct events_call *c = arg;
+	struct spool_event *events = NULL;
+	size_t count = 0;
+
+	if (err == NULL && reply->type == REDIS_REPLY_ARRAY) {
+		events = mem_alloc((reply->elements + 1) * sizeof(*events));
+		for (size_t i = 0; i < reply->elements; i++)
+			if (is_event(reply->element[i]))
+				events[count++] = (struct spool_event){
+					.id = redis_str(reply->element[i]->element[0]),
+					.json = redis_str(reply->element[i]->element[1]->element[1])};
+	}
+	c->cb(c->arg, events, count, err);
+	mem_free(events);
+	mem_free(c);
+}
+
+void
+spool_read_events(struct redis *r, unsigned shard, const char *after, unsigned count, spool_on_events *cb, void *arg)
+{
+	struct events_call *c = mem_new(struct events_call);
+	char key[SPOOL_KEY_MAX];
+
+	spool_key(shard, "events", key);
+	*c = (struct events_call){.cb = cb, .arg = arg};
+	redis_callf(r, on_events, c, "XRANGE %s (%s + COUNT %u", key, after, count);
+}

@@ -5,6 +5,8 @@
  *   spool:{N}:fence        string, counts the leases ever given
  *   spool:{N}:env          hash id -> packed Envelope
  *   spool:{N}:state        hash id -> packed MessageState, once it differs from fresh
+ *   spool:{N}:events       stream of what happened: field e, a JSON object; the
+ *                          newest are kept
  *   spool:{N}:done:<hour>  hash id -> packed Trace of a message that has left;
  *                          hour is the id's own, so that it is found from the id
  *
@@ -67,6 +69,10 @@ void spool_batch_save(struct spool_batch *b, struct str id, struct str state);
 /* Removes envelope and state. The id is remembered for at least ten minutes,
  * so that a hand-over which comes late is not taken for a new one. */
 void spool_batch_finish(struct spool_batch *b, struct str id, struct str trace, int64_t retention_ms);
+/* Lines of JSON, one an event, that are published if the change appended last is
+ * made (an add of what is known is none). kept: of all in this shard, about. A
+ * batch that is sent again publishes again. */
+void spool_batch_publish(struct spool_batch *b, struct str events, unsigned kept);
 size_t spool_batch_count(const struct spool_batch *b);
 size_t spool_batch_bytes(const struct spool_batch *b);
 
@@ -93,6 +99,16 @@ void spool_find(struct redis *r, struct str id, spool_on_entry *cb, void *arg);
 typedef void spool_on_page(void *arg, const struct spool_entry *entries, size_t count, uint64_t next_cursor,
 			   const struct err *err);
 void spool_read_page(struct redis *r, unsigned shard, uint64_t cursor, unsigned count, spool_on_page *cb, void *arg);
+/* A page of a shard's events behind the one with this id ("0": from the first).
+ * Borrowed for the call. */
+struct spool_event {
+	struct str id;	 /* "<unix ms>-<number>" */
+	struct str json; /* an object */
+};
+typedef void spool_on_events(void *arg, const struct spool_event *events, size_t count, const struct err *err);
+void spool_read_events(struct redis *r, unsigned shard, const char *after, unsigned count, spool_on_events *cb,
+		       void *arg);
+
 /* Entries in a shard. */
 void spool_count(struct redis *r, unsigned shard, spool_on_count *cb, void *arg);
 

@@ -1,7 +1,8 @@
 -- Changes to one shard, in order, under its lease.
--- KEYS: lease, env, state, then the hashes of finished messages.
--- ARGV: the lease's value, then five for each change:
---   verb, index of the hash of finished messages, id, data, retention in ms.
+-- KEYS: lease, env, state, events, then the hashes of finished messages.
+-- ARGV: the lease's value, how many events are kept, then six for each change:
+--   verb, index of the hash of finished messages, id, data, retention in ms,
+--   events to publish if it was made: lines.
 -- Returns a number for each: 0 written, 1 known, 2 known and finished.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
 	return redis.error_reply('FENCED the lease is gone')
@@ -34,7 +35,13 @@ local function finish(done, id, trace, retention)
 end
 
 local verbs = { a = add, s = save, f = finish }
-for i = 2, #ARGV, 5 do
-	results[#results + 1] = verbs[ARGV[i]](KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
+for i = 3, #ARGV, 6 do
+	local result = verbs[ARGV[i]](KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
+	results[#results + 1] = result
+	if result == 0 then
+		for event in string.gmatch(ARGV[i + 5], '[^\n]+') do
+			redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[2], '*', 'e', event)
+		end
+	end
 end
 return results

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -426,3 +427,101 @@ def test_from_another_host(still):
     result = subprocess.run([w.cluster.build / "stagepost", "queue", "list", "--json"], env=env, cwd="/",
                             capture_output=True, text=True, timeout=30)
     assert sorted(m["id"] for m in json.loads(result.stdout)) == sorted(w.a + w.b + w.c)
+
+
+# ---- events ----
+
+def events(w, *args):
+    return [json.loads(line) for line in w.cluster.tool("events", *args).stdout.splitlines()]
+
+
+def kinds(w, id, *args):
+    return [e["event"] for e in events(w, "--id", id, *args)]
+
+
+def test_events(still):
+    """The whole way of a message, in order, and what each event says."""
+    w = still
+    w.healed = True
+    w.cluster.tool("queue", "hold", w.a[0])
+    w.cluster.tool("queue", "release", w.a[0])
+    wait_for(lambda: "delivered" in kinds(w, w.a[0]), what="its delivery")
+    told = events(w, "--id", w.a[0])
+    assert [e["event"] for e in told] == ["accepted", "deferred", "held", "released", "delivered"]
+    accepted, deferred, _, _, delivered = told
+    assert accepted["sender"] == "ann0@one.example" and accepted["recipient"] == "x@ill.test"
+    assert accepted["recipients"] == 1 and accepted["host"] == "frontend-0" and accepted["client"] == "127.0.0.1"
+    assert deferred["recipient"] == "x@ill.test" and deferred["code"] == "4.2.1" and "not now" in deferred["text"]
+    assert deferred["attempt"] == 1 and deferred["next_try"] > deferred["time"] and "127.0.0.3" in deferred["remote"]
+    assert delivered["to"] == "remote" and delivered["host"] == "delivery-worker-0" and delivered["age_ms"] > 0
+    assert sorted(e["time"] for e in told) == [e["time"] for e in told]
+    w.cluster.tool("queue", "delete", w.c[0])
+    wait_for(lambda: kinds(w, w.c[0])[-1] == "deleted", what="its end")
+    here = w.send(w.user)
+    wait_for(lambda: kinds(w, here) == ["accepted", "delivered"], what="a local delivery")
+    assert events(w, "--id", here, "--event", "delivered")[0]["to"] == "local"
+    w.slow.reply["RCPT"] = "550 5.1.1 who?"
+    gone = w.send("a@slow0.test", sender=w.user)
+    wait_for(lambda: kinds(w, gone) == ["accepted", "bounced", "reported"], what="a bounce")
+    last = events(w)[-1]["cursor"]
+    assert all(e["cursor"] >= last for e in events(w, "--since", last)) and events(w, "--since", last)
+    assert events(w, "--since", "1d") == events(w)
+    for args in (("--since", "soon"), ("word",), ("--nonsense",)):
+        assert w.cluster.tool("events", *args, check=False).returncode == 1
+
+
+def test_events_are_followed(still):
+    """Also across the death of a broker and of the store."""
+    w = still
+    tool = subprocess.Popen([w.cluster.build / "stagepost", "events", "--follow", "--dir", w.cluster.dir],
+                            stdout=subprocess.PIPE, text=True)
+    told = collections.defaultdict(list)
+
+    def read():
+        for line in tool.stdout:
+            event = json.loads(line)
+            told[event["id"]].append(event["event"])
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    try:
+        time.sleep(1)
+        first = w.send(w.user)
+        wait_for(lambda: told[first] == ["accepted", "delivered"], what="the first")
+        assert not any(id in told for id in w.a)  # what was before is not told
+        for name in ("redis", "spool-broker-0"):
+            pid = w.cluster.kill(name)
+            w.cluster.wait_restarted(name, pid)
+        until = time.monotonic() + 60
+        sent = []
+        while len(sent) < 10 and time.monotonic() < until:
+            try:
+                sent.append(w.send(w.user))
+            except (OSError, AssertionError):
+                time.sleep(0.2)
+        for id in sent:
+            wait_for(lambda: told[id] == ["accepted", "delivered"], 20, what="one after that")
+    finally:
+        tool.terminate()
+        tool.wait()
+    thread.join(5)
+
+
+def test_as_many_events_are_kept_as_asked_for(still):
+    w = still
+    w.cluster.settings("spool", events_kept=0)
+    silent = w.send(w.user)
+    w.cluster.wait_mail(w.user)
+    time.sleep(0.3)
+    assert kinds(w, silent) == []
+    w.cluster.settings("spool", events_kept=1600)
+    for _ in range(3):
+        for shard in range(SHARDS):
+            w.cluster.redis.xadd(f"spool:{{{shard}}}:events", {"e": '{"event":"filler"}'})
+        with w.cluster.redis.pipeline(transaction=False) as pipe:
+            for i in range(SHARDS * 300):
+                pipe.xadd(f"spool:{{{i % SHARDS}}}:events", {"e": '{"event":"filler"}'})
+            pipe.execute()
+    ids = w.send_many(SHARDS * 2, w.user)
+    wait_for(lambda: kinds(w, ids[-1]) == ["accepted", "delivered"], what="the last")
+    lengths = [w.cluster.redis.xlen(f"spool:{{{shard}}}:events") for shard in range(SHARDS)]
+    assert max(lengths) <= 400 and kinds(w, ids[0]) == ["accepted", "delivered"], lengths

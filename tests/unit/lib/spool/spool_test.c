@@ -375,17 +375,82 @@ test_pages(void **state)
 	release(&lease.lease);
 }
 
+static void
+on_events(void *arg, const struct spool_event *events, size_t count, const struct err *err)
+{
+	struct answer *a = arg;
+	a->count = (int64_t)count;
+	for (size_t i = 0; i < count; i++) {
+		buf_add_str(&a->state, events[i].json);
+		buf_clear(&a->ids);
+		buf_add_str(&a->ids, events[i].id);
+	}
+	take_err(a, err);
+}
+
+static struct answer
+read_events(unsigned shard, const char *after, unsigned most)
+{
+	struct answer a = {.done = false};
+	spool_read_events(redis, shard, after, most, on_events, &a);
+	wait_for(&a);
+	assert_int_equal(a.code, ERR_NONE);
+	return a;
+}
+
+/* Published with the change, or not at all. */
+static void
+test_events(void **state)
+{
+	struct answer lease = acquire(11, "b", 10000, false), a = {.done = false};
+	struct spool_batch *b = spool_batch_new();
+	char id[SPOOL_ID_MAX], next[64];
+
+	(void)state;
+	spool_id_new(11, id);
+	spool_batch_add(b, str_c(id), STR("envelope"));
+	spool_batch_publish(b, STR("{\"a\":1}\n{\"b\":2}\n"), 1000);
+	spool_batch_add(b, str_c(id), STR("envelope")); /* known: nothing happens */
+	spool_batch_publish(b, STR("{\"c\":3}\n"), 1000);
+	spool_batch_save(b, str_c(id), STR("state"));
+	spool_batch_finish(b, str_c(id), STR("trace"), 1000);
+	spool_batch_publish(b, STR("{\"d\":4}\n"), 1000);
+	spool_batch_send(redis, &lease.lease, b, on_written, &a);
+	wait_for(&a);
+	assert_int_equal(a.code, ERR_NONE);
+	assert_int_equal(a.count, 4);
+	a = read_events(11, "0", 2);
+	assert_int_equal(a.count, 2);
+	assert_string_equal(buf_str(&a.state).p, "{\"a\":1}{\"b\":2}");
+	str_copy(buf_str(&a.ids), next, sizeof(next));
+	buf_fini(&a.state);
+	buf_fini(&a.ids);
+	a = read_events(11, next, 10);
+	assert_int_equal(a.count, 1);
+	assert_string_equal(buf_str(&a.state).p, "{\"d\":4}");
+	buf_fini(&a.state);
+	buf_fini(&a.ids);
+	/* Under a lease that is gone nothing is said either. */
+	str_copy(STR("b 99"), lease.lease.value, sizeof(lease.lease.value));
+	a = (struct answer){.done = false};
+	spool_batch_send(redis, &lease.lease, b, on_written, &a);
+	wait_for(&a);
+	assert_int_equal(a.code, ERR_FENCED);
+	a = read_events(11, "0", 10);
+	assert_int_equal(a.count, 3);
+	buf_fini(&a.state);
+	buf_fini(&a.ids);
+	spool_batch_free(&b);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shard_count),
-		cmocka_unit_test(test_lease),
-		cmocka_unit_test(test_lease_that_ran_out),
-		cmocka_unit_test(test_message_life),
-		cmocka_unit_test(test_fencing),
-		cmocka_unit_test(test_batch_in_order),
-		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_shard_count),    cmocka_unit_test(test_lease),
+		cmocka_unit_test(test_lease_that_ran_out), cmocka_unit_test(test_message_life),
+		cmocka_unit_test(test_fencing),	       cmocka_unit_test(test_batch_in_order),
+		cmocka_unit_test(test_pages),	       cmocka_unit_test(test_events),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
