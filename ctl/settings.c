@@ -76,6 +76,8 @@ list_row(struct ctl *ctl, const struct settings_row *row, const char *key_suffix
 	bool good = !is_set || settings_check_value(row, stored, NULL) == 0;
 	char name[500];
 
+	if (settings_is_secret(row) && good && stored.len > 0)
+		stored = STR("(secret)");
 	snprintf(name, sizeof(name), "%s%s.%s", row->group, key_suffix, row->field);
 	if (list == NULL) {
 		printf("%s=%.*s%s\n", name, STR_ARG(is_set && good ? stored : str_c(row->default_text)),

@@ -6,11 +6,14 @@
 #include "delivery-worker/remote/remote.h"
 #include "lib/service/service.h"
 
-static const char *resolver;
+static const char *resolver, *ca_file;
 
 static const struct service_option options[] = {
 	{"resolver", "STAGEPOST_RESOLVER", "ADDR[@PORT]", NULL, "name server to ask; else those of resolv.conf",
 	 &resolver},
+	{"ca-file", "STAGEPOST_CA_FILE", "FILE", NULL,
+	 "Authorities (PEM) that certificates of remote servers are checked against; else those of the system.",
+	 &ca_file},
 	{NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -73,6 +76,7 @@ worker_init(struct program *p, struct err *err)
 
 	w->name = s->id;
 	w->hostname = s->hostname;
+	w->ca_file = ca_file;
 	w->base = s->base;
 	w->redis = s->redis;
 	w->settings = s->settings;

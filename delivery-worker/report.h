@@ -28,7 +28,8 @@ struct report_output {
 void report_compose(const struct report_input *in, struct report_output *out);
 
 /* How much of the original goes along: the whole only for a failure, when the
- * sender asked for it (RET=FULL) and it is at most REPORT_WHOLE_MAX. */
+ * sender asked for it (RET=FULL), it is at most REPORT_WHOLE_MAX, and need not
+ * be kept from those who listen (REQUIRETLS). */
 #define REPORT_WHOLE_MAX  (1024 * 1024 - 4096)
 #define REPORT_HEADER_MAX (64 * 1024)
 bool report_wants_whole(const Stagepost__Job *job);

@@ -314,7 +314,7 @@ bool
 report_wants_whole(const Stagepost__Job *job)
 {
 	return job->report == STAGEPOST__JOB__REPORT__FAILURE && strcmp(job->envelope->dsn_ret, "FULL") == 0 &&
-	       job->envelope->body->length <= REPORT_WHOLE_MAX;
+	       !job->envelope->require_tls && job->envelope->body->length <= REPORT_WHOLE_MAX;
 }
 
 void

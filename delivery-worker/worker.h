@@ -18,6 +18,7 @@ struct remote;
 struct worker {
 	const char *name;	 /* borrowed: this process in the cluster */
 	const char *hostname;	 /* borrowed */
+	const char *ca_file;	 /* borrowed; authorities for the certificates of others; NULL: the system's */
 	struct event_base *base; /* borrowed, as the next three */
 	struct redis *redis;
 	struct settings_live *settings;

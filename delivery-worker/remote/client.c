@@ -6,7 +6,6 @@
 #include <event2/bufferevent_ssl.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,8 +25,8 @@ static void on_writable(struct bufferevent *bev, void *arg);
 static void on_event(struct bufferevent *bev, short what, void *arg);
 
 /* ---- Freeing waits until our own code has been left ---- */
-static void
-enter(struct smtp_client *c)
+void
+client_enter(struct smtp_client *c)
 {
 	c->busy++;
 }
@@ -49,12 +48,14 @@ really_free(struct smtp_client *c)
 	smtp_reply_fini(&c->parser);
 	buf_fini(&c->last_text);
 	buf_fini(&c->encoded);
+	buf_fini(&c->plain);
+	login_free(&c->login);
 	mem_free(c->expected);
 	mem_free(c);
 }
 
-static void
-leave(struct smtp_client *c)
+void
+client_leave(struct smtp_client *c)
 {
 	CHECK(c->busy > 0);
 	if (--c->busy == 0 && c->free_wanted)
@@ -105,9 +106,10 @@ client_fail(struct smtp_client *c, enum smtp_stage stage, const char *format, ..
 	vsnprintf(f.text, sizeof(f.text), format, ap);
 	va_end(ap);
 	f.at_first_reply = c->state == CLIENT_SENDING && !c->any_reply;
+	f.tls_result = stage == SMTP_AT_TLS ? c->tls_result : TLS_RESULT_OK;
 	f.answer = c->last;
 	f.answer.text = buf_str(&c->last_text);
-	enter(c);
+	client_enter(c);
 	c->state = CLIENT_FAILED;
 	body_end(c);
 	evtimer_del(c->timer);
@@ -115,7 +117,7 @@ client_fail(struct smtp_client *c, enum smtp_stage stage, const char *format, ..
 		bufferevent_disable(c->bev, EV_READ | EV_WRITE);
 	c->message = NULL;
 	c->events->on_failed(c->arg, &f);
-	leave(c);
+	client_leave(c);
 }
 
 static enum smtp_stage
@@ -125,6 +127,7 @@ stage_of(const struct smtp_client *c)
 	case CLIENT_CONNECTING: return SMTP_AT_CONNECT;
 	case CLIENT_TLS: return SMTP_AT_TLS;
 	case CLIENT_GREETING: return SMTP_AT_GREETING;
+	case CLIENT_LOGIN: return SMTP_AT_LOGIN;
 	case CLIENT_READY: return SMTP_IDLE;
 	default: return SMTP_AT_MESSAGE;
 	}
@@ -214,7 +217,7 @@ on_input(struct bufferevent *bev, void *arg)
 	struct smtp_client *c = arg;
 
 	(void)bev;
-	enter(c);
+	client_enter(c);
 	while (!c->free_wanted && c->bev != NULL && c->state != CLIENT_FAILED && c->state != CLIENT_TLS &&
 	       take_reply(c)) {
 		keep_words(c, &c->parser.reply);
@@ -222,7 +225,7 @@ on_input(struct bufferevent *bev, void *arg)
 		if (!c->free_wanted && dialogue_is_waiting(c) && c->state != CLIENT_FAILED && c->state != CLIENT_TLS)
 			client_set_timer(c, dialogue_timeout(c));
 	}
-	leave(c);
+	client_leave(c);
 }
 
 static void
@@ -231,10 +234,10 @@ on_writable(struct bufferevent *bev, void *arg)
 	struct smtp_client *c = arg;
 
 	(void)bev;
-	enter(c);
+	client_enter(c);
 	if (c->state == CLIENT_SENDING)
 		body_pump(c);
-	leave(c);
+	client_leave(c);
 }
 
 /* ---- TLS ---- */
@@ -258,12 +261,10 @@ client_start_tls(struct smtp_client *c)
 		client_fail(c, SMTP_AT_TLS, "the server spoke on in the clear after STARTTLS");
 		return;
 	}
+	c->tls_result = TLS_RESULT_VALIDATION_FAILURE;
 	ssl = SSL_new(c->options.tls);
 	CHECK(ssl != NULL);
-	if (c->options.target.host[0] != '[') {
-		SSL_set_tlsext_host_name(ssl, c->options.target.host);
-		SSL_set1_host(ssl, c->options.target.host);
-	}
+	tls_prepare(ssl, &c->options.wish);
 	bufferevent_disable(c->bev, EV_READ | EV_WRITE);
 	bufferevent_setfd(c->bev, -1);
 	bufferevent_free(c->bev);
@@ -282,7 +283,11 @@ tls_done(struct smtp_client *c)
 	SSL *ssl = bufferevent_openssl_get_ssl(c->bev);
 
 	c->tls_done = true;
-	c->tls_verified = SSL_get_verify_result(ssl) == X509_V_OK && SSL_get0_peer_certificate(ssl) != NULL;
+	c->tls_result = tls_judge(ssl, &c->options.wish);
+	if (c->options.wish.level >= TLS_VERIFY && c->tls_result != TLS_RESULT_OK) {
+		client_fail(c, SMTP_AT_TLS, "the certificate is not accepted: %s", tls_reason(ssl));
+		return;
+	}
 	snprintf(c->tls, sizeof(c->tls), "%s %s", SSL_get_version(ssl), SSL_get_cipher_name(ssl));
 	/* What was offered before says nothing now (RFC 3207, 4.2). */
 	memset(&c->caps, 0, sizeof(c->caps));
@@ -308,7 +313,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	struct smtp_client *c = arg;
 	int socket_error = EVUTIL_SOCKET_ERROR();
 
-	enter(c);
+	client_enter(c);
 	if ((what & BEV_EVENT_CONNECTED) != 0 && c->state == CLIENT_TLS) {
 		tls_done(c);
 	} else if ((what & BEV_EVENT_CONNECTED) != 0) {
@@ -325,7 +330,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 		if (!c->free_wanted && c->state != CLIENT_FAILED)
 			client_fail(c, stage_of(c), "the server closed the connection at %s", dialogue_step_name(c));
 	}
-	leave(c);
+	client_leave(c);
 }
 
 /* ---- Connecting ---- */
@@ -365,10 +370,10 @@ on_stillborn(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	str_copy(buf_str(&c->last_text), f.text, sizeof(f.text));
-	enter(c);
+	client_enter(c);
 	c->state = CLIENT_FAILED;
 	c->events->on_failed(c->arg, &f);
-	leave(c);
+	client_leave(c);
 }
 
 static void
@@ -394,6 +399,7 @@ smtp_client_new(const struct smtp_client_options *options, const struct smtp_cli
 	c->events = events;
 	c->arg = arg;
 	c->state = CLIENT_CONNECTING;
+	c->tls_result = TLS_RESULT_STARTTLS_NOT_SUPPORTED;
 	c->timer = evtimer_new(options->base, on_timer, c);
 	smtp_reply_init(&c->parser);
 	fd = open_socket(options, &failure);
@@ -446,10 +452,10 @@ smtp_client_tls(const struct smtp_client *c)
 	return c->tls;
 }
 
-bool
-smtp_client_tls_is_verified(const struct smtp_client *c)
+enum tls_result
+smtp_client_tls_result(const struct smtp_client *c)
 {
-	return c->tls_verified;
+	return c->tls_result;
 }
 
 unsigned
@@ -462,9 +468,9 @@ void
 smtp_client_send(struct smtp_client *c, struct smtp_message *message, int64_t command_timeout_ms)
 {
 	CHECK(c->state == CLIENT_READY && c->message == NULL);
-	enter(c);
+	client_enter(c);
 	c->options.command_timeout_ms = command_timeout_ms;
 	c->message = message;
 	dialogue_message_begin(c);
-	leave(c);
+	client_leave(c);
 }

@@ -1,5 +1,5 @@
-/* One connection to a remote SMTP server: greeting, EHLO, STARTTLS, and then
- * messages, one after the other.
+/* One connection to a remote SMTP server: greeting, EHLO, STARTTLS, AUTH, and
+ * then messages, one after the other.
  *
  * Callbacks: each may free the client (smtp_client_free() takes effect when
  * the client's own code has been left). After on_failed the client only waits
@@ -10,6 +10,8 @@
 #include <openssl/ssl.h>
 
 #include "delivery-worker/remote/reply.h"
+#include "delivery-worker/remote/downgrade.h"
+#include "delivery-worker/remote/tls.h"
 #include "lib/base/ip.h"
 #include "lib/blob/blob.h"
 
@@ -18,15 +20,17 @@ struct smtp_client;
 struct smtp_target {
 	struct ip ip;
 	uint16_t port;
-	char host[256]; /* for SNI and reports */
+	char host[256]; /* for reports */
 };
 
 struct smtp_client_options {
 	struct event_base *base; /* borrowed */
 	struct smtp_target target;
-	struct ip source; /* family 0: the system chooses */
-	const char *helo; /* borrowed */
-	SSL_CTX *tls;	  /* borrowed; NULL: no STARTTLS */
+	struct ip source;	     /* family 0: the system chooses */
+	const char *helo;	     /* borrowed */
+	SSL_CTX *tls;		     /* borrowed; may be NULL with TLS_NONE */
+	struct tls_wish wish;	     /* what it points to: borrowed until on_ready or on_failed */
+	const char *user, *password; /* borrowed as the wish; NULL or empty: no AUTH */
 	int64_t command_timeout_ms;
 };
 
@@ -56,21 +60,31 @@ struct smtp_message {
 	uint64_t offset;	 /* of the first byte to be sent */
 	struct str extra_header; /* whole lines, sent first */
 	bool eight_bit, smtputf8, require_tls;
-	struct str ret, envid; /* RFC 3461 */
+	struct downgrade *downgrade; /* borrowed; the data goes through it; NULL: as it is */
+	struct str ret, envid;	     /* RFC 3461 */
 
 	/* results */
 	bool dsn_passed; /* the server does reports; else it only relays */
 	bool end_sent;	 /* the final dot went out: the server may have the message */
 };
 
-enum smtp_stage { SMTP_AT_CONNECT, SMTP_AT_TLS, SMTP_AT_GREETING, SMTP_AT_MESSAGE, SMTP_AT_BODY, SMTP_IDLE };
+enum smtp_stage {
+	SMTP_AT_CONNECT,
+	SMTP_AT_TLS,
+	SMTP_AT_GREETING,
+	SMTP_AT_LOGIN,
+	SMTP_AT_MESSAGE,
+	SMTP_AT_BODY,
+	SMTP_IDLE
+};
 
 struct smtp_failure {
 	enum smtp_stage stage;
-	bool bad_source;	   /* the source address cannot be used */
-	bool at_first_reply;	   /* of this message: an idle connection had gone */
-	struct smtp_answer answer; /* what the server said last, if it spoke of it (code 0: nothing) */
-	char text[ERR_TEXT_MAX];   /* our words */
+	bool bad_source;	    /* the source address cannot be used */
+	bool at_first_reply;	    /* of this message: an idle connection had gone */
+	struct smtp_answer answer;  /* what the server said last, if it spoke of it (code 0: nothing) */
+	char text[ERR_TEXT_MAX];    /* our words */
+	enum tls_result tls_result; /* SMTP_AT_TLS */
 };
 
 struct smtp_client_events {
@@ -93,8 +107,9 @@ const struct smtp_caps *smtp_client_caps(const struct smtp_client *c);
 const struct smtp_target *smtp_client_target(const struct smtp_client *c);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; "" without TLS. */
 const char *smtp_client_tls(const struct smtp_client *c);
-/* By a certificate that the system trusts, for the target's host. */
-bool smtp_client_tls_is_verified(const struct smtp_client *c);
+/* What the certificate is worth by the measure of the wish (TLS_MAY and
+ * TLS_ENCRYPT: of TLS_VERIFY). Without TLS: STARTTLS_NOT_SUPPORTED. */
+enum tls_result smtp_client_tls_result(const struct smtp_client *c);
 unsigned smtp_client_messages(const struct smtp_client *c); /* sent over it */
 
 /* Only when ready. The limits and the extensions that the message needs are

@@ -7,6 +7,7 @@
 #include <event2/event.h>
 
 #include "delivery-worker/remote/client.h"
+#include "delivery-worker/remote/login.h"
 #include "lib/smtp/data.h"
 
 /* What a reply answers. */
@@ -15,11 +16,13 @@ enum smtp_step {
 	STEP_EHLO,
 	STEP_HELO,
 	STEP_STARTTLS,
+	STEP_AUTH,
 	STEP_RSET,
 	STEP_MAIL,
 	STEP_RCPT,
 	STEP_DATA,
-	STEP_END, /* the final dot */
+	STEP_CHUNK, /* a BDAT that is not the last */
+	STEP_END,   /* the final dot, or the last BDAT */
 };
 
 struct expectation {
@@ -31,6 +34,7 @@ enum client_state {
 	CLIENT_CONNECTING,
 	CLIENT_TLS,	 /* the handshake is under way */
 	CLIENT_GREETING, /* up to EHLO's reply */
+	CLIENT_LOGIN,
 	CLIENT_READY,
 	CLIENT_SENDING, /* a message */
 	CLIENT_FAILED,
@@ -49,10 +53,11 @@ struct smtp_client {
 	struct smtp_reply_parser parser;
 	struct smtp_caps caps;
 	bool tls_done;
-	bool tls_verified;
+	enum tls_result tls_result;
 	char tls[96];
-	bool leaving;	 /* the server said 421 */
-	bool needs_rset; /* the last message left a transaction open */
+	struct login *login; /* owner; NULL: none under way */
+	bool leaving;	     /* the server said 421 */
+	bool needs_rset;     /* the last message left a transaction open */
 	unsigned messages;
 	struct smtp_answer last; /* the last reply, for a failure to quote; text on the heap */
 	struct buf last_text;
@@ -73,7 +78,10 @@ struct smtp_client {
 	struct blob_read *read; /* under way */
 	uint64_t read_at;	/* in the blob */
 	struct smtp_data_writer writer;
+	struct buf plain;   /* down-converted, not yet encoded */
 	struct buf encoded; /* read, not yet given to the socket */
+	bool chunking;	    /* by BDAT */
+	bool chunk_refused; /* nothing more of it is sent */
 	bool go_ahead;	    /* 354 came */
 	bool body_read;	    /* to its end */
 	bool body_started;  /* reading */
@@ -81,6 +89,10 @@ struct smtp_client {
 };
 
 /* client.c */
+/* Around whatever may call the owner back: freeing waits until the last has
+ * been left. */
+void client_enter(struct smtp_client *c);
+void client_leave(struct smtp_client *c);
 void client_set_timer(struct smtp_client *c, int64_t ms);
 __attribute__((format(printf, 3, 4))) void client_fail(struct smtp_client *c, enum smtp_stage stage, const char *format,
 						       ...);
@@ -98,6 +110,7 @@ int64_t dialogue_timeout(const struct smtp_client *c);
 const char *dialogue_step_name(const struct smtp_client *c);
 
 /* body.c */
+bool body_is_small(const struct smtp_client *c); /* all of it is read: it may be sent ahead of replies */
 void body_begin(struct smtp_client *c);
 void body_go(struct smtp_client *c); /* 354 came */
 void body_pump(struct smtp_client *c);

@@ -3,10 +3,12 @@
  * Commands are sent ahead of replies where the server does PIPELINING (RFC
  * 2920), one at a time elsewhere; `expected` holds what the coming replies
  * answer, and a row of `steps` says who judges them. */
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "delivery-worker/remote/client_private.h"
+#include "lib/base/base64.h"
 #include "lib/base/check.h"
 #include "lib/base/crashpoint.h"
 #include "lib/base/mem.h"
@@ -18,10 +20,12 @@ static void on_greeting(struct smtp_client *c, const struct smtp_reply *r, unsig
 static void on_ehlo(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt);
 static void on_helo(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt);
 static void on_starttls(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt);
+static void on_auth(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt);
 static void on_rset(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt);
 static void on_mail(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt);
 static void on_rcpt(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt);
 static void on_data(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt);
+static void on_chunk(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt);
 static void on_end(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt);
 
 static const struct {
@@ -32,10 +36,12 @@ static const struct {
 	[STEP_EHLO] = {"EHLO", on_ehlo},
 	[STEP_HELO] = {"HELO", on_helo},
 	[STEP_STARTTLS] = {"STARTTLS", on_starttls},
+	[STEP_AUTH] = {"AUTH", on_auth},
 	[STEP_RSET] = {"RSET", on_rset},
 	[STEP_MAIL] = {"MAIL", on_mail},
 	[STEP_RCPT] = {"RCPT", on_rcpt},
 	[STEP_DATA] = {"DATA", on_data},
+	[STEP_CHUNK] = {"BDAT", on_chunk},
 	[STEP_END] = {"end of data", on_end},
 };
 
@@ -130,9 +136,103 @@ static void
 become_ready(struct smtp_client *c)
 {
 	c->state = CLIENT_READY;
+	/* What they point to is the owner's, who may change. */
+	memset(&c->options.wish, 0, sizeof(c->options.wish));
+	c->options.user = c->options.password = NULL;
 	c->events->on_ready(c->arg);
 }
 
+/* Another way than TLS, or none? */
+static bool
+may_go_without_tls(struct smtp_client *c, const char *why)
+{
+	if (c->options.wish.level < TLS_ENCRYPT)
+		return true;
+	client_fail(c, SMTP_AT_TLS, "%s", why);
+	return false;
+}
+
+/* ---- AUTH ---- */
+static void
+send_base64(struct smtp_client *c, struct str before, struct str data)
+{
+	struct buf line = BUF_EMPTY;
+
+	buf_add_str(&line, before);
+	base64_encode(data, &line);
+	buf_add_c(&line, "\r\n");
+	client_write(c, line.data, line.len);
+	OPENSSL_cleanse(line.data, line.len);
+	buf_fini(&line);
+	dialogue_expect(c, STEP_AUTH, 0);
+}
+
+static void
+begin_login(struct smtp_client *c)
+{
+	bool is_private = c->tls_done || ip_is_loopback(&c->options.target.ip);
+	struct buf initial = BUF_EMPTY;
+	char command[64];
+
+	c->state = CLIENT_LOGIN;
+	c->login = login_new(c->caps.auth, str_c(c->options.user), str_c(c->options.password), is_private);
+	if (c->login == NULL) {
+		client_fail(c, SMTP_AT_LOGIN, "the server offers no AUTH that can be used%s",
+			    is_private ? "" : " without TLS");
+		return;
+	}
+	snprintf(command, sizeof(command), "AUTH %s", login_mechanism(c->login));
+	if (login_begin(c->login, &initial))
+		str_copy(STR(" "), command + strlen(command), 2);
+	send_base64(c, str_c(command), buf_str(&initial));
+	if (initial.data != NULL)
+		OPENSSL_cleanse(initial.data, initial.len);
+	buf_fini(&initial);
+}
+
+static void
+answer_challenge(struct smtp_client *c, const struct smtp_reply *r)
+{
+	struct buf challenge = BUF_EMPTY, answer = BUF_EMPTY;
+
+	if (base64_decode(str_trim(buf_str(&r->text)), &challenge) &&
+	    login_answer(c->login, buf_str(&challenge), &answer))
+		send_base64(c, STR_NONE, buf_str(&answer));
+	else
+		client_fail(c, SMTP_AT_LOGIN, "the server's part of AUTH %s does not hold", login_mechanism(c->login));
+	if (answer.data != NULL)
+		OPENSSL_cleanse(answer.data, answer.len);
+	buf_fini(&challenge);
+	buf_fini(&answer);
+}
+
+static void
+on_auth(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt)
+{
+	(void)rcpt;
+	if (r->code == 334) {
+		answer_challenge(c, r);
+	} else if (r->code != 235) {
+		client_fail(c, SMTP_AT_LOGIN, "AUTH %s is answered with %d", login_mechanism(c->login), r->code);
+	} else if (!login_is_complete(c->login)) {
+		client_fail(c, SMTP_AT_LOGIN, "the server has not shown that it knows the password");
+	} else {
+		login_free(&c->login);
+		become_ready(c);
+	}
+}
+
+/* Greeted for good: the last thing before messages. */
+static void
+greeted(struct smtp_client *c)
+{
+	if (c->options.user != NULL && *c->options.user != '\0')
+		begin_login(c);
+	else
+		become_ready(c);
+}
+
+/* ---- Greetings ---- */
 static void
 on_greeting(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt)
 {
@@ -157,12 +257,12 @@ on_ehlo(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt)
 		return;
 	}
 	smtp_caps_read(r, &c->caps);
-	if (c->options.tls != NULL && c->caps.starttls && !c->tls_done) {
+	if (c->options.wish.level != TLS_NONE && c->caps.starttls && !c->tls_done) {
 		client_write(c, "STARTTLS\r\n", 10);
 		dialogue_expect(c, STEP_STARTTLS, 0);
-		return;
+	} else if (c->tls_done || may_go_without_tls(c, "the server offers no STARTTLS")) {
+		greeted(c);
 	}
-	become_ready(c);
 }
 
 static void
@@ -174,7 +274,8 @@ on_helo(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt)
 		return;
 	}
 	memset(&c->caps, 0, sizeof(c->caps));
-	become_ready(c);
+	if (may_go_without_tls(c, "the server does not do EHLO, let alone STARTTLS"))
+		greeted(c);
 }
 
 static void
@@ -185,8 +286,8 @@ on_starttls(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt)
 		client_start_tls(c);
 	else if (c->leaving)
 		client_fail(c, SMTP_AT_GREETING, "STARTTLS is answered with %d", r->code);
-	else
-		become_ready(c); /* offered, then refused: on in the clear */
+	else if (may_go_without_tls(c, "the server offers STARTTLS and then refuses it"))
+		greeted(c); /* on in the clear */
 }
 
 /* ---- Sending a message ---- */
@@ -211,7 +312,8 @@ send_mail(struct smtp_client *c)
 	struct buf b = BUF_EMPTY;
 
 	buf_printf(&b, "MAIL FROM:<%.*s>", STR_ARG(m->reverse_path));
-	if (c->caps.size)
+	/* What the conversion will make of it is not known yet. */
+	if (c->caps.size && m->downgrade == NULL)
 		buf_printf(&b, " SIZE=%llu", (unsigned long long)size);
 	if (c->caps.eight_bit && m->eight_bit)
 		buf_add_c(&b, " BODY=8BITMIME");
@@ -364,9 +466,18 @@ send_next(struct smtp_client *c)
 		 * their way; else only if somebody was accepted. */
 		if (!dialogue_is_waiting(c) && c->accepted == 0)
 			return false;
+		/* A large body is not sent before somebody is known to want it, and
+		 * none over an idle connection that may be gone: whether the message
+		 * arrived should be in doubt as seldom as can be. */
+		if (c->chunking && dialogue_is_waiting(c) && (!body_is_small(c) || (c->messages > 0 && !c->any_reply)))
+			return false;
+		c->next = STEP_END;
+		if (c->chunking) {
+			body_go(c);
+			return true;
+		}
 		client_write(c, "DATA\r\n", 6);
 		dialogue_expect(c, STEP_DATA, 0);
-		c->next = STEP_END;
 		return true;
 	default: return false;
 	}
@@ -459,12 +570,27 @@ on_data(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt)
 		message_end(c, true);
 }
 
+/* A chunk that is refused ends the message: what was sent behind it is refused
+ * too, and RSET must follow (RFC 3030, section 2). */
+static void
+on_chunk(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt)
+{
+	(void)rcpt;
+	if (r->code / 100 == 2 && !c->chunk_refused)
+		return;
+	if (!c->chunk_refused)
+		answer_all(c, r, true);
+	c->chunk_refused = true;
+	if (!dialogue_is_waiting(c))
+		message_end(c, true);
+}
+
 static void
 on_end(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt)
 {
 	(void)rcpt;
 	CRASHPOINT("sent");
-	if (c->accepted > 0 && !c->mail_refused)
+	if (c->accepted > 0 && !c->mail_refused && !c->chunk_refused)
 		answer_all(c, r, true);
-	message_end(c, false);
+	message_end(c, c->chunking && (c->chunk_refused || r->code / 100 != 2));
 }

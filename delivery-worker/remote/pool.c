@@ -113,6 +113,8 @@ key_eq(const struct pool_key *a, const struct pool_key *b)
 {
 	if (a->port != b->port || a->tls != b->tls || !ip_eq(&a->ip, &b->ip) || a->source.family != b->source.family)
 		return false;
+	if (memcmp(a->way, b->way, sizeof(a->way)) != 0)
+		return false;
 	return a->source.family == 0 || ip_eq(&a->source, &b->source);
 }
 

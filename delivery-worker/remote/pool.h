@@ -9,6 +9,7 @@
 #define POOL_MESSAGES_MAX 100 /* over one connection */
 #define POOL_IDLE_TOTAL	  1000
 #define POOL_DEAD_MS	  30000
+#define POOL_WAY_BYTES	  16
 
 struct pool;
 
@@ -17,7 +18,8 @@ struct pool_key {
 	struct ip ip;
 	struct ip source;
 	uint16_t port;
-	bool tls; /* wanted */
+	bool tls;			   /* wanted */
+	unsigned char way[POOL_WAY_BYTES]; /* a digest of what else was agreed: login, how it was verified */
 };
 
 struct pool *pool_new(struct event_base *base);

@@ -21,7 +21,8 @@ work_finish(struct remote_work *w)
 {
 	struct job *job = w->job;
 
-	CHECK(w->client == NULL && w->query == NULL && w->header_read == NULL);
+	CHECK(w->client == NULL && w->query == NULL && w->read == NULL);
+	downgrade_free(&w->downgrade);
 	job_finish(job);
 }
 
@@ -50,8 +51,9 @@ give_up(struct remote_work *w)
 		uint32_t index = job->msg->recipients[i];
 
 		if (!job_has_result(job, index))
-			job_result(job, index, DEFERRED, w->trouble_code, str_c(w->trouble))->remote =
-				arena_strdup(&job->arena, w->trouble_remote);
+			job_result(job, index, w->trouble_is_final ? FAILED : DEFERRED, w->trouble_code,
+				   str_c(w->trouble))
+				->remote = arena_strdup(&job->arena, w->trouble_remote);
 	}
 	if (w->destination_ill)
 		job_set_trouble(job, str_c(w->trouble));
@@ -61,19 +63,41 @@ give_up(struct remote_work *w)
 static void
 add_target(struct remote_work *w, const struct route_host *h, const struct ip *ip)
 {
+	struct candidate *c;
 	struct smtp_target *t;
 
 	if (w->target_count == TARGETS_MAX || w->postponed_count == TARGETS_MAX)
 		return;
-	t = &w->targets[w->target_count];
+	c = &w->targets[w->target_count];
+	c->host = h;
+	t = &c->target;
 	t->ip = *ip;
 	t->port = w->route.port;
 	str_copy(h->name, t->host, sizeof(t->host));
 	w->any_target = true;
-	if (pool_is_dead(w->remote->pool, t))
-		w->postponed[w->postponed_count++] = *t;
+	if (pool_is_dead(w->remote->pool, t) || !remote_may_reach(w->remote, ip))
+		w->postponed[w->postponed_count++] = *c;
 	else
 		w->target_count++;
+}
+
+/* IPv6 and IPv4 take turns, so that a family that leads nowhere costs one try
+ * before the other comes. */
+static void
+add_targets(struct remote_work *w, const struct route_host *h, const struct ip *ips, unsigned count)
+{
+	unsigned next[2] = {0, 0}; /* of family 6, of family 4 */
+
+	for (unsigned added = 0, turn = 0; added < count; turn = !turn) {
+		unsigned *i = &next[turn], family = turn == 0 ? 6 : 4;
+
+		while (*i < count && ips[*i].family != family)
+			++*i;
+		if (*i == count)
+			continue;
+		add_target(w, h, &ips[(*i)++]);
+		added++;
+	}
 }
 
 /* An address of our own ends the list: hosts of lower preference would only
@@ -101,8 +125,7 @@ take_addresses(struct remote_work *w, const struct route_host *h, const struct i
 			return;
 		}
 	} else {
-		for (unsigned i = 0; i < count; i++)
-			add_target(w, h, &ips[i]);
+		add_targets(w, h, ips, count);
 	}
 	work_next_target(w);
 }
@@ -144,7 +167,8 @@ work_next_target(struct remote_work *w)
 	if (w->tries >= TRIES_MAX) {
 		give_up(w);
 	} else if (w->target_at < w->target_count) {
-		w->target = w->targets[w->target_at++];
+		w->host = w->targets[w->target_at].host;
+		w->target = w->targets[w->target_at++].target;
 		w->fresh_only = w->plain_only = w->no_source = false;
 		session_try(w);
 	} else if (w->next_host < w->route.count) {
@@ -195,28 +219,6 @@ find_route(struct remote_work *w)
 }
 
 /* ---- Start and stop ---- */
-static void
-fill_message(struct remote_work *w)
-{
-	const Stagepost__Envelope *env = w->job->msg->envelope;
-	struct smtp_message *m = &w->message;
-
-	m->arena = &w->job->arena;
-	m->reverse_path = str_c(env->reverse_path);
-	m->rcpts = arena_array(m->arena, struct smtp_rcpt, w->job->msg->n_recipients);
-	w->indexes = arena_array(m->arena, uint32_t, w->job->msg->n_recipients);
-	m->blobs = w->job->worker->blobs;
-	m->body = (struct blob_id){env->body->pack, env->body->offset, env->body->length};
-	m->offset = env->return_path_length < env->body->length ? env->return_path_length : env->body->length;
-	m->eight_bit = env->eight_bit;
-	m->require_tls = env->require_tls;
-	m->ret = str_c(env->dsn_ret);
-	m->envid = str_c(env->dsn_envid);
-	if (work_settings(w)->append_authenticated_header && *env->authenticated_as != '\0')
-		m->extra_header = str_c(arena_printf(m->arena, "x-smartermail-authenticatedas: %s\r\n",
-						     job_clean_text(m->arena, str_c(env->authenticated_as), 330).p));
-}
-
 void
 remote_start(struct job *job)
 {
@@ -226,7 +228,7 @@ remote_start(struct job *job)
 	w->job = job;
 	w->remote = job->worker->remote;
 	w->sender_domain = directory_domain_of(str_c(job->msg->envelope->reverse_path));
-	fill_message(w);
+	message_fill(w);
 	find_route(w);
 }
 

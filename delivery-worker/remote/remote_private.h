@@ -5,8 +5,8 @@
  *   session   an idle connection, or a new one
  *   message   all recipients that have no result yet
  *
- * remote.c finds targets, session.c talks to them, shared.c holds what all
- * jobs have in common. */
+ * remote.c finds targets, session.c connects to them, message.c sends, shared.c
+ * holds what all jobs have in common. */
 #ifndef SP_WORKER_REMOTE_PRIVATE_H
 #define SP_WORKER_REMOTE_PRIVATE_H
 
@@ -21,11 +21,19 @@
 #define TRIES_MAX   12 /* connections for one job */
 
 struct remote {
-	struct worker *worker; /* borrowed */
-	SSL_CTX *tls;
+	struct worker *worker;	  /* borrowed */
+	SSL_CTX *tls;		  /* owner */
+	char *client_certificate; /* file of that; owner */
 	struct pool *pool;
 	struct ip *own; /* addresses of this host; owner */
 	unsigned own_count;
+	bool has_ipv6; /* one that leads somewhere */
+};
+
+/* An address to be tried. */
+struct candidate {
+	struct smtp_target target;
+	const struct route_host *host; /* borrowed from the route */
 };
 
 struct remote_work {
@@ -38,28 +46,34 @@ struct remote_work {
 	struct dns_query *query; /* under way */
 	bool dns_trouble;	 /* a host's addresses could not be asked for */
 	bool any_target;
-	struct smtp_target targets[TARGETS_MAX];
+	struct candidate targets[TARGETS_MAX];
 	unsigned target_count, target_at;
-	struct smtp_target postponed[TARGETS_MAX]; /* not reached a moment ago: tried last */
+	struct candidate postponed[TARGETS_MAX]; /* not reached a moment ago: tried last */
 	unsigned postponed_count;
 	unsigned tries;
 
 	/* The target in hand. */
 	struct smtp_target target;
+	const struct route_host *host;
+	struct tls_wish wish;
 	struct smtp_client *client; /* owner */
 	struct pool_key key;
-	bool reused;		       /* an idle connection */
-	bool fresh_only;	       /* an idle one had gone */
-	bool plain_only;	       /* TLS failed: once more without */
-	bool no_source;		       /* the source address failed: once more without */
-	struct blob_read *header_read; /* under way */
+	bool reused;	 /* an idle connection */
+	bool fresh_only; /* an idle one had gone */
+	bool plain_only; /* TLS failed: once more without */
+	bool no_source;	 /* the source address failed: once more without */
 
 	struct smtp_message message;
-	uint32_t *indexes; /* of the message's rcpts, in the job */
+	uint32_t *indexes;	     /* of the message's rcpts, in the job */
+	struct blob_read *read;	     /* looking into the message before it is sent */
+	struct downgrade *downgrade; /* owner; NULL: never wanted */
+	uint64_t scan_at;	     /* in the blob */
+	bool is_scanned;	     /* to its end */
 
 	/* The last target that failed, for the report. */
 	char trouble[ERR_TEXT_MAX];
-	bool destination_ill; /* no connection, or sent away: not the message's fault */
+	bool destination_ill;  /* no connection, or sent away: not the message's fault */
+	bool trouble_is_final; /* the same will be true of every further try */
 	char trouble_code[ENHANCED_CODE_MAX];
 	char trouble_remote[384];
 };
@@ -73,8 +87,19 @@ const struct settings_smtp_out *work_settings(const struct remote_work *w);
 /* session.c */
 void session_try(struct remote_work *w); /* w->target */
 void session_drop(struct remote_work *w);
+/* "mx.example.org [192.0.2.1]:25" */
+void session_name(const struct remote_work *w, char *out, size_t size);
+
+/* message.c */
+void message_fill(struct remote_work *w);  /* at the start of the job */
+void message_begin(struct remote_work *w); /* w->client is ready */
+void message_on_sent(void *arg);
+/* The connection broke with the message on its way. True: the job is over. */
+bool message_on_lost(struct remote_work *w, const struct smtp_failure *f);
 
 /* shared.c */
 bool remote_is_own(const struct remote *r, const struct ip *ip);
+/* False: an address of a family that this host has no way for. */
+bool remote_may_reach(const struct remote *r, const struct ip *ip);
 
 #endif

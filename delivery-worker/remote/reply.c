@@ -45,10 +45,12 @@ take_line(struct smtp_reply_parser *p, struct str line)
 	} else if (code != r->code) {
 		return SMTP_REPLY_BAD;
 	}
-	if (++r->lines > SMTP_REPLY_LINES_MAX || r->text.len + line.len > SMTP_REPLY_TEXT_MAX)
+	if (++r->lines > SMTP_REPLY_LINES_MAX)
 		return SMTP_REPLY_BAD;
-	buf_add_str(&r->text, str_from(line, 4));
-	buf_add_byte(&r->text, '\n');
+	if (r->text.len + line.len <= SMTP_REPLY_TEXT_MAX) {
+		buf_add_str(&r->text, str_from(line, 4));
+		buf_add_byte(&r->text, '\n');
+	}
 	if (line.len > 3 && line.p[3] == '-')
 		return SMTP_REPLY_MORE;
 	p->fresh = true;
@@ -153,7 +155,25 @@ static const struct keyword keywords[] = {
 	{STR("STARTTLS"), offsetof(struct smtp_caps, starttls)},
 	{STR("DSN"), offsetof(struct smtp_caps, dsn)},
 	{STR("REQUIRETLS"), offsetof(struct smtp_caps, requiretls)},
+	{STR("CHUNKING"), offsetof(struct smtp_caps, chunking)},
 };
+
+static unsigned
+read_mechanisms(struct str words)
+{
+	struct str word;
+	unsigned found = 0;
+
+	while (str_next_word(&words, " ", &word)) {
+		if (str_eq_ci(word, STR("PLAIN")))
+			found |= SMTP_AUTH_PLAIN;
+		else if (str_eq_ci(word, STR("LOGIN")))
+			found |= SMTP_AUTH_LOGIN;
+		else if (str_eq_ci(word, STR("SCRAM-SHA-256")))
+			found |= SMTP_AUTH_SCRAM_SHA_256;
+	}
+	return found;
+}
 
 void
 smtp_caps_read(const struct smtp_reply *reply, struct smtp_caps *caps_out)
@@ -172,5 +192,7 @@ smtp_caps_read(const struct smtp_reply *reply, struct smtp_caps *caps_out)
 		}
 		if (str_eq_ci(name, STR("SIZE")) && !str_to_u64(str_trim(value), &caps_out->max_size))
 			caps_out->max_size = 0;
+		if (str_eq_ci(name, STR("AUTH")))
+			caps_out->auth |= read_mechanisms(value);
 	}
 }

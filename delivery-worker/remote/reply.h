@@ -1,8 +1,9 @@
 /* Replies of SMTP servers (RFC 5321, 4.2), read from pieces of any size.
  *
  * Lenient where that is safe (a bare LF ends a line, a line may be longer
- * than 512 bytes), strict where it is not: all lines of one reply carry the
- * same code, and there are limits on lines and bytes. */
+ * than 512 bytes, a reply longer than anybody reads), strict where it is not:
+ * all lines of one reply carry the same code, and there are limits on lines and
+ * bytes. */
 #ifndef SP_WORKER_REMOTE_REPLY_H
 #define SP_WORKER_REMOTE_REPLY_H
 
@@ -14,8 +15,8 @@
 #include "lib/base/str.h"
 
 #define SMTP_REPLY_LINE_MAX  4096
-#define SMTP_REPLY_LINES_MAX 256
-#define SMTP_REPLY_TEXT_MAX  16384
+#define SMTP_REPLY_LINES_MAX 10000
+#define SMTP_REPLY_TEXT_MAX  16384 /* what is kept of the text; the rest is passed over */
 
 struct smtp_reply {
 	int code; /* 200..599 */
@@ -48,10 +49,14 @@ void smtp_reply_enhanced(const struct smtp_reply *reply, char out[ENHANCED_CODE_
 /* "550 5.1.1 no such user; see http://...": all lines as one. */
 struct str smtp_reply_words(const struct smtp_reply *reply, struct arena *arena);
 
+/* Mechanisms of AUTH that the client can do (sasl.h). */
+enum { SMTP_AUTH_PLAIN = 1, SMTP_AUTH_LOGIN = 2, SMTP_AUTH_SCRAM_SHA_256 = 4 };
+
 /* What an EHLO reply offers. */
 struct smtp_caps {
 	bool esmtp; /* EHLO was understood */
-	bool pipelining, size, eight_bit, smtputf8, starttls, dsn, requiretls;
+	bool pipelining, size, eight_bit, smtputf8, starttls, dsn, requiretls, chunking;
+	unsigned auth;	   /* SMTP_AUTH_... */
 	uint64_t max_size; /* bytes; 0: no limit known */
 };
 void smtp_caps_read(const struct smtp_reply *reply, struct smtp_caps *caps_out);

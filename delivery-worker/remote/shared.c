@@ -1,27 +1,8 @@
 #include <ifaddrs.h>
-#include <openssl/err.h>
+#include <string.h>
 
 #include "delivery-worker/remote/remote_private.h"
 #include "lib/base/mem.h"
-
-/* Opportunistic TLS: whatever certificate, as the alternative is none at all
- * (RFC 7435). It is judged where a message requires TLS. */
-static SSL_CTX *
-make_tls(struct err *err)
-{
-	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-
-	if (ctx == NULL) {
-		err_set(err, ERR_UNAVAILABLE, "no TLS context");
-		return NULL;
-	}
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
-	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION);
-	if (SSL_CTX_set_default_verify_paths(ctx) != 1)
-		ERR_clear_error();
-	return ctx;
-}
 
 static void
 read_own_addresses(struct remote *r)
@@ -35,8 +16,14 @@ read_own_addresses(struct remote *r)
 		count++;
 	r->own = mem_alloc(sizeof(*r->own) * (count + 1));
 	for (i = list; i != NULL; i = i->ifa_next) {
-		if (i->ifa_addr != NULL && ip_from_sockaddr(i->ifa_addr, &r->own[r->own_count], NULL))
-			r->own_count++;
+		struct ip *ip = &r->own[r->own_count];
+
+		if (i->ifa_addr == NULL || !ip_from_sockaddr(i->ifa_addr, ip, NULL))
+			continue;
+		r->own_count++;
+		/* fe80::/10 leads nowhere. */
+		if (ip->family == 6 && !ip_is_loopback(ip) && (ip->bytes[0] != 0xfe || (ip->bytes[1] & 0xc0) != 0x80))
+			r->has_ipv6 = true;
 	}
 	freeifaddrs(list);
 }
@@ -51,11 +38,38 @@ remote_is_own(const struct remote *r, const struct ip *ip)
 	return ip_is_loopback(ip);
 }
 
+bool
+remote_may_reach(const struct remote *r, const struct ip *ip)
+{
+	return ip->family == 4 || r->has_ipv6 || ip_is_loopback(ip);
+}
+
+/* A client certificate that cannot be read leaves the one before in use. */
+static int
+make_tls(struct remote *r, const char *client_certificate, struct err *err)
+{
+	SSL_CTX *ctx;
+
+	if (r->tls != NULL && strcmp(r->client_certificate, client_certificate) == 0)
+		return 0;
+	ctx = tls_context_new(r->worker->ca_file, client_certificate, err);
+	if (ctx == NULL)
+		return -1;
+	SSL_CTX_free(r->tls);
+	mem_free(r->client_certificate);
+	r->tls = ctx;
+	r->client_certificate = mem_strdup(client_certificate);
+	return 0;
+}
+
 static void
 on_settings(void *arg, const struct settings *s)
 {
 	struct remote *r = arg;
+	struct err err;
 
+	if (make_tls(r, settings_smtp_out(s, STR_NONE)->client_certificate, &err) != 0)
+		log_error(NULL, "client certificate not in use", F_ERR(&err));
 	dns_set_caching(r->worker->dns, settings_smtp_out(s, STR_NONE)->enable_dns_caching);
 }
 
@@ -65,8 +79,7 @@ remote_new(struct worker *w, struct err *err)
 	struct remote *r = mem_new(struct remote);
 
 	r->worker = w;
-	r->tls = make_tls(err);
-	if (r->tls == NULL) {
+	if (make_tls(r, "", err) != 0) {
 		mem_free(r);
 		return NULL;
 	}
@@ -84,6 +97,7 @@ remote_free(struct remote **r)
 		return;
 	pool_free(&(*r)->pool);
 	SSL_CTX_free((*r)->tls);
+	mem_free((*r)->client_certificate);
 	mem_free((*r)->own);
 	mem_free(*r);
 	*r = NULL;

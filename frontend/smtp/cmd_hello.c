@@ -54,6 +54,9 @@ offer_extensions(struct smtp_session *s, const struct settings_smtp_in *settings
 		conn_write_c(s->conn, "250-EXPN\r\n");
 	if (conn_tls_available(s->conn) && !conn_is_tls(s->conn))
 		conn_write_c(s->conn, "250-STARTTLS\r\n");
+	/* RFC 8689, section 2: only over TLS. */
+	if (conn_is_tls(s->conn))
+		conn_write_c(s->conn, "250-REQUIRETLS\r\n");
 	if (mechanisms.len != 0 && smtp_may_auth(s))
 		conn_printf(s->conn, "250-AUTH %.*s\r\n", STR_ARG(mechanisms));
 	offer_limits(s, settings);

@@ -104,6 +104,10 @@ smtp_cmd_mail(struct smtp_session *s, struct str argument)
 		smtp_reply(s, error == PARAMS_BAD ? REPLY_BAD_PARAMETER : REPLY_UNKNOWN_PARAMETER, culprit);
 		return SMTP_DONE;
 	}
+	if (params.require_tls && !conn_is_tls(s->conn)) {
+		smtp_reply(s, REPLY_UNKNOWN_PARAMETER, STR("REQUIRETLS"));
+		return SMTP_DONE;
+	}
 	if (!params.utf8 && has_eight_bit(str_first(argument, argument.len - rest.len))) {
 		smtp_reply(s, REPLY_SENDER_NEEDS_UTF8, STR_NONE);
 		return SMTP_DONE;

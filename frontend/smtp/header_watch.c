@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { LINE_START, BLANK_LINE, NAME, SPACE_BEHIND_NAME, SKIPPED, FROM_VALUE };
+enum { LINE_START, BLANK_LINE, NAME, SPACE_BEHIND_NAME, SKIPPED, FROM_VALUE, TLS_VALUE };
 
 void
 header_watch_init(struct header_watch *w, bool keep_from)
@@ -57,6 +57,9 @@ begin_value(struct header_watch *w)
 		w->has_date = true;
 	} else if (str_eq_ci(name, STR("message-id"))) {
 		w->has_message_id = true;
+	} else if (str_eq_ci(name, STR("tls-required"))) {
+		w->state = TLS_VALUE;
+		w->name_len = 0;
 	} else if (str_eq_ci(name, STR("from"))) {
 		if (w->keep_from) {
 			w->state = FROM_VALUE;
@@ -98,6 +101,18 @@ take_name(struct header_watch *w, char c)
 		w->name[w->name_len++] = c;
 }
 
+/* One short word, of which blanks are no part. */
+static void
+take_tls_value(struct header_watch *w, const char *p, const char *end)
+{
+	for (; p < end; p++) {
+		if (*p == '\n')
+			w->tls_optional = str_eq_ci(str_of(w->name, w->name_len), STR("no"));
+		else if (*p != ' ' && *p != '\t' && *p != '\r' && w->name_len < HEADER_WATCH_NAME_MAX)
+			w->name[w->name_len++] = *p;
+	}
+}
+
 /* The part of a value that lies in the piece, up to its line's end. */
 static const char *
 take_value(struct header_watch *w, const char *p, const char *end)
@@ -107,6 +122,8 @@ take_value(struct header_watch *w, const char *p, const char *end)
 
 	if (w->state == FROM_VALUE)
 		add_from(w, p, (size_t)(stop - p));
+	else if (w->state == TLS_VALUE)
+		take_tls_value(w, p, stop);
 	return stop;
 }
 

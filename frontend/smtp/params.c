@@ -39,6 +39,15 @@ take_utf8(struct str value, void *out)
 	return true;
 }
 
+static bool
+take_require_tls(struct str value, void *out)
+{
+	struct smtp_mail_params *params = out;
+	(void)value;
+	params->require_tls = true;
+	return true;
+}
+
 /* Who submitted it elsewhere. We trust nobody's word for that, so it is only
  * checked (RFC 4954, section 5: treat as AUTH=<>). */
 static bool
@@ -68,8 +77,13 @@ take_envid(struct str value, void *out)
 }
 
 static const struct param_row mail_rows[] = {
-	{STR("SIZE"), true, take_size}, {STR("BODY"), true, take_body}, {STR("SMTPUTF8"), false, take_utf8},
-	{STR("AUTH"), true, take_auth}, {STR("RET"), true, take_ret},	{STR("ENVID"), true, take_envid},
+	{STR("SIZE"), true, take_size},
+	{STR("BODY"), true, take_body},
+	{STR("SMTPUTF8"), false, take_utf8},
+	{STR("AUTH"), true, take_auth},
+	{STR("RET"), true, take_ret},
+	{STR("ENVID"), true, take_envid},
+	{STR("REQUIRETLS"), false, take_require_tls},
 };
 
 /* ---- RCPT ---- */

@@ -1,5 +1,6 @@
 /* ESMTP parameters of MAIL and RCPT: SIZE (RFC 1870), BODY (RFC 6152),
- * SMTPUTF8 (RFC 6531), AUTH (RFC 4954), RET, ENVID, NOTIFY, ORCPT (RFC 3461). */
+ * SMTPUTF8 (RFC 6531), AUTH (RFC 4954), RET, ENVID, NOTIFY, ORCPT (RFC 3461),
+ * REQUIRETLS (RFC 8689). */
 #ifndef SP_FRONTEND_SMTP_PARAMS_H
 #define SP_FRONTEND_SMTP_PARAMS_H
 
@@ -12,6 +13,7 @@ struct smtp_mail_params {
 	uint64_t size_bytes; /* as the client declares it; 0: not given */
 	bool eight_bit;	     /* BODY=8BITMIME */
 	bool utf8;
+	bool require_tls;
 	struct str ret;	  /* FULL or HDRS; empty: not given */
 	struct str envid; /* still xtext */
 };

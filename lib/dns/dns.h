@@ -24,6 +24,12 @@ struct dns_mx {
 	struct str host; /* lower case, no final dot; empty: null MX (RFC 7505) */
 };
 
+/* RFC 6698, 2.1. */
+struct dns_tlsa {
+	uint8_t usage, selector, matching;
+	struct str data;
+};
+
 struct dns_answer {
 	const struct dns_mx *mx; /* sorted by preference, equal ones shuffled */
 	unsigned mx_count;

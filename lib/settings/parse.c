@@ -33,7 +33,7 @@ static int
 refuse(const struct settings_row *row, struct str text, const char *what, struct err *err)
 {
 	char shown[SHOWN_MAX + 1], allowed[ERR_TEXT_MAX];
-	struct str head = str_first(text, SHOWN_MAX);
+	struct str head = settings_is_secret(row) ? STR("...") : str_first(text, SHOWN_MAX);
 	for (size_t i = 0; i < head.len; i++)
 		shown[i] = head.p[i] >= 0x20 && head.p[i] < 0x7f ? head.p[i] : '?';
 	shown[head.len] = '\0';
@@ -130,7 +130,7 @@ static bool
 is_text_of_unit(struct str text, const char *unit)
 {
 	struct ip ip;
-	if (text.len == 0 || *unit == '\0')
+	if (text.len == 0 || *unit == '\0' || strcmp(unit, "secret") == 0)
 		return true;
 	return ip_parse(text, &ip) && ip.family == (strcmp(unit, "ipv6") == 0 ? 6 : 4);
 }
@@ -323,7 +323,9 @@ describe_range(const struct settings_row *row, const struct unit *units, struct 
 static void
 describe_text(const struct settings_row *row, struct buf *out)
 {
-	if (*row->unit != '\0')
+	if (settings_is_secret(row))
+		buf_printf(out, "text of at most %" PRId64 " bytes, not shown in lists", row->max);
+	else if (*row->unit != '\0')
 		buf_printf(out, "an %s address, or empty", strcmp(row->unit, "ipv6") == 0 ? "IPv6" : "IPv4");
 	else
 		buf_printf(out, "text of %s%" PRId64 " bytes", row->min > 0 ? "1 to " : "at most ", row->max);

@@ -76,6 +76,12 @@ settings_row_find(struct str group, struct str field)
 	return NULL;
 }
 
+bool
+settings_is_secret(const struct settings_row *row)
+{
+	return row->type == SETTING_TEXT && str_eq(str_c(row->unit), STR("secret"));
+}
+
 size_t
 settings_row_offset(const struct settings_row *row)
 {

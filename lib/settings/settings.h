@@ -135,6 +135,8 @@ struct settings_row {
 /* All rows, in the order of the table. */
 const struct settings_row *settings_rows(unsigned *count_out);
 const struct settings_row *settings_row_find(struct str group, struct str field);
+/* Lists show only whether it is set. */
+bool settings_is_secret(const struct settings_row *row);
 /* The nearest known "field" of the group, or NULL when none is near. */
 const char *settings_nearest(struct str group, struct str field);
 /* Is text a value that the row allows? The reason in err when not. */

@@ -14,7 +14,7 @@
  * Defaults are written as an operator would write them. min and max are in
  * the type's own unit (ms, bytes); for TEXT they are lengths in bytes, for LIST
  * and CIDRS counts of entries. The unit "ipv4" or "ipv6" of a TEXT makes it an
- * address or empty. */
+ * address or empty; "secret" keeps it out of lists. */
 #ifndef SP_SETTINGS_TABLE_H
 #define SP_SETTINGS_TABLE_H
 
@@ -149,6 +149,12 @@
 	  "adds x-smartermail-authenticatedas: <account> to what an authenticated user sends out") \
 	S(smtp_out, relay_host, TEXT, "", "", 0, 300, SCOPE_DOMAIN,                                \
 	  "host[:port] or [address][:port] to which all remote mail goes; empty: by MX; by the sender's domain") \
+	S(smtp_out, relay_user, TEXT, "", "", 0, 300, SCOPE_DOMAIN,                                \
+	  "name with which to log in at relay_host; empty: no login; by the sender's domain")      \
+	S(smtp_out, relay_password, TEXT, "", "secret", 0, 300, SCOPE_DOMAIN,                      \
+	  "its password; sent as it is over TLS only, or not at all where the relay does SCRAM-SHA-256") \
+	S(smtp_out, client_certificate, TEXT, "", "", 0, 1000, SCOPE_GLOBAL,                       \
+	  "PEM file on the workers' hosts, certificate chain and key, shown to servers that ask for one; empty: none") \
 	S(smtp_out, port, INT, "25", "", 1, 65535, SCOPE_GLOBAL, "port of remote servers")         \
 	S(smtp_out, max_connections_per_destination, INT, "20", "", 1, 10000, SCOPE_GLOBAL,        \
 	  "messages sent to one destination at once")

@@ -8,10 +8,19 @@
         sink.extensions.remove("PIPELINING")
         sink.tls = "bad"                                  # 220 to STARTTLS, then garbage
 
-Steps: GREETING, EHLO, HELO, STARTTLS, MAIL, RCPT, DATA, END (the final dot),
-RSET, QUIT, NOOP. `messages` holds what was taken, `sessions` what was said."""
+Steps: GREETING, EHLO, HELO, STARTTLS, AUTH, MAIL, RCPT, DATA, BDAT (a chunk that
+is not the last), END (the final dot or the last chunk), RSET, QUIT, NOOP.
+`messages` holds what was taken, `sessions` what was said.
+
+    sink.extensions += ["CHUNKING", "AUTH SCRAM-SHA-256 PLAIN"]
+    sink.users = {"me": "secret"}
+    sink.use_certificate(cert, key, client_ca=None)   # files, for tls="ok" """
 
 import asyncio
+import base64
+import hashlib
+import hmac
+import os
 import shutil
 import socket
 import ssl
@@ -30,8 +39,12 @@ class Session:
         self.lines = []  # commands as they came
         self.helo = None
         self.tls = False
+        self.client_certificate = None
+        self.sni = None
+        self.account = None
         self.mail = None
         self.rcpts = []
+        self.chunks = None  # data of the BDATs so far
 
 
 class Message:
@@ -53,6 +66,7 @@ class Sink:
         self.tls = tls         # None, "ok", "bad" (garbage for a handshake), "closed"
         self.drop_in_data = None  # bytes of data after which the connection is closed
         self.esmtp = True
+        self.users = {}
         self.messages, self.sessions = [], []
         self.writers = set()
         self.lock = threading.Lock()
@@ -70,9 +84,22 @@ class Sink:
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
                         f"/CN={self.name}", "-keyout", self.dir / "key.pem", "-out", self.dir / "cert.pem"],
                        check=True, capture_output=True)
+        return self._context(self.dir / "cert.pem", self.dir / "key.pem")
+
+    def _context(self, cert, key, client_ca=None):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.dir / "cert.pem", self.dir / "key.pem")
+        context.load_cert_chain(cert, key)
+        if client_ca is not None:
+            context.load_verify_locations(client_ca)
+            context.verify_mode = ssl.CERT_OPTIONAL
+        context.sni_callback = self._on_sni
         return context
+
+    def _on_sni(self, connection, name, context):
+        self.last_sni = name
+
+    def use_certificate(self, cert, key, client_ca=None):
+        self.context = self._context(cert, key, client_ca)
 
     # ---- its life ----
 
@@ -117,7 +144,7 @@ class Sink:
         asyncio.run_coroutine_threadsafe(close_all(), self.loop).result(5)
         with self.lock:
             self.extensions = list(self.EXTENSIONS)
-            self.reply, self.delay, self.drop_in_data, self.esmtp = {}, {}, None, True
+            self.reply, self.delay, self.drop_in_data, self.esmtp, self.users = {}, {}, None, True, {}
             self.messages, self.sessions = [], []
 
     def wait(self, count=1, timeout=15):
@@ -209,11 +236,61 @@ class Sink:
         new = await self.loop.start_tls(transport, protocol, self.context, server_side=True)
         reader._transport = new
         session.tls = True
+        session.sni = getattr(self, "last_sni", None)
+        session.client_certificate = new.get_extra_info("peercert")
         return reader, asyncio.StreamWriter(new, protocol, reader, self.loop)
+
+    # ---- AUTH ----
+
+    async def _ask(self, session, reader, writer, challenge):
+        writer.write(b"334 " + base64.b64encode(challenge) + b"\r\n")
+        await writer.drain()
+        line = await reader.readuntil(b"\r\n")
+        session.lines.append(line.decode().rstrip("\r\n"))
+        return base64.b64decode(line.strip())
+
+    async def _on_auth(self, session, line, reader, writer):
+        words = line.split(" ")
+        initial = base64.b64decode(words[2]) if len(words) > 2 else b""
+        if words[1].upper() == "PLAIN":
+            user, password = initial.decode().split("\0")[1:]
+            good = self.users.get(user) == password
+        elif words[1].upper() == "LOGIN":
+            user = (await self._ask(session, reader, writer, b"Username:")).decode()
+            password = (await self._ask(session, reader, writer, b"Password:")).decode()
+            good = self.users.get(user) == password
+        else:
+            user, good = await self._scram(session, initial.decode(), reader, writer)
+        if await self._answer(session, writer, "AUTH", line, "235 2.7.0 welcome" if good else "535 5.7.8 no") and good:
+            session.account = user
+
+    async def _scram(self, session, first, reader, writer):
+        bare = first[len("n,,"):]
+        user, nonce = (part[2:] for part in bare.split(","))
+        nonce += base64.b64encode(os.urandom(9)).decode()
+        salt = os.urandom(16)
+        server_first = f"r={nonce},s={base64.b64encode(salt).decode()},i=4096"
+        final = (await self._ask(session, reader, writer, server_first.encode())).decode()
+        without_proof, _, proof = final.rpartition(",p=")
+        auth = f"{bare},{server_first},{without_proof}".encode()
+
+        def mac(key, text):
+            return hmac.new(key, text, hashlib.sha256).digest()
+
+        salted = hashlib.pbkdf2_hmac("sha256", self.users.get(user, "").encode(), salt, 4096)
+        stored = hashlib.sha256(mac(salted, b"Client Key")).digest()
+        key = bytes(a ^ b for a, b in zip(base64.b64decode(proof), mac(stored, auth)))
+        if user not in self.users or hashlib.sha256(key).digest() != stored:
+            return user, False
+        signature = base64.b64encode(mac(mac(salted, b"Server Key"), auth))
+        await self._ask(session, reader, writer, b"v=" + signature)
+        return user, True
+
+    # ---- messages ----
 
     async def _on_mail(self, session, line, reader, writer):
         if await self._answer(session, writer, "MAIL", line, "250 2.1.0 ok"):
-            session.mail, session.rcpts = line[len("MAIL FROM:"):], []
+            session.mail, session.rcpts, session.chunks = line[len("MAIL FROM:"):], [], bytearray()
 
     async def _on_rcpt(self, session, line, reader, writer):
         if session.mail is None:
@@ -235,14 +312,31 @@ class Sink:
             data += part[1:] if part.startswith(b".") else part
             if self.drop_in_data is not None and len(data) >= self.drop_in_data:
                 raise EOFError
-        message = Message(session, bytes(data))
-        session.mail, session.rcpts = None, []
+        await self._take(session, writer, line, bytes(data))
+
+    async def _take(self, session, writer, line, data):
+        message = Message(session, data)
+        session.mail, session.rcpts, session.chunks = None, [], None
         if await self._answer(session, writer, "END", line, "250 2.0.0 taken"):
             with self.lock:
                 self.messages.append(message)
 
+    async def _on_bdat(self, session, line, reader, writer):
+        words = line.split(" ")
+        data = await reader.readexactly(int(words[1]))
+        if not session.rcpts or session.chunks is None:
+            await self._answer(session, writer, "BDAT-EARLY", line, "503 5.5.1 no valid recipients")
+            return
+        session.chunks += data
+        if self.drop_in_data is not None and len(session.chunks) >= self.drop_in_data:
+            raise EOFError
+        if len(words) > 2:
+            await self._take(session, writer, line, bytes(session.chunks))
+        elif not await self._answer(session, writer, "BDAT", line, f"250 2.0.0 {len(data)} octets"):
+            session.chunks = None
+
     async def _on_rset(self, session, line, reader, writer):
-        session.mail, session.rcpts = None, []
+        session.mail, session.rcpts, session.chunks = None, [], None
         await self._answer(session, writer, "RSET", line, "250 2.0.0 ok")
 
     async def _on_noop(self, session, line, reader, writer):

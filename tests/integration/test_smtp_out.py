@@ -3,86 +3,14 @@ settings:smtp-out, reports to senders. Names are answered by a server of the
 test's own, the remote servers are scripted sinks on 127.0.0.x."""
 
 import base64
-import email
-import itertools
 import smtplib
 import time
 
 import pytest
 
-from cluster import Cluster, wait_for
-from dnsserver import DnsServer
+from cluster import wait_for
 from sink import DROP, SILENT, Sink, greylisting
-
-_numbers = itertools.count(1)
-
-
-class World:
-    """A cluster that resolves by `dns`; three sinks on one port."""
-
-    def __init__(self):
-        self.dns = DnsServer().start()
-        self.sink = Sink("127.0.0.2").start()
-        self.second = Sink("127.0.0.3", self.sink.port, name="second.remote.test").start()
-        self.tls = Sink("127.0.0.4", self.sink.port, name="tls.remote.test", tls="ok").start()
-        self.cluster = Cluster(frontends=1, env={"STAGEPOST_RESOLVER": self.dns.resolver}).start()
-        self.sender = self.cluster.add_user("sender@example.test")
-
-    def reset(self):
-        for sink in (self.sink, self.second, self.tls):
-            sink.reset()
-        self.tls.tls = "ok"
-        for key in self.cluster.redis.scan_iter("settings:*"):
-            self.cluster.redis.delete(key)
-        self.cluster.redis.hset("settings:smtp-in", mapping={"relay_whitelist": "127.0.0.0/8"})
-        self.cluster.redis.hset("settings:spool", mapping={"retry_first": "1s", "retry_longest": "2s"})
-        self.cluster.settings("smtp-out", port=self.sink.port)
-        self.sender = self.cluster.add_user(f"sender{next(_numbers)}@example.test")
-
-    def domain(self, *hosts, name=None):
-        """A fresh remote domain: hosts as (preference, address), or the sink."""
-        number = next(_numbers)
-        name = name or f"d{number}.remote.test"
-        self.dns.mail_domain(name, *[(p, f"mx{i}-{number}.remote.test", a)
-                                     for i, (p, a) in enumerate(hosts or [(10, "127.0.0.2")])])
-        return name
-
-    def send(self, *recipients, data="Subject: hello\r\n\r\nbody\r\n", sender=None):
-        return self.cluster.deliver(self.sender if sender is None else sender, list(recipients), data)
-
-    def bounce(self):
-        """The one report that the sender gets."""
-        message = email.message_from_bytes(self.cluster.wait_mail(self.sender)[0])
-        assert message.get_content_type() == "multipart/report"
-        assert message["Return-Path"] == "<>"
-        assert message["Auto-Submitted"] == "auto-replied"
-        words, status, original = message.get_payload()
-        fields = status.get_payload()
-        return message, fields[0], fields[1:], original
-
-    def stop(self):
-        self.cluster.remove()
-        for part in (self.sink, self.second, self.tls, self.dns):
-            part.stop()
-
-
-@pytest.fixture(scope="module")
-def the_world():
-    world = World()
-    yield world
-    world.stop()
-
-
-@pytest.fixture
-def world(the_world):
-    the_world.reset()
-    yield the_world
-
-
-@pytest.fixture
-def cluster(world):
-    return world.cluster
-
+from world import World, _numbers, cluster, the_world, world  # noqa: F401
 
 # ---- the plain way ----
 

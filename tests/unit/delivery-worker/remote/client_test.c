@@ -204,7 +204,7 @@ on_sent(void *arg)
 static void
 on_failed(void *arg, const struct smtp_failure *failure)
 {
-	static const char *const stages[] = {"connect", "tls", "greeting", "message", "body", "idle"};
+	static const char *const stages[] = {"connect", "tls", "greeting", "login", "message", "body", "idle"};
 	struct fixture *f = arg;
 	char what[64];
 
@@ -336,6 +336,9 @@ run(struct fixture *f, const char *const *script, unsigned rcpts, bool slow)
 #define PIPE  "S: 220 hi", "C: EHLO me.test", "S: 250-r.test\r\n250-DSN\r\n250-SIZE 1000\r\n250 PIPELINING"
 #define ESMTP "S: 220 hi", "C: EHLO", "S: 250-r.test\r\n250 8BITMIME"
 
+#define CHUNKS	   "S: 220 hi", "C: EHLO", "S: 250-r.test\r\n250-CHUNKING\r\n250 PIPELINING"
+#define BODY_LINES "C: Subject: x", "C: ", "C: .dot", "C: end"
+
 static const struct {
 	const char *name;
 	const char *const *script;
@@ -387,6 +390,26 @@ static const struct {
 	{"closed after the end",
 	 SCRIPT(ESMTP, "C: MAIL", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA", "S: 354 go", "D", "X"), 1,
 	 "message! 0 250/2.0.0"},
+	/* the 29 bytes of the message, as they come */
+	{"chunk, all ahead",
+	 SCRIPT(CHUNKS, "C: MAIL", "C: RCPT", "C: BDAT 25 LAST", BODY_LINES, "S: 250 ok", "S: 250 ok",
+		"S: 250 2.6.0 taken"),
+	 1, "sent 250/2.6.0"},
+	{"chunk refused",
+	 SCRIPT(CHUNKS, "C: MAIL", "C: RCPT", "C: RCPT", "C: BDAT 25 LAST", BODY_LINES, "S: 250 ok", "S: 250 ok",
+		"S: 550 5.1.1 no", "S: 552 5.3.4 too big"),
+	 2, "sent 552/5.3.4 550/5.1.1"},
+	{"chunk, nobody accepted",
+	 SCRIPT(CHUNKS, "C: MAIL", "C: RCPT", "C: BDAT 25 LAST", BODY_LINES, "S: 250 ok", "S: 550 5.1.1 no",
+		"S: 503 no"),
+	 1, "sent 550/5.1.1"},
+	{"closed after the chunk",
+	 SCRIPT(CHUNKS, "C: MAIL", "C: RCPT", "C: BDAT 25 LAST", BODY_LINES, "S: 250 ok", "S: 250 ok", "X"), 1,
+	 "message! 0 250/2.0.0"},
+	{"no chunks without pipelining",
+	 SCRIPT("S: 220 hi", "C: EHLO", "S: 250-r.test\r\n250 CHUNKING", "C: MAIL", "S: 250 ok", "C: RCPT", "S: 250 ok",
+		"C: DATA", "S: 354 go", "D", "S: 250 ok"),
+	 1, "sent 250/2.0.0"},
 	{"reply of two codes", SCRIPT(ESMTP, "C: MAIL", "S: 250-ok\r\n550 no"), 1, "message 0 0/-"},
 };
 
@@ -523,6 +546,62 @@ test_large_body(void **state)
 }
 
 static void
+check_login(struct fixture *f, const char *const *script, const char *result)
+{
+	struct smtp_client_options o = options_of(f);
+
+	o.user = "user";
+	o.password = "pencil";
+	prepare_message(f, 1);
+	server_close(&f->server);
+	f->server.script = script;
+	f->client = smtp_client_new(&o, &events, f);
+	event_base_dispatch(f->base);
+	assert_string_equal(f->result, result);
+	assert_null(*f->server.script);
+}
+
+#define OFFERS(mechanisms) "S: 220 hi", "C: EHLO", "S: 250-r.test\r\n250 AUTH " mechanisms
+#define REST		   "C: MAIL", "S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA", "S: 354 go", "D", "S: 250 ok"
+
+static void
+test_login(void **state)
+{
+	struct fixture *f = *state;
+
+	check_login(f, SCRIPT(OFFERS("LOGIN PLAIN"), "C: AUTH PLAIN AHVzZXIAcGVuY2ls", "S: 235 2.7.0 yes", REST),
+		    "sent 250/2.0.0");
+	check_login(f,
+		    SCRIPT(OFFERS("LOGIN"), "C: AUTH LOGIN", "S: 334 VXNlcm5hbWU6",
+			   "C: dXNlcg==", "S: 334 UGFzc3dvcmQ6", "C: cGVuY2ls", "S: 235 yes", REST),
+		    "sent 250/2.0.0");
+	check_login(f, SCRIPT(OFFERS("PLAIN"), "C: AUTH PLAIN", "S: 535 5.7.8 no"), "login 535");
+	check_login(f, SCRIPT(OFFERS("GSSAPI")), "login 250");
+	/* a server that does not show that it knows the password */
+	check_login(f, SCRIPT(OFFERS("SCRAM-SHA-256 PLAIN"), "C: AUTH SCRAM-SHA-256 biws", "S: 235 yes"), "login 235");
+}
+
+static void
+test_chunks_of_a_large_body(void **state)
+{
+	static const char *const script[] = {CHUNKS,	  "C: MAIL",	    "C: RCPT", "S: 250 ok",
+					     "S: 250 ok", "C: BDAT 131072", NULL};
+	static const char *const refused[] = {CHUNKS, "C: MAIL", "C: RCPT", "S: 250 ok", "S: 550 5.1.1 no", NULL};
+	struct fixture *f = *state;
+	size_t size = 200 * 1000;
+	char *data = malloc(size);
+
+	memset(data, 'x', size);
+	store_body(f, data, size);
+	/* only behind the answers to RCPT */
+	assert_string_equal(run(f, script, 1, false), "message! 0 250/2.0.0");
+	assert_null(*f->server.script);
+	assert_string_equal(run(f, refused, 1, false), "sent 550/5.1.1");
+	assert_null(*f->server.script);
+	free(data);
+}
+
+static void
 test_no_connection(void **state)
 {
 	struct fixture *f = *state;
@@ -551,6 +630,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_unsafe_addresses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_second_message, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_large_body, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_login, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_chunks_of_a_large_body, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_connection, setup, teardown),
 	};
 

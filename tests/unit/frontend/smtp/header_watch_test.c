@@ -70,6 +70,32 @@ test_cases(void **state)
 }
 
 static void
+test_tls_required(void **state)
+{
+	static const struct {
+		const char *text;
+		bool optional;
+	} rows[] = {
+		{"TLS-Required: No\r\n\r\n", true},	{"Subject: x\r\ntls-required:no \r\nTo: y\r\n\r\n", true},
+		{"TLS-Required: yes\r\n\r\n", false},	{"TLS-Required: nobody-knows-what-this-is\r\n\r\n", false},
+		{"X: TLS-Required: No\r\n\r\n", false}, {"\r\nTLS-Required: No\r\n", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct str text = str_c(rows[i].text);
+		for (size_t piece = 1; piece <= text.len; piece++) {
+			struct header_watch w;
+			header_watch_init(&w, false);
+			for (size_t at = 0; at < text.len; at += piece)
+				header_watch_feed(&w, str_first(str_from(text, at), piece));
+			assert_int_equal(w.tls_optional, rows[i].optional);
+			header_watch_fini(&w);
+		}
+	}
+}
+
+static void
 test_first_line(void **state)
 {
 	struct header_watch w;
@@ -105,6 +131,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
+		cmocka_unit_test(test_tls_required),
 		cmocka_unit_test(test_first_line),
 		cmocka_unit_test(test_from_is_limited),
 	};

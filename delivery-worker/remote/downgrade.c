@@ -1,0 +1,515 @@
+#include "delivery-worker/remote/downgrade.h"
+
+#include "lib/base/base64.h"
+#include "lib/base/check.h"
+#include "lib/base/mem.h"
+#include "lib/mime/header.h"
+
+#define HEADER_MAX   (64 * 1024)
+#define DEPTH_MAX    32
+#define PARTS_MAX    8192
+#define BOUNDARY_MAX 70	 /* RFC 2046, 5.1.1 */
+#define LINE_MAX     256 /* longer lines are no boundaries */
+#define QP_LINE_MAX  75	 /* without the '=' of a soft line break */
+#define BASE64_BYTES 57	 /* of a line of 76 characters */
+
+enum place { IN_HEADER, IN_LEAF, BETWEEN }; /* BETWEEN: in front of, and behind, a multipart's parts */
+enum coding { AS_IS, QUOTED_PRINTABLE, BASE64 };
+
+struct level {
+	char boundary[BOUNDARY_MAX];
+	size_t boundary_len;
+	bool is_digest;
+	bool is_sealed; /* signed or encrypted: what is within must stay as it is */
+};
+
+struct downgrade {
+	unsigned char dirty[PARTS_MAX / 8]; /* a bit a leaf: it has 8-bit data */
+	bool any_dirty;
+	const char *refusal;
+	bool writing; /* the second pass */
+	struct buf *out;
+
+	enum place place;
+	struct buf header;  /* the block in hand */
+	struct buf line;    /* the start of a line, while it may be a boundary */
+	bool line_is_plain; /* its rest is data */
+	bool is_message;    /* the header in hand is that of a message, not of a part */
+	struct level levels[DEPTH_MAX];
+	unsigned depth;
+	unsigned leaf;		  /* counts them */
+	const char *refuse_dirty; /* why the leaf in hand cannot be encoded; NULL: it can */
+
+	enum coding coding;
+	unsigned column;
+	char space;	    /* QUOTED_PRINTABLE: blank or tab not yet written, since it may end its line */
+	struct buf raw;	    /* BASE64: not yet a whole line */
+	bool held_line_end; /* BASE64: it may belong to the boundary behind it */
+};
+
+static void
+put(struct downgrade *d, const char *data, size_t len)
+{
+	if (d->writing)
+		buf_add(d->out, data, len);
+}
+
+static void
+refuse(struct downgrade *d, const char *why)
+{
+	CHECK(!d->writing);
+	if (d->refusal == NULL)
+		d->refusal = why;
+}
+
+static bool
+has_eight_bit(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.p[i] >= 0x80)
+			return true;
+	return false;
+}
+
+/* ---- Quoted-printable ---- */
+static void
+qp_put(struct downgrade *d, const char *text, unsigned len)
+{
+	if (d->column + len > QP_LINE_MAX) {
+		put(d, "=\r\n", 3);
+		d->column = 0;
+	}
+	put(d, text, len);
+	d->column += len;
+}
+
+static void
+qp_escape(struct downgrade *d, char c)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	unsigned char u = (unsigned char)c;
+
+	qp_put(d, (const char[]){'=', hex[u >> 4], hex[u & 15]}, 3);
+}
+
+static void
+qp_byte(struct downgrade *d, char c)
+{
+	unsigned char u = (unsigned char)c;
+
+	if (d->space != '\0') {
+		if (c == '\r')
+			qp_escape(d, d->space);
+		else
+			qp_put(d, &d->space, 1);
+		d->space = '\0';
+	}
+	if (c == '\r') {
+		put(d, "\r\n", 2);
+		d->column = 0;
+	} else if (c == '\n') {
+		/* was written with its CR */
+	} else if (c == ' ' || c == '\t') {
+		d->space = c;
+	} else if (c == '=' || u < 0x20 || u > 0x7e) {
+		qp_escape(d, c);
+	} else {
+		qp_put(d, &c, 1);
+	}
+}
+
+/* ---- base64 ---- */
+static void
+base64_line(struct downgrade *d)
+{
+	struct buf text = BUF_EMPTY;
+
+	base64_encode(buf_str(&d->raw), &text);
+	put(d, text.data, text.len);
+	put(d, "\r\n", 2);
+	buf_fini(&text);
+	buf_clear(&d->raw);
+}
+
+static void
+base64_byte(struct downgrade *d, char c)
+{
+	buf_add_byte(&d->raw, c);
+	if (d->raw.len == BASE64_BYTES)
+		base64_line(d);
+}
+
+static void
+base64_data(struct downgrade *d, struct str data)
+{
+	for (size_t i = 0; i < data.len; i++) {
+		if (d->held_line_end) {
+			base64_byte(d, '\r');
+			base64_byte(d, '\n');
+			d->held_line_end = false;
+		}
+		if (data.p[i] == '\n')
+			d->held_line_end = true;
+		else if (data.p[i] != '\r')
+			base64_byte(d, data.p[i]);
+	}
+}
+
+/* at_boundary: the last line end is the boundary's. */
+static void
+end_leaf(struct downgrade *d, bool at_boundary)
+{
+	if (d->place == IN_LEAF && d->coding == BASE64) {
+		if (d->held_line_end && !at_boundary) {
+			base64_byte(d, '\r');
+			base64_byte(d, '\n');
+		}
+		if (d->raw.len > 0)
+			base64_line(d);
+	} else if (d->place == IN_LEAF && d->coding == QUOTED_PRINTABLE && d->space != '\0') {
+		qp_escape(d, d->space);
+	}
+	d->space = '\0';
+	d->held_line_end = false;
+	d->coding = AS_IS;
+	d->column = 0;
+}
+
+/* ---- Data ---- */
+static void
+leaf_data(struct downgrade *d, struct str data)
+{
+	if (!d->writing) {
+		if (!has_eight_bit(data))
+			return;
+		d->any_dirty = true;
+		d->dirty[d->leaf / 8] |= (unsigned char)(1u << d->leaf % 8);
+		if (d->refuse_dirty != NULL)
+			refuse(d, d->refuse_dirty);
+	} else if (d->coding == QUOTED_PRINTABLE) {
+		for (size_t i = 0; i < data.len; i++)
+			qp_byte(d, data.p[i]);
+	} else if (d->coding == BASE64) {
+		base64_data(d, data);
+	} else {
+		put(d, data.p, data.len);
+	}
+}
+
+static void
+body_data(struct downgrade *d, struct str data)
+{
+	if (d->place == IN_LEAF) {
+		leaf_data(d, data);
+		return;
+	}
+	/* Nobody reads what stands around the parts. */
+	for (size_t i = 0; i < data.len; i++)
+		put(d, (unsigned char)data.p[i] < 0x80 ? &data.p[i] : "?", 1);
+}
+
+/* ---- Headers ---- */
+static bool
+is_encoding_field(struct str line)
+{
+	struct str name, value;
+
+	return str_cut(line, ':', &name, &value) && str_eq_ci(str_trim(name), STR("content-transfer-encoding"));
+}
+
+static void
+put_header(struct downgrade *d, bool drop_encoding)
+{
+	struct str rest = buf_str(&d->header);
+	bool dropping = false;
+
+	while (rest.len > 0) {
+		ptrdiff_t end = str_index(rest, '\n');
+		struct str line = end < 0 ? rest : str_first(rest, (size_t)end + 1);
+
+		rest = str_from(rest, line.len);
+		if (line.p[0] != ' ' && line.p[0] != '\t')
+			dropping = drop_encoding && is_encoding_field(line);
+		if (!dropping)
+			put(d, line.p, line.len);
+	}
+}
+
+static void
+put_line(struct downgrade *d, const char *text)
+{
+	put(d, text, strlen(text));
+	put(d, "\r\n", 2);
+}
+
+static void
+begin_leaf(struct downgrade *d, const struct mime_value *type, bool has_type, bool is_encoded)
+{
+	struct str ignored;
+	bool dirty;
+
+	d->place = IN_LEAF;
+	d->leaf++;
+	if (d->leaf >= PARTS_MAX) {
+		refuse(d, "the message has too many parts to be converted");
+		d->leaf = 0;
+	}
+	d->refuse_dirty = NULL;
+	if (is_encoded)
+		d->refuse_dirty = "the message has 8-bit data in a part that is said to have none";
+	else if (str_eq(type->main, STR("message")))
+		d->refuse_dirty = "the message has 8-bit data in a part that must not be converted";
+	for (unsigned i = 0; i < d->depth; i++)
+		if (d->levels[i].is_sealed)
+			d->refuse_dirty = "the message has 8-bit data in a signed part, which must not be converted";
+	dirty = d->writing && (d->dirty[d->leaf / 8] & 1u << d->leaf % 8) != 0;
+	put_header(d, dirty);
+	if (!dirty) {
+		put_line(d, "");
+		return;
+	}
+	d->coding = str_eq(type->main, STR("text")) ? QUOTED_PRINTABLE : BASE64;
+	if (d->is_message && !mime_find_field(buf_str(&d->header), "mime-version", &ignored))
+		put_line(d, "MIME-Version: 1.0");
+	if (!has_type)
+		put_line(d, "Content-Type: text/plain; charset=unknown-8bit"); /* RFC 1428 */
+	put_line(d, d->coding == BASE64 ? "Content-Transfer-Encoding: base64"
+					: "Content-Transfer-Encoding: quoted-printable");
+	put_line(d, "");
+}
+
+static bool
+push_level(struct downgrade *d, const struct mime_value *type)
+{
+	struct str boundary = mime_param_find(type, "boundary");
+	struct level *l = &d->levels[d->depth];
+
+	if (boundary.len == 0 || boundary.len > BOUNDARY_MAX)
+		return false;
+	if (d->depth == DEPTH_MAX) {
+		refuse(d, "the message's parts are nested too deeply to be converted");
+		return false;
+	}
+	d->depth++;
+	memcpy(l->boundary, boundary.p, boundary.len);
+	l->boundary_len = boundary.len;
+	l->is_digest = str_eq(type->sub, STR("digest"));
+	l->is_sealed = str_eq(type->sub, STR("signed")) || str_eq(type->sub, STR("encrypted"));
+	return true;
+}
+
+/* The block is whole. */
+static void
+end_header(struct downgrade *d)
+{
+	struct str header = buf_str(&d->header), raw_type, encoding;
+	struct mime_value type;
+	struct arena arena;
+	bool has_type, is_wide, is_encoded;
+	bool in_digest = !d->is_message && d->depth > 0 && d->levels[d->depth - 1].is_digest;
+
+	if (!d->writing && has_eight_bit(header))
+		refuse(d, "the message has 8-bit data in a header");
+	arena_init(&arena);
+	has_type = mime_find_field(header, "content-type", &raw_type);
+	mime_find_field(header, "content-transfer-encoding", &encoding);
+	encoding = str_trim(encoding);
+	is_wide = str_eq_ci(encoding, STR("8bit")) || str_eq_ci(encoding, STR("binary"));
+	is_encoded = str_eq_ci(encoding, STR("base64")) || str_eq_ci(encoding, STR("quoted-printable"));
+	mime_parse_value(has_type ? raw_type : in_digest ? STR("message/rfc822") : STR("text/plain"), &arena, &type);
+	if (str_eq(type.main, STR("multipart")) && !is_encoded && push_level(d, &type)) {
+		put_header(d, is_wide);
+		put_line(d, "");
+		d->place = BETWEEN;
+	} else if (str_eq(type.main, STR("message")) && str_eq(type.sub, STR("rfc822")) && !is_encoded) {
+		put_header(d, is_wide);
+		put_line(d, "");
+		d->is_message = true;
+	} else {
+		begin_leaf(d, &type, has_type, is_encoded);
+	}
+	buf_clear(&d->header);
+	arena_fini(&arena);
+}
+
+/* ---- Lines ---- */
+/* Is the line a boundary of a level, from the innermost on? */
+static bool
+take_boundary(struct downgrade *d, struct str line)
+{
+	struct str text = str_trim(line);
+
+	if (!str_starts(line, STR("--")))
+		return false;
+	text = str_from(text, 2);
+	for (unsigned i = d->depth; i-- > 0;) {
+		const struct level *l = &d->levels[i];
+		struct str behind = str_from(text, l->boundary_len);
+		bool closes = str_eq(behind, STR("--"));
+
+		if (!str_starts(text, str_of(l->boundary, l->boundary_len)) || (behind.len > 0 && !closes))
+			continue;
+		if (d->place == IN_HEADER)
+			end_header(d); /* it had no blank line */
+		end_leaf(d, true);
+		put(d, line.p, line.len);
+		d->depth = closes ? i : i + 1;
+		d->place = closes ? BETWEEN : IN_HEADER;
+		d->is_message = false;
+		return true;
+	}
+	return false;
+}
+
+/* A whole line of a header. */
+static void
+header_line(struct downgrade *d, struct str line)
+{
+	if (str_eq(line, STR("\r\n"))) {
+		end_header(d);
+	} else if (!take_boundary(d, line)) {
+		buf_add_str(&d->header, line);
+	}
+}
+
+/* The next bytes of one line; the last is its '\n' if that is there. */
+static void
+line_bytes(struct downgrade *d, struct str bytes)
+{
+	bool ends = bytes.p[bytes.len - 1] == '\n';
+
+	if (d->line_is_plain) {
+		body_data(d, bytes);
+		d->line_is_plain = !ends;
+		return;
+	}
+	buf_add_str(&d->line, bytes);
+	if (d->place == IN_HEADER) {
+		if (d->line.len + d->header.len > HEADER_MAX && !d->writing) {
+			refuse(d, "the message has a header too large to be converted");
+			buf_clear(&d->header);
+		}
+		if (!ends)
+			return;
+		header_line(d, buf_str(&d->line));
+	} else {
+		bool may_be_boundary = d->line.data[0] == '-' && (d->line.len < 2 || d->line.data[1] == '-');
+
+		if (!ends && may_be_boundary && d->line.len < LINE_MAX)
+			return;
+		if (!ends || !take_boundary(d, buf_str(&d->line))) {
+			body_data(d, buf_str(&d->line));
+			d->line_is_plain = !ends;
+		}
+	}
+	buf_clear(&d->line);
+}
+
+static void
+feed(struct downgrade *d, struct str piece)
+{
+	while (piece.len > 0 && d->refusal == NULL) {
+		ptrdiff_t end = str_index(piece, '\n');
+		struct str bytes = end < 0 ? piece : str_first(piece, (size_t)end + 1);
+
+		line_bytes(d, bytes);
+		piece = str_from(piece, bytes.len);
+	}
+}
+
+static void
+finish(struct downgrade *d)
+{
+	if (d->refusal != NULL)
+		return;
+	if (d->line.len > 0 && d->place == IN_HEADER)
+		header_line(d, buf_str(&d->line));
+	else if (d->line.len > 0 && !take_boundary(d, buf_str(&d->line)))
+		body_data(d, buf_str(&d->line));
+	buf_clear(&d->line);
+	if (d->place == IN_HEADER && d->header.len > 0)
+		end_header(d);
+	end_leaf(d, false);
+}
+
+static void
+begin(struct downgrade *d)
+{
+	d->place = IN_HEADER;
+	d->is_message = true;
+	d->line_is_plain = false;
+	d->depth = d->leaf = d->column = 0;
+	d->coding = AS_IS;
+	d->space = '\0';
+	d->held_line_end = false;
+	buf_clear(&d->header);
+	buf_clear(&d->line);
+	buf_clear(&d->raw);
+}
+
+/* ---- For all ---- */
+struct downgrade *
+downgrade_new(void)
+{
+	struct downgrade *d = mem_new(struct downgrade);
+
+	begin(d);
+	return d;
+}
+
+void
+downgrade_free(struct downgrade **d)
+{
+	if (*d == NULL)
+		return;
+	buf_fini(&(*d)->header);
+	buf_fini(&(*d)->line);
+	buf_fini(&(*d)->raw);
+	mem_free(*d);
+	*d = NULL;
+}
+
+void
+downgrade_scan(struct downgrade *d, struct str piece)
+{
+	CHECK(!d->writing);
+	feed(d, piece);
+}
+
+int
+downgrade_scan_end(struct downgrade *d, struct err *err)
+{
+	CHECK(!d->writing);
+	finish(d);
+	if (d->refusal != NULL)
+		return err_set(err, ERR_INVALID, "%s", d->refusal);
+	return 0;
+}
+
+bool
+downgrade_is_needed(const struct downgrade *d)
+{
+	return d->any_dirty;
+}
+
+void
+downgrade_begin(struct downgrade *d)
+{
+	CHECK(d->refusal == NULL);
+	begin(d);
+	d->writing = true;
+}
+
+void
+downgrade_write(struct downgrade *d, struct str piece, struct buf *out)
+{
+	d->out = out;
+	feed(d, piece);
+}
+
+void
+downgrade_write_end(struct downgrade *d, struct buf *out)
+{
+	d->out = out;
+	finish(d);
+}

@@ -1,0 +1,253 @@
+#include "delivery-worker/remote/login.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+
+#include "lib/base/base64.h"
+#include "lib/base/check.h"
+#include "lib/base/mem.h"
+
+#define NONCE_BYTES    18
+#define KEY_BYTES      SHA256_DIGEST_LENGTH
+#define SALT_MAX       256
+#define ITERATIONS_MAX 200000 /* some 50 ms; more would hold up everybody else */
+
+struct mechanism {
+	unsigned bit;
+	const char *name;
+	bool shows_password;
+	bool (*begin)(struct login *l, struct buf *out);
+	bool (*answer)(struct login *l, struct str challenge, struct buf *out);
+};
+
+struct login {
+	const struct mechanism *mechanism;
+	char *user, *password; /* owner */
+	unsigned step;
+	bool complete;
+	char nonce[NONCE_BYTES * 2]; /* base64 */
+	struct buf first;	     /* SCRAM: client-first-message-bare */
+	unsigned char server_signature[KEY_BYTES];
+};
+
+/* ---- PLAIN and LOGIN ---- */
+static bool
+plain_begin(struct login *l, struct buf *out)
+{
+	buf_add_byte(out, '\0');
+	buf_add_c(out, l->user);
+	buf_add_byte(out, '\0');
+	buf_add_c(out, l->password);
+	l->complete = true;
+	return true;
+}
+
+static bool
+plain_answer(struct login *l, struct str challenge, struct buf *out)
+{
+	(void)l;
+	(void)challenge;
+	(void)out;
+	return false;
+}
+
+static bool
+login_begins_not(struct login *l, struct buf *out)
+{
+	(void)l;
+	(void)out;
+	return false;
+}
+
+/* The challenges' words differ between servers; their order does not. */
+static bool
+login_step(struct login *l, struct str challenge, struct buf *out)
+{
+	(void)challenge;
+	if (l->step >= 2)
+		return false;
+	buf_add_c(out, l->step == 0 ? l->user : l->password);
+	l->complete = ++l->step == 2;
+	return true;
+}
+
+/* ---- SCRAM ---- */
+static bool
+scram_begin(struct login *l, struct buf *out)
+{
+	unsigned char random[NONCE_BYTES];
+	struct buf nonce = BUF_EMPTY;
+
+	CHECK(RAND_bytes(random, sizeof(random)) == 1);
+	base64_encode(str_of((const char *)random, sizeof(random)), &nonce);
+	str_copy(buf_str(&nonce), l->nonce, sizeof(l->nonce));
+	buf_fini(&nonce);
+	buf_add_c(&l->first, "n=");
+	for (const char *p = l->user; *p != '\0'; p++) {
+		if (*p == '=' || *p == ',')
+			buf_add_c(&l->first, *p == '=' ? "=3D" : "=2C");
+		else
+			buf_add_byte(&l->first, *p);
+	}
+	buf_printf(&l->first, ",r=%s", l->nonce);
+	buf_add_c(out, "n,,");
+	buf_add_str(out, buf_str(&l->first));
+	return true;
+}
+
+static struct str
+attribute(struct str message, char name)
+{
+	struct str part, rest = message;
+
+	while (rest.len > 0) {
+		str_cut(rest, ',', &part, &rest);
+		if (part.len >= 2 && part.p[0] == name && part.p[1] == '=')
+			return str_from(part, 2);
+	}
+	return STR_NONE;
+}
+
+static void
+hmac(const unsigned char key[KEY_BYTES], struct str text, unsigned char out[KEY_BYTES])
+{
+	unsigned len = KEY_BYTES;
+
+	HMAC(EVP_sha256(), key, KEY_BYTES, (const unsigned char *)text.p, text.len, out, &len);
+}
+
+/* Adds the proof to the client's final message, keeps the server's signature
+ * to come. */
+static void
+scram_prove(struct login *l, struct str salt, unsigned iterations, struct str auth_message, struct buf *out)
+{
+	unsigned char salted[KEY_BYTES], key[KEY_BYTES], stored[KEY_BYTES], signature[KEY_BYTES];
+
+	CHECK(PKCS5_PBKDF2_HMAC(l->password, (int)strlen(l->password), (const unsigned char *)salt.p, (int)salt.len,
+				(int)iterations, EVP_sha256(), KEY_BYTES, salted) == 1);
+	hmac(salted, STR("Server Key"), key);
+	hmac(key, auth_message, l->server_signature);
+	hmac(salted, STR("Client Key"), key);
+	SHA256(key, KEY_BYTES, stored);
+	hmac(stored, auth_message, signature);
+	for (unsigned i = 0; i < KEY_BYTES; i++)
+		key[i] ^= signature[i];
+	buf_add_c(out, ",p=");
+	base64_encode(str_of((const char *)key, KEY_BYTES), out);
+	OPENSSL_cleanse(salted, sizeof(salted));
+	OPENSSL_cleanse(key, sizeof(key));
+}
+
+static bool
+scram_final(struct login *l, struct str server_first, struct buf *out)
+{
+	struct str nonce = attribute(server_first, 'r');
+	struct buf salt = BUF_EMPTY, auth = BUF_EMPTY;
+	size_t start = out->len;
+	uint64_t iterations;
+	bool good;
+
+	good = str_starts(nonce, str_c(l->nonce)) && nonce.len > strlen(l->nonce) && nonce.len < 512 &&
+	       base64_decode(attribute(server_first, 's'), &salt) && salt.len > 0 && salt.len <= SALT_MAX &&
+	       str_to_u64(attribute(server_first, 'i'), &iterations) && iterations > 0 && iterations <= ITERATIONS_MAX;
+	if (good) {
+		buf_printf(out, "c=biws,r=%.*s", STR_ARG(nonce));
+		buf_add_str(&auth, buf_str(&l->first));
+		buf_add_byte(&auth, ',');
+		buf_add_str(&auth, server_first);
+		buf_add_byte(&auth, ',');
+		buf_add_str(&auth, str_from(buf_str(out), start));
+		scram_prove(l, buf_str(&salt), (unsigned)iterations, buf_str(&auth), out);
+	}
+	buf_fini(&salt);
+	buf_fini(&auth);
+	return good;
+}
+
+static bool
+scram_check_server(struct login *l, struct str server_final)
+{
+	struct buf signature = BUF_EMPTY;
+	bool good = base64_decode(attribute(server_final, 'v'), &signature) && signature.len == KEY_BYTES &&
+		    CRYPTO_memcmp(signature.data, l->server_signature, KEY_BYTES) == 0;
+
+	buf_fini(&signature);
+	l->complete = good;
+	return good;
+}
+
+static bool
+scram_answer(struct login *l, struct str challenge, struct buf *out)
+{
+	switch (l->step++) {
+	case 0: return scram_final(l, challenge, out);
+	case 1: return scram_check_server(l, challenge);
+	default: return false;
+	}
+}
+
+/* ---- Choosing ---- */
+static const struct mechanism mechanisms[] = {
+	/* bit			name		 shows	begin		  answer */
+	{SMTP_AUTH_SCRAM_SHA_256, "SCRAM-SHA-256", false, scram_begin, scram_answer},
+	{SMTP_AUTH_PLAIN, "PLAIN", true, plain_begin, plain_answer},
+	{SMTP_AUTH_LOGIN, "LOGIN", true, login_begins_not, login_step},
+	{0, NULL, false, NULL, NULL},
+};
+
+struct login *
+login_new(unsigned offered, struct str user, struct str password, bool is_private)
+{
+	struct login *l;
+
+	for (const struct mechanism *m = mechanisms; m->name != NULL; m++) {
+		if ((offered & m->bit) == 0 || (m->shows_password && !is_private))
+			continue;
+		l = mem_new(struct login);
+		l->mechanism = m;
+		l->user = str_dup(user);
+		l->password = str_dup(password);
+		return l;
+	}
+	return NULL;
+}
+
+void
+login_free(struct login **l)
+{
+	if (*l == NULL)
+		return;
+	OPENSSL_cleanse((*l)->password, strlen((*l)->password));
+	mem_free((*l)->user);
+	mem_free((*l)->password);
+	buf_fini(&(*l)->first);
+	mem_free(*l);
+	*l = NULL;
+}
+
+const char *
+login_mechanism(const struct login *l)
+{
+	return l->mechanism->name;
+}
+
+bool
+login_begin(struct login *l, struct buf *out)
+{
+	return l->mechanism->begin(l, out);
+}
+
+bool
+login_answer(struct login *l, struct str challenge, struct buf *out)
+{
+	return l->mechanism->answer(l, challenge, out);
+}
+
+bool
+login_is_complete(const struct login *l)
+{
+	return l->complete;
+}
