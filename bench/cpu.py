@@ -8,18 +8,28 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def _process_seconds(pid):
-    """Own and reaped children's time; (name, own, all)."""
+    """(name, parent, time of its own and of children that it has reaped)"""
     stat = Path(f"/proc/{pid}/stat").read_text()
     name = stat[stat.index("(") + 1 : stat.rindex(")")]
     fields = stat.rpartition(")")[2].split()
-    own = (int(fields[11]) + int(fields[12])) / TICKS
-    return name, own, own + (int(fields[13]) + int(fields[14])) / TICKS
+    return name, int(fields[1]), sum(map(int, fields[11:15])) / TICKS
 
 
 def _machine_seconds():
     fields = [int(x) / TICKS for x in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     idle = fields[3] + fields[4]
     return sum(fields), idle
+
+
+def wait_quiet(most_s):
+    """Until hardly anything runs on this machine; not for ever."""
+    until = time.monotonic() + most_s
+    while time.monotonic() < until:
+        before = _machine_seconds()
+        time.sleep(0.5)
+        after = _machine_seconds()
+        if after[1] - before[1] > 0.85 * (after[0] - before[0]):
+            return
 
 
 class Watch:
@@ -45,14 +55,21 @@ class Watch:
     def __exit__(self, *exc):
         after, machine = self._take(), _machine_seconds()
         self.seconds = time.monotonic() - self._at
+        # Of children that came and went only their parent knows; but of those
+        # that were there before, what they had used by then is taken off again.
         self.programs = {}
-        for pid, (name, own, with_children) in after.items():
-            before = self._before.get(pid, (name, 0.0, 0.0))
-            # Of short-lived children only their parent knows.
-            used = with_children - before[2]
-            self.programs[name] = self.programs.get(name, 0.0) + used
+        for pid, (name, _, used) in after.items():
+            before = self._before.get(pid, (name, 0, 0.0))[2]
+            self.programs[name] = self.programs.get(name, 0.0) + used - before
+        for pid, (_, parent, used) in self._before.items():
+            if pid not in after and parent in after:
+                self.programs[after[parent][0]] -= used
         self.total = machine[0] - self._machine[0]
         self.idle = machine[1] - self._machine[1]
+
+    def each_us(self, count):
+        """Processor time of the system's processes for each of `count` things."""
+        return 1e6 * sum(self.programs.values()) / max(count, 1)
 
     def shares(self, load_cpu_s=0.0):
         """Percent of all cores."""

@@ -75,7 +75,7 @@ def _delivered_rate(context, system, count, **options):
         seconds = time.monotonic() - begun
     return Figures(count / seconds, "msg/s", {
         "accepted_per_s": count / accepted, "p50_ms": result["p50_ms"], "p99_ms": result["p99_ms"],
-        "retries": result["retries"], "messages": count, "cpu": watch.shares(result["cpu_s"])})
+        "retries": result["retries"], "messages": count, "cpu_us_each": watch.each_us(count), "cpu": watch.shares(result["cpu_s"])})
 
 
 def smtp_part(name, title, goal, sessions, size, **options):
@@ -95,7 +95,7 @@ def run_relay(context, system):
                                   sink_port=context.sink_port)
         return Figures(count / result["seconds"], "msg/s", {
             "accept_p50_ms": result["p50_ms"], "accept_p99_ms": result["p99_ms"], "retries": result["retries"],
-            "messages": count, "cpu": watch.shares(result["cpu_s"])})
+            "messages": count, "cpu_us_each": watch.each_us(count), "cpu": watch.shares(result["cpu_s"])})
     count = context.count_for("relay", system, lambda n: measure(n).value, 200, 300)
     return measure(count)
 
@@ -127,7 +127,8 @@ def run_pop3_read(context, system):
                                   count=logins, retrieve=True)
         return Figures(result["done"] / result["seconds"], "msg/s", {
             "mb_per_s": result["bytes"] / result["seconds"] / 1e6, "p50_ms": result["p50_ms"],
-            "p99_ms": result["p99_ms"], "cpu": watch.shares(result["cpu_s"])})
+            "p99_ms": result["p99_ms"], "cpu_us_each": watch.each_us(result["done"]),
+            "cpu": watch.shares(result["cpu_s"])})
     def logins_per_s(logins):
         return measure(logins).value / each
     return measure(context.count_for("pop3", system, logins_per_s, accounts, accounts * 2))
@@ -142,7 +143,7 @@ def run_pop3_login(context, system):
                                   count=logins)
         return Figures(result["done"] / result["seconds"], "logins/s", {
             "p50_ms": result["p50_ms"], "p99_ms": result["p99_ms"], "retries": result["retries"],
-            "cpu": watch.shares(result["cpu_s"])})
+            "cpu_us_each": watch.each_us(result["done"]), "cpu": watch.shares(result["cpu_s"])})
     count = context.count_for("pop3-login", system, lambda n: measure(n).value, 100, 300)
     return measure(count)
 

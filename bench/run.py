@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import cpu
 import table
 from parts import PARTS, Context
 from systems import PostfixDovecot, Stagepost, free_port
@@ -36,6 +37,8 @@ def options():
     o.add_argument("--dir", default="/var/tmp", help="where the folder of both systems is made (/var/tmp)")
     o.add_argument("--connections", type=int, metavar="N", help="idle connections held by Stagepost (5000)")
     o.add_argument("--nice", type=int, default=0, metavar="N", help="priority of all of it, where others use the machine")
+    o.add_argument("--quiet", type=float, default=0, metavar="S",
+                   help="before each measurement wait up to S seconds until nothing else runs here")
     o.add_argument("--hold", action="store_true", help="start, print the ports and wait: for a profiler")
     return o.parse_args()
 
@@ -49,13 +52,14 @@ def chosen(names):
             any(p.name.startswith(n) for n in names if n not in exact)]
 
 
-def measure(part, context, systems, repeat, say):
+def measure(part, context, systems, repeat, quiet_s, say):
     """Medians of each system's figures."""
     taken = {s.name: [] for s in systems}
     for turn in range(repeat if part.repeat else 1):
         for system in systems:
             if part.alone and system.name != "Stagepost":
                 continue
+            cpu.wait_quiet(quiet_s)
             figures = part.run(context, system)
             taken[system.name].append(figures)
             say(f"{part.name}: {system.name}: {table.number(figures.value)} {figures.unit}")
@@ -108,7 +112,7 @@ def main():
             hold(systems)
             return
         for part in parts:
-            rows.append((part, measure(part, context, systems, o.repeat, say)))
+            rows.append((part, measure(part, context, systems, o.repeat, o.quiet, say)))
     finally:
         for system in started:
             system.stop()
@@ -122,7 +126,8 @@ def main():
         return
     print()
     table.print_table(rows, names)
-    print(f"\n{about['cores']} cores, Linux {about['kernel']}; median of {o.repeat}; {about['seconds']} s in all.")
+    print("\nratio: how much better Stagepost is; CPU: how much less processor time of its processes each thing took.")
+    print(f"{about['cores']} cores, Linux {about['kernel']}; median of {o.repeat}; {about['seconds']} s in all.")
     for name, promise in about["promises"].items():
         print(f"A 250 of {name}: {promise}.")
     print("\nDetails of the median runs:")

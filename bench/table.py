@@ -16,6 +16,14 @@ def ratio(part, ours, theirs):
     return theirs.value / ours.value if ours.value > 0 else None
 
 
+def cpu_ratio(part, ours, theirs):
+    """The same of the processor time that each thing cost; what else the
+    machine does meanwhile hardly changes it."""
+    if ours is None or theirs is None or not ours.more.get("cpu_us_each") or "cpu_us_each" not in theirs.more:
+        return None
+    return theirs.more["cpu_us_each"] / ours.more["cpu_us_each"]
+
+
 def verdict(part, ours, ratio_value):
     """True, False, or None where there is no goal (or nothing to tell by)."""
     if not part.goal or ours is None:
@@ -40,20 +48,21 @@ def goal_text(part):
 
 def print_table(rows, names):
     """rows: (part, {system name: Figures})."""
-    heads = ["", *names, "ratio", "goal", ""]
+    heads = ["", *names, "ratio", "CPU", "goal", ""]
     lines = []
     for part, figures in rows:
         ours, theirs = figures.get(names[0]), figures.get(names[1])
-        times = ratio(part, ours, theirs)
+        times, cpu = ratio(part, ours, theirs), cpu_ratio(part, ours, theirs)
         met = verdict(part, ours, times)
         cells = [f"{number(f.value)} {f.unit}" if f else "-" for f in (ours, theirs)]
         if part.alone and ours is not None:
             cells[1] = f"raw: {number(ours.more['reference_per_s'])}; file each: {number(ours.more['files_per_s'])}"
-        lines.append([part.title, *cells, f"{times:.1f}x" if times else "", goal_text(part),
+        lines.append([part.title, *cells, f"{times:.1f}x" if times else "",
+                      f"{cpu:.1f}x" if cpu else "", goal_text(part),
                       {True: "met", False: "MISSED", None: ""}[met]])
     widths = [max(len(line[i]) for line in [heads, *lines]) for i in range(len(heads))]
     for line in [heads, *lines]:
-        print("  ".join(cell.ljust(w) if i in (0, 5) else cell.rjust(w)
+        print("  ".join(cell.ljust(w) if i in (0, 6) else cell.rjust(w)
                         for i, (cell, w) in enumerate(zip(line, widths))).rstrip())
 
 
@@ -79,6 +88,7 @@ def as_json(rows, names, about):
         ours, theirs = figures.get(names[0]), figures.get(names[1])
         times = ratio(part, ours, theirs)
         parts.append({"part": part.name, "title": part.title, "goal": goal_text(part), "ratio": times,
+                      "cpu_ratio": cpu_ratio(part, ours, theirs),
                       "met": verdict(part, ours, times),
                       "systems": {n: {"value": f.value, "unit": f.unit, **f.more} for n, f in figures.items()}})
     return {"about": about, "parts": parts}

@@ -488,8 +488,8 @@ static void
 test_failing_digests(void **state)
 {
 	struct blob_fixture *f = *state;
-	struct body b[4] = {
-		{.seed = 1, .len = 10}, {.seed = 2, .len = 10}, {.seed = 3, .len = 10}, {.seed = 4, .len = 10}};
+	struct body b[3] = {{.seed = 1, .len = 10}, {.seed = 2, .len = 10}, {.seed = 3, .len = 10}};
+	int64_t until = clock_monotonic_ms() + 30000;
 	struct blob_id id;
 	char got[6];
 	struct err err;
@@ -502,10 +502,10 @@ test_failing_digests(void **state)
 	assert_true(body_put(f, &b[1]));
 	assert_int_equal(blob_read_sync(f->store, &id, 0, got, 4, &err), -1);
 	assert_int_equal(err.code, ERR_CORRUPT);
-	/* Either it has a place, or there is one after the next body. */
-	if (blob_put(f->store, BLOB_DIGEST, "found", 5, &id, NULL, NULL, &err) != 0) {
-		assert_true(body_put(f, &b[3]));
-		assert_int_equal(blob_put(f->store, BLOB_DIGEST, "found", 5, &id, NULL, NULL, &err), 0);
+	/* Refused while the committer is at work still: its pack is in its hands. */
+	while (blob_put(f->store, BLOB_DIGEST, "found", 5, &id, NULL, NULL, &err) != 0) {
+		assert_true(clock_monotonic_ms() < until);
+		usleep(1000);
 	}
 	assert_true(body_put(f, &b[2]));
 	assert_int_equal(blob_read_sync(f->store, &id, 0, got, 5, &err), 5);
