@@ -94,7 +94,8 @@ fuzz_text(struct str text, size_t cut, struct arena *arena)
 	struct str needle = imap_fold(str_from(text, cut), arena), folded = imap_fold(text, arena), preview;
 	bool found = imap_fold_contains(text, needle, arena);
 
-	CHECK(found == (needle.len == 0 || (folded.len != 0 && memmem(folded.p, folded.len, needle.p, needle.len) != NULL)));
+	CHECK(found ==
+	      (needle.len == 0 || (folded.len != 0 && memmem(folded.p, folded.len, needle.p, needle.len) != NULL)));
 	for (int html = 0; html <= 1; html++) {
 		preview = imap_preview(text, html != 0, arena);
 		CHECK(preview.len <= 4 * IMAP_PREVIEW_CHARS);
