@@ -189,7 +189,8 @@ print_ports(const struct layout *l)
 	static const struct {
 		const char *name;
 		int port;
-	} ports[] = {{"SMTP", 25}, {"submission", 587}, {"submissions", 465}, {"POP3", 110}, {"POP3S", 995}};
+	} ports[] = {{"SMTP", 25},   {"submission", 587}, {"submissions", 465}, {"POP3", 110},
+		     {"POP3S", 995}, {"IMAP", 143},	  {"IMAPS", 993}};
 
 	for (int f = 0; f < l->frontends; f++) {
 		printf("frontend %d:", f);
@@ -206,8 +207,9 @@ print_try(const struct layout *l)
 {
 	printf("\nTry:\n"
 	       "  swaks --server 127.0.0.1:%d --from bob@example.test --to alice@example.test\n"
-	       "  curl -k --user alice@example.test:secret 'pop3s://127.0.0.1:%d/1'\n\n",
-	       layout_port(l, 25, 0), layout_port(l, 995, 0));
+	       "  curl -k --user alice@example.test:secret 'pop3s://127.0.0.1:%d/1'\n"
+	       "  curl -k --user alice@example.test:secret 'imaps://127.0.0.1:%d/INBOX;MAILINDEX=1'\n\n",
+	       layout_port(l, 25, 0), layout_port(l, 995, 0), layout_port(l, 993, 0));
 }
 
 /* ---- Options ---- */
