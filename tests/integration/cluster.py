@@ -20,6 +20,8 @@ poplib._MAXLINE = 1 << 20  # the library's own limit; messages may have longer l
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("STAGEPOST_BUILD", ROOT / "build"))
+# Sanitisers keep freed memory: its use is not measured then.
+SANITISED = "san" in BUILD.name
 if not BUILD.is_absolute():
     BUILD = ROOT / BUILD
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster import SANITISED
 from imap_lines import Imap
 
 _numbers = itertools.count(1)
@@ -428,7 +429,7 @@ def test_a_large_body_streams(cluster, account, hundred_megabytes):
             most = max(most, memory(pid))
         read_body(c, hundred_megabytes, look)
         assert c.line() == b")" and c.line().startswith(b"x OK")
-        assert most - before < 8 << 20, f"{(most - before) >> 20} MB more"
+        assert SANITISED or most - before < 8 << 20, f"{(most - before) >> 20} MB more"
         other.ok("NOOP")
 
 
@@ -443,7 +444,7 @@ def test_a_reader_that_stops(cluster, account, hundred_megabytes):
             assert other.ok("FETCH 1 FLAGS")
             most = max(most, memory(pid))
             time.sleep(0.05)
-        assert most - before < 8 << 20, f"{(most - before) >> 20} MB more"
+        assert SANITISED or most - before < 8 << 20, f"{(most - before) >> 20} MB more"
         third.socket.close()  # it goes in the middle of it
         read_body(c, hundred_megabytes)
         assert c.line() == b")" and c.line().startswith(b"x OK")

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from cluster import BUILD, wait_for
+from cluster import BUILD, SANITISED, wait_for
 from smtp_client import Smtp, SmtpByOpenssl
 
 MESSAGE = b"From: Sender <sender@remote.example>\r\nTo: you@example.test\r\nSubject: hello\r\n\r\nThe body.\r\n"
@@ -741,7 +741,7 @@ def frontend_rss_kib(cluster):
     raise AssertionError("no VmRSS")
 
 
-measures_memory = pytest.mark.skipif("san" in BUILD.name, reason="sanitisers keep freed memory")
+measures_memory = pytest.mark.skipif(SANITISED, reason="sanitisers keep freed memory")
 
 
 @measures_memory

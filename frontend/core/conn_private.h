@@ -1,0 +1,62 @@
+/* The insides of a connection, for the files conn*.c alone. */
+#ifndef SP_FRONTEND_CORE_CONN_PRIVATE_H
+#define SP_FRONTEND_CORE_CONN_PRIVATE_H
+
+#include <event2/bufferevent.h>
+
+#include "frontend/core/conn.h"
+#include "frontend/core/core.h"
+#include "frontend/core/deflate.h"
+
+enum conn_state {
+	CONN_PROXY,	/* waiting for the balancer's header */
+	CONN_HANDSHAKE, /* TLS from the start */
+	CONN_OPEN,
+	CONN_STARTING_TLS, /* the plain output is on its way, or the handshake is */
+	CONN_FLUSHING,	   /* closing: the last output is on its way */
+	CONN_LINGERING,	   /* closing: waiting for the peer to have read it */
+	CONN_GONE,	   /* no socket any more; references are left */
+};
+
+struct conn {
+	struct core *core;		      /* borrowed */
+	struct protocol_state *state;	      /* borrowed */
+	const struct protocol_listener *role; /* borrowed */
+	struct bufferevent *bev;	      /* owner; NULL in CONN_PROXY and CONN_GONE */
+	struct event *raw;		      /* owner; CONN_PROXY: readiness of fd */
+	struct deflate *deflate;	      /* owner; NULL: no compression */
+	struct event *kick, *timer;
+	int fd;
+	enum conn_state phase;
+	bool paused, eof, want_drained, told_open, tls, handshake_done, drain_asked, input_due, timed_out;
+	bool closed_told, in_kick;
+	unsigned refs;	      /* the open connection counts as one */
+	int64_t deadline_ms;  /* monotonic; 0: none */
+	int64_t timer_due_ms; /* of the armed timer; 0: not armed */
+	struct ip peer, local;
+	uint16_t peer_port, local_port;
+	char id[24];
+	char peer_text[IP_TEXT_MAX];
+	struct log_context log;
+	struct conn *prev, *next;
+	_Alignas(16) char session[];
+};
+
+/* Runs what is due for it, from the loop: never inside another callback. */
+void conn_kick(struct conn *c);
+/* The socket goes at once; the memory stays for those who hold a reference. */
+void conn_go_away(struct conn *c);
+/* 0: none. */
+void conn_set_deadline(struct conn *c, int64_t ms);
+void conn_count(struct conn *c, int by);
+
+/* Its two events. */
+void conn_on_kick(evutil_socket_t fd, short what, void *arg);
+void conn_on_timer(evutil_socket_t fd, short what, void *arg);
+
+/* From the address being known to the session. */
+void conn_install(struct conn *c, struct bufferevent *bev);
+void conn_begin_handshake(struct conn *c);
+void conn_open_session(struct conn *c);
+
+#endif
