@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from cluster import BUILD, SANITISED, wait_for
+from cluster import SANITISED, wait_for
 from smtp_client import Smtp, SmtpByOpenssl
 
 MESSAGE = b"From: Sender <sender@remote.example>\r\nTo: you@example.test\r\nSubject: hello\r\n\r\nThe body.\r\n"
