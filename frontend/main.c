@@ -66,6 +66,8 @@ open_core(struct core *core, struct service *s, struct err *err)
 	directory_set_hostname(f->directory, str_c(s->hostname));
 	f->auth = auth_new(s->base, s->redis, s->tracking, s->settings, f->directory);
 	f->mailboxes = mailbox_store_new(s->redis, s->blobs);
+	f->dkim_keys = dkim_keys_new(s->redis, s->tracking);
+	f->dkim_signer = dkim_signer_new(s->base);
 	f->bus = bus_client_new(s->base, s->redis, s->tracking, s->id, err);
 	if (f->bus == NULL)
 		return -1;
@@ -95,6 +97,8 @@ close_core(struct core *core)
 	listeners_close(core);
 	conns_abort(core);
 	bus_client_free(&f->bus);
+	dkim_signer_free(&f->dkim_signer);
+	dkim_keys_free(&f->dkim_keys);
 	mailbox_store_free(&f->mailboxes);
 	auth_free(&f->auth);
 	directory_free(&f->directory);

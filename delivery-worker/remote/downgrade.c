@@ -9,7 +9,7 @@
 #define DEPTH_MAX    32
 #define PARTS_MAX    8192
 #define BOUNDARY_MAX 70	 /* RFC 2046, 5.1.1 */
-#define LINE_MAX     256 /* longer lines are no boundaries */
+#define LOOK_MAX     256 /* longer lines are no boundaries */
 #define QP_LINE_MAX  75	 /* without the '=' of a soft line break */
 #define BASE64_BYTES 57	 /* of a line of 76 characters */
 
@@ -395,7 +395,7 @@ line_bytes(struct downgrade *d, struct str bytes)
 	} else {
 		bool may_be_boundary = d->line.data[0] == '-' && (d->line.len < 2 || d->line.data[1] == '-');
 
-		if (!ends && may_be_boundary && d->line.len < LINE_MAX)
+		if (!ends && may_be_boundary && d->line.len < LOOK_MAX)
 			return;
 		if (!ends || !take_boundary(d, buf_str(&d->line))) {
 			body_data(d, buf_str(&d->line));

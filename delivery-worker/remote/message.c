@@ -184,6 +184,8 @@ send_message(struct remote_work *w)
 	struct smtp_message *m = &w->message;
 
 	m->downgrade = m->eight_bit && !caps->eight_bit ? w->downgrade : NULL;
+	/* What is encoded anew is no longer what was signed. */
+	m->extra_header = m->downgrade != NULL ? w->authenticated_field : w->fields;
 	if (m->require_tls && smtp_client_tls_result(w->client) != TLS_RESULT_OK)
 		pass_over(w, "5.7.10", "the message requires TLS with a certificate that can be verified");
 	else if (m->require_tls && !caps->requiretls)
@@ -326,6 +328,8 @@ message_fill(struct remote_work *w)
 	m->ret = str_c(env->dsn_ret);
 	m->envid = str_c(env->dsn_envid);
 	if (work_settings(w)->append_authenticated_header && *env->authenticated_as != '\0')
-		m->extra_header = str_c(arena_printf(m->arena, "x-smartermail-authenticatedas: %s\r\n",
-						     job_clean_text(m->arena, str_c(env->authenticated_as), 330).p));
+		w->authenticated_field =
+			str_c(arena_printf(m->arena, "x-smartermail-authenticatedas: %s\r\n",
+					   job_clean_text(m->arena, str_c(env->authenticated_as), 330).p));
+	w->fields = str_c(arena_printf(m->arena, "%.*s%s", STR_ARG(w->authenticated_field), env->dkim));
 }

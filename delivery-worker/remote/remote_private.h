@@ -64,11 +64,13 @@ struct remote_work {
 	bool no_source;	 /* the source address failed: once more without */
 
 	struct smtp_message message;
-	uint32_t *indexes;	     /* of the message's rcpts, in the job */
-	struct blob_read *read;	     /* looking into the message before it is sent */
-	struct downgrade *downgrade; /* owner; NULL: never wanted */
-	uint64_t scan_at;	     /* in the blob */
-	bool is_scanned;	     /* to its end */
+	struct str authenticated_field; /* a whole line, or empty */
+	struct str fields;		/* all that goes in front: that, and the signatures */
+	uint32_t *indexes;		/* of the message's rcpts, in the job */
+	struct blob_read *read;		/* looking into the message before it is sent */
+	struct downgrade *downgrade;	/* owner; NULL: never wanted */
+	uint64_t scan_at;		/* in the blob */
+	bool is_scanned;		/* to its end */
 
 	/* The last target that failed, for the report. */
 	char trouble[ERR_TEXT_MAX];

@@ -5,6 +5,7 @@
 #include "lib/auth/auth.h"
 #include "lib/blob/blob.h"
 #include "lib/bus/client.h"
+#include "lib/dkim/sign.h"
 #include "lib/directory/directory.h"
 #include "lib/mailbox/mailbox.h"
 #include "lib/service/service.h"
@@ -19,6 +20,8 @@ struct frontend {
 	struct auth *auth;		 /* owner */
 	struct mailbox_store *mailboxes; /* owner */
 	struct bus_client *bus;		 /* owner: hand-over to the brokers */
+	struct dkim_keys *dkim_keys;	 /* owner */
+	struct dkim_signer *dkim_signer; /* owner */
 };
 
 /* The settings in force now. */

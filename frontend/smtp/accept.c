@@ -118,6 +118,7 @@ hand_over(struct smtp_transaction *t)
 	e.require_tls = t->params.require_tls;
 	e.tls_optional = t->watch.tls_optional && !t->params.require_tls;
 	e.eight_bit = t->params.eight_bit || t->reader.saw_eight_bit;
+	e.dkim = arena_dup(&t->arena, t->signatures.p, t->signatures.len);
 	e.dsn_ret = arena_dup(&t->arena, t->params.ret.p, t->params.ret.len);
 	e.dsn_envid = arena_dup(&t->arena, t->params.envid.p, t->params.envid.len);
 	e.settings_version = settings_version(frontend_settings(t->frontend));
@@ -126,25 +127,50 @@ hand_over(struct smtp_transaction *t)
 	bus_hand_over(t->frontend->bus, &e, HAND_OVER_TIMEOUT_MS, on_handed_over, t);
 }
 
+/* Synced, or signed; in whichever order. */
+static void
+on_part(struct smtp_transaction *t)
+{
+	CHECK(t->waits > 0);
+	if (--t->waits > 0)
+		return;
+	if (t->has_failed) {
+		metrics_add(M_SMTP_DEFERRED_MESSAGES, 1);
+		finish(t, t->refusal, STR_NONE);
+	} else if (t->session == NULL) {
+		/* A client that has gone will send it again: nothing is kept. */
+		smtp_transaction_free(&t);
+	} else {
+		hand_over(t);
+	}
+}
+
 static void
 on_synced(void *arg, const struct blob_id *id, const struct err *err)
 {
 	struct smtp_transaction *t = arg;
 
 	if (err != NULL) {
-		metrics_add(M_SMTP_DEFERRED_MESSAGES, 1);
 		log_warning(&t->log, "body not synced", F_ERR(err));
-		finish(t, smtp_reply_for_error(err), STR_NONE);
-		return;
+		t->has_failed = true;
+		t->refusal = smtp_reply_for_error(err);
+	} else {
+		CRASHPOINT("body-synced");
+		t->blob = *id;
+		t->is_blob_ours = true;
 	}
-	CRASHPOINT("body-synced");
-	t->blob = *id;
-	t->is_blob_ours = true;
-	/* A client that has gone will send it again: nothing is kept. */
-	if (t->session == NULL)
-		smtp_transaction_free(&t);
-	else
-		hand_over(t);
+	on_part(t);
+}
+
+static void
+on_signed(struct smtp_transaction *t, const struct err *err)
+{
+	if (err != NULL) {
+		log_warning(&t->log, "DKIM keys not read", F_ERR(err));
+		t->has_failed = true;
+		t->refusal = smtp_reply_for_error(err);
+	}
+	on_part(t);
 }
 
 void
@@ -155,7 +181,9 @@ smtp_accept(struct smtp_session *s)
 	smtp_set_state(s, SMTP_ACCEPTING);
 	conn_set_timeout(s->conn, 0);
 	conn_pause(s->conn);
+	t->waits = 2;
 	blob_append_commit(&t->append, on_synced, t);
+	smtp_sign_end(t, on_signed);
 }
 
 void

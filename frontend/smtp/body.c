@@ -15,11 +15,12 @@ smtp_body_begin(struct smtp_transaction *t, bool dot_lines)
 {
 	const struct smtp_session *s = t->session;
 	const struct settings_smtp_in *settings = smtp_settings(s);
-	bool checks_from = s->account != NULL && settings->require_auth_match != AUTH_MATCH_NONE;
+	bool signs = smtp_sign_begin(t);
 
 	CHECK(t->append == NULL && !t->streams);
 	smtp_data_reader_init(&t->reader, dot_lines);
-	header_watch_init(&t->watch, checks_from);
+	t->checks_from = s->account != NULL && settings->require_auth_match != AUTH_MATCH_NONE;
+	header_watch_init(&t->watch, t->checks_from || signs);
 	t->adds_missing = smtp_is_submission(s) || s->account != NULL;
 	t->max_size_bytes = settings->max_message_size;
 	t->max_hops = settings->max_hop_count;
@@ -36,6 +37,7 @@ smtp_body_refuse(struct smtp_transaction *t, enum smtp_reply_name reply)
 	if (t->append != NULL)
 		blob_append_abort(&t->append);
 	buf_fini(&t->held);
+	dkim_stream_free(&t->dkim);
 }
 
 enum smtp_reply_name
@@ -86,7 +88,8 @@ check_header(struct smtp_transaction *t)
 	if (!t->watch.ended || t->is_header_checked)
 		return;
 	t->is_header_checked = true;
-	if (t->watch.keep_from && t->watch.has_from && !is_from_own(t))
+	smtp_sign_header_known(t);
+	if (t->checks_from && t->watch.has_from && !is_from_own(t))
 		smtp_body_refuse(t, REPLY_FROM_NOT_YOURS);
 }
 
@@ -97,9 +100,11 @@ static void
 begin_stream(struct smtp_transaction *t)
 {
 	struct buf lines = BUF_EMPTY;
+	size_t trace_bytes;
 
 	buf_reserve(&lines, 1024);
 	smtp_trace_lines(t, &lines);
+	trace_bytes = lines.len;
 	if (t->adds_missing && t->watch.ended)
 		smtp_missing_lines(t, &lines);
 	/* Lest the first line of a bare text be read as a part of ours. */
@@ -107,6 +112,8 @@ begin_stream(struct smtp_transaction *t)
 		buf_add_c(&lines, "\r\n");
 	append(t, buf_str(&lines));
 	append(t, buf_str(&t->held));
+	smtp_sign_feed(t, str_from(buf_str(&lines), trace_bytes));
+	smtp_sign_feed(t, buf_str(&t->held));
 	buf_fini(&t->held);
 	buf_fini(&lines);
 	t->streams = true;
@@ -136,10 +143,12 @@ smtp_body_add(struct smtp_transaction *t, struct str piece)
 	}
 	if (!t->streams && is_top_known(t, piece.len))
 		begin_stream(t);
-	if (t->streams)
+	if (t->streams) {
 		append(t, piece);
-	else
+		smtp_sign_feed(t, piece);
+	} else {
 		buf_add_str(&t->held, piece);
+	}
 }
 
 bool

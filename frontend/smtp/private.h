@@ -7,6 +7,7 @@
  *   transaction.c   from MAIL to the end of the data
  *   body.c          the data on its way into the blob store
  *   received.c      the lines put on top of it
+ *   sign.c          its DKIM signatures
  *   accept.c        synced, handed over, answered
  *   replies, params, header_watch    on their own, with headers of their own
  *
@@ -115,6 +116,7 @@ struct smtp_transaction {
 	bool is_header_checked;
 	struct buf held;   /* first bytes, while it is not known what goes before them */
 	bool streams;	   /* the lines on top are written, and what was held */
+	bool checks_from;  /* From: must be the account's own */
 	bool adds_missing; /* submitted: Date and Message-ID are added */
 	bool is_refused;
 	enum smtp_reply_name refusal; /* the answer at the end of the data */
@@ -124,7 +126,18 @@ struct smtp_transaction {
 	uint32_t return_path_length;
 	struct blob_id blob;	/* once synced */
 	bool is_blob_ours;	/* synced, and surely not the spool's */
+	unsigned waits;		/* accepting: what must end before it is handed over */
+	bool has_failed;	/* accepting: answered with `refusal` when that has ended */
 	int64_t handed_over_us; /* monotonic */
+
+	/* Its DKIM signatures (sign.c). */
+	struct dkim_stream *dkim; /* owner; NULL: not to be signed */
+	struct {
+		struct str domains[2]; /* that may sign, the better one first; in the arena */
+		unsigned count, at;
+		void (*on_end)(struct smtp_transaction *t, const struct err *err);
+	} signers;
+	struct str signatures; /* whole lines; in the arena */
 };
 
 /* ---- session.c ---- */
@@ -224,6 +237,15 @@ const char *smtp_protocol_word(const struct smtp_transaction *t);
 void smtp_trace_lines(struct smtp_transaction *t, struct buf *out);
 /* What a submission lacks: Date, Message-ID (RFC 6409, section 8). */
 void smtp_missing_lines(struct smtp_transaction *t, struct buf *out);
+
+/* ---- sign.c ---- */
+/* At the start of the data. True: what the header says of From: is wanted. */
+bool smtp_sign_begin(struct smtp_transaction *t);
+/* All of the message but the trace lines. */
+void smtp_sign_feed(struct smtp_transaction *t, struct str piece);
+void smtp_sign_header_known(struct smtp_transaction *t);
+/* on_end comes once, maybe from within; err: the store cannot be asked. */
+void smtp_sign_end(struct smtp_transaction *t, void (*on_end)(struct smtp_transaction *t, const struct err *err));
 
 /* ---- accept.c ---- */
 /* Syncs, hands over, answers; the session waits, paused, in ACCEPTING. */

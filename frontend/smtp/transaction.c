@@ -38,6 +38,7 @@ smtp_transaction_free(struct smtp_transaction **transaction)
 	if (t->is_blob_ours)
 		blob_release(t->frontend->service->blobs, &t->blob);
 	header_watch_fini(&t->watch);
+	dkim_stream_free(&t->dkim);
 	buf_fini(&t->held);
 	arena_fini(&t->arena);
 	mem_free(t);

@@ -4,6 +4,7 @@
  *   domain:{<name>}            hash: created_ms, disabled, catch_all, max_users, admins
  *   domain:{<name>}:users      set of addresses
  *   domain:{<name>}:aliases    set of addresses
+ *   domain:{<name>}:dkim       hash: lib/dkim/keys.h
  *   user:{<address>}           hash: address, enabled, created_ms, display_name,
  *                              quota, password, scram_sha256, roles
  *   alias:{<address>}          set of targets

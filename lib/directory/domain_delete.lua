@@ -1,5 +1,5 @@
 -- Deletes a domain, or begins to.
--- KEYS: domain:{d}, its users, its aliases
+-- KEYS: domain:{d}, its users, its aliases, its DKIM keys
 -- ARGV: "empty" (only when nobody is in it), "begin" (from now on nobody can
 -- be added, and it takes no mail) or "end" (whatever the sets say), the domain
 if redis.call('EXISTS', KEYS[1]) == 0 then
@@ -15,5 +15,5 @@ if ARGV[1] == 'empty' and users + aliases > 0 then
 	return redis.error_reply('DENIED the domain ' .. ARGV[2] .. ' has ' .. users .. ' users and '
 		.. aliases .. ' aliases; --force deletes them too')
 end
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
 return redis.status_reply('OK')

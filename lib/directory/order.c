@@ -158,8 +158,9 @@ order_eval_domain(struct order *o, redis_on_reply *cb, struct redis_script *scri
 		str_c(arena_printf(&o->arena, "domain:{%s}", o->domain)),
 		str_c(arena_printf(&o->arena, "domain:{%s}:users", o->domain)),
 		str_c(arena_printf(&o->arena, "domain:{%s}:aliases", o->domain)),
+		str_c(arena_printf(&o->arena, "domain:{%s}:dkim", o->domain)),
 	};
-	redis_eval(o->redis, cb, o, script, 3, keys, arg_count, args);
+	redis_eval(o->redis, cb, o, script, 4, keys, arg_count, args);
 }
 
 void
