@@ -6,11 +6,15 @@
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 #include "lib/blob/refs.h"
+#include "lib/smtp/orcpt.h"
 
 #define DELIVERED STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED
 #define DEFERRED  STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED
 #define FAILED	  STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED
 #define EXPANDED  STAGEPOST__RECIPIENT_RESULT__OUTCOME__EXPANDED
+
+/* Bits of Recipient.notify. */
+enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2 };
 
 static void refer(struct local_work *w);
 
@@ -48,18 +52,29 @@ conclude_single(struct local_work *w, const struct local_recipient *r, const str
 		job_result(job, r->index, FAILED, "5.1.1", STR("there is no such mailbox here"));
 }
 
+/* NOTIFY, one of several targets (RFC 3461, 5.2.7): the success of them all is
+ * told once, as that of the alias. */
+static uint32_t
+notify_of_several(uint32_t notify)
+{
+	uint32_t left = notify & ~(uint32_t)NOTIFY_SUCCESS;
+
+	return notify != 0 && left == 0 ? NOTIFY_NEVER : left;
+}
+
 static Stagepost__Recipient *
-make_recipient(struct job *job, uint32_t from, const struct target *t)
+make_recipient(struct job *job, uint32_t from, const struct target *t, bool one_of_several)
 {
 	const Stagepost__Recipient *parent = job_recipient(job, from);
 	Stagepost__Recipient *r = arena_new(&job->arena, Stagepost__Recipient);
 
 	stagepost__recipient__init(r);
 	r->address = (char *)t->address.p;
-	r->orcpt = parent->orcpt;
-	r->notify = parent->notify;
-	r->local = t->kind != DIR_NOT_LOCAL;
 	r->original = parent->original != NULL && *parent->original != '\0' ? parent->original : parent->address;
+	/* What the sender asked for, whoever is told of it (5.2.1). */
+	r->orcpt = *parent->orcpt != '\0' ? parent->orcpt : (char *)smtp_orcpt_make(str_c(r->original), &job->arena).p;
+	r->notify = one_of_several ? notify_of_several(parent->notify) : parent->notify;
+	r->local = t->kind != DIR_NOT_LOCAL;
 	return r;
 }
 
@@ -84,7 +99,7 @@ conclude_several(struct local_work *w, const struct local_recipient *r)
 			return;
 		}
 		if (t->kind == DIR_NOT_LOCAL || target_is_refused(t))
-			fresh[count++] = make_recipient(job, r->index, t);
+			fresh[count++] = make_recipient(job, r->index, t, r->target_count > 1);
 	}
 	if (count == 0) {
 		job_result(job, r->index, DELIVERED, "2.0.0",
@@ -95,6 +110,7 @@ conclude_several(struct local_work *w, const struct local_recipient *r)
 			    str_c(arena_printf(&job->arena, "expanded to %u addresses", r->target_count)));
 	result->n_new_recipients = count;
 	result->new_recipients = fresh;
+	result->expanded_here = r->target_count > 1;
 }
 
 static void

@@ -22,7 +22,8 @@ struct report_output {
 	struct buf body; /* owner: the caller; Return-Path line and message */
 	uint32_t return_path_length;
 	bool eight_bit;
-	bool smtputf8;
+	bool global;   /* the fields are of the type of RFC 6533 */
+	bool smtputf8; /* the sender's own address needs it */
 };
 
 void report_compose(const struct report_input *in, struct report_output *out);

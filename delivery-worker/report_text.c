@@ -3,9 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "delivery-worker/report.h"
+#include "delivery-worker/report_private.h"
 #include "lib/base/clock.h"
-#include "lib/smtp/address.h"
 
 /* How a kind of report speaks. */
 struct wording {
@@ -46,8 +45,8 @@ wording_of(const Stagepost__Job *job)
 	return &wordings[report < sizeof(wordings) / sizeof(wordings[0]) ? report : 0];
 }
 
-static bool
-has_eight_bit(struct str s)
+bool
+report_has_eight_bit(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++) {
 		if ((unsigned char)s.p[i] >= 0x80)
@@ -56,8 +55,8 @@ has_eight_bit(struct str s)
 	return false;
 }
 
-static const Stagepost__RecipientStatus *
-status_of(const Stagepost__Job *job, uint32_t index)
+const Stagepost__RecipientStatus *
+report_status_of(const Stagepost__Job *job, uint32_t index)
 {
 	static const Stagepost__RecipientStatus none = STAGEPOST__RECIPIENT_STATUS__INIT;
 
@@ -83,11 +82,11 @@ is_enhanced_code(struct str s)
 	return dots == 2 && s.p[s.len - 1] != '.';
 }
 
-static struct str
-code_of(const Stagepost__Job *job, uint32_t index)
+struct str
+report_code_of(const Stagepost__Job *job, uint32_t index)
 {
 	const struct wording *w = wording_of(job);
-	struct str code = str_c(status_of(job, index)->last_code);
+	struct str code = str_c(report_status_of(job, index)->last_code);
 
 	/* An old "4." of a recipient that was given up is no "failed". */
 	if (is_enhanced_code(code) &&
@@ -96,43 +95,42 @@ code_of(const Stagepost__Job *job, uint32_t index)
 	return str_c(w->default_code);
 }
 
-static const char *
-action_of(const Stagepost__Job *job, uint32_t index)
+const char *
+report_action_of(const Stagepost__Job *job, uint32_t index)
 {
 	switch (job->report) {
 	case STAGEPOST__JOB__REPORT__DELAY: return "delayed";
 	case STAGEPOST__JOB__REPORT__SUCCESS:
-		if (status_of(job, index)->state == STAGEPOST__RECIPIENT_STATE__EXPANDED)
+		if (report_status_of(job, index)->state == STAGEPOST__RECIPIENT_STATE__EXPANDED)
 			return "expanded";
-		return status_of(job, index)->relayed ? "relayed" : "delivered";
+		return report_status_of(job, index)->relayed ? "relayed" : "delivered";
 	default: return "failed";
 	}
 }
 
-/* Text of others within a field: one line, whatever it holds. */
-static void
-add_clean(struct buf *out, struct str s)
+void
+report_add_clean(struct buf *out, struct str s)
 {
 	for (size_t i = 0; i < s.len; i++)
 		buf_add_byte(out, (unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f ? ' ' : s.p[i]);
 }
 
-static void
-add_field(struct buf *out, const char *name, struct str value)
+void
+report_add_field(struct buf *out, const char *name, struct str value)
 {
 	buf_add_c(out, name);
 	buf_add_c(out, ": ");
-	add_clean(out, value);
+	report_add_clean(out, value);
 	buf_add_c(out, "\r\n");
 }
 
-static void
-add_date(struct buf *out, const char *name, int64_t unix_ms)
+void
+report_add_date(struct buf *out, const char *name, int64_t unix_ms)
 {
 	char date[CLOCK_RFC5322_MAX];
 
 	clock_rfc5322(unix_ms, date, sizeof(date));
-	add_field(out, name, str_c(date));
+	report_add_field(out, name, str_c(date));
 }
 
 /* ---- The parts ---- */
@@ -146,9 +144,9 @@ add_header(const struct report_input *in, struct report_output *out, const char 
 	out->return_path_length = (uint32_t)b->len;
 	buf_printf(b, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n", in->hostname);
 	buf_add_c(b, "To: <");
-	add_clean(b, str_c(job->envelope->reverse_path));
+	report_add_clean(b, str_c(job->envelope->reverse_path));
 	buf_printf(b, ">\r\nSubject: %s\r\n", wording_of(job)->subject);
-	add_date(b, "Date", in->now_ms);
+	report_add_date(b, "Date", in->now_ms);
 	buf_printf(b, "Message-ID: <%s@%s>\r\n", job->report_id, in->hostname);
 	buf_add_c(b, "Auto-Submitted: auto-replied\r\n"
 		     "MIME-Version: 1.0\r\n"
@@ -160,120 +158,48 @@ add_header(const struct report_input *in, struct report_output *out, const char 
 }
 
 static void
-add_words(const struct report_input *in, struct buf *b, const char *boundary)
+add_words_on(const struct report_input *in, struct buf *b, uint32_t index)
+{
+	const Stagepost__Recipient *r = in->job->envelope->recipients[index];
+	const Stagepost__RecipientStatus *s = report_status_of(in->job, index);
+
+	buf_add_c(b, "<");
+	report_add_clean(b, str_c(r->address));
+	if (*r->original != '\0' && strcmp(r->original, r->address) != 0) {
+		buf_add_c(b, "> (for <");
+		report_add_clean(b, str_c(r->original));
+		buf_add_c(b, ">)");
+	} else
+		buf_add_c(b, ">");
+	buf_printf(b, ": %s (%.*s)\r\n", report_action_of(in->job, index), STR_ARG(report_code_of(in->job, index)));
+	if (*s->last_remote != '\0') {
+		buf_add_c(b, "    ");
+		report_add_clean(b, str_c(s->last_remote));
+		buf_add_c(b, report_is_smtp_reply(str_c(s->last_text)) ? " said:\r\n" : ":\r\n");
+	}
+	if (*s->last_text != '\0') {
+		buf_add_c(b, "    ");
+		report_add_clean(b, str_c(s->last_text));
+		buf_add_c(b, "\r\n");
+	}
+	buf_add_c(b, "\r\n");
+}
+
+static void
+add_words(const struct report_input *in, const struct report_output *out, struct buf *b, const char *boundary)
 {
 	const Stagepost__Job *job = in->job;
 	const struct wording *w = wording_of(job);
 	char date[CLOCK_RFC5322_MAX];
 
-	buf_printf(b, "--%s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
-		   boundary);
+	buf_printf(b, "--%s\r\nContent-Type: text/plain; charset=utf-8\r\n%s\r\n", boundary,
+		   out->eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
 	clock_rfc5322((int64_t)job->envelope->received_ms, date, sizeof(date));
 	buf_printf(b, "This is the mail system at %s.\r\n\r\n%s\r\nIt was received on %s under the id %s.\r\n\r\n",
 		   in->hostname, w->opening, date, job->envelope->id);
-	for (size_t i = 0; i < job->n_recipients; i++) {
-		uint32_t index = job->recipients[i];
-		const Stagepost__RecipientStatus *s = status_of(job, index);
-
-		buf_add_c(b, "<");
-		add_clean(b, str_c(job->envelope->recipients[index]->address));
-		buf_printf(b, ">: %s (%.*s)\r\n", action_of(job, index), STR_ARG(code_of(job, index)));
-		if (*s->last_remote != '\0') {
-			buf_add_c(b, "    ");
-			add_clean(b, str_c(s->last_remote));
-			buf_add_c(b, " said:\r\n");
-		}
-		if (*s->last_text != '\0') {
-			buf_add_c(b, "    ");
-			add_clean(b, str_c(s->last_text));
-			buf_add_c(b, "\r\n");
-		}
-		buf_add_c(b, "\r\n");
-	}
-	buf_printf(b, "%s\r\n\r\n", w->closing);
-}
-
-/* RFC 3461: orcpt is "type;xtext". */
-static void
-add_original_recipient(struct buf *b, const char *orcpt)
-{
-	struct str type, text, decoded;
-	struct arena arena;
-
-	arena_init(&arena);
-	if (str_cut(str_c(orcpt), ';', &type, &text) && smtp_xtext_decode(text, &arena, &decoded)) {
-		buf_add_c(b, "Original-Recipient: ");
-		add_clean(b, type);
-		buf_add_c(b, "; ");
-		add_clean(b, decoded);
-		buf_add_c(b, "\r\n");
-	}
-	arena_fini(&arena);
-}
-
-static void
-add_remote(struct buf *b, const Stagepost__RecipientStatus *s)
-{
-	struct str remote = str_c(s->last_remote), host, rest;
-
-	if (remote.len > 0) {
-		str_cut(remote, ' ', &host, &rest);
-		buf_add_c(b, "Remote-MTA: dns; ");
-		add_clean(b, host);
-		buf_add_c(b, "\r\n");
-	}
-	if (*s->last_text != '\0') {
-		buf_add_c(b, remote.len > 0 ? "Diagnostic-Code: smtp; " : "Diagnostic-Code: X-Stagepost; ");
-		add_clean(b, str_c(s->last_text));
-		buf_add_c(b, "\r\n");
-	}
-}
-
-static void
-add_recipient_fields(const struct report_input *in, struct buf *b, uint32_t index)
-{
-	const Stagepost__Recipient *r = in->job->envelope->recipients[index];
-	const Stagepost__RecipientStatus *s = status_of(in->job, index);
-
-	buf_add_c(b, "\r\n");
-	if (*r->orcpt != '\0')
-		add_original_recipient(b, r->orcpt);
-	buf_add_c(b, has_eight_bit(str_c(r->address)) ? "Final-Recipient: utf-8; " : "Final-Recipient: rfc822; ");
-	add_clean(b, str_c(r->address));
-	buf_printf(b, "\r\nAction: %s\r\nStatus: %.*s\r\n", action_of(in->job, index),
-		   STR_ARG(code_of(in->job, index)));
-	add_remote(b, s);
-	add_date(b, "Last-Attempt-Date", in->now_ms);
-	if (in->job->report == STAGEPOST__JOB__REPORT__DELAY)
-		add_date(b, "Will-Retry-Until", (int64_t)in->job->envelope->received_ms + in->expire_ms);
-}
-
-static void
-add_status(const struct report_input *in, const struct report_output *out, struct buf *b, const char *boundary)
-{
-	const Stagepost__Job *job = in->job;
-
-	buf_printf(b, "--%s\r\nContent-Type: message/%sdelivery-status\r\n%s\r\n", boundary,
-		   out->smtputf8 ? "global-" : "", out->eight_bit ? "Content-Transfer-Encoding: 8bit\r\n" : "");
-	if (*job->envelope->dsn_envid != '\0') {
-		struct arena arena;
-		struct str envid;
-
-		arena_init(&arena);
-		if (smtp_xtext_decode(str_c(job->envelope->dsn_envid), &arena, &envid))
-			add_field(b, "Original-Envelope-Id", envid);
-		arena_fini(&arena);
-	}
-	buf_printf(b, "Reporting-MTA: dns; %s\r\n", in->hostname);
-	if (*job->envelope->client_helo != '\0') {
-		buf_add_c(b, "Received-From-MTA: dns; ");
-		add_clean(b, str_c(job->envelope->client_helo));
-		buf_add_c(b, "\r\n");
-	}
-	add_date(b, "Arrival-Date", (int64_t)job->envelope->received_ms);
 	for (size_t i = 0; i < job->n_recipients; i++)
-		add_recipient_fields(in, b, job->recipients[i]);
-	buf_add_c(b, "\r\n");
+		add_words_on(in, b, job->recipients[i]);
+	buf_printf(b, "%s\r\n\r\n", w->closing);
 }
 
 /* Up to and without the empty line. */
@@ -299,11 +225,12 @@ static void
 add_original(const struct report_input *in, const struct report_output *out, struct buf *b, struct str original,
 	     const char *boundary)
 {
-	const char *type = in->original_is_whole ? (out->smtputf8 ? "message/global" : "message/rfc822")
-						 : (out->smtputf8 ? "message/global-headers" : "text/rfc822-headers");
+	bool global = (out->smtputf8 || in->job->envelope->smtputf8) && report_has_eight_bit(header_of(original));
+	const char *type = in->original_is_whole ? (global ? "message/global" : "message/rfc822")
+						 : (global ? "message/global-headers" : "text/rfc822-headers");
 
 	buf_printf(b, "--%s\r\nContent-Type: %s\r\n%s\r\n", boundary, type,
-		   has_eight_bit(original) ? "Content-Transfer-Encoding: 8bit\r\n" : "");
+		   report_has_eight_bit(original) ? "Content-Transfer-Encoding: 8bit\r\n" : "");
 	buf_add_str(b, original);
 	if (!str_ends_ci(original, STR("\r\n")))
 		buf_add_c(b, "\r\n");
@@ -322,21 +249,22 @@ report_compose(const struct report_input *in, struct report_output *out)
 {
 	const Stagepost__Job *job = in->job;
 	struct str original = in->original_is_whole ? in->original : header_of(in->original);
+	bool fields = false;
 	char boundary[64];
 
 	memset(out, 0, sizeof(*out));
-	out->smtputf8 = has_eight_bit(str_c(job->envelope->reverse_path));
-	out->eight_bit = has_eight_bit(original);
+	out->smtputf8 = report_has_eight_bit(str_c(job->envelope->reverse_path));
 	for (size_t i = 0; i < job->n_recipients; i++) {
-		const Stagepost__RecipientStatus *s = status_of(job, job->recipients[i]);
+		const Stagepost__Recipient *r = job->envelope->recipients[job->recipients[i]];
 
-		out->smtputf8 |= has_eight_bit(str_c(job->envelope->recipients[job->recipients[i]]->address));
-		out->eight_bit |= has_eight_bit(str_c(s->last_text));
+		fields |= report_has_eight_bit(str_c(r->address)) || report_has_eight_bit(str_c(r->original)) ||
+			  report_has_eight_bit(str_c(report_status_of(job, job->recipients[i])->last_text));
 	}
-	out->eight_bit |= out->smtputf8;
+	out->global = (out->smtputf8 || job->envelope->smtputf8) && fields;
+	out->eight_bit = out->smtputf8 || fields || report_has_eight_bit(original);
 	snprintf(boundary, sizeof(boundary), "=_%.40s/report", job->report_id);
 	add_header(in, out, boundary);
-	add_words(in, &out->body, boundary);
-	add_status(in, out, &out->body, boundary);
+	add_words(in, out, &out->body, boundary);
+	report_add_status(in, out, &out->body, boundary);
 	add_original(in, out, &out->body, original, boundary);
 }

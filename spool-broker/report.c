@@ -24,8 +24,9 @@ report_concerns(const Stagepost__Recipient *r, const Stagepost__RecipientStatus 
 		       (r->notify == 0 || (r->notify & NOTIFY_FAILURE) != 0);
 	case STAGEPOST__JOB__REPORT__SUCCESS:
 		/* What a server that knows DSN has taken, it reports itself. */
-		return !silent && status->state == STAGEPOST__RECIPIENT_STATE__DELIVERED && !status->reported &&
-		       (r->notify & NOTIFY_SUCCESS) != 0 && (r->local || status->relayed);
+		return !silent && !status->reported && (r->notify & NOTIFY_SUCCESS) != 0 &&
+		       ((status->state == STAGEPOST__RECIPIENT_STATE__DELIVERED && (r->local || status->relayed)) ||
+			(status->state == STAGEPOST__RECIPIENT_STATE__EXPANDED && status->expanded_here));
 	case STAGEPOST__JOB__REPORT__DELAY:
 		return !silent && status->state == STAGEPOST__RECIPIENT_STATE__QUEUED && !status->delay_reported &&
 		       (r->notify == 0 || (r->notify & NOTIFY_DELAY) != 0);

@@ -87,6 +87,7 @@ on_expanded(struct applying *a, const Stagepost__RecipientResult *r)
 {
 	note(a, "expanded", r);
 	work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__EXPANDED, r->code, r->text, r->remote);
+	work_status(a->work, r->recipient)->expanded_here = r->expanded_here;
 	for (size_t i = 0; i < r->n_new_recipients; i++)
 		work_add_recipient(a->work, r->new_recipients[i]);
 	a->message->flags &= (uint16_t)~MESSAGE_ONE_LOCAL;

@@ -12,6 +12,7 @@
 #include "lib/base/check.h"
 #include "lib/base/crashpoint.h"
 #include "lib/base/mem.h"
+#include "lib/smtp/orcpt.h"
 
 #define PIPELINE_MAX   500 /* replies awaited at once */
 #define END_TIMEOUT_MS (10 * 60 * 1000)
@@ -348,6 +349,14 @@ add_notify(struct buf *b, unsigned notify)
 	}
 }
 
+/* In 8-bit form only where the server takes that (RFC 6533, section 3). */
+static void
+add_orcpt(const struct smtp_client *c, struct buf *b, struct str orcpt)
+{
+	if ((c->caps.smtputf8 && c->message->smtputf8) || smtp_orcpt_to_ascii(orcpt, c->message->arena, &orcpt))
+		buf_printf(b, " ORCPT=%.*s", STR_ARG(orcpt));
+}
+
 static void
 send_rcpt(struct smtp_client *c, unsigned index)
 {
@@ -358,7 +367,7 @@ send_rcpt(struct smtp_client *c, unsigned index)
 	if (c->caps.dsn && r->notify != 0)
 		add_notify(&b, r->notify);
 	if (c->caps.dsn && r->orcpt.len > 0 && is_safe(r->orcpt, false))
-		buf_printf(&b, " ORCPT=%.*s", STR_ARG(r->orcpt));
+		add_orcpt(c, &b, r->orcpt);
 	buf_add_c(&b, "\r\n");
 	client_write(c, b.data, b.len);
 	buf_fini(&b);

@@ -4,6 +4,7 @@
 
 #include "lib/base/check.h"
 #include "lib/smtp/address.h"
+#include "lib/smtp/orcpt.h"
 
 enum { SIZE_DIGITS_MAX = 20, ENVID_MAX = 100, ORCPT_MAX = 500 };
 
@@ -118,22 +119,19 @@ take_notify(struct str value, void *out)
 	return (params->notify & NOTIFY_NEVER) == 0 || params->notify == NOTIFY_NEVER;
 }
 
-/* The address is xtext, or for type utf-8 the forms of RFC 6533 (8-bit, or
- * \x{...}, both without blanks). */
 static bool
 take_orcpt(struct str value, void *out)
 {
 	struct smtp_rcpt_params *params = out;
-	struct str type, address;
+	struct smtp_orcpt orcpt;
+	struct arena arena;
+	bool good;
 
-	if (value.len > ORCPT_MAX || !str_cut(value, ';', &type, &address) || type.len == 0 || address.len == 0)
-		return false;
-	if (!smtp_xtext_is_valid(type))
-		return false;
+	arena_init(&arena);
+	good = value.len <= ORCPT_MAX && smtp_orcpt_parse(value, &arena, &orcpt);
+	arena_fini(&arena);
 	params->orcpt = value;
-	if (str_eq_ci(type, STR("utf-8")))
-		return str_is_utf8(address);
-	return smtp_xtext_is_valid(address);
+	return good;
 }
 
 static const struct param_row rcpt_rows[] = {

@@ -186,12 +186,60 @@ test_eight_bit(void **state)
 	assert_has(f, "Content-Transfer-Encoding: 8bit\r\n\r\nSubject: \xc3\xa9\r\n");
 	f->recipients[0].address = (char *)"b\xc3\xb6"
 					   "b@remote.test";
+	f->recipients[0].orcpt = (char *)"utf-8;\\x{F6}@remote.test";
+	f->status[0].last_text = (char *)"550 5.1.1 kein Empf\xc3\xa4nger";
+	/* A sender who did not ask for SMTPUTF8 gets ASCII where the type wants it. */
 	compose(f);
-	assert_true(f->out.smtputf8);
+	assert_has(f, "Content-Type: message/delivery-status\r\n\r\n");
+	assert_has(f, "Original-Recipient: utf-8; \\x{F6}@remote.test\r\n"
+		      "Final-Recipient: utf-8; b\\x{F6}b@remote.test\r\n");
+	assert_has(f, "Diagnostic-Code: smtp; 550 5.1.1 kein Empf??nger\r\n");
+	assert_has(f, "Content-Type: text/rfc822-headers\r\n");
+	f->env.smtputf8 = true;
+	compose(f);
+	assert_false(f->out.smtputf8);
 	assert_has(f, "Content-Type: message/global-delivery-status\r\n");
+	assert_has(f, "Original-Recipient: utf-8; \xc3\xb6@remote.test\r\n");
+	assert_has(f, "Diagnostic-Code: smtp; 550 5.1.1 kein Empf\xc3\xa4nger\r\n");
 	assert_has(f, "Final-Recipient: utf-8; b\xc3\xb6"
 		      "b@remote.test\r\n");
 	assert_has(f, "Content-Type: message/global-headers\r\n");
+	f->env.reverse_path = (char *)"\xc3\xa4@example.test";
+	compose(f);
+	assert_true(f->out.smtputf8);
+}
+
+/* The time is that of the try, and only what begins with a code is a reply. */
+static void
+test_tries(void **state)
+{
+	struct fixture *f = *state;
+	Stagepost__TraceEvent events[3], *list[3] = {&events[0], &events[1], &events[2]};
+	static const struct {
+		const char *kind;
+		uint32_t recipient;
+		uint64_t time_ms;
+	} told[] = {{"deferred", 1, 1795451401500}, {"failed", 1, 1795455001500}, {"failed", 2, 1795458601500}};
+
+	for (unsigned i = 0; i < 3; i++) {
+		stagepost__trace_event__init(&events[i]);
+		events[i].kind = (char *)(uintptr_t)told[i].kind;
+		events[i].recipient = told[i].recipient;
+		events[i].time_ms = told[i].time_ms;
+	}
+	f->state.n_events = 3;
+	f->state.events = list;
+	f->status[0].last_text = (char *)"connection timed out";
+	f->recipients[1].original = (char *)"team@example.test";
+	compose(f);
+	assert_has(f, "Remote-MTA: dns; mx.remote.test\r\nDiagnostic-Code: X-Stagepost; connection timed out\r\n"
+		      "Last-Attempt-Date: Mon, 23 Nov 2026 17:30:01");
+	assert_has(f, "Last-Attempt-Date: Mon, 23 Nov 2026 18:30:01");
+	assert_has(f, "Final-Log-ID: 01h00000000000000000\r\n");
+	assert_has(f, "<carl@example.test> (for <team@example.test>): failed");
+	f->state.n_events = 0;
+	compose(f);
+	assert_has_not(f, "Last-Attempt-Date");
 }
 
 static void
@@ -223,6 +271,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_whole_original, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_delay_and_success, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_eight_bit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tries, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
 	};
 

@@ -1,0 +1,25 @@
+/* What the files that write a report share. Only report*.c include this. */
+#ifndef SP_WORKER_REPORT_PRIVATE_H
+#define SP_WORKER_REPORT_PRIVATE_H
+
+#include "delivery-worker/report.h"
+
+bool report_has_eight_bit(struct str s);
+/* Begins with a reply code? Else the words are ours. */
+bool report_is_smtp_reply(struct str text);
+
+/* Of a recipient by its index; never NULL. */
+const Stagepost__RecipientStatus *report_status_of(const Stagepost__Job *job, uint32_t index);
+struct str report_code_of(const Stagepost__Job *job, uint32_t index);
+const char *report_action_of(const Stagepost__Job *job, uint32_t index);
+
+/* Text of others within a field: one line, whatever it holds. */
+void report_add_clean(struct buf *out, struct str s);
+void report_add_field(struct buf *out, const char *name, struct str value);
+void report_add_date(struct buf *out, const char *name, int64_t unix_ms);
+
+/* The second part: fields for programs. */
+void report_add_status(const struct report_input *in, const struct report_output *out, struct buf *b,
+		       const char *boundary);
+
+#endif
