@@ -153,7 +153,7 @@ static int
 show_or_make(struct ctl *ctl, struct dkim_keys *keys, const struct options *o)
 {
 	char selector[DKIM_SELECTOR_MAX];
-	cJSON *list;
+	cJSON *list = NULL;
 
 	if (read_list(ctl, keys, o, &list) != 0)
 		return 1;
