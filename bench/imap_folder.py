@@ -1,14 +1,16 @@
 #!/usr/bin/python3
-"""A large IMAP mailbox: what clients do with it, timed, and what it costs.
+"""A large IMAP mailbox, side by side with Dovecot: what clients do with it,
+timed, and what it costs.
 
-usage: bench/imap_folder.py [MESSAGES]     (100000)
+usage: bench/imap_folder.py [--only stagepost|dovecot] [MESSAGES]     (100000)
 
-Starts a cluster of its own, appends the messages, and asks from another
-frontend, which has never seen the mailbox. Each figure is the best of three,
-but for those marked cold."""
+Starts both, fills a mailbox in each, and asks. Stagepost is asked on another
+frontend, which has never seen the mailbox. "cold": the first time; the others
+are the best of three."""
 
 import re
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "integrat
 
 from cluster import Cluster  # noqa: E402
 from imap_lines import Imap  # noqa: E402
+from systems import PostfixDovecot  # noqa: E402
 
 PER_APPEND = 500
 
@@ -48,38 +51,74 @@ def ask(imap, command):
     return (time.monotonic() - start) * 1000
 
 
-def main():
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100000
+QUESTIONS = [
+    ("SELECT, cold", "SELECT INBOX", 1),
+    ("FETCH 1:* (FLAGS), cold", "FETCH 1:* (FLAGS)", 1),
+    ("FETCH 1:* (FLAGS)", "FETCH 1:* (FLAGS)", 3),
+    ("FETCH 1:* (ENVELOPE), cold", "FETCH 1:* (ENVELOPE)", 1),
+    ("FETCH 1:* (ENVELOPE)", "FETCH 1:* (ENVELOPE)", 3),
+    ("SEARCH SUBJECT", 'SEARCH SUBJECT "number 99999"', 3),
+    ("SEARCH UNSEEN", "SEARCH UNSEEN", 3),
+    ("SORT (SUBJECT)", "SORT (SUBJECT) UTF-8 ALL", 3),
+    ("THREAD REFERENCES", "THREAD REFERENCES UTF-8 ALL", 3),
+]
+
+
+def measure(user, writer_port, reader_port, count):
+    """{what: (value, unit)}"""
+    rows = {}
+    writer = Imap(writer_port, timeout=600)
+    writer.login(user)
+    start = time.monotonic()
+    fill(writer, count)
+    rows["append"] = (count / (time.monotonic() - start), "messages/s")
+    reader = Imap(reader_port, timeout=600)
+    reader.login(user)
+    for name, command, tries in QUESTIONS:
+        rows[name] = (min(ask(reader, command) for _ in range(tries)), "ms")
+    selected = b" ".join(reader.ok("SELECT INBOX (CONDSTORE)"))
+    modseq = re.search(rb"HIGHESTMODSEQ (\d+)", selected)[1].decode()
+    validity = re.search(rb"UIDVALIDITY (\d+)", selected)[1].decode()
+    writer.ok("SELECT INBOX")
+    writer.ok("STORE 5 +FLAGS (\\Flagged)")
+    reader.ok("ENABLE QRESYNC")
+    rows["QRESYNC of one change"] = (
+        min(ask(reader, f"SELECT INBOX (QRESYNC ({validity} {modseq}))") for _ in range(3)), "ms")
+    return rows
+
+
+def stagepost(count):
     with Cluster(frontends=2) as cluster:
         user = cluster.add_user("a@example.test")
-        writer = Imap(cluster.port("imap"), timeout=300)
-        writer.login(user)
         before = int(cluster.redis.info("memory")["used_memory"])
-        start = time.monotonic()
-        fill(writer, count)
-        seconds = time.monotonic() - start
+        rows = measure(user, cluster.port("imap"), cluster.port("imap", 1), count)
         used = int(cluster.redis.info("memory")["used_memory"]) - before
-        rows = [("append", f"{count / seconds:,.0f} messages/s"), ("memory of Redis", f"{used / count:.0f} bytes/message")]
-        reader = Imap(cluster.port("imap", 1), timeout=300)
-        reader.login(user)
-        for name, command, tries in [
-            ("SELECT, cold", "SELECT INBOX", 1), ("FETCH 1:* (FLAGS), cold", "FETCH 1:* (FLAGS)", 1),
-            ("FETCH 1:* (FLAGS)", "FETCH 1:* (FLAGS)", 3), ("FETCH 1:* (ENVELOPE)", "FETCH 1:* (ENVELOPE)", 3),
-            ("SEARCH SUBJECT", 'SEARCH SUBJECT "number 99999"', 3), ("SEARCH UNSEEN", "SEARCH UNSEEN", 3),
-            ("SORT (SUBJECT)", "SORT (SUBJECT) UTF-8 ALL", 3), ("THREAD REFERENCES", "THREAD REFERENCES UTF-8 ALL", 3),
-        ]:
-            rows.append((name, f"{min(ask(reader, command) for _ in range(tries)):.1f} ms"))
-        selected = b" ".join(reader.ok("SELECT INBOX (CONDSTORE)"))
-        modseq = re.search(rb"HIGHESTMODSEQ (\d+)", selected)[1].decode()
-        validity = re.search(rb"UIDVALIDITY (\d+)", selected)[1].decode()
-        writer.ok("SELECT INBOX")
-        writer.ok("STORE 5 +FLAGS (\\Flagged)")
-        reader.ok("ENABLE QRESYNC")
-        rows.append(("QRESYNC of one change",
-                     f"{min(ask(reader, f'SELECT INBOX (QRESYNC ({validity} {modseq}))') for _ in range(3)):.1f} ms"))
+    return {"memory of Redis": (used / count, "bytes/message"), **rows}
+
+
+def dovecot(count):
+    with tempfile.TemporaryDirectory(prefix="stagepost-bench-", dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        system = PostfixDovecot()
+        system.start(folder, 1)
+        try:
+            return measure("bench0@bench.test", system.port("imap"), system.port("imap"), count)
+        finally:
+            system.stop()
+
+
+def main():
+    arguments = sys.argv[1:]
+    only = arguments.pop(arguments.index("--only") + 1) if "--only" in arguments else None
+    arguments = [a for a in arguments if a != "--only"]
+    count = int(arguments[0]) if arguments else 100000
+    ours = stagepost(count) if only != "dovecot" else {}
+    theirs = dovecot(count) if only != "stagepost" else {}
     print(f"a mailbox of {count:,} messages")
-    for name, value in rows:
-        print(f"  {name:28} {value}")
+    print(f"  {'':28} {'Stagepost':>22} {'Dovecot':>22}")
+    for name in ours or theirs:
+        cells = [f"{r[name][0]:,.1f} {r[name][1]}" if name in r else "-" for r in (ours, theirs)]
+        print(f"  {name:28} {cells[0]:>22} {cells[1]:>22}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,9 @@
  *            when the last has come to the sink
  *   latency  one at a time: from the end of the data to the sink's 250
  *   pop3     logs in, reads all (--retrieve), quits
+ *   imap     the mixed load: logs in, looks, changes, goes
+ *   imap-body  fetches the first message of each account
+ *   files    a plain file server for imap-body, until it is killed
  *   idle     holds connections until standard input ends
  *
  * Prints one JSON object. */
@@ -25,8 +28,8 @@ enum { ERRORS_MAX = 1000, ERRORS_TOLD = 5 };
 static const struct {
 	const char *name;
 	void (*run)(struct load *l);
-} modes[] = {
-	{"smtp", run_smtp}, {"relay", run_relay}, {"latency", run_latency}, {"pop3", run_pop3}, {"idle", run_idle}};
+} modes[] = {{"smtp", run_smtp}, {"relay", run_relay},	       {"latency", run_latency}, {"pop3", run_pop3},
+	     {"imap", run_imap}, {"imap-body", run_imap_body}, {"files", run_files},	 {"idle", run_idle}};
 
 int64_t
 now_us(void)
@@ -41,6 +44,12 @@ void
 load_note(struct load *l, int64_t since_us)
 {
 	l->done++;
+	load_note_time(l, since_us);
+}
+
+void
+load_note_time(struct load *l, int64_t since_us)
+{
 	if (l->times == l->times_room) {
 		l->times_room = l->times_room * 2 + 1024;
 		l->times_us = mem_realloc(l->times_us, sizeof(*l->times_us) * l->times_room);

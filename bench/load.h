@@ -42,6 +42,8 @@ struct load {
 int64_t now_us(void);
 /* Notes one thing done and the time that it took. */
 void load_note(struct load *l, int64_t since_us);
+/* Only the time. */
+void load_note_time(struct load *l, int64_t since_us);
 /* Something unexpected: told on standard error (the first few), counted; too
  * many end the run. */
 __attribute__((format(printf, 2, 3))) void load_error(struct load *l, const char *format, ...);
@@ -59,18 +61,24 @@ struct client {
 	struct bufferevent *bev;
 	const struct client_events *events;
 	void *owner;
+	uint64_t skip;	  /* bytes that are not lines; counted in load->bytes */
 	bool freed, busy; /* no callback frees its caller */
 };
 struct client *client_new(struct load *l, const struct client_events *events, void *owner);
 void client_free(struct client **c);
 void client_send(struct client *c, const char *text);
+/* So many bytes come next that are no lines. */
+void client_skip(struct client *c, uint64_t bytes);
 /* data must stay. */
 void client_send_reference(struct client *c, const char *data, size_t len);
 
 /* ---- What it can do: fills in load, runs the loop ---- */
-void run_smtp(struct load *l); /* `count` messages over `sessions` connections */
-void run_pop3(struct load *l); /* `count` logins over `sessions` connections */
-void run_idle(struct load *l); /* holds `count` connections until standard input ends */
+void run_smtp(struct load *l);	    /* `count` messages over `sessions` connections */
+void run_pop3(struct load *l);	    /* `count` logins over `sessions` connections */
+void run_imap(struct load *l);	    /* `count` logins over `sessions` connections */
+void run_imap_body(struct load *l); /* `count` bodies over `sessions` connections */
+void run_files(struct load *l);	    /* serves `size_bytes` at `port`; never returns */
+void run_idle(struct load *l);	    /* holds `count` connections until standard input ends */
 /* The same as smtp, but done is what has come to the sink at sink_port. */
 void run_relay(struct load *l);
 /* One message at a time: from the end of its data to the sink's 250. */

@@ -19,6 +19,20 @@ destroy(struct client *c)
 	mem_free(c);
 }
 
+/* False: more of it is to come. */
+static bool
+skipped(struct client *c, struct evbuffer *in)
+{
+	size_t here = evbuffer_get_length(in);
+
+	if (c->skip < here)
+		here = (size_t)c->skip;
+	evbuffer_drain(in, here);
+	c->skip -= here;
+	c->load->bytes += here;
+	return c->skip == 0;
+}
+
 static void
 on_read(struct bufferevent *bev, void *arg)
 {
@@ -28,7 +42,7 @@ on_read(struct bufferevent *bev, void *arg)
 	size_t len;
 
 	c->busy = true;
-	while (!c->freed && (line = evbuffer_readln(in, &len, EVBUFFER_EOL_CRLF)) != NULL) {
+	while (!c->freed && skipped(c, in) && (line = evbuffer_readln(in, &len, EVBUFFER_EOL_CRLF)) != NULL) {
 		c->events->on_line(c, line, len);
 		free(line);
 	}
@@ -89,6 +103,12 @@ void
 client_send(struct client *c, const char *text)
 {
 	bufferevent_write(c->bev, text, strlen(text));
+}
+
+void
+client_skip(struct client *c, uint64_t bytes)
+{
+	c->skip = bytes;
 }
 
 void

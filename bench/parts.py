@@ -8,7 +8,8 @@ import time
 from dataclasses import dataclass, field
 
 import cpu
-from systems import BUILD, DOMAIN, USERS, Stagepost, wait_for
+from systems import (BODY_USERS, BUILD, DOMAIN, IMAP_USERS, POP3_USERS, USERS, Stagepost, free_port,
+                     wait_for)
 
 RUN_SECONDS = 3.0  # what one repetition shall take
 LOAD = BUILD / "bench" / "load"
@@ -106,46 +107,109 @@ def run_latency(context, system):
     return Figures(result["p50_ms"], "ms", {"p99_ms": result["p99_ms"]})
 
 
-def _fill_maildrops(context, system, accounts, each):
-    """Accounts from the end of the list, that no other part uses, once."""
-    first = USERS - accounts
-    if getattr(system, "filled", False):
-        return first
-    before = system.delivered()
-    context.load("smtp", system, "smtp", count=accounts * each, sessions=20, users=accounts, first_user=first)
-    wait_for(lambda: system.delivered() >= before + accounts * each, 300, what="maildrops filled")
-    system.filled = True
-    return first
+def _fill(context, system, users, each, size=4096):
+    """Puts messages into accounts that no other part uses, once."""
+    if users in system.filled:
+        return
+    count, before = len(users) * each, system.delivered()
+    context.load("smtp", system, "smtp", count=count, sessions=20, users=len(users), first_user=users[0], size=size)
+    wait_for(lambda: system.delivered() >= before + count, 300, what="mailboxes filled")
+    system.filled.add(users)
+
+
+def _of(users):
+    return {"users": len(users), "first_user": users[0]}
 
 
 def run_pop3_read(context, system):
-    accounts, each = 10, 200
-    first = _fill_maildrops(context, system, accounts, each)
+    each = 200
+    _fill(context, system, POP3_USERS, each)
     def measure(logins):
         with cpu.Watch(system.pids) as watch:
-            result = context.load("pop3", system, "pop3", sessions=accounts, users=accounts, first_user=first,
-                                  count=logins, retrieve=True)
+            result = context.load("pop3", system, "pop3", sessions=len(POP3_USERS), count=logins, retrieve=True,
+                                  **_of(POP3_USERS))
         return Figures(result["done"] / result["seconds"], "msg/s", {
             "mb_per_s": result["bytes"] / result["seconds"] / 1e6, "p50_ms": result["p50_ms"],
             "p99_ms": result["p99_ms"], "cpu_us_each": watch.each_us(result["done"]),
             "cpu": watch.shares(result["cpu_s"])})
     def logins_per_s(logins):
         return measure(logins).value / each
-    return measure(context.count_for("pop3", system, logins_per_s, accounts, accounts * 2))
+    return measure(context.count_for("pop3", system, logins_per_s, len(POP3_USERS), len(POP3_USERS) * 2))
 
 
 def run_pop3_login(context, system):
-    accounts = 10
-    first = _fill_maildrops(context, system, accounts, 200)
+    _fill(context, system, POP3_USERS, 200)
     def measure(logins):
         with cpu.Watch(system.pids) as watch:
-            result = context.load("pop3", system, "pop3", sessions=accounts, users=accounts, first_user=first,
-                                  count=logins)
+            result = context.load("pop3", system, "pop3", sessions=len(POP3_USERS), count=logins, **_of(POP3_USERS))
         return Figures(result["done"] / result["seconds"], "logins/s", {
             "p50_ms": result["p50_ms"], "p99_ms": result["p99_ms"], "retries": result["retries"],
             "cpu_us_each": watch.each_us(result["done"]), "cpu": watch.shares(result["cpu_s"])})
     count = context.count_for("pop3-login", system, lambda n: measure(n).value, 100, 300)
     return measure(count)
+
+
+def _mixed(context, system, sessions):
+    """The mixed load; the result, and a Watch of it."""
+    _fill(context, system, IMAP_USERS, 20)
+    def measure(logins):
+        with cpu.Watch(system.pids) as watch:
+            result = context.load("imap", system, "imap", sessions=sessions, count=logins, size=4096, **_of(IMAP_USERS))
+        return result, watch, logins
+    def logins_per_s(logins):
+        return logins / measure(logins)[0]["seconds"]
+    return measure(context.count_for(f"imap-{sessions}", system, logins_per_s, sessions * 2, sessions * 4))
+
+
+def imap_part(name, title, goal, sessions):
+    def run(context, system):
+        result, watch, logins = _mixed(context, system, sessions)
+        return Figures(result["done"] / result["seconds"], "commands/s", {
+            "logins_per_s": logins / result["seconds"], "cpu_us_each": watch.each_us(result["done"]),
+            "cpu": watch.shares(result["cpu_s"])})
+    return Part(name, title, run, goal)
+
+
+def imap_fetch_part(name, title, goal, sessions):
+    def run(context, system):
+        result = _mixed(context, system, sessions)[0]
+        return Figures(result["p99_ms"], "ms", {"p50_ms": result["p50_ms"]})
+    return Part(name, title, run, goal, higher_is_better=False)
+
+
+class FileServer:
+    """Sends one file, in the words of IMAP."""
+
+    name = "file server"
+
+    def __init__(self, size):
+        self._port = free_port()
+        self._process = subprocess.Popen([LOAD, "files", "--port", str(self._port), "--size", str(size)],
+                                         stdout=subprocess.PIPE)
+        self._process.stdout.readline()
+
+    def port(self, name):
+        return self._port
+
+    def logs(self):
+        return ""
+
+    def stop(self):
+        self._process.kill()
+        self._process.communicate()
+
+
+def run_imap_body(context, system):
+    _fill(context, system, BODY_USERS, 1, size=1000000)
+    def measure(server, count):
+        result = context.load("imap-body", server, "imap", sessions=len(BODY_USERS), count=count, **_of(BODY_USERS))
+        return result["bytes"] / result["seconds"] / 1e6
+    files = FileServer(1000000)
+    plain = measure(files, 3000)
+    files.stop()
+    measure(system, 100)
+    rate = measure(system, 3000)
+    return Figures(rate, "MB/s", {"reference_per_s": plain, "of_file_server": rate / plain})
 
 
 def _settled_pss(system):
@@ -199,6 +263,11 @@ PARTS = [
     Part("latency", "idle system, end of data to the sink's 250, p50", run_latency, "", higher_is_better=False),
     Part("pop3", "POP3, 10 sessions, reading 4 KiB messages", run_pop3_read),
     Part("pop3-login", "POP3, 10 sessions, login and STAT", run_pop3_login),
+    imap_part("imap-10", "IMAP, mixed load, 10 clients", "x5", 10),
+    imap_part("imap-50", "IMAP, mixed load, 50 clients", "x5", 50),
+    imap_fetch_part("imap-fetch-10", "from connecting to the first FETCH answer, 10 clients, p99", "x1", 10),
+    imap_fetch_part("imap-fetch-50", "the same, 50 clients, p99", "x1", 50),
+    Part("imap-body", "IMAP, 10 sessions, bodies of 1 MB", run_imap_body, ">70%"),
     idle_part("idle-smtp", "memory of an idle SMTP connection", "<16", "smtp", "smtp", False),
     idle_part("idle-smtp-tls", "the same with TLS", "<48", "smtp", "smtps", True),
     idle_part("idle-pop3", "memory of an idle POP3 connection", "<16", "pop3", "pop3", False),

@@ -19,7 +19,11 @@ sys.path.insert(0, str(ROOT / "tests" / "integration"))
 from cluster import BUILD, Cluster, free_port, wait_for  # noqa: E402
 
 DOMAIN = "bench.test"
-USERS = 100
+USERS = 100  # that get mail by SMTP
+POP3_USERS = range(100, 110)  # whose maildrops only the POP3 parts fill and read
+IMAP_USERS = range(110, 160)
+BODY_USERS = range(160, 170)
+ACCOUNTS = 170
 MANY = 20000  # connections: no limit of either system shall be met
 
 
@@ -56,6 +60,9 @@ class System:
     name = ""
     promise = ""  # what a 250 means
 
+    def __init__(self):
+        self.filled = set()  # ranges of accounts that have their messages
+
     def start(self, folder, sink_port): ...
     def stop(self): ...
     def renew(self): ...  # the processes that hold connections, started afresh
@@ -73,6 +80,7 @@ class Stagepost(System):
              "imap": "imap", "imaps": "imaps"}
 
     def __init__(self, build=BUILD, name="Stagepost"):
+        super().__init__()
         self.build, self.name = build, name
 
     def start(self, folder, sink_port):
@@ -83,7 +91,7 @@ class Stagepost(System):
             redis.hset(f"settings:{group}", "max_connections", MANY)
         redis.hset("settings:smtp-in", "relay_whitelist", "127.0.0.0/8")
         redis.hset("settings:smtp-out", mapping={"relay_host": f"[127.0.0.1]:{sink_port}"})
-        for i in range(USERS):
+        for i in range(ACCOUNTS):
             self.cluster.add_user(f"bench{i}@{DOMAIN}")
 
     def stop(self):
@@ -106,7 +114,7 @@ class Stagepost(System):
 
     def delivered(self):
         pipe = self.cluster.redis.pipeline(transaction=False)
-        for i in range(USERS):
+        for i in range(ACCOUNTS):
             pipe.hget(f"mail:{{bench{i}@{DOMAIN}}}:meta", "messages")
         return sum(int(n or 0) for n in pipe.execute())
 
@@ -255,7 +263,7 @@ class PostfixDovecot(System):
         (self.dir / "postfix" / "main.cf").write_text(MAIN_CF.format(**values))
         (self.dir / "postfix" / "master.cf").write_text(MASTER_CF.format(**values))
         (self.dir / "dovecot.conf").write_text(DOVECOT_CONF.format(**values))
-        users = [f"bench{i}@{DOMAIN}" for i in range(USERS)]
+        users = [f"bench{i}@{DOMAIN}" for i in range(ACCOUNTS)]
         (self.dir / "users").write_text("".join(f"{u} {u}\n" for u in users))
         (self.dir / "passwd").write_text("".join(f"{u}:{{PLAIN}}secret::::::\n" for u in users))
         self._start_daemons()
