@@ -18,7 +18,8 @@ const struct ctl_command ctl_commands[] = {
 	{"domain delete", "NAME [--force]", "Ends a domain; --force: with its users and their mail.",
 	 command_domain_delete},
 	{"domain dkim", "NAME [--selector S] [--algorithm rsa|ed25519] [--inactive | --activate | --delete]",
-	 "The domain's DKIM keys with the DNS records to publish; without any, or for a new selector, makes one. A new key "
+	 "The domain's DKIM keys with the DNS records to publish; without any, or for a new selector, makes one. A new "
+	 "key "
 	 "takes over from the one of its algorithm at once, with --inactive only by --activate.",
 	 command_domain_dkim},
 	{"user add", "ADDRESS [--password P | --password-stdin] [--quota SIZE] [--name TEXT]", "Makes an account.",
