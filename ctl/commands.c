@@ -57,7 +57,7 @@ const struct ctl_command ctl_commands[] = {
 	{"queue release", "ID... | --all | filters", "Ends a hold.", command_queue_release},
 	{"queue delete", "ID... | --all | filters", "Removes messages; nobody is told.", command_queue_delete},
 	{"trace", "ID", "The whole way of one message: accepted, tried, delivered.", command_trace},
-	{"events", "[--follow] [--since DURATION | --since CURSOR] [--event KIND] [--id ID]",
+	{"events", "[--follow] [--since DURATION | --since CURSOR] [--reader NAME] [--event KIND] [--id ID]",
 	 "What happened to messages, a JSON object a line; --follow: goes on with what happens. Kinds: accepted, "
 	 "delivered, "
 	 "deferred, bounced, expired, expanded, held, released, deleted, reported, unreported.",

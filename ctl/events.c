@@ -1,6 +1,8 @@
 /* The command events: what happens to messages, as JSON lines, from the streams
  * that the brokers write with every change of the spool. Nobody need listen for
- * them to be kept; who comes late finds the newest of them. */
+ * them to be kept; who comes late finds the newest of them. A reader with a name
+ * goes on where it stopped: its places are in the store, set only when the lines
+ * are out, so that none is left out, and at most a page is told again. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +10,7 @@
 #include "ctl/commands.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
+#include "lib/spool/keys.h"
 #include "lib/spool/spool.h"
 
 enum { PAGE_EVENTS = 500, POLL_MS = 200, CURSOR_MAX = 48 };
@@ -20,6 +23,7 @@ struct line {
 
 struct stream {
 	char after[CURSOR_MAX]; /* id of the last that was printed */
+	char saved[CURSOR_MAX]; /* of a named reader: what the store has */
 	bool full;		/* there may be more behind the page */
 	uint64_t last_ms;	/* of the page */
 };
@@ -33,6 +37,7 @@ struct events {
 	struct line *lines; /* owner: of this round */
 	size_t line_count, line_room;
 	const char *id, *kind; /* filters; NULL: any */
+	const char *reader;    /* NULL: none */
 };
 
 /* ---- A round: a page of each stream ---- */
@@ -159,6 +164,90 @@ print_round(struct events *e)
 	return any;
 }
 
+/* ---- The places of a named reader ---- */
+enum { READER_NAME_MAX = 64, READER_KEY_MAX = READER_NAME_MAX + 20 };
+
+static void
+reader_key(const struct events *e, char out[READER_KEY_MAX])
+{
+	snprintf(out, READER_KEY_MAX, "events:reader:%s", e->reader);
+}
+
+static bool
+reader_name_is_good(const char *name)
+{
+	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
+	return len != 0 && len <= READER_NAME_MAX && name[len] == '\0';
+}
+
+/* What went to make room before it was read is not passed over in silence. */
+static void
+tell_gap(struct events *e, unsigned shard)
+{
+	char key[SPOOL_KEY_MAX];
+	redisReply *reply;
+	struct str first;
+	struct err err;
+
+	spool_key(shard, "events", key);
+	reply = ctl_redis(e->ctl, &err, "XRANGE", key, "-", e->streams[shard].after, "COUNT", "1", NULL);
+	if (reply == NULL)
+		return;
+	first = reply->elements == 1 && reply->element[0]->elements == 2 ? redis_str(reply->element[0]->element[0])
+									 : STR_NONE;
+	if (first.len == 0)
+		printf("{\"event\":\"trimmed\",\"shard\":%u,\"after\":\"%s\"}\n", shard, e->streams[shard].after);
+	freeReplyObject(reply);
+}
+
+static int
+read_places(struct events *e)
+{
+	char key[READER_KEY_MAX];
+	redisReply *reply;
+	struct err err;
+
+	reader_key(e, key);
+	reply = ctl_redis(e->ctl, &err, "HGETALL", key, NULL);
+	if (reply == NULL)
+		return ctl_fail("%s", err.text);
+	for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+		uint64_t shard;
+		struct stream *s;
+		if (!str_to_u64(redis_str(reply->element[i]), &shard) || shard >= e->count)
+			continue;
+		s = &e->streams[shard];
+		str_copy(redis_str(reply->element[i + 1]), s->after, CURSOR_MAX);
+		str_copy(redis_str(reply->element[i + 1]), s->saved, CURSOR_MAX);
+		tell_gap(e, (unsigned)shard);
+	}
+	freeReplyObject(reply);
+	return 0;
+}
+
+/* All lines so far are out; those of which that is not certain are told again. */
+static void
+save_places(struct events *e)
+{
+	char key[READER_KEY_MAX], shard[12];
+
+	if (e->reader == NULL || fflush(stdout) != 0)
+		return;
+	reader_key(e, key);
+	for (unsigned i = 0; i < e->count; i++) {
+		struct stream *s = &e->streams[i];
+		redisReply *reply;
+		if (strcmp(s->after, s->saved) == 0)
+			continue;
+		snprintf(shard, sizeof(shard), "%u", i);
+		reply = ctl_redis(e->ctl, NULL, "HSET", key, shard, s->after, NULL);
+		if (reply == NULL)
+			return;
+		freeReplyObject(reply);
+		str_copy(str_c(s->after), s->saved, CURSOR_MAX);
+	}
+}
+
 /* ---- The command ---- */
 struct count_wait {
 	struct ctl_wait wait;
@@ -184,9 +273,11 @@ open_streams(struct events *e, int64_t from_ms)
 		return ctl_fail("%s", shards.wait.err.text);
 	e->count = (unsigned)shards.count;
 	e->streams = mem_zalloc((e->count + 1) * sizeof(*e->streams));
-	for (unsigned i = 0; i < e->count; i++)
+	for (unsigned i = 0; i < e->count; i++) {
 		snprintf(e->streams[i].after, CURSOR_MAX, "%lld-0", (long long)(from_ms > 0 ? from_ms - 1 : 0));
-	return 0;
+		str_copy(str_c(e->streams[i].after), e->streams[i].saved, CURSOR_MAX);
+	}
+	return e->reader != NULL ? read_places(e) : 0;
 }
 
 /* By the store's clock, which gave the events their places. */
@@ -227,8 +318,12 @@ follow(struct events *e)
 {
 	/* A store that is away comes back; the streams go on from where they were. */
 	while (!ferror(stdout)) {
+		bool any;
 		read_round(e);
-		if (!print_round(e) || e->failed) {
+		any = print_round(e);
+		if (any)
+			save_places(e);
+		if (!any || e->failed) {
 			fflush(stdout);
 			for (int64_t until = clock_monotonic_ms() + POLL_MS; clock_monotonic_ms() < until;)
 				turn(e->ctl, POLL_MS);
@@ -246,11 +341,15 @@ command_events(struct ctl *ctl, int argc, char **argv)
 	int status = 0;
 
 	if (ctl_take_option(&argc, argv, "--since", &since) != 0 || ctl_take_option(&argc, argv, "--id", &e.id) != 0 ||
-	    ctl_take_option(&argc, argv, "--event", &e.kind) != 0 || ctl_has_unknown_option(argc, argv) || argc != 0)
+	    ctl_take_option(&argc, argv, "--event", &e.kind) != 0 ||
+	    ctl_take_option(&argc, argv, "--reader", &e.reader) != 0 || ctl_has_unknown_option(argc, argv) || argc != 0)
 		return ctl_usage("events");
+	if (e.reader != NULL && !reader_name_is_good(e.reader))
+		return ctl_fail("a reader's name has letters, digits, '-', '_' and '.', at most %d", READER_NAME_MAX);
 	if (read_now(ctl, &now_ms) != 0)
 		return 1;
-	from_ms = go_on ? now_ms : 0;
+	/* A new reader begins with all that is kept. */
+	from_ms = go_on && e.reader == NULL ? now_ms : 0;
 	if (since != NULL && take_since(since, now_ms, &from_ms) != 0)
 		return 1;
 	if (open_streams(&e, from_ms) != 0)
@@ -258,9 +357,11 @@ command_events(struct ctl *ctl, int argc, char **argv)
 	if (go_on)
 		follow(&e);
 	else {
-		do
+		for (bool any = true; any && !e.failed;) {
 			read_round(&e);
-		while (print_round(&e) && !e.failed);
+			any = print_round(&e);
+			save_places(&e);
+		}
 		status = e.failed ? ctl_fail("the store did not answer") : 0;
 	}
 	mem_free(e.lines);

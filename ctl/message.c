@@ -167,7 +167,10 @@ message_record(const struct spool_entry *entry)
 								   : "queued");
 	cJSON_AddStringToObject(r, "sender", o.envelope->reverse_path);
 	message_add_time(r, "received", o.envelope->received_ms);
-	cJSON_AddNumberToObject(r, "size", o.envelope->body != NULL ? (double)o.envelope->body->length : 0);
+	cJSON_AddNumberToObject(r, "size",
+				o.trace != NULL		   ? (double)o.trace->size
+				: o.envelope->body != NULL ? (double)o.envelope->body->length
+							   : 0);
 	add_if(r, "authenticated_as", o.envelope->authenticated_as);
 	add_if(r, "client_ip", o.envelope->client_ip);
 	add_if(r, "client_helo", o.envelope->client_helo);
@@ -176,6 +179,7 @@ message_record(const struct spool_entry *entry)
 	add_if(r, "frontend", o.envelope->frontend);
 	snprintf(version, sizeof(version), "%016llx", (unsigned long long)o.envelope->settings_version);
 	cJSON_AddStringToObject(r, "settings_version", version);
+	cJSON_AddStringToObject(r, "spam", "not checked"); /* no check is made yet that could say more */
 	add_recipients(r, &o);
 	add_events(r, &o);
 	if (o.state != NULL)
@@ -288,6 +292,8 @@ message_print_trace(const cJSON *r)
 	printf("  client %s (%s) by %s %s%s%s\n", text_of(r, "client_ip"), text_of(r, "client_helo"),
 	       text_of(r, "protocol"), text_of(r, "tls"), text_of(r, "authenticated_as")[0] != '\0' ? ", as " : "",
 	       text_of(r, "authenticated_as"));
+	printf("  received %s by %s, settings %s; spam: %s\n", text_of(r, "received"), text_of(r, "frontend"),
+	       text_of(r, "settings_version"), text_of(r, "spam"));
 	cJSON_ArrayForEach (item, cJSON_GetObjectItem(r, "recipients"))
 		printf("  to <%s>: %s %s %s\n", text_of(item, "address"), text_of(item, "state"), text_of(item, "code"),
 		       text_of(item, "answer"));

@@ -355,6 +355,7 @@ pack_trace(const struct work *w, struct buf *out)
 	Stagepost__Trace trace = STAGEPOST__TRACE__INIT;
 	Stagepost__Envelope envelope = *w->envelope;
 
+	trace.size = envelope.body->length;
 	envelope.body = NULL;
 	w->state->finished_ms = (uint64_t)clock_unix_ms();
 	trace.envelope = &envelope;

@@ -506,6 +506,72 @@ def test_events_are_followed(still):
     thread.join(5)
 
 
+def test_a_named_reader_goes_on_where_it_stopped(still):
+    """Also when it is killed: no event is left out, a few may come twice."""
+    w = still
+    told = []
+    command = [w.cluster.build / "stagepost", "events", "--follow", "--reader", "billing-1", "--dir", w.cluster.dir]
+
+    def read(tool):
+        told.extend(json.loads(line) for line in tool.stdout)
+    ids = []
+    for turn in range(3):
+        tool = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        thread = threading.Thread(target=read, args=(tool,), daemon=True)
+        thread.start()
+        new = [w.send(w.user) for _ in range(5)]
+        if turn != 1:  # else it is killed in the midst of them
+            wait_for(lambda: {e["id"] for e in told if e["event"] == "delivered"} >= set(new), 20, what="all told")
+        tool.kill()
+        tool.wait()
+        thread.join(5)
+        ids += new + [w.send(w.user)]  # while none reads
+    w.cluster.wait_mail(w.user, len(ids))
+
+    def told_all():
+        told.extend(events(w, "--reader", "billing-1"))
+        count = collections.Counter((e["id"], e["event"]) for e in told)
+        return all(count[id, "accepted"] and count[id, "delivered"] for id in ids) and count
+    count = wait_for(told_all, 10, what="all told")
+    assert sum(n > 1 for n in count.values()) < len(count) / 2, count
+    assert events(w, "--reader", "billing-1") == []
+    assert events(w, "--reader", "another")  # has its own places, and begins with all that is kept
+    assert w.cluster.tool("events", "--reader", "a b", check=False).returncode == 1
+
+
+def test_a_reader_is_told_what_went_before_it_came(still):
+    w = still
+    w.cluster.redis.hset("events:reader:late", mapping={3: "1-1"})
+    w.cluster.redis.xadd("spool:{3}:events", {"e": '{"event":"filler"}'})
+    gaps = [e for e in events(w, "--reader", "late") if e["event"] == "trimmed"]
+    assert [(g["shard"], g["after"]) for g in gaps] == [(3, "1-1")]
+    assert not [e for e in events(w, "--reader", "late") if e["event"] == "trimmed"]
+
+
+def test_trace_of_the_whole_way(still):
+    """Of a message that waits and of one that has left; the frontend is not asked."""
+    w = still
+    pid = w.cluster.pid("frontend-0")
+    here = w.send(w.user)
+    w.cluster.wait_mail(w.user)
+    wait_for(lambda: w.cluster.trace(here)["state"] == "finished", what="its end")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        waiting, done = w.cluster.trace(w.a[0]), w.cluster.trace(here)
+        text = w.cluster.tool("trace", here).stdout
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    for trace in (waiting, done):
+        assert trace["spam"] == "not checked" and len(trace["settings_version"]) == 16 and trace["size"] > 10
+        assert trace["frontend"] == "frontend-0" and trace["client_ip"] == "127.0.0.1" and trace["received"]
+    assert "spam: not checked" in text and done["settings_version"] in text
+    assert [e["kind"] for e in done["events"]] == ["accepted", "filed"]
+    assert [e["host"] for e in done["events"]] == ["frontend-0", "delivery-worker-0"]
+    tried = waiting["events"][-1]
+    assert tried["kind"] == "deferred" and "450 4.2.1 not now" in tried["detail"] and "127.0.0.3" in tried["remote"]
+    assert tried["time"] >= waiting["events"][0]["time"] and waiting["recipients"][0]["next_try"] > tried["time"]
+
+
 def test_as_many_events_are_kept_as_asked_for(still):
     w = still
     w.cluster.settings("spool", events_kept=0)
