@@ -3,6 +3,7 @@
  *   smtp     sends messages, many sessions; done when the last is answered 250
  *   relay    the same to a remote domain, with the sink in this process; done
  *            when the last has come to the sink
+ *   sink     only the sink; done when --count messages have come
  *   latency  one at a time: from the end of the data to the sink's 250
  *   pop3     logs in, reads all (--retrieve), quits
  *   imap     the mixed load: logs in, looks, changes, goes
@@ -28,8 +29,9 @@ enum { ERRORS_MAX = 1000, ERRORS_TOLD = 5 };
 static const struct {
 	const char *name;
 	void (*run)(struct load *l);
-} modes[] = {{"smtp", run_smtp}, {"relay", run_relay},	       {"latency", run_latency}, {"pop3", run_pop3},
-	     {"imap", run_imap}, {"imap-body", run_imap_body}, {"files", run_files},	 {"idle", run_idle}};
+} modes[] = {{"smtp", run_smtp},	   {"relay", run_relay}, {"sink", run_sink},
+	     {"latency", run_latency},	   {"pop3", run_pop3},	 {"imap", run_imap},
+	     {"imap-body", run_imap_body}, {"files", run_files}, {"idle", run_idle}};
 
 int64_t
 now_us(void)

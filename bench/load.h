@@ -81,6 +81,7 @@ void run_files(struct load *l);	    /* serves `size_bytes` at `port`; never retu
 void run_idle(struct load *l);	    /* holds `count` connections until standard input ends */
 /* The same as smtp, but done is what has come to the sink at sink_port. */
 void run_relay(struct load *l);
+void run_sink(struct load *l);
 /* One message at a time: from the end of its data to the sink's 250. */
 void run_latency(struct load *l);
 

@@ -152,6 +152,13 @@ run_relay(struct load *l)
 	run_with_sink(l);
 }
 
+void
+run_sink(struct load *l)
+{
+	sink_new(l->base, l->options->sink_port, on_relayed, l);
+	run_with_sink(l);
+}
+
 /* ---- Latency: one message at a time through an idle system ---- */
 
 struct latency {
