@@ -184,6 +184,7 @@ deps:
 	$(Q)deploy/install-deps.sh build
 deps-test:
 	$(Q)deploy/install-deps.sh build test
+	$(Q)$(INTEGRATION)/imapflow/install.sh build/npm
 
 run: deps
 	$(Q)$(MAKE) --no-print-directory all

@@ -7,7 +7,7 @@ build="build-essential pkg-config libevent-dev libssl-dev libzmq3-dev libprotobu
 	libhiredis-dev libunbound-dev libargon2-dev libidn2-dev zlib1g-dev libicu-dev libcurl4-openssl-dev
 	libcjson-dev uthash-dev redis-server"
 test="libcmocka-dev clang libclang-rt-14-dev python3-pytest python3-pytest-xdist python3-redis python3-dnspython python3-cryptography python3-dkim python3-yaml
-	swaks msmtp fetchmail mpop curl openssl redis-tools isync offlineimap3 neomutt getmail6"
+	swaks msmtp fetchmail mpop curl openssl redis-tools isync offlineimap3 neomutt getmail6 nodejs npm"
 lint="clang-format clang-tidy"
 bench="postfix dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd openssl python3-redis"
 
@@ -15,9 +15,13 @@ wanted=""
 for set in "$@"; do
 	eval "wanted=\"\$wanted \$$set\""
 done
+is_there() {
+	case "$1" in nodejs | npm) command -v npm >/dev/null && return ;; esac # whoever has it from elsewhere keeps it
+	dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'
+}
 missing=""
 for package in $wanted; do
-	dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $package"
+	is_there "$package" || missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0
 echo "Installing:$missing"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster import ROOT
 from imap_client import Imap
 
 TEXT = "From: Sender <sender@remote.example>\r\nTo: you@example.test\r\nMessage-ID: <{n}@x>\r\nSubject: {n}\r\n\r\nbody {n}\r\n"
@@ -201,3 +202,13 @@ def test_curl(cluster, address, c, tmp_path):
     assert "body 1" in run("curl", "-sS", "-u", f"{address}:secret", f"{url}/INBOX;UID=1")
     assert "SEARCH 1" in run("curl", "-sS", "-u", f"{address}:secret", f"{url}/INBOX?SUBJECT%201")
     assert "Sent" in run("curl", "-sS", "-u", f"{address}:secret", f"{url}/")
+
+
+IMAPFLOW = ROOT / "build" / "npm" / "node_modules"
+
+
+@pytest.mark.skipif(not (IMAPFLOW / "imapflow").exists(), reason="imapflow is not installed: make deps-test needs npm's registry")
+def test_imapflow(cluster, address):
+    """imapflow (npm): folders, events while idle, reading, searching, moving."""
+    run("node", Path(__file__).parent / "imapflow" / "session.js", cluster.port("imap"), cluster.port("imap", 1), address,
+        env=dict(os.environ, NODE_PATH=str(IMAPFLOW)))

@@ -68,6 +68,47 @@ def test_ten_thousand_connections(own_cluster):
     assert cluster.wait_mail(address)
 
 
+def idle_session(port, address):
+    s = connect(port)
+    s.sendall(f"a LOGIN {address} secret\r\nb SELECT INBOX\r\nc IDLE\r\n".encode())
+    got = b""
+    while b"\r\n+ " not in got:
+        more = s.recv(65536)
+        assert more, got
+        got += more
+    assert b"b OK" in got
+    return s
+
+
+def test_two_thousand_idle_sessions(own_cluster):
+    """Of ten accounts on two frontends: each hears of what comes to its own, and of nothing else."""
+    count, accounts = 2000, 10
+    cluster = own_cluster(frontends=2)
+    cluster.settings("imap", max_connections=count)
+    users = [cluster.add_user(f"u{n}@example.test") for n in range(accounts)]
+    sessions = [(n % accounts, idle_session(cluster.port("imap", n % 2), users[n % accounts])) for n in range(count)]
+    try:
+        for frontend in (0, 1):
+            with connect(cluster.port("imap", frontend)) as s:
+                assert s.recv(200).startswith(b"* OK")
+        told = users[:5]
+        cluster.deliver("s@remote.example", told, "Subject: x\r\n\r\nx\r\n")
+        for number, s in sessions:
+            if number < 5:
+                assert s.recv(4096).startswith(b"* 1 EXISTS\r\n")
+        for number, s in sessions:
+            s.settimeout(0.01 if number >= 5 else 20)
+            if number >= 5:
+                with pytest.raises(TimeoutError):
+                    s.recv(4096)
+            else:
+                s.sendall(b"DONE\r\n")
+                assert b"c OK" in s.recv(4096)
+    finally:
+        for _, s in sessions:
+            s.close()
+
+
 def test_slow_sender_is_served_within_the_limit(cluster, address):
     """A byte now and then is no silence."""
     cluster.settings("smtp-in", command_timeout="2s")
