@@ -6,11 +6,15 @@
 #include "delivery-worker/remote/remote.h"
 #include "lib/service/service.h"
 
-static const char *resolver, *ca_file;
+static const char *resolver, *trust_anchor, *ca_file;
 
 static const struct service_option options[] = {
 	{"resolver", "STAGEPOST_RESOLVER", "ADDR[@PORT]", NULL, "name server to ask; else those of resolv.conf",
 	 &resolver},
+	{"trust-anchor", "STAGEPOST_TRUST_ANCHOR", "FILE", NULL,
+	 "DS or DNSKEY records (of the root: /usr/share/dns/root.key) that DNSSEC is checked from, for DANE; else "
+	 "there is none.",
+	 &trust_anchor},
 	{"ca-file", "STAGEPOST_CA_FILE", "FILE", NULL,
 	 "Authorities (PEM) that certificates of remote servers are checked against; else those of the system.",
 	 &ca_file},
@@ -81,7 +85,7 @@ worker_init(struct program *p, struct err *err)
 	w->redis = s->redis;
 	w->settings = s->settings;
 	w->blobs = s->blobs;
-	w->dns = dns_new(s->base, resolver, err);
+	w->dns = dns_new(s->base, resolver, trust_anchor, err);
 	if (w->dns == NULL)
 		return -1;
 	w->directory = directory_new(s->base, s->redis, s->tracking, s->settings);

@@ -7,9 +7,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const enum dns_type types[] = {DNS_A, DNS_AAAA, DNS_MX, DNS_TXT};
+	static const enum dns_type types[] = {DNS_A, DNS_AAAA, DNS_MX, DNS_TXT, DNS_TLSA};
 
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		struct dns_answer answer;
 		struct arena arena;
 
@@ -18,6 +18,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			CHECK(answer.mx_count <= DNS_RECORDS_MAX && answer.ip_count <= DNS_RECORDS_MAX);
 			for (unsigned m = 0; m < answer.mx_count; m++)
 				CHECK(answer.mx[m].host.len <= DNS_NAME_MAX);
+			for (unsigned t = 0; t < answer.tlsa_count; t++)
+				CHECK(answer.tlsa[t].data.len <= size);
 		}
 		arena_fini(&arena);
 	}

@@ -288,7 +288,10 @@ tls_done(struct smtp_client *c)
 		client_fail(c, SMTP_AT_TLS, "the certificate is not accepted: %s", tls_reason(ssl));
 		return;
 	}
-	snprintf(c->tls, sizeof(c->tls), "%s %s", SSL_get_version(ssl), SSL_get_cipher_name(ssl));
+	snprintf(c->tls, sizeof(c->tls), "%s %s%s", SSL_get_version(ssl), SSL_get_cipher_name(ssl),
+		 c->options.wish.level == TLS_DANE     ? " DANE"
+		 : c->options.wish.level == TLS_VERIFY ? " verified"
+						       : "");
 	/* What was offered before says nothing now (RFC 3207, 4.2). */
 	memset(&c->caps, 0, sizeof(c->caps));
 	c->state = CLIENT_GREETING;

@@ -131,6 +131,19 @@ take_addresses(struct remote_work *w, const struct route_host *h, const struct i
 }
 
 static void
+on_tlsa_known(struct remote_work *w, bool known)
+{
+	const struct route_host *h = &w->route.hosts[w->next_host - 1];
+
+	if (known) {
+		take_addresses(w, h, w->dane.ips, w->dane.ip_count);
+		return;
+	}
+	w->any_target = true; /* so that the trouble is told */
+	work_next_target(w);
+}
+
+static void
 on_ips(void *arg, const struct dns_answer *answer, const struct err *err)
 {
 	struct remote_work *w = arg;
@@ -140,8 +153,10 @@ on_ips(void *arg, const struct dns_answer *answer, const struct err *err)
 	if (err != NULL) {
 		log_info(&w->job->log, "host not found for now", F_STR("host", h->name), F_ERR(err));
 		w->dns_trouble = true;
+		take_addresses(w, h, NULL, 0);
+		return;
 	}
-	take_addresses(w, h, answer != NULL ? answer->ips : NULL, answer != NULL ? answer->ip_count : 0);
+	dane_look_up(w, answer, on_tlsa_known);
 }
 
 static void
@@ -192,10 +207,12 @@ on_mx(void *arg, const struct dns_answer *answer, const struct err *err)
 		log_info(&job->log, "no MX records for now", F_C("domain", job->msg->destination), F_ERR(err));
 	refusal = route_from_mx(answer, str_c(job->msg->destination), str_c(job->worker->hostname), port, &job->arena,
 				&w->route);
-	if (refusal != NULL)
+	if (refusal != NULL) {
 		work_refuse(w, refusal);
-	else
-		work_next_target(w);
+		return;
+	}
+	w->route.is_secure = answer->secure;
+	work_next_target(w);
 }
 
 static void
@@ -207,10 +224,12 @@ find_route(struct remote_work *w)
 	struct arena *arena = &w->job->arena;
 
 	if (*s->relay_host != '\0') {
-		if (!route_from_relay(str_c(s->relay_host), (uint16_t)s->port, arena, &w->route))
+		if (!route_from_relay(str_c(s->relay_host), (uint16_t)s->port, arena, &w->route)) {
 			work_refuse(w, &bad_relay);
-		else
-			work_next_target(w);
+			return;
+		}
+		w->route.is_secure = true; /* we were told by name, not by DNS */
+		work_next_target(w);
 	} else if (route_from_literal(destination, (uint16_t)s->port, arena, &w->route)) {
 		work_next_target(w);
 	} else {

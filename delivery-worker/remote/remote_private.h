@@ -5,7 +5,7 @@
  *   session   an idle connection, or a new one
  *   message   all recipients that have no result yet
  *
- * remote.c finds targets, session.c connects to them, message.c sends, shared.c
+ * remote.c finds targets, dane.c what is known of their certificates, session.c connects to them, message.c sends, shared.c
  * holds what all jobs have in common. */
 #ifndef SP_WORKER_REMOTE_PRIVATE_H
 #define SP_WORKER_REMOTE_PRIVATE_H
@@ -44,7 +44,13 @@ struct remote_work {
 	struct route route;
 	unsigned next_host;
 	struct dns_query *query; /* under way */
-	bool dns_trouble;	 /* a host's addresses could not be asked for */
+	struct {
+		const struct ip *ips; /* of the host in hand; in the arena */
+		unsigned ip_count;
+		struct str original, base; /* the host's name as it was, and at the end of its aliases */
+		void (*on_end)(struct remote_work *w, bool known);
+	} dane;
+	bool dns_trouble; /* a host's addresses could not be asked for */
 	bool any_target;
 	struct candidate targets[TARGETS_MAX];
 	unsigned target_count, target_at;
@@ -85,6 +91,13 @@ void work_next_target(struct remote_work *w);
 void work_refuse(struct remote_work *w, const struct route_refusal *why);
 void work_finish(struct remote_work *w);
 const struct settings_smtp_out *work_settings(const struct remote_work *w);
+
+/* dane.c */
+/* The TLSA records of the host in hand, into the route; answer: its addresses.
+ * on_end comes once, maybe from within. known false: the records cannot be
+ * had, and nothing may be sent there now (RFC 7672, 2.1.3); the trouble is noted. */
+void dane_look_up(struct remote_work *w, const struct dns_answer *answer,
+		  void (*on_end)(struct remote_work *w, bool known));
 
 /* session.c */
 void session_try(struct remote_work *w); /* w->target */

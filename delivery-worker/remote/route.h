@@ -13,13 +13,18 @@ struct route_host {
 	struct str name;   /* owner: an arena */
 	struct ip literal; /* family 0: to be looked up */
 	uint16_t preference;
+	/* DANE (dane.c). */
+	struct str tlsa_base;	     /* whose records they are; empty: there are none */
+	const struct dns_tlsa *tlsa; /* those that can be used */
+	unsigned tlsa_count;	     /* 0, with a base: TLS, whatever the certificate */
 };
 
 struct route {
 	struct route_host hosts[ROUTE_HOSTS_MAX];
 	unsigned count;
 	uint16_t port;
-	bool is_relay; /* a relay host of ours: no MX, no loops */
+	bool is_secure; /* DNSSEC vouches for the hosts' names */
+	bool is_relay;	/* a relay host of ours: no MX, no loops */
 };
 
 /* Why there is no route; permanent ones end in FAILED. */

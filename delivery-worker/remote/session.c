@@ -133,11 +133,24 @@ wish_for(const struct remote_work *w, bool logs_in)
 {
 	struct tls_wish wish = {.level = TLS_MAY, .name = w->target.host};
 
-	if (w->message.require_tls)
-		wish.level = TLS_VERIFY;
-	else if (!work_settings(w)->enable_tls || w->plain_only)
+	if (!work_settings(w)->enable_tls && !w->message.require_tls) {
 		wish.level = TLS_NONE;
-	else if (logs_in && !ip_is_loopback(&w->target.ip))
+		return wish;
+	}
+	if (w->host->tlsa_count > 0) {
+		wish.level = TLS_DANE;
+		wish.name = w->host->tlsa_base.p;
+		wish.other_names[0] = w->job->msg->destination;
+		wish.records = w->host->tlsa;
+		wish.record_count = w->host->tlsa_count;
+	} else if (w->message.require_tls) {
+		wish.level = TLS_VERIFY;
+	} else if (w->host->tlsa_base.len > 0) {
+		wish.level = TLS_ENCRYPT; /* RFC 7672, 2.2: records that none can use */
+	} else if (w->plain_only) {
+		wish.level = TLS_NONE;
+	}
+	if (logs_in && wish.level == TLS_MAY && !ip_is_loopback(&w->target.ip))
 		wish.level = TLS_ENCRYPT;
 	return wish;
 }
@@ -167,6 +180,8 @@ fill_key(struct remote_work *w, const struct smtp_client_options *o)
 	digest_add(digest, o->user != NULL ? o->password : "");
 	if (wish->level >= TLS_VERIFY)
 		digest_add(digest, wish->name);
+	if (wish->level == TLS_DANE)
+		digest_add(digest, wish->other_names[0]);
 	for (unsigned i = 0; i < wish->record_count; i++) {
 		const struct dns_tlsa *r = &wish->records[i];
 

@@ -26,6 +26,7 @@ enum { CACHED, UNCACHED, CONTEXTS };
 struct dns {
 	struct event_base *base;	   /* borrowed */
 	char *resolver;			   /* owner; NULL: resolv.conf */
+	char *trust_anchor;		   /* owner; NULL: none */
 	struct ub_ctx *contexts[CONTEXTS]; /* owner; the uncached one is made when first wanted */
 	bool caching;
 	bool closing;
@@ -114,12 +115,11 @@ set_resolver(struct ub_ctx *ctx, const char *resolver, struct err *err)
 }
 
 static int
-set_trust_anchor(struct ub_ctx *ctx, struct err *err)
+set_trust_anchor(struct ub_ctx *ctx, const char *file, struct err *err)
 {
-	const char *file = getenv("STAGEPOST_TRUST_ANCHOR");
 	int rc;
 
-	if (file == NULL || *file == '\0')
+	if (file == NULL)
 		return 0;
 	rc = ub_ctx_add_ta_file(ctx, file);
 	if (rc != 0)
@@ -138,7 +138,7 @@ make_context(struct dns *d, unsigned which, struct err *err)
 	}
 	if (set_options(ctx, common_options, err) != 0 ||
 	    set_options(ctx, which == CACHED ? cached_options : uncached_options, err) != 0 ||
-	    set_trust_anchor(ctx, err) != 0)
+	    set_trust_anchor(ctx, d->trust_anchor, err) != 0)
 		goto failed;
 	if (ub_ctx_hosts(ctx, NULL) != 0)
 		log_warning(NULL, "the hosts file cannot be read");
@@ -151,13 +151,14 @@ failed:
 }
 
 struct dns *
-dns_new(struct event_base *base, const char *resolver, struct err *err)
+dns_new(struct event_base *base, const char *resolver, const char *trust_anchor, struct err *err)
 {
 	struct dns *d = mem_new(struct dns);
 
 	d->base = base;
 	d->caching = true;
 	d->resolver = resolver != NULL && *resolver != '\0' ? mem_strdup(resolver) : NULL;
+	d->trust_anchor = trust_anchor != NULL && *trust_anchor != '\0' ? mem_strdup(trust_anchor) : NULL;
 	d->contexts[CACHED] = make_context(d, CACHED, err);
 	if (d->contexts[CACHED] == NULL)
 		dns_free(&d);
@@ -188,6 +189,7 @@ dns_free(struct dns **d)
 	DL_FOREACH_SAFE ((*d)->queries, q, tmp)
 		query_free(q);
 	mem_free((*d)->resolver);
+	mem_free((*d)->trust_anchor);
 	mem_free(*d);
 	*d = NULL;
 }
@@ -416,6 +418,12 @@ struct dns_query *
 dns_query_txt(struct dns *d, struct str name, dns_on_answer *cb, void *arg)
 {
 	return query_new(d, name, (const enum dns_type[]){DNS_TXT}, 1, cb, arg);
+}
+
+struct dns_query *
+dns_query_tlsa(struct dns *d, struct str name, dns_on_answer *cb, void *arg)
+{
+	return query_new(d, name, (const enum dns_type[]){DNS_TLSA}, 1, cb, arg);
 }
 
 void

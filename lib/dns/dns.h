@@ -14,7 +14,10 @@ struct dns;
 
 /* resolver: "address@port" of a forwarder, or NULL: /etc/resolv.conf's. Hosts
  * named in /etc/hosts are answered too (for A and AAAA). */
-struct dns *dns_new(struct event_base *base, const char *resolver, struct err *err);
+/* trust_anchor: file of DS or DNSKEY records that answers are validated from;
+ * NULL: nothing is validated, so nothing is secure. The resolver must then pass
+ * on what DNSSEC needs: through one that does not, signed names give errors. */
+struct dns *dns_new(struct event_base *base, const char *resolver, const char *trust_anchor, struct err *err);
 void dns_free(struct dns **d); /* queries under way end without a callback */
 /* Off: every query goes to the resolver (settings:smtp-out enable_dns_caching). */
 void dns_set_caching(struct dns *d, bool on);
@@ -37,6 +40,8 @@ struct dns_answer {
 	unsigned ip_count;
 	const struct str *texts; /* TXT: each record's strings joined */
 	unsigned text_count;
+	const struct dns_tlsa *tlsa;
+	unsigned tlsa_count;
 	bool exists;	      /* false: NXDOMAIN */
 	bool secure;	      /* validated by DNSSEC */
 	bool bogus;	      /* validation failed: to be treated as a failure */
@@ -50,6 +55,8 @@ struct dns_query;
 struct dns_query *dns_query_mx(struct dns *d, struct str domain, dns_on_answer *cb, void *arg);
 /* A and AAAA together. want4/want6 choose. */
 struct dns_query *dns_query_ips(struct dns *d, struct str host, bool want4, bool want6, dns_on_answer *cb, void *arg);
+/* name: "_25._tcp.mx.example.org". */
+struct dns_query *dns_query_tlsa(struct dns *d, struct str name, dns_on_answer *cb, void *arg);
 struct dns_query *dns_query_txt(struct dns *d, struct str name, dns_on_answer *cb, void *arg);
 /* The callback will not come. NULLs *q. After the callback the handle is gone. */
 void dns_cancel(struct dns_query **q);

@@ -149,11 +149,26 @@ take_text(struct reader *r, const struct record *rec, struct arena *arena, struc
 	return true;
 }
 
+static bool
+take_tlsa(struct reader *r, const struct record *rec, struct arena *arena, struct dns_tlsa *out)
+{
+	const uint8_t *p = r->data + rec->rdata;
+
+	if (rec->rdata_len < 3)
+		return false;
+	out->usage = p[0];
+	out->selector = p[1];
+	out->matching = p[2];
+	out->data = str_of(arena_dup(arena, (const char *)p + 3, rec->rdata_len - 3u), rec->rdata_len - 3u);
+	return true;
+}
+
 /* What is collected while the answer section is read. */
 struct lists {
 	struct dns_mx *mx;
 	struct ip *ips;
 	struct str *texts;
+	struct dns_tlsa *tlsa;
 	unsigned count;
 };
 
@@ -178,6 +193,10 @@ take_record(struct reader *r, const struct record *rec, enum dns_type type, stru
 		if (!take_text(r, rec, arena, &l->texts[l->count]))
 			return false;
 		break;
+	case DNS_TLSA:
+		if (!take_tlsa(r, rec, arena, &l->tlsa[l->count]))
+			return false;
+		break;
 	case DNS_CNAME: return true;
 	}
 	l->count += usable;
@@ -193,6 +212,7 @@ read_answers(struct reader *r, unsigned count, enum dns_type type, struct arena 
 	l.mx = type == DNS_MX ? arena_array(arena, struct dns_mx, room + 1) : NULL;
 	l.ips = type == DNS_A || type == DNS_AAAA ? arena_array(arena, struct ip, room + 1) : NULL;
 	l.texts = type == DNS_TXT ? arena_array(arena, struct str, room + 1) : NULL;
+	l.tlsa = type == DNS_TLSA ? arena_array(arena, struct dns_tlsa, room + 1) : NULL;
 	for (unsigned i = 0; i < count && l.count < room; i++) {
 		struct record rec;
 
@@ -217,6 +237,8 @@ read_answers(struct reader *r, unsigned count, enum dns_type type, struct arena 
 	answer->ip_count = l.ips != NULL ? l.count : 0;
 	answer->texts = l.texts;
 	answer->text_count = l.texts != NULL ? l.count : 0;
+	answer->tlsa = l.tlsa;
+	answer->tlsa_count = l.tlsa != NULL ? l.count : 0;
 	return true;
 }
 

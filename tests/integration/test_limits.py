@@ -135,8 +135,8 @@ def test_a_client_that_never_reads(cluster):
             for _ in range(3000):
                 s.sendall(b"HELP\r\n" * 1000)
                 sent += 6000
-        except TimeoutError:
-            pass
+        except OSError:
+            pass  # it waits, or has been closed as one that has timed out
         assert memory_kib(pid) - before < 8 * 1024, f"after {sent} bytes"
 
 

@@ -18,15 +18,20 @@ _numbers = itertools.count(1)
 class World:
     """A cluster that resolves by `dns`; three sinks on one port."""
 
-    def __init__(self, env=None):
-        self.dns = DnsServer().start()
+    def __init__(self, env=None, make_dns=None):
+        """make_dns(port of the sinks): another name server; it has its zones from the beginning."""
         self.sink = Sink("127.0.0.2").start()
+        self.dns = make_dns(self.sink.port) if make_dns else DnsServer().start()
         self.second = Sink("127.0.0.3", self.sink.port, name="second.remote.test").start()
         self.tls = Sink("127.0.0.4", self.sink.port, name="tls.remote.test", tls="ok").start()
-        self.cluster = Cluster(frontends=1, env={"STAGEPOST_RESOLVER": self.dns.resolver, **(env or {})}).start()
+        self.cluster = Cluster(frontends=1, env={
+            "STAGEPOST_RESOLVER": self.dns.resolver,
+            **({"STAGEPOST_TRUST_ANCHOR": str(self.dns.anchor)} if make_dns else {}), **(env or {})}).start()
         self.sender = self.cluster.add_user("sender@example.test")
 
     def reset(self):
+        # What a test left waiting would be tried in the next one's world.
+        self.cluster.tool("queue", "delete", "--all", check=False)
         for sink in (self.sink, self.second, self.tls):
             sink.reset()
         self.tls.tls = "ok"

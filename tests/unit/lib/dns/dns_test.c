@@ -29,6 +29,8 @@ static const struct zone_row zone[] = {
 	{"mx1.example.test", DNS_AAAA, 0, "2001:db8::1"},
 	{"null.test", DNS_MX, 0, ""},
 	{"text.test", DNS_TXT, 0, "v=STSv1; id=1"},
+	{"_25._tcp.tlsa.test", DNS_TLSA, 0, "\x03\x01\x02some bytes"},
+	{"_25._tcp.short.test", DNS_TLSA, 0, "\x03\x01"},
 	{"alias.test", DNS_CNAME, 0, "mx1.example.test"},
 	{"only4.test", DNS_A, 0, "192.0.2.4"},
 	{"servfail4.test", DNS_AAAA, 0, "2001:db8::4"},
@@ -72,6 +74,7 @@ add_rdata(struct buf *b, const struct zone_row *row)
 		add_name(&rdata, row->data);
 		break;
 	case DNS_CNAME: add_name(&rdata, row->data); break;
+	case DNS_TLSA: buf_add_c(&rdata, row->data); break;
 	case DNS_TXT:
 		buf_add_byte(&rdata, 3);
 		buf_add(&rdata, row->data, 3);
@@ -178,7 +181,7 @@ setup(void **state)
 	f->server.event = event_new(f->base, f->server.fd, EV_READ | EV_PERSIST, on_question, &f->server);
 	event_add(f->server.event, NULL);
 	snprintf(resolver, sizeof(resolver), "127.0.0.1@%u", ntohs(sin.sin_port));
-	f->dns = dns_new(f->base, resolver, &err);
+	f->dns = dns_new(f->base, resolver, NULL, &err);
 	assert_non_null(f->dns);
 	*state = f;
 	return 0;
@@ -219,6 +222,9 @@ on_answer(void *arg, const struct dns_answer *a, const struct err *err)
 		}
 		for (unsigned i = 0; i < a->text_count; i++)
 			buf_printf(&b, " '%.*s'", STR_ARG(a->texts[i]));
+		for (unsigned i = 0; i < a->tlsa_count; i++)
+			buf_printf(&b, " %u/%u/%u:%.*s", a->tlsa[i].usage, a->tlsa[i].selector, a->tlsa[i].matching,
+				   STR_ARG(a->tlsa[i].data));
 		if (a->canonical.len > 0)
 			buf_printf(&b, " canonical=%.*s", STR_ARG(a->canonical));
 	}
@@ -227,7 +233,7 @@ on_answer(void *arg, const struct dns_answer *a, const struct err *err)
 	event_base_loopbreak(f->base);
 }
 
-enum question { ASK_MX, ASK_IPS, ASK_4, ASK_TXT };
+enum question { ASK_MX, ASK_IPS, ASK_4, ASK_TXT, ASK_TLSA };
 
 static const char *
 ask(struct fixture *f, enum question what, const char *name)
@@ -238,6 +244,7 @@ ask(struct fixture *f, enum question what, const char *name)
 	switch (what) {
 	case ASK_MX: dns_query_mx(f->dns, s, on_answer, f); break;
 	case ASK_TXT: dns_query_txt(f->dns, s, on_answer, f); break;
+	case ASK_TLSA: dns_query_tlsa(f->dns, s, on_answer, f); break;
 	default: dns_query_ips(f->dns, s, true, what == ASK_IPS, on_answer, f);
 	}
 	assert_int_equal(f->answers, before); /* never from within the call */
@@ -265,6 +272,9 @@ test_answers(void **state)
 		{ASK_IPS, "broken.test", "error unavailable"},
 		{ASK_IPS, "servfail4.test", "exists=1 2001:db8::4"},
 		{ASK_TXT, "text.test", "exists=1 'v=STSv1; id=1'"},
+		{ASK_TLSA, "_25._tcp.tlsa.test", "exists=1 3/1/2:some bytes"},
+		{ASK_TLSA, "text.test", "exists=1"},
+		{ASK_TLSA, "_25._tcp.short.test", "error corrupt"},
 		{ASK_MX, "", "exists=0"},
 		{ASK_MX, "a..b", "exists=0"},
 		{ASK_4, "localhost", "exists=1 127.0.0.1"},

@@ -1,0 +1,102 @@
+/* TLSA records of a host that mail goes to (RFC 7672). They count only when
+ * DNSSEC vouches for the whole way to them: the host's name, its addresses, the
+ * records. Where it vouches, and they cannot be had, the host is passed over:
+ * who can suppress an answer must not be able to switch TLS off. */
+#include <stdio.h>
+#include <string.h>
+
+#include "delivery-worker/remote/remote_private.h"
+
+static void ask(struct remote_work *w, struct str base);
+
+static struct route_host *
+host_in_hand(struct remote_work *w)
+{
+	return &w->route.hosts[w->next_host - 1];
+}
+
+static bool
+is_wanted(const struct remote_work *w, const struct dns_answer *answer)
+{
+	const struct settings_smtp_out *s = work_settings(w);
+
+	return s->enable_dane && s->enable_tls && !w->job->msg->envelope->tls_optional && w->route.is_secure &&
+	       answer->secure && answer->ip_count > 0;
+}
+
+static void
+note_trouble(struct remote_work *w, const struct err *err)
+{
+	str_copy(STR("4.7.5"), w->trouble_code, sizeof(w->trouble_code));
+	snprintf(w->trouble, sizeof(w->trouble), "TLSA records cannot be had: %.150s", err->text);
+	str_copy(host_in_hand(w)->name, w->trouble_remote, sizeof(w->trouble_remote));
+	w->trouble_is_final = false;
+	w->destination_ill = true;
+	log_warning(&w->job->log, "host passed over: no TLSA records for now", F_STR("host", host_in_hand(w)->name),
+		    F_ERR(err));
+}
+
+/* Into the job's arena: the answer goes with the query. */
+static void
+keep_records(struct remote_work *w, const struct dns_answer *answer)
+{
+	struct arena *arena = &w->job->arena;
+	struct route_host *h = host_in_hand(w);
+	struct dns_tlsa *records = arena_array(arena, struct dns_tlsa, answer->tlsa_count);
+
+	for (unsigned i = 0; i < answer->tlsa_count; i++) {
+		records[i] = answer->tlsa[i];
+		records[i].data = arena_str(arena, records[i].data);
+	}
+	h->tlsa_base = w->dane.base;
+	h->tlsa = records;
+	h->tlsa_count = tls_usable_records(records, answer->tlsa_count);
+}
+
+static void
+on_tlsa(void *arg, const struct dns_answer *answer, const struct err *err)
+{
+	struct remote_work *w = arg;
+
+	w->query = NULL;
+	if (err != NULL) {
+		note_trouble(w, err);
+		w->dane.on_end(w, false);
+		return;
+	}
+	if (answer->secure && answer->tlsa_count > 0) {
+		keep_records(w, answer);
+	} else if (!str_eq(w->dane.base, w->dane.original)) {
+		ask(w, w->dane.original); /* 2.2.2: else those of the name as it was */
+		return;
+	}
+	w->dane.on_end(w, true);
+}
+
+static void
+ask(struct remote_work *w, struct str base)
+{
+	const char *name = arena_printf(&w->job->arena, "_%u._tcp.%.*s", (unsigned)w->route.port, STR_ARG(base));
+
+	w->dane.base = base;
+	w->query = dns_query_tlsa(w->job->worker->dns, str_c(name), on_tlsa, w);
+}
+
+void
+dane_look_up(struct remote_work *w, const struct dns_answer *answer, void (*on_end)(struct remote_work *w, bool known))
+{
+	struct arena *arena = &w->job->arena;
+	struct ip *ips = arena_array(arena, struct ip, answer->ip_count + 1);
+
+	if (answer->ip_count > 0)
+		memcpy(ips, answer->ips, sizeof(*ips) * answer->ip_count);
+	w->dane.ips = ips;
+	w->dane.ip_count = answer->ip_count;
+	w->dane.on_end = on_end;
+	if (!is_wanted(w, answer)) {
+		on_end(w, true);
+		return;
+	}
+	w->dane.original = arena_str(arena, host_in_hand(w)->name);
+	ask(w, answer->canonical.len > 0 ? arena_str(arena, answer->canonical) : w->dane.original);
+}
