@@ -19,9 +19,11 @@ enum {
 	POLL_MS = 1000,
 	REFRESH_GAP_MS = 30,
 	PING_MS = 500,
-	FIRST_PING_MS = 50, /* until a new peer has answered */
-	SUSPECT_MS = 2500,  /* silent: gets nothing new */
-	LOST_MS = 5000,	    /* silent: given up */
+	FIRST_PING_MS = 4,    /* until a new peer has answered: */
+	FIRST_PINGS_MS = 100, /* so often only for so long, */
+	NEXT_PING_MS = 50,    /* then less often */
+	SUSPECT_MS = 2500,    /* silent: gets nothing new */
+	LOST_MS = 5000,	      /* silent: given up */
 };
 
 static void
@@ -223,7 +225,7 @@ on_ping_timer(evutil_socket_t fd, short what, void *arg)
 		}
 		send_ping(b, p);
 		if (!p->is_heard)
-			wait_ms = FIRST_PING_MS;
+			wait_ms = now_ms - p->connected_ms < FIRST_PINGS_MS ? FIRST_PING_MS : NEXT_PING_MS;
 	}
 	find_open_shards(b); /* those that fell silent are closed */
 	schedule(b->ping, wait_ms);
