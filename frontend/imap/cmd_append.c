@@ -148,7 +148,8 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 		append_refuse(s->append, IMAP_NO, "[CANNOT] that is no name of a mailbox");
 	else
 		append_refuse(s->append, IMAP_NO, "[UNAVAILABLE] the mail store cannot be reached, try later");
-	if (s->append->refused != NULL || s->quota_bytes == 0) {
+	/* What is replaced makes room; only the filing knows how much. */
+	if (s->append->refused != NULL || s->quota_bytes == 0 || s->append->replaces) {
 		find_replaced(s);
 		return;
 	}
@@ -300,25 +301,9 @@ on_told(struct imap_session *s, const struct err *err)
 }
 
 static void
-on_replaced_gone(void *arg, const struct mailbox_expunged *expunged, const struct err *err)
-{
-	struct imap_session *s = arg;
-
-	if (!imap_back(s))
-		return;
-	if (err != NULL) {
-		imap_failed(s, err);
-		return;
-	}
-	imap_index_take_expunged(s->view->index, expunged);
-	s->work = (void *)(uintptr_t) "replaced";
-	imap_view_refresh(s, on_told);
-}
-
-static void
 finish_filed(struct imap_session *s, const struct mailbox_filed *filed)
 {
-	uint32_t folder_id = s->append->folder_id, replaced = s->append->replaces ? s->append->replaced : 0;
+	uint32_t folder_id = s->append->folder_id;
 	char *text;
 
 	metrics_add(M_IMAP_APPENDED, filed->count);
@@ -331,11 +316,12 @@ finish_filed(struct imap_session *s, const struct mailbox_filed *filed)
 		text = arena_printf(&s->command, "[APPENDUID %u %u:%u] appended", filed->uid_validity, filed->first_uid,
 				    filed->first_uid + filed->count - 1);
 	s->work = text;
-	if (replaced != 0) {
+	if (filed->replaced.count != 0) {
+		/* The new UID before the EXPUNGE (RFC 8508, 3.4). */
 		imap_untagged(s, "OK %s", text);
-		imap_hold(s);
-		mailbox_expunge(imap_store(s), imap_address(s), s->view->index->folder_id, &replaced, 1, false,
-				on_replaced_gone, s);
+		imap_index_take_expunged(s->view->index, &filed->replaced);
+		s->work = (void *)(uintptr_t) "replaced";
+		imap_view_refresh(s, on_told);
 	} else if (s->view != NULL && s->view->index->folder_id == folder_id) {
 		imap_view_refresh(s, on_told);
 	} else {
@@ -362,6 +348,8 @@ on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
 	imap_append_free(&s->append);
 	if (err->code == ERR_NOT_FOUND)
 		imap_finish(s, IMAP_NO, "[TRYCREATE] %s", err->text);
+	else if (err->code == ERR_FENCED)
+		imap_finish(s, IMAP_NO, "[NONEXISTENT] %s", err->text);
 	else
 		imap_failed(s, err);
 }
@@ -379,6 +367,10 @@ file_all(struct imap_session *s)
 					.count = a->in.count};
 	const struct imap_append_message *m = a->in.first;
 
+	if (a->replaces) {
+		filing.replaced_folder = s->view->index->folder_id;
+		filing.replaced_uid = a->replaced;
+	}
 	*f = (struct filing){s, conn_frontend(s->conn), a->in.first};
 	for (unsigned i = 0; i < a->in.count; i++, m = m->next)
 		list[i] = (struct mailbox_new_message){

@@ -24,20 +24,35 @@ marker_prefix(int64_t unix_ms, char out[10])
 	out[9] = '\0';
 }
 
+struct filing {
+	uint32_t count;
+	uint32_t replaced_uid; /* 0: none */
+};
+
 static void
 on_filed(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct op *op = arg;
+	const struct filing *f = op->state;
 	mailbox_on_filed *cb = (mailbox_on_filed *)op->cb;
 	struct mailbox_filed filed = {
 		.duplicate = redis_i64(element(reply, 0), 0) != 0,
 		.uid_validity = (uint32_t)redis_i64(element(reply, 1), 0),
 		.first_uid = (uint32_t)redis_i64(element(reply, 2), 0),
-		.count = (uint32_t)(uintptr_t)op->state,
+		.count = f != NULL ? f->count : 0,
 		.modseq = (uint64_t)redis_i64(element(reply, 3), 0),
 		.first_email_id = (uint64_t)redis_i64(element(reply, 4), 0),
 	};
 
+	if (err == NULL && !filed.duplicate && f->replaced_uid != 0) {
+		filed.replaced = (struct mailbox_expunged){
+			.uids = &f->replaced_uid,
+			.count = 1,
+			.modseq = (uint64_t)redis_i64(element(reply, 5), 0),
+			.previous_modseq = (uint64_t)redis_i64(element(reply, 6), 0),
+		};
+		drop_references(op->store, redis_str(element(reply, 7)));
+	}
 	cb(op->arg, err == NULL ? &filed : NULL, err);
 	op_free(op);
 }
@@ -78,7 +93,8 @@ void
 mailbox_file(struct mailbox_store *m, const struct mailbox_filing *filing, mailbox_on_filed *cb, void *arg)
 {
 	struct op *op = op_new(m, filing->address, (void *)cb, arg);
-	struct args a = args_new(op, 7 + (size_t)filing->count * 4);
+	struct args a = args_new(op, 10 + (size_t)filing->count * 4);
+	struct filing *f = op->state = arena_new(&op->arena, struct filing);
 	char *prefix = arena_alloc(&op->arena, 10);
 	struct str folder = STR_NONE;
 	struct err err;
@@ -96,9 +112,16 @@ mailbox_file(struct mailbox_store *m, const struct mailbox_filing *filing, mailb
 	args_add_u64(&a, filing->quota_bytes);
 	args_add_u64(&a, (uint64_t)(clock_unix_ms() / 1000));
 	args_add(&a, str_c(prefix));
+	if (filing->replaced_uid != 0)
+		args_add_u64(&a, filing->replaced_folder);
+	else
+		args_add(&a, STR_NONE);
+	args_add_u64(&a, filing->replaced_uid);
+	args_add_u64(&a, (uint64_t)m->retention_s);
 	for (unsigned i = 0; i < filing->count; i++)
 		add_message(&a, &filing->messages[i]);
-	op->state = (void *)(uintptr_t)filing->count;
+	f->count = filing->count;
+	f->replaced_uid = filing->replaced_uid;
 	op_call(op, &mailbox_script_file, &a, on_filed);
 }
 

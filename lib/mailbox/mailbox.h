@@ -97,23 +97,34 @@ struct mailbox_new_message {
 	int16_t zone_minutes;
 };
 
+struct mailbox_expunged {
+	const uint32_t *uids;
+	uint32_t count;
+	uint64_t modseq;
+	uint64_t previous_modseq; /* the folder's, just before; UINT64_MAX: others came between */
+};
+
 struct mailbox_filed {
 	uint32_t uid_validity;
 	uint32_t first_uid; /* of `count` consecutive ones */
 	uint32_t count;
 	uint64_t modseq;
 	uint64_t first_email_id;
-	bool duplicate; /* was filed before: nothing changed, no reference taken */
+	bool duplicate;			  /* was filed before: nothing changed, no reference taken */
+	struct mailbox_expunged replaced; /* count 0: nothing was */
 };
 typedef void mailbox_on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err);
 
 struct mailbox_filing {
-	struct str address;			    /* of the account, canonical */
-	struct str folder;			    /* name; empty: INBOX */
-	bool create_folder;			    /* make it when it is missing; else ERR_NOT_FOUND */
-	struct str delivery_id;			    /* up to 40 bytes, "<spool id>/<recipient no>"; empty: none */
-	bool recheck;				    /* look for delivery_id among what was filed */
-	uint64_t quota_bytes;			    /* 0: no limit; over it: ERR_OVER_QUOTA */
+	struct str address;	/* of the account, canonical */
+	struct str folder;	/* name; empty: INBOX */
+	bool create_folder;	/* make it when it is missing; else ERR_NOT_FOUND */
+	struct str delivery_id; /* up to 40 bytes, "<spool id>/<recipient no>"; empty: none */
+	bool recheck;		/* look for delivery_id among what was filed */
+	uint64_t quota_bytes;	/* 0: no limit; over it: ERR_OVER_QUOTA */
+	/* Goes in exchange, in the same step (RFC 8508); 0: none. When it is no more
+	 * nothing is filed: ERR_FENCED. Its references are dropped. */
+	uint32_t replaced_folder, replaced_uid;
 	const struct mailbox_new_message *messages; /* all or none are added */
 	unsigned count;
 };
@@ -244,12 +255,6 @@ void mailbox_store_flags(struct mailbox_store *m, struct str address, uint32_t f
 			 uint32_t uid_count, const struct mailbox_flag_change *change, mailbox_on_stored *cb,
 			 void *arg);
 
-struct mailbox_expunged {
-	const uint32_t *uids;
-	uint32_t count;
-	uint64_t modseq;
-	uint64_t previous_modseq; /* the folder's, just before; UINT64_MAX: others came between */
-};
 typedef void mailbox_on_expunged(void *arg, const struct mailbox_expunged *expunged, const struct err *err);
 /* Removes for good those of the UIDs that exist; only_deleted: only where
  * \Deleted is set. Drops the references to their blobs. */

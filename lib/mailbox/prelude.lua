@@ -244,6 +244,15 @@ local function append_records(id, records, modseq)
   return first, tonumber(h[2])
 end
 
+-- Bytes of a message; nil: there is no such UID.
+local function size_of(f, uid)
+  local hot = call('GET', f .. ':h:' .. math.floor(uid / 256))
+  for at = 1, hot and #hot or 0, HOT do
+    local this, _, size = struct.unpack('<I4I2I6', hot, at)
+    if this == uid then return size end
+  end
+end
+
 -- Takes the records of the ranges out of a folder; wanted(flags) says which.
 -- Returns a list of {uid, flags, size, modseq, email, lo, hi, cold}.
 local function remove_records(id, ranges, modseq, now, retention, wanted)

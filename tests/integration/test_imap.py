@@ -664,6 +664,30 @@ def test_replace(patient, cluster, c, address):
     assert sorted(flags(session(cluster, address, 1, "INBOX"))) == [3, 4]
 
 
+def test_replace_is_one_step(cluster):
+    """What goes makes room for what comes; what has gone meanwhile is not brought back."""
+    cluster.settings("imap", max_message_size=3000)
+    address = fresh(cluster, quota="3000")
+    big = b"x" * 2000
+    with session(cluster, address) as c, session(cluster, address, 1) as other:
+        assert c.literals("APPEND INBOX ", big, plus=True).status == "OK"
+        c.ok("SELECT INBOX")
+        assert c.literals("APPEND INBOX ", big, plus=True).code == "OVERQUOTA"
+        assert c.literals("REPLACE 1 INBOX ", big, plus=True).status == "OK"
+        assert c.literals("REPLACE 1 INBOX ", b"x" * 3000, plus=True).status == "OK"
+        assert c.ok("STATUS INBOX (MESSAGES SIZE DELETED)").find("MESSAGES 1 DELETED 0 SIZE 3000")
+        other.ok("SELECT INBOX")
+        other.ok("STORE 1 +FLAGS (\\Deleted)")
+        c.send("r UID REPLACE 3 INBOX {5}\r\n")
+        while not c.read_line().startswith("+"):
+            pass
+        other.ok("EXPUNGE")
+        c.send("hello\r\n")
+        answer = c.finish("r")
+        assert answer.code == "NONEXISTENT"
+        assert other.ok("STATUS INBOX (MESSAGES)").find("MESSAGES 0")
+
+
 def test_append_limits(cluster):
     cluster.settings("imap", max_message_size=1000)
     address = fresh(cluster, quota="3000")

@@ -256,6 +256,38 @@ def test_moves_survive_a_kill(own_cluster, victim):
 
 
 @VICTIMS
+def test_replaced_message_is_there_once(own_cluster, victim):
+    """However often it is replaced, and whoever dies: one message, not two, not none."""
+    cluster = own_cluster(frontends=2)
+    address = cluster.add_user("kill@example.test")
+    with Imap(cluster.port("imap", 1)) as c:
+        c.login(address)
+        assert c.literals("APPEND INBOX ", message(0), plus=True).status == "OK"
+    told = [0]
+
+    def body(over):
+        n = 0
+        while not over.is_set():
+            c = login(cluster, address)
+            try:
+                c.cmd("SELECT INBOX")
+                while not over.is_set():
+                    n += 1
+                    answer = c.literals("REPLACE 1 INBOX ", f"Subject: {n}\r\n\r\nx\r\n".encode(), plus=True)
+                    if answer.status == "BAD":
+                        break  # not selected: the store was away
+                    if answer.status == "OK":
+                        told.append(n)
+            except (OSError, Closed):
+                pass
+
+    kill_while(cluster, body, victim)
+    settled(cluster, address)
+    there = [int(re.match(rb"Subject: (\d+)", m).group(1)) for m in cluster.mailbox(address, frontend=1)]
+    assert len(told) > 10 and len(there) == 1 and there[0] >= told[-1]
+
+
+@VICTIMS
 def test_expunged_messages_stay_gone(own_cluster, victim):
     cluster = own_cluster(frontends=2)
     address = cluster.add_user("kill@example.test")
