@@ -216,6 +216,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	set_limits(b);
 	jobs_tick(b);
 	orders_tick(b);
+	watchdog_tick(b);
 	if (!b->draining || clock_monotonic_ms() >= b->next_full_tick_ms) {
 		b->next_full_tick_ms = clock_monotonic_ms() + TICK_MS;
 		shards_tick(b);

@@ -15,6 +15,7 @@
 #include "lib/spool/spool.h"
 #include "spool-broker/message.h"
 #include "spool-broker/schedule.h"
+#include "spool-broker/watchdog.h"
 
 enum { BROKER_KINDS = 3 }; /* LOCAL, REMOTE, REPORT: the JobKinds that are scheduled */
 
@@ -70,6 +71,8 @@ struct broker {
 	struct event *pump_timer;		    /* owner: when time alone makes something ready */
 	struct event *tick;			    /* owner: leases, announcements, lost workers */
 	struct tracking_subscription *subscription; /* owner */
+
+	struct watch queue_watches[BROKER_KINDS], store_watch;
 
 	bool draining;
 	int64_t drain_until_ms;	   /* monotonic: jobs may end until then */

@@ -74,6 +74,8 @@ append(struct shard *s, enum verb verb, struct str id, struct str peer, struct s
 		writer->first = w;
 	writer->last = w;
 	writer->count++;
+	if (writer->since_ms == 0)
+		writer->since_ms = clock_monotonic_ms();
 	if (verb != VERB_FINISH)
 		writer->urgent++;
 	else if (writer->finish_ms == 0)
@@ -220,6 +222,7 @@ on_sent(void *arg, const enum spool_result *results, size_t count, const struct 
 			on_done(s, w, results[i++]);
 			free_write(b, w);
 		}
+		s->writer.since_ms = s->writer.first != NULL ? clock_monotonic_ms() : 0;
 	}
 	broker_wake(b);
 	broker_returned(b);

@@ -26,6 +26,7 @@ struct writer {
 	int64_t finish_ms; /* monotonic: the finishes that wait go then; 0: none waits */
 	bool sending;	   /* a batch is on its way */
 	int64_t retry_ms;  /* monotonic: not before, after a failure */
+	int64_t since_ms;  /* monotonic: something waits, or the last batch came through; 0: nothing waits */
 };
 
 /* peer and request: whom to answer. events: lines (events.h), may be empty. */

@@ -34,6 +34,10 @@
 	M(SPOOL_QUEUED, "spool_messages", gauge, "state=\"active\"", "Messages by state")          \
 	M(SPOOL_DEFERRED, "spool_messages", gauge, "state=\"deferred\"", "Messages by state")      \
 	M(SPOOL_HELD, "spool_messages", gauge, "state=\"held\"", "Messages by state")              \
+	M(STALLED_LOCAL, "spool_stalled", gauge, "queue=\"local\"", "Messages of a queue that stands still") \
+	M(STALLED_REMOTE, "spool_stalled", gauge, "queue=\"remote\"", "Messages of a queue that stands still") \
+	M(STALLED_REPORT, "spool_stalled", gauge, "queue=\"report\"", "Messages of a queue that stands still") \
+	M(STALLED_SHARDS, "spool_shards_stalled", gauge, "", "Shards whose writes the store does not take") \
 	M(SPOOL_SHARDS, "spool_shards_owned", gauge, "", "Shards owned by this broker")             \
 	M(SPOOL_TAKEN, "spool_messages_taken_total", counter, "", "Messages made durable")          \
 	M(SPOOL_FINISHED, "spool_messages_finished_total", counter, "", "Messages that left the spool") \

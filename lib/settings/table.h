@@ -183,6 +183,8 @@
 	S(spool, bounce_expire_after, DURATION, "5", "d", MIN_MS, 60 * DAY_MS, SCOPE_GLOBAL, "the same for bounces") \
 	S(spool, delay_warning_after, DURATION, "4", "h", 0, 60 * DAY_MS, SCOPE_GLOBAL,            \
 	  "the sender is told once that a message is late; 0: never")                              \
+	S(spool, stall_after, DURATION, "1", "m", SEC_MS, DAY_MS, SCOPE_GLOBAL,                    \
+	  "a queue that has mail to try and tries none, or a store that takes no writes, is named so long after") \
 	S(spool, trace_retention, DURATION, "2", "d", 0, 365 * DAY_MS, SCOPE_GLOBAL,               \
 	  "how long stagepost trace knows a message that has left the queue")                      \
 	S(spool, events_kept, INT, "20000", "", 0, 100000000, SCOPE_GLOBAL,                        \

@@ -215,7 +215,7 @@ def test_queue_commands(cluster, address):
     wait_for(lambda: not listed("--state", "held"), what="a released message")
     cluster.tool("queue", "delete", id)
     wait_for(lambda: not listed(), what="a deleted message")
-    assert "deleted" in cluster.tool("trace", id).stdout
+    wait_for(lambda: "deleted" in cluster.tool("trace", id).stdout, what="its end in the trace")
     fails(cluster, "queue", "show", "0" * 20)
     fails(cluster, "queue", "list", "--state", "nosuch")
 
