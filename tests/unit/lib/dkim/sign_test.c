@@ -140,11 +140,13 @@ test_too_large(void **state)
 	a = sign(buf_str(&lines), 512, 1);
 	assert_int_equal(a.err.code, ERR_LIMIT);
 	assert_int_equal(a.fields.len, 0);
+	buf_fini(&a.fields);
 	buf_add_c(&longest, "A: ");
 	for (int i = 0; i < DKIM_HEADER_MAX; i++)
 		buf_add_byte(&longest, 'x');
 	a = sign(buf_str(&longest), 4096, 1);
 	assert_int_equal(a.err.code, ERR_LIMIT);
+	buf_fini(&a.fields);
 	buf_fini(&lines);
 	buf_fini(&longest);
 }
