@@ -39,7 +39,7 @@ on_filed(void *arg, const redisReply *reply, const struct err *err)
 		.duplicate = redis_i64(element(reply, 0), 0) != 0,
 		.uid_validity = (uint32_t)redis_i64(element(reply, 1), 0),
 		.first_uid = (uint32_t)redis_i64(element(reply, 2), 0),
-		.count = f != NULL ? f->count : 0,
+		.count = f->count,
 		.modseq = (uint64_t)redis_i64(element(reply, 3), 0),
 		.first_email_id = (uint64_t)redis_i64(element(reply, 4), 0),
 	};
