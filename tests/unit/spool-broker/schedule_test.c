@@ -397,6 +397,66 @@ test_anything(void **state)
 	}
 }
 
+/* ---- Latency beside a backlog, in simulated time ---- */
+enum { SLOTS = 20, QUIET_MAIL = 400, BACKLOG = 100000, QUIET_EVERY_MS = 25 };
+
+static int
+by_size(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* The 95th percentile of the time from a quiet sender's message being queued to
+ * its end, in ms, while another has this many waiting, some of them for the same
+ * destination. Each try takes 50 to 149 ms in one of the workers' slots. */
+static int
+quiet_p95(unsigned backlog)
+{
+	struct part *running[SLOTS] = {NULL}, *quiet[QUIET_MAIL];
+	int64_t ends[SLOTS], queued[QUIET_MAIL];
+	int waited[QUIET_MAIL];
+	unsigned sent = 0, done = 0, tries = 0;
+	char name[32];
+
+	for (unsigned i = 0; i < backlog; i++) {
+		snprintf(name, sizeof(name), "d%u", i % 200);
+		add(name, "bulk", 0);
+	}
+	for (int64_t now = 0; done < QUIET_MAIL; now++) {
+		assert_true(now < 100000);
+		if (now % QUIET_EVERY_MS == 0 && sent < QUIET_MAIL) {
+			snprintf(name, sizeof(name), "d%u", sent % 50);
+			queued[sent] = now;
+			quiet[sent++] = add(name, "quiet", 0);
+		}
+		for (unsigned i = 0; i < SLOTS; i++) {
+			if (running[i] != NULL && ends[i] <= now) {
+				end(running[i], TRY_ANSWERED, now);
+				for (unsigned q = 0; q < sent; q++)
+					if (quiet[q] == running[i])
+						waited[done++] = (int)(now - queued[q]);
+				running[i] = NULL;
+			}
+			if (running[i] == NULL && (running[i] = ops->take(s, now)) != NULL)
+				ends[i] = now + 50 + (tries++ * 37) % 100;
+		}
+	}
+	qsort(waited, QUIET_MAIL, sizeof(waited[0]), by_size);
+	return waited[QUIET_MAIL * 95 / 100];
+}
+
+static void
+test_backlog_does_not_double_latency(void **state)
+{
+	int alone = quiet_p95(0), beside;
+
+	teardown(state);
+	setup(state);
+	beside = quiet_p95(BACKLOG);
+	print_message("p95: %d ms alone, %d ms beside %d of another\n", alone, beside, BACKLOG);
+	assert_true(beside < 2 * alone);
+}
+
 int
 main(void)
 {
@@ -414,6 +474,7 @@ main(void)
 		TEST(test_dead_destination_is_probed_by_one),
 		TEST(test_dead_one_hinders_no_other),
 		TEST(test_lost_probe_is_repeated),
+		TEST(test_backlog_does_not_double_latency),
 		TEST(test_anything),
 #undef TEST
 	};
