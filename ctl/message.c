@@ -246,6 +246,7 @@ message_add_entry(cJSON *record, const Stagepost__QueueEntry *entry)
 		cJSON_AddStringToObject(o, "destination", p->destination);
 		cJSON_AddStringToObject(o, "kind", (unsigned)p->kind < 3 ? kinds[p->kind] : "other");
 		cJSON_AddStringToObject(o, "state", p->state);
+		add_if(o, "site", p->site);
 		message_add_time(o, "next_try", p->next_try_ms);
 		add_if(o, "worker", p->worker);
 		message_add_time(o, "started", p->started_ms);

@@ -198,8 +198,11 @@ merge(Stagepost__QueueLine **lines, size_t count)
 		into->oldest_ms = sooner(into->oldest_ms, lines[i]->oldest_ms);
 		into->next_try_ms = sooner(into->next_try_ms, lines[i]->next_try_ms);
 		into->probe_ms = sooner(into->probe_ms, lines[i]->probe_ms);
+		into->throttled |= lines[i]->throttled;
 		if (into->answer[0] == '\0')
 			into->answer = lines[i]->answer;
+		if (into->site[0] == '\0')
+			into->site = lines[i]->site;
 	}
 	if (kept > 1)
 		qsort(lines, kept, sizeof(*lines), largest_first);
@@ -216,7 +219,9 @@ print_line(const Stagepost__QueueLine *line, int64_t now_ms)
 		snprintf(next, sizeof(next), "%.0f s", ((double)next_ms - (double)now_ms) / 1000);
 	printf("%-40s %8u %8u %8u %8u %9.0f s %10s  %s\n", line->destination, line->queued, line->active,
 	       line->deferred, line->held, line->oldest_ms != 0 ? ((double)now_ms - (double)line->oldest_ms) / 1000 : 0,
-	       next, line->answer);
+	       next,
+	       line->answer[0] == '\0' && line->throttled ? "waits for its limits (settings:destination)"
+							  : line->answer);
 }
 
 static cJSON *
@@ -233,6 +238,9 @@ line_record(const Stagepost__QueueLine *line, int64_t now_ms)
 	cJSON_AddNumberToObject(o, "held", line->held);
 	if (line->oldest_ms != 0)
 		cJSON_AddNumberToObject(o, "oldest_age_ms", (double)now_ms - (double)line->oldest_ms);
+	if (line->site[0] != '\0')
+		cJSON_AddStringToObject(o, "site", line->site);
+	cJSON_AddBoolToObject(o, "throttled", line->throttled);
 	message_add_time(o, "next_try", line->next_try_ms);
 	message_add_time(o, "ill_until", line->probe_ms);
 	if (line->answer[0] != '\0')

@@ -13,7 +13,9 @@
 #include "lib/bus/names.h"
 #include "spool-broker/handlers.h"
 #include "spool-broker/jobs.h"
+#include "spool-broker/permits.h"
 #include "spool-broker/query.h"
+#include "spool-broker/routing.h"
 #include "spool-broker/scan.h"
 #include "spool-broker/shards.h"
 
@@ -145,6 +147,7 @@ on_pump(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	message_run_deadlines(b, clock_unix_ms());
 	jobs_give(b);
+	permits_ask(b);
 	b->writes_due_ms = 0;
 	for (unsigned i = 0; i < b->shard_count; i++)
 		writer_flush(&b->shards[i]);
@@ -152,20 +155,24 @@ on_pump(evutil_socket_t fd, short what, void *arg)
 	schedule_next(b, waiting_ms);
 }
 
+/* Settings, or the number of brokers among whom limits are dealt out. */
 static void
 set_limits(struct broker *b)
 {
-	int64_t most = settings_smtp_out(broker_settings(b), STR_NONE)->max_connections_per_destination;
 	const struct settings_spool *spool = settings_spool(broker_settings(b), STR_NONE);
-	/* Held cluster-wide: each broker has its part of it, one at least. */
-	int64_t share = most / b->brokers > 1 ? most / b->brokers : 1;
 	struct schedule_limits none = {.dead_first_ms = 1000, .dead_longest_ms = 10000};
-	struct schedule_limits remote = {.per_destination = (unsigned)share,
-					 .dead_first_ms = least(PROBE_FIRST_MS, spool->retry_first),
+	struct schedule_limits remote = {.dead_first_ms = least(PROBE_FIRST_MS, spool->retry_first),
 					 .dead_longest_ms = least(PROBE_LONGEST_MS, spool->retry_longest)};
+	struct schedule_router router = routing_router(b->routing);
 
-	for (unsigned i = 0; i < BROKER_KINDS; i++)
-		b->ops->set_limits(b->schedules[i], i == STAGEPOST__JOB_KIND__REMOTE ? &remote : &none);
+	for (unsigned i = 0; i < BROKER_KINDS; i++) {
+		bool is_remote = i == STAGEPOST__JOB_KIND__REMOTE;
+		b->ops->set_limits(b->schedules[i], is_remote ? &remote : &none, is_remote ? &router : NULL);
+	}
+	b->ops->reroute(b->schedules[STAGEPOST__JOB_KIND__REMOTE], STR_NONE);
+	b->routed_brokers = b->brokers;
+	if (b->config.dns != NULL)
+		dns_set_caching(b->config.dns, settings_smtp_out(broker_settings(b), STR_NONE)->enable_dns_caching);
 }
 
 static void
@@ -213,7 +220,9 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	}
 	if (b->draining && b->on_drained == NULL)
 		return;
-	set_limits(b);
+	if (b->brokers != b->routed_brokers)
+		set_limits(b);
+	routing_tick(b->routing);
 	jobs_tick(b);
 	orders_tick(b);
 	watchdog_tick(b);
@@ -270,6 +279,7 @@ open_schedules(struct broker *b)
 	b->ops = &schedule_fair;
 	for (unsigned i = 0; i < BROKER_KINDS; i++)
 		b->schedules[i] = b->ops->create();
+	b->routing = routing_new(b, b->config.dns);
 	set_limits(b);
 }
 
@@ -339,6 +349,7 @@ broker_free(struct broker **broker)
 	orders_free(b);
 	for (unsigned i = 0; i < BROKER_KINDS; i++)
 		b->ops->destroy(&b->schedules[i]);
+	routing_free(&b->routing);
 	heap_fini(&b->deadlines);
 	if (b->subscription != NULL)
 		tracking_unsubscribe(&b->subscription);

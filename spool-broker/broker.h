@@ -9,6 +9,7 @@
 
 #include "lib/blob/blob.h"
 #include "lib/bus/server.h"
+#include "lib/dns/dns.h"
 #include "lib/redis/redis.h"
 #include "lib/redis/tracking.h"
 #include "lib/settings/settings.h"
@@ -25,6 +26,7 @@ struct broker_config {
 	struct tracking *tracking;	/* NULL: no wake-ups, only the tick */
 	struct settings_live *settings; /* NULL: the defaults */
 	struct blob_store *blobs;	/* NULL: no body is ever released */
+	struct dns *dns;		/* NULL: every destination is a site of its own */
 	const char *id;			/* of this process in the cluster; no spaces */
 	const char *listen;		/* "tcp://127.0.0.1:*" */
 	const char *announce_host;	/* in place of a wildcard; may be NULL */
@@ -36,6 +38,8 @@ struct broker {
 	struct bus_server *bus; /* owner */
 	const struct schedule_ops *ops;
 	struct schedule *schedules[BROKER_KINDS]; /* owner */
+	struct routing *routing;		  /* owner */
+	unsigned routed_brokers;		  /* their number when limits were last dealt out */
 	char boot[40];				  /* names this run */
 	int64_t started_ms;			  /* monotonic */
 

@@ -522,6 +522,18 @@ jobs_on_renew(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 }
 
 /* ---- Results ---- */
+static enum try_end
+try_end_of(const Stagepost__JobDone *done)
+{
+	if (done->destination_trouble[0] != '\0')
+		return TRY_TROUBLE;
+	for (size_t i = 0; i < done->n_results; i++)
+		if (done->results[i] != NULL &&
+		    done->results[i]->outcome != STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED)
+			return TRY_ANSWERED;
+	return done->n_results != 0 ? TRY_PUT_OFF : TRY_ANSWERED;
+}
+
 static void
 end_job(struct broker *b, struct job *job, const Stagepost__JobDone *done)
 {
@@ -530,11 +542,10 @@ end_job(struct broker *b, struct job *job, const Stagepost__JobDone *done)
 	struct schedule *s;
 	const struct schedule_ops *ops = part_schedule(b, p, &s);
 	struct job ended = *job;
-	bool trouble = done->destination_trouble[0] != '\0';
 	int64_t retry_ms = done->retry_after_ms < INT32_MAX ? (int64_t)done->retry_after_ms : INT32_MAX;
 
 	free_job(b, job);
-	ops->end(s, p, trouble ? TRY_TROUBLE : TRY_ANSWERED, done->destination_trouble, retry_ms, clock_unix_ms());
+	ops->end(s, p, try_end_of(done), done->destination_trouble, retry_ms, clock_unix_ms());
 	results_apply(b, p, &ended, done);
 	message_settle(b, m);
 }

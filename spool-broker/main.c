@@ -6,13 +6,15 @@
 #include "lib/spool/id.h"
 #include "spool-broker/broker.h"
 
-static const char *option_listen, *option_announce, *option_shards;
+static const char *option_listen, *option_announce, *option_shards, *resolver;
 
 static const struct service_option options[] = {
 	{"bus-listen", "STAGEPOST_BUS_LISTEN", "ENDPOINT", "tcp://127.0.0.1:*",
 	 "where frontends and workers connect; other than loopback needs STAGEPOST_CLUSTER_KEY", &option_listen},
 	{"bus-announce", "STAGEPOST_BUS_ANNOUNCE", "HOST", NULL,
 	 "host to announce when --bus-listen is a wildcard address (default: the host name)", &option_announce},
+	{"resolver", "STAGEPOST_RESOLVER", "ADDR[@PORT]", NULL,
+	 "name server to ask which destinations share mail servers; else those of resolv.conf", &resolver},
 	{"shards", NULL, "N", "16", "shards of the spool, for a cluster that is new", &option_shards},
 	{NULL, NULL, NULL, NULL, NULL, NULL},
 };
@@ -26,6 +28,7 @@ static const struct service_description description = {
 
 struct program {
 	struct service service;
+	struct dns *dns;       /* owner */
 	struct broker *broker; /* owner */
 };
 
@@ -67,12 +70,16 @@ open_broker(struct program *p, struct err *err)
 		return err_set(err, ERR_INVALID, "--shards must be 1 to %d", SPOOL_SHARDS_MAX);
 	if (str_index(str_c(s->id), ' ') >= 0 || s->id[0] == '\0')
 		return err_set(err, ERR_INVALID, "--id must be a word");
+	p->dns = dns_new(s->base, resolver, NULL, err);
+	if (p->dns == NULL)
+		return -1;
 	p->broker = broker_new(
 		&(struct broker_config){.base = s->base,
 					.redis = s->redis,
 					.tracking = s->tracking,
 					.settings = s->settings,
 					.blobs = s->blobs,
+					.dns = p->dns,
 					.id = s->id,
 					.listen = option_listen,
 					.announce_host = option_announce != NULL ? option_announce : s->hostname,
@@ -99,6 +106,7 @@ main(int argc, char **argv)
 	service_on_ready_check(&program.service, why_not_ready, &program);
 	status = service_run(&program.service);
 	broker_free(&program.broker);
+	dns_free(&program.dns);
 	service_fini(&program.service);
 	return status;
 }

@@ -236,15 +236,26 @@ sender_of(const Stagepost__Envelope *e)
 	return at >= 0 ? str_from(address, (size_t)at + 1) : address;
 }
 
+/* Whose settings decide how it is sent. */
+static struct str
+origin_of(const Stagepost__Envelope *e)
+{
+	struct str address = str_c(e->reverse_path);
+	ptrdiff_t at = str_rindex(address, '@');
+
+	return at >= 0 ? str_from(address, (size_t)at + 1) : address;
+}
+
 /* The message's part for a destination, new or the one that it has. */
 static struct part *
-get_part(struct broker *b, struct message *m, Stagepost__JobKind kind, struct str destination, struct str sender)
+get_part(struct broker *b, struct message *m, Stagepost__JobKind kind, struct str destination)
 {
+	const Stagepost__Envelope *e = m->work->envelope;
 	struct part *p = mem_new(struct part), *found;
 
 	p->message = m;
 	p->kind = (uint8_t)kind;
-	found = b->ops->enlist(b->schedules[kind], p, destination, sender,
+	found = b->ops->enlist(b->schedules[kind], p, destination, sender_of(e), origin_of(e),
 			       m->priority ? PRIORITY_HIGH : PRIORITY_NORMAL);
 	if (found != p) {
 		mem_free(p);
@@ -270,7 +281,6 @@ void
 message_make_parts(struct broker *b, struct message *m, unsigned from, bool unsaved)
 {
 	const struct work *w = m->work;
-	struct str sender = sender_of(w->envelope);
 
 	for (unsigned i = from; i < work_recipient_count(w); i++) {
 		const Stagepost__Recipient *r = work_recipient(w, i);
@@ -281,7 +291,7 @@ message_make_parts(struct broker *b, struct message *m, unsigned from, bool unsa
 			continue;
 		p = from != 0 ? find_part(m, r) : NULL;
 		if (p == NULL)
-			p = get_part(b, m, recipient_kind(r), recipient_destination(r), sender);
+			p = get_part(b, m, recipient_kind(r), recipient_destination(r));
 		p->unsaved |= unsaved;
 		if (p->state == PART_ACTIVE)
 			continue; /* its end will find the recipient */
@@ -340,7 +350,7 @@ message_has_report_part(const struct message *m)
 struct part *
 message_make_report_part(struct broker *b, struct message *m, Stagepost__Job__Report report)
 {
-	struct part *p = get_part(b, m, STAGEPOST__JOB_KIND__REPORT, STR(REPORT_QUEUE), sender_of(m->work->envelope));
+	struct part *p = get_part(b, m, STAGEPOST__JOB_KIND__REPORT, STR(REPORT_QUEUE));
 
 	p->report = (uint8_t)report;
 	part_place(b, p, 0);

@@ -103,10 +103,10 @@ static Stagepost__QueuePart *
 describe_part(struct query *q, const struct part *p)
 {
 	Stagepost__QueuePart *part = arena_new(&q->arena, Stagepost__QueuePart);
-	const struct destination *d = part_destination_of(p);
+	const struct site *site = part_site(p);
 
 	stagepost__queue_part__init(part);
-	part->destination = arena_strdup(&q->arena, d->name);
+	part->destination = arena_strdup(&q->arena, part_destination(p));
 	part->kind = part_kind(p);
 	part->state = (char *)(uintptr_t)queue_state_names[part_queue_state(p)];
 	if (p->state == PART_DEFERRED)
@@ -115,10 +115,13 @@ describe_part(struct query *q, const struct part *p)
 		part->worker = arena_strdup(&q->arena, p->job->worker->name);
 		part->started_ms = (uint64_t)p->job->started_ms;
 	}
-	if (d->trouble != NULL)
-		part->trouble = arena_strdup(&q->arena, d->trouble);
-	if (heap_has(&d->wake))
-		part->probe_ms = (uint64_t)d->wake.time_ms;
+	if (site == NULL)
+		return part;
+	part->site = arena_strdup(&q->arena, site->name);
+	if (site->trouble != NULL)
+		part->trouble = arena_strdup(&q->arena, site->trouble);
+	if (heap_has(&site->wake))
+		part->probe_ms = (uint64_t)site->wake.time_ms;
 	return part;
 }
 

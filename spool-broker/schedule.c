@@ -1,64 +1,16 @@
-/* The fair schedule; schedule.h says how it decides. */
-#include "spool-broker/schedule.h"
-
+/* The fair schedule: queues, and whose turn it is; schedule.h says how it
+ * decides. */
 #include <stdint.h>
 #include <utlist.h>
 
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
-#include "spool-broker/backoff.h"
+#include "spool-broker/schedule_private.h"
 
-/* A new destination's window, and the one that a revived one starts from. */
-#define WINDOW_START 5.0
-/* Troubles in a row that make a destination dead which had worked. */
-enum { TROUBLES_MAX = 3 };
 /* High priority goes first, but every so often a normal one that waits. */
 enum { NORMAL_TURN = 8 };
 
-enum lane_state { LANE_EMPTY, LANE_READY, LANE_PARKED };
-
-struct lane_key {
-	struct destination *destination; /* borrowed */
-	struct sender *sender;		 /* borrowed */
-	uint64_t priority;
-};
-
-struct lane {
-	UT_hash_handle hh;
-	struct lane_key key;
-	enum lane_state state;
-	unsigned parts;		  /* that refer to it */
-	struct part *queue;	  /* READY parts, oldest first */
-	struct part *newest;	  /* borrowed: enlisted last; NULL once it is gone */
-	struct lane *prev, *next; /* in the sender's turn, or among the destination's parked */
-};
-
-/* A sender's place in the rotation of one priority. */
-struct turn {
-	struct sender *sender; /* borrowed */
-	struct lane *lanes;    /* READY ones; in the rotation exactly when there are any */
-	struct turn *prev, *next;
-};
-
-struct sender {
-	UT_hash_handle hh; /* by name */
-	unsigned lanes;
-	struct turn turns[PRIORITIES];
-	char name[];
-};
-
-struct schedule {
-	struct destination *destinations; /* owner: hash */
-	struct sender *senders;		  /* owner: hash */
-	struct lane *lanes;		  /* owner: hash */
-	struct turn *rotation[PRIORITIES];
-	unsigned high_in_a_row;
-	struct heap retries; /* parts that are deferred */
-	struct heap wakes;   /* destinations that are dead, until their probe */
-	struct schedule_limits limits;
-	struct schedule_counts totals;
-};
-
+/* ---- For those who ask ---- */
 const char *
 part_destination(const struct part *p)
 {
@@ -71,6 +23,29 @@ part_destination_of(const struct part *p)
 	return p->lane->key.destination;
 }
 
+const struct site *
+part_site(const struct part *p)
+{
+	return p->lane->site;
+}
+
+const struct site *
+destination_site(const struct destination *d)
+{
+	const struct site *site = NULL;
+	const struct lane *l;
+
+	DL_FOREACH2(d->lanes, l, sibling_next)
+	{
+		if (l->site != NULL)
+			site = l->site;
+		if (site != NULL && (site->trouble != NULL || site_is_throttled(site)))
+			break;
+	}
+	return site;
+}
+
+/* ---- Life ---- */
 static struct schedule *
 fair_create(void)
 {
@@ -83,201 +58,51 @@ fair_destroy(struct schedule **s)
 	if (*s == NULL)
 		return;
 	CHECK((*s)->lanes == NULL && (*s)->senders == NULL && (*s)->destinations == NULL);
+	sites_forget(*s, true);
 	heap_fini(&(*s)->retries);
 	heap_fini(&(*s)->wakes);
+	heap_fini(&(*s)->asks);
 	mem_free(*s);
 	*s = NULL;
 }
 
 static void
-fair_set_limits(struct schedule *s, const struct schedule_limits *limits)
+fair_set_limits(struct schedule *s, const struct schedule_limits *limits, const struct schedule_router *router)
 {
 	s->limits = *limits;
-}
-
-/* ---- Lanes in the rotation ---- */
-static void
-lane_join(struct schedule *s, struct lane *l, bool at_front)
-{
-	struct turn *turn = &l->key.sender->turns[l->key.priority];
-
-	if (turn->lanes == NULL)
-		DL_APPEND(s->rotation[l->key.priority], turn);
-	if (at_front)
-		DL_PREPEND(turn->lanes, l);
-	else
-		DL_APPEND(turn->lanes, l);
-	l->state = LANE_READY;
-}
-
-/* Out of wherever it waits. */
-static void
-lane_leave(struct schedule *s, struct lane *l)
-{
-	struct turn *turn = &l->key.sender->turns[l->key.priority];
-
-	if (l->state == LANE_READY) {
-		DL_DELETE(turn->lanes, l);
-		if (turn->lanes == NULL)
-			/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): lost in utlist */
-			DL_DELETE(s->rotation[l->key.priority], turn);
-	} else if (l->state == LANE_PARKED)
-		DL_DELETE(l->key.destination->parked, l);
-	l->state = LANE_EMPTY;
+	s->router = router != NULL ? *router : (struct schedule_router){.find = NULL};
 }
 
 static void
-lane_park(struct schedule *s, struct lane *l)
+reroute_destination(struct schedule *s, struct destination *d)
 {
-	lane_leave(s, l);
-	DL_APPEND(l->key.destination->parked, l);
-	l->state = LANE_PARKED;
-}
+	struct lane *l, *next;
 
-/* ---- Destinations ---- */
-static unsigned
-room(const struct schedule *s, const struct destination *d)
-{
-	double window = d->window;
-
-	if (heap_has(&d->wake))
-		return 0;
-	if (d->deaths != 0)
-		return d->active == 0 ? 1 : 0;
-	if (s->limits.per_destination == 0)
-		return UINT32_MAX;
-	if (window > s->limits.per_destination)
-		window = s->limits.per_destination;
-	return d->active < (unsigned)window ? (unsigned)window - d->active : 0;
-}
-
-/* Calls parked lanes back, as many as there is room for. */
-static void
-call_back(struct schedule *s, struct destination *d)
-{
-	for (unsigned free = room(s, d); free > 0 && d->parked != NULL; free--) {
-		struct lane *l = d->parked;
-		lane_leave(s, l);
-		lane_join(s, l, true);
-	}
+	DL_FOREACH_SAFE2(d->lanes, l, next, sibling_next)
+	lane_route(s, l);
 }
 
 static void
-on_answered(struct schedule *s, struct destination *d)
+fair_reroute(struct schedule *s, struct str destination)
 {
-	double most = s->limits.per_destination;
+	struct destination *d = NULL, *next;
 
-	if (d->deaths != 0)
-		d->window = WINDOW_START < most ? WINDOW_START : most;
-	else if (d->window < most)
-		d->window += d->window < d->threshold ? 1 : 1 / d->window;
-	d->deaths = d->troubles = 0;
-	d->proven = true;
-	mem_free(d->trouble);
-	d->trouble = NULL;
-}
-
-static void
-on_trouble(struct schedule *s, struct destination *d, const char *words, int64_t retry_after_ms, int64_t now_ms)
-{
-	mem_free(d->trouble);
-	d->trouble = mem_strdup(words != NULL ? words : "");
-	d->window = d->window / 2 > 1 ? d->window / 2 : 1;
-	d->threshold = d->window;
-	d->troubles++;
-	/* The others of a salvo that all met the same trouble count once. */
-	if (heap_has(&d->wake) || (d->proven && d->troubles < TROUBLES_MAX))
+	if (destination.len == 0) {
+		HASH_ITER (hh, s->destinations, d, next)
+			reroute_destination(s, d);
 		return;
-	d->deaths++;
-	d->proven = false;
-	if (retry_after_ms <= 0)
-		retry_after_ms =
-			backoff_ms(s->limits.dead_first_ms, s->limits.dead_longest_ms, d->deaths, backoff_random());
-	heap_set(&s->wakes, &d->wake, now_ms + retry_after_ms);
-}
-
-/* ---- Making and ending lanes ---- */
-static struct destination *
-get_destination(struct schedule *s, struct str name)
-{
-	struct destination *d = NULL;
-
-	HASH_FIND(hh, s->destinations, name.p, name.len, d);
+	}
+	HASH_FIND(hh, s->destinations, destination.p, destination.len, d);
 	if (d != NULL)
-		return d;
-	d = mem_zalloc(sizeof(*d) + name.len + 1);
-	memcpy(d->name, name.p, name.len);
-	d->window = WINDOW_START;
-	d->threshold = UINT32_MAX;
-	HASH_ADD_KEYPTR(hh, s->destinations, d->name, name.len, d);
-	s->totals.destinations++;
-	return d;
+		reroute_destination(s, d);
 }
 
-static struct sender *
-get_sender(struct schedule *s, struct str name)
-{
-	struct sender *sender = NULL;
-
-	HASH_FIND(hh, s->senders, name.p, name.len, sender);
-	if (sender != NULL)
-		return sender;
-	sender = mem_zalloc(sizeof(*sender) + name.len + 1);
-	memcpy(sender->name, name.p, name.len);
-	for (unsigned i = 0; i < PRIORITIES; i++)
-		sender->turns[i].sender = sender;
-	HASH_ADD_KEYPTR(hh, s->senders, sender->name, name.len, sender);
-	return sender;
-}
-
-static struct lane *
-get_lane(struct schedule *s, struct str destination, struct str sender, unsigned priority)
-{
-	struct lane_key key = {
-		.destination = get_destination(s, destination), .sender = get_sender(s, sender), .priority = priority};
-	struct lane *l = NULL;
-
-	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): lost in uthash */
-	HASH_FIND(hh, s->lanes, &key, sizeof(key), l);
-	if (l != NULL)
-		return l;
-	l = mem_new(struct lane);
-	l->key = key;
-	key.destination->lanes++;
-	key.sender->lanes++;
-	HASH_ADD(hh, s->lanes, key, sizeof(l->key), l);
-	return l;
-}
-
-static void
-drop_lane(struct schedule *s, struct lane *l)
-{
-	struct destination *d = l->key.destination;
-	struct sender *sender = l->key.sender;
-
-	CHECK(l->state == LANE_EMPTY && l->queue == NULL);
-	HASH_DEL(s->lanes, l);
-	mem_free(l);
-	if (--sender->lanes == 0) {
-		HASH_DEL(s->senders, sender);
-		mem_free(sender);
-	}
-	/* What is known of a dead one is kept only as long as mail waits for it. */
-	if (--d->lanes == 0) {
-		CHECKF(d->active == 0 && d->ready == 0 && d->deferred == 0, "destination %s", d->name);
-		heap_remove(&s->wakes, &d->wake);
-		HASH_DEL(s->destinations, d);
-		s->totals.destinations--;
-		mem_free(d->trouble);
-		mem_free(d->answer);
-		mem_free(d);
-	}
-}
-
+/* ---- Parts come and go ---- */
 static struct part *
-fair_enlist(struct schedule *s, struct part *p, struct str destination, struct str sender, unsigned priority)
+fair_enlist(struct schedule *s, struct part *p, struct str destination, struct str sender, struct str from,
+	    unsigned priority)
 {
-	struct lane *l = get_lane(s, destination, sender, priority < PRIORITIES ? priority : PRIORITIES - 1);
+	struct lane *l = lane_get(s, destination, sender, from, priority < PRIORITIES ? priority : PRIORITIES - 1);
 
 	/* Parts of one message come one after another, so looking at the newest
 	 * is enough to find the message's own. */
@@ -299,6 +124,7 @@ fair_withdraw(struct schedule *s, struct part *p)
 	CHECKF(p->state != PART_ACTIVE, "destination %s", d->name);
 	if (p->state == PART_READY) {
 		DL_DELETE2(l->queue, p, queue_prev, queue_next);
+		l->queued--;
 		d->ready--;
 		s->totals.ready--;
 		if (l->queue == NULL)
@@ -323,7 +149,7 @@ fair_dismiss(struct schedule *s, struct part *p)
 	if (l->newest == p)
 		l->newest = NULL;
 	if (--l->parts == 0)
-		drop_lane(s, l);
+		lane_drop(s, l);
 }
 
 /* ---- Queues ---- */
@@ -335,6 +161,7 @@ fair_ready(struct schedule *s, struct part *p)
 	fair_withdraw(s, p);
 	DL_APPEND2(l->queue, p, queue_prev, queue_next);
 	p->state = PART_READY;
+	l->queued++;
 	l->key.destination->ready++;
 	s->totals.ready++;
 	if (l->state == LANE_EMPTY)
@@ -354,21 +181,28 @@ fair_defer(struct schedule *s, struct part *p, int64_t until_ms)
 static void
 make_active(struct schedule *s, struct part *p)
 {
+	struct lane *l = p->lane;
+
 	fair_withdraw(s, p);
 	p->state = PART_ACTIVE;
-	p->lane->key.destination->active++;
+	l->active++;
+	l->key.destination->active++;
 	s->totals.active++;
+	if (l->site != NULL)
+		site_begin(s, l->site);
 }
 
-/* What time alone makes ready: retries, and probes of dead destinations. */
+/* What time alone makes ready: retries, and probes of dead sites. */
 static void
 pass_time(struct schedule *s, int64_t now_ms)
 {
 	struct heap_node *node;
 
+	s->now_ms = now_ms;
+	sites_forget(s, false);
 	while ((node = heap_first(&s->wakes)) != NULL && node->time_ms <= now_ms) {
 		heap_remove(&s->wakes, node);
-		call_back(s, heap_owner(node, struct destination, wake));
+		site_call_back(s, heap_owner(node, struct site, wake));
 	}
 	while ((node = heap_first(&s->retries)) != NULL && node->time_ms <= now_ms)
 		fair_ready(s, heap_owner(node, struct part, retry));
@@ -384,8 +218,9 @@ take_priority(struct schedule *s, unsigned priority)
 	while ((turn = s->rotation[priority]) != NULL) {
 		struct lane *l = turn->lanes;
 		struct part *p = l->queue;
-		if (room(s, l->key.destination) == 0) {
+		if (site_room(s, l->site) == 0) {
 			lane_park(s, l);
+			site_call_back(s, l->site);
 			continue;
 		}
 		make_active(s, p);
@@ -425,17 +260,17 @@ static void
 fair_end(struct schedule *s, struct part *p, enum try_end end, const char *trouble, int64_t retry_after_ms,
 	 int64_t now_ms)
 {
-	struct destination *d = p->lane->key.destination;
+	struct lane *l = p->lane;
+	struct destination *d = l->key.destination;
 
-	CHECKF(p->state == PART_ACTIVE && d->active != 0, "state %d", p->state);
+	CHECKF(p->state == PART_ACTIVE && d->active != 0 && l->active != 0, "state %d", p->state);
+	s->now_ms = now_ms;
 	p->state = PART_IDLE;
+	l->active--;
 	d->active--;
 	s->totals.active--;
-	if (end == TRY_ANSWERED)
-		on_answered(s, d);
-	else if (end == TRY_TROUBLE)
-		on_trouble(s, d, trouble, retry_after_ms, now_ms);
-	call_back(s, d);
+	if (l->site != NULL)
+		site_end(s, l->site, end, trouble, retry_after_ms);
 }
 
 static void
@@ -453,10 +288,15 @@ fair_note_answer(struct schedule *s, struct part *p, const char *answer)
 static int64_t
 fair_next_ms(const struct schedule *s)
 {
-	const struct heap_node *retry = heap_first(&s->retries), *wake = heap_first(&s->wakes);
-	int64_t next = retry != NULL ? retry->time_ms : INT64_MAX;
+	const struct heap *const heaps[] = {&s->retries, &s->wakes, &s->asks};
+	int64_t next_ms = INT64_MAX;
 
-	return wake != NULL && wake->time_ms < next ? wake->time_ms : next;
+	for (size_t i = 0; i < sizeof(heaps) / sizeof(heaps[0]); i++) {
+		const struct heap_node *first = heap_first(heaps[i]);
+		if (first != NULL && first->time_ms < next_ms)
+			next_ms = first->time_ms;
+	}
+	return next_ms;
 }
 
 static struct schedule_counts
@@ -475,12 +315,23 @@ fair_each(struct schedule *s, void (*visit)(void *arg, const struct destination 
 }
 
 static void
+fair_each_site(struct schedule *s, void (*visit)(void *arg, const struct site *site), void *arg)
+{
+	struct site *site, *next;
+
+	HASH_ITER (hh, s->sites, site, next)
+		if (site->lanes != 0)
+			visit(arg, site);
+}
+
+static void
 fair_hasten(struct schedule *s, struct part *p)
 {
 	struct lane *l = p->lane;
 
 	CHECKF(p->state == PART_READY, "state %d", p->state);
-	heap_remove(&s->wakes, &l->key.destination->wake);
+	if (l->site != NULL)
+		heap_remove(&s->wakes, &l->site->wake);
 	DL_DELETE2(l->queue, p, queue_prev, queue_next);
 	DL_PREPEND2(l->queue, p, queue_prev, queue_next);
 	lane_leave(s, l);
@@ -491,6 +342,7 @@ const struct schedule_ops schedule_fair = {
 	.create = fair_create,
 	.destroy = fair_destroy,
 	.set_limits = fair_set_limits,
+	.reroute = fair_reroute,
 	.enlist = fair_enlist,
 	.dismiss = fair_dismiss,
 	.ready = fair_ready,
@@ -499,9 +351,12 @@ const struct schedule_ops schedule_fair = {
 	.take = fair_take,
 	.adopt = make_active,
 	.end = fair_end,
+	.next_wish = sites_next_wish,
+	.permit = sites_permit,
 	.note_answer = fair_note_answer,
 	.next_ms = fair_next_ms,
 	.counts = fair_counts,
 	.each = fair_each,
+	.each_site = fair_each_site,
 	.hasten = fair_hasten,
 };

@@ -8,14 +8,17 @@
  *    own lanes take turns too. So one who queues a million messages, to one
  *    destination or to ten thousand, waits for nobody else's and lets nobody
  *    else wait for more than a turn.
- *  - A destination that has no room (its window of messages in flight is
- *    used up) parks the lanes that come to their turn, and calls them back in
- *    that order, one for each place that gets free; a lane called back goes
- *    before its sender's other lanes. So the senders share a busy destination
- *    evenly too.
+ *  - A site that has no room (its window of messages in flight is used up)
+ *    parks the lanes that come to their turn, and calls them back in that order,
+ *    one for each place that gets free; a lane called back goes before its
+ *    sender's other lanes. So the senders share a busy site evenly too.
  *
- * A destination's window starts small, grows with what succeeds and is halved
- * by trouble; a dead one waits longer and longer and is probed by one message.
+ * Destinations that one mail system serves share one site, and with it all that
+ * follows. Its window starts small, grows with what succeeds, shrinks with what
+ * is put off and is halved by trouble; a dead one waits longer and longer and is
+ * probed by one message. Limits that hold for all brokers together and cannot be
+ * dealt out to them (few in flight, so many a minute) are kept by permits, which
+ * the store gives out.
  *
  * All times are unix ms, given by the caller; nothing here reads a clock. */
 #ifndef SP_BROKER_SCHEDULE_H
@@ -34,6 +37,7 @@ struct message;
 struct job;
 struct schedule;
 struct lane;
+struct site;
 
 enum part_state {
 	PART_IDLE,     /* in no queue: new, held, or waiting for the store */
@@ -59,46 +63,106 @@ struct part {
 
 struct destination {
 	UT_hash_handle hh;		  /* by name */
-	unsigned lanes;			  /* that there are; it lives as long */
+	struct lane *lanes;		  /* owner of the list; it lives as long as there are any */
+	struct lane *waiting;		  /* owner of the list: those to be sent whose site is not known yet */
 	unsigned ready, deferred, active; /* parts */
-	double window;			  /* parts in flight that are allowed now */
-	double threshold;		  /* below it the window grows fast */
-	bool proven;			  /* something succeeded since it was new or dead */
-	unsigned troubles;		  /* in a row */
-	unsigned deaths;		  /* in a row; not 0: dead, to be probed by one */
-	struct heap_node wake;		  /* while dead and not yet to be probed */
-	struct lane *parked;		  /* owner of the list: lanes that wait for room */
-	char *trouble;			  /* owner; the last one's words, NULL: none */
 	char *answer;			  /* owner; the last that put a recipient off, NULL: none */
 	char name[];
 };
 
-/* How a try went, for the destination. */
+/* What holds for a site. 0: no limit. */
+struct site_limits {
+	unsigned at_once;     /* parts in flight, of this broker; 0: no window either */
+	unsigned at_once_all; /* of all brokers: each part needs a place in the quota */
+	unsigned per_minute;  /* parts begun, of all brokers: each needs a token */
+};
+
+/* The mail system that serves a destination, or several: what can be busy, ill
+ * or limited as a whole. It outlives its lanes a little, so that a queue that
+ * runs empty now and then does not start slowly each time. */
+struct site {
+	UT_hash_handle hh; /* by name */
+	unsigned lanes;	   /* that there are */
+	unsigned active;   /* parts */
+	struct site_limits limits;
+	double window;		/* parts in flight that are allowed now */
+	double threshold;	/* below it the window grows fast */
+	bool proven;		/* something succeeded since it was new or dead */
+	unsigned troubles;	/* in a row */
+	unsigned deaths;	/* in a row; not 0: dead, to be probed by one */
+	struct heap_node wake;	/* while dead and not yet to be probed */
+	struct lane *parked;	/* owner of the list: lanes that wait for room */
+	char *trouble;		/* owner; the last one's words, NULL: none */
+	unsigned quota;		/* of at_once_all: parts that may be in flight */
+	int64_t quota_until_ms; /* then it is void */
+	unsigned tokens;	/* of per_minute: parts that may begin */
+	bool asked;		/* for more of both, and has no answer yet */
+	int64_t ask_after_ms;	/* no use to ask before */
+	struct heap_node ask;	/* when it asks next; at the least to give back what it does not need */
+	bool rests;		/* it has no lanes */
+	int64_t rests_since_ms;
+	struct site *prev, *next; /* among those that rest */
+	char name[];
+};
+
+/* How a try went, for the site. */
 enum try_end {
-	TRY_ANSWERED, /* the destination did its work, whatever it said of the message */
+	TRY_ANSWERED, /* it did its work, whatever it said of the message */
+	TRY_PUT_OFF,  /* it said "not now" to all of the message */
 	TRY_TROUBLE,  /* it is ill as a whole */
 	TRY_UNKNOWN   /* the worker was lost, or never began */
 };
 
+#define SITE_NAME_MAX 1100
+
+/* Who serves what. NULL: each destination is a site of its own. */
+struct schedule_router {
+	/* The site of mail from the domain `from` to a destination. False: not
+	 * known yet; reroute() is called once it is. */
+	bool (*find)(void *arg, struct str destination, struct str from, char name_out[SITE_NAME_MAX],
+		     struct site_limits *limits_out);
+	void *arg; /* borrowed */
+};
+
 struct schedule_limits {
-	unsigned per_destination; /* in flight at once; 0: no limit and no window */
-	int64_t dead_first_ms;	  /* wait before the first probe; doubled for each that fails */
+	struct site_limits site; /* where there is no router */
+	int64_t dead_first_ms;	 /* wait before the first probe; doubled for each that fails */
 	int64_t dead_longest_ms;
 };
 
+/* A site that needs permits: what it has, and what it would use. */
+struct permit_wish {
+	const char *site; /* borrowed: until the schedule changes */
+	unsigned active, wanted;
+	unsigned returned; /* tokens that it did not use */
+	struct site_limits limits;
+};
+
+struct permit {
+	unsigned quota;
+	unsigned tokens;
+	int64_t valid_ms; /* the quota; 0: nothing is known, the wish failed */
+	int64_t wait_ms;  /* before asking again is of use */
+};
+
 struct schedule_counts {
-	unsigned ready, deferred, active, destinations;
+	unsigned ready, deferred, active, destinations, sites;
 };
 
 struct schedule_ops {
 	struct schedule *(*create)(void);
 	void (*destroy)(struct schedule **s); /* all parts must be gone */
-	void (*set_limits)(struct schedule *s, const struct schedule_limits *limits);
+	/* router: copied; NULL: none. Both take effect on new lanes, and by reroute(). */
+	void (*set_limits)(struct schedule *s, const struct schedule_limits *limits,
+			   const struct schedule_router *router);
+	/* Sites and limits of a destination (empty: of all) may have changed. */
+	void (*reroute)(struct schedule *s, struct str destination);
 
 	/* Gives a new part its lane; it is IDLE. Returns the part that the
-	 * message has in that lane already, and leaves the new one alone. */
+	 * message has in that lane already, and leaves the new one alone.
+	 * sender: who it counts for; from: the domain that it is sent for. */
 	struct part *(*enlist)(struct schedule *s, struct part *p, struct str destination, struct str sender,
-			       unsigned priority);
+			       struct str from, unsigned priority);
 	/* Not ACTIVE any more, not in any queue, no lane. */
 	void (*dismiss)(struct schedule *s, struct part *p);
 
@@ -116,6 +180,11 @@ struct schedule_ops {
 	void (*end)(struct schedule *s, struct part *p, enum try_end end, const char *trouble, int64_t retry_after_ms,
 		    int64_t now_ms);
 
+	/* The next site that is to ask for permits; false: none now. Each wish is
+	 * answered by permit(). */
+	bool (*next_wish)(struct schedule *s, int64_t now_ms, struct permit_wish *wish_out);
+	void (*permit)(struct schedule *s, struct str site, const struct permit *permit, int64_t now_ms);
+
 	/* What a recipient was put off with, for those who ask. */
 	void (*note_answer)(struct schedule *s, struct part *p, const char *answer);
 	/* When take() may have something new; INT64_MAX: not by time alone. */
@@ -123,8 +192,10 @@ struct schedule_ops {
 	struct schedule_counts (*counts)(const struct schedule *s);
 	/* Destinations, in no order. */
 	void (*each)(struct schedule *s, void (*visit)(void *arg, const struct destination *d), void *arg);
+	/* Sites that have mail, in no order. */
+	void (*each_site)(struct schedule *s, void (*visit)(void *arg, const struct site *site), void *arg);
 	/* An operator's word: the part, READY, goes before the others of its
-	 * sender, and a dead destination is probed by it at once. */
+	 * sender, and a dead site is probed by it at once. */
 	void (*hasten)(struct schedule *s, struct part *p);
 };
 
@@ -133,5 +204,12 @@ extern const struct schedule_ops schedule_fair;
 
 const char *part_destination(const struct part *p);
 const struct destination *part_destination_of(const struct part *p);
+/* NULL: not known yet. */
+const struct site *part_site(const struct part *p);
+/* The site, of those that serve the destination, that is in trouble, or waits
+ * for permits, or else any; NULL: none is known yet. */
+const struct site *destination_site(const struct destination *d);
+/* Its limits keep mail waiting now. */
+bool site_is_throttled(const struct site *site);
 
 #endif

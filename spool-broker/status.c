@@ -7,7 +7,7 @@
 
 static const char *const kind_names[BROKER_KINDS] = {"local", "remote", "report"};
 
-/* Destinations with trouble that are named. */
+/* Sites with trouble that are named. */
 enum { TROUBLES_NAMED = 20 };
 
 static void
@@ -29,17 +29,16 @@ add_shards(const struct broker *b, cJSON *into)
 }
 
 static void
-add_trouble(void *arg, const struct destination *d)
+add_trouble(void *arg, const struct site *site)
 {
 	cJSON *list = arg, *item;
 
-	if (d->trouble == NULL || cJSON_GetArraySize(list) >= TROUBLES_NAMED)
+	if (site->trouble == NULL || cJSON_GetArraySize(list) >= TROUBLES_NAMED)
 		return;
 	item = cJSON_CreateObject();
-	cJSON_AddStringToObject(item, "destination", d->name);
-	cJSON_AddStringToObject(item, "trouble", d->trouble);
-	add_number(item, "waiting", d->ready + d->deferred);
-	add_number(item, "next_probe_ms", heap_has(&d->wake) ? (double)d->wake.time_ms : 0);
+	cJSON_AddStringToObject(item, "site", site->name);
+	cJSON_AddStringToObject(item, "trouble", site->trouble);
+	add_number(item, "next_probe_ms", heap_has(&site->wake) ? (double)site->wake.time_ms : 0);
 	cJSON_AddItemToArray(list, item);
 }
 
@@ -58,10 +57,11 @@ add_queue(struct broker *b, cJSON *into)
 		add_number(kind, "active", c.active);
 		add_number(kind, "deferred", c.deferred);
 		add_number(kind, "destinations", c.destinations);
+		add_number(kind, "sites", c.sites);
 		ready += c.ready;
 		deferred += c.deferred;
 		active += c.active;
-		b->ops->each(b->schedules[i], add_trouble, troubles);
+		b->ops->each_site(b->schedules[i], add_trouble, troubles);
 	}
 	add_number(queue, "messages", (double)b->messages);
 	add_number(queue, "queued", ready);

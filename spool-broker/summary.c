@@ -64,6 +64,7 @@ static void
 add_line(void *arg, const struct destination *d)
 {
 	struct summary *s = arg;
+	const struct site *site = destination_site(d);
 	struct tally *t = NULL;
 	Stagepost__QueueLine *line;
 
@@ -84,8 +85,14 @@ add_line(void *arg, const struct destination *d)
 	line->held = t->parts[QUEUE_HELD];
 	line->oldest_ms = (uint64_t)t->oldest_ms;
 	line->next_try_ms = (uint64_t)t->next_try_ms;
-	line->answer = arena_strdup(&s->arena, d->trouble != NULL ? d->trouble : d->answer != NULL ? d->answer : "");
-	line->probe_ms = heap_has(&d->wake) ? (uint64_t)d->wake.time_ms : 0;
+	line->answer = arena_strdup(&s->arena, d->answer != NULL ? d->answer : "");
+	if (site == NULL)
+		return;
+	line->site = arena_strdup(&s->arena, site->name);
+	line->throttled = site_is_throttled(site);
+	line->probe_ms = heap_has(&site->wake) ? (uint64_t)site->wake.time_ms : 0;
+	if (site->trouble != NULL)
+		line->answer = arena_strdup(&s->arena, site->trouble);
 }
 
 static uint64_t

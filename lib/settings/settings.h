@@ -50,6 +50,9 @@ struct settings_smtp_in {
 struct settings_smtp_out {
 	SETTINGS_SMTP_OUT(SETTINGS_MEMBER)
 };
+struct settings_destination {
+	SETTINGS_DESTINATION(SETTINGS_MEMBER)
+};
 struct settings_xmpp {
 	SETTINGS_XMPP(SETTINGS_MEMBER)
 };

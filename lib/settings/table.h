@@ -31,6 +31,7 @@
 	G(ldap, "ldap", "LDAP server")                                                             \
 	G(smtp_in, "smtp-in", "SMTP server and submission")                                        \
 	G(smtp_out, "smtp-out", "Delivery to remote servers")                                      \
+	G(destination, "destination", "What remote servers are sent at most; by recipient domain or MX host") \
 	G(xmpp, "xmpp", "XMPP server")                                                             \
 	G(ews, "ews", "Exchange Web Services")                                                     \
 	G(eas, "eas", "Exchange ActiveSync")                                                       \
@@ -160,6 +161,12 @@
 	S(smtp_out, port, INT, "25", "", 1, 65535, SCOPE_GLOBAL, "port of remote servers")         \
 	S(smtp_out, max_connections_per_destination, INT, "20", "", 1, 10000, SCOPE_GLOBAL,        \
 	  "messages sent to one destination at once")
+
+#define SETTINGS_DESTINATION(S)                                                                    \
+	S(destination, max_connections, INT, "0", "", 0, 10000, SCOPE_DOMAIN,                      \
+	  "messages sent there at once, by the whole cluster; 0: as settings:smtp-out max_connections_per_destination") \
+	S(destination, max_messages_per_minute, INT, "0", "", 0, 10000000, SCOPE_DOMAIN,           \
+	  "messages begun there in a minute, by the whole cluster; 0: no limit")
 
 #define SETTINGS_XMPP(S)                                                                           \
 	S(xmpp, max_connections, INT, "1000", "", 1, 1000000, SCOPE_GLOBAL, "per frontend process") \

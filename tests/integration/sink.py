@@ -10,7 +10,8 @@
 
 Steps: GREETING, EHLO, HELO, STARTTLS, AUTH, MAIL, RCPT, DATA, BDAT (a chunk that
 is not the last), END (the final dot or the last chunk), RSET, QUIT, NOOP.
-`messages` holds what was taken, `sessions` what was said.
+`messages` holds what was taken, `sessions` what was said, `busiest` the most
+messages that were under way at once.
 
     sink.extensions += ["CHUNKING", "AUTH SCRAM-SHA-256 PLAIN"]
     sink.users = {"me": "secret"}
@@ -68,6 +69,8 @@ class Sink:
         self.esmtp = True
         self.users = {}
         self.messages, self.sessions = [], []
+        self.busy, self.busiest = set(), 0  # sessions with a message under way, and the most of them
+        self.begun = []                     # when each message began
         self.writers = set()
         self.lock = threading.Lock()
         self.socket = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET,
@@ -146,6 +149,7 @@ class Sink:
             self.extensions = list(self.EXTENSIONS)
             self.reply, self.delay, self.drop_in_data, self.esmtp, self.users = {}, {}, None, True, {}
             self.messages, self.sessions = [], []
+            self.busy, self.busiest, self.begun = set(), 0, []
 
     def wait(self, count=1, timeout=15):
         until = time.monotonic() + timeout
@@ -169,6 +173,7 @@ class Sink:
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ssl.SSLError, EOFError):
             pass
         finally:
+            self.busy.discard(session)
             self.writers.discard(writer)
             writer.close()
 
@@ -291,6 +296,9 @@ class Sink:
     async def _on_mail(self, session, line, reader, writer):
         if await self._answer(session, writer, "MAIL", line, "250 2.1.0 ok"):
             session.mail, session.rcpts, session.chunks = line[len("MAIL FROM:"):], [], bytearray()
+            self.busy.add(session)
+            self.busiest = max(self.busiest, len(self.busy))
+            self.begun.append(time.monotonic())
 
     async def _on_rcpt(self, session, line, reader, writer):
         if session.mail is None:
@@ -320,6 +328,7 @@ class Sink:
         if await self._answer(session, writer, "END", line, "250 2.0.0 taken"):
             with self.lock:
                 self.messages.append(message)
+        self.busy.discard(session)
 
     async def _on_bdat(self, session, line, reader, writer):
         words = line.split(" ")

@@ -315,7 +315,8 @@ def test_dns_caching(world, caching):
     for i in range(3):
         world.send(f"a{i}@{domain}")
         world.sink.wait(i + 1)
-    assert world.dns.count(domain, "MX") == (1 if caching == "on" else 3)
+    # One question is the broker's, who remembers the answer in any case.
+    assert world.dns.count(domain, "MX") == (1 if caching == "on" else 3) + 1
 
 
 def test_append_authenticated_header(world):

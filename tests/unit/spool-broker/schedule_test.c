@@ -19,13 +19,22 @@ static struct schedule *s;
 static struct part *made[300000];
 static unsigned made_count;
 
+static void
+set_at_once(unsigned at_once)
+{
+	struct schedule_limits limits = {
+		.site = {.at_once = at_once}, .dead_first_ms = 1000, .dead_longest_ms = 60000};
+
+	ops->set_limits(s, &limits, NULL);
+	ops->reroute(s, STR_NONE);
+}
+
 static int
 setup(void **state)
 {
 	(void)state;
 	s = ops->create();
-	ops->set_limits(
-		s, &(struct schedule_limits){.per_destination = 20, .dead_first_ms = 1000, .dead_longest_ms = 60000});
+	set_at_once(20);
 	made_count = 0;
 	return 0;
 }
@@ -39,12 +48,19 @@ drop(struct part *p)
 	mem_free(p);
 }
 
+static void
+teardown_parts(void)
+{
+	for (unsigned i = 0; i < made_count; i++)
+		drop(made[i]);
+	made_count = 0;
+}
+
 static int
 teardown(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < made_count; i++)
-		drop(made[i]);
+	teardown_parts();
 	ops->destroy(&s);
 	return 0;
 }
@@ -56,7 +72,7 @@ add(const char *destination, const char *sender, unsigned priority)
 	struct part *p = mem_new(struct part);
 
 	p->message = (struct message *)p; /* only compared */
-	assert_ptr_equal(ops->enlist(s, p, str_c(destination), str_c(sender), priority), p);
+	assert_ptr_equal(ops->enlist(s, p, str_c(destination), str_c(sender), str_c(sender), priority), p);
 	ops->ready(s, p);
 	made[made_count++] = p;
 	return p;
@@ -90,9 +106,9 @@ test_one_message_one_part_a_destination(void **state)
 	struct part a = {.message = NULL}, b = {.message = NULL};
 
 	(void)state;
-	assert_ptr_equal(ops->enlist(s, &a, STR("d"), STR("x"), 0), &a);
-	assert_ptr_equal(ops->enlist(s, &b, STR("d"), STR("x"), 0), &a);
-	assert_ptr_equal(ops->enlist(s, &b, STR("e"), STR("x"), 0), &b);
+	assert_ptr_equal(ops->enlist(s, &a, STR("d"), STR("x"), STR("x"), 0), &a);
+	assert_ptr_equal(ops->enlist(s, &b, STR("d"), STR("x"), STR("x"), 0), &a);
+	assert_ptr_equal(ops->enlist(s, &b, STR("e"), STR("x"), STR("x"), 0), &b);
 	ops->dismiss(s, &a);
 	ops->dismiss(s, &b);
 }
@@ -150,8 +166,7 @@ small_share(bool bulk_has_more_elsewhere)
 	struct part *active[5];
 	unsigned small = 0, head = 0;
 
-	ops->set_limits(
-		s, &(struct schedule_limits){.per_destination = 5, .dead_first_ms = 1000, .dead_longest_ms = 60000});
+	set_at_once(5);
 	for (unsigned i = 0; i < 1000; i++)
 		add("d", "bulk", 0);
 	for (unsigned i = 0; i < 5; i++)
@@ -204,8 +219,7 @@ test_priority_goes_first_but_not_alone(void **state)
 	unsigned before = 0;
 
 	(void)state;
-	ops->set_limits(
-		s, &(struct schedule_limits){.per_destination = 0, .dead_first_ms = 1000, .dead_longest_ms = 60000});
+	set_at_once(0);
 	for (unsigned i = 0; i < 100; i++)
 		add("d", "a", PRIORITY_HIGH);
 	while ((p = ops->take(s, 0)) != normal) {
@@ -339,6 +353,255 @@ test_lost_probe_is_repeated(void **state)
 	assert_null(ops->take(s, 100000));
 }
 
+static void
+test_put_off_is_a_step_back(void **state)
+{
+	struct part *taken[100];
+	unsigned count;
+
+	(void)state;
+	for (unsigned i = 0; i < 300; i++)
+		add("d", "a", 0);
+	for (unsigned round = 0; round < 4; round++) {
+		count = take_all(taken, 0);
+		for (unsigned i = 0; i < count; i++)
+			end(taken[i], TRY_ANSWERED, 0);
+	}
+	count = take_all(taken, 0);
+	assert_int_equal(count, 20);
+	for (unsigned i = 0; i < count; i++)
+		end(taken[i], TRY_PUT_OFF, 0);
+	count = take_all(taken, 0);
+	assert_in_range(count, 18, 19); /* one less for a window's worth of greylisting */
+	for (unsigned round = 0; round < 200; round++) {
+		for (unsigned i = 0; i < count; i++)
+			end(taken[i], TRY_PUT_OFF, 0);
+		for (unsigned i = 0; i < count; i++)
+			ops->ready(s, taken[i]);
+		count = take_all(taken, 0);
+	}
+	assert_int_equal(count, 1); /* who never wants any is asked by one at a time */
+}
+
+/* A queue that runs empty between two messages does not start slowly again. */
+static void
+test_window_outlives_the_queue(void **state)
+{
+	struct part *taken[100];
+	unsigned count;
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++)
+		add("d", "a", 0);
+	for (unsigned round = 0; round < 4; round++) {
+		count = take_all(taken, 0);
+		for (unsigned i = 0; i < count; i++)
+			end(taken[i], TRY_ANSWERED, 0);
+	}
+	teardown_parts();
+	assert_int_equal(ops->counts(s).destinations, 0);
+	assert_int_equal(ops->counts(s).sites, 0);
+	for (unsigned i = 0; i < 100; i++)
+		add("d", "a", 0);
+	assert_int_equal(take_all(taken, 59000), 20);
+	teardown_parts();
+	assert_null(ops->take(s, 120000));
+	for (unsigned i = 0; i < 100; i++)
+		add("d", "a", 0);
+	assert_int_equal(take_all(taken, 120000), 5);
+}
+
+/* ---- Sites ---- */
+static const char *mx_of_d = "mx";
+static struct site_limits mx_limits;
+
+/* "d1", "d2", ...: served by mx_of_d (NULL: not known yet); others by themselves. */
+static bool
+find_site(void *arg, struct str destination, struct str from, char name_out[SITE_NAME_MAX],
+	  struct site_limits *limits_out)
+{
+	(void)arg;
+	*limits_out = mx_limits;
+	if (str_eq(from, STR("relayed")))
+		str_copy(STR("relay"), name_out, SITE_NAME_MAX);
+	else if (destination.p[0] != 'd')
+		str_copy(destination, name_out, SITE_NAME_MAX);
+	else if (mx_of_d != NULL)
+		str_copy(str_c(mx_of_d), name_out, SITE_NAME_MAX);
+	else
+		return false;
+	return true;
+}
+
+static void
+use_router(struct site_limits limits)
+{
+	static const struct schedule_limits common = {.dead_first_ms = 1000, .dead_longest_ms = 60000};
+	static const struct schedule_router router = {.find = find_site};
+
+	mx_of_d = "mx";
+	mx_limits = limits;
+	ops->set_limits(s, &common, &router);
+	ops->reroute(s, STR_NONE);
+}
+
+static void
+test_destinations_of_one_site_count_together(void **state)
+{
+	struct part *taken[100], *p;
+	char name[16];
+
+	(void)state;
+	use_router((struct site_limits){.at_once = 5});
+	for (unsigned i = 0; i < 10; i++) {
+		snprintf(name, sizeof(name), "d%u", i);
+		add(name, "a", 0);
+		add(name, "b", 0);
+	}
+	assert_int_equal(take_all(taken, 0), 5);
+	assert_int_equal(ops->counts(s).sites, 1);
+	p = add("other", "a", 0);
+	assert_ptr_equal(ops->take(s, 0), p);
+	/* Trouble with one is trouble with all. */
+	for (unsigned i = 0; i < 5; i++)
+		end(taken[i], TRY_TROUBLE, 0);
+	assert_null(ops->take(s, 0));
+	p = add("d0", "relayed", 0);
+	assert_ptr_equal(ops->take(s, 0), p);
+	assert_string_equal(part_site(p)->name, "relay");
+}
+
+static void
+test_waits_for_its_site(void **state)
+{
+	struct part *p, *q;
+
+	(void)state;
+	use_router((struct site_limits){.at_once = 5});
+	mx_of_d = NULL;
+	p = add("d1", "a", 0);
+	q = add("d2", "a", 0);
+	assert_null(ops->take(s, 0));
+	assert_null(part_site(p));
+	mx_of_d = "mx";
+	ops->reroute(s, STR("d2"));
+	assert_ptr_equal(ops->take(s, 0), q);
+	assert_null(ops->take(s, 0));
+	ops->withdraw(s, p);
+	ops->ready(s, p);
+	ops->reroute(s, STR("d1"));
+	assert_ptr_equal(ops->take(s, 0), p);
+}
+
+/* What is in flight counts where it is now. */
+static void
+test_moves_to_another_site(void **state)
+{
+	struct part *taken[100];
+
+	(void)state;
+	use_router((struct site_limits){.at_once = 5});
+	for (unsigned i = 0; i < 10; i++)
+		add("d1", "a", 0);
+	assert_int_equal(take_all(taken, 0), 5);
+	mx_of_d = "mx2";
+	ops->reroute(s, STR_NONE);
+	assert_int_equal(part_site(taken[0])->active, 5);
+	assert_null(ops->take(s, 0));
+	end(taken[0], TRY_ANSWERED, 0);
+	assert_non_null(ops->take(s, 0));
+}
+
+/* ---- Permits ---- */
+static void
+grant(const char *site, unsigned quota, unsigned tokens, int64_t wait_ms, int64_t now_ms)
+{
+	ops->permit(s, str_c(site),
+		    &(struct permit){.quota = quota, .tokens = tokens, .valid_ms = 8000, .wait_ms = wait_ms}, now_ms);
+}
+
+static void
+test_quota_of_all_brokers(void **state)
+{
+	struct permit_wish wish;
+	struct part *taken[100];
+
+	(void)state;
+	use_router((struct site_limits){.at_once = 3, .at_once_all = 3});
+	for (unsigned i = 0; i < 10; i++)
+		add("d1", "a", 0);
+	assert_null(ops->take(s, 0));
+	assert_int_equal(ops->next_ms(s), 0);
+	assert_true(ops->next_wish(s, 0, &wish));
+	assert_string_equal(wish.site, "mx");
+	assert_int_equal(wish.active, 0);
+	assert_int_equal(wish.wanted, 3);
+	assert_false(ops->next_wish(s, 0, &wish)); /* one at a time */
+	grant("mx", 2, 0, 200, 10);
+	assert_int_equal(take_all(taken, 10), 2);
+	assert_true(site_is_throttled(part_site(taken[0])));
+	assert_false(ops->next_wish(s, 100, &wish));
+	assert_int_equal(ops->next_ms(s), 210);
+	assert_true(ops->next_wish(s, 210, &wish));
+	assert_int_equal(wish.active, 2);
+	assert_int_equal(wish.wanted, 1);
+	/* A place that gets free is used again without asking. */
+	end(taken[0], TRY_ANSWERED, 220);
+	assert_non_null(ops->take(s, 220));
+	grant("mx", 1, 0, 200, 230);
+	end(taken[1], TRY_ANSWERED, 240);
+	assert_null(ops->take(s, 240));
+	/* The store is silent: the quota ends. */
+	assert_true(ops->next_wish(s, 430, &wish));
+	ops->permit(s, STR("mx"), &(struct permit){.valid_ms = 0}, 500);
+	end(made[2], TRY_ANSWERED, 8300);
+	assert_null(ops->take(s, 8300));
+}
+
+static void
+test_rate_of_all_brokers(void **state)
+{
+	struct permit_wish wish;
+	struct part *taken[100];
+
+	(void)state;
+	use_router((struct site_limits){.at_once = 20, .per_minute = 60});
+	for (unsigned i = 0; i < 10; i++)
+		add("d1", "a", 0);
+	assert_null(ops->take(s, 0));
+	assert_true(ops->next_wish(s, 0, &wish));
+	assert_int_equal(wish.wanted, 5);
+	grant("mx", 0, 2, 1000, 0);
+	assert_int_equal(take_all(taken, 0), 2);
+	end(taken[0], TRY_ANSWERED, 10);
+	assert_null(ops->take(s, 10));
+	assert_false(ops->next_wish(s, 999, &wish));
+	assert_true(ops->next_wish(s, 1000, &wish));
+	grant("mx", 0, 3, 1000, 1000);
+	assert_non_null(ops->take(s, 1000));
+	/* Those that are not used go back. */
+	for (unsigned i = 0; i < 10; i++)
+		if (made[i]->state == PART_READY)
+			ops->withdraw(s, made[i]);
+	assert_true(ops->next_wish(s, 2000, &wish));
+	assert_int_equal(wish.returned, 2);
+	assert_int_equal(wish.wanted, 0);
+}
+
+static void
+test_limits_lifted(void **state)
+{
+	struct part *taken[100];
+
+	(void)state;
+	use_router((struct site_limits){.at_once = 20, .per_minute = 1});
+	for (unsigned i = 0; i < 4; i++)
+		add("d1", "a", 0);
+	assert_null(ops->take(s, 0));
+	use_router((struct site_limits){.at_once = 20});
+	assert_int_equal(take_all(taken, 0), 4);
+}
+
 /* Whatever happens, in whatever order: counts hold, and all come out. */
 static void
 test_anything(void **state)
@@ -349,14 +612,22 @@ test_anything(void **state)
 
 	(void)state;
 	srand(1);
+	use_router((struct site_limits){.at_once = 20, .at_once_all = 30, .per_minute = 100000});
 	for (unsigned i = 0; i < 3000; i++) {
 		char d[8], a[8];
-		snprintf(d, sizeof(d), "d%d", rand() % 40);
+		snprintf(d, sizeof(d), "%c%d", rand() % 2 != 0 ? 'd' : 'e', rand() % 40);
 		snprintf(a, sizeof(a), "a%d", rand() % 7);
 		add(d, a, (unsigned)rand() % 2);
 	}
 	for (unsigned step = 0; step < 200000; step++, now_ms += rand() % 20) {
 		struct part *p = made[rand() % 3000];
+		struct permit_wish wish;
+		if (rand() % 1000 == 0) {
+			mx_of_d = rand() % 2 != 0 ? "mx" : rand() % 2 != 0 ? "mx2" : NULL;
+			ops->reroute(s, STR_NONE);
+		}
+		if (rand() % 3 == 0 && ops->next_wish(s, now_ms, &wish))
+			grant(wish.site, (unsigned)rand() % 30, (unsigned)rand() % 10, rand() % 300, now_ms);
 		switch (rand() % 6) {
 		case 0:
 		case 1:
@@ -384,12 +655,16 @@ test_anything(void **state)
 		}
 		assert_int_equal(ops->counts(s).active, active_count);
 	}
+	use_router((struct site_limits){.at_once = 20, .at_once_all = 30});
 	for (unsigned i = 0; i < 3000; i++)
 		if (made[i]->state != PART_ACTIVE)
 			ops->ready(s, made[i]);
 	for (unsigned rounds = 0; active_count != 0 || ops->counts(s).ready != 0; rounds++, now_ms += 100000) {
 		struct part *p;
+		struct permit_wish wish;
 		assert_true(rounds < 10000);
+		while (ops->next_wish(s, now_ms, &wish))
+			grant(wish.site, 20, 0, 0, now_ms);
 		while (active_count != 0)
 			end(active[--active_count], TRY_ANSWERED, now_ms);
 		while ((p = ops->take(s, now_ms)) != NULL)
@@ -474,6 +749,14 @@ main(void)
 		TEST(test_dead_destination_is_probed_by_one),
 		TEST(test_dead_one_hinders_no_other),
 		TEST(test_lost_probe_is_repeated),
+		TEST(test_put_off_is_a_step_back),
+		TEST(test_window_outlives_the_queue),
+		TEST(test_destinations_of_one_site_count_together),
+		TEST(test_waits_for_its_site),
+		TEST(test_moves_to_another_site),
+		TEST(test_quota_of_all_brokers),
+		TEST(test_rate_of_all_brokers),
+		TEST(test_limits_lifted),
 		TEST(test_backlog_does_not_double_latency),
 		TEST(test_anything),
 #undef TEST

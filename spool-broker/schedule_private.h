@@ -1,0 +1,91 @@
+/* The fair schedule's own structs. schedule.c holds the queues and whose turn it
+ * is, schedule_lanes.c where a part waits, schedule_sites.c who may take how
+ * much. */
+#ifndef SP_BROKER_SCHEDULE_PRIVATE_H
+#define SP_BROKER_SCHEDULE_PRIVATE_H
+
+#include "spool-broker/schedule.h"
+
+enum lane_state { LANE_EMPTY, LANE_READY, LANE_PARKED };
+
+struct lane_key {
+	struct destination *destination; /* borrowed */
+	struct sender *sender;		 /* borrowed: whose turn it takes */
+	struct sender *from;		 /* borrowed: mostly the same */
+	uint64_t priority;
+};
+
+struct lane {
+	UT_hash_handle hh;
+	struct lane_key key;
+	struct site *site; /* borrowed; NULL: not known yet */
+	enum lane_state state;
+	unsigned parts;				  /* that refer to it */
+	unsigned queued, active;		  /* of them */
+	struct part *queue;			  /* READY parts, oldest first */
+	struct part *newest;			  /* borrowed: enlisted last; NULL once it is gone */
+	struct lane *prev, *next;		  /* in the sender's turn, or among the parked */
+	struct lane *sibling_prev, *sibling_next; /* of the destination */
+};
+
+/* A sender's place in the rotation of one priority. */
+struct turn {
+	struct sender *sender; /* borrowed */
+	struct lane *lanes;    /* READY ones; in the rotation exactly when there are any */
+	struct turn *prev, *next;
+};
+
+struct sender {
+	UT_hash_handle hh; /* by name */
+	unsigned lanes;	   /* that name it, once or twice */
+	struct turn turns[PRIORITIES];
+	char name[];
+};
+
+struct schedule {
+	struct destination *destinations; /* owner: hash */
+	struct site *sites;		  /* owner: hash */
+	struct site *resting;		  /* list of those without lanes, the longest first */
+	unsigned resting_count;
+	struct sender *senders; /* owner: hash */
+	struct lane *lanes;	/* owner: hash */
+	struct turn *rotation[PRIORITIES];
+	unsigned high_in_a_row;
+	struct heap retries; /* parts that are deferred */
+	struct heap wakes;   /* sites that are dead, until their probe */
+	struct heap asks;    /* sites that will ask for permits */
+	struct schedule_limits limits;
+	struct schedule_router router; /* find NULL: none */
+	struct schedule_counts totals;
+	int64_t now_ms; /* the last time that was told */
+};
+
+/* ---- schedule_lanes.c ---- */
+struct lane *lane_get(struct schedule *s, struct str destination, struct str sender, struct str from,
+		      unsigned priority);
+void lane_drop(struct schedule *s, struct lane *l); /* empty, and no part refers to it */
+/* Into its sender's turn; while its site is not known, to those that wait for that. */
+void lane_join(struct schedule *s, struct lane *l, bool at_front);
+void lane_leave(struct schedule *s, struct lane *l); /* wherever it waits */
+void lane_park(struct schedule *s, struct lane *l);
+/* Asks the router whose it is. */
+void lane_route(struct schedule *s, struct lane *l);
+
+/* ---- schedule_sites.c ---- */
+struct site *site_get(struct schedule *s, struct str name);
+/* A lane, with its parts in flight, comes and goes. */
+void site_join(struct schedule *s, struct site *site, unsigned active);
+void site_leave(struct schedule *s, struct site *site, unsigned active);
+void site_set_limits(struct schedule *s, struct site *site, const struct site_limits *limits);
+unsigned site_room(const struct schedule *s, const struct site *site);
+/* Calls parked lanes back, as many as there is room for; for the others it asks
+ * for permits, where those are what is missing. */
+void site_call_back(struct schedule *s, struct site *site);
+void site_begin(struct schedule *s, struct site *site);
+void site_end(struct schedule *s, struct site *site, enum try_end end, const char *trouble, int64_t retry_after_ms);
+/* Those that rested long enough, or all. */
+void sites_forget(struct schedule *s, bool all);
+bool sites_next_wish(struct schedule *s, int64_t now_ms, struct permit_wish *wish_out);
+void sites_permit(struct schedule *s, struct str name, const struct permit *permit, int64_t now_ms);
+
+#endif

@@ -1,0 +1,312 @@
+/* Sites: windows, troubles, permits. */
+#include <stdint.h>
+#include <utlist.h>
+
+#include "lib/base/check.h"
+#include "lib/base/mem.h"
+#include "spool-broker/backoff.h"
+#include "spool-broker/schedule_private.h"
+
+/* A new site's window, and the one that a revived one starts from. */
+#define WINDOW_START 5.0
+enum {
+	TROUBLES_MAX = 3, /* in a row, that make a site dead which had worked */
+	REST_MS = 60000,  /* a site without mail is remembered */
+	RESTING_MAX = 10000,
+	RENEW_MS = 1000, /* of permits: also a chance for the other brokers that wait for them */
+	FAILED_MS = 300, /* before a wish is repeated that did not reach the store */
+};
+
+/* ---- Coming and going ---- */
+struct site *
+site_get(struct schedule *s, struct str name)
+{
+	struct site *site = NULL;
+
+	HASH_FIND(hh, s->sites, name.p, name.len, site);
+	if (site != NULL)
+		return site;
+	site = mem_zalloc(sizeof(*site) + name.len + 1);
+	memcpy(site->name, name.p, name.len);
+	site->window = WINDOW_START;
+	site->threshold = UINT32_MAX;
+	HASH_ADD_KEYPTR(hh, s->sites, site->name, name.len, site);
+	return site;
+}
+
+static void
+forget(struct schedule *s, struct site *site)
+{
+	DL_DELETE(s->resting, site);
+	s->resting_count--;
+	heap_remove(&s->wakes, &site->wake);
+	heap_remove(&s->asks, &site->ask);
+	HASH_DEL(s->sites, site);
+	mem_free(site->trouble);
+	mem_free(site);
+}
+
+void
+sites_forget(struct schedule *s, bool all)
+{
+	while (s->resting != NULL &&
+	       (all || s->resting_count > RESTING_MAX || s->now_ms - s->resting->rests_since_ms > REST_MS))
+		forget(s, s->resting);
+}
+
+static void
+revive(struct schedule *s, struct site *site)
+{
+	heap_remove(&s->wakes, &site->wake);
+	site->deaths = site->troubles = 0;
+	mem_free(site->trouble);
+	site->trouble = NULL;
+}
+
+void
+site_join(struct schedule *s, struct site *site, unsigned active)
+{
+	if (site->rests) {
+		DL_DELETE(s->resting, site);
+		s->resting_count--;
+		site->rests = false;
+	}
+	if (site->lanes++ == 0)
+		s->totals.sites++;
+	site->active += active;
+}
+
+void
+site_leave(struct schedule *s, struct site *site, unsigned active)
+{
+	CHECKF(site->lanes != 0 && site->active >= active, "site %s", site->name);
+	site->active -= active;
+	if (--site->lanes != 0) {
+		site_call_back(s, site);
+		return;
+	}
+	/* What is known of a dead one is kept only as long as mail waits for it. */
+	if (site->deaths != 0) {
+		revive(s, site);
+		site->window = WINDOW_START;
+	}
+	s->totals.sites--;
+	site->rests = true;
+	site->rests_since_ms = s->now_ms;
+	DL_APPEND(s->resting, site);
+	s->resting_count++;
+}
+
+/* ---- Room ---- */
+static bool
+needs_permits(const struct site *site)
+{
+	return site->limits.at_once_all != 0 || site->limits.per_minute != 0;
+}
+
+static unsigned
+window_room(const struct site *site)
+{
+	double window = site->window;
+
+	if (heap_has(&site->wake))
+		return 0;
+	if (site->deaths != 0)
+		return site->active == 0 ? 1 : 0;
+	if (site->limits.at_once == 0)
+		return UINT32_MAX;
+	if (window > site->limits.at_once)
+		window = site->limits.at_once;
+	return site->active < (unsigned)window ? (unsigned)window - site->active : 0;
+}
+
+static unsigned
+permit_room(const struct schedule *s, const struct site *site)
+{
+	unsigned room = UINT32_MAX;
+
+	if (site->limits.at_once_all != 0) {
+		unsigned quota = s->now_ms < site->quota_until_ms ? site->quota : 0;
+		room = quota > site->active ? quota - site->active : 0;
+	}
+	if (site->limits.per_minute != 0 && site->tokens < room)
+		room = site->tokens;
+	return room;
+}
+
+unsigned
+site_room(const struct schedule *s, const struct site *site)
+{
+	unsigned window = window_room(site), permits = permit_room(s, site);
+	return window < permits ? window : permits;
+}
+
+static void
+ask_at(struct schedule *s, struct site *site, int64_t time_ms)
+{
+	if (time_ms < site->ask_after_ms)
+		time_ms = site->ask_after_ms;
+	if (!heap_has(&site->ask) || time_ms < site->ask.time_ms)
+		heap_set(&s->asks, &site->ask, time_ms);
+}
+
+void
+site_call_back(struct schedule *s, struct site *site)
+{
+	for (unsigned free = site_room(s, site); free > 0 && site->parked != NULL; free--) {
+		struct lane *l = site->parked;
+		lane_leave(s, l);
+		lane_join(s, l, true);
+	}
+	if (site->parked != NULL && !site->asked && needs_permits(site) && window_room(site) > permit_room(s, site))
+		ask_at(s, site, s->now_ms);
+}
+
+bool
+site_is_throttled(const struct site *site)
+{
+	return site->parked != NULL && needs_permits(site) && site->ask_after_ms != 0 && window_room(site) > 0;
+}
+
+void
+site_set_limits(struct schedule *s, struct site *site, const struct site_limits *limits)
+{
+	if (memcmp(&site->limits, limits, sizeof(*limits)) == 0)
+		return;
+	site->limits = *limits;
+	if (site->limits.at_once_all == 0)
+		site->quota = 0;
+	if (site->limits.per_minute == 0)
+		site->tokens = 0;
+	site->ask_after_ms = 0;
+	site_call_back(s, site);
+}
+
+/* ---- Tries ---- */
+void
+site_begin(struct schedule *s, struct site *site)
+{
+	site->active++;
+	if (site->limits.per_minute != 0 && site->tokens != 0)
+		site->tokens--;
+	/* The places that it holds are known to the store only by its asking. */
+	if (needs_permits(site) && !site->asked)
+		ask_at(s, site, s->now_ms + RENEW_MS);
+}
+
+static void
+on_answered(struct schedule *s, struct site *site)
+{
+	double most = site->limits.at_once;
+
+	if (site->deaths != 0)
+		site->window = WINDOW_START;
+	else if (site->window < most)
+		site->window += site->window < site->threshold ? 1 : 1 / site->window;
+	revive(s, site);
+	site->proven = true;
+}
+
+/* It works, but wants less of us, or is greylisting: a step back for each
+ * window that was put off as a whole. */
+static void
+on_put_off(struct schedule *s, struct site *site)
+{
+	revive(s, site);
+	site->proven = true;
+	site->window = site->window - 1 / site->window > 1 ? site->window - 1 / site->window : 1;
+	site->threshold = site->window;
+}
+
+static void
+on_trouble(struct schedule *s, struct site *site, const char *words, int64_t retry_after_ms)
+{
+	mem_free(site->trouble);
+	site->trouble = mem_strdup(words != NULL ? words : "");
+	site->window = site->window / 2 > 1 ? site->window / 2 : 1;
+	site->threshold = site->window;
+	site->troubles++;
+	/* The others of a salvo that all met the same trouble count once. */
+	if (heap_has(&site->wake) || (site->proven && site->troubles < TROUBLES_MAX))
+		return;
+	site->deaths++;
+	site->proven = false;
+	if (retry_after_ms <= 0)
+		retry_after_ms =
+			backoff_ms(s->limits.dead_first_ms, s->limits.dead_longest_ms, site->deaths, backoff_random());
+	heap_set(&s->wakes, &site->wake, s->now_ms + retry_after_ms);
+}
+
+void
+site_end(struct schedule *s, struct site *site, enum try_end end, const char *trouble, int64_t retry_after_ms)
+{
+	CHECKF(site->active != 0, "site %s", site->name);
+	site->active--;
+	if (end == TRY_ANSWERED)
+		on_answered(s, site);
+	else if (end == TRY_PUT_OFF)
+		on_put_off(s, site);
+	else if (end == TRY_TROUBLE)
+		on_trouble(s, site, trouble, retry_after_ms);
+	site_call_back(s, site);
+}
+
+/* ---- Permits ---- */
+/* Parts that would begin at once if the limits of all brokers let them. */
+static unsigned
+wanted(const struct site *site)
+{
+	unsigned room = window_room(site), count = 0;
+	const struct lane *l;
+
+	DL_FOREACH (site->parked, l) {
+		count += l->queued;
+		if (count >= room)
+			return room;
+	}
+	return count;
+}
+
+bool
+sites_next_wish(struct schedule *s, int64_t now_ms, struct permit_wish *wish_out)
+{
+	struct heap_node *node = heap_first(&s->asks);
+	struct site *site;
+
+	s->now_ms = now_ms;
+	if (node == NULL || node->time_ms > now_ms)
+		return false;
+	site = heap_owner(node, struct site, ask);
+	heap_remove(&s->asks, node);
+	*wish_out = (struct permit_wish){.site = site->name,
+					 .active = site->active,
+					 .wanted = wanted(site),
+					 .returned = site->tokens,
+					 .limits = site->limits};
+	site->tokens = 0;
+	site->asked = true;
+	return true;
+}
+
+void
+sites_permit(struct schedule *s, struct str name, const struct permit *permit, int64_t now_ms)
+{
+	struct site *site = NULL;
+
+	s->now_ms = now_ms;
+	HASH_FIND(hh, s->sites, name.p, name.len, site);
+	if (site == NULL || !site->asked)
+		return;
+	site->asked = false;
+	if (permit->valid_ms != 0) {
+		site->quota = permit->quota;
+		site->quota_until_ms = now_ms + permit->valid_ms;
+		site->tokens = site->limits.per_minute != 0 ? permit->tokens : 0;
+	}
+	site->ask_after_ms = permit->wait_ms != 0 ? now_ms + permit->wait_ms : 0;
+	if (needs_permits(site) && (site->active != 0 || site->quota != 0 || site->tokens != 0))
+		ask_at(s, site, now_ms + RENEW_MS);
+	else if (permit->valid_ms == 0)
+		ask_at(s, site, now_ms + FAILED_MS);
+	site_call_back(s, site);
+}
