@@ -91,6 +91,8 @@ worker_init(struct program *p, struct err *err)
 	w->directory = directory_new(s->base, s->redis, s->tracking, s->settings);
 	directory_set_hostname(w->directory, str_c(s->hostname));
 	w->mailboxes = mailbox_store_new(s->redis, s->blobs);
+	w->dkim_keys = dkim_keys_new(s->redis, s->tracking);
+	w->dkim_signer = dkim_signer_new(s->base);
 	w->remote = remote_new(w, err);
 	if (w->remote == NULL)
 		return -1;
@@ -109,6 +111,8 @@ worker_fini(struct worker *w)
 	jobs_free(&w->jobs);
 	bus_client_free(&w->bus);
 	remote_free(&w->remote);
+	dkim_signer_free(&w->dkim_signer);
+	dkim_keys_free(&w->dkim_keys);
 	mailbox_store_free(&w->mailboxes);
 	directory_free(&w->directory);
 	dns_free(&w->dns);

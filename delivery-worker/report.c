@@ -1,5 +1,5 @@
-/* A REPORT job: reads what it needs of the original, puts the report into the
- * blob store and hands it over like any other message. The report's id is
+/* A REPORT job: reads what it needs of the original, signs the report, puts it
+ * into the blob store and hands it over like any other message. The report's id is
  * given by the broker and is the same at every try, so that a report is never
  * sent twice. */
 #include "delivery-worker/report.h"
@@ -9,6 +9,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/blob/blob.h"
+#include "lib/service/metrics.h"
 
 #define HAND_OVER_MS 20000
 
@@ -17,6 +18,9 @@ struct report_work {
 	bool whole;
 	bool is_local;
 	struct report_output output;
+	struct dkim_stream *dkim; /* owner */
+	struct dkim_signing signing;
+	struct str signatures; /* whole lines; in the job's arena */
 	struct blob_id body;
 };
 
@@ -26,6 +30,7 @@ report_end(struct report_work *w, const struct err *err)
 	struct job *job = w->job;
 
 	buf_fini(&w->output.body);
+	dkim_stream_free(&w->dkim);
 	if (err != NULL) {
 		log_warning(&job->log, "report not handed over", F_C("report", job->msg->report_id), F_ERR(err));
 		job_result_rest(job, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0", str_c(err->text));
@@ -75,6 +80,7 @@ hand_over(struct report_work *w)
 	env.smtputf8 = w->output.smtputf8;
 	env.eight_bit = w->output.eight_bit;
 	env.is_dsn = true;
+	env.dkim = arena_dup(&job->arena, w->signatures.p, w->signatures.len);
 	env.settings_version = settings_version(settings_current(job->worker->settings));
 	bus_hand_over(job->worker->bus, &env, HAND_OVER_MS, on_handed_over, w);
 }
@@ -109,6 +115,48 @@ on_stored(void *arg, const struct blob_id *id, const struct err *err)
 }
 
 static void
+store(struct report_work *w)
+{
+	struct err err;
+
+	if (blob_put(w->job->worker->blobs, BLOB_BODY, w->output.body.data, w->output.body.len, NULL, on_stored, w,
+		     &err) != 0)
+		report_end(w, &err);
+}
+
+/* ---- Signing: in the name of the domain that the report is From ---- */
+static void
+on_end_of_signing(void *arg, enum dkim_outcome outcome, struct str fields, const struct err *err)
+{
+	struct report_work *w = arg;
+
+	if (outcome == DKIM_KEYS_AWAY) {
+		report_end(w, err);
+		return;
+	}
+	if (outcome == DKIM_NOT_SIGNED)
+		log_warning(&w->job->log, "report not signed", F_ERR(err));
+	if (outcome == DKIM_SIGNED) {
+		metrics_add(M_DKIM_SIGNED, 1);
+		w->signatures = arena_str(&w->job->arena, fields);
+	}
+	store(w);
+}
+
+static void
+sign(struct report_work *w)
+{
+	struct worker *worker = w->job->worker;
+	char domain[DIRECTORY_DOMAIN_MAX];
+
+	if (directory_canonical_domain(str_c(worker->hostname), domain))
+		dkim_signing_add_all(&w->signing, arena_str(&w->job->arena, str_c(domain)));
+	w->dkim = dkim_stream_new();
+	dkim_stream_feed(w->dkim, str_from(buf_str(&w->output.body), w->output.return_path_length));
+	dkim_signing_start(&w->signing, worker->dkim_keys, worker->dkim_signer, &w->dkim, on_end_of_signing, w);
+}
+
+static void
 compose(struct report_work *w, struct str original)
 {
 	struct job *job = w->job;
@@ -121,12 +169,9 @@ compose(struct report_work *w, struct str original)
 		.original = original,
 		.original_is_whole = w->whole,
 	};
-	struct err err;
 
 	report_compose(&in, &w->output);
-	if (blob_put(job->worker->blobs, BLOB_BODY, w->output.body.data, w->output.body.len, NULL, on_stored, w,
-		     &err) != 0)
-		report_end(w, &err);
+	sign(w);
 }
 
 static void

@@ -7,6 +7,7 @@
 #include "lib/blob/blob.h"
 #include "lib/bus/client.h"
 #include "lib/directory/directory.h"
+#include "lib/dkim/signing.h"
 #include "lib/dns/dns.h"
 #include "lib/mailbox/mailbox.h"
 #include "lib/redis/redis.h"
@@ -27,6 +28,8 @@ struct worker {
 	struct directory *directory;
 	struct mailbox_store *mailboxes;
 	struct dns *dns;
+	struct dkim_keys *dkim_keys;
+	struct dkim_signer *dkim_signer;
 	struct remote *remote; /* delivery-worker/remote/remote.h */
 	struct jobs *jobs;     /* delivery-worker/jobs.h */
 };

@@ -5,7 +5,7 @@
 #include "lib/auth/auth.h"
 #include "lib/blob/blob.h"
 #include "lib/bus/client.h"
-#include "lib/dkim/sign.h"
+#include "lib/dkim/signing.h"
 #include "lib/directory/directory.h"
 #include "lib/mailbox/mailbox.h"
 #include "lib/service/service.h"

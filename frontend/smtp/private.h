@@ -131,12 +131,9 @@ struct smtp_transaction {
 	int64_t handed_over_us; /* monotonic */
 
 	/* Its DKIM signatures (sign.c). */
-	struct dkim_stream *dkim; /* owner; NULL: not to be signed */
-	struct {
-		struct str domains[2]; /* that may sign, the better one first; in the arena */
-		unsigned count, at;
-		void (*on_end)(struct smtp_transaction *t, const struct err *err);
-	} signers;
+	struct dkim_stream *dkim;    /* owner; NULL: not to be signed */
+	struct dkim_signing signing; /* its domains lie in the arena */
+	void (*on_signing_end)(struct smtp_transaction *t, const struct err *err);
 	struct str signatures; /* whole lines; in the arena */
 };
 

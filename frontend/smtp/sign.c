@@ -47,77 +47,47 @@ add_domain(struct smtp_transaction *t, struct str domain)
 {
 	char canonical[DIRECTORY_DOMAIN_MAX];
 
-	if (domain.len == 0 || !directory_canonical_domain(domain, canonical))
-		return;
-	if (t->signers.count == 0 || !str_eq(t->signers.domains[0], str_c(canonical)))
-		t->signers.domains[t->signers.count++] = arena_str(&t->arena, str_c(canonical));
+	if (domain.len > 0 && directory_canonical_domain(domain, canonical))
+		dkim_signing_add(&t->signing, arena_str(&t->arena, str_c(canonical)));
 }
 
 void
 smtp_sign_header_known(struct smtp_transaction *t)
 {
 	const struct smtp_session *s = t->session;
-	unsigned known = 0;
 
 	if (t->dkim == NULL)
 		return;
 	add_domain(t, from_domain(t));
 	add_domain(t, s->account != NULL ? directory_domain_of(str_c(s->account)) : t->sender_domain);
-	for (unsigned i = 0; i < t->signers.count; i++)
-		known += dkim_keys_has_none(t->frontend->dkim_keys, t->signers.domains[i]);
 	/* Spares the hash of the body. */
-	if (known == t->signers.count)
+	if (dkim_signing_is_vain(&t->signing, t->frontend->dkim_keys))
 		dkim_stream_free(&t->dkim);
 }
 
 /* ---- At the end of the data ---- */
 static void
-on_signed(void *arg, struct str fields, const struct err *err)
+on_end_of_signing(void *arg, enum dkim_outcome outcome, struct str fields, const struct err *err)
 {
 	struct smtp_transaction *t = arg;
 
-	if (err != NULL) {
-		log_warning(&t->log, "message not signed", F_STR("domain", t->signers.domains[t->signers.at]),
-			    F_ERR(err));
-	} else {
+	if (outcome == DKIM_SIGNED) {
 		metrics_add(M_DKIM_SIGNED, 1);
 		t->signatures = arena_str(&t->arena, fields);
+	} else if (outcome == DKIM_NOT_SIGNED) {
+		log_warning(&t->log, "message not signed", F_STR("domain", t->signing.domains[t->signing.at]),
+			    F_ERR(err));
 	}
-	t->signers.on_end(t, NULL);
-}
-
-static void on_keys(void *arg, struct dkim_key_set *set, const struct err *err);
-
-static void
-ask(struct smtp_transaction *t)
-{
-	if (t->signers.at < t->signers.count)
-		dkim_keys_get(t->frontend->dkim_keys, t->signers.domains[t->signers.at], on_keys, t);
-	else
-		t->signers.on_end(t, NULL);
-}
-
-static void
-on_keys(void *arg, struct dkim_key_set *set, const struct err *err)
-{
-	struct smtp_transaction *t = arg;
-
-	if (err != NULL) {
-		t->signers.on_end(t, err);
-	} else if (set->count == 0) {
-		t->signers.at++;
-		ask(t);
-	} else {
-		dkim_sign(t->frontend->dkim_signer, &t->dkim, t->signers.domains[t->signers.at], set, on_signed, t);
-	}
+	t->on_signing_end(t, outcome == DKIM_KEYS_AWAY ? err : NULL);
 }
 
 void
 smtp_sign_end(struct smtp_transaction *t, void (*on_end)(struct smtp_transaction *t, const struct err *err))
 {
-	t->signers.on_end = on_end;
+	t->on_signing_end = on_end;
 	if (t->dkim == NULL)
 		on_end(t, NULL);
 	else
-		ask(t);
+		dkim_signing_start(&t->signing, t->frontend->dkim_keys, t->frontend->dkim_signer, &t->dkim,
+				   on_end_of_signing, t);
 }

@@ -18,7 +18,7 @@
 	M(SMTP_REFUSED_RECIPIENTS, "smtp_refused_recipients_total", counter, "", "Recipients refused") \
 	M(SMTP_REFUSED_MESSAGES, "smtp_refused_messages_total", counter, "", "Messages refused after their data") \
 	M(SMTP_DEFERRED_MESSAGES, "smtp_deferred_messages_total", counter, "", "Messages answered 4xx: store or spool away") \
-	M(DKIM_SIGNED, "dkim_signed_messages_total", counter, "", "Submissions signed by DKIM") \
+	M(DKIM_SIGNED, "dkim_signed_messages_total", counter, "", "Submissions and reports signed by DKIM") \
 	M(POP3_LOGINS, "pop3_logins_total", counter, "", "Maildrops opened")                        \
 	M(POP3_RETRIEVED, "pop3_retrieved_messages_total", counter, "", "Messages sent by RETR")    \
 	M(POP3_RETRIEVED_BYTES, "pop3_retrieved_bytes_total", counter, "", "Bytes sent by RETR")    \

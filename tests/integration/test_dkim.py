@@ -211,3 +211,19 @@ def test_store_away(world, domain):
     submit(world, HEADER.format(world.sender) + "\r\nbody\r\n")
     assert signatures(world.sink.wait(2)[1].data)
     assert "DKIM key not in use" in world.cluster.log("frontend-0")
+
+
+def test_delivery_reports(world):
+    """Those that leave are signed too: by the host's domain, or the one above it."""
+    records = make_key(world, "example.test", "--selector", "reports")
+    try:
+        world.sink.reply["RCPT"] = lambda s, line: "550 5.1.1 no such person" if "nobody" in line else None
+        world.send(f"nobody@{world.domain()}", sender=f"writer@{world.domain()}")
+        report, = world.sink.wait()
+        assert b"From: Mail Delivery System <MAILER-DAEMON@mx.example.test>" in report.data
+        signature, = signatures(report.data)
+        assert tag(signature, "d") == "example.test"
+        assert verify(report.data, records) == [True]
+        assert verify(report.data.replace(b"5.1.1", b"5.1.2"), records) == [False]
+    finally:
+        world.cluster.tool("domain", "dkim", "example.test", "--selector", "reports", "--delete")
