@@ -6,7 +6,7 @@
 #include "delivery-worker/remote/remote.h"
 #include "lib/service/service.h"
 
-static const char *resolver, *trust_anchor, *ca_file;
+static const char *resolver, *trust_anchor, *ca_file, *sts_port;
 
 static const struct service_option options[] = {
 	{"resolver", "STAGEPOST_RESOLVER", "ADDR[@PORT]", NULL, "name server to ask; else those of resolv.conf",
@@ -18,6 +18,8 @@ static const struct service_option options[] = {
 	{"ca-file", "STAGEPOST_CA_FILE", "FILE", NULL,
 	 "Authorities (PEM) that certificates of remote servers are checked against; else those of the system.",
 	 &ca_file},
+	{"sts-port", "STAGEPOST_STS_PORT", "PORT", "443",
+	 "Port of the web servers that MTA-STS policies are fetched from.", &sts_port},
 	{NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -77,10 +79,14 @@ worker_init(struct program *p, struct err *err)
 {
 	struct worker *w = &p->worker;
 	struct service *s = &p->service;
+	uint64_t port;
 
 	w->name = s->id;
 	w->hostname = s->hostname;
 	w->ca_file = ca_file;
+	if (!str_to_u64(str_c(sts_port), &port) || port < 1 || port > UINT16_MAX)
+		return err_set(err, ERR_INVALID, "--sts-port must be 1 to 65535");
+	w->sts_port = (uint16_t)port;
 	w->base = s->base;
 	w->redis = s->redis;
 	w->settings = s->settings;

@@ -20,6 +20,7 @@ struct worker {
 	const char *name;	 /* borrowed: this process in the cluster */
 	const char *hostname;	 /* borrowed */
 	const char *ca_file;	 /* borrowed; authorities for the certificates of others; NULL: the system's */
+	uint16_t sts_port;	 /* of web servers that have MTA-STS policies */
 	struct event_base *base; /* borrowed, as the next three */
 	struct redis *redis;
 	struct settings_live *settings;

@@ -135,7 +135,7 @@ on_tlsa_known(struct remote_work *w, bool known)
 {
 	const struct route_host *h = &w->route.hosts[w->next_host - 1];
 
-	if (known) {
+	if (known && sts_allows(w, h)) {
 		take_addresses(w, h, w->dane.ips, w->dane.ip_count);
 		return;
 	}
@@ -212,7 +212,7 @@ on_mx(void *arg, const struct dns_answer *answer, const struct err *err)
 		return;
 	}
 	w->route.is_secure = answer->secure;
-	work_next_target(w);
+	sts_look_up(w, work_next_target);
 }
 
 static void
@@ -261,6 +261,7 @@ remote_stop(struct job *job)
 		return;
 	if (w->query != NULL)
 		dns_cancel(&w->query);
+	sts_cancel(&w->sts.lookup);
 	session_drop(w);
 	work_finish(w);
 }

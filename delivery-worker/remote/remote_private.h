@@ -5,8 +5,9 @@
  *   session   an idle connection, or a new one
  *   message   all recipients that have no result yet
  *
- * remote.c finds targets, dane.c what is known of their certificates, session.c connects to them, message.c sends, shared.c
- * holds what all jobs have in common. */
+ * remote.c finds targets, dane.c and sts.c what is known of their certificates,
+ * session.c connects to them, message.c sends, shared.c holds what all jobs have
+ * in common. */
 #ifndef SP_WORKER_REMOTE_PRIVATE_H
 #define SP_WORKER_REMOTE_PRIVATE_H
 
@@ -16,6 +17,7 @@
 #include "delivery-worker/remote/pool.h"
 #include "delivery-worker/remote/remote.h"
 #include "delivery-worker/remote/route.h"
+#include "lib/tlspolicy/sts.h"
 
 #define TARGETS_MAX 24 /* addresses of all hosts */
 #define TRIES_MAX   12 /* connections for one job */
@@ -27,7 +29,9 @@ struct remote {
 	struct pool *pool;
 	struct ip *own; /* addresses of this host; owner */
 	unsigned own_count;
-	bool has_ipv6; /* one that leads somewhere */
+	bool has_ipv6;		 /* one that leads somewhere */
+	struct web_client *http; /* owner */
+	struct sts *sts;	 /* owner */
 };
 
 /* An address to be tried. */
@@ -50,6 +54,14 @@ struct remote_work {
 		struct str original, base; /* the host's name as it was, and at the end of its aliases */
 		void (*on_end)(struct remote_work *w, bool known);
 	} dane;
+	struct {
+		struct sts_lookup *lookup; /* under way */
+		bool found;
+		struct sts_policy policy; /* in the arena */
+		enum tls_result problem;  /* with the one that the domain has now */
+		const char *reason;
+		void (*on_end)(struct remote_work *w);
+	} sts;
 	bool dns_trouble; /* a host's addresses could not be asked for */
 	bool any_target;
 	struct candidate targets[TARGETS_MAX];
@@ -98,6 +110,15 @@ const struct settings_smtp_out *work_settings(const struct remote_work *w);
  * had, and nothing may be sent there now (RFC 7672, 2.1.3); the trouble is noted. */
 void dane_look_up(struct remote_work *w, const struct dns_answer *answer,
 		  void (*on_end)(struct remote_work *w, bool known));
+
+/* sts.c */
+/* The MTA-STS policy of the destination. on_end comes once, maybe from within;
+ * not at all if it cannot be had: then the job is over, to be tried again. */
+void sts_look_up(struct remote_work *w, void (*on_end)(struct remote_work *w));
+/* May mail go to the host? The trouble is noted if not. */
+bool sts_allows(struct remote_work *w, const struct route_host *h);
+/* Is there a policy that must be kept to? */
+bool sts_is_enforced(const struct remote_work *w);
 
 /* session.c */
 void session_try(struct remote_work *w); /* w->target */

@@ -133,7 +133,7 @@ wish_for(const struct remote_work *w, bool logs_in)
 {
 	struct tls_wish wish = {.level = TLS_MAY, .name = w->target.host};
 
-	if (!work_settings(w)->enable_tls && !w->message.require_tls) {
+	if (!work_settings(w)->enable_tls && !w->message.require_tls) { /* and no policy was looked up */
 		wish.level = TLS_NONE;
 		return wish;
 	}
@@ -143,7 +143,7 @@ wish_for(const struct remote_work *w, bool logs_in)
 		wish.other_names[0] = w->job->msg->destination;
 		wish.records = w->host->tlsa;
 		wish.record_count = w->host->tlsa_count;
-	} else if (w->message.require_tls) {
+	} else if (w->message.require_tls || sts_is_enforced(w)) {
 		wish.level = TLS_VERIFY;
 	} else if (w->host->tlsa_base.len > 0) {
 		wish.level = TLS_ENCRYPT; /* RFC 7672, 2.2: records that none can use */

@@ -84,6 +84,13 @@ remote_new(struct worker *w, struct err *err)
 		return NULL;
 	}
 	r->pool = pool_new(w->base);
+	r->http = web_client_new(w->base);
+	r->sts = sts_new(&(struct sts_options){.base = w->base,
+					       .dns = w->dns,
+					       .http = r->http,
+					       .redis = w->redis,
+					       .ca_file = w->ca_file,
+					       .https_port = w->sts_port});
 	read_own_addresses(r);
 	settings_live_watch(w->settings, on_settings, r);
 	on_settings(r, settings_current(w->settings));
@@ -96,6 +103,8 @@ remote_free(struct remote **r)
 	if (*r == NULL)
 		return;
 	pool_free(&(*r)->pool);
+	sts_free(&(*r)->sts);
+	web_client_free(&(*r)->http);
 	SSL_CTX_free((*r)->tls);
 	mem_free((*r)->client_certificate);
 	mem_free((*r)->own);

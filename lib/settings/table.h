@@ -148,6 +148,8 @@
 	S(smtp_out, enable_tls, BOOL, "on", "", 0, 1, SCOPE_GLOBAL, "TLS wherever the remote server offers it") \
 	S(smtp_out, enable_dane, BOOL, "on", "", 0, 1, SCOPE_GLOBAL,                               \
 	  "certificates are checked by TLSA records, where DNSSEC vouches for them (RFC 7672)")    \
+	S(smtp_out, enable_mta_sts, BOOL, "on", "", 0, 1, SCOPE_GLOBAL,                            \
+	  "the TLS policies that domains publish by MTA-STS are kept to (RFC 8461)")               \
 	S(smtp_out, append_authenticated_header, BOOL, "off", "", 0, 1, SCOPE_GLOBAL,              \
 	  "adds x-smartermail-authenticatedas: <account> to what an authenticated user sends out") \
 	S(smtp_out, relay_host, TEXT, "", "", 0, 300, SCOPE_DOMAIN,                                \

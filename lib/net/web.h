@@ -1,7 +1,7 @@
 /* Requests to web servers: libcurl on the caller's event loop. https alone, no
  * redirects, no proxy; the server's certificate must be good for the URL's host. */
-#ifndef SP_NET_HTTP_H
-#define SP_NET_HTTP_H
+#ifndef SP_NET_WEB_H
+#define SP_NET_WEB_H
 
 #include <event2/event.h>
 #include <stdint.h>
@@ -10,14 +10,14 @@
 #include "lib/base/ip.h"
 #include "lib/base/str.h"
 
-struct http_client;
+struct web_client;
 
-struct http_client *http_client_new(struct event_base *base);
+struct web_client *web_client_new(struct event_base *base);
 /* Requests under way end without a callback. */
-void http_client_free(struct http_client **c);
+void web_client_free(struct web_client **c);
 
 /* All of it is copied. */
-struct http_options {
+struct web_options {
 	const char *method; /* "GET", "POST" */
 	const char *url;
 	const char *const *headers; /* "Name: value", ended by NULL; may be NULL */
@@ -29,7 +29,7 @@ struct http_options {
 	int64_t timeout_ms;  /* in all */
 };
 
-struct http_answer {
+struct web_answer {
 	int status; /* 200, 404, ... */
 	struct str body;
 	struct str content_type; /* may be empty */
@@ -38,16 +38,15 @@ struct http_answer {
 /* answer: borrowed for the call; any status is one. NULL: err. ERR_INVALID: the
  * URL; ERR_DENIED: the certificate; ERR_TIMEOUT; ERR_LIMIT; else ERR_UNAVAILABLE.
  * May start and cancel others; must not free the client. */
-typedef void http_on_answer(void *arg, const struct http_answer *answer, const struct err *err);
+typedef void web_on_answer(void *arg, const struct web_answer *answer, const struct err *err);
 
-struct http_request;
+struct web_request;
 /* cb comes once, never from within. */
-struct http_request *http_start(struct http_client *c, const struct http_options *options, http_on_answer *cb,
-				void *arg);
+struct web_request *web_start(struct web_client *c, const struct web_options *options, web_on_answer *cb, void *arg);
 /* The callback will not come. NULLs *r. After the callback the handle is gone. */
-void http_cancel(struct http_request **r);
+void web_cancel(struct web_request **r);
 
 /* The host of an https URL (without brackets), and its port. False: it is none. */
-bool http_url_host(struct str url, struct str *host_out, uint16_t *port_out);
+bool web_url_host(struct str url, struct str *host_out, uint16_t *port_out);
 
 #endif

@@ -8,10 +8,10 @@
 #include <cmocka.h>
 
 #include "lib/base/clock.h"
-#include "lib/net/http.h"
+#include "lib/net/web.h"
 
 static struct event_base *base;
-static struct http_client *client;
+static struct web_client *client;
 
 struct end {
 	bool done;
@@ -19,7 +19,7 @@ struct end {
 };
 
 static void
-on_answer(void *arg, const struct http_answer *answer, const struct err *err)
+on_answer(void *arg, const struct web_answer *answer, const struct err *err)
 {
 	struct end *e = arg;
 
@@ -58,11 +58,11 @@ open_port(uint16_t *port_out)
 static enum err_code
 end_of(const char *url, const struct ip *ips, unsigned ip_count, int64_t timeout_ms)
 {
-	struct http_options o = {.method = "GET", .url = url, .ips = ips, .ip_count = ip_count, .max_bytes = 1000,
+	struct web_options o = {.method = "GET", .url = url, .ips = ips, .ip_count = ip_count, .max_bytes = 1000,
 				 .timeout_ms = timeout_ms};
 	struct end e = {.done = false};
 
-	assert_non_null(http_start(client, &o, on_answer, &e));
+	assert_non_null(web_start(client, &o, on_answer, &e));
 	assert_false(e.done);
 	turn_until(&e.done, 20000);
 	assert_true(e.done);
@@ -90,7 +90,7 @@ test_urls(void **state)
 		struct str host;
 		uint16_t port = 0;
 
-		if (http_url_host(str_c(cases[i].url), &host, &port) != (cases[i].host != NULL))
+		if (web_url_host(str_c(cases[i].url), &host, &port) != (cases[i].host != NULL))
 			fail_msg("%s", cases[i].url);
 		if (cases[i].host == NULL)
 			continue;
@@ -122,9 +122,9 @@ test_failures(void **state)
 static void
 test_dropped(void **state)
 {
-	struct http_options o = {.method = "POST", .body = STR("x"), .timeout_ms = 60000};
+	struct web_options o = {.method = "POST", .body = STR("x"), .timeout_ms = 60000};
 	struct end e = {.done = false};
-	struct http_request *r;
+	struct web_request *r;
 	char url[100];
 	uint16_t port;
 	int fd = open_port(&port);
@@ -133,20 +133,20 @@ test_dropped(void **state)
 	assert_int_equal(listen(fd, 5), 0);
 	snprintf(url, sizeof(url), "https://127.0.0.1:%u/", port);
 	o.url = url;
-	r = http_start(client, &o, on_answer, &e);
-	http_cancel(&r);
+	r = web_start(client, &o, on_answer, &e);
+	web_cancel(&r);
 	assert_null(r);
-	r = http_start(client, &o, on_answer, &e);
+	r = web_start(client, &o, on_answer, &e);
 	turn_until(&e.done, 100);
-	http_cancel(&r);
-	http_start(client, &o, on_answer, &e);
+	web_cancel(&r);
+	web_start(client, &o, on_answer, &e);
 	turn_until(&e.done, 100);
-	http_client_free(&client);
+	web_client_free(&client);
 	assert_null(client);
 	turn_until(&e.done, 50);
 	assert_false(e.done);
 	close(fd);
-	client = http_client_new(base);
+	client = web_client_new(base);
 }
 
 static int
@@ -154,7 +154,7 @@ start(void **state)
 {
 	(void)state;
 	base = event_base_new();
-	client = http_client_new(base);
+	client = web_client_new(base);
 	return 0;
 }
 
@@ -162,7 +162,7 @@ static int
 stop(void **state)
 {
 	(void)state;
-	http_client_free(&client);
+	web_client_free(&client);
 	event_base_free(base);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* libcurl tells which sockets and which timer it waits for; we tell it when
  * they are due. What has ended is told to the callers after libcurl has
  * returned, never from within. */
-#include "lib/net/http.h"
+#include "lib/net/web.h"
 
 #include <curl/curl.h>
 #include <string.h>
@@ -12,16 +12,16 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
-struct http_client {
+struct web_client {
 	struct event_base *base; /* borrowed */
 	CURLM *multi;
 	struct event *timer;
-	struct http_request *requests; /* owner of each */
+	struct web_request *requests; /* owner of each */
 };
 
-struct http_request {
-	struct http_client *client; /* borrowed */
-	http_on_answer *cb;
+struct web_request {
+	struct web_client *client; /* borrowed */
+	web_on_answer *cb;
 	void *arg;
 	CURL *easy;
 	struct curl_slist *headers, *addresses;
@@ -29,11 +29,11 @@ struct http_request {
 	size_t max_bytes;
 	bool too_large;
 	char error[CURL_ERROR_SIZE];
-	struct http_request *prev, *next;
+	struct web_request *prev, *next;
 };
 
 static void
-request_free(struct http_request *r)
+request_free(struct web_request *r)
 {
 	DL_DELETE(r->client->requests, r);
 	curl_multi_remove_handle(r->client->multi, r->easy);
@@ -46,7 +46,7 @@ request_free(struct http_request *r)
 
 /* ---- What has ended ---- */
 static void
-set_error(const struct http_request *r, CURLcode code, struct err *err)
+set_error(const struct web_request *r, CURLcode code, struct err *err)
 {
 	const char *text = r->error[0] != '\0' ? r->error : curl_easy_strerror(code);
 
@@ -65,9 +65,9 @@ set_error(const struct http_request *r, CURLcode code, struct err *err)
 }
 
 static void
-request_end(struct http_request *r, CURLcode code)
+request_end(struct web_request *r, CURLcode code)
 {
-	struct http_answer answer = {.body = buf_str(&r->body)};
+	struct web_answer answer = {.body = buf_str(&r->body)};
 	char *type = NULL;
 	long status = 0;
 	struct err err;
@@ -86,7 +86,7 @@ request_end(struct http_request *r, CURLcode code)
 }
 
 static void
-take_ended(struct http_client *c)
+take_ended(struct web_client *c)
 {
 	CURLMsg *message;
 	int left;
@@ -98,7 +98,7 @@ take_ended(struct http_client *c)
 		if (message->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &request);
-		request_end((struct http_request *)(void *)request, code);
+		request_end((struct web_request *)(void *)request, code);
 	}
 }
 
@@ -106,7 +106,7 @@ take_ended(struct http_client *c)
 static void
 on_socket_ready(evutil_socket_t fd, short what, void *arg)
 {
-	struct http_client *c = arg;
+	struct web_client *c = arg;
 	int running, action = 0;
 
 	if ((what & EV_READ) != 0)
@@ -120,7 +120,7 @@ on_socket_ready(evutil_socket_t fd, short what, void *arg)
 static int
 on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
-	struct http_client *c = arg;
+	struct web_client *c = arg;
 	struct event *event = socket_arg;
 	short wanted = EV_PERSIST;
 
@@ -143,7 +143,7 @@ on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
-	struct http_client *c = arg;
+	struct web_client *c = arg;
 	int running;
 
 	(void)fd;
@@ -155,7 +155,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 static int
 on_timer_wanted(CURLM *multi, long ms, void *arg)
 {
-	struct http_client *c = arg;
+	struct web_client *c = arg;
 	struct timeval tv = clock_timeval(ms);
 
 	(void)multi;
@@ -166,10 +166,10 @@ on_timer_wanted(CURLM *multi, long ms, void *arg)
 	return 0;
 }
 
-struct http_client *
-http_client_new(struct event_base *base)
+struct web_client *
+web_client_new(struct event_base *base)
 {
-	struct http_client *c = mem_new(struct http_client);
+	struct web_client *c = mem_new(struct web_client);
 
 	CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == 0);
 	c->base = base;
@@ -184,9 +184,9 @@ http_client_new(struct event_base *base)
 }
 
 void
-http_client_free(struct http_client **c)
+web_client_free(struct web_client **c)
 {
-	struct http_request *r, *tmp;
+	struct web_request *r, *tmp;
 
 	if (*c == NULL)
 		return;
@@ -202,7 +202,7 @@ http_client_free(struct http_client **c)
 static size_t
 on_data(char *data, size_t size, size_t count, void *arg)
 {
-	struct http_request *r = arg;
+	struct web_request *r = arg;
 	size_t len = size * count;
 
 	if (len > r->max_bytes - r->body.len) {
@@ -215,13 +215,13 @@ on_data(char *data, size_t size, size_t count, void *arg)
 
 /* "host:port:address,address" */
 static void
-set_addresses(struct http_request *r, const struct http_options *o)
+set_addresses(struct web_request *r, const struct web_options *o)
 {
 	struct buf text = BUF_EMPTY;
 	struct str host;
 	uint16_t port;
 
-	if (o->ip_count == 0 || !http_url_host(str_c(o->url), &host, &port))
+	if (o->ip_count == 0 || !web_url_host(str_c(o->url), &host, &port))
 		return;
 	buf_printf(&text, "%.*s:%u:", STR_ARG(host), (unsigned)port);
 	for (unsigned i = 0; i < o->ip_count; i++) {
@@ -236,7 +236,7 @@ set_addresses(struct http_request *r, const struct http_options *o)
 }
 
 static void
-set_content(struct http_request *r, const struct http_options *o)
+set_content(struct web_request *r, const struct web_options *o)
 {
 	for (unsigned i = 0; o->headers != NULL && o->headers[i] != NULL; i++)
 		r->headers = curl_slist_append(r->headers, o->headers[i]);
@@ -251,7 +251,7 @@ set_content(struct http_request *r, const struct http_options *o)
 }
 
 static void
-set_connection(struct http_request *r, const struct http_options *o)
+set_connection(struct web_request *r, const struct web_options *o)
 {
 	curl_easy_setopt(r->easy, CURLOPT_URL, o->url);
 	curl_easy_setopt(r->easy, CURLOPT_PROTOCOLS_STR, "https");
@@ -267,10 +267,10 @@ set_connection(struct http_request *r, const struct http_options *o)
 	curl_easy_setopt(r->easy, CURLOPT_USERAGENT, "Stagepost");
 }
 
-struct http_request *
-http_start(struct http_client *c, const struct http_options *o, http_on_answer *cb, void *arg)
+struct web_request *
+web_start(struct web_client *c, const struct web_options *o, web_on_answer *cb, void *arg)
 {
-	struct http_request *r = mem_new(struct http_request);
+	struct web_request *r = mem_new(struct web_request);
 
 	r->client = c;
 	r->cb = cb;
@@ -291,7 +291,7 @@ http_start(struct http_client *c, const struct http_options *o, http_on_answer *
 }
 
 void
-http_cancel(struct http_request **r)
+web_cancel(struct web_request **r)
 {
 	if (*r != NULL)
 		request_free(*r);
@@ -299,7 +299,7 @@ http_cancel(struct http_request **r)
 }
 
 bool
-http_url_host(struct str url, struct str *host_out, uint16_t *port_out)
+web_url_host(struct str url, struct str *host_out, uint16_t *port_out)
 {
 	CURLU *u = curl_url();
 	char *text = NULL, *host = NULL, *port = NULL, *scheme = NULL;

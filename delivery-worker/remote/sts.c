@@ -1,0 +1,115 @@
+/* MTA-STS for one job (RFC 8461): only to hosts that the destination's policy
+ * names, and there only with a certificate that is good for the name. Where DANE
+ * says what a host's certificate must be, that counts alone (section 2). */
+#include <stdio.h>
+#include <string.h>
+
+#include "delivery-worker/remote/remote_private.h"
+
+#define DEFERRED STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED
+
+static bool
+is_wanted(const struct remote_work *w)
+{
+	const struct settings_smtp_out *s = work_settings(w);
+
+	return s->enable_mta_sts && (s->enable_tls || w->message.require_tls) && !w->job->msg->envelope->tls_optional;
+}
+
+/* Not the destination's fault: others may go on. */
+static void
+put_off(struct remote_work *w, const char *reason)
+{
+	struct str text = str_c(arena_printf(&w->job->arena, "MTA-STS: %s", reason));
+
+	log_warning(&w->job->log, "no mail goes without knowing the policy", F_C("domain", w->job->msg->destination),
+		    F_STR("reason", text));
+	job_result_rest(w->job, DEFERRED, "4.7.5", text);
+	work_finish(w);
+}
+
+static void
+take(struct remote_work *w, const struct sts_answer *answer)
+{
+	struct arena *arena = &w->job->arena;
+	struct err err;
+
+	w->sts.problem = answer->problem;
+	w->sts.reason = arena_strdup(arena, answer->reason);
+	if (answer->state == STS_UNKNOWN) {
+		put_off(w, w->sts.reason);
+		return;
+	}
+	if (answer->state == STS_FOUND) {
+		/* What was kept had been read before. */
+		if (sts_policy_parse(arena_str(arena, answer->policy), arena, &w->sts.policy, &err) != 0) {
+			put_off(w, err.text);
+			return;
+		}
+		w->sts.found = w->sts.policy.mode != STS_MODE_NONE;
+	}
+	w->sts.on_end(w);
+}
+
+static void
+on_answer(void *arg, const struct sts_answer *answer)
+{
+	struct remote_work *w = arg;
+
+	w->sts.lookup = NULL;
+	take(w, answer);
+}
+
+void
+sts_look_up(struct remote_work *w, void (*on_end)(struct remote_work *w))
+{
+	struct str domain = str_c(w->job->msg->destination);
+	struct sts_answer answer;
+
+	w->sts.on_end = on_end;
+	if (!is_wanted(w))
+		on_end(w);
+	else if (sts_known(w->remote->sts, domain, &answer))
+		take(w, &answer);
+	else
+		w->sts.lookup = sts_find(w->remote->sts, domain, on_answer, w);
+}
+
+bool
+sts_is_enforced(const struct remote_work *w)
+{
+	return w->sts.found && w->sts.policy.mode == STS_MODE_ENFORCE;
+}
+
+static void
+note_trouble(struct remote_work *w, const struct route_host *h, bool final, const char *text)
+{
+	str_copy(final ? STR("5.7.10") : STR("4.7.5"), w->trouble_code, sizeof(w->trouble_code));
+	str_copy(str_c(text), w->trouble, sizeof(w->trouble));
+	str_copy(h->name, w->trouble_remote, sizeof(w->trouble_remote));
+	w->trouble_is_final = final;
+	w->destination_ill = !final;
+	w->any_target = true; /* so that it is told */
+	log_info(&w->job->log, "host passed over", F_STR("host", h->name), F_C("reason", text));
+}
+
+bool
+sts_allows(struct remote_work *w, const struct route_host *h)
+{
+	bool named;
+
+	if (w->route.is_relay || h->literal.family != 0 || h->tlsa_base.len > 0)
+		return true;
+	named = w->sts.found && sts_policy_allows(&w->sts.policy, h->name);
+	if (sts_is_enforced(w) && !named) {
+		note_trouble(w, h, false, "the domain's MTA-STS policy does not name this host");
+		return false;
+	}
+	/* RFC 8689, 4.2.1: the name must come from somewhere that can be trusted. */
+	if (w->message.require_tls && !w->route.is_secure && !named) {
+		note_trouble(w, h, true,
+			     "the message requires TLS, and neither DNSSEC nor MTA-STS vouches for the server's name");
+		return false;
+	}
+	return true;
+}

@@ -1,0 +1,437 @@
+/* One refresh at a time for a domain: what the store has, what the TXT record
+ * says, and if that is news, the policy by https. Whoever asks meanwhile waits
+ * for its end. */
+#include "lib/tlspolicy/sts.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+
+enum {
+	FRESH_MS = 60000,	 /* before the record is looked at again */
+	DOUBT_MS = 2000,	 /* the same, when the store could not be asked */
+	FETCH_AGAIN_MS = 300000, /* after a fetch that failed (RFC 8461, 3.3) */
+	FETCH_TIMEOUT_MS = 20000,
+	RENEW_MS = 24 * 3600000, /* an unchanged policy is fetched anew after this, or half its life */
+	UNUSED_MS = 600000,
+	TIDY_MS = 60000,
+};
+
+struct sts {
+	struct sts_options options;
+	struct entry *entries; /* owner: hash */
+	struct event *tidy;
+};
+
+/* A call to the store under way; it outlives the entry. */
+struct store_call {
+	struct entry *entry; /* borrowed; NULL: gone */
+};
+
+struct entry {
+	UT_hash_handle hh; /* by name */
+	struct sts *sts;   /* borrowed */
+	char *policy;	   /* owner; NULL: none is known */
+	char id[STS_ID_MAX];
+	int64_t fetched_ms, expires_ms; /* unix */
+	bool store_told;		/* at the last look: a policy that others know would be known here */
+	enum tls_result problem;
+	char reason[ERR_TEXT_MAX];
+	int64_t fresh_until_ms, fetch_after_ms, used_ms; /* monotonic */
+
+	/* The refresh under way. */
+	bool busy;
+	struct sts_lookup *lookups; /* owner */
+	struct store_call *call;
+	struct dns_query *query;
+	struct web_request *request;
+	char new_id[STS_ID_MAX];
+	char name[];
+};
+
+struct sts_lookup {
+	struct entry *entry; /* borrowed */
+	sts_on_answer *cb;
+	void *arg;
+	struct sts_lookup *prev, *next;
+};
+
+/* ---- Answers ---- */
+static bool
+has_policy(const struct entry *e)
+{
+	return e->policy != NULL && clock_unix_ms() < e->expires_ms;
+}
+
+static struct sts_answer
+answer_of(const struct entry *e)
+{
+	struct sts_answer a = {.problem = e->problem, .reason = e->reason};
+
+	if (has_policy(e)) {
+		a.state = STS_FOUND;
+		a.policy = str_c(e->policy);
+	} else
+		a.state = e->store_told ? STS_NONE : STS_UNKNOWN;
+	return a;
+}
+
+static void
+answer_all(struct entry *e)
+{
+	struct sts_answer a = answer_of(e);
+	struct sts_lookup *l;
+
+	e->fresh_until_ms = clock_monotonic_ms() + (a.state == STS_UNKNOWN ? DOUBT_MS : FRESH_MS);
+	while ((l = e->lookups) != NULL) {
+		DL_DELETE(e->lookups, l);
+		l->cb(l->arg, &a);
+		mem_free(l);
+	}
+}
+
+static void
+end_refresh(struct entry *e)
+{
+	e->busy = false;
+	answer_all(e);
+}
+
+/* ---- The store ---- */
+/* "<id> <fetched, unix ms> <expires, unix ms>\n<policy>" */
+static void
+keep(struct entry *e, const char *id, int64_t fetched_ms, int64_t expires_ms, struct str policy)
+{
+	mem_free(e->policy);
+	e->policy = str_dup(policy);
+	str_copy(str_c(id), e->id, sizeof(e->id));
+	e->fetched_ms = fetched_ms;
+	e->expires_ms = expires_ms;
+}
+
+static void
+take_stored(struct entry *e, struct str value)
+{
+	struct str head, policy;
+	char text[100], id[STS_ID_MAX];
+	int64_t fetched_ms, expires_ms;
+
+	if (!str_cut(value, '\n', &head, &policy) || !str_copy(head, text, sizeof(text)) ||
+	    sscanf(text, "%32s %" SCNd64 " %" SCNd64, id, &fetched_ms, &expires_ms) != 3)
+		return;
+	if (e->policy == NULL || fetched_ms >= e->fetched_ms)
+		keep(e, id, fetched_ms, expires_ms, policy);
+}
+
+static void
+store_key(const struct entry *e, char *out, size_t size)
+{
+	snprintf(out, size, "tlspolicy:sts:{%s}", e->name);
+}
+
+/* A store that does not take it loses nothing but the next worker's time. */
+static void
+store(const struct entry *e)
+{
+	char key[300], head[100];
+	struct buf value = BUF_EMPTY;
+	int64_t left_ms = e->expires_ms - clock_unix_ms();
+
+	if (left_ms <= 0)
+		return;
+	store_key(e, key, sizeof(key));
+	snprintf(head, sizeof(head), "%s %" PRId64 " %" PRId64 "\n", e->id, e->fetched_ms, e->expires_ms);
+	buf_add(&value, head, strlen(head));
+	buf_add(&value, e->policy, strlen(e->policy));
+	redis_callf(e->sts->options.redis, NULL, NULL, "SET %s %b PX %lld", key, value.data, value.len,
+		    (long long)left_ms);
+	buf_fini(&value);
+}
+
+/* ---- The policy, by https ---- */
+static void
+set_problem(struct entry *e, enum tls_result problem, const char *what, const struct err *err)
+{
+	e->problem = problem;
+	snprintf(e->reason, sizeof(e->reason), "%s%s%.150s", what, err != NULL ? ": " : "",
+		 err != NULL ? err->text : "");
+	e->fetch_after_ms = clock_monotonic_ms() + FETCH_AGAIN_MS;
+	log_info(NULL, "MTA-STS policy not fetched", F_C("domain", e->name), F_C("reason", e->reason));
+	end_refresh(e);
+}
+
+static bool
+is_plain_text(struct str type)
+{
+	struct str name, rest;
+
+	str_cut(type, ';', &name, &rest);
+	return str_eq_ci(str_trim(name), STR("text/plain"));
+}
+
+static void
+take_fetched(struct entry *e, struct str body)
+{
+	struct sts_policy policy;
+	struct arena arena;
+	struct err err;
+	int64_t now_ms = clock_unix_ms();
+	bool good;
+
+	arena_init(&arena);
+	good = memchr(body.p, '\0', body.len) == NULL || err_set(&err, ERR_INVALID, "a zero byte in it") == 0;
+	good = good && sts_policy_parse(body, &arena, &policy, &err) == 0;
+	if (good) {
+		keep(e, e->new_id, now_ms, now_ms + policy.max_age_ms, body);
+		log_info(NULL, "MTA-STS policy fetched", F_C("domain", e->name), F_C("id", e->id),
+			 F_C("mode", sts_mode_name(policy.mode)));
+	}
+	arena_fini(&arena);
+	if (!good) {
+		set_problem(e, TLS_RESULT_STS_POLICY_INVALID, "the policy is not valid", &err);
+		return;
+	}
+	e->problem = TLS_RESULT_OK;
+	e->reason[0] = '\0';
+	store(e);
+	end_refresh(e);
+}
+
+static void
+on_fetched(void *arg, const struct web_answer *answer, const struct err *err)
+{
+	struct entry *e = arg;
+	char status[60];
+
+	e->request = NULL;
+	if (err != NULL)
+		set_problem(e,
+			    err->code == ERR_DENIED ? TLS_RESULT_STS_WEBPKI_INVALID : TLS_RESULT_STS_POLICY_FETCH_ERROR,
+			    "the policy cannot be fetched", err);
+	else if (answer->status != 200) {
+		snprintf(status, sizeof(status), "the policy cannot be fetched: HTTP status %d", answer->status);
+		set_problem(e, TLS_RESULT_STS_POLICY_FETCH_ERROR, status, NULL);
+	} else if (!is_plain_text(answer->content_type))
+		set_problem(e, TLS_RESULT_STS_POLICY_FETCH_ERROR, "the policy is no plain text", NULL);
+	else
+		take_fetched(e, answer->body);
+}
+
+static void
+on_addresses(void *arg, const struct dns_answer *answer, const struct err *err)
+{
+	struct entry *e = arg;
+	const struct sts_options *o = &e->sts->options;
+	char url[400];
+	struct web_options request = {.method = "GET",
+				      .url = url,
+				      .ca_file = o->ca_file,
+				      .max_bytes = STS_POLICY_BYTES,
+				      .timeout_ms = FETCH_TIMEOUT_MS};
+
+	e->query = NULL;
+	if (err != NULL || answer->ip_count == 0) {
+		set_problem(e, TLS_RESULT_STS_POLICY_FETCH_ERROR, "the policy's host has no address", err);
+		return;
+	}
+	snprintf(url, sizeof(url), "https://mta-sts.%s:%u/.well-known/mta-sts.txt", e->name, (unsigned)o->https_port);
+	request.ips = answer->ips;
+	request.ip_count = answer->ip_count;
+	e->request = web_start(o->http, &request, on_fetched, e);
+}
+
+static void
+fetch(struct entry *e)
+{
+	char host[300];
+
+	snprintf(host, sizeof(host), "mta-sts.%s", e->name);
+	e->query = dns_query_ips(e->sts->options.dns, str_c(host), true, true, on_addresses, e);
+}
+
+/* ---- The record ---- */
+static bool
+is_due(const struct entry *e)
+{
+	int64_t life_ms = (e->expires_ms - e->fetched_ms) / 2;
+	return clock_unix_ms() - e->fetched_ms > (life_ms < RENEW_MS ? life_ms : RENEW_MS);
+}
+
+static void
+on_record(void *arg, const struct dns_answer *answer, const struct err *err)
+{
+	struct entry *e = arg;
+	bool may_fetch = clock_monotonic_ms() >= e->fetch_after_ms;
+
+	e->query = NULL;
+	if (err != NULL || !sts_record_parse(answer->texts, answer->text_count, e->new_id)) {
+		/* Nothing new; what is known stays (5.1). */
+		if (!has_policy(e) && e->store_told)
+			e->problem = TLS_RESULT_OK;
+		end_refresh(e);
+	} else if (!has_policy(e) || strcmp(e->id, e->new_id) != 0) {
+		may_fetch ? fetch(e) : end_refresh(e);
+	} else if (is_due(e) && may_fetch) {
+		answer_all(e);
+		fetch(e);
+	} else
+		end_refresh(e);
+}
+
+static void
+on_stored(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct store_call *call = arg;
+	struct entry *e = call->entry;
+	char name[300];
+
+	mem_free(call);
+	if (e == NULL)
+		return;
+	e->call = NULL;
+	e->store_told = err == NULL;
+	if (err != NULL)
+		snprintf(e->reason, sizeof(e->reason), "the store cannot say whether a policy is known: %.100s",
+			 err->text);
+	else if (reply->type == REDIS_REPLY_STRING)
+		take_stored(e, redis_str(reply));
+	snprintf(name, sizeof(name), "_mta-sts.%s", e->name);
+	e->query = dns_query_txt(e->sts->options.dns, str_c(name), on_record, e);
+}
+
+static void
+refresh(struct entry *e)
+{
+	char key[300];
+
+	e->busy = true;
+	e->call = mem_new(struct store_call);
+	e->call->entry = e;
+	store_key(e, key, sizeof(key));
+	redis_callf(e->sts->options.redis, on_stored, e->call, "GET %s", key);
+}
+
+/* ---- Entries ---- */
+static struct entry *
+find_entry(struct sts *s, struct str domain)
+{
+	struct entry *e = NULL;
+
+	HASH_FIND(hh, s->entries, domain.p, domain.len, e);
+	if (e != NULL)
+		e->used_ms = clock_monotonic_ms();
+	return e;
+}
+
+static struct entry *
+new_entry(struct sts *s, struct str domain)
+{
+	struct entry *e = mem_zalloc(sizeof(*e) + domain.len + 1);
+
+	memcpy(e->name, domain.p, domain.len);
+	e->sts = s;
+	e->used_ms = clock_monotonic_ms();
+	HASH_ADD_KEYPTR(hh, s->entries, e->name, domain.len, e);
+	return e;
+}
+
+static void
+free_entry(struct sts *s, struct entry *e)
+{
+	struct sts_lookup *l, *next;
+
+	DL_FOREACH_SAFE (e->lookups, l, next)
+		mem_free(l);
+	if (e->call != NULL)
+		e->call->entry = NULL;
+	if (e->query != NULL)
+		dns_cancel(&e->query);
+	web_cancel(&e->request);
+	HASH_DEL(s->entries, e);
+	mem_free(e->policy);
+	mem_free(e);
+}
+
+static void
+on_tidy(evutil_socket_t fd, short what, void *arg)
+{
+	struct sts *s = arg;
+	struct entry *e, *next;
+	int64_t now_ms = clock_monotonic_ms();
+
+	(void)fd, (void)what;
+	HASH_ITER (hh, s->entries, e, next)
+		if (!e->busy && now_ms - e->used_ms > UNUSED_MS)
+			free_entry(s, e);
+}
+
+struct sts *
+sts_new(const struct sts_options *options)
+{
+	struct sts *s = mem_new(struct sts);
+	struct timeval tv = clock_timeval(TIDY_MS);
+
+	s->options = *options;
+	s->tidy = event_new(options->base, -1, EV_PERSIST, on_tidy, s);
+	event_add(s->tidy, &tv);
+	return s;
+}
+
+void
+sts_free(struct sts **sts)
+{
+	struct sts *s = *sts;
+	struct entry *e, *next;
+
+	*sts = NULL;
+	if (s == NULL)
+		return;
+	HASH_ITER (hh, s->entries, e, next)
+		free_entry(s, e);
+	event_free(s->tidy);
+	mem_free(s);
+}
+
+/* ---- For the callers ---- */
+bool
+sts_known(struct sts *s, struct str domain, struct sts_answer *answer_out)
+{
+	const struct entry *e = find_entry(s, domain);
+
+	if (e == NULL || clock_monotonic_ms() >= e->fresh_until_ms)
+		return false;
+	*answer_out = answer_of(e);
+	return true;
+}
+
+struct sts_lookup *
+sts_find(struct sts *s, struct str domain, sts_on_answer *cb, void *arg)
+{
+	struct sts_lookup *l = mem_new(struct sts_lookup);
+	struct entry *e = find_entry(s, domain);
+
+	if (e == NULL)
+		e = new_entry(s, domain);
+	*l = (struct sts_lookup){.entry = e, .cb = cb, .arg = arg};
+	DL_APPEND(e->lookups, l);
+	if (!e->busy)
+		refresh(e);
+	return l;
+}
+
+void
+sts_cancel(struct sts_lookup **l)
+{
+	if (*l == NULL)
+		return;
+	DL_DELETE((*l)->entry->lookups, *l);
+	mem_free(*l);
+	*l = NULL;
+}

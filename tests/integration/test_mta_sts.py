@@ -1,0 +1,284 @@
+"""MTA-STS (RFC 8461): policies of domains, fetched from a web server of the
+tests' own, and what they demand of mail servers. MX hosts have certificates of
+an authority that the workers trust, or not."""
+
+import http.server
+import itertools
+import smtplib
+import ssl
+import threading
+import time
+
+import pytest
+
+from certificates import Authority
+from cluster import free_port, wait_for
+from world import World
+
+CASES = ["good", "wrong-cert", "stripped", "not-named", "two", "testing", "renewed", "offline", "shared", "none",
+         "redirect", "html", "large", "missing", "bad-policy", "web-cert", "no-web", "off", "optional", "store",
+         "required", "required-not-named", "flight", "late"]
+
+
+class PolicyServer(http.server.ThreadingHTTPServer):
+    """https on 127.0.0.5; `answers`: host -> (status, headers, body)."""
+
+    daemon_threads = True
+
+    def __init__(self, authority, port):
+        self.answers, self.asked, self.slow = {}, [], 0
+        super().__init__(("127.0.0.5", port), self.Handler)
+        names = [f"mta-sts.{c}.sts.test" for c in CASES if c != "web-cert"]
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*authority.issue(*names))
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+        self.thread.start()
+
+    def handle_error(self, request, address):
+        pass  # clients that do not like the certificate
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            host = self.headers["Host"].split(":")[0]
+            self.server.asked.append((host, self.path))
+            time.sleep(self.server.slow)
+            status, headers, body = self.server.answers.get(host, (404, {}, "no"))
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *args):
+            pass
+
+
+class Sts(World):
+    def __init__(self):
+        self.authority = Authority()
+        self.other = Authority("Another authority")
+        self.web_port = free_port()
+        self.web = PolicyServer(self.authority, self.web_port)
+        self.numbers = itertools.count(1)
+        super().__init__(env={"STAGEPOST_CA_FILE": str(self.authority.file),
+                              "STAGEPOST_STS_PORT": str(self.web_port)})
+
+    def reset(self):
+        super().reset()
+        self.web.answers, self.web.asked, self.web.slow = {}, [], 0
+        self.trusted("mx.sts.test", "second.sts.test")
+        self.dns.ttl = 0
+
+    def trusted(self, *names, authority=None):
+        self.tls.use_certificate(*(authority or self.authority).issue(*names))
+
+    def publish(self, case, policy="version: STSv1\nmode: enforce\nmx: mx.sts.test\nmax_age: 86400\n",
+                hosts=(("mx.sts.test", "127.0.0.4"),), id="1", status=200, content_type="text/plain", record=True):
+        """A domain with these MX hosts and this policy."""
+        domain = f"{case}.sts.test"
+        if (domain, "MX") not in self.dns.records:
+            self.dns.mail_domain(domain, *[(10 * (i + 1), name, address) for i, (name, address) in enumerate(hosts)])
+            self.dns.set(f"mta-sts.{domain}", "A", "127.0.0.5")
+        if record:
+            self.dns.set(f"_mta-sts.{domain}", "TXT", f'"v=STSv1; id={id};"')
+        headers = {"Content-Type": content_type} if content_type else {}
+        if 300 <= status < 400:
+            headers["Location"] = f"https://mta-sts.{domain}:{self.web_port}/elsewhere"
+        self.web.answers[f"mta-sts.{domain}"] = (status, headers, policy)
+        return domain
+
+    def new_worker(self):
+        """One that remembers nothing."""
+        pid = self.cluster.kill("delivery-worker-0")
+        self.cluster.wait_restarted("delivery-worker-0", pid)
+
+    def deferred(self, id):
+        """The answer of the first try that was put off."""
+        def look():
+            recipient, = self.cluster.trace(id)["recipients"]
+            return recipient if recipient.get("attempts") else None
+        return wait_for(look, what="put off")
+
+    def stop(self):
+        super().stop()
+        self.web.shutdown()
+        self.web.server_close()
+
+
+@pytest.fixture(scope="module")
+def the_world():
+    world = Sts()
+    yield world
+    world.stop()
+
+
+@pytest.fixture
+def world(the_world):
+    the_world.reset()
+    yield the_world
+
+
+def test_enforced(world):
+    id = world.send(f"a@{world.publish('good')}")
+    message, = world.tls.wait()
+    assert message.tls
+    assert world.web.asked == [("mta-sts.good.sts.test", "/.well-known/mta-sts.txt")]
+    wait_for(lambda: "verified" in str(world.cluster.trace(id)["events"]), what="the trace says so")
+    stored = world.cluster.redis.get("tlspolicy:sts:{good.sts.test}")
+    assert "mode: enforce" in stored and world.cluster.redis.pttl("tlspolicy:sts:{good.sts.test}") <= 86400_000
+    # Fetched once, whatever comes next.
+    world.send(f"b@good.sts.test")
+    world.tls.wait(2)
+    assert len(world.web.asked) == 1
+
+
+@pytest.mark.parametrize("case", ["wrong-cert", "stripped", "not-named"])
+def test_nothing_goes_against_the_policy(world, case):
+    domain = world.publish(case, **{
+        "wrong-cert": {},
+        "stripped": {"hosts": (("plain.sts.test", "127.0.0.2"),),
+                     "policy": "version: STSv1\nmode: enforce\nmx: *.sts.test\nmax_age: 86400\n"},
+        "not-named": {"policy": "version: STSv1\nmode: enforce\nmx: other.sts.test\nmax_age: 86400\n"},
+    }[case])
+    if case == "wrong-cert":
+        world.trusted("mx.sts.test", authority=world.other)
+    id = world.send(f"a@{domain}")
+    event = world.deferred(id)
+    assert event["code"].startswith("4.7"), event
+    assert ("MTA-STS" in event["answer"]) == (case == "not-named")
+    time.sleep(1.5)  # a second try
+    assert world.tls.messages == [] and world.sink.messages == []
+    # It is put right, and the mail goes.
+    world.trusted("mx.sts.test")
+    if case == "wrong-cert":
+        world.tls.wait(timeout=30)
+
+
+def test_other_host_of_the_domain(world):
+    """The first is not in the policy, the second is."""
+    domain = world.publish("two", policy="version: STSv1\nmode: enforce\nmx: second.sts.test\nmax_age: 86400\n",
+                           hosts=(("first.sts.test", "127.0.0.2"), ("second.sts.test", "127.0.0.4")))
+    world.send(f"a@{domain}")
+    world.tls.wait()
+    assert world.sink.sessions == []
+
+
+def test_testing_mode_hinders_nothing(world):
+    world.trusted("mx.sts.test", authority=world.other)
+    domain = world.publish("testing", policy="version: STSv1\nmode: testing\nmx: other.sts.test\nmax_age: 86400\n")
+    world.send(f"a@{domain}")
+    world.tls.wait()
+
+
+def test_new_policy_by_its_id(world):
+    policy = "version: STSv1\nmode: {}\nmx: {}\nmax_age: 86400\n"
+    domain = world.publish("renewed", policy.format("enforce", "other.sts.test"))
+    world.deferred(world.send(f"a@{domain}"))
+    world.publish("renewed", policy.format("enforce", "mx.sts.test"), id="2")
+    world.new_worker()
+    world.tls.wait(timeout=30)
+    assert world.cluster.redis.get("tlspolicy:sts:{renewed.sts.test}").startswith("2 ")
+
+
+def test_known_policy_outlives_its_server(world):
+    """The web server is gone, and the record too: it stays in force, for a worker that has never seen it too."""
+    domain = world.publish("offline")
+    world.send(f"a@{domain}")
+    world.tls.wait()
+    world.web.answers.clear()
+    world.trusted("mx.sts.test", authority=world.other)
+    for texts in ((f'"v=STSv1; id=2;"',), ()):
+        world.dns.set(f"_mta-sts.{domain}", "TXT", *texts)
+        world.new_worker()
+        event = world.deferred(world.send(f"b@{domain}"))
+        assert event["code"] == "4.7.5", event
+    assert len(world.tls.messages) == 1
+
+
+@pytest.mark.parametrize("case", ["none", "redirect", "html", "large", "missing", "bad-policy", "web-cert", "no-web"])
+def test_no_policy(world, case):
+    """Nothing valid, and nothing known from before: mail goes as ever."""
+    enforce = "version: STSv1\nmode: enforce\nmx: other.sts.test\nmax_age: 86400\n"
+    domain = world.publish(case, **{
+        "none": {"policy": "version: STSv1\nmode: none\nmax_age: 86400\n"},
+        "redirect": {"status": 301, "policy": enforce},
+        "html": {"content_type": "text/html", "policy": enforce},
+        "large": {"policy": enforce + "x: " + "y" * 70000 + "\n"},
+        "missing": {"status": 404, "policy": enforce},
+        "bad-policy": {"policy": enforce.replace("STSv1", "STSv7")},
+        "web-cert": {"policy": enforce},
+        "no-web": {"policy": enforce},
+    }[case])
+    if case == "no-web":
+        world.dns.set(f"mta-sts.{domain}", "A")
+    world.trusted("mx.sts.test", authority=world.other)
+    world.send(f"a@{domain}")
+    world.tls.wait()
+    if case in ("redirect", "html", "large", "missing"):
+        assert [path for _, path in world.web.asked] == ["/.well-known/mta-sts.txt"]
+
+
+def test_switched_off(world):
+    world.cluster.settings("smtp-out", enable_mta_sts="off")
+    world.trusted("mx.sts.test", authority=world.other)
+    world.send(f"a@{world.publish('off')}")
+    world.tls.wait()
+    assert world.web.asked == []
+
+
+def test_one_fetch_for_all_who_wait(world):
+    world.web.slow = 1
+    domain = world.publish("flight")
+    for i in range(5):
+        world.send(f"a{i}@{domain}")
+    world.tls.wait(5)
+    assert len(world.web.asked) == 1
+
+
+def test_required_tls_needs_a_vouched_name(world):
+    """RFC 8689, 4.2.1: without DNSSEC, MTA-STS must name the host."""
+    world.tls.extensions.append("REQUIRETLS")
+    named = world.publish("required")
+    other = world.publish("required-not-named", record=False)
+    for domain in (named, other):
+        with smtplib.SMTP("127.0.0.1", world.cluster.port("submission"), timeout=30) as smtp:
+            smtp.starttls(context=ssl._create_unverified_context())
+            smtp.login(world.sender, "secret")
+            smtp.sendmail(world.sender, [f"a@{domain}"], "Subject: x\r\n\r\nx\r\n", mail_options=["REQUIRETLS"])
+    message, = world.tls.wait()
+    assert named in message.rcpts[0]
+    _, _, recipients, _ = world.bounce()
+    assert recipients[0]["Status"] == "5.7.10"
+    assert len(world.tls.messages) == 1
+
+
+def test_store_that_cannot_tell(world):
+    """Known in the store, but not readable there: nothing is sent under less."""
+    domain = world.publish("store")
+    world.send(f"a@{domain}")
+    world.tls.wait()
+    world.trusted("mx.sts.test", authority=world.other)
+    # A value of another type: every read of it is an error.
+    key = "tlspolicy:sts:{store.sts.test}"
+    world.cluster.redis.delete(key)
+    world.cluster.redis.rpush(key, "x")
+    world.dns.set(f"_mta-sts.{domain}", "TXT")
+    world.new_worker()
+    event = world.deferred(world.send(f"b@{domain}"))
+    assert event["code"] == "4.7.5" and "MTA-STS" in event["answer"]
+    assert len(world.tls.messages) == 1
+    world.cluster.redis.delete(key)  # now it tells: none is known
+    world.tls.wait(2, timeout=30)
+
+
+def test_worker_killed_while_it_fetches(world):
+    world.web.slow = 2
+    domain = world.publish("late")
+    world.send(f"a@{domain}")
+    wait_for(lambda: world.web.asked, what="it fetches")
+    world.new_worker()
+    world.tls.wait(timeout=30)
+    time.sleep(0.5)
+    assert len(world.tls.messages) == 1
