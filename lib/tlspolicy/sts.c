@@ -41,6 +41,7 @@ struct entry {
 	char *policy;	   /* owner; NULL: none is known */
 	char id[STS_ID_MAX];
 	int64_t fetched_ms, expires_ms; /* unix */
+	bool in_store;			/* seen there: when it is not any more, an operator wants it forgotten */
 	bool store_told;		/* at the last look: a policy that others know would be known here */
 	enum tls_result problem;
 	char reason[ERR_TEXT_MAX];
@@ -114,6 +115,7 @@ keep(struct entry *e, const char *id, int64_t fetched_ms, int64_t expires_ms, st
 	str_copy(str_c(id), e->id, sizeof(e->id));
 	e->fetched_ms = fetched_ms;
 	e->expires_ms = expires_ms;
+	e->in_store = false;
 }
 
 static void
@@ -126,14 +128,24 @@ take_stored(struct entry *e, struct str value)
 	if (!str_cut(value, '\n', &head, &policy) || !str_copy(head, text, sizeof(text)) ||
 	    sscanf(text, "%32s %" SCNd64 " %" SCNd64, id, &fetched_ms, &expires_ms) != 3)
 		return;
-	if (e->policy == NULL || fetched_ms >= e->fetched_ms)
-		keep(e, id, fetched_ms, expires_ms, policy);
+	if (e->policy != NULL && fetched_ms < e->fetched_ms)
+		return;
+	keep(e, id, fetched_ms, expires_ms, policy);
+	e->in_store = true;
 }
 
 static void
 store_key(const struct entry *e, char *out, size_t size)
 {
 	snprintf(out, size, "tlspolicy:sts:{%s}", e->name);
+}
+
+static void
+forget(struct entry *e)
+{
+	mem_free(e->policy);
+	e->policy = NULL;
+	e->in_store = false;
 }
 
 /* A store that does not take it loses nothing but the next worker's time. */
@@ -302,6 +314,8 @@ on_stored(void *arg, const redisReply *reply, const struct err *err)
 			 err->text);
 	else if (reply->type == REDIS_REPLY_STRING)
 		take_stored(e, redis_str(reply));
+	else if (e->in_store)
+		forget(e);
 	snprintf(name, sizeof(name), "_mta-sts.%s", e->name);
 	e->query = dns_query_txt(e->sts->options.dns, str_c(name), on_record, e);
 }
