@@ -177,6 +177,8 @@ message_record(const struct spool_entry *entry)
 	add_if(r, "protocol", o.envelope->protocol);
 	add_if(r, "tls", o.envelope->tls);
 	add_if(r, "frontend", o.envelope->frontend);
+	if (o.envelope->priority != 0)
+		cJSON_AddNumberToObject(r, "priority", o.envelope->priority);
 	snprintf(version, sizeof(version), "%016llx", (unsigned long long)o.envelope->settings_version);
 	cJSON_AddStringToObject(r, "settings_version", version);
 	cJSON_AddStringToObject(r, "spam", "not checked"); /* no check is made yet that could say more */

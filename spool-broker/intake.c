@@ -106,7 +106,7 @@ set_facts(struct broker *b, struct message *m)
 
 	m->received_ms = (int64_t)e->received_ms;
 	m->recipients = (uint32_t)e->n_recipients;
-	m->priority = e->priority != 0;
+	m->priority = e->priority < 0 ? PRIORITY_LOW : e->priority > 0 ? PRIORITY_HIGH : PRIORITY_NORMAL;
 	if (e->reverse_path[0] == '\0' || e->is_dsn)
 		m->flags |= MESSAGE_NULL_SENDER;
 	message_set_held(b, m, m->work->state->held);

@@ -255,8 +255,7 @@ get_part(struct broker *b, struct message *m, Stagepost__JobKind kind, struct st
 
 	p->message = m;
 	p->kind = (uint8_t)kind;
-	found = b->ops->enlist(b->schedules[kind], p, destination, sender_of(e), origin_of(e),
-			       m->priority ? PRIORITY_HIGH : PRIORITY_NORMAL);
+	found = b->ops->enlist(b->schedules[kind], p, destination, sender_of(e), origin_of(e), m->priority);
 	if (found != p) {
 		mem_free(p);
 		return found;

@@ -55,7 +55,7 @@ enum message_flag {
 struct message {
 	UT_hash_handle hh; /* by id, in its shard */
 	char id[SPOOL_ID_MAX];
-	bool priority;		 /* goes before its sender's other mail */
+	uint8_t priority;	 /* PRIORITY_... */
 	uint16_t flags;		 /* enum message_flag */
 	bool saving;		 /* a save is on the way to Redis; the work must stay */
 	uint32_t active;	 /* parts in workers' hands */

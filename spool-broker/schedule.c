@@ -7,9 +7,6 @@
 #include "lib/base/mem.h"
 #include "spool-broker/schedule_private.h"
 
-/* High priority goes first, but every so often a normal one that waits. */
-enum { NORMAL_TURN = 8 };
-
 /* ---- For those who ask ---- */
 const char *
 part_destination(const struct part *p)
@@ -239,21 +236,30 @@ take_priority(struct schedule *s, unsigned priority)
 	return NULL;
 }
 
+/* The next part of this priority or a lower one. */
 static struct part *
-fair_take(struct schedule *s, int64_t now_ms)
+take_down_from(struct schedule *s, unsigned priority)
 {
 	struct part *p = NULL;
 
-	pass_time(s, now_ms);
-	if (s->high_in_a_row < NORMAL_TURN)
-		p = take_priority(s, PRIORITY_HIGH);
+	if (priority == PRIORITY_LOW)
+		return take_priority(s, priority);
+	if (s->in_a_row[priority] < LOWER_TURN)
+		p = take_priority(s, priority);
 	if (p != NULL) {
-		s->high_in_a_row++;
+		s->in_a_row[priority]++;
 		return p;
 	}
-	s->high_in_a_row = 0;
-	p = take_priority(s, PRIORITY_NORMAL);
-	return p != NULL ? p : take_priority(s, PRIORITY_HIGH);
+	s->in_a_row[priority] = 0;
+	p = take_down_from(s, priority - 1);
+	return p != NULL ? p : take_priority(s, priority);
+}
+
+static struct part *
+fair_take(struct schedule *s, int64_t now_ms)
+{
+	pass_time(s, now_ms);
+	return take_down_from(s, PRIORITY_HIGH);
 }
 
 static void

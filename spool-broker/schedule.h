@@ -20,6 +20,8 @@
  * dealt out to them (few in flight, so many a minute) are kept by permits, which
  * the store gives out.
  *
+ * Higher priority goes first, but every so often something below it gets a turn.
+ *
  * All times are unix ms, given by the caller; nothing here reads a clock. */
 #ifndef SP_BROKER_SCHEDULE_H
 #define SP_BROKER_SCHEDULE_H
@@ -31,7 +33,7 @@
 #include "lib/base/str.h"
 #include "spool-broker/heap.h"
 
-enum { PRIORITY_NORMAL, PRIORITY_HIGH, PRIORITIES };
+enum { PRIORITY_LOW, PRIORITY_NORMAL, PRIORITY_HIGH, PRIORITIES };
 
 struct message;
 struct job;
@@ -85,21 +87,22 @@ struct site {
 	unsigned lanes;	   /* that there are */
 	unsigned active;   /* parts */
 	struct site_limits limits;
-	double window;		/* parts in flight that are allowed now */
-	double threshold;	/* below it the window grows fast */
-	bool proven;		/* something succeeded since it was new or dead */
-	unsigned troubles;	/* in a row */
-	unsigned deaths;	/* in a row; not 0: dead, to be probed by one */
-	struct heap_node wake;	/* while dead and not yet to be probed */
-	struct lane *parked;	/* owner of the list: lanes that wait for room */
-	char *trouble;		/* owner; the last one's words, NULL: none */
-	unsigned quota;		/* of at_once_all: parts that may be in flight */
-	int64_t quota_until_ms; /* then it is void */
-	unsigned tokens;	/* of per_minute: parts that may begin */
-	bool asked;		/* for more of both, and has no answer yet */
-	int64_t ask_after_ms;	/* no use to ask before */
-	struct heap_node ask;	/* when it asks next; at the least to give back what it does not need */
-	bool rests;		/* it has no lanes */
+	double window;			 /* parts in flight that are allowed now */
+	double threshold;		 /* below it the window grows fast */
+	bool proven;			 /* something succeeded since it was new or dead */
+	unsigned troubles;		 /* in a row */
+	unsigned deaths;		 /* in a row; not 0: dead, to be probed by one */
+	struct heap_node wake;		 /* while dead and not yet to be probed */
+	struct lane *parked[PRIORITIES]; /* owner of the lists: lanes that wait for room */
+	uint8_t in_a_row[PRIORITIES];	 /* called back, while lower ones waited */
+	char *trouble;			 /* owner; the last one's words, NULL: none */
+	unsigned quota;			 /* of at_once_all: parts that may be in flight */
+	int64_t quota_until_ms;		 /* then it is void */
+	unsigned tokens;		 /* of per_minute: parts that may begin */
+	bool asked;			 /* for more of both, and has no answer yet */
+	int64_t ask_after_ms;		 /* no use to ask before */
+	struct heap_node ask;		 /* when it asks next; at the least to give back what it does not need */
+	bool rests;			 /* it has no lanes */
 	int64_t rests_since_ms;
 	struct site *prev, *next; /* among those that rest */
 	char name[];

@@ -10,7 +10,7 @@
 static struct lane **
 parked_list(const struct lane *l)
 {
-	return l->site != NULL ? &l->site->parked : &l->key.destination->waiting;
+	return l->site != NULL ? &l->site->parked[l->key.priority] : &l->key.destination->waiting;
 }
 
 void

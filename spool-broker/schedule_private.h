@@ -50,7 +50,7 @@ struct schedule {
 	struct sender *senders; /* owner: hash */
 	struct lane *lanes;	/* owner: hash */
 	struct turn *rotation[PRIORITIES];
-	unsigned high_in_a_row;
+	unsigned in_a_row[PRIORITIES];
 	struct heap retries; /* parts that are deferred */
 	struct heap wakes;   /* sites that are dead, until their probe */
 	struct heap asks;    /* sites that will ask for permits */
@@ -64,6 +64,9 @@ struct schedule {
 struct lane *lane_get(struct schedule *s, struct str destination, struct str sender, struct str from,
 		      unsigned priority);
 void lane_drop(struct schedule *s, struct lane *l); /* empty, and no part refers to it */
+/* Higher priority goes first, but after so many in a row a lower one that waits. */
+enum { LOWER_TURN = 8 };
+
 /* Into its sender's turn; while its site is not known, to those that wait for that. */
 void lane_join(struct schedule *s, struct lane *l, bool at_front);
 void lane_leave(struct schedule *s, struct lane *l); /* wherever it waits */

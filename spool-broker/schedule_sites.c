@@ -150,22 +150,49 @@ ask_at(struct schedule *s, struct site *site, int64_t time_ms)
 		heap_set(&s->asks, &site->ask, time_ms);
 }
 
+static bool
+has_parked(const struct site *site)
+{
+	for (unsigned i = 0; i < PRIORITIES; i++)
+		if (site->parked[i] != NULL)
+			return true;
+	return false;
+}
+
+/* Of this priority or a lower one; NULL: none. */
+static struct lane *
+next_parked(struct site *site, unsigned priority)
+{
+	struct lane *l = site->parked[priority];
+
+	if (priority == PRIORITY_LOW)
+		return l;
+	if (l != NULL && site->in_a_row[priority] < LOWER_TURN) {
+		site->in_a_row[priority]++;
+		return l;
+	}
+	site->in_a_row[priority] = 0;
+	l = next_parked(site, priority - 1);
+	return l != NULL ? l : site->parked[priority];
+}
+
 void
 site_call_back(struct schedule *s, struct site *site)
 {
-	for (unsigned free = site_room(s, site); free > 0 && site->parked != NULL; free--) {
-		struct lane *l = site->parked;
+	struct lane *l;
+
+	for (unsigned free = site_room(s, site); free > 0 && (l = next_parked(site, PRIORITY_HIGH)) != NULL; free--) {
 		lane_leave(s, l);
 		lane_join(s, l, true);
 	}
-	if (site->parked != NULL && !site->asked && needs_permits(site) && window_room(site) > permit_room(s, site))
+	if (has_parked(site) && !site->asked && needs_permits(site) && window_room(site) > permit_room(s, site))
 		ask_at(s, site, s->now_ms);
 }
 
 bool
 site_is_throttled(const struct site *site)
 {
-	return site->parked != NULL && needs_permits(site) && site->ask_after_ms != 0 && window_room(site) > 0;
+	return has_parked(site) && needs_permits(site) && site->ask_after_ms != 0 && window_room(site) > 0;
 }
 
 void
@@ -259,11 +286,12 @@ wanted(const struct site *site)
 	unsigned room = window_room(site), count = 0;
 	const struct lane *l;
 
-	DL_FOREACH (site->parked, l) {
-		count += l->queued;
-		if (count >= room)
-			return room;
-	}
+	for (unsigned i = 0; i < PRIORITIES; i++)
+		DL_FOREACH (site->parked[i], l) {
+			count += l->queued;
+			if (count >= room)
+				return room;
+		}
 	return count;
 }
 

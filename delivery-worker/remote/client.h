@@ -60,6 +60,7 @@ struct smtp_message {
 	uint64_t offset;	 /* of the first byte to be sent */
 	struct str extra_header; /* whole lines, sent first */
 	bool eight_bit, smtputf8, require_tls;
+	int priority;		     /* RFC 6710; 0: not said */
 	struct downgrade *downgrade; /* borrowed; the data goes through it; NULL: as it is */
 	struct str ret, envid;	     /* RFC 3461 */
 

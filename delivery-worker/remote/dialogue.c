@@ -322,6 +322,8 @@ send_mail(struct smtp_client *c)
 		buf_add_c(&b, " SMTPUTF8");
 	if (c->caps.requiretls && m->require_tls)
 		buf_add_c(&b, " REQUIRETLS");
+	if (c->caps.mt_priority && m->priority >= -9 && m->priority <= 9 && m->priority != 0)
+		buf_printf(&b, " MT-PRIORITY=%d", m->priority);
 	if (c->caps.dsn && m->ret.len > 0 && is_safe(m->ret, false))
 		buf_printf(&b, " RET=%.*s", STR_ARG(m->ret));
 	if (c->caps.dsn && m->envid.len > 0 && is_safe(m->envid, false))

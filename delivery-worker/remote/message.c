@@ -325,6 +325,7 @@ message_fill(struct remote_work *w)
 	m->offset = env->return_path_length < env->body->length ? env->return_path_length : env->body->length;
 	m->eight_bit = env->eight_bit;
 	m->require_tls = env->require_tls;
+	m->priority = env->priority;
 	m->ret = str_c(env->dsn_ret);
 	m->envid = str_c(env->dsn_envid);
 	if (work_settings(w)->append_authenticated_header && *env->authenticated_as != '\0')

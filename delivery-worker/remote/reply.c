@@ -156,6 +156,7 @@ static const struct keyword keywords[] = {
 	{STR("DSN"), offsetof(struct smtp_caps, dsn)},
 	{STR("REQUIRETLS"), offsetof(struct smtp_caps, requiretls)},
 	{STR("CHUNKING"), offsetof(struct smtp_caps, chunking)},
+	{STR("MT-PRIORITY"), offsetof(struct smtp_caps, mt_priority)},
 };
 
 static unsigned

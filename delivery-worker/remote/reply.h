@@ -55,7 +55,7 @@ enum { SMTP_AUTH_PLAIN = 1, SMTP_AUTH_LOGIN = 2, SMTP_AUTH_SCRAM_SHA_256 = 4 };
 /* What an EHLO reply offers. */
 struct smtp_caps {
 	bool esmtp; /* EHLO was understood */
-	bool pipelining, size, eight_bit, smtputf8, starttls, dsn, requiretls, chunking;
+	bool pipelining, size, eight_bit, smtputf8, starttls, dsn, requiretls, chunking, mt_priority;
 	unsigned auth;	   /* SMTP_AUTH_... */
 	uint64_t max_size; /* bytes; 0: no limit known */
 };

@@ -115,6 +115,7 @@ hand_over(struct smtp_transaction *t)
 	e.protocol = (char *)smtp_protocol_word(t);
 	e.frontend = t->frontend->service->id;
 	e.smtputf8 = t->params.utf8;
+	e.priority = smtp_priority(t);
 	e.require_tls = t->params.require_tls;
 	e.tls_optional = t->watch.tls_optional && !t->params.require_tls;
 	e.eight_bit = t->params.eight_bit || t->reader.saw_eight_bit;

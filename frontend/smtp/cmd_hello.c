@@ -61,7 +61,7 @@ offer_extensions(struct smtp_session *s, const struct settings_smtp_in *settings
 		conn_printf(s->conn, "250-AUTH %.*s\r\n", STR_ARG(mechanisms));
 	offer_limits(s, settings);
 	conn_write_c(s->conn, "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
-			      "250-CHUNKING\r\n250-DSN\r\n250 HELP\r\n");
+			      "250-CHUNKING\r\n250-DSN\r\n250-MT-PRIORITY MIXER\r\n250 HELP\r\n");
 }
 
 enum smtp_status

@@ -70,9 +70,12 @@ begin(struct smtp_session *s, const struct smtp_path *path, const struct smtp_ma
 	t->sender_domain = arena_str(&t->arena, path->domain);
 	t->params = *params;
 	t->params.envid = arena_str(&t->arena, params->envid);
+	t->priority = smtp_priority_allowed(s, params);
 	s->transaction = t;
 	smtp_set_state(s, SMTP_MAIL);
-	smtp_reply(s, REPLY_SENDER_OK, STR_NONE);
+	smtp_reply(s,
+		   params->has_priority && params->priority != t->priority ? REPLY_PRIORITY_CHANGED : REPLY_SENDER_OK,
+		   STR_NONE);
 	return SMTP_DONE;
 }
 

@@ -1,10 +1,10 @@
 /* A small machine over lines: the name of a field is collected, its value
- * skipped by memchr() unless it is From. */
+ * skipped by memchr() unless it is From, or a word that is looked at. */
 #include "frontend/smtp/header_watch.h"
 
 #include <string.h>
 
-enum { LINE_START, BLANK_LINE, NAME, SPACE_BEHIND_NAME, SKIPPED, FROM_VALUE, TLS_VALUE };
+enum { LINE_START, BLANK_LINE, NAME, SPACE_BEHIND_NAME, SKIPPED, FROM_VALUE, WORD_VALUE };
 
 void
 header_watch_init(struct header_watch *w, bool keep_from)
@@ -57,8 +57,9 @@ begin_value(struct header_watch *w)
 		w->has_date = true;
 	} else if (str_eq_ci(name, STR("message-id"))) {
 		w->has_message_id = true;
-	} else if (str_eq_ci(name, STR("tls-required"))) {
-		w->state = TLS_VALUE;
+	} else if (str_eq_ci(name, STR("tls-required")) || str_eq_ci(name, STR("precedence"))) {
+		w->in_precedence = str_eq_ci(name, STR("precedence"));
+		w->state = WORD_VALUE;
 		w->name_len = 0;
 	} else if (str_eq_ci(name, STR("from"))) {
 		if (w->keep_from) {
@@ -101,13 +102,25 @@ take_name(struct header_watch *w, char c)
 		w->name[w->name_len++] = c;
 }
 
+static void
+end_word(struct header_watch *w)
+{
+	struct str word = str_of(w->name, w->name_len);
+
+	if (!w->in_precedence)
+		w->tls_optional = str_eq_ci(word, STR("no"));
+	else
+		w->is_bulk |=
+			str_eq_ci(word, STR("bulk")) || str_eq_ci(word, STR("list")) || str_eq_ci(word, STR("junk"));
+}
+
 /* One short word, of which blanks are no part. */
 static void
-take_tls_value(struct header_watch *w, const char *p, const char *end)
+take_word(struct header_watch *w, const char *p, const char *end)
 {
 	for (; p < end; p++) {
 		if (*p == '\n')
-			w->tls_optional = str_eq_ci(str_of(w->name, w->name_len), STR("no"));
+			end_word(w);
 		else if (*p != ' ' && *p != '\t' && *p != '\r' && w->name_len < HEADER_WATCH_NAME_MAX)
 			w->name[w->name_len++] = *p;
 	}
@@ -122,8 +135,8 @@ take_value(struct header_watch *w, const char *p, const char *end)
 
 	if (w->state == FROM_VALUE)
 		add_from(w, p, (size_t)(stop - p));
-	else if (w->state == TLS_VALUE)
-		take_tls_value(w, p, stop);
+	else if (w->state == WORD_VALUE)
+		take_word(w, p, stop);
 	return stop;
 }
 

@@ -25,7 +25,9 @@ struct header_watch {
 	bool ended;	/* nothing more of the header comes */
 	bool in_from;	/* private: a folded line would go on with From:'s value */
 	bool has_date, has_message_id, has_from;
-	bool tls_optional; /* "TLS-Required: No" (RFC 8689, section 5) */
+	bool tls_optional;  /* "TLS-Required: No" (RFC 8689, section 5) */
+	bool is_bulk;	    /* "Precedence: bulk", list or junk (RFC 3834, 3.1.8) */
+	bool in_precedence; /* private: the word being read is Precedence's */
 	bool from_too_long;
 	uint32_t received_count;
 	struct buf from; /* owner: values of all From: fields, as written, parted by commas */

@@ -49,6 +49,21 @@ take_require_tls(struct str value, void *out)
 	return true;
 }
 
+static bool
+take_priority(struct str value, void *out)
+{
+	struct smtp_mail_params *params = out;
+	bool negative = value.len == 2 && value.p[0] == '-' && value.p[1] != '0';
+	char digit;
+
+	if (value.len != (negative ? 2 : 1))
+		return false;
+	digit = value.p[value.len - 1];
+	params->priority = (int8_t)(negative ? '0' - digit : digit - '0');
+	params->has_priority = true;
+	return digit >= '0' && digit <= '9';
+}
+
 /* Who submitted it elsewhere. We trust nobody's word for that, so it is only
  * checked (RFC 4954, section 5: treat as AUTH=<>). */
 static bool
@@ -85,6 +100,7 @@ static const struct param_row mail_rows[] = {
 	{STR("RET"), true, take_ret},
 	{STR("ENVID"), true, take_envid},
 	{STR("REQUIRETLS"), false, take_require_tls},
+	{STR("MT-PRIORITY"), true, take_priority},
 };
 
 /* ---- RCPT ---- */

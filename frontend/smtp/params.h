@@ -1,6 +1,6 @@
 /* ESMTP parameters of MAIL and RCPT: SIZE (RFC 1870), BODY (RFC 6152),
  * SMTPUTF8 (RFC 6531), AUTH (RFC 4954), RET, ENVID, NOTIFY, ORCPT (RFC 3461),
- * REQUIRETLS (RFC 8689). */
+ * REQUIRETLS (RFC 8689), MT-PRIORITY (RFC 6710). */
 #ifndef SP_FRONTEND_SMTP_PARAMS_H
 #define SP_FRONTEND_SMTP_PARAMS_H
 
@@ -14,6 +14,8 @@ struct smtp_mail_params {
 	bool eight_bit;	     /* BODY=8BITMIME */
 	bool utf8;
 	bool require_tls;
+	bool has_priority;
+	int8_t priority;  /* -9 to 9 */
 	struct str ret;	  /* FULL or HDRS; empty: not given */
 	struct str envid; /* still xtext */
 };

@@ -106,6 +106,7 @@ struct smtp_transaction {
 	struct str reverse_path;	/* empty: null */
 	struct str sender_domain;	/* empty: null, or postmaster */
 	struct smtp_mail_params params; /* strings in the arena */
+	int priority;			/* as far as the header does not say other */
 	struct smtp_recipient *recipients, **recipients_end;
 	unsigned recipient_count;
 
@@ -230,6 +231,13 @@ enum smtp_reply_name smtp_reply_for_error(const struct err *err);
 /* ---- received.c ---- */
 /* RFC 3848 and 6531: "ESMTPSA". */
 const char *smtp_protocol_word(const struct smtp_transaction *t);
+/* priority.c: -9 to 9, of which three steps are told apart (RFC 6710). */
+enum { SMTP_PRIORITY_LOW = -4, SMTP_PRIORITY_NORMAL = 0, SMTP_PRIORITY_HIGH = 4 };
+/* What the client gets of what it asks for. */
+int smtp_priority_allowed(const struct smtp_session *s, const struct smtp_mail_params *params);
+/* Once the header is known. */
+int smtp_priority(const struct smtp_transaction *t);
+
 /* Return-Path (its length goes to t->return_path_length) and Received. */
 void smtp_trace_lines(struct smtp_transaction *t, struct buf *out);
 /* What a submission lacks: Date, Message-ID (RFC 6409, section 8). */

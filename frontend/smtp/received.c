@@ -60,6 +60,8 @@ add_received(struct smtp_transaction *t, struct buf *out)
 	/* Of several, none is named: they need not know of each other. */
 	if (t->recipient_count == 1)
 		buf_printf(out, "\r\n\tfor <%s>", t->recipients->record.address);
+	if (t->params.has_priority)
+		buf_printf(out, "\r\n\tPRIORITY %d", t->priority);
 	buf_printf(out, "; %s\r\n", date);
 }
 

@@ -122,6 +122,10 @@
 	  "authenticated users may relay")                                                         \
 	S(smtp_in, require_auth_for_local_delivery, BOOL, "off", "", 0, 1, SCOPE_DOMAIN,           \
 	  "mail from a local domain to a local domain must be authenticated")                      \
+	S(smtp_in, priority, ENUM, "normal", "low|normal|high", 0, 2, SCOPE_DOMAIN,                \
+	  "of what users send, in the queue and where servers take MT-PRIORITY; by the user's domain") \
+	S(smtp_in, allow_high_priority, BOOL, "off", "", 0, 1, SCOPE_DOMAIN,                       \
+	  "users may ask for more than that by MT-PRIORITY (RFC 6710); for less they always may") \
 	S(smtp_in, disable_auth_login, BOOL, "off", "", 0, 1, SCOPE_GLOBAL,                        \
 	  "hides and refuses AUTH LOGIN (and PLAIN)")                                              \
 	S(smtp_in, allow_insecure_auth, BOOL, "off", "", 0, 1, SCOPE_GLOBAL,                       \

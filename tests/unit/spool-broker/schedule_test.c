@@ -229,6 +229,28 @@ test_priority_goes_first_but_not_alone(void **state)
 	assert_int_equal(before, 8);
 }
 
+static void
+test_three_priorities(void **state)
+{
+	static const unsigned kinds[] = {PRIORITY_LOW, PRIORITY_NORMAL, PRIORITY_HIGH};
+	unsigned taken[PRIORITIES] = {0};
+
+	(void)state;
+	set_at_once(0);
+	for (unsigned i = 0; i < 1000; i++)
+		for (unsigned k = 0; k < 3; k++)
+			add("d", "a", kinds[k]);
+	for (unsigned i = 0; i < 810; i++) {
+		const struct part *p = ops->take(s, 0);
+		for (unsigned k = 0; k < made_count; k++)
+			if (made[k] == p)
+				taken[kinds[k % 3]]++;
+	}
+	assert_int_equal(taken[PRIORITY_HIGH], 720);
+	assert_int_equal(taken[PRIORITY_NORMAL], 80);
+	assert_int_equal(taken[PRIORITY_LOW], 10);
+}
+
 static unsigned
 take_all(struct part *taken[], int64_t now_ms)
 {
@@ -744,6 +766,7 @@ main(void)
 		TEST(test_busy_destination_is_shared),
 		TEST(test_busy_destination_of_a_busy_sender),
 		TEST(test_priority_goes_first_but_not_alone),
+		TEST(test_three_priorities),
 		TEST(test_window_grows_to_the_limit),
 		TEST(test_trouble_halves_the_window),
 		TEST(test_dead_destination_is_probed_by_one),

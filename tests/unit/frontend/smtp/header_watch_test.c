@@ -96,6 +96,35 @@ test_tls_required(void **state)
 }
 
 static void
+test_precedence(void **state)
+{
+	static const struct {
+		const char *text;
+		bool bulk;
+	} rows[] = {
+		{"Precedence: bulk\r\n\r\n", true},
+		{"Subject: x\r\nPRECEDENCE:List\r\nTo: y\r\n\r\n", true},
+		{"Precedence: junk\r\nTLS-Required: No\r\n\r\n", true},
+		{"TLS-Required: bulk\r\n\r\n", false},
+		{"Precedence: first-class\r\n\r\n", false},
+		{"\r\nPrecedence: bulk\r\n", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct str text = str_c(rows[i].text);
+		for (size_t piece = 1; piece <= text.len; piece++) {
+			struct header_watch w;
+			header_watch_init(&w, false);
+			for (size_t at = 0; at < text.len; at += piece)
+				header_watch_feed(&w, str_first(str_from(text, at), piece));
+			assert_int_equal(w.is_bulk, rows[i].bulk);
+			header_watch_fini(&w);
+		}
+	}
+}
+
+static void
 test_first_line(void **state)
 {
 	struct header_watch w;
@@ -132,6 +161,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_tls_required),
+		cmocka_unit_test(test_precedence),
 		cmocka_unit_test(test_first_line),
 		cmocka_unit_test(test_from_is_limited),
 	};

@@ -52,6 +52,30 @@ static const struct mail_case mail_cases[] = {
 };
 
 static void
+test_priority(void **state)
+{
+	static const struct {
+		const char *text;
+		enum smtp_params_error error;
+		int priority;
+	} rows[] = {
+		{" MT-PRIORITY=0", PARAMS_OK, 0},   {" mt-priority=9", PARAMS_OK, 9},	{" MT-PRIORITY=-9", PARAMS_OK, -9},
+		{" MT-PRIORITY=-0", PARAMS_BAD, 0}, {" MT-PRIORITY=10", PARAMS_BAD, 0}, {" MT-PRIORITY=+1", PARAMS_BAD, 0},
+		{" MT-PRIORITY=", PARAMS_BAD, 0},   {" MT-PRIORITY=-", PARAMS_BAD, 0},	{" MT-PRIORITY", PARAMS_BAD, 0},
+		{" MT-PRIORITY=x", PARAMS_BAD, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct smtp_mail_params params;
+		struct str culprit;
+		assert_int_equal(smtp_mail_params_parse(str_c(rows[i].text), &params, &culprit), rows[i].error);
+		if (rows[i].error == PARAMS_OK)
+			assert_int_equal(params.priority, rows[i].priority);
+	}
+}
+
+static void
 test_mail(void **state)
 {
 	(void)state;
@@ -123,6 +147,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mail),
+		cmocka_unit_test(test_priority),
 		cmocka_unit_test(test_rcpt),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
