@@ -62,6 +62,15 @@ const struct ctl_command ctl_commands[] = {
 	 "delivered, "
 	 "deferred, bounced, expired, expanded, held, released, deleted, reported, unreported.",
 	 command_events},
+	{"tls-report list", "DAY",
+	 "The domains that TLS sessions of a day (2026-11-24, today, yesterday; UTC) were counted of, and how far "
+	 "their reports are.",
+	 command_tls_report_list},
+	{"tls-report show", "DAY DOMAIN", "The report of a domain's day (RFC 8460), as it would be made now.",
+	 command_tls_report_show},
+	{"tls-report send", "DAY DOMAIN",
+	 "Has it made now, if it is not done; of today: what is counted afterwards is not reported.",
+	 command_tls_report_send},
 	{"sweep", "[--older-than DURATION] [--dry-run]",
 	 "Finds bodies that nothing refers to any more, and gives their space back.", command_sweep},
 	{0},

@@ -41,6 +41,9 @@ CTL_COMMAND(queue_release);
 CTL_COMMAND(queue_delete);
 CTL_COMMAND(trace);
 CTL_COMMAND(events);
+CTL_COMMAND(tls_report_list);
+CTL_COMMAND(tls_report_show);
+CTL_COMMAND(tls_report_send);
 CTL_COMMAND(sweep);
 
 #undef CTL_COMMAND

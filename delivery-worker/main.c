@@ -4,6 +4,7 @@
 
 #include "delivery-worker/jobs.h"
 #include "delivery-worker/remote/remote.h"
+#include "delivery-worker/tlsrpt/reporter.h"
 #include "lib/service/service.h"
 
 static const char *resolver, *trust_anchor, *ca_file, *sts_port;
@@ -29,23 +30,35 @@ static const struct service_description description = {
 	.options = options,
 };
 
-static void
-on_empty(void *arg)
-{
-	service_drained(arg);
-}
-
 struct program {
 	struct service service;
 	struct worker worker;
 };
 
 static void
+on_idle(void *arg)
+{
+	struct program *p = arg;
+
+	service_drained(&p->service);
+}
+
+/* Only now nothing is counted any more. */
+static void
+on_empty(void *arg)
+{
+	struct program *p = arg;
+
+	tls_reporter_drain(p->worker.tls_reporter, on_idle, p);
+}
+
+static void
 on_drain(void *arg)
 {
 	struct program *p = arg;
 
-	jobs_drain(p->worker.jobs, on_empty, &p->service);
+	tls_reporter_stop(p->worker.tls_reporter);
+	jobs_drain(p->worker.jobs, on_empty, p);
 }
 
 static void
@@ -105,6 +118,7 @@ worker_init(struct program *p, struct err *err)
 	w->bus = bus_client_new(s->base, s->redis, s->tracking, s->id, err);
 	if (w->bus == NULL)
 		return -1;
+	w->tls_reporter = tls_reporter_new(w);
 	w->jobs = jobs_new(w);
 	return 0;
 }
@@ -115,6 +129,7 @@ static void
 worker_fini(struct worker *w)
 {
 	jobs_free(&w->jobs);
+	tls_reporter_free(&w->tls_reporter);
 	bus_client_free(&w->bus);
 	remote_free(&w->remote);
 	dkim_signer_free(&w->dkim_signer);
@@ -140,7 +155,7 @@ main(int argc, char **argv)
 	service_on_status(&p.service, on_status, &p);
 	service_on_ready_check(&p.service, why_not_ready, &p);
 	status = service_run(&p.service);
-	if (!jobs_are_none(p.worker.jobs)) {
+	if (!jobs_are_none(p.worker.jobs) || !tls_reporter_is_idle(p.worker.tls_reporter)) {
 		/* The grace time is over. What these jobs wait for would call back
 		 * into what is freed; their leases end by themselves. */
 		log_warning(NULL, "ending with jobs under way");

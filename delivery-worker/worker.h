@@ -14,6 +14,8 @@
 #include "lib/settings/settings.h"
 
 struct jobs;
+struct tally;
+struct tls_reporter;
 struct remote;
 
 struct worker {
@@ -31,8 +33,10 @@ struct worker {
 	struct dns *dns;
 	struct dkim_keys *dkim_keys;
 	struct dkim_signer *dkim_signer;
-	struct remote *remote; /* delivery-worker/remote/remote.h */
-	struct jobs *jobs;     /* delivery-worker/jobs.h */
+	struct tls_reporter *tls_reporter; /* delivery-worker/tlsrpt/reporter.h */
+	struct tally *tally;		   /* borrowed from it */
+	struct remote *remote;		   /* delivery-worker/remote/remote.h */
+	struct jobs *jobs;		   /* delivery-worker/jobs.h */
 };
 
 #endif

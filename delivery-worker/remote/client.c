@@ -311,6 +311,20 @@ fail_tls(struct smtp_client *c)
 }
 
 static void
+on_connected(struct smtp_client *c)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+
+	if (getsockname(bufferevent_getfd(c->bev), (struct sockaddr *)&sa, &len) != 0 ||
+	    !ip_from_sockaddr((struct sockaddr *)&sa, &c->own_ip, NULL))
+		c->own_ip.family = 0;
+	c->state = CLIENT_GREETING;
+	dialogue_expect(c, STEP_GREETING, 0);
+	client_set_timer(c, c->options.command_timeout_ms);
+}
+
+static void
 on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct smtp_client *c = arg;
@@ -320,9 +334,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	if ((what & BEV_EVENT_CONNECTED) != 0 && c->state == CLIENT_TLS) {
 		tls_done(c);
 	} else if ((what & BEV_EVENT_CONNECTED) != 0) {
-		c->state = CLIENT_GREETING;
-		dialogue_expect(c, STEP_GREETING, 0);
-		client_set_timer(c, c->options.command_timeout_ms);
+		on_connected(c);
 	} else if (c->state == CLIENT_TLS) {
 		fail_tls(c);
 	} else if (c->state == CLIENT_CONNECTING) {
@@ -459,6 +471,18 @@ enum tls_result
 smtp_client_tls_result(const struct smtp_client *c)
 {
 	return c->tls_result;
+}
+
+struct ip
+smtp_client_own_ip(const struct smtp_client *c)
+{
+	return c->own_ip;
+}
+
+const char *
+smtp_client_helo(const struct smtp_client *c)
+{
+	return c->helo;
 }
 
 unsigned

@@ -111,6 +111,10 @@ const char *smtp_client_tls(const struct smtp_client *c);
 /* What the certificate is worth by the measure of the wish (TLS_MAY and
  * TLS_ENCRYPT: of TLS_VERIFY). Without TLS: STARTTLS_NOT_SUPPORTED. */
 enum tls_result smtp_client_tls_result(const struct smtp_client *c);
+/* Our end of the connection; family 0 before it stood. */
+struct ip smtp_client_own_ip(const struct smtp_client *c);
+/* The name that the server gave at EHLO or HELO; "" before it did. */
+const char *smtp_client_helo(const struct smtp_client *c);
 unsigned smtp_client_messages(const struct smtp_client *c); /* sent over it */
 
 /* Only when ready. The limits and the extensions that the message needs are

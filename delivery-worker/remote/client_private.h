@@ -55,6 +55,8 @@ struct smtp_client {
 	bool tls_done;
 	enum tls_result tls_result;
 	char tls[96];
+	struct ip own_ip;
+	char helo[256];
 	struct login *login; /* owner; NULL: none under way */
 	bool leaving;	     /* the server said 421 */
 	bool needs_rset;     /* the last message left a transaction open */

@@ -50,6 +50,7 @@ keep_records(struct remote_work *w, const struct dns_answer *answer)
 	}
 	h->tlsa_base = w->dane.base;
 	h->tlsa = records;
+	h->tlsa_total = answer->tlsa_count;
 	h->tlsa_count = tls_usable_records(records, answer->tlsa_count);
 }
 
@@ -61,6 +62,7 @@ on_tlsa(void *arg, const struct dns_answer *answer, const struct err *err)
 	w->query = NULL;
 	if (err != NULL) {
 		note_trouble(w, err);
+		tally_no_records(w, host_in_hand(w), err);
 		w->dane.on_end(w, false);
 		return;
 	}

@@ -245,6 +245,16 @@ on_greeting(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt)
 	dialogue_greet(c);
 }
 
+/* The first word of the reply is the server's name. */
+static void
+keep_helo(struct smtp_client *c, const struct smtp_reply *r)
+{
+	struct str rest = buf_str(&r->text), name = STR_NONE;
+
+	str_next_word(&rest, " \t\n", &name);
+	str_copy(name, c->helo, sizeof(c->helo));
+}
+
 static void
 on_ehlo(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt)
 {
@@ -257,6 +267,7 @@ on_ehlo(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt)
 		client_fail(c, SMTP_AT_GREETING, "EHLO is answered with %d", r->code);
 		return;
 	}
+	keep_helo(c, r);
 	smtp_caps_read(r, &c->caps);
 	if (c->options.wish.level != TLS_NONE && c->caps.starttls && !c->tls_done) {
 		client_write(c, "STARTTLS\r\n", 10);
@@ -274,6 +285,7 @@ on_helo(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt)
 		client_fail(c, SMTP_AT_GREETING, "HELO is answered with %d", r->code);
 		return;
 	}
+	keep_helo(c, r);
 	memset(&c->caps, 0, sizeof(c->caps));
 	if (may_go_without_tls(c, "the server does not do EHLO, let alone STARTTLS"))
 		greeted(c);

@@ -126,6 +126,12 @@ void session_drop(struct remote_work *w);
 /* "mx.example.org [192.0.2.1]:25" */
 void session_name(const struct remote_work *w, char *out, size_t size);
 
+/* tally.c: counts for TLS reports */
+void tally_session(const struct remote_work *w); /* w->client, a new one, is ready */
+void tally_failure(const struct remote_work *w, const struct smtp_failure *f);
+/* The TLSA records of the host cannot be had. */
+void tally_no_records(const struct remote_work *w, const struct route_host *h, const struct err *err);
+
 /* message.c */
 void message_fill(struct remote_work *w);  /* at the start of the job */
 void message_begin(struct remote_work *w); /* w->client is ready */

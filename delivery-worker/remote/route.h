@@ -17,6 +17,7 @@ struct route_host {
 	struct str tlsa_base;	     /* whose records they are; empty: there are none */
 	const struct dns_tlsa *tlsa; /* those that can be used */
 	unsigned tlsa_count;	     /* 0, with a base: TLS, whatever the certificate */
+	unsigned tlsa_total;	     /* with those behind them that cannot */
 };
 
 struct route {

@@ -93,6 +93,7 @@ on_failed(void *arg, const struct smtp_failure *f)
 	bool again = may_try_again(w, f), over = false;
 
 	note_trouble(w, f);
+	tally_failure(w, f);
 	if (f->stage == SMTP_AT_CONNECT && !again && !f->bad_source)
 		pool_note_dead(w->remote->pool, &w->target);
 	if (sending && !again)
@@ -110,6 +111,7 @@ on_failed(void *arg, const struct smtp_failure *f)
 static void
 on_ready(void *arg)
 {
+	tally_session(arg);
 	message_begin(arg);
 }
 

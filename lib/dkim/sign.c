@@ -111,6 +111,8 @@ static const struct {
 	{"list-owner", AS_THEY_ARE},
 	{"list-archive", AS_THEY_ARE},
 	{"tls-required", AS_THEY_ARE},
+	{"tls-report-domain", AS_THEY_ARE},
+	{"tls-report-submitter", AS_THEY_ARE},
 	{NULL, AS_THEY_ARE},
 };
 

@@ -49,6 +49,7 @@
 	M(DEFERRED_RECIPIENTS, "deferred_recipients_total", counter, "", "Tries that failed for now") \
 	M(FAILED_RECIPIENTS, "failed_recipients_total", counter, "", "Recipients failed for good")  \
 	M(REPORTS, "delivery_reports_total", counter, "", "Delivery status notifications made")     \
+	M(TLS_REPORTS, "tls_reports_total", counter, "", "TLS reports handed over as mail, or posted") \
 	M(REMOTE_CONNECTIONS, "remote_connections_total", counter, "", "Connections made to remote servers")
 
 #endif

@@ -154,6 +154,16 @@
 	  "certificates are checked by TLSA records, where DNSSEC vouches for them (RFC 7672)")    \
 	S(smtp_out, enable_mta_sts, BOOL, "on", "", 0, 1, SCOPE_GLOBAL,                            \
 	  "the TLS policies that domains publish by MTA-STS are kept to (RFC 8461)")               \
+	S(smtp_out, tls_reports, BOOL, "off", "", 0, 1, SCOPE_GLOBAL,                              \
+	  "TLS sessions are counted, and a report sent daily to domains that ask for it (RFC 8460)") \
+	S(smtp_out, tls_report_from, TEXT, "", "", 0, 254, SCOPE_GLOBAL,                           \
+	  "address that TLS reports come from; its domain, or one above it, must have a DKIM key; empty: postmaster@ the server's hostname") \
+	S(smtp_out, tls_report_organization, TEXT, "", "", 0, 200, SCOPE_GLOBAL,                   \
+	  "organization-name in TLS reports; empty: the domain of tls_report_from")                \
+	S(smtp_out, tls_report_contact, TEXT, "", "", 0, 254, SCOPE_GLOBAL,                        \
+	  "contact-info in TLS reports; empty: tls_report_from")                                   \
+	S(smtp_out, tls_report_spread, DURATION, "4", "h", 0, 12 * HOUR_MS, SCOPE_GLOBAL,          \
+	  "TLS reports of a day are spread over this long after its end")                          \
 	S(smtp_out, append_authenticated_header, BOOL, "off", "", 0, 1, SCOPE_GLOBAL,              \
 	  "adds x-smartermail-authenticatedas: <account> to what an authenticated user sends out") \
 	S(smtp_out, relay_host, TEXT, "", "", 0, 300, SCOPE_DOMAIN,                                \

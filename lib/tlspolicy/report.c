@@ -19,6 +19,26 @@ static const struct {
 	{RECEIVING_IP, "receiving-ip"}, {REASON, "failure-reason-code"},
 };
 
+bool
+tls_reporting_fill(struct tls_reporting *out, const char *from, const char *organization, const char *contact,
+		   const char *hostname)
+{
+	struct smtp_path path;
+	struct arena arena;
+	bool ok;
+
+	arena_init(&arena);
+	if (*from == '\0')
+		from = arena_printf(&arena, "postmaster@%s", hostname);
+	ok = smtp_address_parse(str_c(from), false, &arena, &path) == SMTP_PATH_OK && path.kind == SMTP_PATH_MAILBOX &&
+	     path.domain.p[0] != '[' && str_copy(path.address, out->from, sizeof(out->from)) &&
+	     str_copy(path.domain, out->domain, sizeof(out->domain));
+	arena_fini(&arena);
+	out->organization = *organization != '\0' ? organization : out->domain;
+	out->contact = *contact != '\0' ? contact : out->from;
+	return ok;
+}
+
 static void
 add_time(cJSON *object, const char *name, int64_t unix_ms)
 {

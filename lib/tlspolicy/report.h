@@ -9,6 +9,18 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
+#include "lib/smtp/address.h"
+
+/* Who reports, as the settings have it (tls_report_...; empty: the default). */
+struct tls_reporting {
+	char from[SMTP_ADDRESS_MAX];
+	char domain[SMTP_DOMAIN_MAX + 1]; /* of that: the submitter */
+	const char *organization;	  /* borrowed, as the next; or the above */
+	const char *contact;
+};
+/* False: from is no address. */
+bool tls_reporting_fill(struct tls_reporting *out, const char *from, const char *organization, const char *contact,
+			const char *hostname);
 
 struct tls_report_head {
 	const char *organization;

@@ -20,7 +20,6 @@ REDIS_SCRIPT(tally_add, "lib/tlspolicy/tally.lua");
 
 enum {
 	FLUSH_MS = 2000,
-	KEPT_DAYS = 5,
 	ENTRIES_MAX = 10000,	   /* in memory; beyond: without details */
 	PLAIN_ENTRIES_MAX = 20000, /* beyond: not counted */
 	STORED_MAX = 1000,	   /* of a domain's day in the store; beyond: without details */
@@ -329,7 +328,7 @@ send_batch(struct bucket *b)
 		arena_printf(&arena, "%" PRId64, tally_due_ms(day_text, domain, str_c(t->reporter), t->spread_ms)));
 	args[2] = str_c(t->mark);
 	args[3] = str_c(arena_printf(&arena, "%" PRIu64, b->batch_number));
-	args[4] = str_c(arena_printf(&arena, "%" PRId64, (start + KEPT_DAYS * TALLY_DAY_MS) / 1000));
+	args[4] = str_c(arena_printf(&arena, "%" PRId64, (start + TALLY_KEPT_DAYS * TALLY_DAY_MS) / 1000));
 	args[5] = str_c(arena_printf(&arena, "%d", STORED_MAX));
 	HASH_ITER (hh, b->batch, c, tmp) {
 		args[at++] = str_c(c->entry);

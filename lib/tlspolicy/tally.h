@@ -67,6 +67,7 @@ void tally_drain(struct tally *t, void (*on_end)(void *arg), void *arg);
 void tally_day(int64_t unix_ms, char out[TALLY_DAY_MAX]);
 /* The day's first ms; false: no day. */
 bool tally_day_parse(struct str day, int64_t *unix_ms_out);
-#define TALLY_DAY_MS (INT64_C(86400000))
+#define TALLY_DAY_MS	(INT64_C(86400000))
+#define TALLY_KEPT_DAYS 5 /* from its beginning */
 
 #endif

@@ -18,13 +18,13 @@ _numbers = itertools.count(1)
 class World:
     """A cluster that resolves by `dns`; three sinks on one port."""
 
-    def __init__(self, env=None, make_dns=None):
+    def __init__(self, env=None, make_dns=None, workers=1):
         """make_dns(port of the sinks): another name server; it has its zones from the beginning."""
         self.sink = Sink("127.0.0.2").start()
         self.dns = make_dns(self.sink.port) if make_dns else DnsServer().start()
         self.second = Sink("127.0.0.3", self.sink.port, name="second.remote.test").start()
         self.tls = Sink("127.0.0.4", self.sink.port, name="tls.remote.test", tls="ok").start()
-        self.cluster = Cluster(frontends=1, env={
+        self.cluster = Cluster(frontends=1, workers=workers, env={
             "STAGEPOST_RESOLVER": self.dns.resolver,
             **({"STAGEPOST_TRUST_ANCHOR": str(self.dns.anchor)} if make_dns else {}), **(env or {})}).start()
         self.sender = self.cluster.add_user("sender@example.test")

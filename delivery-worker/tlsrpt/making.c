@@ -1,0 +1,256 @@
+#include <utlist.h>
+
+#include "delivery-worker/tlsrpt/private.h"
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+#include "lib/service/metrics.h"
+
+enum {
+	RETRY_FIRST_MS = 60000,
+	RETRY_LONGEST_MS = 3600000,
+	GIVE_UP_MS = 86400000, /* RFC 8460, 5.5 */
+};
+
+static void serve_next(struct making *m);
+
+/* ---- The end ---- */
+static void
+on_finished(void *arg, const struct err *err)
+{
+	struct making *m = arg;
+
+	/* Then it comes up again, and finds that all has been done. */
+	if (err != NULL)
+		log_warning(&m->log, "TLS report not noted as done", F_ERR(err));
+	reporter_making_ended(m);
+}
+
+static void
+finish(struct making *m, const char *outcome)
+{
+	log_info(&m->log, "TLS report done", F_C("outcome", outcome), F_I64("tries", m->plan.tries));
+	pending_finish(m->reporter->worker->redis, m->day, m->domain, str_c(outcome), on_finished, m);
+}
+
+static void
+put_off(struct making *m, const char *why)
+{
+	int64_t wait_ms = RETRY_FIRST_MS;
+
+	if (m->plan.first_ms != 0 && clock_unix_ms() - m->plan.first_ms > GIVE_UP_MS) {
+		finish(m, m->done > 0 ? "sent in part" : "given up");
+		return;
+	}
+	for (unsigned i = 1; i < m->plan.tries && wait_ms < RETRY_LONGEST_MS; i++)
+		wait_ms *= 2;
+	if (wait_ms > RETRY_LONGEST_MS)
+		wait_ms = RETRY_LONGEST_MS;
+	log_info(&m->log, "TLS report put off", F_C("why", why), F_I64("wait_ms", wait_ms));
+	pending_put_off(m->reporter->worker->redis, m->day, m->domain, wait_ms);
+	reporter_making_ended(m);
+}
+
+/* The process ends: another goes on at once. */
+static bool
+gives_back(struct making *m)
+{
+	if (!m->reporter->stopped)
+		return false;
+	pending_put_off(m->reporter->worker->redis, m->day, m->domain, 0);
+	reporter_making_ended(m);
+	return true;
+}
+
+void
+making_stop(struct making *m)
+{
+	if (m->query == NULL)
+		return;
+	dns_cancel(&m->query);
+	gives_back(m);
+}
+
+/* ---- Each URI ---- */
+static void
+on_marked(void *arg, const struct err *err)
+{
+	struct making *m = arg;
+
+	if (err != NULL) {
+		put_off(m, err->text);
+		return;
+	}
+	m->at++;
+	serve_next(m);
+}
+
+void
+making_served(struct making *m, enum served served, const char *why)
+{
+	struct str uri = m->rua.items[m->at].uri;
+
+	if (served == SERVED_DONE) {
+		log_info(&m->log, "TLS report handed over", F_STR("to", uri), F_C("report", m->id));
+		metrics_add(M_TLS_REPORTS, 1);
+		m->done++;
+	} else {
+		log_warning(&m->log, "TLS report not handed over", F_STR("to", uri), F_C("error", why));
+	}
+	if (served == SERVED_LATER) {
+		m->later++;
+		m->at++;
+		serve_next(m);
+		return;
+	}
+	pending_mark(m->reporter->worker->redis, m->day, m->domain, uri,
+		     served == SERVED_DONE ? STR("done") : str_c(why), on_marked, m);
+}
+
+static bool
+is_settled(const struct making *m, struct str uri)
+{
+	for (unsigned i = 0; i < m->settled_count; i++)
+		if (str_eq(m->settled[i], uri))
+			return true;
+	return false;
+}
+
+static void
+serve_next(struct making *m)
+{
+	while (m->at < m->rua.count && is_settled(m, m->rua.items[m->at].uri))
+		m->at++;
+	if (gives_back(m))
+		return;
+	if (m->at < m->rua.count) {
+		const struct rua *rua = &m->rua.items[m->at];
+
+		pending_put_off(m->reporter->worker->redis, m->day, m->domain, PENDING_LEASE_MS);
+		if (rua->address.len > 0)
+			mail_serve(m, rua->address);
+		else
+			post_serve(m, rua->uri);
+	} else if (m->later > 0) {
+		put_off(m, "not all could be served");
+	} else {
+		finish(m, m->done > 0 ? "sent" : "not sent");
+	}
+}
+
+/* ---- The report ---- */
+static void
+on_counts(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct making *m = arg;
+	struct tls_report_head head = {m->who.organization, m->who.contact, m->id, m->start_ms};
+	struct buf text = BUF_EMPTY;
+	cJSON *report;
+	bool empty;
+
+	if (err != NULL) {
+		put_off(m, err->text);
+		return;
+	}
+	report = tls_report_new(&head);
+	for (size_t i = 0; i + 1 < reply->elements; i += 2)
+		tls_report_add(report, redis_str(reply->element[i]), (uint64_t)redis_i64(reply->element[i + 1], 0));
+	empty = tls_report_is_empty(report);
+	tls_report_print(report, &text);
+	cJSON_Delete(report);
+	tls_report_gzip(buf_str(&text), &m->gzip);
+	buf_fini(&text);
+	if (empty)
+		finish(m, "nothing counted");
+	else
+		serve_next(m);
+}
+
+static void
+on_record(void *arg, const struct dns_answer *answer, const struct err *err)
+{
+	struct making *m = arg;
+
+	m->query = NULL;
+	if (err != NULL) {
+		put_off(m, err->text);
+		return;
+	}
+	if (!rua_parse(answer->texts, answer->text_count, &m->arena, &m->rua)) {
+		finish(m, "not asked for");
+		return;
+	}
+	if (!gives_back(m))
+		redis_callf(m->reporter->worker->redis, on_counts, m, "HGETALL tlsrpt:{%s}:c:%b", m->day, m->domain.p,
+			    m->domain.len);
+}
+
+/* URIs that were dealt with by an earlier try. */
+static void
+read_settled(struct making *m, const redisReply *fields)
+{
+	struct str *uris = arena_array(&m->arena, struct str, fields->elements / 2 + 1);
+
+	for (size_t i = 0; i + 1 < fields->elements; i += 2) {
+		struct str name = redis_str(fields->element[i]);
+
+		if (!str_starts(name, STR("uri ")))
+			continue;
+		uris[m->settled_count++] = arena_str(&m->arena, str_from(name, 4));
+		m->done += str_eq(redis_str(fields->element[i + 1]), STR("done"));
+	}
+	m->settled = uris;
+}
+
+static void
+on_plan(void *arg, const struct pending_plan *plan, const redisReply *fields, const struct err *err)
+{
+	struct making *m = arg;
+	const char *name;
+
+	if (err != NULL) {
+		put_off(m, err->text);
+		return;
+	}
+	m->plan = *plan;
+	m->id = arena_printf(&m->arena, "%s@%s", plan->id, m->who.domain);
+	read_settled(m, fields);
+	if (gives_back(m))
+		return;
+	name = arena_printf(&m->arena, "_smtp._tls.%.*s", STR_ARG(m->domain));
+	m->query = dns_query_txt(m->reporter->worker->dns, str_c(name), on_record, m);
+}
+
+static bool
+fill_who(struct making *m)
+{
+	const struct worker *w = m->reporter->worker;
+	const struct settings_smtp_out *s = settings_smtp_out(settings_current(w->settings), STR_NONE);
+
+	return tls_reporting_fill(&m->who, s->tls_report_from, arena_strdup(&m->arena, s->tls_report_organization),
+				  arena_strdup(&m->arena, s->tls_report_contact), w->hostname);
+}
+
+void
+making_start(struct tls_reporter *r, const char *day, struct str domain)
+{
+	struct making *m = mem_new(struct making);
+	int shard = bus_client_pick_shard(r->worker->bus);
+	char id[SPOOL_ID_MAX];
+
+	m->reporter = r;
+	m->plan.tries = 1;
+	arena_init(&m->arena);
+	str_copy(str_c(day), m->day, sizeof(m->day));
+	CHECK(tally_day_parse(str_c(m->day), &m->start_ms));
+	m->domain = arena_str(&m->arena, domain);
+	m->log = (struct log_context){.fields = {F_STR("domain", m->domain), F_C("day", m->day)}};
+	DL_APPEND(r->makings, m);
+	r->making_count++;
+	if (shard < 0 || !fill_who(m)) {
+		put_off(m, shard < 0 ? "no broker" : "tls_report_from is no address");
+		return;
+	}
+	spool_id_new((unsigned)shard, id);
+	pending_begin(r->worker->redis, m->day, m->domain, id, on_plan, m);
+}

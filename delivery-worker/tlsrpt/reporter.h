@@ -1,0 +1,23 @@
+/* TLS reports (RFC 8460): counts of TLS sessions, and once a day for each domain
+ * that asks for it a report, mailed or posted. Any worker makes any report; the
+ * store knows which are due and in whose hands (lib/tlspolicy/pending.h). */
+#ifndef SP_WORKER_TLSRPT_REPORTER_H
+#define SP_WORKER_TLSRPT_REPORTER_H
+
+#include "delivery-worker/worker.h"
+
+struct tls_reporter;
+
+/* Fills in w->tally. */
+struct tls_reporter *tls_reporter_new(struct worker *w);
+/* Must be idle. */
+void tls_reporter_free(struct tls_reporter **r);
+
+/* Begins no more reports; those under way end at their next step. */
+void tls_reporter_stop(struct tls_reporter *r);
+/* After tls_reporter_stop(), and when nothing is counted any more: on_end once
+ * all is over and the counts are in the store, or cannot be. */
+void tls_reporter_drain(struct tls_reporter *r, void (*on_end)(void *arg), void *arg);
+bool tls_reporter_is_idle(const struct tls_reporter *r);
+
+#endif

@@ -1,0 +1,7 @@
+-- Begins a try of a report; its plan.
+-- KEYS: plan. ARGV: id if it has none, now in ms, when it expires (unix s).
+redis.call('HSETNX', KEYS[1], 'id', ARGV[1])
+redis.call('HSETNX', KEYS[1], 'first', ARGV[2])
+redis.call('HINCRBY', KEYS[1], 'tries', 1)
+redis.call('EXPIREAT', KEYS[1], ARGV[3])
+return redis.call('HGETALL', KEYS[1])
