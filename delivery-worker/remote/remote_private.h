@@ -129,8 +129,10 @@ void session_name(const struct remote_work *w, char *out, size_t size);
 /* tally.c: counts for TLS reports */
 void tally_session(const struct remote_work *w); /* w->client, a new one, is ready */
 void tally_failure(const struct remote_work *w, const struct smtp_failure *f);
-/* The TLSA records of the host cannot be had. */
+/* Hosts that were passed over: without records that should be there, or not in
+ * the MTA-STS policy. */
 void tally_no_records(const struct remote_work *w, const struct route_host *h, const struct err *err);
+void tally_not_named(const struct remote_work *w, const struct route_host *h);
 
 /* message.c */
 void message_fill(struct remote_work *w);  /* at the start of the job */

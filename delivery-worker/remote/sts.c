@@ -102,6 +102,7 @@ sts_allows(struct remote_work *w, const struct route_host *h)
 		return true;
 	named = w->sts.found && sts_policy_allows(&w->sts.policy, h->name);
 	if (sts_is_enforced(w) && !named) {
+		tally_not_named(w, h);
 		note_trouble(w, h, false, "the domain's MTA-STS policy does not name this host");
 		return false;
 	}

@@ -7,6 +7,8 @@
 #include "lib/base/clock.h"
 #include "lib/tlspolicy/tally.h"
 
+static const struct str not_named = STR("the policy does not name this host");
+
 static bool
 is_counted(const struct remote_work *w)
 {
@@ -31,16 +33,11 @@ tlsa_text(const struct remote_work *w, const struct route_host *h, const struct 
 	return text;
 }
 
-/* What was demanded of the host, and by whom. */
 static void
-fill_policy(const struct remote_work *w, const struct route_host *h, struct tls_session *s)
+fill_tlsa(const struct remote_work *w, const struct route_host *h, struct tls_session *s)
 {
-	struct str *strings;
+	struct str *strings = arena_array(&w->job->arena, struct str, h->tlsa_total);
 
-	s->domain = str_c(w->job->msg->destination);
-	if (h->tlsa_base.len == 0)
-		return;
-	strings = arena_array(&w->job->arena, struct str, h->tlsa_total);
 	for (unsigned i = 0; i < h->tlsa_total; i++)
 		strings[i] = tlsa_text(w, h, &h->tlsa[i]);
 	s->policy = TLS_POLICY_TLSA;
@@ -50,13 +47,68 @@ fill_policy(const struct remote_work *w, const struct route_host *h, struct tls_
 }
 
 static void
-count(const struct remote_work *w, struct tls_session *s)
+fill_sts(const struct remote_work *w, struct tls_session *s)
 {
+	s->policy = TLS_POLICY_STS;
+	s->strings = w->sts.policy.lines;
+	s->string_count = w->sts.policy.line_count;
+	s->mx_patterns = w->sts.policy.mx;
+	s->mx_pattern_count = w->sts.policy.mx_count;
+}
+
+static void
+add(const struct remote_work *w, struct tls_session *s)
+{
+	s->domain = str_c(w->job->msg->destination);
+	tally_count(w->job->worker->tally, clock_unix_ms(), s);
+}
+
+/* The policy that the domain has now cannot be had: told beside the session's own
+ * result where an older one is in force, else instead of it. */
+static bool
+add_sts_problem(const struct remote_work *w)
+{
+	struct tls_session s = {
+		.policy = TLS_POLICY_STS,
+		.result = w->sts.problem,
+		.sending_ip = smtp_client_own_ip(w->client),
+		.reason = str_c(w->sts.reason),
+	};
+
+	if (w->sts.problem == TLS_RESULT_OK)
+		return false;
+	add(w, &s);
+	return true;
+}
+
+/* Of a new session with the target in hand. */
+static void
+add_session(const struct remote_work *w, struct tls_session *s)
+{
+	const struct route_host *h = w->host;
+
 	s->receiving_ip = w->target.ip;
 	s->sending_ip = smtp_client_own_ip(w->client);
 	s->mx_host = str_c(w->target.host);
 	s->mx_helo = str_c(smtp_client_helo(w->client));
-	tally_count(w->job->worker->tally, clock_unix_ms(), s);
+	if (h->tlsa_base.len > 0)
+		fill_tlsa(w, h, s);
+	else if (add_sts_problem(w) && !w->sts.found)
+		return;
+	else if (w->sts.found)
+		fill_sts(w, s);
+	add(w, s);
+}
+
+/* A session that stands, by the measure of the policy that was applied. */
+static enum tls_result
+result_of(const struct remote_work *w)
+{
+	if (*smtp_client_tls(w->client) == '\0')
+		return TLS_RESULT_STARTTLS_NOT_SUPPORTED;
+	if (w->host->tlsa_base.len > 0)
+		return w->host->tlsa_count == 0 ? TLS_RESULT_TLSA_INVALID : TLS_RESULT_OK;
+	return w->sts.found ? smtp_client_tls_result(w->client) : TLS_RESULT_OK;
 }
 
 void
@@ -66,12 +118,14 @@ tally_session(const struct remote_work *w)
 
 	if (!is_counted(w) || w->wish.level == TLS_NONE)
 		return;
-	fill_policy(w, w->host, &s);
-	if (*smtp_client_tls(w->client) == '\0')
-		s.result = TLS_RESULT_STARTTLS_NOT_SUPPORTED;
-	else if (s.policy == TLS_POLICY_TLSA && w->host->tlsa_count == 0)
-		s.result = TLS_RESULT_TLSA_INVALID;
-	count(w, &s);
+	s.result = result_of(w);
+	/* In testing mode it was not passed over for that. */
+	if (s.result == TLS_RESULT_OK && w->host->tlsa_base.len == 0 && w->sts.found &&
+	    !sts_policy_allows(&w->sts.policy, w->host->name)) {
+		s.result = TLS_RESULT_VALIDATION_FAILURE;
+		s.reason = not_named;
+	}
+	add_session(w, &s);
 }
 
 void
@@ -83,15 +137,13 @@ tally_failure(const struct remote_work *w, const struct smtp_failure *f)
 		return;
 	if (s.result == TLS_RESULT_OK)
 		s.result = TLS_RESULT_VALIDATION_FAILURE;
-	fill_policy(w, w->host, &s);
-	count(w, &s);
+	add_session(w, &s);
 }
 
 void
 tally_no_records(const struct remote_work *w, const struct route_host *h, const struct err *err)
 {
 	struct tls_session s = {
-		.domain = str_c(w->job->msg->destination),
 		.policy = TLS_POLICY_TLSA,
 		.policy_domain = w->dane.base,
 		.result = TLS_RESULT_DNSSEC_INVALID,
@@ -100,5 +152,16 @@ tally_no_records(const struct remote_work *w, const struct route_host *h, const 
 	};
 
 	if (is_counted(w))
-		tally_count(w->job->worker->tally, clock_unix_ms(), &s);
+		add(w, &s);
+}
+
+void
+tally_not_named(const struct remote_work *w, const struct route_host *h)
+{
+	struct tls_session s = {.result = TLS_RESULT_VALIDATION_FAILURE, .mx_host = h->name, .reason = not_named};
+
+	if (!is_counted(w))
+		return;
+	fill_sts(w, &s);
+	add(w, &s);
 }

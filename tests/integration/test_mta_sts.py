@@ -4,6 +4,7 @@ an authority that the workers trust, or not."""
 
 import http.server
 import itertools
+import json
 import smtplib
 import ssl
 import threading
@@ -15,9 +16,10 @@ from certificates import Authority
 from cluster import free_port, wait_for
 from world import World
 
+REPORTED = ["r-good", "r-testing", "r-testing-name", "r-enforce", "r-not-named", "r-missing", "r-bad", "r-stale"]
 CASES = ["good", "wrong-cert", "stripped", "not-named", "two", "testing", "renewed", "offline", "shared", "none",
          "redirect", "html", "large", "missing", "bad-policy", "web-cert", "no-web", "off", "optional", "store",
-         "required", "required-not-named", "flight", "late"]
+         "required", "required-not-named", "flight", "late", *REPORTED]
 
 
 class PolicyServer(http.server.ThreadingHTTPServer):
@@ -282,3 +284,61 @@ def test_worker_killed_while_it_fetches(world):
     world.tls.wait(timeout=30)
     time.sleep(0.5)
     assert len(world.tls.messages) == 1
+
+
+# ---- what TLS reports say of it (RFC 8460) ----
+
+def counted(world, domain, ok, failed):
+    """The parts of the report, by (policy type, are there policy strings), once so much was counted."""
+    def look():
+        done = world.cluster.tool("tls-report", "show", "today", domain, check=False)
+        parts = json.loads(done.stdout)["policies"] if done.returncode == 0 else []
+        sums = [sum(p["summary"][f"total-{k}-session-count"] for p in parts) for k in ("successful", "failure")]
+        return sums[0] >= ok and sums[1] >= failed and parts
+    parts = wait_for(look, 20, 0.2, f"counts of {domain}")
+    world.cluster.tool("queue", "delete", "--all", check=False)
+    return {(p["policy"]["policy-type"], "policy-string" in p["policy"]): p for p in parts}
+
+
+POLICY = "version: STSv1\nmode: {}\nmx: {}\nmax_age: 86400\n"
+RESULTS = {  # case -> policy, is the certificate good, the result
+    "r-good": (POLICY.format("enforce", "*.sts.test"), True, None),
+    "r-testing": (POLICY.format("testing", "mx.sts.test"), False, "certificate-not-trusted"),
+    "r-testing-name": (POLICY.format("testing", "other.sts.test"), True, "validation-failure"),
+    "r-enforce": (POLICY.format("enforce", "mx.sts.test"), False, "certificate-not-trusted"),
+    "r-not-named": (POLICY.format("enforce", "other.sts.test"), True, "validation-failure"),
+    "r-missing": (None, True, "sts-policy-fetch-error"),
+    "r-bad": ("version: STSv7\n", True, "sts-policy-invalid"),
+}
+
+
+@pytest.mark.parametrize("case", RESULTS)
+def test_reported(world, case):
+    policy, good, result = RESULTS[case]
+    world.cluster.settings("smtp-out", tls_reports="on")
+    world.trusted("mx.sts.test", authority=world.authority if good else world.other)
+    domain = world.publish(case, policy or "", status=200 if policy else 404)
+    world.send(f"a@{domain}")
+    (kind, has_strings), part = counted(world, domain, result is None, result is not None).popitem()
+    assert kind == "sts" and part["policy"]["policy-domain"] == domain
+    assert has_strings == (case not in ("r-missing", "r-bad"))
+    if has_strings:
+        assert part["policy"]["policy-string"] == policy.splitlines()
+        assert part["policy"]["mx-host"] == [policy.splitlines()[2][4:]]
+    if result is None:
+        assert part["summary"] == {"total-successful-session-count": 1, "total-failure-session-count": 0}
+    else:
+        assert {d["result-type"] for d in part["failure-details"]} == {result}
+
+
+def test_problem_beside_a_known_policy(world):
+    world.cluster.settings("smtp-out", tls_reports="on")
+    domain = world.publish("r-stale")
+    world.send(f"a@{domain}")
+    assert list(counted(world, domain, 1, 0)) == [("sts", True)]
+    world.publish("r-stale", id="2", status=500)
+    world.new_worker()
+    world.send(f"b@{domain}")
+    parts = counted(world, domain, 2, 1)
+    assert parts[("sts", True)]["summary"]["total-successful-session-count"] == 2
+    assert parts[("sts", False)]["failure-details"][0]["result-type"] == "sts-policy-fetch-error"
