@@ -132,35 +132,41 @@ print_list(const struct ctl *ctl, cJSON *list)
 	cJSON_Delete(list);
 }
 
+static int
+list_day(struct ctl *ctl, struct subject *s, cJSON *list)
+{
+	const char *key = arena_printf(&ctl->arena, "tlsrpt:{%s}:due", s->day);
+	redisReply *due, *done;
+	struct err err;
+	int status = 1;
+
+	due = ctl_redis(ctl, &err, "ZRANGE", key, "0", "-1", "WITHSCORES", NULL);
+	if (due == NULL)
+		return ctl_fail("%s", err.text);
+	done = ask(ctl, s, "HGETALL", "done", "", NULL);
+	if (done != NULL) {
+		status = add_lines(ctl, s, list, due, done);
+		freeReplyObject(done);
+	}
+	freeReplyObject(due);
+	return status;
+}
+
 int
 command_tls_report_list(struct ctl *ctl, int argc, char **argv)
 {
-	redisReply *due = NULL, *done = NULL;
-	cJSON *list = cJSON_CreateArray();
 	struct subject s;
-	struct err err;
-	int status = take_subject(ctl, "tls-report list", argc, argv, false, &s);
+	cJSON *list;
 
-	if (status == 0) {
-		const char *key = arena_printf(&ctl->arena, "tlsrpt:{%s}:due", s.day);
-
-		due = ctl_redis(ctl, &err, "ZRANGE", key, "0", "-1", "WITHSCORES", NULL);
-		if (due == NULL)
-			status = ctl_fail("%s", err.text);
-	}
-	if (status == 0)
-		status = (done = ask(ctl, &s, "HGETALL", "done", "", NULL)) != NULL
-				 ? add_lines(ctl, &s, list, due, done)
-				 : 1;
-	if (status == 0)
-		print_list(ctl, list);
-	else
+	if (take_subject(ctl, "tls-report list", argc, argv, false, &s) != 0)
+		return 1;
+	list = cJSON_CreateArray();
+	if (list_day(ctl, &s, list) != 0) {
 		cJSON_Delete(list);
-	if (due != NULL)
-		freeReplyObject(due);
-	if (done != NULL)
-		freeReplyObject(done);
-	return status;
+		return 1;
+	}
+	print_list(ctl, list);
+	return 0;
 }
 
 /* ---- show ---- */
