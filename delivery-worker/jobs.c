@@ -575,6 +575,7 @@ send_done(struct job *job)
 	done.n_results = job->msg->n_recipients;
 	done.results = job->results;
 	done.retry_after_ms = job->retry_after_ms;
+	done.verdict = job->verdict;
 	if (job->destination_trouble != NULL)
 		done.destination_trouble = (char *)job->destination_trouble;
 	frame.body_case = STAGEPOST__FRAME__BODY_JOB_DONE;
@@ -606,7 +607,7 @@ job_finish(struct job *job)
 	struct jobs *j = job->worker->jobs;
 
 	job_result_rest(job, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0", STR("not served"));
-	if (log_enabled(LOG_INFO))
+	if (log_enabled(LOG_INFO) && job->msg->kind != STAGEPOST__JOB_KIND__CHECK)
 		log_results(job);
 	CRASHPOINT("job-done");
 	send_done(job);

@@ -30,6 +30,7 @@ struct job {
 	/* private to jobs.c */
 	Stagepost__RecipientResult **results; /* one a recipient of msg, NULL until it has one */
 	const char *destination_trouble;
+	Stagepost__SpamVerdict *verdict; /* in the arena; NULL: none */
 	uint64_t retry_after_ms;
 	int64_t started_ms;
 	bool disowned; /* no report is wanted any more */
@@ -80,6 +81,9 @@ void job_result_rest(struct job *job, Stagepost__RecipientResult__Outcome outcom
 bool job_has_result(const struct job *job, uint32_t recipient);
 /* The destination as a whole is ill. */
 void job_set_trouble(struct job *job, struct str text);
+
+/* Of a CHECK job; in its arena. */
+void job_set_verdict(struct job *job, Stagepost__SpamVerdict *verdict);
 
 /* Reports and frees the job; a recipient without a result is deferred. The
  * kind's own work must be gone already. */

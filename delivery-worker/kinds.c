@@ -1,4 +1,5 @@
 /* Every kind of job that this program can do. */
+#include "delivery-worker/check.h"
 #include "delivery-worker/jobs.h"
 #include "delivery-worker/local.h"
 #include "delivery-worker/remote/remote.h"
@@ -25,12 +26,19 @@ report_slots(const struct settings *s)
 	return REPORTS_AT_ONCE;
 }
 
+static int64_t
+check_slots(const struct settings *s)
+{
+	return settings_smtp_out(s, STR_NONE)->max_spam_check_threads;
+}
+
 /* clang-format off */
 const struct job_kind job_kinds[] = {
 	/* kind				 name	   slots	 start	       stop */
 	{STAGEPOST__JOB_KIND__LOCAL,	 "local",  local_slots,	 local_start,  NULL},
 	{STAGEPOST__JOB_KIND__REMOTE,	 "remote", remote_slots, remote_start, remote_stop},
 	{STAGEPOST__JOB_KIND__REPORT,	 "report", report_slots, report_start, NULL},
+	{STAGEPOST__JOB_KIND__CHECK,	 "check",  check_slots,	 check_start,  check_stop},
 	{0,				 NULL,	   NULL,	 NULL,	       NULL},
 };
 /* clang-format on */

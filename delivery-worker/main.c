@@ -2,6 +2,7 @@
  * mailboxes, sends them to other servers, and writes reports. */
 #include <unistd.h>
 
+#include "delivery-worker/check.h"
 #include "delivery-worker/jobs.h"
 #include "delivery-worker/remote/remote.h"
 #include "delivery-worker/tlsrpt/reporter.h"
@@ -115,6 +116,7 @@ worker_init(struct program *p, struct err *err)
 	w->remote = remote_new(w, err);
 	if (w->remote == NULL)
 		return -1;
+	w->checker = checker_new();
 	w->bus = bus_client_new(s->base, s->redis, s->tracking, s->id, err);
 	if (w->bus == NULL)
 		return -1;
@@ -131,6 +133,7 @@ worker_fini(struct worker *w)
 	jobs_free(&w->jobs);
 	tls_reporter_free(&w->tls_reporter);
 	bus_client_free(&w->bus);
+	checker_free(&w->checker);
 	remote_free(&w->remote);
 	dkim_signer_free(&w->dkim_signer);
 	dkim_keys_free(&w->dkim_keys);

@@ -90,3 +90,9 @@ job_set_trouble(struct job *job, struct str text)
 {
 	job->destination_trouble = job_clean_text(&job->arena, text, RESULT_TEXT_MAX).p;
 }
+
+void
+job_set_verdict(struct job *job, Stagepost__SpamVerdict *verdict)
+{
+	job->verdict = verdict;
+}

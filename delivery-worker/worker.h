@@ -13,6 +13,7 @@
 #include "lib/redis/redis.h"
 #include "lib/settings/settings.h"
 
+struct checker;
 struct jobs;
 struct tally;
 struct tls_reporter;
@@ -36,6 +37,7 @@ struct worker {
 	struct tls_reporter *tls_reporter; /* delivery-worker/tlsrpt/reporter.h */
 	struct tally *tally;		   /* borrowed from it */
 	struct remote *remote;		   /* delivery-worker/remote/remote.h */
+	struct checker *checker;	   /* delivery-worker/check.h */
 	struct jobs *jobs;		   /* delivery-worker/jobs.h */
 };
 

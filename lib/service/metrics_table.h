@@ -37,6 +37,7 @@
 	M(STALLED_LOCAL, "spool_stalled", gauge, "queue=\"local\"", "Messages of a queue that stands still") \
 	M(STALLED_REMOTE, "spool_stalled", gauge, "queue=\"remote\"", "Messages of a queue that stands still") \
 	M(STALLED_REPORT, "spool_stalled", gauge, "queue=\"report\"", "Messages of a queue that stands still") \
+	M(STALLED_CHECK, "spool_stalled", gauge, "queue=\"check\"", "Messages of a queue that stands still") \
 	M(STALLED_SHARDS, "spool_shards_stalled", gauge, "", "Shards whose writes the store does not take") \
 	M(SPOOL_SHARDS, "spool_shards_owned", gauge, "", "Shards owned by this broker")             \
 	M(SPOOL_TAKEN, "spool_messages_taken_total", counter, "", "Messages made durable")          \
@@ -48,6 +49,10 @@
 	M(DELIVERED_REMOTE, "delivered_recipients_total", counter, "kind=\"remote\"", "Recipients delivered") \
 	M(DEFERRED_RECIPIENTS, "deferred_recipients_total", counter, "", "Tries that failed for now") \
 	M(FAILED_RECIPIENTS, "failed_recipients_total", counter, "", "Recipients failed for good")  \
+	M(SPAM_HAM, "spam_checks_total", counter, "result=\"ham\"", "Messages shown to spam engines, by what they said") \
+	M(SPAM_FOUND, "spam_checks_total", counter, "result=\"spam\"", "Messages shown to spam engines, by what they said") \
+	M(SPAM_FAILED, "spam_checks_total", counter, "result=\"failed\"", "Messages shown to spam engines, by what they said") \
+	M(SPAM_UNCHECKED, "spam_unchecked_total", counter, "", "Messages that went on without the check that they were to have") \
 	M(REPORTS, "delivery_reports_total", counter, "", "Delivery status notifications made")     \
 	M(TLS_REPORTS, "tls_reports_total", counter, "", "TLS reports handed over as mail, or posted") \
 	M(REMOTE_CONNECTIONS, "remote_connections_total", counter, "", "Connections made to remote servers")

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "lib/base/service_url.h"
 #include "lib/settings/private.h"
 
 struct unit {
@@ -185,6 +186,23 @@ count_words(struct str text)
 	return count;
 }
 
+/* The unit names the schemes of what must be URLs. */
+static bool
+is_of_schemes(struct str word, const char *unit)
+{
+	struct str schemes = str_c(unit), scheme;
+	struct service_url url;
+
+	if (*unit == '\0')
+		return true;
+	if (!service_url_parse(word, &url))
+		return false;
+	while (str_next_word(&schemes, "|", &scheme))
+		if (str_eq_ci(scheme, url.scheme))
+			return true;
+	return false;
+}
+
 static int
 parse_list(const struct settings_row *row, struct str text, struct arena *arena, void *member_out, struct err *err)
 {
@@ -194,8 +212,11 @@ parse_list(const struct settings_row *row, struct str text, struct arena *arena,
 	if (count < row->min || count > row->max)
 		return refuse(row, text, "has too many or too few entries", err);
 	struct str *items = arena_array(arena, struct str, count + 1), word;
-	for (unsigned i = 0; str_next_word(&text, LIST_SEPARATORS, &word); i++)
+	for (unsigned i = 0; str_next_word(&text, LIST_SEPARATORS, &word); i++) {
+		if (!is_of_schemes(word, row->unit))
+			return refuse(row, word, "is not such a URL", err);
 		items[i] = arena_str(arena, word);
+	}
 	*(struct settings_list *)member_out = (struct settings_list){items, count};
 	return 0;
 }
@@ -331,6 +352,21 @@ describe_text(const struct settings_row *row, struct buf *out)
 		buf_printf(out, "text of %s%" PRId64 " bytes", row->min > 0 ? "1 to " : "at most ", row->max);
 }
 
+static void
+describe_list(const struct settings_row *row, struct buf *out)
+{
+	struct str schemes = str_c(row->unit), scheme;
+
+	if (*row->unit == '\0') {
+		buf_printf(out, "at most %" PRId64 " words, separated by spaces or commas", row->max);
+		return;
+	}
+	buf_printf(out, "at most %" PRId64 " of", row->max);
+	while (str_next_word(&schemes, "|", &scheme))
+		buf_printf(out, " %.*s://host[:port]", STR_ARG(scheme));
+	buf_add_c(out, ", separated by spaces or commas");
+}
+
 void
 settings_describe_allowed(const struct settings_row *row, char *out, size_t size)
 {
@@ -348,9 +384,7 @@ settings_describe_allowed(const struct settings_row *row, char *out, size_t size
 		break;
 	case SETTING_TEXT: describe_text(row, &text); break;
 	case SETTING_ENUM: buf_add_c(&text, row->unit); break;
-	case SETTING_LIST:
-		buf_printf(&text, "at most %" PRId64 " words, separated by spaces or commas", row->max);
-		break;
+	case SETTING_LIST: describe_list(row, &text); break;
 	case SETTING_CIDRS:
 		buf_printf(&text, "at most %" PRId64 " IP addresses or CIDR blocks, separated by spaces or commas",
 			   row->max);

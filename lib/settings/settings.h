@@ -71,6 +71,9 @@ struct settings_auth {
 struct settings_mailbox {
 	SETTINGS_MAILBOX(SETTINGS_MEMBER)
 };
+struct settings_spam {
+	SETTINGS_SPAM(SETTINGS_MEMBER)
+};
 #undef SETTINGS_MEMBER
 
 /* Values of the ENUM settings, in the order of their words. */
@@ -78,6 +81,9 @@ enum { ALLOW_RELAY_NOBODY, ALLOW_RELAY_LOCAL_USERS, ALLOW_RELAY_LOCAL_DOMAINS, A
 enum { RECEIVED_LINE_ALL, RECEIVED_LINE_AUTHENTICATED, RECEIVED_LINE_NONE };
 enum { SMTP_PRIORITY_WORD_LOW, SMTP_PRIORITY_WORD_NORMAL, SMTP_PRIORITY_WORD_HIGH };
 enum { AUTH_MATCH_NONE, AUTH_MATCH_DOMAIN, AUTH_MATCH_EMAIL };
+enum { SPAM_UNAVAILABLE_ACCEPT, SPAM_UNAVAILABLE_DEFER };
+enum { SPAM_ACTION_JUNK, SPAM_ACTION_TAG, SPAM_ACTION_NONE };
+enum { OUTBOUND_SPAM_SEND, OUTBOUND_SPAM_HOLD };
 
 struct settings;      /* a snapshot */
 struct settings_live; /* the current snapshot of a process, kept up to date */

@@ -14,7 +14,8 @@
  * Defaults are written as an operator would write them. min and max are in
  * the type's own unit (ms, bytes); for TEXT they are lengths in bytes, for LIST
  * and CIDRS counts of entries. The unit "ipv4" or "ipv6" of a TEXT makes it an
- * address or empty; "secret" keeps it out of lists. */
+ * address or empty; "secret" keeps it out of lists. The unit "a|b" of a LIST
+ * makes its entries URLs, a://host[:port]. */
 #ifndef SP_SETTINGS_TABLE_H
 #define SP_SETTINGS_TABLE_H
 
@@ -37,7 +38,8 @@
 	G(eas, "eas", "Exchange ActiveSync")                                                       \
 	G(spool, "spool", "The queue: retries, expiry, traces")                                    \
 	G(auth, "auth", "Passwords and failed logins")                                             \
-	G(mailbox, "mailbox", "Local delivery and mailboxes")
+	G(mailbox, "mailbox", "Local delivery and mailboxes")                                      \
+	G(spam, "spam", "Spam checks by rspamd or SpamAssassin")
 
 #define SETTINGS_POP(S)                                                                            \
 	S(pop, banner, TEXT, "+OK #HostName# POP3 server ready", "", 0, 500, SCOPE_GLOBAL,         \
@@ -143,7 +145,7 @@
 	S(smtp_out, command_timeout, DURATION, "60", "s", SEC_MS, DAY_MS, SCOPE_GLOBAL,            \
 	  "a remote server that does not answer a command for this long is given up")              \
 	S(smtp_out, max_spam_check_threads, INT, "30", "", 0, 10000, SCOPE_GLOBAL,                 \
-	  "messages spam-checked at once, per worker")                                             \
+	  "messages spam-checked at once, per worker; 0: none is checked")                                             \
 	S(smtp_out, max_delivery_threads, INT, "50", "", 1, 10000, SCOPE_GLOBAL,                   \
 	  "messages sent to remote servers at once, per worker")                                   \
 	S(smtp_out, max_local_threads, INT, "200", "", 1, 10000, SCOPE_GLOBAL,                     \
@@ -229,6 +231,23 @@
 	S(mailbox, default_quota, SIZE, "0", "", 0, INT64_MAX, SCOPE_DOMAIN, "bytes an account may hold unless it says otherwise; 0: no limit") \
 	S(mailbox, tombstone_retention, DURATION, "30", "d", HOUR_MS, 3650 * DAY_MS, SCOPE_GLOBAL, \
 	  "how long the change log knows what was expunged")
+
+#define SETTINGS_SPAM(S)                                                                           \
+	S(spam, engine, LIST, "", "rspamd|spamd", 0, 8, SCOPE_GLOBAL,                              \
+	  "who is asked, before delivery, whether a message is spam; one that fails gives way to the next; empty: nobody, no message is checked") \
+	S(spam, check_authenticated, BOOL, "off", "", 0, 1, SCOPE_GLOBAL,                          \
+	  "what authenticated users submit is checked too")                                        \
+	S(spam, max_size, SIZE, "2M", "", 0, INT64_MAX, SCOPE_GLOBAL, "larger messages are not checked; 0: no limit") \
+	S(spam, timeout, DURATION, "30", "s", SEC_MS, HOUR_MS, SCOPE_GLOBAL,                       \
+	  "an engine that has not answered for this long is given up for the message")             \
+	S(spam, unavailable, ENUM, "accept", "accept|defer", 0, 1, SCOPE_GLOBAL,                   \
+	  "when no engine answers: the message is delivered unchecked after unavailable_after, or waits until one does") \
+	S(spam, unavailable_after, DURATION, "5", "m", 0, DAY_MS, SCOPE_GLOBAL,                    \
+	  "how long a message waits for its check, from its acceptance on")                        \
+	S(spam, spam_action, ENUM, "junk", "junk|tag|none", 0, 2, SCOPE_DOMAIN,                    \
+	  "what is spam is filed in the Junk folder, with the keyword $Junk; only gets the keyword; or neither; by the recipient's domain") \
+	S(spam, outbound_spam, ENUM, "send", "send|hold", 0, 1, SCOPE_DOMAIN,                      \
+	  "what is spam and goes to remote servers is sent like all else, or held in the queue for the operator; by the sender's domain")
 
 #define SETTINGS_AUTODISCOVER(S, group, default_port)                                              \
 	S(group, autodiscover_host, TEXT, "", "", 0, 255, SCOPE_DOMAIN,                            \

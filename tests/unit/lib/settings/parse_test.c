@@ -99,6 +99,12 @@ static const struct {
 	{"xmpp", "web_chat_url_listeners", " a,b ,, c ", "a b c"},
 	{"xmpp", "web_chat_url_listeners", "", ""},
 	{"xmpp", "web_chat_url_listeners", "a\rb", NULL},
+	{"spam", "engine", "", ""},
+	{"spam", "engine", "rspamd://a.test:11333/, spamd://[::1]", "rspamd://a.test:11333/ spamd://[::1]"},
+	{"spam", "engine", "SPAMD://192.0.2.1:783", "SPAMD://192.0.2.1:783"},
+	{"spam", "engine", "localhost:783", NULL},
+	{"spam", "engine", "spamd://a http://a", NULL},
+	{"spam", "engine", "spamd://a:0", NULL},
 	/* addresses and blocks */
 	{"smtp-in", "relay_whitelist", "", ""},
 	{"smtp-in", "relay_whitelist", "192.0.2.1,198.51.100.0/24 2001:db8::/32",

@@ -1,0 +1,248 @@
+#include "delivery-worker/spam/exchange.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <string.h>
+
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+
+#define PIECE_BYTES (64 * 1024)
+#define OUTPUT_LOW  (32 * 1024)
+#define INPUT_HIGH  (64 * 1024)
+/* A host that is gone must not cost the whole time that an answer may take. */
+#define CONNECT_MOST_MS 5000
+
+struct spam_exchange {
+	struct spam_exchange_options options;
+	spam_on_answer *cb;
+	void *arg;
+	struct bufferevent *bev; /* owner; NULL: never was */
+	struct event *timer;	 /* owner */
+	struct blob_read *read;	 /* under way; NULL: none */
+	bool connected;
+	uint64_t sent_bytes; /* of the body, its offset included */
+	int64_t until_ms;    /* monotonic */
+	struct buf answer;
+	struct err err; /* of what failed before the loop turned */
+};
+
+static void
+free_exchange(struct spam_exchange *x)
+{
+	if (x->read != NULL)
+		blob_read_cancel(&x->read);
+	if (x->bev != NULL)
+		bufferevent_free(x->bev);
+	event_free(x->timer);
+	buf_fini(&x->answer);
+	mem_free(x);
+}
+
+void
+spam_exchange_cancel(struct spam_exchange **exchange)
+{
+	struct spam_exchange *x = *exchange;
+
+	*exchange = NULL;
+	if (x != NULL)
+		free_exchange(x);
+}
+
+/* Bufferevents are deferred, so that no callback is within one of theirs. */
+static void
+end(struct spam_exchange *x, const struct err *err)
+{
+	spam_on_answer *cb = x->cb;
+	void *arg = x->arg;
+	struct buf answer = x->answer;
+	struct err copy;
+
+	if (err != NULL)
+		copy = *err;
+	x->answer = BUF_EMPTY;
+	free_exchange(x);
+	cb(arg, err == NULL ? buf_str(&answer) : STR_NONE, err != NULL ? &copy : NULL);
+	buf_fini(&answer);
+}
+
+/* ---- Sending ---- */
+static void read_more(struct spam_exchange *x);
+
+static void
+on_piece(void *arg, const char *data, size_t len, const struct err *err)
+{
+	static const struct err cut = {ERR_CORRUPT, "the message's body is cut short"};
+	struct spam_exchange *x = arg;
+	uint64_t left = x->options.body.length - x->sent_bytes;
+
+	x->read = NULL;
+	if (err != NULL || len == 0) {
+		end(x, err != NULL ? err : &cut);
+		return;
+	}
+	if (len > left)
+		len = (size_t)left;
+	x->sent_bytes += len;
+	bufferevent_write(x->bev, data, len);
+	read_more(x);
+}
+
+static void
+read_more(struct spam_exchange *x)
+{
+	if (x->read != NULL || x->sent_bytes >= x->options.body.length ||
+	    evbuffer_get_length(bufferevent_get_output(x->bev)) > OUTPUT_LOW)
+		return; /* on_writable() comes back here */
+	x->read = blob_read(x->options.blobs, &x->options.body, x->sent_bytes, PIECE_BYTES, on_piece, x);
+}
+
+static void
+on_writable(struct bufferevent *bev, void *arg)
+{
+	struct spam_exchange *x = arg;
+
+	(void)bev;
+	if (x->connected)
+		read_more(x);
+}
+
+/* ---- The answer ---- */
+static bool
+is_whole(const struct spam_exchange *x)
+{
+	struct spam_reply reply;
+
+	return spam_reply_split(buf_str(&x->answer), &reply) && reply.has_length && reply.body.len >= reply.body_bytes;
+}
+
+/* False: the exchange is over. */
+static bool
+take_input(struct spam_exchange *x)
+{
+	struct evbuffer *in = bufferevent_get_input(x->bev);
+	size_t len = evbuffer_get_length(in);
+	struct err err;
+
+	if (x->answer.len + len > SPAM_ANSWER_MAX) {
+		err_set(&err, ERR_LIMIT, "the answer is too long");
+		end(x, &err);
+		return false;
+	}
+	if (len == 0)
+		return true;
+	evbuffer_remove(in, buf_reserve(&x->answer, len), len);
+	x->answer.len += len;
+	if (!is_whole(x))
+		return true;
+	end(x, NULL);
+	return false;
+}
+
+static void
+on_input(struct bufferevent *bev, void *arg)
+{
+	(void)bev;
+	take_input(arg);
+}
+
+static void set_timer(struct spam_exchange *x, int64_t most_ms);
+
+static void
+on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct spam_exchange *x = arg;
+	int socket_error = EVUTIL_SOCKET_ERROR();
+	struct err err;
+
+	(void)bev;
+	if ((what & BEV_EVENT_CONNECTED) != 0) {
+		x->connected = true;
+		set_timer(x, INT64_MAX);
+		bufferevent_write(x->bev, x->options.head.p, x->options.head.len);
+		read_more(x);
+		return;
+	}
+	if (!x->connected) {
+		err_set(&err, ERR_IO, "no connection: %s", strerror(socket_error));
+		end(x, &err);
+		return;
+	}
+	if (!take_input(x))
+		return;
+	/* An engine that is content may say so and leave before it has all. */
+	if (x->answer.len != 0 && (what & BEV_EVENT_EOF) != 0)
+		end(x, NULL);
+	else {
+		err_set(&err, ERR_UNAVAILABLE, "the engine closed the connection without an answer");
+		end(x, &err);
+	}
+}
+
+/* ---- Time ---- */
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct spam_exchange *x = arg;
+	struct err err = x->err;
+
+	(void)fd, (void)what;
+	if (err.code == ERR_NONE && !x->connected)
+		err_set(&err, ERR_IO, "no connection in time");
+	else if (err.code == ERR_NONE)
+		err_set(&err, ERR_TIMEOUT, "no answer within %lld s", (long long)x->options.timeout_ms / 1000);
+	end(x, &err);
+}
+
+static void
+set_timer(struct spam_exchange *x, int64_t most_ms)
+{
+	int64_t left_ms = x->until_ms - clock_monotonic_ms();
+	struct timeval tv = clock_timeval(left_ms < 1 ? 1 : left_ms < most_ms ? left_ms : most_ms);
+
+	evtimer_add(x->timer, &tv);
+}
+
+/* ---- The beginning ---- */
+static void
+begin(struct spam_exchange *x)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = ip_to_sockaddr(&x->options.ip, x->options.port, &sa);
+
+	x->bev = bufferevent_socket_new(x->options.base, -1, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+	CHECK(x->bev != NULL);
+	bufferevent_setcb(x->bev, on_input, on_writable, on_event, x);
+	bufferevent_setwatermark(x->bev, EV_READ, 0, INPUT_HIGH);
+	bufferevent_setwatermark(x->bev, EV_WRITE, OUTPUT_LOW, 0);
+	bufferevent_enable(x->bev, EV_READ | EV_WRITE);
+	set_timer(x, CONNECT_MOST_MS);
+	if (bufferevent_socket_connect(x->bev, (struct sockaddr *)&sa, (int)len) == 0)
+		return;
+	/* Told of later, never from within spam_exchange_new(). */
+	err_set(&x->err, ERR_IO, "no connection: %s", strerror(EVUTIL_SOCKET_ERROR()));
+	bufferevent_disable(x->bev, EV_READ | EV_WRITE);
+	bufferevent_setcb(x->bev, NULL, NULL, NULL, NULL);
+	event_active(x->timer, EV_TIMEOUT, 0);
+}
+
+struct spam_exchange *
+spam_exchange_new(const struct spam_exchange_options *options, spam_on_answer *cb, void *arg)
+{
+	struct spam_exchange *x = mem_zalloc(sizeof(*x) + options->head.len);
+	char *head = (char *)(x + 1);
+
+	x->options = *options;
+	memcpy(head, options->head.p, options->head.len);
+	x->options.head = str_of(head, options->head.len);
+	x->cb = cb;
+	x->arg = arg;
+	x->sent_bytes = options->offset;
+	x->until_ms = clock_monotonic_ms() + options->timeout_ms;
+	x->timer = evtimer_new(options->base, on_timer, x);
+	CHECK(x->timer != NULL);
+	begin(x);
+	return x;
+}

@@ -1,0 +1,159 @@
+/* rspamd, by HTTP to /checkv2 of its normal worker. */
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "delivery-worker/jobs.h"
+#include "delivery-worker/spam/engine.h"
+
+#define RECIPIENTS_NAMED 100
+#define ACTION_BYTES_MAX 40
+#define SYMBOLS_READ_MAX 2000
+
+static void
+add_address(struct buf *out, const char *name, const char *address)
+{
+	struct buf value = BUF_EMPTY;
+
+	buf_printf(&value, "<%s>", address);
+	spam_add_field(out, name, value.data);
+	buf_fini(&value);
+}
+
+/* HTTP/1.0: the connection serves one message, and no answer comes in chunks. */
+static void
+write_head(const Stagepost__Envelope *e, uint64_t size_bytes, struct buf *out)
+{
+	buf_printf(out, "POST /checkv2 HTTP/1.0\r\nContent-Length: %" PRIu64 "\r\n", size_bytes);
+	spam_add_field(out, "Queue-Id", e->id);
+	add_address(out, "From", e->reverse_path);
+	for (size_t i = 0; i < e->n_recipients && i < RECIPIENTS_NAMED; i++)
+		add_address(out, "Rcpt", e->recipients[i]->address);
+	spam_add_field(out, "IP", e->client_ip);
+	spam_add_field(out, "Helo", e->client_helo);
+	spam_add_field(out, "User", e->authenticated_as);
+	buf_add_c(out, "\r\n");
+}
+
+/* ---- The answer ---- */
+struct symbol {
+	const char *name;
+	double score;
+};
+
+static double
+number_of(const cJSON *o, const char *name)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, name);
+	return cJSON_IsNumber(item) && isfinite(item->valuedouble) ? item->valuedouble : 0;
+}
+
+/* What weighs most comes first; a tie goes by name, so that it is the same at
+ * every reading. */
+static int
+compare_symbols(const void *pa, const void *pb)
+{
+	const struct symbol *a = pa, *b = pb;
+	double wa = fabs(a->score), wb = fabs(b->score);
+
+	return wa != wb ? (wa < wb ? 1 : -1) : strcmp(a->name, b->name);
+}
+
+/* "NAME(1.50)" */
+static void
+add_symbols(const cJSON *list, struct arena *arena, Stagepost__SpamVerdict *verdict)
+{
+	struct symbol *all = arena_array(arena, struct symbol, SYMBOLS_READ_MAX);
+	const cJSON *item;
+	size_t count = 0;
+
+	cJSON_ArrayForEach (item, list)
+		if (item->string != NULL && count < SYMBOLS_READ_MAX)
+			all[count++] = (struct symbol){item->string, number_of(item, "score")};
+	qsort(all, count, sizeof(*all), compare_symbols);
+	for (size_t i = 0; i < count; i++) {
+		const char *text = arena_printf(arena, "%.64s(%.2f)", all[i].name, all[i].score);
+		if (!spam_add_symbol(arena, verdict, str_c(text)))
+			break;
+	}
+}
+
+/* "greylist" and "soft reject" would put it off; it has been taken already. */
+static bool
+is_spam_action(const char *action)
+{
+	static const char *const words[] = {"reject", "add header", "rewrite subject", "quarantine", "discard"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(words[i], action) == 0)
+			return true;
+	return false;
+}
+
+/* The score from which on it counts as spam: that of the mildest such action,
+ * where the answer names them. */
+static double
+required_score(const cJSON *o)
+{
+	const cJSON *limits = cJSON_GetObjectItemCaseSensitive(o, "thresholds"), *item;
+	double least = number_of(o, "required_score");
+
+	cJSON_ArrayForEach (item, limits)
+		if (item->string != NULL && is_spam_action(item->string) && cJSON_IsNumber(item) &&
+		    item->valuedouble < least)
+			least = item->valuedouble;
+	return least;
+}
+
+static int
+read_json(const cJSON *o, struct arena *arena, Stagepost__SpamVerdict *verdict, struct err *err)
+{
+	const char *action = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "action"));
+	const char *error = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "error"));
+	struct str text;
+
+	if (error != NULL) {
+		text = job_clean_text(arena, str_c(error), 100);
+		return err_set(err, ERR_UNAVAILABLE, "the engine says: %.*s", STR_ARG(text));
+	}
+	if (action == NULL || !cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(o, "score")))
+		return err_set(err, ERR_CORRUPT, "the answer has no verdict");
+	verdict->is_spam = is_spam_action(action);
+	text = job_clean_text(arena, str_c(action), ACTION_BYTES_MAX);
+	verdict->action = arena_dup(arena, text.p, text.len);
+	verdict->score = number_of(o, "score");
+	verdict->required = required_score(o);
+	add_symbols(cJSON_GetObjectItemCaseSensitive(o, "symbols"), arena, verdict);
+	return 0;
+}
+
+static int
+read_answer(struct str answer, struct arena *arena, Stagepost__SpamVerdict *verdict, struct err *err)
+{
+	struct spam_reply reply;
+	struct str rest, word;
+	uint64_t status;
+	cJSON *json;
+	int rc;
+
+	if (!str_starts(answer, STR("HTTP/1.")))
+		return err_set(err, ERR_CORRUPT, "this is not rspamd");
+	if (!spam_reply_split(answer, &reply) || (reply.has_length && reply.body.len < reply.body_bytes))
+		return err_set(err, ERR_CORRUPT, "the answer is cut short");
+	rest = reply.first;
+	if (!str_next_word(&rest, " ", &word) || !str_next_word(&rest, " ", &word) || !str_to_u64(word, &status))
+		return err_set(err, ERR_CORRUPT, "this is not rspamd");
+	json = cJSON_ParseWithLength(reply.body.p, reply.body.len);
+	if (json == NULL && status != 200)
+		return err_set(err, ERR_UNAVAILABLE, "the engine answers HTTP %u", (unsigned)(status % 1000));
+	if (json == NULL)
+		return err_set(err, ERR_CORRUPT, "the answer is not JSON");
+	rc = read_json(json, arena, verdict, err);
+	cJSON_Delete(json);
+	if (rc == 0 && status != 200)
+		return err_set(err, ERR_UNAVAILABLE, "the engine answers HTTP %u", (unsigned)(status % 1000));
+	return rc;
+}
+
+const struct spam_engine spam_engine_rspamd = {"rspamd", 11333, false, write_head, read_answer};
