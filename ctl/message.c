@@ -148,6 +148,34 @@ add_events(cJSON *record, const struct opened *o)
 	}
 }
 
+/* "not checked", "not checked: why", "not spam", "spam". */
+static void
+add_verdict(cJSON *record, const struct opened *o)
+{
+	const Stagepost__SpamVerdict *v = o->state != NULL ? o->state->spam : NULL;
+	cJSON *check, *symbols;
+	char text[300];
+
+	if (v == NULL || v->unchecked[0] != '\0') {
+		snprintf(text, sizeof(text), "%s%s%s",
+			 v == NULL && o->envelope->spam_check ? "waits for its check" : "not checked",
+			 v != NULL ? ": " : "", v != NULL ? v->unchecked : "");
+		cJSON_AddStringToObject(record, "spam", text);
+		return;
+	}
+	cJSON_AddStringToObject(record, "spam", v->is_spam ? "spam" : "not spam");
+	check = cJSON_AddObjectToObject(record, "spam_check");
+	cJSON_AddStringToObject(check, "engine", v->engine);
+	cJSON_AddNumberToObject(check, "score", v->score);
+	cJSON_AddNumberToObject(check, "required", v->required);
+	add_if(check, "action", v->action);
+	message_add_time(check, "time", v->time_ms);
+	cJSON_AddNumberToObject(check, "duration_ms", v->duration_ms);
+	symbols = cJSON_AddArrayToObject(check, "symbols");
+	for (size_t i = 0; i < v->n_symbols; i++)
+		cJSON_AddItemToArray(symbols, cJSON_CreateString(v->symbols[i]));
+}
+
 cJSON *
 message_record(const struct spool_entry *entry)
 {
@@ -181,13 +209,23 @@ message_record(const struct spool_entry *entry)
 		cJSON_AddNumberToObject(r, "priority", o.envelope->priority);
 	snprintf(version, sizeof(version), "%016llx", (unsigned long long)o.envelope->settings_version);
 	cJSON_AddStringToObject(r, "settings_version", version);
-	cJSON_AddStringToObject(r, "spam", "not checked"); /* no check is made yet that could say more */
+	add_verdict(r, &o);
 	add_recipients(r, &o);
 	add_events(r, &o);
 	if (o.state != NULL)
 		message_add_time(r, "finished", o.state->finished_ms);
 	close_entry(&o);
 	return r;
+}
+
+/* What the last try to have the message checked ended with; NULL: none did. */
+static const char *
+last_check_failure(const struct opened *o)
+{
+	for (size_t i = o->state->n_events; i-- > 0;)
+		if (o->state->events[i]->recipient == 0 && strcmp(o->state->events[i]->kind, "deferred") == 0)
+			return o->state->events[i]->detail;
+	return NULL;
 }
 
 cJSON *
@@ -217,11 +255,14 @@ message_summary(const struct spool_entry *entry)
 			answer = s->last_text;
 		cJSON_AddItemToArray(waiting, cJSON_CreateString(recipient_at(&o, i)->address));
 	}
+	if (answer == NULL && o.state != NULL && o.state->spam == NULL)
+		answer = last_check_failure(&o);
 	cJSON_AddStringToObject(r, "state",
 				o.state != NULL && o.state->held ? "held"
 				: deferred			 ? "deferred"
 								 : "active");
 	add_if(r, "answer", answer);
+	add_verdict(r, &o);
 	close_entry(&o);
 	return r;
 }
@@ -236,7 +277,7 @@ text_of(const cJSON *o, const char *name)
 void
 message_add_entry(cJSON *record, const Stagepost__QueueEntry *entry)
 {
-	static const char *const kinds[] = {"local", "remote", "report"};
+	static const char *const kinds[] = {"local", "remote", "report", "retrieve", "check"};
 	cJSON *list;
 
 	cJSON_DeleteItemFromObject(record, "state");
@@ -246,7 +287,7 @@ message_add_entry(cJSON *record, const Stagepost__QueueEntry *entry)
 		const Stagepost__QueuePart *p = entry->parts[i];
 		cJSON *o = cJSON_CreateObject();
 		cJSON_AddStringToObject(o, "destination", p->destination);
-		cJSON_AddStringToObject(o, "kind", (unsigned)p->kind < 3 ? kinds[p->kind] : "other");
+		cJSON_AddStringToObject(o, "kind", (unsigned)p->kind < 5 ? kinds[p->kind] : "other");
 		cJSON_AddStringToObject(o, "state", p->state);
 		add_if(o, "site", p->site);
 		message_add_time(o, "next_try", p->next_try_ms);
@@ -271,6 +312,12 @@ message_listed(const Stagepost__QueueEntry *entry)
 	return m;
 }
 
+static double
+verdict_number(const cJSON *m, const char *name)
+{
+	return cJSON_GetNumberValue(cJSON_GetObjectItem(cJSON_GetObjectItem(m, "spam_check"), name));
+}
+
 void
 message_print_listed(const cJSON *m)
 {
@@ -283,6 +330,9 @@ message_print_listed(const cJSON *m)
 		printf("    <%s>\n", cJSON_GetStringValue(recipient));
 	if (text_of(m, "answer")[0] != '\0')
 		printf("    (%s)\n", text_of(m, "answer"));
+	if (cJSON_HasObjectItem(m, "spam_check"))
+		printf("    [%s, %.2f of %.2f]\n", text_of(m, "spam"), verdict_number(m, "score"),
+		       verdict_number(m, "required"));
 }
 
 void

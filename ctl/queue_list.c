@@ -227,11 +227,11 @@ print_line(const Stagepost__QueueLine *line, int64_t now_ms)
 static cJSON *
 line_record(const Stagepost__QueueLine *line, int64_t now_ms)
 {
-	static const char *const kinds[] = {"local", "remote", "report"};
+	static const char *const kinds[] = {"local", "remote", "report", "retrieve", "check"};
 	cJSON *o = cJSON_CreateObject();
 
 	cJSON_AddStringToObject(o, "destination", line->destination);
-	cJSON_AddStringToObject(o, "kind", (unsigned)line->kind < 3 ? kinds[line->kind] : "other");
+	cJSON_AddStringToObject(o, "kind", (unsigned)line->kind < 5 ? kinds[line->kind] : "other");
 	cJSON_AddNumberToObject(o, "queued", line->queued);
 	cJSON_AddNumberToObject(o, "active", line->active);
 	cJSON_AddNumberToObject(o, "deferred", line->deferred);

@@ -26,6 +26,20 @@ make_delivery_id(struct filing *f, const char *spool_id)
 		snprintf(f->delivery_id, sizeof(f->delivery_id), "%.30s/%08x", spool_id, hash32(f->detail));
 }
 
+/* What the recipient's domain wants done with spam. */
+static void
+judge(struct filing *f)
+{
+	const struct job *job = f->work->job;
+	int action =
+		settings_spam(settings_current(job->worker->settings), directory_domain_of(f->address))->spam_action;
+
+	if (job->msg->verdict == NULL || !job->msg->verdict->is_spam)
+		return;
+	f->junk = action == SPAM_ACTION_JUNK;
+	f->tagged = action != SPAM_ACTION_NONE;
+}
+
 static struct filing *
 filing_for(struct local_work *w, const struct directory_target *t)
 {
@@ -41,6 +55,7 @@ filing_for(struct local_work *w, const struct directory_target *t)
 	f->address = arena_str(arena, t->address);
 	f->detail = arena_str(arena, t->detail);
 	f->quota_bytes = t->quota_bytes;
+	judge(f);
 	make_delivery_id(f, w->job->msg->envelope->id);
 	if (w->last_filing != NULL)
 		w->last_filing->next = f;

@@ -6,6 +6,12 @@
 #include "lib/base/clock.h"
 #include "lib/base/crashpoint.h"
 
+/* The IANA's keyword for what is spam, and the name of the folder for it, where
+ * it has to be made. */
+#define JUNK_KEYWORD "$Junk"
+#define JUNK_FOLDER  "Junk"
+#define JUNK_USE     "\\Junk"
+
 static void start_more(struct local_work *w);
 
 static void
@@ -48,9 +54,15 @@ on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
 			w->took_reference = true;
 		}
 		filing_end(f, FILING_DONE, "2.0.0",
-			   str_c(arena_printf(&w->job->arena, "%s %.*s uid %u",
+			   str_c(arena_printf(&w->job->arena, "%s %.*s uid %u%s%.*s",
 					      filed->duplicate ? "was filed before:" : "filed:", STR_ARG(f->address),
-					      filed->first_uid)));
+					      filed->first_uid, f->folder.len > 0 ? " in " : "", STR_ARG(f->folder))));
+		return;
+	}
+	if (err->code == ERR_LIMIT && f->tagged) {
+		/* The folder has no room for one more keyword. */
+		f->tagged = false;
+		filing_submit(f);
 		return;
 	}
 	if (err->code == ERR_NOT_FOUND && f->folder.len > 0) {
@@ -74,7 +86,10 @@ static void
 filing_submit(struct filing *f)
 {
 	struct local_work *w = f->work;
+	static const struct str keywords[] = {{JUNK_KEYWORD, sizeof(JUNK_KEYWORD) - 1}};
 	struct mailbox_new_message message = {
+		.keywords = keywords,
+		.keyword_count = f->tagged ? 1 : 0,
 		.body = w->body,
 		.digest = w->digest,
 		.internal_date = clock_unix_ms() / 1000,
@@ -93,21 +108,66 @@ filing_submit(struct filing *f)
 	mailbox_file(w->job->worker->mailboxes, &filing, on_filed, f);
 }
 
+/* ---- Which folder ---- */
+static void
+on_subscribed(void *arg, const struct err *err)
+{
+	(void)err; /* it is there; that is enough */
+	filing_submit(arg);
+}
+
+static void
+on_junk_made(void *arg, const struct mailbox_folder *folder, const struct err *err)
+{
+	struct filing *f = arg;
+	struct local_work *w = f->work;
+
+	(void)folder;
+	if (err != NULL && err->code != ERR_EXISTS) {
+		log_warning(&w->job->log, "no folder for spam", F_STR("mailbox", f->address), F_ERR(err));
+		filing_submit(f);
+		return;
+	}
+	f->folder = STR(JUNK_FOLDER);
+	mailbox_subscribe(w->job->worker->mailboxes, f->address, f->folder, true, on_subscribed, f);
+}
+
+static bool
+is_junk(const struct mailbox_folder *folder)
+{
+	struct str uses = folder->special_use, use;
+
+	while (str_next_word(&uses, " ", &use))
+		if (str_eq_ci(use, STR(JUNK_USE)))
+			return true;
+	return false;
+}
+
 /* user+lists: the folder of that name, in any case, if there is one. Sent,
- * Trash and their like are not for strangers to fill. */
+ * Trash and their like are not for strangers to fill. Else, for spam, the one
+ * that has this use. */
 static void
 on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, const struct str *subscribed_missing,
 	   unsigned missing_count, const struct err *err)
 {
 	struct filing *f = arg;
+	struct arena *arena = &f->work->job->arena;
 
 	(void)subscribed_missing;
 	(void)missing_count;
-	for (unsigned i = 0; err == NULL && i < count; i++) {
+	for (unsigned i = 0; err == NULL && f->detail.len > 0 && i < count; i++) {
 		if (folders[i].special_use.len == 0 && str_eq_ci(folders[i].name, f->detail))
-			f->folder = arena_str(&f->work->job->arena, folders[i].name);
+			f->folder = arena_str(arena, folders[i].name);
 	}
-	filing_submit(f);
+	for (unsigned i = 0; err == NULL && f->junk && f->folder.len == 0 && i < count; i++) {
+		if (is_junk(&folders[i]))
+			f->folder = arena_str(arena, folders[i].name);
+	}
+	if (err == NULL && f->junk && f->folder.len == 0)
+		mailbox_create(f->work->job->worker->mailboxes, f->address, STR(JUNK_FOLDER), STR(JUNK_USE),
+			       on_junk_made, f);
+	else
+		filing_submit(f);
 }
 
 static void
@@ -134,7 +194,7 @@ filing_start(struct filing *f)
 	w->filing_now++;
 	if (w->body_gone)
 		mailbox_was_filed(m, f->address, str_c(f->delivery_id), on_was_filed, f);
-	else if (f->detail.len > 0)
+	else if (f->detail.len > 0 || f->junk)
 		mailbox_list(m, f->address, on_folders, f);
 	else
 		filing_submit(f);

@@ -30,6 +30,8 @@ struct filing {
 	struct str address;	 /* of the account; in the job's arena, as all text here */
 	struct str detail;	 /* wanted folder, as it stood behind the '+'; empty: INBOX */
 	struct str folder;	 /* found for it */
+	bool junk;		 /* to be filed in the folder of special use \Junk, unless another is wanted */
+	bool tagged;		 /* gets the keyword $Junk */
 	uint64_t quota_bytes;
 	char delivery_id[LOCAL_DELIVERY_ID_MAX];
 	enum filing_state state;

@@ -18,7 +18,7 @@
 #include "spool-broker/schedule.h"
 #include "spool-broker/watchdog.h"
 
-enum { BROKER_KINDS = 3 }; /* LOCAL, REMOTE, REPORT: the JobKinds that are scheduled */
+enum { BROKER_KINDS = 5 }; /* the JobKinds; of RETRIEVE nothing is ever queued */
 
 struct broker_config {
 	struct event_base *base; /* all pointers borrowed */
@@ -77,6 +77,8 @@ struct broker {
 	struct tracking_subscription *subscription; /* owner */
 
 	struct watch queue_watches[BROKER_KINDS], store_watch;
+
+	bool checks_fail; /* the spam check that ended last gave no verdict */
 
 	bool draining;
 	int64_t drain_until_ms;	   /* monotonic: jobs may end until then */

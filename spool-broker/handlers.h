@@ -23,6 +23,24 @@ void orders_free(struct broker *b);
  * back is not tried again. */
 void orders_delete_rest(struct broker *b, struct message *m);
 
+/* Held from now on, but for what is being delivered. Needs the work. */
+void orders_hold(struct broker *b, struct message *m, const char *why);
+
+/* ---- check.c: spam checks ---- */
+/* Is a message with this envelope to be checked, by the settings of now? */
+bool check_is_wanted(const struct broker *b, const Stagepost__Envelope *e);
+/* What a CHECK job's results change. Needs the work; p is gone, or placed. */
+void check_apply(struct broker *b, struct part *p, const char *host, const Stagepost__JobDone *done);
+/* When its wait for a check should be looked at; INT64_MAX: never, or it has none. */
+int64_t check_deadline_ms(const struct broker *b, const struct message *m);
+/* Does it have to go on waiting? */
+bool check_waits(const struct broker *b, const struct message *m, int64_t now_ms);
+/* Lets it go on unchecked, if its wait is over. Needs the work. */
+void check_look(struct broker *b, struct message *m);
+/* Holds what is spam and would go to other servers, where that is wished.
+ * Needs the work. */
+void check_hold_outbound(struct broker *b, struct message *m);
+
 /* ---- report.c ---- */
 /* Does anyone have to be told now? Then makes the part of the report job.
  * Needs the work. */

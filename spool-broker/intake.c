@@ -69,11 +69,13 @@ is_busy(const struct broker *b)
 void
 intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 {
-	const Stagepost__Envelope *e = frame->hand_over->envelope;
+	Stagepost__Envelope *e = frame->hand_over->envelope;
 	struct buf packed = BUF_EMPTY, events = BUF_EMPTY;
 	unsigned number;
 	struct shard *s;
 
+	if (is_acceptable(e))
+		e->spam_check = check_is_wanted(b, e);
 	if (!is_acceptable(e) || !pack(e, &packed)) {
 		log_warning(NULL, "hand-over refused: malformed", F_STR("peer", peer));
 		intake_reply(b, peer, frame->request, "", STAGEPOST__HAND_OVER_REPLY__STATUS__FAILED, "malformed");

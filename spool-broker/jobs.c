@@ -138,7 +138,7 @@ return_part(struct broker *b, struct job *job, bool was_given, int64_t wait_ms)
 	ops->end(s, p, TRY_UNKNOWN, NULL, 0, now_ms);
 	if (was_given) {
 		p->recheck = true;
-		if ((m->flags & MESSAGE_ONE_LOCAL) != 0)
+		if ((m->flags & MESSAGE_ONE_LOCAL) != 0 && p->kind != STAGEPOST__JOB_KIND__CHECK)
 			m->flags |= MESSAGE_UNCERTAIN;
 	}
 	part_place(b, p, now_ms + wait_ms);
@@ -227,8 +227,10 @@ pack_job(struct broker *b, struct job *job, struct buf *out)
 	body.pass_reference = job->kind == STAGEPOST__JOB_KIND__LOCAL && (m->flags & MESSAGE_ONE_LOCAL) != 0;
 	body.attempt = p->tries + 1u;
 	body.lease_ms = (uint32_t)lease_ms(b);
-	if (job->kind == STAGEPOST__JOB_KIND__REMOTE)
+	if (job->kind == STAGEPOST__JOB_KIND__REMOTE || job->kind == STAGEPOST__JOB_KIND__CHECK)
 		body.destination = (char *)(uintptr_t)part_destination(p);
+	if (job->kind == STAGEPOST__JOB_KIND__LOCAL && m->work != NULL)
+		body.verdict = m->work->state->spam;
 	if (job->kind == STAGEPOST__JOB_KIND__REPORT) {
 		body.report = (Stagepost__Job__Report)p->report;
 		report_id(m, body.report, report);

@@ -24,6 +24,7 @@ enum { PACKED_BYTES_MAX = 64 * 1024 * 1024 };
 enum { ADDRESSES_MAX = 1000 };
 
 #define REPORT_QUEUE "reports"
+#define CHECK_QUEUE  "spam-check"
 
 /* ---- The table ---- */
 struct message *
@@ -225,10 +226,8 @@ part_schedule(struct broker *b, const struct part *p, struct schedule **schedule
 	return b->ops;
 }
 
-/* Senders that are fair to each other: the account's domain, else that of the
- * reverse-path. */
-static struct str
-sender_of(const Stagepost__Envelope *e)
+struct str
+message_sender(const Stagepost__Envelope *e)
 {
 	struct str address = e->authenticated_as[0] != '\0' ? str_c(e->authenticated_as) : str_c(e->reverse_path);
 	ptrdiff_t at = str_rindex(address, '@');
@@ -255,7 +254,7 @@ get_part(struct broker *b, struct message *m, Stagepost__JobKind kind, struct st
 
 	p->message = m;
 	p->kind = (uint8_t)kind;
-	found = b->ops->enlist(b->schedules[kind], p, destination, sender_of(e), origin_of(e), m->priority);
+	found = b->ops->enlist(b->schedules[kind], p, destination, message_sender(e), origin_of(e), m->priority);
 	if (found != p) {
 		mem_free(p);
 		return found;
@@ -281,6 +280,10 @@ message_make_parts(struct broker *b, struct message *m, unsigned from, bool unsa
 {
 	const struct work *w = m->work;
 
+	if (from == 0 && check_is_due(w)) {
+		part_place(b, get_part(b, m, STAGEPOST__JOB_KIND__CHECK, STR(CHECK_QUEUE)), 0);
+		return;
+	}
 	for (unsigned i = from; i < work_recipient_count(w); i++) {
 		const Stagepost__Recipient *r = work_recipient(w, i);
 		const Stagepost__RecipientStatus *status = work_status(w, i);
@@ -531,16 +534,26 @@ message_is_expired(const struct broker *b, const struct message *m, int64_t now_
 	return now_ms >= expiry_ms(b, m);
 }
 
-void
-message_set_deadline(struct broker *b, struct message *m)
+/* When the sender is to be told that it is late, or too late. */
+static int64_t
+notice_ms(const struct broker *b, const struct message *m)
 {
 	const struct settings_spool *s = settings_spool(broker_settings(b), STR_NONE);
 	int64_t time_ms = expiry_ms(b, m), delay_ms = m->received_ms + s->delay_warning_after;
-	int64_t soonest_ms = clock_unix_ms() + 1000;
 
 	if (s->delay_warning_after > 0 && (m->flags & (MESSAGE_NULL_SENDER | MESSAGE_DELAY_TOLD)) == 0 &&
 	    delay_ms < time_ms)
 		time_ms = delay_ms;
+	return time_ms;
+}
+
+void
+message_set_deadline(struct broker *b, struct message *m)
+{
+	int64_t time_ms = notice_ms(b, m), check_ms = check_deadline_ms(b, m), soonest_ms = clock_unix_ms() + 1000;
+
+	if (check_ms < time_ms)
+		time_ms = check_ms;
 	/* One that is past already is seen to by the result of the job under way. */
 	heap_set(&b->deadlines, &m->deadline, time_ms > soonest_ms ? time_ms : soonest_ms);
 }
@@ -555,6 +568,8 @@ on_deadline(struct broker *b, struct message *m, const struct err *err)
 	}
 	if (message_is_expired(b, m, clock_unix_ms()))
 		message_give_up(b, m, STR_NONE, "expired", "5.4.7", "delivery time expired", true);
+	else
+		check_look(b, m);
 	message_set_deadline(b, m);
 	message_settle(b, m);
 }
@@ -569,6 +584,9 @@ message_run_deadlines(struct broker *b, int64_t now_ms)
 		struct message *m = heap_owner(node, struct message, deadline);
 		bool waits = (m->flags & (MESSAGE_HELD | MESSAGE_FINISHING)) != 0 || !shard_may_work(m->shard);
 		heap_set(&b->deadlines, &m->deadline, now_ms + 10000);
+		/* Its turn with a healthy engine will come: no need to read it. */
+		if (now_ms < notice_ms(b, m) && check_waits(b, m, now_ms))
+			continue;
 		if (!waits)
 			message_with_work(b, m, on_deadline);
 	}

@@ -133,9 +133,14 @@ Stagepost__TraceEvent *work_add_event(struct work *w, const char *kind, unsigned
 bool work_add_recipient(struct work *w, const Stagepost__Recipient *r);
 
 /* ---- Parts ---- */
+/* Senders that are fair to each other: the account's domain, else that of the
+ * reverse-path. Borrowed. */
+struct str message_sender(const Stagepost__Envelope *e);
+/* Is it to be checked for spam before anything else? (check.c) */
+bool check_is_due(const struct work *w);
 /* Makes the parts of all recipients from index `from` on that are queued, and
  * puts them where they belong: ready, deferred or held. unsaved: they wait for
- * the next save. */
+ * the next save. A message to be checked gets the part of its CHECK instead. */
 void message_make_parts(struct broker *b, struct message *m, unsigned from, bool unsaved);
 /* Puts a part that is not ACTIVE where it belongs, to be tried at time_ms. */
 void part_place(struct broker *b, struct part *p, int64_t time_ms);

@@ -47,17 +47,23 @@ order_retry(struct broker *b, struct message *m, struct str recipient)
 	return place_now(b, m, recipient) != 0 ? "will be tried now" : NULL;
 }
 
+void
+orders_hold(struct broker *b, struct message *m, const char *why)
+{
+	message_set_held(b, m, true);
+	m->work->state->held = true;
+	work_add_event(m->work, "held", 0, b->config.id, why);
+	for (struct part *p = m->parts; p != NULL; p = p->next)
+		if (p->state != PART_ACTIVE)
+			part_place(b, p, p->retry.time_ms);
+}
+
 static const char *
 order_hold(struct broker *b, struct message *m, struct str recipient)
 {
 	if ((m->flags & MESSAGE_HELD) != 0 || recipient.len != 0)
 		return NULL;
-	message_set_held(b, m, true);
-	m->work->state->held = true;
-	work_add_event(m->work, "held", 0, b->config.id, "by the operator");
-	for (struct part *p = m->parts; p != NULL; p = p->next)
-		if (p->state != PART_ACTIVE)
-			part_place(b, p, p->retry.time_ms);
+	orders_hold(b, m, "by the operator");
 	return m->active != 0 ? "held, after what is being delivered now" : "held";
 }
 

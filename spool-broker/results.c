@@ -157,8 +157,10 @@ apply_delivery(struct applying *a, const Stagepost__JobDone *done)
 	}
 	/* Tried only once the expansion is saved: after a crash the same recipient
 	 * would be expanded again. */
-	if (work_recipient_count(a->work) > a->added_from)
+	if (work_recipient_count(a->work) > a->added_from) {
 		message_make_parts(a->broker, a->message, a->added_from, true);
+		check_hold_outbound(a->broker, a->message);
+	}
 }
 
 static void
@@ -209,6 +211,8 @@ results_apply(struct broker *b, struct part *p, const struct job *job, const Sta
 	a.added_from = work_recipient_count(a.work);
 	if (job->kind == STAGEPOST__JOB_KIND__REPORT)
 		apply_report(&a, done);
+	else if (job->kind == STAGEPOST__JOB_KIND__CHECK)
+		check_apply(b, p, a.host, done);
 	else
 		apply_delivery(&a, done);
 	if ((a.message->flags & MESSAGE_DELETED) != 0)

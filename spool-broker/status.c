@@ -5,7 +5,7 @@
 #include "spool-broker/jobs.h"
 #include "spool-broker/shards.h"
 
-static const char *const kind_names[BROKER_KINDS] = {"local", "remote", "report"};
+static const char *const kind_names[BROKER_KINDS] = {"local", "remote", "report", NULL, "check"};
 
 /* Sites with trouble that are named. */
 enum { TROUBLES_NAMED = 20 };
@@ -52,7 +52,10 @@ add_queue(struct broker *b, cJSON *into)
 
 	for (unsigned i = 0; i < BROKER_KINDS; i++) {
 		struct schedule_counts c = b->ops->counts(b->schedules[i]);
-		cJSON *kind = cJSON_AddObjectToObject(kinds, kind_names[i]);
+		cJSON *kind;
+		if (kind_names[i] == NULL)
+			continue;
+		kind = cJSON_AddObjectToObject(kinds, kind_names[i]);
 		add_number(kind, "queued", c.ready);
 		add_number(kind, "active", c.active);
 		add_number(kind, "deferred", c.deferred);
@@ -86,7 +89,10 @@ add_workers(const struct broker *b, cJSON *into)
 		item = cJSON_CreateObject();
 		cJSON_AddStringToObject(item, "id", w->name);
 		for (unsigned i = 0; i < BROKER_KINDS; i++) {
-			cJSON *kind = cJSON_AddObjectToObject(item, kind_names[i]);
+			cJSON *kind;
+			if (kind_names[i] == NULL)
+				continue;
+			kind = cJSON_AddObjectToObject(item, kind_names[i]);
 			add_number(kind, "slots", w->slots[i]);
 			add_number(kind, "active", w->active[i]);
 		}

@@ -11,11 +11,13 @@ static const char *const queue_names[BROKER_KINDS] = {
 	[STAGEPOST__JOB_KIND__LOCAL] = "local",
 	[STAGEPOST__JOB_KIND__REMOTE] = "remote",
 	[STAGEPOST__JOB_KIND__REPORT] = "report",
+	[STAGEPOST__JOB_KIND__CHECK] = "check",
 };
 static const enum metric queue_metrics[BROKER_KINDS] = {
 	[STAGEPOST__JOB_KIND__LOCAL] = M_STALLED_LOCAL,
 	[STAGEPOST__JOB_KIND__REMOTE] = M_STALLED_REMOTE,
 	[STAGEPOST__JOB_KIND__REPORT] = M_STALLED_REPORT,
+	[STAGEPOST__JOB_KIND__CHECK] = M_STALLED_CHECK,
 };
 
 /* True once it has stood still for so long, at each look. */
@@ -99,6 +101,7 @@ watchdog_tick(struct broker *b)
 	int64_t limit_ms = settings_spool(broker_settings(b), STR_NONE)->stall_after;
 
 	for (unsigned i = 0; i < BROKER_KINDS; i++)
-		look_at_queue(b, i, limit_ms);
+		if (queue_names[i] != NULL)
+			look_at_queue(b, i, limit_ms);
 	look_at_store(b, limit_ms);
 }

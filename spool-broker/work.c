@@ -51,8 +51,10 @@ recipient_kind(const Stagepost__Recipient *r)
 bool
 part_serves(const struct part *p, const Stagepost__Recipient *r, const Stagepost__RecipientStatus *status)
 {
-	return status->state == STAGEPOST__RECIPIENT_STATE__QUEUED && part_kind(p) == recipient_kind(r) &&
-	       str_eq(recipient_destination(r), str_c(part_destination(p)));
+	if (status->state != STAGEPOST__RECIPIENT_STATE__QUEUED || p->kind == STAGEPOST__JOB_KIND__REPORT)
+		return false;
+	return p->kind == STAGEPOST__JOB_KIND__CHECK ||
+	       (part_kind(p) == recipient_kind(r) && str_eq(recipient_destination(r), str_c(part_destination(p))));
 }
 
 /* ---- Opening ---- */

@@ -62,6 +62,8 @@ turn(int ms)
 	} while (0)
 
 /* ---- Fake workers ---- */
+static Stagepost__SpamVerdict *verdict; /* that ends the jobs; mostly NULL */
+
 static void
 end_job_with(struct given *g, Stagepost__RecipientResult__Outcome outcome, const char *code, const char *trouble)
 {
@@ -85,6 +87,7 @@ end_job_with(struct given *g, Stagepost__RecipientResult__Outcome outcome, const
 	}
 	frame.body_case = STAGEPOST__FRAME__BODY_JOB_DONE;
 	done.destination_trouble = arena_strdup(&g->arena, trouble);
+	done.verdict = verdict;
 	frame.job_done = &done;
 	g->ended = true;
 	assert_int_equal(bus_send(g->worker->bus, g->peer, &frame, NULL), 0);
@@ -184,9 +187,9 @@ say_hello(struct fake_worker *w, struct bus_peer *p)
 {
 	Stagepost__WorkerHello hello = STAGEPOST__WORKER_HELLO__INIT;
 	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
-	Stagepost__Credit credits[3], *list[3];
+	Stagepost__Credit credits[5], *list[5];
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 5; i++) {
 		stagepost__credit__init(&credits[i]);
 		credits[i].kind = (Stagepost__JobKind)i;
 		credits[i].slots = w->slots;
@@ -194,7 +197,7 @@ say_hello(struct fake_worker *w, struct bus_peer *p)
 	}
 	hello.worker = w->name;
 	hello.slots = list;
-	hello.n_slots = 3;
+	hello.n_slots = 5;
 	frame.body_case = STAGEPOST__FRAME__BODY_WORKER_HELLO;
 	frame.worker_hello = &hello;
 	bus_send(w->bus, p, &frame, NULL);
@@ -443,6 +446,7 @@ setup(void **state)
 	live = settings_live_new(base, redis, tracking, false);
 	wait_until(settings_live_is_read(live), 5000);
 	given_count = 0;
+	verdict = NULL;
 	start_broker(0);
 	frontend = bus_client_new(base, redis, tracking, "frontend-0", NULL);
 	bus_client_watch(frontend, &events, NULL);
@@ -931,6 +935,167 @@ test_job_outlives_its_broker(void **state)
 	assert_int_equal(given_count, 1);
 }
 
+/* ---- Spam checks ---- */
+static void
+set_spam(const char *fields)
+{
+	uint64_t old = settings_version(settings_current(live));
+
+	redis_callf(redis, NULL, NULL, fields);
+	wait_until(settings_version(settings_current(live)) != old, 5000);
+}
+
+static Stagepost__SpamVerdict spam = STAGEPOST__SPAM_VERDICT__INIT;
+
+static void
+say_spam(struct given *g)
+{
+	spam.is_spam = true;
+	spam.engine = (char *)(uintptr_t)"spamd://here";
+	spam.score = 7.5;
+	verdict = &spam;
+	deliver(g);
+	verdict = NULL;
+}
+
+static void
+test_check_comes_first(void **state)
+{
+	struct handed h = {.id = ""};
+	struct found f;
+	unsigned local = 0;
+
+	(void)state;
+	set_spam("HSET settings:spam engine spamd://here");
+	hand_over(&h, "a@sender.test", "bob@here one@x.test");
+	wait_until(given_count == 1, 5000);
+	turn(50);
+	assert_int_equal(given_count, 1);
+	assert_int_equal(given[0].job->kind, STAGEPOST__JOB_KIND__CHECK);
+	assert_int_equal(given[0].job->n_recipients, 2);
+	assert_string_equal(given[0].job->destination, "spam-check");
+	say_spam(&given[0]);
+	wait_until(given_count == 3, 5000);
+	f = find(h.id); /* saved before anything is delivered */
+	assert_true(f.state->spam->is_spam && f.state->spam->score > 7);
+	arena_fini(&f.arena);
+	for (unsigned i = 1; i < 3; i++) {
+		local += given[i].job->kind == STAGEPOST__JOB_KIND__LOCAL && given[i].job->verdict->is_spam;
+		assert_false(given[i].job->recheck);
+		deliver(&given[i]);
+	}
+	assert_int_equal(local, 1);
+	wait_until(is_finished(h.id), 5000);
+	f = find(h.id);
+	assert_string_equal(f.trace->state->events[1]->kind, "checked");
+	assert_string_equal(f.trace->state->events[1]->remote, "spamd://here");
+	arena_fini(&f.arena);
+}
+
+static void
+test_check_fails(void **state)
+{
+	struct handed h = {.id = ""}, next = {.id = ""};
+	struct found f;
+
+	(void)state;
+	set_spam("HSET settings:spam engine spamd://here unavailable_after 0");
+	hand_over(&h, "a@sender.test", "bob@here");
+	wait_until(given_count == 1, 5000);
+	end_job_with(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0", "no connection");
+	wait_until(given_count == 2, 5000);
+	assert_int_equal(given[1].job->kind, STAGEPOST__JOB_KIND__LOCAL);
+	assert_true(given[1].job->pass_reference && given[1].job->attempt == 1);
+	deliver(&given[1]);
+	wait_until(is_finished(h.id), 5000);
+	f = find(h.id);
+	assert_string_equal(f.trace->state->events[2]->kind, "unchecked");
+	assert_true(f.trace->state->spam->unchecked[0] != '\0' && !f.trace->state->spam->is_spam);
+	arena_fini(&f.arena);
+
+	/* It waits for the engine, until that is not asked any more. */
+	set_spam("HSET settings:spam unavailable defer");
+	hand_over(&next, "a@sender.test", "bob@here");
+	wait_until(given_count == 3, 5000);
+	assert_int_equal(given[2].job->kind, STAGEPOST__JOB_KIND__CHECK);
+	end_job_with(&given[2], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0", "no connection");
+	turn(1500);
+	assert_int_equal(given_count, 3);
+	set_spam("HDEL settings:spam engine");
+	wait_until(given_count == 4, 5000);
+	assert_int_equal(given[3].job->kind, STAGEPOST__JOB_KIND__LOCAL);
+	deliver(&given[3]);
+	wait_until(is_finished(next.id), 5000);
+}
+
+/* A check that outlived its broker is made again; a verdict that is saved is
+ * not asked for again. */
+static void
+test_check_and_take_over(void **state)
+{
+	struct handed h = {.id = ""};
+
+	(void)state;
+	workers[0].faithful = true;
+	set_spam("HSET settings:spam engine spamd://here");
+	hand_over(&h, "a@sender.test", "one@x.test");
+	wait_until(given_count == 1, 5000);
+	broker_free(&brokers[0]);
+	start_broker(0);
+	wait_until(given_count == 2, 5000);
+	assert_int_equal(given[1].job->kind, STAGEPOST__JOB_KIND__CHECK);
+	given[0].ended = true;
+	say_spam(&given[1]);
+	wait_until(given_count == 3, 5000);
+	assert_int_equal(given[2].job->kind, STAGEPOST__JOB_KIND__REMOTE);
+	broker_free(&brokers[0]);
+	start_broker(0);
+	wait_until(owned(0) == SHARDS && status_number(0, "queue", "active") == 1, 5000);
+	deliver(&given[2]);
+	wait_until(is_finished(h.id), 5000);
+	assert_int_equal(given_count, 3);
+}
+
+/* Of a worker that was lost: done again, and nothing is known of a filing. */
+static void
+test_check_is_lost(void **state)
+{
+	struct handed h = {.id = ""};
+
+	(void)state;
+	set_spam("HSET settings:spam engine spamd://here");
+	hand_over(&h, "a@sender.test", "bob@here");
+	wait_until(given_count == 1, 5000);
+	bus_client_free(&workers[0].bus);
+	start_worker(1, 10);
+	wait_until(given_count == 2, 10000);
+	assert_int_equal(given[1].job->kind, STAGEPOST__JOB_KIND__CHECK);
+	say_spam(&given[1]);
+	wait_until(given_count == 3, 5000);
+	assert_true(given[2].job->kind == STAGEPOST__JOB_KIND__LOCAL && !given[2].job->recheck);
+	deliver(&given[2]);
+	wait_until(is_finished(h.id), 5000);
+}
+
+static void
+test_outbound_spam_is_held(void **state)
+{
+	struct handed h = {.id = ""};
+
+	(void)state;
+	set_spam("HSET settings:spam engine spamd://here outbound_spam hold");
+	hand_over(&h, "a@sender.test", "one@x.test");
+	wait_until(given_count == 1, 5000);
+	say_spam(&given[0]);
+	wait_until(status_number(0, "queue", "held") == 1, 5000);
+	turn(100);
+	assert_int_equal(given_count, 1);
+	assert_true(order("release", h.id));
+	wait_until(given_count == 2, 5000);
+	deliver(&given[1]);
+	wait_until(is_finished(h.id), 5000);
+}
+
 static volatile bool drained;
 
 static void
@@ -1129,6 +1294,11 @@ main(void)
 		TEST(test_silent_worker),
 		TEST(test_take_over),
 		TEST(test_job_outlives_its_broker),
+		TEST(test_check_comes_first),
+		TEST(test_check_fails),
+		TEST(test_check_and_take_over),
+		TEST(test_check_is_lost),
+		TEST(test_outbound_spam_is_held),
 		TEST(test_balance_takes_slow_jobs_along),
 		TEST(test_drain_leaves_slow_jobs_to_the_next),
 		TEST(test_restart_takes_its_own_at_once),
