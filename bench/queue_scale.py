@@ -4,6 +4,7 @@ to deliver, whatever the queue's size.
 
 usage: bench/queue_scale.py look [MESSAGES]        (1000000)
        bench/queue_scale.py drain [MESSAGES ...]   (1000 10000 100000)
+       bench/queue_scale.py fair [MESSAGES]        (1000000)
 
 Starts a cluster of its own (2 brokers, 1 worker), writes the spool's entries
 into the store as a broker would have left them, to 10,000 destinations of 1,000
@@ -13,7 +14,11 @@ look   all wait for their next try; the tool is run as an operator runs it, its
        start included: the median and the longest of seven.
 drain  all are fresh; a sink takes them. All have one body, of 4 KiB. Processor
        time of the programs for each message, start and reading of the spool
-       included."""
+       included.
+fair   one sender has all of them, fresh, to 10,000 destinations. Another sends a
+       message every 50 ms, to some of the same ones: how long each takes from
+       the end of its data to the sink, alone and beside. The sink takes its time,
+       0.1 s, as others do, so that the workers' slots are what is short."""
 
 import itertools
 import os
@@ -31,11 +36,14 @@ import redis
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "integration"))
 
 import cpu  # noqa: E402
-from cluster import BUILD, Cluster, free_port, wait_for  # noqa: E402
+from cluster import BUILD, Cluster, wait_for  # noqa: E402
+from ports import free_port  # noqa: E402
+from sink import Sink  # noqa: E402
 
 DESTINATIONS, SENDERS, SHARDS = 10000, 1000, 16
 PER_CALL = 2000
 DAY_MS = 86400 * 1000
+QUIET_MESSAGES, QUIET_EVERY_S, SINK_TAKES_S = 300, 0.05, 0.1
 
 # ---- protobuf, as far as it is needed ----
 
@@ -102,9 +110,9 @@ def spool_id(unix_ms, shard, n):
     return "".join("0123456789abcdefghjkmnpqrstvwxyz"[value >> 5 * (19 - i) & 31] for i in range(20))
 
 
-def envelope(id, n, body, skip, now_ms):
+def envelope(id, n, body, skip, now_ms, senders):
     to = text(1, f"recipient.{n}@destination-{n % DESTINATIONS}.example")
-    return (text(1, id) + text(2, f"news-{n}@sender{n % SENDERS}.example") + text(3, to) + text(4, body) +
+    return (text(1, id) + text(2, f"news-{n}@sender{n % senders}.example") + text(3, to) + text(4, body) +
             number(5, skip) + fixed64(6, now_ms) + text(8, "192.0.2.1") + text(9, "client.example.net") +
             text(10, "ESMTP") + text(11, "frontend-0") + fixed64(18, 1))
 
@@ -129,7 +137,9 @@ class Spool:
         self.sink_port = free_port()
         self.redis.hset("settings:smtp-in", "relay_whitelist", "127.0.0.0/8")
         self.redis.hset("settings:spool", mapping={"retry_first": "1h", "retry_longest": "1h", "delay_warning_after": "0s"})
-        self.redis.hset("settings:smtp-out", "relay_host", f"[127.0.0.1]:{self.sink_port}")
+        # One host takes all: as many at once as there are slots.
+        self.redis.hset("settings:smtp-out", mapping={"relay_host": f"[127.0.0.1]:{self.sink_port}",
+                                                      "max_connections_per_destination": 1000})
         time.sleep(0.5)
         self._numbers = itertools.count(1)
 
@@ -163,7 +173,7 @@ class Spool:
         for pid in self.brokers:
             os.kill(pid, signal.SIGCONT)
 
-    def fill(self, count, body, skip, waiting):
+    def fill(self, count, body, skip, waiting, senders=SENDERS):
         now_ms = int(time.time() * 1000)
         state, ids = deferred(now_ms), []
         for start in range(0, count, PER_CALL):
@@ -171,7 +181,7 @@ class Spool:
             envelopes = {}
             for n in range(start, min(start + PER_CALL, count)):
                 id = spool_id(now_ms, shard, next(self._numbers))
-                envelopes[id] = envelope(id, n, body, skip, now_ms)
+                envelopes[id] = envelope(id, n, body, skip, now_ms, senders)
             self.redis.hset(f"spool:{{{shard}}}:env", mapping=envelopes)
             if waiting:
                 self.redis.hset(f"spool:{{{shard}}}:state", mapping=dict.fromkeys(envelopes, state))
@@ -250,11 +260,67 @@ def drain(counts):
             spool.close()
 
 
+# ---- fair ----
+
+def quiet_times(spool, sink, run):
+    """ms from the end of each message's data to the sink's 250."""
+    begun, took = {}, []
+    for i in range(QUIET_MESSAGES):
+        due = time.monotonic() + QUIET_EVERY_S
+        spool.cluster.deliver("a@quiet.example", f"quiet-{run}-{i}@destination-{i}.example", "Subject: x\r\n\r\nx\r\n")
+        begun[f"quiet-{run}-{i}@"] = time.monotonic()
+        time.sleep(max(0, due - time.monotonic()))
+
+    def arrived():
+        with sink.lock:
+            messages = [m for m in sink.messages if f"quiet-{run}-" in m.rcpts[0]]
+        return messages if len(messages) >= QUIET_MESSAGES else None
+
+    for message in wait_for(arrived, 300, step=0.2, what="the quiet sender's mail"):
+        name = message.rcpts[0].strip("<>").split("@")[0] + "@"
+        took.append(1000 * (message.time + SINK_TAKES_S - begun[name]))
+    took.sort()
+    return took
+
+
+def print_times(name, took):
+    print(f"  {name:30} p50 {took[len(took) // 2]:6.0f} ms, p95 {took[len(took) * 95 // 100]:6.0f} ms, longest {took[-1]:6.0f} ms",
+          flush=True)
+    return took[len(took) * 95 // 100]
+
+
+def fair(count):
+    spool = Spool()
+    sink = Sink("127.0.0.1", spool.sink_port).start()
+    try:
+        body, skip = spool.body(count)
+        sink.delay["END"] = SINK_TAKES_S
+        print(f"a message every {1000 * QUIET_EVERY_S:.0f} ms, {QUIET_MESSAGES} in all", flush=True)
+        alone = print_times("alone", quiet_times(spool, sink, "alone"))
+        spool.stop_brokers()
+        spool.fill(count, body, skip, False, senders=1)
+        spool.wake_brokers()
+        wait_for(lambda: spool.queued() > count * 0.9, 300, step=0.2, what="the queue read")
+        sink.reset()
+        sink.delay["END"] = SINK_TAKES_S
+        time.sleep(3)
+        begun, before = time.monotonic(), len(sink.messages)
+        beside = print_times(f"beside {count:,} of another", quiet_times(spool, sink, "beside"))
+        rate = (len(sink.messages) - before) / (time.monotonic() - begun)
+        print(f"  p95 {beside / alone:.2f} times as long; {rate:,.0f} messages a second meanwhile, "
+              f"{spool.queued():,} still queued", flush=True)
+    finally:
+        spool.close()
+        sink.stop()
+
+
 def main():
     words = sys.argv[1:]
     numbers = [int(w) for w in words[1:]]
     if words[:1] == ["look"]:
         look(numbers[0] if numbers else 1000000)
+    elif words[:1] == ["fair"]:
+        fair(numbers[0] if numbers else 1000000)
     elif words[:1] == ["drain"]:
         drain(numbers or [1000, 10000, 100000])
     else:

@@ -16,7 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
 
-from cluster import BUILD, Cluster, free_port, wait_for  # noqa: E402
+from cluster import BUILD, Cluster, wait_for  # noqa: E402
+from ports import free_port  # noqa: E402
 
 DOMAIN = "bench.test"
 USERS = 100  # that get mail by SMTP

@@ -5,6 +5,7 @@
 #include <utlist.h>
 
 #include "delivery-worker/ended.h"
+#include "delivery-worker/health.h"
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
@@ -31,6 +32,8 @@ struct jobs {
 	unsigned running_of[KINDS_MAX];
 	uint64_t done_of[KINDS_MAX];
 	int64_t slots_of[KINDS_MAX]; /* in all; each broker is told its share */
+	struct health health_of[KINDS_MAX];
+	struct event *rested; /* when one that rests has rested */
 	struct event *renew;
 	struct ended_list ended;
 	bool draining;
@@ -91,13 +94,19 @@ share_of(const struct jobs *j, int64_t slots)
 	return givers > 1 ? (slots + givers - 1) / givers : slots;
 }
 
-static void
-read_slots(struct jobs *j)
+static int64_t
+slots_now(const struct jobs *j, const struct job_kind *k)
 {
 	const struct settings *s = settings_current(j->worker->settings);
 
+	return j->draining ? 0 : health_slots(&j->health_of[kind_index(k)], k->slots(s), clock_monotonic_ms());
+}
+
+static void
+read_slots(struct jobs *j)
+{
 	for (const struct job_kind *k = job_kinds; k->name != NULL; k++)
-		j->slots_of[kind_index(k)] = j->draining ? 0 : k->slots(s);
+		j->slots_of[kind_index(k)] = slots_now(j, k);
 }
 
 static void
@@ -135,15 +144,64 @@ say_hello_to_all(struct jobs *j)
 }
 
 static void
-on_settings(void *arg, const struct settings *s)
+update_slots(struct jobs *j)
 {
-	struct jobs *j = arg;
 	bool changed = false;
 
 	for (const struct job_kind *k = job_kinds; k->name != NULL; k++)
-		changed |= !j->draining && k->slots(s) != j->slots_of[kind_index(k)];
+		changed |= slots_now(j, k) != j->slots_of[kind_index(k)];
 	if (changed)
 		say_hello_to_all(j);
+}
+
+static void
+on_settings(void *arg, const struct settings *s)
+{
+	(void)s;
+	update_slots(arg);
+}
+
+/* ---- Health ---- */
+static void
+set_rested(struct jobs *j)
+{
+	int64_t now_ms = clock_monotonic_ms(), soonest_ms = INT64_MAX;
+	struct timeval tv;
+
+	for (unsigned i = 0; i < KINDS_MAX; i++)
+		if (j->health_of[i].rest_until_ms > now_ms && j->health_of[i].rest_until_ms < soonest_ms)
+			soonest_ms = j->health_of[i].rest_until_ms;
+	if (soonest_ms == INT64_MAX)
+		return;
+	tv = clock_timeval(soonest_ms - now_ms + 1);
+	event_add(j->rested, &tv);
+}
+
+static void
+on_rested(evutil_socket_t fd, short what, void *arg)
+{
+	struct jobs *j = arg;
+
+	(void)fd;
+	(void)what;
+	update_slots(j);
+	set_rested(j);
+}
+
+static void
+note_health(struct jobs *j, const struct job *job)
+{
+	struct health *h = &j->health_of[kind_index(job->kind)];
+
+	if (!health_note(h, str_c(job->msg->envelope->id), job->store_trouble, clock_monotonic_ms()))
+		return;
+	if (h->rests != 0)
+		log_warning(NULL, "jobs fail for want of the store: no more are taken for a while",
+			    F_C("kind", job->kind->name), F_I64("ms", h->rest_until_ms - clock_monotonic_ms()));
+	else
+		log_info(NULL, "jobs are taken again", F_C("kind", job->kind->name));
+	say_hello_to_all(j);
+	set_rested(j);
 }
 
 /* ---- Leases ---- */
@@ -501,6 +559,7 @@ jobs_new(struct worker *w)
 
 	j->worker = w;
 	j->renew = evtimer_new(w->base, on_renew, j);
+	j->rested = evtimer_new(w->base, on_rested, j);
 	read_slots(j);
 	settings_live_watch(w->settings, on_settings, j);
 	bus_client_watch(w->bus, &events, j);
@@ -519,6 +578,7 @@ jobs_free(struct jobs **j)
 	DL_FOREACH_SAFE ((*j)->givers, g, tmp)
 		mem_free(g);
 	event_free((*j)->renew);
+	event_free((*j)->rested);
 	mem_free(*j);
 	*j = NULL;
 }
@@ -561,6 +621,7 @@ jobs_count(const struct jobs *j, Stagepost__JobKind kind, struct jobs_count *cou
 		return;
 	count_out->running = j->running_of[kind_index(k)];
 	count_out->slots = j->slots_of[kind_index(k)];
+	count_out->rests = j->health_of[kind_index(k)].rests != 0;
 	count_out->done = j->done_of[kind_index(k)];
 }
 
@@ -576,6 +637,7 @@ send_done(struct job *job)
 	done.results = job->results;
 	done.retry_after_ms = job->retry_after_ms;
 	done.verdict = job->verdict;
+	done.store_trouble = job->store_trouble;
 	if (job->destination_trouble != NULL)
 		done.destination_trouble = (char *)job->destination_trouble;
 	frame.body_case = STAGEPOST__FRAME__BODY_JOB_DONE;
@@ -612,6 +674,7 @@ job_finish(struct job *job)
 	CRASHPOINT("job-done");
 	send_done(job);
 	CRASHPOINT("reported");
+	note_health(j, job);
 	DL_DELETE(j->running, job);
 	j->running_of[kind_index(job->kind)]--;
 	j->done_of[kind_index(job->kind)]++;

@@ -31,6 +31,7 @@ struct job {
 	Stagepost__RecipientResult **results; /* one a recipient of msg, NULL until it has one */
 	const char *destination_trouble;
 	Stagepost__SpamVerdict *verdict; /* in the arena; NULL: none */
+	bool store_trouble;
 	uint64_t retry_after_ms;
 	int64_t started_ms;
 	bool disowned; /* no report is wanted any more */
@@ -62,6 +63,7 @@ bool jobs_are_none(const struct jobs *j);
 struct jobs_count {
 	unsigned running;
 	int64_t slots;
+	bool rests;    /* the store could not be used */
 	uint64_t done; /* since the start */
 };
 void jobs_count(const struct jobs *j, Stagepost__JobKind kind, struct jobs_count *count_out);
@@ -81,6 +83,10 @@ void job_result_rest(struct job *job, Stagepost__RecipientResult__Outcome outcom
 bool job_has_result(const struct job *job, uint32_t recipient);
 /* The destination as a whole is ill. */
 void job_set_trouble(struct job *job, struct str text);
+
+/* It could not be done for want of the store (the bodies, the mailboxes): no
+ * fault of the message or the destination. */
+void job_set_store_trouble(struct job *job);
 
 /* Of a CHECK job; in its arena. */
 void job_set_verdict(struct job *job, Stagepost__SpamVerdict *verdict);

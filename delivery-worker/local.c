@@ -170,6 +170,7 @@ local_filed(struct local_work *w)
 static void
 defer_all_filings(struct local_work *w, const struct err *err)
 {
+	job_set_store_trouble(w->job);
 	for (struct filing *f = w->filings; f != NULL; f = f->next) {
 		f->state = FILING_DEFERRED;
 		f->code = "4.3.0";

@@ -79,6 +79,8 @@ on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
 	log_warning(&w->job->log, "filing failed", F_STR("mailbox", f->address), F_ERR(err));
 	if (err->code != ERR_UNAVAILABLE && err->code != ERR_TIMEOUT && err->code != ERR_IO)
 		give_back_references(w);
+	else
+		job_set_store_trouble(w->job);
 	filing_end(f, FILING_DEFERRED, "4.3.0", str_c(err->text));
 }
 
@@ -176,11 +178,13 @@ on_was_filed(void *arg, bool filed, const struct err *err)
 	struct filing *f = arg;
 
 	if (err != NULL) {
+		job_set_store_trouble(f->work->job);
 		filing_end(f, FILING_DEFERRED, "4.3.0", str_c(err->text));
 	} else if (filed) {
 		f->work->saw_duplicate = true;
 		filing_end(f, FILING_DONE, "2.0.0", STR("was filed before"));
 	} else {
+		job_set_store_trouble(f->work->job);
 		filing_end(f, FILING_DEFERRED, "4.3.0", STR("the message's body cannot be read"));
 	}
 }

@@ -75,6 +75,8 @@ on_status(void *arg, cJSON *status)
 		jobs_count(p->worker.jobs, k->kind, &count);
 		cJSON_AddNumberToObject(kind, "running", count.running);
 		cJSON_AddNumberToObject(kind, "slots", (double)count.slots);
+		if (count.rests)
+			cJSON_AddBoolToObject(kind, "rests", true);
 		cJSON_AddNumberToObject(kind, "done", (double)count.done);
 	}
 	cJSON_AddNumberToObject(status, "idle_connections", remote_idle_connections(p->worker.remote));

@@ -92,6 +92,12 @@ job_set_trouble(struct job *job, struct str text)
 }
 
 void
+job_set_store_trouble(struct job *job)
+{
+	job->store_trouble = true;
+}
+
+void
 job_set_verdict(struct job *job, Stagepost__SpamVerdict *verdict)
 {
 	job->verdict = verdict;

@@ -529,6 +529,8 @@ try_end_of(const Stagepost__JobDone *done)
 {
 	if (done->destination_trouble[0] != '\0')
 		return TRY_TROUBLE;
+	if (done->store_trouble)
+		return TRY_UNKNOWN;
 	for (size_t i = 0; i < done->n_results; i++)
 		if (done->results[i] != NULL &&
 		    done->results[i]->outcome != STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED)

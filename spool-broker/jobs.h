@@ -28,6 +28,7 @@ struct job {
 	int64_t started_ms;	/* unix */
 	bool sent;		/* else: the envelope is being read */
 	bool recheck;		/* was said in the job */
+	bool told;		/* that it takes long */
 	unsigned known;		/* recipients of the message when it was sent: it serves none beyond */
 	struct buf done;	/* owner: packed JobDone that waits for the message; mostly empty */
 };

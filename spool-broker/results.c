@@ -13,7 +13,7 @@
 /* Reports that cannot be handed over. */
 enum { REPORT_FIRST_MS = 10000, REPORT_TRIES_MAX = 50 };
 /* A recipient without a result, which a sound worker does not leave. */
-enum { NO_RESULT_MS = 60000 };
+enum { NO_RESULT_MS = 60000, STORE_RETRY_MS = 2000 };
 
 struct applying {
 	struct broker *broker;
@@ -22,6 +22,7 @@ struct applying {
 	struct part *part;
 	const struct job *job;
 	const char *host;    /* the worker */
+	bool store_trouble;  /* that it had */
 	int64_t now_ms;	     /* unix */
 	unsigned added_from; /* index of the first recipient that was added */
 };
@@ -65,6 +66,7 @@ on_deferred(struct applying *a, const Stagepost__RecipientResult *r)
 {
 	const struct settings_spool *s = settings_spool(broker_settings(a->broker), STR_NONE);
 	Stagepost__RecipientStatus *status = work_status(a->work, r->recipient);
+	int64_t first_ms = s->retry_first;
 	struct schedule *schedule;
 
 	note(a, "deferred", r);
@@ -78,8 +80,11 @@ on_deferred(struct applying *a, const Stagepost__RecipientResult *r)
 		return;
 	}
 	work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__QUEUED, r->code, r->text, r->remote);
-	status->next_try_ms = (uint64_t)(a->now_ms + backoff_ms(s->retry_first, s->retry_longest, status->attempts,
-								backoff_random()));
+	/* Another worker may do better at once. */
+	if (a->store_trouble && s->retry_first > STORE_RETRY_MS)
+		first_ms = STORE_RETRY_MS;
+	status->next_try_ms =
+		(uint64_t)(a->now_ms + backoff_ms(first_ms, s->retry_longest, status->attempts, backoff_random()));
 }
 
 static void
@@ -204,6 +209,7 @@ results_apply(struct broker *b, struct part *p, const struct job *job, const Sta
 			     .part = p,
 			     .job = job,
 			     .host = job->worker->name,
+			     .store_trouble = done->store_trouble,
 			     .now_ms = clock_unix_ms()};
 
 	CRASHPOINT("result-received");

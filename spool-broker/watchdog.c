@@ -20,6 +20,9 @@ static const enum metric queue_metrics[BROKER_KINDS] = {
 	[STAGEPOST__JOB_KIND__CHECK] = M_STALLED_CHECK,
 };
 
+/* No delivery that goes on takes longer, but over the slowest of lines. */
+enum { LONG_JOB_MS = 30 * 60000 };
+
 /* True once it has stood still for so long, at each look. */
 static bool
 look(struct watch *w, bool still, int64_t limit_ms)
@@ -95,6 +98,26 @@ look_at_store(struct broker *b, int64_t limit_ms)
 	w->told = stalled;
 }
 
+/* ---- Jobs: the lease is renewed, but no end comes ---- */
+static void
+look_at_jobs(struct broker *b)
+{
+	int64_t now_ms = clock_unix_ms(), oldest_ms = 0;
+
+	for (struct job *job = b->jobs; job != NULL; job = job->hh.next) {
+		int64_t age_ms = now_ms - job->started_ms;
+		if (age_ms > oldest_ms)
+			oldest_ms = age_ms;
+		if (age_ms < LONG_JOB_MS || job->told)
+			continue;
+		job->told = true;
+		log_warning(NULL, "job under way for long", F_C("id", job->part->message->id),
+			    F_C("worker", job->worker->name), F_C("destination", part_destination(job->part)),
+			    F_I64("ms", age_ms));
+	}
+	metrics_set(M_JOBS_OLDEST, oldest_ms / 1000);
+}
+
 void
 watchdog_tick(struct broker *b)
 {
@@ -104,4 +127,5 @@ watchdog_tick(struct broker *b)
 		if (queue_names[i] != NULL)
 			look_at_queue(b, i, limit_ms);
 	look_at_store(b, limit_ms);
+	look_at_jobs(b);
 }

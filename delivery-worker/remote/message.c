@@ -121,8 +121,10 @@ message_on_lost(struct remote_work *w, const struct smtp_failure *f)
 	}
 	if (refused)
 		set_result_rest(w, FAILED, f->answer.enhanced, f->answer.text);
-	if (f->stage == SMTP_AT_BODY)
+	if (f->stage == SMTP_AT_BODY) {
+		job_set_store_trouble(w->job);
 		set_result_rest(w, DEFERRED, "4.3.0", str_c(f->text));
+	}
 	for (size_t i = 0; i < w->job->msg->n_recipients; i++) {
 		if (!job_has_result(w->job, w->job->msg->recipients[i]))
 			return false;
@@ -211,6 +213,7 @@ on_scan_piece(void *arg, const char *data, size_t len, const struct err *err)
 
 	w->read = NULL;
 	if (err != NULL || len == 0) {
+		job_set_store_trouble(w->job);
 		set_result_rest(w, DEFERRED, "4.3.0", str_c(err != NULL ? err->text : "the message is cut short"));
 		end(w);
 		return;

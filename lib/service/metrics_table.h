@@ -43,6 +43,7 @@
 	M(SPOOL_TAKEN, "spool_messages_taken_total", counter, "", "Messages made durable")          \
 	M(SPOOL_FINISHED, "spool_messages_finished_total", counter, "", "Messages that left the spool") \
 	M(JOBS_GIVEN, "jobs_given_total", counter, "", "Jobs given to workers")                     \
+	M(JOBS_OLDEST, "jobs_oldest_seconds", gauge, "", "Age of the job that a worker has had longest")    \
 	M(JOBS_LOST, "jobs_lost_total", counter, "", "Jobs whose lease ended without a report")     \
 	M(JOBS_RUNNING, "jobs_running", gauge, "", "Jobs in flight in this worker")                 \
 	M(DELIVERED_LOCAL, "delivered_recipients_total", counter, "kind=\"local\"", "Recipients delivered") \

@@ -4,7 +4,6 @@ in a folder of its own, and stopped by the pid that started it."""
 import json
 import os
 import poplib
-import random
 import shutil
 import signal
 import smtplib
@@ -15,6 +14,8 @@ import time
 from pathlib import Path
 
 import redis
+
+from ports import free_port_base
 
 poplib._MAXLINE = 1 << 20  # the library's own limit; messages may have longer lines
 
@@ -45,34 +46,6 @@ def wait_for(condition, timeout=10.0, step=0.02, what="condition"):
         time.sleep(step)
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def _is_free(port):
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            s.bind(("0.0.0.0", port))
-            return True
-        except OSError:
-            return False
-
-
-def _free_port_base(frontends, processes):
-    """Below the kernel's range of outgoing ports, so that no client takes one."""
-    for _ in range(500):
-        base = random.randrange(11000, 22500)
-        wanted = [base + p + f * 1000 for f in range(frontends) for n, p in PORTS.items()
-                  if n not in ("metrics", "redis")]
-        wanted += [base + PORTS["redis"]] + [base + PORTS["metrics"] + i for i in range(processes)]
-        if len(set(wanted)) == len(wanted) and all(_is_free(p) for p in wanted):
-            return base
-    raise RuntimeError("no free ports")
-
-
 class Cluster:
     def __init__(self, frontends=2, brokers=1, workers=1, env=None, dir=None, demo=False, listen=None,
                  build=BUILD):
@@ -91,10 +64,15 @@ class Cluster:
 
     def start(self):
         for attempt in range(3):
-            self.port_base = _free_port_base(self.frontends, self.frontends + self.brokers + self.workers)
+            self.port_base = self.free_port_base()
             if self._try_start():
                 return self
         raise RuntimeError(f"the cluster does not start:\n{self.output}\n{self.logs()}")
+
+    def free_port_base(self):
+        processes = self.frontends + self.brokers + self.workers
+        return free_port_base([PORTS["redis"]] + [PORTS["metrics"] + i for i in range(processes)],
+                              [p for name, p in PORTS.items() if name not in ("metrics", "redis")], self.frontends)
 
     def _try_start(self):
         command = [self.build / "stagepost", "up", "--dir", self.dir, "--port-base", str(self.port_base),

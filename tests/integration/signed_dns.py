@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from ports import free_port
+
 HEAD = "$ORIGIN {0}.\n$TTL 60\n@ IN SOA ns.{0}. hostmaster.{0}. 1 3600 600 86400 60\n@ IN NS ns.{0}.\nns IN A 127.0.0.1\n"
 
 
@@ -20,12 +22,6 @@ def run(*command, **kwargs):
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=60, **kwargs)
     assert done.returncode == 0, f"{command[0]}: {done.stdout}\n{done.stderr}"
     return done.stdout.strip()
-
-
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class SignedDns:

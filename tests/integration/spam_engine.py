@@ -10,7 +10,8 @@ import threading
 import time
 from pathlib import Path
 
-from cluster import Cluster, free_port, wait_for
+from cluster import Cluster, wait_for
+from ports import free_port
 
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 

@@ -13,7 +13,8 @@ import time
 import pytest
 
 from certificates import Authority
-from cluster import free_port, wait_for
+from cluster import wait_for
+from ports import free_port
 from world import World
 
 REPORTED = ["r-good", "r-testing", "r-testing-name", "r-enforce", "r-not-named", "r-missing", "r-bad", "r-stale"]

@@ -261,8 +261,7 @@ def test_demo_and_detach(tmp_path):
     """What `make run` shows, in the background."""
     cluster = Cluster(frontends=1, dir=tmp_path / "data")
     for attempt in range(3):
-        from cluster import _free_port_base
-        cluster.port_base = _free_port_base(1, 3)
+        cluster.port_base = cluster.free_port_base()
         result = subprocess.run([BUILD / "stagepost", "up", "--dir", cluster.dir, "--port-base", str(cluster.port_base),
                                  "--detach"], capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
         if result.returncode == 0:
