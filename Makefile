@@ -156,10 +156,11 @@ $(FUZZ_BUILD)/%_fuzz: $(FUZZ_BUILD)/obj/fuzz/%_fuzz.o $(ALL_LIBS) $(call objects
 	@echo "  LD    $@"
 	$(Q)$(CC) $(OPT) -fsanitize=fuzzer -o $@ $^ -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(PKG_LIBS)
 
-# Comparison with Postfix and Dovecot, then queues of some sizes drained, and an
-# operator's questions to a large one. BENCH='smtp-20 relay queue' runs some of it.
+# Comparison with Postfix and Dovecot, then queues of some sizes drained, an
+# operator's questions to a large one, and a small sender beside it. BENCH='smtp-20 relay queue' runs some of it.
 QUEUE_DRAINED ?= 1000 10000 100000
 QUEUE_LOOKED  ?= 100000
+QUEUE_BESIDE  ?= 100000
 bench_parts   := $(filter-out queue,$(BENCH))
 bench_all     := $(if $(BENCH),,all)
 BENCH_PROGRAMS := $(BUILD)/bench/load $(BUILD)/bench/blob_bench
@@ -171,7 +172,8 @@ bench:
 	$(if $(bench_parts)$(bench_all),$(Q)STAGEPOST_BUILD=$(abspath $(BUILD)) $(PYTHON) bench/run.py \
 	    $(BENCH_FLAGS) $(bench_parts))
 	$(if $(filter queue,$(BENCH))$(bench_all),$(Q)export STAGEPOST_BUILD=$(abspath $(BUILD)); \
-	    $(PYTHON) bench/queue_scale.py drain $(QUEUE_DRAINED) && $(PYTHON) bench/queue_scale.py look $(QUEUE_LOOKED))
+	    $(PYTHON) bench/queue_scale.py drain $(QUEUE_DRAINED) && $(PYTHON) bench/queue_scale.py look $(QUEUE_LOOKED) && \
+	    $(PYTHON) bench/queue_scale.py fair $(QUEUE_BESIDE))
 $(BUILD)/bench/load: $(call objects,$(wildcard bench/load*.c)) $(BUILD)/lib/base.a
 $(BUILD)/bench/blob_bench: $(call objects,bench/blob_bench.c) $(call libs_of,blob)
 $(BENCH_PROGRAMS):

@@ -291,9 +291,10 @@ def print_times(name, took):
 
 def fair(count):
     spool = Spool()
-    sink = Sink("127.0.0.1", spool.sink_port).start()
+    sink = None
     try:
         body, skip = spool.body(count)
+        sink = Sink("127.0.0.1", spool.sink_port).start()
         sink.delay["END"] = SINK_TAKES_S
         print(f"a message every {1000 * QUIET_EVERY_S:.0f} ms, {QUIET_MESSAGES} in all", flush=True)
         alone = print_times("alone", quiet_times(spool, sink, "alone"))
@@ -311,7 +312,8 @@ def fair(count):
               f"{spool.queued():,} still queued", flush=True)
     finally:
         spool.close()
-        sink.stop()
+        if sink is not None:
+            sink.stop()
 
 
 def main():

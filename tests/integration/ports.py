@@ -1,19 +1,19 @@
 """Ports for the servers that tests start: below those that the kernel gives to
 outgoing connections, so that no client sits on one between its choice and its
-use, and with a part for each process that runs tests beside others."""
+use; and a part of them for each process that runs tests beside others, so that
+none takes, or tries, what another's server has left for a moment to come back."""
 
-import itertools
 import os
 import random
 import re
 import socket
 
-# Single ports; clusters have theirs from 11000 upwards.
-FIRST, PART, PARTS = 3000, 1000, 7
+FIRST, PART, PARTS = 2000, 10250, 3
+# In each part: a cluster's base is among the first; from SINGLES on lie single ports.
+BASES, SINGLES = 800, 9900
 
-_part = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0) % PARTS
-_start = random.randrange(PART)
-_numbers = itertools.count()
+_start = FIRST + PART * (int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0) % PARTS)
+_next = random.randrange(PART - SINGLES)
 
 
 def is_free(port):
@@ -31,8 +31,10 @@ def is_free(port):
 
 def free_port():
     """None is given twice by one process before all have been."""
-    for _ in range(PART):
-        port = FIRST + _part * PART + (_start + next(_numbers)) % PART
+    global _next
+    for _ in range(PART - SINGLES):
+        port = _start + SINGLES + _next
+        _next = (_next + 1) % (PART - SINGLES)
         if is_free(port):
             return port
     raise RuntimeError("no free port")
@@ -40,9 +42,10 @@ def free_port():
 
 def free_port_base(offsets, frontend_offsets, frontends):
     """For a cluster: base + each offset, and base + 1000 i + each of a frontend's."""
+    wanted = set(offsets) | {o + 1000 * f for f in range(frontends) for o in frontend_offsets}
+    assert max(wanted) + BASES <= SINGLES
     for _ in range(500):
-        base = random.randrange(11000, 22500)
-        wanted = [base + o for o in offsets] + [base + o + 1000 * f for f in range(frontends) for o in frontend_offsets]
-        if len(set(wanted)) == len(wanted) and all(is_free(p) for p in wanted):
+        base = _start + random.randrange(BASES)
+        if all(is_free(base + p) for p in wanted):
             return base
     raise RuntimeError("no free ports")
