@@ -54,6 +54,7 @@ class Message:
         self.mail, self.rcpts = session.mail, list(session.rcpts)
         self.tls, self.peer, self.data = session.tls, session.peer, data
         self.time = time.monotonic()
+        self.answered = None  # when, likewise
 
 
 class Sink:
@@ -63,7 +64,7 @@ class Sink:
         self.name = name
         self.extensions = list(self.EXTENSIONS)
         self.reply = {}
-        self.delay = {}        # step -> seconds
+        self.delay = {}        # step -> seconds, or what gives them
         self.tls = tls         # None, "ok", "bad" (garbage for a handshake), "closed"
         self.drop_in_data = None  # bytes of data after which the connection is closed
         self.esmtp = True
@@ -168,6 +169,8 @@ class Sink:
                               writer.get_extra_info("sockname")[0])
             self.sessions.append(session)
         self.writers.add(writer)
+        # Not set by asyncio on sockets that it did not make itself.
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             await self._session(session, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ssl.SSLError, EOFError):
@@ -185,7 +188,8 @@ class Sink:
         if said is None:
             said = usual
         if step in self.delay:
-            await asyncio.sleep(self.delay[step])
+            seconds = self.delay[step]
+            await asyncio.sleep(seconds() if callable(seconds) else seconds)
         if said is SILENT:
             await asyncio.sleep(3600)
         if said is DROP:
@@ -326,6 +330,7 @@ class Sink:
         message = Message(session, data)
         session.mail, session.rcpts, session.chunks = None, [], None
         if await self._answer(session, writer, "END", line, "250 2.0.0 taken"):
+            message.answered = time.monotonic()
             with self.lock:
                 self.messages.append(message)
         self.busy.discard(session)
