@@ -174,6 +174,11 @@ class Spool:
         for pid in self.brokers:
             os.kill(pid, signal.SIGCONT)
 
+    def is_shared(self):
+        """Each broker has half of the shards: none is on its way to another."""
+        brokers = [p for p in self.cluster.json("status")["processes"] if p["kind"] == "spool-broker"]
+        return all(len(b.get("shards", [])) == SHARDS // 2 for b in brokers)
+
     def fill(self, count, body, skip, waiting, senders=SENDERS):
         now_ms = int(time.time() * 1000)
         state, ids = deferred(now_ms), []
@@ -306,7 +311,7 @@ def fair(count):
         spool.stop_brokers()
         spool.fill(count, body, skip, False, senders=1)
         spool.wake_brokers()
-        wait_for(lambda: spool.queued() > count * 0.9, 300, step=0.2, what="the queue read")
+        wait_for(lambda: spool.queued() > count * 0.9 and spool.is_shared(), 300, step=0.2, what="the queue read")
         sink.reset()
         sink.delay["END"] = sink_takes
         time.sleep(3)
