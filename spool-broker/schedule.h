@@ -11,7 +11,8 @@
  *  - A site that has no room (its window of messages in flight is used up)
  *    parks the lanes that come to their turn, and calls them back in that order,
  *    one for each place that gets free; a lane called back goes before its
- *    sender's other lanes. So the senders share a busy site evenly too.
+ *    sender's other lanes, and its place is kept for it from all but higher
+ *    priority. So the senders share a busy site evenly too.
  *
  * Destinations that one mail system serves share one site, and with it all that
  * follows. Its window starts small, grows with what succeeds, shrinks with what
@@ -95,6 +96,7 @@ struct site {
 	struct heap_node wake;		 /* while dead and not yet to be probed */
 	struct lane *parked[PRIORITIES]; /* owner of the lists: lanes that wait for room */
 	uint8_t in_a_row[PRIORITIES];	 /* called back, while lower ones waited */
+	unsigned called[PRIORITIES];	 /* lanes called back that have not had their turn */
 	char *trouble;			 /* owner; the last one's words, NULL: none */
 	unsigned quota;			 /* of at_once_all: parts that may be in flight */
 	int64_t quota_until_ms;		 /* then it is void */
