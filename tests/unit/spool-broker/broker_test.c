@@ -1247,6 +1247,27 @@ test_redis_away(void **state)
 	assert_int_equal(owned(0), SHARDS);
 }
 
+/* The frontend asks again while the store is slow: one write all the same. */
+static void
+test_resend_while_written(void **state)
+{
+	struct handed h = {.id = ""};
+
+	(void)state;
+	workers[0].obliging = true;
+	kill(server.pid, SIGSTOP);
+	start_hand_over(&h, "a@sender.test", "bob@here");
+	turn(2500);
+	assert_false(h.done);
+	assert_int_equal(brokers[0]->writes_waiting, 1);
+	kill(server.pid, SIGCONT);
+	wait_until(h.done, 5000);
+	assert_int_equal(h.code, ERR_NONE);
+	wait_until(is_finished(h.id), 5000);
+	assert_int_equal(brokers[0]->writes_waiting, 0);
+	assert_int_equal(given_count, 1);
+}
+
 static void
 test_many(void **state)
 {
@@ -1305,6 +1326,7 @@ main(void)
 		TEST(test_even_spread_and_drain),
 		TEST(test_stolen_lease),
 		TEST(test_redis_away),
+		TEST(test_resend_while_written),
 		TEST(test_many),
 #undef TEST
 	};
