@@ -47,6 +47,7 @@ struct broker {
 	unsigned shard_count;
 	bool counting;			 /* asked for the number */
 	unsigned brokers;		 /* live ones in the cluster, this one too */
+	unsigned rank;			 /* so many of them come before this one, by their ids */
 	unsigned leaving;		 /* shards LEAVING or CLOSING */
 	unsigned round_left, round_next; /* of asking for free shards */
 	bool looking;			 /* for the other brokers */

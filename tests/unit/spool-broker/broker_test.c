@@ -16,14 +16,14 @@
 #include "lib/spool/id.h"
 #include "tests/unit/redis_fixture.h"
 
-enum { SHARDS = 8, JOBS_MAX = 20000 };
+enum { SHARDS = 8, JOBS_MAX = 25000 };
 
 static struct redis_fixture server;
 static struct event_base *base;
 static struct redis *redis;
 static struct tracking *tracking;
 static struct settings_live *live;
-static struct broker *brokers[3];
+static struct broker *brokers[5];
 static struct bus_client *frontend;
 
 /* A job that a worker was given. */
@@ -225,7 +225,7 @@ start_worker(unsigned i, unsigned slots)
 static void
 start_broker(unsigned i)
 {
-	static const char *const ids[] = {"broker-0", "broker-1", "broker-2"};
+	static const char *const ids[] = {"broker-0", "broker-1", "broker-2", "broker-3", "broker-4"};
 	struct err err;
 
 	brokers[i] = broker_new(&(struct broker_config){.base = base,
@@ -463,7 +463,7 @@ teardown(void **state)
 	bus_client_free(&frontend);
 	for (unsigned i = 0; i < 2; i++)
 		bus_client_free(&workers[i].bus);
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 5; i++)
 		broker_free(&brokers[i]);
 	settings_live_free(&live);
 	tracking_free(&tracking);
@@ -1200,6 +1200,37 @@ test_even_spread_and_drain(void **state)
 	wait_until(drained, 1000);
 }
 
+/* Also when they cannot be divided evenly: nobody is left without. */
+static void
+test_even_spread_over_five(void **state)
+{
+	unsigned least = SHARDS, most = 0, sum = 0;
+
+	(void)state;
+	for (unsigned i = 1; i < 5; i++)
+		start_broker(i);
+	for (int64_t until = clock_monotonic_ms() + 8000; clock_monotonic_ms() < until && (least == 0 || sum != SHARDS);) {
+		turn(50);
+		least = SHARDS;
+		most = sum = 0;
+		for (unsigned i = 0; i < 5; i++) {
+			unsigned count = owned(i);
+			least = count < least ? count : least;
+			most = count > most ? count : most;
+			sum += count;
+		}
+	}
+	assert_int_equal(sum, SHARDS);
+	assert_int_equal(least, 1);
+	assert_int_equal(most, 2);
+	for (unsigned i = 0; i < 5; i++)
+		assert_true(broker_is_ready(brokers[i]));
+	broker_free(&brokers[3]); /* one dies */
+	wait_until(owned(0) + owned(1) + owned(2) + owned(4) == SHARDS, 6000);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(owned(i), i == 3 ? 0 : 2);
+}
+
 static void
 test_stolen_lease(void **state)
 {
@@ -1268,6 +1299,39 @@ test_resend_while_written(void **state)
 	assert_int_equal(given_count, 1);
 }
 
+/* What waits for the store is bounded: the frontends are told so. */
+static void
+test_slow_store_is_not_given_more(void **state)
+{
+	enum { MOST = 20000, MORE = 100 };
+	struct handed *h = mem_zalloc((MOST + MORE) * sizeof(*h));
+	unsigned busy = 0, taken = 0;
+
+	(void)state;
+	workers[0].obliging = true;
+	workers[0].slots = 1000;
+	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
+	kill(server.pid, SIGSTOP);
+	for (unsigned i = 0; i < MOST + MORE; i++) {
+		start_hand_over(&h[i], "a@sender.test", "bob@here");
+		if (i % 1000 == 999)
+			turn(1);
+	}
+	wait_until(h[MOST + MORE - 1].done, 2000);
+	assert_int_equal(h[MOST + MORE - 1].code, ERR_LIMIT);
+	assert_int_equal(brokers[0]->writes_waiting, MOST);
+	kill(server.pid, SIGCONT);
+	for (unsigned i = 0; i < MOST + MORE; i++) {
+		wait_until(h[i].done, 10000);
+		busy += h[i].code == ERR_LIMIT;
+		taken += h[i].code == ERR_NONE;
+	}
+	assert_int_equal(busy, MORE);
+	assert_int_equal(taken, MOST);
+	wait_until(status_number(0, "queue", "messages") == 0, 20000);
+	mem_free(h);
+}
+
 static void
 test_many(void **state)
 {
@@ -1324,9 +1388,11 @@ main(void)
 		TEST(test_drain_leaves_slow_jobs_to_the_next),
 		TEST(test_restart_takes_its_own_at_once),
 		TEST(test_even_spread_and_drain),
+		TEST(test_even_spread_over_five),
 		TEST(test_stolen_lease),
 		TEST(test_redis_away),
 		TEST(test_resend_while_written),
+		TEST(test_slow_store_is_not_given_more),
 		TEST(test_many),
 #undef TEST
 	};
