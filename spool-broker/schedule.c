@@ -321,7 +321,12 @@ fair_next_ms(const struct schedule *s)
 static struct schedule_counts
 fair_counts(const struct schedule *s)
 {
-	return s->totals;
+	struct schedule_counts counts = s->totals;
+
+	counts.waits = heap_first(&s->wakes) != NULL || heap_first(&s->asks) != NULL;
+	for (unsigned i = 0; i < PRIORITIES; i++)
+		counts.waits &= s->rotation[i] == NULL;
+	return counts;
 }
 
 static void

@@ -152,6 +152,7 @@ struct permit {
 
 struct schedule_counts {
 	unsigned ready, deferred, active, destinations, sites;
+	bool waits; /* nothing may be taken now, but a site is to be probed or will get permits */
 };
 
 struct schedule_ops {
