@@ -20,6 +20,7 @@ enum {
 	WORKERS_MAX = 4096,
 	FULL_MS = 100,	      /* pause for a worker whose queue is full */
 	NOT_NOW_MS = 300,     /* a part whose shard is in doubt */
+	PUT_BACK_MAX = 1000,  /* of those, in one turn of the loop */
 	UNREADABLE_MS = 2000, /* a part whose message could not be read */
 	DEPARTED_MS = 30000,  /* longer than a shard takes to find its next owner and to be read */
 };
@@ -333,11 +334,24 @@ give(struct broker *b, struct part *p, struct worker *w)
 		message_with_work(b, m, on_work);
 }
 
+static bool
+any_may_work(const struct broker *b)
+{
+	for (unsigned i = 0; i < b->shard_count; i++)
+		if (shard_may_work(&b->shards[i]))
+			return true;
+	return false;
+}
+
 void
 jobs_give(struct broker *b)
 {
 	int64_t now_ms = clock_monotonic_ms(), unix_ms = clock_unix_ms();
+	unsigned put_back = 0;
 
+	/* While the store is away, a long queue is not turned over for nothing. */
+	if (!any_may_work(b))
+		return;
 	for (unsigned kind = 0; kind < BROKER_KINDS; kind++) {
 		struct worker *w;
 		struct part *p;
@@ -349,6 +363,10 @@ jobs_give(struct broker *b)
 			}
 			b->ops->end(b->schedules[kind], p, TRY_UNKNOWN, NULL, 0, unix_ms);
 			b->ops->defer(b->schedules[kind], p, unix_ms + NOT_NOW_MS);
+			if (++put_back == PUT_BACK_MAX) {
+				broker_wake(b);
+				return;
+			}
 		}
 	}
 }

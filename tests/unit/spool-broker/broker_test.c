@@ -937,7 +937,7 @@ test_job_outlives_its_broker(void **state)
 
 /* ---- Spam checks ---- */
 static void
-set_spam(const char *fields)
+set_setting(const char *fields)
 {
 	uint64_t old = settings_version(settings_current(live));
 
@@ -966,7 +966,7 @@ test_check_comes_first(void **state)
 	unsigned local = 0;
 
 	(void)state;
-	set_spam("HSET settings:spam engine spamd://here");
+	set_setting("HSET settings:spam engine spamd://here");
 	hand_over(&h, "a@sender.test", "bob@here one@x.test");
 	wait_until(given_count == 1, 5000);
 	turn(50);
@@ -999,7 +999,7 @@ test_check_fails(void **state)
 	struct found f;
 
 	(void)state;
-	set_spam("HSET settings:spam engine spamd://here unavailable_after 0");
+	set_setting("HSET settings:spam engine spamd://here unavailable_after 0");
 	hand_over(&h, "a@sender.test", "bob@here");
 	wait_until(given_count == 1, 5000);
 	end_job_with(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0", "no connection");
@@ -1014,14 +1014,14 @@ test_check_fails(void **state)
 	arena_fini(&f.arena);
 
 	/* It waits for the engine, until that is not asked any more. */
-	set_spam("HSET settings:spam unavailable defer");
+	set_setting("HSET settings:spam unavailable defer");
 	hand_over(&next, "a@sender.test", "bob@here");
 	wait_until(given_count == 3, 5000);
 	assert_int_equal(given[2].job->kind, STAGEPOST__JOB_KIND__CHECK);
 	end_job_with(&given[2], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0", "no connection");
 	turn(1500);
 	assert_int_equal(given_count, 3);
-	set_spam("HDEL settings:spam engine");
+	set_setting("HDEL settings:spam engine");
 	wait_until(given_count == 4, 5000);
 	assert_int_equal(given[3].job->kind, STAGEPOST__JOB_KIND__LOCAL);
 	deliver(&given[3]);
@@ -1037,7 +1037,7 @@ test_check_and_take_over(void **state)
 
 	(void)state;
 	workers[0].faithful = true;
-	set_spam("HSET settings:spam engine spamd://here");
+	set_setting("HSET settings:spam engine spamd://here");
 	hand_over(&h, "a@sender.test", "one@x.test");
 	wait_until(given_count == 1, 5000);
 	broker_free(&brokers[0]);
@@ -1063,7 +1063,7 @@ test_check_is_lost(void **state)
 	struct handed h = {.id = ""};
 
 	(void)state;
-	set_spam("HSET settings:spam engine spamd://here");
+	set_setting("HSET settings:spam engine spamd://here");
 	hand_over(&h, "a@sender.test", "bob@here");
 	wait_until(given_count == 1, 5000);
 	bus_client_free(&workers[0].bus);
@@ -1083,7 +1083,7 @@ test_outbound_spam_is_held(void **state)
 	struct handed h = {.id = ""};
 
 	(void)state;
-	set_spam("HSET settings:spam engine spamd://here outbound_spam hold");
+	set_setting("HSET settings:spam engine spamd://here outbound_spam hold");
 	hand_over(&h, "a@sender.test", "one@x.test");
 	wait_until(given_count == 1, 5000);
 	say_spam(&given[0]);
@@ -1332,6 +1332,65 @@ test_slow_store_is_not_given_more(void **state)
 	mem_free(h);
 }
 
+/* Mail that waits for its next try, as there always is some, hides no stall. */
+static void
+test_stall_beside_deferred_mail(void **state)
+{
+	struct handed h[3] = {{.id = ""}};
+	const struct watch *watch = &brokers[0]->queue_watches[STAGEPOST__JOB_KIND__REMOTE];
+
+	(void)state;
+	set_setting("HSET settings:spool stall_after 1s");
+	hand_over(&h[0], "a@sender.test", "one@x.test");
+	wait_until(given_count == 1, 5000);
+	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
+	wait_until(status_number(0, "queue", "deferred") == 1, 5000);
+	/* What waits for a dead destination alone is none. */
+	hand_over(&h[1], "a@sender.test", "two@dead.test");
+	wait_until(given_count == 2, 5000);
+	end_job_with(&given[1], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.4.1", "no connection");
+	wait_until(status_number(0, "queue", "deferred") == 2, 5000);
+	hand_over(&h[2], "b@sender.test", "three@dead.test");
+	turn(2500);
+	assert_false(watch->told);
+	workers[0].slots = 0;
+	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
+	h[2] = (struct handed){.id = ""};
+	hand_over(&h[2], "a@sender.test", "four@y.test");
+	wait_until(watch->told, 4000);
+	workers[0].slots = 10;
+	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
+	wait_until(given_count == 3, 1000);
+	wait_until(!watch->told, 2000);
+}
+
+/* While the leases are in doubt nothing is given, and the queue is let alone:
+ * it may be long. */
+static void
+test_queue_rests_while_leases_are_in_doubt(void **state)
+{
+	enum { MESSAGES = 500 };
+	static struct handed h[MESSAGES];
+
+	(void)state;
+	workers[0].slots = 0;
+	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
+	for (unsigned i = 0; i < MESSAGES; i++)
+		start_hand_over(&h[i], "a@sender.test", "one@x.test");
+	wait_until(status_number(0, "queue", "messages") == MESSAGES, 5000);
+	kill(server.pid, SIGSTOP);
+	wait_until(status_number(0, NULL, "shards_suspended") == SHARDS, 5000);
+	workers[0].slots = 10;
+	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
+	turn(300);
+	assert_int_equal(given_count, 0);
+	assert_int_equal(status_number(0, "queue", "deferred"), 0);
+	workers[0].obliging = true;
+	kill(server.pid, SIGCONT);
+	wait_until(status_number(0, "queue", "messages") == 0, 5000);
+	assert_int_equal(given_count, MESSAGES);
+}
+
 static void
 test_many(void **state)
 {
@@ -1391,6 +1450,8 @@ main(void)
 		TEST(test_even_spread_over_five),
 		TEST(test_stolen_lease),
 		TEST(test_redis_away),
+		TEST(test_stall_beside_deferred_mail),
+		TEST(test_queue_rests_while_leases_are_in_doubt),
 		TEST(test_resend_while_written),
 		TEST(test_slow_store_is_not_given_more),
 		TEST(test_many),
