@@ -70,6 +70,15 @@ fair_set_limits(struct schedule *s, const struct schedule_limits *limits, const 
 	s->router = router != NULL ? *router : (struct schedule_router){.find = NULL};
 }
 
+static bool
+fair_has(const struct schedule *s, struct str destination)
+{
+	const struct destination *d = NULL;
+
+	HASH_FIND(hh, s->destinations, destination.p, destination.len, d);
+	return d != NULL;
+}
+
 static void
 reroute_destination(struct schedule *s, struct destination *d)
 {
@@ -366,6 +375,7 @@ const struct schedule_ops schedule_fair = {
 	.create = fair_create,
 	.destroy = fair_destroy,
 	.set_limits = fair_set_limits,
+	.has = fair_has,
 	.reroute = fair_reroute,
 	.enlist = fair_enlist,
 	.dismiss = fair_dismiss,

@@ -161,6 +161,8 @@ struct schedule_ops {
 	/* router: copied; NULL: none. Both take effect on new lanes, and by reroute(). */
 	void (*set_limits)(struct schedule *s, const struct schedule_limits *limits,
 			   const struct schedule_router *router);
+	/* Is there mail for it? */
+	bool (*has)(const struct schedule *s, struct str destination);
 	/* Sites and limits of a destination (empty: of all) may have changed. */
 	void (*reroute)(struct schedule *s, struct str destination);
 
