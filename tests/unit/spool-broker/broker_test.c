@@ -901,16 +901,16 @@ test_take_over(void **state)
 }
 
 /* The worker tells the shard's new owner what it has in hand: it is not given
- * out again, and its result counts. */
+ * out again, and its result counts, also when the store was away as the message
+ * was to be read. */
 static void
-test_job_outlives_its_broker(void **state)
+outlive_broker(bool store_away)
 {
 	struct handed h = {.id = ""};
 	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
 	Stagepost__JobRenew renew = STAGEPOST__JOB_RENEW__INIT;
 	Stagepost__RunningJob running = STAGEPOST__RUNNING_JOB__INIT, *list[1] = {&running};
 
-	(void)state;
 	hand_over(&h, "a@sender.test", "one@x.test");
 	wait_until(given_count == 1, 5000);
 	broker_free(&brokers[0]);
@@ -929,10 +929,31 @@ test_job_outlives_its_broker(void **state)
 	renew.n_running = 1;
 	frame.body_case = STAGEPOST__FRAME__BODY_JOB_RENEW;
 	frame.job_renew = &renew;
+	if (store_away)
+		redis_fixture_kill(&server);
 	assert_int_equal(bus_send(workers[0].bus, given[0].peer, &frame, NULL), 0);
+	if (store_away) {
+		turn(300);
+		assert_true(redis_fixture_run(&server, true));
+		wait_until(redis_is_connected(redis), 5000);
+	}
 	deliver(&given[0]); /* before the broker has read the message */
 	wait_until(is_finished(h.id), 5000);
 	assert_int_equal(given_count, 1);
+}
+
+static void
+test_job_outlives_its_broker(void **state)
+{
+	(void)state;
+	outlive_broker(false);
+}
+
+static void
+test_job_outlives_broker_and_store(void **state)
+{
+	(void)state;
+	outlive_broker(true);
 }
 
 /* ---- Spam checks ---- */
@@ -1438,6 +1459,7 @@ main(void)
 		TEST(test_silent_worker),
 		TEST(test_take_over),
 		TEST(test_job_outlives_its_broker),
+		TEST(test_job_outlives_broker_and_store),
 		TEST(test_check_comes_first),
 		TEST(test_check_fails),
 		TEST(test_check_and_take_over),
