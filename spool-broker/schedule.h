@@ -90,21 +90,21 @@ struct site {
 	struct site_limits limits;
 	double window;			 /* parts in flight that are allowed now */
 	double threshold;		 /* below it the window grows fast */
-	bool proven;			 /* something succeeded since it was new or dead */
 	unsigned troubles;		 /* in a row */
 	unsigned deaths;		 /* in a row; not 0: dead, to be probed by one */
 	struct heap_node wake;		 /* while dead and not yet to be probed */
 	struct lane *parked[PRIORITIES]; /* owner of the lists: lanes that wait for room */
 	uint8_t in_a_row[PRIORITIES];	 /* called back, while lower ones waited */
+	bool proven;			 /* something succeeded since it was new or dead */
+	bool asked;			 /* for more quota and tokens, and has no answer yet */
+	bool rests;			 /* it has no lanes */
 	unsigned called[PRIORITIES];	 /* lanes called back that have not had their turn */
-	char *trouble;			 /* owner; the last one's words, NULL: none */
 	unsigned quota;			 /* of at_once_all: parts that may be in flight */
-	int64_t quota_until_ms;		 /* then it is void */
 	unsigned tokens;		 /* of per_minute: parts that may begin */
-	bool asked;			 /* for more of both, and has no answer yet */
+	char *trouble;			 /* owner; the last one's words, NULL: none */
+	int64_t quota_until_ms;		 /* then it is void */
 	int64_t ask_after_ms;		 /* no use to ask before */
 	struct heap_node ask;		 /* when it asks next; at the least to give back what it does not need */
-	bool rests;			 /* it has no lanes */
 	int64_t rests_since_ms;
 	struct site *prev, *next; /* among those that rest */
 	char name[];

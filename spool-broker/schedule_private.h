@@ -18,8 +18,8 @@ struct lane_key {
 struct lane {
 	UT_hash_handle hh;
 	struct lane_key key;
-	struct site *site; /* borrowed; NULL: not known yet */
-	enum lane_state state;
+	struct site *site;			  /* borrowed; NULL: not known yet */
+	uint8_t state;				  /* enum lane_state */
 	bool called;				  /* READY, for a place of its site that is kept for it */
 	unsigned parts;				  /* that refer to it */
 	unsigned queued, active;		  /* of them */
