@@ -65,7 +65,7 @@ PROTOS     := $(wildcard proto/*.proto)
 PROTO_C    := $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c)
 PROTO_H    := $(PROTO_C:.c=.h)
 PROTO_OBJ  := $(PROTO_C:.c=.o)
-LUA        := $(shell find lib -name '*.lua')
+LUA        := $(shell find lib ctl frontend spool-broker delivery-worker tests -name '*.lua')
 
 PROGRAMS := stagepost frontend spool-broker delivery-worker
 SRC_stagepost       := ctl

@@ -28,8 +28,10 @@ struct giver {
 struct jobs {
 	struct worker *worker; /* borrowed */
 	struct giver *givers;
-	struct job *running; /* owner of each */
-	unsigned running_of[KINDS_MAX];
+	struct job *running;		/* owner of each */
+	unsigned running_of[KINDS_MAX]; /* those begun */
+	unsigned waiting;		/* those that wait for a slot */
+	bool beginning;
 	uint64_t done_of[KINDS_MAX];
 	int64_t slots_of[KINDS_MAX]; /* in all; each broker is told its share */
 	struct health health_of[KINDS_MAX];
@@ -143,6 +145,53 @@ say_hello_to_all(struct jobs *j)
 		say_hello(j, g->peer);
 }
 
+/* ---- Slots ----
+ * Brokers that each have a share of few slots, or have just been told a new one,
+ * may together give more than there are: the rest waits here, under its lease. */
+static bool
+has_slot(const struct jobs *j, const struct job_kind *k)
+{
+	int64_t slots = k->slots(settings_current(j->worker->settings));
+
+	return j->running_of[kind_index(k)] < (slots > 1 ? slots : 1);
+}
+
+static void
+begin(struct jobs *j, struct job *job)
+{
+	if (job->waits)
+		j->waiting--;
+	job->waits = false;
+	job->started_ms = clock_monotonic_ms();
+	j->running_of[kind_index(job->kind)]++;
+	metrics_add(M_JOBS_RUNNING, 1);
+	CRASHPOINT("job-received");
+	job->kind->start(job);
+}
+
+static struct job *
+next_waiting(const struct jobs *j)
+{
+	struct job *job = j->waiting != 0 ? j->running : NULL;
+
+	while (job != NULL && !(job->waits && has_slot(j, job->kind)))
+		job = job->next;
+	return job;
+}
+
+static void
+begin_waiting(struct jobs *j)
+{
+	struct job *job;
+
+	if (j->beginning)
+		return; /* one that ended as it began; the loop goes on */
+	j->beginning = true;
+	while ((job = next_waiting(j)) != NULL)
+		begin(j, job);
+	j->beginning = false;
+}
+
 static void
 update_slots(struct jobs *j)
 {
@@ -152,6 +201,7 @@ update_slots(struct jobs *j)
 		changed |= slots_now(j, k) != j->slots_of[kind_index(k)];
 	if (changed)
 		say_hello_to_all(j);
+	begin_waiting(j);
 }
 
 static void
@@ -340,7 +390,6 @@ job_new(struct jobs *j, struct bus_peer *peer, const Stagepost__Job *given)
 	job->worker = j->worker;
 	job->peer = peer;
 	job->msg = msg;
-	job->started_ms = clock_monotonic_ms();
 	job->results = arena_array(&job->arena, Stagepost__RecipientResult *, msg->n_recipients);
 	job->log = (struct log_context){.fields = {F_C("id", msg->envelope->id), F_I64("job", msg->job)}};
 	return job;
@@ -372,13 +421,15 @@ on_job(struct jobs *j, struct bus_peer *peer, const Stagepost__Frame *frame)
 	}
 	job->kind = kind;
 	DL_APPEND(j->running, job);
-	j->running_of[kind_index(kind)]++;
-	metrics_add(M_JOBS_RUNNING, 1);
 	arm_renewal(j, job);
 	log_debug(&job->log, "job taken", F_C("kind", kind->name), F_I64("attempt", job->msg->attempt),
 		  F_I64("recipients", job->msg->n_recipients));
-	CRASHPOINT("job-received");
-	kind->start(job);
+	if (has_slot(j, kind))
+		begin(j, job);
+	else {
+		job->waits = true;
+		j->waiting++;
+	}
 }
 
 /* No report is wanted any more. May end the job. */
@@ -387,7 +438,9 @@ job_disown(struct job *job)
 {
 	job->peer = NULL;
 	job->disowned = true;
-	if (job->kind->stop != NULL)
+	if (job->waits)
+		job_finish(job);
+	else if (job->kind->stop != NULL)
 		job->kind->stop(job);
 }
 
@@ -674,12 +727,17 @@ job_finish(struct job *job)
 	CRASHPOINT("job-done");
 	send_done(job);
 	CRASHPOINT("reported");
-	note_health(j, job);
 	DL_DELETE(j->running, job);
-	j->running_of[kind_index(job->kind)]--;
-	j->done_of[kind_index(job->kind)]++;
-	metrics_add(M_JOBS_RUNNING, -1);
+	if (job->waits)
+		j->waiting--;
+	else {
+		note_health(j, job);
+		j->running_of[kind_index(job->kind)]--;
+		j->done_of[kind_index(job->kind)]++;
+		metrics_add(M_JOBS_RUNNING, -1);
+	}
 	arena_fini(&job->arena);
 	mem_free(job);
+	begin_waiting(j);
 	tell_if_empty(j);
 }

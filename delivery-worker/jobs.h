@@ -28,6 +28,7 @@ struct job {
 	struct log_context log; /* fields: id, job */
 
 	/* private to jobs.c */
+	bool waits;			      /* for a slot: not begun yet */
 	Stagepost__RecipientResult **results; /* one a recipient of msg, NULL until it has one */
 	const char *destination_trouble;
 	Stagepost__SpamVerdict *verdict; /* in the arena; NULL: none */

@@ -47,6 +47,7 @@ struct broker {
 	unsigned shard_count;
 	bool counting;			 /* asked for the number */
 	unsigned brokers;		 /* live ones in the cluster, this one too */
+	unsigned rank;			 /* so many of them come before this one, by their ids */
 	unsigned leaving;		 /* shards LEAVING or CLOSING */
 	unsigned round_left, round_next; /* of asking for free shards */
 	bool looking;			 /* for the other brokers */
@@ -67,7 +68,8 @@ struct broker {
 	unsigned held;	       /* messages */
 	uint64_t taken_over;   /* entries read at take-overs, since the start */
 	size_t packed_bytes;   /* kept envelopes */
-	size_t writes_waiting; /* hand-overs that Redis has not answered */
+	struct write *adds;    /* borrowed: hash by id of the hand-overs that Redis has not answered, */
+	size_t writes_waiting; /* which are so many */
 	size_t writes_waiting_bytes;
 	int64_t writes_due_ms; /* monotonic: writes that may wait, at most so long; 0: none */
 

@@ -88,6 +88,8 @@ intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *f
 		intake_reply(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE, "");
 	else if (message_find(s, str_c(e->id)) != NULL)
 		intake_reply(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__OK, "");
+	else if (writer_has_add(s, str_c(e->id), peer, frame->request))
+		; /* asked again while the store is slow */
 	else if (is_busy(b))
 		intake_reply(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY,
 			     "too much waits for the store");

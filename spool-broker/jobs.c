@@ -20,6 +20,7 @@ enum {
 	WORKERS_MAX = 4096,
 	FULL_MS = 100,	      /* pause for a worker whose queue is full */
 	NOT_NOW_MS = 300,     /* a part whose shard is in doubt */
+	PUT_BACK_MAX = 1000,  /* of those, in one turn of the loop */
 	UNREADABLE_MS = 2000, /* a part whose message could not be read */
 	DEPARTED_MS = 30000,  /* longer than a shard takes to find its next owner and to be read */
 };
@@ -294,12 +295,17 @@ drop_missing(struct broker *b, struct message *m)
 		message_free(b, &m);
 }
 
+static bool
+is_missing(const struct err *err)
+{
+	return err != NULL && (err->code == ERR_NOT_FOUND || err->code == ERR_CORRUPT);
+}
+
 /* The message can be sent to all workers that it was promised. */
 static void
 on_work(struct broker *b, struct message *m, const struct err *err)
 {
 	struct part *next;
-	bool missing = err != NULL && (err->code == ERR_NOT_FOUND || err->code == ERR_CORRUPT);
 
 	if (err != NULL)
 		log_warning(NULL, "message not read", F_C("id", m->id), F_ERR(err));
@@ -314,7 +320,7 @@ on_work(struct broker *b, struct message *m, const struct err *err)
 			send_job(b, p->job);
 	}
 	m->active--;
-	if (missing)
+	if (is_missing(err))
 		drop_missing(b, m);
 	else
 		message_settle(b, m);
@@ -333,11 +339,24 @@ give(struct broker *b, struct part *p, struct worker *w)
 		message_with_work(b, m, on_work);
 }
 
+static bool
+any_may_work(const struct broker *b)
+{
+	for (unsigned i = 0; i < b->shard_count; i++)
+		if (shard_may_work(&b->shards[i]))
+			return true;
+	return false;
+}
+
 void
 jobs_give(struct broker *b)
 {
 	int64_t now_ms = clock_monotonic_ms(), unix_ms = clock_unix_ms();
+	unsigned put_back = 0;
 
+	/* While the store is away, a long queue is not turned over for nothing. */
+	if (!any_may_work(b))
+		return;
 	for (unsigned kind = 0; kind < BROKER_KINDS; kind++) {
 		struct worker *w;
 		struct part *p;
@@ -349,6 +368,10 @@ jobs_give(struct broker *b)
 			}
 			b->ops->end(b->schedules[kind], p, TRY_UNKNOWN, NULL, 0, unix_ms);
 			b->ops->defer(b->schedules[kind], p, unix_ms + NOT_NOW_MS);
+			if (++put_back == PUT_BACK_MAX) {
+				broker_wake(b);
+				return;
+			}
 		}
 	}
 }
@@ -363,11 +386,19 @@ find_worker(struct broker *b, struct str peer)
 	return w;
 }
 
+/* Not one whose message is being read: it is given to nobody then. Nor one whose
+ * result is here: that counts. */
 static bool
-has_sent_jobs(const struct worker *w)
+is_in_hand(const struct job *job)
+{
+	return job->sent && job->done.len == 0;
+}
+
+static bool
+has_jobs_in_hand(const struct worker *w)
 {
 	for (const struct job *job = w->jobs; job != NULL; job = job->worker_next)
-		if (job->sent)
+		if (is_in_hand(job))
 			return true;
 	return false;
 }
@@ -382,8 +413,8 @@ lose_worker(struct broker *b, struct worker *w, const char *why)
 	w->lost = true;
 	DL_FOREACH_SAFE2(w->jobs, job, next, worker_next)
 	{
-		if (!job->sent)
-			continue; /* its message is being read; then it is given to nobody */
+		if (!is_in_hand(job))
+			continue;
 		count++;
 		return_part(b, job, true, 0);
 	}
@@ -422,7 +453,7 @@ jobs_on_hello(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 		str_copy(str_c(hello->worker), w->name, sizeof(w->name));
 		/* Come back on another connection: what it had is lost. */
 		HASH_ITER (hh, b->workers, other, next)
-			if (strcmp(other->name, w->name) == 0 && (!other->lost || has_sent_jobs(other)))
+			if (strcmp(other->name, w->name) == 0 && (!other->lost || has_jobs_in_hand(other)))
 				lose_worker(b, other, "came back anew");
 		HASH_ADD_KEYPTR(hh, b->workers, w->peer, w->peer_len, w);
 		log_info(NULL, "worker joined", F_C("worker", w->name));
@@ -438,7 +469,8 @@ jobs_on_hello(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 
 static void end_job(struct broker *b, struct job *job, const Stagepost__JobDone *done);
 
-/* Results that came before the message was read. */
+/* Results that came before the message was read; while it cannot be, they wait
+ * for the next tick. */
 static void
 on_adopted(struct broker *b, struct message *m, const struct err *err)
 {
@@ -452,6 +484,10 @@ on_adopted(struct broker *b, struct message *m, const struct err *err)
 		next = p->next;
 		if (p->job == NULL || p->job->done.len == 0)
 			continue;
+		if (err != NULL && !is_missing(err)) {
+			p->job->lease_until_ms = clock_monotonic_ms() + lease_ms(b);
+			continue;
+		}
 		done = bus_message_unpack(&stagepost__job_done__descriptor, buf_str(&p->job->done), &arena);
 		if (err != NULL || done == NULL)
 			return_part(b, p->job, true, UNREADABLE_MS);
@@ -566,10 +602,12 @@ jobs_on_done(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 		return;
 	}
 	/* A message that was sent has its envelope at hand: its work is open, or it
-	 * is kept packed. Only an adopted one may still be being read. */
+	 * is kept packed. Only an adopted one may still be being read, or could not
+	 * be. */
 	if (message_work(job->part->message) == NULL) {
 		buf_clear(&job->done);
 		bus_message_pack(&frame->job_done->base, &job->done);
+		message_with_work(b, job->part->message, on_adopted);
 		return;
 	}
 	end_job(b, job, frame->job_done);
@@ -584,10 +622,14 @@ tend_worker(struct broker *b, struct worker *w, int64_t now_ms)
 
 	if (!w->lost && now_ms - w->heard_ms > SILENT_MS)
 		lose_worker(b, w, "silent");
-	else if (w->lost && has_sent_jobs(w))
+	else if (w->lost && has_jobs_in_hand(w))
 		lose_worker(b, w, "cannot be reached");
 	DL_FOREACH_SAFE2(w->jobs, job, next, worker_next)
 	{
+		if (job->done.len != 0) {
+			message_with_work(b, job->part->message, on_adopted);
+			break; /* which may have ended others */
+		}
 		if (now_ms < job->lease_until_ms || !job->sent)
 			continue;
 		log_warning(NULL, "job lease ran out", F_C("worker", w->name), F_C("id", job->part->message->id));

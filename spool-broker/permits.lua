@@ -50,7 +50,9 @@ if at_once > 0 then
 	if wanting == 0 then
 		quota = math.min(need, free)
 	elseif sharing <= at_once then
-		quota = math.min(need, math.ceil(at_once / sharing), free)
+		-- What cannot be divided is anybody's, once everybody has something.
+		local share = at_once / sharing
+		quota = math.min(need, starving > 0 and math.floor(share) or math.ceil(share), free)
 	elseif had > 0 and starving > 0 and now - since >= 1000 then
 		quota = 0 -- fewer places than brokers: they take turns
 	else

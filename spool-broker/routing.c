@@ -76,20 +76,6 @@ routing_free(struct routing **routing)
 	*routing = NULL;
 }
 
-void
-routing_tick(struct routing *r)
-{
-	int64_t now_ms = clock_monotonic_ms();
-	struct routed *d, *next;
-
-	if (now_ms < r->tidy_ms)
-		return;
-	r->tidy_ms = now_ms + TIDY_EVERY_MS;
-	HASH_ITER (hh, r->all, d, next)
-		if (d->query == NULL && !d->waits && now_ms - d->used_ms > UNUSED_MS)
-			forget(r, d);
-}
-
 /* ---- DNS ---- */
 static int
 by_name(const void *a, const void *b)
@@ -173,10 +159,18 @@ ask(struct routing *r, struct routed *d)
 	d->query = dns_query_mx(r->dns, str_c(d->name), on_mx, d);
 }
 
+/* Is used, and so asked for again when that is due. */
+static void
+look_up(struct routing *r, struct routed *d)
+{
+	d->used_ms = clock_monotonic_ms();
+	if (d->used_ms >= d->fresh_until_ms && d->query == NULL && !d->waits)
+		ask(r, d);
+}
+
 static struct routed *
 get_routed(struct routing *r, struct str name)
 {
-	int64_t now_ms = clock_monotonic_ms();
 	struct routed *d = NULL;
 
 	HASH_FIND(hh, r->all, name.p, name.len, d);
@@ -186,10 +180,37 @@ get_routed(struct routing *r, struct str name)
 		d->routing = r;
 		HASH_ADD_KEYPTR(hh, r->all, d->name, name.len, d);
 	}
-	d->used_ms = now_ms;
-	if (now_ms >= d->fresh_until_ms && d->query == NULL && !d->waits)
-		ask(r, d);
+	look_up(r, d);
 	return d;
+}
+
+/* Mail may wait for days, and its lanes as long: they ask only once. */
+void
+routing_tick(struct routing *r)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	const struct schedule *s = r->broker->schedules[STAGEPOST__JOB_KIND__REMOTE];
+	struct routed *d, *next;
+
+	if (now_ms < r->tidy_ms)
+		return;
+	r->tidy_ms = now_ms + TIDY_EVERY_MS;
+	HASH_ITER (hh, r->all, d, next) {
+		if (r->broker->ops->has(s, str_c(d->name)))
+			look_up(r, d);
+		else if (d->query == NULL && !d->waits && now_ms - d->used_ms > UNUSED_MS)
+			forget(r, d);
+	}
+}
+
+void
+routing_age(struct routing *r, int64_t ms)
+{
+	r->tidy_ms -= ms;
+	for (struct routed *d = r->all; d != NULL; d = d->hh.next) {
+		d->fresh_until_ms -= ms;
+		d->used_ms -= ms;
+	}
 }
 
 /* ---- Names and limits ---- */

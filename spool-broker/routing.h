@@ -24,10 +24,13 @@ struct routing *routing_new(struct broker *b, struct dns *dns);
 void routing_free(struct routing **r);
 /* What it is for the schedule; borrowed from r. */
 struct schedule_router routing_router(struct routing *r);
-/* Forgets what was not asked for in a while. */
+/* Asks DNS again about destinations that still have mail, and forgets what was
+ * not asked for in a while. */
 void routing_tick(struct routing *r);
 
 /* ---- For its unit test ---- */
+/* As if so much time had passed. */
+void routing_age(struct routing *r, int64_t ms);
 /* hosts: separated by commas, or empty. */
 void routing_name(const struct settings *s, struct str hosts, struct str destination, unsigned brokers,
 		  char name_out[SITE_NAME_MAX], struct site_limits *limits_out);

@@ -70,6 +70,15 @@ fair_set_limits(struct schedule *s, const struct schedule_limits *limits, const 
 	s->router = router != NULL ? *router : (struct schedule_router){.find = NULL};
 }
 
+static bool
+fair_has(const struct schedule *s, struct str destination)
+{
+	const struct destination *d = NULL;
+
+	HASH_FIND(hh, s->destinations, destination.p, destination.len, d);
+	return d != NULL;
+}
+
 static void
 reroute_destination(struct schedule *s, struct destination *d)
 {
@@ -112,8 +121,9 @@ fair_enlist(struct schedule *s, struct part *p, struct str destination, struct s
 	return p;
 }
 
+/* Out of the queue that it is in. */
 static void
-fair_withdraw(struct schedule *s, struct part *p)
+unqueue(struct schedule *s, struct part *p)
 {
 	struct lane *l = p->lane;
 	struct destination *d = l->key.destination;
@@ -132,6 +142,18 @@ fair_withdraw(struct schedule *s, struct part *p)
 		s->totals.deferred--;
 	}
 	p->state = PART_IDLE;
+}
+
+static void
+fair_withdraw(struct schedule *s, struct part *p)
+{
+	struct lane *l = p->lane;
+	bool was_ready = p->state == PART_READY;
+
+	unqueue(s, p);
+	/* It may have been called back for a place that is another's now. */
+	if (was_ready && l->queue == NULL && l->site != NULL)
+		site_call_back(s, l->site);
 }
 
 static void
@@ -180,7 +202,7 @@ make_active(struct schedule *s, struct part *p)
 {
 	struct lane *l = p->lane;
 
-	fair_withdraw(s, p);
+	unqueue(s, p);
 	p->state = PART_ACTIVE;
 	l->active++;
 	l->key.destination->active++;
@@ -215,7 +237,7 @@ take_priority(struct schedule *s, unsigned priority)
 	while ((turn = s->rotation[priority]) != NULL) {
 		struct lane *l = turn->lanes;
 		struct part *p = l->queue;
-		if (site_room(s, l->site) == 0) {
+		if (!site_has_room_for(s, l)) {
 			lane_park(s, l);
 			site_call_back(s, l->site);
 			continue;
@@ -308,7 +330,12 @@ fair_next_ms(const struct schedule *s)
 static struct schedule_counts
 fair_counts(const struct schedule *s)
 {
-	return s->totals;
+	struct schedule_counts counts = s->totals;
+
+	counts.waits = heap_first(&s->wakes) != NULL || heap_first(&s->asks) != NULL;
+	for (unsigned i = 0; i < PRIORITIES; i++)
+		counts.waits &= s->rotation[i] == NULL;
+	return counts;
 }
 
 static void
@@ -340,14 +367,15 @@ fair_hasten(struct schedule *s, struct part *p)
 		heap_remove(&s->wakes, &l->site->wake);
 	DL_DELETE2(l->queue, p, queue_prev, queue_next);
 	DL_PREPEND2(l->queue, p, queue_prev, queue_next);
-	lane_leave(s, l);
-	lane_join(s, l, true);
+	if (l->site != NULL)
+		lane_call(s, l);
 }
 
 const struct schedule_ops schedule_fair = {
 	.create = fair_create,
 	.destroy = fair_destroy,
 	.set_limits = fair_set_limits,
+	.has = fair_has,
 	.reroute = fair_reroute,
 	.enlist = fair_enlist,
 	.dismiss = fair_dismiss,

@@ -11,7 +11,8 @@
  *  - A site that has no room (its window of messages in flight is used up)
  *    parks the lanes that come to their turn, and calls them back in that order,
  *    one for each place that gets free; a lane called back goes before its
- *    sender's other lanes. So the senders share a busy site evenly too.
+ *    sender's other lanes, and its place is kept for it from all but higher
+ *    priority. So the senders share a busy site evenly too.
  *
  * Destinations that one mail system serves share one site, and with it all that
  * follows. Its window starts small, grows with what succeeds, shrinks with what
@@ -89,20 +90,21 @@ struct site {
 	struct site_limits limits;
 	double window;			 /* parts in flight that are allowed now */
 	double threshold;		 /* below it the window grows fast */
-	bool proven;			 /* something succeeded since it was new or dead */
 	unsigned troubles;		 /* in a row */
 	unsigned deaths;		 /* in a row; not 0: dead, to be probed by one */
 	struct heap_node wake;		 /* while dead and not yet to be probed */
 	struct lane *parked[PRIORITIES]; /* owner of the lists: lanes that wait for room */
 	uint8_t in_a_row[PRIORITIES];	 /* called back, while lower ones waited */
-	char *trouble;			 /* owner; the last one's words, NULL: none */
+	bool proven;			 /* something succeeded since it was new or dead */
+	bool asked;			 /* for more quota and tokens, and has no answer yet */
+	bool rests;			 /* it has no lanes */
+	unsigned called[PRIORITIES];	 /* lanes called back that have not had their turn */
 	unsigned quota;			 /* of at_once_all: parts that may be in flight */
-	int64_t quota_until_ms;		 /* then it is void */
 	unsigned tokens;		 /* of per_minute: parts that may begin */
-	bool asked;			 /* for more of both, and has no answer yet */
+	char *trouble;			 /* owner; the last one's words, NULL: none */
+	int64_t quota_until_ms;		 /* then it is void */
 	int64_t ask_after_ms;		 /* no use to ask before */
 	struct heap_node ask;		 /* when it asks next; at the least to give back what it does not need */
-	bool rests;			 /* it has no lanes */
 	int64_t rests_since_ms;
 	struct site *prev, *next; /* among those that rest */
 	char name[];
@@ -150,6 +152,7 @@ struct permit {
 
 struct schedule_counts {
 	unsigned ready, deferred, active, destinations, sites;
+	bool waits; /* nothing may be taken now, but a site is to be probed or will get permits */
 };
 
 struct schedule_ops {
@@ -158,6 +161,8 @@ struct schedule_ops {
 	/* router: copied; NULL: none. Both take effect on new lanes, and by reroute(). */
 	void (*set_limits)(struct schedule *s, const struct schedule_limits *limits,
 			   const struct schedule_router *router);
+	/* Is there mail for it? */
+	bool (*has)(const struct schedule *s, struct str destination);
 	/* Sites and limits of a destination (empty: of all) may have changed. */
 	void (*reroute)(struct schedule *s, struct str destination);
 

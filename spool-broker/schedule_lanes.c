@@ -38,6 +38,9 @@ lane_leave(struct schedule *s, struct lane *l)
 	struct lane **parked = parked_list(l);
 
 	if (l->state == LANE_READY) {
+		if (l->called)
+			l->site->called[l->key.priority]--;
+		l->called = false;
 		DL_DELETE(turn->lanes, l);
 		if (turn->lanes == NULL)
 			/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): lost in utlist */
@@ -51,10 +54,23 @@ void
 lane_park(struct schedule *s, struct lane *l)
 {
 	struct lane **parked = parked_list(l);
+	bool called = l->called;
 
 	lane_leave(s, l);
-	DL_APPEND(*parked, l);
+	if (called)
+		DL_PREPEND(*parked, l);
+	else
+		DL_APPEND(*parked, l);
 	l->state = LANE_PARKED;
+}
+
+void
+lane_call(struct schedule *s, struct lane *l)
+{
+	lane_leave(s, l);
+	lane_join(s, l, true);
+	l->called = true;
+	l->site->called[l->key.priority]++;
 }
 
 /* ---- Whose it is ---- */

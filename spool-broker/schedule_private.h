@@ -18,8 +18,9 @@ struct lane_key {
 struct lane {
 	UT_hash_handle hh;
 	struct lane_key key;
-	struct site *site; /* borrowed; NULL: not known yet */
-	enum lane_state state;
+	struct site *site;			  /* borrowed; NULL: not known yet */
+	uint8_t state;				  /* enum lane_state */
+	bool called;				  /* READY, for a place of its site that is kept for it */
 	unsigned parts;				  /* that refer to it */
 	unsigned queued, active;		  /* of them */
 	struct part *queue;			  /* READY parts, oldest first */
@@ -70,7 +71,10 @@ enum { LOWER_TURN = 8 };
 /* Into its sender's turn; while its site is not known, to those that wait for that. */
 void lane_join(struct schedule *s, struct lane *l, bool at_front);
 void lane_leave(struct schedule *s, struct lane *l); /* wherever it waits */
+/* One that was called back in vain goes before the others. */
 void lane_park(struct schedule *s, struct lane *l);
+/* To the front of its sender's turn, for a place of its site, which is known. */
+void lane_call(struct schedule *s, struct lane *l);
 /* Asks the router whose it is. */
 void lane_route(struct schedule *s, struct lane *l);
 
@@ -80,7 +84,8 @@ struct site *site_get(struct schedule *s, struct str name);
 void site_join(struct schedule *s, struct site *site, unsigned active);
 void site_leave(struct schedule *s, struct site *site, unsigned active);
 void site_set_limits(struct schedule *s, struct site *site, const struct site_limits *limits);
-unsigned site_room(const struct schedule *s, const struct site *site);
+/* Is there a place for this lane, beside those that are kept for others? */
+bool site_has_room_for(const struct schedule *s, const struct lane *l);
 /* Calls parked lanes back, as many as there is room for; for the others it asks
  * for permits, where those are what is missing. */
 void site_call_back(struct schedule *s, struct site *site);

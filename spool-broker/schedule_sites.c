@@ -63,6 +63,32 @@ revive(struct schedule *s, struct site *site)
 	site->trouble = NULL;
 }
 
+/* ---- When it asks for permits ---- */
+static bool
+needs_permits(const struct site *site)
+{
+	return site->limits.at_once_all != 0 || site->limits.per_minute != 0;
+}
+
+static void
+ask_at(struct schedule *s, struct site *site, int64_t time_ms)
+{
+	if (time_ms < site->ask_after_ms)
+		time_ms = site->ask_after_ms;
+	if (!heap_has(&site->ask) || time_ms < site->ask.time_ms)
+		heap_set(&s->asks, &site->ask, time_ms);
+}
+
+/* What is in flight since before the limits did hold is known to the store, and
+ * so to the other brokers, only by asking. */
+static void
+tell_active(struct schedule *s, struct site *site)
+{
+	if (needs_permits(site) && site->active != 0 && !site->asked)
+		ask_at(s, site, s->now_ms);
+}
+
+/* ---- Coming and going of lanes ---- */
 void
 site_join(struct schedule *s, struct site *site, unsigned active)
 {
@@ -74,6 +100,8 @@ site_join(struct schedule *s, struct site *site, unsigned active)
 	if (site->lanes++ == 0)
 		s->totals.sites++;
 	site->active += active;
+	if (active != 0)
+		tell_active(s, site);
 }
 
 void
@@ -98,12 +126,6 @@ site_leave(struct schedule *s, struct site *site, unsigned active)
 }
 
 /* ---- Room ---- */
-static bool
-needs_permits(const struct site *site)
-{
-	return site->limits.at_once_all != 0 || site->limits.per_minute != 0;
-}
-
 static unsigned
 window_room(const struct site *site)
 {
@@ -134,29 +156,33 @@ permit_room(const struct schedule *s, const struct site *site)
 	return room;
 }
 
-unsigned
-site_room(const struct schedule *s, const struct site *site)
-{
-	unsigned window = window_room(site), permits = permit_room(s, site);
-	return window < permits ? window : permits;
-}
-
-static void
-ask_at(struct schedule *s, struct site *site, int64_t time_ms)
-{
-	if (time_ms < site->ask_after_ms)
-		time_ms = site->ask_after_ms;
-	if (!heap_has(&site->ask) || time_ms < site->ask.time_ms)
-		heap_set(&s->asks, &site->ask, time_ms);
-}
-
+/* Is there a place beside those that are kept for lanes of this priority or a
+ * higher one? */
 static bool
-has_parked(const struct site *site)
+has_room(const struct schedule *s, const struct site *site, unsigned priority)
 {
-	for (unsigned i = 0; i < PRIORITIES; i++)
-		if (site->parked[i] != NULL)
-			return true;
-	return false;
+	unsigned window = window_room(site), permits = permit_room(s, site), kept = 0;
+
+	for (unsigned i = priority; i < PRIORITIES; i++)
+		kept += site->called[i];
+	return (window < permits ? window : permits) > kept;
+}
+
+bool
+site_has_room_for(const struct schedule *s, const struct lane *l)
+{
+	return l->called ? has_room(s, l->site, PRIORITIES) : has_room(s, l->site, (unsigned)l->key.priority);
+}
+
+/* The highest priority of those parked; -1: none is. */
+static int
+highest_parked(const struct site *site)
+{
+	int priority = PRIORITY_HIGH;
+
+	while (priority >= 0 && site->parked[priority] == NULL)
+		priority--;
+	return priority;
 }
 
 /* Of this priority or a lower one; NULL: none. */
@@ -179,20 +205,18 @@ next_parked(struct site *site, unsigned priority)
 void
 site_call_back(struct schedule *s, struct site *site)
 {
-	struct lane *l;
+	int highest;
 
-	for (unsigned free = site_room(s, site); free > 0 && (l = next_parked(site, PRIORITY_HIGH)) != NULL; free--) {
-		lane_leave(s, l);
-		lane_join(s, l, true);
-	}
-	if (has_parked(site) && !site->asked && needs_permits(site) && window_room(site) > permit_room(s, site))
+	while ((highest = highest_parked(site)) >= 0 && has_room(s, site, (unsigned)highest))
+		lane_call(s, next_parked(site, PRIORITY_HIGH));
+	if (highest >= 0 && !site->asked && needs_permits(site) && window_room(site) > permit_room(s, site))
 		ask_at(s, site, s->now_ms);
 }
 
 bool
 site_is_throttled(const struct site *site)
 {
-	return has_parked(site) && needs_permits(site) && site->ask_after_ms != 0 && window_room(site) > 0;
+	return highest_parked(site) >= 0 && needs_permits(site) && site->ask_after_ms != 0 && window_room(site) > 0;
 }
 
 void
@@ -206,6 +230,7 @@ site_set_limits(struct schedule *s, struct site *site, const struct site_limits 
 	if (site->limits.per_minute == 0)
 		site->tokens = 0;
 	site->ask_after_ms = 0;
+	tell_active(s, site);
 	site_call_back(s, site);
 }
 

@@ -497,10 +497,12 @@ shards_all_left(const struct broker *b)
 }
 
 /* ---- An even spread ---- */
+/* The first ones have the shards that cannot be divided evenly, so that the
+ * last is not left without any. */
 static unsigned
 quota(const struct broker *b)
 {
-	return (b->shard_count + b->brokers - 1) / b->brokers;
+	return b->shard_count / b->brokers + (b->rank < b->shard_count % b->brokers ? 1 : 0);
 }
 
 static unsigned
@@ -560,7 +562,7 @@ give_surplus_up(struct broker *b)
 struct look {
 	struct broker *broker; /* borrowed */
 	unsigned due;	       /* answers */
-	unsigned live;
+	unsigned live, before; /* the others; those of them before this one */
 	bool failed;
 };
 
@@ -573,6 +575,7 @@ end_look(struct look *l)
 		b->brokers = l->live + (b->draining ? 0 : 1);
 		if (b->brokers == 0)
 			b->brokers = 1;
+		b->rank = l->before;
 		give_surplus_up(b);
 		b->round_left = b->shard_count;
 		acquire_some(b);
@@ -604,8 +607,10 @@ on_looked_at(void *arg, const redisReply *reply, const struct err *err)
 		l->failed = true;
 	else if (reply->type == REDIS_REPLY_NIL)
 		redis_callf(b->config.redis, NULL, NULL, "SREM " BUS_BROKERS_KEY " %s", at->id);
-	else if (str_eq(redis_str(reply), STR("0")))
+	else if (str_eq(redis_str(reply), STR("0"))) {
 		l->live++;
+		l->before += strcmp(at->id, b->config.id) < 0;
+	}
 	mem_free(at);
 	if (--l->due == 0)
 		end_look(l);

@@ -55,11 +55,9 @@ static void
 look_at_queue(struct broker *b, unsigned kind, int64_t limit_ms)
 {
 	struct schedule_counts counts = b->ops->counts(b->schedules[kind]);
-	int64_t next_ms = b->ops->next_ms(b->schedules[kind]);
-	/* What waits for the next probe of a dead destination is no stall. */
-	bool waits = next_ms != INT64_MAX && next_ms > clock_unix_ms();
 	struct watch *w = &b->queue_watches[kind];
-	bool stalled = look(w, counts.ready != 0 && counts.active == 0 && !waits, limit_ms);
+	/* What waits for the next probe of a dead destination is no stall. */
+	bool stalled = look(w, counts.ready != 0 && counts.active == 0 && !counts.waits, limit_ms);
 
 	metrics_set(queue_metrics[kind], stalled ? counts.ready : 0);
 	if (stalled && !w->told)

@@ -17,6 +17,7 @@ enum { BATCH_MAX = 256, BATCH_BYTES_MAX = 1024 * 1024, RETRY_MS = 200, FINISH_WA
 enum verb { VERB_ADD, VERB_SAVE, VERB_FINISH };
 
 struct write {
+	UT_hash_handle hh;  /* an add: by id, among all of the broker's */
 	struct write *next; /* owner */
 	enum verb verb;
 	char id[SPOOL_ID_MAX];
@@ -83,12 +84,32 @@ append(struct shard *s, enum verb verb, struct str id, struct str peer, struct s
 	return w;
 }
 
+/* The first of this id. */
+static struct write *
+find_add(const struct broker *b, struct str id)
+{
+	struct write *w = NULL;
+
+	HASH_FIND(hh, b->adds, id.p, id.len, w);
+	return w;
+}
+
+bool
+writer_has_add(const struct shard *s, struct str id, struct str peer, uint64_t request)
+{
+	const struct write *w = find_add(s->broker, id);
+
+	return w != NULL && w->request == request && str_eq(write_peer(w), peer);
+}
+
 static void
 free_write(struct broker *b, struct write *w)
 {
 	if (w->verb == VERB_ADD) {
 		b->writes_waiting--;
 		b->writes_waiting_bytes -= w->data_len;
+		if (find_add(b, str_c(w->id)) == w)
+			HASH_DEL(b->adds, w);
 	}
 	mem_free(w);
 }
@@ -96,7 +117,11 @@ free_write(struct broker *b, struct write *w)
 void
 writer_add(struct shard *s, struct str id, struct str envelope, struct str events, struct str peer, uint64_t request)
 {
-	append(s, VERB_ADD, id, peer, envelope, events)->request = request;
+	struct write *w = append(s, VERB_ADD, id, peer, envelope, events);
+
+	w->request = request;
+	if (find_add(s->broker, id) == NULL)
+		HASH_ADD_KEYPTR(hh, s->broker->adds, w->id, strlen(w->id), w);
 	s->broker->writes_waiting++;
 	s->broker->writes_waiting_bytes += envelope.len;
 	broker_wake(s->broker);

@@ -32,6 +32,8 @@ struct writer {
 /* peer and request: whom to answer. events: lines (events.h), may be empty. */
 void writer_add(struct shard *s, struct str id, struct str envelope, struct str events, struct str peer,
 		uint64_t request);
+/* Does such an add wait, or is it on its way? Its answer will do for both. */
+bool writer_has_add(const struct shard *s, struct str id, struct str peer, uint64_t request);
 void writer_save(struct shard *s, struct str id, struct str state, struct str events);
 void writer_finish(struct shard *s, struct str id, struct str trace, struct str events, int64_t retention_ms);
 /* Sends what is gathered, unless a batch is on its way. */

@@ -34,7 +34,7 @@ struct hand_over {
 	uint64_t request;
 	unsigned shard;
 	struct buf envelope;	  /* owner; packed */
-	bool resend;		  /* may have reached a broker */
+	unsigned sends;		  /* not 0: it may have reached a broker */
 	struct bus_peer *sent_to; /* borrowed; NULL: waits for an owner */
 	int64_t sent_ms;	  /* monotonic */
 	int64_t retry_ms;	  /* monotonic: not before */
@@ -73,6 +73,7 @@ struct bus_client {
 
 	/* Hand-overs without an answer. */
 	struct hand_over *hand_overs; /* owner: hash by request */
+	size_t hand_over_bytes;	      /* of their envelopes */
 	struct event *hand_over_tick; /* owner: runs while there are any */
 	uint64_t next_request;
 

@@ -16,6 +16,7 @@ enum {
 	FAILED_RETRY_MS = 300,	  /* the broker's store did not answer */
 	FAILED_LONGEST_MS = 2000, /* the client hears so; a take-over may last longer */
 	HAND_OVERS_MAX = 100000,
+	BYTES_MAX = 128 * 1024 * 1024, /* of envelopes that wait for an answer */
 };
 
 static void
@@ -25,6 +26,7 @@ end(struct bus_client *b, struct hand_over *h, const struct err *err)
 	void *arg = h->arg;
 
 	HASH_DEL(b->hand_overs, h);
+	b->hand_over_bytes -= h->envelope.len;
 	buf_fini(&h->envelope);
 	mem_free(h);
 	cb(arg, err);
@@ -38,7 +40,7 @@ send_to_owner(struct bus_client *b, struct hand_over *h, int64_t now_ms)
 
 	if (owner == NULL)
 		return;
-	body.resend = h->resend;
+	body.resend = h->sends != 0;
 	buf_clear(&b->out);
 	bus_frame_pack_around(h->request, STAGEPOST__FRAME__BODY_HAND_OVER, &body.base, 1, buf_str(&h->envelope),
 			      &b->out);
@@ -46,7 +48,7 @@ send_to_owner(struct bus_client *b, struct hand_over *h, int64_t now_ms)
 		return; /* its queue is full: the tick tries again */
 	h->sent_to = owner;
 	h->sent_ms = now_ms;
-	h->resend = true;
+	h->sends++;
 }
 
 void
@@ -63,8 +65,9 @@ bus_hand_over(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t
 	h->cb = cb;
 	h->arg = arg;
 	/* Too many wait already: ended by the tick, never from within this call. */
-	if (HASH_COUNT(b->hand_overs) >= HAND_OVERS_MAX)
+	if (HASH_COUNT(b->hand_overs) >= HAND_OVERS_MAX || b->hand_over_bytes >= BYTES_MAX)
 		h->deadline_ms = now_ms;
+	b->hand_over_bytes += h->envelope.len;
 	HASH_ADD(hh, b->hand_overs, request, sizeof(h->request), h);
 	if (h->deadline_ms > now_ms)
 		send_to_owner(b, h, now_ms);
@@ -111,7 +114,8 @@ hand_over_on_reply(struct bus_client *b, const Stagepost__Frame *frame)
 	switch (reply->status) {
 	case STAGEPOST__HAND_OVER_REPLY__STATUS__OK: end(b, h, NULL); break;
 	case STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY:
-		err_set(&err, ERR_LIMIT, "the broker is busy: %s", reply->text);
+		/* A copy that was sent before may be waiting to be written. */
+		err_set(&err, h->sends > 1 ? ERR_TIMEOUT : ERR_LIMIT, "the broker is busy: %s", reply->text);
 		end(b, h, &err);
 		break;
 	case STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE: try_again(b, h, NOT_MINE_RETRY_MS); break;
@@ -148,7 +152,7 @@ give_up(struct bus_client *b, struct hand_over *h)
 {
 	struct err err;
 
-	if (h->resend)
+	if (h->sends != 0)
 		err_set(&err, ERR_TIMEOUT, "no broker said that it has the message");
 	else
 		err_set(&err, ERR_UNAVAILABLE, "no broker owns shard %u", h->shard);

@@ -39,15 +39,6 @@ on_message(void *arg, struct str from, struct str payload)
 	arena_reset(&s->arena);
 }
 
-static void
-on_drained(void *arg)
-{
-	struct bus_server *s = arg;
-
-	if (s->events.on_drained != NULL)
-		s->events.on_drained(s->arg);
-}
-
 /* The bound endpoint, with a host that others can connect to. */
 static void
 find_endpoint(struct bus_server *s, void *zmq, const char *announce_host)
@@ -95,7 +86,7 @@ struct bus_server *
 bus_server_new(struct event_base *base, const char *listen, const char *announce_host,
 	       const struct bus_server_events *events, void *arg, struct err *err)
 {
-	static const struct bus_socket_events socket_events = {.on_message = on_message, .on_drained = on_drained};
+	static const struct bus_socket_events socket_events = {.on_message = on_message};
 	struct bus_server *s = mem_new(struct bus_server);
 	void *zmq = NULL;
 

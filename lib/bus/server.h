@@ -15,7 +15,6 @@ struct bus_server_events {
 	/* peer: names the connection for bus_server_send(); it and the frame are
 	 * borrowed for the call. */
 	void (*on_frame)(void *arg, struct str peer, const Stagepost__Frame *frame);
-	void (*on_drained)(void *arg); /* all that had come was given; may be NULL */
 };
 
 /* listen: "tcp://127.0.0.1:*". announce_host stands in for a wildcard address

@@ -106,8 +106,6 @@ on_event(evutil_socket_t fd, short what, void *arg)
 		if (!take_message(s))
 			break;
 	}
-	if (s->events.on_drained != NULL)
-		s->events.on_drained(s->arg);
 }
 
 struct bus_socket *

@@ -21,7 +21,6 @@ struct bus_socket_events {
 	/* from: the peer's routing id on a ROUTER, else empty. Both borrowed for
 	 * the call, which must not free the socket. */
 	void (*on_message)(void *arg, struct str from, struct str payload);
-	void (*on_drained)(void *arg); /* all that had come was given; may be NULL */
 };
 
 /* Takes the ZeroMQ socket (ROUTER or DEALER), bound or connected. */

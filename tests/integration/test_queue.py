@@ -159,6 +159,17 @@ def test_slots_are_shared_among_brokers(make_world):
     wait_for(lambda: slots() == [7], 15, what="all slots again")
 
 
+def test_slots_hold_with_more_brokers_than_slots(make_world):
+    """Each broker may give one, but no more are under way at once."""
+    w = make_world(brokers=3)
+    w.cluster.settings("smtp-out", max_delivery_threads=1)
+    w.slow.delay["END"] = 0.3
+    sent = w.send_slow()
+    w.slow.wait(SLOW, 60)
+    assert w.slow.busiest == 1
+    assert ids_of(w.slow.messages) == dict.fromkeys(sent, 1)
+
+
 def test_broker_dies(make_world):
     """Another takes over: deliveries under way go on, what waits is tried."""
     w = make_world()

@@ -16,14 +16,14 @@
 #include "lib/spool/id.h"
 #include "tests/unit/redis_fixture.h"
 
-enum { SHARDS = 8, JOBS_MAX = 20000 };
+enum { SHARDS = 8, JOBS_MAX = 25000 };
 
 static struct redis_fixture server;
 static struct event_base *base;
 static struct redis *redis;
 static struct tracking *tracking;
 static struct settings_live *live;
-static struct broker *brokers[3];
+static struct broker *brokers[5];
 static struct bus_client *frontend;
 
 /* A job that a worker was given. */
@@ -225,7 +225,7 @@ start_worker(unsigned i, unsigned slots)
 static void
 start_broker(unsigned i)
 {
-	static const char *const ids[] = {"broker-0", "broker-1", "broker-2"};
+	static const char *const ids[] = {"broker-0", "broker-1", "broker-2", "broker-3", "broker-4"};
 	struct err err;
 
 	brokers[i] = broker_new(&(struct broker_config){.base = base,
@@ -463,7 +463,7 @@ teardown(void **state)
 	bus_client_free(&frontend);
 	for (unsigned i = 0; i < 2; i++)
 		bus_client_free(&workers[i].bus);
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 5; i++)
 		broker_free(&brokers[i]);
 	settings_live_free(&live);
 	tracking_free(&tracking);
@@ -901,16 +901,16 @@ test_take_over(void **state)
 }
 
 /* The worker tells the shard's new owner what it has in hand: it is not given
- * out again, and its result counts. */
+ * out again, and its result counts, also when the store was away as the message
+ * was to be read. */
 static void
-test_job_outlives_its_broker(void **state)
+outlive_broker(bool store_away)
 {
 	struct handed h = {.id = ""};
 	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
 	Stagepost__JobRenew renew = STAGEPOST__JOB_RENEW__INIT;
 	Stagepost__RunningJob running = STAGEPOST__RUNNING_JOB__INIT, *list[1] = {&running};
 
-	(void)state;
 	hand_over(&h, "a@sender.test", "one@x.test");
 	wait_until(given_count == 1, 5000);
 	broker_free(&brokers[0]);
@@ -929,15 +929,36 @@ test_job_outlives_its_broker(void **state)
 	renew.n_running = 1;
 	frame.body_case = STAGEPOST__FRAME__BODY_JOB_RENEW;
 	frame.job_renew = &renew;
+	if (store_away)
+		redis_fixture_kill(&server);
 	assert_int_equal(bus_send(workers[0].bus, given[0].peer, &frame, NULL), 0);
+	if (store_away) {
+		turn(300);
+		assert_true(redis_fixture_run(&server, true));
+		wait_until(redis_is_connected(redis), 5000);
+	}
 	deliver(&given[0]); /* before the broker has read the message */
 	wait_until(is_finished(h.id), 5000);
 	assert_int_equal(given_count, 1);
 }
 
+static void
+test_job_outlives_its_broker(void **state)
+{
+	(void)state;
+	outlive_broker(false);
+}
+
+static void
+test_job_outlives_broker_and_store(void **state)
+{
+	(void)state;
+	outlive_broker(true);
+}
+
 /* ---- Spam checks ---- */
 static void
-set_spam(const char *fields)
+set_setting(const char *fields)
 {
 	uint64_t old = settings_version(settings_current(live));
 
@@ -966,7 +987,7 @@ test_check_comes_first(void **state)
 	unsigned local = 0;
 
 	(void)state;
-	set_spam("HSET settings:spam engine spamd://here");
+	set_setting("HSET settings:spam engine spamd://here");
 	hand_over(&h, "a@sender.test", "bob@here one@x.test");
 	wait_until(given_count == 1, 5000);
 	turn(50);
@@ -999,7 +1020,7 @@ test_check_fails(void **state)
 	struct found f;
 
 	(void)state;
-	set_spam("HSET settings:spam engine spamd://here unavailable_after 0");
+	set_setting("HSET settings:spam engine spamd://here unavailable_after 0");
 	hand_over(&h, "a@sender.test", "bob@here");
 	wait_until(given_count == 1, 5000);
 	end_job_with(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0", "no connection");
@@ -1014,14 +1035,14 @@ test_check_fails(void **state)
 	arena_fini(&f.arena);
 
 	/* It waits for the engine, until that is not asked any more. */
-	set_spam("HSET settings:spam unavailable defer");
+	set_setting("HSET settings:spam unavailable defer");
 	hand_over(&next, "a@sender.test", "bob@here");
 	wait_until(given_count == 3, 5000);
 	assert_int_equal(given[2].job->kind, STAGEPOST__JOB_KIND__CHECK);
 	end_job_with(&given[2], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0", "no connection");
 	turn(1500);
 	assert_int_equal(given_count, 3);
-	set_spam("HDEL settings:spam engine");
+	set_setting("HDEL settings:spam engine");
 	wait_until(given_count == 4, 5000);
 	assert_int_equal(given[3].job->kind, STAGEPOST__JOB_KIND__LOCAL);
 	deliver(&given[3]);
@@ -1037,7 +1058,7 @@ test_check_and_take_over(void **state)
 
 	(void)state;
 	workers[0].faithful = true;
-	set_spam("HSET settings:spam engine spamd://here");
+	set_setting("HSET settings:spam engine spamd://here");
 	hand_over(&h, "a@sender.test", "one@x.test");
 	wait_until(given_count == 1, 5000);
 	broker_free(&brokers[0]);
@@ -1063,7 +1084,7 @@ test_check_is_lost(void **state)
 	struct handed h = {.id = ""};
 
 	(void)state;
-	set_spam("HSET settings:spam engine spamd://here");
+	set_setting("HSET settings:spam engine spamd://here");
 	hand_over(&h, "a@sender.test", "bob@here");
 	wait_until(given_count == 1, 5000);
 	bus_client_free(&workers[0].bus);
@@ -1083,7 +1104,7 @@ test_outbound_spam_is_held(void **state)
 	struct handed h = {.id = ""};
 
 	(void)state;
-	set_spam("HSET settings:spam engine spamd://here outbound_spam hold");
+	set_setting("HSET settings:spam engine spamd://here outbound_spam hold");
 	hand_over(&h, "a@sender.test", "one@x.test");
 	wait_until(given_count == 1, 5000);
 	say_spam(&given[0]);
@@ -1200,6 +1221,37 @@ test_even_spread_and_drain(void **state)
 	wait_until(drained, 1000);
 }
 
+/* Also when they cannot be divided evenly: nobody is left without. */
+static void
+test_even_spread_over_five(void **state)
+{
+	unsigned least = SHARDS, most = 0, sum = 0;
+
+	(void)state;
+	for (unsigned i = 1; i < 5; i++)
+		start_broker(i);
+	for (int64_t until = clock_monotonic_ms() + 8000; clock_monotonic_ms() < until && (least != 1 || most != 2 || sum != SHARDS);) {
+		turn(50);
+		least = SHARDS;
+		most = sum = 0;
+		for (unsigned i = 0; i < 5; i++) {
+			unsigned count = owned(i);
+			least = count < least ? count : least;
+			most = count > most ? count : most;
+			sum += count;
+		}
+	}
+	assert_int_equal(sum, SHARDS);
+	assert_int_equal(least, 1);
+	assert_int_equal(most, 2);
+	for (unsigned i = 0; i < 5; i++)
+		assert_true(broker_is_ready(brokers[i]));
+	broker_free(&brokers[3]); /* one dies */
+	wait_until(owned(0) + owned(1) + owned(2) + owned(4) == SHARDS, 6000);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(owned(i), i == 3 ? 0 : 2);
+}
+
 static void
 test_stolen_lease(void **state)
 {
@@ -1245,6 +1297,121 @@ test_redis_away(void **state)
 	wait_until(is_finished(during.id), 5000);
 	assert_int_equal(given_count, 11);
 	assert_int_equal(owned(0), SHARDS);
+}
+
+/* The frontend asks again while the store is slow: one write all the same. */
+static void
+test_resend_while_written(void **state)
+{
+	struct handed h = {.id = ""};
+
+	(void)state;
+	workers[0].obliging = true;
+	kill(server.pid, SIGSTOP);
+	start_hand_over(&h, "a@sender.test", "bob@here");
+	turn(2500);
+	assert_false(h.done);
+	assert_int_equal(brokers[0]->writes_waiting, 1);
+	kill(server.pid, SIGCONT);
+	wait_until(h.done, 5000);
+	assert_int_equal(h.code, ERR_NONE);
+	wait_until(is_finished(h.id), 5000);
+	assert_int_equal(brokers[0]->writes_waiting, 0);
+	assert_int_equal(given_count, 1);
+}
+
+static unsigned
+count_ended(const struct handed *h, unsigned count, enum err_code code)
+{
+	unsigned ended = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		ended += h[i].done && h[i].code == code;
+	return ended;
+}
+
+/* What waits for the store is bounded: the frontends are told so. */
+static void
+test_slow_store_is_not_given_more(void **state)
+{
+	enum { MOST = 20000, MORE = 100 };
+	struct handed *h = mem_zalloc((MOST + MORE) * sizeof(*h));
+
+	(void)state;
+	workers[0].obliging = true;
+	workers[0].slots = 1000;
+	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
+	kill(server.pid, SIGSTOP);
+	for (unsigned i = 0; i < MOST + MORE; i++) {
+		start_hand_over(&h[i], "a@sender.test", "bob@here");
+		if (i % 1000 == 999)
+			turn(1);
+	}
+	wait_until(count_ended(h, MOST + MORE, ERR_LIMIT) == MORE, 5000);
+	assert_int_equal(brokers[0]->writes_waiting, MOST);
+	kill(server.pid, SIGCONT);
+	wait_until(count_ended(h, MOST + MORE, ERR_NONE) == MOST, 10000);
+	wait_until(status_number(0, "queue", "messages") == 0, 20000);
+	mem_free(h);
+}
+
+/* Mail that waits for its next try, as there always is some, hides no stall. */
+static void
+test_stall_beside_deferred_mail(void **state)
+{
+	struct handed h[3] = {{.id = ""}};
+	const struct watch *watch = &brokers[0]->queue_watches[STAGEPOST__JOB_KIND__REMOTE];
+
+	(void)state;
+	set_setting("HSET settings:spool stall_after 1s");
+	hand_over(&h[0], "a@sender.test", "one@x.test");
+	wait_until(given_count == 1, 5000);
+	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
+	wait_until(status_number(0, "queue", "deferred") == 1, 5000);
+	/* What waits for a dead destination alone is none. */
+	hand_over(&h[1], "a@sender.test", "two@dead.test");
+	wait_until(given_count == 2, 5000);
+	end_job_with(&given[1], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.4.1", "no connection");
+	wait_until(status_number(0, "queue", "deferred") == 2, 5000);
+	hand_over(&h[2], "b@sender.test", "three@dead.test");
+	turn(2500);
+	assert_false(watch->told);
+	workers[0].slots = 0;
+	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
+	h[2] = (struct handed){.id = ""};
+	hand_over(&h[2], "a@sender.test", "four@y.test");
+	wait_until(watch->told, 4000);
+	workers[0].slots = 10;
+	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
+	wait_until(given_count == 3, 1000);
+	wait_until(!watch->told, 2000);
+}
+
+/* While the leases are in doubt nothing is given, and the queue is let alone:
+ * it may be long. */
+static void
+test_queue_rests_while_leases_are_in_doubt(void **state)
+{
+	enum { MESSAGES = 500 };
+	static struct handed h[MESSAGES];
+
+	(void)state;
+	workers[0].slots = 0;
+	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
+	for (unsigned i = 0; i < MESSAGES; i++)
+		start_hand_over(&h[i], "a@sender.test", "one@x.test");
+	wait_until(status_number(0, "queue", "messages") == MESSAGES, 5000);
+	kill(server.pid, SIGSTOP);
+	wait_until(status_number(0, NULL, "shards_suspended") == SHARDS, 5000);
+	workers[0].slots = 10;
+	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
+	turn(300);
+	assert_int_equal(given_count, 0);
+	assert_int_equal(status_number(0, "queue", "deferred"), 0);
+	workers[0].obliging = true;
+	kill(server.pid, SIGCONT);
+	wait_until(status_number(0, "queue", "messages") == 0, 5000);
+	assert_int_equal(given_count, MESSAGES);
 }
 
 static void
@@ -1294,6 +1461,7 @@ main(void)
 		TEST(test_silent_worker),
 		TEST(test_take_over),
 		TEST(test_job_outlives_its_broker),
+		TEST(test_job_outlives_broker_and_store),
 		TEST(test_check_comes_first),
 		TEST(test_check_fails),
 		TEST(test_check_and_take_over),
@@ -1303,8 +1471,13 @@ main(void)
 		TEST(test_drain_leaves_slow_jobs_to_the_next),
 		TEST(test_restart_takes_its_own_at_once),
 		TEST(test_even_spread_and_drain),
+		TEST(test_even_spread_over_five),
 		TEST(test_stolen_lease),
 		TEST(test_redis_away),
+		TEST(test_stall_beside_deferred_mail),
+		TEST(test_queue_rests_while_leases_are_in_doubt),
+		TEST(test_resend_while_written),
+		TEST(test_slow_store_is_not_given_more),
 		TEST(test_many),
 #undef TEST
 	};

@@ -534,6 +534,65 @@ test_moves_to_another_site(void **state)
 	assert_non_null(ops->take(s, 0));
 }
 
+/* A place that a lane was called back for, and that it has no use for any more,
+ * is another's: nothing else would ever wake those that wait. */
+static void
+test_place_that_is_not_wanted_any_more(void **state)
+{
+	struct part *first, *second, *third;
+
+	(void)state;
+	set_at_once(1);
+	first = add("d", "a", 0);
+	second = add("d", "b", 0);
+	third = add("d", "c", 0);
+	assert_ptr_equal(ops->take(s, 0), first);
+	assert_null(ops->take(s, 0));
+	end(first, TRY_ANSWERED, 0);
+	ops->defer(s, second, 1000000);
+	assert_ptr_equal(ops->take(s, 0), third);
+	/* The same of a dead one's probe, by time or by an operator's word. */
+	for (unsigned i = 0; i < 3; i++) {
+		end(third, TRY_TROUBLE, 0);
+		ops->ready(s, third);
+		assert_true((ops->take(s, 0) == third) == (i < 2));
+	}
+	ops->ready(s, second);
+	assert_null(ops->take(s, 0));
+	ops->hasten(s, second);
+	ops->withdraw(s, second);
+	assert_ptr_equal(ops->take(s, 0), third);
+}
+
+/* Those that wait for a busy site get its places in the order in which they
+ * came, also when several get free at once and lanes end. */
+static void
+test_places_are_given_in_order(void **state)
+{
+	struct part *taken[100];
+	unsigned order[60], served = 0, count;
+	char name[16], sender[16];
+
+	(void)state;
+	use_router((struct site_limits){.at_once = 5});
+	for (unsigned i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "d%u", i);
+		snprintf(sender, sizeof(sender), "a%u", i);
+		add(name, sender, 0);
+	}
+	while ((count = take_all(taken, 0)) != 0)
+		for (unsigned i = 0; i < count; i++) {
+			for (unsigned k = 0; k < made_count; k++)
+				if (made[k] == taken[i])
+					order[served++] = k;
+			end(taken[i], TRY_ANSWERED, 0);
+			ops->dismiss(s, taken[i]);
+		}
+	assert_int_equal(served, 60);
+	for (unsigned i = 0; i < 60; i++)
+		assert_int_equal(order[i], i);
+}
+
 /* ---- Permits ---- */
 static void
 grant(const char *site, unsigned quota, unsigned tokens, int64_t wait_ms, int64_t now_ms)
@@ -694,6 +753,30 @@ test_anything(void **state)
 	}
 }
 
+/* What is in flight when a limit comes to hold is told to the others. */
+static void
+test_limit_of_all_brokers_comes(void **state)
+{
+	struct permit_wish wish;
+	struct part *taken[100];
+
+	(void)state;
+	use_router((struct site_limits){.at_once = 20});
+	for (unsigned i = 0; i < 4; i++)
+		add("d1", "a", 0);
+	assert_int_equal(take_all(taken, 0), 4);
+	assert_false(ops->next_wish(s, 10, &wish));
+	use_router((struct site_limits){.at_once = 4, .at_once_all = 4});
+	assert_true(ops->next_wish(s, 10, &wish));
+	assert_int_equal(wish.active, 4);
+	grant("mx", 4, 0, 0, 20);
+	mx_of_d = "mx2";
+	ops->reroute(s, STR_NONE);
+	assert_true(ops->next_wish(s, 20, &wish));
+	assert_string_equal(wish.site, "mx2");
+	assert_int_equal(wish.active, 4);
+}
+
 /* ---- Latency beside a backlog, in simulated time ---- */
 enum { SLOTS = 20, QUIET_MAIL = 400, BACKLOG = 100000, QUIET_EVERY_MS = 25 };
 
@@ -777,9 +860,12 @@ main(void)
 		TEST(test_destinations_of_one_site_count_together),
 		TEST(test_waits_for_its_site),
 		TEST(test_moves_to_another_site),
+		TEST(test_place_that_is_not_wanted_any_more),
+		TEST(test_places_are_given_in_order),
 		TEST(test_quota_of_all_brokers),
 		TEST(test_rate_of_all_brokers),
 		TEST(test_limits_lifted),
+		TEST(test_limit_of_all_brokers_comes),
 		TEST(test_backlog_does_not_double_latency),
 		TEST(test_anything),
 #undef TEST

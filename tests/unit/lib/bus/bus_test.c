@@ -8,6 +8,7 @@
 #include <zmq.h>
 
 #include "lib/base/log.h"
+#include "lib/base/mem.h"
 #include "lib/bus/client.h"
 #include "lib/bus/curve.h"
 #include "lib/bus/names.h"
@@ -235,6 +236,66 @@ test_shard_moves(void **state)
 	bus_server_free(&b.bus);
 }
 
+/* A broker that is too busy for the second copy may have the first one waiting:
+ * its body must be kept. */
+static void
+test_busy_after_no_answer(void **state)
+{
+	struct fake_broker a;
+	struct bus_client *client = bus_client_new(base, redis, NULL, "frontend", NULL);
+	struct handed h;
+
+	(void)state;
+	start(&a, "a");
+	announce(&a);
+	own(3, "a");
+	wait_until(bus_client_owner(client, 3) != NULL, 3000);
+	a.mute = true;
+	hand_over(client, &h, 3, 8000);
+	wait_until(a.hand_overs == 1, 1000);
+	a.mute = false;
+	a.answer = STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY;
+	wait_until(h.done, 4000);
+	assert_int_equal(a.resends, 1);
+	assert_int_equal(h.code, ERR_TIMEOUT);
+	bus_client_free(&client);
+	bus_server_free(&a.bus);
+}
+
+/* What waits for an answer is bounded in bytes, too: more is refused at once. */
+static void
+test_many_large_ones_wait(void **state)
+{
+	enum { COUNT = 140, LENGTH = 1024 * 1024 };
+	struct bus_client *client = bus_client_new(base, redis, NULL, "frontend", NULL);
+	static struct handed h[COUNT], last;
+	char *path = mem_zalloc(LENGTH), id[SPOOL_ID_MAX];
+	unsigned refused = 0;
+
+	(void)state;
+	memset(path, 'x', LENGTH - 1);
+	for (unsigned i = 0; i < COUNT; i++) {
+		Stagepost__Envelope e = STAGEPOST__ENVELOPE__INIT;
+		spool_id_new(3, id);
+		e.id = id;
+		e.reverse_path = path;
+		h[i] = (struct handed){.done = false};
+		bus_hand_over(client, &e, 1500, on_handed, &h[i]);
+	}
+	turn(500);
+	for (unsigned i = 0; i < COUNT; i++)
+		refused += h[i].done && h[i].code == ERR_UNAVAILABLE;
+	assert_in_range(refused, COUNT - 128, COUNT - 120);
+	for (unsigned i = 0; i < COUNT; i++)
+		wait_until(h[i].done, 5000);
+	hand_over(client, &last, 3, 1000);
+	turn(400);
+	assert_false(last.done);
+	wait_until(last.done, 2000);
+	mem_free(path);
+	bus_client_free(&client);
+}
+
 static unsigned peers, lost;
 
 static void
@@ -445,6 +506,7 @@ main(void)
 		TEST(test_hand_over), TEST(test_shard_moves),	   TEST(test_peers_come_and_go),
 		TEST(test_flood),     TEST(test_garbage),	   cmocka_unit_test(test_keys),
 		TEST(test_curve),     TEST(test_wrong_client_key), TEST(test_curve_ping),
+		TEST(test_busy_after_no_answer), TEST(test_many_large_ones_wait),
 #undef TEST
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
