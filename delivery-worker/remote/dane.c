@@ -27,13 +27,12 @@ is_wanted(const struct remote_work *w, const struct dns_answer *answer)
 static void
 note_trouble(struct remote_work *w, const struct err *err)
 {
-	str_copy(STR("4.7.5"), w->trouble_code, sizeof(w->trouble_code));
-	snprintf(w->trouble, sizeof(w->trouble), "TLSA records cannot be had: %.150s", err->text);
-	str_copy(host_in_hand(w)->name, w->trouble_remote, sizeof(w->trouble_remote));
-	w->trouble_is_final = false;
-	w->destination_ill = true;
-	log_warning(&w->job->log, "host passed over: no TLSA records for now", F_STR("host", host_in_hand(w)->name),
-		    F_ERR(err));
+	const struct route_host *h = host_in_hand(w);
+	char text[ERR_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "TLSA records cannot be had: %.150s", err->text);
+	work_note_trouble(w, "4.7.5", text, h->name.p, true);
+	log_warning(&w->job->log, "host passed over: no TLSA records for now", F_STR("host", h->name), F_ERR(err));
 }
 
 /* Into the job's arena: the answer goes with the query. */

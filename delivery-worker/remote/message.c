@@ -145,11 +145,10 @@ refuse(struct remote_work *w, const char *code, const char *text)
 static void
 pass_over(struct remote_work *w, const char *code, const char *text)
 {
-	str_copy(str_c(code), w->trouble_code, sizeof(w->trouble_code));
-	str_copy(str_c(text), w->trouble, sizeof(w->trouble));
-	session_name(w, w->trouble_remote, sizeof(w->trouble_remote));
-	w->trouble_is_final = true;
-	w->destination_ill = false;
+	char remote[384];
+
+	session_name(w, remote, sizeof(remote));
+	work_note_trouble(w, code, text, remote, false);
 	pool_put(w->remote->pool, &w->key, &w->client);
 	work_next_target(w);
 }

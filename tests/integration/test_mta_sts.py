@@ -240,21 +240,41 @@ def test_one_fetch_for_all_who_wait(world):
     assert len(world.web.asked) == 1
 
 
+def require_tls(world, recipient):
+    with smtplib.SMTP("127.0.0.1", world.cluster.port("submission"), timeout=30) as smtp:
+        smtp.starttls(context=ssl._create_unverified_context())
+        smtp.login(world.sender, "secret")
+        smtp.sendmail(world.sender, [recipient], "Subject: x\r\n\r\nx\r\n", mail_options=["REQUIRETLS"])
+
+
 def test_required_tls_needs_a_vouched_name(world):
     """RFC 8689, 4.2.1: without DNSSEC, MTA-STS must name the host."""
     world.tls.extensions.append("REQUIRETLS")
     named = world.publish("required")
     other = world.publish("required-not-named", record=False)
     for domain in (named, other):
-        with smtplib.SMTP("127.0.0.1", world.cluster.port("submission"), timeout=30) as smtp:
-            smtp.starttls(context=ssl._create_unverified_context())
-            smtp.login(world.sender, "secret")
-            smtp.sendmail(world.sender, [f"a@{domain}"], "Subject: x\r\n\r\nx\r\n", mail_options=["REQUIRETLS"])
+        require_tls(world, f"a@{domain}")
     message, = world.tls.wait()
     assert named in message.rcpts[0]
     _, _, recipients, _ = world.bounce()
     assert recipients[0]["Status"] == "5.7.10"
     assert len(world.tls.messages) == 1
+
+
+def test_required_tls_waits_for_a_host_that_may_have_it(world):
+    """The last host does not, the first is only away: it is too early to give up."""
+    world.trusted("mx.sts.test", "second.sts.test")
+    domain = world.publish("required-later", hosts=(("mx.sts.test", "127.0.0.4"), ("second.sts.test", "127.0.0.3")),
+                           policy="version: STSv1\nmode: enforce\nmx: *.sts.test\nmax_age: 86400\n")
+    world.tls.reply["GREETING"] = "421 4.3.2 not now"
+    require_tls(world, f"a@{domain}")
+    wait_for(lambda: world.second.sessions, what="the second is asked")
+    time.sleep(0.5)
+    assert not world.cluster.mailbox(world.sender)
+    del world.tls.reply["GREETING"]
+    world.tls.extensions.append("REQUIRETLS")
+    message, = world.tls.wait(timeout=30)
+    assert "REQUIRETLS" in message.mail
 
 
 def test_store_that_cannot_tell(world):
