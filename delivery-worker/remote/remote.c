@@ -178,10 +178,12 @@ next_host(struct remote_work *w)
 {
 	const struct route_host *h = &w->route.hosts[w->next_host++];
 
-	if (h->literal.family != 0)
+	if (h->literal.family == 0)
+		w->query = dns_query_ips(w->job->worker->dns, h->name, true, true, on_ips, w);
+	else if (sts_allows(w, h))
 		take_addresses(w, h, &h->literal, 1);
 	else
-		w->query = dns_query_ips(w->job->worker->dns, h->name, true, true, on_ips, w);
+		work_next_target(w);
 }
 
 void
@@ -245,6 +247,7 @@ find_route(struct remote_work *w)
 		w->route.is_secure = true; /* we were told by name, not by DNS */
 		work_next_target(w);
 	} else if (route_from_literal(destination, (uint16_t)s->port, arena, &w->route)) {
+		w->route.is_secure = true;
 		work_next_target(w);
 	} else {
 		w->query = dns_query_mx(w->job->worker->dns, destination, on_mx, w);

@@ -24,7 +24,7 @@ struct route {
 	struct route_host hosts[ROUTE_HOSTS_MAX];
 	unsigned count;
 	uint16_t port;
-	bool is_secure; /* DNSSEC vouches for the hosts' names */
+	bool is_secure; /* DNSSEC vouches for the hosts' names, or we were told them without DNS */
 	bool is_relay;	/* a relay host of ours: no MX, no loops */
 };
 

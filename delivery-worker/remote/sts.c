@@ -1,6 +1,7 @@
 /* MTA-STS for one job (RFC 8461): only to hosts that the destination's policy
  * names, and there only with a certificate that is good for the name. Where DANE
- * says what a host's certificate must be, that counts alone (section 2). */
+ * says what a host's certificate must be, that counts alone (section 2). Records
+ * that DANE cannot use say nothing. */
 #include <stdio.h>
 #include <string.h>
 
@@ -94,7 +95,7 @@ sts_allows(struct remote_work *w, const struct route_host *h)
 {
 	bool named;
 
-	if (w->route.is_relay || h->literal.family != 0 || h->tlsa_base.len > 0)
+	if (w->route.is_relay || h->tlsa_count > 0)
 		return true;
 	named = w->sts.found && sts_policy_allows(&w->sts.policy, h->name);
 	if (sts_is_enforced(w) && !named) {

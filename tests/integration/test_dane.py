@@ -3,6 +3,7 @@ server's certificate. Zones signed by ldns, served by nsd; nothing trusted but
 what they say."""
 
 import hashlib
+import time
 
 import pytest
 from cryptography import x509
@@ -40,6 +41,7 @@ class Dane(World):
             "wrong": ("127.0.0.4", [f"3 1 1 {NOTHING}"]),
             "wrong-full": ("127.0.0.4", ["3 0 0 3000"]),
             "unusable": ("127.0.0.4", [f"1 1 1 {NOTHING}", f"3 1 9 {NOTHING}"]),
+            "unusable-policy": ("127.0.0.4", [f"1 1 1 {NOTHING}"]),
             "unusable-plain": ("127.0.0.2", [f"0 1 1 {NOTHING}"]),
             "stripped": ("127.0.0.2", [f"3 1 1 {self.key}"]),
             "none": ("127.0.0.2", []),
@@ -124,6 +126,16 @@ def test_records_that_cannot_be_used(world):
     assert world.tls.wait()[0].tls
     world.tls.messages.clear()
     deferred(world, world.send("a@unusable-plain.dane.test"), "STARTTLS")
+
+
+def test_records_that_cannot_be_used_do_not_replace_a_policy(world):
+    """MTA-STS: still only hosts that it names."""
+    now = int(time.time() * 1000)
+    key = "tlspolicy:sts:{unusable-policy.dane.test}"
+    world.cluster.redis.set(key, f"1 {now} {now + 86400_000}\n"
+                                 "version: STSv1\nmode: enforce\nmx: other.test\nmax_age: 86400\n")
+    deferred(world, world.send("a@unusable-policy.dane.test"), "MTA-STS policy does not name this host")
+    world.cluster.redis.delete(key)
 
 
 @pytest.mark.parametrize("name", ["none.dane.test", "plain.test", "leads-out.dane.test", "leads-in.plain.test"])

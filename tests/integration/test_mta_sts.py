@@ -168,6 +168,15 @@ def test_other_host_of_the_domain(world):
     assert world.sink.sessions == []
 
 
+def test_address_in_place_of_a_host(world):
+    """Whoever forges the MX records can have a certificate for his own address."""
+    world.trusted("mx.sts.test", "127.0.0.4")
+    domain = world.publish("address", hosts=(("127.0.0.4", "127.0.0.4"),))
+    event = world.deferred(world.send(f"a@{domain}"))
+    assert event["code"] == "4.7.5" and "MTA-STS" in event["answer"], event
+    assert world.tls.sessions == []
+
+
 def test_testing_mode_hinders_nothing(world):
     world.trusted("mx.sts.test", authority=world.other)
     domain = world.publish("testing", policy="version: STSv1\nmode: testing\nmx: other.sts.test\nmax_age: 86400\n")
