@@ -141,6 +141,15 @@ refuse(struct remote_work *w, const char *code, const char *text)
 	end(w);
 }
 
+/* The store does not give it out. err NULL: not all of it. */
+static void
+put_off_unread(struct remote_work *w, const struct err *err)
+{
+	job_set_store_trouble(w->job);
+	set_result_rest(w, DEFERRED, "4.3.0", str_c(err != NULL ? err->text : "the message is cut short"));
+	end(w);
+}
+
 /* This server is not one that it may be given to: perhaps the next one is. */
 static void
 pass_over(struct remote_work *w, const char *code, const char *text)
@@ -212,9 +221,7 @@ on_scan_piece(void *arg, const char *data, size_t len, const struct err *err)
 
 	w->read = NULL;
 	if (err != NULL || len == 0) {
-		job_set_store_trouble(w->job);
-		set_result_rest(w, DEFERRED, "4.3.0", str_c(err != NULL ? err->text : "the message is cut short"));
-		end(w);
+		put_off_unread(w, err);
 		return;
 	}
 	downgrade_scan(w->downgrade, str_of(data, len));
@@ -286,11 +293,12 @@ on_header(void *arg, const char *data, size_t len, const struct err *err)
 	const char *end_of_header;
 
 	w->read = NULL;
-	if (err == NULL && len > 0) {
-		end_of_header = memmem(data, len, "\r\n\r\n", 4);
-		w->message.smtputf8 =
-			has_eight_bit(str_of(data, end_of_header != NULL ? (size_t)(end_of_header - data) : len));
+	if (err != NULL || len == 0) {
+		put_off_unread(w, err);
+		return;
 	}
+	end_of_header = memmem(data, len, "\r\n\r\n", 4);
+	w->message.smtputf8 = has_eight_bit(str_of(data, end_of_header != NULL ? (size_t)(end_of_header - data) : len));
 	send_message(w);
 }
 
