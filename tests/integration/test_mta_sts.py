@@ -20,7 +20,8 @@ from world import World
 REPORTED = ["r-good", "r-testing", "r-testing-name", "r-enforce", "r-not-named", "r-missing", "r-bad", "r-stale"]
 CASES = ["good", "wrong-cert", "stripped", "not-named", "two", "testing", "renewed", "offline", "shared", "none",
          "redirect", "html", "large", "missing", "bad-policy", "web-cert", "no-web", "off", "optional", "store",
-         "required", "required-not-named", "flight", "late", *REPORTED]
+         "required", "required-not-named", "required-later", "flight", "late", "address", "damaged", "unsaved",
+         *REPORTED]
 
 
 class PolicyServer(http.server.ThreadingHTTPServer):
@@ -303,6 +304,41 @@ def test_store_that_cannot_tell(world):
     assert len(world.tls.messages) == 1
     world.cluster.redis.delete(key)  # now it tells: none is known
     world.tls.wait(2, timeout=30)
+
+
+@pytest.mark.parametrize("value", ["nonsense", "1 {fetched} {expires}\nversion: STSv1\nmode: enf"])
+def test_policy_that_is_damaged_in_the_store(world, value):
+    """There was one: what it said is found out anew, or nothing is sent."""
+    domain = world.publish("damaged", record=False)
+    key, now = "tlspolicy:sts:{damaged.sts.test}", int(time.time() * 1000)
+    world.dns.set(f"_mta-sts.{domain}", "TXT")
+    world.cluster.redis.set(key, value.format(fetched=now, expires=now + 86400_000))
+    world.new_worker()
+    event = world.deferred(world.send(f"a@{domain}"))
+    assert event["code"] == "4.7.5" and "MTA-STS" in event["answer"], event
+    assert world.tls.sessions == []
+    world.publish("damaged")
+    world.tls.wait(timeout=30)
+    assert "mode: enforce\nmx" in world.cluster.redis.get(key)
+    world.cluster.redis.delete(key)
+
+
+def test_policy_that_the_store_did_not_take(world):
+    """It is offered again: else it would be lost with this worker."""
+    domain, redis = world.publish("unsaved"), world.cluster.redis
+    key = "tlspolicy:sts:{unsaved.sts.test}"
+    redis.execute_command("ACL", "SETUSER", "default", "resetkeys", "~[^t]*", "%R~tlspolicy:*")
+    try:
+        world.send(f"a@{domain}")
+        world.tls.wait()
+    finally:
+        redis.execute_command("ACL", "SETUSER", "default", "allkeys")
+    assert not redis.exists(key)
+
+    def saved():
+        world.send(f"b@{domain}")
+        return redis.exists(key)
+    wait_for(saved, 20, 1, "the policy is in the store")
 
 
 def test_worker_killed_while_it_fetches(world):
