@@ -49,6 +49,8 @@ class Dane(World):
         }
         signed = ["mx IN A 127.0.0.4", f"_{port}._tcp.mx IN TLSA 2 0 1 {self.ca}", "ta IN MX 10 mx",
                   "alias IN MX 10 mx-alias", "mx-alias IN CNAME mx",
+                  "linked IN MX 10 mx-linked", "mx-linked IN A 127.0.0.4",
+                  f"_{port}._tcp.mx-linked IN CNAME _{port}._tcp.mx-ee",
                   "two IN MX 10 mx-wrong", "two IN MX 20 mx"]
         for name, (address, records) in cases.items():
             signed += [f"{name} IN MX 10 mx-{name}", f"mx-{name} IN A {address}"]
@@ -77,7 +79,7 @@ def world(the_world):
     yield the_world
 
 
-@pytest.mark.parametrize("name", ["ee", "ta", "rollover", "alias"])
+@pytest.mark.parametrize("name", ["ee", "ta", "rollover", "alias", "linked"])
 def test_certificate_that_fits(world, name):
     id = world.send(f"a@{name}.dane.test")
     message, = world.tls.wait()

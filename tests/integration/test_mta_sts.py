@@ -21,7 +21,7 @@ REPORTED = ["r-good", "r-testing", "r-testing-name", "r-enforce", "r-not-named",
 CASES = ["good", "wrong-cert", "stripped", "not-named", "two", "testing", "renewed", "offline", "shared", "none",
          "redirect", "html", "large", "missing", "bad-policy", "web-cert", "no-web", "off", "optional", "store",
          "required", "required-not-named", "required-later", "flight", "late", "address", "damaged", "unsaved",
-         *REPORTED]
+         "neighbour", "runs-out", "due", *REPORTED]
 
 
 class PolicyServer(http.server.ThreadingHTTPServer):
@@ -231,6 +231,44 @@ def test_no_policy(world, case):
     world.tls.wait()
     if case in ("redirect", "html", "large", "missing"):
         assert [path for _, path in world.web.asked] == ["/.well-known/mta-sts.txt"]
+
+
+def remembered(world, domain, age_s, left_s, policy="version: STSv1\nmode: enforce\nmx: mx.sts.test\nmax_age: 9999\n"):
+    """The store has it from an earlier day."""
+    now = int(time.time() * 1000)
+    world.cluster.redis.set(f"tlspolicy:sts:{{{domain}}}", f"1 {now - age_s * 1000} {now + left_s * 1000}\n{policy}",
+                            px=left_s * 1000)
+
+
+def test_policy_that_runs_out(world):
+    domain = world.publish("runs-out", record=False)
+    world.trusted("mx.sts.test", authority=world.other)
+    remembered(world, domain, 60, 5)
+    event = world.deferred(world.send(f"a@{domain}"))
+    assert event["code"] == "4.7.5", event
+    world.tls.wait(timeout=30)
+
+
+def test_old_policy_is_fetched_anew(world):
+    """Though its id is the same: it would run out one day (RFC 8461, 3.3). Nobody waits for it."""
+    domain = world.publish("due")
+    remembered(world, domain, 86400, 86400)
+    world.web.slow = 2
+    world.send(f"a@{domain}")
+    world.tls.wait(timeout=2)
+    wait_for(lambda: "max_age: 86400" in world.cluster.redis.get(f"tlspolicy:sts:{{{domain}}}"), what="it is stored")
+
+
+def test_connections_are_not_shared_with_others(world):
+    """One that was opened for a domain without a policy is none for one with it."""
+    world.trusted("mx.sts.test", authority=world.other)
+    world.dns.mail_domain("free.sts.test", (10, "mx.sts.test", "127.0.0.4"))
+    domain = world.publish("neighbour")
+    remembered(world, domain, 60, 3600)
+    world.send("a@free.sts.test")
+    world.tls.wait()
+    event = world.deferred(world.send(f"a@{domain}"))
+    assert event["code"] == "4.7.5" and len(world.tls.messages) == 1, event
 
 
 def test_switched_off(world):
