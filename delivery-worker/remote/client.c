@@ -180,6 +180,8 @@ keep_words(struct smtp_client *c, const struct smtp_reply *r)
 {
 	struct arena arena;
 
+	if (c->leaving)
+		return; /* the 421 was the last that counts */
 	buf_clear(&c->last_text);
 	if (r->code < 400)
 		return;
