@@ -457,12 +457,6 @@ smtp_client_caps(const struct smtp_client *c)
 	return &c->caps;
 }
 
-const struct smtp_target *
-smtp_client_target(const struct smtp_client *c)
-{
-	return &c->options.target;
-}
-
 const char *
 smtp_client_tls(const struct smtp_client *c)
 {

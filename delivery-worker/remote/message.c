@@ -163,22 +163,12 @@ pass_over(struct remote_work *w, const char *code, const char *text)
 }
 
 static bool
-has_eight_bit(struct str s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		if ((unsigned char)s.p[i] >= 0x80)
-			return true;
-	}
-	return false;
-}
-
-static bool
 addresses_need_utf8(const struct remote_work *w)
 {
-	if (has_eight_bit(w->message.reverse_path))
+	if (str_has_eight_bit(w->message.reverse_path))
 		return true;
 	for (unsigned i = 0; i < w->message.count; i++) {
-		if (has_eight_bit(w->message.rcpts[i].address))
+		if (str_has_eight_bit(w->message.rcpts[i].address))
 			return true;
 	}
 	return false;
@@ -298,7 +288,8 @@ on_header(void *arg, const char *data, size_t len, const struct err *err)
 		return;
 	}
 	end_of_header = memmem(data, len, "\r\n\r\n", 4);
-	w->message.smtputf8 = has_eight_bit(str_of(data, end_of_header != NULL ? (size_t)(end_of_header - data) : len));
+	w->message.smtputf8 =
+		str_has_eight_bit(str_of(data, end_of_header != NULL ? (size_t)(end_of_header - data) : len));
 	send_message(w);
 }
 

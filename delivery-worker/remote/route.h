@@ -12,7 +12,6 @@
 struct route_host {
 	struct str name;   /* owner: an arena */
 	struct ip literal; /* family 0: to be looked up */
-	uint16_t preference;
 	/* DANE (dane.c). */
 	struct str tlsa_base;	     /* whose records they are; empty: there are none */
 	const struct dns_tlsa *tlsa; /* those that can be used */

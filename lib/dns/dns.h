@@ -44,7 +44,6 @@ struct dns_answer {
 	unsigned tlsa_count;
 	bool exists;	      /* false: NXDOMAIN */
 	bool secure;	      /* validated by DNSSEC */
-	bool bogus;	      /* validation failed: to be treated as a failure */
 	struct str canonical; /* name after CNAMEs; empty: the same */
 };
 
