@@ -57,6 +57,11 @@ class Dane(World):
             signed += [f"_{port}._tcp.mx-{name} IN TLSA {r}" for r in records]
         # A secure name whose MX is in a zone that nobody vouches for, and the other way round.
         signed.append("leads-out IN MX 10 mx.plain.test.")
+        # Aliases whose own records count, wherever they lead.
+        signed += ["half IN MX 10 mx-half", "mx-half IN CNAME mx.plain.test.",
+                   f"_{port}._tcp.mx-half IN TLSA 3 1 1 {NOTHING}", f"_{port}._tcp.mx-half-ee IN TLSA 3 1 1 {self.key}",
+                   "half-ee IN MX 10 mx-half-ee", "mx-half-ee IN CNAME mx.plain.test.",
+                   "half-none IN MX 10 mx-half-none", "mx-half-none IN CNAME mx.plain.test."]
         plain = ["mx IN A 127.0.0.4", f"_{port}._tcp.mx IN TLSA 3 1 1 {NOTHING}", "@ IN MX 10 mx",
                  "leads-in IN MX 10 mx-wrong.dane.test."]
         return SignedDns({"dane.test": signed}, {"plain.test": plain},
@@ -79,7 +84,7 @@ def world(the_world):
     yield the_world
 
 
-@pytest.mark.parametrize("name", ["ee", "ta", "rollover", "alias", "linked"])
+@pytest.mark.parametrize("name", ["ee", "ta", "rollover", "alias", "linked", "half-ee"])
 def test_certificate_that_fits(world, name):
     id = world.send(f"a@{name}.dane.test")
     message, = world.tls.wait()
@@ -93,7 +98,7 @@ def deferred(world, id, words):
     assert not world.tls.messages and not world.sink.messages
 
 
-@pytest.mark.parametrize("name", ["wrong", "wrong-full", "ta-other-name"])
+@pytest.mark.parametrize("name", ["wrong", "wrong-full", "ta-other-name", "half"])
 def test_certificate_that_does_not_fit(world, name):
     deferred(world, world.send(f"a@{name}.dane.test"), "certificate is not accepted")
 
@@ -140,7 +145,8 @@ def test_records_that_cannot_be_used_do_not_replace_a_policy(world):
     world.cluster.redis.delete(key)
 
 
-@pytest.mark.parametrize("name", ["none.dane.test", "plain.test", "leads-out.dane.test", "leads-in.plain.test"])
+@pytest.mark.parametrize("name", ["none.dane.test", "plain.test", "leads-out.dane.test", "leads-in.plain.test",
+                                  "half-none.dane.test"])
 def test_where_nothing_is_vouched_for(world, name):
     world.send(f"a@{name}")
     wait_for(lambda: world.sink.messages or world.tls.messages)
