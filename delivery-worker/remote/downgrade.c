@@ -194,7 +194,8 @@ body_data(struct downgrade *d, struct str data)
 		leaf_data(d, data);
 		return;
 	}
-	/* Nobody reads what stands around the parts. */
+	/* Nobody reads what stands around the parts, yet it is sent. */
+	d->any_dirty |= str_has_eight_bit(data);
 	for (size_t i = 0; i < data.len; i++)
 		put(d, (unsigned char)data.p[i] < 0x80 ? &data.p[i] : "?", 1);
 }
