@@ -143,6 +143,8 @@ judge(struct str text, enum sts_mode *mode_out, int64_t *max_age_ms_out, struct 
 	struct arena arena;
 	int rc;
 
+	*mode_out = STS_MODE_NONE;
+	*max_age_ms_out = 0;
 	if (text.len > 0 && memchr(text.p, '\0', text.len) != NULL)
 		return err_set(err, ERR_INVALID, "a zero byte in it");
 	arena_init(&arena);
@@ -169,13 +171,14 @@ keep(struct entry *e, const char *id, int64_t fetched_ms, int64_t expires_ms, st
 static int
 take_stored(struct entry *e, struct str value, struct err *err)
 {
-	struct str head, policy;
-	char text[100], id[STS_ID_MAX];
+	struct str head, policy, word, fetched, expires;
 	int64_t fetched_ms, expires_ms, max_age_ms;
+	char id[STS_ID_MAX];
 	enum sts_mode mode;
 
-	if (!str_cut(value, '\n', &head, &policy) || !str_copy(head, text, sizeof(text)) ||
-	    sscanf(text, "%32s %" SCNd64 " %" SCNd64, id, &fetched_ms, &expires_ms) != 3)
+	if (!str_cut(value, '\n', &head, &policy) || !str_cut(head, ' ', &word, &head) || word.len == 0 ||
+	    !str_copy(word, id, sizeof(id)) || !str_cut(head, ' ', &fetched, &expires) ||
+	    !str_to_i64(fetched, &fetched_ms) || !str_to_i64(expires, &expires_ms))
 		return err_set(err, ERR_CORRUPT, "it is not as it was written");
 	if (judge(policy, &mode, &max_age_ms, err) != 0)
 		return -1;
