@@ -93,7 +93,7 @@ static void
 add_recipient(const struct report_input *in, const struct report_output *out, struct buf *b, uint32_t index)
 {
 	const Stagepost__Recipient *r = in->job->envelope->recipients[index];
-	bool utf8 = report_has_eight_bit(str_c(r->address));
+	bool utf8 = str_has_eight_bit(str_c(r->address));
 	int64_t attempt_ms = last_attempt_ms(in->job, index);
 
 	buf_add_c(b, "\r\n");

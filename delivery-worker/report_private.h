@@ -4,7 +4,6 @@
 
 #include "delivery-worker/report.h"
 
-bool report_has_eight_bit(struct str s);
 /* Begins with a reply code? Else the words are ours. */
 bool report_is_smtp_reply(struct str text);
 

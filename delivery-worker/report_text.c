@@ -45,16 +45,6 @@ wording_of(const Stagepost__Job *job)
 	return &wordings[report < sizeof(wordings) / sizeof(wordings[0]) ? report : 0];
 }
 
-bool
-report_has_eight_bit(struct str s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		if ((unsigned char)s.p[i] >= 0x80)
-			return true;
-	}
-	return false;
-}
-
 const Stagepost__RecipientStatus *
 report_status_of(const Stagepost__Job *job, uint32_t index)
 {
@@ -225,12 +215,12 @@ static void
 add_original(const struct report_input *in, const struct report_output *out, struct buf *b, struct str original,
 	     const char *boundary)
 {
-	bool global = (out->smtputf8 || in->job->envelope->smtputf8) && report_has_eight_bit(header_of(original));
+	bool global = (out->smtputf8 || in->job->envelope->smtputf8) && str_has_eight_bit(header_of(original));
 	const char *type = in->original_is_whole ? (global ? "message/global" : "message/rfc822")
 						 : (global ? "message/global-headers" : "text/rfc822-headers");
 
 	buf_printf(b, "--%s\r\nContent-Type: %s\r\n%s\r\n", boundary, type,
-		   report_has_eight_bit(original) ? "Content-Transfer-Encoding: 8bit\r\n" : "");
+		   str_has_eight_bit(original) ? "Content-Transfer-Encoding: 8bit\r\n" : "");
 	buf_add_str(b, original);
 	if (!str_ends_ci(original, STR("\r\n")))
 		buf_add_c(b, "\r\n");
@@ -253,15 +243,15 @@ report_compose(const struct report_input *in, struct report_output *out)
 	char boundary[64];
 
 	memset(out, 0, sizeof(*out));
-	out->smtputf8 = report_has_eight_bit(str_c(job->envelope->reverse_path));
+	out->smtputf8 = str_has_eight_bit(str_c(job->envelope->reverse_path));
 	for (size_t i = 0; i < job->n_recipients; i++) {
 		const Stagepost__Recipient *r = job->envelope->recipients[job->recipients[i]];
 
-		fields |= report_has_eight_bit(str_c(r->address)) || report_has_eight_bit(str_c(r->original)) ||
-			  report_has_eight_bit(str_c(report_status_of(job, job->recipients[i])->last_text));
+		fields |= str_has_eight_bit(str_c(r->address)) || str_has_eight_bit(str_c(r->original)) ||
+			  str_has_eight_bit(str_c(report_status_of(job, job->recipients[i])->last_text));
 	}
 	out->global = (out->smtputf8 || job->envelope->smtputf8) && fields;
-	out->eight_bit = out->smtputf8 || fields || report_has_eight_bit(original);
+	out->eight_bit = out->smtputf8 || fields || str_has_eight_bit(original);
 	snprintf(boundary, sizeof(boundary), "=_%.40s/report", job->report_id);
 	add_header(in, out, boundary);
 	add_words(in, out, &out->body, boundary);

@@ -180,6 +180,8 @@ keep_words(struct smtp_client *c, const struct smtp_reply *r)
 {
 	struct arena arena;
 
+	if (c->leaving)
+		return; /* the 421 was the last that counts */
 	buf_clear(&c->last_text);
 	if (r->code < 400)
 		return;
@@ -453,12 +455,6 @@ const struct smtp_caps *
 smtp_client_caps(const struct smtp_client *c)
 {
 	return &c->caps;
-}
-
-const struct smtp_target *
-smtp_client_target(const struct smtp_client *c)
-{
-	return &c->options.target;
 }
 
 const char *

@@ -105,7 +105,6 @@ void smtp_client_set_owner(struct smtp_client *c, const struct smtp_client_event
 
 bool smtp_client_is_ready(const struct smtp_client *c);
 const struct smtp_caps *smtp_client_caps(const struct smtp_client *c);
-const struct smtp_target *smtp_client_target(const struct smtp_client *c);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; "" without TLS. */
 const char *smtp_client_tls(const struct smtp_client *c);
 /* What the certificate is worth by the measure of the wish (TLS_MAY and

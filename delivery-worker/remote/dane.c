@@ -1,7 +1,8 @@
 /* TLSA records of a host that mail goes to (RFC 7672). They count only when
- * DNSSEC vouches for the whole way to them: the host's name, its addresses, the
- * records. Where it vouches, and they cannot be had, the host is passed over:
- * who can suppress an answer must not be able to switch TLS off. */
+ * DNSSEC vouches for the whole way to them: the host's name, its addresses (or, if
+ * that is an alias which leads to where nothing is signed, the alias), the records.
+ * Where it vouches, and they cannot be had, the host is passed over: who can
+ * suppress an answer must not be able to switch TLS off. */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,24 +17,25 @@ host_in_hand(struct remote_work *w)
 }
 
 static bool
-is_wanted(const struct remote_work *w, const struct dns_answer *answer)
+is_wanted(const struct remote_work *w)
 {
 	const struct settings_smtp_out *s = work_settings(w);
 
-	return s->enable_dane && s->enable_tls && !w->job->msg->envelope->tls_optional && w->route.is_secure &&
-	       answer->secure && answer->ip_count > 0;
+	return s->enable_dane && s->enable_tls && !w->job->msg->envelope->tls_optional && w->route.is_secure;
 }
 
+/* What records there are, if any, cannot be told now. */
 static void
-note_trouble(struct remote_work *w, const struct err *err)
+end_unknown(struct remote_work *w, const struct err *err)
 {
-	str_copy(STR("4.7.5"), w->trouble_code, sizeof(w->trouble_code));
-	snprintf(w->trouble, sizeof(w->trouble), "TLSA records cannot be had: %.150s", err->text);
-	str_copy(host_in_hand(w)->name, w->trouble_remote, sizeof(w->trouble_remote));
-	w->trouble_is_final = false;
-	w->destination_ill = true;
-	log_warning(&w->job->log, "host passed over: no TLSA records for now", F_STR("host", host_in_hand(w)->name),
-		    F_ERR(err));
+	const struct route_host *h = host_in_hand(w);
+	char text[ERR_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "TLSA records cannot be had: %.150s", err->text);
+	work_note_trouble(w, "4.7.5", text, h->name.p, true);
+	log_warning(&w->job->log, "host passed over: no TLSA records for now", F_STR("host", h->name), F_ERR(err));
+	tally_no_records(w, h, err);
+	w->dane.on_end(w, false);
 }
 
 /* Into the job's arena: the answer goes with the query. */
@@ -61,9 +63,7 @@ on_tlsa(void *arg, const struct dns_answer *answer, const struct err *err)
 
 	w->query = NULL;
 	if (err != NULL) {
-		note_trouble(w, err);
-		tally_no_records(w, host_in_hand(w), err);
-		w->dane.on_end(w, false);
+		end_unknown(w, err);
 		return;
 	}
 	if (answer->secure && answer->tlsa_count > 0) {
@@ -84,6 +84,21 @@ ask(struct remote_work *w, struct str base)
 	w->query = dns_query_tlsa(w->job->worker->dns, str_c(name), on_tlsa, w);
 }
 
+/* Nobody vouches for the addresses: for the alias that led to them? (2.2.2) */
+static void
+on_alias(void *arg, const struct dns_answer *answer, const struct err *err)
+{
+	struct remote_work *w = arg;
+
+	w->query = NULL;
+	if (err != NULL)
+		end_unknown(w, err);
+	else if (answer->secure && answer->canonical.len > 0)
+		ask(w, w->dane.original);
+	else
+		w->dane.on_end(w, true);
+}
+
 void
 dane_look_up(struct remote_work *w, const struct dns_answer *answer, void (*on_end)(struct remote_work *w, bool known))
 {
@@ -95,10 +110,13 @@ dane_look_up(struct remote_work *w, const struct dns_answer *answer, void (*on_e
 	w->dane.ips = ips;
 	w->dane.ip_count = answer->ip_count;
 	w->dane.on_end = on_end;
-	if (!is_wanted(w, answer)) {
+	w->dane.original = w->dane.base = host_in_hand(w)->name;
+	if (!is_wanted(w) || answer->ip_count == 0)
 		on_end(w, true);
-		return;
-	}
-	w->dane.original = arena_str(arena, host_in_hand(w)->name);
-	ask(w, answer->canonical.len > 0 ? arena_str(arena, answer->canonical) : w->dane.original);
+	else if (answer->secure)
+		ask(w, answer->canonical.len > 0 ? arena_str(arena, answer->canonical) : w->dane.original);
+	else if (answer->canonical.len > 0)
+		w->query = dns_query_cname(w->job->worker->dns, w->dane.original, on_alias, w);
+	else
+		on_end(w, true);
 }

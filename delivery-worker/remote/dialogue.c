@@ -97,8 +97,10 @@ dialogue_on_reply(struct smtp_client *c, const struct smtp_reply *reply)
 {
 	struct expectation e;
 
-	c->last.code = reply->code;
-	smtp_reply_enhanced(reply, c->last.enhanced);
+	if (!c->leaving) {
+		c->last.code = reply->code;
+		smtp_reply_enhanced(reply, c->last.enhanced);
+	}
 	if (reply->code == 421)
 		c->leaving = true;
 	if (!dialogue_is_waiting(c)) {
@@ -111,7 +113,7 @@ dialogue_on_reply(struct smtp_client *c, const struct smtp_reply *reply)
 	c->any_reply = true;
 	e = c->expected[c->expect_at++];
 	steps[e.step].on_reply(c, reply, e.rcpt);
-	/* Only a 421 says something of what comes after it. */
+	/* Only a 421 says something of what comes after it, whatever else was under way. */
 	if (!c->leaving)
 		c->last.code = 0;
 }

@@ -62,15 +62,6 @@ refuse(struct downgrade *d, const char *why)
 		d->refusal = why;
 }
 
-static bool
-has_eight_bit(struct str s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if ((unsigned char)s.p[i] >= 0x80)
-			return true;
-	return false;
-}
-
 /* ---- Quoted-printable ---- */
 static void
 qp_put(struct downgrade *d, const char *text, unsigned len)
@@ -180,7 +171,7 @@ static void
 leaf_data(struct downgrade *d, struct str data)
 {
 	if (!d->writing) {
-		if (!has_eight_bit(data))
+		if (!str_has_eight_bit(data))
 			return;
 		d->any_dirty = true;
 		d->dirty[d->leaf / 8] |= (unsigned char)(1u << d->leaf % 8);
@@ -203,7 +194,8 @@ body_data(struct downgrade *d, struct str data)
 		leaf_data(d, data);
 		return;
 	}
-	/* Nobody reads what stands around the parts. */
+	/* Nobody reads what stands around the parts, yet it is sent. */
+	d->any_dirty |= str_has_eight_bit(data);
 	for (size_t i = 0; i < data.len; i++)
 		put(d, (unsigned char)data.p[i] < 0x80 ? &data.p[i] : "?", 1);
 }
@@ -308,7 +300,7 @@ end_header(struct downgrade *d)
 	bool has_type, is_wide, is_encoded;
 	bool in_digest = !d->is_message && d->depth > 0 && d->levels[d->depth - 1].is_digest;
 
-	if (!d->writing && has_eight_bit(header))
+	if (!d->writing && str_has_eight_bit(header))
 		refuse(d, "the message has 8-bit data in a header");
 	arena_init(&arena);
 	has_type = mime_find_field(header, "content-type", &raw_type);

@@ -141,36 +141,34 @@ refuse(struct remote_work *w, const char *code, const char *text)
 	end(w);
 }
 
+/* The store does not give it out. err NULL: not all of it. */
+static void
+put_off_unread(struct remote_work *w, const struct err *err)
+{
+	job_set_store_trouble(w->job);
+	set_result_rest(w, DEFERRED, "4.3.0", str_c(err != NULL ? err->text : "the message is cut short"));
+	end(w);
+}
+
 /* This server is not one that it may be given to: perhaps the next one is. */
 static void
 pass_over(struct remote_work *w, const char *code, const char *text)
 {
-	str_copy(str_c(code), w->trouble_code, sizeof(w->trouble_code));
-	str_copy(str_c(text), w->trouble, sizeof(w->trouble));
-	session_name(w, w->trouble_remote, sizeof(w->trouble_remote));
-	w->trouble_is_final = true;
-	w->destination_ill = false;
+	char remote[384];
+
+	session_name(w, remote, sizeof(remote));
+	work_note_trouble(w, code, text, remote, false);
 	pool_put(w->remote->pool, &w->key, &w->client);
 	work_next_target(w);
 }
 
 static bool
-has_eight_bit(struct str s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		if ((unsigned char)s.p[i] >= 0x80)
-			return true;
-	}
-	return false;
-}
-
-static bool
 addresses_need_utf8(const struct remote_work *w)
 {
-	if (has_eight_bit(w->message.reverse_path))
+	if (str_has_eight_bit(w->message.reverse_path))
 		return true;
 	for (unsigned i = 0; i < w->message.count; i++) {
-		if (has_eight_bit(w->message.rcpts[i].address))
+		if (str_has_eight_bit(w->message.rcpts[i].address))
 			return true;
 	}
 	return false;
@@ -213,9 +211,7 @@ on_scan_piece(void *arg, const char *data, size_t len, const struct err *err)
 
 	w->read = NULL;
 	if (err != NULL || len == 0) {
-		job_set_store_trouble(w->job);
-		set_result_rest(w, DEFERRED, "4.3.0", str_c(err != NULL ? err->text : "the message is cut short"));
-		end(w);
+		put_off_unread(w, err);
 		return;
 	}
 	downgrade_scan(w->downgrade, str_of(data, len));
@@ -287,11 +283,13 @@ on_header(void *arg, const char *data, size_t len, const struct err *err)
 	const char *end_of_header;
 
 	w->read = NULL;
-	if (err == NULL && len > 0) {
-		end_of_header = memmem(data, len, "\r\n\r\n", 4);
-		w->message.smtputf8 =
-			has_eight_bit(str_of(data, end_of_header != NULL ? (size_t)(end_of_header - data) : len));
+	if (err != NULL || len == 0) {
+		put_off_unread(w, err);
+		return;
 	}
+	end_of_header = memmem(data, len, "\r\n\r\n", 4);
+	w->message.smtputf8 =
+		str_has_eight_bit(str_of(data, end_of_header != NULL ? (size_t)(end_of_header - data) : len));
 	send_message(w);
 }
 

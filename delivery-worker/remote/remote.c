@@ -38,6 +38,19 @@ work_refuse(struct remote_work *w, const struct route_refusal *why)
 }
 
 /* ---- Targets ---- */
+void
+work_note_trouble(struct remote_work *w, const char *code, const char *text, const char *remote, bool is_ill)
+{
+	bool is_final = code[0] == '5';
+
+	if (is_final && w->trouble_code[0] == '4')
+		return;
+	str_copy(str_c(code), w->trouble_code, sizeof(w->trouble_code));
+	str_copy(str_c(text), w->trouble, sizeof(w->trouble));
+	str_copy(str_c(remote), w->trouble_remote, sizeof(w->trouble_remote));
+	w->destination_ill = is_ill && !is_final;
+}
+
 static void
 give_up(struct remote_work *w)
 {
@@ -51,7 +64,7 @@ give_up(struct remote_work *w)
 		uint32_t index = job->msg->recipients[i];
 
 		if (!job_has_result(job, index))
-			job_result(job, index, w->trouble_is_final ? FAILED : DEFERRED, w->trouble_code,
+			job_result(job, index, w->trouble_code[0] == '5' ? FAILED : DEFERRED, w->trouble_code,
 				   str_c(w->trouble))
 				->remote = arena_strdup(&job->arena, w->trouble_remote);
 	}
@@ -153,6 +166,7 @@ on_ips(void *arg, const struct dns_answer *answer, const struct err *err)
 	if (err != NULL) {
 		log_info(&w->job->log, "host not found for now", F_STR("host", h->name), F_ERR(err));
 		w->dns_trouble = true;
+		work_note_trouble(w, route_dns_failed.code, route_dns_failed.text, h->name.p, true);
 		take_addresses(w, h, NULL, 0);
 		return;
 	}
@@ -164,10 +178,12 @@ next_host(struct remote_work *w)
 {
 	const struct route_host *h = &w->route.hosts[w->next_host++];
 
-	if (h->literal.family != 0)
+	if (h->literal.family == 0)
+		w->query = dns_query_ips(w->job->worker->dns, h->name, true, true, on_ips, w);
+	else if (sts_allows(w, h))
 		take_addresses(w, h, &h->literal, 1);
 	else
-		w->query = dns_query_ips(w->job->worker->dns, h->name, true, true, on_ips, w);
+		work_next_target(w);
 }
 
 void
@@ -231,6 +247,7 @@ find_route(struct remote_work *w)
 		w->route.is_secure = true; /* we were told by name, not by DNS */
 		work_next_target(w);
 	} else if (route_from_literal(destination, (uint16_t)s->port, arena, &w->route)) {
+		w->route.is_secure = true;
 		work_next_target(w);
 	} else {
 		w->query = dns_query_mx(w->job->worker->dns, destination, on_mx, w);

@@ -90,17 +90,20 @@ struct remote_work {
 	uint64_t scan_at;		/* in the blob */
 	bool is_scanned;		/* to its end */
 
-	/* The last target that failed, for the report. */
+	/* The last host that failed, for the report (work_note_trouble()). */
 	char trouble[ERR_TEXT_MAX];
-	bool destination_ill;  /* no connection, or sent away: not the message's fault */
-	bool trouble_is_final; /* the same will be true of every further try */
-	char trouble_code[ENHANCED_CODE_MAX];
+	char trouble_code[ENHANCED_CODE_MAX]; /* "5...": of every further try the same will be true */
 	char trouble_remote[384];
+	bool destination_ill; /* no connection, or sent away: not the message's fault */
 };
 
 /* remote.c */
 void work_next_target(struct remote_work *w);
 void work_refuse(struct remote_work *w, const struct route_refusal *why);
+/* Why a host was not to be had. A final reason (a code "5...") counts only if
+ * no host has another: that one may take the message later. is_ill: so will it be for
+ * other messages; never so with a final one. */
+void work_note_trouble(struct remote_work *w, const char *code, const char *text, const char *remote, bool is_ill);
 void work_finish(struct remote_work *w);
 const struct settings_smtp_out *work_settings(const struct remote_work *w);
 

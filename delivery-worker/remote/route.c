@@ -112,7 +112,6 @@ route_from_mx(const struct dns_answer *answer, struct str domain, struct str own
 		if (answer->mx[i].host.len == 0)
 			continue;
 		h->name = arena_str(arena, answer->mx[i].host);
-		h->preference = answer->mx[i].preference;
 		/* An address where a name belongs: seen often enough to be served. */
 		if (!ip_parse(h->name, &h->literal))
 			h->literal.family = 0;

@@ -12,7 +12,6 @@
 struct route_host {
 	struct str name;   /* owner: an arena */
 	struct ip literal; /* family 0: to be looked up */
-	uint16_t preference;
 	/* DANE (dane.c). */
 	struct str tlsa_base;	     /* whose records they are; empty: there are none */
 	const struct dns_tlsa *tlsa; /* those that can be used */
@@ -24,7 +23,7 @@ struct route {
 	struct route_host hosts[ROUTE_HOSTS_MAX];
 	unsigned count;
 	uint16_t port;
-	bool is_secure; /* DNSSEC vouches for the hosts' names */
+	bool is_secure; /* DNSSEC vouches for the hosts' names, or we were told them without DNS */
 	bool is_relay;	/* a relay host of ours: no MX, no loops */
 };
 

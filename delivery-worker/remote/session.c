@@ -30,7 +30,7 @@ session_drop(struct remote_work *w)
 
 /* ---- Failure ---- */
 static void
-note_trouble(struct remote_work *w, const struct smtp_failure *f)
+note_trouble(struct remote_work *w, const struct smtp_failure *f, bool again)
 {
 	static const char *const codes[] = {
 		[SMTP_AT_CONNECT] = "4.4.1", [SMTP_AT_TLS] = "4.7.5",	  [SMTP_AT_GREETING] = "4.4.2",
@@ -38,25 +38,24 @@ note_trouble(struct remote_work *w, const struct smtp_failure *f)
 		[SMTP_IDLE] = "4.4.2",
 	};
 
-	str_copy(str_c(f->bad_source ? "4.3.5" : codes[f->stage]), w->trouble_code, sizeof(w->trouble_code));
-	w->trouble_is_final = false;
-	w->destination_ill = !f->bad_source && (f->stage < SMTP_AT_MESSAGE || f->answer.code == 421);
-	session_name(w, w->trouble_remote, sizeof(w->trouble_remote));
+	char code[ENHANCED_CODE_MAX], text[ERR_TEXT_MAX], remote[384];
+
+	str_copy(str_c(f->bad_source ? "4.3.5" : codes[f->stage]), code, sizeof(code));
+	str_copy(str_c(f->text), text, sizeof(text));
+	session_name(w, remote, sizeof(remote));
 	if (f->answer.code >= 400 && f->answer.text.len > 0) {
-		str_copy(f->answer.text, w->trouble, sizeof(w->trouble));
-		str_copy(str_c(f->answer.enhanced), w->trouble_code, sizeof(w->trouble_code));
+		str_copy(f->answer.text, text, sizeof(text));
+		str_copy(str_c(f->answer.enhanced), code, sizeof(code));
 		/* Of the connection, not of the recipients: another may do better. */
-		w->trouble_code[0] = '4';
-	} else {
-		str_copy(str_c(f->text), w->trouble, sizeof(w->trouble));
+		code[0] = '4';
 	}
 	/* RFC 8689, 4.2.1: then it is returned, not tried again. */
-	if (w->message.require_tls && f->stage == SMTP_AT_TLS && f->tls_result != TLS_RESULT_VALIDATION_FAILURE) {
-		w->trouble_is_final = true;
-		str_copy(STR("5.7.10"), w->trouble_code, sizeof(w->trouble_code));
-	}
-	log_info(&w->job->log, "remote server failed", F_C("remote", w->trouble_remote), F_C("text", w->trouble),
-		 F_C("ours", f->text));
+	if (w->message.require_tls && f->stage == SMTP_AT_TLS && f->tls_result != TLS_RESULT_VALIDATION_FAILURE)
+		str_copy(STR("5.7.10"), code, sizeof(code));
+	if (!again)
+		work_note_trouble(w, code, text, remote,
+				  !f->bad_source && (f->stage < SMTP_AT_MESSAGE || f->answer.code == 421));
+	log_info(&w->job->log, "remote server failed", F_C("remote", remote), F_C("text", text), F_C("ours", f->text));
 }
 
 /* Once more to the same target, in another manner? */
@@ -92,7 +91,7 @@ on_failed(void *arg, const struct smtp_failure *f)
 	bool sending = f->stage == SMTP_AT_MESSAGE || f->stage == SMTP_AT_BODY;
 	bool again = may_try_again(w, f), over = false;
 
-	note_trouble(w, f);
+	note_trouble(w, f, again);
 	tally_failure(w, f);
 	if (f->stage == SMTP_AT_CONNECT && !again && !f->bad_source)
 		pool_note_dead(w->remote->pool, &w->target);

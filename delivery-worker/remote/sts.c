@@ -1,6 +1,7 @@
 /* MTA-STS for one job (RFC 8461): only to hosts that the destination's policy
  * names, and there only with a certificate that is good for the name. Where DANE
- * says what a host's certificate must be, that counts alone (section 2). */
+ * says what a host's certificate must be, that counts alone (section 2). Records
+ * that DANE cannot use say nothing. */
 #include <stdio.h>
 #include <string.h>
 
@@ -82,13 +83,9 @@ sts_is_enforced(const struct remote_work *w)
 }
 
 static void
-note_trouble(struct remote_work *w, const struct route_host *h, bool final, const char *text)
+note_trouble(struct remote_work *w, const struct route_host *h, const char *code, const char *text)
 {
-	str_copy(final ? STR("5.7.10") : STR("4.7.5"), w->trouble_code, sizeof(w->trouble_code));
-	str_copy(str_c(text), w->trouble, sizeof(w->trouble));
-	str_copy(h->name, w->trouble_remote, sizeof(w->trouble_remote));
-	w->trouble_is_final = final;
-	w->destination_ill = !final;
+	work_note_trouble(w, code, text, h->name.p, true);
 	w->any_target = true; /* so that it is told */
 	log_info(&w->job->log, "host passed over", F_STR("host", h->name), F_C("reason", text));
 }
@@ -98,17 +95,17 @@ sts_allows(struct remote_work *w, const struct route_host *h)
 {
 	bool named;
 
-	if (w->route.is_relay || h->literal.family != 0 || h->tlsa_base.len > 0)
+	if (w->route.is_relay || h->tlsa_count > 0)
 		return true;
 	named = w->sts.found && sts_policy_allows(&w->sts.policy, h->name);
 	if (sts_is_enforced(w) && !named) {
 		tally_not_named(w, h);
-		note_trouble(w, h, false, "the domain's MTA-STS policy does not name this host");
+		note_trouble(w, h, "4.7.5", "the domain's MTA-STS policy does not name this host");
 		return false;
 	}
 	/* RFC 8689, 4.2.1: the name must come from somewhere that can be trusted. */
 	if (w->message.require_tls && !w->route.is_secure && !named) {
-		note_trouble(w, h, true,
+		note_trouble(w, h, "5.7.10",
 			     "the message requires TLS, and neither DNSSEC nor MTA-STS vouches for the server's name");
 		return false;
 	}

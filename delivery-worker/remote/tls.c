@@ -59,12 +59,13 @@ expect_name(SSL *ssl, const char *name)
 	struct ip ip;
 
 	if (ip_literal_parse(str_c(name), &ip)) {
-		X509_VERIFY_PARAM_set1_ip(SSL_get0_param(ssl), ip.bytes, ip.family == 4 ? 4 : 16);
+		CHECK(X509_VERIFY_PARAM_set1_ip(SSL_get0_param(ssl), ip.bytes, ip.family == 4 ? 4 : 16) == 1);
 		return;
 	}
 	SSL_set_tlsext_host_name(ssl, name);
 	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	SSL_set1_host(ssl, name);
+	/* Without it any name would do. */
+	CHECK(*name != '\0' && SSL_set1_host(ssl, name) == 1);
 }
 
 void

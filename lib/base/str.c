@@ -197,6 +197,15 @@ str_is_printable_ascii(struct str s)
 	return true;
 }
 
+bool
+str_has_eight_bit(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.p[i] >= 0x80)
+			return true;
+	return false;
+}
+
 size_t
 str_utf8_sequence(struct str s)
 {

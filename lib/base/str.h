@@ -63,6 +63,7 @@ bool str_copy(struct str s, char *dst, size_t size);
 void str_lower(char *p, size_t len);
 /* Only bytes 0x21-0x7e and spaces? */
 bool str_is_printable_ascii(struct str s);
+bool str_has_eight_bit(struct str s); /* a byte that is not ASCII */
 /* Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms)? */
 bool str_is_utf8(struct str s);
 /* Bytes of the character that s begins with; 0: malformed, or s is empty. */

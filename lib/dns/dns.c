@@ -421,6 +421,12 @@ dns_query_txt(struct dns *d, struct str name, dns_on_answer *cb, void *arg)
 }
 
 struct dns_query *
+dns_query_cname(struct dns *d, struct str name, dns_on_answer *cb, void *arg)
+{
+	return query_new(d, name, (const enum dns_type[]){DNS_CNAME}, 1, cb, arg);
+}
+
+struct dns_query *
 dns_query_tlsa(struct dns *d, struct str name, dns_on_answer *cb, void *arg)
 {
 	return query_new(d, name, (const enum dns_type[]){DNS_TLSA}, 1, cb, arg);

@@ -44,7 +44,6 @@ struct dns_answer {
 	unsigned tlsa_count;
 	bool exists;	      /* false: NXDOMAIN */
 	bool secure;	      /* validated by DNSSEC */
-	bool bogus;	      /* validation failed: to be treated as a failure */
 	struct str canonical; /* name after CNAMEs; empty: the same */
 };
 
@@ -57,6 +56,8 @@ struct dns_query *dns_query_mx(struct dns *d, struct str domain, dns_on_answer *
 struct dns_query *dns_query_ips(struct dns *d, struct str host, bool want4, bool want6, dns_on_answer *cb, void *arg);
 /* name: "_25._tcp.mx.example.org". */
 struct dns_query *dns_query_tlsa(struct dns *d, struct str name, dns_on_answer *cb, void *arg);
+/* Is the name itself an alias? Its target, not followed further, is `canonical`. */
+struct dns_query *dns_query_cname(struct dns *d, struct str name, dns_on_answer *cb, void *arg);
 struct dns_query *dns_query_txt(struct dns *d, struct str name, dns_on_answer *cb, void *arg);
 /* The callback will not come. NULLs *q. After the callback the handle is gone. */
 void dns_cancel(struct dns_query **q);

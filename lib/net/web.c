@@ -213,7 +213,7 @@ on_data(char *data, size_t size, size_t count, void *arg)
 	return len;
 }
 
-/* "host:port:address,address" */
+/* "+host:port:address,address". Without the plus the client would remember each host for ever. */
 static void
 set_addresses(struct web_request *r, const struct web_options *o)
 {
@@ -223,7 +223,7 @@ set_addresses(struct web_request *r, const struct web_options *o)
 
 	if (o->ip_count == 0 || !web_url_host(str_c(o->url), &host, &port))
 		return;
-	buf_printf(&text, "%.*s:%u:", STR_ARG(host), (unsigned)port);
+	buf_printf(&text, "+%.*s:%u:", STR_ARG(host), (unsigned)port);
 	for (unsigned i = 0; i < o->ip_count; i++) {
 		char ip[IP_TEXT_MAX];
 

@@ -41,7 +41,7 @@ struct entry {
 	char *policy;	   /* owner; NULL: none is known */
 	char id[STS_ID_MAX];
 	int64_t fetched_ms, expires_ms; /* unix */
-	bool in_store;			/* seen there: when it is not any more, an operator wants it forgotten */
+	bool in_store;			/* for certain: when it is not any more, an operator wants it forgotten */
 	bool store_told;		/* at the last look: a policy that others know would be known here */
 	enum tls_result problem;
 	char reason[ERR_TEXT_MAX];
@@ -50,7 +50,8 @@ struct entry {
 	/* The refresh under way. */
 	bool busy;
 	struct sts_lookup *lookups; /* owner */
-	struct store_call *call;
+	struct store_call *call;    /* that reads */
+	struct store_call *saving;  /* maybe beside a refresh */
 	struct dns_query *query;
 	struct web_request *request;
 	char new_id[STS_ID_MAX];
@@ -106,10 +107,59 @@ end_refresh(struct entry *e)
 }
 
 /* ---- The store ---- */
+static struct store_call *
+call_new(struct entry *e)
+{
+	struct store_call *call = mem_new(struct store_call);
+
+	call->entry = e;
+	return call;
+}
+
+/* Its answer says nothing any more. */
+static void
+call_drop(struct store_call **call)
+{
+	if (*call != NULL)
+		(*call)->entry = NULL;
+	*call = NULL;
+}
+
+/* Frees it. NULL: it was dropped. */
+static struct entry *
+call_end(struct store_call *call)
+{
+	struct entry *e = call->entry;
+
+	mem_free(call);
+	return e;
+}
+
+/* Is the text a policy? */
+static int
+judge(struct str text, enum sts_mode *mode_out, int64_t *max_age_ms_out, struct err *err)
+{
+	struct sts_policy policy;
+	struct arena arena;
+	int rc;
+
+	*mode_out = STS_MODE_NONE;
+	*max_age_ms_out = 0;
+	if (text.len > 0 && memchr(text.p, '\0', text.len) != NULL)
+		return err_set(err, ERR_INVALID, "a zero byte in it");
+	arena_init(&arena);
+	rc = sts_policy_parse(text, &arena, &policy, err);
+	*mode_out = policy.mode;
+	*max_age_ms_out = policy.max_age_ms;
+	arena_fini(&arena);
+	return rc;
+}
+
 /* "<id> <fetched, unix ms> <expires, unix ms>\n<policy>" */
 static void
 keep(struct entry *e, const char *id, int64_t fetched_ms, int64_t expires_ms, struct str policy)
 {
+	call_drop(&e->saving);
 	mem_free(e->policy);
 	e->policy = str_dup(policy);
 	str_copy(str_c(id), e->id, sizeof(e->id));
@@ -118,20 +168,25 @@ keep(struct entry *e, const char *id, int64_t fetched_ms, int64_t expires_ms, st
 	e->in_store = false;
 }
 
-static void
-take_stored(struct entry *e, struct str value)
+static int
+take_stored(struct entry *e, struct str value, struct err *err)
 {
-	struct str head, policy;
-	char text[100], id[STS_ID_MAX];
-	int64_t fetched_ms, expires_ms;
+	struct str head, policy, word, fetched, expires;
+	int64_t fetched_ms, expires_ms, max_age_ms;
+	char id[STS_ID_MAX];
+	enum sts_mode mode;
 
-	if (!str_cut(value, '\n', &head, &policy) || !str_copy(head, text, sizeof(text)) ||
-	    sscanf(text, "%32s %" SCNd64 " %" SCNd64, id, &fetched_ms, &expires_ms) != 3)
-		return;
+	if (!str_cut(value, '\n', &head, &policy) || !str_cut(head, ' ', &word, &head) || word.len == 0 ||
+	    !str_copy(word, id, sizeof(id)) || !str_cut(head, ' ', &fetched, &expires) ||
+	    !str_to_i64(fetched, &fetched_ms) || !str_to_i64(expires, &expires_ms))
+		return err_set(err, ERR_CORRUPT, "it is not as it was written");
+	if (judge(policy, &mode, &max_age_ms, err) != 0)
+		return -1;
 	if (e->policy != NULL && fetched_ms < e->fetched_ms)
-		return;
+		return 0;
 	keep(e, id, fetched_ms, expires_ms, policy);
 	e->in_store = true;
+	return 0;
 }
 
 static void
@@ -148,21 +203,38 @@ forget(struct entry *e)
 	e->in_store = false;
 }
 
-/* A store that does not take it loses nothing but the next worker's time. */
 static void
-store(const struct entry *e)
+on_saved(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct entry *e = call_end(arg);
+
+	(void)reply;
+	if (e == NULL)
+		return;
+	e->saving = NULL;
+	e->in_store = err == NULL;
+	if (err == NULL)
+		return;
+	log_warning(NULL, "MTA-STS policy not stored for now", F_C("domain", e->name), F_ERR(err));
+	e->fresh_until_ms = clock_monotonic_ms() + DOUBT_MS;
+}
+
+/* Where the store does not take it, it is kept here, and offered again. */
+static void
+store(struct entry *e)
 {
 	char key[300], head[100];
 	struct buf value = BUF_EMPTY;
 	int64_t left_ms = e->expires_ms - clock_unix_ms();
 
-	if (left_ms <= 0)
+	if (left_ms <= 0 || e->saving != NULL)
 		return;
 	store_key(e, key, sizeof(key));
 	snprintf(head, sizeof(head), "%s %" PRId64 " %" PRId64 "\n", e->id, e->fetched_ms, e->expires_ms);
 	buf_add(&value, head, strlen(head));
 	buf_add(&value, e->policy, strlen(e->policy));
-	redis_callf(e->sts->options.redis, NULL, NULL, "SET %s %b PX %lld", key, value.data, value.len,
+	e->saving = call_new(e);
+	redis_callf(e->sts->options.redis, on_saved, e->saving, "SET %s %b PX %lld", key, value.data, value.len,
 		    (long long)left_ms);
 	buf_fini(&value);
 }
@@ -191,25 +263,17 @@ is_plain_text(struct str type)
 static void
 take_fetched(struct entry *e, struct str body)
 {
-	struct sts_policy policy;
-	struct arena arena;
+	int64_t now_ms = clock_unix_ms(), max_age_ms;
+	enum sts_mode mode;
 	struct err err;
-	int64_t now_ms = clock_unix_ms();
-	bool good;
 
-	arena_init(&arena);
-	good = memchr(body.p, '\0', body.len) == NULL || err_set(&err, ERR_INVALID, "a zero byte in it") == 0;
-	good = good && sts_policy_parse(body, &arena, &policy, &err) == 0;
-	if (good) {
-		keep(e, e->new_id, now_ms, now_ms + policy.max_age_ms, body);
-		log_info(NULL, "MTA-STS policy fetched", F_C("domain", e->name), F_C("id", e->id),
-			 F_C("mode", sts_mode_name(policy.mode)));
-	}
-	arena_fini(&arena);
-	if (!good) {
+	if (judge(body, &mode, &max_age_ms, &err) != 0) {
 		set_problem(e, TLS_RESULT_STS_POLICY_INVALID, "the policy is not valid", &err);
 		return;
 	}
+	keep(e, e->new_id, now_ms, now_ms + max_age_ms, body);
+	log_info(NULL, "MTA-STS policy fetched", F_C("domain", e->name), F_C("id", e->id),
+		 F_C("mode", sts_mode_name(mode)));
 	e->problem = TLS_RESULT_OK;
 	e->reason[0] = '\0';
 	store(e);
@@ -300,22 +364,25 @@ on_record(void *arg, const struct dns_answer *answer, const struct err *err)
 static void
 on_stored(void *arg, const redisReply *reply, const struct err *err)
 {
-	struct store_call *call = arg;
-	struct entry *e = call->entry;
+	struct entry *e = call_end(arg);
+	struct err damage;
 	char name[300];
 
-	mem_free(call);
 	if (e == NULL)
 		return;
 	e->call = NULL;
+	if (err == NULL && reply->type == REDIS_REPLY_STRING && take_stored(e, redis_str(reply), &damage) != 0) {
+		err = &damage;
+		e->in_store = false;
+	}
 	e->store_told = err == NULL;
 	if (err != NULL)
 		snprintf(e->reason, sizeof(e->reason), "the store cannot say whether a policy is known: %.100s",
 			 err->text);
-	else if (reply->type == REDIS_REPLY_STRING)
-		take_stored(e, redis_str(reply));
-	else if (e->in_store)
+	else if (reply->type != REDIS_REPLY_STRING && e->in_store)
 		forget(e);
+	if (has_policy(e) && !e->in_store)
+		store(e);
 	snprintf(name, sizeof(name), "_mta-sts.%s", e->name);
 	e->query = dns_query_txt(e->sts->options.dns, str_c(name), on_record, e);
 }
@@ -326,8 +393,7 @@ refresh(struct entry *e)
 	char key[300];
 
 	e->busy = true;
-	e->call = mem_new(struct store_call);
-	e->call->entry = e;
+	e->call = call_new(e);
 	store_key(e, key, sizeof(key));
 	redis_callf(e->sts->options.redis, on_stored, e->call, "GET %s", key);
 }
@@ -363,8 +429,8 @@ free_entry(struct sts *s, struct entry *e)
 
 	DL_FOREACH_SAFE (e->lookups, l, next)
 		mem_free(l);
-	if (e->call != NULL)
-		e->call->entry = NULL;
+	call_drop(&e->call);
+	call_drop(&e->saving);
 	if (e->query != NULL)
 		dns_cancel(&e->query);
 	web_cancel(&e->request);
@@ -381,9 +447,14 @@ on_tidy(evutil_socket_t fd, short what, void *arg)
 	int64_t now_ms = clock_monotonic_ms();
 
 	(void)fd, (void)what;
-	HASH_ITER (hh, s->entries, e, next)
-		if (!e->busy && now_ms - e->used_ms > UNUSED_MS)
+	HASH_ITER (hh, s->entries, e, next) {
+		if (e->busy)
+			continue;
+		if (has_policy(e) && !e->in_store)
+			store(e);
+		else if (now_ms - e->used_ms > UNUSED_MS)
 			free_entry(s, e);
+	}
 }
 
 struct sts *

@@ -4,7 +4,8 @@
  *
  * What is known stays in force until it runs out, whatever DNS and the web
  * server say meanwhile, or do not say. And where the store cannot tell whether
- * something is known, nothing is: STS_UNKNOWN, and no mail may go. */
+ * something is known (it is away; what it has is damaged), nothing is: STS_UNKNOWN, and
+ * no mail may go. */
 #ifndef SP_TLSPOLICY_STS_H
 #define SP_TLSPOLICY_STS_H
 

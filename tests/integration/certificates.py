@@ -6,6 +6,7 @@
         ... STAGEPOST_CA_FILE=ca.file ..."""
 
 import datetime
+import ipaddress
 import itertools
 import shutil
 import tempfile
@@ -19,6 +20,13 @@ from cryptography.x509.oid import NameOID
 
 def _name(text):
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _alternative(text):
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
 
 
 class Authority:
@@ -45,7 +53,7 @@ class Authority:
     def issue(self, *names, days=5):
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = self._sign(_name(names[0]), key.public_key(), days, [
-            (x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), False)])
+            (x509.SubjectAlternativeName([_alternative(n) for n in names]), False)])
         stem = self.dir / f"{next(self.numbers)}"
         cert_file, key_file = stem.with_suffix(".pem"), stem.with_suffix(".key")
         key_pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,

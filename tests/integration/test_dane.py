@@ -3,6 +3,7 @@ server's certificate. Zones signed by ldns, served by nsd; nothing trusted but
 what they say."""
 
 import hashlib
+import time
 
 import pytest
 from cryptography import x509
@@ -40,6 +41,7 @@ class Dane(World):
             "wrong": ("127.0.0.4", [f"3 1 1 {NOTHING}"]),
             "wrong-full": ("127.0.0.4", ["3 0 0 3000"]),
             "unusable": ("127.0.0.4", [f"1 1 1 {NOTHING}", f"3 1 9 {NOTHING}"]),
+            "unusable-policy": ("127.0.0.4", [f"1 1 1 {NOTHING}"]),
             "unusable-plain": ("127.0.0.2", [f"0 1 1 {NOTHING}"]),
             "stripped": ("127.0.0.2", [f"3 1 1 {self.key}"]),
             "none": ("127.0.0.2", []),
@@ -47,12 +49,19 @@ class Dane(World):
         }
         signed = ["mx IN A 127.0.0.4", f"_{port}._tcp.mx IN TLSA 2 0 1 {self.ca}", "ta IN MX 10 mx",
                   "alias IN MX 10 mx-alias", "mx-alias IN CNAME mx",
+                  "linked IN MX 10 mx-linked", "mx-linked IN A 127.0.0.4",
+                  f"_{port}._tcp.mx-linked IN CNAME _{port}._tcp.mx-ee",
                   "two IN MX 10 mx-wrong", "two IN MX 20 mx"]
         for name, (address, records) in cases.items():
             signed += [f"{name} IN MX 10 mx-{name}", f"mx-{name} IN A {address}"]
             signed += [f"_{port}._tcp.mx-{name} IN TLSA {r}" for r in records]
         # A secure name whose MX is in a zone that nobody vouches for, and the other way round.
         signed.append("leads-out IN MX 10 mx.plain.test.")
+        # Aliases whose own records count, wherever they lead.
+        signed += ["half IN MX 10 mx-half", "mx-half IN CNAME mx.plain.test.",
+                   f"_{port}._tcp.mx-half IN TLSA 3 1 1 {NOTHING}", f"_{port}._tcp.mx-half-ee IN TLSA 3 1 1 {self.key}",
+                   "half-ee IN MX 10 mx-half-ee", "mx-half-ee IN CNAME mx.plain.test.",
+                   "half-none IN MX 10 mx-half-none", "mx-half-none IN CNAME mx.plain.test."]
         plain = ["mx IN A 127.0.0.4", f"_{port}._tcp.mx IN TLSA 3 1 1 {NOTHING}", "@ IN MX 10 mx",
                  "leads-in IN MX 10 mx-wrong.dane.test."]
         return SignedDns({"dane.test": signed}, {"plain.test": plain},
@@ -75,7 +84,7 @@ def world(the_world):
     yield the_world
 
 
-@pytest.mark.parametrize("name", ["ee", "ta", "rollover", "alias"])
+@pytest.mark.parametrize("name", ["ee", "ta", "rollover", "alias", "linked", "half-ee"])
 def test_certificate_that_fits(world, name):
     id = world.send(f"a@{name}.dane.test")
     message, = world.tls.wait()
@@ -89,7 +98,7 @@ def deferred(world, id, words):
     assert not world.tls.messages and not world.sink.messages
 
 
-@pytest.mark.parametrize("name", ["wrong", "wrong-full", "ta-other-name"])
+@pytest.mark.parametrize("name", ["wrong", "wrong-full", "ta-other-name", "half"])
 def test_certificate_that_does_not_fit(world, name):
     deferred(world, world.send(f"a@{name}.dane.test"), "certificate is not accepted")
 
@@ -126,7 +135,18 @@ def test_records_that_cannot_be_used(world):
     deferred(world, world.send("a@unusable-plain.dane.test"), "STARTTLS")
 
 
-@pytest.mark.parametrize("name", ["none.dane.test", "plain.test", "leads-out.dane.test", "leads-in.plain.test"])
+def test_records_that_cannot_be_used_do_not_replace_a_policy(world):
+    """MTA-STS: still only hosts that it names."""
+    now = int(time.time() * 1000)
+    key = "tlspolicy:sts:{unusable-policy.dane.test}"
+    world.cluster.redis.set(key, f"1 {now} {now + 86400_000}\n"
+                                 "version: STSv1\nmode: enforce\nmx: other.test\nmax_age: 86400\n")
+    deferred(world, world.send("a@unusable-policy.dane.test"), "MTA-STS policy does not name this host")
+    world.cluster.redis.delete(key)
+
+
+@pytest.mark.parametrize("name", ["none.dane.test", "plain.test", "leads-out.dane.test", "leads-in.plain.test",
+                                  "half-none.dane.test"])
 def test_where_nothing_is_vouched_for(world, name):
     world.send(f"a@{name}")
     wait_for(lambda: world.sink.messages or world.tls.messages)

@@ -20,7 +20,8 @@ from world import World
 REPORTED = ["r-good", "r-testing", "r-testing-name", "r-enforce", "r-not-named", "r-missing", "r-bad", "r-stale"]
 CASES = ["good", "wrong-cert", "stripped", "not-named", "two", "testing", "renewed", "offline", "shared", "none",
          "redirect", "html", "large", "missing", "bad-policy", "web-cert", "no-web", "off", "optional", "store",
-         "required", "required-not-named", "flight", "late", *REPORTED]
+         "required", "required-not-named", "required-later", "flight", "late", "address", "damaged", "unsaved",
+         "neighbour", "runs-out", "due", *REPORTED]
 
 
 class PolicyServer(http.server.ThreadingHTTPServer):
@@ -168,6 +169,15 @@ def test_other_host_of_the_domain(world):
     assert world.sink.sessions == []
 
 
+def test_address_in_place_of_a_host(world):
+    """Whoever forges the MX records can have a certificate for his own address."""
+    world.trusted("mx.sts.test", "127.0.0.4")
+    domain = world.publish("address", hosts=(("127.0.0.4", "127.0.0.4"),))
+    event = world.deferred(world.send(f"a@{domain}"))
+    assert event["code"] == "4.7.5" and "MTA-STS" in event["answer"], event
+    assert world.tls.sessions == []
+
+
 def test_testing_mode_hinders_nothing(world):
     world.trusted("mx.sts.test", authority=world.other)
     domain = world.publish("testing", policy="version: STSv1\nmode: testing\nmx: other.sts.test\nmax_age: 86400\n")
@@ -223,6 +233,44 @@ def test_no_policy(world, case):
         assert [path for _, path in world.web.asked] == ["/.well-known/mta-sts.txt"]
 
 
+def remembered(world, domain, age_s, left_s, policy="version: STSv1\nmode: enforce\nmx: mx.sts.test\nmax_age: 9999\n"):
+    """The store has it from an earlier day."""
+    now = int(time.time() * 1000)
+    world.cluster.redis.set(f"tlspolicy:sts:{{{domain}}}", f"1 {now - age_s * 1000} {now + left_s * 1000}\n{policy}",
+                            px=left_s * 1000)
+
+
+def test_policy_that_runs_out(world):
+    domain = world.publish("runs-out", record=False)
+    world.trusted("mx.sts.test", authority=world.other)
+    remembered(world, domain, 60, 5)
+    event = world.deferred(world.send(f"a@{domain}"))
+    assert event["code"] == "4.7.5", event
+    world.tls.wait(timeout=30)
+
+
+def test_old_policy_is_fetched_anew(world):
+    """Though its id is the same: it would run out one day (RFC 8461, 3.3). Nobody waits for it."""
+    domain = world.publish("due")
+    remembered(world, domain, 86400, 86400)
+    world.web.slow = 2
+    world.send(f"a@{domain}")
+    world.tls.wait(timeout=2)
+    wait_for(lambda: "max_age: 86400" in world.cluster.redis.get(f"tlspolicy:sts:{{{domain}}}"), what="it is stored")
+
+
+def test_connections_are_not_shared_with_others(world):
+    """One that was opened for a domain without a policy is none for one with it."""
+    world.trusted("mx.sts.test", authority=world.other)
+    world.dns.mail_domain("free.sts.test", (10, "mx.sts.test", "127.0.0.4"))
+    domain = world.publish("neighbour")
+    remembered(world, domain, 60, 3600)
+    world.send("a@free.sts.test")
+    world.tls.wait()
+    event = world.deferred(world.send(f"a@{domain}"))
+    assert event["code"] == "4.7.5" and len(world.tls.messages) == 1, event
+
+
 def test_switched_off(world):
     world.cluster.settings("smtp-out", enable_mta_sts="off")
     world.trusted("mx.sts.test", authority=world.other)
@@ -240,21 +288,41 @@ def test_one_fetch_for_all_who_wait(world):
     assert len(world.web.asked) == 1
 
 
+def require_tls(world, recipient):
+    with smtplib.SMTP("127.0.0.1", world.cluster.port("submission"), timeout=30) as smtp:
+        smtp.starttls(context=ssl._create_unverified_context())
+        smtp.login(world.sender, "secret")
+        smtp.sendmail(world.sender, [recipient], "Subject: x\r\n\r\nx\r\n", mail_options=["REQUIRETLS"])
+
+
 def test_required_tls_needs_a_vouched_name(world):
     """RFC 8689, 4.2.1: without DNSSEC, MTA-STS must name the host."""
     world.tls.extensions.append("REQUIRETLS")
     named = world.publish("required")
     other = world.publish("required-not-named", record=False)
     for domain in (named, other):
-        with smtplib.SMTP("127.0.0.1", world.cluster.port("submission"), timeout=30) as smtp:
-            smtp.starttls(context=ssl._create_unverified_context())
-            smtp.login(world.sender, "secret")
-            smtp.sendmail(world.sender, [f"a@{domain}"], "Subject: x\r\n\r\nx\r\n", mail_options=["REQUIRETLS"])
+        require_tls(world, f"a@{domain}")
     message, = world.tls.wait()
     assert named in message.rcpts[0]
     _, _, recipients, _ = world.bounce()
     assert recipients[0]["Status"] == "5.7.10"
     assert len(world.tls.messages) == 1
+
+
+def test_required_tls_waits_for_a_host_that_may_have_it(world):
+    """The last host does not, the first is only away: it is too early to give up."""
+    world.trusted("mx.sts.test", "second.sts.test")
+    domain = world.publish("required-later", hosts=(("mx.sts.test", "127.0.0.4"), ("second.sts.test", "127.0.0.3")),
+                           policy="version: STSv1\nmode: enforce\nmx: *.sts.test\nmax_age: 86400\n")
+    world.tls.reply["GREETING"] = "421 4.3.2 not now"
+    require_tls(world, f"a@{domain}")
+    wait_for(lambda: world.second.sessions, what="the second is asked")
+    time.sleep(0.5)
+    assert not world.cluster.mailbox(world.sender)
+    del world.tls.reply["GREETING"]
+    world.tls.extensions.append("REQUIRETLS")
+    message, = world.tls.wait(timeout=30)
+    assert "REQUIRETLS" in message.mail
 
 
 def test_store_that_cannot_tell(world):
@@ -274,6 +342,41 @@ def test_store_that_cannot_tell(world):
     assert len(world.tls.messages) == 1
     world.cluster.redis.delete(key)  # now it tells: none is known
     world.tls.wait(2, timeout=30)
+
+
+@pytest.mark.parametrize("value", ["nonsense", "1 {fetched} {expires}\nversion: STSv1\nmode: enf"])
+def test_policy_that_is_damaged_in_the_store(world, value):
+    """There was one: what it said is found out anew, or nothing is sent."""
+    domain = world.publish("damaged", record=False)
+    key, now = "tlspolicy:sts:{damaged.sts.test}", int(time.time() * 1000)
+    world.dns.set(f"_mta-sts.{domain}", "TXT")
+    world.cluster.redis.set(key, value.format(fetched=now, expires=now + 86400_000))
+    world.new_worker()
+    event = world.deferred(world.send(f"a@{domain}"))
+    assert event["code"] == "4.7.5" and "MTA-STS" in event["answer"], event
+    assert world.tls.sessions == []
+    world.publish("damaged")
+    world.tls.wait(timeout=30)
+    assert "mode: enforce\nmx" in world.cluster.redis.get(key)
+    world.cluster.redis.delete(key)
+
+
+def test_policy_that_the_store_did_not_take(world):
+    """It is offered again: else it would be lost with this worker."""
+    domain, redis = world.publish("unsaved"), world.cluster.redis
+    key = "tlspolicy:sts:{unsaved.sts.test}"
+    redis.execute_command("ACL", "SETUSER", "default", "resetkeys", "~[^t]*", "%R~tlspolicy:*")
+    try:
+        world.send(f"a@{domain}")
+        world.tls.wait()
+    finally:
+        redis.execute_command("ACL", "SETUSER", "default", "allkeys")
+    assert not redis.exists(key)
+
+    def saved():
+        world.send(f"b@{domain}")
+        return redis.exists(key)
+    wait_for(saved, 20, 1, "the policy is in the store")
 
 
 def test_worker_killed_while_it_fetches(world):

@@ -5,6 +5,7 @@ that change under what is queued."""
 import base64
 import email
 import email.policy
+import shutil
 import smtplib
 import socket
 import time
@@ -154,6 +155,27 @@ def test_utf8_address_for_a_server_without_smtputf8(world):
         assert smtp.data(b"Subject: x\r\n\r\nx\r\n")[0] == 250
     report = email.message_from_bytes(world.cluster.wait_mail(world.sender)[0])
     assert "5.6.7" in report.as_string()
+
+
+def test_message_that_cannot_be_read_waits(world):
+    """Whether its header needs SMTPUTF8 is not known then: no reason to return it."""
+    world.sink.extensions.remove("SMTPUTF8")
+    world.sink.reply["GREETING"] = "421 4.3.2 later"
+    id = submit(world, [f"a@{world.domain()}"], b"Subject: x\r\n\r\nx\r\n", "BODY=8BITMIME SMTPUTF8")
+    wait_for(lambda: world.sink.sessions, what="a first try")
+    blobs = world.cluster.dir / "blobs"
+    blobs.rename(blobs.with_name("away"))
+    try:
+        world.cluster.kill("delivery-worker-0")
+        del world.sink.reply["GREETING"]
+        wait_for(lambda: "4.3.0" in str(world.cluster.trace(id)), 30, what="its body is missed")
+    finally:
+        if blobs.exists():
+            shutil.rmtree(blobs)
+        blobs.with_name("away").rename(blobs)
+    world.cluster.tool("queue", "retry", id)
+    world.sink.wait(timeout=60)
+    assert not world.cluster.mailbox(world.sender)
 
 
 # ---- ways to go ----

@@ -100,17 +100,29 @@ test_rows(void **state)
 			check(i, piece);
 }
 
-static void
-test_is_needed(void **state)
+static bool
+is_needed(const char *message)
 {
 	struct downgrade *d = downgrade_new();
 	struct err err;
+	bool needed;
 
-	(void)state;
-	downgrade_scan(d, STR("Subject: x\r\n\r\nx\r\n"));
+	downgrade_scan(d, str_c(message));
 	assert_int_equal(downgrade_scan_end(d, &err), 0);
-	assert_false(downgrade_is_needed(d));
+	needed = downgrade_is_needed(d);
 	downgrade_free(&d);
+	return needed;
+}
+
+static void
+test_is_needed(void **state)
+{
+	(void)state;
+	assert_false(is_needed("Subject: x\r\n\r\nx\r\n"));
+	assert_true(is_needed("Subject: x\r\n\r\n" E_ACUTE "\r\n"));
+	/* Nobody reads it, but it is 8-bit data all the same. */
+	assert_true(is_needed(MIXED "\r\npream" E_ACUTE "\r\n--b 1\r\n\r\nx\r\n--b 1--\r\n"));
+	assert_true(is_needed(MIXED "\r\n--b 1\r\n\r\nx\r\n--b 1--\r\n" E_ACUTE "\r\n"));
 }
 
 int

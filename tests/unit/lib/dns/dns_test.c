@@ -233,7 +233,7 @@ on_answer(void *arg, const struct dns_answer *a, const struct err *err)
 	event_base_loopbreak(f->base);
 }
 
-enum question { ASK_MX, ASK_IPS, ASK_4, ASK_TXT, ASK_TLSA };
+enum question { ASK_MX, ASK_IPS, ASK_4, ASK_TXT, ASK_TLSA, ASK_CNAME };
 
 static const char *
 ask(struct fixture *f, enum question what, const char *name)
@@ -245,6 +245,7 @@ ask(struct fixture *f, enum question what, const char *name)
 	case ASK_MX: dns_query_mx(f->dns, s, on_answer, f); break;
 	case ASK_TXT: dns_query_txt(f->dns, s, on_answer, f); break;
 	case ASK_TLSA: dns_query_tlsa(f->dns, s, on_answer, f); break;
+	case ASK_CNAME: dns_query_cname(f->dns, s, on_answer, f); break;
 	default: dns_query_ips(f->dns, s, true, what == ASK_IPS, on_answer, f);
 	}
 	assert_int_equal(f->answers, before); /* never from within the call */
@@ -274,6 +275,8 @@ test_answers(void **state)
 		{ASK_TXT, "text.test", "exists=1 'v=STSv1; id=1'"},
 		{ASK_TLSA, "_25._tcp.tlsa.test", "exists=1 3/1/2:some bytes"},
 		{ASK_TLSA, "text.test", "exists=1"},
+		{ASK_CNAME, "alias.test", "exists=1 canonical=mx1.example.test"},
+		{ASK_CNAME, "text.test", "exists=1"},
 		{ASK_TLSA, "_25._tcp.short.test", "error corrupt"},
 		{ASK_MX, "", "exists=0"},
 		{ASK_MX, "a..b", "exists=0"},
