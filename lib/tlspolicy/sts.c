@@ -121,12 +121,14 @@ keep(struct entry *e, const char *id, int64_t fetched_ms, int64_t expires_ms, st
 static void
 take_stored(struct entry *e, struct str value)
 {
-	struct str head, policy;
-	char text[100], id[STS_ID_MAX];
+	struct str head, policy, id_word, fetched, expires;
 	int64_t fetched_ms, expires_ms;
+	char id[STS_ID_MAX];
 
-	if (!str_cut(value, '\n', &head, &policy) || !str_copy(head, text, sizeof(text)) ||
-	    sscanf(text, "%32s %" SCNd64 " %" SCNd64, id, &fetched_ms, &expires_ms) != 3)
+	if (!str_cut(value, '\n', &head, &policy) || !str_next_word(&head, " ", &id_word) ||
+	    !str_next_word(&head, " ", &fetched) || !str_next_word(&head, " ", &expires) ||
+	    !str_copy(id_word, id, sizeof(id)) || !str_to_i64(fetched, &fetched_ms) ||
+	    !str_to_i64(expires, &expires_ms))
 		return;
 	if (e->policy != NULL && fetched_ms < e->fetched_ms)
 		return;
