@@ -12,7 +12,7 @@
 #include "lib/spool/id.h"
 
 struct health {
-	unsigned failures;     /* in a row, of different messages: one may be damaged itself */
+	unsigned failures; /* in a row, of different messages: one may be damaged itself */
 	char last[SPOOL_ID_MAX];
 	unsigned rests;	       /* in a row; not 0: ill */
 	int64_t rest_until_ms; /* monotonic */

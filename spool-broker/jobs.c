@@ -200,6 +200,7 @@ packed_envelope(const struct message *m, struct buf *room)
 
 	if (m->packed != NULL && (w == NULL || w->state->n_added == 0))
 		return str_of(m->packed, m->packed_len);
+	CHECKF(w != NULL, "%s", m->id);
 	envelope = *w->envelope;
 	total = work_recipient_count(w);
 	envelope.recipients = mem_alloc(total * sizeof(*envelope.recipients));

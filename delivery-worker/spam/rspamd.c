@@ -132,7 +132,7 @@ static int
 read_answer(struct str answer, struct arena *arena, Stagepost__SpamVerdict *verdict, struct err *err)
 {
 	struct spam_reply reply;
-	struct str rest, word;
+	struct str word, rest;
 	uint64_t status;
 	cJSON *json;
 	int rc;
@@ -141,8 +141,8 @@ read_answer(struct str answer, struct arena *arena, Stagepost__SpamVerdict *verd
 		return err_set(err, ERR_CORRUPT, "this is not rspamd");
 	if (!spam_reply_split(answer, &reply) || (reply.has_length && reply.body.len < reply.body_bytes))
 		return err_set(err, ERR_CORRUPT, "the answer is cut short");
-	rest = reply.first;
-	if (!str_next_word(&rest, " ", &word) || !str_next_word(&rest, " ", &word) || !str_to_u64(word, &status))
+	/* "HTTP/1.1 200 OK" */
+	if (!str_cut(reply.first, ' ', &word, &rest) || !str_next_word(&rest, " ", &word) || !str_to_u64(word, &status))
 		return err_set(err, ERR_CORRUPT, "this is not rspamd");
 	json = cJSON_ParseWithLength(reply.body.p, reply.body.len);
 	if (json == NULL && status != 200)
