@@ -77,8 +77,9 @@ struct work {
 	Stagepost__Envelope *envelope;		    /* in the arena */
 	Stagepost__MessageState *state;		    /* in the arena; a status for each recipient */
 	size_t status_room, added_room, event_room; /* slots in the state's lists */
-	size_t told;				    /* of the state's events: published, or none of this work's */
-	bool dirty;				    /* the state differs from what Redis has */
+	Stagepost__TraceEvent **news; /* in the arena: events that are not published yet, the state's or dropped */
+	size_t news_count, news_room;
+	bool dirty; /* the state differs from what Redis has */
 };
 
 /* Keeps the addresses of its work, as far as they are few. */
