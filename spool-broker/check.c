@@ -5,7 +5,7 @@
  * on, and has one CHECK part and no other until its state holds a verdict, or
  * that there will be none. That is saved before any other part is tried. So
  * whoever finds no verdict in the spool knows that nothing was delivered yet. */
-#include <stdio.h>
+#include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -46,6 +46,15 @@ check_is_due(const struct work *w)
 		if (work_status(w, i)->state == STAGEPOST__RECIPIENT_STATE__QUEUED)
 			return true;
 	return false;
+}
+
+const char *
+check_last_trouble(const Stagepost__MessageState *state)
+{
+	for (size_t i = state->spam == NULL ? state->n_events : 0; i-- > 0;)
+		if (state->events[i]->recipient == 0 && strcmp(state->events[i]->kind, "deferred") == 0)
+			return state->events[i]->detail;
+	return NULL;
 }
 
 static struct part *

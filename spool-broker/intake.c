@@ -158,6 +158,8 @@ take(struct shard *s, struct str id, struct str envelope, struct str state, bool
 	for (unsigned i = 0; i < work_recipient_count(m->work); i++)
 		if (work_status(m->work, i)->state == STAGEPOST__RECIPIENT_STATE__QUEUED)
 			message_note_answer(b, m, work_status(m->work, i)->last_text);
+	if (check_is_due(m->work) && check_last_trouble(m->work->state) != NULL)
+		message_note_answer(b, m, check_last_trouble(m->work->state));
 	message_make_parts(b, m, 0, false);
 	message_set_deadline(b, m);
 	return m;
