@@ -26,6 +26,11 @@ void orders_delete_rest(struct broker *b, struct message *m);
 /* Held from now on, but for what is being delivered. Needs the work. */
 void orders_hold(struct broker *b, struct message *m, const char *why);
 
+/* ---- results.c, check.c ---- */
+/* Wait for what a worker could not do for want of the store: another may do
+ * better at once. */
+enum { STORE_RETRY_MS = 2000 };
+
 /* ---- check.c: spam checks ---- */
 /* Is a message with this envelope to be checked, by the settings of now? */
 bool check_is_wanted(const struct broker *b, const Stagepost__Envelope *e);

@@ -63,6 +63,7 @@ turn(int ms)
 
 /* ---- Fake workers ---- */
 static Stagepost__SpamVerdict *verdict; /* that ends the jobs; mostly NULL */
+static bool store_is_ill;		/* they say so */
 
 static void
 end_job_with(struct given *g, Stagepost__RecipientResult__Outcome outcome, const char *code, const char *trouble)
@@ -88,6 +89,7 @@ end_job_with(struct given *g, Stagepost__RecipientResult__Outcome outcome, const
 	frame.body_case = STAGEPOST__FRAME__BODY_JOB_DONE;
 	done.destination_trouble = arena_strdup(&g->arena, trouble);
 	done.verdict = verdict;
+	done.store_trouble = store_is_ill;
 	frame.job_done = &done;
 	g->ended = true;
 	assert_int_equal(bus_send(g->worker->bus, g->peer, &frame, NULL), 0);
@@ -1056,6 +1058,28 @@ test_check_fails(void **state)
 	wait_until(is_finished(next.id), 5000);
 }
 
+/* A worker that cannot read the body says nothing of the engines. */
+static void
+test_check_without_the_store(void **state)
+{
+	struct handed h = {.id = ""};
+
+	(void)state;
+	set_setting("HSET settings:spam engine spamd://here unavailable_after 0");
+	hand_over(&h, "a@sender.test", "bob@here");
+	wait_until(given_count == 1, 5000);
+	store_is_ill = true;
+	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0");
+	store_is_ill = false;
+	wait_until(given_count == 2, 8000);
+	assert_int_equal(given[1].job->kind, STAGEPOST__JOB_KIND__CHECK);
+	say_spam(&given[1]);
+	wait_until(given_count == 3, 5000);
+	assert_true(given[2].job->verdict->is_spam);
+	deliver(&given[2]);
+	wait_until(is_finished(h.id), 5000);
+}
+
 /* A check that outlived its broker is made again; a verdict that is saved is
  * not asked for again. */
 static void
@@ -1689,6 +1713,7 @@ main(void)
 		TEST(test_job_outlives_broker_and_store),
 		TEST(test_check_comes_first),
 		TEST(test_check_fails),
+		TEST(test_check_without_the_store),
 		TEST(test_check_and_take_over),
 		TEST(test_check_is_lost),
 		TEST(test_outbound_spam_is_held),
