@@ -143,7 +143,7 @@ engine_failed(struct check_work *w)
 }
 
 static void
-on_answer(void *arg, struct str answer, const struct err *err)
+on_answer(void *arg, enum spam_end how, struct str answer, const struct err *err)
 {
 	struct check_work *w = arg;
 	struct arena *arena = &w->job->arena;
@@ -152,18 +152,19 @@ on_answer(void *arg, struct str answer, const struct err *err)
 	w->exchange = NULL;
 	if (err != NULL)
 		w->err = *err;
-	if (err != NULL && err->code == ERR_IO) {
+	if (how == SPAM_NOT_REACHED) {
 		next_address(w);
 		return;
 	}
 	w->reached = w->any_reached = true;
-	if (err != NULL && (err->code == ERR_NOT_FOUND || err->code == ERR_CORRUPT)) {
-		end_without(w); /* no engine can read what the store cannot */
+	if (how == SPAM_NO_BODY) { /* which no other engine would get either */
+		job_set_store_trouble(w->job);
+		end_without(w);
 		return;
 	}
 	verdict = arena_new(arena, Stagepost__SpamVerdict);
 	stagepost__spam_verdict__init(verdict);
-	if (err != NULL || w->engine->read_answer(answer, arena, verdict, &w->err) != 0) {
+	if (how != SPAM_ANSWERED || w->engine->read_answer(answer, arena, verdict, &w->err) != 0) {
 		engine_failed(w);
 		return;
 	}

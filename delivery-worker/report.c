@@ -42,6 +42,14 @@ report_end(struct report_work *w, const struct err *err)
 	job_finish(job);
 }
 
+/* The store did not give or take what the report is made of. */
+static void
+end_for_store(struct report_work *w, const struct err *err)
+{
+	job_set_store_trouble(w->job);
+	report_end(w, err);
+}
+
 static void
 on_handed_over(void *arg, const struct err *err)
 {
@@ -92,7 +100,7 @@ on_is_local(void *arg, bool is, const struct err *err)
 
 	if (err != NULL) {
 		blob_release(w->job->worker->blobs, &w->body);
-		report_end(w, err);
+		end_for_store(w, err);
 		return;
 	}
 	w->is_local = is;
@@ -106,7 +114,7 @@ on_stored(void *arg, const struct blob_id *id, const struct err *err)
 	struct str domain = directory_domain_of(str_c(w->job->msg->envelope->reverse_path));
 
 	if (err != NULL) {
-		report_end(w, err);
+		end_for_store(w, err);
 		return;
 	}
 	w->body = *id;
@@ -121,7 +129,7 @@ store(struct report_work *w)
 
 	if (blob_put(w->job->worker->blobs, BLOB_BODY, w->output.body.data, w->output.body.len, NULL, on_stored, w,
 		     &err) != 0)
-		report_end(w, &err);
+		end_for_store(w, &err);
 }
 
 /* ---- Signing: in the name of the domain that the report is From ---- */
@@ -131,7 +139,7 @@ on_end_of_signing(void *arg, enum dkim_outcome outcome, struct str fields, const
 	struct report_work *w = arg;
 
 	if (outcome == DKIM_KEYS_AWAY) {
-		report_end(w, err);
+		end_for_store(w, err);
 		return;
 	}
 	if (outcome == DKIM_NOT_SIGNED)
@@ -180,7 +188,7 @@ on_original(void *arg, const char *data, size_t len, const struct err *err)
 	struct report_work *w = arg;
 
 	if (err != NULL && err->code != ERR_NOT_FOUND && err->code != ERR_CORRUPT) {
-		report_end(w, err);
+		end_for_store(w, err);
 		return;
 	}
 	/* A body that is lost must not keep the sender from being told. */

@@ -5,7 +5,7 @@
  * on, and has one CHECK part and no other until its state holds a verdict, or
  * that there will be none. That is saved before any other part is tried. So
  * whoever finds no verdict in the spool knows that nothing was delivered yet. */
-#include <stdio.h>
+#include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -46,6 +46,15 @@ check_is_due(const struct work *w)
 		if (work_status(w, i)->state == STAGEPOST__RECIPIENT_STATE__QUEUED)
 			return true;
 	return false;
+}
+
+const char *
+check_last_trouble(const Stagepost__MessageState *state)
+{
+	for (size_t i = state->spam == NULL ? state->n_events : 0; i-- > 0;)
+		if (state->events[i]->recipient == 0 && strcmp(state->events[i]->kind, "deferred") == 0)
+			return state->events[i]->detail;
+	return NULL;
 }
 
 static struct part *
@@ -118,7 +127,7 @@ why_over(const struct broker *b, const struct part *p, int64_t now_ms)
 	const struct settings_spam *s = settings_spam(broker_settings(b), STR_NONE);
 	const struct message *m = p->message;
 	int64_t from_ms = m->received_ms > m->shard->taken_ms ? m->received_ms : m->shard->taken_ms;
-	bool troubled = p->tries != 0 || b->checks_fail;
+	bool troubled = p->unanswered || b->checks_fail;
 
 	if (!is_on(b))
 		return "spam checks were turned off";
@@ -202,10 +211,12 @@ static void
 take_failure(struct broker *b, struct message *m, struct part *p, const char *host, const Stagepost__JobDone *done)
 {
 	const char *text = done->n_results != 0 && done->results[0] != NULL ? done->results[0]->text : "no result";
+	int64_t first_ms = done->store_trouble ? STORE_RETRY_MS : CHECK_FIRST_MS;
 	struct schedule *schedule;
 	const char *why;
 
-	b->checks_fail = true;
+	if (!done->store_trouble)
+		b->checks_fail = p->unanswered = true;
 	if (p->tries < UINT16_MAX)
 		p->tries++;
 	work_add_event(m->work, "deferred", 0, host, text);
@@ -216,7 +227,7 @@ take_failure(struct broker *b, struct message *m, struct part *p, const char *ho
 		pass_unchecked(b, m, p, why);
 		return;
 	}
-	part_place(b, p, clock_unix_ms() + backoff_ms(CHECK_FIRST_MS, CHECK_LONGEST_MS, p->tries, backoff_random()));
+	part_place(b, p, clock_unix_ms() + backoff_ms(first_ms, CHECK_LONGEST_MS, p->tries, backoff_random()));
 	message_set_deadline(b, m);
 }
 

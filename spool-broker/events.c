@@ -166,7 +166,7 @@ events_add_new(const struct broker *b, struct message *m, struct buf *out)
 	struct work *w = m->work;
 	bool wanted = events_kept(b) != 0;
 
-	for (; w->told < w->state->n_events; w->told++)
-		if (wanted)
-			add_event(m, w->state->events[w->told], out);
+	for (size_t i = 0; wanted && i < w->news_count; i++)
+		add_event(m, w->news[i], out);
+	w->news_count = 0;
 }

@@ -19,12 +19,17 @@ void intake_take_entry(struct shard *s, const struct spool_entry *entry);
 void orders_on_order(struct broker *b, struct str peer, const Stagepost__Frame *frame);
 void orders_tick(struct broker *b); /* those whose message is gone */
 void orders_free(struct broker *b);
-/* A message that was deleted while parts of it were being delivered: what came
- * back is not tried again. */
+/* A message that was deleted while parts of it were in workers' hands: what came
+ * back is not tried again. Needs the work. */
 void orders_delete_rest(struct broker *b, struct message *m);
 
 /* Held from now on, but for what is being delivered. Needs the work. */
 void orders_hold(struct broker *b, struct message *m, const char *why);
+
+/* ---- results.c, check.c ---- */
+/* Wait for what a worker could not do for want of the store: another may do
+ * better at once. */
+enum { STORE_RETRY_MS = 2000 };
 
 /* ---- check.c: spam checks ---- */
 /* Is a message with this envelope to be checked, by the settings of now? */

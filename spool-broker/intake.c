@@ -114,6 +114,8 @@ set_facts(struct broker *b, struct message *m)
 	if (e->reverse_path[0] == '\0' || e->is_dsn)
 		m->flags |= MESSAGE_NULL_SENDER;
 	message_set_held(b, m, m->work->state->held);
+	if (m->work->state->deleted)
+		m->flags |= MESSAGE_DELETED;
 	/* With a report of success to be made the body is still needed after the
 	 * filing. */
 	if (work_recipient_count(m->work) == 1 && e->recipients[0]->local &&
@@ -156,6 +158,8 @@ take(struct shard *s, struct str id, struct str envelope, struct str state, bool
 	for (unsigned i = 0; i < work_recipient_count(m->work); i++)
 		if (work_status(m->work, i)->state == STAGEPOST__RECIPIENT_STATE__QUEUED)
 			message_note_answer(b, m, work_status(m->work, i)->last_text);
+	if (check_is_due(m->work) && check_last_trouble(m->work->state) != NULL)
+		message_note_answer(b, m, check_last_trouble(m->work->state));
 	message_make_parts(b, m, 0, false);
 	message_set_deadline(b, m);
 	return m;
@@ -202,6 +206,8 @@ intake_take_entry(struct shard *s, const struct spool_entry *entry)
 	if (m == NULL)
 		return;
 	s->broker->taken_over++;
+	if ((m->flags & MESSAGE_DELETED) != 0)
+		orders_delete_rest(b, m);
 	/* All done but the end, or a report to be made. */
 	if (m->parts == NULL)
 		message_settle(b, m);

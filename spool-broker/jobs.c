@@ -142,7 +142,10 @@ return_part(struct broker *b, struct job *job, bool was_given, int64_t wait_ms)
 		if ((m->flags & MESSAGE_ONE_LOCAL) != 0 && p->kind != STAGEPOST__JOB_KIND__CHECK)
 			m->flags |= MESSAGE_UNCERTAIN;
 	}
-	part_place(b, p, now_ms + wait_ms);
+	if ((m->flags & MESSAGE_DELETED) != 0 && m->work != NULL)
+		orders_delete_rest(b, m);
+	else
+		part_place(b, p, now_ms + wait_ms);
 	message_settle(b, m);
 }
 

@@ -166,5 +166,7 @@ match_entry(const struct match *match, const Stagepost__Envelope *e, const Stage
 		domain = domain || is_of_domain(r->address, match->domain);
 		answer = answer || (s != NULL && strcasestr(s->last_text, match->answer) != NULL);
 	}
+	if (!answer && state != NULL && check_last_trouble(state) != NULL)
+		answer = strcasestr(check_last_trouble(state), match->answer) != NULL;
 	return recipient && domain && answer;
 }

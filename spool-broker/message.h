@@ -77,8 +77,9 @@ struct work {
 	Stagepost__Envelope *envelope;		    /* in the arena */
 	Stagepost__MessageState *state;		    /* in the arena; a status for each recipient */
 	size_t status_room, added_room, event_room; /* slots in the state's lists */
-	size_t told;				    /* of the state's events: published, or none of this work's */
-	bool dirty;				    /* the state differs from what Redis has */
+	Stagepost__TraceEvent **news; /* in the arena: events that are not published yet, the state's or dropped */
+	size_t news_count, news_room;
+	bool dirty; /* the state differs from what Redis has */
 };
 
 /* Keeps the addresses of its work, as far as they are few. */
@@ -138,6 +139,8 @@ bool work_add_recipient(struct work *w, const Stagepost__Recipient *r);
 struct str message_sender(const Stagepost__Envelope *e);
 /* Is it to be checked for spam before anything else? (check.c) */
 bool check_is_due(const struct work *w);
+/* Words of the last check that failed, as long as there is no verdict; NULL: none did. */
+const char *check_last_trouble(const Stagepost__MessageState *state);
 /* Makes the parts of all recipients from index `from` on that are queued, and
  * puts them where they belong: ready, deferred or held. unsaved: they wait for
  * the next save. A message to be checked gets the part of its CHECK instead. */

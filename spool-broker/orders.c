@@ -93,8 +93,11 @@ order_delete(struct broker *b, struct message *m, struct str recipient)
 {
 	unsigned count;
 
-	if (recipient.len == 0)
+	if (recipient.len == 0) {
 		m->flags |= MESSAGE_DELETED;
+		m->work->state->deleted = true;
+		m->work->dirty = true;
+	}
 	count = message_give_up(b, m, recipient, "deleted", "5.7.0", DELETED_BY, false);
 	if (m->active != 0)
 		return recipient.len == 0 ? "deleted, but for what is being delivered now"

@@ -21,7 +21,7 @@
 enum {
 	LIMIT_MAX = 10000,
 	READ_AT_ONCE = 100,
-	PAGE_BYTES = 4 * 1024 * 1024, /* about; less than a frame may have */
+	PAGE_BYTES = 4 * 1024 * 1024, /* unless one message has more; less than a frame may have */
 	PARTS_MAX = 100,
 };
 
@@ -77,6 +77,26 @@ entries_by_id(const void *a, const void *b)
 	return strcmp((*(Stagepost__QueueEntry *const *)a)->id, (*(Stagepost__QueueEntry *const *)b)->id);
 }
 
+static size_t
+bytes_of(const Stagepost__QueueEntry *entry)
+{
+	return protobuf_c_message_get_packed_size(&entry->base);
+}
+
+/* Those of a reading may be more than a page holds; one always goes. */
+static size_t
+count_fitting(const struct query *q)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < q->entry_count; i++) {
+		bytes += bytes_of(q->entries[i]);
+		if (i != 0 && bytes > PAGE_BYTES)
+			return i;
+	}
+	return q->entry_count;
+}
+
 static void
 answer(struct query *q)
 {
@@ -87,8 +107,10 @@ answer(struct query *q)
 	if (q->entry_count > 1)
 		qsort(q->entries, q->entry_count, sizeof(struct Stagepost__QueueEntry *), entries_by_id);
 	page.entries = q->entries;
-	page.n_entries = q->entry_count;
-	if (q->at < q->found_count || q->full)
+	page.n_entries = count_fitting(q);
+	if (page.n_entries < q->entry_count)
+		page.next_after = q->entries[page.n_entries - 1]->id;
+	else if (q->at < q->found_count || q->full)
 		page.next_after = q->found[q->at - 1].id;
 	frame.request = q->request;
 	frame.body_case = STAGEPOST__FRAME__BODY_QUEUE_PAGE;
@@ -141,7 +163,7 @@ add_entry(struct query *q, const struct message *m, struct str envelope, struct 
 	for (const struct part *p = m->parts; p != NULL && entry->n_parts < PARTS_MAX && !q->ids_only; p = p->next)
 		entry->parts[entry->n_parts++] = describe_part(q, p);
 	q->entries[q->entry_count++] = entry;
-	q->entry_bytes += envelope.len + state.len + 100 + entry->n_parts * 200;
+	q->entry_bytes += bytes_of(entry);
 }
 
 static bool

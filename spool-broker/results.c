@@ -13,7 +13,7 @@
 /* Reports that cannot be handed over. */
 enum { REPORT_FIRST_MS = 10000, REPORT_TRIES_MAX = 50 };
 /* A recipient without a result, which a sound worker does not leave. */
-enum { NO_RESULT_MS = 60000, STORE_RETRY_MS = 2000 };
+enum { NO_RESULT_MS = 60000 };
 
 struct applying {
 	struct broker *broker;
@@ -80,7 +80,6 @@ on_deferred(struct applying *a, const Stagepost__RecipientResult *r)
 		return;
 	}
 	work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__QUEUED, r->code, r->text, r->remote);
-	/* Another worker may do better at once. */
 	if (a->store_trouble && s->retry_first > STORE_RETRY_MS)
 		first_ms = STORE_RETRY_MS;
 	status->next_try_ms =
@@ -179,9 +178,10 @@ apply_report(struct applying *a, const Stagepost__JobDone *done)
 			 done->results[i]->outcome == STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED;
 	if (again && a->part->tries < REPORT_TRIES_MAX) {
 		int64_t longest_ms = settings_spool(broker_settings(a->broker), STR_NONE)->retry_longest;
+		int64_t first_ms = a->store_trouble ? STORE_RETRY_MS : REPORT_FIRST_MS;
 		a->part->tries++;
 		part_place(a->broker, a->part,
-			   a->now_ms + backoff_ms(REPORT_FIRST_MS, longest_ms, a->part->tries, backoff_random()));
+			   a->now_ms + backoff_ms(first_ms, longest_ms, a->part->tries, backoff_random()));
 		return;
 	}
 	for (size_t i = 0; i < done->n_results; i++) {

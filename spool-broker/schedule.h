@@ -61,6 +61,7 @@ struct part {
 	uint8_t report;			      /* of a REPORT part: Stagepost__Job__Report */
 	bool recheck;			      /* may have been filed or sent before: its last job was lost */
 	bool unsaved;			      /* not to be tried before the message's state is saved */
+	bool unanswered;		      /* of a CHECK part: engines failed at it */
 	uint16_t tries;			      /* that failed, for the back-off */
 };
 

@@ -124,6 +124,7 @@ note_history(struct message *m, struct work *w, bool fresh)
 		event->time_ms = e->received_ms;
 		event->remote = e->client_ip;
 		event->tls = e->tls;
+		w->news_count = 0; /* published when it was written */
 	}
 	if ((m->flags & MESSAGE_TAKEN_OVER) != 0) {
 		m->flags &= (uint16_t)~MESSAGE_TAKEN_OVER;
@@ -157,7 +158,6 @@ message_open_work(struct message *m, struct str envelope, struct str state, stru
 	w->event_room = w->state->n_events;
 	widen_status(w, work_recipient_count(w));
 	note_history(m, w, state.len == 0);
-	w->told = w->state->n_events;
 	return 0;
 }
 
@@ -226,11 +226,11 @@ work_add_event(struct work *w, const char *kind, unsigned recipient_number, cons
 		size_t gone = expendable_event(state);
 		memmove(state->events + gone, state->events + gone + 1, (state->n_events - gone - 1) * sizeof(event));
 		state->n_events--;
-		if (gone < w->told)
-			w->told--;
 	}
 	state->events = grow(w, state->events, state->n_events, &w->event_room, state->n_events + 1);
 	state->events[state->n_events++] = event;
+	w->news = grow(w, w->news, w->news_count, &w->news_room, w->news_count + 1);
+	w->news[w->news_count++] = event;
 	return event;
 }
 

@@ -53,7 +53,7 @@ spam_exchange_cancel(struct spam_exchange **exchange)
 
 /* Bufferevents are deferred, so that no callback is within one of theirs. */
 static void
-end(struct spam_exchange *x, const struct err *err)
+end(struct spam_exchange *x, enum spam_end how, const struct err *err)
 {
 	spam_on_answer *cb = x->cb;
 	void *arg = x->arg;
@@ -64,7 +64,7 @@ end(struct spam_exchange *x, const struct err *err)
 		copy = *err;
 	x->answer = BUF_EMPTY;
 	free_exchange(x);
-	cb(arg, err == NULL ? buf_str(&answer) : STR_NONE, err != NULL ? &copy : NULL);
+	cb(arg, how, err == NULL ? buf_str(&answer) : STR_NONE, err != NULL ? &copy : NULL);
 	buf_fini(&answer);
 }
 
@@ -80,7 +80,7 @@ on_piece(void *arg, const char *data, size_t len, const struct err *err)
 
 	x->read = NULL;
 	if (err != NULL || len == 0) {
-		end(x, err != NULL ? err : &cut);
+		end(x, SPAM_NO_BODY, err != NULL ? err : &cut);
 		return;
 	}
 	if (len > left)
@@ -128,7 +128,7 @@ take_input(struct spam_exchange *x)
 
 	if (x->answer.len + len > SPAM_ANSWER_MAX) {
 		err_set(&err, ERR_LIMIT, "the answer is too long");
-		end(x, &err);
+		end(x, SPAM_NO_ANSWER, &err);
 		return false;
 	}
 	if (len == 0)
@@ -137,7 +137,7 @@ take_input(struct spam_exchange *x)
 	x->answer.len += len;
 	if (!is_whole(x))
 		return true;
-	end(x, NULL);
+	end(x, SPAM_ANSWERED, NULL);
 	return false;
 }
 
@@ -167,17 +167,17 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	}
 	if (!x->connected) {
 		err_set(&err, ERR_IO, "no connection: %s", strerror(socket_error));
-		end(x, &err);
+		end(x, SPAM_NOT_REACHED, &err);
 		return;
 	}
 	if (!take_input(x))
 		return;
 	/* An engine that is content may say so and leave before it has all. */
 	if (x->answer.len != 0 && (what & BEV_EVENT_EOF) != 0)
-		end(x, NULL);
+		end(x, SPAM_ANSWERED, NULL);
 	else {
 		err_set(&err, ERR_UNAVAILABLE, "the engine closed the connection without an answer");
-		end(x, &err);
+		end(x, SPAM_NO_ANSWER, &err);
 	}
 }
 
@@ -193,7 +193,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		err_set(&err, ERR_IO, "no connection in time");
 	else if (err.code == ERR_NONE)
 		err_set(&err, ERR_TIMEOUT, "no answer within %lld s", (long long)x->options.timeout_ms / 1000);
-	end(x, &err);
+	end(x, x->connected ? SPAM_NO_ANSWER : SPAM_NOT_REACHED, &err);
 }
 
 static void

@@ -23,11 +23,17 @@ struct spam_exchange_options {
 
 struct spam_exchange;
 
+enum spam_end {
+	SPAM_ANSWERED,
+	SPAM_NOT_REACHED, /* it could not be connected to */
+	SPAM_NO_ANSWER,
+	SPAM_NO_BODY /* the store did not give it: no engine is at fault */
+};
+
 /* answer: borrowed; as much as came until its length, or the end of the
- * connection. err: why there is none; ERR_IO: it could not be connected to;
- * ERR_NOT_FOUND and ERR_CORRUPT: the body cannot be read. Comes once, later;
- * the exchange is then gone. */
-typedef void spam_on_answer(void *arg, struct str answer, const struct err *err);
+ * connection. err: why there is none; NULL with SPAM_ANSWERED alone. Comes
+ * once, later; the exchange is then gone. */
+typedef void spam_on_answer(void *arg, enum spam_end how, struct str answer, const struct err *err);
 
 struct spam_exchange *spam_exchange_new(const struct spam_exchange_options *options, spam_on_answer *cb, void *arg);
 /* Gives up: the callback will not come. NULLs *x. */

@@ -63,6 +63,7 @@ turn(int ms)
 
 /* ---- Fake workers ---- */
 static Stagepost__SpamVerdict *verdict; /* that ends the jobs; mostly NULL */
+static bool store_is_ill;		/* they say so */
 
 static void
 end_job_with(struct given *g, Stagepost__RecipientResult__Outcome outcome, const char *code, const char *trouble)
@@ -88,6 +89,7 @@ end_job_with(struct given *g, Stagepost__RecipientResult__Outcome outcome, const
 	frame.body_case = STAGEPOST__FRAME__BODY_JOB_DONE;
 	done.destination_trouble = arena_strdup(&g->arena, trouble);
 	done.verdict = verdict;
+	done.store_trouble = store_is_ill;
 	frame.job_done = &done;
 	g->ended = true;
 	assert_int_equal(bus_send(g->worker->bus, g->peer, &frame, NULL), 0);
@@ -285,6 +287,8 @@ on_handed(void *arg, const struct err *err)
 	h->done = true;
 }
 
+static const char *client_helo; /* mostly NULL */
+
 /* recipients: words; local ones are at "here". */
 static void
 fill_envelope(struct arena *arena, Stagepost__Envelope *e, const char *id, const char *from, const char *recipients)
@@ -295,6 +299,7 @@ fill_envelope(struct arena *arena, Stagepost__Envelope *e, const char *id, const
 	e->id = arena_strdup(arena, id);
 	e->reverse_path = arena_strdup(arena, from);
 	e->frontend = arena_strdup(arena, "frontend-0");
+	e->client_helo = arena_strdup(arena, client_helo != NULL ? client_helo : "");
 	e->received_ms = (uint64_t)clock_unix_ms();
 	e->body = arena_new(arena, Stagepost__Blob);
 	stagepost__blob__init(e->body);
@@ -398,10 +403,14 @@ has_state(const char *id)
 static char order_text[200];
 static bool order_done, order_answered;
 
+static void on_page(const Stagepost__QueuePage *page);
+
 static void
 on_order_frame(void *arg, struct bus_peer *p, const Stagepost__Frame *frame)
 {
 	(void)arg, (void)p;
+	if (frame->body_case == STAGEPOST__FRAME__BODY_QUEUE_PAGE)
+		on_page(frame->queue_page);
 	if (frame->body_case != STAGEPOST__FRAME__BODY_QUEUE_ORDER_REPLY)
 		return;
 	order_answered = true;
@@ -1049,6 +1058,28 @@ test_check_fails(void **state)
 	wait_until(is_finished(next.id), 5000);
 }
 
+/* A worker that cannot read the body says nothing of the engines. */
+static void
+test_check_without_the_store(void **state)
+{
+	struct handed h = {.id = ""};
+
+	(void)state;
+	set_setting("HSET settings:spam engine spamd://here unavailable_after 0");
+	hand_over(&h, "a@sender.test", "bob@here");
+	wait_until(given_count == 1, 5000);
+	store_is_ill = true;
+	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0");
+	store_is_ill = false;
+	wait_until(given_count == 2, 8000);
+	assert_int_equal(given[1].job->kind, STAGEPOST__JOB_KIND__CHECK);
+	say_spam(&given[1]);
+	wait_until(given_count == 3, 5000);
+	assert_true(given[2].job->verdict->is_spam);
+	deliver(&given[2]);
+	wait_until(is_finished(h.id), 5000);
+}
+
 /* A check that outlived its broker is made again; a verdict that is saved is
  * not asked for again. */
 static void
@@ -1115,6 +1146,224 @@ test_outbound_spam_is_held(void **state)
 	wait_until(given_count == 2, 5000);
 	deliver(&given[1]);
 	wait_until(is_finished(h.id), 5000);
+}
+
+/* ---- What operators see and do ---- */
+struct told {
+	volatile bool done;
+	const char *text;
+	unsigned count;
+};
+
+static void
+on_events(void *arg, const struct spool_event *events, size_t count, const struct err *err)
+{
+	struct told *t = arg;
+
+	assert_null(err);
+	for (size_t i = 0; i < count; i++)
+		t->count += strncmp(events[i].json.p, "{", 1) == 0 &&
+			    memmem(events[i].json.p, events[i].json.len, t->text, strlen(t->text)) != NULL;
+	t->done = true;
+}
+
+/* How many of the shard's events say so. */
+static unsigned
+count_events(const char *id, const char *text)
+{
+	struct told t = {.text = text};
+	unsigned shard;
+
+	assert_true(spool_id_parse(str_c(id), &shard, NULL));
+	spool_read_events(redis, shard, "0", 1000, on_events, &t);
+	wait_until(t.done, 5000);
+	return t.count;
+}
+
+/* The trace keeps only so many; subscribers are told of all. */
+static void
+test_every_event_is_told(void **state)
+{
+	struct handed h = {.id = ""};
+	struct buf to = BUF_EMPTY;
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		buf_printf(&to, "a%d@here ", i);
+	workers[0].obliging = true;
+	hand_over(&h, "a@sender.test", to.data);
+	buf_fini(&to);
+	wait_until(is_finished(h.id), 5000);
+	assert_int_equal(count_events(h.id, "\"event\":\"accepted\""), 1);
+	assert_int_equal(count_events(h.id, "\"event\":\"delivered\""), 100);
+}
+
+static void
+test_take_over_is_told_once(void **state)
+{
+	struct handed h = {.id = ""};
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "one@x.test");
+	wait_until(given_count == 1, 5000);
+	for (int i = 0; i < 2; i++) {
+		broker_free(&brokers[0]);
+		start_broker(0);
+		wait_until(given_count == (unsigned)i + 2, 5000);
+	}
+	deliver(&given[2]);
+	wait_until(is_finished(h.id), 5000);
+	assert_int_equal(count_events(h.id, "\"event\":\"taken-over\""), 1);
+	assert_int_equal(count_events(h.id, "\"event\":\"delivered\""), 1);
+}
+
+/* What is deleted while a worker has it is not given out again, whoever is lost. */
+static void
+test_deleted_and_worker_lost(void **state)
+{
+	struct handed h = {.id = ""};
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "one@x.test");
+	wait_until(given_count == 1, 5000);
+	assert_true(order("delete", h.id));
+	bus_client_free(&workers[0].bus);
+	start_worker(1, 10);
+	wait_until(is_finished(h.id), 10000);
+	assert_int_equal(given_count, 1);
+	assert_int_equal(count_events(h.id, "\"event\":\"deleted\""), 1);
+}
+
+static void
+test_deleted_and_broker_lost(void **state)
+{
+	struct handed h = {.id = ""};
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "bob@here one@x.test");
+	wait_until(given_count == 2, 5000);
+	assert_true(order("delete", h.id));
+	wait_until(has_state(h.id), 5000);
+	broker_free(&brokers[0]);
+	start_broker(0);
+	wait_until(is_finished(h.id), 10000);
+	assert_int_equal(given_count, 2);
+}
+
+/* As the check of it is under way: nothing is delivered then. */
+static void
+test_deleted_while_checked(void **state)
+{
+	struct handed h[2] = {{.id = ""}, {.id = ""}};
+
+	(void)state;
+	set_setting("HSET settings:spam engine spamd://here");
+	hand_over(&h[0], "a@sender.test", "bob@here");
+	hand_over(&h[1], "a@sender.test", "bob@here");
+	wait_until(given_count == 2, 5000);
+	assert_true(order("delete", h[0].id));
+	assert_true(order("delete", h[1].id));
+	say_spam(&given[0]);
+	end_job(&given[1], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0");
+	wait_until(is_finished(h[0].id) && is_finished(h[1].id), 5000);
+	assert_int_equal(given_count, 2);
+}
+
+static char page_ids[200][SPOOL_ID_MAX], page_next[SPOOL_ID_MAX];
+static unsigned page_count;
+static bool page_came;
+
+static void
+on_page(const Stagepost__QueuePage *page)
+{
+	for (size_t i = 0; i < page->n_entries; i++)
+		if (page_count < 200)
+			str_copy(str_c(page->entries[i]->id), page_ids[page_count++], SPOOL_ID_MAX);
+	str_copy(str_c(page->next_after), page_next, sizeof(page_next));
+	page_came = true;
+}
+
+/* How many pages it takes to have all. */
+static unsigned
+ask_pages(Stagepost__QueueFilter *filter)
+{
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	Stagepost__QueueQuery query = STAGEPOST__QUEUE_QUERY__INIT;
+	unsigned pages = 0;
+
+	frame.request = 8;
+	frame.body_case = STAGEPOST__FRAME__BODY_QUEUE_QUERY;
+	frame.queue_query = &query;
+	query.filter = filter;
+	query.after = page_next;
+	query.limit = 100;
+	page_count = 0;
+	page_next[0] = '\0';
+	do {
+		page_came = false;
+		assert_int_equal(bus_send(frontend, bus_client_owner(frontend, 0), &frame, NULL), 0);
+		wait_until(page_came, 5000);
+		pages++;
+	} while (page_next[0] != '\0');
+	return pages;
+}
+
+/* A page fits a frame, whatever the messages are like. */
+static void
+test_pages_of_large_messages(void **state)
+{
+	struct handed h = {.id = ""};
+	struct buf helo = BUF_EMPTY;
+
+	(void)state;
+	workers[0].slots = 0;
+	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
+	for (int i = 0; i < 400000; i++)
+		buf_add_byte(&helo, 'x');
+	client_helo = helo.data;
+	for (int i = 0; i < 60; i++) {
+		h.id[0] = '\0';
+		hand_over(&h, "a@sender.test", "one@x.test");
+	}
+	client_helo = NULL;
+	buf_fini(&helo);
+	assert_true(ask_pages(NULL) > 1);
+	assert_int_equal(page_count, 60);
+	for (unsigned i = 1; i < page_count; i++)
+		assert_true(strcmp(page_ids[i - 1], page_ids[i]) < 0);
+}
+
+/* The engine's trouble is found by its words, of one recipient or several, and
+ * by the next broker too. */
+static void
+test_answers_of_checks(void **state)
+{
+	struct handed h[2] = {{.id = ""}, {.id = ""}};
+	Stagepost__QueueFilter says = STAGEPOST__QUEUE_FILTER__INIT, other = STAGEPOST__QUEUE_FILTER__INIT;
+	const struct bus_peer *old;
+
+	(void)state;
+	says.answer = (char *)(uintptr_t)"the TEST says";
+	other.answer = (char *)(uintptr_t)"nobody says";
+	set_setting("HSET settings:spam engine spamd://here");
+	hand_over(&h[0], "a@sender.test", "bob@here");
+	hand_over(&h[1], "a@sender.test", "bob@here one@x.test");
+	wait_until(given_count == 2, 5000);
+	for (int i = 0; i < 2; i++)
+		end_job(&given[i], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0");
+	wait_until(has_state(h[0].id) && has_state(h[1].id), 5000);
+	for (int i = 0; i < 2; i++) {
+		ask_pages(&says);
+		assert_int_equal(page_count, 2);
+		ask_pages(&other);
+		assert_int_equal(page_count, 0);
+		old = bus_client_owner(frontend, 0);
+		workers[0].slots = 0;
+		broker_free(&brokers[0]);
+		start_broker(0);
+		wait_until(owned(0) == SHARDS && status_number(0, "queue", "messages") == 2, 5000);
+		wait_until(bus_client_owner(frontend, 0) != NULL && bus_client_owner(frontend, 0) != old, 5000);
+	}
 }
 
 static volatile bool drained;
@@ -1464,9 +1713,17 @@ main(void)
 		TEST(test_job_outlives_broker_and_store),
 		TEST(test_check_comes_first),
 		TEST(test_check_fails),
+		TEST(test_check_without_the_store),
 		TEST(test_check_and_take_over),
 		TEST(test_check_is_lost),
 		TEST(test_outbound_spam_is_held),
+		TEST(test_every_event_is_told),
+		TEST(test_take_over_is_told_once),
+		TEST(test_deleted_and_worker_lost),
+		TEST(test_deleted_and_broker_lost),
+		TEST(test_deleted_while_checked),
+		TEST(test_pages_of_large_messages),
+		TEST(test_answers_of_checks),
 		TEST(test_balance_takes_slow_jobs_along),
 		TEST(test_drain_leaves_slow_jobs_to_the_next),
 		TEST(test_restart_takes_its_own_at_once),
