@@ -235,6 +235,7 @@ class Sink:
         if not await self._answer(session, writer, "STARTTLS", line, "220 go ahead"):
             return None
         if self.tls == "bad":
+            await reader.read(1)  # the client's hello
             writer.write(b"this is not TLS at all, whatever you say\r\n")
             await writer.drain()
             raise EOFError

@@ -157,7 +157,8 @@ def keywords(cluster, address, mailbox):
 def login(cluster, address, frontend=0):
     def attempt():
         try:
-            c = Imap(cluster.port("imap", frontend), timeout=30)
+            # The kernel may forget a connection to a process that is being killed.
+            c = Imap(cluster.port("imap", frontend), timeout=5)
             return c if c.cmd(f"LOGIN {address} secret").status == "OK" else None
         except (OSError, Closed):
             return None

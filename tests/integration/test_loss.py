@@ -31,8 +31,9 @@ POINTS = [
     "dot-given", "sent",
     "releasing", "release-marked",                                                 # blob store
 ]
-# Where a remote server may have taken a message that we do not know of.
-MAY_DOUBLE_AT_SINK = {"dot-given", "sent", "job-done"}
+# Where a remote server may have taken a message that we do not know of: all that
+# end a worker, which may have others under way.
+MAY_DOUBLE_AT_SINK = {"job-received", "filing", "filed", "job-done", "reported", "dot-given", "sent"}
 
 
 class Sender(threading.Thread):
