@@ -31,7 +31,7 @@ OPT      := -O2 -g
 ifdef SAN
 OPT      := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
-CFLAGS   := -std=gnu17 -D_GNU_SOURCE $(OPT) $(WARN) -fno-strict-aliasing -fstack-protector-strong \
+CFLAGS   := -std=gnu17 -D_GNU_SOURCE $(OPT) $(WARN) -fno-strict-aliasing -fms-extensions -Wno-microsoft-anon-tag -fstack-protector-strong \
             -I. -I$(BUILD)/gen $(PKG_CFLAGS) -DSP_SOURCE_DIR='"$(CURDIR)"'
 LDFLAGS  := $(OPT) -Wl,--as-needed
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "frontend/core/core.h"
+#include "frontend/core/session.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 
@@ -78,6 +79,7 @@ open_core(struct core *core, struct service *s, struct err *err)
 	} else {
 		log_warning(NULL, "no certificate is given: no TLS");
 	}
+	session_accounts_init(f);
 	while (protocols[count] != NULL)
 		count++;
 	core->states = mem_zalloc(sizeof(*core->states) * (count + 1));

@@ -9,6 +9,8 @@
 #include "frontend/core/conn.h"
 #include "lib/settings/settings.h"
 
+struct session_protocol; /* frontend/core/session.h */
+
 struct protocol_listener {
 	const char *name; /* for --protocols and the log: "smtp", "submission", "submissions" */
 	uint16_t port;	  /* standard; the port base is added */
@@ -39,6 +41,10 @@ struct protocol {
 	/* The peer is gone or everything is sent; the session's own memory is to
 	 * be given back. The last callback. */
 	void (*on_close)(struct conn *c);
+
+	/* Of sessions of commands and answers (session.h), with SESSION_EVENTS; NULL:
+	 * the protocol deals with its connections itself. */
+	const struct session_protocol *session;
 
 	/* Once a process, before listening; may be NULL. -1: the process stops. */
 	int (*init)(struct frontend *f, struct err *err);

@@ -118,7 +118,7 @@ add_text(struct imap_append *a, const char *data, size_t len)
 static void
 on_room(void *arg)
 {
-	imap_resume(arg);
+	session_resume(arg);
 }
 
 bool
@@ -146,10 +146,10 @@ on_synced(void *arg, const struct blob_id *id, const struct err *err)
 		m->body = *id;
 	else if (err == NULL)
 		blob_release(m->blobs, id);
-	if (!imap_back(s) || !wanted)
+	if (!session_back(&s->base) || !wanted)
 		return;
 	if (err != NULL) {
-		log_error(conn_log(s->conn), "a message cannot be stored", F_C("account", s->address), F_ERR(err));
+		log_error(conn_log(s->conn), "a message cannot be stored", F_C("account", s->account), F_ERR(err));
 		append_refuse(s->append, IMAP_NO,
 			      err->code == ERR_NO_SPACE ? "[UNAVAILABLE] no space is left to store the message"
 							: "[UNAVAILABLE] the message cannot be stored now, try later");
@@ -176,7 +176,7 @@ append_end_body(struct imap_session *s)
 		m->digest = (struct blob_id){0}; /* it can be computed anew */
 	buf_fini(&digest);
 	a->syncing++;
-	imap_hold(s);
+	session_hold(&s->base);
 	blob_append_commit(&a->body, on_synced, m);
 }
 

@@ -19,7 +19,7 @@ static struct append_step *
 add_step(struct imap_session *s, enum append_step_kind kind)
 {
 	struct append_reading *in = &s->append->in;
-	struct append_step *step = arena_new(&s->command, struct append_step);
+	struct append_step *step = arena_new(&s->command.arena, struct append_step);
 
 	step->kind = kind;
 	if (in->last_step != NULL)
@@ -34,7 +34,7 @@ static struct imap_append_message *
 add_message(struct imap_session *s)
 {
 	struct append_reading *in = &s->append->in;
-	struct imap_append_message *m = arena_new(&s->command, struct imap_append_message);
+	struct imap_append_message *m = arena_new(&s->command.arena, struct imap_append_message);
 
 	m->session = s;
 	m->append = s->append;

@@ -39,13 +39,13 @@ static void
 fail(struct imap_session *s, const char *why)
 {
 	struct append_fetch *f = s->append->fetch;
-	char *text = arena_printf(&s->command, "%.*s", STR_ARG(str_first(f->url, 500)));
+	char *text = arena_printf(&s->command.arena, "%.*s", STR_ARG(str_first(f->url, 500)));
 
 	/* It stands between brackets on one line. */
 	for (char *p = text; *p != '\0'; p++)
 		if (*p == ']' || *p == '\r' || *p == '\n')
 			*p = '?';
-	append_refuse(s->append, IMAP_NO, arena_printf(&s->command, "[BADURL %s] %s", text, why));
+	append_refuse(s->append, IMAP_NO, arena_printf(&s->command.arena, "[BADURL %s] %s", text, why));
 	append_fetch_free(&s->append->fetch);
 	append_go_on(s);
 }
@@ -108,11 +108,11 @@ take_number(struct str text, uint32_t *out)
 static bool
 take_section(struct imap_session *s, struct str text, struct append_fetch *f)
 {
-	char *item = arena_printf(&s->command, "BODY.PEEK[%.*s]", STR_ARG(text));
+	char *item = arena_printf(&s->command.arena, "BODY.PEEK[%.*s]", STR_ARG(text));
 	struct imap_fetch_items items;
 	struct imap_lexer lex;
 
-	imap_lex_init(&lex, str_c(item), &s->command, false);
+	imap_lex_init(&lex, str_c(item), &s->command.arena, false);
 	if (!imap_parse_fetch(&lex, &items) || items.section_count != 1 || items.items != 0)
 		return false;
 	f->section = items.sections;
@@ -137,7 +137,7 @@ take_parameter(struct imap_session *s, struct str text, struct append_fetch *f)
 {
 	struct str name, value;
 
-	if (!str_cut(text, '=', &name, &value) || !decode(&s->command, value, &value))
+	if (!str_cut(text, '=', &name, &value) || !decode(&s->command.arena, value, &value))
 		return false;
 	if (str_eq_ci(name, STR("UIDVALIDITY")))
 		return take_number(value, &f->uid_validity);
@@ -156,11 +156,11 @@ take_mailbox(struct imap_session *s, struct str text, struct append_fetch *f)
 
 	if (text.len > 0 && text.p[text.len - 1] == '/')
 		text.len--;
-	if (text.len == 0 || !decode(&s->command, text, &text))
+	if (text.len == 0 || !decode(&s->command.arena, text, &text))
 		return text.len == 0;
 	ok = imap_nfc(text, &normal);
 	if (ok)
-		f->mailbox = arena_str(&s->command, buf_str(&normal));
+		f->mailbox = arena_str(&s->command.arena, buf_str(&normal));
 	buf_fini(&normal);
 	return ok;
 }
@@ -204,7 +204,7 @@ on_piece(void *arg, const char *data, size_t len, const struct err *err)
 	struct imap_session *s = arg;
 	struct append_fetch *f;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	f = s->append->fetch;
 	if (err != NULL || len == 0) {
@@ -233,7 +233,7 @@ add_more(struct imap_session *s)
 		append_go_on(s);
 		return;
 	}
-	imap_hold(s);
+	session_hold(&s->base);
 	blob_read(conn_frontend(s->conn)->service->blobs, &f->cold.body, f->offset,
 		  left < PIECE_BYTES ? (size_t)left : PIECE_BYTES, on_piece, s);
 }
@@ -260,7 +260,7 @@ on_header(void *arg, const char *data, size_t len, const struct err *err)
 	struct imap_session *s = arg;
 	struct buf fields = BUF_EMPTY;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL) {
 		fail(s, "the message cannot be read");
@@ -284,7 +284,7 @@ on_digest(void *arg, const struct err *err)
 		bad_url(s);
 	} else if (extent.is_header) {
 		uint64_t len = extent.end - extent.start;
-		imap_hold(s);
+		session_hold(&s->base);
 		blob_read(conn_frontend(s->conn)->service->blobs, &f->cold.body, extent.start,
 			  len < BLOB_READ_MAX ? (size_t)len : BLOB_READ_MAX, on_header, s);
 	} else {
@@ -298,7 +298,7 @@ on_record(void *arg, const struct mailbox_records *records, const struct err *er
 	struct imap_session *s = arg;
 	struct append_fetch *f;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	f = s->append->fetch;
 	if (err != NULL || records->count == 0 || records->cold == NULL) {
@@ -321,7 +321,7 @@ read_record(struct imap_session *s, uint32_t folder_id, uint32_t uid_validity)
 		imap_later(s, bad_url);
 		return;
 	}
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_read(imap_store(s), imap_address(s), folder_id, f->uid, f->uid, MAILBOX_HOT | MAILBOX_COLD, 0,
 		     on_record, s);
 }
@@ -331,7 +331,7 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 {
 	struct imap_session *s = arg;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL)
 		bad_url(s);
@@ -352,7 +352,7 @@ append_fetch_url(struct imap_session *s, struct str url)
 	} else if (f->mailbox.len == 0) {
 		read_record(s, s->view->index->folder_id, s->view->index->folder.uid_validity);
 	} else {
-		imap_hold(s);
+		session_hold(&s->base);
 		mailbox_open(imap_store(s), imap_address(s), f->mailbox, on_folder, s);
 	}
 }

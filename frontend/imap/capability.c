@@ -1,6 +1,6 @@
 /* What is announced: one table. A row stands there only when what it names is
  * there as a whole. */
-#include "frontend/imap/login.h"
+#include "frontend/core/login.h"
 #include "frontend/imap/private.h"
 
 static bool
@@ -25,7 +25,7 @@ may_start_tls(const struct imap_session *s)
 static bool
 may_authenticate(const struct imap_session *s)
 {
-	return !logged_in(s) && imap_may_login(s);
+	return !logged_in(s) && login_is_allowed(&s->base);
 }
 
 static bool
@@ -39,7 +39,7 @@ may_bind_channel(const struct imap_session *s)
 static bool
 login_disabled(const struct imap_session *s)
 {
-	return !logged_in(s) && !imap_may_login(s);
+	return !logged_in(s) && !login_is_allowed(&s->base);
 }
 
 static bool

@@ -21,7 +21,7 @@ on_used(void *arg, const struct mailbox_quota *used, const struct err *err)
 	struct imap_session *s = arg;
 	struct buf out = BUF_EMPTY;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL) {
 		imap_failed(s, err);
@@ -36,7 +36,7 @@ on_used(void *arg, const struct mailbox_quota *used, const struct err *err)
 static enum cmd_status
 tell_quota(struct imap_session *s)
 {
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_quota_used(imap_store(s), imap_address(s), on_used, s);
 	return CMD_WAIT;
 }
@@ -59,7 +59,7 @@ on_root_folder(void *arg, const struct mailbox_folder *folder, const struct err 
 	struct imap_session *s = arg;
 	struct buf out = BUF_EMPTY;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL) {
 		imap_failed(s, err);
@@ -80,7 +80,7 @@ cmd_getquotaroot(struct imap_session *s, struct imap_lexer *lex)
 
 	if (!imap_lex_sp(lex) || !imap_lex_mailbox(lex, &name) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_open(imap_store(s), imap_address(s), name, on_root_folder, s);
 	return CMD_WAIT;
 }
@@ -98,7 +98,7 @@ on_rights_folder(void *arg, const struct mailbox_folder *folder, const struct er
 	const struct rights *w;
 	struct buf out = BUF_EMPTY;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL) {
 		imap_failed(s, err);
@@ -120,14 +120,14 @@ on_rights_folder(void *arg, const struct mailbox_folder *folder, const struct er
 static enum cmd_status
 tell_rights(struct imap_session *s, struct imap_lexer *lex, const char *response)
 {
-	struct rights *w = arena_new(&s->command, struct rights);
+	struct rights *w = arena_new(&s->command.arena, struct rights);
 	struct str name;
 
 	if (!imap_lex_sp(lex) || !imap_lex_mailbox(lex, &name) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
 	w->response = response;
 	s->work = w;
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_open(imap_store(s), imap_address(s), name, on_rights_folder, s);
 	return CMD_WAIT;
 }

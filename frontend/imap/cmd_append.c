@@ -125,7 +125,7 @@ on_quota(void *arg, const struct mailbox_quota *used, const struct err *err)
 {
 	struct imap_session *s = arg;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	/* The store checks again when it files. */
 	if (err == NULL && used->bytes + s->append->bytes > s->quota_bytes)
@@ -138,7 +138,7 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 {
 	struct imap_session *s = arg;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err == NULL)
 		s->append->folder_id = folder->id;
@@ -153,7 +153,7 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 		find_replaced(s);
 		return;
 	}
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_quota_used(imap_store(s), imap_address(s), on_quota, s);
 }
 
@@ -203,7 +203,7 @@ begin_append(struct imap_session *s, const struct imap_command *row, struct imap
 static void
 find_mailbox(struct imap_session *s)
 {
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_open(imap_store(s), imap_address(s), s->append->mailbox, on_folder, s);
 }
 
@@ -224,12 +224,12 @@ first_literal(struct imap_session *s, struct str text, const struct imap_literal
 	enum append_parsed parsed;
 	struct str tag;
 
-	if (s->holds == 0)
-		arena_reset(&s->command);
-	text = arena_str(&s->command, text);
+	if (!op_waits(&s->command))
+		arena_reset(&s->command.arena);
+	text = arena_str(&s->command.arena, text);
 	row = imap_command_of(text, &tag);
 	CHECK(row != NULL);
-	imap_lex_init(lex, text, &s->command, (s->enabled & (IMAP_UTF8_ACCEPT | IMAP_REV2)) != 0);
+	imap_lex_init(lex, text, &s->command.arena, (s->enabled & (IMAP_UTF8_ACCEPT | IMAP_REV2)) != 0);
 	/* The row was found, so tag and name stand there. */
 	lex->at = tag.len + 1 + strlen(row->name);
 	parsed = begin_append(s, row, lex, literal);
@@ -250,7 +250,7 @@ imap_append_literal(struct imap_session *s, struct str text, const struct imap_l
 
 	if (s->append == NULL)
 		return first_literal(s, text, literal);
-	imap_lex_init(lex, arena_str(&s->command, text), &s->command, false);
+	imap_lex_init(lex, arena_str(&s->command.arena, text), &s->command.arena, false);
 	switch (append_parse(s, lex, true)) {
 	case APPEND_INLINE: return IMAP_LITERAL_INLINE;
 	case APPEND_MALFORMED: return refuse_syntax(s);
@@ -270,7 +270,7 @@ imap_append_end(struct imap_session *s, struct str text)
 	struct imap_append *a = s->append;
 	struct imap_lexer *lex = &s->lexer;
 
-	imap_lex_init(lex, text, &s->command, false);
+	imap_lex_init(lex, text, &s->command.arena, false);
 	if (append_parse(s, lex, false) != APPEND_PARSED) {
 		append_refuse(a, IMAP_BAD, lex->error);
 		a->in.steps = NULL;
@@ -307,14 +307,15 @@ finish_filed(struct imap_session *s, const struct mailbox_filed *filed)
 	char *text;
 
 	metrics_add(M_IMAP_APPENDED, filed->count);
-	log_info(conn_log(s->conn), "messages appended", F_C("account", s->address),
+	log_info(conn_log(s->conn), "messages appended", F_C("account", s->account),
 		 F_STR("mailbox", s->append->mailbox), F_I64("count", filed->count), F_I64("uid", filed->first_uid));
 	imap_append_free(&s->append);
 	if (filed->count == 1)
-		text = arena_printf(&s->command, "[APPENDUID %u %u] appended", filed->uid_validity, filed->first_uid);
+		text = arena_printf(&s->command.arena, "[APPENDUID %u %u] appended", filed->uid_validity,
+				    filed->first_uid);
 	else
-		text = arena_printf(&s->command, "[APPENDUID %u %u:%u] appended", filed->uid_validity, filed->first_uid,
-				    filed->first_uid + filed->count - 1);
+		text = arena_printf(&s->command.arena, "[APPENDUID %u %u:%u] appended", filed->uid_validity,
+				    filed->first_uid, filed->first_uid + filed->count - 1);
 	s->work = text;
 	if (filed->replaced.count != 0) {
 		/* The new UID before the EXPUNGE (RFC 8508, 3.4). */
@@ -339,7 +340,7 @@ on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
 	if (err != NULL && err->code != ERR_UNAVAILABLE)
 		for (const struct imap_append_message *m = f->messages; m != NULL; m = m->next)
 			append_release(f->frontend->service->blobs, m);
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err == NULL) {
 		finish_filed(s, filed);
@@ -358,8 +359,8 @@ static void
 file_all(struct imap_session *s)
 {
 	struct imap_append *a = s->append;
-	struct filing *f = arena_new(&s->command, struct filing);
-	struct mailbox_new_message *list = arena_array(&s->command, struct mailbox_new_message, a->in.count);
+	struct filing *f = arena_new(&s->command.arena, struct filing);
+	struct mailbox_new_message *list = arena_array(&s->command.arena, struct mailbox_new_message, a->in.count);
 	struct mailbox_filing filing = {.address = imap_address(s),
 					.folder = a->mailbox,
 					.quota_bytes = s->quota_bytes,
@@ -383,7 +384,7 @@ file_all(struct imap_session *s)
 			.zone_minutes = m->zone_minutes,
 		};
 	a->filing = true;
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_file(imap_store(s), &filing, on_filed, f);
 }
 

@@ -29,7 +29,7 @@ finish_copied(struct imap_session *s, const struct mailbox_copied *copied)
 	const struct copying *w = s->work;
 	struct buf codes = BUF_EMPTY;
 
-	log_info(conn_log(s->conn), w->move ? "messages moved" : "messages copied", F_C("account", s->address),
+	log_info(conn_log(s->conn), w->move ? "messages moved" : "messages copied", F_C("account", s->account),
 		 F_STR("mailbox", w->to), F_I64("count", copied->count));
 	if (copied->count == 0) {
 		imap_ok(s);
@@ -51,7 +51,7 @@ on_copied(void *arg, const struct mailbox_copied *copied, const struct err *err)
 {
 	struct imap_session *s = arg;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err == NULL)
 		finish_copied(s, copied);
@@ -64,7 +64,7 @@ on_copied(void *arg, const struct mailbox_copied *copied, const struct err *err)
 static enum cmd_status
 copy(struct imap_session *s, struct imap_lexer *lex, bool move)
 {
-	struct copying *w = arena_new(&s->command, struct copying);
+	struct copying *w = arena_new(&s->command.arena, struct copying);
 	struct imap_messages messages;
 	struct imap_set set;
 	const char *error;
@@ -75,13 +75,13 @@ copy(struct imap_session *s, struct imap_lexer *lex, bool move)
 		return imap_syntax(s, lex);
 	if (move && s->view->read_only)
 		return imap_finish(s, IMAP_NO, "[CANNOT] the mailbox is selected read-only");
-	error = imap_view_resolve(s->view, &set, s->by_uid, &s->command, &messages);
+	error = imap_view_resolve(s->view, &set, s->by_uid, &s->command.arena, &messages);
 	if (error != NULL)
 		return imap_finish(s, IMAP_BAD, "%s", error);
 	s->work = w;
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_copy(imap_store(s), imap_address(s), s->view->index->folder_id,
-		     imap_view_uids(s->view, &messages, &s->command), messages.count, w->to, move, s->quota_bytes,
+		     imap_view_uids(s->view, &messages, &s->command.arena), messages.count, w->to, move, s->quota_bytes,
 		     on_copied, s);
 	return CMD_WAIT;
 }

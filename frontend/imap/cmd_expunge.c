@@ -13,7 +13,7 @@ imap_deleted_uids(struct imap_session *s, struct imap_set *among, uint32_t *coun
 {
 	const struct imap_index *ix = s->view->index;
 	uint32_t count = ix->loaded ? imap_index_count(ix) : 0, kept = 0;
-	uint32_t *uids = arena_array(&s->command, uint32_t, (size_t)count + 1);
+	uint32_t *uids = arena_array(&s->command.arena, uint32_t, (size_t)count + 1);
 
 	for (uint32_t i = 0; i < count; i++) {
 		const char *record = imap_index_record(ix, i);
@@ -46,13 +46,13 @@ on_expunged(void *arg, const struct mailbox_expunged *expunged, const struct err
 {
 	struct imap_session *s = arg;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL) {
 		imap_failed(s, err);
 		return;
 	}
-	log_info(conn_log(s->conn), "messages expunged", F_C("account", s->address), F_I64("count", expunged->count));
+	log_info(conn_log(s->conn), "messages expunged", F_C("account", s->account), F_I64("count", expunged->count));
 	((struct expunging *)s->work)->modseq = expunged->count != 0 ? expunged->modseq : 0;
 	imap_index_take_expunged(s->view->index, expunged);
 	if (s->view->index->folder.highest_modseq >= expunged->modseq)
@@ -74,13 +74,13 @@ on_ready(struct imap_session *s, const struct err *err)
 	if (s->by_uid && !w->set.saved)
 		imap_set_resolve(&w->set, s->view->count != 0 ? imap_view_uid(s->view, s->view->count) : 0);
 	if (w->set.saved)
-		w->set = imap_set_of(&s->command, s->view->saved, s->view->saved_count);
+		w->set = imap_set_of(&s->command.arena, s->view->saved, s->view->saved_count);
 	uids = imap_deleted_uids(s, s->by_uid ? &w->set : NULL, &count);
 	if (count == 0) {
 		imap_ok(s);
 		return;
 	}
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_expunge(imap_store(s), imap_address(s), s->view->index->folder_id, uids, count, true, on_expunged, s);
 }
 
@@ -88,7 +88,7 @@ on_ready(struct imap_session *s, const struct err *err)
 static enum cmd_status
 cmd_expunge(struct imap_session *s, struct imap_lexer *lex)
 {
-	struct expunging *w = arena_new(&s->command, struct expunging);
+	struct expunging *w = arena_new(&s->command.arena, struct expunging);
 
 	if ((s->by_uid && (!imap_lex_sp(lex) || !imap_lex_set(lex, &w->set))) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);

@@ -22,7 +22,7 @@ on_done(void *arg, const struct err *err)
 {
 	struct imap_session *s = arg;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL)
 		imap_failed(s, err);
@@ -56,7 +56,7 @@ take_uses(struct imap_session *s, struct imap_lexer *lex, struct str *uses_out, 
 		if (!imap_lex_more(lex))
 			break;
 	}
-	*uses_out = arena_str(&s->command, buf_str(&uses));
+	*uses_out = arena_str(&s->command.arena, buf_str(&uses));
 	buf_fini(&uses);
 	return lex->error == NULL && imap_lex_close(lex);
 }
@@ -66,7 +66,7 @@ on_created(void *arg, const struct mailbox_folder *folder, const struct err *err
 {
 	struct imap_session *s = arg;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL)
 		imap_failed(s, err);
@@ -85,7 +85,7 @@ cmd_create(struct imap_session *s, struct imap_lexer *lex)
 		return imap_syntax(s, lex);
 	if (unknown_use)
 		return imap_finish(s, IMAP_NO, "[USEATTR] that special use is not to be had here");
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_create(imap_store(s), imap_address(s), without_slash(name), uses, on_created, s);
 	return CMD_WAIT;
 }
@@ -101,7 +101,7 @@ on_deleted(void *arg, const struct err *err)
 {
 	struct imap_session *s = arg;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL && err->code == ERR_DENIED && !str_eq(((struct deleting *)s->work)->name, STR("INBOX")))
 		imap_finish(s, IMAP_NO, "[HASCHILDREN] %s", err->text);
@@ -117,7 +117,7 @@ on_to_delete(void *arg, const struct mailbox_folder *folder, const struct err *e
 	struct imap_session *s = arg;
 	const struct deleting *w;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL) {
 		imap_failed(s, err);
@@ -127,20 +127,20 @@ on_to_delete(void *arg, const struct mailbox_folder *folder, const struct err *e
 	/* One cannot stay in what is no more. */
 	if (s->view != NULL && s->view->index->folder_id == folder->id && folder->id != 1)
 		imap_unselect(s, true);
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_delete(imap_store(s), imap_address(s), w->name, on_deleted, s);
 }
 
 static enum cmd_status
 cmd_delete(struct imap_session *s, struct imap_lexer *lex)
 {
-	struct deleting *w = arena_new(&s->command, struct deleting);
+	struct deleting *w = arena_new(&s->command.arena, struct deleting);
 
 	if (!take_name(lex, &w->name) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
 	s->work = w;
 	w->name = without_slash(w->name);
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_open(imap_store(s), imap_address(s), w->name, on_to_delete, s);
 	return CMD_WAIT;
 }
@@ -154,7 +154,7 @@ cmd_rename(struct imap_session *s, struct imap_lexer *lex)
 
 	if (!take_name(lex, &from) || !take_name(lex, &to) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_rename(imap_store(s), imap_address(s), without_slash(from), without_slash(to), on_done, s);
 	return CMD_WAIT;
 }
@@ -166,7 +166,7 @@ subscribe(struct imap_session *s, struct imap_lexer *lex, bool on)
 
 	if (!take_name(lex, &name) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_subscribe(imap_store(s), imap_address(s), without_slash(name), on, on_done, s);
 	return CMD_WAIT;
 }

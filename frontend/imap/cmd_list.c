@@ -294,7 +294,7 @@ on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, cons
 	const struct listing *w;
 	struct buf out = BUF_EMPTY;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL) {
 		imap_failed(s, err);
@@ -314,7 +314,7 @@ static enum cmd_status
 ask(struct imap_session *s, struct listing *w)
 {
 	s->work = w;
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_list(imap_store(s), imap_address(s), on_folders, s);
 	return CMD_WAIT;
 }
@@ -322,7 +322,7 @@ ask(struct imap_session *s, struct listing *w)
 static enum cmd_status
 cmd_list(struct imap_session *s, struct imap_lexer *lex)
 {
-	struct listing *w = arena_new(&s->command, struct listing);
+	struct listing *w = arena_new(&s->command.arena, struct listing);
 	struct str reference;
 
 	if (!imap_lex_sp(lex) || (imap_lex_peek(lex) == '(' && (!take_selection(lex, w) || !imap_lex_sp(lex))) ||
@@ -340,11 +340,11 @@ cmd_list(struct imap_session *s, struct imap_lexer *lex)
 static enum cmd_status
 cmd_lsub(struct imap_session *s, struct imap_lexer *lex)
 {
-	struct listing *w = arena_new(&s->command, struct listing);
+	struct listing *w = arena_new(&s->command.arena, struct listing);
 	struct str reference;
 
 	w->lsub = true;
-	w->patterns = arena_array(&s->command, struct str, PATTERNS_MAX);
+	w->patterns = arena_array(&s->command.arena, struct str, PATTERNS_MAX);
 	if (!imap_lex_sp(lex) || !imap_lex_mailbox(lex, &reference) || !imap_lex_sp(lex) ||
 	    !take_pattern(lex, reference, w) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);

@@ -123,7 +123,7 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 	struct imap_session *s = arg;
 	struct finding *f;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL) {
 		imap_failed(s, err);
@@ -143,7 +143,7 @@ find_mailbox(struct imap_session *s, struct finding *f, void (*go_on)(struct ima
 		go_on(s);
 		return CMD_WAIT;
 	}
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_open(imap_store(s), imap_address(s), f->metadata.mailbox, on_folder, s);
 	return CMD_WAIT;
 }
@@ -210,7 +210,7 @@ on_metadata(void *arg, const struct mailbox_annotation *list, unsigned count, co
 	struct buf out = BUF_EMPTY;
 	uint64_t too_long;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL) {
 		imap_failed(s, err);
@@ -228,7 +228,7 @@ on_metadata(void *arg, const struct mailbox_annotation *list, unsigned count, co
 static void
 get(struct imap_session *s)
 {
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_get_metadata(imap_store(s), imap_address(s), ((struct finding *)s->work)->metadata.folder_id,
 			     on_metadata, s);
 }
@@ -236,7 +236,7 @@ get(struct imap_session *s)
 static enum cmd_status
 cmd_getmetadata(struct imap_session *s, struct imap_lexer *lex)
 {
-	struct finding *f = arena_new(&s->command, struct finding);
+	struct finding *f = arena_new(&s->command.arena, struct finding);
 	struct metadata *w = &f->metadata;
 
 	if (!imap_lex_sp(lex) || (imap_lex_peek(lex) == '(' && !take_options(lex, w)) ||
@@ -252,7 +252,7 @@ on_set(void *arg, const struct err *err)
 {
 	struct imap_session *s = arg;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL && err->code == ERR_LIMIT)
 		imap_finish(s, IMAP_NO, "[METADATA TOOMANY] %s", err->text);
@@ -267,14 +267,14 @@ set(struct imap_session *s)
 {
 	const struct metadata *w = &((struct finding *)s->work)->metadata;
 
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_set_metadata(imap_store(s), imap_address(s), w->folder_id, w->list, w->count, on_set, s);
 }
 
 static enum cmd_status
 cmd_setmetadata(struct imap_session *s, struct imap_lexer *lex)
 {
-	struct finding *f = arena_new(&s->command, struct finding);
+	struct finding *f = arena_new(&s->command.arena, struct finding);
 	struct metadata *w = &f->metadata;
 
 	if (!imap_lex_sp(lex) || !imap_lex_mailbox(lex, &w->mailbox) || !imap_lex_sp(lex) || !take_values(lex, w) ||

@@ -92,7 +92,7 @@ end_select(struct imap_session *s)
 {
 	const struct selecting *w = s->work;
 
-	log_info(conn_log(s->conn), "mailbox selected", F_C("account", s->address), F_STR("mailbox", w->name),
+	log_info(conn_log(s->conn), "mailbox selected", F_C("account", s->account), F_STR("mailbox", w->name),
 		 F_I64("messages", s->view->count));
 	if (w->read_only)
 		imap_finish(s, IMAP_OK, "[READ-ONLY] selected");
@@ -171,7 +171,7 @@ on_missed(void *arg, const struct mailbox_changes *changes, const struct err *er
 	struct imap_session *s = arg;
 	struct buf out = BUF_EMPTY;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err == NULL) {
 		tell_vanished(s, s->work, changes, &out);
@@ -179,7 +179,7 @@ on_missed(void *arg, const struct mailbox_changes *changes, const struct err *er
 		imap_write(s, &out);
 		buf_fini(&out);
 	} else {
-		log_warning(conn_log(s->conn), "changes cannot be read", F_C("account", s->address), F_ERR(err));
+		log_warning(conn_log(s->conn), "changes cannot be read", F_C("account", s->account), F_ERR(err));
 	}
 	end_select(s);
 }
@@ -193,7 +193,7 @@ on_resync_attached(struct imap_session *s, const struct err *err)
 		end_select(s);
 		return;
 	}
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_read_changes(imap_store(s), imap_address(s), s->view->index->folder_id, w->modseq, on_missed, s);
 }
 
@@ -233,7 +233,7 @@ on_fresh(void *arg, const struct err *err)
 {
 	struct imap_session *s = arg;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err == NULL) {
 		opened(s);
@@ -249,7 +249,7 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 	struct imap_session *s = arg;
 	const struct selecting *w;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL) {
 		imap_failed(s, err);
@@ -261,7 +261,7 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 		opened(s);
 		return;
 	}
-	imap_hold(s);
+	session_hold(&s->base);
 	imap_index_refresh(s->view->index, on_fresh, s);
 }
 
@@ -279,7 +279,7 @@ imap_unselect(struct imap_session *s, bool tell)
 static enum cmd_status
 select_folder(struct imap_session *s, struct imap_lexer *lex, bool read_only)
 {
-	struct selecting *w = arena_new(&s->command, struct selecting);
+	struct selecting *w = arena_new(&s->command.arena, struct selecting);
 
 	w->read_only = read_only;
 	if (!imap_lex_sp(lex) || !imap_lex_mailbox(lex, &w->name) ||
@@ -287,7 +287,7 @@ select_folder(struct imap_session *s, struct imap_lexer *lex, bool read_only)
 		return imap_syntax(s, lex);
 	s->work = w;
 	imap_unselect(s, true);
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_open(imap_store(s), imap_address(s), w->name, on_folder, s);
 	return CMD_WAIT;
 }
@@ -328,7 +328,7 @@ on_closed(void *arg, const struct mailbox_expunged *expunged, const struct err *
 	struct imap_session *s = arg;
 
 	(void)expunged;
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL)
 		imap_failed(s, err);
@@ -352,7 +352,7 @@ on_close_ready(struct imap_session *s, const struct err *err)
 		end_close(s);
 		return;
 	}
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_expunge(imap_store(s), imap_address(s), s->view->index->folder_id, uids, count, true, on_closed, s);
 }
 

@@ -120,7 +120,7 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 	struct imap_session *s = arg;
 	struct buf out = BUF_EMPTY;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL) {
 		imap_failed(s, err);
@@ -135,14 +135,14 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 static enum cmd_status
 cmd_status(struct imap_session *s, struct imap_lexer *lex)
 {
-	struct asking *w = arena_new(&s->command, struct asking);
+	struct asking *w = arena_new(&s->command.arena, struct asking);
 	struct str name;
 
 	if (!imap_lex_sp(lex) || !imap_lex_mailbox(lex, &name) || !imap_lex_sp(lex) ||
 	    !imap_take_status_items(s, lex, &w->items) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
 	s->work = w;
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_open(imap_store(s), imap_address(s), name, on_folder, s);
 	return CMD_WAIT;
 }

@@ -189,7 +189,7 @@ tell_all(struct imap_session *s, const struct storing *w, const struct mailbox_s
 static enum cmd_status
 finish_modified(struct imap_session *s, const struct mailbox_stored *stored)
 {
-	uint32_t *numbers = arena_array(&s->command, uint32_t, stored->modified_count);
+	uint32_t *numbers = arena_array(&s->command.arena, uint32_t, stored->modified_count);
 	struct buf set = BUF_EMPTY;
 	uint32_t count = 0;
 
@@ -210,7 +210,7 @@ on_stored(void *arg, const struct mailbox_stored *stored, const struct err *err)
 	struct imap_session *s = arg;
 	const struct storing *w;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL) {
 		imap_failed(s, err);
@@ -229,7 +229,7 @@ on_stored(void *arg, const struct mailbox_stored *stored, const struct err *err)
 static const struct before *
 remember(struct imap_session *s, const struct imap_messages *messages)
 {
-	struct before *list = arena_array(&s->command, struct before, messages->count);
+	struct before *list = arena_array(&s->command.arena, struct before, messages->count);
 
 	for (uint32_t i = 0; i < messages->count; i++) {
 		struct mailbox_hot hot;
@@ -242,7 +242,7 @@ remember(struct imap_session *s, const struct imap_messages *messages)
 static enum cmd_status
 cmd_store(struct imap_session *s, struct imap_lexer *lex)
 {
-	struct storing *w = arena_new(&s->command, struct storing);
+	struct storing *w = arena_new(&s->command.arena, struct storing);
 	struct imap_messages messages;
 	const char *error;
 
@@ -252,19 +252,19 @@ cmd_store(struct imap_session *s, struct imap_lexer *lex)
 		return imap_syntax(s, lex);
 	if (s->view->read_only)
 		return imap_finish(s, IMAP_NO, "[CANNOT] the mailbox is selected read-only");
-	error = imap_view_resolve(s->view, &w->set, s->by_uid, &s->command, &messages);
+	error = imap_view_resolve(s->view, &w->set, s->by_uid, &s->command.arena, &messages);
 	if (error != NULL)
 		return imap_finish(s, IMAP_BAD, "%s", error);
 	if (messages.count == 0)
 		return imap_ok(s);
 	for (uint32_t i = 0; !s->by_uid && i < messages.count && !w->some_gone; i++)
 		w->some_gone = imap_view_record(s->view, messages.seqs[i]) == NULL;
-	w->uids = imap_view_uids(s->view, &messages, &s->command);
+	w->uids = imap_view_uids(s->view, &messages, &s->command.arena);
 	w->count = messages.count;
 	if (w->silent)
 		w->before = remember(s, &messages);
 	s->work = w;
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_store_flags(imap_store(s), imap_address(s), s->view->index->folder_id, w->uids, w->count, &w->change,
 			    on_stored, s);
 	return CMD_WAIT;

@@ -18,19 +18,19 @@ answer(struct sort_run *r, const struct imap_thread *roots)
 static void
 by_references(struct sort_run *r)
 {
-	answer(r, imap_thread_by_references(r->messages, r->count, &r->search.session->command));
+	answer(r, imap_thread_by_references(r->messages, r->count, &r->search.session->command.arena));
 }
 
 static void
 by_subject(struct sort_run *r)
 {
-	answer(r, imap_thread_by_subject(r->messages, r->count, &r->search.session->command));
+	answer(r, imap_thread_by_subject(r->messages, r->count, &r->search.session->command.arena));
 }
 
 enum cmd_status
 imap_cmd_thread(struct imap_session *s, struct imap_lexer *lex)
 {
-	struct sort_run *r = arena_new(&s->command, struct sort_run);
+	struct sort_run *r = arena_new(&s->command.arena, struct sort_run);
 
 	r->search.session = s;
 	r->wants = 1u << SORT_SUBJECT | 1u << SORT_DATE;

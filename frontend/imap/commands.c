@@ -78,7 +78,7 @@ imap_finish(struct imap_session *s, enum imap_reply reply, const char *format, .
 	s->work = NULL;
 	s->on_cancel = NULL;
 	s->on_line = NULL;
-	imap_resume(s);
+	session_resume(&s->base);
 	return CMD_DONE;
 }
 
@@ -109,7 +109,7 @@ imap_failed(struct imap_session *s, const struct err *err)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].code == err->code)
 			response = rows[i].response;
-	log_info(conn_log(s->conn), "command refused", F_C("command", s->row->name), F_C("account", s->address),
+	log_info(conn_log(s->conn), "command refused", F_C("command", s->row->name), F_C("account", s->account),
 		 F_ERR(err));
 	return imap_finish(s, IMAP_NO, "[%s] %s", response, err->text);
 }
@@ -158,7 +158,7 @@ on_attached(struct imap_session *s, const struct err *err)
 	row->handler(s, &s->lexer);
 	/* A handler that waits for lines may have them now. */
 	if (s->row != NULL && s->on_line != NULL)
-		imap_resume(s);
+		session_resume(&s->base);
 }
 
 void
@@ -178,7 +178,7 @@ imap_dispatch(struct imap_session *s, struct str text)
 	const struct imap_command *row;
 	struct str tag, name;
 
-	imap_lex_init(lex, text, &s->command, (s->enabled & (IMAP_UTF8_ACCEPT | IMAP_REV2)) != 0);
+	imap_lex_init(lex, text, &s->command.arena, (s->enabled & (IMAP_UTF8_ACCEPT | IMAP_REV2)) != 0);
 	if (!imap_lex_tag(lex, &tag) || imap_lex_peek(lex) != ' ') {
 		refuse(s, STR_NONE, "a command begins with a tag and a space");
 		return;

@@ -73,7 +73,7 @@ on_body(void *arg, const char *data, size_t len, const struct err *err)
 	struct loading *l = arg;
 	struct err cut;
 
-	if (!imap_back(l->session)) {
+	if (!session_back(&l->session->base)) {
 		abandon(l);
 		return;
 	}
@@ -96,7 +96,7 @@ read_body(struct loading *l)
 	uint64_t left = l->cold.body.length - l->offset;
 
 	if (left != 0) {
-		imap_hold(l->session);
+		session_hold(&l->session->base);
 		blob_read(conn_frontend(l->session->conn)->service->blobs, &l->cold.body, l->offset,
 			  left < PIECE_BYTES ? (size_t)left : PIECE_BYTES, on_body, l);
 		return;
@@ -127,7 +127,7 @@ on_record(void *arg, const char *data, size_t len, const struct err *err)
 {
 	struct loading *l = arg;
 
-	if (!imap_back(l->session)) {
+	if (!session_back(&l->session->base)) {
 		abandon(l);
 		return;
 	}
@@ -150,7 +150,7 @@ imap_digest_load(struct imap_session *s, uint32_t uid, const struct mailbox_cold
 	struct loading *l = mem_new(struct loading);
 
 	*l = (struct loading){.session = s, .out = out, .cb = cb, .arg = arg, .uid = uid, .cold = *cold};
-	imap_hold(s);
+	session_hold(&s->base);
 	if (!blob_id_is_none(&cold->digest) && cold->digest.length <= BLOB_READ_MAX)
 		blob_read(blobs, &cold->digest, 0, (size_t)cold->digest.length, on_record, l);
 	else { /* its first piece, so that the answer comes later in any case */

@@ -124,7 +124,7 @@ on_seen(void *arg, const struct mailbox_stored *stored, const struct err *err)
 	struct fetch *f = arg;
 	struct imap_session *s = f->session;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL) {
 		fail(f, err);
@@ -153,7 +153,7 @@ mark_seen(struct fetch *f)
 	}
 	if (f->seen_count == 0)
 		return true;
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_store_flags(imap_store(s), imap_address(s), s->view->index->folder_id, f->seen_uids, f->seen_count,
 			    &change, on_seen, f);
 	return false;
@@ -306,7 +306,7 @@ start(struct fetch *f)
 	if (f->wants_cold)
 		imap_records_init(&f->records, f->session);
 	if (sets_seen(f))
-		f->seen_uids = arena_array(&f->session->command, uint32_t, IMAP_RECORDS_MAX);
+		f->seen_uids = arena_array(&f->session->command.arena, uint32_t, IMAP_RECORDS_MAX);
 	run(f);
 }
 
@@ -353,7 +353,7 @@ print_missing(const struct imap_view *v, const struct imap_set *asked, struct bu
 static void
 tell_vanished(struct fetch *f, const struct imap_set *asked, const struct mailbox_changes *c)
 {
-	uint32_t *gone = arena_array(&f->session->command, uint32_t, c->gone_count + 1), count = 0;
+	uint32_t *gone = arena_array(&f->session->command.arena, uint32_t, c->gone_count + 1), count = 0;
 	struct buf uids = BUF_EMPTY;
 
 	buf_add_byte(&uids, ' ');
@@ -378,7 +378,7 @@ on_changes(void *arg, const struct mailbox_changes *c, const struct err *err)
 	struct vanished *v = arg;
 	struct fetch *f = v->fetch;
 
-	if (!imap_back(f->session))
+	if (!session_back(&f->session->base))
 		return;
 	if (err != NULL) {
 		fail(f, err);
@@ -392,10 +392,10 @@ static void
 ask_vanished(struct fetch *f, const struct imap_set *asked)
 {
 	struct imap_session *s = f->session;
-	struct vanished *v = arena_new(&s->command, struct vanished);
+	struct vanished *v = arena_new(&s->command.arena, struct vanished);
 
 	*v = (struct vanished){f, *asked};
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_read_changes(imap_store(s), imap_address(s), s->view->index->folder_id, f->items.changed_since,
 			     on_changes, v);
 }
@@ -414,7 +414,7 @@ check_modifiers(const struct imap_session *s, const struct imap_fetch_items *ite
 enum cmd_status
 imap_cmd_fetch(struct imap_session *s, struct imap_lexer *lex)
 {
-	struct fetch *f = arena_new(&s->command, struct fetch);
+	struct fetch *f = arena_new(&s->command.arena, struct fetch);
 	const char *error;
 	struct imap_set set;
 
@@ -423,7 +423,7 @@ imap_cmd_fetch(struct imap_session *s, struct imap_lexer *lex)
 		return imap_syntax(s, lex);
 	error = check_modifiers(s, &f->items);
 	if (error == NULL)
-		error = imap_view_resolve(s->view, &set, s->by_uid, &s->command, &f->messages);
+		error = imap_view_resolve(s->view, &set, s->by_uid, &s->command.arena, &f->messages);
 	if (error != NULL) {
 		imap_lex_fail(lex, error);
 		return imap_syntax(s, lex);

@@ -126,7 +126,7 @@ on_piece(void *arg, const char *data, size_t len, const struct err *err)
 	struct fetch *f = arg;
 	struct err cut;
 
-	if (!imap_back(f->session))
+	if (!session_back(&f->session->base))
 		return;
 	if (err == NULL && len == 0) {
 		err_set(&cut, ERR_CORRUPT, "the body ends before its length");

@@ -74,7 +74,7 @@ on_text(void *arg, const char *data, size_t len, const struct err *err)
 	struct mime_digest_part part;
 	size_t header;
 
-	if (!imap_back(f->session))
+	if (!session_back(&f->session->base))
 		return;
 	CHECK(find_text(&fetch_record(f)->digest.digest, &part));
 	header = (size_t)(part.body_start - f->offset);

@@ -67,7 +67,7 @@ fetch_read(struct fetch *f, size_t bytes, blob_on_read *cb)
 {
 	uint64_t left = f->end - f->offset;
 
-	imap_hold(f->session);
+	session_hold(&f->session->base);
 	blob_read(conn_frontend(f->session->conn)->service->blobs, &fetch_record(f)->cold.body, f->offset,
 		  left < bytes ? (size_t)left : bytes, cb, f);
 }
@@ -78,7 +78,7 @@ have_piece(struct fetch *f, size_t len, const struct err *err)
 {
 	struct err cut;
 
-	if (!imap_back(f->session))
+	if (!session_back(&f->session->base))
 		return false;
 	if (err == NULL && len == 0) {
 		err_set(&cut, ERR_CORRUPT, "the body ends before its length");

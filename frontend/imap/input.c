@@ -98,7 +98,7 @@ refuse_command(struct imap_session *s, struct str text, const char *why)
 	struct imap_lexer lex;
 	struct str tag;
 
-	imap_lex_init(&lex, text, &s->command, false);
+	imap_lex_init(&lex, text, &s->command.arena, false);
 	if (s->row != NULL) {
 		imap_finish(s, IMAP_BAD, "%s", why);
 		return;
@@ -124,7 +124,7 @@ imap_input_stream(struct imap_session *s)
 	buf_clear(&s->input->text);
 	s->input->mode = IN_STREAM;
 	go_ahead(s);
-	imap_resume(s);
+	session_resume(&s->base);
 }
 
 void
@@ -249,9 +249,9 @@ end_command(struct imap_session *s)
 {
 	struct str text = buf_str(&s->input->text);
 
-	if (s->row == NULL && s->holds == 0)
-		arena_reset(&s->command);
-	text = arena_str(&s->command, text);
+	if (s->row == NULL && !op_waits(&s->command))
+		arena_reset(&s->command.arena);
+	text = arena_str(&s->command.arena, text);
 	imap_input_free(&s->input);
 	if (s->on_line != NULL) {
 		s->on_line(s, text);
@@ -345,9 +345,9 @@ take_short_command(struct imap_session *s)
 
 	if (eol.pos < 0 || (size_t)eol.pos + eol_len > line_max(s))
 		return false;
-	if (s->row == NULL && s->holds == 0)
-		arena_reset(&s->command);
-	text.p = arena_alloc(&s->command, (size_t)eol.pos + 1);
+	if (s->row == NULL && !op_waits(&s->command))
+		arena_reset(&s->command.arena);
+	text.p = arena_alloc(&s->command.arena, (size_t)eol.pos + 1);
 	text.len = (size_t)eol.pos;
 	evbuffer_copyout(from, (char *)(uintptr_t)text.p, text.len);
 	if (text.len != 0 && text.p[text.len - 1] == '}' && s->on_line == NULL)

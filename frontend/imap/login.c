@@ -2,48 +2,7 @@
  * UNAUTHENTICATE (RFC 8437). */
 #include "frontend/imap/login.h"
 
-#include "frontend/imap/accounts.h"
-#include "lib/base/base64.h"
-#include "lib/base/check.h"
-#include "lib/base/mem.h"
-
-struct imap_login {
-	struct auth_request *check; /* owner; LOGIN */
-	struct sasl *sasl;	    /* owner; AUTHENTICATE */
-	bool over;
-};
-
-bool
-imap_may_login(const struct imap_session *s)
-{
-	return conn_is_secure(s->conn) || imap_settings(s)->allow_insecure_auth;
-}
-
-void
-imap_login_free(struct imap_login **l)
-{
-	if (*l == NULL)
-		return;
-	auth_cancel(&(*l)->check);
-	sasl_free(&(*l)->sasl);
-	mem_free(*l);
-	*l = NULL;
-}
-
-void
-imap_login_clean(struct imap_session *s)
-{
-	if (s->login != NULL && s->login->over)
-		imap_login_free(&s->login);
-}
-
-static void
-begin_login(struct imap_session *s)
-{
-	imap_login_clean(s);
-	CHECK(s->login == NULL);
-	s->login = mem_new(struct imap_login);
-}
+#include "frontend/core/login.h"
 
 /* ---- The result, of both alike ---- */
 
@@ -62,39 +21,25 @@ refuse_login(struct imap_session *s, enum auth_result result)
 	}
 }
 
-static enum cmd_status
-finish_login(struct imap_session *s, enum auth_result result, const struct auth_identity *identity)
+bool
+imap_on_login(struct session *base, enum auth_result result)
 {
+	struct imap_session *s = (struct imap_session *)base;
 	struct buf capabilities = BUF_EMPTY;
 
-	s->login->over = true;
+	s->on_line = NULL;
 	if (result != AUTH_OK) {
-		metrics_add(M_AUTH_FAILED, 1);
-		log_info(conn_log(s->conn), "login refused", F_I64("result", result));
-		return refuse_login(s, result);
+		refuse_login(s, result);
+		return true;
 	}
-	metrics_add(M_AUTH_OK, 1);
-	log_info(conn_log(s->conn), "authenticated", F_C("account", identity->address));
-	s->address = mem_strdup(identity->address);
-	s->quota_bytes = identity->quota_bytes;
-	imap_accounts_enter(s);
 	imap_set_state(s, IMAP_AUTHENTICATED);
 	imap_print_capabilities(s, &capabilities);
 	imap_finish(s, IMAP_OK, "[CAPABILITY %s] logged in", capabilities.data);
 	buf_fini(&capabilities);
-	return CMD_DONE;
+	return true;
 }
 
 /* ---- LOGIN ---- */
-
-static void
-on_checked(void *arg, enum auth_result result, const struct auth_identity *identity)
-{
-	struct imap_session *s = arg;
-
-	s->login->check = NULL;
-	finish_login(s, result, identity);
-}
 
 static enum cmd_status
 cmd_login(struct imap_session *s, struct imap_lexer *lex)
@@ -104,11 +49,9 @@ cmd_login(struct imap_session *s, struct imap_lexer *lex)
 	if (!imap_lex_sp(lex) || !imap_lex_astring(lex, &user) || !imap_lex_sp(lex) ||
 	    !imap_lex_astring(lex, &password) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
-	if (!imap_may_login(s))
+	if (!login_is_allowed(&s->base))
 		return imap_finish(s, IMAP_NO, "[PRIVACYREQUIRED] no passwords without TLS, begin with STARTTLS");
-	begin_login(s);
-	s->login->check =
-		auth_check_password(conn_frontend(s->conn)->auth, user, password, conn_peer(s->conn), on_checked, s);
+	login_by_password(&s->base, user, password);
 	return CMD_WAIT;
 }
 
@@ -117,82 +60,39 @@ cmd_login(struct imap_session *s, struct imap_lexer *lex)
 static void
 on_response(struct imap_session *s, struct str line)
 {
-	struct str response;
-	bool aborted = false, ok;
-
 	s->on_line = NULL;
-	ok = line.p != NULL && sasl_decode(&s->command, line, &response, &aborted);
-	if (!ok || aborted) {
-		sasl_free(&s->login->sasl);
-		finish_login(s, ok ? AUTH_ABORTED : AUTH_MALFORMED, NULL);
-		return;
-	}
-	sasl_respond(s->login->sasl, response);
-	if (s->row != NULL && s->on_line == NULL)
+	if (!login_respond(&s->base, line))
 		conn_pause(s->conn);
 }
 
-static void
-on_challenge(void *arg, struct str challenge)
+void
+imap_on_challenge(struct session *base, struct str challenge)
 {
-	struct imap_session *s = arg;
-	struct buf text = BUF_EMPTY;
+	struct imap_session *s = (struct imap_session *)base;
 
-	base64_encode(challenge, &text);
-	conn_printf(s->conn, "+ %s\r\n", text.len != 0 ? text.data : "");
-	buf_fini(&text);
+	conn_write_c(s->conn, "+ ");
+	conn_write(s->conn, challenge.p, challenge.len);
+	conn_write_c(s->conn, "\r\n");
 	s->on_line = on_response;
-	imap_resume(s);
-}
-
-static void
-on_sasl_done(void *arg, enum auth_result result, const struct auth_identity *identity, struct str final_data)
-{
-	(void)final_data;
-	finish_login(arg, result, identity);
-}
-
-static const struct sasl_events sasl_events = {.on_challenge = on_challenge, .on_done = on_sasl_done};
-
-static enum cmd_status
-start_sasl(struct imap_session *s, struct str mechanism, const struct str *initial)
-{
-	unsigned char exporter[32];
-	struct sasl_options options = {.peer = conn_peer(s->conn)};
-	struct sasl *sasl;
-
-	if (conn_tls_exporter(s->conn, exporter))
-		options.exporter = exporter;
-	begin_login(s);
-	sasl = sasl_start(conn_frontend(s->conn)->auth, mechanism, initial, &options, &sasl_events, s);
-	if (sasl == NULL) {
-		s->login->over = true;
-		return imap_finish(s, IMAP_NO, "[CANNOT] unknown authentication mechanism");
-	}
-	s->login->sasl = sasl;
-	return s->row != NULL ? CMD_WAIT : CMD_DONE;
 }
 
 static enum cmd_status
 cmd_authenticate(struct imap_session *s, struct imap_lexer *lex)
 {
-	struct str mechanism, text, initial = STR_NONE;
-	bool aborted = false, has_initial;
+	struct str mechanism, initial = STR_NONE;
 
 	if (!imap_lex_sp(lex) || !imap_lex_atom(lex, &mechanism))
 		return imap_syntax(s, lex);
-	has_initial = imap_lex_try(lex, ' ');
-	if (has_initial && !imap_lex_atom(lex, &text))
+	if (imap_lex_try(lex, ' ') && !imap_lex_atom(lex, &initial))
 		return imap_syntax(s, lex);
 	if (!imap_lex_end(lex))
 		return imap_syntax(s, lex);
-	if (!imap_may_login(s))
+	if (!login_is_allowed(&s->base))
 		return imap_finish(s, IMAP_NO, "[PRIVACYREQUIRED] no passwords without TLS, begin with STARTTLS");
-	if (!sasl_is_known(mechanism))
+	if (!login_is_offered(login_mechanisms(&s->base, true), mechanism))
 		return imap_finish(s, IMAP_NO, "[CANNOT] unknown authentication mechanism");
-	if (has_initial && (!sasl_decode(&s->command, text, &initial, &aborted) || aborted))
-		return imap_finish(s, IMAP_BAD, "malformed initial response");
-	return start_sasl(s, mechanism, has_initial ? &initial : NULL);
+	login_begin(&s->base, mechanism, initial);
+	return s->row != NULL ? CMD_WAIT : CMD_DONE;
 }
 
 /* ---- STARTTLS, UNAUTHENTICATE ---- */
@@ -205,8 +105,7 @@ cmd_starttls(struct imap_session *s, struct imap_lexer *lex)
 	if (conn_is_tls(s->conn) || !conn_tls_available(s->conn))
 		return imap_finish(s, IMAP_BAD, "TLS is not available, or in use already");
 	imap_finish(s, IMAP_OK, "begin TLS");
-	imap_set_state(s, IMAP_STARTING_TLS);
-	conn_start_tls(s->conn);
+	session_start_tls(&s->base);
 	return CMD_DONE;
 }
 
@@ -215,7 +114,7 @@ cmd_unauthenticate(struct imap_session *s, struct imap_lexer *lex)
 {
 	if (!imap_lex_end(lex))
 		return imap_syntax(s, lex);
-	log_info(conn_log(s->conn), "unauthenticated", F_C("account", s->address));
+	log_info(conn_log(s->conn), "unauthenticated", F_C("account", s->account));
 	imap_forget_account(s);
 	imap_set_state(s, IMAP_NOT_AUTHENTICATED);
 	return imap_ok(s);

@@ -1,12 +1,11 @@
 /* What the files of the IMAP server share; nobody else includes this.
  *
- *   session.c      the connection's events, time limits, the end
+ *   session.c      states, time limits, the end (the rest: core's session)
  *   input.c        commands out of bytes: lines, literals, limits
  *   commands.c     the tables of commands and their dispatcher
  *   output.c       replies, and the forms of flags, names and strings
  *   capability.c   what is announced, in one table
  *   login.c        LOGIN, AUTHENTICATE, STARTTLS, UNAUTHENTICATE
- *   accounts.c     who is logged in
  *   cmd_*.c        what each other command means
  *   index.c        a folder's records, shared by all sessions
  *   view.c         a session's sequence numbers, unsolicited changes
@@ -21,8 +20,7 @@
 #ifndef SP_FRONTEND_IMAP_PRIVATE_H
 #define SP_FRONTEND_IMAP_PRIVATE_H
 
-#include "frontend/core/conn.h"
-#include "frontend/core/frontend.h"
+#include "frontend/core/session.h"
 #include "frontend/imap/parse/lexer.h"
 #include "frontend/imap/view.h"
 #include "lib/base/arena.h"
@@ -35,7 +33,6 @@ enum imap_state {
 	IMAP_AUTHENTICATED = 2,
 	IMAP_SELECTED = 4,
 	IMAP_LOGGED_OUT = 8, /* the connection is closing */
-	IMAP_STARTING_TLS = 16,
 	IMAP_LOGGED_IN = IMAP_AUTHENTICATED | IMAP_SELECTED,
 	IMAP_ANY = IMAP_NOT_AUTHENTICATED | IMAP_LOGGED_IN
 };
@@ -59,34 +56,23 @@ struct imap_session;
 struct imap_command;
 struct imap_input;
 struct imap_append;
-struct imap_login;
 
 struct imap_session {
-	struct conn *conn; /* borrowed: the session lies in it */
+	SESSION_BASE;
 	enum imap_state state;
-	unsigned enabled; /* enum imap_enabled */
-	bool closed;	  /* on_close has come: only holds keep it */
-	bool shutting_down;
+	unsigned enabled;    /* enum imap_enabled */
 	bool condstore_told; /* HIGHESTMODSEQ was or need not be told */
-	unsigned holds;
-	uint16_t bad_commands;
-
-	/* Of the account, once logged in. */
-	char *address;			  /* owner; canonical */
-	uint64_t quota_bytes;		  /* 0: no limit */
-	struct imap_session *prev, *next; /* accounts.c */
 
 	struct imap_view *view; /* owner; IMAP_SELECTED */
 
 	/* The command in hand. */
-	struct arena command;		/* for its life */
 	const struct imap_command *row; /* NULL: none is in hand */
-	struct str tag;			/* in the arena */
+	struct str tag;			/* in its arena */
 	bool by_uid;			/* its row says IMAP_BY_UID */
 	struct imap_lexer lexer;
-	void *work; /* in the arena: the handler's own state */
-	/* Called once the client has read what was sent, after imap_want_drained(). */
-	void (*on_drained)(struct imap_session *s);
+	void *work;				 /* in the arena: the handler's own state */
+	void (*on_room)(struct imap_session *s); /* imap_may_write() */
+	void (*on_turn)(struct imap_session *s); /* imap_later() */
 	/* The connection is gone while the command is in hand: cancel what can be
 	 * (blob reads). Then what is held may still come back. */
 	void (*on_cancel)(struct imap_session *s);
@@ -95,7 +81,6 @@ struct imap_session {
 
 	struct imap_input *input;   /* owner; NULL between commands */
 	struct imap_append *append; /* owner; APPEND under way */
-	struct imap_login *login;   /* owner; LOGIN or AUTHENTICATE under way */
 };
 
 /* ---- session.c ---- */
@@ -106,21 +91,14 @@ void imap_set_state(struct imap_session *s, enum imap_state state);
 /* Says BYE and closes. */
 void imap_bye(struct imap_session *s, const char *text);
 
-/* What was waited for is dealt with: the next command may come. */
-void imap_resume(struct imap_session *s);
 /* Drops what belongs to the account: view, address, what was enabled. */
 void imap_forget_account(struct imap_session *s);
 
-/* Something that will call back holds the session: its memory and the
- * command's arena stay. The callback first gives the hold back; false: the
- * client is gone, nothing is to be done and s is not to be touched. */
-void imap_hold(struct imap_session *s);
-bool imap_back(struct imap_session *s);
 /* Runs at the loop's next turn, unless the client has gone (slices of long work). */
 void imap_later(struct imap_session *s, void (*run)(struct imap_session *s));
-/* on_drained to be called when the output has become short. True: it is short
- * enough to go on at once, and on_drained will not be called. */
-bool imap_may_write(struct imap_session *s, void (*on_drained)(struct imap_session *s));
+/* on_room to be called when the output has become short. True: it is short
+ * enough to go on at once, and on_room will not be called. */
+bool imap_may_write(struct imap_session *s, void (*on_room)(struct imap_session *s));
 
 /* ---- commands.c ---- */
 enum imap_command_flags {
@@ -167,9 +145,9 @@ enum cmd_status imap_cmd_thread(struct imap_session *s, struct imap_lexer *lex);
 const struct imap_command *imap_command_find(struct str name);
 /* Of a text that begins with a tag; NULL: unknown. */
 const struct imap_command *imap_command_of(struct str text, struct str *tag_out);
-/* The command is in hand from now on; tag: in s->command. */
+/* The command is in hand from now on; tag: in its arena. */
 void imap_begin(struct imap_session *s, const struct imap_command *row, struct str tag);
-/* text: the whole command without its last CRLF, in s->command. */
+/* text: the whole command without its last CRLF, in the command's arena. */
 void imap_dispatch(struct imap_session *s, struct str text);
 /* Ends the command in hand: unsolicited changes, then the tagged reply.
  * imap_finish(s, IMAP_OK, "[CODE] text"). The next command may come. */

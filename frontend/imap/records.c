@@ -12,8 +12,8 @@ void
 imap_records_init(struct imap_records *r, struct imap_session *s)
 {
 	*r = (struct imap_records){.session = s};
-	r->items = arena_array(&s->command, struct imap_record, IMAP_RECORDS_MAX);
-	r->peeks = arena_array(&s->command, struct blob_peek, IMAP_RECORDS_MAX);
+	r->items = arena_array(&s->command.arena, struct imap_record, IMAP_RECORDS_MAX);
+	r->peeks = arena_array(&s->command.arena, struct blob_peek, IMAP_RECORDS_MAX);
 }
 
 void
@@ -84,7 +84,7 @@ on_cold(void *arg, const struct mailbox_records *records, const struct err *err)
 	struct imap_records *r = arg;
 	struct imap_session *s = r->session;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	r->turn_began_us = 0;
 	if (err == NULL) {
@@ -121,7 +121,7 @@ ask_cold(struct imap_records *r)
 		return true;
 	if (whole && r->ahead != 0 && (last - first) / 4 < asked)
 		last = first + SPAN_UIDS - 1 > first ? first + SPAN_UIDS - 1 : last;
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_read(imap_store(s), imap_address(s), s->view->index->folder_id, first, last, MAILBOX_HOT | MAILBOX_COLD,
 		     0, on_cold, r);
 	return false;

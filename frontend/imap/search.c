@@ -65,7 +65,7 @@ finish(struct search_run *r)
 	clean(r);
 	for (uint32_t i = 0; i < count; i++)
 		found += r->verdicts[i] == VERDICT_YES;
-	r->found.seqs = arena_array(&r->session->command, uint32_t, found + 1);
+	r->found.seqs = arena_array(&r->session->command.arena, uint32_t, found + 1);
 	for (uint32_t i = 0; i < count; i++)
 		if (r->verdicts[i] == VERDICT_YES)
 			r->found.seqs[r->found.count++] = i + 1;
@@ -217,7 +217,7 @@ imap_search_run(struct search_run *r)
 {
 	struct imap_session *s = r->session;
 
-	r->verdicts = arena_alloc(&s->command, imap_view_count(s->view) + 1);
+	r->verdicts = arena_alloc(&s->command.arena, imap_view_count(s->view) + 1);
 	r->now = clock_unix_ms() / 1000;
 	arena_init(&r->scratch);
 	imap_records_init(&r->records, s);
@@ -230,7 +230,7 @@ imap_search_run(struct search_run *r)
 enum cmd_status
 imap_cmd_search(struct imap_session *s, struct imap_lexer *lex)
 {
-	struct search_run *r = arena_new(&s->command, struct search_run);
+	struct search_run *r = arena_new(&s->command.arena, struct search_run);
 	struct str charset;
 	const char *error;
 

@@ -240,7 +240,7 @@ on_piece(void *arg, const char *data, size_t len, const struct err *err)
 {
 	struct search_run *r = arg;
 
-	if (!imap_back(r->session))
+	if (!session_back(&r->session->base))
 		return;
 	take(r, err == NULL ? str_of(data, len) : STR_NONE); /* what can be read counts */
 	run(r);
@@ -314,7 +314,7 @@ run(struct search_run *r)
 		} else if (b->peek.data.p != NULL) {
 			take(r, str_of(b->peek.data.p + b->offset, (size_t)left));
 		} else {
-			imap_hold(r->session);
+			session_hold(&r->session->base);
 			blob_read(conn_frontend(r->session->conn)->service->blobs, &b->peek.id, b->offset,
 				  left < PIECE_BYTES ? (size_t)left : PIECE_BYTES, on_piece, r);
 			return;
@@ -328,7 +328,7 @@ void
 imap_search_bodies(struct search_run *r)
 {
 	if (r->body == NULL)
-		r->body = arena_new(&r->session->command, struct search_body);
+		r->body = arena_new(&r->session->command.arena, struct search_body);
 	r->body->at = 0;
 	if (next_message(r))
 		run(r);

@@ -21,7 +21,7 @@ prepare_set(struct imap_session *s, struct imap_search_key *k)
 	uint32_t count = imap_view_count(v);
 
 	if (k->set.saved) {
-		k->set = imap_set_of(&s->command, v->saved, v->saved_count);
+		k->set = imap_set_of(&s->command.arena, v->saved, v->saved_count);
 		k->op = SEARCH_UIDS;
 		return NULL;
 	}

@@ -25,7 +25,7 @@ numbers_of(struct imap_session *s, const struct imap_result *result)
 
 	if (!s->by_uid)
 		return result->seqs;
-	numbers = arena_array(&s->command, uint32_t, result->count + 1);
+	numbers = arena_array(&s->command.arena, uint32_t, result->count + 1);
 	for (uint32_t i = 0; i < result->count; i++)
 		numbers[i] = imap_view_uid(s->view, result->seqs[i]);
 	return numbers;
@@ -60,7 +60,7 @@ compare_uids(const void *a, const void *b)
 static void
 save(struct imap_session *s, const struct imap_result *named)
 {
-	uint32_t *uids = arena_array(&s->command, uint32_t, named->count + 1);
+	uint32_t *uids = arena_array(&s->command.arena, uint32_t, named->count + 1);
 
 	for (uint32_t i = 0; i < named->count; i++)
 		uids[i] = imap_view_uid(s->view, named->seqs[i]);

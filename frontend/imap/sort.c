@@ -64,7 +64,7 @@ static void
 on_loaded(struct sort_run *r)
 {
 	struct imap_session *s = r->search.session;
-	uint32_t *seqs = arena_array(&s->command, uint32_t, r->count + 1);
+	uint32_t *seqs = arena_array(&s->command.arena, uint32_t, r->count + 1);
 	struct imap_result result = {seqs, r->count};
 	struct buf out = BUF_EMPTY;
 
@@ -105,7 +105,7 @@ parse_key(struct imap_lexer *lex, struct sort_run *r)
 enum cmd_status
 imap_cmd_sort(struct imap_session *s, struct imap_lexer *lex)
 {
-	struct sort_run *r = arena_new(&s->command, struct sort_run);
+	struct sort_run *r = arena_new(&s->command.arena, struct sort_run);
 
 	r->search.session = s;
 	r->on_loaded = on_loaded;

@@ -46,7 +46,7 @@ base_subject(struct str subject, struct arena *arena, bool *is_reply)
 static void
 take_digest(struct sort_run *r, const struct mime_digest *d, struct sort_message *m)
 {
-	struct arena *arena = &r->search.session->command;
+	struct arena *arena = &r->search.session->command.arena;
 
 	if (d->has_date)
 		m->date = d->date;
@@ -155,7 +155,7 @@ imap_sort_load(struct search_run *found)
 	struct sort_run *r = (struct sort_run *)found;
 	struct imap_session *s = found->session;
 
-	r->messages = arena_array(&s->command, struct sort_message, found->found.count + 1);
+	r->messages = arena_array(&s->command.arena, struct sort_message, found->found.count + 1);
 	imap_records_init(&r->records, s);
 	s->work = r;
 	s->on_cancel = on_cancel;

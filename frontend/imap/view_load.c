@@ -25,7 +25,7 @@ fail_attach(struct imap_session *s)
 {
 	struct err err;
 
-	log_error(conn_log(s->conn), "a mailbox does not fit its counts", F_C("account", s->address),
+	log_error(conn_log(s->conn), "a mailbox does not fit its counts", F_C("account", s->account),
 		  F_I64("folder", s->view->index->folder_id), F_I64("expected", s->view->count));
 	err_set(&err, ERR_CORRUPT, "the mailbox does not fit its counts, select it again");
 	imap_bye(s, err.text);
@@ -71,7 +71,7 @@ on_gone(void *arg, const struct mailbox_changes *changes, const struct err *err)
 {
 	struct imap_session *s = arg;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL) {
 		ready(s, err);
@@ -89,7 +89,7 @@ on_gone(void *arg, const struct mailbox_changes *changes, const struct err *err)
 static void
 read_gone(struct imap_session *s)
 {
-	imap_hold(s);
+	session_hold(&s->base);
 	mailbox_read_changes(imap_store(s), imap_address(s), s->view->index->folder_id, s->view->modseq, on_gone, s);
 }
 
@@ -98,7 +98,7 @@ on_index(void *arg, const struct err *err)
 {
 	struct imap_session *s = arg;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL)
 		ready(s, err);
@@ -119,7 +119,7 @@ begin_attach(struct imap_session *s)
 		read_gone(s);
 		return;
 	}
-	imap_hold(s);
+	session_hold(&s->base);
 	imap_index_refresh(ix, on_index, s);
 }
 
@@ -147,7 +147,7 @@ on_fresh(void *arg, const struct err *err)
 {
 	struct imap_session *s = arg;
 
-	if (imap_back(s))
+	if (session_back(&s->base))
 		ready(s, err);
 }
 
@@ -157,12 +157,12 @@ on_status(void *arg, const struct mailbox_folder *folder, const struct err *err)
 {
 	struct imap_session *s = arg;
 
-	if (!imap_back(s))
+	if (!session_back(&s->base))
 		return;
 	if (err != NULL || folder->highest_modseq == s->view->modseq) {
 		ready(s, err);
 	} else if (is_attached(s->view)) {
-		imap_hold(s);
+		session_hold(&s->base);
 		imap_index_refresh(s->view->index, on_fresh, s);
 	} else {
 		begin_attach(s);
@@ -176,7 +176,7 @@ imap_view_refresh(struct imap_session *s, imap_view_on_ready *cb)
 
 	CHECK(v->on_ready == NULL);
 	v->on_ready = cb;
-	imap_hold(s);
+	session_hold(&s->base);
 	if (v->uids != NULL)
 		imap_index_refresh(v->index, on_fresh, s);
 	else

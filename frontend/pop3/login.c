@@ -2,38 +2,15 @@
  * 2595). APOP would need passwords that can be read, so there is none. */
 #include <limits.h>
 
+#include "frontend/core/login.h"
 #include "frontend/pop3/private.h"
-#include "lib/base/base64.h"
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
-
-/* Passwords are not asked for where others may listen. */
-bool
-pop3_may_login(const struct pop3_session *s)
-{
-	return conn_is_secure(s->conn) || pop3_settings(s)->allow_insecure_auth;
-}
 
 struct str
 pop3_mechanisms(const struct pop3_session *s)
 {
-	unsigned char exporter[32];
-
-	if (!pop3_may_login(s))
-		return STR_NONE;
-	return conn_tls_exporter(s->conn, exporter) ? STR("PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS")
-						    : STR("PLAIN LOGIN SCRAM-SHA-256");
-}
-
-static bool
-is_offered(const struct pop3_session *s, struct str mechanism)
-{
-	struct str word, rest = pop3_mechanisms(s);
-
-	while (str_next_word(&rest, " ", &word))
-		if (str_eq_ci(word, mechanism))
-			return sasl_is_known(mechanism);
-	return false;
+	return login_is_allowed(&s->base) ? login_mechanisms(&s->base, true) : STR_NONE;
 }
 
 static enum cmd_status
@@ -46,7 +23,7 @@ refuse(struct pop3_session *s, enum pop3_reply_name reply)
 /* ---- The result, of PASS and AUTH alike ---- */
 
 static enum pop3_reply_name
-reply_for(enum auth_result result)
+login_reply(enum auth_result result)
 {
 	switch (result) {
 	case AUTH_FAILED: return POP3_AUTH_FAILED;
@@ -60,24 +37,22 @@ reply_for(enum auth_result result)
 	return POP3_AUTH_FAILED;
 }
 
-/* True: the maildrop is being opened. */
-static bool
-finish_login(struct pop3_session *s, enum auth_result result, const struct auth_identity *identity)
+bool
+pop3_on_login(struct session *base, enum auth_result result)
 {
+	struct pop3_session *s = (struct pop3_session *)base;
+
 	if (result == AUTH_OK) {
-		metrics_add(M_AUTH_OK, 1);
-		log_info(conn_log(s->conn), "authenticated", F_C("account", identity->address));
 		if (s->state != POP3_OPENING)
 			pop3_set_state(s, POP3_OPENING);
 		pop3_forget_user(s);
-		pop3_maildrop_open(s, str_c(identity->address));
-		return true;
+		pop3_maildrop_open(s, str_c(s->account));
+		return false;
 	}
-	metrics_add(M_AUTH_FAILED, 1);
 	pop3_set_state(s, POP3_AUTHORIZATION);
-	pop3_reply(s, reply_for(result));
+	pop3_reply(s, login_reply(result));
 	pop3_forget_user(s);
-	return false;
+	return true;
 }
 
 /* ---- USER and PASS ---- */
@@ -85,7 +60,7 @@ finish_login(struct pop3_session *s, enum auth_result result, const struct auth_
 static enum cmd_status
 cmd_user(struct pop3_session *s, const struct cmd_args *args)
 {
-	if (!pop3_may_login(s))
+	if (!login_is_allowed(&s->base))
 		return refuse(s, POP3_NEEDS_TLS);
 	pop3_forget_user(s);
 	s->user = str_dup(str_trim(args->rest));
@@ -94,73 +69,23 @@ cmd_user(struct pop3_session *s, const struct cmd_args *args)
 	return CMD_DONE;
 }
 
-static void
-on_checked(void *arg, enum auth_result result, const struct auth_identity *identity)
-{
-	struct pop3_session *s = arg;
-
-	s->check = NULL;
-	if (!finish_login(s, result, identity))
-		pop3_resume(s);
-}
-
 static enum cmd_status
 cmd_pass(struct pop3_session *s, const struct cmd_args *args)
 {
 	/* All behind the blank: a password may have blanks too. */
 	pop3_set_state(s, POP3_OPENING);
-	s->check = auth_check_password(conn_frontend(s->conn)->auth, str_c(s->user), args->rest, conn_peer(s->conn),
-				       on_checked, s);
+	login_by_password(&s->base, str_c(s->user), args->rest);
 	return CMD_WAIT;
 }
 
-/* ---- AUTH: what the engine says may come from within our own calls ---- */
+/* ---- AUTH ---- */
 
-static void
-on_challenge(void *arg, struct str challenge)
+void
+pop3_on_challenge(struct session *s, struct str challenge)
 {
-	struct pop3_session *s = arg;
-	struct buf text = BUF_EMPTY;
-
-	buf_add_c(&text, "+ ");
-	base64_encode(challenge, &text);
-	buf_add_c(&text, "\r\n");
-	conn_write(s->conn, text.data, text.len);
-	buf_fini(&text);
-	s->sasl_answered = true;
-	pop3_resume(s);
-}
-
-static void
-on_done(void *arg, enum auth_result result, const struct auth_identity *identity, struct str final_data)
-{
-	struct pop3_session *s = arg;
-
-	(void)final_data; /* sent as a challenge before, since +OK carries none */
-	s->sasl_over = true;
-	if (finish_login(s, result, identity))
-		return;
-	s->sasl_answered = true;
-	pop3_resume(s);
-}
-
-static const struct sasl_events events = {.on_challenge = on_challenge, .on_done = on_done};
-
-static enum cmd_status
-start(struct pop3_session *s, struct str mechanism, const struct str *initial)
-{
-	unsigned char exporter[32];
-	bool has_exporter = conn_tls_exporter(s->conn, exporter);
-	struct sasl_options options = {
-		.peer = conn_peer(s->conn), .success_data = false, .exporter = has_exporter ? exporter : NULL};
-
-	pop3_forget_user(s);
-	pop3_set_state(s, POP3_SASL);
-	s->sasl_answered = false;
-	CHECK(s->sasl == NULL);
-	s->sasl = sasl_start(conn_frontend(s->conn)->auth, mechanism, initial, &options, &events, s);
-	CHECKF(s->sasl != NULL, "mechanism %.*s", STR_ARG(mechanism));
-	return s->sasl_answered ? CMD_DONE : CMD_WAIT;
+	conn_write_c(s->conn, "+ ");
+	conn_write(s->conn, challenge.p, challenge.len);
+	conn_write_c(s->conn, "\r\n");
 }
 
 /* AUTH alone lists the mechanisms, as clients from before RFC 2449 want it. */
@@ -179,47 +104,21 @@ list_mechanisms(struct pop3_session *s)
 static enum cmd_status
 cmd_auth(struct pop3_session *s, const struct cmd_args *args)
 {
-	struct str initial = STR_NONE;
-	bool aborted = false;
-
 	if (args->count == 0)
 		return list_mechanisms(s);
-	if (!pop3_may_login(s))
+	if (!login_is_allowed(&s->base))
 		return refuse(s, POP3_NEEDS_TLS);
-	if (!is_offered(s, args->v[0]))
+	if (!login_is_offered(pop3_mechanisms(s), args->v[0]))
 		return refuse(s, POP3_UNKNOWN_MECHANISM);
-	if (args->count == 2 && (!sasl_decode(&s->command, args->v[1], &initial, &aborted) || aborted))
-		return refuse(s, POP3_AUTH_MALFORMED);
-	sasl_free(&s->sasl); /* of a try before: it is not our caller */
-	s->sasl_over = false;
-	return start(s, args->v[0], args->count == 2 ? &initial : NULL);
-}
-
-void
-pop3_sasl_refuse(struct pop3_session *s)
-{
-	sasl_free(&s->sasl);
-	finish_login(s, AUTH_MALFORMED, NULL);
+	pop3_forget_user(s);
+	pop3_set_state(s, POP3_SASL);
+	return login_begin(&s->base, args->v[0], args->count == 2 ? args->v[1] : STR_NONE) ? CMD_DONE : CMD_WAIT;
 }
 
 enum cmd_status
 pop3_sasl_line(struct pop3_session *s, struct str line)
 {
-	struct str response;
-	bool aborted = false;
-
-	if (!sasl_decode(&s->command, line, &response, &aborted)) {
-		pop3_sasl_refuse(s);
-		return CMD_REFUSED;
-	}
-	if (aborted) {
-		sasl_free(&s->sasl);
-		finish_login(s, AUTH_ABORTED, NULL);
-		return CMD_REFUSED;
-	}
-	s->sasl_answered = false;
-	sasl_respond(s->sasl, response);
-	return s->sasl_answered ? CMD_DONE : CMD_WAIT;
+	return login_respond(&s->base, line) ? CMD_DONE : CMD_WAIT;
 }
 
 /* ---- STLS ---- */
@@ -231,9 +130,7 @@ cmd_stls(struct pop3_session *s, const struct cmd_args *args)
 	if (conn_is_tls(s->conn) || !conn_tls_available(s->conn))
 		return refuse(s, POP3_NO_TLS);
 	pop3_reply(s, POP3_OK_STLS);
-	pop3_set_state(s, POP3_STARTING_TLS);
-	conn_set_timeout(s->conn, pop3_settings(s)->command_timeout);
-	conn_start_tls(s->conn);
+	session_start_tls(&s->base);
 	return CMD_DONE;
 }
 

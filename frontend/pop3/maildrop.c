@@ -26,12 +26,12 @@ store_of(const struct pop3_maildrop *d)
 	return d->frontend->mailboxes;
 }
 
-/* Frees it once nobody needs it. */
+/* Nobody needs it any more. */
 static void
-put(struct pop3_maildrop *d)
+maildrop_free(struct op *op)
 {
-	if (d->session != NULL || d->answers_due != 0)
-		return;
+	struct pop3_maildrop *d = OP_OWNER(op, struct pop3_maildrop, op);
+
 	/* At the very end of the process the store is gone, and the lease ends by itself. */
 	if (d->locked && store_of(d) != NULL)
 		mailbox_unlock(store_of(d), address_of(d), str_c(d->token), NULL, NULL);
@@ -41,18 +41,6 @@ put(struct pop3_maildrop *d)
 	mem_free(d->token);
 	mem_free(d->address);
 	mem_free(d);
-}
-
-/* An answer has come. False: the session is gone. */
-static bool
-still_wanted(struct pop3_maildrop *d)
-{
-	CHECK(d->answers_due != 0);
-	d->answers_due--;
-	if (d->session != NULL)
-		return true;
-	put(d);
-	return false;
 }
 
 void
@@ -69,7 +57,7 @@ pop3_maildrop_leave(struct pop3_session *s)
 	d->session = NULL;
 	if (d->renew != NULL)
 		event_del(d->renew);
-	put(d);
+	op_cancel(&d->op);
 }
 
 /* ---- Opening ---- */
@@ -83,8 +71,9 @@ refuse(struct pop3_maildrop *d, enum pop3_reply_name reply, uint64_t number, con
 		log_warning(conn_log(s->conn), "the maildrop cannot be opened", F_C("account", d->address), F_ERR(err));
 	pop3_reply(s, reply, number);
 	pop3_set_state(s, POP3_AUTHORIZATION);
+	session_forget_account(&s->base);
 	pop3_maildrop_leave(s);
-	pop3_resume(s);
+	session_resume(&s->base);
 }
 
 static void
@@ -110,7 +99,7 @@ on_records(void *arg, const struct mailbox_records *records, const struct err *e
 	struct pop3_maildrop *d = arg;
 	struct pop3_session *s = d->session;
 
-	if (!still_wanted(d))
+	if (!op_back(&d->op))
 		return;
 	if (err != NULL) {
 		refuse(d, POP3_UNAVAILABLE, 0, err);
@@ -122,7 +111,7 @@ on_records(void *arg, const struct mailbox_records *records, const struct err *e
 		 F_I64("bytes", d->bytes));
 	pop3_set_state(s, POP3_TRANSACTION);
 	pop3_reply(s, POP3_OK_OPENED, d->count, d->bytes);
-	pop3_resume(s);
+	session_resume(&s->base);
 }
 
 static void
@@ -130,14 +119,14 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 {
 	struct pop3_maildrop *d = arg;
 
-	if (!still_wanted(d))
+	if (!op_back(&d->op))
 		return;
 	if (err != NULL) {
 		refuse(d, POP3_UNAVAILABLE, 0, err);
 		return;
 	}
 	d->folder_id = folder->id;
-	d->answers_due++;
+	op_hold(&d->op);
 	mailbox_read(store_of(d), address_of(d), d->folder_id, 1, UINT32_MAX, MAILBOX_HOT | MAILBOX_COLD, 0, on_records,
 		     d);
 }
@@ -145,7 +134,7 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 static void
 read_index(struct pop3_maildrop *d)
 {
-	d->answers_due++;
+	op_hold(&d->op);
 	mailbox_open(store_of(d), address_of(d), STR("INBOX"), on_folder, d);
 }
 
@@ -154,7 +143,7 @@ on_delay_known(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct pop3_maildrop *d = arg;
 
-	if (!still_wanted(d))
+	if (!op_back(&d->op))
 		return;
 	if (err != NULL)
 		refuse(d, POP3_UNAVAILABLE, 0, err);
@@ -174,7 +163,7 @@ check_login_delay(struct pop3_maildrop *d)
 		read_index(d);
 		return;
 	}
-	d->answers_due++;
+	op_hold(&d->op);
 	redis_callf(d->frontend->service->redis, on_delay_known, d, "SET pop3:login:{%s} 1 NX PX %lld", d->address,
 		    (long long)delay_ms);
 }
@@ -209,7 +198,7 @@ on_renewed(void *arg, const struct err *err)
 	int64_t asked_ms = r->asked_ms;
 
 	mem_free(r);
-	if (!still_wanted(d))
+	if (!op_back(&d->op))
 		return;
 	if (err == NULL)
 		d->locked_until_ms = asked_ms + LEASE_MS;
@@ -225,7 +214,7 @@ on_renew(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	*r = (struct renewal){d, clock_monotonic_ms()};
-	d->answers_due++;
+	op_hold(&d->op);
 	mailbox_lock_renew(store_of(d), address_of(d), str_c(d->token), LEASE_MS, on_renewed, r);
 }
 
@@ -237,7 +226,7 @@ on_locked(void *arg, const struct err *err)
 
 	/* When no answer came it may be ours all the same. */
 	d->locked = err == NULL || err->code != ERR_EXISTS;
-	if (!still_wanted(d))
+	if (!op_back(&d->op))
 		return;
 	if (err != NULL) {
 		refuse(d, err->code == ERR_EXISTS ? POP3_IN_USE : POP3_UNAVAILABLE, 0, err);
@@ -261,7 +250,8 @@ pop3_maildrop_open(struct pop3_session *s, struct str address)
 	snprintf(token, sizeof(token), "%s:%s", d->frontend->service->id, conn_id(s->conn));
 	d->token = mem_strdup(token);
 	d->locked_until_ms = clock_monotonic_ms() + LEASE_MS;
-	d->answers_due = 1;
+	op_init(&d->op, maildrop_free);
+	op_hold(&d->op);
 	s->maildrop = d;
 	mailbox_lock(store_of(d), address_of(d), str_c(d->token), LEASE_MS, on_locked, d);
 }
@@ -275,7 +265,7 @@ on_unlocked(void *arg, const struct err *err)
 	struct pop3_session *s = d->session;
 
 	(void)err; /* then the lease ends by itself */
-	if (!still_wanted(d))
+	if (!op_back(&d->op))
 		return;
 	pop3_reply(s, d->goodbye, d->goodbye_number);
 	pop3_maildrop_leave(s);
@@ -290,7 +280,7 @@ say_goodbye(struct pop3_maildrop *d, enum pop3_reply_name reply, uint64_t number
 	d->goodbye_number = number;
 	d->locked = false;
 	event_del(d->renew);
-	d->answers_due++;
+	op_hold(&d->op);
 	mailbox_unlock(store_of(d), address_of(d), str_c(d->token), on_unlocked, d);
 }
 
@@ -302,7 +292,7 @@ on_expunged(void *arg, const struct mailbox_expunged *expunged, const struct err
 	CRASHPOINT("expunged");
 	if (err == NULL)
 		metrics_add(M_POP3_DELETED, expunged->count);
-	if (!still_wanted(d))
+	if (!op_back(&d->op))
 		return;
 	if (err != NULL) {
 		log_warning(conn_log(d->session->conn), "deleted messages not removed", F_C("account", d->address),
@@ -324,7 +314,7 @@ expunge(struct pop3_maildrop *d)
 		if (d->messages[i].deleted)
 			uids[count++] = d->messages[i].uid;
 	CHECK(count == d->deleted_count);
-	d->answers_due++;
+	op_hold(&d->op);
 	CRASHPOINT("expunging");
 	mailbox_expunge(store_of(d), address_of(d), d->folder_id, uids, count, false, on_expunged, d);
 	mem_free(uids);
@@ -335,7 +325,7 @@ on_still_locked(void *arg, const struct err *err)
 {
 	struct pop3_maildrop *d = arg;
 
-	if (!still_wanted(d))
+	if (!op_back(&d->op))
 		return;
 	if (err == NULL)
 		expunge(d);
@@ -354,6 +344,6 @@ pop3_maildrop_update(struct pop3_session *s)
 		return;
 	}
 	/* A full lease from here on: nobody else comes in while messages go. */
-	d->answers_due++;
+	op_hold(&d->op);
 	mailbox_lock_renew(store_of(d), address_of(d), str_c(d->token), LEASE_MS, on_still_locked, d);
 }

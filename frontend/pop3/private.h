@@ -1,6 +1,6 @@
 /* What the files of the POP3 server share; nobody else includes this.
  *
- *   session.c      the connection's events, lines, time limits, the end
+ *   session.c      lines out of bytes, states, the end (the rest: core's session)
  *   commands.c     the tables of commands and their dispatcher
  *   login.c        USER, PASS, AUTH, STLS
  *   cmd_*.c        what each other command means
@@ -13,8 +13,7 @@
 #ifndef SP_FRONTEND_POP3_PRIVATE_H
 #define SP_FRONTEND_POP3_PRIVATE_H
 
-#include "frontend/core/conn.h"
-#include "frontend/core/frontend.h"
+#include "frontend/core/session.h"
 #include "frontend/pop3/parse.h"
 #include "frontend/pop3/replies.h"
 #include "lib/base/arena.h"
@@ -29,7 +28,6 @@ enum pop3_state {
 	POP3_OPENING = 8, /* the password is being checked, the maildrop opened */
 	POP3_TRANSACTION = 16,
 	POP3_UPDATE = 32,
-	POP3_STARTING_TLS = 64,
 	POP3_BEFORE_LOGIN = POP3_AUTHORIZATION | POP3_NAMED,
 	POP3_ANY_COMMAND = POP3_BEFORE_LOGIN | POP3_TRANSACTION
 };
@@ -38,7 +36,7 @@ enum pop3_state {
 enum cmd_status {
 	CMD_DONE,
 	CMD_REFUSED, /* answered -ERR */
-	CMD_WAIT,    /* to be paused; a named on_...() goes on, ending in pop3_resume() */
+	CMD_WAIT,    /* to be paused; a named on_...() goes on, ending in session_resume() */
 	CMD_CLOSE,   /* the connection is closing */
 };
 
@@ -59,12 +57,12 @@ struct pop3_session;
 /* INBOX at the time of the login, under the exclusive lock. Outlives its
  * session while the store has to answer. */
 struct pop3_maildrop {
-	struct pop3_session *session; /* borrowed; NULL once the session is gone */
+	struct pop3_session *session; /* borrowed; NULL once the session is gone (op is cancelled) */
 	struct frontend *frontend;    /* borrowed */
 	char *address;		      /* owner; canonical */
 	char *token;		      /* owner; names the lock's holder */
+	struct op op;		      /* calls of the store under way; its end frees all */
 	bool locked;		      /* ours, or it may be: to be unlocked */
-	unsigned answers_due;	      /* calls of the store under way */
 	int64_t locked_until_ms;      /* monotonic */
 	struct event *renew;	      /* owner; NULL before the lock */
 	uint32_t folder_id, uid_validity;
@@ -87,19 +85,10 @@ struct pop3_sending {
 };
 
 struct pop3_session {
-	struct conn *conn; /* borrowed: the session lies in it */
+	SESSION_BASE;
 	enum pop3_state state;
-	bool skips_line;    /* one that is too long, up to its end */
-	bool shutting_down; /* closes when the command in hand is over */
-	bool awaits_drain;  /* paused until the client has read what was sent */
-	bool sasl_answered; /* sasl has called back since it was last given something */
-	bool sasl_over;	    /* to be freed when it is not our caller */
-	uint16_t bad_commands;
 	uint32_t retrieved;
-	struct arena command;		/* for the command in hand */
 	char *user;			/* owner; of USER */
-	struct auth_request *check;	/* owner; PASS */
-	struct sasl *sasl;		/* owner; AUTH */
 	struct pop3_maildrop *maildrop; /* owner; from OPENING on */
 	struct pop3_sending sending;
 };
@@ -111,8 +100,6 @@ void pop3_set_state(struct pop3_session *s, enum pop3_state state);
 #define pop3_reply(s, name, ...) pop3_reply_numbers((s), (name), (const uint64_t[2]){__VA_ARGS__})
 void pop3_reply_numbers(struct pop3_session *s, enum pop3_reply_name name, const uint64_t numbers[2]);
 enum cmd_status pop3_close(struct pop3_session *s, enum pop3_reply_name name);
-/* What was waited for is dealt with: the next command may come. */
-void pop3_resume(struct pop3_session *s);
 void pop3_forget_user(struct pop3_session *s);
 
 /* ---- commands.c ---- */
@@ -127,22 +114,21 @@ struct pop3_command {
 extern const struct pop3_command pop3_login_commands[];
 extern const struct pop3_command pop3_capability_commands[];
 extern const struct pop3_command pop3_transaction_commands[];
-/* line: without its end, lies in s->command. */
+/* line: without its end, lies in the command's arena. */
 enum cmd_status pop3_dispatch(struct pop3_session *s, struct str line);
 
 /* ---- login.c ---- */
-bool pop3_may_login(const struct pop3_session *s);
 /* Mechanisms on offer, parted by spaces; empty: none. */
 struct str pop3_mechanisms(const struct pop3_session *s);
+/* A response of AUTH; p NULL: one that is too long. */
 enum cmd_status pop3_sasl_line(struct pop3_session *s, struct str line);
-/* A response of AUTH that is too long. */
-void pop3_sasl_refuse(struct pop3_session *s);
+void pop3_on_challenge(struct session *base, struct str challenge);
+bool pop3_on_login(struct session *base, enum auth_result result);
 
 /* ---- send.c ---- */
 #define POP3_WHOLE UINT64_MAX
 /* lines: of the body, for TOP; POP3_WHOLE: RETR. */
 enum cmd_status pop3_send(struct pop3_session *s, const struct pop3_message *m, uint64_t lines);
-void pop3_send_more(struct pop3_session *s);
 void pop3_send_cancel(struct pop3_session *s);
 
 /* ---- maildrop.c ---- */

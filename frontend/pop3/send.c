@@ -30,7 +30,7 @@ static void
 stop(struct pop3_session *s)
 {
 	s->sending = (struct pop3_sending){.active = false};
-	pop3_resume(s);
+	session_resume(&s->base);
 }
 
 static void
@@ -74,6 +74,14 @@ finish(struct pop3_session *s)
 	stop(s);
 }
 
+static void send_more(struct pop3_session *s);
+
+static void
+pop3_on_sent(struct session *base)
+{
+	send_more((struct pop3_session *)base);
+}
+
 static void
 on_piece(void *arg, const char *data, size_t len, const struct err *err)
 {
@@ -99,15 +107,12 @@ on_piece(void *arg, const char *data, size_t len, const struct err *err)
 	smtp_data_write(&sending->writer, piece, &out);
 	write_out(s, &out);
 	sending->offset += len;
-	conn_set_timeout(s->conn, pop3_settings(s)->command_timeout);
-	if (conn_output_pending(s->conn) > CONN_OUTPUT_HIGH)
-		conn_want_drained(s->conn);
-	else
-		pop3_send_more(s);
+	if (session_may_write(&s->base, pop3_on_sent))
+		send_more(s);
 }
 
-void
-pop3_send_more(struct pop3_session *s)
+static void
+send_more(struct pop3_session *s)
 {
 	struct pop3_sending *sending = &s->sending;
 	uint64_t left = sending->body.length - sending->offset;
@@ -133,7 +138,7 @@ pop3_send(struct pop3_session *s, const struct pop3_message *m, uint64_t lines)
 		(struct pop3_sending){.active = true, .is_top = lines != POP3_WHOLE, .body = blob_id_unpack(m->body)};
 	smtp_data_writer_init(&sending->writer, true);
 	pop3_top_init(&sending->top, lines);
-	pop3_send_more(s);
+	send_more(s);
 	return sending->active ? CMD_WAIT : CMD_DONE;
 }
 

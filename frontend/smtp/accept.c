@@ -27,7 +27,7 @@ finish(struct smtp_transaction *t, enum smtp_reply_name reply, struct str argume
 	smtp_reply(s, reply, argument);
 	smtp_set_state(s, SMTP_GREETED);
 	smtp_transaction_free(&s->transaction);
-	smtp_resume(s);
+	session_resume(&s->base);
 }
 
 static void

@@ -168,7 +168,7 @@ smtp_body_end(struct smtp_transaction *t)
 static void
 on_room(void *arg)
 {
-	smtp_resume(((struct smtp_transaction *)arg)->session);
+	session_resume(&((struct smtp_transaction *)arg)->session->base);
 }
 
 void

@@ -1,4 +1,5 @@
 /* HELO, EHLO and what EHLO offers, STARTTLS (RFC 5321, 4.1.1.1; RFC 3207). */
+#include "frontend/core/login.h"
 #include "frontend/smtp/private.h"
 
 enum { HELO_MAX = 255 };
@@ -57,7 +58,7 @@ offer_extensions(struct smtp_session *s, const struct settings_smtp_in *settings
 	/* RFC 8689, section 2: only over TLS. */
 	if (conn_is_tls(s->conn))
 		conn_write_c(s->conn, "250-REQUIRETLS\r\n");
-	if (mechanisms.len != 0 && smtp_may_auth(s))
+	if (mechanisms.len != 0 && login_is_allowed(&s->base))
 		conn_printf(s->conn, "250-AUTH %.*s\r\n", STR_ARG(mechanisms));
 	offer_limits(s, settings);
 	conn_write_c(s->conn, "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
@@ -93,8 +94,6 @@ smtp_cmd_starttls(struct smtp_session *s, struct str argument)
 	}
 	smtp_transaction_reset(s);
 	smtp_reply(s, REPLY_TLS_READY, STR_NONE);
-	smtp_set_state(s, SMTP_STARTING_TLS);
-	conn_set_timeout(s->conn, smtp_settings(s)->command_timeout);
-	conn_start_tls(s->conn);
+	session_start_tls(&s->base);
 	return SMTP_DONE;
 }

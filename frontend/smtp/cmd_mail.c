@@ -98,7 +98,7 @@ smtp_cmd_mail(struct smtp_session *s, struct str argument)
 		return SMTP_DONE;
 	}
 	/* SMTPUTF8 stands behind the path that it permits. */
-	if (smtp_path_parse(argument, true, &s->command, &path, &rest) != SMTP_PATH_OK) {
+	if (smtp_path_parse(argument, true, &s->command.arena, &path, &rest) != SMTP_PATH_OK) {
 		smtp_reply(s, REPLY_BAD_SENDER, STR_NONE);
 		return SMTP_DONE;
 	}

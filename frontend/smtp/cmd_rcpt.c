@@ -125,13 +125,13 @@ parse_path(const struct smtp_session *s, struct str text, struct arena *arena, s
 enum smtp_status
 smtp_cmd_rcpt(struct smtp_session *s, struct str argument)
 {
-	struct rcpt *rcpt = arena_new(&s->command, struct rcpt);
+	struct rcpt *rcpt = arena_new(&s->command.arena, struct rcpt);
 	struct smtp_path path;
 	struct str rest, culprit;
 
 	if (!smtp_skip_keyword(&argument, "TO:"))
 		return refuse(s, REPLY_SYNTAX, STR("RCPT TO:<forward-path> [parameters]"));
-	enum smtp_reply_name reply = parse_path(s, argument, &s->command, &path, &rest);
+	enum smtp_reply_name reply = parse_path(s, argument, &s->command.arena, &path, &rest);
 	if (reply != REPLY_OK)
 		return refuse(s, reply, argument);
 	enum smtp_params_error error = smtp_rcpt_params_parse(rest, &rcpt->params, &culprit);

@@ -11,15 +11,15 @@ parse_address(struct smtp_session *s, struct str argument, struct smtp_path *pat
 	if (str_ends_ci(argument, STR(" SMTPUTF8")))
 		argument = str_trim(str_first(argument, argument.len - strlen(" SMTPUTF8")));
 	if (argument.len != 0 && argument.p[0] == '<')
-		return smtp_path_parse(argument, true, &s->command, path_out, &rest) == SMTP_PATH_OK && rest.len == 0 &&
-		       path_out->kind != SMTP_PATH_NULL;
-	if (smtp_address_parse(argument, true, &s->command, path_out) == SMTP_PATH_OK)
+		return smtp_path_parse(argument, true, &s->command.arena, path_out, &rest) == SMTP_PATH_OK &&
+		       rest.len == 0 && path_out->kind != SMTP_PATH_NULL;
+	if (smtp_address_parse(argument, true, &s->command.arena, path_out) == SMTP_PATH_OK)
 		return true;
 	/* Is it a local part? Then with any domain it is an address. */
 	if (str_cut(argument, '@', &text, &parameter))
 		return false;
-	text = str_c(arena_printf(&s->command, "%.*s@localhost", STR_ARG(argument)));
-	if (smtp_address_parse(text, true, &s->command, path_out) != SMTP_PATH_OK)
+	text = str_c(arena_printf(&s->command.arena, "%.*s@localhost", STR_ARG(argument)));
+	if (smtp_address_parse(text, true, &s->command.arena, path_out) != SMTP_PATH_OK)
 		return false;
 	path_out->domain = STR_NONE;
 	return true;

@@ -25,8 +25,8 @@ finish(struct smtp_lookup *lookup, const struct directory_result *result, const 
 static void
 build_address(struct smtp_lookup *lookup)
 {
-	lookup->address = str_c(
-		arena_printf(&lookup->session->command, "%.*s@%.*s", STR_ARG(lookup->local), STR_ARG(lookup->domain)));
+	lookup->address = str_c(arena_printf(&lookup->session->command.arena, "%.*s@%.*s", STR_ARG(lookup->local),
+					     STR_ARG(lookup->domain)));
 }
 
 /* Not in this domain: is there one above it to look in? */
@@ -74,7 +74,7 @@ on_resolved(void *arg, const struct directory_result *result, const struct err *
 		status = finish(lookup, err == NULL ? result : NULL, err);
 	/* From here on the lookup is gone: the next command may be in hand. */
 	if (status != SMTP_WAIT)
-		smtp_resume(s);
+		session_resume(&s->base);
 }
 
 /* [192.0.2.1] is ours when it is the address that the client came to. */
@@ -88,7 +88,7 @@ is_own_literal(const struct smtp_session *s, struct str domain)
 enum smtp_status
 smtp_lookup(struct smtp_session *s, const struct smtp_path *path, smtp_on_found *done, void *arg)
 {
-	struct smtp_lookup *lookup = arena_new(&s->command, struct smtp_lookup);
+	struct smtp_lookup *lookup = arena_new(&s->command.arena, struct smtp_lookup);
 	bool has_domain = path->domain.len != 0 && !is_own_literal(s, path->domain);
 
 	CHECK(s->lookup == NULL && path->kind != SMTP_PATH_NULL);
@@ -110,7 +110,7 @@ smtp_lookup(struct smtp_session *s, const struct smtp_path *path, smtp_on_found 
 enum smtp_status
 smtp_lookup_sender(struct smtp_session *s, smtp_on_found *done, void *arg)
 {
-	struct smtp_lookup *lookup = arena_new(&s->command, struct smtp_lookup);
+	struct smtp_lookup *lookup = arena_new(&s->command.arena, struct smtp_lookup);
 
 	CHECK(s->lookup == NULL && s->transaction->reverse_path.len != 0);
 	lookup->session = s;

@@ -1,6 +1,6 @@
 /* What the files of the SMTP server share; nobody else includes this.
  *
- *   session.c       the connection's events, lines, time limits, the end
+ *   session.c       lines out of bytes, states, the end (the rest: core's session)
  *   commands.c      the table of commands and its dispatcher
  *   cmd_*.c         what each command means
  *   lookup.c        whose is an address (it may have to be waited for)
@@ -17,8 +17,7 @@
 #ifndef SP_FRONTEND_SMTP_PRIVATE_H
 #define SP_FRONTEND_SMTP_PRIVATE_H
 
-#include "frontend/core/conn.h"
-#include "frontend/core/frontend.h"
+#include "frontend/core/session.h"
 #include "frontend/smtp/header_watch.h"
 #include "frontend/smtp/params.h"
 #include "frontend/smtp/replies.h"
@@ -44,14 +43,13 @@ enum smtp_state {
 	SMTP_DATA = 64,	      /* mail data, up to its dot */
 	SMTP_CHUNK = 128,     /* octets of a BDAT */
 	SMTP_ACCEPTING = 256, /* the body is being synced, the message handed over */
-	SMTP_STARTING_TLS = 512,
 	SMTP_ANY_COMMAND = SMTP_NEW | SMTP_GREETED | SMTP_MAIL | SMTP_RCPT | SMTP_CHUNKED
 };
 
 /* How a handler left its command. */
 enum smtp_status {
 	SMTP_DONE,  /* answered, or its input goes on in another state */
-	SMTP_WAIT,  /* paused; a named on_...() goes on, ending in smtp_resume() */
+	SMTP_WAIT,  /* paused; a named on_...() goes on, ending in session_resume() */
 	SMTP_CLOSE, /* the connection is closing */
 };
 
@@ -63,20 +61,12 @@ struct smtp_transaction;
 struct smtp_lookup;
 
 struct smtp_session {
-	struct conn *conn; /* borrowed: the session lies in it */
+	SESSION_BASE;
 	enum smtp_state state;
-	bool esmtp;	    /* EHLO, not HELO */
-	bool skips_line;    /* one that is too long, up to its CRLF */
-	bool awaits_drain;  /* paused until the client has read what was sent */
-	bool shutting_down; /* closes when the transaction in hand is over */
-	bool sasl_answered; /* sasl has called back since it was last given something */
-	bool sasl_over;	    /* it has called on_done: to be freed when it is not our caller */
-	uint16_t bad_commands, bad_recipients;
+	bool esmtp; /* EHLO, not HELO */
+	uint16_t bad_recipients;
 	uint32_t messages;		      /* accepted */
-	struct arena command;		      /* for the command in hand */
 	char *helo;			      /* owner; NULL before HELO */
-	char *account;			      /* owner; canonical; NULL: not authenticated */
-	struct sasl *sasl;		      /* owner */
 	struct smtp_lookup *lookup;	      /* in the command arena; NULL: none is awaited */
 	struct smtp_transaction *transaction; /* owner, with state MAIL to ACCEPTING */
 
@@ -145,11 +135,8 @@ void smtp_set_state(struct smtp_session *s, enum smtp_state state);
 /* Writes a reply, counts and logs what it says of the client. */
 void smtp_reply(struct smtp_session *s, enum smtp_reply_name name, struct str argument);
 enum smtp_status smtp_close(struct smtp_session *s, enum smtp_reply_name name);
-/* The answer that was waited for is dealt with: the next command may come. */
-void smtp_resume(struct smtp_session *s);
 void smtp_forget_hello(struct smtp_session *s);
 void smtp_set_text(char **field, struct str text); /* a copy on the heap */
-bool smtp_may_auth(const struct smtp_session *s);
 bool smtp_is_submission(const struct smtp_session *s);
 
 /* ---- commands.c ---- */
@@ -163,7 +150,7 @@ struct smtp_command {
 	enum smtp_status (*handler)(struct smtp_session *s, struct str argument);
 };
 extern const struct smtp_command smtp_commands[]; /* ended by a NULL verb */
-/* line: without CRLF, lies in s->command. */
+/* line: without CRLF, lies in the command's arena. */
 enum smtp_status smtp_dispatch(struct smtp_session *s, struct str line);
 
 /* ---- cmd_*.c ---- */
@@ -172,6 +159,8 @@ enum smtp_status smtp_cmd_ehlo(struct smtp_session *s, struct str argument);
 enum smtp_status smtp_cmd_starttls(struct smtp_session *s, struct str argument);
 enum smtp_status smtp_cmd_auth(struct smtp_session *s, struct str argument);
 enum smtp_status smtp_auth_line(struct smtp_session *s, struct str line);
+void smtp_on_challenge(struct session *base, struct str challenge);
+bool smtp_on_login(struct session *base, enum auth_result result);
 enum smtp_status smtp_cmd_mail(struct smtp_session *s, struct str argument);
 enum smtp_status smtp_cmd_rcpt(struct smtp_session *s, struct str argument);
 enum smtp_status smtp_cmd_data(struct smtp_session *s, struct str argument);

@@ -78,6 +78,7 @@
 	R(TOO_MANY_BAD_RECIPIENTS, 421, "4.7.0", IS_REFUSAL, "Too many bad recipients, closing connection")     \
 	R(TIMED_OUT, 421, "4.4.2", 0, "Timeout, closing connection")                                            \
 	R(SHUTTING_DOWN, 421, "4.3.2", 0, "Service shutting down, try again later")                             \
+	R(ACCOUNT_GONE, 421, "4.7.0", IS_REFUSAL, "The account is disabled, closing connection")                 \
 	R(NOT_SMTP, 421, "4.7.0", IS_REFUSAL, "This is not a web server, closing connection")
 
 enum smtp_reply_name {
