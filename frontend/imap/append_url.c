@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "frontend/imap/append_private.h"
-#include "frontend/imap/digests.h"
+#include "lib/message/digest.h"
 #include "frontend/imap/parse/mutf7.h"
 #include "frontend/imap/section.h"
 #include "lib/base/check.h"
@@ -21,7 +21,7 @@ struct append_fetch {
 	uint64_t partial_offset, partial_length; /* length 0: to the end */
 	uint32_t folder_id;
 	struct mailbox_cold cold;
-	struct imap_digest digest;
+	struct message_digest digest;
 	uint64_t offset, end; /* of the body, to be added */
 };
 
@@ -30,7 +30,7 @@ append_fetch_free(struct append_fetch **f)
 {
 	if (*f == NULL)
 		return;
-	imap_digest_fini(&(*f)->digest);
+	message_digest_fini(&(*f)->digest);
 	mem_free(*f);
 	*f = NULL;
 }
@@ -309,7 +309,9 @@ on_record(void *arg, const struct mailbox_records *records, const struct err *er
 	if (f->section == NULL || imap_section_is_whole(f->section))
 		add_extent(s, 0, f->cold.body.length);
 	else
-		imap_digest_load(s, 0, &f->cold, &f->digest, on_digest, s);
+		message_digest_load(&s->command,
+				    &(struct message_place){.blobs = conn_frontend(s->conn)->service->blobs}, &f->cold,
+				    &f->digest, on_digest, s);
 }
 
 static void

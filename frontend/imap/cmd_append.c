@@ -320,7 +320,7 @@ finish_filed(struct imap_session *s, const struct mailbox_filed *filed)
 	if (filed->replaced.count != 0) {
 		/* The new UID before the EXPUNGE (RFC 8508, 3.4). */
 		imap_untagged(s, "OK %s", text);
-		imap_index_take_expunged(s->view->index, &filed->replaced);
+		folder_index_take_expunged(s->view->index, &filed->replaced);
 		s->work = (void *)(uintptr_t) "replaced";
 		imap_view_refresh(s, on_told);
 	} else if (s->view != NULL && s->view->index->folder_id == folder_id) {

@@ -1,7 +1,6 @@
 /* EXPUNGE and UID EXPUNGE (RFC 9051, 6.4.3 and 6.4.9). */
 #include "frontend/imap/private.h"
 #include "frontend/imap/select.h"
-#include "lib/base/bytes.h"
 
 struct expunging {
 	struct imap_set set; /* UID EXPUNGE */
@@ -11,13 +10,13 @@ struct expunging {
 uint32_t *
 imap_deleted_uids(struct imap_session *s, struct imap_set *among, uint32_t *count_out)
 {
-	const struct imap_index *ix = s->view->index;
-	uint32_t count = ix->loaded ? imap_index_count(ix) : 0, kept = 0;
+	const struct folder_index *ix = s->view->index;
+	uint32_t count = ix->loaded ? folder_index_count(ix) : 0, kept = 0;
 	uint32_t *uids = arena_array(&s->command.arena, uint32_t, (size_t)count + 1);
 
 	for (uint32_t i = 0; i < count; i++) {
-		const char *record = imap_index_record(ix, i);
-		uint32_t uid = bytes_get_u32(record);
+		const char *record = folder_index_record(ix, i);
+		uint32_t uid = mailbox_hot_uid(record);
 		if ((bytes_get_u16(record + 4) & MAILBOX_DELETED) == 0)
 			continue;
 		if (among == NULL || imap_set_has(among, uid))
@@ -54,7 +53,7 @@ on_expunged(void *arg, const struct mailbox_expunged *expunged, const struct err
 	}
 	log_info(conn_log(s->conn), "messages expunged", F_C("account", s->account), F_I64("count", expunged->count));
 	((struct expunging *)s->work)->modseq = expunged->count != 0 ? expunged->modseq : 0;
-	imap_index_take_expunged(s->view->index, expunged);
+	folder_index_take_expunged(s->view->index, expunged);
 	if (s->view->index->folder.highest_modseq >= expunged->modseq)
 		on_told(s, NULL);
 	else

@@ -1,6 +1,4 @@
 /* IDLE (RFC 2177), and the sessions that are told of changes as they happen. */
-#include <utlist.h>
-
 #include "frontend/imap/private.h"
 #include "frontend/imap/push.h"
 #include "lib/base/check.h"
@@ -54,9 +52,10 @@ cmd_idle(struct imap_session *s, struct imap_lexer *lex)
 	return CMD_WAIT;
 }
 
-static void
-push_to(struct imap_view *v)
+void
+imap_push(struct folder_watcher *watcher)
 {
+	struct imap_view *v = (struct imap_view *)(void *)((char *)watcher - offsetof(struct imap_view, watcher));
 	struct imap_session *s = v->session;
 
 	if (v->index->gone) {
@@ -70,15 +69,6 @@ push_to(struct imap_view *v)
 		imap_view_sync(s, true);
 	else
 		imap_view_refresh(s, on_ready);
-}
-
-void
-imap_push(struct imap_index *ix)
-{
-	struct imap_view *v;
-
-	DL_FOREACH (ix->views, v)
-		push_to(v);
 }
 
 const struct imap_command imap_idle_commands[] = {

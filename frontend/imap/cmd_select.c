@@ -208,7 +208,7 @@ adopt(struct imap_view *v)
 
 	v->uids = v->index->uids;
 	v->uids->refs++;
-	v->count = imap_index_count(v->index);
+	v->count = folder_index_count(v->index);
 	v->modseq = f->highest_modseq;
 	v->uid_next = f->uid_next;
 }
@@ -262,7 +262,7 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 		return;
 	}
 	session_hold(&s->base);
-	imap_index_refresh(s->view->index, on_fresh, s);
+	folder_index_refresh(s->view->index, on_fresh, s);
 }
 
 void

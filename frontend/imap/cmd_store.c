@@ -66,7 +66,7 @@ take_what(struct imap_lexer *lex, struct storing *w)
 /* ---- The answer ---- */
 
 static uint64_t
-keyword_mask(const struct imap_index *ix, const struct mailbox_flag_change *change)
+keyword_mask(const struct folder_index *ix, const struct mailbox_flag_change *change)
 {
 	uint64_t mask = 0;
 
@@ -168,7 +168,7 @@ tell_all(struct imap_session *s, const struct storing *w, const struct mailbox_s
 	struct buf out = BUF_EMPTY;
 	uint64_t mask;
 
-	imap_index_set_keywords(s->view->index, stored->keywords, stored->keyword_count);
+	folder_index_set_keywords(s->view->index, stored->keywords, stored->keyword_count);
 	if (s->view->keywords_told != s->view->index->keywords_version) {
 		s->view->keywords_told = s->view->index->keywords_version;
 		imap_print_folder_flags(s->view, &out);
@@ -182,7 +182,7 @@ tell_all(struct imap_session *s, const struct storing *w, const struct mailbox_s
 	}
 	imap_write(s, &out);
 	buf_fini(&out);
-	imap_index_take_stored(s->view->index, stored);
+	folder_index_take_stored(s->view->index, stored);
 }
 
 /* "[MODIFIED 7,9]": in UIDs or sequence numbers, as the command has it. */

@@ -130,7 +130,7 @@ on_seen(void *arg, const struct mailbox_stored *stored, const struct err *err)
 		fail(f, err);
 		return;
 	}
-	imap_index_take_stored(s->view->index, stored);
+	folder_index_take_stored(s->view->index, stored);
 	if (load_digests(f))
 		run(f);
 }

@@ -41,7 +41,7 @@ imap_print_u64(uint64_t value, struct buf *out)
 }
 
 void
-imap_print_flags(const struct imap_index *ix, uint16_t flags, uint64_t keywords, struct buf *out)
+imap_print_flags(const struct folder_index *ix, uint16_t flags, uint64_t keywords, struct buf *out)
 {
 	static const struct str names[] = {STR("\\Seen"), STR("\\Answered"), STR("\\Flagged"), STR("\\Deleted"),
 					   STR("\\Draft")};

@@ -178,7 +178,7 @@ __attribute__((format(printf, 2, 3))) void imap_untagged(struct imap_session *s,
 /* Digits, quicker than printf. */
 void imap_print_u64(uint64_t value, struct buf *out);
 /* "(\Seen $Forwarded)" */
-void imap_print_flags(const struct imap_index *ix, uint16_t flags, uint64_t keywords, struct buf *out);
+void imap_print_flags(const struct folder_index *ix, uint16_t flags, uint64_t keywords, struct buf *out);
 /* "* FLAGS (...)" and PERMANENTFLAGS, as whole lines. */
 void imap_print_folder_flags(const struct imap_view *v, struct buf *out);
 /* A string as quoted or literal; astring may be an atom. */

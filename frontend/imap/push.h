@@ -2,9 +2,9 @@
 #ifndef SP_FRONTEND_IMAP_PUSH_H
 #define SP_FRONTEND_IMAP_PUSH_H
 
-struct imap_index;
+#include "frontend/folder/index.h"
 
-/* The index has changed, or may have and is not loaded, or its folder is gone. */
-void imap_push(struct imap_index *ix);
+/* Of a view: its index has changed, or may have and is not loaded, or its folder is gone. */
+void imap_push(struct folder_watcher *watcher);
 
 #endif

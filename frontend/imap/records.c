@@ -20,7 +20,7 @@ void
 imap_records_clear(struct imap_records *r)
 {
 	for (unsigned i = 0; i < r->count; i++)
-		imap_digest_fini(&r->items[i].digest);
+		message_digest_fini(&r->items[i].digest);
 	r->count = 0;
 	buf_clear(&r->bytes);
 }
@@ -62,17 +62,17 @@ imap_records_turn_over(struct imap_records *r)
 static bool
 take_cold(const struct imap_view *v, struct imap_record *item)
 {
-	const struct imap_index *ix = v->index;
+	const struct folder_index *ix = v->index;
 	uint32_t at = item->seq - 1;
 	bool found = true;
 
 	if (item->known)
 		return true;
 	if (v->uids != ix->uids)
-		at = imap_index_find(ix, item->uid, &found);
+		at = folder_index_find(ix, item->uid, &found);
 	if (!found)
 		return true;
-	item->known = imap_index_cold(ix, at, &item->cold);
+	item->known = folder_index_cold(ix, at, &item->cold);
 	return item->known || item->asked;
 }
 
@@ -88,7 +88,7 @@ on_cold(void *arg, const struct mailbox_records *records, const struct err *err)
 		return;
 	r->turn_began_us = 0;
 	if (err == NULL) {
-		imap_index_take_cold(s->view->index, records);
+		folder_index_take_cold(s->view->index, records);
 		if (!ask_cold(r))
 			return;
 	}
@@ -148,6 +148,8 @@ on_digest(void *arg, const struct err *err)
 			  F_C("error", err != NULL ? err->text : "no digest"));
 		item->lost = true;
 	}
+	if (!blob_id_is_none(&item->digest.kept))
+		folder_index_set_digest(r->session->view->index, item->uid, &item->digest.kept);
 	if (--r->loading != 0)
 		return;
 	r->turn_began_us = 0;
@@ -183,6 +185,12 @@ peek_digests(struct imap_records *r)
 bool
 imap_records_read_digests(struct imap_records *r, imap_records_on_loaded *cb)
 {
+	struct imap_session *s = r->session;
+	struct message_place place = {.store = imap_store(s),
+				      .blobs = conn_frontend(s->conn)->service->blobs,
+				      .address = imap_address(s),
+				      .folder_id = s->view->index->folder_id};
+
 	r->on_loaded = cb;
 	peek_digests(r);
 	for (unsigned i = 0; i < r->count; i++) {
@@ -190,7 +198,8 @@ imap_records_read_digests(struct imap_records *r, imap_records_on_loaded *cb)
 		if (!is_due(item))
 			continue;
 		r->loading++;
-		imap_digest_load(r->session, item->uid, &item->cold, &item->digest, on_digest, item);
+		place.uid = item->uid;
+		message_digest_load(&r->session->command, &place, &item->cold, &item->digest, on_digest, item);
 	}
 	return r->loading == 0;
 }

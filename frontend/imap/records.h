@@ -4,7 +4,8 @@
 #ifndef SP_FRONTEND_IMAP_RECORDS_H
 #define SP_FRONTEND_IMAP_RECORDS_H
 
-#include "frontend/imap/digests.h"
+#include "frontend/imap/private.h"
+#include "lib/message/digest.h"
 
 #define IMAP_RECORDS_MAX 256
 
@@ -17,7 +18,7 @@ struct imap_record {
 	bool wants_digest; /* set by whoever wants it */
 	bool lost;	   /* its digest cannot be had: the body cannot be read */
 	struct mailbox_cold cold;
-	struct imap_digest digest; /* .ready: it is there */
+	struct message_digest digest; /* .ready: it is there */
 	struct imap_records *records;
 };
 

@@ -6,7 +6,7 @@
 
 /* ---- Before the first message ---- */
 static uint64_t
-keyword_bit(const struct imap_index *ix, struct str name)
+keyword_bit(const struct folder_index *ix, struct str name)
 {
 	for (unsigned i = 0; i < ix->keyword_count; i++)
 		if (ix->keywords[i] != NULL && str_eq_ci(name, str_c(ix->keywords[i])))

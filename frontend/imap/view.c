@@ -3,10 +3,8 @@
 
 #include <string.h>
 
-#include <utlist.h>
-
 #include "frontend/imap/private.h"
-#include "lib/base/bytes.h"
+#include "frontend/imap/push.h"
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
@@ -30,14 +28,14 @@ imap_view_seq(const struct imap_view *v, uint32_t uid)
 const char *
 imap_view_record(const struct imap_view *v, uint32_t seq)
 {
-	const struct imap_index *ix = v->index;
+	const struct folder_index *ix = v->index;
 	uint32_t at;
 	bool found;
 
 	if (v->uids == ix->uids)
-		return imap_index_record(ix, seq - 1);
-	at = imap_index_find(ix, v->uids->uids[seq - 1], &found);
-	return found ? imap_index_record(ix, at) : NULL;
+		return folder_index_record(ix, seq - 1);
+	at = folder_index_find(ix, v->uids->uids[seq - 1], &found);
+	return found ? folder_index_record(ix, at) : NULL;
 }
 
 bool
@@ -227,8 +225,8 @@ static bool
 sync_list(struct imap_session *s, bool allow_expunge, struct buf *out)
 {
 	struct imap_view *v = s->view;
-	const struct imap_index *ix = v->index;
-	uint32_t *gone, gone_count = 0, at = 0, total = imap_index_count(ix);
+	const struct folder_index *ix = v->index;
+	uint32_t *gone, gone_count = 0, at = 0, total = folder_index_count(ix);
 
 	if (v->uids == ix->uids)
 		return true;
@@ -248,7 +246,7 @@ sync_list(struct imap_session *s, bool allow_expunge, struct buf *out)
 		tell_expunged(s, gone, gone_count, out);
 	mem_free(gone);
 	v->count -= gone_count;
-	imap_uids_unref(&v->uids);
+	folder_uids_unref(&v->uids);
 	v->uids = ix->uids;
 	v->uids->refs++;
 	CHECKF(v->count <= total, "%u of %u", v->count, total);
@@ -294,7 +292,7 @@ tell_change(struct imap_session *s, uint32_t seq, uint64_t since, struct buf *ou
 	const char *record = imap_view_record(v, seq);
 	struct mailbox_hot hot;
 
-	if (record == NULL || bytes_get_u48(record + 12) <= since)
+	if (record == NULL || mailbox_hot_modseq(record) <= since)
 		return;
 	mailbox_hot_unpack(record, &hot);
 	if (imap_view_knows(v, &hot))
@@ -312,9 +310,9 @@ tell_changes(struct imap_session *s, struct buf *out)
 	uint64_t since = v->modseq;
 
 	for (uint32_t seq = 1; seq <= v->count;) {
-		uint32_t group = (seq - 1) / IMAP_INDEX_GROUP, end = (group + 1) * IMAP_INDEX_GROUP;
+		uint32_t group = (seq - 1) / FOLDER_INDEX_GROUP, end = (group + 1) * FOLDER_INDEX_GROUP;
 		/* The same positions in both: whole groups have not changed. */
-		if (v->uids == v->index->uids && imap_index_group_modseq(v->index, group) <= since) {
+		if (v->uids == v->index->uids && folder_index_group_modseq(v->index, group) <= since) {
 			seq = end + 1;
 			continue;
 		}
@@ -360,13 +358,13 @@ imap_view_new(struct imap_session *s, const struct mailbox_folder *folder, bool 
 	struct imap_view *v = mem_new(struct imap_view);
 
 	v->session = s;
-	v->index = imap_index_get(conn_frontend(s->conn), imap_address(s), folder);
+	v->watcher.on_change = imap_push;
+	v->index = folder_index_get(conn_frontend(s->conn), imap_address(s), folder, &v->watcher);
 	v->read_only = read_only;
 	v->count = folder->messages;
 	v->modseq = folder->highest_modseq;
 	v->uid_next = folder->uid_next;
 	v->keywords_told = v->index->keywords_version;
-	DL_APPEND(v->index->views, v);
 	return v;
 }
 
@@ -378,10 +376,9 @@ imap_view_free(struct imap_view **v)
 	if (view == NULL)
 		return;
 	*v = NULL;
-	DL_DELETE(view->index->views, view);
-	imap_uids_unref(&view->uids);
+	folder_uids_unref(&view->uids);
 	mem_free(view->told);
 	mem_free(view->saved);
-	imap_index_put(&view->index);
+	folder_index_put(&view->index, &view->watcher);
 	mem_free(view);
 }

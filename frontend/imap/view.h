@@ -8,7 +8,7 @@
 #ifndef SP_FRONTEND_IMAP_VIEW_H
 #define SP_FRONTEND_IMAP_VIEW_H
 
-#include "frontend/imap/index.h"
+#include "frontend/folder/index.h"
 #include "frontend/imap/parse/set.h"
 
 struct imap_session;
@@ -23,8 +23,8 @@ struct imap_told {
 
 struct imap_view {
 	struct imap_session *session; /* borrowed */
-	struct imap_index *index;     /* a reference */
-	struct imap_uids *uids;	      /* a reference; NULL: detached */
+	struct folder_index *index;   /* a reference */
+	struct folder_uids *uids;     /* a reference; NULL: detached */
 	uint32_t count;		      /* messages that the client knows: the first so many of uids */
 	uint64_t modseq;	      /* changes up to here were told */
 	uint32_t uid_next;	      /* at SELECT */
@@ -35,7 +35,7 @@ struct imap_view {
 	uint32_t told_count;
 	uint32_t *saved; /* owner; UIDs of the saved search result ("$"), sorted */
 	uint32_t saved_count;
-	struct imap_view *prev, *next; /* of the index's list */
+	struct folder_watcher watcher; /* imap_push() */
 };
 
 static inline uint32_t

@@ -36,7 +36,7 @@ fail_attach(struct imap_session *s)
 static bool
 take_list(struct imap_view *v)
 {
-	if (v->count != imap_index_count(v->index))
+	if (v->count != folder_index_count(v->index))
 		return false;
 	v->uids = v->index->uids;
 	v->uids->refs++;
@@ -44,11 +44,11 @@ take_list(struct imap_view *v)
 }
 
 /* Both sorted; those from uid_next on are new to the client. */
-static struct imap_uids *
+static struct folder_uids *
 join(const struct imap_view *v, const uint32_t *gone, uint32_t gone_count)
 {
-	const struct imap_uids *now = v->index->uids;
-	struct imap_uids *all = mem_zalloc(sizeof(*all) + ((size_t)now->count + gone_count) * sizeof(all->uids[0]));
+	const struct folder_uids *now = v->index->uids;
+	struct folder_uids *all = mem_zalloc(sizeof(*all) + ((size_t)now->count + gone_count) * sizeof(all->uids[0]));
 	uint32_t i = 0, g = 0;
 
 	all->refs = 1;
@@ -77,7 +77,7 @@ on_gone(void *arg, const struct mailbox_changes *changes, const struct err *err)
 		ready(s, err);
 		return;
 	}
-	imap_index_apply(s->view->index, changes);
+	folder_index_apply(s->view->index, changes);
 	s->view->uids = join(s->view, changes->gone_uids, changes->gone_count);
 	if (s->view->uids->count != s->view->count) {
 		fail_attach(s);
@@ -113,14 +113,14 @@ on_index(void *arg, const struct err *err)
 static void
 begin_attach(struct imap_session *s)
 {
-	struct imap_index *ix = s->view->index;
+	struct folder_index *ix = s->view->index;
 
 	if (ix->loaded && ix->folder.highest_modseq >= s->view->modseq) {
 		read_gone(s);
 		return;
 	}
 	session_hold(&s->base);
-	imap_index_refresh(ix, on_index, s);
+	folder_index_refresh(ix, on_index, s);
 }
 
 static bool
@@ -163,7 +163,7 @@ on_status(void *arg, const struct mailbox_folder *folder, const struct err *err)
 		ready(s, err);
 	} else if (is_attached(s->view)) {
 		session_hold(&s->base);
-		imap_index_refresh(s->view->index, on_fresh, s);
+		folder_index_refresh(s->view->index, on_fresh, s);
 	} else {
 		begin_attach(s);
 	}
@@ -178,7 +178,7 @@ imap_view_refresh(struct imap_session *s, imap_view_on_ready *cb)
 	v->on_ready = cb;
 	session_hold(&s->base);
 	if (v->uids != NULL)
-		imap_index_refresh(v->index, on_fresh, s);
+		folder_index_refresh(v->index, on_fresh, s);
 	else
 		mailbox_status(imap_store(s), imap_address(s), v->index->folder_id, on_status, s);
 }

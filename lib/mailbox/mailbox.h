@@ -31,6 +31,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/base/bytes.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/blob/blob.h"
@@ -80,6 +81,18 @@ struct mailbox_cold {
 	uint32_t save_date;    /* unix seconds: when it came into this folder */
 	int16_t zone_minutes;  /* of internal_date, as APPEND gave it */
 };
+
+/* One field of a packed record, where the rest is not wanted. */
+static inline uint32_t
+mailbox_hot_uid(const char *hot)
+{
+	return bytes_get_u32(hot);
+}
+static inline uint64_t
+mailbox_hot_modseq(const char *hot)
+{
+	return bytes_get_u48(hot + 12);
+}
 
 void mailbox_hot_unpack(const char *in, struct mailbox_hot *out);
 void mailbox_hot_pack(const struct mailbox_hot *in, char *out);

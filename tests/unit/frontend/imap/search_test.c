@@ -16,8 +16,8 @@ static const char message[] = "Date: Mon, 7 Feb 1994 23:52:25 -0800\r\nFrom: \"J
 
 /* A mailbox of 9 messages with UIDs 10, 20 ..., of which the fifth is looked at. */
 struct fixture {
-	struct imap_uids *uids;
-	struct imap_index index;
+	struct folder_uids *uids;
+	struct folder_index index;
 	struct imap_view view;
 	struct imap_session session;
 	struct buf record;
@@ -44,7 +44,7 @@ fixture_start(struct fixture *f)
 	f->index.keyword_count = 4;
 	f->view = (struct imap_view){.index = &f->index, .uids = f->uids, .count = 9};
 	f->session.view = &f->view;
-	arena_init(&f->session.command);
+	arena_init(&f->session.command.arena);
 	mime_digest_feed(b, str_c(message));
 	mime_digest_end(&b, &f->record);
 	assert_true(mime_digest_read(buf_str(&f->record), &f->digest));
@@ -64,7 +64,7 @@ fixture_stop(struct fixture *f)
 	buf_fini(&f->record);
 	arena_fini(&f->arena);
 	arena_fini(&f->scratch);
-	arena_fini(&f->session.command);
+	arena_fini(&f->session.command.arena);
 }
 
 /* "BAD" when it does not parse, "RANGE" when a set is out of range, else what is

@@ -1,0 +1,64 @@
+/* The insides of the folder index, for the files of frontend/folder alone.
+ *
+ *   records.c    what is known: hot and cold records, UIDs, keywords
+ *   follow.c     how it is read, and kept up with the store
+ *   index.c      which indexes there are, and for how long */
+#ifndef SP_FRONTEND_FOLDER_PRIVATE_H
+#define SP_FRONTEND_FOLDER_PRIVATE_H
+
+#include <uthash.h>
+
+#include "frontend/folder/index.h"
+
+enum { FOLDER_KEY_MAX = 360, FOLDER_POLL_S = 30 };
+
+struct folder_waiter {
+	folder_index_on_fresh *cb;
+	void *arg;
+	struct folder_waiter *next;
+};
+
+struct folder_index_private {
+	struct folder_index index; /* first: found from it */
+	char key[FOLDER_KEY_MAX];
+	unsigned refs;				    /* of users, and calls of the store under way */
+	bool reading;				    /* a read is under way */
+	bool spare;				    /* in the list of those that nobody uses */
+	struct folder_watcher *watchers;	    /* list; borrowed */
+	struct folder_waiter *served;		    /* owner; whom the read under way serves */
+	struct folder_waiter *next;		    /* owner; whom the next one will */
+	uint32_t capacity;			    /* records of hot */
+	uint64_t *group_modseq;			    /* owner; for each group of records */
+	unsigned poll_turn;			    /* seconds of FOLDER_POLL_S */
+	struct tracking_subscription *subscription; /* owner; while it is used */
+	struct folder_index_private *spare_prev, *spare_next;
+	UT_hash_handle hh;
+};
+
+static inline struct folder_index_private *
+folder_inside(const struct folder_index *ix)
+{
+	return ix->private;
+}
+
+/* ---- records.c ---- */
+/* All records anew, as the store gave them. */
+void folder_records_replace(struct folder_index *ix, const struct mailbox_records *records);
+/* Nothing is known any more. */
+void folder_records_forget(struct folder_index *ix);
+void folder_records_free(struct folder_index *ix);
+/* The folder's counts; name and keywords are borrowed in what the store gives. */
+void folder_records_take_counts(struct folder_index *ix, const struct mailbox_folder *folder);
+size_t folder_records_bytes(const struct folder_index *ix);
+
+/* ---- follow.c ---- */
+/* Tells the watchers. */
+void folder_follow_push(struct folder_index *ix);
+/* Something may have changed. */
+void folder_follow_look(struct folder_index *ix);
+void folder_follow_subscribe(struct folder_index *ix);
+
+/* ---- index.c ---- */
+void folder_index_release(struct folder_index_private *p);
+
+#endif
