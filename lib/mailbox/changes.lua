@@ -1,5 +1,5 @@
 -- What changed. ARGV: id, since modseq. Returns {modseq, uidnext, uidvalidity,
--- {hot ...}, {}, gone uids packed, complete, fields, keywords}.
+-- {hot ...}, {}, gone packed (modseq, uid), complete, fields, keywords}.
 local f = base .. 'f:' .. ARGV[1]
 local h = call('HMGET', f, 'modseq', 'uidnext', 'uidvalidity', 'since')
 if not h[1] then return fail('NOTFOUND there is no such mailbox') end
@@ -23,7 +23,7 @@ if tonumber(h[1]) > since then
         older = true
         break
       end
-      gone[#gone + 1] = struct.pack('<I4', uid)
+      gone[#gone + 1] = struct.pack('<I6I4', modseq, uid)
     end
     if older or #stones < 200 then break end
     last = last - 200

@@ -229,9 +229,14 @@ void mailbox_read(struct mailbox_store *m, struct str address, uint32_t folder_i
 /* What changed after modseq: hot records that are new or changed, and UIDs
  * that are gone (sorted, each once). complete = false: the log does not reach
  * back so far; gone then is not to be relied on (compare all UIDs instead). */
+struct mailbox_gone {
+	uint64_t modseq; /* of its expunge or move */
+	uint32_t uid;
+};
 struct mailbox_changes {
 	struct mailbox_records records; /* hot only */
 	const uint32_t *gone_uids;
+	const struct mailbox_gone *gone; /* the same by modseq, then UID */
 	uint32_t gone_count;
 	bool complete;
 	struct mailbox_folder folder; /* counts, keywords, after the changes */

@@ -2,6 +2,8 @@
  *
  * The scripts give whole chunks; the records that lie outside the UIDs asked
  * for, or have not changed, are cut here, where it costs nothing to Redis. */
+#include <stdlib.h>
+
 #include "lib/base/bytes.h"
 #include "lib/base/check.h"
 #include "lib/mailbox/private.h"
@@ -101,6 +103,44 @@ mailbox_read(struct mailbox_store *m, struct str address, uint32_t folder_id, ui
 	op_call(op, &mailbox_script_read, &a, on_records);
 }
 
+static int
+by_uid(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int
+by_modseq(const void *a, const void *b)
+{
+	const struct mailbox_gone *x = a, *y = b;
+
+	if (x->modseq != y->modseq)
+		return x->modseq < y->modseq ? -1 : 1;
+	return by_uid(&x->uid, &y->uid);
+}
+
+/* Tombstones: modseq u48, uid u32. */
+static void
+parse_gone(struct str packed, struct arena *arena, struct mailbox_changes *out)
+{
+	uint32_t count = (uint32_t)(packed.len / 10);
+	struct mailbox_gone *gone = arena_array(arena, struct mailbox_gone, count + 1);
+	uint32_t *uids = arena_array(arena, uint32_t, count + 1);
+
+	for (uint32_t i = 0; i < count; i++) {
+		const char *stone = packed.p + (size_t)i * 10;
+		gone[i] = (struct mailbox_gone){bytes_get_u48(stone), bytes_get_u32(stone + 6)};
+		uids[i] = gone[i].uid;
+	}
+	qsort(gone, count, sizeof(*gone), by_modseq);
+	qsort(uids, count, sizeof(*uids), by_uid);
+	out->gone = gone;
+	out->gone_uids = uids;
+	out->gone_count = count;
+}
+
 static void
 on_changes(void *arg, const redisReply *reply, const struct err *err)
 {
@@ -109,7 +149,7 @@ on_changes(void *arg, const redisReply *reply, const struct err *err)
 
 	if (err == NULL) {
 		parse_records(reply, op->state, &op->arena, &changes.records);
-		changes.gone_uids = unpack_uids(&op->arena, redis_str(element(reply, 5)), &changes.gone_count);
+		parse_gone(redis_str(element(reply, 5)), &op->arena, &changes);
 		changes.complete = redis_i64(element(reply, 6), 0) != 0;
 		parse_folder(element(reply, 7), &changes.folder);
 		changes.folder.keywords = parse_keywords(element(reply, 8), &op->arena, &changes.folder.keyword_count);
