@@ -117,6 +117,7 @@ struct smtp_transaction {
 	bool is_header_checked;
 	struct buf held;   /* first bytes, while it is not known what goes before them */
 	bool streams;	   /* the lines on top are written, and what was held */
+	uint32_t mbox_bytes; /* to be left out of what comes */
 	bool checks_from;  /* From: must be the account's own */
 	bool adds_missing; /* submitted: Date and Message-ID are added */
 	bool is_refused;
