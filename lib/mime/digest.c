@@ -24,7 +24,7 @@
 #include "lib/mime/word.h"
 
 enum {
-	MAGIC = 0x31445053, /* "SPD1" */
+	MAGIC = 0x32445053, /* "SPD2"; another digit whenever a digest of the same message would say other things */
 	AT_TOTAL = 4,
 	AT_CRC = 8,
 	AT_CRC_FROM = 12,

@@ -88,7 +88,9 @@ write_addresses(const struct mime_address *list, struct buf *out)
 		buf_add_byte(out, '(');
 		/* A group starts with its name and no host, and ends with neither. */
 		write_or_nil_if_empty(a->kind == MIME_GROUP_START ? STR_NONE : a->name, out);
-		buf_add_str(out, STR(" NIL "));
+		buf_add_byte(out, ' ');
+		write_or_nil_if_empty(a->route, out);
+		buf_add_byte(out, ' ');
 		if (a->kind == MIME_GROUP_END)
 			buf_add_str(out, STR("NIL NIL"));
 		else if (a->kind == MIME_GROUP_START) {
@@ -200,8 +202,10 @@ write_multipart(const struct mime_part *part, bool extended, struct arena *arena
 	for (const struct mime_part *child = part->first_child; child != NULL; child = child->next)
 		write_part(child, extended, arena, out);
 	/* The grammar wants at least one body. */
-	if (part->first_child == NULL)
-		buf_add_str(out, STR("(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0)"));
+	if (part->first_child == NULL) {
+		buf_add_str(out, STR("(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0"));
+		buf_add_str(out, extended ? STR(" NIL NIL NIL NIL)") : STR(")"));
+	}
 	buf_add_byte(out, ' ');
 	write_string(part->type.sub, out);
 	if (extended) {
@@ -212,10 +216,22 @@ write_multipart(const struct mime_part *part, bool extended, struct arena *arena
 	buf_add_byte(out, ')');
 }
 
+/* The word of Content-Transfer-Encoding, without comments and what else there is. */
+static struct str
+encoding_text(const struct mime_part *part, struct arena *arena)
+{
+	struct mime_value value = {0};
+	struct str text = field_text(part, "Content-Transfer-Encoding", arena);
+
+	mime_parse_value(text, arena, &value);
+	if (value.main.len == 0)
+		return STR("7bit");
+	return str_eq_ci(text, value.main) ? text : value.main;
+}
+
 static void
 write_leaf(const struct mime_part *part, bool extended, struct arena *arena, struct buf *out)
 {
-	struct str encoding = field_text(part, "Content-Transfer-Encoding", arena);
 	bool is_text = str_eq(part->type.main, STR("text"));
 
 	buf_add_byte(out, '(');
@@ -232,15 +248,15 @@ write_leaf(const struct mime_part *part, bool extended, struct arena *arena, str
 	buf_add_byte(out, ' ');
 	mime_write_nstring(field_text(part, "Content-Description", arena), out);
 	buf_add_byte(out, ' ');
-	write_string(encoding.p != NULL ? encoding : STR("7bit"), out);
+	write_string(encoding_text(part, arena), out);
 	buf_printf(out, " %llu", (unsigned long long)(part->body_end - part->body_start));
-	if (part->kind == MIME_MESSAGE && part->first_child != NULL) {
+	if (part->kind == MIME_MESSAGE) {
 		buf_add_byte(out, ' ');
 		mime_write_envelope(part->first_child->header, arena, out);
 		buf_add_byte(out, ' ');
 		write_part(part->first_child, extended, arena, out);
 	}
-	if (is_text || (part->kind == MIME_MESSAGE && part->first_child != NULL))
+	if (is_text || part->kind == MIME_MESSAGE)
 		buf_printf(out, " %llu", (unsigned long long)part->lines);
 	if (extended) {
 		buf_add_byte(out, ' ');
