@@ -59,6 +59,8 @@ struct mime_digest_part {
 	uint8_t kind;	  /* enum mime_kind of parser.h: 0 leaf, 1 multipart, 2 message/rfc822 */
 	uint8_t encoding; /* enum mime_encoding */
 	bool is_text;	  /* text/anything */
+	bool is_plain, is_html; /* text/plain, text/html */
+	bool is_attachment;	/* by its Content-Disposition */
 	uint64_t header_start, body_start, body_end; /* bytes of the message */
 	struct str charset;			     /* empty: none given */
 };
