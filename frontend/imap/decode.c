@@ -131,7 +131,7 @@ take_behind_held(struct imap_decoder *d, char c, struct buf *out)
 		end_line(d, out);
 		return true;
 	}
-	if (!half && !behind_cr && d->held_count < sizeof(d->held) &&
+	if (!half && !behind_cr && d->held_count < IMAP_DECODE_HELD &&
 	    (c == '\r' || is_blank(c) || (d->held_count == 1 && d->held[0] == '=' && hex_value(c) >= 0))) {
 		hold(d, c);
 		return true;
@@ -140,18 +140,39 @@ take_behind_held(struct imap_decoder *d, char c, struct buf *out)
 	return false;
 }
 
-/* How many bytes stand for themselves: up to an "=", or white space that may be
- * at the end of a line. */
+/* Where the white space begins that ends at `end`, not before `from`: of a long
+ * run, what is left when as much as can be held was let through again and again. */
+static size_t
+blanks_start(struct str s, size_t from, size_t end)
+{
+	size_t start = end;
+
+	while (start > from && is_blank(s.p[start - 1]))
+		start--;
+	return start < end ? start + (end - start - 1) / IMAP_DECODE_HELD * IMAP_DECODE_HELD : end;
+}
+
+/* How many bytes stand for themselves: up to an "=", or white space that is, or
+ * may be, at the end of a line. */
 static size_t
 plain_run(struct str s)
 {
-	size_t i = 0;
+	const char *escape = memchr(s.p, '=', s.len), *lf;
+	size_t limit = escape != NULL ? (size_t)(escape - s.p) : s.len, from = 0, end, start;
 
-	for (; i < s.len && s.p[i] != '='; i++)
-		if (is_blank(s.p[i]) &&
-		    (i + 1 == s.len || is_blank(s.p[i + 1]) || s.p[i + 1] == '\r' || s.p[i + 1] == '\n'))
-			break;
-	return i;
+	while ((lf = memchr(s.p + from, '\n', limit - from)) != NULL) {
+		end = (size_t)(lf - s.p);
+		end -= end > from && s.p[end - 1] == '\r';
+		start = blanks_start(s, from, end);
+		if (start < end)
+			return start;
+		from = (size_t)(lf - s.p) + 1;
+	}
+	if (limit < s.len)
+		return limit;
+	end = limit - (limit > from && s.p[limit - 1] == '\r');
+	start = blanks_start(s, from, end);
+	return start < end ? start : limit;
 }
 
 static void

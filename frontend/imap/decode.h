@@ -7,13 +7,15 @@
 #include "lib/base/buf.h"
 #include "lib/mime/digest.h"
 
+#define IMAP_DECODE_HELD 256
+
 struct imap_decoder {
 	enum mime_encoding encoding;
 	uint32_t bits; /* base64: not yet written */
 	unsigned bit_count;
 	/* quoted-printable: an escape, or white space that may stand at a line's end.
 	 * Of a longer run of white space only the last bytes are deleted. */
-	char held[256];
+	char held[IMAP_DECODE_HELD];
 	unsigned held_count;
 };
 

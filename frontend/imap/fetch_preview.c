@@ -7,8 +7,12 @@
 #include "lib/mime/word.h"
 
 /* So much of a text is read first. Where that gives no whole preview (styles may
- * fill the beginning of HTML) four times as much is looked at, up to the last. */
-enum { FIRST_BYTES = 16 * 1024, LAST_BYTES = 256 * 1024 };
+ * fill the beginning of HTML) more is looked at, up to the last. */
+enum {
+	FIRST_BYTES = 16 * 1024,
+	LAST_BYTES = 128 * 1024,
+	PARTS_MAX = 256, /* so many are looked at for a text */
+};
 
 static void read_on(struct fetch *f);
 
@@ -29,7 +33,7 @@ is_within_message(const struct mime_digest *d, struct mime_digest_part part, uin
 static void
 find_texts(struct fetch *f, const struct mime_digest *d, bool within)
 {
-	for (uint32_t i = 0; i < d->part_count && f->text_count < FETCH_PREVIEW_TEXTS; i++) {
+	for (uint32_t i = 0; i < d->part_count && i < PARTS_MAX && f->text_count < FETCH_PREVIEW_TEXTS; i++) {
 		struct mime_digest_part part = mime_digest_part_at(d, i);
 		if (part.kind == MIME_LEAF && (part.is_plain || part.is_html) && !part.is_attachment &&
 		    part.body_start < part.body_end && is_within_message(d, part, i) == within)
@@ -124,7 +128,7 @@ read_on(struct fetch *f)
 {
 	uint64_t have = f->offset - f->start;
 
-	fetch_read(f, (size_t)(have < FIRST_BYTES ? FIRST_BYTES - have : 3 * have), on_text);
+	fetch_read(f, (size_t)((have < FIRST_BYTES ? FIRST_BYTES : LAST_BYTES) - have), on_text);
 }
 
 bool

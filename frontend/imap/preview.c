@@ -55,11 +55,12 @@ decode_utf8(struct str c)
 	return code;
 }
 
+/* Control characters too. */
 static bool
 is_space(uint32_t c)
 {
-	return c <= ' ' || c == 0xa0 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
-	       c == 0x205f || c == 0x3000;
+	return c <= ' ' || (c >= 0x7f && c <= 0xa0) || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 ||
+	       c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
 /* Joiners, soft hyphens and the like; newsletters fill their first lines with
@@ -94,7 +95,7 @@ put(struct preview *p, uint32_t c)
 static struct str
 put_first(struct preview *p, struct str s)
 {
-	size_t len = str_utf8_sequence(s);
+	size_t len = (unsigned char)s.p[0] < 0x80 ? 1 : str_utf8_sequence(s);
 
 	if (len != 0)
 		put(p, decode_utf8(str_first(s, len)));
@@ -181,38 +182,50 @@ find_end_tag(struct str s, struct str name)
 	return STR_NONE;
 }
 
-/* Do words run on across such a tag? */
-static bool
-is_inline(struct str name)
-{
-	static const char *const names[] = {"a",   "abbr", "acronym", "b",    "bdo",   "big",  "cite",	 "code",
-					    "del", "dfn",  "em",      "font", "i",     "ins",  "kbd",	 "label",
-					    "mark", "q",   "s",	      "samp", "small", "span", "strike", "strong",
-					    "sub", "sup",  "tt",      "u",    "var",   "wbr"};
+enum { TAG_INLINE = 1, TAG_HEAD = 2, TAG_HIDDEN = 4 };
 
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (str_eq_ci(name, str_c(names[i])))
-			return true;
-	return false;
+/* TAG_INLINE: words run on across it. TAG_HIDDEN: its content is not shown. */
+static unsigned
+tag_kind(struct str name)
+{
+	static const struct {
+		struct str name;
+		unsigned kind;
+	} tags[] = {
+		{STR("a"), TAG_INLINE},	    {STR("abbr"), TAG_INLINE},	   {STR("acronym"), TAG_INLINE},
+		{STR("b"), TAG_INLINE},	    {STR("bdo"), TAG_INLINE},	   {STR("big"), TAG_INLINE},
+		{STR("cite"), TAG_INLINE},  {STR("code"), TAG_INLINE},	   {STR("del"), TAG_INLINE},
+		{STR("dfn"), TAG_INLINE},   {STR("em"), TAG_INLINE},	   {STR("font"), TAG_INLINE},
+		{STR("i"), TAG_INLINE},	    {STR("ins"), TAG_INLINE},	   {STR("kbd"), TAG_INLINE},
+		{STR("label"), TAG_INLINE}, {STR("mark"), TAG_INLINE},	   {STR("q"), TAG_INLINE},
+		{STR("s"), TAG_INLINE},	    {STR("samp"), TAG_INLINE},	   {STR("small"), TAG_INLINE},
+		{STR("span"), TAG_INLINE},  {STR("strike"), TAG_INLINE},   {STR("strong"), TAG_INLINE},
+		{STR("sub"), TAG_INLINE},   {STR("sup"), TAG_INLINE},	   {STR("tt"), TAG_INLINE},
+		{STR("u"), TAG_INLINE},	    {STR("var"), TAG_INLINE},	   {STR("wbr"), TAG_INLINE},
+		{STR("head"), TAG_HEAD},    {STR("style"), TAG_HIDDEN},	   {STR("script"), TAG_HIDDEN},
+		{STR("title"), TAG_HIDDEN}, {STR("template"), TAG_HIDDEN}, {STR("xml"), TAG_HIDDEN},
+	};
+
+	for (unsigned i = 0; i < sizeof(tags) / sizeof(tags[0]); i++)
+		if (tags[i].name.len == name.len && str_eq_ci(tags[i].name, name))
+			return tags[i].kind;
+	return 0;
 }
 
-/* Elements whose content is not shown. Without its end a head is passed over
- * tag by tag. */
+/* Behind the opening tag of an element that is not shown. Without its end a
+ * head is passed over tag by tag. */
 static struct str
-skip_hidden(struct preview *p, struct str name, struct str s)
+skip_content(struct preview *p, struct str name, unsigned kind, struct str s)
 {
-	static const char *const names[] = {"style", "script", "title", "template", "xml"};
 	struct str end;
 
-	if (str_eq_ci(name, STR("head")) && !p->no_head_end) {
-		end = find_end_tag(s, name);
-		p->no_head_end = end.len == 0;
-		return p->no_head_end ? s : end;
-	}
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (str_eq_ci(name, str_c(names[i])))
-			return find_end_tag(s, name);
-	return s;
+	if ((kind & TAG_HIDDEN) != 0)
+		return find_end_tag(s, name);
+	if ((kind & TAG_HEAD) == 0 || p->no_head_end)
+		return s;
+	end = find_end_tag(s, name);
+	p->no_head_end = end.len == 0;
+	return p->no_head_end ? s : end;
 }
 
 /* s begins with "<". */
@@ -220,16 +233,17 @@ static struct str
 take_tag(struct preview *p, struct str s)
 {
 	struct str name, rest;
+	unsigned kind;
 
 	if (str_starts(s, STR("<!--")))
 		return skip_past(str_from(s, 2), STR("-->")); /* "<!-->" is one too */
 	if (s.len < 2 || !(is_letter(s.p[1]) || s.p[1] == '/' || s.p[1] == '!' || s.p[1] == '?'))
 		return put_first(p, s);
 	name = tag_name(str_from(s, s.p[1] == '/' ? 2 : 1));
-	if (!is_inline(name))
-		p->space = true;
+	kind = tag_kind(name);
+	p->space |= (kind & TAG_INLINE) == 0;
 	rest = skip_tag(p, s);
-	return s.p[1] != '/' ? skip_hidden(p, name, rest) : rest;
+	return s.p[1] != '/' ? skip_content(p, name, kind, rest) : rest;
 }
 
 /* ---- Character references ---- */
@@ -248,7 +262,8 @@ numeric_reference(struct str name)
 	if (name.len == 0)
 		return 0;
 	for (size_t i = 0; i < name.len; i++) {
-		uint32_t digit = is_digit(name.p[i]) ? (uint32_t)(name.p[i] - '0') : (uint32_t)(name.p[i] | 0x20) - 'a' + 10;
+		uint32_t digit =
+			is_digit(name.p[i]) ? (uint32_t)(name.p[i] - '0') : (uint32_t)(name.p[i] | 0x20) - 'a' + 10;
 		if (digit >= base || c > 0x10ffff)
 			return 0;
 		c = c * base + digit;

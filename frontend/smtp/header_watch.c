@@ -191,9 +191,7 @@ header_watch_feed(struct header_watch *w, struct str piece)
 		case LINE_START:
 			take_line_start(w, *p, w->in_from ? FROM_VALUE : SKIPPED); /* looks only */
 			break;
-		case BLANK_LINE:
-			end_by_blank_line(w);
-			break;
+		case BLANK_LINE: end_by_blank_line(w); break;
 		case NAME:
 		case SPACE_BEHIND_NAME:
 			w->line_bytes++;

@@ -28,8 +28,8 @@ struct header_watch {
 	 * follows: then it may be a text that begins with that word. */
 	uint32_t mbox_bytes;
 	uint32_t line_bytes; /* private: of the line in hand, before its value */
-	bool ended;	/* nothing more of the header comes */
-	bool in_from;	/* private: a folded line would go on with From:'s value */
+	bool ended;	     /* nothing more of the header comes */
+	bool in_from;	     /* private: a folded line would go on with From:'s value */
 	bool has_date, has_message_id, has_from;
 	bool tls_optional;  /* "TLS-Required: No" (RFC 8689, section 5) */
 	bool is_bulk;	    /* "Precedence: bulk", list or junk (RFC 3834, 3.1.8) */

@@ -117,7 +117,6 @@ struct smtp_transaction {
 	bool is_header_checked;
 	struct buf held;   /* first bytes, while it is not known what goes before them */
 	bool streams;	   /* the lines on top are written, and what was held */
-	uint32_t mbox_bytes; /* to be left out of what comes */
 	bool checks_from;  /* From: must be the account's own */
 	bool adds_missing; /* submitted: Date and Message-ID are added */
 	bool is_refused;
@@ -125,6 +124,8 @@ struct smtp_transaction {
 	uint64_t size_bytes;	      /* of the message so far, as it will be stored, without our lines */
 	int64_t max_size_bytes;	      /* 0: no limit */
 	int64_t max_hops;
+	/* Of the mbox lines in front: still to be left out of what comes. */
+	uint32_t mbox_bytes;
 	uint32_t return_path_length;
 	struct blob_id blob;	/* once synced */
 	bool is_blob_ours;	/* synced, and surely not the spool's */

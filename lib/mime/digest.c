@@ -122,9 +122,9 @@ static uint8_t
 part_bits(const struct mime_part *part, struct arena *arena)
 {
 	bool is_text = str_eq(part->type.main, STR("text"));
-	uint8_t bits = is_text && str_eq(part->type.sub, STR("plain"))  ? PART_PLAIN
+	uint8_t bits = is_text && str_eq(part->type.sub, STR("plain"))	? PART_PLAIN
 		       : is_text && str_eq(part->type.sub, STR("html")) ? PART_HTML
-									 : 0;
+									: 0;
 	struct mime_value disposition;
 	struct str raw;
 

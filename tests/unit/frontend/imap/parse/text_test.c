@@ -104,6 +104,7 @@ test_previews(void **state)
 		{true, "<style", ""},
 		{true, "text <a href=\"x", "text"},
 		{false, "\u00a0no\u00a0break", "no break"},
+		{false, "\u3000a\x01\x7f\xc2\x85\u2003z\u2028", "a z"},
 	};
 	char letters[1000];
 	struct arena arena;
