@@ -1,6 +1,8 @@
 /* ENVELOPE, BODY and BODYSTRUCTURE as IMAP sends them. */
 #include "lib/mime/structure.h"
 
+#include <string.h>
+
 #include "lib/mime/address.h"
 
 static void
@@ -136,6 +138,40 @@ mime_write_envelope(struct str header, struct arena *arena, struct buf *out)
 
 /* ---- BODY and BODYSTRUCTURE ---- */
 
+static bool
+is_ascii(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.p[i] >= 0x80)
+			return false;
+	return true;
+}
+
+/* What came in RFC 2231's form goes out in it again, in one piece and in UTF-8:
+ * 8-bit text whose charset nothing tells is read in many ways (RFC 3501, 4.3.1). */
+static void
+write_extended_param(const struct mime_param *param, struct buf *out)
+{
+	static const char kept[] = "-._~!#$&+^`{}|";
+	struct buf text = BUF_EMPTY;
+
+	buf_printf(&text, "%.*s*", STR_ARG(param->name));
+	write_string(buf_str(&text), out);
+	buf_add_byte(out, ' ');
+	buf_clear(&text);
+	buf_add_c(&text, "utf-8''");
+	for (size_t i = 0; i < param->value.len; i++) {
+		char c = param->value.p[i];
+		if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+		    (c != '\0' && strchr(kept, c) != NULL))
+			buf_add_byte(&text, c);
+		else
+			buf_printf(&text, "%%%02X", (unsigned char)c);
+	}
+	write_string(buf_str(&text), out);
+	buf_fini(&text);
+}
+
 static void
 write_params(const struct mime_value *v, struct buf *out)
 {
@@ -145,6 +181,10 @@ write_params(const struct mime_value *v, struct buf *out)
 	}
 	for (unsigned i = 0; i < v->param_count; i++) {
 		buf_add_byte(out, i == 0 ? '(' : ' ');
+		if (v->params[i].extended && !is_ascii(v->params[i].value)) {
+			write_extended_param(&v->params[i], out);
+			continue;
+		}
 		write_string(v->params[i].name, out);
 		buf_add_byte(out, ' ');
 		write_string(v->params[i].value, out);

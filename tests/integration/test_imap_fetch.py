@@ -283,6 +283,15 @@ def test_message_that_is_encoded(c):
     assert got["BODY[2.HEADER]"] is None and got["BODY[2.1]"] is None
 
 
+def test_names_of_attachments_stay_ascii(c):
+    """What came in RFC 2231's form goes out in it."""
+    add(c, b"Content-Type: application/pdf; name*0*=iso-8859-1''Gr%FC%DFe; name*1=\" 1.pdf\"\r\n"
+           b"Content-Disposition: attachment; filename*0=long; filename*1=er.pdf\r\n\r\nx\r\n")
+    [line] = c.ok("FETCH 1 BODYSTRUCTURE")
+    assert read_structure(line)["BODYSTRUCTURE"]["params"] == {b"name*": b"utf-8''Gr%C3%BC%C3%9Fe%201.pdf"}
+    assert b'("attachment" ("filename" "longer.pdf"))' in line
+
+
 def test_every_structure_is_in_the_grammar(c):
     """The broken messages of this file, and those of the fuzz targets."""
     corpus = Path(__file__).resolve().parents[2] / "fuzz" / "corpus"

@@ -87,6 +87,9 @@ test_envelopes(void **state)
 		 "NIL NIL)"},
 		{STR("Bcc: a@b\r\nMessage-ID: <i@d>\r\nIn-Reply-To: <x>\r\n"),
 		 "(NIL NIL NIL NIL NIL NIL NIL ((NIL NIL \"a\" \"b\")) \"<x>\" \"<i@d>\")"},
+		/* Lines that are no field hide none. */
+		{STR("From bob@example.test Mon Nov 30 10:00:00 2026\r\n>From: x\r\nSubject: s\r\n"),
+		 "(NIL \"s\" NIL NIL NIL NIL NIL NIL NIL NIL)"},
 		/* The obsolete route. */
 		{STR("To: <@a.x , @b.x:c@d>, E <@f (g):h@i>, <@j>, <@k@l>\r\n"),
 		 "(NIL NIL NIL NIL NIL ((NIL \"@a.x,@b.x\" \"c\" \"d\")(\"E\" \"@f\" \"h\" \"i\")(NIL NIL \"\" "
@@ -135,6 +138,11 @@ test_body_structures(void **state)
 		 "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 15 (NIL \"s\" NIL NIL NIL NIL NIL NIL NIL NIL) "
 		 "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 1 0) 2",
 		 NULL},
+		/* Names as RFC 2231 writes them stay ASCII; what it took apart is joined. */
+		{STR("Content-Type: application/pdf; name*0=a; name*1=\"b c\"\r\nContent-Disposition: attachment; "
+		     "filename*0*=iso-8859-1''%e4%20; filename*1=\"b%.pdf\"; x*=utf-8''plain%20text\r\n\r\n"),
+		 "(\"application\" \"pdf\" (\"name\" \"ab c\") NIL NIL \"7bit\" 0",
+		 " NIL (\"attachment\" (\"filename*\" \"utf-8''%C3%A4%20b%25.pdf\" \"x\" \"plain text\")) NIL NIL"},
 		/* What cannot be taken apart is told as a leaf. */
 		{STR("Content-Type: message/rfc822; name=x\r\nContent-Transfer-Encoding: base64\r\n\r\nU3ViamVjdDo="),
 		 "(\"application\" \"octet-stream\" (\"name\" \"x\") NIL NIL \"base64\" 12", " NIL NIL NIL NIL"},
