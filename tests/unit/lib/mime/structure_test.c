@@ -250,6 +250,37 @@ test_many_fields(void **state)
 	buf_fini(&digest);
 }
 
+/* What is deeper, or more, than is looked into. */
+static void
+test_beyond_the_limits(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned times;
+	} rows[] = {
+		{"Content-Type: message/rfc822\r\n\r\n", MIME_DEPTH_MAX + 50},
+		{"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n", MIME_DEPTH_MAX + 50},
+		{"--x\r\nContent-Type: message/rfc822\r\n\r\nTo: a\r\n\r\n", MIME_PARTS_MAX},
+		{"--x\r\nContent-Type: multipart/mixed; boundary=y\r\n\r\n--y\r\n", MIME_PARTS_MAX},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct mime_digest_builder *b = mime_digest_begin();
+		struct buf digest = BUF_EMPTY;
+		struct mime_digest d;
+		if (rows[i].text[0] == '-')
+			mime_digest_feed(b, STR("Content-Type: multipart/mixed; boundary=x\r\n\r\n"));
+		for (unsigned n = 0; n < rows[i].times; n++)
+			mime_digest_feed(b, str_c(rows[i].text));
+		mime_digest_end(&b, &digest);
+		assert_true(mime_digest_read(buf_str(&digest), &d));
+		assert_true(d.part_count > MIME_DEPTH_MAX && d.part_count <= MIME_PARTS_MAX);
+		check_grammar(&d);
+		buf_fini(&digest);
+	}
+}
+
 /* A group that is cut off for its size ends all the same. */
 static void
 test_endless_group(void **state)
@@ -277,6 +308,7 @@ main(void)
 		cmocka_unit_test(test_strings),		cmocka_unit_test(test_envelopes),
 		cmocka_unit_test(test_body_structures), cmocka_unit_test(test_grammar),
 		cmocka_unit_test(test_many_fields),	cmocka_unit_test(test_endless_group),
+		cmocka_unit_test(test_beyond_the_limits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
