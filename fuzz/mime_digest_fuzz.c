@@ -1,7 +1,9 @@
 /* Messages. The first byte says how they are cut into pieces, which must change
- * nothing; the digest must be readable, its parts within the message. */
+ * nothing; the digest must be readable, its parts within the message, what IMAP
+ * tells of it within IMAP's grammar. */
 #include "lib/base/check.h"
 #include "lib/mime/digest.h"
+#include "tests/unit/lib/mime/grammar.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -46,6 +48,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(str_eq(buf_str(&whole), buf_str(&pieces)));
 	CHECK(mime_digest_read(buf_str(&whole), &d));
 	check_parts(&d, message.len);
+	CHECK(grammar_envelope(d.texts[DIGEST_ENVELOPE]));
+	CHECK(grammar_body(d.texts[DIGEST_BODY], false));
+	CHECK(grammar_body(d.texts[DIGEST_BODYSTRUCTURE], true));
 	/* What is stored may be damaged: it is found out, or read within bounds. */
 	if (mime_digest_read(message, &d))
 		check_parts(&d, SIZE_MAX);

@@ -5,6 +5,7 @@
 #include "lib/mime/header.h"
 #include "lib/mime/structure.h"
 #include "lib/mime/word.h"
+#include "tests/unit/lib/mime/grammar.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -34,7 +35,7 @@ read_addresses(struct str raw, struct arena *arena)
 		open += a->kind == MIME_GROUP_START;
 		open -= a->kind == MIME_GROUP_END;
 		CHECK(open == 0 || open == 1); /* every group ends; none is within another */
-		CHECK(has_no_nul(a->name) && has_no_nul(a->mailbox) && has_no_nul(a->host));
+		CHECK(has_no_nul(a->name) && has_no_nul(a->mailbox) && has_no_nul(a->host) && has_no_nul(a->route));
 	}
 	CHECK(open == 0);
 }
@@ -71,7 +72,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (mime_next_field(&rest, &field))
 		read_field(&field, &arena);
 	mime_write_envelope(header, &arena, &out);
-	CHECK(has_no_nul(buf_str(&out)));
+	CHECK(grammar_envelope(buf_str(&out)));
 	/* A charset's name, and text in it. */
 	str_cut(header, '\n', &charset, &text);
 	CHECK(str_is_utf8(mime_to_utf8(charset, text, &arena)));

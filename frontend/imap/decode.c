@@ -73,24 +73,106 @@ hex_value(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* An "=" and what follows it, once it can be told what it is. */
-static void
-put_escape(struct imap_decoder *d, char c, struct buf *out)
-{
-	int high, low;
+/* ---- quoted-printable ----
+ *
+ * Held back is what cannot be told yet: white space that may stand at a line's
+ * end (deleted there), and "=" with what follows it (a byte, or a soft line end
+ * with or without white space). So it is one of: white space, "=", "=X", "="
+ * and white space; but for "=X" a CR may follow. */
 
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static void
+hold(struct imap_decoder *d, char c)
+{
 	d->held[d->held_count++] = c;
-	if (d->held_count < 3 && d->held[1] != '\n')
-		return;
-	high = hex_value(d->held[1]);
-	low = d->held_count > 2 ? hex_value(d->held[2]) : -1;
-	if (d->held[1] == '\n' || (d->held[1] == '\r' && d->held[2] == '\n'))
-		; /* a soft line end */
-	else if (high >= 0 && low >= 0)
-		buf_add_byte(out, (char)(high << 4 | low));
-	else
-		buf_add(out, d->held, d->held_count);
+}
+
+/* It was text after all. */
+static void
+put_held(struct imap_decoder *d, struct buf *out)
+{
+	buf_add(out, d->held, d->held_count);
 	d->held_count = 0;
+}
+
+static bool
+holds_half_escape(const struct imap_decoder *d)
+{
+	return d->held_count == 2 && d->held[0] == '=' && hex_value(d->held[1]) >= 0;
+}
+
+/* What is held stands at the end of a line. */
+static void
+end_line(struct imap_decoder *d, struct buf *out)
+{
+	if (d->held[0] != '=')
+		buf_add_c(out, d->held[d->held_count - 1] == '\r' ? "\r\n" : "\n");
+	d->held_count = 0;
+}
+
+/* The next byte, while some are held. False: it must be looked at once more,
+ * now that none are. */
+static bool
+take_behind_held(struct imap_decoder *d, char c, struct buf *out)
+{
+	bool half = holds_half_escape(d), behind_cr = d->held[d->held_count - 1] == '\r';
+
+	if (half && hex_value(c) >= 0) {
+		buf_add_byte(out, (char)(hex_value(d->held[1]) << 4 | hex_value(c)));
+		d->held_count = 0;
+		return true;
+	}
+	if (!half && c == '\n') {
+		end_line(d, out);
+		return true;
+	}
+	if (!half && !behind_cr && d->held_count < IMAP_DECODE_HELD &&
+	    (c == '\r' || is_blank(c) || (d->held_count == 1 && d->held[0] == '=' && hex_value(c) >= 0))) {
+		hold(d, c);
+		return true;
+	}
+	put_held(d, out);
+	return false;
+}
+
+/* Where the white space begins that ends at `end`, not before `from`: of a long
+ * run, what is left when as much as can be held was let through again and again. */
+static size_t
+blanks_start(struct str s, size_t from, size_t end)
+{
+	size_t start = end;
+
+	while (start > from && is_blank(s.p[start - 1]))
+		start--;
+	return start < end ? start + (end - start - 1) / IMAP_DECODE_HELD * IMAP_DECODE_HELD : end;
+}
+
+/* How many bytes stand for themselves: up to an "=", or white space that is, or
+ * may be, at the end of a line. */
+static size_t
+plain_run(struct str s)
+{
+	const char *escape = memchr(s.p, '=', s.len), *lf;
+	size_t limit = escape != NULL ? (size_t)(escape - s.p) : s.len, from = 0, end, start;
+
+	while ((lf = memchr(s.p + from, '\n', limit - from)) != NULL) {
+		end = (size_t)(lf - s.p);
+		end -= end > from && s.p[end - 1] == '\r';
+		start = blanks_start(s, from, end);
+		if (start < end)
+			return start;
+		from = (size_t)(lf - s.p) + 1;
+	}
+	if (limit < s.len)
+		return limit;
+	end = limit - (limit > from && s.p[limit - 1] == '\r');
+	start = blanks_start(s, from, end);
+	return start < end ? start : limit;
 }
 
 static void
@@ -98,19 +180,17 @@ decode_quoted(struct imap_decoder *d, struct str piece, struct buf *out)
 {
 	buf_reserve(out, piece.len + sizeof(d->held));
 	while (piece.len != 0) {
-		const char *escape;
 		size_t plain;
 		if (d->held_count != 0) {
-			put_escape(d, piece.p[0], out);
-			piece = str_from(piece, 1);
+			if (take_behind_held(d, piece.p[0], out))
+				piece = str_from(piece, 1);
 			continue;
 		}
-		escape = memchr(piece.p, '=', piece.len);
-		plain = escape != NULL ? (size_t)(escape - piece.p) : piece.len;
+		plain = plain_run(piece);
 		buf_add(out, piece.p, plain);
 		piece = str_from(piece, plain);
 		if (piece.len != 0) {
-			d->held[d->held_count++] = '=';
+			hold(d, piece.p[0]);
 			piece = str_from(piece, 1);
 		}
 	}
@@ -130,6 +210,9 @@ imap_decode(struct imap_decoder *d, struct str piece, struct buf *out)
 void
 imap_decode_end(struct imap_decoder *d, struct buf *out)
 {
-	buf_add(out, d->held, d->held_count);
+	/* The line end that follows a part belongs to its boundary: white space and
+	 * an "=" stand at the end of a line here too. */
+	if (d->held_count != 0 && (holds_half_escape(d) || d->held[d->held_count - 1] == '\r'))
+		put_held(d, out);
 	d->held_count = 0;
 }

@@ -8,7 +8,8 @@
 #include "frontend/imap/parse/fetch_items.h"
 #include "frontend/imap/records.h"
 
-#define FETCH_PIECE_BYTES (64 * 1024) /* of one read of a body that is streamed */
+#define FETCH_PIECE_BYTES   (64 * 1024) /* of one read of a body that is streamed */
+#define FETCH_PREVIEW_TEXTS 8		/* so many are looked at, until one says something */
 
 struct fetch {
 	struct imap_session *session;
@@ -39,6 +40,10 @@ struct fetch {
 	uint64_t decoded;  /* bytes so far */
 	uint64_t from, to; /* of those: what is told */
 	bool sending;	   /* counted before */
+
+	/* fetch_preview.c: the parts that may give a preview, and which is looked at */
+	uint32_t texts[FETCH_PREVIEW_TEXTS];
+	unsigned text_count, text_at;
 };
 
 static inline struct imap_record *

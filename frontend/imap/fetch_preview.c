@@ -1,23 +1,53 @@
-/* PREVIEW (RFC 8970): made of the beginning of the first part that is a text. */
+/* PREVIEW (RFC 8970): made of the beginning of the first text that says
+ * something: plain text or HTML that is not attached, of this message rather
+ * than of one within it. */
 #include "frontend/imap/fetch.h"
 #include "frontend/imap/preview.h"
-#include "lib/base/check.h"
-#include "lib/mime/header.h"
 #include "lib/mime/parser.h"
 #include "lib/mime/word.h"
 
-enum { HEADER_BYTES = 32 * 1024, TEXT_BYTES = 16 * 1024 };
+/* So much of a text is read first. Where that gives no whole preview (styles may
+ * fill the beginning of HTML) more is looked at, up to the last. */
+enum {
+	FIRST_BYTES = 16 * 1024,
+	LAST_BYTES = 128 * 1024,
+	PARTS_MAX = 256, /* so many are looked at for a text */
+};
+
+static void read_on(struct fetch *f);
+
+/* ---- Which text ---- */
 
 static bool
-find_text(const struct mime_digest *d, struct mime_digest_part *out)
+is_within_message(const struct mime_digest *d, struct mime_digest_part part, uint32_t index)
 {
-	for (uint32_t i = 0; i < d->part_count; i++) {
-		*out = mime_digest_part_at(d, i);
-		if (out->kind == MIME_LEAF && out->is_text)
+	while (index != 0) {
+		index = part.parent;
+		part = mime_digest_part_at(d, index);
+		if (part.kind == MIME_MESSAGE)
 			return true;
 	}
 	return false;
 }
+
+static void
+find_texts(struct fetch *f, const struct mime_digest *d, bool within)
+{
+	for (uint32_t i = 0; i < d->part_count && i < PARTS_MAX && f->text_count < FETCH_PREVIEW_TEXTS; i++) {
+		struct mime_digest_part part = mime_digest_part_at(d, i);
+		if (part.kind == MIME_LEAF && (part.is_plain || part.is_html) && !part.is_attachment &&
+		    part.body_start < part.body_end && is_within_message(d, part, i) == within)
+			f->texts[f->text_count++] = i;
+	}
+}
+
+static struct mime_digest_part
+text_part(struct fetch *f)
+{
+	return mime_digest_part_at(&fetch_record(f)->digest.digest, f->texts[f->text_at]);
+}
+
+/* ---- What it says ---- */
 
 static void
 tell(struct fetch *f, struct str preview)
@@ -26,16 +56,15 @@ tell(struct fetch *f, struct str preview)
 	imap_print_string(f->session, preview, &f->line);
 }
 
-static bool
-is_html(struct str header, struct arena *arena)
+static void
+begin_text(struct fetch *f)
 {
-	struct mime_value type;
-	struct str raw;
+	struct mime_digest_part part = text_part(f);
 
-	if (!mime_find_field(header, "Content-Type", &raw))
-		return false;
-	mime_parse_value(raw, arena, &type);
-	return str_eq(type.sub, STR("html"));
+	imap_decode_init(&f->decoder, (enum mime_encoding)part.encoding);
+	buf_clear(&f->piece);
+	f->start = f->offset = part.body_start;
+	f->end = part.body_end;
 }
 
 /* The text was cut: what is left of a character at its end goes. */
@@ -47,55 +76,74 @@ whole_chars(struct str s)
 	return s;
 }
 
-static void
-make_preview(struct fetch *f, const struct mime_digest_part *part, struct str header, struct str body)
+/* What was read so far is in f->piece. True: it is told. */
+static bool
+try_text(struct fetch *f)
 {
-	struct imap_decoder decoder;
+	struct mime_digest_part part = text_part(f);
+	struct str text = buf_str(&f->piece), preview;
+	bool read_all = f->offset == f->end || f->offset - f->start >= LAST_BYTES, full;
 	struct arena arena;
-	struct str text;
 
 	arena_init(&arena);
-	buf_clear(&f->piece);
-	imap_decode_init(&decoder, (enum mime_encoding)part->encoding);
-	imap_decode(&decoder, body, &f->piece);
-	text = buf_str(&f->piece);
-	if (f->end < part->body_end)
+	if (f->offset < f->end)
 		text = whole_chars(text);
-	text = mime_to_utf8(part->charset, text, &arena);
-	tell(f, imap_preview(text, is_html(header, &arena), &arena));
-	buf_clear(&f->piece);
+	preview = imap_preview(mime_to_utf8(part.charset, text, &arena), part.is_html, &arena, &full);
+	full |= read_all && (preview.len != 0 || f->text_at + 1 == f->text_count);
+	if (full)
+		tell(f, preview);
 	arena_fini(&arena);
+	if (!full && read_all) {
+		f->text_at++;
+		begin_text(f);
+	}
+	return full;
 }
 
 static void
 on_text(void *arg, const char *data, size_t len, const struct err *err)
 {
 	struct fetch *f = arg;
-	struct mime_digest_part part;
-	size_t header;
 
 	if (!session_back(&f->session->base))
 		return;
-	CHECK(find_text(&fetch_record(f)->digest.digest, &part));
-	header = (size_t)(part.body_start - f->offset);
-	if (err == NULL)
-		make_preview(f, &part, str_first(str_of(data, len), header), str_from(str_of(data, len), header));
-	else
+	if (err != NULL || len == 0) {
 		fetch_begin_item(f, STR("PREVIEW NIL"));
+	} else {
+		f->offset += len;
+		imap_decode(&f->decoder, str_of(data, len), &f->piece);
+		if (f->offset == f->end)
+			imap_decode_end(&f->decoder, &f->piece);
+		if (!try_text(f)) {
+			read_on(f);
+			return;
+		}
+	}
+	buf_clear(&f->piece);
 	fetch_next_section(f);
+}
+
+static void
+read_on(struct fetch *f)
+{
+	uint64_t have = f->offset - f->start;
+
+	fetch_read(f, (size_t)((have < FIRST_BYTES ? FIRST_BYTES : LAST_BYTES) - have), on_text);
 }
 
 bool
 fetch_tell_preview(struct fetch *f)
 {
-	struct mime_digest_part part;
+	const struct mime_digest *d = &fetch_record(f)->digest.digest;
 
-	if (!find_text(&fetch_record(f)->digest.digest, &part) || part.body_start >= part.body_end) {
+	f->text_count = f->text_at = 0;
+	find_texts(f, d, false);
+	find_texts(f, d, true);
+	if (f->text_count == 0) {
 		tell(f, STR(""));
 		return true;
 	}
-	f->offset = part.body_start - part.header_start <= HEADER_BYTES ? part.header_start : part.body_start;
-	f->end = part.body_end - part.body_start <= TEXT_BYTES ? part.body_end : part.body_start + TEXT_BYTES;
-	fetch_read(f, HEADER_BYTES + TEXT_BYTES, on_text);
+	begin_text(f);
+	read_on(f);
 	return false;
 }

@@ -1,5 +1,7 @@
 /* The sections of a FETCH: bodies in pieces from the blob store to the client;
  * when the client is slow the next piece is not read. */
+#include <string.h>
+
 #include "frontend/imap/fetch.h"
 #include "frontend/imap/section.h"
 
@@ -92,6 +94,20 @@ have_piece(struct fetch *f, size_t len, const struct err *err)
 	return false;
 }
 
+/* No literal may hold a NUL, only BINARY's (RFC 9051, 4.3): it is told as a space,
+ * so that sizes and partials stay what they are. data, or a copy in f->piece. */
+static const char *
+without_nuls(struct fetch *f, const char *data, size_t len)
+{
+	if (memchr(data, '\0', len) == NULL)
+		return data;
+	buf_clear(&f->piece);
+	buf_add(&f->piece, data, len);
+	for (char *p = f->piece.data, *end = p + len; (p = memchr(p, '\0', (size_t)(end - p))) != NULL;)
+		*p = ' ';
+	return f->piece.data;
+}
+
 /* ---- Headers, filtered ---- */
 static void
 tell_fields(struct fetch *f)
@@ -104,7 +120,9 @@ tell_fields(struct fetch *f)
 	end = filtered.len;
 	fetch_cut(f->section, &start, &end);
 	fetch_begin_literal(f, end - start);
-	buf_add(&f->line, filtered.data + start, (size_t)(end - start));
+	if (start < end)
+		buf_add(&f->line, without_nuls(f, filtered.data + start, (size_t)(end - start)), (size_t)(end - start));
+	buf_clear(&f->piece);
 	buf_fini(&filtered);
 }
 
@@ -138,13 +156,14 @@ on_piece(void *arg, const char *data, size_t len, const struct err *err)
 {
 	struct fetch *f = arg;
 
-	if (have_piece(f, len, err) && fetch_write(f, data, len, on_drained))
+	if (have_piece(f, len, err) && fetch_write(f, without_nuls(f, data, len), len, on_drained))
 		read_piece(f);
 }
 
 static void
 read_piece(struct fetch *f)
 {
+	buf_clear(&f->piece);
 	if (f->offset == f->end)
 		fetch_next_section(f);
 	else

@@ -95,13 +95,28 @@ check_header(struct smtp_transaction *t)
 
 /* ---- What goes on top ---- */
 
+/* Behind our lines those of an mbox, which some programs leave in front of a
+ * message, would end the header: they are left out. */
+static struct str
+without_mbox_lines(struct smtp_transaction *t, struct str text)
+{
+	size_t left_out = text.len < t->mbox_bytes ? text.len : t->mbox_bytes;
+
+	t->mbox_bytes -= (uint32_t)left_out;
+	t->size_bytes -= left_out;
+	return str_from(text, left_out);
+}
+
 /* Writes our lines and what was held back for them. */
 static void
 begin_stream(struct smtp_transaction *t)
 {
 	struct buf lines = BUF_EMPTY;
+	struct str held;
 	size_t trace_bytes;
 
+	t->mbox_bytes = t->watch.first_line_known ? t->watch.mbox_bytes : 0;
+	held = without_mbox_lines(t, buf_str(&t->held));
 	buf_reserve(&lines, 1024);
 	smtp_trace_lines(t, &lines);
 	trace_bytes = lines.len;
@@ -111,9 +126,9 @@ begin_stream(struct smtp_transaction *t)
 	if (t->watch.no_header)
 		buf_add_c(&lines, "\r\n");
 	append(t, buf_str(&lines));
-	append(t, buf_str(&t->held));
+	append(t, held);
 	smtp_sign_feed(t, str_from(buf_str(&lines), trace_bytes));
-	smtp_sign_feed(t, buf_str(&t->held));
+	smtp_sign_feed(t, held);
 	buf_fini(&t->held);
 	buf_fini(&lines);
 	t->streams = true;
@@ -144,6 +159,7 @@ smtp_body_add(struct smtp_transaction *t, struct str piece)
 	if (!t->streams && is_top_known(t, piece.len))
 		begin_stream(t);
 	if (t->streams) {
+		piece = without_mbox_lines(t, piece);
 		append(t, piece);
 		smtp_sign_feed(t, piece);
 	} else {

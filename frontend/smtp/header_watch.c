@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { LINE_START, BLANK_LINE, NAME, SPACE_BEHIND_NAME, SKIPPED, FROM_VALUE, WORD_VALUE };
+enum { LINE_START, BLANK_LINE, NAME, SPACE_BEHIND_NAME, MBOX_LINE, SKIPPED, FROM_VALUE, WORD_VALUE };
 
 void
 header_watch_init(struct header_watch *w, bool keep_from)
@@ -31,7 +31,29 @@ static void
 end_by_other_line(struct header_watch *w)
 {
 	w->no_header = !w->first_line_known;
+	if (w->no_header)
+		w->mbox_bytes = 0;
 	end_header(w);
+}
+
+/* There is none at all behind lines that seemed an mbox's either. */
+static void
+end_by_blank_line(struct header_watch *w)
+{
+	if (!w->first_line_known && w->mbox_bytes != 0)
+		end_by_other_line(w);
+	else
+		end_header(w);
+}
+
+/* "From " or ">From ", and no colon follows: it can only be an mbox's. */
+static bool
+is_mbox_line(const struct header_watch *w)
+{
+	struct str name = str_of(w->name, w->name_len);
+
+	return w->state == SPACE_BEHIND_NAME && !w->first_line_known &&
+	       (str_eq(name, STR("From")) || str_eq(name, STR(">From")));
 }
 
 static void
@@ -83,6 +105,7 @@ take_line_start(struct header_watch *w, char c, uint8_t folded_into)
 	} else {
 		w->state = NAME;
 		w->name_len = 0;
+		w->line_bytes = 0;
 	}
 }
 
@@ -96,6 +119,8 @@ take_name(struct header_watch *w, char c)
 		begin_value(w);
 	else if (c == ' ' || c == '\t')
 		w->state = SPACE_BEHIND_NAME;
+	else if (u > ' ' && is_mbox_line(w))
+		w->state = MBOX_LINE;
 	else if (w->state == SPACE_BEHIND_NAME || u < 0x21 || u > 0x7e || c == ':')
 		end_by_other_line(w);
 	else if (w->name_len < HEADER_WATCH_NAME_MAX)
@@ -126,6 +151,22 @@ take_word(struct header_watch *w, const char *p, const char *end)
 	}
 }
 
+static const char *
+take_mbox_line(struct header_watch *w, const char *p, const char *end)
+{
+	const char *lf = memchr(p, '\n', (size_t)(end - p));
+	const char *stop = lf != NULL ? lf + 1 : end;
+
+	w->line_bytes += (uint32_t)(stop - p);
+	if (w->mbox_bytes + w->line_bytes > HEADER_WATCH_MBOX_MAX) {
+		end_by_other_line(w);
+	} else if (lf != NULL) {
+		w->mbox_bytes += w->line_bytes;
+		w->state = LINE_START;
+	}
+	return stop;
+}
+
 /* The part of a value that lies in the piece, up to its line's end. */
 static const char *
 take_value(struct header_watch *w, const char *p, const char *end)
@@ -150,9 +191,13 @@ header_watch_feed(struct header_watch *w, struct str piece)
 		case LINE_START:
 			take_line_start(w, *p, w->in_from ? FROM_VALUE : SKIPPED); /* looks only */
 			break;
-		case BLANK_LINE: end_header(w); break;
+		case BLANK_LINE: end_by_blank_line(w); break;
 		case NAME:
-		case SPACE_BEHIND_NAME: take_name(w, *p++); break;
+		case SPACE_BEHIND_NAME:
+			w->line_bytes++;
+			take_name(w, *p++);
+			break;
+		case MBOX_LINE: p = take_mbox_line(w, p, end); break;
 		default:
 			p = take_value(w, p, end);
 			if (p[-1] == '\n') {
@@ -167,5 +212,5 @@ header_watch_feed(struct header_watch *w, struct str piece)
 void
 header_watch_end(struct header_watch *w)
 {
-	end_header(w);
+	end_by_blank_line(w);
 }

@@ -14,6 +14,7 @@
 
 #define HEADER_WATCH_NAME_MAX 16	  /* longer names are none that we look for */
 #define HEADER_WATCH_FROM_MAX (16 * 1024) /* bytes of all From: values */
+#define HEADER_WATCH_MBOX_MAX 1024	  /* bytes of the lines in front that are none of the message */
 
 struct header_watch {
 	uint8_t state; /* private */
@@ -22,8 +23,13 @@ struct header_watch {
 	bool keep_from; /* set by the caller at first: collect From: values */
 	bool first_line_known;
 	bool no_header; /* the first line is neither a field nor blank */
-	bool ended;	/* nothing more of the header comes */
-	bool in_from;	/* private: a folded line would go on with From:'s value */
+	/* Lines of an mbox in front of the header ("From bob@x Mon Nov 30 ..."; RFC
+	 * 4155), with their CRLF. Known with first_line_known; 0 when no field
+	 * follows: then it may be a text that begins with that word. */
+	uint32_t mbox_bytes;
+	uint32_t line_bytes; /* private: of the line in hand, before its value */
+	bool ended;	     /* nothing more of the header comes */
+	bool in_from;	     /* private: a folded line would go on with From:'s value */
 	bool has_date, has_message_id, has_from;
 	bool tls_optional;  /* "TLS-Required: No" (RFC 8689, section 5) */
 	bool is_bulk;	    /* "Precedence: bulk", list or junk (RFC 3834, 3.1.8) */

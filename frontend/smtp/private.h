@@ -114,6 +114,8 @@ struct smtp_transaction {
 	uint64_t size_bytes;	      /* of the message so far, as it will be stored, without our lines */
 	int64_t max_size_bytes;	      /* 0: no limit */
 	int64_t max_hops;
+	/* Of the mbox lines in front: still to be left out of what comes. */
+	uint32_t mbox_bytes;
 	uint32_t return_path_length;
 	struct blob_id blob;	/* once synced */
 	bool is_blob_ours;	/* synced, and surely not the spool's */

@@ -13,13 +13,12 @@ struct reader {
 	bool in_group;
 };
 
-static void
+static struct mime_address *
 add(struct reader *r, enum mime_address_kind kind, struct str name, struct str mailbox, struct str host)
 {
 	struct mime_address *a;
 
-	if (r->count++ >= MIME_ADDRESSES_MAX)
-		return;
+	r->count++;
 	a = arena_new(r->arena, struct mime_address);
 	a->kind = kind;
 	a->name = name;
@@ -27,6 +26,7 @@ add(struct reader *r, enum mime_address_kind kind, struct str name, struct str m
 	a->host = host;
 	*r->tail = a;
 	r->tail = &a->next;
+	return a;
 }
 
 static char
@@ -137,19 +137,30 @@ take_words(struct reader *r, const char *stops)
 	return words;
 }
 
+/* "@a,@b:" in front of an address; without its colon it is none. */
+static struct str
+take_route(struct reader *r)
+{
+	struct str before = r->rest, route = take_words(r, ":>");
+
+	if (peek(r) == ':') {
+		r->rest = str_from(r->rest, 1);
+		return route;
+	}
+	r->rest = before;
+	return STR_NONE;
+}
+
 /* Behind the '<': "[route:]local@domain>". */
 static void
 take_angle(struct reader *r, struct str name)
 {
-	struct str local, host = STR_NONE;
+	struct str local, host = STR_NONE, route = STR_NONE;
 
 	r->rest = str_from(r->rest, 1);
 	skip(r, NULL);
-	if (peek(r) == '@') { /* source route: dropped */
-		ptrdiff_t close = str_index(r->rest, '>');
-		ptrdiff_t colon = str_index(close < 0 ? r->rest : str_first(r->rest, (size_t)close), ':');
-		r->rest = str_from(r->rest, (size_t)(colon + 1));
-	}
+	if (peek(r) == '@')
+		route = take_route(r);
 	local = take_words(r, "@>");
 	if (peek(r) == '@') {
 		r->rest = str_from(r->rest, 1);
@@ -158,7 +169,7 @@ take_angle(struct reader *r, struct str name)
 	if (peek(r) == '>')
 		r->rest = str_from(r->rest, 1);
 	if (local.len != 0 || host.len != 0)
-		add(r, MIME_MAILBOX, name, local, host);
+		add(r, MIME_MAILBOX, name, local, host)->route = route;
 }
 
 static void

@@ -7,7 +7,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/str.h"
 
-#define MIME_ADDRESSES_MAX 10000 /* of one field; the rest is dropped */
+#define MIME_ADDRESSES_MAX 10000 /* of one field; the rest is dropped (but not the end of a group) */
 
 enum mime_address_kind { MIME_MAILBOX, MIME_GROUP_START, MIME_GROUP_END };
 
@@ -16,6 +16,7 @@ struct mime_address {
 	struct str name;    /* display name, raw (may hold encoded-words); of a start: the group's */
 	struct str mailbox; /* local part */
 	struct str host;    /* domain; empty: none was there */
+	struct str route;   /* obsolete source route (RFC 5322, 4.4): "@a,@b"; empty: none */
 	struct mime_address *next;
 };
 

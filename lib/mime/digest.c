@@ -24,7 +24,7 @@
 #include "lib/mime/word.h"
 
 enum {
-	MAGIC = 0x31445053, /* "SPD1" */
+	MAGIC = 0x32445053, /* "SPD2"; another digit whenever a digest of the same message would say other things */
 	AT_TOTAL = 4,
 	AT_CRC = 8,
 	AT_CRC_FROM = 12,
@@ -34,11 +34,13 @@ enum {
 	AT_PARTS = 28,
 	AT_TEXTS = 32,
 	FIXED_BYTES = AT_TEXTS + DIGEST_TEXTS * 8,
-	/* parent u32, number u32, kind u8, encoding u8, is_text u8, reserved u8,
+	/* parent u32, number u32, kind u8, encoding u8, is_text u8, PART_ bits u8,
 	 * header_start u48, body_start u48, body_end u48, charset offset u32,
 	 * charset length u16 */
 	PART_BYTES = 36,
 };
+
+enum { PART_PLAIN = 1, PART_HTML = 2, PART_ATTACHMENT = 4 };
 
 struct mime_digest_builder {
 	struct mime_parser *parser; /* owner */
@@ -116,6 +118,22 @@ encoding_of(const struct mime_part *part, struct arena *arena)
 	return value.main.len == 0 ? MIME_7BIT : MIME_OTHER_ENCODING;
 }
 
+static uint8_t
+part_bits(const struct mime_part *part, struct arena *arena)
+{
+	bool is_text = str_eq(part->type.main, STR("text"));
+	uint8_t bits = is_text && str_eq(part->type.sub, STR("plain"))	? PART_PLAIN
+		       : is_text && str_eq(part->type.sub, STR("html")) ? PART_HTML
+									: 0;
+	struct mime_value disposition;
+	struct str raw;
+
+	if (!mime_find_field(part->header, "Content-Disposition", &raw))
+		return bits;
+	mime_parse_value(raw, arena, &disposition);
+	return str_eq(disposition.main, STR("attachment")) ? bits | PART_ATTACHMENT : bits;
+}
+
 /* Parts stand in the order of their index: a parent before its children. */
 static void
 write_parts(struct writer *w, const struct mime_part *part, uint32_t number, size_t table)
@@ -131,7 +149,7 @@ write_parts(struct writer *w, const struct mime_part *part, uint32_t number, siz
 	at[8] = (char)part->kind;
 	at[9] = (char)encoding_of(part, w->arena);
 	at[10] = str_eq(part->type.main, STR("text"));
-	at[11] = 0;
+	at[11] = (char)part_bits(part, w->arena);
 	bytes_put_u48(at + 12, part->header_start);
 	bytes_put_u48(at + 18, part->body_start);
 	bytes_put_u48(at + 24, part->body_end);
@@ -333,6 +351,9 @@ mime_digest_part_at(const struct mime_digest *d, uint32_t index)
 		.kind = (uint8_t)at[8],
 		.encoding = (uint8_t)at[9],
 		.is_text = at[10] != 0,
+		.is_plain = (at[11] & PART_PLAIN) != 0,
+		.is_html = (at[11] & PART_HTML) != 0,
+		.is_attachment = (at[11] & PART_ATTACHMENT) != 0,
 		.header_start = bytes_get_u48(at + 12),
 		.body_start = bytes_get_u48(at + 18),
 		.body_end = bytes_get_u48(at + 24),

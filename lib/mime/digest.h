@@ -54,11 +54,13 @@ enum mime_digest_text {
 enum mime_encoding { MIME_7BIT, MIME_8BIT, MIME_BINARY, MIME_QUOTED_PRINTABLE, MIME_BASE64, MIME_OTHER_ENCODING };
 
 struct mime_digest_part {
-	uint32_t parent;  /* index; of the root: itself */
-	uint32_t number;  /* among its siblings, from 1: BODY[1.2] */
-	uint8_t kind;	  /* enum mime_kind of parser.h: 0 leaf, 1 multipart, 2 message/rfc822 */
-	uint8_t encoding; /* enum mime_encoding */
-	bool is_text;	  /* text/anything */
+	uint32_t parent;	/* index; of the root: itself */
+	uint32_t number;	/* among its siblings, from 1: BODY[1.2] */
+	uint8_t kind;		/* enum mime_kind of parser.h: 0 leaf, 1 multipart, 2 message/rfc822 */
+	uint8_t encoding;	/* enum mime_encoding */
+	bool is_text;		/* text/anything */
+	bool is_plain, is_html; /* text/plain, text/html */
+	bool is_attachment;	/* by its Content-Disposition */
 	uint64_t header_start, body_start, body_end; /* bytes of the message */
 	struct str charset;			     /* empty: none given */
 };

@@ -288,7 +288,8 @@ finish_params(const struct mime_param *raw, unsigned count, struct arena *arena,
 		bool encoded;
 		struct str base = split_2231(raw[i].name, &section, &encoded);
 		if ((section >= 0 || encoded) && !has_param(out, base))
-			out->params[out->param_count++] = (struct mime_param){base, join_2231(raw, count, base, arena)};
+			out->params[out->param_count++] =
+				(struct mime_param){base, join_2231(raw, count, base, arena), true};
 	}
 	for (unsigned i = 0; i < count; i++) {
 		int section;
@@ -329,6 +330,7 @@ mime_parse_value(struct str raw, struct arena *arena, struct mime_value *out)
 		s = str_from(s, 1);
 		mime_skip_cfws(&s);
 		params[count].name = lowered(name, arena);
+		params[count].extended = false;
 		params[count++].value = take_param_value(&s, arena);
 	}
 	finish_params(params, count, arena, out);

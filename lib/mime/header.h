@@ -27,6 +27,7 @@ struct str mime_unfold(struct str raw, struct arena *arena);
 struct mime_param {
 	struct str name;  /* lower case */
 	struct str value; /* quotes removed; RFC 2231 parts joined and decoded to UTF-8 */
+	bool extended;	  /* it came in RFC 2231's form */
 };
 
 #define MIME_PARAMS_MAX 64

@@ -107,7 +107,8 @@ default_type(struct mime_part *part)
 }
 
 /* Are the body's bytes those of the content? (A base64 message/rfc822 is
- * forbidden, and not looked into.) */
+ * forbidden by RFC 2046, 5.2.1, and not looked into: the places of its parts
+ * would be none of the message.) */
 static bool
 is_identity_encoded(struct mime_part *part, struct arena *arena)
 {
@@ -120,6 +121,38 @@ is_identity_encoded(struct mime_part *part, struct arena *arena)
 	return !str_eq(encoding.main, STR("base64")) && !str_eq(encoding.main, STR("quoted-printable"));
 }
 
+static bool
+is_message_type(const struct mime_value *type)
+{
+	return str_eq(type->main, STR("message")) &&
+	       (str_eq(type->sub, STR("rfc822")) || str_eq(type->sub, STR("global")));
+}
+
+/* What cannot be taken apart is one part. Its type may not be that of a
+ * composite then: the grammar of IMAP's body structure knows those only with
+ * what they hold. */
+static void
+make_leaf(struct mime_part *part)
+{
+	part->kind = MIME_LEAF;
+	if (!str_eq(part->type.main, STR("multipart")) && !is_message_type(&part->type))
+		return;
+	part->type.main = STR("application");
+	part->type.sub = STR("octet-stream");
+}
+
+static enum mime_kind
+kind_of(const struct mime_parser *p, struct mime_part *part, struct arena *arena)
+{
+	if (part->depth >= MIME_DEPTH_MAX || p->parts >= MIME_PARTS_MAX)
+		return MIME_LEAF;
+	if (str_eq(part->type.main, STR("multipart"))) {
+		part->boundary = mime_param_find(&part->type, "boundary");
+		return part->boundary.len != 0 && part->boundary.len <= BOUNDARY_MAX ? MIME_MULTIPART : MIME_LEAF;
+	}
+	return is_message_type(&part->type) && is_identity_encoded(part, arena) ? MIME_MESSAGE : MIME_LEAF;
+}
+
 static void
 classify(struct mime_parser *p, struct mime_part *part)
 {
@@ -129,17 +162,9 @@ classify(struct mime_parser *p, struct mime_part *part)
 		mime_parse_value(raw, &p->arena, &part->type);
 	if (part->type.main.len == 0 || part->type.sub.len == 0)
 		default_type(part);
-	if (part->depth >= MIME_DEPTH_MAX || p->parts >= MIME_PARTS_MAX)
-		return;
-	if (str_eq(part->type.main, STR("multipart"))) {
-		part->boundary = mime_param_find(&part->type, "boundary");
-		if (part->boundary.len != 0 && part->boundary.len <= BOUNDARY_MAX)
-			part->kind = MIME_MULTIPART;
-	} else if (str_eq(part->type.main, STR("message")) &&
-		   (str_eq(part->type.sub, STR("rfc822")) || str_eq(part->type.sub, STR("global"))) &&
-		   is_identity_encoded(part, &p->arena)) {
-		part->kind = MIME_MESSAGE;
-	}
+	part->kind = kind_of(p, part, &p->arena);
+	if (part->kind == MIME_LEAF)
+		make_leaf(part);
 }
 
 /* The current part's header is whole; its body starts at p->offset. */
@@ -187,8 +212,7 @@ close_parts(struct mime_parser *p, const struct mime_part *until, uint64_t end, 
 		p->lines_at_body[part->index] = p->lines;
 		p->in_header = false;
 		classify(p, part);
-		if (part->kind == MIME_MULTIPART || part->kind == MIME_MESSAGE)
-			part->kind = MIME_LEAF;
+		make_leaf(part);
 		p->offset = offset;
 	}
 	part = p->current != NULL ? p->current : p->multipart;

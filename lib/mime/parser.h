@@ -25,7 +25,7 @@ struct mime_part {
 	uint64_t body_end;
 	uint64_t lines;		/* line ends in the body */
 	struct str header;	/* the block as it came, up to MIME_HEADER_BYTES_MAX; arena */
-	struct mime_value type; /* never empty: text/plain where none is given */
+	struct mime_value type; /* never empty: text/plain where none is given; a composite's only of a composite */
 	struct str boundary;	/* MULTIPART */
 };
 

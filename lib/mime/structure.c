@@ -1,6 +1,8 @@
 /* ENVELOPE, BODY and BODYSTRUCTURE as IMAP sends them. */
 #include "lib/mime/structure.h"
 
+#include <string.h>
+
 #include "lib/mime/address.h"
 
 static void
@@ -88,7 +90,9 @@ write_addresses(const struct mime_address *list, struct buf *out)
 		buf_add_byte(out, '(');
 		/* A group starts with its name and no host, and ends with neither. */
 		write_or_nil_if_empty(a->kind == MIME_GROUP_START ? STR_NONE : a->name, out);
-		buf_add_str(out, STR(" NIL "));
+		buf_add_byte(out, ' ');
+		write_or_nil_if_empty(a->route, out);
+		buf_add_byte(out, ' ');
 		if (a->kind == MIME_GROUP_END)
 			buf_add_str(out, STR("NIL NIL"));
 		else if (a->kind == MIME_GROUP_START) {
@@ -134,6 +138,40 @@ mime_write_envelope(struct str header, struct arena *arena, struct buf *out)
 
 /* ---- BODY and BODYSTRUCTURE ---- */
 
+static bool
+is_ascii(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.p[i] >= 0x80)
+			return false;
+	return true;
+}
+
+/* What came in RFC 2231's form goes out in it again, in one piece and in UTF-8:
+ * 8-bit text whose charset nothing tells is read in many ways (RFC 3501, 4.3.1). */
+static void
+write_extended_param(const struct mime_param *param, struct buf *out)
+{
+	static const char kept[] = "-._~!#$&+^`{}|";
+	struct buf text = BUF_EMPTY;
+
+	buf_printf(&text, "%.*s*", STR_ARG(param->name));
+	write_string(buf_str(&text), out);
+	buf_add_byte(out, ' ');
+	buf_clear(&text);
+	buf_add_c(&text, "utf-8''");
+	for (size_t i = 0; i < param->value.len; i++) {
+		char c = param->value.p[i];
+		if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+		    (c != '\0' && strchr(kept, c) != NULL))
+			buf_add_byte(&text, c);
+		else
+			buf_printf(&text, "%%%02X", (unsigned char)c);
+	}
+	write_string(buf_str(&text), out);
+	buf_fini(&text);
+}
+
 static void
 write_params(const struct mime_value *v, struct buf *out)
 {
@@ -143,6 +181,10 @@ write_params(const struct mime_value *v, struct buf *out)
 	}
 	for (unsigned i = 0; i < v->param_count; i++) {
 		buf_add_byte(out, i == 0 ? '(' : ' ');
+		if (v->params[i].extended && !is_ascii(v->params[i].value)) {
+			write_extended_param(&v->params[i], out);
+			continue;
+		}
 		write_string(v->params[i].name, out);
 		buf_add_byte(out, ' ');
 		write_string(v->params[i].value, out);
@@ -200,8 +242,10 @@ write_multipart(const struct mime_part *part, bool extended, struct arena *arena
 	for (const struct mime_part *child = part->first_child; child != NULL; child = child->next)
 		write_part(child, extended, arena, out);
 	/* The grammar wants at least one body. */
-	if (part->first_child == NULL)
-		buf_add_str(out, STR("(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0)"));
+	if (part->first_child == NULL) {
+		buf_add_str(out, STR("(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0"));
+		buf_add_str(out, extended ? STR(" NIL NIL NIL NIL)") : STR(")"));
+	}
 	buf_add_byte(out, ' ');
 	write_string(part->type.sub, out);
 	if (extended) {
@@ -212,10 +256,22 @@ write_multipart(const struct mime_part *part, bool extended, struct arena *arena
 	buf_add_byte(out, ')');
 }
 
+/* The word of Content-Transfer-Encoding, without comments and what else there is. */
+static struct str
+encoding_text(const struct mime_part *part, struct arena *arena)
+{
+	struct mime_value value = {0};
+	struct str text = field_text(part, "Content-Transfer-Encoding", arena);
+
+	mime_parse_value(text, arena, &value);
+	if (value.main.len == 0)
+		return STR("7bit");
+	return str_eq_ci(text, value.main) ? text : value.main;
+}
+
 static void
 write_leaf(const struct mime_part *part, bool extended, struct arena *arena, struct buf *out)
 {
-	struct str encoding = field_text(part, "Content-Transfer-Encoding", arena);
 	bool is_text = str_eq(part->type.main, STR("text"));
 
 	buf_add_byte(out, '(');
@@ -232,15 +288,15 @@ write_leaf(const struct mime_part *part, bool extended, struct arena *arena, str
 	buf_add_byte(out, ' ');
 	mime_write_nstring(field_text(part, "Content-Description", arena), out);
 	buf_add_byte(out, ' ');
-	write_string(encoding.p != NULL ? encoding : STR("7bit"), out);
+	write_string(encoding_text(part, arena), out);
 	buf_printf(out, " %llu", (unsigned long long)(part->body_end - part->body_start));
-	if (part->kind == MIME_MESSAGE && part->first_child != NULL) {
+	if (part->kind == MIME_MESSAGE) {
 		buf_add_byte(out, ' ');
 		mime_write_envelope(part->first_child->header, arena, out);
 		buf_add_byte(out, ' ');
 		write_part(part->first_child, extended, arena, out);
 	}
-	if (is_text || (part->kind == MIME_MESSAGE && part->first_child != NULL))
+	if (is_text || part->kind == MIME_MESSAGE)
 		buf_printf(out, " %llu", (unsigned long long)part->lines);
 	if (extended) {
 		buf_add_byte(out, ' ');

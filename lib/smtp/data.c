@@ -1,7 +1,7 @@
 /* Mail data, unstuffed while received and stuffed while sent.
  *
- * The invariant of both ways: what comes out has no CR and no LF but in the
- * pair CRLF. Nearly all mail is clean lines, so both look for the longest run
+ * The invariant of both ways: what comes out has no NUL, and no CR and no LF
+ * but in the pair CRLF. Nearly all mail is clean lines, so both look for the longest run
  * that can be copied as it is and step byte by byte only around its ends. */
 #include "lib/smtp/data.h"
 
@@ -84,8 +84,17 @@ smtp_data_reader_init(struct smtp_data_reader *r, bool dot_lines)
 	*r = (struct smtp_data_reader){.state = AT_START, .dot_lines = dot_lines};
 }
 
-/* Notes 8-bit bytes and NULs, eight bytes at a time. */
+/* No protocol that mail goes out by knows NUL (RFC 5321, 4.5.2 wants 7 bits or
+ * 8BITMIME's, RFC 3501, 4.3 no NUL): it becomes a space, as a bare CR does. */
 static void
+blank_nuls(char *p, size_t len)
+{
+	for (char *nul = memchr(p, '\0', len); nul != NULL; nul = memchr(nul, '\0', len - (size_t)(nul - p)))
+		*nul = ' ';
+}
+
+/* Notes 8-bit bytes, eight bytes at a time. True: there is a NUL. */
+static bool
 note_bytes(struct smtp_data_reader *r, const char *p, size_t len)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101), high_bits = ones << 7;
@@ -101,14 +110,17 @@ note_bytes(struct smtp_data_reader *r, const char *p, size_t len)
 	seen |= word;
 	zeros |= (word - ones) & ~word;
 	r->saw_eight_bit |= (seen & high_bits) != 0;
-	r->saw_nul |= (zeros & high_bits) != 0;
+	return (zeros & high_bits) != 0;
 }
 
 static void
 store(struct smtp_data_reader *r, struct buf *out, const char *p, size_t len)
 {
-	note_bytes(r, p, len);
+	bool has_nul = note_bytes(r, p, len);
+
 	buf_add(out, p, len);
+	if (has_nul)
+		blank_nuls(out->data + out->len - len, len);
 }
 
 static void
@@ -246,6 +258,7 @@ smtp_data_write(struct smtp_data_writer *w, struct str input, struct buf *out)
 		if (w->state <= IN_LINE) {
 			const char *run = clean_run(&scan, p, &w->state, w->dot_lines);
 			buf_add(out, p, (size_t)(run - p));
+			blank_nuls(out->data + out->len - (size_t)(run - p), (size_t)(run - p));
 			p = run;
 			if (p == scan.end)
 				break;

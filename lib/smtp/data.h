@@ -2,8 +2,8 @@
  * ways, so that no line end but CRLF ever means anything (SMTP smuggling).
  *
  * Receiving: only CRLF "." CRLF ends the data. Dots are unstuffed; a bare LF
- * is stored as CRLF and a bare CR as a space. Sending: bare line ends are
- * mended the same way, dots stuffed, the end marked. Both work on pieces of
+ * is stored as CRLF, a bare CR and a NUL as a space. Sending: bare line ends and
+ * NULs are mended the same way, dots stuffed, the end marked. Both work on pieces of
  * any size; the result does not depend on where they are cut. */
 #ifndef SP_SMTP_DATA_H
 #define SP_SMTP_DATA_H
@@ -20,7 +20,6 @@ struct smtp_data_reader {
 	bool dot_lines; /* DATA: dots and the end are looked for; BDAT: not */
 	bool saw_eight_bit;
 	bool saw_bare_line_end;
-	bool saw_nul;
 	uint32_t line_length; /* of the line in hand, without CRLF */
 	uint32_t longest_line;
 };

@@ -3,8 +3,11 @@ large mailboxes, readers that stop reading."""
 
 import base64
 import imaplib
+import io
 import itertools
 import os
+import quopri
+import random
 import re
 import subprocess
 import time
@@ -13,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from cluster import SANITISED
+from imap_grammar import read_structure
 from imap_lines import Imap
 
 _numbers = itertools.count(1)
@@ -207,6 +211,108 @@ def test_preview(c):
     c.bad("FETCH 3 (PREVIEW (NOSUCH))")
 
 
+ALTERNATIVE = (b"Content-Type: multipart/alternative; boundary=a\r\n\r\n--a\r\nContent-Type: text/plain\r\n\r\n%s\r\n--a\r\n"
+               b"Content-Type: text/html; charset=utf-8\r\n\r\n%s\r\n--a--\r\n")
+MIXED = b"Content-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\n%s\r\n--m\r\n%s\r\n--m--\r\n"
+HTML = b"Content-Type: text/html; charset=utf-8\r\n\r\n%s\r\n"
+
+
+@pytest.mark.parametrize("message, preview", [
+    (ALTERNATIVE % (b"", b"<p>Only here"), "Only here"),
+    (ALTERNATIVE % (b" \r\n\t\r\n", b"<p>Only here"), "Only here"),
+    (ALTERNATIVE % (b"plain", b"<p>html"), "plain"),
+    (HTML % (b"<html><head><style>" + b"p { margin: 0 }\r\n" * 6000 + b"</style></head><p>Behind it"), "Behind it"),
+    (HTML % (b"<style>" + b"p { margin: 0 }\r\n" * 1300 + b"</style>" + "Grüße ".encode() * 100), ("Grüße " * 100)[:200].strip()),
+    (HTML % b"<img title='a>b' alt=\"c>d\">x", "x"),
+    (HTML % b"caf&eacute; &ndash; &#8217;&hellip;", "café – ’…"),
+    (MIXED % (b"Content-Type: text/csv\r\n\r\n1;2;3", b"\r\nHello"), "Hello"),
+    (MIXED % (b"Content-Disposition: attachment\r\n\r\nnot this", b"\r\nHello"), "Hello"),
+    (MIXED % (b"Content-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR", b"Content-Type: text/html\r\n\r\n<p>Hello"), "Hello"),
+    (MIXED % (b"Content-Type: message/rfc822\r\n\r\nSubject: i\r\n\r\nforwarded", b"\r\nHello"), "Hello"),
+    (MIXED % (b"Content-Type: message/rfc822\r\n\r\nSubject: i\r\n\r\nforwarded", b"\r\n\r\n"), "forwarded"),
+    (b"Content-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\n", ""),
+    (b"Content-Transfer-Encoding: quoted-printable\r\n\r\nno =  \r\nbreak\r\n", "no break"),
+], ids=itertools.count())
+def test_what_a_preview_is_made_of(c, message, preview):
+    add(c, message)
+    assert item(c, "PREVIEW")["PREVIEW"].decode() == preview
+
+
+def as_python_decodes(body, monkeypatch):
+    """By the careful one of its two ways, which makes LF of every line end."""
+    out = io.BytesIO()
+    monkeypatch.setattr(quopri, "a2b_qp", None)
+    quopri.decode(io.BytesIO(body), out)
+    return out.getvalue()
+
+
+def test_quoted_printable(cluster, account, monkeypatch):
+    """White space at a line's end was put there on the way."""
+    rng = random.Random(6)
+    tokens = [b"=\r\n", b"= \t\r\n", b" \t \r\n", b"\r\n", b"=20\r\n", b"=3D", b"=c3=A4", b" ", b"\t", b"a", b"word", b"=4X", b"."]
+    bodies = [b"".join(rng.choices(tokens, k=rng.randrange(60))) + b"needle\r\n" for _ in range(30)]
+    bodies.append(b"".join(rng.choices(tokens, k=150000)) + b"needle\r\n")
+    bodies.append(b"nee=\t \r\ndle  \r\n")
+    with connect(cluster, account) as d:
+        add(d, *(b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" + b for b in bodies))
+        for number, body in enumerate(bodies, 1):
+            got = item(d, "BINARY.PEEK[1] BINARY.SIZE[1]", number)
+            assert got["BINARY[1]"].replace(b"\r\n", b"\n") == as_python_decodes(body, monkeypatch), body[:300]
+            assert got["BINARY[1]"].count(b"\n") == got["BINARY[1]"].count(b"\r\n")
+            assert int(got["BINARY.SIZE[1]"]) == len(got["BINARY[1]"])
+        assert d.ok("SEARCH BODY needle") == [b"* SEARCH " + b" ".join(b"%d" % n for n in range(1, len(bodies) + 1))]
+
+
+def test_source_route(c):
+    add(c, b"From: A <@first.example , @second.example:a@b.example>\r\nTo: <@:c@d.example>\r\n\r\nx\r\n")
+    envelope = item(c, "ENVELOPE")["ENVELOPE"]
+    assert envelope[2] == [[b"A", b"@first.example,@second.example", b"a", b"b.example"]]
+
+
+def test_message_that_is_encoded(c):
+    """Forbidden, but sent: a leaf for every item."""
+    inner = b"Subject: inner\r\n\r\ntext\r\n"
+    encoded = base64.encodebytes(inner).strip()
+    add(c, MIXED % (b"\r\nHello", b"Content-Type: message/rfc822; name=x.eml\r\nContent-Transfer-Encoding: base64\r\n\r\n" + encoded))
+    [line] = c.ok("FETCH 1 (BODY BODYSTRUCTURE)")
+    part = read_structure(line)["BODYSTRUCTURE"]["parts"][1]
+    assert part["type"] == "application/octet-stream" and part["params"] == {b"name": b"x.eml"}
+    assert part["encoding"] == b"base64" and part["octets"] == len(encoded)
+    got = item(c, "BODY.PEEK[2] BINARY.PEEK[2] BINARY.SIZE[2] BODY.PEEK[2.HEADER] BODY.PEEK[2.1]")
+    assert got["BODY[2]"] == encoded and got["BINARY[2]"] == inner and int(got["BINARY.SIZE[2]"]) == len(inner)
+    assert got["BODY[2.HEADER]"] is None and got["BODY[2.1]"] is None
+
+
+def test_names_of_attachments_stay_ascii(c):
+    """What came in RFC 2231's form goes out in it."""
+    add(c, b"Content-Type: application/pdf; name*0*=iso-8859-1''Gr%FC%DFe; name*1=\" 1.pdf\"\r\n"
+           b"Content-Disposition: attachment; filename*0=long; filename*1=er.pdf\r\n\r\nx\r\n")
+    [line] = c.ok("FETCH 1 BODYSTRUCTURE")
+    assert read_structure(line)["BODYSTRUCTURE"]["params"] == {b"name*": b"utf-8''Gr%C3%BC%C3%9Fe%201.pdf"}
+    assert b'("attachment" ("filename" "longer.pdf"))' in line
+
+
+def test_every_structure_is_in_the_grammar(c):
+    """The broken messages of this file, and those of the fuzz targets."""
+    corpus = Path(__file__).resolve().parents[2] / "fuzz" / "corpus"
+    messages = [m for m in BROKEN.values() if m]
+    messages += [f.read_bytes()[1:] for f in sorted((corpus / "mime_digest").iterdir())]
+    messages += [f.read_bytes() for f in sorted((corpus / "mime_header").iterdir())]
+    types = [b"message/rfc822", b"message/global", b"multipart/mixed", b"multipart/mixed; boundary=x", b"multipart/digest; boundary=x"]
+    for kind, encoding, body in itertools.product(types, (b"7bit", b"base64", b"quoted-printable", b"x-none"),
+                                                  (b"", b"\r\n", b"\r\nU3ViamVjdDog\r\n", b"\r\n--x\r\nTo: a\r\n--x--\r\n")):
+        messages.append(b"Content-Type: %s\r\nContent-Transfer-Encoding: %s\r\n%s" % (kind, encoding, body))
+    binary = [m for m in messages if b"\0" in m]
+    add(c, *(m for m in messages if m and b"\0" not in m))
+    for m in binary:
+        c.ok(f"APPEND INBOX ~{{{len(m)}}}", [m])
+    c.ok("NOOP")
+    lines = c.ok("FETCH 1:* (ENVELOPE BODY BODYSTRUCTURE)")
+    assert len(lines) >= 100
+    for line in lines:
+        read_structure(line)
+
+
 # ---- Broken messages ----
 
 BROKEN = {
@@ -226,6 +332,9 @@ BROKEN = {
     "message in a message": b"Content-Type: message/rfc822\r\n\r\n" * 60 + b"Subject: deep\r\n\r\nx\r\n",
     "depths of multiparts": b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (i, i) for i in range(150)) + b"\r\nx",
     "parts without number": b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\n\r\n" * 12000,
+    "a message in base64": b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nU3ViamVjdDog\r\n",
+    "a message whose header has no end": b"Content-Type: multipart/digest; boundary=x\r\n\r\n--x\r\nTo: a\r\n--x--\r\n",
+    "routes": b"From: <@a:b@c>, <@a,@b:c>, <@a>, <@:b@c>, <@a:>, x <@a@b:c\r\n\r\nx\r\n",
     "a type that is none": b"Content-Type: nonsense\r\n\r\nx\r\n",
     "a type with everything wrong": b"Content-Type: text/plain; charset=; =x; name=\"unclosed; boundary*0=a\r\n\r\nx\r\n",
     "an encoding that is none": b"Content-Transfer-Encoding: ; base64\r\n\r\nx\r\n",

@@ -11,6 +11,7 @@ import pytest
 
 from cluster import wait_for
 from imap_lines import Imap
+from pop3_client import Pop
 
 _numbers = itertools.count(1)
 PLAIN = (b"Date: Mon, 7 Feb 1994 21:52:25 -0800\r\nFrom: Fred Foobar <foobar@Blurdybloop.example>\r\n"
@@ -207,6 +208,31 @@ def test_binary(cluster, account):
         c.ok(f"APPEND INBOX ~{{{len(message)}}}", [message])
         c.ok("NOOP")
         assert message in c.ok("FETCH 4 BINARY.PEEK[]")[0]
+
+
+def test_nul(cluster, account):
+    """Kept byte for byte, told by BINARY alone; elsewhere a space stands for it."""
+    header = b"Subject: nul\r\nX-Nul: a\0b\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+    message = header + b"\0\0begin\0" + os.urandom(200000) + b"\r\n.\0\r\nend\0"
+    told = message.replace(b"\0", b" ")
+    with session(cluster, account) as c:
+        c.no(f"APPEND INBOX {{{len(message)}}}", literals=[message])
+        c.ok(f"APPEND INBOX ~{{{len(message)}}}", [message])
+        c.ok("COPY 1 INBOX")
+        c.ok('APPEND INBOX CATENATE (URL "/INBOX/;UID=1")')
+        c.ok("NOOP")
+        for number in (1, 2, 3):
+            [line] = c.ok(f"FETCH {number} (RFC822.SIZE BODY.PEEK[] BODY.PEEK[TEXT]<3.9> BODY.PEEK[HEADER.FIELDS (X-Nul)] BODY.PEEK[1] ENVELOPE)")
+            assert b"RFC822.SIZE %d " % len(message) in line and b"\0" not in line
+            assert b"BODY[] {%d}\r\n%s" % (len(message), told) in line
+            assert b"BODY[TEXT]<3> {9}\r\n%s" % told[len(header) + 3:len(header) + 12] in line
+            assert b"{14}\r\nX-Nul: a b\r\n\r\n" in line
+            assert b"BINARY[] ~{%d}\r\n%s" % (len(message), message) in c.ok(f"FETCH {number} BINARY.PEEK[]")[0]
+            assert b"BINARY[1] ~{%d}\r\n%s" % (len(message) - len(header), message[len(header):]) in c.ok(f"FETCH {number} BINARY.PEEK[1]")[0]
+    with Pop(cluster.port("pop3")) as p:
+        p.login(account)
+        for got in (p.retr(1), p.retr(1, "TOP", " 99999")):
+            assert b"\0" not in got and b"X-Nul: a b\r\n" in got and b"\r\n  begin " in got
 
 
 def test_large_body_streams(cluster, account):

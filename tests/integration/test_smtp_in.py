@@ -209,6 +209,52 @@ def test_bare_text_does_not_join_our_lines(cluster, address):
     assert stored.endswith(b"\r\n\r\n folded?\r\nhello\r\n")
 
 
+MBOX = b"From bob@example.test  Mon Nov 30 10:00:00 2026\r\n"
+
+
+@pytest.mark.parametrize("first", [MBOX, b">" + MBOX, b">" + MBOX + MBOX], ids=["From", ">From", "both"])
+def test_mbox_line_in_front_is_left_out(cluster, address, first):
+    with connect(cluster) as c:
+        c.mail(address, first + MESSAGE)
+    with connect(cluster) as c:  # byte by byte
+        c.expect(250, "MAIL FROM:<a@remote.example>")
+        c.expect(250, f"RCPT TO:<{address}>")
+        c.expect(354, "DATA")
+        for byte in first + MESSAGE + b".\r\n":
+            c.send(bytes([byte]))
+        assert c.reply()[0] == 250
+    with connect(cluster, "submission") as c:
+        c.plain(address)
+        c.mail(address, first + MESSAGE, sender=address)
+    for stored in cluster.wait_mail(address, 3):
+        header, _, body = stored.partition(b"\r\n\r\n")
+        assert body == b"The body.\r\n" and b"\r\nSubject: hello" in header and b"\r\nReceived: " in header
+        assert MBOX not in stored
+
+
+@pytest.mark.parametrize("text", [b"From now on: nothing\r\nis as it was\r\n", b"From here\r\n\r\nto there\r\n", b"From here\r\n"])
+def test_text_that_begins_with_from_stays(cluster, address, text):
+    with connect(cluster) as c:
+        c.mail(address, text)
+    [stored] = cluster.wait_mail(address)
+    assert stored.endswith(b"\r\n\r\n" + text)
+
+
+def test_nul(cluster, address):
+    """Nothing that mail goes out by may hold one: it comes in as a space."""
+    text = b"\0Subject: a\0b\r\n\0\r\n.\0\r\n" + b"x\0" * 70000 + b"\r\n"
+    with connect(cluster) as c:
+        c.mail(address, b"Subject: x\r\n\r\n" + text.replace(b"\r\n.", b"\r\n.."))
+    with connect(cluster) as c:
+        c.expect(250, "MAIL FROM:<a@remote.example>")
+        c.expect(250, f"RCPT TO:<{address}>")
+        data = b"Subject: x\r\n\r\n" + text
+        c.send(b"BDAT %d LAST\r\n" % len(data) + data)
+        assert c.reply()[0] == 250
+    for stored in cluster.wait_mail(address, 2):
+        assert stored.endswith(b"\r\n\r\n" + text.replace(b"\0", b" "))
+
+
 def test_empty_message(cluster, address):
     with connect(cluster) as c:
         c.mail(address, b"", sender="")

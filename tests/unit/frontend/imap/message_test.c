@@ -70,7 +70,24 @@ test_decoding(void **state)
 		{MIME_QUOTED_PRINTABLE, "a=3Db=\r\nc", "a=bc"},
 		{MIME_QUOTED_PRINTABLE, "a=\nb", "ab"},
 		{MIME_QUOTED_PRINTABLE, "a=zzb", "a=zzb"},
-		{MIME_QUOTED_PRINTABLE, "end=", "end="},
+		{MIME_QUOTED_PRINTABLE, "end=", "end"},
+		{MIME_QUOTED_PRINTABLE, "end= \t", "end"},
+		{MIME_QUOTED_PRINTABLE, "end=4", "end=4"},
+		{MIME_QUOTED_PRINTABLE, "end \t", "end"},
+		{MIME_QUOTED_PRINTABLE, "end \r", "end \r"},
+		{MIME_QUOTED_PRINTABLE, "end=\r", "end=\r"},
+		/* White space at the end of a line was put there on the way. */
+		{MIME_QUOTED_PRINTABLE, "a \t \r\nb \nc", "a\r\nb\nc"},
+		{MIME_QUOTED_PRINTABLE, "   \r\n\t\n", "\r\n\n"},
+		{MIME_QUOTED_PRINTABLE, "a =20\r\nb=09 \r\n", "a  \r\nb\t\r\n"},
+		{MIME_QUOTED_PRINTABLE, "a = \t\r\nb", "a b"},
+		{MIME_QUOTED_PRINTABLE, "a= \nb=\t\t\n c", "ab c"},
+		{MIME_QUOTED_PRINTABLE, "a= b", "a= b"},
+		{MIME_QUOTED_PRINTABLE, "a= =41 =\r\nb", "a= A b"},
+		{MIME_QUOTED_PRINTABLE, "a \rb =\rc", "a \rb =\rc"},
+		{MIME_QUOTED_PRINTABLE, "a=4=42=\n", "a=4B"},
+		{MIME_QUOTED_PRINTABLE, "==41", "=A"},
+		{MIME_QUOTED_PRINTABLE, "=4\r\nx", "=4\r\nx"},
 		{MIME_QUOTED_PRINTABLE, "=c3=B6", "\xc3\xb6"},
 	};
 
@@ -87,6 +104,35 @@ test_decoding(void **state)
 			assert_str(buf_str(&out), cases[i].decoded);
 			buf_fini(&out);
 		}
+}
+
+/* A run of white space of any length costs the same memory, and is the same text
+ * wherever it is cut. */
+static void
+test_long_white_space(void **state)
+{
+	struct buf text = BUF_EMPTY, whole = BUF_EMPTY, bytes = BUF_EMPTY;
+	struct imap_decoder d;
+
+	(void)state;
+	for (unsigned i = 0; i < 100000; i++)
+		buf_add_byte(&text, ' ');
+	buf_add_c(&text, "x\r\n");
+	for (unsigned i = 0; i < 1000; i++)
+		buf_add_byte(&text, '\t');
+	buf_add_c(&text, "\r\n= ");
+	imap_decode_init(&d, MIME_QUOTED_PRINTABLE);
+	imap_decode(&d, buf_str(&text), &whole);
+	imap_decode_end(&d, &whole);
+	for (size_t i = 0; i < text.len; i++)
+		imap_decode(&d, str_of(text.data + i, 1), &bytes);
+	imap_decode_end(&d, &bytes);
+	assert_true(str_eq(buf_str(&whole), buf_str(&bytes)));
+	assert_true(str_starts(str_from(buf_str(&whole), 100000), STR("x\r\n")));
+	assert_true(whole.len < 100003 + 1000);
+	buf_fini(&text);
+	buf_fini(&whole);
+	buf_fini(&bytes);
 }
 
 static const char message[] =
@@ -181,6 +227,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_base_subjects),
 		cmocka_unit_test(test_decoding),
+		cmocka_unit_test(test_long_white_space),
 		cmocka_unit_test(test_sections),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

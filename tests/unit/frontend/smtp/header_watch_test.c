@@ -69,6 +69,63 @@ test_cases(void **state)
 			check(&cases[i], piece);
 }
 
+/* What a header is found behind, and what is left as it is. */
+static void
+test_mbox_lines(void **state)
+{
+#define MBOX "From bob@example.test  Mon Nov 30 10:00:00 2026\r\n"
+	static const struct {
+		const char *text;
+		size_t mbox_bytes;
+		bool no_header, has_from;
+	} rows[] = {
+		{MBOX "From: bob@x\r\n\r\n", sizeof(MBOX) - 1, false, true},
+		{">" MBOX "From: bob@x\r\n\r\n", sizeof(MBOX), false, true},
+		{">" MBOX MBOX "Subject: x\r\n\r\n", 2 * sizeof(MBOX) - 1, false, false},
+		{"Subject: x\r\n" MBOX "From: bob@x\r\n\r\n", 0, false, false},
+		/* The obsolete blank of a field. */
+		{"From : bob@x\r\n\r\n", 0, false, true},
+		/* Texts. */
+		{"From now on: nothing\r\nis as it was\r\n", 0, true, false},
+		{"From here\r\n\r\nto there: x\r\n", 0, true, false},
+		{"From here\r\n", 0, true, false},
+		{"Fromage frais: x y\r\n\r\n", 0, true, false},
+		{MBOX " folded\r\nFrom: x\r\n", 0, true, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct str text = str_c(rows[i].text);
+		for (size_t piece = 1; piece <= text.len; piece++) {
+			struct header_watch w;
+			header_watch_init(&w, false);
+			for (size_t at = 0; at < text.len; at += piece)
+				header_watch_feed(&w, str_first(str_from(text, at), piece));
+			header_watch_end(&w);
+			if (w.mbox_bytes != rows[i].mbox_bytes || w.no_header != rows[i].no_header ||
+			    w.has_from != rows[i].has_from)
+				fail_msg("row %zu by %zu: %u bytes, no header %d, from %d", i, piece, w.mbox_bytes,
+					 w.no_header, w.has_from);
+			header_watch_fini(&w);
+		}
+	}
+}
+
+/* A line without end is no mbox's. */
+static void
+test_long_mbox_line(void **state)
+{
+	struct header_watch w;
+
+	(void)state;
+	header_watch_init(&w, false);
+	header_watch_feed(&w, STR("From x"));
+	for (unsigned i = 0; i < HEADER_WATCH_MBOX_MAX; i++)
+		header_watch_feed(&w, STR("y"));
+	assert_true(w.ended && w.no_header && w.mbox_bytes == 0);
+	header_watch_fini(&w);
+}
+
 static void
 test_tls_required(void **state)
 {
@@ -160,6 +217,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
+		cmocka_unit_test(test_mbox_lines),
+		cmocka_unit_test(test_long_mbox_line),
 		cmocka_unit_test(test_tls_required),
 		cmocka_unit_test(test_precedence),
 		cmocka_unit_test(test_first_line),

@@ -119,8 +119,8 @@ test_structures(void **state)
 		 STR("multipart/mixed<>5(text/plain<>0text/plain<b>0)")},
 		{STR(MIXED "--x--\r\n--x\r\n\r\nlate\r\n--x--"),
 		 STR("multipart/mixed<>4()")}, /* after the end: epilogue */
-		{STR("Content-Type: multipart/mixed\r\n\r\n--x\r\n\r\na"), STR("multipart/mixed<--x\r\n\r\na>2")},
-		{STR("Content-Type: multipart/mixed; boundary=\"\"\r\n\r\n--\r\n"), STR("multipart/mixed<--\r\n>1")},
+		{STR("Content-Type: multipart/mixed\r\n\r\n--x\r\n\r\na"), STR("application/octet-stream<--x\r\n\r\na>2")},
+		{STR("Content-Type: multipart/mixed; boundary=\"\"\r\n\r\n--\r\n"), STR("application/octet-stream<--\r\n>1")},
 		{STR("Content-Type: multipart/digest; boundary=x\r\n\r\n--x\r\n\r\nSubject: s\r\n\r\nb\r\n--x--"),
 		 STR("multipart/digest<>5(message/rfc822<>2[text/plain<b>0])")},
 		/* Nested: the outer delimiter closes what is inside. */
@@ -137,7 +137,7 @@ test_structures(void **state)
 		{STR("Content-Type: message/global\r\n\r\n\r\nb"), STR("message/global<>1[text/plain<b>0]")},
 		{STR("Content-Type: message/partial\r\n\r\n\r\nb"), STR("message/partial<\r\nb>1")},
 		{STR("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nQUJD"),
-		 STR("message/rfc822<QUJD>0")},
+		 STR("application/octet-stream<QUJD>0")},
 		{STR(MIXED "--x\r\n" RFC822 "Subject: i\r\n\r\nb\r\n--x--"),
 		 STR("multipart/mixed<>6(message/rfc822<>2[text/plain<b>0])")},
 		{STR(MIXED "--x\r\n" RFC822 MIXED "--x\r\n\r\nb\r\n--x--\r\n--x--"),

@@ -6,8 +6,10 @@
 
 #include <cmocka.h>
 
+#include "lib/mime/address.h"
 #include "lib/mime/digest.h"
 #include "lib/mime/structure.h"
+#include "tests/unit/lib/mime/grammar.h"
 #include "tests/unit/lib/mime/messages.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -85,6 +87,13 @@ test_envelopes(void **state)
 		 "NIL NIL)"},
 		{STR("Bcc: a@b\r\nMessage-ID: <i@d>\r\nIn-Reply-To: <x>\r\n"),
 		 "(NIL NIL NIL NIL NIL NIL NIL ((NIL NIL \"a\" \"b\")) \"<x>\" \"<i@d>\")"},
+		/* Lines that are no field hide none. */
+		{STR("From bob@example.test Mon Nov 30 10:00:00 2026\r\n>From: x\r\nSubject: s\r\n"),
+		 "(NIL \"s\" NIL NIL NIL NIL NIL NIL NIL NIL)"},
+		/* The obsolete route. */
+		{STR("To: <@a.x , @b.x:c@d>, E <@f (g):h@i>, <@j>, <@k@l>\r\n"),
+		 "(NIL NIL NIL NIL NIL ((NIL \"@a.x,@b.x\" \"c\" \"d\")(\"E\" \"@f\" \"h\" \"i\")(NIL NIL \"\" "
+		 "\"j\")(NIL NIL \"\" \"k@l\")) NIL NIL NIL NIL)"},
 		{STR("Subject: a\0b\r\nTo: a\0b@c\r\nTo: <d\0@e>\r\n"),
 		 "(NIL \"a b\" NIL NIL NIL ((NIL NIL \"a\" \"\")(NIL NIL \"d\" \"e\")) NIL NIL NIL NIL)"},
 	};
@@ -129,6 +138,28 @@ test_body_structures(void **state)
 		 "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 15 (NIL \"s\" NIL NIL NIL NIL NIL NIL NIL NIL) "
 		 "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 1 0) 2",
 		 NULL},
+		/* Names as RFC 2231 writes them stay ASCII; what it took apart is joined. */
+		{STR("Content-Type: application/pdf; name*0=a; name*1=\"b c\"\r\nContent-Disposition: attachment; "
+		     "filename*0*=iso-8859-1''%e4%20; filename*1=\"b%.pdf\"; x*=utf-8''plain%20text\r\n\r\n"),
+		 "(\"application\" \"pdf\" (\"name\" \"ab c\") NIL NIL \"7bit\" 0",
+		 " NIL (\"attachment\" (\"filename*\" \"utf-8''%C3%A4%20b%25.pdf\" \"x\" \"plain text\")) NIL NIL"},
+		/* What cannot be taken apart is told as a leaf. */
+		{STR("Content-Type: message/rfc822; name=x\r\nContent-Transfer-Encoding: base64\r\n\r\nU3ViamVjdDo="),
+		 "(\"application\" \"octet-stream\" (\"name\" \"x\") NIL NIL \"base64\" 12", " NIL NIL NIL NIL"},
+		{STR("Content-Type: message/global\r\nContent-Transfer-Encoding: Quoted-Printable\r\n\r\nx"),
+		 "(\"application\" \"octet-stream\" NIL NIL NIL \"Quoted-Printable\" 1", NULL},
+		{STR("Content-Type: multipart/mixed\r\n\r\n--x\r\n"),
+		 "(\"application\" \"octet-stream\" NIL NIL NIL \"7bit\" 5", NULL},
+		{STR("Content-Type: message/rfc822\r\n"),
+		 "(\"application\" \"octet-stream\" NIL NIL NIL \"7bit\" 0", NULL},
+		{STR("Content-Type: multipart/digest; boundary=x\r\n\r\n--x\r\nSubject: no end\r\n--x--\r\n"),
+		 "((\"application\" \"octet-stream\" NIL NIL NIL \"7bit\" 0) \"digest\"", NULL},
+		{STR("Content-Type: message/delivery-status\r\n\r\nx"),
+		 "(\"message\" \"delivery-status\" NIL NIL NIL \"7bit\" 1", NULL},
+		{STR("Content-Type: multipart\r\n\r\nx"),
+		 "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 1 0", NULL},
+		{STR("Content-Type: image/png\r\nContent-Transfer-Encoding: base64; (what?)\r\n\r\nx"),
+		 "(\"image\" \"png\" NIL NIL NIL \"base64\" 1", NULL},
 		{STR("Content-Disposition:\r\nContent-Language:\r\n\r\n"),
 		 "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0",
 		 " NIL (\"attachment\" NIL) NIL NIL"},
@@ -158,80 +189,18 @@ test_body_structures(void **state)
 
 /* ---- The grammar ---- */
 
-static bool take_item(struct str *s, unsigned depth);
-
-/* "(item item ...)"; between lists there may be no space. */
-static bool
-take_list(struct str *s, unsigned depth)
-{
-	*s = str_from(*s, 1);
-	while (s->len != 0 && s->p[0] != ')') {
-		if (!take_item(s, depth + 1))
-			return false;
-		if (s->len != 0 && s->p[0] == ' ')
-			*s = str_from(*s, 1);
-		else if (s->len == 0 || (s->p[0] != ')' && s->p[0] != '('))
-			return false;
-	}
-	if (s->len == 0)
-		return false;
-	*s = str_from(*s, 1);
-	return true;
-}
-
-static bool
-take_literal(struct str *s)
-{
-	struct str size, rest;
-	uint64_t number;
-
-	if (!str_cut(str_from(*s, 1), '}', &size, &rest) || !str_to_u64(size, &number) ||
-	    !str_starts(rest, STR("\r\n")) || rest.len - 2 < number)
-		return false;
-	rest = str_from(rest, 2);
-	if (str_index(str_first(rest, number), '\0') >= 0)
-		return false;
-	*s = str_from(rest, number);
-	return true;
-}
-
-static bool
-take_item(struct str *s, unsigned depth)
-{
-	size_t len = 0;
-
-	if (s->len == 0 || depth > 10 * MIME_DEPTH_MAX)
-		return false;
-	if (s->p[0] == '(')
-		return take_list(s, depth);
-	if (s->p[0] == '{')
-		return take_literal(s);
-	if (s->p[0] == '"') {
-		for (len = 1; len < s->len && s->p[len] != '"'; len++) {
-			len += s->p[len] == '\\';
-			if (len < s->len && (s->p[len] < ' ' || s->p[len] > 0x7e))
-				return false;
-		}
-		*s = str_from(*s, len + 1);
-		return len < s->len + len + 1;
-	}
-	if (str_starts(*s, STR("NIL"))) {
-		*s = str_from(*s, 3);
-		return true;
-	}
-	while (len < s->len && s->p[len] >= '0' && s->p[len] <= '9')
-		len++;
-	*s = str_from(*s, len);
-	return len != 0;
-}
-
 static void
-check_grammar(struct str text)
+check_grammar(const struct mime_digest *d)
 {
-	struct str rest = text;
+	struct str envelope = d->texts[DIGEST_ENVELOPE];
+	struct str body = d->texts[DIGEST_BODY], extended = d->texts[DIGEST_BODYSTRUCTURE];
 
-	if (!take_item(&rest, 0) || rest.len != 0)
-		fail_msg("\"%.*s\" at \"%.*s\"", STR_ARG(text), STR_ARG(rest));
+	if (!grammar_envelope(envelope))
+		fail_msg("ENVELOPE \"%.*s\"", STR_ARG(envelope));
+	if (!grammar_body(body, false))
+		fail_msg("BODY \"%.*s\"", STR_ARG(body));
+	if (!grammar_body(extended, true))
+		fail_msg("BODYSTRUCTURE \"%.*s\"", STR_ARG(extended));
 }
 
 /* Whatever comes in, what goes out can be read; also by mime_digest_read(). */
@@ -249,9 +218,7 @@ test_grammar(void **state)
 		mime_digest_feed(b, buf_str(&message));
 		mime_digest_end(&b, &digest);
 		assert_true(mime_digest_read(buf_str(&digest), &d));
-		check_grammar(d.texts[DIGEST_ENVELOPE]);
-		check_grammar(d.texts[DIGEST_BODY]);
-		check_grammar(d.texts[DIGEST_BODYSTRUCTURE]);
+		check_grammar(&d);
 		for (unsigned text = DIGEST_SUBJECT; text <= DIGEST_BCC; text++)
 			assert_true(str_is_utf8(d.texts[text]));
 		for (uint32_t i = 0; i < d.part_count; i++) {
@@ -279,8 +246,59 @@ test_many_fields(void **state)
 	mime_digest_feed(b, STR("\r\n"));
 	mime_digest_end(&b, &digest);
 	assert_true(mime_digest_read(buf_str(&digest), &d));
-	check_grammar(d.texts[DIGEST_ENVELOPE]);
+	check_grammar(&d);
 	buf_fini(&digest);
+}
+
+/* What is deeper, or more, than is looked into. */
+static void
+test_beyond_the_limits(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned times;
+	} rows[] = {
+		{"Content-Type: message/rfc822\r\n\r\n", MIME_DEPTH_MAX + 50},
+		{"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n", MIME_DEPTH_MAX + 50},
+		{"--x\r\nContent-Type: message/rfc822\r\n\r\nTo: a\r\n\r\n", MIME_PARTS_MAX},
+		{"--x\r\nContent-Type: multipart/mixed; boundary=y\r\n\r\n--y\r\n", MIME_PARTS_MAX},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct mime_digest_builder *b = mime_digest_begin();
+		struct buf digest = BUF_EMPTY;
+		struct mime_digest d;
+		if (rows[i].text[0] == '-')
+			mime_digest_feed(b, STR("Content-Type: multipart/mixed; boundary=x\r\n\r\n"));
+		for (unsigned n = 0; n < rows[i].times; n++)
+			mime_digest_feed(b, str_c(rows[i].text));
+		mime_digest_end(&b, &digest);
+		assert_true(mime_digest_read(buf_str(&digest), &d));
+		assert_true(d.part_count > MIME_DEPTH_MAX && d.part_count <= MIME_PARTS_MAX);
+		check_grammar(&d);
+		buf_fini(&digest);
+	}
+}
+
+/* A group that is cut off for its size ends all the same. */
+static void
+test_endless_group(void **state)
+{
+	struct buf header = BUF_EMPTY, envelope = BUF_EMPTY;
+	struct arena arena;
+
+	(void)state;
+	arena_init(&arena);
+	buf_add_c(&header, "To: team:");
+	for (unsigned i = 0; i < MIME_ADDRESSES_MAX + 5; i++)
+		buf_add_c(&header, "a@b,");
+	buf_add_c(&header, "\r\n");
+	mime_write_envelope(buf_str(&header), &arena, &envelope);
+	assert_true(grammar_envelope(buf_str(&envelope)));
+	arena_fini(&arena);
+	buf_fini(&header);
+	buf_fini(&envelope);
 }
 
 int
@@ -289,7 +307,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_strings),		cmocka_unit_test(test_envelopes),
 		cmocka_unit_test(test_body_structures), cmocka_unit_test(test_grammar),
-		cmocka_unit_test(test_many_fields),
+		cmocka_unit_test(test_many_fields),	cmocka_unit_test(test_endless_group),
+		cmocka_unit_test(test_beyond_the_limits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
