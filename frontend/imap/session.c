@@ -163,6 +163,8 @@ await_input(struct imap_session *s)
 	if (idle && limit < AUTOLOGOUT_MS)
 		limit = AUTOLOGOUT_MS;
 	conn_set_timeout(s->conn, limit);
+	if (s->input != NULL || s->append != NULL)
+		conn_acknowledge(s->conn);
 	/* An idle session keeps no memory for commands. */
 	if (s->row == NULL && s->holds == 0 && evbuffer_get_length(conn_input(s->conn)) == 0)
 		arena_fini(&s->command);
@@ -267,7 +269,6 @@ imap_forget_account(struct imap_session *s)
 	mem_free(s->address);
 	s->address = NULL;
 	s->enabled = 0;
-	s->condstore_told = false;
 }
 
 static void

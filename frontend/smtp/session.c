@@ -214,6 +214,8 @@ await_input(struct smtp_session *s)
 		conn_set_timeout(s->conn, settings->command_timeout);
 	else
 		conn_set_timeout(s->conn, settings->session_timeout_enabled ? settings->session_timeout : 0);
+	if ((s->state & (SMTP_DATA | SMTP_CHUNK)) != 0)
+		conn_acknowledge(s->conn);
 	/* An idle session keeps no memory for commands. */
 	if (!in_command)
 		arena_fini(&s->command);
