@@ -47,6 +47,11 @@ struct evbuffer *conn_input(struct conn *c);
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 bool conn_is_paused(const struct conn *c);
+/* Acknowledges what has come at once. To be called when a part of something has
+ * come and the rest is awaited: a client that sends the rest in a segment of its
+ * own (Nagle's algorithm) sends it when it has the acknowledgement, which TCP would
+ * delay by 40 ms, having nothing to say. */
+void conn_acknowledge(struct conn *c);
 
 /* ---- Output ---- */
 void conn_write(struct conn *c, const void *data, size_t len);

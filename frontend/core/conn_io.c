@@ -1,6 +1,9 @@
 /* What a protocol asks of its connection: who and how, input and output. */
 #include <event2/bufferevent_ssl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "frontend/core/conn_private.h"
 #include "lib/base/check.h"
@@ -139,6 +142,16 @@ bool
 conn_is_paused(const struct conn *c)
 {
 	return c->paused;
+}
+
+void
+conn_acknowledge(struct conn *c)
+{
+	const int on = 1;
+
+	/* Of the moment only: the kernel falls back by itself. */
+	if (c->bev != NULL)
+		setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
 
 void

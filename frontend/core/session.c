@@ -33,6 +33,8 @@ session_await_input(struct session *s)
 
 	session_limits(s, &limits);
 	conn_set_timeout(s->conn, session_is_idle(s, phase) ? limits.idle_ms : limits.command_ms);
+	if (phase == SESSION_BEGUN || phase == SESSION_TAKING)
+		conn_acknowledge(s->conn);
 	/* An idle session keeps no memory for commands. */
 	if (phase == SESSION_BETWEEN && session_is_idle(s, phase) && !op_waits(&s->command))
 		arena_fini(&s->command.arena);

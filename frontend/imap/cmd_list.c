@@ -1,11 +1,13 @@
 /* LIST (RFC 9051, 6.3.9, which takes in LIST-EXTENDED, LIST-STATUS, CHILDREN
  * and SPECIAL-USE; LIST-MYRIGHTS: RFC 8440) and LSUB (RFC 3501). */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "frontend/imap/parse/pattern.h"
 #include "frontend/imap/private.h"
 #include "frontend/imap/status.h"
 #include "lib/base/check.h"
+#include "lib/mailbox/name.h"
 
 enum { PATTERNS_MAX = 100 };
 
@@ -189,15 +191,15 @@ is_selected(const struct listing *w, const struct mailbox_folder *f)
 	       ((w->options & SELECT_SPECIAL_USE) == 0 || f->special_use.len != 0);
 }
 
-/* Does anything below it meet the selection? */
+/* Does anything below it meet the selection? hidden: that is not listed itself. */
 static bool
-has_selected_below(const struct listing *w, const struct names *n, struct str name)
+has_selected_below(const struct listing *w, const struct names *n, struct str name, bool hidden)
 {
 	for (unsigned i = first_below(n, name); i < n->folder_count && is_below(n->folders[i].name, name); i++)
-		if (is_selected(w, &n->folders[i]))
+		if (is_selected(w, &n->folders[i]) && !(hidden && matches(w, n->folders[i].name)))
 			return true;
 	for (unsigned i = 0; (w->options & SELECT_SPECIAL_USE) == 0 && i < n->missing_count; i++)
-		if (is_below(n->missing[i], name))
+		if (is_below(n->missing[i], name) && !(hidden && matches(w, n->missing[i])))
 			return true;
 	return false;
 }
@@ -220,10 +222,15 @@ list_folder(const struct imap_session *s, const struct listing *w, const struct 
 	    const struct mailbox_folder *f, struct buf *out)
 {
 	bool selected = is_selected(w, f);
-	bool child_info = (w->options & SELECT_RECURSIVE) != 0 && has_selected_below(w, n, f->name);
+	bool child_info;
 	char attributes[160];
 
-	if (!matches(w, f->name) || (!selected && !child_info))
+	if (!matches(w, f->name))
+		return;
+	/* One that is not selected itself is told for what is not told without it
+	 * (RFC 9051, 6.3.9.6). */
+	child_info = (w->options & SELECT_RECURSIVE) != 0 && has_selected_below(w, n, f->name, !selected);
+	if (!selected && !child_info)
 		return;
 	snprintf(attributes, sizeof(attributes), "%s%s%s%.*s",
 		 has_children(n, f->name) ? "\\HasChildren" : "\\HasNoChildren",
@@ -239,50 +246,132 @@ list_folder(const struct imap_session *s, const struct listing *w, const struct 
 		imap_print_status(s, f, w->status_items, out);
 }
 
+/* ---- Names without a mailbox ---- */
+
+/* A name, and whether it is subscribed to or only stands above such a name. */
+struct subscription {
+	struct str name;
+	bool subscribed;
+};
+
+static int
+subscription_compare(const void *a, const void *b)
+{
+	const struct subscription *x = a, *y = b;
+	int order = str_cmp(x->name, y->name);
+
+	return order != 0 ? order : (int)y->subscribed - (int)x->subscribed;
+}
+
+/* Sorts; of each name one stays, subscribed if any of them is. */
 static void
-list_all(const struct imap_session *s, const struct listing *w, const struct names *n, struct buf *out)
+subscription_unite(struct subscription *list, unsigned *count)
+{
+	unsigned kept = 0;
+
+	qsort(list, *count, sizeof(*list), subscription_compare);
+	for (unsigned i = 0; i < *count; i++)
+		if (kept == 0 || !str_eq(list[kept - 1].name, list[i].name))
+			list[kept++] = list[i];
+	*count = kept;
+}
+
+/* The next level above; false: there is none. */
+static bool
+go_up(struct str *name)
+{
+	ptrdiff_t slash = str_rindex(*name, '/');
+
+	if (slash <= 0)
+		return false;
+	name->len = (size_t)slash;
+	return true;
+}
+
+static bool
+folder_exists(const struct names *n, struct str name)
+{
+	unsigned low = n->folder_count != 0, high = n->folder_count; /* sorted but for INBOX */
+
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+		if (str_cmp(n->folders[middle].name, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return str_eq(name, STR("INBOX")) || (low < n->folder_count && str_eq(n->folders[low].name, name));
+}
+
+/* Subscribed names that are no mailboxes; with RECURSIVEMATCH the levels above
+ * them too, as far as they are none either. */
+static void
+list_missing(struct imap_session *s, const struct listing *w, const struct names *n, struct buf *out)
+{
+	bool recursive = (w->options & SELECT_RECURSIVE) != 0;
+	struct subscription *list = arena_array(&s->command.arena, struct subscription,
+						(size_t)n->missing_count * (recursive ? MAILBOX_DEPTH_MAX : 1) + 1);
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < n->missing_count; i++) {
+		struct str name = n->missing[i];
+		list[count++] = (struct subscription){name, true};
+		while (recursive && go_up(&name) && !folder_exists(n, name))
+			list[count++] = (struct subscription){name, false};
+	}
+	subscription_unite(list, &count);
+	for (unsigned i = 0; i < count; i++) {
+		bool child_info;
+		if (!matches(w, list[i].name))
+			continue;
+		child_info = recursive && has_selected_below(w, n, list[i].name, !list[i].subscribed);
+		if (list[i].subscribed || child_info)
+			print_line(s, w, list[i].subscribed ? STR("\\Subscribed \\NonExistent") : STR("\\NonExistent"),
+				   list[i].name, child_info, out);
+	}
+}
+
+static void
+list_all(struct imap_session *s, const struct listing *w, const struct names *n, struct buf *out)
 {
 	for (unsigned i = 0; i < n->folder_count; i++)
 		list_folder(s, w, n, &n->folders[i], out);
-	if ((w->options & SELECT_SUBSCRIBED) == 0 || (w->options & SELECT_SPECIAL_USE) != 0)
-		return;
-	for (unsigned i = 0; i < n->missing_count; i++)
-		if (matches(w, n->missing[i]))
-			print_line(s, w, STR("\\Subscribed \\NonExistent"), n->missing[i], false, out);
+	if ((w->options & SELECT_SUBSCRIBED) != 0 && (w->options & SELECT_SPECIAL_USE) == 0)
+		list_missing(s, w, n, out);
 }
 
-/* "%" names the upper levels of what is subscribed to below (RFC 3501, 6.3.9);
- * each once. */
+/* ---- LSUB ---- */
+
+/* "%" names the upper levels of what is subscribed to below (RFC 3501, 6.3.9). */
 static void
-lsub_name(const struct imap_session *s, const struct listing *w, struct str name, struct str *last, struct buf *out)
+lsub_add(const struct listing *w, struct str name, struct subscription *list, unsigned *count)
 {
-	if (matches(w, name)) {
-		print_line(s, w, STR(""), name, false, out);
-		return;
-	}
-	for (ptrdiff_t slash = str_rindex(name, '/'); slash > 0; slash = str_rindex(name, '/')) {
-		name.len = (size_t)slash;
-		if (!matches(w, name))
-			continue;
-		if (!str_eq(name, *last))
-			print_line(s, w, STR("\\Noselect"), name, false, out);
-		*last = name;
-		return;
-	}
+	bool subscribed = true;
+
+	do {
+		if (matches(w, name)) {
+			list[(*count)++] = (struct subscription){name, subscribed};
+			return;
+		}
+		subscribed = false;
+	} while (go_up(&name));
 }
 
 static void
-lsub_all(const struct imap_session *s, const struct listing *w, const struct names *n, struct buf *out)
+lsub_all(struct imap_session *s, const struct listing *w, const struct names *n, struct buf *out)
 {
-	struct str last = STR_NONE;
+	struct subscription *list =
+		arena_array(&s->command.arena, struct subscription, (size_t)n->folder_count + n->missing_count + 1);
+	unsigned count = 0;
 
-	for (unsigned i = 0; i < n->folder_count; i++) {
-		const struct mailbox_folder *f = &n->folders[i];
-		if (f->subscribed)
-			lsub_name(s, w, f->name, &last, out);
-	}
+	for (unsigned i = 0; i < n->folder_count; i++)
+		if (n->folders[i].subscribed)
+			lsub_add(w, n->folders[i].name, list, &count);
 	for (unsigned i = 0; i < n->missing_count; i++)
-		lsub_name(s, w, n->missing[i], &last, out);
+		lsub_add(w, n->missing[i], list, &count);
+	subscription_unite(list, &count);
+	for (unsigned i = 0; i < count; i++)
+		print_line(s, w, list[i].subscribed ? STR("") : STR("\\Noselect"), list[i].name, false, out);
 }
 
 static void

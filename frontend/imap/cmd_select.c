@@ -82,7 +82,6 @@ tell_folder(struct imap_session *s, const struct selecting *w)
 		imap_print_mailbox(s, w->name, &out);
 		buf_add_c(&out, "\r\n");
 	}
-	s->condstore_told = true;
 	imap_write(s, &out);
 	buf_fini(&out);
 }

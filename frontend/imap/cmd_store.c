@@ -204,6 +204,7 @@ finish_modified(struct imap_session *s, const struct mailbox_stored *stored)
 	return CMD_DONE;
 }
 
+/* When some are gone the rest is stored all the same (RFC 2180, 4.2). */
 static void
 on_stored(void *arg, const struct mailbox_stored *stored, const struct err *err)
 {
@@ -220,8 +221,10 @@ on_stored(void *arg, const struct mailbox_stored *stored, const struct err *err)
 	tell_all(s, w, stored);
 	if (stored->modified_count != 0)
 		finish_modified(s, stored);
+	else if (w->some_gone && stored->count == 0 && !w->silent)
+		imap_finish(s, IMAP_NO, "[EXPUNGEISSUED] all of the messages are expunged");
 	else if (w->some_gone)
-		imap_finish(s, IMAP_NO, "[EXPUNGEISSUED] some of the messages are expunged");
+		imap_finish(s, IMAP_OK, "[EXPUNGEISSUED] stored; some of the messages are expunged");
 	else
 		imap_ok(s);
 }

@@ -117,11 +117,11 @@ imap_failed(struct imap_session *s, const struct err *err)
 void
 imap_enable_condstore(struct imap_session *s)
 {
+	bool was_on = (s->enabled & IMAP_CONDSTORE) != 0;
+
 	s->enabled |= IMAP_CONDSTORE;
-	if (s->view != NULL && !s->condstore_told) {
-		s->condstore_told = true;
+	if (s->view != NULL && !was_on)
 		imap_untagged(s, "OK [HIGHESTMODSEQ %llu] CONDSTORE is on", (unsigned long long)s->view->modseq);
-	}
 }
 
 /* ---- Its beginning ---- */
@@ -178,6 +178,8 @@ imap_dispatch(struct imap_session *s, struct str text)
 	const struct imap_command *row;
 	struct str tag, name;
 
+	if (text.len == 0)
+		return; /* a blank line, as some send behind a literal */
 	imap_lex_init(lex, text, &s->command.arena, (s->enabled & (IMAP_UTF8_ACCEPT | IMAP_REV2)) != 0);
 	if (!imap_lex_tag(lex, &tag) || imap_lex_peek(lex) != ' ') {
 		refuse(s, STR_NONE, "a command begins with a tag and a space");

@@ -312,7 +312,7 @@ start(struct fetch *f)
 
 struct vanished {
 	struct fetch *fetch;
-	struct imap_set asked;
+	struct imap_set asked; /* not resolved */
 };
 
 static void
@@ -327,12 +327,24 @@ print_range(uint32_t first, uint32_t last, struct buf *out)
 	imap_print_u64(last, out);
 }
 
+/* The first UID that is new to the client, or that will be given next. */
+static uint32_t
+first_new_uid(const struct imap_view *v)
+{
+	const struct folder_index *ix = v->index;
+	uint32_t last = v->count != 0 ? imap_view_uid(v, v->count) : 0, at;
+	bool found;
+
+	at = folder_index_find(ix, last < v->uid_next ? v->uid_next : last + 1, &found);
+	return at < folder_index_count(ix) ? ix->uids->uids[at] : ix->folder.uid_next;
+}
+
 /* The UIDs of the set that are not there: the log does not reach back so far
  * (RFC 7162, 3.2.6 allows to name too many). */
 static void
 print_missing(const struct imap_view *v, const struct imap_set *asked, struct buf *out)
 {
-	uint32_t seq = 1, next = v->index->folder.uid_next;
+	uint32_t seq = 1, next = first_new_uid(v);
 
 	for (uint32_t i = 0; i < asked->count; i++) {
 		uint32_t uid = asked->ranges[i].first, last = asked->ranges[i].last;
@@ -357,8 +369,9 @@ tell_vanished(struct fetch *f, const struct imap_set *asked, const struct mailbo
 	struct buf uids = BUF_EMPTY;
 
 	buf_add_byte(&uids, ' ');
+	/* What the client has in its list still is told when it goes from there. */
 	for (uint32_t i = 0; i < c->gone_count; i++)
-		if (imap_set_has(asked, c->gone_uids[i]))
+		if (imap_set_has(asked, c->gone_uids[i]) && imap_view_seq(f->session->view, c->gone_uids[i]) == 0)
 			gone[count++] = c->gone_uids[i];
 	if (c->complete)
 		imap_set_print_numbers(gone, count, &uids);
@@ -384,6 +397,9 @@ on_changes(void *arg, const struct mailbox_changes *c, const struct err *err)
 		fail(f, err);
 		return;
 	}
+	/* Of what is gone "*" is the last UID that was ever given: the last messages
+	 * may be those that went. */
+	imap_set_resolve(&v->asked, c->folder.uid_next - 1);
 	tell_vanished(f, &v->asked, c);
 	start(f);
 }
@@ -416,11 +432,12 @@ imap_cmd_fetch(struct imap_session *s, struct imap_lexer *lex)
 {
 	struct fetch *f = arena_new(&s->command.arena, struct fetch);
 	const char *error;
-	struct imap_set set;
+	struct imap_set set, asked;
 
 	f->session = s;
 	if (!imap_lex_sp(lex) || !imap_lex_set(lex, &set) || !imap_lex_sp(lex) || !imap_parse_fetch(lex, &f->items))
 		return imap_syntax(s, lex);
+	asked = imap_set_copy(&set, &s->command.arena);
 	error = check_modifiers(s, &f->items);
 	if (error == NULL)
 		error = imap_view_resolve(s->view, &set, s->by_uid, &s->command.arena, &f->messages);
@@ -437,7 +454,7 @@ imap_cmd_fetch(struct imap_session *s, struct imap_lexer *lex)
 	s->work = f;
 	s->on_cancel = on_cancel;
 	if (f->items.vanished)
-		ask_vanished(f, &set);
+		ask_vanished(f, &asked);
 	else
 		start(f);
 	return s->row == NULL ? CMD_DONE : CMD_WAIT; /* some are answered at once */

@@ -47,12 +47,6 @@ input_of(struct imap_session *s)
 	return s->input;
 }
 
-static size_t
-line_max(const struct imap_session *s)
-{
-	return s->state == IMAP_NOT_AUTHENTICATED ? IMAP_LINE_BEFORE_LOGIN : IMAP_LINE_MAX;
-}
-
 /* ---- Literals ---- */
 
 /* "{12}", "{12+}" or "~{12}" at the end of a line. */
@@ -316,7 +310,7 @@ take_line(struct imap_session *s)
 	size_t take = eol.pos < 0 ? evbuffer_get_length(from) : (size_t)eol.pos + 1;
 	char *to;
 
-	if (in->mode == IN_LINE && in->line_bytes + take > line_max(s)) {
+	if (in->mode == IN_LINE && in->line_bytes + take > IMAP_LINE_MAX) {
 		refuse_long_line(s);
 		return true;
 	}
@@ -343,7 +337,7 @@ take_short_command(struct imap_session *s)
 	struct evbuffer_ptr eol = evbuffer_search_eol(from, NULL, &eol_len, EVBUFFER_EOL_CRLF);
 	struct str text;
 
-	if (eol.pos < 0 || (size_t)eol.pos + eol_len > line_max(s))
+	if (eol.pos < 0 || (size_t)eol.pos + eol_len > IMAP_LINE_MAX)
 		return false;
 	if (s->row == NULL && !op_waits(&s->command))
 		arena_reset(&s->command.arena);

@@ -4,9 +4,8 @@
 
 #include "frontend/imap/private.h"
 
-#define IMAP_LINE_BEFORE_LOGIN	  (8 * 1024)
 #define IMAP_LINE_MAX		  (64 * 1024)
-#define IMAP_LITERAL_BEFORE_LOGIN (8 * 1024)
+#define IMAP_LITERAL_BEFORE_LOGIN (32 * 1024)	/* an ID of 30 values of 1024 bytes (RFC 2971, 3.3) */
 #define IMAP_LITERALS_BYTES	  (1024 * 1024) /* of all of one command, APPEND's messages apart */
 #define IMAP_LITERALS_MAX	  1000
 

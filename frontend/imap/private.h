@@ -61,7 +61,6 @@ struct imap_session {
 	SESSION_BASE;
 	enum imap_state state;
 	unsigned enabled;    /* enum imap_enabled */
-	bool condstore_told; /* HIGHESTMODSEQ was or need not be told */
 
 	struct imap_view *view; /* owner; IMAP_SELECTED */
 
@@ -147,7 +146,8 @@ const struct imap_command *imap_command_find(struct str name);
 const struct imap_command *imap_command_of(struct str text, struct str *tag_out);
 /* The command is in hand from now on; tag: in its arena. */
 void imap_begin(struct imap_session *s, const struct imap_command *row, struct str tag);
-/* text: the whole command without its last CRLF, in the command's arena. */
+/* text: the whole command without its last CRLF, in the command's arena; empty:
+ * there is none. */
 void imap_dispatch(struct imap_session *s, struct str text);
 /* Ends the command in hand: unsolicited changes, then the tagged reply.
  * imap_finish(s, IMAP_OK, "[CODE] text"). The next command may come. */
@@ -159,7 +159,8 @@ enum cmd_status imap_ok(struct imap_session *s);
 enum cmd_status imap_syntax(struct imap_session *s, const struct imap_lexer *lex);
 /* NO or BAD for what the store said. */
 enum cmd_status imap_failed(struct imap_session *s, const struct err *err);
-/* CONDSTORE is implied by what the command uses (RFC 7162, 3.1). */
+/* CONDSTORE is implied by what the command uses: the first one that does is told
+ * HIGHESTMODSEQ, whatever SELECT said (RFC 7162, 3.1). */
 void imap_enable_condstore(struct imap_session *s);
 
 /* What the owner of a mailbox may do (RFC 4314). */

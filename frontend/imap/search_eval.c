@@ -14,7 +14,8 @@ keyword_bit(const struct folder_index *ix, struct str name)
 	return 0;
 }
 
-static const char *
+/* Numbers that no message has match nothing. */
+static void
 prepare_set(struct imap_session *s, struct imap_search_key *k)
 {
 	struct imap_view *v = s->view;
@@ -23,14 +24,11 @@ prepare_set(struct imap_session *s, struct imap_search_key *k)
 	if (k->set.saved) {
 		k->set = imap_set_of(&s->command.arena, v->saved, v->saved_count);
 		k->op = SEARCH_UIDS;
-		return NULL;
-	}
-	if (k->op == SEARCH_UIDS) {
+	} else if (k->op == SEARCH_UIDS) {
 		imap_set_resolve(&k->set, count != 0 ? imap_view_uid(v, count) : 0);
-		return NULL;
+	} else {
+		imap_set_resolve(&k->set, count);
 	}
-	imap_set_resolve(&k->set, count);
-	return imap_set_max(&k->set) > count ? "a message number is out of range" : NULL;
 }
 
 struct preparing {
@@ -47,11 +45,7 @@ prepare(struct preparing *p, struct imap_search_key *k)
 	for (; k != NULL; k = k->next) {
 		switch (k->op) {
 		case SEARCH_SEQS:
-		case SEARCH_UIDS:
-			error = prepare_set(p->session, k);
-			if (error != NULL)
-				return error;
-			break;
+		case SEARCH_UIDS: prepare_set(p->session, k); break;
 		case SEARCH_KEYWORD: k->number = keyword_bit(p->session->view->index, k->text); break;
 		case SEARCH_HEADER:
 		case SEARCH_BODY:

@@ -173,7 +173,6 @@ imap_forget_account(struct imap_session *s)
 	imap_view_free(&s->view);
 	session_forget_account(&s->base);
 	s->enabled = 0;
-	s->condstore_told = false;
 }
 
 static void

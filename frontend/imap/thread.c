@@ -94,10 +94,11 @@ add_message(struct entry **table, const struct sort_message *m, struct arena *ar
 			link_thread(above, r);
 		above = r;
 	}
-	if (above == NULL || closes_loop(n, above))
-		return;
+	/* Its own word on its parent counts, none or one that cannot be included:
+	 * what another message's references made of it was a guess. */
 	unlink_thread(n);
-	link_thread(above, n);
+	if (above != NULL && !closes_loop(n, above))
+		link_thread(above, n);
 }
 
 /* What follows goes down the tree by recursion: nothing may lie deeper. */
@@ -146,11 +147,10 @@ static int
 compare_nodes(const void *left, const void *right)
 {
 	const struct imap_thread *a = *(struct imap_thread *const *)left, *b = *(struct imap_thread *const *)right;
-	uint32_t a_seq = a->message != NULL ? a->message->seq : 0, b_seq = b->message != NULL ? b->message->seq : 0;
 
 	if (a->date != b->date)
 		return a->date < b->date ? -1 : 1;
-	return a_seq < b_seq ? -1 : a_seq > b_seq;
+	return a->seq < b->seq ? -1 : a->seq > b->seq;
 }
 
 static struct imap_thread *
@@ -168,6 +168,7 @@ sort_list(struct imap_thread *list)
 	for (struct imap_thread *n = list; n != NULL; n = n->next) {
 		n->child = sort_list(n->child);
 		n->date = n->message != NULL ? n->message->date : n->child->date;
+		n->seq = n->message != NULL ? n->message->seq : n->child->seq;
 		all[count++] = n;
 	}
 	qsort(all, count, sizeof(struct imap_thread *), compare_nodes);

@@ -11,7 +11,9 @@ struct imap_thread {
 	const struct sort_message *message; /* borrowed; NULL: not among what was found */
 	struct imap_thread *parent, *child; /* the first child */
 	struct imap_thread *prev, *next;    /* of one parent, in the end in order */
-	int64_t date;			    /* its own; of a dummy: of its first child */
+	/* What orders it: its own; of a dummy: its first child's. */
+	int64_t date; /* unix seconds */
+	uint32_t seq;
 };
 
 /* REFERENCES and ORDEREDSUBJECT: the roots in order. Messages: in order of

@@ -22,7 +22,7 @@ mailbox_name_check(struct str name, struct arena *arena, struct str *name_out, s
 	if (name.len > MAILBOX_NAME_MAX)
 		return err_set(err, ERR_INVALID, "a mailbox name has at most %d bytes", MAILBOX_NAME_MAX);
 	if (!str_is_utf8(name))
-		return err_set(err, ERR_INVALID, "a mailbox name must be UTF-8");
+		return err_set(err, ERR_INVALID, "a mailbox name must be UTF-8 (in IMAP: modified UTF-7)");
 	for (size_t i = 0; i < name.len; i++)
 		if ((unsigned char)name.p[i] < ' ' || name.p[i] == 0x7f)
 			return err_set(err, ERR_INVALID, "a mailbox name has no control characters");

@@ -913,13 +913,13 @@ def test_compress(cluster, address):
 # ---- Bad input ----
 
 @pytest.mark.parametrize("line,expected", [
-    (b"", "* BAD"), (b" ", "* BAD"), (b"a", "* BAD"), (b"a ", "a BAD"), (b"a NONSENSE", "a BAD"), (b"* NOOP", "* BAD"),
+    (b" ", "* BAD"), (b"a", "* BAD"), (b"a ", "a BAD"), (b"a NONSENSE", "a BAD"), (b"* NOOP", "* BAD"),
     (b"+ NOOP", "* BAD"), (b"a NOOP x", "a BAD"), (b"a UID", "a BAD"), (b"a UID NOOP", "a BAD"),
     (b"a LOGIN", "a BAD"), (b"a LOGIN x", "a BAD"), (b"a LOGIN \"x", "a BAD"), (b"a LOGIN x y z", "a BAD"),
     (b"a \x00\x01\xff", "a BAD"), (b"\xff\xfe\x00", "* BAD"), (b"a LOGIN \xff \xff", "a BAD"),
     (b"a" * 20000, "* BAD"), (b"a LOGIN " + b"x" * 20000, "a BAD"), (b"a LOGIN {99999999999999999999}", "a BAD"),
-    (b"a LOGIN {9000}", "a BAD"), (b"a LOGIN {}", "a BAD"), (b"a LOGIN {x}", "a BAD"), (b"a LOGIN {-1}", "a BAD"),
-    (b"a LOGIN {3+}\r\nabc", "a BAD"), (b"a LOGIN {9000+}\r\n" + b"x" * 9000 + b" {2+}\r\nab", "a BAD"),
+    (b"a LOGIN {40000}", "a BAD"), (b"a LOGIN {}", "a BAD"), (b"a LOGIN {x}", "a BAD"), (b"a LOGIN {-1}", "a BAD"),
+    (b"a LOGIN {3+}\r\nabc", "a BAD"), (b"a LOGIN {40000+}\r\n" + b"x" * 40000 + b" {2+}\r\nab", "a BAD"),
     (b"GET / HTTP/1.1", "GET BAD"), (b"a FETCH 1 BODY[]", "a BAD"), (b"a STATUS INBOX (MESSAGES)", "a BAD"),
 ])
 def test_bad_input(cluster, line, expected):

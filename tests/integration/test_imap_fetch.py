@@ -443,7 +443,7 @@ def test_partial_of_the_messages(c):
 
 def test_vanished(cluster, account, c):
     add(c, *[SAMPLE] * 10)
-    modseq = int(re.search(rb"MODSEQ \((\d+)\)", c.ok("FETCH 10 MODSEQ")[0])[1])
+    modseq = int(re.search(rb"MODSEQ \((\d+)\)", c.ok("FETCH 10 MODSEQ")[-1])[1])
     c.ok("UID STORE 2,3,7 +FLAGS.SILENT (\\Deleted)")
     c.ok("EXPUNGE")
     c.ok("STORE 1 +FLAGS.SILENT (\\Flagged)")

@@ -6,24 +6,28 @@
 
 /* ---- Mailbox names ---- */
 
-/* To UTF-8; INBOX as first level in capitals. */
+/* To UTF-8; INBOX as first level in capitals. What is no name, such as a bare
+ * "&", is no fault of the command's form: it becomes IMAP_NO_NAME and as it
+ * came, which no mailbox is called and no mailbox can be. */
 static bool
 normalise(struct imap_lexer *l, struct str wire, struct str *out)
 {
 	struct buf decoded = BUF_EMPTY, normal = BUF_EMPTY;
-	bool ok;
 	char *name;
 
+	if (memchr(wire.p, '\0', wire.len) != NULL)
+		return imap_lex_fail(l, "a mailbox name has no NUL");
 	if (l->utf8)
 		buf_add_str(&decoded, wire);
-	ok = (l->utf8 || imap_mutf7_decode(wire, &decoded)) && imap_nfc(buf_str(&decoded), &normal);
-	name = arena_dup(l->arena, normal.data, ok ? normal.len : 0);
-	*out = str_of(name, ok ? normal.len : 0);
+	if ((!l->utf8 && !imap_mutf7_decode(wire, &decoded)) || !imap_nfc(buf_str(&decoded), &normal)) {
+		buf_clear(&normal);
+		buf_add_c(&normal, IMAP_NO_NAME);
+		buf_add_str(&normal, wire);
+	}
+	name = arena_dup(l->arena, normal.data, normal.len);
+	*out = str_of(name, normal.len);
 	buf_fini(&decoded);
 	buf_fini(&normal);
-	if (!ok)
-		return imap_lex_fail(l, l->utf8 ? "the mailbox name is not UTF-8"
-						: "the mailbox name is not valid modified UTF-7");
 	if (str_starts_ci(*out, STR("INBOX")) && (out->len == 5 || name[5] == '/'))
 		memcpy(name, "INBOX", 5);
 	return true;

@@ -78,6 +78,9 @@ bool imap_lex_flags(struct imap_lexer *l, struct imap_flags *out);     /* a list
 bool imap_lex_keyword(struct imap_lexer *l, struct str *out);
 
 /* ---- Mailbox names: UTF-8 in NFC, INBOX in capitals ---- */
+/* A name that cannot be one (malformed modified UTF-7, or no UTF-8) begins with
+ * this, which is never in UTF-8: the store refuses it, no pattern with it matches. */
+#define IMAP_NO_NAME "\xff"
 bool imap_lex_mailbox(struct imap_lexer *l, struct str *out);
 /* With the wildcards "%" and "*" (LIST, LSUB). */
 bool imap_lex_list_mailbox(struct imap_lexer *l, struct str *out);

@@ -69,6 +69,17 @@ imap_set_read(struct str text, size_t *at, struct arena *arena, struct imap_set 
 	}
 }
 
+struct imap_set
+imap_set_copy(const struct imap_set *set, struct arena *arena)
+{
+	struct imap_set copy = *set;
+
+	copy.ranges = arena_array(arena, struct imap_range, set->count + 1);
+	for (uint32_t i = 0; i < set->count; i++)
+		copy.ranges[i] = set->ranges[i];
+	return copy;
+}
+
 static int
 by_first(const void *a, const void *b)
 {

@@ -29,6 +29,8 @@ struct imap_set {
 /* Reads as much of text from *at on as is a set; false: malformed, or with a
  * number that is zero or too large. */
 bool imap_set_read(struct str text, size_t *at, struct arena *arena, struct imap_set *set_out);
+/* Its ranges are its own. */
+struct imap_set imap_set_copy(const struct imap_set *set, struct arena *arena);
 /* star: what "*" stands for: the largest number in use; 0: there is none, and
  * ranges of "*" alone go. */
 void imap_set_resolve(struct imap_set *set, uint32_t star);

@@ -58,6 +58,15 @@ test_references(void **state)
 		{"the same id twice", {{"<a>", "", "x", false, 1}, {"<a>", "", "y", false, 2}}, "(1)(2)"},
 		{"no ids", {{"", "", "x", false, 1}, {"", "", "y", false, 2}}, "(1)(2)"},
 		{"a loop", {{"<a>", "<b>", "x", true, 1}, {"<b>", "<a>", "x", true, 2}}, "(2 1)"},
+		/* Message 3 leaves its place below 1, which only 2's references made, but
+		 * cannot go below 2, which is below it. */
+		{"its own parent by way of another",
+		 {{"<a>", "", "x", false, 9}, {"<b>", "<a> <c>", "y", true, 1}, {"<c>", "<b>", "z", true, 5}},
+		 "(3 2)(1)"},
+		{"a message without references has no parent",
+		 {{"<b>", "<z> <a>", "x", true, 2}, {"<a>", "", "y", false, 1}}, "(2 1)"},
+		{"roots of one date: a parent that is not there stands where its first child does",
+		 {{"<a>", "<p>", "x", true, 1}, {"<b>", "<q>", "y", true, 1}, {"<c>", "<q>", "z", true, 1}}, "(1)((2)(3))"},
 		{"its own parent", {{"<a>", "<a>", "x", false, 1}}, "(1)"},
 		{"replies without references join by subject",
 		 {{"<a>", "", "x", false, 1}, {"<b>", "", "x", true, 2}, {"<c>", "", "x", true, 3}, {"<d>", "", "y", true, 4}},
