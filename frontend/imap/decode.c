@@ -100,10 +100,11 @@ put_held(struct imap_decoder *d, struct buf *out)
 	d->held_count = 0;
 }
 
-static bool
-holds_half_escape(const struct imap_decoder *d)
+/* The first digit of "=X"; -1: something else is held. */
+static int
+held_digit(const struct imap_decoder *d)
 {
-	return d->held_count == 2 && d->held[0] == '=' && hex_value(d->held[1]) >= 0;
+	return d->held_count == 2 && d->held[0] == '=' ? hex_value(d->held[1]) : -1;
 }
 
 /* What is held stands at the end of a line. */
@@ -120,10 +121,12 @@ end_line(struct imap_decoder *d, struct buf *out)
 static bool
 take_behind_held(struct imap_decoder *d, char c, struct buf *out)
 {
-	bool half = holds_half_escape(d), behind_cr = d->held[d->held_count - 1] == '\r';
+	bool behind_cr = d->held[d->held_count - 1] == '\r';
+	int high = held_digit(d), low = hex_value(c);
+	bool half = high >= 0;
 
-	if (half && hex_value(c) >= 0) {
-		buf_add_byte(out, (char)(hex_value(d->held[1]) << 4 | hex_value(c)));
+	if (high >= 0 && low >= 0) {
+		buf_add_byte(out, (char)(high << 4 | low));
 		d->held_count = 0;
 		return true;
 	}
@@ -132,7 +135,7 @@ take_behind_held(struct imap_decoder *d, char c, struct buf *out)
 		return true;
 	}
 	if (!half && !behind_cr && d->held_count < IMAP_DECODE_HELD &&
-	    (c == '\r' || is_blank(c) || (d->held_count == 1 && d->held[0] == '=' && hex_value(c) >= 0))) {
+	    (c == '\r' || is_blank(c) || (d->held_count == 1 && d->held[0] == '=' && low >= 0))) {
 		hold(d, c);
 		return true;
 	}
@@ -212,7 +215,7 @@ imap_decode_end(struct imap_decoder *d, struct buf *out)
 {
 	/* The line end that follows a part belongs to its boundary: white space and
 	 * an "=" stand at the end of a line here too. */
-	if (d->held_count != 0 && (holds_half_escape(d) || d->held[d->held_count - 1] == '\r'))
+	if (d->held_count != 0 && (held_digit(d) >= 0 || d->held[d->held_count - 1] == '\r'))
 		put_held(d, out);
 	d->held_count = 0;
 }
