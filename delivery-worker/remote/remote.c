@@ -22,6 +22,7 @@ work_finish(struct remote_work *w)
 	struct job *job = w->job;
 
 	CHECK(w->client == NULL && w->query == NULL && w->read == NULL);
+	put_off_settle(w, false);
 	downgrade_free(&w->downgrade);
 	job_finish(job);
 }
@@ -60,6 +61,10 @@ give_up(struct remote_work *w)
 		work_refuse(w, w->dns_trouble ? &route_dns_failed : &route_no_address);
 		return;
 	}
+	/* A server that put somebody off is there: the destination is not ill. */
+	if (w->visits > 0)
+		w->destination_ill = false;
+	put_off_settle(w, false);
 	for (size_t i = 0; i < job->msg->n_recipients; i++) {
 		uint32_t index = job->msg->recipients[i];
 
@@ -195,7 +200,7 @@ work_next_target(struct remote_work *w)
 		w->target_count = w->postponed_count;
 		w->target_at = w->postponed_count = 0;
 	}
-	if (w->tries >= TRIES_MAX) {
+	if (w->tries >= TRIES_MAX || w->visits >= VISITS_MAX) {
 		give_up(w);
 	} else if (w->target_at < w->target_count) {
 		w->host = w->targets[w->target_at].host;
@@ -207,6 +212,14 @@ work_next_target(struct remote_work *w)
 	} else {
 		give_up(w);
 	}
+}
+
+void
+work_next_host(struct remote_work *w)
+{
+	for (; w->target_at < w->target_count && w->postponed_count < TARGETS_MAX; w->target_at++)
+		w->postponed[w->postponed_count++] = w->targets[w->target_at];
+	work_next_target(w);
 }
 
 /* ---- Route ---- */
@@ -265,6 +278,7 @@ remote_start(struct job *job)
 	w->remote = job->worker->remote;
 	w->sender_domain = directory_domain_of(str_c(job->msg->envelope->reverse_path));
 	message_fill(w);
+	put_off_begin(w);
 	find_route(w);
 }
 
