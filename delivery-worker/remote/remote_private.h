@@ -104,7 +104,7 @@ struct remote_work {
 	bool is_scanned;		/* to its end */
 
 	/* The last host that failed, for the report (work_note_trouble()). */
-	char trouble[ERR_TEXT_MAX];
+	const char *trouble; /* in the arena; NULL: none */
 	char trouble_code[ENHANCED_CODE_MAX]; /* "5...": of every further try the same will be true */
 	char trouble_remote[384];
 	bool destination_ill; /* no connection, or sent away: not the message's fault */

@@ -47,7 +47,8 @@ struct directory *directory_new(struct event_base *base, struct redis *r, struct
 /* Callbacks that have not come will not come. */
 void directory_free(struct directory **d);
 /* The server's name: "postmaster" without a domain belongs to the local domain
- * that is the nearest at or above it, else to the first one by name. */
+ * that is the nearest at or above it, else to the setting mailbox.postmaster,
+ * else to the first domain by name. */
 void directory_set_hostname(struct directory *d, struct str hostname);
 /* No callback with this arg will come any more (a session that ends). Meant
  * for reading; a change under way is carried through, silently. */
@@ -75,6 +76,7 @@ enum directory_kind {
 	DIR_UNKNOWN,   /* the domain is local, the address does not exist */
 	DIR_NOT_LOCAL, /* the domain is not ours (or the text is no address) */
 	DIR_DISABLED,  /* exists, takes no mail: refuse for now (4xx) when domain_disabled, else for good */
+	DIR_UNCLAIMED, /* postmaster or abuse, and nobody is there to take it yet: to be kept, not refused */
 };
 
 struct directory_result {
@@ -95,7 +97,10 @@ typedef void directory_on_resolved(void *arg, const struct directory_result *res
 /* True: answered at once into *result_out, cb will not come. False: cb comes
  * later, once, never from within the call. user+detail (setting
  * plus_addressing) is looked for as it stands first, then as user. postmaster
- * falls back to the catch-all, then to the domain's first admin. */
+ * and abuse exist in every domain that is not disabled (RFC 5321, 4.5.1): where
+ * there is no such account, or a disabled one, and no such alias, they are the
+ * domain's admins, else its catch-all, else the setting mailbox.postmaster, of
+ * these only who takes mail; else DIR_UNCLAIMED. */
 bool directory_resolve(struct directory *d, struct str address, struct directory_result *result_out,
 		       directory_on_resolved *cb, void *arg);
 
@@ -108,7 +113,7 @@ struct directory_target {
 	struct str address;	  /* canonical */
 	struct str detail;	  /* DIR_USER: behind the '+' */
 	enum directory_kind kind; /* DIR_USER, DIR_NOT_LOCAL (a remote address), or why it goes nowhere:
-				   * DIR_UNKNOWN, DIR_DISABLED */
+				   * DIR_UNKNOWN, DIR_DISABLED, DIR_UNCLAIMED */
 	bool domain_disabled;
 	uint64_t quota_bytes; /* DIR_USER */
 };

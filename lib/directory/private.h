@@ -71,7 +71,7 @@ void cache_drop(struct cache *c, struct str key);
 
 /* ---- A question under way ---- lib/directory/request.c */
 struct fetch;
-enum { REQUEST_RECORDS_MAX = 24 };
+enum { REQUEST_RECORDS_MAX = 48 }; /* role.c asks for most */
 
 struct request {
 	struct directory *d; /* borrowed */
@@ -180,6 +180,14 @@ typedef void directory_on_walked(void *arg, const struct directory_target *targe
 void directory_walk(struct directory *d, const struct str *addresses, unsigned count, struct str watched,
 		    directory_on_walked *cb, void *arg);
 
+/* ---- Role addresses ---- lib/directory/role.c */
+enum { ROLE_TARGETS_MAX = 8 }; /* admins that are asked whether they take mail */
+bool role_is_one(struct str address); /* canonical: postmaster@ or abuse@ */
+/* A step: whose is it, when there is no account or alias of the name? */
+bool role_step(struct request *req, const struct record *domain, struct str address);
+/* A step, of "postmaster" alone. */
+bool role_step_without_domain(struct request *req);
+
 /* ---- The whole ---- lib/directory/directory.c */
 struct user_watch {
 	void (*on_user_changed)(void *arg, struct str address);
@@ -203,6 +211,8 @@ struct directory {
 	struct order *orders;			  /* owner */
 	struct user_watch *watches;		  /* owner */
 	struct str single_target;		  /* of the last result with one */
+	struct str role_targets[ROLE_TARGETS_MAX]; /* of the last role address */
+	char role_text[ROLE_TARGETS_MAX][DIRECTORY_ADDRESS_MAX];
 	char last_address[DIRECTORY_ADDRESS_MAX]; /* of the last user given at once */
 };
 
@@ -219,6 +229,11 @@ void expansions_cancel(struct directory *d, const void *arg);
 void expansions_fini(struct directory *d);
 void orders_cancel(struct directory *d, const void *arg);
 void orders_fini(struct directory *d);
+/* Of resolve.c, for role.c. */
+bool resolve_is_done(struct request *req, enum directory_kind kind); /* makes the answer; always true */
+bool resolve_split_detail(struct str address, char base[DIRECTORY_ADDRESS_MAX], struct str *detail_out);
+bool resolve_step(struct request *req); /* of req->name */
+
 /* A request for resolving, not started; the address need not be canonical. */
 void resolve_request_init(struct request *req, struct directory *d, struct str address);
 

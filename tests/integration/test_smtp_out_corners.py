@@ -335,7 +335,40 @@ def test_refusal_of_a_thousand_lines(world):
     world.send(f"a@{world.domain()}")
     _, _, recipients, _ = world.bounce()
     assert recipients[0]["Diagnostic-Code"].startswith("smtp; 550 5.1.1 line 0 line 1")
-    assert len(recipients[0]["Diagnostic-Code"]) < 1000
+    assert 4000 < len(recipients[0]["Diagnostic-Code"]) < 4400
+    assert max(map(len, recipients[0]["Diagnostic-Code"].splitlines())) < 80
+
+
+GMAIL = (
+    "550-5.7.26 Your email has been blocked because the sender is unauthenticated.\r\n"
+    "550-5.7.26 Gmail requires all senders to authenticate with either SPF or DKIM.\r\n"
+    "550-5.7.26\r\n550-5.7.26  Authentication results:\r\n550-5.7.26  DKIM = did not pass\r\n"
+    "550-5.7.26  SPF [example.test] with ip: [192.0.2.1] = did not pass\r\n550-5.7.26\r\n"
+    "550-5.7.26  For instructions on setting up authentication, go to\r\n"
+    "550 5.7.26  https://support.google.com/mail/answer/81126#authentication a640c23a62f3a-1 - gsmtp")
+
+
+@pytest.mark.parametrize("step", ["RCPT", "END"])
+def test_all_lines_of_a_refusal_are_told(world, step):
+    world.sink.reply[step] = GMAIL
+    id = world.send(f"a@{world.domain()}", f"b@{world.domain((10, '127.0.0.2'))}")
+    message, _, recipients, _ = world.bounce()
+    link = "https://support.google.com/mail/answer/81126#authentication a640c23a62f3a-1 - gsmtp"
+    said = " ".join(recipients[0]["Diagnostic-Code"].split())
+    assert said.startswith("smtp; 550 5.7.26 Your email has been blocked because the sender is unauthenticated. Gmail")
+    assert said.endswith("authentication, go to " + link)
+    words = message.get_payload(0).get_payload()
+    assert link in " ".join(words.split()) and max(map(len, words.splitlines())) < 100
+    assert link in str(world.cluster.trace(id)["events"])
+    assert link in world.cluster.tool("events", "--since", "1h").stdout
+
+
+def test_all_lines_of_a_greeting_are_told(world):
+    world.sink.reply["GREETING"] = GMAIL.replace("550", "421").replace("5.7.26", "4.7.26")
+    id = world.send(f"a@{world.domain()}")
+    wait_for(lambda: world.cluster.trace(id)["recipients"][0].get("answer"))
+    assert "answer/81126#authentication" in world.cluster.trace(id)["recipients"][0]["answer"]
+    assert "answer/81126#authentication" in world.cluster.tool("queue", "show", id).stdout
 
 
 def test_endless_reply_is_given_up(world):

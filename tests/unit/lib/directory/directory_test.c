@@ -137,7 +137,8 @@ describe(struct answer *a)
 {
 	static const char *const kinds[] = {
 		[DIR_USER] = "user",	   [DIR_ALIAS] = "alias",	  [DIR_CATCH_ALL] = "catch-all",
-		[DIR_UNKNOWN] = "unknown", [DIR_NOT_LOCAL] = "not local", [DIR_DISABLED] = "disabled"};
+		[DIR_UNKNOWN] = "unknown", [DIR_NOT_LOCAL] = "not local", [DIR_DISABLED] = "disabled",
+		[DIR_UNCLAIMED] = "unclaimed"};
 	static char text[1000];
 	if (a->err.code != ERR_NONE)
 		return err_code_name(a->err.code);
@@ -401,7 +402,9 @@ test_resolve(void **state)
 		{"postmaster@example.test", "alias postmaster@example.test > alice@example.test"},
 		{"postmaster", "alias postmaster@example.test > alice@example.test"},
 		{"PostMaster", "alias postmaster@example.test > alice@example.test"},
-		{"postmaster@xn--bcher-kva.test", "unknown postmaster@xn--bcher-kva.test"},
+		{"postmaster@xn--bcher-kva.test", "unclaimed postmaster@xn--bcher-kva.test"},
+		{"Abuse@example.test", "alias abuse@example.test > alice@example.test"},
+		{"abuse@catch.test", "catch-all abuse@catch.test > alice@example.test"},
 	};
 	(void)state;
 	add_domain("example.test");
@@ -438,6 +441,89 @@ test_resolve(void **state)
 	turn(100);
 	assert_string_equal(resolve("alice+lists@example.test"), "unknown alice+lists@example.test");
 	assert_string_equal(resolve("bob+x@example.test"), "user bob+x@example.test");
+}
+
+static const char *expand(const char *address);
+
+/* postmaster and abuse: at every domain, from its creation, by whoever is there. */
+static void
+test_roles(void **state)
+{
+	(void)state;
+	directory_set_hostname(dir, STR("mx.r.test"));
+	assert_string_equal(resolve("postmaster"), "unclaimed postmaster");
+	add_domain("r.test");
+	assert_string_equal(resolve("POSTMASTER@R.test"), "unclaimed postmaster@r.test");
+	assert_string_equal(resolve("abuse@r.test"), "unclaimed abuse@r.test");
+	assert_string_equal(resolve("postmaster"), "unclaimed postmaster@r.test");
+	assert_string_equal(resolve("hostmaster@r.test"), "unknown hostmaster@r.test");
+	assert_string_equal(expand("postmaster@r.test"), "k:postmaster@r.test");
+
+	/* The setting, wherever it leads; not where it leads to nobody. */
+	add_domain("ops.test");
+	add_user("root@ops.test");
+	RUN("HSET settings:mailbox postmaster Root@ops.test");
+	turn(100);
+	assert_string_equal(resolve("abuse@r.test"), "alias abuse@r.test > root@ops.test");
+	assert_string_equal(expand("abuse@r.test"), "u:root@ops.test");
+	RUN("HSET settings:mailbox postmaster root+r@ops.test");
+	turn(100);
+	assert_string_equal(expand("abuse@r.test"), "u:root@ops.test+r");
+	RUN("HSET settings:mailbox postmaster boss@remote.test");
+	turn(100);
+	assert_string_equal(expand("postmaster@r.test"), "r:boss@remote.test");
+	RUN("HSET settings:mailbox postmaster nobody@ops.test");
+	turn(100);
+	assert_string_equal(resolve("abuse@r.test"), "unclaimed abuse@r.test");
+	RUN("HSET settings:mailbox postmaster postmaster@ops.test"); /* without an admin */
+	turn(100);
+	assert_string_equal(resolve("abuse@r.test"), "unclaimed abuse@r.test");
+	assert_string_equal(resolve("postmaster@ops.test"), "unclaimed postmaster@ops.test");
+	set_user("root@ops.test", "roles", "domain_admin");
+	turn(50);
+	assert_string_equal(expand("abuse@r.test"), "u:root@ops.test");
+	set_user("root@ops.test", "enabled", "off");
+	turn(50);
+	assert_string_equal(resolve("abuse@r.test"), "unclaimed abuse@r.test");
+	set_user("root@ops.test", "enabled", "on");
+
+	/* The catch-all before it, the admins first, all that are enabled. */
+	add_user("all@r.test");
+	set_domain("r.test", "catch_all", "all@r.test");
+	turn(50);
+	assert_string_equal(resolve("abuse@r.test"), "catch-all abuse@r.test > all@r.test");
+	add_user("one@r.test");
+	add_user("two@r.test");
+	set_user("one@r.test", "roles", "domain_admin");
+	set_user("two@r.test", "roles", "domain_admin");
+	turn(50);
+	assert_string_equal(expand("postmaster@r.test"), "u:one@r.test u:two@r.test");
+	set_user("one@r.test", "enabled", "off");
+	turn(50);
+	assert_string_equal(expand("postmaster@r.test"), "u:two@r.test");
+	set_user("two@r.test", "enabled", "off");
+	set_user("all@r.test", "enabled", "off");
+	turn(50);
+	assert_string_equal(expand("postmaster@r.test"), "u:root@ops.test");
+
+	/* An account or alias of the name wins; a disabled account does not. */
+	add_user("abuse@r.test");
+	add_alias("postmaster@r.test", "boss@remote.test");
+	turn(50);
+	assert_string_equal(resolve("abuse@r.test"), "user abuse@r.test");
+	assert_string_equal(resolve("postmaster"), "alias postmaster@r.test > boss@remote.test");
+	set_user("abuse@r.test", "enabled", "off");
+	turn(50);
+	assert_string_equal(expand("abuse@r.test"), "u:root@ops.test");
+
+	/* Without a domain of the hostname: the setting, not some domain. */
+	directory_set_hostname(dir, STR("mx.elsewhere.test"));
+	assert_string_equal(resolve("Postmaster"), "alias Postmaster > postmaster@ops.test");
+	assert_string_equal(expand("postmaster"), "u:root@ops.test");
+	RUN("HDEL settings:mailbox postmaster");
+	turn(100);
+	assert_string_equal(expand("postmaster"), "u:root@ops.test"); /* of the first domain */
+	directory_set_hostname(dir, STR("mx.e.test"));
 }
 
 static void
@@ -645,7 +731,7 @@ test_watch(void **state)
 static void
 on_expanded(void *arg, const struct directory_target *targets, unsigned count, const struct err *err)
 {
-	static const char kinds[] = "ucc?r-"; /* by enum directory_kind */
+	static const char kinds[] = "ucc?r-k"; /* by enum directory_kind */
 	struct answer *a = arg;
 	for (unsigned i = 0; i < count; i++)
 		buf_printf(&a->names, "%s%c:%.*s%s%.*s", i > 0 ? " " : "", kinds[targets[i].kind],
@@ -901,6 +987,7 @@ main(void)
 		TEST(test_fields),
 		TEST(test_lists),
 		TEST(test_resolve),
+		TEST(test_roles),
 		TEST(test_catch_all_of_itself),
 		TEST(test_domains_and_users),
 		TEST(test_notices),
