@@ -84,7 +84,7 @@ struct directory_result {
 	bool domain_disabled; /* DIR_DISABLED: the whole domain is */
 	char address
 		[DIRECTORY_ADDRESS_MAX]; /* canonical; of the account where there is one (no +detail); else as asked */
-	char detail[DIRECTORY_DETAIL_MAX]; /* what stood behind the '+'; lower case; empty: none */
+	char detail[DIRECTORY_DETAIL_MAX]; /* what stood behind the '+', as it was written, in NFC; empty: none */
 	uint64_t quota_bytes;		   /* DIR_USER: in force (its own or the default); 0: no limit */
 	/* DIR_ALIAS, DIR_CATCH_ALL: canonical. Borrowed until the next call of
 	 * the directory or until the loop goes on. */
@@ -111,7 +111,7 @@ bool directory_is_local_domain(struct directory *d, struct str domain, bool *is_
 /* ---- Expanding: where mail for an address goes in the end ---- */
 struct directory_target {
 	struct str address;	  /* canonical */
-	struct str detail;	  /* DIR_USER: behind the '+' */
+	struct str detail;	  /* DIR_USER: behind the '+', of an alias on the way if not its own */
 	enum directory_kind kind; /* DIR_USER, DIR_NOT_LOCAL (a remote address), or why it goes nowhere:
 				   * DIR_UNKNOWN, DIR_DISABLED, DIR_UNCLAIMED */
 	bool domain_disabled;
@@ -151,7 +151,10 @@ typedef void directory_on_done(void *arg, const struct err *err);
 typedef void directory_on_names(void *arg, const struct str *names, unsigned count, const struct err *err);
 
 /* A field as the operator names it. Of a domain: disabled (on/off), catch_all
- * (address or empty), max_users (0: no limit). Of a user: enabled (on/off),
+ * (address or empty), max_users (0: no limit); once it has users, admins (some of
+ * them, separated by spaces or commas, or empty), admins+ (these too), admins-
+ * (these no more). An admin's own record gets, or loses, the role domain_admin.
+ * Of a user: enabled (on/off),
  * display_name, quota (size as 2G; empty: the default), roles. */
 struct directory_field {
 	struct str name;

@@ -14,6 +14,11 @@
 
 #define DIRECTORY_KEY_MAX (DIRECTORY_ADDRESS_MAX + 32)
 
+/* "user+Detail@domain", also with the local part quoted → "user@domain",
+ * canonical, and "Detail" as it was written, in NFC. False: there is no detail
+ * (or this is no address). */
+bool names_split_detail(struct str address, char base[DIRECTORY_ADDRESS_MAX], char detail[DIRECTORY_DETAIL_MAX]);
+
 /* ---- Records: what a key held when it was read ---- lib/directory/record.c */
 enum record_kind { RECORD_DOMAIN, RECORD_USER, RECORD_ALIAS, RECORD_FIRST_DOMAIN };
 
@@ -85,6 +90,10 @@ struct request {
 	void *arg;
 	bool is_cancelled;
 	char name[DIRECTORY_ADDRESS_MAX]; /* what is asked for: address or domain, canonical */
+	/* Of an address with a '+' */
+	bool has_base;
+	char base[DIRECTORY_ADDRESS_MAX]; /* canonical, without the detail */
+	char detail[DIRECTORY_DETAIL_MAX];
 	struct {
 		size_t key_len;
 		char key[DIRECTORY_KEY_MAX];
@@ -122,7 +131,11 @@ struct order {
 	char name[DIRECTORY_ADDRESS_MAX]; /* address or domain, canonical */
 	char domain[DIRECTORY_DOMAIN_MAX];
 	struct buf pairs; /* struct str: further arguments of a script; text in arena */
-	struct buf names; /* struct str: what was listed; text in arena */
+	struct buf names; /* struct str: what was listed, or the admins that were named; text in arena */
+	/* admins.c */
+	char admins_mode;   /* '=', '+' or '-'; '\0': nothing is said of admins */
+	struct buf changes; /* struct admin_change */
+	size_t change_at;
 	const char *set;  /* "users" or "aliases" */
 	const char *role; /* "": as it is, "admin", "plain" */
 	unsigned waiting; /* answers that are outstanding */
@@ -162,7 +175,8 @@ void order_deliver_names(struct order *o, const struct err *err);
 /* ---- Fields as operators write them ---- lib/directory/fields.c */
 struct field_rule {
 	const char *name;
-	/* What is stored, appended to out (empty: the field is removed). */
+	/* What is stored, appended to out (empty: the field is removed). NULL: not
+	 * a field that is stored as it is given. */
 	int (*normalise)(struct str value, struct buf *out, struct err *err);
 };
 extern const struct field_rule directory_domain_fields[], directory_user_fields[]; /* ended by a NULL name */
@@ -171,6 +185,12 @@ int order_add_fields(struct order *o, const struct field_rule *rules, const stru
 		     unsigned count, struct err *err);
 bool directory_parse_size(struct str text, uint64_t *bytes_out);
 bool directory_is_on(struct str text); /* on, true, yes, 1 */
+
+/* ---- The admins of a domain ---- lib/directory/admins.c */
+bool admins_is_field(struct str name); /* admins, admins+, admins- */
+/* Into the order, whose domain is known. */
+int admins_take_field(struct order *o, const struct directory_field *field, struct err *err);
+void admins_change(struct order *o); /* does it, and ends the order */
 
 /* ---- Expanding ---- lib/directory/expand.c */
 /* As directory_expand(), of several addresses at once. *is_met says whether
@@ -231,7 +251,6 @@ void orders_cancel(struct directory *d, const void *arg);
 void orders_fini(struct directory *d);
 /* Of resolve.c, for role.c. */
 bool resolve_is_done(struct request *req, enum directory_kind kind); /* makes the answer; always true */
-bool resolve_split_detail(struct str address, char base[DIRECTORY_ADDRESS_MAX], struct str *detail_out);
 bool resolve_step(struct request *req); /* of req->name */
 
 /* A request for resolving, not started; the address need not be canonical. */

@@ -56,20 +56,6 @@ answer_alias(struct request *req, const struct record *alias, struct str address
 	return resolve_is_done(req, DIR_ALIAS);
 }
 
-/* "user+detail@domain" → "user@domain" and "detail". */
-bool
-resolve_split_detail(struct str address, char base[DIRECTORY_ADDRESS_MAX], struct str *detail_out)
-{
-	ptrdiff_t at = str_rindex(address, '@'), plus = str_index(str_first(address, (size_t)at), '+');
-	if (plus < 1 || address.p[0] == '"')
-		return false;
-	*detail_out = str_of(address.p + plus + 1, (size_t)(at - plus - 1));
-	memcpy(base, address.p, (size_t)plus);
-	memcpy(base + plus, address.p + at, address.len - (size_t)at);
-	base[(size_t)plus + address.len - (size_t)at] = '\0';
-	return true;
-}
-
 /* Step 5, when no such address was found. */
 static bool
 fall_back(struct request *req, const struct record *domain, struct str address)
@@ -84,8 +70,7 @@ static bool
 resolve_local(struct request *req, const struct record *domain, struct str address)
 {
 	const struct record *user, *alias, *base_user = NULL, *base_alias = NULL;
-	char base[DIRECTORY_ADDRESS_MAX];
-	struct str detail;
+	struct str base = str_c(req->base);
 
 	/* A brace would end the hash tag; no user or alias is made with one. */
 	if (str_index(address, '{') >= 0 || str_index(address, '}') >= 0)
@@ -95,11 +80,11 @@ resolve_local(struct request *req, const struct record *domain, struct str addre
 	    (user->user.enabled || !is_role))
 		return answer_user(req, user, address);
 	alias = request_lookup(req, RECORD_ALIAS, address);
-	bool has_base = settings_mailbox(directory_settings(req->d), directory_domain_of(address))->plus_addressing &&
-			resolve_split_detail(address, base, &detail);
+	bool has_base = req->has_base &&
+			settings_mailbox(directory_settings(req->d), directory_domain_of(address))->plus_addressing;
 	if (has_base) {
-		base_user = request_lookup(req, RECORD_USER, str_c(base));
-		base_alias = request_lookup(req, RECORD_ALIAS, str_c(base));
+		base_user = request_lookup(req, RECORD_USER, base);
+		base_alias = request_lookup(req, RECORD_ALIAS, base);
 	}
 	if (req->outstanding > 0)
 		return false;
@@ -108,9 +93,9 @@ resolve_local(struct request *req, const struct record *domain, struct str addre
 	if (is_role)
 		return role_step(req, domain, address);
 	if (has_base && (base_user->exists || base_alias->exists)) {
-		str_copy(detail, req->result.detail, sizeof(req->result.detail));
-		return base_user->exists ? answer_user(req, base_user, str_c(base))
-					 : answer_alias(req, base_alias, str_c(base));
+		str_copy(str_c(req->detail), req->result.detail, sizeof(req->result.detail));
+		return base_user->exists ? answer_user(req, base_user, base)
+					 : answer_alias(req, base_alias, base);
 	}
 	return fall_back(req, domain, address);
 }
@@ -147,6 +132,8 @@ resolve_request_init(struct request *req, struct directory *d, struct str addres
 		req->step = resolve_step;
 		if (!directory_canonical_address(address, req->name))
 			req->name[0] = '\0';
+		req->has_base = req->name[0] != '\0' && str_index(address, '+') >= 0 &&
+				names_split_detail(address, req->base, req->detail);
 	}
 	/* As asked, where it turns out to be nothing better. */
 	str_copy(req->name[0] != '\0' ? str_c(req->name) : address, req->result.address, sizeof(req->result.address));

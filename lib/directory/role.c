@@ -68,8 +68,7 @@ static bool
 role_takes_mail(struct request *req, struct str address)
 {
 	const struct record *domain = request_lookup(req, RECORD_DOMAIN, directory_domain_of(address));
-	char base[DIRECTORY_ADDRESS_MAX];
-	struct str detail;
+	char base[DIRECTORY_ADDRESS_MAX], detail[DIRECTORY_DETAIL_MAX];
 
 	if (domain == NULL || str_index(address, '{') >= 0 || str_index(address, '}') >= 0)
 		return false;
@@ -79,7 +78,7 @@ role_takes_mail(struct request *req, struct str address)
 		return false;
 	bool takes = role_has_mailbox(req, address);
 	if (settings_mailbox(directory_settings(req->d), directory_domain_of(address))->plus_addressing &&
-	    resolve_split_detail(address, base, &detail))
+	    names_split_detail(address, base, detail))
 		takes |= role_has_mailbox(req, str_c(base));
 	if (role_is_one(address))
 		takes |= role_count_admins(req, domain, false) > 0;

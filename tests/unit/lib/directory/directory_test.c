@@ -375,7 +375,7 @@ test_resolve(void **state)
 		{"alice@example.test", "user alice@example.test"},
 		{"ALICE@Example.Test", "user alice@example.test"},
 		{"\"alice\"@example.test", "user alice@example.test"},
-		{"alice+Lists@example.test", "user alice@example.test +lists"},
+		{"alice+Lists@example.test", "user alice@example.test +Lists"},
 		{"alice+a+b@example.test", "user alice@example.test +a+b"},
 		{"alice+@example.test", "user alice@example.test"},
 		{"+alice@example.test", "unknown +alice@example.test"},
@@ -444,6 +444,59 @@ test_resolve(void **state)
 }
 
 static const char *expand(const char *address);
+
+static const char *
+read_text(const char *what, const char *key, const char *field)
+{
+	static char text[500];
+	redisReply *reply = command("%s %s %s", what, key, field);
+	str_copy(reply->type == REDIS_REPLY_STRING ? redis_str(reply) : STR("-"), text, sizeof(text));
+	freeReplyObject(reply);
+	return text;
+}
+
+#define ADMINS()	read_text("HGET", "domain:{a.test}", "admins")
+#define ROLES_OF(name) read_text("HGET", "user:{" name "@a.test}", "roles")
+
+/* Set at the domain: its list and the users' own records say the same. */
+static void
+test_admins(void **state)
+{
+	(void)state;
+	add_domain("a.test");
+	add_domain("b.test");
+	add_user("one@a.test");
+	add_user("two@a.test");
+	add_user("three@a.test");
+	add_user("other@b.test");
+	set_user("one@a.test", "roles", "system_admin");
+	assert_int_equal(set_domain("a.test", "admins", "One@a.test,two@A.test two@a.test"), ERR_NONE);
+	assert_string_equal(ADMINS(), "one@a.test two@a.test");
+	assert_string_equal(ROLES_OF("one"), "domain_admin system_admin");
+	assert_string_equal(ROLES_OF("two"), "domain_admin");
+	assert_int_equal(set_domain("a.test", "admins+", "three@a.test"), ERR_NONE);
+	assert_int_equal(set_domain("a.test", "admins-", "one@a.test"), ERR_NONE);
+	assert_string_equal(ADMINS(), "two@a.test three@a.test");
+	assert_string_equal(ROLES_OF("one"), "system_admin");
+	assert_int_equal(set_domain("a.test", "admins", "three@a.test"), ERR_NONE);
+	assert_string_equal(ADMINS(), "three@a.test");
+	assert_string_equal(ROLES_OF("two"), "-");
+
+	/* All or nothing, as far as can be known before. */
+	assert_int_equal(set_domain("a.test", "admins", "one@a.test nobody@a.test"), ERR_NOT_FOUND);
+	assert_int_equal(set_domain("a.test", "admins", "other@b.test"), ERR_INVALID);
+	assert_int_equal(set_domain("a.test", "admins", "nonsense"), ERR_INVALID);
+	assert_int_equal(set_domain("nowhere.test", "admins", "x@nowhere.test"), ERR_NOT_FOUND);
+	assert_string_equal(ADMINS(), "three@a.test");
+	assert_string_equal(ROLES_OF("one"), "system_admin");
+
+	/* A name in the list without a user is nobody; he goes without being made one. */
+	RUN("HSET domain:{a.test} admins ghost@a.test");
+	assert_int_equal(set_domain("a.test", "admins", ""), ERR_NONE);
+	assert_string_equal(ADMINS(), "-");
+	assert_int_equal(set_domain("a.test", "admins-", "three@a.test"), ERR_NONE);
+	assert_string_equal(ROLES_OF("three"), "-");
+}
 
 /* postmaster and abuse: at every domain, from its creation, by whoever is there. */
 static void
@@ -768,13 +821,32 @@ test_expand(void **state)
 	add_alias("staff@e.test", "bob@e.test");
 	add_alias("staff@e.test", "zed@remote.test");
 	add_alias("all@e.test", "staff@e.test");
+	add_alias("lists@e.test", "bob+work@e.test");
+	add_alias("lists@e.test", "alice@e.test");
 	add_alias("all@e.test", "alice@e.test");
 	add_alias("all@e.test", "nobody@e.test");
 	add_alias("all@e.test", "off@e.test");
 	turn(50);
 	for (int round = 0; round < 2; round++) {
 		assert_string_equal(expand("alice@e.test"), "u:alice@e.test");
-		assert_string_equal(expand("Alice+X@e.test"), "u:alice@e.test+x");
+		assert_string_equal(expand("Alice+X@e.test"), "u:alice@e.test+X");
+		assert_string_equal(expand("\"Alice+Some Folder\"@e.test"), "u:alice@e.test+Some Folder");
+		assert_string_equal(expand("\"alice+a\\\"b\"@e.test"), "u:alice@e.test+a\"b");
+		assert_string_equal(expand("\"+x\"@e.test"), "?:+x@e.test");
+		assert_string_equal(expand("alice+\xc3\x9c"
+					   "ber@e.test"),
+				    "u:alice@e.test+\xc3\x9c"
+				    "ber");
+		/* NFD to NFC */
+		assert_string_equal(expand("alice+U\xcc\x88"
+					   "ber@e.test"),
+				    "u:alice@e.test+\xc3\x9c"
+				    "ber");
+		/* An alias hands it on to those who have none of their own. */
+		assert_string_equal(expand("Staff+News@e.test"),
+				    "u:alice@e.test+News u:bob@e.test+News r:zed@remote.test");
+		assert_string_equal(expand("lists+News@e.test"), "u:alice@e.test+News u:bob@e.test+work");
+		assert_string_equal(expand("x+News@catch.test"), "u:alice@e.test u:bob@e.test r:zed@remote.test");
 		assert_string_equal(expand("zed@remote.test"), "r:zed@remote.test");
 		assert_string_equal(expand("nobody@e.test"), "?:nobody@e.test");
 		assert_string_equal(expand("nonsense"), "r:nonsense");
@@ -988,6 +1060,7 @@ main(void)
 		TEST(test_lists),
 		TEST(test_resolve),
 		TEST(test_roles),
+		TEST(test_admins),
 		TEST(test_catch_all_of_itself),
 		TEST(test_domains_and_users),
 		TEST(test_notices),
