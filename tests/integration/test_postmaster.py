@@ -161,6 +161,14 @@ def test_without_a_domain(cluster, path):
     assert len(cluster.wait_mail(root)) == 1
 
 
+def test_a_report_to_postmaster_without_a_domain(cluster):
+    root = cluster.add_user(f"root{next(_numbers)}@{new_domain(cluster)}")
+    full = cluster.add_user(f"full@{new_domain(cluster)}", quota="1K")
+    cluster.settings("mailbox", postmaster=root)
+    cluster.deliver("postmaster", full, "Subject: x\r\n\r\n" + "x" * 900 + "\r\n" + "x" * 900 + "\r\n")
+    assert b"the mailbox is full" in cluster.wait_mail(root)[0]
+
+
 def test_on_a_server_without_any_domain():
     with Cluster(frontends=1) as cluster:
         cluster.settings("spool", retry_first="1s", retry_longest="1s")

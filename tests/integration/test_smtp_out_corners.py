@@ -418,3 +418,33 @@ def test_greylisting_by_many(world):
         world.send(f"r{i}@{domain}")
     world.sink.wait(10, timeout=60)
     assert sorted(r for m in world.sink.messages for r in m.rcpts) == sorted(f"<r{i}@{domain}>" for i in range(10))
+
+
+# ---- a relay host with a mistake in it ----
+
+@pytest.mark.parametrize("relay", ["127.0.0.2:{}", "[127.0.0.2]:{}", "sink.relay.test:{}"])
+def test_relay_host_with_a_port(world, relay):
+    world.dns.add("sink.relay.test", "A", "127.0.0.2")
+    world.cluster.settings("smtp-out", port=1, relay_host=relay.format(world.sink.port))
+    world.send(f"a@{world.domain((10, '127.0.0.3'))}")
+    world.sink.wait()
+    assert not world.second.sessions
+
+
+def test_relay_host_without_an_address_is_our_trouble(world):
+    """Nothing is returned: it waits until the setting is mended."""
+    world.cluster.settings("smtp-out", relay_host="nowhere.relay.test")
+    id = world.send(f"a@{world.domain()}")
+    wait_for(lambda: world.cluster.trace(id)["recipients"][0].get("answer"))
+    recipient, = world.cluster.trace(id)["recipients"]
+    assert recipient["state"] == "deferred" and recipient["code"] == "4.3.5", recipient
+    assert "nowhere.relay.test" in recipient["answer"] and "smtp-out.relay_host" in recipient["answer"]
+    world.cluster.unset("smtp-out", "relay_host")
+    world.cluster.tool("queue", "retry", "--all")
+    world.sink.wait(timeout=60)
+
+
+@pytest.mark.parametrize("value", ["smtp://relay.test", "relay.test:", "relay.test:99999", "192.0.2.300", "a b", "[::1"])
+def test_bad_relay_host_is_refused(world, value):
+    refused = world.cluster.tool("settings", "set", f"smtp-out.relay_host={value}", check=False)
+    assert refused.returncode == 1 and "host[:port]" in refused.stderr
