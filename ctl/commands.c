@@ -13,7 +13,8 @@ const struct ctl_command ctl_commands[] = {
 	{"domain list", "", "The local domains.", command_domain_list},
 	{"domain show", "NAME", "A domain with its fields and its addresses.", command_domain_show},
 	{"domain set", "NAME FIELD=VALUE...",
-	 "Fields: catch_all (an address, or empty), disabled (on, off), max_users (0: no limit), admins (addresses).",
+	 "Fields: catch_all (an address, or empty), disabled (on, off), max_users (0: no limit), admins (users of it, "
+	 "separated by commas, or empty; admins+=USER adds, admins-=USER removes).",
 	 command_domain_set},
 	{"domain delete", "NAME [--force]", "Ends a domain; --force: with its users and their mail.",
 	 command_domain_delete},

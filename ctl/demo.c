@@ -22,6 +22,7 @@ static int
 add_accounts(struct ctl *ctl, struct err *err)
 {
 	static const char *const addresses[] = {"alice@" DEMO_DOMAIN, "bob@" DEMO_DOMAIN};
+	static const struct directory_field admin = {STR("roles"), STR("domain_admin")};
 	struct ctl_wait w = CTL_WAIT;
 
 	directory_domain_add(ctl_directory(ctl), STR(DEMO_DOMAIN), NULL, 0, ctl_on_done, &w);
@@ -33,7 +34,8 @@ add_accounts(struct ctl *ctl, struct err *err)
 		    auth_make_scram_sha256(STR(DEMO_PASSWORD), scram, err) != 0)
 			return -1;
 		w = CTL_WAIT;
-		directory_user_add(ctl_directory(ctl), str_c(addresses[i]), str_c(argon2id), str_c(scram), NULL, 0,
+		/* Alice is the admin, so that the domain has a postmaster. */
+		directory_user_add(ctl_directory(ctl), str_c(addresses[i]), str_c(argon2id), str_c(scram), &admin, i == 0,
 				   ctl_on_done, &w);
 		if (ctl_wait(ctl, &w) != 0)
 			goto failed;

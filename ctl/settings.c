@@ -8,6 +8,7 @@
 
 #include "ctl/commands.h"
 #include "ctl/output.h"
+#include "ctl/postmaster.h"
 #include "lib/base/buf.h"
 #include "lib/base/mem.h"
 #include "lib/settings/settings.h"
@@ -278,6 +279,20 @@ print_warning(void *arg, const char *name, const char *text)
 	printf("warning: %s: %s\n", name, text);
 }
 
+static int
+warn_of_postmaster(struct ctl *ctl)
+{
+	struct str *addresses;
+	unsigned count;
+	struct err err;
+
+	if (postmaster_find_unclaimed(ctl, &addresses, &count, &err) != 0)
+		return ctl_fail("%s", err.text);
+	if (count > 0)
+		print_warning(NULL, "mailbox.postmaster", postmaster_warning(ctl, addresses, count));
+	return 0;
+}
+
 int
 command_settings_check(struct ctl *ctl, int argc, char **argv)
 {
@@ -291,6 +306,8 @@ command_settings_check(struct ctl *ctl, int argc, char **argv)
 	live = ctl_settings(ctl);
 	settings_live_errors(live, print_error, &errors);
 	settings_warnings(settings_current(live), print_warning, NULL);
+	if (warn_of_postmaster(ctl) != 0)
+		return 1;
 	return errors == 0 ? 0 : 1;
 }
 

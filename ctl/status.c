@@ -6,6 +6,7 @@
 
 #include "ctl/commands.h"
 #include "ctl/output.h"
+#include "ctl/postmaster.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
@@ -133,6 +134,23 @@ store_record(struct ctl *ctl)
 	return o;
 }
 
+/* What an operator should see to: one sentence each. */
+static cJSON *
+read_warnings(struct ctl *ctl, struct err *err)
+{
+	cJSON *list = cJSON_CreateArray();
+	struct str *addresses;
+	unsigned count;
+
+	if (postmaster_find_unclaimed(ctl, &addresses, &count, err) != 0) {
+		cJSON_Delete(list);
+		return NULL;
+	}
+	if (count > 0)
+		cJSON_AddItemToArray(list, cJSON_CreateString(postmaster_warning(ctl, addresses, count)));
+	return list;
+}
+
 static double
 number_of(const cJSON *o, const char *name)
 {
@@ -143,7 +161,7 @@ number_of(const cJSON *o, const char *name)
 static void
 print_for_people(const cJSON *all)
 {
-	const cJSON *process, *queue = cJSON_GetObjectItem(all, "queue"), *store = cJSON_GetObjectItem(all, "store");
+	const cJSON *warning, *process, *queue = cJSON_GetObjectItem(all, "queue"), *store = cJSON_GetObjectItem(all, "store");
 
 	printf("%-16s %-28s %-8s %-20s %-10s %s\n", "KIND", "ID", "PID", "HOST", "HEARTBEAT", "SETTINGS");
 	cJSON_ArrayForEach (process, cJSON_GetObjectItem(all, "processes"))
@@ -159,12 +177,14 @@ print_for_people(const cJSON *all)
 	printf("store: %s; %s, %s\n", cJSON_GetStringValue(cJSON_GetObjectItem(store, "health")),
 	       cJSON_GetStringValue(cJSON_GetObjectItem(store, "promise")),
 	       cJSON_GetStringValue(cJSON_GetObjectItem(store, "blobs")));
+	cJSON_ArrayForEach (warning, cJSON_GetObjectItem(all, "warnings"))
+		printf("warning: %s\n", cJSON_GetStringValue(warning));
 }
 
 int
 command_status(struct ctl *ctl, int argc, char **argv)
 {
-	cJSON *all, *processes;
+	cJSON *all, *processes, *warnings;
 	struct err err;
 
 	if (ctl_has_unknown_option(argc, argv) || argc != 0)
@@ -172,12 +192,14 @@ command_status(struct ctl *ctl, int argc, char **argv)
 	if (ctl_connect(ctl, &err) != 0)
 		return ctl_fail("%s", err.text);
 	processes = read_processes(ctl, &err);
-	if (processes == NULL)
+	warnings = processes != NULL ? read_warnings(ctl, &err) : NULL;
+	if (warnings == NULL)
 		return ctl_fail("%s", err.text);
 	all = cJSON_CreateObject();
 	cJSON_AddItemToObject(all, "processes", processes);
 	cJSON_AddItemToObject(all, "queue", sum_queue(processes));
 	cJSON_AddItemToObject(all, "store", store_record(ctl));
+	cJSON_AddItemToObject(all, "warnings", warnings);
 	if (ctl->json) {
 		output_json(all);
 		return 0;

@@ -76,7 +76,8 @@ unsigned job_recipient_total(const struct job *job);
 
 /* The result of one recipient that the job serves, to be filled in; once more
  * for the same one gives the same again. Text is cleaned of what is not
- * printable and cut to 400 bytes. */
+ * printable and cut to 4 KiB, or to less (never to less than 400 bytes) where
+ * the message has more than 63 recipients. */
 Stagepost__RecipientResult *job_result(struct job *job, uint32_t recipient, Stagepost__RecipientResult__Outcome outcome,
 				       const char *code, struct str text);
 /* The same for all recipients that have none yet. */

@@ -33,6 +33,19 @@ target_is_deferred(const struct target *t)
 	       (t->filing != NULL && t->filing->state == FILING_DEFERRED);
 }
 
+/* For postmaster or abuse, and the domain has nobody yet who takes that. */
+static void
+conclude_unclaimed(struct job *job, uint32_t index, const struct target *t)
+{
+	struct str domain = directory_domain_of(t->address);
+	const char *text = arena_printf(&job->arena,
+					"kept until there is somebody to take it: %.*s has no admin, and the setting "
+					"mailbox.postmaster names nobody who takes mail",
+					STR_ARG(domain.len > 0 ? domain : STR("this server")));
+
+	job_result(job, index, DEFERRED, "4.3.5", str_c(text))->kept = true;
+}
+
 /* A recipient that came to exactly one account, or to nothing. */
 static void
 conclude_single(struct local_work *w, const struct local_recipient *r, const struct target *t)
@@ -44,6 +57,8 @@ conclude_single(struct local_work *w, const struct local_recipient *r, const str
 			   t->filing->text);
 	else if (t->filing != NULL)
 		job_result(job, r->index, DELIVERED, "2.0.0", t->filing->text);
+	else if (t->kind == DIR_UNCLAIMED)
+		conclude_unclaimed(job, r->index, t);
 	else if (t->kind == DIR_DISABLED && t->domain_disabled)
 		job_result(job, r->index, DEFERRED, "4.2.1", STR("the domain is disabled"));
 	else if (t->kind == DIR_DISABLED)
@@ -78,8 +93,8 @@ make_recipient(struct job *job, uint32_t from, const struct target *t, bool one_
 	return r;
 }
 
-/* Several targets, or a remote one. Those that are remote, and those that are
- * refused, become recipients of their own, so that each is tried and reported
+/* Several targets, or a remote one. Those that are remote, those that are
+ * refused, and those that are kept, become recipients of their own, so that each is tried and reported
  * by itself. A deferred one holds all of it back: filed copies are known by
  * their delivery ids and not filed again. */
 static void
@@ -98,7 +113,7 @@ conclude_several(struct local_work *w, const struct local_recipient *r)
 				   t->filing != NULL ? t->filing->text : STR("a domain is disabled"));
 			return;
 		}
-		if (t->kind == DIR_NOT_LOCAL || target_is_refused(t))
+		if (t->kind == DIR_NOT_LOCAL || t->kind == DIR_UNCLAIMED || target_is_refused(t))
 			fresh[count++] = make_recipient(job, r->index, t, r->target_count > 1);
 	}
 	if (count == 0) {

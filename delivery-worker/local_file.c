@@ -5,6 +5,7 @@
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/crashpoint.h"
+#include "lib/mailbox/name.h"
 
 /* The IANA's keyword for what is spam, and the name of the folder for it, where
  * it has to be made. */
@@ -145,9 +146,26 @@ is_junk(const struct mailbox_folder *folder)
 	return false;
 }
 
-/* user+lists: the folder of that name, in any case, if there is one. Sent,
- * Trash and their like are not for strangers to fill. Else, for spam, the one
- * that has this use. */
+/* user+Lists: the folder of exactly that name if there is one, else one that
+ * has it in another case; NULL: none. Sent, Trash and their like are not for
+ * strangers to fill. */
+static const struct mailbox_folder *
+find_wanted(const struct filing *f, const struct mailbox_folder *folders, unsigned count)
+{
+	const struct mailbox_folder *found = NULL;
+
+	for (unsigned i = 0; f->detail.len > 0 && i < count; i++) {
+		if (folders[i].special_use.len != 0)
+			continue;
+		if (str_eq(folders[i].name, f->detail))
+			return &folders[i];
+		if (found == NULL && mailbox_name_eq_any_case(folders[i].name, f->detail))
+			found = &folders[i];
+	}
+	return found;
+}
+
+/* Else, for spam, the one that has this use. */
 static void
 on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, const struct str *subscribed_missing,
 	   unsigned missing_count, const struct err *err)
@@ -155,12 +173,12 @@ on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, cons
 	struct filing *f = arg;
 	struct arena *arena = &f->work->job->arena;
 
+	const struct mailbox_folder *wanted = err == NULL ? find_wanted(f, folders, count) : NULL;
+
 	(void)subscribed_missing;
 	(void)missing_count;
-	for (unsigned i = 0; err == NULL && f->detail.len > 0 && i < count; i++) {
-		if (folders[i].special_use.len == 0 && str_eq_ci(folders[i].name, f->detail))
-			f->folder = arena_str(arena, folders[i].name);
-	}
+	if (wanted != NULL)
+		f->folder = arena_str(arena, wanted->name);
 	for (unsigned i = 0; err == NULL && f->junk && f->folder.len == 0 && i < count; i++) {
 		if (is_junk(&folders[i]))
 			f->folder = arena_str(arena, folders[i].name);

@@ -43,7 +43,7 @@ struct filing {
 /* What a recipient expanded to. */
 struct target {
 	struct str address;
-	enum directory_kind kind; /* DIR_USER, DIR_NOT_LOCAL, DIR_UNKNOWN or DIR_DISABLED */
+	enum directory_kind kind; /* DIR_USER, DIR_NOT_LOCAL, DIR_UNKNOWN, DIR_DISABLED or DIR_UNCLAIMED */
 	bool domain_disabled;
 	struct filing *filing; /* DIR_USER: shared, in the work's list */
 };

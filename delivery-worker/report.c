@@ -118,7 +118,10 @@ on_stored(void *arg, const struct blob_id *id, const struct err *err)
 		return;
 	}
 	w->body = *id;
-	if (directory_is_local_domain(w->job->worker->directory, domain, &w->is_local, on_is_local, w))
+	if (domain.len == 0) { /* "postmaster" alone is somebody here */
+		w->is_local = true;
+		hand_over(w);
+	} else if (directory_is_local_domain(w->job->worker->directory, domain, &w->is_local, on_is_local, w))
 		hand_over(w);
 }
 

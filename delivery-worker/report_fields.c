@@ -16,7 +16,16 @@ report_is_smtp_reply(struct str text)
 	return text.p[1] >= '0' && text.p[1] <= '9' && text.p[2] >= '0' && text.p[2] <= '9';
 }
 
-/* Words, where the type of the part allows only ASCII. */
+/* What came in from `start` on, where the type of the part allows only ASCII. */
+static void
+end_text(const struct report_output *out, struct buf *b, size_t start)
+{
+	for (size_t i = start; i < b->len && !out->global; i++)
+		if ((unsigned char)b->data[i] >= 0x80)
+			b->data[i] = '?';
+	buf_add_c(b, "\r\n");
+}
+
 static void
 add_text(const struct report_output *out, struct buf *b, const char *name, const char *type, struct str text)
 {
@@ -27,10 +36,19 @@ add_text(const struct report_output *out, struct buf *b, const char *name, const
 	buf_add_c(b, type);
 	start = b->len;
 	report_add_clean(b, text);
-	for (size_t i = start; i < b->len && !out->global; i++)
-		if ((unsigned char)b->data[i] >= 0x80)
-			b->data[i] = '?';
-	buf_add_c(b, "\r\n");
+	end_text(out, b, start);
+}
+
+/* All lines of the reply, on as many of ours as they need. */
+static void
+add_diagnostic(const struct report_output *out, struct buf *b, const char *type, struct str text)
+{
+	size_t start;
+
+	buf_printf(b, "Diagnostic-Code: %s", type);
+	start = b->len;
+	report_add_folded(b, text, " ");
+	end_text(out, b, start);
 }
 
 static void
@@ -70,7 +88,7 @@ add_remote(const struct report_output *out, struct buf *b, const Stagepost__Reci
 		add_text(out, b, "Remote-MTA", "dns; ", host);
 	}
 	if (text.len > 0)
-		add_text(out, b, "Diagnostic-Code", reply ? "smtp; " : "X-Stagepost; ", text);
+		add_diagnostic(out, b, reply ? "smtp; " : "X-Stagepost; ", text);
 }
 
 /* The last try: the trace has it, unless the recipient was never tried. */

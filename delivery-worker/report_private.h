@@ -14,6 +14,9 @@ const char *report_action_of(const Stagepost__Job *job, uint32_t index);
 
 /* Text of others within a field: one line, whatever it holds. */
 void report_add_clean(struct buf *out, struct str s);
+/* The same on lines of about 76 bytes, never more than 998 (RFC 5322, 2.1.1):
+ * each further one begins with indent, which stands for the space before it. */
+void report_add_folded(struct buf *out, struct str s, const char *indent);
 void report_add_field(struct buf *out, const char *name, struct str value);
 void report_add_date(struct buf *out, const char *name, int64_t unix_ms);
 

@@ -105,6 +105,41 @@ report_add_clean(struct buf *out, struct str s)
 		buf_add_byte(out, (unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f ? ' ' : s.p[i]);
 }
 
+static size_t
+column_of(const struct buf *b)
+{
+	size_t at = b->len;
+
+	while (at > 0 && b->data[at - 1] != '\n')
+		at--;
+	return b->len - at;
+}
+
+void
+report_add_folded(struct buf *out, struct str s, const char *indent)
+{
+	enum { LINE = 76, WORD_MAX = 900 };
+	struct str word;
+	bool first = true;
+
+	for (; str_next_word(&s, " \t\r\n", &word); first = false) {
+		if (!first && column_of(out) + 1 + word.len > LINE)
+			buf_printf(out, "\r\n%s", indent);
+		else if (!first)
+			buf_add_byte(out, ' ');
+		while (word.len > WORD_MAX) {
+			size_t take = WORD_MAX;
+
+			while (take > 1 && ((unsigned char)word.p[take] & 0xc0) == 0x80)
+				take--;
+			report_add_clean(out, str_first(word, take));
+			buf_printf(out, "\r\n%s", indent);
+			word = str_from(word, take);
+		}
+		report_add_clean(out, word);
+	}
+}
+
 void
 report_add_field(struct buf *out, const char *name, struct str value)
 {
@@ -169,7 +204,7 @@ add_words_on(const struct report_input *in, struct buf *b, uint32_t index)
 	}
 	if (*s->last_text != '\0') {
 		buf_add_c(b, "    ");
-		report_add_clean(b, str_c(s->last_text));
+		report_add_folded(b, str_c(s->last_text), "    ");
 		buf_add_c(b, "\r\n");
 	}
 	buf_add_c(b, "\r\n");

@@ -3,7 +3,12 @@
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 
-#define RESULT_TEXT_MAX 400
+/* All lines of a server's reply are kept, as links in them are what helps the
+ * sender. But a message's state holds a text for each recipient, so those of
+ * one message share RESULT_TEXTS_MAX, and 400 bytes are always there. */
+#define RESULT_TEXT_MAX	  4096
+#define RESULT_TEXT_LEAST 400
+#define RESULT_TEXTS_MAX  (256 * 1024)
 
 const Stagepost__Recipient *
 job_recipient(const struct job *job, uint32_t index)
@@ -41,6 +46,16 @@ job_clean_text(struct arena *arena, struct str text, size_t max)
 	return str_of(p, len);
 }
 
+static size_t
+result_text_max(const struct job *job)
+{
+	size_t share = RESULT_TEXTS_MAX / (job_recipient_total(job) + 1);
+
+	if (share > RESULT_TEXT_MAX)
+		return RESULT_TEXT_MAX;
+	return share > RESULT_TEXT_LEAST ? share : RESULT_TEXT_LEAST;
+}
+
 static Stagepost__RecipientResult **
 result_slot(const struct job *job, uint32_t recipient)
 {
@@ -71,7 +86,7 @@ job_result(struct job *job, uint32_t recipient, Stagepost__RecipientResult__Outc
 	}
 	(*slot)->outcome = outcome;
 	(*slot)->code = arena_strdup(&job->arena, code);
-	(*slot)->text = (char *)job_clean_text(&job->arena, text, RESULT_TEXT_MAX).p;
+	(*slot)->text = (char *)job_clean_text(&job->arena, text, result_text_max(job)).p;
 	(*slot)->duration_ms = (uint32_t)(clock_monotonic_ms() - job->started_ms);
 	return *slot;
 }
@@ -88,7 +103,7 @@ job_result_rest(struct job *job, Stagepost__RecipientResult__Outcome outcome, co
 void
 job_set_trouble(struct job *job, struct str text)
 {
-	job->destination_trouble = job_clean_text(&job->arena, text, RESULT_TEXT_MAX).p;
+	job->destination_trouble = job_clean_text(&job->arena, text, RESULT_TEXT_LEAST).p;
 }
 
 void

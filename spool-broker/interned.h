@@ -15,7 +15,8 @@ struct interned_table {
 	struct interned *texts; /* owner: hash */
 };
 
-#define INTERNED_MAX 20000 /* texts; one more is not kept */
+#define INTERNED_MAX	20000 /* texts; one more is not kept */
+#define ANSWER_KEPT_MAX 400   /* bytes of an answer that memory keeps */
 
 /* A reference; NULL: there are too many. */
 struct interned *interned_get(struct interned_table *t, const char *text);

@@ -96,11 +96,14 @@ void
 message_note_answer(struct broker *b, struct message *m, const char *text)
 {
 	struct interned *answer;
+	char kept[ANSWER_KEPT_MAX + 1];
 
 	if (text[0] == '\0')
 		return;
-	answer = interned_get(&b->answers, text);
-	if (answer == NULL || (m->answer != NULL && m->answer != answer && work_recipient_count(m->work) > 1))
+	/* What does not fit is in the store: a query for its words looks there. */
+	bool is_whole = str_copy(str_c(text), kept, sizeof(kept));
+	answer = interned_get(&b->answers, kept);
+	if (!is_whole || answer == NULL || (m->answer != NULL && m->answer != answer && work_recipient_count(m->work) > 1))
 		m->flags |= MESSAGE_MORE_ANSWERS;
 	interned_drop(&b->answers, &m->answer);
 	m->answer = answer;
@@ -507,7 +510,9 @@ message_give_up(struct broker *b, struct message *m, struct str address, const c
 			const Stagepost__Recipient *r = work_recipient(m->work, i);
 			if (!part_serves(p, r, work_status(m->work, i)))
 				continue;
-			if (address.len != 0 && !str_eq_ci(address, str_c(r->address)))
+			if (tell && work_status(m->work, i)->kept)
+				left = true;
+			else if (address.len != 0 && !str_eq_ci(address, str_c(r->address)))
 				left = true;
 			else {
 				end_recipient(b, m, i, event, code, text, tell);
@@ -521,6 +526,8 @@ message_give_up(struct broker *b, struct message *m, struct str address, const c
 }
 
 /* ---- Deadlines ---- */
+enum { EXPIRED_LOOK_MS = 10 * 60 * 1000 };
+
 static int64_t
 expiry_ms(const struct broker *b, const struct message *m)
 {
@@ -566,11 +573,14 @@ on_deadline(struct broker *b, struct message *m, const struct err *err)
 		heap_set(&b->deadlines, &m->deadline, clock_unix_ms() + 60000);
 		return;
 	}
-	if (message_is_expired(b, m, clock_unix_ms()))
+	if (message_is_expired(b, m, clock_unix_ms())) {
 		message_give_up(b, m, STR_NONE, "expired", "5.4.7", "delivery time expired", true);
-	else
+		/* What is kept stays; it need not be read for this each second. */
+		heap_set(&b->deadlines, &m->deadline, clock_unix_ms() + EXPIRED_LOOK_MS);
+	} else {
 		check_look(b, m);
-	message_set_deadline(b, m);
+		message_set_deadline(b, m);
+	}
 	message_settle(b, m);
 }
 

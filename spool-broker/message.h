@@ -170,7 +170,8 @@ void message_on_finished(struct broker *b, struct message *m);
 
 /* Ends the queued recipients of parts that are in no worker's hands: those
  * with this address (empty: all); returns how many. tell: the sender gets a
- * report, if he wants one. Needs the work. */
+ * report, if he wants one, and those that are kept (RecipientStatus.kept) stay.
+ * Needs the work. */
 unsigned message_give_up(struct broker *b, struct message *m, struct str address, const char *event, const char *code,
 			 const char *text, bool tell);
 

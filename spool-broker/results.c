@@ -12,6 +12,8 @@
 
 /* Reports that cannot be handed over. */
 enum { REPORT_FIRST_MS = 10000, REPORT_TRIES_MAX = 50 };
+/* What is kept until an operator has done something goes soon after that. */
+enum { KEPT_LONGEST_MS = 5 * 60 * 1000 };
 /* A recipient without a result, which a sound worker does not leave. */
 enum { NO_RESULT_MS = 60000 };
 
@@ -66,14 +68,14 @@ on_deferred(struct applying *a, const Stagepost__RecipientResult *r)
 {
 	const struct settings_spool *s = settings_spool(broker_settings(a->broker), STR_NONE);
 	Stagepost__RecipientStatus *status = work_status(a->work, r->recipient);
-	int64_t first_ms = s->retry_first;
+	int64_t first_ms = s->retry_first, longest_ms = s->retry_longest;
 	struct schedule *schedule;
 
 	note(a, "deferred", r);
 	status->attempts++;
 	message_note_answer(a->broker, a->message, r->text);
 	part_schedule(a->broker, a->part, &schedule)->note_answer(schedule, a->part, r->text);
-	if (message_is_expired(a->broker, a->message, a->now_ms)) {
+	if (!r->kept && message_is_expired(a->broker, a->message, a->now_ms)) {
 		work_add_event(a->work, "expired", r->recipient + 1, a->broker->config.id, "delivery time expired");
 		work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__FAILED, "5.4.7",
 				r->text[0] != '\0' ? r->text : "delivery time expired", r->remote);
@@ -82,8 +84,11 @@ on_deferred(struct applying *a, const Stagepost__RecipientResult *r)
 	work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__QUEUED, r->code, r->text, r->remote);
 	if (a->store_trouble && s->retry_first > STORE_RETRY_MS)
 		first_ms = STORE_RETRY_MS;
+	status->kept = r->kept;
+	if (r->kept && longest_ms > KEPT_LONGEST_MS)
+		longest_ms = KEPT_LONGEST_MS;
 	status->next_try_ms =
-		(uint64_t)(a->now_ms + backoff_ms(first_ms, s->retry_longest, status->attempts, backoff_random()));
+		(uint64_t)(a->now_ms + backoff_ms(first_ms, longest_ms, status->attempts, backoff_random()));
 }
 
 static void

@@ -5,6 +5,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
+#include "spool-broker/interned.h"
 #include "spool-broker/schedule_private.h"
 
 /* ---- For those who ask ---- */
@@ -305,12 +306,16 @@ static void
 fair_note_answer(struct schedule *s, struct part *p, const char *answer)
 {
 	struct destination *d = p->lane->key.destination;
+	struct str whole = str_c(answer), kept = str_first(whole, ANSWER_KEPT_MAX);
 
 	(void)s;
-	if (d->answer != NULL && strcmp(d->answer, answer) == 0)
+	/* Cut between characters. */
+	while (kept.len > 0 && kept.len < whole.len && ((unsigned char)answer[kept.len] & 0xc0) == 0x80)
+		kept.len--;
+	if (d->answer != NULL && str_eq(str_c(d->answer), kept))
 		return;
 	mem_free(d->answer);
-	d->answer = mem_strdup(answer);
+	d->answer = str_dup(kept);
 }
 
 static int64_t

@@ -51,9 +51,13 @@ take_answer(struct remote_work *w, const struct smtp_rcpt *rcpt, uint32_t index)
 	case 5: set_result(w, index, FAILED, code, a->text); break;
 	default:
 		/* Also what no server should say here (a 3xx). */
+		if (put_off_note(w, index, a))
+			break;
 		if (code[0] != '4')
 			str_copy(STR("4.5.0"), code, sizeof(code));
 		set_result(w, index, DEFERRED, code, a->text);
+		if (a->code == 421)
+			job_set_trouble(w->job, a->text);
 	}
 }
 
@@ -74,6 +78,29 @@ end(struct remote_work *w)
 	work_finish(w);
 }
 
+/* Whoever has no result yet goes to the next server. */
+static void
+go_on(struct remote_work *w)
+{
+	char remote[384];
+
+	session_name(w, remote, sizeof(remote));
+	work_note_trouble(w, "4.5.3", "the server takes no more recipients for now", remote, false);
+	pool_put(w->remote->pool, &w->key, &w->client);
+	w->visits++;
+	work_next_host(w);
+}
+
+static bool
+all_have_results(const struct remote_work *w)
+{
+	for (size_t i = 0; i < w->job->msg->n_recipients; i++) {
+		if (!job_has_result(w->job, w->job->msg->recipients[i]))
+			return false;
+	}
+	return true;
+}
+
 void
 message_on_sent(void *arg)
 {
@@ -87,15 +114,13 @@ message_on_sent(void *arg)
 			again++;
 		else
 			take_answer(w, &w->message.rcpts[i], w->indexes[i]);
-		if (w->message.rcpts[i].answer.code == 421)
-			job_set_trouble(w->job, w->message.rcpts[i].answer.text);
 	}
-	if (again > 0 && smtp_client_is_ready(w->client)) {
+	if (again > 0 && smtp_client_is_ready(w->client))
 		message_begin(w);
-		return;
-	}
-	set_result_rest(w, DEFERRED, "4.5.3", STR("the server takes no more recipients for now"));
-	end(w);
+	else if (all_have_results(w))
+		end(w);
+	else
+		go_on(w);
 }
 
 bool
@@ -107,11 +132,11 @@ message_on_lost(struct remote_work *w, const struct smtp_failure *f)
 	for (unsigned i = 0; i < w->message.count; i++) {
 		struct smtp_rcpt *rcpt = &w->message.rcpts[i];
 
-		if (rcpt->answer.code == 421)
-			job_set_trouble(w->job, rcpt->answer.text);
 		if (rcpt->answer.code >= 400)
 			take_answer(w, rcpt, w->indexes[i]);
 	}
+	if (w->message.end_sent || refused || f->stage == SMTP_AT_BODY)
+		put_off_settle(w, true);
 	if (w->message.end_sent) {
 		set_result_rest(
 			w, DEFERRED, w->trouble_code,
@@ -125,11 +150,13 @@ message_on_lost(struct remote_work *w, const struct smtp_failure *f)
 		job_set_store_trouble(w->job);
 		set_result_rest(w, DEFERRED, "4.3.0", str_c(f->text));
 	}
-	for (size_t i = 0; i < w->job->msg->n_recipients; i++) {
-		if (!job_has_result(w->job, w->job->msg->recipients[i]))
-			return false;
+	for (unsigned i = 0; i < w->message.count; i++) {
+		if (put_off_is_here(w, w->indexes[i])) {
+			w->visits++;
+			break;
+		}
 	}
-	return true;
+	return all_have_results(w);
 }
 
 /* ---- Before it is sent ---- */
@@ -263,7 +290,7 @@ fill_rcpts(struct remote_work *w)
 		uint32_t index = w->job->msg->recipients[i];
 		const Stagepost__Recipient *from = job_recipient(w->job, index);
 
-		if (job_has_result(w->job, index))
+		if (job_has_result(w->job, index) || put_off_is_here(w, index))
 			continue;
 		w->indexes[m->count] = index;
 		m->rcpts[m->count++] = (struct smtp_rcpt){

@@ -22,6 +22,7 @@ work_finish(struct remote_work *w)
 	struct job *job = w->job;
 
 	CHECK(w->client == NULL && w->query == NULL && w->read == NULL);
+	put_off_settle(w, false);
 	downgrade_free(&w->downgrade);
 	job_finish(job);
 }
@@ -46,9 +47,25 @@ work_note_trouble(struct remote_work *w, const char *code, const char *text, con
 	if (is_final && w->trouble_code[0] == '4')
 		return;
 	str_copy(str_c(code), w->trouble_code, sizeof(w->trouble_code));
-	str_copy(str_c(text), w->trouble, sizeof(w->trouble));
+	w->trouble = arena_strdup(&w->job->arena, text);
 	str_copy(str_c(remote), w->trouble_remote, sizeof(w->trouble_remote));
 	w->destination_ill = is_ill && !is_final;
+}
+
+/* A relay host without an address is our mistake, or that of our DNS: the
+ * message waits until it is mended. */
+static void
+refuse_without_target(struct remote_work *w)
+{
+	struct route_refusal why = {.code = "4.3.5"};
+
+	if (w->route.is_relay) {
+		why.text = arena_printf(&w->job->arena, "our relay host %.*s (setting smtp-out.relay_host) %s",
+					STR_ARG(w->route.hosts[0].name),
+					w->dns_trouble ? "cannot be looked up now" : "has no address");
+		work_refuse(w, &why);
+	} else
+		work_refuse(w, w->dns_trouble ? &route_dns_failed : &route_no_address);
 }
 
 static void
@@ -57,9 +74,13 @@ give_up(struct remote_work *w)
 	struct job *job = w->job;
 
 	if (!w->any_target) {
-		work_refuse(w, w->dns_trouble ? &route_dns_failed : &route_no_address);
+		refuse_without_target(w);
 		return;
 	}
+	/* A server that put somebody off is there: the destination is not ill. */
+	if (w->visits > 0)
+		w->destination_ill = false;
+	put_off_settle(w, false);
 	for (size_t i = 0; i < job->msg->n_recipients; i++) {
 		uint32_t index = job->msg->recipients[i];
 
@@ -195,7 +216,7 @@ work_next_target(struct remote_work *w)
 		w->target_count = w->postponed_count;
 		w->target_at = w->postponed_count = 0;
 	}
-	if (w->tries >= TRIES_MAX) {
+	if (w->tries >= TRIES_MAX || w->visits >= VISITS_MAX) {
 		give_up(w);
 	} else if (w->target_at < w->target_count) {
 		w->host = w->targets[w->target_at].host;
@@ -207,6 +228,14 @@ work_next_target(struct remote_work *w)
 	} else {
 		give_up(w);
 	}
+}
+
+void
+work_next_host(struct remote_work *w)
+{
+	for (; w->target_at < w->target_count && w->postponed_count < TARGETS_MAX; w->target_at++)
+		w->postponed[w->postponed_count++] = w->targets[w->target_at];
+	work_next_target(w);
 }
 
 /* ---- Route ---- */
@@ -234,7 +263,7 @@ on_mx(void *arg, const struct dns_answer *answer, const struct err *err)
 static void
 find_route(struct remote_work *w)
 {
-	static const struct route_refusal bad_relay = {false, "4.3.5", "the relay_host setting is no host"};
+	static const struct route_refusal bad_relay = {false, "4.3.5", "the setting smtp-out.relay_host is no host"};
 	const struct settings_smtp_out *s = work_settings(w);
 	struct str destination = str_c(w->job->msg->destination);
 	struct arena *arena = &w->job->arena;
@@ -265,6 +294,7 @@ remote_start(struct job *job)
 	w->remote = job->worker->remote;
 	w->sender_domain = directory_domain_of(str_c(job->msg->envelope->reverse_path));
 	message_fill(w);
+	put_off_begin(w);
 	find_route(w);
 }
 

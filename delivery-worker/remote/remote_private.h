@@ -6,8 +6,8 @@
  *   message   all recipients that have no result yet
  *
  * remote.c finds targets, dane.c and sts.c what is known of their certificates,
- * session.c connects to them, message.c sends, shared.c holds what all jobs have
- * in common. */
+ * session.c connects to them, message.c sends, putoff.c keeps what a server put
+ * off until another was asked, shared.c holds what all jobs have in common. */
 #ifndef SP_WORKER_REMOTE_PRIVATE_H
 #define SP_WORKER_REMOTE_PRIVATE_H
 
@@ -21,6 +21,7 @@
 
 #define TARGETS_MAX 24 /* addresses of all hosts */
 #define TRIES_MAX   12 /* connections for one job */
+#define VISITS_MAX  2  /* servers that may put recipients off before the job ends (RFC 5321, 5.1: at least two) */
 
 struct remote {
 	struct worker *worker;	  /* borrowed */
@@ -32,6 +33,16 @@ struct remote {
 	bool has_ipv6;		 /* one that leads somewhere */
 	struct web_client *http; /* owner */
 	struct sts *sts;	 /* owner */
+};
+
+/* What a server put off for now (4yz): the result, unless another server has a
+ * better one. All in the job's arena. */
+struct soft_answer {
+	unsigned at_try; /* remote_work.tries when it came; 0: there is none */
+	int code;
+	char enhanced[ENHANCED_CODE_MAX];
+	struct str text;
+	char *remote, *tls;
 };
 
 /* An address to be tried. */
@@ -69,6 +80,8 @@ struct remote_work {
 	struct candidate postponed[TARGETS_MAX]; /* not reached a moment ago: tried last */
 	unsigned postponed_count;
 	unsigned tries;
+	unsigned visits;		/* servers that put recipients off */
+	struct soft_answer *put_off;	/* by place in the job's recipients; in the arena */
 
 	/* The target in hand. */
 	struct smtp_target target;
@@ -91,7 +104,7 @@ struct remote_work {
 	bool is_scanned;		/* to its end */
 
 	/* The last host that failed, for the report (work_note_trouble()). */
-	char trouble[ERR_TEXT_MAX];
+	const char *trouble; /* in the arena; NULL: none */
 	char trouble_code[ENHANCED_CODE_MAX]; /* "5...": of every further try the same will be true */
 	char trouble_remote[384];
 	bool destination_ill; /* no connection, or sent away: not the message's fault */
@@ -99,6 +112,9 @@ struct remote_work {
 
 /* remote.c */
 void work_next_target(struct remote_work *w);
+/* As that, but the other addresses of the host in hand, which are most likely
+ * the same server, come last. */
+void work_next_host(struct remote_work *w);
 void work_refuse(struct remote_work *w, const struct route_refusal *why);
 /* Why a host was not to be had. A final reason (a code "5...") counts only if
  * no host has another: that one may take the message later. is_ill: so will it be for
@@ -143,6 +159,16 @@ void message_begin(struct remote_work *w); /* w->client is ready */
 void message_on_sent(void *arg);
 /* The connection broke with the message on its way. True: the job is over. */
 bool message_on_lost(struct remote_work *w, const struct smtp_failure *f);
+
+/* putoff.c */
+void put_off_begin(struct remote_work *w); /* at the start of the job */
+/* The server in hand has put off a recipient of the job. False: it is one
+ * server too many, so that this is the result. */
+bool put_off_note(struct remote_work *w, uint32_t index, const struct smtp_answer *a);
+/* By the server in hand? Then it is not asked again. */
+bool put_off_is_here(const struct remote_work *w, uint32_t index);
+/* Makes results of what was put off, where there are none yet. */
+void put_off_settle(struct remote_work *w, bool only_here);
 
 /* shared.c */
 bool remote_is_own(const struct remote *r, const struct ip *ip);

@@ -2,56 +2,33 @@
 
 #include <string.h>
 
+#include "lib/base/host_port.h"
+
 const struct route_refusal route_loops = {true, "5.4.6", "mail for this domain loops back to this system"};
 const struct route_refusal route_no_address = {true, "5.4.4", "no mail server of this domain has an address"};
 const struct route_refusal route_dns_failed = {false, "4.4.3", "the name servers of this domain cannot be asked"};
 static const struct route_refusal no_domain = {true, "5.1.2", "the domain does not exist"};
 static const struct route_refusal null_mx = {true, "5.1.10", "the domain takes no mail (null MX)"};
 
-static bool
-parse_literal(struct str text, struct ip *ip_out)
-{
-	if (ip_literal_parse(text, ip_out))
-		return true;
-	/* In a setting also "[2001:db8::1]", without the tag. */
-	return text.len > 2 && text.p[0] == '[' && text.p[text.len - 1] == ']' &&
-	       ip_parse(str_of(text.p + 1, text.len - 2), ip_out);
-}
-
-static bool
-parse_port(struct str text, uint16_t *port_out)
-{
-	uint64_t v;
-
-	if (!str_to_u64(text, &v) || v == 0 || v > 65535)
-		return false;
-	*port_out = (uint16_t)v;
-	return true;
-}
-
 bool
 route_from_relay(struct str relay, uint16_t default_port, struct arena *arena, struct route *route_out)
 {
-	struct str host = str_trim(relay), rest;
-	ptrdiff_t close = str_rindex(host, ']');
-	ptrdiff_t colon = str_rindex(host, ':');
+	struct host_port at;
+	char literal[IP_LITERAL_MAX];
 
 	memset(route_out, 0, sizeof(*route_out));
-	route_out->port = default_port;
-	route_out->is_relay = true;
-	if (colon > close) {
-		rest = str_from(host, (size_t)colon + 1);
-		host = str_first(host, (size_t)colon);
-		if (!parse_port(rest, &route_out->port))
-			return false;
-	}
-	if (host.len == 0 || host.len > 255)
+	if (!host_port_parse(relay, &at))
 		return false;
+	if (at.literal.family != 0) {
+		ip_literal(&at.literal, literal);
+		at.host = str_c(literal);
+	}
+	route_out->port = at.port != 0 ? at.port : default_port;
+	route_out->is_relay = true;
 	route_out->count = 1;
-	route_out->hosts[0].name = arena_str(arena, host);
-	if (host.p[0] != '[')
-		return str_index(host, ':') < 0;
-	return parse_literal(host, &route_out->hosts[0].literal);
+	route_out->hosts[0].name = arena_str(arena, at.host);
+	route_out->hosts[0].literal = at.literal;
+	return true;
 }
 
 bool
@@ -59,7 +36,7 @@ route_from_literal(struct str destination, uint16_t port, struct arena *arena, s
 {
 	memset(route_out, 0, sizeof(*route_out));
 	if (destination.len == 0 || destination.p[0] != '[' ||
-	    !parse_literal(destination, &route_out->hosts[0].literal))
+	    !ip_literal_parse(destination, &route_out->hosts[0].literal))
 		return false;
 	route_out->hosts[0].name = arena_str(arena, destination);
 	route_out->count = 1;

@@ -34,7 +34,7 @@ struct route_refusal {
 	const char *text;
 };
 
-/* A relay host ("host", "host:port", "[192.0.2.1]:port", "[IPv6:...]:port"). */
+/* A relay host, as lib/base/host_port.h reads it. */
 bool route_from_relay(struct str relay, uint16_t default_port, struct arena *arena, struct route *route_out);
 /* A destination that is an address literal; false when it is none. */
 bool route_from_literal(struct str destination, uint16_t port, struct arena *arena, struct route *route_out);

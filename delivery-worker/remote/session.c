@@ -38,13 +38,13 @@ note_trouble(struct remote_work *w, const struct smtp_failure *f, bool again)
 		[SMTP_IDLE] = "4.4.2",
 	};
 
-	char code[ENHANCED_CODE_MAX], text[ERR_TEXT_MAX], remote[384];
+	char code[ENHANCED_CODE_MAX], remote[384];
+	const char *text = f->text;
 
 	str_copy(str_c(f->bad_source ? "4.3.5" : codes[f->stage]), code, sizeof(code));
-	str_copy(str_c(f->text), text, sizeof(text));
 	session_name(w, remote, sizeof(remote));
 	if (f->answer.code >= 400 && f->answer.text.len > 0) {
-		str_copy(f->answer.text, text, sizeof(text));
+		text = arena_str(&w->job->arena, f->answer.text).p; /* all of it */
 		str_copy(str_c(f->answer.enhanced), code, sizeof(code));
 		/* Of the connection, not of the recipients: another may do better. */
 		code[0] = '4';

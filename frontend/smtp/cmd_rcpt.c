@@ -96,6 +96,7 @@ on_recipient_found(struct smtp_session *s, const struct smtp_found *found, void 
 	case DIR_USER:
 	case DIR_ALIAS:
 	case DIR_CATCH_ALL:
+	case DIR_UNCLAIMED:
 		rcpt->local = true;
 		rcpt->address = found->address;
 		return decide_local(s, rcpt, directory_domain_of(found->address));

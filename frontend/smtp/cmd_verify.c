@@ -41,7 +41,8 @@ on_verified(struct smtp_session *s, const struct smtp_found *found, void *arg)
 	switch (found->result->kind) {
 	case DIR_USER:
 	case DIR_ALIAS:
-	case DIR_CATCH_ALL: return answer(s, REPLY_VERIFIED, found->address);
+	case DIR_CATCH_ALL:
+	case DIR_UNCLAIMED: return answer(s, REPLY_VERIFIED, found->address);
 	case DIR_NOT_LOCAL: return answer(s, REPLY_NOT_VERIFIED, STR_NONE);
 	case DIR_DISABLED: return answer(s, REPLY_USER_DISABLED, found->address);
 	case DIR_UNKNOWN: break;

@@ -47,7 +47,8 @@ struct directory *directory_new(struct event_base *base, struct redis *r, struct
 /* Callbacks that have not come will not come. */
 void directory_free(struct directory **d);
 /* The server's name: "postmaster" without a domain belongs to the local domain
- * that is the nearest at or above it, else to the first one by name. */
+ * that is the nearest at or above it, else to the setting mailbox.postmaster,
+ * else to the first domain by name. */
 void directory_set_hostname(struct directory *d, struct str hostname);
 /* No callback with this arg will come any more (a session that ends). Meant
  * for reading; a change under way is carried through, silently. */
@@ -75,6 +76,7 @@ enum directory_kind {
 	DIR_UNKNOWN,   /* the domain is local, the address does not exist */
 	DIR_NOT_LOCAL, /* the domain is not ours (or the text is no address) */
 	DIR_DISABLED,  /* exists, takes no mail: refuse for now (4xx) when domain_disabled, else for good */
+	DIR_UNCLAIMED, /* postmaster or abuse, and nobody is there to take it yet: to be kept, not refused */
 };
 
 struct directory_result {
@@ -82,7 +84,7 @@ struct directory_result {
 	bool domain_disabled; /* DIR_DISABLED: the whole domain is */
 	char address
 		[DIRECTORY_ADDRESS_MAX]; /* canonical; of the account where there is one (no +detail); else as asked */
-	char detail[DIRECTORY_DETAIL_MAX]; /* what stood behind the '+'; lower case; empty: none */
+	char detail[DIRECTORY_DETAIL_MAX]; /* what stood behind the '+', as it was written, in NFC; empty: none */
 	uint64_t quota_bytes;		   /* DIR_USER: in force (its own or the default); 0: no limit */
 	/* DIR_ALIAS, DIR_CATCH_ALL: canonical. Borrowed until the next call of
 	 * the directory or until the loop goes on. */
@@ -95,7 +97,10 @@ typedef void directory_on_resolved(void *arg, const struct directory_result *res
 /* True: answered at once into *result_out, cb will not come. False: cb comes
  * later, once, never from within the call. user+detail (setting
  * plus_addressing) is looked for as it stands first, then as user. postmaster
- * falls back to the catch-all, then to the domain's first admin. */
+ * and abuse exist in every domain that is not disabled (RFC 5321, 4.5.1): where
+ * there is no such account, or a disabled one, and no such alias, they are the
+ * domain's admins, else its catch-all, else the setting mailbox.postmaster, of
+ * these only who takes mail; else DIR_UNCLAIMED. */
 bool directory_resolve(struct directory *d, struct str address, struct directory_result *result_out,
 		       directory_on_resolved *cb, void *arg);
 
@@ -106,9 +111,9 @@ bool directory_is_local_domain(struct directory *d, struct str domain, bool *is_
 /* ---- Expanding: where mail for an address goes in the end ---- */
 struct directory_target {
 	struct str address;	  /* canonical */
-	struct str detail;	  /* DIR_USER: behind the '+' */
+	struct str detail;	  /* DIR_USER: behind the '+', of an alias on the way if not its own */
 	enum directory_kind kind; /* DIR_USER, DIR_NOT_LOCAL (a remote address), or why it goes nowhere:
-				   * DIR_UNKNOWN, DIR_DISABLED */
+				   * DIR_UNKNOWN, DIR_DISABLED, DIR_UNCLAIMED */
 	bool domain_disabled;
 	uint64_t quota_bytes; /* DIR_USER */
 };
@@ -146,7 +151,10 @@ typedef void directory_on_done(void *arg, const struct err *err);
 typedef void directory_on_names(void *arg, const struct str *names, unsigned count, const struct err *err);
 
 /* A field as the operator names it. Of a domain: disabled (on/off), catch_all
- * (address or empty), max_users (0: no limit). Of a user: enabled (on/off),
+ * (address or empty), max_users (0: no limit); once it has users, admins (some of
+ * them, separated by spaces or commas, or empty), admins+ (these too), admins-
+ * (these no more). An admin's own record gets, or loses, the role domain_admin.
+ * Of a user: enabled (on/off),
  * display_name, quota (size as 2G; empty: the default), roles. */
 struct directory_field {
 	struct str name;

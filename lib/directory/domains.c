@@ -8,14 +8,14 @@ REDIS_SCRIPT(directory_domain_put, "lib/directory/domain_put.lua");
 REDIS_SCRIPT(directory_domain_remove, "lib/directory/domain_delete.lua");
 
 static void
-put_domain(struct order *o, const char *verb)
+put_domain(struct order *o, const char *verb, redis_on_reply *cb)
 {
 	struct buf args = BUF_EMPTY;
 	const struct str head[] = {str_c(verb), str_c(o->domain),
 				   str_c(arena_printf(&o->arena, "%" PRId64, clock_unix_ms()))};
 	buf_add(&args, head, sizeof(head));
 	buf_add(&args, o->pairs.data, o->pairs.len);
-	order_eval_domain(o, on_order_done, &directory_domain_put, args.len / sizeof(struct str),
+	order_eval_domain(o, cb, &directory_domain_put, args.len / sizeof(struct str),
 			  (const struct str *)(void *)args.data);
 	buf_fini(&args);
 }
@@ -27,7 +27,7 @@ on_domain_indexed(void *arg, const redisReply *reply, const struct err *err)
 	if (err != NULL)
 		order_end(arg, err);
 	else
-		put_domain(arg, "add");
+		put_domain(arg, "add", on_order_done);
 }
 
 void
@@ -45,6 +45,31 @@ directory_domain_add(struct directory *d, struct str domain, const struct direct
 	redis_callf(o->redis, on_domain_indexed, o, "SADD domains %s", o->domain);
 }
 
+/* ---- Changing: the record's own fields, then the admins ---- */
+static void
+on_domain_put(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	(void)reply;
+	if (err != NULL || o->admins_mode == '\0')
+		order_end(o, err);
+	else
+		admins_change(o);
+}
+
+static int
+take_domain_fields(struct order *o, const struct directory_field *fields, unsigned count, struct err *err)
+{
+	for (unsigned i = 0; i < count; i++) {
+		int rc = admins_is_field(fields[i].name)
+				 ? admins_take_field(o, &fields[i], err)
+				 : order_add_fields(o, directory_domain_fields, &fields[i], 1, err);
+		if (rc != 0)
+			return -1;
+	}
+	return 0;
+}
+
 void
 directory_domain_set(struct directory *d, struct str domain, const struct directory_field *fields, unsigned count,
 		     directory_on_done *cb, void *arg)
@@ -53,10 +78,10 @@ directory_domain_set(struct directory *d, struct str domain, const struct direct
 	struct err err;
 	if (!order_take_domain(o, domain))
 		return;
-	if (order_add_fields(o, directory_domain_fields, fields, count, &err) != 0)
+	if (take_domain_fields(o, fields, count, &err) != 0)
 		order_refuse(o, err.code, "%s", err.text);
 	else
-		put_domain(o, "set");
+		put_domain(o, "set", on_domain_put);
 }
 
 /* ---- Deleting ----

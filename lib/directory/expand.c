@@ -9,7 +9,8 @@
 struct stop {
 	struct expansion *x;		     /* borrowed */
 	char address[DIRECTORY_ADDRESS_MAX]; /* key; canonical; of the account, once resolved */
-	char detail[DIRECTORY_DETAIL_MAX];
+	char detail[DIRECTORY_DETAIL_MAX];  /* until it is resolved: as it was written */
+	char carried[DIRECTORY_DETAIL_MAX]; /* of the alias that led here: for an account that was named without one */
 	enum directory_kind kind;
 	bool domain_disabled;
 	bool is_final;
@@ -62,16 +63,17 @@ expansion_free(struct expansion *x)
 	mem_free(x);
 }
 
-static void
+/* NULL: it is there already, or there is no room for it. */
+static struct stop *
 add_stop(struct expansion *x, struct str address)
 {
 	struct stop *stop;
 	HASH_FIND(hh, x->by_address, address.p, address.len, stop);
 	if (stop != NULL || address.len >= DIRECTORY_ADDRESS_MAX)
-		return;
+		return NULL;
 	if (x->count == STOPS_MAX) {
 		err_set(&x->err, ERR_LIMIT, "the address leads to more than %d others", DIRECTORY_TARGETS_MAX);
-		return;
+		return NULL;
 	}
 	stop = mem_new(struct stop);
 	stop->x = x;
@@ -82,6 +84,7 @@ add_stop(struct expansion *x, struct str address)
 	x->count++;
 	if (str_eq(address, str_c(x->watched)))
 		x->is_met = true;
+	return stop;
 }
 
 /* ---- The end ---- */
@@ -128,13 +131,30 @@ rename_stop(struct stop *stop, const char *address)
 	HASH_ADD_KEYPTR(hh, stop->x->by_address, stop->address, strlen(stop->address), stop);
 }
 
+/* The detail that an account gets: its own, as it was written where that is
+ * known (the key is in lower case), else that of the alias that led to it. */
+static void
+take_detail(struct stop *stop, const struct directory_result *result)
+{
+	struct str domain = directory_domain_of(str_c(result->address));
+	bool carries = result->kind == DIR_ALIAS ||
+		       settings_mailbox(directory_settings(stop->x->d), domain)->plus_addressing;
+
+	if (result->kind != DIR_USER && result->kind != DIR_ALIAS)
+		stop->detail[0] = '\0';
+	else if (result->detail[0] == '\0')
+		str_copy(carries ? str_c(stop->carried) : STR_NONE, stop->detail, sizeof(stop->detail));
+	else if (stop->detail[0] == '\0')
+		str_copy(str_c(result->detail), stop->detail, sizeof(stop->detail));
+}
+
 static void
 take_result(struct stop *stop, const struct directory_result *result)
 {
 	stop->kind = result->kind;
 	stop->domain_disabled = result->domain_disabled;
 	stop->quota_bytes = result->quota_bytes;
-	str_copy(str_c(result->detail), stop->detail, sizeof(stop->detail));
+	take_detail(stop, result);
 	if (result->kind != DIR_ALIAS && result->kind != DIR_CATCH_ALL) {
 		stop->is_final = true;
 		if (strcmp(stop->address, result->address) != 0)
@@ -186,11 +206,14 @@ start_level(struct expansion *x)
 static void
 end_level(struct expansion *x)
 {
-	struct stop *first = x->level, **next_level = x->end;
+	struct stop *first = x->level, **next_level = x->end, *target;
 	bool is_too_deep = ++x->depth > DIRECTORY_DEPTH_MAX;
 	for (struct stop *stop = first; stop != NULL; stop = stop->next) {
-		for (unsigned i = 0; i < stop->target_count && !is_too_deep; i++)
-			add_stop(x, stop->targets[i]);
+		for (unsigned i = 0; i < stop->target_count && !is_too_deep; i++) {
+			target = add_stop(x, stop->targets[i]);
+			if (target != NULL && stop->kind == DIR_ALIAS)
+				str_copy(str_c(stop->detail), target->carried, sizeof(target->carried));
+		}
 		if (is_too_deep && stop->target_count > 0) {
 			stop->kind = DIR_UNKNOWN;
 			stop->is_final = true;
@@ -226,9 +249,11 @@ directory_walk(struct directory *d, const struct str *addresses, unsigned count,
 	str_copy(watched, x->watched, sizeof(x->watched));
 	DL_APPEND(d->expansions, x);
 	for (unsigned i = 0; i < count; i++) {
-		char address[DIRECTORY_ADDRESS_MAX];
+		char address[DIRECTORY_ADDRESS_MAX], base[DIRECTORY_ADDRESS_MAX];
 		bool is_address = directory_canonical_address(addresses[i], address);
-		add_stop(x, is_address ? str_c(address) : addresses[i]);
+		struct stop *stop = add_stop(x, is_address ? str_c(address) : addresses[i]);
+		if (stop != NULL && !names_split_detail(addresses[i], base, stop->detail))
+			stop->detail[0] = '\0';
 	}
 	x->level = x->stops;
 	run_levels(x);

@@ -119,6 +119,7 @@ const struct field_rule directory_domain_fields[] = {
 	{"disabled", normalise_bool},
 	{"catch_all", normalise_address},
 	{"max_users", normalise_count},
+	{"admins", NULL},
 	{NULL, NULL},
 };
 
@@ -152,6 +153,9 @@ order_add_fields(struct order *o, const struct field_rule *rules, const struct d
 			rule++;
 		if (rule->name == NULL)
 			return no_such_field(rules, fields[i].name, err);
+		if (rule->normalise == NULL)
+			return err_set(err, ERR_INVALID, "%s cannot be given yet: an admin is a user of the domain",
+				       rule->name);
 		struct buf value = BUF_EMPTY;
 		int rc = rule->normalise(fields[i].value, &value, err);
 		if (rc == 0) {

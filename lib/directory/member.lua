@@ -1,7 +1,7 @@
--- Puts an address into the index of its domain, or takes it out. Given again,
--- it changes nothing.
+-- Puts an address into the index of its domain, or takes it out, or says only
+-- whether it is an admin. Given again, it changes nothing.
 -- KEYS: domain:{d}, its users, its aliases
--- ARGV: "add" or "remove", "users" or "aliases", the address, the domain,
+-- ARGV: "add", "remove" or "role", "users" or "aliases", the address, the domain,
 -- role: "" (as it is), "admin" or "plain"
 local set = ARGV[2] == 'users' and KEYS[2] or KEYS[3]
 local address = ARGV[3]
@@ -38,6 +38,10 @@ end
 
 if redis.call('EXISTS', KEYS[1]) == 0 then
 	return redis.error_reply('NOTFOUND there is no domain ' .. ARGV[4] .. ' here')
+end
+if ARGV[1] == 'role' then
+	set_admin(ARGV[5] == 'admin')
+	return redis.status_reply('OK')
 end
 if redis.call('HEXISTS', KEYS[1], 'deleting') == 1 then
 	return redis.error_reply('DENIED the domain ' .. ARGV[4] .. ' is being deleted')

@@ -141,22 +141,25 @@ quote(struct str raw, struct buf *out)
 	buf_add_byte(out, '"');
 }
 
-/* Lower case, then NFC; room: some scripts grow by it. */
+/* NFC, of lower case if that is wanted; room: some scripts grow by it. */
 static bool
-lower_international(struct buf *local)
+normalise_international(struct buf *local, bool lower)
 {
 	enum { UNITS = LOCAL_MAX * 4, BYTES = UNITS * 3 };
-	UChar units[UNITS], lower[UNITS];
+	UChar units[UNITS], other[UNITS];
 	char bytes[BYTES];
 	int32_t count, len;
 	UErrorCode status = U_ZERO_ERROR;
 
 	if (!str_is_utf8(buf_str(local)))
 		return false;
-	u_strFromUTF8(units, UNITS, &count, local->data, (int32_t)local->len, &status);
-	count = u_strToLower(lower, UNITS, units, count, "", &status);
+	u_strFromUTF8(other, UNITS, &count, local->data, (int32_t)local->len, &status);
+	if (lower) {
+		u_memcpy(units, other, U_SUCCESS(status) ? count : 0);
+		count = u_strToLower(other, UNITS, units, count, "", &status);
+	}
 	const UNormalizer2 *nfc = unorm2_getNFCInstance(&status);
-	count = unorm2_normalize(nfc, lower, count, units, UNITS, &status);
+	count = unorm2_normalize(nfc, other, count, units, UNITS, &status);
 	u_strToUTF8(bytes, BYTES, &len, units, count, &status);
 	if (U_FAILURE(status) || len <= 0)
 		return false;
@@ -177,7 +180,7 @@ canonical_uncommon_local(struct str text, struct buf *out)
 	if (ok && raw.len > 0) {
 		str_lower(raw.data, raw.len);
 		if (!is_ascii(buf_str(&raw)))
-			ok = lower_international(&raw);
+			ok = normalise_international(&raw, true);
 	}
 	if (ok && raw.len > LOCAL_MAX)
 		ok = false;
@@ -223,6 +226,44 @@ directory_canonical_address(struct str text, char out[DIRECTORY_ADDRESS_MAX])
 	}
 	buf_fini(&uncommon);
 	return fits;
+}
+
+/* ---- user+detail ---- */
+/* What stands behind the '+', as it was written but for its normal form; empty
+ * when that is too long to be a name here. */
+static void
+take_detail(struct str written, char out[DIRECTORY_DETAIL_MAX])
+{
+	struct buf detail = BUF_EMPTY;
+
+	buf_add_str(&detail, written);
+	if ((!is_ascii(written) && !normalise_international(&detail, false)) ||
+	    !str_copy(buf_str(&detail), out, DIRECTORY_DETAIL_MAX))
+		out[0] = '\0';
+	buf_fini(&detail);
+}
+
+bool
+names_split_detail(struct str address, char base[DIRECTORY_ADDRESS_MAX], char detail[DIRECTORY_DETAIL_MAX])
+{
+	ptrdiff_t at = str_rindex(address, '@'), plus;
+	struct str local = str_first(address, at > 0 ? (size_t)at : 0);
+	struct buf raw = BUF_EMPTY, text = BUF_EMPTY;
+	bool is_quoted = local.len >= 2 && local.p[0] == '"' && local.p[local.len - 1] == '"';
+	bool ok = local.len <= 4 * LOCAL_MAX && (!is_quoted || unquote(local, &raw));
+
+	if (ok && !is_quoted)
+		buf_add_str(&raw, local);
+	plus = ok ? str_index(buf_str(&raw), '+') : -1;
+	if (plus > 0) {
+		quote(str_first(buf_str(&raw), (size_t)plus), &text);
+		buf_add_str(&text, str_from(address, (size_t)at));
+		take_detail(str_from(buf_str(&raw), (size_t)plus + 1), detail);
+	}
+	ok = plus > 0 && directory_canonical_address(buf_str(&text), base);
+	buf_fini(&raw);
+	buf_fini(&text);
+	return ok;
 }
 
 struct str

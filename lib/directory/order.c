@@ -33,6 +33,7 @@ order_free(struct order *o)
 	arena_fini(&o->arena);
 	buf_fini(&o->pairs);
 	buf_fini(&o->names);
+	buf_fini(&o->changes);
 	mem_free(o);
 }
 

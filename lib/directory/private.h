@@ -14,6 +14,11 @@
 
 #define DIRECTORY_KEY_MAX (DIRECTORY_ADDRESS_MAX + 32)
 
+/* "user+Detail@domain", also with the local part quoted → "user@domain",
+ * canonical, and "Detail" as it was written, in NFC. False: there is no detail
+ * (or this is no address). */
+bool names_split_detail(struct str address, char base[DIRECTORY_ADDRESS_MAX], char detail[DIRECTORY_DETAIL_MAX]);
+
 /* ---- Records: what a key held when it was read ---- lib/directory/record.c */
 enum record_kind { RECORD_DOMAIN, RECORD_USER, RECORD_ALIAS, RECORD_FIRST_DOMAIN };
 
@@ -71,7 +76,7 @@ void cache_drop(struct cache *c, struct str key);
 
 /* ---- A question under way ---- lib/directory/request.c */
 struct fetch;
-enum { REQUEST_RECORDS_MAX = 24 };
+enum { REQUEST_RECORDS_MAX = 48 }; /* role.c asks for most */
 
 struct request {
 	struct directory *d; /* borrowed */
@@ -85,6 +90,10 @@ struct request {
 	void *arg;
 	bool is_cancelled;
 	char name[DIRECTORY_ADDRESS_MAX]; /* what is asked for: address or domain, canonical */
+	/* Of an address with a '+' */
+	bool has_base;
+	char base[DIRECTORY_ADDRESS_MAX]; /* canonical, without the detail */
+	char detail[DIRECTORY_DETAIL_MAX];
 	struct {
 		size_t key_len;
 		char key[DIRECTORY_KEY_MAX];
@@ -122,7 +131,11 @@ struct order {
 	char name[DIRECTORY_ADDRESS_MAX]; /* address or domain, canonical */
 	char domain[DIRECTORY_DOMAIN_MAX];
 	struct buf pairs; /* struct str: further arguments of a script; text in arena */
-	struct buf names; /* struct str: what was listed; text in arena */
+	struct buf names; /* struct str: what was listed, or the admins that were named; text in arena */
+	/* admins.c */
+	char admins_mode;   /* '=', '+' or '-'; '\0': nothing is said of admins */
+	struct buf changes; /* struct admin_change */
+	size_t change_at;
 	const char *set;  /* "users" or "aliases" */
 	const char *role; /* "": as it is, "admin", "plain" */
 	unsigned waiting; /* answers that are outstanding */
@@ -162,7 +175,8 @@ void order_deliver_names(struct order *o, const struct err *err);
 /* ---- Fields as operators write them ---- lib/directory/fields.c */
 struct field_rule {
 	const char *name;
-	/* What is stored, appended to out (empty: the field is removed). */
+	/* What is stored, appended to out (empty: the field is removed). NULL: not
+	 * a field that is stored as it is given. */
 	int (*normalise)(struct str value, struct buf *out, struct err *err);
 };
 extern const struct field_rule directory_domain_fields[], directory_user_fields[]; /* ended by a NULL name */
@@ -172,6 +186,12 @@ int order_add_fields(struct order *o, const struct field_rule *rules, const stru
 bool directory_parse_size(struct str text, uint64_t *bytes_out);
 bool directory_is_on(struct str text); /* on, true, yes, 1 */
 
+/* ---- The admins of a domain ---- lib/directory/admins.c */
+bool admins_is_field(struct str name); /* admins, admins+, admins- */
+/* Into the order, whose domain is known. */
+int admins_take_field(struct order *o, const struct directory_field *field, struct err *err);
+void admins_change(struct order *o); /* does it, and ends the order */
+
 /* ---- Expanding ---- lib/directory/expand.c */
 /* As directory_expand(), of several addresses at once. *is_met says whether
  * `watched` (canonical) was among the addresses that were gone through. */
@@ -179,6 +199,14 @@ typedef void directory_on_walked(void *arg, const struct directory_target *targe
 				 const struct err *err);
 void directory_walk(struct directory *d, const struct str *addresses, unsigned count, struct str watched,
 		    directory_on_walked *cb, void *arg);
+
+/* ---- Role addresses ---- lib/directory/role.c */
+enum { ROLE_TARGETS_MAX = 8 }; /* admins that are asked whether they take mail */
+bool role_is_one(struct str address); /* canonical: postmaster@ or abuse@ */
+/* A step: whose is it, when there is no account or alias of the name? */
+bool role_step(struct request *req, const struct record *domain, struct str address);
+/* A step, of "postmaster" alone. */
+bool role_step_without_domain(struct request *req);
 
 /* ---- The whole ---- lib/directory/directory.c */
 struct user_watch {
@@ -203,6 +231,8 @@ struct directory {
 	struct order *orders;			  /* owner */
 	struct user_watch *watches;		  /* owner */
 	struct str single_target;		  /* of the last result with one */
+	struct str role_targets[ROLE_TARGETS_MAX]; /* of the last role address */
+	char role_text[ROLE_TARGETS_MAX][DIRECTORY_ADDRESS_MAX];
 	char last_address[DIRECTORY_ADDRESS_MAX]; /* of the last user given at once */
 };
 
@@ -219,6 +249,10 @@ void expansions_cancel(struct directory *d, const void *arg);
 void expansions_fini(struct directory *d);
 void orders_cancel(struct directory *d, const void *arg);
 void orders_fini(struct directory *d);
+/* Of resolve.c, for role.c. */
+bool resolve_is_done(struct request *req, enum directory_kind kind); /* makes the answer; always true */
+bool resolve_step(struct request *req); /* of req->name */
+
 /* A request for resolving, not started; the address need not be canonical. */
 void resolve_request_init(struct request *req, struct directory *d, struct str address);
 

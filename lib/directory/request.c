@@ -144,6 +144,7 @@ request_init(struct request *req, struct directory *d)
 	req->arg = NULL;
 	req->is_cancelled = false;
 	req->name[0] = '\0';
+	req->has_base = false;
 	req->held_count = req->outstanding = 0;
 	req->err.code = ERR_NONE;
 }

@@ -3,13 +3,13 @@
  *  1. the domain must be here and not disabled
  *  2. a user, then an alias, of exactly this address
  *  3. with plus addressing: a user, then an alias, of what stands before '+'
- *  4. the domain's catch-all
- *  5. postmaster: the domain's first admin (RFC 5321, 4.5.1) */
+ *  4. postmaster and abuse, also where their account is disabled: role.c
+ *  5. the domain's catch-all */
 #include "lib/directory/private.h"
 
 /* Makes the answer; always true, as a step that is done. */
-static bool
-answer(struct request *req, enum directory_kind kind)
+bool
+resolve_is_done(struct request *req, enum directory_kind kind)
 {
 	req->result.kind = kind;
 	return true;
@@ -27,7 +27,7 @@ answer_single(struct request *req, enum directory_kind kind, struct str target)
 {
 	req->d->single_target = target;
 	set_targets(req, &req->d->single_target, 1);
-	return answer(req, kind);
+	return resolve_is_done(req, kind);
 }
 
 static uint64_t
@@ -43,9 +43,9 @@ answer_user(struct request *req, const struct record *user, struct str address)
 {
 	str_copy(address, req->result.address, sizeof(req->result.address));
 	if (!user->user.enabled)
-		return answer(req, DIR_DISABLED);
+		return resolve_is_done(req, DIR_DISABLED);
 	req->result.quota_bytes = quota_in_force(req->d, user, directory_domain_of(address));
-	return answer(req, DIR_USER);
+	return resolve_is_done(req, DIR_USER);
 }
 
 static bool
@@ -53,113 +53,69 @@ answer_alias(struct request *req, const struct record *alias, struct str address
 {
 	str_copy(address, req->result.address, sizeof(req->result.address));
 	set_targets(req, alias->alias.targets, alias->alias.count);
-	return answer(req, DIR_ALIAS);
+	return resolve_is_done(req, DIR_ALIAS);
 }
 
-/* "user+detail@domain" → "user@domain" and "detail". */
-static bool
-split_detail(struct str address, char base[DIRECTORY_ADDRESS_MAX], struct str *detail_out)
-{
-	ptrdiff_t at = str_rindex(address, '@'), plus = str_index(str_first(address, (size_t)at), '+');
-	if (plus < 1 || address.p[0] == '"')
-		return false;
-	*detail_out = str_of(address.p + plus + 1, (size_t)(at - plus - 1));
-	memcpy(base, address.p, (size_t)plus);
-	memcpy(base + plus, address.p + at, address.len - (size_t)at);
-	base[(size_t)plus + address.len - (size_t)at] = '\0';
-	return true;
-}
-
-/* Steps 4 and 5, when no such address was found. */
+/* Step 5, when no such address was found. */
 static bool
 fall_back(struct request *req, const struct record *domain, struct str address)
 {
-	struct str catch_all = str_c(domain->domain.catch_all), admin;
+	struct str catch_all = str_c(domain->domain.catch_all);
 	if (catch_all.len > 0 && !str_eq(catch_all, address))
 		return answer_single(req, DIR_CATCH_ALL, catch_all);
-	struct str admins = str_c(domain->domain.admins);
-	if (str_starts(address, STR("postmaster@")) && str_next_word(&admins, " ", &admin))
-		return answer_single(req, DIR_ALIAS, admin);
-	return answer(req, DIR_UNKNOWN);
+	return resolve_is_done(req, DIR_UNKNOWN);
 }
 
 static bool
 resolve_local(struct request *req, const struct record *domain, struct str address)
 {
 	const struct record *user, *alias, *base_user = NULL, *base_alias = NULL;
-	char base[DIRECTORY_ADDRESS_MAX];
-	struct str detail;
+	struct str base = str_c(req->base);
 
 	/* A brace would end the hash tag; no user or alias is made with one. */
 	if (str_index(address, '{') >= 0 || str_index(address, '}') >= 0)
 		return fall_back(req, domain, address);
-	if ((user = request_lookup(req, RECORD_USER, address)) != NULL && user->exists)
+	bool is_role = role_is_one(address);
+	if ((user = request_lookup(req, RECORD_USER, address)) != NULL && user->exists &&
+	    (user->user.enabled || !is_role))
 		return answer_user(req, user, address);
 	alias = request_lookup(req, RECORD_ALIAS, address);
-	bool has_base = settings_mailbox(directory_settings(req->d), directory_domain_of(address))->plus_addressing &&
-			split_detail(address, base, &detail);
+	bool has_base = req->has_base &&
+			settings_mailbox(directory_settings(req->d), directory_domain_of(address))->plus_addressing;
 	if (has_base) {
-		base_user = request_lookup(req, RECORD_USER, str_c(base));
-		base_alias = request_lookup(req, RECORD_ALIAS, str_c(base));
+		base_user = request_lookup(req, RECORD_USER, base);
+		base_alias = request_lookup(req, RECORD_ALIAS, base);
 	}
 	if (req->outstanding > 0)
 		return false;
 	if (alias->exists)
 		return answer_alias(req, alias, address);
+	if (is_role)
+		return role_step(req, domain, address);
 	if (has_base && (base_user->exists || base_alias->exists)) {
-		str_copy(detail, req->result.detail, sizeof(req->result.detail));
-		return base_user->exists ? answer_user(req, base_user, str_c(base))
-					 : answer_alias(req, base_alias, str_c(base));
+		str_copy(str_c(req->detail), req->result.detail, sizeof(req->result.detail));
+		return base_user->exists ? answer_user(req, base_user, base)
+					 : answer_alias(req, base_alias, base);
 	}
 	return fall_back(req, domain, address);
 }
 
-static bool
-step_resolve(struct request *req)
+bool
+resolve_step(struct request *req)
 {
 	struct str address = str_c(req->name), domain_name = directory_domain_of(address);
 	if (domain_name.len == 0 || domain_name.p[0] == '[')
-		return answer(req, DIR_NOT_LOCAL);
+		return resolve_is_done(req, DIR_NOT_LOCAL);
 	const struct record *domain = request_lookup(req, RECORD_DOMAIN, domain_name);
 	if (domain == NULL)
 		return false;
 	if (!domain->exists)
-		return answer(req, DIR_NOT_LOCAL);
+		return resolve_is_done(req, DIR_NOT_LOCAL);
 	if (domain->domain.disabled) {
 		req->result.domain_disabled = true;
-		return answer(req, DIR_DISABLED);
+		return resolve_is_done(req, DIR_DISABLED);
 	}
 	return resolve_local(req, domain, address);
-}
-
-/* "postmaster" alone: first finds the domain at which he is. The hostname and
- * what is above it are asked for together; then goes on as for an address. */
-static bool
-step_postmaster(struct request *req)
-{
-	enum { LEVELS_MAX = 8 };
-	struct str names[LEVELS_MAX], rest = str_c(req->d->hostname), head, found = STR_NONE;
-	const struct record *records[LEVELS_MAX];
-	unsigned levels = 0;
-	for (; rest.len > 0 && levels < LEVELS_MAX; levels++) {
-		names[levels] = rest;
-		records[levels] = request_lookup(req, RECORD_DOMAIN, rest);
-		str_cut(rest, '.', &head, &rest);
-	}
-	const struct record *first = request_lookup(req, RECORD_FIRST_DOMAIN, STR_NONE);
-	if (req->outstanding > 0)
-		return false;
-	for (unsigned i = 0; i < levels && found.len == 0; i++)
-		if (records[i]->exists)
-			found = names[i];
-	if (found.len == 0 && first->exists)
-		found = str_c(first->first_domain);
-	if (found.len == 0 || found.len >= DIRECTORY_DOMAIN_MAX)
-		return answer(req, DIR_UNKNOWN);
-	snprintf(req->name, sizeof(req->name), "postmaster@%.*s", STR_ARG(found));
-	str_copy(str_c(req->name), req->result.address, sizeof(req->result.address));
-	req->step = step_resolve;
-	return step_resolve(req);
 }
 
 void
@@ -171,11 +127,13 @@ resolve_request_init(struct request *req, struct directory *d, struct str addres
 	req->result.quota_bytes = 0;
 	set_targets(req, NULL, 0);
 	if (str_eq_ci(address, STR("postmaster")))
-		req->step = step_postmaster;
+		req->step = role_step_without_domain;
 	else {
-		req->step = step_resolve;
+		req->step = resolve_step;
 		if (!directory_canonical_address(address, req->name))
 			req->name[0] = '\0';
+		req->has_base = req->name[0] != '\0' && str_index(address, '+') >= 0 &&
+				names_split_detail(address, req->base, req->detail);
 	}
 	/* As asked, where it turns out to be nothing better. */
 	str_copy(req->name[0] != '\0' ? str_c(req->name) : address, req->result.address, sizeof(req->result.address));

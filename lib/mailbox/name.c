@@ -1,6 +1,9 @@
 /* Names of mailboxes. */
 #include "lib/mailbox/name.h"
 
+#include <unicode/unorm2.h>
+#include <unicode/ustring.h>
+
 static int
 check_level(struct str level, struct err *err)
 {
@@ -38,4 +41,43 @@ mailbox_name_check(struct str name, struct arena *arena, struct str *name_out, s
 		memcpy(stored, "INBOX", 5);
 	*name_out = str_of(stored, name.len);
 	return 0;
+}
+
+/* NFD, case folding, NFC: what the Unicode standard calls canonical caseless
+ * matching (section 3.13, D145). A fold makes at most 3 units of one, a
+ * decomposition at most 4. */
+static struct str
+name_fold(struct str name, struct arena *arena)
+{
+	UErrorCode status = U_ZERO_ERROR;
+	int32_t len = 0, room = (int32_t)(name.len + 1) * 12;
+	const UNormalizer2 *nfd = unorm2_getNFDInstance(&status), *nfc = unorm2_getNFCInstance(&status);
+	UChar *one, *two;
+	char *out;
+
+	if (name.len > MAILBOX_NAME_MAX || !str_is_utf8(name))
+		return name;
+	one = arena_array(arena, UChar, (size_t)room);
+	two = arena_array(arena, UChar, (size_t)room);
+	u_strFromUTF8(one, room, &len, name.p, (int32_t)name.len, &status);
+	len = unorm2_normalize(nfd, one, len, two, room, &status);
+	len = u_strFoldCase(one, room, two, len, U_FOLD_CASE_DEFAULT, &status);
+	len = unorm2_normalize(nfc, one, len, two, room, &status);
+	out = arena_alloc(arena, (size_t)room * 3);
+	u_strToUTF8(out, room * 3, &len, two, len, &status);
+	return U_SUCCESS(status) ? str_of(out, (size_t)len) : name;
+}
+
+bool
+mailbox_name_eq_any_case(struct str a, struct str b)
+{
+	struct arena scratch;
+	bool same;
+
+	if (!str_has_eight_bit(a) && !str_has_eight_bit(b))
+		return str_eq_ci(a, b);
+	arena_init(&scratch);
+	same = str_eq(name_fold(a, &scratch), name_fold(b, &scratch));
+	arena_fini(&scratch);
+	return same;
 }

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "lib/base/host_port.h"
 #include "lib/base/service_url.h"
 #include "lib/settings/private.h"
 
@@ -128,12 +129,55 @@ parse_size(const struct settings_row *row, struct str text, struct arena *arena,
 
 /* Addresses are the pseudo units of TEXT rows. */
 static bool
-is_text_of_unit(struct str text, const char *unit)
+is_ipv4(struct str text)
 {
 	struct ip ip;
-	if (text.len == 0 || *unit == '\0' || strcmp(unit, "secret") == 0)
-		return true;
-	return ip_parse(text, &ip) && ip.family == (strcmp(unit, "ipv6") == 0 ? 6 : 4);
+	return ip_parse(text, &ip) && ip.family == 4;
+}
+
+static bool
+is_ipv6(struct str text)
+{
+	struct ip ip;
+	return ip_parse(text, &ip) && ip.family == 6;
+}
+
+static bool
+is_host(struct str text)
+{
+	struct host_port at;
+	return host_port_parse(text, &at);
+}
+
+/* What certainly is none is refused here; the rest is the directory's to judge. */
+static bool
+is_mail_address(struct str text)
+{
+	ptrdiff_t at = str_rindex(text, '@');
+	return at > 0 && (size_t)at + 1 < text.len && str_index(text, ' ') < 0 && str_index(text, '<') < 0 &&
+	       str_index(text, '>') < 0 && str_index(text, ',') < 0;
+}
+
+/* Texts that are more than text, by their unit; empty is always allowed. */
+static const struct {
+	const char *unit;
+	bool (*is_one)(struct str text);
+	const char *complaint;
+} text_kinds[] = {
+	{"ipv4", is_ipv4, "is not such an address"},
+	{"ipv6", is_ipv6, "is not such an address"},
+	{"host", is_host, "is neither a host[:port] nor an [address][:port]"},
+	{"address", is_mail_address, "is not a mail address"},
+};
+
+/* NULL: it is good. */
+static const char *
+complaint_of_text(struct str text, const char *unit)
+{
+	for (size_t i = 0; i < sizeof(text_kinds) / sizeof(text_kinds[0]); i++)
+		if (strcmp(unit, text_kinds[i].unit) == 0)
+			return text.len == 0 || text_kinds[i].is_one(text) ? NULL : text_kinds[i].complaint;
+	return NULL;
 }
 
 static bool
@@ -155,8 +199,9 @@ parse_text(const struct settings_row *row, struct str text, struct arena *arena,
 		return refuse(row, text, "is not UTF-8", err);
 	if (text.len < (size_t)row->min || text.len > (size_t)row->max)
 		return refuse(row, text, text.len == 0 ? "is empty" : "is too long", err);
-	if (!is_text_of_unit(text, row->unit))
-		return refuse(row, text, "is not such an address", err);
+	const char *complaint = complaint_of_text(text, row->unit);
+	if (complaint != NULL)
+		return refuse(row, text, complaint, err);
 	*(const char **)member_out = arena_dup(arena, text.p, text.len);
 	return 0;
 }

@@ -14,7 +14,7 @@
  * Defaults are written as an operator would write them. min and max are in
  * the type's own unit (ms, bytes); for TEXT they are lengths in bytes, for LIST
  * and CIDRS counts of entries. The unit "ipv4" or "ipv6" of a TEXT makes it an
- * address or empty; "secret" keeps it out of lists. The unit "a|b" of a LIST
+ * address or empty, "host" a host[:port], "address" a mail address; "secret" keeps it out of lists. The unit "a|b" of a LIST
  * makes its entries URLs, a://host[:port]. */
 #ifndef SP_SETTINGS_TABLE_H
 #define SP_SETTINGS_TABLE_H
@@ -168,7 +168,7 @@
 	  "TLS reports of a day are spread over this long after its end")                          \
 	S(smtp_out, append_authenticated_header, BOOL, "off", "", 0, 1, SCOPE_GLOBAL,              \
 	  "adds x-smartermail-authenticatedas: <account> to what an authenticated user sends out") \
-	S(smtp_out, relay_host, TEXT, "", "", 0, 300, SCOPE_DOMAIN,                                \
+	S(smtp_out, relay_host, TEXT, "", "host", 0, 300, SCOPE_DOMAIN,                                \
 	  "host[:port] or [address][:port] to which all remote mail goes; empty: by MX; by the sender's domain") \
 	S(smtp_out, relay_user, TEXT, "", "", 0, 300, SCOPE_DOMAIN,                                \
 	  "name with which to log in at relay_host; empty: no login; by the sender's domain")      \
@@ -228,6 +228,8 @@
 #define SETTINGS_MAILBOX(S)                                                                        \
 	S(mailbox, plus_addressing, BOOL, "on", "", 0, 1, SCOPE_DOMAIN,                            \
 	  "user+detail@domain is delivered to user@domain")                                        \
+	S(mailbox, postmaster, TEXT, "", "address", 0, 320, SCOPE_GLOBAL,                          \
+	  "who gets the mail for postmaster and abuse of the domains that have no admin and no such account; empty: it is kept in the queue until there is somebody") \
 	S(mailbox, default_quota, SIZE, "0", "", 0, INT64_MAX, SCOPE_DOMAIN, "bytes an account may hold unless it says otherwise; 0: no limit") \
 	S(mailbox, tombstone_retention, DURATION, "30", "d", HOUR_MS, 3650 * DAY_MS, SCOPE_GLOBAL, \
 	  "how long the change log knows what was expunged")

@@ -3,10 +3,12 @@ disabled accounts, and what senders are told."""
 
 import email
 import itertools
+import smtplib
 
 import pytest
 
 from cluster import wait_for
+from imap_client import Imap
 from sink import Sink
 
 _numbers = itertools.count(1)
@@ -62,6 +64,39 @@ def test_plus_addressing(cluster):
     alice = fresh(cluster)
     cluster.deliver("s@else.test", alice.replace("@", "+detail@"), "Subject: x\r\n\r\nx\r\n")
     assert len(cluster.wait_mail(alice)) == 1
+
+
+def utf8_deliver(cluster, recipient):
+    with smtplib.SMTP("127.0.0.1", cluster.port("smtp"), timeout=30) as smtp:
+        smtp.command_encoding = "utf-8"
+        smtp.ehlo("client.example.net")
+        assert smtp.docmd("MAIL FROM:<s@else.test> SMTPUTF8")[0] == 250
+        code, text = smtp.docmd(f"RCPT TO:<{recipient}>")
+        assert code == 250, text
+        assert smtp.data("Subject: x\r\n\r\nx\r\n")[0] == 250
+
+
+@pytest.mark.parametrize("folders,detail,wanted", [
+    (["News", "news"], "news", "news"), (["News", "news"], "News", "News"), (["news", "News"], "News", "News"),
+    (["News"], "nEWS", "News"), (["News"], "Nothing", "INBOX"), (["Some Folder"], '"Some Folder"', "Some Folder"),
+    (["Some Folder"], '"SOME folder"', "Some Folder"), (["&ANw-ber"], "über", "&ANw-ber"),
+    (["&ANw-ber"], "U\u0308BER", "&ANw-ber"), (["&ANw-ber", "&APw-ber"], "über", "&APw-ber"),
+    (["a", "a/B"], "A/b", "a/B")])
+@pytest.mark.parametrize("through", ["account", "alias"])
+def test_plus_addressing_into_a_folder(cluster, folders, detail, wanted, through):
+    address = fresh(cluster)
+    with Imap(cluster.port("imap")) as c:
+        c.login(address)
+        for folder in folders:
+            c.ok(f'CREATE "{folder}"')
+        if through == "alias":
+            alias = f"list{next(_numbers)}@local.test"
+            cluster.tool("alias", "add", alias, address)
+        local, domain = (alias if through == "alias" else address).split("@")
+        quoted = detail.startswith('"')
+        text = f'"{local}+{detail[1:]}@{domain}' if quoted else f"{local}+{detail}@{domain}"
+        utf8_deliver(cluster, text)
+        wait_for(lambda: "MESSAGES 1" in str(c.ok(f'STATUS "{wanted}" (MESSAGES)')))
 
 
 def test_catch_all(cluster):

@@ -335,7 +335,40 @@ def test_refusal_of_a_thousand_lines(world):
     world.send(f"a@{world.domain()}")
     _, _, recipients, _ = world.bounce()
     assert recipients[0]["Diagnostic-Code"].startswith("smtp; 550 5.1.1 line 0 line 1")
-    assert len(recipients[0]["Diagnostic-Code"]) < 1000
+    assert 4000 < len(recipients[0]["Diagnostic-Code"]) < 4400
+    assert max(map(len, recipients[0]["Diagnostic-Code"].splitlines())) < 80
+
+
+GMAIL = (
+    "550-5.7.26 Your email has been blocked because the sender is unauthenticated.\r\n"
+    "550-5.7.26 Gmail requires all senders to authenticate with either SPF or DKIM.\r\n"
+    "550-5.7.26\r\n550-5.7.26  Authentication results:\r\n550-5.7.26  DKIM = did not pass\r\n"
+    "550-5.7.26  SPF [example.test] with ip: [192.0.2.1] = did not pass\r\n550-5.7.26\r\n"
+    "550-5.7.26  For instructions on setting up authentication, go to\r\n"
+    "550 5.7.26  https://support.google.com/mail/answer/81126#authentication a640c23a62f3a-1 - gsmtp")
+
+
+@pytest.mark.parametrize("step", ["RCPT", "END"])
+def test_all_lines_of_a_refusal_are_told(world, step):
+    world.sink.reply[step] = GMAIL
+    id = world.send(f"a@{world.domain()}", f"b@{world.domain((10, '127.0.0.2'))}")
+    message, _, recipients, _ = world.bounce()
+    link = "https://support.google.com/mail/answer/81126#authentication a640c23a62f3a-1 - gsmtp"
+    said = " ".join(recipients[0]["Diagnostic-Code"].split())
+    assert said.startswith("smtp; 550 5.7.26 Your email has been blocked because the sender is unauthenticated. Gmail")
+    assert said.endswith("authentication, go to " + link)
+    words = message.get_payload(0).get_payload()
+    assert link in " ".join(words.split()) and max(map(len, words.splitlines())) < 100
+    assert link in str(world.cluster.trace(id)["events"])
+    assert link in world.cluster.tool("events", "--since", "1h").stdout
+
+
+def test_all_lines_of_a_greeting_are_told(world):
+    world.sink.reply["GREETING"] = GMAIL.replace("550", "421").replace("5.7.26", "4.7.26")
+    id = world.send(f"a@{world.domain()}")
+    wait_for(lambda: world.cluster.trace(id)["recipients"][0].get("answer"))
+    assert "answer/81126#authentication" in world.cluster.trace(id)["recipients"][0]["answer"]
+    assert "answer/81126#authentication" in world.cluster.tool("queue", "show", id).stdout
 
 
 def test_endless_reply_is_given_up(world):
@@ -385,3 +418,33 @@ def test_greylisting_by_many(world):
         world.send(f"r{i}@{domain}")
     world.sink.wait(10, timeout=60)
     assert sorted(r for m in world.sink.messages for r in m.rcpts) == sorted(f"<r{i}@{domain}>" for i in range(10))
+
+
+# ---- a relay host with a mistake in it ----
+
+@pytest.mark.parametrize("relay", ["127.0.0.2:{}", "[127.0.0.2]:{}", "sink.relay.test:{}"])
+def test_relay_host_with_a_port(world, relay):
+    world.dns.add("sink.relay.test", "A", "127.0.0.2")
+    world.cluster.settings("smtp-out", port=1, relay_host=relay.format(world.sink.port))
+    world.send(f"a@{world.domain((10, '127.0.0.3'))}")
+    world.sink.wait()
+    assert not world.second.sessions
+
+
+def test_relay_host_without_an_address_is_our_trouble(world):
+    """Nothing is returned: it waits until the setting is mended."""
+    world.cluster.settings("smtp-out", relay_host="nowhere.relay.test")
+    id = world.send(f"a@{world.domain()}")
+    wait_for(lambda: world.cluster.trace(id)["recipients"][0].get("answer"))
+    recipient, = world.cluster.trace(id)["recipients"]
+    assert recipient["state"] == "deferred" and recipient["code"] == "4.3.5", recipient
+    assert "nowhere.relay.test" in recipient["answer"] and "smtp-out.relay_host" in recipient["answer"]
+    world.cluster.unset("smtp-out", "relay_host")
+    world.cluster.tool("queue", "retry", "--all")
+    world.sink.wait(timeout=60)
+
+
+@pytest.mark.parametrize("value", ["smtp://relay.test", "relay.test:", "relay.test:99999", "192.0.2.300", "a b", "[::1"])
+def test_bad_relay_host_is_refused(world, value):
+    refused = world.cluster.tool("settings", "set", f"smtp-out.relay_host={value}", check=False)
+    assert refused.returncode == 1 and "host[:port]" in refused.stderr

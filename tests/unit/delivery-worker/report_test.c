@@ -263,6 +263,40 @@ test_hostile(void **state)
 	compose(f);
 }
 
+/* A long reply is whole, on lines of a decent length. */
+static void
+test_long_diagnostic(void **state)
+{
+	struct fixture *f = *state;
+	static char text[4097];
+	size_t line = 0;
+
+	f->status[0].last_text =
+		(char *)"550 5.7.26 Your email has been blocked because the sender is unauthenticated. Gmail requires all "
+			"senders to authenticate.  For instructions, go to "
+			"https://support.google.com/mail/answer/81126#authentication a640c23a62f3a-1 - gsmtp";
+	compose(f);
+	assert_has(f, "\r\nDiagnostic-Code: smtp; 550 5.7.26 Your email has been blocked because the\r\n"
+		      " sender is unauthenticated. Gmail requires all senders to authenticate. For\r\n"
+		      " instructions, go to\r\n"
+		      " https://support.google.com/mail/answer/81126#authentication a640c23a62f3a-1\r\n"
+		      " - gsmtp\r\n");
+	assert_has(f, "\r\n    550 5.7.26 Your email has been blocked because the sender is\r\n"
+		      "    unauthenticated. Gmail");
+	/* No spaces at all, and characters of several bytes. */
+	memset(text, 'x', 4096);
+	memcpy(text, "550 ", 4);
+	for (unsigned i = 4; i + 1 < 4096; i += 2)
+		memcpy(text + i, "\xc3\xbc", 2);
+	f->status[0].last_text = text;
+	compose(f);
+	for (size_t i = 0; i < f->out.body.len; i++) {
+		line = f->out.body.data[i] == '\n' ? 0 : line + 1;
+		assert_true(line <= 999); /* with the CR */
+	}
+	assert_true(str_is_utf8(buf_str(&f->out.body)));
+}
+
 int
 main(void)
 {
@@ -273,6 +307,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_eight_bit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tries, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_long_diagnostic, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,7 +137,8 @@ describe(struct answer *a)
 {
 	static const char *const kinds[] = {
 		[DIR_USER] = "user",	   [DIR_ALIAS] = "alias",	  [DIR_CATCH_ALL] = "catch-all",
-		[DIR_UNKNOWN] = "unknown", [DIR_NOT_LOCAL] = "not local", [DIR_DISABLED] = "disabled"};
+		[DIR_UNKNOWN] = "unknown", [DIR_NOT_LOCAL] = "not local", [DIR_DISABLED] = "disabled",
+		[DIR_UNCLAIMED] = "unclaimed"};
 	static char text[1000];
 	if (a->err.code != ERR_NONE)
 		return err_code_name(a->err.code);
@@ -374,7 +375,7 @@ test_resolve(void **state)
 		{"alice@example.test", "user alice@example.test"},
 		{"ALICE@Example.Test", "user alice@example.test"},
 		{"\"alice\"@example.test", "user alice@example.test"},
-		{"alice+Lists@example.test", "user alice@example.test +lists"},
+		{"alice+Lists@example.test", "user alice@example.test +Lists"},
 		{"alice+a+b@example.test", "user alice@example.test +a+b"},
 		{"alice+@example.test", "user alice@example.test"},
 		{"+alice@example.test", "unknown +alice@example.test"},
@@ -401,7 +402,9 @@ test_resolve(void **state)
 		{"postmaster@example.test", "alias postmaster@example.test > alice@example.test"},
 		{"postmaster", "alias postmaster@example.test > alice@example.test"},
 		{"PostMaster", "alias postmaster@example.test > alice@example.test"},
-		{"postmaster@xn--bcher-kva.test", "unknown postmaster@xn--bcher-kva.test"},
+		{"postmaster@xn--bcher-kva.test", "unclaimed postmaster@xn--bcher-kva.test"},
+		{"Abuse@example.test", "alias abuse@example.test > alice@example.test"},
+		{"abuse@catch.test", "catch-all abuse@catch.test > alice@example.test"},
 	};
 	(void)state;
 	add_domain("example.test");
@@ -438,6 +441,142 @@ test_resolve(void **state)
 	turn(100);
 	assert_string_equal(resolve("alice+lists@example.test"), "unknown alice+lists@example.test");
 	assert_string_equal(resolve("bob+x@example.test"), "user bob+x@example.test");
+}
+
+static const char *expand(const char *address);
+
+static const char *
+read_text(const char *what, const char *key, const char *field)
+{
+	static char text[500];
+	redisReply *reply = command("%s %s %s", what, key, field);
+	str_copy(reply->type == REDIS_REPLY_STRING ? redis_str(reply) : STR("-"), text, sizeof(text));
+	freeReplyObject(reply);
+	return text;
+}
+
+#define ADMINS()	read_text("HGET", "domain:{a.test}", "admins")
+#define ROLES_OF(name) read_text("HGET", "user:{" name "@a.test}", "roles")
+
+/* Set at the domain: its list and the users' own records say the same. */
+static void
+test_admins(void **state)
+{
+	(void)state;
+	add_domain("a.test");
+	add_domain("b.test");
+	add_user("one@a.test");
+	add_user("two@a.test");
+	add_user("three@a.test");
+	add_user("other@b.test");
+	set_user("one@a.test", "roles", "system_admin");
+	assert_int_equal(set_domain("a.test", "admins", "One@a.test,two@A.test two@a.test"), ERR_NONE);
+	assert_string_equal(ADMINS(), "one@a.test two@a.test");
+	assert_string_equal(ROLES_OF("one"), "domain_admin system_admin");
+	assert_string_equal(ROLES_OF("two"), "domain_admin");
+	assert_int_equal(set_domain("a.test", "admins+", "three@a.test"), ERR_NONE);
+	assert_int_equal(set_domain("a.test", "admins-", "one@a.test"), ERR_NONE);
+	assert_string_equal(ADMINS(), "two@a.test three@a.test");
+	assert_string_equal(ROLES_OF("one"), "system_admin");
+	assert_int_equal(set_domain("a.test", "admins", "three@a.test"), ERR_NONE);
+	assert_string_equal(ADMINS(), "three@a.test");
+	assert_string_equal(ROLES_OF("two"), "-");
+
+	/* All or nothing, as far as can be known before. */
+	assert_int_equal(set_domain("a.test", "admins", "one@a.test nobody@a.test"), ERR_NOT_FOUND);
+	assert_int_equal(set_domain("a.test", "admins", "other@b.test"), ERR_INVALID);
+	assert_int_equal(set_domain("a.test", "admins", "nonsense"), ERR_INVALID);
+	assert_int_equal(set_domain("nowhere.test", "admins", "x@nowhere.test"), ERR_NOT_FOUND);
+	assert_string_equal(ADMINS(), "three@a.test");
+	assert_string_equal(ROLES_OF("one"), "system_admin");
+
+	/* A name in the list without a user is nobody; he goes without being made one. */
+	RUN("HSET domain:{a.test} admins ghost@a.test");
+	assert_int_equal(set_domain("a.test", "admins", ""), ERR_NONE);
+	assert_string_equal(ADMINS(), "-");
+	assert_int_equal(set_domain("a.test", "admins-", "three@a.test"), ERR_NONE);
+	assert_string_equal(ROLES_OF("three"), "-");
+}
+
+/* postmaster and abuse: at every domain, from its creation, by whoever is there. */
+static void
+test_roles(void **state)
+{
+	(void)state;
+	directory_set_hostname(dir, STR("mx.r.test"));
+	assert_string_equal(resolve("postmaster"), "unclaimed postmaster");
+	add_domain("r.test");
+	assert_string_equal(resolve("POSTMASTER@R.test"), "unclaimed postmaster@r.test");
+	assert_string_equal(resolve("abuse@r.test"), "unclaimed abuse@r.test");
+	assert_string_equal(resolve("postmaster"), "unclaimed postmaster@r.test");
+	assert_string_equal(resolve("hostmaster@r.test"), "unknown hostmaster@r.test");
+	assert_string_equal(expand("postmaster@r.test"), "k:postmaster@r.test");
+
+	/* The setting, wherever it leads; not where it leads to nobody. */
+	add_domain("ops.test");
+	add_user("root@ops.test");
+	RUN("HSET settings:mailbox postmaster Root@ops.test");
+	turn(100);
+	assert_string_equal(resolve("abuse@r.test"), "alias abuse@r.test > root@ops.test");
+	assert_string_equal(expand("abuse@r.test"), "u:root@ops.test");
+	RUN("HSET settings:mailbox postmaster root+r@ops.test");
+	turn(100);
+	assert_string_equal(expand("abuse@r.test"), "u:root@ops.test+r");
+	RUN("HSET settings:mailbox postmaster boss@remote.test");
+	turn(100);
+	assert_string_equal(expand("postmaster@r.test"), "r:boss@remote.test");
+	RUN("HSET settings:mailbox postmaster nobody@ops.test");
+	turn(100);
+	assert_string_equal(resolve("abuse@r.test"), "unclaimed abuse@r.test");
+	RUN("HSET settings:mailbox postmaster postmaster@ops.test"); /* without an admin */
+	turn(100);
+	assert_string_equal(resolve("abuse@r.test"), "unclaimed abuse@r.test");
+	assert_string_equal(resolve("postmaster@ops.test"), "unclaimed postmaster@ops.test");
+	set_user("root@ops.test", "roles", "domain_admin");
+	turn(50);
+	assert_string_equal(expand("abuse@r.test"), "u:root@ops.test");
+	set_user("root@ops.test", "enabled", "off");
+	turn(50);
+	assert_string_equal(resolve("abuse@r.test"), "unclaimed abuse@r.test");
+	set_user("root@ops.test", "enabled", "on");
+
+	/* The catch-all before it, the admins first, all that are enabled. */
+	add_user("all@r.test");
+	set_domain("r.test", "catch_all", "all@r.test");
+	turn(50);
+	assert_string_equal(resolve("abuse@r.test"), "catch-all abuse@r.test > all@r.test");
+	add_user("one@r.test");
+	add_user("two@r.test");
+	set_user("one@r.test", "roles", "domain_admin");
+	set_user("two@r.test", "roles", "domain_admin");
+	turn(50);
+	assert_string_equal(expand("postmaster@r.test"), "u:one@r.test u:two@r.test");
+	set_user("one@r.test", "enabled", "off");
+	turn(50);
+	assert_string_equal(expand("postmaster@r.test"), "u:two@r.test");
+	set_user("two@r.test", "enabled", "off");
+	set_user("all@r.test", "enabled", "off");
+	turn(50);
+	assert_string_equal(expand("postmaster@r.test"), "u:root@ops.test");
+
+	/* An account or alias of the name wins; a disabled account does not. */
+	add_user("abuse@r.test");
+	add_alias("postmaster@r.test", "boss@remote.test");
+	turn(50);
+	assert_string_equal(resolve("abuse@r.test"), "user abuse@r.test");
+	assert_string_equal(resolve("postmaster"), "alias postmaster@r.test > boss@remote.test");
+	set_user("abuse@r.test", "enabled", "off");
+	turn(50);
+	assert_string_equal(expand("abuse@r.test"), "u:root@ops.test");
+
+	/* Without a domain of the hostname: the setting, not some domain. */
+	directory_set_hostname(dir, STR("mx.elsewhere.test"));
+	assert_string_equal(resolve("Postmaster"), "alias Postmaster > postmaster@ops.test");
+	assert_string_equal(expand("postmaster"), "u:root@ops.test");
+	RUN("HDEL settings:mailbox postmaster");
+	turn(100);
+	assert_string_equal(expand("postmaster"), "u:root@ops.test"); /* of the first domain */
+	directory_set_hostname(dir, STR("mx.e.test"));
 }
 
 static void
@@ -645,7 +784,7 @@ test_watch(void **state)
 static void
 on_expanded(void *arg, const struct directory_target *targets, unsigned count, const struct err *err)
 {
-	static const char kinds[] = "ucc?r-"; /* by enum directory_kind */
+	static const char kinds[] = "ucc?r-k"; /* by enum directory_kind */
 	struct answer *a = arg;
 	for (unsigned i = 0; i < count; i++)
 		buf_printf(&a->names, "%s%c:%.*s%s%.*s", i > 0 ? " " : "", kinds[targets[i].kind],
@@ -682,13 +821,32 @@ test_expand(void **state)
 	add_alias("staff@e.test", "bob@e.test");
 	add_alias("staff@e.test", "zed@remote.test");
 	add_alias("all@e.test", "staff@e.test");
+	add_alias("lists@e.test", "bob+work@e.test");
+	add_alias("lists@e.test", "alice@e.test");
 	add_alias("all@e.test", "alice@e.test");
 	add_alias("all@e.test", "nobody@e.test");
 	add_alias("all@e.test", "off@e.test");
 	turn(50);
 	for (int round = 0; round < 2; round++) {
 		assert_string_equal(expand("alice@e.test"), "u:alice@e.test");
-		assert_string_equal(expand("Alice+X@e.test"), "u:alice@e.test+x");
+		assert_string_equal(expand("Alice+X@e.test"), "u:alice@e.test+X");
+		assert_string_equal(expand("\"Alice+Some Folder\"@e.test"), "u:alice@e.test+Some Folder");
+		assert_string_equal(expand("\"alice+a\\\"b\"@e.test"), "u:alice@e.test+a\"b");
+		assert_string_equal(expand("\"+x\"@e.test"), "?:+x@e.test");
+		assert_string_equal(expand("alice+\xc3\x9c"
+					   "ber@e.test"),
+				    "u:alice@e.test+\xc3\x9c"
+				    "ber");
+		/* NFD to NFC */
+		assert_string_equal(expand("alice+U\xcc\x88"
+					   "ber@e.test"),
+				    "u:alice@e.test+\xc3\x9c"
+				    "ber");
+		/* An alias hands it on to those who have none of their own. */
+		assert_string_equal(expand("Staff+News@e.test"),
+				    "u:alice@e.test+News u:bob@e.test+News r:zed@remote.test");
+		assert_string_equal(expand("lists+News@e.test"), "u:alice@e.test+News u:bob@e.test+work");
+		assert_string_equal(expand("x+News@catch.test"), "u:alice@e.test u:bob@e.test r:zed@remote.test");
 		assert_string_equal(expand("zed@remote.test"), "r:zed@remote.test");
 		assert_string_equal(expand("nobody@e.test"), "?:nobody@e.test");
 		assert_string_equal(expand("nonsense"), "r:nonsense");
@@ -901,6 +1059,8 @@ main(void)
 		TEST(test_fields),
 		TEST(test_lists),
 		TEST(test_resolve),
+		TEST(test_roles),
+		TEST(test_admins),
 		TEST(test_catch_all_of_itself),
 		TEST(test_domains_and_users),
 		TEST(test_notices),

@@ -10,6 +10,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/mailbox/mailbox.h"
+#include "lib/mailbox/name.h"
 #include "tests/unit/redis_fixture.h"
 
 static struct redis_fixture server;
@@ -639,10 +640,48 @@ test_random(void **state)
 	destroy();
 }
 
+static void
+test_names_in_any_case(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} cases[] = {
+		{"News", "news", true},
+		{"News", "New", false},
+		{"", "", true},
+		{"\xc3\x9c"
+		 "ber",
+		 "\xc3\xbc"
+		 "BER",
+		 true}, /* Über */
+		{"U\xcc\x88"
+		 "ber",
+		 "\xc3\xbc"
+		 "ber",
+		 true}, /* decomposed */
+		{"Stra\xc3\x9f"
+		 "e",
+		 "STRASSE", true},
+		{"\xce\xa3\xce\x91\xce\xa3", "\xcf\x83\xce\xb1\xcf\x82", true}, /* final sigma */
+		{"uber",
+		 "\xc3\xbc"
+		 "ber",
+		 false},
+		{"\xff", "\xfe", false}, /* not UTF-8 */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (mailbox_name_eq_any_case(str_c(cases[i].a), str_c(cases[i].b)) != cases[i].same)
+			fail_msg("%s, %s", cases[i].a, cases[i].b);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names_in_any_case),
 		cmocka_unit_test(test_records), cmocka_unit_test(test_filing), cmocka_unit_test(test_folders),
 		cmocka_unit_test(test_locks),	cmocka_unit_test(test_flags),  cmocka_unit_test(test_random),
 	};

@@ -1,0 +1,73 @@
+/* What a server put off goes to the next one in the same try (RFC 5321, 5.1),
+ * recipient by recipient. The first answer is kept meanwhile: if no other server
+ * takes the recipient, it tells more than that a last host had no connection.
+ *
+ * Only a 4yz answer comes here. A message whose end was sent and not answered
+ * does not: that server may have it, and another one would double it. */
+#include <string.h>
+
+#include "delivery-worker/remote/remote_private.h"
+#include "lib/base/check.h"
+
+#define DEFERRED STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED
+
+void
+put_off_begin(struct remote_work *w)
+{
+	w->put_off = arena_array(&w->job->arena, struct soft_answer, w->job->msg->n_recipients);
+}
+
+static struct soft_answer *
+put_off_find(const struct remote_work *w, uint32_t index)
+{
+	for (size_t i = 0; i < w->job->msg->n_recipients; i++) {
+		if (w->job->msg->recipients[i] == index)
+			return &w->put_off[i];
+	}
+	CHECKF(false, "recipient %u is not of this job", index);
+	return NULL;
+}
+
+bool
+put_off_note(struct remote_work *w, uint32_t index, const struct smtp_answer *a)
+{
+	struct soft_answer *soft = put_off_find(w, index);
+	char name[384];
+
+	if (w->visits + 1 >= VISITS_MAX)
+		return false;
+	session_name(w, name, sizeof(name));
+	soft->at_try = w->tries;
+	soft->code = a->code;
+	str_copy(str_c(a->enhanced), soft->enhanced, sizeof(soft->enhanced));
+	if (soft->enhanced[0] != '4')
+		str_copy(STR("4.5.0"), soft->enhanced, sizeof(soft->enhanced));
+	soft->text = a->text;
+	soft->remote = arena_strdup(&w->job->arena, name);
+	soft->tls = arena_strdup(&w->job->arena, w->client != NULL ? smtp_client_tls(w->client) : "");
+	return true;
+}
+
+bool
+put_off_is_here(const struct remote_work *w, uint32_t index)
+{
+	return put_off_find(w, index)->at_try == w->tries;
+}
+
+void
+put_off_settle(struct remote_work *w, bool only_here)
+{
+	for (size_t i = 0; i < w->job->msg->n_recipients; i++) {
+		const struct soft_answer *soft = &w->put_off[i];
+		uint32_t index = w->job->msg->recipients[i];
+		Stagepost__RecipientResult *r;
+
+		if (soft->at_try == 0 || (only_here && soft->at_try != w->tries) || job_has_result(w->job, index))
+			continue;
+		r = job_result(w->job, index, DEFERRED, soft->enhanced, soft->text);
+		r->remote = soft->remote;
+		r->tls = soft->tls;
+		if (soft->code == 421)
+			job_set_trouble(w->job, soft->text);
+	}
+}
