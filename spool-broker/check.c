@@ -211,12 +211,10 @@ static void
 take_failure(struct broker *b, struct message *m, struct part *p, const char *host, const Stagepost__JobDone *done)
 {
 	const char *text = done->n_results != 0 && done->results[0] != NULL ? done->results[0]->text : "no result";
-	int64_t first_ms = done->store_trouble ? STORE_RETRY_MS : CHECK_FIRST_MS;
 	struct schedule *schedule;
 	const char *why;
 
-	if (!done->store_trouble)
-		b->checks_fail = p->unanswered = true;
+	b->checks_fail = p->unanswered = true;
 	if (p->tries < UINT16_MAX)
 		p->tries++;
 	work_add_event(m->work, "deferred", 0, host, text);
@@ -227,15 +225,17 @@ take_failure(struct broker *b, struct message *m, struct part *p, const char *ho
 		pass_unchecked(b, m, p, why);
 		return;
 	}
-	part_place(b, p, clock_unix_ms() + backoff_ms(first_ms, CHECK_LONGEST_MS, p->tries, backoff_random()));
+	part_place(b, p, clock_unix_ms() + backoff_ms(CHECK_FIRST_MS, CHECK_LONGEST_MS, p->tries, backoff_random()));
 	message_set_deadline(b, m);
 }
 
 void
-check_apply(struct broker *b, struct part *p, const char *host, const Stagepost__JobDone *done)
+check_apply(struct broker *b, struct part *p, const char *host, const Stagepost__JobDone *done, int64_t again_ms)
 {
 	if (done->verdict != NULL)
 		take_verdict(b, p->message, p, host, done->verdict);
+	else if (again_ms != 0) /* no engine was asked */
+		part_place(b, p, again_ms);
 	else
 		take_failure(b, p->message, p, host, done);
 }

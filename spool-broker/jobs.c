@@ -569,11 +569,12 @@ try_end_of(const Stagepost__JobDone *done)
 {
 	if (done->destination_trouble[0] != '\0')
 		return TRY_TROUBLE;
-	if (done->store_trouble)
+	if (postponed_is_all(done))
 		return TRY_UNKNOWN;
 	for (size_t i = 0; i < done->n_results; i++)
 		if (done->results[i] != NULL &&
-		    done->results[i]->outcome != STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED)
+		    done->results[i]->outcome != STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED &&
+		    done->results[i]->outcome != STAGEPOST__RECIPIENT_RESULT__OUTCOME__POSTPONED)
 			return TRY_ANSWERED;
 	return done->n_results != 0 ? TRY_PUT_OFF : TRY_ANSWERED;
 }

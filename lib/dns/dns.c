@@ -18,6 +18,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/dns/message.h"
+#include "lib/dns/reach.h"
 
 #define QUERY_TIMEOUT_MS 30000
 
@@ -28,6 +29,7 @@ struct dns {
 	char *resolver;			   /* owner; NULL: resolv.conf */
 	char *trust_anchor;		   /* owner; NULL: none */
 	struct ub_ctx *contexts[CONTEXTS]; /* owner; the uncached one is made when first wanted */
+	struct reach *reach;		   /* owner */
 	bool caching;
 	bool closing;
 	struct dns_query *queries; /* owner of each */
@@ -47,6 +49,8 @@ struct dns_query {
 	dns_on_answer *cb;
 	void *arg;
 	bool wanted;	     /* the callback has yet to come */
+	bool doubted;	     /* it failed: is the resolver there at all? */
+	struct err failure;  /* while that is asked */
 	struct event *ready; /* the time limit; made active once all parts are in */
 	unsigned pending;    /* parts without an answer */
 	unsigned part_count;
@@ -61,7 +65,8 @@ struct option {
 
 static const struct option common_options[] = {
 	{"do-not-query-localhost:", "no"},  {"outgoing-range:", "512"},		{"num-queries-per-thread:", "4096"},
-	{"infra-cache-numhosts:", "10000"}, {"cache-max-negative-ttl:", "300"}, {NULL, NULL},
+	{"infra-cache-numhosts:", "10000"}, {"cache-max-negative-ttl:", "300"}, {"infra-keep-probing:", "yes"},
+	{NULL, NULL},
 };
 static const struct option cached_options[] = {
 	{"msg-cache-size:", "8m"},
@@ -159,6 +164,7 @@ dns_new(struct event_base *base, const char *resolver, const char *trust_anchor,
 	d->caching = true;
 	d->resolver = resolver != NULL && *resolver != '\0' ? mem_strdup(resolver) : NULL;
 	d->trust_anchor = trust_anchor != NULL && *trust_anchor != '\0' ? mem_strdup(trust_anchor) : NULL;
+	d->reach = reach_new(base, d->resolver);
 	d->contexts[CACHED] = make_context(d, CACHED, err);
 	if (d->contexts[CACHED] == NULL)
 		dns_free(&d);
@@ -188,6 +194,7 @@ dns_free(struct dns **d)
 	}
 	DL_FOREACH_SAFE ((*d)->queries, q, tmp)
 		query_free(q);
+	reach_free(&(*d)->reach);
 	mem_free((*d)->resolver);
 	mem_free((*d)->trust_anchor);
 	mem_free(*d);
@@ -290,6 +297,29 @@ join_parts(struct dns_query *q, struct dns_answer *out)
 	return ip_count == 0 ? failure : NULL;
 }
 
+/* The only call of the callback. */
+static void
+query_tell(struct dns_query *q, const struct dns_answer *answer, const struct err *err)
+{
+	if (q->wanted) {
+		q->wanted = false;
+		q->cb(q->arg, answer, err);
+	}
+	if (q->pending == 0)
+		query_free(q);
+}
+
+static void
+query_on_reach(void *arg, bool reachable)
+{
+	struct dns_query *q = arg;
+
+	q->doubted = false;
+	if (!reachable)
+		err_set(&q->failure, ERR_IO, "no name server can be reached from here");
+	query_tell(q, NULL, &q->failure);
+}
+
 /* All parts are in, or the time is over. */
 static void
 on_ready(evutil_socket_t fd, short what, void *arg)
@@ -297,22 +327,23 @@ on_ready(evutil_socket_t fd, short what, void *arg)
 	struct dns_query *q = arg;
 	struct dns_answer answer;
 	struct err late;
-	const struct err *err;
+	const struct err *err = &late;
 
 	(void)fd;
 	(void)what;
-	if (q->wanted) {
-		q->wanted = false;
-		if (q->pending > 0) {
-			err_set(&late, ERR_TIMEOUT, "no answer of the name servers for %d s", QUERY_TIMEOUT_MS / 1000);
-			q->cb(q->arg, NULL, &late);
-		} else {
-			err = join_parts(q, &answer);
-			q->cb(q->arg, err != NULL ? NULL : &answer, err);
-		}
+	if (q->doubted)
+		return; /* query_on_reach() ends it */
+	if (q->pending > 0)
+		err_set(&late, ERR_TIMEOUT, "no answer of the name servers for %d s", QUERY_TIMEOUT_MS / 1000);
+	else
+		err = join_parts(q, &answer);
+	if (q->wanted && err != NULL && (err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT)) {
+		q->doubted = true;
+		q->failure = *err;
+		reach_ask(q->dns->reach, query_on_reach, q);
+		return;
 	}
-	if (q->pending == 0)
-		query_free(q);
+	query_tell(q, err != NULL ? NULL : &answer, err);
 }
 
 static void
@@ -388,7 +419,7 @@ query_new(struct dns *d, struct str name, const enum dns_type *types, unsigned t
 			continue;
 		/* What is no domain name does not exist; anything else may pass. */
 		if (rc != UB_SYNTAX)
-			part_fail(p, ERR_UNAVAILABLE, ub_strerror(rc));
+			part_fail(p, ERR_IO, ub_strerror(rc));
 		if (--q->pending == 0)
 			event_active(q->ready, EV_TIMEOUT, 0);
 	}
