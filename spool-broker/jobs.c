@@ -21,7 +21,7 @@ enum {
 	FULL_MS = 100,	      /* pause for a worker whose queue is full */
 	NOT_NOW_MS = 300,     /* a part whose shard is in doubt */
 	PUT_BACK_MAX = 1000,  /* of those, in one turn of the loop */
-	UNREADABLE_MS = 500,  /* a part whose message could not be read */
+	UNREADABLE_MS = 1000, /* a part whose message could not be read */
 	DEPARTED_MS = 30000,  /* longer than a shard takes to find its next owner and to be read */
 };
 
