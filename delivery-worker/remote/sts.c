@@ -15,13 +15,15 @@ is_wanted(const struct remote_work *w)
 	return s->enable_mta_sts && (s->enable_tls || w->message.require_tls) && !w->job->msg->envelope->tls_optional;
 }
 
-/* The store did not say, or said what makes no sense: not the destination's fault. */
+/* The store did not say, or said what makes no sense: not the destination's fault.
+ * It may be this one key that is damaged, so the host does not count as ill; that
+ * the store is away is noticed otherwise. */
 static void
-postpone(struct remote_work *w, enum err_code code, const char *reason)
+postpone(struct remote_work *w, const char *reason)
 {
 	struct err err;
 
-	err_set(&err, code, "MTA-STS: %s", reason);
+	err_set(&err, ERR_CORRUPT, "MTA-STS: %s", reason);
 	log_warning(&w->job->log, "no mail goes without knowing the policy", F_C("domain", w->job->msg->destination),
 		    F_ERR(&err));
 	work_postpone(w, &err);
@@ -36,13 +38,13 @@ take(struct remote_work *w, const struct sts_answer *answer)
 	w->sts.problem = answer->problem;
 	w->sts.reason = arena_strdup(arena, answer->reason);
 	if (answer->state == STS_UNKNOWN) {
-		postpone(w, ERR_UNAVAILABLE, w->sts.reason);
+		postpone(w, w->sts.reason);
 		return;
 	}
 	if (answer->state == STS_FOUND) {
 		/* What was kept had been read before. */
 		if (sts_policy_parse(arena_str(arena, answer->policy), arena, &w->sts.policy, &err) != 0) {
-			postpone(w, ERR_CORRUPT, err.text);
+			postpone(w, err.text);
 			return;
 		}
 		w->sts.found = w->sts.policy.mode != STS_MODE_NONE;

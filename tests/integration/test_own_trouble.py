@@ -4,6 +4,8 @@ descriptor or a resolver is done within seconds, by another worker if need be, a
 import json
 import os
 import resource
+import smtplib
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -132,6 +134,38 @@ def test_cut_again_and_again(cluster, relayed):
         relay.cut_all()
         time.sleep(0.1)
     check_all_soon(cluster, user, ids, within=5)
+
+
+# ---- The store itself ----
+
+
+def keep_sending(cluster, user, until, ids):
+    """As an MTA does: again until there is a 250."""
+    while not until.is_set():
+        try:
+            ids.append(cluster.deliver("a@far.test", [user], "Subject: x\r\n\r\nx\r\n"))
+        except (OSError, AssertionError, smtplib.SMTPException):
+            time.sleep(0.05)
+
+
+def test_redis_killed_each_second():
+    """What was accepted is delivered within five seconds of its return, and no try of it has failed."""
+    with Cluster(frontends=1, brokers=2, workers=2) as c:
+        user, until, ids = fresh_user(c), threading.Event(), []
+        threads = [threading.Thread(target=keep_sending, args=(c, user, until, ids), daemon=True) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for _ in range(8):
+            pid = c.kill("redis")
+            time.sleep(1)
+            c.wait_restarted("redis", pid)
+        until.set()
+        for thread in threads:
+            thread.join(60)
+        assert len(ids) > 20
+        wait_for(lambda: not any(c.redis.hlen(key) for key in c.redis.scan_iter("spool:*:env")), 5, what="an empty queue")
+        assert len(c.mailbox(user)) >= len(ids)
+        check_untroubled(c, ids[-60:])
 
 
 # ---- Passwords ----
