@@ -158,8 +158,9 @@ on_answer(void *arg, enum spam_end how, struct str answer, const struct err *err
 	}
 	w->reached = w->any_reached = true;
 	if (how == SPAM_NO_BODY) { /* which no other engine would get either */
-		job_set_store_trouble(w->job);
-		end_without(w);
+		err_prefix(&w->err, "spam check");
+		job_postpone_unread(w->job, &w->err);
+		job_finish(w->job);
 		return;
 	}
 	verdict = arena_new(arena, Stagepost__SpamVerdict);

@@ -1,7 +1,7 @@
 #include "delivery-worker/health.h"
 
-/* One trial in so long costs a message two seconds; what is well again is used soon. */
-enum { FAILURES_MAX = 3, REST_FIRST_MS = 1000, REST_LONGEST_MS = 8000 };
+/* One trial in so long costs a message a second; what is well again is used at once. */
+enum { FAILURES_MAX = 3, REST_FIRST_MS = 300, REST_LONGEST_MS = 1000 };
 
 bool
 health_note(struct health *h, struct str id, bool failed, int64_t now_ms)
@@ -24,6 +24,12 @@ health_note(struct health *h, struct str id, bool failed, int64_t now_ms)
 	h->rests++;
 	h->rest_until_ms = now_ms + (rest_ms < REST_LONGEST_MS ? rest_ms : REST_LONGEST_MS);
 	return true;
+}
+
+void
+health_forget(struct health *h)
+{
+	*h = (struct health){0};
 }
 
 int64_t

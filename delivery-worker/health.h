@@ -21,6 +21,8 @@ struct health {
 /* A job of the message has ended; failed: for want of the store. True: the slots
  * are others now. */
 bool health_note(struct health *h, struct str id, bool failed, int64_t now_ms);
+/* What was ill may be well: nothing is held against it any more. */
+void health_forget(struct health *h);
 /* Of those that it would have: none while it rests, then one, until it is well. */
 int64_t health_slots(const struct health *h, int64_t slots, int64_t now_ms);
 

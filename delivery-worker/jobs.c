@@ -6,6 +6,7 @@
 
 #include "delivery-worker/ended.h"
 #include "delivery-worker/health.h"
+#include "delivery-worker/store_watch.h"
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
@@ -38,6 +39,7 @@ struct jobs {
 	struct event *rested; /* when one that rests has rested */
 	struct event *renew;
 	struct ended_list ended;
+	struct store_watch store;
 	bool draining;
 	void (*on_empty)(void *arg);
 	void *on_empty_arg;
@@ -101,7 +103,9 @@ slots_now(const struct jobs *j, const struct job_kind *k)
 {
 	const struct settings *s = settings_current(j->worker->settings);
 
-	return j->draining ? 0 : health_slots(&j->health_of[kind_index(k)], k->slots(s), clock_monotonic_ms());
+	return j->draining || j->store.cut_off
+		       ? 0
+		       : health_slots(&j->health_of[kind_index(k)], k->slots(s), clock_monotonic_ms());
 }
 
 static void
@@ -187,7 +191,7 @@ begin_waiting(struct jobs *j)
 	if (j->beginning)
 		return; /* one that ended as it began; the loop goes on */
 	j->beginning = true;
-	while ((job = next_waiting(j)) != NULL)
+	while (!j->store.cut_off && (job = next_waiting(j)) != NULL)
 		begin(j, job);
 	j->beginning = false;
 }
@@ -243,15 +247,51 @@ note_health(struct jobs *j, const struct job *job)
 {
 	struct health *h = &j->health_of[kind_index(job->kind)];
 
-	if (!health_note(h, str_c(job->msg->envelope->id), job->store_trouble, clock_monotonic_ms()))
+	/* Trouble with one mailbox or message says nothing of the next. */
+	if (job->own_trouble && !job->host_is_ill)
+		return;
+	if (!health_note(h, str_c(job->msg->envelope->id), job->host_is_ill, clock_monotonic_ms()))
 		return;
 	if (h->rests != 0)
-		log_warning(NULL, "jobs fail for want of the store: no more are taken for a while",
+		log_warning(NULL, "jobs fail for want of something of our own: no more are taken for a while",
 			    F_C("kind", job->kind->name), F_I64("ms", h->rest_until_ms - clock_monotonic_ms()));
 	else
 		log_info(NULL, "jobs are taken again", F_C("kind", job->kind->name));
 	say_hello_to_all(j);
 	set_rested(j);
+}
+
+/* ---- The store ----
+ * Without it a worker fails each job at once, and is therefore always free. So it
+ * takes none while it is cut off, and gives back what it has not begun. */
+static void
+give_back_waiting(struct jobs *j)
+{
+	struct err err;
+	struct job *job, *next;
+
+	err_set(&err, ERR_UNAVAILABLE, "the store cannot be reached");
+	j->beginning = true; /* one that ends makes room for no other */
+	DL_FOREACH_SAFE (j->running, job, next) {
+		if (!job->waits)
+			continue;
+		job_postpone_rest(job, &err);
+		job_finish(job);
+	}
+	j->beginning = false;
+}
+
+static void
+jobs_on_store(void *arg, bool cut_off)
+{
+	struct jobs *j = arg;
+
+	for (unsigned i = 0; i < KINDS_MAX; i++)
+		health_forget(&j->health_of[i]);
+	log_info(NULL, cut_off ? "no jobs are taken without the store" : "the store is there: jobs are taken");
+	update_slots(j);
+	if (cut_off)
+		give_back_waiting(j);
 }
 
 /* ---- Leases ---- */
@@ -424,12 +464,14 @@ on_job(struct jobs *j, struct bus_peer *peer, const Stagepost__Frame *frame)
 	arm_renewal(j, job);
 	log_debug(&job->log, "job taken", F_C("kind", kind->name), F_I64("attempt", job->msg->attempt),
 		  F_I64("recipients", job->msg->n_recipients));
-	if (has_slot(j, kind))
+	if (!j->store.cut_off && has_slot(j, kind)) {
 		begin(j, job);
-	else {
-		job->waits = true;
-		j->waiting++;
+		return;
 	}
+	job->waits = true;
+	j->waiting++;
+	if (j->store.cut_off)
+		give_back_waiting(j);
 }
 
 /* No report is wanted any more. May end the job. */
@@ -466,7 +508,8 @@ is_worth_keeping(const struct job *job)
 	if (job->msg->kind != STAGEPOST__JOB_KIND__REMOTE || job->disowned)
 		return false;
 	for (size_t i = 0; i < job->msg->n_recipients; i++)
-		if (job->results[i]->outcome != STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED)
+		if (job->results[i]->outcome != STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED &&
+		    job->results[i]->outcome != STAGEPOST__RECIPIENT_RESULT__OUTCOME__POSTPONED)
 			return true;
 	return false;
 }
@@ -613,6 +656,7 @@ jobs_new(struct worker *w)
 	j->worker = w;
 	j->renew = evtimer_new(w->base, on_renew, j);
 	j->rested = evtimer_new(w->base, on_rested, j);
+	store_watch_init(&j->store, w->base, w->redis, jobs_on_store, j);
 	read_slots(j);
 	settings_live_watch(w->settings, on_settings, j);
 	bus_client_watch(w->bus, &events, j);
@@ -632,6 +676,7 @@ jobs_free(struct jobs **j)
 		mem_free(g);
 	event_free((*j)->renew);
 	event_free((*j)->rested);
+	store_watch_fini(&(*j)->store);
 	mem_free(*j);
 	*j = NULL;
 }
@@ -674,7 +719,7 @@ jobs_count(const struct jobs *j, Stagepost__JobKind kind, struct jobs_count *cou
 		return;
 	count_out->running = j->running_of[kind_index(k)];
 	count_out->slots = j->slots_of[kind_index(k)];
-	count_out->rests = j->health_of[kind_index(k)].rests != 0;
+	count_out->rests = j->store.cut_off || j->health_of[kind_index(k)].rests != 0;
 	count_out->done = j->done_of[kind_index(k)];
 }
 
@@ -690,7 +735,7 @@ send_done(struct job *job)
 	done.results = job->results;
 	done.retry_after_ms = job->retry_after_ms;
 	done.verdict = job->verdict;
-	done.store_trouble = job->store_trouble;
+	done.store_trouble = job->host_is_ill;
 	if (job->destination_trouble != NULL)
 		done.destination_trouble = (char *)job->destination_trouble;
 	frame.body_case = STAGEPOST__FRAME__BODY_JOB_DONE;
@@ -701,7 +746,7 @@ send_done(struct job *job)
 		ended_keep(&job->worker->jobs->ended, job->msg, &frame);
 }
 
-static const char *const outcome_names[] = {"delivered", "deferred", "failed", "expanded", "relayed"};
+static const char *const outcome_names[] = {"delivered", "deferred", "failed", "expanded", "relayed", "postponed"};
 
 static void
 log_results(const struct job *job)
@@ -721,7 +766,7 @@ job_finish(struct job *job)
 {
 	struct jobs *j = job->worker->jobs;
 
-	job_result_rest(job, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0", STR("not served"));
+	job_result_rest(job, STAGEPOST__RECIPIENT_RESULT__OUTCOME__POSTPONED, "4.3.0", STR("not served"));
 	if (log_enabled(LOG_INFO) && job->msg->kind != STAGEPOST__JOB_KIND__CHECK)
 		log_results(job);
 	CRASHPOINT("job-done");

@@ -32,7 +32,8 @@ struct job {
 	Stagepost__RecipientResult **results; /* one a recipient of msg, NULL until it has one */
 	const char *destination_trouble;
 	Stagepost__SpamVerdict *verdict; /* in the arena; NULL: none */
-	bool store_trouble;
+	bool own_trouble;		 /* something of our own failed */
+	bool host_is_ill;		 /* and would fail for other messages too */
 	uint64_t retry_after_ms;
 	int64_t started_ms;
 	bool disowned; /* no report is wanted any more */
@@ -86,14 +87,24 @@ bool job_has_result(const struct job *job, uint32_t recipient);
 /* The destination as a whole is ill. */
 void job_set_trouble(struct job *job, struct str text);
 
-/* It could not be done for want of the store (the bodies, the mailboxes): no
- * fault of the message or the destination. */
-void job_set_store_trouble(struct job *job);
+/* ---- Our own trouble ----
+ * What fails for want of the store, a body, a descriptor, memory or a resolver
+ * that answers is no try: the recipient is POSTPONED, which costs it nothing,
+ * and another worker has the job within seconds. err says what failed; when it
+ * is of the host (err_is_of_host()) it counts against this worker's health too. */
+void job_postpone(struct job *job, uint32_t recipient, const struct err *err);
+/* All recipients that have no result yet. */
+void job_postpone_rest(struct job *job, const struct err *err);
+/* The same where the body cannot be read, whatever the reason: a worker without
+ * the folder of the bodies finds none of them. */
+void job_postpone_unread(struct job *job, const struct err *err);
+/* Notes the trouble alone; the results come otherwise. */
+void job_note_own_trouble(struct job *job, const struct err *err);
 
 /* Of a CHECK job; in its arena. */
 void job_set_verdict(struct job *job, Stagepost__SpamVerdict *verdict);
 
-/* Reports and frees the job; a recipient without a result is deferred. The
+/* Reports and frees the job; a recipient without a result is postponed. The
  * kind's own work must be gone already. */
 void job_finish(struct job *job);
 

@@ -29,8 +29,13 @@ target_is_refused(const struct target *t)
 static bool
 target_is_deferred(const struct target *t)
 {
-	return (t->kind == DIR_DISABLED && t->domain_disabled) ||
-	       (t->filing != NULL && t->filing->state == FILING_DEFERRED);
+	return t->kind == DIR_DISABLED && t->domain_disabled;
+}
+
+static bool
+target_is_postponed(const struct target *t)
+{
+	return t->filing != NULL && t->filing->state == FILING_POSTPONED;
 }
 
 /* For postmaster or abuse, and the domain has nobody yet who takes that. */
@@ -52,9 +57,10 @@ conclude_single(struct local_work *w, const struct local_recipient *r, const str
 {
 	struct job *job = w->job;
 
-	if (t->filing != NULL && t->filing->state != FILING_DONE)
-		job_result(job, r->index, t->filing->state == FILING_REFUSED ? FAILED : DEFERRED, t->filing->code,
-			   t->filing->text);
+	if (target_is_postponed(t))
+		job_postpone(job, r->index, &t->filing->err);
+	else if (t->filing != NULL && t->filing->state == FILING_REFUSED)
+		job_result(job, r->index, FAILED, t->filing->code, t->filing->text);
 	else if (t->filing != NULL)
 		job_result(job, r->index, DELIVERED, "2.0.0", t->filing->text);
 	else if (t->kind == DIR_UNCLAIMED)
@@ -94,8 +100,8 @@ make_recipient(struct job *job, uint32_t from, const struct target *t, bool one_
 }
 
 /* Several targets, or a remote one. Those that are remote, those that are
- * refused, and those that are kept, become recipients of their own, so that each is tried and reported
- * by itself. A deferred one holds all of it back: filed copies are known by
+ * refused, and those that are kept, become recipients of their own, so that each
+ * is tried and reported by itself. A deferred or postponed one holds all of it back: filed copies are known by
  * their delivery ids and not filed again. */
 static void
 conclude_several(struct local_work *w, const struct local_recipient *r)
@@ -108,9 +114,12 @@ conclude_several(struct local_work *w, const struct local_recipient *r)
 	for (unsigned i = 0; i < r->target_count; i++) {
 		const struct target *t = &r->targets[i];
 
+		if (target_is_postponed(t)) {
+			job_postpone(job, r->index, &t->filing->err);
+			return;
+		}
 		if (target_is_deferred(t)) {
-			job_result(job, r->index, DEFERRED, t->filing != NULL ? t->filing->code : "4.2.1",
-				   t->filing != NULL ? t->filing->text : STR("a domain is disabled"));
+			job_result(job, r->index, DEFERRED, "4.2.1", STR("a domain is disabled"));
 			return;
 		}
 		if (t->kind == DIR_NOT_LOCAL || t->kind == DIR_UNCLAIMED || target_is_refused(t))
@@ -137,7 +146,7 @@ conclude(struct local_work *w, const struct local_recipient *r)
 	if (r->expand_failed && r->err.code == ERR_LIMIT)
 		job_result(job, r->index, FAILED, "5.4.6", STR("the alias leads to too many addresses"));
 	else if (r->expand_failed)
-		job_result(job, r->index, DEFERRED, "4.3.0", str_c(r->err.text));
+		job_postpone(job, r->index, &r->err);
 	else if (r->target_count == 0)
 		job_result(job, r->index, FAILED, "5.4.6", STR("the alias leads to itself"));
 	else if (r->target_count == 1 && r->targets[0].kind != DIR_NOT_LOCAL)
@@ -183,13 +192,11 @@ local_filed(struct local_work *w)
 }
 
 static void
-defer_all_filings(struct local_work *w, const struct err *err)
+postpone_all_filings(struct local_work *w, const struct err *err)
 {
-	job_set_store_trouble(w->job);
 	for (struct filing *f = w->filings; f != NULL; f = f->next) {
-		f->state = FILING_DEFERRED;
-		f->code = "4.3.0";
-		f->text = arena_str(&w->job->arena, str_c(err->text));
+		f->state = FILING_POSTPONED;
+		f->err = *err;
 	}
 	finish(w);
 }
@@ -215,7 +222,7 @@ on_body_referred(void *arg, const struct err *err)
 	if (err != NULL) {
 		log_warning(&w->job->log, "no reference to the body", F_ERR(err));
 		w->spare_digest_refs = 1; /* the writer's */
-		defer_all_filings(w, err);
+		postpone_all_filings(w, err);
 	} else if (w->filing_count > 1 && !blob_id_is_none(&w->digest)) {
 		blob_ref_add(w->job->worker->redis, &w->digest, w->filing_count - 1, on_digest_referred, w);
 	} else {
@@ -264,7 +271,8 @@ on_body(void *arg, const char *data, size_t len, const struct err *err)
 		mime_digest_abort(&w->digest_builder);
 		log_error(&w->job->log, "body not read", F_ERR(err));
 		if (err->code != ERR_NOT_FOUND || !w->recheck) {
-			defer_all_filings(w, err);
+			w->job->host_is_ill = true;
+			postpone_all_filings(w, err);
 			return;
 		}
 		w->body_gone = true;

@@ -30,6 +30,13 @@ filing_end(struct filing *f, enum filing_state state, const char *code, struct s
 }
 
 static void
+filing_postpone(struct filing *f, const struct err *err)
+{
+	f->err = *err;
+	filing_end(f, FILING_POSTPONED, "4.3.0", STR_NONE);
+}
+
+static void
 give_back_references(struct local_work *w)
 {
 	if (!w->passes_reference)
@@ -78,11 +85,10 @@ on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
 		return;
 	}
 	log_warning(&w->job->log, "filing failed", F_STR("mailbox", f->address), F_ERR(err));
-	if (err->code != ERR_UNAVAILABLE && err->code != ERR_TIMEOUT && err->code != ERR_IO)
+	/* Of a script that broke nobody knows how far it came. */
+	if (!err_is_of_host(err) && err->code != ERR_INVALID)
 		give_back_references(w);
-	else
-		job_set_store_trouble(w->job);
-	filing_end(f, FILING_DEFERRED, "4.3.0", str_c(err->text));
+	filing_postpone(f, err);
 }
 
 static void
@@ -112,6 +118,14 @@ filing_submit(struct filing *f)
 }
 
 /* ---- Which folder ---- */
+/* The store does not say where it belongs: better later than in the wrong place. */
+static void
+filing_unsubmitted(struct filing *f, const struct err *err)
+{
+	give_back_references(f->work);
+	filing_postpone(f, err);
+}
+
 static void
 on_subscribed(void *arg, const struct err *err)
 {
@@ -126,6 +140,10 @@ on_junk_made(void *arg, const struct mailbox_folder *folder, const struct err *e
 	struct local_work *w = f->work;
 
 	(void)folder;
+	if (err != NULL && err_is_of_host(err)) {
+		filing_unsubmitted(f, err);
+		return;
+	}
 	if (err != NULL && err->code != ERR_EXISTS) {
 		log_warning(&w->job->log, "no folder for spam", F_STR("mailbox", f->address), F_ERR(err));
 		filing_submit(f);
@@ -177,6 +195,10 @@ on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, cons
 
 	(void)subscribed_missing;
 	(void)missing_count;
+	if (err != NULL && err_is_of_host(err)) {
+		filing_unsubmitted(f, err);
+		return;
+	}
 	if (wanted != NULL)
 		f->folder = arena_str(arena, wanted->name);
 	for (unsigned i = 0; err == NULL && f->junk && f->folder.len == 0 && i < count; i++) {
@@ -193,17 +215,17 @@ on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, cons
 static void
 on_was_filed(void *arg, bool filed, const struct err *err)
 {
+	static const struct err unread = {ERR_NOT_FOUND, "the message's body cannot be read"};
 	struct filing *f = arg;
 
 	if (err != NULL) {
-		job_set_store_trouble(f->work->job);
-		filing_end(f, FILING_DEFERRED, "4.3.0", str_c(err->text));
+		filing_postpone(f, err);
 	} else if (filed) {
 		f->work->saw_duplicate = true;
 		filing_end(f, FILING_DONE, "2.0.0", STR("was filed before"));
 	} else {
-		job_set_store_trouble(f->work->job);
-		filing_end(f, FILING_DEFERRED, "4.3.0", STR("the message's body cannot be read"));
+		f->work->job->host_is_ill = true;
+		filing_postpone(f, &unread);
 	}
 }
 

@@ -19,9 +19,9 @@
 
 enum filing_state {
 	FILING_WAITING,
-	FILING_DONE,	 /* in the mailbox, by this job or an earlier try */
-	FILING_REFUSED,	 /* for good: code and text say why */
-	FILING_DEFERRED, /* may work later */
+	FILING_DONE,	  /* in the mailbox, by this job or an earlier try */
+	FILING_REFUSED,	  /* for good: code and text say why */
+	FILING_POSTPONED, /* our own trouble: err says which */
 };
 
 /* One copy for one mailbox; several recipients may come to the same. */
@@ -35,8 +35,9 @@ struct filing {
 	uint64_t quota_bytes;
 	char delivery_id[LOCAL_DELIVERY_ID_MAX];
 	enum filing_state state;
-	const char *code; /* enhanced status, when refused or deferred */
-	struct str text;
+	const char *code; /* enhanced status, when done or refused */
+	struct str text;  /* the same */
+	struct err err;	  /* when postponed */
 	struct filing *next;
 };
 

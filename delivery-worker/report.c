@@ -32,22 +32,15 @@ report_end(struct report_work *w, const struct err *err)
 	buf_fini(&w->output.body);
 	dkim_stream_free(&w->dkim);
 	if (err != NULL) {
+		/* The store did not give or take what it is made of, or no broker took it. */
 		log_warning(&job->log, "report not handed over", F_C("report", job->msg->report_id), F_ERR(err));
-		job_result_rest(job, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0", str_c(err->text));
+		job_postpone_rest(job, err);
 	} else {
 		log_info(&job->log, "report handed over", F_C("report", job->msg->report_id),
 			 F_C("to", job->msg->envelope->reverse_path));
 		job_result_rest(job, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED, "2.0.0", STR("reported"));
 	}
 	job_finish(job);
-}
-
-/* The store did not give or take what the report is made of. */
-static void
-end_for_store(struct report_work *w, const struct err *err)
-{
-	job_set_store_trouble(w->job);
-	report_end(w, err);
 }
 
 static void
@@ -100,7 +93,7 @@ on_is_local(void *arg, bool is, const struct err *err)
 
 	if (err != NULL) {
 		blob_release(w->job->worker->blobs, &w->body);
-		end_for_store(w, err);
+		report_end(w, err);
 		return;
 	}
 	w->is_local = is;
@@ -114,7 +107,7 @@ on_stored(void *arg, const struct blob_id *id, const struct err *err)
 	struct str domain = directory_domain_of(str_c(w->job->msg->envelope->reverse_path));
 
 	if (err != NULL) {
-		end_for_store(w, err);
+		report_end(w, err);
 		return;
 	}
 	w->body = *id;
@@ -132,7 +125,7 @@ store(struct report_work *w)
 
 	if (blob_put(w->job->worker->blobs, BLOB_BODY, w->output.body.data, w->output.body.len, NULL, on_stored, w,
 		     &err) != 0)
-		end_for_store(w, &err);
+		report_end(w, &err);
 }
 
 /* ---- Signing: in the name of the domain that the report is From ---- */
@@ -142,7 +135,7 @@ on_end_of_signing(void *arg, enum dkim_outcome outcome, struct str fields, const
 	struct report_work *w = arg;
 
 	if (outcome == DKIM_KEYS_AWAY) {
-		end_for_store(w, err);
+		report_end(w, err);
 		return;
 	}
 	if (outcome == DKIM_NOT_SIGNED)
@@ -191,7 +184,7 @@ on_original(void *arg, const char *data, size_t len, const struct err *err)
 	struct report_work *w = arg;
 
 	if (err != NULL && err->code != ERR_NOT_FOUND && err->code != ERR_CORRUPT) {
-		end_for_store(w, err);
+		report_end(w, err);
 		return;
 	}
 	/* A body that is lost must not keep the sender from being told. */

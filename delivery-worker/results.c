@@ -106,10 +106,33 @@ job_set_trouble(struct job *job, struct str text)
 	job->destination_trouble = job_clean_text(&job->arena, text, RESULT_TEXT_LEAST).p;
 }
 
+/* ---- Our own trouble ---- */
 void
-job_set_store_trouble(struct job *job)
+job_note_own_trouble(struct job *job, const struct err *err)
 {
-	job->store_trouble = true;
+	job->own_trouble = true;
+	job->host_is_ill |= err_is_of_host(err);
+}
+
+void
+job_postpone(struct job *job, uint32_t recipient, const struct err *err)
+{
+	job_note_own_trouble(job, err);
+	job_result(job, recipient, STAGEPOST__RECIPIENT_RESULT__OUTCOME__POSTPONED, "4.3.0", str_c(err->text));
+}
+
+void
+job_postpone_rest(struct job *job, const struct err *err)
+{
+	job_note_own_trouble(job, err);
+	job_result_rest(job, STAGEPOST__RECIPIENT_RESULT__OUTCOME__POSTPONED, "4.3.0", str_c(err->text));
+}
+
+void
+job_postpone_unread(struct job *job, const struct err *err)
+{
+	job->host_is_ill = true;
+	job_postpone_rest(job, err);
 }
 
 void

@@ -160,7 +160,8 @@ static void
 set_limits(struct broker *b)
 {
 	const struct settings_spool *spool = settings_spool(broker_settings(b), STR_NONE);
-	struct schedule_limits none = {.dead_first_ms = 1000, .dead_longest_ms = 10000};
+	/* Of our own: what is back is used within three seconds. */
+	struct schedule_limits none = {.dead_first_ms = 1000, .dead_longest_ms = 2400};
 	struct schedule_limits remote = {.dead_first_ms = least(PROBE_FIRST_MS, spool->retry_first),
 					 .dead_longest_ms = least(PROBE_LONGEST_MS, spool->retry_longest)};
 	struct schedule_router router = routing_router(b->routing);

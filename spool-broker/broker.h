@@ -80,7 +80,8 @@ struct broker {
 
 	struct watch queue_watches[BROKER_KINDS], store_watch;
 
-	bool checks_fail; /* the spam check that ended last gave no verdict */
+	uint32_t served[BROKER_KINDS]; /* jobs that were not postponed */
+	bool checks_fail;	       /* the spam check that ended last gave no verdict */
 
 	bool draining;
 	int64_t drain_until_ms;	   /* monotonic: jobs may end until then */

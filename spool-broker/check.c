@@ -15,8 +15,9 @@
 #include "spool-broker/handlers.h"
 
 /* Waits between two tries of one message. An engine that cannot be reached at
- * all is the schedule's to wait for: its destination is ill. */
-enum { CHECK_FIRST_MS = 10000, CHECK_LONGEST_MS = 60000 };
+ * all is the schedule's to wait for: its destination is ill, which says nothing of
+ * the message. */
+enum { CHECK_FIRST_MS = 10000, CHECK_LONGEST_MS = 60000, UNREACHED_MS = 2000 };
 
 /* ---- Who is checked ---- */
 static bool
@@ -211,15 +212,16 @@ static void
 take_failure(struct broker *b, struct message *m, struct part *p, const char *host, const Stagepost__JobDone *done)
 {
 	const char *text = done->n_results != 0 && done->results[0] != NULL ? done->results[0]->text : "no result";
-	int64_t first_ms = done->store_trouble ? STORE_RETRY_MS : CHECK_FIRST_MS;
+	bool reached = done->destination_trouble[0] == '\0';
+	const char *last = check_last_trouble(m->work->state);
 	struct schedule *schedule;
 	const char *why;
 
-	if (!done->store_trouble)
-		b->checks_fail = p->unanswered = true;
-	if (p->tries < UINT16_MAX)
+	b->checks_fail = p->unanswered = true;
+	if (reached && p->tries < UINT16_MAX)
 		p->tries++;
-	work_add_event(m->work, "deferred", 0, host, text);
+	if (last == NULL || strcmp(last, text) != 0)
+		work_add_event(m->work, "deferred", 0, host, text);
 	message_note_answer(b, m, text);
 	part_schedule(b, p, &schedule)->note_answer(schedule, p, text);
 	why = why_over(b, p, clock_unix_ms());
@@ -227,15 +229,19 @@ take_failure(struct broker *b, struct message *m, struct part *p, const char *ho
 		pass_unchecked(b, m, p, why);
 		return;
 	}
-	part_place(b, p, clock_unix_ms() + backoff_ms(first_ms, CHECK_LONGEST_MS, p->tries, backoff_random()));
+	part_place(b, p,
+		   clock_unix_ms() + (reached ? backoff_ms(CHECK_FIRST_MS, CHECK_LONGEST_MS, p->tries, backoff_random())
+					      : backoff_ms(UNREACHED_MS, UNREACHED_MS, 1, backoff_random())));
 	message_set_deadline(b, m);
 }
 
 void
-check_apply(struct broker *b, struct part *p, const char *host, const Stagepost__JobDone *done)
+check_apply(struct broker *b, struct part *p, const char *host, const Stagepost__JobDone *done, int64_t again_ms)
 {
 	if (done->verdict != NULL)
 		take_verdict(b, p->message, p, host, done->verdict);
+	else if (again_ms != 0) /* no engine was asked */
+		part_place(b, p, again_ms);
 	else
 		take_failure(b, p->message, p, host, done);
 }

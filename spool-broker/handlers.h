@@ -26,16 +26,28 @@ void orders_delete_rest(struct broker *b, struct message *m);
 /* Held from now on, but for what is being delivered. Needs the work. */
 void orders_hold(struct broker *b, struct message *m, const char *why);
 
-/* ---- results.c, check.c ---- */
-/* Wait for what a worker could not do for want of the store: another may do
- * better at once. */
-enum { STORE_RETRY_MS = 2000 };
+/* ---- postponed.c: our own trouble, which is no try ---- */
+/* Was any recipient of the job not tried, for want of something of our own? */
+bool postponed_is(const Stagepost__JobDone *done);
+/* Was nothing else said by the job? */
+bool postponed_is_all(const Stagepost__JobDone *done);
+/* The part's job was postponed: notes it, in the trace too when it is the first
+ * time in a row. Returns when to try again (unix ms). Needs the work. */
+int64_t postponed_note(struct broker *b, struct part *p, const char *host, const Stagepost__JobDone *done);
+/* A job of the part ended in another way. */
+void postponed_end(struct broker *b, struct part *p);
+/* Does the message wait for us alone? Then it is not given up for its age: the
+ * try that is due decides. */
+bool postponed_holds(const struct message *m);
+/* Others are served, and this one never is: something of its own is damaged. */
+bool postponed_is_hopeless(const struct part *p);
 
 /* ---- check.c: spam checks ---- */
 /* Is a message with this envelope to be checked, by the settings of now? */
 bool check_is_wanted(const struct broker *b, const Stagepost__Envelope *e);
-/* What a CHECK job's results change. Needs the work; p is gone, or placed. */
-void check_apply(struct broker *b, struct part *p, const char *host, const Stagepost__JobDone *done);
+/* What a CHECK job's results change. again_ms: unix, for what was postponed; else 0.
+ * Needs the work; p is gone, or placed. */
+void check_apply(struct broker *b, struct part *p, const char *host, const Stagepost__JobDone *done, int64_t again_ms);
 /* When its wait for a check should be looked at; INT64_MAX: never, or it has none. */
 int64_t check_deadline_ms(const struct broker *b, const struct message *m);
 /* Does it have to go on waiting? */

@@ -21,7 +21,7 @@ enum {
 	FULL_MS = 100,	      /* pause for a worker whose queue is full */
 	NOT_NOW_MS = 300,     /* a part whose shard is in doubt */
 	PUT_BACK_MAX = 1000,  /* of those, in one turn of the loop */
-	UNREADABLE_MS = 2000, /* a part whose message could not be read */
+	UNREADABLE_MS = 1000, /* a part whose message could not be read */
 	DEPARTED_MS = 30000,  /* longer than a shard takes to find its next owner and to be read */
 };
 
@@ -150,17 +150,19 @@ return_part(struct broker *b, struct job *job, bool was_given, int64_t wait_ms)
 }
 
 /* ---- Giving ---- */
-/* The one with the most free slots. */
+/* The one that is busy least, for its slots: so one that was ill, and has a single
+ * slot on trial, has its trial soon. */
 static struct worker *
 free_worker(struct broker *b, Stagepost__JobKind kind, int64_t now_ms)
 {
 	struct worker *w, *next, *best = NULL;
-	unsigned most = 0;
+	uint64_t most = 0;
 
 	HASH_ITER (hh, b->workers, w, next) {
 		unsigned free = w->slots[kind] > w->active[kind] ? w->slots[kind] - w->active[kind] : 0;
-		if (free > most && !w->lost && w->full_ms <= now_ms) {
-			most = free;
+		uint64_t share = free != 0 ? (uint64_t)free * UINT32_MAX / w->slots[kind] : 0;
+		if (share > most && !w->lost && w->full_ms <= now_ms) {
+			most = share;
 			best = w;
 		}
 	}
@@ -569,11 +571,12 @@ try_end_of(const Stagepost__JobDone *done)
 {
 	if (done->destination_trouble[0] != '\0')
 		return TRY_TROUBLE;
-	if (done->store_trouble)
+	if (postponed_is_all(done))
 		return TRY_UNKNOWN;
 	for (size_t i = 0; i < done->n_results; i++)
 		if (done->results[i] != NULL &&
-		    done->results[i]->outcome != STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED)
+		    done->results[i]->outcome != STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED &&
+		    done->results[i]->outcome != STAGEPOST__RECIPIENT_RESULT__OUTCOME__POSTPONED)
 			return TRY_ANSWERED;
 	return done->n_results != 0 ? TRY_PUT_OFF : TRY_ANSWERED;
 }

@@ -570,7 +570,11 @@ on_deadline(struct broker *b, struct message *m, const struct err *err)
 {
 	if (err != NULL) {
 		log_warning(NULL, "cannot look at an old message", F_C("id", m->id), F_ERR(err));
-		heap_set(&b->deadlines, &m->deadline, clock_unix_ms() + 60000);
+		heap_set(&b->deadlines, &m->deadline, clock_unix_ms() + 5000);
+		return;
+	}
+	if (message_is_expired(b, m, clock_unix_ms()) && postponed_holds(m)) {
+		give_back(b, m); /* the deadline is some seconds off already */
 		return;
 	}
 	if (message_is_expired(b, m, clock_unix_ms())) {

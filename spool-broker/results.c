@@ -24,7 +24,7 @@ struct applying {
 	struct part *part;
 	const struct job *job;
 	const char *host;    /* the worker */
-	bool store_trouble;  /* that it had */
+	int64_t again_ms;    /* unix: next try of what was postponed */
 	int64_t now_ms;	     /* unix */
 	unsigned added_from; /* index of the first recipient that was added */
 };
@@ -68,7 +68,7 @@ on_deferred(struct applying *a, const Stagepost__RecipientResult *r)
 {
 	const struct settings_spool *s = settings_spool(broker_settings(a->broker), STR_NONE);
 	Stagepost__RecipientStatus *status = work_status(a->work, r->recipient);
-	int64_t first_ms = s->retry_first, longest_ms = s->retry_longest;
+	int64_t longest_ms = s->retry_longest;
 	struct schedule *schedule;
 
 	note(a, "deferred", r);
@@ -82,13 +82,19 @@ on_deferred(struct applying *a, const Stagepost__RecipientResult *r)
 		return;
 	}
 	work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__QUEUED, r->code, r->text, r->remote);
-	if (a->store_trouble && s->retry_first > STORE_RETRY_MS)
-		first_ms = STORE_RETRY_MS;
 	status->kept = r->kept;
 	if (r->kept && longest_ms > KEPT_LONGEST_MS)
 		longest_ms = KEPT_LONGEST_MS;
 	status->next_try_ms =
-		(uint64_t)(a->now_ms + backoff_ms(first_ms, longest_ms, status->attempts, backoff_random()));
+		(uint64_t)(a->now_ms + backoff_ms(s->retry_first, longest_ms, status->attempts, backoff_random()));
+}
+
+/* Nothing happened to the recipient: its last answer and its attempts stay. Nor is
+ * this worth a write; whoever takes the shard over tries at once. */
+static void
+on_postponed(struct applying *a, const Stagepost__RecipientResult *r)
+{
+	work_status(a->work, r->recipient)->next_try_ms = (uint64_t)a->again_ms;
 }
 
 static void
@@ -109,6 +115,7 @@ static void (*const outcomes[])(struct applying *a, const Stagepost__RecipientRe
 	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED] = on_failed,
 	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__EXPANDED] = on_expanded,
 	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__RELAYED] = on_delivered,
+	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__POSTPONED] = on_postponed,
 };
 
 static bool
@@ -160,7 +167,7 @@ apply_delivery(struct applying *a, const Stagepost__JobDone *done)
 	if (!find_rest(a, &time_ms))
 		part_free(a->broker, a->part);
 	else {
-		if (a->part->tries < UINT16_MAX)
+		if (!postponed_is_all(done) && a->part->tries < UINT16_MAX)
 			a->part->tries++;
 		part_place(a->broker, a->part, time_ms);
 	}
@@ -181,14 +188,18 @@ apply_report(struct applying *a, const Stagepost__JobDone *done)
 	for (size_t i = 0; i < done->n_results; i++)
 		again |= done->results[i] == NULL ||
 			 done->results[i]->outcome == STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED;
-	if (again && a->part->tries < REPORT_TRIES_MAX) {
-		int64_t longest_ms = settings_spool(broker_settings(a->broker), STR_NONE)->retry_longest;
-		int64_t first_ms = a->store_trouble ? STORE_RETRY_MS : REPORT_FIRST_MS;
-		a->part->tries++;
-		part_place(a->broker, a->part,
-			   a->now_ms + backoff_ms(first_ms, longest_ms, a->part->tries, backoff_random()));
+	if (postponed_is(done) && !postponed_is_hopeless(a->part)) {
+		part_place(a->broker, a->part, a->again_ms);
 		return;
 	}
+	if (again && a->part->tries < REPORT_TRIES_MAX) {
+		int64_t longest_ms = settings_spool(broker_settings(a->broker), STR_NONE)->retry_longest;
+		a->part->tries++;
+		part_place(a->broker, a->part,
+			   a->now_ms + backoff_ms(REPORT_FIRST_MS, longest_ms, a->part->tries, backoff_random()));
+		return;
+	}
+	again |= postponed_is(done);
 	for (size_t i = 0; i < done->n_results; i++) {
 		const Stagepost__RecipientResult *r = done->results[i];
 		if (r == NULL || r->recipient >= work_recipient_count(a->work))
@@ -214,16 +225,19 @@ results_apply(struct broker *b, struct part *p, const struct job *job, const Sta
 			     .part = p,
 			     .job = job,
 			     .host = job->worker->name,
-			     .store_trouble = done->store_trouble,
 			     .now_ms = clock_unix_ms()};
 
 	CRASHPOINT("result-received");
 	CHECK(a.work != NULL);
 	a.added_from = work_recipient_count(a.work);
+	if (postponed_is(done))
+		a.again_ms = postponed_note(b, p, a.host, done);
+	else
+		postponed_end(b, p);
 	if (job->kind == STAGEPOST__JOB_KIND__REPORT)
 		apply_report(&a, done);
 	else if (job->kind == STAGEPOST__JOB_KIND__CHECK)
-		check_apply(b, p, a.host, done);
+		check_apply(b, p, a.host, done, a.again_ms);
 	else
 		apply_delivery(&a, done);
 	if ((a.message->flags & MESSAGE_DELETED) != 0)

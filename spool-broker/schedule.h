@@ -63,6 +63,8 @@ struct part {
 	bool unsaved;			      /* not to be tried before the message's state is saved */
 	bool unanswered;		      /* of a CHECK part: engines failed at it */
 	uint16_t tries;			      /* that failed, for the back-off */
+	uint16_t postponed;		      /* how often in a row it was not tried: postponed.c */
+	uint32_t served;		      /* that of the broker when it was postponed last */
 };
 
 struct destination {

@@ -199,12 +199,12 @@ work_set_status(struct work *w, unsigned index, Stagepost__RecipientState state,
 	w->dirty = true;
 }
 
-/* The oldest event that may go: a try that failed; the first one stays. */
+/* The oldest event that may go: a try that failed, or none; the first one stays. */
 static size_t
 expendable_event(const Stagepost__MessageState *state)
 {
 	for (size_t i = 1; i < state->n_events; i++)
-		if (strcmp(state->events[i]->kind, "deferred") == 0)
+		if (strcmp(state->events[i]->kind, "deferred") == 0 || strcmp(state->events[i]->kind, "postponed") == 0)
 			return i;
 	return state->n_events > 1 ? 1 : 0;
 }

@@ -105,6 +105,7 @@ client_fail(struct smtp_client *c, enum smtp_stage stage, const char *format, ..
 	va_start(ap, format);
 	vsnprintf(f.text, sizeof(f.text), format, ap);
 	va_end(ap);
+	f.is_ours = c->is_ours;
 	f.at_first_reply = c->state == CLIENT_SENDING && !c->any_reply;
 	f.tls_result = stage == SMTP_AT_TLS ? c->tls_result : TLS_RESULT_OK;
 	f.answer = c->last;
@@ -326,6 +327,15 @@ on_connected(struct smtp_client *c)
 	client_set_timer(c, c->options.command_timeout_ms);
 }
 
+/* What is short here, whatever the server. EADDRNOTAVAIL: no free port; of IPv6
+ * it also says that this host has none. */
+static bool
+errno_is_ours(const struct smtp_client_options *o, int errno_value)
+{
+	return errno_value == EMFILE || errno_value == ENFILE || errno_value == ENOMEM || errno_value == ENOBUFS ||
+	       (errno_value == EADDRNOTAVAIL && o->target.ip.family == 4);
+}
+
 static void
 on_event(struct bufferevent *bev, short what, void *arg)
 {
@@ -340,6 +350,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	} else if (c->state == CLIENT_TLS) {
 		fail_tls(c);
 	} else if (c->state == CLIENT_CONNECTING) {
+		c->is_ours = errno_is_ours(&c->options, socket_error);
 		client_fail(c, SMTP_AT_CONNECT, "no connection: %s", strerror(socket_error));
 	} else {
 		/* Replies that came with the end are read first. */
@@ -360,6 +371,7 @@ open_socket(const struct smtp_client_options *o, struct smtp_failure *failure)
 	socklen_t len;
 
 	if (fd < 0) {
+		failure->is_ours = errno_is_ours(o, errno);
 		snprintf(failure->text, sizeof(failure->text), "no socket: %s", strerror(errno));
 		return -1;
 	}
@@ -382,7 +394,7 @@ static void
 on_stillborn(evutil_socket_t fd, short what, void *arg)
 {
 	struct smtp_client *c = arg;
-	struct smtp_failure f = {.stage = SMTP_AT_CONNECT, .bad_source = c->last.code == -1};
+	struct smtp_failure f = {.stage = SMTP_AT_CONNECT, .is_ours = c->is_ours, .bad_source = c->last.code == -1};
 
 	(void)fd;
 	(void)what;
@@ -399,6 +411,7 @@ begin_stillborn(struct smtp_client *c, const struct smtp_failure *f)
 	event_free(c->timer);
 	c->timer = evtimer_new(c->options.base, on_stillborn, c);
 	buf_add_c(&c->last_text, f->text);
+	c->is_ours = f->is_ours;
 	c->last.code = f->bad_source ? -1 : 0;
 	event_active(c->timer, EV_TIMEOUT, 0);
 }
@@ -430,6 +443,7 @@ smtp_client_new(const struct smtp_client_options *options, const struct smtp_cli
 	len = ip_to_sockaddr(&options->target.ip, options->target.port, &sa);
 	client_set_timer(c, CONNECT_TIMEOUT_MS);
 	if (bufferevent_socket_connect(c->bev, (struct sockaddr *)&sa, (int)len) != 0) {
+		failure.is_ours = errno_is_ours(options, EVUTIL_SOCKET_ERROR());
 		snprintf(failure.text, sizeof(failure.text), "no connection: %s", strerror(EVUTIL_SOCKET_ERROR()));
 		drop_connection(c);
 		begin_stillborn(c, &failure);

@@ -81,6 +81,7 @@ enum smtp_stage {
 
 struct smtp_failure {
 	enum smtp_stage stage;
+	bool is_ours;		    /* no descriptor, port or memory for it here: no server is to blame */
 	bool bad_source;	    /* the source address cannot be used */
 	bool at_first_reply;	    /* of this message: an idle connection had gone */
 	struct smtp_answer answer;  /* what the server said last, if it spoke of it (code 0: nothing) */

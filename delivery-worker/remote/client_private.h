@@ -74,6 +74,7 @@ struct smtp_client {
 	unsigned next_rcpt;
 	unsigned accepted;
 	bool any_reply;
+	bool is_ours; /* the failure: see smtp_failure */
 	bool mail_refused;
 
 	/* Its data (body.c). */

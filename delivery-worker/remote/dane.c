@@ -31,6 +31,10 @@ end_unknown(struct remote_work *w, const struct err *err)
 	const struct route_host *h = host_in_hand(w);
 	char text[ERR_TEXT_MAX];
 
+	if (err->code == ERR_IO) {
+		work_postpone(w, err);
+		return;
+	}
 	snprintf(text, sizeof(text), "TLSA records cannot be had: %.150s", err->text);
 	work_note_trouble(w, "4.7.5", text, h->name.p, true);
 	log_warning(&w->job->log, "host passed over: no TLSA records for now", F_STR("host", h->name), F_ERR(err));

@@ -147,8 +147,10 @@ message_on_lost(struct remote_work *w, const struct smtp_failure *f)
 	if (refused)
 		set_result_rest(w, FAILED, f->answer.enhanced, f->answer.text);
 	if (f->stage == SMTP_AT_BODY) {
-		job_set_store_trouble(w->job);
-		set_result_rest(w, DEFERRED, "4.3.0", str_c(f->text));
+		struct err err;
+
+		err_set(&err, ERR_IO, "%s", f->text);
+		job_postpone_unread(w->job, &err);
 	}
 	for (unsigned i = 0; i < w->message.count; i++) {
 		if (put_off_is_here(w, w->indexes[i])) {
@@ -172,8 +174,9 @@ refuse(struct remote_work *w, const char *code, const char *text)
 static void
 put_off_unread(struct remote_work *w, const struct err *err)
 {
-	job_set_store_trouble(w->job);
-	set_result_rest(w, DEFERRED, "4.3.0", str_c(err != NULL ? err->text : "the message is cut short"));
+	static const struct err cut = {ERR_CORRUPT, "the message is cut short"};
+
+	job_postpone_unread(w->job, err != NULL ? err : &cut);
 	end(w);
 }
 

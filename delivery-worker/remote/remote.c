@@ -38,6 +38,13 @@ work_refuse(struct remote_work *w, const struct route_refusal *why)
 	work_finish(w);
 }
 
+void
+work_postpone(struct remote_work *w, const struct err *err)
+{
+	job_postpone_rest(w->job, err);
+	work_finish(w);
+}
+
 /* ---- Targets ---- */
 void
 work_note_trouble(struct remote_work *w, const char *code, const char *text, const char *remote, bool is_ill)
@@ -184,6 +191,10 @@ on_ips(void *arg, const struct dns_answer *answer, const struct err *err)
 	const struct route_host *h = &w->route.hosts[w->next_host - 1];
 
 	w->query = NULL;
+	if (err != NULL && err->code == ERR_IO) {
+		work_postpone(w, err);
+		return;
+	}
 	if (err != NULL) {
 		log_info(&w->job->log, "host not found for now", F_STR("host", h->name), F_ERR(err));
 		w->dns_trouble = true;
@@ -248,6 +259,10 @@ on_mx(void *arg, const struct dns_answer *answer, const struct err *err)
 	const struct route_refusal *refusal;
 
 	w->query = NULL;
+	if (err != NULL && err->code == ERR_IO) {
+		work_postpone(w, err);
+		return;
+	}
 	if (err != NULL)
 		log_info(&job->log, "no MX records for now", F_C("domain", job->msg->destination), F_ERR(err));
 	refusal = route_from_mx(answer, str_c(job->msg->destination), str_c(job->worker->hostname), port, &job->arena,

@@ -120,6 +120,8 @@ void work_refuse(struct remote_work *w, const struct route_refusal *why);
  * no host has another: that one may take the message later. is_ill: so will it be for
  * other messages; never so with a final one. */
 void work_note_trouble(struct remote_work *w, const char *code, const char *text, const char *remote, bool is_ill);
+/* Our own trouble (jobs.h): those that have no result yet go to another worker. */
+void work_postpone(struct remote_work *w, const struct err *err);
 void work_finish(struct remote_work *w);
 const struct settings_smtp_out *work_settings(const struct remote_work *w);
 

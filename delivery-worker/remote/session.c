@@ -91,6 +91,15 @@ on_failed(void *arg, const struct smtp_failure *f)
 	bool sending = f->stage == SMTP_AT_MESSAGE || f->stage == SMTP_AT_BODY;
 	bool again = may_try_again(w, f), over = false;
 
+	if (f->is_ours) {
+		struct err err;
+
+		err_set(&err, ERR_IO, "%s", f->text);
+		log_warning(&w->job->log, "no connection can be made here", F_ERR(&err));
+		session_drop(w);
+		work_postpone(w, &err);
+		return;
+	}
 	note_trouble(w, f, again);
 	tally_failure(w, f);
 	if (f->stage == SMTP_AT_CONNECT && !again && !f->bad_source)

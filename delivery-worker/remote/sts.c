@@ -7,8 +7,6 @@
 
 #include "delivery-worker/remote/remote_private.h"
 
-#define DEFERRED STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED
-
 static bool
 is_wanted(const struct remote_work *w)
 {
@@ -17,16 +15,18 @@ is_wanted(const struct remote_work *w)
 	return s->enable_mta_sts && (s->enable_tls || w->message.require_tls) && !w->job->msg->envelope->tls_optional;
 }
 
-/* Not the destination's fault: others may go on. */
+/* The store did not say, or said what makes no sense: not the destination's fault.
+ * It may be this one key that is damaged, so the host does not count as ill; that
+ * the store is away is noticed otherwise. */
 static void
-put_off(struct remote_work *w, const char *reason)
+postpone(struct remote_work *w, const char *reason)
 {
-	struct str text = str_c(arena_printf(&w->job->arena, "MTA-STS: %s", reason));
+	struct err err;
 
+	err_set(&err, ERR_CORRUPT, "MTA-STS: %s", reason);
 	log_warning(&w->job->log, "no mail goes without knowing the policy", F_C("domain", w->job->msg->destination),
-		    F_STR("reason", text));
-	job_result_rest(w->job, DEFERRED, "4.7.5", text);
-	work_finish(w);
+		    F_ERR(&err));
+	work_postpone(w, &err);
 }
 
 static void
@@ -38,13 +38,13 @@ take(struct remote_work *w, const struct sts_answer *answer)
 	w->sts.problem = answer->problem;
 	w->sts.reason = arena_strdup(arena, answer->reason);
 	if (answer->state == STS_UNKNOWN) {
-		put_off(w, w->sts.reason);
+		postpone(w, w->sts.reason);
 		return;
 	}
 	if (answer->state == STS_FOUND) {
 		/* What was kept had been read before. */
 		if (sts_policy_parse(arena_str(arena, answer->policy), arena, &w->sts.policy, &err) != 0) {
-			put_off(w, err.text);
+			postpone(w, err.text);
 			return;
 		}
 		w->sts.found = w->sts.policy.mode != STS_MODE_NONE;

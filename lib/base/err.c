@@ -72,6 +72,18 @@ err_prefix(struct err *err, const char *format, ...)
 	snprintf(err->text + used, sizeof(err->text) - used, ": %s", rest);
 }
 
+bool
+err_is_of_host(const struct err *err)
+{
+	switch (err->code) {
+	case ERR_IO:
+	case ERR_UNAVAILABLE:
+	case ERR_TIMEOUT:
+	case ERR_NO_SPACE: return true;
+	default: return false;
+	}
+}
+
 const char *
 err_code_name(enum err_code code)
 {

@@ -7,6 +7,8 @@
 #ifndef SP_BASE_ERR_H
 #define SP_BASE_ERR_H
 
+#include <stdbool.h>
+
 enum err_code {
 	ERR_NONE = 0,
 	ERR_IO,		 /* a disk or socket failed; may pass */
@@ -41,6 +43,10 @@ __attribute__((format(printf, 3, 4))) int err_set_errno(struct err *err, int err
 
 /* Puts words in front of what err says: "opening the pack: ...". */
 __attribute__((format(printf, 2, 3))) void err_prefix(struct err *err, const char *format, ...);
+
+/* Is it trouble of the host or the store (unreachable, silent, full, out of
+ * descriptors or memory), which meets whatever is done here, and will pass? */
+bool err_is_of_host(const struct err *err);
 
 /* The code as a word for logs: "unavailable". */
 const char *err_code_name(enum err_code code);

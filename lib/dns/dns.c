@@ -18,8 +18,13 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/dns/message.h"
+#include "lib/dns/reach.h"
 
-#define QUERY_TIMEOUT_MS 30000
+enum {
+	QUERY_TIMEOUT_MS = 30000,
+	LOOK_MS = 2000,		   /* without an answer: is the resolver there? */
+	AWAY_REMEMBERED_MS = 6000, /* libunbound keeps a SERVFAIL for five seconds */
+};
 
 enum { CACHED, UNCACHED, CONTEXTS };
 
@@ -28,6 +33,8 @@ struct dns {
 	char *resolver;			   /* owner; NULL: resolv.conf */
 	char *trust_anchor;		   /* owner; NULL: none */
 	struct ub_ctx *contexts[CONTEXTS]; /* owner; the uncached one is made when first wanted */
+	struct reach *reach;		   /* owner */
+	int64_t away_ms;		   /* monotonic: when the resolver was last found away; 0: never */
 	bool caching;
 	bool closing;
 	struct dns_query *queries; /* owner of each */
@@ -46,7 +53,11 @@ struct dns_query {
 	struct dns *dns; /* borrowed */
 	dns_on_answer *cb;
 	void *arg;
-	bool wanted;	     /* the callback has yet to come */
+	bool wanted;  /* the callback has yet to come */
+	bool looked;  /* it took long */
+	bool failed;  /* with this failure */
+	bool doubted; /* reach_ask() is under way */
+	struct err failure;
 	struct event *ready; /* the time limit; made active once all parts are in */
 	unsigned pending;    /* parts without an answer */
 	unsigned part_count;
@@ -60,8 +71,14 @@ struct option {
 };
 
 static const struct option common_options[] = {
-	{"do-not-query-localhost:", "no"},  {"outgoing-range:", "512"},		{"num-queries-per-thread:", "4096"},
-	{"infra-cache-numhosts:", "10000"}, {"cache-max-negative-ttl:", "300"}, {NULL, NULL},
+	{"do-not-query-localhost:", "no"},
+	{"outgoing-range:", "512"},
+	{"num-queries-per-thread:", "4096"},
+	{"infra-cache-numhosts:", "10000"},
+	{"cache-max-negative-ttl:", "300"},
+	{"infra-keep-probing:", "yes"},
+	{"infra-host-ttl:", "3"}, /* a forwarder that is back is used at once */
+	{NULL, NULL},
 };
 static const struct option cached_options[] = {
 	{"msg-cache-size:", "8m"},
@@ -159,6 +176,7 @@ dns_new(struct event_base *base, const char *resolver, const char *trust_anchor,
 	d->caching = true;
 	d->resolver = resolver != NULL && *resolver != '\0' ? mem_strdup(resolver) : NULL;
 	d->trust_anchor = trust_anchor != NULL && *trust_anchor != '\0' ? mem_strdup(trust_anchor) : NULL;
+	d->reach = reach_new(base, d->resolver);
 	d->contexts[CACHED] = make_context(d, CACHED, err);
 	if (d->contexts[CACHED] == NULL)
 		dns_free(&d);
@@ -188,6 +206,7 @@ dns_free(struct dns **d)
 	}
 	DL_FOREACH_SAFE ((*d)->queries, q, tmp)
 		query_free(q);
+	reach_free(&(*d)->reach);
 	mem_free((*d)->resolver);
 	mem_free((*d)->trust_anchor);
 	mem_free(*d);
@@ -290,29 +309,81 @@ join_parts(struct dns_query *q, struct dns_answer *out)
 	return ip_count == 0 ? failure : NULL;
 }
 
-/* All parts are in, or the time is over. */
+/* The only call of the callback. */
+static void
+query_tell(struct dns_query *q, const struct dns_answer *answer, const struct err *err)
+{
+	if (q->wanted) {
+		q->wanted = false;
+		q->cb(q->arg, answer, err);
+	}
+	if (q->pending == 0)
+		query_free(q);
+}
+
+/* ---- The resolver itself ---- */
+/* For a while after it was away libunbound still remembers that. */
+static bool
+resolver_was_away(const struct dns *d)
+{
+	return d->away_ms != 0 && clock_monotonic_ms() - d->away_ms < AWAY_REMEMBERED_MS;
+}
+
+static void
+query_on_reach(void *arg, bool reachable)
+{
+	struct dns_query *q = arg;
+	struct timeval rest = clock_timeval(QUERY_TIMEOUT_MS - LOOK_MS);
+
+	q->doubted = false;
+	if (!reachable)
+		q->dns->away_ms = clock_monotonic_ms();
+	if (!reachable || (q->failed && resolver_was_away(q->dns)))
+		err_set(&q->failure, ERR_IO, "no name server can be reached from here");
+	else if (!q->failed) {
+		evtimer_add(q->ready, &rest);
+		if (q->pending == 0)
+			event_active(q->ready, EV_TIMEOUT, 0);
+		return;
+	}
+	query_tell(q, NULL, &q->failure);
+}
+
+static void
+query_doubt(struct dns_query *q)
+{
+	q->doubted = true;
+	reach_ask(q->dns->reach, query_on_reach, q);
+}
+
+/* All parts are in, or it takes long, or the time is over. */
 static void
 on_ready(evutil_socket_t fd, short what, void *arg)
 {
 	struct dns_query *q = arg;
 	struct dns_answer answer;
-	struct err late;
-	const struct err *err;
+	const struct err *err = &q->failure;
 
 	(void)fd;
 	(void)what;
-	if (q->wanted) {
-		q->wanted = false;
-		if (q->pending > 0) {
-			err_set(&late, ERR_TIMEOUT, "no answer of the name servers for %d s", QUERY_TIMEOUT_MS / 1000);
-			q->cb(q->arg, NULL, &late);
-		} else {
-			err = join_parts(q, &answer);
-			q->cb(q->arg, err != NULL ? NULL : &answer, err);
-		}
+	if (q->doubted)
+		return; /* query_on_reach() goes on */
+	if (q->wanted && q->pending > 0 && !q->looked) {
+		q->looked = true;
+		query_doubt(q);
+		return;
 	}
-	if (q->pending == 0)
-		query_free(q);
+	if (q->pending > 0)
+		err_set(&q->failure, ERR_TIMEOUT, "no answer of the name servers for %d s", QUERY_TIMEOUT_MS / 1000);
+	else
+		err = join_parts(q, &answer);
+	if (q->wanted && err != NULL && (err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT)) {
+		q->failed = true;
+		q->failure = *err;
+		query_doubt(q);
+		return;
+	}
+	query_tell(q, err != NULL ? NULL : &answer, err);
 }
 
 static void
@@ -360,7 +431,7 @@ query_new(struct dns *d, struct str name, const enum dns_type *types, unsigned t
 {
 	struct dns_query *q = mem_new(struct dns_query);
 	struct ub_ctx *ctx = d->contexts[d->caching ? CACHED : UNCACHED];
-	struct timeval limit = clock_timeval(QUERY_TIMEOUT_MS);
+	struct timeval limit = clock_timeval(LOOK_MS);
 	char text[DNS_NAME_MAX + 1];
 	bool askable = name_is_askable(name);
 
@@ -388,7 +459,7 @@ query_new(struct dns *d, struct str name, const enum dns_type *types, unsigned t
 			continue;
 		/* What is no domain name does not exist; anything else may pass. */
 		if (rc != UB_SYNTAX)
-			part_fail(p, ERR_UNAVAILABLE, ub_strerror(rc));
+			part_fail(p, ERR_IO, ub_strerror(rc));
 		if (--q->pending == 0)
 			event_active(q->ready, EV_TIMEOUT, 0);
 	}

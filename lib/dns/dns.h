@@ -48,7 +48,8 @@ struct dns_answer {
 };
 
 /* err NULL: an answer, possibly empty. ERR_TIMEOUT, ERR_UNAVAILABLE
- * (SERVFAIL), ERR_CORRUPT (bogus): a temporary failure. */
+ * (SERVFAIL), ERR_CORRUPT (bogus): a temporary failure of the domain's own name
+ * servers. ERR_IO: ours, no resolver can be reached from here. */
 typedef void dns_on_answer(void *arg, const struct dns_answer *answer, const struct err *err);
 struct dns_query;
 struct dns_query *dns_query_mx(struct dns *d, struct str domain, dns_on_answer *cb, void *arg);

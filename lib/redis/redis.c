@@ -31,6 +31,7 @@ enum {
 	CONNECT_MS = 3000,
 	SILENCE_MS = 5000, /* commands without any answer for so long: broken */
 	TICK_MS = 500,
+	WATCHERS_MAX = 4,
 };
 
 struct call {
@@ -56,8 +57,11 @@ struct redis {
 	struct event *tick;
 	struct event *fail_now;
 	struct call *failed; /* owner: to be told at the next turn */
-	redis_on_state *on_state;
-	void *on_state_arg;
+	struct {
+		redis_on_state *on_state;
+		void *arg;
+	} watchers[WATCHERS_MAX];
+	unsigned watcher_count;
 	bool complained;
 };
 
@@ -71,7 +75,9 @@ static const struct {
 } error_words[] = {
 	{"LOADING", ERR_UNAVAILABLE},  {"BUSY", ERR_UNAVAILABLE},	{"NOSCRIPT", ERR_UNAVAILABLE},
 	{"READONLY", ERR_UNAVAILABLE}, {"MASTERDOWN", ERR_UNAVAILABLE}, {"CLUSTERDOWN", ERR_UNAVAILABLE},
-	{"OOM", ERR_UNAVAILABLE},      {"MISCONF", ERR_UNAVAILABLE},	{"FENCED", ERR_FENCED},
+	{"OOM", ERR_UNAVAILABLE},      {"MISCONF", ERR_UNAVAILABLE},	{"NOAUTH", ERR_UNAVAILABLE},
+	{"NOPERM", ERR_UNAVAILABLE},   {"WRONGPASS", ERR_UNAVAILABLE},	{"NOREPLICAS", ERR_UNAVAILABLE},
+	{"TRYAGAIN", ERR_UNAVAILABLE}, {"UNBLOCKED", ERR_UNAVAILABLE},	{"FENCED", ERR_FENCED},
 	{"NOTFOUND", ERR_NOT_FOUND},   {"EXISTS", ERR_EXISTS},		{"OVERQUOTA", ERR_OVER_QUOTA},
 	{"LIMIT", ERR_LIMIT},	       {"DENIED", ERR_DENIED},
 };
@@ -281,8 +287,8 @@ redis_eval(struct redis *r, redis_on_reply *cb, void *arg, struct redis_script *
 static void
 say_state(struct redis *r)
 {
-	if (r->on_state != NULL)
-		r->on_state(r->on_state_arg, r->connected);
+	for (unsigned i = 0; i < r->watcher_count; i++)
+		r->watchers[i].on_state(r->watchers[i].arg, r->connected);
 }
 
 static void
@@ -479,10 +485,17 @@ redis_is_connected(const struct redis *r)
 void
 redis_watch_state(struct redis *r, redis_on_state *on_state, void *arg)
 {
-	r->on_state = on_state;
-	r->on_state_arg = arg;
+	CHECK(r->watcher_count < WATCHERS_MAX);
+	r->watchers[r->watcher_count].on_state = on_state;
+	r->watchers[r->watcher_count++].arg = arg;
 	if (r->connected)
-		say_state(r);
+		on_state(arg, true);
+}
+
+int64_t
+redis_silence_ms(const struct redis *r)
+{
+	return r->pending != 0 ? clock_monotonic_ms() - r->last_answer_ms : 0;
 }
 
 size_t

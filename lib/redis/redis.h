@@ -24,7 +24,8 @@ struct redis;
 
 /* reply is NULL exactly when err is not; it is borrowed for the call. An error
  * reply of the server comes as err (ERR_INVALID; ERR_UNAVAILABLE for LOADING,
- * BUSY, READONLY, MASTERDOWN, CLUSTERDOWN, OOM and MISCONF; for an error that
+ * BUSY, READONLY, MASTERDOWN, CLUSTERDOWN, OOM, MISCONF, NOAUTH, WRONGPASS, NOPERM
+ * and their like, which speak of the server and not of the command; for an error that
  * a script of ours returns, its first word chooses: FENCED → ERR_FENCED,
  * NOTFOUND → ERR_NOT_FOUND, EXISTS → ERR_EXISTS, OVERQUOTA → ERR_OVER_QUOTA,
  * LIMIT → ERR_LIMIT, DENIED → ERR_DENIED). The callback may make further
@@ -39,9 +40,12 @@ struct redis *redis_new(struct event_base *base, const char *url, struct err *er
 void redis_free(struct redis **r);
 
 bool redis_is_connected(const struct redis *r);
-/* Called at every change of state, and once connected at first. */
+/* Called at every change of state, and once connected at first. For good: the
+ * watcher lives as long as the connection, and there are few. */
 typedef void redis_on_state(void *arg, bool connected);
 void redis_watch_state(struct redis *r, redis_on_state *on_state, void *arg);
+/* How long the server has owed an answer, since its last one; 0: it owes none. */
+int64_t redis_silence_ms(const struct redis *r);
 /* Commands sent and not yet answered. */
 size_t redis_pending(const struct redis *r);
 

@@ -2,16 +2,18 @@
 """Sends messages through a cluster while its processes are killed, one every
 second, Redis among them; then counts what was lost and what came twice.
 
-usage: tests/chaos/chaos.py [--messages N] [--sessions N] [--kill-every SECONDS] [--seed N] [--json]
+usage: tests/chaos/chaos.py [--messages N] [--sessions N] [--kill-every SECONDS] [--redis-share PERCENT]
+                            [--longest SECONDS] [--keep] [--seed N] [--json]
 
-Exit status 1 if anything that was answered 250 is missing, or is in a mailbox
-twice. What a remote server got twice is counted apart: SMTP cannot tell what
+Exit status 1 if anything that was answered 250 is missing, is in a mailbox
+twice, or took longer than --longest from its 250 until it was delivered. What a remote server got twice is counted apart: SMTP cannot tell what
 became of a message when the connection breaks between the last dot and its
 answer, or when the worker that heard the answer dies."""
 
 import argparse
 import asyncio
 import collections
+import datetime
 import json
 import os
 import random
@@ -34,7 +36,7 @@ from sink import Sink  # noqa: E402
 USERS = [f"user{i}@example.test" for i in range(20)]
 REMOTE_EVERY = 10  # each tenth message goes to the remote server
 PROCESSES = ([f"frontend-{i}" for i in range(2)] + [f"spool-broker-{i}" for i in range(3)] +
-             [f"delivery-worker-{i}" for i in range(3)] + ["redis"])
+             [f"delivery-worker-{i}" for i in range(3)])
 
 
 class Run:
@@ -42,6 +44,7 @@ class Run:
         self.options = options
         self.random = random.Random(options.seed)
         self.accepted = {}        # spool id -> recipient
+        self.accepted_at = {}     # spool id -> unix seconds at which the 250 came
         self.next_message = 0
         self.refused = self.broken = 0
         self.kills = collections.Counter()
@@ -62,7 +65,11 @@ class Run:
         self.cluster.settings("smtp-out", port=self.sink.port)
 
     def stop(self):
-        self.cluster.remove()
+        if self.options.keep:
+            self.cluster.stop()
+            print(f"the cluster's folder: {self.cluster.dir}", file=sys.stderr)
+        else:
+            self.cluster.remove()
         self.sink.stop()
         self.dns.stop()
 
@@ -107,7 +114,9 @@ class Run:
         await self.expect(reader, b"354")
         writer.write(b"Subject: chaos %d\r\n\r\n" % number + body * (1000 if number % 200 == 7 else 20) + b".\r\n")
         line = await self.expect(reader, b"250")
-        self.accepted[line.split()[-1].decode()] = recipient
+        id = line.split()[-1].decode()
+        self.accepted[id] = recipient
+        self.accepted_at.setdefault(id, time.time())
 
     # ---- killing ----
 
@@ -115,6 +124,8 @@ class Run:
         while self.sending:
             time.sleep(self.options.kill_every)
             name = self.random.choice(PROCESSES)
+            if self.random.random() * 100 < self.options.redis_share:
+                name = "redis"
             try:
                 self.cluster.kill(name, signal.SIGKILL)
                 self.kills[name.rsplit("-", 1)[0]] += 1
@@ -177,11 +188,27 @@ class Run:
         doubled_at_sink = sum(n - 1 for n in boxes["r@far.test"].values())
         return lost, doubled, doubled_at_sink
 
-    def longest_message(self):
-        """From its acceptance until all of it was delivered, in seconds."""
-        times = [int(ms) for i in range(3) for ms in
-                 re.findall(r'msg="message finished" id=\w+ ms=(\d+)', self.cluster.log(f"spool-broker-{i}"))]
-        return max(times, default=0) / 1000
+    def delivery_times(self):
+        """Seconds from the 250 until the message was in the mailbox or at the remote server, the shortest first."""
+        done = {}
+        for i in range(3):
+            for when, id in re.findall(r'^time=(\S+) .*msg="recipient served" id=(\w+) .*outcome=(?:delivered|relayed)',
+                                       self.cluster.log(f"delivery-worker-{i}"), re.M):
+                at = datetime.datetime.fromisoformat(when).timestamp()
+                done[id] = min(at, done.get(id, at))
+        # What a worker delivered and then died of is known by the message's end alone.
+        for i in range(3):
+            for when, id in re.findall(r'^time=(\S+) .*msg="message finished" id=(\w+)',
+                                       self.cluster.log(f"spool-broker-{i}"), re.M):
+                done.setdefault(id, datetime.datetime.fromisoformat(when).timestamp())
+        return sorted((max(done[id] - at, 0), id) for id, at in self.accepted_at.items() if id in done)
+
+    def delivery_summary(self):
+        times = self.delivery_times()
+        at = lambda part: round(times[min(int(len(times) * part), len(times) - 1)][0], 3) if times else 0  # noqa: E731
+        return {"timed": len(times), "from_250_to_delivered_p50_s": at(0.5), "from_250_to_delivered_p99_s": at(0.99),
+                "from_250_to_delivered_longest_s": at(1),
+                "longest_ids": [f"{id} {seconds:.1f}" for seconds, id in reversed(times[-5:])]}
 
     def run(self):
         start = time.monotonic()
@@ -204,7 +231,7 @@ class Run:
             "killed": dict(self.kills), "connections_broken": self.broken, "refused_for_a_while": self.refused,
             "lost": len(lost), "twice_in_a_mailbox": doubled, "twice_at_the_remote_server": doubled_at_sink,
             "longest_standstill_s": round(max(self.stalls, default=0), 2),
-            "longest_message_s": self.longest_message(), "lost_ids": lost[:10],
+            **self.delivery_summary(), "lost_ids": lost[:10],
         }
 
 
@@ -213,6 +240,9 @@ def main():
     parser.add_argument("--messages", type=int, default=100000)
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--kill-every", type=float, default=1.0)
+    parser.add_argument("--redis-share", type=float, default=33, help="percent of the kills")
+    parser.add_argument("--longest", type=float, default=10, help="seconds that a message may take")
+    parser.add_argument("--keep", action="store_true", help="leave the cluster's folder where it is")
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "little"))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -228,7 +258,8 @@ def main():
         print()
         for name, value in result.items():
             print(f"{name.replace('_', ' '):30} {value}")
-    return 1 if result["lost"] or result["twice_in_a_mailbox"] else 0
+    slow = result["from_250_to_delivered_longest_s"] > options.longest
+    return 1 if result["lost"] or result["twice_in_a_mailbox"] or slow else 0
 
 
 if __name__ == "__main__":

@@ -46,6 +46,11 @@ class Session:
         self.mail = None
         self.rcpts = []
         self.chunks = None  # data of the BDATs so far
+        self.ended = None   # when, on time.monotonic()
+
+    def was_cut(self):
+        """Ended without a goodbye, as when the client dies."""
+        return self.ended is not None and self.lines[-1:] != ["QUIT"]
 
 
 class Message:
@@ -176,6 +181,7 @@ class Sink:
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ssl.SSLError, EOFError):
             pass
         finally:
+            session.ended = time.monotonic()
             self.busy.discard(session)
             self.writers.discard(writer)
             writer.close()

@@ -63,7 +63,6 @@ turn(int ms)
 
 /* ---- Fake workers ---- */
 static Stagepost__SpamVerdict *verdict; /* that ends the jobs; mostly NULL */
-static bool store_is_ill;		/* they say so */
 
 static void
 end_job_with(struct given *g, Stagepost__RecipientResult__Outcome outcome, const char *code, const char *trouble)
@@ -89,7 +88,6 @@ end_job_with(struct given *g, Stagepost__RecipientResult__Outcome outcome, const
 	frame.body_case = STAGEPOST__FRAME__BODY_JOB_DONE;
 	done.destination_trouble = arena_strdup(&g->arena, trouble);
 	done.verdict = verdict;
-	done.store_trouble = store_is_ill;
 	frame.job_done = &done;
 	g->ended = true;
 	assert_int_equal(bus_send(g->worker->bus, g->peer, &frame, NULL), 0);
@@ -584,6 +582,64 @@ test_retry(void **state)
 	arena_fini(&f.arena);
 }
 
+/* Our own trouble: tried again soon, as if nothing had been; past its age too. */
+static void
+test_postponed(void **state)
+{
+	struct handed h = {.id = "", .age_ms = 120000};
+	struct found f;
+
+	(void)state;
+	redis_callf(redis, NULL, NULL, "HSET settings:spool expire_after 1m delay_warning_after 0");
+	wait_until(settings_spool(settings_current(live), STR_NONE)->expire_after == 60000, 5000);
+	hand_over(&h, "a@sender.test", "one@x.test");
+	wait_until(given_count == 1, 5000);
+	turn(1500);
+	for (unsigned i = 1; i <= 5; i++) {
+		end_job(&given[i - 1], STAGEPOST__RECIPIENT_RESULT__OUTCOME__POSTPONED, "4.3.0");
+		wait_until(given_count == i + 1, 3000);
+		assert_int_equal(given[i].job->attempt, 1);
+		assert_true(given[i].job->recheck);
+	}
+	f = find(h.id);
+	assert_int_equal(f.state->status[0]->attempts, 0);
+	assert_string_equal(f.state->status[0]->last_text, "");
+	arena_fini(&f.arena);
+	end_job(&given[5], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED, "2.0.0");
+	wait_until(is_finished(h.id), 5000);
+	f = find(h.id);
+	assert_int_equal(f.trace->state->n_events, 3);
+	assert_string_equal(f.trace->state->events[1]->kind, "postponed");
+	assert_string_equal(f.trace->state->events[2]->kind, "sent");
+	arena_fini(&f.arena);
+}
+
+/* Others are served: what is postponed all the same waits longer in the end. */
+static void
+test_postponed_for_its_own_damage(void **state)
+{
+	struct handed h = {.id = ""}, other;
+	unsigned seen = 0, postponed = 0;
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "one@x.test");
+	while (postponed < 14) {
+		wait_until(given_count > seen, 7000);
+		if (strcmp(given[seen].job->destination, "x.test") != 0) {
+			deliver(&given[seen++]);
+			continue;
+		}
+		end_job(&given[seen++], STAGEPOST__RECIPIENT_RESULT__OUTCOME__POSTPONED, "4.3.0");
+		postponed++;
+		other = (struct handed){.id = ""};
+		hand_over(&other, "a@sender.test", "two@y.test");
+	}
+	wait_until(given_count > seen, 4000);
+	deliver(&given[seen++]);
+	turn(3500);
+	assert_int_equal(given_count, seen);
+}
+
 /* The destination is ill, and waits; an operator's word wakes it. */
 static void
 test_retry_of_troubled_destination(void **state)
@@ -1068,10 +1124,8 @@ test_check_without_the_store(void **state)
 	set_setting("HSET settings:spam engine spamd://here unavailable_after 0");
 	hand_over(&h, "a@sender.test", "bob@here");
 	wait_until(given_count == 1, 5000);
-	store_is_ill = true;
-	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0");
-	store_is_ill = false;
-	wait_until(given_count == 2, 8000);
+	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__POSTPONED, "4.3.0");
+	wait_until(given_count == 2, 3000);
 	assert_int_equal(given[1].job->kind, STAGEPOST__JOB_KIND__CHECK);
 	say_spam(&given[1]);
 	wait_until(given_count == 3, 5000);
@@ -1697,6 +1751,8 @@ main(void)
 		TEST(test_resend_while_queued),
 		TEST(test_parts_by_destination),
 		TEST(test_retry),
+		TEST(test_postponed),
+		TEST(test_postponed_for_its_own_damage),
 		TEST(test_retry_of_troubled_destination),
 		TEST(test_failure_report),
 		TEST(test_notify),
