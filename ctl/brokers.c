@@ -30,6 +30,15 @@ struct brokers {
 	struct arena arena; /* of the answers */
 };
 
+/* From now on what is said is not all that there is; why, is told once. */
+static void
+lose(struct brokers *b, const char *why)
+{
+	if (b->whole)
+		ctl_fail("%s: its messages are passed over", why);
+	b->whole = false;
+}
+
 static void
 on_frame(void *arg, struct bus_peer *p, const Stagepost__Frame *frame)
 {
@@ -43,6 +52,8 @@ on_frame(void *arg, struct bus_peer *p, const Stagepost__Frame *frame)
 			continue;
 		bus_frame_pack(frame, &packed);
 		a->answer = bus_frame_unpack(buf_str(&packed), &b->arena, &err);
+		if (a->answer == NULL)
+			lose(b, "a broker's answer is malformed");
 		a->request = 0;
 	}
 	buf_fini(&packed);
@@ -201,8 +212,10 @@ brokers_ask(struct brokers *b, unsigned number, Stagepost__Frame *frame)
 
 	begin(b);
 	frame->request = ++b->next_request;
-	if (a->peer == NULL || bus_send(b->bus, a->peer, frame, &err) != 0)
-		b->whole = false;
+	if (a->peer == NULL)
+		lose(b, "a broker was lost");
+	else if (bus_send(b->bus, a->peer, frame, &err) != 0)
+		lose(b, "a broker cannot be asked");
 	else
 		a->request = frame->request;
 }
@@ -231,9 +244,7 @@ brokers_wait(struct brokers *b)
 	for (unsigned i = 0; i < b->count; i++) {
 		if (b->asked[i].request == 0 && b->asked[i].peer != NULL)
 			continue;
-		if (b->whole)
-			ctl_fail("a broker did not answer: its messages are passed over");
-		b->whole = false;
+		lose(b, "a broker did not answer");
 		b->asked[i].request = 0;
 	}
 }

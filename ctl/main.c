@@ -5,6 +5,7 @@
 
 #include "ctl/ctl.h"
 #include "lib/base/log.h"
+#include "lib/base/version.h"
 
 static void
 print_help(FILE *out)
@@ -22,6 +23,8 @@ print_help(FILE *out)
 	      "       --dir DIR\n"
 	      "              The folder of the cluster; default ./data.\n"
 	      "       --json Lists as JSON.\n"
+	      "       --version\n"
+	      "              The program's version.\n"
 	      "       --help This page; after a command, that command's usage.\n\n"
 	      "ENVIRONMENT\n"
 	      "       STAGEPOST_REDIS, STAGEPOST_BLOBS\n"
@@ -104,6 +107,10 @@ main(int argc, char **argv)
 	help = ctl_take_flag(&argc, argv, "--help");
 	help |= ctl_take_flag(&argc, argv, "-h"); /* both are taken away */
 	ctl.json = ctl_take_flag(&argc, argv, "--json");
+	if (argc == 1 && strcmp(argv[0], "--version") == 0) {
+		puts("stagepost (Stagepost) " STAGEPOST_VERSION);
+		return 0;
+	}
 	if (ctl_take_option(&argc, argv, "--dir", &ctl.dir) != 0)
 		return ctl_fail("--dir needs a folder");
 	if (argc == 0 || (argc == 1 && strcmp(argv[0], "help") == 0)) {

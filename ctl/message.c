@@ -132,6 +132,7 @@ add_events(cJSON *record, const struct opened *o)
 			cJSON_AddStringToObject(e, "recipient", recipient_at(o, event->recipient - 1)->address);
 		add_if(e, "host", event->host);
 		add_if(e, "remote", event->remote);
+		add_if(e, "code", event->code);
 		add_if(e, "detail", event->detail);
 		add_if(e, "tls", event->tls);
 		if (event->duration_ms != 0)

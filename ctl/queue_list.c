@@ -209,13 +209,23 @@ merge(Stagepost__QueueLine **lines, size_t count)
 	return kept;
 }
 
+/* What is due goes at once, unless the destination is left alone: then with the
+ * next look at that. What is deferred waits for both. 0: nothing waits for time. */
+static uint64_t
+next_try_ms(const Stagepost__QueueLine *line)
+{
+	if (line->queued != 0)
+		return line->probe_ms;
+	return line->next_try_ms > line->probe_ms ? line->next_try_ms : line->probe_ms;
+}
+
 static void
 print_line(const Stagepost__QueueLine *line, int64_t now_ms)
 {
-	uint64_t next_ms = line->next_try_ms > line->probe_ms ? line->next_try_ms : line->probe_ms;
+	uint64_t next_ms = next_try_ms(line);
 	char next[32] = "-";
 
-	if (next_ms != 0 && line->queued == 0)
+	if (next_ms != 0)
 		snprintf(next, sizeof(next), "%.0f s", ((double)next_ms - (double)now_ms) / 1000);
 	printf("%-40s %8u %8u %8u %8u %9.0f s %10s  %s\n", line->destination, line->queued, line->active,
 	       line->deferred, line->held, line->oldest_ms != 0 ? ((double)now_ms - (double)line->oldest_ms) / 1000 : 0,
@@ -241,7 +251,7 @@ line_record(const Stagepost__QueueLine *line, int64_t now_ms)
 	if (line->site[0] != '\0')
 		cJSON_AddStringToObject(o, "site", line->site);
 	cJSON_AddBoolToObject(o, "throttled", line->throttled);
-	message_add_time(o, "next_try", line->next_try_ms);
+	message_add_time(o, "next_try", next_try_ms(line));
 	message_add_time(o, "ill_until", line->probe_ms);
 	if (line->answer[0] != '\0')
 		cJSON_AddStringToObject(o, "answer", line->answer);

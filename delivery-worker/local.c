@@ -7,6 +7,7 @@
 #include "lib/base/mem.h"
 #include "lib/blob/refs.h"
 #include "lib/smtp/orcpt.h"
+#include "lib/spool/id.h"
 
 #define DELIVERED STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED
 #define DEFERRED  STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED
@@ -99,6 +100,21 @@ make_recipient(struct job *job, uint32_t from, const struct target *t, bool one_
 	return r;
 }
 
+/* Counts those that a result is to name; false: with them the results would be
+ * more than a message may have of recipients in all, which a broker refuses. */
+static bool
+take_room(struct local_work *w, Stagepost__Recipient *const *fresh, unsigned count)
+{
+	size_t bytes = w->expanded_bytes;
+
+	for (unsigned i = 0; i < count; i++)
+		bytes += protobuf_c_message_get_packed_size(&fresh[i]->base) + 4;
+	if (w->expanded_bytes != 0 && bytes > SPOOL_ENVELOPE_MAX)
+		return false;
+	w->expanded_bytes = bytes;
+	return true;
+}
+
 /* Several targets, or a remote one. Those that are remote, those that are
  * refused, and those that are kept, become recipients of their own, so that each
  * is tried and reported by itself. A deferred or postponed one holds all of it back: filed copies are known by
@@ -128,6 +144,12 @@ conclude_several(struct local_work *w, const struct local_recipient *r)
 	if (count == 0) {
 		job_result(job, r->index, DELIVERED, "2.0.0",
 			   str_c(arena_printf(&job->arena, "filed in %u mailboxes", r->target_count)));
+		return;
+	}
+	/* A result that no frame takes would never arrive. */
+	if (!take_room(w, fresh, count)) {
+		job_result(job, r->index, DEFERRED, "4.5.3",
+			   STR("more addresses than one delivery may name: in the next"));
 		return;
 	}
 	result = job_result(job, r->index, EXPANDED, "2.0.0",

@@ -70,6 +70,8 @@ struct local_work {
 	unsigned filing_count;
 	unsigned filing_now;
 
+	size_t expanded_bytes; /* of recipients that the results name anew */
+
 	bool recheck; /* an earlier try may have filed some */
 	struct blob_id body;
 	bool body_gone; /* only the marks of earlier filings can tell */

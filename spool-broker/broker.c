@@ -226,6 +226,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	routing_tick(b->routing);
 	jobs_tick(b);
 	orders_tick(b);
+	deadlines_look(b);
 	watchdog_tick(b);
 	if (!b->draining || clock_monotonic_ms() >= b->next_full_tick_ms) {
 		b->next_full_tick_ms = clock_monotonic_ms() + TICK_MS;
@@ -260,16 +261,12 @@ static void
 on_settings(void *arg, const struct settings *s)
 {
 	struct broker *b = arg;
-	struct message *m, *next;
 
 	(void)s;
 	if (b->closing)
 		return;
 	set_limits(b);
-	/* Times of expiry may have changed for what is queued already. */
-	for (unsigned i = 0; i < b->shard_count; i++)
-		HASH_ITER (hh, b->shards[i].messages, m, next)
-			message_set_deadline(b, m);
+	deadlines_look(b);
 	broker_wake(b);
 }
 
@@ -304,6 +301,7 @@ broker_new(const struct broker_config *config, struct err *err)
 		 (unsigned long long)random);
 	b->next_job = random;
 	open_schedules(b);
+	deadlines_init(b);
 	b->pump = event_new(config->base, -1, 0, on_pump, b);
 	b->pump_timer = evtimer_new(config->base, on_pump, b);
 	b->tick = evtimer_new(config->base, on_tick, b);

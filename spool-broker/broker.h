@@ -33,6 +33,13 @@ struct broker_config {
 	unsigned shards;		/* for a cluster that has no number yet */
 };
 
+/* Settings on which deadlines of messages depend. */
+struct deadline_terms {
+	int64_t expire_ms, bounce_expire_ms, delay_ms;
+	int64_t check_ms; /* -1: a check is waited for without end */
+	bool check_off;
+};
+
 struct broker {
 	struct broker_config config;
 	struct bus_server *bus; /* owner */
@@ -58,10 +65,12 @@ struct broker {
 	struct job *jobs;	       /* owner: hash by number */
 	struct departed_job *departed; /* owner: hash by number, the oldest first */
 	uint64_t next_job;
-	struct heap deadlines;	      /* of messages */
-	struct waiting_order *orders; /* owner: list */
-	struct query *queries;	      /* owner: list */
-	struct scans *scans;	      /* owner; NULL: none yet */
+	struct heap deadlines;		      /* of messages */
+	struct deadline_terms deadline_terms; /* by which they were set */
+	bool deadlines_walked;		      /* a walk sets them anew */
+	struct orders *orders;		      /* owner; NULL: none yet */
+	struct query *queries;		      /* owner: list */
+	struct scans *scans;		      /* owner; NULL: none yet */
 	struct interned_table answers;
 
 	size_t messages;

@@ -30,6 +30,12 @@ is_on(const struct broker *b)
 }
 
 bool
+check_is_off(const struct broker *b)
+{
+	return !is_on(b);
+}
+
+bool
 check_is_wanted(const struct broker *b, const Stagepost__Envelope *e)
 {
 	const struct settings_spam *s = settings_spam(broker_settings(b), STR_NONE);

@@ -126,19 +126,16 @@ event_kind(const char *trace)
 static void
 add_recipient(const struct work *w, const Stagepost__TraceEvent *event, struct buf *out)
 {
-	unsigned index = event->recipient - 1;
-	const Stagepost__Recipient *r = work_recipient(w, index);
-	const Stagepost__RecipientStatus *status = work_status(w, index);
+	const Stagepost__Recipient *r = work_recipient(w, event->recipient - 1);
 
 	add_text(out, "recipient", r->address);
 	add_text(out, "original", r->original);
 	add_text(out, "to", r->local ? "local" : "remote");
-	add_text(out, "code", status->last_code);
-	if (strcmp(event->kind, "deferred") != 0)
-		return;
-	add_number(out, "attempt", status->attempts);
-	if (status->state == STAGEPOST__RECIPIENT_STATE__QUEUED)
-		add_time(out, "next_try", status->next_try_ms);
+	add_text(out, "code", event->code);
+	if (event->attempt != 0)
+		add_number(out, "attempt", event->attempt);
+	if (event->next_try_ms != 0)
+		add_time(out, "next_try", event->next_try_ms);
 }
 
 static void

@@ -15,10 +15,19 @@ void intake_reply(struct broker *b, struct str peer, uint64_t request, const cha
 /* An entry read from the spool at a take-over. */
 void intake_take_entry(struct shard *s, const struct spool_entry *entry);
 
-/* ---- orders.c ---- */
+/* ---- order_batch.c ---- */
 void orders_on_order(struct broker *b, struct str peer, const Stagepost__Frame *frame);
-void orders_tick(struct broker *b); /* those whose message is gone */
+void orders_tick(struct broker *b); /* those about which the store does not answer */
 void orders_free(struct broker *b);
+/* Orders to the message that wait until they are durable. */
+enum orders_news {
+	ORDERS_SAVED,	 /* Redis has answered a save of the message */
+	ORDERS_FINISHED, /* and its end */
+	ORDERS_GONE	 /* the message goes from memory, its shard with it */
+};
+void orders_on_news(struct broker *b, const struct message *m, enum orders_news news);
+
+/* ---- orders.c ---- */
 /* A message that was deleted while parts of it were in workers' hands: what came
  * back is not tried again. Needs the work. */
 void orders_delete_rest(struct broker *b, struct message *m);
@@ -48,6 +57,8 @@ bool check_is_wanted(const struct broker *b, const Stagepost__Envelope *e);
 /* What a CHECK job's results change. again_ms: unix, for what was postponed; else 0.
  * Needs the work; p is gone, or placed. */
 void check_apply(struct broker *b, struct part *p, const char *host, const Stagepost__JobDone *done, int64_t again_ms);
+/* No engine is to be asked, whatever waits for a check. */
+bool check_is_off(const struct broker *b);
 /* When its wait for a check should be looked at; INT64_MAX: never, or it has none. */
 int64_t check_deadline_ms(const struct broker *b, const struct message *m);
 /* Does it have to go on waiting? */
@@ -57,6 +68,11 @@ void check_look(struct broker *b, struct message *m);
 /* Holds what is spam and would go to other servers, where that is wished.
  * Needs the work. */
 void check_hold_outbound(struct broker *b, struct message *m);
+
+/* ---- deadlines.c ---- */
+void deadlines_init(struct broker *b);
+/* Have settings changed on which deadlines depend? Then all are set anew. */
+void deadlines_look(struct broker *b);
 
 /* ---- report.c ---- */
 /* Does anyone have to be told now? Then makes the part of the report job.

@@ -44,8 +44,9 @@ is_acceptable(const Stagepost__Envelope *e)
 	return spool_id_parse(str_c(e->id), NULL, NULL);
 }
 
-/* Packed for the store; false when it could not be read back: members that
- * this version does not know are kept, and may be of a kind that cannot be. */
+/* Packed for the store; false when it is too large, or could not be read back:
+ * members that this version does not know are kept, and may be of a kind that
+ * cannot be. */
 static bool
 pack(const Stagepost__Envelope *e, struct buf *out)
 {
@@ -54,7 +55,8 @@ pack(const Stagepost__Envelope *e, struct buf *out)
 
 	arena_init(&arena);
 	bus_message_pack(&e->base, out);
-	sound = bus_message_unpack(&stagepost__envelope__descriptor, buf_str(out), &arena) != NULL;
+	sound = out->len <= SPOOL_ENVELOPE_MAX &&
+		bus_stored_unpack(&stagepost__envelope__descriptor, buf_str(out), &arena) != NULL;
 	arena_fini(&arena);
 	return sound;
 }
@@ -77,8 +79,9 @@ intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *f
 	if (is_acceptable(e))
 		e->spam_check = check_is_wanted(b, e);
 	if (!is_acceptable(e) || !pack(e, &packed)) {
-		log_warning(NULL, "hand-over refused: malformed", F_STR("peer", peer));
-		intake_reply(b, peer, frame->request, "", STAGEPOST__HAND_OVER_REPLY__STATUS__FAILED, "malformed");
+		log_warning(NULL, "hand-over refused: malformed or too large", F_STR("peer", peer));
+		intake_reply(b, peer, frame->request, "", STAGEPOST__HAND_OVER_REPLY__STATUS__FAILED,
+			     "malformed or too large");
 		buf_fini(&packed);
 		return;
 	}

@@ -10,6 +10,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/bus/frame.h"
+#include "lib/bus/socket.h"
 #include "lib/service/metrics.h"
 #include "spool-broker/handlers.h"
 #include "spool-broker/shards.h"
@@ -18,11 +19,15 @@ enum {
 	SILENT_MS = 4000,     /* a worker pings twice a second; this silent, it is lost */
 	FORGOTTEN_MS = 60000, /* it has to say hello again */
 	WORKERS_MAX = 4096,
-	FULL_MS = 100,	      /* pause for a worker whose queue is full */
-	NOT_NOW_MS = 300,     /* a part whose shard is in doubt */
-	PUT_BACK_MAX = 1000,  /* of those, in one turn of the loop */
-	UNREADABLE_MS = 1000, /* a part whose message could not be read */
-	DEPARTED_MS = 30000,  /* longer than a shard takes to find its next owner and to be read */
+	FULL_MS = 100,	     /* pause for a worker whose queue is full */
+	NOT_NOW_MS = 300,    /* a part whose shard is in doubt */
+	PUT_BACK_MAX = 1000, /* of those, in one turn of the loop */
+	/* Of one job: their results, a kilobyte each at the most, fit a frame; the
+	 * others are the next job's. */
+	JOB_RECIPIENTS_MAX = 10000,
+	TOO_LARGE_MS = 3600000, /* a message of an earlier version that no frame takes */
+	UNREADABLE_MS = 1000,	/* a part whose message could not be read */
+	DEPARTED_MS = 30000,	/* longer than a shard takes to find its next owner and to be read */
 };
 
 static int64_t
@@ -75,6 +80,17 @@ free_job(struct broker *b, struct job *job)
 	HASH_DEL(b->jobs, job);
 	buf_fini(&job->done);
 	mem_free(job);
+}
+
+/* Of all workers that are there. */
+static unsigned
+count_slots(const struct broker *b, unsigned kind)
+{
+	unsigned count = 0;
+
+	for (const struct worker *w = b->workers; w != NULL; w = w->hh.next)
+		count += w->lost ? 0 : w->slots[kind];
+	return count;
 }
 
 bool
@@ -183,6 +199,10 @@ list_recipients(struct job *job, size_t *count_out)
 	job->known = total;
 	for (unsigned i = 0; i < total; i++) {
 		bool serves = true;
+		if (count == JOB_RECIPIENTS_MAX) {
+			job->known = i;
+			break;
+		}
 		if (m->work != NULL && job->kind == STAGEPOST__JOB_KIND__REPORT)
 			serves = report_concerns(work_recipient(m->work, i), work_status(m->work, i),
 						 (Stagepost__Job__Report)p->report);
@@ -223,6 +243,7 @@ pack_job(struct broker *b, struct job *job, struct buf *out)
 	const struct part *p = job->part;
 	const struct message *m = p->message;
 	Stagepost__Job body = STAGEPOST__JOB__INIT;
+	Stagepost__MessageState state;
 	char report[SPOOL_ID_MAX];
 	struct buf room = BUF_EMPTY;
 
@@ -242,7 +263,10 @@ pack_job(struct broker *b, struct job *job, struct buf *out)
 		body.report = (Stagepost__Job__Report)p->report;
 		report_id(m, body.report, report);
 		body.report_id = report;
-		body.state = m->work->state;
+		/* Recipients who were added are in the envelope already. */
+		state = *m->work->state;
+		state.n_added = 0;
+		body.state = &state;
 	}
 	if (body.n_recipients != 0)
 		bus_frame_pack_around(0, STAGEPOST__FRAME__BODY_JOB, &body.base, 3, packed_envelope(m, &room), out);
@@ -270,6 +294,7 @@ send_job(struct broker *b, struct job *job)
 {
 	struct worker *w = job->worker;
 	struct buf frame = BUF_EMPTY;
+	int64_t wait_ms = FULL_MS;
 	struct err err;
 
 	pack_job(b, job, &frame);
@@ -280,13 +305,15 @@ send_job(struct broker *b, struct job *job)
 		job->sent = true;
 		metrics_add(M_JOBS_GIVEN, 1);
 	} else {
-		if (err.code == ERR_NOT_FOUND)
+		if (frame.len > BUS_MESSAGE_MAX)
+			wait_ms = TOO_LARGE_MS;
+		else if (err.code == ERR_NOT_FOUND)
 			w->lost = true;
 		else
 			w->full_ms = clock_monotonic_ms() + FULL_MS;
 		log_warning(NULL, "job not given", F_C("worker", w->name), F_C("id", job->part->message->id),
 			    F_ERR(&err));
-		return_part(b, job, false, FULL_MS);
+		return_part(b, job, false, wait_ms);
 	}
 	buf_fini(&frame);
 }
@@ -366,6 +393,11 @@ jobs_give(struct broker *b)
 	for (unsigned kind = 0; kind < BROKER_KINDS; kind++) {
 		struct worker *w;
 		struct part *p;
+		/* What waits for a check that nobody is to make goes on without one by
+		 * its deadline, however it became ready: check_look(). */
+		if (kind == STAGEPOST__JOB_KIND__CHECK && check_is_off(b))
+			continue;
+		b->ops->set_slots(b->schedules[kind], count_slots(b, kind));
 		while ((w = free_worker(b, (Stagepost__JobKind)kind, now_ms)) != NULL &&
 		       (p = b->ops->take(b->schedules[kind], unix_ms)) != NULL) {
 			if (shard_may_work(p->message->shard) && (p->message->flags & MESSAGE_FINISHING) == 0) {

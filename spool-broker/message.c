@@ -14,6 +14,8 @@
 #include "spool-broker/broker.h"
 #include "spool-broker/events.h"
 #include "spool-broker/handlers.h"
+#include "spool-broker/part_index.h"
+#include "spool-broker/scan.h"
 #include "spool-broker/shards.h"
 #include "spool-broker/writer.h"
 
@@ -55,6 +57,8 @@ message_free(struct broker *b, struct message **message)
 	struct message *m = *message;
 
 	CHECKF(m->active == 0, "%s", m->id);
+	orders_on_news(b, m, ORDERS_GONE);
+	scans_leave(b, m);
 	message_set_held(b, m, false);
 	while (m->parts != NULL)
 		part_free(b, m->parts);
@@ -269,13 +273,45 @@ get_part(struct broker *b, struct message *m, Stagepost__JobKind kind, struct st
 	return p;
 }
 
-static struct part *
-find_part(struct message *m, const Stagepost__Recipient *r)
+/* For one recipient more, who is queued. */
+static void
+serve_recipient(struct broker *b, struct part *p, unsigned index, bool unsaved)
 {
-	for (struct part *p = m->parts; p != NULL; p = p->next)
-		if (part_kind(p) == recipient_kind(r) && str_eq(str_c(part_destination(p)), recipient_destination(r)))
-			return p;
-	return NULL;
+	const struct work *w = p->message->work;
+	const Stagepost__RecipientStatus *status = work_status(w, index);
+	int64_t time_ms = (int64_t)status->next_try_ms;
+
+	p->unsaved |= unsaved;
+	if (p->state == PART_ACTIVE)
+		return; /* its end will find the recipient */
+	if (time_ms < (int64_t)w->envelope->hold_until_ms)
+		time_ms = (int64_t)w->envelope->hold_until_ms;
+	if (status->attempts > p->tries)
+		p->tries = status->attempts < UINT16_MAX ? (uint16_t)status->attempts : UINT16_MAX;
+	part_place(b, p, time_ms < p->retry.time_ms ? time_ms : p->retry.time_ms);
+}
+
+/* Beside parts that there are. Their lanes may have seen other messages since, so
+ * that enlisting would not find them. */
+static void
+add_parts(struct broker *b, struct message *m, unsigned from, bool unsaved)
+{
+	struct part_index index;
+
+	part_index_init(&index, m);
+	for (unsigned i = from; i < work_recipient_count(m->work); i++) {
+		const Stagepost__Recipient *r = work_recipient(m->work, i);
+		struct indexed_part *indexed = part_index_find(&index, r);
+		struct part *p = indexed != NULL ? indexed->part : NULL;
+		if (work_status(m->work, i)->state != STAGEPOST__RECIPIENT_STATE__QUEUED)
+			continue;
+		if (p == NULL) {
+			p = get_part(b, m, recipient_kind(r), recipient_destination(r));
+			part_index_add(&index, p);
+		}
+		serve_recipient(b, p, i, unsaved);
+	}
+	part_index_fini(&index);
 }
 
 void
@@ -283,28 +319,18 @@ message_make_parts(struct broker *b, struct message *m, unsigned from, bool unsa
 {
 	const struct work *w = m->work;
 
-	if (from == 0 && check_is_due(w)) {
+	if (from != 0) {
+		add_parts(b, m, from, unsaved);
+		return;
+	}
+	if (check_is_due(w)) {
 		part_place(b, get_part(b, m, STAGEPOST__JOB_KIND__CHECK, STR(CHECK_QUEUE)), 0);
 		return;
 	}
-	for (unsigned i = from; i < work_recipient_count(w); i++) {
+	for (unsigned i = 0; i < work_recipient_count(w); i++) {
 		const Stagepost__Recipient *r = work_recipient(w, i);
-		const Stagepost__RecipientStatus *status = work_status(w, i);
-		int64_t time_ms = (int64_t)status->next_try_ms;
-		struct part *p;
-		if (status->state != STAGEPOST__RECIPIENT_STATE__QUEUED)
-			continue;
-		p = from != 0 ? find_part(m, r) : NULL;
-		if (p == NULL)
-			p = get_part(b, m, recipient_kind(r), recipient_destination(r));
-		p->unsaved |= unsaved;
-		if (p->state == PART_ACTIVE)
-			continue; /* its end will find the recipient */
-		if (time_ms < (int64_t)w->envelope->hold_until_ms)
-			time_ms = (int64_t)w->envelope->hold_until_ms;
-		if (status->attempts > p->tries)
-			p->tries = status->attempts < UINT16_MAX ? (uint16_t)status->attempts : UINT16_MAX;
-		part_place(b, p, time_ms < p->retry.time_ms ? time_ms : p->retry.time_ms);
+		if (work_status(w, i)->state == STAGEPOST__RECIPIENT_STATE__QUEUED)
+			serve_recipient(b, get_part(b, m, recipient_kind(r), recipient_destination(r)), i, unsaved);
 	}
 }
 
@@ -399,6 +425,11 @@ save(struct broker *b, struct message *m)
 	struct buf state = BUF_EMPTY, events = BUF_EMPTY;
 
 	bus_message_pack(&m->work->state->base, &state);
+	if (state.len > STATUS_BYTES_MAX) {
+		work_cut_texts(m->work);
+		buf_clear(&state);
+		bus_message_pack(&m->work->state->base, &state);
+	}
 	events_add_new(b, m, &events);
 	writer_save(m->shard, str_c(m->id), buf_str(&state), buf_str(&events));
 	buf_fini(&state);
@@ -439,6 +470,7 @@ message_on_saved(struct broker *b, struct message *m)
 	CHECKF(m->saving, "%s", m->id);
 	CRASHPOINT("result-saved");
 	m->saving = false;
+	orders_on_news(b, m, ORDERS_SAVED);
 	if ((m->flags & MESSAGE_FINISHING) != 0)
 		return;
 	/* Changed since: one more save for all that came meanwhile. */
@@ -474,6 +506,7 @@ message_on_finished(struct broker *b, struct message *m)
 {
 	log_info(NULL, "message finished", F_C("id", m->id), F_I64("ms", clock_unix_ms() - m->received_ms));
 	CRASHPOINT("entry-removed");
+	orders_on_news(b, m, ORDERS_FINISHED);
 	drop_reference(b, m);
 	CRASHPOINT("reference-dropped");
 	metrics_add(M_SPOOL_FINISHED, 1);
@@ -486,7 +519,7 @@ end_recipient(struct broker *b, struct message *m, unsigned index, const char *e
 {
 	Stagepost__RecipientStatus *status = work_status(m->work, index);
 
-	work_add_event(m->work, event, index + 1, b->config.id, text);
+	work_add_event(m->work, event, index + 1, b->config.id, text)->code = arena_strdup(&m->work->arena, code);
 	work_set_status(m->work, index, STAGEPOST__RECIPIENT_STATE__FAILED, code,
 			status->last_text[0] != '\0' ? status->last_text : text, status->last_remote);
 	status->reported = !tell;
@@ -494,34 +527,45 @@ end_recipient(struct broker *b, struct message *m, unsigned index, const char *e
 		 F_C("reason", text));
 }
 
+/* Parts of which nobody is left, but for those of reports. */
+static void
+free_ended_parts(struct broker *b, struct message *m, struct part_index *index)
+{
+	struct part *next;
+
+	for (struct part *p = m->parts; p != NULL; p = next) {
+		next = p->next;
+		if (p->state != PART_ACTIVE && p->kind != STAGEPOST__JOB_KIND__REPORT && !part_index_is_left(index, p))
+			part_free(b, p);
+	}
+}
+
 unsigned
 message_give_up(struct broker *b, struct message *m, struct str address, const char *event, const char *code,
 		const char *text, bool tell)
 {
+	struct part_index index;
 	unsigned ended = 0;
-	struct part *next;
 
-	for (struct part *p = m->parts; p != NULL; p = next) {
-		bool left = false;
-		next = p->next;
-		if (p->state == PART_ACTIVE || p->kind == STAGEPOST__JOB_KIND__REPORT)
+	part_index_init(&index, m);
+	for (unsigned i = 0; i < work_recipient_count(m->work); i++) {
+		const Stagepost__Recipient *r = work_recipient(m->work, i);
+		struct indexed_part *indexed;
+		if (work_status(m->work, i)->state != STAGEPOST__RECIPIENT_STATE__QUEUED)
 			continue;
-		for (unsigned i = 0; i < work_recipient_count(m->work); i++) {
-			const Stagepost__Recipient *r = work_recipient(m->work, i);
-			if (!part_serves(p, r, work_status(m->work, i)))
-				continue;
-			if (tell && work_status(m->work, i)->kept)
-				left = true;
-			else if (address.len != 0 && !str_eq_ci(address, str_c(r->address)))
-				left = true;
-			else {
-				end_recipient(b, m, i, event, code, text, tell);
-				ended++;
-			}
+		indexed = part_index_find(&index, r);
+		if (indexed == NULL || indexed->part->state == PART_ACTIVE)
+			continue;
+		if ((tell && work_status(m->work, i)->kept) ||
+		    (address.len != 0 && !str_eq_ci(address, str_c(r->address)))) {
+			indexed->left = true;
+		} else {
+			end_recipient(b, m, i, event, code, text, tell);
+			ended++;
 		}
-		if (!left)
-			part_free(b, p);
 	}
+	free_ended_parts(b, m, &index);
+	part_index_fini(&index);
 	return ended;
 }
 

@@ -175,9 +175,9 @@ fits_entry(const struct query *q, struct str envelope, struct str state)
 	bool fit;
 
 	arena_init(&arena);
-	e = bus_message_unpack(&stagepost__envelope__descriptor, envelope, &arena);
+	e = bus_stored_unpack(&stagepost__envelope__descriptor, envelope, &arena);
 	if (state.len != 0)
-		s = bus_message_unpack(&stagepost__message_state__descriptor, state, &arena);
+		s = bus_stored_unpack(&stagepost__message_state__descriptor, state, &arena);
 	fit = e != NULL && (s != NULL || state.len == 0) && match_entry(&q->match, e, s);
 	arena_fini(&arena);
 	return fit;

@@ -29,7 +29,7 @@ struct applying {
 	unsigned added_from; /* index of the first recipient that was added */
 };
 
-static void
+static Stagepost__TraceEvent *
 note(struct applying *a, const char *kind, const Stagepost__RecipientResult *r)
 {
 	Stagepost__TraceEvent *event = work_add_event(a->work, kind, r->recipient + 1, a->host, r->text);
@@ -37,6 +37,8 @@ note(struct applying *a, const char *kind, const Stagepost__RecipientResult *r)
 	event->remote = arena_strdup(&a->work->arena, r->remote);
 	event->tls = arena_strdup(&a->work->arena, r->tls);
 	event->duration_ms = r->duration_ms;
+	event->code = arena_strdup(&a->work->arena, r->code);
+	return event;
 }
 
 static void
@@ -70,13 +72,15 @@ on_deferred(struct applying *a, const Stagepost__RecipientResult *r)
 	Stagepost__RecipientStatus *status = work_status(a->work, r->recipient);
 	int64_t longest_ms = s->retry_longest;
 	struct schedule *schedule;
+	Stagepost__TraceEvent *event = note(a, "deferred", r);
 
-	note(a, "deferred", r);
-	status->attempts++;
+	event->attempt = ++status->attempts;
 	message_note_answer(a->broker, a->message, r->text);
 	part_schedule(a->broker, a->part, &schedule)->note_answer(schedule, a->part, r->text);
 	if (!r->kept && message_is_expired(a->broker, a->message, a->now_ms)) {
-		work_add_event(a->work, "expired", r->recipient + 1, a->broker->config.id, "delivery time expired");
+		event = work_add_event(a->work, "expired", r->recipient + 1, a->broker->config.id,
+				       "delivery time expired");
+		event->code = arena_strdup(&a->work->arena, "5.4.7");
 		work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__FAILED, "5.4.7",
 				r->text[0] != '\0' ? r->text : "delivery time expired", r->remote);
 		return;
@@ -87,6 +91,7 @@ on_deferred(struct applying *a, const Stagepost__RecipientResult *r)
 		longest_ms = KEPT_LONGEST_MS;
 	status->next_try_ms =
 		(uint64_t)(a->now_ms + backoff_ms(s->retry_first, longest_ms, status->attempts, backoff_random()));
+	event->next_try_ms = status->next_try_ms;
 }
 
 /* Nothing happened to the recipient: its last answer and its attempts stay. Nor is
@@ -100,6 +105,13 @@ on_postponed(struct applying *a, const Stagepost__RecipientResult *r)
 static void
 on_expanded(struct applying *a, const Stagepost__RecipientResult *r)
 {
+	if (!work_has_room(a->work, r->new_recipients, r->n_new_recipients)) {
+		Stagepost__RecipientResult refused = *r;
+		refused.code = arena_strdup(&a->work->arena, "5.2.4");
+		refused.text = arena_strdup(&a->work->arena, "it leads to more addresses than one message may have");
+		on_failed(a, &refused);
+		return;
+	}
 	note(a, "expanded", r);
 	work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__EXPANDED, r->code, r->text, r->remote);
 	work_status(a->work, r->recipient)->expanded_here = r->expanded_here;
@@ -202,13 +214,16 @@ apply_report(struct applying *a, const Stagepost__JobDone *done)
 	again |= postponed_is(done);
 	for (size_t i = 0; i < done->n_results; i++) {
 		const Stagepost__RecipientResult *r = done->results[i];
+		Stagepost__TraceEvent *event;
 		if (r == NULL || r->recipient >= work_recipient_count(a->work))
 			continue;
 		report_done(a->message, report, r->recipient);
-		work_add_event(a->work,
-			       again || r->outcome == STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED ? "unreported"
-												   : "reported",
-			       r->recipient + 1, a->host, r->text);
+		event = work_add_event(
+			a->work,
+			again || r->outcome == STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED ? "unreported" : "reported",
+			r->recipient + 1, a->host, r->text);
+		/* What it was told of. */
+		event->code = work_status(a->work, r->recipient)->last_code;
 	}
 	a->work->state->dsn_count++;
 	if (again)

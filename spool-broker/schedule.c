@@ -60,6 +60,9 @@ fair_destroy(struct schedule **s)
 	heap_fini(&(*s)->retries);
 	heap_fini(&(*s)->wakes);
 	heap_fini(&(*s)->asks);
+	heap_fini(&(*s)->crowded);
+	for (unsigned i = 0; i < PRIORITIES; i++)
+		heap_fini(&(*s)->aside[i]);
 	mem_free(*s);
 	*s = NULL;
 }
@@ -69,6 +72,12 @@ fair_set_limits(struct schedule *s, const struct schedule_limits *limits, const 
 {
 	s->limits = *limits;
 	s->router = router != NULL ? *router : (struct schedule_router){.find = NULL};
+}
+
+static void
+fair_set_slots(struct schedule *s, unsigned slots)
+{
+	s->slots = slots;
 }
 
 static bool
@@ -206,6 +215,8 @@ make_active(struct schedule *s, struct part *p)
 	unqueue(s, p);
 	p->state = PART_ACTIVE;
 	l->active++;
+	l->key.sender->active++;
+	share_sender_changed(s, l->key.sender);
 	l->key.destination->active++;
 	s->totals.active++;
 	if (l->site != NULL)
@@ -221,15 +232,17 @@ pass_time(struct schedule *s, int64_t now_ms)
 	s->now_ms = now_ms;
 	sites_forget(s, false);
 	while ((node = heap_first(&s->wakes)) != NULL && node->time_ms <= now_ms) {
-		heap_remove(&s->wakes, node);
-		site_call_back(s, heap_owner(node, struct site, wake));
+		struct site *site = heap_owner(node, struct site, wake);
+		site_probe(s, site);
+		site_call_back(s, site);
 	}
 	while ((node = heap_first(&s->retries)) != NULL && node->time_ms <= now_ms)
 		fair_ready(s, heap_owner(node, struct part, retry));
 }
 
-/* The next part of one priority. Lanes that find no room are parked on the
- * way; each is parked at most once for each time that it was called. */
+/* The next part of one priority. Senders who have their share of the slots are set
+ * aside on the way, and lanes that find no room are parked; each at most once for
+ * each time that it was called. */
 static struct part *
 take_priority(struct schedule *s, unsigned priority)
 {
@@ -238,6 +251,10 @@ take_priority(struct schedule *s, unsigned priority)
 	while ((turn = s->rotation[priority]) != NULL) {
 		struct lane *l = turn->lanes;
 		struct part *p = l->queue;
+		if (!share_allows_sender(s, turn->sender)) {
+			share_set_aside(s, turn, priority);
+			continue;
+		}
 		if (!site_has_room_for(s, l)) {
 			lane_park(s, l);
 			site_call_back(s, l->site);
@@ -282,6 +299,7 @@ static struct part *
 fair_take(struct schedule *s, int64_t now_ms)
 {
 	pass_time(s, now_ms);
+	shares_look(s);
 	return take_down_from(s, PRIORITY_HIGH);
 }
 
@@ -296,6 +314,8 @@ fair_end(struct schedule *s, struct part *p, enum try_end end, const char *troub
 	s->now_ms = now_ms;
 	p->state = PART_IDLE;
 	l->active--;
+	l->key.sender->active--;
+	share_sender_changed(s, l->key.sender);
 	d->active--;
 	s->totals.active--;
 	if (l->site != NULL)
@@ -368,8 +388,8 @@ fair_hasten(struct schedule *s, struct part *p)
 	struct lane *l = p->lane;
 
 	CHECKF(p->state == PART_READY, "state %d", p->state);
-	if (l->site != NULL)
-		heap_remove(&s->wakes, &l->site->wake);
+	if (l->site != NULL && l->site->state == SITE_DEAD)
+		site_probe(s, l->site);
 	DL_DELETE2(l->queue, p, queue_prev, queue_next);
 	DL_PREPEND2(l->queue, p, queue_prev, queue_next);
 	if (l->site != NULL)
@@ -380,6 +400,7 @@ const struct schedule_ops schedule_fair = {
 	.create = fair_create,
 	.destroy = fair_destroy,
 	.set_limits = fair_set_limits,
+	.set_slots = fair_set_slots,
 	.has = fair_has,
 	.reroute = fair_reroute,
 	.enlist = fair_enlist,

@@ -2,7 +2,7 @@
  *
  * A part (the recipients of one message that go to one destination: what one
  * job serves) waits in the lane of its destination, sender domain and
- * priority. Fairness is decided in two places:
+ * priority. Fairness is decided in three places:
  *
  *  - Sender domains take turns; at its turn a sender gives one part, and its
  *    own lanes take turns too. So one who queues a million messages, to one
@@ -13,6 +13,9 @@
  *    one for each place that gets free; a lane called back goes before its
  *    sender's other lanes, and its place is kept for it from all but higher
  *    priority. So the senders share a busy site evenly too.
+ *
+ *  - Nobody has all of the workers' slots: a sender domain, and a site, waits
+ *    when it has its share of them in flight (schedule_shares.c).
  *
  * Destinations that one mail system serves share one site, and with it all that
  * follows. Its window starts small, grows with what succeeds, shrinks with what
@@ -83,6 +86,20 @@ struct site_limits {
 	unsigned per_minute;  /* parts begun, of all brokers: each needs a token */
 };
 
+/* How a site stands; schedule_sites.c changes it.
+ *
+ *      NEW ──────────── trouble ──────────────▶ DEAD ◀── trouble ──┐
+ *       │                                        ▲ │               │
+ *    success    three troubles in a row ─────────┘ └── its time ──▶ PROBED
+ *       ▼          │                                               │
+ *     WORKS ───────┘ ◀───────────────── success ───────────────────┘ */
+enum site_state {
+	SITE_NEW,   /* nothing has succeeded yet */
+	SITE_WORKS, /* something has */
+	SITE_DEAD,  /* left alone, until `wake` */
+	SITE_PROBED /* one part may be in flight: what becomes of it, decides */
+};
+
 /* The mail system that serves a destination, or several: what can be busy, ill
  * or limited as a whole. It outlives its lanes a little, so that a queue that
  * runs empty now and then does not start slowly each time. */
@@ -94,20 +111,21 @@ struct site {
 	double window;			 /* parts in flight that are allowed now */
 	double threshold;		 /* below it the window grows fast */
 	unsigned troubles;		 /* in a row */
-	unsigned deaths;		 /* in a row; not 0: dead, to be probed by one */
-	struct heap_node wake;		 /* while dead and not yet to be probed */
+	unsigned deaths;		 /* in a row: 0 exactly when it is NEW or WORKS */
+	struct heap_node wake;		 /* while it is DEAD */
 	struct lane *parked[PRIORITIES]; /* owner of the lists: lanes that wait for room */
 	uint8_t in_a_row[PRIORITIES];	 /* called back, while lower ones waited */
-	bool proven;			 /* something succeeded since it was new or dead */
-	bool asked;			 /* for more quota and tokens, and has no answer yet */
-	bool rests;			 /* it has no lanes */
-	unsigned called[PRIORITIES];	 /* lanes called back that have not had their turn */
-	unsigned quota;			 /* of at_once_all: parts that may be in flight */
-	unsigned tokens;		 /* of per_minute: parts that may begin */
-	char *trouble;			 /* owner; the last one's words, NULL: none */
-	int64_t quota_until_ms;		 /* then it is void */
-	int64_t ask_after_ms;		 /* no use to ask before */
-	struct heap_node ask;		 /* when it asks next; at the least to give back what it does not need */
+	enum site_state state;
+	bool asked;		     /* for more quota and tokens, and has no answer yet */
+	bool rests;		     /* it has no lanes */
+	unsigned called[PRIORITIES]; /* lanes called back that have not had their turn */
+	unsigned quota;		     /* of at_once_all: parts that may be in flight */
+	unsigned tokens;	     /* of per_minute: parts that may begin */
+	char *trouble;		     /* owner; the last one's words, NULL: none */
+	int64_t quota_until_ms;	     /* then it is void */
+	int64_t ask_after_ms;	     /* no use to ask before */
+	struct heap_node crowd;	     /* while it has its share of the slots; by parts in flight or called */
+	struct heap_node ask;	     /* when it asks next; at the least to give back what it does not need */
 	int64_t rests_since_ms;
 	struct site *prev, *next; /* among those that rest */
 	char name[];
@@ -164,6 +182,8 @@ struct schedule_ops {
 	/* router: copied; NULL: none. Both take effect on new lanes, and by reroute(). */
 	void (*set_limits)(struct schedule *s, const struct schedule_limits *limits,
 			   const struct schedule_router *router);
+	/* Slots of all workers, taken ones too; 0: not known, nobody has a share. */
+	void (*set_slots)(struct schedule *s, unsigned slots);
 	/* Is there mail for it? */
 	bool (*has)(const struct schedule *s, struct str destination);
 	/* Sites and limits of a destination (empty: of all) may have changed. */

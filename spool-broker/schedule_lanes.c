@@ -42,7 +42,9 @@ lane_leave(struct schedule *s, struct lane *l)
 			l->site->called[l->key.priority]--;
 		l->called = false;
 		DL_DELETE(turn->lanes, l);
-		if (turn->lanes == NULL)
+		if (turn->lanes == NULL && heap_has(&turn->aside))
+			heap_remove(&s->aside[l->key.priority], &turn->aside);
+		else if (turn->lanes == NULL)
 			/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): lost in utlist */
 			DL_DELETE(s->rotation[l->key.priority], turn);
 	} else if (l->state == LANE_PARKED)
@@ -67,8 +69,14 @@ lane_park(struct schedule *s, struct lane *l)
 void
 lane_call(struct schedule *s, struct lane *l)
 {
+	const struct turn *turn = &l->key.sender->turns[l->key.priority];
+	bool may_go = !heap_has(&turn->aside) && share_allows_sender(s, l->key.sender);
+
 	lane_leave(s, l);
-	lane_join(s, l, true);
+	lane_join(s, l, may_go);
+	/* No place is kept for who cannot take it: he asks for one in his turn. */
+	if (!may_go)
+		return;
 	l->called = true;
 	l->site->called[l->key.priority]++;
 }

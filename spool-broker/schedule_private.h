@@ -1,6 +1,6 @@
 /* The fair schedule's own structs. schedule.c holds the queues and whose turn it
  * is, schedule_lanes.c where a part waits, schedule_sites.c who may take how
- * much. */
+ * much, schedule_shares.c how many of the workers' slots anyone may have. */
 #ifndef SP_BROKER_SCHEDULE_PRIVATE_H
 #define SP_BROKER_SCHEDULE_PRIVATE_H
 
@@ -32,13 +32,15 @@ struct lane {
 /* A sender's place in the rotation of one priority. */
 struct turn {
 	struct sender *sender; /* borrowed */
-	struct lane *lanes;    /* READY ones; in the rotation exactly when there are any */
+	struct lane *lanes;    /* READY ones; in the rotation, or aside, exactly when there are any */
 	struct turn *prev, *next;
+	struct heap_node aside; /* while its sender has his share of the slots; by what he has in flight */
 };
 
 struct sender {
 	UT_hash_handle hh; /* by name */
 	unsigned lanes;	   /* that name it, once or twice */
+	unsigned active;   /* parts of those whose turn it takes */
 	struct turn turns[PRIORITIES];
 	char name[];
 };
@@ -52,9 +54,12 @@ struct schedule {
 	struct lane *lanes;	/* owner: hash */
 	struct turn *rotation[PRIORITIES];
 	unsigned in_a_row[PRIORITIES];
-	struct heap retries; /* parts that are deferred */
-	struct heap wakes;   /* sites that are dead, until their probe */
-	struct heap asks;    /* sites that will ask for permits */
+	struct heap retries;	       /* parts that are deferred */
+	struct heap wakes;	       /* sites that are dead, until their probe */
+	struct heap asks;	       /* sites that will ask for permits */
+	unsigned slots;		       /* of all workers; 0: not told */
+	struct heap aside[PRIORITIES]; /* turns of senders who have their share */
+	struct heap crowded;	       /* sites that have theirs, and more parked */
 	struct schedule_limits limits;
 	struct schedule_router router; /* find NULL: none */
 	struct schedule_counts totals;
@@ -78,6 +83,18 @@ void lane_call(struct schedule *s, struct lane *l);
 /* Asks the router whose it is. */
 void lane_route(struct schedule *s, struct lane *l);
 
+/* ---- schedule_shares.c ---- */
+/* Parts that a site with so many in flight may begin now. */
+unsigned share_of_site(const struct schedule *s, unsigned active);
+bool share_allows_sender(const struct schedule *s, const struct sender *sender);
+/* Out of the rotation, until his share allows more. */
+void share_set_aside(struct schedule *s, struct turn *turn, unsigned priority);
+void share_sender_changed(struct schedule *s, struct sender *sender);
+/* Does it wait for nothing but its share? Then it is called back in time. */
+void share_note_site(struct schedule *s, struct site *site, bool waits);
+/* Puts back who may go on. */
+void shares_look(struct schedule *s);
+
 /* ---- schedule_sites.c ---- */
 struct site *site_get(struct schedule *s, struct str name);
 /* A lane, with its parts in flight, comes and goes. */
@@ -89,6 +106,8 @@ bool site_has_room_for(const struct schedule *s, const struct lane *l);
 /* Calls parked lanes back, as many as there is room for; for the others it asks
  * for permits, where those are what is missing. */
 void site_call_back(struct schedule *s, struct site *site);
+/* A DEAD one gets its probe. */
+void site_probe(struct schedule *s, struct site *site);
 void site_begin(struct schedule *s, struct site *site);
 void site_end(struct schedule *s, struct site *site, enum try_end end, const char *trouble, int64_t retry_after_ms);
 /* Those that rested long enough, or all. */

@@ -1,4 +1,30 @@
-/* Sites: windows, troubles, permits. */
+/* Sites: windows, troubles, permits.
+ *
+ * The window is how many parts may be in flight, as in TCP: nobody says how much a
+ * site takes, and it is found out by what becomes of what is sent.
+ *
+ *  - It starts at 5 (WINDOW_START), as Postfix does (initial_destination_
+ *    concurrency). With one in flight, a message that hangs would hold up all mail
+ *    for the site; with the usual limit of 20, a site that is down would cost twenty
+ *    slots until the first time-out says so.
+ *  - Below `threshold` each success opens one place more, beside its own that gets
+ *    free: the window doubles with each round, from 5 to 20 in two.
+ *  - From `threshold` on a success opens 1/window of a place: one more with each
+ *    round. The threshold is where the site last wanted less, so that the window
+ *    comes near to that fast and goes beyond it slowly. It begins without any:
+ *    UINT32_MAX.
+ *  - "Not now" to a message takes 1/window: a round that is put off as a whole makes
+ *    it one less. That is greylisting more often than a site that is too busy.
+ *  - Trouble (no connection, 421) halves it, and the threshold goes along.
+ *
+ * Trouble TROUBLES_MAX times in a row, nothing between, and a site that had worked
+ * is dead: three halvings bring the usual 20 to 2.5, below what a new one is given
+ * on trust, so there is nothing left of what it had proved. One that has proved
+ * nothing is dead at once: it is mostly a name that nobody listens at. (Postfix
+ * takes the failure of one whole window, by default; with a window of 5 that is
+ * about as many.) A dead one is probed by one part after dead_first_ms, and after
+ * twice that with each probe that fails, up to dead_longest_ms. Parts that were in
+ * flight when it died met the same trouble: they count no more. */
 #include <stdint.h>
 #include <utlist.h>
 
@@ -10,7 +36,7 @@
 /* A new site's window, and the one that a revived one starts from. */
 #define WINDOW_START 5.0
 enum {
-	TROUBLES_MAX = 3, /* in a row, that make a site dead which had worked */
+	TROUBLES_MAX = 3, /* in a row */
 	REST_MS = 60000,  /* a site without mail is remembered */
 	RESTING_MAX = 10000,
 	RENEW_MS = 1000, /* of permits: also a chance for the other brokers that wait for them */
@@ -41,6 +67,7 @@ forget(struct schedule *s, struct site *site)
 	s->resting_count--;
 	heap_remove(&s->wakes, &site->wake);
 	heap_remove(&s->asks, &site->ask);
+	heap_remove(&s->crowded, &site->crowd);
 	HASH_DEL(s->sites, site);
 	mem_free(site->trouble);
 	mem_free(site);
@@ -54,10 +81,12 @@ sites_forget(struct schedule *s, bool all)
 		forget(s, s->resting);
 }
 
+/* Nothing is wrong with it any more. */
 static void
-revive(struct schedule *s, struct site *site)
+site_revive(struct schedule *s, struct site *site, enum site_state state)
 {
 	heap_remove(&s->wakes, &site->wake);
+	site->state = state;
 	site->deaths = site->troubles = 0;
 	mem_free(site->trouble);
 	site->trouble = NULL;
@@ -114,11 +143,12 @@ site_leave(struct schedule *s, struct site *site, unsigned active)
 		return;
 	}
 	/* What is known of a dead one is kept only as long as mail waits for it. */
-	if (site->deaths != 0) {
-		revive(s, site);
+	if (site->state == SITE_DEAD || site->state == SITE_PROBED) {
+		site_revive(s, site, SITE_NEW);
 		site->window = WINDOW_START;
 	}
 	s->totals.sites--;
+	heap_remove(&s->crowded, &site->crowd);
 	site->rests = true;
 	site->rests_since_ms = s->now_ms;
 	DL_APPEND(s->resting, site);
@@ -131,9 +161,9 @@ window_room(const struct site *site)
 {
 	double window = site->window;
 
-	if (heap_has(&site->wake))
+	if (site->state == SITE_DEAD)
 		return 0;
-	if (site->deaths != 0)
+	if (site->state == SITE_PROBED)
 		return site->active == 0 ? 1 : 0;
 	if (site->limits.at_once == 0)
 		return UINT32_MAX;
@@ -156,16 +186,25 @@ permit_room(const struct schedule *s, const struct site *site)
 	return room;
 }
 
+/* Of the workers' slots. Where there is no limit at all, as for what is delivered
+ * here, all goes to one site, which nobody is kept from. */
+static unsigned
+slot_room(const struct schedule *s, const struct site *site)
+{
+	return site->limits.at_once != 0 ? share_of_site(s, site->active) : UINT32_MAX;
+}
+
 /* Is there a place beside those that are kept for lanes of this priority or a
  * higher one? */
 static bool
 has_room(const struct schedule *s, const struct site *site, unsigned priority)
 {
-	unsigned window = window_room(site), permits = permit_room(s, site), kept = 0;
+	unsigned window = window_room(site), permits = permit_room(s, site), slots = slot_room(s, site), kept = 0;
+	unsigned room = window < permits ? window : permits;
 
 	for (unsigned i = priority; i < PRIORITIES; i++)
 		kept += site->called[i];
-	return (window < permits ? window : permits) > kept;
+	return (room < slots ? room : slots) > kept;
 }
 
 bool
@@ -205,10 +244,12 @@ next_parked(struct site *site, unsigned priority)
 void
 site_call_back(struct schedule *s, struct site *site)
 {
+	unsigned slots = slot_room(s, site);
 	int highest;
 
 	while ((highest = highest_parked(site)) >= 0 && has_room(s, site, (unsigned)highest))
 		lane_call(s, next_parked(site, PRIORITY_HIGH));
+	share_note_site(s, site, highest >= 0 && slots < window_room(site) && slots < permit_room(s, site));
 	if (highest >= 0 && !site->asked && needs_permits(site) && window_room(site) > permit_room(s, site))
 		ask_at(s, site, s->now_ms);
 }
@@ -236,6 +277,14 @@ site_set_limits(struct schedule *s, struct site *site, const struct site_limits 
 
 /* ---- Tries ---- */
 void
+site_probe(struct schedule *s, struct site *site)
+{
+	CHECKF(site->state == SITE_DEAD, "site %s", site->name);
+	heap_remove(&s->wakes, &site->wake);
+	site->state = SITE_PROBED;
+}
+
+void
 site_begin(struct schedule *s, struct site *site)
 {
 	site->active++;
@@ -251,21 +300,18 @@ on_answered(struct schedule *s, struct site *site)
 {
 	double most = site->limits.at_once;
 
-	if (site->deaths != 0)
+	if (site->state == SITE_DEAD || site->state == SITE_PROBED)
 		site->window = WINDOW_START;
 	else if (site->window < most)
 		site->window += site->window < site->threshold ? 1 : 1 / site->window;
-	revive(s, site);
-	site->proven = true;
+	site_revive(s, site, SITE_WORKS);
 }
 
-/* It works, but wants less of us, or is greylisting: a step back for each
- * window that was put off as a whole. */
+/* It works, but wants less of us, or is greylisting. */
 static void
 on_put_off(struct schedule *s, struct site *site)
 {
-	revive(s, site);
-	site->proven = true;
+	site_revive(s, site, SITE_WORKS);
 	site->window = site->window - 1 / site->window > 1 ? site->window - 1 / site->window : 1;
 	site->threshold = site->window;
 }
@@ -278,11 +324,10 @@ on_trouble(struct schedule *s, struct site *site, const char *words, int64_t ret
 	site->window = site->window / 2 > 1 ? site->window / 2 : 1;
 	site->threshold = site->window;
 	site->troubles++;
-	/* The others of a salvo that all met the same trouble count once. */
-	if (heap_has(&site->wake) || (site->proven && site->troubles < TROUBLES_MAX))
+	if (site->state == SITE_DEAD || (site->state == SITE_WORKS && site->troubles < TROUBLES_MAX))
 		return;
 	site->deaths++;
-	site->proven = false;
+	site->state = SITE_DEAD;
 	if (retry_after_ms <= 0)
 		retry_after_ms =
 			backoff_ms(s->limits.dead_first_ms, s->limits.dead_longest_ms, site->deaths, backoff_random());

@@ -1,6 +1,27 @@
 /* The shards of the spool: which are this broker's, by leases in Redis.
  *
- * A lease lives 3 s and is renewed every second. While this broker cannot be
+ * A lease lives 3 s and is renewed every second, so that two renewals in a row may
+ * be lost or late; it is what a death costs, before another may begin. It counts
+ * here from when it was asked for, in Redis from when the script ran, which is
+ * later: so it ends here first, however long the answer took, and clocks need not
+ * agree, only run at about the same speed.
+ *
+ * That alone would not be safe. A process may sleep between its look at the clock
+ * and what it does then, and a write may lie in the network for longer than the
+ * lease. So each lease bears a number, the fence, which goes up whenever somebody
+ * takes the shard; every write is a script that compares the lease first, in the
+ * same step. A broker that slept can write nothing any more, whatever it believes:
+ * the fence protects what is stored. The clock (shard_may_work) only keeps it from
+ * giving out jobs in vain, and what it gave out nevertheless is caught behind it:
+ * a mailbox refuses a second filing, and the next owner takes over what workers
+ * have in hand (awaits_jobs). Mail to other servers can be sent twice only when
+ * both fail, a lease that was slept through and a worker that was lost with it.
+ *
+ * The fence also lets a lease that ran out be taken up again, as long as it has
+ * not gone up: then nobody had the shard in between, and nothing that is known
+ * here is wrong.
+ *
+ * While this broker cannot be
  * sure of it (no renewal came through in time), the shard is SUSPENDED: no job
  * is given out, and what is written meanwhile waits or is refused. When Redis
  * says that it is gone, all that belongs to the shard is dropped at once:

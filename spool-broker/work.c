@@ -141,9 +141,9 @@ message_open_work(struct message *m, struct str envelope, struct str state, stru
 
 	CHECK(m->work == NULL);
 	arena_init(&w->arena);
-	w->envelope = bus_message_unpack(&stagepost__envelope__descriptor, envelope, &w->arena);
+	w->envelope = bus_stored_unpack(&stagepost__envelope__descriptor, envelope, &w->arena);
 	if (state.len != 0)
-		w->state = bus_message_unpack(&stagepost__message_state__descriptor, state, &w->arena);
+		w->state = bus_stored_unpack(&stagepost__message_state__descriptor, state, &w->arena);
 	else {
 		w->state = arena_new(&w->arena, Stagepost__MessageState);
 		stagepost__message_state__init(w->state);
@@ -186,16 +186,53 @@ copy(struct work *w, const char *text)
 	return arena_strdup(&w->arena, text != NULL ? text : "");
 }
 
+/* What a status takes beside its two texts. */
+enum { STATUS_BARE_BYTES = 48 };
+
+/* At most so many bytes, never a part of a character. */
+static char *
+copy_cut(struct work *w, const char *text, size_t most)
+{
+	struct str cut = str_first(str_c(text != NULL ? text : ""), most);
+
+	if (text != NULL && text[cut.len] != '\0')
+		while (cut.len != 0 && ((unsigned char)text[cut.len] & 0xc0) == 0x80)
+			cut.len--;
+	return arena_dup(&w->arena, cut.p, cut.len);
+}
+
+/* For the texts of one status. */
+static size_t
+text_room(const struct work *w)
+{
+	size_t share = STATUS_BYTES_MAX / work_recipient_count(w);
+
+	return share > STATUS_BARE_BYTES ? share - STATUS_BARE_BYTES : 0;
+}
+
+void
+work_cut_texts(struct work *w)
+{
+	size_t room = text_room(w);
+
+	for (size_t i = 0; i < w->state->n_status; i++) {
+		Stagepost__RecipientStatus *status = w->state->status[i];
+		status->last_text = copy_cut(w, status->last_text, room / 3 * 2);
+		status->last_remote = copy_cut(w, status->last_remote, room / 3);
+	}
+}
+
 void
 work_set_status(struct work *w, unsigned index, Stagepost__RecipientState state, const char *code, const char *text,
 		const char *remote)
 {
 	Stagepost__RecipientStatus *status = work_status(w, index);
+	size_t room = text_room(w);
 
 	status->state = state;
 	status->last_code = copy(w, code);
-	status->last_text = copy(w, text);
-	status->last_remote = copy(w, remote);
+	status->last_text = copy_cut(w, text, room / 3 * 2);
+	status->last_remote = copy_cut(w, remote, room / 3);
 	w->dirty = true;
 }
 
@@ -234,19 +271,92 @@ work_add_event(struct work *w, const char *kind, unsigned recipient_number, cons
 	return event;
 }
 
+/* ---- Recipients by address ----
+ * Open addressing: a slot is 0, or the index of a recipient and 1. One that has
+ * been expanded since stays in it and counts no more; whether it has, its status
+ * says. */
+static size_t
+hash_of(const char *address)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+
+	for (const char *p = address; *p != '\0'; p++)
+		hash = (hash ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
+	return (size_t)(hash ^ hash >> 32);
+}
+
+/* The slot of a recipient with this address who has not been expanded, or the
+ * free one where it would be. */
+static uint32_t *
+address_slot(const struct work *w, const char *address)
+{
+	size_t mask = w->by_address_room - 1, at = hash_of(address) & mask;
+
+	for (; w->by_address[at] != 0; at = (at + 1) & mask) {
+		unsigned index = w->by_address[at] - 1;
+		if (work_status(w, index)->state != STAGEPOST__RECIPIENT_STATE__EXPANDED &&
+		    strcmp(work_recipient(w, index)->address, address) == 0)
+			break;
+	}
+	return &w->by_address[at];
+}
+
+/* Packed, with the tags and lengths. */
+static size_t
+bytes_of(const Stagepost__Recipient *r)
+{
+	return strlen(r->address) + strlen(r->orcpt) + strlen(r->original) + 20;
+}
+
+/* For so many at least; a third stays free. */
+static void
+make_address_table(struct work *w, size_t count)
+{
+	size_t room = 64;
+
+	while (room < count + count / 2)
+		room *= 2;
+	if (w->by_address != NULL && room <= w->by_address_room)
+		return;
+	w->by_address = arena_array(&w->arena, uint32_t, room);
+	memset(w->by_address, 0, room * sizeof(*w->by_address));
+	w->by_address_room = room;
+	w->recipient_bytes = 0;
+	for (unsigned i = 0; i < work_recipient_count(w); i++) {
+		w->recipient_bytes += bytes_of(work_recipient(w, i));
+		if (work_status(w, i)->state != STAGEPOST__RECIPIENT_STATE__EXPANDED)
+			*address_slot(w, work_recipient(w, i)->address) = i + 1;
+	}
+}
+
+bool
+work_has_room(struct work *w, Stagepost__Recipient *const *list, size_t count)
+{
+	size_t all = work_recipient_count(w) + count, bytes;
+
+	if (all > RECIPIENTS_MAX)
+		return false;
+	make_address_table(w, all);
+	bytes = w->recipient_bytes;
+	for (size_t i = 0; i < count; i++)
+		bytes += list[i] != NULL ? bytes_of(list[i]) : 0;
+	return bytes <= SPOOL_ENVELOPE_MAX;
+}
+
 bool
 work_add_recipient(struct work *w, const Stagepost__Recipient *r)
 {
 	Stagepost__MessageState *state = w->state;
 	Stagepost__Recipient *added;
 	unsigned count = work_recipient_count(w);
+	uint32_t *slot;
 
 	if (r == NULL || r->address[0] == '\0' || count >= RECIPIENTS_MAX)
 		return false;
-	for (unsigned i = 0; i < count; i++)
-		if (work_status(w, i)->state != STAGEPOST__RECIPIENT_STATE__EXPANDED &&
-		    strcmp(work_recipient(w, i)->address, r->address) == 0)
-			return false;
+	make_address_table(w, count + 1);
+	slot = address_slot(w, r->address);
+	if (*slot != 0)
+		return false;
 	added = arena_new(&w->arena, Stagepost__Recipient);
 	stagepost__recipient__init(added);
 	added->address = copy(w, r->address);
@@ -257,6 +367,8 @@ work_add_recipient(struct work *w, const Stagepost__Recipient *r)
 	state->added = grow(w, state->added, state->n_added, &w->added_room, state->n_added + 1);
 	state->added[state->n_added++] = added;
 	widen_status(w, count + 1);
+	*slot = count + 1;
+	w->recipient_bytes += bytes_of(added);
 	w->dirty = true;
 	return true;
 }

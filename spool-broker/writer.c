@@ -13,8 +13,10 @@
 #include "spool-broker/shards.h"
 
 enum { BATCH_MAX = 256, BATCH_BYTES_MAX = 1024 * 1024, RETRY_MS = 200, FINISH_WAIT_MS = 40 };
+/* Events of one call, so that its script holds the store for a few ms: some 400. */
+enum { EVENTS_BYTES_MAX = 128 * 1024 };
 
-enum verb { VERB_ADD, VERB_SAVE, VERB_FINISH };
+enum verb { VERB_ADD, VERB_SAVE, VERB_FINISH, VERB_PUBLISH };
 
 struct write {
 	UT_hash_handle hh;  /* an add: by id, among all of the broker's */
@@ -65,7 +67,8 @@ append(struct shard *s, enum verb verb, struct str id, struct str peer, struct s
 	w->data_len = data.len;
 	if (peer.len != 0)
 		memcpy(w->bytes, peer.p, peer.len);
-	memcpy(w->bytes + peer.len, data.p, data.len);
+	if (data.len != 0)
+		memcpy(w->bytes + peer.len, data.p, data.len);
 	w->events_len = events.len;
 	if (events.len != 0)
 		memcpy(w->bytes + peer.len + data.len, events.p, events.len);
@@ -127,9 +130,26 @@ writer_add(struct shard *s, struct str id, struct str envelope, struct str event
 	broker_wake(s->broker);
 }
 
+/* A change of very many recipients has more events than one call may publish: those
+ * go ahead of it. Returns the rest. Should the change be lost behind them, they are
+ * told once more with the next, as those of any batch that is sent again. */
+static struct str
+publish_ahead(struct shard *s, struct str id, struct str events)
+{
+	while (events.len > EVENTS_BYTES_MAX) {
+		ptrdiff_t end = str_rindex(str_first(events, EVENTS_BYTES_MAX), '\n');
+		if (end < 0)
+			break;
+		append(s, VERB_PUBLISH, id, STR_NONE, STR_NONE, str_first(events, (size_t)end + 1));
+		events = str_from(events, (size_t)end + 1);
+	}
+	return events;
+}
+
 void
 writer_save(struct shard *s, struct str id, struct str state, struct str events)
 {
+	events = publish_ahead(s, id, events);
 	append(s, VERB_SAVE, id, STR_NONE, state, events);
 	broker_wake(s->broker);
 }
@@ -137,7 +157,16 @@ writer_save(struct shard *s, struct str id, struct str state, struct str events)
 void
 writer_finish(struct shard *s, struct str id, struct str trace, struct str events, int64_t retention_ms)
 {
+	events = publish_ahead(s, id, events);
 	append(s, VERB_FINISH, id, STR_NONE, trace, events)->retention_ms = retention_ms;
+	broker_wake(s->broker);
+}
+
+void
+writer_hurry(struct shard *s)
+{
+	if (s->writer.finish_ms != 0)
+		s->writer.finish_ms = clock_monotonic_ms();
 	broker_wake(s->broker);
 }
 
@@ -157,6 +186,8 @@ on_done(struct shard *s, const struct write *w, enum spool_result result)
 		intake_on_written(s, str_c(w->id), write_data(w), result, write_peer(w), w->request);
 		return;
 	}
+	if (w->verb == VERB_PUBLISH)
+		return;
 	m = message_find(s, str_c(w->id));
 	if (m != NULL && w->verb == VERB_SAVE)
 		message_on_saved(s->broker, m);
@@ -273,6 +304,7 @@ writer_flush(struct shard *s)
 	struct spool_batch *batch;
 	struct sent *sent;
 	struct write *last = NULL;
+	size_t events_bytes = 0;
 	unsigned kept = events_kept(s->broker);
 
 	if (writer->sending || writer->first == NULL)
@@ -284,12 +316,16 @@ writer_flush(struct shard *s)
 	sent = mem_new(struct sent);
 	*sent = (struct sent){.shard = s, .generation = s->generation, .writes = writer->first};
 	while (writer->first != NULL && spool_batch_count(batch) < BATCH_MAX &&
-	       spool_batch_bytes(batch) < BATCH_BYTES_MAX) {
+	       spool_batch_bytes(batch) < BATCH_BYTES_MAX &&
+	       (last == NULL || events_bytes + writer->first->events_len <= EVENTS_BYTES_MAX)) {
 		struct write *w = writer->first;
+		events_bytes += w->events_len;
 		if (w->verb == VERB_ADD)
 			spool_batch_add(batch, str_c(w->id), write_data(w));
 		else if (w->verb == VERB_SAVE)
 			spool_batch_save(batch, str_c(w->id), write_data(w));
+		else if (w->verb == VERB_PUBLISH)
+			spool_batch_pass(batch, str_c(w->id));
 		else
 			spool_batch_finish(batch, str_c(w->id), write_data(w), w->retention_ms);
 		if (w->events_len != 0)

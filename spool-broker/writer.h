@@ -36,6 +36,8 @@ void writer_add(struct shard *s, struct str id, struct str envelope, struct str 
 bool writer_has_add(const struct shard *s, struct str id, struct str peer, uint64_t request);
 void writer_save(struct shard *s, struct str id, struct str state, struct str events);
 void writer_finish(struct shard *s, struct str id, struct str trace, struct str events, int64_t retention_ms);
+/* A finish that waits is waited for: it goes with the next flush. */
+void writer_hurry(struct shard *s);
 /* Sends what is gathered, unless a batch is on its way. */
 void writer_flush(struct shard *s);
 /* The shard is lost: hand-overs are answered NOT_MINE, the rest forgotten. */

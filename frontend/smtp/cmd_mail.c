@@ -73,9 +73,11 @@ begin(struct smtp_session *s, const struct smtp_path *path, const struct smtp_ma
 	t->priority = smtp_priority_allowed(s, params);
 	s->transaction = t;
 	smtp_set_state(s, SMTP_MAIL);
-	smtp_reply(s,
-		   params->has_priority && params->priority != t->priority ? REPLY_PRIORITY_CHANGED : REPLY_SENDER_OK,
-		   STR_NONE);
+	if (params->has_priority && params->priority != t->priority)
+		/* The text begins with the priority that it has (RFC 6710, section 8: X.3.6). */
+		smtp_reply(s, REPLY_PRIORITY_CHANGED, str_c(arena_printf(&t->arena, "%d", t->priority)));
+	else
+		smtp_reply(s, REPLY_SENDER_OK, STR_NONE);
 	return SMTP_DONE;
 }
 

@@ -138,7 +138,8 @@ smtp_cmd_rcpt(struct smtp_session *s, struct str argument)
 	enum smtp_params_error error = smtp_rcpt_params_parse(rest, &rcpt->params, &culprit);
 	if (error != PARAMS_OK)
 		return refuse(s, error == PARAMS_BAD ? REPLY_BAD_PARAMETER : REPLY_UNKNOWN_PARAMETER, culprit);
-	if (s->transaction->recipient_count >= smtp_settings(s)->max_recipients)
+	if (s->transaction->recipient_count >= smtp_settings(s)->max_recipients ||
+	    !smtp_transaction_has_room(s->transaction, path.address, &rcpt->params))
 		return refuse(s, REPLY_TOO_MANY_RECIPIENTS, path.address);
 	rcpt->address = path.address;
 	return smtp_lookup(s, &path, on_recipient_found, rcpt);

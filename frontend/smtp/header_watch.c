@@ -19,8 +19,24 @@ header_watch_fini(struct header_watch *w)
 }
 
 static void
+end_word(struct header_watch *w)
+{
+	struct str word = str_of(w->name, w->name_len);
+
+	if (!w->in_word)
+		return;
+	w->in_word = false;
+	if (!w->in_precedence)
+		w->tls_optional = str_eq_ci(word, STR("no"));
+	else
+		w->is_bulk |=
+			str_eq_ci(word, STR("bulk")) || str_eq_ci(word, STR("list")) || str_eq_ci(word, STR("junk"));
+}
+
+static void
 end_header(struct header_watch *w)
 {
+	end_word(w);
 	w->first_line_known = true;
 	w->ended = true;
 }
@@ -82,7 +98,9 @@ begin_value(struct header_watch *w)
 	} else if (str_eq_ci(name, STR("tls-required")) || str_eq_ci(name, STR("precedence"))) {
 		w->in_precedence = str_eq_ci(name, STR("precedence"));
 		w->state = WORD_VALUE;
+		w->in_word = true;
 		w->name_len = 0;
+		w->after_blank = false;
 	} else if (str_eq_ci(name, STR("from"))) {
 		if (w->keep_from) {
 			w->state = FROM_VALUE;
@@ -94,12 +112,14 @@ begin_value(struct header_watch *w)
 }
 
 static void
-take_line_start(struct header_watch *w, char c, uint8_t folded_into)
+take_line_start(struct header_watch *w, char c)
 {
+	if (c != ' ' && c != '\t')
+		end_word(w);
 	if (c == '\r') {
 		w->state = BLANK_LINE;
 	} else if (c == ' ' || c == '\t') {
-		w->state = folded_into;
+		w->state = w->in_from ? FROM_VALUE : w->in_word ? WORD_VALUE : SKIPPED;
 		if (!w->first_line_known)
 			end_by_other_line(w);
 	} else {
@@ -127,26 +147,21 @@ take_name(struct header_watch *w, char c)
 		w->name[w->name_len++] = c;
 }
 
-static void
-end_word(struct header_watch *w)
-{
-	struct str word = str_of(w->name, w->name_len);
-
-	if (!w->in_precedence)
-		w->tls_optional = str_eq_ci(word, STR("no"));
-	else
-		w->is_bulk |=
-			str_eq_ci(word, STR("bulk")) || str_eq_ci(word, STR("list")) || str_eq_ci(word, STR("junk"));
-}
-
-/* One short word, of which blanks are no part. */
+/* A value that is one short word. It may be folded before, within or behind it:
+ * its text is whole only when a line comes that does not go on with it. */
 static void
 take_word(struct header_watch *w, const char *p, const char *end)
 {
 	for (; p < end; p++) {
-		if (*p == '\n')
-			end_word(w);
-		else if (*p != ' ' && *p != '\t' && *p != '\r' && w->name_len < HEADER_WATCH_NAME_MAX)
+		if (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n') {
+			w->after_blank = w->name_len != 0;
+			continue;
+		}
+		/* Words in a row stay parted: "No way" is not "Noway", "N o" not "No". */
+		if (w->after_blank && w->name_len < HEADER_WATCH_NAME_MAX)
+			w->name[w->name_len++] = ' ';
+		w->after_blank = false;
+		if (w->name_len < HEADER_WATCH_NAME_MAX)
 			w->name[w->name_len++] = *p;
 	}
 }
@@ -189,7 +204,7 @@ header_watch_feed(struct header_watch *w, struct str piece)
 	while (p < end && !w->ended) {
 		switch (w->state) {
 		case LINE_START:
-			take_line_start(w, *p, w->in_from ? FROM_VALUE : SKIPPED); /* looks only */
+			take_line_start(w, *p); /* looks only */
 			break;
 		case BLANK_LINE: end_by_blank_line(w); break;
 		case NAME:

@@ -30,6 +30,8 @@ struct header_watch {
 	uint32_t line_bytes; /* private: of the line in hand, before its value */
 	bool ended;	     /* nothing more of the header comes */
 	bool in_from;	     /* private: a folded line would go on with From:'s value */
+	bool in_word;	     /* private: with that of a field whose value is a word */
+	bool after_blank;    /* private: a blank stands behind what is there of the word */
 	bool has_date, has_message_id, has_from;
 	bool tls_optional;  /* "TLS-Required: No" (RFC 8689, section 5) */
 	bool is_bulk;	    /* "Precedence: bulk", list or junk (RFC 3834, 3.1.8) */

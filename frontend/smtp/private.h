@@ -99,6 +99,7 @@ struct smtp_transaction {
 	int priority;			/* as far as the header does not say other */
 	struct smtp_recipient *recipients, **recipients_end;
 	unsigned recipient_count;
+	size_t recipient_bytes; /* about what they take in the envelope */
 
 	/* The body (body.c). */
 	struct blob_append *append; /* owner; NULL before the data, and once refused or committed */
@@ -203,6 +204,9 @@ struct smtp_transaction *smtp_transaction_new(struct smtp_session *s);
 void smtp_transaction_free(struct smtp_transaction **t);
 void smtp_transaction_reset(struct smtp_session *s);
 /* False: it is there already. */
+/* Does the envelope stay below SPOOL_ENVELOPE_MAX with this one too? */
+bool smtp_transaction_has_room(const struct smtp_transaction *t, struct str address,
+			       const struct smtp_rcpt_params *params);
 bool smtp_transaction_add(struct smtp_transaction *t, struct str address, bool local,
 			  const struct smtp_rcpt_params *params);
 /* The session ends while its message is being accepted. */

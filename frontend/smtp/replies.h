@@ -20,7 +20,7 @@
 	R(OK, 250, "2.0.0", 0, "Ok")                                                                            \
 	R(RESET, 250, "2.0.0", 0, "Transaction reset")                                                          \
 	R(SENDER_OK, 250, "2.1.0", 0, "Sender ok")                                                              \
-	R(PRIORITY_CHANGED, 250, "2.3.6", 0, "Sender ok, but not the priority asked for")                       \
+	R(PRIORITY_CHANGED, 250, "2.3.6", 0, "{} is the priority, not the one asked for; sender ok")            \
 	R(RECIPIENT_OK, 250, "2.1.5", 0, "Recipient ok")                                                        \
 	R(CHUNK_OK, 250, "2.0.0", 0, "{} octets received")                                                      \
 	R(QUEUED, 250, "2.0.0", 0, "Ok: queued as {}")                                                          \

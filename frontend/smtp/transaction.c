@@ -63,6 +63,23 @@ hash_address(struct str address)
 	return hash;
 }
 
+/* Packed, with tags and lengths; an address may get longer as it is looked up. */
+static size_t
+recipient_bytes(struct str address, const struct smtp_rcpt_params *params)
+{
+	enum { AROUND = 32, LONGER = 16 };
+
+	return address.len + params->orcpt.len + AROUND + LONGER;
+}
+
+bool
+smtp_transaction_has_room(const struct smtp_transaction *t, struct str address, const struct smtp_rcpt_params *params)
+{
+	enum { ALL_ELSE = 256 * 1024 }; /* signatures, names */
+
+	return t->recipient_bytes + recipient_bytes(address, params) <= SPOOL_ENVELOPE_MAX - ALL_ELSE;
+}
+
 bool
 smtp_transaction_add(struct smtp_transaction *t, struct str address, bool local, const struct smtp_rcpt_params *params)
 {
@@ -83,6 +100,7 @@ smtp_transaction_add(struct smtp_transaction *t, struct str address, bool local,
 	*t->recipients_end = r;
 	t->recipients_end = &r->next;
 	t->recipient_count++;
+	t->recipient_bytes += recipient_bytes(address, params);
 	return true;
 }
 

@@ -6,6 +6,9 @@
 /* Memory that unpacking may take: structs are larger than their bytes, but not
  * without end. Honest frames stay below 10 times their size. */
 enum { GROWTH_MAX = 24, GROWTH_BASE = 64 * 1024 };
+/* Of what is our own: a status that says nothing yet has 2 bytes, and 140 in memory
+ * as it is unpacked. */
+enum { STORED_GROWTH_MAX = 128 };
 enum { WIRE_LENGTH_DELIMITED = 2, VARINT_MAX = 10 };
 
 struct bounded {
@@ -30,15 +33,27 @@ bounded_free(void *data, void *p)
 	(void)data, (void)p; /* the arena frees it all */
 }
 
-void *
-bus_message_unpack(const ProtobufCMessageDescriptor *type, struct str bytes, struct arena *arena)
+static void *
+unpack(const ProtobufCMessageDescriptor *type, struct str bytes, struct arena *arena, size_t growth)
 {
-	struct bounded bounded = {.arena = arena, .left_bytes = bytes.len * GROWTH_MAX + GROWTH_BASE};
+	struct bounded bounded = {.arena = arena, .left_bytes = bytes.len * growth + GROWTH_BASE};
 	ProtobufCAllocator allocator = {.alloc = bounded_alloc, .free = bounded_free, .allocator_data = &bounded};
 
 	if (bytes.len > BUS_MESSAGE_MAX)
 		return NULL;
 	return protobuf_c_message_unpack(type, &allocator, bytes.len, (const uint8_t *)bytes.p);
+}
+
+void *
+bus_message_unpack(const ProtobufCMessageDescriptor *type, struct str bytes, struct arena *arena)
+{
+	return unpack(type, bytes, arena, GROWTH_MAX);
+}
+
+void *
+bus_stored_unpack(const ProtobufCMessageDescriptor *type, struct str bytes, struct arena *arena)
+{
+	return unpack(type, bytes, arena, STORED_GROWTH_MAX);
 }
 
 Stagepost__Frame *

@@ -24,6 +24,9 @@ Stagepost__Frame *bus_frame_unpack(struct str bytes, struct arena *arena, struct
 
 /* Any message in the same bounds; the caller casts. */
 void *bus_message_unpack(const ProtobufCMessageDescriptor *type, struct str bytes, struct arena *arena);
+/* The same of what the spool has: our own words, whose structs may be larger than
+ * that (an empty member has 2 bytes, and 140 of them in memory). */
+void *bus_stored_unpack(const ProtobufCMessageDescriptor *type, struct str bytes, struct arena *arena);
 /* Appends. */
 void bus_message_pack(const ProtobufCMessage *message, struct buf *out);
 

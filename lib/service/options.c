@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/version.h"
+
 static const struct service_option no_options[] = {{0}};
 
 static void
@@ -27,7 +29,8 @@ print_help(const struct service_description *d, const struct service_option *own
 	printf("NAME\n       %s - %s\n\nSYNOPSIS\n       %s [OPTIONS]\n\nOPTIONS\n", d->kind, d->summary, d->kind);
 	print_table(own);
 	print_table(common);
-	printf("       --help This page.\n\n"
+	printf("       --version\n              The program's version.\n"
+	       "       --help This page.\n\n"
 	       "All else is a setting in Redis: see `stagepost settings list`.\n\n"
 	       "SIGNALS\n       SIGTERM, SIGINT: no new work; open work ends; exit within the grace time.\n"
 	       "       A second one: exit at once.\n\n"
@@ -68,6 +71,10 @@ options_parse(const struct service_description *d, const struct service_option *
 
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
 			print_help(d, own, common);
+			return 1;
+		}
+		if (strcmp(argv[i], "--version") == 0) {
+			printf("%s (Stagepost) %s\n", d->kind, STAGEPOST_VERSION);
 			return 1;
 		}
 		if (strncmp(argv[i], "--", 2) != 0)

@@ -5,7 +5,7 @@
 #include "lib/service/service.h"
 
 /* Fills the values of both tables (either may be NULL): from argv, else from
- * the environment, else the default. Returns 0; 1 after --help was printed; -1
+ * the environment, else the default. Returns 0; 1 after --help or --version was printed; -1
  * with err. */
 int options_parse(const struct service_description *d, const struct service_option *common, int argc, char **argv,
 		  struct err *err);

@@ -95,6 +95,12 @@ spool_batch_finish(struct spool_batch *b, struct str id, struct str trace, int64
 }
 
 void
+spool_batch_pass(struct spool_batch *b, struct str id)
+{
+	append(b, 'p', id, STR_NONE, 0);
+}
+
+void
 spool_batch_publish(struct spool_batch *b, struct str events, unsigned kept)
 {
 	CHECK(b->count != 0);

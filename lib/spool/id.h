@@ -8,6 +8,11 @@
 
 #include "lib/base/str.h"
 
+/* Bytes of a packed envelope. With the state of all its recipients (7 MiB at most,
+ * spool-broker/message.h) a message stays below what one frame of the bus takes
+ * (16 MiB), whoever asks for it. */
+#define SPOOL_ENVELOPE_MAX (6 * 1024 * 1024)
+
 #define SPOOL_ID_LEN	 20
 #define SPOOL_ID_MAX	 (SPOOL_ID_LEN + 1)
 #define SPOOL_SHARDS_MAX 4096

@@ -69,6 +69,8 @@ void spool_batch_save(struct spool_batch *b, struct str id, struct str state);
 /* Removes envelope and state. The id is remembered for at least ten minutes,
  * so that a hand-over which comes late is not taken for a new one. */
 void spool_batch_finish(struct spool_batch *b, struct str id, struct str trace, int64_t retention_ms);
+/* Changes nothing: for events alone. */
+void spool_batch_pass(struct spool_batch *b, struct str id);
 /* Lines of JSON, one an event, that are published if the change appended last is
  * made (an add of what is known is none). kept: of all in this shard, about. A
  * batch that is sent again publishes again. */

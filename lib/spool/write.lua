@@ -34,7 +34,11 @@ local function finish(done, id, trace, retention)
 	return 0
 end
 
-local verbs = { a = add, s = save, f = finish }
+local function pass()
+	return 0
+end
+
+local verbs = { a = add, s = save, f = finish, p = pass }
 for i = 3, #ARGV, 6 do
 	local result = verbs[ARGV[i]](KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
 	results[#results + 1] = result

@@ -440,6 +440,43 @@ def test_from_another_host(still):
     assert sorted(m["id"] for m in json.loads(result.stdout)) == sorted(w.a + w.b + w.c)
 
 
+def test_summary_of_due_mail_behind_an_ill_destination(still):
+    """What is due waits for the next look at the destination, and the summary says when that is."""
+    w = still
+    w.send("a@dead.test")
+    wait_for(lambda: listed(w, "--destination", "dead.test", "--state", "deferred"), what="a try that failed")
+    w.send("b@dead.test")
+
+    def line():
+        return [s for s in w.cluster.json("queue", "summary") if s["destination"] == "dead.test"][0]
+    wait_for(lambda: line()["queued"] == 1, what="due mail")
+    assert line()["next_try"] == line()["ill_until"]
+    row = [r for r in w.cluster.tool("queue", "summary").stdout.splitlines() if r.startswith("dead.test")][0]
+    assert re.match(r"dead\.test +1 +0 +1 +0 +\d+ s +\d+ s ", row), row
+
+
+def test_a_bulk_sender_leaves_slots_to_others(make_world):
+    """Slow destinations of one sender hold many of the worker's slots, and another's mail goes at once."""
+    w = make_world()
+    w.cluster.settings("smtp-out", max_delivery_threads=20)
+    w.slow.delay["END"] = 20
+    for _ in range(3):
+        for i in range(SLOW):
+            w.send(f"a@slow{i}.test", sender="news@bulk.example")
+    wait_for(lambda: len(w.slow.sessions) >= 16, what="slots that bulk mail holds")
+    took = []
+    for i in range(20):
+        begun = time.monotonic()
+        w.send("b@far.test", sender="ann@small.example")
+        w.far.wait(i + 1, 15)
+        took.append(time.monotonic() - begun)
+    assert len(w.slow.messages) == 0, "the bulk mail has ended already"
+    assert len(w.slow.sessions) == 16  # four fifths of the slots
+    print("p95:", sorted(took)[18])
+    assert sorted(took)[18] < 2, took
+    w.slow.delay.clear()
+
+
 # ---- events ----
 
 def events(w, *args):

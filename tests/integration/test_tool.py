@@ -37,6 +37,8 @@ def test_help():
     assert unknown.returncode == 1 and len(unknown.stderr.splitlines()) == 1
     assert "needs one of: add, list" in run("user", "nosuch").stderr
     for program in ("frontend", "spool-broker", "delivery-worker"):
+        version = subprocess.run([BUILD / program, "--version"], capture_output=True, text=True, check=True).stdout
+        assert re.fullmatch(rf"{program} \(Stagepost\) \d+\.\d+\.\d+\n", version)
         text = subprocess.run([BUILD / program, "--help"], capture_output=True, text=True, check=True).stdout
         assert "SYNOPSIS" in text and "--redis" in text
         bad = subprocess.run([BUILD / program, "--nosuch"], capture_output=True, text=True)

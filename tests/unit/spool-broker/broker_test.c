@@ -204,6 +204,15 @@ say_hello(struct fake_worker *w, struct bus_peer *p)
 }
 
 static void
+set_slots(unsigned slots)
+{
+	workers[0].slots = slots;
+	if (bus_client_owner(workers[0].bus, 0) != NULL)
+		say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
+	turn(50);
+}
+
+static void
 on_peer(void *arg, struct bus_peer *p)
 {
 	say_hello(arg, p);
@@ -303,7 +312,7 @@ fill_envelope(struct arena *arena, Stagepost__Envelope *e, const char *id, const
 	stagepost__blob__init(e->body);
 	e->body->pack = 1;
 	e->body->length = 100;
-	e->recipients = arena_array(arena, Stagepost__Recipient *, 100);
+	e->recipients = arena_array(arena, Stagepost__Recipient *, rest.len / 2 + 1);
 	while (str_next_word(&rest, " ", &word)) {
 		Stagepost__Recipient *r = arena_new(arena, Stagepost__Recipient);
 		stagepost__recipient__init(r);
@@ -400,6 +409,7 @@ has_state(const char *id)
 /* ---- Orders ---- */
 static char order_text[200];
 static bool order_done, order_answered;
+static unsigned order_count;
 
 static void on_page(const Stagepost__QueuePage *page);
 
@@ -413,24 +423,41 @@ on_order_frame(void *arg, struct bus_peer *p, const Stagepost__Frame *frame)
 		return;
 	order_answered = true;
 	order_done = frame->queue_order_reply->done;
+	order_count = frame->queue_order_reply->count;
 	str_copy(str_c(frame->queue_order_reply->text), order_text, sizeof(order_text));
+}
+
+static void
+send_order(const char *verb, const char *id, char **ids, size_t count)
+{
+	Stagepost__QueueOrder body = STAGEPOST__QUEUE_ORDER__INIT;
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	unsigned shard;
+	bool sent = false;
+
+	assert_true(spool_id_parse(str_c(id), &shard, NULL));
+	body.verb = (char *)(uintptr_t)verb;
+	body.id = (char *)(uintptr_t)id;
+	body.ids = ids;
+	body.n_ids = count;
+	frame.request = 7;
+	frame.body_case = STAGEPOST__FRAME__BODY_QUEUE_ORDER;
+	frame.queue_order = &body;
+	order_answered = false;
+	/* One that has just come may not be connected yet. */
+	for (int tries = 0; !sent && tries < 1000; tries++) {
+		struct bus_peer *owner = bus_client_owner(frontend, shard);
+		sent = owner != NULL && bus_send(frontend, owner, &frame, NULL) == 0;
+		if (!sent)
+			turn(5);
+	}
+	assert_true(sent);
 }
 
 static bool
 order(const char *verb, const char *id)
 {
-	Stagepost__QueueOrder body = STAGEPOST__QUEUE_ORDER__INIT;
-	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
-	unsigned shard;
-
-	assert_true(spool_id_parse(str_c(id), &shard, NULL));
-	body.verb = (char *)(uintptr_t)verb;
-	body.id = (char *)(uintptr_t)id;
-	frame.request = 7;
-	frame.body_case = STAGEPOST__FRAME__BODY_QUEUE_ORDER;
-	frame.queue_order = &body;
-	order_answered = false;
-	assert_int_equal(bus_send(frontend, bus_client_owner(frontend, shard), &frame, NULL), 0);
+	send_order(verb, id, NULL, 0);
 	wait_until(order_answered, 5000);
 	return order_done;
 }
@@ -1037,7 +1064,7 @@ static void
 say_spam(struct given *g)
 {
 	spam.is_spam = true;
-	spam.engine = (char *)(uintptr_t)"spamd://here";
+	spam.engine = (char *)(uintptr_t) "spamd://here";
 	spam.score = 7.5;
 	verdict = &spam;
 	deliver(g);
@@ -1112,6 +1139,57 @@ test_check_fails(void **state)
 	assert_int_equal(given[3].job->kind, STAGEPOST__JOB_KIND__LOCAL);
 	deliver(&given[3]);
 	wait_until(is_finished(next.id), 5000);
+}
+
+/* Nobody is asked any more when checks were turned off while it was held. */
+static void
+test_release_with_checks_off(void **state)
+{
+	struct handed h = {.id = ""}, other = {.id = ""};
+
+	(void)state;
+	set_setting("HSET settings:spam engine spamd://here unavailable defer");
+	hand_over(&h, "a@sender.test", "bob@here");
+	hand_over(&other, "a@sender.test", "bob@here");
+	wait_until(given_count == 2, 5000);
+	assert_true(order("hold", h.id));
+	assert_true(order("hold", other.id));
+	for (unsigned i = 0; i < 2; i++)
+		end_job_with(&given[i], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0", "no connection");
+	wait_until(status_number(0, "queue", "held") == 2, 5000);
+	set_setting("HDEL settings:spam engine");
+	turn(2500);
+	assert_int_equal(given_count, 2);
+	assert_true(order("release", h.id));
+	wait_until(given_count == 3, 500);
+	assert_int_equal(given[2].job->kind, STAGEPOST__JOB_KIND__LOCAL);
+	deliver(&given[2]);
+	wait_until(is_finished(h.id), 5000);
+	assert_true(order("release", other.id));
+	wait_until(given_count == 4, 5000);
+	assert_int_equal(given[3].job->kind, STAGEPOST__JOB_KIND__LOCAL);
+	deliver(&given[3]);
+	wait_until(is_finished(other.id), 5000);
+}
+
+/* Checks that were turned off are not made by the next owner either. */
+static void
+test_take_over_with_checks_off(void **state)
+{
+	struct handed h = {.id = ""};
+
+	(void)state;
+	set_slots(0);
+	set_setting("HSET settings:spam engine spamd://here unavailable defer");
+	hand_over(&h, "a@sender.test", "bob@here");
+	broker_free(&brokers[0]);
+	set_setting("HDEL settings:spam engine");
+	set_slots(10);
+	start_broker(0);
+	wait_until(given_count == 1, 8000);
+	assert_int_equal(given[0].job->kind, STAGEPOST__JOB_KIND__LOCAL);
+	deliver(&given[0]);
+	wait_until(is_finished(h.id), 5000);
 }
 
 /* A worker that cannot read the body says nothing of the engines. */
@@ -1271,6 +1349,23 @@ test_take_over_is_told_once(void **state)
 	assert_int_equal(count_events(h.id, "\"event\":\"delivered\""), 1);
 }
 
+/* Of its own try, whatever became of the recipient before it was told. */
+static void
+test_deferred_event_has_its_own_code(void **state)
+{
+	struct handed old = {.age_ms = 6 * 24 * (int64_t)HOUR_IN_MS};
+
+	(void)state;
+	hand_over(&old, "", "one@x.test");
+	wait_until(given_count == 1, 5000);
+	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
+	wait_until(is_finished(old.id), 5000);
+	assert_int_equal(count_events(old.id, "\"event\":\"deferred\""), 1);
+	assert_int_equal(count_events(old.id, "\"code\":\"4.2.1\",\"attempt\":1"), 1);
+	assert_int_equal(count_events(old.id, "\"event\":\"expired\""), 1);
+	assert_int_equal(count_events(old.id, "\"code\":\"5.4.7\""), 1);
+}
+
 /* What is deleted while a worker has it is not given out again, whoever is lost. */
 static void
 test_deleted_and_worker_lost(void **state)
@@ -1397,8 +1492,8 @@ test_answers_of_checks(void **state)
 	const struct bus_peer *old;
 
 	(void)state;
-	says.answer = (char *)(uintptr_t)"the TEST says";
-	other.answer = (char *)(uintptr_t)"nobody says";
+	says.answer = (char *)(uintptr_t) "the TEST says";
+	other.answer = (char *)(uintptr_t) "nobody says";
 	set_setting("HSET settings:spam engine spamd://here");
 	hand_over(&h[0], "a@sender.test", "bob@here");
 	hand_over(&h[1], "a@sender.test", "bob@here one@x.test");
@@ -1533,7 +1628,8 @@ test_even_spread_over_five(void **state)
 	(void)state;
 	for (unsigned i = 1; i < 5; i++)
 		start_broker(i);
-	for (int64_t until = clock_monotonic_ms() + 8000; clock_monotonic_ms() < until && (least != 1 || most != 2 || sum != SHARDS);) {
+	for (int64_t until = clock_monotonic_ms() + 8000;
+	     clock_monotonic_ms() < until && (least != 1 || most != 2 || sum != SHARDS);) {
 		turn(50);
 		least = SHARDS;
 		most = sum = 0;
@@ -1581,6 +1677,7 @@ test_redis_away(void **state)
 	struct handed h[10] = {{.id = ""}}, during = {.id = ""};
 
 	(void)state;
+	set_slots(13); /* one sender has ten of them */
 	for (unsigned i = 0; i < 10; i++)
 		hand_over(&h[i], "a@sender.test", "bob@here");
 	wait_until(given_count == 10, 5000);
@@ -1621,6 +1718,268 @@ test_resend_while_written(void **state)
 	wait_until(is_finished(h.id), 5000);
 	assert_int_equal(brokers[0]->writes_waiting, 0);
 	assert_int_equal(given_count, 1);
+}
+
+/* ---- Orders are durable before they are answered ---- */
+static void
+test_order_waits_for_the_store(void **state)
+{
+	struct handed h = {.id = ""};
+	struct found f;
+
+	(void)state;
+	set_slots(0);
+	hand_over(&h, "a@sender.test", "one@x.test");
+	kill(server.pid, SIGSTOP);
+	send_order("hold", h.id, NULL, 0);
+	turn(700);
+	assert_false(order_answered);
+	assert_int_equal(status_number(0, "queue", "held"), 1);
+	kill(server.pid, SIGCONT);
+	wait_until(order_answered, 5000);
+	assert_true(order_done);
+	assert_string_equal(order_text, "held");
+	f = find(h.id);
+	assert_true(f.state->held);
+	arena_fini(&f.arena);
+
+	/* A broker that dies before has said nothing. */
+	kill(server.pid, SIGSTOP);
+	send_order("release", h.id, NULL, 0);
+	turn(300);
+	redis_fixture_kill(&server); /* with what it was sent */
+	broker_free(&brokers[0]);
+	turn(300);
+	assert_false(order_answered && order_done);
+	assert_true(redis_fixture_run(&server, true));
+	start_broker(0);
+	wait_until(owned(0) == SHARDS && status_number(0, "queue", "held") == 1, 10000);
+}
+
+/* Each by itself, without a look at the store before: what was answered is there. */
+static void
+test_answered_orders_are_in_the_spool(void **state)
+{
+	struct handed h = {.id = ""};
+	struct found f;
+
+	(void)state;
+	set_setting("HSET settings:spool retry_first 1h retry_longest 1h");
+	hand_over(&h, "a@sender.test", "one@x.test two@x.test");
+	wait_until(given_count == 1, 5000);
+	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
+	wait_until(has_state(h.id), 5000);
+	set_slots(0);
+	assert_true(order("retry", h.id));
+	broker_free(&brokers[0]);
+	set_slots(10);
+	start_broker(0);
+	wait_until(given_count == 2, 5000); /* in an hour, were the order lost */
+	end_job(&given[1], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
+	wait_until(status_number(0, "queue", "deferred") == 1, 5000);
+	assert_true(order("hold", h.id));
+	f = find(h.id);
+	assert_true(f.state->held);
+	arena_fini(&f.arena);
+	assert_true(order("release", h.id));
+	f = find(h.id);
+	assert_false(f.state->held);
+	arena_fini(&f.arena);
+	wait_until(given_count == 3, 5000);
+	end_job(&given[2], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
+	wait_until(status_number(0, "queue", "deferred") == 1, 5000);
+	assert_true(order("delete", h.id));
+	assert_true(is_finished(h.id));
+}
+
+/* How long the loop was away from it at most. */
+static int64_t looked_ms, longest_ms;
+
+static void
+on_look(evutil_socket_t fd, short what, void *arg)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	(void)fd, (void)what, (void)arg;
+	if (looked_ms != 0 && now_ms - looked_ms > longest_ms)
+		longest_ms = now_ms - looked_ms;
+	looked_ms = now_ms;
+}
+
+static void
+start_looking(struct event **look)
+{
+	struct timeval tv = clock_timeval(1);
+
+	looked_ms = longest_ms = 0;
+	*look = event_new(base, -1, EV_PERSIST, on_look, NULL);
+	event_add(*look, &tv);
+}
+
+static void
+test_order_to_many(void **state)
+{
+	enum { MANY = 20000 };
+	struct handed *h = mem_zalloc(MANY * sizeof(*h));
+	char **ids = mem_zalloc((MANY + 1) * sizeof(*ids));
+	struct event *look;
+	int64_t begun_ms;
+
+	(void)state;
+	set_slots(0);
+	for (unsigned i = 0; i < MANY; i++) {
+		start_hand_over(&h[i], "a@sender.test", "one@x.test");
+		ids[i] = h[i].id;
+		if (i % 500 == 499)
+			wait_until(h[i].done, 5000);
+	}
+	wait_until(status_number(0, "queue", "messages") == MANY, 10000);
+	/* As after a while: none is in memory as a whole. */
+	broker_free(&brokers[0]);
+	start_broker(0);
+	wait_until(owned(0) == SHARDS && status_number(0, "queue", "messages") == MANY, 20000);
+	turn(1500);
+	start_looking(&look);
+	begun_ms = clock_monotonic_ms();
+	send_order("hold", h[0].id, ids, MANY);
+	wait_until(order_answered, 60000);
+	printf("hold of %d messages in %lld ms, the loop away for %lld ms at most\n", MANY,
+	       (long long)(clock_monotonic_ms() - begun_ms), (long long)longest_ms);
+	assert_int_equal(order_count, MANY);
+	assert_int_equal(status_number(0, "queue", "held"), MANY);
+	event_free(look);
+	/* Too many at once are refused, not cut. */
+	ids[MANY] = h[0].id;
+	send_order("release", h[0].id, ids, MANY + 1);
+	wait_until(order_answered, 5000);
+	assert_false(order_done);
+	mem_free(ids);
+	mem_free(h);
+}
+
+/* Each recipient of the job is expanded to so many addresses. */
+static void
+expand_all(struct given *g, unsigned each, unsigned domains)
+{
+	Stagepost__JobDone done = STAGEPOST__JOB_DONE__INIT;
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+
+	done.job = g->job->job;
+	done.results = arena_array(&g->arena, Stagepost__RecipientResult *, g->job->n_recipients);
+	for (size_t i = 0; i < g->job->n_recipients; i++) {
+		Stagepost__RecipientResult *r = arena_new(&g->arena, Stagepost__RecipientResult);
+		stagepost__recipient_result__init(r);
+		r->recipient = g->job->recipients[i];
+		r->outcome = STAGEPOST__RECIPIENT_RESULT__OUTCOME__EXPANDED;
+		r->new_recipients = arena_array(&g->arena, Stagepost__Recipient *, each);
+		for (unsigned k = 0; k < each; k++) {
+			Stagepost__Recipient *added = arena_new(&g->arena, Stagepost__Recipient);
+			stagepost__recipient__init(added);
+			added->address = arena_printf(&g->arena, "user%zu.%u@d%u.test", i, k,
+						      domains != 0 ? (unsigned)(i * each + k) % domains : 0);
+			r->new_recipients[r->n_new_recipients++] = added;
+		}
+		done.results[done.n_results++] = r;
+	}
+	frame.body_case = STAGEPOST__FRAME__BODY_JOB_DONE;
+	frame.job_done = &done;
+	g->ended = true;
+	assert_int_equal(bus_send(g->worker->bus, g->peer, &frame, NULL), 0);
+}
+
+static void
+name_many(struct buf *to, unsigned count, const char *at)
+{
+	for (unsigned i = 0; i < count; i++)
+		buf_printf(to, "list%u%s ", i, at);
+}
+
+/* A hundred lists of a thousand, in a thousand domains. */
+static void
+test_expansion_to_many(void **state)
+{
+	enum { LISTS = 100, EACH = 1000, DOMAINS = 1000 };
+	struct handed h = {.id = ""};
+	struct buf to = BUF_EMPTY;
+	struct found f;
+	struct event *look;
+	int64_t begun_ms;
+
+	(void)state;
+	name_many(&to, LISTS, "@here");
+	hand_over(&h, "a@sender.test", to.data);
+	wait_until(given_count == 1, 5000);
+	set_slots(0);
+	expand_all(&given[0], EACH, DOMAINS);
+	start_looking(&look);
+	begun_ms = clock_monotonic_ms();
+	wait_until(status_number(0, "queue", "queued") == DOMAINS, 120000);
+	printf("expanded to %d in %lld ms, the loop away for %lld ms at most\n", LISTS * EACH,
+	       (long long)(clock_monotonic_ms() - begun_ms), (long long)longest_ms);
+	wait_until(has_state(h.id), 5000);
+	f = find(h.id);
+	assert_int_equal(f.state->n_added, LISTS * EACH);
+	arena_fini(&f.arena);
+	begun_ms = clock_monotonic_ms();
+	assert_true(order("delete", h.id));
+	printf("deleted in %lld ms\n", (long long)(clock_monotonic_ms() - begun_ms));
+	wait_until(is_finished(h.id), 5000);
+	event_free(look);
+}
+
+/* What does not fit into one message any more is told to the sender, not lost. */
+static void
+test_expansion_to_too_many(void **state)
+{
+	struct handed h = {.id = ""};
+	struct buf to = BUF_EMPTY;
+
+	(void)state;
+	name_many(&to, 199, "@here");
+	hand_over(&h, "a@sender.test", to.data);
+	wait_until(given_count == 1, 5000);
+	set_slots(0);
+	expand_all(&given[0], 1010, 1);
+	wait_until(has_state(h.id), 20000);
+	set_slots(10);
+	wait_until(given_count == 3, 20000); /* those that fit, and a report */
+	buf_fini(&to);
+	for (unsigned i = 1; i < 3; i++)
+		if (given[i].job->kind == STAGEPOST__JOB_KIND__REPORT) {
+			assert_string_equal(given[i].job->state->status[given[i].job->recipients[0]]->last_code,
+					    "5.2.4");
+			return;
+		}
+	fail();
+}
+
+/* A state whose recipients say nothing yet is small, and large once unpacked. */
+static void
+test_hold_of_many_recipients(void **state)
+{
+	struct handed h = {.id = ""};
+	struct buf to = BUF_EMPTY;
+
+	(void)state;
+	set_slots(0);
+	name_many(&to, 20000, "@x.test");
+	hand_over(&h, "a@sender.test", to.data);
+	buf_fini(&to);
+	assert_true(order("hold", h.id));
+	broker_free(&brokers[0]);
+	start_broker(0);
+	wait_until(owned(0) == SHARDS && status_number(0, "queue", "held") == 1, 5000);
+	assert_true(order("release", h.id));
+	set_slots(10);
+	wait_until(given_count == 1, 5000);
+	/* One job has no more results than a frame takes; the others come next. */
+	assert_int_equal(given[0].job->n_recipients, 10000);
+	deliver(&given[0]);
+	wait_until(given_count == 2, 5000);
+	assert_int_equal(given[1].job->n_recipients, 10000);
+	assert_int_equal(given[1].job->recipients[0], 10000);
+	deliver(&given[1]);
+	wait_until(is_finished(h.id), 5000);
 }
 
 static unsigned
@@ -1775,6 +2134,15 @@ main(void)
 		TEST(test_outbound_spam_is_held),
 		TEST(test_every_event_is_told),
 		TEST(test_take_over_is_told_once),
+		TEST(test_deferred_event_has_its_own_code),
+		TEST(test_release_with_checks_off),
+		TEST(test_take_over_with_checks_off),
+		TEST(test_order_waits_for_the_store),
+		TEST(test_answered_orders_are_in_the_spool),
+		TEST(test_order_to_many),
+		TEST(test_expansion_to_many),
+		TEST(test_expansion_to_too_many),
+		TEST(test_hold_of_many_recipients),
 		TEST(test_deleted_and_worker_lost),
 		TEST(test_deleted_and_broker_lost),
 		TEST(test_deleted_while_checked),

@@ -837,6 +837,143 @@ test_backlog_does_not_double_latency(void **state)
 	assert_true(beside < 2 * alone);
 }
 
+/* ---- Shares of the slots ---- */
+static unsigned
+take_many(struct part **taken, unsigned most)
+{
+	unsigned count = 0;
+
+	while (count < most && (taken[count] = ops->take(s, 0)) != NULL)
+		count++;
+	return count;
+}
+
+static void
+add_bulk(const char *sender, unsigned destinations, unsigned each)
+{
+	for (unsigned i = 0; i < destinations * each; i++) {
+		char name[64];
+		snprintf(name, sizeof(name), "%s-%u", sender, i % destinations);
+		add(name, sender, 0);
+	}
+}
+
+/* One sender with mail for many slow destinations leaves a fifth, and the last
+ * slot to who has none. */
+static void
+test_share_of_a_sender(void **state)
+{
+	struct part *bulk[100], *small[4], *none[1];
+
+	(void)state;
+	ops->set_slots(s, 10);
+	add_bulk("bulk", 50, 4);
+	assert_int_equal(take_many(bulk, 100), 8);
+	small[0] = add("elsewhere", "a", 0);
+	small[1] = add("elsewhere", "a", 0);
+	small[2] = add("elsewhere", "b", 0);
+	assert_ptr_equal(ops->take(s, 0), small[0]);
+	assert_ptr_equal(ops->take(s, 0), small[2]);
+	assert_null(ops->take(s, 0)); /* all slots are taken */
+	/* What gets free goes to who has least. */
+	end(bulk[0], TRY_ANSWERED, 0);
+	assert_null(ops->take(s, 0)); /* the last one is for who has none */
+	end(bulk[1], TRY_ANSWERED, 0);
+	assert_ptr_equal(ops->take(s, 0), small[1]);
+	small[3] = add("elsewhere", "c", 0);
+	assert_ptr_equal(ops->take(s, 0), small[3]);
+	for (unsigned i = 2; i < 8; i++)
+		end(bulk[i], TRY_ANSWERED, 0);
+	for (unsigned i = 0; i < 4; i++)
+		end(small[i], TRY_ANSWERED, 0);
+	assert_int_equal(take_many(bulk, 100), 8);
+	assert_int_equal(take_many(none, 1), 0);
+	assert_int_equal(ops->counts(s).active, 8);
+}
+
+/* Two of them have as much each; one slot alone is anybody's; more slots than
+ * there were let them go on. */
+static void
+test_shares_of_two_senders(void **state)
+{
+	struct part *taken[200];
+	unsigned of_a = 0, count;
+
+	(void)state;
+	ops->set_slots(s, 1);
+	add_bulk("a", 100, 3);
+	assert_int_equal(take_many(taken, 200), 1);
+	assert_string_equal(part_destination(taken[0]), "a-0");
+	ops->set_slots(s, 90);
+	add_bulk("b", 100, 3);
+	count = take_many(taken + 1, 199) + 1;
+	assert_in_range(count, 78, 82);
+	for (unsigned i = 0; i < count; i++)
+		of_a += part_destination(taken[i])[0] == 'a';
+	assert_in_range(of_a, count / 2 - 1, count / 2 + 1);
+}
+
+/* A slow site of many senders leaves a fifth to the others, and goes on as soon as
+ * slots get free elsewhere. */
+static void
+test_share_of_a_site(void **state)
+{
+	struct part *slow[100], *others[4], *more[100];
+	char sender[32];
+
+	(void)state;
+	set_at_once(100);
+	for (unsigned i = 0; i < 40; i++) {
+		add("slow", "grower", 0);
+		end(ops->take(s, 0), TRY_ANSWERED, 0);
+	}
+	ops->set_slots(s, 15);
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(sender, sizeof(sender), "sender-%u", i);
+		add("slow", sender, i % PRIORITIES);
+	}
+	assert_int_equal(take_many(slow, 100), 12);
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(sender, sizeof(sender), "small-%u", i);
+		others[i] = add("fast", sender, 0);
+	}
+	others[3] = add("fast", "small-3", 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_non_null(others[i] = ops->take(s, 0));
+	assert_null(ops->take(s, 0));
+	for (unsigned i = 0; i < 3; i++)
+		end(others[i], TRY_ANSWERED, 0);
+	assert_ptr_equal(ops->take(s, 0), others[3]);
+	end(others[3], TRY_ANSWERED, 0);
+	/* More slots: it is called back though nothing of its own has ended. */
+	ops->set_slots(s, 30);
+	assert_int_equal(take_many(more, 100), 12);
+}
+
+/* A place of a busy site that was kept for a sender is another's when he has his
+ * share of the slots by then. */
+static void
+test_share_and_kept_place(void **state)
+{
+	struct part *p, *first, *bulk[20];
+
+	(void)state;
+	set_at_once(1);
+	ops->set_slots(s, 0);
+	first = add("busy", "x", 0);
+	assert_ptr_equal(ops->take(s, 0), first);
+	add("busy", "bulk", 0);
+	assert_null(ops->take(s, 0)); /* parked, the first in the line */
+	p = add("busy", "small", 0);
+	assert_null(ops->take(s, 0));
+	add_bulk("bulk", 20, 2);
+	ops->set_slots(s, 10);
+	assert_int_equal(take_many(bulk, 20), 7); /* with the one of x in flight */
+	end(first, TRY_ANSWERED, 0); /* the place is his, he has one more to take */
+	ops->set_slots(s, 9);	     /* and now has not */
+	assert_ptr_equal(ops->take(s, 0), p);
+}
+
 int
 main(void)
 {
@@ -844,6 +981,10 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(test_order_within_a_lane),
 		TEST(test_one_message_one_part_a_destination),
+		TEST(test_share_of_a_sender),
+		TEST(test_shares_of_two_senders),
+		TEST(test_share_of_a_site),
+		TEST(test_share_and_kept_place),
 		TEST(test_retries_by_time),
 		TEST(test_bulk_sender_delays_nobody),
 		TEST(test_busy_destination_is_shared),

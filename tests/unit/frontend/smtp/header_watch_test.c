@@ -136,6 +136,11 @@ test_tls_required(void **state)
 		{"TLS-Required: No\r\n\r\n", true},	{"Subject: x\r\ntls-required:no \r\nTo: y\r\n\r\n", true},
 		{"TLS-Required: yes\r\n\r\n", false},	{"TLS-Required: nobody-knows-what-this-is\r\n\r\n", false},
 		{"X: TLS-Required: No\r\n\r\n", false}, {"\r\nTLS-Required: No\r\n", false},
+		/* folded: before the word, behind it, and where it turns out to be another */
+		{"TLS-Required:\r\n No\r\n\r\n", true},	{"TLS-Required:\r\n \r\n\tNo\r\nTo: y\r\n\r\n", true},
+		{"TLS-Required: No\r\n \r\n\r\n", true},	{"TLS-Required: No\r\n way\r\n\r\n", false},
+		{"TLS-Required: N\r\n o\r\n\r\n", false},	{"TLS-Required: N o\r\n\r\n", false},
+		{"Subject: x\r\n No\r\n\r\n", false},
 	};
 
 	(void)state;
@@ -146,6 +151,7 @@ test_tls_required(void **state)
 			header_watch_init(&w, false);
 			for (size_t at = 0; at < text.len; at += piece)
 				header_watch_feed(&w, str_first(str_from(text, at), piece));
+			header_watch_end(&w);
 			assert_int_equal(w.tls_optional, rows[i].optional);
 			header_watch_fini(&w);
 		}
@@ -165,6 +171,11 @@ test_precedence(void **state)
 		{"TLS-Required: bulk\r\n\r\n", false},
 		{"Precedence: first-class\r\n\r\n", false},
 		{"\r\nPrecedence: bulk\r\n", false},
+		{"Precedence:\r\n\tbulk\r\n\r\n", true},
+		{"Precedence: list\r\n \r\nFrom: x@y\r\n z\r\n\r\n", true},
+		{"Precedence: bulk\r\n mail\r\n\r\n", false},
+		{"Precedence: first\r\n bulk\r\n\r\n", false},
+		{"Precedence:\r\n bulk", true}, /* the message ends there */
 	};
 
 	(void)state;
@@ -175,6 +186,7 @@ test_precedence(void **state)
 			header_watch_init(&w, false);
 			for (size_t at = 0; at < text.len; at += piece)
 				header_watch_feed(&w, str_first(str_from(text, at), piece));
+			header_watch_end(&w);
 			assert_int_equal(w.is_bulk, rows[i].bulk);
 			header_watch_fini(&w);
 		}
