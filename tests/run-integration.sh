@@ -15,4 +15,4 @@ if ! unshare --net true 2>/dev/null; then
 fi
 [ "$processes" -ge 3 ] || processes=3
 [ "$processes" -le 12 ] || processes=12
-exec $before "${PYTHON:-python3}" -m pytest -q --durations=5 -p no:cacheprovider -n "$processes" "$@"
+exec $before "${PYTHON:-/usr/bin/python3}" -m pytest -q --durations=5 -p no:cacheprovider -n "$processes" "$@"
