@@ -36,9 +36,9 @@ make_() {
 if stage build make_ "$@" all unit-programs; then
 	(
 		stage tables make_ "$@" tables
-		[ -n "$*" ] || stage lint nice make_ lint-some
-		[ -n "$*" ] || stage threads nice make_ SAN=thread T="$(cat tests/threads.txt)" unit
-		[ -n "$*" ] || stage fuzz nice make_ FUZZ_SECONDS=3 fuzz
+		[ -n "$*" ] || stage lint nice make --no-print-directory -j"$jobs" lint-some
+		[ -n "$*" ] || stage threads nice make --no-print-directory -j"$jobs" SAN=thread T="$(cat tests/threads.txt)" unit
+		[ -n "$*" ] || stage fuzz nice make --no-print-directory -j"$jobs" FUZZ_SECONDS=3 fuzz
 	) &
 	stage unit make_ "$@" unit
 	stage integration make_ "$@" integration
