@@ -14,7 +14,7 @@ case "$1" in
 	status=$?
 	ms=$((($(date +%s%N) - start) / 1000000))
 	ok=$(grep -c '^\[       OK \]' "$out")
-	bad=$(grep -c '^\[  FAILED  \] [a-zA-Z]' "$out")
+	bad=$(grep '^\[  FAILED  \] [a-zA-Z]' "$out" | sort -u | wc -l)
 	name=${program##*tests/unit/}
 	if [ $status -eq 0 ]; then
 		bad=0

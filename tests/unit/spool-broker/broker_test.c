@@ -1596,11 +1596,11 @@ test_slow_store_is_not_given_more(void **state)
 		if (i % 1000 == 999)
 			turn(1);
 	}
-	wait_until(count_ended(h, MOST + MORE, ERR_LIMIT) == MORE, 5000);
+	wait_until(count_ended(h, MOST + MORE, ERR_LIMIT) == MORE, 30000);
 	assert_int_equal(brokers[0]->writes_waiting, MOST);
 	kill(server.pid, SIGCONT);
-	wait_until(count_ended(h, MOST + MORE, ERR_NONE) == MOST, 10000);
-	wait_until(status_number(0, "queue", "messages") == 0, 20000);
+	wait_until(count_ended(h, MOST + MORE, ERR_NONE) == MOST, 60000);
+	wait_until(status_number(0, "queue", "messages") == 0, 60000);
 	mem_free(h);
 }
 
