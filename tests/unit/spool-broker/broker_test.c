@@ -13,6 +13,7 @@
 #include "lib/base/mem.h"
 #include "lib/bus/client.h"
 #include "lib/bus/frame.h"
+#include "lib/smtp/notify.h"
 #include "lib/spool/id.h"
 #include "tests/unit/redis_fixture.h"
 
@@ -667,7 +668,7 @@ test_failure_report(void **state)
 	assert_int_equal(given_count, 4);
 }
 
-enum { HOUR_IN_MS = 3600 * 1000, NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4 };
+enum { HOUR_IN_MS = 3600 * 1000 };
 
 static void
 test_notify(void **state)
