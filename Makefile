@@ -1,11 +1,33 @@
-# Stagepost's build. `make help` lists what there is.
+# Stagepost's build. `make help` prints this.
 #
-#   make            the four programs, in build/
-#   make run        install what is missing, build, run a whole cluster here
-#   make test       install what the tests need, build, run every test
+# Targets
+#   all                    the four programs, in build/ (the default)
+#   run                    install what is missing, build, run a whole cluster here
+#   test                   install what the tests need, build, run every test
+#   check                  the same, with nothing installed
+#   unit                   unit tests; T='redis_test lib/blob' runs those whose path has one of the words
+#   integration            real clients against running clusters; TESTS='expression' picks some (pytest -k)
+#   tables                 is every row of every table used, everything in its place?
+#   structure              figures of the sources: cycles, clashing names, long functions and files
+#   fuzz                   every fuzz target for FUZZ_SECONDS each
+#   chaos                  CHAOS_MESSAGES sent while a process is killed each second
+#   bench                  side by side with Postfix and Dovecot; BENCH='smtp-20 queue' runs some of it
+#   lint                   install clang-format and clang-tidy, check every source with them
+#   lint-some              the layout of all; clang-tidy on what differs from LINT_BASE, in all LINT_MOST files
+#   format                 apply clang-format
+#   compile_commands.json  for editors and clangd
+#   install                into PREFIX, below DESTDIR
+#   deps, deps-test        install the packages of the build; of the tests
+#   clean                  remove build/
 #
-# Variables: CC=clang, SAN=1 (ASan and UBSan, into build/san), V=1 (show the
-# commands), BUILD=dir, TESTS='expression' (for the integration tests: pytest -k).
+# Variables
+#   CC=clang               the compiler
+#   SAN=1                  with ASan and UBSan, in build/san
+#   SAN=thread             with TSan, in build/tsan: SAN=thread T='lib/blob lib/auth' unit
+#   BUILD=dir              where everything is built
+#   V=1                    show the commands
+#   PREFIX=/usr/local      where install puts things
+#   PYTEST_FLAGS='-n 0'    further flags of pytest
 #
 # A folder below lib/ is one archive; LAYER_<folder> names the folders that it
 # may use. Programs use lib/ and what is made from proto/, never each other.
@@ -14,7 +36,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DEFAULT_GOAL := all
 
-BUILD   ?= $(if $(SAN),build/san,build)
+BUILD   ?= build$(if $(filter thread,$(SAN)),/tsan,$(if $(SAN),/san))
 ifeq ($(origin CC),default)
 CC      := $(shell command -v ccache >/dev/null 2>&1 && echo ccache gcc || echo gcc)
 endif
@@ -28,11 +50,12 @@ PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lunbound -lpth
 WARN     := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wpointer-arith -Wwrite-strings -Wvla -Werror
 OPT      := -O2 -g
-ifdef SAN
-OPT      := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+ifneq ($(SAN),)
+SANITIZERS := $(if $(filter thread,$(SAN)),thread,address,undefined -fno-sanitize-recover=undefined)
+OPT      := -O1 -g -fsanitize=$(SANITIZERS) -fno-omit-frame-pointer
 endif
 CFLAGS   := -std=gnu17 -D_GNU_SOURCE $(OPT) $(WARN) -fno-strict-aliasing -fms-extensions -Wno-microsoft-anon-tag -fstack-protector-strong \
-            -I. -I$(BUILD)/gen $(PKG_CFLAGS) -DSP_SOURCE_DIR='"$(CURDIR)"'
+            -ffile-prefix-map=$(CURDIR)=. -I. -I$(BUILD)/gen $(PKG_CFLAGS)
 LDFLAGS  := $(OPT) -Wl,--as-needed
 
 # ---- lib: folders and their layers ----
@@ -68,7 +91,8 @@ PROTOS     := $(wildcard proto/*.proto)
 PROTO_C    := $(PROTOS:%.proto=$(BUILD)/gen/%.pb-c.c)
 PROTO_H    := $(PROTO_C:.c=.h)
 PROTO_OBJ  := $(PROTO_C:.c=.o)
-LUA        := $(shell find lib ctl frontend spool-broker delivery-worker tests -name '*.lua')
+
+SOURCE_FOLDERS := lib frontend spool-broker delivery-worker ctl
 
 PROGRAMS := stagepost frontend spool-broker delivery-worker
 SRC_stagepost       := ctl
@@ -118,11 +142,21 @@ $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
 	@echo "  CC    $<"
 	$(Q)$(CC) -std=gnu17 $(OPT) -I. -I$(BUILD)/gen $(PKG_CFLAGS) -c -o $@ $<
 
-# Lua scripts are embedded with .incbin, which no dependency file sees.
-$(BUILD)/obj/%.o: %.c $(LUA) | $(PROTO_H)
+$(BUILD)/obj/%.o: %.c | $(PROTO_H)
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# This alone knows where the sources are: a path on every command line would
+# spoil ccache between checkouts.
+$(BUILD)/obj/tests/unit/lib/settings/reference_test.o: CFLAGS += -DSP_SOURCE_DIR='"$(CURDIR)"'
+
+# Lua scripts are embedded with .incbin, which no dependency file sees: each
+# line of a source that embeds one becomes a rule "object: script".
+LUA_USES := $(shell grep -rHoE --include='*.c' '^(REDIS|MAILBOX)_SCRIPT.*[.]lua"' $(SOURCE_FOLDERS) tests/unit | \
+              sed -E -e 's,^(.*)[.]c:MAILBOX_.*"(.*)",\1.o:lib/mailbox/\2 \1.o:lib/mailbox/prelude.lua,' \
+              -e 's,^(.*)[.]c:REDIS_.*"(.*)",\1.o:\2,')
+$(foreach use,$(LUA_USES),$(eval $(BUILD)/obj/$(use)))
 
 # Objects for tests are kept, though make sees them as intermediate.
 .SECONDARY:
@@ -131,18 +165,25 @@ $(BUILD)/obj/%.o: %.c $(LUA) | $(PROTO_H)
 
 # ---- tests, benchmarks, fuzzing ----
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(call sources,tests/unit))
+ifdef T
+UNIT_TESTS := $(strip $(foreach t,$(UNIT_TESTS),$(if $(strip $(foreach word,$(T),$(findstring $(word),$(t)))),$(t))))
+endif
 
-.PHONY: unit
+.PHONY: unit unit-programs tables structure
+unit-programs: $(UNIT_TESTS)
 unit: $(UNIT_TESTS)
-	$(Q)tests/run-unit.sh $(UNIT_TESTS)
+	$(if $(UNIT_TESTS),$(Q)tests/run-unit.sh $(UNIT_TESTS),$(error no unit test has '$(T)' in its path))
+tables:
+	$(Q)$(PYTHON) tests/tables.py
+structure:
+	$(Q)$(PYTHON) tests/structure.py
 
 INTEGRATION := tests/integration
 PYTHON      ?= /usr/bin/python3
-PYTEST_FLAGS ?= -n 2
+PYTEST_FLAGS ?=
 .PHONY: integration
 integration: all
-	$(Q)cd $(INTEGRATION) && STAGEPOST_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q --durations=5 \
-	    -p no:cacheprovider $(if $(TESTS),-k '$(TESTS)') $(PYTEST_FLAGS)
+	$(Q)STAGEPOST_BUILD=$(abspath $(BUILD)) PYTHON=$(PYTHON) tests/run-integration.sh $(if $(TESTS),-k '$(TESTS)') $(PYTEST_FLAGS)
 
 # A fuzz target links the sanitised archives; each runs for FUZZ_SECONDS.
 FUZZ_SECONDS ?= 5
@@ -184,18 +225,19 @@ $(BENCH_PROGRAMS):
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-.PHONY: deps deps-test run test check help lint lint-run format clean chaos
+.PHONY: deps deps-test run test check help lint lint-run format clean chaos install
 deps:
 	$(Q)deploy/install-deps.sh build
 deps-test:
-	$(Q)deploy/install-deps.sh build test
+	$(Q)deploy/install-deps.sh build test lint
 	$(Q)$(INTEGRATION)/imapflow/install.sh build/npm
 
 run: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(BUILD)/stagepost up
 
-# Everything: unit tests, a short run of each fuzz target, integration tests.
+# Everything: tables, a part of lint, unit tests (those of threads under TSan
+# too), a short run of each fuzz target, integration tests.
 test: deps-test
 	$(Q)$(MAKE) --no-print-directory check
 check:
@@ -208,12 +250,21 @@ chaos: all
 
 # Tests are left out: their tables are laid out by hand.
 FORMATTED := $(shell find lib frontend spool-broker delivery-worker ctl bench fuzz -name '*.[ch]' 2>/dev/null)
-TIDY      := $(patsubst %.c,$(BUILD)/tidy/%.ok,$(call sources,lib frontend spool-broker delivery-worker ctl))
+LINTED    ?= $(call sources,$(SOURCE_FOLDERS))
+TIDY      := $(patsubst %.c,$(BUILD)/tidy/%.ok,$(LINTED))
 lint:
 	$(Q)deploy/install-deps.sh build lint
 	$(Q)$(MAKE) --no-print-directory lint-run
 lint-run: $(TIDY)
 	$(Q)clang-format --dry-run --Werror $(FORMATTED)
+	@echo "lint: $(words $(FORMATTED)) passed the layout, $(words $(TIDY)) clang-tidy"
+# clang-tidy takes seconds a file, too many for every run of the tests. They
+# take LINT_MOST: what differs from LINT_BASE, then others, each day different ones.
+LINT_BASE ?= HEAD~1
+LINT_MOST ?= 12
+.PHONY: lint-some
+lint-some:
+	$(Q)$(MAKE) --no-print-directory lint-run LINTED="$$(tests/lint-some.sh $(LINT_BASE) $(LINT_MOST) $(call sources,$(SOURCE_FOLDERS)))"
 format:
 	$(Q)clang-format -i $(FORMATTED)
 $(BUILD)/tidy/%.ok: %.c .clang-tidy $(filter %.h,$(FORMATTED)) | $(PROTO_H)
@@ -222,9 +273,29 @@ $(BUILD)/tidy/%.ok: %.c .clang-tidy $(filter %.h,$(FORMATTED)) | $(PROTO_H)
 	$(Q)clang-tidy --quiet $< -- $(filter-out -Werror,$(CFLAGS)) >$@.log 2>&1 || { cat $@.log; exit 1; }
 	@touch $@
 
+# ---- for editors, installing, the rest ----
+# One entry a source, made by hand: no tool but the shell.
+COMPILED := $(call sources,$(SOURCE_FOLDERS) tests/unit fuzz bench)
+compile_commands.json: Makefile $(PROTO_H) FORCE
+	@{ echo '['; \
+	   for f in $(COMPILED); do \
+	       echo '{"directory": "$(CURDIR)", "file": "'$$f'", "command": "$(lastword $(CC)) $(CFLAGS) -c '$$f'"},'; \
+	   done | sed '$$s/,$$//'; echo ']'; } >$@
+FORCE:
+
+# All programs lie together, as `stagepost up` looks for the others beside itself.
+PREFIX ?= /usr/local
+LIBEXEC := $(DESTDIR)$(PREFIX)/lib/stagepost
+install: all
+	install -d $(LIBEXEC) $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	    $(DESTDIR)$(PREFIX)/share/doc/stagepost
+	install $(PROGRAMS:%=$(BUILD)/%) $(LIBEXEC)
+	ln -sf ../lib/stagepost/stagepost $(DESTDIR)$(PREFIX)/bin/stagepost
+	install -m 644 deploy/stagepost.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/stagepost
+	install -m 644 README.md LICENSE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/stagepost
+
 clean:
 	rm -rf build
 
 help:
-	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
-	@echo "Targets: all run test check unit fuzz integration chaos bench lint format deps deps-test clean"
+	@sed -n '1,/^# A folder below/{/^# A folder below/d;s/^# \{0,1\}//p;}' Makefile

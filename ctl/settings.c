@@ -81,10 +81,11 @@ list_row(struct ctl *ctl, const struct settings_row *row, const char *key_suffix
 		stored = STR("(secret)");
 	snprintf(name, sizeof(name), "%s%s.%s", row->group, key_suffix, row->field);
 	if (list == NULL) {
-		printf("%s=%.*s%s\n", name, STR_ARG(is_set && good ? stored : str_c(row->default_text)),
+		printf("%s=%.*s%s%s\n", name, STR_ARG(is_set && good ? stored : str_c(row->default_text)),
 		       !is_set ? ""
 		       : good  ? "   (set)"
-			       : "   (stored value is bad; see stagepost settings check)");
+			       : "   (stored value is bad; see stagepost settings check)",
+		       row->planned ? "   (planned: nothing obeys it yet)" : "");
 		return;
 	}
 	cJSON *o = cJSON_CreateObject();
@@ -92,6 +93,7 @@ list_row(struct ctl *ctl, const struct settings_row *row, const char *key_suffix
 	output_add_str(o, "value", is_set && good ? stored : str_c(row->default_text));
 	cJSON_AddBoolToObject(o, "set", is_set);
 	cJSON_AddBoolToObject(o, "good", good);
+	cJSON_AddBoolToObject(o, "planned", row->planned);
 	cJSON_AddItemToArray(list, o);
 	(void)ctl;
 }
@@ -178,6 +180,8 @@ command_settings_describe(struct ctl *ctl, int argc, char **argv)
 	cJSON_AddStringToObject(o, "allowed", allowed);
 	cJSON_AddStringToObject(o, "scope", n.row->scope == SCOPE_DOMAIN ? "domain" : "global");
 	cJSON_AddStringToObject(o, "meaning", n.row->help);
+	if (n.row->planned)
+		cJSON_AddStringToObject(o, "planned", "nothing obeys it yet");
 	output_record(ctl, o);
 	return 0;
 }
@@ -293,11 +297,41 @@ warn_of_postmaster(struct ctl *ctl)
 	return 0;
 }
 
+/* What somebody has set and nothing obeys: in a group, and its overrides. */
+static int
+warn_of_planned(struct ctl *ctl, const struct settings_row *row)
+{
+	char pattern[100];
+	struct err err;
+	redisReply *keys;
+
+	snprintf(pattern, sizeof(pattern), "settings:%s*", row->group);
+	keys = ctl_redis(ctl, &err, "KEYS", pattern, NULL);
+	if (keys == NULL)
+		return ctl_fail("%s", err.text);
+	for (size_t i = 0; i < keys->elements; i++) {
+		const char *hash = keys->element[i]->str + strlen("settings:");
+		size_t len = strlen(row->group);
+		char name[500], *stored;
+		if (hash[len] != '\0' && hash[len] != ':')
+			continue; /* another group, whose name begins alike */
+		if (read_stored(ctl, keys->element[i]->str, row->field, &stored) != 0)
+			break;
+		snprintf(name, sizeof(name), "%s.%s", hash, row->field);
+		if (stored != NULL)
+			print_warning(NULL, name, "planned: nothing obeys it yet");
+		mem_free(stored);
+	}
+	freeReplyObject(keys);
+	return 0;
+}
+
 int
 command_settings_check(struct ctl *ctl, int argc, char **argv)
 {
+	const struct settings_row *rows;
 	struct settings_live *live;
-	unsigned errors = 0;
+	unsigned errors = 0, row_count;
 
 	if (ctl_has_unknown_option(argc, argv) || argc != 0)
 		return ctl_usage("settings check");
@@ -308,6 +342,10 @@ command_settings_check(struct ctl *ctl, int argc, char **argv)
 	settings_warnings(settings_current(live), print_warning, NULL);
 	if (warn_of_postmaster(ctl) != 0)
 		return 1;
+	rows = settings_rows(&row_count);
+	for (unsigned i = 0; i < row_count; i++)
+		if (rows[i].planned && warn_of_planned(ctl, &rows[i]) != 0)
+			return 1;
 	return errors == 0 ? 0 : 1;
 }
 

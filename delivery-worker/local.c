@@ -6,6 +6,7 @@
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 #include "lib/blob/refs.h"
+#include "lib/smtp/notify.h"
 #include "lib/smtp/orcpt.h"
 #include "lib/spool/id.h"
 
@@ -13,9 +14,6 @@
 #define DEFERRED  STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED
 #define FAILED	  STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED
 #define EXPANDED  STAGEPOST__RECIPIENT_RESULT__OUTCOME__EXPANDED
-
-/* Bits of Recipient.notify. */
-enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2 };
 
 static void refer(struct local_work *w);
 

@@ -90,6 +90,14 @@ why_not_ready(void *arg)
 	return bus_client_is_ready(p->worker.bus) ? NULL : "no broker";
 }
 
+static void
+on_settings(void *arg, const struct settings *settings)
+{
+	struct worker *w = arg;
+
+	mailbox_store_set_retention(w->mailboxes, settings_mailbox(settings, STR_NONE)->tombstone_retention);
+}
+
 static int
 worker_init(struct program *p, struct err *err)
 {
@@ -113,6 +121,7 @@ worker_init(struct program *p, struct err *err)
 	w->directory = directory_new(s->base, s->redis, s->tracking, s->settings);
 	directory_set_hostname(w->directory, str_c(s->hostname));
 	w->mailboxes = mailbox_store_new(s->redis, s->blobs);
+	settings_live_watch(s->settings, on_settings, w);
 	w->dkim_keys = dkim_keys_new(s->redis, s->tracking);
 	w->dkim_signer = dkim_signer_new(s->base);
 	w->remote = remote_new(w, err);

@@ -6,6 +6,7 @@
 #include "frontend/core/session.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/service/metrics.h"
 
 static const char *protocol_names, *cert_path, *key_path, *hostnames;
 
@@ -55,6 +56,21 @@ why_not_ready(void *arg)
 	return bus_client_is_ready(core->frontend.bus) ? NULL : "no broker owns the spool";
 }
 
+static void
+on_settings(void *arg, const struct settings *settings)
+{
+	struct frontend *f = arg;
+
+	mailbox_store_set_retention(f->mailboxes, settings_mailbox(settings, STR_NONE)->tombstone_retention);
+}
+
+static void
+on_login_delayed(void *arg)
+{
+	(void)arg;
+	metrics_add(M_AUTH_DELAYED, 1);
+}
+
 static int
 open_core(struct core *core, struct service *s, struct err *err)
 {
@@ -66,7 +82,9 @@ open_core(struct core *core, struct service *s, struct err *err)
 	f->directory = directory_new(s->base, s->redis, s->tracking, s->settings);
 	directory_set_hostname(f->directory, str_c(s->hostname));
 	f->auth = auth_new(s->base, s->redis, s->tracking, s->settings, f->directory);
+	auth_watch_delays(f->auth, on_login_delayed, NULL);
 	f->mailboxes = mailbox_store_new(s->redis, s->blobs);
+	settings_live_watch(s->settings, on_settings, f);
 	f->dkim_keys = dkim_keys_new(s->redis, s->tracking);
 	f->dkim_signer = dkim_signer_new(s->base);
 	f->bus = bus_client_new(s->base, s->redis, s->tracking, s->id, err);

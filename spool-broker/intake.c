@@ -5,6 +5,7 @@
 #include "lib/base/log.h"
 #include "lib/bus/frame.h"
 #include "lib/service/metrics.h"
+#include "lib/smtp/notify.h"
 #include "spool-broker/events.h"
 #include "spool-broker/handlers.h"
 
@@ -12,8 +13,6 @@
 enum { WAITING_MAX = 20000, WAITING_BYTES_MAX = 128 * 1024 * 1024 };
 /* Messages in memory: 2 GB or so. */
 enum { MESSAGES_MAX = 5000000 };
-
-enum { NOTIFY_SUCCESS = 2 };
 
 void
 intake_reply(struct broker *b, struct str peer, uint64_t request, const char *id,

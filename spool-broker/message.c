@@ -523,6 +523,8 @@ end_recipient(struct broker *b, struct message *m, unsigned index, const char *e
 	work_set_status(m->work, index, STAGEPOST__RECIPIENT_STATE__FAILED, code,
 			status->last_text[0] != '\0' ? status->last_text : text, status->last_remote);
 	status->reported = !tell;
+	if (tell)
+		metrics_add(M_FAILED_RECIPIENTS, 1);
 	log_info(NULL, "recipient given up", F_C("id", m->id), F_C("to", work_recipient(m->work, index)->address),
 		 F_C("reason", text));
 }

@@ -7,11 +7,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/service/metrics.h"
+#include "lib/smtp/notify.h"
 #include "spool-broker/handlers.h"
-
-/* Bits of Recipient.notify; 0: not given, which asks for failures, and leaves
- * delays to us (section 4.1). */
-enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
 
 bool
 report_concerns(const Stagepost__Recipient *r, const Stagepost__RecipientStatus *status, Stagepost__Job__Report report)

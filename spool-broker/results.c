@@ -48,6 +48,7 @@ on_delivered(struct applying *a, const Stagepost__RecipientResult *r)
 	bool local = a->job->kind == STAGEPOST__JOB_KIND__LOCAL;
 
 	note(a, local ? "filed" : "sent", r);
+	metrics_add(local ? M_DELIVERED_LOCAL : M_DELIVERED_REMOTE, 1);
 	work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__DELIVERED, r->code, r->text, r->remote);
 	work_status(a->work, r->recipient)->relayed = relayed;
 	if (r->reference_passed)
@@ -60,6 +61,7 @@ static void
 on_failed(struct applying *a, const Stagepost__RecipientResult *r)
 {
 	note(a, "failed", r);
+	metrics_add(M_FAILED_RECIPIENTS, 1);
 	work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__FAILED, r->code, r->text, r->remote);
 	/* What says what became of an earlier, lost job? Nothing; so an uncertain
 	 * reference stays uncertain. */
@@ -74,6 +76,7 @@ on_deferred(struct applying *a, const Stagepost__RecipientResult *r)
 	struct schedule *schedule;
 	Stagepost__TraceEvent *event = note(a, "deferred", r);
 
+	metrics_add(M_DEFERRED_RECIPIENTS, 1);
 	event->attempt = ++status->attempts;
 	message_note_answer(a->broker, a->message, r->text);
 	part_schedule(a->broker, a->part, &schedule)->note_answer(schedule, a->part, r->text);
@@ -81,6 +84,7 @@ on_deferred(struct applying *a, const Stagepost__RecipientResult *r)
 		event = work_add_event(a->work, "expired", r->recipient + 1, a->broker->config.id,
 				       "delivery time expired");
 		event->code = arena_strdup(&a->work->arena, "5.4.7");
+		metrics_add(M_FAILED_RECIPIENTS, 1);
 		work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__FAILED, "5.4.7",
 				r->text[0] != '\0' ? r->text : "delivery time expired", r->remote);
 		return;
@@ -195,7 +199,7 @@ static void
 apply_report(struct applying *a, const Stagepost__JobDone *done)
 {
 	Stagepost__Job__Report report = (Stagepost__Job__Report)a->part->report;
-	bool again = done->n_results == 0;
+	bool again = done->n_results == 0, made = false;
 
 	for (size_t i = 0; i < done->n_results; i++)
 		again |= done->results[i] == NULL ||
@@ -217,14 +221,16 @@ apply_report(struct applying *a, const Stagepost__JobDone *done)
 		Stagepost__TraceEvent *event;
 		if (r == NULL || r->recipient >= work_recipient_count(a->work))
 			continue;
+		bool unreported = again || r->outcome == STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED;
 		report_done(a->message, report, r->recipient);
-		event = work_add_event(
-			a->work,
-			again || r->outcome == STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED ? "unreported" : "reported",
-			r->recipient + 1, a->host, r->text);
+		event = work_add_event(a->work, unreported ? "unreported" : "reported", r->recipient + 1, a->host,
+				       r->text);
 		/* What it was told of. */
 		event->code = work_status(a->work, r->recipient)->last_code;
+		made |= !unreported;
 	}
+	if (made)
+		metrics_add(M_REPORTS, 1);
 	a->work->state->dsn_count++;
 	if (again)
 		log_error(NULL, "report given up", F_C("id", a->message->id));

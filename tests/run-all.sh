@@ -1,52 +1,47 @@
 #!/bin/sh
-# Every test: builds, runs the unit tests, a short fuzz run, the integration
-# tests, and ends with one line for all: "N passed, N failed".
+# Every test, in two rows side by side, for the integration tests wait more
+# than they compute. What computes steps back (nice) for what has clients.
+# Builds first; ends with one line for all: "N passed, N failed".
 # usage: tests/run-all.sh [SAN=1]
-cd "$(dirname "$0")/.."
-out=$(mktemp)
-trap 'rm -f "$out"' EXIT
-passed=0
-failed=0
+cd "$(dirname "$0")/.." || exit 1
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+jobs=$(nproc)
 
-# Runs a stage, shows its output, and adds up the last line of it that counts.
+# Runs a stage and shows its output whole when it ends. The last line of it
+# that counts goes into the sum: "N passed", "N failed".
 stage() {
 	name=$1
 	shift
-	echo "== $name"
-	"$@" >"$out" 2>&1
+	start=$(date +%s)
+	"$@" >"$out/$name" 2>&1
 	status=$?
-	cat "$out"
-	ok=$(grep -oE '[0-9]+ passed' "$out" | tail -1 | cut -d' ' -f1)
-	bad=$(grep -oE '[0-9]+ (failed|error)' "$out" | tail -1 | cut -d' ' -f1)
+	ok=$(grep -oE '[0-9]+ passed' "$out/$name" | tail -1 | cut -d' ' -f1)
+	bad=$(grep -oE '[0-9]+ (failed|error)' "$out/$name" | tail -1 | cut -d' ' -f1)
 	[ $status -eq 0 ] || [ "${bad:-0}" -gt 0 ] || bad=1
-	passed=$((passed + ${ok:-0}))
-	failed=$((failed + ${bad:-0}))
+	echo "${ok:-0} ${bad:-0}" >"$out/$name.count"
+	{
+		echo "== $name: ${ok:-0} passed, ${bad:-0} failed, $(($(date +%s) - start)) s"
+		cat "$out/$name"
+	} >"$out/$name.shown"
+	cat "$out/$name.shown"
+	[ "${bad:-0}" -eq 0 ]
 }
 
-# What failed beside the other tests may have met a slow machine: it gets one
-# more try, alone, and is named. Not so what watches over loss.
-second_try() {
-	sed -n 's/^FAILED //p' "$out" | sed 's/ - .*//' >"$out.again"
-	if [ ! -s "$out.again" ] || [ "$(wc -l <"$out.again")" -gt 5 ] || grep -q '^ERROR ' "$out" ||
-		grep -qE '^test_(loss|chaos|imap_consistency)' "$out.again"; then
-		rm -f "$out.again"
-		return
-	fi
-	echo "== once more, alone:"
-	cat "$out.again"
-	failed=$((failed - $(wc -l <"$out.again")))
-	stage "second try" env "$@" sh -c 'cd tests/integration && tr "\n" "\0" <"$0" |
-		STAGEPOST_BUILD="$BUILD" xargs -0 /usr/bin/python3 -m pytest -q -n 0 -p no:cacheprovider' "$out.again"
-	rm -f "$out.again"
+make_() {
+	make --no-print-directory -j"$jobs" "$@"
 }
 
-jobs=$(nproc)
-stage build make --no-print-directory -j"$jobs" "$@" all
-if [ $failed -eq 0 ]; then
-	stage unit make --no-print-directory -j"$jobs" "$@" unit
-	[ -n "$*" ] || stage fuzz make --no-print-directory -j"$jobs" fuzz
-	stage integration make --no-print-directory "$@" integration
-	second_try BUILD="$PWD/build${*:+/san}"
+# Everything that both rows share is built, so that they do not build it twice.
+if stage build make_ "$@" all unit-programs; then
+	(
+		stage tables make_ "$@" tables
+		[ -n "$*" ] || stage lint nice make --no-print-directory -j"$jobs" lint-some
+		[ -n "$*" ] || stage threads nice make --no-print-directory -j"$jobs" SAN=thread T="$(cat tests/threads.txt)" unit
+		[ -n "$*" ] || stage fuzz nice make --no-print-directory -j"$jobs" FUZZ_SECONDS=3 fuzz
+	) &
+	stage unit make_ "$@" unit
+	stage integration make_ "$@" integration
+	wait
 fi
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+cat "$out"/*.count | awk '{ ok += $1; bad += $2 } END { print ok + 0 " passed, " bad + 0 " failed"; exit bad > 0 }'

@@ -8,6 +8,7 @@
 #include "frontend/imap/parse/mutf7.h"
 #include "frontend/imap/section.h"
 #include "lib/base/check.h"
+#include "lib/base/hex.h"
 #include "lib/base/mem.h"
 
 enum { PIECE_BYTES = 64 * 1024 };
@@ -57,15 +58,6 @@ bad_url(struct imap_session *s)
 }
 
 /* ---- Reading it ---- */
-
-static int
-hex_value(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
 
 /* %XX taken away; false: malformed, or a byte that would not be printed. */
 static bool

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "lib/base/hex.h"
+
 void
 imap_decode_init(struct imap_decoder *d, enum mime_encoding encoding)
 {
@@ -61,16 +63,6 @@ decode_base64(struct imap_decoder *d, struct str piece, struct buf *out)
 	}
 	out->len += (size_t)(o - start);
 	out->data[out->len] = '\0';
-}
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* ---- quoted-printable ----

@@ -12,15 +12,6 @@ smtp_skip_keyword(struct str *argument, const char *keyword)
 	return true;
 }
 
-static bool
-has_eight_bit(struct str s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if (((unsigned char)s.p[i] & 0x80) != 0)
-			return true;
-	return false;
-}
-
 /* May this session begin a transaction at all? REPLY_OK, or why not. */
 static enum smtp_reply_name
 check_session(const struct smtp_session *s)
@@ -113,7 +104,7 @@ smtp_cmd_mail(struct smtp_session *s, struct str argument)
 		smtp_reply(s, REPLY_UNKNOWN_PARAMETER, STR("REQUIRETLS"));
 		return SMTP_DONE;
 	}
-	if (!params.utf8 && has_eight_bit(str_first(argument, argument.len - rest.len))) {
+	if (!params.utf8 && str_has_eight_bit(str_first(argument, argument.len - rest.len))) {
 		smtp_reply(s, REPLY_SENDER_NEEDS_UTF8, STR_NONE);
 		return SMTP_DONE;
 	}

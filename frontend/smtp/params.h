@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "lib/base/str.h"
+#include "lib/smtp/notify.h"
 
 struct smtp_mail_params {
 	uint64_t size_bytes; /* as the client declares it; 0: not given */
@@ -20,11 +21,8 @@ struct smtp_mail_params {
 	struct str envid; /* still xtext */
 };
 
-/* Bits of Recipient.notify in proto/stagepost.proto. */
-enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
-
 struct smtp_rcpt_params {
-	unsigned notify;  /* 0: not given */
+	unsigned notify;  /* NOTIFY_...; 0: not given */
 	struct str orcpt; /* "rfc822;..." still xtext */
 };
 

@@ -316,6 +316,13 @@ auth_new(struct event_base *base, struct redis *r, struct tracking *t, struct se
 }
 
 void
+auth_watch_delays(struct auth *a, void (*on_delayed)(void *arg), void *arg)
+{
+	a->on_delayed = on_delayed;
+	a->on_delayed_arg = arg;
+}
+
+void
 auth_free(struct auth **ap)
 {
 	struct auth *a = *ap;

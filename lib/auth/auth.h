@@ -24,6 +24,8 @@ struct auth;
 struct auth *auth_new(struct event_base *base, struct redis *r, struct tracking *t, struct settings_live *settings,
 		      struct directory *directory);
 void auth_free(struct auth **a);
+/* Called at each login that has to wait for earlier failures. */
+void auth_watch_delays(struct auth *a, void (*on_delayed)(void *arg), void *arg);
 
 enum auth_result {
 	AUTH_OK,

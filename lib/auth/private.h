@@ -48,6 +48,8 @@ struct auth {
 	struct event *done_event;
 	struct auth_request *requests; /* all under way */
 	uint64_t changes;	       /* of accounts, seen so far */
+	void (*on_delayed)(void *arg); /* NULL: nobody wants to know */
+	void *on_delayed_arg;	       /* borrowed */
 };
 
 /* An account as it is looked up and counted: canonical, so that all ways to

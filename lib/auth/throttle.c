@@ -94,6 +94,8 @@ on_count(void *arg, const redisReply *reply, const struct err *err)
 		finish(t);
 		return;
 	}
+	if (t->auth->on_delayed != NULL)
+		t->auth->on_delayed(t->auth->on_delayed_arg);
 	t->timer = evtimer_new(t->auth->base, on_waited, t);
 	event_add(t->timer, &wait);
 }

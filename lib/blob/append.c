@@ -17,7 +17,7 @@ enum { CHUNK_BYTES = 64 * 1024 };
 
 struct stream {
 	struct blob_store *store;
-	struct worker *worker;
+	struct task_thread *thread;
 	enum blob_class class;
 	/* Of the thread, until the last task is back: */
 	struct pack pack;
@@ -215,7 +215,7 @@ give_task(struct stream *st, void (*run)(struct task *), void (*done)(struct tas
 	ct->data = data;
 	ct->len = len;
 	st->backlog += len;
-	worker_give(st->store, st->worker, &ct->task);
+	task_thread_give(st->store, st->thread, &ct->task);
 }
 
 static void
@@ -226,7 +226,7 @@ start_stream(struct blob_append *a)
 	st->store = a->store;
 	st->class = a->class;
 	st->pack.fd = -1;
-	st->worker = &a->store->streamers[a->store->next_streamer++ % STREAMERS];
+	st->thread = &a->store->streamers[a->store->next_streamer++ % STREAMERS];
 	a->stream = st;
 }
 

@@ -283,7 +283,7 @@ blob_read(struct blob_store *s, const struct blob_id *id, uint64_t offset, size_
 		s->open_tasks++;
 		store_tell_done(s, &r->task);
 	} else {
-		worker_give(s, &s->readers[s->next_reader++ % READERS], &r->task);
+		task_thread_give(s, &s->readers[s->next_reader++ % READERS], &r->task);
 	}
 	return r;
 }

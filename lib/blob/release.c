@@ -82,7 +82,7 @@ blob_release(struct blob_store *s, const struct blob_id *id)
 	r->task.run = run_release;
 	r->store = s;
 	r->id = *id;
-	worker_give(s, &s->releaser, &r->task);
+	task_thread_give(s, &s->releaser, &r->task);
 }
 
 /* ---- All packs ---- */

@@ -13,9 +13,9 @@
 /* ---- Threads ---- */
 
 static void *
-worker_main(void *arg)
+task_thread_main(void *arg)
 {
-	struct worker *w = arg;
+	struct task_thread *w = arg;
 
 	for (;;) {
 		struct task *t;
@@ -36,7 +36,7 @@ worker_main(void *arg)
 }
 
 static void
-worker_start(struct worker *w)
+task_thread_start(struct task_thread *w)
 {
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);
@@ -44,7 +44,7 @@ worker_start(struct worker *w)
 
 /* What is queued is still done. */
 static void
-worker_stop(struct worker *w)
+task_thread_stop(struct task_thread *w)
 {
 	pthread_mutex_lock(&w->lock);
 	w->stop = true;
@@ -57,7 +57,7 @@ worker_stop(struct worker *w)
 }
 
 void
-worker_give(struct blob_store *s, struct worker *w, struct task *t)
+task_thread_give(struct blob_store *s, struct task_thread *w, struct task *t)
 {
 	t->next = NULL;
 	if (t->done != NULL)
@@ -66,7 +66,7 @@ worker_give(struct blob_store *s, struct worker *w, struct task *t)
 	/* Threads come into being when they are first needed: a tool that reads
 	 * one body starts one. */
 	if (!w->started) {
-		CHECK(pthread_create(&w->thread, NULL, worker_main, w) == 0);
+		CHECK(pthread_create(&w->thread, NULL, task_thread_main, w) == 0);
 		w->started = true;
 	}
 	if (w->last != NULL)
@@ -168,10 +168,10 @@ blob_store_open(struct event_base *base, const char *url, struct err *err)
 	pthread_mutex_init(&s->done_lock, NULL);
 	pthread_mutex_init(&s->fds_lock, NULL);
 	for (unsigned i = 0; i < STREAMERS; i++)
-		worker_start(&s->streamers[i]);
+		task_thread_start(&s->streamers[i]);
 	for (unsigned i = 0; i < READERS; i++)
-		worker_start(&s->readers[i]);
-	worker_start(&s->releaser);
+		task_thread_start(&s->readers[i]);
+	task_thread_start(&s->releaser);
 	committer_start(s);
 	if (base != NULL)
 		s->done_event = event_new(base, -1, 0, on_done, s);
@@ -190,10 +190,10 @@ blob_store_close(struct blob_store **sp)
 	*sp = NULL;
 	committer_stop(s);
 	for (unsigned i = 0; i < STREAMERS; i++)
-		worker_stop(&s->streamers[i]);
+		task_thread_stop(&s->streamers[i]);
 	for (unsigned i = 0; i < READERS; i++)
-		worker_stop(&s->readers[i]);
-	worker_stop(&s->releaser);
+		task_thread_stop(&s->readers[i]);
+	task_thread_stop(&s->releaser);
 	run_done(s);
 	CHECKF(s->open_tasks == 0, "%zu tasks", s->open_tasks);
 	for (unsigned i = 0; i < s->pool_count; i++)

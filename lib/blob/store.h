@@ -24,7 +24,7 @@ struct task {
 };
 
 /* First in, first out, by one thread. */
-struct worker {
+struct task_thread {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -58,9 +58,9 @@ struct blob_store {
 	char folder[PACK_PATH_MAX];
 	struct event_base *base; /* borrowed; NULL: no loop */
 	struct committer committer;
-	struct worker streamers[STREAMERS];
-	struct worker readers[READERS];
-	struct worker releaser;
+	struct task_thread streamers[STREAMERS];
+	struct task_thread readers[READERS];
+	struct task_thread releaser;
 	unsigned next_streamer, next_reader;
 	/* Packs for streams that no stream has at the moment. */
 	pthread_mutex_t pool_lock;
@@ -77,7 +77,7 @@ struct blob_store {
 	uint64_t fds_tick;
 };
 
-void worker_give(struct blob_store *s, struct worker *w, struct task *t);
+void task_thread_give(struct blob_store *s, struct task_thread *w, struct task *t);
 /* From any thread: t->done runs on the loop. */
 void store_tell_done(struct blob_store *s, struct task *t);
 

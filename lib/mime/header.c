@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/hex.h"
 #include "lib/mime/word.h"
 
 /* ---- Fields ---- */
@@ -206,16 +207,6 @@ split_2231(struct str name, int *section_out, bool *encoded_out)
 		return name;
 	*section_out = (int)number;
 	return base;
-}
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 static void

@@ -48,6 +48,8 @@ add_row(struct buf *out, const struct settings_row *row)
 	add_default(out, row);
 	add_cell(out, allowed);
 	add_cell(out, row->scope == SCOPE_DOMAIN ? "domain" : "global");
+	if (row->planned)
+		buf_add_c(out, "*Planned: nothing obeys it yet.* ");
 	add_cell(out, row->help);
 	out->data[--out->len] = '\0';
 	buf_add_byte(out, '\n');

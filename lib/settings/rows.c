@@ -23,7 +23,8 @@ SETTINGS_GROUPS(GROUP_NAME)
 	 .unit = u, \
 	 .min = low, \
 	 .max = high, \
-	 .scope = s, \
+	 .scope = (enum settings_scope)((s) & ~PLANNED), \
+	 .planned = ((s) & PLANNED) != 0, \
 	 .help = h},
 static const struct settings_row rows[] = {ALL_ROWS(ROW)};
 

@@ -131,6 +131,7 @@ enum settings_type {
 	SETTING_CIDRS
 };
 enum settings_scope { SCOPE_GLOBAL, SCOPE_DOMAIN };
+enum { PLANNED = 0x100 }; /* beside a scope in the table */
 
 struct settings_row {
 	const char *group; /* "smtp-in" */
@@ -140,6 +141,7 @@ struct settings_row {
 	const char *unit; /* of a bare number, or the words of an ENUM */
 	int64_t min, max;
 	enum settings_scope scope;
+	bool planned; /* nothing obeys it yet */
 	const char *help;
 };
 /* All rows, in the order of the table. */

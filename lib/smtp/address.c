@@ -8,6 +8,7 @@
 #include <idn2.h>
 #include <string.h>
 
+#include "lib/base/hex.h"
 #include "lib/base/ip.h"
 
 enum { LABEL_MAX = 63, DNS_NAME_MAX = 253, ADDRESS_OCTETS_MAX = SMTP_PATH_MAX - 2 };
@@ -36,15 +37,6 @@ static bool
 is_atext(char c)
 {
 	return is_alnum(c) || is_eight_bit(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
-}
-
-static bool
-has_eight_bit(struct str s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if (is_eight_bit(s.p[i]))
-			return true;
-	return false;
 }
 
 static bool
@@ -141,7 +133,7 @@ parse_local(struct parser *p, struct smtp_path *path)
 		path->local = str_first(p->rest, len);
 		p->rest = str_from(p->rest, len);
 	}
-	path->is_utf8 = has_eight_bit(path->local);
+	path->is_utf8 = str_has_eight_bit(path->local);
 	if (path->is_utf8 && !p->allow_utf8)
 		return SMTP_PATH_NEEDS_UTF8;
 	if (path->is_utf8 && !str_is_utf8(path->local))
@@ -205,7 +197,7 @@ smtp_domain_normalise(struct str text, struct arena *arena, struct str *domain_o
 {
 	struct str ascii = text;
 
-	if (text.len == 0 || (has_eight_bit(text) && !domain_to_ascii(text, arena, &ascii)))
+	if (text.len == 0 || (str_has_eight_bit(text) && !domain_to_ascii(text, arena, &ascii)))
 		return false;
 	if (!is_ascii_domain(ascii))
 		return false;
@@ -247,9 +239,9 @@ parse_domain(struct parser *p, struct str *domain_out)
 	p->rest = str_from(p->rest, len);
 	if (len == 0)
 		return SMTP_PATH_SYNTAX;
-	if (has_eight_bit(text) && !p->allow_utf8)
+	if (str_has_eight_bit(text) && !p->allow_utf8)
 		return SMTP_PATH_NEEDS_UTF8;
-	if (!has_eight_bit(text) && len > SMTP_DOMAIN_MAX)
+	if (!str_has_eight_bit(text) && len > SMTP_DOMAIN_MAX)
 		return SMTP_PATH_TOO_LONG;
 	return smtp_domain_normalise(text, p->arena, domain_out) ? SMTP_PATH_OK : SMTP_PATH_BAD_DOMAIN;
 }
@@ -341,10 +333,11 @@ smtp_address_parse(struct str text, bool allow_utf8, struct arena *arena, struct
 
 /* ---- xtext (RFC 3461, section 4) ---- */
 
+/* Of lower-case letters xtext knows nothing. */
 static int
-hex_value(char c)
+xtext_value(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return c >= 'a' ? -1 : hex_value(c);
 }
 
 static bool
@@ -362,9 +355,9 @@ xtext_walk(struct str text, char *out, size_t *len_out)
 	for (size_t i = 0; i < text.len; i++, len++) {
 		char c = text.p[i];
 		if (c == '+') {
-			if (text.len - i < 3 || hex_value(text.p[i + 1]) < 0 || hex_value(text.p[i + 2]) < 0)
+			if (text.len - i < 3 || xtext_value(text.p[i + 1]) < 0 || xtext_value(text.p[i + 2]) < 0)
 				return false;
-			c = (char)(hex_value(text.p[i + 1]) << 4 | hex_value(text.p[i + 2]));
+			c = (char)(xtext_value(text.p[i + 1]) << 4 | xtext_value(text.p[i + 2]));
 			i += 2;
 		} else if (!is_xchar(c)) {
 			return false;

@@ -4,19 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/hex.h"
 #include "lib/smtp/address.h"
 
 enum { HEX_DIGITS_MAX = 6, CODE_POINT_MAX = 0x10ffff, ROOM_MAX = 12 };
 
 /* ---- \x{...} ---- */
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* UTF-8 of a code point; how many bytes. */
 static size_t
 put_utf8(char out[4], unsigned code)
@@ -124,15 +117,6 @@ smtp_orcpt_parse(struct str text, struct arena *arena, struct smtp_orcpt *out)
 	return smtp_xtext_decode(address, arena, &out->address);
 }
 
-static bool
-has_eight_bit(struct str s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if ((unsigned char)s.p[i] >= 0x80)
-			return true;
-	return false;
-}
-
 static struct str
 join(struct str type, struct str address, struct arena *arena)
 {
@@ -142,7 +126,7 @@ join(struct str type, struct str address, struct arena *arena)
 struct str
 smtp_orcpt_make(struct str address, struct arena *arena)
 {
-	if (has_eight_bit(address))
+	if (str_has_eight_bit(address))
 		return join(STR("utf-8"), smtp_utf8_xtext_encode(address, arena), arena);
 	return join(STR("rfc822"), smtp_xtext_encode(address, arena), arena);
 }
@@ -154,6 +138,6 @@ smtp_orcpt_to_ascii(struct str text, struct arena *arena, struct str *out)
 
 	if (!smtp_orcpt_parse(text, arena, &orcpt))
 		return false;
-	*out = has_eight_bit(text) ? join(orcpt.type, smtp_utf8_xtext_encode(orcpt.address, arena), arena) : text;
+	*out = str_has_eight_bit(text) ? join(orcpt.type, smtp_utf8_xtext_encode(orcpt.address, arena), arena) : text;
 	return true;
 }

@@ -1,15 +1,23 @@
 """Fixtures of the integration tests."""
 
+import collections
 import itertools
 import os
 import resource
 import sys
+from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
+import network  # noqa: E402
+import ports  # noqa: E402
 from cluster import Cluster  # noqa: E402
+
+# One of several processes of tests.
+if "PYTEST_XDIST_WORKER" in os.environ and network.enter():
+    ports.have_all()
 
 # Clients of the tests talk to self-signed certificates; many connections at once.
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -75,3 +83,29 @@ def pytest_runtest_makereport(item, call):
     cluster = getattr(item, "funcargs", {}).get("cluster")
     if report.when == "call" and report.failed and cluster is not None:
         report.sections.append(("cluster logs", cluster.logs()))
+
+
+# ---- The longest tests go first, so that none runs alone at the end ----
+LONGEST = Path(__file__).with_name("longest.txt")
+LONG_SECONDS = 5
+_seconds = collections.Counter()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    order = {line.split(" ", 1)[1]: i for i, line in enumerate(LONGEST.read_text().splitlines())}
+    items.sort(key=lambda item: order.get(item.nodeid, len(order)))
+
+
+def pytest_runtest_logreport(report):
+    if report.when != "teardown":
+        _seconds[report.nodeid] += report.duration
+
+
+def pytest_sessionfinish(session):
+    """STAGEPOST_NOTE_LONGEST=1, with all tests: writes longest.txt anew."""
+    if "STAGEPOST_NOTE_LONGEST" in os.environ and "PYTEST_XDIST_WORKER" not in os.environ:
+        lines = [f"{seconds:.0f} {name}\n" for name, seconds in _seconds.most_common() if seconds >= LONG_SECONDS]
+        LONGEST.write_text("".join(lines))

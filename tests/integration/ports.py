@@ -1,7 +1,8 @@
 """Ports for the servers that tests start: below those that the kernel gives to
 outgoing connections, so that no client sits on one between its choice and its
-use; and a part of them for each process that runs tests beside others, so that
-none takes, or tries, what another's server has left for a moment to come back."""
+use. A process of tests that has a network of its own has them all (have_all);
+else each has a part of them, so that none takes, or tries, what another's server
+has left for a moment to come back."""
 
 import os
 import random
@@ -14,6 +15,12 @@ BASES, SINGLES = 800, 9900
 
 _start = FIRST + PART * (int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0) % PARTS)
 _next = random.randrange(PART - SINGLES)
+
+
+def have_all():
+    """This process shares its network with no other that runs tests."""
+    global _start
+    _start = FIRST
 
 
 def is_free(port):

@@ -280,14 +280,14 @@ test_many_large_ones_wait(void **state)
 		e.id = id;
 		e.reverse_path = path;
 		h[i] = (struct handed){.done = false};
-		bus_hand_over(client, &e, 1500, on_handed, &h[i]);
+		bus_hand_over(client, &e, 5000, on_handed, &h[i]);
 	}
 	turn(500);
 	for (unsigned i = 0; i < COUNT; i++)
 		refused += h[i].done && h[i].code == ERR_UNAVAILABLE;
 	assert_in_range(refused, COUNT - 128, COUNT - 120);
 	for (unsigned i = 0; i < COUNT; i++)
-		wait_until(h[i].done, 5000);
+		wait_until(h[i].done, 20000);
 	hand_over(client, &last, 3, 1000);
 	turn(400);
 	assert_false(last.done);

@@ -1,0 +1,9 @@
+/* When a sender wants to be told of a recipient (NOTIFY of RCPT, RFC 3461,
+ * section 4.1): bits of Recipient.notify in proto/stagepost.proto. 0: not given,
+ * which asks for failures, and leaves delays to us. */
+#ifndef SP_SMTP_NOTIFY_H
+#define SP_SMTP_NOTIFY_H
+
+enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
+
+#endif

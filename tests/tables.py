@@ -1,0 +1,160 @@
+#!/usr/bin/python3
+"""Is every row of every table used? A row that nothing reads or writes is a
+promise that the programs do not keep: a setting without effect, a metric that
+stays 0, a reply that nobody gets. Reads the sources; prints a line for each row
+at fault and, at the end, "N passed, N failed" (of rows)."""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PROGRAMS = ("lib", "frontend", "spool-broker", "delivery-worker", "ctl")
+
+
+def read_tree(folders, suffixes):
+    return {str(p.relative_to(ROOT)): p.read_text()
+            for folder in folders for p in sorted((ROOT / folder).rglob("*")) if p.suffix in suffixes}
+
+
+def without_comments(text):
+    return re.sub(r"/\*.*?\*/", " ", text, flags=re.S)
+
+
+SOURCES = {path: without_comments(text) for path, text in read_tree(PROGRAMS, (".c", ".h")).items()}
+SCRIPTS = read_tree(PROGRAMS, (".lua",))
+TESTS = read_tree(("tests",), (".c", ".h", ".py"))
+ALL = "\n".join(SOURCES.values())
+
+passed, failed = 0, []
+
+
+def check(what, is_right, why):
+    global passed
+    if is_right:
+        passed += 1
+    else:
+        failed.append(f"{what}: {why}")
+
+
+# ---- settings ----
+
+def settings_rows():
+    """(group, field, planned)"""
+    table = SOURCES["lib/settings/table.h"]
+    rows = re.findall(r"\bS\((\w+), (\w+),(.*?)(?=\bS\(|#define|\Z)", table, re.S)
+    shared = [(field, rest) for group, field, rest in rows if group == "group"]
+    for group, field, rest in rows:
+        if group != "group":
+            yield group, field, "PLANNED" in rest.split("SETTINGS_")[0]
+    for group in re.findall(r"SETTINGS_AUTODISCOVER\(S, (?!group)(\w+)", table):
+        for field, rest in shared:
+            yield group, field, "PLANNED" in rest
+
+
+def check_settings():
+    """A file reads group.field if it has ->field or .field, and names the group or
+    a function that returns its struct. What is PLANNED must not be read: the
+    flag is to go with the first reader."""
+    readers = {path: text for path, text in SOURCES.items() if path != "lib/settings/table.h"}
+    for group, field, planned in settings_rows():
+        ways = [f"settings_{group}", *re.findall(rf"struct settings_{group} \*\s*(\w+)\(", ALL)]
+        way = re.compile(rf"\b({'|'.join(ways)})\b")
+        used = any(re.search(rf"(->|\.){field}\b", text) and way.search(text) for text in readers.values())
+        name = f"setting {group}.{field}"
+        if planned:
+            check(name, not used, "is read, and yet marked PLANNED")
+        else:
+            check(name, used, "is read nowhere; if its protocol is to come, mark it PLANNED")
+
+
+# ---- tables of names that stand in code with a prefix ----
+
+NAME_TABLES = [
+    # what, header, macro, letter, prefix in code
+    ("metric", "lib/service/metrics_table.h", "METRICS_TABLE", "M", "M_"),
+    ("SMTP reply", "frontend/smtp/replies.h", "SMTP_REPLIES", "R", "REPLY_"),
+    ("POP3 reply", "frontend/pop3/replies.h", "POP3_REPLIES", "R", "POP3_"),
+]
+
+
+def check_names():
+    for what, path, macro, letter, prefix in NAME_TABLES:
+        body = SOURCES[path].split(f"#define {macro}(", 1)[1]
+        names = re.findall(rf"^\s*{letter}\((\w+),", body, re.M)
+        assert names, path
+        others = "\n".join(text for p, text in SOURCES.items() if p != path)
+        for name in names:
+            check(f"{what} {name}", re.search(rf"\b{prefix}{name}\b", others), "is used nowhere")
+
+
+# ---- commands: every handler that a header declares stands in a table ----
+
+def check_commands():
+    tables = {"frontend/smtp": r"smtp_cmd_\w+", "frontend/imap": r"cmd_\w+|imap_cmd_\w+", "frontend/pop3": r"pop3_cmd_\w+"}
+    for folder, pattern in tables.items():
+        sources = {p: t for p, t in SOURCES.items() if p.startswith(folder)}
+        rows = "\n".join(re.findall(r"^\s*\{.*?\},?$", "\n".join(t for p, t in sources.items() if p.endswith(".c")),
+                                    re.M | re.S))
+        for header in (t for p, t in sources.items() if p.endswith(".h")):
+            for name in re.findall(rf"^enum cmd_status ({pattern})\(", header, re.M):
+                check(f"command {name}", re.search(rf"\b{name}\b", rows), "stands in no table of commands")
+    for name, handler in re.findall(r'\{"([a-z -]+)",.*?(command_\w+)\}', SOURCES["ctl/commands.c"], re.S):
+        words = ", ".join(f'"{w}"' for w in name.split())
+        is_tested = any(words in t or f"stagepost {name}" in t for t in TESTS.values())
+        check(f"tool's command '{name}'", is_tested or name == "settings reference", "is run by no test")
+
+
+# ---- messages between the programs ----
+
+def check_bus():
+    proto = (ROOT / "proto/stagepost.proto").read_text()
+    frame = re.search(r"message Frame \{(.*?)\n\}", proto, re.S).group(1)
+    bodies = re.findall(r"^\s*\w+ (\w+) = \d+;", re.search(r"oneof \w+ \{(.*?)\}", frame, re.S).group(1), re.M)
+    assert bodies
+    for body in bodies:
+        case = f"STAGEPOST__FRAME__BODY_{body.upper()}"
+        check(f"frame {body}", re.search(rf"\bbody_case = {case}\b", ALL) or
+              re.search(rf"bus_frame_pack_around\([^;]*stagepost__frame__\w*|[(,] *{case}\b", ALL), "is sent by nobody")
+        handled = re.search(rf"\{{ *{case},|case {case}\b|body_case [!=]= {case}\b", ALL)
+        check(f"frame {body}", handled, "is handled by nobody")
+    for message in re.findall(r"^message (\w+)", proto, re.M):
+        uses = len(re.findall(rf"\b{message}\b", proto)) - 1
+        check(f"message {message}", uses > 0 or f"Stagepost__{message}" in ALL, "stands in no frame and no program")
+
+
+# ---- Redis: the keys that programs use are those that the documentation lists ----
+
+NO_KEYS = {"redis", "unix", "file", "tcp", "mailto", "http", "https", "ipc", "inproc", "filed"}
+
+
+def check_keys():
+    page = (ROOT / "docs/architecture.md").read_text()
+    section = page.split("## What lies where in Redis", 1)[1].split("\n## ", 1)[0]
+    listed = set(re.findall(r"`([a-z]+)(?::|`)", section))
+    literals = "\n".join(re.findall(r'"(?:[^"\\\n]|\\.)*"', ALL))
+    used = set(re.findall(r'(?:"|[A-Z]+ )([a-z]{3,}):(?=[{%a-z*"])[^ ]*[{%"]', literals)) - NO_KEYS
+    for prefix in sorted(listed):
+        check(f"key {prefix}", re.search(rf'["\s]{prefix}[:" %]', literals), "is listed in docs/architecture.md and used nowhere")
+    for prefix in sorted(used):
+        check(f"key {prefix}:", prefix in listed, "is used and not listed in docs/architecture.md")
+
+
+# ---- scripts and crash points ----
+
+def check_scripts():
+    for path in SCRIPTS:
+        name = path.rsplit("/", 1)[1]
+        check(f"script {path}", f'"{path}"' in ALL or f'_SCRIPT(mailbox_script_{name[:-4]}, "{name}")' in ALL,
+              "is embedded nowhere")
+    tests = "\n".join(TESTS.values())
+    for point in sorted(set(re.findall(r'CRASHPOINT\("([^"]+)"\)', ALL))):
+        check(f"crash point {point}", f'"{point}' in tests, "no test dies there")
+
+
+for check_table in (check_settings, check_names, check_commands, check_bus, check_keys, check_scripts):
+    check_table()
+for line in failed:
+    print(f"  FAIL  {line}")
+print(f"tables: {passed} passed, {len(failed)} failed")
+sys.exit(1 if failed else 0)
