@@ -14,8 +14,9 @@
  * Defaults are written as an operator would write them. min and max are in
  * the type's own unit (ms, bytes); for TEXT they are lengths in bytes, for LIST
  * and CIDRS counts of entries. The unit "ipv4" or "ipv6" of a TEXT makes it an
- * address or empty, "host" a host[:port], "address" a mail address; "secret" keeps it out of lists. The unit "a|b" of a LIST
- * makes its entries URLs, a://host[:port]. */
+ * address or empty, "host" a host[:port], "address" a mail address; "secret"
+ * keeps it out of lists. The unit "a|b" of a LIST makes its entries URLs,
+ * a://host[:port]. */
 #ifndef SP_SETTINGS_TABLE_H
 #define SP_SETTINGS_TABLE_H
 
