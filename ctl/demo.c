@@ -35,8 +35,8 @@ add_accounts(struct ctl *ctl, struct err *err)
 			return -1;
 		w = CTL_WAIT;
 		/* Alice is the admin, so that the domain has a postmaster. */
-		directory_user_add(ctl_directory(ctl), str_c(addresses[i]), str_c(argon2id), str_c(scram), &admin, i == 0,
-				   ctl_on_done, &w);
+		directory_user_add(ctl_directory(ctl), str_c(addresses[i]), str_c(argon2id), str_c(scram), &admin,
+				   i == 0, ctl_on_done, &w);
 		if (ctl_wait(ctl, &w) != 0)
 			goto failed;
 	}

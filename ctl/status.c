@@ -161,7 +161,8 @@ number_of(const cJSON *o, const char *name)
 static void
 print_for_people(const cJSON *all)
 {
-	const cJSON *warning, *process, *queue = cJSON_GetObjectItem(all, "queue"), *store = cJSON_GetObjectItem(all, "store");
+	const cJSON *warning, *process, *queue = cJSON_GetObjectItem(all, "queue"),
+					*store = cJSON_GetObjectItem(all, "store");
 
 	printf("%-16s %-28s %-8s %-20s %-10s %s\n", "KIND", "ID", "PID", "HOST", "HEARTBEAT", "SETTINGS");
 	cJSON_ArrayForEach (process, cJSON_GetObjectItem(all, "processes"))

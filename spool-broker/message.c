@@ -107,7 +107,8 @@ message_note_answer(struct broker *b, struct message *m, const char *text)
 	/* What does not fit is in the store: a query for its words looks there. */
 	bool is_whole = str_copy(str_c(text), kept, sizeof(kept));
 	answer = interned_get(&b->answers, kept);
-	if (!is_whole || answer == NULL || (m->answer != NULL && m->answer != answer && work_recipient_count(m->work) > 1))
+	if (!is_whole || answer == NULL ||
+	    (m->answer != NULL && m->answer != answer && work_recipient_count(m->work) > 1))
 		m->flags |= MESSAGE_MORE_ANSWERS;
 	interned_drop(&b->answers, &m->answer);
 	m->answer = answer;

@@ -26,8 +26,7 @@ report_concerns(const Stagepost__Recipient *r, const Stagepost__RecipientStatus 
 			(status->state == STAGEPOST__RECIPIENT_STATE__EXPANDED && status->expanded_here));
 	case STAGEPOST__JOB__REPORT__DELAY:
 		return !silent && status->state == STAGEPOST__RECIPIENT_STATE__QUEUED && !status->delay_reported &&
-		       !status->kept &&
-		       (r->notify == 0 || (r->notify & NOTIFY_DELAY) != 0);
+		       !status->kept && (r->notify == 0 || (r->notify & NOTIFY_DELAY) != 0);
 	default: return false;
 	}
 }

@@ -80,8 +80,8 @@ struct remote_work {
 	struct candidate postponed[TARGETS_MAX]; /* not reached a moment ago: tried last */
 	unsigned postponed_count;
 	unsigned tries;
-	unsigned visits;		/* servers that put recipients off */
-	struct soft_answer *put_off;	/* by place in the job's recipients; in the arena */
+	unsigned visits;	     /* servers that put recipients off */
+	struct soft_answer *put_off; /* by place in the job's recipients; in the arena */
 
 	/* The target in hand. */
 	struct smtp_target target;
@@ -104,7 +104,7 @@ struct remote_work {
 	bool is_scanned;		/* to its end */
 
 	/* The last host that failed, for the report (work_note_trouble()). */
-	const char *trouble; /* in the arena; NULL: none */
+	const char *trouble;		      /* in the arena; NULL: none */
 	char trouble_code[ENHANCED_CODE_MAX]; /* "5...": of every further try the same will be true */
 	char trouble_remote[384];
 	bool destination_ill; /* no connection, or sent away: not the message's fault */

@@ -9,8 +9,8 @@
 struct stop {
 	struct expansion *x;		     /* borrowed */
 	char address[DIRECTORY_ADDRESS_MAX]; /* key; canonical; of the account, once resolved */
-	char detail[DIRECTORY_DETAIL_MAX];  /* until it is resolved: as it was written */
-	char carried[DIRECTORY_DETAIL_MAX]; /* of the alias that led here: for an account that was named without one */
+	char detail[DIRECTORY_DETAIL_MAX];   /* until it is resolved: as it was written */
+	char carried[DIRECTORY_DETAIL_MAX];  /* of the alias that led here: for an account that was named without one */
 	enum directory_kind kind;
 	bool domain_disabled;
 	bool is_final;
@@ -137,8 +137,8 @@ static void
 take_detail(struct stop *stop, const struct directory_result *result)
 {
 	struct str domain = directory_domain_of(str_c(result->address));
-	bool carries = result->kind == DIR_ALIAS ||
-		       settings_mailbox(directory_settings(stop->x->d), domain)->plus_addressing;
+	bool carries =
+		result->kind == DIR_ALIAS || settings_mailbox(directory_settings(stop->x->d), domain)->plus_addressing;
 
 	if (result->kind != DIR_USER && result->kind != DIR_ALIAS)
 		stop->detail[0] = '\0';

@@ -201,7 +201,7 @@ void directory_walk(struct directory *d, const struct str *addresses, unsigned c
 		    directory_on_walked *cb, void *arg);
 
 /* ---- Role addresses ---- lib/directory/role.c */
-enum { ROLE_TARGETS_MAX = 8 }; /* admins that are asked whether they take mail */
+enum { ROLE_TARGETS_MAX = 8 };	      /* admins that are asked whether they take mail */
 bool role_is_one(struct str address); /* canonical: postmaster@ or abuse@ */
 /* A step: whose is it, when there is no account or alias of the name? */
 bool role_step(struct request *req, const struct record *domain, struct str address);
@@ -224,13 +224,13 @@ struct directory {
 	struct settings_live *settings;
 	char hostname[DIRECTORY_DOMAIN_MAX];
 	struct cache cache;
-	struct fetch *fetches;			  /* by key; owner */
-	struct fetch *detached;			  /* whose answer may be stale: only for those that wait; owner */
-	struct request *requests;		  /* owner */
-	struct expansion *expansions;		  /* owner */
-	struct order *orders;			  /* owner */
-	struct user_watch *watches;		  /* owner */
-	struct str single_target;		  /* of the last result with one */
+	struct fetch *fetches;			   /* by key; owner */
+	struct fetch *detached;			   /* whose answer may be stale: only for those that wait; owner */
+	struct request *requests;		   /* owner */
+	struct expansion *expansions;		   /* owner */
+	struct order *orders;			   /* owner */
+	struct user_watch *watches;		   /* owner */
+	struct str single_target;		   /* of the last result with one */
 	struct str role_targets[ROLE_TARGETS_MAX]; /* of the last role address */
 	char role_text[ROLE_TARGETS_MAX][DIRECTORY_ADDRESS_MAX];
 	char last_address[DIRECTORY_ADDRESS_MAX]; /* of the last user given at once */
@@ -251,7 +251,7 @@ void orders_cancel(struct directory *d, const void *arg);
 void orders_fini(struct directory *d);
 /* Of resolve.c, for role.c. */
 bool resolve_is_done(struct request *req, enum directory_kind kind); /* makes the answer; always true */
-bool resolve_step(struct request *req); /* of req->name */
+bool resolve_step(struct request *req);				     /* of req->name */
 
 /* A request for resolving, not started; the address need not be canonical. */
 void resolve_request_init(struct request *req, struct directory *d, struct str address);

@@ -94,8 +94,7 @@ resolve_local(struct request *req, const struct record *domain, struct str addre
 		return role_step(req, domain, address);
 	if (has_base && (base_user->exists || base_alias->exists)) {
 		str_copy(str_c(req->detail), req->result.detail, sizeof(req->result.detail));
-		return base_user->exists ? answer_user(req, base_user, base)
-					 : answer_alias(req, base_alias, base);
+		return base_user->exists ? answer_user(req, base_user, base) : answer_alias(req, base_alias, base);
 	}
 	return fall_back(req, domain, address);
 }

@@ -272,7 +272,8 @@ test_long_diagnostic(void **state)
 	size_t line = 0;
 
 	f->status[0].last_text =
-		(char *)"550 5.7.26 Your email has been blocked because the sender is unauthenticated. Gmail requires all "
+		(char *)"550 5.7.26 Your email has been blocked because the sender is unauthenticated. Gmail requires "
+			"all "
 			"senders to authenticate.  For instructions, go to "
 			"https://support.google.com/mail/answer/81126#authentication a640c23a62f3a-1 - gsmtp";
 	compose(f);

@@ -682,8 +682,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names_in_any_case),
-		cmocka_unit_test(test_records), cmocka_unit_test(test_filing), cmocka_unit_test(test_folders),
-		cmocka_unit_test(test_locks),	cmocka_unit_test(test_flags),  cmocka_unit_test(test_random),
+		cmocka_unit_test(test_records),
+		cmocka_unit_test(test_filing),
+		cmocka_unit_test(test_folders),
+		cmocka_unit_test(test_locks),
+		cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_random),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
