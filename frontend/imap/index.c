@@ -414,6 +414,25 @@ on_loaded(void *arg, const struct mailbox_records *records, const struct err *er
 	end_read(ix, NULL);
 }
 
+bool
+imap_index_takes_recent(const struct imap_index *ix)
+{
+	const struct imap_view *v;
+
+	DL_FOREACH (ix->views, v)
+		if (imap_view_takes_recent(v))
+			return true;
+	return false;
+}
+
+/* What was taken waits for the first session that is told of it. */
+static void
+note_recent(struct imap_index *ix, const struct mailbox_changes *changes)
+{
+	if (changes->took_recent)
+		imap_recent_add(&ix->recent, changes->folder.first_recent, changes->folder.uid_next - 1);
+}
+
 static void
 on_changes(void *arg, const struct mailbox_changes *changes, const struct err *err)
 {
@@ -421,6 +440,7 @@ on_changes(void *arg, const struct mailbox_changes *changes, const struct err *e
 
 	if (err == NULL && !changes->complete && changes->folder.highest_modseq != ix->folder.highest_modseq) {
 		/* The log does not reach back to us: all anew. */
+		note_recent(ix, changes);
 		mailbox_read(ix->frontend->mailboxes, str_c(ix->address), ix->folder_id, 1, UINT32_MAX, MAILBOX_HOT, 0,
 			     on_loaded, ix);
 		return;
@@ -435,6 +455,7 @@ imap_index_apply(struct imap_index *ix, const struct mailbox_changes *changes)
 {
 	const struct mailbox_records *records = &changes->records;
 
+	note_recent(ix, changes);
 	if (!ix->loaded || changes->folder.highest_modseq < ix->folder.highest_modseq)
 		return;
 	imap_index_set_keywords(ix, changes->folder.keywords, changes->folder.keyword_count);
@@ -458,8 +479,8 @@ start_read(struct imap_index *ix)
 	if (!ix->loaded)
 		mailbox_read(store, str_c(ix->address), ix->folder_id, 1, UINT32_MAX, MAILBOX_HOT, 0, on_loaded, ix);
 	else
-		mailbox_read_changes(store, str_c(ix->address), ix->folder_id, ix->folder.highest_modseq, on_changes,
-				     ix);
+		mailbox_read_changes(store, str_c(ix->address), ix->folder_id, ix->folder.highest_modseq,
+				     imap_index_takes_recent(ix), on_changes, ix);
 }
 
 void
@@ -566,6 +587,7 @@ destroy(struct imap_index_private *p)
 	mem_free(p->group_modseq);
 	for (unsigned i = 0; i < MAILBOX_KEYWORDS; i++)
 		mem_free(ix->keywords[i]);
+	imap_recent_fini(&ix->recent);
 	mem_free(ix->address);
 	mem_free(p);
 }
@@ -626,6 +648,7 @@ forget_records(struct imap_index *ix)
 	imap_uids_unref(&ix->uids);
 	mem_free(ix->cold);
 	ix->cold = NULL;
+	imap_recent_fini(&ix->recent);
 	ix->loaded = false;
 	ix->folder.highest_modseq = 0;
 }

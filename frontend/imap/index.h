@@ -13,6 +13,7 @@
 #define SP_FRONTEND_IMAP_INDEX_H
 
 #include "frontend/core/frontend.h"
+#include "frontend/imap/recent.h"
 #include "lib/mailbox/mailbox.h"
 
 #define IMAP_INDEX_SPARE_BYTES (64 * 1024 * 1024)
@@ -41,6 +42,7 @@ struct imap_index {
 	 * known yet. They do not change but for the digest's place. */
 	char *cold;
 	struct imap_uids *uids;		  /* a reference */
+	struct imap_recent recent;	  /* taken for our sessions, and none was told yet */
 	char *keywords[MAILBOX_KEYWORDS]; /* owner; NULL: bit not in use */
 	unsigned keyword_count;
 	unsigned keywords_version; /* grows when they change */
@@ -90,6 +92,9 @@ void imap_index_set_keywords(struct imap_index *ix, const struct str *keywords, 
 
 /* What mailbox_read_changes() gave, of a state since or before which the index is. */
 void imap_index_apply(struct imap_index *ix, const struct mailbox_changes *changes);
+
+/* Is there a session to take recent messages for? */
+bool imap_index_takes_recent(const struct imap_index *ix);
 
 void imap_uids_unref(struct imap_uids **u);
 
