@@ -17,6 +17,17 @@ folder_follow_push(struct folder_index *ix)
 		w->on_change(w);
 }
 
+bool
+folder_index_takes_recent(const struct folder_index *ix)
+{
+	const struct folder_watcher *w;
+
+	DL_FOREACH (folder_inside(ix)->watchers, w)
+		if (w->takes_recent != NULL && w->takes_recent(w))
+			return true;
+	return false;
+}
+
 /* ---- Reading ---- */
 
 static void
@@ -69,6 +80,7 @@ follow_on_changes(void *arg, const struct mailbox_changes *changes, const struct
 
 	if (err == NULL && !changes->complete && changes->folder.highest_modseq != ix->folder.highest_modseq) {
 		/* The log does not reach back to us: all anew. */
+		folder_records_note_recent(ix, changes);
 		mailbox_read(ix->frontend->mailboxes, str_c(ix->address), ix->folder_id, 1, UINT32_MAX, MAILBOX_HOT, 0,
 			     follow_on_loaded, ix);
 		return;
@@ -94,7 +106,7 @@ follow_start(struct folder_index *ix)
 			     ix);
 	else
 		mailbox_read_changes(store, str_c(ix->address), ix->folder_id, ix->folder.highest_modseq,
-				     follow_on_changes, ix);
+				     folder_index_takes_recent(ix), follow_on_changes, ix);
 }
 
 void

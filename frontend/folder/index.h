@@ -13,6 +13,7 @@
 #define SP_FRONTEND_FOLDER_INDEX_H
 
 #include "frontend/core/frontend.h"
+#include "frontend/folder/recent.h"
 #include "lib/mailbox/mailbox.h"
 
 #define FOLDER_INDEX_SPARE_BYTES (64 * 1024 * 1024)
@@ -29,6 +30,8 @@ struct folder_uids {
  * loaded, or that its folder is gone. */
 struct folder_watcher {
 	void (*on_change)(struct folder_watcher *w);
+	/* Are recent messages to be taken for it now? NULL: never. */
+	bool (*takes_recent)(const struct folder_watcher *w);
 	struct folder_watcher *prev, *next; /* private */
 };
 
@@ -47,6 +50,7 @@ struct folder_index {
 	char *cold;
 	struct folder_uids *uids;	  /* a reference */
 	char *keywords[MAILBOX_KEYWORDS]; /* owner; NULL: bit not in use */
+	struct folder_recent recent; /* taken for our watchers, and none was told yet */
 	unsigned keyword_count;
 	unsigned keywords_version; /* grows when they change */
 	struct folder_index_private *private;
@@ -96,6 +100,9 @@ void folder_index_set_keywords(struct folder_index *ix, const struct str *keywor
 
 /* What mailbox_read_changes() gave, of a state since or before which the index is. */
 void folder_index_apply(struct folder_index *ix, const struct mailbox_changes *changes);
+
+/* Is there a watcher to take recent messages for? */
+bool folder_index_takes_recent(const struct folder_index *ix);
 
 void folder_uids_unref(struct folder_uids **u);
 

@@ -44,6 +44,7 @@ folder_inside(const struct folder_index *ix)
 /* ---- records.c ---- */
 /* All records anew, as the store gave them. */
 void folder_records_replace(struct folder_index *ix, const struct mailbox_records *records);
+void folder_records_note_recent(struct folder_index *ix, const struct mailbox_changes *changes);
 /* Nothing is known any more. */
 void folder_records_forget(struct folder_index *ix);
 void folder_records_free(struct folder_index *ix);

@@ -302,6 +302,14 @@ records_count(struct folder_index *ix)
 	}
 }
 
+/* What was taken waits for the first watcher that is told of it. */
+void
+folder_records_note_recent(struct folder_index *ix, const struct mailbox_changes *changes)
+{
+	if (changes->took_recent)
+		folder_recent_add(&ix->recent, changes->folder.first_recent, changes->folder.uid_next - 1);
+}
+
 void
 folder_records_replace(struct folder_index *ix, const struct mailbox_records *records)
 {
@@ -328,6 +336,7 @@ folder_index_apply(struct folder_index *ix, const struct mailbox_changes *change
 {
 	const struct mailbox_records *records = &changes->records;
 
+	folder_records_note_recent(ix, changes);
 	if (!ix->loaded || changes->folder.highest_modseq < ix->folder.highest_modseq)
 		return;
 	folder_index_set_keywords(ix, changes->folder.keywords, changes->folder.keyword_count);
@@ -353,6 +362,7 @@ folder_records_forget(struct folder_index *ix)
 	folder_uids_unref(&ix->uids);
 	mem_free(ix->cold);
 	ix->cold = NULL;
+	folder_recent_fini(&ix->recent);
 	ix->loaded = false;
 	ix->folder.highest_modseq = 0;
 }

@@ -10,6 +10,7 @@
 struct selecting {
 	struct str name;
 	bool read_only;
+	uint32_t first_unseen; /* number of a message, as the store said; 0: none is told */
 	bool resync;	       /* QRESYNC (...) was given: */
 	uint32_t uid_validity; /* what the client knows */
 	uint64_t modseq;
@@ -61,6 +62,21 @@ take_parameters(struct imap_session *s, struct imap_lexer *lex, struct selecting
 
 /* ---- What is told ---- */
 
+/* In IMAP4rev1 (RFC 3501, 6.3.1). */
+static void
+tell_first_unseen(const struct imap_view *v, uint32_t first, struct buf *out)
+{
+	struct mailbox_hot hot;
+
+	/* With the records at hand the state is theirs, not the store's answer. */
+	if (v->uids != NULL)
+		for (first = 1; first <= v->count && imap_view_hot(v, first, &hot); first++)
+			if ((hot.flags & MAILBOX_SEEN) == 0)
+				break;
+	if (first != 0 && first <= v->count)
+		buf_printf(out, "* OK [UNSEEN %u] the first unseen message\r\n", first);
+}
+
 static void
 tell_folder(struct imap_session *s, const struct selecting *w)
 {
@@ -70,8 +86,10 @@ tell_folder(struct imap_session *s, const struct selecting *w)
 	v->keywords_told = v->index->keywords_version;
 	imap_print_folder_flags(v, &out);
 	buf_printf(&out, "* %u EXISTS\r\n", v->count);
-	if ((s->enabled & IMAP_REV2) == 0)
-		buf_add_c(&out, "* 0 RECENT\r\n");
+	if ((s->enabled & IMAP_REV2) == 0) {
+		buf_printf(&out, "* %u RECENT\r\n", v->recent_count);
+		tell_first_unseen(v, w->first_unseen, &out);
+	}
 	buf_printf(&out, "* OK [UIDVALIDITY %u] UIDs are valid\r\n* OK [UIDNEXT %u] predicted next UID\r\n",
 		   v->index->folder.uid_validity, v->uid_next);
 	buf_printf(&out, "* OK [HIGHESTMODSEQ %llu] highest\r\n* OK [MAILBOXID (", (unsigned long long)v->modseq);
@@ -153,12 +171,13 @@ tell_changed(struct imap_session *s, const struct selecting *w, struct buf *out)
 {
 	struct imap_view *v = s->view;
 
+	imap_view_tell_keywords(v, out);
 	for (uint32_t seq = 1; seq <= v->count; seq++) {
 		struct mailbox_hot hot;
 		if (!imap_view_hot(v, seq, &hot) || hot.modseq <= w->modseq || !is_known(w, hot.uid))
 			continue;
 		buf_printf(out, "* %u FETCH (UID %u FLAGS ", seq, hot.uid);
-		imap_print_flags(v->index, hot.flags, hot.keywords, out);
+		imap_print_message_flags(v, &hot, out);
 		buf_printf(out, " MODSEQ (%llu))\r\n", (unsigned long long)hot.modseq);
 		imap_view_told(v, &hot);
 	}
@@ -193,7 +212,7 @@ on_resync_attached(struct imap_session *s, const struct err *err)
 		return;
 	}
 	session_hold(&s->base);
-	mailbox_read_changes(imap_store(s), imap_address(s), s->view->index->folder_id, w->modseq, on_missed, s);
+	mailbox_read_changes(imap_store(s), imap_address(s), s->view->index->folder_id, w->modseq, false, on_missed, s);
 }
 
 /* ---- Opening ---- */
@@ -210,6 +229,7 @@ adopt(struct imap_view *v)
 	v->count = folder_index_count(v->index);
 	v->modseq = f->highest_modseq;
 	v->uid_next = f->uid_next;
+	imap_view_take_recent(v);
 }
 
 static void
@@ -246,7 +266,7 @@ static void
 on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 {
 	struct imap_session *s = arg;
-	const struct selecting *w;
+	struct selecting *w;
 
 	if (!session_back(&s->base))
 		return;
@@ -255,6 +275,7 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 		return;
 	}
 	w = s->work;
+	w->first_unseen = folder->first_unseen;
 	s->view = imap_view_new(s, folder, w->read_only);
 	if (!s->view->index->loaded || s->view->index->folder.highest_modseq >= folder->highest_modseq) {
 		opened(s);
@@ -287,7 +308,8 @@ select_folder(struct imap_session *s, struct imap_lexer *lex, bool read_only)
 	s->work = w;
 	imap_unselect(s, true);
 	session_hold(&s->base);
-	mailbox_open(imap_store(s), imap_address(s), w->name, on_folder, s);
+	mailbox_select(imap_store(s), imap_address(s), w->name, !read_only && (s->enabled & IMAP_REV2) == 0, on_folder,
+		       s);
 	return CMD_WAIT;
 }
 

@@ -75,6 +75,7 @@ value_of(const struct mailbox_folder *f, unsigned bit)
 	case ITEM_UNSEEN: return f->unseen;
 	case ITEM_DELETED: return f->deleted;
 	case ITEM_SIZE: return f->bytes;
+	case ITEM_RECENT: return f->recent;
 	case ITEM_HIGHESTMODSEQ: return f->highest_modseq;
 	case ITEM_DELETED_STORAGE: return (f->deleted_bytes + 1023) / 1024;
 	default: return 0;

@@ -139,7 +139,7 @@ tell_stored(struct imap_session *s, const struct storing *w, uint64_t mask, cons
 	}
 	if (!w->silent) {
 		buf_printf(out, "%sFLAGS ", between);
-		imap_print_flags(v->index, now->flags, now->keywords, out);
+		imap_print_message_flags(v, now, out);
 		between = " ";
 	}
 	if (condstore) {
@@ -169,10 +169,7 @@ tell_all(struct imap_session *s, const struct storing *w, const struct mailbox_s
 	uint64_t mask;
 
 	folder_index_set_keywords(s->view->index, stored->keywords, stored->keyword_count);
-	if (s->view->keywords_told != s->view->index->keywords_version) {
-		s->view->keywords_told = s->view->index->keywords_version;
-		imap_print_folder_flags(s->view, &out);
-	}
+	imap_view_tell_keywords(s->view, &out);
 	mask = keyword_mask(s->view->index, &w->change);
 	for (uint32_t i = 0; i < stored->count; i++) {
 		struct mailbox_hot now;
@@ -204,7 +201,9 @@ finish_modified(struct imap_session *s, const struct mailbox_stored *stored)
 	return CMD_DONE;
 }
 
-/* When some are gone the rest is stored all the same (RFC 2180, 4.2). */
+/* When some are gone the rest is stored all the same (RFC 2180, 4.2). It is OK even
+ * when nothing is left: a client that takes NO for its own fault would try for
+ * ever, and is told of the EXPUNGE by its next command. */
 static void
 on_stored(void *arg, const struct mailbox_stored *stored, const struct err *err)
 {
@@ -221,8 +220,6 @@ on_stored(void *arg, const struct mailbox_stored *stored, const struct err *err)
 	tell_all(s, w, stored);
 	if (stored->modified_count != 0)
 		finish_modified(s, stored);
-	else if (w->some_gone && stored->count == 0 && !w->silent)
-		imap_finish(s, IMAP_NO, "[EXPUNGEISSUED] all of the messages are expunged");
 	else if (w->some_gone)
 		imap_finish(s, IMAP_OK, "[EXPUNGEISSUED] stored; some of the messages are expunged");
 	else

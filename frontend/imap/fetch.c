@@ -18,6 +18,7 @@ clean(struct fetch *f)
 	imap_records_fini(&f->records);
 	buf_fini(&f->line);
 	buf_fini(&f->piece);
+	buf_fini(&f->lost);
 	f->session->on_cancel = NULL;
 }
 
@@ -27,12 +28,19 @@ on_cancel(struct imap_session *s)
 	clean(s->work);
 }
 
+static void check_lost(struct fetch *f);
+
 static void
 finish(struct fetch *f)
 {
 	struct imap_session *s = f->session;
 
 	imap_write(s, &f->line);
+	buf_clear(&f->line);
+	if (f->some_lost && !f->lost_checked) {
+		check_lost(f);
+		return;
+	}
 	clean(f);
 	if (f->some_lost)
 		imap_finish(s, IMAP_NO, "[SERVERBUG] some messages cannot be read");
@@ -42,6 +50,41 @@ finish(struct fetch *f)
 		imap_finish(s, IMAP_OK, "[EXPUNGEISSUED] some messages are gone");
 	else
 		imap_ok(s);
+}
+
+/* ---- What could not be read ---- */
+static void
+note_lost(struct fetch *f, uint32_t seq)
+{
+	f->some_lost = true;
+	buf_add(&f->lost, &seq, sizeof(seq));
+}
+
+static void
+on_fresh(struct imap_session *s, const struct err *err)
+{
+	struct fetch *f = s->work;
+	const uint32_t *seqs = (const uint32_t *)(const void *)f->lost.data;
+	size_t count = f->lost.len / sizeof(*seqs);
+
+	f->lost_checked = true;
+	f->some_lost = err != NULL;
+	for (size_t i = 0; err == NULL && i < count; i++) {
+		if (imap_view_record(s->view, seqs[i]) == NULL) {
+			f->some_gone = true;
+			continue;
+		}
+		f->some_lost = true;
+		log_error(conn_log(s->conn), "a message cannot be read", F_I64("uid", imap_view_uid(s->view, seqs[i])));
+	}
+	finish(f);
+}
+
+/* Most likely another session has just expunged it, and we did not know yet. */
+static void
+check_lost(struct fetch *f)
+{
+	imap_view_refresh(f->session, on_fresh);
 }
 
 static void
@@ -54,9 +97,17 @@ fail(struct fetch *f, const struct err *err)
 void
 fetch_give_up(struct fetch *f, const struct err *err)
 {
-	log_error(conn_log(f->session->conn), "a message cannot be read", F_I64("uid", fetch_record(f)->uid),
-		  F_ERR(err));
-	conn_abort(f->session->conn);
+	if (f->mark == FETCH_SENT) {
+		log_error(conn_log(f->session->conn), "a message cannot be read", F_I64("uid", fetch_record(f)->uid),
+			  F_ERR(err));
+		conn_abort(f->session->conn);
+		return;
+	}
+	f->line.len = f->mark;
+	buf_clear(&f->piece);
+	note_lost(f, fetch_record(f)->seq);
+	f->record_at++;
+	run(f);
 }
 
 /* ---- The batch ---- */
@@ -86,7 +137,8 @@ tell_message(struct fetch *f)
 	unknown_cte = !gone && r->digest.ready && fetch_has_unknown_cte(f, &r->digest.digest);
 	if (gone || r->lost || unknown_cte) {
 		f->some_gone |= gone;
-		f->some_lost |= r->lost;
+		if (r->lost)
+			note_lost(f, r->seq);
 		f->some_unknown_cte |= unknown_cte;
 		f->record_at++;
 		return true;
@@ -412,7 +464,7 @@ ask_vanished(struct fetch *f, const struct imap_set *asked)
 
 	*v = (struct vanished){f, *asked};
 	session_hold(&s->base);
-	mailbox_read_changes(imap_store(s), imap_address(s), s->view->index->folder_id, f->items.changed_since,
+	mailbox_read_changes(imap_store(s), imap_address(s), s->view->index->folder_id, f->items.changed_since, false,
 			     on_changes, v);
 }
 

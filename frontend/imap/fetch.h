@@ -19,6 +19,9 @@ struct fetch {
 	bool wants_cold, wants_digest;
 	/* To be said at the end. */
 	bool some_lost, some_gone, some_unknown_cte;
+	bool lost_checked; /* some_lost is the last word */
+	struct buf lost;   /* owner: uint32_t, sequence numbers of what could not be read */
+	size_t mark;	   /* where in line the message in hand begins; FETCH_SENT: some of it is gone out */
 	/* Of the batch: got \Seen by this command, so their FLAGS are told. Arena;
 	 * NULL: nothing is to get it. */
 	uint32_t *seen_uids;
@@ -46,6 +49,8 @@ struct fetch {
 	unsigned text_count, text_at;
 };
 
+#define FETCH_SENT SIZE_MAX
+
 static inline struct imap_record *
 fetch_record(struct fetch *f)
 {
@@ -55,8 +60,8 @@ fetch_record(struct fetch *f)
 /* ---- fetch.c ---- */
 /* The message is told but for its ")": goes on with the next one. */
 void fetch_next_message(struct fetch *f);
-/* A body cannot be read in the middle of its literal: nothing that was said now
- * would be understood. */
+/* A body cannot be read. If some of its literal has gone out already, nothing that was
+ * said now would be understood: the connection ends. Else the message is left out. */
 void fetch_give_up(struct fetch *f, const struct err *err);
 
 /* ---- fetch_items.c ---- */

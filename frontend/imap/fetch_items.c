@@ -41,6 +41,9 @@ tell_hot(struct fetch *f, const struct mailbox_hot *hot, struct buf *out)
 
 	if (f->seen_count != 0 && got_seen(f, hot->uid))
 		items |= FETCH_FLAGS | ((s->enabled & IMAP_CONDSTORE) != 0 ? FETCH_MODSEQ : 0);
+	/* It will not be told once more what others have changed. */
+	if ((items & FETCH_FLAGS) != 0 && (s->enabled & IMAP_CONDSTORE) != 0 && !imap_view_knows(s->view, hot))
+		items |= FETCH_MODSEQ;
 #define ITEM(name) (buf_add_str(out, first ? STR(name) : STR(" " name)), first = false)
 	if ((items & FETCH_UID) != 0) {
 		ITEM("UID ");
@@ -48,7 +51,7 @@ tell_hot(struct fetch *f, const struct mailbox_hot *hot, struct buf *out)
 	}
 	if ((items & FETCH_FLAGS) != 0) {
 		ITEM("FLAGS ");
-		imap_print_flags(s->view->index, hot->flags, hot->keywords, out);
+		imap_print_message_flags(s->view, hot, out);
 		imap_view_told(s->view, hot);
 	}
 	if ((items & FETCH_SIZE) != 0) {
@@ -73,6 +76,9 @@ tell_hot(struct fetch *f, const struct mailbox_hot *hot, struct buf *out)
 void
 fetch_begin_message(struct fetch *f, uint32_t seq, const struct mailbox_hot *hot)
 {
+	if ((f->items.items & FETCH_FLAGS) != 0 || f->seen_count != 0)
+		imap_view_tell_keywords(f->session->view, &f->line);
+	f->mark = f->line.len;
 	buf_add_str(&f->line, STR("* "));
 	imap_print_u64(seq, &f->line);
 	buf_add_str(&f->line, STR(" FETCH ("));

@@ -60,6 +60,7 @@ fetch_write(struct fetch *f, const char *data, size_t len, void (*on_drained)(st
 	}
 	imap_write(f->session, &f->line);
 	buf_clear(&f->line);
+	f->mark = FETCH_SENT;
 	conn_write(f->session->conn, data, len);
 	return imap_may_write(f->session, on_drained);
 }

@@ -68,6 +68,18 @@ imap_print_flags(const struct folder_index *ix, uint16_t flags, uint64_t keyword
 }
 
 void
+imap_print_message_flags(const struct imap_view *v, const struct mailbox_hot *hot, struct buf *out)
+{
+	size_t from = out->len + 1;
+
+	imap_print_flags(v->index, hot->flags, hot->keywords, out);
+	if ((v->session->enabled & IMAP_REV2) != 0 || !imap_view_is_recent(v, hot->uid))
+		return;
+	out->len--; /* the parenthesis */
+	buf_add_str(out, out->len == from ? STR("\\Recent)") : STR(" \\Recent)"));
+}
+
+void
 imap_print_folder_flags(const struct imap_view *v, struct buf *out)
 {
 	uint64_t all = 0;

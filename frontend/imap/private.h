@@ -180,6 +180,8 @@ __attribute__((format(printf, 2, 3))) void imap_untagged(struct imap_session *s,
 void imap_print_u64(uint64_t value, struct buf *out);
 /* "(\Seen $Forwarded)" */
 void imap_print_flags(const struct folder_index *ix, uint16_t flags, uint64_t keywords, struct buf *out);
+/* The same of a message as this session sees it: with \Recent. */
+void imap_print_message_flags(const struct imap_view *v, const struct mailbox_hot *hot, struct buf *out);
 /* "* FLAGS (...)" and PERMANENTFLAGS, as whole lines. */
 void imap_print_folder_flags(const struct imap_view *v, struct buf *out);
 /* A string as quoted or literal; astring may be an atom. */

@@ -144,8 +144,9 @@ on_digest(void *arg, const struct err *err)
 	struct imap_records *r = item->records;
 
 	if (err != NULL || !item->digest.ready) {
-		log_error(conn_log(r->session->conn), "a message cannot be read", F_I64("uid", item->uid),
-			  F_C("error", err != NULL ? err->text : "no digest"));
+		/* It may just have been expunged. */
+		log_info(conn_log(r->session->conn), "a message was not read", F_I64("uid", item->uid),
+			 F_C("error", err != NULL ? err->text : "no digest"));
 		item->lost = true;
 	}
 	if (!blob_id_is_none(&item->digest.kept))

@@ -7,7 +7,8 @@
 #include "frontend/imap/parse/search_keys.h"
 #include "frontend/imap/records.h"
 
-#define SEARCH_BODY_KEYS_MAX 64 /* HEADER, BODY and TEXT of one search */
+#define SEARCH_BODY_KEYS_MAX	  IMAP_SEARCH_KEYS_MAX /* HEADER, BODY and TEXT of one search */
+#define SEARCH_EXPENSIVE_KEYS_MAX 64		       /* of those that always look into the message */
 
 enum verdict { VERDICT_NO, VERDICT_YES, VERDICT_UNKNOWN };
 

@@ -51,7 +51,8 @@ static bool
 is_open(const struct search_run *r, enum imap_search_op op)
 {
 	for (unsigned i = 0; i < r->body_key_count; i++)
-		if (!r->body->found[i] && r->body_keys[i]->op == op)
+		if (!r->body->found[i] && r->body_keys[i]->op == op &&
+		    (r->body_keys[i]->shortcut == 0 || digest_of(r)->repeats))
 			return true;
 	return false;
 }

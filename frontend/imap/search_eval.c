@@ -34,8 +34,20 @@ prepare_set(struct imap_session *s, struct imap_search_key *k)
 struct preparing {
 	struct imap_session *session;
 	struct imap_search_key **body_keys;
-	unsigned *count;
+	unsigned *count, expensive;
 };
+
+/* As a set of UIDs, since more may become recent while the search goes on. */
+static struct imap_set
+recent_set(const struct folder_recent *recent, struct arena *arena)
+{
+	struct imap_set set = {.ranges = arena_array(arena, struct imap_range, recent->count + 1),
+			       .count = recent->count};
+
+	for (uint32_t i = 0; i < recent->count; i++)
+		set.ranges[i] = (struct imap_range){recent->ranges[i].first, recent->ranges[i].last};
+	return set;
+}
 
 static const char *
 prepare(struct preparing *p, struct imap_search_key *k)
@@ -46,11 +58,17 @@ prepare(struct preparing *p, struct imap_search_key *k)
 		switch (k->op) {
 		case SEARCH_SEQS:
 		case SEARCH_UIDS: prepare_set(p->session, k); break;
+		case SEARCH_RECENT:
+			k->op = SEARCH_UIDS;
+			k->set = recent_set(&p->session->view->recent, &p->session->command.arena);
+			break;
 		case SEARCH_KEYWORD: k->number = keyword_bit(p->session->view->index, k->text); break;
 		case SEARCH_HEADER:
 		case SEARCH_BODY:
 		case SEARCH_TEXT:
-			if (*p->count == SEARCH_BODY_KEYS_MAX)
+			/* Those with a shortcut hardly ever do. */
+			p->expensive += k->shortcut == 0;
+			if (p->expensive > SEARCH_EXPENSIVE_KEYS_MAX || *p->count == SEARCH_BODY_KEYS_MAX)
 				return "too many keys that look into bodies";
 			k->number = *p->count;
 			p->body_keys[(*p->count)++] = k;
@@ -68,7 +86,7 @@ const char *
 imap_search_prepare(struct imap_session *s, struct imap_search *search, struct imap_search_key **body_keys,
 		    unsigned *body_key_count)
 {
-	struct preparing p = {s, body_keys, body_key_count};
+	struct preparing p = {s, body_keys, body_key_count, 0};
 
 	return prepare(&p, search->key);
 }
@@ -155,6 +173,14 @@ eval_digest(const struct imap_search_key *k, const struct search_subject *m)
 	return of(imap_fold_contains(m->digest->texts[k->number], k->text, m->scratch));
 }
 
+static enum verdict
+eval_shortcut(const struct imap_search_key *k, const struct search_subject *m)
+{
+	if (m->digest == NULL)
+		return VERDICT_UNKNOWN;
+	return of(imap_fold_contains(m->digest->texts[k->shortcut], k->text, m->scratch));
+}
+
 enum verdict
 imap_search_eval(const struct imap_search_key *k, const struct search_subject *m)
 {
@@ -175,6 +201,9 @@ imap_search_eval(const struct imap_search_key *k, const struct search_subject *m
 	case SEARCH_MODSEQ: return of(m->hot->modseq >= k->number);
 	case SEARCH_EMAILID: return of(m->hot->email_id == k->number);
 	case SEARCH_HEADER:
+		if (k->shortcut != 0 && (m->digest == NULL || !m->digest->repeats))
+			return eval_shortcut(k, m);
+		return m->found == NULL ? VERDICT_UNKNOWN : of(m->found[k->number]);
 	case SEARCH_BODY:
 	case SEARCH_TEXT: return m->found == NULL ? VERDICT_UNKNOWN : of(m->found[k->number]);
 	case SEARCH_SENT_BEFORE:

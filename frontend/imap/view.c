@@ -64,6 +64,31 @@ first_from(const struct imap_view *v, uint32_t uid)
 	return low + 1;
 }
 
+/* Not when it is read-only, nor in IMAP4rev2. */
+static bool
+view_takes_recent(const struct folder_watcher *watcher)
+{
+	const struct imap_view *v =
+		(const struct imap_view *)(const void *)((const char *)watcher - offsetof(struct imap_view, watcher));
+
+	return !v->read_only && (v->session->enabled & IMAP_REV2) == 0;
+}
+
+void
+imap_view_take_recent(struct imap_view *v)
+{
+	const struct folder_recent *set = &v->recent;
+
+	if (view_takes_recent(&v->watcher))
+		folder_recent_move(&v->index->recent, &v->recent);
+	v->recent_count = 0;
+	for (uint32_t i = 0; i < set->count; i++) {
+		uint32_t end =
+			set->ranges[i].last == UINT32_MAX ? v->count + 1 : first_from(v, set->ranges[i].last + 1);
+		v->recent_count += end - first_from(v, set->ranges[i].first);
+	}
+}
+
 static void
 add_uid_range(const struct imap_view *v, struct imap_range r, struct imap_messages *out)
 {
@@ -253,11 +278,9 @@ sync_list(struct imap_session *s, bool allow_expunge, struct buf *out)
 	return true;
 }
 
-static void
-tell_keywords(struct imap_session *s, struct buf *out)
+void
+imap_view_tell_keywords(struct imap_view *v, struct buf *out)
 {
-	struct imap_view *v = s->view;
-
 	if (v->keywords_told == v->index->keywords_version)
 		return;
 	v->keywords_told = v->index->keywords_version;
@@ -276,7 +299,7 @@ tell_record(struct imap_session *s, uint32_t seq, const struct mailbox_hot *hot,
 		buf_add_byte(out, ' ');
 	}
 	buf_add_c(out, "FLAGS ");
-	imap_print_flags(s->view->index, hot->flags, hot->keywords, out);
+	imap_print_message_flags(s->view, hot, out);
 	if ((s->enabled & IMAP_CONDSTORE) != 0) {
 		buf_add_c(out, " MODSEQ (");
 		imap_print_u64(hot->modseq, out);
@@ -327,21 +350,30 @@ imap_view_sync(struct imap_session *s, bool allow_expunge)
 	struct imap_view *v = s->view;
 	struct buf out = BUF_EMPTY;
 	uint32_t known;
+	uint32_t recent;
 	bool same;
 
-	if (v == NULL || v->uids == NULL || !v->index->loaded)
+	if (v == NULL)
 		return;
+	if (v->uids == NULL || !v->index->loaded) {
+		imap_view_tell_keywords(v, &out);
+		imap_write(s, &out);
+		buf_fini(&out);
+		return;
+	}
 	same = sync_list(s, allow_expunge, &out);
 	known = v->count;
-	tell_keywords(s, &out);
+	recent = v->recent_count;
+	imap_view_tell_keywords(v, &out);
 	if (v->index->folder.highest_modseq > v->modseq)
 		tell_changes(s, &out);
 	if (same && known != v->uids->count) {
 		v->count = v->uids->count;
 		buf_printf(&out, "* %u EXISTS\r\n", v->count);
-		if ((s->enabled & IMAP_REV2) == 0)
-			buf_add_c(&out, "* 0 RECENT\r\n");
 	}
+	imap_view_take_recent(v);
+	if ((s->enabled & IMAP_REV2) == 0 && (v->count != known || v->recent_count != recent))
+		buf_printf(&out, "* %u RECENT\r\n", v->recent_count);
 	/* The flags of what is new, or held back still, are fetched with it. */
 	v->modseq = v->index->folder.highest_modseq;
 	if (v->told_count != 0)
@@ -359,12 +391,18 @@ imap_view_new(struct imap_session *s, const struct mailbox_folder *folder, bool 
 
 	v->session = s;
 	v->watcher.on_change = imap_push;
+	v->watcher.takes_recent = view_takes_recent;
 	v->index = folder_index_get(conn_frontend(s->conn), imap_address(s), folder, &v->watcher);
 	v->read_only = read_only;
 	v->count = folder->messages;
 	v->modseq = folder->highest_modseq;
 	v->uid_next = folder->uid_next;
 	v->keywords_told = v->index->keywords_version;
+	if ((s->enabled & IMAP_REV2) == 0) {
+		/* Read-only, nothing is taken: so is what comes later. */
+		folder_recent_add(&v->recent, folder->first_recent, read_only ? UINT32_MAX : folder->uid_next - 1);
+		v->recent_count = folder->recent;
+	}
 	return v;
 }
 
@@ -377,6 +415,7 @@ imap_view_free(struct imap_view **v)
 		return;
 	*v = NULL;
 	folder_uids_unref(&view->uids);
+	folder_recent_fini(&view->recent);
 	mem_free(view->told);
 	mem_free(view->saved);
 	folder_index_put(&view->index, &view->watcher);

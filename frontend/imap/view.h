@@ -31,6 +31,8 @@ struct imap_view {
 	bool read_only;
 	imap_view_on_ready *on_ready; /* of an attach or refresh under way */
 	unsigned keywords_told;	      /* keywords_version */
+	struct folder_recent recent;    /* that are \Recent to this session */
+	uint32_t recent_count;	      /* of those that the client knows, as it was told */
 	struct imap_told *told;	      /* owner; sorted by UID */
 	uint32_t told_count;
 	uint32_t *saved; /* owner; UIDs of the saved search result ("$"), sorted */
@@ -59,6 +61,16 @@ const char *imap_view_record(const struct imap_view *v, uint32_t seq);
 /* False: expunged. */
 bool imap_view_hot(const struct imap_view *v, uint32_t seq, struct mailbox_hot *hot_out);
 
+/* Takes over what the index has for the first that comes, and counts anew; the
+ * view is attached. */
+void imap_view_take_recent(struct imap_view *v);
+/* Is this message \Recent to the session? */
+static inline bool
+imap_view_is_recent(const struct imap_view *v, uint32_t uid)
+{
+	return folder_recent_has(&v->recent, uid);
+}
+
 /* What a set means: sorted sequence numbers, each once. */
 struct imap_messages {
 	uint32_t *seqs; /* in the arena */
@@ -79,6 +91,9 @@ void imap_view_save(struct imap_view *v, const uint32_t *uids, uint32_t count);
  * (allow_expunge), EXISTS, FLAGS for new keywords, FETCH with FLAGS (UID,
  * MODSEQ as enabled). imap_finish() calls it. */
 void imap_view_sync(struct imap_session *s, bool allow_expunge);
+/* FLAGS and PERMANENTFLAGS, if there are keywords that the client was not told of:
+ * before any of them stands with a message. imap_view_sync() does it too. */
+void imap_view_tell_keywords(struct imap_view *v, struct buf *out);
 /* The client is or was told of this state of a message by its command's own
  * answer. */
 void imap_view_told(struct imap_view *v, const struct mailbox_hot *hot);

@@ -90,7 +90,8 @@ static void
 read_gone(struct imap_session *s)
 {
 	session_hold(&s->base);
-	mailbox_read_changes(imap_store(s), imap_address(s), s->view->index->folder_id, s->view->modseq, on_gone, s);
+	mailbox_read_changes(imap_store(s), imap_address(s), s->view->index->folder_id, s->view->modseq,
+			     folder_index_takes_recent(s->view->index), on_gone, s);
 }
 
 static void
@@ -159,6 +160,9 @@ on_status(void *arg, const struct mailbox_folder *folder, const struct err *err)
 
 	if (!session_back(&s->base))
 		return;
+	/* A keyword may be new that no message has. */
+	if (err == NULL)
+		folder_index_set_keywords(s->view->index, folder->keywords, folder->keyword_count);
 	if (err != NULL || folder->highest_modseq == s->view->modseq) {
 		ready(s, err);
 	} else if (is_attached(s->view)) {

@@ -1,5 +1,5 @@
--- What changed. ARGV: id, since modseq. Returns {modseq, uidnext, uidvalidity,
--- {hot ...}, {}, gone packed (modseq, uid), complete, fields, keywords}.
+-- What changed. ARGV: id, since modseq, 1: what is recent is taken. Returns {modseq, uidnext, uidvalidity,
+-- {hot ...}, {}, gone packed (modseq, uid), complete, fields before the taking, keywords}.
 local f = base .. 'f:' .. ARGV[1]
 local h = call('HMGET', f, 'modseq', 'uidnext', 'uidvalidity', 'since')
 if not h[1] then return fail('NOTFOUND there is no such mailbox') end
@@ -29,5 +29,6 @@ if tonumber(h[1]) > since then
     last = last - 200
   end
 end
-return {h[1], h[2], h[3], hot, {}, table.concat(gone), since >= tonumber(h[4]) and 1 or 0, folder_fields(ARGV[1]),
-        keyword_list(f)}
+local fields = folder_fields(ARGV[1])
+if ARGV[3] == '1' then take_recent(f) end
+return {h[1], h[2], h[3], hot, {}, table.concat(gone), since >= tonumber(h[4]) and 1 or 0, fields, keyword_list(f)}

@@ -7,6 +7,7 @@
 
 MAILBOX_SCRIPT(mailbox_script_list, "list.lua");
 MAILBOX_SCRIPT(mailbox_script_open, "open.lua");
+MAILBOX_SCRIPT(mailbox_script_select, "select.lua");
 MAILBOX_SCRIPT(mailbox_script_create, "create.lua");
 MAILBOX_SCRIPT(mailbox_script_delete, "delete.lua");
 MAILBOX_SCRIPT(mailbox_script_reap, "reap.lua");
@@ -36,6 +37,7 @@ on_folder_reply(void *arg, const redisReply *reply, const struct err *err)
 	if (err == NULL) {
 		parse_folder(element(reply, 0), &folder);
 		folder.keywords = parse_keywords(element(reply, 1), &op->arena, &folder.keyword_count);
+		folder.first_unseen = (uint32_t)redis_i64(element(reply, 2), 0);
 	}
 	((mailbox_on_folder *)op->cb)(op->arg, err == NULL ? &folder : NULL, err);
 	op_free(op);
@@ -118,6 +120,21 @@ mailbox_open(struct mailbox_store *m, struct str address, struct str name, mailb
 	args_add(&a, checked);
 	args_add(&a, STR(""));
 	op_call(op, &mailbox_script_open, &a, on_folder_reply);
+}
+
+void
+mailbox_select(struct mailbox_store *m, struct str address, struct str name, bool take_recent, mailbox_on_folder *cb,
+	       void *arg)
+{
+	struct op *op = op_new(m, address, (void *)cb, arg);
+	struct args a = args_new(op, 2);
+	struct str checked;
+
+	if (!take_name(op, name, on_folder_reply, &checked))
+		return;
+	args_add(&a, checked);
+	args_add(&a, take_recent ? STR("1") : STR("0"));
+	op_call(op, &mailbox_script_select, &a, on_folder_reply);
 }
 
 void

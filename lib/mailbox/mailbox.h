@@ -159,10 +159,17 @@ struct mailbox_folder {
 	uint32_t deleted; /* carrying \Deleted */
 	uint64_t bytes;
 	uint64_t deleted_bytes;
+	/* Messages that no session has taken as its recent ones (RFC 3501, 2.3.2):
+	 * how many are there, and the UID that they begin with; uid_next: none. */
+	uint32_t recent;
+	uint32_t first_recent;
 	struct str special_use; /* "\\Sent", ...; empty: none */
 	bool subscribed;
 	const struct str *keywords; /* by bit number; an empty name: bit not in use */
 	unsigned keyword_count;	    /* filled by mailbox_open() only */
+	/* Number of the first message that is not seen; 0: there is none, or it is
+	 * too far from both ends to be looked for. Filled by mailbox_select() only. */
+	uint32_t first_unseen;
 };
 typedef void mailbox_on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err);
 typedef void mailbox_on_folders(void *arg, const struct mailbox_folder *folders, unsigned count,
@@ -172,6 +179,10 @@ typedef void mailbox_on_folders(void *arg, const struct mailbox_folder *folders,
 void mailbox_list(struct mailbox_store *m, struct str address, mailbox_on_folders *cb, void *arg);
 /* By name ("INBOX" in any case). ERR_NOT_FOUND. */
 void mailbox_open(struct mailbox_store *m, struct str address, struct str name, mailbox_on_folder *cb, void *arg);
+/* The same for a session, with first_unseen. take_recent: what is recent is taken,
+ * and the next one finds it so. */
+void mailbox_select(struct mailbox_store *m, struct str address, struct str name, bool take_recent,
+		    mailbox_on_folder *cb, void *arg);
 void mailbox_status(struct mailbox_store *m, struct str address, uint32_t folder_id, mailbox_on_folder *cb, void *arg);
 /* Makes missing upper levels too. ERR_EXISTS, ERR_INVALID (name), ERR_LIMIT. */
 void mailbox_create(struct mailbox_store *m, struct str address, struct str name, struct str special_use,
@@ -239,11 +250,13 @@ struct mailbox_changes {
 	const struct mailbox_gone *gone; /* the same by modseq, then UID */
 	uint32_t gone_count;
 	bool complete;
+	bool took_recent;	      /* this call took what folder.first_recent tells of */
 	struct mailbox_folder folder; /* counts, keywords, after the changes */
 };
 typedef void mailbox_on_changes(void *arg, const struct mailbox_changes *changes, const struct err *err);
+/* take_recent: what is recent is taken (mailbox_select()). */
 void mailbox_read_changes(struct mailbox_store *m, struct str address, uint32_t folder_id, uint64_t since_modseq,
-			  mailbox_on_changes *cb, void *arg);
+			  bool take_recent, mailbox_on_changes *cb, void *arg);
 
 /* ---- Changing ---- */
 /* Sets of UIDs are sorted arrays; UIDs that do not exist are passed over. A

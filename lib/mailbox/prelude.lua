@@ -192,15 +192,22 @@ end
 local function folder_fields(id)
   local f = base .. 'f:' .. id
   local h = call('HMGET', f, 'name', 'uidvalidity', 'uidnext', 'modseq', 'count', 'unseen', 'deleted', 'bytes',
-                 'deleted_bytes', 'special', 'subscribed')
+                 'deleted_bytes', 'special', 'subscribed', 'recent', 'recent_count')
   table.insert(h, 1, tostring(id))
   return h
+end
+
+-- What has come since the last taking is taken: folder_fields() before tells
+-- what it was. "recent" is the first UID of it; without one, nothing has come.
+local function take_recent(f)
+  local h = call('HMGET', f, 'recent', 'uidnext')
+  if h[1] and tonumber(h[1]) < tonumber(h[2]) then call('HSET', f, 'recent', h[2], 'recent_count', 0) end
 end
 
 -- Appends packed records to a folder: {flags, size, modseq, email, lo, hi, cold}.
 local function append_records(id, records, modseq)
   local f = base .. 'f:' .. id
-  local h = call('HMGET', f, 'uidnext', 'uidvalidity')
+  local h = call('HMGET', f, 'uidnext', 'uidvalidity', 'recent')
   local uid = tonumber(h[1])
   local first = uid
   local chunk, hot, cold = nil, {}, {}
@@ -240,6 +247,8 @@ local function append_records(id, records, modseq)
   add(f, 'unseen', unseen)
   add(f, 'deleted', deleted)
   add(f, 'deleted_bytes', deleted_bytes)
+  add(f, 'recent_count', #records)
+  if not h[3] then call('HSET', f, 'recent', first) end
   call('HSET', f, 'uidnext', uid, 'modseq', modseq)
   return first, tonumber(h[2])
 end
@@ -259,6 +268,7 @@ local function remove_records(id, ranges, modseq, now, retention, wanted)
   local f = base .. 'f:' .. id
   local removed, stones, state = {}, {}, {1}
   local unseen, deleted, bytes, deleted_bytes = 0, 0, 0, 0
+  local recent, recent_from = 0, tonumber(call('HGET', f, 'recent') or 4294967295)
   for _, n in ipairs(chunks_of(f, ranges)) do
     local hot, cold = call('GET', f .. ':h:' .. n), call('GET', f .. ':c:' .. n)
     local keep_hot, keep_cold, before = {}, {}, #removed
@@ -269,6 +279,7 @@ local function remove_records(id, ranges, modseq, now, retention, wanted)
         removed[#removed + 1] = {uid, flags, size, modseq, email, lo, hi, c}
         stones[#stones + 1] = struct.pack('<I6I4I6I4', modseq, uid, email, now)
         bytes = bytes + size
+        if uid >= recent_from then recent = recent + 1 end
         if flags % 2 == 0 then unseen = unseen + 1 end
         if bit.band(flags, 8) ~= 0 then
           deleted = deleted + 1
@@ -295,6 +306,7 @@ local function remove_records(id, ranges, modseq, now, retention, wanted)
     add(f, 'unseen', -unseen)
     add(f, 'deleted', -deleted)
     add(f, 'deleted_bytes', -deleted_bytes)
+    add(f, 'recent_count', -recent)
     call('HSET', f, 'modseq', modseq)
     bury(f, stones, now, retention)
   end

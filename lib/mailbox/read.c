@@ -15,6 +15,7 @@ struct reading {
 	uint32_t first_uid, last_uid;
 	unsigned parts;
 	uint64_t changed_since;
+	bool take_recent;
 };
 
 static bool
@@ -93,7 +94,7 @@ mailbox_read(struct mailbox_store *m, struct str address, uint32_t folder_id, ui
 	struct args a = args_new(op, 5);
 	struct reading *r = arena_new(&op->arena, struct reading);
 
-	*r = (struct reading){first_uid, last_uid, parts, changed_since};
+	*r = (struct reading){first_uid, last_uid, parts, changed_since, false};
 	op->state = r;
 	args_add_u64(&a, folder_id);
 	args_add_u64(&a, first_uid);
@@ -150,6 +151,7 @@ on_changes(void *arg, const redisReply *reply, const struct err *err)
 	if (err == NULL) {
 		parse_records(reply, op->state, &op->arena, &changes.records);
 		parse_gone(redis_str(element(reply, 5)), &op->arena, &changes);
+		changes.took_recent = ((const struct reading *)op->state)->take_recent;
 		changes.complete = redis_i64(element(reply, 6), 0) != 0;
 		parse_folder(element(reply, 7), &changes.folder);
 		changes.folder.keywords = parse_keywords(element(reply, 8), &op->arena, &changes.folder.keyword_count);
@@ -160,15 +162,16 @@ on_changes(void *arg, const redisReply *reply, const struct err *err)
 
 void
 mailbox_read_changes(struct mailbox_store *m, struct str address, uint32_t folder_id, uint64_t since_modseq,
-		     mailbox_on_changes *cb, void *arg)
+		     bool take_recent, mailbox_on_changes *cb, void *arg)
 {
 	struct op *op = op_new(m, address, (void *)cb, arg);
-	struct args a = args_new(op, 2);
+	struct args a = args_new(op, 3);
 	struct reading *r = arena_new(&op->arena, struct reading);
 
-	*r = (struct reading){0, UINT32_MAX, MAILBOX_HOT, since_modseq};
+	*r = (struct reading){0, UINT32_MAX, MAILBOX_HOT, since_modseq, take_recent};
 	op->state = r;
 	args_add_u64(&a, folder_id);
 	args_add_u64(&a, since_modseq);
+	args_add(&a, take_recent ? STR("1") : STR("0"));
 	op_call(op, &mailbox_script_changes, &a, on_changes);
 }

@@ -234,6 +234,8 @@ parse_folder(const redisReply *fields, struct mailbox_folder *out)
 		.special_use = redis_str(element(fields, 10)),
 		.subscribed = redis_i64(element(fields, 11), 0) != 0,
 	};
+	out->first_recent = (uint32_t)redis_i64(element(fields, 12), out->uid_next);
+	out->recent = (uint32_t)redis_i64(element(fields, 13), 0);
 }
 
 const struct str *

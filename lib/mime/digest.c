@@ -6,7 +6,7 @@
  *    8  u32  CRC-32 of all that follows
  *   12  u32  header bytes
  *   16  i64  Date:, unix seconds; INT64_MIN: none
- *   24  i16  zone minutes   26 u16 reserved
+ *   24  i16  zone minutes   26 u16 1: Subject or Message-ID stands there again
  *   28  u32  number of parts
  *   32  DIGEST_TEXTS x (u32 offset, u32 length)
  *   ..  parts, PART_BYTES each
@@ -31,6 +31,7 @@ enum {
 	AT_HEADER_BYTES = 12,
 	AT_DATE = 16,
 	AT_ZONE = 24,
+	AT_REPEATS = 26,
 	AT_PARTS = 28,
 	AT_TEXTS = 32,
 	FIXED_BYTES = AT_TEXTS + DIGEST_TEXTS * 8,
@@ -160,11 +161,27 @@ write_parts(struct writer *w, const struct mime_part *part, uint32_t number, siz
 		write_parts(w, child, child_number++, table);
 }
 
+/* Of all fields of that name: there should be one, but not all senders know. */
+static const struct mime_address *
+addresses_of(struct str header, const char *name, struct arena *arena)
+{
+	struct mime_address *list = NULL, **tail = &list;
+	struct mime_field field;
+
+	while (mime_next_field(&header, &field)) {
+		if (!str_eq_ci(field.name, str_c(name)))
+			continue;
+		*tail = mime_parse_addresses(field.value, arena);
+		while (*tail != NULL)
+			tail = &(*tail)->next;
+	}
+	return list;
+}
+
 /* "Name <box@host>, ..." decoded. */
 static void
-add_address_texts(struct writer *w, struct str raw, enum mime_digest_text all, int box, int display)
+add_address_texts(struct writer *w, const struct mime_address *list, enum mime_digest_text all, int box, int display)
 {
-	const struct mime_address *list = raw.p != NULL ? mime_parse_addresses(raw, w->arena) : NULL;
 	const struct mime_address *first = list;
 	size_t from = w->out->len;
 
@@ -215,6 +232,17 @@ add_references(struct writer *w, struct str header)
 	note_text(w, DIGEST_REFERENCES, from);
 }
 
+static bool
+has_several(struct str header, const char *name)
+{
+	struct mime_field field;
+	unsigned count = 0;
+
+	while (count < 2 && mime_next_field(&header, &field))
+		count += str_eq_ci(field.name, str_c(name));
+	return count == 2;
+}
+
 static void
 add_header_texts(struct writer *w, struct str header)
 {
@@ -231,14 +259,15 @@ add_header_texts(struct writer *w, struct str header)
 	int64_t date;
 
 	for (unsigned i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
-		mime_find_field(header, addresses[i].field, &raw);
-		add_address_texts(w, raw, addresses[i].all, addresses[i].box, addresses[i].display);
+		const struct mime_address *list = addresses_of(header, addresses[i].field, w->arena);
+		add_address_texts(w, list, addresses[i].all, addresses[i].box, addresses[i].display);
 	}
 	if (mime_find_field(header, "Subject", &raw))
 		add_text(w, DIGEST_SUBJECT, mime_decode_words(mime_unfold(raw, w->arena), w->arena));
 	mime_find_field(header, "Message-ID", &raw);
 	if (mime_next_msg_id(&raw, &id))
 		add_text(w, DIGEST_MESSAGE_ID, mime_unfold(id, w->arena));
+	bytes_put_u16(record_at(w, AT_REPEATS), has_several(header, "Subject") || has_several(header, "Message-ID"));
 	add_references(w, header);
 	mime_find_field(header, "Date", &raw);
 	if (mime_parse_date(raw, &date, &zone)) {
@@ -319,6 +348,7 @@ mime_digest_read_sound(struct str record, struct mime_digest *out)
 	out->has_date = date != INT64_MIN;
 	out->date = out->has_date ? date : 0;
 	out->zone_minutes = (int16_t)bytes_get_u16(record.p + AT_ZONE);
+	out->repeats = bytes_get_u16(record.p + AT_REPEATS) != 0;
 	out->part_count = bytes_get_u32(record.p + AT_PARTS);
 	out->parts = record.p + FIXED_BYTES;
 	if (out->part_count == 0 || out->part_count > (total - FIXED_BYTES) / PART_BYTES)

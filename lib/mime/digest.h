@@ -37,7 +37,7 @@ enum mime_digest_text {
 	DIGEST_BODYSTRUCTURE,
 	/* Decoded, in UTF-8. */
 	DIGEST_SUBJECT,
-	DIGEST_FROM, /* "Name <box@host>, ..." for SEARCH */
+	DIGEST_FROM, /* "Name <box@host>, ..." of all fields of the name, for SEARCH */
 	DIGEST_TO,
 	DIGEST_CC,
 	DIGEST_BCC,
@@ -71,6 +71,7 @@ struct mime_digest {
 	bool has_date;
 	int64_t date;	      /* Date:, unix seconds */
 	int16_t zone_minutes; /* of Date: */
+	bool repeats;	      /* there are several Subject or Message-ID: the texts are of the first */
 	uint32_t part_count;
 	const char *parts; /* packed; mime_digest_part_at() */
 	const char *record;

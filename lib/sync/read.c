@@ -383,7 +383,7 @@ sync_read_changes(struct sync_reading *r)
 	const struct sync_point *p = &r->point;
 	uint64_t since = p->modseq == 0 ? (1ull << 48) - 1 : p->at == UINT32_MAX ? p->modseq : p->modseq - 1;
 
-	mailbox_read_changes(r->store, r->address, p->folder_id, since, sync_on_changes, r);
+	mailbox_read_changes(r->store, r->address, p->folder_id, since, false, sync_on_changes, r);
 }
 
 /* ---- The window of days moves ---- */

@@ -59,7 +59,7 @@ class Model:
             assert int(modseq.group(1)) >= self.modseqs.get(uid, 0), f"{line}: it was {self.modseqs[uid]}"
             self.modseqs[uid] = int(modseq.group(1))
         if flags:
-            self.flags[uid] = set(flags.group(1).split())
+            self.flags[uid] = set(flags.group(1).split()) - {"\\Recent"}
 
     def all(self):
         """The whole mailbox as the server has it now."""

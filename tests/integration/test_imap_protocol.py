@@ -199,9 +199,8 @@ def test_store_when_some_are_gone(cluster, address, c, item):
         wait_for(lambda: d.ok("FETCH 2 (FLAGS)").code == "EXPUNGEISSUED", what="the other frontend knows")
         answer = d.cmd(f"STORE 1:4 {item}")
         assert answer.status == "OK" and not answer.find("EXPUNGE")
-        # Only those that are gone: NO, unless it was to be silent.
         answer = d.cmd(f"STORE 2,4 {item}")
-        assert answer.status == ("OK" if "SILENT" in item else "NO") and answer.code == "EXPUNGEISSUED"
+        assert answer.status == "OK" and answer.code == "EXPUNGEISSUED" and not answer.untagged
         assert d.ok("NOOP").find("EXPUNGE") == ["* 2 EXPUNGE", "* 3 EXPUNGE"]
         told = [re.search(r"FLAGS \((.*?)\)", line)[1] for line in d.ok("FETCH 1:3 (FLAGS)").untagged]
         assert [item.split("(")[1].rstrip(")") in flags for flags in told] == [True, True, False]
@@ -259,3 +258,207 @@ def test_a_body_in_two_segments_does_not_wait(cluster, address, verb):
             took.append((time.monotonic() - began) * 1000)
     print(verb, "median ms:", statistics.median(took))
     assert statistics.median(took) < 25
+
+
+# ---- \Recent (RFC 3501, 2.3.2) ----
+
+def recent(c):
+    """The numbers of the messages whose flags say so."""
+    lines = c.ok("FETCH 1:* (FLAGS)").find("FETCH")
+    return [int(line.split()[1]) for line in lines if "\\Recent" in line]
+
+
+def told_recent(answer):
+    return [int(line.split()[1]) for line in answer.find(r"^\* \d+ RECENT")]
+
+
+def status_recent(c, mailbox="INBOX"):
+    return int(re.search(r"RECENT (\d+)", str(c.ok(f"STATUS {mailbox} (RECENT)")))[1])
+
+
+def test_recent_is_for_the_first_session(cluster, address, c):
+    fill(c, 3)
+    assert status_recent(c) == 3
+    # A session that only looks takes nothing.
+    for _ in range(2):
+        assert told_recent(c.ok("EXAMINE INBOX")) == [3] and recent(c) == [1, 2, 3]
+    with session(cluster, address, 1) as d:
+        assert told_recent(d.ok("SELECT INBOX")) == [3]
+        assert status_recent(c) == 0
+        assert recent(d) == [1, 2, 3]
+        assert told_recent(c.ok("SELECT INBOX")) == [0] and recent(c) == []
+        c.ok("STORE 2 +FLAGS (\\Seen)")
+        wait_for(lambda: d.ok("SEARCH SEEN").untagged[-1] == "* SEARCH 2", what="the flag")
+        assert d.ok("SEARCH NEW").untagged == ["* SEARCH 1 3"]
+        assert d.ok("SEARCH RECENT").untagged == ["* SEARCH 1 2 3"]
+        assert d.ok("SEARCH OLD").untagged == ["* SEARCH"]
+        assert c.ok("SEARCH NEW").untagged == c.ok("SEARCH RECENT").untagged == ["* SEARCH"]
+        assert c.ok("SEARCH OLD").untagged == ["* SEARCH 1 2 3"]
+        # It stays with the session, whatever happens to the flags; it goes with the message.
+        assert d.ok("STORE 1 FLAGS (\\Flagged)").find("FETCH") == ["* 1 FETCH (FLAGS (\\Flagged \\Recent))"]
+        d.ok("STORE 2 +FLAGS.SILENT (\\Deleted)")
+        answer = d.ok("EXPUNGE")
+        assert answer.find("EXPUNGE") == ["* 2 EXPUNGE"] and told_recent(answer) == [2]
+        assert recent(d) == [1, 2]
+        assert told_recent(d.ok("SELECT INBOX")) == [0] and recent(d) == []
+
+
+def test_recent_of_what_comes_later(cluster, address, c):
+    """Each message is recent to one session alone, on whichever frontend."""
+    sessions = [session(cluster, address, n % 2, "INBOX") for n in range(4)]
+    looker = session(cluster, address, 0)
+    looker.ok("EXAMINE INBOX")
+    for n in range(1, 13):
+        fill(c, 1)
+        order = sessions[n % 4:] + sessions[:n % 4]
+        for s in order:
+            s.ok("NOOP")
+    owners = {}
+    for i, s in enumerate(sessions):
+        for number in recent(s):
+            owners.setdefault(number, []).append(i)
+    assert sorted(owners) == list(range(1, 13)) and all(len(o) == 1 for o in owners.values())
+    assert sum(told_recent(s.ok("SELECT INBOX"))[0] for s in sessions) == 0
+    looker.ok("NOOP")
+    assert recent(looker) == list(range(1, 13))
+    for s in sessions + [looker]:
+        s.close()
+
+
+def test_recent_is_told_with_new_mail(cluster, address, c):
+    with session(cluster, address, 1, "INBOX") as d:
+        tag = d.start("IDLE")
+        assert d.read_line().startswith("+")
+        fill(c, 1)
+        assert d.wait_line("EXISTS")[0] == "* 1 EXISTS" and d.read_line() == "* 1 RECENT"
+        fill(c, 1)
+        assert d.wait_line("EXISTS")[0] == "* 2 EXISTS" and d.read_line() == "* 2 RECENT"
+        d.send("DONE\r\n")
+        d.finish(tag)
+        assert recent(d) == [1, 2]
+        # What it copies into the selected mailbox itself, too.
+        assert told_recent(d.ok("COPY 1 INBOX")) + told_recent(d.ok("NOOP")) == [3]
+    # IMAP4rev2 knows nothing of it, and takes nothing.
+    fill(c, 1)
+    with session(cluster, address, 1) as d:
+        d.ok("ENABLE IMAP4rev2")
+        answer = d.ok("SELECT INBOX")
+        assert not answer.find("RECENT") and not answer.find("UNSEEN")
+        assert recent(d) == []
+        fill(c, 1)
+        assert not d.ok("NOOP").find("RECENT")
+    assert told_recent(c.ok("SELECT INBOX")) == [2] and recent(c) == [4, 5]
+
+
+def test_recent_of_a_mailbox_of_before(cluster, address, c):
+    """A mailbox whose store knows no watermark yet: what is there is old, what comes is recent."""
+    fill(c, 3)
+    cluster.redis.hdel(f"mail:{{{address}}}:f:1", "recent", "recent_count")
+    assert status_recent(c) == 0
+    assert told_recent(c.ok("EXAMINE INBOX")) == [0]
+    fill(c, 1)
+    assert status_recent(c) == 1
+    assert told_recent(c.ok("SELECT INBOX")) == [1] and recent(c) == [4]
+
+
+def test_recent_after_a_move_and_delete(c):
+    fill(c, 4)
+    c.ok("SELECT INBOX")
+    c.ok("CREATE other")
+    c.ok("MOVE 1:3 other")
+    assert status_recent(c, "other") == 3
+    assert told_recent(c.ok("EXAMINE other")) == [3]
+    with_status = c.ok('LIST "" other RETURN (STATUS (RECENT MESSAGES))')
+    assert with_status.find(r"MESSAGES 3 RECENT 3|RECENT 3")
+    c.ok("UNSELECT")
+    c.ok("RENAME INBOX kept")
+    assert status_recent(c, "kept") == 1 and status_recent(c) == 0
+
+
+def test_first_unseen(cluster, address, c):
+    def told(command):
+        found = re.search(r"\[UNSEEN (\d+)\]", str(c.ok(command)))
+        return found and int(found[1])
+    assert told("SELECT INBOX") is None
+    fill(c, 5)
+    assert told("SELECT Sent") is None and told("SELECT INBOX") == 1
+    c.ok("STORE 1:3,5 +FLAGS.SILENT (\\Seen)")
+    assert told("SELECT INBOX") == 4 and told("EXAMINE INBOX") == 4
+    # By a frontend that knows nothing of it yet.
+    with session(cluster, address, 1) as d:
+        assert d.ok("EXAMINE INBOX").find(r"\[UNSEEN 4\]")
+    c.ok("SELECT INBOX")
+    c.ok("STORE 4 +FLAGS (\\Seen)")
+    assert told("SELECT INBOX") is None
+    assert told("EXAMINE INBOX") is None
+
+
+# ---- Keywords and modseqs are told in time ----
+
+def test_keywords_are_announced_before_they_are_used(cluster, address, c):
+    fill(c, 2)
+    c.ok("SELECT INBOX")
+    with session(cluster, address, 0, "INBOX") as d, session(cluster, address, 1, "INBOX") as e:
+        for other in (d, e):
+            other.ok("FETCH 1:2 (FLAGS)")
+        c.ok("STORE 2 +FLAGS (fresh)")
+        time.sleep(0.5)
+        for other in (d, e):
+            lines = other.ok("FETCH 1:2 (FLAGS UID)").untagged
+            used = next(i for i, line in enumerate(lines) if "FETCH" in line and "fresh" in line)
+            assert any(line.startswith("* FLAGS (") and "fresh" in line for line in lines[:used]), lines
+
+
+def test_flags_of_others_are_told_with_their_modseq(cluster, address, c):
+    fill(c, 1)
+    c.ok("SELECT INBOX")
+    with session(cluster, address, 1, "INBOX") as d:
+        d.ok("FETCH 1 (FLAGS MODSEQ)")
+        modseq = re.search(r"MODSEQ \((\d+)\)", str(c.ok("STORE 1 (UNCHANGEDSINCE 9999) +FLAGS (\\Flagged)")))[1]
+        time.sleep(0.5)
+        told = str(d.ok("FETCH 1 (FLAGS)")) + str(d.ok("NOOP"))
+        assert f"MODSEQ ({modseq})" in told
+
+
+@pytest.mark.parametrize("items", ["ENVELOPE BODYSTRUCTURE", "BODY.PEEK[]", "BODY.PEEK[HEADER.FIELDS (Subject)]", "BODY.PEEK[TEXT]"])
+def test_fetch_of_what_another_frontend_has_just_expunged(cluster, address, items):
+    """The body is gone before the frontend knows of it: no fault of the server's, and no end of the connection."""
+    readers = [session(cluster, address, 1) for _ in range(2)]
+    with session(cluster, address, 0) as c:
+        for _ in range(12):
+            fill(c, 8)
+            c.ok("SELECT INBOX")
+            for d in readers:
+                d.ok("SELECT INBOX")
+                d.ok("FETCH 1:* (FLAGS)")
+            c.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)")
+            tag = c.start("EXPUNGE")
+            tags = [(d, d.start(f"FETCH 1:8 (UID {items})")) for _ in range(8) for d in readers]
+            c.finish(tag)
+            for d, tag in tags:
+                assert d.finish(tag).status == "OK"
+            for d in readers:
+                assert len(d.ok("NOOP").find("EXPUNGE")) == 8
+    for d in readers:
+        d.close()
+
+
+# ---- Several fields of one name ----
+
+def test_search_looks_at_all_fields_of_a_name(c):
+    c.append("INBOX", "From: a@one.example\r\nTo: first@x.example\r\nSubject: alpha\r\nTo: Second <second@x.example>\r\n"
+             "Cc: cc1@x.example\r\nCC: cc2@x.example\r\nBcc: b1@x.example\r\nbcc: b2@x.example\r\nSubject: beta\r\n"
+             "From: b@two.example\r\nX-Many: uno\r\nX-Many: dos\r\nMessage-ID: <one@x>\r\nMessage-ID: <two@x>\r\n\r\nx\r\n")
+    c.append("INBOX", TEXT.format(n=2))
+    c.ok("SELECT INBOX")
+    for key in ("TO first", "TO second", "CC cc1", "CC cc2", "BCC b1", "BCC b2", "FROM one", "FROM two", "SUBJECT alpha",
+                "HEADER Subject alpha", "HEADER Subject beta", "HEADER X-Many uno", "HEADER X-Many dos", "HEADER To second",
+                "HEADER Message-ID one@x", "HEADER Message-ID two@x", 'HEADER Message-ID "<two@x>"',
+                "HEADER Subject alpha HEADER Subject beta TEXT uno"):
+        assert c.ok("SEARCH " + key).untagged == ["* SEARCH 1"], key
+    assert c.ok("SEARCH HEADER Subject gamma").untagged == ["* SEARCH"]
+    # Sorting goes by the first.
+    assert c.ok("SORT (TO) UTF-8 ALL").untagged == ["* SORT 1 2"]
+    # Many ids in one search, as clients ask that look for what they have.
+    ids = " ".join("NOT HEADER Message-ID %d@y" % n for n in range(200))
+    assert c.ok(f"SEARCH {ids} HEADER Message-ID two@x").untagged == ["* SEARCH 1"]

@@ -85,10 +85,8 @@ static const struct {
 	{"UNDRAFT", SEARCH_FLAGS, MAILBOX_DRAFT, true},
 	{"UNFLAGGED", SEARCH_FLAGS, MAILBOX_FLAGGED, true},
 	{"UNSEEN", SEARCH_FLAGS, MAILBOX_SEEN, true},
-	/* RFC 3501: nothing is ever \Recent here. */
-	{"NEW", SEARCH_NEVER, 0, false},
-	{"RECENT", SEARCH_NEVER, 0, false},
-	{"OLD", SEARCH_ALL, 0, false},
+	{"RECENT", SEARCH_RECENT, 0, false}, /* RFC 3501, as NEW */
+	{"OLD", SEARCH_RECENT, 0, true},
 	{"SAVEDATESUPPORTED", SEARCH_ALL, 0, false},
 };
 
@@ -149,13 +147,10 @@ parse_header(struct parsing *p)
 		return NULL;
 	/* An empty text asks whether there is such a field at all, which the
 	 * digest's texts do not tell. */
-	if (k->text.len != 0 && str_eq_ci(k->field, STR("Subject"))) {
-		k->op = SEARCH_DIGEST_TEXT;
-		k->number = DIGEST_SUBJECT;
-	} else if (k->text.len != 0 && str_eq_ci(k->field, STR("Message-ID"))) {
-		k->op = SEARCH_DIGEST_TEXT;
-		k->number = DIGEST_MESSAGE_ID;
-	}
+	if (k->text.len != 0 && str_eq_ci(k->field, STR("Subject")))
+		k->shortcut = DIGEST_SUBJECT;
+	else if (k->text.len != 0 && str_eq_ci(k->field, STR("Message-ID")))
+		k->shortcut = DIGEST_MESSAGE_ID;
 	return k;
 }
 
@@ -218,6 +213,18 @@ parse_or(struct parsing *p)
 	return k;
 }
 
+/* RECENT UNSEEN */
+static struct imap_search_key *
+parse_new(struct parsing *p)
+{
+	struct imap_search_key *k = new_key(p, SEARCH_AND), *seen = new_key(p, SEARCH_FLAGS);
+
+	seen->number = MAILBOX_SEEN;
+	LL_APPEND(k->children, new_key(p, SEARCH_RECENT));
+	LL_APPEND(k->children, negate(p, seen));
+	return k;
+}
+
 /* Matches nothing: there are no threads with ids. */
 static struct imap_search_key *
 parse_thread_id(struct parsing *p)
@@ -232,7 +239,7 @@ static const struct {
 	struct imap_search_key *(*parse)(struct parsing *p);
 } special_words[] = {
 	{"HEADER", parse_header}, {"MODSEQ", parse_modseq}, {"EMAILID", parse_email_id},   {"UID", parse_uid},
-	{"NOT", parse_not},	  {"OR", parse_or},	    {"THREADID", parse_thread_id},
+	{"NOT", parse_not},	  {"OR", parse_or},	    {"THREADID", parse_thread_id}, {"NEW", parse_new},
 };
 
 static struct imap_search_key *

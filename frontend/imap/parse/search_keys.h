@@ -16,6 +16,7 @@ enum imap_search_op {
 	SEARCH_NOT,
 	SEARCH_SEQS, /* set */
 	SEARCH_UIDS,
+	SEARCH_RECENT,	/* becomes SEARCH_UIDS: the session's recent messages */
 	SEARCH_FLAGS,	/* number: enum mailbox_flag; all of them set */
 	SEARCH_KEYWORD, /* text */
 	SEARCH_LARGER,	/* number */
@@ -50,6 +51,9 @@ struct imap_search_key {
 	uint64_t number;
 	int64_t day;
 	struct str field;
+	/* Of SEARCH_HEADER: the digest's text (enum mime_digest_text) that has all of the
+	 * field, unless it stands there several times; 0: none. */
+	unsigned shortcut;
 	struct str text; /* folded (imap_fold()) but for SEARCH_KEYWORD */
 };
 

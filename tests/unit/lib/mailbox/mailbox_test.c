@@ -230,6 +230,14 @@ open_folder(const char *name)
 }
 
 static enum err_code
+select_folder(const char *name, bool take_recent)
+{
+	begin();
+	mailbox_select(store, who, str_c(name), take_recent, on_folder, NULL);
+	return finish();
+}
+
+static enum err_code
 read_folder(uint32_t id, uint32_t first, uint32_t last, uint64_t since)
 {
 	begin();
@@ -268,7 +276,7 @@ static enum err_code
 changes(uint32_t id, uint64_t since)
 {
 	begin();
-	mailbox_read_changes(store, who, id, since, on_changes, NULL);
+	mailbox_read_changes(store, who, id, since, false, on_changes, NULL);
 	return finish();
 }
 
@@ -522,6 +530,7 @@ struct model_message {
 struct model_folder {
 	const char *name;
 	uint32_t id, uid_next;
+	uint32_t recent_from;
 	struct model_message messages[MODEL_MESSAGES];
 	unsigned count;
 	struct {
@@ -582,6 +591,25 @@ model_remove(struct model_folder *f, unsigned at, uint64_t modseq)
 	f->count--;
 }
 
+/* What a session is told that selects it, and what it leaves to the next one. */
+static void
+compare_selected(struct model_folder *f, bool take_recent)
+{
+	uint32_t recent = 0, first_unseen = 0;
+
+	for (unsigned i = 0; i < f->count; i++) {
+		recent += f->messages[i].uid >= f->recent_from;
+		if (first_unseen == 0 && (f->messages[i].flags & MAILBOX_SEEN) == 0)
+			first_unseen = i + 1;
+	}
+	assert_int_equal(select_folder(f->name, take_recent), ERR_NONE);
+	assert_int_equal(got.folder.recent, recent);
+	assert_int_equal(got.folder.first_recent, f->recent_from);
+	assert_int_equal(got.folder.first_unseen, first_unseen);
+	if (take_recent)
+		f->recent_from = f->uid_next;
+}
+
 static void
 test_random(void **state)
 {
@@ -594,7 +622,7 @@ test_random(void **state)
 	for (unsigned i = 0; i < MODEL_FOLDERS; i++) {
 		assert_int_equal(open_folder(model[i].name), ERR_NONE);
 		model[i].id = got.folder.id;
-		model[i].uid_next = 1;
+		model[i].uid_next = model[i].recent_from = 1;
 	}
 	for (unsigned step = 0; step < MODEL_STEPS; step++) {
 		struct model_folder *f = &model[rand() % MODEL_FOLDERS], *g = &model[rand() % MODEL_FOLDERS];
@@ -628,6 +656,7 @@ test_random(void **state)
 			m.modseq = got.modseq;
 			g->messages[g->count++] = m;
 		}
+		compare_selected(&model[rand() % MODEL_FOLDERS], step % 50 == 0);
 		if (step % 100 == 0)
 			compare_changes(f, newest - (uint64_t)rand() % newest);
 		newest = step + 1;

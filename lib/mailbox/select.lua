@@ -1,0 +1,53 @@
+-- One folder by name, for a session. ARGV: name, 1: what is recent is taken.
+-- Returns {fields before the taking, keywords, number of the first unseen
+-- message; 0: none, or it is too far to look for}.
+ensure_account()
+local id = call('HGET', base .. 'names', ARGV[1])
+if not id then return fail('NOTFOUND there is no such mailbox') end
+local f = base .. 'f:' .. id
+if not folder_exists(f) then return fail('NOTFOUND there is no such mailbox') end
+local fields = folder_fields(id)
+
+-- So many chunks are looked into from the end, where new messages are, and from
+-- the beginning.
+local LOOK = 8
+
+-- Unseen messages of a chunk, and the place of the first one.
+local function unseen_of(n)
+  local hot = call('GET', f .. ':h:' .. n)
+  local count, first = 0, nil
+  for i = 0, #hot / HOT - 1 do
+    if string.byte(hot, i * HOT + 5) % 2 == 0 then
+      count = count + 1
+      first = first or i
+    end
+  end
+  return count, first
+end
+
+local function messages_before(chunks, at)
+  local sum = 0
+  for i = 1, at - 1 do sum = sum + tonumber(string.match(call('HGET', f .. ':chunks', chunks[i]), '^%d+')) end
+  return sum
+end
+
+local function first_unseen()
+  local count, left = tonumber(fields[6]), tonumber(fields[7])
+  if left == 0 then return 0 end
+  if left == count then return 1 end
+  local chunks = chunks_between(f, 0, 4294967295)
+  for at = #chunks, math.max(#chunks - LOOK + 1, 1), -1 do
+    local unseen, first = unseen_of(chunks[at])
+    left = left - unseen
+    if left <= 0 then return messages_before(chunks, at) + first + 1 end
+  end
+  for at = 1, math.min(LOOK, #chunks - LOOK) do
+    local _, first = unseen_of(chunks[at])
+    if first then return messages_before(chunks, at) + first + 1 end
+  end
+  return 0
+end
+
+local unseen = first_unseen()
+if ARGV[2] == '1' then take_recent(f) end
+return {fields, keyword_list(f), unseen}
