@@ -538,7 +538,7 @@ free_ended_parts(struct broker *b, struct message *m, struct part_index *index)
 
 	for (struct part *p = m->parts; p != NULL; p = next) {
 		next = p->next;
-		if (p->state != PART_ACTIVE && p->kind != STAGEPOST__JOB_KIND__REPORT && !part_index_is_left(index, p))
+		if (p->state != PART_ACTIVE && p->kind != STAGEPOST__JOB_KIND__REPORT && !part_index_take(index, p))
 			part_free(b, p);
 	}
 }

@@ -56,13 +56,21 @@ part_index_find(struct part_index *x, const Stagepost__Recipient *r)
 }
 
 bool
-part_index_is_left(struct part_index *x, const struct part *p)
+part_index_take(struct part_index *x, const struct part *p)
 {
-	const struct indexed_part *indexed = NULL;
+	struct indexed_part *indexed;
+	bool left;
 
 	if (p->kind == STAGEPOST__JOB_KIND__CHECK)
 		return x->check.left;
-	if (p->kind == STAGEPOST__JOB_KIND__LOCAL || p->kind == STAGEPOST__JOB_KIND__REMOTE)
-		indexed = find_by_name(x, part_kind(p), str_c(part_destination(p)));
-	return indexed != NULL && indexed->left;
+	if (p->kind != STAGEPOST__JOB_KIND__LOCAL && p->kind != STAGEPOST__JOB_KIND__REMOTE)
+		return false;
+	indexed = find_by_name(x, part_kind(p), str_c(part_destination(p)));
+	if (indexed == NULL)
+		return false;
+	left = indexed->left;
+	/* Its key is the destination's own name, which may go with the part. */
+	HASH_DEL(x->by_kind[p->kind], indexed);
+	mem_free(indexed);
+	return left;
 }

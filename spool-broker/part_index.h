@@ -21,7 +21,8 @@ void part_index_fini(struct part_index *x);
 void part_index_add(struct part_index *x, struct part *p);
 /* The part that serves this recipient as long as he is queued; NULL: there is none. */
 struct indexed_part *part_index_find(struct part_index *x, const Stagepost__Recipient *r);
-/* false: not a part of the index, a report's. */
-bool part_index_is_left(struct part_index *x, const struct part *p);
+/* Takes the part out of the index, before it goes; was `left` set? false: it is not
+ * in the index, a report's. */
+bool part_index_take(struct part_index *x, const struct part *p);
 
 #endif

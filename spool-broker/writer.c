@@ -13,8 +13,8 @@
 #include "spool-broker/shards.h"
 
 enum { BATCH_MAX = 256, BATCH_BYTES_MAX = 1024 * 1024, RETRY_MS = 200, FINISH_WAIT_MS = 40 };
-/* Events of one call, so that its script holds the store for a few ms: some 400. */
-enum { EVENTS_BYTES_MAX = 128 * 1024 };
+/* Events of one call, so that its script holds the store for some 5 ms: about 800. */
+enum { EVENTS_BYTES_MAX = 256 * 1024 };
 
 enum verb { VERB_ADD, VERB_SAVE, VERB_FINISH, VERB_PUBLISH };
 

@@ -16,6 +16,7 @@ import pytest
 from cluster import Cluster, wait_for
 from dnsserver import DnsServer
 from sink import Sink
+from smtp_client import Smtp
 
 _numbers = itertools.count(1)
 SHARDS = 16
@@ -443,16 +444,52 @@ def test_from_another_host(still):
 def test_summary_of_due_mail_behind_an_ill_destination(still):
     """What is due waits for the next look at the destination, and the summary says when that is."""
     w = still
-    w.send("a@dead.test")
+    w.send_many(12, "a@dead.test")  # some for each broker, which finds out by itself
     wait_for(lambda: listed(w, "--destination", "dead.test", "--state", "deferred"), what="a try that failed")
-    w.send("b@dead.test")
+    w.send_many(12, "b@dead.test")
 
     def line():
         return [s for s in w.cluster.json("queue", "summary") if s["destination"] == "dead.test"][0]
-    wait_for(lambda: line()["queued"] == 1, what="due mail")
-    assert line()["next_try"] == line()["ill_until"]
+    wait_for(lambda: line()["queued"] > 0 and line()["active"] == 0, what="due mail")
+    told = line()
+    assert told["next_try"] == told["ill_until"]
     row = [r for r in w.cluster.tool("queue", "summary").stdout.splitlines() if r.startswith("dead.test")][0]
-    assert re.match(r"dead\.test +1 +0 +1 +0 +\d+ s +\d+ s ", row), row
+    assert re.match(r"dead\.test +\d+ +0 +\d+ +0 +\d+ s +\d+ s ", row), row
+
+
+def test_a_message_of_as_many_recipients_as_fit(still):
+    """Recipients are refused before the message is more than a frame between the programs takes; what is accepted can be
+    tried, listed and deleted."""
+    w = still
+    w.cluster.settings("smtp-in", max_recipients=100000)
+    w.cluster.settings("smtp-out", max_connections_per_destination=5)
+    time.sleep(0.3)
+    given, refused, at = 0, 0, 0
+    with Smtp(w.cluster.port("smtp"), ehlo=True, timeout=60) as c:
+        c.expect(250, "MAIL FROM:<>")
+        while not refused:
+            c.send("".join(f"RCPT TO:<{'x' * 50}{i}@dead.test> ORCPT=rfc822;{'o' * 440}{i}@dead.test\r\n"
+                           for i in range(at, at + 200)))
+            at += 200
+            codes = [c.reply()[0] for _ in range(200)]
+            given += codes.count(250)
+            refused += codes.count(452)
+            assert codes.count(250) + codes.count(452) == 200
+        assert 9000 < given < 13000
+        c.expect(354, "DATA")
+        c.send("Subject: x\r\n\r\nx\r\n.\r\n")
+        code, text = c.reply()
+        assert code == 250, text
+    id = text.split()[-1]
+
+    def entry():
+        return [m for m in w.cluster.json("queue", "list", "--destination", "dead.test") if m["id"] == id][0]
+    # A job takes ten thousand of them; the others are due, behind a destination that is left alone.
+    entry = wait_for(lambda: entry().get("answer") and entry(), 60, what="tried and put off")
+    assert len(entry["recipients"]) == given
+    assert w.cluster.tool("queue", "delete", id).stdout == f"{id}: deleted\n"
+    assert w.cluster.trace(id)["state"] == "finished"
+    w.cluster.unset("smtp-in", "max_recipients")
 
 
 def test_a_bulk_sender_leaves_slots_to_others(make_world):
