@@ -124,13 +124,20 @@ class Run:
         while self.sending:
             time.sleep(self.options.kill_every)
             name = self.random.choice(PROCESSES)
-            if self.random.random() * 100 < self.options.redis_share:
+            # Not while it still reads its data: it would never come to an end.
+            if self.random.random() * 100 < self.options.redis_share and self.redis_answers():
                 name = "redis"
             try:
                 self.cluster.kill(name, signal.SIGKILL)
                 self.kills[name.rsplit("-", 1)[0]] += 1
             except (ProcessLookupError, FileNotFoundError, ValueError):
                 pass  # it is just being started again
+
+    def redis_answers(self):
+        try:
+            return self.cluster.redis.ping()
+        except redis.RedisError:
+            return False
 
     # ---- watching ----
 

@@ -81,14 +81,28 @@ test_names(void **state)
 	assert_string_equal(err_code_name((enum err_code)1000), "unknown");
 }
 
+/* What is short here says nothing of whom it was for. */
+static void
+test_of_host(void **state)
+{
+	struct err err;
+
+	(void)state;
+	for (int i = ERR_NONE; i <= ERR_CORRUPT; i++) {
+		err.code = (enum err_code)i;
+		assert_int_equal(err_is_of_host(&err),
+				 i == ERR_IO || i == ERR_UNAVAILABLE || i == ERR_TIMEOUT || i == ERR_NO_SPACE);
+	}
+	err_set_errno(&err, EMFILE, "a pack");
+	assert_true(err_is_of_host(&err));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_set),
-		cmocka_unit_test(test_errno),
-		cmocka_unit_test(test_prefix),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_set),   cmocka_unit_test(test_errno),   cmocka_unit_test(test_prefix),
+		cmocka_unit_test(test_names), cmocka_unit_test(test_of_host),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

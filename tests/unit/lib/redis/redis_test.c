@@ -119,6 +119,12 @@ test_scripts(void **state)
 		{"NOTFOUND no", ERR_NOT_FOUND, "no"},
 		{"OVERQUOTA full", ERR_OVER_QUOTA, "full"},
 		{"WHATEVER else", ERR_INVALID, "Redis: WHATEVER else"},
+		/* Of the server, not of the command. */
+		{"NOAUTH Authentication required", ERR_UNAVAILABLE, "NOAUTH Authentication required"},
+		{"WRONGPASS invalid", ERR_UNAVAILABLE, "WRONGPASS invalid"},
+		{"NOPERM no permissions", ERR_UNAVAILABLE, "NOPERM no permissions"},
+		{"READONLY replica", ERR_UNAVAILABLE, "READONLY replica"},
+		{"MISCONF no disk", ERR_UNAVAILABLE, "MISCONF no disk"},
 	};
 	(void)state;
 	for (unsigned pass = 0; pass < 2; pass++) {
