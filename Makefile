@@ -38,6 +38,7 @@ LDFLAGS  := $(OPT) -Wl,--as-needed
 # ---- lib: folders and their layers ----
 LAYER_base      :=
 LAYER_redis     := base
+LAYER_secret    := redis base
 LAYER_settings  := redis base
 LAYER_blob      := redis base
 LAYER_smtp      := base
@@ -50,10 +51,10 @@ LAYER_spool     := proto redis base
 LAYER_directory := settings redis base
 LAYER_auth      := directory settings redis base
 LAYER_mailbox   := blob redis base
-LAYER_bus       := spool proto redis base
-LAYER_service   := bus spool blob settings redis proto base
+LAYER_bus       := secret spool proto redis base
+LAYER_service   := bus secret spool blob settings redis proto base
 LAYER_proto     :=
-LIB_FOLDERS := service bus mailbox auth directory spool tlspolicy dkim net dns mime smtp blob settings redis base
+LIB_FOLDERS := service bus mailbox auth directory spool tlspolicy dkim net dns mime smtp blob settings secret redis base
 # The archive of a folder, then those of the layers below it.
 libs_of  = $(foreach f,$(1) $(LAYER_$(1)),$(BUILD)/lib/$(f).a)
 ALL_LIBS := $(foreach f,$(LIB_FOLDERS) proto,$(BUILD)/lib/$(f).a)

@@ -1,10 +1,7 @@
 /* Keys of the bus, and the handler that asks for them. */
 #include "lib/bus/curve.h"
 
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
 #include <stdlib.h>
 #include <zmq.h>
 
@@ -12,37 +9,20 @@
 #include "lib/base/ip.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/secret/hkdf.h"
 
 enum { KEY_BYTES = 32, CLUSTER_KEY_LEAST = 16 };
 
+#define BUS_SALT     "stagepost bus 1"
 #define ZAP_DOMAIN   "stagepost"
 #define ZAP_ENDPOINT "inproc://zeromq.zap.01"
-
-static void
-hkdf(struct str secret, const char *purpose, unsigned char out[KEY_BYTES])
-{
-	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
-	EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
-	static const char salt[] = "stagepost bus 1";
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)(uintptr_t) "SHA256", 0),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)secret.p, secret.len),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)salt, sizeof(salt) - 1),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)purpose, strlen(purpose)),
-		OSSL_PARAM_construct_end(),
-	};
-
-	CHECK(ctx != NULL && EVP_KDF_derive(ctx, out, KEY_BYTES, params) == 1);
-	EVP_KDF_CTX_free(ctx);
-	EVP_KDF_free(kdf);
-}
 
 static void
 derive_pair(struct str cluster_key, const char *purpose, char public[BUS_KEY_TEXT], char secret[BUS_KEY_TEXT])
 {
 	unsigned char raw[KEY_BYTES];
 
-	hkdf(cluster_key, purpose, raw);
+	hkdf_sha256(STR(BUS_SALT), cluster_key, str_c(purpose), raw, sizeof(raw));
 	CHECK(zmq_z85_encode(secret, raw, sizeof(raw)) != NULL);
 	CHECK(zmq_curve_public(public, secret) == 0);
 	OPENSSL_cleanse(raw, sizeof(raw));
