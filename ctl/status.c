@@ -140,6 +140,42 @@ number_of(const cJSON *o, const char *name)
 	return cJSON_IsNumber(n) ? n->valuedouble : 0;
 }
 
+/* Frontends that have the same pair say the same: once is enough. */
+static bool
+was_said(const cJSON *processes, const cJSON *certificate)
+{
+	const cJSON *process, *other;
+
+	cJSON_ArrayForEach (process, processes)
+		cJSON_ArrayForEach (other, cJSON_GetObjectItem(process, "certificates")) {
+			if (other == certificate)
+				return false;
+			if (cJSON_Compare(other, certificate, true))
+				return true;
+		}
+	return false;
+}
+
+static void
+print_certificates(const cJSON *processes)
+{
+	const cJSON *process, *c;
+
+	cJSON_ArrayForEach (process, processes)
+		cJSON_ArrayForEach (c, cJSON_GetObjectItem(process, "certificates")) {
+			const char *ends = cJSON_GetStringValue(cJSON_GetObjectItem(c, "ends"));
+			const char *problem = cJSON_GetStringValue(cJSON_GetObjectItem(c, "problem"));
+			if (was_said(processes, c))
+				continue;
+			printf("certificate: %s", cJSON_GetStringValue(cJSON_GetObjectItem(c, "name")));
+			if (ends != NULL)
+				printf(", ends %.10s (in %.0f days)", ends, number_of(c, "days_left"));
+			if (problem != NULL)
+				printf("; the files as they are now are NOT LOADED: %s", problem);
+			printf("\n");
+		}
+}
+
 static void
 print_for_people(const cJSON *all)
 {
@@ -159,6 +195,7 @@ print_for_people(const cJSON *all)
 	printf("store: %s; %s, %s\n", cJSON_GetStringValue(cJSON_GetObjectItem(store, "health")),
 	       cJSON_GetStringValue(cJSON_GetObjectItem(store, "promise")),
 	       cJSON_GetStringValue(cJSON_GetObjectItem(store, "blobs")));
+	print_certificates(cJSON_GetObjectItem(all, "processes"));
 }
 
 int

@@ -71,20 +71,11 @@ release(struct conn *c)
 void
 conn_count(struct conn *c, int by)
 {
-	static const struct {
-		const char *name;
-		enum metric open, accepted;
-	} rows[] = {{"smtp", M_CONNECTIONS_SMTP, M_ACCEPTED_SMTP},
-		    {"pop3", M_CONNECTIONS_POP3, M_ACCEPTED_POP3},
-		    {"imap", M_CONNECTIONS_IMAP, M_ACCEPTED_IMAP}};
+	const struct protocol *p = c->state->protocol;
 
-	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (strcmp(rows[i].name, c->state->protocol->name) != 0)
-			continue;
-		metrics_add(rows[i].open, by);
-		if (by > 0)
-			metrics_add(rows[i].accepted, 1);
-	}
+	metrics_add(p->metric_open, by);
+	if (by > 0)
+		metrics_add(p->metric_accepted, 1);
 }
 
 /* The socket goes; the session's memory stays for those who hold a reference. */
@@ -213,16 +204,22 @@ conn_unref(struct conn **c)
 bool
 conn_tls_available(const struct conn *c)
 {
-	return c->core->tls != NULL;
+	return c->core->tls != NULL && tls_has_certificate(c->core->tls);
 }
 
 /* A TLS bufferevent on the socket; what the plain one had read is gone. */
 void
 conn_begin_handshake(struct conn *c)
 {
-	SSL *ssl = tls_session_new(c->core->tls);
 	struct bufferevent *bev;
+	SSL *ssl;
 
+	/* The last certificate may have been taken away since it was offered. */
+	if (!conn_tls_available(c)) {
+		conn_go_away(c);
+		return;
+	}
+	ssl = tls_session_new(c->core->tls, c->state->protocol->alpn);
 	if (c->bev != NULL) {
 		struct bufferevent *plain = c->bev;
 		c->bev = NULL;
@@ -242,7 +239,7 @@ conn_begin_handshake(struct conn *c)
 void
 conn_start_tls(struct conn *c)
 {
-	CHECK(c->core->tls != NULL && !c->tls);
+	CHECK(conn_tls_available(c) && !c->tls);
 	if (c->phase != CONN_OPEN)
 		return;
 	c->phase = CONN_STARTING_TLS;
@@ -464,7 +461,8 @@ on_event(struct bufferevent *bev, short what, void *arg)
 			unsigned long code = bufferevent_get_openssl_error(bev);
 			const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
 			metrics_add(M_TLS_HANDSHAKE_FAILURES, 1);
-			log_info(&c->log, "TLS handshake failed", F_C("reason", reason != NULL ? reason : "closed"));
+			log_info(&c->log, "TLS handshake failed", F_C("reason", reason != NULL ? reason : "closed"),
+				 F_STR("server_name", conn_server_name(c)));
 			conn_go_away(c);
 		} else if ((what & BEV_EVENT_ERROR) != 0 || c->phase == CONN_LINGERING) {
 			conn_go_away(c);

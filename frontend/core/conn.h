@@ -14,6 +14,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/ip.h"
 #include "lib/base/log.h"
+#include "lib/base/str.h"
 
 struct conn;
 struct frontend; /* frontend/core/frontend.h: what all sessions of the process share */
@@ -33,6 +34,11 @@ const struct log_context *conn_log(const struct conn *c); /* fields: proto, sess
 bool conn_is_tls(const struct conn *c);
 const char *conn_tls_version(const struct conn *c); /* "TLSv1.3"; NULL without TLS */
 const char *conn_tls_cipher(const struct conn *c);
+/* The name that the client asked for (SNI), as it wrote it; empty: none. Also while
+ * the handshake is under way. Lives as long as the connection is open. */
+struct str conn_server_name(const struct conn *c);
+/* protocol->alpn when the client offered it; else empty. */
+struct str conn_alpn(const struct conn *c);
 /* TLS, or from loopback: passwords may be taken. */
 bool conn_is_secure(const struct conn *c);
 /* tls-exporter channel binding (RFC 9266): 32 bytes; false without TLS 1.3. */

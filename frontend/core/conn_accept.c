@@ -40,6 +40,11 @@ enter(struct conn *c)
 			conn_go_away(c); /* a handshake only to say no would cost more than it gives */
 			return;
 		}
+		if (!conn_tls_available(c)) {
+			log_warning(&c->log, "connection refused: there is no certificate");
+			conn_go_away(c);
+			return;
+		}
 		conn_begin_handshake(c);
 		return;
 	}

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "frontend/core/conn.h"
+#include "lib/service/metrics.h"
 #include "lib/settings/settings.h"
 
 struct protocol_listener {
@@ -20,6 +21,8 @@ struct protocol {
 	const char *name; /* "smtp": for metrics and the log */
 	size_t session_size;
 	const struct protocol_listener *listeners; /* ended by a NULL name */
+	const char *alpn; /* its name in TLS (RFC 7301); NULL: what a client offers does not matter */
+	enum metric metric_open, metric_accepted;
 
 	/* Limits, read anew at each connection. */
 	int64_t (*max_connections)(const struct settings *s);

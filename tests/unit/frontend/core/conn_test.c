@@ -40,6 +40,7 @@ static struct {
 	struct ip_blocks balancers;
 	unsigned char exporter[32];
 	bool has_exporter;
+	char server_name[64], alpn[32];
 } seen;
 
 static int64_t
@@ -144,6 +145,8 @@ static void
 test_on_tls(struct conn *c)
 {
 	seen.has_exporter = conn_tls_exporter(c, seen.exporter);
+	str_copy(conn_server_name(c), seen.server_name, sizeof(seen.server_name));
+	str_copy(conn_alpn(c), seen.alpn, sizeof(seen.alpn));
 	conn_printf(c, "now %s\r\n", conn_tls_version(c));
 }
 
@@ -189,6 +192,9 @@ static const struct protocol test_protocol = {
 	.name = "test",
 	.session_size = sizeof(struct test_session),
 	.listeners = roles,
+	.alpn = "test",
+	.metric_open = M_CONNECTIONS_IMAP,
+	.metric_accepted = M_ACCEPTED_IMAP,
 	.max_connections = test_max_connections,
 	.proxy_protocol_from = test_balancers,
 	.refuse = test_refuse,
@@ -260,7 +266,10 @@ setup(void **state)
 	service.redis = redis_new(service.base, "unix:/nonexistent/redis", &err);
 	service.settings = settings_live_new(service.base, service.redis, NULL, false);
 	core = (struct core){.frontend = {.service = &service}};
-	core.tls = tls_new(service.base, cert_path, key_path, &err);
+	core.frontend.secret = secret_new(service.base, service.redis, STR("a key of the whole cluster"));
+	core.tls = tls_new(service.base,
+			   &(struct tls_options){.cert_path = cert_path, .key_path = key_path, .secret = core.frontend.secret},
+			   &err);
 	assert_non_null(core.tls);
 	while (protocols[count] != NULL)
 		count++;
@@ -278,6 +287,7 @@ teardown(void **state)
 	assert_int_equal(core.states[0].count, 0);
 	mem_free(core.states);
 	tls_free(&core.tls);
+	secret_free(&core.frontend.secret);
 	settings_live_free(&service.settings);
 	redis_free(&service.redis);
 	event_base_free(service.base);
@@ -418,6 +428,8 @@ handshake(struct client *c)
 
 	c->ssl = SSL_new(ctx);
 	SSL_set_fd(c->ssl, c->fd);
+	SSL_set_tlsext_host_name(c->ssl, "Mail.example.test");
+	SSL_set_alpn_protos(c->ssl, (const unsigned char *)"\5other\4test", 11);
 	while (result != 1 && clock_monotonic_ms() < until) {
 		result = SSL_connect(c->ssl);
 		assert_true(result == 1 || SSL_get_error(c->ssl, result) == SSL_ERROR_WANT_READ);
@@ -772,6 +784,8 @@ test_starttls(void **state)
 	assert_int_equal(SSL_export_keying_material(c.ssl, exporter, 32, label, sizeof(label) - 1, NULL, 0, 0), 1);
 	assert_true(seen.has_exporter);
 	assert_memory_equal(exporter, seen.exporter, 32);
+	assert_string_equal(seen.server_name, "Mail.example.test");
+	assert_string_equal(seen.alpn, "test");
 	send_text(&c, "echo a\r\n");
 	expect(&c, "a\r\n");
 	send_text(&c, "close\r\n");
