@@ -16,7 +16,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
-enum { INPUT_MAX = 64 * 1024, HANDSHAKE_MS = 60000, LINGER_MS = 2000, FLUSH_MS = 60000 };
+enum { HANDSHAKE_MS = 60000, LINGER_MS = 2000, FLUSH_MS = 60000 };
 
 static void go_closing(struct conn *c);
 
@@ -88,6 +88,7 @@ conn_go_away(struct conn *c)
 	if (c->phase == CONN_GONE)
 		return;
 	c->phase = CONN_GONE;
+	conn_watch_update(c);
 	if (ssl != NULL && c->handshake_done)
 		SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	if (c->raw != NULL)
@@ -342,7 +343,11 @@ run_open(struct conn *c)
 {
 	const struct protocol *p = c->state->protocol;
 
-	if (c->drain_asked) {
+	if (c->watch_eof && c->eof && !c->eof_told) {
+		c->eof_told = true;
+		p->on_eof(c);
+	}
+	if (c->phase == CONN_OPEN && c->drain_asked) {
 		c->drain_asked = false;
 		p->on_shutdown(c);
 	}
@@ -374,6 +379,7 @@ conn_on_kick(evutil_socket_t fd, short what, void *arg)
 		run_open(c);
 	give_compressed(c);
 	flush(c);
+	conn_watch_update(c);
 	c->in_kick = false;
 	if (c->phase == CONN_STARTING_TLS && !c->tls && evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
 		conn_begin_handshake(c);
@@ -418,6 +424,7 @@ on_read(struct bufferevent *bev, void *arg)
 		return;
 	}
 	c->input_due = true;
+	conn_watch_update(c);
 	if (!c->paused)
 		conn_kick(c);
 }
@@ -484,13 +491,13 @@ conn_install(struct conn *c, struct bufferevent *bev)
 {
 	c->bev = bev;
 	bufferevent_setcb(bev, on_read, on_write, on_event, c);
-	bufferevent_setwatermark(bev, EV_READ, 0, INPUT_MAX);
+	bufferevent_setwatermark(bev, EV_READ, 0, CONN_INPUT_MAX);
 	bufferevent_setwatermark(bev, EV_WRITE, CONN_OUTPUT_LOW, 0);
 	if (c->tls) {
 		bufferevent_enable(bev, EV_READ | EV_WRITE);
 		return;
 	}
-	bufferevent_set_max_single_read(bev, INPUT_MAX);
+	bufferevent_set_max_single_read(bev, CONN_INPUT_MAX);
 	bufferevent_disable(bev, EV_WRITE); /* see flush() */
 	evbuffer_add_cb(bufferevent_get_output(bev), on_output, c);
 	bufferevent_enable(bev, EV_READ);

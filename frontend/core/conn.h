@@ -54,6 +54,13 @@ void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 bool conn_is_paused(const struct conn *c);
 
+/* While watched, on_eof comes (once) as soon as the peer has ended its side, also
+ * while the connection is paused, and while so much input waits that no more is
+ * read (unless it is more than the kernel takes: then the end cannot arrive). For
+ * work that is of no use once the client has left. Without it
+ * a client that ends its side is still served what it asked for. */
+void conn_watch_eof(struct conn *c, bool watch);
+
 /* ---- Output ---- */
 void conn_write(struct conn *c, const void *data, size_t len);
 void conn_write_c(struct conn *c, const char *text);
@@ -82,7 +89,8 @@ bool conn_is_deflated(const struct conn *c);
 
 /* ---- Time ---- */
 /* on_timeout after ms without another call; 0: no limit. The protocol sets
- * it anew as its states change. Idle TCP peers are probed by keep-alive. */
+ * it anew as its states change. Idle TCP peers are probed by keep-alive: one that
+ * vanished is gone after two minutes. */
 void conn_set_timeout(struct conn *c, int64_t ms);
 
 /* ---- The end ---- */

@@ -36,6 +36,7 @@ struct protocol {
 	void (*on_tls)(struct conn *c);	    /* after conn_start_tls(); may be NULL */
 	void (*on_drained)(struct conn *c); /* may be NULL */
 	void (*on_timeout)(struct conn *c); /* say goodbye, conn_close() */
+	void (*on_eof)(struct conn *c);	    /* after conn_watch_eof() alone; may be NULL */
 	/* The process ends: finish what is open, then say goodbye and close. An
 	 * idle session does so at once. */
 	void (*on_shutdown)(struct conn *c);

@@ -10,6 +10,7 @@
 #include <event2/thread.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -31,7 +32,7 @@ struct test_session {
 };
 
 static struct {
-	unsigned opened, closed, drained, timed_out, shut_down;
+	unsigned opened, closed, drained, timed_out, shut_down, ends;
 	struct conn *last; /* borrowed; of the latest that opened */
 	struct conn *kept; /* a reference */
 	size_t most_input;
@@ -104,6 +105,9 @@ obey(struct conn *c, struct str line)
 		conn_abort(c);
 	} else if (str_eq(verb, STR("pause"))) {
 		conn_pause(c);
+	} else if (str_eq(verb, STR("park"))) {
+		conn_watch_eof(c, true);
+		conn_pause(c);
 	} else if (str_eq(verb, STR("starttls"))) {
 		conn_write_c(c, "go ahead\r\n");
 		conn_start_tls(c);
@@ -169,6 +173,13 @@ test_on_timeout(struct conn *c)
 }
 
 static void
+test_on_eof(struct conn *c)
+{
+	seen.ends++;
+	conn_abort(c);
+}
+
+static void
 test_on_shutdown(struct conn *c)
 {
 	seen.shut_down++;
@@ -203,6 +214,7 @@ static const struct protocol test_protocol = {
 	.on_tls = test_on_tls,
 	.on_drained = test_on_drained,
 	.on_timeout = test_on_timeout,
+	.on_eof = test_on_eof,
 	.on_shutdown = test_on_shutdown,
 	.on_close = test_on_close,
 };
@@ -298,6 +310,7 @@ teardown(void **state)
 
 struct client {
 	int fd;
+	int accepted; /* the server's end: the connection's */
 	SSL *ssl;
 	struct buf got;
 	bool ended;
@@ -326,6 +339,7 @@ connect_client(struct client *c, unsigned role)
 	assert_int_equal(connect(c->fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	fd = accept4(listener, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	assert_true(fd >= 0);
+	c->accepted = fd;
 	close(listener);
 	fcntl(c->fd, F_SETFL, O_NONBLOCK);
 	conn_accept(&core, &core.states[0], &roles[role], fd, (struct sockaddr *)&sa);
@@ -562,6 +576,101 @@ test_end_while_paused(void **state)
 	expect(&c, "a\r\n");
 	expect_end(&c);
 	leave(&c);
+}
+
+/* A client that waits for an answer, and leaves: with room for more, after more
+ * than is ever read, by a reset, and over TLS. */
+static void
+test_parked_client_leaves(void **state)
+{
+	static const struct {
+		unsigned further; /* KiB sent before it leaves */
+		bool reset, tls;
+	} cases[] = {
+		{0, false, false},	{0, true, false},	{1, false, false}, {150, false, false},
+		{150, true, false}, {0, false, true},  {150, false, true},
+	};
+	char bytes[1025];
+
+	(void)state;
+	memset(bytes, 'x', sizeof(bytes) - 1);
+	bytes[sizeof(bytes) - 1] = '\0';
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int64_t began;
+		struct client c;
+
+		connect_client(&c, cases[i].tls ? 1 : 0);
+		if (cases[i].tls)
+			handshake(&c);
+		send_text(&c, "park\r\n");
+		expect(&c, cases[i].tls ? "hello 127.0.0.1 over TLS\r\n" : "hello 127.0.0.1\r\n");
+		for (unsigned n = 0; n < cases[i].further; n++) {
+			send_text(&c, bytes);
+			turn();
+		}
+		settle();
+		assert_int_equal(seen.closed, i);
+		if (cases[i].reset)
+			setsockopt(c.fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
+		leave(&c);
+		began = clock_monotonic_ms();
+		wait_for(&seen.closed, i + 1);
+		assert_true(clock_monotonic_ms() - began < 1000);
+	}
+	assert_true(seen.ends >= 5); /* a reset may be told by on_close alone */
+}
+
+/* The watch costs nothing while it lasts: no turn of the loop finds it ready. */
+static void
+test_parked_client_is_quiet(void **state)
+{
+	int64_t until = clock_monotonic_ms() + 300;
+	char bytes[1024];
+	unsigned turns = 0;
+	struct client c;
+
+	(void)state;
+	connect_client(&c, 0);
+	send_text(&c, "park\r\n");
+	expect(&c, "hello 127.0.0.1\r\n");
+	memset(bytes, 'x', sizeof(bytes) - 1);
+	bytes[sizeof(bytes) - 1] = '\0';
+	for (unsigned i = 0; i < 90; i++)
+		send_text(&c, bytes);
+	settle();
+	while (clock_monotonic_ms() < until) {
+		struct timeval wait = {.tv_usec = 100000};
+		event_base_loopexit(service.base, &wait);
+		event_base_loop(service.base, EVLOOP_ONCE);
+		turns++;
+	}
+	assert_true(turns < 20);
+	leave(&c);
+	wait_for(&seen.closed, 1);
+}
+
+static void
+test_keep_alive(void **state)
+{
+	static const struct {
+		int level, option, value;
+	} wanted[] = {{SOL_SOCKET, SO_KEEPALIVE, 1},
+		      {IPPROTO_TCP, TCP_KEEPIDLE, 60},
+		      {IPPROTO_TCP, TCP_KEEPINTVL, 15},
+		      {IPPROTO_TCP, TCP_KEEPCNT, 4},
+		      {IPPROTO_TCP, TCP_USER_TIMEOUT, 120000}};
+	struct client c;
+
+	(void)state;
+	connect_client(&c, 0);
+	for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		int value = -1;
+		socklen_t size = sizeof(value);
+		assert_int_equal(getsockopt(c.accepted, wanted[i].level, wanted[i].option, &value, &size), 0);
+		assert_int_equal(value, wanted[i].value);
+	}
+	leave(&c);
+	wait_for(&seen.closed, 1);
 }
 
 static void
@@ -988,6 +1097,9 @@ main(void)
 		CONN_TEST(test_paused),
 		CONN_TEST(test_resumed_without_input),
 		CONN_TEST(test_end_while_paused),
+		CONN_TEST(test_parked_client_leaves),
+		CONN_TEST(test_parked_client_is_quiet),
+		CONN_TEST(test_keep_alive),
 		CONN_TEST(test_much_output),
 		CONN_TEST(test_abort),
 		CONN_TEST(test_timeouts),
