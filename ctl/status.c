@@ -8,6 +8,7 @@
 #include "ctl/output.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
+#include "lib/redis/url.h"
 
 static void
 add_text_or_number(cJSON *o, const char *name, struct str value, bool number)
@@ -107,14 +108,15 @@ static cJSON *
 store_record(struct ctl *ctl)
 {
 	cJSON *o = cJSON_CreateObject();
-	char appendonly[32], fsync[32];
+	char appendonly[32], fsync[32], shown[REDIS_URL_SHOWN_MAX];
 	struct statvfs fs;
 	const char *folder = ctl->layout.blobs_url + strlen("file:");
 	bool is_file = strncmp(ctl->layout.blobs_url, "file:", 5) == 0;
 
 	read_config(ctl, "appendonly", appendonly, sizeof(appendonly));
 	read_config(ctl, "appendfsync", fsync, sizeof(fsync));
-	cJSON_AddStringToObject(o, "redis", ctl->layout.redis_url);
+	redis_url_show(ctl->layout.redis_url, shown, sizeof(shown));
+	cJSON_AddStringToObject(o, "redis", shown);
 	cJSON_AddStringToObject(
 		o, "promise",
 		strcmp(appendonly, "yes") == 0 && strcmp(fsync, "always") == 0
