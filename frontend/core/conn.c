@@ -161,7 +161,7 @@ conn_close(struct conn *c)
 	}
 	c->phase = CONN_FLUSHING;
 	bufferevent_setwatermark(c->bev, EV_WRITE, 0, 0);
-	conn_set_deadline(c, FLUSH_MS);
+	conn_set_deadline(c, c->core->draining ? LAST_FLUSH_MS : FLUSH_MS);
 	conn_kick(c);
 }
 
@@ -454,6 +454,8 @@ handshake_over(struct conn *c)
 	c->phase = CONN_OPEN;
 	if (p->on_tls != NULL)
 		p->on_tls(c);
+	if (c->drain_asked)
+		conn_kick(c);
 }
 
 static void

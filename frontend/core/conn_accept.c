@@ -184,6 +184,8 @@ conns_drain(struct core *core)
 				conn_kick(c);
 			else if (c->phase < CONN_OPEN)
 				conn_abort(c);
+			else if (c->phase == CONN_FLUSHING)
+				conn_set_deadline(c, LAST_FLUSH_MS);
 		}
 	}
 	if (left == 0)

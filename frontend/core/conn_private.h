@@ -8,7 +8,10 @@
 #include "frontend/core/core.h"
 #include "frontend/core/deflate.h"
 
-enum { CONN_INPUT_MAX = 64 * 1024 }; /* so much waits; then no more is read */
+enum {
+	CONN_INPUT_MAX = 64 * 1024, /* so much waits; then no more is read */
+	LAST_FLUSH_MS = 5000,	    /* the process ends: who does not read goodbye is not waited for */
+};
 
 enum conn_state {
 	CONN_PROXY,	/* waiting for the balancer's header */

@@ -68,7 +68,7 @@ struct smtp_session {
 	bool esmtp;	    /* EHLO, not HELO */
 	bool skips_line;    /* one that is too long, up to its CRLF */
 	bool awaits_drain;  /* paused until the client has read what was sent */
-	bool shutting_down; /* closes when the transaction in hand is over */
+	bool shutting_down; /* closes when the command in hand is over */
 	bool sasl_answered; /* sasl has called back since it was last given something */
 	bool sasl_over;	    /* it has called on_done: to be freed when it is not our caller */
 	uint16_t bad_commands, bad_recipients;

@@ -111,7 +111,7 @@ must_close(struct smtp_session *s)
 		smtp_close(s, REPLY_TOO_MANY_BAD_COMMANDS);
 	else if (s->bad_recipients >= settings->max_bad_recipients)
 		smtp_close(s, REPLY_TOO_MANY_BAD_RECIPIENTS);
-	else if (s->shutting_down && s->transaction == NULL)
+	else if (s->shutting_down)
 		smtp_close(s, REPLY_SHUTTING_DOWN);
 	return conn_is_closing(s->conn);
 }
@@ -313,14 +313,16 @@ on_timeout(struct conn *c)
 	smtp_close(s, REPLY_TIMED_OUT);
 }
 
-/* A transaction may come to its end; anything else is ended now. */
+/* The command in hand may come to its end, data with its reply; who is between
+ * two commands hears it now, also within a transaction. */
 static void
 on_shutdown(struct conn *c)
 {
 	struct smtp_session *s = conn_session(c);
+	bool is_between = (s->state & (SMTP_ANY_COMMAND | SMTP_SASL)) != 0 && (!conn_is_paused(c) || s->awaits_drain);
 
 	s->shutting_down = true;
-	if (s->transaction == NULL && s->state != SMTP_STARTING_TLS && !conn_is_closing(c))
+	if (is_between && !conn_is_closing(c))
 		smtp_close(s, REPLY_SHUTTING_DOWN);
 }
 
