@@ -11,6 +11,7 @@
 #include "lib/blob/blob.h"
 #include "lib/directory/directory.h"
 #include "lib/mailbox/mailbox.h"
+#include "lib/redis/url.h"
 #include "lib/settings/settings.h"
 
 enum { CONNECT_MS = 5000, WAIT_MS = 30000, TURN_MS = 20, MAX_ARGS = 16 };
@@ -122,8 +123,13 @@ ctl_connect(struct ctl *ctl, struct err *err)
 	if (ctl->tracking == NULL)
 		return -1;
 	while (!redis_is_connected(ctl->redis)) {
-		if (clock_monotonic_ms() > until)
-			return err_set(err, ERR_UNAVAILABLE, "Redis at %s does not answer", ctl->layout.redis_url);
+		if (clock_monotonic_ms() > until) {
+			char shown[REDIS_URL_SHOWN_MAX];
+			redis_url_show(ctl->layout.redis_url, shown, sizeof(shown));
+			return err_set(err, ERR_UNAVAILABLE, "Redis at %.120s does not answer%s%.80s", shown,
+				       redis_last_trouble(ctl->redis)[0] != '\0' ? ": " : "",
+				       redis_last_trouble(ctl->redis));
+		}
 		turn_loop(ctl);
 	}
 	return 0;

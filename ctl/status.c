@@ -9,6 +9,7 @@
 #include "ctl/postmaster.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
+#include "lib/redis/url.h"
 
 static void
 add_text_or_number(cJSON *o, const char *name, struct str value, bool number)
@@ -108,14 +109,15 @@ static cJSON *
 store_record(struct ctl *ctl)
 {
 	cJSON *o = cJSON_CreateObject();
-	char appendonly[32], fsync[32];
+	char appendonly[32], fsync[32], shown[REDIS_URL_SHOWN_MAX];
 	struct statvfs fs;
 	const char *folder = ctl->layout.blobs_url + strlen("file:");
 	bool is_file = strncmp(ctl->layout.blobs_url, "file:", 5) == 0;
 
 	read_config(ctl, "appendonly", appendonly, sizeof(appendonly));
 	read_config(ctl, "appendfsync", fsync, sizeof(fsync));
-	cJSON_AddStringToObject(o, "redis", ctl->layout.redis_url);
+	redis_url_show(ctl->layout.redis_url, shown, sizeof(shown));
+	cJSON_AddStringToObject(o, "redis", shown);
 	cJSON_AddStringToObject(
 		o, "promise",
 		strcmp(appendonly, "yes") == 0 && strcmp(fsync, "always") == 0
@@ -158,6 +160,42 @@ number_of(const cJSON *o, const char *name)
 	return cJSON_IsNumber(n) ? n->valuedouble : 0;
 }
 
+/* Frontends that have the same pair say the same: once is enough. */
+static bool
+was_said(const cJSON *processes, const cJSON *certificate)
+{
+	const cJSON *process, *other;
+
+	cJSON_ArrayForEach (process, processes)
+		cJSON_ArrayForEach (other, cJSON_GetObjectItem(process, "certificates")) {
+			if (other == certificate)
+				return false;
+			if (cJSON_Compare(other, certificate, true))
+				return true;
+		}
+	return false;
+}
+
+static void
+print_certificates(const cJSON *processes)
+{
+	const cJSON *process, *c;
+
+	cJSON_ArrayForEach (process, processes)
+		cJSON_ArrayForEach (c, cJSON_GetObjectItem(process, "certificates")) {
+			const char *ends = cJSON_GetStringValue(cJSON_GetObjectItem(c, "ends"));
+			const char *problem = cJSON_GetStringValue(cJSON_GetObjectItem(c, "problem"));
+			if (was_said(processes, c))
+				continue;
+			printf("certificate: %s", cJSON_GetStringValue(cJSON_GetObjectItem(c, "name")));
+			if (ends != NULL)
+				printf(", ends %.10s (in %.0f days)", ends, number_of(c, "days_left"));
+			if (problem != NULL)
+				printf("; the files as they are now are NOT LOADED: %s", problem);
+			printf("\n");
+		}
+}
+
 static void
 print_for_people(const cJSON *all)
 {
@@ -178,6 +216,7 @@ print_for_people(const cJSON *all)
 	printf("store: %s; %s, %s\n", cJSON_GetStringValue(cJSON_GetObjectItem(store, "health")),
 	       cJSON_GetStringValue(cJSON_GetObjectItem(store, "promise")),
 	       cJSON_GetStringValue(cJSON_GetObjectItem(store, "blobs")));
+	print_certificates(cJSON_GetObjectItem(all, "processes"));
 	cJSON_ArrayForEach (warning, cJSON_GetObjectItem(all, "warnings"))
 		printf("warning: %s\n", cJSON_GetStringValue(warning));
 }

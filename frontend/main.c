@@ -8,16 +8,20 @@
 #include "lib/base/mem.h"
 #include "lib/service/metrics.h"
 
-static const char *protocol_names, *cert_path, *key_path, *hostnames;
+static const char *protocol_names, *hostnames;
+static struct tls_options tls_options;
 
 static const struct service_option options[] = {
 	{"protocols", "STAGEPOST_PROTOCOLS", "LIST", NULL,
 	 "Listeners to open, separated by commas; all when not given: "
 	 "smtp,submission,submissions,pop3,pop3s,imap,imaps.",
 	 &protocol_names},
-	{"tls-cert", "STAGEPOST_TLS_CERT", "FILE", NULL, "Certificate chain (PEM); without it there is no TLS.",
-	 &cert_path},
-	{"tls-key", "STAGEPOST_TLS_KEY", "FILE", NULL, "Its private key (PEM).", &key_path},
+	{"tls-cert", "STAGEPOST_TLS_CERT", "FILE", NULL, "Certificate chain (PEM): the default one.",
+	 &tls_options.cert_path},
+	{"tls-key", "STAGEPOST_TLS_KEY", "FILE", NULL, "Its private key (PEM).", &tls_options.key_path},
+	{"tls-dir", "STAGEPOST_TLS_DIR", "FOLDER", NULL,
+	 "Certificates for further names: FOLDER/<name>/cert.pem and key.pem. Without any there is no TLS.",
+	 &tls_options.dir},
 	{"hostnames", "STAGEPOST_HOSTNAMES", "LIST", NULL,
 	 "Names of this server's addresses for #HostName# in banners: 192.0.2.1=mx1.example.com,...", &hostnames},
 	{0},
@@ -46,6 +50,8 @@ on_status(void *arg, cJSON *status)
 
 	for (unsigned i = 0; protocols[i] != NULL; i++)
 		cJSON_AddNumberToObject(connections, protocols[i]->name, core->states[i].count);
+	if (core->tls != NULL)
+		tls_add_status(core->tls, status);
 }
 
 static const char *
@@ -53,6 +59,8 @@ why_not_ready(void *arg)
 {
 	const struct core *core = arg;
 
+	if (!secret_is_known(core->frontend.secret))
+		return "the cluster's secret is not read yet";
 	return bus_client_is_ready(core->frontend.bus) ? NULL : "no broker owns the spool";
 }
 
@@ -72,6 +80,20 @@ on_login_delayed(void *arg)
 }
 
 static int
+open_tls(struct core *core, struct err *err)
+{
+	if ((tls_options.cert_path != NULL) != (tls_options.key_path != NULL))
+		return err_set(err, ERR_INVALID, "--tls-cert and --tls-key are given together or not at all");
+	if (tls_options.cert_path == NULL && tls_options.dir == NULL) {
+		log_warning(NULL, "no certificate is given: no TLS");
+		return 0;
+	}
+	tls_options.secret = core->frontend.secret;
+	core->tls = tls_new(core->frontend.service->base, &tls_options, err);
+	return core->tls != NULL ? 0 : -1;
+}
+
+static int
 open_core(struct core *core, struct service *s, struct err *err)
 {
 	struct frontend *f = &core->frontend;
@@ -79,6 +101,7 @@ open_core(struct core *core, struct service *s, struct err *err)
 
 	f->service = s;
 	core->hostnames = hostnames;
+	f->secret = secret_new(s->base, s->redis, str_c(getenv("STAGEPOST_CLUSTER_KEY")));
 	f->directory = directory_new(s->base, s->redis, s->tracking, s->settings);
 	directory_set_hostname(f->directory, str_c(s->hostname));
 	f->auth = auth_new(s->base, s->redis, s->tracking, s->settings, f->directory);
@@ -90,14 +113,9 @@ open_core(struct core *core, struct service *s, struct err *err)
 	f->bus = bus_client_new(s->base, s->redis, s->tracking, s->id, err);
 	if (f->bus == NULL)
 		return -1;
-	if (cert_path != NULL && key_path != NULL) {
-		core->tls = tls_new(s->base, cert_path, key_path, err);
-		if (core->tls == NULL)
-			return -1;
-	} else {
-		log_warning(NULL, "no certificate is given: no TLS");
-	}
 	session_accounts_init(f);
+	if (open_tls(core, err) != 0)
+		return -1;
 	while (protocols[count] != NULL)
 		count++;
 	core->states = mem_zalloc(sizeof(*core->states) * (count + 1));
@@ -123,6 +141,7 @@ close_core(struct core *core)
 	auth_free(&f->auth);
 	directory_free(&f->directory);
 	tls_free(&core->tls);
+	secret_free(&f->secret);
 	mem_free(core->states);
 }
 

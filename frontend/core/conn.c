@@ -16,7 +16,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
-enum { INPUT_MAX = 64 * 1024, HANDSHAKE_MS = 60000, LINGER_MS = 2000, FLUSH_MS = 60000 };
+enum { HANDSHAKE_MS = 60000, LINGER_MS = 2000, FLUSH_MS = 60000 };
 
 static void go_closing(struct conn *c);
 
@@ -71,20 +71,11 @@ release(struct conn *c)
 void
 conn_count(struct conn *c, int by)
 {
-	static const struct {
-		const char *name;
-		enum metric open, accepted;
-	} rows[] = {{"smtp", M_CONNECTIONS_SMTP, M_ACCEPTED_SMTP},
-		    {"pop3", M_CONNECTIONS_POP3, M_ACCEPTED_POP3},
-		    {"imap", M_CONNECTIONS_IMAP, M_ACCEPTED_IMAP}};
+	const struct protocol *p = c->state->protocol;
 
-	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (strcmp(rows[i].name, c->state->protocol->name) != 0)
-			continue;
-		metrics_add(rows[i].open, by);
-		if (by > 0)
-			metrics_add(rows[i].accepted, 1);
-	}
+	metrics_add(p->metric_open, by);
+	if (by > 0)
+		metrics_add(p->metric_accepted, 1);
 }
 
 /* The socket goes; the session's memory stays for those who hold a reference. */
@@ -97,6 +88,7 @@ conn_go_away(struct conn *c)
 	if (c->phase == CONN_GONE)
 		return;
 	c->phase = CONN_GONE;
+	conn_watch_update(c);
 	if (ssl != NULL && c->handshake_done)
 		SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	if (c->raw != NULL)
@@ -169,7 +161,7 @@ conn_close(struct conn *c)
 	}
 	c->phase = CONN_FLUSHING;
 	bufferevent_setwatermark(c->bev, EV_WRITE, 0, 0);
-	conn_set_deadline(c, FLUSH_MS);
+	conn_set_deadline(c, c->core->draining ? LAST_FLUSH_MS : FLUSH_MS);
 	conn_kick(c);
 }
 
@@ -213,16 +205,22 @@ conn_unref(struct conn **c)
 bool
 conn_tls_available(const struct conn *c)
 {
-	return c->core->tls != NULL;
+	return c->core->tls != NULL && tls_has_certificate(c->core->tls);
 }
 
 /* A TLS bufferevent on the socket; what the plain one had read is gone. */
 void
 conn_begin_handshake(struct conn *c)
 {
-	SSL *ssl = tls_session_new(c->core->tls);
 	struct bufferevent *bev;
+	SSL *ssl;
 
+	/* The last certificate may have been taken away since it was offered. */
+	if (!conn_tls_available(c)) {
+		conn_go_away(c);
+		return;
+	}
+	ssl = tls_session_new(c->core->tls, c->state->protocol->alpn);
 	if (c->bev != NULL) {
 		struct bufferevent *plain = c->bev;
 		c->bev = NULL;
@@ -242,7 +240,7 @@ conn_begin_handshake(struct conn *c)
 void
 conn_start_tls(struct conn *c)
 {
-	CHECK(c->core->tls != NULL && !c->tls);
+	CHECK(conn_tls_available(c) && !c->tls);
 	if (c->phase != CONN_OPEN)
 		return;
 	c->phase = CONN_STARTING_TLS;
@@ -345,7 +343,11 @@ run_open(struct conn *c)
 {
 	const struct protocol *p = c->state->protocol;
 
-	if (c->drain_asked) {
+	if (c->watch_eof && c->eof && !c->eof_told) {
+		c->eof_told = true;
+		p->on_eof(c);
+	}
+	if (c->phase == CONN_OPEN && c->drain_asked) {
 		c->drain_asked = false;
 		p->on_shutdown(c);
 	}
@@ -377,6 +379,7 @@ conn_on_kick(evutil_socket_t fd, short what, void *arg)
 		run_open(c);
 	give_compressed(c);
 	flush(c);
+	conn_watch_update(c);
 	c->in_kick = false;
 	if (c->phase == CONN_STARTING_TLS && !c->tls && evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
 		conn_begin_handshake(c);
@@ -421,6 +424,7 @@ on_read(struct bufferevent *bev, void *arg)
 		return;
 	}
 	c->input_due = true;
+	conn_watch_update(c);
 	if (!c->paused)
 		conn_kick(c);
 }
@@ -450,6 +454,8 @@ handshake_over(struct conn *c)
 	c->phase = CONN_OPEN;
 	if (p->on_tls != NULL)
 		p->on_tls(c);
+	if (c->drain_asked)
+		conn_kick(c);
 }
 
 static void
@@ -464,7 +470,8 @@ on_event(struct bufferevent *bev, short what, void *arg)
 			unsigned long code = bufferevent_get_openssl_error(bev);
 			const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
 			metrics_add(M_TLS_HANDSHAKE_FAILURES, 1);
-			log_info(&c->log, "TLS handshake failed", F_C("reason", reason != NULL ? reason : "closed"));
+			log_info(&c->log, "TLS handshake failed", F_C("reason", reason != NULL ? reason : "closed"),
+				 F_STR("server_name", conn_server_name(c)));
 			conn_go_away(c);
 		} else if ((what & BEV_EVENT_ERROR) != 0 || c->phase == CONN_LINGERING) {
 			conn_go_away(c);
@@ -486,13 +493,13 @@ conn_install(struct conn *c, struct bufferevent *bev)
 {
 	c->bev = bev;
 	bufferevent_setcb(bev, on_read, on_write, on_event, c);
-	bufferevent_setwatermark(bev, EV_READ, 0, INPUT_MAX);
+	bufferevent_setwatermark(bev, EV_READ, 0, CONN_INPUT_MAX);
 	bufferevent_setwatermark(bev, EV_WRITE, CONN_OUTPUT_LOW, 0);
 	if (c->tls) {
 		bufferevent_enable(bev, EV_READ | EV_WRITE);
 		return;
 	}
-	bufferevent_set_max_single_read(bev, INPUT_MAX);
+	bufferevent_set_max_single_read(bev, CONN_INPUT_MAX);
 	bufferevent_disable(bev, EV_WRITE); /* see flush() */
 	evbuffer_add_cb(bufferevent_get_output(bev), on_output, c);
 	bufferevent_enable(bev, EV_READ);

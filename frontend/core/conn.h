@@ -14,6 +14,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/ip.h"
 #include "lib/base/log.h"
+#include "lib/base/str.h"
 
 struct conn;
 struct frontend; /* frontend/core/frontend.h: what all sessions of the process share */
@@ -33,6 +34,11 @@ const struct log_context *conn_log(const struct conn *c); /* fields: proto, sess
 bool conn_is_tls(const struct conn *c);
 const char *conn_tls_version(const struct conn *c); /* "TLSv1.3"; NULL without TLS */
 const char *conn_tls_cipher(const struct conn *c);
+/* The name that the client asked for (SNI), as it wrote it; empty: none. Also while
+ * the handshake is under way. Lives as long as the connection is open. */
+struct str conn_server_name(const struct conn *c);
+/* protocol->alpn when the client offered it; else empty. */
+struct str conn_alpn(const struct conn *c);
 /* TLS, or from loopback: passwords may be taken. */
 bool conn_is_secure(const struct conn *c);
 /* tls-exporter channel binding (RFC 9266): 32 bytes; false without TLS 1.3. */
@@ -52,6 +58,13 @@ bool conn_is_paused(const struct conn *c);
  * own (Nagle's algorithm) sends it when it has the acknowledgement, which TCP would
  * delay by 40 ms, having nothing to say. */
 void conn_acknowledge(struct conn *c);
+
+/* While watched, on_eof comes (once) as soon as the peer has ended its side, also
+ * while the connection is paused, and while so much input waits that no more is
+ * read (unless it is more than the kernel takes: then the end cannot arrive). For
+ * work that is of no use once the client has left. Without it
+ * a client that ends its side is still served what it asked for. */
+void conn_watch_eof(struct conn *c, bool watch);
 
 /* ---- Output ---- */
 void conn_write(struct conn *c, const void *data, size_t len);
@@ -81,7 +94,8 @@ bool conn_is_deflated(const struct conn *c);
 
 /* ---- Time ---- */
 /* on_timeout after ms without another call; 0: no limit. The protocol sets
- * it anew as its states change. Idle TCP peers are probed by keep-alive. */
+ * it anew as its states change. Idle TCP peers are probed by keep-alive: one that
+ * vanished is gone after two minutes. */
 void conn_set_timeout(struct conn *c, int64_t ms);
 
 /* ---- The end ---- */

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 
 #include <utlist.h>
@@ -40,6 +39,11 @@ enter(struct conn *c)
 			conn_go_away(c); /* a handshake only to say no would cost more than it gives */
 			return;
 		}
+		if (!conn_tls_available(c)) {
+			log_warning(&c->log, "connection refused: there is no certificate");
+			conn_go_away(c);
+			return;
+		}
 		conn_begin_handshake(c);
 		return;
 	}
@@ -58,15 +62,6 @@ enter(struct conn *c)
 	conn_open_session(c);
 }
 
-/* Will nothing more come? */
-static bool
-has_ended(int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
-
-	return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
-}
-
 static void
 on_proxy_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -83,7 +78,7 @@ on_proxy_readable(evutil_socket_t fd, short what, void *arg)
 		return;
 	result = got > 0 ? proxy_parse(str_of(bytes, (size_t)got), &header) : PROXY_BAD;
 	/* The same bytes would wake us at once again, so wait for more of them. */
-	if (result == PROXY_MORE && !has_ended(fd)) {
+	if (result == PROXY_MORE && !conn_peer_ended(fd)) {
 		int low = (int)got + 1;
 		setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low));
 		return;
@@ -116,6 +111,26 @@ await_proxy(struct conn *c)
 	conn_set_deadline(c, PROXY_MS);
 }
 
+/* A peer that vanished without a word (a phone out of reach) is known to be gone
+ * after two minutes, whether we wait for it or it for us. */
+static void
+set_socket(int fd)
+{
+	static const struct {
+		int level, option, value;
+	} rows[] = {
+		{IPPROTO_TCP, TCP_NODELAY, 1},
+		{SOL_SOCKET, SO_KEEPALIVE, 1},
+		{IPPROTO_TCP, TCP_KEEPIDLE, 60},
+		{IPPROTO_TCP, TCP_KEEPINTVL, 15},
+		{IPPROTO_TCP, TCP_KEEPCNT, 4},
+		{IPPROTO_TCP, TCP_USER_TIMEOUT, 120 * 1000}, /* ms; of bytes without an acknowledgement */
+	};
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		setsockopt(fd, rows[i].level, rows[i].option, &rows[i].value, sizeof(rows[i].value));
+}
+
 void
 conn_accept(struct core *core, struct protocol_state *state, const struct protocol_listener *listener, int fd,
 	    const struct sockaddr *peer)
@@ -125,7 +140,6 @@ conn_accept(struct core *core, struct protocol_state *state, const struct protoc
 	const struct ip_blocks *balancers;
 	struct sockaddr_storage local;
 	socklen_t local_len = sizeof(local);
-	int on = 1;
 
 	c->core = core;
 	c->state = state;
@@ -142,8 +156,7 @@ conn_accept(struct core *core, struct protocol_state *state, const struct protoc
 	ip_from_sockaddr(peer, &c->peer, &c->peer_port);
 	if (getsockname(fd, (struct sockaddr *)&local, &local_len) == 0)
 		ip_from_sockaddr((struct sockaddr *)&local, &c->local, &c->local_port);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	set_socket(fd);
 	set_log(c);
 	balancers = state->protocol->proxy_protocol_from != NULL
 			    ? state->protocol->proxy_protocol_from(frontend_settings(&core->frontend))
@@ -171,6 +184,8 @@ conns_drain(struct core *core)
 				conn_kick(c);
 			else if (c->phase < CONN_OPEN)
 				conn_abort(c);
+			else if (c->phase == CONN_FLUSHING)
+				conn_set_deadline(c, LAST_FLUSH_MS);
 		}
 	}
 	if (left == 0)

@@ -96,6 +96,26 @@ conn_tls_cipher(const struct conn *c)
 	return ssl != NULL ? SSL_get_cipher_name(ssl) : NULL;
 }
 
+struct str
+conn_server_name(const struct conn *c)
+{
+	SSL *ssl = c->tls && c->bev != NULL ? bufferevent_openssl_get_ssl(c->bev) : NULL;
+
+	return str_c(ssl != NULL ? SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) : NULL);
+}
+
+struct str
+conn_alpn(const struct conn *c)
+{
+	const unsigned char *name = NULL;
+	unsigned len = 0;
+	SSL *ssl = ssl_of(c);
+
+	if (ssl != NULL)
+		SSL_get0_alpn_selected(ssl, &name, &len);
+	return str_of((const char *)name, len);
+}
+
 bool
 conn_is_secure(const struct conn *c)
 {

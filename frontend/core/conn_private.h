@@ -8,6 +8,11 @@
 #include "frontend/core/core.h"
 #include "frontend/core/deflate.h"
 
+enum {
+	CONN_INPUT_MAX = 64 * 1024, /* so much waits; then no more is read */
+	LAST_FLUSH_MS = 5000,	    /* the process ends: who does not read goodbye is not waited for */
+};
+
 enum conn_state {
 	CONN_PROXY,	/* waiting for the balancer's header */
 	CONN_HANDSHAKE, /* TLS from the start */
@@ -26,10 +31,12 @@ struct conn {
 	struct event *raw;		      /* owner; CONN_PROXY: readiness of fd */
 	struct deflate *deflate;	      /* owner; NULL: no compression */
 	struct event *kick, *timer;
+	struct event *watch; /* owner; with a descriptor of its own. NULL: reading sees the end */
 	int fd;
 	enum conn_state phase;
 	bool paused, eof, want_drained, told_open, tls, handshake_done, drain_asked, input_due, timed_out;
 	bool closed_told, in_kick;
+	bool watch_eof, eof_told;
 	unsigned refs;	      /* the open connection counts as one */
 	int64_t deadline_ms;  /* monotonic; 0: none */
 	int64_t timer_due_ms; /* of the armed timer; 0: not armed */
@@ -49,6 +56,12 @@ void conn_go_away(struct conn *c);
 /* 0: none. */
 void conn_set_deadline(struct conn *c, int64_t ms);
 void conn_count(struct conn *c, int by);
+
+/* ---- conn_watch.c ---- */
+/* Will nothing more come? */
+bool conn_peer_ended(int fd);
+/* After anything that may have filled or emptied the input, or ended it. */
+void conn_watch_update(struct conn *c);
 
 /* Its two events. */
 void conn_on_kick(evutil_socket_t fd, short what, void *arg);

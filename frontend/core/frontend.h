@@ -8,6 +8,7 @@
 #include "lib/dkim/signing.h"
 #include "lib/directory/directory.h"
 #include "lib/mailbox/mailbox.h"
+#include "lib/secret/secret.h"
 #include "lib/service/service.h"
 #include "lib/settings/settings.h"
 
@@ -16,6 +17,7 @@ struct arena;
 
 struct frontend {
 	struct service *service;	 /* borrowed: loop, redis, tracking, settings, blobs, hostname */
+	struct secret *secret;		 /* owner: what the cluster's processes share */
 	struct directory *directory;	 /* owner */
 	struct auth *auth;		 /* owner */
 	struct mailbox_store *mailboxes; /* owner */

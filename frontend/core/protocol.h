@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "frontend/core/conn.h"
+#include "lib/service/metrics.h"
 #include "lib/settings/settings.h"
 
 struct session_protocol; /* frontend/core/session.h */
@@ -22,6 +23,8 @@ struct protocol {
 	const char *name; /* "smtp": for metrics and the log */
 	size_t session_size;
 	const struct protocol_listener *listeners; /* ended by a NULL name */
+	const char *alpn; /* its name in TLS (RFC 7301); NULL: what a client offers does not matter */
+	enum metric metric_open, metric_accepted;
 
 	/* Limits, read anew at each connection. */
 	int64_t (*max_connections)(const struct settings *s);
@@ -35,6 +38,7 @@ struct protocol {
 	void (*on_tls)(struct conn *c);	    /* after conn_start_tls(); may be NULL */
 	void (*on_drained)(struct conn *c); /* may be NULL */
 	void (*on_timeout)(struct conn *c); /* say goodbye, conn_close() */
+	void (*on_eof)(struct conn *c);	    /* after conn_watch_eof() alone; may be NULL */
 	/* The process ends: finish what is open, then say goodbye and close. An
 	 * idle session does so at once. */
 	void (*on_shutdown)(struct conn *c);

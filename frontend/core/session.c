@@ -69,14 +69,15 @@ session_must_close(struct session *s)
 	return conn_is_closing(s->conn);
 }
 
-/* What is under way comes to its end first; then session_must_close() sees it. */
+/* What is under way comes to its end first; then session_must_close() sees it.
+ * A client that does not read its answers is not waited for. */
 void
 session_end_if_free(struct session *s)
 {
 	enum session_phase phase = s->protocol->phase(s);
+	bool is_waiting = !conn_is_paused(s->conn) || s->on_drained == session_resume;
 
-	if (!conn_is_closing(s->conn) && !conn_is_paused(s->conn) && !s->starting_tls && phase != SESSION_TAKING &&
-	    phase != SESSION_WORKING)
+	if (is_waiting && !s->starting_tls && phase != SESSION_TAKING && phase != SESSION_WORKING)
 		session_end(s, s->disabled ? SESSION_DISABLED : SESSION_SHUTTING_DOWN);
 }
 

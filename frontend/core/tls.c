@@ -1,27 +1,58 @@
-/* The frontend's certificate. TLS 1.2 and 1.3 with forward secrecy only. */
+/* TLS sessions: TLS 1.2 and 1.3 with forward secrecy only; the certificate by
+ * the name that the client asks for. */
 #include "frontend/core/tls.h"
 
 #include <openssl/err.h>
-#include <signal.h>
-#include <sys/stat.h>
 
+#include "frontend/core/tls_private.h"
 #include "lib/base/check.h"
-#include "lib/base/clock.h"
-#include "lib/base/log.h"
 #include "lib/base/mem.h"
 
-enum { LOOK_MS = 30000 };
+enum { SESSION_S = 86400 }; /* a ticket's key is known for at least as long */
 
-struct tls {
-	const char *cert_path; /* borrowed */
-	const char *key_path;
-	SSL_CTX *ctx;		 /* owner */
-	struct timespec changed; /* of the certificate's file */
-	struct event *look, *hangup;
-};
+/* Comes with each ClientHello, also with one that names no server. */
+static int
+tls_on_server_name(SSL *ssl, int *alert, void *arg)
+{
+	struct certificate *c = tls_store_choose(arg, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
 
-static SSL_CTX *
-load(const char *cert_path, const char *key_path, struct err *err)
+	(void)alert;
+	if (c != NULL && c->ctx != SSL_get_SSL_CTX(ssl))
+		CHECK(SSL_set_SSL_CTX(ssl, c->ctx) != NULL);
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* A client that wants another protocol has come to the wrong port, or was led
+ * there: RFC 7301, section 3.2. */
+static int
+tls_on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *offered,
+	    unsigned offered_len, void *arg)
+{
+	const char *wanted = SSL_get_app_data(ssl);
+	size_t len = wanted != NULL ? strlen(wanted) : 0;
+
+	(void)arg;
+	if (wanted == NULL)
+		return SSL_TLSEXT_ERR_NOACK;
+	for (unsigned at = 0; at + 1 + offered[at] <= offered_len; at += 1U + offered[at])
+		if (offered[at] == len && memcmp(offered + at + 1, wanted, len) == 0) {
+			*out = offered + at + 1;
+			*out_len = offered[at];
+			return SSL_TLSEXT_ERR_OK;
+		}
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+/* Nobody is there to be asked for a key's password. */
+static int
+tls_on_password(char *out, int size, int writes, void *arg)
+{
+	(void)out, (void)size, (void)writes, (void)arg;
+	return -1;
+}
+
+SSL_CTX *
+tls_context_new(struct tls *t)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
@@ -33,69 +64,24 @@ load(const char *cert_path, const char *key_path, struct err *err)
 	/* An idle session holds no record buffers. */
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	if (SSL_CTX_use_certificate_chain_file(ctx, cert_path) == 1 &&
-	    SSL_CTX_use_PrivateKey_file(ctx, key_path, SSL_FILETYPE_PEM) == 1 && SSL_CTX_check_private_key(ctx) == 1)
-		return ctx;
-	err_set(err, ERR_INVALID, "loading %s and %s: %s", cert_path, key_path,
-		ERR_reason_error_string(ERR_peek_last_error()));
-	ERR_clear_error();
-	SSL_CTX_free(ctx);
-	return NULL;
-}
-
-static struct timespec
-change_time(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 ? st.st_mtim : (struct timespec){0};
-}
-
-static void
-look_again(struct tls *t, bool anyway)
-{
-	struct timespec changed = change_time(t->cert_path);
-	struct err err;
-	SSL_CTX *ctx;
-
-	if (!anyway && changed.tv_sec == t->changed.tv_sec && changed.tv_nsec == t->changed.tv_nsec)
-		return;
-	t->changed = changed;
-	ctx = load(t->cert_path, t->key_path, &err);
-	if (ctx == NULL) {
-		log_error(NULL, "the new certificate is not used", F_ERR(&err));
-		return;
-	}
-	SSL_CTX_free(t->ctx);
-	t->ctx = ctx;
-	log_info(NULL, "certificate loaded", F_C("path", t->cert_path));
-}
-
-static void
-on_look(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	look_again(arg, (what & EV_SIGNAL) != 0);
+	SSL_CTX_set_default_passwd_cb(ctx, tls_on_password);
+	SSL_CTX_set_timeout(ctx, SESSION_S);
+	SSL_CTX_set_tlsext_servername_callback(ctx, tls_on_server_name);
+	SSL_CTX_set_tlsext_servername_arg(ctx, t);
+	SSL_CTX_set_alpn_select_cb(ctx, tls_on_alpn, NULL);
+	tickets_arm(&t->tickets, ctx);
+	return ctx;
 }
 
 struct tls *
-tls_new(struct event_base *base, const char *cert_path, const char *key_path, struct err *err)
+tls_new(struct event_base *base, const struct tls_options *options, struct err *err)
 {
-	struct timeval every = clock_timeval(LOOK_MS);
-	SSL_CTX *ctx = load(cert_path, key_path, err);
-	struct tls *t;
+	struct tls *t = mem_new(struct tls);
 
-	if (ctx == NULL)
-		return NULL;
-	t = mem_new(struct tls);
-	t->cert_path = cert_path;
-	t->key_path = key_path;
-	t->ctx = ctx;
-	t->changed = change_time(cert_path);
-	t->look = event_new(base, -1, EV_PERSIST, on_look, t);
-	t->hangup = evsignal_new(base, SIGHUP, on_look, t);
-	event_add(t->look, &every);
-	event_add(t->hangup, NULL);
+	t->options = *options;
+	tickets_init(&t->tickets, options->secret);
+	if (tls_store_open(t, base, err) != 0)
+		tls_free(&t);
 	return t;
 }
 
@@ -104,18 +90,24 @@ tls_free(struct tls **tp)
 {
 	if (*tp == NULL)
 		return;
-	event_free((*tp)->look);
-	event_free((*tp)->hangup);
-	SSL_CTX_free((*tp)->ctx);
+	tls_store_close(*tp);
+	tickets_fini(&(*tp)->tickets);
 	mem_free(*tp);
 	*tp = NULL;
 }
 
-SSL *
-tls_session_new(struct tls *t)
+bool
+tls_has_certificate(const struct tls *t)
 {
-	SSL *ssl = SSL_new(t->ctx);
+	return t->any != NULL;
+}
+
+SSL *
+tls_session_new(struct tls *t, const char *alpn)
+{
+	SSL *ssl = SSL_new(t->any->ctx);
 
 	CHECK(ssl != NULL);
+	SSL_set_app_data(ssl, (char *)(uintptr_t)alpn);
 	return ssl;
 }

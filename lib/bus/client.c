@@ -10,6 +10,7 @@
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/lookup.h"
 #include "lib/base/mem.h"
 #include "lib/bus/client_private.h"
 #include "lib/bus/frame.h"
@@ -107,6 +108,7 @@ drop_peer(struct bus_client *b, struct bus_peer *p, const char *why)
 	hand_over_peer_lost(b, p);
 	if (p->is_heard && b->events.on_peer_lost != NULL)
 		b->events.on_peer_lost(b->events_arg, p);
+	lookup_cancel(&p->lookup);
 	bus_socket_free(&p->socket);
 	mem_free(p);
 }
@@ -164,6 +166,59 @@ send_ping(struct bus_client *b, struct bus_peer *p)
 	bus_send(b, p, &frame, NULL); /* a full queue shows as silence */
 }
 
+/* "tcp://name:port": true, with the name. Addresses and other transports need
+ * no looking up. */
+static bool
+peer_host_name(const struct bus_peer *p, char name[BUS_HOST_MAX], struct str *port_out)
+{
+	struct str rest = str_c(p->endpoint), host;
+	ptrdiff_t colon = str_rindex(rest, ':');
+	struct ip ip;
+
+	if (!str_starts(rest, STR("tcp://")) || colon < 6)
+		return false;
+	host = str_from(str_first(rest, (size_t)colon), 6);
+	*port_out = str_from(rest, (size_t)colon + 1);
+	return host.len != 0 && host.p[0] != '[' && !ip_parse(host, &ip) && str_copy(host, name, BUS_HOST_MAX);
+}
+
+static void
+on_peer_address(void *arg, const struct ip *addresses, unsigned count, const struct err *err)
+{
+	struct bus_peer *p = arg;
+	const struct ip *chosen;
+	char name[BUS_HOST_MAX], address[IP_TEXT_MAX], endpoint[BUS_HOST_MAX + 32];
+	struct str port;
+
+	p->lookup = NULL;
+	if (err != NULL) {
+		drop_peer(p->client, p, err->text); /* while it is announced it comes again */
+		return;
+	}
+	CHECK(peer_host_name(p, name, &port));
+	/* One that does not answer is followed by the next. */
+	chosen = &addresses[p->client->next_address++ % count];
+	ip_text(chosen, address);
+	snprintf(endpoint, sizeof(endpoint), chosen->family == 6 ? "tcp://[%s]:%.*s" : "tcp://%s:%.*s", address,
+		 STR_ARG(port));
+	if (zmq_connect(p->zmq, endpoint) != 0)
+		drop_peer(p->client, p, zmq_strerror(errno));
+}
+
+/* ZeroMQ looks names up on its one thread, which would hold up all peers while
+ * a name server is silent. -1: errno. */
+static int
+peer_reach(struct bus_peer *p)
+{
+	char name[BUS_HOST_MAX];
+	struct str port;
+
+	if (!peer_host_name(p, name, &port))
+		return zmq_connect(p->zmq, p->endpoint);
+	p->lookup = lookup_start(p->client->base, name, LOST_MS, on_peer_address, p);
+	return 0;
+}
+
 static void
 connect_peer(struct bus_client *b, const char *id, struct str endpoint, struct str boot)
 {
@@ -189,7 +244,8 @@ connect_peer(struct bus_client *b, const char *id, struct str endpoint, struct s
 	bus_keys_arm_client(&b->keys, zmq);
 	snprintf(routing, sizeof(routing), "%s.%08x", b->name, (unsigned)random_u64());
 	CHECK(zmq_setsockopt(zmq, ZMQ_ROUTING_ID, routing, strlen(routing)) == 0);
-	if (!bus_keys_allow(&b->keys, p->endpoint) || zmq_connect(zmq, p->endpoint) != 0) {
+	p->zmq = zmq;
+	if (!bus_keys_allow(&b->keys, p->endpoint) || peer_reach(p) != 0) {
 		log_error(NULL, "cannot connect to broker", F_C("broker", id), F_C("endpoint", p->endpoint),
 			  F_C("error",
 			      b->keys.enabled ? zmq_strerror(errno) : "not on loopback, and no STAGEPOST_CLUSTER_KEY"));
@@ -434,6 +490,7 @@ bus_client_free(struct bus_client **client)
 	b->events = (struct bus_events){NULL, NULL, NULL};
 	hand_over_end_all(b);
 	DL_FOREACH_SAFE (b->peers, p, next) {
+		lookup_cancel(&p->lookup);
 		bus_socket_free(&p->socket);
 		mem_free(p);
 	}

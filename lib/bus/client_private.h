@@ -13,6 +13,7 @@
 #include "lib/spool/id.h"
 
 #define BUS_NAME_MAX 128
+#define BUS_HOST_MAX 256
 
 /* A broker that was announced. */
 struct bus_peer {
@@ -21,6 +22,8 @@ struct bus_peer {
 	char endpoint[300];
 	char boot[64];		   /* one run of that broker's process */
 	struct bus_socket *socket; /* owner */
+	void *zmq;		   /* borrowed: the socket's */
+	struct lookup *lookup;	   /* owner; the endpoint's host is a name, and being looked up */
 	int64_t connected_ms;	   /* monotonic */
 	int64_t heard_ms;	   /* monotonic, of the last frame */
 	bool is_heard;		   /* answered once: told to the watcher */
@@ -53,6 +56,7 @@ struct bus_client {
 	struct bus_keys keys;
 	void *context;		/* owner: ZeroMQ */
 	struct bus_peer *peers; /* owner: list */
+	unsigned next_address;	/* of brokers announced by name */
 	struct bus_events events;
 	void *events_arg;
 

@@ -1,20 +1,16 @@
 /* The connection to the shared store.
  *
- * Each command in flight has a `struct call`; hiredis hands it back with the
- * reply, or with NULL when the connection ends. While there is no connection,
- * calls wait in `failed` for the loop's next turn, since no callback may come
- * from within the call that caused it. */
+ * Each command in flight has a `struct call`, in the order in which they were
+ * sent, which is that of the replies; when the connection ends, all that are
+ * left fail. While there is no connection, calls wait in `failed` for the
+ * loop's next turn, since no callback may come from within the call that caused
+ * it. */
 #include "lib/redis/redis.h"
 
-#include <errno.h>
-#include <hiredis/async.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/sha.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include <utlist.h>
 
@@ -22,13 +18,12 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
-#include "lib/redis/adapter.h"
+#include "lib/redis/link.h"
 #include "lib/redis/url.h"
 
 enum {
 	BACKOFF_LEAST_MS = 50,
 	BACKOFF_MOST_MS = 1000,
-	CONNECT_MS = 3000,
 	SILENCE_MS = 5000, /* commands without any answer for so long: broken */
 	TICK_MS = 500,
 	WATCHERS_MAX = 4,
@@ -39,33 +34,32 @@ struct call {
 	redis_on_reply *cb;  /* NULL: nobody waits */
 	void *arg;
 	struct redis_script *script; /* borrowed; NULL: a plain command */
-	struct call *prev, *next;    /* in redis->failed */
+	struct call *prev, *next;    /* in redis->in_flight or ->failed */
 };
 
 struct redis {
 	struct event_base *base;
 	struct redis_url url;
-	redisAsyncContext *ac; /* NULL: no connection */
-	bool connected;	       /* and greeted (AUTH, SELECT) */
+	struct link *link; /* owner; NULL: no connection */
+	bool connected;	   /* and greeted */
 	bool freeing;
 	uint64_t generation; /* of the connection; unique in the process */
 	size_t pending;
 	int64_t last_answer_ms; /* monotonic */
-	int64_t connect_start_ms;
 	int backoff_ms;
 	struct event *retry;
 	struct event *tick;
 	struct event *fail_now;
-	struct call *failed; /* owner: to be told at the next turn */
+	struct call *in_flight; /* owner: in the order of their replies */
+	struct call *failed;	/* owner: to be told at the next turn */
 	struct {
 		redis_on_state *on_state;
 		void *arg;
 	} watchers[WATCHERS_MAX];
 	unsigned watcher_count;
 	bool complained;
+	char trouble[ERR_TEXT_MAX];
 };
-
-static void start_connect(struct redis *r);
 
 /* ---- Errors ---- */
 
@@ -139,37 +133,30 @@ on_fail_now(evutil_socket_t fd, short what, void *arg)
 	fail_all(arg);
 }
 
-static void on_reply(redisAsyncContext *ac, void *reply, void *arg);
-
 static void
 send_formatted(struct redis *r, struct call *call, const char *command, size_t len)
 {
-	if (r->ac == NULL || !r->connected ||
-	    redisAsyncFormattedCommand(r->ac, on_reply, call, command, len) != REDIS_OK) {
+	if (!r->connected) {
 		call_fail_later(r, call);
 		return;
 	}
+	DL_APPEND(r->in_flight, call);
+	link_send(r->link, command, len);
 	if (r->pending++ == 0)
 		r->last_answer_ms = clock_monotonic_ms();
 }
 
 static void
-on_reply(redisAsyncContext *ac, void *reply_ptr, void *arg)
+on_reply(void *arg, const redisReply *reply)
 {
-	const redisReply *reply = reply_ptr;
-	struct call *call = arg;
-	struct redis *r = call->redis;
+	struct redis *r = arg;
+	struct call *call = r->in_flight;
 	struct err err;
 
-	(void)ac;
-	CHECK(r->pending != 0);
+	CHECK(r->pending != 0 && call != NULL);
+	DL_DELETE(r->in_flight, call);
 	r->pending--;
 	r->last_answer_ms = clock_monotonic_ms();
-	if (reply == NULL) {
-		err_set(&err, ERR_UNAVAILABLE, "the connection to Redis broke");
-		call_end(call, NULL, &err);
-		return;
-	}
 	if (reply->type != REDIS_REPLY_ERROR) {
 		call_end(call, reply, NULL);
 		return;
@@ -180,6 +167,21 @@ on_reply(redisAsyncContext *ac, void *reply_ptr, void *arg)
 		call->script->loaded_on = 0;
 	error_of_reply(reply, &err);
 	call_end(call, NULL, &err);
+}
+
+/* What has no answer may or may not have taken effect. */
+static void
+fail_in_flight(struct redis *r)
+{
+	struct call *list = r->in_flight, *call, *next;
+
+	r->in_flight = NULL;
+	r->pending = 0;
+	DL_FOREACH_SAFE (list, call, next) {
+		struct err err;
+		err_set(&err, ERR_UNAVAILABLE, "the connection to Redis broke");
+		call_end(call, NULL, &err);
+	}
 }
 
 static struct call *
@@ -303,37 +305,38 @@ retry_later(struct redis *r)
 	r->backoff_ms = r->backoff_ms * 2 < BACKOFF_MOST_MS ? r->backoff_ms * 2 : BACKOFF_MOST_MS;
 }
 
-/* The connection is gone; hiredis frees its context by itself. */
 static void
 lost(struct redis *r, const char *why)
 {
 	bool was_connected = r->connected;
 
-	r->ac = NULL;
+	str_copy(str_c(why), r->trouble, sizeof(r->trouble));
+	link_free(&r->link);
 	r->connected = false;
 	event_del(r->tick);
-	if (r->freeing)
-		return;
 	if (was_connected || !r->complained) {
 		log_warning(NULL, was_connected ? "connection to Redis lost" : "Redis cannot be reached",
-			    F_C("error", why));
+			    F_C("error", r->trouble));
 		r->complained = true;
 	}
+	fail_in_flight(r);
 	if (was_connected)
 		say_state(r);
 	retry_later(r);
 }
 
 static void
-on_disconnect(const redisAsyncContext *ac, int status)
+on_down(void *arg, const char *why)
 {
-	lost(ac->data, status == REDIS_OK ? "closed" : ac->errstr);
+	lost(arg, why);
 }
 
 static void
-stand(struct redis *r)
+on_up(void *arg)
 {
 	static uint64_t generations;
+	struct redis *r = arg;
+	struct timeval tick = clock_timeval(TICK_MS);
 
 	r->connected = true;
 	r->generation = ++generations;
@@ -342,70 +345,16 @@ stand(struct redis *r)
 	if (r->complained)
 		log_info(NULL, "connected to Redis");
 	r->complained = false;
+	event_add(r->tick, &tick);
 	say_state(r);
-}
-
-/* The answer to the PING that ends the greeting: a server that is loading its
- * data, or wants another password, is not one to work with yet. */
-static void
-on_greeted(redisAsyncContext *ac, void *reply_ptr, void *arg)
-{
-	const redisReply *reply = reply_ptr;
-	struct redis *r = arg;
-
-	if (reply == NULL || r->ac != ac)
-		return;
-	if (reply->type == REDIS_REPLY_ERROR) {
-		log_warning(NULL, "Redis refuses", F_STR("error", str_of(reply->str, (size_t)reply->len)));
-		r->complained = true;
-		redisAsyncDisconnect(ac);
-		return;
-	}
-	stand(r);
-}
-
-static void
-on_connect(const redisAsyncContext *ac_const, int status)
-{
-	redisAsyncContext *ac = (redisAsyncContext *)ac_const;
-	struct redis *r = ac->data;
-	int on = 1;
-
-	if (status != REDIS_OK) {
-		lost(r, ac->errstr);
-		return;
-	}
-	if (r->url.host[0] != '\0') {
-		setsockopt(ac->c.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		setsockopt(ac->c.fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	}
-	if (r->url.password[0] != '\0')
-		redisAsyncCommand(ac, NULL, NULL, "AUTH %s", r->url.password);
-	if (r->url.database != 0)
-		redisAsyncCommand(ac, NULL, NULL, "SELECT %d", r->url.database);
-	redisAsyncCommand(ac, on_greeted, r, "PING");
 }
 
 static void
 start_connect(struct redis *r)
 {
-	redisAsyncContext *ac = r->url.host[0] != '\0' ? redisAsyncConnect(r->url.host, r->url.port)
-						       : redisAsyncConnectUnix(r->url.path);
-	struct timeval tick = clock_timeval(TICK_MS);
+	static const struct link_events events = {.on_up = on_up, .on_reply = on_reply, .on_down = on_down};
 
-	if (ac == NULL || ac->err != 0) {
-		if (ac != NULL)
-			redisAsyncFree(ac);
-		lost(r, "connecting failed");
-		return;
-	}
-	r->ac = ac;
-	r->connect_start_ms = clock_monotonic_ms();
-	ac->data = r;
-	redis_adapter_attach(ac, r->base);
-	redisAsyncSetConnectCallback(ac, on_connect);
-	redisAsyncSetDisconnectCallback(ac, on_disconnect);
-	event_add(r->tick, &tick);
+	r->link = link_new(r->base, &r->url, &events, r);
 }
 
 static void
@@ -422,19 +371,11 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	struct redis *r = arg;
 	struct timeval tick = clock_timeval(TICK_MS);
 	int64_t now = clock_monotonic_ms();
-	bool silent = r->connected ? r->pending != 0 && now - r->last_answer_ms > SILENCE_MS
-				   : now - r->connect_start_ms > CONNECT_MS;
 
 	(void)fd, (void)what;
 	event_add(r->tick, &tick);
-	if (silent && r->ac != NULL) {
-		redisAsyncContext *ac = r->ac;
-		bool greeted = (ac->c.flags & REDIS_CONNECTED) != 0;
-		redisAsyncFree(ac);
-		/* hiredis tells of a disconnection only once it was connected. */
-		if (!greeted && r->ac != NULL)
-			lost(r, "no answer");
-	}
+	if (r->pending != 0 && now - r->last_answer_ms > SILENCE_MS)
+		lost(r, "no answer");
 }
 
 struct redis *
@@ -464,10 +405,9 @@ redis_free(struct redis **rp)
 		return;
 	*rp = NULL;
 	r->freeing = true;
-	if (r->ac != NULL)
-		redisAsyncFree(r->ac); /* answers NULL to all calls in flight */
-	r->ac = NULL;
+	link_free(&r->link);
 	r->connected = false;
+	fail_in_flight(r);
 	while (r->failed != NULL)
 		fail_all(r);
 	event_free(r->retry);
@@ -480,6 +420,12 @@ bool
 redis_is_connected(const struct redis *r)
 {
 	return r->connected;
+}
+
+const char *
+redis_last_trouble(const struct redis *r)
+{
+	return r->trouble;
 }
 
 void

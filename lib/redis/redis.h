@@ -33,13 +33,15 @@ struct redis;
  * from within the call itself. */
 typedef void redis_on_reply(void *arg, const redisReply *reply, const struct err *err);
 
-/* url: "redis://[:password@]host:port[/db]" or "unix:/path". Starts to connect
+/* url: see lib/redis/url.h. Starts to connect
  * and returns at once; NULL only when the url is malformed. */
 struct redis *redis_new(struct event_base *base, const char *url, struct err *err);
 /* Outstanding commands fail first. NULLs *r. */
 void redis_free(struct redis **r);
 
 bool redis_is_connected(const struct redis *r);
+/* Why the last connection failed or broke; empty: none has. No password is in it. */
+const char *redis_last_trouble(const struct redis *r);
 /* Called at every change of state, and once connected at first. For good: the
  * watcher lives as long as the connection, and there are few. */
 typedef void redis_on_state(void *arg, bool connected);

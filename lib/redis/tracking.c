@@ -6,7 +6,7 @@
  * breaks both are made anew, and everybody is told that notices may be lost. */
 #include "lib/redis/tracking.h"
 
-#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
 #include <stdlib.h>
 
 #include <uthash.h>
@@ -16,11 +16,19 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
-#include "lib/redis/adapter.h"
+#include "lib/redis/link.h"
 #include "lib/redis/redis.h"
 #include "lib/redis/url.h"
 
-enum { BACKOFF_MS = 200, CONNECT_MS = 3000, PING_MS = 5000 };
+enum {
+	BACKOFF_MS = 200,
+	STAND_MS = 4000, /* from the start until the server tracks */
+	PING_MS = 5000,
+	/* After a loss all channels are subscribed to anew, and whoever watches one
+	 * reads anew when it is confirmed: so many at a time. */
+	BATCH = 500,
+	BATCH_MS = 100,
+};
 
 struct prefix_watch {
 	char *prefix;
@@ -45,14 +53,17 @@ struct channel {
 	struct tracking_subscription *subscriptions;
 	unsigned busy; /* being told: nothing is freed */
 	bool in_force; /* the server has confirmed it */
+	bool queued;   /* in tracking->waiting */
+	struct channel *prev, *next;
 	UT_hash_handle hh;
 };
 
 struct tracking {
 	struct event_base *base;
 	struct redis_url url;
-	redisAsyncContext *listener; /* NULL: none */
-	redisAsyncContext *control;
+	struct link *listener; /* owner; NULL: none */
+	struct link *control;  /* owner */
+	bool listener_up, control_up;
 	long long listener_id; /* the server's number of it */
 	bool subscribes;       /* the listener takes SUBSCRIBE */
 	bool asked;	       /* for tracking, on this connection */
@@ -62,12 +73,15 @@ struct tracking {
 	bool pinged; /* the listener's last PING is not answered */
 	struct event *retry;
 	struct event *ping;
+	struct event *batch;	 /* the next part of `waiting` is due */
+	struct channel *waiting; /* borrowed, by `queued`: not subscribed to on this connection yet */
 	struct prefix_watch *prefixes;
 	struct channel *channels;
 };
 
-static void start(struct tracking *t);
 static void ask_for_tracking(struct tracking *t);
+static void drop_connections(struct tracking *t);
+static void subscribe_all(struct tracking *t);
 
 /* ---- Telling ---- */
 
@@ -95,8 +109,10 @@ channel_free_if_empty(struct tracking *t, struct channel *c)
 		}
 	if (c->subscriptions != NULL)
 		return;
-	if (t->listener != NULL && t->subscribes && !t->freeing)
-		redisAsyncCommand(t->listener, NULL, NULL, "UNSUBSCRIBE %s", c->name);
+	if (c->queued)
+		DL_DELETE(t->waiting, c);
+	else if (t->listener != NULL && t->subscribes && !t->freeing)
+		link_sendf(t->listener, "UNSUBSCRIBE %s", c->name);
 	HASH_DEL(t->channels, c);
 	mem_free(c->name);
 	mem_free(c);
@@ -178,14 +194,28 @@ take_confirmation(struct tracking *t, struct str channel)
 }
 
 static void
-on_listener_reply(redisAsyncContext *ac, void *reply_ptr, void *arg)
+take_listener_id(struct tracking *t, const redisReply *reply)
 {
-	const redisReply *reply = reply_ptr;
+	if (reply->type != REDIS_REPLY_INTEGER) {
+		drop_connections(t);
+		return;
+	}
+	t->listener_id = reply->integer;
+	link_sendf(t->listener, "SUBSCRIBE __redis__:invalidate");
+	t->subscribes = true;
+	subscribe_all(t);
+}
+
+static void
+on_listener_reply(void *arg, const redisReply *reply)
+{
 	struct tracking *t = arg;
 
-	if (reply == NULL || t->listener != ac)
-		return;
 	t->pinged = false;
+	if (!t->subscribes) {
+		take_listener_id(t, reply);
+		return;
+	}
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
 		return;
 	if (str_eq(redis_str(reply->element[0]), STR("message")))
@@ -199,46 +229,50 @@ on_listener_reply(redisAsyncContext *ac, void *reply_ptr, void *arg)
 static void
 drop_connections(struct tracking *t)
 {
-	redisAsyncContext *listener = t->listener, *control = t->control;
 	struct timeval wait = clock_timeval(BACKOFF_MS);
 
-	if (listener == NULL && control == NULL)
+	if (t->listener == NULL && t->control == NULL)
 		return;
-	t->listener = t->control = NULL;
+	link_free(&t->listener);
+	link_free(&t->control);
 	if (t->stands)
 		t->was_lost = true;
-	t->stands = false;
-	if (listener != NULL)
-		redisAsyncFree(listener);
-	if (control != NULL)
-		redisAsyncFree(control);
+	t->stands = t->subscribes = false;
 	event_del(t->ping);
+	event_del(t->batch);
 	if (!t->freeing)
 		event_add(t->retry, &wait);
 }
 
+/* When one breaks the other goes too. */
 static void
-on_disconnect(const redisAsyncContext *ac, int status)
+on_down(void *arg, const char *why)
 {
-	struct tracking *t = ac->data;
+	(void)why; /* the connection for commands has said it */
+	drop_connections(arg);
+}
 
-	(void)status;
-	if (ac == t->listener)
-		t->listener = NULL;
-	else if (ac == t->control)
-		t->control = NULL;
-	else
-		return;
-	/* The other one goes too; with both gone already nothing is left to do. */
-	if (t->listener == NULL && t->control == NULL) {
-		struct timeval wait = clock_timeval(BACKOFF_MS);
-		t->was_lost |= t->stands;
-		t->stands = false;
-		if (!t->freeing)
-			event_add(t->retry, &wait);
-		return;
+/* The next part of those that wait. */
+static void
+subscribe_some(struct tracking *t)
+{
+	struct timeval wait = clock_timeval(BATCH_MS);
+
+	for (unsigned i = 0; i < BATCH && t->waiting != NULL; i++) {
+		struct channel *c = t->waiting;
+		DL_DELETE(t->waiting, c);
+		c->queued = false;
+		link_sendf(t->listener, "SUBSCRIBE %s", c->name);
 	}
-	drop_connections(t);
+	if (t->waiting != NULL)
+		event_add(t->batch, &wait);
+}
+
+static void
+on_batch(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	subscribe_some(arg);
 }
 
 static void
@@ -248,22 +282,22 @@ subscribe_all(struct tracking *t)
 
 	HASH_ITER (hh, t->channels, c, next) {
 		c->in_force = false;
-		redisAsyncCommand(t->listener, on_listener_reply, t, "SUBSCRIBE %s", c->name);
+		if (!c->queued)
+			DL_APPEND(t->waiting, c);
+		c->queued = true;
 	}
+	subscribe_some(t);
 }
 
 static void
-on_tracking(redisAsyncContext *ac, void *reply_ptr, void *arg)
+on_control_reply(void *arg, const redisReply *reply)
 {
-	const redisReply *reply = reply_ptr;
 	struct tracking *t = arg;
 	struct timeval ping = clock_timeval(PING_MS);
 
-	if (reply == NULL || t->control != ac)
-		return;
 	if (reply->type == REDIS_REPLY_ERROR) {
-		log_warning(NULL, "Redis does not track keys", F_STR("error", redis_str(reply)));
-		redisAsyncDisconnect(ac);
+		log_warning(NULL, "Redis does not track keys", F_STR("error", str_of(reply->str, (size_t)reply->len)));
+		drop_connections(t);
 		return;
 	}
 	t->stands = true;
@@ -298,86 +332,47 @@ ask_for_tracking(struct tracking *t)
 	LL_FOREACH (t->prefixes, w)
 		if (first_watch(t, w->prefix) == w)
 			buf_printf(&command, " PREFIX %s", w->prefix);
-	redisAsyncCommand(t->control, on_tracking, t, t->prefixes != NULL ? command.data : "PING");
+	link_sendf(t->control, t->prefixes != NULL ? command.data : "PING");
 	buf_fini(&command);
 }
 
+/* Only once both stand: what the listener learns goes on at the other. */
 static void
-on_client_id(redisAsyncContext *ac, void *reply_ptr, void *arg)
+both_up(struct tracking *t)
 {
-	const redisReply *reply = reply_ptr;
+	if (t->listener_up && t->control_up)
+		link_sendf(t->listener, "CLIENT ID");
+}
+
+static void
+on_listener_up(void *arg)
+{
 	struct tracking *t = arg;
 
-	if (reply == NULL || t->listener != ac || t->control == NULL)
-		return;
-	if (reply->type != REDIS_REPLY_INTEGER) {
-		redisAsyncDisconnect(ac);
-		return;
-	}
-	t->listener_id = reply->integer;
-	redisAsyncCommand(t->listener, on_listener_reply, t, "SUBSCRIBE __redis__:invalidate");
-	t->subscribes = true;
-	subscribe_all(t);
+	t->listener_up = true;
+	both_up(t);
 }
 
 static void
-greet(struct tracking *t, redisAsyncContext *ac)
+on_control_up(void *arg)
 {
-	if (t->url.password[0] != '\0')
-		redisAsyncCommand(ac, NULL, NULL, "AUTH %s", t->url.password);
-	if (t->url.database != 0)
-		redisAsyncCommand(ac, NULL, NULL, "SELECT %d", t->url.database);
-}
+	struct tracking *t = arg;
 
-static void
-on_connect(const redisAsyncContext *ac, int status)
-{
-	struct tracking *t = ac->data;
-
-	if (status != REDIS_OK)
-		on_disconnect(ac, status);
-	(void)t;
-}
-
-static redisAsyncContext *
-connect_one(struct tracking *t)
-{
-	redisAsyncContext *ac = t->url.host[0] != '\0' ? redisAsyncConnect(t->url.host, t->url.port)
-						       : redisAsyncConnectUnix(t->url.path);
-	if (ac == NULL || ac->err != 0) {
-		if (ac != NULL)
-			redisAsyncFree(ac);
-		return NULL;
-	}
-	ac->data = t;
-	redis_adapter_attach(ac, t->base);
-	redisAsyncSetConnectCallback(ac, on_connect);
-	redisAsyncSetDisconnectCallback(ac, on_disconnect);
-	return ac;
+	t->control_up = true;
+	both_up(t);
 }
 
 static void
 start(struct tracking *t)
 {
-	struct timeval wait = clock_timeval(BACKOFF_MS);
+	static const struct link_events listener = {on_listener_up, on_listener_reply, on_down};
+	static const struct link_events control = {on_control_up, on_control_reply, on_down};
+	struct timeval limit = clock_timeval(STAND_MS);
 
-	t->listener = connect_one(t);
-	t->control = t->listener != NULL ? connect_one(t) : NULL;
-	if (t->control == NULL) {
-		redisAsyncContext *listener = t->listener;
-		t->listener = NULL;
-		if (listener != NULL)
-			redisAsyncFree(listener);
-		event_add(t->retry, &wait);
-		return;
-	}
-	t->pinged = t->asked = t->subscribes = false;
-	greet(t, t->listener);
-	greet(t, t->control);
-	redisAsyncCommand(t->listener, on_client_id, t, "CLIENT ID");
-	/* Also the time limit for coming to stand. */
-	wait = clock_timeval(CONNECT_MS);
-	event_add(t->ping, &wait);
+	t->listener_up = t->control_up = t->pinged = t->asked = t->subscribes = false;
+	t->listener = link_new(t->base, &t->url, &listener, t);
+	t->control = link_new(t->base, &t->url, &control, t);
+	event_add(t->ping, &limit);
 }
 
 static void
@@ -402,7 +397,7 @@ on_ping(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	t->pinged = true;
-	redisAsyncCommand(t->listener, on_listener_reply, t, "SUBSCRIBE __redis__:invalidate");
+	link_sendf(t->listener, "SUBSCRIBE __redis__:invalidate");
 	event_add(t->ping, &wait);
 }
 
@@ -420,6 +415,7 @@ tracking_new(struct event_base *base, const char *url, struct err *err)
 	t->base = base;
 	t->retry = evtimer_new(base, on_retry, t);
 	t->ping = evtimer_new(base, on_ping, t);
+	t->batch = evtimer_new(base, on_batch, t);
 	t->was_lost = true; /* what changes before it stands at first is not told either */
 	/* At the loop's first turn, so that the watchers given until then go along. */
 	event_active(t->retry, EV_TIMEOUT, 0);
@@ -451,6 +447,7 @@ tracking_free(struct tracking **tp)
 	}
 	event_free(t->retry);
 	event_free(t->ping);
+	event_free(t->batch);
 	mem_free(t);
 }
 
@@ -483,7 +480,7 @@ tracking_subscribe(struct tracking *t, struct str channel, tracking_on_message *
 		c->name = str_dup(channel);
 		HASH_ADD_KEYPTR(hh, t->channels, c->name, channel.len, c);
 		if (t->listener != NULL && t->subscribes)
-			redisAsyncCommand(t->listener, on_listener_reply, t, "SUBSCRIBE %s", c->name);
+			link_sendf(t->listener, "SUBSCRIBE %s", c->name);
 	}
 	s->tracking = t;
 	s->channel = c;

@@ -1,6 +1,8 @@
 /* Where a Redis server is. */
 #include "lib/redis/url.h"
 
+#include <stdio.h>
+
 #include "lib/base/ip.h"
 #include "lib/base/str.h"
 
@@ -80,6 +82,39 @@ parse_host(struct str host, struct redis_url *url)
 	return str_copy(host, url->host, sizeof(url->host));
 }
 
+/* "user:password", ":password"; "password" alone is no user. */
+static bool
+parse_login(struct str login, struct redis_url *url)
+{
+	struct str user, password;
+
+	if (!str_cut(login, ':', &user, &password)) {
+		password = login;
+		user = STR_NONE;
+	}
+	return percent_decode(user, url->user, sizeof(url->user)) &&
+	       percent_decode(password, url->password, sizeof(url->password));
+}
+
+void
+redis_url_show(const char *text, char *out, unsigned size)
+{
+	struct str rest = str_c(text), before, login, user, password;
+	const char *scheme = strstr(text, "://");
+	ptrdiff_t at = str_rindex(rest, '@');
+
+	if (scheme == NULL || at < scheme + 3 - text) {
+		/* No place for a password; but what does not look like a URL may be one. */
+		snprintf(out, size, "%s", scheme != NULL || str_starts(rest, STR("unix:")) ? text : "***");
+		return;
+	}
+	before = str_first(rest, (size_t)(scheme + 3 - text));
+	login = str_of(scheme + 3, (size_t)(text + at - scheme - 3));
+	if (!str_cut(login, ':', &user, &password))
+		user = STR_NONE;
+	snprintf(out, size, "%.*s%.*s%s***%s", STR_ARG(before), STR_ARG(user), user.len != 0 ? ":" : "", text + at);
+}
+
 int
 redis_url_parse(const char *text, struct redis_url *url, struct err *err)
 {
@@ -95,19 +130,16 @@ redis_url_parse(const char *text, struct redis_url *url, struct err *err)
 		return 0;
 	}
 	/* From here on no message shows the text: it may hold a password. */
-	if (!str_starts(rest, STR("redis://")))
-		return err_set(err, ERR_INVALID, "the store's URL is neither redis://host:port nor unix:/path");
-	str_cut(str_from(rest, 8), '/', &authority, &database);
+	url->tls = str_starts(rest, STR("rediss://"));
+	if (!url->tls && !str_starts(rest, STR("redis://")))
+		return err_set(err, ERR_INVALID,
+			       "the store's URL is neither redis://host:port, rediss://host:port nor unix:/path");
+	str_cut(str_from(rest, url->tls ? 9 : 8), '/', &authority, &database);
 	at = str_rindex(authority, '@');
 	host = str_from(authority, (size_t)(at + 1));
-	if (at >= 0) {
-		struct str password = str_first(authority, (size_t)at);
-		/* A user name is passed over. */
-		password = str_from(password, (size_t)(str_index(password, ':') + 1));
-		if (!percent_decode(password, url->password, sizeof(url->password)))
-			return err_set(err, ERR_INVALID,
-				       "the Redis password is too long, or has a '%%' that is no code");
-	}
+	if (at >= 0 && !parse_login(str_first(authority, (size_t)at), url))
+		return err_set(err, ERR_INVALID,
+			       "the Redis user or password is too long, or has a '%%' that is no code");
 	if (!parse_host(host, url))
 		return err_set(err, ERR_INVALID, "the store's URL names no valid host and port");
 	if (database.len != 0) {

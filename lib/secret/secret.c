@@ -15,7 +15,7 @@
 #define SECRET_KEY  "cluster:secret"
 #define SECRET_SALT "stagepost secret 1"
 
-enum { MADE_BYTES = 32, LEAST_BYTES = 16, AGAIN_MS = 500 };
+enum { MADE_BYTES = 32, LEAST_BYTES = 16, AGAIN_MS = 50 };
 
 struct secret {
 	struct redis *redis; /* borrowed */

@@ -10,6 +10,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "lib/service/lag.h"
+
 enum { MAX_HEADER_BYTES = 8192, MAX_BODY_BYTES = 0, TIMEOUT_S = 10 };
 
 static void
@@ -79,6 +81,7 @@ on_metrics(struct evhttp_request *req, void *arg)
 
 	metrics_render(&body);
 	add_process_metrics(arg, &body);
+	lag_render(((struct service *)arg)->lag, &body);
 	answer(req, 200, "OK", "text/plain; version=0.0.4", &body);
 }
 
@@ -95,10 +98,14 @@ on_healthz(struct evhttp_request *req, void *arg)
 static void
 on_readyz(struct evhttp_request *req, void *arg)
 {
-	const char *why_not = service_why_not_ready(arg);
+	struct service *s = arg;
+	const char *why_not = service_why_not_ready(s);
 	struct buf body = BUF_EMPTY;
 
-	buf_printf(&body, "%s\n", why_not != NULL ? why_not : "ok");
+	if (why_not != NULL)
+		buf_printf(&body, "%s\n", why_not);
+	else
+		buf_add_c(&body, s->trouble_since_ms == 0 ? "ok\n" : "ok for now: the store or the brokers are away\n");
 	answer(req, why_not == NULL ? 200 : 503, why_not == NULL ? "OK" : "Service Unavailable", "text/plain", &body);
 }
 

@@ -17,6 +17,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/service/http.h"
+#include "lib/service/lag.h"
 #include "lib/service/options.h"
 
 enum { HEARTBEAT_MS = 1000, HEARTBEAT_LIFE_MS = 10000, FAREWELL_MS = 500 };
@@ -42,7 +43,8 @@ take_options(struct service *s, int argc, char **argv, const char **id, const ch
 {
 	const struct service_option common[] = {
 		{"redis", "STAGEPOST_REDIS", "URL", "redis://127.0.0.1:6379",
-		 "The shared store: redis://[:password@]host:port[/db] or unix:/path.", &s->redis_url},
+		 "The shared store: redis://[[user]:password@]host:port[/db], rediss:// (TLS) or unix:/path.",
+		 &s->redis_url},
 		{"blobs", "STAGEPOST_BLOBS", "URL", "file:data/blobs", "The store of message bodies: file:/folder.",
 		 &s->blobs_url},
 		{"hostname", "STAGEPOST_HOSTNAME", "NAME", NULL, "This server's name, as others are told.", hostname},
@@ -55,6 +57,8 @@ take_options(struct service *s, int argc, char **argv, const char **id, const ch
 		{"metrics-listen", "STAGEPOST_METRICS_LISTEN", "ADDRESS", "127.0.0.1",
 		 "Their address: an internal one.", &s->metrics_listen},
 		{"grace", "STAGEPOST_GRACE", "SECONDS", "30", "Most time between SIGTERM and the end.", &s->grace},
+		{"patience", "STAGEPOST_READY_PATIENCE", "SECONDS", "60",
+		 "How long a process that was ready stays so while the store or the brokers are away.", &s->patience},
 		{0},
 	};
 	struct err err;
@@ -144,6 +148,7 @@ status_json(struct service *s)
 	char *text;
 
 	cJSON_AddBoolToObject(o, "draining", s->draining);
+	cJSON_AddNumberToObject(o, "loop_lag_longest_ms", (double)lag_longest_ms(s->lag));
 	if (s->on_status != NULL)
 		s->on_status(s->on_status_arg, o);
 	text = cJSON_PrintUnformatted(o);
@@ -177,6 +182,7 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	event_add(s->heartbeat, &again);
+	service_why_not_ready(s); /* notes since when there is trouble, also where nobody asks */
 	if (redis_is_connected(s->redis))
 		beat(s);
 }
@@ -213,6 +219,7 @@ service_init(struct service *s, const struct service_description *description, i
 	crashpoint_init();
 	s->port_base = number_option(description, "port-base", port_base, 60000);
 	s->grace_ms = (int64_t)number_option(description, "grace", s->grace, 86400) * 1000;
+	s->patience_ms = (int64_t)number_option(description, "patience", s->patience, 86400) * 1000;
 	metrics_port = number_option(description, "metrics-port", s->metrics_port, 65535);
 	evthread_use_pthreads();
 	s->base = event_base_new();
@@ -225,6 +232,7 @@ service_init(struct service *s, const struct service_description *description, i
 	s->blobs = blob_store_open(s->base, s->blobs_url, &err);
 	if (s->blobs == NULL || (metrics_port != 0 && http_start(s, s->metrics_listen, metrics_port, &err) != 0))
 		give_up(description, &err);
+	s->lag = lag_new(s->base);
 	redis_watch_state(s->redis, on_redis_state, s);
 	s->term = evsignal_new(s->base, SIGTERM, on_stop_signal, s);
 	s->interrupt = evsignal_new(s->base, SIGINT, on_stop_signal, s);
@@ -289,6 +297,7 @@ service_fini(struct service *s)
 	event_free(s->interrupt);
 	event_free(s->grace_timer);
 	event_free(s->heartbeat);
+	lag_free(&s->lag);
 	event_base_free(s->base);
 	free_hooks(s->drain_hooks);
 	free_hooks(s->ready_hooks);
@@ -322,13 +331,11 @@ service_on_ready_check(struct service *s, const char *(*why_not_ready)(void *arg
 	LL_APPEND(s->ready_hooks, hook);
 }
 
-const char *
-service_why_not_ready(struct service *s)
+static const char *
+find_trouble(struct service *s)
 {
 	struct service_hook *hook;
 
-	if (s->draining)
-		return "draining";
 	if (!redis_is_connected(s->redis))
 		return "Redis cannot be reached";
 	if (!settings_live_is_read(s->settings))
@@ -339,4 +346,22 @@ service_why_not_ready(struct service *s)
 			return why_not;
 	}
 	return NULL;
+}
+
+const char *
+service_why_not_ready(struct service *s)
+{
+	const char *trouble = find_trouble(s);
+	int64_t now = clock_monotonic_ms();
+
+	if (s->draining)
+		return "draining";
+	if (trouble == NULL) {
+		s->was_ready = true;
+		s->trouble_since_ms = 0;
+		return NULL;
+	}
+	if (s->trouble_since_ms == 0)
+		s->trouble_since_ms = now;
+	return s->was_ready && now - s->trouble_since_ms < s->patience_ms ? NULL : trouble;
 }

@@ -47,6 +47,7 @@ struct service_description {
 #define SERVICE_ID_MAX 256
 
 struct service_hook;
+struct lag;
 
 struct service {
 	const struct service_description *description;
@@ -64,8 +65,11 @@ struct service {
 	bool draining;
 
 	/* private */
-	const char *metrics_port, *metrics_listen, *grace;
-	int64_t grace_ms;
+	const char *metrics_port, *metrics_listen, *grace, *patience;
+	int64_t grace_ms, patience_ms;
+	bool was_ready;
+	int64_t trouble_since_ms; /* monotonic; 0: there is none */
+	struct lag *lag;	  /* owner */
 	unsigned drainers_left;
 	struct service_hook *drain_hooks, *ready_hooks;
 	void (*on_status)(void *arg, cJSON *status);
@@ -95,7 +99,9 @@ void service_drained(struct service *s);
 void service_on_status(struct service *s, void (*on_status)(void *arg, cJSON *status), void *arg);
 
 /* /readyz says 503 with the reason while any returns one (a constant). Redis,
- * settings and draining are looked at anyway. */
+ * settings and draining are looked at anyway. Whoever was ready once stays so
+ * until the trouble has lasted for --patience (60 s): a short loss of the store
+ * meets all alike, and clients are better told "later" than not answered. */
 void service_on_ready_check(struct service *s, const char *(*why_not_ready)(void *arg), void *arg);
 
 #endif

@@ -246,7 +246,7 @@ def test_metrics_and_health(cluster, name):
 
 
 def test_not_ready_without_the_store(own_cluster):
-    cluster = own_cluster(frontends=1)
+    cluster = own_cluster(frontends=1, env={"STAGEPOST_READY_PATIENCE": "1"})
     wait_for(lambda: get(cluster, "frontend-0", "/readyz")[0] == 200)
     pid = cluster.kill("redis", signal.SIGSTOP)
     try:

@@ -10,6 +10,7 @@
 #include <event2/thread.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -31,7 +32,7 @@ struct test_session {
 };
 
 static struct {
-	unsigned opened, closed, drained, timed_out, shut_down;
+	unsigned opened, closed, drained, timed_out, shut_down, ends;
 	struct conn *last; /* borrowed; of the latest that opened */
 	struct conn *kept; /* a reference */
 	size_t most_input;
@@ -40,6 +41,7 @@ static struct {
 	struct ip_blocks balancers;
 	unsigned char exporter[32];
 	bool has_exporter;
+	char server_name[64], alpn[32];
 } seen;
 
 static int64_t
@@ -103,6 +105,9 @@ obey(struct conn *c, struct str line)
 		conn_abort(c);
 	} else if (str_eq(verb, STR("pause"))) {
 		conn_pause(c);
+	} else if (str_eq(verb, STR("park"))) {
+		conn_watch_eof(c, true);
+		conn_pause(c);
 	} else if (str_eq(verb, STR("starttls"))) {
 		conn_write_c(c, "go ahead\r\n");
 		conn_start_tls(c);
@@ -144,6 +149,8 @@ static void
 test_on_tls(struct conn *c)
 {
 	seen.has_exporter = conn_tls_exporter(c, seen.exporter);
+	str_copy(conn_server_name(c), seen.server_name, sizeof(seen.server_name));
+	str_copy(conn_alpn(c), seen.alpn, sizeof(seen.alpn));
 	conn_printf(c, "now %s\r\n", conn_tls_version(c));
 }
 
@@ -163,6 +170,13 @@ test_on_timeout(struct conn *c)
 	seen.timed_out++;
 	conn_write_c(c, "too slow\r\n");
 	conn_close(c);
+}
+
+static void
+test_on_eof(struct conn *c)
+{
+	seen.ends++;
+	conn_abort(c);
 }
 
 static void
@@ -189,6 +203,9 @@ static const struct protocol test_protocol = {
 	.name = "test",
 	.session_size = sizeof(struct test_session),
 	.listeners = roles,
+	.alpn = "test",
+	.metric_open = M_CONNECTIONS_IMAP,
+	.metric_accepted = M_ACCEPTED_IMAP,
 	.max_connections = test_max_connections,
 	.proxy_protocol_from = test_balancers,
 	.refuse = test_refuse,
@@ -197,6 +214,7 @@ static const struct protocol test_protocol = {
 	.on_tls = test_on_tls,
 	.on_drained = test_on_drained,
 	.on_timeout = test_on_timeout,
+	.on_eof = test_on_eof,
 	.on_shutdown = test_on_shutdown,
 	.on_close = test_on_close,
 };
@@ -260,7 +278,10 @@ setup(void **state)
 	service.redis = redis_new(service.base, "unix:/nonexistent/redis", &err);
 	service.settings = settings_live_new(service.base, service.redis, NULL, false);
 	core = (struct core){.frontend = {.service = &service}};
-	core.tls = tls_new(service.base, cert_path, key_path, &err);
+	core.frontend.secret = secret_new(service.base, service.redis, STR("a key of the whole cluster"));
+	core.tls = tls_new(service.base,
+			   &(struct tls_options){.cert_path = cert_path, .key_path = key_path, .secret = core.frontend.secret},
+			   &err);
 	assert_non_null(core.tls);
 	while (protocols[count] != NULL)
 		count++;
@@ -278,6 +299,7 @@ teardown(void **state)
 	assert_int_equal(core.states[0].count, 0);
 	mem_free(core.states);
 	tls_free(&core.tls);
+	secret_free(&core.frontend.secret);
 	settings_live_free(&service.settings);
 	redis_free(&service.redis);
 	event_base_free(service.base);
@@ -288,6 +310,7 @@ teardown(void **state)
 
 struct client {
 	int fd;
+	int accepted; /* the server's end: the connection's */
 	SSL *ssl;
 	struct buf got;
 	bool ended;
@@ -316,6 +339,7 @@ connect_client(struct client *c, unsigned role)
 	assert_int_equal(connect(c->fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	fd = accept4(listener, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	assert_true(fd >= 0);
+	c->accepted = fd;
 	close(listener);
 	fcntl(c->fd, F_SETFL, O_NONBLOCK);
 	conn_accept(&core, &core.states[0], &roles[role], fd, (struct sockaddr *)&sa);
@@ -418,6 +442,8 @@ handshake(struct client *c)
 
 	c->ssl = SSL_new(ctx);
 	SSL_set_fd(c->ssl, c->fd);
+	SSL_set_tlsext_host_name(c->ssl, "Mail.example.test");
+	SSL_set_alpn_protos(c->ssl, (const unsigned char *)"\5other\4test", 11);
 	while (result != 1 && clock_monotonic_ms() < until) {
 		result = SSL_connect(c->ssl);
 		assert_true(result == 1 || SSL_get_error(c->ssl, result) == SSL_ERROR_WANT_READ);
@@ -550,6 +576,101 @@ test_end_while_paused(void **state)
 	expect(&c, "a\r\n");
 	expect_end(&c);
 	leave(&c);
+}
+
+/* A client that waits for an answer, and leaves: with room for more, after more
+ * than is ever read, by a reset, and over TLS. */
+static void
+test_parked_client_leaves(void **state)
+{
+	static const struct {
+		unsigned further; /* KiB sent before it leaves */
+		bool reset, tls;
+	} cases[] = {
+		{0, false, false},	{0, true, false},	{1, false, false}, {150, false, false},
+		{150, true, false}, {0, false, true},  {150, false, true},
+	};
+	char bytes[1025];
+
+	(void)state;
+	memset(bytes, 'x', sizeof(bytes) - 1);
+	bytes[sizeof(bytes) - 1] = '\0';
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int64_t began;
+		struct client c;
+
+		connect_client(&c, cases[i].tls ? 1 : 0);
+		if (cases[i].tls)
+			handshake(&c);
+		send_text(&c, "park\r\n");
+		expect(&c, cases[i].tls ? "hello 127.0.0.1 over TLS\r\n" : "hello 127.0.0.1\r\n");
+		for (unsigned n = 0; n < cases[i].further; n++) {
+			send_text(&c, bytes);
+			turn();
+		}
+		settle();
+		assert_int_equal(seen.closed, i);
+		if (cases[i].reset)
+			setsockopt(c.fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
+		leave(&c);
+		began = clock_monotonic_ms();
+		wait_for(&seen.closed, i + 1);
+		assert_true(clock_monotonic_ms() - began < 1000);
+	}
+	assert_true(seen.ends >= 5); /* a reset may be told by on_close alone */
+}
+
+/* The watch costs nothing while it lasts: no turn of the loop finds it ready. */
+static void
+test_parked_client_is_quiet(void **state)
+{
+	int64_t until = clock_monotonic_ms() + 300;
+	char bytes[1024];
+	unsigned turns = 0;
+	struct client c;
+
+	(void)state;
+	connect_client(&c, 0);
+	send_text(&c, "park\r\n");
+	expect(&c, "hello 127.0.0.1\r\n");
+	memset(bytes, 'x', sizeof(bytes) - 1);
+	bytes[sizeof(bytes) - 1] = '\0';
+	for (unsigned i = 0; i < 90; i++)
+		send_text(&c, bytes);
+	settle();
+	while (clock_monotonic_ms() < until) {
+		struct timeval wait = {.tv_usec = 100000};
+		event_base_loopexit(service.base, &wait);
+		event_base_loop(service.base, EVLOOP_ONCE);
+		turns++;
+	}
+	assert_true(turns < 20);
+	leave(&c);
+	wait_for(&seen.closed, 1);
+}
+
+static void
+test_keep_alive(void **state)
+{
+	static const struct {
+		int level, option, value;
+	} wanted[] = {{SOL_SOCKET, SO_KEEPALIVE, 1},
+		      {IPPROTO_TCP, TCP_KEEPIDLE, 60},
+		      {IPPROTO_TCP, TCP_KEEPINTVL, 15},
+		      {IPPROTO_TCP, TCP_KEEPCNT, 4},
+		      {IPPROTO_TCP, TCP_USER_TIMEOUT, 120000}};
+	struct client c;
+
+	(void)state;
+	connect_client(&c, 0);
+	for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		int value = -1;
+		socklen_t size = sizeof(value);
+		assert_int_equal(getsockopt(c.accepted, wanted[i].level, wanted[i].option, &value, &size), 0);
+		assert_int_equal(value, wanted[i].value);
+	}
+	leave(&c);
+	wait_for(&seen.closed, 1);
 }
 
 static void
@@ -772,6 +893,8 @@ test_starttls(void **state)
 	assert_int_equal(SSL_export_keying_material(c.ssl, exporter, 32, label, sizeof(label) - 1, NULL, 0, 0), 1);
 	assert_true(seen.has_exporter);
 	assert_memory_equal(exporter, seen.exporter, 32);
+	assert_string_equal(seen.server_name, "Mail.example.test");
+	assert_string_equal(seen.alpn, "test");
 	send_text(&c, "echo a\r\n");
 	expect(&c, "a\r\n");
 	send_text(&c, "close\r\n");
@@ -974,6 +1097,9 @@ main(void)
 		CONN_TEST(test_paused),
 		CONN_TEST(test_resumed_without_input),
 		CONN_TEST(test_end_while_paused),
+		CONN_TEST(test_parked_client_leaves),
+		CONN_TEST(test_parked_client_is_quiet),
+		CONN_TEST(test_keep_alive),
 		CONN_TEST(test_much_output),
 		CONN_TEST(test_abort),
 		CONN_TEST(test_timeouts),

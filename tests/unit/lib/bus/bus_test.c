@@ -446,6 +446,29 @@ test_curve(void **state)
 	assert_int_equal(err.code, ERR_DENIED);
 }
 
+/* A broker that is announced by its host's name. */
+static void
+test_announced_by_name(void **state)
+{
+	struct fake_broker a;
+	struct bus_client *client;
+	const char *colon;
+
+	(void)state;
+	start(&a, "a");
+	colon = strrchr(bus_server_endpoint(a.bus), ':');
+	redis_callf(redis, NULL, NULL, "SADD " BUS_BROKERS_KEY " a");
+	redis_callf(redis, NULL, NULL, "HSET " BUS_BROKER_KEY "a endpoint tcp://localhost%s boot one", colon);
+	own(0, "a");
+	client = bus_client_new(base, redis, NULL, "frontend", NULL);
+	/* If the name's first address is the IPv6 one, the second is tried next. */
+	wait_until(bus_client_is_ready(client), 15000);
+	assert_int_equal(bus_client_pick_shard(client), 0);
+	assert_int_equal(bus_client_pick_shard(client), 0);
+	bus_client_free(&client);
+	bus_server_free(&a.bus);
+}
+
 /* The server's own key is right, the client's is not the cluster's. */
 static void
 test_wrong_client_key(void **state)
@@ -505,7 +528,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(test_hand_over), TEST(test_shard_moves),	   TEST(test_peers_come_and_go),
 		TEST(test_flood),     TEST(test_garbage),	   cmocka_unit_test(test_keys),
-		TEST(test_curve),     TEST(test_wrong_client_key), TEST(test_curve_ping),
+		TEST(test_curve),     TEST(test_wrong_client_key), TEST(test_announced_by_name), TEST(test_curve_ping),
 		TEST(test_busy_after_no_answer), TEST(test_many_large_ones_wait),
 #undef TEST
 	};

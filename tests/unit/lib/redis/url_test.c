@@ -15,23 +15,28 @@ test_urls(void **state)
 	static const struct {
 		const char *text, *host, *path, *password;
 		int port, database;
+		const char *user;
+		bool tls;
 	} cases[] = {
-		{"redis://127.0.0.1", "127.0.0.1", "", "", 6379, 0},
-		{"redis://127.0.0.1/", "127.0.0.1", "", "", 6379, 0},
-		{"redis://store.example.test:16379/3", "store.example.test", "", "", 16379, 3},
-		{"redis://h:1/1000", "h", "", "", 1, 1000},
-		{"redis://h:65535", "h", "", "", 65535, 0},
-		{"redis://:secret@h", "h", "", "secret", 6379, 0},
-		{"redis://user:secret@h:2", "h", "", "secret", 2, 0},
-		{"redis://secret@h", "h", "", "secret", 6379, 0},
-		{"redis://:se:cr@et@h", "h", "", "se:cr@et", 6379, 0},
-		{"redis://:a%2Fb%25%40%3a@h", "h", "", "a/b%@:", 6379, 0},
-		{"redis://:@h", "h", "", "", 6379, 0},
-		{"redis://[::1]", "::1", "", "", 6379, 0},
-		{"redis://[2001:db8::1]:7000/2", "2001:db8::1", "", "", 7000, 2},
-		{"redis://:x@[::1]:7", "::1", "", "x", 7, 0},
-		{"unix:/run/redis.sock", "", "/run/redis.sock", "", 6379, 0},
-		{"unix:relative", "", "relative", "", 6379, 0},
+		{"redis://127.0.0.1", "127.0.0.1", "", "", 6379, 0, "", false},
+		{"redis://127.0.0.1/", "127.0.0.1", "", "", 6379, 0, "", false},
+		{"redis://store.example.test:16379/3", "store.example.test", "", "", 16379, 3, "", false},
+		{"redis://h:1/1000", "h", "", "", 1, 1000, "", false},
+		{"redis://h:65535", "h", "", "", 65535, 0, "", false},
+		{"redis://:secret@h", "h", "", "secret", 6379, 0, "", false},
+		{"redis://user:secret@h:2", "h", "", "secret", 2, 0, "user", false},
+		{"redis://us%3aer:secret@h:2/5", "h", "", "secret", 2, 5, "us:er", false},
+		{"rediss://h", "h", "", "", 6379, 0, "", true},
+		{"rediss://user:secret@h:2/3", "h", "", "secret", 2, 3, "user", true},
+		{"redis://secret@h", "h", "", "secret", 6379, 0, "", false},
+		{"redis://:se:cr@et@h", "h", "", "se:cr@et", 6379, 0, "", false},
+		{"redis://:a%2Fb%25%40%3a@h", "h", "", "a/b%@:", 6379, 0, "", false},
+		{"redis://:@h", "h", "", "", 6379, 0, "", false},
+		{"redis://[::1]", "::1", "", "", 6379, 0, "", false},
+		{"redis://[2001:db8::1]:7000/2", "2001:db8::1", "", "", 7000, 2, "", false},
+		{"redis://:x@[::1]:7", "::1", "", "x", 7, 0, "", false},
+		{"unix:/run/redis.sock", "", "/run/redis.sock", "", 6379, 0, "", false},
+		{"unix:relative", "", "relative", "", 6379, 0, "", false},
 	};
 	(void)state;
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -41,6 +46,8 @@ test_urls(void **state)
 		assert_string_equal(url.host, cases[i].host);
 		assert_string_equal(url.path, cases[i].path);
 		assert_string_equal(url.password, cases[i].password);
+		assert_string_equal(url.user, cases[i].user);
+		assert_int_equal(url.tls, cases[i].tls);
 		assert_int_equal(url.port, cases[i].port);
 		assert_int_equal(url.database, cases[i].database);
 	}
@@ -83,7 +90,10 @@ test_malformed(void **state)
 		"redis://:secret%4@h",
 		"redis://:secret%4g@h",
 		"redis://:secret%00@h",
-		"rediss://h",
+		"redisss://h",
+		"rediss:/h",
+		"rediss://",
+		"redis://sec%ret:x@h",
 		"unix:",
 		"Unix:/x",
 	};
@@ -119,6 +129,31 @@ test_lengths(void **state)
 		}
 }
 
+static void
+test_shown(void **state)
+{
+	static const struct {
+		const char *text, *shown;
+	} cases[] = {
+		{"redis://127.0.0.1:6379/1", "redis://127.0.0.1:6379/1"},
+		{"unix:/run/redis@1.sock", "unix:/run/redis@1.sock"},
+		{"redis://:secret@h:1/2", "redis://***@h:1/2"},
+		{"redis://secret@h", "redis://***@h"},
+		{"rediss://user:secret@h", "rediss://user:***@h"},
+		{"redis://user:se@cret@h", "redis://user:***@h"},
+		{"redis://:secret@", "redis://***@"},
+		{"redis://user:secret@h:0/x", "redis://user:***@h:0/x"},
+		{"secret", "***"},
+		{"redis:secret@h", "***"},
+	};
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char shown[REDIS_URL_SHOWN_MAX];
+		redis_url_show(cases[i].text, shown, sizeof(shown));
+		assert_string_equal(shown, cases[i].shown);
+	}
+}
+
 int
 main(void)
 {
@@ -126,6 +161,7 @@ main(void)
 		cmocka_unit_test(test_urls),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_shown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

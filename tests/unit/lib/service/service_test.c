@@ -205,12 +205,16 @@ test_http(void **state)
 	struct program p;
 
 	(void)state;
+	setenv("STAGEPOST_READY_PATIENCE", "0", 1);
 	start(&p, NULL, NULL);
+	unsetenv("STAGEPOST_READY_PATIENCE");
 	wait_for_answer(p.port, "/readyz", "200 OK");
 	assert_non_null(strstr(get(p.port, "/healthz"), "\r\n\r\nok\n"));
 	assert_non_null(strstr(get(p.port, "/metrics"), "Content-Type: text/plain; version=0.0.4"));
 	assert_non_null(strstr(get(p.port, "/metrics"), "\nstagepost_redis_connected 1\n"));
 	assert_non_null(strstr(get(p.port, "/metrics"), "\nstagepost_smtp_messages_total 0\n"));
+	assert_non_null(strstr(get(p.port, "/metrics"), "\nstagepost_loop_lag_ms_bucket{le=\"+Inf\"} "));
+	assert_non_null(strstr(get(p.port, "/metrics"), "\nstagepost_loop_lag_longest_ms "));
 	assert_non_null(strstr(get(p.port, "/metrics"), "\nprocess_resident_memory_bytes "));
 	assert_non_null(strstr(get(p.port, "/metrics?x=y"), "200 OK"));
 	assert_non_null(strstr(get(p.port, "/"), " 404 "));
@@ -242,12 +246,16 @@ test_redis_away(void **state)
 
 	(void)state;
 	redis_fixture_kill(&server);
+	setenv("STAGEPOST_READY_PATIENCE", "2", 1);
 	start(&p, NULL, NULL);
+	unsetenv("STAGEPOST_READY_PATIENCE");
+	/* What never was ready has nothing to be patient about. */
 	wait_for_answer(p.port, "/readyz", "Redis cannot be reached");
 	assert_non_null(strstr(get(p.port, "/healthz"), "200 OK"));
 	assert_true(redis_fixture_run(&server, true));
 	wait_for_answer(p.port, "/readyz", "200 OK");
 	redis_fixture_kill(&server);
+	wait_for_answer(p.port, "/readyz", "ok for now");
 	wait_for_answer(p.port, "/readyz", " 503 ");
 	assert_non_null(strstr(get(p.port, "/metrics"), "\nstagepost_redis_connected 0\n"));
 	assert_true(redis_fixture_run(&server, true));
@@ -282,7 +290,8 @@ test_heartbeat(void **state)
 		usleep(10000);
 	assert_int_equal(number_of(c, "HGET cluster:proc:tester-1 pid"), p.pid);
 	reply = redisCommand(c, "HGET cluster:proc:tester-1 status");
-	assert_string_equal(reply->str, "{\"draining\":false,\"answer\":42}");
+	assert_ptr_equal(strstr(reply->str, "{\"draining\":false,\"loop_lag_longest_ms\":"), reply->str);
+	assert_non_null(strstr(reply->str, ",\"answer\":42}"));
 	freeReplyObject(reply);
 	assert_true(number_of(c, "PTTL cluster:proc:tester-1") > 0);
 	/* A process that ends in order takes it along; one that dies cannot. */

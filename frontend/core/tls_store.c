@@ -1,0 +1,322 @@
+/* All certificates of the frontend: the default, and those of the folder.
+ *
+ * A round of looking takes LOOK_TICKS seconds; at each a part of the pairs is
+ * looked at, so that a folder with thousands of them does not hold the loop. */
+#include <dirent.h>
+#include <errno.h>
+#include <openssl/x509v3.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "frontend/core/tls_private.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/service/metrics.h"
+
+enum { TICK_MS = 1000, LOOK_TICKS = 10, FOLDERS_MAX = 10000, NAME_MAX_BYTES = 255, STATUS_MAX = 10 };
+
+/* All of them; c NULL: the first. */
+static struct certificate *
+tls_store_next(const struct tls *t, const struct certificate *c)
+{
+	if (c == NULL && t->given != NULL)
+		return t->given;
+	return c == NULL || c == t->given ? t->folders : c->hh.next;
+}
+
+/* ---- Names ---- */
+
+static void
+tls_store_add_name(struct tls *t, struct str name, struct certificate *pair)
+{
+	char text[NAME_MAX_BYTES + 1];
+	struct tls_name *n;
+
+	if (name.len == 0 || !str_copy(name, text, sizeof(text)) || memchr(text, '\0', name.len) != NULL)
+		return;
+	str_lower(text, name.len);
+	HASH_FIND_STR(t->names, text, n);
+	if (n != NULL)
+		return; /* who comes first has it */
+	n = mem_new(struct tls_name);
+	n->name = mem_strdup(text);
+	n->pair = pair;
+	HASH_ADD_KEYPTR(hh, t->names, n->name, strlen(n->name), n);
+}
+
+/* What it was issued for. */
+static void
+tls_store_add_issued(struct tls *t, struct certificate *pair)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(SSL_CTX_get0_certificate(pair->ctx), NID_subject_alt_name, NULL, NULL);
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+		if (name->type == GEN_DNS)
+			tls_store_add_name(t,
+					   str_of((const char *)ASN1_STRING_get0_data(name->d.dNSName),
+						  (size_t)ASN1_STRING_length(name->d.dNSName)),
+					   pair);
+	}
+	GENERAL_NAMES_free(names);
+}
+
+static void
+tls_store_forget_names(struct tls *t)
+{
+	struct tls_name *n, *next;
+
+	HASH_ITER (hh, t->names, n, next) {
+		HASH_DEL(t->names, n);
+		mem_free(n->name);
+		mem_free(n);
+	}
+}
+
+/* Anew after each change: they are few, and change rarely. */
+static void
+tls_store_note_change(struct tls *t)
+{
+	struct certificate *c, *next;
+	int64_t first_end = 0, bad = 0;
+
+	tls_store_forget_names(t);
+	t->any = t->given != NULL && t->given->ctx != NULL ? t->given : NULL;
+	HASH_ITER (hh, t->folders, c, next)
+		if (c->ctx != NULL)
+			tls_store_add_name(t, str_c(c->name), c);
+	if (t->any != NULL)
+		tls_store_add_issued(t, t->any);
+	HASH_ITER (hh, t->folders, c, next)
+		if (c->ctx != NULL) {
+			tls_store_add_issued(t, c);
+			t->any = t->any != NULL ? t->any : c;
+		}
+	for (c = tls_store_next(t, NULL); c != NULL; c = tls_store_next(t, c)) {
+		bad += c->problem[0] != '\0';
+		if (c->ctx != NULL && (first_end == 0 || c->ends_ms < first_end))
+			first_end = c->ends_ms;
+	}
+	metrics_set(M_CERTIFICATES_BAD, bad);
+	metrics_set(M_CERTIFICATE_END, first_end / 1000);
+}
+
+struct certificate *
+tls_store_choose(const struct tls *t, const char *server_name)
+{
+	char name[NAME_MAX_BYTES + 2];
+	struct tls_name *n = NULL;
+	size_t len = server_name != NULL ? strlen(server_name) : 0;
+	char *dot;
+
+	if (len == 0 || len > NAME_MAX_BYTES)
+		return t->any;
+	memcpy(name, server_name, len + 1);
+	str_lower(name, len);
+	HASH_FIND_STR(t->names, name, n);
+	dot = strchr(name, '.');
+	if (n == NULL && dot != NULL && dot != name) {
+		/* RFC 6125: the star stands for one whole label. */
+		*--dot = '*';
+		HASH_FIND_STR(t->names, dot, n);
+	}
+	return n != NULL ? n->pair : t->any;
+}
+
+/* ---- Looking ---- */
+
+static int
+tls_store_is_pair(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.' && strlen(entry->d_name) <= NAME_MAX_BYTES;
+}
+
+static int
+tls_store_by_name(struct certificate *a, struct certificate *b)
+{
+	return strcmp(a->name, b->name);
+}
+
+static void
+tls_store_add_folder(struct tls *t, const char *name)
+{
+	struct certificate *c;
+
+	HASH_FIND_STR(t->folders, name, c);
+	if (c == NULL && HASH_COUNT(t->folders) < FOLDERS_MAX) {
+		c = certificate_new(name, t->options.dir, NULL, NULL);
+		HASH_ADD_KEYPTR(hh, t->folders, c->name, strlen(c->name), c);
+	}
+	if (c != NULL)
+		c->listed = true;
+}
+
+/* Which folders there are. True: one has gone. -1 in *result: it cannot be read. */
+static bool
+tls_store_list(struct tls *t, struct err *err, int *result)
+{
+	struct certificate *c, *next;
+	struct dirent **entries;
+	int count = scandir(t->options.dir, &entries, tls_store_is_pair, NULL);
+	bool gone = false;
+
+	*result = 0;
+	if (count < 0) {
+		*result = err_set_errno(err, errno, "the folder of certificates %s", t->options.dir);
+		return false;
+	}
+	HASH_ITER (hh, t->folders, c, next)
+		c->listed = false;
+	for (int i = 0; i < count; i++) {
+		tls_store_add_folder(t, entries[i]->d_name);
+		free(entries[i]);
+	}
+	free(entries);
+	HASH_ITER (hh, t->folders, c, next)
+		if (!c->listed) {
+			log_info(NULL, "certificate removed", F_C("name", c->name));
+			HASH_DEL(t->folders, c);
+			certificate_free(&c);
+			gone = true;
+		}
+	HASH_SORT(t->folders, tls_store_by_name);
+	return gone;
+}
+
+/* At most `most` of the pairs. */
+static void
+tls_store_look(struct tls *t, unsigned most)
+{
+	bool changed = false;
+	int listed = 0;
+	struct err err;
+
+	if (t->next == NULL) {
+		changed = t->given != NULL && certificate_look(t->given, t);
+		if (t->options.dir != NULL)
+			changed |= tls_store_list(t, &err, &listed);
+		if (listed != 0 && !t->dir_failed)
+			log_error(NULL, "certificates cannot be looked at", F_ERR(&err));
+		t->dir_failed = listed != 0;
+		t->next = t->folders;
+	}
+	for (; t->next != NULL && most != 0; most--, t->next = t->next->hh.next)
+		changed |= certificate_look(t->next, t);
+	if (changed)
+		tls_store_note_change(t);
+}
+
+static void
+tls_store_on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct tls *t = arg;
+
+	(void)fd, (void)what;
+	/* A round of no or few folders has its own pace: one of them a second. */
+	tls_store_look(t, HASH_COUNT(t->folders) / LOOK_TICKS + 1);
+}
+
+static void
+tls_store_on_hangup(evutil_socket_t fd, short what, void *arg)
+{
+	struct tls *t = arg;
+
+	(void)fd, (void)what;
+	t->next = NULL;
+	tls_store_look(t, FOLDERS_MAX);
+}
+
+/* ---- Its life ---- */
+
+int
+tls_store_open(struct tls *t, struct event_base *base, struct err *err)
+{
+	struct timeval every = clock_timeval(TICK_MS);
+
+	if (t->options.cert_path != NULL) {
+		t->given = certificate_new("default", NULL, t->options.cert_path, t->options.key_path);
+		certificate_look(t->given, t);
+		if (t->given->ctx == NULL)
+			return err_set(err, ERR_INVALID, "the certificate: %.200s", t->given->problem);
+	}
+	if (t->options.dir != NULL && access(t->options.dir, R_OK | X_OK) != 0)
+		return err_set_errno(err, errno, "the folder of certificates %s", t->options.dir);
+	tls_store_look(t, FOLDERS_MAX);
+	tls_store_note_change(t);
+	t->look = event_new(base, -1, EV_PERSIST, tls_store_on_tick, t);
+	t->hangup = evsignal_new(base, SIGHUP, tls_store_on_hangup, t);
+	event_add(t->look, &every);
+	event_add(t->hangup, NULL);
+	return 0;
+}
+
+void
+tls_store_close(struct tls *t)
+{
+	struct certificate *c, *next;
+
+	if (t->look != NULL)
+		event_free(t->look);
+	if (t->hangup != NULL)
+		event_free(t->hangup);
+	tls_store_forget_names(t);
+	HASH_ITER (hh, t->folders, c, next) {
+		HASH_DEL(t->folders, c);
+		certificate_free(&c);
+	}
+	certificate_free(&t->given);
+}
+
+/* ---- For the operator ---- */
+
+/* Trouble first, then by their end. */
+static bool
+tls_store_is_more_urgent(const struct certificate *a, const struct certificate *b)
+{
+	if ((a->problem[0] != '\0') != (b->problem[0] != '\0'))
+		return a->problem[0] != '\0';
+	return a->ends_ms < b->ends_ms;
+}
+
+static void
+tls_store_add_one(cJSON *list, const struct certificate *c)
+{
+	cJSON *o = cJSON_CreateObject();
+	char ends[CLOCK_ISO8601_MAX];
+
+	cJSON_AddItemToArray(list, o);
+	cJSON_AddStringToObject(o, "name", c->name);
+	if (c->ctx != NULL) {
+		clock_iso8601(c->ends_ms, ends, sizeof(ends));
+		cJSON_AddStringToObject(o, "ends", ends);
+		cJSON_AddNumberToObject(o, "days_left", (double)((c->ends_ms - clock_unix_ms()) / 86400000));
+	}
+	if (c->problem[0] != '\0')
+		cJSON_AddStringToObject(o, "problem", c->problem);
+}
+
+void
+tls_add_status(const struct tls *t, cJSON *status)
+{
+	const struct certificate *top[STATUS_MAX], *c;
+	unsigned used = 0;
+	cJSON *list = cJSON_AddArrayToObject(status, "certificates");
+
+	for (c = tls_store_next(t, NULL); c != NULL; c = tls_store_next(t, c)) {
+		unsigned at = used;
+		for (; at > 0 && tls_store_is_more_urgent(c, top[at - 1]); at--)
+			if (at < STATUS_MAX)
+				top[at] = top[at - 1];
+		if (at < STATUS_MAX)
+			top[at] = c;
+		if (used < STATUS_MAX)
+			used++;
+	}
+	for (unsigned i = 0; i < used; i++)
+		tls_store_add_one(list, top[i]);
+	cJSON_AddNumberToObject(status, "certificate_count",
+				(double)(HASH_COUNT(t->folders) + (t->given != NULL ? 1 : 0)));
+}

@@ -1,0 +1,498 @@
+/* One connection to a Redis server. hiredis makes and reads the protocol; the
+ * descriptor is ours, so that TLS, and names that take their time, fit in. */
+#include "lib/redis/link.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/lookup.h"
+#include "lib/base/mem.h"
+#include "lib/redis/tls.h"
+
+enum {
+	MAKE_MS = 3000,	    /* for all until the greeting is answered */
+	ADDRESS_MS = 1000,  /* for one address, where there is another to try */
+	READ_BYTES = 32768, /* a turn */
+	KEEP_BYTES = 65536, /* an output buffer that grew larger is given back */
+};
+
+enum link_phase { LINK_LOOKING, LINK_CONNECTING, LINK_SHAKING, LINK_GREETING, LINK_UP, LINK_DOWN };
+
+struct link {
+	struct event_base *base;	  /* borrowed */
+	const struct redis_url *url;	  /* borrowed */
+	const struct link_events *events; /* borrowed */
+	void *arg;
+	enum link_phase phase;
+	struct lookup *lookup; /* owner; LINK_LOOKING */
+	struct ip addresses[LOOKUP_MAX];
+	unsigned address_count, address_next;
+	int fd;
+	SSL *ssl;		    /* owner; NULL: plain */
+	struct event *read, *write; /* owner; of fd */
+	struct event *limit;	    /* owner: the time for making it, or for one address */
+	int64_t until_ms;	    /* monotonic: for making it */
+	redisReader *reader;	    /* owner */
+	struct buf out;
+	size_t sent;		 /* of out */
+	unsigned greetings_left; /* replies of the greeting that have not come */
+	unsigned inside;	 /* callbacks on the stack: the memory stays */
+	bool gone;		 /* freed, but for the memory */
+	char why[ERR_TEXT_MAX];
+};
+
+static void link_connect_next(struct link *l, const char *why);
+static void link_shake(struct link *l);
+
+/* ---- The end ---- */
+
+static void
+link_close(struct link *l)
+{
+	if (l->read != NULL)
+		event_free(l->read);
+	if (l->write != NULL)
+		event_free(l->write);
+	l->read = l->write = NULL;
+	if (l->ssl != NULL)
+		SSL_free(l->ssl);
+	l->ssl = NULL;
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
+}
+
+static void
+link_destroy(struct link *l)
+{
+	if (l->inside != 0 || !l->gone)
+		return;
+	redisReaderFree(l->reader);
+	buf_fini(&l->out);
+	mem_free(l);
+}
+
+void
+link_free(struct link **lp)
+{
+	struct link *l = *lp;
+
+	if (l == NULL)
+		return;
+	*lp = NULL;
+	l->gone = true;
+	l->phase = LINK_DOWN;
+	lookup_cancel(&l->lookup);
+	link_close(l);
+	event_free(l->limit);
+	link_destroy(l);
+}
+
+/* Told at once; so only from a callback of the loop's. */
+static void
+link_fail(struct link *l, const char *why)
+{
+	if (l->phase == LINK_DOWN)
+		return;
+	l->phase = LINK_DOWN;
+	str_copy(str_c(why), l->why, sizeof(l->why));
+	lookup_cancel(&l->lookup);
+	link_close(l);
+	event_del(l->limit);
+	l->events->on_down(l->arg, l->why);
+}
+
+static void
+link_fail_errno(struct link *l, int errno_value)
+{
+	link_fail(l, errno_value != 0 ? strerror(errno_value) : "closed");
+}
+
+static const char *
+link_tls_error(const struct link *l)
+{
+	long verified = SSL_get_verify_result(l->ssl);
+	const char *reason = ERR_reason_error_string(ERR_peek_error());
+
+	if (verified != X509_V_OK)
+		return X509_verify_cert_error_string(verified);
+	return reason != NULL ? reason : "the TLS connection broke";
+}
+
+/* ---- Output ---- */
+
+/* Bytes written; 0: later; -1: it failed. */
+static ssize_t
+link_write_some(struct link *l)
+{
+	const char *p = l->out.data + l->sent;
+	size_t len = l->out.len - l->sent;
+	ssize_t done;
+
+	if (l->ssl == NULL) {
+		done = send(l->fd, p, len, MSG_NOSIGNAL);
+		return done < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : done;
+	}
+	ERR_clear_error();
+	done = SSL_write(l->ssl, p, len < INT32_MAX ? (int)len : INT32_MAX);
+	if (done > 0)
+		return done;
+	switch (SSL_get_error(l->ssl, (int)done)) {
+	case SSL_ERROR_WANT_WRITE:
+	case SSL_ERROR_WANT_READ: return 0;
+	default: return -1;
+	}
+}
+
+static void
+link_flush(struct link *l)
+{
+	ssize_t done = l->out.len > l->sent ? link_write_some(l) : 0;
+
+	if (done < 0) {
+		if (l->ssl != NULL)
+			link_fail(l, link_tls_error(l));
+		else
+			link_fail_errno(l, errno);
+		return;
+	}
+	l->sent += (size_t)done;
+	if (l->sent < l->out.len) {
+		event_add(l->write, NULL);
+		return;
+	}
+	l->sent = 0;
+	if (l->out.capacity > KEEP_BYTES)
+		buf_fini(&l->out);
+	else
+		buf_clear(&l->out);
+}
+
+void
+link_send(struct link *l, const char *command, size_t len)
+{
+	if (l->phase != LINK_UP && l->phase != LINK_GREETING)
+		return;
+	/* What was sent is dropped before the buffer would have to grow. */
+	if (l->sent != 0 && l->out.len + len > l->out.capacity) {
+		memmove(l->out.data, l->out.data + l->sent, l->out.len - l->sent);
+		l->out.len -= l->sent;
+		l->sent = 0;
+	}
+	buf_add(&l->out, command, len);
+	event_add(l->write, NULL);
+}
+
+void
+link_sendf(struct link *l, const char *format, ...)
+{
+	char *command;
+	va_list ap;
+	int len;
+
+	va_start(ap, format);
+	len = redisvFormatCommand(&command, format, ap);
+	va_end(ap);
+	CHECKF(len > 0, "format '%s'", format);
+	link_send(l, command, (size_t)len);
+	redisFreeCommand(command);
+}
+
+/* ---- The greeting ---- */
+
+static void
+link_greet(struct link *l)
+{
+	l->phase = LINK_GREETING;
+	l->greetings_left = 1;
+	if (l->url->password[0] != '\0' || l->url->user[0] != '\0') {
+		l->greetings_left++;
+		if (l->url->user[0] != '\0')
+			link_sendf(l, "AUTH %s %s", l->url->user, l->url->password);
+		else
+			link_sendf(l, "AUTH %s", l->url->password);
+	}
+	if (l->url->database != 0) {
+		l->greetings_left++;
+		link_sendf(l, "SELECT %d", l->url->database);
+	}
+	link_sendf(l, "PING");
+}
+
+/* A server that is loading its data, or wants another password, is not one to
+ * work with yet. */
+static void
+link_take_greeting(struct link *l, const redisReply *reply)
+{
+	char why[ERR_TEXT_MAX];
+
+	if (reply->type == REDIS_REPLY_ERROR) {
+		snprintf(why, sizeof(why), "Redis refuses: %.*s", (int)reply->len, reply->str);
+		link_fail(l, why);
+		return;
+	}
+	if (--l->greetings_left != 0)
+		return;
+	l->phase = LINK_UP;
+	event_del(l->limit);
+	l->events->on_up(l->arg);
+}
+
+/* ---- Input ---- */
+
+static void
+link_take_replies(struct link *l)
+{
+	void *reply;
+
+	while (l->phase == LINK_GREETING || l->phase == LINK_UP) {
+		if (redisReaderGetReply(l->reader, &reply) != REDIS_OK) {
+			link_fail(l, "what comes is not Redis's protocol");
+			return;
+		}
+		if (reply == NULL)
+			return;
+		if (l->phase == LINK_GREETING)
+			link_take_greeting(l, reply);
+		else
+			l->events->on_reply(l->arg, reply);
+		freeReplyObject(reply);
+	}
+}
+
+/* Bytes read; 0: later; -1: it ended, and was told. */
+static ssize_t
+link_read_some(struct link *l, char *into, size_t size)
+{
+	ssize_t got;
+
+	if (l->ssl == NULL) {
+		got = recv(l->fd, into, size, 0);
+		if (got > 0)
+			return got;
+		if (got < 0 && (errno == EAGAIN || errno == EINTR))
+			return 0;
+		link_fail_errno(l, got < 0 ? errno : 0);
+		return -1;
+	}
+	ERR_clear_error();
+	got = SSL_read(l->ssl, into, (int)size);
+	if (got > 0)
+		return got;
+	switch (SSL_get_error(l->ssl, (int)got)) {
+	case SSL_ERROR_WANT_READ: return 0;
+	case SSL_ERROR_WANT_WRITE: event_add(l->write, NULL); return 0;
+	case SSL_ERROR_ZERO_RETURN: link_fail(l, "closed"); return -1;
+	default: link_fail(l, link_tls_error(l)); return -1;
+	}
+}
+
+static void
+link_read(struct link *l)
+{
+	char bytes[READ_BYTES];
+	ssize_t got = link_read_some(l, bytes, sizeof(bytes));
+
+	if (got <= 0)
+		return;
+	redisReaderFeed(l->reader, bytes, (size_t)got);
+	link_take_replies(l);
+	/* What TLS has taken off the descriptor wakes nobody. */
+	if (l->ssl != NULL && SSL_pending(l->ssl) != 0)
+		event_active(l->read, EV_READ, 0);
+}
+
+/* ---- Making it ---- */
+
+static void
+link_connected(struct link *l)
+{
+	struct err err;
+	int on = 1;
+
+	if (l->url->host[0] != '\0') {
+		setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		setsockopt(l->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	}
+	event_add(l->read, NULL);
+	if (!l->url->tls) {
+		link_greet(l);
+		return;
+	}
+	l->ssl = redis_tls_new(l->url, l->fd, &err);
+	if (l->ssl == NULL) {
+		link_fail(l, err.text);
+		return;
+	}
+	l->phase = LINK_SHAKING;
+	link_shake(l);
+}
+
+static void
+link_shake(struct link *l)
+{
+	int result;
+
+	ERR_clear_error();
+	result = SSL_do_handshake(l->ssl);
+	if (result == 1) {
+		link_greet(l);
+		return;
+	}
+	switch (SSL_get_error(l->ssl, result)) {
+	case SSL_ERROR_WANT_READ: break;
+	case SSL_ERROR_WANT_WRITE: event_add(l->write, NULL); break;
+	default: link_fail(l, link_tls_error(l));
+	}
+}
+
+static void
+link_on_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct link *l = arg;
+	int error = 0;
+	socklen_t size = sizeof(error);
+
+	l->inside++;
+	if (l->phase == LINK_CONNECTING) {
+		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+			error = errno;
+		if (error == 0)
+			link_connected(l);
+		else
+			link_connect_next(l, strerror(error));
+	} else if (l->phase == LINK_SHAKING) {
+		link_shake(l);
+	} else {
+		if ((what & EV_READ) != 0)
+			link_read(l);
+		if ((what & EV_WRITE) != 0 && (l->phase == LINK_UP || l->phase == LINK_GREETING))
+			link_flush(l);
+	}
+	l->inside--;
+	link_destroy(l);
+}
+
+/* 0: connected or on its way; else errno. */
+static int
+link_connect(struct link *l, const struct sockaddr *sa, socklen_t len)
+{
+	l->fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (l->fd < 0)
+		return errno;
+	if (connect(l->fd, sa, len) != 0 && errno != EINPROGRESS)
+		return errno;
+	l->phase = LINK_CONNECTING;
+	l->read = event_new(l->base, l->fd, EV_READ | EV_PERSIST, link_on_ready, l);
+	l->write = event_new(l->base, l->fd, EV_WRITE, link_on_ready, l);
+	event_add(l->write, NULL);
+	return 0;
+}
+
+static void
+link_arm_limit(struct link *l, bool has_more)
+{
+	int64_t left = l->until_ms - clock_monotonic_ms();
+	struct timeval wait = clock_timeval(has_more && left > ADDRESS_MS ? ADDRESS_MS : left > 0 ? left : 1);
+
+	event_add(l->limit, &wait);
+}
+
+/* why: what became of the address before. */
+static void
+link_connect_next(struct link *l, const char *why)
+{
+	while (l->address_next < l->address_count) {
+		struct sockaddr_storage sa;
+		socklen_t len = ip_to_sockaddr(&l->addresses[l->address_next++], (uint16_t)l->url->port, &sa);
+		int error;
+
+		link_close(l);
+		link_arm_limit(l, l->address_next < l->address_count);
+		error = link_connect(l, (struct sockaddr *)&sa, len);
+		if (error == 0)
+			return;
+		why = strerror(error);
+	}
+	link_fail(l, why);
+}
+
+static void
+link_on_looked_up(void *arg, const struct ip *addresses, unsigned count, const struct err *err)
+{
+	struct link *l = arg;
+
+	l->lookup = NULL;
+	l->inside++;
+	if (err != NULL) {
+		link_fail(l, err->text);
+	} else {
+		memcpy(l->addresses, addresses, count * sizeof(*addresses));
+		l->address_count = count;
+		link_connect_next(l, "");
+	}
+	l->inside--;
+	link_destroy(l);
+}
+
+static void
+link_connect_unix(struct link *l)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int error;
+
+	str_copy(str_c(l->url->path), sa.sun_path, sizeof(sa.sun_path));
+	link_arm_limit(l, false);
+	error = link_connect(l, (struct sockaddr *)&sa, sizeof(sa));
+	if (error != 0)
+		link_fail_errno(l, error);
+}
+
+/* A unix socket: the first turn. Else: the time is over. */
+static void
+link_on_limit(evutil_socket_t fd, short what, void *arg)
+{
+	struct link *l = arg;
+
+	(void)fd, (void)what;
+	l->inside++;
+	if (l->phase == LINK_LOOKING && l->lookup == NULL)
+		link_connect_unix(l);
+	else if (l->phase == LINK_CONNECTING)
+		link_connect_next(l, "no answer");
+	else
+		link_fail(l, "no answer");
+	l->inside--;
+	link_destroy(l);
+}
+
+struct link *
+link_new(struct event_base *base, const struct redis_url *url, const struct link_events *events, void *arg)
+{
+	struct link *l = mem_new(struct link);
+
+	l->base = base;
+	l->url = url;
+	l->events = events;
+	l->arg = arg;
+	l->fd = -1;
+	l->until_ms = clock_monotonic_ms() + MAKE_MS;
+	l->limit = evtimer_new(base, link_on_limit, l);
+	l->reader = redisReaderCreate();
+	CHECK(l->reader != NULL);
+	if (url->host[0] != '\0')
+		l->lookup = lookup_start(base, url->host, MAKE_MS, link_on_looked_up, l);
+	else
+		event_active(l->limit, EV_TIMEOUT, 0);
+	return l;
+}

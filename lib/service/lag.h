@@ -1,0 +1,19 @@
+/* How late the loop is: what waits for it, waits so long. Measured by a timer
+ * that says when it should have come. Private to lib/service. */
+#ifndef SP_SERVICE_LAG_H
+#define SP_SERVICE_LAG_H
+
+#include <event2/event.h>
+
+#include "lib/base/buf.h"
+
+struct lag;
+
+struct lag *lag_new(struct event_base *base);
+void lag_free(struct lag **l);
+/* The longest of the last minute (at least half of it), in ms. */
+int64_t lag_longest_ms(const struct lag *l);
+/* A histogram and that maximum, for Prometheus. */
+void lag_render(const struct lag *l, struct buf *out);
+
+#endif
