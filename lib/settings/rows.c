@@ -23,8 +23,8 @@ SETTINGS_GROUPS(GROUP_NAME)
 	 .unit = u, \
 	 .min = low, \
 	 .max = high, \
-	 .scope = (enum settings_scope)((s) & ~PLANNED), \
-	 .planned = ((s) & PLANNED) != 0, \
+	 .scope = (enum settings_scope)(~PLANNED & (s)), \
+	 .planned = (PLANNED & (s)) != 0, \
 	 .help = h},
 static const struct settings_row rows[] = {ALL_ROWS(ROW)};
 

@@ -28,7 +28,7 @@ class Real:
     def run(self, *command):
         with open(self.dir / "log", "w") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=self.dir)
-        wait_for(lambda: self.process.poll() is not None or Cluster.is_open(self.port), 90, what=command[0])
+        wait_for(lambda: self.process.poll() is not None or Cluster.is_open(self.port), 240, what=command[0])
         assert self.process.poll() is None, (self.dir / "log").read_text()
         return self
 

@@ -165,8 +165,8 @@ def login(cluster, address, frontend=0):
     return wait_for(attempt, timeout=30, step=0.1, what="the frontend is back")
 
 
-def kill_while(cluster, body, name="frontend-0"):
-    """Runs body() in a thread and kills a process a few times meanwhile."""
+def kill_while(cluster, body, name="frontend-0", begun=lambda: True):
+    """Runs body() in a thread and kills a process a few times meanwhile, first when begun()."""
     over = threading.Event()
     failures = []
 
@@ -178,13 +178,16 @@ def kill_while(cluster, body, name="frontend-0"):
 
     t = threading.Thread(target=run)
     t.start()
-    for _ in range(3):
+    try:
+        wait_for(begun, 60, what="enough done before the first kill")
+        for _ in range(3):
+            time.sleep(0.7)
+            old = cluster.kill(name)
+            cluster.wait_restarted(name, old, timeout=30)
         time.sleep(0.7)
-        old = cluster.kill(name)
-        cluster.wait_restarted(name, old, timeout=30)
-    time.sleep(0.7)
-    over.set()
-    t.join()
+    finally:
+        over.set()
+        t.join()
     assert not failures, failures
 
 
@@ -220,7 +223,7 @@ def test_appended_messages_survive_a_kill(own_cluster, victim):
             except (OSError, Closed):
                 pass
 
-    kill_while(cluster, body, victim)
+    kill_while(cluster, body, victim, lambda: len(told) > 10)
     settled(cluster, address)
     there = [int(re.match(rb"Subject: (\d+)", m).group(1)) for m in cluster.mailbox(address, frontend=1)]
     assert len(told) > 10 and set(told) <= set(there)
@@ -282,7 +285,7 @@ def test_replaced_message_is_there_once(own_cluster, victim):
             except (OSError, Closed):
                 pass
 
-    kill_while(cluster, body, victim)
+    kill_while(cluster, body, victim, lambda: len(told) > 10)
     settled(cluster, address)
     there = [int(re.match(rb"Subject: (\d+)", m).group(1)) for m in cluster.mailbox(address, frontend=1)]
     assert len(told) > 10 and len(there) == 1 and there[0] >= told[-1]
