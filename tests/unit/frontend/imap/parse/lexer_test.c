@@ -100,8 +100,10 @@ mailboxes(void **state)
 		{"Entw&APw-rfe", false, "Entw\xc3\xbcrfe"},
 		{"\"Entw\xc3\xbcrfe\"", true, "Entw\xc3\xbcrfe"},
 		{"\"A&B\"", true, "A&B"},
-		{"\"A&B\"", false, NULL},
-		{"\"\xc3\xbc\"", false, NULL},
+		/* What is no name is read all the same. */
+		{"\"A&B\"", false, IMAP_NO_NAME "A&B"},
+		{"\"\xc3\xbc\"", false, IMAP_NO_NAME "\xc3\xbc"},
+		{"(", false, NULL},
 	};
 
 	(void)state;
