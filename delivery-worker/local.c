@@ -7,6 +7,7 @@
 #include "lib/base/mem.h"
 #include "lib/blob/refs.h"
 #include "lib/smtp/orcpt.h"
+#include "lib/spool/id.h"
 
 #define DELIVERED STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED
 #define DEFERRED  STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED
@@ -150,12 +151,9 @@ finish(struct local_work *w)
 	drop_references(w, &w->body, w->spare_body_refs);
 	if (!blob_id_is_none(&w->digest))
 		drop_references(w, &w->digest, w->spare_digest_refs);
-	/* A duplicate was filed by an earlier try, which may have passed the
-	 * reference: saying so again can leak a blob, the opposite could lose
-	 * the body of the filed copy. */
-	if (job->msg->pass_reference && (w->took_reference || w->saw_duplicate)) {
-		for (unsigned i = 0; i < w->recipient_count; i++)
-			job->results[i]->reference_passed = true;
+	for (unsigned i = 0; i < w->recipient_count; i++) {
+		job->results[i]->reference_passed = w->reference_passed;
+		job->results[i]->in_doubt = w->in_doubt;
 	}
 	job_finish(job);
 }
@@ -167,16 +165,29 @@ local_filed(struct local_work *w)
 	finish(w);
 }
 
+/* None has begun. */
 static void
 defer_all_filings(struct local_work *w, const struct err *err)
 {
-	job_set_store_trouble(w->job);
 	for (struct filing *f = w->filings; f != NULL; f = f->next) {
 		f->state = FILING_DEFERRED;
 		f->code = "4.3.0";
 		f->text = arena_str(&w->job->arena, str_c(err->text));
 	}
 	finish(w);
+}
+
+/* Between two steps: is the job another's by now? Then it ends without filing. */
+static bool
+give_up_if_disowned(struct local_work *w)
+{
+	static const struct err disowned = {ERR_FENCED, "the job is another's now"};
+
+	if (!w->job->disowned)
+		return false;
+	w->spare_digest_refs = 1; /* the writer's, if there is a digest */
+	defer_all_filings(w, &disowned);
+	return true;
 }
 
 /* ---- Refer ---- */
@@ -200,6 +211,7 @@ on_body_referred(void *arg, const struct err *err)
 	if (err != NULL) {
 		log_warning(&w->job->log, "no reference to the body", F_ERR(err));
 		w->spare_digest_refs = 1; /* the writer's */
+		job_set_store_trouble(w->job);
 		defer_all_filings(w, err);
 	} else if (w->filing_count > 1 && !blob_id_is_none(&w->digest)) {
 		blob_ref_add(w->job->worker->redis, &w->digest, w->filing_count - 1, on_digest_referred, w);
@@ -211,6 +223,8 @@ on_body_referred(void *arg, const struct err *err)
 static void
 refer(struct local_work *w)
 {
+	if (give_up_if_disowned(w))
+		return;
 	/* The digest's first reference is its writer's, that is ours. */
 	if (w->passes_reference || w->body_gone)
 		local_file(w);
@@ -248,7 +262,8 @@ on_body(void *arg, const char *data, size_t len, const struct err *err)
 	if (err != NULL) {
 		mime_digest_abort(&w->digest_builder);
 		log_error(&w->job->log, "body not read", F_ERR(err));
-		if (err->code != ERR_NOT_FOUND || !w->recheck) {
+		if (err->code != ERR_NOT_FOUND) {
+			job_set_store_trouble(w->job);
 			defer_all_filings(w, err);
 			return;
 		}
@@ -258,6 +273,11 @@ on_body(void *arg, const char *data, size_t len, const struct err *err)
 	}
 	mime_digest_feed(w->digest_builder, str_of(data, len));
 	w->read_bytes += len;
+	if (w->job->disowned) {
+		mime_digest_abort(&w->digest_builder);
+		give_up_if_disowned(w);
+		return;
+	}
 	if (w->read_bytes < w->body.length) {
 		read_more(w);
 		return;
@@ -282,6 +302,8 @@ local_expanded(struct local_work *w)
 		finish(w);
 		return;
 	}
+	if (give_up_if_disowned(w))
+		return;
 	/* Only where the message ends in this one mailbox: any other recipient
 	 * or target still needs the spool's reference. */
 	w->passes_reference = job->msg->pass_reference && w->recipient_count == 1 && w->filing_count == 1 &&
@@ -303,8 +325,7 @@ local_start(struct job *job)
 
 	job->work = w;
 	w->job = job;
-	/* An earlier try may have ended in doubt: a filing whose answer was lost. */
-	w->recheck = job->msg->recheck || job->msg->attempt > 1;
+	CHECKF(spool_id_parse(str_c(job->msg->envelope->id), NULL, &w->spooled_ms), "id %s", job->msg->envelope->id);
 	w->body = (struct blob_id){body->pack, body->offset, body->length};
 	w->recipient_count = (unsigned)job->msg->n_recipients;
 	w->recipients = arena_array(&job->arena, struct local_recipient, w->recipient_count);

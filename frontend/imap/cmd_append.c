@@ -336,7 +336,7 @@ on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
 	struct imap_session *s = f->session;
 
 	/* Without an answer it may have been filed: the sweep will tell. */
-	if (err != NULL && err->code != ERR_UNAVAILABLE)
+	if (err != NULL && mailbox_is_certain(err))
 		for (const struct imap_append_message *m = f->messages; m != NULL; m = m->next)
 			append_release(f->frontend->service->blobs, m);
 	if (!imap_back(s))
