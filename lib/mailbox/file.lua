@@ -29,7 +29,12 @@ local function look_up()
   if ARGV[13] == '1' and now - spooled > life - 86400 then
     return nil, 'FENCED it is not known any more whether the message was filed before'
   end
-  if call('EXISTS', 'user:' .. string.sub(base, 6, -2)) == 0 then return nil, 'DENIED the account is no more' end
+  -- An account that is being deleted was disabled first.
+  local user = call('HMGET', 'user:' .. string.sub(base, 6, -2), 'address', 'enabled')
+  local enabled = string.lower(user[2] or '1')
+  if not user[1] or enabled == '0' or enabled == 'off' or enabled == 'false' or enabled == 'no' then
+    return nil, 'DENIED the account is no more, or disabled'
+  end
 end
 
 local function look_up_place(id)

@@ -304,7 +304,17 @@ void mailbox_copy(struct mailbox_store *m, struct str address, uint32_t from_fol
 void mailbox_set_digest(struct mailbox_store *m, struct str address, uint32_t folder_id, uint32_t uid,
 			const struct blob_id *digest);
 
-/* Removes an account's mailboxes with all messages (user delete). */
+/* ---- For the sweep ----
+ * Tells the cold records of all messages that are in the account from the call to
+ * its end, whatever is copied, moved, filed or renamed meanwhile; some more than
+ * once, and some that go meanwhile. Digests may be computed anew behind our back;
+ * bodies stay. on_cold: packed records of MAILBOX_COLD_BYTES; borrowed for the call. */
+typedef void mailbox_on_cold(void *arg, struct str cold);
+void mailbox_read_bodies(struct mailbox_store *m, struct str address, mailbox_on_cold *on_cold, mailbox_on_done *cb,
+			 void *arg);
+
+/* Removes an account's mailboxes with all messages (user delete). What was
+ * filed stays known until the ledgers expire. */
 void mailbox_destroy(struct mailbox_store *m, struct str address, mailbox_on_done *cb, void *arg);
 
 /* ---- The exclusive maildrop lock of POP3 (RFC 1939, 4) ----

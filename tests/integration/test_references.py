@@ -2,9 +2,11 @@
 and Redis holds a request, or loses its answer, at the step that matters; afterwards every message that is in
 a mailbox can be read, and is there once."""
 
+import imaplib
 import itertools
 import os
 import signal
+import threading
 import time
 from contextlib import contextmanager
 
@@ -177,3 +179,79 @@ def test_several_ways_to_one_folder(cluster):
     send(cluster, [alice.replace("@", "+a@"), alice.replace("@", "+b@"), alias, alice])
     cluster.wait_mail(alice)
     check_readable(cluster, alice)
+
+
+def move_for_ever(cluster, user, folders, stop, failures):
+    """Every message goes round the folders, by MOVE and by rename of INBOX."""
+    try:
+        imap = imaplib.IMAP4("127.0.0.1", cluster.port("imap"))
+        imap.login(user, "secret")
+        for n in itertools.count():
+            if stop.is_set():
+                return
+            imap.select(folders[n % len(folders)])
+            imap.uid("MOVE", "1:*", folders[(n + 1) % len(folders)])
+            if n % 7 == 6:
+                imap.rename("INBOX", f"old{n}")
+                imap.select(f"old{n}")
+                imap.uid("MOVE", "1:*", folders[(n + 1) % len(folders)])
+                imap.unselect()
+                imap.delete(f"old{n}")
+    except Exception as e:  # noqa: BLE001 - told to the test
+        failures.append(e)
+
+
+def test_sweep_while_messages_move(cluster):
+    user, folders = fresh(cluster), ["INBOX"] + [f"folder{n}" for n in range(30)]
+    for n in range(20):
+        send(cluster, user, f"{n}\r\n")
+    cluster.wait_mail(user, 20)
+    imap = imaplib.IMAP4("127.0.0.1", cluster.port("imap"))
+    imap.login(user, "secret")
+    for folder in folders[1:]:
+        imap.create(folder)
+    stop, failures = threading.Event(), []
+    mover = threading.Thread(target=move_for_ever, args=(cluster, user, folders, stop, failures))
+    mover.start()
+    try:
+        for _ in range(40):
+            cluster.tool("sweep", "--older-than", "0s")
+    finally:
+        stop.set()
+        mover.join()
+    assert not failures
+    bodies = 0
+    for folder in folders:
+        _, (count,) = imap.select(folder, readonly=True)
+        for n in range(int(count)):
+            status, parts = imap.fetch(str(n + 1), "(BODY[TEXT])")
+            assert status == "OK" and parts[0] is not None
+            bodies += 1
+    assert bodies == 20
+    imap.logout()
+
+
+def leaked(cluster, *options):
+    """What a sweep says: how many it releases, how many it looks at again later."""
+    words = cluster.tool("sweep", "--dry-run", *options).stdout.split("; ")
+    return int(words[1].split()[0]), int(words[2].split()[0]) if len(words) > 2 else 0
+
+
+def test_sweep_looks_twice(cluster):
+    """What nothing refers to is released by the second sweep that finds it so, when no late try can come."""
+    cluster.tool("sweep", "--older-than", "0s")
+    alice = fresh(cluster)
+    send(cluster, alice, "leaked\r\n")
+    cluster.wait_mail(alice)
+    for key in cluster.redis.scan_iter(f"mail:{{{alice}}}:*"):
+        cluster.redis.delete(key)
+    assert leaked(cluster, "--older-than", "0s")[0] >= 1
+    time.sleep(2)
+    found = leaked(cluster, "--older-than", "1s")
+    assert found[0] == 0 and found[1] >= 1
+    first = cluster.tool("sweep", "--older-than", "1s").stdout
+    assert "; 0 leaked ones" in first and "looked at again" in first
+    time.sleep(1.5)
+    second = cluster.tool("sweep", "--older-than", "1s").stdout
+    assert "; 0 leaked ones" not in second and "looked at again" not in second
+    assert cluster.redis.hlen("sweep:suspects") == 0

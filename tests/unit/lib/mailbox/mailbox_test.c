@@ -502,6 +502,76 @@ test_ledger_outlives_the_account(void **state)
 	destroy();
 }
 
+/* ---- All bodies, though messages move ---- */
+
+enum { SPREAD = 150 };
+
+/* The bodies that were seen, by their lengths; and the moves that are made while
+ * they are read: behind the reader's back, from what it has yet to read to what
+ * it has read. */
+static struct reading {
+	bool seen[SPREAD + 1];
+	unsigned moves; /* to be made yet */
+	unsigned moved;
+	uint32_t from, to; /* folders */
+} reading;
+
+static void
+on_moved(void *arg, const struct mailbox_copied *copied, const struct err *err)
+{
+	(void)arg;
+	assert_true(err == NULL && copied->count == 1);
+	reading.moved++;
+}
+
+static void
+on_cold(void *arg, struct str cold)
+{
+	(void)arg;
+	for (size_t at = 0; at < cold.len; at += MAILBOX_COLD_BYTES) {
+		struct mailbox_cold record;
+		mailbox_cold_unpack(cold.p + at, &record);
+		if (record.body.length <= SPREAD)
+			reading.seen[record.body.length] = true;
+	}
+	if (reading.moves != 0) {
+		uint32_t uid = reading.moves * MAILBOX_CHUNK_UIDS;
+		reading.moves--;
+		mailbox_copy(store, who, reading.from, &uid, 1, STR("INBOX"), true, 0, on_moved, NULL);
+	}
+}
+
+/* One message a chunk, so that a reading takes several calls. */
+static void
+spread(const char *folder, uint32_t id, unsigned count)
+{
+	for (unsigned i = 1; i <= count; i++) {
+		char text[100];
+		snprintf(text, sizeof(text), "HSET mail:{a@b.test}:f:%u uidnext %u", id, i * MAILBOX_CHUNK_UIDS);
+		command(text);
+		assert_int_equal(file_one(folder, NULL, i, 0, 0), ERR_NONE);
+	}
+}
+
+static void
+test_bodies_that_move_are_seen(void **state)
+{
+	(void)state;
+	begin_anew();
+	make_folder("Later");
+	assert_int_equal(open_folder("Later"), ERR_NONE);
+	reading = (struct reading){.moves = SPREAD, .from = got.folder.id, .to = 1};
+	spread("Later", reading.from, SPREAD);
+	begin();
+	mailbox_read_bodies(store, who, on_cold, on_done, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+	assert_true(reading.moved != 0);
+	for (unsigned i = 1; i <= SPREAD; i++)
+		if (!reading.seen[i])
+			fail_msg("the body of message %u was not seen", i);
+	destroy();
+}
+
 static void
 test_ledger_life(void **state)
 {
@@ -819,6 +889,7 @@ main(void)
 		cmocka_unit_test(test_ledger_knows_who_has_the_reference),
 		cmocka_unit_test(test_ledger_outlives_the_account),
 		cmocka_unit_test(test_ledger_life),
+		cmocka_unit_test(test_bodies_that_move_are_seen),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
