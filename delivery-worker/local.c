@@ -293,21 +293,28 @@ read_more(struct local_work *w)
 }
 
 /* ---- Expand ---- */
+/* Only where the message ends in this one mailbox: any other recipient or target
+ * still needs the spool's reference. An alias may lead elsewhere at another try:
+ * that one would find no body, were the reference passed and dropped meanwhile. */
+static bool
+may_pass_reference(const struct local_work *w)
+{
+	const struct local_recipient *r = &w->recipients[0];
+
+	return w->job->msg->pass_reference && w->recipient_count == 1 && w->filing_count == 1 && r->target_count == 1 &&
+	       str_eq_ci(r->targets[0].address, str_c(job_recipient(w->job, r->index)->address));
+}
+
 void
 local_expanded(struct local_work *w)
 {
-	const struct job *job = w->job;
-
 	if (w->filing_count == 0) {
 		finish(w);
 		return;
 	}
 	if (give_up_if_disowned(w))
 		return;
-	/* Only where the message ends in this one mailbox: any other recipient
-	 * or target still needs the spool's reference. */
-	w->passes_reference = job->msg->pass_reference && w->recipient_count == 1 && w->filing_count == 1 &&
-			      w->recipients[0].target_count == 1;
+	w->passes_reference = may_pass_reference(w);
 	w->digest_builder = mime_digest_begin();
 	if (w->body.length == 0) {
 		store_digest(w);
