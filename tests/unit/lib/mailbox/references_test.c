@@ -521,9 +521,9 @@ step(void)
 		broker_give(m);
 	else if (n < 55)
 		any_job_step();
-	else if (n < 65)
+	else if (n < 64)
 		broker_lose(m);
-	else if (n < 66)
+	else if (n < 68)
 		broker_delete(m);
 	else if (n < 72)
 		m->leads_to = m->is_alias ? pick(ACCOUNTS) : m->leads_to;
