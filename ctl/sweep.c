@@ -257,19 +257,20 @@ is_to_stay(void *arg, const struct blob_id *id)
 static void
 tell(const struct sweep *s)
 {
-	printf("%llu bodies are referred to; %llu leaked ones (%llu bytes) %s", (unsigned long long)HASH_COUNT(s->referred),
-	       (unsigned long long)s->leaked, (unsigned long long)s->leaked_bytes,
-	       s->dry_run ? "would be released" : "were released");
+	printf("%llu bodies are referred to; %llu leaked ones (%llu bytes) %s",
+	       (unsigned long long)HASH_COUNT(s->referred), (unsigned long long)s->leaked,
+	       (unsigned long long)s->leaked_bytes, s->dry_run ? "would be released" : "were released");
 	if (s->suspects != 0)
-		printf("; %llu more are to be looked at again by a sweep in %lld hours", (unsigned long long)s->suspects,
-		       (long long)(s->wait_ms / 3600000));
+		printf("; %llu more are to be looked at again by a sweep in %lld hours",
+		       (unsigned long long)s->suspects, (long long)(s->wait_ms / 3600000));
 	printf("\n");
 }
 
 int
 command_sweep(struct ctl *ctl, int argc, char **argv)
 {
-	struct sweep s = {.ctl = ctl, .dry_run = ctl_take_flag(&argc, argv, "--dry-run"), .started_ms = clock_unix_ms()};
+	struct sweep s = {
+		.ctl = ctl, .dry_run = ctl_take_flag(&argc, argv, "--dry-run"), .started_ms = clock_unix_ms()};
 	const char *age = NULL;
 	int64_t age_ms = DEFAULT_AGE_MS;
 	struct blob_store *blobs;

@@ -76,7 +76,7 @@ struct local_work {
 	struct mime_digest_builder *digest_builder; /* owner, while reading */
 	struct blob_id digest;			    /* none: mailboxes compute it when asked */
 
-	bool passes_reference; /* the only filing takes the spool's own reference */
+	bool passes_reference;	  /* the only filing takes the spool's own reference */
 	bool reference_passed;	  /* the spool's, by this job or an earlier one */
 	bool in_doubt;		  /* a mailbox did not answer */
 	unsigned spare_body_refs; /* added, but not used after all */

@@ -225,14 +225,14 @@ pack_job(struct broker *b, struct job *job, struct buf *out)
 	struct buf room = BUF_EMPTY;
 
 	/* Of a local one the message itself knows better: it may have been held since. */
-	job->recheck =
-		job->kind == STAGEPOST__JOB_KIND__LOCAL ? (m->flags & MESSAGE_UNCERTAIN) != 0 : (bool)p->recheck;
+	job->recheck = job->kind == STAGEPOST__JOB_KIND__LOCAL ? (m->flags & MESSAGE_UNCERTAIN) != 0 : (bool)p->recheck;
 	body.job = job->number;
 	body.kind = job->kind;
 	body.recipients = list_recipients(job, &body.n_recipients);
 	body.recheck = job->recheck;
-	body.pass_reference = job->kind == STAGEPOST__JOB_KIND__LOCAL &&
-			      (m->flags & (MESSAGE_ONE_LOCAL | MESSAGE_UNCERTAIN | MESSAGE_PASSED)) == MESSAGE_ONE_LOCAL;
+	body.pass_reference =
+		job->kind == STAGEPOST__JOB_KIND__LOCAL &&
+		(m->flags & (MESSAGE_ONE_LOCAL | MESSAGE_UNCERTAIN | MESSAGE_PASSED)) == MESSAGE_ONE_LOCAL;
 	body.given_ms = (uint64_t)job->started_ms;
 	body.attempt = p->tries + 1u;
 	body.lease_ms = (uint32_t)lease_ms(b);

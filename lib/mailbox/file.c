@@ -155,8 +155,9 @@ mailbox_was_filed(struct mailbox_store *m, struct str address, const struct mail
 		  mailbox_on_was_filed *cb, void *arg)
 {
 	struct op *op = op_new(m, address, (void *)cb, arg);
-	const char *field = d->way.len == 0 ? arena_printf(&op->arena, "%.*s", STR_ARG(d->spool_id))
-					    : arena_printf(&op->arena, "%.*s:%.*s", STR_ARG(d->spool_id), STR_ARG(d->way));
+	const char *field = d->way.len == 0
+				    ? arena_printf(&op->arena, "%.*s", STR_ARG(d->spool_id))
+				    : arena_printf(&op->arena, "%.*s:%.*s", STR_ARG(d->spool_id), STR_ARG(d->way));
 
 	redis_callf(m->redis, on_entry, op, "HGET mail:{%s}:filed:%lld %s", op->address,
 		    (long long)(d->spooled_ms / 86400000), field);

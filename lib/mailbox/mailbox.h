@@ -133,9 +133,9 @@ struct mailbox_delivery {
 };
 
 struct mailbox_filing {
-	struct str address;  /* of the account, canonical */
-	struct str folder;   /* name; empty: INBOX */
-	bool create_folder;  /* make it when it is missing; else ERR_NOT_FOUND */
+	struct str address;   /* of the account, canonical */
+	struct str folder;    /* name; empty: INBOX */
+	bool create_folder;   /* make it when it is missing; else ERR_NOT_FOUND */
 	uint64_t quota_bytes; /* 0: no limit; over it: ERR_OVER_QUOTA */
 	/* Borrowed; NULL: no delivery. A try that comes too late: ERR_FENCED; the
 	 * account is no more: ERR_DENIED. */
