@@ -30,9 +30,9 @@ local function look_up()
     return nil, 'FENCED it is not known any more whether the message was filed before'
   end
   -- An account that is being deleted was disabled first.
-  local user = call('HMGET', 'user:' .. string.sub(base, 6, -2), 'address', 'enabled')
-  local enabled = string.lower(user[2] or '1')
-  if not user[1] or enabled == '0' or enabled == 'off' or enabled == 'false' or enabled == 'no' then
+  local user = 'user:' .. string.sub(base, 6, -2)
+  local enabled = string.lower(call('HGET', user, 'enabled') or '1')
+  if call('EXISTS', user) == 0 or enabled == '0' or enabled == 'off' or enabled == 'false' or enabled == 'no' then
     return nil, 'DENIED the account is no more, or disabled'
   end
 end

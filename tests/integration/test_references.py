@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from cluster import Cluster, wait_for
-from redis_relay import CUT_ANSWER, HOLD, RedisRelay, RelayedWorker
+from redis_relay import CUT_ANSWER, HOLD, WATCH, RedisRelay, RelayedWorker
 
 _numbers = itertools.count(1)
 FILE = "mailbox/file"
@@ -85,6 +85,27 @@ def test_late_first_try(cluster, relay, relayed):
     relayed.signal(signal.SIGCONT)
     wait_for(lambda: "recipient served" in relayed.log(), what="the late one ends")
     check_readable(cluster, alice)
+
+
+def test_job_taken_back_ends(cluster, relay, relayed):
+    """It hears that its job was taken back while it waits for its look-up: it does not even try to file."""
+    alice = fresh(cluster)
+    cluster.settings("spool", job_lease="1s")
+    files = relay.on(WATCH, script=FILE, key=f"mail:{{{alice}}}", times=10)
+    with only_the_relayed(cluster):
+        rule = relay.on(HOLD, key=f"user:{{{alice}}}", call=lambda request: relayed.signal(signal.SIGSTOP))
+        log = len(cluster.log("spool-broker-0"))
+        send(cluster, alice)
+        rule.wait()
+        wait_for(lambda: "lease ran out" in cluster.log("spool-broker-0")[log:], what="its lease runs out")
+        relayed.signal(signal.SIGCONT)
+        wait_for(lambda: "job revoked" in relayed.log(), what="the job is taken back")
+        rule.release()
+        wait_for(lambda: "recipient served" in relayed.log(), what="the job ends")
+    cluster.wait_mail(alice)
+    check_readable(cluster, alice)
+    assert len(files.requests) <= 1  # by the job that it was given afterwards
+    cluster.unset("spool", "job_lease")
 
 
 @pytest.mark.parametrize("to", ["one", "two"])
