@@ -374,6 +374,8 @@ job_is_sound(const Stagepost__Job *msg)
 		return false;
 	if (msg->kind == STAGEPOST__JOB_KIND__REPORT && msg->state == NULL)
 		return false;
+	if (!spool_id_parse(str_c(msg->envelope->id), NULL, NULL))
+		return false;
 	total = msg->envelope->n_recipients;
 	for (size_t i = 0; i < total; i++) {
 		if (msg->envelope->recipients[i] == NULL)

@@ -26,6 +26,7 @@ struct job {
 	struct arena arena;	/* for the job's life */
 	void *work;		/* the kind's own */
 	struct log_context log; /* fields: id, job */
+	bool disowned;		/* no report is wanted any more: what can be left undone is */
 
 	/* private to jobs.c */
 	bool waits;			      /* for a slot: not begun yet */
@@ -36,7 +37,6 @@ struct job {
 	bool host_is_ill;		 /* and would fail for other messages too */
 	uint64_t retry_after_ms;
 	int64_t started_ms;
-	bool disowned; /* no report is wanted any more */
 	struct job *prev, *next;
 };
 
@@ -45,8 +45,8 @@ struct job_kind {
 	const char *name;
 	int64_t (*slots)(const struct settings *s); /* jobs of the kind at once */
 	void (*start)(struct job *job);
-	/* Nobody waits for the job any more: end it where that does no harm. It
-	 * still ends by job_finish(). May be NULL. */
+	/* Nobody waits for the job any more (it is disowned): end it where that does
+	 * no harm. It still ends by job_finish(). NULL: it looks by itself. */
 	void (*stop)(struct job *job);
 };
 

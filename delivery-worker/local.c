@@ -194,12 +194,9 @@ finish(struct local_work *w)
 	drop_references(w, &w->body, w->spare_body_refs);
 	if (!blob_id_is_none(&w->digest))
 		drop_references(w, &w->digest, w->spare_digest_refs);
-	/* A duplicate was filed by an earlier try, which may have passed the
-	 * reference: saying so again can leak a blob, the opposite could lose
-	 * the body of the filed copy. */
-	if (job->msg->pass_reference && (w->took_reference || w->saw_duplicate)) {
-		for (unsigned i = 0; i < w->recipient_count; i++)
-			job->results[i]->reference_passed = true;
+	for (unsigned i = 0; i < w->recipient_count; i++) {
+		job->results[i]->reference_passed = w->reference_passed;
+		job->results[i]->in_doubt = w->in_doubt;
 	}
 	job_finish(job);
 }
@@ -211,6 +208,7 @@ local_filed(struct local_work *w)
 	finish(w);
 }
 
+/* None has begun. */
 static void
 postpone_all_filings(struct local_work *w, const struct err *err)
 {
@@ -219,6 +217,19 @@ postpone_all_filings(struct local_work *w, const struct err *err)
 		f->err = *err;
 	}
 	finish(w);
+}
+
+/* Between two steps: is the job another's by now? Then it ends without filing. */
+static bool
+give_up_if_disowned(struct local_work *w)
+{
+	static const struct err disowned = {ERR_FENCED, "the job is another's now"};
+
+	if (!w->job->disowned)
+		return false;
+	w->spare_digest_refs = 1; /* the writer's, if there is a digest */
+	postpone_all_filings(w, &disowned);
+	return true;
 }
 
 /* ---- Refer ---- */
@@ -253,6 +264,8 @@ on_body_referred(void *arg, const struct err *err)
 static void
 refer(struct local_work *w)
 {
+	if (give_up_if_disowned(w))
+		return;
 	/* The digest's first reference is its writer's, that is ours. */
 	if (w->passes_reference || w->body_gone)
 		local_file(w);
@@ -290,7 +303,7 @@ on_body(void *arg, const char *data, size_t len, const struct err *err)
 	if (err != NULL) {
 		mime_digest_abort(&w->digest_builder);
 		log_error(&w->job->log, "body not read", F_ERR(err));
-		if (err->code != ERR_NOT_FOUND || !w->recheck) {
+		if (err->code != ERR_NOT_FOUND) {
 			w->job->host_is_ill = true;
 			postpone_all_filings(w, err);
 			return;
@@ -301,6 +314,11 @@ on_body(void *arg, const char *data, size_t len, const struct err *err)
 	}
 	mime_digest_feed(w->digest_builder, str_of(data, len));
 	w->read_bytes += len;
+	if (w->job->disowned) {
+		mime_digest_abort(&w->digest_builder);
+		give_up_if_disowned(w);
+		return;
+	}
 	if (w->read_bytes < w->body.length) {
 		read_more(w);
 		return;
@@ -316,19 +334,28 @@ read_more(struct local_work *w)
 }
 
 /* ---- Expand ---- */
+/* Only where the message ends in this one mailbox: any other recipient or target
+ * still needs the spool's reference. An alias may lead elsewhere at another try:
+ * that one would find no body, were the reference passed and dropped meanwhile. */
+static bool
+may_pass_reference(const struct local_work *w)
+{
+	const struct local_recipient *r = &w->recipients[0];
+
+	return w->job->msg->pass_reference && w->recipient_count == 1 && w->filing_count == 1 && r->target_count == 1 &&
+	       str_eq_ci(r->targets[0].address, str_c(job_recipient(w->job, r->index)->address));
+}
+
 void
 local_expanded(struct local_work *w)
 {
-	const struct job *job = w->job;
-
 	if (w->filing_count == 0) {
 		finish(w);
 		return;
 	}
-	/* Only where the message ends in this one mailbox: any other recipient
-	 * or target still needs the spool's reference. */
-	w->passes_reference = job->msg->pass_reference && w->recipient_count == 1 && w->filing_count == 1 &&
-			      w->recipients[0].target_count == 1;
+	if (give_up_if_disowned(w))
+		return;
+	w->passes_reference = may_pass_reference(w);
 	w->digest_builder = mime_digest_begin();
 	if (w->body.length == 0) {
 		store_digest(w);
@@ -346,8 +373,7 @@ local_start(struct job *job)
 
 	job->work = w;
 	w->job = job;
-	/* An earlier try may have ended in doubt: a filing whose answer was lost. */
-	w->recheck = job->msg->recheck || job->msg->attempt > 1;
+	CHECKF(spool_id_parse(str_c(job->msg->envelope->id), NULL, &w->spooled_ms), "id %s", job->msg->envelope->id);
 	w->body = (struct blob_id){body->pack, body->offset, body->length};
 	w->recipient_count = (unsigned)job->msg->n_recipients;
 	w->recipients = arena_array(&job->arena, struct local_recipient, w->recipient_count);

@@ -1,30 +1,6 @@
 /* What recipients come to: accounts here, addresses elsewhere, or nothing. */
-#include <stdio.h>
-
 #include "delivery-worker/local_private.h"
 #include "lib/base/check.h"
-
-/* FNV-1a: only tells folders of one mailbox apart. */
-static uint32_t
-hash32(struct str s)
-{
-	uint32_t h = 2166136261u;
-
-	for (size_t i = 0; i < s.len; i++)
-		h = (h ^ (unsigned char)s.p[i]) * 16777619u;
-	return h;
-}
-
-/* The same for every recipient that leads to this mailbox and folder, and at
- * every try: so a message is filed there once, by whichever way it came. */
-static void
-make_delivery_id(struct filing *f, const char *spool_id)
-{
-	if (f->detail.len == 0)
-		snprintf(f->delivery_id, sizeof(f->delivery_id), "%.30s", spool_id);
-	else
-		snprintf(f->delivery_id, sizeof(f->delivery_id), "%.30s/%08x", spool_id, hash32(f->detail));
-}
 
 /* What the recipient's domain wants done with spam. */
 static void
@@ -56,7 +32,6 @@ filing_for(struct local_work *w, const struct directory_target *t)
 	f->detail = arena_str(arena, t->detail);
 	f->quota_bytes = t->quota_bytes;
 	judge(f);
-	make_delivery_id(f, w->job->msg->envelope->id);
 	if (w->last_filing != NULL)
 		w->last_filing->next = f;
 	else

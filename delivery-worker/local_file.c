@@ -1,6 +1,7 @@
 /* Filing into mailboxes, some at once. A script that files refuses what it has
- * filed before; only a definite "not filed" gives its references back, so a
- * lost answer can leak a blob but never lose one. */
+ * filed before; only a certain "not filed" gives its references back, so a
+ * lost answer can leak a blob but never lose one. A job that is disowned begins
+ * no filing more. */
 #include "delivery-worker/local_private.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
@@ -45,6 +46,16 @@ give_back_references(struct local_work *w)
 		w->spare_digest_refs++;
 }
 
+/* Nothing of it was done, nor will be. */
+static void
+filing_give_up(struct filing *f)
+{
+	static const struct err disowned = {ERR_FENCED, "the job is another's now"};
+
+	give_back_references(f->work);
+	filing_postpone(f, &disowned);
+}
+
 static void filing_submit(struct filing *f);
 
 static void
@@ -56,10 +67,10 @@ on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
 	if (err == NULL) {
 		CRASHPOINT("filed");
 		if (filed->duplicate) {
-			w->saw_duplicate = true;
+			w->reference_passed |= filed->had_passed;
 			give_back_references(w);
 		} else if (w->passes_reference) {
-			w->took_reference = true;
+			w->reference_passed = true;
 		}
 		filing_end(f, FILING_DONE, "2.0.0",
 			   str_c(arena_printf(&w->job->arena, "%s %.*s uid %u%s%.*s",
@@ -85,16 +96,39 @@ on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
 		return;
 	}
 	log_warning(&w->job->log, "filing failed", F_STR("mailbox", f->address), F_ERR(err));
-	/* Of a script that broke nobody knows how far it came. */
-	if (!err_is_of_host(err) && err->code != ERR_INVALID)
+	if (mailbox_is_certain(err))
 		give_back_references(w);
+	else
+		w->in_doubt = true;
 	filing_postpone(f, err);
+}
+
+/* The way is the detail as it was written: the same at every try, whichever
+ * folder it leads to by then. */
+static struct mailbox_delivery
+filing_delivery(const struct filing *f)
+{
+	const struct local_work *w = f->work;
+	const Stagepost__Job *msg = w->job->msg;
+	const struct settings_spool *s = settings_spool(settings_current(w->job->worker->settings), STR_NONE);
+
+	/* A report has the time of its original in its id, and may live as long again. */
+	return (struct mailbox_delivery){
+		.spool_id = str_c(msg->envelope->id),
+		.way = f->detail,
+		.spooled_ms = w->spooled_ms,
+		.begun_ms = (int64_t)msg->given_ms,
+		.ledger_life_ms = s->expire_after + s->bounce_expire_after + LOCAL_LEDGER_MARGIN_MS,
+		.passes_reference = w->passes_reference,
+		.in_doubt = msg->recheck,
+	};
 }
 
 static void
 filing_submit(struct filing *f)
 {
 	struct local_work *w = f->work;
+	const struct mailbox_delivery delivery = filing_delivery(f);
 	static const struct str keywords[] = {{JUNK_KEYWORD, sizeof(JUNK_KEYWORD) - 1}};
 	struct mailbox_new_message message = {
 		.keywords = keywords,
@@ -106,13 +140,16 @@ filing_submit(struct filing *f)
 	struct mailbox_filing filing = {
 		.address = f->address,
 		.folder = f->folder,
-		.delivery_id = str_c(f->delivery_id),
-		.recheck = w->recheck,
 		.quota_bytes = f->quota_bytes,
+		.delivery = &delivery,
 		.messages = &message,
 		.count = 1,
 	};
 
+	if (w->job->disowned) {
+		filing_give_up(f);
+		return;
+	}
 	CRASHPOINT("filing");
 	mailbox_file(w->job->worker->mailboxes, &filing, on_filed, f);
 }
@@ -213,7 +250,7 @@ on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, cons
 }
 
 static void
-on_was_filed(void *arg, bool filed, const struct err *err)
+on_was_filed(void *arg, bool filed, bool had_passed, const struct err *err)
 {
 	static const struct err unread = {ERR_NOT_FOUND, "the message's body cannot be read"};
 	struct filing *f = arg;
@@ -221,7 +258,7 @@ on_was_filed(void *arg, bool filed, const struct err *err)
 	if (err != NULL) {
 		filing_postpone(f, err);
 	} else if (filed) {
-		f->work->saw_duplicate = true;
+		f->work->reference_passed |= had_passed;
 		filing_end(f, FILING_DONE, "2.0.0", STR("was filed before"));
 	} else {
 		f->work->job->host_is_ill = true;
@@ -234,10 +271,11 @@ filing_start(struct filing *f)
 {
 	struct local_work *w = f->work;
 	struct mailbox_store *m = w->job->worker->mailboxes;
+	const struct mailbox_delivery delivery = filing_delivery(f);
 
 	w->filing_now++;
 	if (w->body_gone)
-		mailbox_was_filed(m, f->address, str_c(f->delivery_id), on_was_filed, f);
+		mailbox_was_filed(m, f->address, &delivery, on_was_filed, f);
 	else if (f->detail.len > 0 || f->junk)
 		mailbox_list(m, f->address, on_folders, f);
 	else

@@ -15,7 +15,8 @@
 
 #define LOCAL_FILINGS_AT_ONCE 32
 #define LOCAL_READ_BYTES      (256 * 1024)
-#define LOCAL_DELIVERY_ID_MAX 41
+/* The ledgers of the mailboxes outlive a message by this. */
+#define LOCAL_LEDGER_MARGIN_MS (INT64_C(2) * 86400 * 1000)
 
 enum filing_state {
 	FILING_WAITING,
@@ -33,7 +34,6 @@ struct filing {
 	bool junk;		 /* to be filed in the folder of special use \Junk, unless another is wanted */
 	bool tagged;		 /* gets the keyword $Junk */
 	uint64_t quota_bytes;
-	char delivery_id[LOCAL_DELIVERY_ID_MAX];
 	enum filing_state state;
 	const char *code; /* enhanced status, when done or refused */
 	struct str text;  /* the same */
@@ -72,16 +72,16 @@ struct local_work {
 
 	size_t expanded_bytes; /* of recipients that the results name anew */
 
-	bool recheck; /* an earlier try may have filed some */
+	int64_t spooled_ms; /* unix: when the message came into the spool */
 	struct blob_id body;
-	bool body_gone; /* only the marks of earlier filings can tell */
+	bool body_gone; /* only the ledgers of the mailboxes can tell what became of it */
 	uint64_t read_bytes;
 	struct mime_digest_builder *digest_builder; /* owner, while reading */
 	struct blob_id digest;			    /* none: mailboxes compute it when asked */
 
-	bool passes_reference; /* the only filing takes the spool's own reference */
-	bool saw_duplicate;
-	bool took_reference;	  /* of the spool */
+	bool passes_reference;	  /* the only filing takes the spool's own reference */
+	bool reference_passed;	  /* the spool's, by this job or an earlier one */
+	bool in_doubt;		  /* a mailbox did not answer */
 	unsigned spare_body_refs; /* added, but not used after all */
 	unsigned spare_digest_refs;
 };

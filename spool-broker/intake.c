@@ -134,6 +134,20 @@ delay_is_told(const struct message *m)
 	return true;
 }
 
+/* Of a message read from the spool: could a worker have been given it for a
+ * mailbox? Not before it was checked; nor since it was held, which notes what was
+ * in doubt then (orders_hold()). */
+static bool
+may_have_been_filed(const struct work *w)
+{
+	if (check_is_due(w) || w->state->held)
+		return false;
+	for (unsigned i = 0; i < work_recipient_count(w); i++)
+		if (work_recipient(w, i)->local && work_status(w, i)->state == STAGEPOST__RECIPIENT_STATE__QUEUED)
+			return true;
+	return false;
+}
+
 /* Makes the message of a stored entry. known: it was in the spool before, and
  * may have been tried. */
 static struct message *
@@ -152,8 +166,8 @@ take(struct shard *s, struct str id, struct str envelope, struct str state, bool
 	/* After the opening, which notes it in the trace: of the next one, then. */
 	if (known)
 		m->flags |= MESSAGE_TAKEN_OVER;
-	if (known && (m->flags & MESSAGE_ONE_LOCAL) != 0)
-		m->flags |= MESSAGE_UNCERTAIN;
+	if (known && may_have_been_filed(m->work))
+		message_set_uncertain(m);
 	if (known && delay_is_told(m))
 		m->flags |= MESSAGE_DELAY_TOLD;
 	message_note_addresses(m);

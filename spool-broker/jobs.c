@@ -155,8 +155,8 @@ return_part(struct broker *b, struct job *job, bool was_given, int64_t wait_ms)
 	ops->end(s, p, TRY_UNKNOWN, NULL, 0, now_ms);
 	if (was_given) {
 		p->recheck = true;
-		if ((m->flags & MESSAGE_ONE_LOCAL) != 0 && p->kind != STAGEPOST__JOB_KIND__CHECK)
-			m->flags |= MESSAGE_UNCERTAIN;
+		if (p->kind == STAGEPOST__JOB_KIND__LOCAL)
+			message_set_uncertain(m);
 	}
 	if ((m->flags & MESSAGE_DELETED) != 0 && m->work != NULL)
 		orders_delete_rest(b, m);
@@ -247,12 +247,16 @@ pack_job(struct broker *b, struct job *job, struct buf *out)
 	char report[SPOOL_ID_MAX];
 	struct buf room = BUF_EMPTY;
 
-	job->recheck = p->recheck;
+	/* Of a local one the message itself knows better: it may have been held since. */
+	job->recheck = job->kind == STAGEPOST__JOB_KIND__LOCAL ? (m->flags & MESSAGE_UNCERTAIN) != 0 : (bool)p->recheck;
 	body.job = job->number;
 	body.kind = job->kind;
 	body.recipients = list_recipients(job, &body.n_recipients);
-	body.recheck = p->recheck;
-	body.pass_reference = job->kind == STAGEPOST__JOB_KIND__LOCAL && (m->flags & MESSAGE_ONE_LOCAL) != 0;
+	body.recheck = job->recheck;
+	body.pass_reference =
+		job->kind == STAGEPOST__JOB_KIND__LOCAL &&
+		(m->flags & (MESSAGE_ONE_LOCAL | MESSAGE_UNCERTAIN | MESSAGE_PASSED)) == MESSAGE_ONE_LOCAL;
+	body.given_ms = (uint64_t)job->started_ms;
 	body.attempt = p->tries + 1u;
 	body.lease_ms = (uint32_t)lease_ms(b);
 	if (job->kind == STAGEPOST__JOB_KIND__REMOTE || job->kind == STAGEPOST__JOB_KIND__CHECK)

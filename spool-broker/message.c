@@ -152,6 +152,16 @@ message_set_held(struct broker *b, struct message *m, bool held)
 }
 
 void
+message_set_uncertain(struct message *m)
+{
+	m->flags |= MESSAGE_UNCERTAIN;
+	if (m->work == NULL || m->work->state->uncertain)
+		return;
+	m->work->state->uncertain = true;
+	m->work->dirty = true;
+}
+
+void
 message_keep_packed(struct broker *b, struct message *m, struct str envelope)
 {
 	if (m->packed != NULL || b->packed_bytes + envelope.len > PACKED_BYTES_MAX)
@@ -489,7 +499,7 @@ message_on_saved(struct broker *b, struct message *m)
 }
 
 /* The reference goes after the entry: a crash between leaks, never loses. What
- * may have become a mailbox's is left to the sweep. */
+ * may have become a mailbox's is left to the sweep, however the message ended. */
 static void
 drop_reference(struct broker *b, const struct message *m)
 {

@@ -49,7 +49,9 @@ enum message_flag {
 	 * takes the spool's reference to the body. */
 	MESSAGE_ONE_LOCAL = 1 << 2,
 	MESSAGE_TAKEN_OVER = 1 << 3, /* read from the spool: what was tried is not known */
-	/* A job of a ONE_LOCAL message was lost: its mailbox may have the reference. */
+	/* A mailbox may have it without our knowing: a local job was lost, or did not
+	 * hear from a mailbox. It is never certain again; its reference is not passed
+	 * any more, and not dropped: the sweep sees what becomes of the body. */
 	MESSAGE_UNCERTAIN = 1 << 4,
 	MESSAGE_PASSED = 1 << 5,	 /* the reference did pass */
 	MESSAGE_DELAY_TOLD = 1 << 6,	 /* as far as it was asked for */
@@ -99,6 +101,9 @@ void message_note_answer(struct broker *b, struct message *m, const char *text);
 
 /* The broker counts those that are held. */
 void message_set_held(struct broker *b, struct message *m, bool held);
+
+/* In the state too, as soon as the work is there. */
+void message_set_uncertain(struct message *m);
 
 struct message *message_find(struct shard *shard, struct str id);
 /* In the shard's table, without parts. */

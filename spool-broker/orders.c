@@ -74,6 +74,10 @@ order_retry(struct broker *b, struct message *m, struct str recipient)
 void
 orders_hold(struct broker *b, struct message *m, const char *why)
 {
+	/* From now on it is given to nobody, but may be in the hands of some. */
+	for (struct part *p = m->parts; p != NULL; p = p->next)
+		if (p->state == PART_ACTIVE && p->kind == STAGEPOST__JOB_KIND__LOCAL)
+			message_set_uncertain(m);
 	message_set_held(b, m, true);
 	m->work->state->held = true;
 	work_add_event(m->work, "held", 0, b->config.id, why);

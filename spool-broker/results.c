@@ -51,10 +51,6 @@ on_delivered(struct applying *a, const Stagepost__RecipientResult *r)
 	metrics_add(local ? M_DELIVERED_LOCAL : M_DELIVERED_REMOTE, 1);
 	work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__DELIVERED, r->code, r->text, r->remote);
 	work_status(a->work, r->recipient)->relayed = relayed;
-	if (r->reference_passed)
-		a->message->flags |= MESSAGE_PASSED;
-	else
-		a->message->flags &= (uint16_t)~MESSAGE_UNCERTAIN;
 }
 
 static void
@@ -63,8 +59,6 @@ on_failed(struct applying *a, const Stagepost__RecipientResult *r)
 	note(a, "failed", r);
 	metrics_add(M_FAILED_RECIPIENTS, 1);
 	work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__FAILED, r->code, r->text, r->remote);
-	/* What says what became of an earlier, lost job? Nothing; so an uncertain
-	 * reference stays uncertain. */
 }
 
 static void
@@ -134,6 +128,16 @@ static void (*const outcomes[])(struct applying *a, const Stagepost__RecipientRe
 	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__POSTPONED] = on_postponed,
 };
 
+/* Whose the spool's reference is now, whatever became of the recipient. */
+static void
+note_reference(struct applying *a, const Stagepost__RecipientResult *r)
+{
+	if (r->reference_passed)
+		a->message->flags |= MESSAGE_PASSED;
+	if (r->in_doubt)
+		message_set_uncertain(a->message);
+}
+
 static bool
 is_served(const struct applying *a, const Stagepost__RecipientResult *r)
 {
@@ -159,6 +163,8 @@ find_rest(const struct applying *a, int64_t *time_ms_out)
 		any = true;
 		if (i < a->job->known && time_ms <= a->now_ms) {
 			a->part->recheck = true;
+			if (a->part->kind == STAGEPOST__JOB_KIND__LOCAL)
+				message_set_uncertain(a->message);
 			time_ms = a->now_ms + NO_RESULT_MS;
 		}
 		if (time_ms < *time_ms_out)
@@ -175,6 +181,7 @@ apply_delivery(struct applying *a, const Stagepost__JobDone *done)
 
 	for (size_t i = 0; i < done->n_results; i++)
 		if (is_served(a, done->results[i])) {
+			note_reference(a, done->results[i]);
 			outcomes[done->results[i]->outcome](a, done->results[i]);
 			served++;
 		}

@@ -158,6 +158,8 @@ message_open_work(struct message *m, struct str envelope, struct str state, stru
 	w->event_room = w->state->n_events;
 	widen_status(w, work_recipient_count(w));
 	note_history(m, w, state.len == 0);
+	if (w->state->uncertain || (m->flags & MESSAGE_UNCERTAIN) != 0)
+		message_set_uncertain(m);
 	return 0;
 }
 

@@ -55,6 +55,7 @@ struct imap_append {
 	bool whole;	  /* the command has come to its end */
 	bool filing;	  /* the store has been asked */
 	uint64_t bytes;	  /* of all literals announced */
+	int64_t begun_ms; /* unix */
 	/* REPLACE: */
 	bool replaces;
 	uint32_t replaced; /* as the client gave it, then the UID */

@@ -192,6 +192,7 @@ begin_append(struct imap_session *s, const struct imap_command *row, struct imap
 		return APPEND_MALFORMED;
 	s->append = mem_new(struct imap_append);
 	s->append->mailbox = mailbox;
+	s->append->begun_ms = clock_unix_ms();
 	s->append->replaces = s->append->in.one_only = replaces;
 	s->append->replaced = replaced;
 	parsed = append_parse(s, lex, literal != NULL);
@@ -337,7 +338,7 @@ on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
 	struct imap_session *s = f->session;
 
 	/* Without an answer it may have been filed: the sweep will tell. */
-	if (err != NULL && err->code != ERR_UNAVAILABLE)
+	if (err != NULL && mailbox_is_certain(err))
 		for (const struct imap_append_message *m = f->messages; m != NULL; m = m->next)
 			append_release(f->frontend->service->blobs, m);
 	if (!session_back(&s->base))
@@ -388,9 +389,15 @@ file_all(struct imap_session *s)
 	mailbox_file(imap_store(s), &filing, on_filed, f);
 }
 
+/* The first of its bodies has no reference but the command: a sweep takes what is
+ * a day old and has none. */
+enum { APPEND_LONGEST_MS = 12 * 3600 * 1000 };
+
 void
 append_finish(struct imap_session *s)
 {
+	if (clock_unix_ms() - s->append->begun_ms > APPEND_LONGEST_MS)
+		append_refuse(s->append, IMAP_NO, "[LIMIT] the command took too long");
 	if (s->append->refused != NULL)
 		finish_refused(s);
 	else

@@ -120,3 +120,12 @@ blob_ref_drop(struct redis *r, struct blob_store *s, const struct blob_id *ids, 
 	}
 	mem_free(sorted);
 }
+
+void
+blob_ref_forget(struct redis *r, const struct blob_id *id)
+{
+	char key[KEY_MAX];
+
+	refs_key(id->pack, key);
+	redis_callf(r, NULL, NULL, "HDEL %s %llu", key, (unsigned long long)id->offset);
+}

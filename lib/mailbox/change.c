@@ -296,7 +296,7 @@ on_copied(void *arg, const redisReply *reply, const struct err *err)
 		copied.modseq = (uint64_t)redis_i64(element(reply, 3), 0);
 		CHECK(to_count == copied.count);
 		drop_uncopied(op, copied.from_uids, copied.count);
-	} else if (err->code != ERR_UNAVAILABLE) {
+	} else if (mailbox_is_certain(err)) {
 		/* Without an answer it may have been done: the sweep will tell. */
 		drop_uncopied(op, NULL, 0);
 	}

@@ -1,7 +1,9 @@
 -- Dooms all folders of an account. Returns their ids; reaped by the caller,
--- which then calls again: with none left the account's own keys go.
+-- which then calls again: with none left the account's own keys go. The ledgers
+-- of what was filed stay until they expire: they refuse late tries also when the
+-- account is made anew.
 for _, id in ipairs(call('HVALS', base .. 'names')) do call('SADD', base .. 'doomed', id) end
-call('DEL', base .. 'names', base .. 'subs', base .. 'filed', base .. 'md')
+call('DEL', base .. 'names', base .. 'subs', base .. 'md')
 local doomed = call('SMEMBERS', base .. 'doomed')
 if #doomed == 0 then call('DEL', meta, base .. 'lock') end
 return doomed

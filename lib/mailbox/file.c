@@ -1,4 +1,4 @@
-/* Filing and appending. */
+/* Filing and appending, and the ledger of what was delivered. */
 #include <stdio.h>
 
 #include "lib/base/check.h"
@@ -7,22 +7,6 @@
 #include "lib/mailbox/private.h"
 
 MAILBOX_SCRIPT(mailbox_script_file, "file.lua");
-
-/* Markers of deliveries are kept as long as one may come back. */
-#define MARKER_LIFE_MS (INT64_C(7) * 86400 * 1000)
-
-/* A spool id's first characters: 48 bits of unix ms in base32, five bits a
- * character, so the first 9 are 45 bits (a step of 8 ms). */
-static void
-marker_prefix(int64_t unix_ms, char out[10])
-{
-	static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-	uint64_t bits = (uint64_t)unix_ms >> 3;
-
-	for (int i = 8; i >= 0; i--, bits >>= 5)
-		out[i] = digits[bits & 31];
-	out[9] = '\0';
-}
 
 struct filing {
 	uint32_t count;
@@ -44,6 +28,10 @@ on_filed(void *arg, const redisReply *reply, const struct err *err)
 		.first_email_id = (uint64_t)redis_i64(element(reply, 4), 0),
 	};
 
+	if (filed.duplicate) {
+		filed.had_passed = filed.uid_validity != 0;
+		filed.uid_validity = 0;
+	}
 	if (err == NULL && !filed.duplicate && f->replaced_uid != 0) {
 		filed.replaced = (struct mailbox_expunged){
 			.uids = &f->replaced_uid,
@@ -89,13 +77,27 @@ add_message(struct args *a, const struct mailbox_new_message *msg)
 	args_add(a, str_of(packed, MAILBOX_COLD_BYTES));
 }
 
+static void
+add_delivery(struct args *a, const struct mailbox_delivery *d)
+{
+	static const struct mailbox_delivery none;
+
+	d = d != NULL ? d : &none;
+	args_add(a, d->spool_id);
+	args_add(a, d->way);
+	args_add_u64(a, (uint64_t)(d->spooled_ms / 1000));
+	args_add_u64(a, (uint64_t)(d->begun_ms / 1000));
+	args_add_u64(a, (uint64_t)(d->ledger_life_ms / 1000));
+	args_add(a, d->in_doubt ? STR("1") : STR("0"));
+	args_add(a, d->passes_reference ? STR("1") : STR("0"));
+}
+
 void
 mailbox_file(struct mailbox_store *m, const struct mailbox_filing *filing, mailbox_on_filed *cb, void *arg)
 {
 	struct op *op = op_new(m, filing->address, (void *)cb, arg);
-	struct args a = args_new(op, 10 + (size_t)filing->count * 4);
+	struct args a = args_new(op, 14 + (size_t)filing->count * 4);
 	struct filing *f = op->state = arena_new(&op->arena, struct filing);
-	char *prefix = arena_alloc(&op->arena, 10);
 	struct str folder = STR_NONE;
 	struct err err;
 
@@ -104,20 +106,17 @@ mailbox_file(struct mailbox_store *m, const struct mailbox_filing *filing, mailb
 		op_fail(op, &err, on_filed);
 		return;
 	}
-	marker_prefix(clock_unix_ms() - MARKER_LIFE_MS, prefix);
 	args_add(&a, str_eq(folder, STR("INBOX")) ? STR_NONE : folder);
 	args_add(&a, filing->create_folder ? STR("1") : STR("0"));
-	args_add(&a, filing->delivery_id);
-	args_add(&a, filing->recheck ? STR("1") : STR("0"));
 	args_add_u64(&a, filing->quota_bytes);
 	args_add_u64(&a, (uint64_t)(clock_unix_ms() / 1000));
-	args_add(&a, str_c(prefix));
 	if (filing->replaced_uid != 0)
 		args_add_u64(&a, filing->replaced_folder);
 	else
 		args_add(&a, STR_NONE);
 	args_add_u64(&a, filing->replaced_uid);
 	args_add_u64(&a, (uint64_t)m->retention_s);
+	add_delivery(&a, filing->delivery);
 	for (unsigned i = 0; i < filing->count; i++)
 		add_message(&a, &filing->messages[i]);
 	f->count = filing->count;
@@ -125,23 +124,41 @@ mailbox_file(struct mailbox_store *m, const struct mailbox_filing *filing, mailb
 	op_call(op, &mailbox_script_file, &a, on_filed);
 }
 
+bool
+mailbox_is_certain(const struct err *err)
+{
+	switch (err->code) {
+	case ERR_NOT_FOUND:
+	case ERR_EXISTS:
+	case ERR_OVER_QUOTA:
+	case ERR_LIMIT:
+	case ERR_FENCED:
+	case ERR_DENIED: return true;
+	default: return false;
+	}
+}
+
 /* ---- Was it filed? ---- */
 
-typedef void on_was_filed(void *arg, bool filed, const struct err *err);
-
 static void
-on_position(void *arg, const redisReply *reply, const struct err *err)
+on_entry(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct op *op = arg;
+	struct str entry = redis_str(reply);
 
-	((on_was_filed *)op->cb)(op->arg, reply != NULL && reply->type == REDIS_REPLY_INTEGER, err);
+	((mailbox_on_was_filed *)op->cb)(op->arg, entry.len != 0, entry.len != 0 && entry.p[entry.len - 1] == 'p', err);
 	op_free(op);
 }
 
 void
-mailbox_was_filed(struct mailbox_store *m, struct str address, struct str delivery_id, on_was_filed *cb, void *arg)
+mailbox_was_filed(struct mailbox_store *m, struct str address, const struct mailbox_delivery *d,
+		  mailbox_on_was_filed *cb, void *arg)
 {
 	struct op *op = op_new(m, address, (void *)cb, arg);
+	const char *field = d->way.len == 0
+				    ? arena_printf(&op->arena, "%.*s", STR_ARG(d->spool_id))
+				    : arena_printf(&op->arena, "%.*s:%.*s", STR_ARG(d->spool_id), STR_ARG(d->way));
 
-	redis_callf(m->redis, on_position, op, "LPOS mail:{%s}:filed %b", op->address, delivery_id.p, delivery_id.len);
+	redis_callf(m->redis, on_entry, op, "HGET mail:{%s}:filed:%lld %s", op->address,
+		    (long long)(d->spooled_ms / 86400000), field);
 }

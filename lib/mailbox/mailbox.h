@@ -124,28 +124,52 @@ struct mailbox_filed {
 	uint64_t modseq;
 	uint64_t first_email_id;
 	bool duplicate;			  /* was filed before: nothing changed, no reference taken */
+	bool had_passed;		  /* duplicate: what was filed before took the spool's reference */
 	struct mailbox_expunged replaced; /* count 0: nothing was */
 };
 typedef void mailbox_on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err);
 
+/* A try to deliver a message of the spool. What was filed is kept in a ledger of
+ * the account, by the day of the message's id, and every try is checked against
+ * it: a message comes to a folder once, and by a way once, however late a try is
+ * and whatever became of the account meanwhile. Nothing of a try that began more
+ * than 6 hours ago is filed. */
+#define MAILBOX_TRY_LIFE_MS (INT64_C(6) * 3600 * 1000)
+struct mailbox_delivery {
+	struct str spool_id;
+	struct str way;		/* what chose the folder, as the address had it; empty: nothing did */
+	int64_t spooled_ms;	/* the time in the spool id, unix */
+	int64_t begun_ms;	/* of this try, unix */
+	int64_t ledger_life_ms; /* longer than a message may stay in the spool */
+	bool passes_reference;	/* the reference to the body is the spool's own */
+	bool in_doubt;		/* an earlier try may have filed: refused once the ledger may be gone */
+};
+
 struct mailbox_filing {
-	struct str address;	/* of the account, canonical */
-	struct str folder;	/* name; empty: INBOX */
-	bool create_folder;	/* make it when it is missing; else ERR_NOT_FOUND */
-	struct str delivery_id; /* up to 40 bytes, "<spool id>/<recipient no>"; empty: none */
-	bool recheck;		/* look for delivery_id among what was filed */
-	uint64_t quota_bytes;	/* 0: no limit; over it: ERR_OVER_QUOTA */
+	struct str address;   /* of the account, canonical */
+	struct str folder;    /* name; empty: INBOX */
+	bool create_folder;   /* make it when it is missing; else ERR_NOT_FOUND */
+	uint64_t quota_bytes; /* 0: no limit; over it: ERR_OVER_QUOTA */
+	/* Borrowed; NULL: no delivery. A try that comes too late: ERR_FENCED; the
+	 * account is no more: ERR_DENIED. */
+	const struct mailbox_delivery *delivery;
 	/* Goes in exchange, in the same step (RFC 8508); 0: none. When it is no more
 	 * nothing is filed: ERR_FENCED. Its references are dropped. */
 	uint32_t replaced_folder, replaced_uid;
 	const struct mailbox_new_message *messages; /* all or none are added */
 	unsigned count;
 };
-/* Local delivery and APPEND (MULTIAPPEND). */
+/* Local delivery and APPEND (MULTIAPPEND). After an error that is not certain
+ * (mailbox_is_certain()) the messages may be there, and the references theirs. */
 void mailbox_file(struct mailbox_store *m, const struct mailbox_filing *filing, mailbox_on_filed *cb, void *arg);
-/* Was this delivery filed? (the body may be gone since) */
-void mailbox_was_filed(struct mailbox_store *m, struct str address, struct str delivery_id,
-		       void (*cb)(void *arg, bool filed, const struct err *err), void *arg);
+/* Was this delivery filed, and with the spool's reference? (the body may be gone since) */
+typedef void mailbox_on_was_filed(void *arg, bool filed, bool had_passed, const struct err *err);
+void mailbox_was_filed(struct mailbox_store *m, struct str address, const struct mailbox_delivery *delivery,
+		       mailbox_on_was_filed *cb, void *arg);
+/* Does the error say that nothing was done? Only what a script of ours refuses
+ * by itself does; a lost answer, or an error that stopped a script, may have
+ * left everything behind. */
+bool mailbox_is_certain(const struct err *err);
 
 /* ---- Folders ---- */
 struct mailbox_folder {
@@ -311,7 +335,17 @@ void mailbox_copy(struct mailbox_store *m, struct str address, uint32_t from_fol
 void mailbox_set_digest(struct mailbox_store *m, struct str address, uint32_t folder_id, uint32_t uid,
 			const struct blob_id *digest);
 
-/* Removes an account's mailboxes with all messages (user delete). */
+/* ---- For the sweep ----
+ * Tells the cold records of all messages that are in the account from the call to
+ * its end, whatever is copied, moved, filed or renamed meanwhile; some more than
+ * once, and some that go meanwhile. Digests may be computed anew behind our back;
+ * bodies stay. on_cold: packed records of MAILBOX_COLD_BYTES; borrowed for the call. */
+typedef void mailbox_on_cold(void *arg, struct str cold);
+void mailbox_read_bodies(struct mailbox_store *m, struct str address, mailbox_on_cold *on_cold, mailbox_on_done *cb,
+			 void *arg);
+
+/* Removes an account's mailboxes with all messages (user delete). What was
+ * filed stays known until the ledgers expire. */
 void mailbox_destroy(struct mailbox_store *m, struct str address, mailbox_on_done *cb, void *arg);
 
 /* ---- The exclusive maildrop lock of POP3 (RFC 1939, 4) ----

@@ -64,6 +64,7 @@ turn(int ms)
 
 /* ---- Fake workers ---- */
 static Stagepost__SpamVerdict *verdict; /* that ends the jobs; mostly NULL */
+static bool in_doubt; /* a mailbox did not answer them */
 
 static void
 end_job_with(struct given *g, Stagepost__RecipientResult__Outcome outcome, const char *code, const char *trouble)
@@ -84,6 +85,7 @@ end_job_with(struct given *g, Stagepost__RecipientResult__Outcome outcome, const
 		results[i].text = arena_strdup(&g->arena, "as the test says");
 		results[i].reference_passed =
 			g->job->pass_reference && outcome == STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED;
+		results[i].in_doubt = in_doubt;
 		done.results[i] = &results[i];
 	}
 	frame.body_case = STAGEPOST__FRAME__BODY_JOB_DONE;
@@ -482,6 +484,7 @@ setup(void **state)
 	wait_until(settings_live_is_read(live), 5000);
 	given_count = 0;
 	verdict = NULL;
+	in_doubt = false;
 	start_broker(0);
 	frontend = bus_client_new(base, redis, tracking, "frontend-0", NULL);
 	bus_client_watch(frontend, &events, NULL);
@@ -925,6 +928,105 @@ test_hold_release_delete(void **state)
 	assert_int_equal(given_count, 2); /* no report */
 	assert_false(order("retry", h.id));
 	assert_false(order("dance", h.id));
+}
+
+static bool
+is_uncertain(const char *id)
+{
+	struct found f = find(id);
+	const Stagepost__MessageState *s = f.trace != NULL ? f.trace->state : f.state;
+	bool uncertain = s != NULL && s->uncertain;
+	arena_fini(&f.arena);
+	return uncertain;
+}
+
+/* A mailbox did not answer: from then on the reference is not passed, whatever
+ * comes, the take-over too. */
+static void
+test_filing_in_doubt(void **state)
+{
+	struct handed h = {.id = ""}, both = {.id = ""};
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "bob@here");
+	wait_until(given_count == 1, 5000);
+	assert_true(given[0].job->pass_reference && given[0].job->given_ms != 0);
+	in_doubt = true;
+	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0");
+	wait_until(is_uncertain(h.id), 5000);
+	in_doubt = false;
+	assert_true(order("retry", h.id));
+	wait_until(given_count == 2, 5000);
+	assert_true(given[1].job->recheck && !given[1].job->pass_reference);
+	/* What it says now is no word on the earlier try. */
+	end_job(&given[1], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0");
+	wait_until(has_state(h.id), 5000);
+	broker_free(&brokers[0]);
+	start_broker(1);
+	wait_until(owned(1) == SHARDS, 6000);
+	turn(1500); /* the frontend hears of the new owner */
+	assert_true(order("retry", h.id));
+	wait_until(given_count == 3, 5000);
+	assert_true(given[2].job->recheck && !given[2].job->pass_reference);
+	deliver(&given[2]);
+	wait_until(is_finished(h.id), 5000);
+	assert_true(is_uncertain(h.id));
+	/* Of several recipients alike: a late try might still add a reference. */
+	hand_over(&both, "a@sender.test", "bob@here alice@here");
+	wait_until(given_count == 4, 5000);
+	in_doubt = true;
+	end_job(&given[3], STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED, "5.0.0");
+	wait_until(is_finished(both.id) || given_count == 5, 5000);
+	wait_until(is_uncertain(both.id), 5000);
+}
+
+static void
+test_lost_job_leaves_doubt(void **state)
+{
+	struct handed h = {.id = ""};
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "bob@here");
+	wait_until(given_count == 1, 5000);
+	bus_client_free(&workers[0].bus);
+	start_worker(0, 10);
+	wait_until(given_count == 2, 5000);
+	assert_true(given[1].job->recheck && !given[1].job->pass_reference);
+	deliver(&given[1]);
+	wait_until(is_finished(h.id), 5000);
+	assert_true(is_uncertain(h.id));
+}
+
+/* Held before any worker had it: certain, for however long, through a take-over;
+ * held while a worker had it: not. */
+static void
+test_held_is_certain(void **state)
+{
+	struct handed held = {.id = ""}, late = {.id = ""};
+
+	(void)state;
+	workers[0].slots = 1;
+	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
+	turn(100);
+	hand_over(&late, "a@sender.test", "bob@here");
+	wait_until(given_count == 1, 5000);
+	hand_over(&held, "a@sender.test", "bob@here");
+	assert_true(order("hold", held.id) && order("hold", late.id));
+	wait_until(is_uncertain(late.id), 5000);
+	assert_false(is_uncertain(held.id));
+	broker_free(&brokers[0]);
+	bus_client_free(&workers[0].bus);
+	start_worker(0, 10);
+	start_broker(1);
+	wait_until(owned(1) == SHARDS, 6000);
+	turn(1500); /* the frontend hears of the new owner */
+	assert_true(order("release", held.id));
+	wait_until(given_count == 2, 5000);
+	assert_string_equal(given[1].job->envelope->id, held.id);
+	assert_true(given[1].job->pass_reference && !given[1].job->recheck);
+	assert_true(order("release", late.id));
+	wait_until(given_count == 3, 5000);
+	assert_true(!given[2].job->pass_reference && given[2].job->recheck);
 }
 
 static void
@@ -2126,6 +2228,9 @@ main(void)
 		TEST(test_expansion_to_a_busy_destination),
 		TEST(test_first_wait_of_troubled_destination),
 		TEST(test_hold_release_delete),
+		TEST(test_filing_in_doubt),
+		TEST(test_lost_job_leaves_doubt),
+		TEST(test_held_is_certain),
 		TEST(test_worker_comes_back),
 		TEST(test_silent_worker),
 		TEST(test_take_over),

@@ -8,6 +8,7 @@
 
 #include <event2/thread.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/mailbox/mailbox.h"
 #include "lib/mailbox/name.h"
@@ -34,7 +35,7 @@ static struct answer {
 	uint64_t modseq;
 	uint32_t uid_count;
 	uint32_t uids[1000], to_uids[1000];
-	bool complete, flag;
+	bool complete, flag, passed;
 	unsigned keyword_count;
 	char keywords[64][40];
 } got;
@@ -188,10 +189,11 @@ on_copied(void *arg, const struct mailbox_copied *c, const struct err *err)
 }
 
 static void
-on_filed_flag(void *arg, bool filed, const struct err *err)
+on_filed_flag(void *arg, bool filed, bool had_passed, const struct err *err)
 {
 	(void)arg;
 	got.flag = filed;
+	got.passed = had_passed;
 	ended(err);
 }
 
@@ -200,7 +202,7 @@ on_filed_flag(void *arg, bool filed, const struct err *err)
 static const struct str who = {"a@b.test", 8};
 
 static enum err_code
-file_one(const char *folder, const char *id, bool recheck, uint64_t size, uint64_t flags, uint64_t quota)
+file_one(const char *folder, const struct mailbox_delivery *delivery, uint64_t size, uint64_t flags, uint64_t quota)
 {
 	static const struct str keyword = {"$Label1", 7};
 	struct mailbox_new_message m = {.flags = flags & 31,
@@ -211,8 +213,7 @@ file_one(const char *folder, const char *id, bool recheck, uint64_t size, uint64
 					.keyword_count = (flags & 32) != 0};
 	struct mailbox_filing f = {.address = who,
 				   .folder = str_c(folder),
-				   .delivery_id = str_c(id),
-				   .recheck = recheck,
+				   .delivery = delivery,
 				   .quota_bytes = quota,
 				   .messages = &m,
 				   .count = 1};
@@ -312,6 +313,24 @@ destroy(void)
 	assert_int_equal(finish(), ERR_NONE);
 }
 
+static void
+on_number(void *arg, const redisReply *reply, const struct err *err)
+{
+	(void)arg;
+	got.modseq = (uint64_t)redis_i64(reply, 0);
+	ended(err);
+}
+
+/* A command whose answer is a number. */
+static int64_t
+command(const char *text)
+{
+	begin();
+	redis_callf(redis, on_number, NULL, text);
+	assert_int_equal(finish(), ERR_NONE);
+	return (int64_t)got.modseq;
+}
+
 static int
 setup(void **state)
 {
@@ -329,7 +348,10 @@ setup(void **state)
 	blobs = blob_store_open(base, url, &err);
 	store = mailbox_store_new(redis, blobs);
 	redis_fixture_wait(base, &never, 200);
-	return redis_is_connected(redis) ? 0 : -1;
+	if (!redis_is_connected(redis))
+		return -1;
+	command("HSET user:{a@b.test} address a@b.test");
+	return 0;
 }
 
 static int
@@ -369,22 +391,240 @@ test_records(void **state)
 	assert_int_equal(cold2.zone_minutes, -720);
 }
 
+/* ---- The ledger of deliveries ---- */
+
+static const int64_t day_ms = 86400000;
+
+static struct mailbox_delivery
+delivery(const char *id, const char *way)
+{
+	return (struct mailbox_delivery){.spool_id = str_c(id),
+					 .way = str_c(way),
+					 .spooled_ms = clock_unix_ms(),
+					 .begun_ms = clock_unix_ms(),
+					 .ledger_life_ms = 12 * day_ms};
+}
+
+/* The account as it was at first, its ledgers too. */
+static void
+begin_anew(void)
+{
+	command("FLUSHALL");
+	command("HSET user:{a@b.test} address a@b.test");
+}
+
+static enum err_code
+was_filed(const struct mailbox_delivery *d)
+{
+	begin();
+	mailbox_was_filed(store, who, d, on_filed_flag, NULL);
+	return finish();
+}
+
+static void
+make_folder(const char *name)
+{
+	begin();
+	mailbox_create(store, who, str_c(name), STR_NONE, on_folder, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+}
+
+/* A message comes to a folder once, whichever ways lead there, and by a way once,
+ * whichever folder it leads to by then. */
+static void
+test_ledger_ways_and_folders(void **state)
+{
+	struct mailbox_delivery plain = delivery("06h0jyjwz405xbyt4mne", ""), a = plain, b = plain, other = plain;
+
+	(void)state;
+	begin_anew();
+	a.way = STR("a"), b.way = STR("News"), other.spool_id = STR("06h0jyjwz405xbyt4mnf");
+	make_folder("News");
+	assert_int_equal(file_one("", &a, 100, 0, 0), ERR_NONE);
+	assert_false(got.filed.duplicate);
+	assert_int_equal(file_one("", &plain, 100, 0, 0), ERR_NONE);
+	assert_true(got.filed.duplicate);
+	assert_int_equal(file_one("News", &b, 100, 0, 0), ERR_NONE);
+	assert_false(got.filed.duplicate);
+	/* The folder is gone, or the way leads elsewhere: filed is filed. */
+	assert_int_equal(file_one("", &b, 100, 0, 0), ERR_NONE);
+	assert_true(got.filed.duplicate);
+	assert_int_equal(file_one("News", &plain, 100, 0, 0), ERR_NONE);
+	assert_true(got.filed.duplicate);
+	assert_int_equal(file_one("", &other, 100, 0, 0), ERR_NONE);
+	assert_false(got.filed.duplicate);
+	b.way = STR("a");
+	assert_int_equal(file_one("News", &b, 100, 0, 0), ERR_NONE);
+	assert_true(got.filed.duplicate);
+	/* Refusals come behind the ledger: it is there, though the account is full by now. */
+	assert_int_equal(file_one("", &plain, 100, 0, 10), ERR_NONE);
+	assert_true(got.filed.duplicate);
+	assert_int_equal(open_folder("INBOX"), ERR_NONE);
+	assert_int_equal(got.folder.messages, 2);
+	assert_int_equal(open_folder("News"), ERR_NONE);
+	assert_int_equal(got.folder.messages, 1);
+	destroy();
+}
+
+static void
+test_ledger_knows_who_has_the_reference(void **state)
+{
+	struct mailbox_delivery d = delivery("06h0jyjwz405xbyt4mne", ""), way = d;
+
+	(void)state;
+	begin_anew();
+	d.passes_reference = true;
+	way.way = STR("way");
+	assert_int_equal(file_one("", &d, 100, 0, 0), ERR_NONE);
+	d.passes_reference = false;
+	assert_int_equal(file_one("", &d, 100, 0, 0), ERR_NONE);
+	assert_true(got.filed.duplicate && got.filed.had_passed);
+	assert_int_equal(file_one("", &way, 100, 0, 0), ERR_NONE);
+	assert_true(got.filed.duplicate && got.filed.had_passed);
+	assert_int_equal(was_filed(&way), ERR_NONE);
+	assert_true(got.flag && got.passed);
+	d.spool_id = STR("06h0jyjwz405xbyt4mnf");
+	assert_int_equal(was_filed(&d), ERR_NONE);
+	assert_false(got.flag);
+	assert_int_equal(file_one("", &d, 100, 0, 0), ERR_NONE);
+	assert_int_equal(file_one("", &d, 100, 0, 0), ERR_NONE);
+	assert_true(got.filed.duplicate && !got.filed.had_passed);
+	destroy();
+}
+
+/* The account is deleted and made anew between two tries. */
+static void
+test_ledger_outlives_the_account(void **state)
+{
+	struct mailbox_delivery d = delivery("06h0jyjwz405xbyt4mne", ""), fresh = delivery("06h0jyjwz405xbyt4mnf", "");
+
+	(void)state;
+	begin_anew();
+	assert_int_equal(file_one("", &d, 100, 0, 0), ERR_NONE);
+	destroy();
+	assert_int_equal(file_one("", &d, 100, 0, 0), ERR_NONE);
+	assert_true(got.filed.duplicate);
+	/* Without an account nothing comes into being; an APPEND does not ask. */
+	command("DEL user:{a@b.test}");
+	assert_int_equal(file_one("", &fresh, 100, 0, 0), ERR_DENIED);
+	command("HSET user:{a@b.test} address a@b.test");
+	destroy();
+}
+
+/* ---- All bodies, though messages move ---- */
+
+enum { SPREAD = 150 };
+
+/* The bodies that were seen, by their lengths; and the moves that are made while
+ * they are read: behind the reader's back, from what it has yet to read to what
+ * it has read. */
+static struct reading {
+	bool seen[SPREAD + 1];
+	unsigned moves; /* to be made yet */
+	unsigned moved;
+	uint32_t from, to; /* folders */
+} reading;
+
+static void
+on_moved(void *arg, const struct mailbox_copied *copied, const struct err *err)
+{
+	(void)arg;
+	assert_true(err == NULL && copied->count == 1);
+	reading.moved++;
+}
+
+static void
+on_cold(void *arg, struct str cold)
+{
+	(void)arg;
+	for (size_t at = 0; at < cold.len; at += MAILBOX_COLD_BYTES) {
+		struct mailbox_cold record;
+		mailbox_cold_unpack(cold.p + at, &record);
+		if (record.body.length <= SPREAD)
+			reading.seen[record.body.length] = true;
+	}
+	if (reading.moves != 0) {
+		uint32_t uid = reading.moves * MAILBOX_CHUNK_UIDS;
+		reading.moves--;
+		mailbox_copy(store, who, reading.from, &uid, 1, STR("INBOX"), true, 0, on_moved, NULL);
+	}
+}
+
+/* One message a chunk, so that a reading takes several calls. */
+static void
+spread(const char *folder, uint32_t id, unsigned count)
+{
+	for (unsigned i = 1; i <= count; i++) {
+		char text[100];
+		snprintf(text, sizeof(text), "HSET mail:{a@b.test}:f:%u uidnext %u", id, i * MAILBOX_CHUNK_UIDS);
+		command(text);
+		assert_int_equal(file_one(folder, NULL, i, 0, 0), ERR_NONE);
+	}
+}
+
+static void
+test_bodies_that_move_are_seen(void **state)
+{
+	(void)state;
+	begin_anew();
+	make_folder("Later");
+	assert_int_equal(open_folder("Later"), ERR_NONE);
+	reading = (struct reading){.moves = SPREAD, .from = got.folder.id, .to = 1};
+	spread("Later", reading.from, SPREAD);
+	begin();
+	mailbox_read_bodies(store, who, on_cold, on_done, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+	assert_true(reading.moved != 0);
+	for (unsigned i = 1; i <= SPREAD; i++)
+		if (!reading.seen[i])
+			fail_msg("the body of message %u was not seen", i);
+	destroy();
+}
+
+static void
+test_ledger_life(void **state)
+{
+	struct mailbox_delivery d = delivery("06h0jyjwz405xbyt4mne", "");
+	char ttl[80];
+
+	(void)state;
+	begin_anew();
+	/* A try that began long ago, of whatever age the message is. */
+	d.begun_ms -= MAILBOX_TRY_LIFE_MS + 60000;
+	assert_int_equal(file_one("", &d, 100, 0, 0), ERR_FENCED);
+	d.begun_ms = clock_unix_ms();
+	/* Held for weeks, and nobody can have filed it: a first try as any other. */
+	d.spooled_ms -= 40 * day_ms;
+	d.in_doubt = true;
+	assert_int_equal(file_one("", &d, 100, 0, 0), ERR_FENCED);
+	d.in_doubt = false;
+	assert_int_equal(file_one("", &d, 100, 0, 0), ERR_NONE);
+	assert_false(got.filed.duplicate);
+	assert_int_equal(file_one("", &d, 100, 0, 0), ERR_NONE);
+	assert_true(got.filed.duplicate);
+	snprintf(ttl, sizeof(ttl), "TTL mail:{a@b.test}:filed:%lld", (long long)(d.spooled_ms / day_ms));
+	assert_in_range(command(ttl), 12 * 86400 - 7200, 12 * 86400);
+	destroy();
+}
+
 static void
 test_filing(void **state)
 {
+	struct mailbox_delivery d = delivery("06h0jyjwz405xbyt4mne", "");
+
 	(void)state;
-	assert_int_equal(file_one("", "06h0jyjwz405xbyt4mne/0", false, 100, 0, 0), ERR_NONE);
+	assert_int_equal(file_one("", &d, 100, 0, 0), ERR_NONE);
 	assert_int_equal(got.filed.first_uid, 1);
 	assert_false(got.filed.duplicate);
-	assert_int_equal(file_one("", "06h0jyjwz405xbyt4mne/0", true, 100, 0, 0), ERR_NONE);
+	assert_int_equal(file_one("", &d, 100, 0, 0), ERR_NONE);
 	assert_true(got.filed.duplicate);
-	assert_int_equal(file_one("inbox", "", false, 50, MAILBOX_SEEN | 32, 0), ERR_NONE);
+	assert_int_equal(file_one("inbox", NULL, 50, MAILBOX_SEEN | 32, 0), ERR_NONE);
 	assert_int_equal(got.filed.first_uid, 2);
-	assert_int_equal(file_one("", "", false, 50, 0, 199), ERR_OVER_QUOTA);
-	assert_int_equal(file_one("No", "", false, 50, 0, 0), ERR_NOT_FOUND);
-	assert_int_equal(file_one("bad//name", "", false, 50, 0, 0), ERR_INVALID);
+	assert_int_equal(file_one("", NULL, 50, 0, 199), ERR_OVER_QUOTA);
+	assert_int_equal(file_one("No", NULL, 50, 0, 0), ERR_NOT_FOUND);
+	assert_int_equal(file_one("bad//name", NULL, 50, 0, 0), ERR_INVALID);
 	begin();
-	mailbox_was_filed(store, who, STR("06h0jyjwz405xbyt4mne/0"), on_filed_flag, NULL);
+	mailbox_was_filed(store, who, &d, on_filed_flag, NULL);
 	assert_int_equal(finish(), ERR_NONE);
 	assert_true(got.flag);
 	assert_int_equal(open_folder("InBox"), ERR_NONE);
@@ -427,7 +667,7 @@ test_folders(void **state)
 	assert_int_equal(rename_folder("x", "Sent"), ERR_EXISTS);
 	assert_int_equal(simple(mailbox_delete, "x/y/b/c"), ERR_NONE);
 	assert_int_equal(open_folder("x/y/b/c"), ERR_NOT_FOUND);
-	assert_int_equal(file_one("", "", false, 10, 0, 0), ERR_NONE);
+	assert_int_equal(file_one("", NULL, 10, 0, 0), ERR_NONE);
 	assert_int_equal(rename_folder("INBOX", "old"), ERR_NONE);
 	assert_int_equal(open_folder("old"), ERR_NONE);
 	assert_int_equal(got.folder.messages, 1);
@@ -478,7 +718,7 @@ test_flags(void **state)
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(file_one("", "", false, 10, 0, 0), ERR_NONE);
+		assert_int_equal(file_one("", NULL, 10, 0, 0), ERR_NONE);
 	first = got.filed.modseq;
 	assert_int_equal(store_flags(1, uids, 4, MAILBOX_FLAGS_ADD, MAILBOX_SEEN | MAILBOX_DELETED, "Work", UINT64_MAX),
 			 ERR_NONE);
@@ -631,7 +871,7 @@ test_random(void **state)
 		uint64_t size = (uint64_t)(rand() % 10000);
 
 		if (what < 5 || f->count == 0) {
-			assert_int_equal(file_one(f->name, "", false, size, flags, 0), ERR_NONE);
+			assert_int_equal(file_one(f->name, NULL, size, flags, 0), ERR_NONE);
 			f->messages[f->count++] = (struct model_message){f->uid_next++, flags, size,
 									 got.filed.first_email_id, got.filed.modseq};
 		} else if (what < 7) {
@@ -717,6 +957,11 @@ main(void)
 		cmocka_unit_test(test_locks),
 		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_ledger_ways_and_folders),
+		cmocka_unit_test(test_ledger_knows_who_has_the_reference),
+		cmocka_unit_test(test_ledger_outlives_the_account),
+		cmocka_unit_test(test_ledger_life),
+		cmocka_unit_test(test_bodies_that_move_are_seen),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
