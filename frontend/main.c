@@ -87,7 +87,7 @@ open_core(struct core *core, struct service *s, struct err *err)
 	f->secret = secret_new(s->base, s->redis, str_c(getenv("STAGEPOST_CLUSTER_KEY")));
 	f->directory = directory_new(s->base, s->redis, s->tracking, s->settings);
 	directory_set_hostname(f->directory, str_c(s->hostname));
-	f->auth = auth_new(s->base, s->redis, s->tracking, s->settings, f->directory);
+	f->auth = auth_new(s->base, s->redis, f->secret, s->settings, f->directory);
 	f->mailboxes = mailbox_store_new(s->redis, s->blobs);
 	f->dkim_keys = dkim_keys_new(s->redis, s->tracking);
 	f->dkim_signer = dkim_signer_new(s->base);
