@@ -104,7 +104,7 @@ open_core(struct core *core, struct service *s, struct err *err)
 	f->secret = secret_new(s->base, s->redis, str_c(getenv("STAGEPOST_CLUSTER_KEY")));
 	f->directory = directory_new(s->base, s->redis, s->tracking, s->settings);
 	directory_set_hostname(f->directory, str_c(s->hostname));
-	f->auth = auth_new(s->base, s->redis, s->tracking, s->settings, f->directory);
+	f->auth = auth_new(s->base, s->redis, f->secret, s->settings, f->directory);
 	auth_watch_delays(f->auth, on_login_delayed, NULL);
 	f->mailboxes = mailbox_store_new(s->redis, s->blobs);
 	settings_live_watch(s->settings, on_settings, f);

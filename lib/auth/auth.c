@@ -7,7 +7,6 @@
 #include "lib/auth/auth.h"
 
 #include <openssl/crypto.h>
-#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 
@@ -32,10 +31,9 @@ struct auth_request {
 	bool exists, enabled, fits;
 	bool verifying; /* a thread has it, or will */
 	bool verified;
-	uint64_t changes; /* of accounts, when the record was read */
-	enum auth_result immediate;
+	struct memory_ask *ask;
 	struct throttle *throttle;
-	struct event *soon; /* for an answer from memory */
+	struct event *soon; /* the first step is the loop's next */
 	struct auth_request *prev, *next;
 };
 
@@ -54,82 +52,12 @@ auth_account_name(struct str given, char out[AUTH_ADDRESS_MAX])
 			out[i] = '?';
 }
 
-/* ---- The memory of right passwords ---- */
-
-static void
-compute_mac(struct auth *a, const char *address, const char *password, size_t len, unsigned char mac[KEY_BYTES])
-{
-	size_t address_len = strlen(address) + 1;
-	unsigned char *text = mem_alloc(address_len + len);
-	unsigned mac_len = KEY_BYTES;
-
-	memcpy(text, address, address_len);
-	if (len != 0)
-		memcpy(text + address_len, password, len);
-	HMAC(EVP_sha256(), a->key, KEY_BYTES, text, address_len + len, mac, &mac_len);
-	OPENSSL_cleanse(text, address_len + len);
-	mem_free(text);
-}
-
-static void
-forget(struct auth *a, struct remembered *r)
-{
-	HASH_DEL(a->memory, r);
-	mem_free(r);
-}
-
+/* What is remembered of others fits their records still: see memory.c. */
 static void
 on_user_changed(void *arg, struct str address)
 {
-	struct auth *a = arg;
-	struct remembered *r, *next;
-
-	a->changes++;
-	if (address.p == NULL) {
-		HASH_ITER (hh, a->memory, r, next)
-			forget(a, r);
-		return;
-	}
-	HASH_FIND(hh, a->memory, address.p, address.len, r);
-	if (r != NULL)
-		forget(a, r);
-}
-
-static bool
-is_remembered(struct auth *a, const char *address, const char *password, size_t len)
-{
-	unsigned char mac[KEY_BYTES];
-	struct remembered *r;
-
-	HASH_FIND_STR(a->memory, address, r);
-	if (r == NULL)
-		return false;
-	if (clock_monotonic_ms() > r->until_ms) {
-		forget(a, r);
-		return false;
-	}
-	compute_mac(a, address, password, len, mac);
-	return CRYPTO_memcmp(mac, r->mac, KEY_BYTES) == 0;
-}
-
-static void
-remember(struct auth *a, const char *address, const char *password, size_t len)
-{
-	int64_t time = settings_auth(settings_current(a->settings), STR_NONE)->cache_time;
-	struct remembered *r;
-
-	if (time == 0)
-		return;
-	HASH_FIND_STR(a->memory, address, r);
-	if (r != NULL)
-		forget(a, r);
-	if (HASH_COUNT(a->memory) >= CACHE_MAX)
-		forget(a, a->memory); /* the oldest */
-	r = mem_new(struct remembered);
-	str_copy(str_c(address), r->address, sizeof(r->address));
-	compute_mac(a, address, password, len, r->mac);
-	r->until_ms = clock_monotonic_ms() + time;
-	HASH_ADD_STR(a->memory, address, r);
+	if (address.p != NULL)
+		memory_forget(arg, address);
 }
 
 /* ---- Requests ---- */
@@ -139,6 +67,7 @@ request_free(struct auth_request *q)
 {
 	DL_DELETE(q->auth->requests, q);
 	directory_cancel(q->auth->directory, q);
+	memory_ask_cancel(&q->ask);
 	throttle_cancel(&q->throttle);
 	if (q->soon != NULL)
 		event_free(q->soon);
@@ -159,6 +88,12 @@ answer(struct auth_request *q, enum auth_result result)
 		cb(arg, result, result == AUTH_OK ? &identity : NULL);
 }
 
+static struct memory_claim
+claim_of(const struct auth_request *q)
+{
+	return (struct memory_claim){q->identity.address, q->verifier, str_of(q->password, q->password_len)};
+}
+
 static void
 run_verify(struct verify_task *t)
 {
@@ -172,6 +107,7 @@ static void
 verify_done(struct verify_task *t)
 {
 	struct auth_request *q = (struct auth_request *)t;
+	struct memory_claim claim = claim_of(q);
 	struct auth *a = q->auth;
 
 	q->verifying = false;
@@ -185,9 +121,8 @@ verify_done(struct verify_task *t)
 		return;
 	}
 	throttle_succeeded(a, q->address);
-	/* What was changed while a thread was at work may have been this password. */
-	if (q->enabled && q->changes == a->changes)
-		remember(a, q->identity.address, q->password, q->password_len);
+	if (q->enabled)
+		memory_note(a, &claim, true);
 	answer(q, q->enabled ? AUTH_OK : AUTH_DISABLED);
 }
 
@@ -211,23 +146,53 @@ on_may_go(void *arg, const struct err *err)
 }
 
 static void
+slow_down(struct auth_request *q)
+{
+	q->throttle = throttle_wait(q->auth, q->address, &q->peer, on_may_go, q);
+}
+
+static void
+on_cluster_knows(void *arg, bool known)
+{
+	struct auth_request *q = arg;
+	struct memory_claim claim = claim_of(q);
+
+	q->ask = NULL;
+	if (!known) {
+		slow_down(q);
+		return;
+	}
+	memory_note(q->auth, &claim, false);
+	answer(q, AUTH_OK);
+}
+
+static void
 on_user(void *arg, const struct directory_user *user, const struct err *err)
 {
 	struct auth_request *q = arg;
+	struct memory_claim claim;
 
 	if (err != NULL) {
 		answer(q, AUTH_UNAVAILABLE);
 		return;
 	}
 	q->exists = user != NULL && user->password[0] != '\0';
-	q->changes = q->auth->changes;
 	if (user != NULL) {
 		q->enabled = user->enabled;
 		q->identity.quota_bytes = user->quota_bytes;
 		str_copy(str_c(user->address), q->identity.address, sizeof(q->identity.address));
 	}
 	str_copy(str_c(q->exists ? user->password : q->auth->dummy), q->verifier, sizeof(q->verifier));
-	q->throttle = throttle_wait(q->auth, q->address, &q->peer, on_may_go, q);
+	claim = claim_of(q);
+	if (!q->exists || !q->enabled) {
+		slow_down(q);
+	} else if (memory_has(q->auth, &claim)) {
+		answer(q, AUTH_OK);
+	} else {
+		q->ask = memory_ask_cluster(q->auth, &claim, on_cluster_knows, q);
+		if (q->ask == NULL)
+			slow_down(q);
+	}
 }
 
 static void
@@ -238,10 +203,6 @@ on_soon(evutil_socket_t fd, short what, void *arg)
 	bool found;
 
 	(void)fd, (void)what;
-	if (q->immediate == AUTH_OK) {
-		answer(q, AUTH_OK);
-		return;
-	}
 	if (directory_get_user(q->auth->directory, str_c(q->address), &user, &found, on_user, q))
 		on_user(q, found ? &user : NULL, NULL);
 }
@@ -251,8 +212,6 @@ auth_check_password(struct auth *a, struct str address, struct str password, con
 		    void *arg)
 {
 	struct auth_request *q = mem_new(struct auth_request);
-	struct directory_user user;
-	bool found;
 
 	q->auth = a;
 	q->cb = cb;
@@ -261,20 +220,7 @@ auth_check_password(struct auth *a, struct str address, struct str password, con
 	q->password = mem_strndup(password.p, password.len);
 	q->password_len = password.len;
 	q->peer = *peer;
-	q->immediate = AUTH_FAILED;
 	DL_APPEND(a->requests, q);
-	/* Nothing is remembered of an account whose record is not at hand. */
-	if (is_remembered(a, q->address, q->password, q->password_len) &&
-	    directory_get_user(a->directory, str_c(q->address), &user, &found, on_user, q)) {
-		if (found && user.enabled) {
-			str_copy(str_c(user.address), q->identity.address, sizeof(q->identity.address));
-			q->identity.quota_bytes = user.quota_bytes;
-			q->immediate = AUTH_OK;
-		}
-	} else if (HASH_COUNT(a->memory) != 0) {
-		/* A lookup begun just now would answer into q a second time. */
-		directory_cancel(a->directory, q);
-	}
 	q->soon = event_new(a->base, -1, 0, on_soon, q);
 	event_active(q->soon, EV_TIMEOUT, 0);
 	return q;
@@ -296,15 +242,15 @@ auth_cancel(struct auth_request **req)
 /* ---- Life ---- */
 
 struct auth *
-auth_new(struct event_base *base, struct redis *r, struct tracking *t, struct settings_live *settings,
+auth_new(struct event_base *base, struct redis *r, const struct secret *secret, struct settings_live *settings,
 	 struct directory *directory)
 {
 	struct auth *a = mem_new(struct auth);
 	unsigned char random[16];
 
-	(void)t; /* changes of accounts come through the directory */
 	a->base = base;
 	a->redis = r;
+	a->secret = secret;
 	a->settings = settings;
 	a->directory = directory;
 	CHECK(RAND_bytes(a->key, sizeof(a->key)) == 1 && RAND_bytes(a->fake_salt_key, sizeof(a->fake_salt_key)) == 1 &&
@@ -327,7 +273,6 @@ auth_free(struct auth **ap)
 {
 	struct auth *a = *ap;
 	struct auth_request *q, *next;
-	struct remembered *r, *next_r;
 
 	if (a == NULL)
 		return;
@@ -338,8 +283,7 @@ auth_free(struct auth **ap)
 			request_free(q);
 	}
 	verify_stop(a);
-	HASH_ITER (hh, a->memory, r, next_r)
-		forget(a, r);
+	memory_free(a);
 	OPENSSL_cleanse(a->key, sizeof(a->key));
 	mem_free(a);
 }

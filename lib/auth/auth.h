@@ -1,9 +1,10 @@
 /* Who logs in: passwords, SCRAM, failed tries slowed down cluster-wide.
  *
  * Passwords are argon2id (libargon2), checked on threads of their own, never
- * on the loop; a success is remembered in memory for settings:auth cache_time
- * under a keyed hash (a random key a process), and forgotten at once when the
- * account changes. Failures are counted in Redis by account and by address
+ * on the loop; a success is remembered for settings:auth cache_time under a
+ * keyed hash, as long as the account's record stays the same: in memory (a
+ * random key a process), and for all frontends in the store (auth:ok:{address})
+ * if the cluster's secret was given to its processes. Failures are counted in Redis by account and by address
  * (auth:fail:{...}, expiring): each further one delays the answer to the next
  * try, on every frontend. */
 #ifndef SP_AUTH_AUTH_H
@@ -16,13 +17,14 @@
 #include "lib/base/str.h"
 #include "lib/directory/directory.h"
 #include "lib/redis/redis.h"
-#include "lib/redis/tracking.h"
+#include "lib/secret/secret.h"
 #include "lib/settings/settings.h"
 
 struct auth;
 
-struct auth *auth_new(struct event_base *base, struct redis *r, struct tracking *t, struct settings_live *settings,
-		      struct directory *directory);
+/* secret: may be NULL, then frontends share nothing. */
+struct auth *auth_new(struct event_base *base, struct redis *r, const struct secret *secret,
+		      struct settings_live *settings, struct directory *directory);
 void auth_free(struct auth **a);
 /* Called at each login that has to wait for earlier failures. */
 void auth_watch_delays(struct auth *a, void (*on_delayed)(void *arg), void *arg);

@@ -11,12 +11,17 @@
 #define uthash_fatal(message) CHECKF(false, "%s", message)
 #include <uthash.h>
 
-enum { KEY_BYTES = 32, CACHE_MAX = 100000, VERIFY_THREADS = 2, VERIFY_QUEUE_MAX = 200 };
+enum {
+	KEY_BYTES = 32,
+	CACHE_MAX = 100000,
+	VERIFY_THREADS = 8,	 /* at most: one a processor, but not below two */
+	VERIFY_QUEUE_MAX = 1000, /* of some 25 a second and thread: clients wait for 20 s */
+};
 
 /* A password that was right not long ago. */
 struct remembered {
 	char address[AUTH_ADDRESS_MAX];
-	unsigned char mac[KEY_BYTES]; /* HMAC-SHA-256 of address, NUL, password */
+	unsigned char mac[KEY_BYTES]; /* HMAC-SHA-256 of address, NUL, verifier, NUL, password */
 	int64_t until_ms;	      /* monotonic */
 	UT_hash_handle hh;	      /* by address, the oldest first */
 };
@@ -34,12 +39,14 @@ struct auth {
 	struct redis *redis;
 	struct settings_live *settings;
 	struct directory *directory;
+	const struct secret *secret;		/* borrowed; may be NULL */
 	unsigned char key[KEY_BYTES];		/* of the memory's MACs, random */
 	unsigned char fake_salt_key[KEY_BYTES]; /* of salts for accounts that do not exist */
 	char dummy[AUTH_VERIFIER_MAX];		/* verified where there is no account */
 	struct remembered *memory;
 	/* Threads. */
 	pthread_t threads[VERIFY_THREADS];
+	unsigned thread_count;
 	bool started, stop;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -47,7 +54,6 @@ struct auth {
 	unsigned queued;
 	struct event *done_event;
 	struct auth_request *requests; /* all under way */
-	uint64_t changes;	       /* of accounts, seen so far */
 	void (*on_delayed)(void *arg); /* NULL: nobody wants to know */
 	void *on_delayed_arg;	       /* borrowed */
 };
@@ -56,6 +62,25 @@ struct auth {
  * write one address are one; what is no address stays as it is, in lower case
  * and without NULs, and is found nowhere. */
 void auth_account_name(struct str given, char out[AUTH_ADDRESS_MAX]);
+
+/* ---- Right passwords, remembered (settings:auth cache_time) ---- */
+/* That this password is right for this account, as its record is now. */
+struct memory_claim {
+	const char *address; /* canonical */
+	const char *verifier;
+	struct str password;
+};
+bool memory_has(struct auth *a, const struct memory_claim *claim);
+/* cluster_too: others have not got it yet. */
+void memory_note(struct auth *a, const struct memory_claim *claim, bool cluster_too);
+void memory_forget(struct auth *a, struct str address);
+void memory_free(struct auth *a);
+
+/* What the cluster remembers: later, unless cancelled. NULL: it remembers nothing. */
+struct memory_ask;
+typedef void memory_on_known(void *arg, bool known);
+struct memory_ask *memory_ask_cluster(struct auth *a, const struct memory_claim *claim, memory_on_known *cb, void *arg);
+void memory_ask_cancel(struct memory_ask **ask);
 
 /* False: the queue is full. */
 bool verify_give(struct auth *a, struct verify_task *t);

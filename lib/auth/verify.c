@@ -4,6 +4,7 @@
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/auth/private.h"
 #include "lib/base/check.h"
@@ -77,6 +78,9 @@ on_done(evutil_socket_t fd, short what, void *arg)
 void
 verify_start(struct auth *a)
 {
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	a->thread_count = processors < 2 ? 2 : processors < VERIFY_THREADS ? (unsigned)processors : VERIFY_THREADS;
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->wake, NULL);
 	a->done_event = event_new(a->base, -1, 0, on_done, a);
@@ -90,7 +94,7 @@ verify_give(struct auth *a, struct verify_task *t)
 	a->queued++;
 	t->next = NULL;
 	pthread_mutex_lock(&a->lock);
-	for (unsigned i = 0; !a->started && i < VERIFY_THREADS; i++)
+	for (unsigned i = 0; !a->started && i < a->thread_count; i++)
 		CHECK(pthread_create(&a->threads[i], NULL, thread_main, a) == 0);
 	a->started = true;
 	if (a->last != NULL)
@@ -110,7 +114,7 @@ verify_stop(struct auth *a)
 	a->stop = true;
 	pthread_cond_broadcast(&a->wake);
 	pthread_mutex_unlock(&a->lock);
-	for (unsigned i = 0; a->started && i < VERIFY_THREADS; i++)
+	for (unsigned i = 0; a->started && i < a->thread_count; i++)
 		pthread_join(a->threads[i], NULL);
 	run_done(a);
 	/* What no thread has begun ends without having run. */

@@ -22,7 +22,7 @@ struct secret {
 	struct event *again; /* owner: reads it when that is due */
 	char *bytes;	     /* owner, cleansed; NULL: not known */
 	size_t len;
-	bool complained;
+	bool given, complained;
 	/* An answer of the store is under way; freed when it has come. */
 	bool asking, gone;
 };
@@ -89,7 +89,8 @@ secret_new(struct event_base *base, struct redis *r, struct str cluster_key)
 
 	s->redis = r;
 	s->again = evtimer_new(base, secret_on_again, s);
-	if (cluster_key.len != 0)
+	s->given = cluster_key.len != 0;
+	if (s->given)
 		secret_take(s, cluster_key);
 	else
 		event_active(s->again, EV_TIMEOUT, 0);
@@ -115,6 +116,12 @@ bool
 secret_is_known(const struct secret *s)
 {
 	return s->bytes != NULL;
+}
+
+bool
+secret_is_given(const struct secret *s)
+{
+	return s->given;
 }
 
 void

@@ -25,6 +25,8 @@ void secret_free(struct secret **s);
 
 /* False until the store has given it. What is below needs it. */
 bool secret_is_known(const struct secret *s);
+/* It was given to the process, so that who reads the store does not have it. */
+bool secret_is_given(const struct secret *s);
 
 /* Key material of len bytes for one purpose: label names it ("tls ticket"),
  * context tells its instances apart (a day). */

@@ -132,7 +132,7 @@ auth_fixture_open_node(struct auth_fixture *f, struct auth_node *n)
 	n->tracking = tracking_new(f->base, f->server.url, NULL);
 	n->settings = settings_live_new(f->base, n->redis, n->tracking, false);
 	n->directory = directory_new(f->base, n->redis, n->tracking, n->settings);
-	n->auth = auth_new(f->base, n->redis, n->tracking, n->settings, n->directory);
+	n->auth = auth_new(f->base, n->redis, NULL, n->settings, n->directory);
 	while (!settings_live_is_read(n->settings))
 		auth_fixture_turn(f, 5);
 }

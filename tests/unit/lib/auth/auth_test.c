@@ -181,7 +181,7 @@ gate_done(struct verify_task *t)
 static void
 close_gates(struct gate gates[VERIFY_THREADS])
 {
-	for (unsigned i = 0; i < VERIFY_THREADS; i++) {
+	for (unsigned i = 0; i < f->nodes[0].auth->thread_count; i++) {
 		gates[i] = (struct gate){.task = {.run = run_gate, .done = gate_done}};
 		pthread_mutex_init(&gates[i].lock, NULL);
 		pthread_cond_init(&gates[i].opened, NULL);
@@ -192,13 +192,13 @@ close_gates(struct gate gates[VERIFY_THREADS])
 static void
 open_gates(struct gate gates[VERIFY_THREADS])
 {
-	for (unsigned i = 0; i < VERIFY_THREADS; i++) {
+	for (unsigned i = 0; i < f->nodes[0].auth->thread_count; i++) {
 		pthread_mutex_lock(&gates[i].lock);
 		gates[i].open = true;
 		pthread_cond_signal(&gates[i].opened);
 		pthread_mutex_unlock(&gates[i].lock);
 	}
-	for (unsigned i = 0; i < VERIFY_THREADS; i++)
+	for (unsigned i = 0; i < f->nodes[0].auth->thread_count; i++)
 		auth_fixture_wait(f, &gates[i].done);
 }
 
@@ -216,7 +216,7 @@ test_off_the_loop(void **state)
 	open_gates(gates);
 	auth_fixture_wait(f, &l.done);
 	assert_int_equal(l.result, AUTH_OK);
-	for (unsigned i = 0; i < VERIFY_THREADS; i++) {
+	for (unsigned i = 0; i < f->nodes[0].auth->thread_count; i++) {
 		assert_false(pthread_equal(gates[i].ran_on, pthread_self()));
 		assert_true(pthread_equal(gates[i].done_on, pthread_self()));
 	}
@@ -242,8 +242,8 @@ test_queue_is_limited(void **state)
 			unavailable += l[i].done;
 			assert_true(!l[i].done || l[i].result == AUTH_UNAVAILABLE);
 		}
-	} while (unavailable < 10 + VERIFY_THREADS && clock_monotonic_ms() < until);
-	assert_int_equal(unavailable, 10 + VERIFY_THREADS);
+	} while (unavailable < 10 + f->nodes[0].auth->thread_count && clock_monotonic_ms() < until);
+	assert_int_equal(unavailable, 10 + f->nodes[0].auth->thread_count);
 	/* At the end of the process what no thread has begun is not waited for, and
 	 * counts as no failure. */
 	pthread_mutex_lock(&f->nodes[0].auth->lock);
@@ -253,6 +253,16 @@ test_queue_is_limited(void **state)
 	auth_free(&f->nodes[0].auth);
 	assert_int_equal(failures_of("account:dave@example.test"), -1);
 	mem_free(l);
+}
+
+static void
+begin_and_wait(unsigned node, const char *address, const char *password, enum auth_result result)
+{
+	struct login l;
+
+	begin(node, &l, str_c(address), str_c(password), "192.0.2.1");
+	auth_fixture_wait(f, &l.done);
+	assert_int_equal(l.result, result);
 }
 
 /* ---- Remembered ---- */
@@ -331,21 +341,98 @@ static void
 test_changed_while_verified(void **state)
 {
 	struct gate gates[VERIFY_THREADS];
-	uint64_t changes = f->nodes[0].auth->changes;
+	int64_t until;
 	struct login l;
 
 	(void)state;
 	close_gates(gates);
 	begin(0, &l, STR("alice@example.test"), STR("wonderland"), "192.0.2.1");
-	while (f->nodes[0].auth->queued < VERIFY_THREADS + 1)
+	while (f->nodes[0].auth->queued < f->nodes[0].auth->thread_count + 1)
 		auth_fixture_turn(f, 5);
 	auth_fixture_passwd(f, "alice@example.test", "looking-glass", false);
-	while (f->nodes[0].auth->changes == changes)
-		auth_fixture_turn(f, 5);
+	auth_fixture_turn(f, 100); /* the notice */
 	open_gates(gates);
 	auth_fixture_wait(f, &l.done);
+	until = clock_monotonic_ms() + 5000;
+	while (login("alice@example.test", "wonderland") == AUTH_OK)
+		assert_true(clock_monotonic_ms() < until);
+	assert_false(is_remembered("alice@example.test", "wonderland"));
+	assert_int_equal(login("alice@example.test", "looking-glass"), AUTH_OK);
+}
+
+static void
+set_domain(const char *field, const char *value)
+{
+	const struct directory_field change = {str_c(field), str_c(value)};
+	struct auth_order o = {.done = false};
+
+	directory_domain_set(f->tool, STR("example.test"), &change, 1, auth_on_ordered, &o);
+	auth_fixture_wait(f, &o.done);
+	if (o.err.code != ERR_NONE)
+		fail_msg("%s", o.err.text);
+	auth_fixture_turn(f, 100); /* the notice */
+}
+
+/* Whatever is changed of a domain, its users' passwords stay known; and yet a
+ * domain that is disabled is obeyed. */
+static void
+test_changed_domain(void **state)
+{
+	(void)state;
+	assert_int_equal(login("alice@example.test", "wonderland"), AUTH_OK);
+	assert_int_equal(login("bob@example.test", "builder"), AUTH_OK);
+	set_domain("catch_all", "bob@example.test");
+	assert_true(is_remembered("alice@example.test", "wonderland"));
+	assert_true(is_remembered("bob@example.test", "builder"));
+	set_domain("disabled", "on");
+	assert_int_equal(login("alice@example.test", "wonderland"), AUTH_DISABLED);
+	set_domain("disabled", "off");
+	assert_true(is_remembered("alice@example.test", "wonderland"));
+}
+
+/* Notices were lost: what was proved against the records is still proved. */
+static void
+test_reconnected(void **state)
+{
+	struct auth_reply killed = {.done = false};
+
+	(void)state;
+	assert_int_equal(login("alice@example.test", "wonderland"), AUTH_OK);
+	redis_callf(f->nodes[0].redis, auth_on_reply, &killed, "CLIENT KILL TYPE pubsub");
+	auth_fixture_wait(f, &killed.done);
+	auth_fixture_turn(f, 500);
+	assert_true(is_remembered("alice@example.test", "wonderland"));
+}
+
+/* A frontend that was started anew has no password to hash that another knows. */
+static void
+test_cluster_remembers(void **state)
+{
+	struct secret *given = secret_new(f->base, f->nodes[0].redis, STR("a key of the whole cluster"));
+	struct secret *stored = secret_new(f->base, f->nodes[0].redis, STR_NONE);
+
+	(void)state;
+	f->nodes[1].auth->secret = given;
+	begin_and_wait(1, "alice@example.test", "wonderland", AUTH_OK);
+	f->nodes[0].auth->secret = given;
 	assert_int_equal(HASH_COUNT(f->nodes[0].auth->memory), 0);
-	assert_int_equal(login("alice@example.test", "wonderland"), AUTH_FAILED);
+	assert_false(is_remembered("alice@example.test", "wrong"));
+	assert_true(is_remembered("alice@example.test", "wonderland"));
+	assert_int_equal(HASH_COUNT(f->nodes[0].auth->memory), 1);
+	assert_true(auth_fixture_number(f, "PTTL", "auth:ok:{alice@example.test}") > 0);
+	/* Another password, and what the cluster knew is worth nothing. */
+	auth_fixture_passwd(f, "alice@example.test", "looking-glass", false);
+	auth_fixture_turn(f, 100);
+	assert_false(is_remembered("alice@example.test", "wonderland"));
+	assert_false(is_remembered("alice@example.test", "looking-glass"));
+	assert_true(is_remembered("alice@example.test", "looking-glass"));
+	/* With a secret that lies in the store nothing is kept there. */
+	f->nodes[0].auth->secret = stored;
+	assert_int_equal(login("bob@example.test", "builder"), AUTH_OK);
+	assert_int_equal(auth_fixture_number(f, "EXISTS", "auth:ok:{bob@example.test}"), 0);
+	f->nodes[0].auth->secret = f->nodes[1].auth->secret = NULL;
+	secret_free(&given);
+	secret_free(&stored);
 }
 
 static void
@@ -461,7 +548,7 @@ test_cancelled(void **state)
 	assert_null(requests[0]);
 	auth_cancel(&requests[0]);
 	requests[1] = begin(0, &l[1], STR("alice@example.test"), STR("wonderland"), "192.0.2.1");
-	while (f->nodes[0].auth->queued < VERIFY_THREADS + 1)
+	while (f->nodes[0].auth->queued < f->nodes[0].auth->thread_count + 1)
 		auth_fixture_turn(f, 5);
 	auth_cancel(&requests[1]); /* while a thread has it */
 	throttle_failed(f->nodes[0].auth, "bob@example.test", &(struct ip){.family = 4});
@@ -532,6 +619,9 @@ main(void)
 		AUTH_TEST(test_changed_password_ends_it),
 		AUTH_TEST(test_disabling_ends_it),
 		AUTH_TEST(test_changed_while_verified),
+		AUTH_TEST(test_changed_domain),
+		AUTH_TEST(test_reconnected),
+		AUTH_TEST(test_cluster_remembers),
 		AUTH_TEST(test_remembered_for_a_time),
 		cmocka_unit_test(test_delays),
 		AUTH_TEST(test_counting),

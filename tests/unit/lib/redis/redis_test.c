@@ -245,12 +245,88 @@ test_tracking(void **state)
 	tracking_free(&t);
 }
 
+/* After a loss whoever watches is told a part at a time, not all in one turn. */
+enum { MANY = 1300 };
+
+struct told {
+	unsigned lost, messages;
+};
+
+static void
+on_many_message(void *arg, struct str channel, struct str payload)
+{
+	(void)channel, (void)payload;
+	((struct told *)arg)->messages++;
+}
+
+static void
+on_many_lost(void *arg)
+{
+	((struct told *)arg)->lost++;
+}
+
+static unsigned
+count_told(const struct told *many)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < MANY; i++)
+		count += many[i].lost != 0;
+	return count;
+}
+
+static void
+test_many_channels(void **state)
+{
+	static struct told many[MANY];
+	static struct tracking_subscription *subscriptions[MANY];
+	struct tracking *t = tracking_new(base, server.url, NULL);
+	int64_t until, first = 0;
+	unsigned most_in_a_turn = 0, before = 0;
+	bool never = false;
+
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++) {
+		char name[32];
+		snprintf(name, sizeof(name), "mail:{%u}", i);
+		subscriptions[i] = tracking_subscribe(t, str_c(name), on_many_message, on_many_lost, &many[i]);
+	}
+	until = clock_monotonic_ms() + 20000;
+	while (count_told(many) != MANY && clock_monotonic_ms() < until)
+		redis_fixture_wait(base, &never, 5);
+	assert_int_equal(count_told(many), MANY);
+	memset(many, 0, sizeof(many));
+	redis_callf(redis, NULL, NULL, "CLIENT KILL TYPE pubsub");
+	while (count_told(many) != MANY && clock_monotonic_ms() < until) {
+		unsigned now;
+		event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+		now = count_told(many);
+		if (now != before && first == 0)
+			first = clock_monotonic_ms();
+		if (now - before > most_in_a_turn)
+			most_in_a_turn = now - before;
+		before = now;
+	}
+	assert_int_equal(before, MANY);
+	assert_true(most_in_a_turn <= 500);
+	assert_true(clock_monotonic_ms() - first >= 150); /* three parts, 100 ms apart */
+	/* All of them are in force; one that was given up meanwhile is not. */
+	tracking_unsubscribe(&subscriptions[7]);
+	redis_callf(redis, NULL, NULL, "PUBLISH mail:{7} x");
+	redis_callf(redis, NULL, NULL, "PUBLISH mail:{%d} x", MANY - 1);
+	while (many[MANY - 1].messages == 0 && clock_monotonic_ms() < until)
+		redis_fixture_wait(base, &never, 5);
+	assert_int_equal(many[MANY - 1].messages, 1);
+	assert_int_equal(many[7].messages, 0);
+	tracking_free(&t);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_calls),		cmocka_unit_test(test_pipeline), cmocka_unit_test(test_scripts),
-		cmocka_unit_test(test_lost_connection), cmocka_unit_test(test_tracking),
+		cmocka_unit_test(test_lost_connection), cmocka_unit_test(test_tracking), cmocka_unit_test(test_many_channels),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
