@@ -63,13 +63,11 @@ postponed_note(struct broker *b, struct part *p, const char *host, const Stagepo
 
 	if (p->postponed == 0)
 		work_add_event(m->work, "postponed", 0, host, postponed_words(done));
-	if (p->postponed == 0 || (p->served != b->served[p->kind] && p->postponed < UINT16_MAX))
+	if (p->postponed == 0 || (p->served != (uint8_t)b->served[p->kind] && p->postponed < UINT8_MAX))
 		p->postponed++;
-	p->served = b->served[p->kind];
+	p->served = (uint8_t)b->served[p->kind];
 	/* How far it came is not known: an answer may be lost that the store gave. */
 	p->recheck = true;
-	if (p->kind == STAGEPOST__JOB_KIND__LOCAL && (m->flags & MESSAGE_ONE_LOCAL) != 0)
-		m->flags |= MESSAGE_UNCERTAIN;
 	if (p->postponed == DAMAGED_FROM)
 		log_error(NULL, "a message is postponed again and again while others are served", F_C("id", m->id),
 			  F_C("reason", postponed_words(done)));

@@ -62,12 +62,12 @@ struct part {
 	uint8_t state;			      /* enum part_state */
 	uint8_t kind;			      /* Stagepost__JobKind: which schedule it is in */
 	uint8_t report;			      /* of a REPORT part: Stagepost__Job__Report */
-	bool recheck;			      /* may have been filed or sent before: its last job was lost */
-	bool unsaved;			      /* not to be tried before the message's state is saved */
-	bool unanswered;		      /* of a CHECK part: engines failed at it */
+	bool recheck : 1;		      /* may have been filed or sent before: its last job was lost */
+	bool unsaved : 1;		      /* not to be tried before the message's state is saved */
+	bool unanswered : 1;		      /* of a CHECK part: engines failed at it */
 	uint16_t tries;			      /* that failed, for the back-off */
-	uint16_t postponed;		      /* how often in a row it was not tried: postponed.c */
-	uint32_t served;		      /* that of the broker when it was postponed last */
+	uint8_t postponed;		      /* how often in a row it was not tried: postponed.c */
+	uint8_t served;			      /* the end of the broker's count when it was postponed last */
 };
 
 struct destination {
