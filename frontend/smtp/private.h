@@ -18,9 +18,9 @@
 #define SP_FRONTEND_SMTP_PRIVATE_H
 
 #include "frontend/core/session.h"
-#include "frontend/smtp/header_watch.h"
 #include "frontend/smtp/params.h"
 #include "frontend/smtp/replies.h"
+#include "frontend/submit/header_watch.h"
 #include "lib/base/arena.h"
 #include "lib/base/log.h"
 #include "lib/service/metrics.h"

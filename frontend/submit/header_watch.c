@@ -1,6 +1,6 @@
 /* A small machine over lines: the name of a field is collected, its value
  * skipped by memchr() unless it is From, or a word that is looked at. */
-#include "frontend/smtp/header_watch.h"
+#include "frontend/submit/header_watch.h"
 
 #include <string.h>
 
