@@ -62,11 +62,11 @@ smtp_set_state(struct smtp_session *s, enum smtp_state state)
 static void
 smtp_log_refusal(const struct smtp_session *s, const struct smtp_reply *reply, struct str argument)
 {
-	const struct smtp_transaction *t = s->transaction;
+	const struct submit *t = s->submit;
 
-	log_info(t != NULL ? &t->log : conn_log(s->conn), "refused", F_I64("code", reply->code),
+	log_info(t != NULL ? submit_log(t) : conn_log(s->conn), "refused", F_I64("code", reply->code),
 		 F_C("status", reply->enhanced), F_C("reason", reply->text), F_STR("argument", argument),
-		 F_STR("from", t != NULL ? t->reverse_path : STR_NONE));
+		 F_STR("from", t != NULL ? submit_options(t)->reverse_path : STR_NONE));
 }
 
 void
@@ -262,11 +262,7 @@ smtp_on_close(struct session *base)
 	struct smtp_session *s = (struct smtp_session *)base;
 
 	smtp_lookup_cancel(s);
-	if (s->state == SMTP_ACCEPTING)
-		smtp_transaction_detach(s->transaction);
-	else
-		smtp_transaction_free(&s->transaction);
-	s->transaction = NULL;
+	submit_free(&s->submit); /* what is being handed over goes on */
 	smtp_forget_hello(s);
 }
 

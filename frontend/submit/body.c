@@ -3,94 +3,74 @@
  * A small, fixed amount of it is ever in memory: what the store has not yet
  * written (above its limit the client is not read), and, until it is known
  * what goes on top, the first line, or a submission's header up to HELD_MAX. */
-#include "frontend/smtp/private.h"
+#include "frontend/submit/private.h"
 
 #include "lib/base/check.h"
-#include "lib/mime/address.h"
 
 enum { HELD_MAX = 64 * 1024 };
 
-void
-smtp_body_begin(struct smtp_transaction *t, bool dot_lines)
-{
-	const struct smtp_session *s = t->session;
-	const struct settings_smtp_in *settings = smtp_settings(s);
-	bool signs = smtp_sign_begin(t);
-
-	CHECK(t->append == NULL && !t->streams);
-	smtp_data_reader_init(&t->reader, dot_lines);
-	t->checks_from = s->account != NULL && settings->require_auth_match != AUTH_MATCH_NONE;
-	header_watch_init(&t->watch, t->checks_from || signs);
-	t->adds_missing = smtp_is_submission(s) || s->account != NULL;
-	t->max_size_bytes = settings->max_message_size;
-	t->max_hops = settings->max_hop_count;
-	t->append = blob_append_begin(t->frontend->service->blobs, BLOB_BODY, t->params.size_bytes);
-}
+/* What the reader makes of the input in hand. All submissions of a loop share
+ * it, since it is dealt with before the loop goes on. */
+static _Thread_local struct buf body_stored;
 
 void
-smtp_body_refuse(struct smtp_transaction *t, enum smtp_reply_name reply)
+submit_begin_data(struct submit *s, bool dot_lines)
 {
-	if (t->is_refused)
-		return;
-	t->is_refused = true;
-	t->refusal = reply;
-	if (t->append != NULL)
-		blob_append_abort(&t->append);
-	buf_fini(&t->held);
-	dkim_stream_free(&t->dkim);
-}
+	const struct settings_smtp_in *settings = submit_settings(s);
+	bool signs = submit_sign_begin(s);
 
-enum smtp_reply_name
-smtp_reply_for_error(const struct err *err)
-{
-	return err->code == ERR_NO_SPACE ? REPLY_STORE_FULL : REPLY_STORE_UNAVAILABLE;
+	CHECK(s->append == NULL && s->recipient_count > 0);
+	smtp_data_reader_init(&s->reader, dot_lines);
+	s->checks_from = s->options.account != NULL && settings->require_auth_match != AUTH_MATCH_NONE;
+	header_watch_init(&s->watch, s->checks_from || signs);
+	s->adds_missing = s->options.is_submission || s->options.account != NULL;
+	s->max_size_bytes = (uint64_t)settings->max_message_size;
+	s->max_hops = settings->max_hop_count;
+	s->append = blob_append_begin(s->frontend->service->blobs, BLOB_BODY, s->options.size_bytes);
 }
 
 static void
-append(struct smtp_transaction *t, struct str piece)
+body_refuse(struct submit *s, enum submit_result why)
+{
+	if (s->result != SUBMIT_OK)
+		return;
+	s->result = why;
+	if (s->append != NULL)
+		blob_append_abort(&s->append);
+	buf_fini(&s->held);
+	dkim_stream_free(&s->dkim);
+}
+
+enum submit_result
+submit_result_of(const struct err *err)
+{
+	return err->code == ERR_NO_SPACE ? SUBMIT_STORE_FULL : SUBMIT_UNAVAILABLE;
+}
+
+static void
+body_append(struct submit *s, struct str piece)
 {
 	struct err err;
 
-	if (t->is_refused || piece.len == 0 || blob_append_data(t->append, piece.p, piece.len, &err) == 0)
+	if (s->result != SUBMIT_OK || piece.len == 0 || blob_append_data(s->append, piece.p, piece.len, &err) == 0)
 		return;
-	log_warning(&t->log, "body not written", F_ERR(&err));
-	smtp_body_refuse(t, smtp_reply_for_error(&err));
+	log_warning(&s->log, "body not written", F_ERR(&err));
+	body_refuse(s, submit_result_of(&err));
 }
 
 /* ---- What the header says ---- */
 
-/* Are all addresses of From: the account's? */
-static bool
-is_from_own(struct smtp_transaction *t)
-{
-	struct mime_address *address = mime_parse_addresses(buf_str(&t->watch.from), &t->arena);
-	bool any = false;
-
-	if (t->watch.from_too_long)
-		return false;
-	for (; address != NULL; address = address->next) {
-		if (address->kind != MIME_MAILBOX)
-			continue;
-		const char *text =
-			arena_printf(&t->arena, "%.*s@%.*s", STR_ARG(address->mailbox), STR_ARG(address->host));
-		if (!smtp_address_matches(t->session, str_c(text)))
-			return false;
-		any = true;
-	}
-	return any;
-}
-
 static void
-check_header(struct smtp_transaction *t)
+body_check_header(struct submit *s)
 {
-	if (t->watch.received_count > t->max_hops)
-		smtp_body_refuse(t, REPLY_TOO_MANY_HOPS);
-	if (!t->watch.ended || t->is_header_checked)
+	if (s->watch.received_count > s->max_hops)
+		body_refuse(s, SUBMIT_TOO_MANY_HOPS);
+	if (!s->watch.ended || s->is_header_checked)
 		return;
-	t->is_header_checked = true;
-	smtp_sign_header_known(t);
-	if (t->checks_from && t->watch.has_from && !is_from_own(t))
-		smtp_body_refuse(t, REPLY_FROM_NOT_YOURS);
+	s->is_header_checked = true;
+	submit_sign_header_known(s);
+	if (s->checks_from && s->watch.has_from && !submit_from_matches(s))
+		body_refuse(s, SUBMIT_FROM_NOT_YOURS);
 }
 
 /* ---- What goes on top ---- */
@@ -98,103 +78,123 @@ check_header(struct smtp_transaction *t)
 /* Behind our lines those of an mbox, which some programs leave in front of a
  * message, would end the header: they are left out. */
 static struct str
-without_mbox_lines(struct smtp_transaction *t, struct str text)
+body_without_mbox_lines(struct submit *s, struct str text)
 {
-	size_t left_out = text.len < t->mbox_bytes ? text.len : t->mbox_bytes;
+	size_t left_out = text.len < s->mbox_bytes ? text.len : s->mbox_bytes;
 
-	t->mbox_bytes -= (uint32_t)left_out;
-	t->size_bytes -= left_out;
+	s->mbox_bytes -= (uint32_t)left_out;
+	s->size_bytes -= left_out;
 	return str_from(text, left_out);
 }
 
 /* Writes our lines and what was held back for them. */
 static void
-begin_stream(struct smtp_transaction *t)
+body_begin_stream(struct submit *s)
 {
 	struct buf lines = BUF_EMPTY;
 	struct str held;
 	size_t trace_bytes;
 
-	t->mbox_bytes = t->watch.first_line_known ? t->watch.mbox_bytes : 0;
-	held = without_mbox_lines(t, buf_str(&t->held));
+	s->mbox_bytes = s->watch.first_line_known ? s->watch.mbox_bytes : 0;
+	held = body_without_mbox_lines(s, buf_str(&s->held));
 	buf_reserve(&lines, 1024);
-	smtp_trace_lines(t, &lines);
+	submit_trace_lines(s, &lines);
 	trace_bytes = lines.len;
-	if (t->adds_missing && t->watch.ended)
-		smtp_missing_lines(t, &lines);
+	if (s->adds_missing && s->watch.ended)
+		submit_missing_lines(s, &lines);
 	/* Lest the first line of a bare text be read as a part of ours. */
-	if (t->watch.no_header)
+	if (s->watch.no_header)
 		buf_add_c(&lines, "\r\n");
-	append(t, buf_str(&lines));
-	append(t, held);
-	smtp_sign_feed(t, str_from(buf_str(&lines), trace_bytes));
-	smtp_sign_feed(t, held);
-	buf_fini(&t->held);
+	body_append(s, buf_str(&lines));
+	body_append(s, held);
+	submit_sign_feed(s, str_from(buf_str(&lines), trace_bytes));
+	submit_sign_feed(s, held);
+	buf_fini(&s->held);
 	buf_fini(&lines);
-	t->streams = true;
+	s->streams = true;
 }
 
 static bool
-is_top_known(const struct smtp_transaction *t, size_t more)
+body_is_top_known(const struct submit *s, size_t more)
 {
-	return t->held.len + more > HELD_MAX || (t->adds_missing ? t->watch.ended : t->watch.first_line_known);
+	return s->held.len + more > HELD_MAX || (s->adds_missing ? s->watch.ended : s->watch.first_line_known);
+}
+
+/* piece: in the stored form. */
+static void
+body_add(struct submit *s, struct str piece)
+{
+	if (s->result != SUBMIT_OK || piece.len == 0)
+		return;
+	s->size_bytes += piece.len;
+	if (s->max_size_bytes != 0 && s->size_bytes > s->max_size_bytes) {
+		body_refuse(s, SUBMIT_TOO_BIG);
+		return;
+	}
+	if (!s->watch.ended) {
+		header_watch_feed(&s->watch, piece);
+		body_check_header(s);
+		if (s->result != SUBMIT_OK)
+			return;
+	}
+	if (!s->streams && body_is_top_known(s, piece.len))
+		body_begin_stream(s);
+	if (s->streams) {
+		piece = body_without_mbox_lines(s, piece);
+		body_append(s, piece);
+		submit_sign_feed(s, piece);
+	} else {
+		buf_add_str(&s->held, piece);
+	}
+}
+
+/* ---- The data ---- */
+
+size_t
+submit_data(struct submit *s, struct str input, bool *ended_out)
+{
+	bool ended;
+	size_t used;
+
+	buf_clear(&body_stored);
+	used = smtp_data_read(&s->reader, input, &body_stored, &ended);
+	body_add(s, buf_str(&body_stored));
+	if (ended_out != NULL)
+		*ended_out = ended;
+	return used;
 }
 
 void
-smtp_body_add(struct smtp_transaction *t, struct str piece)
+submit_announce(struct submit *s, uint64_t octets)
 {
-	if (t->is_refused || piece.len == 0)
-		return;
-	t->size_bytes += piece.len;
-	if (t->max_size_bytes != 0 && t->size_bytes > (uint64_t)t->max_size_bytes) {
-		smtp_body_refuse(t, REPLY_TOO_BIG);
-		return;
-	}
-	if (!t->watch.ended) {
-		header_watch_feed(&t->watch, piece);
-		check_header(t);
-		if (t->is_refused)
-			return;
-	}
-	if (!t->streams && is_top_known(t, piece.len))
-		begin_stream(t);
-	if (t->streams) {
-		piece = without_mbox_lines(t, piece);
-		append(t, piece);
-		smtp_sign_feed(t, piece);
-	} else {
-		buf_add_str(&t->held, piece);
-	}
+	if (s->result == SUBMIT_OK && s->max_size_bytes != 0 && octets > s->max_size_bytes - s->size_bytes)
+		body_refuse(s, SUBMIT_TOO_BIG);
 }
 
 bool
-smtp_body_end(struct smtp_transaction *t)
+submit_end_data(struct submit *s)
 {
-	if (t->is_refused)
+	if (!s->reader.dot_lines) {
+		buf_clear(&body_stored);
+		smtp_data_read_end(&s->reader, &body_stored);
+		body_add(s, buf_str(&body_stored));
+	}
+	if (s->result != SUBMIT_OK)
 		return false;
-	header_watch_end(&t->watch);
-	check_header(t);
-	if (!t->streams)
-		begin_stream(t);
-	return !t->is_refused;
+	header_watch_end(&s->watch);
+	body_check_header(s);
+	if (!s->streams)
+		body_begin_stream(s);
+	return s->result == SUBMIT_OK;
 }
 
 /* ---- Back-pressure ---- */
 
-static void
-on_room(void *arg)
+bool
+submit_wait_room(struct submit *s, void (*on_room)(void *arg), void *arg)
 {
-	session_resume(&((struct smtp_transaction *)arg)->session->base);
-}
-
-void
-smtp_body_await_room(struct smtp_transaction *t)
-{
-	struct conn *c = t->session->conn;
-
-	if (t->append == NULL || blob_append_backlog(t->append) <= BLOB_BACKLOG_BYTES)
-		return;
-	conn_set_timeout(c, 0);
-	conn_pause(c);
-	blob_append_wait_room(t->append, on_room, t);
+	if (s->append == NULL || blob_append_backlog(s->append) <= BLOB_BACKLOG_BYTES)
+		return false;
+	blob_append_wait_room(s->append, on_room, arg);
+	return true;
 }

@@ -4,38 +4,32 @@
  * The domain that signs is that of From:, else that of the account (or of the
  * reverse-path), whichever has a key. Who may write which From: is the setting
  * require_auth_match. */
-#include "frontend/smtp/private.h"
+#include "frontend/submit/private.h"
 
 #include "lib/base/check.h"
 #include "lib/mime/address.h"
 
-static bool
-is_vouched_for(const struct smtp_session *s)
-{
-	return s->account != NULL || ip_blocks_have(&smtp_settings(s)->relay_whitelist, conn_peer(s->conn));
-}
-
 bool
-smtp_sign_begin(struct smtp_transaction *t)
+submit_sign_begin(struct submit *s)
 {
-	CHECK(t->dkim == NULL);
-	if (is_vouched_for(t->session))
-		t->dkim = dkim_stream_new();
-	return t->dkim != NULL;
+	CHECK(s->dkim == NULL);
+	if (s->options.account != NULL || s->options.may_relay)
+		s->dkim = dkim_stream_new();
+	return s->dkim != NULL;
 }
 
 void
-smtp_sign_feed(struct smtp_transaction *t, struct str piece)
+submit_sign_feed(struct submit *s, struct str piece)
 {
-	if (t->dkim != NULL)
-		dkim_stream_feed(t->dkim, piece);
+	if (s->dkim != NULL)
+		dkim_stream_feed(s->dkim, piece);
 }
 
 /* The domain of the first address of From:. */
 static struct str
-from_domain(struct smtp_transaction *t)
+sign_from_domain(struct submit *s)
 {
-	struct mime_address *address = mime_parse_addresses(buf_str(&t->watch.from), &t->arena);
+	struct mime_address *address = mime_parse_addresses(buf_str(&s->watch.from), &s->op.arena);
 
 	while (address != NULL && address->kind != MIME_MAILBOX)
 		address = address->next;
@@ -43,51 +37,51 @@ from_domain(struct smtp_transaction *t)
 }
 
 static void
-add_domain(struct smtp_transaction *t, struct str domain)
+sign_add_domain(struct submit *s, struct str domain)
 {
 	char canonical[DIRECTORY_DOMAIN_MAX];
 
 	if (domain.len > 0 && directory_canonical_domain(domain, canonical))
-		dkim_signing_add(&t->signing, arena_str(&t->arena, str_c(canonical)));
+		dkim_signing_add(&s->signing, arena_str(&s->op.arena, str_c(canonical)));
 }
 
 void
-smtp_sign_header_known(struct smtp_transaction *t)
+submit_sign_header_known(struct submit *s)
 {
-	const struct smtp_session *s = t->session;
+	const char *account = s->options.account;
 
-	if (t->dkim == NULL)
+	if (s->dkim == NULL)
 		return;
-	add_domain(t, from_domain(t));
-	add_domain(t, s->account != NULL ? directory_domain_of(str_c(s->account)) : t->sender_domain);
+	sign_add_domain(s, sign_from_domain(s));
+	sign_add_domain(s, directory_domain_of(account != NULL ? str_c(account) : s->options.reverse_path));
 	/* Spares the hash of the body. */
-	if (dkim_signing_is_vain(&t->signing, t->frontend->dkim_keys))
-		dkim_stream_free(&t->dkim);
+	if (dkim_signing_is_vain(&s->signing, s->frontend->dkim_keys))
+		dkim_stream_free(&s->dkim);
 }
 
 /* ---- At the end of the data ---- */
 static void
-on_end_of_signing(void *arg, enum dkim_outcome outcome, struct str fields, const struct err *err)
+sign_on_end(void *arg, enum dkim_outcome outcome, struct str fields, const struct err *err)
 {
-	struct smtp_transaction *t = arg;
+	struct submit *s = arg;
 
 	if (outcome == DKIM_SIGNED) {
 		metrics_add(M_DKIM_SIGNED, 1);
-		t->signatures = arena_str(&t->arena, fields);
+		s->signatures = arena_str(&s->op.arena, fields);
 	} else if (outcome == DKIM_NOT_SIGNED) {
-		log_warning(&t->log, "message not signed", F_STR("domain", t->signing.domains[t->signing.at]),
+		log_warning(&s->log, "message not signed", F_STR("domain", s->signing.domains[s->signing.at]),
 			    F_ERR(err));
 	}
-	t->on_signing_end(t, outcome == DKIM_KEYS_AWAY ? err : NULL);
+	s->on_signing_end(s, outcome == DKIM_KEYS_AWAY ? err : NULL);
 }
 
 void
-smtp_sign_end(struct smtp_transaction *t, void (*on_end)(struct smtp_transaction *t, const struct err *err))
+submit_sign_end(struct submit *s, void (*on_end)(struct submit *s, const struct err *err))
 {
-	t->on_signing_end = on_end;
-	if (t->dkim == NULL)
-		on_end(t, NULL);
+	s->on_signing_end = on_end;
+	if (s->dkim == NULL)
+		on_end(s, NULL);
 	else
-		dkim_signing_start(&t->signing, t->frontend->dkim_keys, t->frontend->dkim_signer, &t->dkim,
-				   on_end_of_signing, t);
+		dkim_signing_start(&s->signing, s->frontend->dkim_keys, s->frontend->dkim_signer, &s->dkim, sign_on_end,
+				   s);
 }

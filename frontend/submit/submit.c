@@ -1,112 +1,117 @@
-/* A mail transaction: what was said of a message from MAIL on. */
-#include "frontend/smtp/private.h"
+/* A submission's beginning and end. */
+#include "frontend/submit/private.h"
 
-#include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
-struct smtp_transaction *
-smtp_transaction_new(struct smtp_session *s)
-{
-	struct frontend *f = conn_frontend(s->conn);
-	int shard = bus_client_pick_shard(f->bus);
-	struct smtp_transaction *t;
+/* ---- The end ---- */
 
-	CHECK(s->transaction == NULL);
+/* Nobody waits for it, and nothing can come back. */
+static void
+submit_on_end(struct op *op)
+{
+	struct submit *s = OP_OWNER(op, struct submit, op);
+
+	if (s->append != NULL)
+		blob_append_abort(&s->append);
+	if (s->is_blob_ours)
+		blob_release(s->frontend->service->blobs, &s->blob);
+	header_watch_fini(&s->watch);
+	dkim_stream_free(&s->dkim);
+	buf_fini(&s->held);
+	mem_free(s);
+}
+
+void
+submit_free(struct submit **submission)
+{
+	struct submit *s = *submission;
+
+	if (s == NULL)
+		return;
+	*submission = NULL;
+	s->log.parent = s->options.log = NULL;
+	op_cancel(&s->op);
+}
+
+/* ---- The beginning ---- */
+
+static void
+submit_copy_options(struct submit *s, const struct submit_options *options)
+{
+	struct arena *arena = &s->op.arena;
+	struct submit_options *own = &s->options;
+
+	*own = *options;
+	own->account = options->account != NULL ? arena_strdup(arena, options->account) : NULL;
+	own->helo = arena_strdup(arena, options->helo);
+	own->protocol = arena_strdup(arena, options->protocol);
+	own->tls = arena_strdup(arena, options->tls);
+	own->reverse_path = arena_str(arena, options->reverse_path);
+	own->dsn_ret = arena_str(arena, options->dsn_ret);
+	own->dsn_envid = arena_str(arena, options->dsn_envid);
+}
+
+struct submit *
+submit_begin(struct frontend *f, const struct submit_options *options)
+{
+	int shard = bus_client_pick_shard(f->bus);
+	struct submit *s;
+
 	if (shard < 0)
 		return NULL;
-	t = mem_new(struct smtp_transaction);
-	t->session = s;
-	t->frontend = f;
-	t->begun_ms = clock_unix_ms();
-	t->recipients_end = &t->recipients;
-	arena_init(&t->arena);
-	spool_id_new((unsigned)shard, t->id);
-	t->log = (struct log_context){.parent = conn_log(s->conn), .fields = {F_C("id", t->id)}};
-	return t;
+	s = mem_new(struct submit);
+	op_init(&s->op, submit_on_end);
+	s->frontend = f;
+	s->begun_ms = clock_unix_ms();
+	s->recipients_end = &s->recipients;
+	submit_copy_options(s, options);
+	s->priority = submit_priority_allowed(s);
+	spool_id_new((unsigned)shard, s->id);
+	s->log = (struct log_context){.parent = options->log, .fields = {F_C("id", s->id)}};
+	return s;
 }
 
-void
-smtp_transaction_free(struct smtp_transaction **transaction)
-{
-	struct smtp_transaction *t = *transaction;
+/* ---- What is known of it ---- */
 
-	if (t == NULL)
-		return;
-	if (t->append != NULL)
-		blob_append_abort(&t->append);
-	if (t->is_blob_ours)
-		blob_release(t->frontend->service->blobs, &t->blob);
-	header_watch_fini(&t->watch);
-	dkim_stream_free(&t->dkim);
-	buf_fini(&t->held);
-	arena_fini(&t->arena);
-	mem_free(t);
-	*transaction = NULL;
+const struct settings_smtp_in *
+submit_settings(const struct submit *s)
+{
+	return settings_smtp_in(frontend_settings(s->frontend), STR_NONE);
 }
 
-void
-smtp_transaction_reset(struct smtp_session *s)
+enum submit_result
+submit_result(const struct submit *s)
 {
-	smtp_transaction_free(&s->transaction);
-	if (s->state != SMTP_NEW)
-		smtp_set_state(s, SMTP_GREETED);
+	return s->result;
 }
 
-static uint32_t
-hash_address(struct str address)
+const char *
+submit_id(const struct submit *s)
 {
-	uint32_t hash = 2166136261u; /* FNV-1a */
-
-	for (size_t i = 0; i < address.len; i++)
-		hash = (hash ^ (unsigned char)address.p[i]) * 16777619u;
-	return hash;
+	return s->id;
 }
 
-/* Packed, with tags and lengths; an address may get longer as it is looked up. */
-static size_t
-recipient_bytes(struct str address, const struct smtp_rcpt_params *params)
+const struct submit_options *
+submit_options(const struct submit *s)
 {
-	enum { AROUND = 32, LONGER = 16 };
-
-	return address.len + params->orcpt.len + AROUND + LONGER;
+	return &s->options;
 }
 
-bool
-smtp_transaction_has_room(const struct smtp_transaction *t, struct str address, const struct smtp_rcpt_params *params)
+int
+submit_priority(const struct submit *s)
 {
-	enum { ALL_ELSE = 256 * 1024 }; /* signatures, names */
-
-	return t->recipient_bytes + recipient_bytes(address, params) <= SPOOL_ENVELOPE_MAX - ALL_ELSE;
+	return s->priority;
 }
 
-bool
-smtp_transaction_add(struct smtp_transaction *t, struct str address, bool local, const struct smtp_rcpt_params *params)
+uint64_t
+submit_max_size_bytes(const struct submit *s)
 {
-	uint32_t hash = hash_address(address);
-	struct smtp_recipient *r;
-
-	for (r = t->recipients; r != NULL; r = r->next)
-		if (r->hash == hash && str_eq(str_c(r->record.address), address))
-			return false;
-	r = arena_new(&t->arena, struct smtp_recipient);
-	stagepost__recipient__init(&r->record);
-	r->record.address = arena_dup(&t->arena, address.p, address.len);
-	if (params->orcpt.len != 0)
-		r->record.orcpt = arena_dup(&t->arena, params->orcpt.p, params->orcpt.len);
-	r->record.notify = params->notify;
-	r->record.local = local;
-	r->hash = hash;
-	*t->recipients_end = r;
-	t->recipients_end = &r->next;
-	t->recipient_count++;
-	t->recipient_bytes += recipient_bytes(address, params);
-	return true;
+	return s->max_size_bytes;
 }
 
-void
-smtp_transaction_detach(struct smtp_transaction *t)
+const struct log_context *
+submit_log(const struct submit *s)
 {
-	t->session = NULL;
-	t->log.parent = NULL;
+	return &s->log;
 }

@@ -2,27 +2,12 @@
  * left out (RFC 5321, 4.4; RFC 6409, section 8). */
 #include <stdio.h>
 
-#include "frontend/smtp/private.h"
+#include "frontend/submit/private.h"
 #include "lib/base/clock.h"
-
-const char *
-smtp_protocol_word(const struct smtp_transaction *t)
-{
-	/* UTF-8, TLS, authenticated */
-	static const char *const words[2][2][2] = {
-		{{"ESMTP", "ESMTPA"}, {"ESMTPS", "ESMTPSA"}},
-		{{"UTF8SMTP", "UTF8SMTPA"}, {"UTF8SMTPS", "UTF8SMTPSA"}},
-	};
-	const struct smtp_session *s = t->session;
-
-	if (!s->esmtp)
-		return "SMTP";
-	return words[t->params.utf8][conn_is_tls(s->conn)][s->account != NULL];
-}
 
 /* What the client calls itself, with nothing in it that has a meaning here. */
 static void
-add_helo(struct buf *out, const char *helo)
+trace_add_helo(struct buf *out, const char *helo)
 {
 	for (; *helo != '\0'; helo++) {
 		char c = *helo;
@@ -33,58 +18,57 @@ add_helo(struct buf *out, const char *helo)
 }
 
 static bool
-wants_received(const struct smtp_session *s)
+trace_wants_received(const struct submit *s)
 {
-	switch (smtp_settings(s)->append_received_line) {
+	switch (submit_settings(s)->append_received_line) {
 	case RECEIVED_LINE_NONE: return false;
-	case RECEIVED_LINE_AUTHENTICATED: return s->account != NULL;
+	case RECEIVED_LINE_AUTHENTICATED: return s->options.account != NULL;
 	default: return true;
 	}
 }
 
 static void
-add_received(struct smtp_transaction *t, struct buf *out)
+trace_add_received(struct submit *s, struct buf *out)
 {
-	struct smtp_session *s = t->session;
+	const struct submit_options *o = &s->options;
 	char client[IP_LITERAL_MAX], date[CLOCK_RFC5322_MAX];
 
-	ip_literal(conn_peer(s->conn), client);
-	clock_rfc5322(t->begun_ms, date, sizeof(date));
+	ip_literal(&o->peer, client);
+	clock_rfc5322(s->begun_ms, date, sizeof(date));
 	buf_add_c(out, "Received: from ");
-	add_helo(out, s->helo);
-	buf_printf(out, " (%s)\r\n\tby %s (Stagepost) with %s", client, smtp_hostname(t->frontend),
-		   smtp_protocol_word(t));
-	if (conn_is_tls(s->conn))
-		buf_printf(out, "\r\n\t(%s %s)", conn_tls_version(s->conn), conn_tls_cipher(s->conn));
-	buf_printf(out, "\r\n\tid %s", t->id);
+	trace_add_helo(out, o->helo);
+	buf_printf(out, " (%s)\r\n\tby %s (Stagepost) with %s", client, s->frontend->service->hostname, o->protocol);
+	if (o->tls[0] != '\0')
+		buf_printf(out, "\r\n\t(%s)", o->tls);
+	buf_printf(out, "\r\n\tid %s", s->id);
 	/* Of several, none is named: they need not know of each other. */
-	if (t->recipient_count == 1)
-		buf_printf(out, "\r\n\tfor <%s>", t->recipients->record.address);
-	if (t->params.has_priority)
-		buf_printf(out, "\r\n\tPRIORITY %d", t->priority);
+	if (s->recipient_count == 1)
+		buf_printf(out, "\r\n\tfor <%s>", s->recipients->record.address);
+	if (o->has_priority)
+		buf_printf(out, "\r\n\tPRIORITY %d", s->priority);
 	buf_printf(out, "; %s\r\n", date);
 }
 
 void
-smtp_trace_lines(struct smtp_transaction *t, struct buf *out)
+submit_trace_lines(struct submit *s, struct buf *out)
 {
 	buf_add_c(out, "Return-Path: <");
-	buf_add_str(out, t->reverse_path);
+	buf_add_str(out, s->options.reverse_path);
 	buf_add_c(out, ">\r\n");
-	t->return_path_length = (uint32_t)out->len;
-	if (wants_received(t->session))
-		add_received(t, out);
+	s->return_path_length = (uint32_t)out->len;
+	if (trace_wants_received(s))
+		trace_add_received(s, out);
 }
 
 void
-smtp_missing_lines(struct smtp_transaction *t, struct buf *out)
+submit_missing_lines(struct submit *s, struct buf *out)
 {
 	char date[CLOCK_RFC5322_MAX];
 
-	if (!t->watch.has_date) {
-		clock_rfc5322(t->begun_ms, date, sizeof(date));
+	if (!s->watch.has_date) {
+		clock_rfc5322(s->begun_ms, date, sizeof(date));
 		buf_printf(out, "Date: %s\r\n", date);
 	}
-	if (!t->watch.has_message_id)
-		buf_printf(out, "Message-ID: <%s@%s>\r\n", t->id, smtp_hostname(t->frontend));
+	if (!s->watch.has_message_id)
+		buf_printf(out, "Message-ID: <%s@%s>\r\n", s->id, s->frontend->service->hostname);
 }
