@@ -1,6 +1,7 @@
 /* What the files of the SMTP server share; nobody else includes this.
  *
- *   session.c       lines out of bytes, states, the end (the rest: core's session)
+ *   session.c       lines out of bytes, beginning and end (the rest: core's session)
+ *   state.c         the state that it is in, and what it says
  *   commands.c      the table of commands and its dispatcher
  *   cmd_*.c         what each command means
  *   lookup.c        whose is an address (it may have to be waited for)
@@ -71,7 +72,7 @@ struct smtp_session {
 	} chunk;
 };
 
-/* ---- session.c ---- */
+/* ---- state.c ---- */
 const struct settings_smtp_in *smtp_settings(const struct smtp_session *s);
 const char *smtp_hostname(const struct frontend *f);
 void smtp_set_state(struct smtp_session *s, enum smtp_state state);
