@@ -1,5 +1,5 @@
 /* What is seen of a header while it streams by, wherever it is cut. */
-#include "frontend/smtp/header_watch.h"
+#include "frontend/submit/header_watch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

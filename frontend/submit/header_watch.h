@@ -3,8 +3,8 @@
  *
  * Is fed the stored form (line ends are CRLF only) in pieces of any size and
  * keeps a fixed amount of memory, plus the From: values up to a limit. */
-#ifndef SP_FRONTEND_SMTP_HEADER_WATCH_H
-#define SP_FRONTEND_SMTP_HEADER_WATCH_H
+#ifndef SP_FRONTEND_SUBMIT_HEADER_WATCH_H
+#define SP_FRONTEND_SUBMIT_HEADER_WATCH_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* A small machine over lines: the name of a field is collected, its value
  * skipped by memchr() unless it is From, or a word that is looked at. */
-#include "frontend/smtp/header_watch.h"
+#include "frontend/submit/header_watch.h"
 
 #include <string.h>
 
@@ -19,7 +19,7 @@ header_watch_fini(struct header_watch *w)
 }
 
 static void
-end_word(struct header_watch *w)
+watch_end_word(struct header_watch *w)
 {
 	struct str word = str_of(w->name, w->name_len);
 
@@ -34,9 +34,9 @@ end_word(struct header_watch *w)
 }
 
 static void
-end_header(struct header_watch *w)
+watch_end_header(struct header_watch *w)
 {
-	end_word(w);
+	watch_end_word(w);
 	w->first_line_known = true;
 	w->ended = true;
 }
@@ -44,27 +44,27 @@ end_header(struct header_watch *w)
 /* A line that is no field and not blank ends a header too; as the first one it
  * says that there is no header at all. */
 static void
-end_by_other_line(struct header_watch *w)
+watch_end_by_other_line(struct header_watch *w)
 {
 	w->no_header = !w->first_line_known;
 	if (w->no_header)
 		w->mbox_bytes = 0;
-	end_header(w);
+	watch_end_header(w);
 }
 
 /* There is none at all behind lines that seemed an mbox's either. */
 static void
-end_by_blank_line(struct header_watch *w)
+watch_end_by_blank_line(struct header_watch *w)
 {
 	if (!w->first_line_known && w->mbox_bytes != 0)
-		end_by_other_line(w);
+		watch_end_by_other_line(w);
 	else
-		end_header(w);
+		watch_end_header(w);
 }
 
 /* "From " or ">From ", and no colon follows: it can only be an mbox's. */
 static bool
-is_mbox_line(const struct header_watch *w)
+watch_is_mbox_line(const struct header_watch *w)
 {
 	struct str name = str_of(w->name, w->name_len);
 
@@ -73,7 +73,7 @@ is_mbox_line(const struct header_watch *w)
 }
 
 static void
-add_from(struct header_watch *w, const char *p, size_t len)
+watch_add_from(struct header_watch *w, const char *p, size_t len)
 {
 	if (w->from.len + len > HEADER_WATCH_FROM_MAX)
 		w->from_too_long = true;
@@ -83,7 +83,7 @@ add_from(struct header_watch *w, const char *p, size_t len)
 
 /* The colon was met. */
 static void
-begin_value(struct header_watch *w)
+watch_begin_value(struct header_watch *w)
 {
 	struct str name = str_of(w->name, w->name_len);
 
@@ -105,23 +105,23 @@ begin_value(struct header_watch *w)
 		if (w->keep_from) {
 			w->state = FROM_VALUE;
 			if (w->has_from)
-				add_from(w, ",", 1);
+				watch_add_from(w, ",", 1);
 		}
 		w->has_from = true;
 	}
 }
 
 static void
-take_line_start(struct header_watch *w, char c)
+watch_take_line_start(struct header_watch *w, char c)
 {
 	if (c != ' ' && c != '\t')
-		end_word(w);
+		watch_end_word(w);
 	if (c == '\r') {
 		w->state = BLANK_LINE;
 	} else if (c == ' ' || c == '\t') {
 		w->state = w->in_from ? FROM_VALUE : w->in_word ? WORD_VALUE : SKIPPED;
 		if (!w->first_line_known)
-			end_by_other_line(w);
+			watch_end_by_other_line(w);
 	} else {
 		w->state = NAME;
 		w->name_len = 0;
@@ -131,18 +131,18 @@ take_line_start(struct header_watch *w, char c)
 
 /* Also the obsolete blanks between a name and its colon. */
 static void
-take_name(struct header_watch *w, char c)
+watch_take_name(struct header_watch *w, char c)
 {
 	unsigned char u = (unsigned char)c;
 
 	if (c == ':' && w->name_len != 0)
-		begin_value(w);
+		watch_begin_value(w);
 	else if (c == ' ' || c == '\t')
 		w->state = SPACE_BEHIND_NAME;
-	else if (u > ' ' && is_mbox_line(w))
+	else if (u > ' ' && watch_is_mbox_line(w))
 		w->state = MBOX_LINE;
 	else if (w->state == SPACE_BEHIND_NAME || u < 0x21 || u > 0x7e || c == ':')
-		end_by_other_line(w);
+		watch_end_by_other_line(w);
 	else if (w->name_len < HEADER_WATCH_NAME_MAX)
 		w->name[w->name_len++] = c;
 }
@@ -150,7 +150,7 @@ take_name(struct header_watch *w, char c)
 /* A value that is one short word. It may be folded before, within or behind it:
  * its text is whole only when a line comes that does not go on with it. */
 static void
-take_word(struct header_watch *w, const char *p, const char *end)
+watch_take_word(struct header_watch *w, const char *p, const char *end)
 {
 	for (; p < end; p++) {
 		if (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n') {
@@ -167,14 +167,14 @@ take_word(struct header_watch *w, const char *p, const char *end)
 }
 
 static const char *
-take_mbox_line(struct header_watch *w, const char *p, const char *end)
+watch_take_mbox_line(struct header_watch *w, const char *p, const char *end)
 {
 	const char *lf = memchr(p, '\n', (size_t)(end - p));
 	const char *stop = lf != NULL ? lf + 1 : end;
 
 	w->line_bytes += (uint32_t)(stop - p);
 	if (w->mbox_bytes + w->line_bytes > HEADER_WATCH_MBOX_MAX) {
-		end_by_other_line(w);
+		watch_end_by_other_line(w);
 	} else if (lf != NULL) {
 		w->mbox_bytes += w->line_bytes;
 		w->state = LINE_START;
@@ -184,15 +184,15 @@ take_mbox_line(struct header_watch *w, const char *p, const char *end)
 
 /* The part of a value that lies in the piece, up to its line's end. */
 static const char *
-take_value(struct header_watch *w, const char *p, const char *end)
+watch_take_value(struct header_watch *w, const char *p, const char *end)
 {
 	const char *lf = memchr(p, '\n', (size_t)(end - p));
 	const char *stop = lf != NULL ? lf + 1 : end;
 
 	if (w->state == FROM_VALUE)
-		add_from(w, p, (size_t)(stop - p));
+		watch_add_from(w, p, (size_t)(stop - p));
 	else if (w->state == WORD_VALUE)
-		take_word(w, p, stop);
+		watch_take_word(w, p, stop);
 	return stop;
 }
 
@@ -204,17 +204,17 @@ header_watch_feed(struct header_watch *w, struct str piece)
 	while (p < end && !w->ended) {
 		switch (w->state) {
 		case LINE_START:
-			take_line_start(w, *p); /* looks only */
+			watch_take_line_start(w, *p); /* looks only */
 			break;
-		case BLANK_LINE: end_by_blank_line(w); break;
+		case BLANK_LINE: watch_end_by_blank_line(w); break;
 		case NAME:
 		case SPACE_BEHIND_NAME:
 			w->line_bytes++;
-			take_name(w, *p++);
+			watch_take_name(w, *p++);
 			break;
-		case MBOX_LINE: p = take_mbox_line(w, p, end); break;
+		case MBOX_LINE: p = watch_take_mbox_line(w, p, end); break;
 		default:
-			p = take_value(w, p, end);
+			p = watch_take_value(w, p, end);
 			if (p[-1] == '\n') {
 				w->in_from = w->state == FROM_VALUE;
 				w->state = LINE_START;
@@ -227,5 +227,5 @@ header_watch_feed(struct header_watch *w, struct str piece)
 void
 header_watch_end(struct header_watch *w)
 {
-	end_by_blank_line(w);
+	watch_end_by_blank_line(w);
 }
