@@ -2,7 +2,7 @@
  * into the blob store and hands it over like any other message. The report's id is
  * given by the broker and is the same at every try, so that a report is never
  * sent twice. */
-#include "delivery-worker/report.h"
+#include "delivery-worker/report/report.h"
 
 #include <stdio.h>
 #include <string.h>

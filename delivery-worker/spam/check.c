@@ -1,4 +1,4 @@
-#include "delivery-worker/check.h"
+#include "delivery-worker/spam/check.h"
 
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /* CHECK jobs: a message is shown to a spam engine, and what that says goes back
  * to the broker. Engines are asked one after the other until one answers. */
-#ifndef SP_WORKER_CHECK_H
-#define SP_WORKER_CHECK_H
+#ifndef SP_WORKER_SPAM_CHECK_H
+#define SP_WORKER_SPAM_CHECK_H
 
-#include "delivery-worker/jobs.h"
+#include "delivery-worker/jobs/jobs.h"
 
 /* Remembers which engines could not be reached. */
 struct checker *checker_new(void);

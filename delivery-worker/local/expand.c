@@ -1,5 +1,5 @@
 /* What recipients come to: accounts here, addresses elsewhere, or nothing. */
-#include "delivery-worker/local_private.h"
+#include "delivery-worker/local/private.h"
 #include "lib/base/check.h"
 
 /* What the recipient's domain wants done with spam. */

@@ -1,5 +1,5 @@
 /* Workers that cannot do their jobs. */
-#include "delivery-worker/health.h"
+#include "delivery-worker/jobs/health.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
-/* The way of a LOCAL job through its steps; local_private.h names them. */
-#include "delivery-worker/local.h"
+/* The way of a LOCAL job through its steps; private.h names them. */
+#include "delivery-worker/local/local.h"
 
-#include "delivery-worker/local_private.h"
+#include "delivery-worker/local/private.h"
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/mem.h"

@@ -1,4 +1,4 @@
-#include "delivery-worker/health.h"
+#include "delivery-worker/jobs/health.h"
 
 /* One trial in so long costs a message a second; what is well again is used at once. */
 enum { FAILURES_MAX = 3, REST_FIRST_MS = 300, REST_LONGEST_MS = 1000 };

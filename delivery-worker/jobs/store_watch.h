@@ -1,7 +1,7 @@
 /* Can this worker reach the store? Without it each job fails at once, and the
  * worker is therefore always free; so it must know before the jobs do. */
-#ifndef SP_WORKER_STORE_WATCH_H
-#define SP_WORKER_STORE_WATCH_H
+#ifndef SP_WORKER_JOBS_STORE_WATCH_H
+#define SP_WORKER_JOBS_STORE_WATCH_H
 
 #include <event2/event.h>
 #include <stdbool.h>

@@ -1,9 +1,9 @@
 /* Every kind of job that this program can do. */
-#include "delivery-worker/check.h"
-#include "delivery-worker/jobs.h"
-#include "delivery-worker/local.h"
+#include "delivery-worker/spam/check.h"
+#include "delivery-worker/jobs/jobs.h"
+#include "delivery-worker/local/local.h"
 #include "delivery-worker/remote/remote.h"
-#include "delivery-worker/report.h"
+#include "delivery-worker/report/report.h"
 
 #define REPORTS_AT_ONCE 20
 

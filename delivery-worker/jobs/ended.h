@@ -1,8 +1,8 @@
 /* Results of jobs that were told to a broker which may have died of them: kept
  * for whoever has the shard next. Only of what must not be done twice: filing
  * refuses that by itself. */
-#ifndef SP_WORKER_ENDED_H
-#define SP_WORKER_ENDED_H
+#ifndef SP_WORKER_JOBS_ENDED_H
+#define SP_WORKER_JOBS_ENDED_H
 
 #include "lib/base/buf.h"
 #include "proto/stagepost.pb-c.h"

@@ -1,16 +1,16 @@
 /* The work of one LOCAL job, in its steps:
  *
- *   expand     what each recipient comes to (local_expand.c)
+ *   expand     what each recipient comes to (expand.c)
  *   digest     read the body once, compute what IMAP will want of it
  *   refer      take the references to body and digest that the filings need
- *   file       one script a mailbox, some at once (local_file.c)
+ *   file       one script a mailbox, some at once (file.c)
  *   conclude   one result a recipient, from those of its targets
  *
- * Only local*.c include this. */
+ * Only this folder includes it. */
 #ifndef SP_WORKER_LOCAL_PRIVATE_H
 #define SP_WORKER_LOCAL_PRIVATE_H
 
-#include "delivery-worker/jobs.h"
+#include "delivery-worker/jobs/jobs.h"
 #include "lib/mime/digest.h"
 
 #define LOCAL_FILINGS_AT_ONCE 32

@@ -2,7 +2,7 @@
  * filed before; only a certain "not filed" gives its references back, so a
  * lost answer can leak a blob but never lose one. A job that is disowned begins
  * no filing more. */
-#include "delivery-worker/local_private.h"
+#include "delivery-worker/local/private.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/crashpoint.h"

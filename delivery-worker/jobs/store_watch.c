@@ -1,4 +1,4 @@
-#include "delivery-worker/store_watch.h"
+#include "delivery-worker/jobs/store_watch.h"
 
 #include "lib/base/clock.h"
 

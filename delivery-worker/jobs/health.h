@@ -2,8 +2,8 @@
  * store connection is ill fails each job at once, is therefore always free, and
  * would be given all mail there is. So after some failures of that sort in a row
  * it takes no more, longer each time, then one on trial. */
-#ifndef SP_WORKER_HEALTH_H
-#define SP_WORKER_HEALTH_H
+#ifndef SP_WORKER_JOBS_HEALTH_H
+#define SP_WORKER_JOBS_HEALTH_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "delivery-worker/report.h"
+#include "delivery-worker/report/report.h"
 
 struct fixture {
 	Stagepost__Job job;

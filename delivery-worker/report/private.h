@@ -1,8 +1,8 @@
-/* What the files that write a report share. Only report*.c include this. */
+/* What the files that write a report share. Only this folder includes it. */
 #ifndef SP_WORKER_REPORT_PRIVATE_H
 #define SP_WORKER_REPORT_PRIVATE_H
 
-#include "delivery-worker/report.h"
+#include "delivery-worker/report/report.h"
 
 /* Begins with a reply code? Else the words are ours. */
 bool report_is_smtp_reply(struct str text);

@@ -1,12 +1,12 @@
 /* The table of jobs under way, and the talk with the brokers about them. */
-#include "delivery-worker/jobs.h"
+#include "delivery-worker/jobs/jobs.h"
 
 #include <stdio.h>
 #include <utlist.h>
 
-#include "delivery-worker/ended.h"
-#include "delivery-worker/health.h"
-#include "delivery-worker/store_watch.h"
+#include "delivery-worker/jobs/ended.h"
+#include "delivery-worker/jobs/health.h"
+#include "delivery-worker/jobs/store_watch.h"
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"

@@ -3,7 +3,7 @@
  * encoded form of RFC 6533; in a message/global-delivery-status they are UTF-8. */
 #include <string.h>
 
-#include "delivery-worker/report_private.h"
+#include "delivery-worker/report/private.h"
 #include "lib/base/clock.h"
 #include "lib/smtp/address.h"
 #include "lib/smtp/orcpt.h"

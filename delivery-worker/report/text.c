@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "delivery-worker/report_private.h"
+#include "delivery-worker/report/private.h"
 #include "lib/base/clock.h"
 
 /* How a kind of report speaks. */

@@ -1,5 +1,5 @@
 /* Results that are kept a while. */
-#include "delivery-worker/ended.h"
+#include "delivery-worker/jobs/ended.h"
 
 #include <utlist.h>
 
