@@ -1,5 +1,5 @@
 /* What became of each recipient that a job serves. */
-#include "delivery-worker/jobs/jobs.h"
+#include "delivery-worker/jobs/job.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 

@@ -36,7 +36,7 @@ remote_refuse(struct remote_work *w, const struct route_refusal *why)
 	remote_finish(w);
 }
 
-/* Our own trouble (jobs.h): those that have no result yet go to another worker. */
+/* Our own trouble (job.h): those that have no result yet go to another worker. */
 static void
 remote_postpone(struct remote_work *w, const struct err *err)
 {

@@ -3,7 +3,7 @@
 #ifndef SP_WORKER_SPAM_CHECK_H
 #define SP_WORKER_SPAM_CHECK_H
 
-#include "delivery-worker/jobs/jobs.h"
+#include "delivery-worker/jobs/job.h"
 
 /* Remembers which engines could not be reached. */
 struct checker *checker_new(void);

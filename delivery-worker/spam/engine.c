@@ -1,6 +1,6 @@
 #include "delivery-worker/spam/engine.h"
 
-#include "delivery-worker/jobs/jobs.h"
+#include "delivery-worker/jobs/job.h"
 
 static const struct spam_engine *const engines[] = {&spam_engine_rspamd, &spam_engine_spamd};
 

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "delivery-worker/jobs/jobs.h"
+#include "delivery-worker/jobs/job.h"
 #include "delivery-worker/spam/engine.h"
 
 #define RECIPIENTS_NAMED 100

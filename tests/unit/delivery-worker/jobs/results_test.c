@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "delivery-worker/jobs/jobs.h"
+#include "delivery-worker/jobs/job.h"
 #include "lib/base/clock.h"
 
 static void
