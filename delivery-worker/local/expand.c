@@ -4,7 +4,7 @@
 
 /* What the recipient's domain wants done with spam. */
 static void
-judge(struct filing *f)
+expand_judge(struct filing *f)
 {
 	const struct job *job = f->work->job;
 	int action =
@@ -17,7 +17,7 @@ judge(struct filing *f)
 }
 
 static struct filing *
-filing_for(struct local_work *w, const struct directory_target *t)
+expand_filing_for(struct local_work *w, const struct directory_target *t)
 {
 	struct arena *arena = &w->job->arena;
 	struct filing *f;
@@ -31,7 +31,7 @@ filing_for(struct local_work *w, const struct directory_target *t)
 	f->address = arena_str(arena, t->address);
 	f->detail = arena_str(arena, t->detail);
 	f->quota_bytes = t->quota_bytes;
-	judge(f);
+	expand_judge(f);
 	if (w->last_filing != NULL)
 		w->last_filing->next = f;
 	else
@@ -42,7 +42,15 @@ filing_for(struct local_work *w, const struct directory_target *t)
 }
 
 static void
-on_expanded(void *arg, const struct directory_target *targets, unsigned count, const struct err *err)
+expand_back(struct local_work *w)
+{
+	CHECK(op_back(&w->op));
+	if (!op_waits(&w->op))
+		w->on_expanded(w);
+}
+
+static void
+expand_on_expanded(void *arg, const struct directory_target *targets, unsigned count, const struct err *err)
 {
 	struct local_recipient *r = arg;
 	struct local_work *w = r->work;
@@ -60,26 +68,24 @@ on_expanded(void *arg, const struct directory_target *targets, unsigned count, c
 			t->kind = targets[i].kind;
 			t->domain_disabled = targets[i].domain_disabled;
 			if (t->kind == DIR_USER)
-				t->filing = filing_for(w, &targets[i]);
+				t->filing = expand_filing_for(w, &targets[i]);
 		}
 	}
-	CHECK(w->expanding > 0);
-	if (--w->expanding == 0)
-		local_expanded(w);
+	expand_back(w);
 }
 
 void
 local_expand(struct local_work *w)
 {
-	/* One more than there are, so that answers that come at once do not
+	/* Once more than there are, so that answers that come at once do not
 	 * end the step before all are asked. */
-	w->expanding = w->recipient_count + 1;
+	op_hold(&w->op);
 	for (unsigned i = 0; i < w->recipient_count; i++) {
 		struct local_recipient *r = &w->recipients[i];
 
+		op_hold(&w->op);
 		directory_expand(w->job->worker->directory, str_c(job_recipient(w->job, r->index)->address),
-				 on_expanded, r);
+				 expand_on_expanded, r);
 	}
-	if (--w->expanding == 0)
-		local_expanded(w);
+	expand_back(w);
 }

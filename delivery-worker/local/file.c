@@ -14,7 +14,7 @@
 #define JUNK_FOLDER  "Junk"
 #define JUNK_USE     "\\Junk"
 
-static void start_more(struct local_work *w);
+static void filing_start_more(struct local_work *w);
 
 static void
 filing_end(struct filing *f, enum filing_state state, const char *code, struct str text)
@@ -25,9 +25,8 @@ filing_end(struct filing *f, enum filing_state state, const char *code, struct s
 	f->state = state;
 	f->code = code;
 	f->text = arena_str(&w->job->arena, text);
-	CHECK(w->filing_now > 0);
-	w->filing_now--;
-	start_more(w);
+	CHECK(op_back(&w->op));
+	filing_start_more(w);
 }
 
 static void
@@ -38,7 +37,7 @@ filing_postpone(struct filing *f, const struct err *err)
 }
 
 static void
-give_back_references(struct local_work *w)
+filing_give_back_references(struct local_work *w)
 {
 	if (!w->passes_reference)
 		w->spare_body_refs++;
@@ -52,14 +51,14 @@ filing_give_up(struct filing *f)
 {
 	static const struct err disowned = {ERR_FENCED, "the job is another's now"};
 
-	give_back_references(f->work);
+	filing_give_back_references(f->work);
 	filing_postpone(f, &disowned);
 }
 
 static void filing_submit(struct filing *f);
 
 static void
-on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
+filing_on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
 {
 	struct filing *f = arg;
 	struct local_work *w = f->work;
@@ -68,7 +67,7 @@ on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
 		CRASHPOINT("filed");
 		if (filed->duplicate) {
 			w->reference_passed |= filed->had_passed;
-			give_back_references(w);
+			filing_give_back_references(w);
 		} else if (w->passes_reference) {
 			w->reference_passed = true;
 		}
@@ -91,13 +90,13 @@ on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
 		return;
 	}
 	if (err->code == ERR_OVER_QUOTA) {
-		give_back_references(w);
+		filing_give_back_references(w);
 		filing_end(f, FILING_REFUSED, "5.2.2", STR("the mailbox is full"));
 		return;
 	}
 	log_warning(&w->job->log, "filing failed", F_STR("mailbox", f->address), F_ERR(err));
 	if (mailbox_is_certain(err))
-		give_back_references(w);
+		filing_give_back_references(w);
 	else
 		w->in_doubt = true;
 	filing_postpone(f, err);
@@ -151,7 +150,7 @@ filing_submit(struct filing *f)
 		return;
 	}
 	CRASHPOINT("filing");
-	mailbox_file(w->job->worker->mailboxes, &filing, on_filed, f);
+	mailbox_file(w->job->worker->mailboxes, &filing, filing_on_filed, f);
 }
 
 /* ---- Which folder ---- */
@@ -159,19 +158,19 @@ filing_submit(struct filing *f)
 static void
 filing_unsubmitted(struct filing *f, const struct err *err)
 {
-	give_back_references(f->work);
+	filing_give_back_references(f->work);
 	filing_postpone(f, err);
 }
 
 static void
-on_subscribed(void *arg, const struct err *err)
+filing_on_subscribed(void *arg, const struct err *err)
 {
 	(void)err; /* it is there; that is enough */
 	filing_submit(arg);
 }
 
 static void
-on_junk_made(void *arg, const struct mailbox_folder *folder, const struct err *err)
+filing_on_junk_made(void *arg, const struct mailbox_folder *folder, const struct err *err)
 {
 	struct filing *f = arg;
 	struct local_work *w = f->work;
@@ -187,11 +186,11 @@ on_junk_made(void *arg, const struct mailbox_folder *folder, const struct err *e
 		return;
 	}
 	f->folder = STR(JUNK_FOLDER);
-	mailbox_subscribe(w->job->worker->mailboxes, f->address, f->folder, true, on_subscribed, f);
+	mailbox_subscribe(w->job->worker->mailboxes, f->address, f->folder, true, filing_on_subscribed, f);
 }
 
 static bool
-is_junk(const struct mailbox_folder *folder)
+filing_is_junk(const struct mailbox_folder *folder)
 {
 	struct str uses = folder->special_use, use;
 
@@ -205,7 +204,7 @@ is_junk(const struct mailbox_folder *folder)
  * has it in another case; NULL: none. Sent, Trash and their like are not for
  * strangers to fill. */
 static const struct mailbox_folder *
-find_wanted(const struct filing *f, const struct mailbox_folder *folders, unsigned count)
+filing_find_wanted(const struct filing *f, const struct mailbox_folder *folders, unsigned count)
 {
 	const struct mailbox_folder *found = NULL;
 
@@ -222,13 +221,13 @@ find_wanted(const struct filing *f, const struct mailbox_folder *folders, unsign
 
 /* Else, for spam, the one that has this use. */
 static void
-on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, const struct str *subscribed_missing,
-	   unsigned missing_count, const struct err *err)
+filing_on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, const struct str *subscribed_missing,
+		  unsigned missing_count, const struct err *err)
 {
 	struct filing *f = arg;
 	struct arena *arena = &f->work->job->arena;
 
-	const struct mailbox_folder *wanted = err == NULL ? find_wanted(f, folders, count) : NULL;
+	const struct mailbox_folder *wanted = err == NULL ? filing_find_wanted(f, folders, count) : NULL;
 
 	(void)subscribed_missing;
 	(void)missing_count;
@@ -239,18 +238,18 @@ on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, cons
 	if (wanted != NULL)
 		f->folder = arena_str(arena, wanted->name);
 	for (unsigned i = 0; err == NULL && f->junk && f->folder.len == 0 && i < count; i++) {
-		if (is_junk(&folders[i]))
+		if (filing_is_junk(&folders[i]))
 			f->folder = arena_str(arena, folders[i].name);
 	}
 	if (err == NULL && f->junk && f->folder.len == 0)
 		mailbox_create(f->work->job->worker->mailboxes, f->address, STR(JUNK_FOLDER), STR(JUNK_USE),
-			       on_junk_made, f);
+			       filing_on_junk_made, f);
 	else
 		filing_submit(f);
 }
 
 static void
-on_was_filed(void *arg, bool filed, bool had_passed, const struct err *err)
+filing_on_was_filed(void *arg, bool filed, bool had_passed, const struct err *err)
 {
 	static const struct err unread = {ERR_NOT_FOUND, "the message's body cannot be read"};
 	struct filing *f = arg;
@@ -273,31 +272,37 @@ filing_start(struct filing *f)
 	struct mailbox_store *m = w->job->worker->mailboxes;
 	const struct mailbox_delivery delivery = filing_delivery(f);
 
-	w->filing_now++;
+	op_hold(&w->op);
 	if (w->body_gone)
-		mailbox_was_filed(m, f->address, &delivery, on_was_filed, f);
+		mailbox_was_filed(m, f->address, &delivery, filing_on_was_filed, f);
 	else if (f->detail.len > 0 || f->junk)
-		mailbox_list(m, f->address, on_folders, f);
+		mailbox_list(m, f->address, filing_on_folders, f);
 	else
 		filing_submit(f);
 }
 
 static void
-start_more(struct local_work *w)
+filing_start_more(struct local_work *w)
 {
-	while (w->next_to_file != NULL && w->filing_now < LOCAL_FILINGS_AT_ONCE) {
+	/* One that ended as it began: the loop below goes on, and whoever is told
+	 * that all have ended may free the work. */
+	if (w->is_starting)
+		return;
+	w->is_starting = true;
+	while (w->next_to_file != NULL && w->op.holds < LOCAL_FILINGS_AT_ONCE) {
 		struct filing *f = w->next_to_file;
 
 		w->next_to_file = f->next;
 		filing_start(f);
 	}
-	if (w->filing_now == 0)
-		local_filed(w);
+	w->is_starting = false;
+	if (!op_waits(&w->op))
+		w->on_filed(w);
 }
 
 void
 local_file(struct local_work *w)
 {
 	w->next_to_file = w->filings;
-	start_more(w);
+	filing_start_more(w);
 }

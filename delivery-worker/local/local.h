@@ -2,7 +2,7 @@
 #ifndef SP_WORKER_LOCAL_H
 #define SP_WORKER_LOCAL_H
 
-#include "delivery-worker/jobs/jobs.h"
+#include "delivery-worker/jobs/job.h"
 
 void local_start(struct job *job);
 

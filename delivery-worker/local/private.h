@@ -4,13 +4,14 @@
  *   digest     read the body once, compute what IMAP will want of it
  *   refer      take the references to body and digest that the filings need
  *   file       one script a mailbox, some at once (file.c)
- *   conclude   one result a recipient, from those of its targets
+ *   conclude   one result a recipient, from those of its targets (conclude.c)
  *
  * Only this folder includes it. */
 #ifndef SP_WORKER_LOCAL_PRIVATE_H
 #define SP_WORKER_LOCAL_PRIVATE_H
 
-#include "delivery-worker/jobs/jobs.h"
+#include "delivery-worker/jobs/job.h"
+#include "lib/base/op.h"
 #include "lib/mime/digest.h"
 
 #define LOCAL_FILINGS_AT_ONCE 32
@@ -60,15 +61,20 @@ struct local_recipient {
 
 struct local_work {
 	struct job *job; /* borrowed */
+	struct op op;	 /* expansions, then filings, under way */
+	/* Told by expand.c when all recipients are expanded, by file.c when all filings
+	 * have ended; maybe from within. */
+	void (*on_expanded)(struct local_work *w);
+	void (*on_filed)(struct local_work *w);
+
 	struct local_recipient *recipients;
 	unsigned recipient_count;
-	unsigned expanding; /* expansions under way */
 
 	struct filing *filings; /* in order of their making */
 	struct filing *last_filing;
 	struct filing *next_to_file;
+	bool is_starting; /* filings, one after the other */
 	unsigned filing_count;
-	unsigned filing_now;
 
 	size_t expanded_bytes; /* of recipients that the results name anew */
 
@@ -86,11 +92,11 @@ struct local_work {
 	unsigned spare_digest_refs;
 };
 
-/* Calls local_expanded() when all recipients are; maybe at once. */
+/* Then on_expanded. */
 void local_expand(struct local_work *w);
-void local_expanded(struct local_work *w);
-/* Calls local_filed() when all filings have ended. */
+/* Then on_filed. */
 void local_file(struct local_work *w);
-void local_filed(struct local_work *w);
+/* Sets the result of one recipient, whose filings have all ended. */
+void local_conclude(struct local_work *w, const struct local_recipient *r);
 
 #endif
