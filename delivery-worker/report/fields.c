@@ -8,17 +8,9 @@
 #include "lib/smtp/address.h"
 #include "lib/smtp/orcpt.h"
 
-bool
-report_is_smtp_reply(struct str text)
-{
-	if (text.len < 3 || text.p[0] < '2' || text.p[0] > '5' || (text.len > 3 && text.p[3] != ' '))
-		return false;
-	return text.p[1] >= '0' && text.p[1] <= '9' && text.p[2] >= '0' && text.p[2] <= '9';
-}
-
 /* What came in from `start` on, where the type of the part allows only ASCII. */
 static void
-end_text(const struct report_output *out, struct buf *b, size_t start)
+fields_end_text(const struct report_output *out, struct buf *b, size_t start)
 {
 	for (size_t i = start; i < b->len && !out->global; i++)
 		if ((unsigned char)b->data[i] >= 0x80)
@@ -27,7 +19,7 @@ end_text(const struct report_output *out, struct buf *b, size_t start)
 }
 
 static void
-add_text(const struct report_output *out, struct buf *b, const char *name, const char *type, struct str text)
+fields_add_text(const struct report_output *out, struct buf *b, const char *name, const char *type, struct str text)
 {
 	size_t start;
 
@@ -36,23 +28,24 @@ add_text(const struct report_output *out, struct buf *b, const char *name, const
 	buf_add_c(b, type);
 	start = b->len;
 	report_add_clean(b, text);
-	end_text(out, b, start);
+	fields_end_text(out, b, start);
 }
 
 /* All lines of the reply, on as many of ours as they need. */
 static void
-add_diagnostic(const struct report_output *out, struct buf *b, const char *type, struct str text)
+fields_add_diagnostic(const struct report_output *out, struct buf *b, const char *type, struct str text)
 {
 	size_t start;
 
 	buf_printf(b, "Diagnostic-Code: %s", type);
 	start = b->len;
 	report_add_folded(b, text, " ");
-	end_text(out, b, start);
+	fields_end_text(out, b, start);
 }
 
 static void
-add_address(const struct report_output *out, struct buf *b, const char *name, struct str type, struct str address)
+fields_add_address(const struct report_output *out, struct buf *b, const char *name, struct str type,
+		   struct str address)
 {
 	struct arena arena;
 	bool utf8 = str_eq_ci(type, STR("utf-8"));
@@ -60,35 +53,35 @@ add_address(const struct report_output *out, struct buf *b, const char *name, st
 	arena_init(&arena);
 	if (utf8 && !out->global)
 		address = smtp_utf8_xtext_encode(address, &arena);
-	add_text(out, b, name, arena_printf(&arena, "%.*s; ", STR_ARG(type)), address);
+	fields_add_text(out, b, name, arena_printf(&arena, "%.*s; ", STR_ARG(type)), address);
 	arena_fini(&arena);
 }
 
 /* As the sender gave it, or, of one that we have expanded, where he wrote to. */
 static void
-add_original_recipient(const struct report_output *out, struct buf *b, const Stagepost__Recipient *r)
+fields_add_original_recipient(const struct report_output *out, struct buf *b, const Stagepost__Recipient *r)
 {
 	struct smtp_orcpt orcpt;
 	struct arena arena;
 
 	arena_init(&arena);
 	if (*r->orcpt != '\0' && smtp_orcpt_parse(str_c(r->orcpt), &arena, &orcpt))
-		add_address(out, b, "Original-Recipient", orcpt.type, orcpt.address);
+		fields_add_address(out, b, "Original-Recipient", orcpt.type, orcpt.address);
 	arena_fini(&arena);
 }
 
 static void
-add_remote(const struct report_output *out, struct buf *b, const Stagepost__RecipientStatus *s)
+fields_add_remote(const struct report_output *out, struct buf *b, const Stagepost__RecipientStatus *s)
 {
 	struct str remote = str_c(s->last_remote), text = str_c(s->last_text), host, rest;
 	bool reply = remote.len > 0 && report_is_smtp_reply(text);
 
 	if (remote.len > 0) {
 		str_cut(remote, ' ', &host, &rest);
-		add_text(out, b, "Remote-MTA", "dns; ", host);
+		fields_add_text(out, b, "Remote-MTA", "dns; ", host);
 	}
 	if (text.len > 0)
-		add_diagnostic(out, b, reply ? "smtp; " : "X-Stagepost; ", text);
+		fields_add_diagnostic(out, b, reply ? "smtp; " : "X-Stagepost; ", text);
 }
 
 /* The last try: the trace has it, unless the recipient was never tried. */
@@ -108,18 +101,18 @@ last_attempt_ms(const Stagepost__Job *job, uint32_t index)
 }
 
 static void
-add_recipient(const struct report_input *in, const struct report_output *out, struct buf *b, uint32_t index)
+fields_add_recipient(const struct report_input *in, const struct report_output *out, struct buf *b, uint32_t index)
 {
 	const Stagepost__Recipient *r = in->job->envelope->recipients[index];
 	bool utf8 = str_has_eight_bit(str_c(r->address));
 	int64_t attempt_ms = last_attempt_ms(in->job, index);
 
 	buf_add_c(b, "\r\n");
-	add_original_recipient(out, b, r);
-	add_address(out, b, "Final-Recipient", utf8 ? STR("utf-8") : STR("rfc822"), str_c(r->address));
+	fields_add_original_recipient(out, b, r);
+	fields_add_address(out, b, "Final-Recipient", utf8 ? STR("utf-8") : STR("rfc822"), str_c(r->address));
 	buf_printf(b, "Action: %s\r\nStatus: %.*s\r\n", report_action_of(in->job, index),
 		   STR_ARG(report_code_of(in->job, index)));
-	add_remote(out, b, report_status_of(in->job, index));
+	fields_add_remote(out, b, report_status_of(in->job, index));
 	if (attempt_ms != 0)
 		report_add_date(b, "Last-Attempt-Date", attempt_ms);
 	report_add_field(b, "Final-Log-ID", str_c(in->job->envelope->id));
@@ -128,14 +121,14 @@ add_recipient(const struct report_input *in, const struct report_output *out, st
 }
 
 static void
-add_envelope_id(const struct report_output *out, struct buf *b, const char *envid)
+fields_add_envelope_id(const struct report_output *out, struct buf *b, const char *envid)
 {
 	struct arena arena;
 	struct str decoded;
 
 	arena_init(&arena);
 	if (*envid != '\0' && smtp_xtext_decode(str_c(envid), &arena, &decoded))
-		add_text(out, b, "Original-Envelope-Id", "", decoded);
+		fields_add_text(out, b, "Original-Envelope-Id", "", decoded);
 	arena_fini(&arena);
 }
 
@@ -146,12 +139,12 @@ report_add_status(const struct report_input *in, const struct report_output *out
 
 	buf_printf(b, "--%s\r\nContent-Type: message/%sdelivery-status\r\n%s\r\n", boundary,
 		   out->global ? "global-" : "", out->global ? "Content-Transfer-Encoding: 8bit\r\n" : "");
-	add_envelope_id(out, b, job->envelope->dsn_envid);
+	fields_add_envelope_id(out, b, job->envelope->dsn_envid);
 	buf_printf(b, "Reporting-MTA: dns; %s\r\n", in->hostname);
 	if (*job->envelope->client_helo != '\0')
-		add_text(out, b, "Received-From-MTA", "dns; ", str_c(job->envelope->client_helo));
+		fields_add_text(out, b, "Received-From-MTA", "dns; ", str_c(job->envelope->client_helo));
 	report_add_date(b, "Arrival-Date", (int64_t)job->envelope->received_ms);
 	for (size_t i = 0; i < job->n_recipients; i++)
-		add_recipient(in, out, b, job->recipients[i]);
+		fields_add_recipient(in, out, b, job->recipients[i]);
 	buf_add_c(b, "\r\n");
 }

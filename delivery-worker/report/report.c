@@ -44,7 +44,7 @@ report_end(struct report_work *w, const struct err *err)
 }
 
 static void
-on_handed_over(void *arg, const struct err *err)
+report_on_handed_over(void *arg, const struct err *err)
 {
 	struct report_work *w = arg;
 
@@ -56,7 +56,7 @@ on_handed_over(void *arg, const struct err *err)
 }
 
 static void
-hand_over(struct report_work *w)
+report_hand_over(struct report_work *w)
 {
 	struct job *job = w->job;
 	Stagepost__Envelope env = STAGEPOST__ENVELOPE__INIT;
@@ -83,11 +83,11 @@ hand_over(struct report_work *w)
 	env.is_dsn = true;
 	env.dkim = arena_dup(&job->arena, w->signatures.p, w->signatures.len);
 	env.settings_version = settings_version(settings_current(job->worker->settings));
-	bus_hand_over(job->worker->bus, &env, HAND_OVER_MS, on_handed_over, w);
+	bus_hand_over(job->worker->bus, &env, HAND_OVER_MS, report_on_handed_over, w);
 }
 
 static void
-on_is_local(void *arg, bool is, const struct err *err)
+report_on_is_local(void *arg, bool is, const struct err *err)
 {
 	struct report_work *w = arg;
 
@@ -97,11 +97,11 @@ on_is_local(void *arg, bool is, const struct err *err)
 		return;
 	}
 	w->is_local = is;
-	hand_over(w);
+	report_hand_over(w);
 }
 
 static void
-on_stored(void *arg, const struct blob_id *id, const struct err *err)
+report_on_stored(void *arg, const struct blob_id *id, const struct err *err)
 {
 	struct report_work *w = arg;
 	struct str domain = directory_domain_of(str_c(w->job->msg->envelope->reverse_path));
@@ -113,24 +113,24 @@ on_stored(void *arg, const struct blob_id *id, const struct err *err)
 	w->body = *id;
 	if (domain.len == 0) { /* "postmaster" alone is somebody here */
 		w->is_local = true;
-		hand_over(w);
-	} else if (directory_is_local_domain(w->job->worker->directory, domain, &w->is_local, on_is_local, w))
-		hand_over(w);
+		report_hand_over(w);
+	} else if (directory_is_local_domain(w->job->worker->directory, domain, &w->is_local, report_on_is_local, w))
+		report_hand_over(w);
 }
 
 static void
-store(struct report_work *w)
+report_store(struct report_work *w)
 {
 	struct err err;
 
-	if (blob_put(w->job->worker->blobs, BLOB_BODY, w->output.body.data, w->output.body.len, NULL, on_stored, w,
-		     &err) != 0)
+	if (blob_put(w->job->worker->blobs, BLOB_BODY, w->output.body.data, w->output.body.len, NULL, report_on_stored,
+		     w, &err) != 0)
 		report_end(w, &err);
 }
 
 /* ---- Signing: in the name of the domain that the report is From ---- */
 static void
-on_end_of_signing(void *arg, enum dkim_outcome outcome, struct str fields, const struct err *err)
+report_on_end_of_signing(void *arg, enum dkim_outcome outcome, struct str fields, const struct err *err)
 {
 	struct report_work *w = arg;
 
@@ -144,11 +144,11 @@ on_end_of_signing(void *arg, enum dkim_outcome outcome, struct str fields, const
 		metrics_add(M_DKIM_SIGNED, 1);
 		w->signatures = arena_str(&w->job->arena, fields);
 	}
-	store(w);
+	report_store(w);
 }
 
 static void
-sign(struct report_work *w)
+report_sign(struct report_work *w)
 {
 	struct worker *worker = w->job->worker;
 	char domain[DIRECTORY_DOMAIN_MAX];
@@ -157,11 +157,11 @@ sign(struct report_work *w)
 		dkim_signing_add_all(&w->signing, arena_str(&w->job->arena, str_c(domain)));
 	w->dkim = dkim_stream_new();
 	dkim_stream_feed(w->dkim, str_from(buf_str(&w->output.body), w->output.return_path_length));
-	dkim_signing_start(&w->signing, worker->dkim_keys, worker->dkim_signer, &w->dkim, on_end_of_signing, w);
+	dkim_signing_start(&w->signing, worker->dkim_keys, worker->dkim_signer, &w->dkim, report_on_end_of_signing, w);
 }
 
 static void
-compose(struct report_work *w, struct str original)
+report_make(struct report_work *w, struct str original)
 {
 	struct job *job = w->job;
 	const struct settings *s = settings_current(job->worker->settings);
@@ -175,11 +175,11 @@ compose(struct report_work *w, struct str original)
 	};
 
 	report_compose(&in, &w->output);
-	sign(w);
+	report_sign(w);
 }
 
 static void
-on_original(void *arg, const char *data, size_t len, const struct err *err)
+report_on_original(void *arg, const char *data, size_t len, const struct err *err)
 {
 	struct report_work *w = arg;
 
@@ -190,10 +190,10 @@ on_original(void *arg, const char *data, size_t len, const struct err *err)
 	/* A body that is lost must not keep the sender from being told. */
 	if (err != NULL) {
 		w->whole = false;
-		compose(w, STR_NONE);
+		report_make(w, STR_NONE);
 		return;
 	}
-	compose(w, str_of(data, len));
+	report_make(w, str_of(data, len));
 }
 
 void
@@ -214,5 +214,5 @@ report_start(struct job *job)
 	}
 	w->whole = report_wants_whole(job->msg);
 	blob_read(job->worker->blobs, &id, env->return_path_length, w->whole ? BLOB_READ_MAX : REPORT_HEADER_MAX,
-		  on_original, w);
+		  report_on_original, w);
 }

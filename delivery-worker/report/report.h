@@ -3,7 +3,7 @@
 #ifndef SP_WORKER_REPORT_H
 #define SP_WORKER_REPORT_H
 
-#include "delivery-worker/jobs/jobs.h"
+#include "delivery-worker/jobs/job.h"
 #include "lib/base/buf.h"
 
 void report_start(struct job *job);

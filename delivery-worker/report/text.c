@@ -11,7 +11,6 @@ struct wording {
 	const char *subject;
 	const char *opening;
 	const char *closing;
-	const char *default_code;
 };
 
 /* clang-format off */
@@ -20,147 +19,30 @@ static const struct wording wordings[] = {
 		"Undelivered mail returned to sender",
 		"Your message could not be delivered to the following recipients.",
 		"No further attempts will be made for them.",
-		"5.0.0",
 	},
 	[STAGEPOST__JOB__REPORT__DELAY] = {
 		"Delayed mail (still being retried)",
 		"Your message has not yet been delivered to the following recipients.",
 		"This is only a warning: you need not send the message again. It will be retried.",
-		"4.0.0",
 	},
 	[STAGEPOST__JOB__REPORT__SUCCESS] = {
 		"Successful mail delivery report",
 		"Your message was delivered to the following recipients.",
 		"A recipient marked as relayed is with a server that sends no such reports.",
-		"2.0.0",
 	},
 };
 /* clang-format on */
 
 static const struct wording *
-wording_of(const Stagepost__Job *job)
+text_wording_of(const Stagepost__Job *job)
 {
 	unsigned report = (unsigned)job->report;
 
 	return &wordings[report < sizeof(wordings) / sizeof(wordings[0]) ? report : 0];
 }
 
-const Stagepost__RecipientStatus *
-report_status_of(const Stagepost__Job *job, uint32_t index)
-{
-	static const Stagepost__RecipientStatus none = STAGEPOST__RECIPIENT_STATUS__INIT;
-
-	if (job->state == NULL || index >= job->state->n_status || job->state->status[index] == NULL)
-		return &none;
-	return job->state->status[index];
-}
-
-/* "5.1.1", and nothing else? */
-static bool
-is_enhanced_code(struct str s)
-{
-	unsigned dots = 0;
-
-	if (s.len < 5 || s.len > 9 || (s.p[0] != '2' && s.p[0] != '4' && s.p[0] != '5') || s.p[1] != '.')
-		return false;
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.p[i] == '.')
-			dots++;
-		else if (s.p[i] < '0' || s.p[i] > '9')
-			return false;
-	}
-	return dots == 2 && s.p[s.len - 1] != '.';
-}
-
-struct str
-report_code_of(const Stagepost__Job *job, uint32_t index)
-{
-	const struct wording *w = wording_of(job);
-	struct str code = str_c(report_status_of(job, index)->last_code);
-
-	/* An old "4." of a recipient that was given up is no "failed". */
-	if (is_enhanced_code(code) &&
-	    (code.p[0] == w->default_code[0] || job->report == STAGEPOST__JOB__REPORT__FAILURE))
-		return code;
-	return str_c(w->default_code);
-}
-
-const char *
-report_action_of(const Stagepost__Job *job, uint32_t index)
-{
-	switch (job->report) {
-	case STAGEPOST__JOB__REPORT__DELAY: return "delayed";
-	case STAGEPOST__JOB__REPORT__SUCCESS:
-		if (report_status_of(job, index)->state == STAGEPOST__RECIPIENT_STATE__EXPANDED)
-			return "expanded";
-		return report_status_of(job, index)->relayed ? "relayed" : "delivered";
-	default: return "failed";
-	}
-}
-
-void
-report_add_clean(struct buf *out, struct str s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		buf_add_byte(out, (unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f ? ' ' : s.p[i]);
-}
-
-static size_t
-column_of(const struct buf *b)
-{
-	size_t at = b->len;
-
-	while (at > 0 && b->data[at - 1] != '\n')
-		at--;
-	return b->len - at;
-}
-
-void
-report_add_folded(struct buf *out, struct str s, const char *indent)
-{
-	enum { LINE = 76, WORD_MAX = 900 };
-	struct str word;
-	bool first = true;
-
-	for (; str_next_word(&s, " \t\r\n", &word); first = false) {
-		if (!first && column_of(out) + 1 + word.len > LINE)
-			buf_printf(out, "\r\n%s", indent);
-		else if (!first)
-			buf_add_byte(out, ' ');
-		while (word.len > WORD_MAX) {
-			size_t take = WORD_MAX;
-
-			while (take > 1 && ((unsigned char)word.p[take] & 0xc0) == 0x80)
-				take--;
-			report_add_clean(out, str_first(word, take));
-			buf_printf(out, "\r\n%s", indent);
-			word = str_from(word, take);
-		}
-		report_add_clean(out, word);
-	}
-}
-
-void
-report_add_field(struct buf *out, const char *name, struct str value)
-{
-	buf_add_c(out, name);
-	buf_add_c(out, ": ");
-	report_add_clean(out, value);
-	buf_add_c(out, "\r\n");
-}
-
-void
-report_add_date(struct buf *out, const char *name, int64_t unix_ms)
-{
-	char date[CLOCK_RFC5322_MAX];
-
-	clock_rfc5322(unix_ms, date, sizeof(date));
-	report_add_field(out, name, str_c(date));
-}
-
-/* ---- The parts ---- */
 static void
-add_header(const struct report_input *in, struct report_output *out, const char *boundary)
+text_add_header(const struct report_input *in, struct report_output *out, const char *boundary)
 {
 	const Stagepost__Job *job = in->job;
 	struct buf *b = &out->body;
@@ -170,7 +52,7 @@ add_header(const struct report_input *in, struct report_output *out, const char 
 	buf_printf(b, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n", in->hostname);
 	buf_add_c(b, "To: <");
 	report_add_clean(b, str_c(job->envelope->reverse_path));
-	buf_printf(b, ">\r\nSubject: %s\r\n", wording_of(job)->subject);
+	buf_printf(b, ">\r\nSubject: %s\r\n", text_wording_of(job)->subject);
 	report_add_date(b, "Date", in->now_ms);
 	buf_printf(b, "Message-ID: <%s@%s>\r\n", job->report_id, in->hostname);
 	buf_add_c(b, "Auto-Submitted: auto-replied\r\n"
@@ -183,7 +65,7 @@ add_header(const struct report_input *in, struct report_output *out, const char 
 }
 
 static void
-add_words_on(const struct report_input *in, struct buf *b, uint32_t index)
+text_add_words_on(const struct report_input *in, struct buf *b, uint32_t index)
 {
 	const Stagepost__Recipient *r = in->job->envelope->recipients[index];
 	const Stagepost__RecipientStatus *s = report_status_of(in->job, index);
@@ -211,10 +93,10 @@ add_words_on(const struct report_input *in, struct buf *b, uint32_t index)
 }
 
 static void
-add_words(const struct report_input *in, const struct report_output *out, struct buf *b, const char *boundary)
+text_add_words(const struct report_input *in, const struct report_output *out, struct buf *b, const char *boundary)
 {
 	const Stagepost__Job *job = in->job;
-	const struct wording *w = wording_of(job);
+	const struct wording *w = text_wording_of(job);
 	char date[CLOCK_RFC5322_MAX];
 
 	buf_printf(b, "--%s\r\nContent-Type: text/plain; charset=utf-8\r\n%s\r\n", boundary,
@@ -223,13 +105,13 @@ add_words(const struct report_input *in, const struct report_output *out, struct
 	buf_printf(b, "This is the mail system at %s.\r\n\r\n%s\r\nIt was received on %s under the id %s.\r\n\r\n",
 		   in->hostname, w->opening, date, job->envelope->id);
 	for (size_t i = 0; i < job->n_recipients; i++)
-		add_words_on(in, b, job->recipients[i]);
+		text_add_words_on(in, b, job->recipients[i]);
 	buf_printf(b, "%s\r\n\r\n", w->closing);
 }
 
 /* Up to and without the empty line. */
 static struct str
-header_of(struct str message)
+text_header_of(struct str message)
 {
 	const char *end;
 
@@ -247,10 +129,10 @@ header_of(struct str message)
 }
 
 static void
-add_original(const struct report_input *in, const struct report_output *out, struct buf *b, struct str original,
-	     const char *boundary)
+text_add_original(const struct report_input *in, const struct report_output *out, struct buf *b, struct str original,
+		  const char *boundary)
 {
-	bool global = (out->smtputf8 || in->job->envelope->smtputf8) && str_has_eight_bit(header_of(original));
+	bool global = (out->smtputf8 || in->job->envelope->smtputf8) && str_has_eight_bit(text_header_of(original));
 	const char *type = in->original_is_whole ? (global ? "message/global" : "message/rfc822")
 						 : (global ? "message/global-headers" : "text/rfc822-headers");
 
@@ -273,7 +155,7 @@ void
 report_compose(const struct report_input *in, struct report_output *out)
 {
 	const Stagepost__Job *job = in->job;
-	struct str original = in->original_is_whole ? in->original : header_of(in->original);
+	struct str original = in->original_is_whole ? in->original : text_header_of(in->original);
 	bool fields = false;
 	char boundary[64];
 
@@ -288,8 +170,8 @@ report_compose(const struct report_input *in, struct report_output *out)
 	out->global = (out->smtputf8 || job->envelope->smtputf8) && fields;
 	out->eight_bit = out->smtputf8 || fields || str_has_eight_bit(original);
 	snprintf(boundary, sizeof(boundary), "=_%.40s/report", job->report_id);
-	add_header(in, out, boundary);
-	add_words(in, out, &out->body, boundary);
+	text_add_header(in, out, boundary);
+	text_add_words(in, out, &out->body, boundary);
 	report_add_status(in, out, &out->body, boundary);
-	add_original(in, out, &out->body, original, boundary);
+	text_add_original(in, out, &out->body, original, boundary);
 }
