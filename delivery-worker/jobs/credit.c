@@ -115,18 +115,20 @@ credit_on_rested(evutil_socket_t fd, short what, void *arg)
 static void
 credit_note_health(struct credit *c, const struct job *job)
 {
-	struct health *h = &c->kinds[job_kind_index(job->kind)].health;
+	struct credit_kind *k = &c->kinds[job_kind_index(job->kind)];
+	struct health *h = &k->health;
 
 	/* Trouble with one mailbox or message says nothing of the next. */
 	if (job->own_trouble && !job->host_is_ill)
 		return;
 	if (!health_note(h, str_c(job->msg->envelope->id), job->host_is_ill, clock_monotonic_ms()))
 		return;
-	if (h->rests != 0)
-		log_warning(NULL, "jobs fail for want of something of our own: no more are taken for a while",
-			    F_C("kind", job->kind->name), F_I64("ms", h->rest_until_ms - clock_monotonic_ms()));
-	else
-		log_info(NULL, "jobs are taken again", F_C("kind", job->kind->name));
+	/* It rests anew after each trial that fails. */
+	if (h->rests == 0)
+		log_trouble_over(&k->trouble, NULL, "jobs are taken again", F_C("kind", job->kind->name));
+	else if (log_trouble_note(&k->trouble))
+		log_warning(NULL, "jobs fail for want of something of our own: few are taken until one goes well",
+			    F_C("kind", job->kind->name));
 	credit_tell(c);
 	credit_set_rested(c);
 }
@@ -135,8 +137,13 @@ void
 credit_set_cut_off(struct credit *c, bool cut_off)
 {
 	c->is_cut_off = cut_off;
-	for (unsigned i = 0; i < JOB_KINDS_MAX; i++)
-		health_forget(&c->kinds[i].health);
+	for (const struct job_kind *k = job_kinds; k->name != NULL; k++) {
+		struct credit_kind *kind = &c->kinds[job_kind_index(k)];
+
+		health_forget(&kind->health);
+		if (!cut_off)
+			log_trouble_over(&kind->trouble, NULL, "jobs are taken again", F_C("kind", k->name));
+	}
 }
 
 /* ---- Jobs ---- */

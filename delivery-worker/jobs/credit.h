@@ -15,6 +15,7 @@ struct credit_kind {
 	uint64_t done;
 	int64_t slots; /* in all, as told last */
 	struct health health;
+	struct log_trouble trouble; /* its health, told once */
 };
 
 struct credit {

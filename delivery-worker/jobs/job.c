@@ -82,6 +82,6 @@ job_new(struct worker *w, const struct job_kind *kind, struct bus_peer *peer, co
 	job->peer = peer;
 	job->msg = msg;
 	job->results = arena_array(&job->arena, Stagepost__RecipientResult *, msg->n_recipients);
-	job->log = (struct log_context){.fields = {F_C("id", msg->envelope->id), F_I64("job", msg->job)}};
+	job->log = (struct log_context){.fields = {F_C("id", msg->envelope->id), F_ID("job", msg->job)}};
 	return job;
 }

@@ -136,7 +136,7 @@ jobs_on_job(struct jobs *j, struct bus_peer *peer, const Stagepost__Frame *frame
 
 	if (kind == NULL || (job = job_new(j->worker, kind, peer, frame->job)) == NULL) {
 		/* Its lease runs out; the broker then sees what it gave. */
-		log_error(NULL, "job not understood", F_C("broker", bus_peer_id(peer)), F_I64("job", frame->job->job),
+		log_error(NULL, "job not understood", F_C("broker", bus_peer_id(peer)), F_ID("job", frame->job->job),
 			  F_I64("kind", frame->job->kind));
 		return;
 	}
