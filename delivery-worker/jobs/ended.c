@@ -13,7 +13,7 @@ enum {
 };
 
 static void
-drop(struct ended_list *l, struct ended *e)
+ended_drop(struct ended_list *l, struct ended *e)
 {
 	DL_DELETE(l->first, e);
 	l->count--;
@@ -30,7 +30,7 @@ ended_keep(struct ended_list *l, const Stagepost__Job *job, const Stagepost__Fra
 	struct ended *e = mem_new(struct ended);
 
 	while (l->first != NULL && (l->first->until_ms <= now_ms || l->count >= COUNT_MAX))
-		drop(l, l->first);
+		ended_drop(l, l->first);
 	stagepost__running_job__init(&e->job);
 	e->job.job = job->job;
 	e->job.kind = job->kind;
@@ -46,5 +46,5 @@ void
 ended_free(struct ended_list *l)
 {
 	while (l->first != NULL)
-		drop(l, l->first);
+		ended_drop(l, l->first);
 }

@@ -57,7 +57,7 @@ checker_free(struct checker **c)
 
 /* ---- Engines that could not be reached ---- */
 static bool
-is_ill(const struct checker *c, struct str url)
+check_is_ill(const struct checker *c, struct str url)
 {
 	for (unsigned i = 0; i < ENGINES_MAX; i++)
 		if (c->ills[i].until_ms > clock_monotonic_ms() && str_eq(str_c(c->ills[i].url), url))
@@ -67,7 +67,7 @@ is_ill(const struct checker *c, struct str url)
 
 /* In the place that it has, or in the one that has been free for longest. */
 static void
-note_health(struct checker *c, struct str url, bool ill)
+check_note_health(struct checker *c, struct str url, bool ill)
 {
 	struct ill *place = &c->ills[0];
 
@@ -88,7 +88,7 @@ note_health(struct checker *c, struct str url, bool ill)
 
 /* ---- The end ---- */
 static void
-end_with_verdict(struct check_work *w, Stagepost__SpamVerdict *verdict)
+check_end_with_verdict(struct check_work *w, Stagepost__SpamVerdict *verdict)
 {
 	struct job *job = w->job;
 
@@ -106,7 +106,7 @@ end_with_verdict(struct check_work *w, Stagepost__SpamVerdict *verdict)
 }
 
 static void
-end_without(struct check_work *w)
+check_end_without(struct check_work *w)
 {
 	struct job *job = w->job;
 	struct str text = str_c(arena_printf(&job->arena, "spam check: %s", w->err.text));
@@ -122,28 +122,28 @@ end_without(struct check_work *w)
 }
 
 /* ---- Asking ---- */
-static void next_engine(struct check_work *w);
-static void next_address(struct check_work *w);
+static void check_next_engine(struct check_work *w);
+static void check_next_address(struct check_work *w);
 
 static struct str
-url_of(const struct check_work *w)
+check_url_of(const struct check_work *w)
 {
 	return w->engines[w->engine_next - 1];
 }
 
 static void
-engine_failed(struct check_work *w)
+check_engine_failed(struct check_work *w)
 {
-	struct str url = url_of(w);
+	struct str url = check_url_of(w);
 
-	note_health(w->job->worker->checker, url, !w->reached);
+	check_note_health(w->job->worker->checker, url, !w->reached);
 	err_prefix(&w->err, "%.*s", (int)(url.len < 80 ? url.len : 80), url.p);
 	log_info(&w->job->log, "spam engine gave no verdict", F_ERR(&w->err));
-	next_engine(w);
+	check_next_engine(w);
 }
 
 static void
-on_answer(void *arg, enum spam_end how, struct str answer, const struct err *err)
+check_on_answer(void *arg, enum spam_end how, struct str answer, const struct err *err)
 {
 	struct check_work *w = arg;
 	struct arena *arena = &w->job->arena;
@@ -153,7 +153,7 @@ on_answer(void *arg, enum spam_end how, struct str answer, const struct err *err
 	if (err != NULL)
 		w->err = *err;
 	if (how == SPAM_NOT_REACHED) {
-		next_address(w);
+		check_next_address(w);
 		return;
 	}
 	w->reached = w->any_reached = true;
@@ -166,16 +166,16 @@ on_answer(void *arg, enum spam_end how, struct str answer, const struct err *err
 	verdict = arena_new(arena, Stagepost__SpamVerdict);
 	stagepost__spam_verdict__init(verdict);
 	if (how != SPAM_ANSWERED || w->engine->read_answer(answer, arena, verdict, &w->err) != 0) {
-		engine_failed(w);
+		check_engine_failed(w);
 		return;
 	}
-	note_health(w->job->worker->checker, url_of(w), false);
-	verdict->engine = arena_dup(arena, url_of(w).p, url_of(w).len);
-	end_with_verdict(w, verdict);
+	check_note_health(w->job->worker->checker, check_url_of(w), false);
+	verdict->engine = arena_dup(arena, check_url_of(w).p, check_url_of(w).len);
+	check_end_with_verdict(w, verdict);
 }
 
 static void
-next_address(struct check_work *w)
+check_next_address(struct check_work *w)
 {
 	const struct worker *worker = w->job->worker;
 	const Stagepost__Envelope *e = w->job->msg->envelope;
@@ -190,7 +190,7 @@ next_address(struct check_work *w)
 	struct buf head = BUF_EMPTY;
 
 	if (w->ip_next == w->ip_count) {
-		engine_failed(w);
+		check_engine_failed(w);
 		return;
 	}
 	if (options.offset > options.body.length)
@@ -199,12 +199,12 @@ next_address(struct check_work *w)
 	options.ip = w->ips[w->ip_next++];
 	options.head = buf_str(&head);
 	CRASHPOINT("checking");
-	w->exchange = spam_exchange_new(&options, on_answer, w);
+	w->exchange = spam_exchange_new(&options, check_on_answer, w);
 	buf_fini(&head);
 }
 
 static void
-on_ips(void *arg, const struct dns_answer *answer, const struct err *err)
+check_on_ips(void *arg, const struct dns_answer *answer, const struct err *err)
 {
 	struct check_work *w = arg;
 
@@ -213,38 +213,38 @@ on_ips(void *arg, const struct dns_answer *answer, const struct err *err)
 		w->ips[w->ip_count++] = answer->ips[i];
 	if (w->ip_count == 0)
 		err_set(&w->err, ERR_IO, "%s", err != NULL ? err->text : "the host has no address");
-	next_address(w);
+	check_next_address(w);
 }
 
 static void
-next_engine(struct check_work *w)
+check_next_engine(struct check_work *w)
 {
 	if (w->engine_next == w->engine_count) {
-		end_without(w);
+		check_end_without(w);
 		return;
 	}
 	w->reached = false;
 	w->ip_count = w->ip_next = 0;
 	w->engine_next++;
-	CHECK(service_url_parse(url_of(w), &w->url)); /* as the settings take no other */
+	CHECK(service_url_parse(check_url_of(w), &w->url)); /* as the settings take no other */
 	w->engine = spam_engine_find(w->url.scheme);
 	CHECK(w->engine != NULL);
 	if (ip_parse(w->url.host, &w->ips[0])) {
 		w->ip_count = 1;
-		next_address(w);
+		check_next_address(w);
 	} else
-		w->query = dns_query_ips(w->job->worker->dns, w->url.host, true, true, on_ips, w);
+		w->query = dns_query_ips(w->job->worker->dns, w->url.host, true, true, check_on_ips, w);
 }
 
 /* Those that were not reached just now come last. */
 static void
-list_engines(struct check_work *w, const struct settings_list *list)
+check_list_engines(struct check_work *w, const struct settings_list *list)
 {
 	const struct checker *c = w->job->worker->checker;
 
 	for (int ill = 0; ill <= 1; ill++)
 		for (unsigned i = 0; i < list->count && i < ENGINES_MAX; i++)
-			if (is_ill(c, list->items[i]) == (ill == 1))
+			if (check_is_ill(c, list->items[i]) == (ill == 1))
 				w->engines[w->engine_count++] = arena_str(&w->job->arena, list->items[i]);
 }
 
@@ -255,9 +255,9 @@ check_start(struct job *job)
 
 	job->work = w;
 	w->job = job;
-	list_engines(w, &settings_spam(settings_current(job->worker->settings), STR_NONE)->engine);
+	check_list_engines(w, &settings_spam(settings_current(job->worker->settings), STR_NONE)->engine);
 	err_set(&w->err, ERR_INVALID, "no engine is set");
-	next_engine(w);
+	check_next_engine(w);
 }
 
 void
