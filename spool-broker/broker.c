@@ -11,13 +11,20 @@
 #include "lib/base/mem.h"
 #include "lib/bus/frame.h"
 #include "lib/bus/names.h"
-#include "spool-broker/handlers.h"
-#include "spool-broker/jobs.h"
-#include "spool-broker/permits.h"
-#include "spool-broker/query.h"
-#include "spool-broker/routing.h"
-#include "spool-broker/scan.h"
-#include "spool-broker/shards.h"
+#include "spool-broker/admin/order_batch.h"
+#include "spool-broker/admin/query.h"
+#include "spool-broker/admin/summary.h"
+#include "spool-broker/admin/watchdog.h"
+#include "spool-broker/jobs/jobs.h"
+#include "spool-broker/queue/deadlines.h"
+#include "spool-broker/schedule/heap.h"
+#include "spool-broker/schedule/permits.h"
+#include "spool-broker/schedule/routing.h"
+#include "spool-broker/schedule/schedule.h"
+#include "spool-broker/spool/intake.h"
+#include "spool-broker/spool/scan.h"
+#include "spool-broker/spool/shards.h"
+#include "spool-broker/spool/writer.h"
 
 enum {
 	TICK_MS = 500,
@@ -145,7 +152,7 @@ on_pump(evutil_socket_t fd, short what, void *arg)
 	int64_t waiting_ms = shards_look_at_waiting(b);
 
 	(void)fd, (void)what;
-	message_run_deadlines(b, clock_unix_ms());
+	deadlines_run(b, clock_unix_ms());
 	jobs_give(b);
 	permits_ask(b);
 	b->writes_due_ms = 0;

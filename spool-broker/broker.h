@@ -1,8 +1,13 @@
-/* The broker: the parts of it and what they share. */
+/* The broker: what its rooms share.
+ *
+ *   schedule/  what is tried when; knows neither messages nor the store
+ *   queue/     messages, their parts, their work and their deadlines
+ *   spool/     shards and their leases, what is written and read
+ *   jobs/      workers, jobs, and what results change
+ *   admin/     questions and orders of operators, events, status, watchdog */
 #ifndef SP_BROKER_BROKER_H
 #define SP_BROKER_BROKER_H
 
-#include <cjson/cJSON.h>
 #include <event2/event.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,9 +19,9 @@
 #include "lib/redis/tracking.h"
 #include "lib/settings/settings.h"
 #include "lib/spool/spool.h"
-#include "spool-broker/message.h"
-#include "spool-broker/schedule.h"
-#include "spool-broker/watchdog.h"
+#include "spool-broker/queue/message.h"
+#include "spool-broker/schedule/schedule.h"
+#include "spool-broker/admin/watchdog.h"
 
 enum { BROKER_KINDS = 5 }; /* the JobKinds; of RETRIEVE nothing is ever queued */
 
@@ -108,8 +113,6 @@ struct broker *broker_new(const struct broker_config *config, struct err *err);
  * then on_drained. */
 void broker_drain(struct broker *b, void (*on_drained)(void *arg), void *arg);
 void broker_free(struct broker **b);
-/* Shards, queues, workers, into an object. */
-void broker_status(struct broker *b, cJSON *into);
 /* Owns shards, or has been left none by the others. */
 bool broker_is_ready(const struct broker *b);
 

@@ -1,6 +1,7 @@
 /* The broker as its peers see it: a frontend that hands over, workers that do
  * as each test says, brokers that come, go and die. */
 #include "spool-broker/broker.h"
+#include "spool-broker/admin/status.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -64,7 +65,7 @@ turn(int ms)
 
 /* ---- Fake workers ---- */
 static Stagepost__SpamVerdict *verdict; /* that ends the jobs; mostly NULL */
-static bool in_doubt; /* a mailbox did not answer them */
+static bool in_doubt;			/* a mailbox did not answer them */
 
 static void
 end_job_with(struct given *g, Stagepost__RecipientResult__Outcome outcome, const char *code, const char *trouble)
@@ -257,7 +258,7 @@ status_number(unsigned i, const char *group, const char *name)
 	cJSON *status = cJSON_CreateObject();
 	double value;
 
-	broker_status(brokers[i], status);
+	status_describe(brokers[i], status);
 	value = cJSON_GetNumberValue(
 		cJSON_GetObjectItem(group != NULL ? cJSON_GetObjectItem(status, group) : status, name));
 	cJSON_Delete(status);
@@ -274,7 +275,7 @@ owned(unsigned i)
 		cJSON_Delete(status);
 		return 0;
 	}
-	broker_status(brokers[i], status);
+	status_describe(brokers[i], status);
 	count = (unsigned)cJSON_GetArraySize(cJSON_GetObjectItem(status, "shards"));
 	cJSON_Delete(status);
 	return count;

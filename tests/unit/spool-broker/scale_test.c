@@ -14,6 +14,7 @@
 #include "lib/bus/frame.h"
 #include "lib/spool/id.h"
 #include "spool-broker/broker.h"
+#include "spool-broker/admin/status.h"
 #include "tests/unit/redis_fixture.h"
 
 enum { SHARDS = 16, BATCH = 200 };
@@ -176,7 +177,7 @@ queued(void)
 	cJSON *status = cJSON_CreateObject();
 	double value;
 
-	broker_status(broker, status);
+	status_describe(broker, status);
 	value = cJSON_GetNumberValue(cJSON_GetObjectItem(cJSON_GetObjectItem(status, "queue"), "messages"));
 	cJSON_Delete(status);
 	return value;

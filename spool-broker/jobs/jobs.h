@@ -1,0 +1,60 @@
+/* Workers, and the jobs in their hands: given by credit, held under leases. */
+#ifndef SP_BROKER_JOBS_H
+#define SP_BROKER_JOBS_H
+
+#include "spool-broker/broker.h"
+
+struct worker {
+	UT_hash_handle hh; /* by peer */
+	char name[128];
+	unsigned slots[BROKER_KINDS];
+	unsigned active[BROKER_KINDS];
+	int64_t heard_ms; /* monotonic */
+	bool lost;	  /* silent: gets nothing until it speaks again */
+	int64_t full_ms;  /* monotonic: its queue was full, nothing new before */
+	struct job *jobs; /* borrowed: list by worker_prev, worker_next */
+	size_t peer_len;
+	char peer[];
+};
+
+struct job {
+	UT_hash_handle hh; /* by number */
+	uint64_t number;
+	Stagepost__JobKind kind;
+	struct part *part;     /* borrowed: ACTIVE */
+	struct worker *worker; /* borrowed */
+	struct job *worker_prev, *worker_next;
+	int64_t lease_until_ms; /* monotonic */
+	int64_t started_ms;	/* unix */
+	bool sent;		/* else: the envelope is being read */
+	bool recheck;		/* was said in the job */
+	bool told;		/* that it takes long */
+	unsigned known;		/* recipients of the message when it was sent: it serves none beyond */
+	struct buf done;	/* owner: packed JobDone that waits for the message; mostly empty */
+};
+
+/* A job that went with its shard: for a while its worker may still renew it
+ * here, and must not be told that nobody wants it. */
+struct departed_job {
+	UT_hash_handle hh; /* by number */
+	uint64_t number;
+	int64_t until_ms; /* monotonic */
+};
+
+/* Gives out what may be tried, as far as there is credit. */
+void jobs_give(struct broker *b);
+/* Leases that ran out, workers that fell silent. */
+void jobs_tick(struct broker *b);
+/* The shard is another's, or will be: forgets the job, but for its number. The
+ * worker goes on with it, for the shard's next owner. */
+void job_forget(struct broker *b, struct job **job);
+void jobs_free(struct broker *b);
+bool jobs_are_none(const struct broker *b);
+
+/* Frames of workers; each also tells that the peer lives. */
+void jobs_on_hello(struct broker *b, struct str peer, const Stagepost__Frame *frame);
+void jobs_on_renew(struct broker *b, struct str peer, const Stagepost__Frame *frame);
+void jobs_on_done(struct broker *b, struct str peer, const Stagepost__Frame *frame);
+void jobs_on_heard(struct broker *b, struct str peer);
+
+#endif
