@@ -270,8 +270,6 @@ on_settings(void *arg, const struct settings *s)
 	struct broker *b = arg;
 
 	(void)s;
-	if (b->closing)
-		return;
 	set_limits(b);
 	deadlines_look(b);
 	broker_wake(b);
@@ -357,6 +355,8 @@ broker_free(struct broker **broker)
 		b->ops->destroy(&b->schedules[i]);
 	routing_free(&b->routing);
 	heap_fini(&b->deadlines);
+	if (b->config.settings != NULL)
+		settings_live_unwatch(b->config.settings, on_settings, b);
 	if (b->subscription != NULL)
 		tracking_unsubscribe(&b->subscription);
 	event_free(b->pump);
