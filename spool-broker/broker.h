@@ -23,6 +23,8 @@
 #include "spool-broker/schedule/schedule.h"
 #include "spool-broker/admin/watchdog.h"
 
+struct spool_events;
+
 enum { BROKER_KINDS = 5 }; /* the JobKinds; of RETRIEVE nothing is ever queued */
 
 struct broker_config {
@@ -47,6 +49,9 @@ struct deadline_terms {
 
 struct broker {
 	struct broker_config config;
+	/* What lower rooms tell higher ones; run.c has the table. */
+	const struct spool_events *spool_events;
+	void (*on_message_news)(struct broker *b, const struct message *m, enum message_news news);
 	struct bus_server *bus; /* owner */
 	const struct schedule_ops *ops;
 	struct schedule *schedules[BROKER_KINDS]; /* owner */
@@ -106,17 +111,6 @@ struct broker {
 	unsigned replies_due; /* by callbacks that hold the broker alone */
 };
 
-/* Starts: connects nothing by itself, but announces this broker and takes
- * shards as soon as Redis answers. */
-struct broker *broker_new(const struct broker_config *config, struct err *err);
-/* Intake stops, jobs under way get a moment to end, the leases are given up;
- * then on_drained. */
-void broker_drain(struct broker *b, void (*on_drained)(void *arg), void *arg);
-void broker_free(struct broker **b);
-/* Owns shards, or has been left none by the others. */
-bool broker_is_ready(const struct broker *b);
-
-/* ---- For the broker's own files ---- */
 /* Flushes writes and gives out jobs before the loop sleeps again. */
 void broker_wake(struct broker *b);
 const struct settings *broker_settings(const struct broker *b);

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
-#include "spool-broker/jobs/check.h"
 #include "spool-broker/queue/message.h"
 #include "spool-broker/queue/part.h"
+#include "spool-broker/queue/work.h"
 #include "spool-broker/schedule/schedule.h"
 
 /* ---- What is asked for ---- */

@@ -296,7 +296,7 @@ orders_on_order(struct broker *b, struct str peer, const Stagepost__Frame *frame
 }
 
 void
-orders_on_news(struct broker *b, const struct message *m, enum orders_news news)
+orders_on_news(struct broker *b, const struct message *m, enum message_news news)
 {
 	struct orders *all = b->orders;
 	struct waiting_order *o = waiting_take(all, m->id), *next;
@@ -304,9 +304,9 @@ orders_on_news(struct broker *b, const struct message *m, enum orders_news news)
 	for (; o != NULL; o = next) {
 		next = o->next;
 		if (o->waits_for == WAITS_FOR_SAVE &&
-		    (news == ORDERS_FINISHED || (news == ORDERS_SAVED && --o->saves == 0)))
+		    (news == MESSAGE_NEWS_FINISHED || (news == MESSAGE_NEWS_SAVED && --o->saves == 0)))
 			waiting_end(all, o, true, o->text);
-		else if (news == ORDERS_SAVED)
+		else if (news == MESSAGE_NEWS_SAVED)
 			waiting_put(all, o);
 		else
 			waiting_end(all, o, false,

@@ -8,11 +8,6 @@ void orders_on_order(struct broker *b, struct str peer, const Stagepost__Frame *
 void orders_tick(struct broker *b); /* those about which the store does not answer */
 void orders_free(struct broker *b);
 /* Orders to the message that wait until they are durable. */
-enum orders_news {
-	ORDERS_SAVED,	 /* Redis has answered a save of the message */
-	ORDERS_FINISHED, /* and its end */
-	ORDERS_GONE	 /* the message goes from memory, its shard with it */
-};
-void orders_on_news(struct broker *b, const struct message *m, enum orders_news news);
+void orders_on_news(struct broker *b, const struct message *m, enum message_news news);
 
 #endif

@@ -77,27 +77,12 @@ order_retry(struct broker *b, struct message *m, struct str recipient)
 }
 
 /* ---- hold, release ---- */
-void
-orders_hold(struct broker *b, struct message *m, const char *why)
-{
-	/* From now on it is given to nobody, but may be in the hands of some. */
-	for (struct part *p = m->parts; p != NULL; p = p->next)
-		if (p->state == PART_ACTIVE && p->kind == STAGEPOST__JOB_KIND__LOCAL)
-			message_set_uncertain(m);
-	message_set_held(b, m, true);
-	m->work->state->held = true;
-	work_add_event(m->work, "held", 0, b->config.id, why);
-	for (struct part *p = m->parts; p != NULL; p = p->next)
-		if (p->state != PART_ACTIVE)
-			part_place(b, p, p->retry.time_ms);
-}
-
 static const char *
 order_hold(struct broker *b, struct message *m, struct str recipient)
 {
 	if ((m->flags & MESSAGE_HELD) != 0 || recipient.len != 0)
 		return NULL;
-	orders_hold(b, m, "by the operator");
+	message_hold(b, m, "by the operator");
 	return m->active != 0 ? "held, after what is being delivered now" : "held";
 }
 
@@ -117,14 +102,6 @@ order_release(struct broker *b, struct message *m, struct str recipient)
 }
 
 /* ---- delete ---- */
-#define DELETED_BY "deleted by the operator"
-
-void
-orders_delete_rest(struct broker *b, struct message *m)
-{
-	parts_give_up(b, m, STR_NONE, "deleted", "5.7.0", DELETED_BY, false);
-}
-
 static const char *
 order_delete(struct broker *b, struct message *m, struct str recipient)
 {
@@ -135,7 +112,7 @@ order_delete(struct broker *b, struct message *m, struct str recipient)
 		m->work->state->deleted = true;
 		m->work->dirty = true;
 	}
-	count = parts_give_up(b, m, recipient, "deleted", "5.7.0", DELETED_BY, false);
+	count = parts_delete(b, m, recipient);
 	if (m->active != 0)
 		return recipient.len == 0 ? "deleted, but for what is being delivered now"
 		       : count != 0	  ? "deleted"

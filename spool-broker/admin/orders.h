@@ -16,11 +16,4 @@ struct order {
 /* NULL: there is no such verb. */
 const struct order *order_find(const char *verb);
 
-/* A message that was deleted while parts of it were in workers' hands: what came
- * back is not tried again. Needs the work. */
-void orders_delete_rest(struct broker *b, struct message *m);
-
-/* Held from now on, but for what is being delivered. Needs the work. */
-void orders_hold(struct broker *b, struct message *m, const char *why);
-
 #endif

@@ -13,9 +13,7 @@
 #include "lib/base/log.h"
 #include "lib/bus/frame.h"
 #include "lib/service/metrics.h"
-#include "spool-broker/admin/orders.h"
 #include "spool-broker/broker.h"
-#include "spool-broker/queue/deadlines.h"
 #include "spool-broker/queue/interned.h"
 #include "spool-broker/queue/message.h"
 #include "spool-broker/queue/part.h"
@@ -54,26 +52,6 @@ check_is_wanted(const struct broker *b, const Stagepost__Envelope *e)
 	       (s->max_size == 0 || e->body->length <= (uint64_t)s->max_size);
 }
 
-bool
-check_is_due(const struct work *w)
-{
-	if (!w->envelope->spam_check || w->state->spam != NULL)
-		return false;
-	for (unsigned i = 0; i < work_recipient_count(w); i++)
-		if (work_status(w, i)->state == STAGEPOST__RECIPIENT_STATE__QUEUED)
-			return true;
-	return false;
-}
-
-const char *
-check_last_trouble(const Stagepost__MessageState *state)
-{
-	for (size_t i = state->spam == NULL ? state->n_events : 0; i-- > 0;)
-		if (state->events[i]->recipient == 0 && strcmp(state->events[i]->kind, "deferred") == 0)
-			return state->events[i]->detail;
-	return NULL;
-}
-
 static struct part *
 find_part(const struct message *m)
 {
@@ -104,7 +82,7 @@ check_hold_outbound(struct broker *b, struct message *m)
 	    settings_spam(broker_settings(b), sender)->outbound_spam != OUTBOUND_SPAM_HOLD)
 		return;
 	v->held = true;
-	orders_hold(b, m, "spam that would go to other servers");
+	message_hold(b, m, "spam that would go to other servers");
 	log_warning(NULL, "message held as spam", F_C("id", m->id), F_STR("sender", sender));
 }
 
@@ -117,7 +95,6 @@ pass(struct broker *b, struct message *m, struct part *p)
 	interned_drop(&b->answers, &m->answer);
 	parts_make(b, m, 0, true);
 	check_hold_outbound(b, m);
-	deadline_set(b, m);
 }
 
 static void
@@ -248,16 +225,17 @@ take_failure(struct broker *b, struct message *m, struct part *p, const char *ho
 	part_place(b, p,
 		   clock_unix_ms() + (reached ? backoff_ms(CHECK_FIRST_MS, CHECK_LONGEST_MS, p->tries, backoff_random())
 					      : backoff_ms(UNREACHED_MS, UNREACHED_MS, 1, backoff_random())));
-	deadline_set(b, m);
 }
 
-void
+bool
 check_apply(struct broker *b, struct part *p, const char *host, const Stagepost__JobDone *done, int64_t again_ms)
 {
 	if (done->verdict != NULL)
 		take_verdict(b, p->message, p, host, done->verdict);
-	else if (again_ms != 0) /* no engine was asked */
+	else if (again_ms != 0) { /* no engine was asked */
 		part_place(b, p, again_ms);
-	else
+		return false;
+	} else
 		take_failure(b, p->message, p, host, done);
+	return true;
 }

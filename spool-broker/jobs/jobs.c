@@ -12,7 +12,6 @@
 #include "lib/bus/frame.h"
 #include "lib/bus/socket.h"
 #include "lib/service/metrics.h"
-#include "spool-broker/admin/orders.h"
 #include "spool-broker/broker.h"
 #include "spool-broker/jobs/check.h"
 #include "spool-broker/jobs/postponed.h"
@@ -122,7 +121,7 @@ revoke(struct broker *b, struct worker *w, const uint64_t *numbers, size_t count
 		bus_server_send(b->bus, str_of(w->peer, w->peer_len), &frame, NULL);
 }
 
-void
+static void
 job_forget(struct broker *b, struct job **job)
 {
 	struct job *gone = *job;
@@ -136,6 +135,26 @@ job_forget(struct broker *b, struct job **job)
 		HASH_ADD(hh, b->departed, number, sizeof(departed->number), departed);
 	}
 	free_job(b, gone); /* NULLs the part's pointer */
+}
+
+void
+jobs_on_forgotten(struct shard *s)
+{
+	struct broker *b = s->broker;
+	struct message *m, *next;
+
+	HASH_ITER (hh, s->messages, m, next) {
+		for (struct part *p = m->parts; p != NULL; p = p->next) {
+			struct schedule *schedule;
+			const struct schedule_ops *ops = part_schedule(b, p, &schedule);
+			if (p->job == NULL)
+				continue;
+			job_forget(b, &p->job);
+			ops->end(schedule, p, TRY_UNKNOWN, NULL, 0, clock_unix_ms());
+		}
+		message_free(b, &m);
+	}
+	CHECKF(s->active == 0, "shard %u has %u active", s->number, s->active);
 }
 
 static void
@@ -168,7 +187,7 @@ return_part(struct broker *b, struct job *job, bool was_given, int64_t wait_ms)
 			message_set_uncertain(m);
 	}
 	if ((m->flags & MESSAGE_DELETED) != 0 && m->work != NULL)
-		orders_delete_rest(b, m);
+		parts_delete(b, m, STR_NONE);
 	else
 		part_place(b, p, now_ms + wait_ms);
 	message_settle(b, m);

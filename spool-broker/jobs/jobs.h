@@ -3,6 +3,7 @@
 #define SP_BROKER_JOBS_H
 
 #include "spool-broker/broker.h"
+#include "spool-broker/spool/shards.h"
 
 struct worker {
 	UT_hash_handle hh; /* by peer */
@@ -45,9 +46,9 @@ struct departed_job {
 void jobs_give(struct broker *b);
 /* Leases that ran out, workers that fell silent. */
 void jobs_tick(struct broker *b);
-/* The shard is another's, or will be: forgets the job, but for its number. The
- * worker goes on with it, for the shard's next owner. */
-void job_forget(struct broker *b, struct job **job);
+/* The shard is another's, or will be: forgets its messages and their jobs, but for
+ * the jobs' numbers. Workers go on with them, for the shard's next owner. */
+void jobs_on_forgotten(struct shard *s);
 void jobs_free(struct broker *b);
 bool jobs_are_none(const struct broker *b);
 

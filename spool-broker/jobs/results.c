@@ -8,7 +8,6 @@
 #include "lib/base/crashpoint.h"
 #include "lib/base/log.h"
 #include "lib/service/metrics.h"
-#include "spool-broker/admin/orders.h"
 #include "spool-broker/broker.h"
 #include "spool-broker/jobs/check.h"
 #include "spool-broker/jobs/jobs.h"
@@ -275,10 +274,11 @@ results_apply(struct broker *b, struct part *p, const struct job *job, const Sta
 		postponed_end(b, p);
 	if (job->kind == STAGEPOST__JOB_KIND__REPORT)
 		apply_report(&a, done);
-	else if (job->kind == STAGEPOST__JOB_KIND__CHECK)
-		check_apply(b, p, a.host, done, a.again_ms);
-	else
+	else if (job->kind == STAGEPOST__JOB_KIND__CHECK) {
+		if (check_apply(b, p, a.host, done, a.again_ms))
+			deadline_set(b, a.message);
+	} else
 		apply_delivery(&a, done);
 	if ((a.message->flags & MESSAGE_DELETED) != 0)
-		orders_delete_rest(b, a.message);
+		parts_delete(b, a.message, STR_NONE);
 }

@@ -12,7 +12,6 @@
 #include "lib/bus/frame.h"
 #include "lib/service/metrics.h"
 #include "spool-broker/admin/events.h"
-#include "spool-broker/admin/order_batch.h"
 #include "spool-broker/broker.h"
 #include "spool-broker/jobs/report.h"
 #include "spool-broker/queue/interned.h"
@@ -59,7 +58,7 @@ message_free(struct broker *b, struct message **message)
 	struct message *m = *message;
 
 	CHECKF(m->active == 0, "%s", m->id);
-	orders_on_news(b, m, ORDERS_GONE);
+	b->on_message_news(b, m, MESSAGE_NEWS_GONE);
 	scans_leave(b, m);
 	message_set_held(b, m, false);
 	while (m->parts != NULL)
@@ -123,16 +122,6 @@ message_set_held(struct broker *b, struct message *m, bool held)
 		return;
 	m->flags ^= MESSAGE_HELD;
 	b->held += held ? 1u : -1u;
-}
-
-void
-message_set_uncertain(struct message *m)
-{
-	m->flags |= MESSAGE_UNCERTAIN;
-	if (m->work == NULL || m->work->state->uncertain)
-		return;
-	m->work->state->uncertain = true;
-	m->work->dirty = true;
 }
 
 void
@@ -201,6 +190,21 @@ message_with_work(struct broker *b, struct message *m, message_on_work *fn)
 	memcpy(r->id, m->id, sizeof(r->id));
 	broker_expect(b);
 	spool_find(b->config.redis, str_c(r->id), on_read, r);
+}
+
+void
+message_hold(struct broker *b, struct message *m, const char *why)
+{
+	/* From now on it is given to nobody, but may be in the hands of some. */
+	for (struct part *p = m->parts; p != NULL; p = p->next)
+		if (p->state == PART_ACTIVE && p->kind == STAGEPOST__JOB_KIND__LOCAL)
+			message_set_uncertain(m);
+	message_set_held(b, m, true);
+	m->work->state->held = true;
+	work_add_event(m->work, "held", 0, b->config.id, why);
+	for (struct part *p = m->parts; p != NULL; p = p->next)
+		if (p->state != PART_ACTIVE)
+			part_place(b, p, p->retry.time_ms);
 }
 
 /* ---- After any change ---- */
@@ -280,12 +284,17 @@ message_settle(struct broker *b, struct message *m)
 }
 
 void
-message_on_saved(struct broker *b, struct message *m)
+message_on_saved(struct shard *s, struct str id)
 {
+	struct message *m = message_find(s, id);
+	struct broker *b = s->broker;
+
+	if (m == NULL)
+		return;
 	CHECKF(m->saving, "%s", m->id);
 	CRASHPOINT("result-saved");
 	m->saving = false;
-	orders_on_news(b, m, ORDERS_SAVED);
+	b->on_message_news(b, m, MESSAGE_NEWS_SAVED);
 	if ((m->flags & MESSAGE_FINISHING) != 0)
 		return;
 	/* Changed since: one more save for all that came meanwhile. */
@@ -317,11 +326,16 @@ drop_reference(struct broker *b, const struct message *m)
 }
 
 void
-message_on_finished(struct broker *b, struct message *m)
+message_on_finished(struct shard *s, struct str id)
 {
+	struct message *m = message_find(s, id);
+	struct broker *b = s->broker;
+
+	if (m == NULL)
+		return;
 	log_info(NULL, "message finished", F_C("id", m->id), F_I64("ms", clock_unix_ms() - m->received_ms));
 	CRASHPOINT("entry-removed");
-	orders_on_news(b, m, ORDERS_FINISHED);
+	b->on_message_news(b, m, MESSAGE_NEWS_FINISHED);
 	drop_reference(b, m);
 	CRASHPOINT("reference-dropped");
 	metrics_add(M_SPOOL_FINISHED, 1);

@@ -74,11 +74,17 @@ void message_note_addresses(struct message *m);
 /* A recipient is put off with these words. Needs the work. */
 void message_note_answer(struct broker *b, struct message *m, const char *text);
 
+/* Held from now on, but for what is being delivered. Needs the work. */
+void message_hold(struct broker *b, struct message *m, const char *why);
 /* The broker counts those that are held. */
 void message_set_held(struct broker *b, struct message *m, bool held);
 
-/* In the state too, as soon as the work is there. */
-void message_set_uncertain(struct message *m);
+/* Who waits until a message is durable is told: struct broker, on_message_news. */
+enum message_news {
+	MESSAGE_NEWS_SAVED,    /* Redis has answered a save of the message */
+	MESSAGE_NEWS_FINISHED, /* and its end */
+	MESSAGE_NEWS_GONE      /* the message goes from memory, its shard with it */
+};
 
 struct message *message_find(struct shard *shard, struct str id);
 /* In the shard's table, without parts. */
@@ -99,9 +105,9 @@ void message_with_work(struct broker *b, struct message *m, message_on_work *fn)
  * Sees to reports, saves what changed, finishes a message that is at its end
  * (which frees it later), gives back the work that is not needed. */
 void message_settle(struct broker *b, struct message *m);
-/* What Redis said to a save and to a finish. */
-void message_on_saved(struct broker *b, struct message *m);
-void message_on_finished(struct broker *b, struct message *m);
+/* Redis has answered a save, a finish. */
+void message_on_saved(struct shard *s, struct str id);
+void message_on_finished(struct shard *s, struct str id);
 /* Gives back what a message that waits does not need here: its work, its packed
  * envelope. */
 void message_give_back(struct broker *b, struct message *m);

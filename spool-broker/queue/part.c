@@ -9,7 +9,6 @@
 #include "lib/base/mem.h"
 #include "lib/service/metrics.h"
 #include "spool-broker/broker.h"
-#include "spool-broker/jobs/check.h"
 #include "spool-broker/jobs/jobs.h"
 #include "spool-broker/queue/message.h"
 #include "spool-broker/queue/part_index.h"
@@ -275,4 +274,10 @@ parts_give_up(struct broker *b, struct message *m, struct str address, const cha
 	free_ended_parts(b, m, &index);
 	part_index_fini(&index);
 	return ended;
+}
+
+unsigned
+parts_delete(struct broker *b, struct message *m, struct str address)
+{
+	return parts_give_up(b, m, address, "deleted", "5.7.0", "deleted by the operator", false);
 }

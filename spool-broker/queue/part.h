@@ -35,5 +35,8 @@ enum queue_state message_queue_state(const struct message *m);
  * Needs the work. */
 unsigned parts_give_up(struct broker *b, struct message *m, struct str address, const char *event, const char *code,
 		       const char *text, bool tell);
+/* The same by an operator's order. Of a message that was deleted while parts of it
+ * were in workers' hands, what came back is not tried again: address empty. */
+unsigned parts_delete(struct broker *b, struct message *m, struct str address);
 
 #endif

@@ -5,7 +5,6 @@
 
 #include "lib/base/mem.h"
 #include "spool-broker/queue/message.h"
-#include "spool-broker/queue/part.h"
 #include "spool-broker/queue/work.h"
 #include "spool-broker/schedule/schedule.h"
 
@@ -69,7 +68,7 @@ part_index_take(struct part_index *x, const struct part *p)
 		return x->check.left;
 	if (p->kind != STAGEPOST__JOB_KIND__LOCAL && p->kind != STAGEPOST__JOB_KIND__REMOTE)
 		return false;
-	indexed = find_by_name(x, part_kind(p), str_c(part_destination(p)));
+	indexed = find_by_name(x, (Stagepost__JobKind)p->kind, str_c(part_destination(p)));
 	if (indexed == NULL)
 		return false;
 	left = indexed->left;

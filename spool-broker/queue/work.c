@@ -59,6 +59,36 @@ envelope_sender(const Stagepost__Envelope *e)
 	return at >= 0 ? str_from(address, (size_t)at + 1) : address;
 }
 
+bool
+check_is_due(const struct work *w)
+{
+	if (!w->envelope->spam_check || w->state->spam != NULL)
+		return false;
+	for (unsigned i = 0; i < work_recipient_count(w); i++)
+		if (work_status(w, i)->state == STAGEPOST__RECIPIENT_STATE__QUEUED)
+			return true;
+	return false;
+}
+
+const char *
+check_last_trouble(const Stagepost__MessageState *state)
+{
+	for (size_t i = state->spam == NULL ? state->n_events : 0; i-- > 0;)
+		if (state->events[i]->recipient == 0 && strcmp(state->events[i]->kind, "deferred") == 0)
+			return state->events[i]->detail;
+	return NULL;
+}
+
+void
+message_set_uncertain(struct message *m)
+{
+	m->flags |= MESSAGE_UNCERTAIN;
+	if (m->work == NULL || m->work->state->uncertain)
+		return;
+	m->work->state->uncertain = true;
+	m->work->dirty = true;
+}
+
 /* ---- Opening ---- */
 static bool
 envelope_is_sound(const Stagepost__Envelope *e, const char *id)

@@ -69,5 +69,12 @@ bool work_add_recipient(struct work *w, const Stagepost__Recipient *r);
 /* Senders that are fair to each other: the account's domain, else that of the
  * reverse-path. Borrowed. */
 struct str envelope_sender(const Stagepost__Envelope *e);
+/* Is it to be checked for spam before anything else? */
+bool check_is_due(const struct work *w);
+/* Words of the last check that failed, as long as there is no verdict; NULL: none did. */
+const char *check_last_trouble(const Stagepost__MessageState *state);
+/* A mailbox may have it without our knowing: noted in the state too, as soon as
+ * the work is there. */
+void message_set_uncertain(struct message *m);
 
 #endif

@@ -9,7 +9,6 @@
 #include "lib/service/metrics.h"
 #include "lib/smtp/notify.h"
 #include "spool-broker/admin/events.h"
-#include "spool-broker/admin/orders.h"
 #include "spool-broker/broker.h"
 #include "spool-broker/jobs/check.h"
 #include "spool-broker/jobs/report.h"
@@ -148,7 +147,7 @@ delay_is_told(const struct message *m)
 
 /* Of a message read from the spool: could a worker have been given it for a
  * mailbox? Not before it was checked; nor since it was held, which notes what was
- * in doubt then (orders_hold()). */
+ * in doubt then (message_hold()). */
 static bool
 may_have_been_filed(const struct work *w)
 {
@@ -235,7 +234,7 @@ intake_take_entry(struct shard *s, const struct spool_entry *entry)
 		return;
 	s->broker->taken_over++;
 	if ((m->flags & MESSAGE_DELETED) != 0)
-		orders_delete_rest(b, m);
+		parts_delete(b, m, STR_NONE);
 	/* All done but the end, or a report to be made. */
 	if (m->parts == NULL)
 		message_settle(b, m);

@@ -14,7 +14,6 @@
 #include "spool-broker/queue/message.h"
 #include "spool-broker/queue/part.h"
 #include "spool-broker/schedule/schedule.h"
-#include "spool-broker/spool/intake.h"
 #include "spool-broker/spool/writer.h"
 
 enum {
@@ -72,26 +71,6 @@ is_held(const struct shard *s)
 
 /* ---- Forgetting ---- */
 static void
-forget_messages(struct shard *s)
-{
-	struct broker *b = s->broker;
-	struct message *m, *next;
-
-	HASH_ITER (hh, s->messages, m, next) {
-		for (struct part *p = m->parts; p != NULL; p = p->next) {
-			struct schedule *schedule;
-			const struct schedule_ops *ops = part_schedule(b, p, &schedule);
-			if (p->job == NULL)
-				continue;
-			job_forget(b, &p->job);
-			ops->end(schedule, p, TRY_UNKNOWN, NULL, 0, clock_unix_ms());
-		}
-		message_free(b, &m);
-	}
-	CHECKF(s->active == 0, "shard %u has %u active", s->number, s->active);
-}
-
-static void
 become_free(struct shard *s)
 {
 	if (s->state == SHARD_LEAVING || s->state == SHARD_CLOSING)
@@ -100,7 +79,7 @@ become_free(struct shard *s)
 	s->state = SHARD_FREE;
 	s->reading = s->read_again = s->renewing = s->awaits_jobs = false;
 	writer_drop(s);
-	forget_messages(s);
+	s->broker->spool_events->on_forgotten(s);
 }
 
 void
@@ -117,7 +96,7 @@ shards_free(struct broker *b)
 {
 	for (unsigned i = 0; i < b->shard_count; i++) {
 		writer_drop(&b->shards[i]);
-		forget_messages(&b->shards[i]);
+		b->spool_events->on_forgotten(&b->shards[i]);
 	}
 }
 
@@ -288,7 +267,7 @@ on_page(void *arg, const struct spool_entry *entries, size_t count, uint64_t nex
 	if (!broker_returned(b) || late)
 		return;
 	for (size_t i = 0; i < count; i++)
-		intake_take_entry(s, &entries[i]);
+		b->spool_events->on_entry(s, &entries[i]);
 	broker_wake(b);
 	if (err != NULL) {
 		log_warning(NULL, "reading a shard's spool failed", F_I64("shard", s->number), F_ERR(err));

@@ -68,6 +68,25 @@ struct shard {
 	struct writer writer;
 };
 
+/* What the rooms above are told of; run.c has the table. */
+struct spool_events {
+	/* Read at a take-over. */
+	void (*on_entry)(struct shard *s, const struct spool_entry *entry);
+	/* The shard is another's: its messages are to go, and the jobs with them. */
+	void (*on_forgotten)(struct shard *s);
+	/* Redis has answered: a hand-over is durable, or known already. */
+	void (*on_added)(struct shard *s, struct str id, struct str envelope, enum spool_result result, struct str peer,
+			 uint64_t request);
+	/* It is not, or not known to be. */
+	void (*on_refused)(struct broker *b, struct str peer, uint64_t request, const char *id,
+			   Stagepost__HandOverReply__Status status, const char *text);
+	void (*on_saved)(struct shard *s, struct str id);
+	void (*on_finished)(struct shard *s, struct str id);
+	/* Of a write: the shard is another's; something was lost on the way. */
+	void (*on_fenced)(struct shard *s, const char *why);
+	void (*on_doubt)(struct shard *s);
+};
+
 /* Makes the table. */
 void shards_init(struct broker *b, unsigned count);
 void shards_free(struct broker *b);

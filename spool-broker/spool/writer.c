@@ -9,8 +9,6 @@
 #include "lib/base/mem.h"
 #include "spool-broker/admin/events.h"
 #include "spool-broker/broker.h"
-#include "spool-broker/queue/message.h"
-#include "spool-broker/spool/intake.h"
 #include "spool-broker/spool/shards.h"
 
 enum { BATCH_MAX = 256, BATCH_BYTES_MAX = 1024 * 1024, RETRY_MS = 200, FINISH_WAIT_MS = 40 };
@@ -181,26 +179,25 @@ writer_is_idle(const struct writer *w)
 static void
 on_done(struct shard *s, const struct write *w, enum spool_result result)
 {
-	struct message *m;
+	const struct spool_events *events = s->broker->spool_events;
 
 	if (w->verb == VERB_ADD) {
-		intake_on_written(s, str_c(w->id), write_data(w), result, write_peer(w), w->request);
+		events->on_added(s, str_c(w->id), write_data(w), result, write_peer(w), w->request);
 		return;
 	}
 	if (w->verb == VERB_PUBLISH)
 		return;
-	m = message_find(s, str_c(w->id));
-	if (m != NULL && w->verb == VERB_SAVE)
-		message_on_saved(s->broker, m);
-	else if (m != NULL)
-		message_on_finished(s->broker, m);
+	if (w->verb == VERB_SAVE)
+		events->on_saved(s, str_c(w->id));
+	else
+		events->on_finished(s, str_c(w->id));
 }
 
 static void
 refuse(struct broker *b, const struct write *w, Stagepost__HandOverReply__Status status, const char *text)
 {
 	if (w->verb == VERB_ADD)
-		intake_reply(b, write_peer(w), w->request, w->id, status, text);
+		b->spool_events->on_refused(b, write_peer(w), w->request, w->id, status, text);
 }
 
 /* The adds are refused; what must be done goes back to the head, in order. */
@@ -231,7 +228,7 @@ on_failed(struct shard *s, struct write *writes, const struct err *err)
 	}
 	s->writer.retry_ms = clock_monotonic_ms() + RETRY_MS;
 	/* The adds may have been made all the same. */
-	shard_read_again(s);
+	s->broker->spool_events->on_doubt(s);
 }
 
 /* Of a shard that was lost meanwhile: what was written before counts. */
@@ -269,7 +266,7 @@ on_sent(void *arg, const enum spool_result *results, size_t count, const struct 
 	s->writer.sending = false;
 	if (err != NULL && err->code == ERR_FENCED) {
 		on_late(b, writes, NULL);
-		shard_drop(s, err->text);
+		b->spool_events->on_fenced(s, err->text);
 	} else if (err != NULL) {
 		on_failed(s, writes, err);
 	} else {

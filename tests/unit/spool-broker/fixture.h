@@ -18,7 +18,7 @@
 #include "lib/smtp/notify.h"
 #include "lib/spool/id.h"
 #include "spool-broker/admin/status.h"
-#include "spool-broker/broker.h"
+#include "spool-broker/run.h"
 #include "tests/unit/redis_fixture.h"
 
 enum { SHARDS = 8, JOBS_MAX = 25000 };

@@ -13,7 +13,7 @@
 #include "lib/bus/client.h"
 #include "lib/bus/frame.h"
 #include "lib/spool/id.h"
-#include "spool-broker/broker.h"
+#include "spool-broker/run.h"
 #include "spool-broker/admin/status.h"
 #include "tests/unit/redis_fixture.h"
 
