@@ -5,6 +5,7 @@
 #include "lib/service/service.h"
 #include "lib/spool/id.h"
 #include "spool-broker/admin/status.h"
+#include "spool-broker/queue/message.h"
 #include "spool-broker/run.h"
 
 static const char *option_listen, *option_announce, *option_shards, *resolver;

@@ -39,6 +39,16 @@ enum {
 	PROBE_LONGEST_MS = 15 * 60 * 1000,
 };
 
+struct run {
+	struct event *pump_timer;		    /* owner: when time alone makes something ready */
+	struct event *tick;			    /* owner: leases, announcements, lost workers */
+	struct tracking_subscription *subscription; /* owner */
+	unsigned routed_brokers;		    /* brokers when limits were last dealt out */
+	int64_t next_full_tick_ms;		    /* monotonic: while draining the tick is quick */
+	void (*on_drained)(void *arg);
+	void *on_drained_arg;
+};
+
 /* ---- Frames ---- */
 static void
 on_ping(struct broker *b, struct str peer, const Stagepost__Frame *frame)
@@ -93,7 +103,7 @@ static void
 schedule_next(struct broker *b, int64_t waiting_ms)
 {
 	int64_t now_ms = clock_unix_ms(), next_ms = now_ms + WAIT_MOST_MS, wait_ms;
-	const struct heap_node *deadline = heap_first(&b->deadlines);
+	const struct heap_node *deadline = heap_first(&b->deadlines->heap);
 	struct timeval tv;
 
 	for (unsigned i = 0; i < BROKER_KINDS; i++) {
@@ -105,12 +115,12 @@ schedule_next(struct broker *b, int64_t waiting_ms)
 		next_ms = deadline->time_ms;
 	/* What is due already waits for credit, not for the clock. */
 	wait_ms = next_ms > now_ms + 5 ? next_ms - now_ms : 50;
-	if (b->writes_due_ms != 0)
-		wait_ms = least(wait_ms, b->writes_due_ms - clock_monotonic_ms());
+	if (b->writes->due_ms != 0)
+		wait_ms = least(wait_ms, b->writes->due_ms - clock_monotonic_ms());
 	if (waiting_ms != INT64_MAX)
 		wait_ms = least(wait_ms, waiting_ms - clock_monotonic_ms());
 	tv = clock_timeval(wait_ms > 0 ? wait_ms : 0);
-	event_add(b->pump_timer, &tv);
+	event_add(b->run->pump_timer, &tv);
 }
 
 /* Whatever came in this turn of the loop goes out together. */
@@ -124,9 +134,9 @@ on_pump(evutil_socket_t fd, short what, void *arg)
 	deadlines_run(b, clock_unix_ms());
 	jobs_give(b);
 	permits_ask(b);
-	b->writes_due_ms = 0;
-	for (unsigned i = 0; i < b->shard_count; i++)
-		writer_flush(&b->shards[i]);
+	b->writes->due_ms = 0;
+	for (unsigned i = 0; i < b->shards->count; i++)
+		writer_flush(&b->shards->list[i]);
 	shards_look_at_leaving(b);
 	schedule_next(b, waiting_ms);
 }
@@ -147,7 +157,7 @@ set_limits(struct broker *b)
 		b->ops->set_limits(b->schedules[i], is_remote ? &remote : &none, is_remote ? &router : NULL);
 	}
 	b->ops->reroute(b->schedules[STAGEPOST__JOB_KIND__REMOTE], STR_NONE);
-	b->routed_brokers = b->brokers;
+	b->run->routed_brokers = b->brokers;
 	if (b->config.dns != NULL)
 		dns_set_caching(b->config.dns, settings_smtp_out(broker_settings(b), STR_NONE)->enable_dns_caching);
 }
@@ -157,9 +167,9 @@ on_shard_count(void *arg, int64_t count, const struct err *err)
 {
 	struct broker *b = arg;
 
-	if (!broker_returned(b))
+	if (!op_back(&b->op))
 		return;
-	b->counting = false;
+	b->shards->counting = false;
 	if (err != NULL) {
 		log_warning(NULL, "the number of shards is not known yet", F_ERR(err));
 		return;
@@ -172,40 +182,40 @@ on_shard_count(void *arg, int64_t count, const struct err *err)
 static void
 end_drain(struct broker *b)
 {
-	void (*on_drained)(void *arg) = b->on_drained;
+	void (*on_drained)(void *arg) = b->run->on_drained;
 
-	b->on_drained = NULL;
+	b->run->on_drained = NULL;
 	shards_unannounce(b);
-	on_drained(b->on_drained_arg);
+	on_drained(b->run->on_drained_arg);
 }
 
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct broker *b = arg;
-	struct timeval tv = clock_timeval(b->draining || b->shards == NULL ? QUICK_TICK_MS : TICK_MS);
+	struct timeval tv = clock_timeval(b->draining || b->shards->list == NULL ? QUICK_TICK_MS : TICK_MS);
 
 	(void)fd, (void)what;
-	event_add(b->tick, &tv);
-	if (b->shards == NULL && !b->draining) {
-		if (redis_is_connected(b->config.redis) && !b->counting) {
-			b->counting = true;
-			broker_expect(b);
+	event_add(b->run->tick, &tv);
+	if (b->shards->list == NULL && !b->draining) {
+		if (redis_is_connected(b->config.redis) && !b->shards->counting) {
+			b->shards->counting = true;
+			op_hold(&b->op);
 			spool_init_shard_count(b->config.redis, b->config.shards, on_shard_count, b);
 		}
 		return;
 	}
-	if (b->draining && b->on_drained == NULL)
+	if (b->draining && b->run->on_drained == NULL)
 		return;
-	if (b->brokers != b->routed_brokers)
+	if (b->brokers != b->run->routed_brokers)
 		set_limits(b);
 	routing_tick(b->routing);
 	jobs_tick(b);
 	orders_tick(b);
 	deadlines_look(b);
 	watchdog_tick(b);
-	if (!b->draining || clock_monotonic_ms() >= b->next_full_tick_ms) {
-		b->next_full_tick_ms = clock_monotonic_ms() + TICK_MS;
+	if (!b->draining || clock_monotonic_ms() >= b->run->next_full_tick_ms) {
+		b->run->next_full_tick_ms = clock_monotonic_ms() + TICK_MS;
 		shards_tick(b);
 	}
 	if (b->draining &&
@@ -220,7 +230,7 @@ static void
 tick_soon(struct broker *b)
 {
 	struct timeval tv = clock_timeval(NOTICE_GAP_MS);
-	event_add(b->tick, &tv);
+	event_add(b->run->tick, &tv);
 }
 
 static void
@@ -266,6 +276,17 @@ open_schedules(struct broker *b)
 	set_limits(b);
 }
 
+/* Ended, and the last answer of Redis is in. */
+static void
+run_end(struct op *op)
+{
+	struct broker *b = OP_OWNER(op, struct broker, op);
+
+	shards_end(&b->shards);
+	writes_end(&b->writes);
+	mem_free(b);
+}
+
 struct broker *
 broker_new(const struct broker_config *config, struct err *err)
 {
@@ -273,51 +294,59 @@ broker_new(const struct broker_config *config, struct err *err)
 	struct broker *b = mem_new(struct broker);
 	uint64_t random;
 
+	op_init(&b->op, run_end);
 	b->config = *config;
 	b->spool_events = &spool_events;
+	b->run = mem_new(struct run);
 	b->on_message_news = orders_on_news;
 	b->brokers = 1;
 	b->started_ms = clock_monotonic_ms();
 	b->bus = bus_server_new(config->base, config->listen, config->announce_host, &events, b, err);
 	if (b->bus == NULL) {
+		mem_free(b->run);
 		mem_free(b);
 		return NULL;
 	}
 	CHECK(getrandom(&random, sizeof(random), 0) == (ssize_t)sizeof(random));
 	snprintf(b->boot, sizeof(b->boot), "%llx-%016llx", (unsigned long long)clock_unix_ms(),
 		 (unsigned long long)random);
-	b->next_job = random;
 	open_schedules(b);
-	deadlines_init(b);
+	b->shards = shards_new();
+	b->writes = writes_new();
+	b->messages = messages_new();
+	b->deadlines = deadlines_new(b);
+	b->jobs = jobs_new(random);
+	b->watchdog = watchdog_new();
 	b->pump = event_new(config->base, -1, 0, on_pump, b);
-	b->pump_timer = evtimer_new(config->base, on_pump, b);
-	b->tick = evtimer_new(config->base, on_tick, b);
-	CHECK(b->pump != NULL && b->pump_timer != NULL && b->tick != NULL);
+	b->run->pump_timer = evtimer_new(config->base, on_pump, b);
+	b->run->tick = evtimer_new(config->base, on_tick, b);
+	CHECK(b->pump != NULL && b->run->pump_timer != NULL && b->run->tick != NULL);
 	if (config->tracking != NULL)
-		b->subscription = tracking_subscribe(config->tracking, STR(BUS_BROKERS_CHANNEL), on_notice, NULL, b);
+		b->run->subscription =
+			tracking_subscribe(config->tracking, STR(BUS_BROKERS_CHANNEL), on_notice, NULL, b);
 	if (config->settings != NULL)
 		settings_live_watch(config->settings, on_settings, b);
 	log_info(NULL, "broker listens", F_C("endpoint", bus_server_endpoint(b->bus)));
-	event_active(b->tick, EV_TIMEOUT, 0);
+	event_active(b->run->tick, EV_TIMEOUT, 0);
 	return b;
 }
 
 bool
 broker_is_ready(const struct broker *b)
 {
-	return b->shards != NULL && !b->draining && shards_count(b, SHARD_ACQUIRING) == 0 &&
-	       (shards_count(b, SHARD_OWNED) != 0 || b->brokers > b->shard_count);
+	return b->shards->list != NULL && !b->draining && shards_count(b, SHARD_ACQUIRING) == 0 &&
+	       (shards_count(b, SHARD_OWNED) != 0 || b->brokers > b->shards->count);
 }
 
 void
 broker_drain(struct broker *b, void (*on_drained)(void *arg), void *arg)
 {
 	b->draining = true;
-	b->on_drained = on_drained;
-	b->on_drained_arg = arg;
+	b->run->on_drained = on_drained;
+	b->run->on_drained_arg = arg;
 	b->drain_until_ms = clock_monotonic_ms() + DRAIN_JOBS_MS;
 	shards_leave_all(b, b->drain_until_ms);
-	event_active(b->tick, EV_TIMEOUT, 0);
+	event_active(b->run->tick, EV_TIMEOUT, 0);
 }
 
 void
@@ -336,19 +365,19 @@ broker_free(struct broker **broker)
 	for (unsigned i = 0; i < BROKER_KINDS; i++)
 		b->ops->destroy(&b->schedules[i]);
 	routing_free(&b->routing);
-	heap_fini(&b->deadlines);
+	deadlines_free(&b->deadlines);
+	messages_free(&b->messages);
+	watchdog_free(&b->watchdog);
 	if (b->config.settings != NULL)
 		settings_live_unwatch(b->config.settings, on_settings, b);
-	if (b->subscription != NULL)
-		tracking_unsubscribe(&b->subscription);
+	if (b->run->subscription != NULL)
+		tracking_unsubscribe(&b->run->subscription);
 	event_free(b->pump);
-	event_free(b->pump_timer);
-	event_free(b->tick);
+	event_free(b->run->pump_timer);
+	event_free(b->run->tick);
 	b->pump = NULL;
 	bus_server_free(&b->bus);
-	b->closing = true;
-	if (b->replies_due == 0) {
-		mem_free(b->shards);
-		mem_free(b);
-	}
+	mem_free(b->run);
+	b->run = NULL;
+	op_cancel(&b->op);
 }

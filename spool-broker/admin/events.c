@@ -8,12 +8,13 @@
 #include "spool-broker/broker.h"
 #include "spool-broker/queue/message.h"
 #include "spool-broker/queue/work.h"
+#include "spool-broker/spool/shards.h"
 
 unsigned
 events_kept(const struct broker *b)
 {
 	int64_t all = settings_spool(broker_settings(b), STR_NONE)->events_kept;
-	int64_t share = b->shard_count != 0 ? (all + b->shard_count - 1) / b->shard_count : all;
+	int64_t share = b->shards->count != 0 ? (all + b->shards->count - 1) / b->shards->count : all;
 
 	return (unsigned)share;
 }

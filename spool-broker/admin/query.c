@@ -228,7 +228,7 @@ on_read(void *arg, const struct spool_entry *entry, const struct err *err)
 
 	mem_free(arg);
 	q->reading--;
-	if (!broker_returned(r.broker) || q->broker == NULL) {
+	if (!op_back(&r.broker->op) || q->broker == NULL) {
 		q->broker = NULL;
 		if (q->reading == 0)
 			free_query(q);
@@ -260,7 +260,7 @@ look_up(struct query *q, const struct candidate *c)
 		r = mem_new(struct read);
 		*r = (struct read){.query = q, .broker = q->broker, .candidate = *c};
 		q->reading++;
-		broker_expect(q->broker);
+		op_hold(&q->broker->op);
 		spool_find(q->broker->config.redis, str_c(c->id), on_read, r);
 	}
 	buf_fini(&envelope);

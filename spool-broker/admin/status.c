@@ -5,9 +5,11 @@
 #include "lib/service/metrics.h"
 #include "spool-broker/broker.h"
 #include "spool-broker/jobs/jobs.h"
+#include "spool-broker/queue/message.h"
 #include "spool-broker/schedule/heap.h"
 #include "spool-broker/schedule/schedule.h"
 #include "spool-broker/spool/shards.h"
+#include "spool-broker/spool/writer.h"
 
 static const char *const kind_names[BROKER_KINDS] = {"local", "remote", "report", NULL, "check"};
 
@@ -25,11 +27,11 @@ add_shards(const struct broker *b, cJSON *into)
 {
 	cJSON *owned = cJSON_AddArrayToObject(into, "shards");
 
-	for (unsigned i = 0; i < b->shard_count; i++)
-		if (b->shards[i].state == SHARD_OWNED || b->shards[i].state == SHARD_LEAVING)
+	for (unsigned i = 0; i < b->shards->count; i++)
+		if (b->shards->list[i].state == SHARD_OWNED || b->shards->list[i].state == SHARD_LEAVING)
 			cJSON_AddItemToArray(owned, cJSON_CreateNumber(i));
 	add_number(into, "shards_suspended", shards_count(b, SHARD_SUSPENDED));
-	add_number(into, "shard_count", b->shard_count);
+	add_number(into, "shard_count", b->shards->count);
 }
 
 static void
@@ -70,14 +72,14 @@ add_queue(struct broker *b, cJSON *into)
 		active += c.active;
 		b->ops->each_site(b->schedules[i], add_trouble, troubles);
 	}
-	add_number(queue, "messages", (double)b->messages);
+	add_number(queue, "messages", (double)b->messages->count);
 	add_number(queue, "queued", ready);
 	add_number(queue, "active", active);
 	add_number(queue, "deferred", deferred);
-	add_number(queue, "held", b->held);
+	add_number(queue, "held", b->messages->held);
 	metrics_set(M_SPOOL_QUEUED, ready + active);
 	metrics_set(M_SPOOL_DEFERRED, deferred);
-	metrics_set(M_SPOOL_HELD, b->held);
+	metrics_set(M_SPOOL_HELD, b->messages->held);
 }
 
 static void
@@ -86,7 +88,7 @@ add_workers(const struct broker *b, cJSON *into)
 	cJSON *list = cJSON_AddArrayToObject(into, "workers");
 	struct worker *w, *next;
 
-	HASH_ITER (hh, b->workers, w, next) {
+	HASH_ITER (hh, b->jobs->workers, w, next) {
 		cJSON *item;
 		if (w->lost)
 			continue;
@@ -114,7 +116,7 @@ status_describe(struct broker *b, cJSON *into)
 	add_shards(b, into);
 	add_queue(b, into);
 	add_workers(b, into);
-	add_number(into, "hand_overs_waiting", (double)b->writes_waiting);
-	add_number(into, "taken_over", (double)b->taken_over);
+	add_number(into, "hand_overs_waiting", (double)b->writes->waiting);
+	add_number(into, "taken_over", (double)b->shards->taken_over);
 	metrics_set(M_SPOOL_SHARDS, owned);
 }

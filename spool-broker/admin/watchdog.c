@@ -2,12 +2,14 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/mem.h"
 #include "lib/service/metrics.h"
 #include "spool-broker/broker.h"
 #include "spool-broker/jobs/jobs.h"
 #include "spool-broker/queue/message.h"
 #include "spool-broker/schedule/schedule.h"
 #include "spool-broker/spool/shards.h"
+#include "spool-broker/spool/writer.h"
 
 static const char *const queue_names[BROKER_KINDS] = {
 	[STAGEPOST__JOB_KIND__LOCAL] = "local",
@@ -24,6 +26,19 @@ static const enum metric queue_metrics[BROKER_KINDS] = {
 
 /* No delivery that goes on takes longer, but over the slowest of lines. */
 enum { LONG_JOB_MS = 30 * 60000 };
+
+struct watchdog *
+watchdog_new(void)
+{
+	return mem_new(struct watchdog);
+}
+
+void
+watchdog_free(struct watchdog **w)
+{
+	mem_free(*w);
+	*w = NULL;
+}
 
 /* True once it has stood still for so long, at each look. */
 static bool
@@ -44,7 +59,7 @@ why_not_given(const struct broker *b, unsigned kind)
 {
 	unsigned live = 0, willing = 0;
 
-	for (const struct worker *w = b->workers; w != NULL; w = w->hh.next) {
+	for (const struct worker *w = b->jobs->workers; w != NULL; w = w->hh.next) {
 		if (w->lost || w->slots[kind] == 0)
 			continue;
 		live++;
@@ -57,7 +72,7 @@ static void
 look_at_queue(struct broker *b, unsigned kind, int64_t limit_ms)
 {
 	struct schedule_counts counts = b->ops->counts(b->schedules[kind]);
-	struct watch *w = &b->queue_watches[kind];
+	struct watch *w = &b->watchdog->queues[kind];
 	/* What waits for the next probe of a dead destination is no stall. */
 	bool stalled = look(w, counts.ready != 0 && counts.active == 0 && !counts.waits, limit_ms);
 
@@ -74,13 +89,13 @@ look_at_queue(struct broker *b, unsigned kind, int64_t limit_ms)
 static void
 look_at_store(struct broker *b, int64_t limit_ms)
 {
-	struct watch *w = &b->store_watch;
+	struct watch *w = &b->watchdog->store;
 	int64_t oldest_ms = 0, now_ms = clock_monotonic_ms();
 	unsigned shards = 0;
 	bool stalled;
 
-	for (unsigned i = 0; i < b->shard_count; i++) {
-		int64_t since_ms = b->shards[i].writer.since_ms;
+	for (unsigned i = 0; i < b->shards->count; i++) {
+		int64_t since_ms = b->shards->list[i].writer.since_ms;
 
 		if (since_ms == 0 || now_ms - since_ms < limit_ms)
 			continue;
@@ -104,7 +119,7 @@ look_at_jobs(struct broker *b)
 {
 	int64_t now_ms = clock_unix_ms(), oldest_ms = 0;
 
-	for (struct job *job = b->jobs; job != NULL; job = job->hh.next) {
+	for (struct job *job = b->jobs->list; job != NULL; job = job->hh.next) {
 		int64_t age_ms = now_ms - job->started_ms;
 		if (age_ms > oldest_ms)
 			oldest_ms = age_ms;

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct broker;
+#include "spool-broker/broker.h"
 
 /* One thing that is watched. */
 struct watch {
@@ -14,6 +14,13 @@ struct watch {
 	bool told;
 };
 
+struct watchdog {
+	struct watch queues[BROKER_KINDS];
+	struct watch store;
+};
+
+struct watchdog *watchdog_new(void);
+void watchdog_free(struct watchdog **w);
 /* At every tick. */
 void watchdog_tick(struct broker *b);
 

@@ -14,6 +14,7 @@
 #include "lib/bus/frame.h"
 #include "lib/service/metrics.h"
 #include "spool-broker/broker.h"
+#include "spool-broker/jobs/jobs.h"
 #include "spool-broker/queue/interned.h"
 #include "spool-broker/queue/message.h"
 #include "spool-broker/queue/part.h"
@@ -92,7 +93,7 @@ static void
 pass(struct broker *b, struct message *m, struct part *p)
 {
 	part_free(b, p);
-	interned_drop(&b->answers, &m->answer);
+	interned_drop(&b->messages->answers, &m->answer);
 	parts_make(b, m, 0, true);
 	check_hold_outbound(b, m);
 }
@@ -121,7 +122,7 @@ why_over(const struct broker *b, const struct part *p, int64_t now_ms)
 	const struct settings_spam *s = settings_spam(broker_settings(b), STR_NONE);
 	const struct message *m = p->message;
 	int64_t from_ms = m->received_ms > m->shard->taken_ms ? m->received_ms : m->shard->taken_ms;
-	bool troubled = p->unanswered || b->checks_fail;
+	bool troubled = p->unanswered || b->jobs->checks_fail;
 
 	if (!is_on(b))
 		return "spam checks were turned off";
@@ -197,7 +198,7 @@ take_verdict(struct broker *b, struct message *m, struct part *p, const char *ho
 	event = work_add_event(m->work, "checked", 0, host, describe(arena, v));
 	event->remote = v->engine;
 	event->duration_ms = v->duration_ms;
-	b->checks_fail = false;
+	b->jobs->checks_fail = false;
 	pass(b, m, p);
 }
 
@@ -210,7 +211,7 @@ take_failure(struct broker *b, struct message *m, struct part *p, const char *ho
 	struct schedule *schedule;
 	const char *why;
 
-	b->checks_fail = p->unanswered = true;
+	b->jobs->checks_fail = p->unanswered = true;
 	if (reached && p->tries < UINT16_MAX)
 		p->tries++;
 	if (last == NULL || strcmp(last, text) != 0)

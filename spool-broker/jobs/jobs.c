@@ -45,12 +45,21 @@ lease_ms(const struct broker *b)
 }
 
 /* ---- The table of jobs ---- */
+struct jobs *
+jobs_new(uint64_t first)
+{
+	struct jobs *jobs = mem_new(struct jobs);
+
+	jobs->next_number = first;
+	return jobs;
+}
+
 static struct job *
 find_job(struct broker *b, uint64_t number)
 {
 	struct job *job = NULL;
 
-	HASH_FIND(hh, b->jobs, &number, sizeof(number), job);
+	HASH_FIND(hh, b->jobs->list, &number, sizeof(number), job);
 	return job;
 }
 
@@ -69,7 +78,7 @@ new_job(struct broker *b, struct part *p, struct worker *w, uint64_t number)
 	p->message->active++;
 	p->message->shard->active++;
 	w->active[job->kind]++;
-	HASH_ADD(hh, b->jobs, number, sizeof(job->number), job);
+	HASH_ADD(hh, b->jobs->list, number, sizeof(job->number), job);
 	DL_APPEND2(w->jobs, job, worker_prev, worker_next);
 	return job;
 }
@@ -85,7 +94,7 @@ free_job(struct broker *b, struct job *job)
 	m->shard->active--;
 	job->worker->active[job->kind]--;
 	DL_DELETE2(job->worker->jobs, job, worker_prev, worker_next);
-	HASH_DEL(b->jobs, job);
+	HASH_DEL(b->jobs->list, job);
 	buf_fini(&job->done);
 	mem_free(job);
 }
@@ -96,7 +105,7 @@ count_slots(const struct broker *b, unsigned kind)
 {
 	unsigned count = 0;
 
-	for (const struct worker *w = b->workers; w != NULL; w = w->hh.next)
+	for (const struct worker *w = b->jobs->workers; w != NULL; w = w->hh.next)
 		count += w->lost ? 0 : w->slots[kind];
 	return count;
 }
@@ -104,7 +113,7 @@ count_slots(const struct broker *b, unsigned kind)
 bool
 jobs_are_none(const struct broker *b)
 {
-	return b->jobs == NULL;
+	return b->jobs->list == NULL;
 }
 
 static void
@@ -127,12 +136,12 @@ job_forget(struct broker *b, struct job **job)
 	struct job *gone = *job;
 	struct departed_job *departed = NULL;
 
-	HASH_FIND(hh, b->departed, &gone->number, sizeof(gone->number), departed);
+	HASH_FIND(hh, b->jobs->departed, &gone->number, sizeof(gone->number), departed);
 	if (gone->sent && departed == NULL) {
 		departed = mem_new(struct departed_job);
 		departed->number = gone->number;
 		departed->until_ms = clock_monotonic_ms() + DEPARTED_MS;
-		HASH_ADD(hh, b->departed, number, sizeof(departed->number), departed);
+		HASH_ADD(hh, b->jobs->departed, number, sizeof(departed->number), departed);
 	}
 	free_job(b, gone); /* NULLs the part's pointer */
 }
@@ -163,8 +172,8 @@ forget_departed(struct broker *b, int64_t until_ms)
 	struct departed_job *d;
 
 	/* In the order in which they came. */
-	while ((d = b->departed) != NULL && d->until_ms <= until_ms) {
-		HASH_DEL(b->departed, d);
+	while ((d = b->jobs->departed) != NULL && d->until_ms <= until_ms) {
+		HASH_DEL(b->jobs->departed, d);
 		mem_free(d);
 	}
 }
@@ -202,7 +211,7 @@ free_worker(struct broker *b, Stagepost__JobKind kind, int64_t now_ms)
 	struct worker *w, *next, *best = NULL;
 	uint64_t most = 0;
 
-	HASH_ITER (hh, b->workers, w, next) {
+	HASH_ITER (hh, b->jobs->workers, w, next) {
 		unsigned free = w->slots[kind] > w->active[kind] ? w->slots[kind] - w->active[kind] : 0;
 		uint64_t share = free != 0 ? (uint64_t)free * UINT32_MAX / w->slots[kind] : 0;
 		if (share > most && !w->lost && w->full_ms <= now_ms) {
@@ -395,7 +404,7 @@ static void
 give(struct broker *b, struct part *p, struct worker *w)
 {
 	struct message *m = p->message;
-	struct job *job = new_job(b, p, w, b->next_job++);
+	struct job *job = new_job(b, p, w, b->jobs->next_number++);
 	bool whole = m->packed != NULL && m->work == NULL && m->parts == p && p->next == NULL;
 
 	if (whole && job->kind != STAGEPOST__JOB_KIND__REPORT)
@@ -407,8 +416,8 @@ give(struct broker *b, struct part *p, struct worker *w)
 static bool
 any_may_work(const struct broker *b)
 {
-	for (unsigned i = 0; i < b->shard_count; i++)
-		if (shard_may_work(&b->shards[i]))
+	for (unsigned i = 0; i < b->shards->count; i++)
+		if (shard_may_work(&b->shards->list[i]))
 			return true;
 	return false;
 }
@@ -452,7 +461,7 @@ find_worker(struct broker *b, struct str peer)
 {
 	struct worker *w = NULL;
 
-	HASH_FIND(hh, b->workers, peer.p, peer.len, w);
+	HASH_FIND(hh, b->jobs->workers, peer.p, peer.len, w);
 	return w;
 }
 
@@ -515,17 +524,17 @@ jobs_on_hello(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 	struct worker *w = find_worker(b, peer), *other, *next;
 
 	if (w == NULL) {
-		if (HASH_COUNT(b->workers) >= WORKERS_MAX)
+		if (HASH_COUNT(b->jobs->workers) >= WORKERS_MAX)
 			return;
 		w = mem_zalloc(sizeof(*w) + peer.len);
 		memcpy(w->peer, peer.p, peer.len);
 		w->peer_len = peer.len;
 		str_copy(str_c(hello->worker), w->name, sizeof(w->name));
 		/* Come back on another connection: what it had is lost. */
-		HASH_ITER (hh, b->workers, other, next)
+		HASH_ITER (hh, b->jobs->workers, other, next)
 			if (strcmp(other->name, w->name) == 0 && (!other->lost || has_jobs_in_hand(other)))
 				lose_worker(b, other, "came back anew");
-		HASH_ADD_KEYPTR(hh, b->workers, w->peer, w->peer_len, w);
+		HASH_ADD_KEYPTR(hh, b->jobs->workers, w->peer, w->peer_len, w);
 		log_info(NULL, "worker joined", F_C("worker", w->name));
 	}
 	w->heard_ms = clock_monotonic_ms();
@@ -618,7 +627,7 @@ jobs_on_renew(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 	for (size_t i = 0; i < renew->n_jobs; i++) {
 		struct job *job = find_job(b, renew->jobs[i]);
 		struct departed_job *departed = NULL;
-		HASH_FIND(hh, b->departed, &renew->jobs[i], sizeof(renew->jobs[i]), departed);
+		HASH_FIND(hh, b->jobs->departed, &renew->jobs[i], sizeof(renew->jobs[i]), departed);
 		if (job != NULL && job->worker == w)
 			job->lease_until_ms = clock_monotonic_ms() + lease_ms(b);
 		else if (departed == NULL)
@@ -709,7 +718,7 @@ tend_worker(struct broker *b, struct worker *w, int64_t now_ms)
 		return_part(b, job, true, 0);
 	}
 	if (w->lost && w->jobs == NULL && now_ms - w->heard_ms > FORGOTTEN_MS) {
-		HASH_DEL(b->workers, w);
+		HASH_DEL(b->jobs->workers, w);
 		mem_free(w);
 	}
 }
@@ -720,7 +729,7 @@ jobs_tick(struct broker *b)
 	struct worker *w, *next;
 	int64_t now_ms = clock_monotonic_ms();
 
-	HASH_ITER (hh, b->workers, w, next)
+	HASH_ITER (hh, b->jobs->workers, w, next)
 		tend_worker(b, w, now_ms);
 	forget_departed(b, now_ms);
 }
@@ -730,10 +739,12 @@ jobs_free(struct broker *b)
 {
 	struct worker *w, *next;
 
-	CHECK(b->jobs == NULL);
+	CHECK(b->jobs->list == NULL);
 	forget_departed(b, INT64_MAX);
-	HASH_ITER (hh, b->workers, w, next) {
-		HASH_DEL(b->workers, w);
+	HASH_ITER (hh, b->jobs->workers, w, next) {
+		HASH_DEL(b->jobs->workers, w);
 		mem_free(w);
 	}
+	mem_free(b->jobs);
+	b->jobs = NULL;
 }

@@ -42,6 +42,17 @@ struct departed_job {
 	int64_t until_ms; /* monotonic */
 };
 
+struct jobs {
+	struct worker *workers;	       /* owner: hash by peer */
+	struct job *list;	       /* owner: hash by number */
+	struct departed_job *departed; /* owner: hash by number, the oldest first */
+	uint64_t next_number;
+	uint32_t served[BROKER_KINDS]; /* jobs that were not postponed */
+	bool checks_fail;	       /* the spam check that ended last gave no verdict */
+};
+
+/* Their numbers go up from `first`, a random one. */
+struct jobs *jobs_new(uint64_t first);
 /* Gives out what may be tried, as far as there is credit. */
 void jobs_give(struct broker *b);
 /* Leases that ran out, workers that fell silent. */

@@ -11,6 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "spool-broker/broker.h"
+#include "spool-broker/jobs/jobs.h"
 #include "spool-broker/queue/message.h"
 #include "spool-broker/queue/work.h"
 #include "spool-broker/schedule/backoff.h"
@@ -68,9 +69,9 @@ postponed_note(struct broker *b, struct part *p, const char *host, const Stagepo
 
 	if (p->postponed == 0)
 		work_add_event(m->work, "postponed", 0, host, postponed_words(done));
-	if (p->postponed == 0 || (p->served != (uint8_t)b->served[p->kind] && p->postponed < UINT8_MAX))
+	if (p->postponed == 0 || (p->served != (uint8_t)b->jobs->served[p->kind] && p->postponed < UINT8_MAX))
 		p->postponed++;
-	p->served = (uint8_t)b->served[p->kind];
+	p->served = (uint8_t)b->jobs->served[p->kind];
 	/* How far it came is not known: an answer may be lost that the store gave. */
 	p->recheck = true;
 	if (p->postponed == DAMAGED_FROM)
@@ -83,7 +84,7 @@ void
 postponed_end(struct broker *b, struct part *p)
 {
 	p->postponed = 0;
-	b->served[p->kind]++;
+	b->jobs->served[p->kind]++;
 }
 
 bool

@@ -8,6 +8,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/mem.h"
 #include "spool-broker/broker.h"
 #include "spool-broker/jobs/check.h"
 #include "spool-broker/jobs/postponed.h"
@@ -49,7 +50,7 @@ on_walked(void *arg, bool whole)
 {
 	struct broker *b = arg;
 
-	b->deadlines_walked = false;
+	b->deadlines->walked = false;
 	if (whole)
 		deadlines_look(b);
 }
@@ -61,19 +62,30 @@ deadlines_look(struct broker *b)
 	struct deadline_terms now = terms_now(b);
 
 	/* What changes during a walk is looked at behind it. */
-	if (b->deadlines_walked || b->closing || b->shards == NULL || are_same(&now, &b->deadline_terms))
+	if (b->deadlines->walked || b->shards->list == NULL || are_same(&now, &b->deadlines->terms))
 		return;
 	if (!scan_start(b, &ops, b))
 		return; /* too many walks: the next tick tries again */
-	b->deadlines_walked = true;
-	b->deadline_terms = now;
-	log_info(NULL, "deadlines are set anew", F_I64("messages", b->messages));
+	b->deadlines->walked = true;
+	b->deadlines->terms = now;
+	log_info(NULL, "deadlines are set anew", F_I64("messages", b->messages->count));
+}
+
+struct deadlines *
+deadlines_new(const struct broker *b)
+{
+	struct deadlines *d = mem_new(struct deadlines);
+
+	d->terms = terms_now(b);
+	return d;
 }
 
 void
-deadlines_init(struct broker *b)
+deadlines_free(struct deadlines **deadlines)
 {
-	b->deadline_terms = terms_now(b);
+	heap_fini(&(*deadlines)->heap);
+	mem_free(*deadlines);
+	*deadlines = NULL;
 }
 
 /* ---- What is due ---- */
@@ -113,7 +125,7 @@ deadline_set(struct broker *b, struct message *m)
 	if (check_ms < time_ms)
 		time_ms = check_ms;
 	/* One that is past already is seen to by the result of the job under way. */
-	heap_set(&b->deadlines, &m->deadline, time_ms > soonest_ms ? time_ms : soonest_ms);
+	heap_set(&b->deadlines->heap, &m->deadline, time_ms > soonest_ms ? time_ms : soonest_ms);
 }
 
 static void
@@ -121,7 +133,7 @@ on_deadline(struct broker *b, struct message *m, const struct err *err)
 {
 	if (err != NULL) {
 		log_warning(NULL, "cannot look at an old message", F_C("id", m->id), F_ERR(err));
-		heap_set(&b->deadlines, &m->deadline, clock_unix_ms() + 5000);
+		heap_set(&b->deadlines->heap, &m->deadline, clock_unix_ms() + 5000);
 		return;
 	}
 	if (deadline_is_expired(b, m, clock_unix_ms()) && postponed_holds(m)) {
@@ -131,7 +143,7 @@ on_deadline(struct broker *b, struct message *m, const struct err *err)
 	if (deadline_is_expired(b, m, clock_unix_ms())) {
 		parts_give_up(b, m, STR_NONE, "expired", "5.4.7", "delivery time expired", true);
 		/* What is kept stays; it need not be read for this each second. */
-		heap_set(&b->deadlines, &m->deadline, clock_unix_ms() + EXPIRED_LOOK_MS);
+		heap_set(&b->deadlines->heap, &m->deadline, clock_unix_ms() + EXPIRED_LOOK_MS);
 	} else {
 		check_look(b, m);
 		deadline_set(b, m);
@@ -145,10 +157,11 @@ deadlines_run(struct broker *b, int64_t now_ms)
 	struct heap_node *node;
 
 	/* A few at a time: each may mean a read of the store. */
-	for (unsigned i = 0; i < 256 && (node = heap_first(&b->deadlines)) != NULL && node->time_ms <= now_ms; i++) {
+	for (unsigned i = 0; i < 256 && (node = heap_first(&b->deadlines->heap)) != NULL && node->time_ms <= now_ms;
+	     i++) {
 		struct message *m = heap_owner(node, struct message, deadline);
 		bool waits = (m->flags & (MESSAGE_HELD | MESSAGE_FINISHING)) != 0 || !shard_may_work(m->shard);
-		heap_set(&b->deadlines, &m->deadline, now_ms + 10000);
+		heap_set(&b->deadlines->heap, &m->deadline, now_ms + 10000);
 		/* Its turn with a healthy engine will come: no need to read it. */
 		if (now_ms < notice_ms(b, m) && check_waits(b, m, now_ms))
 			continue;

@@ -4,7 +4,22 @@
 
 #include "spool-broker/queue/message.h"
 
-void deadlines_init(struct broker *b);
+/* Settings on which deadlines depend. */
+struct deadline_terms {
+	int64_t expire_ms, bounce_expire_ms, delay_ms;
+	int64_t check_ms; /* -1: a check is waited for without end */
+	bool check_off;
+};
+
+struct deadlines {
+	struct heap heap;	     /* of messages */
+	struct deadline_terms terms; /* by which they were set */
+	bool walked;		     /* a walk sets them anew */
+};
+
+struct deadlines *deadlines_new(const struct broker *b);
+/* All messages must be gone. */
+void deadlines_free(struct deadlines **deadlines);
 /* Have settings changed on which deadlines depend? Then all are set anew. */
 void deadlines_look(struct broker *b);
 

@@ -14,6 +14,7 @@
 #include "spool-broker/admin/events.h"
 #include "spool-broker/broker.h"
 #include "spool-broker/jobs/report.h"
+#include "spool-broker/queue/deadlines.h"
 #include "spool-broker/queue/interned.h"
 #include "spool-broker/queue/part.h"
 #include "spool-broker/queue/work.h"
@@ -30,6 +31,20 @@ enum { PACKED_BYTES_MAX = 64 * 1024 * 1024 };
 enum { ADDRESSES_MAX = 1000 };
 
 /* ---- The table ---- */
+struct messages *
+messages_new(void)
+{
+	return mem_new(struct messages);
+}
+
+void
+messages_free(struct messages **messages)
+{
+	CHECKF((*messages)->count == 0, "%zu messages", (*messages)->count);
+	mem_free(*messages);
+	*messages = NULL;
+}
+
 struct message *
 message_find(struct shard *shard, struct str id)
 {
@@ -48,7 +63,7 @@ message_new(struct broker *b, struct shard *shard, struct str id)
 	CHECK(str_copy(id, m->id, sizeof(m->id)));
 	m->shard = shard;
 	HASH_ADD(hh, shard->messages, id, SPOOL_ID_LEN, m);
-	b->messages++;
+	b->messages->count++;
 	return m;
 }
 
@@ -63,13 +78,13 @@ message_free(struct broker *b, struct message **message)
 	message_set_held(b, m, false);
 	while (m->parts != NULL)
 		part_free(b, m->parts);
-	heap_remove(&b->deadlines, &m->deadline);
+	heap_remove(&b->deadlines->heap, &m->deadline);
 	message_close_work(m);
 	message_forget_packed(b, m);
-	interned_drop(&b->answers, &m->answer);
+	interned_drop(&b->messages->answers, &m->answer);
 	mem_free(m->addresses);
 	HASH_DEL(m->shard->messages, m);
-	b->messages--;
+	b->messages->count--;
 	mem_free(m);
 	*message = NULL;
 }
@@ -107,11 +122,11 @@ message_note_answer(struct broker *b, struct message *m, const char *text)
 		return;
 	/* What does not fit is in the store: a query for its words looks there. */
 	bool is_whole = str_copy(str_c(text), kept, sizeof(kept));
-	answer = interned_get(&b->answers, kept);
+	answer = interned_get(&b->messages->answers, kept);
 	if (!is_whole || answer == NULL ||
 	    (m->answer != NULL && m->answer != answer && work_recipient_count(m->work) > 1))
 		m->flags |= MESSAGE_MORE_ANSWERS;
-	interned_drop(&b->answers, &m->answer);
+	interned_drop(&b->messages->answers, &m->answer);
 	m->answer = answer;
 }
 
@@ -121,17 +136,17 @@ message_set_held(struct broker *b, struct message *m, bool held)
 	if (((m->flags & MESSAGE_HELD) != 0) == held)
 		return;
 	m->flags ^= MESSAGE_HELD;
-	b->held += held ? 1u : -1u;
+	b->messages->held += held ? 1u : -1u;
 }
 
 void
 message_keep_packed(struct broker *b, struct message *m, struct str envelope)
 {
-	if (m->packed != NULL || b->packed_bytes + envelope.len > PACKED_BYTES_MAX)
+	if (m->packed != NULL || b->messages->packed_bytes + envelope.len > PACKED_BYTES_MAX)
 		return;
 	m->packed = mem_strndup(envelope.p, envelope.len);
 	m->packed_len = (uint32_t)envelope.len;
-	b->packed_bytes += envelope.len;
+	b->messages->packed_bytes += envelope.len;
 }
 
 void
@@ -139,7 +154,7 @@ message_forget_packed(struct broker *b, struct message *m)
 {
 	if (m->packed == NULL)
 		return;
-	b->packed_bytes -= m->packed_len;
+	b->messages->packed_bytes -= m->packed_len;
 	mem_free(m->packed);
 	m->packed = NULL;
 }
@@ -161,7 +176,7 @@ on_read(void *arg, const struct spool_entry *entry, const struct err *err)
 	struct message *m;
 	struct err bad;
 
-	if (!broker_returned(b) || r->generation != r->shard->generation ||
+	if (!op_back(&b->op) || r->generation != r->shard->generation ||
 	    (m = message_find(r->shard, str_c(r->id))) == NULL || (m->flags & MESSAGE_FINISHING) != 0) {
 		mem_free(r);
 		return;
@@ -188,7 +203,7 @@ message_with_work(struct broker *b, struct message *m, message_on_work *fn)
 	r = mem_new(struct reading);
 	*r = (struct reading){.broker = b, .shard = m->shard, .generation = m->shard->generation, .fn = fn};
 	memcpy(r->id, m->id, sizeof(r->id));
-	broker_expect(b);
+	op_hold(&b->op);
 	spool_find(b->config.redis, str_c(r->id), on_read, r);
 }
 

@@ -69,6 +69,18 @@ struct message {
 	struct heap_node deadline; /* delay report or expiry, unix ms */
 };
 
+/* Of all shards. */
+struct messages {
+	size_t count;
+	unsigned held;
+	size_t packed_bytes;	       /* kept envelopes */
+	struct interned_table answers; /* owner */
+};
+
+struct messages *messages_new(void);
+/* All messages must be gone. */
+void messages_free(struct messages **messages);
+
 /* Keeps the addresses of its work, as far as they are few. */
 void message_note_addresses(struct message *m);
 /* A recipient is put off with these words. Needs the work. */

@@ -38,7 +38,7 @@ on_answer(void *arg, const redisReply *reply, const struct err *err)
 	struct broker *b = w->broker;
 	struct permit permit = {.valid_ms = 0};
 
-	if (!broker_returned(b)) {
+	if (!op_back(&b->op)) {
 		mem_free(w);
 		return;
 	}
@@ -80,7 +80,7 @@ send_wish(struct broker *b, const struct permit_wish *wish)
 	args[0] = str_c(b->config.id);
 	for (unsigned i = 0; i < 6; i++)
 		args[i + 1] = number(texts[i], numbers[i]);
-	broker_expect(b);
+	op_hold(&b->op);
 	redis_eval(b->config.redis, on_answer, w, &permits_share, 1, keys, 7, args);
 }
 

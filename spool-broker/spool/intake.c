@@ -74,8 +74,8 @@ pack(const Stagepost__Envelope *e, struct buf *out)
 static bool
 is_busy(const struct broker *b)
 {
-	return b->writes_waiting >= WAITING_MAX || b->writes_waiting_bytes >= WAITING_BYTES_MAX ||
-	       b->messages >= MESSAGES_MAX;
+	return b->writes->waiting >= WAITING_MAX || b->writes->waiting_bytes >= WAITING_BYTES_MAX ||
+	       b->messages->count >= MESSAGES_MAX;
 }
 
 void
@@ -232,7 +232,7 @@ intake_take_entry(struct shard *s, const struct spool_entry *entry)
 	m = take(s, entry->id, entry->envelope, entry->state, true);
 	if (m == NULL)
 		return;
-	s->broker->taken_over++;
+	s->broker->shards->taken_over++;
 	if ((m->flags & MESSAGE_DELETED) != 0)
 		parts_delete(b, m, STR_NONE);
 	/* All done but the end, or a report to be made. */

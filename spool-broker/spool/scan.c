@@ -48,7 +48,7 @@ step(const struct broker *b, struct scan *s)
 	struct message *m;
 
 	if (!s->entered)
-		s->next = b->shards[s->shard].messages;
+		s->next = b->shards->list[s->shard].messages;
 	s->entered = true;
 	m = s->next;
 	if (m != NULL)
@@ -62,7 +62,7 @@ go_on(const struct broker *b, struct scan *s)
 {
 	int64_t begun_ms = clock_monotonic_ms();
 
-	for (unsigned i = 1; s->shard < b->shard_count; i++) {
+	for (unsigned i = 1; s->shard < b->shards->count; i++) {
 		struct message *m = step(b, s);
 		if (m != NULL)
 			s->ops->visit(s->arg, m);

@@ -24,20 +24,34 @@ enum {
 	ACQUAINTED_MS = 5000, /* after the start: all workers are known */
 };
 
+struct shards *
+shards_new(void)
+{
+	return mem_new(struct shards);
+}
+
+void
+shards_end(struct shards **shards)
+{
+	mem_free((*shards)->list);
+	mem_free(*shards);
+	*shards = NULL;
+}
+
 void
 shards_init(struct broker *b, unsigned count)
 {
-	CHECK(b->shards == NULL && count != 0 && count <= SPOOL_SHARDS_MAX);
-	b->shards = mem_zalloc(count * sizeof(*b->shards));
-	b->shard_count = count;
+	CHECK(b->shards->list == NULL && count != 0 && count <= SPOOL_SHARDS_MAX);
+	b->shards->list = mem_zalloc(count * sizeof(*b->shards->list));
+	b->shards->count = count;
 	for (unsigned i = 0; i < count; i++)
-		b->shards[i] = (struct shard){.broker = b, .number = i, .state = SHARD_FREE};
+		b->shards->list[i] = (struct shard){.broker = b, .number = i, .state = SHARD_FREE};
 }
 
 struct shard *
 shards_owned(struct broker *b, unsigned number)
 {
-	struct shard *s = number < b->shard_count ? &b->shards[number] : NULL;
+	struct shard *s = number < b->shards->count ? &b->shards->list[number] : NULL;
 
 	/* While a lease is in doubt, writing under it is still safe. */
 	return s != NULL && (s->state == SHARD_OWNED || s->state == SHARD_SUSPENDED || s->state == SHARD_LEAVING)
@@ -58,8 +72,8 @@ shards_count(const struct broker *b, enum shard_state state)
 {
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < b->shard_count; i++)
-		count += b->shards[i].state == state;
+	for (unsigned i = 0; i < b->shards->count; i++)
+		count += b->shards->list[i].state == state;
 	return count;
 }
 
@@ -74,7 +88,7 @@ static void
 become_free(struct shard *s)
 {
 	if (s->state == SHARD_LEAVING || s->state == SHARD_CLOSING)
-		s->broker->leaving--;
+		s->broker->shards->leaving--;
 	s->generation++;
 	s->state = SHARD_FREE;
 	s->reading = s->read_again = s->renewing = s->awaits_jobs = false;
@@ -94,9 +108,9 @@ shard_drop(struct shard *s, const char *why)
 void
 shards_free(struct broker *b)
 {
-	for (unsigned i = 0; i < b->shard_count; i++) {
-		writer_drop(&b->shards[i]);
-		b->spool_events->on_forgotten(&b->shards[i]);
+	for (unsigned i = 0; i < b->shards->count; i++) {
+		writer_drop(&b->shards->list[i]);
+		b->spool_events->on_forgotten(&b->shards->list[i]);
 	}
 }
 
@@ -116,8 +130,8 @@ announce(struct broker *b)
 		    bus_server_endpoint(b->bus), bus_server_public_key(b->bus), b->boot, b->draining ? 1 : 0);
 	redis_callf(r, NULL, NULL, "PEXPIRE " BUS_BROKER_KEY "%s %d", b->config.id, BUS_BROKER_EXPIRE_MS);
 	redis_callf(r, NULL, NULL, "SADD " BUS_BROKERS_KEY " %s", b->config.id);
-	if (!b->announced && redis_is_connected(r)) {
-		b->announced = true;
+	if (!b->shards->announced && redis_is_connected(r)) {
+		b->shards->announced = true;
 		publish(b);
 	}
 }
@@ -138,15 +152,15 @@ write_hints(struct broker *b, int64_t now_ms)
 	char(*numbers)[12];
 	size_t used = 2;
 
-	if (now_ms < b->hints_due_ms || b->shard_count == 0)
+	if (now_ms < b->shards->hints_due_ms || b->shards->count == 0)
 		return;
-	b->hints_due_ms = now_ms + HINTS_EVERY_MS;
-	args = mem_alloc((2 + 2 * (size_t)b->shard_count) * sizeof(*args));
-	numbers = mem_alloc(b->shard_count * sizeof(*numbers));
+	b->shards->hints_due_ms = now_ms + HINTS_EVERY_MS;
+	args = mem_alloc((2 + 2 * (size_t)b->shards->count) * sizeof(*args));
+	numbers = mem_alloc(b->shards->count * sizeof(*numbers));
 	args[0] = STR("HSET");
 	args[1] = STR(BUS_SHARDS_KEY);
-	for (unsigned i = 0; i < b->shard_count; i++) {
-		if (!is_held(&b->shards[i]))
+	for (unsigned i = 0; i < b->shards->count; i++) {
+		if (!is_held(&b->shards->list[i]))
 			continue;
 		snprintf(numbers[i], sizeof(numbers[i]), "%u", i);
 		args[used++] = str_c(numbers[i]);
@@ -177,8 +191,8 @@ shards_look_at_waiting(struct broker *b)
 {
 	int64_t now_ms = clock_monotonic_ms(), next_ms = INT64_MAX;
 
-	for (unsigned i = 0; i < b->shard_count; i++) {
-		struct shard *s = &b->shards[i];
+	for (unsigned i = 0; i < b->shards->count; i++) {
+		struct shard *s = &b->shards->list[i];
 		if (!s->awaits_jobs || s->awaits_until_ms == 0)
 			continue;
 		if (s->awaits_until_ms <= now_ms)
@@ -203,7 +217,7 @@ ask_worker(struct broker *b, struct str peer, uint32_t *shards, size_t count)
 		return;
 	bus_server_send(b->bus, peer, &frame, NULL);
 	for (size_t i = 0; i < count; i++)
-		b->shards[shards[i]].asked++;
+		b->shards->list[shards[i]].asked++;
 }
 
 /* The last answer ends the wait, unless a worker may not have come yet. */
@@ -211,7 +225,7 @@ void
 shards_on_answer(struct broker *b, const uint32_t *shards, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct shard *s = shards[i] < b->shard_count ? &b->shards[shards[i]] : NULL;
+		struct shard *s = shards[i] < b->shards->count ? &b->shards->list[shards[i]] : NULL;
 		if (s == NULL || !s->awaits_jobs || s->asked == 0 || --s->asked != 0)
 			continue;
 		if (clock_monotonic_ms() - b->started_ms > ACQUAINTED_MS)
@@ -223,11 +237,11 @@ shards_on_answer(struct broker *b, const uint32_t *shards, size_t count)
 void
 shards_ask_worker(struct broker *b, struct str peer)
 {
-	uint32_t *numbers = mem_alloc((b->shard_count + 1) * sizeof(*numbers));
+	uint32_t *numbers = mem_alloc((b->shards->count + 1) * sizeof(*numbers));
 	size_t count = 0;
 
-	for (unsigned i = 0; i < b->shard_count; i++)
-		if (b->shards[i].awaits_jobs && b->shards[i].awaits_until_ms != 0)
+	for (unsigned i = 0; i < b->shards->count; i++)
+		if (b->shards->list[i].awaits_jobs && b->shards->list[i].awaits_until_ms != 0)
 			numbers[count++] = i;
 	ask_worker(b, peer, numbers, count);
 	mem_free(numbers);
@@ -243,7 +257,7 @@ ask_workers(struct shard *s)
 		return;
 	s->awaits_until_ms = clock_monotonic_ms() + ADOPT_MS;
 	s->asked = 0;
-	HASH_ITER (hh, s->broker->workers, w, next)
+	HASH_ITER (hh, s->broker->jobs->workers, w, next)
 		ask_worker(s->broker, str_of(w->peer, w->peer_len), &s->number, 1);
 }
 
@@ -264,7 +278,7 @@ on_page(void *arg, const struct spool_entry *entries, size_t count, uint64_t nex
 	bool late = page->generation != s->generation;
 
 	mem_free(page);
-	if (!broker_returned(b) || late)
+	if (!op_back(&b->op) || late)
 		return;
 	for (size_t i = 0; i < count; i++)
 		b->spool_events->on_entry(s, &entries[i]);
@@ -291,7 +305,7 @@ read_page(struct shard *s, uint64_t cursor)
 
 	*page = (struct page){.shard = s, .generation = s->generation};
 	s->reading = true;
-	broker_expect(s->broker);
+	op_hold(&s->broker->op);
 	spool_read_page(s->broker->config.redis, s->number, cursor, PAGE_ENTRIES, on_page, page);
 }
 
@@ -314,7 +328,7 @@ ask(struct shard *s)
 	struct asking *a = mem_new(struct asking);
 
 	*a = (struct asking){.shard = s, .generation = s->generation, .sent_ms = clock_monotonic_ms()};
-	broker_expect(s->broker);
+	op_hold(&s->broker->op);
 	return a;
 }
 
@@ -325,7 +339,7 @@ start_leaving(struct shard *s, enum shard_state state, int64_t by_ms)
 {
 	s->state = state;
 	s->leave_by_ms = by_ms;
-	s->broker->leaving++;
+	s->broker->shards->leaving++;
 	broker_wake(s->broker);
 }
 
@@ -346,7 +360,7 @@ on_acquired(void *arg, const struct spool_lease *lease, const struct err *err)
 	struct broker *b = s->broker;
 
 	mem_free(arg);
-	if (!broker_returned(b) || a.generation != s->generation)
+	if (!op_back(&b->op) || a.generation != s->generation)
 		return;
 	if (err != NULL) {
 		s->state = SHARD_FREE;
@@ -378,7 +392,7 @@ on_renewed(void *arg, const struct err *err)
 	struct broker *b = s->broker;
 
 	mem_free(arg);
-	if (!broker_returned(b) || a.generation != s->generation || !is_held(s))
+	if (!op_back(&b->op) || a.generation != s->generation || !is_held(s))
 		return;
 	s->renewing = false;
 	if (err != NULL && err->code == ERR_FENCED) {
@@ -422,7 +436,7 @@ on_released(void *arg, const struct err *err)
 	struct broker *b = s->broker;
 
 	mem_free(arg);
-	if (!broker_returned(b) || a.generation != s->generation)
+	if (!op_back(&b->op) || a.generation != s->generation)
 		return;
 	log_info(NULL, "shard given up", F_I64("shard", s->number), F_C("error", err != NULL ? err->text : "none"));
 	become_free(s);
@@ -445,15 +459,15 @@ shards_look_at_leaving(struct broker *b)
 {
 	int64_t now_ms = clock_monotonic_ms();
 
-	for (unsigned i = 0; b->leaving != 0 && i < b->shard_count; i++) {
-		struct shard *s = &b->shards[i];
+	for (unsigned i = 0; b->shards->leaving != 0 && i < b->shards->count; i++) {
+		struct shard *s = &b->shards->list[i];
 		bool in_time = now_ms < s->leave_by_ms;
 		if (s->state == SHARD_LEAVING && (s->active == 0 || !in_time))
 			s->state = SHARD_CLOSING;
 		/* Writes are waited for a little longer than jobs. */
 		if (s->state == SHARD_CLOSING &&
 		    ((s->active == 0 && writer_is_idle(&s->writer)) || (!in_time && now_ms >= s->leave_by_ms + 500))) {
-			b->leaving--;
+			b->shards->leaving--;
 			release(s);
 		}
 	}
@@ -462,8 +476,8 @@ shards_look_at_leaving(struct broker *b)
 void
 shards_leave_all(struct broker *b, int64_t by_ms)
 {
-	for (unsigned i = 0; i < b->shard_count; i++) {
-		struct shard *s = &b->shards[i];
+	for (unsigned i = 0; i < b->shards->count; i++) {
+		struct shard *s = &b->shards->list[i];
 		if (s->state == SHARD_OWNED || s->state == SHARD_SUSPENDED)
 			start_leaving(s, SHARD_CLOSING, by_ms);
 		else if (s->state == SHARD_LEAVING)
@@ -474,8 +488,8 @@ shards_leave_all(struct broker *b, int64_t by_ms)
 bool
 shards_all_left(const struct broker *b)
 {
-	for (unsigned i = 0; i < b->shard_count; i++)
-		if (b->shards[i].state != SHARD_FREE)
+	for (unsigned i = 0; i < b->shards->count; i++)
+		if (b->shards->list[i].state != SHARD_FREE)
 			return false;
 	return true;
 }
@@ -486,7 +500,7 @@ shards_all_left(const struct broker *b)
 static unsigned
 quota(const struct broker *b)
 {
-	return b->shard_count / b->brokers + (b->rank < b->shard_count % b->brokers ? 1 : 0);
+	return b->shards->count / b->brokers + (b->shards->rank < b->shards->count % b->brokers ? 1 : 0);
 }
 
 static unsigned
@@ -494,8 +508,8 @@ staying(const struct broker *b)
 {
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < b->shard_count; i++) {
-		enum shard_state state = b->shards[i].state;
+	for (unsigned i = 0; i < b->shards->count; i++) {
+		enum shard_state state = b->shards->list[i].state;
 		count += state == SHARD_OWNED || state == SHARD_SUSPENDED || state == SHARD_ACQUIRING;
 	}
 	return count;
@@ -508,8 +522,8 @@ acquire_some(struct broker *b)
 {
 	unsigned have = staying(b), want = quota(b);
 
-	for (; have < want && b->round_left != 0 && !b->draining; b->round_left--) {
-		struct shard *s = &b->shards[b->round_next++ % b->shard_count];
+	for (; have < want && b->shards->round_left != 0 && !b->draining; b->shards->round_left--) {
+		struct shard *s = &b->shards->list[b->shards->round_next++ % b->shards->count];
 		if (s->state != SHARD_FREE)
 			continue;
 		s->state = SHARD_ACQUIRING;
@@ -528,8 +542,8 @@ give_surplus_up(struct broker *b)
 
 	while (have > most) {
 		struct shard *idlest = NULL;
-		for (unsigned i = 0; i < b->shard_count; i++) {
-			struct shard *s = &b->shards[i];
+		for (unsigned i = 0; i < b->shards->count; i++) {
+			struct shard *s = &b->shards->list[i];
 			if (s->state == SHARD_OWNED && !s->reading &&
 			    (idlest == NULL || s->active < idlest->active ||
 			     (s->active == idlest->active && HASH_COUNT(s->messages) < HASH_COUNT(idlest->messages))))
@@ -559,13 +573,13 @@ end_look(struct look *l)
 		b->brokers = l->live + (b->draining ? 0 : 1);
 		if (b->brokers == 0)
 			b->brokers = 1;
-		b->rank = l->before;
+		b->shards->rank = l->before;
 		give_surplus_up(b);
-		b->round_left = b->shard_count;
+		b->shards->round_left = b->shards->count;
 		acquire_some(b);
 		broker_wake(b);
 	}
-	b->looking = false;
+	b->shards->looking = false;
 	mem_free(l);
 }
 
@@ -581,7 +595,7 @@ on_looked_at(void *arg, const redisReply *reply, const struct err *err)
 	struct look *l = at->look;
 	struct broker *b = l->broker;
 
-	if (!broker_returned(b)) {
+	if (!op_back(&b->op)) {
 		if (--l->due == 0)
 			mem_free(l);
 		mem_free(at);
@@ -606,7 +620,7 @@ on_names(void *arg, const redisReply *reply, const struct err *err)
 	struct look *l = arg;
 	struct broker *b = l->broker;
 
-	if (!broker_returned(b)) {
+	if (!op_back(&b->op)) {
 		mem_free(l);
 		return;
 	}
@@ -620,7 +634,7 @@ on_names(void *arg, const redisReply *reply, const struct err *err)
 		at->look = l;
 		str_copy(id, at->id, sizeof(at->id));
 		l->due++;
-		broker_expect(b);
+		op_hold(&b->op);
 		redis_callf(b->config.redis, on_looked_at, at, "HGET " BUS_BROKER_KEY "%s draining", at->id);
 	}
 	if (l->due == 0)
@@ -633,16 +647,16 @@ shards_tick(struct broker *b)
 	int64_t now_ms = clock_monotonic_ms();
 
 	announce(b);
-	for (unsigned i = 0; i < b->shard_count; i++)
-		if (is_held(&b->shards[i]))
-			tend_lease(&b->shards[i], now_ms);
+	for (unsigned i = 0; i < b->shards->count; i++)
+		if (is_held(&b->shards->list[i]))
+			tend_lease(&b->shards->list[i], now_ms);
 	write_hints(b, now_ms);
 	shards_look_at_leaving(b);
-	if (!b->looking && b->shard_count != 0) {
+	if (!b->shards->looking && b->shards->count != 0) {
 		struct look *l = mem_new(struct look);
 		l->broker = b;
-		b->looking = true;
-		broker_expect(b);
+		b->shards->looking = true;
+		op_hold(&b->op);
 		redis_callf(b->config.redis, on_names, l, "SMEMBERS " BUS_BROKERS_KEY);
 	}
 }

@@ -68,6 +68,20 @@ struct shard {
 	struct writer writer;
 };
 
+/* All of them, and what is known of the other brokers. */
+struct shards {
+	struct shard *list; /* owner: array; NULL until their number is known */
+	unsigned count;
+	bool counting;			 /* asked for the number */
+	unsigned rank;			 /* so many brokers come before this one, by their ids */
+	unsigned leaving;		 /* shards LEAVING or CLOSING */
+	unsigned round_left, round_next; /* of asking for free shards */
+	bool looking;			 /* for the other brokers */
+	bool announced;
+	int64_t hints_due_ms; /* monotonic */
+	uint64_t taken_over;  /* entries read at take-overs, since the start */
+};
+
 /* What the rooms above are told of; run.c has the table. */
 struct spool_events {
 	/* Read at a take-over. */
@@ -87,9 +101,12 @@ struct spool_events {
 	void (*on_doubt)(struct shard *s);
 };
 
-/* Makes the table. */
+struct shards *shards_new(void);
+/* Their number is known. */
 void shards_init(struct broker *b, unsigned count);
+/* Forgets all; late answers may still look at them, until shards_end(). */
 void shards_free(struct broker *b);
+void shards_end(struct shards **shards);
 
 /* Announces, renews, takes, gives up; every 500 ms, and when others change. */
 void shards_tick(struct broker *b);

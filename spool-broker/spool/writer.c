@@ -36,6 +36,19 @@ struct sent {
 	struct write *writes; /* owner */
 };
 
+struct writes *
+writes_new(void)
+{
+	return mem_new(struct writes);
+}
+
+void
+writes_end(struct writes **writes)
+{
+	mem_free(*writes);
+	*writes = NULL;
+}
+
 static struct str
 write_peer(const struct write *w)
 {
@@ -92,7 +105,7 @@ find_add(const struct broker *b, struct str id)
 {
 	struct write *w = NULL;
 
-	HASH_FIND(hh, b->adds, id.p, id.len, w);
+	HASH_FIND(hh, b->writes->adds, id.p, id.len, w);
 	return w;
 }
 
@@ -108,10 +121,10 @@ static void
 free_write(struct broker *b, struct write *w)
 {
 	if (w->verb == VERB_ADD) {
-		b->writes_waiting--;
-		b->writes_waiting_bytes -= w->data_len;
+		b->writes->waiting--;
+		b->writes->waiting_bytes -= w->data_len;
 		if (find_add(b, str_c(w->id)) == w)
-			HASH_DEL(b->adds, w);
+			HASH_DEL(b->writes->adds, w);
 	}
 	mem_free(w);
 }
@@ -123,9 +136,9 @@ writer_add(struct shard *s, struct str id, struct str envelope, struct str event
 
 	w->request = request;
 	if (find_add(s->broker, id) == NULL)
-		HASH_ADD_KEYPTR(hh, s->broker->adds, w->id, strlen(w->id), w);
-	s->broker->writes_waiting++;
-	s->broker->writes_waiting_bytes += envelope.len;
+		HASH_ADD_KEYPTR(hh, s->broker->writes->adds, w->id, strlen(w->id), w);
+	s->broker->writes->waiting++;
+	s->broker->writes->waiting_bytes += envelope.len;
 	broker_wake(s->broker);
 }
 
@@ -258,9 +271,9 @@ on_sent(void *arg, const enum spool_result *results, size_t count, const struct 
 
 	mem_free(sent);
 	(void)count;
-	if (b->closing || late) {
-		on_late(b, writes, b->closing ? NULL : results);
-		broker_returned(b);
+	if (b->op.cancelled || late) {
+		on_late(b, writes, b->op.cancelled ? NULL : results);
+		op_back(&b->op);
 		return;
 	}
 	s->writer.sending = false;
@@ -279,7 +292,7 @@ on_sent(void *arg, const enum spool_result *results, size_t count, const struct 
 		s->writer.since_ms = s->writer.first != NULL ? clock_monotonic_ms() : 0;
 	}
 	broker_wake(b);
-	broker_returned(b);
+	op_back(&b->op);
 }
 
 /* ---- Sending ---- */
@@ -289,8 +302,8 @@ may_wait(struct broker *b, const struct writer *writer, int64_t now_ms)
 {
 	if (writer->urgent != 0 || b->draining || now_ms >= writer->finish_ms || writer->count >= BATCH_MAX)
 		return false;
-	if (b->writes_due_ms == 0 || writer->finish_ms < b->writes_due_ms)
-		b->writes_due_ms = writer->finish_ms;
+	if (b->writes->due_ms == 0 || writer->finish_ms < b->writes->due_ms)
+		b->writes->due_ms = writer->finish_ms;
 	return true;
 }
 
@@ -341,7 +354,7 @@ writer_flush(struct shard *s)
 		writer->last = NULL;
 	writer->sending = true;
 	writer->retry_ms = 0;
-	broker_expect(s->broker);
+	op_hold(&s->broker->op);
 	spool_batch_send(s->broker->config.redis, &s->lease, batch, on_sent, sent);
 	spool_batch_free(&batch);
 }

@@ -29,6 +29,18 @@ struct writer {
 	int64_t since_ms;  /* monotonic: something waits, or the last batch came through; 0: nothing waits */
 };
 
+/* Of all shards. */
+struct writes {
+	struct write *adds; /* borrowed: hash by id of the hand-overs that Redis has not answered, */
+	size_t waiting;	    /* which are so many */
+	size_t waiting_bytes;
+	int64_t due_ms; /* monotonic: writes that may wait, at most so long; 0: none */
+};
+
+struct writes *writes_new(void);
+/* Nothing is on its way any more. */
+void writes_end(struct writes **writes);
+
 /* peer and request: whom to answer. events: lines (events.h), may be empty. */
 void writer_add(struct shard *s, struct str id, struct str envelope, struct str events, struct str peer,
 		uint64_t request);

@@ -1,4 +1,5 @@
 /* The watchdog: what stands still is named. */
+#include "spool-broker/admin/watchdog.h"
 #include "tests/unit/spool-broker/fixture.h"
 
 /* Mail that waits for its next try, as there always is some, hides no stall. */
@@ -6,7 +7,7 @@ static void
 test_stall_beside_deferred_mail(void **state)
 {
 	struct handed h[3] = {{.id = ""}};
-	const struct watch *watch = &brokers[0]->queue_watches[STAGEPOST__JOB_KIND__REMOTE];
+	const struct watch *watch = &brokers[0]->watchdog->queues[STAGEPOST__JOB_KIND__REMOTE];
 
 	(void)state;
 	set_setting("HSET settings:spool stall_after 1s");

@@ -1,4 +1,5 @@
 /* Writes to the spool: resent, slow, many. */
+#include "spool-broker/spool/writer.h"
 #include "tests/unit/spool-broker/fixture.h"
 
 /* The frontend asks again while the store is slow: one write all the same. */
@@ -13,12 +14,12 @@ test_resend_while_written(void **state)
 	start_hand_over(&h, "a@sender.test", "bob@here");
 	turn(2500);
 	assert_false(h.done);
-	assert_int_equal(brokers[0]->writes_waiting, 1);
+	assert_int_equal(brokers[0]->writes->waiting, 1);
 	kill(server.pid, SIGCONT);
 	wait_until(h.done, 5000);
 	assert_int_equal(h.code, ERR_NONE);
 	wait_until(is_finished(h.id), 5000);
-	assert_int_equal(brokers[0]->writes_waiting, 0);
+	assert_int_equal(brokers[0]->writes->waiting, 0);
 	assert_int_equal(given_count, 1);
 }
 
@@ -50,7 +51,7 @@ test_slow_store_is_not_given_more(void **state)
 			turn(1);
 	}
 	wait_until(count_ended(h, MOST + MORE, ERR_LIMIT) == MORE, 30000);
-	assert_int_equal(brokers[0]->writes_waiting, MOST);
+	assert_int_equal(brokers[0]->writes->waiting, MOST);
 	kill(server.pid, SIGCONT);
 	wait_until(count_ended(h, MOST + MORE, ERR_NONE) == MOST, 60000);
 	wait_until(status_number(0, "queue", "messages") == 0, 60000);
