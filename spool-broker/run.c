@@ -282,7 +282,6 @@ run_end(struct op *op)
 {
 	struct broker *b = OP_OWNER(op, struct broker, op);
 
-	shards_end(&b->shards);
 	writes_end(&b->writes);
 	mem_free(b);
 }
@@ -359,7 +358,7 @@ broker_free(struct broker **broker)
 		return;
 	scans_free(b);
 	queries_free(b);
-	shards_free(b);
+	shards_forget(b);
 	jobs_free(b);
 	orders_free(b);
 	for (unsigned i = 0; i < BROKER_KINDS; i++)
@@ -367,6 +366,7 @@ broker_free(struct broker **broker)
 	routing_free(&b->routing);
 	deadlines_free(&b->deadlines);
 	messages_free(&b->messages);
+	shards_free(&b->shards);
 	watchdog_free(&b->watchdog);
 	if (b->config.settings != NULL)
 		settings_live_unwatch(b->config.settings, on_settings, b);

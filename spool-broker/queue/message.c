@@ -161,9 +161,7 @@ message_forget_packed(struct broker *b, struct message *m)
 
 /* ---- Reading the work ---- */
 struct reading {
-	struct broker *broker; /* borrowed */
-	struct shard *shard;   /* borrowed */
-	unsigned generation;
+	struct stay *stay; /* borrowed: its op is held */
 	char id[SPOOL_ID_MAX];
 	message_on_work *fn;
 };
@@ -172,15 +170,17 @@ static void
 on_read(void *arg, const struct spool_entry *entry, const struct err *err)
 {
 	struct reading *r = arg;
-	struct broker *b = r->broker;
+	struct shard *s = r->stay->shard;
+	struct broker *b;
 	struct message *m;
 	struct err bad;
 
-	if (!op_back(&b->op) || r->generation != r->shard->generation ||
-	    (m = message_find(r->shard, str_c(r->id))) == NULL || (m->flags & MESSAGE_FINISHING) != 0) {
+	if (!op_back(&r->stay->op) || (m = message_find(s, str_c(r->id))) == NULL ||
+	    (m->flags & MESSAGE_FINISHING) != 0) {
 		mem_free(r);
 		return;
 	}
+	b = s->broker;
 	if (m->work == NULL && err == NULL && entry->envelope.len == 0) {
 		err_set(&bad, ERR_NOT_FOUND, "%s is not in the spool", m->id);
 		err = &bad;
@@ -201,9 +201,9 @@ message_with_work(struct broker *b, struct message *m, message_on_work *fn)
 		return;
 	}
 	r = mem_new(struct reading);
-	*r = (struct reading){.broker = b, .shard = m->shard, .generation = m->shard->generation, .fn = fn};
+	*r = (struct reading){.stay = m->shard->stay, .fn = fn};
 	memcpy(r->id, m->id, sizeof(r->id));
-	op_hold(&b->op);
+	op_hold(&r->stay->op);
 	spool_find(b->config.redis, str_c(r->id), on_read, r);
 }
 

@@ -30,12 +30,20 @@ shards_new(void)
 	return mem_new(struct shards);
 }
 
-void
-shards_end(struct shards **shards)
+static void
+stay_end(struct op *op)
 {
-	mem_free((*shards)->list);
-	mem_free(*shards);
-	*shards = NULL;
+	mem_free(OP_OWNER(op, struct stay, op));
+}
+
+static struct stay *
+stay_new(struct shard *s)
+{
+	struct stay *stay = mem_new(struct stay);
+
+	op_init(&stay->op, stay_end);
+	stay->shard = s;
+	return stay;
 }
 
 void
@@ -44,8 +52,10 @@ shards_init(struct broker *b, unsigned count)
 	CHECK(b->shards->list == NULL && count != 0 && count <= SPOOL_SHARDS_MAX);
 	b->shards->list = mem_zalloc(count * sizeof(*b->shards->list));
 	b->shards->count = count;
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
 		b->shards->list[i] = (struct shard){.broker = b, .number = i, .state = SHARD_FREE};
+		b->shards->list[i].stay = stay_new(&b->shards->list[i]);
+	}
 }
 
 struct shard *
@@ -89,7 +99,8 @@ become_free(struct shard *s)
 {
 	if (s->state == SHARD_LEAVING || s->state == SHARD_CLOSING)
 		s->broker->shards->leaving--;
-	s->generation++;
+	op_cancel(&s->stay->op);
+	s->stay = stay_new(s);
 	s->state = SHARD_FREE;
 	s->reading = s->read_again = s->renewing = s->awaits_jobs = false;
 	writer_drop(s);
@@ -106,12 +117,21 @@ shard_drop(struct shard *s, const char *why)
 }
 
 void
-shards_free(struct broker *b)
+shards_forget(struct broker *b)
 {
 	for (unsigned i = 0; i < b->shards->count; i++) {
 		writer_drop(&b->shards->list[i]);
 		b->spool_events->on_forgotten(&b->shards->list[i]);
+		op_cancel(&b->shards->list[i].stay->op);
 	}
+}
+
+void
+shards_free(struct shards **shards)
+{
+	mem_free((*shards)->list);
+	mem_free(*shards);
+	*shards = NULL;
 }
 
 /* ---- Telling the others ---- */
@@ -264,22 +284,16 @@ ask_workers(struct shard *s)
 /* ---- Taking over: what the spool has ---- */
 static void read_page(struct shard *s, uint64_t cursor);
 
-struct page {
-	struct shard *shard; /* borrowed */
-	unsigned generation;
-};
-
 static void
 on_page(void *arg, const struct spool_entry *entries, size_t count, uint64_t next_cursor, const struct err *err)
 {
-	struct page *page = arg;
-	struct shard *s = page->shard;
-	struct broker *b = s->broker;
-	bool late = page->generation != s->generation;
+	struct stay *stay = arg;
+	struct shard *s = stay->shard;
+	struct broker *b;
 
-	mem_free(page);
-	if (!op_back(&b->op) || late)
+	if (!op_back(&stay->op))
 		return;
+	b = s->broker;
 	for (size_t i = 0; i < count; i++)
 		b->spool_events->on_entry(s, &entries[i]);
 	broker_wake(b);
@@ -301,12 +315,9 @@ on_page(void *arg, const struct spool_entry *entries, size_t count, uint64_t nex
 static void
 read_page(struct shard *s, uint64_t cursor)
 {
-	struct page *page = mem_new(struct page);
-
-	*page = (struct page){.shard = s, .generation = s->generation};
 	s->reading = true;
-	op_hold(&s->broker->op);
-	spool_read_page(s->broker->config.redis, s->number, cursor, PAGE_ENTRIES, on_page, page);
+	op_hold(&s->stay->op);
+	spool_read_page(s->broker->config.redis, s->number, cursor, PAGE_ENTRIES, on_page, s->stay);
 }
 
 void
@@ -317,9 +328,8 @@ shard_read_again(struct shard *s)
 
 /* ---- Leases ---- */
 struct asking {
-	struct shard *shard; /* borrowed */
-	unsigned generation;
-	int64_t sent_ms; /* monotonic: a lease counts from when it was asked for */
+	struct stay *stay; /* borrowed */
+	int64_t sent_ms;   /* monotonic: a lease counts from when it was asked for */
 };
 
 static struct asking *
@@ -327,8 +337,8 @@ ask(struct shard *s)
 {
 	struct asking *a = mem_new(struct asking);
 
-	*a = (struct asking){.shard = s, .generation = s->generation, .sent_ms = clock_monotonic_ms()};
-	op_hold(&s->broker->op);
+	*a = (struct asking){.stay = s->stay, .sent_ms = clock_monotonic_ms()};
+	op_hold(&s->stay->op);
 	return a;
 }
 
@@ -356,12 +366,13 @@ static void
 on_acquired(void *arg, const struct spool_lease *lease, const struct err *err)
 {
 	struct asking a = *(struct asking *)arg;
-	struct shard *s = a.shard;
-	struct broker *b = s->broker;
+	struct shard *s = a.stay->shard;
+	struct broker *b;
 
 	mem_free(arg);
-	if (!op_back(&b->op) || a.generation != s->generation)
+	if (!op_back(&a.stay->op))
 		return;
+	b = s->broker;
 	if (err != NULL) {
 		s->state = SHARD_FREE;
 		if (err->code == ERR_EXISTS)
@@ -388,12 +399,13 @@ static void
 on_renewed(void *arg, const struct err *err)
 {
 	struct asking a = *(struct asking *)arg;
-	struct shard *s = a.shard;
-	struct broker *b = s->broker;
+	struct shard *s = a.stay->shard;
+	struct broker *b;
 
 	mem_free(arg);
-	if (!op_back(&b->op) || a.generation != s->generation || !is_held(s))
+	if (!op_back(&a.stay->op) || !is_held(s))
 		return;
+	b = s->broker;
 	s->renewing = false;
 	if (err != NULL && err->code == ERR_FENCED) {
 		shard_drop(s, err->text);
@@ -432,12 +444,13 @@ static void
 on_released(void *arg, const struct err *err)
 {
 	struct asking a = *(struct asking *)arg;
-	struct shard *s = a.shard;
-	struct broker *b = s->broker;
+	struct shard *s = a.stay->shard;
+	struct broker *b;
 
 	mem_free(arg);
-	if (!op_back(&b->op) || a.generation != s->generation)
+	if (!op_back(&a.stay->op))
 		return;
+	b = s->broker;
 	log_info(NULL, "shard given up", F_I64("shard", s->number), F_C("error", err != NULL ? err->text : "none"));
 	become_free(s);
 	publish(b);

@@ -46,11 +46,18 @@ enum shard_state {
 	SHARD_RELEASING	 /* given up, Redis has not answered yet */
 };
 
+/* From when a shard is asked for until it is dropped. Answers that come later are
+ * not for the next stay: whatever asks about a shard holds the op. */
+struct stay {
+	struct op op;
+	struct shard *shard; /* borrowed; gone once the op is cancelled */
+};
+
 struct shard {
 	struct broker *broker; /* borrowed */
 	unsigned number;
 	enum shard_state state;
-	unsigned generation; /* goes up when it is dropped; answers for an old one are not for us */
+	struct stay *stay; /* this one: it frees itself behind the last answer */
 	struct spool_lease lease;
 	int64_t valid_until_ms; /* monotonic */
 	int64_t renewed_ms;	/* monotonic: when the last renewal was sent */
@@ -104,9 +111,9 @@ struct spool_events {
 struct shards *shards_new(void);
 /* Their number is known. */
 void shards_init(struct broker *b, unsigned count);
-/* Forgets all; late answers may still look at them, until shards_end(). */
-void shards_free(struct broker *b);
-void shards_end(struct shards **shards);
+/* Forgets all messages and answers that are due; shards_free() comes behind it. */
+void shards_forget(struct broker *b);
+void shards_free(struct shards **shards);
 
 /* Announces, renews, takes, gives up; every 500 ms, and when others change. */
 void shards_tick(struct broker *b);

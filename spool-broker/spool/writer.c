@@ -31,9 +31,9 @@ struct write {
 
 /* What is on its way. */
 struct sent {
-	struct shard *shard; /* borrowed */
-	unsigned generation;
-	struct write *writes; /* owner */
+	struct broker *broker; /* borrowed: its op is held */
+	struct stay *stay;     /* borrowed: its op is held */
+	struct write *writes;  /* owner */
 };
 
 struct writes *
@@ -264,14 +264,14 @@ static void
 on_sent(void *arg, const enum spool_result *results, size_t count, const struct err *err)
 {
 	struct sent *sent = arg;
-	struct shard *s = sent->shard;
-	struct broker *b = s->broker;
+	struct shard *s = sent->stay->shard;
+	struct broker *b = sent->broker;
 	struct write *writes = sent->writes, *next;
-	bool late = sent->generation != s->generation;
+	bool wanted = op_back(&sent->stay->op);
 
 	mem_free(sent);
 	(void)count;
-	if (b->op.cancelled || late) {
+	if (!wanted) {
 		on_late(b, writes, b->op.cancelled ? NULL : results);
 		op_back(&b->op);
 		return;
@@ -325,7 +325,7 @@ writer_flush(struct shard *s)
 		return;
 	batch = spool_batch_new();
 	sent = mem_new(struct sent);
-	*sent = (struct sent){.shard = s, .generation = s->generation, .writes = writer->first};
+	*sent = (struct sent){.broker = s->broker, .stay = s->stay, .writes = writer->first};
 	while (writer->first != NULL && spool_batch_count(batch) < BATCH_MAX &&
 	       spool_batch_bytes(batch) < BATCH_BYTES_MAX &&
 	       (last == NULL || events_bytes + writer->first->events_len <= EVENTS_BYTES_MAX)) {
@@ -355,6 +355,7 @@ writer_flush(struct shard *s)
 	writer->sending = true;
 	writer->retry_ms = 0;
 	op_hold(&s->broker->op);
+	op_hold(&s->stay->op);
 	spool_batch_send(s->broker->config.redis, &s->lease, batch, on_sent, sent);
 	spool_batch_free(&batch);
 }
