@@ -16,7 +16,9 @@
 #include "spool-broker/admin/summary.h"
 #include "spool-broker/admin/watchdog.h"
 #include "spool-broker/broker.h"
+#include "spool-broker/jobs/give.h"
 #include "spool-broker/jobs/jobs.h"
+#include "spool-broker/jobs/workers.h"
 #include "spool-broker/queue/deadlines.h"
 #include "spool-broker/queue/message.h"
 #include "spool-broker/schedule/heap.h"
@@ -69,9 +71,9 @@ static const struct {
 	void (*handle)(struct broker *b, struct str peer, const Stagepost__Frame *frame);
 } frame_handlers[] = {
 	{STAGEPOST__FRAME__BODY_HAND_OVER, intake_on_hand_over},
-	{STAGEPOST__FRAME__BODY_WORKER_HELLO, jobs_on_hello},
-	{STAGEPOST__FRAME__BODY_JOB_RENEW, jobs_on_renew},
-	{STAGEPOST__FRAME__BODY_JOB_DONE, jobs_on_done},
+	{STAGEPOST__FRAME__BODY_WORKER_HELLO, workers_on_hello},
+	{STAGEPOST__FRAME__BODY_JOB_RENEW, workers_on_renew},
+	{STAGEPOST__FRAME__BODY_JOB_DONE, workers_on_done},
 	{STAGEPOST__FRAME__BODY_PING, on_ping},
 	{STAGEPOST__FRAME__BODY_QUEUE_ORDER, orders_on_order},
 	{STAGEPOST__FRAME__BODY_QUEUE_QUERY, query_on_query},
@@ -83,7 +85,7 @@ on_frame(void *arg, struct str peer, const Stagepost__Frame *frame)
 {
 	struct broker *b = arg;
 
-	jobs_on_heard(b, peer);
+	workers_on_heard(b, peer);
 	for (size_t i = 0; i < sizeof(frame_handlers) / sizeof(frame_handlers[0]); i++)
 		if (frame_handlers[i].body == frame->body_case) {
 			frame_handlers[i].handle(b, peer, frame);
@@ -210,7 +212,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	if (b->brokers != b->run->routed_brokers)
 		set_limits(b);
 	routing_tick(b->routing);
-	jobs_tick(b);
+	workers_tick(b);
 	orders_tick(b);
 	deadlines_look(b);
 	watchdog_tick(b);

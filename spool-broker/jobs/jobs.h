@@ -1,4 +1,5 @@
-/* Workers, and the jobs in their hands: given by credit, held under leases. */
+/* The jobs in workers' hands: given by credit (give.h), held under leases
+ * (workers.h). */
 #ifndef SP_BROKER_JOBS_H
 #define SP_BROKER_JOBS_H
 
@@ -53,20 +54,22 @@ struct jobs {
 
 /* Their numbers go up from `first`, a random one. */
 struct jobs *jobs_new(uint64_t first);
-/* Gives out what may be tried, as far as there is credit. */
-void jobs_give(struct broker *b);
-/* Leases that ran out, workers that fell silent. */
-void jobs_tick(struct broker *b);
+/* How long a job is its worker's without a word of it. */
+int64_t jobs_lease_ms(const struct broker *b);
+struct job *job_find(struct broker *b, uint64_t number);
+/* Of a part that is ACTIVE. */
+struct job *job_new(struct broker *b, struct part *p, struct worker *w, uint64_t number);
+/* The part is left ACTIVE in its schedule. */
+void job_free(struct broker *b, struct job *job);
+enum { UNREADABLE_MS = 1000 }; /* a part waits so long whose message could not be read */
+/* The job is gone, nobody knows how far it came: its part goes back to the queue.
+ * was_given: a worker had it. */
+void job_return(struct broker *b, struct job *job, bool was_given, int64_t wait_ms);
 /* The shard is another's, or will be: forgets its messages and their jobs, but for
  * the jobs' numbers. Workers go on with them, for the shard's next owner. */
 void jobs_on_forgotten(struct shard *s);
+/* The numbers of such jobs that are kept no longer than this. */
+void jobs_forget_departed(struct broker *b, int64_t until_ms);
 void jobs_free(struct broker *b);
-bool jobs_are_none(const struct broker *b);
-
-/* Frames of workers; each also tells that the peer lives. */
-void jobs_on_hello(struct broker *b, struct str peer, const Stagepost__Frame *frame);
-void jobs_on_renew(struct broker *b, struct str peer, const Stagepost__Frame *frame);
-void jobs_on_done(struct broker *b, struct str peer, const Stagepost__Frame *frame);
-void jobs_on_heard(struct broker *b, struct str peer);
 
 #endif

@@ -191,6 +191,12 @@ on_read(void *arg, const struct spool_entry *entry, const struct err *err)
 	mem_free(r);
 }
 
+bool
+message_is_missing(const struct err *err)
+{
+	return err != NULL && (err->code == ERR_NOT_FOUND || err->code == ERR_CORRUPT);
+}
+
 void
 message_with_work(struct broker *b, struct message *m, message_on_work *fn)
 {

@@ -112,6 +112,8 @@ void message_forget_packed(struct broker *b, struct message *m);
  * that; not at all when the message is gone by then. */
 typedef void message_on_work(struct broker *b, struct message *m, const struct err *err);
 void message_with_work(struct broker *b, struct message *m, message_on_work *fn);
+/* It was hindered for good: the spool has not got the message, or damaged. */
+bool message_is_missing(const struct err *err);
 
 /* ---- After any change ----
  * Sees to reports, saves what changed, finishes a message that is at its end
