@@ -25,9 +25,12 @@
 #include "spool-broker/schedule/permits.h"
 #include "spool-broker/schedule/routing.h"
 #include "spool-broker/schedule/schedule.h"
+#include "spool-broker/spool/announce.h"
 #include "spool-broker/spool/intake.h"
+#include "spool-broker/spool/peers.h"
 #include "spool-broker/spool/scan.h"
 #include "spool-broker/spool/shards.h"
+#include "spool-broker/spool/take_over.h"
 #include "spool-broker/spool/writer.h"
 
 enum {
@@ -130,7 +133,7 @@ static void
 on_pump(evutil_socket_t fd, short what, void *arg)
 {
 	struct broker *b = arg;
-	int64_t waiting_ms = shards_look_at_waiting(b);
+	int64_t waiting_ms = take_over_look(b);
 
 	(void)fd, (void)what;
 	deadlines_run(b, clock_unix_ms());
@@ -179,6 +182,7 @@ on_shard_count(void *arg, int64_t count, const struct err *err)
 	log_info(NULL, "spool opened", F_I64("shards", count));
 	shards_init(b, (unsigned)count);
 	shards_tick(b);
+	peers_look(b);
 }
 
 static void
@@ -187,7 +191,7 @@ end_drain(struct broker *b)
 	void (*on_drained)(void *arg) = b->run->on_drained;
 
 	b->run->on_drained = NULL;
-	shards_unannounce(b);
+	announce_end(b);
 	on_drained(b->run->on_drained_arg);
 }
 
@@ -219,6 +223,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	if (!b->draining || clock_monotonic_ms() >= b->run->next_full_tick_ms) {
 		b->run->next_full_tick_ms = clock_monotonic_ms() + TICK_MS;
 		shards_tick(b);
+		peers_look(b);
 	}
 	if (b->draining &&
 	    (shards_all_left(b) || clock_monotonic_ms() >= b->drain_until_ms + DRAIN_MOST_MS - DRAIN_JOBS_MS)) {

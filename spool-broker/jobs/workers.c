@@ -18,6 +18,7 @@
 #include "spool-broker/queue/work.h"
 #include "spool-broker/schedule/schedule.h"
 #include "spool-broker/spool/shards.h"
+#include "spool-broker/spool/take_over.h"
 
 enum {
 	SILENT_MS = 4000,     /* a worker pings twice a second; this silent, it is lost */
@@ -125,7 +126,7 @@ workers_on_hello(struct broker *b, struct str peer, const Stagepost__Frame *fram
 	for (size_t i = 0; i < hello->n_slots; i++)
 		if (hello->slots[i] != NULL && (unsigned)hello->slots[i]->kind < BROKER_KINDS)
 			w->slots[hello->slots[i]->kind] = hello->slots[i]->slots;
-	shards_ask_worker(b, peer);
+	take_over_ask_worker(b, peer);
 	broker_wake(b);
 }
 
@@ -205,7 +206,7 @@ workers_on_renew(struct broker *b, struct str peer, const Stagepost__Frame *fram
 		return;
 	for (size_t i = 0; i < renew->n_running; i++)
 		worker_adopt(b, w, renew->running[i]);
-	shards_on_answer(b, renew->shards, renew->n_shards);
+	take_over_on_answer(b, renew->shards, renew->n_shards);
 	unknown = mem_alloc((renew->n_jobs + 1) * sizeof(*unknown));
 	for (size_t i = 0; i < renew->n_jobs; i++) {
 		struct job *job = job_find(b, renew->jobs[i]);

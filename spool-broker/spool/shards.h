@@ -115,19 +115,13 @@ void shards_init(struct broker *b, unsigned count);
 void shards_forget(struct broker *b);
 void shards_free(struct shards **shards);
 
-/* Announces, renews, takes, gives up; every 500 ms, and when others change. */
+/* Announces, renews, gives up; every 500 ms, and when others change, with
+ * peers_look() behind it. */
 void shards_tick(struct broker *b);
 /* NULL: not this broker's now. */
 struct shard *shards_owned(struct broker *b, unsigned number);
 /* May jobs of its messages be given out? */
 bool shard_may_work(const struct shard *s);
-/* Ends the wait of those that have waited long enough; when the next one ends,
- * monotonic, INT64_MAX: none waits. */
-int64_t shards_look_at_waiting(struct broker *b);
-/* Asks a worker that has just come for such jobs. */
-void shards_ask_worker(struct broker *b, struct str peer);
-/* A worker has said all that it holds of these shards. */
-void shards_on_answer(struct broker *b, const uint32_t *shards, size_t count);
 /* The lease is gone: forgets all. */
 void shard_drop(struct shard *s, const char *why);
 /* A write was lost on the way: what is in the spool may be more than is known. */
@@ -139,7 +133,18 @@ void shards_leave_all(struct broker *b, int64_t by_ms);
 bool shards_all_left(const struct broker *b);
 /* Goes on with those that are being given up. */
 void shards_look_at_leaving(struct broker *b);
-/* Takes back this broker's announcement. */
-void shards_unannounce(struct broker *b);
+
+/* An even spread, after a look at the other brokers (peers.h): asks for shards, as
+ * many at once as there is need of, each at most once a round. */
+void shards_acquire(struct broker *b);
+/* Gives up what is more than its share, the idlest first. */
+void shards_give_surplus_up(struct broker *b);
+
+/* Another one must not take it without its lease. */
+static inline bool
+shard_is_held(const struct shard *s)
+{
+	return s->state != SHARD_FREE && s->state != SHARD_ACQUIRING;
+}
 
 #endif
