@@ -4,7 +4,9 @@
 #include "lib/base/log.h"
 #include "lib/service/service.h"
 #include "lib/spool/id.h"
-#include "spool-broker/broker.h"
+#include "spool-broker/admin/status.h"
+#include "spool-broker/queue/message.h"
+#include "spool-broker/run.h"
 
 static const char *option_listen, *option_announce, *option_shards, *resolver;
 
@@ -50,7 +52,7 @@ static void
 on_status(void *arg, cJSON *status)
 {
 	struct program *p = arg;
-	broker_status(p->broker, status);
+	status_describe(p->broker, status);
 }
 
 static const char *

@@ -39,6 +39,7 @@ struct settings_live {
 	const struct settings *current;	       /* owner of a reference */
 	struct settings_hash *hashes;	       /* owner */
 	struct watcher *watchers;	       /* owner */
+	struct watcher *told_next;	       /* borrowed: is told next of a change; NULL: none */
 	struct call *calls;		       /* owner */
 	struct event *debounce, *poll, *retry; /* owner */
 	unsigned readings;		       /* under way */
@@ -163,8 +164,8 @@ put_in_force(struct settings_live *l, bool is_first)
 	snprintf(version, sizeof(version), "%016llx", (unsigned long long)settings_version(now));
 	log_info(NULL, is_first ? "settings read" : "settings changed", F_C("version", version));
 	log_new_warnings(before, now);
-	for (struct watcher *w = l->watchers, *next; w != NULL; w = next) {
-		next = w->next;
+	for (struct watcher *w = l->watchers; w != NULL; w = l->told_next) {
+		l->told_next = w->next;
 		w->on_change(w->arg, now);
 	}
 	settings_unref(&before);
@@ -421,6 +422,21 @@ settings_live_watch(struct settings_live *l, void (*on_change)(void *arg, const 
 	w->on_change = on_change;
 	w->arg = arg;
 	LL_APPEND(l->watchers, w);
+}
+
+void
+settings_live_unwatch(struct settings_live *l, void (*on_change)(void *arg, const struct settings *s), void *arg)
+{
+	struct watcher *w, *next;
+
+	LL_FOREACH_SAFE (l->watchers, w, next) {
+		if (w->on_change != on_change || w->arg != arg)
+			continue;
+		if (l->told_next == w)
+			l->told_next = w->next;
+		LL_DELETE(l->watchers, w);
+		mem_free(w);
+	}
 }
 
 bool

@@ -100,6 +100,9 @@ void settings_live_free(struct settings_live **l);
 /* Called when the first read is done, then after each change, with the new
  * snapshot in force; several watchers, in the order in which they came. */
 void settings_live_watch(struct settings_live *l, void (*on_change)(void *arg, const struct settings *s), void *arg);
+/* Not called any more, from within a watcher too; must be done before arg goes,
+ * unless the loop does not turn again. */
+void settings_live_unwatch(struct settings_live *l, void (*on_change)(void *arg, const struct settings *s), void *arg);
 bool settings_live_is_read(const struct settings_live *l);
 
 /* Never NULL: defaults before the first read. */

@@ -9,7 +9,7 @@
 #include "lib/base/str.h"
 
 /* Bytes of a packed envelope. With the state of all its recipients (7 MiB at most,
- * spool-broker/message.h) a message stays below what one frame of the bus takes
+ * spool-broker/queue/message.h) a message stays below what one frame of the bus takes
  * (16 MiB), whoever asks for it. */
 #define SPOOL_ENVELOPE_MAX (6 * 1024 * 1024)
 

@@ -154,6 +154,42 @@ test_first_read(void **state)
 	close_live(&b);
 }
 
+/* Takes another watcher away, the one that would be told next. */
+static void
+on_change_unwatch(void *arg, const struct settings *s)
+{
+	struct bench *b = arg;
+	(void)s;
+	settings_live_unwatch(b->live, on_change, b);
+}
+
+static void
+test_unwatch(void **state)
+{
+	(void)state;
+	struct bench b, gone = {.changes = 0}, last = {.changes = 0};
+	open_live(&b, true);
+	wait_read(&b);
+	settings_live_watch(b.live, on_change, &gone);
+	settings_live_unwatch(b.live, on_change, &gone);
+	settings_live_unwatch(b.live, on_change, &gone);
+	RUN("HSET settings:pop banner hello");
+	assert_true(wait_change(&b));
+	assert_int_equal(gone.changes, 0);
+
+	settings_live_unwatch(b.live, on_change, &b);
+	settings_live_watch(b.live, on_change_unwatch, &b);
+	settings_live_watch(b.live, on_change, &b);
+	settings_live_watch(b.live, on_change, &last);
+	b.changes = 0;
+	RUN("HDEL settings:pop banner");
+	for (int i = 0; i < WITHIN_MS / 10 && last.changes == 0; i++)
+		turn(b.base, 10);
+	assert_int_equal(b.changes, 0);
+	assert_int_equal(last.changes, 1);
+	close_live(&b);
+}
+
 static void
 test_change_arrives(void **state)
 {
@@ -369,6 +405,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_first_read, flush),
 		cmocka_unit_test_setup(test_change_arrives, flush),
+		cmocka_unit_test_setup(test_unwatch, flush),
 		cmocka_unit_test_setup(test_untold_change_at_the_start, flush),
 		cmocka_unit_test_setup(test_bad_value_keeps_the_last_good, flush),
 		cmocka_unit_test_setup(test_reports, flush),

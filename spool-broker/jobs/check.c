@@ -1,0 +1,242 @@
+/* Spam checks: which messages wait for one, what its result changes, and when
+ * a message goes on without.
+ *
+ * A message that is to be checked says so in its envelope, from its acceptance
+ * on, and has one CHECK part and no other until its state holds a verdict, or
+ * that there will be none. That is saved before any other part is tried. So
+ * whoever finds no verdict in the spool knows that nothing was delivered yet. */
+#include "spool-broker/jobs/check.h"
+
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/bus/frame.h"
+#include "lib/service/metrics.h"
+#include "spool-broker/broker.h"
+#include "spool-broker/jobs/jobs.h"
+#include "spool-broker/queue/interned.h"
+#include "spool-broker/queue/message.h"
+#include "spool-broker/queue/part.h"
+#include "spool-broker/queue/work.h"
+#include "spool-broker/schedule/backoff.h"
+#include "spool-broker/schedule/schedule.h"
+#include "spool-broker/spool/shards.h"
+
+/* Waits between two tries of one message. An engine that cannot be reached at
+ * all is the schedule's to wait for: its destination is ill, which says nothing of
+ * the message. */
+enum { CHECK_FIRST_MS = 10000, CHECK_LONGEST_MS = 60000, UNREACHED_MS = 2000 };
+
+/* ---- Who is checked ---- */
+static bool
+is_on(const struct broker *b)
+{
+	const struct settings *s = broker_settings(b);
+
+	return settings_spam(s, STR_NONE)->engine.count != 0 &&
+	       settings_smtp_out(s, STR_NONE)->max_spam_check_threads != 0;
+}
+
+bool
+check_is_off(const struct broker *b)
+{
+	return !is_on(b);
+}
+
+bool
+check_is_wanted(const struct broker *b, const Stagepost__Envelope *e)
+{
+	const struct settings_spam *s = settings_spam(broker_settings(b), STR_NONE);
+
+	return is_on(b) && !e->is_dsn && (e->authenticated_as[0] == '\0' || s->check_authenticated) &&
+	       (s->max_size == 0 || e->body->length <= (uint64_t)s->max_size);
+}
+
+static struct part *
+find_part(const struct message *m)
+{
+	for (struct part *p = m->parts; p != NULL; p = p->next)
+		if (p->kind == STAGEPOST__JOB_KIND__CHECK)
+			return p;
+	return NULL;
+}
+
+/* ---- What goes out ---- */
+static bool
+has_remote_left(const struct work *w)
+{
+	for (unsigned i = 0; i < work_recipient_count(w); i++)
+		if (!work_recipient(w, i)->local && work_status(w, i)->state == STAGEPOST__RECIPIENT_STATE__QUEUED)
+			return true;
+	return false;
+}
+
+void
+check_hold_outbound(struct broker *b, struct message *m)
+{
+	Stagepost__SpamVerdict *v = m->work->state->spam;
+	struct str sender = envelope_sender(m->work->envelope);
+
+	/* Once: what the operator has released stays released. */
+	if (v == NULL || !v->is_spam || v->held || (m->flags & MESSAGE_HELD) != 0 || !has_remote_left(m->work) ||
+	    settings_spam(broker_settings(b), sender)->outbound_spam != OUTBOUND_SPAM_HOLD)
+		return;
+	v->held = true;
+	message_hold(b, m, "spam that would go to other servers");
+	log_warning(NULL, "message held as spam", F_C("id", m->id), F_STR("sender", sender));
+}
+
+/* ---- The end of the wait ---- */
+/* With a verdict in its state, or without: the message's own parts come. */
+static void
+pass(struct broker *b, struct message *m, struct part *p)
+{
+	part_free(b, p);
+	interned_drop(&b->messages->answers, &m->answer);
+	parts_make(b, m, 0, true);
+	check_hold_outbound(b, m);
+}
+
+static void
+pass_unchecked(struct broker *b, struct message *m, struct part *p, const char *why)
+{
+	struct work *w = m->work;
+	Stagepost__SpamVerdict *v = arena_new(&w->arena, Stagepost__SpamVerdict);
+
+	stagepost__spam_verdict__init(v);
+	v->time_ms = (uint64_t)clock_unix_ms();
+	v->unchecked = arena_strdup(&w->arena, why);
+	w->state->spam = v;
+	work_add_event(w, "unchecked", 0, b->config.id, why);
+	metrics_add(M_SPAM_UNCHECKED, 1);
+	log_warning(NULL, "message goes on unchecked", F_C("id", m->id), F_C("reason", why));
+	pass(b, m, p);
+}
+
+/* Words for why it need not wait any longer; NULL: it must. No more than a
+ * backlog keeps it waiting as long as engines do answer. */
+static const char *
+why_over(const struct broker *b, const struct part *p, int64_t now_ms)
+{
+	const struct settings_spam *s = settings_spam(broker_settings(b), STR_NONE);
+	const struct message *m = p->message;
+	int64_t from_ms = m->received_ms > m->shard->taken_ms ? m->received_ms : m->shard->taken_ms;
+	bool troubled = p->unanswered || b->jobs->checks_fail;
+
+	if (!is_on(b))
+		return "spam checks were turned off";
+	if (troubled && s->unavailable == SPAM_UNAVAILABLE_ACCEPT && now_ms >= from_ms + s->unavailable_after)
+		return "no engine gave a verdict in time";
+	return NULL;
+}
+
+bool
+check_waits(const struct broker *b, const struct message *m, int64_t now_ms)
+{
+	const struct part *p = find_part(m);
+
+	return p != NULL && why_over(b, p, now_ms) == NULL;
+}
+
+int64_t
+check_deadline_ms(const struct broker *b, const struct message *m)
+{
+	const struct settings_spam *s = settings_spam(broker_settings(b), STR_NONE);
+	int64_t from_ms = m->received_ms > m->shard->taken_ms ? m->received_ms : m->shard->taken_ms;
+
+	if (find_part(m) == NULL)
+		return INT64_MAX;
+	if (!is_on(b))
+		return 0;
+	return s->unavailable == SPAM_UNAVAILABLE_ACCEPT ? from_ms + s->unavailable_after : INT64_MAX;
+}
+
+void
+check_look(struct broker *b, struct message *m)
+{
+	struct part *p = find_part(m);
+	const char *why;
+
+	if (p == NULL || p->state == PART_ACTIVE || (m->flags & MESSAGE_DELETED) != 0)
+		return;
+	why = why_over(b, p, clock_unix_ms());
+	if (why != NULL)
+		pass_unchecked(b, m, p, why);
+}
+
+/* ---- Results ---- */
+/* "spam, score 15.00 of 15.00, reject: GTUBE(15.00) A(0.50)" */
+static const char *
+describe(struct arena *arena, const Stagepost__SpamVerdict *v)
+{
+	struct buf out = BUF_EMPTY;
+	const char *text;
+
+	buf_printf(&out, "%s, score %.2f of %.2f", v->is_spam ? "spam" : "not spam", v->score, v->required);
+	if (v->action[0] != '\0')
+		buf_printf(&out, ", %s", v->action);
+	for (size_t i = 0; i < v->n_symbols; i++)
+		buf_printf(&out, "%s %s", i == 0 ? ":" : "", v->symbols[i]);
+	text = arena_strdup(arena, out.data);
+	buf_fini(&out);
+	return text;
+}
+
+static void
+take_verdict(struct broker *b, struct message *m, struct part *p, const char *host, const Stagepost__SpamVerdict *given)
+{
+	struct arena *arena = &m->work->arena;
+	struct buf packed = BUF_EMPTY;
+	Stagepost__SpamVerdict *v;
+	Stagepost__TraceEvent *event;
+
+	bus_message_pack(&given->base, &packed);
+	v = bus_message_unpack(&stagepost__spam_verdict__descriptor, buf_str(&packed), arena);
+	buf_fini(&packed);
+	m->work->state->spam = v;
+	event = work_add_event(m->work, "checked", 0, host, describe(arena, v));
+	event->remote = v->engine;
+	event->duration_ms = v->duration_ms;
+	b->jobs->checks_fail = false;
+	pass(b, m, p);
+}
+
+static void
+take_failure(struct broker *b, struct message *m, struct part *p, const char *host, const Stagepost__JobDone *done)
+{
+	const char *text = done->n_results != 0 && done->results[0] != NULL ? done->results[0]->text : "no result";
+	bool reached = done->destination_trouble[0] == '\0';
+	const char *last = check_last_trouble(m->work->state);
+	struct schedule *schedule;
+	const char *why;
+
+	b->jobs->checks_fail = p->unanswered = true;
+	if (reached && p->tries < UINT16_MAX)
+		p->tries++;
+	if (last == NULL || strcmp(last, text) != 0)
+		work_add_event(m->work, "deferred", 0, host, text);
+	message_note_answer(b, m, text);
+	part_schedule(b, p, &schedule)->note_answer(schedule, p, text);
+	why = why_over(b, p, clock_unix_ms());
+	if (why != NULL) {
+		pass_unchecked(b, m, p, why);
+		return;
+	}
+	part_place(b, p,
+		   clock_unix_ms() + (reached ? backoff_ms(CHECK_FIRST_MS, CHECK_LONGEST_MS, p->tries, backoff_random())
+					      : backoff_ms(UNREACHED_MS, UNREACHED_MS, 1, backoff_random())));
+}
+
+bool
+check_apply(struct broker *b, struct part *p, const char *host, const Stagepost__JobDone *done, int64_t again_ms)
+{
+	if (done->verdict != NULL)
+		take_verdict(b, p->message, p, host, done->verdict);
+	else if (again_ms != 0) { /* no engine was asked */
+		part_place(b, p, again_ms);
+		return false;
+	} else
+		take_failure(b, p->message, p, host, done);
+	return true;
+}

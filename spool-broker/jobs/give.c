@@ -1,0 +1,287 @@
+/* Jobs are given: to whom, what is in them. */
+#include "spool-broker/jobs/give.h"
+
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/crashpoint.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/bus/frame.h"
+#include "lib/bus/socket.h"
+#include "lib/service/metrics.h"
+#include "spool-broker/broker.h"
+#include "spool-broker/jobs/check.h"
+#include "spool-broker/jobs/jobs.h"
+#include "spool-broker/jobs/report.h"
+#include "spool-broker/queue/message.h"
+#include "spool-broker/queue/part.h"
+#include "spool-broker/queue/work.h"
+#include "spool-broker/schedule/schedule.h"
+#include "spool-broker/spool/shards.h"
+
+enum {
+	FULL_MS = 100,	     /* pause for a worker whose queue is full */
+	NOT_NOW_MS = 300,    /* a part whose shard is in doubt */
+	PUT_BACK_MAX = 1000, /* of those, in one turn of the loop */
+	/* Of one job: their results, a kilobyte each at the most, fit a frame; the
+	 * others are the next job's. */
+	JOB_RECIPIENTS_MAX = 10000,
+	TOO_LARGE_MS = 3600000 /* a message of an earlier version that no frame takes */
+};
+
+/* Of all workers that are there. */
+static unsigned
+give_count_slots(const struct broker *b, unsigned kind)
+{
+	unsigned count = 0;
+
+	for (const struct worker *w = b->jobs->workers; w != NULL; w = w->hh.next)
+		count += w->lost ? 0 : w->slots[kind];
+	return count;
+}
+
+/* The one that is busy least, for its slots: so one that was ill, and has a single
+ * slot on trial, has its trial soon. */
+static struct worker *
+give_find_worker(struct broker *b, Stagepost__JobKind kind, int64_t now_ms)
+{
+	struct worker *w, *next, *best = NULL;
+	uint64_t most = 0;
+
+	HASH_ITER (hh, b->jobs->workers, w, next) {
+		unsigned free = w->slots[kind] > w->active[kind] ? w->slots[kind] - w->active[kind] : 0;
+		uint64_t share = free != 0 ? (uint64_t)free * UINT32_MAX / w->slots[kind] : 0;
+		if (share > most && !w->lost && w->full_ms <= now_ms) {
+			most = share;
+			best = w;
+		}
+	}
+	return best;
+}
+
+/* The recipients that the job serves. A fresh message that goes to one
+ * destination as a whole is not opened for it. */
+static uint32_t *
+give_list_recipients(struct job *job, size_t *count_out)
+{
+	const struct part *p = job->part;
+	const struct message *m = p->message;
+	unsigned total = m->work != NULL ? work_recipient_count(m->work) : m->recipients;
+	uint32_t *list = mem_alloc(total * sizeof(*list));
+	size_t count = 0;
+
+	job->known = total;
+	for (unsigned i = 0; i < total; i++) {
+		bool serves = true;
+		if (count == JOB_RECIPIENTS_MAX) {
+			job->known = i;
+			break;
+		}
+		if (m->work != NULL && job->kind == STAGEPOST__JOB_KIND__REPORT)
+			serves = report_concerns(work_recipient(m->work, i), work_status(m->work, i),
+						 (Stagepost__Job__Report)p->report);
+		else if (m->work != NULL)
+			serves = part_serves(p, work_recipient(m->work, i), work_status(m->work, i));
+		if (serves)
+			list[count++] = i;
+	}
+	*count_out = count;
+	return list;
+}
+
+/* The envelope with all recipients, packed. */
+static struct str
+give_envelope(const struct message *m, struct buf *room)
+{
+	const struct work *w = m->work;
+	Stagepost__Envelope envelope;
+	unsigned total;
+
+	if (m->packed != NULL && (w == NULL || w->state->n_added == 0))
+		return str_of(m->packed, m->packed_len);
+	CHECKF(w != NULL, "%s", m->id);
+	envelope = *w->envelope;
+	total = work_recipient_count(w);
+	envelope.recipients = mem_alloc(total * sizeof(*envelope.recipients));
+	envelope.n_recipients = total;
+	for (unsigned i = 0; i < total; i++)
+		envelope.recipients[i] = work_recipient(w, i);
+	bus_message_pack(&envelope.base, room);
+	mem_free(envelope.recipients);
+	return buf_str(room);
+}
+
+static void
+give_pack(struct broker *b, struct job *job, struct buf *out)
+{
+	const struct part *p = job->part;
+	const struct message *m = p->message;
+	Stagepost__Job body = STAGEPOST__JOB__INIT;
+	Stagepost__MessageState state;
+	char report[SPOOL_ID_MAX];
+	struct buf room = BUF_EMPTY;
+
+	/* Of a local one the message itself knows better: it may have been held since. */
+	job->recheck = job->kind == STAGEPOST__JOB_KIND__LOCAL ? (m->flags & MESSAGE_UNCERTAIN) != 0 : (bool)p->recheck;
+	body.job = job->number;
+	body.kind = job->kind;
+	body.recipients = give_list_recipients(job, &body.n_recipients);
+	body.recheck = job->recheck;
+	body.pass_reference =
+		job->kind == STAGEPOST__JOB_KIND__LOCAL &&
+		(m->flags & (MESSAGE_ONE_LOCAL | MESSAGE_UNCERTAIN | MESSAGE_PASSED)) == MESSAGE_ONE_LOCAL;
+	body.given_ms = (uint64_t)job->started_ms;
+	body.attempt = p->tries + 1u;
+	body.lease_ms = (uint32_t)jobs_lease_ms(b);
+	if (job->kind == STAGEPOST__JOB_KIND__REMOTE || job->kind == STAGEPOST__JOB_KIND__CHECK)
+		body.destination = (char *)(uintptr_t)part_destination(p);
+	if (job->kind == STAGEPOST__JOB_KIND__LOCAL && m->work != NULL)
+		body.verdict = m->work->state->spam;
+	if (job->kind == STAGEPOST__JOB_KIND__REPORT) {
+		body.report = (Stagepost__Job__Report)p->report;
+		report_id(m, body.report, report);
+		body.report_id = report;
+		/* Recipients who were added are in the envelope already. */
+		state = *m->work->state;
+		state.n_added = 0;
+		body.state = &state;
+	}
+	if (body.n_recipients != 0)
+		bus_frame_pack_around(0, STAGEPOST__FRAME__BODY_JOB, &body.base, 3, give_envelope(m, &room), out);
+	mem_free(body.recipients);
+	buf_fini(&room);
+}
+
+/* Nothing to do any more: the part goes. */
+static void
+give_end_empty(struct broker *b, struct job *job)
+{
+	struct part *p = job->part;
+	struct message *m = p->message;
+	struct schedule *s;
+	const struct schedule_ops *ops = part_schedule(b, p, &s);
+
+	job_free(b, job);
+	ops->end(s, p, TRY_UNKNOWN, NULL, 0, clock_unix_ms());
+	part_free(b, p);
+	message_settle(b, m);
+}
+
+static void
+give_send(struct broker *b, struct job *job)
+{
+	struct worker *w = job->worker;
+	struct buf frame = BUF_EMPTY;
+	int64_t wait_ms = FULL_MS;
+	struct err err;
+
+	give_pack(b, job, &frame);
+	if (frame.len == 0)
+		give_end_empty(b, job);
+	else if (bus_server_send_bytes(b->bus, str_of(w->peer, w->peer_len), buf_str(&frame), &err) == 0) {
+		CRASHPOINT("job-given");
+		job->sent = true;
+		metrics_add(M_JOBS_GIVEN, 1);
+	} else {
+		if (frame.len > BUS_MESSAGE_MAX)
+			wait_ms = TOO_LARGE_MS;
+		else if (err.code == ERR_NOT_FOUND)
+			w->lost = true;
+		else
+			w->full_ms = clock_monotonic_ms() + FULL_MS;
+		log_warning(NULL, "job not given", F_C("worker", w->name), F_C("id", job->part->message->id),
+			    F_ERR(&err));
+		job_return(b, job, false, wait_ms);
+	}
+	buf_fini(&frame);
+}
+
+/* The entry has gone from the store behind our back: an operator's hand, or
+ * data lost there. */
+static void
+give_drop_missing(struct broker *b, struct message *m)
+{
+	log_error(NULL, "message is not in the spool any more", F_C("id", m->id));
+	if (m->active == 0)
+		message_free(b, &m);
+}
+
+/* The message can be sent to all workers that it was promised. */
+static void
+give_on_work(struct broker *b, struct message *m, const struct err *err)
+{
+	struct part *next;
+
+	if (err != NULL)
+		log_warning(NULL, "message not read", F_C("id", m->id), F_ERR(err));
+	m->active++; /* stays while its jobs are sent, whatever becomes of them */
+	for (struct part *p = m->parts; p != NULL; p = next) {
+		next = p->next;
+		if (p->job == NULL || p->job->sent)
+			continue;
+		if (err != NULL || p->job->worker->lost || !shard_may_work(m->shard))
+			job_return(b, p->job, false, err != NULL ? UNREADABLE_MS : NOT_NOW_MS);
+		else
+			give_send(b, p->job);
+	}
+	m->active--;
+	if (message_is_missing(err))
+		give_drop_missing(b, m);
+	else
+		message_settle(b, m);
+}
+
+static void
+give_job(struct broker *b, struct part *p, struct worker *w)
+{
+	struct message *m = p->message;
+	struct job *job = job_new(b, p, w, b->jobs->next_number++);
+	bool whole = m->packed != NULL && m->work == NULL && m->parts == p && p->next == NULL;
+
+	if (whole && job->kind != STAGEPOST__JOB_KIND__REPORT)
+		give_send(b, job);
+	else
+		message_with_work(b, m, give_on_work);
+}
+
+static bool
+give_is_possible(const struct broker *b)
+{
+	for (unsigned i = 0; i < b->shards->count; i++)
+		if (shard_may_work(&b->shards->list[i]))
+			return true;
+	return false;
+}
+
+void
+jobs_give(struct broker *b)
+{
+	int64_t now_ms = clock_monotonic_ms(), unix_ms = clock_unix_ms();
+	unsigned put_back = 0;
+
+	/* While the store is away, a long queue is not turned over for nothing. */
+	if (!give_is_possible(b))
+		return;
+	for (unsigned kind = 0; kind < BROKER_KINDS; kind++) {
+		struct worker *w;
+		struct part *p;
+		/* What waits for a check that nobody is to make goes on without one by
+		 * its deadline, however it became ready: check_look(). */
+		if (kind == STAGEPOST__JOB_KIND__CHECK && check_is_off(b))
+			continue;
+		b->ops->set_slots(b->schedules[kind], give_count_slots(b, kind));
+		while ((w = give_find_worker(b, (Stagepost__JobKind)kind, now_ms)) != NULL &&
+		       (p = b->ops->take(b->schedules[kind], unix_ms)) != NULL) {
+			if (shard_may_work(p->message->shard) && (p->message->flags & MESSAGE_FINISHING) == 0) {
+				give_job(b, p, w);
+				continue;
+			}
+			b->ops->end(b->schedules[kind], p, TRY_UNKNOWN, NULL, 0, unix_ms);
+			b->ops->defer(b->schedules[kind], p, unix_ms + NOT_NOW_MS);
+			if (++put_back == PUT_BACK_MAX) {
+				broker_wake(b);
+				return;
+			}
+		}
+	}
+}

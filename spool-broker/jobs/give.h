@@ -1,0 +1,10 @@
+/* Jobs are given to workers, by their credit. */
+#ifndef SP_BROKER_GIVE_H
+#define SP_BROKER_GIVE_H
+
+#include "spool-broker/broker.h"
+
+/* Gives out what may be tried, as far as there is credit. */
+void jobs_give(struct broker *b);
+
+#endif

@@ -1,0 +1,283 @@
+/* Parts of messages, from their making to their end. */
+#include "spool-broker/queue/part.h"
+
+#include <string.h>
+
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/service/metrics.h"
+#include "spool-broker/broker.h"
+#include "spool-broker/jobs/jobs.h"
+#include "spool-broker/queue/message.h"
+#include "spool-broker/queue/part_index.h"
+#include "spool-broker/queue/work.h"
+#include "spool-broker/schedule/schedule.h"
+#include "spool-broker/spool/shards.h"
+
+#define REPORT_QUEUE "reports"
+#define CHECK_QUEUE  "spam-check"
+
+bool
+part_serves(const struct part *p, const Stagepost__Recipient *r, const Stagepost__RecipientStatus *status)
+{
+	if (status->state != STAGEPOST__RECIPIENT_STATE__QUEUED || p->kind == STAGEPOST__JOB_KIND__REPORT)
+		return false;
+	return p->kind == STAGEPOST__JOB_KIND__CHECK ||
+	       (part_kind(p) == recipient_kind(r) && str_eq(recipient_destination(r), str_c(part_destination(p))));
+}
+
+Stagepost__JobKind
+part_kind(const struct part *p)
+{
+	return (Stagepost__JobKind)p->kind;
+}
+
+const struct schedule_ops *
+part_schedule(struct broker *b, const struct part *p, struct schedule **schedule_out)
+{
+	CHECK(p->kind < BROKER_KINDS);
+	*schedule_out = b->schedules[p->kind];
+	return b->ops;
+}
+
+/* Whose settings decide how it is sent. */
+static struct str
+origin_of(const Stagepost__Envelope *e)
+{
+	struct str address = str_c(e->reverse_path);
+	ptrdiff_t at = str_rindex(address, '@');
+
+	return at >= 0 ? str_from(address, (size_t)at + 1) : address;
+}
+
+/* The message's part for a destination, new or the one that it has. */
+static struct part *
+get_part(struct broker *b, struct message *m, Stagepost__JobKind kind, struct str destination)
+{
+	const Stagepost__Envelope *e = m->work->envelope;
+	struct part *p = mem_new(struct part), *found;
+
+	p->message = m;
+	p->kind = (uint8_t)kind;
+	found = b->ops->enlist(b->schedules[kind], p, destination, envelope_sender(e), origin_of(e), m->priority);
+	if (found != p) {
+		mem_free(p);
+		return found;
+	}
+	p->next = m->parts;
+	m->parts = p;
+	p->recheck = (m->flags & MESSAGE_TAKEN_OVER) != 0;
+	p->retry.time_ms = INT64_MAX;
+	return p;
+}
+
+/* For one recipient more, who is queued. */
+static void
+serve_recipient(struct broker *b, struct part *p, unsigned index, bool unsaved)
+{
+	const struct work *w = p->message->work;
+	const Stagepost__RecipientStatus *status = work_status(w, index);
+	int64_t time_ms = (int64_t)status->next_try_ms;
+
+	p->unsaved |= unsaved;
+	if (p->state == PART_ACTIVE)
+		return; /* its end will find the recipient */
+	if (time_ms < (int64_t)w->envelope->hold_until_ms)
+		time_ms = (int64_t)w->envelope->hold_until_ms;
+	if (status->attempts > p->tries)
+		p->tries = status->attempts < UINT16_MAX ? (uint16_t)status->attempts : UINT16_MAX;
+	part_place(b, p, time_ms < p->retry.time_ms ? time_ms : p->retry.time_ms);
+}
+
+/* Beside parts that there are. Their lanes may have seen other messages since, so
+ * that enlisting would not find them. */
+static void
+add_parts(struct broker *b, struct message *m, unsigned from, bool unsaved)
+{
+	struct part_index index;
+
+	part_index_init(&index, m);
+	for (unsigned i = from; i < work_recipient_count(m->work); i++) {
+		const Stagepost__Recipient *r = work_recipient(m->work, i);
+		struct indexed_part *indexed = part_index_find(&index, r);
+		struct part *p = indexed != NULL ? indexed->part : NULL;
+		if (work_status(m->work, i)->state != STAGEPOST__RECIPIENT_STATE__QUEUED)
+			continue;
+		if (p == NULL) {
+			p = get_part(b, m, recipient_kind(r), recipient_destination(r));
+			part_index_add(&index, p);
+		}
+		serve_recipient(b, p, i, unsaved);
+	}
+	part_index_fini(&index);
+}
+
+void
+parts_make(struct broker *b, struct message *m, unsigned from, bool unsaved)
+{
+	const struct work *w = m->work;
+
+	if (from != 0) {
+		add_parts(b, m, from, unsaved);
+		return;
+	}
+	if (check_is_due(w)) {
+		part_place(b, get_part(b, m, STAGEPOST__JOB_KIND__CHECK, STR(CHECK_QUEUE)), 0);
+		return;
+	}
+	for (unsigned i = 0; i < work_recipient_count(w); i++) {
+		const Stagepost__Recipient *r = work_recipient(w, i);
+		if (work_status(w, i)->state == STAGEPOST__RECIPIENT_STATE__QUEUED)
+			serve_recipient(b, get_part(b, m, recipient_kind(r), recipient_destination(r)), i, unsaved);
+	}
+}
+
+void
+part_place(struct broker *b, struct part *p, int64_t time_ms)
+{
+	struct schedule *s;
+	const struct schedule_ops *ops = part_schedule(b, p, &s);
+	bool held = (p->message->flags & MESSAGE_HELD) != 0 && p->kind != STAGEPOST__JOB_KIND__REPORT;
+	/* A worker may still have it from the shard's former owner. */
+	bool waits = p->kind == STAGEPOST__JOB_KIND__REMOTE && p->recheck && p->message->shard->awaits_jobs;
+
+	ops->withdraw(s, p);
+	p->retry.time_ms = time_ms;
+	if (held || p->unsaved || waits)
+		return;
+	if (time_ms <= clock_unix_ms())
+		ops->ready(s, p);
+	else
+		ops->defer(s, p, time_ms);
+	broker_wake(b);
+}
+
+void
+part_free(struct broker *b, struct part *p)
+{
+	struct schedule *s;
+	const struct schedule_ops *ops = part_schedule(b, p, &s);
+	struct part **link = &p->message->parts;
+
+	CHECKF(p->job == NULL, "%s", p->message->id);
+	ops->dismiss(s, p);
+	while (*link != p)
+		link = &(*link)->next;
+	*link = p->next;
+	mem_free(p);
+}
+
+bool
+parts_have_report(const struct message *m)
+{
+	for (const struct part *p = m->parts; p != NULL; p = p->next)
+		if (p->kind == STAGEPOST__JOB_KIND__REPORT)
+			return true;
+	return false;
+}
+
+struct part *
+part_make_report(struct broker *b, struct message *m, Stagepost__Job__Report report)
+{
+	struct part *p = get_part(b, m, STAGEPOST__JOB_KIND__REPORT, STR(REPORT_QUEUE));
+
+	p->report = (uint8_t)report;
+	part_place(b, p, 0);
+	return p;
+}
+
+/* ---- Where they stand ---- */
+const char *const queue_state_names[QUEUE_STATES] = {"queued", "active", "deferred", "held"};
+
+enum queue_state
+part_queue_state(const struct part *p)
+{
+	if (p->state == PART_ACTIVE)
+		return QUEUE_ACTIVE;
+	if ((p->message->flags & MESSAGE_HELD) != 0 && p->kind != STAGEPOST__JOB_KIND__REPORT)
+		return QUEUE_HELD;
+	return p->state == PART_DEFERRED ? QUEUE_DEFERRED : QUEUE_QUEUED;
+}
+
+enum queue_state
+message_queue_state(const struct message *m)
+{
+	enum queue_state state = QUEUE_DEFERRED;
+
+	if ((m->flags & MESSAGE_HELD) != 0)
+		return QUEUE_HELD;
+	for (const struct part *p = m->parts; p != NULL; p = p->next) {
+		if (p->state == PART_ACTIVE)
+			return QUEUE_ACTIVE;
+		if (p->state != PART_DEFERRED)
+			state = QUEUE_QUEUED;
+	}
+	return state;
+}
+
+/* ---- Giving up ---- */
+static void
+end_recipient(struct broker *b, struct message *m, unsigned index, const char *event, const char *code,
+	      const char *text, bool tell)
+{
+	Stagepost__RecipientStatus *status = work_status(m->work, index);
+
+	work_add_event(m->work, event, index + 1, b->config.id, text)->code = arena_strdup(&m->work->arena, code);
+	work_set_status(m->work, index, STAGEPOST__RECIPIENT_STATE__FAILED, code,
+			status->last_text[0] != '\0' ? status->last_text : text, status->last_remote);
+	status->reported = !tell;
+	if (tell)
+		metrics_add(M_FAILED_RECIPIENTS, 1);
+	log_info(NULL, "recipient given up", F_C("id", m->id), F_C("to", work_recipient(m->work, index)->address),
+		 F_C("reason", text));
+}
+
+/* Parts of which nobody is left, but for those of reports. */
+static void
+free_ended_parts(struct broker *b, struct message *m, struct part_index *index)
+{
+	struct part *next;
+
+	for (struct part *p = m->parts; p != NULL; p = next) {
+		next = p->next;
+		if (p->state != PART_ACTIVE && p->kind != STAGEPOST__JOB_KIND__REPORT && !part_index_take(index, p))
+			part_free(b, p);
+	}
+}
+
+unsigned
+parts_give_up(struct broker *b, struct message *m, struct str address, const char *event, const char *code,
+	      const char *text, bool tell)
+{
+	struct part_index index;
+	unsigned ended = 0;
+
+	part_index_init(&index, m);
+	for (unsigned i = 0; i < work_recipient_count(m->work); i++) {
+		const Stagepost__Recipient *r = work_recipient(m->work, i);
+		struct indexed_part *indexed;
+		if (work_status(m->work, i)->state != STAGEPOST__RECIPIENT_STATE__QUEUED)
+			continue;
+		indexed = part_index_find(&index, r);
+		if (indexed == NULL || indexed->part->state == PART_ACTIVE)
+			continue;
+		if ((tell && work_status(m->work, i)->kept) ||
+		    (address.len != 0 && !str_eq_ci(address, str_c(r->address)))) {
+			indexed->left = true;
+		} else {
+			end_recipient(b, m, i, event, code, text, tell);
+			ended++;
+		}
+	}
+	free_ended_parts(b, m, &index);
+	part_index_fini(&index);
+	return ended;
+}
+
+unsigned
+parts_delete(struct broker *b, struct message *m, struct str address)
+{
+	return parts_give_up(b, m, address, "deleted", "5.7.0", "deleted by the operator", false);
+}

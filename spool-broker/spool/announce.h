@@ -1,0 +1,16 @@
+/* What this broker tells all others: that it is there, and which shards it has. */
+#ifndef SP_BROKER_ANNOUNCE_H
+#define SP_BROKER_ANNOUNCE_H
+
+#include "spool-broker/broker.h"
+
+/* It is there. */
+void announce_tick(struct broker *b);
+/* Its shards, as far as it is time. */
+void announce_hints(struct broker *b, int64_t now_ms);
+/* Something is different: the others look at once. */
+void announce_change(struct broker *b);
+/* It goes. */
+void announce_end(struct broker *b);
+
+#endif

@@ -1,0 +1,245 @@
+/* New messages: from a hand-over through Redis into the queue, and those that
+ * a take-over finds in the spool. */
+#include "spool-broker/spool/intake.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/crashpoint.h"
+#include "lib/base/log.h"
+#include "lib/bus/frame.h"
+#include "lib/service/metrics.h"
+#include "lib/smtp/notify.h"
+#include "spool-broker/admin/events.h"
+#include "spool-broker/broker.h"
+#include "spool-broker/jobs/check.h"
+#include "spool-broker/jobs/report.h"
+#include "spool-broker/queue/deadlines.h"
+#include "spool-broker/queue/message.h"
+#include "spool-broker/queue/part.h"
+#include "spool-broker/queue/work.h"
+#include "spool-broker/schedule/schedule.h"
+#include "spool-broker/spool/shards.h"
+#include "spool-broker/spool/writer.h"
+
+/* Hand-overs that wait for Redis; more are refused. */
+enum { WAITING_MAX = 20000, WAITING_BYTES_MAX = 128 * 1024 * 1024 };
+/* Messages in memory: 2 GB or so. */
+enum { MESSAGES_MAX = 5000000 };
+
+void
+intake_reply(struct broker *b, struct str peer, uint64_t request, const char *id,
+	     Stagepost__HandOverReply__Status status, const char *text)
+{
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	Stagepost__HandOverReply reply = STAGEPOST__HAND_OVER_REPLY__INIT;
+
+	reply.id = (char *)(uintptr_t)id;
+	reply.status = status;
+	reply.text = (char *)(uintptr_t)text;
+	frame.request = request;
+	frame.body_case = STAGEPOST__FRAME__BODY_HAND_OVER_REPLY;
+	frame.hand_over_reply = &reply;
+	/* A frontend that is gone does not care; one whose queue is full asks again. */
+	if (b->bus != NULL)
+		bus_server_send(b->bus, peer, &frame, NULL);
+}
+
+static bool
+is_acceptable(const Stagepost__Envelope *e)
+{
+	if (e == NULL || e->body == NULL || e->n_recipients == 0 || e->n_recipients > RECIPIENTS_MAX)
+		return false;
+	for (size_t i = 0; i < e->n_recipients; i++)
+		if (e->recipients[i] == NULL || e->recipients[i]->address[0] == '\0')
+			return false;
+	return spool_id_parse(str_c(e->id), NULL, NULL);
+}
+
+/* Packed for the store; false when it is too large, or could not be read back:
+ * members that this version does not know are kept, and may be of a kind that
+ * cannot be. */
+static bool
+pack(const Stagepost__Envelope *e, struct buf *out)
+{
+	struct arena arena;
+	bool sound;
+
+	arena_init(&arena);
+	bus_message_pack(&e->base, out);
+	sound = out->len <= SPOOL_ENVELOPE_MAX &&
+		bus_stored_unpack(&stagepost__envelope__descriptor, buf_str(out), &arena) != NULL;
+	arena_fini(&arena);
+	return sound;
+}
+
+static bool
+is_busy(const struct broker *b)
+{
+	return b->writes->waiting >= WAITING_MAX || b->writes->waiting_bytes >= WAITING_BYTES_MAX ||
+	       b->messages->count >= MESSAGES_MAX;
+}
+
+void
+intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *frame)
+{
+	Stagepost__Envelope *e = frame->hand_over->envelope;
+	struct buf packed = BUF_EMPTY, events = BUF_EMPTY;
+	unsigned number;
+	struct shard *s;
+
+	if (is_acceptable(e))
+		e->spam_check = check_is_wanted(b, e);
+	if (!is_acceptable(e) || !pack(e, &packed)) {
+		log_warning(NULL, "hand-over refused: malformed or too large", F_STR("peer", peer));
+		intake_reply(b, peer, frame->request, "", STAGEPOST__HAND_OVER_REPLY__STATUS__FAILED,
+			     "malformed or too large");
+		buf_fini(&packed);
+		return;
+	}
+	spool_id_parse(str_c(e->id), &number, NULL);
+	s = shards_owned(b, number);
+	if (s == NULL)
+		intake_reply(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE, "");
+	else if (message_find(s, str_c(e->id)) != NULL)
+		intake_reply(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__OK, "");
+	else if (writer_has_add(s, str_c(e->id), peer, frame->request))
+		; /* asked again while the store is slow */
+	else if (is_busy(b))
+		intake_reply(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY,
+			     "too much waits for the store");
+	else {
+		CRASHPOINT("hand-over-received");
+		events_add_accepted(b, e, &events);
+		writer_add(s, str_c(e->id), buf_str(&packed), buf_str(&events), peer, frame->request);
+	}
+	buf_fini(&packed);
+	buf_fini(&events);
+}
+
+/* ---- Into the queue ---- */
+static void
+set_facts(struct broker *b, struct message *m)
+{
+	const Stagepost__Envelope *e = m->work->envelope;
+
+	m->received_ms = (int64_t)e->received_ms;
+	m->recipients = (uint32_t)e->n_recipients;
+	m->priority = e->priority < 0 ? PRIORITY_LOW : e->priority > 0 ? PRIORITY_HIGH : PRIORITY_NORMAL;
+	if (e->reverse_path[0] == '\0' || e->is_dsn)
+		m->flags |= MESSAGE_NULL_SENDER;
+	message_set_held(b, m, m->work->state->held);
+	if (m->work->state->deleted)
+		m->flags |= MESSAGE_DELETED;
+	/* With a report of success to be made the body is still needed after the
+	 * filing. */
+	if (work_recipient_count(m->work) == 1 && e->recipients[0]->local &&
+	    (e->recipients[0]->notify & NOTIFY_SUCCESS) == 0)
+		m->flags |= MESSAGE_ONE_LOCAL;
+}
+
+static bool
+delay_is_told(const struct message *m)
+{
+	for (unsigned i = 0; i < work_recipient_count(m->work); i++)
+		if (report_concerns(work_recipient(m->work, i), work_status(m->work, i), STAGEPOST__JOB__REPORT__DELAY))
+			return false;
+	return true;
+}
+
+/* Of a message read from the spool: could a worker have been given it for a
+ * mailbox? Not before it was checked; nor since it was held, which notes what was
+ * in doubt then (message_hold()). */
+static bool
+may_have_been_filed(const struct work *w)
+{
+	if (check_is_due(w) || w->state->held)
+		return false;
+	for (unsigned i = 0; i < work_recipient_count(w); i++)
+		if (work_recipient(w, i)->local && work_status(w, i)->state == STAGEPOST__RECIPIENT_STATE__QUEUED)
+			return true;
+	return false;
+}
+
+/* Makes the message of a stored entry. known: it was in the spool before, and
+ * may have been tried. */
+static struct message *
+take(struct shard *s, struct str id, struct str envelope, struct str state, bool known)
+{
+	struct broker *b = s->broker;
+	struct message *m = message_new(b, s, id);
+	struct err err;
+
+	if (message_open_work(m, envelope, state, &err) != 0) {
+		log_error(NULL, "spool entry passed over", F_STR("id", id), F_ERR(&err));
+		message_free(b, &m);
+		return NULL;
+	}
+	set_facts(b, m);
+	/* After the opening, which notes it in the trace: of the next one, then. */
+	if (known)
+		m->flags |= MESSAGE_TAKEN_OVER;
+	if (known && may_have_been_filed(m->work))
+		message_set_uncertain(m);
+	if (known && delay_is_told(m))
+		m->flags |= MESSAGE_DELAY_TOLD;
+	message_note_addresses(m);
+	for (unsigned i = 0; i < work_recipient_count(m->work); i++)
+		if (work_status(m->work, i)->state == STAGEPOST__RECIPIENT_STATE__QUEUED)
+			message_note_answer(b, m, work_status(m->work, i)->last_text);
+	if (check_is_due(m->work) && check_last_trouble(m->work->state) != NULL)
+		message_note_answer(b, m, check_last_trouble(m->work->state));
+	parts_make(b, m, 0, false);
+	deadline_set(b, m);
+	return m;
+}
+
+void
+intake_on_written(struct shard *s, struct str id, struct str envelope, enum spool_result result, struct str peer,
+		  uint64_t request)
+{
+	struct broker *b = s->broker;
+	char id_text[SPOOL_ID_MAX];
+	struct message *m;
+
+	CRASHPOINT("hand-over-written");
+	str_copy(id, id_text, sizeof(id_text));
+	intake_reply(b, peer, request, id_text, STAGEPOST__HAND_OVER_REPLY__STATUS__OK, "");
+	CRASHPOINT("hand-over-answered");
+	if (result != SPOOL_WRITTEN) {
+		log_info(NULL, "message was handed over before", F_STR("id", id));
+		/* In the spool but not known here: with what has become of it. */
+		if (result == SPOOL_KNOWN && message_find(s, id) == NULL)
+			shard_read_again(s);
+		return;
+	}
+	if (message_find(s, id) != NULL || (m = take(s, id, envelope, STR_NONE, false)) == NULL)
+		return;
+	metrics_add(M_SPOOL_TAKEN, 1);
+	log_info(NULL, "message queued", F_STR("id", id), F_C("from", m->work->envelope->reverse_path),
+		 F_I64("recipients", m->recipients), F_C("frontend", m->work->envelope->frontend));
+	message_keep_packed(b, m, envelope);
+	message_close_work(m);
+	broker_wake(b);
+}
+
+void
+intake_take_entry(struct shard *s, const struct spool_entry *entry)
+{
+	struct broker *b = s->broker;
+	struct message *m;
+
+	if (!spool_id_parse(entry->id, NULL, NULL) || message_find(s, entry->id) != NULL)
+		return;
+	m = take(s, entry->id, entry->envelope, entry->state, true);
+	if (m == NULL)
+		return;
+	s->broker->shards->taken_over++;
+	if ((m->flags & MESSAGE_DELETED) != 0)
+		parts_delete(b, m, STR_NONE);
+	/* All done but the end, or a report to be made. */
+	if (m->parts == NULL)
+		message_settle(b, m);
+	else if (!parts_have_report(m))
+		report_look(b, m);
+	if (m->work != NULL && (m->flags & MESSAGE_FINISHING) == 0)
+		message_close_work(m);
+}

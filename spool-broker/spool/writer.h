@@ -1,0 +1,59 @@
+/* Writes to one shard of the spool: gathered while one batch is on its way, so
+ * that a busy shard makes one script call for many messages.
+ *
+ * A finish alone is no hurry: should it be lost, the message is only seen to
+ * have been delivered once more. It waits a little for a batch to go with, and
+ * so mostly costs the store no call and no sync of its own.
+ *
+ * Writes keep their order. Saves and finishes are tried again until they are
+ * answered or the shard is lost; a hand-over that fails is told so at once. */
+#ifndef SP_BROKER_WRITER_H
+#define SP_BROKER_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/str.h"
+
+struct shard;
+struct write;
+
+struct writer {
+	struct write *first, *last; /* owner: not yet sent */
+	size_t count;
+	size_t urgent;	   /* of them: all but finishes */
+	int64_t finish_ms; /* monotonic: the finishes that wait go then; 0: none waits */
+	bool sending;	   /* a batch is on its way */
+	int64_t retry_ms;  /* monotonic: not before, after a failure */
+	int64_t since_ms;  /* monotonic: something waits, or the last batch came through; 0: nothing waits */
+};
+
+/* Of all shards. */
+struct writes {
+	struct write *adds; /* borrowed: hash by id of the hand-overs that Redis has not answered, */
+	size_t waiting;	    /* which are so many */
+	size_t waiting_bytes;
+	int64_t due_ms; /* monotonic: writes that may wait, at most so long; 0: none */
+};
+
+struct writes *writes_new(void);
+/* Nothing is on its way any more. */
+void writes_end(struct writes **writes);
+
+/* peer and request: whom to answer. events: lines (events.h), may be empty. */
+void writer_add(struct shard *s, struct str id, struct str envelope, struct str events, struct str peer,
+		uint64_t request);
+/* Does such an add wait, or is it on its way? Its answer will do for both. */
+bool writer_has_add(const struct shard *s, struct str id, struct str peer, uint64_t request);
+void writer_save(struct shard *s, struct str id, struct str state, struct str events);
+void writer_finish(struct shard *s, struct str id, struct str trace, struct str events, int64_t retention_ms);
+/* A finish that waits is waited for: it goes with the next flush. */
+void writer_hurry(struct shard *s);
+/* Sends what is gathered, unless a batch is on its way. */
+void writer_flush(struct shard *s);
+/* The shard is lost: hand-overs are answered NOT_MINE, the rest forgotten. */
+void writer_drop(struct shard *s);
+bool writer_is_idle(const struct writer *w);
+
+#endif
