@@ -70,18 +70,78 @@ connect_store(struct ctl *ctl)
 	return ctl_connect(ctl, &err) == 0 ? 0 : ctl_fail("%s", err.text);
 }
 
+/* As an operator would write it: a bare number of a duration gets its unit. */
+static struct str
+settings_with_unit(struct ctl *ctl, const struct settings_row *row, struct str text)
+{
+	int64_t number;
+
+	if (row->type != SETTING_DURATION || !str_to_i64(text, &number) || number == 0)
+		return text;
+	return str_c(arena_printf(&ctl->arena, "%lld%s", (long long)number, row->unit));
+}
+
+static int
+settings_compare_keys(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The keys of all hashes of settings in order, ended by NULL; NULL after a complaint. In
+ * pages: KEYS would hold Redis as long as it has keys. */
+static char **
+settings_keys(struct ctl *ctl)
+{
+	char cursor[32] = "0", **keys = NULL;
+	size_t count = 0;
+	struct err err;
+
+	do {
+		redisReply *page = ctl_redis(ctl, &err, "SCAN", cursor, "MATCH", "settings:*", "COUNT", "1000", NULL);
+		char **more;
+		if (page == NULL) {
+			ctl_fail("%s", err.text);
+			return NULL;
+		}
+		str_copy(redis_str(page->element[0]), cursor, sizeof(cursor));
+		more = arena_alloc(&ctl->arena, sizeof(*keys) * (count + page->element[1]->elements + 1));
+		if (count != 0)
+			memcpy(more, keys, sizeof(*keys) * count);
+		keys = more;
+		for (size_t i = 0; i < page->element[1]->elements; i++)
+			keys[count++] = arena_dup(&ctl->arena, page->element[1]->element[i]->str,
+						  page->element[1]->element[i]->len);
+		keys[count] = NULL;
+		freeReplyObject(page);
+	} while (strcmp(cursor, "0") != 0);
+	qsort(keys, count, sizeof(*keys), settings_compare_keys);
+	return keys;
+}
+
+/* What stands behind "settings:<group>" in a key of the group: "" or ":<domain>"; else NULL. */
+static const char *
+settings_key_suffix(const char *key, const char *group)
+{
+	const char *name = key + strlen("settings:");
+	size_t len = strlen(group);
+
+	return strncmp(name, group, len) == 0 && (name[len] == '\0' || name[len] == ':') ? name + len : NULL;
+}
+
 static void
 list_row(struct ctl *ctl, const struct settings_row *row, const char *key_suffix, struct str stored, cJSON *list)
 {
 	bool is_set = stored.p != NULL;
 	bool good = !is_set || settings_check_value(row, stored, NULL) == 0;
 	char name[500];
+	struct str value;
 
 	if (settings_is_secret(row) && good && stored.len > 0)
 		stored = STR("(secret)");
+	value = settings_with_unit(ctl, row, is_set && good ? stored : str_c(row->default_text));
 	snprintf(name, sizeof(name), "%s%s.%s", row->group, key_suffix, row->field);
 	if (list == NULL) {
-		printf("%s=%.*s%s%s\n", name, STR_ARG(is_set && good ? stored : str_c(row->default_text)),
+		printf("%s=%.*s%s%s\n", name, STR_ARG(value),
 		       !is_set ? ""
 		       : good  ? "   (set)"
 			       : "   (stored value is bad; see stagepost settings check)",
@@ -90,39 +150,35 @@ list_row(struct ctl *ctl, const struct settings_row *row, const char *key_suffix
 	}
 	cJSON *o = cJSON_CreateObject();
 	cJSON_AddStringToObject(o, "name", name);
-	output_add_str(o, "value", is_set && good ? stored : str_c(row->default_text));
+	output_add_str(o, "value", value);
 	cJSON_AddBoolToObject(o, "set", is_set);
 	cJSON_AddBoolToObject(o, "good", good);
 	cJSON_AddBoolToObject(o, "planned", row->planned);
 	cJSON_AddItemToArray(list, o);
-	(void)ctl;
 }
 
-/* Overrides: every hash settings:<group>:<domain>. */
+/* Overrides: every hash settings:<group>:<domain>. A key that SCAN told twice is
+ * told once: they stand in order. */
 static int
-list_overrides(struct ctl *ctl, const char *group, cJSON *list)
+list_overrides(struct ctl *ctl, const char *group, char **keys, cJSON *list)
 {
-	char pattern[100];
 	struct err err;
-	redisReply *keys;
 
-	snprintf(pattern, sizeof(pattern), "settings:%s:*", group);
-	keys = ctl_redis(ctl, &err, "KEYS", pattern, NULL);
-	if (keys == NULL)
-		return ctl_fail("%s", err.text);
-	for (size_t i = 0; i < keys->elements; i++) {
-		const char *key = keys->element[i]->str;
-		redisReply *fields = ctl_redis(ctl, &err, "HGETALL", key, NULL);
-		for (size_t f = 0; fields != NULL && f + 1 < fields->elements; f += 2) {
+	for (size_t i = 0; keys[i] != NULL; i++) {
+		const char *suffix = settings_key_suffix(keys[i], group);
+		redisReply *fields;
+		if (suffix == NULL || *suffix == '\0' || (i != 0 && strcmp(keys[i], keys[i - 1]) == 0))
+			continue;
+		fields = ctl_redis(ctl, &err, "HGETALL", keys[i], NULL);
+		if (fields == NULL)
+			return ctl_fail("%s", err.text);
+		for (size_t f = 0; f + 1 < fields->elements; f += 2) {
 			const struct settings_row *row = settings_row_find(str_c(group), redis_str(fields->element[f]));
 			if (row != NULL)
-				list_row(ctl, row, key + strlen("settings:") + strlen(group),
-					 redis_str(fields->element[f + 1]), list);
+				list_row(ctl, row, suffix, redis_str(fields->element[f + 1]), list);
 		}
-		if (fields != NULL)
-			freeReplyObject(fields);
+		freeReplyObject(fields);
 	}
-	freeReplyObject(keys);
 	return 0;
 }
 
@@ -133,19 +189,23 @@ command_settings_list(struct ctl *ctl, int argc, char **argv)
 	const struct settings_row *rows = settings_rows(&count);
 	const char *last_group = "";
 	cJSON *list;
+	char **keys;
 	bool any = false;
 
 	if (ctl_has_unknown_option(argc, argv) || connect_store(ctl) != 0)
 		return 1;
 	if (argc > 1)
 		return ctl_usage("settings list");
+	keys = settings_keys(ctl);
+	if (keys == NULL)
+		return 1;
 	list = ctl->json ? cJSON_CreateArray() : NULL;
 	for (unsigned i = 0; i < count; i++) {
 		char key[64], *stored;
 		if (argc == 1 && strcmp(argv[0], rows[i].group) != 0)
 			continue;
 		any = true;
-		if (strcmp(last_group, rows[i].group) != 0 && list_overrides(ctl, rows[i].group, list) != 0)
+		if (strcmp(last_group, rows[i].group) != 0 && list_overrides(ctl, rows[i].group, keys, list) != 0)
 			return 1;
 		last_group = rows[i].group;
 		snprintf(key, sizeof(key), "settings:%s", rows[i].group);
@@ -176,7 +236,7 @@ command_settings_describe(struct ctl *ctl, int argc, char **argv)
 	o = cJSON_CreateObject();
 	cJSON_AddStringToObject(o, "group", n.row->group);
 	cJSON_AddStringToObject(o, "field", n.row->field);
-	cJSON_AddStringToObject(o, "default", n.row->default_text);
+	output_add_str(o, "default", settings_with_unit(ctl, n.row, str_c(n.row->default_text)));
 	cJSON_AddStringToObject(o, "allowed", allowed);
 	cJSON_AddStringToObject(o, "scope", n.row->scope == SCOPE_DOMAIN ? "domain" : "global");
 	cJSON_AddStringToObject(o, "meaning", n.row->help);
@@ -208,7 +268,7 @@ command_settings_get(struct ctl *ctl, int argc, char **argv)
 		mem_free(stored);
 		return 1;
 	}
-	printf("%s\n", stored != NULL ? stored : n.row->default_text);
+	printf("%.*s\n", STR_ARG(settings_with_unit(ctl, n.row, str_c(stored != NULL ? stored : n.row->default_text))));
 	mem_free(stored);
 	return 0;
 }
@@ -299,30 +359,20 @@ warn_of_postmaster(struct ctl *ctl)
 
 /* What somebody has set and nothing obeys: in a group, and its overrides. */
 static int
-warn_of_planned(struct ctl *ctl, const struct settings_row *row)
+warn_of_planned(struct ctl *ctl, const struct settings_row *row, char **keys)
 {
-	char pattern[100];
-	struct err err;
-	redisReply *keys;
-
-	snprintf(pattern, sizeof(pattern), "settings:%s*", row->group);
-	keys = ctl_redis(ctl, &err, "KEYS", pattern, NULL);
-	if (keys == NULL)
-		return ctl_fail("%s", err.text);
-	for (size_t i = 0; i < keys->elements; i++) {
-		const char *hash = keys->element[i]->str + strlen("settings:");
-		size_t len = strlen(row->group);
+	for (size_t i = 0; keys[i] != NULL; i++) {
+		const char *suffix = settings_key_suffix(keys[i], row->group);
 		char name[500], *stored;
-		if (hash[len] != '\0' && hash[len] != ':')
-			continue; /* another group, whose name begins alike */
-		if (read_stored(ctl, keys->element[i]->str, row->field, &stored) != 0)
-			break;
-		snprintf(name, sizeof(name), "%s.%s", hash, row->field);
+		if (suffix == NULL || (i != 0 && strcmp(keys[i], keys[i - 1]) == 0))
+			continue;
+		if (read_stored(ctl, keys[i], row->field, &stored) != 0)
+			return 1;
+		snprintf(name, sizeof(name), "%s%s.%s", row->group, suffix, row->field);
 		if (stored != NULL)
 			print_warning(NULL, name, "planned: nothing obeys it yet");
 		mem_free(stored);
 	}
-	freeReplyObject(keys);
 	return 0;
 }
 
@@ -332,6 +382,7 @@ command_settings_check(struct ctl *ctl, int argc, char **argv)
 	const struct settings_row *rows;
 	struct settings_live *live;
 	unsigned errors = 0, row_count;
+	char **keys;
 
 	if (ctl_has_unknown_option(argc, argv) || argc != 0)
 		return ctl_usage("settings check");
@@ -343,8 +394,11 @@ command_settings_check(struct ctl *ctl, int argc, char **argv)
 	if (warn_of_postmaster(ctl) != 0)
 		return 1;
 	rows = settings_rows(&row_count);
+	keys = settings_keys(ctl);
+	if (keys == NULL)
+		return 1;
 	for (unsigned i = 0; i < row_count; i++)
-		if (rows[i].planned && warn_of_planned(ctl, &rows[i]) != 0)
+		if (rows[i].planned && warn_of_planned(ctl, &rows[i], keys) != 0)
 			return 1;
 	return errors == 0 ? 0 : 1;
 }

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #include "ctl/commands.h"
 #include "ctl/output.h"
@@ -105,14 +104,62 @@ read_config(struct ctl *ctl, const char *name, char *out, size_t size)
 	freeReplyObject(reply);
 }
 
+static bool
+status_is_worse(const char *state, const char *than)
+{
+	static const char *const order[] = {"unknown", "ok", "full", "failing"};
+	unsigned a = 0, b = 0;
+
+	for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		a = strcmp(state, order[i]) == 0 ? i : a;
+		b = strcmp(than, order[i]) == 0 ? i : b;
+	}
+	return a > b;
+}
+
+/* What the processes that write bodies say of the store: the worst of it, and
+ * the least free space. */
+static void
+add_blobs_health(cJSON *store, const cJSON *processes)
+{
+	const cJSON *process;
+	const char *worst = "unknown", *problem = NULL, *who = "";
+	double least = -1;
+	char health[400];
+
+	cJSON_ArrayForEach (process, processes) {
+		const cJSON *blobs = cJSON_GetObjectItem(process, "blobs");
+		const cJSON *free_bytes = cJSON_GetObjectItem(blobs, "free_bytes");
+		const char *state = cJSON_GetStringValue(cJSON_GetObjectItem(blobs, "state"));
+
+		if (state == NULL || strcmp(state, "unknown") == 0)
+			continue;
+		if (cJSON_IsNumber(free_bytes) && (least < 0 || free_bytes->valuedouble < least))
+			least = free_bytes->valuedouble;
+		if (!status_is_worse(state, worst))
+			continue;
+		worst = state;
+		problem = cJSON_GetStringValue(cJSON_GetObjectItem(blobs, "problem"));
+		who = cJSON_GetStringValue(cJSON_GetObjectItem(process, "id"));
+	}
+	if (least >= 0)
+		cJSON_AddNumberToObject(store, "blobs_free_bytes", least);
+	if (strcmp(worst, "unknown") == 0)
+		snprintf(health, sizeof(health), "unknown: no process that writes bodies has told");
+	else if (problem == NULL)
+		snprintf(health, sizeof(health), "ok");
+	else
+		snprintf(health, sizeof(health), "%s: %s says: %s",
+			 strcmp(worst, "full") == 0 ? "FULL, new mail is refused for now" : "TAKES NO BODIES", who,
+			 problem);
+	cJSON_AddStringToObject(store, "health", health);
+}
+
 static cJSON *
-store_record(struct ctl *ctl)
+store_record(struct ctl *ctl, const cJSON *processes)
 {
 	cJSON *o = cJSON_CreateObject();
 	char appendonly[32], fsync[32], shown[REDIS_URL_SHOWN_MAX];
-	struct statvfs fs;
-	const char *folder = ctl->layout.blobs_url + strlen("file:");
-	bool is_file = strncmp(ctl->layout.blobs_url, "file:", 5) == 0;
 
 	read_config(ctl, "appendonly", appendonly, sizeof(appendonly));
 	read_config(ctl, "appendfsync", fsync, sizeof(fsync));
@@ -127,12 +174,7 @@ store_record(struct ctl *ctl)
 	cJSON_AddStringToObject(o, "appendonly", appendonly);
 	cJSON_AddStringToObject(o, "appendfsync", fsync);
 	cJSON_AddStringToObject(o, "blobs", ctl->layout.blobs_url);
-	if (is_file && statvfs(folder, &fs) == 0) {
-		cJSON_AddNumberToObject(o, "blobs_free_bytes", (double)fs.f_bavail * (double)fs.f_frsize);
-		cJSON_AddStringToObject(o, "health", fs.f_bavail != 0 ? "ok" : "the disk is full");
-	} else {
-		cJSON_AddStringToObject(o, "health", is_file ? "the blob folder cannot be reached from here" : "ok");
-	}
+	add_blobs_health(o, processes);
 	return o;
 }
 
@@ -213,12 +255,26 @@ print_for_people(const cJSON *all)
 	printf("\nqueue: %.0f messages (%.0f queued, %.0f active, %.0f deferred, %.0f held)\n",
 	       number_of(queue, "messages"), number_of(queue, "queued"), number_of(queue, "active"),
 	       number_of(queue, "deferred"), number_of(queue, "held"));
-	printf("store: %s; %s, %s\n", cJSON_GetStringValue(cJSON_GetObjectItem(store, "health")),
+	printf("store: %s; %s, %s", cJSON_GetStringValue(cJSON_GetObjectItem(store, "health")),
 	       cJSON_GetStringValue(cJSON_GetObjectItem(store, "promise")),
 	       cJSON_GetStringValue(cJSON_GetObjectItem(store, "blobs")));
+	if (cJSON_HasObjectItem(store, "blobs_free_bytes"))
+		printf(" (%.1f GB free)", number_of(store, "blobs_free_bytes") / 1e9);
+	printf("\n");
 	print_certificates(cJSON_GetObjectItem(all, "processes"));
 	cJSON_ArrayForEach (warning, cJSON_GetObjectItem(all, "warnings"))
 		printf("warning: %s\n", cJSON_GetStringValue(warning));
+}
+
+/* The exit status: 1 where the cluster does no work, or takes no mail. */
+static int
+judge(const cJSON *all)
+{
+	const char *health = cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetObjectItem(all, "store"), "health"));
+
+	if (cJSON_GetArraySize(cJSON_GetObjectItem(all, "processes")) == 0)
+		return ctl_fail("no process of the cluster runs, or none can reach its Redis");
+	return strcmp(health, "ok") == 0 || strncmp(health, "unknown", 7) == 0 ? 0 : ctl_fail("the store: %s", health);
 }
 
 int
@@ -226,6 +282,7 @@ command_status(struct ctl *ctl, int argc, char **argv)
 {
 	cJSON *all, *processes, *warnings;
 	struct err err;
+	int status;
 
 	if (ctl_has_unknown_option(argc, argv) || argc != 0)
 		return ctl_usage("status");
@@ -238,13 +295,14 @@ command_status(struct ctl *ctl, int argc, char **argv)
 	all = cJSON_CreateObject();
 	cJSON_AddItemToObject(all, "processes", processes);
 	cJSON_AddItemToObject(all, "queue", sum_queue(processes));
-	cJSON_AddItemToObject(all, "store", store_record(ctl));
+	cJSON_AddItemToObject(all, "store", store_record(ctl, processes));
 	cJSON_AddItemToObject(all, "warnings", warnings);
-	if (ctl->json) {
-		output_json(all);
-		return 0;
-	}
-	print_for_people(all);
-	cJSON_Delete(all);
-	return 0;
+	if (!ctl->json)
+		print_for_people(all);
+	status = judge(all);
+	if (ctl->json)
+		output_json(all); /* frees it */
+	else
+		cJSON_Delete(all);
+	return status;
 }

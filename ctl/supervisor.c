@@ -244,8 +244,8 @@ stage_is_running(const struct supervisor *s, unsigned stage)
 	return false;
 }
 
-static void
-signal_stage(struct supervisor *s, unsigned stage, int signal_number)
+void
+supervisor_signal(struct supervisor *s, unsigned stage, int signal_number)
 {
 	struct child *c;
 
@@ -264,10 +264,10 @@ supervisor_stop(struct supervisor *s, int grace_ms)
 		highest = c->stage > highest ? c->stage : highest;
 	for (unsigned stage = highest + 1; stage-- > 0;) {
 		int64_t until = clock_monotonic_ms() + grace_ms;
-		signal_stage(s, stage, SIGTERM);
+		supervisor_signal(s, stage, SIGTERM);
 		while (stage_is_running(s, stage)) {
 			if (clock_monotonic_ms() > until)
-				signal_stage(s, stage, SIGKILL);
+				supervisor_signal(s, stage, SIGKILL);
 			usleep(5000);
 			reap(s, false);
 		}

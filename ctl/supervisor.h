@@ -34,4 +34,7 @@ const char *supervisor_failing(const struct supervisor *s, unsigned times);
 /* SIGTERM stage by stage; SIGKILL to what stays longer than grace_ms. */
 void supervisor_stop(struct supervisor *s, int grace_ms);
 
+/* A signal to all of a stage that run. */
+void supervisor_signal(struct supervisor *s, unsigned stage, int signal_number);
+
 #endif

@@ -17,9 +17,12 @@
 #include "ctl/probe.h"
 #include "ctl/supervisor.h"
 #include "lib/base/clock.h"
+#include "lib/base/host_port.h"
 #include "lib/base/mem.h"
 
 enum { STAGE_REDIS, STAGE_BROKER, STAGE_WORKER, STAGE_FRONTEND };
+/* The highest port of ours is that of the last frontend's XMPP or the store's. */
+enum { PORT_BASE_MAX = 40000 };
 enum { READY_MS = 30000, GRACE_MS = 35000, MAX_OF_A_KIND = 50 };
 
 struct up {
@@ -35,13 +38,20 @@ struct up {
 	int metrics_count;	       /* processes with a metrics port so far */
 };
 
-static volatile sig_atomic_t stop_wanted;
+static volatile sig_atomic_t stop_wanted, reread_wanted;
 
 static void
 on_stop_signal(int signal_number)
 {
 	(void)signal_number;
 	stop_wanted = 1;
+}
+
+static void
+on_hangup_signal(int signal_number)
+{
+	(void)signal_number;
+	reread_wanted = 1;
 }
 
 static void
@@ -237,7 +247,7 @@ take_options(struct up *up, int argc, char **argv)
 	const char *listen = "", *hostname = getenv("STAGEPOST_HOSTNAME");
 
 	*l = (struct layout){.port_base = 10000, .frontends = 1, .brokers = 1, .workers = 1};
-	if (take_number(&argc, argv, "--port-base", 0, 40000, &l->port_base) != 0 ||
+	if (take_number(&argc, argv, "--port-base", 0, PORT_BASE_MAX, &l->port_base) != 0 ||
 	    take_number(&argc, argv, "--frontends", 0, MAX_OF_A_KIND, &l->frontends) != 0 ||
 	    take_number(&argc, argv, "--brokers", 0, MAX_OF_A_KIND, &l->brokers) != 0 ||
 	    take_number(&argc, argv, "--workers", 0, MAX_OF_A_KIND, &l->workers) != 0)
@@ -250,6 +260,8 @@ take_options(struct up *up, int argc, char **argv)
 		return 1;
 	if (argc != 0)
 		return ctl_usage("up");
+	if (hostname != NULL && !host_name_is_valid(str_c(hostname)))
+		return ctl_fail("STAGEPOST_HOSTNAME is '%s', not the name of a host", hostname);
 	str_copy(str_c(listen), l->listen, sizeof(l->listen));
 	if (hostname != NULL)
 		str_copy(str_c(hostname), l->hostname, sizeof(l->hostname));
@@ -296,11 +308,12 @@ lock_folder(struct up *up, struct err *err)
 static void
 watch_signals(void)
 {
-	struct sigaction stop = {.sa_handler = on_stop_signal}, child = {.sa_handler = on_child_signal};
+	struct sigaction stop = {.sa_handler = on_stop_signal}, child = {.sa_handler = on_child_signal},
+			 hangup = {.sa_handler = on_hangup_signal};
 
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
-	sigaction(SIGHUP, &stop, NULL);
+	sigaction(SIGHUP, &hangup, NULL);
 	sigaction(SIGCHLD, &child, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -333,6 +346,23 @@ leave_terminal(const struct up *up)
 	return 0;
 }
 
+/* SIGHUP is for the frontends, which read certificates anew. But one that comes
+ * because the terminal went means what Ctrl-C does: nobody could stop us then. */
+static void
+take_hangup(struct up *up, bool had_terminal)
+{
+	if (!reread_wanted)
+		return;
+	reread_wanted = 0;
+	if (had_terminal && !isatty(STDIN_FILENO)) {
+		stop_wanted = 1;
+		return;
+	}
+	printf("SIGHUP: the frontends read their certificates anew.\n");
+	fflush(stdout);
+	supervisor_signal(up->children, STAGE_FRONTEND, SIGHUP);
+}
+
 /* Runs until told to stop. report_fd: the pipe to the waiting parent of
  * --detach (one byte once ready), or -1. */
 static int
@@ -340,6 +370,7 @@ run(struct up *up, int report_fd)
 {
 	struct err err;
 	int status = 0;
+	bool had_terminal;
 
 	watch_signals();
 	up->children = supervisor_new(up->log_dir, up->run_dir);
@@ -358,7 +389,9 @@ run(struct up *up, int report_fd)
 		if (report_fd >= 0 &&
 		    (leave_terminal(up) != 0 || write(report_fd, "r", 1) != 1 || close(report_fd) != 0))
 			stop_wanted = 1;
+		had_terminal = isatty(STDIN_FILENO);
 		while (!stop_wanted) {
+			take_hangup(up, had_terminal);
 			supervisor_tend(up->children);
 			usleep(100000);
 		}

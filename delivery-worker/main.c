@@ -29,6 +29,7 @@ static const struct service_description description = {
 	.kind = "delivery-worker",
 	.summary = "Takes jobs from the spool brokers: local delivery, SMTP out, reports.",
 	.options = options,
+	.bodies = SERVICE_WRITES_BODIES,
 };
 
 struct program {

@@ -31,6 +31,7 @@ static const struct service_description description = {
 	.kind = "frontend",
 	.summary = "accepts mail clients' connections for a Stagepost cluster",
 	.options = options,
+	.bodies = SERVICE_TAKES_BODIES,
 };
 
 static void

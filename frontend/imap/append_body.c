@@ -59,6 +59,8 @@ void
 append_begin_body(struct imap_append *a)
 {
 	a->message = a->message == NULL ? a->in.first : a->message->next;
+	if (a->refused == NULL && blob_store_is_full(a->message->blobs, a->literal.size))
+		append_refuse(a, IMAP_NO, "[UNAVAILABLE] no space is left to store the message");
 	if (a->refused != NULL)
 		return;
 	a->body = blob_append_begin(a->message->blobs, BLOB_BODY, a->literal.size);

@@ -33,6 +33,8 @@ mail_check_sender(const struct smtp_session *s, const struct smtp_path *path, co
 
 	if (settings->max_message_size != 0 && params->size_bytes > (uint64_t)settings->max_message_size)
 		return REPLY_TOO_BIG;
+	if (blob_store_is_full(conn_frontend(s->conn)->service->blobs, params->size_bytes))
+		return REPLY_STORE_FULL;
 	if (s->account != NULL && settings->require_auth_match != AUTH_MATCH_NONE && path->kind != SMTP_PATH_NULL &&
 	    !submit_address_matches(conn_frontend(s->conn), str_c(s->account), path->address))
 		return REPLY_SENDER_NOT_YOURS;

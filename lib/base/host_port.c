@@ -85,3 +85,11 @@ host_port_parse(struct str text, struct host_port *out)
 	out->literal.family = 0;
 	return is_name(out->host);
 }
+
+bool
+host_name_is_valid(struct str name)
+{
+	struct ip ip;
+
+	return name.len > 0 && name.p[name.len - 1] != '.' && !ip_parse(name, &ip) && is_name(name);
+}

@@ -19,5 +19,7 @@ struct host_port {
 /* Spaces around it are passed over. False: it is neither a name (RFC 1123, with
  * '_' allowed) nor an address, or the port is none. */
 bool host_port_parse(struct str text, struct host_port *out);
+/* Such a name by itself, without a dot at its end: what a server may call itself. */
+bool host_name_is_valid(struct str name);
 
 #endif

@@ -124,8 +124,32 @@ struct blob_usage {
 };
 int blob_usage(struct blob_store *s, struct blob_usage *usage_out, struct err *err);
 
-/* Can the store take a body now? Writes, syncs and releases a small one. */
+/* ---- Can the store take bodies? ---- */
+/* Now: writes, syncs and removes a small one. Synchronous. */
 int blob_store_check(struct blob_store *s, struct err *err);
+
+enum blob_state {
+	BLOB_UNKNOWN, /* not looked at yet */
+	BLOB_TAKES,
+	BLOB_FULL, /* or less is free than the reserve; what is there can be read and released */
+	BLOB_FAILS /* it cannot be written, or does not answer */
+};
+struct blob_health {
+	enum blob_state state;
+	uint64_t free_bytes; /* of the file system */
+	struct err why;	     /* where state is BLOB_FULL or BLOB_FAILS */
+};
+/* Has the store looked at now and every every_ms, off the loop; on_look comes on
+ * the loop after each look, and when one gets no answer for 30 s. Once a store,
+ * for its life. */
+void blob_store_watch(struct blob_store *s, int64_t every_ms,
+		      void (*on_look)(void *arg, const struct blob_health *health), void *arg);
+/* The space that is to stay free: with less the state is BLOB_FULL. 0: none.
+ * Only of a store that is watched; counts from the next look on. */
+void blob_store_keep_free(struct blob_store *s, uint64_t reserve_bytes);
+/* Is there no room for a body of so many bytes (0: unknown), by the last look?
+ * Appends do not ask this, so that reports can still be written. */
+bool blob_store_is_full(const struct blob_store *s, uint64_t size_bytes);
 
 /* ---- The sweep ----
  * Visits every blob not released that was written before older_than_unix_ms

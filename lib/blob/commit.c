@@ -56,12 +56,12 @@ tell_batch(struct put **batch, unsigned count, const struct err *err)
  * kernel may have dropped the dirty pages): it is cut off, which gives a full
  * disk its room back, and the pack is never written to again. */
 static void
-abandon(struct pack *p)
+commit_abandon(struct pack *p)
 {
 	if (ftruncate(p->fd, (off_t)p->end) != 0)
 		errno = 0; /* the sweep will find what is left */
-	close(p->fd);
-	p->fd = -1;
+	p->allocated = p->end;
+	pack_close(p);
 }
 
 static int
@@ -87,7 +87,7 @@ write_bodies(struct blob_store *s, struct put **batch, unsigned count, struct er
 	if (bytes <= PACK_ZERO_BYTES)
 		pack_zero_ahead(pack, bytes);
 	if (pack_write(pack, iov, (int)count, pack->end, err) != 0 || pack_sync(pack, err) != 0) {
-		abandon(pack);
+		commit_abandon(pack);
 		return -1;
 	}
 	pack->end += bytes;

@@ -133,7 +133,7 @@ pack_create(struct pack *p, const char *folder, struct err *err)
 	char path[PACK_PATH_MAX], header[PACK_HEADER_BYTES] = "SPPACK01";
 	struct iovec iov = {header, sizeof(header)};
 
-	*p = (struct pack){.id = new_pack_id(), .end = PACK_HEADER_BYTES};
+	*p = (struct pack){.id = new_pack_id(), .folder = folder, .end = PACK_HEADER_BYTES};
 	pack_path(folder, p->id, path);
 	p->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (p->fd < 0)
@@ -154,8 +154,15 @@ pack_create(struct pack *p, const char *folder, struct err *err)
 void
 pack_close(struct pack *p)
 {
+	char path[PACK_PATH_MAX];
+
 	if (p->fd < 0)
 		return;
+	if (p->end == PACK_HEADER_BYTES) {
+		/* Nobody can have an id of it. */
+		pack_path(p->folder, p->id, path);
+		unlink(path);
+	}
 	/* Only space is at stake: a tail of zeros means nothing. */
 	if (p->allocated > p->end && ftruncate(p->fd, (off_t)p->end) != 0)
 		errno = 0;

@@ -62,6 +62,7 @@ uint64_t record_span(uint64_t length);
 
 struct pack {
 	uint64_t id;
+	const char *folder; /* borrowed */
 	int fd;		    /* -1: not open */
 	uint64_t end;	    /* where the next record goes */
 	uint64_t allocated; /* bytes of the file */
@@ -69,9 +70,11 @@ struct pack {
 };
 
 void pack_path(const char *folder, uint64_t id, char out[PACK_PATH_MAX]);
-/* A new pack, locked (flock) as long as it is open, its folder synced. */
+/* A new pack, locked (flock) as long as it is open, its folder synced. folder
+ * must live as long. */
 int pack_create(struct pack *p, const char *folder, struct err *err);
-/* Cuts what was allocated too much, and closes. */
+/* Cuts what was allocated too much, and closes. A pack without a record is
+ * removed: on a full disk each try would leave one. */
 void pack_close(struct pack *p);
 /* Room for bytes more behind p->end; makes the file longer ahead of need. */
 int pack_allocate(struct pack *p, uint64_t bytes, struct err *err);

@@ -259,22 +259,3 @@ blob_sweep(struct blob_store *s, int64_t older_than_unix_ms, bool (*visit)(void 
 
 	return each_pack(s, sweep_pack, &sw, err);
 }
-
-/* ---- Can it take a body? ---- */
-
-int
-blob_store_check(struct blob_store *s, struct err *err)
-{
-	struct pack p;
-	char byte = 0, path[PACK_PATH_MAX];
-	struct iovec iov = {&byte, 1};
-	int result;
-
-	if (pack_create(&p, s->folder, err) != 0)
-		return -1;
-	result = pack_write(&p, &iov, 1, p.end, err) == 0 ? pack_sync(&p, err) : -1;
-	pack_close(&p);
-	pack_path(s->folder, p.id, path);
-	unlink(path);
-	return result;
-}

@@ -35,15 +35,14 @@ task_thread_main(void *arg)
 	}
 }
 
-static void
-task_thread_start(struct task_thread *w)
+void
+task_thread_init(struct task_thread *w)
 {
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);
 }
 
-/* What is queued is still done. */
-static void
+void
 task_thread_stop(struct task_thread *w)
 {
 	pthread_mutex_lock(&w->lock);
@@ -168,10 +167,10 @@ blob_store_open(struct event_base *base, const char *url, struct err *err)
 	pthread_mutex_init(&s->done_lock, NULL);
 	pthread_mutex_init(&s->fds_lock, NULL);
 	for (unsigned i = 0; i < STREAMERS; i++)
-		task_thread_start(&s->streamers[i]);
+		task_thread_init(&s->streamers[i]);
 	for (unsigned i = 0; i < READERS; i++)
-		task_thread_start(&s->readers[i]);
-	task_thread_start(&s->releaser);
+		task_thread_init(&s->readers[i]);
+	task_thread_init(&s->releaser);
 	committer_start(s);
 	if (base != NULL)
 		s->done_event = event_new(base, -1, 0, on_done, s);
@@ -194,7 +193,9 @@ blob_store_close(struct blob_store **sp)
 	for (unsigned i = 0; i < READERS; i++)
 		task_thread_stop(&s->readers[i]);
 	task_thread_stop(&s->releaser);
+	watch_stop(s);
 	run_done(s);
+	watch_free(s);
 	CHECKF(s->open_tasks == 0, "%zu tasks", s->open_tasks);
 	for (unsigned i = 0; i < s->pool_count; i++)
 		pack_close(&s->pool[i]);

@@ -2,8 +2,8 @@
  *
  * Threads: `committer` writes small bodies and digests, many with one sync;
  * `streamers` write large bodies, each stream to a pack of its own; `readers`
- * read what is not in the page cache; `releaser` punches holes. Each has a
- * queue. What is done goes to `done`, which the loop empties. */
+ * read what is not in the page cache; `releaser` punches holes; one looks whether
+ * bodies can be written (health.c). Each has a queue. What is done goes to `done`, which the loop empties. */
 #ifndef SP_BLOB_STORE_H
 #define SP_BLOB_STORE_H
 
@@ -32,7 +32,8 @@ struct task_thread {
 	bool stop, started;
 };
 
-struct put; /* commit.c: a small body on its way */
+struct put;	   /* commit.c: a small body on its way */
+struct blob_watch; /* health.c */
 
 struct committer {
 	pthread_t thread;
@@ -61,6 +62,7 @@ struct blob_store {
 	struct task_thread streamers[STREAMERS];
 	struct task_thread readers[READERS];
 	struct task_thread releaser;
+	struct blob_watch *watch; /* owner; NULL: not watched */
 	unsigned next_streamer, next_reader;
 	/* Packs for streams that no stream has at the moment. */
 	pthread_mutex_t pool_lock;
@@ -77,9 +79,15 @@ struct blob_store {
 	uint64_t fds_tick;
 };
 
+void task_thread_init(struct task_thread *w);
+/* What is queued is still done. */
+void task_thread_stop(struct task_thread *w);
 void task_thread_give(struct blob_store *s, struct task_thread *w, struct task *t);
 /* From any thread: t->done runs on the loop. */
 void store_tell_done(struct blob_store *s, struct task *t);
+
+void watch_stop(struct blob_store *s);
+void watch_free(struct blob_store *s);
 
 void committer_start(struct blob_store *s);
 void committer_stop(struct blob_store *s);

@@ -3,6 +3,7 @@
 #include "lib/service/http.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/http.h>
 #include <stdio.h>
@@ -105,7 +106,7 @@ on_readyz(struct evhttp_request *req, void *arg)
 	if (why_not != NULL)
 		buf_printf(&body, "%s\n", why_not);
 	else
-		buf_add_c(&body, s->trouble_since_ms == 0 ? "ok\n" : "ok for now: the store or the brokers are away\n");
+		buf_add_c(&body, s->trouble_since_ms == 0 ? "ok\n" : "ok for now: a store or the brokers are away\n");
 	answer(req, why_not == NULL ? 200 : 503, why_not == NULL ? "OK" : "Service Unavailable", "text/plain", &body);
 }
 
@@ -121,7 +122,7 @@ http_start(struct service *s, const char *address, int port, struct err *err)
 	evhttp_set_cb(s->http, "/healthz", on_healthz, s);
 	evhttp_set_cb(s->http, "/readyz", on_readyz, s);
 	if (evhttp_bind_socket(s->http, address, (uint16_t)port) != 0)
-		return err_set(err, ERR_IO, "the metrics port %s:%d cannot be had", address, port);
+		return err_set_errno(err, errno, "listening on the metrics port %s:%d", address, port);
 	return 0;
 }
 

@@ -15,6 +15,8 @@
 	M(TLS_HANDSHAKE_FAILURES, "tls_handshake_failures_total", counter, "", "TLS handshakes with clients that failed") \
 	M(CERTIFICATES_BAD, "certificates_bad", gauge, "", "Pairs of certificate and key whose files cannot be loaded as they are") \
 	M(CERTIFICATE_END, "certificate_end_timestamp_seconds", gauge, "", "Unix time at which the first of the certificates in use ends; 0: there is none") \
+	M(BLOBS_WRITABLE, "blobs_writable", gauge, "", "1: the blob store takes bodies; 0: it is full or fails, or this process writes none") \
+	M(BLOBS_FREE, "blobs_free_bytes", gauge, "", "Space that is free in the blob store, by the last look") \
 	M(SMTP_MESSAGES, "smtp_messages_total", counter, "", "Messages answered 250")               \
 	M(SMTP_BYTES, "smtp_message_bytes_total", counter, "", "Bytes of messages answered 250")    \
 	M(SMTP_REFUSED_RECIPIENTS, "smtp_refused_recipients_total", counter, "", "Recipients refused") \

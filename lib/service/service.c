@@ -14,12 +14,16 @@
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/crashpoint.h"
+#include "lib/base/host_port.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/service/bodies.h"
 #include "lib/service/http.h"
 #include "lib/service/lag.h"
 #include "lib/service/options.h"
 
+/* Clocks of hosts may differ by an hour. */
+enum { FORGET_MS = 2 * 3600 * 1000 };
 enum { HEARTBEAT_MS = 1000, HEARTBEAT_LIFE_MS = 10000, FAREWELL_MS = 500 };
 
 struct service_hook {
@@ -149,6 +153,7 @@ status_json(struct service *s)
 
 	cJSON_AddBoolToObject(o, "draining", s->draining);
 	cJSON_AddNumberToObject(o, "loop_lag_longest_ms", (double)lag_longest_ms(s->lag));
+	bodies_add_status(s, o);
 	if (s->on_status != NULL)
 		s->on_status(s->on_status_arg, o);
 	text = cJSON_PrintUnformatted(o);
@@ -171,6 +176,9 @@ beat(struct service *s)
 		    status);
 	redis_callf(s->redis, NULL, NULL, "PEXPIRE cluster:proc:%s %d", s->id, HEARTBEAT_LIFE_MS);
 	redis_callf(s->redis, NULL, NULL, "ZADD cluster:procs %lld %s", (long long)clock_unix_ms(), s->id);
+	/* Those that died without a farewell: whoever lives takes them off the list. */
+	redis_callf(s->redis, NULL, NULL, "ZREMRANGEBYSCORE cluster:procs -inf %lld",
+		    (long long)(clock_unix_ms() - FORGET_MS));
 	free(status);
 }
 
@@ -207,9 +215,14 @@ service_init(struct service *s, const struct service_description *description, i
 
 	*s = (struct service){.description = description, .started_ms = clock_unix_ms()};
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN); /* whoever has files to read anew listens for it */
 	take_options(s, argc, argv, &id, &hostname, &port_base);
 	raise_file_limit();
 	gethostname(host, sizeof(host) - 1);
+	if (hostname != NULL && !host_name_is_valid(str_c(hostname))) {
+		err_set(&err, ERR_INVALID, "--hostname takes the name of a host, not '%s'", hostname);
+		give_up(description, &err);
+	}
 	str_copy(str_c(hostname != NULL ? hostname : host), s->hostname, sizeof(s->hostname));
 	if (id != NULL)
 		str_copy(str_c(id), s->id, sizeof(s->id));
@@ -232,6 +245,7 @@ service_init(struct service *s, const struct service_description *description, i
 	s->blobs = blob_store_open(s->base, s->blobs_url, &err);
 	if (s->blobs == NULL || (metrics_port != 0 && http_start(s, s->metrics_listen, metrics_port, &err) != 0))
 		give_up(description, &err);
+	bodies_watch(s);
 	s->lag = lag_new(s->base);
 	redis_watch_state(s->redis, on_redis_state, s);
 	s->term = evsignal_new(s->base, SIGTERM, on_stop_signal, s);
@@ -340,6 +354,8 @@ find_trouble(struct service *s)
 		return "Redis cannot be reached";
 	if (!settings_live_is_read(s->settings))
 		return "settings are not read yet";
+	if (bodies_why_not_ready(s) != NULL)
+		return bodies_why_not_ready(s);
 	LL_FOREACH (s->ready_hooks, hook) {
 		const char *why_not = hook->why_not_ready(hook->arg);
 		if (why_not != NULL)

@@ -37,11 +37,19 @@ struct service_option {
 	const char **value; /* where it is put; borrowed from argv or the environment */
 };
 
+/* What a kind of process has to do with bodies. */
+enum service_bodies {
+	SERVICE_WRITES_NONE,
+	SERVICE_WRITES_BODIES, /* the store is watched */
+	SERVICE_TAKES_BODIES   /* and mail refused when it gets full (settings:spool min_free_space) */
+};
+
 struct service_description {
 	const char *kind;		      /* "frontend", "spool-broker", "delivery-worker" */
 	const char *summary;		      /* one line for --help */
 	const struct service_option *options; /* of this program; may be NULL */
 	bool reports_settings_errors;	      /* writes settings:errors */
+	enum service_bodies bodies;
 };
 
 #define SERVICE_ID_MAX 256
@@ -70,6 +78,7 @@ struct service {
 	bool was_ready;
 	int64_t trouble_since_ms; /* monotonic; 0: there is none */
 	struct lag *lag;	  /* owner */
+	struct blob_health bodies;
 	unsigned drainers_left;
 	struct service_hook *drain_hooks, *ready_hooks;
 	void (*on_status)(void *arg, cJSON *status);

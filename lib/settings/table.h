@@ -221,7 +221,9 @@
 	S(spool, events_kept, INT, "20000", "", 0, 100000000, SCOPE_GLOBAL,                        \
 	  "delivery events that the store keeps for those who read them (stagepost events); 0: none are written") \
 	S(spool, job_lease, DURATION, "30", "s", SEC_MS, HOUR_MS, SCOPE_GLOBAL,                    \
-	  "a worker that does not renew a job for this long has lost it")
+	  "a worker that does not renew a job for this long has lost it")                          \
+	S(spool, min_free_space, SIZE, "100M", "", 0, INT64_MAX, SCOPE_GLOBAL,                     \
+	  "with less space free in the blob store new mail is refused for now (SMTP 452, APPEND); what is needed for reports and to make room; 0: no reserve")
 
 #define SETTINGS_AUTH(S)                                                                           \
 	S(auth, cache_time, DURATION, "5", "m", 0, DAY_MS, SCOPE_GLOBAL,                           \

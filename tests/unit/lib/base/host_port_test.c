@@ -67,10 +67,35 @@ test_parse(void **state)
 	}
 }
 
+static void
+test_names(void **state)
+{
+	static const char *const good[] = {"mx.example.test", "localhost", "1.example", "my_host"};
+	static const char *const bad[] = {"",
+					  ".",
+					  "mx.example.",
+					  "192.0.2.1",
+					  "mx.example:25",
+					  "two words",
+					  "a..b",
+					  "mx.example\r\nX",
+					  "-mx.example",
+					  "[192.0.2.1]",
+					  "me@mx.example"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_true(host_name_is_valid(str_c(good[i])));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (host_name_is_valid(str_c(bad[i])))
+			fail_msg("'%s'", bad[i]);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_parse),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -407,6 +407,7 @@ test_keys(void **state)
 	assert_false(bus_keys_allow(&keys, "tcp://*:5000"));
 	assert_false(bus_keys_allow(&keys, "tcp://mail.example.org:5000"));
 	assert_int_equal(bus_keys_derive(&keys, STR("short"), NULL), -1);
+	assert_int_equal(bus_keys_derive(&keys, STR("replace this by the output of: openssl rand -hex 32"), NULL), -1);
 	assert_int_equal(bus_keys_derive(&keys, STR("a key of the whole cluster"), NULL), 0);
 	assert_int_equal(bus_keys_derive(&same, STR("a key of the whole cluster"), NULL), 0);
 	assert_int_equal(bus_keys_derive(&other, STR("a key of another cluster"), NULL), 0);
