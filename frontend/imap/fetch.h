@@ -4,7 +4,7 @@
 #ifndef SP_FRONTEND_IMAP_FETCH_H
 #define SP_FRONTEND_IMAP_FETCH_H
 
-#include "frontend/imap/decode.h"
+#include "lib/message/decode.h"
 #include "frontend/imap/parse/fetch_items.h"
 #include "frontend/imap/records.h"
 
@@ -39,7 +39,7 @@ struct fetch {
 
 	/* fetch_binary.c */
 	enum mime_encoding encoding;
-	struct imap_decoder decoder;
+	struct message_decoder decoder;
 	uint64_t decoded;  /* bytes so far */
 	uint64_t from, to; /* of those: what is told */
 	bool sending;	   /* counted before */

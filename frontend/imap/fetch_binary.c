@@ -25,7 +25,7 @@ fetch_has_unknown_cte(const struct fetch *f, const struct mime_digest *d)
 static void
 rewind_part(struct fetch *f)
 {
-	imap_decode_init(&f->decoder, f->encoding);
+	message_decoder_init(&f->decoder, f->encoding);
 	f->offset = f->start;
 	f->decoded = 0;
 	buf_clear(&f->piece);
@@ -112,9 +112,9 @@ take(struct fetch *f, struct str encoded, bool last)
 {
 	size_t before = f->piece.len;
 
-	imap_decode(&f->decoder, encoded, &f->piece);
+	message_decoder_feed(&f->decoder, encoded, &f->piece);
 	if (last)
-		imap_decode_end(&f->decoder, &f->piece);
+		message_decoder_end(&f->decoder, &f->piece);
 	f->decoded += f->piece.len - before;
 	if (!f->sending && f->decoded > KEPT_BYTES)
 		buf_clear(&f->piece);

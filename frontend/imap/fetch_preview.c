@@ -61,7 +61,7 @@ begin_text(struct fetch *f)
 {
 	struct mime_digest_part part = text_part(f);
 
-	imap_decode_init(&f->decoder, (enum mime_encoding)part.encoding);
+	message_decoder_init(&f->decoder, (enum mime_encoding)part.encoding);
 	buf_clear(&f->piece);
 	f->start = f->offset = part.body_start;
 	f->end = part.body_end;
@@ -111,9 +111,9 @@ on_text(void *arg, const char *data, size_t len, const struct err *err)
 		fetch_begin_item(f, STR("PREVIEW NIL"));
 	} else {
 		f->offset += len;
-		imap_decode(&f->decoder, str_of(data, len), &f->piece);
+		message_decoder_feed(&f->decoder, str_of(data, len), &f->piece);
 		if (f->offset == f->end)
-			imap_decode_end(&f->decoder, &f->piece);
+			message_decoder_end(&f->decoder, &f->piece);
 		if (!try_text(f)) {
 			read_on(f);
 			return;

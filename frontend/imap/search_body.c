@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-#include "frontend/imap/decode.h"
-#include "frontend/imap/parse/fold.h"
+#include "lib/message/decode.h"
+#include "lib/message/fold.h"
 #include "lib/mime/header.h"
 #include "lib/mime/parser.h"
 #include "lib/mime/word.h"
@@ -34,7 +34,7 @@ struct search_body {
 	uint32_t part, next_part;
 	bool in_header, header_seen;
 	uint64_t offset, end;
-	struct imap_decoder decoder;
+	struct message_decoder decoder;
 	struct buf text; /* owner */
 };
 
@@ -90,8 +90,8 @@ look_at_field(struct search_run *r, const struct mime_field *field)
 		if (!decoded)
 			value = mime_decode_words(mime_unfold(field->value, &r->scratch), &r->scratch);
 		decoded = true;
-		r->body->found[i] = imap_fold_contains(value, k->text, &r->scratch) ||
-				    (k->op != SEARCH_HEADER && imap_fold_contains(field->name, k->text, &r->scratch));
+		r->body->found[i] = message_fold_contains(value, k->text, &r->scratch) ||
+				    (k->op != SEARCH_HEADER && message_fold_contains(field->name, k->text, &r->scratch));
 	}
 }
 
@@ -128,7 +128,7 @@ look_at_window(struct search_run *r, bool last)
 	text = mime_to_utf8(mime_digest_part_at(digest_of(r), b->part).charset, window, &r->scratch);
 	for (unsigned i = 0; i < r->body_key_count; i++)
 		if (!b->found[i] && r->body_keys[i]->op != SEARCH_HEADER)
-			b->found[i] = imap_fold_contains(text, r->body_keys[i]->text, &r->scratch);
+			b->found[i] = message_fold_contains(text, r->body_keys[i]->text, &r->scratch);
 	keep = last ? b->text.len : line_start(window, window.len > SHARED_BYTES ? window.len - SHARED_BYTES : 0);
 	if (b->text.len == 0)
 		return;
@@ -142,9 +142,9 @@ take_text(struct search_run *r, struct str piece)
 	struct search_body *b = r->body;
 	bool last = b->offset == b->end;
 
-	imap_decode(&b->decoder, piece, &b->text);
+	message_decoder_feed(&b->decoder, piece, &b->text);
 	if (last)
-		imap_decode_end(&b->decoder, &b->text);
+		message_decoder_end(&b->decoder, &b->text);
 	if (last || b->text.len >= WINDOW_BYTES)
 		look_at_window(r, last);
 	if (last || (!is_open(r, SEARCH_TEXT) && !is_open(r, SEARCH_BODY))) {
@@ -182,7 +182,7 @@ begin_text(struct search_run *r, const struct mime_digest_part *part)
 	b->in_header = false;
 	b->offset = part->body_start;
 	b->end = part->body_end;
-	imap_decode_init(&b->decoder, (enum mime_encoding)part->encoding);
+	message_decoder_init(&b->decoder, (enum mime_encoding)part->encoding);
 	return true;
 }
 

@@ -1,7 +1,7 @@
 /* What a search key says of a message, as far as it is known: a key that needs
  * more than is known says so, and the next deeper thing is read for that
  * message alone. */
-#include "frontend/imap/parse/fold.h"
+#include "lib/message/fold.h"
 #include "frontend/imap/search.h"
 
 /* ---- Before the first message ---- */
@@ -170,7 +170,7 @@ eval_digest(const struct imap_search_key *k, const struct search_subject *m)
 		return m->digest->has_date ? compare_days(k->op, SEARCH_SENT_BEFORE,
 							  day_of(m->digest->date, m->digest->zone_minutes), k->day)
 					   : VERDICT_NO;
-	return of(imap_fold_contains(m->digest->texts[k->number], k->text, m->scratch));
+	return of(message_fold_contains(m->digest->texts[k->number], k->text, m->scratch));
 }
 
 static enum verdict
@@ -178,7 +178,7 @@ eval_shortcut(const struct imap_search_key *k, const struct search_subject *m)
 {
 	if (m->digest == NULL)
 		return VERDICT_UNKNOWN;
-	return of(imap_fold_contains(m->digest->texts[k->shortcut], k->text, m->scratch));
+	return of(message_fold_contains(m->digest->texts[k->shortcut], k->text, m->scratch));
 }
 
 enum verdict

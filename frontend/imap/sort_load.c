@@ -1,8 +1,8 @@
 /* What orders messages, read for all that a search has found: records and
  * digests in batches. */
-#include "frontend/imap/parse/fold.h"
+#include "lib/message/fold.h"
 #include "frontend/imap/sort.h"
-#include "frontend/imap/subject.h"
+#include "lib/message/subject.h"
 #include "lib/base/check.h"
 
 static void next_batch(struct sort_run *r);
@@ -38,7 +38,7 @@ base_subject(struct str subject, struct arena *arena, bool *is_reply)
 	struct str folded;
 
 	arena_init(&scratch);
-	folded = imap_fold(imap_base_subject(subject, &scratch, is_reply), arena);
+	folded = message_fold(message_base_subject(subject, &scratch, is_reply), arena);
 	arena_fini(&scratch);
 	return folded;
 }
@@ -52,7 +52,7 @@ take_digest(struct sort_run *r, const struct mime_digest *d, struct sort_message
 		m->date = d->date;
 	for (unsigned i = 0; i < sizeof(digest_texts) / sizeof(digest_texts[0]); i++)
 		if ((r->wants & 1u << digest_texts[i].key) != 0)
-			m->texts[digest_texts[i].key] = imap_fold(d->texts[digest_texts[i].text], arena);
+			m->texts[digest_texts[i].key] = message_fold(d->texts[digest_texts[i].text], arena);
 	if ((r->wants & 1u << SORT_SUBJECT) != 0)
 		m->texts[SORT_SUBJECT] = base_subject(d->texts[DIGEST_SUBJECT], arena, &m->is_reply);
 	if (r->wants_threads) {

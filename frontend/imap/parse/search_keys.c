@@ -4,7 +4,7 @@
 #include <unicode/ucnv.h>
 #include <utlist.h>
 
-#include "frontend/imap/parse/fold.h"
+#include "lib/message/fold.h"
 #include "lib/mailbox/mailbox.h"
 #include "lib/mime/digest.h"
 #include "lib/mime/word.h"
@@ -44,7 +44,7 @@ take_text(struct parsing *p, struct str *out)
 
 	if (!imap_lex_sp(p->lexer) || !imap_lex_astring(p->lexer, &raw))
 		return false;
-	*out = imap_fold(mime_to_utf8(p->charset, raw, p->lexer->arena), p->lexer->arena);
+	*out = message_fold(mime_to_utf8(p->charset, raw, p->lexer->arena), p->lexer->arena);
 	return true;
 }
 

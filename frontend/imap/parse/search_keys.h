@@ -54,7 +54,7 @@ struct imap_search_key {
 	/* Of SEARCH_HEADER: the digest's text (enum mime_digest_text) that has all of the
 	 * field, unless it stands there several times; 0: none. */
 	unsigned shortcut;
-	struct str text; /* folded (imap_fold()) but for SEARCH_KEYWORD */
+	struct str text; /* folded (message_fold()) but for SEARCH_KEYWORD */
 };
 
 enum imap_search_return {

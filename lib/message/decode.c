@@ -1,21 +1,21 @@
 /* base64 and quoted-printable. */
-#include "frontend/imap/decode.h"
+#include "lib/message/decode.h"
 
 #include <string.h>
 
 #include "lib/base/hex.h"
 
 void
-imap_decode_init(struct imap_decoder *d, enum mime_encoding encoding)
+message_decoder_init(struct message_decoder *d, enum mime_encoding encoding)
 {
-	*d = (struct imap_decoder){.encoding = encoding};
+	*d = (struct message_decoder){.encoding = encoding};
 }
 
 enum { PAD = 64, SKIP = 128 };
 
 /* What each character is: 0 to 63, PAD or SKIP. */
 static const uint8_t *
-base64_table(void)
+decode_base64_table(void)
 {
 	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	static uint8_t table[256];
@@ -30,9 +30,9 @@ base64_table(void)
 }
 
 static void
-decode_base64(struct imap_decoder *d, struct str piece, struct buf *out)
+decode_base64(struct message_decoder *d, struct str piece, struct buf *out)
 {
-	const uint8_t *table = base64_table();
+	const uint8_t *table = decode_base64_table();
 	const unsigned char *p = (const unsigned char *)piece.p, *end = p + piece.len;
 	unsigned char *o = (unsigned char *)buf_reserve(out, piece.len / 4 * 3 + 6), *start = o;
 
@@ -73,20 +73,20 @@ decode_base64(struct imap_decoder *d, struct str piece, struct buf *out)
  * and white space; but for "=X" a CR may follow. */
 
 static bool
-is_blank(char c)
+decode_is_blank(char c)
 {
 	return c == ' ' || c == '\t';
 }
 
 static void
-hold(struct imap_decoder *d, char c)
+decode_hold(struct message_decoder *d, char c)
 {
 	d->held[d->held_count++] = c;
 }
 
 /* It was text after all. */
 static void
-put_held(struct imap_decoder *d, struct buf *out)
+decode_put_held(struct message_decoder *d, struct buf *out)
 {
 	buf_add(out, d->held, d->held_count);
 	d->held_count = 0;
@@ -94,14 +94,14 @@ put_held(struct imap_decoder *d, struct buf *out)
 
 /* The first digit of "=X"; -1: something else is held. */
 static int
-held_digit(const struct imap_decoder *d)
+decode_held_digit(const struct message_decoder *d)
 {
 	return d->held_count == 2 && d->held[0] == '=' ? hex_value(d->held[1]) : -1;
 }
 
 /* What is held stands at the end of a line. */
 static void
-end_line(struct imap_decoder *d, struct buf *out)
+decode_end_line(struct message_decoder *d, struct buf *out)
 {
 	if (d->held[0] != '=')
 		buf_add_c(out, d->held[d->held_count - 1] == '\r' ? "\r\n" : "\n");
@@ -111,10 +111,10 @@ end_line(struct imap_decoder *d, struct buf *out)
 /* The next byte, while some are held. False: it must be looked at once more,
  * now that none are. */
 static bool
-take_behind_held(struct imap_decoder *d, char c, struct buf *out)
+decode_take_behind_held(struct message_decoder *d, char c, struct buf *out)
 {
 	bool behind_cr = d->held[d->held_count - 1] == '\r';
-	int high = held_digit(d), low = hex_value(c);
+	int high = decode_held_digit(d), low = hex_value(c);
 	bool half = high >= 0;
 
 	if (high >= 0 && low >= 0) {
@@ -123,34 +123,34 @@ take_behind_held(struct imap_decoder *d, char c, struct buf *out)
 		return true;
 	}
 	if (!half && c == '\n') {
-		end_line(d, out);
+		decode_end_line(d, out);
 		return true;
 	}
-	if (!half && !behind_cr && d->held_count < IMAP_DECODE_HELD &&
-	    (c == '\r' || is_blank(c) || (d->held_count == 1 && d->held[0] == '=' && low >= 0))) {
-		hold(d, c);
+	if (!half && !behind_cr && d->held_count < MESSAGE_DECODER_HELD &&
+	    (c == '\r' || decode_is_blank(c) || (d->held_count == 1 && d->held[0] == '=' && low >= 0))) {
+		decode_hold(d, c);
 		return true;
 	}
-	put_held(d, out);
+	decode_put_held(d, out);
 	return false;
 }
 
 /* Where the white space begins that ends at `end`, not before `from`: of a long
  * run, what is left when as much as can be held was let through again and again. */
 static size_t
-blanks_start(struct str s, size_t from, size_t end)
+decode_blanks_start(struct str s, size_t from, size_t end)
 {
 	size_t start = end;
 
-	while (start > from && is_blank(s.p[start - 1]))
+	while (start > from && decode_is_blank(s.p[start - 1]))
 		start--;
-	return start < end ? start + (end - start - 1) / IMAP_DECODE_HELD * IMAP_DECODE_HELD : end;
+	return start < end ? start + (end - start - 1) / MESSAGE_DECODER_HELD * MESSAGE_DECODER_HELD : end;
 }
 
 /* How many bytes stand for themselves: up to an "=", or white space that is, or
  * may be, at the end of a line. */
 static size_t
-plain_run(struct str s)
+decode_plain_run(struct str s)
 {
 	const char *escape = memchr(s.p, '=', s.len), *lf;
 	size_t limit = escape != NULL ? (size_t)(escape - s.p) : s.len, from = 0, end, start;
@@ -158,7 +158,7 @@ plain_run(struct str s)
 	while ((lf = memchr(s.p + from, '\n', limit - from)) != NULL) {
 		end = (size_t)(lf - s.p);
 		end -= end > from && s.p[end - 1] == '\r';
-		start = blanks_start(s, from, end);
+		start = decode_blanks_start(s, from, end);
 		if (start < end)
 			return start;
 		from = (size_t)(lf - s.p) + 1;
@@ -166,33 +166,33 @@ plain_run(struct str s)
 	if (limit < s.len)
 		return limit;
 	end = limit - (limit > from && s.p[limit - 1] == '\r');
-	start = blanks_start(s, from, end);
+	start = decode_blanks_start(s, from, end);
 	return start < end ? start : limit;
 }
 
 static void
-decode_quoted(struct imap_decoder *d, struct str piece, struct buf *out)
+decode_quoted(struct message_decoder *d, struct str piece, struct buf *out)
 {
 	buf_reserve(out, piece.len + sizeof(d->held));
 	while (piece.len != 0) {
 		size_t plain;
 		if (d->held_count != 0) {
-			if (take_behind_held(d, piece.p[0], out))
+			if (decode_take_behind_held(d, piece.p[0], out))
 				piece = str_from(piece, 1);
 			continue;
 		}
-		plain = plain_run(piece);
+		plain = decode_plain_run(piece);
 		buf_add(out, piece.p, plain);
 		piece = str_from(piece, plain);
 		if (piece.len != 0) {
-			hold(d, piece.p[0]);
+			decode_hold(d, piece.p[0]);
 			piece = str_from(piece, 1);
 		}
 	}
 }
 
 void
-imap_decode(struct imap_decoder *d, struct str piece, struct buf *out)
+message_decoder_feed(struct message_decoder *d, struct str piece, struct buf *out)
 {
 	if (d->encoding == MIME_BASE64)
 		decode_base64(d, piece, out);
@@ -203,11 +203,11 @@ imap_decode(struct imap_decoder *d, struct str piece, struct buf *out)
 }
 
 void
-imap_decode_end(struct imap_decoder *d, struct buf *out)
+message_decoder_end(struct message_decoder *d, struct buf *out)
 {
 	/* The line end that follows a part belongs to its boundary: white space and
 	 * an "=" stand at the end of a line here too. */
-	if (d->held_count != 0 && (held_digit(d) >= 0 || d->held[d->held_count - 1] == '\r'))
-		put_held(d, out);
+	if (d->held_count != 0 && (decode_held_digit(d) >= 0 || d->held[d->held_count - 1] == '\r'))
+		decode_put_held(d, out);
 	d->held_count = 0;
 }

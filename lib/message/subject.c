@@ -1,12 +1,12 @@
 /* Base subjects, step by step as RFC 5256, 2.1 has them. */
-#include "frontend/imap/subject.h"
+#include "lib/message/subject.h"
 
 /* Leaders are looked for anew behind each one: the time grows with the square. */
 enum { SUBJECT_BYTES_MAX = 4000 };
 
 /* (1) Runs of white space become one space. */
 static struct str
-squeeze(struct str s, struct arena *arena)
+subject_squeeze(struct str s, struct arena *arena)
 {
 	char *out = arena_alloc(arena, s.len + 1);
 	size_t len = 0;
@@ -22,7 +22,7 @@ squeeze(struct str s, struct arena *arena)
 
 /* "[blob]" with the space behind it; 0: none. */
 static size_t
-blob_length(struct str s)
+subject_blob_length(struct str s)
 {
 	size_t i = 1;
 
@@ -39,13 +39,13 @@ blob_length(struct str s)
 
 /* "Re:", "Fw[blob]:" and so on, blobs before it included; 0: none. */
 static size_t
-refwd_length(struct str s)
+subject_refwd_length(struct str s)
 {
 	static const struct str words[] = {STR("Fwd"), STR("Re"), STR("Fw")};
 	struct str rest = s;
 	size_t blob;
 
-	while ((blob = blob_length(rest)) != 0)
+	while ((blob = subject_blob_length(rest)) != 0)
 		rest = str_from(rest, blob);
 	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		struct str after;
@@ -54,7 +54,7 @@ refwd_length(struct str s)
 		after = str_from(rest, words[i].len);
 		while (after.len != 0 && after.p[0] == ' ')
 			after = str_from(after, 1);
-		after = str_from(after, blob_length(after));
+		after = str_from(after, subject_blob_length(after));
 		if (after.len == 0 || after.p[0] != ':')
 			continue;
 		after = str_from(after, 1);
@@ -67,14 +67,14 @@ refwd_length(struct str s)
 
 /* (3) to (5): leaders go as long as there are any. */
 static struct str
-without_leaders(struct str s, bool *is_reply)
+subject_without_leaders(struct str s, bool *is_reply)
 {
 	for (;;) {
-		size_t len = refwd_length(s);
+		size_t len = subject_refwd_length(s);
 		if (len != 0) {
 			*is_reply = true;
 		} else {
-			len = blob_length(s);
+			len = subject_blob_length(s);
 			if (len == s.len)
 				return s; /* a blob alone is a subject */
 		}
@@ -86,7 +86,7 @@ without_leaders(struct str s, bool *is_reply)
 
 /* (2) "(fwd)" at the end. */
 static struct str
-without_trailers(struct str s, bool *is_reply)
+subject_without_trailers(struct str s, bool *is_reply)
 {
 	for (;;) {
 		s = str_trim(s);
@@ -98,13 +98,13 @@ without_trailers(struct str s, bool *is_reply)
 }
 
 struct str
-imap_base_subject(struct str subject, struct arena *arena, bool *is_reply_out)
+message_base_subject(struct str subject, struct arena *arena, bool *is_reply_out)
 {
 	bool is_reply = false;
-	struct str s = squeeze(str_first(subject, SUBJECT_BYTES_MAX), arena);
+	struct str s = subject_squeeze(str_first(subject, SUBJECT_BYTES_MAX), arena);
 
 	for (;;) {
-		s = without_leaders(without_trailers(s, &is_reply), &is_reply);
+		s = subject_without_leaders(subject_without_trailers(s, &is_reply), &is_reply);
 		/* (6) "[fwd: ...]" */
 		if (!str_starts_ci(s, STR("[fwd:")) || s.p[s.len - 1] != ']')
 			break;

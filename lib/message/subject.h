@@ -1,7 +1,7 @@
 /* The base subject (RFC 5256, 2.1): what is left of a subject without "Re:",
  * "Fwd:", "[list]" and their like. Pure. */
-#ifndef SP_FRONTEND_IMAP_SUBJECT_H
-#define SP_FRONTEND_IMAP_SUBJECT_H
+#ifndef SP_MESSAGE_SUBJECT_H
+#define SP_MESSAGE_SUBJECT_H
 
 #include <stdbool.h>
 
@@ -10,6 +10,6 @@
 
 /* subject: decoded, UTF-8. *is_reply_out (may be NULL): something was taken off
  * that makes it a reply or a forward. The result may lie in the arena. */
-struct str imap_base_subject(struct str subject, struct arena *arena, bool *is_reply_out);
+struct str message_base_subject(struct str subject, struct arena *arena, bool *is_reply_out);
 
 #endif
