@@ -1,14 +1,17 @@
-/* Texts of messages: encodings taken off, folding, first words, base subjects.
- * The first byte says where the text is cut. */
+/* Texts of messages: encodings taken off, folding, words, previews, base
+ * subjects. The first byte says where the text is cut. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#include "frontend/imap/preview.h"
 #include "lib/base/check.h"
 #include "lib/message/decode.h"
 #include "lib/message/fold.h"
+#include "lib/message/preview.h"
 #include "lib/message/subject.h"
+#include "lib/message/text.h"
+
+enum { WORDS_CHARS = 200 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,21 +35,46 @@ fuzz_decode(struct str text, size_t cut)
 	}
 }
 
-/* What is found in a text is found in it whichever way it is looked at, and a
- * preview of any text is a text. */
+/* What is found in a text is found in it whichever way it is looked at, and
+ * its words are a text. */
 static void
 fuzz_text(struct str text, size_t cut, struct arena *arena)
 {
-	struct str needle = message_fold(str_from(text, cut), arena), folded = message_fold(text, arena), preview;
+	struct str needle = message_fold(str_from(text, cut), arena), folded = message_fold(text, arena), words;
 	bool found = message_fold_contains(text, needle, arena), full;
 
 	CHECK(found ==
 	      (needle.len == 0 || (folded.len != 0 && memmem(folded.p, folded.len, needle.p, needle.len) != NULL)));
 	for (int html = 0; html <= 1; html++) {
-		preview = imap_preview(text, html != 0, arena, &full);
-		CHECK(preview.len <= 4 * IMAP_PREVIEW_CHARS);
-		CHECK(str_is_utf8(preview));
+		words = message_text_words(text, html != 0, WORDS_CHARS, arena, &full);
+		CHECK(words.len <= 4 * WORDS_CHARS);
+		CHECK(str_is_utf8(words));
 	}
+}
+
+/* The preview of any message, read in pieces of any size, ends and is a text. */
+static void
+fuzz_preview(struct str message, size_t piece)
+{
+	struct mime_digest_builder *builder = mime_digest_begin();
+	struct message_preview p = {0};
+	struct buf record = BUF_EMPTY;
+	struct mime_digest digest;
+	uint64_t offset;
+	size_t bytes;
+
+	mime_digest_feed(builder, message);
+	mime_digest_end(&builder, &record);
+	CHECK(mime_digest_read(buf_str(&record), &digest));
+	message_preview_begin(&p, &digest);
+	while (message_preview_wants(&p, &offset, &bytes)) {
+		CHECK(bytes != 0 && offset + bytes <= message.len);
+		message_preview_feed(&p, str_first(str_from(message, (size_t)offset), bytes < piece ? bytes : piece));
+	}
+	CHECK(message_preview_text(&p).len <= 4 * MESSAGE_PREVIEW_CHARS);
+	CHECK(str_is_utf8(message_preview_text(&p)));
+	message_preview_fini(&p);
+	buf_fini(&record);
 }
 
 int
@@ -60,6 +88,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	arena_init(&arena);
 	fuzz_decode(text, data[0] % (size + 1));
 	fuzz_text(text, data[0] % (size + 1), &arena);
+	fuzz_preview(text, data[0] + 1u);
 	CHECK(message_base_subject(text, &arena, NULL).len <= size);
 	arena_fini(&arena);
 	return 0;

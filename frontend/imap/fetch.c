@@ -18,6 +18,7 @@ clean(struct fetch *f)
 	imap_records_fini(&f->records);
 	buf_fini(&f->line);
 	buf_fini(&f->piece);
+	message_preview_fini(&f->preview);
 	buf_fini(&f->lost);
 	f->session->on_cancel = NULL;
 }

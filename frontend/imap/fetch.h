@@ -4,12 +4,12 @@
 #ifndef SP_FRONTEND_IMAP_FETCH_H
 #define SP_FRONTEND_IMAP_FETCH_H
 
-#include "lib/message/decode.h"
 #include "frontend/imap/parse/fetch_items.h"
 #include "frontend/imap/records.h"
+#include "lib/message/decode.h"
+#include "lib/message/preview.h"
 
-#define FETCH_PIECE_BYTES   (64 * 1024) /* of one read of a body that is streamed */
-#define FETCH_PREVIEW_TEXTS 8		/* so many are looked at, until one says something */
+#define FETCH_PIECE_BYTES (64 * 1024) /* of one read of a body that is streamed */
 
 struct fetch {
 	struct imap_session *session;
@@ -44,9 +44,7 @@ struct fetch {
 	uint64_t from, to; /* of those: what is told */
 	bool sending;	   /* counted before */
 
-	/* fetch_preview.c: the parts that may give a preview, and which is looked at */
-	uint32_t texts[FETCH_PREVIEW_TEXTS];
-	unsigned text_count, text_at;
+	struct message_preview preview; /* fetch_preview.c */
 };
 
 #define FETCH_SENT SIZE_MAX

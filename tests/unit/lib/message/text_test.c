@@ -1,4 +1,4 @@
-/* The first words of texts. */
+/* The words of texts, plain and HTML. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,14 +6,16 @@
 
 #include <cmocka.h>
 
-#include "frontend/imap/preview.h"
+#include "lib/message/text.h"
+
+enum { CHARS = 200 };
 
 static void
-test_previews(void **state)
+test_words(void **state)
 {
 	static const struct {
 		bool html;
-		const char *text, *preview;
+		const char *text, *words;
 	} cases[] = {
 		{false, "", ""},
 		{false, " \r\n\t ", ""},
@@ -54,16 +56,16 @@ test_previews(void **state)
 	(void)state;
 	arena_init(&arena);
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct str got = imap_preview(str_c(cases[i].text), cases[i].html, &arena, &full);
+		struct str got = message_text_words(str_c(cases[i].text), cases[i].html, CHARS, &arena, &full);
 		assert_false(full);
-		if (!str_eq(got, str_c(cases[i].preview)))
-			fail_msg("\"%.*s\", not \"%s\"", STR_ARG(got), cases[i].preview);
+		if (!str_eq(got, str_c(cases[i].words)))
+			fail_msg("\"%.*s\", not \"%s\"", STR_ARG(got), cases[i].words);
 	}
 	memset(letters, 'x', sizeof(letters));
-	assert_int_equal(imap_preview(str_of(letters, sizeof(letters)), false, &arena, &full).len, IMAP_PREVIEW_CHARS);
+	assert_int_equal(message_text_words(str_of(letters, sizeof(letters)), false, CHARS, &arena, &full).len, CHARS);
 	for (unsigned i = 0; i < sizeof(letters); i += 2)
 		memcpy(letters + i, "\xc3\xa4", 2);
-	assert_int_equal(imap_preview(str_of(letters, sizeof(letters)), false, &arena, &full).len, IMAP_PREVIEW_CHARS * 2);
+	assert_int_equal(message_text_words(str_of(letters, sizeof(letters)), false, CHARS, &arena, &full).len, CHARS * 2);
 	assert_true(full);
 	arena_fini(&arena);
 }
@@ -72,7 +74,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_previews),
+		cmocka_unit_test(test_words),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,14 @@
-/* The first words of a text. */
-#include "frontend/imap/preview.h"
+/* The words of a text. */
+#include "lib/message/text.h"
 
 #include <string.h>
 
-#include "frontend/imap/entity.h"
 #include "lib/base/buf.h"
+#include "lib/message/entity.h"
 
-struct preview {
+struct text_words {
 	struct buf out;
-	unsigned chars;
+	unsigned chars, max_chars;
 	bool space; /* one is due before the next character */
 	/* HTML: what was looked for in vain, so that it is not looked for again. */
 	bool no_quote[2]; /* of ' and of " */
@@ -18,7 +18,7 @@ struct preview {
 /* ---- Characters ---- */
 
 static size_t
-encode_utf8(uint32_t c, char out[4])
+text_encode_utf8(uint32_t c, char out[4])
 {
 	if (c < 0x80) {
 		out[0] = (char)c;
@@ -44,7 +44,7 @@ encode_utf8(uint32_t c, char out[4])
 
 /* c: the bytes of one character. */
 static uint32_t
-decode_utf8(struct str c)
+text_decode_utf8(struct str c)
 {
 	uint32_t code = (unsigned char)c.p[0];
 
@@ -57,7 +57,7 @@ decode_utf8(struct str c)
 
 /* Control characters too. */
 static bool
-is_space(uint32_t c)
+text_is_space(uint32_t c)
 {
 	return c <= ' ' || (c >= 0x7f && c <= 0xa0) || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 ||
 	       c == 0x202f || c == 0x205f || c == 0x3000;
@@ -66,69 +66,69 @@ is_space(uint32_t c)
 /* Joiners, soft hyphens and the like; newsletters fill their first lines with
  * them. */
 static bool
-is_invisible(uint32_t c)
+text_is_invisible(uint32_t c)
 {
 	return c == 0xad || c == 0x34f || (c >= 0x200b && c <= 0x200f) || c == 0x2060 || c == 0xfeff;
 }
 
 static void
-put(struct preview *p, uint32_t c)
+text_put(struct text_words *w, uint32_t c)
 {
 	char bytes[4];
 
-	if (is_invisible(c) && (p->space || p->chars == 0))
+	if (text_is_invisible(c) && (w->space || w->chars == 0))
 		return;
-	if (is_space(c) || p->chars >= IMAP_PREVIEW_CHARS) {
-		p->space = true;
+	if (text_is_space(c) || w->chars >= w->max_chars) {
+		w->space = true;
 		return;
 	}
-	if (p->space && p->chars != 0) {
-		buf_add_byte(&p->out, ' ');
-		if (++p->chars >= IMAP_PREVIEW_CHARS)
+	if (w->space && w->chars != 0) {
+		buf_add_byte(&w->out, ' ');
+		if (++w->chars >= w->max_chars)
 			return;
 	}
-	p->space = false;
-	buf_add(&p->out, bytes, encode_utf8(c, bytes));
-	p->chars++;
+	w->space = false;
+	buf_add(&w->out, bytes, text_encode_utf8(c, bytes));
+	w->chars++;
 }
 
 static struct str
-put_first(struct preview *p, struct str s)
+text_put_first(struct text_words *w, struct str s)
 {
 	size_t len = (unsigned char)s.p[0] < 0x80 ? 1 : str_utf8_sequence(s);
 
 	if (len != 0)
-		put(p, decode_utf8(str_first(s, len)));
+		text_put(w, text_decode_utf8(str_first(s, len)));
 	return str_from(s, len != 0 ? len : 1);
 }
 
 /* ---- Tags ---- */
 
 static bool
-is_letter(char c)
+text_is_letter(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 static bool
-is_digit(char c)
+text_is_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
 
 /* The element's name at the beginning of s. */
 static struct str
-tag_name(struct str s)
+text_tag_name(struct str s)
 {
 	size_t len = 0;
 
-	while (len < s.len && (is_letter(s.p[len]) || is_digit(s.p[len]) || s.p[len] == ':'))
+	while (len < s.len && (text_is_letter(s.p[len]) || text_is_digit(s.p[len]) || s.p[len] == ':'))
 		len++;
 	return str_first(s, len);
 }
 
 static struct str
-skip_past(struct str s, struct str mark)
+text_skip_past(struct str s, struct str mark)
 {
 	const char *at = s.len != 0 ? memmem(s.p, s.len, mark.p, mark.len) : NULL;
 
@@ -137,9 +137,9 @@ skip_past(struct str s, struct str mark)
 
 /* Behind a quoted value; one without an end is none. */
 static size_t
-quoted_end(struct preview *p, struct str s, size_t at)
+text_quoted_end(struct text_words *w, struct str s, size_t at)
 {
-	bool *none = &p->no_quote[s.p[at] == '"'];
+	bool *none = &w->no_quote[s.p[at] == '"'];
 	const char *end = *none ? NULL : memchr(s.p + at + 1, s.p[at], s.len - at - 1);
 
 	*none |= end == NULL;
@@ -148,7 +148,7 @@ quoted_end(struct preview *p, struct str s, size_t at)
 
 /* Behind the '>' of a tag: one within the quotes of a value does not count. */
 static struct str
-skip_tag(struct preview *p, struct str s)
+text_skip_tag(struct text_words *w, struct str s)
 {
 	size_t i = 1;
 	bool behind_equals = false;
@@ -156,7 +156,7 @@ skip_tag(struct preview *p, struct str s)
 	while (i < s.len && s.p[i] != '>') {
 		char c = s.p[i];
 		if (behind_equals && (c == '"' || c == '\'')) {
-			i = quoted_end(p, s, i);
+			i = text_quoted_end(w, s, i);
 			behind_equals = false;
 			continue;
 		}
@@ -169,13 +169,13 @@ skip_tag(struct preview *p, struct str s)
 
 /* From the closing tag of an element on; STR_NONE: there is none. */
 static struct str
-find_end_tag(struct str s, struct str name)
+text_find_end_tag(struct str s, struct str name)
 {
 	const char *at;
 
 	while (s.len != 0 && (at = memmem(s.p, s.len, "</", 2)) != NULL) {
 		s = str_from(s, (size_t)(at - s.p));
-		if (str_eq_ci(tag_name(str_from(s, 2)), name))
+		if (str_eq_ci(text_tag_name(str_from(s, 2)), name))
 			return s;
 		s = str_from(s, 2);
 	}
@@ -186,7 +186,7 @@ enum { TAG_INLINE = 1, TAG_HEAD = 2, TAG_HIDDEN = 4 };
 
 /* TAG_INLINE: words run on across it. TAG_HIDDEN: its content is not shown. */
 static unsigned
-tag_kind(struct str name)
+text_tag_kind(struct str name)
 {
 	static const struct {
 		struct str name;
@@ -215,42 +215,42 @@ tag_kind(struct str name)
 /* Behind the opening tag of an element that is not shown. Without its end a
  * head is passed over tag by tag. */
 static struct str
-skip_content(struct preview *p, struct str name, unsigned kind, struct str s)
+text_skip_content(struct text_words *w, struct str name, unsigned kind, struct str s)
 {
 	struct str end;
 
 	if ((kind & TAG_HIDDEN) != 0)
-		return find_end_tag(s, name);
-	if ((kind & TAG_HEAD) == 0 || p->no_head_end)
+		return text_find_end_tag(s, name);
+	if ((kind & TAG_HEAD) == 0 || w->no_head_end)
 		return s;
-	end = find_end_tag(s, name);
-	p->no_head_end = end.len == 0;
-	return p->no_head_end ? s : end;
+	end = text_find_end_tag(s, name);
+	w->no_head_end = end.len == 0;
+	return w->no_head_end ? s : end;
 }
 
 /* s begins with "<". */
 static struct str
-take_tag(struct preview *p, struct str s)
+text_take_tag(struct text_words *w, struct str s)
 {
 	struct str name, rest;
 	unsigned kind;
 
 	if (str_starts(s, STR("<!--")))
-		return skip_past(str_from(s, 2), STR("-->")); /* "<!-->" is one too */
-	if (s.len < 2 || !(is_letter(s.p[1]) || s.p[1] == '/' || s.p[1] == '!' || s.p[1] == '?'))
-		return put_first(p, s);
-	name = tag_name(str_from(s, s.p[1] == '/' ? 2 : 1));
-	kind = tag_kind(name);
-	p->space |= (kind & TAG_INLINE) == 0;
-	rest = skip_tag(p, s);
-	return s.p[1] != '/' ? skip_content(p, name, kind, rest) : rest;
+		return text_skip_past(str_from(s, 2), STR("-->")); /* "<!-->" is one too */
+	if (s.len < 2 || !(text_is_letter(s.p[1]) || s.p[1] == '/' || s.p[1] == '!' || s.p[1] == '?'))
+		return text_put_first(w, s);
+	name = text_tag_name(str_from(s, s.p[1] == '/' ? 2 : 1));
+	kind = text_tag_kind(name);
+	w->space |= (kind & TAG_INLINE) == 0;
+	rest = text_skip_tag(w, s);
+	return s.p[1] != '/' ? text_skip_content(w, name, kind, rest) : rest;
 }
 
 /* ---- Character references ---- */
 
 /* "#8217" or "#x2019". */
 static uint32_t
-numeric_reference(struct str name)
+text_numeric_reference(struct str name)
 {
 	uint32_t c = 0, base = 10;
 
@@ -262,8 +262,8 @@ numeric_reference(struct str name)
 	if (name.len == 0)
 		return 0;
 	for (size_t i = 0; i < name.len; i++) {
-		uint32_t digit =
-			is_digit(name.p[i]) ? (uint32_t)(name.p[i] - '0') : (uint32_t)(name.p[i] | 0x20) - 'a' + 10;
+		uint32_t digit = text_is_digit(name.p[i]) ? (uint32_t)(name.p[i] - '0')
+							  : (uint32_t)(name.p[i] | 0x20) - 'a' + 10;
 		if (digit >= base || c > 0x10ffff)
 			return 0;
 		c = c * base + digit;
@@ -273,50 +273,50 @@ numeric_reference(struct str name)
 
 /* Behind the "&": what may be a name or a number. */
 static struct str
-reference_name(struct str s)
+text_reference_name(struct str s)
 {
 	size_t len = s.len != 0 && s.p[0] == '#';
 
-	while (len < s.len && len < HTML_ENTITY_MAX && (is_letter(s.p[len]) || is_digit(s.p[len])))
+	while (len < s.len && len < HTML_ENTITY_MAX && (text_is_letter(s.p[len]) || text_is_digit(s.p[len])))
 		len++;
 	return str_first(s, len);
 }
 
 /* s begins with "&". */
 static struct str
-take_reference(struct preview *p, struct str s)
+text_take_reference(struct text_words *w, struct str s)
 {
-	struct str name = reference_name(str_from(s, 1));
+	struct str name = text_reference_name(str_from(s, 1));
 	bool ends = 1 + name.len < s.len && s.p[1 + name.len] == ';';
 	uint32_t c = 0;
 
 	if (name.len > 1 && name.p[0] == '#')
-		c = numeric_reference(name);
+		c = text_numeric_reference(name);
 	else if (name.len != 0)
 		c = html_entity_find(name);
 	/* Without its ';' only those of Latin 1 are meant so. */
 	if (c == 0 || (!ends && name.p[0] != '#' && c > 0xff))
-		return put_first(p, s);
-	put(p, c);
+		return text_put_first(w, s);
+	text_put(w, c);
 	return str_from(s, 1 + name.len + ends);
 }
 
 struct str
-imap_preview(struct str s, bool html, struct arena *arena, bool *full_out)
+message_text_words(struct str s, bool html, unsigned max_chars, struct arena *arena, bool *full_out)
 {
-	struct preview p = {.out = BUF_EMPTY};
+	struct text_words w = {.out = BUF_EMPTY, .max_chars = max_chars};
 	struct str result;
 
-	while (s.len != 0 && p.chars < IMAP_PREVIEW_CHARS) {
+	while (s.len != 0 && w.chars < max_chars) {
 		if (html && s.p[0] == '<')
-			s = take_tag(&p, s);
+			s = text_take_tag(&w, s);
 		else if (html && s.p[0] == '&')
-			s = take_reference(&p, s);
+			s = text_take_reference(&w, s);
 		else
-			s = put_first(&p, s);
+			s = text_put_first(&w, s);
 	}
-	*full_out = p.chars >= IMAP_PREVIEW_CHARS;
-	result = arena_str(arena, buf_str(&p.out));
-	buf_fini(&p.out);
+	*full_out = w.chars >= max_chars;
+	result = arena_str(arena, buf_str(&w.out));
+	buf_fini(&w.out);
 	return str_trim(result);
 }

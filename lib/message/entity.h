@@ -1,7 +1,7 @@
 /* Character references of HTML: those by name that HTML 4 has, and of the later
  * ones what mail uses (the letters of Europe's languages, punctuation). Pure. */
-#ifndef SP_FRONTEND_IMAP_ENTITY_H
-#define SP_FRONTEND_IMAP_ENTITY_H
+#ifndef SP_MESSAGE_ENTITY_H
+#define SP_MESSAGE_ENTITY_H
 
 #include <stdint.h>
 

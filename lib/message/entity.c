@@ -1,5 +1,5 @@
 /* Named character references of HTML. */
-#include "frontend/imap/entity.h"
+#include "lib/message/entity.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -102,7 +102,7 @@ static const struct entity entities[] = {
 /* clang-format on */
 
 static int
-compare_name(const void *name, const void *entity)
+entity_compare_name(const void *name, const void *entity)
 {
 	return strcmp(name, ((const struct entity *)entity)->name);
 }
@@ -115,7 +115,8 @@ html_entity_find(struct str name)
 
 	if (!str_copy(name, text, sizeof(text)))
 		return 0;
-	found = bsearch(text, entities, sizeof(entities) / sizeof(entities[0]), sizeof(entities[0]), compare_name);
+	found = bsearch(text, entities, sizeof(entities) / sizeof(entities[0]), sizeof(entities[0]),
+			entity_compare_name);
 	return found != NULL ? found->code : 0;
 }
 
