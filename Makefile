@@ -195,15 +195,17 @@ fuzz:
 	    OPT='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' fuzz-run
 fuzz-run: $(FUZZERS)
 	$(Q)fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
-# Of the programs only those whose headers it includes: names of two may clash.
-define fuzz_rule
-$(FUZZ_BUILD)/$(1)_fuzz: $(FUZZ_BUILD)/obj/fuzz/$(1)_fuzz.o $(ALL_LIBS) $(if $(2),$$(call objects,$$(filter-out %/main.c,$$(call sources,$(2)))))
-	@mkdir -p $$(@D)
-	@echo "  LD    $$@"
-	$(Q)$(CC) $(OPT) -fsanitize=fuzzer -o $$@ $$^ -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(PKG_LIBS)
-endef
-$(foreach f,$(wildcard fuzz/*_fuzz.c),$(eval $(call fuzz_rule,$(f:fuzz/%_fuzz.c=%),$(shell sed -n \
-    's,^.include "\(frontend\|delivery-worker\)/.*,\1,p' $(f) | sort -u))))
+# The programs' objects as archives: of two of the same name a target takes its own program's.
+FUZZED := $(FUZZ_BUILD)/fuzz/frontend.a $(FUZZ_BUILD)/fuzz/delivery-worker.a
+$(foreach p,frontend delivery-worker,$(eval $(FUZZ_BUILD)/fuzz/$(p).a: $(call objects,$(filter-out %/main.c,$(call sources,$(p))))))
+$(FUZZED):
+	@mkdir -p $(@D)
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(FUZZ_BUILD)/%_fuzz: $(FUZZ_BUILD)/obj/fuzz/%_fuzz.o $(ALL_LIBS) $(FUZZED)
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(OPT) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(FUZZED) $(ALL_LIBS) -Wl,--end-group $(PKG_LIBS)
 
 # Comparison with Postfix and Dovecot, then queues of some sizes drained, an
 # operator's questions to a large one, and a small sender beside it. BENCH='smtp-20 relay queue' runs some of it.

@@ -64,18 +64,18 @@ enum message_flag {
 struct message {
 	UT_hash_handle hh; /* by id, in its shard */
 	char id[SPOOL_ID_MAX];
-	uint8_t priority;	 /* PRIORITY_... */
-	bool saving;		 /* a save is on the way to Redis; the work must stay */
-	uint16_t flags;		 /* enum message_flag */
-	uint32_t active;	 /* parts in workers' hands */
-	uint32_t recipients;	 /* of the envelope */
-	uint32_t packed_len;	 /* of packed */
-	struct shard *shard;	 /* borrowed */
-	struct part *parts;	 /* owner: list */
-	struct work *work;	 /* owner; NULL: not needed now */
-	char *addresses;	 /* owner: sender NUL recipient NUL ... NUL; those of the envelope */
-	struct interned *answer; /* a reference: the last that put a recipient off; NULL: none */
-	char *packed;		 /* owner: the packed envelope; NULL: only in Redis */
+	uint8_t priority;	   /* PRIORITY_... */
+	bool saving;		   /* a save is on the way to Redis; the work must stay */
+	uint16_t flags;		   /* enum message_flag */
+	uint32_t active;	   /* parts in workers' hands */
+	uint32_t recipients;	   /* of the envelope */
+	uint32_t packed_len;	   /* of packed */
+	struct shard *shard;	   /* borrowed */
+	struct part *parts;	   /* owner: list */
+	struct work *work;	   /* owner; NULL: not needed now */
+	char *addresses;	   /* owner: sender NUL recipient NUL ... NUL; those of the envelope */
+	struct interned *answer;   /* a reference: the last that put a recipient off; NULL: none */
+	char *packed;		   /* owner: the packed envelope; NULL: only in Redis */
 	int64_t received_ms;	   /* unix */
 	struct heap_node deadline; /* delay report or expiry, unix ms */
 };

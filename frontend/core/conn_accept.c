@@ -112,7 +112,8 @@ await_proxy(struct conn *c)
 }
 
 /* A peer that vanished without a word (a phone out of reach) is known to be gone
- * after two minutes, whether we wait for it or it for us. */
+ * after two minutes, whether we wait for it or it for us. So is one that reads
+ * nothing at all of what waits for it. */
 static void
 set_socket(int fd)
 {

@@ -34,7 +34,7 @@ tls_on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const u
 	(void)arg;
 	if (wanted == NULL)
 		return SSL_TLSEXT_ERR_NOACK;
-	for (unsigned at = 0; at + 1 + offered[at] <= offered_len; at += 1U + offered[at])
+	for (unsigned at = 0; at < offered_len && at + 1U + offered[at] <= offered_len; at += 1U + offered[at])
 		if (offered[at] == len && memcmp(offered + at + 1, wanted, len) == 0) {
 			*out = offered + at + 1;
 			*out_len = offered[at];

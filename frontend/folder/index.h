@@ -50,7 +50,7 @@ struct folder_index {
 	char *cold;
 	struct folder_uids *uids;	  /* a reference */
 	char *keywords[MAILBOX_KEYWORDS]; /* owner; NULL: bit not in use */
-	struct folder_recent recent; /* taken for our watchers, and none was told yet */
+	struct folder_recent recent;	  /* taken for our watchers, and none was told yet */
 	unsigned keyword_count;
 	unsigned keywords_version; /* grows when they change */
 	struct folder_index_private *private;

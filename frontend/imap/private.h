@@ -60,7 +60,7 @@ struct imap_append;
 struct imap_session {
 	SESSION_BASE;
 	enum imap_state state;
-	unsigned enabled;    /* enum imap_enabled */
+	unsigned enabled; /* enum imap_enabled */
 
 	struct imap_view *view; /* owner; IMAP_SELECTED */
 

@@ -31,7 +31,7 @@ struct imap_view {
 	bool read_only;
 	imap_view_on_ready *on_ready; /* of an attach or refresh under way */
 	unsigned keywords_told;	      /* keywords_version */
-	struct folder_recent recent;    /* that are \Recent to this session */
+	struct folder_recent recent;  /* that are \Recent to this session */
 	uint32_t recent_count;	      /* of those that the client knows, as it was told */
 	struct imap_told *told;	      /* owner; sorted by UID */
 	uint32_t told_count;

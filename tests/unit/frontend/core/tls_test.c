@@ -253,7 +253,7 @@ test_none(void **state)
 	strcat(dir, "/nowhere");
 	assert_null(open_store(NULL, true));
 	dir[strlen(dir) - strlen("/nowhere")] = '\0';
-	write_cert("broken", NULL, 1);
+	EVP_PKEY_free(write_cert("broken", NULL, 1));
 	assert_null(open_store("broken", false));
 }
 
