@@ -1,0 +1,95 @@
+/* FETCH under way; shared by fetch.c (which messages, their batches),
+ * fetch_records.c (what the records have), fetch_section.c (bodies),
+ * fetch_binary.c (decoded bodies) and fetch_preview.c. */
+#ifndef SP_FRONTEND_IMAP_FETCH_FETCH_H
+#define SP_FRONTEND_IMAP_FETCH_FETCH_H
+
+#include "frontend/imap/parse/fetch_items.h"
+#include "frontend/imap/view/records.h"
+#include "lib/message/decode.h"
+#include "lib/message/preview.h"
+
+#define FETCH_PIECE_BYTES (64 * 1024) /* of one read of a body that is streamed */
+
+struct fetch {
+	struct imap_session *session;
+	struct imap_fetch_items items;
+	struct imap_messages messages;
+	uint32_t at; /* in messages: the next one */
+	bool wants_cold, wants_digest;
+	/* To be said at the end. */
+	bool some_lost, some_gone, some_unknown_cte;
+	bool lost_checked; /* some_lost is the last word */
+	struct buf lost;   /* owner: uint32_t, sequence numbers of what could not be read */
+	size_t mark;	   /* where in line the message in hand begins; FETCH_SENT: some of it is gone out */
+	/* Of the batch: got \Seen by this command, so their FLAGS are told. Arena;
+	 * NULL: nothing is to get it. */
+	uint32_t *seen_uids;
+	uint32_t seen_count;
+
+	struct imap_records records;
+	unsigned record_at; /* the message being told */
+
+	/* Its sections. */
+	struct imap_section *section; /* the next one */
+	uint64_t start;		      /* of the section, in the body */
+	uint64_t offset, end;	      /* what is still to be read of it */
+	struct buf line;	      /* owner: what is written next */
+	struct buf piece;	      /* owner: of a header, or decoded */
+
+	/* fetch_binary.c */
+	enum mime_encoding encoding;
+	struct message_decoder decoder;
+	uint64_t decoded;  /* bytes so far */
+	uint64_t from, to; /* of those: what is told */
+	bool sending;	   /* counted before */
+
+	struct message_preview preview; /* fetch_preview.c */
+};
+
+#define FETCH_SENT SIZE_MAX
+
+static inline struct imap_record *
+fetch_record(struct fetch *f)
+{
+	return &f->records.items[f->record_at];
+}
+
+/* ---- fetch.c ---- */
+/* The message is told but for its ")": goes on with the next one. */
+void fetch_next_message(struct fetch *f);
+/* A body cannot be read. If some of its literal has gone out already, nothing that was
+ * said now would be understood: the connection ends. Else the message is left out. */
+void fetch_give_up(struct fetch *f, const struct err *err);
+
+/* ---- fetch_records.c ---- */
+/* "* 1 FETCH (" and the items of the index. */
+void fetch_begin_message(struct fetch *f, uint32_t seq, const struct mailbox_hot *hot);
+/* Those of the cold record and the digest. */
+void fetch_tell_deeper(struct fetch *f, const struct imap_record *r);
+/* A name with spaces around it as they must be. */
+void fetch_begin_item(struct fetch *f, struct str name);
+
+/* ---- fetch_section.c ---- */
+/* Tells the sections from f->section on. True: all are told. False: it goes on
+ * by itself and ends in fetch_next_message(). */
+bool fetch_sections(struct fetch *f);
+/* The section in hand is told, later than it was asked for. */
+void fetch_next_section(struct fetch *f);
+/* "BODY[1]<0> {12}" and the line end; of BINARY "~{12}". */
+void fetch_begin_literal(struct fetch *f, uint64_t size);
+/* Cuts start to end to the partial that was asked for. */
+void fetch_cut(const struct imap_section *p, uint64_t *start, uint64_t *end);
+/* Bytes of a literal go out; on_drained: called once there is room. True: there
+ * is some. */
+bool fetch_write(struct fetch *f, const char *data, size_t len, void (*on_drained)(struct imap_session *s));
+/* Reads what follows f->offset: cb gets it. */
+void fetch_read(struct fetch *f, size_t bytes, blob_on_read *cb);
+
+/* ---- fetch_binary.c, fetch_preview.c: true: told at once ---- */
+bool fetch_tell_binary(struct fetch *f);
+bool fetch_tell_preview(struct fetch *f);
+/* A part that a BINARY section names has an encoding that is not known. */
+bool fetch_has_unknown_cte(const struct fetch *f, const struct mime_digest *d);
+
+#endif

@@ -1,0 +1,219 @@
+/* The sections of a FETCH: bodies in pieces from the blob store to the client;
+ * when the client is slow the next piece is not read. */
+#include <string.h>
+
+#include "frontend/imap/fetch/fetch.h"
+#include "frontend/imap/fetch/section.h"
+
+enum {
+	COPIED_BYTES = 4096,
+	/* Of a header whose fields are picked; what lies behind is not looked at. */
+	HEADER_BYTES_MAX = 8 * 1024 * 1024,
+};
+
+/* ---- What all kinds share ---- */
+void
+fetch_next_section(struct fetch *f)
+{
+	f->section = f->section->next;
+	if (fetch_sections(f))
+		fetch_next_message(f);
+}
+
+static void
+begin(struct fetch *f)
+{
+	fetch_begin_item(f, f->section->label);
+	if (f->section->partial) {
+		buf_add_byte(&f->line, '<');
+		imap_print_u64(f->section->offset, &f->line);
+		buf_add_byte(&f->line, '>');
+	}
+	buf_add_byte(&f->line, ' ');
+}
+
+void
+fetch_begin_literal(struct fetch *f, uint64_t size)
+{
+	begin(f);
+	buf_add_str(&f->line, f->section->kind == SECTION_BINARY ? STR("~{") : STR("{"));
+	imap_print_u64(size, &f->line);
+	buf_add_str(&f->line, STR("}\r\n"));
+}
+
+void
+fetch_cut(const struct imap_section *p, uint64_t *start, uint64_t *end)
+{
+	if (!p->partial)
+		return;
+	*start = *end - *start > p->offset ? *start + p->offset : *end;
+	if (*end - *start > p->length)
+		*end = *start + p->length;
+}
+
+bool
+fetch_write(struct fetch *f, const char *data, size_t len, void (*on_drained)(struct imap_session *s))
+{
+	if (f->line.len + len <= COPIED_BYTES) { /* small ones go out together */
+		buf_add(&f->line, data, len);
+		return true;
+	}
+	imap_write(f->session, &f->line);
+	buf_clear(&f->line);
+	f->mark = FETCH_SENT;
+	conn_write(f->session->conn, data, len);
+	return imap_may_write(f->session, on_drained);
+}
+
+void
+fetch_read(struct fetch *f, size_t bytes, blob_on_read *cb)
+{
+	uint64_t left = f->end - f->offset;
+
+	session_hold(&f->session->base);
+	blob_read(conn_frontend(f->session->conn)->service->blobs, &fetch_record(f)->cold.body, f->offset,
+		  left < bytes ? (size_t)left : bytes, cb, f);
+}
+
+/* What a read brought: true: some bytes. Else the session is gone, or is given up. */
+static bool
+have_piece(struct fetch *f, size_t len, const struct err *err)
+{
+	struct err cut;
+
+	if (!session_back(&f->session->base))
+		return false;
+	if (err == NULL && len == 0) {
+		err_set(&cut, ERR_CORRUPT, "the body ends before its length");
+		err = &cut;
+	}
+	if (err == NULL) {
+		f->offset += len;
+		return true;
+	}
+	fetch_give_up(f, err);
+	return false;
+}
+
+/* No literal may hold a NUL, only BINARY's (RFC 9051, 4.3): it is told as a space,
+ * so that sizes and partials stay what they are. data, or a copy in f->piece. */
+static const char *
+without_nuls(struct fetch *f, const char *data, size_t len)
+{
+	if (memchr(data, '\0', len) == NULL)
+		return data;
+	buf_clear(&f->piece);
+	buf_add(&f->piece, data, len);
+	for (char *p = f->piece.data, *end = p + len; (p = memchr(p, '\0', (size_t)(end - p))) != NULL;)
+		*p = ' ';
+	return f->piece.data;
+}
+
+/* ---- Headers, filtered ---- */
+static void
+tell_fields(struct fetch *f)
+{
+	struct buf filtered = BUF_EMPTY;
+	uint64_t start = 0, end;
+
+	imap_section_filter(f->section, buf_str(&f->piece), &filtered);
+	buf_clear(&f->piece);
+	end = filtered.len;
+	fetch_cut(f->section, &start, &end);
+	fetch_begin_literal(f, end - start);
+	if (start < end)
+		buf_add(&f->line, without_nuls(f, filtered.data + start, (size_t)(end - start)), (size_t)(end - start));
+	buf_clear(&f->piece);
+	buf_fini(&filtered);
+}
+
+static void
+on_header(void *arg, const char *data, size_t len, const struct err *err)
+{
+	struct fetch *f = arg;
+
+	if (!have_piece(f, len, err))
+		return;
+	buf_add(&f->piece, data, len);
+	if (f->offset < f->end) {
+		fetch_read(f, BLOB_READ_MAX, on_header);
+		return;
+	}
+	tell_fields(f);
+	fetch_next_section(f);
+}
+
+/* ---- Bodies, streamed ---- */
+static void read_piece(struct fetch *f);
+
+static void
+on_drained(struct imap_session *s)
+{
+	read_piece(s->work);
+}
+
+static void
+on_piece(void *arg, const char *data, size_t len, const struct err *err)
+{
+	struct fetch *f = arg;
+
+	if (have_piece(f, len, err) && fetch_write(f, without_nuls(f, data, len), len, on_drained))
+		read_piece(f);
+}
+
+static void
+read_piece(struct fetch *f)
+{
+	buf_clear(&f->piece);
+	if (f->offset == f->end)
+		fetch_next_section(f);
+	else
+		fetch_read(f, FETCH_PIECE_BYTES, on_piece);
+}
+
+static bool
+tell_body(struct fetch *f)
+{
+	const struct imap_record *r = fetch_record(f);
+	struct imap_extent extent;
+
+	if (!imap_section_find(f->section, &r->digest.digest, r->cold.body.length, &extent)) {
+		begin(f);
+		buf_add_str(&f->line, STR("NIL"));
+		return true;
+	}
+	f->offset = extent.start;
+	f->end = extent.end;
+	if (extent.is_header) {
+		if (f->end - f->offset > HEADER_BYTES_MAX)
+			f->end = f->offset + HEADER_BYTES_MAX;
+		if (f->offset < f->end)
+			fetch_read(f, BLOB_READ_MAX, on_header);
+		else
+			tell_fields(f);
+		return f->offset == f->end;
+	}
+	fetch_cut(f->section, &f->offset, &f->end);
+	fetch_begin_literal(f, f->end - f->offset);
+	if (f->offset == f->end)
+		return true;
+	read_piece(f);
+	return false;
+}
+
+bool
+fetch_sections(struct fetch *f)
+{
+	for (; f->section != NULL; f->section = f->section->next) {
+		bool told = false;
+		switch (f->section->kind) {
+		case SECTION_BODY: told = tell_body(f); break;
+		case SECTION_BINARY:
+		case SECTION_BINARY_SIZE: told = fetch_tell_binary(f); break;
+		case SECTION_PREVIEW: told = fetch_tell_preview(f); break;
+		}
+		if (!told)
+			return false;
+	}
+	return true;
+}

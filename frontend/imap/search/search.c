@@ -1,0 +1,253 @@
+/* SEARCH and UID SEARCH (RFC 9051, 6.4.4): every message is judged by its
+ * index record first; what that cannot decide goes in batches through its cold
+ * record, its digest, its body, each read only for those still open. Long runs
+ * come back to the loop between turns. */
+#include "frontend/imap/search/search.h"
+
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+
+enum { LOOK_AT_CLOCK = 256 }; /* messages between two looks */
+#ifndef IMAP_PROGRESS_MS
+#define IMAP_PROGRESS_MS 10000
+#endif
+
+static void next_batch(struct search_run *r);
+
+void
+imap_tell_progress(struct imap_session *s, struct imap_progress *p, uint32_t done, uint32_t total)
+{
+	int64_t now = clock_monotonic_ms();
+	struct buf out = BUF_EMPTY;
+
+	if (p->told_ms == 0)
+		p->told_ms = now;
+	if (now - p->told_ms < IMAP_PROGRESS_MS)
+		return;
+	p->told_ms = now;
+	buf_add_c(&out, "* OK [INPROGRESS (");
+	imap_print_string(s, s->tag, &out);
+	buf_printf(&out, " %u %u)] still at it\r\n", done, total);
+	imap_write(s, &out);
+	buf_fini(&out);
+}
+
+/* ---- The end ---- */
+static void
+clean(struct search_run *r)
+{
+	imap_search_bodies_cancel(r);
+	imap_records_fini(&r->records);
+	arena_fini(&r->scratch);
+	r->session->on_cancel = NULL;
+}
+
+static void
+on_cancel(struct imap_session *s)
+{
+	clean(s->work);
+}
+
+static void
+fail(struct search_run *r, const struct err *err)
+{
+	clean(r);
+	if ((r->search.returns & RETURN_SAVE) != 0) /* RFC 5182, 2.1 */
+		imap_view_save(r->session->view, NULL, 0);
+	imap_failed(r->session, err);
+}
+
+static void
+finish(struct search_run *r)
+{
+	uint32_t count = imap_view_count(r->session->view), found = 0;
+
+	clean(r);
+	for (uint32_t i = 0; i < count; i++)
+		found += r->verdicts[i] == VERDICT_YES;
+	r->found.seqs = arena_array(&r->session->command.arena, uint32_t, found + 1);
+	for (uint32_t i = 0; i < count; i++)
+		if (r->verdicts[i] == VERDICT_YES)
+			r->found.seqs[r->found.count++] = i + 1;
+	r->on_found(r);
+}
+
+/* ---- What the records below the index say ---- */
+enum verdict
+imap_search_judge(struct search_run *r, const struct imap_record *record, const bool *found)
+{
+	struct mailbox_hot hot;
+	struct search_subject m = {
+		.seq = record->seq, .uid = record->uid, .hot = &hot, .scratch = &r->scratch, .now = r->now};
+	enum verdict v;
+
+	if (!record->known || record->lost || !imap_view_hot(r->session->view, record->seq, &hot))
+		return VERDICT_NO; /* it has just gone, or cannot be read */
+	m.cold = &record->cold;
+	m.digest = record->digest.ready ? &record->digest.digest : NULL;
+	m.found = found;
+	arena_reset(&r->scratch);
+	v = imap_search_eval(r->search.key, &m);
+	CHECK(v != VERDICT_UNKNOWN || m.found == NULL);
+	return v;
+}
+
+/* True: some need more than is known. */
+static bool
+judge_batch(struct search_run *r)
+{
+	bool open = false;
+
+	for (unsigned i = 0; i < r->records.count; i++) {
+		struct imap_record *record = &r->records.items[i];
+		uint8_t *verdict = &r->verdicts[record->seq - 1];
+		if (*verdict == VERDICT_UNKNOWN)
+			*verdict = (uint8_t)imap_search_judge(r, record, NULL);
+		record->wants_digest = *verdict == VERDICT_UNKNOWN;
+		open |= record->wants_digest;
+	}
+	return open;
+}
+
+/* True: the batch is decided. Else it goes on by itself. */
+static bool
+judge_digests(struct search_run *r)
+{
+	if (!judge_batch(r))
+		return true;
+	imap_search_bodies(r);
+	return false;
+}
+
+void
+imap_search_bodies_done(struct search_run *r)
+{
+	next_batch(r);
+}
+
+static void
+on_digests(struct imap_session *s, const struct err *err)
+{
+	struct search_run *r = s->work;
+
+	CHECK(err == NULL);
+	if (judge_digests(r))
+		next_batch(r);
+}
+
+static bool
+judge_cold(struct search_run *r)
+{
+	if (!judge_batch(r))
+		return true;
+	return imap_records_read_digests(&r->records, on_digests) && judge_digests(r);
+}
+
+static void
+on_cold(struct imap_session *s, const struct err *err)
+{
+	struct search_run *r = s->work;
+
+	if (err != NULL)
+		fail(r, err);
+	else if (judge_cold(r))
+		next_batch(r);
+}
+
+static void
+on_turn(struct imap_session *s)
+{
+	next_batch(s->work);
+}
+
+/* The next messages that are not decided. */
+static void
+next_batch(struct search_run *r)
+{
+	uint32_t count = imap_view_count(r->session->view);
+
+	for (;;) {
+		imap_records_clear(&r->records);
+		for (; r->at < count; r->at++)
+			if (r->verdicts[r->at] == VERDICT_UNKNOWN && !imap_records_add(&r->records, r->at + 1))
+				break;
+		if (r->records.count == 0) {
+			finish(r);
+			return;
+		}
+		imap_tell_progress(r->session, &r->progress, r->records.items[0].seq - 1, count);
+		r->open -= r->records.count;
+		if (!imap_records_read_cold(&r->records, r->open, on_cold) || !judge_cold(r))
+			return;
+		if (imap_records_turn_over(&r->records)) {
+			imap_later(r->session, on_turn);
+			return;
+		}
+	}
+}
+
+/* ---- The index ---- */
+static void
+judge_index(struct imap_session *s)
+{
+	struct search_run *r = s->work;
+	uint32_t count = imap_view_count(s->view);
+
+	for (; r->at < count; r->at++) {
+		struct mailbox_hot hot;
+		struct search_subject m = {.seq = r->at + 1, .uid = imap_view_uid(s->view, r->at + 1), .hot = &hot};
+		if (r->at % LOOK_AT_CLOCK == 0 && imap_records_turn_over(&r->records)) {
+			imap_later(s, judge_index);
+			return;
+		}
+		if (imap_view_hot(s->view, m.seq, &hot))
+			r->verdicts[r->at] = (uint8_t)imap_search_eval(r->search.key, &m);
+		r->open += r->verdicts[r->at] == VERDICT_UNKNOWN;
+	}
+	if (r->open == 0) {
+		finish(r);
+		return;
+	}
+	r->at = 0;
+	next_batch(r);
+}
+
+void
+imap_search_run(struct search_run *r)
+{
+	struct imap_session *s = r->session;
+
+	r->verdicts = arena_alloc(&s->command.arena, imap_view_count(s->view) + 1);
+	r->now = clock_unix_ms() / 1000;
+	arena_init(&r->scratch);
+	imap_records_init(&r->records, s);
+	s->work = r;
+	s->on_cancel = on_cancel;
+	judge_index(s);
+}
+
+/* ---- The command ---- */
+enum cmd_status
+imap_cmd_search(struct imap_session *s, struct imap_lexer *lex)
+{
+	struct search_run *r = arena_new(&s->command.arena, struct search_run);
+	struct str charset;
+	const char *error;
+
+	r->session = s;
+	r->on_found = imap_search_answer;
+	if (!imap_lex_sp(lex) || !imap_parse_return(lex, &r->search) || !imap_parse_charset(lex, &charset) ||
+	    !imap_parse_search(lex, charset, &r->search))
+		return imap_syntax(s, lex);
+	if (r->search.bad_charset)
+		return imap_finish(s, IMAP_NO, "[BADCHARSET (UTF-8 US-ASCII)] the charset is not known");
+	if (r->search.uses_modseq)
+		imap_enable_condstore(s);
+	error = imap_search_prepare(s, &r->search, r->body_keys, &r->body_key_count);
+	if (error != NULL) {
+		imap_lex_fail(lex, error);
+		return imap_syntax(s, lex);
+	}
+	imap_search_run(r);
+	return s->row == NULL ? CMD_DONE : CMD_WAIT; /* some are answered at once */
+}
