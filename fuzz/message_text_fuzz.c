@@ -1,11 +1,12 @@
-/* Texts of messages: encodings taken off, folding, words, previews, base
- * subjects. The first byte says where the text is cut. */
+/* Texts of messages: encodings taken off, folding, words, previews, what
+ * keys find, base subjects. The first byte says where the text is cut. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "lib/base/check.h"
 #include "lib/message/decode.h"
+#include "lib/message/find.h"
 #include "lib/message/fold.h"
 #include "lib/message/preview.h"
 #include "lib/message/subject.h"
@@ -54,19 +55,13 @@ fuzz_text(struct str text, size_t cut, struct arena *arena)
 
 /* The preview of any message, read in pieces of any size, ends and is a text. */
 static void
-fuzz_preview(struct str message, size_t piece)
+fuzz_preview(struct str message, const struct mime_digest *digest, size_t piece)
 {
-	struct mime_digest_builder *builder = mime_digest_begin();
 	struct message_preview p = {0};
-	struct buf record = BUF_EMPTY;
-	struct mime_digest digest;
 	uint64_t offset;
 	size_t bytes;
 
-	mime_digest_feed(builder, message);
-	mime_digest_end(&builder, &record);
-	CHECK(mime_digest_read(buf_str(&record), &digest));
-	message_preview_begin(&p, &digest);
+	message_preview_begin(&p, digest);
 	while (message_preview_wants(&p, &offset, &bytes)) {
 		CHECK(bytes != 0 && offset + bytes <= message.len);
 		message_preview_feed(&p, str_first(str_from(message, (size_t)offset), bytes < piece ? bytes : piece));
@@ -74,6 +69,49 @@ fuzz_preview(struct str message, size_t piece)
 	CHECK(message_preview_text(&p).len <= 4 * MESSAGE_PREVIEW_CHARS);
 	CHECK(str_is_utf8(message_preview_text(&p)));
 	message_preview_fini(&p);
+}
+
+/* Bits of the slots found. */
+static unsigned
+fuzz_find(struct message_finder *f, struct str message, const struct mime_digest *digest, size_t piece)
+{
+	uint64_t offset, bytes;
+	unsigned found = 0;
+
+	message_finder_begin(f, digest);
+	while (message_finder_wants(f, &offset, &bytes)) {
+		CHECK(bytes != 0 && offset + bytes <= message.len);
+		message_finder_feed(
+			f, str_first(str_from(message, (size_t)offset), bytes < piece ? (size_t)bytes : piece));
+	}
+	for (unsigned i = 0; i < f->key_count; i++)
+		found |= (unsigned)f->found[i] << i;
+	return found;
+}
+
+/* Read whole and in pieces, the same is found in any message. */
+static void
+fuzz_message(struct str message, size_t piece, struct arena *arena)
+{
+	static struct message_finder finder;
+	struct str needle = message_fold(str_first(message, 3), arena);
+	struct message_key text = {.op = MATCH_TEXT, .text = needle};
+	struct message_key body = {.op = MATCH_BODY, .text = needle, .next = &text};
+	struct message_key header = {.op = MATCH_HEADER, .field = STR("Subject"), .text = needle, .next = &body};
+	struct mime_digest_builder *builder = mime_digest_begin();
+	struct buf record = BUF_EMPTY;
+	struct mime_digest digest;
+	struct arena scratch;
+
+	arena_init(&scratch);
+	mime_digest_feed(builder, message);
+	mime_digest_end(&builder, &record);
+	CHECK(mime_digest_read(buf_str(&record), &digest));
+	fuzz_preview(message, &digest, piece);
+	CHECK(message_finder_init(&finder, &header, &scratch));
+	CHECK(fuzz_find(&finder, message, &digest, SIZE_MAX) == fuzz_find(&finder, message, &digest, piece));
+	message_finder_fini(&finder);
+	arena_fini(&scratch);
 	buf_fini(&record);
 }
 
@@ -88,7 +126,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	arena_init(&arena);
 	fuzz_decode(text, data[0] % (size + 1));
 	fuzz_text(text, data[0] % (size + 1), &arena);
-	fuzz_preview(text, data[0] + 1u);
+	fuzz_message(text, data[0] + 1u, &arena);
 	CHECK(message_base_subject(text, &arena, NULL).len <= size);
 	arena_fini(&arena);
 	return 0;

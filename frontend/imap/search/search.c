@@ -73,13 +73,12 @@ finish(struct search_run *r)
 }
 
 /* ---- What the records below the index say ---- */
-enum verdict
+enum message_verdict
 imap_search_judge(struct search_run *r, const struct imap_record *record, const bool *found)
 {
 	struct mailbox_hot hot;
-	struct search_subject m = {
-		.seq = record->seq, .uid = record->uid, .hot = &hot, .scratch = &r->scratch, .now = r->now};
-	enum verdict v;
+	struct message_known m = {.hot = &hot, .scratch = &r->scratch, .now = r->now};
+	enum message_verdict v;
 
 	if (!record->known || record->lost || !imap_view_hot(r->session->view, record->seq, &hot))
 		return VERDICT_NO; /* it has just gone, or cannot be read */
@@ -87,7 +86,7 @@ imap_search_judge(struct search_run *r, const struct imap_record *record, const 
 	m.digest = record->digest.ready ? &record->digest.digest : NULL;
 	m.found = found;
 	arena_reset(&r->scratch);
-	v = imap_search_eval(r->search.key, &m);
+	v = message_match(r->search.key, &m);
 	CHECK(v != VERDICT_UNKNOWN || m.found == NULL);
 	return v;
 }
@@ -195,13 +194,13 @@ judge_index(struct imap_session *s)
 
 	for (; r->at < count; r->at++) {
 		struct mailbox_hot hot;
-		struct search_subject m = {.seq = r->at + 1, .uid = imap_view_uid(s->view, r->at + 1), .hot = &hot};
+		struct message_known m = {.hot = &hot};
 		if (r->at % LOOK_AT_CLOCK == 0 && imap_records_turn_over(&r->records)) {
 			imap_later(s, judge_index);
 			return;
 		}
-		if (imap_view_hot(s->view, m.seq, &hot))
-			r->verdicts[r->at] = (uint8_t)imap_search_eval(r->search.key, &m);
+		if (imap_view_hot(s->view, r->at + 1, &hot))
+			r->verdicts[r->at] = (uint8_t)message_match(r->search.key, &m);
 		r->open += r->verdicts[r->at] == VERDICT_UNKNOWN;
 	}
 	if (r->open == 0) {
@@ -243,7 +242,7 @@ imap_cmd_search(struct imap_session *s, struct imap_lexer *lex)
 		return imap_finish(s, IMAP_NO, "[BADCHARSET (UTF-8 US-ASCII)] the charset is not known");
 	if (r->search.uses_modseq)
 		imap_enable_condstore(s);
-	error = imap_search_prepare(s, &r->search, r->body_keys, &r->body_key_count);
+	error = imap_search_prepare(r);
 	if (error != NULL) {
 		imap_lex_fail(lex, error);
 		return imap_syntax(s, lex);

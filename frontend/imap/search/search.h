@@ -1,32 +1,13 @@
 /* SEARCH under way; shared by search.c (which messages, how far each must be
- * looked into), search_eval.c (what a key says of a message), search_body.c
- * (what is found in bodies) and search_result.c (the answer). */
+ * looked into), search_prepare.c (what keys mean in this session),
+ * search_body.c (reads bodies) and search_result.c (the answer). What a key says
+ * of a message: lib/message/match.h. */
 #ifndef SP_FRONTEND_IMAP_SEARCH_SEARCH_H
 #define SP_FRONTEND_IMAP_SEARCH_SEARCH_H
 
 #include "frontend/imap/parse/search_keys.h"
 #include "frontend/imap/view/records.h"
-
-#define SEARCH_BODY_KEYS_MAX	  IMAP_SEARCH_KEYS_MAX /* HEADER, BODY and TEXT of one search */
-#define SEARCH_EXPENSIVE_KEYS_MAX 64		       /* of those that always look into the message */
-
-enum verdict { VERDICT_NO, VERDICT_YES, VERDICT_UNKNOWN };
-
-/* As much of a message as is known so far. */
-struct search_subject {
-	uint32_t seq, uid;
-	const struct mailbox_hot *hot;
-	const struct mailbox_cold *cold;  /* NULL: not yet */
-	const struct mime_digest *digest; /* NULL: not yet */
-	const bool *found;		  /* by body key; NULL: not yet */
-	struct arena *scratch;
-	int64_t now; /* unix seconds */
-};
-enum verdict imap_search_eval(const struct imap_search_key *k, const struct search_subject *m);
-/* Puts numbers in for names, resolves sets, collects the body keys. An error,
- * or NULL. */
-const char *imap_search_prepare(struct imap_session *s, struct imap_search *search, struct imap_search_key **body_keys,
-				unsigned *body_key_count);
+#include "lib/message/find.h"
 
 struct imap_found {
 	uint32_t *seqs; /* sorted; arena */
@@ -50,17 +31,19 @@ struct search_run {
 	uint8_t *verdicts; /* arena; by sequence number - 1 */
 	uint32_t at;	   /* messages looked at */
 	uint32_t open;	   /* that the index alone does not decide */
-	struct imap_search_key *body_keys[SEARCH_BODY_KEYS_MAX];
-	unsigned body_key_count;
+	struct message_finder finder;
 	struct imap_records records;
 	int64_t now;		  /* unix seconds */
 	struct arena scratch;	  /* reset with each message */
-	struct search_body *body; /* arena; bodies are being read */
+	struct search_body *body; /* arena; NULL: none was read */
 	struct imap_progress progress;
 };
+/* search_prepare.c: before the run; a search is for one session and one moment.
+ * An error, or NULL. */
+const char *imap_search_prepare(struct search_run *r);
 void imap_search_run(struct search_run *r);
-/* Judges a record by all that is known of it now; found: NULL, or by body key. */
-enum verdict imap_search_judge(struct search_run *r, const struct imap_record *record, const bool *found);
+/* Judges a record by all that is known of it now; found: NULL, or by slot. */
+enum message_verdict imap_search_judge(struct search_run *r, const struct imap_record *record, const bool *found);
 
 /* search_body.c: reads what the body keys want of the records still open, one
  * after another, and decides them; then goes on by imap_search_bodies_done(). */

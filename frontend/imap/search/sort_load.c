@@ -177,7 +177,7 @@ imap_sort_begin(struct sort_run *r, struct imap_lexer *lex)
 		return imap_finish(s, IMAP_NO, "[BADCHARSET (UTF-8 US-ASCII)] the charset is not known");
 	if (search->search.uses_modseq)
 		imap_enable_condstore(s);
-	error = imap_search_prepare(s, &search->search, search->body_keys, &search->body_key_count);
+	error = imap_search_prepare(search);
 	if (error != NULL) {
 		imap_lex_fail(lex, error);
 		return imap_syntax(s, lex);

@@ -24,7 +24,7 @@ struct fixture {
 	struct mime_digest digest;
 	struct mailbox_hot hot;
 	struct mailbox_cold cold;
-	struct search_subject m;
+	struct message_known m;
 	struct arena arena, scratch;
 };
 
@@ -52,7 +52,7 @@ fixture_start(struct fixture *f)
 				      .email_id = 123, .keywords = 1 << 3};
 	/* 2024-03-01 23:30 in its own zone, UTC-1: the second of March in UTC. */
 	f->cold = (struct mailbox_cold){.internal_date = 1709339400, .zone_minutes = -60, .save_date = 1709500000};
-	f->m = (struct search_subject){.seq = 5, .uid = 50, .hot = &f->hot, .scratch = &f->scratch, .now = 1709339400 + 3600};
+	f->m = (struct message_known){.hot = &f->hot, .scratch = &f->scratch, .now = 1709339400 + 3600};
 }
 
 static void
@@ -74,32 +74,32 @@ judge(struct fixture *f, const char *text, bool found)
 {
 	static char verdicts[5];
 	static const char letters[] = "ny?";
-	struct imap_search_key *body_keys[SEARCH_BODY_KEYS_MAX];
-	bool all_found[SEARCH_BODY_KEYS_MAX];
-	struct imap_search search = {0};
-	unsigned body_key_count = 0;
+	bool all_found[MESSAGE_KEYS_MAX];
+	struct search_run *r = arena_new(&f->arena, struct search_run);
+	struct imap_search *search = &r->search;
 	struct imap_lexer l;
 	struct str charset;
 
 	imap_lex_init(&l, str_c(text), &f->arena, true);
-	if (!imap_parse_return(&l, &search) || !imap_parse_charset(&l, &charset) || !imap_parse_search(&l, charset, &search))
+	if (!imap_parse_return(&l, search) || !imap_parse_charset(&l, &charset) || !imap_parse_search(&l, charset, search))
 		return "BAD";
-	if (search.bad_charset)
+	if (search->bad_charset)
 		return "CHARSET";
-	if (imap_search_prepare(&f->session, &search, body_keys, &body_key_count) != NULL)
+	r->session = &f->session;
+	if (imap_search_prepare(r) != NULL)
 		return "RANGE";
-	for (unsigned i = 0; i < SEARCH_BODY_KEYS_MAX; i++)
+	for (unsigned i = 0; i < MESSAGE_KEYS_MAX; i++)
 		all_found[i] = found;
 	f->m.cold = NULL;
 	f->m.digest = NULL;
 	f->m.found = NULL;
-	verdicts[0] = letters[imap_search_eval(search.key, &f->m)];
+	verdicts[0] = letters[message_match(search->key, &f->m)];
 	f->m.cold = &f->cold;
-	verdicts[1] = letters[imap_search_eval(search.key, &f->m)];
+	verdicts[1] = letters[message_match(search->key, &f->m)];
 	f->m.digest = &f->digest;
-	verdicts[2] = letters[imap_search_eval(search.key, &f->m)];
+	verdicts[2] = letters[message_match(search->key, &f->m)];
 	f->m.found = all_found;
-	verdicts[3] = letters[imap_search_eval(search.key, &f->m)];
+	verdicts[3] = letters[message_match(search->key, &f->m)];
 	return verdicts;
 }
 
@@ -135,6 +135,11 @@ test_verdicts(void **state)
 		{"UID 41:*", "yyyy"},
 		{"UID 999:*", "nnnn"},
 		{"UID 45:55", "yyyy"},
+		/* As UIDs, 6 to 20 would be others. */
+		{"6:20", "nnnn"},
+		{"10:20,5", "yyyy"},
+		{"10:20", "nnnn"},
+		{"2:20", "yyyy"},
 		{"$", "nnnn"},
 		{"MODSEQ 77", "yyyy"},
 		{"MODSEQ 78", "nnnn"},
@@ -219,18 +224,18 @@ test_limits(void **state)
 
 	(void)state;
 	fixture_start(&f);
-	for (unsigned depth = 0; depth < IMAP_SEARCH_DEPTH_MAX; depth++)
+	for (unsigned depth = 0; depth < MESSAGE_KEY_DEPTH_MAX; depth++)
 		buf_add_c(&text, "NOT ");
 	buf_add_c(&text, "SEEN");
 	assert_string_equal(judge(&f, text.data, true), "BAD");
 	assert_int_equal(strlen(judge(&f, text.data + 4, true)), 4);
 	buf_clear(&text);
-	for (unsigned i = 0; i <= SEARCH_EXPENSIVE_KEYS_MAX; i++)
+	for (unsigned i = 0; i <= MESSAGE_EXPENSIVE_KEYS_MAX; i++)
 		buf_add_c(&text, i != 0 ? " BODY x" : "BODY x");
 	assert_string_equal(judge(&f, text.data, true), "RANGE"); /* refused as it is prepared */
 	assert_string_equal(judge(&f, text.data + 7, true), "???y");
 	buf_clear(&text);
-	for (unsigned i = 0; i <= IMAP_SEARCH_KEYS_MAX; i++)
+	for (unsigned i = 0; i <= MESSAGE_KEYS_MAX; i++)
 		buf_add_c(&text, i != 0 ? " SEEN" : "SEEN");
 	assert_string_equal(judge(&f, text.data, true), "BAD");
 	assert_string_equal(judge(&f, text.data + 5, true), "yyyy");
