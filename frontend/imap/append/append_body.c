@@ -17,7 +17,7 @@ append_release(struct blob_store *blobs, const struct imap_append_message *m)
 }
 
 static void
-stop_body(struct imap_append *a)
+append_body_stop(struct imap_append *a)
 {
 	if (a->body != NULL)
 		blob_append_abort(&a->body);
@@ -34,7 +34,7 @@ imap_append_free(struct imap_append **ap)
 		return;
 	*ap = NULL;
 	append_fetch_free(&a->fetch);
-	stop_body(a);
+	append_body_stop(a);
 	for (struct imap_append_message *m = a->in.first; m != NULL; m = m->next) {
 		m->append = NULL;
 		if (!a->filing)
@@ -50,7 +50,7 @@ append_refuse(struct imap_append *a, enum imap_reply reply, const char *why)
 		a->refused = why;
 		a->refused_reply = reply;
 	}
-	stop_body(a);
+	append_body_stop(a);
 }
 
 /* ---- A message's bytes ---- */
@@ -67,7 +67,7 @@ append_begin_body(struct imap_append *a)
 }
 
 static bool
-is_too_large(const struct imap_append *a)
+append_body_is_too_large(const struct imap_append *a)
 {
 	int64_t limit = imap_settings(a->message->session)->max_message_size;
 
@@ -86,7 +86,7 @@ append_add(struct imap_append *a, const char *data, size_t len)
 	if (blob_append_data(a->body, data, len, &err) != 0) {
 		log_error(NULL, "a message cannot be stored", F_ERR(&err));
 		append_refuse(a, IMAP_NO, "[UNAVAILABLE] the message cannot be stored now, try later");
-	} else if (is_too_large(a)) {
+	} else if (append_body_is_too_large(a)) {
 		append_refuse(a, IMAP_NO, "[TOOBIG] the message is too large");
 	}
 	return a->refused == NULL;
@@ -94,7 +94,7 @@ append_add(struct imap_append *a, const char *data, size_t len)
 
 /* Lines end with CRLF in what is stored; a binary message stays as it is. */
 static bool
-add_text(struct imap_append *a, const char *data, size_t len)
+append_body_add_text(struct imap_append *a, const char *data, size_t len)
 {
 	size_t from = 0;
 
@@ -116,7 +116,7 @@ add_text(struct imap_append *a, const char *data, size_t len)
 }
 
 static void
-on_room(void *arg)
+append_body_on_room(void *arg)
 {
 	session_resume(arg);
 }
@@ -126,17 +126,17 @@ imap_append_data(struct imap_session *s, const char *data, size_t len)
 {
 	struct imap_append *a = s->append;
 
-	if (a->refused != NULL || !add_text(a, data, len))
+	if (a->refused != NULL || !append_body_add_text(a, data, len))
 		return true;
 	if (blob_append_backlog(a->body) <= BLOB_BACKLOG_BYTES)
 		return true;
 	conn_set_timeout(s->conn, 0);
-	blob_append_wait_room(a->body, on_room, s);
+	blob_append_wait_room(a->body, append_body_on_room, s);
 	return false;
 }
 
 static void
-on_synced(void *arg, const struct blob_id *id, const struct err *err)
+append_body_on_synced(void *arg, const struct blob_id *id, const struct err *err)
 {
 	struct imap_append_message *m = arg;
 	struct imap_session *s = m->session;
@@ -177,7 +177,7 @@ append_end_body(struct imap_session *s)
 	buf_fini(&digest);
 	a->syncing++;
 	session_hold(&s->base);
-	blob_append_commit(&a->body, on_synced, m);
+	blob_append_commit(&a->body, append_body_on_synced, m);
 }
 
 void

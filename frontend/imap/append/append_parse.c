@@ -16,7 +16,7 @@ append_is_announced(const struct imap_lexer *lex)
 }
 
 static struct append_step *
-add_step(struct imap_session *s, enum append_step_kind kind)
+append_parse_add_step(struct imap_session *s, enum append_step_kind kind)
 {
 	struct append_reading *in = &s->append->in;
 	struct append_step *step = arena_new(&s->command.arena, struct append_step);
@@ -31,7 +31,7 @@ add_step(struct imap_session *s, enum append_step_kind kind)
 }
 
 static struct imap_append_message *
-add_message(struct imap_session *s)
+append_parse_add_message(struct imap_session *s)
 {
 	struct append_reading *in = &s->append->in;
 	struct imap_append_message *m = arena_new(&s->command.arena, struct imap_append_message);
@@ -49,25 +49,25 @@ add_message(struct imap_session *s)
 }
 
 static enum append_parsed
-take_literal(struct imap_session *s, struct imap_lexer *lex, bool announced)
+append_parse_take_literal(struct imap_session *s, struct imap_lexer *lex, bool announced)
 {
 	if (!announced || !append_is_announced(lex)) {
 		imap_lex_fail(lex, "the message's literal is missing");
 		return APPEND_MALFORMED;
 	}
 	lex->at = lex->text.len;
-	add_step(s, APPEND_LITERAL);
+	append_parse_add_step(s, APPEND_LITERAL);
 	return APPEND_PARSED;
 }
 
 /* "TEXT {12}" or "URL "/Drafts/;UID=1"", in CATENATE's list. */
 static enum append_parsed
-take_part(struct imap_session *s, struct imap_lexer *lex, bool announced)
+append_parse_take_part(struct imap_session *s, struct imap_lexer *lex, bool announced)
 {
 	struct str url;
 
 	if (imap_lex_try_word(lex, "TEXT"))
-		return imap_lex_sp(lex) ? take_literal(s, lex, announced) : APPEND_MALFORMED;
+		return imap_lex_sp(lex) ? append_parse_take_literal(s, lex, announced) : APPEND_MALFORMED;
 	if (!imap_lex_try_word(lex, "URL")) {
 		imap_lex_fail(lex, "unknown part in CATENATE");
 		return APPEND_MALFORMED;
@@ -82,12 +82,12 @@ take_part(struct imap_session *s, struct imap_lexer *lex, bool announced)
 		imap_lex_fail(lex, "too many URLs");
 		return APPEND_MALFORMED;
 	}
-	add_step(s, APPEND_URL)->url = url;
+	append_parse_add_step(s, APPEND_URL)->url = url;
 	return APPEND_PARSED;
 }
 
 static bool
-take_flags_and_date(struct imap_lexer *lex, struct imap_append_message *m)
+append_parse_take_flags_and_date(struct imap_lexer *lex, struct imap_append_message *m)
 {
 	if (imap_lex_peek(lex) == '(' && (!imap_lex_flag_list(lex, &m->flags) || !imap_lex_sp(lex)))
 		return false;
@@ -99,7 +99,7 @@ take_flags_and_date(struct imap_lexer *lex, struct imap_append_message *m)
 
 /* Behind the space: "(\Seen) "date" " and what the message is made of. */
 static enum append_parsed
-take_message(struct imap_session *s, struct imap_lexer *lex, bool announced)
+append_parse_take_message(struct imap_session *s, struct imap_lexer *lex, bool announced)
 {
 	struct append_reading *in = &s->append->in;
 
@@ -111,12 +111,13 @@ take_message(struct imap_session *s, struct imap_lexer *lex, bool announced)
 		imap_lex_fail(lex, "too many messages in one APPEND");
 		return APPEND_MALFORMED;
 	}
-	if (!take_flags_and_date(lex, add_message(s)))
+	if (!append_parse_take_flags_and_date(lex, append_parse_add_message(s)))
 		return APPEND_MALFORMED;
-	add_step(s, APPEND_BEGIN);
+	append_parse_add_step(s, APPEND_BEGIN);
 	if (imap_lex_try_word(lex, "CATENATE")) {
 		in->place = APPEND_IN_CATENATE;
-		return imap_lex_sp(lex) && imap_lex_char(lex, '(') ? take_part(s, lex, announced) : APPEND_MALFORMED;
+		return imap_lex_sp(lex) && imap_lex_char(lex, '(') ? append_parse_take_part(s, lex, announced)
+								   : APPEND_MALFORMED;
 	}
 	in->place = APPEND_AFTER_MESSAGE;
 	if (imap_lex_try_word(lex, "UTF8")) {
@@ -128,17 +129,17 @@ take_message(struct imap_session *s, struct imap_lexer *lex, bool announced)
 			return APPEND_MALFORMED;
 		}
 	}
-	return take_literal(s, lex, announced);
+	return append_parse_take_literal(s, lex, announced);
 }
 
 static enum append_parsed
-take_next(struct imap_session *s, struct imap_lexer *lex, bool announced)
+append_parse_take_next(struct imap_session *s, struct imap_lexer *lex, bool announced)
 {
 	struct append_reading *in = &s->append->in;
 
 	if (in->place != APPEND_AFTER_MESSAGE && imap_lex_try(lex, ')')) {
 		if (in->place == APPEND_IN_CATENATE)
-			add_step(s, APPEND_END);
+			append_parse_add_step(s, APPEND_END);
 		in->place = APPEND_AFTER_MESSAGE;
 		return APPEND_PARSED;
 	}
@@ -148,7 +149,8 @@ take_next(struct imap_session *s, struct imap_lexer *lex, bool announced)
 	}
 	if (!imap_lex_sp(lex))
 		return APPEND_MALFORMED;
-	return in->place == APPEND_IN_CATENATE ? take_part(s, lex, announced) : take_message(s, lex, announced);
+	return in->place == APPEND_IN_CATENATE ? append_parse_take_part(s, lex, announced)
+					       : append_parse_take_message(s, lex, announced);
 }
 
 enum append_parsed
@@ -158,7 +160,7 @@ append_parse(struct imap_session *s, struct imap_lexer *lex, bool announced)
 	enum append_parsed parsed = APPEND_PARSED;
 
 	while (parsed == APPEND_PARSED && !imap_lex_at_end(lex))
-		parsed = take_next(s, lex, announced);
+		parsed = append_parse_take_next(s, lex, announced);
 	if (parsed == APPEND_PARSED && !announced &&
 	    (s->append->in.place != APPEND_AFTER_MESSAGE || s->append->in.count == 0)) {
 		imap_lex_fail(lex, s->append->in.count == 0 ? "the message's literal is missing" : "\")\" is missing");

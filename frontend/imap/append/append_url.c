@@ -37,7 +37,7 @@ append_fetch_free(struct append_fetch **f)
 }
 
 static void
-fail(struct imap_session *s, const char *why)
+append_url_fail(struct imap_session *s, const char *why)
 {
 	struct append_fetch *f = s->append->fetch;
 	char *text = arena_printf(&s->command.arena, "%.*s", STR_ARG(str_first(f->url, 500)));
@@ -52,16 +52,16 @@ fail(struct imap_session *s, const char *why)
 }
 
 static void
-bad_url(struct imap_session *s)
+append_url_bad(struct imap_session *s)
 {
-	fail(s, "it names no message here");
+	append_url_fail(s, "it names no message here");
 }
 
 /* ---- Reading it ---- */
 
 /* %XX taken away; false: malformed, or a byte that would not be printed. */
 static bool
-decode(struct arena *arena, struct str text, struct str *out)
+append_url_decode(struct arena *arena, struct str text, struct str *out)
 {
 	char *to = arena_alloc(arena, text.len + 1);
 	size_t len = 0;
@@ -86,7 +86,7 @@ decode(struct arena *arena, struct str text, struct str *out)
 }
 
 static bool
-take_number(struct str text, uint32_t *out)
+append_url_take_number(struct str text, uint32_t *out)
 {
 	uint64_t value;
 
@@ -98,7 +98,7 @@ take_number(struct str text, uint32_t *out)
 
 /* By the grammar of FETCH. */
 static bool
-take_section(struct imap_session *s, struct str text, struct append_fetch *f)
+append_url_take_section(struct imap_session *s, struct str text, struct append_fetch *f)
 {
 	char *item = arena_printf(&s->command.arena, "BODY.PEEK[%.*s]", STR_ARG(text));
 	struct imap_fetch_items items;
@@ -113,7 +113,7 @@ take_section(struct imap_session *s, struct str text, struct append_fetch *f)
 
 /* "0.1024" */
 static bool
-take_partial(struct str text, struct append_fetch *f)
+append_url_take_partial(struct str text, struct append_fetch *f)
 {
 	struct str first, second;
 	bool has_length = str_cut(text, '.', &first, &second);
@@ -125,30 +125,30 @@ take_partial(struct str text, struct append_fetch *f)
 
 /* One ";NAME=value" of the path. */
 static bool
-take_parameter(struct imap_session *s, struct str text, struct append_fetch *f)
+append_url_take_parameter(struct imap_session *s, struct str text, struct append_fetch *f)
 {
 	struct str name, value;
 
-	if (!str_cut(text, '=', &name, &value) || !decode(&s->command.arena, value, &value))
+	if (!str_cut(text, '=', &name, &value) || !append_url_decode(&s->command.arena, value, &value))
 		return false;
 	if (str_eq_ci(name, STR("UIDVALIDITY")))
-		return take_number(value, &f->uid_validity);
+		return append_url_take_number(value, &f->uid_validity);
 	if (str_eq_ci(name, STR("UID")))
-		return take_number(value, &f->uid);
+		return append_url_take_number(value, &f->uid);
 	if (str_eq_ci(name, STR("SECTION")))
-		return take_section(s, value, f);
-	return str_eq_ci(name, STR("PARTIAL")) && take_partial(value, f);
+		return append_url_take_section(s, value, f);
+	return str_eq_ci(name, STR("PARTIAL")) && append_url_take_partial(value, f);
 }
 
 static bool
-take_mailbox(struct imap_session *s, struct str text, struct append_fetch *f)
+append_url_take_mailbox(struct imap_session *s, struct str text, struct append_fetch *f)
 {
 	struct buf normal = BUF_EMPTY;
 	bool ok;
 
 	if (text.len > 0 && text.p[text.len - 1] == '/')
 		text.len--;
-	if (text.len == 0 || !decode(&s->command.arena, text, &text))
+	if (text.len == 0 || !append_url_decode(&s->command.arena, text, &text))
 		return text.len == 0;
 	ok = imap_nfc(text, &normal);
 	if (ok)
@@ -158,7 +158,7 @@ take_mailbox(struct imap_session *s, struct str text, struct append_fetch *f)
 }
 
 static bool
-take_url(struct imap_session *s, struct str url, struct append_fetch *f)
+append_url_take(struct imap_session *s, struct str url, struct append_fetch *f)
 {
 	struct str rest = url, piece;
 	bool more;
@@ -168,13 +168,13 @@ take_url(struct imap_session *s, struct str url, struct append_fetch *f)
 	else if (!str_starts(rest, STR(";")))
 		return false;
 	more = str_cut(rest, ';', &piece, &rest);
-	if (!take_mailbox(s, piece, f))
+	if (!append_url_take_mailbox(s, piece, f))
 		return false;
 	while (more) {
 		more = str_cut(rest, ';', &piece, &rest);
 		if (piece.len > 0 && piece.p[piece.len - 1] == '/')
 			piece.len--;
-		if (!take_parameter(s, piece, f))
+		if (!append_url_take_parameter(s, piece, f))
 			return false;
 	}
 	return f->uid != 0 && (f->mailbox.len != 0 || s->view != NULL);
@@ -182,16 +182,16 @@ take_url(struct imap_session *s, struct str url, struct append_fetch *f)
 
 /* ---- Adding it ---- */
 
-static void add_more(struct imap_session *s);
+static void append_url_add_more(struct imap_session *s);
 
 static void
-on_room(void *arg)
+append_url_on_room(void *arg)
 {
-	add_more(arg);
+	append_url_add_more(arg);
 }
 
 static void
-on_piece(void *arg, const char *data, size_t len, const struct err *err)
+append_url_on_piece(void *arg, const char *data, size_t len, const struct err *err)
 {
 	struct imap_session *s = arg;
 	struct append_fetch *f;
@@ -200,7 +200,7 @@ on_piece(void *arg, const char *data, size_t len, const struct err *err)
 		return;
 	f = s->append->fetch;
 	if (err != NULL || len == 0) {
-		fail(s, "the message cannot be read");
+		append_url_fail(s, "the message cannot be read");
 		return;
 	}
 	f->offset += len;
@@ -208,14 +208,14 @@ on_piece(void *arg, const char *data, size_t len, const struct err *err)
 		append_fetch_free(&s->append->fetch);
 		append_go_on(s);
 	} else if (blob_append_backlog(s->append->body) > BLOB_BACKLOG_BYTES) {
-		blob_append_wait_room(s->append->body, on_room, s);
+		blob_append_wait_room(s->append->body, append_url_on_room, s);
 	} else {
-		add_more(s);
+		append_url_add_more(s);
 	}
 }
 
 static void
-add_more(struct imap_session *s)
+append_url_add_more(struct imap_session *s)
 {
 	struct append_fetch *f = s->append->fetch;
 	uint64_t left = f->end - f->offset;
@@ -227,11 +227,11 @@ add_more(struct imap_session *s)
 	}
 	session_hold(&s->base);
 	blob_read(conn_frontend(s->conn)->service->blobs, &f->cold.body, f->offset,
-		  left < PIECE_BYTES ? (size_t)left : PIECE_BYTES, on_piece, s);
+		  left < PIECE_BYTES ? (size_t)left : PIECE_BYTES, append_url_on_piece, s);
 }
 
 static void
-add_extent(struct imap_session *s, uint64_t start, uint64_t end)
+append_url_add_extent(struct imap_session *s, uint64_t start, uint64_t end)
 {
 	struct append_fetch *f = s->append->fetch;
 
@@ -242,12 +242,12 @@ add_extent(struct imap_session *s, uint64_t start, uint64_t end)
 	}
 	f->offset = start;
 	f->end = end;
-	add_more(s);
+	append_url_add_more(s);
 }
 
 /* HEADER.FIELDS: no bytes of the message in one piece. */
 static void
-on_header(void *arg, const char *data, size_t len, const struct err *err)
+append_url_on_header(void *arg, const char *data, size_t len, const struct err *err)
 {
 	struct imap_session *s = arg;
 	struct buf fields = BUF_EMPTY;
@@ -255,7 +255,7 @@ on_header(void *arg, const char *data, size_t len, const struct err *err)
 	if (!session_back(&s->base))
 		return;
 	if (err != NULL) {
-		fail(s, "the message cannot be read");
+		append_url_fail(s, "the message cannot be read");
 		return;
 	}
 	imap_section_filter(s->append->fetch->section, str_of(data, len), &fields);
@@ -266,26 +266,26 @@ on_header(void *arg, const char *data, size_t len, const struct err *err)
 }
 
 static void
-on_digest(void *arg, const struct err *err)
+append_url_on_digest(void *arg, const struct err *err)
 {
 	struct imap_session *s = arg;
 	struct append_fetch *f = s->append->fetch;
 	struct imap_extent extent;
 
 	if (err != NULL || !imap_section_find(f->section, &f->digest.digest, f->cold.body.length, &extent)) {
-		bad_url(s);
+		append_url_bad(s);
 	} else if (extent.is_header) {
 		uint64_t len = extent.end - extent.start;
 		session_hold(&s->base);
 		blob_read(conn_frontend(s->conn)->service->blobs, &f->cold.body, extent.start,
-			  len < BLOB_READ_MAX ? (size_t)len : BLOB_READ_MAX, on_header, s);
+			  len < BLOB_READ_MAX ? (size_t)len : BLOB_READ_MAX, append_url_on_header, s);
 	} else {
-		add_extent(s, extent.start, extent.end);
+		append_url_add_extent(s, extent.start, extent.end);
 	}
 }
 
 static void
-on_record(void *arg, const struct mailbox_records *records, const struct err *err)
+append_url_on_record(void *arg, const struct mailbox_records *records, const struct err *err)
 {
 	struct imap_session *s = arg;
 	struct append_fetch *f;
@@ -294,43 +294,43 @@ on_record(void *arg, const struct mailbox_records *records, const struct err *er
 		return;
 	f = s->append->fetch;
 	if (err != NULL || records->count == 0 || records->cold == NULL) {
-		bad_url(s);
+		append_url_bad(s);
 		return;
 	}
 	mailbox_cold_unpack(records->cold, &f->cold);
 	if (f->section == NULL || imap_section_is_whole(f->section))
-		add_extent(s, 0, f->cold.body.length);
+		append_url_add_extent(s, 0, f->cold.body.length);
 	else
 		message_digest_load(&s->command,
 				    &(struct message_place){.blobs = conn_frontend(s->conn)->service->blobs}, &f->cold,
-				    &f->digest, on_digest, s);
+				    &f->digest, append_url_on_digest, s);
 }
 
 static void
-read_record(struct imap_session *s, uint32_t folder_id, uint32_t uid_validity)
+append_url_read_record(struct imap_session *s, uint32_t folder_id, uint32_t uid_validity)
 {
 	struct append_fetch *f = s->append->fetch;
 
 	if (f->uid_validity != 0 && f->uid_validity != uid_validity) {
-		imap_later(s, bad_url);
+		imap_later(s, append_url_bad);
 		return;
 	}
 	session_hold(&s->base);
 	mailbox_read(imap_store(s), imap_address(s), folder_id, f->uid, f->uid, MAILBOX_HOT | MAILBOX_COLD, 0,
-		     on_record, s);
+		     append_url_on_record, s);
 }
 
 static void
-on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
+append_url_on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 {
 	struct imap_session *s = arg;
 
 	if (!session_back(&s->base))
 		return;
 	if (err != NULL)
-		bad_url(s);
+		append_url_bad(s);
 	else
-		read_record(s, folder->id, folder->uid_validity);
+		append_url_read_record(s, folder->id, folder->uid_validity);
 }
 
 void
@@ -341,12 +341,12 @@ append_fetch_url(struct imap_session *s, struct str url)
 	CHECK(s->append->fetch == NULL);
 	s->append->fetch = f;
 	f->url = url;
-	if (!take_url(s, url, f)) {
-		imap_later(s, bad_url);
+	if (!append_url_take(s, url, f)) {
+		imap_later(s, append_url_bad);
 	} else if (f->mailbox.len == 0) {
-		read_record(s, s->view->index->folder_id, s->view->index->folder.uid_validity);
+		append_url_read_record(s, s->view->index->folder_id, s->view->index->folder.uid_validity);
 	} else {
 		session_hold(&s->base);
-		mailbox_open(imap_store(s), imap_address(s), f->mailbox, on_folder, s);
+		mailbox_open(imap_store(s), imap_address(s), f->mailbox, append_url_on_folder, s);
 	}
 }

@@ -24,7 +24,7 @@ struct filing {
 
 /* Says why, now that nothing of the command is to come any more. */
 static void
-finish_refused(struct imap_session *s)
+append_finish_refused(struct imap_session *s)
 {
 	enum imap_reply reply = s->append->refused_reply;
 	const char *why = s->append->refused;
@@ -43,7 +43,7 @@ enum steps_result {
 };
 
 static enum steps_result
-do_steps(struct imap_session *s)
+append_do_steps(struct imap_session *s)
 {
 	struct imap_append *a = s->append;
 
@@ -69,7 +69,7 @@ do_steps(struct imap_session *s)
 
 /* The command has been read to its end. */
 static void
-end_whole(struct imap_session *s)
+append_end_whole(struct imap_session *s)
 {
 	if (s->append->syncing == 0)
 		append_finish(s);
@@ -78,14 +78,14 @@ end_whole(struct imap_session *s)
 void
 append_go_on(struct imap_session *s)
 {
-	switch (do_steps(s)) {
+	switch (append_do_steps(s)) {
 	case STEPS_WAIT: break;
 	case STEPS_LITERAL: imap_input_stream(s); break;
 	case STEPS_REFUSED:
 		imap_input_refuse(s);
-		finish_refused(s);
+		append_finish_refused(s);
 		break;
-	case STEPS_DONE: end_whole(s); break;
+	case STEPS_DONE: append_end_whole(s); break;
 	}
 }
 
@@ -93,7 +93,7 @@ append_go_on(struct imap_session *s)
 
 /* The message to be replaced, by its UID from now on. */
 static void
-on_view(struct imap_session *s, const struct err *err)
+append_on_view(struct imap_session *s, const struct err *err)
 {
 	struct imap_append *a = s->append;
 	uint32_t seq = s->by_uid && err == NULL ? imap_view_seq(s->view, a->replaced) : a->replaced;
@@ -112,16 +112,16 @@ on_view(struct imap_session *s, const struct err *err)
 }
 
 static void
-find_replaced(struct imap_session *s)
+append_find_replaced(struct imap_session *s)
 {
 	if (!s->append->replaces || s->append->refused != NULL)
 		append_go_on(s);
-	else if (imap_view_attach(s, on_view))
-		on_view(s, NULL);
+	else if (imap_view_attach(s, append_on_view))
+		append_on_view(s, NULL);
 }
 
 static void
-on_quota(void *arg, const struct mailbox_quota *used, const struct err *err)
+append_on_quota(void *arg, const struct mailbox_quota *used, const struct err *err)
 {
 	struct imap_session *s = arg;
 
@@ -130,11 +130,11 @@ on_quota(void *arg, const struct mailbox_quota *used, const struct err *err)
 	/* The store checks again when it files. */
 	if (err == NULL && used->bytes + s->append->bytes > s->quota_bytes)
 		append_refuse(s->append, IMAP_NO, "[OVERQUOTA] the account holds all that it may");
-	find_replaced(s);
+	append_find_replaced(s);
 }
 
 static void
-on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
+append_on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 {
 	struct imap_session *s = arg;
 
@@ -150,17 +150,17 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 		append_refuse(s->append, IMAP_NO, "[UNAVAILABLE] the mail store cannot be reached, try later");
 	/* What is replaced makes room; only the filing knows how much. */
 	if (s->append->refused != NULL || s->quota_bytes == 0 || s->append->replaces) {
-		find_replaced(s);
+		append_find_replaced(s);
 		return;
 	}
 	session_hold(&s->base);
-	mailbox_quota_used(imap_store(s), imap_address(s), on_quota, s);
+	mailbox_quota_used(imap_store(s), imap_address(s), append_on_quota, s);
 }
 
 /* ---- The command's text ---- */
 
 static void
-check_literal(struct imap_session *s, const struct imap_literal *literal)
+append_check_literal(struct imap_session *s, const struct imap_literal *literal)
 {
 	struct imap_append *a = s->append;
 	int64_t limit = imap_settings(s)->max_message_size;
@@ -176,7 +176,7 @@ check_literal(struct imap_session *s, const struct imap_literal *literal)
 /* The command begins: "2 " of REPLACE, the mailbox, and as much as has come.
  * literal NULL: nothing more will. */
 static enum append_parsed
-begin_append(struct imap_session *s, const struct imap_command *row, struct imap_lexer *lex,
+append_begin(struct imap_session *s, const struct imap_command *row, struct imap_lexer *lex,
 	     const struct imap_literal *literal)
 {
 	bool replaces = (row->flags & IMAP_REPLACES) != 0;
@@ -202,15 +202,15 @@ begin_append(struct imap_session *s, const struct imap_command *row, struct imap
 }
 
 static void
-find_mailbox(struct imap_session *s)
+append_find_mailbox(struct imap_session *s)
 {
 	session_hold(&s->base);
-	mailbox_open(imap_store(s), imap_address(s), s->append->mailbox, on_folder, s);
+	mailbox_open(imap_store(s), imap_address(s), s->append->mailbox, append_on_folder, s);
 }
 
 /* BAD; what is left of the command is skipped. */
 static enum imap_literal_use
-refuse_syntax(struct imap_session *s)
+append_refuse_syntax(struct imap_session *s)
 {
 	imap_append_free(&s->append);
 	imap_syntax(s, &s->lexer);
@@ -218,7 +218,7 @@ refuse_syntax(struct imap_session *s)
 }
 
 static enum imap_literal_use
-first_literal(struct imap_session *s, struct str text, const struct imap_literal *literal)
+append_first_literal(struct imap_session *s, struct str text, const struct imap_literal *literal)
 {
 	struct imap_lexer *lex = &s->lexer;
 	const struct imap_command *row;
@@ -233,14 +233,14 @@ first_literal(struct imap_session *s, struct str text, const struct imap_literal
 	imap_lex_init(lex, text, &s->command.arena, (s->enabled & (IMAP_UTF8_ACCEPT | IMAP_REV2)) != 0);
 	/* The row was found, so tag and name stand there. */
 	lex->at = tag.len + 1 + strlen(row->name);
-	parsed = begin_append(s, row, lex, literal);
+	parsed = append_begin(s, row, lex, literal);
 	if (parsed == APPEND_INLINE)
 		return IMAP_LITERAL_INLINE;
 	imap_begin(s, row, tag);
 	if (parsed == APPEND_MALFORMED)
-		return refuse_syntax(s);
-	check_literal(s, literal);
-	find_mailbox(s);
+		return append_refuse_syntax(s);
+	append_check_literal(s, literal);
+	append_find_mailbox(s);
 	return IMAP_LITERAL_WAIT;
 }
 
@@ -250,17 +250,17 @@ imap_append_literal(struct imap_session *s, struct str text, const struct imap_l
 	struct imap_lexer *lex = &s->lexer;
 
 	if (s->append == NULL)
-		return first_literal(s, text, literal);
+		return append_first_literal(s, text, literal);
 	imap_lex_init(lex, arena_str(&s->command.arena, text), &s->command.arena, false);
 	switch (append_parse(s, lex, true)) {
 	case APPEND_INLINE: return IMAP_LITERAL_INLINE;
-	case APPEND_MALFORMED: return refuse_syntax(s);
+	case APPEND_MALFORMED: return append_refuse_syntax(s);
 	case APPEND_PARSED: break;
 	}
-	check_literal(s, literal);
-	switch (do_steps(s)) {
+	append_check_literal(s, literal);
+	switch (append_do_steps(s)) {
 	case STEPS_LITERAL: return IMAP_LITERAL_STREAM;
-	case STEPS_REFUSED: finish_refused(s); return IMAP_LITERAL_REFUSE;
+	case STEPS_REFUSED: append_finish_refused(s); return IMAP_LITERAL_REFUSE;
 	default: return IMAP_LITERAL_WAIT;
 	}
 }
@@ -277,32 +277,32 @@ imap_append_end(struct imap_session *s, struct str text)
 		a->in.steps = NULL;
 	}
 	a->whole = true;
-	if (do_steps(s) == STEPS_DONE)
-		end_whole(s);
+	if (append_do_steps(s) == STEPS_DONE)
+		append_end_whole(s);
 }
 
 /* Without any message's literal: so only CATENATE of URLs makes sense. */
 static enum cmd_status
 cmd_append(struct imap_session *s, struct imap_lexer *lex)
 {
-	if (begin_append(s, s->row, lex, NULL) != APPEND_PARSED)
+	if (append_begin(s, s->row, lex, NULL) != APPEND_PARSED)
 		return imap_syntax(s, lex);
 	s->append->whole = true;
-	find_mailbox(s);
+	append_find_mailbox(s);
 	return CMD_WAIT;
 }
 
 /* ---- The end ---- */
 
 static void
-on_told(struct imap_session *s, const struct err *err)
+append_on_told(struct imap_session *s, const struct err *err)
 {
 	(void)err; /* it is done; the client hears of it later */
 	imap_finish(s, IMAP_OK, "%s", (const char *)s->work);
 }
 
 static void
-finish_filed(struct imap_session *s, const struct mailbox_filed *filed)
+append_finish_filed(struct imap_session *s, const struct mailbox_filed *filed)
 {
 	uint32_t folder_id = s->append->folder_id;
 	char *text;
@@ -323,16 +323,16 @@ finish_filed(struct imap_session *s, const struct mailbox_filed *filed)
 		imap_untagged(s, "OK %s", text);
 		folder_index_take_expunged(s->view->index, &filed->replaced);
 		s->work = (void *)(uintptr_t) "replaced";
-		imap_view_refresh(s, on_told);
+		imap_view_refresh(s, append_on_told);
 	} else if (s->view != NULL && s->view->index->folder_id == folder_id) {
-		imap_view_refresh(s, on_told);
+		imap_view_refresh(s, append_on_told);
 	} else {
-		on_told(s, NULL);
+		append_on_told(s, NULL);
 	}
 }
 
 static void
-on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
+append_on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
 {
 	struct filing *f = arg;
 	struct imap_session *s = f->session;
@@ -344,7 +344,7 @@ on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
 	if (!session_back(&s->base))
 		return;
 	if (err == NULL) {
-		finish_filed(s, filed);
+		append_finish_filed(s, filed);
 		return;
 	}
 	imap_append_free(&s->append);
@@ -357,7 +357,7 @@ on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
 }
 
 static void
-file_all(struct imap_session *s)
+append_file_all(struct imap_session *s)
 {
 	struct imap_append *a = s->append;
 	struct filing *f = arena_new(&s->command.arena, struct filing);
@@ -386,7 +386,7 @@ file_all(struct imap_session *s)
 		};
 	a->filing = true;
 	session_hold(&s->base);
-	mailbox_file(imap_store(s), &filing, on_filed, f);
+	mailbox_file(imap_store(s), &filing, append_on_filed, f);
 }
 
 /* The first of its bodies has no reference but the command: a sweep takes what is
@@ -399,9 +399,9 @@ append_finish(struct imap_session *s)
 	if (clock_unix_ms() - s->append->begun_ms > APPEND_LONGEST_MS)
 		append_refuse(s->append, IMAP_NO, "[LIMIT] the command took too long");
 	if (s->append->refused != NULL)
-		finish_refused(s);
+		append_finish_refused(s);
 	else
-		file_all(s);
+		append_file_all(s);
 }
 
 const struct imap_command imap_append_commands[] = {

@@ -5,7 +5,7 @@
 /* ---- Quota: one root for the whole account, named "" ---- */
 
 static void
-print_quota(const struct imap_session *s, const struct mailbox_quota *used, struct buf *out)
+account_print_quota(const struct imap_session *s, const struct mailbox_quota *used, struct buf *out)
 {
 	buf_add_c(out, "* QUOTA \"\" (");
 	/* In units of 1024 octets. */
@@ -16,7 +16,7 @@ print_quota(const struct imap_session *s, const struct mailbox_quota *used, stru
 }
 
 static void
-on_used(void *arg, const struct mailbox_quota *used, const struct err *err)
+account_on_used(void *arg, const struct mailbox_quota *used, const struct err *err)
 {
 	struct imap_session *s = arg;
 	struct buf out = BUF_EMPTY;
@@ -27,17 +27,17 @@ on_used(void *arg, const struct mailbox_quota *used, const struct err *err)
 		imap_failed(s, err);
 		return;
 	}
-	print_quota(s, used, &out);
+	account_print_quota(s, used, &out);
 	imap_write(s, &out);
 	buf_fini(&out);
 	imap_ok(s);
 }
 
 static enum cmd_status
-tell_quota(struct imap_session *s)
+account_tell_quota(struct imap_session *s)
 {
 	session_hold(&s->base);
-	mailbox_quota_used(imap_store(s), imap_address(s), on_used, s);
+	mailbox_quota_used(imap_store(s), imap_address(s), account_on_used, s);
 	return CMD_WAIT;
 }
 
@@ -50,11 +50,11 @@ cmd_getquota(struct imap_session *s, struct imap_lexer *lex)
 		return imap_syntax(s, lex);
 	if (root.len != 0)
 		return imap_finish(s, IMAP_NO, "[NONEXISTENT] there is no such quota root");
-	return tell_quota(s);
+	return account_tell_quota(s);
 }
 
 static void
-on_root_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
+account_on_root_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 {
 	struct imap_session *s = arg;
 	struct buf out = BUF_EMPTY;
@@ -70,7 +70,7 @@ on_root_folder(void *arg, const struct mailbox_folder *folder, const struct err 
 	buf_add_c(&out, " \"\"\r\n");
 	imap_write(s, &out);
 	buf_fini(&out);
-	tell_quota(s);
+	account_tell_quota(s);
 }
 
 static enum cmd_status
@@ -81,7 +81,7 @@ cmd_getquotaroot(struct imap_session *s, struct imap_lexer *lex)
 	if (!imap_lex_sp(lex) || !imap_lex_mailbox(lex, &name) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
 	session_hold(&s->base);
-	mailbox_open(imap_store(s), imap_address(s), name, on_root_folder, s);
+	mailbox_open(imap_store(s), imap_address(s), name, account_on_root_folder, s);
 	return CMD_WAIT;
 }
 
@@ -92,7 +92,7 @@ struct rights {
 };
 
 static void
-on_rights_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
+account_on_rights_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 {
 	struct imap_session *s = arg;
 	const struct rights *w;
@@ -118,7 +118,7 @@ on_rights_folder(void *arg, const struct mailbox_folder *folder, const struct er
 }
 
 static enum cmd_status
-tell_rights(struct imap_session *s, struct imap_lexer *lex, const char *response)
+account_tell_rights(struct imap_session *s, struct imap_lexer *lex, const char *response)
 {
 	struct rights *w = arena_new(&s->command.arena, struct rights);
 	struct str name;
@@ -128,20 +128,20 @@ tell_rights(struct imap_session *s, struct imap_lexer *lex, const char *response
 	w->response = response;
 	s->work = w;
 	session_hold(&s->base);
-	mailbox_open(imap_store(s), imap_address(s), name, on_rights_folder, s);
+	mailbox_open(imap_store(s), imap_address(s), name, account_on_rights_folder, s);
 	return CMD_WAIT;
 }
 
 static enum cmd_status
 cmd_myrights(struct imap_session *s, struct imap_lexer *lex)
 {
-	return tell_rights(s, lex, "MYRIGHTS");
+	return account_tell_rights(s, lex, "MYRIGHTS");
 }
 
 static enum cmd_status
 cmd_getacl(struct imap_session *s, struct imap_lexer *lex)
 {
-	return tell_rights(s, lex, "ACL");
+	return account_tell_rights(s, lex, "ACL");
 }
 
 /* ---- COMPRESS ---- */

@@ -7,7 +7,7 @@ struct copying {
 };
 
 static void
-on_told(struct imap_session *s, const struct err *err)
+copy_on_told(struct imap_session *s, const struct err *err)
 {
 	(void)err; /* it is done; the client hears of it later */
 	imap_ok(s);
@@ -15,7 +15,7 @@ on_told(struct imap_session *s, const struct err *err)
 
 /* "COPYUID 38505 304,319:320 3956:3958" */
 static void
-print_copyuid(const struct mailbox_copied *copied, struct buf *out)
+copy_print_copyuid(const struct mailbox_copied *copied, struct buf *out)
 {
 	buf_printf(out, "COPYUID %u ", copied->uid_validity);
 	imap_set_print_numbers(copied->from_uids, copied->count, out);
@@ -24,7 +24,7 @@ print_copyuid(const struct mailbox_copied *copied, struct buf *out)
 }
 
 static void
-finish_copied(struct imap_session *s, const struct mailbox_copied *copied)
+copy_finish_copied(struct imap_session *s, const struct mailbox_copied *copied)
 {
 	const struct copying *w = s->work;
 	struct buf codes = BUF_EMPTY;
@@ -35,11 +35,11 @@ finish_copied(struct imap_session *s, const struct mailbox_copied *copied)
 		imap_ok(s);
 		return;
 	}
-	print_copyuid(copied, &codes);
+	copy_print_copyuid(copied, &codes);
 	if (w->move) {
 		/* Before the EXPUNGEs, so that the client knows where they went. */
 		imap_untagged(s, "OK [%s] moved", codes.data);
-		imap_view_refresh(s, on_told);
+		imap_view_refresh(s, copy_on_told);
 	} else {
 		imap_finish(s, IMAP_OK, "[%s] copied", codes.data);
 	}
@@ -47,14 +47,14 @@ finish_copied(struct imap_session *s, const struct mailbox_copied *copied)
 }
 
 static void
-on_copied(void *arg, const struct mailbox_copied *copied, const struct err *err)
+copy_on_copied(void *arg, const struct mailbox_copied *copied, const struct err *err)
 {
 	struct imap_session *s = arg;
 
 	if (!session_back(&s->base))
 		return;
 	if (err == NULL)
-		finish_copied(s, copied);
+		copy_finish_copied(s, copied);
 	else if (err->code == ERR_NOT_FOUND)
 		imap_finish(s, IMAP_NO, "[TRYCREATE] %s", err->text);
 	else
@@ -82,7 +82,7 @@ copy(struct imap_session *s, struct imap_lexer *lex, bool move)
 	session_hold(&s->base);
 	mailbox_copy(imap_store(s), imap_address(s), s->view->index->folder_id,
 		     imap_view_uids(s->view, &messages, &s->command.arena), messages.count, w->to, move, s->quota_bytes,
-		     on_copied, s);
+		     copy_on_copied, s);
 	return CMD_WAIT;
 }
 

@@ -28,7 +28,7 @@ imap_deleted_uids(struct imap_session *s, struct imap_set *among, uint32_t *coun
 
 /* The index knows of it by now, and the client is told. */
 static void
-on_told(struct imap_session *s, const struct err *err)
+expunge_on_told(struct imap_session *s, const struct err *err)
 {
 	const struct expunging *w = s->work;
 
@@ -41,7 +41,7 @@ on_told(struct imap_session *s, const struct err *err)
 }
 
 static void
-on_expunged(void *arg, const struct mailbox_expunged *expunged, const struct err *err)
+expunge_on_expunged(void *arg, const struct mailbox_expunged *expunged, const struct err *err)
 {
 	struct imap_session *s = arg;
 
@@ -55,13 +55,13 @@ on_expunged(void *arg, const struct mailbox_expunged *expunged, const struct err
 	((struct expunging *)s->work)->modseq = expunged->count != 0 ? expunged->modseq : 0;
 	folder_index_take_expunged(s->view->index, expunged);
 	if (s->view->index->folder.highest_modseq >= expunged->modseq)
-		on_told(s, NULL);
+		expunge_on_told(s, NULL);
 	else
-		imap_view_refresh(s, on_told);
+		imap_view_refresh(s, expunge_on_told);
 }
 
 static void
-on_ready(struct imap_session *s, const struct err *err)
+expunge_on_ready(struct imap_session *s, const struct err *err)
 {
 	struct expunging *w = s->work;
 	uint32_t *uids, count;
@@ -80,7 +80,8 @@ on_ready(struct imap_session *s, const struct err *err)
 		return;
 	}
 	session_hold(&s->base);
-	mailbox_expunge(imap_store(s), imap_address(s), s->view->index->folder_id, uids, count, true, on_expunged, s);
+	mailbox_expunge(imap_store(s), imap_address(s), s->view->index->folder_id, uids, count, true,
+			expunge_on_expunged, s);
 }
 
 /* Others may have set \Deleted meanwhile: the store's present state counts. */
@@ -94,7 +95,7 @@ cmd_expunge(struct imap_session *s, struct imap_lexer *lex)
 	if (s->view->read_only)
 		return imap_finish(s, IMAP_NO, "[CANNOT] the mailbox is selected read-only");
 	s->work = w;
-	imap_view_refresh(s, on_ready);
+	imap_view_refresh(s, expunge_on_ready);
 	return CMD_WAIT;
 }
 

@@ -4,7 +4,7 @@
 
 /* "a/b/" means that there will be names below: they may be anyway. */
 static struct str
-without_slash(struct str name)
+folder_without_slash(struct str name)
 {
 	if (name.len > 1 && name.p[name.len - 1] == '/')
 		name.len--;
@@ -12,13 +12,13 @@ without_slash(struct str name)
 }
 
 static bool
-take_name(struct imap_lexer *lex, struct str *name_out)
+folder_take_name(struct imap_lexer *lex, struct str *name_out)
 {
 	return imap_lex_sp(lex) && imap_lex_mailbox(lex, name_out);
 }
 
 static void
-on_done(void *arg, const struct err *err)
+folder_on_done(void *arg, const struct err *err)
 {
 	struct imap_session *s = arg;
 
@@ -36,7 +36,7 @@ static const char *const special_uses[] = {"All", "Archive", "Drafts", "Flagged"
 
 /* "(USE (\Sent))"; *unknown_out: a use that we do not have. */
 static bool
-take_uses(struct imap_session *s, struct imap_lexer *lex, struct str *uses_out, bool *unknown_out)
+folder_take_uses(struct imap_session *s, struct imap_lexer *lex, struct str *uses_out, bool *unknown_out)
 {
 	struct buf uses = BUF_EMPTY;
 	struct str name;
@@ -62,7 +62,7 @@ take_uses(struct imap_session *s, struct imap_lexer *lex, struct str *uses_out, 
 }
 
 static void
-on_created(void *arg, const struct mailbox_folder *folder, const struct err *err)
+folder_on_created(void *arg, const struct mailbox_folder *folder, const struct err *err)
 {
 	struct imap_session *s = arg;
 
@@ -80,13 +80,13 @@ cmd_create(struct imap_session *s, struct imap_lexer *lex)
 	struct str name, uses = STR_NONE;
 	bool unknown_use = false;
 
-	if (!take_name(lex, &name) || (imap_lex_try(lex, ' ') && !take_uses(s, lex, &uses, &unknown_use)) ||
-	    !imap_lex_end(lex))
+	if (!folder_take_name(lex, &name) ||
+	    (imap_lex_try(lex, ' ') && !folder_take_uses(s, lex, &uses, &unknown_use)) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
 	if (unknown_use)
 		return imap_finish(s, IMAP_NO, "[USEATTR] that special use is not to be had here");
 	session_hold(&s->base);
-	mailbox_create(imap_store(s), imap_address(s), without_slash(name), uses, on_created, s);
+	mailbox_create(imap_store(s), imap_address(s), folder_without_slash(name), uses, folder_on_created, s);
 	return CMD_WAIT;
 }
 
@@ -97,7 +97,7 @@ struct deleting {
 };
 
 static void
-on_deleted(void *arg, const struct err *err)
+folder_on_deleted(void *arg, const struct err *err)
 {
 	struct imap_session *s = arg;
 
@@ -112,7 +112,7 @@ on_deleted(void *arg, const struct err *err)
 }
 
 static void
-on_to_delete(void *arg, const struct mailbox_folder *folder, const struct err *err)
+folder_on_to_delete(void *arg, const struct mailbox_folder *folder, const struct err *err)
 {
 	struct imap_session *s = arg;
 	const struct deleting *w;
@@ -128,7 +128,7 @@ on_to_delete(void *arg, const struct mailbox_folder *folder, const struct err *e
 	if (s->view != NULL && s->view->index->folder_id == folder->id && folder->id != 1)
 		imap_unselect(s, true);
 	session_hold(&s->base);
-	mailbox_delete(imap_store(s), imap_address(s), w->name, on_deleted, s);
+	mailbox_delete(imap_store(s), imap_address(s), w->name, folder_on_deleted, s);
 }
 
 static enum cmd_status
@@ -136,12 +136,12 @@ cmd_delete(struct imap_session *s, struct imap_lexer *lex)
 {
 	struct deleting *w = arena_new(&s->command.arena, struct deleting);
 
-	if (!take_name(lex, &w->name) || !imap_lex_end(lex))
+	if (!folder_take_name(lex, &w->name) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
 	s->work = w;
-	w->name = without_slash(w->name);
+	w->name = folder_without_slash(w->name);
 	session_hold(&s->base);
-	mailbox_open(imap_store(s), imap_address(s), w->name, on_to_delete, s);
+	mailbox_open(imap_store(s), imap_address(s), w->name, folder_on_to_delete, s);
 	return CMD_WAIT;
 }
 
@@ -152,35 +152,36 @@ cmd_rename(struct imap_session *s, struct imap_lexer *lex)
 {
 	struct str from, to;
 
-	if (!take_name(lex, &from) || !take_name(lex, &to) || !imap_lex_end(lex))
+	if (!folder_take_name(lex, &from) || !folder_take_name(lex, &to) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
 	session_hold(&s->base);
-	mailbox_rename(imap_store(s), imap_address(s), without_slash(from), without_slash(to), on_done, s);
+	mailbox_rename(imap_store(s), imap_address(s), folder_without_slash(from), folder_without_slash(to),
+		       folder_on_done, s);
 	return CMD_WAIT;
 }
 
 static enum cmd_status
-subscribe(struct imap_session *s, struct imap_lexer *lex, bool on)
+folder_subscribe(struct imap_session *s, struct imap_lexer *lex, bool on)
 {
 	struct str name;
 
-	if (!take_name(lex, &name) || !imap_lex_end(lex))
+	if (!folder_take_name(lex, &name) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
 	session_hold(&s->base);
-	mailbox_subscribe(imap_store(s), imap_address(s), without_slash(name), on, on_done, s);
+	mailbox_subscribe(imap_store(s), imap_address(s), folder_without_slash(name), on, folder_on_done, s);
 	return CMD_WAIT;
 }
 
 static enum cmd_status
 cmd_subscribe(struct imap_session *s, struct imap_lexer *lex)
 {
-	return subscribe(s, lex, true);
+	return folder_subscribe(s, lex, true);
 }
 
 static enum cmd_status
 cmd_unsubscribe(struct imap_session *s, struct imap_lexer *lex)
 {
-	return subscribe(s, lex, false);
+	return folder_subscribe(s, lex, false);
 }
 
 const struct imap_command imap_folder_commands[] = {

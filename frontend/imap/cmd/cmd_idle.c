@@ -3,28 +3,28 @@
 #include "frontend/imap/cmd/push.h"
 #include "lib/base/check.h"
 
-static void on_idle_line(struct imap_session *s, struct str line);
+static void idle_on_line(struct imap_session *s, struct str line);
 
 static bool
-is_idling(const struct imap_session *s)
+idle_is_idling(const struct imap_session *s)
 {
-	return s->row != NULL && s->on_line == on_idle_line;
+	return s->row != NULL && s->on_line == idle_on_line;
 }
 
 /* DONE came while the view was being read: it ends when that is there. */
 static void
-on_ready(struct imap_session *s, const struct err *err)
+idle_on_ready(struct imap_session *s, const struct err *err)
 {
 	if (s->row == NULL)
 		return;
-	if (!is_idling(s))
+	if (!idle_is_idling(s))
 		imap_ok(s);
 	else if (err == NULL)
 		imap_view_sync(s, true);
 }
 
 static void
-on_idle_line(struct imap_session *s, struct str line)
+idle_on_line(struct imap_session *s, struct str line)
 {
 	if (!str_eq_ci(line, STR("DONE"))) {
 		imap_finish(s, IMAP_BAD, "DONE was expected");
@@ -45,10 +45,10 @@ cmd_idle(struct imap_session *s, struct imap_lexer *lex)
 	if (!imap_settings(s)->enable_idle)
 		return imap_finish(s, IMAP_BAD, "IDLE is switched off");
 	conn_write_c(s->conn, "+ idling\r\n");
-	s->on_line = on_idle_line;
+	s->on_line = idle_on_line;
 	/* What has happened up to now; from here on notices wake us. */
 	if (s->view != NULL)
-		imap_view_refresh(s, on_ready);
+		imap_view_refresh(s, idle_on_ready);
 	return CMD_WAIT;
 }
 
@@ -63,12 +63,12 @@ imap_push(struct folder_watcher *watcher)
 		return;
 	}
 	/* Who does not read is told later, with all that has come until then. */
-	if (!is_idling(s) || v->on_ready != NULL || conn_output_pending(s->conn) > CONN_OUTPUT_HIGH)
+	if (!idle_is_idling(s) || v->on_ready != NULL || conn_output_pending(s->conn) > CONN_OUTPUT_HIGH)
 		return;
 	if (v->uids != NULL)
 		imap_view_sync(s, true);
 	else
-		imap_view_refresh(s, on_ready);
+		imap_view_refresh(s, idle_on_ready);
 }
 
 const struct imap_command imap_idle_commands[] = {

@@ -45,7 +45,7 @@ struct option {
 };
 
 static bool
-take_option(struct imap_lexer *lex, const struct option *options, struct listing *w)
+list_take_option(struct imap_lexer *lex, const struct option *options, struct listing *w)
 {
 	for (; options->name != NULL; options++) {
 		if (!imap_lex_try_word(lex, options->name))
@@ -57,7 +57,7 @@ take_option(struct imap_lexer *lex, const struct option *options, struct listing
 }
 
 static bool
-take_selection(struct imap_lexer *lex, struct listing *w)
+list_take_selection(struct imap_lexer *lex, struct listing *w)
 {
 	static const struct option options[] = {{"SUBSCRIBED", SELECT_SUBSCRIBED | RETURN_SUBSCRIBED},
 						{"RECURSIVEMATCH", SELECT_RECURSIVE},
@@ -71,7 +71,7 @@ take_selection(struct imap_lexer *lex, struct listing *w)
 	if (imap_lex_peek(lex) == ')')
 		return imap_lex_close(lex);
 	do {
-		if (!take_option(lex, options, w))
+		if (!list_take_option(lex, options, w))
 			return false;
 	} while (imap_lex_more(lex));
 	if ((w->options & SELECT_RECURSIVE) != 0 && (w->options & (SELECT_SUBSCRIBED | SELECT_SPECIAL_USE)) == 0)
@@ -80,7 +80,7 @@ take_selection(struct imap_lexer *lex, struct listing *w)
 }
 
 static bool
-take_return(struct imap_session *s, struct imap_lexer *lex, struct listing *w)
+list_take_return(struct imap_session *s, struct imap_lexer *lex, struct listing *w)
 {
 	static const struct option options[] = {{"SUBSCRIBED", RETURN_SUBSCRIBED},
 						{"CHILDREN", 0},
@@ -100,7 +100,7 @@ take_return(struct imap_session *s, struct imap_lexer *lex, struct listing *w)
 			w->options |= RETURN_STATUS;
 			if (!imap_lex_sp(lex) || !imap_take_status_items(s, lex, &w->status_items))
 				return false;
-		} else if (!take_option(lex, options, w)) {
+		} else if (!list_take_option(lex, options, w)) {
 			return false;
 		}
 	} while (imap_lex_more(lex));
@@ -108,7 +108,7 @@ take_return(struct imap_session *s, struct imap_lexer *lex, struct listing *w)
 }
 
 static bool
-take_pattern(struct imap_lexer *lex, struct str reference, struct listing *w)
+list_take_pattern(struct imap_lexer *lex, struct str reference, struct listing *w)
 {
 	struct str pattern;
 	char *joined;
@@ -125,16 +125,16 @@ take_pattern(struct imap_lexer *lex, struct str reference, struct listing *w)
 }
 
 static bool
-take_patterns(struct imap_lexer *lex, struct str reference, struct listing *w)
+list_take_patterns(struct imap_lexer *lex, struct str reference, struct listing *w)
 {
 	w->patterns = arena_array(lex->arena, struct str, PATTERNS_MAX);
 	if (imap_lex_peek(lex) != '(')
-		return take_pattern(lex, reference, w);
+		return list_take_pattern(lex, reference, w);
 	w->extended = true;
 	if (!imap_lex_open(lex))
 		return false;
 	do {
-		if (!take_pattern(lex, reference, w))
+		if (!list_take_pattern(lex, reference, w))
 			return false;
 	} while (imap_lex_more(lex));
 	return lex->error == NULL;
@@ -143,7 +143,7 @@ take_patterns(struct imap_lexer *lex, struct str reference, struct listing *w)
 /* ---- Matching ---- */
 
 static bool
-matches(const struct listing *w, struct str name)
+list_matches(const struct listing *w, struct str name)
 {
 	for (unsigned i = 0; i < w->count; i++)
 		if (imap_pattern_matches(w->patterns[i], name))
@@ -152,7 +152,7 @@ matches(const struct listing *w, struct str name)
 }
 
 static bool
-is_below(struct str name, struct str upper)
+list_is_below(struct str name, struct str upper)
 {
 	return name.len > upper.len && name.p[upper.len] == '/' && str_starts(name, upper);
 }
@@ -160,7 +160,7 @@ is_below(struct str name, struct str upper)
 /* Index of the first folder that may lie below the name: they are sorted, but
  * for INBOX, which comes first. */
 static unsigned
-first_below(const struct names *n, struct str name)
+list_first_below(const struct names *n, struct str name)
 {
 	unsigned low = n->folder_count != 0, high = n->folder_count;
 
@@ -177,15 +177,15 @@ first_below(const struct names *n, struct str name)
 }
 
 static bool
-has_children(const struct names *n, struct str name)
+list_has_children(const struct names *n, struct str name)
 {
-	unsigned i = first_below(n, name);
+	unsigned i = list_first_below(n, name);
 
-	return i < n->folder_count && is_below(n->folders[i].name, name);
+	return i < n->folder_count && list_is_below(n->folders[i].name, name);
 }
 
 static bool
-is_selected(const struct listing *w, const struct mailbox_folder *f)
+list_is_selected(const struct listing *w, const struct mailbox_folder *f)
 {
 	return ((w->options & SELECT_SUBSCRIBED) == 0 || f->subscribed) &&
 	       ((w->options & SELECT_SPECIAL_USE) == 0 || f->special_use.len != 0);
@@ -193,13 +193,14 @@ is_selected(const struct listing *w, const struct mailbox_folder *f)
 
 /* Does anything below it meet the selection? hidden: that is not listed itself. */
 static bool
-has_selected_below(const struct listing *w, const struct names *n, struct str name, bool hidden)
+list_has_selected_below(const struct listing *w, const struct names *n, struct str name, bool hidden)
 {
-	for (unsigned i = first_below(n, name); i < n->folder_count && is_below(n->folders[i].name, name); i++)
-		if (is_selected(w, &n->folders[i]) && !(hidden && matches(w, n->folders[i].name)))
+	for (unsigned i = list_first_below(n, name); i < n->folder_count && list_is_below(n->folders[i].name, name);
+	     i++)
+		if (list_is_selected(w, &n->folders[i]) && !(hidden && list_matches(w, n->folders[i].name)))
 			return true;
 	for (unsigned i = 0; (w->options & SELECT_SPECIAL_USE) == 0 && i < n->missing_count; i++)
-		if (is_below(n->missing[i], name) && !(hidden && matches(w, n->missing[i])))
+		if (list_is_below(n->missing[i], name) && !(hidden && list_matches(w, n->missing[i])))
 			return true;
 	return false;
 }
@@ -207,8 +208,8 @@ has_selected_below(const struct listing *w, const struct names *n, struct str na
 /* ---- Answers ---- */
 
 static void
-print_line(const struct imap_session *s, const struct listing *w, struct str attributes, struct str name,
-	   bool child_info, struct buf *out)
+list_print_line(const struct imap_session *s, const struct listing *w, struct str attributes, struct str name,
+		bool child_info, struct buf *out)
 {
 	buf_printf(out, "* %s (%.*s) \"/\" ", w->lsub ? "LSUB" : "LIST", STR_ARG(attributes));
 	imap_print_mailbox(s, name, out);
@@ -221,22 +222,22 @@ static void
 list_folder(const struct imap_session *s, const struct listing *w, const struct names *n,
 	    const struct mailbox_folder *f, struct buf *out)
 {
-	bool selected = is_selected(w, f);
+	bool selected = list_is_selected(w, f);
 	bool child_info;
 	char attributes[160];
 
-	if (!matches(w, f->name))
+	if (!list_matches(w, f->name))
 		return;
 	/* One that is not selected itself is told for what is not told without it
 	 * (RFC 9051, 6.3.9.6). */
-	child_info = (w->options & SELECT_RECURSIVE) != 0 && has_selected_below(w, n, f->name, !selected);
+	child_info = (w->options & SELECT_RECURSIVE) != 0 && list_has_selected_below(w, n, f->name, !selected);
 	if (!selected && !child_info)
 		return;
 	snprintf(attributes, sizeof(attributes), "%s%s%s%.*s",
-		 has_children(n, f->name) ? "\\HasChildren" : "\\HasNoChildren",
+		 list_has_children(n, f->name) ? "\\HasChildren" : "\\HasNoChildren",
 		 (w->options & RETURN_SUBSCRIBED) != 0 && f->subscribed ? " \\Subscribed" : "",
 		 f->special_use.len != 0 ? " " : "", STR_ARG(f->special_use));
-	print_line(s, w, str_c(attributes), f->name, child_info, out);
+	list_print_line(s, w, str_c(attributes), f->name, child_info, out);
 	if ((w->options & RETURN_MYRIGHTS) != 0) {
 		buf_add_c(out, "* MYRIGHTS ");
 		imap_print_mailbox(s, f->name, out);
@@ -255,7 +256,7 @@ struct subscription {
 };
 
 static int
-subscription_compare(const void *a, const void *b)
+list_subscription_compare(const void *a, const void *b)
 {
 	const struct subscription *x = a, *y = b;
 	int order = str_cmp(x->name, y->name);
@@ -265,11 +266,11 @@ subscription_compare(const void *a, const void *b)
 
 /* Sorts; of each name one stays, subscribed if any of them is. */
 static void
-subscription_unite(struct subscription *list, unsigned *count)
+list_subscription_unite(struct subscription *list, unsigned *count)
 {
 	unsigned kept = 0;
 
-	qsort(list, *count, sizeof(*list), subscription_compare);
+	qsort(list, *count, sizeof(*list), list_subscription_compare);
 	for (unsigned i = 0; i < *count; i++)
 		if (kept == 0 || !str_eq(list[kept - 1].name, list[i].name))
 			list[kept++] = list[i];
@@ -278,7 +279,7 @@ subscription_unite(struct subscription *list, unsigned *count)
 
 /* The next level above; false: there is none. */
 static bool
-go_up(struct str *name)
+list_go_up(struct str *name)
 {
 	ptrdiff_t slash = str_rindex(*name, '/');
 
@@ -289,7 +290,7 @@ go_up(struct str *name)
 }
 
 static bool
-folder_exists(const struct names *n, struct str name)
+list_folder_exists(const struct names *n, struct str name)
 {
 	unsigned low = n->folder_count != 0, high = n->folder_count; /* sorted but for INBOX */
 
@@ -316,18 +317,19 @@ list_missing(struct imap_session *s, const struct listing *w, const struct names
 	for (unsigned i = 0; i < n->missing_count; i++) {
 		struct str name = n->missing[i];
 		list[count++] = (struct subscription){name, true};
-		while (recursive && go_up(&name) && !folder_exists(n, name))
+		while (recursive && list_go_up(&name) && !list_folder_exists(n, name))
 			list[count++] = (struct subscription){name, false};
 	}
-	subscription_unite(list, &count);
+	list_subscription_unite(list, &count);
 	for (unsigned i = 0; i < count; i++) {
 		bool child_info;
-		if (!matches(w, list[i].name))
+		if (!list_matches(w, list[i].name))
 			continue;
-		child_info = recursive && has_selected_below(w, n, list[i].name, !list[i].subscribed);
+		child_info = recursive && list_has_selected_below(w, n, list[i].name, !list[i].subscribed);
 		if (list[i].subscribed || child_info)
-			print_line(s, w, list[i].subscribed ? STR("\\Subscribed \\NonExistent") : STR("\\NonExistent"),
-				   list[i].name, child_info, out);
+			list_print_line(s, w,
+					list[i].subscribed ? STR("\\Subscribed \\NonExistent") : STR("\\NonExistent"),
+					list[i].name, child_info, out);
 	}
 }
 
@@ -344,21 +346,21 @@ list_all(struct imap_session *s, const struct listing *w, const struct names *n,
 
 /* "%" names the upper levels of what is subscribed to below (RFC 3501, 6.3.9). */
 static void
-lsub_add(const struct listing *w, struct str name, struct subscription *list, unsigned *count)
+list_lsub_add(const struct listing *w, struct str name, struct subscription *list, unsigned *count)
 {
 	bool subscribed = true;
 
 	do {
-		if (matches(w, name)) {
+		if (list_matches(w, name)) {
 			list[(*count)++] = (struct subscription){name, subscribed};
 			return;
 		}
 		subscribed = false;
-	} while (go_up(&name));
+	} while (list_go_up(&name));
 }
 
 static void
-lsub_all(struct imap_session *s, const struct listing *w, const struct names *n, struct buf *out)
+list_lsub_all(struct imap_session *s, const struct listing *w, const struct names *n, struct buf *out)
 {
 	struct subscription *list =
 		arena_array(&s->command.arena, struct subscription, (size_t)n->folder_count + n->missing_count + 1);
@@ -366,17 +368,17 @@ lsub_all(struct imap_session *s, const struct listing *w, const struct names *n,
 
 	for (unsigned i = 0; i < n->folder_count; i++)
 		if (n->folders[i].subscribed)
-			lsub_add(w, n->folders[i].name, list, &count);
+			list_lsub_add(w, n->folders[i].name, list, &count);
 	for (unsigned i = 0; i < n->missing_count; i++)
-		lsub_add(w, n->missing[i], list, &count);
-	subscription_unite(list, &count);
+		list_lsub_add(w, n->missing[i], list, &count);
+	list_subscription_unite(list, &count);
 	for (unsigned i = 0; i < count; i++)
-		print_line(s, w, list[i].subscribed ? STR("") : STR("\\Noselect"), list[i].name, false, out);
+		list_print_line(s, w, list[i].subscribed ? STR("") : STR("\\Noselect"), list[i].name, false, out);
 }
 
 static void
-on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, const struct str *subscribed_missing,
-	   unsigned missing_count, const struct err *err)
+list_on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, const struct str *subscribed_missing,
+		unsigned missing_count, const struct err *err)
 {
 	struct imap_session *s = arg;
 	struct names names = {folders, count, subscribed_missing, missing_count};
@@ -391,7 +393,7 @@ on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, cons
 	}
 	w = s->work;
 	if (w->lsub)
-		lsub_all(s, w, &names, &out);
+		list_lsub_all(s, w, &names, &out);
 	else
 		list_all(s, w, &names, &out);
 	imap_write(s, &out);
@@ -400,11 +402,11 @@ on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, cons
 }
 
 static enum cmd_status
-ask(struct imap_session *s, struct listing *w)
+list_ask(struct imap_session *s, struct listing *w)
 {
 	s->work = w;
 	session_hold(&s->base);
-	mailbox_list(imap_store(s), imap_address(s), on_folders, s);
+	mailbox_list(imap_store(s), imap_address(s), list_on_folders, s);
 	return CMD_WAIT;
 }
 
@@ -414,16 +416,16 @@ cmd_list(struct imap_session *s, struct imap_lexer *lex)
 	struct listing *w = arena_new(&s->command.arena, struct listing);
 	struct str reference;
 
-	if (!imap_lex_sp(lex) || (imap_lex_peek(lex) == '(' && (!take_selection(lex, w) || !imap_lex_sp(lex))) ||
-	    !imap_lex_mailbox(lex, &reference) || !imap_lex_sp(lex) || !take_patterns(lex, reference, w) ||
-	    (imap_lex_try(lex, ' ') && !take_return(s, lex, w)) || !imap_lex_end(lex))
+	if (!imap_lex_sp(lex) || (imap_lex_peek(lex) == '(' && (!list_take_selection(lex, w) || !imap_lex_sp(lex))) ||
+	    !imap_lex_mailbox(lex, &reference) || !imap_lex_sp(lex) || !list_take_patterns(lex, reference, w) ||
+	    (imap_lex_try(lex, ' ') && !list_take_return(s, lex, w)) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
 	/* An empty pattern asks for the delimiter. */
 	if (!w->extended && w->count == 1 && w->patterns[0].len == reference.len) {
 		imap_untagged(s, "LIST (\\Noselect) \"/\" \"\"");
 		return imap_ok(s);
 	}
-	return ask(s, w);
+	return list_ask(s, w);
 }
 
 static enum cmd_status
@@ -435,9 +437,9 @@ cmd_lsub(struct imap_session *s, struct imap_lexer *lex)
 	w->lsub = true;
 	w->patterns = arena_array(&s->command.arena, struct str, PATTERNS_MAX);
 	if (!imap_lex_sp(lex) || !imap_lex_mailbox(lex, &reference) || !imap_lex_sp(lex) ||
-	    !take_pattern(lex, reference, w) || !imap_lex_end(lex))
+	    !list_take_pattern(lex, reference, w) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
-	return ask(s, w);
+	return list_ask(s, w);
 }
 
 const struct imap_command imap_list_commands[] = {

@@ -23,7 +23,7 @@ struct metadata {
 
 /* "/private/..." or "/shared/...", lower case from here on. */
 static bool
-take_entry(struct imap_lexer *lex, struct str *name_out)
+metadata_take_entry(struct imap_lexer *lex, struct str *name_out)
 {
 	struct str name;
 	char *lower;
@@ -44,7 +44,7 @@ take_entry(struct imap_lexer *lex, struct str *name_out)
 }
 
 static bool
-take_options(struct imap_lexer *lex, struct metadata *w)
+metadata_take_options(struct imap_lexer *lex, struct metadata *w)
 {
 	if (!imap_lex_open(lex))
 		return false;
@@ -72,7 +72,7 @@ take_options(struct imap_lexer *lex, struct metadata *w)
 }
 
 static bool
-take_entries(struct imap_lexer *lex, struct metadata *w)
+metadata_take_entries(struct imap_lexer *lex, struct metadata *w)
 {
 	bool list = imap_lex_peek(lex) == '(';
 
@@ -82,7 +82,7 @@ take_entries(struct imap_lexer *lex, struct metadata *w)
 	do {
 		if (w->count == ENTRIES_MAX)
 			return imap_lex_fail(lex, "too many annotations");
-		if (!take_entry(lex, &w->list[w->count++].name))
+		if (!metadata_take_entry(lex, &w->list[w->count++].name))
 			return false;
 	} while (list && imap_lex_more(lex));
 	return lex->error == NULL;
@@ -90,7 +90,7 @@ take_entries(struct imap_lexer *lex, struct metadata *w)
 
 /* "(/private/comment "text" /shared/x NIL)" */
 static bool
-take_values(struct imap_lexer *lex, struct metadata *w)
+metadata_take_values(struct imap_lexer *lex, struct metadata *w)
 {
 	w->list = arena_array(lex->arena, struct mailbox_annotation, ENTRIES_MAX);
 	if (!imap_lex_open(lex))
@@ -99,7 +99,7 @@ take_values(struct imap_lexer *lex, struct metadata *w)
 		struct mailbox_annotation *a = &w->list[w->count];
 		if (w->count++ == ENTRIES_MAX)
 			return imap_lex_fail(lex, "too many annotations");
-		if (!take_entry(lex, &a->name) || !imap_lex_sp(lex) || !imap_lex_nstring(lex, &a->value))
+		if (!metadata_take_entry(lex, &a->name) || !imap_lex_sp(lex) || !imap_lex_nstring(lex, &a->value))
 			return false;
 		if (str_rindex(a->name, '/') == 0)
 			return imap_lex_fail(lex, "an annotation has a name below /private or /shared");
@@ -118,7 +118,7 @@ struct finding {
 };
 
 static void
-on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
+metadata_on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 {
 	struct imap_session *s = arg;
 	struct finding *f;
@@ -135,7 +135,7 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 }
 
 static enum cmd_status
-find_mailbox(struct imap_session *s, struct finding *f, void (*go_on)(struct imap_session *s))
+metadata_find_mailbox(struct imap_session *s, struct finding *f, void (*go_on)(struct imap_session *s))
 {
 	s->work = f;
 	f->go_on = go_on;
@@ -144,14 +144,14 @@ find_mailbox(struct imap_session *s, struct finding *f, void (*go_on)(struct ima
 		return CMD_WAIT;
 	}
 	session_hold(&s->base);
-	mailbox_open(imap_store(s), imap_address(s), f->metadata.mailbox, on_folder, s);
+	mailbox_open(imap_store(s), imap_address(s), f->metadata.mailbox, metadata_on_folder, s);
 	return CMD_WAIT;
 }
 
 /* ---- GETMETADATA ---- */
 
 static bool
-is_wanted(const struct metadata *w, struct str name)
+metadata_is_wanted(const struct metadata *w, struct str name)
 {
 	for (unsigned i = 0; i < w->count; i++) {
 		struct str upper = w->list[i].name, below;
@@ -167,7 +167,7 @@ is_wanted(const struct metadata *w, struct str name)
 }
 
 static void
-print_value(const struct imap_session *s, struct str value, struct buf *out)
+metadata_print_value(const struct imap_session *s, struct str value, struct buf *out)
 {
 	if (memchr(value.p, '\0', value.len) != NULL)
 		buf_add_byte(out, '~');
@@ -175,8 +175,8 @@ print_value(const struct imap_session *s, struct str value, struct buf *out)
 }
 
 static uint64_t
-print_annotations(const struct imap_session *s, const struct metadata *w, const struct mailbox_annotation *list,
-		  unsigned count, struct buf *out)
+metadata_print_annotations(const struct imap_session *s, const struct metadata *w,
+			   const struct mailbox_annotation *list, unsigned count, struct buf *out)
 {
 	uint64_t too_long = 0;
 	unsigned printed = 0;
@@ -188,14 +188,14 @@ print_annotations(const struct imap_session *s, const struct metadata *w, const 
 		imap_print_mailbox(s, w->mailbox, out);
 	buf_add_c(out, " (");
 	for (unsigned i = 0; i < count; i++) {
-		if (!is_wanted(w, list[i].name))
+		if (!metadata_is_wanted(w, list[i].name))
 			continue;
 		if (w->has_max_size && list[i].value.len > w->max_size) {
 			too_long = list[i].value.len > too_long ? list[i].value.len : too_long;
 			continue;
 		}
 		buf_printf(out, "%s%.*s ", printed++ != 0 ? " " : "", STR_ARG(list[i].name));
-		print_value(s, list[i].value, out);
+		metadata_print_value(s, list[i].value, out);
 	}
 	buf_add_c(out, ")\r\n");
 	if (printed == 0)
@@ -204,7 +204,7 @@ print_annotations(const struct imap_session *s, const struct metadata *w, const 
 }
 
 static void
-on_metadata(void *arg, const struct mailbox_annotation *list, unsigned count, const struct err *err)
+metadata_on_metadata(void *arg, const struct mailbox_annotation *list, unsigned count, const struct err *err)
 {
 	struct imap_session *s = arg;
 	struct buf out = BUF_EMPTY;
@@ -216,7 +216,7 @@ on_metadata(void *arg, const struct mailbox_annotation *list, unsigned count, co
 		imap_failed(s, err);
 		return;
 	}
-	too_long = print_annotations(s, &((struct finding *)s->work)->metadata, list, count, &out);
+	too_long = metadata_print_annotations(s, &((struct finding *)s->work)->metadata, list, count, &out);
 	imap_write(s, &out);
 	buf_fini(&out);
 	if (too_long != 0)
@@ -226,11 +226,11 @@ on_metadata(void *arg, const struct mailbox_annotation *list, unsigned count, co
 }
 
 static void
-get(struct imap_session *s)
+metadata_get(struct imap_session *s)
 {
 	session_hold(&s->base);
 	mailbox_get_metadata(imap_store(s), imap_address(s), ((struct finding *)s->work)->metadata.folder_id,
-			     on_metadata, s);
+			     metadata_on_metadata, s);
 }
 
 static enum cmd_status
@@ -239,16 +239,17 @@ cmd_getmetadata(struct imap_session *s, struct imap_lexer *lex)
 	struct finding *f = arena_new(&s->command.arena, struct finding);
 	struct metadata *w = &f->metadata;
 
-	if (!imap_lex_sp(lex) || (imap_lex_peek(lex) == '(' && !take_options(lex, w)) ||
-	    !imap_lex_mailbox(lex, &w->mailbox) || !imap_lex_sp(lex) || !take_entries(lex, w) || !imap_lex_end(lex))
+	if (!imap_lex_sp(lex) || (imap_lex_peek(lex) == '(' && !metadata_take_options(lex, w)) ||
+	    !imap_lex_mailbox(lex, &w->mailbox) || !imap_lex_sp(lex) || !metadata_take_entries(lex, w) ||
+	    !imap_lex_end(lex))
 		return imap_syntax(s, lex);
-	return find_mailbox(s, f, get);
+	return metadata_find_mailbox(s, f, metadata_get);
 }
 
 /* ---- SETMETADATA ---- */
 
 static void
-on_set(void *arg, const struct err *err)
+metadata_on_set(void *arg, const struct err *err)
 {
 	struct imap_session *s = arg;
 
@@ -263,12 +264,12 @@ on_set(void *arg, const struct err *err)
 }
 
 static void
-set(struct imap_session *s)
+metadata_set(struct imap_session *s)
 {
 	const struct metadata *w = &((struct finding *)s->work)->metadata;
 
 	session_hold(&s->base);
-	mailbox_set_metadata(imap_store(s), imap_address(s), w->folder_id, w->list, w->count, on_set, s);
+	mailbox_set_metadata(imap_store(s), imap_address(s), w->folder_id, w->list, w->count, metadata_on_set, s);
 }
 
 static enum cmd_status
@@ -277,12 +278,12 @@ cmd_setmetadata(struct imap_session *s, struct imap_lexer *lex)
 	struct finding *f = arena_new(&s->command.arena, struct finding);
 	struct metadata *w = &f->metadata;
 
-	if (!imap_lex_sp(lex) || !imap_lex_mailbox(lex, &w->mailbox) || !imap_lex_sp(lex) || !take_values(lex, w) ||
-	    !imap_lex_end(lex))
+	if (!imap_lex_sp(lex) || !imap_lex_mailbox(lex, &w->mailbox) || !imap_lex_sp(lex) ||
+	    !metadata_take_values(lex, w) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
 	if (w->refused != NULL)
 		return imap_finish(s, IMAP_NO, "%s", w->refused);
-	return find_mailbox(s, f, set);
+	return metadata_find_mailbox(s, f, metadata_set);
 }
 
 const struct imap_command imap_metadata_commands[] = {

@@ -20,7 +20,7 @@ struct selecting {
 /* ---- Arguments ---- */
 
 static bool
-take_resync(struct imap_lexer *lex, struct selecting *w)
+select_take_resync(struct imap_lexer *lex, struct selecting *w)
 {
 	struct imap_set unused;
 
@@ -41,7 +41,7 @@ take_resync(struct imap_lexer *lex, struct selecting *w)
 }
 
 static bool
-take_parameters(struct imap_session *s, struct imap_lexer *lex, struct selecting *w)
+select_take_parameters(struct imap_session *s, struct imap_lexer *lex, struct selecting *w)
 {
 	if (!imap_lex_open(lex))
 		return false;
@@ -51,7 +51,7 @@ take_parameters(struct imap_session *s, struct imap_lexer *lex, struct selecting
 		} else if (imap_lex_try_word(lex, "QRESYNC")) {
 			if ((s->enabled & IMAP_QRESYNC) == 0)
 				return imap_lex_fail(lex, "QRESYNC was not enabled");
-			if (!take_resync(lex, w))
+			if (!select_take_resync(lex, w))
 				return false;
 		} else {
 			return imap_lex_fail(lex, "unknown parameter");
@@ -64,7 +64,7 @@ take_parameters(struct imap_session *s, struct imap_lexer *lex, struct selecting
 
 /* In IMAP4rev1 (RFC 3501, 6.3.1). */
 static void
-tell_first_unseen(const struct imap_view *v, uint32_t first, struct buf *out)
+select_tell_first_unseen(const struct imap_view *v, uint32_t first, struct buf *out)
 {
 	struct mailbox_hot hot;
 
@@ -78,7 +78,7 @@ tell_first_unseen(const struct imap_view *v, uint32_t first, struct buf *out)
 }
 
 static void
-tell_folder(struct imap_session *s, const struct selecting *w)
+select_tell_folder(struct imap_session *s, const struct selecting *w)
 {
 	struct imap_view *v = s->view;
 	struct buf out = BUF_EMPTY;
@@ -88,7 +88,7 @@ tell_folder(struct imap_session *s, const struct selecting *w)
 	buf_printf(&out, "* %u EXISTS\r\n", v->count);
 	if ((s->enabled & IMAP_REV2) == 0) {
 		buf_printf(&out, "* %u RECENT\r\n", v->recent_count);
-		tell_first_unseen(v, w->first_unseen, &out);
+		select_tell_first_unseen(v, w->first_unseen, &out);
 	}
 	buf_printf(&out, "* OK [UIDVALIDITY %u] UIDs are valid\r\n* OK [UIDNEXT %u] predicted next UID\r\n",
 		   v->index->folder.uid_validity, v->uid_next);
@@ -105,7 +105,7 @@ tell_folder(struct imap_session *s, const struct selecting *w)
 }
 
 static void
-end_select(struct imap_session *s)
+select_end(struct imap_session *s)
 {
 	const struct selecting *w = s->work;
 
@@ -120,14 +120,14 @@ end_select(struct imap_session *s)
 /* ---- What a client that comes back has missed ---- */
 
 static bool
-is_known(const struct selecting *w, uint32_t uid)
+select_is_known(const struct selecting *w, uint32_t uid)
 {
 	return w->known.count == 0 || imap_set_has(&w->known, uid);
 }
 
 /* The log does not reach back: whatever the client may know and is not there. */
 static void
-add_all_missing(const struct imap_view *v, const struct selecting *w, struct buf *uids, uint32_t *count)
+select_add_all_missing(const struct imap_view *v, const struct selecting *w, struct buf *uids, uint32_t *count)
 {
 	struct imap_range all = {1, v->uid_next - 1};
 	struct imap_set known = w->known.count != 0 ? w->known : (struct imap_set){&all, v->uid_next > 1, false};
@@ -144,16 +144,17 @@ add_all_missing(const struct imap_view *v, const struct selecting *w, struct buf
 }
 
 static void
-tell_vanished(struct imap_session *s, const struct selecting *w, const struct mailbox_changes *changes, struct buf *out)
+select_tell_vanished(struct imap_session *s, const struct selecting *w, const struct mailbox_changes *changes,
+		     struct buf *out)
 {
 	struct buf uids = BUF_EMPTY;
 	uint32_t count = 0;
 
 	if (!changes->complete)
-		add_all_missing(s->view, w, &uids, &count);
+		select_add_all_missing(s->view, w, &uids, &count);
 	for (uint32_t i = 0; changes->complete && i < changes->gone_count; i++) {
 		uint32_t uid = changes->gone_uids[i];
-		if (uid >= s->view->uid_next || !is_known(w, uid) || imap_view_seq(s->view, uid) != 0)
+		if (uid >= s->view->uid_next || !select_is_known(w, uid) || imap_view_seq(s->view, uid) != 0)
 			continue;
 		buf_add(&uids, &uid, sizeof(uid));
 		count++;
@@ -167,14 +168,14 @@ tell_vanished(struct imap_session *s, const struct selecting *w, const struct ma
 }
 
 static void
-tell_changed(struct imap_session *s, const struct selecting *w, struct buf *out)
+select_tell_changed(struct imap_session *s, const struct selecting *w, struct buf *out)
 {
 	struct imap_view *v = s->view;
 
 	imap_view_tell_keywords(v, out);
 	for (uint32_t seq = 1; seq <= v->count; seq++) {
 		struct mailbox_hot hot;
-		if (!imap_view_hot(v, seq, &hot) || hot.modseq <= w->modseq || !is_known(w, hot.uid))
+		if (!imap_view_hot(v, seq, &hot) || hot.modseq <= w->modseq || !select_is_known(w, hot.uid))
 			continue;
 		buf_printf(out, "* %u FETCH (UID %u FLAGS ", seq, hot.uid);
 		imap_print_message_flags(v, &hot, out);
@@ -184,7 +185,7 @@ tell_changed(struct imap_session *s, const struct selecting *w, struct buf *out)
 }
 
 static void
-on_missed(void *arg, const struct mailbox_changes *changes, const struct err *err)
+select_on_missed(void *arg, const struct mailbox_changes *changes, const struct err *err)
 {
 	struct imap_session *s = arg;
 	struct buf out = BUF_EMPTY;
@@ -192,27 +193,28 @@ on_missed(void *arg, const struct mailbox_changes *changes, const struct err *er
 	if (!session_back(&s->base))
 		return;
 	if (err == NULL) {
-		tell_vanished(s, s->work, changes, &out);
-		tell_changed(s, s->work, &out);
+		select_tell_vanished(s, s->work, changes, &out);
+		select_tell_changed(s, s->work, &out);
 		imap_write(s, &out);
 		buf_fini(&out);
 	} else {
 		log_warning(conn_log(s->conn), "changes cannot be read", F_C("account", s->account), F_ERR(err));
 	}
-	end_select(s);
+	select_end(s);
 }
 
 static void
-on_resync_attached(struct imap_session *s, const struct err *err)
+select_on_resync_attached(struct imap_session *s, const struct err *err)
 {
 	const struct selecting *w = s->work;
 
 	if (err != NULL) {
-		end_select(s);
+		select_end(s);
 		return;
 	}
 	session_hold(&s->base);
-	mailbox_read_changes(imap_store(s), imap_address(s), s->view->index->folder_id, w->modseq, false, on_missed, s);
+	mailbox_read_changes(imap_store(s), imap_address(s), s->view->index->folder_id, w->modseq, false,
+			     select_on_missed, s);
 }
 
 /* ---- Opening ---- */
@@ -220,7 +222,7 @@ on_resync_attached(struct imap_session *s, const struct err *err)
 /* The index is loaded: the view begins in its state, which may be younger than
  * what mailbox_open() said. */
 static void
-adopt(struct imap_view *v)
+select_adopt(struct imap_view *v)
 {
 	const struct mailbox_folder *f = &v->index->folder;
 
@@ -233,29 +235,29 @@ adopt(struct imap_view *v)
 }
 
 static void
-opened(struct imap_session *s)
+select_opened(struct imap_session *s)
 {
 	const struct selecting *w = s->work;
 
 	if (s->view->index->loaded && s->view->uids == NULL)
-		adopt(s->view);
+		select_adopt(s->view);
 	imap_set_state(s, IMAP_SELECTED);
-	tell_folder(s, w);
+	select_tell_folder(s, w);
 	if (!w->resync || w->uid_validity != s->view->index->folder.uid_validity || w->modseq >= s->view->modseq)
-		end_select(s);
-	else if (imap_view_attach(s, on_resync_attached))
-		on_resync_attached(s, NULL);
+		select_end(s);
+	else if (imap_view_attach(s, select_on_resync_attached))
+		select_on_resync_attached(s, NULL);
 }
 
 static void
-on_fresh(void *arg, const struct err *err)
+select_on_fresh(void *arg, const struct err *err)
 {
 	struct imap_session *s = arg;
 
 	if (!session_back(&s->base))
 		return;
 	if (err == NULL) {
-		opened(s);
+		select_opened(s);
 		return;
 	}
 	imap_view_free(&s->view);
@@ -263,7 +265,7 @@ on_fresh(void *arg, const struct err *err)
 }
 
 static void
-on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
+select_on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 {
 	struct imap_session *s = arg;
 	struct selecting *w;
@@ -278,11 +280,11 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 	w->first_unseen = folder->first_unseen;
 	s->view = imap_view_new(s, folder, w->read_only);
 	if (!s->view->index->loaded || s->view->index->folder.highest_modseq >= folder->highest_modseq) {
-		opened(s);
+		select_opened(s);
 		return;
 	}
 	session_hold(&s->base);
-	folder_index_refresh(s->view->index, on_fresh, s);
+	folder_index_refresh(s->view->index, select_on_fresh, s);
 }
 
 void
@@ -303,13 +305,13 @@ select_folder(struct imap_session *s, struct imap_lexer *lex, bool read_only)
 
 	w->read_only = read_only;
 	if (!imap_lex_sp(lex) || !imap_lex_mailbox(lex, &w->name) ||
-	    (imap_lex_try(lex, ' ') && !take_parameters(s, lex, w)) || !imap_lex_end(lex))
+	    (imap_lex_try(lex, ' ') && !select_take_parameters(s, lex, w)) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
 	s->work = w;
 	imap_unselect(s, true);
 	session_hold(&s->base);
-	mailbox_select(imap_store(s), imap_address(s), w->name, !read_only && (s->enabled & IMAP_REV2) == 0, on_folder,
-		       s);
+	mailbox_select(imap_store(s), imap_address(s), w->name, !read_only && (s->enabled & IMAP_REV2) == 0,
+		       select_on_folder, s);
 	return CMD_WAIT;
 }
 
@@ -337,14 +339,14 @@ cmd_unselect(struct imap_session *s, struct imap_lexer *lex)
 }
 
 static void
-end_close(struct imap_session *s)
+select_end_close(struct imap_session *s)
 {
 	imap_unselect(s, false);
 	imap_ok(s);
 }
 
 static void
-on_closed(void *arg, const struct mailbox_expunged *expunged, const struct err *err)
+select_on_closed(void *arg, const struct mailbox_expunged *expunged, const struct err *err)
 {
 	struct imap_session *s = arg;
 
@@ -354,11 +356,11 @@ on_closed(void *arg, const struct mailbox_expunged *expunged, const struct err *
 	if (err != NULL)
 		imap_failed(s, err);
 	else
-		end_close(s);
+		select_end_close(s);
 }
 
 static void
-on_close_ready(struct imap_session *s, const struct err *err)
+select_on_close_ready(struct imap_session *s, const struct err *err)
 {
 	uint32_t *uids, count = 0;
 
@@ -366,15 +368,17 @@ on_close_ready(struct imap_session *s, const struct err *err)
 		imap_failed(s, err);
 		return;
 	}
-	if (!s->view->index->loaded && s->view->index->folder.deleted != 0 && !imap_view_attach(s, on_close_ready))
+	if (!s->view->index->loaded && s->view->index->folder.deleted != 0 &&
+	    !imap_view_attach(s, select_on_close_ready))
 		return;
 	uids = imap_deleted_uids(s, NULL, &count);
 	if (count == 0) {
-		end_close(s);
+		select_end_close(s);
 		return;
 	}
 	session_hold(&s->base);
-	mailbox_expunge(imap_store(s), imap_address(s), s->view->index->folder_id, uids, count, true, on_closed, s);
+	mailbox_expunge(imap_store(s), imap_address(s), s->view->index->folder_id, uids, count, true, select_on_closed,
+			s);
 }
 
 /* Removes what carries \Deleted, silently. */
@@ -385,7 +389,7 @@ cmd_close(struct imap_session *s, struct imap_lexer *lex)
 		return imap_syntax(s, lex);
 	if (s->view->read_only)
 		return cmd_unselect(s, lex);
-	imap_view_refresh(s, on_close_ready);
+	imap_view_refresh(s, select_on_close_ready);
 	return CMD_WAIT;
 }
 

@@ -19,7 +19,7 @@ cmd_capability(struct imap_session *s, struct imap_lexer *lex)
 
 /* What the store did not say is no reason to fail: the client polls again. */
 static void
-on_refreshed(struct imap_session *s, const struct err *err)
+cmd_session_on_refreshed(struct imap_session *s, const struct err *err)
 {
 	(void)err;
 	imap_ok(s);
@@ -32,7 +32,7 @@ cmd_noop(struct imap_session *s, struct imap_lexer *lex)
 		return imap_syntax(s, lex);
 	if (s->view == NULL)
 		return imap_ok(s);
-	imap_view_refresh(s, on_refreshed);
+	imap_view_refresh(s, cmd_session_on_refreshed);
 	return CMD_WAIT;
 }
 
@@ -54,7 +54,7 @@ enum { ID_FIELDS_MAX = 30 };
 
 /* The client's name and version, for the log. */
 static bool
-take_id(struct imap_lexer *lex, struct str *name_out, struct str *version_out)
+cmd_session_take_id(struct imap_lexer *lex, struct str *name_out, struct str *version_out)
 {
 	struct str field, value;
 	unsigned count = 0;
@@ -83,7 +83,7 @@ cmd_id(struct imap_session *s, struct imap_lexer *lex)
 {
 	struct str name = STR_NONE, version = STR_NONE;
 
-	if (!imap_lex_sp(lex) || !take_id(lex, &name, &version) || !imap_lex_end(lex))
+	if (!imap_lex_sp(lex) || !cmd_session_take_id(lex, &name, &version) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
 	log_info(conn_log(s->conn), "client named itself", F_STR("name", name), F_STR("version", version));
 	imap_untagged(s, "ID (\"name\" \"Stagepost\")");

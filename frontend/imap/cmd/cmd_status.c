@@ -35,7 +35,7 @@ static const struct {
 enum { ITEMS = sizeof(items) / sizeof(items[0]) };
 
 static unsigned
-item_bit(struct str name)
+status_item_bit(struct str name)
 {
 	for (size_t i = 0; i < ITEMS; i++)
 		if (str_eq_ci(name, str_c(items[i].name)))
@@ -55,7 +55,7 @@ imap_take_status_items(struct imap_session *s, struct imap_lexer *lex, unsigned 
 		unsigned bit;
 		if (!imap_lex_atom(lex, &name))
 			return false;
-		bit = item_bit(name);
+		bit = status_item_bit(name);
 		if (bit == 0)
 			return imap_lex_fail(lex, "unknown STATUS item");
 		*items_out |= bit;
@@ -66,7 +66,7 @@ imap_take_status_items(struct imap_session *s, struct imap_lexer *lex, unsigned 
 }
 
 static uint64_t
-value_of(const struct mailbox_folder *f, unsigned bit)
+status_value_of(const struct mailbox_folder *f, unsigned bit)
 {
 	switch (bit) {
 	case ITEM_MESSAGES: return f->messages;
@@ -105,7 +105,7 @@ imap_print_status(const struct imap_session *s, const struct mailbox_folder *fol
 			else
 				imap_print_u64((uint64_t)imap_settings(s)->max_message_size, out);
 		} else {
-			imap_print_u64(value_of(folder, items[i].bit), out);
+			imap_print_u64(status_value_of(folder, items[i].bit), out);
 		}
 	}
 	buf_add_c(out, ")\r\n");
@@ -116,7 +116,7 @@ struct asking {
 };
 
 static void
-on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
+status_on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 {
 	struct imap_session *s = arg;
 	struct buf out = BUF_EMPTY;
@@ -144,7 +144,7 @@ cmd_status(struct imap_session *s, struct imap_lexer *lex)
 		return imap_syntax(s, lex);
 	s->work = w;
 	session_hold(&s->base);
-	mailbox_open(imap_store(s), imap_address(s), name, on_folder, s);
+	mailbox_open(imap_store(s), imap_address(s), name, status_on_folder, s);
 	return CMD_WAIT;
 }
 

@@ -25,7 +25,7 @@ struct storing {
 /* ---- Arguments ---- */
 
 static bool
-take_modifiers(struct imap_session *s, struct imap_lexer *lex, struct storing *w)
+store_take_modifiers(struct imap_session *s, struct imap_lexer *lex, struct storing *w)
 {
 	if (!imap_lex_open(lex))
 		return false;
@@ -39,7 +39,7 @@ take_modifiers(struct imap_session *s, struct imap_lexer *lex, struct storing *w
 }
 
 static bool
-take_what(struct imap_lexer *lex, struct storing *w)
+store_take_what(struct imap_lexer *lex, struct storing *w)
 {
 	struct imap_flags flags;
 	struct str name;
@@ -66,7 +66,7 @@ take_what(struct imap_lexer *lex, struct storing *w)
 /* ---- The answer ---- */
 
 static uint64_t
-keyword_mask(const struct folder_index *ix, const struct mailbox_flag_change *change)
+store_keyword_mask(const struct folder_index *ix, const struct mailbox_flag_change *change)
 {
 	uint64_t mask = 0;
 
@@ -80,8 +80,8 @@ keyword_mask(const struct folder_index *ix, const struct mailbox_flag_change *ch
 /* Is this what the client expects, who knows the message as it was before? If
  * not, somebody else has changed it too, which .SILENT does not hide. */
 static bool
-is_expected(const struct mailbox_flag_change *change, uint64_t mask, const struct before *before,
-	    const struct mailbox_hot *now)
+store_is_expected(const struct mailbox_flag_change *change, uint64_t mask, const struct before *before,
+		  const struct mailbox_hot *now)
 {
 	uint64_t flags = change->flags, keywords = mask;
 
@@ -99,7 +99,7 @@ is_expected(const struct mailbox_flag_change *change, uint64_t mask, const struc
 }
 
 static uint32_t
-position(const uint32_t *uids, uint32_t count, uint32_t uid)
+store_position(const uint32_t *uids, uint32_t count, uint32_t uid)
 {
 	uint32_t low = 0, high = count;
 
@@ -114,8 +114,8 @@ position(const uint32_t *uids, uint32_t count, uint32_t uid)
 }
 
 static void
-tell_stored(struct imap_session *s, const struct storing *w, uint64_t mask, const struct mailbox_hot *now,
-	    struct buf *out)
+store_tell_stored(struct imap_session *s, const struct storing *w, uint64_t mask, const struct mailbox_hot *now,
+		  struct buf *out)
 {
 	struct imap_view *v = s->view;
 	uint32_t seq = imap_view_seq(v, now->uid);
@@ -124,7 +124,8 @@ tell_stored(struct imap_session *s, const struct storing *w, uint64_t mask, cons
 
 	if (seq == 0)
 		return;
-	if (w->silent && !is_expected(&w->change, mask, &w->before[position(w->uids, w->count, now->uid)], now))
+	if (w->silent &&
+	    !store_is_expected(&w->change, mask, &w->before[store_position(w->uids, w->count, now->uid)], now))
 		return; /* it comes with the unsolicited changes */
 	imap_view_told(v, now);
 	if (w->silent && !condstore)
@@ -155,27 +156,27 @@ tell_stored(struct imap_session *s, const struct storing *w, uint64_t mask, cons
 }
 
 static bool
-is_modified(const struct mailbox_stored *stored, uint32_t uid)
+store_is_modified(const struct mailbox_stored *stored, uint32_t uid)
 {
-	uint32_t at = position(stored->modified_uids, stored->modified_count, uid);
+	uint32_t at = store_position(stored->modified_uids, stored->modified_count, uid);
 
 	return at < stored->modified_count && stored->modified_uids[at] == uid;
 }
 
 static void
-tell_all(struct imap_session *s, const struct storing *w, const struct mailbox_stored *stored)
+store_tell_all(struct imap_session *s, const struct storing *w, const struct mailbox_stored *stored)
 {
 	struct buf out = BUF_EMPTY;
 	uint64_t mask;
 
 	folder_index_set_keywords(s->view->index, stored->keywords, stored->keyword_count);
 	imap_view_tell_keywords(s->view, &out);
-	mask = keyword_mask(s->view->index, &w->change);
+	mask = store_keyword_mask(s->view->index, &w->change);
 	for (uint32_t i = 0; i < stored->count; i++) {
 		struct mailbox_hot now;
 		mailbox_hot_unpack(stored->hot + (size_t)i * MAILBOX_HOT_BYTES, &now);
-		if (stored->modified_count == 0 || !is_modified(stored, now.uid))
-			tell_stored(s, w, mask, &now, &out);
+		if (stored->modified_count == 0 || !store_is_modified(stored, now.uid))
+			store_tell_stored(s, w, mask, &now, &out);
 	}
 	imap_write(s, &out);
 	buf_fini(&out);
@@ -184,7 +185,7 @@ tell_all(struct imap_session *s, const struct storing *w, const struct mailbox_s
 
 /* "[MODIFIED 7,9]": in UIDs or sequence numbers, as the command has it. */
 static enum cmd_status
-finish_modified(struct imap_session *s, const struct mailbox_stored *stored)
+store_finish_modified(struct imap_session *s, const struct mailbox_stored *stored)
 {
 	uint32_t *numbers = arena_array(&s->command.arena, uint32_t, stored->modified_count);
 	struct buf set = BUF_EMPTY;
@@ -205,7 +206,7 @@ finish_modified(struct imap_session *s, const struct mailbox_stored *stored)
  * when nothing is left: a client that takes NO for its own fault would try for
  * ever, and is told of the EXPUNGE by its next command. */
 static void
-on_stored(void *arg, const struct mailbox_stored *stored, const struct err *err)
+store_on_stored(void *arg, const struct mailbox_stored *stored, const struct err *err)
 {
 	struct imap_session *s = arg;
 	const struct storing *w;
@@ -217,9 +218,9 @@ on_stored(void *arg, const struct mailbox_stored *stored, const struct err *err)
 		return;
 	}
 	w = s->work;
-	tell_all(s, w, stored);
+	store_tell_all(s, w, stored);
 	if (stored->modified_count != 0)
-		finish_modified(s, stored);
+		store_finish_modified(s, stored);
 	else if (w->some_gone)
 		imap_finish(s, IMAP_OK, "[EXPUNGEISSUED] stored; some of the messages are expunged");
 	else
@@ -227,7 +228,7 @@ on_stored(void *arg, const struct mailbox_stored *stored, const struct err *err)
 }
 
 static const struct before *
-remember(struct imap_session *s, const struct imap_messages *messages)
+store_remember(struct imap_session *s, const struct imap_messages *messages)
 {
 	struct before *list = arena_array(&s->command.arena, struct before, messages->count);
 
@@ -248,7 +249,8 @@ cmd_store(struct imap_session *s, struct imap_lexer *lex)
 
 	w->change.unchanged_since = UINT64_MAX;
 	if (!imap_lex_sp(lex) || !imap_lex_set(lex, &w->set) || !imap_lex_sp(lex) ||
-	    (imap_lex_peek(lex) == '(' && !take_modifiers(s, lex, w)) || !take_what(lex, w) || !imap_lex_end(lex))
+	    (imap_lex_peek(lex) == '(' && !store_take_modifiers(s, lex, w)) || !store_take_what(lex, w) ||
+	    !imap_lex_end(lex))
 		return imap_syntax(s, lex);
 	if (s->view->read_only)
 		return imap_finish(s, IMAP_NO, "[CANNOT] the mailbox is selected read-only");
@@ -262,11 +264,11 @@ cmd_store(struct imap_session *s, struct imap_lexer *lex)
 	w->uids = imap_view_uids(s->view, &messages, &s->command.arena);
 	w->count = messages.count;
 	if (w->silent)
-		w->before = remember(s, &messages);
+		w->before = store_remember(s, &messages);
 	s->work = w;
 	session_hold(&s->base);
 	mailbox_store_flags(imap_store(s), imap_address(s), s->view->index->folder_id, w->uids, w->count, &w->change,
-			    on_stored, s);
+			    store_on_stored, s);
 	return CMD_WAIT;
 }
 

@@ -9,11 +9,11 @@
 
 enum { LINE_BYTES = 32 * 1024 };
 
-static void run(struct fetch *f);
+static void fetch_run(struct fetch *f);
 
 /* ---- The end ---- */
 static void
-clean(struct fetch *f)
+fetch_clean(struct fetch *f)
 {
 	imap_records_fini(&f->records);
 	buf_fini(&f->line);
@@ -24,25 +24,25 @@ clean(struct fetch *f)
 }
 
 static void
-on_cancel(struct imap_session *s)
+fetch_on_cancel(struct imap_session *s)
 {
-	clean(s->work);
+	fetch_clean(s->work);
 }
 
-static void check_lost(struct fetch *f);
+static void fetch_check_lost(struct fetch *f);
 
 static void
-finish(struct fetch *f)
+fetch_finish(struct fetch *f)
 {
 	struct imap_session *s = f->session;
 
 	imap_write(s, &f->line);
 	buf_clear(&f->line);
 	if (f->some_lost && !f->lost_checked) {
-		check_lost(f);
+		fetch_check_lost(f);
 		return;
 	}
-	clean(f);
+	fetch_clean(f);
 	if (f->some_lost)
 		imap_finish(s, IMAP_NO, "[SERVERBUG] some messages cannot be read");
 	else if (f->some_unknown_cte)
@@ -55,14 +55,14 @@ finish(struct fetch *f)
 
 /* ---- What could not be read ---- */
 static void
-note_lost(struct fetch *f, uint32_t seq)
+fetch_note_lost(struct fetch *f, uint32_t seq)
 {
 	f->some_lost = true;
 	buf_add(&f->lost, &seq, sizeof(seq));
 }
 
 static void
-on_fresh(struct imap_session *s, const struct err *err)
+fetch_on_fresh(struct imap_session *s, const struct err *err)
 {
 	struct fetch *f = s->work;
 	const uint32_t *seqs = (const uint32_t *)(const void *)f->lost.data;
@@ -78,20 +78,20 @@ on_fresh(struct imap_session *s, const struct err *err)
 		f->some_lost = true;
 		log_error(conn_log(s->conn), "a message cannot be read", F_I64("uid", imap_view_uid(s->view, seqs[i])));
 	}
-	finish(f);
+	fetch_finish(f);
 }
 
 /* Most likely another session has just expunged it, and we did not know yet. */
 static void
-check_lost(struct fetch *f)
+fetch_check_lost(struct fetch *f)
 {
-	imap_view_refresh(f->session, on_fresh);
+	imap_view_refresh(f->session, fetch_on_fresh);
 }
 
 static void
-fail(struct fetch *f, const struct err *err)
+fetch_fail(struct fetch *f, const struct err *err)
 {
-	clean(f);
+	fetch_clean(f);
 	imap_failed(f->session, err);
 }
 
@@ -106,14 +106,14 @@ fetch_give_up(struct fetch *f, const struct err *err)
 	}
 	f->line.len = f->mark;
 	buf_clear(&f->piece);
-	note_lost(f, fetch_record(f)->seq);
+	fetch_note_lost(f, fetch_record(f)->seq);
 	f->record_at++;
-	run(f);
+	fetch_run(f);
 }
 
 /* ---- The batch ---- */
 static void
-end_message(struct fetch *f)
+fetch_end_message(struct fetch *f)
 {
 	buf_add_str(&f->line, STR(")\r\n"));
 	f->record_at++;
@@ -122,13 +122,13 @@ end_message(struct fetch *f)
 void
 fetch_next_message(struct fetch *f)
 {
-	end_message(f);
-	run(f);
+	fetch_end_message(f);
+	fetch_run(f);
 }
 
 /* True: it is told whole. False: its sections are on their way. */
 static bool
-tell_message(struct fetch *f)
+fetch_tell_message(struct fetch *f)
 {
 	struct imap_record *r = fetch_record(f);
 	bool gone, unknown_cte;
@@ -139,7 +139,7 @@ tell_message(struct fetch *f)
 	if (gone || r->lost || unknown_cte) {
 		f->some_gone |= gone;
 		if (r->lost)
-			note_lost(f, r->seq);
+			fetch_note_lost(f, r->seq);
 		f->some_unknown_cte |= unknown_cte;
 		f->record_at++;
 		return true;
@@ -149,30 +149,30 @@ tell_message(struct fetch *f)
 	f->section = f->items.sections;
 	if (!fetch_sections(f))
 		return false;
-	end_message(f);
+	fetch_end_message(f);
 	return true;
 }
 
 static void
-on_digests(struct imap_session *s, const struct err *err)
+fetch_on_digests(struct imap_session *s, const struct err *err)
 {
 	CHECK(err == NULL);
-	run(s->work);
+	fetch_run(s->work);
 }
 
 /* True: they are there. */
 static bool
-load_digests(struct fetch *f)
+fetch_load_digests(struct fetch *f)
 {
 	if (!f->wants_digest)
 		return true;
 	for (unsigned i = 0; i < f->records.count; i++)
 		f->records.items[i].wants_digest = true;
-	return imap_records_read_digests(&f->records, on_digests);
+	return imap_records_read_digests(&f->records, fetch_on_digests);
 }
 
 static void
-on_seen(void *arg, const struct mailbox_stored *stored, const struct err *err)
+fetch_on_seen(void *arg, const struct mailbox_stored *stored, const struct err *err)
 {
 	struct fetch *f = arg;
 	struct imap_session *s = f->session;
@@ -180,18 +180,18 @@ on_seen(void *arg, const struct mailbox_stored *stored, const struct err *err)
 	if (!session_back(&s->base))
 		return;
 	if (err != NULL) {
-		fail(f, err);
+		fetch_fail(f, err);
 		return;
 	}
 	folder_index_take_stored(s->view->index, stored);
-	if (load_digests(f))
-		run(f);
+	if (fetch_load_digests(f))
+		fetch_run(f);
 }
 
 /* Each batch before it is told: the answer has the new flags, and a client that
  * goes in the middle has not seen what it did not get. True: nothing to wait for. */
 static bool
-mark_seen(struct fetch *f)
+fetch_mark_seen(struct fetch *f)
 {
 	struct imap_session *s = f->session;
 	struct mailbox_flag_change change = {
@@ -208,65 +208,65 @@ mark_seen(struct fetch *f)
 		return true;
 	session_hold(&s->base);
 	mailbox_store_flags(imap_store(s), imap_address(s), s->view->index->folder_id, f->seen_uids, f->seen_count,
-			    &change, on_seen, f);
+			    &change, fetch_on_seen, f);
 	return false;
 }
 
 static void
-on_cold(struct imap_session *s, const struct err *err)
+fetch_on_cold(struct imap_session *s, const struct err *err)
 {
 	struct fetch *f = s->work;
 
 	if (err != NULL)
-		fail(f, err);
-	else if (mark_seen(f) && load_digests(f))
-		run(f);
+		fetch_fail(f, err);
+	else if (fetch_mark_seen(f) && fetch_load_digests(f))
+		fetch_run(f);
 }
 
 /* True: the next batch is there. */
 static bool
-load_batch(struct fetch *f)
+fetch_load_batch(struct fetch *f)
 {
 	imap_records_clear(&f->records);
 	f->record_at = 0;
 	while (f->at < f->messages.count && imap_records_add(&f->records, f->messages.seqs[f->at]))
 		f->at++;
-	return imap_records_read_cold(&f->records, f->messages.count - f->at, on_cold) && mark_seen(f) &&
-	       load_digests(f);
+	return imap_records_read_cold(&f->records, f->messages.count - f->at, fetch_on_cold) && fetch_mark_seen(f) &&
+	       fetch_load_digests(f);
 }
 
 /* ---- Going on ---- */
 static void
-go_on(struct imap_session *s)
+fetch_go_on(struct imap_session *s)
 {
-	run(s->work);
+	fetch_run(s->work);
 }
 
 /* Writes what has come together; false: wait for the client. */
 static bool
-flush(struct fetch *f)
+fetch_flush(struct fetch *f)
 {
 	imap_write(f->session, &f->line);
 	buf_clear(&f->line);
-	return imap_may_write(f->session, go_on);
+	return imap_may_write(f->session, fetch_go_on);
 }
 
 /* False: what is left comes later. */
 static bool
-flush_some(struct fetch *f)
+fetch_flush_some(struct fetch *f)
 {
 	if (f->line.len <= LINE_BYTES)
 		return true;
-	if (!flush(f))
+	if (!fetch_flush(f))
 		return false;
 	if (!imap_records_turn_over(&f->records))
 		return true;
-	imap_later(f->session, go_on);
+	imap_later(f->session, fetch_go_on);
 	return false;
 }
 
 static void
-run_index(struct fetch *f)
+fetch_run_index(struct fetch *f)
 {
 	while (f->at < f->messages.count) {
 		struct mailbox_hot hot;
@@ -277,34 +277,34 @@ run_index(struct fetch *f)
 		}
 		fetch_begin_message(f, seq, &hot);
 		buf_add_str(&f->line, STR(")\r\n"));
-		if (!flush_some(f))
+		if (!fetch_flush_some(f))
 			return;
 	}
-	finish(f);
+	fetch_finish(f);
 }
 
 static void
-run(struct fetch *f)
+fetch_run(struct fetch *f)
 {
 	if (!f->wants_cold) {
-		run_index(f);
+		fetch_run_index(f);
 		return;
 	}
 	for (;;) {
 		if (f->record_at == f->records.count && f->at == f->messages.count) {
-			finish(f);
+			fetch_finish(f);
 			return;
 		}
-		if (f->record_at == f->records.count && !load_batch(f))
+		if (f->record_at == f->records.count && !fetch_load_batch(f))
 			return;
-		if (!flush_some(f) || !tell_message(f))
+		if (!fetch_flush_some(f) || !fetch_tell_message(f))
 			return;
 	}
 }
 
 /* ---- CHANGEDSINCE, PARTIAL, VANISHED ---- */
 static void
-keep_changed(struct fetch *f)
+fetch_keep_changed(struct fetch *f)
 {
 	uint32_t kept = 0;
 
@@ -317,7 +317,7 @@ keep_changed(struct fetch *f)
 }
 
 static void
-keep_partial(struct fetch *f)
+fetch_keep_partial(struct fetch *f)
 {
 	uint32_t begin, end;
 
@@ -327,7 +327,7 @@ keep_partial(struct fetch *f)
 }
 
 static bool
-sets_seen(const struct fetch *f)
+fetch_sets_seen(const struct fetch *f)
 {
 	const struct imap_section *section;
 
@@ -340,27 +340,27 @@ sets_seen(const struct fetch *f)
 }
 
 static bool
-wants_digest(const struct imap_section *p)
+fetch_wants_digest(const struct imap_section *p)
 {
 	return p->kind != SECTION_BODY || p->number_count != 0 || p->part != SECTION_WHOLE;
 }
 
 static void
-start(struct fetch *f)
+fetch_start(struct fetch *f)
 {
 	if (f->items.has_changed_since)
-		keep_changed(f);
+		fetch_keep_changed(f);
 	if (f->items.partial.first != 0)
-		keep_partial(f);
+		fetch_keep_partial(f);
 	f->wants_cold = (f->items.items & (FETCH_WANTS_COLD | FETCH_WANTS_DIGEST)) != 0 || f->items.sections != NULL;
 	f->wants_digest = (f->items.items & FETCH_WANTS_DIGEST) != 0;
 	for (struct imap_section *p = f->items.sections; p != NULL; p = p->next)
-		f->wants_digest |= wants_digest(p);
+		f->wants_digest |= fetch_wants_digest(p);
 	if (f->wants_cold)
 		imap_records_init(&f->records, f->session);
-	if (sets_seen(f))
+	if (fetch_sets_seen(f))
 		f->seen_uids = arena_array(&f->session->command.arena, uint32_t, IMAP_RECORDS_MAX);
-	run(f);
+	fetch_run(f);
 }
 
 struct vanished {
@@ -369,7 +369,7 @@ struct vanished {
 };
 
 static void
-print_range(uint32_t first, uint32_t last, struct buf *out)
+fetch_print_range(uint32_t first, uint32_t last, struct buf *out)
 {
 	if (out->data[out->len - 1] != ' ')
 		buf_add_byte(out, ',');
@@ -382,7 +382,7 @@ print_range(uint32_t first, uint32_t last, struct buf *out)
 
 /* The first UID that is new to the client, or that will be given next. */
 static uint32_t
-first_new_uid(const struct imap_view *v)
+fetch_first_new_uid(const struct imap_view *v)
 {
 	const struct folder_index *ix = v->index;
 	uint32_t last = v->count != 0 ? imap_view_uid(v, v->count) : 0, at;
@@ -395,9 +395,9 @@ first_new_uid(const struct imap_view *v)
 /* The UIDs of the set that are not there: the log does not reach back so far
  * (RFC 7162, 3.2.6 allows to name too many). */
 static void
-print_missing(const struct imap_view *v, const struct imap_set *asked, struct buf *out)
+fetch_print_missing(const struct imap_view *v, const struct imap_set *asked, struct buf *out)
 {
-	uint32_t seq = 1, next = first_new_uid(v);
+	uint32_t seq = 1, next = fetch_first_new_uid(v);
 
 	for (uint32_t i = 0; i < asked->count; i++) {
 		uint32_t uid = asked->ranges[i].first, last = asked->ranges[i].last;
@@ -408,7 +408,7 @@ print_missing(const struct imap_view *v, const struct imap_set *asked, struct bu
 			uint32_t there = seq <= v->count ? imap_view_uid(v, seq) : UINT32_MAX;
 			uint32_t end = there <= last ? there : last + 1;
 			if (uid < end)
-				print_range(uid, end - 1, out);
+				fetch_print_range(uid, end - 1, out);
 			uid = end + 1;
 			seq++;
 		}
@@ -416,7 +416,7 @@ print_missing(const struct imap_view *v, const struct imap_set *asked, struct bu
 }
 
 static void
-tell_vanished(struct fetch *f, const struct imap_set *asked, const struct mailbox_changes *c)
+fetch_tell_vanished(struct fetch *f, const struct imap_set *asked, const struct mailbox_changes *c)
 {
 	uint32_t *gone = arena_array(&f->session->command.arena, uint32_t, c->gone_count + 1), count = 0;
 	struct buf uids = BUF_EMPTY;
@@ -429,7 +429,7 @@ tell_vanished(struct fetch *f, const struct imap_set *asked, const struct mailbo
 	if (c->complete)
 		imap_set_print_numbers(gone, count, &uids);
 	else
-		print_missing(f->session->view, asked, &uids);
+		fetch_print_missing(f->session->view, asked, &uids);
 	if (uids.len > 1) {
 		buf_add_c(&f->line, "* VANISHED (EARLIER)");
 		buf_add_str(&f->line, buf_str(&uids));
@@ -439,7 +439,7 @@ tell_vanished(struct fetch *f, const struct imap_set *asked, const struct mailbo
 }
 
 static void
-on_changes(void *arg, const struct mailbox_changes *c, const struct err *err)
+fetch_on_changes(void *arg, const struct mailbox_changes *c, const struct err *err)
 {
 	struct vanished *v = arg;
 	struct fetch *f = v->fetch;
@@ -447,18 +447,18 @@ on_changes(void *arg, const struct mailbox_changes *c, const struct err *err)
 	if (!session_back(&f->session->base))
 		return;
 	if (err != NULL) {
-		fail(f, err);
+		fetch_fail(f, err);
 		return;
 	}
 	/* Of what is gone "*" is the last UID that was ever given: the last messages
 	 * may be those that went. */
 	imap_set_resolve(&v->asked, c->folder.uid_next - 1);
-	tell_vanished(f, &v->asked, c);
-	start(f);
+	fetch_tell_vanished(f, &v->asked, c);
+	fetch_start(f);
 }
 
 static void
-ask_vanished(struct fetch *f, const struct imap_set *asked)
+fetch_ask_vanished(struct fetch *f, const struct imap_set *asked)
 {
 	struct imap_session *s = f->session;
 	struct vanished *v = arena_new(&s->command.arena, struct vanished);
@@ -466,12 +466,12 @@ ask_vanished(struct fetch *f, const struct imap_set *asked)
 	*v = (struct vanished){f, *asked};
 	session_hold(&s->base);
 	mailbox_read_changes(imap_store(s), imap_address(s), s->view->index->folder_id, f->items.changed_since, false,
-			     on_changes, v);
+			     fetch_on_changes, v);
 }
 
 /* ---- The command ---- */
 static const char *
-check_modifiers(const struct imap_session *s, const struct imap_fetch_items *items)
+fetch_check_modifiers(const struct imap_session *s, const struct imap_fetch_items *items)
 {
 	if (items->vanished && (!s->by_uid || !items->has_changed_since || (s->enabled & IMAP_QRESYNC) == 0))
 		return "VANISHED wants UID FETCH, CHANGEDSINCE and QRESYNC enabled";
@@ -491,7 +491,7 @@ imap_cmd_fetch(struct imap_session *s, struct imap_lexer *lex)
 	if (!imap_lex_sp(lex) || !imap_lex_set(lex, &set) || !imap_lex_sp(lex) || !imap_parse_fetch(lex, &f->items))
 		return imap_syntax(s, lex);
 	asked = imap_set_copy(&set, &s->command.arena);
-	error = check_modifiers(s, &f->items);
+	error = fetch_check_modifiers(s, &f->items);
 	if (error == NULL)
 		error = imap_view_resolve(s->view, &set, s->by_uid, &s->command.arena, &f->messages);
 	if (error != NULL) {
@@ -505,10 +505,10 @@ imap_cmd_fetch(struct imap_session *s, struct imap_lexer *lex)
 	if (s->by_uid)
 		f->items.items |= FETCH_UID;
 	s->work = f;
-	s->on_cancel = on_cancel;
+	s->on_cancel = fetch_on_cancel;
 	if (f->items.vanished)
-		ask_vanished(f, &asked);
+		fetch_ask_vanished(f, &asked);
 	else
-		start(f);
+		fetch_start(f);
 	return s->row == NULL ? CMD_DONE : CMD_WAIT; /* some are answered at once */
 }

@@ -8,7 +8,7 @@
 
 enum { KEPT_BYTES = 256 * 1024 }; /* so much is not decoded twice */
 
-static void read_on(struct fetch *f);
+static void binary_read_on(struct fetch *f);
 
 bool
 fetch_has_unknown_cte(const struct fetch *f, const struct mime_digest *d)
@@ -23,7 +23,7 @@ fetch_has_unknown_cte(const struct fetch *f, const struct mime_digest *d)
 }
 
 static void
-rewind_part(struct fetch *f)
+binary_rewind_part(struct fetch *f)
 {
 	message_decoder_init(&f->decoder, f->encoding);
 	f->offset = f->start;
@@ -33,7 +33,7 @@ rewind_part(struct fetch *f)
 
 /* What of the piece lies between f->from and f->to. */
 static struct str
-wanted(const struct fetch *f)
+binary_wanted(const struct fetch *f)
 {
 	uint64_t piece_start = f->decoded - f->piece.len;
 	uint64_t start = f->from > piece_start ? f->from - piece_start : 0;
@@ -45,14 +45,14 @@ wanted(const struct fetch *f)
 }
 
 static void
-end_section(struct fetch *f)
+binary_end_section(struct fetch *f)
 {
 	buf_clear(&f->piece);
 	fetch_next_section(f);
 }
 
 static void
-tell_size(struct fetch *f, uint64_t size)
+binary_tell_size(struct fetch *f, uint64_t size)
 {
 	fetch_begin_item(f, f->section->label);
 	buf_add_byte(&f->line, ' ');
@@ -61,7 +61,7 @@ tell_size(struct fetch *f, uint64_t size)
 
 /* How much there is is known: what is wanted of it follows. */
 static void
-begin_sending(struct fetch *f, uint64_t size)
+binary_begin_sending(struct fetch *f, uint64_t size)
 {
 	f->from = 0;
 	f->to = size;
@@ -72,43 +72,43 @@ begin_sending(struct fetch *f, uint64_t size)
 
 /* The part is counted. */
 static void
-counted(struct fetch *f)
+binary_counted(struct fetch *f)
 {
 	if (f->section->kind == SECTION_BINARY_SIZE) {
-		tell_size(f, f->decoded);
-		end_section(f);
+		binary_tell_size(f, f->decoded);
+		binary_end_section(f);
 		return;
 	}
-	begin_sending(f, f->decoded);
+	binary_begin_sending(f, f->decoded);
 	if (f->piece.len == f->decoded) { /* all of it was kept */
-		struct str data = wanted(f);
+		struct str data = binary_wanted(f);
 		buf_add(&f->line, data.p, data.len);
-		end_section(f);
+		binary_end_section(f);
 		return;
 	}
-	rewind_part(f);
-	read_on(f);
+	binary_rewind_part(f);
+	binary_read_on(f);
 }
 
 static void
-on_drained(struct imap_session *s)
+binary_on_drained(struct imap_session *s)
 {
-	read_on(s->work);
+	binary_read_on(s->work);
 }
 
 /* The piece goes out. True: more may be read. */
 static bool
-send_piece(struct fetch *f)
+binary_send_piece(struct fetch *f)
 {
-	struct str data = wanted(f);
-	bool room = data.len == 0 || fetch_write(f, data.p, data.len, on_drained);
+	struct str data = binary_wanted(f);
+	bool room = data.len == 0 || fetch_write(f, data.p, data.len, binary_on_drained);
 
 	buf_clear(&f->piece);
 	return room;
 }
 
 static void
-take(struct fetch *f, struct str encoded, bool last)
+binary_take(struct fetch *f, struct str encoded, bool last)
 {
 	size_t before = f->piece.len;
 
@@ -121,7 +121,7 @@ take(struct fetch *f, struct str encoded, bool last)
 }
 
 static void
-on_piece(void *arg, const char *data, size_t len, const struct err *err)
+binary_on_piece(void *arg, const char *data, size_t len, const struct err *err)
 {
 	struct fetch *f = arg;
 	struct err cut;
@@ -137,20 +137,20 @@ on_piece(void *arg, const char *data, size_t len, const struct err *err)
 		return;
 	}
 	f->offset += len;
-	take(f, str_of(data, len), f->offset == f->end);
-	if (!f->sending || send_piece(f))
-		read_on(f);
+	binary_take(f, str_of(data, len), f->offset == f->end);
+	if (!f->sending || binary_send_piece(f))
+		binary_read_on(f);
 }
 
 static void
-read_on(struct fetch *f)
+binary_read_on(struct fetch *f)
 {
 	if (f->offset < f->end && !(f->sending && f->decoded >= f->to))
-		fetch_read(f, FETCH_PIECE_BYTES, on_piece);
+		fetch_read(f, FETCH_PIECE_BYTES, binary_on_piece);
 	else if (f->sending)
-		end_section(f);
+		binary_end_section(f);
 	else
-		counted(f);
+		binary_counted(f);
 }
 
 bool
@@ -168,19 +168,19 @@ fetch_tell_binary(struct fetch *f)
 	f->end = extent.end;
 	f->encoding = extent.encoding;
 	f->sending = false;
-	rewind_part(f);
+	binary_rewind_part(f);
 	if ((f->encoding != MIME_BASE64 && f->encoding != MIME_QUOTED_PRINTABLE) || f->start == f->end) {
 		/* It is what it is. */
 		if (f->section->kind == SECTION_BINARY_SIZE) {
-			tell_size(f, f->end - f->start);
+			binary_tell_size(f, f->end - f->start);
 			return true;
 		}
-		begin_sending(f, f->end - f->start);
+		binary_begin_sending(f, f->end - f->start);
 		if (f->from == f->to)
 			return true;
 		f->offset += f->from;
 		f->decoded += f->from;
 	}
-	read_on(f);
+	binary_read_on(f);
 	return false;
 }

@@ -4,7 +4,7 @@
 #include "frontend/imap/fetch/fetch.h"
 
 static void
-print_date(int64_t unix_seconds, int zone_minutes, struct buf *out)
+fetch_records_print_date(int64_t unix_seconds, int zone_minutes, struct buf *out)
 {
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	time_t local = (time_t)(unix_seconds + zone_minutes * 60);
@@ -18,7 +18,7 @@ print_date(int64_t unix_seconds, int zone_minutes, struct buf *out)
 }
 
 static bool
-got_seen(const struct fetch *f, uint32_t uid)
+fetch_records_got_seen(const struct fetch *f, uint32_t uid)
 {
 	uint32_t low = 0, high = f->seen_count;
 
@@ -33,13 +33,13 @@ got_seen(const struct fetch *f, uint32_t uid)
 }
 
 static void
-tell_hot(struct fetch *f, const struct mailbox_hot *hot, struct buf *out)
+fetch_records_tell_hot(struct fetch *f, const struct mailbox_hot *hot, struct buf *out)
 {
 	struct imap_session *s = f->session;
 	unsigned items = f->items.items;
 	bool first = true;
 
-	if (f->seen_count != 0 && got_seen(f, hot->uid))
+	if (f->seen_count != 0 && fetch_records_got_seen(f, hot->uid))
 		items |= FETCH_FLAGS | ((s->enabled & IMAP_CONDSTORE) != 0 ? FETCH_MODSEQ : 0);
 	/* It will not be told once more what others have changed. */
 	if ((items & FETCH_FLAGS) != 0 && (s->enabled & IMAP_CONDSTORE) != 0 && !imap_view_knows(s->view, hot))
@@ -82,7 +82,7 @@ fetch_begin_message(struct fetch *f, uint32_t seq, const struct mailbox_hot *hot
 	buf_add_str(&f->line, STR("* "));
 	imap_print_u64(seq, &f->line);
 	buf_add_str(&f->line, STR(" FETCH ("));
-	tell_hot(f, hot, &f->line);
+	fetch_records_tell_hot(f, hot, &f->line);
 }
 
 void
@@ -106,11 +106,11 @@ fetch_tell_deeper(struct fetch *f, const struct imap_record *r)
 
 	if ((f->items.items & FETCH_INTERNALDATE) != 0) {
 		fetch_begin_item(f, STR("INTERNALDATE "));
-		print_date(r->cold.internal_date, r->cold.zone_minutes, &f->line);
+		fetch_records_print_date(r->cold.internal_date, r->cold.zone_minutes, &f->line);
 	}
 	if ((f->items.items & FETCH_SAVEDATE) != 0) {
 		fetch_begin_item(f, STR("SAVEDATE "));
-		print_date(r->cold.save_date, 0, &f->line);
+		fetch_records_print_date(r->cold.save_date, 0, &f->line);
 	}
 	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if ((f->items.items & texts[i].item) != 0) {

@@ -21,7 +21,7 @@ fetch_next_section(struct fetch *f)
 }
 
 static void
-begin(struct fetch *f)
+fetch_section_begin(struct fetch *f)
 {
 	fetch_begin_item(f, f->section->label);
 	if (f->section->partial) {
@@ -35,7 +35,7 @@ begin(struct fetch *f)
 void
 fetch_begin_literal(struct fetch *f, uint64_t size)
 {
-	begin(f);
+	fetch_section_begin(f);
 	buf_add_str(&f->line, f->section->kind == SECTION_BINARY ? STR("~{") : STR("{"));
 	imap_print_u64(size, &f->line);
 	buf_add_str(&f->line, STR("}\r\n"));
@@ -77,7 +77,7 @@ fetch_read(struct fetch *f, size_t bytes, blob_on_read *cb)
 
 /* What a read brought: true: some bytes. Else the session is gone, or is given up. */
 static bool
-have_piece(struct fetch *f, size_t len, const struct err *err)
+fetch_section_have_piece(struct fetch *f, size_t len, const struct err *err)
 {
 	struct err cut;
 
@@ -98,7 +98,7 @@ have_piece(struct fetch *f, size_t len, const struct err *err)
 /* No literal may hold a NUL, only BINARY's (RFC 9051, 4.3): it is told as a space,
  * so that sizes and partials stay what they are. data, or a copy in f->piece. */
 static const char *
-without_nuls(struct fetch *f, const char *data, size_t len)
+fetch_section_without_nuls(struct fetch *f, const char *data, size_t len)
 {
 	if (memchr(data, '\0', len) == NULL)
 		return data;
@@ -111,7 +111,7 @@ without_nuls(struct fetch *f, const char *data, size_t len)
 
 /* ---- Headers, filtered ---- */
 static void
-tell_fields(struct fetch *f)
+fetch_section_tell_fields(struct fetch *f)
 {
 	struct buf filtered = BUF_EMPTY;
 	uint64_t start = 0, end;
@@ -122,63 +122,65 @@ tell_fields(struct fetch *f)
 	fetch_cut(f->section, &start, &end);
 	fetch_begin_literal(f, end - start);
 	if (start < end)
-		buf_add(&f->line, without_nuls(f, filtered.data + start, (size_t)(end - start)), (size_t)(end - start));
+		buf_add(&f->line, fetch_section_without_nuls(f, filtered.data + start, (size_t)(end - start)),
+			(size_t)(end - start));
 	buf_clear(&f->piece);
 	buf_fini(&filtered);
 }
 
 static void
-on_header(void *arg, const char *data, size_t len, const struct err *err)
+fetch_section_on_header(void *arg, const char *data, size_t len, const struct err *err)
 {
 	struct fetch *f = arg;
 
-	if (!have_piece(f, len, err))
+	if (!fetch_section_have_piece(f, len, err))
 		return;
 	buf_add(&f->piece, data, len);
 	if (f->offset < f->end) {
-		fetch_read(f, BLOB_READ_MAX, on_header);
+		fetch_read(f, BLOB_READ_MAX, fetch_section_on_header);
 		return;
 	}
-	tell_fields(f);
+	fetch_section_tell_fields(f);
 	fetch_next_section(f);
 }
 
 /* ---- Bodies, streamed ---- */
-static void read_piece(struct fetch *f);
+static void fetch_section_read_piece(struct fetch *f);
 
 static void
-on_drained(struct imap_session *s)
+fetch_section_on_drained(struct imap_session *s)
 {
-	read_piece(s->work);
+	fetch_section_read_piece(s->work);
 }
 
 static void
-on_piece(void *arg, const char *data, size_t len, const struct err *err)
+fetch_section_on_piece(void *arg, const char *data, size_t len, const struct err *err)
 {
 	struct fetch *f = arg;
 
-	if (have_piece(f, len, err) && fetch_write(f, without_nuls(f, data, len), len, on_drained))
-		read_piece(f);
+	if (fetch_section_have_piece(f, len, err) &&
+	    fetch_write(f, fetch_section_without_nuls(f, data, len), len, fetch_section_on_drained))
+		fetch_section_read_piece(f);
 }
 
 static void
-read_piece(struct fetch *f)
+fetch_section_read_piece(struct fetch *f)
 {
 	buf_clear(&f->piece);
 	if (f->offset == f->end)
 		fetch_next_section(f);
 	else
-		fetch_read(f, FETCH_PIECE_BYTES, on_piece);
+		fetch_read(f, FETCH_PIECE_BYTES, fetch_section_on_piece);
 }
 
 static bool
-tell_body(struct fetch *f)
+fetch_section_tell_body(struct fetch *f)
 {
 	const struct imap_record *r = fetch_record(f);
 	struct imap_extent extent;
 
 	if (!imap_section_find(f->section, &r->digest.digest, r->cold.body.length, &extent)) {
-		begin(f);
+		fetch_section_begin(f);
 		buf_add_str(&f->line, STR("NIL"));
 		return true;
 	}
@@ -188,16 +190,16 @@ tell_body(struct fetch *f)
 		if (f->end - f->offset > HEADER_BYTES_MAX)
 			f->end = f->offset + HEADER_BYTES_MAX;
 		if (f->offset < f->end)
-			fetch_read(f, BLOB_READ_MAX, on_header);
+			fetch_read(f, BLOB_READ_MAX, fetch_section_on_header);
 		else
-			tell_fields(f);
+			fetch_section_tell_fields(f);
 		return f->offset == f->end;
 	}
 	fetch_cut(f->section, &f->offset, &f->end);
 	fetch_begin_literal(f, f->end - f->offset);
 	if (f->offset == f->end)
 		return true;
-	read_piece(f);
+	fetch_section_read_piece(f);
 	return false;
 }
 
@@ -207,7 +209,7 @@ fetch_sections(struct fetch *f)
 	for (; f->section != NULL; f->section = f->section->next) {
 		bool told = false;
 		switch (f->section->kind) {
-		case SECTION_BODY: told = tell_body(f); break;
+		case SECTION_BODY: told = fetch_section_tell_body(f); break;
 		case SECTION_BINARY:
 		case SECTION_BINARY_SIZE: told = fetch_tell_binary(f); break;
 		case SECTION_PREVIEW: told = fetch_tell_preview(f); break;

@@ -50,7 +50,7 @@ imap_section_find(const struct imap_section *s, const struct mime_digest *d, uin
 }
 
 static bool
-is_named(const struct imap_section *s, struct str name)
+section_is_named(const struct imap_section *s, struct str name)
 {
 	for (unsigned i = 0; i < s->field_count; i++)
 		if (str_eq_ci(name, s->fields[i]))
@@ -65,7 +65,7 @@ imap_section_filter(const struct imap_section *s, struct str header, struct buf 
 	struct mime_field field;
 
 	while (mime_next_field(&rest, &field))
-		if (is_named(s, field.name) == (s->part == SECTION_FIELDS)) {
+		if (section_is_named(s, field.name) == (s->part == SECTION_FIELDS)) {
 			/* As it stands in the message, from its name to its value's end. */
 			buf_add(out, field.name.p, (size_t)(field.value.p + field.value.len - field.name.p));
 			buf_add_c(out, "\r\n");

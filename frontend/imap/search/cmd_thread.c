@@ -2,7 +2,7 @@
 #include "frontend/imap/search/thread.h"
 
 static void
-answer(struct sort_run *r, const struct imap_thread *roots)
+cmd_thread_answer(struct sort_run *r, const struct imap_thread *roots)
 {
 	struct imap_session *s = r->search.session;
 	struct buf out = BUF_EMPTY;
@@ -16,15 +16,15 @@ answer(struct sort_run *r, const struct imap_thread *roots)
 }
 
 static void
-by_references(struct sort_run *r)
+cmd_thread_by_references(struct sort_run *r)
 {
-	answer(r, imap_thread_by_references(r->messages, r->count, &r->search.session->command.arena));
+	cmd_thread_answer(r, imap_thread_by_references(r->messages, r->count, &r->search.session->command.arena));
 }
 
 static void
-by_subject(struct sort_run *r)
+cmd_thread_by_subject(struct sort_run *r)
 {
-	answer(r, imap_thread_by_subject(r->messages, r->count, &r->search.session->command.arena));
+	cmd_thread_answer(r, imap_thread_by_subject(r->messages, r->count, &r->search.session->command.arena));
 }
 
 enum cmd_status
@@ -37,10 +37,10 @@ imap_cmd_thread(struct imap_session *s, struct imap_lexer *lex)
 	if (!imap_lex_sp(lex))
 		return imap_syntax(s, lex);
 	if (imap_lex_try_word(lex, "REFERENCES")) {
-		r->on_loaded = by_references;
+		r->on_loaded = cmd_thread_by_references;
 		r->wants_threads = true;
 	} else if (imap_lex_try_word(lex, "ORDEREDSUBJECT")) {
-		r->on_loaded = by_subject;
+		r->on_loaded = cmd_thread_by_subject;
 	} else {
 		imap_lex_fail(lex, "an unknown threading algorithm");
 		return imap_syntax(s, lex);

@@ -12,7 +12,7 @@ enum { LOOK_AT_CLOCK = 256 }; /* messages between two looks */
 #define IMAP_PROGRESS_MS 10000
 #endif
 
-static void next_batch(struct search_run *r);
+static void search_next_batch(struct search_run *r);
 
 void
 imap_tell_progress(struct imap_session *s, struct imap_progress *p, uint32_t done, uint32_t total)
@@ -34,7 +34,7 @@ imap_tell_progress(struct imap_session *s, struct imap_progress *p, uint32_t don
 
 /* ---- The end ---- */
 static void
-clean(struct search_run *r)
+search_clean(struct search_run *r)
 {
 	imap_search_bodies_cancel(r);
 	imap_records_fini(&r->records);
@@ -43,26 +43,26 @@ clean(struct search_run *r)
 }
 
 static void
-on_cancel(struct imap_session *s)
+search_on_cancel(struct imap_session *s)
 {
-	clean(s->work);
+	search_clean(s->work);
 }
 
 static void
-fail(struct search_run *r, const struct err *err)
+search_fail(struct search_run *r, const struct err *err)
 {
-	clean(r);
+	search_clean(r);
 	if ((r->search.returns & RETURN_SAVE) != 0) /* RFC 5182, 2.1 */
 		imap_view_save(r->session->view, NULL, 0);
 	imap_failed(r->session, err);
 }
 
 static void
-finish(struct search_run *r)
+search_finish(struct search_run *r)
 {
 	uint32_t count = imap_view_count(r->session->view), found = 0;
 
-	clean(r);
+	search_clean(r);
 	for (uint32_t i = 0; i < count; i++)
 		found += r->verdicts[i] == VERDICT_YES;
 	r->found.seqs = arena_array(&r->session->command.arena, uint32_t, found + 1);
@@ -93,7 +93,7 @@ imap_search_judge(struct search_run *r, const struct imap_record *record, const 
 
 /* True: some need more than is known. */
 static bool
-judge_batch(struct search_run *r)
+search_judge_batch(struct search_run *r)
 {
 	bool open = false;
 
@@ -110,9 +110,9 @@ judge_batch(struct search_run *r)
 
 /* True: the batch is decided. Else it goes on by itself. */
 static bool
-judge_digests(struct search_run *r)
+search_judge_digests(struct search_run *r)
 {
-	if (!judge_batch(r))
+	if (!search_judge_batch(r))
 		return true;
 	imap_search_bodies(r);
 	return false;
@@ -121,47 +121,47 @@ judge_digests(struct search_run *r)
 void
 imap_search_bodies_done(struct search_run *r)
 {
-	next_batch(r);
+	search_next_batch(r);
 }
 
 static void
-on_digests(struct imap_session *s, const struct err *err)
+search_on_digests(struct imap_session *s, const struct err *err)
 {
 	struct search_run *r = s->work;
 
 	CHECK(err == NULL);
-	if (judge_digests(r))
-		next_batch(r);
+	if (search_judge_digests(r))
+		search_next_batch(r);
 }
 
 static bool
-judge_cold(struct search_run *r)
+search_judge_cold(struct search_run *r)
 {
-	if (!judge_batch(r))
+	if (!search_judge_batch(r))
 		return true;
-	return imap_records_read_digests(&r->records, on_digests) && judge_digests(r);
+	return imap_records_read_digests(&r->records, search_on_digests) && search_judge_digests(r);
 }
 
 static void
-on_cold(struct imap_session *s, const struct err *err)
+search_on_cold(struct imap_session *s, const struct err *err)
 {
 	struct search_run *r = s->work;
 
 	if (err != NULL)
-		fail(r, err);
-	else if (judge_cold(r))
-		next_batch(r);
+		search_fail(r, err);
+	else if (search_judge_cold(r))
+		search_next_batch(r);
 }
 
 static void
-on_turn(struct imap_session *s)
+search_on_turn(struct imap_session *s)
 {
-	next_batch(s->work);
+	search_next_batch(s->work);
 }
 
 /* The next messages that are not decided. */
 static void
-next_batch(struct search_run *r)
+search_next_batch(struct search_run *r)
 {
 	uint32_t count = imap_view_count(r->session->view);
 
@@ -171,15 +171,15 @@ next_batch(struct search_run *r)
 			if (r->verdicts[r->at] == VERDICT_UNKNOWN && !imap_records_add(&r->records, r->at + 1))
 				break;
 		if (r->records.count == 0) {
-			finish(r);
+			search_finish(r);
 			return;
 		}
 		imap_tell_progress(r->session, &r->progress, r->records.items[0].seq - 1, count);
 		r->open -= r->records.count;
-		if (!imap_records_read_cold(&r->records, r->open, on_cold) || !judge_cold(r))
+		if (!imap_records_read_cold(&r->records, r->open, search_on_cold) || !search_judge_cold(r))
 			return;
 		if (imap_records_turn_over(&r->records)) {
-			imap_later(r->session, on_turn);
+			imap_later(r->session, search_on_turn);
 			return;
 		}
 	}
@@ -187,7 +187,7 @@ next_batch(struct search_run *r)
 
 /* ---- The index ---- */
 static void
-judge_index(struct imap_session *s)
+search_judge_index(struct imap_session *s)
 {
 	struct search_run *r = s->work;
 	uint32_t count = imap_view_count(s->view);
@@ -196,7 +196,7 @@ judge_index(struct imap_session *s)
 		struct mailbox_hot hot;
 		struct message_known m = {.hot = &hot};
 		if (r->at % LOOK_AT_CLOCK == 0 && imap_records_turn_over(&r->records)) {
-			imap_later(s, judge_index);
+			imap_later(s, search_judge_index);
 			return;
 		}
 		if (imap_view_hot(s->view, r->at + 1, &hot))
@@ -204,11 +204,11 @@ judge_index(struct imap_session *s)
 		r->open += r->verdicts[r->at] == VERDICT_UNKNOWN;
 	}
 	if (r->open == 0) {
-		finish(r);
+		search_finish(r);
 		return;
 	}
 	r->at = 0;
-	next_batch(r);
+	search_next_batch(r);
 }
 
 void
@@ -221,8 +221,8 @@ imap_search_run(struct search_run *r)
 	arena_init(&r->scratch);
 	imap_records_init(&r->records, s);
 	s->work = r;
-	s->on_cancel = on_cancel;
-	judge_index(s);
+	s->on_cancel = search_on_cancel;
+	search_judge_index(s);
 }
 
 /* ---- The command ---- */

@@ -19,7 +19,7 @@ imap_result_modseq(const struct imap_session *s, const struct imap_result *resul
 
 /* As the client wants them: UIDs or sequence numbers. */
 static const uint32_t *
-numbers_of(struct imap_session *s, const struct imap_result *result)
+result_numbers_of(struct imap_session *s, const struct imap_result *result)
 {
 	uint32_t *numbers;
 
@@ -34,7 +34,7 @@ numbers_of(struct imap_session *s, const struct imap_result *result)
 /* What the options name: with none but MIN and MAX, only those (RFC 5182, 2.4
  * for SAVE; RFC 7162, 3.1.10 for MODSEQ). At most two are copied to `ends`. */
 static struct imap_result
-named_by(unsigned returns, const struct imap_result *all, uint32_t ends[2])
+result_named_by(unsigned returns, const struct imap_result *all, uint32_t ends[2])
 {
 	struct imap_result named = {ends, 0};
 
@@ -49,7 +49,7 @@ named_by(unsigned returns, const struct imap_result *all, uint32_t ends[2])
 }
 
 static int
-compare_uids(const void *a, const void *b)
+result_compare_uids(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
@@ -58,18 +58,18 @@ compare_uids(const void *a, const void *b)
 
 /* What "$" is after this command. */
 static void
-save(struct imap_session *s, const struct imap_result *named)
+result_save(struct imap_session *s, const struct imap_result *named)
 {
 	uint32_t *uids = arena_array(&s->command.arena, uint32_t, named->count + 1);
 
 	for (uint32_t i = 0; i < named->count; i++)
 		uids[i] = imap_view_uid(s->view, named->seqs[i]);
-	qsort(uids, named->count, sizeof(*uids), compare_uids);
+	qsort(uids, named->count, sizeof(*uids), result_compare_uids);
 	imap_view_save(s->view, uids, named->count);
 }
 
 static void
-print_partial(const struct imap_partial *partial, const uint32_t *numbers, uint32_t count, struct buf *out)
+result_print_partial(const struct imap_partial *partial, const uint32_t *numbers, uint32_t count, struct buf *out)
 {
 	uint32_t begin, end;
 
@@ -90,11 +90,11 @@ imap_print_esearch(struct imap_session *s, const struct imap_search *search, con
 {
 	unsigned returns = search->returns;
 	uint32_t count = result->count, ends[2];
-	struct imap_result named = named_by(returns, result, ends);
-	const uint32_t *numbers = numbers_of(s, result);
+	struct imap_result named = result_named_by(returns, result, ends);
+	const uint32_t *numbers = result_numbers_of(s, result);
 
 	if ((returns & RETURN_SAVE) != 0)
-		save(s, &named);
+		result_save(s, &named);
 	if ((returns & ~(unsigned)RETURN_SAVE) == 0)
 		return; /* SAVE alone has no answer */
 	buf_add_c(out, "* ESEARCH (TAG ");
@@ -111,16 +111,16 @@ imap_print_esearch(struct imap_session *s, const struct imap_search *search, con
 	if ((returns & RETURN_COUNT) != 0)
 		buf_printf(out, " COUNT %u", count);
 	if ((returns & RETURN_PARTIAL) != 0)
-		print_partial(&search->partial, numbers, count, out);
+		result_print_partial(&search->partial, numbers, count, out);
 	if (search->uses_modseq && count != 0)
 		buf_printf(out, " MODSEQ %llu", (unsigned long long)imap_result_modseq(s, &named));
 	buf_add_c(out, "\r\n");
 }
 
 static void
-print_plain(struct search_run *r, const struct imap_result *result, struct buf *out)
+result_print_plain(struct search_run *r, const struct imap_result *result, struct buf *out)
 {
-	const uint32_t *numbers = numbers_of(r->session, result);
+	const uint32_t *numbers = result_numbers_of(r->session, result);
 
 	buf_add_c(out, "* SEARCH");
 	for (uint32_t i = 0; i < result->count; i++) {
@@ -146,7 +146,7 @@ imap_search_answer(struct search_run *r)
 	if (r->search.extended)
 		imap_print_esearch(s, &r->search, &result, &out);
 	else
-		print_plain(r, &result, &out);
+		result_print_plain(r, &result, &out);
 	imap_write(s, &out);
 	buf_fini(&out);
 	imap_ok(s);

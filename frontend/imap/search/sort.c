@@ -19,13 +19,13 @@ static const struct {
 };
 
 static int
-compare_numbers(int64_t a, int64_t b)
+sort_compare_numbers(int64_t a, int64_t b)
 {
 	return a < b ? -1 : a > b;
 }
 
 static int
-compare(const void *left, const void *right, void *arg)
+sort_compare(const void *left, const void *right, void *arg)
 {
 	const struct sort_message *a = left, *b = right;
 	const struct sort_run *r = arg;
@@ -34,19 +34,19 @@ compare(const void *left, const void *right, void *arg)
 		enum sort_key key = r->criteria[i].key;
 		int order;
 		switch (key) {
-		case SORT_ARRIVAL: order = compare_numbers(a->arrival, b->arrival); break;
-		case SORT_DATE: order = compare_numbers(a->date, b->date); break;
-		case SORT_SIZE: order = compare_numbers((int64_t)a->size, (int64_t)b->size); break;
+		case SORT_ARRIVAL: order = sort_compare_numbers(a->arrival, b->arrival); break;
+		case SORT_DATE: order = sort_compare_numbers(a->date, b->date); break;
+		case SORT_SIZE: order = sort_compare_numbers((int64_t)a->size, (int64_t)b->size); break;
 		default: order = str_cmp(a->texts[key], b->texts[key]); break;
 		}
 		if (order != 0)
 			return r->criteria[i].reverse ? -order : order;
 	}
-	return compare_numbers(a->seq, b->seq);
+	return sort_compare_numbers(a->seq, b->seq);
 }
 
 static void
-print_plain(const struct sort_run *r, const struct imap_result *result, struct buf *out)
+sort_print_plain(const struct sort_run *r, const struct imap_result *result, struct buf *out)
 {
 	const struct imap_session *s = r->search.session;
 
@@ -61,27 +61,27 @@ print_plain(const struct sort_run *r, const struct imap_result *result, struct b
 }
 
 static void
-on_loaded(struct sort_run *r)
+sort_on_loaded(struct sort_run *r)
 {
 	struct imap_session *s = r->search.session;
 	uint32_t *seqs = arena_array(&s->command.arena, uint32_t, r->count + 1);
 	struct imap_result result = {seqs, r->count};
 	struct buf out = BUF_EMPTY;
 
-	qsort_r(r->messages, r->count, sizeof(*r->messages), compare, r);
+	qsort_r(r->messages, r->count, sizeof(*r->messages), sort_compare, r);
 	for (uint32_t i = 0; i < r->count; i++)
 		seqs[i] = r->messages[i].seq;
 	if (r->search.search.extended)
 		imap_print_esearch(s, &r->search.search, &result, &out);
 	else
-		print_plain(r, &result, &out);
+		sort_print_plain(r, &result, &out);
 	imap_write(s, &out);
 	buf_fini(&out);
 	imap_ok(s);
 }
 
 static bool
-parse_key(struct imap_lexer *lex, struct sort_run *r)
+sort_parse_key(struct imap_lexer *lex, struct sort_run *r)
 {
 	bool reverse = false;
 
@@ -108,11 +108,11 @@ imap_cmd_sort(struct imap_session *s, struct imap_lexer *lex)
 	struct sort_run *r = arena_new(&s->command.arena, struct sort_run);
 
 	r->search.session = s;
-	r->on_loaded = on_loaded;
+	r->on_loaded = sort_on_loaded;
 	if (!imap_lex_sp(lex) || !imap_parse_return(lex, &r->search.search) || !imap_lex_char(lex, '('))
 		return imap_syntax(s, lex);
 	do {
-		if (!parse_key(lex, r))
+		if (!sort_parse_key(lex, r))
 			return imap_syntax(s, lex);
 	} while (imap_lex_try(lex, ' '));
 	if (!imap_lex_char(lex, ')'))

@@ -5,19 +5,19 @@
 #include "lib/message/subject.h"
 #include "lib/base/check.h"
 
-static void next_batch(struct sort_run *r);
+static void sort_load_next_batch(struct sort_run *r);
 
 static void
-clean(struct sort_run *r)
+sort_load_clean(struct sort_run *r)
 {
 	imap_records_fini(&r->records);
 	r->search.session->on_cancel = NULL;
 }
 
 static void
-on_cancel(struct imap_session *s)
+sort_load_on_cancel(struct imap_session *s)
 {
-	clean(s->work);
+	sort_load_clean(s->work);
 }
 
 static const struct {
@@ -32,7 +32,7 @@ static const struct {
 };
 
 static struct str
-base_subject(struct str subject, struct arena *arena, bool *is_reply)
+sort_load_base_subject(struct str subject, struct arena *arena, bool *is_reply)
 {
 	struct arena scratch;
 	struct str folded;
@@ -44,7 +44,7 @@ base_subject(struct str subject, struct arena *arena, bool *is_reply)
 }
 
 static void
-take_digest(struct sort_run *r, const struct mime_digest *d, struct sort_message *m)
+sort_load_take_digest(struct sort_run *r, const struct mime_digest *d, struct sort_message *m)
 {
 	struct arena *arena = &r->search.session->command.arena;
 
@@ -54,7 +54,7 @@ take_digest(struct sort_run *r, const struct mime_digest *d, struct sort_message
 		if ((r->wants & 1u << digest_texts[i].key) != 0)
 			m->texts[digest_texts[i].key] = message_fold(d->texts[digest_texts[i].text], arena);
 	if ((r->wants & 1u << SORT_SUBJECT) != 0)
-		m->texts[SORT_SUBJECT] = base_subject(d->texts[DIGEST_SUBJECT], arena, &m->is_reply);
+		m->texts[SORT_SUBJECT] = sort_load_base_subject(d->texts[DIGEST_SUBJECT], arena, &m->is_reply);
 	if (r->wants_threads) {
 		m->message_id = arena_str(arena, d->texts[DIGEST_MESSAGE_ID]);
 		m->references = arena_str(arena, d->texts[DIGEST_REFERENCES]);
@@ -62,7 +62,7 @@ take_digest(struct sort_run *r, const struct mime_digest *d, struct sort_message
 }
 
 static void
-take_batch(struct sort_run *r)
+sort_load_take_batch(struct sort_run *r)
 {
 	for (unsigned i = 0; i < r->records.count; i++) {
 		const struct imap_record *record = &r->records.items[i];
@@ -76,56 +76,56 @@ take_batch(struct sort_run *r)
 					   .date = record->cold.internal_date,
 					   .size = hot.size};
 		if (record->digest.ready) /* what cannot be read has no texts */
-			take_digest(r, &record->digest.digest, m);
+			sort_load_take_digest(r, &record->digest.digest, m);
 		r->count++;
 	}
 }
 
 static bool
-wants_digests(const struct sort_run *r)
+sort_load_wants_digests(const struct sort_run *r)
 {
 	return r->wants_threads || (r->wants & ~(1u << SORT_ARRIVAL | 1u << SORT_SIZE | 1u << SORT_END)) != 0;
 }
 
 static void
-on_digests(struct imap_session *s, const struct err *err)
+sort_load_on_digests(struct imap_session *s, const struct err *err)
 {
 	CHECK(err == NULL);
-	take_batch(s->work);
-	next_batch(s->work);
+	sort_load_take_batch(s->work);
+	sort_load_next_batch(s->work);
 }
 
 /* True: all of the batch is there. */
 static bool
-load_digests(struct sort_run *r)
+sort_load_digests(struct sort_run *r)
 {
 	for (unsigned i = 0; i < r->records.count; i++)
-		r->records.items[i].wants_digest = wants_digests(r);
-	return imap_records_read_digests(&r->records, on_digests);
+		r->records.items[i].wants_digest = sort_load_wants_digests(r);
+	return imap_records_read_digests(&r->records, sort_load_on_digests);
 }
 
 static void
-on_cold(struct imap_session *s, const struct err *err)
+sort_load_on_cold(struct imap_session *s, const struct err *err)
 {
 	struct sort_run *r = s->work;
 
 	if (err != NULL) {
-		clean(r);
+		sort_load_clean(r);
 		imap_failed(s, err);
 		return;
 	}
-	if (load_digests(r))
-		on_digests(s, NULL);
+	if (sort_load_digests(r))
+		sort_load_on_digests(s, NULL);
 }
 
 static void
-on_turn(struct imap_session *s)
+sort_load_on_turn(struct imap_session *s)
 {
-	next_batch(s->work);
+	sort_load_next_batch(s->work);
 }
 
 static void
-next_batch(struct sort_run *r)
+sort_load_next_batch(struct sort_run *r)
 {
 	const struct imap_found *found = &r->search.found;
 
@@ -134,16 +134,17 @@ next_batch(struct sort_run *r)
 		while (r->at < found->count && imap_records_add(&r->records, found->seqs[r->at]))
 			r->at++;
 		if (r->records.count == 0) {
-			clean(r);
+			sort_load_clean(r);
 			r->on_loaded(r);
 			return;
 		}
 		imap_tell_progress(r->search.session, &r->search.progress, r->at, found->count);
-		if (!imap_records_read_cold(&r->records, found->count - r->at, on_cold) || !load_digests(r))
+		if (!imap_records_read_cold(&r->records, found->count - r->at, sort_load_on_cold) ||
+		    !sort_load_digests(r))
 			return;
-		take_batch(r);
+		sort_load_take_batch(r);
 		if (imap_records_turn_over(&r->records)) {
-			imap_later(r->search.session, on_turn);
+			imap_later(r->search.session, sort_load_on_turn);
 			return;
 		}
 	}
@@ -158,8 +159,8 @@ imap_sort_load(struct search_run *found)
 	r->messages = arena_array(&s->command.arena, struct sort_message, found->found.count + 1);
 	imap_records_init(&r->records, s);
 	s->work = r;
-	s->on_cancel = on_cancel;
-	next_batch(r);
+	s->on_cancel = sort_load_on_cancel;
+	sort_load_next_batch(r);
 }
 
 enum cmd_status

@@ -21,7 +21,7 @@ struct entry {
 /* Would it close a loop to put n below `below`? When that lies too deep to
  * tell: true. */
 static bool
-closes_loop(const struct imap_thread *n, const struct imap_thread *below)
+thread_closes_loop(const struct imap_thread *n, const struct imap_thread *below)
 {
 	unsigned steps = 0;
 
@@ -36,7 +36,7 @@ closes_loop(const struct imap_thread *n, const struct imap_thread *below)
 }
 
 static void
-unlink_thread(struct imap_thread *n)
+thread_unlink(struct imap_thread *n)
 {
 	if (n->parent == NULL)
 		return;
@@ -50,7 +50,7 @@ unlink_thread(struct imap_thread *n)
 }
 
 static void
-link_thread(struct imap_thread *parent, struct imap_thread *n)
+thread_link(struct imap_thread *parent, struct imap_thread *n)
 {
 	n->parent = parent;
 	n->prev = NULL;
@@ -61,7 +61,7 @@ link_thread(struct imap_thread *parent, struct imap_thread *n)
 }
 
 static struct imap_thread *
-get_thread(struct entry **table, struct str id, struct arena *arena)
+thread_get(struct entry **table, struct str id, struct arena *arena)
 {
 	struct entry *e;
 
@@ -76,34 +76,34 @@ get_thread(struct entry **table, struct str id, struct arena *arena)
 
 /* Step 1 of section 4, REFERENCES: one message into the tables. */
 static void
-add_message(struct entry **table, const struct sort_message *m, struct arena *arena)
+thread_add_message(struct entry **table, const struct sort_message *m, struct arena *arena)
 {
 	struct str id = m->message_id, rest = m->references, reference;
 	struct imap_thread *n = NULL, *above = NULL;
 
 	/* An id that is missing, or another message's already, is replaced. */
 	if (id.len != 0)
-		n = get_thread(table, id, arena);
+		n = thread_get(table, id, arena);
 	if (n == NULL || n->message != NULL)
-		n = get_thread(table, str_c(arena_printf(arena, "\001%u", m->seq)), arena);
+		n = thread_get(table, str_c(arena_printf(arena, "\001%u", m->seq)), arena);
 	n->message = m;
 	while (str_next_word(&rest, " ", &reference)) {
-		struct imap_thread *r = get_thread(table, reference, arena);
+		struct imap_thread *r = thread_get(table, reference, arena);
 		/* A link that is there stays; none may make a loop. */
-		if (above != NULL && r->parent == NULL && !closes_loop(r, above))
-			link_thread(above, r);
+		if (above != NULL && r->parent == NULL && !thread_closes_loop(r, above))
+			thread_link(above, r);
 		above = r;
 	}
 	/* Its own word on its parent counts, none or one that cannot be included:
 	 * what another message's references made of it was a guess. */
-	unlink_thread(n);
-	if (above != NULL && !closes_loop(n, above))
-		link_thread(above, n);
+	thread_unlink(n);
+	if (above != NULL && !thread_closes_loop(n, above))
+		thread_link(above, n);
 }
 
 /* What follows goes down the tree by recursion: nothing may lie deeper. */
 static void
-cut_depth(struct entry *table)
+thread_cut_depth(struct entry *table)
 {
 	struct entry *e, *next;
 
@@ -112,20 +112,20 @@ cut_depth(struct entry *table)
 		for (unsigned i = 0; i < IMAP_THREAD_DEPTH_MAX && above != NULL; i++)
 			above = above->parent;
 		if (above != NULL)
-			unlink_thread(above);
+			thread_unlink(above);
 	}
 }
 
 /* Step 3: dummies without children go; those with some give them to their
  * parents, but at the root only a single one. */
 static struct imap_thread *
-prune(struct imap_thread *list, bool at_root)
+thread_prune(struct imap_thread *list, bool at_root)
 {
 	struct imap_thread *kept = NULL, *next;
 
 	for (struct imap_thread *n = list; n != NULL; n = next) {
 		next = n->next;
-		n->child = prune(n->child, false);
+		n->child = thread_prune(n->child, false);
 		if (n->message != NULL || (at_root && n->child != NULL && n->child->next != NULL)) {
 			n->next = kept;
 			kept = n;
@@ -144,7 +144,7 @@ prune(struct imap_thread *list, bool at_root)
 
 /* ---- Order ---- */
 static int
-compare_nodes(const void *left, const void *right)
+thread_compare_nodes(const void *left, const void *right)
 {
 	const struct imap_thread *a = *(struct imap_thread *const *)left, *b = *(struct imap_thread *const *)right;
 
@@ -154,7 +154,7 @@ compare_nodes(const void *left, const void *right)
 }
 
 static struct imap_thread *
-sort_list(struct imap_thread *list)
+thread_sort_list(struct imap_thread *list)
 {
 	size_t count = 0;
 	struct imap_thread **all, *first;
@@ -166,12 +166,12 @@ sort_list(struct imap_thread *list)
 	all = mem_alloc(sizeof(struct imap_thread *) * count);
 	count = 0;
 	for (struct imap_thread *n = list; n != NULL; n = n->next) {
-		n->child = sort_list(n->child);
+		n->child = thread_sort_list(n->child);
 		n->date = n->message != NULL ? n->message->date : n->child->date;
 		n->seq = n->message != NULL ? n->message->seq : n->child->seq;
 		all[count++] = n;
 	}
-	qsort(all, count, sizeof(struct imap_thread *), compare_nodes);
+	qsort(all, count, sizeof(struct imap_thread *), thread_compare_nodes);
 	for (size_t i = 0; i < count; i++)
 		all[i]->next = i + 1 < count ? all[i + 1] : NULL;
 	first = all[0];
@@ -187,7 +187,7 @@ struct subject {
 };
 
 static const struct sort_message *
-first_message(const struct imap_thread *n)
+thread_first_message(const struct imap_thread *n)
 {
 	while (n->message == NULL)
 		n = n->child;
@@ -195,10 +195,10 @@ first_message(const struct imap_thread *n)
 }
 
 static void
-collect_subjects(struct subject **table, struct imap_thread *roots, struct arena *arena)
+thread_collect_subjects(struct subject **table, struct imap_thread *roots, struct arena *arena)
 {
 	for (struct imap_thread *n = roots; n != NULL; n = n->next) {
-		const struct sort_message *m = first_message(n);
+		const struct sort_message *m = thread_first_message(n);
 		struct str text = m->texts[SORT_SUBJECT];
 		struct subject *s;
 		if (text.len == 0)
@@ -210,7 +210,7 @@ collect_subjects(struct subject **table, struct imap_thread *roots, struct arena
 			s->root = n;
 			HASH_ADD_KEYPTR(hh, *table, s->text.p, s->text.len, s);
 		} else if ((n->message == NULL && s->root->message != NULL) ||
-			   (first_message(s->root)->is_reply && !m->is_reply)) {
+			   (thread_first_message(s->root)->is_reply && !m->is_reply)) {
 			s->root = n;
 		}
 	}
@@ -218,16 +218,17 @@ collect_subjects(struct subject **table, struct imap_thread *roots, struct arena
 
 /* n goes to the root of its subject. */
 static void
-merge_into(struct imap_thread *root, struct imap_thread *n, struct arena *arena)
+thread_merge_into(struct imap_thread *root, struct imap_thread *n, struct arena *arena)
 {
 	if (root->message == NULL && n->message == NULL) {
 		while (n->child != NULL) {
 			struct imap_thread *c = n->child;
 			n->child = c->next;
-			link_thread(root, c);
+			thread_link(root, c);
 		}
-	} else if (root->message == NULL || (first_message(n)->is_reply && !first_message(root)->is_reply)) {
-		link_thread(root, n);
+	} else if (root->message == NULL ||
+		   (thread_first_message(n)->is_reply && !thread_first_message(root)->is_reply)) {
+		thread_link(root, n);
 	} else { /* two of the same: both below a dummy */
 		struct imap_thread *copy = arena_new(arena, struct imap_thread);
 		copy->message = root->message;
@@ -236,20 +237,20 @@ merge_into(struct imap_thread *root, struct imap_thread *n, struct arena *arena)
 			c->parent = copy;
 		root->message = NULL;
 		root->child = NULL;
-		link_thread(root, copy);
-		link_thread(root, n);
+		thread_link(root, copy);
+		thread_link(root, n);
 	}
 }
 
 static struct imap_thread *
-merge_subjects(struct imap_thread *roots, struct arena *arena)
+thread_merge_subjects(struct imap_thread *roots, struct arena *arena)
 {
 	struct subject *table = NULL, *s;
 	struct imap_thread *kept = NULL, *next;
 
-	collect_subjects(&table, roots, arena);
+	thread_collect_subjects(&table, roots, arena);
 	for (struct imap_thread *n = roots; n != NULL; n = next) {
-		struct str text = first_message(n)->texts[SORT_SUBJECT];
+		struct str text = thread_first_message(n)->texts[SORT_SUBJECT];
 		next = n->next;
 		s = NULL;
 		if (text.len != 0)
@@ -258,7 +259,7 @@ merge_subjects(struct imap_thread *roots, struct arena *arena)
 			n->next = kept;
 			kept = n;
 		} else {
-			merge_into(s->root, n, arena);
+			thread_merge_into(s->root, n, arena);
 		}
 	}
 	HASH_CLEAR(hh, table);
@@ -273,20 +274,20 @@ imap_thread_by_references(const struct sort_message *messages, uint32_t count, s
 	struct imap_thread *roots = NULL;
 
 	for (uint32_t i = 0; i < count; i++)
-		add_message(&table, &messages[i], arena);
-	cut_depth(table);
+		thread_add_message(&table, &messages[i], arena);
+	thread_cut_depth(table);
 	HASH_ITER (hh, table, e, next)
 		if (e->thread.parent == NULL) {
 			e->thread.next = roots;
 			roots = &e->thread;
 		}
 	HASH_CLEAR(hh, table);
-	roots = sort_list(prune(roots, true));
-	return sort_list(merge_subjects(roots, arena));
+	roots = thread_sort_list(thread_prune(roots, true));
+	return thread_sort_list(thread_merge_subjects(roots, arena));
 }
 
 static int
-compare_subjects(const void *left, const void *right)
+thread_compare_subjects(const void *left, const void *right)
 {
 	const struct sort_message *a = left, *b = right;
 	int order = str_cmp(a->texts[SORT_SUBJECT], b->texts[SORT_SUBJECT]);
@@ -302,25 +303,25 @@ imap_thread_by_subject(struct sort_message *messages, uint32_t count, struct are
 {
 	struct imap_thread *roots = NULL, *root = NULL;
 
-	qsort(messages, count, sizeof(*messages), compare_subjects);
+	qsort(messages, count, sizeof(*messages), thread_compare_subjects);
 	for (uint32_t i = 0; i < count; i++) {
 		struct imap_thread *n = arena_new(arena, struct imap_thread);
 		n->message = &messages[i];
 		if (root != NULL && str_eq(root->message->texts[SORT_SUBJECT], n->message->texts[SORT_SUBJECT])) {
-			link_thread(root, n);
+			thread_link(root, n);
 			continue;
 		}
 		n->next = roots;
 		roots = root = n;
 	}
-	return sort_list(roots);
+	return thread_sort_list(roots);
 }
 
 /* ---- The answer ---- */
 
 /* Children follow their parent; several branch. */
 static void
-print_thread(const struct imap_thread *n, bool by_uid, struct buf *out)
+thread_print(const struct imap_thread *n, bool by_uid, struct buf *out)
 {
 	for (;;) {
 		if (n->message != NULL)
@@ -335,7 +336,7 @@ print_thread(const struct imap_thread *n, bool by_uid, struct buf *out)
 	}
 	for (n = n->child; n != NULL; n = n->next) {
 		buf_add_byte(out, '(');
-		print_thread(n, by_uid, out);
+		thread_print(n, by_uid, out);
 		buf_add_byte(out, ')');
 	}
 }
@@ -345,7 +346,7 @@ imap_thread_print(const struct imap_thread *roots, bool by_uid, struct buf *out)
 {
 	for (; roots != NULL; roots = roots->next) {
 		buf_add_byte(out, '(');
-		print_thread(roots, by_uid, out);
+		thread_print(roots, by_uid, out);
 		buf_add_byte(out, ')');
 	}
 }

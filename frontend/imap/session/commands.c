@@ -24,7 +24,7 @@ imap_command_find(struct str name)
 
 /* The name, of two words behind UID. */
 static bool
-take_name(struct imap_lexer *lex, struct str *name_out)
+command_take_name(struct imap_lexer *lex, struct str *name_out)
 {
 	struct str second;
 
@@ -43,7 +43,7 @@ imap_command_of(struct str text, struct str *tag_out)
 	struct str name;
 
 	imap_lex_init(&lex, text, NULL, false);
-	if (!imap_lex_tag(&lex, tag_out) || !imap_lex_sp(&lex) || !take_name(&lex, &name))
+	if (!imap_lex_tag(&lex, tag_out) || !imap_lex_sp(&lex) || !command_take_name(&lex, &name))
 		return NULL;
 	return imap_command_find(name);
 }
@@ -51,7 +51,7 @@ imap_command_of(struct str text, struct str *tag_out)
 /* ---- The end of a command ---- */
 
 static const char *
-reply_word(enum imap_reply reply)
+command_reply_word(enum imap_reply reply)
 {
 	return reply == IMAP_OK ? "OK" : reply == IMAP_NO ? "NO" : "BAD";
 }
@@ -66,7 +66,7 @@ imap_finish(struct imap_session *s, enum imap_reply reply, const char *format, .
 	if (!conn_is_closing(s->conn)) {
 		if (s->view != NULL && (row->flags & IMAP_NO_SYNC) == 0)
 			imap_view_sync(s, (row->flags & IMAP_NO_EXPUNGE) == 0);
-		conn_printf(s->conn, "%.*s %s ", STR_ARG(s->tag), reply_word(reply));
+		conn_printf(s->conn, "%.*s %s ", STR_ARG(s->tag), command_reply_word(reply));
 		va_start(ap, format);
 		evbuffer_add_vprintf(conn_output(s->conn), format, ap);
 		va_end(ap);
@@ -127,7 +127,7 @@ imap_enable_condstore(struct imap_session *s)
 /* ---- Its beginning ---- */
 
 static void
-refuse(struct imap_session *s, struct str tag, const char *why)
+command_refuse(struct imap_session *s, struct str tag, const char *why)
 {
 	s->bad_commands++;
 	if (tag.len != 0)
@@ -137,7 +137,7 @@ refuse(struct imap_session *s, struct str tag, const char *why)
 }
 
 static void
-run(struct imap_session *s)
+command_run(struct imap_session *s)
 {
 	enum cmd_status status = s->row->handler(s, &s->lexer);
 
@@ -147,7 +147,7 @@ run(struct imap_session *s)
 }
 
 static void
-on_attached(struct imap_session *s, const struct err *err)
+command_on_attached(struct imap_session *s, const struct err *err)
 {
 	const struct imap_command *row = s->row;
 
@@ -182,25 +182,25 @@ imap_dispatch(struct imap_session *s, struct str text)
 		return; /* a blank line, as some send behind a literal */
 	imap_lex_init(lex, text, &s->command.arena, (s->enabled & (IMAP_UTF8_ACCEPT | IMAP_REV2)) != 0);
 	if (!imap_lex_tag(lex, &tag) || imap_lex_peek(lex) != ' ') {
-		refuse(s, STR_NONE, "a command begins with a tag and a space");
+		command_refuse(s, STR_NONE, "a command begins with a tag and a space");
 		return;
 	}
-	if (!imap_lex_sp(lex) || !take_name(lex, &name)) {
-		refuse(s, tag, "the command is missing");
+	if (!imap_lex_sp(lex) || !command_take_name(lex, &name)) {
+		command_refuse(s, tag, "the command is missing");
 		return;
 	}
 	row = imap_command_find(name);
 	if (row == NULL) {
-		refuse(s, tag, "unknown command");
+		command_refuse(s, tag, "unknown command");
 		return;
 	}
 	if ((row->states & s->state) == 0) {
-		refuse(s, tag, "the command is not allowed in this state");
+		command_refuse(s, tag, "the command is not allowed in this state");
 		return;
 	}
 	imap_begin(s, row, tag);
-	if ((row->flags & IMAP_NEEDS_VIEW) != 0 && !imap_view_attach(s, on_attached))
+	if ((row->flags & IMAP_NEEDS_VIEW) != 0 && !imap_view_attach(s, command_on_attached))
 		conn_pause(s->conn);
 	else
-		run(s);
+		command_run(s);
 }

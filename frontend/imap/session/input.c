@@ -51,7 +51,7 @@ input_of(struct imap_session *s)
 
 /* "{12}", "{12+}" or "~{12}" at the end of a line. */
 static bool
-find_literal(struct str line, struct imap_literal *out)
+input_find_literal(struct str line, struct imap_literal *out)
 {
 	size_t end = line.len, from;
 	bool ok;
@@ -73,7 +73,7 @@ find_literal(struct str line, struct imap_literal *out)
 }
 
 static void
-skip_rest(struct imap_session *s)
+input_skip_rest(struct imap_session *s)
 {
 	struct imap_input *in = s->input;
 
@@ -87,7 +87,7 @@ skip_rest(struct imap_session *s)
 
 /* BAD with the tag, when there is one. */
 static void
-refuse_command(struct imap_session *s, struct str text, const char *why)
+input_refuse_command(struct imap_session *s, struct str text, const char *why)
 {
 	struct imap_lexer lex;
 	struct str tag;
@@ -105,7 +105,7 @@ refuse_command(struct imap_session *s, struct str text, const char *why)
 }
 
 static void
-go_ahead(struct imap_session *s)
+input_go_ahead(struct imap_session *s)
 {
 	if (s->input->literal.synchronous)
 		conn_write_c(s->conn, "+ go ahead\r\n");
@@ -117,7 +117,7 @@ imap_input_stream(struct imap_session *s)
 {
 	buf_clear(&s->input->text);
 	s->input->mode = IN_STREAM;
-	go_ahead(s);
+	input_go_ahead(s);
 	session_resume(&s->base);
 }
 
@@ -125,11 +125,11 @@ void
 imap_input_refuse(struct imap_session *s)
 {
 	if (s->input != NULL)
-		skip_rest(s);
+		input_skip_rest(s);
 }
 
 static const char *
-why_not_inline(const struct imap_session *s, const struct imap_input *in)
+input_why_not_inline(const struct imap_session *s, const struct imap_input *in)
 {
 	size_t max = s->state == IMAP_NOT_AUTHENTICATED ? IMAP_LITERAL_BEFORE_LOGIN : IMAP_LITERALS_BYTES;
 
@@ -141,26 +141,26 @@ why_not_inline(const struct imap_session *s, const struct imap_input *in)
 }
 
 static void
-begin_inline(struct imap_session *s)
+input_begin_inline(struct imap_session *s)
 {
 	struct imap_input *in = s->input;
-	const char *why = why_not_inline(s, in);
+	const char *why = input_why_not_inline(s, in);
 
 	if (why != NULL) {
-		refuse_command(s, buf_str(&in->text), why);
-		skip_rest(s);
+		input_refuse_command(s, buf_str(&in->text), why);
+		input_skip_rest(s);
 		return;
 	}
 	in->literals++;
 	in->literal_bytes += (size_t)in->literal.size;
 	buf_add(&in->text, "\r\n", 2);
 	in->mode = IN_LITERAL;
-	go_ahead(s);
+	input_go_ahead(s);
 }
 
 /* Does this command take its literals as a stream? */
 static bool
-streams(const struct imap_session *s, struct str text)
+input_streams(const struct imap_session *s, struct str text)
 {
 	const struct imap_command *row;
 	struct str tag;
@@ -172,25 +172,25 @@ streams(const struct imap_session *s, struct str text)
 }
 
 static void
-begin_literal(struct imap_session *s)
+input_begin_literal(struct imap_session *s)
 {
 	struct imap_input *in = s->input;
 
-	if (!streams(s, buf_str(&in->text))) {
-		begin_inline(s);
+	if (!input_streams(s, buf_str(&in->text))) {
+		input_begin_inline(s);
 		return;
 	}
 	in->mode = IN_WAIT;
 	switch (imap_append_literal(s, buf_str(&in->text), &in->literal)) {
-	case IMAP_LITERAL_INLINE: begin_inline(s); break;
+	case IMAP_LITERAL_INLINE: input_begin_inline(s); break;
 	case IMAP_LITERAL_STREAM: imap_input_stream(s); break;
 	case IMAP_LITERAL_WAIT: conn_pause(s->conn); break;
-	case IMAP_LITERAL_REFUSE: skip_rest(s); break;
+	case IMAP_LITERAL_REFUSE: input_skip_rest(s); break;
 	}
 }
 
 static bool
-take_literal(struct imap_session *s)
+input_take_literal(struct imap_session *s)
 {
 	struct imap_input *in = s->input;
 	struct evbuffer *from = conn_input(s->conn);
@@ -213,7 +213,7 @@ take_literal(struct imap_session *s)
 }
 
 static bool
-take_stream(struct imap_session *s)
+input_take_stream(struct imap_session *s)
 {
 	struct imap_input *in = s->input;
 	struct evbuffer *from = conn_input(s->conn);
@@ -239,7 +239,7 @@ take_stream(struct imap_session *s)
 /* ---- Lines ---- */
 
 static void
-end_command(struct imap_session *s)
+input_end_command(struct imap_session *s)
 {
 	struct str text = buf_str(&s->input->text);
 
@@ -260,18 +260,18 @@ end_command(struct imap_session *s)
 
 /* A line of what is being skipped has come whole, or its tail. */
 static void
-end_skipped_line(struct imap_session *s)
+input_end_skipped_line(struct imap_session *s)
 {
 	struct imap_input *in = s->input;
 
-	if (find_literal(buf_str(&in->text), &in->literal))
-		skip_rest(s);
+	if (input_find_literal(buf_str(&in->text), &in->literal))
+		input_skip_rest(s);
 	else
 		imap_input_free(&s->input);
 }
 
 static void
-end_line(struct imap_session *s)
+input_end_line(struct imap_session *s)
 {
 	struct imap_input *in = s->input;
 
@@ -282,15 +282,15 @@ end_line(struct imap_session *s)
 		in->text.len--;
 	in->text.data[in->text.len] = '\0';
 	if (in->mode == IN_SKIP_LINE)
-		end_skipped_line(s);
-	else if (s->on_line == NULL && find_literal(buf_str(&in->text), &in->literal))
-		begin_literal(s);
+		input_end_skipped_line(s);
+	else if (s->on_line == NULL && input_find_literal(buf_str(&in->text), &in->literal))
+		input_begin_literal(s);
 	else
-		end_command(s);
+		input_end_command(s);
 }
 
 static void
-refuse_long_line(struct imap_session *s)
+input_refuse_long_line(struct imap_session *s)
 {
 	struct imap_input *in = s->input;
 
@@ -298,11 +298,11 @@ refuse_long_line(struct imap_session *s)
 	if (s->on_line != NULL)
 		s->on_line(s, STR_NONE);
 	else
-		refuse_command(s, buf_str(&in->text), "[TOOBIG] the command line is too long");
+		input_refuse_command(s, buf_str(&in->text), "[TOOBIG] the command line is too long");
 }
 
 static bool
-take_line(struct imap_session *s)
+input_take_line(struct imap_session *s)
 {
 	struct imap_input *in = input_of(s);
 	struct evbuffer *from = conn_input(s->conn);
@@ -311,7 +311,7 @@ take_line(struct imap_session *s)
 	char *to;
 
 	if (in->mode == IN_LINE && in->line_bytes + take > IMAP_LINE_MAX) {
-		refuse_long_line(s);
+		input_refuse_long_line(s);
 		return true;
 	}
 	to = buf_reserve(&in->text, take);
@@ -320,7 +320,7 @@ take_line(struct imap_session *s)
 	in->text.data[in->text.len] = '\0';
 	in->line_bytes += take;
 	if (eol.pos >= 0) {
-		end_line(s);
+		input_end_line(s);
 	} else if (in->mode == IN_SKIP_LINE && in->text.len > TAIL_BYTES) {
 		memmove(in->text.data, in->text.data + in->text.len - TAIL_BYTES, TAIL_BYTES + 1);
 		in->text.len = TAIL_BYTES;
@@ -330,7 +330,7 @@ take_line(struct imap_session *s)
 
 /* The common command, one line that has come whole, needs no memory of its own. */
 static bool
-take_short_command(struct imap_session *s)
+input_take_short_command(struct imap_session *s)
 {
 	struct evbuffer *from = conn_input(s->conn);
 	size_t eol_len = 0;
@@ -364,15 +364,15 @@ imap_take_input(struct imap_session *s)
 	if (evbuffer_get_length(conn_input(s->conn)) == 0 &&
 	    (!had_input || s->input->left != 0 || s->input->mode == IN_LINE))
 		return false;
-	if (!had_input && s->append == NULL && take_short_command(s))
+	if (!had_input && s->append == NULL && input_take_short_command(s))
 		return true;
 	switch (had_input ? s->input->mode : IN_LINE) {
 	case IN_LITERAL:
-	case IN_SKIP_LITERAL: return take_literal(s);
-	case IN_STREAM: return take_stream(s);
+	case IN_SKIP_LITERAL: return input_take_literal(s);
+	case IN_STREAM: return input_take_stream(s);
 	case IN_WAIT: return false;
 	default:
-		went_on = take_line(s);
+		went_on = input_take_line(s);
 		if (s->input == NULL)
 			conn_set_timeout(s->conn, 0);
 		return went_on;

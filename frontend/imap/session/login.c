@@ -7,7 +7,7 @@
 /* ---- The result, of both alike ---- */
 
 static enum cmd_status
-refuse_login(struct imap_session *s, enum auth_result result)
+imap_login_refuse(struct imap_session *s, enum auth_result result)
 {
 	switch (result) {
 	case AUTH_FAILED:
@@ -29,7 +29,7 @@ imap_on_login(struct session *base, enum auth_result result)
 
 	s->on_line = NULL;
 	if (result != AUTH_OK) {
-		refuse_login(s, result);
+		imap_login_refuse(s, result);
 		return true;
 	}
 	imap_set_state(s, IMAP_AUTHENTICATED);
@@ -58,7 +58,7 @@ cmd_login(struct imap_session *s, struct imap_lexer *lex)
 /* ---- AUTHENTICATE ---- */
 
 static void
-on_response(struct imap_session *s, struct str line)
+imap_login_on_response(struct imap_session *s, struct str line)
 {
 	s->on_line = NULL;
 	if (!login_respond(&s->base, line))
@@ -73,7 +73,7 @@ imap_on_challenge(struct session *base, struct str challenge)
 	conn_write_c(s->conn, "+ ");
 	conn_write(s->conn, challenge.p, challenge.len);
 	conn_write_c(s->conn, "\r\n");
-	s->on_line = on_response;
+	s->on_line = imap_login_on_response;
 }
 
 static enum cmd_status

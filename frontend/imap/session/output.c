@@ -100,28 +100,28 @@ imap_print_folder_flags(const struct imap_view *v, struct buf *out)
 }
 
 static bool
-is_utf8_on(const struct imap_session *s)
+output_is_utf8_on(const struct imap_session *s)
 {
 	return (s->enabled & (IMAP_UTF8_ACCEPT | IMAP_REV2)) != 0;
 }
 
 static bool
-may_be_quoted(const struct imap_session *s, struct str text)
+output_may_be_quoted(const struct imap_session *s, struct str text)
 {
 	if (text.len > QUOTED_MAX)
 		return false;
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.p[i];
-		if (c == '\0' || c == '\r' || c == '\n' || (c >= 0x80 && !is_utf8_on(s)))
+		if (c == '\0' || c == '\r' || c == '\n' || (c >= 0x80 && !output_is_utf8_on(s)))
 			return false;
 	}
-	return !is_utf8_on(s) || str_is_utf8(text);
+	return !output_is_utf8_on(s) || str_is_utf8(text);
 }
 
 void
 imap_print_string(const struct imap_session *s, struct str text, struct buf *out)
 {
-	if (!may_be_quoted(s, text)) {
+	if (!output_may_be_quoted(s, text)) {
 		buf_printf(out, "{%zu}\r\n", text.len);
 		buf_add_str(out, text);
 		return;
@@ -136,7 +136,7 @@ imap_print_string(const struct imap_session *s, struct str text, struct buf *out
 }
 
 static bool
-is_plain(struct str text)
+output_is_plain(struct str text)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.p[i];
@@ -152,11 +152,11 @@ imap_print_mailbox(const struct imap_session *s, struct str name, struct buf *ou
 {
 	struct buf wire = BUF_EMPTY;
 
-	if (is_plain(name)) {
+	if (output_is_plain(name)) {
 		buf_add_str(out, name);
 		return;
 	}
-	if (is_utf8_on(s))
+	if (output_is_utf8_on(s))
 		buf_add_str(&wire, name);
 	else
 		imap_mutf7_encode(name, &wire);

@@ -60,7 +60,7 @@ imap_records_turn_over(struct imap_records *r)
 
 /* False: the index has the message, but not its cold record. */
 static bool
-take_cold(const struct imap_view *v, struct imap_record *item)
+records_take_cold(const struct imap_view *v, struct imap_record *item)
 {
 	const struct folder_index *ix = v->index;
 	uint32_t at = item->seq - 1;
@@ -76,10 +76,10 @@ take_cold(const struct imap_view *v, struct imap_record *item)
 	return item->known || item->asked;
 }
 
-static bool ask_cold(struct imap_records *r);
+static bool records_ask_cold(struct imap_records *r);
 
 static void
-on_cold(void *arg, const struct mailbox_records *records, const struct err *err)
+records_on_cold(void *arg, const struct mailbox_records *records, const struct err *err)
 {
 	struct imap_records *r = arg;
 	struct imap_session *s = r->session;
@@ -89,7 +89,7 @@ on_cold(void *arg, const struct mailbox_records *records, const struct err *err)
 	r->turn_began_us = 0;
 	if (err == NULL) {
 		folder_index_take_cold(s->view->index, records);
-		if (!ask_cold(r))
+		if (!records_ask_cold(r))
 			return;
 	}
 	r->on_loaded(s, err);
@@ -98,7 +98,7 @@ on_cold(void *arg, const struct mailbox_records *records, const struct err *err)
 /* Those that are missing and lie near the first of them; when they stand close
  * together, more of those that will be wanted next. True: none is missing. */
 static bool
-ask_cold(struct imap_records *r)
+records_ask_cold(struct imap_records *r)
 {
 	struct imap_session *s = r->session;
 	uint32_t first = 0, last = 0, asked = 0;
@@ -106,7 +106,7 @@ ask_cold(struct imap_records *r)
 
 	for (unsigned i = 0; i < r->count; i++) {
 		struct imap_record *item = &r->items[i];
-		if (take_cold(s->view, item))
+		if (records_take_cold(s->view, item))
 			continue;
 		if (first == 0)
 			first = item->uid;
@@ -123,7 +123,7 @@ ask_cold(struct imap_records *r)
 		last = first + SPAN_UIDS - 1 > first ? first + SPAN_UIDS - 1 : last;
 	session_hold(&s->base);
 	mailbox_read(imap_store(s), imap_address(s), s->view->index->folder_id, first, last, MAILBOX_HOT | MAILBOX_COLD,
-		     0, on_cold, r);
+		     0, records_on_cold, r);
 	return false;
 }
 
@@ -132,13 +132,13 @@ imap_records_read_cold(struct imap_records *r, uint32_t ahead, imap_records_on_l
 {
 	r->on_loaded = cb;
 	r->ahead = ahead;
-	return ask_cold(r);
+	return records_ask_cold(r);
 }
 
 /* ---- Digests ---- */
 
 static void
-on_digest(void *arg, const struct err *err)
+records_on_digest(void *arg, const struct err *err)
 {
 	struct imap_record *item = arg;
 	struct imap_records *r = item->records;
@@ -158,25 +158,25 @@ on_digest(void *arg, const struct err *err)
 }
 
 static bool
-is_due(const struct imap_record *item)
+records_is_due(const struct imap_record *item)
 {
 	return item->known && item->wants_digest && !item->digest.ready;
 }
 
 /* What the page cache has comes at once. */
 static void
-peek_digests(struct imap_records *r)
+records_peek_digests(struct imap_records *r)
 {
 	unsigned wanted = 0, n = 0;
 
 	for (unsigned i = 0; i < r->count; i++)
-		if (is_due(&r->items[i]))
+		if (records_is_due(&r->items[i]))
 			r->peeks[wanted++].id = r->items[i].cold.digest;
 	blob_peek(conn_frontend(r->session->conn)->service->blobs, r->peeks, wanted, &r->bytes);
 	for (unsigned i = 0; i < r->count; i++) {
 		struct imap_record *item = &r->items[i];
 		struct str data;
-		if (!is_due(item))
+		if (!records_is_due(item))
 			continue;
 		data = r->peeks[n++].data;
 		item->digest.ready = data.p != NULL && mime_digest_read_sound(data, &item->digest.digest);
@@ -193,14 +193,14 @@ imap_records_read_digests(struct imap_records *r, imap_records_on_loaded *cb)
 				      .folder_id = s->view->index->folder_id};
 
 	r->on_loaded = cb;
-	peek_digests(r);
+	records_peek_digests(r);
 	for (unsigned i = 0; i < r->count; i++) {
 		struct imap_record *item = &r->items[i];
-		if (!is_due(item))
+		if (!records_is_due(item))
 			continue;
 		r->loading++;
 		place.uid = item->uid;
-		message_digest_load(&r->session->command, &place, &item->cold, &item->digest, on_digest, item);
+		message_digest_load(&r->session->command, &place, &item->cold, &item->digest, records_on_digest, item);
 	}
 	return r->loading == 0;
 }

@@ -50,7 +50,7 @@ imap_view_hot(const struct imap_view *v, uint32_t seq, struct mailbox_hot *hot_o
 
 /* First sequence number whose UID is not below uid; count + 1: none. */
 static uint32_t
-first_from(const struct imap_view *v, uint32_t uid)
+view_first_from(const struct imap_view *v, uint32_t uid)
 {
 	uint32_t low = 0, high = v->count;
 
@@ -84,15 +84,15 @@ imap_view_take_recent(struct imap_view *v)
 	v->recent_count = 0;
 	for (uint32_t i = 0; i < set->count; i++) {
 		uint32_t end =
-			set->ranges[i].last == UINT32_MAX ? v->count + 1 : first_from(v, set->ranges[i].last + 1);
-		v->recent_count += end - first_from(v, set->ranges[i].first);
+			set->ranges[i].last == UINT32_MAX ? v->count + 1 : view_first_from(v, set->ranges[i].last + 1);
+		v->recent_count += end - view_first_from(v, set->ranges[i].first);
 	}
 }
 
 static void
-add_uid_range(const struct imap_view *v, struct imap_range r, struct imap_messages *out)
+view_add_uid_range(const struct imap_view *v, struct imap_range r, struct imap_messages *out)
 {
-	for (uint32_t seq = first_from(v, r.first); seq <= v->count && v->uids->uids[seq - 1] <= r.last; seq++)
+	for (uint32_t seq = view_first_from(v, r.first); seq <= v->count && v->uids->uids[seq - 1] <= r.last; seq++)
 		out->seqs[out->count++] = seq;
 }
 
@@ -120,7 +120,7 @@ imap_view_resolve(const struct imap_view *v, struct imap_set *set, bool by_uid, 
 	out->seqs = arena_array(arena, uint32_t, size < v->count ? (uint32_t)size + 1 : v->count + 1);
 	for (uint32_t i = 0; i < set->count; i++) {
 		if (by_uid)
-			add_uid_range(v, set->ranges[i], out);
+			view_add_uid_range(v, set->ranges[i], out);
 		for (uint32_t seq = set->ranges[i].first; !by_uid && seq <= set->ranges[i].last; seq++)
 			out->seqs[out->count++] = seq;
 	}
@@ -152,7 +152,7 @@ imap_view_save(struct imap_view *v, const uint32_t *uids, uint32_t count)
 /* ---- Telling the client ---- */
 
 static uint32_t
-find_told(const struct imap_view *v, uint32_t uid)
+view_find_told(const struct imap_view *v, uint32_t uid)
 {
 	uint32_t low = 0, high = v->told_count;
 
@@ -167,9 +167,9 @@ find_told(const struct imap_view *v, uint32_t uid)
 }
 
 static bool
-was_told(const struct imap_view *v, uint32_t uid, uint64_t modseq)
+view_was_told(const struct imap_view *v, uint32_t uid, uint64_t modseq)
 {
-	uint32_t at = find_told(v, uid);
+	uint32_t at = view_find_told(v, uid);
 
 	return at < v->told_count && v->told[at].uid == uid && v->told[at].modseq >= modseq;
 }
@@ -177,13 +177,13 @@ was_told(const struct imap_view *v, uint32_t uid, uint64_t modseq)
 bool
 imap_view_knows(const struct imap_view *v, const struct mailbox_hot *hot)
 {
-	return hot->modseq <= v->modseq || was_told(v, hot->uid, hot->modseq);
+	return hot->modseq <= v->modseq || view_was_told(v, hot->uid, hot->modseq);
 }
 
 void
 imap_view_told(struct imap_view *v, const struct mailbox_hot *hot)
 {
-	uint32_t at = find_told(v, hot->uid);
+	uint32_t at = view_find_told(v, hot->uid);
 
 	if (hot->modseq <= v->modseq)
 		return;
@@ -202,7 +202,7 @@ imap_view_told(struct imap_view *v, const struct mailbox_hot *hot)
 
 /* What lies before the view's modseq need not be remembered. */
 static void
-forget_told(struct imap_view *v)
+view_forget_told(struct imap_view *v)
 {
 	uint32_t kept = 0;
 	struct imap_told *left = NULL;
@@ -225,7 +225,7 @@ forget_told(struct imap_view *v)
 }
 
 static void
-tell_expunged(struct imap_session *s, const uint32_t *seqs, uint32_t count, struct buf *out)
+view_tell_expunged(struct imap_session *s, const uint32_t *seqs, uint32_t count, struct buf *out)
 {
 	const struct imap_view *v = s->view;
 	uint32_t *uids;
@@ -247,7 +247,7 @@ tell_expunged(struct imap_session *s, const uint32_t *seqs, uint32_t count, stru
 /* Compares the client's list with the index's. False: messages are gone that
  * may not be told now, and the client's list stays. */
 static bool
-sync_list(struct imap_session *s, bool allow_expunge, struct buf *out)
+view_sync_list(struct imap_session *s, bool allow_expunge, struct buf *out)
 {
 	struct imap_view *v = s->view;
 	const struct folder_index *ix = v->index;
@@ -268,7 +268,7 @@ sync_list(struct imap_session *s, bool allow_expunge, struct buf *out)
 		return false;
 	}
 	if (gone_count != 0)
-		tell_expunged(s, gone, gone_count, out);
+		view_tell_expunged(s, gone, gone_count, out);
 	mem_free(gone);
 	v->count -= gone_count;
 	folder_uids_unref(&v->uids);
@@ -288,7 +288,7 @@ imap_view_tell_keywords(struct imap_view *v, struct buf *out)
 }
 
 static void
-tell_record(struct imap_session *s, uint32_t seq, const struct mailbox_hot *hot, struct buf *out)
+view_tell_record(struct imap_session *s, uint32_t seq, const struct mailbox_hot *hot, struct buf *out)
 {
 	buf_add(out, "* ", 2);
 	imap_print_u64(seq, out);
@@ -309,7 +309,7 @@ tell_record(struct imap_session *s, uint32_t seq, const struct mailbox_hot *hot,
 }
 
 static void
-tell_change(struct imap_session *s, uint32_t seq, uint64_t since, struct buf *out)
+view_tell_change(struct imap_session *s, uint32_t seq, uint64_t since, struct buf *out)
 {
 	struct imap_view *v = s->view;
 	const char *record = imap_view_record(v, seq);
@@ -320,14 +320,14 @@ tell_change(struct imap_session *s, uint32_t seq, uint64_t since, struct buf *ou
 	mailbox_hot_unpack(record, &hot);
 	if (imap_view_knows(v, &hot))
 		return;
-	tell_record(s, seq, &hot, out);
+	view_tell_record(s, seq, &hot, out);
 	if (hot.modseq > v->index->folder.highest_modseq)
 		imap_view_told(v, &hot);
 }
 
 /* Of the messages that the client knows of. */
 static void
-tell_changes(struct imap_session *s, struct buf *out)
+view_tell_changes(struct imap_session *s, struct buf *out)
 {
 	struct imap_view *v = s->view;
 	uint64_t since = v->modseq;
@@ -340,7 +340,7 @@ tell_changes(struct imap_session *s, struct buf *out)
 			continue;
 		}
 		for (; seq <= end && seq <= v->count; seq++)
-			tell_change(s, seq, since, out);
+			view_tell_change(s, seq, since, out);
 	}
 }
 
@@ -361,12 +361,12 @@ imap_view_sync(struct imap_session *s, bool allow_expunge)
 		buf_fini(&out);
 		return;
 	}
-	same = sync_list(s, allow_expunge, &out);
+	same = view_sync_list(s, allow_expunge, &out);
 	known = v->count;
 	recent = v->recent_count;
 	imap_view_tell_keywords(v, &out);
 	if (v->index->folder.highest_modseq > v->modseq)
-		tell_changes(s, &out);
+		view_tell_changes(s, &out);
 	if (same && known != v->uids->count) {
 		v->count = v->uids->count;
 		buf_printf(&out, "* %u EXISTS\r\n", v->count);
@@ -377,7 +377,7 @@ imap_view_sync(struct imap_session *s, bool allow_expunge)
 	/* The flags of what is new, or held back still, are fetched with it. */
 	v->modseq = v->index->folder.highest_modseq;
 	if (v->told_count != 0)
-		forget_told(v);
+		view_forget_told(v);
 	imap_write(s, &out);
 	buf_fini(&out);
 }

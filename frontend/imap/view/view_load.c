@@ -10,7 +10,7 @@
 #include "lib/base/mem.h"
 
 static void
-ready(struct imap_session *s, const struct err *err)
+view_load_ready(struct imap_session *s, const struct err *err)
 {
 	imap_view_on_ready *cb = s->view->on_ready;
 
@@ -21,7 +21,7 @@ ready(struct imap_session *s, const struct err *err)
 }
 
 static void
-fail_attach(struct imap_session *s)
+view_load_fail_attach(struct imap_session *s)
 {
 	struct err err;
 
@@ -29,12 +29,12 @@ fail_attach(struct imap_session *s)
 		  F_I64("folder", s->view->index->folder_id), F_I64("expected", s->view->count));
 	err_set(&err, ERR_CORRUPT, "the mailbox does not fit its counts, select it again");
 	imap_bye(s, err.text);
-	ready(s, &err);
+	view_load_ready(s, &err);
 }
 
 /* The index is in the state that the client knows. */
 static bool
-take_list(struct imap_view *v)
+view_load_take_list(struct imap_view *v)
 {
 	if (v->count != folder_index_count(v->index))
 		return false;
@@ -45,7 +45,7 @@ take_list(struct imap_view *v)
 
 /* Both sorted; those from uid_next on are new to the client. */
 static struct folder_uids *
-join(const struct imap_view *v, const uint32_t *gone, uint32_t gone_count)
+view_load_join(const struct imap_view *v, const uint32_t *gone, uint32_t gone_count)
 {
 	const struct folder_uids *now = v->index->uids;
 	struct folder_uids *all = mem_zalloc(sizeof(*all) + ((size_t)now->count + gone_count) * sizeof(all->uids[0]));
@@ -67,94 +67,95 @@ join(const struct imap_view *v, const uint32_t *gone, uint32_t gone_count)
 }
 
 static void
-on_gone(void *arg, const struct mailbox_changes *changes, const struct err *err)
+view_load_on_gone(void *arg, const struct mailbox_changes *changes, const struct err *err)
 {
 	struct imap_session *s = arg;
 
 	if (!session_back(&s->base))
 		return;
 	if (err != NULL) {
-		ready(s, err);
+		view_load_ready(s, err);
 		return;
 	}
 	folder_index_apply(s->view->index, changes);
-	s->view->uids = join(s->view, changes->gone_uids, changes->gone_count);
+	s->view->uids = view_load_join(s->view, changes->gone_uids, changes->gone_count);
 	if (s->view->uids->count != s->view->count) {
-		fail_attach(s);
+		view_load_fail_attach(s);
 		return;
 	}
-	ready(s, NULL);
+	view_load_ready(s, NULL);
 }
 
 static void
-read_gone(struct imap_session *s)
+view_load_read_gone(struct imap_session *s)
 {
 	session_hold(&s->base);
 	mailbox_read_changes(imap_store(s), imap_address(s), s->view->index->folder_id, s->view->modseq,
-			     folder_index_takes_recent(s->view->index), on_gone, s);
+			     folder_index_takes_recent(s->view->index), view_load_on_gone, s);
 }
 
 static void
-on_index(void *arg, const struct err *err)
+view_load_on_index(void *arg, const struct err *err)
 {
 	struct imap_session *s = arg;
 
 	if (!session_back(&s->base))
 		return;
 	if (err != NULL)
-		ready(s, err);
+		view_load_ready(s, err);
 	else if (s->view->index->folder.highest_modseq != s->view->modseq)
-		read_gone(s);
-	else if (take_list(s->view))
-		ready(s, NULL);
+		view_load_read_gone(s);
+	else if (view_load_take_list(s->view))
+		view_load_ready(s, NULL);
 	else
-		fail_attach(s);
+		view_load_fail_attach(s);
 }
 
 static void
-begin_attach(struct imap_session *s)
+view_load_begin_attach(struct imap_session *s)
 {
 	struct folder_index *ix = s->view->index;
 
 	if (ix->loaded && ix->folder.highest_modseq >= s->view->modseq) {
-		read_gone(s);
+		view_load_read_gone(s);
 		return;
 	}
 	session_hold(&s->base);
-	folder_index_refresh(ix, on_index, s);
+	folder_index_refresh(ix, view_load_on_index, s);
 }
 
 static bool
-is_attached(struct imap_view *v)
+view_load_is_attached(struct imap_view *v)
 {
-	return v->uids != NULL || (v->index->loaded && v->index->folder.highest_modseq == v->modseq && take_list(v));
+	return v->uids != NULL ||
+	       (v->index->loaded && v->index->folder.highest_modseq == v->modseq && view_load_take_list(v));
 }
 
 bool
 imap_view_attach(struct imap_session *s, imap_view_on_ready *cb)
 {
-	if (is_attached(s->view))
+	if (view_load_is_attached(s->view))
 		return true;
 	CHECK(s->view->on_ready == NULL);
 	s->view->on_ready = cb;
-	begin_attach(s);
+	view_load_begin_attach(s);
 	return false;
 }
 
 /* ---- To the store's present state ---- */
 
 static void
-on_fresh(void *arg, const struct err *err)
+view_load_on_fresh(void *arg, const struct err *err)
 {
 	struct imap_session *s = arg;
 
 	if (session_back(&s->base))
-		ready(s, err);
+		view_load_ready(s, err);
 }
 
 /* Nothing happened since SELECT: there is nothing to load. */
 static void
-on_status(void *arg, const struct mailbox_folder *folder, const struct err *err)
+view_load_on_status(void *arg, const struct mailbox_folder *folder, const struct err *err)
 {
 	struct imap_session *s = arg;
 
@@ -164,12 +165,12 @@ on_status(void *arg, const struct mailbox_folder *folder, const struct err *err)
 	if (err == NULL)
 		folder_index_set_keywords(s->view->index, folder->keywords, folder->keyword_count);
 	if (err != NULL || folder->highest_modseq == s->view->modseq) {
-		ready(s, err);
-	} else if (is_attached(s->view)) {
+		view_load_ready(s, err);
+	} else if (view_load_is_attached(s->view)) {
 		session_hold(&s->base);
-		folder_index_refresh(s->view->index, on_fresh, s);
+		folder_index_refresh(s->view->index, view_load_on_fresh, s);
 	} else {
-		begin_attach(s);
+		view_load_begin_attach(s);
 	}
 }
 
@@ -182,7 +183,7 @@ imap_view_refresh(struct imap_session *s, imap_view_on_ready *cb)
 	v->on_ready = cb;
 	session_hold(&s->base);
 	if (v->uids != NULL)
-		folder_index_refresh(v->index, on_fresh, s);
+		folder_index_refresh(v->index, view_load_on_fresh, s);
 	else
-		mailbox_status(imap_store(s), imap_address(s), v->index->folder_id, on_status, s);
+		mailbox_status(imap_store(s), imap_address(s), v->index->folder_id, view_load_on_status, s);
 }
