@@ -1,6 +1,6 @@
 /* FETCH under way; shared by fetch.c (which messages, their batches),
  * fetch_records.c (what the records have), fetch_section.c (bodies),
- * fetch_binary.c (decoded bodies) and fetch_preview.c. */
+ * fetch_binary.c (decoded bodies), fetch_preview.c and fetch_vanished.c. */
 #ifndef SP_FRONTEND_IMAP_FETCH_FETCH_H
 #define SP_FRONTEND_IMAP_FETCH_FETCH_H
 
@@ -69,6 +69,13 @@ void fetch_begin_message(struct fetch *f, uint32_t seq, const struct mailbox_hot
 void fetch_tell_deeper(struct fetch *f, const struct imap_record *r);
 /* A name with spaces around it as they must be. */
 void fetch_begin_item(struct fetch *f, struct str name);
+
+/* ---- fetch_vanished.c ---- */
+/* err: the store did not say. */
+typedef void fetch_on_vanished_told(struct fetch *f, const struct err *err);
+/* Puts what is gone of the set (as read) since items.changed_since into f->line,
+ * then calls. */
+void fetch_ask_vanished(struct fetch *f, const struct imap_set *asked, fetch_on_vanished_told *then);
 
 /* ---- fetch_section.c ---- */
 /* Tells the sections from f->section on. True: all are told. False: it goes on
