@@ -91,9 +91,6 @@ void imap_set_state(struct imap_session *s, enum imap_state state);
 /* Says BYE and closes. */
 void imap_bye(struct imap_session *s, const char *text);
 
-/* Drops what belongs to the account: view, address, what was enabled. */
-void imap_forget_account(struct imap_session *s);
-
 /* Runs at the loop's next turn, unless the client has gone (slices of long work). */
 void imap_later(struct imap_session *s, void (*run)(struct imap_session *s));
 /* on_room to be called when the output has become short. True: it is short

@@ -4,6 +4,14 @@
 
 #include "frontend/core/login.h"
 
+void
+imap_forget_account(struct imap_session *s)
+{
+	imap_view_free(&s->view);
+	session_forget_account(&s->base);
+	s->enabled = 0;
+}
+
 /* ---- The result, of both alike ---- */
 
 static enum cmd_status

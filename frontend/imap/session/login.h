@@ -6,5 +6,7 @@
 
 void imap_on_challenge(struct session *base, struct str challenge);
 bool imap_on_login(struct session *base, enum auth_result result);
+/* Drops what belongs to the account: view, address, what was enabled. */
+void imap_forget_account(struct imap_session *s);
 
 #endif
