@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "frontend/imap/private.h"
+#include "frontend/imap/cmd/push.h"
 #include "frontend/imap/cmd/select.h"
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
@@ -278,7 +279,7 @@ select_on_folder(void *arg, const struct mailbox_folder *folder, const struct er
 	}
 	w = s->work;
 	w->first_unseen = folder->first_unseen;
-	s->view = imap_view_new(s, folder, w->read_only);
+	s->view = imap_view_new(s, folder, w->read_only, imap_push);
 	if (!s->view->index->loaded || s->view->index->folder.highest_modseq >= folder->highest_modseq) {
 		select_opened(s);
 		return;

@@ -8,29 +8,8 @@
 #include "lib/base/clock.h"
 
 enum { LOOK_AT_CLOCK = 256 }; /* messages between two looks */
-#ifndef IMAP_PROGRESS_MS
-#define IMAP_PROGRESS_MS 10000
-#endif
 
 static void search_next_batch(struct search_run *r);
-
-void
-imap_tell_progress(struct imap_session *s, struct imap_progress *p, uint32_t done, uint32_t total)
-{
-	int64_t now = clock_monotonic_ms();
-	struct buf out = BUF_EMPTY;
-
-	if (p->told_ms == 0)
-		p->told_ms = now;
-	if (now - p->told_ms < IMAP_PROGRESS_MS)
-		return;
-	p->told_ms = now;
-	buf_add_c(&out, "* OK [INPROGRESS (");
-	imap_print_string(s, s->tag, &out);
-	buf_printf(&out, " %u %u)] still at it\r\n", done, total);
-	imap_write(s, &out);
-	buf_fini(&out);
-}
 
 /* ---- The end ---- */
 static void
@@ -73,24 +52,6 @@ search_finish(struct search_run *r)
 }
 
 /* ---- What the records below the index say ---- */
-enum message_verdict
-imap_search_judge(struct search_run *r, const struct imap_record *record, const bool *found)
-{
-	struct mailbox_hot hot;
-	struct message_known m = {.hot = &hot, .scratch = &r->scratch, .now = r->now};
-	enum message_verdict v;
-
-	if (!record->known || record->lost || !imap_view_hot(r->session->view, record->seq, &hot))
-		return VERDICT_NO; /* it has just gone, or cannot be read */
-	m.cold = &record->cold;
-	m.digest = record->digest.ready ? &record->digest.digest : NULL;
-	m.found = found;
-	arena_reset(&r->scratch);
-	v = message_match(r->search.key, &m);
-	CHECK(v != VERDICT_UNKNOWN || m.found == NULL);
-	return v;
-}
-
 /* True: some need more than is known. */
 static bool
 search_judge_batch(struct search_run *r)
@@ -114,14 +75,8 @@ search_judge_digests(struct search_run *r)
 {
 	if (!search_judge_batch(r))
 		return true;
-	imap_search_bodies(r);
+	imap_search_bodies(r, search_next_batch);
 	return false;
-}
-
-void
-imap_search_bodies_done(struct search_run *r)
-{
-	search_next_batch(r);
 }
 
 static void

@@ -6,6 +6,7 @@
 #define SP_FRONTEND_IMAP_SEARCH_SEARCH_H
 
 #include "frontend/imap/parse/search_keys.h"
+#include "frontend/imap/search/progress.h"
 #include "frontend/imap/view/records.h"
 #include "lib/message/find.h"
 
@@ -13,12 +14,6 @@ struct imap_found {
 	uint32_t *seqs; /* sorted; arena */
 	uint32_t count;
 };
-
-/* The client is told how far a long search is (RFC 9585). */
-struct imap_progress {
-	int64_t told_ms; /* monotonic; 0: the command has just begun */
-};
-void imap_tell_progress(struct imap_session *s, struct imap_progress *p, uint32_t done, uint32_t total);
 
 /* SEARCH, and the first half of SORT and THREAD. */
 struct search_run {
@@ -42,14 +37,13 @@ struct search_run {
  * An error, or NULL. */
 const char *imap_search_prepare(struct search_run *r);
 void imap_search_run(struct search_run *r);
-/* Judges a record by all that is known of it now; found: NULL, or by slot. */
+/* search_judge.c: judges a record by all that is known of it now; found: NULL, or by slot. */
 enum message_verdict imap_search_judge(struct search_run *r, const struct imap_record *record, const bool *found);
 
 /* search_body.c: reads what the body keys want of the records still open, one
- * after another, and decides them; then goes on by imap_search_bodies_done(). */
-void imap_search_bodies(struct search_run *r);
+ * after another, and decides them; calls then, now or later. */
+void imap_search_bodies(struct search_run *r, void (*then)(struct search_run *r));
 void imap_search_bodies_cancel(struct search_run *r);
-void imap_search_bodies_done(struct search_run *r);
 
 /* search_result.c: the answer of SEARCH, and of SORT with RETURN. */
 struct imap_result {

@@ -9,6 +9,7 @@ enum {
 };
 
 struct search_body {
+	void (*then)(struct search_run *r);
 	unsigned at; /* of the batch's records */
 	struct blob_peek peek;
 	struct buf whole; /* owner: the message, if the page cache had it */
@@ -95,19 +96,20 @@ body_run(struct search_run *r)
 		}
 	}
 	message_finder_fini(&r->finder);
-	imap_search_bodies_done(r);
+	r->body->then(r);
 }
 
 void
-imap_search_bodies(struct search_run *r)
+imap_search_bodies(struct search_run *r, void (*then)(struct search_run *r))
 {
 	if (r->body == NULL)
 		r->body = arena_new(&r->session->command.arena, struct search_body);
+	r->body->then = then;
 	r->body->at = 0;
 	if (body_next_message(r))
 		body_run(r);
 	else
-		imap_search_bodies_done(r);
+		r->body->then(r);
 }
 
 void

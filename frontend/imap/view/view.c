@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "frontend/imap/private.h"
-#include "frontend/imap/cmd/push.h"
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
@@ -385,12 +384,13 @@ imap_view_sync(struct imap_session *s, bool allow_expunge)
 /* ---- Life ---- */
 
 struct imap_view *
-imap_view_new(struct imap_session *s, const struct mailbox_folder *folder, bool read_only)
+imap_view_new(struct imap_session *s, const struct mailbox_folder *folder, bool read_only,
+	      void (*on_change)(struct folder_watcher *w))
 {
 	struct imap_view *v = mem_new(struct imap_view);
 
 	v->session = s;
-	v->watcher.on_change = imap_push;
+	v->watcher.on_change = on_change;
 	v->watcher.takes_recent = view_takes_recent;
 	v->index = folder_index_get(conn_frontend(s->conn), imap_address(s), folder, &v->watcher);
 	v->read_only = read_only;

@@ -37,7 +37,7 @@ struct imap_view {
 	uint32_t told_count;
 	uint32_t *saved; /* owner; UIDs of the saved search result ("$"), sorted */
 	uint32_t saved_count;
-	struct folder_watcher watcher; /* imap_push() */
+	struct folder_watcher watcher; /* of the index */
 };
 
 static inline uint32_t
@@ -101,8 +101,9 @@ void imap_view_told(struct imap_view *v, const struct mailbox_hot *hot);
 bool imap_view_knows(const struct imap_view *v, const struct mailbox_hot *hot);
 
 /* ---- Life ---- */
-/* folder: as mailbox_open() just gave it. */
-struct imap_view *imap_view_new(struct imap_session *s, const struct mailbox_folder *folder, bool read_only);
+/* folder: as mailbox_open() just gave it. on_change: of the view's watcher. */
+struct imap_view *imap_view_new(struct imap_session *s, const struct mailbox_folder *folder, bool read_only,
+				void (*on_change)(struct folder_watcher *w));
 void imap_view_free(struct imap_view **v);
 /* Loads what is missing. True: attached already; else cb comes later, once, on a
  * session that is open (imap_hold() is seen to). err: it could not be. */
