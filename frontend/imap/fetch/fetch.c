@@ -95,8 +95,10 @@ fetch_fail(struct fetch *f, const struct err *err)
 	imap_failed(f->session, err);
 }
 
-void
-fetch_give_up(struct fetch *f, const struct err *err)
+/* If some of its literal has gone out already, nothing that was said now would be
+ * understood: the connection ends. Else the message is left out. */
+static void
+fetch_on_lost(struct fetch *f, const struct err *err)
 {
 	if (f->mark == FETCH_SENT) {
 		log_error(conn_log(f->session->conn), "a message cannot be read", F_I64("uid", fetch_record(f)->uid),
@@ -111,7 +113,25 @@ fetch_give_up(struct fetch *f, const struct err *err)
 	fetch_run(f);
 }
 
-/* ---- The batch ---- */
+/* ---- A message ---- */
+/* From f->section on. True: all are told. False: fetch_on_section() goes on later. */
+static bool
+fetch_sections(struct fetch *f)
+{
+	for (; f->section != NULL; f->section = f->section->next) {
+		bool told = false;
+		switch (f->section->kind) {
+		case SECTION_BODY: told = fetch_tell_body(f); break;
+		case SECTION_BINARY:
+		case SECTION_BINARY_SIZE: told = fetch_tell_binary(f); break;
+		case SECTION_PREVIEW: told = fetch_tell_preview(f); break;
+		}
+		if (!told)
+			return false;
+	}
+	return true;
+}
+
 static void
 fetch_end_message(struct fetch *f)
 {
@@ -119,9 +139,12 @@ fetch_end_message(struct fetch *f)
 	f->record_at++;
 }
 
-void
-fetch_next_message(struct fetch *f)
+static void
+fetch_on_section(struct fetch *f)
 {
+	f->section = f->section->next;
+	if (!fetch_sections(f))
+		return;
 	fetch_end_message(f);
 	fetch_run(f);
 }
@@ -153,6 +176,7 @@ fetch_tell_message(struct fetch *f)
 	return true;
 }
 
+/* ---- The batch ---- */
 static void
 fetch_on_digests(struct imap_session *s, const struct err *err)
 {
@@ -409,6 +433,8 @@ imap_cmd_fetch(struct imap_session *s, struct imap_lexer *lex)
 		f->items.items |= FETCH_UID;
 	s->work = f;
 	s->on_cancel = fetch_on_cancel;
+	f->on_section = fetch_on_section;
+	f->on_lost = fetch_on_lost;
 	if (f->items.vanished)
 		fetch_ask_vanished(f, &asked, fetch_on_vanished);
 	else

@@ -1,6 +1,8 @@
 /* FETCH under way; shared by fetch.c (which messages, their batches),
  * fetch_records.c (what the records have), fetch_section.c (bodies),
- * fetch_binary.c (decoded bodies), fetch_preview.c and fetch_vanished.c. */
+ * fetch_binary.c (decoded bodies), fetch_literal.c (what both write),
+ * fetch_preview.c and fetch_vanished.c. fetch.c calls the others, and is called
+ * back by on_section() and on_lost(). */
 #ifndef SP_FRONTEND_IMAP_FETCH_FETCH_H
 #define SP_FRONTEND_IMAP_FETCH_FETCH_H
 
@@ -30,7 +32,10 @@ struct fetch {
 	struct imap_records records;
 	unsigned record_at; /* the message being told */
 
-	/* Its sections. */
+	/* Its sections. Called once the one in hand is told, later than it was asked for. */
+	void (*on_section)(struct fetch *f);
+	/* Called when the body cannot be read. */
+	void (*on_lost)(struct fetch *f, const struct err *err);
 	struct imap_section *section; /* the next one */
 	uint64_t start;		      /* of the section, in the body */
 	uint64_t offset, end;	      /* what is still to be read of it */
@@ -55,13 +60,6 @@ fetch_record(struct fetch *f)
 	return &f->records.items[f->record_at];
 }
 
-/* ---- fetch.c ---- */
-/* The message is told but for its ")": goes on with the next one. */
-void fetch_next_message(struct fetch *f);
-/* A body cannot be read. If some of its literal has gone out already, nothing that was
- * said now would be understood: the connection ends. Else the message is left out. */
-void fetch_give_up(struct fetch *f, const struct err *err);
-
 /* ---- fetch_records.c ---- */
 /* "* 1 FETCH (" and the items of the index. */
 void fetch_begin_message(struct fetch *f, uint32_t seq, const struct mailbox_hot *hot);
@@ -77,13 +75,10 @@ typedef void fetch_on_vanished_told(struct fetch *f, const struct err *err);
  * then calls. */
 void fetch_ask_vanished(struct fetch *f, const struct imap_set *asked, fetch_on_vanished_told *then);
 
-/* ---- fetch_section.c ---- */
-/* Tells the sections from f->section on. True: all are told. False: it goes on
- * by itself and ends in fetch_next_message(). */
-bool fetch_sections(struct fetch *f);
-/* The section in hand is told, later than it was asked for. */
-void fetch_next_section(struct fetch *f);
-/* "BODY[1]<0> {12}" and the line end; of BINARY "~{12}". */
+/* ---- fetch_literal.c ---- */
+/* "BODY[1]<0> " of the section in hand. */
+void fetch_begin_section(struct fetch *f);
+/* The same, "{12}" and the line end; of BINARY "~{12}". */
 void fetch_begin_literal(struct fetch *f, uint64_t size);
 /* Cuts start to end to the partial that was asked for. */
 void fetch_cut(const struct imap_section *p, uint64_t *start, uint64_t *end);
@@ -93,7 +88,10 @@ bool fetch_write(struct fetch *f, const char *data, size_t len, void (*on_draine
 /* Reads what follows f->offset: cb gets it. */
 void fetch_read(struct fetch *f, size_t bytes, blob_on_read *cb);
 
-/* ---- fetch_binary.c, fetch_preview.c: true: told at once ---- */
+/* ---- fetch_section.c, fetch_binary.c, fetch_preview.c ---- */
+/* The section in hand. True: it is told. False: on_section() or on_lost() is
+ * called later. */
+bool fetch_tell_body(struct fetch *f);
 bool fetch_tell_binary(struct fetch *f);
 bool fetch_tell_preview(struct fetch *f);
 /* A part that a BINARY section names has an encoding that is not known. */

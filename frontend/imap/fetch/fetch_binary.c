@@ -48,7 +48,7 @@ static void
 binary_end_section(struct fetch *f)
 {
 	buf_clear(&f->piece);
-	fetch_next_section(f);
+	f->on_section(f);
 }
 
 static void
@@ -133,7 +133,7 @@ binary_on_piece(void *arg, const char *data, size_t len, const struct err *err)
 		err = &cut;
 	}
 	if (err != NULL) {
-		fetch_give_up(f, err);
+		f->on_lost(f, err);
 		return;
 	}
 	f->offset += len;

@@ -19,7 +19,7 @@ preview_on_text(void *arg, const char *data, size_t len, const struct err *err)
 		return;
 	if (err != NULL || len == 0) {
 		fetch_begin_item(f, STR("PREVIEW NIL"));
-		fetch_next_section(f);
+		f->on_section(f);
 		return;
 	}
 	message_preview_feed(&f->preview, str_of(data, len));
@@ -45,7 +45,7 @@ preview_read_on(struct fetch *f)
 	if (preview_read(f))
 		return;
 	preview_tell(f);
-	fetch_next_section(f);
+	f->on_section(f);
 }
 
 bool

@@ -1,79 +1,12 @@
-/* The sections of a FETCH: bodies in pieces from the blob store to the client;
+/* BODY[...] of a FETCH: sections in pieces from the blob store to the client;
  * when the client is slow the next piece is not read. */
 #include <string.h>
 
 #include "frontend/imap/fetch/fetch.h"
 #include "frontend/imap/fetch/section.h"
 
-enum {
-	COPIED_BYTES = 4096,
-	/* Of a header whose fields are picked; what lies behind is not looked at. */
-	HEADER_BYTES_MAX = 8 * 1024 * 1024,
-};
-
-/* ---- What all kinds share ---- */
-void
-fetch_next_section(struct fetch *f)
-{
-	f->section = f->section->next;
-	if (fetch_sections(f))
-		fetch_next_message(f);
-}
-
-static void
-fetch_section_begin(struct fetch *f)
-{
-	fetch_begin_item(f, f->section->label);
-	if (f->section->partial) {
-		buf_add_byte(&f->line, '<');
-		imap_print_u64(f->section->offset, &f->line);
-		buf_add_byte(&f->line, '>');
-	}
-	buf_add_byte(&f->line, ' ');
-}
-
-void
-fetch_begin_literal(struct fetch *f, uint64_t size)
-{
-	fetch_section_begin(f);
-	buf_add_str(&f->line, f->section->kind == SECTION_BINARY ? STR("~{") : STR("{"));
-	imap_print_u64(size, &f->line);
-	buf_add_str(&f->line, STR("}\r\n"));
-}
-
-void
-fetch_cut(const struct imap_section *p, uint64_t *start, uint64_t *end)
-{
-	if (!p->partial)
-		return;
-	*start = *end - *start > p->offset ? *start + p->offset : *end;
-	if (*end - *start > p->length)
-		*end = *start + p->length;
-}
-
-bool
-fetch_write(struct fetch *f, const char *data, size_t len, void (*on_drained)(struct imap_session *s))
-{
-	if (f->line.len + len <= COPIED_BYTES) { /* small ones go out together */
-		buf_add(&f->line, data, len);
-		return true;
-	}
-	imap_write(f->session, &f->line);
-	buf_clear(&f->line);
-	f->mark = FETCH_SENT;
-	conn_write(f->session->conn, data, len);
-	return imap_may_write(f->session, on_drained);
-}
-
-void
-fetch_read(struct fetch *f, size_t bytes, blob_on_read *cb)
-{
-	uint64_t left = f->end - f->offset;
-
-	session_hold(&f->session->base);
-	blob_read(conn_frontend(f->session->conn)->service->blobs, &fetch_record(f)->cold.body, f->offset,
-		  left < bytes ? (size_t)left : bytes, cb, f);
-}
+/* Of a header whose fields are picked; what lies behind is not looked at. */
+enum { HEADER_BYTES_MAX = 8 * 1024 * 1024 };
 
 /* What a read brought: true: some bytes. Else the session is gone, or is given up. */
 static bool
@@ -91,7 +24,7 @@ fetch_section_have_piece(struct fetch *f, size_t len, const struct err *err)
 		f->offset += len;
 		return true;
 	}
-	fetch_give_up(f, err);
+	f->on_lost(f, err);
 	return false;
 }
 
@@ -141,7 +74,7 @@ fetch_section_on_header(void *arg, const char *data, size_t len, const struct er
 		return;
 	}
 	fetch_section_tell_fields(f);
-	fetch_next_section(f);
+	f->on_section(f);
 }
 
 /* ---- Bodies, streamed ---- */
@@ -168,19 +101,19 @@ fetch_section_read_piece(struct fetch *f)
 {
 	buf_clear(&f->piece);
 	if (f->offset == f->end)
-		fetch_next_section(f);
+		f->on_section(f);
 	else
 		fetch_read(f, FETCH_PIECE_BYTES, fetch_section_on_piece);
 }
 
-static bool
-fetch_section_tell_body(struct fetch *f)
+bool
+fetch_tell_body(struct fetch *f)
 {
 	const struct imap_record *r = fetch_record(f);
 	struct imap_extent extent;
 
 	if (!imap_section_find(f->section, &r->digest.digest, r->cold.body.length, &extent)) {
-		fetch_section_begin(f);
+		fetch_begin_section(f);
 		buf_add_str(&f->line, STR("NIL"));
 		return true;
 	}
@@ -201,21 +134,4 @@ fetch_section_tell_body(struct fetch *f)
 		return true;
 	fetch_section_read_piece(f);
 	return false;
-}
-
-bool
-fetch_sections(struct fetch *f)
-{
-	for (; f->section != NULL; f->section = f->section->next) {
-		bool told = false;
-		switch (f->section->kind) {
-		case SECTION_BODY: told = fetch_section_tell_body(f); break;
-		case SECTION_BINARY:
-		case SECTION_BINARY_SIZE: told = fetch_tell_binary(f); break;
-		case SECTION_PREVIEW: told = fetch_tell_preview(f); break;
-		}
-		if (!told)
-			return false;
-	}
-	return true;
 }
