@@ -13,7 +13,7 @@
 #   chaos                  CHAOS_MESSAGES sent while a process is killed each second
 #   bench                  side by side with Postfix and Dovecot; BENCH='smtp-20 queue' runs some of it
 #   lint                   install clang-format and clang-tidy, check every source with them
-#   lint-some              the layout of all; clang-tidy on what differs from LINT_BASE, in all LINT_MOST files
+#   layout                 clang-format's check of every source
 #   format                 apply clang-format
 #   compile_commands.json  for editors and clangd
 #   install                into PREFIX, below DESTDIR
@@ -243,7 +243,7 @@ run: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(BUILD)/stagepost up
 
-# Everything: tables, a part of lint, unit tests (those of threads under TSan
+# Everything: tables, the layout, unit tests (those of threads under TSan
 # too), a short run of each fuzz target, integration tests.
 test: deps-test
 	$(Q)$(MAKE) --no-print-directory check
@@ -257,21 +257,17 @@ chaos: all
 
 # Tests are left out: their tables are laid out by hand.
 FORMATTED := $(shell find lib frontend spool-broker delivery-worker ctl bench fuzz -name '*.[ch]' 2>/dev/null)
-LINTED    ?= $(call sources,$(SOURCE_FOLDERS))
-TIDY      := $(patsubst %.c,$(BUILD)/tidy/%.ok,$(LINTED))
+TIDY      := $(patsubst %.c,$(BUILD)/tidy/%.ok,$(call sources,$(SOURCE_FOLDERS)))
 lint:
 	$(Q)deploy/install-deps.sh build lint
 	$(Q)$(MAKE) --no-print-directory lint-run
-lint-run: $(TIDY)
-	$(Q)clang-format --dry-run --Werror $(FORMATTED)
+lint-run: $(TIDY) layout
 	@echo "lint: $(words $(FORMATTED)) passed the layout, $(words $(TIDY)) clang-tidy"
-# clang-tidy takes seconds a file, too many for every run of the tests. They
-# take LINT_MOST: what differs from LINT_BASE, then others, each day different ones.
-LINT_BASE ?= HEAD~1
-LINT_MOST ?= 12
-.PHONY: lint-some
-lint-some:
-	$(Q)$(MAKE) --no-print-directory lint-run LINTED="$$(tests/lint-some.sh $(LINT_BASE) $(LINT_MOST) $(call sources,$(SOURCE_FOLDERS)))"
+# clang-tidy takes seconds a file, too many for every run of the tests; the layout takes three in all.
+.PHONY: layout
+layout:
+	$(Q)clang-format --dry-run --Werror $(FORMATTED)
+	@echo "layout: $(words $(FORMATTED)) passed, 0 failed"
 format:
 	$(Q)clang-format -i $(FORMATTED)
 $(BUILD)/tidy/%.ok: %.c .clang-tidy $(filter %.h,$(FORMATTED)) | $(PROTO_H)

@@ -2,8 +2,8 @@
  * mailboxes, sends them to other servers, and writes reports. */
 #include <unistd.h>
 
-#include "delivery-worker/check.h"
-#include "delivery-worker/jobs.h"
+#include "delivery-worker/spam/check.h"
+#include "delivery-worker/jobs/jobs.h"
 #include "delivery-worker/remote/remote.h"
 #include "delivery-worker/tlsrpt/reporter.h"
 #include "lib/service/service.h"

@@ -37,8 +37,8 @@ struct worker {
 	struct tls_reporter *tls_reporter; /* delivery-worker/tlsrpt/reporter.h */
 	struct tally *tally;		   /* borrowed from it */
 	struct remote *remote;		   /* delivery-worker/remote/remote.h */
-	struct checker *checker;	   /* delivery-worker/check.h */
-	struct jobs *jobs;		   /* delivery-worker/jobs.h */
+	struct checker *checker;	   /* delivery-worker/spam/check.h */
+	struct jobs *jobs;		   /* delivery-worker/jobs/jobs.h */
 };
 
 #endif

@@ -4,9 +4,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "frontend/smtp/header_watch.h"
 #include "frontend/smtp/params.h"
 #include "frontend/smtp/replies.h"
+#include "frontend/submit/header_watch.h"
 #include "lib/base/check.h"
 #include "lib/smtp/data.h"
 

@@ -31,7 +31,9 @@
 #include "lib/base/check.h"
 #include "spool-broker/schedule_private.h"
 
-enum { SHARE = 4 };
+/* Of fewer slots than FEW a fifth is not even one, and an operator who sets two
+ * threads means two: there are no shares then. */
+enum { SHARE = 4, FEW = SHARE + 1 };
 
 static int64_t
 unused_slots(const struct schedule *s)
@@ -48,7 +50,7 @@ sender_limit(const struct schedule *s)
 {
 	int64_t unused = unused_slots(s);
 
-	if (s->slots == 0)
+	if (s->slots < FEW)
 		return INT64_MAX;
 	return unused > 1 ? SHARE * (unused - 1) : 0;
 }
@@ -58,7 +60,7 @@ sender_limit(const struct schedule *s)
 static int64_t
 site_limit(const struct schedule *s)
 {
-	return s->slots != 0 ? SHARE * unused_slots(s) : INT64_MAX;
+	return s->slots >= FEW ? SHARE * unused_slots(s) : INT64_MAX;
 }
 
 unsigned

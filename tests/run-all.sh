@@ -36,7 +36,7 @@ make_() {
 if stage build make_ "$@" all unit-programs; then
 	(
 		stage tables make_ "$@" tables
-		[ -n "$*" ] || stage lint nice make --no-print-directory -j"$jobs" lint-some
+		[ -n "$*" ] || stage layout make --no-print-directory layout
 		[ -n "$*" ] || stage threads nice make --no-print-directory -j"$jobs" SAN=thread T="$(cat tests/threads.txt)" unit
 		[ -n "$*" ] || stage fuzz nice make --no-print-directory -j"$jobs" FUZZ_SECONDS=3 fuzz
 	) &

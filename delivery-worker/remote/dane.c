@@ -3,21 +3,17 @@
  * that is an alias which leads to where nothing is signed, the alias), the records.
  * Where it vouches, and they cannot be had, the host is passed over: who can
  * suppress an answer must not be able to switch TLS off. */
+#include "delivery-worker/remote/dane.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "delivery-worker/remote/remote_private.h"
+#include "delivery-worker/remote/tally.h"
 
-static void ask(struct remote_work *w, struct str base);
-
-static struct route_host *
-host_in_hand(struct remote_work *w)
-{
-	return &w->route.hosts[w->next_host - 1];
-}
+static void dane_ask(struct remote_work *w, struct str base);
 
 static bool
-is_wanted(const struct remote_work *w)
+dane_is_wanted(const struct remote_work *w)
 {
 	const struct settings_smtp_out *s = work_settings(w);
 
@@ -26,28 +22,28 @@ is_wanted(const struct remote_work *w)
 
 /* What records there are, if any, cannot be told now. */
 static void
-end_unknown(struct remote_work *w, const struct err *err)
+dane_end_unknown(struct remote_work *w, const struct err *err)
 {
-	const struct route_host *h = host_in_hand(w);
+	const struct route_host *h = w->dane.host;
 	char text[ERR_TEXT_MAX];
 
 	if (err->code == ERR_IO) {
-		work_postpone(w, err);
+		w->dane.on_end(w, false, err);
 		return;
 	}
 	snprintf(text, sizeof(text), "TLSA records cannot be had: %.150s", err->text);
 	work_note_trouble(w, "4.7.5", text, h->name.p, true);
 	log_warning(&w->job->log, "host passed over: no TLSA records for now", F_STR("host", h->name), F_ERR(err));
 	tally_no_records(w, h, err);
-	w->dane.on_end(w, false);
+	w->dane.on_end(w, false, NULL);
 }
 
 /* Into the job's arena: the answer goes with the query. */
 static void
-keep_records(struct remote_work *w, const struct dns_answer *answer)
+dane_keep_records(struct remote_work *w, const struct dns_answer *answer)
 {
 	struct arena *arena = &w->job->arena;
-	struct route_host *h = host_in_hand(w);
+	struct route_host *h = w->dane.host;
 	struct dns_tlsa *records = arena_array(arena, struct dns_tlsa, answer->tlsa_count);
 
 	for (unsigned i = 0; i < answer->tlsa_count; i++) {
@@ -61,66 +57,80 @@ keep_records(struct remote_work *w, const struct dns_answer *answer)
 }
 
 static void
-on_tlsa(void *arg, const struct dns_answer *answer, const struct err *err)
+dane_on_tlsa(void *arg, const struct dns_answer *answer, const struct err *err)
 {
 	struct remote_work *w = arg;
 
-	w->query = NULL;
+	w->dane.query = NULL;
 	if (err != NULL) {
-		end_unknown(w, err);
+		dane_end_unknown(w, err);
 		return;
 	}
 	if (answer->secure && answer->tlsa_count > 0) {
-		keep_records(w, answer);
+		dane_keep_records(w, answer);
 	} else if (!str_eq(w->dane.base, w->dane.original)) {
-		ask(w, w->dane.original); /* 2.2.2: else those of the name as it was */
+		dane_ask(w, w->dane.original); /* 2.2.2: else those of the name as it was */
 		return;
 	}
-	w->dane.on_end(w, true);
+	w->dane.on_end(w, true, NULL);
 }
 
 static void
-ask(struct remote_work *w, struct str base)
+dane_ask(struct remote_work *w, struct str base)
 {
 	const char *name = arena_printf(&w->job->arena, "_%u._tcp.%.*s", (unsigned)w->route.port, STR_ARG(base));
 
 	w->dane.base = base;
-	w->query = dns_query_tlsa(w->job->worker->dns, str_c(name), on_tlsa, w);
+	w->dane.query = dns_query_tlsa(w->job->worker->dns, str_c(name), dane_on_tlsa, w);
 }
 
 /* Nobody vouches for the addresses: for the alias that led to them? (2.2.2) */
 static void
-on_alias(void *arg, const struct dns_answer *answer, const struct err *err)
+dane_on_alias(void *arg, const struct dns_answer *answer, const struct err *err)
 {
 	struct remote_work *w = arg;
 
-	w->query = NULL;
+	w->dane.query = NULL;
 	if (err != NULL)
-		end_unknown(w, err);
+		dane_end_unknown(w, err);
 	else if (answer->secure && answer->canonical.len > 0)
-		ask(w, w->dane.original);
+		dane_ask(w, w->dane.original);
 	else
-		w->dane.on_end(w, true);
+		w->dane.on_end(w, true, NULL);
 }
 
 void
-dane_look_up(struct remote_work *w, const struct dns_answer *answer, void (*on_end)(struct remote_work *w, bool known))
+dane_init(struct remote_work *w, dane_on_end *on_end)
+{
+	w->dane.on_end = on_end;
+}
+
+void
+dane_look_up(struct remote_work *w, struct route_host *h, const struct dns_answer *answer)
 {
 	struct arena *arena = &w->job->arena;
 	struct ip *ips = arena_array(arena, struct ip, answer->ip_count + 1);
+	struct dane *d = &w->dane;
 
 	if (answer->ip_count > 0)
 		memcpy(ips, answer->ips, sizeof(*ips) * answer->ip_count);
-	w->dane.ips = ips;
-	w->dane.ip_count = answer->ip_count;
-	w->dane.on_end = on_end;
-	w->dane.original = w->dane.base = host_in_hand(w)->name;
-	if (!is_wanted(w) || answer->ip_count == 0)
-		on_end(w, true);
+	d->host = h;
+	d->ips = ips;
+	d->ip_count = answer->ip_count;
+	d->original = d->base = h->name;
+	if (!dane_is_wanted(w) || answer->ip_count == 0)
+		d->on_end(w, true, NULL);
 	else if (answer->secure)
-		ask(w, answer->canonical.len > 0 ? arena_str(arena, answer->canonical) : w->dane.original);
+		dane_ask(w, answer->canonical.len > 0 ? arena_str(arena, answer->canonical) : d->original);
 	else if (answer->canonical.len > 0)
-		w->query = dns_query_cname(w->job->worker->dns, w->dane.original, on_alias, w);
+		d->query = dns_query_cname(w->job->worker->dns, d->original, dane_on_alias, w);
 	else
-		on_end(w, true);
+		d->on_end(w, true, NULL);
+}
+
+void
+dane_cancel(struct remote_work *w)
+{
+	if (w->dane.query != NULL)
+		dns_cancel(&w->dane.query);
 }

@@ -48,14 +48,14 @@ struct downgrade {
 };
 
 static void
-put(struct downgrade *d, const char *data, size_t len)
+downgrade_put(struct downgrade *d, const char *data, size_t len)
 {
 	if (d->writing)
 		buf_add(d->out, data, len);
 }
 
 static void
-refuse(struct downgrade *d, const char *why)
+downgrade_refuse(struct downgrade *d, const char *why)
 {
 	CHECK(!d->writing);
 	if (d->refusal == NULL)
@@ -64,101 +64,101 @@ refuse(struct downgrade *d, const char *why)
 
 /* ---- Quoted-printable ---- */
 static void
-qp_put(struct downgrade *d, const char *text, unsigned len)
+downgrade_qp_put(struct downgrade *d, const char *text, unsigned len)
 {
 	if (d->column + len > QP_LINE_MAX) {
-		put(d, "=\r\n", 3);
+		downgrade_put(d, "=\r\n", 3);
 		d->column = 0;
 	}
-	put(d, text, len);
+	downgrade_put(d, text, len);
 	d->column += len;
 }
 
 static void
-qp_escape(struct downgrade *d, char c)
+downgrade_qp_escape(struct downgrade *d, char c)
 {
 	static const char hex[] = "0123456789ABCDEF";
 	unsigned char u = (unsigned char)c;
 
-	qp_put(d, (const char[]){'=', hex[u >> 4], hex[u & 15]}, 3);
+	downgrade_qp_put(d, (const char[]){'=', hex[u >> 4], hex[u & 15]}, 3);
 }
 
 static void
-qp_byte(struct downgrade *d, char c)
+downgrade_qp_byte(struct downgrade *d, char c)
 {
 	unsigned char u = (unsigned char)c;
 
 	if (d->space != '\0') {
 		if (c == '\r')
-			qp_escape(d, d->space);
+			downgrade_qp_escape(d, d->space);
 		else
-			qp_put(d, &d->space, 1);
+			downgrade_qp_put(d, &d->space, 1);
 		d->space = '\0';
 	}
 	if (c == '\r') {
-		put(d, "\r\n", 2);
+		downgrade_put(d, "\r\n", 2);
 		d->column = 0;
 	} else if (c == '\n') {
 		/* was written with its CR */
 	} else if (c == ' ' || c == '\t') {
 		d->space = c;
 	} else if (c == '=' || u < 0x20 || u > 0x7e) {
-		qp_escape(d, c);
+		downgrade_qp_escape(d, c);
 	} else {
-		qp_put(d, &c, 1);
+		downgrade_qp_put(d, &c, 1);
 	}
 }
 
 /* ---- base64 ---- */
 static void
-base64_line(struct downgrade *d)
+downgrade_base64_line(struct downgrade *d)
 {
 	struct buf text = BUF_EMPTY;
 
 	base64_encode(buf_str(&d->raw), &text);
-	put(d, text.data, text.len);
-	put(d, "\r\n", 2);
+	downgrade_put(d, text.data, text.len);
+	downgrade_put(d, "\r\n", 2);
 	buf_fini(&text);
 	buf_clear(&d->raw);
 }
 
 static void
-base64_byte(struct downgrade *d, char c)
+downgrade_base64_byte(struct downgrade *d, char c)
 {
 	buf_add_byte(&d->raw, c);
 	if (d->raw.len == BASE64_BYTES)
-		base64_line(d);
+		downgrade_base64_line(d);
 }
 
 static void
-base64_data(struct downgrade *d, struct str data)
+downgrade_base64_data(struct downgrade *d, struct str data)
 {
 	for (size_t i = 0; i < data.len; i++) {
 		if (d->held_line_end) {
-			base64_byte(d, '\r');
-			base64_byte(d, '\n');
+			downgrade_base64_byte(d, '\r');
+			downgrade_base64_byte(d, '\n');
 			d->held_line_end = false;
 		}
 		if (data.p[i] == '\n')
 			d->held_line_end = true;
 		else if (data.p[i] != '\r')
-			base64_byte(d, data.p[i]);
+			downgrade_base64_byte(d, data.p[i]);
 	}
 }
 
 /* at_boundary: the last line end is the boundary's. */
 static void
-end_leaf(struct downgrade *d, bool at_boundary)
+downgrade_end_leaf(struct downgrade *d, bool at_boundary)
 {
 	if (d->place == IN_LEAF && d->coding == BASE64) {
 		if (d->held_line_end && !at_boundary) {
-			base64_byte(d, '\r');
-			base64_byte(d, '\n');
+			downgrade_base64_byte(d, '\r');
+			downgrade_base64_byte(d, '\n');
 		}
 		if (d->raw.len > 0)
-			base64_line(d);
+			downgrade_base64_line(d);
 	} else if (d->place == IN_LEAF && d->coding == QUOTED_PRINTABLE && d->space != '\0') {
-		qp_escape(d, d->space);
+		downgrade_qp_escape(d, d->space);
 	}
 	d->space = '\0';
 	d->held_line_end = false;
@@ -168,7 +168,7 @@ end_leaf(struct downgrade *d, bool at_boundary)
 
 /* ---- Data ---- */
 static void
-leaf_data(struct downgrade *d, struct str data)
+downgrade_leaf_data(struct downgrade *d, struct str data)
 {
 	if (!d->writing) {
 		if (!str_has_eight_bit(data))
@@ -176,33 +176,33 @@ leaf_data(struct downgrade *d, struct str data)
 		d->any_dirty = true;
 		d->dirty[d->leaf / 8] |= (unsigned char)(1u << d->leaf % 8);
 		if (d->refuse_dirty != NULL)
-			refuse(d, d->refuse_dirty);
+			downgrade_refuse(d, d->refuse_dirty);
 	} else if (d->coding == QUOTED_PRINTABLE) {
 		for (size_t i = 0; i < data.len; i++)
-			qp_byte(d, data.p[i]);
+			downgrade_qp_byte(d, data.p[i]);
 	} else if (d->coding == BASE64) {
-		base64_data(d, data);
+		downgrade_base64_data(d, data);
 	} else {
-		put(d, data.p, data.len);
+		downgrade_put(d, data.p, data.len);
 	}
 }
 
 static void
-body_data(struct downgrade *d, struct str data)
+downgrade_body_data(struct downgrade *d, struct str data)
 {
 	if (d->place == IN_LEAF) {
-		leaf_data(d, data);
+		downgrade_leaf_data(d, data);
 		return;
 	}
 	/* Nobody reads what stands around the parts, yet it is sent. */
 	d->any_dirty |= str_has_eight_bit(data);
 	for (size_t i = 0; i < data.len; i++)
-		put(d, (unsigned char)data.p[i] < 0x80 ? &data.p[i] : "?", 1);
+		downgrade_put(d, (unsigned char)data.p[i] < 0x80 ? &data.p[i] : "?", 1);
 }
 
 /* ---- Headers ---- */
 static bool
-is_encoding_field(struct str line)
+downgrade_is_encoding_field(struct str line)
 {
 	struct str name, value;
 
@@ -210,7 +210,7 @@ is_encoding_field(struct str line)
 }
 
 static void
-put_header(struct downgrade *d, bool drop_encoding)
+downgrade_put_header(struct downgrade *d, bool drop_encoding)
 {
 	struct str rest = buf_str(&d->header);
 	bool dropping = false;
@@ -221,21 +221,21 @@ put_header(struct downgrade *d, bool drop_encoding)
 
 		rest = str_from(rest, line.len);
 		if (line.p[0] != ' ' && line.p[0] != '\t')
-			dropping = drop_encoding && is_encoding_field(line);
+			dropping = drop_encoding && downgrade_is_encoding_field(line);
 		if (!dropping)
-			put(d, line.p, line.len);
+			downgrade_put(d, line.p, line.len);
 	}
 }
 
 static void
-put_line(struct downgrade *d, const char *text)
+downgrade_put_line(struct downgrade *d, const char *text)
 {
-	put(d, text, strlen(text));
-	put(d, "\r\n", 2);
+	downgrade_put(d, text, strlen(text));
+	downgrade_put(d, "\r\n", 2);
 }
 
 static void
-begin_leaf(struct downgrade *d, const struct mime_value *type, bool has_type, bool is_encoded)
+downgrade_begin_leaf(struct downgrade *d, const struct mime_value *type, bool has_type, bool is_encoded)
 {
 	struct str ignored;
 	bool dirty;
@@ -243,7 +243,7 @@ begin_leaf(struct downgrade *d, const struct mime_value *type, bool has_type, bo
 	d->place = IN_LEAF;
 	d->leaf++;
 	if (d->leaf >= PARTS_MAX) {
-		refuse(d, "the message has too many parts to be converted");
+		downgrade_refuse(d, "the message has too many parts to be converted");
 		d->leaf = 0;
 	}
 	d->refuse_dirty = NULL;
@@ -255,23 +255,23 @@ begin_leaf(struct downgrade *d, const struct mime_value *type, bool has_type, bo
 		if (d->levels[i].is_sealed)
 			d->refuse_dirty = "the message has 8-bit data in a signed part, which must not be converted";
 	dirty = d->writing && (d->dirty[d->leaf / 8] & 1u << d->leaf % 8) != 0;
-	put_header(d, dirty);
+	downgrade_put_header(d, dirty);
 	if (!dirty) {
-		put_line(d, "");
+		downgrade_put_line(d, "");
 		return;
 	}
 	d->coding = str_eq(type->main, STR("text")) ? QUOTED_PRINTABLE : BASE64;
 	if (d->is_message && !mime_find_field(buf_str(&d->header), "mime-version", &ignored))
-		put_line(d, "MIME-Version: 1.0");
+		downgrade_put_line(d, "MIME-Version: 1.0");
 	if (!has_type)
-		put_line(d, "Content-Type: text/plain; charset=unknown-8bit"); /* RFC 1428 */
-	put_line(d, d->coding == BASE64 ? "Content-Transfer-Encoding: base64"
-					: "Content-Transfer-Encoding: quoted-printable");
-	put_line(d, "");
+		downgrade_put_line(d, "Content-Type: text/plain; charset=unknown-8bit"); /* RFC 1428 */
+	downgrade_put_line(d, d->coding == BASE64 ? "Content-Transfer-Encoding: base64"
+						  : "Content-Transfer-Encoding: quoted-printable");
+	downgrade_put_line(d, "");
 }
 
 static bool
-push_level(struct downgrade *d, const struct mime_value *type)
+downgrade_push_level(struct downgrade *d, const struct mime_value *type)
 {
 	struct str boundary = mime_param_find(type, "boundary");
 	struct level *l = &d->levels[d->depth];
@@ -279,7 +279,7 @@ push_level(struct downgrade *d, const struct mime_value *type)
 	if (boundary.len == 0 || boundary.len > BOUNDARY_MAX)
 		return false;
 	if (d->depth == DEPTH_MAX) {
-		refuse(d, "the message's parts are nested too deeply to be converted");
+		downgrade_refuse(d, "the message's parts are nested too deeply to be converted");
 		return false;
 	}
 	d->depth++;
@@ -292,7 +292,7 @@ push_level(struct downgrade *d, const struct mime_value *type)
 
 /* The block is whole. */
 static void
-end_header(struct downgrade *d)
+downgrade_end_header(struct downgrade *d)
 {
 	struct str header = buf_str(&d->header), raw_type, encoding;
 	struct mime_value type;
@@ -301,7 +301,7 @@ end_header(struct downgrade *d)
 	bool in_digest = !d->is_message && d->depth > 0 && d->levels[d->depth - 1].is_digest;
 
 	if (!d->writing && str_has_eight_bit(header))
-		refuse(d, "the message has 8-bit data in a header");
+		downgrade_refuse(d, "the message has 8-bit data in a header");
 	arena_init(&arena);
 	has_type = mime_find_field(header, "content-type", &raw_type);
 	mime_find_field(header, "content-transfer-encoding", &encoding);
@@ -309,16 +309,16 @@ end_header(struct downgrade *d)
 	is_wide = str_eq_ci(encoding, STR("8bit")) || str_eq_ci(encoding, STR("binary"));
 	is_encoded = str_eq_ci(encoding, STR("base64")) || str_eq_ci(encoding, STR("quoted-printable"));
 	mime_parse_value(has_type ? raw_type : in_digest ? STR("message/rfc822") : STR("text/plain"), &arena, &type);
-	if (str_eq(type.main, STR("multipart")) && !is_encoded && push_level(d, &type)) {
-		put_header(d, is_wide);
-		put_line(d, "");
+	if (str_eq(type.main, STR("multipart")) && !is_encoded && downgrade_push_level(d, &type)) {
+		downgrade_put_header(d, is_wide);
+		downgrade_put_line(d, "");
 		d->place = BETWEEN;
 	} else if (str_eq(type.main, STR("message")) && str_eq(type.sub, STR("rfc822")) && !is_encoded) {
-		put_header(d, is_wide);
-		put_line(d, "");
+		downgrade_put_header(d, is_wide);
+		downgrade_put_line(d, "");
 		d->is_message = true;
 	} else {
-		begin_leaf(d, &type, has_type, is_encoded);
+		downgrade_begin_leaf(d, &type, has_type, is_encoded);
 	}
 	buf_clear(&d->header);
 	arena_fini(&arena);
@@ -327,7 +327,7 @@ end_header(struct downgrade *d)
 /* ---- Lines ---- */
 /* Is the line a boundary of a level, from the innermost on? */
 static bool
-take_boundary(struct downgrade *d, struct str line)
+downgrade_take_boundary(struct downgrade *d, struct str line)
 {
 	struct str text = str_trim(line);
 
@@ -342,9 +342,9 @@ take_boundary(struct downgrade *d, struct str line)
 		if (!str_starts(text, str_of(l->boundary, l->boundary_len)) || (behind.len > 0 && !closes))
 			continue;
 		if (d->place == IN_HEADER)
-			end_header(d); /* it had no blank line */
-		end_leaf(d, true);
-		put(d, line.p, line.len);
+			downgrade_end_header(d); /* it had no blank line */
+		downgrade_end_leaf(d, true);
+		downgrade_put(d, line.p, line.len);
 		d->depth = closes ? i : i + 1;
 		d->place = closes ? BETWEEN : IN_HEADER;
 		d->is_message = false;
@@ -355,42 +355,42 @@ take_boundary(struct downgrade *d, struct str line)
 
 /* A whole line of a header. */
 static void
-header_line(struct downgrade *d, struct str line)
+downgrade_header_line(struct downgrade *d, struct str line)
 {
 	if (str_eq(line, STR("\r\n"))) {
-		end_header(d);
-	} else if (!take_boundary(d, line)) {
+		downgrade_end_header(d);
+	} else if (!downgrade_take_boundary(d, line)) {
 		buf_add_str(&d->header, line);
 	}
 }
 
 /* The next bytes of one line; the last is its '\n' if that is there. */
 static void
-line_bytes(struct downgrade *d, struct str bytes)
+downgrade_line_bytes(struct downgrade *d, struct str bytes)
 {
 	bool ends = bytes.p[bytes.len - 1] == '\n';
 
 	if (d->line_is_plain) {
-		body_data(d, bytes);
+		downgrade_body_data(d, bytes);
 		d->line_is_plain = !ends;
 		return;
 	}
 	buf_add_str(&d->line, bytes);
 	if (d->place == IN_HEADER) {
 		if (d->line.len + d->header.len > HEADER_MAX && !d->writing) {
-			refuse(d, "the message has a header too large to be converted");
+			downgrade_refuse(d, "the message has a header too large to be converted");
 			buf_clear(&d->header);
 		}
 		if (!ends)
 			return;
-		header_line(d, buf_str(&d->line));
+		downgrade_header_line(d, buf_str(&d->line));
 	} else {
 		bool may_be_boundary = d->line.data[0] == '-' && (d->line.len < 2 || d->line.data[1] == '-');
 
 		if (!ends && may_be_boundary && d->line.len < LOOK_MAX)
 			return;
-		if (!ends || !take_boundary(d, buf_str(&d->line))) {
-			body_data(d, buf_str(&d->line));
+		if (!ends || !downgrade_take_boundary(d, buf_str(&d->line))) {
+			downgrade_body_data(d, buf_str(&d->line));
 			d->line_is_plain = !ends;
 		}
 	}
@@ -398,34 +398,34 @@ line_bytes(struct downgrade *d, struct str bytes)
 }
 
 static void
-feed(struct downgrade *d, struct str piece)
+downgrade_feed(struct downgrade *d, struct str piece)
 {
 	while (piece.len > 0 && d->refusal == NULL) {
 		ptrdiff_t end = str_index(piece, '\n');
 		struct str bytes = end < 0 ? piece : str_first(piece, (size_t)end + 1);
 
-		line_bytes(d, bytes);
+		downgrade_line_bytes(d, bytes);
 		piece = str_from(piece, bytes.len);
 	}
 }
 
 static void
-finish(struct downgrade *d)
+downgrade_finish(struct downgrade *d)
 {
 	if (d->refusal != NULL)
 		return;
 	if (d->line.len > 0 && d->place == IN_HEADER)
-		header_line(d, buf_str(&d->line));
-	else if (d->line.len > 0 && !take_boundary(d, buf_str(&d->line)))
-		body_data(d, buf_str(&d->line));
+		downgrade_header_line(d, buf_str(&d->line));
+	else if (d->line.len > 0 && !downgrade_take_boundary(d, buf_str(&d->line)))
+		downgrade_body_data(d, buf_str(&d->line));
 	buf_clear(&d->line);
 	if (d->place == IN_HEADER && d->header.len > 0)
-		end_header(d);
-	end_leaf(d, false);
+		downgrade_end_header(d);
+	downgrade_end_leaf(d, false);
 }
 
 static void
-begin(struct downgrade *d)
+downgrade_reset(struct downgrade *d)
 {
 	d->place = IN_HEADER;
 	d->is_message = true;
@@ -445,7 +445,7 @@ downgrade_new(void)
 {
 	struct downgrade *d = mem_new(struct downgrade);
 
-	begin(d);
+	downgrade_reset(d);
 	return d;
 }
 
@@ -465,14 +465,14 @@ void
 downgrade_scan(struct downgrade *d, struct str piece)
 {
 	CHECK(!d->writing);
-	feed(d, piece);
+	downgrade_feed(d, piece);
 }
 
 int
 downgrade_scan_end(struct downgrade *d, struct err *err)
 {
 	CHECK(!d->writing);
-	finish(d);
+	downgrade_finish(d);
 	if (d->refusal != NULL)
 		return err_set(err, ERR_INVALID, "%s", d->refusal);
 	return 0;
@@ -488,7 +488,7 @@ void
 downgrade_begin(struct downgrade *d)
 {
 	CHECK(d->refusal == NULL);
-	begin(d);
+	downgrade_reset(d);
 	d->writing = true;
 }
 
@@ -496,12 +496,12 @@ void
 downgrade_write(struct downgrade *d, struct str piece, struct buf *out)
 {
 	d->out = out;
-	feed(d, piece);
+	downgrade_feed(d, piece);
 }
 
 void
 downgrade_write_end(struct downgrade *d, struct buf *out)
 {
 	d->out = out;
-	finish(d);
+	downgrade_finish(d);
 }

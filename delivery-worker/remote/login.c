@@ -35,7 +35,7 @@ struct login {
 
 /* ---- PLAIN and LOGIN ---- */
 static bool
-plain_begin(struct login *l, struct buf *out)
+login_plain_begin(struct login *l, struct buf *out)
 {
 	buf_add_byte(out, '\0');
 	buf_add_c(out, l->user);
@@ -46,7 +46,7 @@ plain_begin(struct login *l, struct buf *out)
 }
 
 static bool
-plain_answer(struct login *l, struct str challenge, struct buf *out)
+login_plain_answer(struct login *l, struct str challenge, struct buf *out)
 {
 	(void)l;
 	(void)challenge;
@@ -76,7 +76,7 @@ login_step(struct login *l, struct str challenge, struct buf *out)
 
 /* ---- SCRAM ---- */
 static bool
-scram_begin(struct login *l, struct buf *out)
+login_scram_begin(struct login *l, struct buf *out)
 {
 	unsigned char random[NONCE_BYTES];
 	struct buf nonce = BUF_EMPTY;
@@ -99,7 +99,7 @@ scram_begin(struct login *l, struct buf *out)
 }
 
 static struct str
-attribute(struct str message, char name)
+login_attribute(struct str message, char name)
 {
 	struct str part, rest = message;
 
@@ -112,7 +112,7 @@ attribute(struct str message, char name)
 }
 
 static void
-hmac(const unsigned char key[KEY_BYTES], struct str text, unsigned char out[KEY_BYTES])
+login_hmac(const unsigned char key[KEY_BYTES], struct str text, unsigned char out[KEY_BYTES])
 {
 	unsigned len = KEY_BYTES;
 
@@ -122,17 +122,17 @@ hmac(const unsigned char key[KEY_BYTES], struct str text, unsigned char out[KEY_
 /* Adds the proof to the client's final message, keeps the server's signature
  * to come. */
 static void
-scram_prove(struct login *l, struct str salt, unsigned iterations, struct str auth_message, struct buf *out)
+login_scram_prove(struct login *l, struct str salt, unsigned iterations, struct str auth_message, struct buf *out)
 {
 	unsigned char salted[KEY_BYTES], key[KEY_BYTES], stored[KEY_BYTES], signature[KEY_BYTES];
 
 	CHECK(PKCS5_PBKDF2_HMAC(l->password, (int)strlen(l->password), (const unsigned char *)salt.p, (int)salt.len,
 				(int)iterations, EVP_sha256(), KEY_BYTES, salted) == 1);
-	hmac(salted, STR("Server Key"), key);
-	hmac(key, auth_message, l->server_signature);
-	hmac(salted, STR("Client Key"), key);
+	login_hmac(salted, STR("Server Key"), key);
+	login_hmac(key, auth_message, l->server_signature);
+	login_hmac(salted, STR("Client Key"), key);
 	SHA256(key, KEY_BYTES, stored);
-	hmac(stored, auth_message, signature);
+	login_hmac(stored, auth_message, signature);
 	for (unsigned i = 0; i < KEY_BYTES; i++)
 		key[i] ^= signature[i];
 	buf_add_c(out, ",p=");
@@ -142,17 +142,18 @@ scram_prove(struct login *l, struct str salt, unsigned iterations, struct str au
 }
 
 static bool
-scram_final(struct login *l, struct str server_first, struct buf *out)
+login_scram_final(struct login *l, struct str server_first, struct buf *out)
 {
-	struct str nonce = attribute(server_first, 'r');
+	struct str nonce = login_attribute(server_first, 'r');
 	struct buf salt = BUF_EMPTY, auth = BUF_EMPTY;
 	size_t start = out->len;
 	uint64_t iterations;
 	bool good;
 
 	good = str_starts(nonce, str_c(l->nonce)) && nonce.len > strlen(l->nonce) && nonce.len < 512 &&
-	       base64_decode(attribute(server_first, 's'), &salt) && salt.len > 0 && salt.len <= SALT_MAX &&
-	       str_to_u64(attribute(server_first, 'i'), &iterations) && iterations > 0 && iterations <= ITERATIONS_MAX;
+	       base64_decode(login_attribute(server_first, 's'), &salt) && salt.len > 0 && salt.len <= SALT_MAX &&
+	       str_to_u64(login_attribute(server_first, 'i'), &iterations) && iterations > 0 &&
+	       iterations <= ITERATIONS_MAX;
 	if (good) {
 		buf_printf(out, "c=biws,r=%.*s", STR_ARG(nonce));
 		buf_add_str(&auth, buf_str(&l->first));
@@ -160,7 +161,7 @@ scram_final(struct login *l, struct str server_first, struct buf *out)
 		buf_add_str(&auth, server_first);
 		buf_add_byte(&auth, ',');
 		buf_add_str(&auth, str_from(buf_str(out), start));
-		scram_prove(l, buf_str(&salt), (unsigned)iterations, buf_str(&auth), out);
+		login_scram_prove(l, buf_str(&salt), (unsigned)iterations, buf_str(&auth), out);
 	}
 	buf_fini(&salt);
 	buf_fini(&auth);
@@ -168,10 +169,10 @@ scram_final(struct login *l, struct str server_first, struct buf *out)
 }
 
 static bool
-scram_check_server(struct login *l, struct str server_final)
+login_scram_check_server(struct login *l, struct str server_final)
 {
 	struct buf signature = BUF_EMPTY;
-	bool good = base64_decode(attribute(server_final, 'v'), &signature) && signature.len == KEY_BYTES &&
+	bool good = base64_decode(login_attribute(server_final, 'v'), &signature) && signature.len == KEY_BYTES &&
 		    CRYPTO_memcmp(signature.data, l->server_signature, KEY_BYTES) == 0;
 
 	buf_fini(&signature);
@@ -180,11 +181,11 @@ scram_check_server(struct login *l, struct str server_final)
 }
 
 static bool
-scram_answer(struct login *l, struct str challenge, struct buf *out)
+login_scram_answer(struct login *l, struct str challenge, struct buf *out)
 {
 	switch (l->step++) {
-	case 0: return scram_final(l, challenge, out);
-	case 1: return scram_check_server(l, challenge);
+	case 0: return login_scram_final(l, challenge, out);
+	case 1: return login_scram_check_server(l, challenge);
 	default: return false;
 	}
 }
@@ -192,8 +193,8 @@ scram_answer(struct login *l, struct str challenge, struct buf *out)
 /* ---- Choosing ---- */
 static const struct mechanism mechanisms[] = {
 	/* bit			name		 shows	begin		  answer */
-	{SMTP_AUTH_SCRAM_SHA_256, "SCRAM-SHA-256", false, scram_begin, scram_answer},
-	{SMTP_AUTH_PLAIN, "PLAIN", true, plain_begin, plain_answer},
+	{SMTP_AUTH_SCRAM_SHA_256, "SCRAM-SHA-256", false, login_scram_begin, login_scram_answer},
+	{SMTP_AUTH_PLAIN, "PLAIN", true, login_plain_begin, login_plain_answer},
 	{SMTP_AUTH_LOGIN, "LOGIN", true, login_begins_not, login_step},
 	{0, NULL, false, NULL, NULL},
 };

@@ -32,7 +32,7 @@ struct pool {
 };
 
 static void
-idle_free(struct idle *i)
+pool_idle_free(struct idle *i)
 {
 	DL_DELETE(i->pool->newest, i);
 	i->pool->count--;
@@ -40,27 +40,27 @@ idle_free(struct idle *i)
 }
 
 static void
-on_idle_ready(void *arg)
+pool_on_idle_ready(void *arg)
 {
 	(void)arg;
 }
 
 /* The server has closed it, or spoke: no use. */
 static void
-on_idle_failed(void *arg, const struct smtp_failure *failure)
+pool_on_idle_failed(void *arg, const struct smtp_failure *failure)
 {
 	struct idle *i = arg;
 	struct smtp_client *c = i->client;
 
 	(void)failure;
-	idle_free(i);
+	pool_idle_free(i);
 	smtp_client_free(&c);
 }
 
-static const struct smtp_client_events idle_events = {on_idle_ready, on_idle_ready, on_idle_failed};
+static const struct smtp_client_events idle_events = {pool_on_idle_ready, pool_on_idle_ready, pool_on_idle_failed};
 
 static void
-on_sweep(evutil_socket_t fd, short what, void *arg)
+pool_on_sweep(evutil_socket_t fd, short what, void *arg)
 {
 	struct pool *p = arg;
 	struct timeval interval = clock_timeval(SWEEP_MS);
@@ -74,7 +74,7 @@ on_sweep(evutil_socket_t fd, short what, void *arg)
 
 		if (now - i->since_ms < POOL_IDLE_MS)
 			continue;
-		idle_free(i);
+		pool_idle_free(i);
 		smtp_client_free(&c);
 	}
 	if (p->newest != NULL)
@@ -86,7 +86,7 @@ pool_new(struct event_base *base)
 {
 	struct pool *p = mem_new(struct pool);
 
-	p->sweep = evtimer_new(base, on_sweep, p);
+	p->sweep = evtimer_new(base, pool_on_sweep, p);
 	return p;
 }
 
@@ -100,7 +100,7 @@ pool_free(struct pool **p)
 	DL_FOREACH_SAFE ((*p)->newest, i, tmp) {
 		struct smtp_client *c = i->client;
 
-		idle_free(i);
+		pool_idle_free(i);
 		smtp_client_free(&c);
 	}
 	event_free((*p)->sweep);
@@ -109,7 +109,7 @@ pool_free(struct pool **p)
 }
 
 static bool
-key_eq(const struct pool_key *a, const struct pool_key *b)
+pool_key_eq(const struct pool_key *a, const struct pool_key *b)
 {
 	if (a->port != b->port || a->tls != b->tls || !ip_eq(&a->ip, &b->ip) || a->source.family != b->source.family)
 		return false;
@@ -126,9 +126,9 @@ pool_take(struct pool *p, const struct pool_key *key)
 	DL_FOREACH (p->newest, i) {
 		struct smtp_client *c = i->client;
 
-		if (!key_eq(&i->key, key))
+		if (!pool_key_eq(&i->key, key))
 			continue;
-		idle_free(i);
+		pool_idle_free(i);
 		return c;
 	}
 	return NULL;

@@ -4,17 +4,29 @@
  *
  * Only a 4yz answer comes here. A message whose end was sent and not answered
  * does not: that server may have it, and another one would double it. */
+#include "delivery-worker/remote/putoff.h"
+
 #include <string.h>
 
-#include "delivery-worker/remote/remote_private.h"
+#include "delivery-worker/remote/work.h"
 #include "lib/base/check.h"
 
-#define DEFERRED STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED
+#define DEFERRED   STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED
+#define VISITS_MAX 2 /* servers that may put recipients off before the job ends (RFC 5321, 5.1: at least two) */
+
+/* The result, unless another server has a better one. */
+struct soft_answer {
+	unsigned at_try; /* remote_work.tries when it came; 0: there is none */
+	int code;
+	char enhanced[ENHANCED_CODE_MAX];
+	struct str text;
+	char *remote, *tls;
+};
 
 void
-put_off_begin(struct remote_work *w)
+put_off_init(struct remote_work *w)
 {
-	w->put_off = arena_array(&w->job->arena, struct soft_answer, w->job->msg->n_recipients);
+	w->put_off.answers = arena_array(&w->job->arena, struct soft_answer, w->job->msg->n_recipients);
 }
 
 static struct soft_answer *
@@ -22,7 +34,7 @@ put_off_find(const struct remote_work *w, uint32_t index)
 {
 	for (size_t i = 0; i < w->job->msg->n_recipients; i++) {
 		if (w->job->msg->recipients[i] == index)
-			return &w->put_off[i];
+			return &w->put_off.answers[i];
 	}
 	CHECKF(false, "recipient %u is not of this job", index);
 	return NULL;
@@ -32,11 +44,11 @@ bool
 put_off_note(struct remote_work *w, uint32_t index, const struct smtp_answer *a)
 {
 	struct soft_answer *soft = put_off_find(w, index);
-	char name[384];
+	char name[SERVER_NAME_MAX];
 
-	if (w->visits + 1 >= VISITS_MAX)
+	if (w->put_off.visits + 1 >= VISITS_MAX)
 		return false;
-	session_name(w, name, sizeof(name));
+	work_server_name(w, name);
 	soft->at_try = w->tries;
 	soft->code = a->code;
 	str_copy(str_c(a->enhanced), soft->enhanced, sizeof(soft->enhanced));
@@ -55,10 +67,28 @@ put_off_is_here(const struct remote_work *w, uint32_t index)
 }
 
 void
+put_off_leave(struct remote_work *w)
+{
+	w->put_off.visits++;
+}
+
+bool
+put_off_by_any(const struct remote_work *w)
+{
+	return w->put_off.visits > 0;
+}
+
+bool
+put_off_by_enough(const struct remote_work *w)
+{
+	return w->put_off.visits >= VISITS_MAX;
+}
+
+void
 put_off_settle(struct remote_work *w, bool only_here)
 {
 	for (size_t i = 0; i < w->job->msg->n_recipients; i++) {
-		const struct soft_answer *soft = &w->put_off[i];
+		const struct soft_answer *soft = &w->put_off.answers[i];
 		uint32_t index = w->job->msg->recipients[i];
 		Stagepost__RecipientResult *r;
 

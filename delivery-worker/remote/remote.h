@@ -3,7 +3,7 @@
 #ifndef SP_WORKER_REMOTE_REMOTE_H
 #define SP_WORKER_REMOTE_REMOTE_H
 
-#include "delivery-worker/jobs.h"
+#include "delivery-worker/jobs/job.h"
 
 /* What the jobs share: TLS, idle connections, this host's own addresses. */
 struct remote *remote_new(struct worker *w, struct err *err);

@@ -18,21 +18,22 @@ smtp_reply_fini(struct smtp_reply_parser *p)
 }
 
 static bool
-is_digit(char c)
+reply_is_digit(char c)
 {
 	return c >= '0' && c <= '9';
 }
 
 /* One line without its end. */
 static enum smtp_reply_state
-take_line(struct smtp_reply_parser *p, struct str line)
+reply_take_line(struct smtp_reply_parser *p, struct str line)
 {
 	struct smtp_reply *r = &p->reply;
 	int code;
 
 	if (line.len > 0 && line.p[line.len - 1] == '\r')
 		line.len--;
-	if (line.len < 3 || line.p[0] < '2' || line.p[0] > '5' || !is_digit(line.p[1]) || !is_digit(line.p[2]))
+	if (line.len < 3 || line.p[0] < '2' || line.p[0] > '5' || !reply_is_digit(line.p[1]) ||
+	    !reply_is_digit(line.p[2]))
 		return SMTP_REPLY_BAD;
 	if (line.len > 3 && line.p[3] != ' ' && line.p[3] != '-')
 		return SMTP_REPLY_BAD;
@@ -77,7 +78,7 @@ smtp_reply_parse(struct smtp_reply_parser *p, struct str input, enum smtp_reply_
 			break;
 		}
 		used += take + 1;
-		*state_out = take_line(p, buf_str(&p->line));
+		*state_out = reply_take_line(p, buf_str(&p->line));
 		buf_clear(&p->line);
 		if (*state_out != SMTP_REPLY_MORE)
 			return used;
@@ -88,14 +89,14 @@ smtp_reply_parse(struct smtp_reply_parser *p, struct str input, enum smtp_reply_
 
 /* "d.d{1,3}.d{1,3}" at the start of s: its length, else 0. */
 static size_t
-enhanced_length(struct str s)
+reply_enhanced_length(struct str s)
 {
 	size_t at = 0;
 
 	for (unsigned part = 0; part < 3; part++) {
 		size_t digits = 0;
 
-		while (at < s.len && is_digit(s.p[at]) && digits < 4) {
+		while (at < s.len && reply_is_digit(s.p[at]) && digits < 4) {
 			at++;
 			digits++;
 		}
@@ -111,7 +112,7 @@ void
 smtp_reply_enhanced(const struct smtp_reply *reply, char out[ENHANCED_CODE_MAX])
 {
 	struct str text = buf_str(&reply->text);
-	size_t len = enhanced_length(text);
+	size_t len = reply_enhanced_length(text);
 
 	if (len > 0 && text.p[0] - '0' == reply->code / 100)
 		str_copy(str_first(text, len), out, ENHANCED_CODE_MAX);
@@ -131,7 +132,7 @@ smtp_reply_words(const struct smtp_reply *reply, struct arena *arena)
 		size_t code;
 
 		str_cut(rest, '\n', &line, &rest);
-		code = i > 0 ? enhanced_length(line) : 0;
+		code = i > 0 ? reply_enhanced_length(line) : 0;
 		line = str_trim(str_from(line, code));
 		if (line.len == 0)
 			continue;
@@ -160,7 +161,7 @@ static const struct keyword keywords[] = {
 };
 
 static unsigned
-read_mechanisms(struct str words)
+reply_read_mechanisms(struct str words)
 {
 	struct str word;
 	unsigned found = 0;
@@ -194,6 +195,6 @@ smtp_caps_read(const struct smtp_reply *reply, struct smtp_caps *caps_out)
 		if (str_eq_ci(name, STR("SIZE")) && !str_to_u64(str_trim(value), &caps_out->max_size))
 			caps_out->max_size = 0;
 		if (str_eq_ci(name, STR("AUTH")))
-			caps_out->auth |= read_mechanisms(value);
+			caps_out->auth |= reply_read_mechanisms(value);
 	}
 }

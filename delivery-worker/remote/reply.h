@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "delivery-worker/jobs.h"
+#include "delivery-worker/jobs/job.h"
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
 

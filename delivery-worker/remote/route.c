@@ -46,7 +46,7 @@ route_from_literal(struct str destination, uint16_t port, struct arena *arena, s
 
 /* How many of the records come before one that names this system. */
 static unsigned
-usable_count(const struct dns_answer *a, struct str own_name)
+route_usable_count(const struct dns_answer *a, struct str own_name)
 {
 	for (unsigned i = 0; i < a->mx_count; i++) {
 		if (!str_eq_ci(a->mx[i].host, own_name))
@@ -80,7 +80,7 @@ route_from_mx(const struct dns_answer *answer, struct str domain, struct str own
 	}
 	if (answer->mx_count == 1 && answer->mx[0].host.len == 0)
 		return &null_mx;
-	usable = usable_count(answer, own_name);
+	usable = route_usable_count(answer, own_name);
 	if (usable == 0)
 		return &route_loops;
 	for (unsigned i = 0; i < usable && route_out->count < ROUTE_HOSTS_MAX; i++) {

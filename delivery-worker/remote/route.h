@@ -3,7 +3,7 @@
 #ifndef SP_WORKER_REMOTE_ROUTE_H
 #define SP_WORKER_REMOTE_ROUTE_H
 
-#include "delivery-worker/jobs.h"
+#include "delivery-worker/jobs/job.h"
 #include "lib/base/ip.h"
 #include "lib/dns/dns.h"
 

@@ -1,36 +1,24 @@
-/* One target of a REMOTE job: a connection to it, and what is done when it
- * fails. */
+#include "delivery-worker/remote/session.h"
+
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "delivery-worker/remote/remote_private.h"
+#include "delivery-worker/remote/tally.h"
 #include "lib/base/check.h"
 #include "lib/service/metrics.h"
 
 void
-session_name(const struct remote_work *w, char *out, size_t size)
-{
-	char ip[IP_TEXT_MAX];
-
-	ip_text(&w->target.ip, ip);
-	if (w->target.host[0] == '[')
-		snprintf(out, size, "%s:%u", w->target.host, w->target.port);
-	else
-		snprintf(out, size, "%s [%s]:%u", w->target.host, ip, w->target.port);
-}
-
-void
 session_drop(struct remote_work *w)
 {
-	if (w->read != NULL)
-		blob_read_cancel(&w->read);
+	message_stop(w);
 	smtp_client_free(&w->client);
 }
 
+static void session_try(struct remote_work *w);
+
 /* ---- Failure ---- */
 static void
-note_trouble(struct remote_work *w, const struct smtp_failure *f, bool again)
+session_note_trouble(struct remote_work *w, const struct smtp_failure *f, bool again)
 {
 	static const char *const codes[] = {
 		[SMTP_AT_CONNECT] = "4.4.1", [SMTP_AT_TLS] = "4.7.5",	  [SMTP_AT_GREETING] = "4.4.2",
@@ -38,11 +26,11 @@ note_trouble(struct remote_work *w, const struct smtp_failure *f, bool again)
 		[SMTP_IDLE] = "4.4.2",
 	};
 
-	char code[ENHANCED_CODE_MAX], remote[384];
+	char code[ENHANCED_CODE_MAX], remote[SERVER_NAME_MAX];
 	const char *text = f->text;
 
 	str_copy(str_c(f->bad_source ? "4.3.5" : codes[f->stage]), code, sizeof(code));
-	session_name(w, remote, sizeof(remote));
+	work_server_name(w, remote);
 	if (f->answer.code >= 400 && f->answer.text.len > 0) {
 		text = arena_str(&w->job->arena, f->answer.text).p; /* all of it */
 		str_copy(str_c(f->answer.enhanced), code, sizeof(code));
@@ -50,7 +38,7 @@ note_trouble(struct remote_work *w, const struct smtp_failure *f, bool again)
 		code[0] = '4';
 	}
 	/* RFC 8689, 4.2.1: then it is returned, not tried again. */
-	if (w->message.require_tls && f->stage == SMTP_AT_TLS && f->tls_result != TLS_RESULT_VALIDATION_FAILURE)
+	if (w->message.smtp.require_tls && f->stage == SMTP_AT_TLS && f->tls_result != TLS_RESULT_VALIDATION_FAILURE)
 		str_copy(STR("5.7.10"), code, sizeof(code));
 	if (!again)
 		work_note_trouble(w, code, text, remote,
@@ -60,36 +48,36 @@ note_trouble(struct remote_work *w, const struct smtp_failure *f, bool again)
 
 /* Once more to the same target, in another manner? */
 static bool
-may_try_again(struct remote_work *w, const struct smtp_failure *f)
+session_may_try_again(struct remote_work *w, const struct smtp_failure *f)
 {
-	if (w->reused && f->at_first_reply && !w->message.end_sent) {
+	if (w->session.reused && f->at_first_reply && !w->message.smtp.end_sent) {
 		/* An idle connection that the server had just closed. */
-		w->fresh_only = true;
+		w->session.fresh_only = true;
 		return true;
 	}
-	if (w->reused && f->stage == SMTP_IDLE) {
-		w->fresh_only = true;
+	if (w->session.reused && f->stage == SMTP_IDLE) {
+		w->session.fresh_only = true;
 		return true;
 	}
-	if (f->stage == SMTP_AT_CONNECT && w->key.source.family != 0 && !w->no_source &&
+	if (f->stage == SMTP_AT_CONNECT && w->session.key.source.family != 0 && !w->session.no_source &&
 	    work_settings(w)->enable_primary_ip_on_failure) {
-		w->no_source = true;
+		w->session.no_source = true;
 		return true;
 	}
 	/* In the clear is better than not at all, where nothing forbids it. */
-	if (f->stage == SMTP_AT_TLS && w->wish.level == TLS_MAY) {
-		w->plain_only = true;
+	if (f->stage == SMTP_AT_TLS && w->session.wish.level == TLS_MAY) {
+		w->session.plain_only = true;
 		return true;
 	}
 	return false;
 }
 
 static void
-on_failed(void *arg, const struct smtp_failure *f)
+session_on_failed(void *arg, const struct smtp_failure *f)
 {
 	struct remote_work *w = arg;
 	bool sending = f->stage == SMTP_AT_MESSAGE || f->stage == SMTP_AT_BODY;
-	bool again = may_try_again(w, f), over = false;
+	bool again = session_may_try_again(w, f), over = false;
 
 	if (f->is_ours) {
 		struct err err;
@@ -97,53 +85,58 @@ on_failed(void *arg, const struct smtp_failure *f)
 		err_set(&err, ERR_IO, "%s", f->text);
 		log_warning(&w->job->log, "no connection can be made here", F_ERR(&err));
 		session_drop(w);
-		work_postpone(w, &err);
+		job_postpone_rest(w->job, &err);
+		w->session.on_end(w, AFTER_END);
 		return;
 	}
-	note_trouble(w, f, again);
+	session_note_trouble(w, f, again);
 	tally_failure(w, f);
 	if (f->stage == SMTP_AT_CONNECT && !again && !f->bad_source)
 		pool_note_dead(w->remote->pool, &w->target);
 	if (sending && !again)
-		over = message_on_lost(w, f);
+		over = message_lost(w, f);
 	session_drop(w);
-	if (over)
-		work_finish(w);
-	else if (again)
+	if (again)
 		session_try(w);
 	else
-		work_next_target(w);
+		w->session.on_end(w, over ? AFTER_END : AFTER_NEXT_TARGET);
 }
 
 /* ---- Connecting ---- */
 static void
-on_ready(void *arg)
+session_on_ready(void *arg)
 {
 	tally_session(arg);
 	message_begin(arg);
 }
 
-static const struct smtp_client_events session_events = {on_ready, message_on_sent, on_failed};
+static void
+session_on_sent(void *arg)
+{
+	message_sent(arg);
+}
+
+static const struct smtp_client_events session_events = {session_on_ready, session_on_sent, session_on_failed};
 
 static struct ip
-source_for(const struct remote_work *w)
+session_source_for(const struct remote_work *w)
 {
 	const struct settings_smtp_out *s = work_settings(w);
 	const char *text = w->target.ip.family == 4 ? s->outbound_ipv4 : s->outbound_ipv6;
 	struct ip ip = {.family = 0};
 
-	if (w->no_source || *text == '\0' || !ip_parse(str_c(text), &ip) || ip.family != w->target.ip.family)
+	if (w->session.no_source || *text == '\0' || !ip_parse(str_c(text), &ip) || ip.family != w->target.ip.family)
 		ip.family = 0;
 	return ip;
 }
 
 /* How much TLS the target in hand needs. */
 static struct tls_wish
-wish_for(const struct remote_work *w, bool logs_in)
+session_wish_for(const struct remote_work *w, bool logs_in)
 {
 	struct tls_wish wish = {.level = TLS_MAY, .name = w->target.host};
 
-	if (!work_settings(w)->enable_tls && !w->message.require_tls) { /* and no policy was looked up */
+	if (!work_settings(w)->enable_tls && !w->message.smtp.require_tls) { /* and no policy was looked up */
 		wish.level = TLS_NONE;
 		return wish;
 	}
@@ -153,11 +146,11 @@ wish_for(const struct remote_work *w, bool logs_in)
 		wish.other_names[0] = w->job->msg->destination;
 		wish.records = w->host->tlsa;
 		wish.record_count = w->host->tlsa_count;
-	} else if (w->message.require_tls || sts_is_enforced(w)) {
+	} else if (w->message.smtp.require_tls || sts_is_enforced(w)) {
 		wish.level = TLS_VERIFY;
 	} else if (w->host->tlsa_base.len > 0) {
 		wish.level = TLS_ENCRYPT; /* RFC 7672, 2.2: records that none can use */
-	} else if (w->plain_only) {
+	} else if (w->session.plain_only) {
 		wish.level = TLS_NONE;
 	}
 	if (logs_in && wish.level == TLS_MAY && !ip_is_loopback(&w->target.ip))
@@ -166,32 +159,32 @@ wish_for(const struct remote_work *w, bool logs_in)
 }
 
 static void
-digest_add(EVP_MD_CTX *digest, const char *text)
+session_digest_add(EVP_MD_CTX *digest, const char *text)
 {
 	EVP_DigestUpdate(digest, text, strlen(text) + 1);
 }
 
 /* Connections are only shared by those who would have made the same one. */
 static void
-fill_key(struct remote_work *w, const struct smtp_client_options *o)
+session_fill_key(struct remote_work *w, const struct smtp_client_options *o)
 {
 	const struct tls_wish *wish = &o->wish;
 	EVP_MD_CTX *digest = EVP_MD_CTX_new();
 	unsigned char way[EVP_MAX_MD_SIZE];
 
-	memset(&w->key, 0, sizeof(w->key));
-	w->key.ip = o->target.ip;
-	w->key.port = o->target.port;
-	w->key.source = o->source;
-	w->key.tls = wish->level != TLS_NONE;
+	memset(&w->session.key, 0, sizeof(w->session.key));
+	w->session.key.ip = o->target.ip;
+	w->session.key.port = o->target.port;
+	w->session.key.source = o->source;
+	w->session.key.tls = wish->level != TLS_NONE;
 	CHECK(digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1);
 	EVP_DigestUpdate(digest, &(char){(char)wish->level}, 1);
-	digest_add(digest, o->user != NULL ? o->user : "");
-	digest_add(digest, o->user != NULL ? o->password : "");
+	session_digest_add(digest, o->user != NULL ? o->user : "");
+	session_digest_add(digest, o->user != NULL ? o->password : "");
 	if (wish->level >= TLS_VERIFY)
-		digest_add(digest, wish->name);
+		session_digest_add(digest, wish->name);
 	if (wish->level == TLS_DANE)
-		digest_add(digest, wish->other_names[0]);
+		session_digest_add(digest, wish->other_names[0]);
 	for (unsigned i = 0; i < wish->record_count; i++) {
 		const struct dns_tlsa *r = &wish->records[i];
 
@@ -200,10 +193,10 @@ fill_key(struct remote_work *w, const struct smtp_client_options *o)
 	}
 	CHECK(EVP_DigestFinal_ex(digest, way, NULL) == 1);
 	EVP_MD_CTX_free(digest);
-	memcpy(w->key.way, way, sizeof(w->key.way));
+	memcpy(w->session.key.way, way, sizeof(w->session.key.way));
 }
 
-void
+static void
 session_try(struct remote_work *w)
 {
 	const struct settings_smtp_out *s = work_settings(w);
@@ -211,7 +204,7 @@ session_try(struct remote_work *w)
 	struct smtp_client_options options = {
 		.base = w->job->worker->base,
 		.target = w->target,
-		.source = source_for(w),
+		.source = session_source_for(w),
 		.helo = w->job->worker->hostname,
 		.tls = w->remote->tls,
 		.user = logs_in ? s->relay_user : NULL,
@@ -221,18 +214,40 @@ session_try(struct remote_work *w)
 
 	CHECK(w->client == NULL);
 	w->tries++;
-	w->wish = options.wish = wish_for(w, logs_in);
-	fill_key(w, &options);
-	w->message.end_sent = false;
-	w->reused = false;
-	if (!w->fresh_only)
-		w->client = pool_take(w->remote->pool, &w->key);
+	w->session.wish = options.wish = session_wish_for(w, logs_in);
+	session_fill_key(w, &options);
+	w->message.smtp.end_sent = false;
+	w->session.reused = false;
+	if (!w->session.fresh_only)
+		w->client = pool_take(w->remote->pool, &w->session.key);
 	if (w->client != NULL) {
-		w->reused = true;
+		w->session.reused = true;
 		smtp_client_set_owner(w->client, &session_events, w);
 		message_begin(w);
 		return;
 	}
 	metrics_add(M_REMOTE_CONNECTIONS, 1);
 	w->client = smtp_client_new(&options, &session_events, w);
+}
+
+/* The connection may serve others. */
+static void
+session_on_message_end(struct remote_work *w, enum after_target after)
+{
+	pool_put(w->remote->pool, &w->session.key, &w->client);
+	w->session.on_end(w, after);
+}
+
+void
+session_init(struct remote_work *w, session_on_end *on_end)
+{
+	w->session.on_end = on_end;
+	message_init(w, session_on_message_end);
+}
+
+void
+session_begin(struct remote_work *w)
+{
+	w->session.fresh_only = w->session.plain_only = w->session.no_source = false;
+	session_try(w);
 }

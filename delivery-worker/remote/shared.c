@@ -1,11 +1,12 @@
+#include "delivery-worker/remote/shared.h"
+
 #include <ifaddrs.h>
 #include <string.h>
 
-#include "delivery-worker/remote/remote_private.h"
 #include "lib/base/mem.h"
 
 static void
-read_own_addresses(struct remote *r)
+shared_read_own_addresses(struct remote *r)
 {
 	struct ifaddrs *list, *i;
 	unsigned count = 0;
@@ -46,7 +47,7 @@ remote_may_reach(const struct remote *r, const struct ip *ip)
 
 /* A client certificate that cannot be read leaves the one before in use. */
 static int
-make_tls(struct remote *r, const char *client_certificate, struct err *err)
+shared_make_tls(struct remote *r, const char *client_certificate, struct err *err)
 {
 	SSL_CTX *ctx;
 
@@ -63,12 +64,12 @@ make_tls(struct remote *r, const char *client_certificate, struct err *err)
 }
 
 static void
-on_settings(void *arg, const struct settings *s)
+shared_on_settings(void *arg, const struct settings *s)
 {
 	struct remote *r = arg;
 	struct err err;
 
-	if (make_tls(r, settings_smtp_out(s, STR_NONE)->client_certificate, &err) != 0)
+	if (shared_make_tls(r, settings_smtp_out(s, STR_NONE)->client_certificate, &err) != 0)
 		log_error(NULL, "client certificate not in use", F_ERR(&err));
 	dns_set_caching(r->worker->dns, settings_smtp_out(s, STR_NONE)->enable_dns_caching);
 }
@@ -79,7 +80,7 @@ remote_new(struct worker *w, struct err *err)
 	struct remote *r = mem_new(struct remote);
 
 	r->worker = w;
-	if (make_tls(r, "", err) != 0) {
+	if (shared_make_tls(r, "", err) != 0) {
 		mem_free(r);
 		return NULL;
 	}
@@ -91,9 +92,9 @@ remote_new(struct worker *w, struct err *err)
 					       .redis = w->redis,
 					       .ca_file = w->ca_file,
 					       .https_port = w->sts_port});
-	read_own_addresses(r);
-	settings_live_watch(w->settings, on_settings, r);
-	on_settings(r, settings_current(w->settings));
+	shared_read_own_addresses(r);
+	settings_live_watch(w->settings, shared_on_settings, r);
+	shared_on_settings(r, settings_current(w->settings));
 	return r;
 }
 

@@ -2,35 +2,38 @@
  * names, and there only with a certificate that is good for the name. Where DANE
  * says what a host's certificate must be, that counts alone (section 2). Records
  * that DANE cannot use say nothing. */
+#include "delivery-worker/remote/sts.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "delivery-worker/remote/remote_private.h"
+#include "delivery-worker/remote/tally.h"
 
 static bool
-is_wanted(const struct remote_work *w)
+sts_is_wanted(const struct remote_work *w)
 {
 	const struct settings_smtp_out *s = work_settings(w);
 
-	return s->enable_mta_sts && (s->enable_tls || w->message.require_tls) && !w->job->msg->envelope->tls_optional;
+	return s->enable_mta_sts && (s->enable_tls || w->job->msg->envelope->require_tls) &&
+	       !w->job->msg->envelope->tls_optional;
 }
 
 /* The store did not say, or said what makes no sense: not the destination's fault.
  * It may be this one key that is damaged, so the host does not count as ill; that
  * the store is away is noticed otherwise. */
 static void
-postpone(struct remote_work *w, const char *reason)
+sts_postpone(struct remote_work *w, const char *reason)
 {
 	struct err err;
 
 	err_set(&err, ERR_CORRUPT, "MTA-STS: %s", reason);
 	log_warning(&w->job->log, "no mail goes without knowing the policy", F_C("domain", w->job->msg->destination),
 		    F_ERR(&err));
-	work_postpone(w, &err);
+	w->sts.on_end(w, &err);
 }
 
 static void
-take(struct remote_work *w, const struct sts_answer *answer)
+sts_take(struct remote_work *w, const struct sts_answer *answer)
 {
 	struct arena *arena = &w->job->arena;
 	struct err err;
@@ -38,42 +41,53 @@ take(struct remote_work *w, const struct sts_answer *answer)
 	w->sts.problem = answer->problem;
 	w->sts.reason = arena_strdup(arena, answer->reason);
 	if (answer->state == STS_UNKNOWN) {
-		postpone(w, w->sts.reason);
+		sts_postpone(w, w->sts.reason);
 		return;
 	}
 	if (answer->state == STS_FOUND) {
 		/* What was kept had been read before. */
 		if (sts_policy_parse(arena_str(arena, answer->policy), arena, &w->sts.policy, &err) != 0) {
-			postpone(w, err.text);
+			sts_postpone(w, err.text);
 			return;
 		}
 		w->sts.found = w->sts.policy.mode != STS_MODE_NONE;
 	}
-	w->sts.on_end(w);
+	w->sts.on_end(w, NULL);
 }
 
 static void
-on_answer(void *arg, const struct sts_answer *answer)
+sts_on_found(void *arg, const struct sts_answer *answer)
 {
 	struct remote_work *w = arg;
 
 	w->sts.lookup = NULL;
-	take(w, answer);
+	sts_take(w, answer);
 }
 
 void
-sts_look_up(struct remote_work *w, void (*on_end)(struct remote_work *w))
+sts_init(struct remote_work *w, sts_on_end *on_end)
+{
+	w->sts.on_end = on_end;
+}
+
+void
+sts_stop(struct remote_work *w)
+{
+	sts_cancel(&w->sts.lookup);
+}
+
+void
+sts_look_up(struct remote_work *w)
 {
 	struct str domain = str_c(w->job->msg->destination);
 	struct sts_answer answer;
 
-	w->sts.on_end = on_end;
-	if (!is_wanted(w))
-		on_end(w);
+	if (!sts_is_wanted(w))
+		w->sts.on_end(w, NULL);
 	else if (sts_known(w->remote->sts, domain, &answer))
-		take(w, &answer);
+		sts_take(w, &answer);
 	else
-		w->sts.lookup = sts_find(w->remote->sts, domain, on_answer, w);
+		w->sts.lookup = sts_find(w->remote->sts, domain, sts_on_found, w);
 }
 
 bool
@@ -83,10 +97,9 @@ sts_is_enforced(const struct remote_work *w)
 }
 
 static void
-note_trouble(struct remote_work *w, const struct route_host *h, const char *code, const char *text)
+sts_note_trouble(struct remote_work *w, const struct route_host *h, const char *code, const char *text)
 {
 	work_note_trouble(w, code, text, h->name.p, true);
-	w->any_target = true; /* so that it is told */
 	log_info(&w->job->log, "host passed over", F_STR("host", h->name), F_C("reason", text));
 }
 
@@ -100,13 +113,14 @@ sts_allows(struct remote_work *w, const struct route_host *h)
 	named = w->sts.found && sts_policy_allows(&w->sts.policy, h->name);
 	if (sts_is_enforced(w) && !named) {
 		tally_not_named(w, h);
-		note_trouble(w, h, "4.7.5", "the domain's MTA-STS policy does not name this host");
+		sts_note_trouble(w, h, "4.7.5", "the domain's MTA-STS policy does not name this host");
 		return false;
 	}
 	/* RFC 8689, 4.2.1: the name must come from somewhere that can be trusted. */
-	if (w->message.require_tls && !w->route.is_secure && !named) {
-		note_trouble(w, h, "5.7.10",
-			     "the message requires TLS, and neither DNSSEC nor MTA-STS vouches for the server's name");
+	if (w->job->msg->envelope->require_tls && !w->route.is_secure && !named) {
+		sts_note_trouble(
+			w, h, "5.7.10",
+			"the message requires TLS, and neither DNSSEC nor MTA-STS vouches for the server's name");
 		return false;
 	}
 	return true;

@@ -1,16 +1,17 @@
 /* TLS sessions towards the hosts of domains, counted for TLS reports (RFC 8460).
  * What was never to have TLS, or not by the domain's will, says nothing about
  * the domain: relay hosts, literals, mail whose sender does not care. */
+#include "delivery-worker/remote/tally.h"
+
 #include <string.h>
 
-#include "delivery-worker/remote/remote_private.h"
 #include "lib/base/clock.h"
 #include "lib/tlspolicy/tally.h"
 
-static const struct str not_named = STR("the policy does not name this host");
+static const struct str tally_reason_not_named = STR("the policy does not name this host");
 
 static bool
-is_counted(const struct remote_work *w)
+tally_is_counted(const struct remote_work *w)
 {
 	const char *destination = w->job->msg->destination;
 
@@ -20,7 +21,7 @@ is_counted(const struct remote_work *w)
 
 /* "_25._tcp.mx.example.org. IN TLSA 3 1 1 0123..." */
 static struct str
-tlsa_text(const struct remote_work *w, const struct route_host *h, const struct dns_tlsa *r)
+tally_tlsa_text(const struct remote_work *w, const struct route_host *h, const struct dns_tlsa *r)
 {
 	struct buf hex = BUF_EMPTY;
 	struct str text;
@@ -34,12 +35,12 @@ tlsa_text(const struct remote_work *w, const struct route_host *h, const struct 
 }
 
 static void
-fill_tlsa(const struct remote_work *w, const struct route_host *h, struct tls_session *s)
+tally_fill_tlsa(const struct remote_work *w, const struct route_host *h, struct tls_session *s)
 {
 	struct str *strings = arena_array(&w->job->arena, struct str, h->tlsa_total);
 
 	for (unsigned i = 0; i < h->tlsa_total; i++)
-		strings[i] = tlsa_text(w, h, &h->tlsa[i]);
+		strings[i] = tally_tlsa_text(w, h, &h->tlsa[i]);
 	s->policy = TLS_POLICY_TLSA;
 	s->policy_domain = h->tlsa_base;
 	s->strings = strings;
@@ -47,7 +48,7 @@ fill_tlsa(const struct remote_work *w, const struct route_host *h, struct tls_se
 }
 
 static void
-fill_sts(const struct remote_work *w, struct tls_session *s)
+tally_fill_sts(const struct remote_work *w, struct tls_session *s)
 {
 	s->policy = TLS_POLICY_STS;
 	s->strings = w->sts.policy.lines;
@@ -57,7 +58,7 @@ fill_sts(const struct remote_work *w, struct tls_session *s)
 }
 
 static void
-add(const struct remote_work *w, struct tls_session *s)
+tally_add(const struct remote_work *w, struct tls_session *s)
 {
 	s->domain = str_c(w->job->msg->destination);
 	tally_count(w->job->worker->tally, clock_unix_ms(), s);
@@ -66,7 +67,7 @@ add(const struct remote_work *w, struct tls_session *s)
 /* The policy that the domain has now cannot be had: told beside the session's own
  * result where an older one is in force, else instead of it. */
 static bool
-add_sts_problem(const struct remote_work *w)
+tally_add_sts_problem(const struct remote_work *w)
 {
 	struct tls_session s = {
 		.policy = TLS_POLICY_STS,
@@ -77,13 +78,13 @@ add_sts_problem(const struct remote_work *w)
 
 	if (w->sts.problem == TLS_RESULT_OK)
 		return false;
-	add(w, &s);
+	tally_add(w, &s);
 	return true;
 }
 
 /* Of a new session with the target in hand. */
 static void
-add_session(const struct remote_work *w, struct tls_session *s)
+tally_add_session(const struct remote_work *w, struct tls_session *s)
 {
 	const struct route_host *h = w->host;
 
@@ -92,17 +93,17 @@ add_session(const struct remote_work *w, struct tls_session *s)
 	s->mx_host = str_c(w->target.host);
 	s->mx_helo = str_c(smtp_client_helo(w->client));
 	if (h->tlsa_base.len > 0)
-		fill_tlsa(w, h, s);
-	else if (add_sts_problem(w) && !w->sts.found)
+		tally_fill_tlsa(w, h, s);
+	else if (tally_add_sts_problem(w) && !w->sts.found)
 		return;
 	else if (w->sts.found)
-		fill_sts(w, s);
-	add(w, s);
+		tally_fill_sts(w, s);
+	tally_add(w, s);
 }
 
 /* A session that stands, by the measure of the policy that was applied. */
 static enum tls_result
-result_of(const struct remote_work *w)
+tally_result_of(const struct remote_work *w)
 {
 	if (*smtp_client_tls(w->client) == '\0')
 		return TLS_RESULT_STARTTLS_NOT_SUPPORTED;
@@ -116,16 +117,16 @@ tally_session(const struct remote_work *w)
 {
 	struct tls_session s = {.result = TLS_RESULT_OK};
 
-	if (!is_counted(w) || w->wish.level == TLS_NONE)
+	if (!tally_is_counted(w) || w->session.wish.level == TLS_NONE)
 		return;
-	s.result = result_of(w);
+	s.result = tally_result_of(w);
 	/* In testing mode it was not passed over for that. */
 	if (s.result == TLS_RESULT_OK && w->host->tlsa_base.len == 0 && w->sts.found &&
 	    !sts_policy_allows(&w->sts.policy, w->host->name)) {
 		s.result = TLS_RESULT_VALIDATION_FAILURE;
-		s.reason = not_named;
+		s.reason = tally_reason_not_named;
 	}
-	add_session(w, &s);
+	tally_add_session(w, &s);
 }
 
 void
@@ -133,11 +134,11 @@ tally_failure(const struct remote_work *w, const struct smtp_failure *f)
 {
 	struct tls_session s = {.result = f->tls_result, .reason = str_c(f->text)};
 
-	if (f->stage != SMTP_AT_TLS || !is_counted(w) || w->wish.level == TLS_NONE)
+	if (f->stage != SMTP_AT_TLS || !tally_is_counted(w) || w->session.wish.level == TLS_NONE)
 		return;
 	if (s.result == TLS_RESULT_OK)
 		s.result = TLS_RESULT_VALIDATION_FAILURE;
-	add_session(w, &s);
+	tally_add_session(w, &s);
 }
 
 void
@@ -151,17 +152,18 @@ tally_no_records(const struct remote_work *w, const struct route_host *h, const 
 		.reason = str_c(err->text),
 	};
 
-	if (is_counted(w))
-		add(w, &s);
+	if (tally_is_counted(w))
+		tally_add(w, &s);
 }
 
 void
 tally_not_named(const struct remote_work *w, const struct route_host *h)
 {
-	struct tls_session s = {.result = TLS_RESULT_VALIDATION_FAILURE, .mx_host = h->name, .reason = not_named};
+	struct tls_session s = {
+		.result = TLS_RESULT_VALIDATION_FAILURE, .mx_host = h->name, .reason = tally_reason_not_named};
 
-	if (!is_counted(w))
+	if (!tally_is_counted(w))
 		return;
-	fill_sts(w, &s);
-	add(w, &s);
+	tally_fill_sts(w, &s);
+	tally_add(w, &s);
 }

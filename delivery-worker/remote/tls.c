@@ -7,7 +7,7 @@
 #include "lib/base/ip.h"
 
 static void
-set_error(struct err *err, const char *what, const char *file)
+tls_set_error(struct err *err, const char *what, const char *file)
 {
 	char text[160];
 
@@ -17,12 +17,12 @@ set_error(struct err *err, const char *what, const char *file)
 }
 
 static int
-use_client_certificate(SSL_CTX *ctx, const char *file, struct err *err)
+tls_use_client_certificate(SSL_CTX *ctx, const char *file, struct err *err)
 {
 	if (SSL_CTX_use_certificate_chain_file(ctx, file) == 1 &&
 	    SSL_CTX_use_PrivateKey_file(ctx, file, SSL_FILETYPE_PEM) == 1 && SSL_CTX_check_private_key(ctx) == 1)
 		return 0;
-	set_error(err, "client certificate", file);
+	tls_set_error(err, "client certificate", file);
 	return -1;
 }
 
@@ -42,11 +42,11 @@ tls_context_new(const char *ca_file, const char *client_certificate, struct err 
 		if (SSL_CTX_set_default_verify_paths(ctx) != 1)
 			ERR_clear_error();
 	} else if (SSL_CTX_load_verify_file(ctx, ca_file) != 1) {
-		set_error(err, "authorities", ca_file);
+		tls_set_error(err, "authorities", ca_file);
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
-	if (*client_certificate != '\0' && use_client_certificate(ctx, client_certificate, err) != 0) {
+	if (*client_certificate != '\0' && tls_use_client_certificate(ctx, client_certificate, err) != 0) {
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
@@ -54,7 +54,7 @@ tls_context_new(const char *ca_file, const char *client_certificate, struct err 
 }
 
 static void
-expect_name(SSL *ssl, const char *name)
+tls_expect_name(SSL *ssl, const char *name)
 {
 	struct ip ip;
 
@@ -80,7 +80,7 @@ tls_prepare(SSL *ssl, const struct tls_wish *wish)
 		SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
 	}
 	/* Servers that have nothing for the name are to go on all the same. */
-	expect_name(ssl, wish->name);
+	tls_expect_name(ssl, wish->name);
 	if (wish->level != TLS_DANE)
 		return;
 	for (unsigned i = 0; i < TLS_OTHER_NAMES_MAX && wish->other_names[i] != NULL; i++)
@@ -129,7 +129,7 @@ tls_reason(SSL *ssl)
 }
 
 static bool
-is_usable(const struct dns_tlsa *r)
+tls_is_usable(const struct dns_tlsa *r)
 {
 	static const size_t lengths[] = {0, 32, 64}; /* of the data, by matching type; 0: any */
 
@@ -146,7 +146,7 @@ tls_usable_records(struct dns_tlsa *records, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		struct dns_tlsa r = records[i];
 
-		if (!is_usable(&r))
+		if (!tls_is_usable(&r))
 			continue;
 		records[i] = records[usable];
 		records[usable++] = r;

@@ -1,6 +1,6 @@
 #include "delivery-worker/spam/engine.h"
 
-#include "delivery-worker/jobs.h"
+#include "delivery-worker/jobs/job.h"
 
 static const struct spam_engine *const engines[] = {&spam_engine_rspamd, &spam_engine_spamd};
 
@@ -30,7 +30,7 @@ spam_add_field(struct buf *out, const char *name, const char *value)
 /* ---- Answers ---- */
 /* The next line, without its end; false: it is not all there. */
 static bool
-take_line(struct str *rest, struct str *line_out)
+engine_take_line(struct str *rest, struct str *line_out)
 {
 	ptrdiff_t end = str_index(*rest, '\n');
 
@@ -48,7 +48,7 @@ spam_reply_field(const struct spam_reply *reply, struct str name)
 {
 	struct str rest = reply->fields, line, key, value;
 
-	while (take_line(&rest, &line))
+	while (engine_take_line(&rest, &line))
 		if (str_cut(line, ':', &key, &value) && str_eq_ci(str_trim(key), name))
 			return str_trim(value);
 	return STR_NONE;
@@ -61,11 +61,11 @@ spam_reply_split(struct str text, struct spam_reply *reply_out)
 	struct str rest = text, line;
 	const char *fields;
 
-	if (!take_line(&rest, &r.first))
+	if (!engine_take_line(&rest, &r.first))
 		return false;
 	fields = rest.p;
 	do {
-		if (!take_line(&rest, &line))
+		if (!engine_take_line(&rest, &line))
 			return false;
 	} while (line.len != 0);
 	r.fields = str_of(fields, (size_t)(rest.p - fields));

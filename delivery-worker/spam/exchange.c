@@ -30,7 +30,7 @@ struct spam_exchange {
 };
 
 static void
-free_exchange(struct spam_exchange *x)
+exchange_free_exchange(struct spam_exchange *x)
 {
 	if (x->read != NULL)
 		blob_read_cancel(&x->read);
@@ -48,12 +48,12 @@ spam_exchange_cancel(struct spam_exchange **exchange)
 
 	*exchange = NULL;
 	if (x != NULL)
-		free_exchange(x);
+		exchange_free_exchange(x);
 }
 
 /* Bufferevents are deferred, so that no callback is within one of theirs. */
 static void
-end(struct spam_exchange *x, enum spam_end how, const struct err *err)
+exchange_end(struct spam_exchange *x, enum spam_end how, const struct err *err)
 {
 	spam_on_answer *cb = x->cb;
 	void *arg = x->arg;
@@ -63,16 +63,16 @@ end(struct spam_exchange *x, enum spam_end how, const struct err *err)
 	if (err != NULL)
 		copy = *err;
 	x->answer = BUF_EMPTY;
-	free_exchange(x);
+	exchange_free_exchange(x);
 	cb(arg, how, err == NULL ? buf_str(&answer) : STR_NONE, err != NULL ? &copy : NULL);
 	buf_fini(&answer);
 }
 
 /* ---- Sending ---- */
-static void read_more(struct spam_exchange *x);
+static void exchange_read_more(struct spam_exchange *x);
 
 static void
-on_piece(void *arg, const char *data, size_t len, const struct err *err)
+exchange_on_piece(void *arg, const char *data, size_t len, const struct err *err)
 {
 	static const struct err cut = {ERR_CORRUPT, "the message's body is cut short"};
 	struct spam_exchange *x = arg;
@@ -80,38 +80,38 @@ on_piece(void *arg, const char *data, size_t len, const struct err *err)
 
 	x->read = NULL;
 	if (err != NULL || len == 0) {
-		end(x, SPAM_NO_BODY, err != NULL ? err : &cut);
+		exchange_end(x, SPAM_NO_BODY, err != NULL ? err : &cut);
 		return;
 	}
 	if (len > left)
 		len = (size_t)left;
 	x->sent_bytes += len;
 	bufferevent_write(x->bev, data, len);
-	read_more(x);
+	exchange_read_more(x);
 }
 
 static void
-read_more(struct spam_exchange *x)
+exchange_read_more(struct spam_exchange *x)
 {
 	if (x->read != NULL || x->sent_bytes >= x->options.body.length ||
 	    evbuffer_get_length(bufferevent_get_output(x->bev)) > OUTPUT_LOW)
-		return; /* on_writable() comes back here */
-	x->read = blob_read(x->options.blobs, &x->options.body, x->sent_bytes, PIECE_BYTES, on_piece, x);
+		return; /* exchange_on_writable() comes back here */
+	x->read = blob_read(x->options.blobs, &x->options.body, x->sent_bytes, PIECE_BYTES, exchange_on_piece, x);
 }
 
 static void
-on_writable(struct bufferevent *bev, void *arg)
+exchange_on_writable(struct bufferevent *bev, void *arg)
 {
 	struct spam_exchange *x = arg;
 
 	(void)bev;
 	if (x->connected)
-		read_more(x);
+		exchange_read_more(x);
 }
 
 /* ---- The answer ---- */
 static bool
-is_whole(const struct spam_exchange *x)
+exchange_is_whole(const struct spam_exchange *x)
 {
 	struct spam_reply reply;
 
@@ -120,7 +120,7 @@ is_whole(const struct spam_exchange *x)
 
 /* False: the exchange is over. */
 static bool
-take_input(struct spam_exchange *x)
+exchange_take_input(struct spam_exchange *x)
 {
 	struct evbuffer *in = bufferevent_get_input(x->bev);
 	size_t len = evbuffer_get_length(in);
@@ -128,30 +128,30 @@ take_input(struct spam_exchange *x)
 
 	if (x->answer.len + len > SPAM_ANSWER_MAX) {
 		err_set(&err, ERR_LIMIT, "the answer is too long");
-		end(x, SPAM_NO_ANSWER, &err);
+		exchange_end(x, SPAM_NO_ANSWER, &err);
 		return false;
 	}
 	if (len == 0)
 		return true;
 	evbuffer_remove(in, buf_reserve(&x->answer, len), len);
 	x->answer.len += len;
-	if (!is_whole(x))
+	if (!exchange_is_whole(x))
 		return true;
-	end(x, SPAM_ANSWERED, NULL);
+	exchange_end(x, SPAM_ANSWERED, NULL);
 	return false;
 }
 
 static void
-on_input(struct bufferevent *bev, void *arg)
+exchange_on_input(struct bufferevent *bev, void *arg)
 {
 	(void)bev;
-	take_input(arg);
+	exchange_take_input(arg);
 }
 
-static void set_timer(struct spam_exchange *x, int64_t most_ms);
+static void exchange_set_timer(struct spam_exchange *x, int64_t most_ms);
 
 static void
-on_event(struct bufferevent *bev, short what, void *arg)
+exchange_on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct spam_exchange *x = arg;
 	int socket_error = EVUTIL_SOCKET_ERROR();
@@ -160,30 +160,30 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	(void)bev;
 	if ((what & BEV_EVENT_CONNECTED) != 0) {
 		x->connected = true;
-		set_timer(x, INT64_MAX);
+		exchange_set_timer(x, INT64_MAX);
 		bufferevent_write(x->bev, x->options.head.p, x->options.head.len);
-		read_more(x);
+		exchange_read_more(x);
 		return;
 	}
 	if (!x->connected) {
 		err_set(&err, ERR_IO, "no connection: %s", strerror(socket_error));
-		end(x, SPAM_NOT_REACHED, &err);
+		exchange_end(x, SPAM_NOT_REACHED, &err);
 		return;
 	}
-	if (!take_input(x))
+	if (!exchange_take_input(x))
 		return;
 	/* An engine that is content may say so and leave before it has all. */
 	if (x->answer.len != 0 && (what & BEV_EVENT_EOF) != 0)
-		end(x, SPAM_ANSWERED, NULL);
+		exchange_end(x, SPAM_ANSWERED, NULL);
 	else {
 		err_set(&err, ERR_UNAVAILABLE, "the engine closed the connection without an answer");
-		end(x, SPAM_NO_ANSWER, &err);
+		exchange_end(x, SPAM_NO_ANSWER, &err);
 	}
 }
 
 /* ---- Time ---- */
 static void
-on_timer(evutil_socket_t fd, short what, void *arg)
+exchange_on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct spam_exchange *x = arg;
 	struct err err = x->err;
@@ -193,11 +193,11 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		err_set(&err, ERR_IO, "no connection in time");
 	else if (err.code == ERR_NONE)
 		err_set(&err, ERR_TIMEOUT, "no answer within %lld s", (long long)x->options.timeout_ms / 1000);
-	end(x, x->connected ? SPAM_NO_ANSWER : SPAM_NOT_REACHED, &err);
+	exchange_end(x, x->connected ? SPAM_NO_ANSWER : SPAM_NOT_REACHED, &err);
 }
 
 static void
-set_timer(struct spam_exchange *x, int64_t most_ms)
+exchange_set_timer(struct spam_exchange *x, int64_t most_ms)
 {
 	int64_t left_ms = x->until_ms - clock_monotonic_ms();
 	struct timeval tv = clock_timeval(left_ms < 1 ? 1 : left_ms < most_ms ? left_ms : most_ms);
@@ -207,18 +207,18 @@ set_timer(struct spam_exchange *x, int64_t most_ms)
 
 /* ---- The beginning ---- */
 static void
-begin(struct spam_exchange *x)
+exchange_begin(struct spam_exchange *x)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = ip_to_sockaddr(&x->options.ip, x->options.port, &sa);
 
 	x->bev = bufferevent_socket_new(x->options.base, -1, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
 	CHECK(x->bev != NULL);
-	bufferevent_setcb(x->bev, on_input, on_writable, on_event, x);
+	bufferevent_setcb(x->bev, exchange_on_input, exchange_on_writable, exchange_on_event, x);
 	bufferevent_setwatermark(x->bev, EV_READ, 0, INPUT_HIGH);
 	bufferevent_setwatermark(x->bev, EV_WRITE, OUTPUT_LOW, 0);
 	bufferevent_enable(x->bev, EV_READ | EV_WRITE);
-	set_timer(x, CONNECT_MOST_MS);
+	exchange_set_timer(x, CONNECT_MOST_MS);
 	if (bufferevent_socket_connect(x->bev, (struct sockaddr *)&sa, (int)len) == 0)
 		return;
 	/* Told of later, never from within spam_exchange_new(). */
@@ -241,8 +241,8 @@ spam_exchange_new(const struct spam_exchange_options *options, spam_on_answer *c
 	x->arg = arg;
 	x->sent_bytes = options->offset;
 	x->until_ms = clock_monotonic_ms() + options->timeout_ms;
-	x->timer = evtimer_new(options->base, on_timer, x);
+	x->timer = evtimer_new(options->base, exchange_on_timer, x);
 	CHECK(x->timer != NULL);
-	begin(x);
+	exchange_begin(x);
 	return x;
 }

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "delivery-worker/jobs.h"
+#include "delivery-worker/jobs/job.h"
 #include "delivery-worker/spam/engine.h"
 
 #define RECIPIENTS_NAMED 100
@@ -12,7 +12,7 @@
 #define SYMBOLS_READ_MAX 2000
 
 static void
-add_address(struct buf *out, const char *name, const char *address)
+rspamd_add_address(struct buf *out, const char *name, const char *address)
 {
 	struct buf value = BUF_EMPTY;
 
@@ -23,13 +23,13 @@ add_address(struct buf *out, const char *name, const char *address)
 
 /* HTTP/1.0: the connection serves one message, and no answer comes in chunks. */
 static void
-write_head(const Stagepost__Envelope *e, uint64_t size_bytes, struct buf *out)
+rspamd_write_head(const Stagepost__Envelope *e, uint64_t size_bytes, struct buf *out)
 {
 	buf_printf(out, "POST /checkv2 HTTP/1.0\r\nContent-Length: %" PRIu64 "\r\n", size_bytes);
 	spam_add_field(out, "Queue-Id", e->id);
-	add_address(out, "From", e->reverse_path);
+	rspamd_add_address(out, "From", e->reverse_path);
 	for (size_t i = 0; i < e->n_recipients && i < RECIPIENTS_NAMED; i++)
-		add_address(out, "Rcpt", e->recipients[i]->address);
+		rspamd_add_address(out, "Rcpt", e->recipients[i]->address);
 	spam_add_field(out, "IP", e->client_ip);
 	spam_add_field(out, "Helo", e->client_helo);
 	spam_add_field(out, "User", e->authenticated_as);
@@ -43,7 +43,7 @@ struct symbol {
 };
 
 static double
-number_of(const cJSON *o, const char *name)
+rspamd_number_of(const cJSON *o, const char *name)
 {
 	const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, name);
 	return cJSON_IsNumber(item) && isfinite(item->valuedouble) ? item->valuedouble : 0;
@@ -52,7 +52,7 @@ number_of(const cJSON *o, const char *name)
 /* What weighs most comes first; a tie goes by name, so that it is the same at
  * every reading. */
 static int
-compare_symbols(const void *pa, const void *pb)
+rspamd_compare_symbols(const void *pa, const void *pb)
 {
 	const struct symbol *a = pa, *b = pb;
 	double wa = fabs(a->score), wb = fabs(b->score);
@@ -62,7 +62,7 @@ compare_symbols(const void *pa, const void *pb)
 
 /* "NAME(1.50)" */
 static void
-add_symbols(const cJSON *list, struct arena *arena, Stagepost__SpamVerdict *verdict)
+rspamd_add_symbols(const cJSON *list, struct arena *arena, Stagepost__SpamVerdict *verdict)
 {
 	struct symbol *all = arena_array(arena, struct symbol, SYMBOLS_READ_MAX);
 	const cJSON *item;
@@ -70,8 +70,8 @@ add_symbols(const cJSON *list, struct arena *arena, Stagepost__SpamVerdict *verd
 
 	cJSON_ArrayForEach (item, list)
 		if (item->string != NULL && count < SYMBOLS_READ_MAX)
-			all[count++] = (struct symbol){item->string, number_of(item, "score")};
-	qsort(all, count, sizeof(*all), compare_symbols);
+			all[count++] = (struct symbol){item->string, rspamd_number_of(item, "score")};
+	qsort(all, count, sizeof(*all), rspamd_compare_symbols);
 	for (size_t i = 0; i < count; i++) {
 		const char *text = arena_printf(arena, "%.64s(%.2f)", all[i].name, all[i].score);
 		if (!spam_add_symbol(arena, verdict, str_c(text)))
@@ -81,7 +81,7 @@ add_symbols(const cJSON *list, struct arena *arena, Stagepost__SpamVerdict *verd
 
 /* "greylist" and "soft reject" would put it off; it has been taken already. */
 static bool
-is_spam_action(const char *action)
+rspamd_is_spam_action(const char *action)
 {
 	static const char *const words[] = {"reject", "add header", "rewrite subject", "quarantine", "discard"};
 
@@ -94,20 +94,20 @@ is_spam_action(const char *action)
 /* The score from which on it counts as spam: that of the mildest such action,
  * where the answer names them. */
 static double
-required_score(const cJSON *o)
+rspamd_required_score(const cJSON *o)
 {
 	const cJSON *limits = cJSON_GetObjectItemCaseSensitive(o, "thresholds"), *item;
-	double least = number_of(o, "required_score");
+	double least = rspamd_number_of(o, "required_score");
 
 	cJSON_ArrayForEach (item, limits)
-		if (item->string != NULL && is_spam_action(item->string) && cJSON_IsNumber(item) &&
+		if (item->string != NULL && rspamd_is_spam_action(item->string) && cJSON_IsNumber(item) &&
 		    item->valuedouble < least)
 			least = item->valuedouble;
 	return least;
 }
 
 static int
-read_json(const cJSON *o, struct arena *arena, Stagepost__SpamVerdict *verdict, struct err *err)
+rspamd_read_json(const cJSON *o, struct arena *arena, Stagepost__SpamVerdict *verdict, struct err *err)
 {
 	const char *action = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "action"));
 	const char *error = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, "error"));
@@ -119,17 +119,17 @@ read_json(const cJSON *o, struct arena *arena, Stagepost__SpamVerdict *verdict, 
 	}
 	if (action == NULL || !cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(o, "score")))
 		return err_set(err, ERR_CORRUPT, "the answer has no verdict");
-	verdict->is_spam = is_spam_action(action);
+	verdict->is_spam = rspamd_is_spam_action(action);
 	text = job_clean_text(arena, str_c(action), ACTION_BYTES_MAX);
 	verdict->action = arena_dup(arena, text.p, text.len);
-	verdict->score = number_of(o, "score");
-	verdict->required = required_score(o);
-	add_symbols(cJSON_GetObjectItemCaseSensitive(o, "symbols"), arena, verdict);
+	verdict->score = rspamd_number_of(o, "score");
+	verdict->required = rspamd_required_score(o);
+	rspamd_add_symbols(cJSON_GetObjectItemCaseSensitive(o, "symbols"), arena, verdict);
 	return 0;
 }
 
 static int
-read_answer(struct str answer, struct arena *arena, Stagepost__SpamVerdict *verdict, struct err *err)
+rspamd_read_answer(struct str answer, struct arena *arena, Stagepost__SpamVerdict *verdict, struct err *err)
 {
 	struct spam_reply reply;
 	struct str word, rest;
@@ -149,11 +149,11 @@ read_answer(struct str answer, struct arena *arena, Stagepost__SpamVerdict *verd
 		return err_set(err, ERR_UNAVAILABLE, "the engine answers HTTP %u", (unsigned)(status % 1000));
 	if (json == NULL)
 		return err_set(err, ERR_CORRUPT, "the answer is not JSON");
-	rc = read_json(json, arena, verdict, err);
+	rc = rspamd_read_json(json, arena, verdict, err);
 	cJSON_Delete(json);
 	if (rc == 0 && status != 200)
 		return err_set(err, ERR_UNAVAILABLE, "the engine answers HTTP %u", (unsigned)(status % 1000));
 	return rc;
 }
 
-const struct spam_engine spam_engine_rspamd = {"rspamd", 11333, false, write_head, read_answer};
+const struct spam_engine spam_engine_rspamd = {"rspamd", 11333, false, rspamd_write_head, rspamd_read_answer};

@@ -6,14 +6,14 @@
 #include "delivery-worker/spam/engine.h"
 
 static void
-write_head(const Stagepost__Envelope *e, uint64_t size_bytes, struct buf *out)
+spamd_write_head(const Stagepost__Envelope *e, uint64_t size_bytes, struct buf *out)
 {
 	(void)e; /* it reads the Return-Path line and the Received lines */
 	buf_printf(out, "SYMBOLS SPAMC/1.5\r\nContent-length: %" PRIu64 "\r\n\r\n", size_bytes);
 }
 
 static bool
-parse_score(struct str text, double *score_out)
+spamd_parse_score(struct str text, double *score_out)
 {
 	char number[32], *end;
 
@@ -26,7 +26,7 @@ parse_score(struct str text, double *score_out)
 
 /* "True ; 15.3 / 5.0" */
 static bool
-parse_spam(struct str field, Stagepost__SpamVerdict *v)
+spamd_parse_spam(struct str field, Stagepost__SpamVerdict *v)
 {
 	struct str word, scores, score, required;
 
@@ -36,12 +36,12 @@ parse_spam(struct str field, Stagepost__SpamVerdict *v)
 	v->is_spam = str_eq_ci(word, STR("True")) || str_eq_ci(word, STR("Yes"));
 	if (!v->is_spam && !str_eq_ci(word, STR("False")) && !str_eq_ci(word, STR("No")))
 		return false;
-	return parse_score(score, &v->score) && parse_score(required, &v->required);
+	return spamd_parse_score(score, &v->score) && spamd_parse_score(required, &v->required);
 }
 
 /* "SPAMD/1.1 0 EX_OK": the codes are those of sysexits.h. */
 static int
-check_first(struct str first, struct err *err)
+spamd_check_first(struct str first, struct err *err)
 {
 	struct str rest = first, word;
 	uint64_t code;
@@ -56,7 +56,7 @@ check_first(struct str first, struct err *err)
 }
 
 static int
-read_answer(struct str answer, struct arena *arena, Stagepost__SpamVerdict *verdict, struct err *err)
+spamd_read_answer(struct str answer, struct arena *arena, Stagepost__SpamVerdict *verdict, struct err *err)
 {
 	struct spam_reply reply;
 	struct str rest, symbol;
@@ -65,15 +65,15 @@ read_answer(struct str answer, struct arena *arena, Stagepost__SpamVerdict *verd
 	if (!spam_reply_split(answer, &reply)) {
 		struct str first;
 		str_cut(answer, '\n', &first, &rest);
-		if (check_first(str_trim(first), err) != 0)
+		if (spamd_check_first(str_trim(first), err) != 0)
 			return -1;
 		return err_set(err, ERR_CORRUPT, "the answer is cut short");
 	}
-	if (check_first(reply.first, err) != 0)
+	if (spamd_check_first(reply.first, err) != 0)
 		return -1;
 	if (reply.has_length && reply.body.len < reply.body_bytes)
 		return err_set(err, ERR_CORRUPT, "the answer is cut short");
-	if (!parse_spam(spam_reply_field(&reply, STR("Spam")), verdict))
+	if (!spamd_parse_spam(spam_reply_field(&reply, STR("Spam")), verdict))
 		return err_set(err, ERR_CORRUPT, "the answer has no verdict");
 	verdict->action = arena_strdup(arena, "");
 	rest = reply.body;
@@ -82,4 +82,4 @@ read_answer(struct str answer, struct arena *arena, Stagepost__SpamVerdict *verd
 	return 0;
 }
 
-const struct spam_engine spam_engine_spamd = {"spamd", 783, true, write_head, read_answer};
+const struct spam_engine spam_engine_spamd = {"spamd", 783, true, spamd_write_head, spamd_read_answer};

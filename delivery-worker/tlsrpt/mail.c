@@ -15,7 +15,7 @@ enum { HAND_OVER_MS = 20000, BASE64_LINE = 76 };
 
 /* ---- The message ---- */
 static void
-add_header(struct making *m, const char *id, struct str to, int64_t now_ms, const char *boundary)
+mail_add_header(struct making *m, const char *id, struct str to, int64_t now_ms, const char *boundary)
 {
 	struct buf *b = &m->message;
 	const char *submitter = m->who.domain;
@@ -35,7 +35,7 @@ add_header(struct making *m, const char *id, struct str to, int64_t now_ms, cons
 }
 
 static void
-add_words(struct making *m, const char *boundary)
+mail_add_words(struct making *m, const char *boundary)
 {
 	struct buf *b = &m->message;
 
@@ -45,7 +45,7 @@ add_words(struct making *m, const char *boundary)
 }
 
 static void
-add_report(struct making *m, const char *boundary)
+mail_add_report(struct making *m, const char *boundary)
 {
 	struct buf *b = &m->message, encoded = BUF_EMPTY;
 	struct str rest;
@@ -71,14 +71,14 @@ mail_compose(struct making *m, const char *id, struct str to, int64_t now_ms)
 
 	snprintf(boundary, sizeof(boundary), "=_%.40s/tlsrpt", id);
 	buf_clear(&m->message);
-	add_header(m, id, to, now_ms, boundary);
-	add_words(m, boundary);
-	add_report(m, boundary);
+	mail_add_header(m, id, to, now_ms, boundary);
+	mail_add_words(m, boundary);
+	mail_add_report(m, boundary);
 }
 
 /* ---- Into the spool ---- */
 static void
-message_id(const struct making *m, char out[SPOOL_ID_MAX])
+mail_message_id(const struct making *m, char out[SPOOL_ID_MAX])
 {
 	struct str uri = m->rua.items[m->at].uri;
 	unsigned char digest[SHA256_DIGEST_LENGTH];
@@ -90,23 +90,23 @@ message_id(const struct making *m, char out[SPOOL_ID_MAX])
 }
 
 static void
-on_handed_over(void *arg, const struct err *err)
+mail_on_handed_over(void *arg, const struct err *err)
 {
 	struct making *m = arg;
 
 	if (err == NULL) {
 		CRASHPOINT("tls-report-handed-over");
-		making_served(m, SERVED_DONE, NULL);
+		m->on_served(m, SERVED_DONE, NULL);
 		return;
 	}
 	/* Only "busy" says for certain that no broker refers to the body. */
 	if (err->code == ERR_LIMIT)
 		blob_release(m->reporter->worker->blobs, &m->body);
-	making_served(m, SERVED_LATER, err->text);
+	m->on_served(m, SERVED_LATER, err->text);
 }
 
 static void
-hand_over(struct making *m)
+mail_hand_over(struct making *m)
 {
 	struct worker *w = m->reporter->worker;
 	Stagepost__Envelope env = STAGEPOST__ENVELOPE__INIT;
@@ -115,7 +115,7 @@ hand_over(struct making *m)
 	Stagepost__Blob body = STAGEPOST__BLOB__INIT;
 	char id[SPOOL_ID_MAX];
 
-	message_id(m, id);
+	mail_message_id(m, id);
 	to.address = arena_dup(&m->arena, m->to.p, m->to.len);
 	to.notify = 1; /* NEVER */
 	to.local = m->is_local;
@@ -134,41 +134,41 @@ hand_over(struct making *m)
 	env.tls_optional = true;
 	env.dkim = arena_dup(&m->arena, m->signatures.p, m->signatures.len);
 	env.settings_version = settings_version(settings_current(w->settings));
-	bus_hand_over(w->bus, &env, HAND_OVER_MS, on_handed_over, m);
+	bus_hand_over(w->bus, &env, HAND_OVER_MS, mail_on_handed_over, m);
 }
 
 static void
-on_is_local(void *arg, bool is, const struct err *err)
+mail_on_is_local(void *arg, bool is, const struct err *err)
 {
 	struct making *m = arg;
 
 	if (err != NULL) {
 		blob_release(m->reporter->worker->blobs, &m->body);
-		making_served(m, SERVED_LATER, err->text);
+		m->on_served(m, SERVED_LATER, err->text);
 		return;
 	}
 	m->is_local = is;
-	hand_over(m);
+	mail_hand_over(m);
 }
 
 static void
-on_stored(void *arg, const struct blob_id *id, const struct err *err)
+mail_on_stored(void *arg, const struct blob_id *id, const struct err *err)
 {
 	struct making *m = arg;
 
 	if (err != NULL) {
-		making_served(m, SERVED_LATER, err->text);
+		m->on_served(m, SERVED_LATER, err->text);
 		return;
 	}
 	m->body = *id;
 	if (directory_is_local_domain(m->reporter->worker->directory, directory_domain_of(m->to), &m->is_local,
-				      on_is_local, m))
-		hand_over(m);
+				      mail_on_is_local, m))
+		mail_hand_over(m);
 }
 
 /* ---- Signing: without it a report is worth nothing (RFC 8460, 3) ---- */
 static void
-tell_unsigned(struct making *m)
+mail_tell_unsigned(struct making *m)
 {
 	if (!m->reporter->unsigned_told)
 		log_error(NULL, "TLS reports are not mailed: they must be signed, and there is no DKIM key",
@@ -177,25 +177,25 @@ tell_unsigned(struct making *m)
 }
 
 static void
-on_end_of_signing(void *arg, enum dkim_outcome outcome, struct str fields, const struct err *err)
+mail_on_end_of_signing(void *arg, enum dkim_outcome outcome, struct str fields, const struct err *err)
 {
 	struct making *m = arg;
 	struct err failed;
 
 	switch (outcome) {
 	case DKIM_NO_KEYS:
-		tell_unsigned(m);
-		making_served(m, SERVED_NEVER, "no DKIM key");
+		mail_tell_unsigned(m);
+		m->on_served(m, SERVED_NEVER, "no DKIM key");
 		return;
-	case DKIM_NOT_SIGNED: making_served(m, SERVED_NEVER, err->text); return;
-	case DKIM_KEYS_AWAY: making_served(m, SERVED_LATER, err->text); return;
+	case DKIM_NOT_SIGNED: m->on_served(m, SERVED_NEVER, err->text); return;
+	case DKIM_KEYS_AWAY: m->on_served(m, SERVED_LATER, err->text); return;
 	case DKIM_SIGNED: break;
 	}
 	metrics_add(M_DKIM_SIGNED, 1);
 	m->signatures = arena_str(&m->arena, fields);
-	if (blob_put(m->reporter->worker->blobs, BLOB_BODY, m->message.data, m->message.len, NULL, on_stored, m,
+	if (blob_put(m->reporter->worker->blobs, BLOB_BODY, m->message.data, m->message.len, NULL, mail_on_stored, m,
 		     &failed) != 0)
-		making_served(m, SERVED_LATER, failed.text);
+		m->on_served(m, SERVED_LATER, failed.text);
 }
 
 void
@@ -206,16 +206,16 @@ mail_serve(struct making *m, struct str address)
 	char id[SPOOL_ID_MAX];
 
 	if (smtp_address_parse(address, false, &m->arena, &path) != SMTP_PATH_OK || path.kind != SMTP_PATH_MAILBOX) {
-		making_served(m, SERVED_NEVER, "no address");
+		m->on_served(m, SERVED_NEVER, "no address");
 		return;
 	}
 	m->to = path.address;
-	message_id(m, id);
+	mail_message_id(m, id);
 	mail_compose(m, id, m->to, clock_unix_ms());
 	memset(&m->signing, 0, sizeof(m->signing));
 	dkim_signing_add_all(&m->signing, str_c(m->who.domain));
 	dkim_stream_free(&m->dkim);
 	m->dkim = dkim_stream_new();
 	dkim_stream_feed(m->dkim, str_from(buf_str(&m->message), m->return_path_length));
-	dkim_signing_start(&m->signing, w->dkim_keys, w->dkim_signer, &m->dkim, on_end_of_signing, m);
+	dkim_signing_start(&m->signing, w->dkim_keys, w->dkim_signer, &m->dkim, mail_on_end_of_signing, m);
 }

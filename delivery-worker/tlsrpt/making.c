@@ -12,34 +12,34 @@ enum {
 	GIVE_UP_MS = 86400000, /* RFC 8460, 5.5 */
 };
 
-static void serve_next(struct making *m);
+static void making_serve_next(struct making *m);
 
 /* ---- The end ---- */
 static void
-on_finished(void *arg, const struct err *err)
+making_on_finished(void *arg, const struct err *err)
 {
 	struct making *m = arg;
 
 	/* Then it comes up again, and finds that all has been done. */
 	if (err != NULL)
 		log_warning(&m->log, "TLS report not noted as done", F_ERR(err));
-	reporter_making_ended(m);
+	m->reporter->on_making_ended(m);
 }
 
 static void
-finish(struct making *m, const char *outcome)
+making_finish(struct making *m, const char *outcome)
 {
 	log_info(&m->log, "TLS report done", F_C("outcome", outcome), F_I64("tries", m->plan.tries));
-	pending_finish(m->reporter->worker->redis, m->day, m->domain, str_c(outcome), on_finished, m);
+	pending_finish(m->reporter->worker->redis, m->day, m->domain, str_c(outcome), making_on_finished, m);
 }
 
 static void
-put_off(struct making *m, const char *why)
+making_put_off(struct making *m, const char *why)
 {
 	int64_t wait_ms = RETRY_FIRST_MS;
 
 	if (m->plan.first_ms != 0 && clock_unix_ms() - m->plan.first_ms > GIVE_UP_MS) {
-		finish(m, m->done > 0 ? "sent in part" : "given up");
+		making_finish(m, m->done > 0 ? "sent in part" : "given up");
 		return;
 	}
 	for (unsigned i = 1; i < m->plan.tries && wait_ms < RETRY_LONGEST_MS; i++)
@@ -48,17 +48,17 @@ put_off(struct making *m, const char *why)
 		wait_ms = RETRY_LONGEST_MS;
 	log_info(&m->log, "TLS report put off", F_C("why", why), F_I64("wait_ms", wait_ms));
 	pending_put_off(m->reporter->worker->redis, m->day, m->domain, wait_ms);
-	reporter_making_ended(m);
+	m->reporter->on_making_ended(m);
 }
 
 /* The process ends: another goes on at once. */
 static bool
-gives_back(struct making *m)
+making_gives_back(struct making *m)
 {
 	if (!m->reporter->stopped)
 		return false;
 	pending_put_off(m->reporter->worker->redis, m->day, m->domain, 0);
-	reporter_making_ended(m);
+	m->reporter->on_making_ended(m);
 	return true;
 }
 
@@ -68,25 +68,25 @@ making_stop(struct making *m)
 	if (m->query == NULL)
 		return;
 	dns_cancel(&m->query);
-	gives_back(m);
+	making_gives_back(m);
 }
 
 /* ---- Each URI ---- */
 static void
-on_marked(void *arg, const struct err *err)
+making_on_marked(void *arg, const struct err *err)
 {
 	struct making *m = arg;
 
 	if (err != NULL) {
-		put_off(m, err->text);
+		making_put_off(m, err->text);
 		return;
 	}
 	m->at++;
-	serve_next(m);
+	making_serve_next(m);
 }
 
-void
-making_served(struct making *m, enum served served, const char *why)
+static void
+making_on_served(struct making *m, enum served served, const char *why)
 {
 	struct str uri = m->rua.items[m->at].uri;
 
@@ -100,15 +100,15 @@ making_served(struct making *m, enum served served, const char *why)
 	if (served == SERVED_LATER) {
 		m->later++;
 		m->at++;
-		serve_next(m);
+		making_serve_next(m);
 		return;
 	}
 	pending_mark(m->reporter->worker->redis, m->day, m->domain, uri,
-		     served == SERVED_DONE ? STR("done") : str_c(why), on_marked, m);
+		     served == SERVED_DONE ? STR("done") : str_c(why), making_on_marked, m);
 }
 
 static bool
-is_settled(const struct making *m, struct str uri)
+making_is_settled(const struct making *m, struct str uri)
 {
 	for (unsigned i = 0; i < m->settled_count; i++)
 		if (str_eq(m->settled[i], uri))
@@ -117,11 +117,11 @@ is_settled(const struct making *m, struct str uri)
 }
 
 static void
-serve_next(struct making *m)
+making_serve_next(struct making *m)
 {
-	while (m->at < m->rua.count && is_settled(m, m->rua.items[m->at].uri))
+	while (m->at < m->rua.count && making_is_settled(m, m->rua.items[m->at].uri))
 		m->at++;
-	if (gives_back(m))
+	if (making_gives_back(m))
 		return;
 	if (m->at < m->rua.count) {
 		const struct rua *rua = &m->rua.items[m->at];
@@ -132,15 +132,15 @@ serve_next(struct making *m)
 		else
 			post_serve(m, rua->uri);
 	} else if (m->later > 0) {
-		put_off(m, "not all could be served");
+		making_put_off(m, "not all could be served");
 	} else {
-		finish(m, m->done > 0 ? "sent" : "not sent");
+		making_finish(m, m->done > 0 ? "sent" : "not sent");
 	}
 }
 
 /* ---- The report ---- */
 static void
-on_counts(void *arg, const redisReply *reply, const struct err *err)
+making_on_counts(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct making *m = arg;
 	struct tls_report_head head = {m->who.organization, m->who.contact, m->id, m->start_ms};
@@ -149,7 +149,7 @@ on_counts(void *arg, const redisReply *reply, const struct err *err)
 	bool empty;
 
 	if (err != NULL) {
-		put_off(m, err->text);
+		making_put_off(m, err->text);
 		return;
 	}
 	report = tls_report_new(&head);
@@ -161,33 +161,33 @@ on_counts(void *arg, const redisReply *reply, const struct err *err)
 	tls_report_gzip(buf_str(&text), &m->gzip);
 	buf_fini(&text);
 	if (empty)
-		finish(m, "nothing counted");
+		making_finish(m, "nothing counted");
 	else
-		serve_next(m);
+		making_serve_next(m);
 }
 
 static void
-on_record(void *arg, const struct dns_answer *answer, const struct err *err)
+making_on_record(void *arg, const struct dns_answer *answer, const struct err *err)
 {
 	struct making *m = arg;
 
 	m->query = NULL;
 	if (err != NULL) {
-		put_off(m, err->text);
+		making_put_off(m, err->text);
 		return;
 	}
 	if (!rua_parse(answer->texts, answer->text_count, &m->arena, &m->rua)) {
-		finish(m, "not asked for");
+		making_finish(m, "not asked for");
 		return;
 	}
-	if (!gives_back(m))
-		redis_callf(m->reporter->worker->redis, on_counts, m, "HGETALL tlsrpt:{%s}:c:%b", m->day, m->domain.p,
-			    m->domain.len);
+	if (!making_gives_back(m))
+		redis_callf(m->reporter->worker->redis, making_on_counts, m, "HGETALL tlsrpt:{%s}:c:%b", m->day,
+			    m->domain.p, m->domain.len);
 }
 
 /* URIs that were dealt with by an earlier try. */
 static void
-read_settled(struct making *m, const redisReply *fields)
+making_read_settled(struct making *m, const redisReply *fields)
 {
 	struct str *uris = arena_array(&m->arena, struct str, fields->elements / 2 + 1);
 
@@ -203,26 +203,26 @@ read_settled(struct making *m, const redisReply *fields)
 }
 
 static void
-on_plan(void *arg, const struct pending_plan *plan, const redisReply *fields, const struct err *err)
+making_on_plan(void *arg, const struct pending_plan *plan, const redisReply *fields, const struct err *err)
 {
 	struct making *m = arg;
 	const char *name;
 
 	if (err != NULL) {
-		put_off(m, err->text);
+		making_put_off(m, err->text);
 		return;
 	}
 	m->plan = *plan;
 	m->id = arena_printf(&m->arena, "%s@%s", plan->id, m->who.domain);
-	read_settled(m, fields);
-	if (gives_back(m))
+	making_read_settled(m, fields);
+	if (making_gives_back(m))
 		return;
 	name = arena_printf(&m->arena, "_smtp._tls.%.*s", STR_ARG(m->domain));
-	m->query = dns_query_txt(m->reporter->worker->dns, str_c(name), on_record, m);
+	m->query = dns_query_txt(m->reporter->worker->dns, str_c(name), making_on_record, m);
 }
 
 static bool
-fill_who(struct making *m)
+making_fill_who(struct making *m)
 {
 	const struct worker *w = m->reporter->worker;
 	const struct settings_smtp_out *s = settings_smtp_out(settings_current(w->settings), STR_NONE);
@@ -239,6 +239,7 @@ making_start(struct tls_reporter *r, const char *day, struct str domain)
 	char id[SPOOL_ID_MAX];
 
 	m->reporter = r;
+	m->on_served = making_on_served;
 	m->plan.tries = 1;
 	arena_init(&m->arena);
 	str_copy(str_c(day), m->day, sizeof(m->day));
@@ -247,10 +248,10 @@ making_start(struct tls_reporter *r, const char *day, struct str domain)
 	m->log = (struct log_context){.fields = {F_STR("domain", m->domain), F_C("day", m->day)}};
 	DL_APPEND(r->makings, m);
 	r->making_count++;
-	if (shard < 0 || !fill_who(m)) {
-		put_off(m, shard < 0 ? "no broker" : "tls_report_from is no address");
+	if (shard < 0 || !making_fill_who(m)) {
+		making_put_off(m, shard < 0 ? "no broker" : "tls_report_from is no address");
 		return;
 	}
 	spool_id_new((unsigned)shard, id);
-	pending_begin(r->worker->redis, m->day, m->domain, id, on_plan, m);
+	pending_begin(r->worker->redis, m->day, m->domain, id, making_on_plan, m);
 }

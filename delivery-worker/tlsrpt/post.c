@@ -7,23 +7,23 @@
 enum { POST_TIMEOUT_MS = 20000, ANSWER_MAX = 64 * 1024, HOST_IPS_MAX = 8 };
 
 static void
-on_answer(void *arg, const struct web_answer *answer, const struct err *err)
+post_on_answer(void *arg, const struct web_answer *answer, const struct err *err)
 {
 	struct making *m = arg;
 	char why[64];
 
 	if (err != NULL) {
-		making_served(m, SERVED_LATER, err->text);
+		m->on_served(m, SERVED_LATER, err->text);
 	} else if (answer->status / 100 == 2) {
-		making_served(m, SERVED_DONE, NULL);
+		m->on_served(m, SERVED_DONE, NULL);
 	} else {
 		snprintf(why, sizeof(why), "the server answers %d", answer->status);
-		making_served(m, SERVED_LATER, why);
+		m->on_served(m, SERVED_LATER, why);
 	}
 }
 
 static void
-post(struct making *m, const struct ip *ips, unsigned count)
+post_start(struct making *m, const struct ip *ips, unsigned count)
 {
 	static const char *const headers[] = {"Content-Type: application/tlsrpt+gzip", NULL};
 	struct str uri = m->rua.items[m->at].uri;
@@ -39,21 +39,21 @@ post(struct making *m, const struct ip *ips, unsigned count)
 		.timeout_ms = POST_TIMEOUT_MS,
 	};
 
-	web_start(m->reporter->web, &options, on_answer, m);
+	web_start(m->reporter->web, &options, post_on_answer, m);
 }
 
 static void
-on_ips(void *arg, const struct dns_answer *answer, const struct err *err)
+post_on_ips(void *arg, const struct dns_answer *answer, const struct err *err)
 {
 	struct making *m = arg;
 
 	m->query = NULL;
 	if (err != NULL)
-		making_served(m, SERVED_LATER, err->text);
+		m->on_served(m, SERVED_LATER, err->text);
 	else if (answer->ip_count == 0)
-		making_served(m, SERVED_LATER, "the server has no address");
+		m->on_served(m, SERVED_LATER, "the server has no address");
 	else
-		post(m, answer->ips, answer->ip_count);
+		post_start(m, answer->ips, answer->ip_count);
 }
 
 void
@@ -64,11 +64,11 @@ post_serve(struct making *m, struct str url)
 	struct ip ip;
 
 	if (!web_url_host(url, &host, &port)) {
-		making_served(m, SERVED_NEVER, "no URL");
+		m->on_served(m, SERVED_NEVER, "no URL");
 		return;
 	}
 	if (ip_parse(host, &ip))
-		post(m, &ip, 1);
+		post_start(m, &ip, 1);
 	else
-		m->query = dns_query_ips(m->reporter->worker->dns, host, true, true, on_ips, m);
+		m->query = dns_query_ips(m->reporter->worker->dns, host, true, true, post_on_ips, m);
 }

@@ -6,7 +6,8 @@
  *   each URI   mailed (mail.c) or posted (post.c), and marked
  *   ended      finished, or put off
  *
- * reporter.c finds what is due, making.c goes these steps. */
+ * reporter.c finds what is due, making.c goes these steps. Who serves a URI tells
+ * making.c by its callback, as that tells reporter.c. */
 #ifndef SP_WORKER_TLSRPT_PRIVATE_H
 #define SP_WORKER_TLSRPT_PRIVATE_H
 
@@ -26,6 +27,7 @@ struct tls_reporter {
 	struct tally *tally;   /* owner, as the next three */
 	struct web_client *web;
 	struct event *timer;
+	void (*on_making_ended)(struct making *m); /* frees it; reporter.c's */
 	struct making *makings;
 	unsigned making_count;
 	unsigned asking;	/* claims on their way */
@@ -58,6 +60,8 @@ struct making {
 	struct buf gzip;      /* owner: the report */
 
 	/* The URI in hand. */
+	/* Served or not; why: in words, for all but SERVED_DONE. making.c's. */
+	void (*on_served)(struct making *m, enum served served, const char *why);
 	struct dns_query *query;
 	struct buf message; /* owner: Return-Path line and message */
 	uint32_t return_path_length;
@@ -70,22 +74,17 @@ struct making {
 	struct making *prev, *next;
 };
 
-/* reporter.c */
-void reporter_making_ended(struct making *m); /* frees it */
-
 /* making.c */
 void making_start(struct tls_reporter *r, const char *day, struct str domain);
 /* The process ends: gives it back where it waits for DNS, else at its next step. */
 void making_stop(struct making *m);
-/* The URI in hand; why: in words, for all but SERVED_DONE. */
-void making_served(struct making *m, enum served served, const char *why);
 
-/* mail.c */
+/* mail.c: then on_served. */
 void mail_serve(struct making *m, struct str address);
 /* The message, pure: into m->message. id: its spool id; to: an address. */
 void mail_compose(struct making *m, const char *id, struct str to, int64_t now_ms);
 
-/* post.c */
+/* post.c: then on_served. */
 void post_serve(struct making *m, struct str url);
 
 #endif

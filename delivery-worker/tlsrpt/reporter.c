@@ -16,7 +16,7 @@ enum {
 };
 
 static void
-arm(struct tls_reporter *r)
+reporter_arm(struct tls_reporter *r)
 {
 	/* So that workers do not all ask at the same moment. */
 	struct timeval tv = clock_timeval(LOOK_MS / 2 + (int64_t)arc4random_uniform(LOOK_MS));
@@ -32,7 +32,7 @@ tls_reporter_is_idle(const struct tls_reporter *r)
 }
 
 static void
-tell_if_idle(struct tls_reporter *r)
+reporter_tell_if_idle(struct tls_reporter *r)
 {
 	void (*on_end)(void *arg) = r->on_end;
 
@@ -49,7 +49,7 @@ struct asking {
 };
 
 static void
-on_claimed(void *arg, const struct str *domains, unsigned count, const struct err *err)
+reporter_on_claimed(void *arg, const struct str *domains, unsigned count, const struct err *err)
 {
 	struct asking *a = arg;
 	struct tls_reporter *r = a->reporter;
@@ -64,17 +64,17 @@ on_claimed(void *arg, const struct str *domains, unsigned count, const struct er
 			making_start(r, a->day, domains[i]);
 	}
 	mem_free(a);
-	tell_if_idle(r);
+	reporter_tell_if_idle(r);
 }
 
 static bool
-is_wanted(const struct tls_reporter *r)
+reporter_is_wanted(const struct tls_reporter *r)
 {
 	return settings_smtp_out(settings_current(r->worker->settings), STR_NONE)->tls_reports;
 }
 
 static void
-on_look(evutil_socket_t fd, short what, void *arg)
+reporter_on_look(evutil_socket_t fd, short what, void *arg)
 {
 	struct tls_reporter *r = arg;
 	int64_t now = clock_unix_ms();
@@ -82,8 +82,8 @@ on_look(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	arm(r);
-	if (!is_wanted(r) || room < DAYS || r->asking > 0)
+	reporter_arm(r);
+	if (!reporter_is_wanted(r) || room < DAYS || r->asking > 0)
 		return;
 	for (int i = 0; i < DAYS; i++) {
 		struct asking *a = mem_new(struct asking);
@@ -91,12 +91,12 @@ on_look(evutil_socket_t fd, short what, void *arg)
 		a->reporter = r;
 		tally_day(now - i * TALLY_DAY_MS, a->day);
 		r->asking++;
-		pending_claim(r->worker->redis, a->day, room / DAYS, on_claimed, a);
+		pending_claim(r->worker->redis, a->day, room / DAYS, reporter_on_claimed, a);
 	}
 }
 
-void
-reporter_making_ended(struct making *m)
+static void
+reporter_on_making_ended(struct making *m)
 {
 	struct tls_reporter *r = m->reporter;
 
@@ -111,12 +111,12 @@ reporter_making_ended(struct making *m)
 	/* There may be more. */
 	if (r->makings == NULL && !r->stopped)
 		event_active(r->timer, EV_TIMEOUT, 0);
-	tell_if_idle(r);
+	reporter_tell_if_idle(r);
 }
 
 /* ---- Life ---- */
 static void
-on_settings(void *arg, const struct settings *s)
+reporter_on_settings(void *arg, const struct settings *s)
 {
 	struct tls_reporter *r = arg;
 	const struct settings_smtp_out *o = settings_smtp_out(s, STR_NONE);
@@ -138,12 +138,13 @@ tls_reporter_new(struct worker *w)
 	struct tls_reporter *r = mem_new(struct tls_reporter);
 
 	r->worker = w;
+	r->on_making_ended = reporter_on_making_ended;
 	r->tally = w->tally = tally_new(w->base, w->redis);
 	r->web = web_client_new(w->base);
-	r->timer = evtimer_new(w->base, on_look, r);
-	settings_live_watch(w->settings, on_settings, r);
-	on_settings(r, settings_current(w->settings));
-	arm(r);
+	r->timer = evtimer_new(w->base, reporter_on_look, r);
+	settings_live_watch(w->settings, reporter_on_settings, r);
+	reporter_on_settings(r, settings_current(w->settings));
+	reporter_arm(r);
 	return r;
 }
 
@@ -172,12 +173,12 @@ tls_reporter_stop(struct tls_reporter *r)
 }
 
 static void
-on_counts_stored(void *arg)
+reporter_on_counts_stored(void *arg)
 {
 	struct tls_reporter *r = arg;
 
 	r->counts_are_stored = true;
-	tell_if_idle(r);
+	reporter_tell_if_idle(r);
 }
 
 void
@@ -186,5 +187,5 @@ tls_reporter_drain(struct tls_reporter *r, void (*on_end)(void *arg), void *arg)
 	CHECK(r->stopped);
 	r->on_end = on_end;
 	r->on_end_arg = arg;
-	tally_drain(r->tally, on_counts_stored, r);
+	tally_drain(r->tally, reporter_on_counts_stored, r);
 }

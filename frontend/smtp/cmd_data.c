@@ -1,16 +1,13 @@
-/* DATA and BDAT (RFC 5321, 4.1.1.4; RFC 3030): both feed one body. */
+/* DATA and BDAT (RFC 5321, 4.1.1.4; RFC 3030): both feed one submission. */
+#include <stdio.h>
+
 #include "frontend/smtp/private.h"
-#include "lib/base/check.h"
 
 enum { PIECE_MAX = 64 * 1024 };
 
-/* What the reader makes of the piece in hand. All sessions of a loop share it,
- * since it is empty again before the loop goes on. */
-static _Thread_local struct buf stored;
-
 /* The first piece of the input that lies in one place; false: there is none. */
 static bool
-peek(struct evbuffer *in, size_t most, struct str *piece_out)
+data_peek(struct evbuffer *in, size_t most, struct str *piece_out)
 {
 	struct evbuffer_iovec piece;
 
@@ -18,16 +15,6 @@ peek(struct evbuffer *in, size_t most, struct str *piece_out)
 		return false;
 	*piece_out = str_first(str_of(piece.iov_base, piece.iov_len), most);
 	return true;
-}
-
-/* The message has come to its end, by either way. */
-static void
-end_body(struct smtp_session *s)
-{
-	if (smtp_body_end(s->transaction))
-		smtp_accept(s);
-	else
-		smtp_refuse_message(s);
 }
 
 /* ---- DATA ---- */
@@ -40,7 +27,7 @@ smtp_cmd_data(struct smtp_session *s, struct str argument)
 		smtp_reply(s, REPLY_NO_VALID_RECIPIENTS, STR_NONE);
 		return SMTP_DONE;
 	}
-	smtp_body_begin(s->transaction, true);
+	submit_begin_data(s->submit, true);
 	smtp_set_state(s, SMTP_DATA);
 	smtp_reply(s, REPLY_SEND_DATA, STR_NONE);
 	return SMTP_DONE;
@@ -49,22 +36,19 @@ smtp_cmd_data(struct smtp_session *s, struct str argument)
 bool
 smtp_take_data(struct smtp_session *s)
 {
-	struct smtp_transaction *t = s->transaction;
 	struct evbuffer *in = conn_input(s->conn);
 	struct str piece;
 	bool ended;
 	size_t used;
 
-	if (!peek(in, PIECE_MAX, &piece))
+	if (!data_peek(in, PIECE_MAX, &piece))
 		return false;
-	buf_clear(&stored);
-	used = smtp_data_read(&t->reader, piece, &stored, &ended);
-	smtp_body_add(t, buf_str(&stored));
+	used = submit_data(s->submit, piece, &ended);
 	evbuffer_drain(in, used);
 	if (ended)
-		end_body(s);
+		smtp_transaction_end(s);
 	else
-		smtp_body_await_room(t);
+		smtp_transaction_await_room(s);
 	return true;
 }
 
@@ -72,7 +56,7 @@ smtp_take_data(struct smtp_session *s)
 
 /* "octets [LAST]" */
 static bool
-parse_chunk(struct smtp_session *s, struct str argument)
+chunk_parse(struct smtp_session *s, struct str argument)
 {
 	struct str number, word;
 	bool has_word = str_cut(argument, ' ', &number, &word);
@@ -87,7 +71,7 @@ parse_chunk(struct smtp_session *s, struct str argument)
 
 /* Its octets follow all the same, and must not be taken for commands. */
 static void
-discard_chunk(struct smtp_session *s, enum smtp_reply_name refusal)
+chunk_discard(struct smtp_session *s, enum smtp_reply_name refusal)
 {
 	s->chunk.discarded = true;
 	s->chunk.refusal = refusal;
@@ -98,40 +82,32 @@ discard_chunk(struct smtp_session *s, enum smtp_reply_name refusal)
 enum smtp_status
 smtp_cmd_bdat(struct smtp_session *s, struct str argument)
 {
-	struct smtp_transaction *t = s->transaction;
-
-	if (!parse_chunk(s, argument)) {
+	if (!chunk_parse(s, argument)) {
 		smtp_reply(s, REPLY_SYNTAX, STR("BDAT octets [LAST]"));
 		return SMTP_DONE;
 	}
 	if ((s->state & (SMTP_RCPT | SMTP_CHUNKED)) == 0) {
-		discard_chunk(s, s->state == SMTP_MAIL ? REPLY_NO_VALID_RECIPIENTS : REPLY_BAD_SEQUENCE);
+		chunk_discard(s, s->state == SMTP_MAIL ? REPLY_NO_VALID_RECIPIENTS : REPLY_BAD_SEQUENCE);
 		return SMTP_DONE;
 	}
 	if (s->state == SMTP_RCPT)
-		smtp_body_begin(t, false);
-	if (t->max_size_bytes != 0 && s->chunk.size > (uint64_t)t->max_size_bytes - t->size_bytes)
-		smtp_body_refuse(t, REPLY_TOO_BIG);
+		submit_begin_data(s->submit, false);
+	submit_announce(s->submit, s->chunk.size);
 	smtp_set_state(s, SMTP_CHUNK);
 	return SMTP_DONE;
 }
 
 static void
-end_chunk(struct smtp_session *s)
+chunk_end(struct smtp_session *s)
 {
 	char text[24];
 
 	if (s->chunk.discarded) {
 		smtp_set_state(s, s->chunk.back_to);
 		smtp_reply(s, s->chunk.refusal, STR("BDAT after MAIL and RCPT"));
-	} else if (s->transaction->is_refused) {
-		/* The chunks that are pipelined behind find no transaction. */
-		smtp_refuse_message(s);
-	} else if (s->chunk.last) {
-		buf_clear(&stored);
-		smtp_data_read_end(&s->transaction->reader, &stored);
-		smtp_body_add(s->transaction, buf_str(&stored));
-		end_body(s);
+	} else if (s->chunk.last || submit_result(s->submit) != SUBMIT_OK) {
+		/* Once it is refused, the chunks that are pipelined behind find no transaction. */
+		smtp_transaction_end(s);
 	} else {
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)s->chunk.size);
 		smtp_set_state(s, SMTP_CHUNKED);
@@ -144,23 +120,19 @@ smtp_take_chunk(struct smtp_session *s)
 {
 	struct evbuffer *in = conn_input(s->conn);
 	struct str piece;
-	bool ended;
 
 	if (s->chunk.left == 0) {
-		end_chunk(s);
+		chunk_end(s);
 		return true;
 	}
-	if (!peek(in, PIECE_MAX, &piece))
+	if (!data_peek(in, PIECE_MAX, &piece))
 		return false;
 	piece = str_first(piece, s->chunk.left);
-	if (!s->chunk.discarded) {
-		buf_clear(&stored);
-		smtp_data_read(&s->transaction->reader, piece, &stored, &ended);
-		smtp_body_add(s->transaction, buf_str(&stored));
-	}
+	if (!s->chunk.discarded)
+		submit_data(s->submit, piece, NULL);
 	s->chunk.left -= piece.len;
 	evbuffer_drain(in, piece.len);
 	if (!s->chunk.discarded)
-		smtp_body_await_room(s->transaction);
+		smtp_transaction_await_room(s);
 	return true;
 }

@@ -7,7 +7,7 @@ enum { HELO_MAX = 255 };
 /* A name or address literal. What it claims is not checked (RFC 5321, 4.1.4:
  * mail must not be refused for it), only that it is one word. */
 static bool
-take_name(struct smtp_session *s, struct str name)
+hello_take_name(struct smtp_session *s, struct str name)
 {
 	if (name.len > HELO_MAX || str_index(name, ' ') >= 0 || !str_is_printable_ascii(name))
 		return false;
@@ -18,7 +18,7 @@ take_name(struct smtp_session *s, struct str name)
 enum smtp_status
 smtp_cmd_helo(struct smtp_session *s, struct str argument)
 {
-	if (!take_name(s, argument)) {
+	if (!hello_take_name(s, argument)) {
 		smtp_reply(s, REPLY_SYNTAX, STR("HELO hostname"));
 		return SMTP_DONE;
 	}
@@ -31,7 +31,7 @@ smtp_cmd_helo(struct smtp_session *s, struct str argument)
 
 /* RFC 9422. */
 static void
-offer_limits(struct smtp_session *s, const struct settings_smtp_in *settings)
+hello_offer_limits(struct smtp_session *s, const struct settings_smtp_in *settings)
 {
 	conn_printf(s->conn, "250-LIMITS RCPTMAX=%lld", (long long)settings->max_recipients);
 	if (settings->max_messages_per_session != 0)
@@ -40,7 +40,7 @@ offer_limits(struct smtp_session *s, const struct settings_smtp_in *settings)
 }
 
 static void
-offer_extensions(struct smtp_session *s, const struct settings_smtp_in *settings)
+hello_offer_extensions(struct smtp_session *s, const struct settings_smtp_in *settings)
 {
 	struct str mechanisms = smtp_auth_mechanisms(s);
 
@@ -60,7 +60,7 @@ offer_extensions(struct smtp_session *s, const struct settings_smtp_in *settings
 		conn_write_c(s->conn, "250-REQUIRETLS\r\n");
 	if (mechanisms.len != 0 && login_is_allowed(&s->base))
 		conn_printf(s->conn, "250-AUTH %.*s\r\n", STR_ARG(mechanisms));
-	offer_limits(s, settings);
+	hello_offer_limits(s, settings);
 	conn_write_c(s->conn, "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
 			      "250-CHUNKING\r\n250-DSN\r\n250-MT-PRIORITY MIXER\r\n250 HELP\r\n");
 }
@@ -68,7 +68,7 @@ offer_extensions(struct smtp_session *s, const struct settings_smtp_in *settings
 enum smtp_status
 smtp_cmd_ehlo(struct smtp_session *s, struct str argument)
 {
-	if (!take_name(s, argument)) {
+	if (!hello_take_name(s, argument)) {
 		smtp_reply(s, REPLY_SYNTAX, STR("EHLO hostname"));
 		return SMTP_DONE;
 	}
@@ -76,7 +76,7 @@ smtp_cmd_ehlo(struct smtp_session *s, struct str argument)
 	smtp_set_state(s, SMTP_GREETED);
 	s->esmtp = true;
 	conn_printf(s->conn, "250-%s\r\n", smtp_hostname(conn_frontend(s->conn)));
-	offer_extensions(s, smtp_settings(s));
+	hello_offer_extensions(s, smtp_settings(s));
 	return SMTP_DONE;
 }
 

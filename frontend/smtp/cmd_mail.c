@@ -14,7 +14,7 @@ smtp_skip_keyword(struct str *argument, const char *keyword)
 
 /* May this session begin a transaction at all? REPLY_OK, or why not. */
 static enum smtp_reply_name
-check_session(const struct smtp_session *s)
+mail_check_session(const struct smtp_session *s)
 {
 	const struct settings_smtp_in *settings = smtp_settings(s);
 
@@ -27,20 +27,20 @@ check_session(const struct smtp_session *s)
 
 /* Is the sender one that this client may name, the message one to take? */
 static enum smtp_reply_name
-check_sender(const struct smtp_session *s, const struct smtp_path *path, const struct smtp_mail_params *params)
+mail_check_sender(const struct smtp_session *s, const struct smtp_path *path, const struct smtp_mail_params *params)
 {
 	const struct settings_smtp_in *settings = smtp_settings(s);
 
 	if (settings->max_message_size != 0 && params->size_bytes > (uint64_t)settings->max_message_size)
 		return REPLY_TOO_BIG;
 	if (s->account != NULL && settings->require_auth_match != AUTH_MATCH_NONE && path->kind != SMTP_PATH_NULL &&
-	    !smtp_address_matches(s, path->address))
+	    !submit_address_matches(conn_frontend(s->conn), str_c(s->account), path->address))
 		return REPLY_SENDER_NOT_YOURS;
 	return REPLY_OK;
 }
 
 static void
-refuse_sender(struct smtp_session *s, enum smtp_reply_name reply)
+mail_refuse_sender(struct smtp_session *s, enum smtp_reply_name reply)
 {
 	char number[24];
 
@@ -49,24 +49,18 @@ refuse_sender(struct smtp_session *s, enum smtp_reply_name reply)
 }
 
 static enum smtp_status
-begin(struct smtp_session *s, const struct smtp_path *path, const struct smtp_mail_params *params)
+mail_begin(struct smtp_session *s, const struct smtp_path *path, const struct smtp_mail_params *params)
 {
-	struct smtp_transaction *t = smtp_transaction_new(s);
+	char priority[8];
 
-	if (t == NULL) {
+	if (!smtp_transaction_begin(s, path->address, params)) {
 		smtp_reply(s, REPLY_STORE_UNAVAILABLE, STR("no broker"));
 		return SMTP_DONE;
 	}
-	t->reverse_path = arena_str(&t->arena, path->address);
-	t->sender_domain = arena_str(&t->arena, path->domain);
-	t->params = *params;
-	t->params.envid = arena_str(&t->arena, params->envid);
-	t->priority = smtp_priority_allowed(s, params);
-	s->transaction = t;
-	smtp_set_state(s, SMTP_MAIL);
-	if (params->has_priority && params->priority != t->priority)
-		/* The text begins with the priority that it has (RFC 6710, section 8: X.3.6). */
-		smtp_reply(s, REPLY_PRIORITY_CHANGED, str_c(arena_printf(&t->arena, "%d", t->priority)));
+	/* The text begins with the priority that it has (RFC 6710, section 8: X.3.6). */
+	snprintf(priority, sizeof(priority), "%d", submit_priority(s->submit));
+	if (params->has_priority && params->priority != submit_priority(s->submit))
+		smtp_reply(s, REPLY_PRIORITY_CHANGED, str_c(priority));
 	else
 		smtp_reply(s, REPLY_SENDER_OK, STR_NONE);
 	return SMTP_DONE;
@@ -78,7 +72,7 @@ smtp_cmd_mail(struct smtp_session *s, struct str argument)
 	struct smtp_mail_params params;
 	struct smtp_path path;
 	struct str rest, culprit;
-	enum smtp_reply_name refusal = check_session(s);
+	enum smtp_reply_name refusal = mail_check_session(s);
 
 	if (refusal == REPLY_TOO_MANY_MESSAGES)
 		return smtp_close(s, refusal);
@@ -108,10 +102,10 @@ smtp_cmd_mail(struct smtp_session *s, struct str argument)
 		smtp_reply(s, REPLY_SENDER_NEEDS_UTF8, STR_NONE);
 		return SMTP_DONE;
 	}
-	refusal = check_sender(s, &path, &params);
+	refusal = mail_check_sender(s, &path, &params);
 	if (refusal != REPLY_OK) {
-		refuse_sender(s, refusal);
+		mail_refuse_sender(s, refusal);
 		return SMTP_DONE;
 	}
-	return begin(s, &path, &params);
+	return mail_begin(s, &path, &params);
 }

@@ -1,15 +1,8 @@
 /* RCPT (RFC 5321, 4.1.1.3): for whom, and whether this client may send there. */
 #include "frontend/smtp/private.h"
 
-/* The recipient in hand; in the command arena. */
-struct rcpt {
-	struct str address;
-	struct smtp_rcpt_params params;
-	bool local;
-};
-
 static enum smtp_status
-refuse(struct smtp_session *s, enum smtp_reply_name reply, struct str argument)
+rcpt_refuse(struct smtp_session *s, enum smtp_reply_name reply, struct str argument)
 {
 	if ((smtp_reply_get(reply)->flags & COUNTS_BAD_RECIPIENT) != 0)
 		metrics_add(M_SMTP_REFUSED_RECIPIENTS, 1);
@@ -18,9 +11,9 @@ refuse(struct smtp_session *s, enum smtp_reply_name reply, struct str argument)
 }
 
 static enum smtp_status
-accept_recipient(struct smtp_session *s, const struct rcpt *rcpt)
+rcpt_accept(struct smtp_session *s, const struct submit_recipient *rcpt)
 {
-	smtp_transaction_add(s->transaction, rcpt->address, rcpt->local, &rcpt->params);
+	submit_add_recipient(s->submit, rcpt);
 	smtp_set_state(s, SMTP_RCPT);
 	smtp_reply(s, REPLY_RECIPIENT_OK, STR_NONE);
 	return SMTP_DONE;
@@ -30,68 +23,68 @@ accept_recipient(struct smtp_session *s, const struct rcpt *rcpt)
 
 /* From a local domain to a local one, without authentication. */
 static enum smtp_status
-on_local_sender_found(struct smtp_session *s, const struct smtp_found *found, void *arg)
+rcpt_on_local_sender(struct smtp_session *s, const struct smtp_found *found, void *arg)
 {
-	struct rcpt *rcpt = arg;
+	struct submit_recipient *rcpt = arg;
 
 	if (found->err != NULL)
-		return refuse(s, REPLY_STORE_UNAVAILABLE, rcpt->address);
+		return rcpt_refuse(s, REPLY_STORE_UNAVAILABLE, rcpt->address);
 	if (found->result->kind != DIR_NOT_LOCAL)
-		return refuse(s, REPLY_LOCAL_AUTH_REQUIRED, rcpt->address);
-	return accept_recipient(s, rcpt);
+		return rcpt_refuse(s, REPLY_LOCAL_AUTH_REQUIRED, rcpt->address);
+	return rcpt_accept(s, rcpt);
 }
 
 /* To a remote domain, where the sender's being ours would be enough. */
 static enum smtp_status
-on_relay_sender_found(struct smtp_session *s, const struct smtp_found *found, void *arg)
+rcpt_on_relay_sender(struct smtp_session *s, const struct smtp_found *found, void *arg)
 {
-	struct rcpt *rcpt = arg;
+	struct submit_recipient *rcpt = arg;
 	bool whole_domain = smtp_settings(s)->allow_relay == ALLOW_RELAY_LOCAL_DOMAINS;
 
 	if (found->err != NULL)
-		return refuse(s, REPLY_STORE_UNAVAILABLE, rcpt->address);
+		return rcpt_refuse(s, REPLY_STORE_UNAVAILABLE, rcpt->address);
 	if (found->result->kind == DIR_USER || (whole_domain && found->result->kind != DIR_NOT_LOCAL))
-		return accept_recipient(s, rcpt);
-	return refuse(s, REPLY_RELAY_DENIED, rcpt->address);
+		return rcpt_accept(s, rcpt);
+	return rcpt_refuse(s, REPLY_RELAY_DENIED, rcpt->address);
 }
 
 static enum smtp_status
-decide_local(struct smtp_session *s, struct rcpt *rcpt, struct str domain)
+rcpt_decide_local(struct smtp_session *s, struct submit_recipient *rcpt, struct str domain)
 {
 	const struct settings *settings = frontend_settings(conn_frontend(s->conn));
-	const struct smtp_transaction *t = s->transaction;
+	struct str sender = submit_options(s->submit)->reverse_path;
 
 	/* The demand may be that of either domain. */
 	bool wants_auth = settings_smtp_in(settings, domain)->require_auth_for_local_delivery ||
-			  settings_smtp_in(settings, t->sender_domain)->require_auth_for_local_delivery;
-	if (wants_auth && s->account == NULL && t->reverse_path.len != 0)
-		return smtp_lookup_sender(s, on_local_sender_found, rcpt);
-	return accept_recipient(s, rcpt);
+			  settings_smtp_in(settings, directory_domain_of(sender))->require_auth_for_local_delivery;
+	if (wants_auth && s->account == NULL && sender.len != 0)
+		return smtp_lookup_sender(s, rcpt_on_local_sender, rcpt);
+	return rcpt_accept(s, rcpt);
 }
 
 static enum smtp_status
-decide_relay(struct smtp_session *s, struct rcpt *rcpt)
+rcpt_decide_relay(struct smtp_session *s, struct submit_recipient *rcpt)
 {
 	const struct settings_smtp_in *settings = smtp_settings(s);
 
 	if ((s->account != NULL && settings->allow_relay_for_authenticated) ||
 	    settings->allow_relay == ALLOW_RELAY_ANYONE ||
 	    ip_blocks_have(&settings->relay_whitelist, conn_peer(s->conn)))
-		return accept_recipient(s, rcpt);
-	if (settings->allow_relay == ALLOW_RELAY_NOBODY || s->transaction->reverse_path.len == 0)
-		return refuse(s, REPLY_RELAY_DENIED, rcpt->address);
-	return smtp_lookup_sender(s, on_relay_sender_found, rcpt);
+		return rcpt_accept(s, rcpt);
+	if (settings->allow_relay == ALLOW_RELAY_NOBODY || submit_options(s->submit)->reverse_path.len == 0)
+		return rcpt_refuse(s, REPLY_RELAY_DENIED, rcpt->address);
+	return smtp_lookup_sender(s, rcpt_on_relay_sender, rcpt);
 }
 
 /* ---- The recipient's own address ---- */
 
 static enum smtp_status
-on_recipient_found(struct smtp_session *s, const struct smtp_found *found, void *arg)
+rcpt_on_found(struct smtp_session *s, const struct smtp_found *found, void *arg)
 {
-	struct rcpt *rcpt = arg;
+	struct submit_recipient *rcpt = arg;
 
 	if (found->err != NULL)
-		return refuse(s, REPLY_STORE_UNAVAILABLE, rcpt->address);
+		return rcpt_refuse(s, REPLY_STORE_UNAVAILABLE, rcpt->address);
 	switch (found->result->kind) {
 	case DIR_USER:
 	case DIR_ALIAS:
@@ -99,24 +92,24 @@ on_recipient_found(struct smtp_session *s, const struct smtp_found *found, void 
 	case DIR_UNCLAIMED:
 		rcpt->local = true;
 		rcpt->address = found->address;
-		return decide_local(s, rcpt, directory_domain_of(found->address));
-	case DIR_UNKNOWN: return refuse(s, REPLY_UNKNOWN_USER, rcpt->address);
+		return rcpt_decide_local(s, rcpt, directory_domain_of(found->address));
+	case DIR_UNKNOWN: return rcpt_refuse(s, REPLY_UNKNOWN_USER, rcpt->address);
 	case DIR_DISABLED:
-		return refuse(s, found->result->domain_disabled ? REPLY_DOMAIN_DISABLED : REPLY_USER_DISABLED,
-			      rcpt->address);
+		return rcpt_refuse(s, found->result->domain_disabled ? REPLY_DOMAIN_DISABLED : REPLY_USER_DISABLED,
+				   rcpt->address);
 	case DIR_NOT_LOCAL: break;
 	}
 	/* What was searched for in our own domains, in vain, is nobody's. */
 	if (!str_eq(found->address, rcpt->address) || str_index(rcpt->address, '@') < 0)
-		return refuse(s, REPLY_UNKNOWN_USER, rcpt->address);
-	return decide_relay(s, rcpt);
+		return rcpt_refuse(s, REPLY_UNKNOWN_USER, rcpt->address);
+	return rcpt_decide_relay(s, rcpt);
 }
 
 static enum smtp_reply_name
-parse_path(const struct smtp_session *s, struct str text, struct arena *arena, struct smtp_path *path_out,
-	   struct str *rest_out)
+rcpt_parse_path(const struct smtp_session *s, struct str text, struct arena *arena, struct smtp_path *path_out,
+		struct str *rest_out)
 {
-	switch (smtp_path_parse(text, s->transaction->params.utf8, arena, path_out, rest_out)) {
+	switch (smtp_path_parse(text, submit_options(s->submit)->utf8, arena, path_out, rest_out)) {
 	case SMTP_PATH_OK: return path_out->kind == SMTP_PATH_NULL ? REPLY_BAD_RECIPIENT : REPLY_OK;
 	case SMTP_PATH_NEEDS_UTF8: return REPLY_RECIPIENT_NEEDS_UTF8;
 	default: return REPLY_BAD_RECIPIENT;
@@ -126,21 +119,21 @@ parse_path(const struct smtp_session *s, struct str text, struct arena *arena, s
 enum smtp_status
 smtp_cmd_rcpt(struct smtp_session *s, struct str argument)
 {
-	struct rcpt *rcpt = arena_new(&s->command.arena, struct rcpt);
+	struct submit_recipient *rcpt = arena_new(&s->command.arena, struct submit_recipient);
+	struct smtp_rcpt_params params;
 	struct smtp_path path;
 	struct str rest, culprit;
 
 	if (!smtp_skip_keyword(&argument, "TO:"))
-		return refuse(s, REPLY_SYNTAX, STR("RCPT TO:<forward-path> [parameters]"));
-	enum smtp_reply_name reply = parse_path(s, argument, &s->command.arena, &path, &rest);
+		return rcpt_refuse(s, REPLY_SYNTAX, STR("RCPT TO:<forward-path> [parameters]"));
+	enum smtp_reply_name reply = rcpt_parse_path(s, argument, &s->command.arena, &path, &rest);
 	if (reply != REPLY_OK)
-		return refuse(s, reply, argument);
-	enum smtp_params_error error = smtp_rcpt_params_parse(rest, &rcpt->params, &culprit);
+		return rcpt_refuse(s, reply, argument);
+	enum smtp_params_error error = smtp_rcpt_params_parse(rest, &params, &culprit);
 	if (error != PARAMS_OK)
-		return refuse(s, error == PARAMS_BAD ? REPLY_BAD_PARAMETER : REPLY_UNKNOWN_PARAMETER, culprit);
-	if (s->transaction->recipient_count >= smtp_settings(s)->max_recipients ||
-	    !smtp_transaction_has_room(s->transaction, path.address, &rcpt->params))
-		return refuse(s, REPLY_TOO_MANY_RECIPIENTS, path.address);
-	rcpt->address = path.address;
-	return smtp_lookup(s, &path, on_recipient_found, rcpt);
+		return rcpt_refuse(s, error == PARAMS_BAD ? REPLY_BAD_PARAMETER : REPLY_UNKNOWN_PARAMETER, culprit);
+	*rcpt = (struct submit_recipient){.address = path.address, .notify = params.notify, .orcpt = params.orcpt};
+	if (!submit_has_room(s->submit, rcpt))
+		return rcpt_refuse(s, REPLY_TOO_MANY_RECIPIENTS, path.address);
+	return smtp_lookup(s, &path, rcpt_on_found, rcpt);
 }

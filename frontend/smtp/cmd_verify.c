@@ -4,7 +4,7 @@
 /* The address asked for: bare or in <>, perhaps followed by SMTPUTF8. A word
  * without a domain stands for that user of our nearest domain. */
 static bool
-parse_address(struct smtp_session *s, struct str argument, struct smtp_path *path_out)
+verify_parse_address(struct smtp_session *s, struct str argument, struct smtp_path *path_out)
 {
 	struct str text, parameter, rest;
 
@@ -26,37 +26,37 @@ parse_address(struct smtp_session *s, struct str argument, struct smtp_path *pat
 }
 
 static enum smtp_status
-answer(struct smtp_session *s, enum smtp_reply_name reply, struct str argument)
+verify_answer(struct smtp_session *s, enum smtp_reply_name reply, struct str argument)
 {
 	smtp_reply(s, reply, argument);
 	return SMTP_DONE;
 }
 
 static enum smtp_status
-on_verified(struct smtp_session *s, const struct smtp_found *found, void *arg)
+verify_on_found(struct smtp_session *s, const struct smtp_found *found, void *arg)
 {
 	(void)arg;
 	if (found->err != NULL)
-		return answer(s, REPLY_STORE_UNAVAILABLE, STR_NONE);
+		return verify_answer(s, REPLY_STORE_UNAVAILABLE, STR_NONE);
 	switch (found->result->kind) {
 	case DIR_USER:
 	case DIR_ALIAS:
 	case DIR_CATCH_ALL:
-	case DIR_UNCLAIMED: return answer(s, REPLY_VERIFIED, found->address);
-	case DIR_NOT_LOCAL: return answer(s, REPLY_NOT_VERIFIED, STR_NONE);
-	case DIR_DISABLED: return answer(s, REPLY_USER_DISABLED, found->address);
+	case DIR_UNCLAIMED: return verify_answer(s, REPLY_VERIFIED, found->address);
+	case DIR_NOT_LOCAL: return verify_answer(s, REPLY_NOT_VERIFIED, STR_NONE);
+	case DIR_DISABLED: return verify_answer(s, REPLY_USER_DISABLED, found->address);
 	case DIR_UNKNOWN: break;
 	}
-	return answer(s, REPLY_UNKNOWN_USER, found->address);
+	return verify_answer(s, REPLY_UNKNOWN_USER, found->address);
 }
 
 static enum smtp_status
-on_expanded(struct smtp_session *s, const struct smtp_found *found, void *arg)
+verify_on_expanded(struct smtp_session *s, const struct smtp_found *found, void *arg)
 {
 	const struct directory_result *result = found->result;
 
 	if (found->err != NULL || result->kind != DIR_ALIAS || result->target_count == 0)
-		return on_verified(s, found, arg);
+		return verify_on_found(s, found, arg);
 	for (unsigned i = 0; i < result->target_count; i++)
 		conn_printf(s->conn, "250%c2.1.5 <%.*s>\r\n", i + 1 < result->target_count ? '-' : ' ',
 			    STR_ARG(result->targets[i]));
@@ -64,12 +64,12 @@ on_expanded(struct smtp_session *s, const struct smtp_found *found, void *arg)
 }
 
 static enum smtp_status
-look_up(struct smtp_session *s, struct str argument, smtp_on_found *done)
+verify_look_up(struct smtp_session *s, struct str argument, smtp_on_found *done)
 {
 	struct smtp_path path;
 
-	if (!parse_address(s, argument, &path))
-		return answer(s, REPLY_SYNTAX, STR("VRFY address, EXPN list"));
+	if (!verify_parse_address(s, argument, &path))
+		return verify_answer(s, REPLY_SYNTAX, STR("VRFY address, EXPN list"));
 	return smtp_lookup(s, &path, done, NULL);
 }
 
@@ -77,14 +77,14 @@ enum smtp_status
 smtp_cmd_vrfy(struct smtp_session *s, struct str argument)
 {
 	if (!smtp_settings(s)->enable_vrfy)
-		return answer(s, REPLY_NOT_VERIFIED, STR_NONE);
-	return look_up(s, argument, on_verified);
+		return verify_answer(s, REPLY_NOT_VERIFIED, STR_NONE);
+	return verify_look_up(s, argument, verify_on_found);
 }
 
 enum smtp_status
 smtp_cmd_expn(struct smtp_session *s, struct str argument)
 {
 	if (!smtp_settings(s)->enable_expn)
-		return answer(s, REPLY_DISABLED_COMMAND, STR_NONE);
-	return look_up(s, argument, on_expanded);
+		return verify_answer(s, REPLY_DISABLED_COMMAND, STR_NONE);
+	return verify_look_up(s, argument, verify_on_expanded);
 }

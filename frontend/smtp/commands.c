@@ -37,7 +37,7 @@ cmd_quit(struct smtp_session *s, struct str argument)
 }
 
 static const struct smtp_command *
-find_command(struct str verb)
+command_find(struct str verb)
 {
 	for (const struct smtp_command *command = smtp_commands; command->verb != NULL; command++)
 		if (str_eq_ci(verb, str_c(command->verb)))
@@ -49,7 +49,7 @@ find_command(struct str verb)
 static enum smtp_status
 cmd_help(struct smtp_session *s, struct str argument)
 {
-	const struct smtp_command *one = find_command(argument);
+	const struct smtp_command *one = command_find(argument);
 
 	if (one != NULL && one->syntax != NULL) {
 		conn_printf(s->conn, "214 2.0.0 Syntax: %s\r\n", one->syntax);
@@ -102,7 +102,7 @@ const struct smtp_command smtp_commands[] = {
 
 /* A CR, LF or NUL within a line is never sent in good faith. */
 static bool
-has_stray_bytes(struct str line)
+command_has_stray_bytes(struct str line)
 {
 	for (size_t i = 0; i < line.len; i++)
 		if (line.p[i] == '\r' || line.p[i] == '\n' || line.p[i] == '\0')
@@ -111,7 +111,7 @@ has_stray_bytes(struct str line)
 }
 
 static enum smtp_status
-refuse(struct smtp_session *s, enum smtp_reply_name reply, const char *argument)
+command_refuse(struct smtp_session *s, enum smtp_reply_name reply, const char *argument)
 {
 	smtp_reply(s, reply, str_c(argument));
 	return SMTP_DONE;
@@ -125,19 +125,19 @@ smtp_dispatch(struct smtp_session *s, struct str line)
 
 	str_cut(line, ' ', &verb, &argument);
 	argument = str_trim(argument);
-	command = find_command(verb);
-	if (has_stray_bytes(line))
-		return refuse(s, REPLY_BARE_LINE_END, NULL);
+	command = command_find(verb);
+	if (command_has_stray_bytes(line))
+		return command_refuse(s, REPLY_BARE_LINE_END, NULL);
 	if (line.len + 2 > (command != NULL ? command->line_max : SMTP_LINE_MAX))
-		return refuse(s, REPLY_LINE_TOO_LONG, NULL);
+		return command_refuse(s, REPLY_LINE_TOO_LONG, NULL);
 	if (command == NULL)
-		return refuse(s, REPLY_UNKNOWN_COMMAND, NULL);
+		return command_refuse(s, REPLY_UNKNOWN_COMMAND, NULL);
 	if (command->handler == NULL)
-		return refuse(s, REPLY_NOT_IMPLEMENTED, NULL);
+		return command_refuse(s, REPLY_NOT_IMPLEMENTED, NULL);
 	if ((command->states & s->state) == 0)
-		return refuse(s, REPLY_BAD_SEQUENCE, command->order);
+		return command_refuse(s, REPLY_BAD_SEQUENCE, command->order);
 	if ((command->argument == ARG_NONE && argument.len != 0) ||
 	    (command->argument == ARG_REQUIRED && argument.len == 0))
-		return refuse(s, REPLY_SYNTAX, command->syntax);
+		return command_refuse(s, REPLY_SYNTAX, command->syntax);
 	return command->handler(s, argument);
 }

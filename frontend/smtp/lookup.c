@@ -1,5 +1,4 @@
 /* Whose is an address? Answered at once from the directory's cache, or later. */
-#include <stdio.h>
 #include <string.h>
 
 #include "frontend/smtp/private.h"
@@ -16,14 +15,14 @@ struct smtp_lookup {
 };
 
 static enum smtp_status
-finish(struct smtp_lookup *lookup, const struct directory_result *result, const struct err *err)
+lookup_finish(struct smtp_lookup *lookup, const struct directory_result *result, const struct err *err)
 {
 	struct smtp_found found = {.result = result, .address = lookup->address, .err = err};
 	return lookup->done(lookup->session, &found, lookup->arg);
 }
 
 static void
-build_address(struct smtp_lookup *lookup)
+lookup_build_address(struct smtp_lookup *lookup)
 {
 	lookup->address = str_c(arena_printf(&lookup->session->command.arena, "%.*s@%.*s", STR_ARG(lookup->local),
 					     STR_ARG(lookup->domain)));
@@ -31,47 +30,47 @@ build_address(struct smtp_lookup *lookup)
 
 /* Not in this domain: is there one above it to look in? */
 static bool
-go_up(struct smtp_lookup *lookup, const struct directory_result *result)
+lookup_go_up(struct smtp_lookup *lookup, const struct directory_result *result)
 {
 	struct str label;
 
 	if (lookup->local.len == 0 || result->kind != DIR_NOT_LOCAL ||
 	    !str_cut(lookup->domain, '.', &label, &lookup->domain) || lookup->domain.len == 0)
 		return false;
-	build_address(lookup);
+	lookup_build_address(lookup);
 	return true;
 }
 
-static void on_resolved(void *arg, const struct directory_result *result, const struct err *err);
+static void lookup_on_resolved(void *arg, const struct directory_result *result, const struct err *err);
 
 static enum smtp_status
-resolve(struct smtp_lookup *lookup)
+lookup_resolve(struct smtp_lookup *lookup)
 {
 	struct smtp_session *s = lookup->session;
 	struct directory *directory = conn_frontend(s->conn)->directory;
 	struct directory_result result;
 
 	do {
-		if (!directory_resolve(directory, lookup->address, &result, on_resolved, lookup)) {
+		if (!directory_resolve(directory, lookup->address, &result, lookup_on_resolved, lookup)) {
 			s->lookup = lookup;
 			return SMTP_WAIT;
 		}
-	} while (go_up(lookup, &result));
-	return finish(lookup, &result, NULL);
+	} while (lookup_go_up(lookup, &result));
+	return lookup_finish(lookup, &result, NULL);
 }
 
 static void
-on_resolved(void *arg, const struct directory_result *result, const struct err *err)
+lookup_on_resolved(void *arg, const struct directory_result *result, const struct err *err)
 {
 	struct smtp_lookup *lookup = arg;
 	struct smtp_session *s = lookup->session;
 	enum smtp_status status;
 
 	s->lookup = NULL;
-	if (err == NULL && go_up(lookup, result))
-		status = resolve(lookup);
+	if (err == NULL && lookup_go_up(lookup, result))
+		status = lookup_resolve(lookup);
 	else
-		status = finish(lookup, err == NULL ? result : NULL, err);
+		status = lookup_finish(lookup, err == NULL ? result : NULL, err);
 	/* From here on the lookup is gone: the next command may be in hand. */
 	if (status != SMTP_WAIT)
 		session_resume(&s->base);
@@ -79,7 +78,7 @@ on_resolved(void *arg, const struct directory_result *result, const struct err *
 
 /* [192.0.2.1] is ours when it is the address that the client came to. */
 static bool
-is_own_literal(const struct smtp_session *s, struct str domain)
+lookup_is_own_literal(const struct smtp_session *s, struct str domain)
 {
 	struct ip ip;
 	return ip_literal_parse(domain, &ip) && ip_eq(&ip, conn_local(s->conn));
@@ -89,7 +88,7 @@ enum smtp_status
 smtp_lookup(struct smtp_session *s, const struct smtp_path *path, smtp_on_found *done, void *arg)
 {
 	struct smtp_lookup *lookup = arena_new(&s->command.arena, struct smtp_lookup);
-	bool has_domain = path->domain.len != 0 && !is_own_literal(s, path->domain);
+	bool has_domain = path->domain.len != 0 && !lookup_is_own_literal(s, path->domain);
 
 	CHECK(s->lookup == NULL && path->kind != SMTP_PATH_NULL);
 	lookup->session = s;
@@ -102,9 +101,9 @@ smtp_lookup(struct smtp_session *s, const struct smtp_path *path, smtp_on_found 
 	} else {
 		lookup->local = path->local;
 		lookup->domain = str_c(smtp_hostname(conn_frontend(s->conn)));
-		build_address(lookup);
+		lookup_build_address(lookup);
 	}
-	return resolve(lookup);
+	return lookup_resolve(lookup);
 }
 
 enum smtp_status
@@ -112,12 +111,13 @@ smtp_lookup_sender(struct smtp_session *s, smtp_on_found *done, void *arg)
 {
 	struct smtp_lookup *lookup = arena_new(&s->command.arena, struct smtp_lookup);
 
-	CHECK(s->lookup == NULL && s->transaction->reverse_path.len != 0);
+	CHECK(s->lookup == NULL);
 	lookup->session = s;
 	lookup->done = done;
 	lookup->arg = arg;
-	lookup->address = s->transaction->reverse_path;
-	return resolve(lookup);
+	lookup->address = submit_options(s->submit)->reverse_path;
+	CHECK(lookup->address.len != 0);
+	return lookup_resolve(lookup);
 }
 
 void
@@ -126,32 +126,4 @@ smtp_lookup_cancel(struct smtp_session *s)
 	if (s->lookup != NULL)
 		directory_cancel(conn_frontend(s->conn)->directory, s->lookup);
 	s->lookup = NULL;
-}
-
-/* Without the "+detail" of the local part, when those are in use. */
-static struct str
-without_detail(const struct smtp_session *s, struct str address, char out[DIRECTORY_ADDRESS_MAX])
-{
-	struct str domain = directory_domain_of(address), local, detail;
-	const struct settings *settings = frontend_settings(conn_frontend(s->conn));
-
-	if (!settings_mailbox(settings, domain)->plus_addressing ||
-	    !str_cut(str_first(address, address.len - domain.len - 1), '+', &local, &detail) || local.len == 0)
-		return address;
-	snprintf(out, DIRECTORY_ADDRESS_MAX, "%.*s@%.*s", STR_ARG(local), STR_ARG(domain));
-	return str_c(out);
-}
-
-bool
-smtp_address_matches(const struct smtp_session *s, struct str address)
-{
-	char canonical[DIRECTORY_ADDRESS_MAX], stripped[DIRECTORY_ADDRESS_MAX];
-	struct str account = str_c(s->account);
-
-	if (!directory_canonical_address(address, canonical))
-		return false;
-	address = str_c(canonical);
-	if (smtp_settings(s)->require_auth_match == AUTH_MATCH_DOMAIN)
-		return str_eq(directory_domain_of(address), directory_domain_of(account));
-	return str_eq(address, account) || str_eq(without_detail(s, address, stripped), account);
 }

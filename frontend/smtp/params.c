@@ -17,14 +17,14 @@ struct param_row {
 /* ---- MAIL ---- */
 
 static bool
-take_size(struct str value, void *out)
+params_take_size(struct str value, void *out)
 {
 	struct smtp_mail_params *params = out;
 	return value.len <= SIZE_DIGITS_MAX && str_to_u64(value, &params->size_bytes);
 }
 
 static bool
-take_body(struct str value, void *out)
+params_take_body(struct str value, void *out)
 {
 	struct smtp_mail_params *params = out;
 	params->eight_bit = str_eq_ci(value, STR("8BITMIME"));
@@ -32,7 +32,7 @@ take_body(struct str value, void *out)
 }
 
 static bool
-take_utf8(struct str value, void *out)
+params_take_utf8(struct str value, void *out)
 {
 	struct smtp_mail_params *params = out;
 	(void)value;
@@ -41,7 +41,7 @@ take_utf8(struct str value, void *out)
 }
 
 static bool
-take_require_tls(struct str value, void *out)
+params_take_require_tls(struct str value, void *out)
 {
 	struct smtp_mail_params *params = out;
 	(void)value;
@@ -50,7 +50,7 @@ take_require_tls(struct str value, void *out)
 }
 
 static bool
-take_priority(struct str value, void *out)
+params_take_priority(struct str value, void *out)
 {
 	struct smtp_mail_params *params = out;
 	bool negative = value.len == 2 && value.p[0] == '-' && value.p[1] != '0';
@@ -67,14 +67,14 @@ take_priority(struct str value, void *out)
 /* Who submitted it elsewhere. We trust nobody's word for that, so it is only
  * checked (RFC 4954, section 5: treat as AUTH=<>). */
 static bool
-take_auth(struct str value, void *out)
+params_take_auth(struct str value, void *out)
 {
 	(void)out;
 	return str_eq(value, STR("<>")) || (value.len != 0 && smtp_xtext_is_valid(value));
 }
 
 static bool
-take_ret(struct str value, void *out)
+params_take_ret(struct str value, void *out)
 {
 	struct smtp_mail_params *params = out;
 	if (str_eq_ci(value, STR("FULL")))
@@ -85,7 +85,7 @@ take_ret(struct str value, void *out)
 }
 
 static bool
-take_envid(struct str value, void *out)
+params_take_envid(struct str value, void *out)
 {
 	struct smtp_mail_params *params = out;
 	params->envid = value;
@@ -93,20 +93,20 @@ take_envid(struct str value, void *out)
 }
 
 static const struct param_row mail_rows[] = {
-	{STR("SIZE"), true, take_size},
-	{STR("BODY"), true, take_body},
-	{STR("SMTPUTF8"), false, take_utf8},
-	{STR("AUTH"), true, take_auth},
-	{STR("RET"), true, take_ret},
-	{STR("ENVID"), true, take_envid},
-	{STR("REQUIRETLS"), false, take_require_tls},
-	{STR("MT-PRIORITY"), true, take_priority},
+	{STR("SIZE"), true, params_take_size},
+	{STR("BODY"), true, params_take_body},
+	{STR("SMTPUTF8"), false, params_take_utf8},
+	{STR("AUTH"), true, params_take_auth},
+	{STR("RET"), true, params_take_ret},
+	{STR("ENVID"), true, params_take_envid},
+	{STR("REQUIRETLS"), false, params_take_require_tls},
+	{STR("MT-PRIORITY"), true, params_take_priority},
 };
 
 /* ---- RCPT ---- */
 
 static bool
-take_notify(struct str value, void *out)
+params_take_notify(struct str value, void *out)
 {
 	static const struct {
 		struct str word;
@@ -136,7 +136,7 @@ take_notify(struct str value, void *out)
 }
 
 static bool
-take_orcpt(struct str value, void *out)
+params_take_orcpt(struct str value, void *out)
 {
 	struct smtp_rcpt_params *params = out;
 	struct smtp_orcpt orcpt;
@@ -151,15 +151,15 @@ take_orcpt(struct str value, void *out)
 }
 
 static const struct param_row rcpt_rows[] = {
-	{STR("NOTIFY"), true, take_notify},
-	{STR("ORCPT"), true, take_orcpt},
+	{STR("NOTIFY"), true, params_take_notify},
+	{STR("ORCPT"), true, params_take_orcpt},
 };
 
 /* ---- Both ---- */
 
 /* esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-") */
 static bool
-is_keyword(struct str s)
+params_is_keyword(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.p[i];
@@ -171,7 +171,7 @@ is_keyword(struct str s)
 }
 
 static const struct param_row *
-find_row(const struct param_row *rows, size_t count, struct str name)
+params_find_row(const struct param_row *rows, size_t count, struct str name)
 {
 	for (size_t i = 0; i < count; i++)
 		if (str_eq_ci(rows[i].name, name))
@@ -180,7 +180,7 @@ find_row(const struct param_row *rows, size_t count, struct str name)
 }
 
 static enum smtp_params_error
-parse(struct str text, const struct param_row *rows, size_t count, void *out, struct str *culprit_out)
+params_parse(struct str text, const struct param_row *rows, size_t count, void *out, struct str *culprit_out)
 {
 	unsigned seen = 0;
 	struct str word, value;
@@ -192,8 +192,8 @@ parse(struct str text, const struct param_row *rows, size_t count, void *out, st
 		return PARAMS_BAD;
 	while (str_next_word(&text, " ", &word)) {
 		bool has_value = str_cut(word, '=', culprit_out, &value);
-		const struct param_row *row = find_row(rows, count, *culprit_out);
-		if (!is_keyword(*culprit_out))
+		const struct param_row *row = params_find_row(rows, count, *culprit_out);
+		if (!params_is_keyword(*culprit_out))
 			return PARAMS_BAD;
 		if (row == NULL)
 			return PARAMS_UNKNOWN;
@@ -209,12 +209,12 @@ enum smtp_params_error
 smtp_mail_params_parse(struct str text, struct smtp_mail_params *out, struct str *culprit_out)
 {
 	*out = (struct smtp_mail_params){0};
-	return parse(text, mail_rows, sizeof(mail_rows) / sizeof(mail_rows[0]), out, culprit_out);
+	return params_parse(text, mail_rows, sizeof(mail_rows) / sizeof(mail_rows[0]), out, culprit_out);
 }
 
 enum smtp_params_error
 smtp_rcpt_params_parse(struct str text, struct smtp_rcpt_params *out, struct str *culprit_out)
 {
 	*out = (struct smtp_rcpt_params){0};
-	return parse(text, rcpt_rows, sizeof(rcpt_rows) / sizeof(rcpt_rows[0]), out, culprit_out);
+	return params_parse(text, rcpt_rows, sizeof(rcpt_rows) / sizeof(rcpt_rows[0]), out, culprit_out);
 }

@@ -21,7 +21,7 @@ smtp_reply_get(enum smtp_reply_name name)
 }
 
 static size_t
-copy_argument(struct str argument, char *out)
+replies_copy_argument(struct str argument, char *out)
 {
 	argument = str_first(argument, ARGUMENT_MAX);
 	for (size_t i = 0; i < argument.len; i++) {
@@ -43,7 +43,7 @@ smtp_reply_write(enum smtp_reply_name name, struct str argument, struct evbuffer
 	len = (size_t)snprintf(line, sizeof(line), "%u %s%s%.*s", reply->code, reply->enhanced,
 			       reply->enhanced[0] != '\0' ? " " : "", (int)before, reply->text);
 	if (hole != NULL) {
-		len += copy_argument(argument, line + len);
+		len += replies_copy_argument(argument, line + len);
 		len += (size_t)snprintf(line + len, sizeof(line) - len, "%s", hole + 2);
 	}
 	CHECKF(len + 2 <= sizeof(line), "reply %d of %zu octets", (int)name, len);

@@ -1,95 +1,9 @@
-/* An SMTP session: its states, lines out of bytes, and the end. */
+/* An SMTP session: lines out of bytes, its beginning and its end. */
 #include <string.h>
 
 #include "frontend/core/login.h"
 #include "frontend/smtp/private.h"
 #include "frontend/smtp/smtp.h"
-#include "lib/base/check.h"
-#include "lib/base/mem.h"
-
-/* ---- Small things that every file needs ---- */
-
-const struct settings_smtp_in *
-smtp_settings(const struct smtp_session *s)
-{
-	return settings_smtp_in(frontend_settings(conn_frontend(s->conn)), STR_NONE);
-}
-
-const char *
-smtp_hostname(const struct frontend *f)
-{
-	return f->service->hostname;
-}
-
-bool
-smtp_is_submission(const struct smtp_session *s)
-{
-	return conn_role(s->conn) == SMTP_ROLE_SUBMISSION;
-}
-
-void
-smtp_set_text(char **field, struct str text)
-{
-	mem_free(*field);
-	*field = str_dup(text);
-}
-
-/* Where each state may lead. */
-static unsigned
-smtp_next_states(enum smtp_state state)
-{
-	switch (state) {
-	case SMTP_NEW: return SMTP_GREETED | SMTP_CHUNK;
-	case SMTP_GREETED: return SMTP_NEW | SMTP_GREETED | SMTP_MAIL | SMTP_SASL | SMTP_CHUNK;
-	case SMTP_MAIL: return SMTP_GREETED | SMTP_RCPT | SMTP_CHUNK;
-	case SMTP_RCPT: return SMTP_GREETED | SMTP_RCPT | SMTP_DATA | SMTP_CHUNK;
-	case SMTP_CHUNKED: return SMTP_GREETED | SMTP_CHUNK;
-	case SMTP_SASL: return SMTP_GREETED;
-	case SMTP_DATA: return SMTP_GREETED | SMTP_ACCEPTING;
-	case SMTP_CHUNK: return SMTP_ANY_COMMAND | SMTP_ACCEPTING;
-	case SMTP_ACCEPTING: return SMTP_GREETED;
-	default: return 0;
-	}
-}
-
-void
-smtp_set_state(struct smtp_session *s, enum smtp_state state)
-{
-	CHECKF((smtp_next_states(s->state) & state) != 0, "from state %d to %d", (int)s->state, (int)state);
-	s->state = state;
-}
-
-static void
-smtp_log_refusal(const struct smtp_session *s, const struct smtp_reply *reply, struct str argument)
-{
-	const struct smtp_transaction *t = s->transaction;
-
-	log_info(t != NULL ? &t->log : conn_log(s->conn), "refused", F_I64("code", reply->code),
-		 F_C("status", reply->enhanced), F_C("reason", reply->text), F_STR("argument", argument),
-		 F_STR("from", t != NULL ? t->reverse_path : STR_NONE));
-}
-
-void
-smtp_reply(struct smtp_session *s, enum smtp_reply_name name, struct str argument)
-{
-	const struct smtp_reply *reply = smtp_reply_get(name);
-
-	smtp_reply_write(name, argument, conn_output(s->conn));
-	if ((reply->flags & COUNTS_BAD_COMMAND) != 0)
-		s->bad_commands++;
-	if ((reply->flags & COUNTS_BAD_RECIPIENT) != 0)
-		s->bad_recipients++;
-	if ((reply->flags & IS_REFUSAL) != 0)
-		smtp_log_refusal(s, reply, argument);
-}
-
-enum smtp_status
-smtp_close(struct smtp_session *s, enum smtp_reply_name name)
-{
-	smtp_reply(s, name, name == REPLY_GOODBYE ? str_c(smtp_hostname(conn_frontend(s->conn))) : STR_NONE);
-	conn_close(s->conn);
-	return SMTP_CLOSE;
-}
 
 /* ---- Input ---- */
 
@@ -226,13 +140,6 @@ smtp_on_open(struct session *base)
 	smtp_reply(s, REPLY_GREETING, str_c(frontend_banner(s->conn, &s->command.arena, smtp_settings(s)->banner)));
 }
 
-void
-smtp_forget_hello(struct smtp_session *s)
-{
-	mem_free(s->helo);
-	s->helo = NULL;
-}
-
 /* All that was said before must be said again (RFC 3207, 4.2). */
 static void
 smtp_on_tls(struct session *base)
@@ -262,11 +169,7 @@ smtp_on_close(struct session *base)
 	struct smtp_session *s = (struct smtp_session *)base;
 
 	smtp_lookup_cancel(s);
-	if (s->state == SMTP_ACCEPTING)
-		smtp_transaction_detach(s->transaction);
-	else
-		smtp_transaction_free(&s->transaction);
-	s->transaction = NULL;
+	submit_free(&s->submit); /* what is being handed over goes on */
 	smtp_forget_hello(s);
 }
 

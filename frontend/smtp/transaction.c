@@ -1,112 +1,138 @@
-/* A mail transaction: what was said of a message from MAIL on. */
+/* A mail transaction: what is submitted of a message from MAIL on, and the
+ * answer at its end. 250 stands for SUBMIT_OK alone. */
 #include "frontend/smtp/private.h"
 
+#include <stdio.h>
+
 #include "lib/base/check.h"
-#include "lib/base/clock.h"
-#include "lib/base/mem.h"
 
-struct smtp_transaction *
-smtp_transaction_new(struct smtp_session *s)
+/* RFC 3848 and 6531. */
+static const char *
+transaction_protocol(const struct smtp_session *s, bool utf8)
 {
-	struct frontend *f = conn_frontend(s->conn);
-	int shard = bus_client_pick_shard(f->bus);
-	struct smtp_transaction *t;
+	/* UTF-8, TLS, authenticated */
+	static const char *const words[2][2][2] = {
+		{{"ESMTP", "ESMTPA"}, {"ESMTPS", "ESMTPSA"}},
+		{{"UTF8SMTP", "UTF8SMTPA"}, {"UTF8SMTPS", "UTF8SMTPSA"}},
+	};
 
-	CHECK(s->transaction == NULL);
-	if (shard < 0)
-		return NULL;
-	t = mem_new(struct smtp_transaction);
-	t->session = s;
-	t->frontend = f;
-	t->begun_ms = clock_unix_ms();
-	t->recipients_end = &t->recipients;
-	arena_init(&t->arena);
-	spool_id_new((unsigned)shard, t->id);
-	t->log = (struct log_context){.parent = conn_log(s->conn), .fields = {F_C("id", t->id)}};
-	return t;
+	return s->esmtp ? words[utf8][conn_is_tls(s->conn)][s->account != NULL] : "SMTP";
 }
 
-void
-smtp_transaction_free(struct smtp_transaction **transaction)
+static const char *
+transaction_tls(struct smtp_session *s)
 {
-	struct smtp_transaction *t = *transaction;
+	const struct conn *c = s->conn;
 
-	if (t == NULL)
-		return;
-	if (t->append != NULL)
-		blob_append_abort(&t->append);
-	if (t->is_blob_ours)
-		blob_release(t->frontend->service->blobs, &t->blob);
-	header_watch_fini(&t->watch);
-	dkim_stream_free(&t->dkim);
-	buf_fini(&t->held);
-	arena_fini(&t->arena);
-	mem_free(t);
-	*transaction = NULL;
+	if (!conn_is_tls(c))
+		return "";
+	return arena_printf(&s->command.arena, "%s %s", conn_tls_version(c), conn_tls_cipher(c));
+}
+
+bool
+smtp_transaction_begin(struct smtp_session *s, struct str reverse_path, const struct smtp_mail_params *params)
+{
+	const struct submit_options options = {
+		.log = conn_log(s->conn),
+		.account = s->account,
+		.peer = *conn_peer(s->conn),
+		.helo = s->helo,
+		.protocol = transaction_protocol(s, params->utf8),
+		.tls = transaction_tls(s),
+		.may_relay = ip_blocks_have(&smtp_settings(s)->relay_whitelist, conn_peer(s->conn)),
+		.is_submission = smtp_is_submission(s),
+		.reverse_path = reverse_path,
+		.size_bytes = params->size_bytes,
+		.utf8 = params->utf8,
+		.eight_bit = params->eight_bit,
+		.require_tls = params->require_tls,
+		.has_priority = params->has_priority,
+		.priority = params->priority,
+		.dsn_ret = params->ret,
+		.dsn_envid = params->envid,
+	};
+
+	CHECK(s->submit == NULL);
+	s->submit = submit_begin(conn_frontend(s->conn), &options);
+	if (s->submit == NULL)
+		return false;
+	smtp_set_state(s, SMTP_MAIL);
+	return true;
 }
 
 void
 smtp_transaction_reset(struct smtp_session *s)
 {
-	smtp_transaction_free(&s->transaction);
+	submit_free(&s->submit);
 	if (s->state != SMTP_NEW)
 		smtp_set_state(s, SMTP_GREETED);
 }
 
-static uint32_t
-hash_address(struct str address)
+/* ---- While the data comes ---- */
+
+static void
+transaction_on_room(void *arg)
 {
-	uint32_t hash = 2166136261u; /* FNV-1a */
+	struct smtp_session *s = arg;
 
-	for (size_t i = 0; i < address.len; i++)
-		hash = (hash ^ (unsigned char)address.p[i]) * 16777619u;
-	return hash;
-}
-
-/* Packed, with tags and lengths; an address may get longer as it is looked up. */
-static size_t
-recipient_bytes(struct str address, const struct smtp_rcpt_params *params)
-{
-	enum { AROUND = 32, LONGER = 16 };
-
-	return address.len + params->orcpt.len + AROUND + LONGER;
-}
-
-bool
-smtp_transaction_has_room(const struct smtp_transaction *t, struct str address, const struct smtp_rcpt_params *params)
-{
-	enum { ALL_ELSE = 256 * 1024 }; /* signatures, names */
-
-	return t->recipient_bytes + recipient_bytes(address, params) <= SPOOL_ENVELOPE_MAX - ALL_ELSE;
-}
-
-bool
-smtp_transaction_add(struct smtp_transaction *t, struct str address, bool local, const struct smtp_rcpt_params *params)
-{
-	uint32_t hash = hash_address(address);
-	struct smtp_recipient *r;
-
-	for (r = t->recipients; r != NULL; r = r->next)
-		if (r->hash == hash && str_eq(str_c(r->record.address), address))
-			return false;
-	r = arena_new(&t->arena, struct smtp_recipient);
-	stagepost__recipient__init(&r->record);
-	r->record.address = arena_dup(&t->arena, address.p, address.len);
-	if (params->orcpt.len != 0)
-		r->record.orcpt = arena_dup(&t->arena, params->orcpt.p, params->orcpt.len);
-	r->record.notify = params->notify;
-	r->record.local = local;
-	r->hash = hash;
-	*t->recipients_end = r;
-	t->recipients_end = &r->next;
-	t->recipient_count++;
-	t->recipient_bytes += recipient_bytes(address, params);
-	return true;
+	session_resume(&s->base);
 }
 
 void
-smtp_transaction_detach(struct smtp_transaction *t)
+smtp_transaction_await_room(struct smtp_session *s)
 {
-	t->session = NULL;
-	t->log.parent = NULL;
+	if (!submit_wait_room(s->submit, transaction_on_room, s))
+		return;
+	conn_set_timeout(s->conn, 0);
+	conn_pause(s->conn);
+}
+
+/* ---- The answer ---- */
+
+static void
+transaction_answer(struct smtp_session *s, enum submit_result result)
+{
+	static const enum smtp_reply_name replies[] = {
+		[SUBMIT_OK] = REPLY_QUEUED,
+		[SUBMIT_TOO_BIG] = REPLY_TOO_BIG,
+		[SUBMIT_TOO_MANY_HOPS] = REPLY_TOO_MANY_HOPS,
+		[SUBMIT_FROM_NOT_YOURS] = REPLY_FROM_NOT_YOURS,
+		[SUBMIT_STORE_FULL] = REPLY_STORE_FULL,
+		[SUBMIT_UNAVAILABLE] = REPLY_STORE_UNAVAILABLE,
+	};
+	struct str argument = str_c(s->account);
+	char size[24];
+
+	if (result == SUBMIT_OK) {
+		argument = str_c(submit_id(s->submit));
+	} else if (result == SUBMIT_TOO_BIG) {
+		snprintf(size, sizeof(size), "%llu", (unsigned long long)submit_max_size_bytes(s->submit));
+		argument = str_c(size);
+	}
+	smtp_reply(s, replies[result], argument);
+	smtp_set_state(s, SMTP_GREETED);
+	submit_free(&s->submit);
+}
+
+static void
+transaction_on_done(void *arg, enum submit_result result)
+{
+	struct smtp_session *s = arg;
+
+	if (result == SUBMIT_OK)
+		s->messages++;
+	transaction_answer(s, result);
+	session_resume(&s->base);
+}
+
+void
+smtp_transaction_end(struct smtp_session *s)
+{
+	if (!submit_commit(s->submit, transaction_on_done, s)) {
+		transaction_answer(s, submit_result(s->submit));
+		return;
+	}
+	smtp_set_state(s, SMTP_ACCEPTING);
+	conn_set_timeout(s->conn, 0);
+	conn_pause(s->conn);
 }

@@ -45,7 +45,7 @@ log_enabled(enum log_level level)
  * JSON) whatever a client sent: control characters (C1 too) and bytes that are
  * no UTF-8 become \u00xx. Returns how many bytes it took. */
 static size_t
-add_escaped(struct buf *line, struct str s)
+log_add_escaped(struct buf *line, struct str s)
 {
 	unsigned char c = (unsigned char)s.p[0];
 	size_t len = str_utf8_sequence(s);
@@ -65,7 +65,7 @@ add_escaped(struct buf *line, struct str s)
 
 /* Quotes where the text would break the line's form. */
 static void
-add_text(struct buf *line, struct str s, bool always_quote)
+log_add_text(struct buf *line, struct str s, bool always_quote)
 {
 	bool quote = always_quote || s.len == 0;
 
@@ -78,43 +78,60 @@ add_text(struct buf *line, struct str s, bool always_quote)
 	}
 	buf_add_byte(line, '"');
 	while (s.len != 0) {
-		size_t len = add_escaped(line, s);
+		size_t len = log_add_escaped(line, s);
 		s = str_from(s, len);
 	}
 	buf_add_byte(line, '"');
 }
 
 static void
-add_field(struct buf *line, const char *name, struct str text)
+log_add_name(struct buf *line, const char *name)
 {
 	if (config.json)
 		buf_printf(line, "%s\"%s\":", line->len > 1 ? "," : "", name);
 	else
 		buf_printf(line, "%s%s=", line->len != 0 ? " " : "", name);
-	add_text(line, text, config.json);
 }
 
 static void
-add_fields(struct buf *line, const struct log_field *fields, unsigned most)
+log_add_text_field(struct buf *line, const char *name, struct str text)
 {
-	for (unsigned i = 0; i < most && fields[i].name != NULL; i++) {
-		char number[24];
-		struct str text = fields[i].text;
-		if (fields[i].type == LOG_FIELD_I64) {
-			snprintf(number, sizeof(number), "%lld", (long long)fields[i].number);
-			text = str_c(number);
-		}
-		add_field(line, fields[i].name, text);
+	log_add_name(line, name);
+	log_add_text(line, text, config.json);
+}
+
+static void
+log_add_field(struct buf *line, const struct log_field *f)
+{
+	char id[24];
+
+	switch (f->type) {
+	case LOG_FIELD_STR: log_add_text_field(line, f->name, f->text); break;
+	case LOG_FIELD_ID:
+		snprintf(id, sizeof(id), "%llu", (unsigned long long)f->number);
+		log_add_text_field(line, f->name, str_c(id));
+		break;
+	case LOG_FIELD_I64:
+		log_add_name(line, f->name);
+		buf_printf(line, "%lld", (long long)f->number);
+		break;
 	}
 }
 
 static void
-add_context(struct buf *line, const struct log_context *context)
+log_add_fields(struct buf *line, const struct log_field *fields, unsigned most)
+{
+	for (unsigned i = 0; i < most && fields[i].name != NULL; i++)
+		log_add_field(line, &fields[i]);
+}
+
+static void
+log_add_context(struct buf *line, const struct log_context *context)
 {
 	if (context == NULL)
 		return;
-	add_context(line, context->parent);
-	add_fields(line, context->fields, sizeof(context->fields) / sizeof(context->fields[0]));
+	log_add_context(line, context->parent);
+	log_add_fields(line, context->fields, sizeof(context->fields) / sizeof(context->fields[0]));
 }
 
 void
@@ -128,15 +145,34 @@ log_write(enum log_level level, const struct log_context *context, const char *t
 	clock_iso8601(clock_unix_ms(), now, sizeof(now));
 	if (config.json)
 		buf_add_byte(&line, '{');
-	add_field(&line, "time", str_c(now));
-	add_field(&line, "level", str_c(level_names[level]));
-	add_field(&line, "prog", str_c(config.program));
-	add_field(&line, "msg", str_c(text));
-	add_context(&line, context);
-	add_fields(&line, fields, 64);
+	log_add_text_field(&line, "time", str_c(now));
+	log_add_text_field(&line, "level", str_c(level_names[level]));
+	log_add_text_field(&line, "prog", str_c(config.program));
+	log_add_text_field(&line, "msg", str_c(text));
+	log_add_context(&line, context);
+	log_add_fields(&line, fields, 64);
 	buf_add_c(&line, config.json ? "}\n" : "\n");
 	/* A log that cannot be written has nowhere to be complained of. */
 	if (write(STDERR_FILENO, line.data, line.len) < 0)
 		(void)0;
 	buf_fini(&line);
+}
+
+/* ---- Trouble that lasts ---- */
+bool
+log_trouble_note(struct log_trouble *t)
+{
+	if (t->times++ > 0)
+		return false;
+	t->since_ms = clock_monotonic_ms();
+	return true;
+}
+
+void
+log_trouble_over(struct log_trouble *t, const struct log_context *context, const char *text, struct log_field field)
+{
+	if (t->times == 0)
+		return;
+	log_info(context, text, field, F_I64("times", t->times), F_I64("ms", clock_monotonic_ms() - t->since_ms));
+	*t = (struct log_trouble){0};
 }

@@ -19,7 +19,7 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 
 struct log_field {
 	const char *name; /* constant; NULL ends a list */
-	enum { LOG_FIELD_STR, LOG_FIELD_I64 } type;
+	enum { LOG_FIELD_STR, LOG_FIELD_I64, LOG_FIELD_ID } type;
 	struct str text; /* borrowed */
 	int64_t number;
 };
@@ -33,7 +33,10 @@ struct log_context {
 #define F_STR(field, s) ((struct log_field){.name = field, .type = LOG_FIELD_STR, .text = (s)})
 #define F_C(field, s)	((struct log_field){.name = field, .type = LOG_FIELD_STR, .text = str_c(s)})
 #define F_I64(field, v) ((struct log_field){.name = field, .type = LOG_FIELD_I64, .number = (int64_t)(v)})
-#define F_ERR(err_ptr)	F_C("error", (err_ptr)->text)
+/* A number of 64 bits that names something. In JSON it is text: many readers
+ * round a number of that size. */
+#define F_ID(field, v) ((struct log_field){.name = field, .type = LOG_FIELD_ID, .number = (int64_t)(v)})
+#define F_ERR(err_ptr) F_C("error", (err_ptr)->text)
 
 /* context may be NULL. */
 void log_write(enum log_level level, const struct log_context *context, const char *text,
@@ -45,6 +48,27 @@ void log_write(enum log_level level, const struct log_context *context, const ch
 #define log_info(context, ...)	  log_at(LOG_INFO, context, __VA_ARGS__)
 #define log_warning(context, ...) log_at(LOG_WARNING, context, __VA_ARGS__)
 #define log_error(context, ...)	  log_at(LOG_ERROR, context, __VA_ARGS__)
+
+/* ---- Trouble that lasts ----
+ * What fails again and again for the same reason is told once when it begins and
+ * once when it is over, with how often it failed:
+ *
+ *	if (log_trouble_note(&t))
+ *		log_warning(..., F_ERR(err));
+ *	...
+ *	log_trouble_over(&t, NULL, "it goes again", F_C("what", name));
+ *
+ * Zeroed: there is none. */
+struct log_trouble {
+	uint64_t times;
+	int64_t since_ms; /* monotonic */
+};
+
+/* It fails. True: for the first time. */
+bool log_trouble_note(struct log_trouble *t);
+/* It goes well; nothing is told if there was no trouble. */
+void log_trouble_over(struct log_trouble *t, const struct log_context *context, const char *text,
+		      struct log_field field);
 
 /* Once, at the start: the program's name and process id as it is known in the
  * cluster ("frontend-host-1234"); reads STAGEPOST_LOG (logfmt, json) and

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <utlist.h>
 
@@ -308,13 +309,14 @@ retry_later(struct redis *r)
 static void
 lost(struct redis *r, const char *why)
 {
-	bool was_connected = r->connected;
+	bool was_connected = r->connected, is_news = strcmp(why, r->trouble) != 0;
 
 	str_copy(str_c(why), r->trouble, sizeof(r->trouble));
 	link_free(&r->link);
 	r->connected = false;
 	event_del(r->tick);
-	if (was_connected || !r->complained) {
+	/* Once for each reason: a server that is back may want another password. */
+	if (was_connected || !r->complained || is_news) {
 		log_warning(NULL, was_connected ? "connection to Redis lost" : "Redis cannot be reached",
 			    F_C("error", r->trouble));
 		r->complained = true;

@@ -81,10 +81,11 @@ def test_sick_worker_is_left_alone(cluster, sick):
         for i in range(MESSAGES):
             cluster.deliver("a@far.test", [user], f"Subject: {i}\r\n\r\nx\r\n")
         wait_for(lambda: local_jobs(cluster).get("rests"), 20, what="the status says that it rests")
-    assert "for want of something of our own" in sick.log()
     # Had what it failed at waited for the next regular try: five minutes.
     assert len(cluster.wait_mail(user, MESSAGES, timeout=60)) == MESSAGES
     assert local_jobs(cluster)["done"] <= 2 * MESSAGES
+    # Once, however often its trials failed.
+    assert sick.log().count("for want of something of our own") == 1
 
 
 def test_it_is_well_again(cluster, sick):

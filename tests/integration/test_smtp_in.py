@@ -6,6 +6,7 @@ import re
 import shutil
 import smtplib
 import socket
+import struct
 import subprocess
 import time
 
@@ -892,6 +893,32 @@ def test_store_away(own_cluster):
         c.socket.settimeout(60)
         assert c.reply()[0] == 250
         assert len(cluster.wait_mail(user, 2)) == 2
+
+
+def test_client_goes_while_its_message_is_handed_over(own_cluster):
+    """It comes into the spool, once, though nobody is told; the body stays."""
+    import signal
+    cluster = own_cluster(frontends=1)
+    user = cluster.add_user("alice@example.test")
+    broker = cluster.kill("spool-broker-0", signal.SIGSTOP)
+    try:
+        with connect(cluster) as c:
+            c.expect(250, "MAIL FROM:<a@b.example>")
+            c.expect(250, f"RCPT TO:<{user}>")
+            c.expect(354, "DATA")
+            c.send(MESSAGE + b".\r\n")
+            time.sleep(0.5)
+            c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, no FIN
+        time.sleep(0.5)
+    finally:
+        os.kill(broker, signal.SIGCONT)
+    (stored,) = cluster.wait_mail(user)
+    assert stored.endswith(MESSAGE)
+    (accepted,) = [line for line in cluster.log("frontend-0").splitlines() if "message accepted" in line]
+    assert "client=gone" in accepted and "with=ESMTP " in accepted
+    with connect(cluster) as c:
+        c.mail(user, MESSAGE)
+    assert len(cluster.wait_mail(user, 2)) == 2
 
 
 def test_sigterm_lets_transactions_end(own_cluster):

@@ -112,6 +112,20 @@ test_inherited_fields(void **state)
 		"least=-9223372036854775808 error=\"disk gone\" none=\"\"\n");
 }
 
+/* A number stays one in JSON, but what names something is text, and never negative. */
+static void
+test_numbers(void **state)
+{
+	(void)state;
+	capture_begin("json", NULL);
+	log_info(NULL, "event", F_I64("ms", -7), F_ID("job", UINT64_MAX));
+	assert_string_equal(capture_end(), "\"level\":\"info\",\"prog\":\"test-1\",\"msg\":\"event\",\"ms\":-7,"
+					   "\"job\":\"18446744073709551615\"}\n");
+	capture_begin("logfmt", NULL);
+	log_info(NULL, "event", F_I64("ms", -7), F_ID("job", UINT64_MAX));
+	assert_string_equal(capture_end(), "level=info prog=test-1 msg=event ms=-7 job=18446744073709551615\n");
+}
+
 static void
 test_levels(void **state)
 {
@@ -134,13 +148,37 @@ test_levels(void **state)
 		}
 }
 
+/* However often it fails: one line as it begins, one when it is over. */
+static void
+test_trouble(void **state)
+{
+	struct log_trouble t = {0};
+	const char *line;
+
+	(void)state;
+	for (unsigned round = 0; round < 2; round++) {
+		capture_begin("logfmt", NULL);
+		log_trouble_over(&t, NULL, "goes again", F_C("what", "x"));
+		assert_string_equal(capture_end(), "");
+		assert_true(log_trouble_note(&t));
+		for (unsigned i = 0; i < 1000; i++)
+			assert_false(log_trouble_note(&t));
+		capture_begin("logfmt", NULL);
+		log_trouble_over(&t, NULL, "goes again", F_C("what", "x"));
+		line = capture_end();
+		assert_non_null(strstr(line, "msg=\"goes again\" what=x times=1001 ms="));
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_inherited_fields),
+		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_trouble),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

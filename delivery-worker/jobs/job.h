@@ -1,0 +1,102 @@
+/* One job under way, for the kind that does it: what it is to do, and what became
+ * of each recipient. */
+#ifndef SP_WORKER_JOBS_JOB_H
+#define SP_WORKER_JOBS_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "delivery-worker/worker.h"
+#include "lib/base/arena.h"
+#include "lib/base/log.h"
+#include "proto/stagepost.pb-c.h"
+
+#define ENHANCED_CODE_MAX 16 /* "5.1.1", with NUL */
+
+struct job {
+	struct worker *worker;	   /* borrowed */
+	struct bus_peer *peer;	   /* borrowed; NULL: its broker is lost, or wants no report any more */
+	const Stagepost__Job *msg; /* in the arena; its indexes of recipients were checked */
+	const struct job_kind *kind;
+	struct arena arena;	/* for the job's life */
+	void *work;		/* the kind's own */
+	struct log_context log; /* fields: id, job */
+	bool disowned;		/* no report is wanted any more: what can be left undone is */
+
+	/* private to this folder */
+	bool waits;			      /* for a slot: not begun yet */
+	Stagepost__RecipientResult **results; /* one a recipient of msg, NULL until it has one */
+	const char *destination_trouble;
+	Stagepost__SpamVerdict *verdict; /* in the arena; NULL: none */
+	bool own_trouble;		 /* something of our own failed */
+	bool host_is_ill;		 /* and would fail for other messages too */
+	uint64_t retry_after_ms;
+	int64_t started_ms;
+	struct job *prev, *next;
+};
+
+struct job_kind {
+	Stagepost__JobKind kind;
+	const char *name;
+	int64_t (*slots)(const struct settings *s); /* jobs of the kind at once */
+	void (*start)(struct job *job);
+	/* Nobody waits for the job any more (it is disowned): end it where that does
+	 * no harm. It still ends by job_finish(). NULL: it looks by itself. */
+	void (*stop)(struct job *job);
+};
+
+/* kinds.c; ended by a NULL name, JOB_KINDS_MAX at most. */
+#define JOB_KINDS_MAX 8
+extern const struct job_kind job_kinds[];
+/* NULL: there is none. */
+const struct job_kind *job_kind_find(Stagepost__JobKind kind);
+unsigned job_kind_index(const struct job_kind *k);
+
+/* ---- For the kinds ---- */
+const Stagepost__Recipient *job_recipient(const struct job *job, uint32_t index);
+/* The state of an `added` recipient and of one of the envelope alike. */
+unsigned job_recipient_total(const struct job *job);
+
+/* The result of one recipient that the job serves, to be filled in; once more
+ * for the same one gives the same again. Text is cleaned of what is not
+ * printable and cut to 4 KiB, or to less (never to less than 400 bytes) where
+ * the message has more than 63 recipients. */
+Stagepost__RecipientResult *job_result(struct job *job, uint32_t recipient, Stagepost__RecipientResult__Outcome outcome,
+				       const char *code, struct str text);
+/* The same for all recipients that have none yet. */
+void job_result_rest(struct job *job, Stagepost__RecipientResult__Outcome outcome, const char *code, struct str text);
+bool job_has_result(const struct job *job, uint32_t recipient);
+/* The destination as a whole is ill. */
+void job_set_trouble(struct job *job, struct str text);
+
+/* ---- Our own trouble ----
+ * What fails for want of the store, a body, a descriptor, memory or a resolver
+ * that answers is no try: the recipient is POSTPONED, which costs it nothing,
+ * and another worker has the job within seconds. err says what failed; when it
+ * is of the host (err_is_of_host()) it counts against this worker's health too. */
+void job_postpone(struct job *job, uint32_t recipient, const struct err *err);
+/* All recipients that have no result yet. */
+void job_postpone_rest(struct job *job, const struct err *err);
+/* The same where the body cannot be read, whatever the reason: a worker without
+ * the folder of the bodies finds none of them. */
+void job_postpone_unread(struct job *job, const struct err *err);
+/* Notes the trouble alone; the results come otherwise. */
+void job_note_own_trouble(struct job *job, const struct err *err);
+
+/* Of a CHECK job; in its arena. */
+void job_set_verdict(struct job *job, Stagepost__SpamVerdict *verdict);
+
+/* Reports and frees the job; a recipient without a result is postponed. The
+ * kind's own work must be gone already. */
+void job_finish(struct job *job);
+
+/* Text of others, fit for a log or a report: printable, one line, valid UTF-8,
+ * at most max bytes. */
+struct str job_clean_text(struct arena *arena, struct str text, size_t max);
+
+/* ---- For the table of jobs ---- */
+/* NULL: it makes no sense. */
+struct job *job_new(struct worker *w, const struct job_kind *kind, struct bus_peer *peer, const Stagepost__Job *given);
+void job_free(struct job *job);
+
+#endif

@@ -1,0 +1,142 @@
+/* What became of each recipient that a job serves. */
+#include "delivery-worker/jobs/job.h"
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+
+/* All lines of a server's reply are kept, as links in them are what helps the
+ * sender. But a message's state holds a text for each recipient, so those of
+ * one message share RESULT_TEXTS_MAX, and 400 bytes are always there. */
+#define RESULT_TEXT_MAX	  4096
+#define RESULT_TEXT_LEAST 400
+#define RESULT_TEXTS_MAX  (256 * 1024)
+
+const Stagepost__Recipient *
+job_recipient(const struct job *job, uint32_t index)
+{
+	CHECK(index < job->msg->envelope->n_recipients);
+	return job->msg->envelope->recipients[index];
+}
+
+unsigned
+job_recipient_total(const struct job *job)
+{
+	return (unsigned)job->msg->envelope->n_recipients;
+}
+
+struct str
+job_clean_text(struct arena *arena, struct str text, size_t max)
+{
+	size_t len = text.len < max ? text.len : max;
+	char *p;
+
+	/* Cut between characters, not within one. */
+	while (len < text.len && len > 0 && ((unsigned char)text.p[len] & 0xc0) == 0x80)
+		len--;
+	p = arena_dup(arena, text.p, len);
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f)
+			p[i] = ' ';
+	}
+	if (!str_is_utf8(str_of(p, len))) {
+		for (size_t i = 0; i < len; i++) {
+			if ((unsigned char)p[i] >= 0x80)
+				p[i] = '?';
+		}
+	}
+	return str_of(p, len);
+}
+
+static size_t
+result_text_max(const struct job *job)
+{
+	size_t share = RESULT_TEXTS_MAX / (job_recipient_total(job) + 1);
+
+	if (share > RESULT_TEXT_MAX)
+		return RESULT_TEXT_MAX;
+	return share > RESULT_TEXT_LEAST ? share : RESULT_TEXT_LEAST;
+}
+
+static Stagepost__RecipientResult **
+result_slot(const struct job *job, uint32_t recipient)
+{
+	for (size_t i = 0; i < job->msg->n_recipients; i++) {
+		if (job->msg->recipients[i] == recipient)
+			return &job->results[i];
+	}
+	CHECKF(false, "job %llu does not serve recipient %u", (unsigned long long)job->msg->job, recipient);
+	return NULL;
+}
+
+bool
+job_has_result(const struct job *job, uint32_t recipient)
+{
+	return *result_slot(job, recipient) != NULL;
+}
+
+Stagepost__RecipientResult *
+job_result(struct job *job, uint32_t recipient, Stagepost__RecipientResult__Outcome outcome, const char *code,
+	   struct str text)
+{
+	Stagepost__RecipientResult **slot = result_slot(job, recipient);
+
+	if (*slot == NULL) {
+		*slot = arena_new(&job->arena, Stagepost__RecipientResult);
+		stagepost__recipient_result__init(*slot);
+		(*slot)->recipient = recipient;
+	}
+	(*slot)->outcome = outcome;
+	(*slot)->code = arena_strdup(&job->arena, code);
+	(*slot)->text = (char *)job_clean_text(&job->arena, text, result_text_max(job)).p;
+	(*slot)->duration_ms = (uint32_t)(clock_monotonic_ms() - job->started_ms);
+	return *slot;
+}
+
+void
+job_result_rest(struct job *job, Stagepost__RecipientResult__Outcome outcome, const char *code, struct str text)
+{
+	for (size_t i = 0; i < job->msg->n_recipients; i++) {
+		if (job->results[i] == NULL)
+			job_result(job, job->msg->recipients[i], outcome, code, text);
+	}
+}
+
+void
+job_set_trouble(struct job *job, struct str text)
+{
+	job->destination_trouble = job_clean_text(&job->arena, text, RESULT_TEXT_LEAST).p;
+}
+
+/* ---- Our own trouble ---- */
+void
+job_note_own_trouble(struct job *job, const struct err *err)
+{
+	job->own_trouble = true;
+	job->host_is_ill |= err_is_of_host(err);
+}
+
+void
+job_postpone(struct job *job, uint32_t recipient, const struct err *err)
+{
+	job_note_own_trouble(job, err);
+	job_result(job, recipient, STAGEPOST__RECIPIENT_RESULT__OUTCOME__POSTPONED, "4.3.0", str_c(err->text));
+}
+
+void
+job_postpone_rest(struct job *job, const struct err *err)
+{
+	job_note_own_trouble(job, err);
+	job_result_rest(job, STAGEPOST__RECIPIENT_RESULT__OUTCOME__POSTPONED, "4.3.0", str_c(err->text));
+}
+
+void
+job_postpone_unread(struct job *job, const struct err *err)
+{
+	job->host_is_ill = true;
+	job_postpone_rest(job, err);
+}
+
+void
+job_set_verdict(struct job *job, Stagepost__SpamVerdict *verdict)
+{
+	job->verdict = verdict;
+}

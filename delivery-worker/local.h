@@ -1,9 +1,0 @@
-/* LOCAL jobs: from recipients to mailboxes here. */
-#ifndef SP_WORKER_LOCAL_H
-#define SP_WORKER_LOCAL_H
-
-#include "delivery-worker/jobs.h"
-
-void local_start(struct job *job);
-
-#endif

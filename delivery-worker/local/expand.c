@@ -1,0 +1,91 @@
+/* What recipients come to: accounts here, addresses elsewhere, or nothing. */
+#include "delivery-worker/local/private.h"
+#include "lib/base/check.h"
+
+/* What the recipient's domain wants done with spam. */
+static void
+expand_judge(struct filing *f)
+{
+	const struct job *job = f->work->job;
+	int action =
+		settings_spam(settings_current(job->worker->settings), directory_domain_of(f->address))->spam_action;
+
+	if (job->msg->verdict == NULL || !job->msg->verdict->is_spam)
+		return;
+	f->junk = action == SPAM_ACTION_JUNK;
+	f->tagged = action != SPAM_ACTION_NONE;
+}
+
+static struct filing *
+expand_filing_for(struct local_work *w, const struct directory_target *t)
+{
+	struct arena *arena = &w->job->arena;
+	struct filing *f;
+
+	for (f = w->filings; f != NULL; f = f->next) {
+		if (str_eq(f->address, t->address) && str_eq(f->detail, t->detail))
+			return f;
+	}
+	f = arena_new(arena, struct filing);
+	f->work = w;
+	f->address = arena_str(arena, t->address);
+	f->detail = arena_str(arena, t->detail);
+	f->quota_bytes = t->quota_bytes;
+	expand_judge(f);
+	if (w->last_filing != NULL)
+		w->last_filing->next = f;
+	else
+		w->filings = f;
+	w->last_filing = f;
+	w->filing_count++;
+	return f;
+}
+
+static void
+expand_back(struct local_work *w)
+{
+	CHECK(op_back(&w->op));
+	if (!op_waits(&w->op))
+		w->on_expanded(w);
+}
+
+static void
+expand_on_expanded(void *arg, const struct directory_target *targets, unsigned count, const struct err *err)
+{
+	struct local_recipient *r = arg;
+	struct local_work *w = r->work;
+
+	if (err != NULL) {
+		r->expand_failed = true;
+		r->err = *err;
+	} else {
+		r->targets = arena_array(&w->job->arena, struct target, count + 1);
+		r->target_count = count;
+		for (unsigned i = 0; i < count; i++) {
+			struct target *t = &r->targets[i];
+
+			t->address = arena_str(&w->job->arena, targets[i].address);
+			t->kind = targets[i].kind;
+			t->domain_disabled = targets[i].domain_disabled;
+			if (t->kind == DIR_USER)
+				t->filing = expand_filing_for(w, &targets[i]);
+		}
+	}
+	expand_back(w);
+}
+
+void
+local_expand(struct local_work *w)
+{
+	/* Once more than there are, so that answers that come at once do not
+	 * end the step before all are asked. */
+	op_hold(&w->op);
+	for (unsigned i = 0; i < w->recipient_count; i++) {
+		struct local_recipient *r = &w->recipients[i];
+
+		op_hold(&w->op);
+		directory_expand(w->job->worker->directory, str_c(job_recipient(w->job, r->index)->address),
+				 expand_on_expanded, r);
+	}
+	expand_back(w);
+}

@@ -1,0 +1,65 @@
+/* A connection as bytes, TLS and time: it knows nothing of SMTP. */
+#ifndef SP_WORKER_REMOTE_CONNECTION_H
+#define SP_WORKER_REMOTE_CONNECTION_H
+
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+#include "delivery-worker/remote/client.h"
+
+#define CONNECTION_OUTPUT_HIGH (256 * 1024) /* then no more is written, until on_writable */
+
+/* Each is the last thing that the connection does with itself: it may be freed. */
+struct connection_events {
+	void (*on_up)(void *arg); /* connected; or the TLS handshake is done */
+	void (*on_input)(void *arg);
+	void (*on_writable)(void *arg); /* most of the output is gone */
+	void (*on_lost)(void *arg, int errno_value);
+	void (*on_time)(void *arg); /* the time limit */
+};
+
+struct connection {
+	struct event_base *base; /* borrowed */
+	const struct connection_events *events;
+	void *arg;
+	struct bufferevent *bev; /* owner; NULL: not open */
+	struct event *timer;	 /* owner */
+	struct ip own_ip;	 /* family 0 before it stood */
+	size_t output_seen;	 /* output left when the time limit was set */
+};
+
+void connection_init(struct connection *c, struct event_base *base, const struct connection_events *events, void *arg);
+/* Closes it. */
+void connection_fini(struct connection *c);
+
+/* -1: it cannot even begin; failure_out says why. */
+int connection_open(struct connection *c, const struct smtp_client_options *options, struct smtp_failure *failure_out);
+bool connection_is_open(const struct connection *c);
+/* What is short here, whatever the server: a descriptor, memory, a port. */
+bool connection_errno_is_ours(const struct smtp_client_options *options, int errno_value);
+
+/* -1: there is input that came in the clear. */
+int connection_start_tls(struct connection *c, const struct smtp_client_options *options);
+/* NULL: no TLS. */
+SSL *connection_ssl(const struct connection *c);
+/* Why the handshake failed. */
+void connection_tls_error(struct connection *c, char *out, size_t size);
+
+void connection_write(struct connection *c, const void *data, size_t len);
+size_t connection_output(const struct connection *c);
+/* The first piece of the input; false: there is none. */
+bool connection_peek(const struct connection *c, struct str *piece_out);
+void connection_drain(struct connection *c, size_t len);
+/* Takes and gives nothing more; also no time limit. */
+void connection_stop(struct connection *c);
+/* QUIT, straight to the socket; nobody waits for its reply. */
+void connection_say_goodbye(struct connection *c);
+
+/* on_time comes then; 0: never. */
+void connection_set_timer(struct connection *c, int64_t ms);
+/* At the loop's next turn. */
+void connection_set_timer_now(struct connection *c);
+/* Has output gone out since the time limit was set? */
+bool connection_has_moved(const struct connection *c);
+
+#endif

@@ -1,0 +1,15 @@
+/* CHECK jobs: a message is shown to a spam engine, and what that says goes back
+ * to the broker. Engines are asked one after the other until one answers. */
+#ifndef SP_WORKER_SPAM_CHECK_H
+#define SP_WORKER_SPAM_CHECK_H
+
+#include "delivery-worker/jobs/job.h"
+
+/* Remembers which engines could not be reached. */
+struct checker *checker_new(void);
+void checker_free(struct checker **c);
+
+void check_start(struct job *job);
+void check_stop(struct job *job);
+
+#endif

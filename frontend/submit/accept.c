@@ -1,0 +1,176 @@
+/* A whole message: synced, signed, handed to a broker.
+ *
+ * SUBMIT_OK is said only when the body is synced and the broker has said that
+ * the envelope is durable. The submission outlives an owner that does not wait
+ * for that: what comes back then only puts things in order. */
+#include "frontend/submit/private.h"
+#include "lib/base/check.h"
+#include "lib/base/clock.h"
+#include "lib/base/crashpoint.h"
+
+/* Long enough for another broker to take over; then the client hears that it
+ * should come again, long before it gives up (RFC 5321, 4.5.3.2.6). */
+enum { HAND_OVER_TIMEOUT_MS = 15 * 1000 };
+
+static void
+accept_log(const struct submit *s)
+{
+	const struct submit_options *o = &s->options;
+
+	metrics_add(M_SMTP_MESSAGES, 1);
+	metrics_add(M_SMTP_BYTES, (int64_t)s->size_bytes);
+	log_info(&s->log, "message accepted", F_STR("from", o->reverse_path), F_C("to", s->recipients->record.address),
+		 F_I64("recipients", s->recipient_count), F_I64("size", s->size_bytes), F_C("helo", o->helo),
+		 F_C("with", o->protocol), F_C("account", o->account != NULL ? o->account : ""),
+		 F_C("client", s->op.cancelled ? "gone" : "told"));
+}
+
+/* It may come again: counted once. */
+static void
+accept_fail(struct submit *s, const struct err *err)
+{
+	if (s->result == SUBMIT_OK)
+		metrics_add(M_SMTP_DEFERRED_MESSAGES, 1);
+	s->result = submit_result_of(err);
+}
+
+/* ---- The hand-over ---- */
+
+static void
+accept_on_handed_over(void *arg, const struct err *err)
+{
+	struct submit *s = arg;
+
+	metrics_add(M_HANDOVER_US, clock_monotonic_us() - s->handed_over_us);
+	metrics_add(err == NULL ? M_HANDOVERS : M_HANDOVERS_FAILED, 1);
+	if (err == NULL) {
+		CRASHPOINT("handed-over");
+		s->is_blob_ours = false;
+		accept_log(s);
+	} else {
+		/* Without an answer it may be in the spool after all, and the body its. */
+		if (err->code == ERR_TIMEOUT)
+			s->is_blob_ours = false;
+		log_warning(&s->log, "message not handed over", F_C("kind", err_code_name(err->code)), F_ERR(err));
+		accept_fail(s, err);
+	}
+	if (op_back(&s->op))
+		s->on_done(s->on_done_arg, s->result);
+}
+
+/* The envelope's strings are not const, and end with a NUL. */
+static char *
+accept_text(struct submit *s, struct str text)
+{
+	return arena_dup(&s->op.arena, text.p, text.len);
+}
+
+static void
+accept_fill_options(struct submit *s, Stagepost__Envelope *e)
+{
+	const struct submit_options *o = &s->options;
+
+	e->reverse_path = accept_text(s, o->reverse_path);
+	e->authenticated_as = accept_text(s, str_c(o->account));
+	e->client_helo = accept_text(s, str_c(o->helo));
+	e->protocol = accept_text(s, str_c(o->protocol));
+	e->tls = accept_text(s, str_c(o->tls));
+	e->smtputf8 = o->utf8;
+	e->require_tls = o->require_tls;
+	e->tls_optional = s->watch.tls_optional && !o->require_tls;
+	e->eight_bit = o->eight_bit || s->reader.saw_eight_bit;
+	e->dsn_ret = accept_text(s, o->dsn_ret);
+	e->dsn_envid = accept_text(s, o->dsn_envid);
+}
+
+static void
+accept_hand_over(struct submit *s)
+{
+	Stagepost__Envelope e = STAGEPOST__ENVELOPE__INIT;
+	Stagepost__Blob body = STAGEPOST__BLOB__INIT;
+	char client[IP_TEXT_MAX];
+
+	ip_text(&s->options.peer, client);
+	body.pack = s->blob.pack;
+	body.offset = s->blob.offset;
+	body.length = s->blob.length;
+	accept_fill_options(s, &e);
+	e.id = s->id;
+	e.recipients = submit_list_recipients(s);
+	e.n_recipients = s->recipient_count;
+	e.body = &body;
+	e.return_path_length = s->return_path_length;
+	e.received_ms = (uint64_t)s->begun_ms;
+	e.client_ip = client;
+	e.frontend = s->frontend->service->id;
+	e.priority = submit_priority_final(s);
+	e.dkim = accept_text(s, s->signatures);
+	e.settings_version = settings_version(frontend_settings(s->frontend));
+	s->handed_over_us = clock_monotonic_us();
+	op_hold(&s->op);
+	bus_hand_over(s->frontend->bus, &e, HAND_OVER_TIMEOUT_MS, accept_on_handed_over, s);
+}
+
+/* ---- What must end before it ---- */
+
+/* Synced, or signed; in whichever order. A client that has gone meanwhile will
+ * send it again: nothing is kept. */
+static void
+accept_on_part(struct submit *s)
+{
+	if (!op_back(&s->op) || op_waits(&s->op))
+		return;
+	if (s->result == SUBMIT_OK)
+		accept_hand_over(s);
+	else
+		s->on_done(s->on_done_arg, s->result);
+}
+
+static void
+accept_on_synced(void *arg, const struct blob_id *id, const struct err *err)
+{
+	struct submit *s = arg;
+
+	if (err != NULL) {
+		log_warning(&s->log, "body not synced", F_ERR(err));
+		accept_fail(s, err);
+	} else {
+		CRASHPOINT("body-synced");
+		s->blob = *id;
+		s->is_blob_ours = true;
+	}
+	accept_on_part(s);
+}
+
+static void
+accept_on_signed(struct submit *s, const struct err *err)
+{
+	if (err != NULL) {
+		log_warning(&s->log, "DKIM keys not read", F_ERR(err));
+		accept_fail(s, err);
+	}
+	accept_on_part(s);
+}
+
+static bool
+accept_is_for_later(enum submit_result result)
+{
+	return result == SUBMIT_STORE_FULL || result == SUBMIT_UNAVAILABLE;
+}
+
+bool
+submit_commit(struct submit *s, submit_on_done *on_done, void *arg)
+{
+	CHECK(s->on_done == NULL);
+	if (!submit_end_data(s)) {
+		metrics_add(accept_is_for_later(s->result) ? M_SMTP_DEFERRED_MESSAGES : M_SMTP_REFUSED_MESSAGES, 1);
+		return false;
+	}
+	s->on_done = on_done;
+	s->on_done_arg = arg;
+	op_hold(&s->op);
+	op_hold(&s->op);
+	blob_append_commit(&s->append, accept_on_synced, s);
+	submit_sign_end(s, accept_on_signed);
+	return true;
+}

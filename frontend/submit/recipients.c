@@ -1,0 +1,67 @@
+/* For whom a message is. */
+#include "frontend/submit/private.h"
+#include "lib/base/check.h"
+
+static uint32_t
+recipients_hash(struct str address)
+{
+	uint32_t hash = 2166136261u; /* FNV-1a */
+
+	for (size_t i = 0; i < address.len; i++)
+		hash = (hash ^ (unsigned char)address.p[i]) * 16777619u;
+	return hash;
+}
+
+/* Packed, with tags and lengths; an address may get longer as it is looked up. */
+static size_t
+recipients_bytes_of(const struct submit_recipient *r)
+{
+	enum { AROUND = 32, LONGER = 16 };
+
+	return r->address.len + r->orcpt.len + AROUND + LONGER;
+}
+
+bool
+submit_has_room(const struct submit *s, const struct submit_recipient *r)
+{
+	enum { ALL_ELSE = 256 * 1024 }; /* signatures, names */
+
+	return s->recipient_count < submit_settings(s)->max_recipients &&
+	       s->recipient_bytes + recipients_bytes_of(r) <= SPOOL_ENVELOPE_MAX - ALL_ELSE;
+}
+
+void
+submit_add_recipient(struct submit *s, const struct submit_recipient *r)
+{
+	uint32_t hash = recipients_hash(r->address);
+	struct submit_entry *entry;
+
+	CHECK(s->append == NULL && !s->streams);
+	for (entry = s->recipients; entry != NULL; entry = entry->next)
+		if (entry->hash == hash && str_eq(str_c(entry->record.address), r->address))
+			return;
+	entry = arena_new(&s->op.arena, struct submit_entry);
+	stagepost__recipient__init(&entry->record);
+	entry->record.address = arena_dup(&s->op.arena, r->address.p, r->address.len);
+	if (r->orcpt.len != 0)
+		entry->record.orcpt = arena_dup(&s->op.arena, r->orcpt.p, r->orcpt.len);
+	entry->record.notify = r->notify;
+	entry->record.local = r->local;
+	entry->hash = hash;
+	*s->recipients_end = entry;
+	s->recipients_end = &entry->next;
+	s->recipient_count++;
+	s->recipient_bytes += recipients_bytes_of(r);
+}
+
+Stagepost__Recipient **
+submit_list_recipients(struct submit *s)
+{
+	Stagepost__Recipient **list = arena_array(&s->op.arena, Stagepost__Recipient *, s->recipient_count);
+	size_t count = 0;
+
+	for (struct submit_entry *entry = s->recipients; entry != NULL; entry = entry->next)
+		list[count++] = &entry->record;
+	CHECK(count == s->recipient_count);
+	return list;
+}

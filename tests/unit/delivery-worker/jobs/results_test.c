@@ -1,0 +1,131 @@
+/* Results of recipients, and the text of others that goes into them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "delivery-worker/jobs/job.h"
+#include "lib/base/clock.h"
+
+static void
+test_clean_text(void **state)
+{
+	static const struct {
+		struct str text;
+		size_t max;
+		struct str clean;
+	} cases[] = {
+		{STR(""), 10, STR("")},
+		{STR_NONE, 10, STR("")},
+		{STR("550 no such user"), 400, STR("550 no such user")},
+		{STR("a\r\nb\tc\0d\x7f"), 400, STR("a  b c d ")},
+		{STR("12345"), 3, STR("123")},
+		{STR("12345"), 0, STR("")},
+		{STR("m\xc3\xbc"), 400, STR("m\xc3\xbc")},
+		{STR("m\xc3\xbc"), 2, STR("m")}, /* cut between characters */
+		{STR("m\xc3\xbc"), 3, STR("m\xc3\xbc")},
+		{STR("\xe2\x82\xac"), 2, STR("")},
+		{STR("m\xfc"), 400, STR("m?")}, /* not UTF-8 */
+		{STR("\x80\x80\x80"), 2, STR("")},
+	};
+	struct arena arena;
+
+	(void)state;
+	arena_init(&arena);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct str got = job_clean_text(&arena, cases[i].text, cases[i].max);
+		assert_true(str_eq(got, cases[i].clean));
+		assert_int_equal(got.p[got.len], '\0');
+	}
+	arena_fini(&arena);
+}
+
+static void
+test_results(void **state)
+{
+	Stagepost__Recipient recipients[4], *list[4];
+	Stagepost__Envelope envelope = STAGEPOST__ENVELOPE__INIT;
+	Stagepost__Job msg = STAGEPOST__JOB__INIT;
+	Stagepost__RecipientResult *results[2] = {NULL}, *r;
+	uint32_t served[2] = {1, 3};
+	struct job job = {.msg = &msg, .results = results, .started_ms = clock_monotonic_ms() - 1000};
+	char text[5000];
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		stagepost__recipient__init(&recipients[i]);
+		list[i] = &recipients[i];
+	}
+	envelope.recipients = list;
+	envelope.n_recipients = 4;
+	msg.envelope = &envelope;
+	msg.recipients = served;
+	msg.n_recipients = 2;
+	arena_init(&job.arena);
+	assert_int_equal(job_recipient_total(&job), 4);
+	assert_ptr_equal(job_recipient(&job, 3), list[3]);
+	assert_false(job_has_result(&job, 1) || job_has_result(&job, 3));
+	r = job_result(&job, 3, STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED, "5.1.1", STR("no\r\nsuch user"));
+	assert_int_equal(r->recipient, 3);
+	assert_string_equal(r->text, "no  such user");
+	assert_true(r->duration_ms >= 1000);
+	assert_true(job_has_result(&job, 3) && !job_has_result(&job, 1));
+	/* Once more gives the same, filled anew. */
+	memset(text, 'x', sizeof(text));
+	assert_ptr_equal(
+		job_result(&job, 3, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.0.0", str_of(text, 5000)), r);
+	assert_string_equal(r->code, "4.0.0");
+	assert_int_equal(strlen(r->text), 4096);
+	/* The rest: only those that have none yet. */
+	job_result_rest(&job, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED, "2.0.0", STR("fine"));
+	assert_string_equal(results[0]->code, "2.0.0");
+	assert_int_equal(results[0]->recipient, 1);
+	assert_string_equal(r->code, "4.0.0");
+	job_set_trouble(&job, STR("ill\n"));
+	assert_string_equal(job.destination_trouble, "ill ");
+	job_set_trouble(&job, str_of(text, 5000));
+	assert_int_equal(strlen(job.destination_trouble), 400);
+	arena_fini(&job.arena);
+}
+
+/* The texts of a message with many recipients share a limit. */
+static void
+test_text_of_many(void **state)
+{
+	static const struct {
+		size_t recipients, text;
+	} cases[] = {{1, 4096}, {63, 4096}, {64, 4032}, {255, 1024}, {1000, 400}, {50000, 400}};
+	static char text[5000];
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		Stagepost__Envelope envelope = STAGEPOST__ENVELOPE__INIT;
+		Stagepost__Job msg = STAGEPOST__JOB__INIT;
+		Stagepost__RecipientResult *results[1] = {NULL}, *r;
+		uint32_t served[1] = {0};
+		struct job job = {.msg = &msg, .results = results, .started_ms = clock_monotonic_ms()};
+
+		envelope.n_recipients = cases[i].recipients;
+		msg.envelope = &envelope;
+		msg.recipients = served;
+		msg.n_recipients = 1;
+		arena_init(&job.arena);
+		r = job_result(&job, 0, STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED, "5.0.0", str_of(text, 5000));
+		assert_int_equal(strlen(r->text), cases[i].text);
+		arena_fini(&job.arena);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_clean_text),
+		cmocka_unit_test(test_results),
+		cmocka_unit_test(test_text_of_many),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

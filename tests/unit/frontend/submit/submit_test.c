@@ -1,0 +1,376 @@
+/* A message on its way to the spool: with a real blob store, no protocol, and a
+ * broker that answers when and what the test says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "frontend/submit/submit.h"
+#include "tests/unit/lib/blob/blob_fixture.h"
+
+static struct blob_fixture blobs;
+static struct service service;
+static struct frontend frontend;
+
+/* What was handed over, in place of the bus. */
+static struct {
+	int shard;
+	unsigned count;
+	bus_on_handed_over *cb; /* NULL: answered */
+	void *arg;
+	struct blob_id body;
+	char text[512]; /* of what stands in the envelope */
+	unsigned return_path_length;
+} broker;
+
+static struct {
+	unsigned count;
+	enum submit_result result;
+} done;
+
+int
+bus_client_pick_shard(struct bus_client *b)
+{
+	(void)b;
+	return broker.shard;
+}
+
+void
+bus_hand_over(struct bus_client *b, const Stagepost__Envelope *e, int64_t timeout_ms, bus_on_handed_over *cb, void *arg)
+{
+	(void)b, (void)timeout_ms;
+	assert_null(broker.cb);
+	broker.count++;
+	broker.cb = cb;
+	broker.arg = arg;
+	broker.body = (struct blob_id){e->body->pack, e->body->offset, e->body->length};
+	broker.return_path_length = e->return_path_length;
+	snprintf(broker.text, sizeof(broker.text),
+		 "%s %s %s %s %s[%s] %s n=%zu first=%s orcpt=%s local=%d utf8=%d tls=%d", e->reverse_path,
+		 e->client_helo, e->client_ip, e->protocol, e->authenticated_as, e->tls, e->dsn_envid, e->n_recipients,
+		 e->recipients[0]->address, e->recipients[0]->orcpt, e->recipients[0]->local, e->smtputf8,
+		 e->require_tls);
+}
+
+/* code ERR_NONE: durable. */
+static void
+broker_answer(enum err_code code)
+{
+	bus_on_handed_over *cb = broker.cb;
+	struct err err;
+
+	assert_non_null(cb);
+	broker.cb = NULL;
+	err_set(&err, code, "as the test says");
+	cb(broker.arg, code == ERR_NONE ? NULL : &err);
+}
+
+static void
+on_done(void *arg, enum submit_result result)
+{
+	assert_ptr_equal(arg, &done);
+	done.count++;
+	done.result = result;
+}
+
+static int
+setup(void **state)
+{
+	struct err err;
+
+	(void)state;
+	memset(&broker, 0, sizeof(broker));
+	memset(&done, 0, sizeof(done));
+	blob_fixture_start(&blobs);
+	service = (struct service){
+		.hostname = "mail.example.test", .id = "frontend-1", .base = blobs.base, .blobs = blobs.store};
+	/* Nobody is there: the defaults are in force. */
+	service.redis = redis_new(service.base, "unix:/nonexistent/redis", &err);
+	service.settings = settings_live_new(service.base, service.redis, NULL, false);
+	frontend = (struct frontend){.service = &service};
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	settings_live_free(&service.settings);
+	redis_free(&service.redis);
+	blob_fixture_stop(&blobs);
+	return 0;
+}
+
+/* ---- Steps ---- */
+
+static const struct submit_options options = {
+	.helo = "client.example",
+	.protocol = "ESMTPS",
+	.tls = "TLSv1.3 SOME_CIPHER",
+	.reverse_path = {"sender@remote.example", 21},
+	.utf8 = true,
+	.require_tls = true,
+	.dsn_envid = {"envid", 5},
+};
+
+static struct submit *
+begin(void)
+{
+	struct submit_options o = options;
+	struct submit *s;
+
+	assert_true(ip_parse(STR("192.0.2.1"), &o.peer));
+	s = submit_begin(&frontend, &o);
+	assert_non_null(s);
+	submit_add_recipient(s, &(struct submit_recipient){
+					.address = STR("a@example.test"), .local = true, .orcpt = STR("rfc822;a")});
+	submit_begin_data(s, false);
+	return s;
+}
+
+static struct submit *
+begin_with(const char *text)
+{
+	struct submit *s = begin();
+
+	assert_int_equal(submit_data(s, str_c(text), NULL), strlen(text));
+	return s;
+}
+
+static void
+turn_loop(void)
+{
+	struct timeval turn = {.tv_usec = 20000};
+
+	event_base_loopexit(blobs.base, &turn);
+	event_base_loop(blobs.base, 0);
+}
+
+static void
+await_hand_over(void)
+{
+	assert_true(blob_fixture_wait(&blobs, &broker.count, 1));
+}
+
+/* Bodies are released off the loop. */
+static void
+assert_bodies_left(uint64_t wanted)
+{
+	int64_t until = clock_monotonic_ms() + 10000;
+	struct blob_usage usage;
+
+	do {
+		turn_loop();
+		assert_int_equal(blob_usage(blobs.store, &usage, NULL), 0);
+	} while (usage.blobs != wanted && clock_monotonic_ms() < until);
+	assert_int_equal(usage.blobs, wanted);
+}
+
+static const char *
+body_text(char out[2048])
+{
+	int64_t len = blob_read_sync(blobs.store, &broker.body, 0, out, 2047, NULL);
+
+	assert_int_equal(len, broker.body.length);
+	out[len] = '\0';
+	return out;
+}
+
+/* ---- Tests ---- */
+
+static void
+test_whole_way(void **state)
+{
+	struct submit *s = begin_with("Subject: x\r\n\r\ntext\r\n");
+	char text[2048];
+
+	(void)state;
+	assert_int_equal(submit_result(s), SUBMIT_OK);
+	assert_true(submit_commit(s, on_done, &done));
+	await_hand_over();
+	assert_int_equal(done.count, 0); /* synced is not enough */
+	assert_string_equal(broker.text, "sender@remote.example client.example 192.0.2.1 ESMTPS "
+					 "[TLSv1.3 SOME_CIPHER] envid n=1 first=a@example.test orcpt=rfc822;a local=1 "
+					 "utf8=1 tls=1");
+	assert_int_equal(broker.return_path_length, strlen("Return-Path: <sender@remote.example>\r\n"));
+	body_text(text);
+	assert_non_null(strstr(text, "Return-Path: <sender@remote.example>\r\n"
+				     "Received: from client.example ([192.0.2.1])\r\n\tby mail.example.test"));
+	assert_non_null(strstr(text, " with ESMTPS\r\n\t(TLSv1.3 SOME_CIPHER)\r\n\tid "));
+	assert_non_null(strstr(text, submit_id(s)));
+	assert_non_null(strstr(text, "\r\nSubject: x\r\n\r\ntext\r\n"));
+	assert_null(strstr(text, "Message-ID")); /* no submission of a user */
+	broker_answer(ERR_NONE);
+	assert_int_equal(done.count, 1);
+	assert_int_equal(done.result, SUBMIT_OK);
+	submit_free(&s);
+	assert_null(s);
+	assert_bodies_left(1);
+}
+
+static void
+test_pieces_make_no_difference(void **state)
+{
+	const char *text = "From x Mon Nov 30\r\nSubject: x\n\ntext\rmore\n.\r\n", *end = text + strlen(text);
+	struct submit *s = begin();
+	char stored[2048];
+
+	(void)state;
+	for (const char *p = text; p < end; p++)
+		assert_int_equal(submit_data(s, str_of(p, 1), NULL), 1);
+	assert_true(submit_commit(s, on_done, &done));
+	await_hand_over();
+	assert_non_null(strstr(body_text(stored), "\r\nSubject: x\r\n\r\ntext more\r\n.\r\n"));
+	assert_null(strstr(stored, "From x"));
+	broker_answer(ERR_NONE);
+	submit_free(&s);
+}
+
+static void
+test_dot_lines(void **state)
+{
+	struct submit *s;
+	struct submit_options o = options;
+	char stored[2048];
+	bool ended;
+
+	(void)state;
+	s = submit_begin(&frontend, &o);
+	submit_add_recipient(s, &(struct submit_recipient){.address = STR("a@example.test")});
+	submit_begin_data(s, true);
+	assert_int_equal(submit_data(s, STR("A: b\r\n\r\n..dot\r\n"), &ended), 15);
+	assert_false(ended);
+	assert_int_equal(submit_data(s, STR(".\r\nQUIT\r\n"), &ended), 3);
+	assert_true(ended);
+	assert_true(submit_commit(s, on_done, &done));
+	await_hand_over();
+	assert_non_null(strstr(body_text(stored), "\r\nA: b\r\n\r\n.dot\r\n"));
+	broker_answer(ERR_NONE);
+	submit_free(&s);
+}
+
+/* Given up before it is whole, or before it is synced: nothing is kept. */
+static void
+test_given_up(void **state)
+{
+	struct submit *s = begin_with("Subject: x\r\n\r\n");
+
+	(void)state;
+	submit_free(&s);
+	submit_free(&s); /* of NULL */
+	s = begin_with("Subject: x\r\n\r\n");
+	assert_true(submit_commit(s, on_done, &done));
+	submit_free(&s);
+	for (unsigned i = 0; i < 10; i++)
+		turn_loop();
+	assert_int_equal(broker.count, 0);
+	assert_int_equal(done.count, 0);
+	assert_bodies_left(0);
+}
+
+/* What the broker answers, and whether the body may be the spool's then. */
+static const struct {
+	enum err_code code;
+	enum submit_result result;
+	unsigned bodies_left;
+} answers[] = {
+	{ERR_NONE, SUBMIT_OK, 1},
+	{ERR_TIMEOUT, SUBMIT_UNAVAILABLE, 1},
+	{ERR_UNAVAILABLE, SUBMIT_UNAVAILABLE, 0},
+	{ERR_LIMIT, SUBMIT_UNAVAILABLE, 0},
+	{ERR_NO_SPACE, SUBMIT_STORE_FULL, 0},
+};
+
+static void
+test_answers(void **state)
+{
+	uint64_t bodies = 0;
+
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+		for (unsigned gone = 0; gone < 2; gone++) {
+			struct submit *s = begin_with("Subject: x\r\n\r\n");
+
+			broker.count = done.count = 0;
+			assert_true(submit_commit(s, on_done, &done));
+			await_hand_over();
+			if (gone)
+				submit_free(&s);
+			broker_answer(answers[i].code);
+			assert_int_equal(done.count, gone ? 0 : 1);
+			if (!gone)
+				assert_int_equal(done.result, answers[i].result);
+			submit_free(&s);
+			bodies += answers[i].bodies_left;
+			assert_bodies_left(bodies);
+		}
+	(void)state;
+}
+
+static void
+test_refused(void **state)
+{
+	struct submit *s = begin();
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 2000 && submit_result(s) == SUBMIT_OK; i++)
+		submit_data(s, STR("Received: x\r\n"), NULL);
+	assert_int_equal(submit_result(s), SUBMIT_TOO_MANY_HOPS);
+	assert_int_equal(submit_data(s, STR("more\r\n"), NULL), 6); /* read, and dropped */
+	assert_false(submit_wait_room(s, NULL, NULL));
+	assert_false(submit_commit(s, on_done, &done));
+	submit_free(&s);
+
+	/* No limit is set. */
+	s = begin();
+	assert_int_equal(submit_max_size_bytes(s), 0);
+	submit_announce(s, UINT64_MAX);
+	assert_int_equal(submit_result(s), SUBMIT_OK);
+	submit_free(&s);
+	assert_int_equal(broker.count + done.count, 0);
+	assert_bodies_left(0);
+}
+
+static void
+test_recipients(void **state)
+{
+	struct submit_recipient r = {.address = STR("a@example.test")};
+	struct submit_options o = options;
+	char address[40];
+	struct submit *s;
+	unsigned i;
+
+	(void)state;
+	broker.shard = -1;
+	assert_null(submit_begin(&frontend, &o));
+	broker.shard = 0;
+	s = submit_begin(&frontend, &o);
+	submit_add_recipient(s, &r);
+	submit_add_recipient(s, &r); /* the same: one */
+	for (i = 1; submit_has_room(s, &r); i++) {
+		snprintf(address, sizeof(address), "a%u@example.test", i);
+		r.address = str_c(address);
+		submit_add_recipient(s, &r);
+	}
+	assert_int_equal(i, settings_smtp_in(settings_defaults(), STR_NONE)->max_recipients);
+	submit_free(&s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_whole_way, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pieces_make_no_difference, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dot_lines, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_given_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_recipients, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
