@@ -1,17 +1,18 @@
 /* What the files of the IMAP server share; nobody else includes this.
  *
- *   session.c      states, time limits, the end (the rest: core's session)
- *   input.c        commands out of bytes: lines, literals, limits
- *   commands.c     the tables of commands and their dispatcher
- *   output.c       replies, and the forms of flags, names and strings
- *   capability.c   what is announced, in one table
- *   login.c        LOGIN, AUTHENTICATE, STARTTLS, UNAUTHENTICATE
- *   cmd_*.c        what each other command means
- *   index.c        a folder's records, shared by all sessions
- *   view.c         a session's sequence numbers, unsolicited changes
- *   records.c      what lies deeper than the index: cold records, digests
- *   fetch*.c       FETCH; search*.c, sort*.c, thread.c: what they are called
- *   parse/         lexer, sets, names: on their own for tests and fuzzing
+ *   session/   a session and its states; commands out of bytes, their tables
+ *              and dispatcher; replies; capabilities; logging in
+ *   parse/     lexer, sets, names, fetch items, search keys: on their own for
+ *              tests and fuzzing
+ *   cmd/       what the commands mean that have no folder of their own
+ *   view/      a session's sequence numbers, unsolicited changes, and what lies
+ *              deeper than the index: cold records, digests
+ *   fetch/     FETCH
+ *   search/    SEARCH, SORT, THREAD
+ *   append/    APPEND and REPLACE
+ *
+ * What a message says apart from IMAP (texts, previews, digests) is in
+ * lib/message; a folder's live records, shared by sessions, in frontend/folder.
  *
  * One command at a time: while an answer is awaited the connection is paused
  * and pipelined bytes wait. A handler either ends its command with
@@ -22,7 +23,7 @@
 
 #include "frontend/core/session.h"
 #include "frontend/imap/parse/lexer.h"
-#include "frontend/imap/view.h"
+#include "frontend/imap/view/view.h"
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
 #include "lib/service/metrics.h"
@@ -82,7 +83,7 @@ struct imap_session {
 	struct imap_append *append; /* owner; APPEND under way */
 };
 
-/* ---- session.c ---- */
+/* ---- session/session.c ---- */
 const struct settings_imap *imap_settings(const struct imap_session *s);
 struct mailbox_store *imap_store(const struct imap_session *s);
 struct str imap_address(const struct imap_session *s);
@@ -90,16 +91,13 @@ void imap_set_state(struct imap_session *s, enum imap_state state);
 /* Says BYE and closes. */
 void imap_bye(struct imap_session *s, const char *text);
 
-/* Drops what belongs to the account: view, address, what was enabled. */
-void imap_forget_account(struct imap_session *s);
-
 /* Runs at the loop's next turn, unless the client has gone (slices of long work). */
 void imap_later(struct imap_session *s, void (*run)(struct imap_session *s));
 /* on_room to be called when the output has become short. True: it is short
  * enough to go on at once, and on_room will not be called. */
 bool imap_may_write(struct imap_session *s, void (*on_room)(struct imap_session *s));
 
-/* ---- commands.c ---- */
+/* ---- session/commands.c ---- */
 enum imap_command_flags {
 	IMAP_NEEDS_VIEW = 1, /* the view is attached before the handler is called */
 	IMAP_BY_UID = 2,
@@ -133,7 +131,7 @@ extern const struct imap_command imap_copy_commands[];
 extern const struct imap_command imap_append_commands[];
 extern const struct imap_command imap_account_commands[];
 extern const struct imap_command imap_metadata_commands[];
-extern const struct imap_command imap_data_commands[]; /* data.c */
+extern const struct imap_command imap_data_commands[]; /* cmd/data.c */
 
 /* The handlers of FETCH, SEARCH, SORT and THREAD, for imap_data_commands. */
 enum cmd_status imap_cmd_fetch(struct imap_session *s, struct imap_lexer *lex);
@@ -166,13 +164,13 @@ void imap_enable_condstore(struct imap_session *s);
 /* What the owner of a mailbox may do (RFC 4314). */
 #define IMAP_OWNER_RIGHTS "lrswipkxtea"
 
-/* ---- capability.c ---- */
+/* ---- session/capability.c ---- */
 /* "IMAP4rev1 ..." as it is now. */
 void imap_print_capabilities(const struct imap_session *s, struct buf *out);
 /* A line of ENABLE: the bit, or 0. */
 unsigned imap_enable_bit(struct str name);
 
-/* ---- output.c ---- */
+/* ---- session/output.c ---- */
 void imap_write(struct imap_session *s, const struct buf *b);
 /* "* " and CRLF are put around. */
 __attribute__((format(printf, 2, 3))) void imap_untagged(struct imap_session *s, const char *format, ...);

@@ -44,7 +44,7 @@ static const struct {
 };
 
 static struct imap_section *
-add_section(struct imap_lexer *l, struct imap_fetch_items *out)
+items_add_section(struct imap_lexer *l, struct imap_fetch_items *out)
 {
 	struct imap_section *s = arena_new(l->arena, struct imap_section);
 
@@ -57,7 +57,7 @@ add_section(struct imap_lexer *l, struct imap_fetch_items *out)
 }
 
 static bool
-parse_fields(struct imap_lexer *l, struct imap_section *s)
+items_parse_fields(struct imap_lexer *l, struct imap_section *s)
 {
 	struct str *fields = NULL;
 	unsigned room = 0;
@@ -81,7 +81,7 @@ parse_fields(struct imap_lexer *l, struct imap_section *s)
 }
 
 static bool
-parse_section_text(struct imap_lexer *l, struct imap_section *s)
+items_parse_section_text(struct imap_lexer *l, struct imap_section *s)
 {
 	struct str name;
 
@@ -99,12 +99,12 @@ parse_section_text(struct imap_lexer *l, struct imap_section *s)
 		s->part = SECTION_FIELDS_NOT;
 	else
 		return imap_lex_fail(l, "an unknown section");
-	return (s->part != SECTION_FIELDS && s->part != SECTION_FIELDS_NOT) || parse_fields(l, s);
+	return (s->part != SECTION_FIELDS && s->part != SECTION_FIELDS_NOT) || items_parse_fields(l, s);
 }
 
 /* "1.2.HEADER" */
 static bool
-parse_section(struct imap_lexer *l, struct imap_section *s)
+items_parse_section(struct imap_lexer *l, struct imap_section *s)
 {
 	uint32_t numbers[IMAP_SECTION_NUMBERS_MAX];
 	bool ended = true;
@@ -125,11 +125,11 @@ parse_section(struct imap_lexer *l, struct imap_section *s)
 		return ended || imap_lex_fail(l, "a section that ends in a dot");
 	if (ended && s->number_count != 0)
 		return imap_lex_fail(l, "a malformed section");
-	return parse_section_text(l, s);
+	return items_parse_section_text(l, s);
 }
 
 static bool
-parse_partial(struct imap_lexer *l, struct imap_section *s)
+items_parse_partial(struct imap_lexer *l, struct imap_section *s)
 {
 	if (!imap_lex_try(l, '<'))
 		return true;
@@ -142,7 +142,7 @@ parse_partial(struct imap_lexer *l, struct imap_section *s)
 
 /* An astring that any client reads: an atom where it may be one. */
 static void
-label_field(struct str field, struct buf *out)
+items_label_field(struct str field, struct buf *out)
 {
 	bool atom = field.len != 0, quoted = true;
 
@@ -163,7 +163,7 @@ label_field(struct str field, struct buf *out)
 
 /* As the answer names the section, whatever way the client wrote it. */
 static struct str
-label_of(const struct imap_section *s, const char *name, struct arena *arena)
+items_label_of(const struct imap_section *s, const char *name, struct arena *arena)
 {
 	static const char *const parts[] = {"", "HEADER", "HEADER.FIELDS (", "HEADER.FIELDS.NOT (", "TEXT", "MIME"};
 	struct buf out = BUF_EMPTY;
@@ -178,7 +178,7 @@ label_of(const struct imap_section *s, const char *name, struct arena *arena)
 	for (unsigned i = 0; i < s->field_count; i++) {
 		if (i != 0)
 			buf_add_byte(&out, ' ');
-		label_field(s->fields[i], &out);
+		items_label_field(s->fields[i], &out);
 	}
 	buf_add_c(&out, s->field_count != 0 ? ")]" : "]");
 	label = arena_str(arena, buf_str(&out));
@@ -187,18 +187,18 @@ label_of(const struct imap_section *s, const char *name, struct arena *arena)
 }
 
 static bool
-parse_bracket(struct imap_lexer *l, struct imap_section *s, const char *name)
+items_parse_bracket(struct imap_lexer *l, struct imap_section *s, const char *name)
 {
-	if (!imap_lex_char(l, '[') || !parse_section(l, s) || !imap_lex_char(l, ']'))
+	if (!imap_lex_char(l, '[') || !items_parse_section(l, s) || !imap_lex_char(l, ']'))
 		return false;
 	if (s->kind != SECTION_BODY && s->part != SECTION_WHOLE)
 		return imap_lex_fail(l, "BINARY wants a part by its numbers");
-	s->label = label_of(s, name, l->arena);
-	return s->kind == SECTION_BINARY_SIZE || parse_partial(l, s);
+	s->label = items_label_of(s, name, l->arena);
+	return s->kind == SECTION_BINARY_SIZE || items_parse_partial(l, s);
 }
 
 static bool
-parse_body(struct imap_lexer *l, bool peek, struct imap_fetch_items *out)
+items_parse_body(struct imap_lexer *l, bool peek, struct imap_fetch_items *out)
 {
 	struct imap_section *s;
 
@@ -206,30 +206,30 @@ parse_body(struct imap_lexer *l, bool peek, struct imap_fetch_items *out)
 		out->items |= FETCH_BODY;
 		return !peek || imap_lex_fail(l, "BODY.PEEK wants a section");
 	}
-	s = add_section(l, out);
+	s = items_add_section(l, out);
 	if (s == NULL)
 		return false;
 	s->peek = peek;
-	return parse_bracket(l, s, "BODY");
+	return items_parse_bracket(l, s, "BODY");
 }
 
 static bool
-parse_binary(struct imap_lexer *l, enum imap_section_kind kind, bool peek, struct imap_fetch_items *out)
+items_parse_binary(struct imap_lexer *l, enum imap_section_kind kind, bool peek, struct imap_fetch_items *out)
 {
-	struct imap_section *s = add_section(l, out);
+	struct imap_section *s = items_add_section(l, out);
 
 	if (s == NULL)
 		return false;
 	s->kind = kind;
 	s->peek = peek;
-	return parse_bracket(l, s, kind == SECTION_BINARY ? "BINARY" : "BINARY.SIZE");
+	return items_parse_bracket(l, s, kind == SECTION_BINARY ? "BINARY" : "BINARY.SIZE");
 }
 
 /* RFC 8970: "PREVIEW (LAZY)"; what follows may be the modifiers of FETCH. */
 static bool
-parse_preview(struct imap_lexer *l, struct imap_fetch_items *out)
+items_parse_preview(struct imap_lexer *l, struct imap_fetch_items *out)
 {
-	struct imap_section *s = add_section(l, out);
+	struct imap_section *s = items_add_section(l, out);
 	size_t behind = l->at;
 
 	if (s == NULL)
@@ -245,24 +245,24 @@ parse_preview(struct imap_lexer *l, struct imap_fetch_items *out)
 }
 
 static bool
-parse_item(struct imap_lexer *l, struct imap_fetch_items *out)
+items_parse_item(struct imap_lexer *l, struct imap_fetch_items *out)
 {
 	struct str name;
 
 	if (!imap_lex_name(l, &name))
 		return false;
 	if (str_eq_ci(name, STR("BODY")))
-		return parse_body(l, false, out);
+		return items_parse_body(l, false, out);
 	if (str_eq_ci(name, STR("BODY.PEEK")))
-		return parse_body(l, true, out);
+		return items_parse_body(l, true, out);
 	if (str_eq_ci(name, STR("BINARY")))
-		return parse_binary(l, SECTION_BINARY, false, out);
+		return items_parse_binary(l, SECTION_BINARY, false, out);
 	if (str_eq_ci(name, STR("BINARY.PEEK")))
-		return parse_binary(l, SECTION_BINARY, true, out);
+		return items_parse_binary(l, SECTION_BINARY, true, out);
 	if (str_eq_ci(name, STR("BINARY.SIZE")))
-		return parse_binary(l, SECTION_BINARY_SIZE, true, out);
+		return items_parse_binary(l, SECTION_BINARY_SIZE, true, out);
 	if (str_eq_ci(name, STR("PREVIEW")))
-		return parse_preview(l, out);
+		return items_parse_preview(l, out);
 	for (unsigned i = 0; i < sizeof(plain_items) / sizeof(plain_items[0]); i++)
 		if (str_eq_ci(name, str_c(plain_items[i].name))) {
 			out->items |= plain_items[i].items;
@@ -270,7 +270,7 @@ parse_item(struct imap_lexer *l, struct imap_fetch_items *out)
 		}
 	for (unsigned i = 0; i < sizeof(old_sections) / sizeof(old_sections[0]); i++)
 		if (str_eq_ci(name, str_c(old_sections[i].name))) {
-			struct imap_section *s = add_section(l, out);
+			struct imap_section *s = items_add_section(l, out);
 			if (s == NULL)
 				return false;
 			s->part = old_sections[i].part;
@@ -282,13 +282,13 @@ parse_item(struct imap_lexer *l, struct imap_fetch_items *out)
 }
 
 static bool
-parse_items(struct imap_lexer *l, struct imap_fetch_items *out)
+items_parse(struct imap_lexer *l, struct imap_fetch_items *out)
 {
 	if (imap_lex_peek(l) == '(') {
 		if (!imap_lex_open(l))
 			return false;
 		do {
-			if (!parse_item(l, out))
+			if (!items_parse_item(l, out))
 				return false;
 		} while (imap_lex_more(l));
 		return l->error == NULL;
@@ -298,12 +298,12 @@ parse_items(struct imap_lexer *l, struct imap_fetch_items *out)
 			out->items |= macros[i].items;
 			return true;
 		}
-	return parse_item(l, out);
+	return items_parse_item(l, out);
 }
 
 /* RFC 7162: "(CHANGEDSINCE 5 VANISHED)"; RFC 9394: "(PARTIAL 1:100)". */
 static bool
-parse_modifiers(struct imap_lexer *l, struct imap_fetch_items *out)
+items_parse_modifiers(struct imap_lexer *l, struct imap_fetch_items *out)
 {
 	if (!imap_lex_open(l))
 		return false;
@@ -328,9 +328,9 @@ bool
 imap_parse_fetch(struct imap_lexer *l, struct imap_fetch_items *out)
 {
 	*out = (struct imap_fetch_items){0};
-	if (!parse_items(l, out))
+	if (!items_parse(l, out))
 		return false;
-	if (imap_lex_try(l, ' ') && !parse_modifiers(l, out))
+	if (imap_lex_try(l, ' ') && !items_parse_modifiers(l, out))
 		return false;
 	return imap_lex_end(l);
 }

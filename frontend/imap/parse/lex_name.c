@@ -10,7 +10,7 @@
  * "&", is no fault of the command's form: it becomes IMAP_NO_NAME and as it
  * came, which no mailbox is called and no mailbox can be. */
 static bool
-normalise(struct imap_lexer *l, struct str wire, struct str *out)
+lex_name_normalise(struct imap_lexer *l, struct str wire, struct str *out)
 {
 	struct buf decoded = BUF_EMPTY, normal = BUF_EMPTY;
 	char *name;
@@ -39,11 +39,11 @@ imap_lex_mailbox(struct imap_lexer *l, struct str *out)
 	struct str wire;
 
 	*out = STR_NONE;
-	return imap_lex_astring(l, &wire) && normalise(l, wire, out);
+	return imap_lex_astring(l, &wire) && lex_name_normalise(l, wire, out);
 }
 
 static bool
-is_list_char(int c)
+lex_name_is_list_char(int c)
 {
 	return c > ' ' && c < 0x7f && strchr("(){\"\\", c) == NULL;
 }
@@ -59,20 +59,20 @@ imap_lex_list_mailbox(struct imap_lexer *l, struct str *out)
 		if (!imap_lex_string(l, &wire))
 			return false;
 	} else {
-		while (l->at < l->text.len && is_list_char((unsigned char)l->text.p[l->at]))
+		while (l->at < l->text.len && lex_name_is_list_char((unsigned char)l->text.p[l->at]))
 			l->at++;
 		wire = str_of(l->text.p + from, l->at - from);
 		if (wire.len == 0)
 			return imap_lex_fail(l, "a mailbox pattern is missing");
 	}
-	return normalise(l, wire, out);
+	return lex_name_normalise(l, wire, out);
 }
 
 /* ---- Dates ---- */
 
 /* Days since 1970-01-01 of a date of the Gregorian calendar. */
 static int64_t
-days_of(int64_t year, int64_t month, int64_t day)
+lex_name_days_of(int64_t year, int64_t month, int64_t day)
 {
 	int64_t era, y = month <= 2 ? year - 1 : year, of_era, of_year;
 
@@ -83,7 +83,7 @@ days_of(int64_t year, int64_t month, int64_t day)
 }
 
 static bool
-two_digits(const char *p, int64_t *out)
+lex_name_two_digits(const char *p, int64_t *out)
 {
 	if (p[0] < '0' || p[0] > '9' || p[1] < '0' || p[1] > '9')
 		return false;
@@ -92,7 +92,7 @@ two_digits(const char *p, int64_t *out)
 }
 
 static int64_t
-month_of(struct str name)
+lex_name_month_of(struct str name)
 {
 	static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
@@ -103,7 +103,7 @@ month_of(struct str name)
 }
 
 static int64_t
-month_days(int64_t year, int64_t month)
+lex_name_month_days(int64_t year, int64_t month)
 {
 	static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
@@ -113,7 +113,7 @@ month_days(int64_t year, int64_t month)
 
 /* "17-Jul-1996", or with one digit, or a space before it. */
 static bool
-read_date(struct str text, int64_t *days_out)
+lex_name_read_date(struct str text, int64_t *days_out)
 {
 	int64_t day, month, year, century;
 	char first[2];
@@ -123,19 +123,19 @@ read_date(struct str text, int64_t *days_out)
 	first[0] = text.len == 10 || text.p[0] == ' ' ? '0' : text.p[0];
 	first[1] = text.p[text.len - 10];
 	text = str_from(text, text.len - 9);
-	month = month_of(str_first(str_from(text, 1), 3));
-	if (!two_digits(first, &day) || text.p[0] != '-' || month == 0 || text.p[4] != '-' ||
-	    !two_digits(text.p + 5, &century) || !two_digits(text.p + 7, &year))
+	month = lex_name_month_of(str_first(str_from(text, 1), 3));
+	if (!lex_name_two_digits(first, &day) || text.p[0] != '-' || month == 0 || text.p[4] != '-' ||
+	    !lex_name_two_digits(text.p + 5, &century) || !lex_name_two_digits(text.p + 7, &year))
 		return false;
 	year += century * 100;
-	if (day < 1 || day > month_days(year, month))
+	if (day < 1 || day > lex_name_month_days(year, month))
 		return false;
-	*days_out = days_of(year, month, day);
+	*days_out = lex_name_days_of(year, month, day);
 	return true;
 }
 
 static bool
-is_date_char(char c)
+lex_name_is_date_char(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
 }
@@ -152,22 +152,22 @@ imap_lex_date(struct imap_lexer *l, int64_t *days_out)
 			return false;
 	} else {
 		from = l->at;
-		while (l->at < l->text.len && is_date_char(l->text.p[l->at]))
+		while (l->at < l->text.len && lex_name_is_date_char(l->text.p[l->at]))
 			l->at++;
 		text = str_of(l->text.p + from, l->at - from);
 	}
-	return read_date(text, days_out) || imap_lex_fail(l, "malformed date");
+	return lex_name_read_date(text, days_out) || imap_lex_fail(l, "malformed date");
 }
 
 /* " 02:44:25 -0700" */
 static bool
-read_time_and_zone(const char *p, int64_t *seconds_out, int16_t *zone_out)
+lex_name_read_time_and_zone(const char *p, int64_t *seconds_out, int16_t *zone_out)
 {
 	int64_t hour, minute, second, zone_hours, zone_minutes;
 
-	if (p[0] != ' ' || !two_digits(p + 1, &hour) || p[3] != ':' || !two_digits(p + 4, &minute) || p[6] != ':' ||
-	    !two_digits(p + 7, &second) || p[9] != ' ' || (p[10] != '+' && p[10] != '-') ||
-	    !two_digits(p + 11, &zone_hours) || !two_digits(p + 13, &zone_minutes))
+	if (p[0] != ' ' || !lex_name_two_digits(p + 1, &hour) || p[3] != ':' || !lex_name_two_digits(p + 4, &minute) ||
+	    p[6] != ':' || !lex_name_two_digits(p + 7, &second) || p[9] != ' ' || (p[10] != '+' && p[10] != '-') ||
+	    !lex_name_two_digits(p + 11, &zone_hours) || !lex_name_two_digits(p + 13, &zone_minutes))
 		return false;
 	if (hour > 23 || minute > 59 || second > 60 || zone_hours > 23 || zone_minutes > 59)
 		return false;
@@ -188,8 +188,8 @@ imap_lex_date_time(struct imap_lexer *l, int64_t *unix_out, int16_t *zone_minute
 		return imap_lex_fail(l, "a date and time is missing");
 	if (!imap_lex_string(l, &text))
 		return false;
-	if (text.len != 26 || !read_date(str_first(text, 11), &days) ||
-	    !read_time_and_zone(text.p + 11, &seconds, zone_minutes_out))
+	if (text.len != 26 || !lex_name_read_date(str_first(text, 11), &days) ||
+	    !lex_name_read_time_and_zone(text.p + 11, &seconds, zone_minutes_out))
 		return imap_lex_fail(l, "malformed date and time");
 	*unix_out = days * 86400 + seconds - (int64_t)*zone_minutes_out * 60;
 	return true;

@@ -62,13 +62,13 @@ imap_lex_char(struct imap_lexer *l, char c)
 
 /* RFC 9051: any character but "(", ")", "{", SP, CTL, list-wildcards, '"', "\" and "]". */
 static bool
-is_atom_char(int c)
+lex_is_atom_char(int c)
 {
 	return c > ' ' && c < 0x7f && strchr("(){%*\"\\]", c) == NULL;
 }
 
 static struct str
-take_while(struct imap_lexer *l, bool (*is_wanted)(int c))
+lex_take_while(struct imap_lexer *l, bool (*is_wanted)(int c))
 {
 	size_t from = l->at;
 
@@ -82,7 +82,7 @@ imap_lex_try_word(struct imap_lexer *l, const char *word)
 {
 	size_t from = l->at;
 
-	if (str_eq_ci(take_while(l, is_atom_char), str_c(word)))
+	if (str_eq_ci(lex_take_while(l, lex_is_atom_char), str_c(word)))
 		return true;
 	l->at = from;
 	return false;
@@ -119,51 +119,51 @@ imap_lex_more(struct imap_lexer *l)
 /* ---- Words and strings ---- */
 
 static bool
-is_tag_char(int c)
+lex_is_tag_char(int c)
 {
-	return (is_atom_char(c) || c == ']') && c != '+';
+	return (lex_is_atom_char(c) || c == ']') && c != '+';
 }
 
 static bool
-is_astring_char(int c)
+lex_is_astring_char(int c)
 {
-	return is_atom_char(c) || c == ']';
+	return lex_is_atom_char(c) || c == ']';
 }
 
 static bool
-is_name_char(int c)
+lex_is_name_char(int c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
 	       c == '_' || c == '=' || c == '/';
 }
 
 static bool
-take_word(struct imap_lexer *l, bool (*is_wanted)(int c), const char *error, struct str *out)
+lex_take_word(struct imap_lexer *l, bool (*is_wanted)(int c), const char *error, struct str *out)
 {
-	*out = take_while(l, is_wanted);
+	*out = lex_take_while(l, is_wanted);
 	return out->len != 0 || imap_lex_fail(l, error);
 }
 
 bool
 imap_lex_tag(struct imap_lexer *l, struct str *out)
 {
-	return take_word(l, is_tag_char, "the tag is missing", out);
+	return lex_take_word(l, lex_is_tag_char, "the tag is missing", out);
 }
 
 bool
 imap_lex_atom(struct imap_lexer *l, struct str *out)
 {
-	return take_word(l, is_atom_char, "a word is missing", out);
+	return lex_take_word(l, lex_is_atom_char, "a word is missing", out);
 }
 
 bool
 imap_lex_name(struct imap_lexer *l, struct str *out)
 {
-	return take_word(l, is_name_char, "a name is missing", out);
+	return lex_take_word(l, lex_is_name_char, "a name is missing", out);
 }
 
 static bool
-take_quoted(struct imap_lexer *l, struct str *out)
+lex_take_quoted(struct imap_lexer *l, struct str *out)
 {
 	size_t from = ++l->at;
 	bool escaped = false;
@@ -198,7 +198,7 @@ take_quoted(struct imap_lexer *l, struct str *out)
 }
 
 static bool
-take_literal(struct imap_lexer *l, struct str *out)
+lex_take_literal(struct imap_lexer *l, struct str *out)
 {
 	bool binary = imap_lex_try(l, '~');
 	uint64_t size;
@@ -217,7 +217,7 @@ take_literal(struct imap_lexer *l, struct str *out)
 }
 
 static bool
-is_string_next(const struct imap_lexer *l)
+lex_is_string_next(const struct imap_lexer *l)
 {
 	int c = imap_lex_peek(l);
 
@@ -228,17 +228,17 @@ bool
 imap_lex_string(struct imap_lexer *l, struct str *out)
 {
 	*out = STR_NONE;
-	if (!is_string_next(l))
+	if (!lex_is_string_next(l))
 		return imap_lex_fail(l, "a string is missing");
-	return imap_lex_peek(l) == '"' ? take_quoted(l, out) : take_literal(l, out);
+	return imap_lex_peek(l) == '"' ? lex_take_quoted(l, out) : lex_take_literal(l, out);
 }
 
 bool
 imap_lex_astring(struct imap_lexer *l, struct str *out)
 {
-	if (is_string_next(l))
+	if (lex_is_string_next(l))
 		return imap_lex_string(l, out);
-	return take_word(l, is_astring_char, "an argument is missing or malformed", out);
+	return lex_take_word(l, lex_is_astring_char, "an argument is missing or malformed", out);
 }
 
 bool
@@ -257,7 +257,7 @@ imap_lex_nstring(struct imap_lexer *l, struct str *out)
 /* ---- Numbers and sets ---- */
 
 static bool
-is_digit(int c)
+lex_is_digit(int c)
 {
 	return c >= '0' && c <= '9';
 }
@@ -265,7 +265,7 @@ is_digit(int c)
 bool
 imap_lex_number64(struct imap_lexer *l, uint64_t *out)
 {
-	struct str digits = take_while(l, is_digit);
+	struct str digits = lex_take_while(l, lex_is_digit);
 
 	*out = 0;
 	if (digits.len == 0)
@@ -323,7 +323,7 @@ static const struct {
 } system_flags[] = {{"Seen", 1}, {"Answered", 2}, {"Flagged", 4}, {"Deleted", 8}, {"Draft", 16}};
 
 static bool
-take_system_flag(struct imap_lexer *l, struct imap_flags *out)
+lex_take_system_flag(struct imap_lexer *l, struct imap_flags *out)
 {
 	struct str name;
 
@@ -349,12 +349,12 @@ imap_lex_keyword(struct imap_lexer *l, struct str *out)
 }
 
 static bool
-take_flag(struct imap_lexer *l, struct imap_flags *out)
+lex_take_flag(struct imap_lexer *l, struct imap_flags *out)
 {
 	struct str keyword;
 
 	if (imap_lex_peek(l) == '\\')
-		return take_system_flag(l, out);
+		return lex_take_system_flag(l, out);
 	if (!imap_lex_keyword(l, &keyword))
 		return false;
 	for (unsigned i = 0; i < out->keyword_count; i++)
@@ -377,7 +377,7 @@ imap_lex_flag_list(struct imap_lexer *l, struct imap_flags *out)
 	if (imap_lex_peek(l) == ')')
 		return imap_lex_close(l);
 	do {
-		if (!take_flag(l, out))
+		if (!lex_take_flag(l, out))
 			return false;
 	} while (imap_lex_more(l));
 	return l->error == NULL;
@@ -390,7 +390,7 @@ imap_lex_flags(struct imap_lexer *l, struct imap_flags *out)
 		return imap_lex_flag_list(l, out);
 	*out = (struct imap_flags){0};
 	do {
-		if (!take_flag(l, out))
+		if (!lex_take_flag(l, out))
 			return false;
 	} while (imap_lex_try(l, ' '));
 	return true;

@@ -10,7 +10,7 @@
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 
 static int
-digit_value(char c)
+mutf7_digit_value(char c)
 {
 	const char *at = c != '\0' ? strchr(digits, c) : NULL;
 
@@ -18,7 +18,7 @@ digit_value(char c)
 }
 
 static void
-add_utf8(uint32_t c, struct buf *out)
+mutf7_add_utf8(uint32_t c, struct buf *out)
 {
 	if (c < 0x80) {
 		buf_add_byte(out, (char)c);
@@ -39,12 +39,12 @@ add_utf8(uint32_t c, struct buf *out)
 
 /* One UTF-16 unit; *high is the first half of a pair, or 0. */
 static bool
-add_unit(uint32_t unit, uint32_t *high, struct buf *out)
+mutf7_add_unit(uint32_t unit, uint32_t *high, struct buf *out)
 {
 	if (unit >= 0xdc00 && unit < 0xe000) {
 		if (*high == 0)
 			return false;
-		add_utf8(0x10000 + ((*high - 0xd800) << 10) + (unit - 0xdc00), out);
+		mutf7_add_utf8(0x10000 + ((*high - 0xd800) << 10) + (unit - 0xdc00), out);
 		*high = 0;
 		return true;
 	}
@@ -57,26 +57,26 @@ add_unit(uint32_t unit, uint32_t *high, struct buf *out)
 	/* Printable ASCII stands for itself. */
 	if (unit < 0x20 || (unit < 0x7f && unit >= 0x20))
 		return false;
-	add_utf8(unit, out);
+	mutf7_add_utf8(unit, out);
 	return true;
 }
 
 /* Between '&' and '-'. */
 static bool
-decode_shifted(struct str text, struct buf *out)
+mutf7_decode_shifted(struct str text, struct buf *out)
 {
 	uint32_t bits = 0, high = 0;
 	unsigned count = 0;
 
 	for (size_t i = 0; i < text.len; i++) {
-		int value = digit_value(text.p[i]);
+		int value = mutf7_digit_value(text.p[i]);
 		if (value < 0)
 			return false;
 		bits = bits << 6 | (uint32_t)value;
 		count += 6;
 		if (count >= 16) {
 			count -= 16;
-			if (!add_unit(bits >> count & 0xffff, &high, out))
+			if (!mutf7_add_unit(bits >> count & 0xffff, &high, out))
 				return false;
 			bits &= (1u << count) - 1;
 		}
@@ -102,7 +102,7 @@ imap_mutf7_decode(struct str text, struct buf *out)
 			return false;
 		if (end == 0)
 			buf_add_byte(out, '&');
-		else if (!decode_shifted(str_first(shifted, (size_t)end), out))
+		else if (!mutf7_decode_shifted(str_first(shifted, (size_t)end), out))
 			return false;
 		i += (size_t)end + 1;
 	}
@@ -111,7 +111,7 @@ imap_mutf7_decode(struct str text, struct buf *out)
 
 /* The next character of well-formed UTF-8. */
 static uint32_t
-next_char(struct str text, size_t *at)
+mutf7_next_char(struct str text, size_t *at)
 {
 	const unsigned char *p = (const unsigned char *)text.p + *at;
 	unsigned len = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
@@ -130,7 +130,7 @@ struct shift {
 };
 
 static void
-add_shifted(struct shift *s, uint32_t unit, struct buf *out)
+mutf7_add_shifted(struct shift *s, uint32_t unit, struct buf *out)
 {
 	if (!s->on)
 		buf_add_byte(out, '&');
@@ -145,7 +145,7 @@ add_shifted(struct shift *s, uint32_t unit, struct buf *out)
 }
 
 static void
-shift_back(struct shift *s, struct buf *out)
+mutf7_shift_back(struct shift *s, struct buf *out)
 {
 	if (!s->on)
 		return;
@@ -161,24 +161,24 @@ imap_mutf7_encode(struct str text, struct buf *out)
 	struct shift s = {0};
 
 	for (size_t i = 0; i < text.len;) {
-		uint32_t c = next_char(text, &i);
+		uint32_t c = mutf7_next_char(text, &i);
 		if (c >= 0x20 && c < 0x7f) {
-			shift_back(&s, out);
+			mutf7_shift_back(&s, out);
 			buf_add_byte(out, (char)c);
 			if (c == '&')
 				buf_add_byte(out, '-');
 		} else if (c < 0x10000) {
-			add_shifted(&s, c, out);
+			mutf7_add_shifted(&s, c, out);
 		} else {
-			add_shifted(&s, 0xd800 + ((c - 0x10000) >> 10), out);
-			add_shifted(&s, 0xdc00 + ((c - 0x10000) & 0x3ff), out);
+			mutf7_add_shifted(&s, 0xd800 + ((c - 0x10000) >> 10), out);
+			mutf7_add_shifted(&s, 0xdc00 + ((c - 0x10000) & 0x3ff), out);
 		}
 	}
-	shift_back(&s, out);
+	mutf7_shift_back(&s, out);
 }
 
 static bool
-is_ascii(struct str text)
+mutf7_is_ascii(struct str text)
 {
 	for (size_t i = 0; i < text.len; i++)
 		if ((unsigned char)text.p[i] >= 0x80)
@@ -194,7 +194,7 @@ imap_nfc(struct str text, struct buf *out)
 	int32_t len, room = (int32_t)text.len * 3 + 1;
 	UChar *wide, *normal;
 
-	if (is_ascii(text)) {
+	if (mutf7_is_ascii(text)) {
 		buf_add_str(out, text);
 		return true;
 	}

@@ -2,7 +2,7 @@
 #include "frontend/imap/parse/partial.h"
 
 static bool
-take_signed(struct imap_lexer *l, int64_t *out)
+partial_take_signed(struct imap_lexer *l, int64_t *out)
 {
 	bool negative = imap_lex_try(l, '-');
 	uint32_t v;
@@ -16,7 +16,7 @@ take_signed(struct imap_lexer *l, int64_t *out)
 bool
 imap_lex_partial(struct imap_lexer *l, struct imap_partial *out)
 {
-	if (!take_signed(l, &out->first) || !imap_lex_char(l, ':') || !take_signed(l, &out->last))
+	if (!partial_take_signed(l, &out->first) || !imap_lex_char(l, ':') || !partial_take_signed(l, &out->last))
 		return false;
 	return (out->first < 0) == (out->last < 0) || imap_lex_fail(l, "a range from both ends");
 }

@@ -6,7 +6,7 @@
 enum { NAME_MAX_BYTES = 2048 };
 
 static bool
-same(char a, char b, bool fold)
+pattern_same(char a, char b, bool fold)
 {
 	if (fold && a >= 'a' && a <= 'z')
 		a = (char)(a - 'a' + 'A');
@@ -32,7 +32,7 @@ imap_pattern_matches(struct str pattern, struct str name)
 			continue;
 		}
 		for (size_t i = name.len; i > 0; i--)
-			can[i] = can[i - 1] && same(c, name.p[i - 1], inbox && i <= 5);
+			can[i] = can[i - 1] && pattern_same(c, name.p[i - 1], inbox && i <= 5);
 		can[0] = false;
 	}
 	return can[name.len];

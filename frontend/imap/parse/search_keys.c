@@ -4,7 +4,7 @@
 #include <unicode/ucnv.h>
 #include <utlist.h>
 
-#include "frontend/imap/parse/fold.h"
+#include "lib/message/fold.h"
 #include "lib/mailbox/mailbox.h"
 #include "lib/mime/digest.h"
 #include "lib/mime/word.h"
@@ -16,11 +16,11 @@ struct parsing {
 	unsigned keys, depth;
 };
 
-static struct imap_search_key *parse_key(struct parsing *p);
+static struct message_key *keys_parse_key(struct parsing *p);
 
 /* ---- Text ---- */
 static bool
-known_charset(struct str charset)
+keys_known_charset(struct str charset)
 {
 	UErrorCode status = U_ZERO_ERROR;
 	UConverter *converter;
@@ -38,30 +38,41 @@ known_charset(struct str charset)
 }
 
 static bool
-take_text(struct parsing *p, struct str *out)
+keys_take_text(struct parsing *p, struct str *out)
 {
 	struct str raw;
 
 	if (!imap_lex_sp(p->lexer) || !imap_lex_astring(p->lexer, &raw))
 		return false;
-	*out = imap_fold(mime_to_utf8(p->charset, raw, p->lexer->arena), p->lexer->arena);
+	*out = message_fold(mime_to_utf8(p->charset, raw, p->lexer->arena), p->lexer->arena);
 	return true;
 }
 
 /* ---- Keys ---- */
-static struct imap_search_key *
-new_key(struct parsing *p, enum imap_search_op op)
+static struct message_key *
+keys_new(struct parsing *p, enum message_key_op op)
 {
-	struct imap_search_key *k = arena_new(p->lexer->arena, struct imap_search_key);
+	struct message_key *k = arena_new(p->lexer->arena, struct message_key);
 
 	k->op = op;
 	return k;
 }
 
-static struct imap_search_key *
-negate(struct parsing *p, struct imap_search_key *k)
+static struct imap_search_late *
+keys_late(struct parsing *p, enum imap_search_late_kind kind)
 {
-	struct imap_search_key *not = new_key(p, SEARCH_NOT);
+	struct imap_search_late *late = arena_new(p->lexer->arena, struct imap_search_late);
+
+	late->kind = kind;
+	late->key = keys_new(p, MATCH_NONE);
+	LL_PREPEND(p->search->late, late);
+	return late;
+}
+
+static struct message_key *
+keys_negate(struct parsing *p, struct message_key *k)
+{
+	struct message_key *not = keys_new(p, MATCH_NOT);
 
 	not ->children = k;
 	return not ;
@@ -70,61 +81,57 @@ negate(struct parsing *p, struct imap_search_key *k)
 /* Words that take no argument. */
 static const struct {
 	const char *name;
-	enum imap_search_op op;
+	enum message_key_op op;
 	uint64_t number;
 	bool negated;
 } bare_words[] = {
-	{"ALL", SEARCH_ALL, 0, false},
-	{"ANSWERED", SEARCH_FLAGS, MAILBOX_ANSWERED, false},
-	{"DELETED", SEARCH_FLAGS, MAILBOX_DELETED, false},
-	{"DRAFT", SEARCH_FLAGS, MAILBOX_DRAFT, false},
-	{"FLAGGED", SEARCH_FLAGS, MAILBOX_FLAGGED, false},
-	{"SEEN", SEARCH_FLAGS, MAILBOX_SEEN, false},
-	{"UNANSWERED", SEARCH_FLAGS, MAILBOX_ANSWERED, true},
-	{"UNDELETED", SEARCH_FLAGS, MAILBOX_DELETED, true},
-	{"UNDRAFT", SEARCH_FLAGS, MAILBOX_DRAFT, true},
-	{"UNFLAGGED", SEARCH_FLAGS, MAILBOX_FLAGGED, true},
-	{"UNSEEN", SEARCH_FLAGS, MAILBOX_SEEN, true},
-	{"RECENT", SEARCH_RECENT, 0, false}, /* RFC 3501, as NEW */
-	{"OLD", SEARCH_RECENT, 0, true},
-	{"SAVEDATESUPPORTED", SEARCH_ALL, 0, false},
+	{"ALL", MATCH_ALL, 0, false},
+	{"ANSWERED", MATCH_FLAGS, MAILBOX_ANSWERED, false},
+	{"DELETED", MATCH_FLAGS, MAILBOX_DELETED, false},
+	{"DRAFT", MATCH_FLAGS, MAILBOX_DRAFT, false},
+	{"FLAGGED", MATCH_FLAGS, MAILBOX_FLAGGED, false},
+	{"SEEN", MATCH_FLAGS, MAILBOX_SEEN, false},
+	{"UNANSWERED", MATCH_FLAGS, MAILBOX_ANSWERED, true},
+	{"UNDELETED", MATCH_FLAGS, MAILBOX_DELETED, true},
+	{"UNDRAFT", MATCH_FLAGS, MAILBOX_DRAFT, true},
+	{"UNFLAGGED", MATCH_FLAGS, MAILBOX_FLAGGED, true},
+	{"UNSEEN", MATCH_FLAGS, MAILBOX_SEEN, true},
+	{"SAVEDATESUPPORTED", MATCH_ALL, 0, false},
 };
 
-enum argument { ARG_DATE, ARG_TEXT, ARG_NUMBER, ARG_SECONDS, ARG_KEYWORD };
+enum argument { ARG_DATE, ARG_TEXT, ARG_NUMBER, ARG_SECONDS };
 
 static const struct {
 	const char *name;
-	enum imap_search_op op;
+	enum message_key_op op;
 	enum argument argument;
 	uint64_t number; /* which text */
 	bool negated;
 } argument_words[] = {
-	{"BEFORE", SEARCH_BEFORE, ARG_DATE, 0, false},
-	{"ON", SEARCH_ON, ARG_DATE, 0, false},
-	{"SINCE", SEARCH_SINCE, ARG_DATE, 0, false},
-	{"SENTBEFORE", SEARCH_SENT_BEFORE, ARG_DATE, 0, false},
-	{"SENTON", SEARCH_SENT_ON, ARG_DATE, 0, false},
-	{"SENTSINCE", SEARCH_SENT_SINCE, ARG_DATE, 0, false},
-	{"SAVEDBEFORE", SEARCH_SAVED_BEFORE, ARG_DATE, 0, false},
-	{"SAVEDON", SEARCH_SAVED_ON, ARG_DATE, 0, false},
-	{"SAVEDSINCE", SEARCH_SAVED_SINCE, ARG_DATE, 0, false},
-	{"LARGER", SEARCH_LARGER, ARG_NUMBER, 0, false},
-	{"SMALLER", SEARCH_SMALLER, ARG_NUMBER, 0, false},
-	{"OLDER", SEARCH_OLDER, ARG_SECONDS, 0, false},
-	{"YOUNGER", SEARCH_YOUNGER, ARG_SECONDS, 0, false},
-	{"KEYWORD", SEARCH_KEYWORD, ARG_KEYWORD, 0, false},
-	{"UNKEYWORD", SEARCH_KEYWORD, ARG_KEYWORD, 0, true},
-	{"FROM", SEARCH_DIGEST_TEXT, ARG_TEXT, DIGEST_FROM, false},
-	{"TO", SEARCH_DIGEST_TEXT, ARG_TEXT, DIGEST_TO, false},
-	{"CC", SEARCH_DIGEST_TEXT, ARG_TEXT, DIGEST_CC, false},
-	{"BCC", SEARCH_DIGEST_TEXT, ARG_TEXT, DIGEST_BCC, false},
-	{"SUBJECT", SEARCH_DIGEST_TEXT, ARG_TEXT, DIGEST_SUBJECT, false},
-	{"BODY", SEARCH_BODY, ARG_TEXT, 0, false},
-	{"TEXT", SEARCH_TEXT, ARG_TEXT, 0, false},
+	{"BEFORE", MATCH_BEFORE, ARG_DATE, 0, false},
+	{"ON", MATCH_ON, ARG_DATE, 0, false},
+	{"SINCE", MATCH_SINCE, ARG_DATE, 0, false},
+	{"SENTBEFORE", MATCH_SENT_BEFORE, ARG_DATE, 0, false},
+	{"SENTON", MATCH_SENT_ON, ARG_DATE, 0, false},
+	{"SENTSINCE", MATCH_SENT_SINCE, ARG_DATE, 0, false},
+	{"SAVEDBEFORE", MATCH_SAVED_BEFORE, ARG_DATE, 0, false},
+	{"SAVEDON", MATCH_SAVED_ON, ARG_DATE, 0, false},
+	{"SAVEDSINCE", MATCH_SAVED_SINCE, ARG_DATE, 0, false},
+	{"LARGER", MATCH_LARGER, ARG_NUMBER, 0, false},
+	{"SMALLER", MATCH_SMALLER, ARG_NUMBER, 0, false},
+	{"OLDER", MATCH_OLDER, ARG_SECONDS, 0, false},
+	{"YOUNGER", MATCH_YOUNGER, ARG_SECONDS, 0, false},
+	{"FROM", MATCH_DIGEST_TEXT, ARG_TEXT, DIGEST_FROM, false},
+	{"TO", MATCH_DIGEST_TEXT, ARG_TEXT, DIGEST_TO, false},
+	{"CC", MATCH_DIGEST_TEXT, ARG_TEXT, DIGEST_CC, false},
+	{"BCC", MATCH_DIGEST_TEXT, ARG_TEXT, DIGEST_BCC, false},
+	{"SUBJECT", MATCH_DIGEST_TEXT, ARG_TEXT, DIGEST_SUBJECT, false},
+	{"BODY", MATCH_BODY, ARG_TEXT, 0, false},
+	{"TEXT", MATCH_TEXT, ARG_TEXT, 0, false},
 };
 
 static bool
-take_argument(struct parsing *p, enum argument argument, struct imap_search_key *k)
+keys_take_argument(struct parsing *p, enum argument argument, struct message_key *k)
 {
 	switch (argument) {
 	case ARG_DATE: return imap_lex_sp(p->lexer) && imap_lex_date(p->lexer, &k->day);
@@ -132,18 +139,17 @@ take_argument(struct parsing *p, enum argument argument, struct imap_search_key 
 	case ARG_SECONDS: /* RFC 5032: not 0 */
 		return imap_lex_sp(p->lexer) && imap_lex_number64(p->lexer, &k->number) &&
 		       (k->number != 0 || imap_lex_fail(p->lexer, "an interval of no seconds"));
-	case ARG_KEYWORD: return imap_lex_sp(p->lexer) && imap_lex_keyword(p->lexer, &k->text);
-	case ARG_TEXT: return take_text(p, &k->text);
+	case ARG_TEXT: return keys_take_text(p, &k->text);
 	}
 	return false;
 }
 
-static struct imap_search_key *
-parse_header(struct parsing *p)
+static struct message_key *
+keys_parse_header(struct parsing *p)
 {
-	struct imap_search_key *k = new_key(p, SEARCH_HEADER);
+	struct message_key *k = keys_new(p, MATCH_HEADER);
 
-	if (!imap_lex_sp(p->lexer) || !imap_lex_astring(p->lexer, &k->field) || !take_text(p, &k->text))
+	if (!imap_lex_sp(p->lexer) || !imap_lex_astring(p->lexer, &k->field) || !keys_take_text(p, &k->text))
 		return NULL;
 	/* An empty text asks whether there is such a field at all, which the
 	 * digest's texts do not tell. */
@@ -155,10 +161,10 @@ parse_header(struct parsing *p)
 }
 
 /* RFC 7162, 3.1.5: "MODSEQ [entry-name SP entry-type] number". */
-static struct imap_search_key *
-parse_modseq(struct parsing *p)
+static struct message_key *
+keys_parse_modseq(struct parsing *p)
 {
-	struct imap_search_key *k = new_key(p, SEARCH_MODSEQ);
+	struct message_key *k = keys_new(p, MATCH_MODSEQ);
 	struct str entry, type;
 
 	p->search->uses_modseq = true;
@@ -170,42 +176,77 @@ parse_modseq(struct parsing *p)
 	return imap_lex_number64(p->lexer, &k->number) ? k : NULL;
 }
 
-static struct imap_search_key *
-parse_email_id(struct parsing *p)
+static struct message_key *
+keys_parse_email_id(struct parsing *p)
 {
-	struct imap_search_key *k = new_key(p, SEARCH_EMAILID);
+	struct message_key *k = keys_new(p, MATCH_EMAIL_ID);
 	struct str id;
 
 	if (!imap_lex_sp(p->lexer) || !imap_lex_astring(p->lexer, &id))
 		return NULL;
 	if (id.len < 2 || id.p[0] != 'M' || !str_to_u64(str_from(id, 1), &k->number))
-		k->op = SEARCH_NEVER;
+		k->op = MATCH_NONE;
 	return k;
 }
 
-static struct imap_search_key *
-parse_uid(struct parsing *p)
+static struct message_key *
+keys_parse_set(struct parsing *p, enum imap_search_late_kind kind)
 {
-	struct imap_search_key *k = new_key(p, SEARCH_UIDS);
+	struct imap_search_late *late = keys_late(p, kind);
 
-	return imap_lex_sp(p->lexer) && imap_lex_set(p->lexer, &k->set) ? k : NULL;
+	return imap_lex_set(p->lexer, &late->set) ? late->key : NULL;
 }
 
-static struct imap_search_key *
-parse_not(struct parsing *p)
+static struct message_key *
+keys_parse_uid(struct parsing *p)
 {
-	struct imap_search_key *k = imap_lex_sp(p->lexer) ? parse_key(p) : NULL;
-
-	return k != NULL ? negate(p, k) : NULL;
+	return imap_lex_sp(p->lexer) ? keys_parse_set(p, SEARCH_UIDS) : NULL;
 }
 
-static struct imap_search_key *
-parse_or(struct parsing *p)
+static struct message_key *
+keys_parse_keyword(struct parsing *p)
 {
-	struct imap_search_key *k = new_key(p, SEARCH_OR);
+	struct imap_search_late *late = keys_late(p, SEARCH_KEYWORD);
+
+	return imap_lex_sp(p->lexer) && imap_lex_keyword(p->lexer, &late->name) ? late->key : NULL;
+}
+
+static struct message_key *
+keys_parse_unkeyword(struct parsing *p)
+{
+	struct message_key *k = keys_parse_keyword(p);
+
+	return k != NULL ? keys_negate(p, k) : NULL;
+}
+
+/* RFC 3501, as OLD and NEW. */
+static struct message_key *
+keys_parse_recent(struct parsing *p)
+{
+	return keys_late(p, SEARCH_RECENT)->key;
+}
+
+static struct message_key *
+keys_parse_old(struct parsing *p)
+{
+	return keys_negate(p, keys_parse_recent(p));
+}
+
+static struct message_key *
+keys_parse_not(struct parsing *p)
+{
+	struct message_key *k = imap_lex_sp(p->lexer) ? keys_parse_key(p) : NULL;
+
+	return k != NULL ? keys_negate(p, k) : NULL;
+}
+
+static struct message_key *
+keys_parse_or(struct parsing *p)
+{
+	struct message_key *k = keys_new(p, MATCH_OR);
 
 	for (unsigned i = 0; i < 2; i++) {
-		struct imap_search_key *child = imap_lex_sp(p->lexer) ? parse_key(p) : NULL;
+		struct message_key *child = imap_lex_sp(p->lexer) ? keys_parse_key(p) : NULL;
 		if (child == NULL)
 			return NULL;
 		LL_APPEND(k->children, child);
@@ -214,36 +255,46 @@ parse_or(struct parsing *p)
 }
 
 /* RECENT UNSEEN */
-static struct imap_search_key *
-parse_new(struct parsing *p)
+static struct message_key *
+keys_parse_new(struct parsing *p)
 {
-	struct imap_search_key *k = new_key(p, SEARCH_AND), *seen = new_key(p, SEARCH_FLAGS);
+	struct message_key *k = keys_new(p, MATCH_AND), *seen = keys_new(p, MATCH_FLAGS);
 
 	seen->number = MAILBOX_SEEN;
-	LL_APPEND(k->children, new_key(p, SEARCH_RECENT));
-	LL_APPEND(k->children, negate(p, seen));
+	LL_APPEND(k->children, keys_parse_recent(p));
+	LL_APPEND(k->children, keys_negate(p, seen));
 	return k;
 }
 
 /* Matches nothing: there are no threads with ids. */
-static struct imap_search_key *
-parse_thread_id(struct parsing *p)
+static struct message_key *
+keys_parse_thread_id(struct parsing *p)
 {
 	struct str id;
 
-	return imap_lex_sp(p->lexer) && imap_lex_astring(p->lexer, &id) ? new_key(p, SEARCH_NEVER) : NULL;
+	return imap_lex_sp(p->lexer) && imap_lex_astring(p->lexer, &id) ? keys_new(p, MATCH_NONE) : NULL;
 }
 
 static const struct {
 	const char *name;
-	struct imap_search_key *(*parse)(struct parsing *p);
+	struct message_key *(*parse)(struct parsing *p);
 } special_words[] = {
-	{"HEADER", parse_header}, {"MODSEQ", parse_modseq}, {"EMAILID", parse_email_id},   {"UID", parse_uid},
-	{"NOT", parse_not},	  {"OR", parse_or},	    {"THREADID", parse_thread_id}, {"NEW", parse_new},
+	{"HEADER", keys_parse_header},
+	{"MODSEQ", keys_parse_modseq},
+	{"EMAILID", keys_parse_email_id},
+	{"UID", keys_parse_uid},
+	{"NOT", keys_parse_not},
+	{"OR", keys_parse_or},
+	{"THREADID", keys_parse_thread_id},
+	{"NEW", keys_parse_new},
+	{"RECENT", keys_parse_recent},
+	{"OLD", keys_parse_old},
+	{"KEYWORD", keys_parse_keyword},
+	{"UNKEYWORD", keys_parse_unkeyword},
 };
 
-static struct imap_search_key *
-parse_word(struct parsing *p)
+static struct message_key *
+keys_parse_word(struct parsing *p)
 {
 	struct str word;
 
@@ -251,17 +302,17 @@ parse_word(struct parsing *p)
 		return NULL;
 	for (unsigned i = 0; i < sizeof(bare_words) / sizeof(bare_words[0]); i++)
 		if (str_eq_ci(word, str_c(bare_words[i].name))) {
-			struct imap_search_key *k = new_key(p, bare_words[i].op);
+			struct message_key *k = keys_new(p, bare_words[i].op);
 			k->number = bare_words[i].number;
-			return bare_words[i].negated ? negate(p, k) : k;
+			return bare_words[i].negated ? keys_negate(p, k) : k;
 		}
 	for (unsigned i = 0; i < sizeof(argument_words) / sizeof(argument_words[0]); i++)
 		if (str_eq_ci(word, str_c(argument_words[i].name))) {
-			struct imap_search_key *k = new_key(p, argument_words[i].op);
+			struct message_key *k = keys_new(p, argument_words[i].op);
 			k->number = argument_words[i].number;
-			if (!take_argument(p, argument_words[i].argument, k))
+			if (!keys_take_argument(p, argument_words[i].argument, k))
 				return NULL;
-			return argument_words[i].negated ? negate(p, k) : k;
+			return argument_words[i].negated ? keys_negate(p, k) : k;
 		}
 	for (unsigned i = 0; i < sizeof(special_words) / sizeof(special_words[0]); i++)
 		if (str_eq_ci(word, str_c(special_words[i].name)))
@@ -270,15 +321,15 @@ parse_word(struct parsing *p)
 	return NULL;
 }
 
-static struct imap_search_key *
-parse_list(struct parsing *p)
+static struct message_key *
+keys_parse_list(struct parsing *p)
 {
-	struct imap_search_key *k = new_key(p, SEARCH_AND), *child;
+	struct message_key *k = keys_new(p, MATCH_AND), *child;
 
 	if (!imap_lex_open(p->lexer))
 		return NULL;
 	do {
-		child = parse_key(p);
+		child = keys_parse_key(p);
 		if (child == NULL)
 			return NULL;
 		LL_PREPEND(k->children, child);
@@ -286,24 +337,22 @@ parse_list(struct parsing *p)
 	return p->lexer->error == NULL ? k : NULL;
 }
 
-static struct imap_search_key *
-parse_key(struct parsing *p)
+static struct message_key *
+keys_parse_key(struct parsing *p)
 {
 	int c = imap_lex_peek(p->lexer);
-	struct imap_search_key *k;
+	struct message_key *k;
 
-	if (++p->keys > IMAP_SEARCH_KEYS_MAX || ++p->depth > IMAP_SEARCH_DEPTH_MAX) {
+	if (++p->keys > MESSAGE_KEYS_MAX || ++p->depth > MESSAGE_KEY_DEPTH_MAX) {
 		imap_lex_fail(p->lexer, "too many search keys, or too deep");
 		return NULL;
 	}
 	if (c == '(') {
-		k = parse_list(p);
+		k = keys_parse_list(p);
 	} else if ((c >= '0' && c <= '9') || c == '*' || c == '$') {
-		k = new_key(p, SEARCH_SEQS);
-		if (!imap_lex_set(p->lexer, &k->set))
-			k = NULL;
+		k = keys_parse_set(p, SEARCH_SEQS);
 	} else {
-		k = parse_word(p);
+		k = keys_parse_word(p);
 	}
 	p->depth--;
 	return k;
@@ -313,14 +362,14 @@ bool
 imap_parse_search(struct imap_lexer *l, struct str charset, struct imap_search *out)
 {
 	struct parsing p = {.lexer = l, .search = out, .charset = charset};
-	struct imap_search_key *child;
+	struct message_key *child;
 
-	out->bad_charset = !known_charset(charset);
+	out->bad_charset = !keys_known_charset(charset);
 	if (out->bad_charset)
 		p.charset = STR_NONE;
-	out->key = new_key(&p, SEARCH_AND);
+	out->key = keys_new(&p, MATCH_AND);
 	do {
-		child = parse_key(&p);
+		child = keys_parse_key(&p);
 		if (child == NULL)
 			return false;
 		LL_PREPEND(out->key->children, child);

@@ -5,56 +5,22 @@
 
 #include "frontend/imap/parse/lexer.h"
 #include "frontend/imap/parse/partial.h"
+#include "lib/message/match.h"
 
-#define IMAP_SEARCH_KEYS_MAX  2000
-#define IMAP_SEARCH_DEPTH_MAX 50
-
-enum imap_search_op {
-	SEARCH_ALL,
-	SEARCH_AND, /* of the children */
-	SEARCH_OR,
-	SEARCH_NOT,
+/* A key whose meaning only a session knows: it is MATCH_NONE until that is asked. */
+enum imap_search_late_kind {
 	SEARCH_SEQS, /* set */
-	SEARCH_UIDS,
-	SEARCH_RECENT,	/* becomes SEARCH_UIDS: the session's recent messages */
-	SEARCH_FLAGS,	/* number: enum mailbox_flag; all of them set */
-	SEARCH_KEYWORD, /* text */
-	SEARCH_LARGER,	/* number */
-	SEARCH_SMALLER,
-	SEARCH_MODSEQ,	/* number, at least */
-	SEARCH_EMAILID, /* number */
-	SEARCH_NEVER,
-	/* Of the cold record. day: days since 1970, in the message's own zone. */
-	SEARCH_BEFORE,
-	SEARCH_ON,
-	SEARCH_SINCE,
-	SEARCH_SAVED_BEFORE,
-	SEARCH_SAVED_ON,
-	SEARCH_SAVED_SINCE,
-	SEARCH_OLDER, /* number: seconds */
-	SEARCH_YOUNGER,
-	/* Of the digest. */
-	SEARCH_SENT_BEFORE,
-	SEARCH_SENT_ON,
-	SEARCH_SENT_SINCE,
-	SEARCH_DIGEST_TEXT, /* number: enum mime_digest_text; text, folded */
-	/* Of the body. */
-	SEARCH_HEADER, /* field, text */
-	SEARCH_BODY,
-	SEARCH_TEXT,
+	SEARCH_UIDS, /* set */
+	SEARCH_RECENT,
+	SEARCH_KEYWORD, /* name */
 };
 
-struct imap_search_key {
-	enum imap_search_op op;
-	struct imap_search_key *children, *next;
+struct imap_search_late {
+	enum imap_search_late_kind kind;
+	struct message_key *key;
 	struct imap_set set;
-	uint64_t number;
-	int64_t day;
-	struct str field;
-	/* Of SEARCH_HEADER: the digest's text (enum mime_digest_text) that has all of the
-	 * field, unless it stands there several times; 0: none. */
-	unsigned shortcut;
-	struct str text; /* folded (imap_fold()) but for SEARCH_KEYWORD */
+	struct str name;
+	struct imap_search_late *next;
 };
 
 enum imap_search_return {
@@ -67,7 +33,8 @@ enum imap_search_return {
 };
 
 struct imap_search {
-	struct imap_search_key *key;
+	struct message_key *key; /* within MESSAGE_KEYS_MAX and MESSAGE_KEY_DEPTH_MAX */
+	struct imap_search_late *late;
 	bool extended;	  /* RETURN was given */
 	unsigned returns; /* enum imap_search_return; RETURN () means ALL */
 	struct imap_partial partial;

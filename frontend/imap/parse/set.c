@@ -6,7 +6,7 @@
 #include "lib/base/check.h"
 
 static bool
-read_number(struct str text, size_t *at, uint32_t *number_out)
+set_read_number(struct str text, size_t *at, uint32_t *number_out)
 {
 	uint64_t value = 0;
 	size_t from = *at;
@@ -27,20 +27,20 @@ read_number(struct str text, size_t *at, uint32_t *number_out)
 }
 
 static bool
-read_range(struct str text, size_t *at, struct imap_range *range_out)
+set_read_range(struct str text, size_t *at, struct imap_range *range_out)
 {
-	if (!read_number(text, at, &range_out->first))
+	if (!set_read_number(text, at, &range_out->first))
 		return false;
 	range_out->last = range_out->first;
 	if (*at < text.len && text.p[*at] == ':') {
 		(*at)++;
-		return read_number(text, at, &range_out->last);
+		return set_read_number(text, at, &range_out->last);
 	}
 	return true;
 }
 
 static uint32_t
-count_ranges(struct str text, size_t at)
+set_count_ranges(struct str text, size_t at)
 {
 	uint32_t count = 1;
 
@@ -58,9 +58,9 @@ imap_set_read(struct str text, size_t *at, struct arena *arena, struct imap_set 
 		(*at)++;
 		return true;
 	}
-	set_out->ranges = arena_array(arena, struct imap_range, count_ranges(text, *at));
+	set_out->ranges = arena_array(arena, struct imap_range, set_count_ranges(text, *at));
 	for (;;) {
-		if (!read_range(text, at, &set_out->ranges[set_out->count]))
+		if (!set_read_range(text, at, &set_out->ranges[set_out->count]))
 			return false;
 		set_out->count++;
 		if (*at >= text.len || text.p[*at] != ',')
@@ -81,7 +81,7 @@ imap_set_copy(const struct imap_set *set, struct arena *arena)
 }
 
 static int
-by_first(const void *a, const void *b)
+set_by_first(const void *a, const void *b)
 {
 	const struct imap_range *x = a, *y = b;
 
@@ -108,7 +108,7 @@ imap_set_resolve(struct imap_set *set, uint32_t star)
 	set->count = kept;
 	if (kept < 2)
 		return;
-	qsort(set->ranges, kept, sizeof(*set->ranges), by_first);
+	qsort(set->ranges, kept, sizeof(*set->ranges), set_by_first);
 	kept = 0;
 	for (uint32_t i = 1; i < set->count; i++) {
 		struct imap_range *last = &set->ranges[kept], r = set->ranges[i];
@@ -171,7 +171,7 @@ imap_set_of(struct arena *arena, const uint32_t *numbers, uint32_t count)
 }
 
 static void
-print_range(uint32_t first, uint32_t last, bool is_first, struct buf *out)
+set_print_range(uint32_t first, uint32_t last, bool is_first, struct buf *out)
 {
 	if (!is_first)
 		buf_add_byte(out, ',');
@@ -185,7 +185,7 @@ void
 imap_set_print(const struct imap_set *set, struct buf *out)
 {
 	for (uint32_t i = 0; i < set->count; i++)
-		print_range(set->ranges[i].first, set->ranges[i].last, i == 0, out);
+		set_print_range(set->ranges[i].first, set->ranges[i].last, i == 0, out);
 }
 
 void
@@ -195,6 +195,6 @@ imap_set_print_numbers(const uint32_t *numbers, uint32_t count, struct buf *out)
 		uint32_t from = i++;
 		while (i < count && numbers[i] == numbers[i - 1] + 1)
 			i++;
-		print_range(numbers[from], numbers[i - 1], from == 0, out);
+		set_print_range(numbers[from], numbers[i - 1], from == 0, out);
 	}
 }

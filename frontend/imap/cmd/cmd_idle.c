@@ -1,0 +1,78 @@
+/* IDLE (RFC 2177), and the sessions that are told of changes as they happen. */
+#include "frontend/imap/private.h"
+#include "frontend/imap/cmd/push.h"
+#include "lib/base/check.h"
+
+static void idle_on_line(struct imap_session *s, struct str line);
+
+static bool
+idle_is_idling(const struct imap_session *s)
+{
+	return s->row != NULL && s->on_line == idle_on_line;
+}
+
+/* DONE came while the view was being read: it ends when that is there. */
+static void
+idle_on_ready(struct imap_session *s, const struct err *err)
+{
+	if (s->row == NULL)
+		return;
+	if (!idle_is_idling(s))
+		imap_ok(s);
+	else if (err == NULL)
+		imap_view_sync(s, true);
+}
+
+static void
+idle_on_line(struct imap_session *s, struct str line)
+{
+	if (!str_eq_ci(line, STR("DONE"))) {
+		imap_finish(s, IMAP_BAD, "DONE was expected");
+		return;
+	}
+	s->on_line = NULL;
+	if (s->view != NULL && s->view->on_ready != NULL)
+		conn_pause(s->conn);
+	else
+		imap_ok(s);
+}
+
+static enum cmd_status
+cmd_idle(struct imap_session *s, struct imap_lexer *lex)
+{
+	if (!imap_lex_end(lex))
+		return imap_syntax(s, lex);
+	if (!imap_settings(s)->enable_idle)
+		return imap_finish(s, IMAP_BAD, "IDLE is switched off");
+	conn_write_c(s->conn, "+ idling\r\n");
+	s->on_line = idle_on_line;
+	/* What has happened up to now; from here on notices wake us. */
+	if (s->view != NULL)
+		imap_view_refresh(s, idle_on_ready);
+	return CMD_WAIT;
+}
+
+void
+imap_push(struct folder_watcher *watcher)
+{
+	struct imap_view *v = (struct imap_view *)(void *)((char *)watcher - offsetof(struct imap_view, watcher));
+	struct imap_session *s = v->session;
+
+	if (v->index->gone) {
+		imap_bye(s, "the selected mailbox was deleted");
+		return;
+	}
+	/* Who does not read is told later, with all that has come until then. */
+	if (!idle_is_idling(s) || v->on_ready != NULL || conn_output_pending(s->conn) > CONN_OUTPUT_HIGH)
+		return;
+	if (v->uids != NULL)
+		imap_view_sync(s, true);
+	else
+		imap_view_refresh(s, idle_on_ready);
+}
+
+const struct imap_command imap_idle_commands[] = {
+	/* name, allowed in, flags, handler */
+	{"IDLE", IMAP_LOGGED_IN, 0, cmd_idle},
+	{NULL, 0, 0, NULL},
+};

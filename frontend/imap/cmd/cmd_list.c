@@ -1,0 +1,450 @@
+/* LIST (RFC 9051, 6.3.9, which takes in LIST-EXTENDED, LIST-STATUS, CHILDREN
+ * and SPECIAL-USE; LIST-MYRIGHTS: RFC 8440) and LSUB (RFC 3501). */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "frontend/imap/parse/pattern.h"
+#include "frontend/imap/private.h"
+#include "frontend/imap/cmd/status.h"
+#include "lib/base/check.h"
+#include "lib/mailbox/name.h"
+
+enum { PATTERNS_MAX = 100 };
+
+enum {
+	SELECT_SUBSCRIBED = 1,
+	SELECT_RECURSIVE = 2,
+	SELECT_SPECIAL_USE = 4,
+	RETURN_SUBSCRIBED = 8,
+	RETURN_STATUS = 16,
+	RETURN_MYRIGHTS = 32,
+};
+
+struct listing {
+	unsigned options;
+	unsigned status_items;
+	bool extended; /* more than RFC 3501's LIST */
+	bool lsub;
+	struct str *patterns; /* with the reference in front */
+	unsigned count;
+};
+
+/* All folders, sorted by name, and names that are only subscribed to. */
+struct names {
+	const struct mailbox_folder *folders;
+	unsigned folder_count;
+	const struct str *missing;
+	unsigned missing_count;
+};
+
+/* ---- Arguments ---- */
+
+struct option {
+	const char *name;
+	unsigned bits;
+};
+
+static bool
+list_take_option(struct imap_lexer *lex, const struct option *options, struct listing *w)
+{
+	for (; options->name != NULL; options++) {
+		if (!imap_lex_try_word(lex, options->name))
+			continue;
+		w->options |= options->bits;
+		return true;
+	}
+	return imap_lex_fail(lex, "unknown LIST option");
+}
+
+static bool
+list_take_selection(struct imap_lexer *lex, struct listing *w)
+{
+	static const struct option options[] = {{"SUBSCRIBED", SELECT_SUBSCRIBED | RETURN_SUBSCRIBED},
+						{"RECURSIVEMATCH", SELECT_RECURSIVE},
+						{"SPECIAL-USE", SELECT_SPECIAL_USE},
+						{"REMOTE", 0},
+						{NULL, 0}};
+
+	w->extended = true;
+	if (!imap_lex_open(lex))
+		return false;
+	if (imap_lex_peek(lex) == ')')
+		return imap_lex_close(lex);
+	do {
+		if (!list_take_option(lex, options, w))
+			return false;
+	} while (imap_lex_more(lex));
+	if ((w->options & SELECT_RECURSIVE) != 0 && (w->options & (SELECT_SUBSCRIBED | SELECT_SPECIAL_USE)) == 0)
+		return imap_lex_fail(lex, "RECURSIVEMATCH wants another selection option beside it");
+	return lex->error == NULL;
+}
+
+static bool
+list_take_return(struct imap_session *s, struct imap_lexer *lex, struct listing *w)
+{
+	static const struct option options[] = {{"SUBSCRIBED", RETURN_SUBSCRIBED},
+						{"CHILDREN", 0},
+						{"SPECIAL-USE", 0},
+						{"MYRIGHTS", RETURN_MYRIGHTS},
+						{NULL, 0}};
+
+	if (!imap_lex_try_word(lex, "RETURN"))
+		return imap_lex_fail(lex, "unknown LIST argument");
+	w->extended = true;
+	if (!imap_lex_sp(lex) || !imap_lex_open(lex))
+		return false;
+	if (imap_lex_peek(lex) == ')')
+		return imap_lex_close(lex);
+	do {
+		if (imap_lex_try_word(lex, "STATUS")) {
+			w->options |= RETURN_STATUS;
+			if (!imap_lex_sp(lex) || !imap_take_status_items(s, lex, &w->status_items))
+				return false;
+		} else if (!list_take_option(lex, options, w)) {
+			return false;
+		}
+	} while (imap_lex_more(lex));
+	return lex->error == NULL;
+}
+
+static bool
+list_take_pattern(struct imap_lexer *lex, struct str reference, struct listing *w)
+{
+	struct str pattern;
+	char *joined;
+
+	if (!imap_lex_list_mailbox(lex, &pattern))
+		return false;
+	if (w->count == PATTERNS_MAX)
+		return imap_lex_fail(lex, "too many patterns");
+	joined = arena_alloc(lex->arena, reference.len + pattern.len + 1);
+	memcpy(joined, reference.p, reference.len);
+	memcpy(joined + reference.len, pattern.p, pattern.len);
+	w->patterns[w->count++] = str_of(joined, reference.len + pattern.len);
+	return true;
+}
+
+static bool
+list_take_patterns(struct imap_lexer *lex, struct str reference, struct listing *w)
+{
+	w->patterns = arena_array(lex->arena, struct str, PATTERNS_MAX);
+	if (imap_lex_peek(lex) != '(')
+		return list_take_pattern(lex, reference, w);
+	w->extended = true;
+	if (!imap_lex_open(lex))
+		return false;
+	do {
+		if (!list_take_pattern(lex, reference, w))
+			return false;
+	} while (imap_lex_more(lex));
+	return lex->error == NULL;
+}
+
+/* ---- Matching ---- */
+
+static bool
+list_matches(const struct listing *w, struct str name)
+{
+	for (unsigned i = 0; i < w->count; i++)
+		if (imap_pattern_matches(w->patterns[i], name))
+			return true;
+	return false;
+}
+
+static bool
+list_is_below(struct str name, struct str upper)
+{
+	return name.len > upper.len && name.p[upper.len] == '/' && str_starts(name, upper);
+}
+
+/* Index of the first folder that may lie below the name: they are sorted, but
+ * for INBOX, which comes first. */
+static unsigned
+list_first_below(const struct names *n, struct str name)
+{
+	unsigned low = n->folder_count != 0, high = n->folder_count;
+
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+		struct str other = n->folders[middle].name;
+		int order = str_cmp(str_first(other, name.len), name);
+		if (order < 0 || (order == 0 && (other.len == name.len || (unsigned char)other.p[name.len] < '/')))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool
+list_has_children(const struct names *n, struct str name)
+{
+	unsigned i = list_first_below(n, name);
+
+	return i < n->folder_count && list_is_below(n->folders[i].name, name);
+}
+
+static bool
+list_is_selected(const struct listing *w, const struct mailbox_folder *f)
+{
+	return ((w->options & SELECT_SUBSCRIBED) == 0 || f->subscribed) &&
+	       ((w->options & SELECT_SPECIAL_USE) == 0 || f->special_use.len != 0);
+}
+
+/* Does anything below it meet the selection? hidden: that is not listed itself. */
+static bool
+list_has_selected_below(const struct listing *w, const struct names *n, struct str name, bool hidden)
+{
+	for (unsigned i = list_first_below(n, name); i < n->folder_count && list_is_below(n->folders[i].name, name);
+	     i++)
+		if (list_is_selected(w, &n->folders[i]) && !(hidden && list_matches(w, n->folders[i].name)))
+			return true;
+	for (unsigned i = 0; (w->options & SELECT_SPECIAL_USE) == 0 && i < n->missing_count; i++)
+		if (list_is_below(n->missing[i], name) && !(hidden && list_matches(w, n->missing[i])))
+			return true;
+	return false;
+}
+
+/* ---- Answers ---- */
+
+static void
+list_print_line(const struct imap_session *s, const struct listing *w, struct str attributes, struct str name,
+		bool child_info, struct buf *out)
+{
+	buf_printf(out, "* %s (%.*s) \"/\" ", w->lsub ? "LSUB" : "LIST", STR_ARG(attributes));
+	imap_print_mailbox(s, name, out);
+	if (child_info)
+		buf_add_c(out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+	buf_add_c(out, "\r\n");
+}
+
+static void
+list_folder(const struct imap_session *s, const struct listing *w, const struct names *n,
+	    const struct mailbox_folder *f, struct buf *out)
+{
+	bool selected = list_is_selected(w, f);
+	bool child_info;
+	char attributes[160];
+
+	if (!list_matches(w, f->name))
+		return;
+	/* One that is not selected itself is told for what is not told without it
+	 * (RFC 9051, 6.3.9.6). */
+	child_info = (w->options & SELECT_RECURSIVE) != 0 && list_has_selected_below(w, n, f->name, !selected);
+	if (!selected && !child_info)
+		return;
+	snprintf(attributes, sizeof(attributes), "%s%s%s%.*s",
+		 list_has_children(n, f->name) ? "\\HasChildren" : "\\HasNoChildren",
+		 (w->options & RETURN_SUBSCRIBED) != 0 && f->subscribed ? " \\Subscribed" : "",
+		 f->special_use.len != 0 ? " " : "", STR_ARG(f->special_use));
+	list_print_line(s, w, str_c(attributes), f->name, child_info, out);
+	if ((w->options & RETURN_MYRIGHTS) != 0) {
+		buf_add_c(out, "* MYRIGHTS ");
+		imap_print_mailbox(s, f->name, out);
+		buf_add_c(out, " " IMAP_OWNER_RIGHTS "\r\n");
+	}
+	if ((w->options & RETURN_STATUS) != 0)
+		imap_print_status(s, f, w->status_items, out);
+}
+
+/* ---- Names without a mailbox ---- */
+
+/* A name, and whether it is subscribed to or only stands above such a name. */
+struct subscription {
+	struct str name;
+	bool subscribed;
+};
+
+static int
+list_subscription_compare(const void *a, const void *b)
+{
+	const struct subscription *x = a, *y = b;
+	int order = str_cmp(x->name, y->name);
+
+	return order != 0 ? order : (int)y->subscribed - (int)x->subscribed;
+}
+
+/* Sorts; of each name one stays, subscribed if any of them is. */
+static void
+list_subscription_unite(struct subscription *list, unsigned *count)
+{
+	unsigned kept = 0;
+
+	qsort(list, *count, sizeof(*list), list_subscription_compare);
+	for (unsigned i = 0; i < *count; i++)
+		if (kept == 0 || !str_eq(list[kept - 1].name, list[i].name))
+			list[kept++] = list[i];
+	*count = kept;
+}
+
+/* The next level above; false: there is none. */
+static bool
+list_go_up(struct str *name)
+{
+	ptrdiff_t slash = str_rindex(*name, '/');
+
+	if (slash <= 0)
+		return false;
+	name->len = (size_t)slash;
+	return true;
+}
+
+static bool
+list_folder_exists(const struct names *n, struct str name)
+{
+	unsigned low = n->folder_count != 0, high = n->folder_count; /* sorted but for INBOX */
+
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+		if (str_cmp(n->folders[middle].name, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return str_eq(name, STR("INBOX")) || (low < n->folder_count && str_eq(n->folders[low].name, name));
+}
+
+/* Subscribed names that are no mailboxes; with RECURSIVEMATCH the levels above
+ * them too, as far as they are none either. */
+static void
+list_missing(struct imap_session *s, const struct listing *w, const struct names *n, struct buf *out)
+{
+	bool recursive = (w->options & SELECT_RECURSIVE) != 0;
+	struct subscription *list = arena_array(&s->command.arena, struct subscription,
+						(size_t)n->missing_count * (recursive ? MAILBOX_DEPTH_MAX : 1) + 1);
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < n->missing_count; i++) {
+		struct str name = n->missing[i];
+		list[count++] = (struct subscription){name, true};
+		while (recursive && list_go_up(&name) && !list_folder_exists(n, name))
+			list[count++] = (struct subscription){name, false};
+	}
+	list_subscription_unite(list, &count);
+	for (unsigned i = 0; i < count; i++) {
+		bool child_info;
+		if (!list_matches(w, list[i].name))
+			continue;
+		child_info = recursive && list_has_selected_below(w, n, list[i].name, !list[i].subscribed);
+		if (list[i].subscribed || child_info)
+			list_print_line(s, w,
+					list[i].subscribed ? STR("\\Subscribed \\NonExistent") : STR("\\NonExistent"),
+					list[i].name, child_info, out);
+	}
+}
+
+static void
+list_all(struct imap_session *s, const struct listing *w, const struct names *n, struct buf *out)
+{
+	for (unsigned i = 0; i < n->folder_count; i++)
+		list_folder(s, w, n, &n->folders[i], out);
+	if ((w->options & SELECT_SUBSCRIBED) != 0 && (w->options & SELECT_SPECIAL_USE) == 0)
+		list_missing(s, w, n, out);
+}
+
+/* ---- LSUB ---- */
+
+/* "%" names the upper levels of what is subscribed to below (RFC 3501, 6.3.9). */
+static void
+list_lsub_add(const struct listing *w, struct str name, struct subscription *list, unsigned *count)
+{
+	bool subscribed = true;
+
+	do {
+		if (list_matches(w, name)) {
+			list[(*count)++] = (struct subscription){name, subscribed};
+			return;
+		}
+		subscribed = false;
+	} while (list_go_up(&name));
+}
+
+static void
+list_lsub_all(struct imap_session *s, const struct listing *w, const struct names *n, struct buf *out)
+{
+	struct subscription *list =
+		arena_array(&s->command.arena, struct subscription, (size_t)n->folder_count + n->missing_count + 1);
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < n->folder_count; i++)
+		if (n->folders[i].subscribed)
+			list_lsub_add(w, n->folders[i].name, list, &count);
+	for (unsigned i = 0; i < n->missing_count; i++)
+		list_lsub_add(w, n->missing[i], list, &count);
+	list_subscription_unite(list, &count);
+	for (unsigned i = 0; i < count; i++)
+		list_print_line(s, w, list[i].subscribed ? STR("") : STR("\\Noselect"), list[i].name, false, out);
+}
+
+static void
+list_on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, const struct str *subscribed_missing,
+		unsigned missing_count, const struct err *err)
+{
+	struct imap_session *s = arg;
+	struct names names = {folders, count, subscribed_missing, missing_count};
+	const struct listing *w;
+	struct buf out = BUF_EMPTY;
+
+	if (!session_back(&s->base))
+		return;
+	if (err != NULL) {
+		imap_failed(s, err);
+		return;
+	}
+	w = s->work;
+	if (w->lsub)
+		list_lsub_all(s, w, &names, &out);
+	else
+		list_all(s, w, &names, &out);
+	imap_write(s, &out);
+	buf_fini(&out);
+	imap_ok(s);
+}
+
+static enum cmd_status
+list_ask(struct imap_session *s, struct listing *w)
+{
+	s->work = w;
+	session_hold(&s->base);
+	mailbox_list(imap_store(s), imap_address(s), list_on_folders, s);
+	return CMD_WAIT;
+}
+
+static enum cmd_status
+cmd_list(struct imap_session *s, struct imap_lexer *lex)
+{
+	struct listing *w = arena_new(&s->command.arena, struct listing);
+	struct str reference;
+
+	if (!imap_lex_sp(lex) || (imap_lex_peek(lex) == '(' && (!list_take_selection(lex, w) || !imap_lex_sp(lex))) ||
+	    !imap_lex_mailbox(lex, &reference) || !imap_lex_sp(lex) || !list_take_patterns(lex, reference, w) ||
+	    (imap_lex_try(lex, ' ') && !list_take_return(s, lex, w)) || !imap_lex_end(lex))
+		return imap_syntax(s, lex);
+	/* An empty pattern asks for the delimiter. */
+	if (!w->extended && w->count == 1 && w->patterns[0].len == reference.len) {
+		imap_untagged(s, "LIST (\\Noselect) \"/\" \"\"");
+		return imap_ok(s);
+	}
+	return list_ask(s, w);
+}
+
+static enum cmd_status
+cmd_lsub(struct imap_session *s, struct imap_lexer *lex)
+{
+	struct listing *w = arena_new(&s->command.arena, struct listing);
+	struct str reference;
+
+	w->lsub = true;
+	w->patterns = arena_array(&s->command.arena, struct str, PATTERNS_MAX);
+	if (!imap_lex_sp(lex) || !imap_lex_mailbox(lex, &reference) || !imap_lex_sp(lex) ||
+	    !list_take_pattern(lex, reference, w) || !imap_lex_end(lex))
+		return imap_syntax(s, lex);
+	return list_ask(s, w);
+}
+
+const struct imap_command imap_list_commands[] = {
+	/* name, allowed in, flags, handler */
+	{"LIST", IMAP_LOGGED_IN, 0, cmd_list},
+	{"LSUB", IMAP_LOGGED_IN, 0, cmd_lsub},
+	{NULL, 0, 0, NULL},
+};

@@ -1,0 +1,121 @@
+/* Reads of messages what the keys HEADER, BODY and TEXT look at, one message
+ * after another. */
+#include "frontend/imap/search/search.h"
+
+enum {
+	PIECE_BYTES = 128 * 1024,
+	/* A longer message is not read as a whole for its header alone. */
+	WHOLE_FOR_HEADER_BYTES = 32 * 1024,
+};
+
+struct search_body {
+	void (*then)(struct search_run *r);
+	unsigned at; /* of the batch's records */
+	struct blob_peek peek;
+	struct buf whole; /* owner: the message, if the page cache had it */
+};
+
+static void body_run(struct search_run *r);
+
+static void
+body_on_piece(void *arg, const char *data, size_t len, const struct err *err)
+{
+	struct search_run *r = arg;
+
+	if (!session_back(&r->session->base))
+		return;
+	message_finder_feed(&r->finder, err == NULL ? str_of(data, len) : STR_NONE); /* what can be read counts */
+	body_run(r);
+}
+
+static void
+body_begin_message(struct search_run *r)
+{
+	struct search_body *b = r->body;
+	const struct imap_record *record = &r->records.items[b->at];
+	struct blob_store *blobs = conn_frontend(r->session->conn)->service->blobs;
+
+	message_finder_begin(&r->finder, &record->digest.digest);
+	b->peek = (struct blob_peek){.id = record->cold.body};
+	if (message_finder_wants_texts(&r->finder) || record->cold.body.length <= WHOLE_FOR_HEADER_BYTES)
+		blob_peek(blobs, &b->peek, 1, &b->whole);
+}
+
+/* The next record that is not decided. */
+static bool
+body_next_message(struct search_run *r)
+{
+	struct search_body *b = r->body;
+
+	while (b->at < r->records.count && r->verdicts[r->records.items[b->at].seq - 1] != VERDICT_UNKNOWN)
+		b->at++;
+	if (b->at == r->records.count)
+		return false;
+	body_begin_message(r);
+	return true;
+}
+
+static void
+body_on_turn(struct imap_session *s)
+{
+	body_run(s->work);
+}
+
+/* The message in hand is read as far as it must be. True: there is another. */
+static bool
+body_end_message(struct search_run *r)
+{
+	const struct imap_record *record = &r->records.items[r->body->at];
+
+	r->verdicts[record->seq - 1] = (uint8_t)imap_search_judge(r, record, r->finder.found);
+	imap_tell_progress(r->session, &r->progress, record->seq, imap_view_count(r->session->view));
+	return body_next_message(r);
+}
+
+static void
+body_run(struct search_run *r)
+{
+	struct search_body *b = r->body;
+	uint64_t offset, bytes;
+
+	for (;;) {
+		if (!message_finder_wants(&r->finder, &offset, &bytes)) {
+			if (!body_end_message(r))
+				break;
+			if (imap_records_turn_over(&r->records)) {
+				imap_later(r->session, body_on_turn);
+				return;
+			}
+		} else if (b->peek.data.p != NULL) {
+			message_finder_feed(&r->finder, str_of(b->peek.data.p + offset, (size_t)bytes));
+		} else {
+			session_hold(&r->session->base);
+			blob_read(conn_frontend(r->session->conn)->service->blobs, &b->peek.id, offset,
+				  bytes < PIECE_BYTES ? (size_t)bytes : PIECE_BYTES, body_on_piece, r);
+			return;
+		}
+	}
+	message_finder_fini(&r->finder);
+	r->body->then(r);
+}
+
+void
+imap_search_bodies(struct search_run *r, void (*then)(struct search_run *r))
+{
+	if (r->body == NULL)
+		r->body = arena_new(&r->session->command.arena, struct search_body);
+	r->body->then = then;
+	r->body->at = 0;
+	if (body_next_message(r))
+		body_run(r);
+	else
+		r->body->then(r);
+}
+
+void
+imap_search_bodies_cancel(struct search_run *r)
+{
+	message_finder_fini(&r->finder);
+	if (r->body != NULL)
+		buf_fini(&r->body->whole);
+}

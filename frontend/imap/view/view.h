@@ -1,0 +1,114 @@
+/* A folder as one client sees it: which message has which sequence number, and
+ * up to which change it was told (RFC 9051, section 7).
+ *
+ * The list of UIDs is the index's own while both are the same; what was
+ * expunged stays in the view until the client is told. A view begins detached
+ * (SELECT costs no records); commands whose row says IMAP_NEEDS_VIEW find it
+ * attached. */
+#ifndef SP_FRONTEND_IMAP_VIEW_VIEW_H
+#define SP_FRONTEND_IMAP_VIEW_VIEW_H
+
+#include "frontend/folder/index.h"
+#include "frontend/imap/parse/set.h"
+
+struct imap_session;
+
+typedef void imap_view_on_ready(struct imap_session *s, const struct err *err);
+
+/* A change that the client knows of though the view's modseq is before it. */
+struct imap_told {
+	uint32_t uid;
+	uint64_t modseq;
+};
+
+struct imap_view {
+	struct imap_session *session; /* borrowed */
+	struct folder_index *index;   /* a reference */
+	struct folder_uids *uids;     /* a reference; NULL: detached */
+	uint32_t count;		      /* messages that the client knows: the first so many of uids */
+	uint64_t modseq;	      /* changes up to here were told */
+	uint32_t uid_next;	      /* at SELECT */
+	bool read_only;
+	imap_view_on_ready *on_ready; /* of an attach or refresh under way */
+	unsigned keywords_told;	      /* keywords_version */
+	struct folder_recent recent;  /* that are \Recent to this session */
+	uint32_t recent_count;	      /* of those that the client knows, as it was told */
+	struct imap_told *told;	      /* owner; sorted by UID */
+	uint32_t told_count;
+	uint32_t *saved; /* owner; UIDs of the saved search result ("$"), sorted */
+	uint32_t saved_count;
+	struct folder_watcher watcher; /* of the index */
+};
+
+static inline uint32_t
+imap_view_count(const struct imap_view *v)
+{
+	return v->count;
+}
+
+/* The UID of sequence number seq, 1 to count. */
+static inline uint32_t
+imap_view_uid(const struct imap_view *v, uint32_t seq)
+{
+	return v->uids->uids[seq - 1];
+}
+
+/* The sequence number of a UID; 0: the client knows no such message. */
+uint32_t imap_view_seq(const struct imap_view *v, uint32_t uid);
+/* The packed record of a message; NULL: it is expunged, only the client does
+ * not know yet. Borrowed until the loop goes on. */
+const char *imap_view_record(const struct imap_view *v, uint32_t seq);
+/* False: expunged. */
+bool imap_view_hot(const struct imap_view *v, uint32_t seq, struct mailbox_hot *hot_out);
+
+/* Takes over what the index has for the first that comes, and counts anew; the
+ * view is attached. */
+void imap_view_take_recent(struct imap_view *v);
+/* Is this message \Recent to the session? */
+static inline bool
+imap_view_is_recent(const struct imap_view *v, uint32_t uid)
+{
+	return folder_recent_has(&v->recent, uid);
+}
+
+/* What a set means: sorted sequence numbers, each once. */
+struct imap_messages {
+	uint32_t *seqs; /* in the arena */
+	uint32_t count;
+};
+/* Of a set as read. by_uid: of UIDs, where those that do not exist are passed
+ * over; else of sequence numbers, where one beyond the last is an error: the
+ * text, else NULL. "$": the saved result. Resolves the set in place. */
+const char *imap_view_resolve(const struct imap_view *v, struct imap_set *set, bool by_uid, struct arena *arena,
+			      struct imap_messages *out);
+/* Their UIDs, sorted; in the arena. */
+uint32_t *imap_view_uids(const struct imap_view *v, const struct imap_messages *m, struct arena *arena);
+/* Saves a search result: sorted UIDs (copied). */
+void imap_view_save(struct imap_view *v, const uint32_t *uids, uint32_t count);
+
+/* ---- Telling the client ---- */
+/* Writes what has changed since the client was last told: EXPUNGE or VANISHED
+ * (allow_expunge), EXISTS, FLAGS for new keywords, FETCH with FLAGS (UID,
+ * MODSEQ as enabled). imap_finish() calls it. */
+void imap_view_sync(struct imap_session *s, bool allow_expunge);
+/* FLAGS and PERMANENTFLAGS, if there are keywords that the client was not told of:
+ * before any of them stands with a message. imap_view_sync() does it too. */
+void imap_view_tell_keywords(struct imap_view *v, struct buf *out);
+/* The client is or was told of this state of a message by its command's own
+ * answer. */
+void imap_view_told(struct imap_view *v, const struct mailbox_hot *hot);
+/* Was it told of this state? */
+bool imap_view_knows(const struct imap_view *v, const struct mailbox_hot *hot);
+
+/* ---- Life ---- */
+/* folder: as mailbox_open() just gave it. on_change: of the view's watcher. */
+struct imap_view *imap_view_new(struct imap_session *s, const struct mailbox_folder *folder, bool read_only,
+				void (*on_change)(struct folder_watcher *w));
+void imap_view_free(struct imap_view **v);
+/* Loads what is missing. True: attached already; else cb comes later, once, on a
+ * session that is open (imap_hold() is seen to). err: it could not be. */
+bool imap_view_attach(struct imap_session *s, imap_view_on_ready *cb);
+/* Attaches it and brings the index to the store's present state; cb as above. */
+void imap_view_refresh(struct imap_session *s, imap_view_on_ready *cb);
+
+#endif
