@@ -21,68 +21,67 @@ struct bodies {
 	unsigned passes;
 };
 
-static void bodies_read_some(struct op *op);
+static void bodies_read_some(struct mailbox_call *call);
 
 static void
-bodies_end(struct op *op, const struct err *err)
+bodies_end(struct mailbox_call *call, const struct err *err)
 {
-	((mailbox_on_done *)op->cb)(op->arg, err);
-	op_free(op);
+	call->on.done(call->arg, err);
+	mailbox_call_end(call);
 }
 
 static void
-on_bodies(void *arg, const redisReply *reply, const struct err *err)
+bodies_on_some(struct mailbox_call *call, const redisReply *reply, const struct err *err)
 {
-	struct op *op = arg;
-	struct bodies *b = op->state;
+	struct bodies *b = call->state;
 	struct err busy;
 	uint64_t modseq;
 
 	if (err != NULL) {
-		bodies_end(op, err);
+		bodies_end(call, err);
 		return;
 	}
-	modseq = (uint64_t)redis_i64(element(reply, 0), 0);
+	modseq = (uint64_t)redis_i64(mailbox_element(reply, 0), 0);
 	if (b->modseq == UINT64_MAX)
 		b->modseq = modseq;
 	for (size_t i = 3; i < reply->elements; i++)
-		b->on_cold(op->arg, redis_str(reply->element[i]));
-	b->folder = (uint64_t)redis_i64(element(reply, 1), 0);
-	b->chunk = (uint64_t)redis_i64(element(reply, 2), 0);
+		b->on_cold(call->arg, redis_str(reply->element[i]));
+	b->folder = (uint64_t)redis_i64(mailbox_element(reply, 1), 0);
+	b->chunk = (uint64_t)redis_i64(mailbox_element(reply, 2), 0);
 	if (b->folder == 0 && modseq == b->modseq) {
-		bodies_end(op, NULL);
+		bodies_end(call, NULL);
 	} else if (b->folder == 0 && ++b->passes == PASSES_MAX) {
-		err_set(&busy, ERR_UNAVAILABLE, "the mailboxes of %s change too fast to be read", op->address);
-		bodies_end(op, &busy);
+		err_set(&busy, ERR_UNAVAILABLE, "the mailboxes of %s change too fast to be read", call->address);
+		bodies_end(call, &busy);
 	} else {
 		if (b->folder == 0) {
 			b->since = b->modseq;
 			b->modseq = UINT64_MAX;
 			b->folder = 1;
 		}
-		bodies_read_some(op);
+		bodies_read_some(call);
 	}
 }
 
 static void
-bodies_read_some(struct op *op)
+bodies_read_some(struct mailbox_call *call)
 {
-	const struct bodies *b = op->state;
-	struct args a = args_new(op, 3);
+	const struct bodies *b = call->state;
+	struct mailbox_args a = mailbox_args_new(call, 3);
 
-	args_add_u64(&a, b->since);
-	args_add_u64(&a, b->folder);
-	args_add_u64(&a, b->chunk);
-	op_call(op, &mailbox_script_bodies, &a, on_bodies);
+	mailbox_args_add_u64(&a, b->since);
+	mailbox_args_add_u64(&a, b->folder);
+	mailbox_args_add_u64(&a, b->chunk);
+	mailbox_call_script(call, &mailbox_script_bodies, &a, bodies_on_some);
 }
 
 void
 mailbox_read_bodies(struct mailbox_store *m, struct str address, mailbox_on_cold *on_cold, mailbox_on_done *cb,
 		    void *arg)
 {
-	struct op *op = op_new(m, address, (void *)cb, arg);
-	struct bodies *b = op->state = arena_new(&op->arena, struct bodies);
+	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.done = cb}, arg);
+	struct bodies *b = call->state = arena_new(&call->op.arena, struct bodies);
 
 	*b = (struct bodies){.on_cold = on_cold, .modseq = UINT64_MAX, .folder = 1};
-	bodies_read_some(op);
+	bodies_read_some(call);
 }

@@ -224,8 +224,8 @@ struct mailbox_quota {
 	uint64_t bytes;
 	uint64_t messages;
 };
-void mailbox_quota_used(struct mailbox_store *m, struct str address,
-			void (*cb)(void *arg, const struct mailbox_quota *used, const struct err *err), void *arg);
+typedef void mailbox_on_quota(void *arg, const struct mailbox_quota *used, const struct err *err);
+void mailbox_quota_used(struct mailbox_store *m, struct str address, mailbox_on_quota *cb, void *arg);
 
 /* ---- Annotations (RFC 5464) ---- */
 #define MAILBOX_ANNOTATIONS 100 /* at most of one folder, and of the account */
