@@ -142,17 +142,39 @@ def check_keys():
 
 # ---- scripts and crash points ----
 
+def check_mailbox_scripts():
+    """Scripts of lib/mailbox know arguments and answers by the names of their tables."""
+    table = SOURCES["lib/mailbox/scripts.h"]
+    for path, text in SCRIPTS.items():
+        name = path.rsplit("/", 1)[1][:-4]
+        if not path.startswith("lib/mailbox/") or name == "prelude":
+            continue
+        takes, answers = (re.search(rf"#define MAILBOX_{kind}_{name}\((.*?[^\\])(?:\n|$)", table, re.S).group(1)
+                          for kind in ("TAKES", "ANSWERS"))
+        body = re.sub(r"--.*", "", text)
+        for argument in re.findall(r"A\(\w+, (\w+)\)", takes):
+            check(f"argument {argument} of {path}", re.search(rf"\b{argument}\b", body), "is used nowhere")
+        fields = re.findall(r"F\((\w+)\)", answers)
+        given = re.findall(r"(\w+) = ", " ".join(re.findall(r"(?:answer|filed =) *\{(.*?)\n?\}", body, re.S)))
+        given += re.findall(r"\bfiled\.(\w+) =", body)
+        for field in fields:
+            check(f"field {field} of {path}", field in given, "is answered never")
+        for field in set(given):
+            check(f"field {field} of {path}", field in fields, "stands in no table")
+        check(f"script {path}", not re.search(r"ARGV\[\d", body), "takes an argument by its number")
+
+
 def check_scripts():
     for path in SCRIPTS:
         name = path.rsplit("/", 1)[1]
-        check(f"script {path}", f'"{path}"' in ALL or f'_SCRIPT(mailbox_script_{name[:-4]}, "{name}")' in ALL,
+        check(f"script {path}", f'"{path}' in ALL or f'MAILBOX_SCRIPT({name[:-4]})' in ALL,
               "is embedded nowhere")
     tests = "\n".join(TESTS.values())
     for point in sorted(set(re.findall(r'CRASHPOINT\("([^"]+)"\)', ALL))):
         check(f"crash point {point}", f'"{point}' in tests, "no test dies there")
 
 
-for check_table in (check_settings, check_names, check_commands, check_bus, check_keys, check_scripts):
+for check_table in (check_settings, check_names, check_commands, check_bus, check_keys, check_scripts, check_mailbox_scripts):
     check_table()
 for line in failed:
     print(f"  FAIL  {line}")

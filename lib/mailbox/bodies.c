@@ -6,9 +6,9 @@
  * which nothing changed, from its first call to its last, ends it; one that
  * takes a single call always does. */
 #include "lib/base/check.h"
-#include "lib/mailbox/private.h"
+#include "lib/mailbox/scripts.h"
 
-MAILBOX_SCRIPT(mailbox_script_bodies, "bodies.lua");
+MAILBOX_SCRIPT(bodies);
 
 /* Each reads only what the one before, which took milliseconds, has missed. */
 enum { PASSES_MAX = 1000 };
@@ -33,6 +33,7 @@ bodies_end(struct mailbox_call *call, const struct err *err)
 static void
 bodies_on_some(struct mailbox_call *call, const redisReply *reply, const struct err *err)
 {
+	const struct mailbox_bodies_answer got = mailbox_bodies_answer(reply);
 	struct bodies *b = call->state;
 	struct err busy;
 	uint64_t modseq;
@@ -41,13 +42,13 @@ bodies_on_some(struct mailbox_call *call, const redisReply *reply, const struct 
 		bodies_end(call, err);
 		return;
 	}
-	modseq = (uint64_t)redis_i64(mailbox_element(reply, 0), 0);
+	modseq = (uint64_t)redis_i64(got.modseq, 0);
 	if (b->modseq == UINT64_MAX)
 		b->modseq = modseq;
-	for (size_t i = 3; i < reply->elements; i++)
-		b->on_cold(call->arg, redis_str(reply->element[i]));
-	b->folder = (uint64_t)redis_i64(mailbox_element(reply, 1), 0);
-	b->chunk = (uint64_t)redis_i64(mailbox_element(reply, 2), 0);
+	for (size_t i = 0; i < got.cold->elements; i++)
+		b->on_cold(call->arg, redis_str(got.cold->element[i]));
+	b->folder = (uint64_t)redis_i64(got.folder, 0);
+	b->chunk = (uint64_t)redis_i64(got.chunk, 0);
 	if (b->folder == 0 && modseq == b->modseq) {
 		bodies_end(call, NULL);
 	} else if (b->folder == 0 && ++b->passes == PASSES_MAX) {
@@ -67,12 +68,9 @@ static void
 bodies_read_some(struct mailbox_call *call)
 {
 	const struct bodies *b = call->state;
-	struct mailbox_args a = mailbox_args_new(call, 3);
 
-	mailbox_args_add_u64(&a, b->since);
-	mailbox_args_add_u64(&a, b->folder);
-	mailbox_args_add_u64(&a, b->chunk);
-	mailbox_call_script(call, &mailbox_script_bodies, &a, bodies_on_some);
+	mailbox_bodies_ask(call, &(struct mailbox_bodies_args){.since = b->since, .id = b->folder, .chunk = b->chunk},
+			   bodies_on_some);
 }
 
 void

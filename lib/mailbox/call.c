@@ -67,6 +67,15 @@ mailbox_args_add_u64(struct mailbox_args *a, uint64_t v)
 	mailbox_args_add(a, str_c(text));
 }
 
+void
+mailbox_args_add_option(struct mailbox_args *a, uint64_t v)
+{
+	if (v == UINT64_MAX)
+		mailbox_args_add(a, STR_NONE);
+	else
+		mailbox_args_add_u64(a, v);
+}
+
 /* ---- Asking ---- */
 
 static void

@@ -7,9 +7,9 @@
 #include "lib/base/clock.h"
 #include "lib/blob/refs.h"
 #include "lib/mailbox/name.h"
-#include "lib/mailbox/private.h"
+#include "lib/mailbox/scripts.h"
 
-MAILBOX_SCRIPT(mailbox_script_copy, "copy.lua");
+MAILBOX_SCRIPT(copy);
 
 struct copying {
 	uint32_t from_folder;
@@ -58,22 +58,23 @@ static void copy_ask(struct mailbox_call *call);
 static void
 copy_on_answer(struct mailbox_call *call, const redisReply *reply, const struct err *err)
 {
+	const struct mailbox_copy_answer got = mailbox_copy_answer(reply);
 	struct copying *c = call->state;
 	struct mailbox_copied copied = {0};
 	uint32_t to_count;
 
 	if (err == NULL) {
-		buf_add_str(&c->from_uids, redis_str(mailbox_element(reply, 1)));
-		buf_add_str(&c->to_uids, redis_str(mailbox_element(reply, 2)));
+		buf_add_str(&c->from_uids, redis_str(got.from_uids));
+		buf_add_str(&c->to_uids, redis_str(got.to_uids));
 		if (c->batch.done < c->batch.count) {
 			c->ranges = mailbox_batch_next(call, &c->batch);
 			copy_ask(call);
 			return;
 		}
-		copied.uid_validity = (uint32_t)redis_i64(mailbox_element(reply, 0), 0);
+		copied.uid_validity = (uint32_t)redis_i64(got.uid_validity, 0);
 		copied.from_uids = mailbox_unpack_uids(&call->op.arena, buf_str(&c->from_uids), &copied.count);
 		copied.to_uids = mailbox_unpack_uids(&call->op.arena, buf_str(&c->to_uids), &to_count);
-		copied.modseq = (uint64_t)redis_i64(mailbox_element(reply, 3), 0);
+		copied.modseq = (uint64_t)redis_i64(got.modseq, 0);
 		CHECK(to_count == copied.count);
 		copy_drop_uncopied(call, copied.from_uids, copied.count);
 	} else if (mailbox_is_certain(err)) {
@@ -90,16 +91,16 @@ static void
 copy_ask(struct mailbox_call *call)
 {
 	struct copying *c = call->state;
-	struct mailbox_args a = mailbox_args_new(call, 7);
 
-	mailbox_args_add_u64(&a, c->from_folder);
-	mailbox_args_add(&a, c->ranges);
-	mailbox_args_add(&a, c->to);
-	mailbox_args_add(&a, c->move ? STR("1") : STR("0"));
-	mailbox_args_add_u64(&a, c->quota_bytes);
-	mailbox_args_add_u64(&a, (uint64_t)(clock_unix_ms() / 1000));
-	mailbox_args_add_u64(&a, (uint64_t)call->store->retention_s);
-	mailbox_call_script(call, &mailbox_script_copy, &a, copy_on_answer);
+	mailbox_copy_ask(call,
+			 &(struct mailbox_copy_args){.from = c->from_folder,
+						     .packed = c->ranges,
+						     .name = c->to,
+						     .move = c->move,
+						     .quota = c->quota_bytes,
+						     .now = (uint64_t)(clock_unix_ms() / 1000),
+						     .retention = (uint64_t)call->store->retention_s},
+			 copy_on_answer);
 }
 
 static void

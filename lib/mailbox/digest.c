@@ -1,8 +1,8 @@
 /* Digests that were computed anew. */
 #include "lib/blob/refs.h"
-#include "lib/mailbox/private.h"
+#include "lib/mailbox/scripts.h"
 
-MAILBOX_SCRIPT(mailbox_script_digest, "digest.lua");
+MAILBOX_SCRIPT(digest);
 
 static void
 digest_on_set(struct mailbox_call *call, const redisReply *reply, const struct err *err)
@@ -23,12 +23,11 @@ mailbox_set_digest(struct mailbox_store *m, struct str address, uint32_t folder_
 		   const struct blob_id *digest)
 {
 	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.done = NULL}, NULL);
-	struct mailbox_args a = mailbox_args_new(call, 3);
 	char *packed = arena_alloc(&call->op.arena, BLOB_ID_PACKED);
 
 	blob_id_pack(digest, packed);
-	mailbox_args_add_u64(&a, folder_id);
-	mailbox_args_add_u64(&a, uid);
-	mailbox_args_add(&a, str_of(packed, BLOB_ID_PACKED));
-	mailbox_call_script(call, &mailbox_script_digest, &a, digest_on_set);
+	mailbox_digest_ask(
+		call,
+		&(struct mailbox_digest_args){.id = folder_id, .wanted = uid, .digest = str_of(packed, BLOB_ID_PACKED)},
+		digest_on_set);
 }

@@ -1,8 +1,8 @@
 /* Messages removed for good. */
 #include "lib/base/clock.h"
-#include "lib/mailbox/private.h"
+#include "lib/mailbox/scripts.h"
 
-MAILBOX_SCRIPT(mailbox_script_expunge, "expunge.lua");
+MAILBOX_SCRIPT(expunge);
 
 struct expunging {
 	struct mailbox_batch batch;
@@ -28,13 +28,13 @@ expunge_end(struct mailbox_call *call, const struct err *err)
 static void
 expunge_on_answer(struct mailbox_call *call, const redisReply *reply, const struct err *err)
 {
+	const struct mailbox_expunge_answer got = mailbox_expunge_answer(reply);
 	struct expunging *c = call->state;
 
 	if (err == NULL) {
-		buf_add_str(&c->uids, redis_str(mailbox_element(reply, 1)));
-		mailbox_batch_note(&c->batch, (uint64_t)redis_i64(mailbox_element(reply, 0), 0),
-				   (uint64_t)redis_i64(mailbox_element(reply, 3), 0));
-		mailbox_drop_references(call->store, redis_str(mailbox_element(reply, 2)));
+		buf_add_str(&c->uids, redis_str(got.uids));
+		mailbox_batch_note(&c->batch, (uint64_t)redis_i64(got.modseq, 0), (uint64_t)redis_i64(got.previous, 0));
+		mailbox_drop_references(call->store, redis_str(got.cold));
 	}
 	if (err == NULL && c->batch.done < c->batch.count)
 		expunge_some(call);
@@ -46,14 +46,14 @@ static void
 expunge_some(struct mailbox_call *call)
 {
 	struct expunging *c = call->state;
-	struct mailbox_args a = mailbox_args_new(call, 5);
 
-	mailbox_args_add_u64(&a, c->folder_id);
-	mailbox_args_add(&a, mailbox_batch_next(call, &c->batch));
-	mailbox_args_add(&a, c->only_deleted ? STR("1") : STR("0"));
-	mailbox_args_add_u64(&a, (uint64_t)(clock_unix_ms() / 1000));
-	mailbox_args_add_u64(&a, (uint64_t)call->store->retention_s);
-	mailbox_call_script(call, &mailbox_script_expunge, &a, expunge_on_answer);
+	mailbox_expunge_ask(call,
+			    &(struct mailbox_expunge_args){.id = c->folder_id,
+							   .packed = mailbox_batch_next(call, &c->batch),
+							   .only = c->only_deleted,
+							   .now = (uint64_t)(clock_unix_ms() / 1000),
+							   .retention = (uint64_t)call->store->retention_s},
+			    expunge_on_answer);
 }
 
 void

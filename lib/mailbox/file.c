@@ -2,9 +2,11 @@
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/mailbox/name.h"
-#include "lib/mailbox/private.h"
+#include "lib/mailbox/scripts.h"
 
-MAILBOX_SCRIPT(mailbox_script_file, "file.lua");
+MAILBOX_SCRIPT(file);
+
+enum { FILE_MESSAGE_ARGS = 4 };
 
 struct filing {
 	uint32_t count;
@@ -15,27 +17,25 @@ static void
 file_on_filed(struct mailbox_call *call, const redisReply *reply, const struct err *err)
 {
 	const struct filing *f = call->state;
+	const struct mailbox_file_answer got = mailbox_file_answer(reply);
 	struct mailbox_filed filed = {
-		.duplicate = redis_i64(mailbox_element(reply, 0), 0) != 0,
-		.uid_validity = (uint32_t)redis_i64(mailbox_element(reply, 1), 0),
-		.first_uid = (uint32_t)redis_i64(mailbox_element(reply, 2), 0),
+		.duplicate = redis_i64(got.duplicate, 0) != 0,
+		.had_passed = redis_i64(got.had_passed, 0) != 0,
+		.uid_validity = (uint32_t)redis_i64(got.uid_validity, 0),
+		.first_uid = (uint32_t)redis_i64(got.first_uid, 0),
 		.count = f->count,
-		.modseq = (uint64_t)redis_i64(mailbox_element(reply, 3), 0),
-		.first_email_id = (uint64_t)redis_i64(mailbox_element(reply, 4), 0),
+		.modseq = (uint64_t)redis_i64(got.modseq, 0),
+		.first_email_id = (uint64_t)redis_i64(got.first_email_id, 0),
 	};
 
-	if (filed.duplicate) {
-		filed.had_passed = filed.uid_validity != 0;
-		filed.uid_validity = 0;
-	}
 	if (err == NULL && !filed.duplicate && f->replaced_uid != 0) {
 		filed.replaced = (struct mailbox_expunged){
 			.uids = &f->replaced_uid,
 			.count = 1,
-			.modseq = (uint64_t)redis_i64(mailbox_element(reply, 5), 0),
-			.previous_modseq = (uint64_t)redis_i64(mailbox_element(reply, 6), 0),
+			.modseq = (uint64_t)redis_i64(got.removal, 0),
+			.previous_modseq = (uint64_t)redis_i64(got.previous, 0),
 		};
-		mailbox_drop_references(call->store, redis_str(mailbox_element(reply, 7)));
+		mailbox_drop_references(call->store, redis_str(got.cold));
 	}
 	call->on.filed(call->arg, err == NULL ? &filed : NULL, err);
 	mailbox_call_end(call);
@@ -58,45 +58,43 @@ file_add_message(struct mailbox_args *a, const struct mailbox_new_message *msg)
 }
 
 static void
-file_add_delivery(struct mailbox_args *a, const struct mailbox_delivery *d)
+file_take_delivery(struct mailbox_file_args *args, const struct mailbox_delivery *d)
 {
-	static const struct mailbox_delivery none;
-
-	d = d != NULL ? d : &none;
-	mailbox_args_add(a, d->spool_id);
-	mailbox_args_add(a, d->way);
-	mailbox_args_add_u64(a, (uint64_t)(d->spooled_ms / 1000));
-	mailbox_args_add_u64(a, (uint64_t)(d->begun_ms / 1000));
-	mailbox_args_add_u64(a, (uint64_t)(d->ledger_life_ms / 1000));
-	mailbox_args_add(a, d->in_doubt ? STR("1") : STR("0"));
-	mailbox_args_add(a, d->passes_reference ? STR("1") : STR("0"));
+	args->spool_id = d->spool_id;
+	args->way_name = d->way;
+	args->spooled = (uint64_t)(d->spooled_ms / 1000);
+	args->begun = (uint64_t)(d->begun_ms / 1000);
+	args->life = (uint64_t)(d->ledger_life_ms / 1000);
+	args->in_doubt = d->in_doubt;
+	args->passes = d->passes_reference;
 }
 
 void
 mailbox_file(struct mailbox_store *m, const struct mailbox_filing *filing, mailbox_on_filed *cb, void *arg)
 {
 	struct mailbox_call *call = mailbox_call_new(m, filing->address, (union mailbox_on){.filed = cb}, arg);
-	struct mailbox_args a = mailbox_args_new(call, 14 + (size_t)filing->count * 4);
 	struct filing *f = call->state = arena_new(&call->op.arena, struct filing);
-	struct str folder = STR_NONE;
+	struct mailbox_file_args args = {
+		.create = filing->create_folder,
+		.quota = filing->quota_bytes,
+		.now = (uint64_t)(clock_unix_ms() / 1000),
+		.exchange = filing->replaced_uid != 0 ? filing->replaced_folder : UINT64_MAX,
+		.old = filing->replaced_uid,
+		.retention = (uint64_t)m->retention_s,
+	};
+	struct mailbox_args a;
 	struct err err;
 
 	CHECK(filing->count != 0);
-	if (filing->folder.len != 0 && mailbox_name_check(filing->folder, &call->op.arena, &folder, &err) != 0) {
+	if (filing->folder.len != 0 && mailbox_name_check(filing->folder, &call->op.arena, &args.name, &err) != 0) {
 		mailbox_call_fail(call, &err, file_on_filed);
 		return;
 	}
-	mailbox_args_add(&a, str_eq(folder, STR("INBOX")) ? STR_NONE : folder);
-	mailbox_args_add(&a, filing->create_folder ? STR("1") : STR("0"));
-	mailbox_args_add_u64(&a, filing->quota_bytes);
-	mailbox_args_add_u64(&a, (uint64_t)(clock_unix_ms() / 1000));
-	if (filing->replaced_uid != 0)
-		mailbox_args_add_u64(&a, filing->replaced_folder);
-	else
-		mailbox_args_add(&a, STR_NONE);
-	mailbox_args_add_u64(&a, filing->replaced_uid);
-	mailbox_args_add_u64(&a, (uint64_t)m->retention_s);
-	file_add_delivery(&a, filing->delivery);
+	if (str_eq(args.name, STR("INBOX")))
+		args.name = STR_NONE;
+	if (filing->delivery != NULL)
+		file_take_delivery(&args, filing->delivery);
+	a = mailbox_file_takes(call, &args, (size_t)filing->count * FILE_MESSAGE_ARGS);
 	for (unsigned i = 0; i < filing->count; i++)
 		file_add_message(&a, &filing->messages[i]);
 	f->count = filing->count;

@@ -1,7 +1,7 @@
 /* Flags and keywords of messages. */
-#include "lib/mailbox/private.h"
+#include "lib/mailbox/scripts.h"
 
-MAILBOX_SCRIPT(mailbox_script_store, "store.lua");
+MAILBOX_SCRIPT(store);
 
 struct storing {
 	struct mailbox_batch batch;
@@ -26,6 +26,7 @@ static void flags_store_some(struct mailbox_call *call);
 static void
 flags_tell(struct mailbox_call *call, const redisReply *reply)
 {
+	const struct mailbox_store_answer got = mailbox_store_answer(reply);
 	struct storing *c = call->state;
 	struct mailbox_stored stored = {
 		.modseq = c->batch.modseq,
@@ -35,13 +36,14 @@ flags_tell(struct mailbox_call *call, const redisReply *reply)
 	};
 
 	stored.modified_uids = mailbox_unpack_uids(&call->op.arena, buf_str(&c->modified), &stored.modified_count);
-	stored.keywords = mailbox_parse_keywords(mailbox_element(reply, 3), &call->op.arena, &stored.keyword_count);
+	stored.keywords = mailbox_parse_keywords(got.keywords, &call->op.arena, &stored.keyword_count);
 	call->on.stored(call->arg, &stored, NULL);
 }
 
 static void
 flags_on_stored(struct mailbox_call *call, const redisReply *reply, const struct err *err)
 {
+	const struct mailbox_store_answer got = mailbox_store_answer(reply);
 	struct storing *c = call->state;
 
 	if (err != NULL) {
@@ -49,10 +51,9 @@ flags_on_stored(struct mailbox_call *call, const redisReply *reply, const struct
 		flags_end(call);
 		return;
 	}
-	buf_add_str(&c->hot, redis_str(mailbox_element(reply, 1)));
-	buf_add_str(&c->modified, redis_str(mailbox_element(reply, 2)));
-	mailbox_batch_note(&c->batch, (uint64_t)redis_i64(mailbox_element(reply, 0), 0),
-			   (uint64_t)redis_i64(mailbox_element(reply, 4), 0));
+	buf_add_str(&c->hot, redis_str(got.hot));
+	buf_add_str(&c->modified, redis_str(got.modified));
+	mailbox_batch_note(&c->batch, (uint64_t)redis_i64(got.modseq, 0), (uint64_t)redis_i64(got.previous, 0));
 	if (c->batch.done < c->batch.count) {
 		flags_store_some(call);
 		return;
@@ -65,18 +66,15 @@ static void
 flags_store_some(struct mailbox_call *call)
 {
 	struct storing *c = call->state;
-	struct mailbox_args a = mailbox_args_new(call, 6);
 
-	mailbox_args_add_u64(&a, c->folder_id);
-	mailbox_args_add(&a, mailbox_batch_next(call, &c->batch));
-	mailbox_args_add_u64(&a, c->change.mode);
-	mailbox_args_add_u64(&a, c->change.flags);
-	mailbox_args_add(&a, c->keywords);
-	if (c->change.unchanged_since == UINT64_MAX)
-		mailbox_args_add(&a, STR(""));
-	else
-		mailbox_args_add_u64(&a, c->change.unchanged_since);
-	mailbox_call_script(call, &mailbox_script_store, &a, flags_on_stored);
+	mailbox_store_ask(call,
+			  &(struct mailbox_store_args){.id = c->folder_id,
+						       .packed = mailbox_batch_next(call, &c->batch),
+						       .mode = c->change.mode,
+						       .set = c->change.flags,
+						       .keywords = c->keywords,
+						       .limit = c->change.unchanged_since},
+			  flags_on_stored);
 }
 
 void

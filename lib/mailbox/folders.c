@@ -1,25 +1,26 @@
 /* Folders: listed, made, removed, renamed, subscribed to. */
 #include <stdlib.h>
 
-#include "lib/mailbox/private.h"
+#include "lib/mailbox/scripts.h"
 
-MAILBOX_SCRIPT(mailbox_script_list, "list.lua");
-MAILBOX_SCRIPT(mailbox_script_open, "open.lua");
-MAILBOX_SCRIPT(mailbox_script_select, "select.lua");
-MAILBOX_SCRIPT(mailbox_script_create, "create.lua");
-MAILBOX_SCRIPT(mailbox_script_rename, "rename.lua");
-MAILBOX_SCRIPT(mailbox_script_subscribe, "subscribe.lua");
+MAILBOX_SCRIPT(list);
+MAILBOX_SCRIPT(open);
+MAILBOX_SCRIPT(select);
+MAILBOX_SCRIPT(create);
+MAILBOX_SCRIPT(rename);
+MAILBOX_SCRIPT(subscribe);
 
+/* Of open, select and create, whose answers begin alike. */
 static void
 folders_on_one(struct mailbox_call *call, const redisReply *reply, const struct err *err)
 {
+	const struct mailbox_select_answer got = mailbox_select_answer(reply);
 	struct mailbox_folder folder;
 
 	if (err == NULL) {
-		mailbox_parse_folder(mailbox_element(reply, 0), &folder);
-		folder.keywords =
-			mailbox_parse_keywords(mailbox_element(reply, 1), &call->op.arena, &folder.keyword_count);
-		folder.first_unseen = (uint32_t)redis_i64(mailbox_element(reply, 2), 0);
+		mailbox_parse_folder(got.fields, &folder);
+		folder.keywords = mailbox_parse_keywords(got.keywords, &call->op.arena, &folder.keyword_count);
+		folder.first_unseen = (uint32_t)redis_i64(got.first_unseen, 0);
 	}
 	call->on.folder(call->arg, err == NULL ? &folder : NULL, err);
 	mailbox_call_end(call);
@@ -40,30 +41,28 @@ folders_by_name(const void *a, const void *b)
 static void
 folders_on_list(struct mailbox_call *call, const redisReply *reply, const struct err *err)
 {
-	const redisReply *missing, *doomed;
+	const struct mailbox_list_answer got = mailbox_list_answer(reply);
 	struct mailbox_folder *folders;
 	struct str *names;
-	size_t count;
 
-	if (err != NULL || reply->elements < 2) {
+	if (err != NULL) {
 		call->on.folders(call->arg, NULL, 0, NULL, 0, err);
 		mailbox_call_end(call);
 		return;
 	}
-	count = reply->elements - 2;
-	missing = reply->element[count];
-	doomed = reply->element[count + 1];
-	folders = arena_array(&call->op.arena, struct mailbox_folder, count + 1);
-	for (size_t i = 0; i < count; i++)
-		mailbox_parse_folder(reply->element[i], &folders[i]);
-	qsort(folders, count, sizeof(*folders), folders_by_name);
-	names = arena_array(&call->op.arena, struct str, missing->elements + 1);
-	for (size_t i = 0; i < missing->elements; i++)
-		names[i] = redis_str(missing->element[i]);
+	folders = arena_array(&call->op.arena, struct mailbox_folder, got.folders->elements + 1);
+	for (size_t i = 0; i < got.folders->elements; i++)
+		mailbox_parse_folder(got.folders->element[i], &folders[i]);
+	qsort(folders, got.folders->elements, sizeof(*folders), folders_by_name);
+	names = arena_array(&call->op.arena, struct str, got.missing->elements + 1);
+	for (size_t i = 0; i < got.missing->elements; i++)
+		names[i] = redis_str(got.missing->element[i]);
 	/* Whoever was removing these has died. */
-	for (size_t i = 0; i < doomed->elements; i++)
-		mailbox_reap(call->store, str_c(call->address), (uint64_t)redis_i64(doomed->element[i], 0), NULL, NULL);
-	call->on.folders(call->arg, folders, (unsigned)count, names, (unsigned)missing->elements, NULL);
+	for (size_t i = 0; i < got.doomed->elements; i++)
+		mailbox_reap(call->store, str_c(call->address), (uint64_t)redis_i64(got.doomed->element[i], 0), NULL,
+			     NULL);
+	call->on.folders(call->arg, folders, (unsigned)got.folders->elements, names, (unsigned)got.missing->elements,
+			 NULL);
 	mailbox_call_end(call);
 }
 
@@ -71,23 +70,19 @@ void
 mailbox_list(struct mailbox_store *m, struct str address, mailbox_on_folders *cb, void *arg)
 {
 	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.folders = cb}, arg);
-	struct mailbox_args a = mailbox_args_new(call, 0);
 
-	mailbox_call_script(call, &mailbox_script_list, &a, folders_on_list);
+	mailbox_list_ask(call, &(struct mailbox_list_args){0}, folders_on_list);
 }
 
 void
 mailbox_open(struct mailbox_store *m, struct str address, struct str name, mailbox_on_folder *cb, void *arg)
 {
 	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.folder = cb}, arg);
-	struct mailbox_args a = mailbox_args_new(call, 2);
 	struct str checked;
 
 	if (!mailbox_call_name(call, name, folders_on_one, &checked))
 		return;
-	mailbox_args_add(&a, checked);
-	mailbox_args_add(&a, STR(""));
-	mailbox_call_script(call, &mailbox_script_open, &a, folders_on_one);
+	mailbox_open_ask(call, &(struct mailbox_open_args){.name = checked, .id = UINT64_MAX}, folders_on_one);
 }
 
 void
@@ -95,25 +90,19 @@ mailbox_select(struct mailbox_store *m, struct str address, struct str name, boo
 	       void *arg)
 {
 	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.folder = cb}, arg);
-	struct mailbox_args a = mailbox_args_new(call, 2);
 	struct str checked;
 
 	if (!mailbox_call_name(call, name, folders_on_one, &checked))
 		return;
-	mailbox_args_add(&a, checked);
-	mailbox_args_add(&a, take_recent ? STR("1") : STR("0"));
-	mailbox_call_script(call, &mailbox_script_select, &a, folders_on_one);
+	mailbox_select_ask(call, &(struct mailbox_select_args){.name = checked, .take = take_recent}, folders_on_one);
 }
 
 void
 mailbox_status(struct mailbox_store *m, struct str address, uint32_t folder_id, mailbox_on_folder *cb, void *arg)
 {
 	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.folder = cb}, arg);
-	struct mailbox_args a = mailbox_args_new(call, 2);
 
-	mailbox_args_add(&a, STR(""));
-	mailbox_args_add_u64(&a, folder_id);
-	mailbox_call_script(call, &mailbox_script_open, &a, folders_on_one);
+	mailbox_open_ask(call, &(struct mailbox_open_args){.id = folder_id}, folders_on_one);
 }
 
 /* ---- Making ---- */
@@ -123,14 +112,12 @@ mailbox_create(struct mailbox_store *m, struct str address, struct str name, str
 	       mailbox_on_folder *cb, void *arg)
 {
 	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.folder = cb}, arg);
-	struct mailbox_args a = mailbox_args_new(call, 2);
 	struct str checked;
 
 	if (!mailbox_call_name(call, name, folders_on_one, &checked))
 		return;
-	mailbox_args_add(&a, checked);
-	mailbox_args_add(&a, special_use);
-	mailbox_call_script(call, &mailbox_script_create, &a, folders_on_one);
+	mailbox_create_ask(call, &(struct mailbox_create_args){.name = checked, .special = special_use},
+			   folders_on_one);
 }
 
 /* ---- Renaming ---- */
@@ -161,7 +148,6 @@ mailbox_rename(struct mailbox_store *m, struct str address, struct str from, str
 	       void *arg)
 {
 	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.done = cb}, arg);
-	struct mailbox_args a = mailbox_args_new(call, 2);
 	struct str checked_from, checked_to;
 
 	if (!mailbox_call_name(call, from, mailbox_call_done, &checked_from) ||
@@ -174,9 +160,8 @@ mailbox_rename(struct mailbox_store *m, struct str address, struct str from, str
 		mailbox_create(m, address, checked_to, STR_NONE, folders_on_inbox_target, call);
 		return;
 	}
-	mailbox_args_add(&a, checked_from);
-	mailbox_args_add(&a, checked_to);
-	mailbox_call_script(call, &mailbox_script_rename, &a, mailbox_call_done);
+	mailbox_rename_ask(call, &(struct mailbox_rename_args){.from = checked_from, .to = checked_to},
+			   mailbox_call_done);
 }
 
 void
@@ -184,14 +169,12 @@ mailbox_subscribe(struct mailbox_store *m, struct str address, struct str name, 
 		  void *arg)
 {
 	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.done = cb}, arg);
-	struct mailbox_args a = mailbox_args_new(call, 2);
 	struct str checked;
 
 	if (!mailbox_call_name(call, name, mailbox_call_done, &checked))
 		return;
-	mailbox_args_add(&a, checked);
-	mailbox_args_add(&a, subscribed ? STR("1") : STR("0"));
-	mailbox_call_script(call, &mailbox_script_subscribe, &a, mailbox_call_done);
+	mailbox_subscribe_ask(call, &(struct mailbox_subscribe_args){.name = checked, .on = subscribed},
+			      mailbox_call_done);
 }
 
 /* ---- Quota ---- */

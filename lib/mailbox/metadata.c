@@ -1,7 +1,7 @@
 /* Annotations of folders and of the account (RFC 5464). */
-#include "lib/mailbox/private.h"
+#include "lib/mailbox/scripts.h"
 
-MAILBOX_SCRIPT(mailbox_script_metadata, "metadata.lua");
+MAILBOX_SCRIPT(metadata);
 
 static void
 metadata_on_got(struct mailbox_call *call, const redisReply *reply, const struct err *err)
@@ -34,10 +34,9 @@ mailbox_set_metadata(struct mailbox_store *m, struct str address, uint32_t folde
 		     const struct mailbox_annotation *list, unsigned count, mailbox_on_done *cb, void *arg)
 {
 	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.done = cb}, arg);
-	struct mailbox_args a = mailbox_args_new(call, 2 + (size_t)count * 3);
+	struct mailbox_metadata_args args = {.id = folder_id, .most = MAILBOX_ANNOTATIONS};
+	struct mailbox_args a = mailbox_metadata_takes(call, &args, (size_t)count * 3);
 
-	mailbox_args_add_u64(&a, folder_id);
-	mailbox_args_add_u64(&a, MAILBOX_ANNOTATIONS);
 	for (unsigned i = 0; i < count; i++) {
 		mailbox_args_add(&a, list[i].name);
 		mailbox_args_add(&a, list[i].removed ? STR("0") : STR("1"));

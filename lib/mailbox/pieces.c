@@ -2,16 +2,18 @@
 #include <stdlib.h>
 
 #include "lib/base/bytes.h"
-#include "lib/mailbox/private.h"
+#include "lib/mailbox/scripts.h"
+
+MAILBOX_SCRIPT_ANSWERS(folder)
 
 struct str
 mailbox_pack_range(struct arena *arena, uint32_t first, uint32_t last)
 {
-	char *out = arena_alloc(arena, 8);
+	char *out = arena_alloc(arena, sizeof(struct mailbox_range_layout));
 
-	bytes_put_u32(out, first);
-	bytes_put_u32(out + 4, last);
-	return str_of(out, 8);
+	bytes_put_u32(out + MAILBOX_AT(range, first), first);
+	bytes_put_u32(out + MAILBOX_AT(range, last), last);
+	return str_of(out, sizeof(struct mailbox_range_layout));
 }
 
 struct str
@@ -59,22 +61,24 @@ mailbox_unpack_uids(struct arena *arena, struct str packed, uint32_t *count_out)
 void
 mailbox_parse_folder(const redisReply *fields, struct mailbox_folder *out)
 {
+	const struct mailbox_folder_answer got = mailbox_folder_answer(fields);
+
 	*out = (struct mailbox_folder){
-		.id = (uint32_t)redis_i64(mailbox_element(fields, 0), 0),
-		.name = redis_str(mailbox_element(fields, 1)),
-		.uid_validity = (uint32_t)redis_i64(mailbox_element(fields, 2), 0),
-		.uid_next = (uint32_t)redis_i64(mailbox_element(fields, 3), 1),
-		.highest_modseq = (uint64_t)redis_i64(mailbox_element(fields, 4), 1),
-		.messages = (uint32_t)redis_i64(mailbox_element(fields, 5), 0),
-		.unseen = (uint32_t)redis_i64(mailbox_element(fields, 6), 0),
-		.deleted = (uint32_t)redis_i64(mailbox_element(fields, 7), 0),
-		.bytes = (uint64_t)redis_i64(mailbox_element(fields, 8), 0),
-		.deleted_bytes = (uint64_t)redis_i64(mailbox_element(fields, 9), 0),
-		.special_use = redis_str(mailbox_element(fields, 10)),
-		.subscribed = redis_i64(mailbox_element(fields, 11), 0) != 0,
+		.id = (uint32_t)redis_i64(got.id, 0),
+		.name = redis_str(got.name),
+		.uid_validity = (uint32_t)redis_i64(got.uidvalidity, 0),
+		.uid_next = (uint32_t)redis_i64(got.uidnext, 1),
+		.highest_modseq = (uint64_t)redis_i64(got.modseq, 1),
+		.messages = (uint32_t)redis_i64(got.count, 0),
+		.unseen = (uint32_t)redis_i64(got.unseen, 0),
+		.deleted = (uint32_t)redis_i64(got.deleted, 0),
+		.bytes = (uint64_t)redis_i64(got.bytes, 0),
+		.deleted_bytes = (uint64_t)redis_i64(got.deleted_bytes, 0),
+		.special_use = redis_str(got.special),
+		.subscribed = redis_i64(got.subscribed, 0) != 0,
 	};
-	out->first_recent = (uint32_t)redis_i64(mailbox_element(fields, 12), out->uid_next);
-	out->recent = (uint32_t)redis_i64(mailbox_element(fields, 13), 0);
+	out->first_recent = (uint32_t)redis_i64(got.recent, out->uid_next);
+	out->recent = (uint32_t)redis_i64(got.recent_count, 0);
 }
 
 const struct str *

@@ -16,8 +16,6 @@ struct mailbox_store {
 	int64_t retention_s;
 };
 
-#define MAILBOX_SCRIPT(ident, file) REDIS_SCRIPT_WITH(ident, "lib/mailbox/prelude.lua", "lib/mailbox/" file)
-
 /* ---- A call under way ----
  *
  * Made by each function of mailbox.h. Its steps ask the store; each ends by
@@ -59,7 +57,8 @@ void mailbox_call_end(struct mailbox_call *call);
 /* Tells on.done, which may be NULL, and ends the call; reply may be NULL. */
 mailbox_on_answer mailbox_call_done;
 
-/* Arguments of a script, copied into the call's arena as they are added. */
+/* Arguments of a script, made by its <script>_takes() (scripts.h). Texts are
+ * borrowed until it is called. */
 struct mailbox_args {
 	struct mailbox_call *call;
 	struct str *list;
@@ -68,6 +67,8 @@ struct mailbox_args {
 struct mailbox_args mailbox_args_new(struct mailbox_call *call, size_t capacity);
 void mailbox_args_add(struct mailbox_args *a, struct str s);
 void mailbox_args_add_u64(struct mailbox_args *a, uint64_t v);
+/* UINT64_MAX: empty. */
+void mailbox_args_add_option(struct mailbox_args *a, uint64_t v);
 
 /* Calls the script with the account's key. */
 void mailbox_call_script(struct mailbox_call *call, struct redis_script *script, const struct mailbox_args *a,

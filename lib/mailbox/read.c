@@ -6,10 +6,10 @@
 
 #include "lib/base/bytes.h"
 #include "lib/base/check.h"
-#include "lib/mailbox/private.h"
+#include "lib/mailbox/scripts.h"
 
-MAILBOX_SCRIPT(mailbox_script_read, "read.lua");
-MAILBOX_SCRIPT(mailbox_script_changes, "changes.lua");
+MAILBOX_SCRIPT(read);
+MAILBOX_SCRIPT(changes);
 
 struct reading {
 	uint32_t first_uid, last_uid;
@@ -21,10 +21,10 @@ struct reading {
 static bool
 read_is_wanted(const struct reading *r, const char *hot)
 {
-	uint32_t uid = bytes_get_u32(hot);
+	uint32_t uid = mailbox_hot_uid(hot);
 
 	return uid >= r->first_uid && uid <= r->last_uid &&
-	       (r->changed_since == 0 || bytes_get_u48(hot + 12) > r->changed_since);
+	       (r->changed_since == 0 || mailbox_hot_modseq(hot) > r->changed_since);
 }
 
 static size_t
@@ -66,21 +66,17 @@ read_collect(const struct reading *r, const redisReply *hot_chunks, const redisR
 }
 
 static void
-read_parse_records(const redisReply *reply, const struct reading *r, struct arena *arena, struct mailbox_records *out)
-{
-	out->highest_modseq = (uint64_t)redis_i64(mailbox_element(reply, 0), 0);
-	out->uid_next = (uint32_t)redis_i64(mailbox_element(reply, 1), 0);
-	out->uid_validity = (uint32_t)redis_i64(mailbox_element(reply, 2), 0);
-	read_collect(r, mailbox_element(reply, 3), mailbox_element(reply, 4), arena, out);
-}
-
-static void
 read_on_records(struct mailbox_call *call, const redisReply *reply, const struct err *err)
 {
-	struct mailbox_records records;
+	const struct mailbox_read_answer got = mailbox_read_answer(reply);
+	struct mailbox_records records = {
+		.highest_modseq = (uint64_t)redis_i64(got.modseq, 0),
+		.uid_next = (uint32_t)redis_i64(got.uid_next, 0),
+		.uid_validity = (uint32_t)redis_i64(got.uid_validity, 0),
+	};
 
 	if (err == NULL)
-		read_parse_records(reply, call->state, &call->op.arena, &records);
+		read_collect(call->state, got.hot, got.cold, &call->op.arena, &records);
 	call->on.records(call->arg, err == NULL ? &records : NULL, err);
 	mailbox_call_end(call);
 }
@@ -90,17 +86,17 @@ mailbox_read(struct mailbox_store *m, struct str address, uint32_t folder_id, ui
 	     unsigned parts, uint64_t changed_since, mailbox_on_records *cb, void *arg)
 {
 	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.records = cb}, arg);
-	struct mailbox_args a = mailbox_args_new(call, 5);
 	struct reading *r = arena_new(&call->op.arena, struct reading);
 
 	*r = (struct reading){first_uid, last_uid, parts, changed_since, false};
 	call->state = r;
-	mailbox_args_add_u64(&a, folder_id);
-	mailbox_args_add_u64(&a, first_uid);
-	mailbox_args_add_u64(&a, last_uid);
-	mailbox_args_add_u64(&a, parts);
-	mailbox_args_add_u64(&a, changed_since);
-	mailbox_call_script(call, &mailbox_script_read, &a, read_on_records);
+	mailbox_read_ask(call,
+			 &(struct mailbox_read_args){.id = folder_id,
+						     .first = first_uid,
+						     .last = last_uid,
+						     .want_cold = (parts & MAILBOX_COLD) != 0,
+						     .since = changed_since},
+			 read_on_records);
 }
 
 static int
@@ -121,17 +117,21 @@ read_by_modseq(const void *a, const void *b)
 	return read_by_uid(&x->uid, &y->uid);
 }
 
-/* Tombstones: modseq u48, uid u32. */
+enum { GONE_BYTES = sizeof(struct mailbox_gone_layout) };
+
 static void
 read_parse_gone(struct str packed, struct arena *arena, struct mailbox_changes *out)
 {
-	uint32_t count = (uint32_t)(packed.len / 10);
+	uint32_t count = (uint32_t)(packed.len / GONE_BYTES);
 	struct mailbox_gone *gone = arena_array(arena, struct mailbox_gone, count + 1);
 	uint32_t *uids = arena_array(arena, uint32_t, count + 1);
 
 	for (uint32_t i = 0; i < count; i++) {
-		const char *stone = packed.p + (size_t)i * 10;
-		gone[i] = (struct mailbox_gone){bytes_get_u48(stone), bytes_get_u32(stone + 6)};
+		const char *stone = packed.p + (size_t)i * GONE_BYTES;
+		gone[i] = (struct mailbox_gone){
+			.modseq = bytes_get_u48(stone + MAILBOX_AT(gone, modseq)),
+			.uid = bytes_get_u32(stone + MAILBOX_AT(gone, uid)),
+		};
 		uids[i] = gone[i].uid;
 	}
 	qsort(gone, count, sizeof(*gone), read_by_modseq);
@@ -144,16 +144,22 @@ read_parse_gone(struct str packed, struct arena *arena, struct mailbox_changes *
 static void
 read_on_changes(struct mailbox_call *call, const redisReply *reply, const struct err *err)
 {
-	struct mailbox_changes changes = {0};
+	const struct mailbox_changes_answer got = mailbox_changes_answer(reply);
+	const struct reading *r = call->state;
+	struct mailbox_changes changes = {
+		.records.highest_modseq = (uint64_t)redis_i64(got.modseq, 0),
+		.records.uid_next = (uint32_t)redis_i64(got.uid_next, 0),
+		.records.uid_validity = (uint32_t)redis_i64(got.uid_validity, 0),
+		.took_recent = r->take_recent,
+		.complete = redis_i64(got.complete, 0) != 0,
+	};
 
 	if (err == NULL) {
-		read_parse_records(reply, call->state, &call->op.arena, &changes.records);
-		read_parse_gone(redis_str(mailbox_element(reply, 5)), &call->op.arena, &changes);
-		changes.took_recent = ((const struct reading *)call->state)->take_recent;
-		changes.complete = redis_i64(mailbox_element(reply, 6), 0) != 0;
-		mailbox_parse_folder(mailbox_element(reply, 7), &changes.folder);
-		changes.folder.keywords = mailbox_parse_keywords(mailbox_element(reply, 8), &call->op.arena,
-								 &changes.folder.keyword_count);
+		read_collect(r, got.hot, NULL, &call->op.arena, &changes.records);
+		read_parse_gone(redis_str(got.gone), &call->op.arena, &changes);
+		mailbox_parse_folder(got.fields, &changes.folder);
+		changes.folder.keywords =
+			mailbox_parse_keywords(got.keywords, &call->op.arena, &changes.folder.keyword_count);
 	}
 	call->on.changes(call->arg, err == NULL ? &changes : NULL, err);
 	mailbox_call_end(call);
@@ -164,13 +170,11 @@ mailbox_read_changes(struct mailbox_store *m, struct str address, uint32_t folde
 		     bool take_recent, mailbox_on_changes *cb, void *arg)
 {
 	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.changes = cb}, arg);
-	struct mailbox_args a = mailbox_args_new(call, 3);
 	struct reading *r = arena_new(&call->op.arena, struct reading);
 
 	*r = (struct reading){0, UINT32_MAX, MAILBOX_HOT, since_modseq, take_recent};
 	call->state = r;
-	mailbox_args_add_u64(&a, folder_id);
-	mailbox_args_add_u64(&a, since_modseq);
-	mailbox_args_add(&a, take_recent ? STR("1") : STR("0"));
-	mailbox_call_script(call, &mailbox_script_changes, &a, read_on_changes);
+	mailbox_changes_ask(call,
+			    &(struct mailbox_changes_args){.id = folder_id, .since = since_modseq, .take = take_recent},
+			    read_on_changes);
 }

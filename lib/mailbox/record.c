@@ -7,44 +7,44 @@
 void
 mailbox_hot_unpack(const char *in, struct mailbox_hot *out)
 {
-	out->uid = bytes_get_u32(in);
-	out->flags = bytes_get_u16(in + 4);
-	out->size = bytes_get_u48(in + 6);
-	out->modseq = bytes_get_u48(in + 12);
-	out->email_id = bytes_get_u48(in + 18);
-	out->keywords = bytes_get_u64(in + 24);
+	out->uid = bytes_get_u32(in + MAILBOX_AT(hot, uid));
+	out->flags = bytes_get_u16(in + MAILBOX_AT(hot, flags));
+	out->size = bytes_get_u48(in + MAILBOX_AT(hot, size));
+	out->modseq = bytes_get_u48(in + MAILBOX_AT(hot, modseq));
+	out->email_id = bytes_get_u48(in + MAILBOX_AT(hot, email_id));
+	out->keywords = bytes_get_u64(in + MAILBOX_AT(hot, keywords_low));
 }
 
 void
 mailbox_hot_pack(const struct mailbox_hot *in, char *out)
 {
-	bytes_put_u32(out, in->uid);
-	bytes_put_u16(out + 4, in->flags);
-	bytes_put_u48(out + 6, in->size);
-	bytes_put_u48(out + 12, in->modseq);
-	bytes_put_u48(out + 18, in->email_id);
-	bytes_put_u64(out + 24, in->keywords);
+	bytes_put_u32(out + MAILBOX_AT(hot, uid), in->uid);
+	bytes_put_u16(out + MAILBOX_AT(hot, flags), in->flags);
+	bytes_put_u48(out + MAILBOX_AT(hot, size), in->size);
+	bytes_put_u48(out + MAILBOX_AT(hot, modseq), in->modseq);
+	bytes_put_u48(out + MAILBOX_AT(hot, email_id), in->email_id);
+	bytes_put_u64(out + MAILBOX_AT(hot, keywords_low), in->keywords);
 }
 
 void
 mailbox_cold_unpack(const char *in, struct mailbox_cold *out)
 {
-	out->body = blob_id_unpack(in);
-	out->digest = blob_id_unpack(in + 20);
-	out->internal_date = (int64_t)bytes_get_u64(in + 40);
-	out->save_date = bytes_get_u32(in + 48);
-	out->zone_minutes = (int16_t)bytes_get_u16(in + 52);
+	out->body = blob_id_unpack(in + MAILBOX_AT(cold, body));
+	out->digest = blob_id_unpack(in + MAILBOX_AT(cold, digest));
+	out->internal_date = (int64_t)bytes_get_u64(in + MAILBOX_AT(cold, internal_date));
+	out->save_date = bytes_get_u32(in + MAILBOX_AT(cold, save_date));
+	out->zone_minutes = (int16_t)bytes_get_u16(in + MAILBOX_AT(cold, zone_minutes));
 }
 
 void
 mailbox_cold_pack(const struct mailbox_cold *in, char *out)
 {
-	blob_id_pack(&in->body, out);
-	blob_id_pack(&in->digest, out + 20);
-	bytes_put_u64(out + 40, (uint64_t)in->internal_date);
-	bytes_put_u32(out + 48, in->save_date);
-	bytes_put_u16(out + 52, (uint16_t)in->zone_minutes);
-	bytes_put_u16(out + 54, 0);
+	blob_id_pack(&in->body, out + MAILBOX_AT(cold, body));
+	blob_id_pack(&in->digest, out + MAILBOX_AT(cold, digest));
+	bytes_put_u64(out + MAILBOX_AT(cold, internal_date), (uint64_t)in->internal_date);
+	bytes_put_u32(out + MAILBOX_AT(cold, save_date), in->save_date);
+	bytes_put_u16(out + MAILBOX_AT(cold, zone_minutes), (uint16_t)in->zone_minutes);
+	bytes_put_u16(out + MAILBOX_AT(cold, reserved), 0);
 }
 
 void

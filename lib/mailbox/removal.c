@@ -2,11 +2,11 @@
  *
  * A script takes the name away, which is what the caller waits for; what the
  * folder held goes in slices behind that. */
-#include "lib/mailbox/private.h"
+#include "lib/mailbox/scripts.h"
 
-MAILBOX_SCRIPT(mailbox_script_delete, "delete.lua");
-MAILBOX_SCRIPT(mailbox_script_reap, "reap.lua");
-MAILBOX_SCRIPT(mailbox_script_destroy, "destroy.lua");
+MAILBOX_SCRIPT(delete);
+MAILBOX_SCRIPT(reap);
+MAILBOX_SCRIPT(destroy);
 
 static void removal_reap_more(struct mailbox_call *call);
 
@@ -24,10 +24,7 @@ removal_on_reaped(struct mailbox_call *call, const redisReply *reply, const stru
 static void
 removal_reap_more(struct mailbox_call *call)
 {
-	struct mailbox_args a = mailbox_args_new(call, 1);
-
-	mailbox_args_add_u64(&a, *(const uint64_t *)call->state);
-	mailbox_call_script(call, &mailbox_script_reap, &a, removal_on_reaped);
+	mailbox_reap_ask(call, &(struct mailbox_reap_args){.id = *(const uint64_t *)call->state}, removal_on_reaped);
 }
 
 void
@@ -55,13 +52,11 @@ void
 mailbox_delete(struct mailbox_store *m, struct str address, struct str name, mailbox_on_done *cb, void *arg)
 {
 	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.done = cb}, arg);
-	struct mailbox_args a = mailbox_args_new(call, 1);
 	struct str checked;
 
 	if (!mailbox_call_name(call, name, mailbox_call_done, &checked))
 		return;
-	mailbox_args_add(&a, checked);
-	mailbox_call_script(call, &mailbox_script_delete, &a, removal_on_deleted);
+	mailbox_delete_ask(call, &(struct mailbox_delete_args){.name = checked}, removal_on_deleted);
 }
 
 static void removal_destroy_more(struct mailbox_call *call);
@@ -92,9 +87,7 @@ removal_on_doomed(struct mailbox_call *call, const redisReply *reply, const stru
 static void
 removal_destroy_more(struct mailbox_call *call)
 {
-	struct mailbox_args a = mailbox_args_new(call, 0);
-
-	mailbox_call_script(call, &mailbox_script_destroy, &a, removal_on_doomed);
+	mailbox_destroy_ask(call, &(struct mailbox_destroy_args){0}, removal_on_doomed);
 }
 
 void

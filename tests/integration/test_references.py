@@ -138,7 +138,7 @@ def in_doubt(cluster, relay, relayed, to, user, on_doubt=lambda: None):
         rule = relay.on(CUT_ANSWER, script=FILE, key=f"mail:{{{user}}}", call=lambda request: close())
         id = send(cluster, to)
         rule.wait()
-        wait_for(lambda: any(e["kind"] == "deferred" for e in cluster.trace(id)["events"]), what="it is put off")
+        wait_for(lambda: any(e["kind"] == "postponed" for e in cluster.trace(id)["events"]), what="it is put off")
         yield id
         relay.closed = False
 
