@@ -206,16 +206,3 @@ mailbox_copy(struct mailbox_store *m, struct str address, uint32_t from_folder, 
 	mailbox_read(m, address, from_folder, uids[0], uids[uid_count - 1], MAILBOX_HOT | MAILBOX_COLD, 0,
 		     copy_on_records, call);
 }
-
-void
-mailbox_move_all(struct mailbox_store *m, struct str address, uint32_t from_folder, struct str to_name,
-		 mailbox_on_copied *cb, void *arg)
-{
-	struct mailbox_call *call = copy_new(m, address, from_folder, STR_NONE, cb, arg);
-	struct copying *c = call->state;
-
-	c->to = arena_str(&call->op.arena, to_name);
-	c->move = true;
-	c->ranges = mailbox_pack_range(&call->op.arena, 1, UINT32_MAX);
-	copy_ask(call);
-}

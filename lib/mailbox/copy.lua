@@ -11,12 +11,10 @@ local records, bytes = {}, 0
 -- What is to be copied, with keywords by name.
 for _, n in ipairs(chunks_of(f, ranges)) do
   local hot, cold = call('GET', f .. ':h:' .. n), call('GET', f .. ':c:' .. n)
-  for i = 0, #hot / HOT - 1 do
+  for _, i in ipairs(places_in(hot, ranges, state)) do
     local uid, flags, size, _, email, lo, hi = struct.unpack(HOT_FORMAT, hot, i * HOT + 1)
-    if in_ranges(ranges, state, uid) then
-      records[#records + 1] = {flags, size, 0, email, lo, hi, string.sub(cold, i * COLD + 1, (i + 1) * COLD), uid}
-      bytes = bytes + size
-    end
+    records[#records + 1] = {flags, size, 0, email, lo, hi, string.sub(cold, i * COLD + 1, (i + 1) * COLD), uid}
+    bytes = bytes + size
   end
 end
 if not move and quota > 0 and tonumber(call('HGET', meta, 'bytes')) + bytes > quota then

@@ -129,6 +129,24 @@ folders_on_inbox_moved(void *arg, const struct mailbox_copied *copied, const str
 	mailbox_call_done(arg, NULL, err);
 }
 
+/* What comes into INBOX from now on stays there. */
+static void
+folders_on_inbox_read(void *arg, const struct mailbox_records *records, const struct err *err)
+{
+	struct mailbox_call *call = arg;
+	uint32_t *uids;
+
+	if (err != NULL || records->count == 0) {
+		mailbox_call_done(call, NULL, err);
+		return;
+	}
+	uids = arena_array(&call->op.arena, uint32_t, records->count);
+	for (uint32_t i = 0; i < records->count; i++)
+		uids[i] = mailbox_hot_uid(records->hot + (size_t)i * MAILBOX_HOT_BYTES);
+	mailbox_copy(call->store, str_c(call->address), 1, uids, records->count, *(struct str *)call->state, true, 0,
+		     folders_on_inbox_moved, call);
+}
+
 static void
 folders_on_inbox_target(void *arg, const struct mailbox_folder *folder, const struct err *err)
 {
@@ -139,8 +157,7 @@ folders_on_inbox_target(void *arg, const struct mailbox_folder *folder, const st
 		mailbox_call_done(call, NULL, err);
 		return;
 	}
-	mailbox_move_all(call->store, str_c(call->address), 1, *(struct str *)call->state, folders_on_inbox_moved,
-			 call);
+	mailbox_read(call->store, str_c(call->address), 1, 1, UINT32_MAX, MAILBOX_HOT, 0, folders_on_inbox_read, call);
 }
 
 void

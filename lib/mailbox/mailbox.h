@@ -202,7 +202,8 @@ void mailbox_create(struct mailbox_store *m, struct str address, struct str name
 /* With its messages. INBOX: ERR_DENIED; with lower levels: they stay (RFC 9051
  * 6.3.5 leaves a \Noselect name only where we say so: ERR_DENIED "has children"). */
 void mailbox_delete(struct mailbox_store *m, struct str address, struct str name, mailbox_on_done *cb, void *arg);
-/* With its lower levels. INBOX: its messages move to the new name (RFC 9051 6.3.6). */
+/* With its lower levels. INBOX: the messages that it has now move to the new name,
+ * some hundreds at a time; it stays (RFC 9051 6.3.6). */
 void mailbox_rename(struct mailbox_store *m, struct str address, struct str from, struct str to, mailbox_on_done *cb,
 		    void *arg);
 void mailbox_subscribe(struct mailbox_store *m, struct str address, struct str name, bool subscribed,
@@ -272,7 +273,7 @@ void mailbox_read_changes(struct mailbox_store *m, struct str address, uint32_t 
 
 /* ---- Changing ---- */
 /* Sets of UIDs are sorted arrays; UIDs that do not exist are passed over. A
- * change of very many messages is done some thousands at a time: what fails
+ * change of very many messages is done some hundreds at a time: what fails
  * half-way leaves the rest as it was. (A copy is all or nothing.) */
 #define MAILBOX_MODE_ROW(name, value) MAILBOX_FLAGS_##name = (value),
 enum mailbox_store_mode { MAILBOX_MODES_TABLE(MAILBOX_MODE_ROW) };

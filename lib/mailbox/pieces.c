@@ -7,16 +7,6 @@
 MAILBOX_SCRIPT_ANSWERS(folder)
 
 struct str
-mailbox_pack_range(struct arena *arena, uint32_t first, uint32_t last)
-{
-	char *out = arena_alloc(arena, sizeof(struct mailbox_range_layout));
-
-	bytes_put_u32(out + MAILBOX_AT(range, first), first);
-	bytes_put_u32(out + MAILBOX_AT(range, last), last);
-	return str_of(out, sizeof(struct mailbox_range_layout));
-}
-
-struct str
 mailbox_pack_ranges(struct arena *arena, const uint32_t *uids, uint32_t count)
 {
 	struct buf out = BUF_EMPTY;

@@ -108,6 +108,16 @@ local function in_ranges(ranges, state, uid)
   return r ~= nil and r[1] <= uid
 end
 
+-- Places (from 0) of a chunk's records that are in the ranges, ascending; the rest
+-- is not unpacked, which is what a chunk costs. state: as in_ranges() has it.
+local function places_in(hot, ranges, state)
+  local list = {}
+  for at = HOT_AT.uid + 1, #hot, HOT do
+    if in_ranges(ranges, state, (struct.unpack('<I4', hot, at))) then list[#list + 1] = (at - 1 - HOT_AT.uid) / HOT end
+  end
+  return list
+end
+
 -- The folder's keywords as a list: bit, name, bit, name, ...
 local function keyword_list(f)
   local out = {}
@@ -276,11 +286,19 @@ local function remove_records(id, ranges, modseq, now, retention, wanted)
   for _, n in ipairs(chunks_of(f, ranges)) do
     local hot, cold = call('GET', f .. ':h:' .. n), call('GET', f .. ':c:' .. n)
     local keep_hot, keep_cold, before = {}, {}, #removed
-    for i = 0, #hot / HOT - 1 do
+    local kept_from, total = 0, #hot / HOT
+    local function keep_up_to(to)
+      if to == kept_from then return end
+      keep_hot[#keep_hot + 1] = string.sub(hot, kept_from * HOT + 1, to * HOT)
+      keep_cold[#keep_cold + 1] = string.sub(cold, kept_from * COLD + 1, to * COLD)
+    end
+    for _, i in ipairs(places_in(hot, ranges, state)) do
       local uid, flags, size, _, email, lo, hi = struct.unpack(HOT_FORMAT, hot, i * HOT + 1)
-      local c = string.sub(cold, i * COLD + 1, (i + 1) * COLD)
-      if in_ranges(ranges, state, uid) and wanted(flags) then
-        removed[#removed + 1] = {uid, flags, size, modseq, email, lo, hi, c}
+      if wanted(flags) then
+        keep_up_to(i)
+        kept_from = i + 1
+        local its_cold = string.sub(cold, i * COLD + 1, (i + 1) * COLD)
+        removed[#removed + 1] = {uid, flags, size, modseq, email, lo, hi, its_cold}
         stones[#stones + 1] = struct.pack(STONE_FORMAT, modseq, uid, email, now)
         bytes = bytes + size
         if uid >= recent_from then recent = recent + 1 end
@@ -289,19 +307,18 @@ local function remove_records(id, ranges, modseq, now, retention, wanted)
           deleted = deleted + 1
           deleted_bytes = deleted_bytes + size
         end
-      else
-        keep_hot[#keep_hot + 1] = string.sub(hot, i * HOT + 1, (i + 1) * HOT)
-        keep_cold[#keep_cold + 1] = c
       end
     end
-    if #keep_hot == 0 then
+    local left = total - (#removed - before)
+    keep_up_to(total)
+    if left == 0 then
       call('DEL', f .. ':h:' .. n, f .. ':c:' .. n)
       call('HDEL', f .. ':chunks', n)
     elseif #removed > before then
       call('SET', f .. ':h:' .. n, table.concat(keep_hot))
       call('SET', f .. ':c:' .. n, table.concat(keep_cold))
       local old = string.match(call('HGET', f .. ':chunks', n), '%d+$')
-      call('HSET', f .. ':chunks', n, #keep_hot .. ' ' .. old)
+      call('HSET', f .. ':chunks', n, left .. ' ' .. old)
     end
   end
   if #removed > 0 then

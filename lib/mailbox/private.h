@@ -99,7 +99,6 @@ void mailbox_batch_note(struct mailbox_batch *b, uint64_t modseq, uint64_t previ
 /* ---- Pieces of arguments and answers ---- */
 /* Sorted UIDs as packed ranges. */
 struct str mailbox_pack_ranges(struct arena *arena, const uint32_t *uids, uint32_t count);
-struct str mailbox_pack_range(struct arena *arena, uint32_t first, uint32_t last);
 /* Packed u32 to numbers. */
 const uint32_t *mailbox_unpack_uids(struct arena *arena, struct str packed, uint32_t *count_out);
 /* Separated by spaces. */
@@ -114,9 +113,6 @@ void mailbox_drop_references(struct mailbox_store *m, struct str cold);
 /* ---- Calls that others are made of ---- */
 /* Reaps a folder whose deletion was begun; then, if done is not NULL, calls it. */
 void mailbox_reap(struct mailbox_store *m, struct str address, uint64_t id, mailbox_on_done *done, void *arg);
-/* Moves every message of a folder to another one, which exists. */
-void mailbox_move_all(struct mailbox_store *m, struct str address, uint32_t from_folder, struct str to_name,
-		      mailbox_on_copied *cb, void *arg);
 
 /* Element i of an array reply, or NULL. */
 static inline const redisReply *

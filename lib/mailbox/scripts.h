@@ -26,36 +26,36 @@
 
 /* One way of a message to an account: lib/mailbox/file.c. */
 #define MAILBOX_TAKES_file(A) \
-	A(TEXT, name)	    /* of the folder; empty: INBOX */ \
-	A(FLAG, create)	    /* where it is missing */ \
-	A(NUMBER, quota)    /* bytes; 0: none */ \
-	A(NUMBER, now)	    /* unix seconds, of the caller */ \
-	A(OPTION, exchange) /* folder of a message that goes in exchange */ \
-	A(NUMBER, old)	    /* its UID */ \
+	A(TEXT, name)	     /* of the folder; empty: INBOX */ \
+	A(FLAG, create)	     /* where it is missing */ \
+	A(NUMBER, quota)     /* bytes; 0: none */ \
+	A(NUMBER, now)	     /* unix seconds, of the caller */ \
+	A(OPTION, exchange)  /* folder of a message that goes in exchange */ \
+	A(NUMBER, old)	     /* its UID */ \
 	A(NUMBER, retention) /* of its tombstone, s */ \
-	A(TEXT, spool_id)   /* empty: no delivery, and what follows says nothing */ \
-	A(TEXT, way_name)   /* what chose the folder; empty: nothing did */ \
-	A(NUMBER, spooled)  /* when it came into the spool, unix seconds */ \
-	A(NUMBER, begun)    /* when this try began */ \
-	A(NUMBER, life)	    /* of the ledger, s */ \
+	A(TEXT, spool_id)    /* empty: no delivery, and what follows says nothing */ \
+	A(TEXT, way_name)    /* what chose the folder; empty: nothing did */ \
+	A(NUMBER, spooled)   /* when it came into the spool, unix seconds */ \
+	A(NUMBER, begun)     /* when this try began */ \
+	A(NUMBER, life)	     /* of the ledger, s */ \
 	A(FLAG, in_doubt) \
 	A(FLAG, passes) /* the spool's reference */
 /* Of a duplicate only `duplicate` and `had_passed`. */
 #define MAILBOX_ANSWERS_file(F) \
-	F(duplicate)	/* 1: was filed before */ \
-	F(had_passed)	/* 1: what was filed took the spool's reference */ \
+	F(duplicate)  /* 1: was filed before */ \
+	F(had_passed) /* 1: what was filed took the spool's reference */ \
 	F(uid_validity) \
 	F(first_uid) \
 	F(modseq) \
 	F(first_email_id) \
-	F(removal)	/* modseq of what went in exchange */ \
-	F(previous)	/* modseq of its folder before */ \
-	F(cold)		/* its record */
+	F(removal)  /* modseq of what went in exchange */ \
+	F(previous) /* modseq of its folder before */ \
+	F(cold)	    /* its record */
 
 #define MAILBOX_TAKES_copy(A) \
-	A(ID, from)	     /* folder */ \
-	A(TEXT, packed)	     /* ranges */ \
-	A(TEXT, name)	     /* of the folder that they come to */ \
+	A(ID, from)	/* folder */ \
+	A(TEXT, packed) /* ranges */ \
+	A(TEXT, name)	/* of the folder that they come to */ \
 	A(FLAG, move) \
 	A(NUMBER, quota)     /* bytes; 0: none */ \
 	A(NUMBER, now)	     /* unix seconds */ \
@@ -205,9 +205,9 @@
 	A(FLAG, on)
 #define MAILBOX_ANSWERS_subscribe(F)
 
-#define MAILBOX_TAKES_delete(A)	  A(TEXT, name)
+#define MAILBOX_TAKES_delete(A) A(TEXT, name)
 #define MAILBOX_ANSWERS_delete(F)
-#define MAILBOX_TAKES_reap(A)	  A(ID, id)
+#define MAILBOX_TAKES_reap(A) A(ID, id)
 #define MAILBOX_ANSWERS_reap(F)
 #define MAILBOX_TAKES_destroy(A)
 #define MAILBOX_ANSWERS_destroy(F)
@@ -224,61 +224,63 @@
 /* FORMAT uses '<': little-endian. */
 #define MAILBOX_LUA_RECORD(NAME) \
 	MAILBOX_LUA("local " #NAME ", " #NAME "_FORMAT = 0") \
-	MAILBOX_RECORD_##NAME(MAILBOX_LUA_BYTES) MAILBOX_LUA(", '<") \
-	MAILBOX_RECORD_##NAME(MAILBOX_LUA_FORMAT) MAILBOX_LUA_LINE("'")
+	MAILBOX_RECORD_##NAME(MAILBOX_LUA_BYTES) MAILBOX_LUA(", '<") MAILBOX_RECORD_##NAME(MAILBOX_LUA_FORMAT) \
+		MAILBOX_LUA_LINE("'")
 #define MAILBOX_LUA_PLACES(NAME) \
-	MAILBOX_LUA_LINE("place = 0") MAILBOX_LUA("local " #NAME "_AT = {") \
-	MAILBOX_RECORD_##NAME(MAILBOX_LUA_AT) MAILBOX_LUA_LINE("}")
+	MAILBOX_LUA_LINE("place = 0") \
+	MAILBOX_LUA("local " #NAME "_AT = {") MAILBOX_RECORD_##NAME(MAILBOX_LUA_AT) MAILBOX_LUA_LINE("}")
 #define MAILBOX_LUA_TEXT_OF(x) #x
 #define MAILBOX_LUA_VALUE(x)   MAILBOX_LUA_TEXT_OF(x)
 
 #define MAILBOX_LUA_RECORDS \
 	MAILBOX_LUA_LINE("local place") \
 	MAILBOX_LUA_LINE("local function at(n) place = place + n return place - n end") \
-	MAILBOX_LUA_RECORD(HOT) MAILBOX_LUA_PLACES(HOT) \
-	MAILBOX_LUA_RECORD(COLD) MAILBOX_LUA_PLACES(COLD) \
-	MAILBOX_LUA_RECORD(STONE) MAILBOX_LUA_RECORD(GONE) MAILBOX_LUA_RECORD(RANGE) \
-	MAILBOX_LUA_LINE("local CHUNK, KEYWORDS = " MAILBOX_LUA_VALUE(MAILBOX_CHUNK_UIDS) ", " \
-			 MAILBOX_LUA_VALUE(MAILBOX_KEYWORDS)) \
-	MAILBOX_LUA("local FOLDER = {") MAILBOX_ANSWERS_folder(MAILBOX_LUA_QUOTED) MAILBOX_LUA_LINE("}") \
-	MAILBOX_LUA("local FLAG = {") MAILBOX_FLAGS_TABLE(MAILBOX_LUA_PAIR) MAILBOX_LUA_LINE("}") \
-	MAILBOX_LUA("local MODE = {") MAILBOX_MODES_TABLE(MAILBOX_LUA_PAIR) MAILBOX_LUA_LINE("}")
+	MAILBOX_LUA_RECORD(HOT) \
+	MAILBOX_LUA_PLACES(HOT) MAILBOX_LUA_RECORD(COLD) MAILBOX_LUA_PLACES(COLD) MAILBOX_LUA_RECORD(STONE) \
+		MAILBOX_LUA_RECORD(GONE) MAILBOX_LUA_RECORD(RANGE) \
+			MAILBOX_LUA_LINE("local CHUNK, KEYWORDS = " MAILBOX_LUA_VALUE( \
+				MAILBOX_CHUNK_UIDS) ", " MAILBOX_LUA_VALUE(MAILBOX_KEYWORDS)) \
+				MAILBOX_LUA("local FOLDER = {") MAILBOX_ANSWERS_folder(MAILBOX_LUA_QUOTED) \
+					MAILBOX_LUA_LINE("}") MAILBOX_LUA("local FLAG = {") \
+						MAILBOX_FLAGS_TABLE(MAILBOX_LUA_PAIR) MAILBOX_LUA_LINE("}") \
+							MAILBOX_LUA("local MODE = {") \
+								MAILBOX_MODES_TABLE(MAILBOX_LUA_PAIR) \
+									MAILBOX_LUA_LINE("}")
 
-#define MAILBOX_LUA_NAME(kind, name)   MAILBOX_LUA(#name ", ")
-#define MAILBOX_LUA_ONE(kind, name)    MAILBOX_LUA(" + 1")
-#define MAILBOX_LUA_MEAN(kind, name)   MAILBOX_LUA_MEAN_##kind(#name)
+#define MAILBOX_LUA_NAME(kind, name) MAILBOX_LUA(#name ", ")
+#define MAILBOX_LUA_ONE(kind, name)  MAILBOX_LUA(" + 1")
+#define MAILBOX_LUA_MEAN(kind, name) MAILBOX_LUA_MEAN_##kind(#name)
 #define MAILBOX_LUA_MEAN_TEXT(name)
 #define MAILBOX_LUA_MEAN_ID(name)
-#define MAILBOX_LUA_MEAN_NUMBER(name)  MAILBOX_LUA_LINE(name " = tonumber(" name ")")
-#define MAILBOX_LUA_MEAN_OPTION(name)  MAILBOX_LUA_LINE(name " = tonumber(" name ")")
-#define MAILBOX_LUA_MEAN_FLAG(name)    MAILBOX_LUA_LINE(name " = " name " == '1'")
-#define MAILBOX_LUA_ANSWER(name)       MAILBOX_LUA("t." #name " or false, ")
+#define MAILBOX_LUA_MEAN_NUMBER(name) MAILBOX_LUA_LINE(name " = tonumber(" name ")")
+#define MAILBOX_LUA_MEAN_OPTION(name) MAILBOX_LUA_LINE(name " = tonumber(" name ")")
+#define MAILBOX_LUA_MEAN_FLAG(name)   MAILBOX_LUA_LINE(name " = " name " == '1'")
+#define MAILBOX_LUA_ANSWER(name)      MAILBOX_LUA("t." #name " or false, ")
 
 #define MAILBOX_LUA_HEAD(script) \
-	MAILBOX_LUA("local more = 1") MAILBOX_TAKES_##script(MAILBOX_LUA_ONE) MAILBOX_LUA_LINE("") \
-	MAILBOX_LUA("local ") MAILBOX_TAKES_##script(MAILBOX_LUA_NAME) \
-	MAILBOX_LUA_LINE("_ = unpack(ARGV, 1, more - 1)") \
-	MAILBOX_TAKES_##script(MAILBOX_LUA_MEAN) \
-	MAILBOX_LUA("local function answer(t) return {") \
-	MAILBOX_ANSWERS_##script(MAILBOX_LUA_ANSWER) MAILBOX_LUA_LINE("} end")
+	MAILBOX_LUA("local more = 1") \
+	MAILBOX_TAKES_##script(MAILBOX_LUA_ONE) MAILBOX_LUA_LINE("") MAILBOX_LUA("local ") \
+		MAILBOX_TAKES_##script(MAILBOX_LUA_NAME) MAILBOX_LUA_LINE("_ = unpack(ARGV, 1, more - 1)") \
+			MAILBOX_TAKES_##script(MAILBOX_LUA_MEAN) MAILBOX_LUA("local function answer(t) return {") \
+				MAILBOX_ANSWERS_##script(MAILBOX_LUA_ANSWER) MAILBOX_LUA_LINE("} end")
 
 /* ---- C's side ---- */
 
-#define MAILBOX_ARG_MEMBER(kind, name)	 MAILBOX_ARG_MEMBER_##kind(name)
-#define MAILBOX_ARG_MEMBER_TEXT(name)	 struct str name;
-#define MAILBOX_ARG_MEMBER_ID(name)	 uint64_t name;
-#define MAILBOX_ARG_MEMBER_NUMBER(name)	 uint64_t name;
-#define MAILBOX_ARG_MEMBER_OPTION(name)	 uint64_t name;
-#define MAILBOX_ARG_MEMBER_FLAG(name)	 bool name;
-#define MAILBOX_ARG_COUNT(kind, name)	 +1
-#define MAILBOX_ARG_ADD(kind, name)	 MAILBOX_ARG_ADD_##kind(in->name)
-#define MAILBOX_ARG_ADD_TEXT(value)	 mailbox_args_add(&a, value);
-#define MAILBOX_ARG_ADD_ID(value)	 mailbox_args_add_u64(&a, value);
-#define MAILBOX_ARG_ADD_NUMBER(value)	 mailbox_args_add_u64(&a, value);
-#define MAILBOX_ARG_ADD_OPTION(value)	 mailbox_args_add_option(&a, value);
-#define MAILBOX_ARG_ADD_FLAG(value)	 mailbox_args_add(&a, (value) ? STR("1") : STR("0"));
-#define MAILBOX_ANSWER_MEMBER(name)	 const redisReply *name;
-#define MAILBOX_ANSWER_TAKE(name)	 out.name = mailbox_element(reply, i++);
+#define MAILBOX_ARG_MEMBER(kind, name)	MAILBOX_ARG_MEMBER_##kind(name)
+#define MAILBOX_ARG_MEMBER_TEXT(name)	struct str name;
+#define MAILBOX_ARG_MEMBER_ID(name)	uint64_t name;
+#define MAILBOX_ARG_MEMBER_NUMBER(name) uint64_t name;
+#define MAILBOX_ARG_MEMBER_OPTION(name) uint64_t name;
+#define MAILBOX_ARG_MEMBER_FLAG(name)	bool name;
+#define MAILBOX_ARG_COUNT(kind, name)	+1
+#define MAILBOX_ARG_ADD(kind, name)	MAILBOX_ARG_ADD_##kind(in->name)
+#define MAILBOX_ARG_ADD_TEXT(value)	mailbox_args_add(&a, value);
+#define MAILBOX_ARG_ADD_ID(value)	mailbox_args_add_u64(&a, value);
+#define MAILBOX_ARG_ADD_NUMBER(value)	mailbox_args_add_u64(&a, value);
+#define MAILBOX_ARG_ADD_OPTION(value)	mailbox_args_add_option(&a, value);
+#define MAILBOX_ARG_ADD_FLAG(value)	mailbox_args_add(&a, (value) ? STR("1") : STR("0"));
+#define MAILBOX_ANSWER_MEMBER(name)	const redisReply *name;
+#define MAILBOX_ANSWER_TAKE(name)	out.name = mailbox_element(reply, i++);
 
 /* more: how many arguments the caller adds behind those of the table. */
 #define MAILBOX_SCRIPT_TAKES(script) \
@@ -310,8 +312,8 @@
 	MAILBOX_SCRIPT_TAKES(script) \
 	MAILBOX_SCRIPT_ANSWERS(script) \
 	REDIS_SCRIPT_FILES(mailbox_script_##script, \
-			   MAILBOX_LUA_RECORDS "\t.incbin \"lib/mailbox/prelude.lua\"\n" MAILBOX_LUA_HEAD(script) \
-			   "\t.incbin \"lib/mailbox/" #script ".lua\"\n"); \
+			   MAILBOX_LUA_RECORDS "\t.incbin \"lib/mailbox/prelude.lua\"\n" MAILBOX_LUA_HEAD( \
+				   script) "\t.incbin \"lib/mailbox/" #script ".lua\"\n"); \
 	__attribute__((unused)) static void mailbox_##script##_ask( \
 		struct mailbox_call *call, const struct mailbox_##script##_args *in, mailbox_on_answer *on_answer) \
 	{ \

@@ -11,33 +11,31 @@ local unseen, deleted, deleted_bytes = 0, 0, 0
 for _, n in ipairs(chunks_of(f, ranges)) do
   local hot = call('GET', f .. ':h:' .. n)
   local changes = {}
-  for i = 0, #hot / HOT - 1 do
+  for _, i in ipairs(places_in(hot, ranges, state)) do
     local uid, flags, size, was, email, a, b = struct.unpack(HOT_FORMAT, hot, i * HOT + 1)
-    if in_ranges(ranges, state, uid) then
-      if limit and was > limit then
-        modified[#modified + 1] = struct.pack('<I4', uid)
+    if limit and was > limit then
+      modified[#modified + 1] = struct.pack('<I4', uid)
+    else
+      local nf, na, nb
+      if mode == MODE.SET then
+        nf, na, nb = set, lo, hi
+      elseif mode == MODE.ADD then
+        nf, na, nb = bit.bor(flags, set), unsigned(bit.bor(a, lo)), unsigned(bit.bor(b, hi))
       else
-        local nf, na, nb
-        if mode == MODE.SET then
-          nf, na, nb = set, lo, hi
-        elseif mode == MODE.ADD then
-          nf, na, nb = bit.bor(flags, set), unsigned(bit.bor(a, lo)), unsigned(bit.bor(b, hi))
-        else
-          nf = bit.band(flags, bit.bnot(set))
-          na, nb = unsigned(bit.band(a, bit.bnot(lo))), unsigned(bit.band(b, bit.bnot(hi)))
-        end
-        if nf ~= flags or na ~= a or nb ~= b then
-          modseq = modseq or next_modseq()
-          was = modseq
-          changes[i] = struct.pack(HOT_FORMAT, uid, nf, size, modseq, email, na, nb)
-          unseen = unseen + (bit.band(flags, FLAG.SEEN) - bit.band(nf, FLAG.SEEN)) / FLAG.SEEN
-          local d = (bit.band(nf, FLAG.DELETED) - bit.band(flags, FLAG.DELETED)) / FLAG.DELETED
-          deleted = deleted + d
-          deleted_bytes = deleted_bytes + d * size
-        end
+        nf = bit.band(flags, bit.bnot(set))
+        na, nb = unsigned(bit.band(a, bit.bnot(lo))), unsigned(bit.band(b, bit.bnot(hi)))
       end
-      all[#all + 1] = changes[i] or string.sub(hot, i * HOT + 1, (i + 1) * HOT)
+      if nf ~= flags or na ~= a or nb ~= b then
+        modseq = modseq or next_modseq()
+        was = modseq
+        changes[i] = struct.pack(HOT_FORMAT, uid, nf, size, modseq, email, na, nb)
+        unseen = unseen + (bit.band(flags, FLAG.SEEN) - bit.band(nf, FLAG.SEEN)) / FLAG.SEEN
+        local d = (bit.band(nf, FLAG.DELETED) - bit.band(flags, FLAG.DELETED)) / FLAG.DELETED
+        deleted = deleted + d
+        deleted_bytes = deleted_bytes + d * size
+      end
     end
+    all[#all + 1] = changes[i] or string.sub(hot, i * HOT + 1, (i + 1) * HOT)
   end
   if next(changes) then
     for i, record in pairs(changes) do call('SETRANGE', f .. ':h:' .. n, i * HOT, record) end
