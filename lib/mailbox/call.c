@@ -100,34 +100,22 @@ call_wait(struct mailbox_call *call, mailbox_on_answer *on_answer)
 	call->on_answer = on_answer;
 }
 
-static struct str
-call_key(struct mailbox_call *call, const char *name)
-{
-	return str_c(arena_printf(&call->op.arena, "mail:{%s}:%s", call->address, name));
-}
-
 void
 mailbox_call_script(struct mailbox_call *call, struct redis_script *script, const struct mailbox_args *a,
 		    mailbox_on_answer *on_answer)
 {
-	struct str key = call_key(call, "meta");
+	struct str key = redis_key(&call->op.arena, KEY_MAIL_META, str_c(call->address));
 
 	call_wait(call, on_answer);
 	redis_eval(call->store->redis, call_on_reply, call, script, 1, &key, a->count, a->list);
 }
 
 void
-mailbox_call_command(struct mailbox_call *call, const char *verb, const char *name, size_t count,
-		     const struct str *args, mailbox_on_answer *on_answer)
+mailbox_call_command(struct mailbox_call *call, const char *verb, struct str key, size_t count, const struct str *args,
+		     mailbox_on_answer *on_answer)
 {
-	enum { ARGS_MAX = 4 };
-	struct str argv[2 + ARGS_MAX] = {str_c(verb), call_key(call, name)};
-
-	CHECK(count <= ARGS_MAX);
-	for (size_t i = 0; i < count; i++)
-		argv[2 + i] = args[i];
 	call_wait(call, on_answer);
-	redis_call(call->store->redis, call_on_reply, call, 2 + count, argv);
+	redis_call_key(call->store->redis, call_on_reply, call, verb, key, count, args);
 }
 
 void

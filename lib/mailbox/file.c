@@ -132,11 +132,11 @@ mailbox_was_filed(struct mailbox_store *m, struct str address, const struct mail
 		  mailbox_on_was_filed *cb, void *arg)
 {
 	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.was_filed = cb}, arg);
-	const char *field = d->way.len == 0
-				    ? arena_printf(&call->op.arena, "%.*s", STR_ARG(d->spool_id))
-				    : arena_printf(&call->op.arena, "%.*s:%.*s", STR_ARG(d->spool_id), STR_ARG(d->way));
-	const char *ledger = arena_printf(&call->op.arena, "filed:%lld", (long long)(d->spooled_ms / 86400000));
-	struct str name = str_c(field);
+	const char *day = arena_printf(&call->op.arena, "%lld", (long long)(d->spooled_ms / 86400000));
+	struct str ledger = redis_key(&call->op.arena, KEY_MAIL_LEDGER, str_c(call->address), str_c(day));
+	struct str field = d->spool_id;
 
-	mailbox_call_command(call, "HGET", ledger, 1, &name, file_on_entry);
+	if (d->way.len != 0)
+		field = str_c(arena_printf(&call->op.arena, "%.*s:%.*s", STR_ARG(d->spool_id), STR_ARG(d->way)));
+	mailbox_call_command(call, "HGET", ledger, 1, &field, file_on_entry);
 }

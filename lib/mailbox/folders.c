@@ -211,6 +211,7 @@ mailbox_quota_used(struct mailbox_store *m, struct str address, mailbox_on_quota
 {
 	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.quota = cb}, arg);
 	const struct str fields[] = {STR("bytes"), STR("messages")};
+	struct str key = redis_key(&call->op.arena, KEY_MAIL_META, str_c(call->address));
 
-	mailbox_call_command(call, "HMGET", "meta", 2, fields, folders_on_quota);
+	mailbox_call_command(call, "HMGET", key, 2, fields, folders_on_quota);
 }

@@ -24,9 +24,14 @@ mailbox_get_metadata(struct mailbox_store *m, struct str address, uint32_t folde
 		     void *arg)
 {
 	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.metadata = cb}, arg);
-	const char *name = folder_id == 0 ? "md" : arena_printf(&call->op.arena, "f:%u:md", folder_id);
+	struct str who = str_c(call->address), key;
 
-	mailbox_call_command(call, "HGETALL", name, 0, NULL, metadata_on_got);
+	if (folder_id == 0)
+		key = redis_key(&call->op.arena, KEY_MAIL_METADATA, who);
+	else
+		key = redis_key(&call->op.arena, KEY_MAIL_ANNOTATIONS, who,
+				str_c(arena_printf(&call->op.arena, "%u", folder_id)));
+	mailbox_call_command(call, "HGETALL", key, 0, NULL, metadata_on_got);
 }
 
 void

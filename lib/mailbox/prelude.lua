@@ -2,7 +2,7 @@
 -- key is made from its prefix, so all have the one hash tag.
 --
 -- In front of it stand the records (HOT, HOT_FORMAT, HOT_AT, ...), FLAG, MODE,
--- CHUNK, KEYWORDS and FOLDER, made from records_table.h; behind it a script's arguments
+-- CHUNK, KEYWORDS, FOLDER and mail_keys(), made from tables; behind it a script's arguments
 -- and answer{}, made from scripts.h.
 local call = redis.call
 local meta = KEYS[1]
@@ -13,6 +13,18 @@ local function fail(text) return redis.error_reply(text) end
 -- Lua writes minus nothing as "-0", which is no number to Redis.
 local function add(key, field, amount)
   if amount ~= 0 then call('HINCRBY', key, field, amount) end
+end
+
+-- Keys that die with the account (ACCOUNT), a folder (FOLDER) or a chunk (CHUNK), of
+-- the rows of lib/redis/keys_table.h.
+local function dying_with(what, folder, chunk)
+  local list, parts = {}, {folder = folder, chunk = chunk}
+  mail_keys(function(pattern, dies)
+    if dies ~= what then return end
+    local tail = string.sub(pattern, #'mail:{<address>}:' + 1)
+    list[#list + 1] = base .. string.gsub(tail, '<(%w+)>', parts)
+  end)
+  return list
 end
 
 local function publish(id, modseq)

@@ -6,6 +6,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/op.h"
 #include "lib/mailbox/mailbox.h"
+#include "lib/redis/keys.h"
 
 enum { MAILBOX_NUMBER_MAX = 24 };
 #define MAILBOX_DEFAULT_RETENTION_S (30 * 86400)
@@ -73,8 +74,8 @@ void mailbox_args_add_option(struct mailbox_args *a, uint64_t v);
 /* Calls the script with the account's key. */
 void mailbox_call_script(struct mailbox_call *call, struct redis_script *script, const struct mailbox_args *a,
 			 mailbox_on_answer *on_answer);
-/* A plain command on a key of the account: "mail:{<address>}:" and name. */
-void mailbox_call_command(struct mailbox_call *call, const char *verb, const char *name, size_t count,
+/* A plain command on a key. */
+void mailbox_call_command(struct mailbox_call *call, const char *verb, struct str key, size_t count,
 			  const struct str *args, mailbox_on_answer *on_answer);
 /* on_answer gets err, later, as if a script had failed. */
 void mailbox_call_fail(struct mailbox_call *call, const struct err *err, mailbox_on_answer *on_answer);

@@ -6,11 +6,11 @@ local out = {}
 for i, n in ipairs(call('HKEYS', f .. ':chunks')) do
   if i > 16 then break end
   out[#out + 1] = call('GET', f .. ':c:' .. n) or ''
-  call('DEL', f .. ':h:' .. n, f .. ':c:' .. n)
+  call('DEL', unpack(dying_with('CHUNK', id, n)))
   call('HDEL', f .. ':chunks', n)
 end
 if #out == 0 then
-  call('DEL', f, f .. ':gone', f .. ':kw', f .. ':chunks', f .. ':md')
+  call('DEL', unpack(dying_with('FOLDER', id)))
   call('SREM', base .. 'doomed', id)
 end
 return table.concat(out)

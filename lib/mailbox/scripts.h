@@ -214,56 +214,83 @@
 
 /* ---- The script's side: Lua, put in front of it ---- */
 
-#define MAILBOX_LUA(text)	    "\t.ascii \"" text "\"\n"
-#define MAILBOX_LUA_LINE(text)	    MAILBOX_LUA(text "\\n")
-#define MAILBOX_LUA_FORMAT(f, b, s) MAILBOX_LUA(s)
-#define MAILBOX_LUA_BYTES(f, b, s)  MAILBOX_LUA(" + " #b)
-#define MAILBOX_LUA_AT(f, b, s)	    MAILBOX_LUA(#f " = at(" #b "), ")
-#define MAILBOX_LUA_QUOTED(f)	    MAILBOX_LUA("'" #f "', ")
-#define MAILBOX_LUA_PAIR(f, v)	    MAILBOX_LUA(#f " = " #v ", ")
-/* FORMAT uses '<': little-endian. */
+/* clang-format off */
+#define MAILBOX_LUA(text)      "\t.ascii \"" text "\"\n"
+#define MAILBOX_LUA_LINE(text) MAILBOX_LUA(text "\\n")
+#define MAILBOX_LUA_DIGITS(x)  #x
+#define MAILBOX_LUA_VALUE(x)   MAILBOX_LUA_DIGITS(x)
+
+/* X, X_FORMAT ('<': little-endian) and X_AT of a record. */
+#define MAILBOX_LUA_BYTES(field, bytes, format)  MAILBOX_LUA(" + " #bytes)
+#define MAILBOX_LUA_FORMAT(field, bytes, format) MAILBOX_LUA(format)
+#define MAILBOX_LUA_PLACE(field, bytes, format)  MAILBOX_LUA(#field " = at(" #bytes "), ")
 #define MAILBOX_LUA_RECORD(NAME) \
 	MAILBOX_LUA("local " #NAME ", " #NAME "_FORMAT = 0") \
-	MAILBOX_RECORD_##NAME(MAILBOX_LUA_BYTES) MAILBOX_LUA(", '<") MAILBOX_RECORD_##NAME(MAILBOX_LUA_FORMAT) \
-		MAILBOX_LUA_LINE("'")
+	MAILBOX_RECORD_##NAME(MAILBOX_LUA_BYTES) \
+	MAILBOX_LUA(", '<") \
+	MAILBOX_RECORD_##NAME(MAILBOX_LUA_FORMAT) \
+	MAILBOX_LUA_LINE("'")
 #define MAILBOX_LUA_PLACES(NAME) \
 	MAILBOX_LUA_LINE("place = 0") \
-	MAILBOX_LUA("local " #NAME "_AT = {") MAILBOX_RECORD_##NAME(MAILBOX_LUA_AT) MAILBOX_LUA_LINE("}")
-#define MAILBOX_LUA_TEXT_OF(x) #x
-#define MAILBOX_LUA_VALUE(x)   MAILBOX_LUA_TEXT_OF(x)
+	MAILBOX_LUA("local " #NAME "_AT = {") \
+	MAILBOX_RECORD_##NAME(MAILBOX_LUA_PLACE) \
+	MAILBOX_LUA_LINE("}")
 
-#define MAILBOX_LUA_RECORDS \
+/* NAME = {...} of a table. */
+#define MAILBOX_LUA_PAIR(name, value) MAILBOX_LUA(#name " = " #value ", ")
+#define MAILBOX_LUA_QUOTED(name)      MAILBOX_LUA("'" #name "', ")
+#define MAILBOX_LUA_TABLE(NAME, TABLE, ROW) \
+	MAILBOX_LUA("local " NAME " = {") \
+	TABLE(ROW) \
+	MAILBOX_LUA_LINE("}")
+
+/* mail_keys(row): calls row(pattern, dies with) for each key of mailboxes. */
+#define MAILBOX_LUA_KEY(ident, pattern, type, lifetime, dies, writer, what) \
+	MAILBOX_LUA_LINE("row('" pattern "', '" #dies "')")
+#define MAILBOX_LUA_KEYS \
+	MAILBOX_LUA_LINE("local function mail_keys(row)") \
+	REDIS_KEYS_OF_MAIL(MAILBOX_LUA_KEY) \
+	MAILBOX_LUA_LINE("end")
+
+/* Of every script. */
+#define MAILBOX_LUA_TABLES \
 	MAILBOX_LUA_LINE("local place") \
 	MAILBOX_LUA_LINE("local function at(n) place = place + n return place - n end") \
 	MAILBOX_LUA_RECORD(HOT) \
-	MAILBOX_LUA_PLACES(HOT) MAILBOX_LUA_RECORD(COLD) MAILBOX_LUA_PLACES(COLD) MAILBOX_LUA_RECORD(STONE) \
-		MAILBOX_LUA_RECORD(GONE) MAILBOX_LUA_RECORD(RANGE) \
-			MAILBOX_LUA_LINE("local CHUNK, KEYWORDS = " MAILBOX_LUA_VALUE( \
-				MAILBOX_CHUNK_UIDS) ", " MAILBOX_LUA_VALUE(MAILBOX_KEYWORDS)) \
-				MAILBOX_LUA("local FOLDER = {") MAILBOX_ANSWERS_folder(MAILBOX_LUA_QUOTED) \
-					MAILBOX_LUA_LINE("}") MAILBOX_LUA("local FLAG = {") \
-						MAILBOX_FLAGS_TABLE(MAILBOX_LUA_PAIR) MAILBOX_LUA_LINE("}") \
-							MAILBOX_LUA("local MODE = {") \
-								MAILBOX_MODES_TABLE(MAILBOX_LUA_PAIR) \
-									MAILBOX_LUA_LINE("}")
+	MAILBOX_LUA_PLACES(HOT) \
+	MAILBOX_LUA_RECORD(COLD) \
+	MAILBOX_LUA_PLACES(COLD) \
+	MAILBOX_LUA_RECORD(STONE) \
+	MAILBOX_LUA_RECORD(GONE) \
+	MAILBOX_LUA_RECORD(RANGE) \
+	MAILBOX_LUA_LINE("local CHUNK = " MAILBOX_LUA_VALUE(MAILBOX_CHUNK_UIDS)) \
+	MAILBOX_LUA_LINE("local KEYWORDS = " MAILBOX_LUA_VALUE(MAILBOX_KEYWORDS)) \
+	MAILBOX_LUA_TABLE("FOLDER", MAILBOX_ANSWERS_folder, MAILBOX_LUA_QUOTED) \
+	MAILBOX_LUA_TABLE("FLAG", MAILBOX_FLAGS_TABLE, MAILBOX_LUA_PAIR) \
+	MAILBOX_LUA_TABLE("MODE", MAILBOX_MODES_TABLE, MAILBOX_LUA_PAIR) \
+	MAILBOX_LUA_KEYS
 
-#define MAILBOX_LUA_NAME(kind, name) MAILBOX_LUA(#name ", ")
-#define MAILBOX_LUA_ONE(kind, name)  MAILBOX_LUA(" + 1")
-#define MAILBOX_LUA_MEAN(kind, name) MAILBOX_LUA_MEAN_##kind(#name)
+/* Of one script: its arguments and answer{}. */
+#define MAILBOX_LUA_NAME(kind, name)  MAILBOX_LUA(#name ", ")
+#define MAILBOX_LUA_ONE(kind, name)   MAILBOX_LUA(" + 1")
+#define MAILBOX_LUA_MEAN(kind, name)  MAILBOX_LUA_MEAN_##kind(#name)
 #define MAILBOX_LUA_MEAN_TEXT(name)
 #define MAILBOX_LUA_MEAN_ID(name)
 #define MAILBOX_LUA_MEAN_NUMBER(name) MAILBOX_LUA_LINE(name " = tonumber(" name ")")
 #define MAILBOX_LUA_MEAN_OPTION(name) MAILBOX_LUA_LINE(name " = tonumber(" name ")")
 #define MAILBOX_LUA_MEAN_FLAG(name)   MAILBOX_LUA_LINE(name " = " name " == '1'")
 #define MAILBOX_LUA_ANSWER(name)      MAILBOX_LUA("t." #name " or false, ")
-
 #define MAILBOX_LUA_HEAD(script) \
 	MAILBOX_LUA("local more = 1") \
-	MAILBOX_TAKES_##script(MAILBOX_LUA_ONE) MAILBOX_LUA_LINE("") MAILBOX_LUA("local ") \
-		MAILBOX_TAKES_##script(MAILBOX_LUA_NAME) MAILBOX_LUA_LINE("_ = unpack(ARGV, 1, more - 1)") \
-			MAILBOX_TAKES_##script(MAILBOX_LUA_MEAN) MAILBOX_LUA("local function answer(t) return {") \
-				MAILBOX_ANSWERS_##script(MAILBOX_LUA_ANSWER) MAILBOX_LUA_LINE("} end")
-
+	MAILBOX_TAKES_##script(MAILBOX_LUA_ONE) \
+	MAILBOX_LUA_LINE("") \
+	MAILBOX_LUA("local ") \
+	MAILBOX_TAKES_##script(MAILBOX_LUA_NAME) \
+	MAILBOX_LUA_LINE("_ = unpack(ARGV, 1, more - 1)") \
+	MAILBOX_TAKES_##script(MAILBOX_LUA_MEAN) \
+	MAILBOX_LUA("local function answer(t) return {") \
+	MAILBOX_ANSWERS_##script(MAILBOX_LUA_ANSWER) \
+	MAILBOX_LUA_LINE("} end")
 /* ---- C's side ---- */
 
 #define MAILBOX_ARG_MEMBER(kind, name)	MAILBOX_ARG_MEMBER_##kind(name)
@@ -285,26 +312,30 @@
 /* more: how many arguments the caller adds behind those of the table. */
 #define MAILBOX_SCRIPT_TAKES(script) \
 	struct mailbox_##script##_args { \
-		MAILBOX_TAKES_##script(MAILBOX_ARG_MEMBER) char end; \
+		MAILBOX_TAKES_##script(MAILBOX_ARG_MEMBER) \
+		char end; \
 	}; \
-	__attribute__((unused)) static struct mailbox_args mailbox_##script##_takes( \
-		struct mailbox_call *call, const struct mailbox_##script##_args *in, size_t more) \
+	__attribute__((unused)) static struct mailbox_args \
+	mailbox_##script##_takes(struct mailbox_call *call, const struct mailbox_##script##_args *in, size_t more) \
 	{ \
 		struct mailbox_args a = mailbox_args_new(call, more MAILBOX_TAKES_##script(MAILBOX_ARG_COUNT)); \
 		(void)in; \
-		MAILBOX_TAKES_##script(MAILBOX_ARG_ADD) return a; \
+		MAILBOX_TAKES_##script(MAILBOX_ARG_ADD) \
+		return a; \
 	}
 /* Borrowed from the reply, which may be NULL: then all of it is. */
 #define MAILBOX_SCRIPT_ANSWERS(script) \
 	struct mailbox_##script##_answer { \
-		MAILBOX_ANSWERS_##script(MAILBOX_ANSWER_MEMBER) char end; \
+		MAILBOX_ANSWERS_##script(MAILBOX_ANSWER_MEMBER) \
+		char end; \
 	}; \
-	__attribute__((unused)) static struct mailbox_##script##_answer mailbox_##script##_answer( \
-		const redisReply *reply) \
+	__attribute__((unused)) static struct mailbox_##script##_answer \
+	mailbox_##script##_answer(const redisReply *reply) \
 	{ \
 		struct mailbox_##script##_answer out = {.end = 0}; \
 		size_t i = 0; \
-		MAILBOX_ANSWERS_##script(MAILBOX_ANSWER_TAKE)(void) reply, (void)i; \
+		(void)reply, (void)i; \
+		MAILBOX_ANSWERS_##script(MAILBOX_ANSWER_TAKE) \
 		return out; \
 	}
 
@@ -312,14 +343,18 @@
 	MAILBOX_SCRIPT_TAKES(script) \
 	MAILBOX_SCRIPT_ANSWERS(script) \
 	REDIS_SCRIPT_FILES(mailbox_script_##script, \
-			   MAILBOX_LUA_RECORDS "\t.incbin \"lib/mailbox/prelude.lua\"\n" MAILBOX_LUA_HEAD( \
-				   script) "\t.incbin \"lib/mailbox/" #script ".lua\"\n"); \
-	__attribute__((unused)) static void mailbox_##script##_ask( \
-		struct mailbox_call *call, const struct mailbox_##script##_args *in, mailbox_on_answer *on_answer) \
+			   MAILBOX_LUA_TABLES \
+			   "\t.incbin \"lib/mailbox/prelude.lua\"\n" \
+			   MAILBOX_LUA_HEAD(script) \
+			   "\t.incbin \"lib/mailbox/" #script ".lua\"\n"); \
+	__attribute__((unused)) static void \
+	mailbox_##script##_ask(struct mailbox_call *call, const struct mailbox_##script##_args *in, \
+			       mailbox_on_answer *on_answer) \
 	{ \
 		struct mailbox_args a = mailbox_##script##_takes(call, in, 0); \
 		mailbox_call_script(call, &mailbox_script_##script, &a, on_answer); \
 	} \
 	struct mailbox_##script##_args
+/* clang-format on */
 
 #endif

@@ -1010,6 +1010,37 @@ test_many_go_in_slices(void **state)
 	destroy();
 }
 
+/* An account with a key of every kind: all of them go with it (lib/redis/keys_table.h). */
+static void
+test_no_key_outlives_the_account(void **state)
+{
+	struct mailbox_annotation note = {.name = STR("/private/comment"), .value = STR("x")};
+	const uint32_t first = 1;
+
+	(void)state;
+	begin_anew();
+	make_folder("News");
+	assert_int_equal(file_one("", NULL, 100, 32, 0), ERR_NONE);
+	assert_int_equal(file_one("", NULL, 100, 32, 0), ERR_NONE);
+	assert_int_equal(expunge(1, &first, 1, false), ERR_NONE);
+	for (uint32_t folder = 0; folder < 2; folder++) {
+		begin();
+		mailbox_set_metadata(store, who, folder, &note, 1, on_done, NULL);
+		assert_int_equal(finish(), ERR_NONE);
+	}
+	begin();
+	mailbox_subscribe(store, who, STR("News"), true, on_done, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+	assert_int_equal(simple(mailbox_delete, "News"), ERR_NONE);
+	begin();
+	mailbox_lock(store, who, STR("one"), 60000, on_done, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+	/* meta, names, subs, md, lock; six folders; INBOX: kw, md, chunks, gone, h, c; the user. */
+	assert_int_equal(command("DBSIZE"), 5 + 6 + 6 + 1);
+	destroy();
+	assert_int_equal(command("DBSIZE"), 1);
+}
+
 /* ---- A connection that breaks between two slices ---- */
 
 static struct breaker {
@@ -1083,6 +1114,7 @@ main(void)
 		cmocka_unit_test(test_bodies_that_move_are_seen),
 		cmocka_unit_test(test_many_go_in_slices),
 		cmocka_unit_test(test_broken_rename_of_inbox),
+		cmocka_unit_test(test_no_key_outlives_the_account),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
