@@ -73,6 +73,8 @@ struct redis_script {
 	uint64_t loaded_on; /* private: the connection that brought the text last */
 };
 
+/* incbins: directives of the assembler that make the text, where more stands in
+ * front of a script (lib/mailbox/scripts.h). */
 #define REDIS_SCRIPT_FILES(ident, incbins) \
 	extern const char redis_script_text_##ident[], redis_script_end_##ident[]; \
 	__asm__(".pushsection .rodata\n" \
@@ -87,9 +89,6 @@ struct redis_script {
 					    .sha = "", \
 					    .loaded_on = 0}
 #define REDIS_SCRIPT(ident, path) REDIS_SCRIPT_FILES(ident, ".incbin \"" path "\"\n")
-/* prelude: what several scripts share, put in front. */
-#define REDIS_SCRIPT_WITH(ident, prelude, path) \
-	REDIS_SCRIPT_FILES(ident, ".incbin \"" prelude "\"\n.incbin \"" path "\"\n")
 
 void redis_eval(struct redis *r, redis_on_reply *cb, void *arg, struct redis_script *script, size_t key_count,
 		const struct str *keys, size_t arg_count, const struct str *args);
