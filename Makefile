@@ -153,8 +153,8 @@ $(BUILD)/obj/tests/unit/lib/settings/reference_test.o: CFLAGS += -DSP_SOURCE_DIR
 
 # Lua scripts are embedded with .incbin, which no dependency file sees: each
 # line of a source that embeds one becomes a rule "object: script".
-LUA_USES := $(shell grep -rHoE --include='*.c' '^(REDIS|MAILBOX)_SCRIPT.*[.]lua"' $(SOURCE_FOLDERS) tests/unit | \
-              sed -E -e 's,^(.*)[.]c:MAILBOX_.*"(.*)",\1.o:lib/mailbox/\2 \1.o:lib/mailbox/prelude.lua,' \
+LUA_USES := $(shell grep -rHoE --include='*.c' '^(REDIS_SCRIPT.*[.]lua"|MAILBOX_SCRIPT[(]\w+[)])' $(SOURCE_FOLDERS) tests/unit | \
+              sed -E -e 's,^(.*)[.]c:MAILBOX_.*[(](.*)[)],\1.o:lib/mailbox/\2.lua \1.o:lib/mailbox/prelude.lua,' \
               -e 's,^(.*)[.]c:REDIS_.*"(.*)",\1.o:\2,')
 $(foreach use,$(LUA_USES),$(eval $(BUILD)/obj/$(use)))
 

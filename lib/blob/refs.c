@@ -7,15 +7,26 @@
 #include "lib/base/check.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/redis/keys.h"
 
 REDIS_SCRIPT(blob_refs_drop, "lib/blob/refs.lua");
 
-enum { KEY_MAX = 48, DROPS_AT_ONCE = 500 };
+enum { KEY_MAX = 48, FIELD_MAX = 24, DROPS_AT_ONCE = 500 };
 
-static void
+static struct str
 refs_key(uint64_t pack, char out[KEY_MAX])
 {
-	snprintf(out, KEY_MAX, "blobrefs:{%016llx}", (unsigned long long)pack);
+	char text[20];
+
+	snprintf(text, sizeof(text), "%016llx", (unsigned long long)pack);
+	return redis_key_print(out, KEY_MAX, KEY_BLOB_REFS, str_c(text));
+}
+
+/* The field of a blob in its pack's hash is its offset. */
+static struct str
+refs_number(uint64_t number, char out[FIELD_MAX])
+{
+	return str_of(out, (size_t)snprintf(out, FIELD_MAX, "%llu", (unsigned long long)number));
 }
 
 /* ---- Adding ---- */
@@ -26,7 +37,7 @@ struct add {
 };
 
 static void
-on_added(void *arg, const redisReply *reply, const struct err *err)
+refs_on_added(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct add *a = arg;
 	blob_on_ref *cb = a->cb;
@@ -42,13 +53,13 @@ void
 blob_ref_add(struct redis *r, const struct blob_id *id, unsigned count, blob_on_ref *cb, void *arg)
 {
 	struct add *a = mem_new(struct add);
-	char key[KEY_MAX];
+	char key[KEY_MAX], field[FIELD_MAX], number[FIELD_MAX];
+	struct str args[] = {refs_number(id->offset, field), refs_number(count, number)};
 
 	CHECK(id->pack != 0 && count != 0);
 	a->cb = cb;
 	a->arg = arg;
-	refs_key(id->pack, key);
-	redis_callf(r, on_added, a, "HINCRBY %s %llu %u", key, (unsigned long long)id->offset, count);
+	redis_call_key(r, refs_on_added, a, "HINCRBY", refs_key(id->pack, key), 2, args);
 }
 
 /* ---- Dropping ---- */
@@ -60,7 +71,7 @@ struct drop {
 };
 
 static void
-on_dropped(void *arg, const redisReply *reply, const struct err *err)
+refs_on_dropped(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct drop *d = arg;
 
@@ -75,28 +86,24 @@ on_dropped(void *arg, const redisReply *reply, const struct err *err)
 }
 
 static void
-drop_of_pack(struct redis *r, struct blob_store *s, const struct blob_id *ids, size_t count)
+refs_drop_of_pack(struct redis *r, struct blob_store *s, const struct blob_id *ids, size_t count)
 {
 	struct drop *d = mem_alloc(sizeof(*d) + count * sizeof(*ids));
-	char key[KEY_MAX], (*texts)[24] = mem_alloc(count * sizeof(*texts));
-	struct str key_str, *args = mem_alloc(count * sizeof(*args));
+	char key[KEY_MAX], (*texts)[FIELD_MAX] = mem_alloc(count * sizeof(*texts));
+	struct str key_str = refs_key(ids[0].pack, key), *args = mem_alloc(count * sizeof(*args));
 
 	d->store = s;
 	d->count = count;
 	memcpy(d->ids, ids, count * sizeof(*ids));
-	refs_key(ids[0].pack, key);
-	key_str = str_c(key);
-	for (size_t i = 0; i < count; i++) {
-		int len = snprintf(texts[i], sizeof(texts[i]), "%llu", (unsigned long long)ids[i].offset);
-		args[i] = str_of(texts[i], (size_t)len);
-	}
-	redis_eval(r, on_dropped, d, &blob_refs_drop, 1, &key_str, count, args);
+	for (size_t i = 0; i < count; i++)
+		args[i] = refs_number(ids[i].offset, texts[i]);
+	redis_eval(r, refs_on_dropped, d, &blob_refs_drop, 1, &key_str, count, args);
 	mem_free(texts);
 	mem_free(args);
 }
 
 static int
-by_pack(const void *a, const void *b)
+refs_by_pack(const void *a, const void *b)
 {
 	uint64_t x = ((const struct blob_id *)a)->pack, y = ((const struct blob_id *)b)->pack;
 	return x < y ? -1 : x > y;
@@ -109,13 +116,13 @@ blob_ref_drop(struct redis *r, struct blob_store *s, const struct blob_id *ids, 
 	size_t from = 0;
 
 	memcpy(sorted, ids, count * sizeof(*sorted));
-	qsort(sorted, count, sizeof(*sorted), by_pack);
+	qsort(sorted, count, sizeof(*sorted), refs_by_pack);
 	while (from < count) {
 		size_t to = from + 1;
 		while (to < count && sorted[to].pack == sorted[from].pack && to - from < DROPS_AT_ONCE)
 			to++;
 		if (sorted[from].pack != 0)
-			drop_of_pack(r, s, sorted + from, to - from);
+			refs_drop_of_pack(r, s, sorted + from, to - from);
 		from = to;
 	}
 	mem_free(sorted);
@@ -124,8 +131,8 @@ blob_ref_drop(struct redis *r, struct blob_store *s, const struct blob_id *ids, 
 void
 blob_ref_forget(struct redis *r, const struct blob_id *id)
 {
-	char key[KEY_MAX];
+	char key[KEY_MAX], text[FIELD_MAX];
+	struct str field = refs_number(id->offset, text);
 
-	refs_key(id->pack, key);
-	redis_callf(r, NULL, NULL, "HDEL %s %llu", key, (unsigned long long)id->offset);
+	redis_call_key(r, NULL, NULL, "HDEL", refs_key(id->pack, key), 1, &field);
 }

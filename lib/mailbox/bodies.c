@@ -6,9 +6,9 @@
  * which nothing changed, from its first call to its last, ends it; one that
  * takes a single call always does. */
 #include "lib/base/check.h"
-#include "lib/mailbox/private.h"
+#include "lib/mailbox/scripts.h"
 
-MAILBOX_SCRIPT(mailbox_script_bodies, "bodies.lua");
+MAILBOX_SCRIPT(bodies);
 
 /* Each reads only what the one before, which took milliseconds, has missed. */
 enum { PASSES_MAX = 1000 };
@@ -21,68 +21,65 @@ struct bodies {
 	unsigned passes;
 };
 
-static void bodies_read_some(struct op *op);
+static void bodies_read_some(struct mailbox_call *call);
 
 static void
-bodies_end(struct op *op, const struct err *err)
+bodies_end(struct mailbox_call *call, const struct err *err)
 {
-	((mailbox_on_done *)op->cb)(op->arg, err);
-	op_free(op);
+	call->on.done(call->arg, err);
+	mailbox_call_end(call);
 }
 
 static void
-on_bodies(void *arg, const redisReply *reply, const struct err *err)
+bodies_on_some(struct mailbox_call *call, const redisReply *reply, const struct err *err)
 {
-	struct op *op = arg;
-	struct bodies *b = op->state;
+	const struct mailbox_bodies_answer got = mailbox_bodies_answer(reply);
+	struct bodies *b = call->state;
 	struct err busy;
 	uint64_t modseq;
 
 	if (err != NULL) {
-		bodies_end(op, err);
+		bodies_end(call, err);
 		return;
 	}
-	modseq = (uint64_t)redis_i64(element(reply, 0), 0);
+	modseq = (uint64_t)redis_i64(got.modseq, 0);
 	if (b->modseq == UINT64_MAX)
 		b->modseq = modseq;
-	for (size_t i = 3; i < reply->elements; i++)
-		b->on_cold(op->arg, redis_str(reply->element[i]));
-	b->folder = (uint64_t)redis_i64(element(reply, 1), 0);
-	b->chunk = (uint64_t)redis_i64(element(reply, 2), 0);
+	for (size_t i = 0; i < got.cold->elements; i++)
+		b->on_cold(call->arg, redis_str(got.cold->element[i]));
+	b->folder = (uint64_t)redis_i64(got.folder, 0);
+	b->chunk = (uint64_t)redis_i64(got.chunk, 0);
 	if (b->folder == 0 && modseq == b->modseq) {
-		bodies_end(op, NULL);
+		bodies_end(call, NULL);
 	} else if (b->folder == 0 && ++b->passes == PASSES_MAX) {
-		err_set(&busy, ERR_UNAVAILABLE, "the mailboxes of %s change too fast to be read", op->address);
-		bodies_end(op, &busy);
+		err_set(&busy, ERR_UNAVAILABLE, "the mailboxes of %s change too fast to be read", call->address);
+		bodies_end(call, &busy);
 	} else {
 		if (b->folder == 0) {
 			b->since = b->modseq;
 			b->modseq = UINT64_MAX;
 			b->folder = 1;
 		}
-		bodies_read_some(op);
+		bodies_read_some(call);
 	}
 }
 
 static void
-bodies_read_some(struct op *op)
+bodies_read_some(struct mailbox_call *call)
 {
-	const struct bodies *b = op->state;
-	struct args a = args_new(op, 3);
+	const struct bodies *b = call->state;
 
-	args_add_u64(&a, b->since);
-	args_add_u64(&a, b->folder);
-	args_add_u64(&a, b->chunk);
-	op_call(op, &mailbox_script_bodies, &a, on_bodies);
+	mailbox_bodies_ask(call, &(struct mailbox_bodies_args){.since = b->since, .id = b->folder, .chunk = b->chunk},
+			   bodies_on_some);
 }
 
 void
 mailbox_read_bodies(struct mailbox_store *m, struct str address, mailbox_on_cold *on_cold, mailbox_on_done *cb,
 		    void *arg)
 {
-	struct op *op = op_new(m, address, (void *)cb, arg);
-	struct bodies *b = op->state = arena_new(&op->arena, struct bodies);
+	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.done = cb}, arg);
+	struct bodies *b = call->state = arena_new(&call->op.arena, struct bodies);
 
 	*b = (struct bodies){.on_cold = on_cold, .modseq = UINT64_MAX, .folder = 1};
-	bodies_read_some(op);
+	bodies_read_some(call);
 }

@@ -1,11 +1,12 @@
--- Cold records of an account that changed their place: chunks with a greater modseq.
--- ARGV: since modseq (0: all), folder id to begin with, chunk to begin with in it.
--- Returns {modseq of the account, next folder id or 0: that was all, next chunk,
--- cold chunk, cold chunk, ...}. Folders that wait to be reaped are among them.
+-- Cold records of an account that changed their place: chunks with a greater
+-- modseq. Folders that wait to be reaped are among them.
 local CHUNKS, FOLDERS = 64, 4000
-local since, id, chunk = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local m = call('HMGET', meta, 'modseq', 'next_folder')
-local out = {m[1] or '0', 0, 0}
+local cold = {}
+
+local function done(next_id, next_chunk)
+  return answer{modseq = m[1] or '0', folder = next_id, chunk = next_chunk, cold = cold}
+end
 
 local function changed_chunks(f)
   local list = {}
@@ -24,14 +25,10 @@ while id <= last do
   local modseq = call('HGET', f, 'modseq')
   if modseq and tonumber(modseq) > since then
     for _, n in ipairs(changed_chunks(f)) do
-      if #out == 3 + CHUNKS then
-        out[2], out[3] = id, n
-        return out
-      end
-      out[#out + 1] = call('GET', f .. ':c:' .. n) or ''
+      if #cold == CHUNKS then return done(id, n) end
+      cold[#cold + 1] = call('GET', f .. ':c:' .. n) or ''
     end
   end
   id, chunk = id + 1, 0
 end
-if id <= tonumber(m[2] or 0) then out[2] = id end
-return out
+return done(id <= tonumber(m[2] or 0) and id or 0, 0)

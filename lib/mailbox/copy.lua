@@ -1,29 +1,22 @@
--- ARGV: from id, ranges, to name, move (1/0), quota bytes, now (unix s), retention (s).
--- Returns {uidvalidity, from uids packed, to uids packed, modseq}. A copy is of
--- those messages only whose bodies the caller has added references to: it
--- compares the UIDs.
-local from = ARGV[1]
+-- Copies or moves messages to another folder. A copy is of those messages only
+-- whose bodies the caller has added references to: it compares the UIDs.
 local f = base .. 'f:' .. from
 if not folder_exists(f) then return fail('NOTFOUND there is no such mailbox') end
-local to = call('HGET', base .. 'names', ARGV[3])
+local to = call('HGET', base .. 'names', name)
 if not to then return fail('NOTFOUND there is no such mailbox') end
 local g = base .. 'f:' .. to
-local move, now = ARGV[4] == '1', tonumber(ARGV[6])
-local ranges, state = ranges_of(ARGV[2]), {1}
+local ranges, state = ranges_of(packed), {1}
 local records, bytes = {}, 0
 
 -- What is to be copied, with keywords by name.
 for _, n in ipairs(chunks_of(f, ranges)) do
   local hot, cold = call('GET', f .. ':h:' .. n), call('GET', f .. ':c:' .. n)
-  for i = 0, #hot / HOT - 1 do
+  for _, i in ipairs(places_in(hot, ranges, state)) do
     local uid, flags, size, _, email, lo, hi = struct.unpack(HOT_FORMAT, hot, i * HOT + 1)
-    if in_ranges(ranges, state, uid) then
-      records[#records + 1] = {flags, size, 0, email, lo, hi, string.sub(cold, i * COLD + 1, (i + 1) * COLD), uid}
-      bytes = bytes + size
-    end
+    records[#records + 1] = {flags, size, 0, email, lo, hi, string.sub(cold, i * COLD + 1, (i + 1) * COLD), uid}
+    bytes = bytes + size
   end
 end
-local quota = tonumber(ARGV[5])
 if not move and quota > 0 and tonumber(call('HGET', meta, 'bytes')) + bytes > quota then
   return fail('OVERQUOTA the account holds all that it may')
 end
@@ -34,8 +27,8 @@ end
 if from ~= to then
   local names = {}
   for _, v in ipairs(call('HVALS', f .. ':kw')) do
-    local b, name = string.match(v, '^(%d+) (.*)$')
-    names[tonumber(b)] = name
+    local b, word = string.match(v, '^(%d+) (.*)$')
+    names[tonumber(b)] = word
   end
   local known = {}
   for _, r in ipairs(records) do
@@ -43,12 +36,12 @@ if from ~= to then
       local key = r[5] .. ' ' .. r[6]
       if not known[key] then
         local list = {}
-        for b, name in pairs(names) do
+        for b, word in pairs(names) do
           local half = b < 32 and r[5] or r[6]
-          if bit.band(half, bit.lshift(1, b % 32)) ~= 0 then list[#list + 1] = name end
+          if bit.band(half, bit.lshift(1, b % 32)) ~= 0 then list[#list + 1] = word end
         end
         local lo, hi = keyword_bits(g, table.concat(list, ' '), true)
-        if not lo then return fail('LIMIT a mailbox has at most 64 keywords') end
+        if not lo then return fail('LIMIT a mailbox has at most ' .. KEYWORDS .. ' keywords') end
         known[key] = {lo, hi}
       end
       r[5], r[6] = known[key][1], known[key][2]
@@ -56,12 +49,12 @@ if from ~= to then
   end
 end
 for _, r in ipairs(records) do
-  r[7] = string.sub(r[7], 1, 48) .. struct.pack('<I4', now) .. string.sub(r[7], 53)
+  r[7] = saved_now(r[7], now)
 end
 local validity = call('HGET', g, 'uidvalidity')
-if #records == 0 then return {validity, '', '', '0'} end
+if #records == 0 then return answer{uid_validity = validity, from_uids = '', to_uids = '', modseq = '0'} end
 local modseq = next_modseq()
-if move then remove_records(from, ranges, modseq, now, tonumber(ARGV[7]), function() return true end) end
+if move then remove_records(from, ranges, modseq, now, retention, function() return true end) end
 local first = append_records(to, records, modseq)
 local from_uids, to_uids = {}, {}
 for i, r in ipairs(records) do
@@ -75,4 +68,7 @@ else
   publish(from, modseq)
 end
 publish(to, modseq)
-return {validity, table.concat(from_uids), table.concat(to_uids), tostring(modseq)}
+return answer{
+  uid_validity = validity, from_uids = table.concat(from_uids), to_uids = table.concat(to_uids),
+  modseq = tostring(modseq),
+}

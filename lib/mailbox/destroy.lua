@@ -3,7 +3,7 @@
 -- of what was filed stay until they expire: they refuse late tries also when the
 -- account is made anew.
 for _, id in ipairs(call('HVALS', base .. 'names')) do call('SADD', base .. 'doomed', id) end
-call('DEL', base .. 'names', base .. 'subs', base .. 'md')
+call('DEL', base .. 'names')
 local doomed = call('SMEMBERS', base .. 'doomed')
-if #doomed == 0 then call('DEL', meta, base .. 'lock') end
+if #doomed == 0 then call('DEL', unpack(dying_with('ACCOUNT'))) end
 return doomed

@@ -1,32 +1,24 @@
--- Files messages into one folder: all or none.
--- ARGV: 1 folder name ('' = INBOX), 2 create (1/0), 3 quota bytes (0 = none), 4 now (unix s), 5 folder id and
---   6 UID of a message that goes in exchange ('' = none), 7 retention of its tombstone (s);
---   of a delivery: 8 spool id ('' = none), 9 its way, 10 when it came into the spool and 11 when this try began
---   (unix s), 12 how long the ledger is kept (s), 13 in doubt (1/0), 14 passes the spool's reference (1/0);
---   then for each message: flags, size, keyword names (separated by spaces), packed cold record.
--- Returns {duplicate, uidvalidity, first uid, modseq, first email id, modseq of
---   the removal, modseq of its folder before, cold record of what went}; of a duplicate {1, 1: what was filed
---   before took the spool's reference}.
+-- Files messages into one folder: all or none. Behind the table's arguments stand, for each message: flags, size,
+-- keyword names (separated by spaces), packed cold record.
 --
 -- The ledger of a day, mail:{<address>}:filed:<day of the spool id>, is a hash. <id>[:<way>] says for a way of
 -- the message which folder it came to; <id>/<folder> that it is in the folder. One field serves for both where
 -- no way is given and the folder is INBOX. "p" ends the value of what took the spool's reference.
-local FIRST, TRY_LIFE = 14, 6 * 3600
+local TRY_LIFE, EACH = 6 * 3600, 4
 local ledger, way, place
-local spool_id, life = ARGV[8], tonumber(ARGV[12])
 
-local function duplicate(was) return {1, string.sub(was, -1) == 'p' and 1 or 0} end
+local function duplicate(was) return answer{duplicate = 1, had_passed = string.sub(was, -1) == 'p' and 1 or 0} end
 
 -- What was filed on a way, or nil and why this try may not file.
 local function look_up()
-  local now, spooled = tonumber(call('TIME')[1]), tonumber(ARGV[10])
+  local time = tonumber(call('TIME')[1])
   ledger = base .. 'filed:' .. math.floor(spooled / 86400)
-  way = ARGV[9] == '' and spool_id or spool_id .. ':' .. ARGV[9]
+  way = way_name == '' and spool_id or spool_id .. ':' .. way_name
   local was = call('HGET', ledger, way)
   if was then return was end
   -- Behind these limits the ledger, or the sweep, knows nothing of this try any more.
-  if now - tonumber(ARGV[11]) > TRY_LIFE then return nil, 'FENCED this try began too long ago' end
-  if ARGV[13] == '1' and now - spooled > life - 86400 then
+  if time - begun > TRY_LIFE then return nil, 'FENCED this try began too long ago' end
+  if in_doubt and time - spooled > life - 86400 then
     return nil, 'FENCED it is not known any more whether the message was filed before'
   end
   -- An account that is being deleted was disabled first.
@@ -60,9 +52,9 @@ if spool_id ~= '' then
 end
 ensure_account()
 local id = 1
-if ARGV[1] ~= '' then
-  id = call('HGET', base .. 'names', ARGV[1])
-  if not id and ARGV[2] ~= '1' then return fail('NOTFOUND there is no such mailbox') end
+if name ~= '' then
+  id = call('HGET', base .. 'names', name)
+  if not id and not create then return fail('NOTFOUND there is no such mailbox') end
 end
 if spool_id ~= '' and id then
   local was = look_up_place(id)
@@ -72,20 +64,21 @@ if spool_id ~= '' and id then
   end
 end
 
-local count = (#ARGV - FIRST) / 4
+local count = (#ARGV - more + 1) / EACH
 local bytes = 0
-for i = 0, count - 1 do bytes = bytes + tonumber(ARGV[FIRST + 2 + i * 4]) end
+for i = 0, count - 1 do bytes = bytes + tonumber(ARGV[more + 1 + i * EACH]) end
 local old_bytes = 0
-if ARGV[5] ~= '' then
-  old_bytes = size_of(base .. 'f:' .. ARGV[5], tonumber(ARGV[6]))
+if exchange then
+  old_bytes = size_of(base .. 'f:' .. exchange, old)
   if not old_bytes then return fail('FENCED the message to be replaced is no more') end
 end
 local m = call('HMGET', meta, 'bytes', 'modseq', 'next_email')
-local quota = tonumber(ARGV[3])
-if quota > 0 and tonumber(m[1]) + bytes - old_bytes > quota then return fail('OVERQUOTA the account holds all that it may') end
+if quota > 0 and tonumber(m[1]) + bytes - old_bytes > quota then
+  return fail('OVERQUOTA the account holds all that it may')
+end
 if not id then
   local problem
-  id, problem = create_folder(ARGV[1], '')
+  id, problem = create_folder(name, '')
   if not id then return fail(problem) end
   if spool_id ~= '' then look_up_place(id) end
 end
@@ -96,28 +89,28 @@ end
 local modseq, email = tonumber(m[2]) + 1, tonumber(m[3])
 local records = {}
 for i = 0, count - 1 do
-  local at = FIRST + 1 + i * 4
+  local flags, size, keywords, cold = unpack(ARGV, more + i * EACH, more + i * EACH + 3)
   local lo, hi = 0, 0
-  if ARGV[at + 2] ~= '' then
-    lo, hi = keyword_bits(f, ARGV[at + 2], true)
-    if not lo then return fail('LIMIT a mailbox has at most 64 keywords') end
+  if keywords ~= '' then
+    lo, hi = keyword_bits(f, keywords, true)
+    if not lo then return fail('LIMIT a mailbox has at most ' .. KEYWORDS .. ' keywords') end
   end
-  local cold = ARGV[at + 3]
-  cold = string.sub(cold, 1, 48) .. struct.pack('<I4', tonumber(ARGV[4])) .. string.sub(cold, 53)
-  records[i + 1] = {tonumber(ARGV[at]), tonumber(ARGV[at + 1]), modseq, email + i, lo, hi, cold}
+  records[i + 1] = {tonumber(flags), tonumber(size), modseq, email + i, lo, hi, saved_now(cold, now)}
 end
 local first, validity = append_records(id, records, modseq)
 call('HSET', meta, 'modseq', modseq, 'next_email', email + count, 'bytes', tonumber(m[1]) + bytes)
 add(meta, 'messages', count)
-if spool_id ~= '' then note(id, ARGV[14] == '1' and 'p' or '') end
+if spool_id ~= '' then note(id, passes and 'p' or '') end
 publish(id, modseq)
-if ARGV[5] == '' then return {0, validity, first, modseq, email} end
+local filed = {duplicate = 0, uid_validity = validity, first_uid = first, modseq = modseq, first_email_id = email}
+if not exchange then return answer(filed) end
 
-local previous = call('HGET', base .. 'f:' .. ARGV[5], 'modseq')
-local removal, old = next_modseq(), tonumber(ARGV[6])
-local removed = remove_records(ARGV[5], {{old, old}}, removal, tonumber(ARGV[4]), tonumber(ARGV[7]),
+filed.previous = call('HGET', base .. 'f:' .. exchange, 'modseq')
+filed.removal = next_modseq()
+local removed = remove_records(exchange, {{old, old}}, filed.removal, now, retention,
   function() return true end)
 add(meta, 'bytes', -old_bytes)
 add(meta, 'messages', -1)
-publish(ARGV[5], removal)
-return {0, validity, first, modseq, email, removal, previous, removed[1][8]}
+publish(exchange, filed.removal)
+filed.cold = removed[1][8]
+return answer(filed)

@@ -1,8 +1,8 @@
--- All folders. Returns {folders' fields ..., {subscribed names without a folder}, {ids being removed}}.
+-- All folders.
 ensure_account()
-local out = {}
+local folders = {}
 local names = call('HGETALL', base .. 'names')
-for i = 2, #names, 2 do out[#out + 1] = folder_fields(names[i]) end
-out[#out + 1] = call('SMEMBERS', base .. 'subs')
-out[#out + 1] = call('SMEMBERS', base .. 'doomed')
-return out
+for i = 2, #names, 2 do folders[#folders + 1] = folder_fields(names[i]) end
+return answer{
+  folders = folders, missing = call('SMEMBERS', base .. 'subs'), doomed = call('SMEMBERS', base .. 'doomed'),
+}

@@ -1,14 +1,14 @@
--- The maildrop lock. ARGV: verb (take, renew, release), token, lease ms.
+-- The maildrop lock.
 local key = base .. 'lock'
 local owner = call('GET', key)
-if ARGV[1] == 'take' then
-  if owner and owner ~= ARGV[2] then return fail('EXISTS the maildrop is in use') end
-  call('SET', key, ARGV[2], 'PX', ARGV[3])
+if verb == 'take' then
+  if owner and owner ~= token then return fail('EXISTS the maildrop is in use') end
+  call('SET', key, token, 'PX', lease)
   return 1
 end
-if owner ~= ARGV[2] then return fail('FENCED the maildrop lock was lost') end
-if ARGV[1] == 'renew' then
-  call('PEXPIRE', key, ARGV[3])
+if owner ~= token then return fail('FENCED the maildrop lock was lost') end
+if verb == 'renew' then
+  call('PEXPIRE', key, lease)
 else
   call('DEL', key)
 end

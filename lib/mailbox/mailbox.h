@@ -35,6 +35,7 @@
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/blob/blob.h"
+#include "lib/mailbox/records_table.h"
 #include "lib/redis/redis.h"
 
 struct mailbox_store;
@@ -47,22 +48,11 @@ void mailbox_store_set_retention(struct mailbox_store *m, int64_t ms);
 
 typedef void mailbox_on_done(void *arg, const struct err *err);
 
-enum mailbox_flag {
-	MAILBOX_SEEN = 1 << 0,
-	MAILBOX_ANSWERED = 1 << 1,
-	MAILBOX_FLAGGED = 1 << 2,
-	MAILBOX_DELETED = 1 << 3,
-	MAILBOX_DRAFT = 1 << 4,
-};
+#define MAILBOX_FLAG_ROW(name, bit) MAILBOX_##name = (bit),
+enum mailbox_flag { MAILBOX_FLAGS_TABLE(MAILBOX_FLAG_ROW) };
 
-/* ---- Records ---- */
-#define MAILBOX_HOT_BYTES  32
-#define MAILBOX_COLD_BYTES 56
-#define MAILBOX_CHUNK_UIDS 256
-#define MAILBOX_KEYWORDS   64 /* at most in one folder */
-
-/* Packed as: uid u32, flags u16, size u48, modseq u48, email_id u48, keywords
- * u64; little-endian. */
+/* ---- Records ----
+ * Packed as lib/mailbox/records_table.h says. */
 struct mailbox_hot {
 	uint32_t uid;
 	uint16_t flags; /* enum mailbox_flag */
@@ -72,8 +62,6 @@ struct mailbox_hot {
 	uint64_t keywords; /* bit n: the folder's keyword n */
 };
 
-/* Packed as: body (20), digest (20), internal_date s i64, save_date s u32,
- * zone_minutes i16, reserved u16. */
 struct mailbox_cold {
 	struct blob_id body;
 	struct blob_id digest; /* none: has yet to be computed */
@@ -86,12 +74,12 @@ struct mailbox_cold {
 static inline uint32_t
 mailbox_hot_uid(const char *hot)
 {
-	return bytes_get_u32(hot);
+	return bytes_get_u32(hot + MAILBOX_AT(hot, uid));
 }
 static inline uint64_t
 mailbox_hot_modseq(const char *hot)
 {
-	return bytes_get_u48(hot + 12);
+	return bytes_get_u48(hot + MAILBOX_AT(hot, modseq));
 }
 
 void mailbox_hot_unpack(const char *in, struct mailbox_hot *out);
@@ -214,7 +202,8 @@ void mailbox_create(struct mailbox_store *m, struct str address, struct str name
 /* With its messages. INBOX: ERR_DENIED; with lower levels: they stay (RFC 9051
  * 6.3.5 leaves a \Noselect name only where we say so: ERR_DENIED "has children"). */
 void mailbox_delete(struct mailbox_store *m, struct str address, struct str name, mailbox_on_done *cb, void *arg);
-/* With its lower levels. INBOX: its messages move to the new name (RFC 9051 6.3.6). */
+/* With its lower levels. INBOX: the messages that it has now move to the new name,
+ * some hundreds at a time; it stays (RFC 9051 6.3.6). */
 void mailbox_rename(struct mailbox_store *m, struct str address, struct str from, struct str to, mailbox_on_done *cb,
 		    void *arg);
 void mailbox_subscribe(struct mailbox_store *m, struct str address, struct str name, bool subscribed,
@@ -224,8 +213,8 @@ struct mailbox_quota {
 	uint64_t bytes;
 	uint64_t messages;
 };
-void mailbox_quota_used(struct mailbox_store *m, struct str address,
-			void (*cb)(void *arg, const struct mailbox_quota *used, const struct err *err), void *arg);
+typedef void mailbox_on_quota(void *arg, const struct mailbox_quota *used, const struct err *err);
+void mailbox_quota_used(struct mailbox_store *m, struct str address, mailbox_on_quota *cb, void *arg);
 
 /* ---- Annotations (RFC 5464) ---- */
 #define MAILBOX_ANNOTATIONS 100 /* at most of one folder, and of the account */
@@ -284,9 +273,10 @@ void mailbox_read_changes(struct mailbox_store *m, struct str address, uint32_t 
 
 /* ---- Changing ---- */
 /* Sets of UIDs are sorted arrays; UIDs that do not exist are passed over. A
- * change of very many messages is done some thousands at a time: what fails
+ * change of very many messages is done some hundreds at a time: what fails
  * half-way leaves the rest as it was. (A copy is all or nothing.) */
-enum mailbox_store_mode { MAILBOX_FLAGS_SET, MAILBOX_FLAGS_ADD, MAILBOX_FLAGS_REMOVE };
+#define MAILBOX_MODE_ROW(name, value) MAILBOX_FLAGS_##name = (value),
+enum mailbox_store_mode { MAILBOX_MODES_TABLE(MAILBOX_MODE_ROW) };
 struct mailbox_flag_change {
 	enum mailbox_store_mode mode;
 	uint16_t flags;

@@ -1,62 +1,51 @@
 /* Annotations of folders and of the account (RFC 5464). */
-#include <stdio.h>
+#include "lib/mailbox/scripts.h"
 
-#include "lib/mailbox/private.h"
-
-MAILBOX_SCRIPT(mailbox_script_metadata, "metadata.lua");
+MAILBOX_SCRIPT(metadata);
 
 static void
-on_got(void *arg, const redisReply *reply, const struct err *err)
+metadata_on_got(struct mailbox_call *call, const redisReply *reply, const struct err *err)
 {
-	struct op *op = arg;
 	struct mailbox_annotation *list = NULL;
 	unsigned count = 0;
 
 	if (err == NULL && reply->type == REDIS_REPLY_ARRAY) {
-		list = arena_array(&op->arena, struct mailbox_annotation, reply->elements / 2 + 1);
+		list = arena_array(&call->op.arena, struct mailbox_annotation, reply->elements / 2 + 1);
 		for (size_t i = 0; i + 1 < reply->elements; i += 2)
 			list[count++] = (struct mailbox_annotation){redis_str(reply->element[i]),
 								    redis_str(reply->element[i + 1]), false};
 	}
-	((mailbox_on_metadata *)op->cb)(op->arg, list, count, err);
-	op_free(op);
+	call->on.metadata(call->arg, list, count, err);
+	mailbox_call_end(call);
 }
 
 void
 mailbox_get_metadata(struct mailbox_store *m, struct str address, uint32_t folder_id, mailbox_on_metadata *cb,
 		     void *arg)
 {
-	struct op *op = op_new(m, address, (void *)cb, arg);
+	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.metadata = cb}, arg);
+	struct str who = str_c(call->address), key;
 
 	if (folder_id == 0)
-		redis_callf(m->redis, on_got, op, "HGETALL mail:{%s}:md", op->address);
+		key = redis_key(&call->op.arena, KEY_MAIL_METADATA, who);
 	else
-		redis_callf(m->redis, on_got, op, "HGETALL mail:{%s}:f:%u:md", op->address, folder_id);
-}
-
-static void
-on_set(void *arg, const redisReply *reply, const struct err *err)
-{
-	struct op *op = arg;
-
-	(void)reply;
-	((mailbox_on_done *)op->cb)(op->arg, err);
-	op_free(op);
+		key = redis_key(&call->op.arena, KEY_MAIL_ANNOTATIONS, who,
+				str_c(arena_printf(&call->op.arena, "%u", folder_id)));
+	mailbox_call_command(call, "HGETALL", key, 0, NULL, metadata_on_got);
 }
 
 void
 mailbox_set_metadata(struct mailbox_store *m, struct str address, uint32_t folder_id,
 		     const struct mailbox_annotation *list, unsigned count, mailbox_on_done *cb, void *arg)
 {
-	struct op *op = op_new(m, address, (void *)cb, arg);
-	struct args a = args_new(op, 2 + (size_t)count * 3);
+	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.done = cb}, arg);
+	struct mailbox_metadata_args args = {.id = folder_id, .most = MAILBOX_ANNOTATIONS};
+	struct mailbox_args a = mailbox_metadata_takes(call, &args, (size_t)count * 3);
 
-	args_add_u64(&a, folder_id);
-	args_add_u64(&a, MAILBOX_ANNOTATIONS);
 	for (unsigned i = 0; i < count; i++) {
-		args_add(&a, list[i].name);
-		args_add(&a, list[i].removed ? STR("0") : STR("1"));
-		args_add(&a, list[i].value);
+		mailbox_args_add(&a, list[i].name);
+		mailbox_args_add(&a, list[i].removed ? STR("0") : STR("1"));
+		mailbox_args_add(&a, list[i].value);
 	}
-	op_call(op, &mailbox_script_metadata, &a, on_set);
+	mailbox_call_script(call, &mailbox_script_metadata, &a, mailbox_call_done);
 }

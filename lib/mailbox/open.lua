@@ -1,6 +1,5 @@
--- One folder by name or, with ARGV[2], by id. Returns {fields, keywords}.
+-- One folder, by id or by name.
 ensure_account()
-local id = ARGV[2]
-if id == '' then id = call('HGET', base .. 'names', ARGV[1]) end
+id = id or call('HGET', base .. 'names', name)
 if not id or not folder_exists(base .. 'f:' .. id) then return fail('NOTFOUND there is no such mailbox') end
-return {folder_fields(id), keyword_list(base .. 'f:' .. id)}
+return answer{fields = folder_fields(id), keywords = keyword_list(base .. 'f:' .. id)}

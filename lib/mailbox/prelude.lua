@@ -1,18 +1,30 @@
 -- What all mailbox scripts share. KEYS[1] is mail:{<address>}:meta; every other
 -- key is made from its prefix, so all have the one hash tag.
 --
--- Records: hot <I4 uid I2 flags I6 size I6 modseq I6 email I4 I4 keywords>, 32
--- bytes; cold: body 20, digest 20, internal date 8, save date 4, zone 2, 2.
+-- In front of it stand the records (HOT, HOT_FORMAT, HOT_AT, ...), FLAG, MODE,
+-- CHUNK, KEYWORDS, FOLDER and mail_keys(), made from tables; behind it a script's arguments
+-- and answer{}, made from scripts.h.
 local call = redis.call
 local meta = KEYS[1]
 local base = string.sub(meta, 1, -5)
-local HOT, COLD, HOT_FORMAT = 32, 56, '<I4I2I6I6I6I4I4'
 
 local function fail(text) return redis.error_reply(text) end
 
 -- Lua writes minus nothing as "-0", which is no number to Redis.
 local function add(key, field, amount)
   if amount ~= 0 then call('HINCRBY', key, field, amount) end
+end
+
+-- Keys that die with the account (ACCOUNT), a folder (FOLDER) or a chunk (CHUNK), of
+-- the rows of lib/redis/keys_table.h.
+local function dying_with(what, folder, chunk)
+  local list, parts = {}, {folder = folder, chunk = chunk}
+  mail_keys(function(pattern, dies)
+    if dies ~= what then return end
+    local tail = string.sub(pattern, #'mail:{<address>}:' + 1)
+    list[#list + 1] = base .. string.gsub(tail, '<(%w+)>', parts)
+  end)
+  return list
 end
 
 local function publish(id, modseq)
@@ -60,7 +72,7 @@ local function folder_exists(f) return call('EXISTS', f) == 1 end
 
 -- Numbers of the chunks that exist, ascending, from first to last UID.
 local function chunks_between(f, first, last)
-  local from, to = math.floor(first / 256), math.floor(last / 256)
+  local from, to = math.floor(first / CHUNK), math.floor(last / CHUNK)
   local list = {}
   if to - from < 8 then
     for n = from, to do
@@ -79,8 +91,8 @@ end
 -- Packed pairs of u32: first and last UID, ascending.
 local function ranges_of(packed)
   local list = {}
-  for at = 1, #packed, 8 do
-    local first, last = struct.unpack('<I4I4', packed, at)
+  for at = 1, #packed, RANGE do
+    local first, last = struct.unpack(RANGE_FORMAT, packed, at)
     list[#list + 1] = {first, last}
   end
   return list
@@ -108,6 +120,16 @@ local function in_ranges(ranges, state, uid)
   return r ~= nil and r[1] <= uid
 end
 
+-- Places (from 0) of a chunk's records that are in the ranges, ascending; the rest
+-- is not unpacked, which is what a chunk costs. state: as in_ranges() has it.
+local function places_in(hot, ranges, state)
+  local list = {}
+  for at = HOT_AT.uid + 1, #hot, HOT do
+    if in_ranges(ranges, state, (struct.unpack('<I4', hot, at))) then list[#list + 1] = (at - 1 - HOT_AT.uid) / HOT end
+  end
+  return list
+end
+
 -- The folder's keywords as a list: bit, name, bit, name, ...
 local function keyword_list(f)
   local out = {}
@@ -126,7 +148,7 @@ local function reclaim_keywords(f)
   for _, n in ipairs(chunks_between(f, 0, 4294967295)) do
     local hot = call('GET', f .. ':h:' .. n)
     for at = 1, #hot, HOT do
-      local a, b = struct.unpack('<I4I4', hot, at + 24)
+      local a, b = struct.unpack('<I4I4', hot, at + HOT_AT.keywords_low)
       lo, hi = bit.bor(lo, a), bit.bor(hi, b)
     end
   end
@@ -141,7 +163,7 @@ end
 local function free_keyword_bit(f)
   local used = {}
   for _, v in ipairs(call('HVALS', f .. ':kw')) do used[tonumber(string.match(v, '^%d+'))] = true end
-  for b = 0, 63 do
+  for b = 0, KEYWORDS - 1 do
     if not used[b] then return b end
   end
 end
@@ -181,19 +203,17 @@ local function bury(f, stones, now, retention)
   for _ = 1, #stones + 10 do
     local oldest = call('LINDEX', f .. ':gone', 0)
     if not oldest then break end
-    local modseq, _, _, at = struct.unpack('<I6I4I6I4', oldest)
-    if at >= now - retention then break end
+    local modseq, _, _, buried = struct.unpack(STONE_FORMAT, oldest)
+    if buried >= now - retention then break end
     call('LPOP', f .. ':gone')
     call('HSET', f, 'since', modseq)
   end
 end
 
--- Folder's fields in the order that the C side reads.
+-- A folder's fields, in the order of FOLDER.
 local function folder_fields(id)
-  local f = base .. 'f:' .. id
-  local h = call('HMGET', f, 'name', 'uidvalidity', 'uidnext', 'modseq', 'count', 'unseen', 'deleted', 'bytes',
-                 'deleted_bytes', 'special', 'subscribed', 'recent', 'recent_count')
-  table.insert(h, 1, tostring(id))
+  local h = call('HMGET', base .. 'f:' .. id, unpack(FOLDER))
+  h[1] = tostring(id)
   return h
 end
 
@@ -202,6 +222,12 @@ end
 local function take_recent(f)
   local h = call('HMGET', f, 'recent', 'uidnext')
   if h[1] and tonumber(h[1]) < tonumber(h[2]) then call('HSET', f, 'recent', h[2], 'recent_count', 0) end
+end
+
+-- A cold record that comes into its folder now.
+local function saved_now(cold, now)
+  local from = COLD_AT.save_date
+  return string.sub(cold, 1, from) .. struct.pack('<I4', now) .. string.sub(cold, from + 5)
 end
 
 -- Appends packed records to a folder: {flags, size, modseq, email, lo, hi, cold}.
@@ -220,13 +246,13 @@ local function append_records(id, records, modseq)
     local had = old and tonumber(string.match(old, '^%d+')) or 0
     call('HSET', f .. ':chunks', chunk, (had + #hot) .. ' ' .. modseq)
     -- A full chunk is stored once more, without the room that APPEND leaves.
-    if uid > chunk * 256 + 255 then
+    if uid >= (chunk + 1) * CHUNK then
       call('SET', f .. ':h:' .. chunk, call('GET', f .. ':h:' .. chunk))
       call('SET', f .. ':c:' .. chunk, call('GET', f .. ':c:' .. chunk))
     end
   end
   for _, r in ipairs(records) do
-    local n = math.floor(uid / 256)
+    local n = math.floor(uid / CHUNK)
     if n ~= chunk then
       flush()
       chunk, hot, cold = n, {}, {}
@@ -234,8 +260,8 @@ local function append_records(id, records, modseq)
     hot[#hot + 1] = struct.pack(HOT_FORMAT, uid, r[1], r[2], modseq, r[4], r[5], r[6])
     cold[#cold + 1] = r[7]
     bytes = bytes + r[2]
-    if r[1] % 2 == 0 then unseen = unseen + 1 end
-    if bit.band(r[1], 8) ~= 0 then
+    if bit.band(r[1], FLAG.SEEN) == 0 then unseen = unseen + 1 end
+    if bit.band(r[1], FLAG.DELETED) ~= 0 then
       deleted = deleted + 1
       deleted_bytes = deleted_bytes + r[2]
     end
@@ -255,9 +281,9 @@ end
 
 -- Bytes of a message; nil: there is no such UID.
 local function size_of(f, uid)
-  local hot = call('GET', f .. ':h:' .. math.floor(uid / 256))
+  local hot = call('GET', f .. ':h:' .. math.floor(uid / CHUNK))
   for at = 1, hot and #hot or 0, HOT do
-    local this, _, size = struct.unpack('<I4I2I6', hot, at)
+    local this, _, size = struct.unpack(HOT_FORMAT, hot, at)
     if this == uid then return size end
   end
 end
@@ -272,32 +298,39 @@ local function remove_records(id, ranges, modseq, now, retention, wanted)
   for _, n in ipairs(chunks_of(f, ranges)) do
     local hot, cold = call('GET', f .. ':h:' .. n), call('GET', f .. ':c:' .. n)
     local keep_hot, keep_cold, before = {}, {}, #removed
-    for i = 0, #hot / HOT - 1 do
+    local kept_from, total = 0, #hot / HOT
+    local function keep_up_to(to)
+      if to == kept_from then return end
+      keep_hot[#keep_hot + 1] = string.sub(hot, kept_from * HOT + 1, to * HOT)
+      keep_cold[#keep_cold + 1] = string.sub(cold, kept_from * COLD + 1, to * COLD)
+    end
+    for _, i in ipairs(places_in(hot, ranges, state)) do
       local uid, flags, size, _, email, lo, hi = struct.unpack(HOT_FORMAT, hot, i * HOT + 1)
-      local c = string.sub(cold, i * COLD + 1, (i + 1) * COLD)
-      if in_ranges(ranges, state, uid) and wanted(flags) then
-        removed[#removed + 1] = {uid, flags, size, modseq, email, lo, hi, c}
-        stones[#stones + 1] = struct.pack('<I6I4I6I4', modseq, uid, email, now)
+      if wanted(flags) then
+        keep_up_to(i)
+        kept_from = i + 1
+        local its_cold = string.sub(cold, i * COLD + 1, (i + 1) * COLD)
+        removed[#removed + 1] = {uid, flags, size, modseq, email, lo, hi, its_cold}
+        stones[#stones + 1] = struct.pack(STONE_FORMAT, modseq, uid, email, now)
         bytes = bytes + size
         if uid >= recent_from then recent = recent + 1 end
-        if flags % 2 == 0 then unseen = unseen + 1 end
-        if bit.band(flags, 8) ~= 0 then
+        if bit.band(flags, FLAG.SEEN) == 0 then unseen = unseen + 1 end
+        if bit.band(flags, FLAG.DELETED) ~= 0 then
           deleted = deleted + 1
           deleted_bytes = deleted_bytes + size
         end
-      else
-        keep_hot[#keep_hot + 1] = string.sub(hot, i * HOT + 1, (i + 1) * HOT)
-        keep_cold[#keep_cold + 1] = c
       end
     end
-    if #keep_hot == 0 then
+    local left = total - (#removed - before)
+    keep_up_to(total)
+    if left == 0 then
       call('DEL', f .. ':h:' .. n, f .. ':c:' .. n)
       call('HDEL', f .. ':chunks', n)
     elseif #removed > before then
       call('SET', f .. ':h:' .. n, table.concat(keep_hot))
       call('SET', f .. ':c:' .. n, table.concat(keep_cold))
       local old = string.match(call('HGET', f .. ':chunks', n), '%d+$')
-      call('HSET', f .. ':chunks', n, #keep_hot .. ' ' .. old)
+      call('HSET', f .. ':chunks', n, left .. ' ' .. old)
     end
   end
   if #removed > 0 then

@@ -3,11 +3,12 @@
 #ifndef SP_MAILBOX_PRIVATE_H
 #define SP_MAILBOX_PRIVATE_H
 
-#include "lib/base/arena.h"
 #include "lib/base/buf.h"
+#include "lib/base/op.h"
 #include "lib/mailbox/mailbox.h"
+#include "lib/redis/keys.h"
 
-enum { MAILBOX_KEY_MAX = 400, MAILBOX_NUMBER_MAX = 24 };
+enum { MAILBOX_NUMBER_MAX = 24 };
 #define MAILBOX_DEFAULT_RETENTION_S (30 * 86400)
 
 struct mailbox_store {
@@ -16,57 +17,107 @@ struct mailbox_store {
 	int64_t retention_s;
 };
 
-#define MAILBOX_SCRIPT(ident, file) REDIS_SCRIPT_WITH(ident, "lib/mailbox/prelude.lua", "lib/mailbox/" file)
+/* ---- A call under way ----
+ *
+ * Made by each function of mailbox.h. Its steps ask the store; each ends by
+ * asking anew or by telling the caller and mailbox_call_end(). */
+struct mailbox_call;
+/* As redis_on_reply, for the answer that the call waits for. */
+typedef void mailbox_on_answer(struct mailbox_call *call, const redisReply *reply, const struct err *err);
 
-/* One call under way. */
-struct op {
-	struct mailbox_store *store;
-	char *address;	    /* owner */
-	struct arena arena; /* for its life */
-	void *arg;	    /* of the caller */
-	void *cb;	    /* the caller's callback, of whatever type */
-	void *state;	    /* of calls that take several steps; in the arena */
+/* Whom the call tells: the one that its function takes. */
+union mailbox_on {
+	mailbox_on_done *done;
+	mailbox_on_filed *filed;
+	mailbox_on_was_filed *was_filed;
+	mailbox_on_folder *folder;
+	mailbox_on_folders *folders;
+	mailbox_on_quota *quota;
+	mailbox_on_metadata *metadata;
+	mailbox_on_records *records;
+	mailbox_on_changes *changes;
+	mailbox_on_stored *stored;
+	mailbox_on_expunged *expunged;
+	mailbox_on_copied *copied;
 };
 
-struct op *op_new(struct mailbox_store *m, struct str address, void *cb, void *arg);
-void op_free(struct op *op);
+struct mailbox_call {
+	struct op op;		     /* its arena is the call's; holds: answers due */
+	struct mailbox_store *store; /* borrowed */
+	const char *address;	     /* in the arena */
+	union mailbox_on on;
+	void *arg;		      /* of the caller */
+	mailbox_on_answer *on_answer; /* of the step that waits */
+	const struct err *failure;    /* in the arena; of mailbox_call_fail() */
+	void *state;		      /* of calls that take several steps; in the arena */
+};
 
-/* Arguments of a script, copied into the op's arena as they are added. */
-struct args {
-	struct op *op;
+struct mailbox_call *mailbox_call_new(struct mailbox_store *m, struct str address, union mailbox_on on, void *arg);
+/* The caller has been told. Frees it. */
+void mailbox_call_end(struct mailbox_call *call);
+/* Tells on.done, which may be NULL, and ends the call; reply may be NULL. */
+mailbox_on_answer mailbox_call_done;
+
+/* Arguments of a script, made by its <script>_takes() (scripts.h). Texts are
+ * borrowed until it is called. */
+struct mailbox_args {
+	struct mailbox_call *call;
 	struct str *list;
 	size_t count, capacity;
 };
-struct args args_new(struct op *op, size_t capacity);
-void args_add(struct args *a, struct str s);
-void args_add_u64(struct args *a, uint64_t v);
-/* Calls the script with the account's key; on_reply gets op. */
-void op_call(struct op *op, struct redis_script *script, const struct args *a, redis_on_reply *on_reply);
+struct mailbox_args mailbox_args_new(struct mailbox_call *call, size_t capacity);
+void mailbox_args_add(struct mailbox_args *a, struct str s);
+void mailbox_args_add_u64(struct mailbox_args *a, uint64_t v);
+/* UINT64_MAX: empty. */
+void mailbox_args_add_option(struct mailbox_args *a, uint64_t v);
 
-/* on_reply gets op and err, later, as if a script had failed. */
-void op_fail(struct op *op, const struct err *err, redis_on_reply *on_reply);
+/* Calls the script with the account's key. */
+void mailbox_call_script(struct mailbox_call *call, struct redis_script *script, const struct mailbox_args *a,
+			 mailbox_on_answer *on_answer);
+/* A plain command on a key. */
+void mailbox_call_command(struct mailbox_call *call, const char *verb, struct str key, size_t count,
+			  const struct str *args, mailbox_on_answer *on_answer);
+/* on_answer gets err, later, as if a script had failed. */
+void mailbox_call_fail(struct mailbox_call *call, const struct err *err, mailbox_on_answer *on_answer);
+/* The name of a folder, checked (lib/mailbox/name.h). False: the call has failed. */
+bool mailbox_call_name(struct mailbox_call *call, struct str name, mailbox_on_answer *on_answer, struct str *name_out);
 
+/* ---- Many messages ----
+ *
+ * A script stops everything else in the store while it runs, so a change of
+ * very many messages is made of several, each of some of them. */
+struct mailbox_batch {
+	const uint32_t *uids; /* of all that is to be changed; in the arena */
+	uint32_t count, done;
+	uint64_t modseq, previous_modseq; /* of all that was done as one change */
+};
+void mailbox_batch_init(struct mailbox_call *call, struct mailbox_batch *b, const uint32_t *uids, uint32_t count);
+/* The ranges of the next ones; empty when there are none at all. */
+struct str mailbox_batch_next(struct mailbox_call *call, struct mailbox_batch *b);
+/* A change that followed the one before with nothing between leaves them one. */
+void mailbox_batch_note(struct mailbox_batch *b, uint64_t modseq, uint64_t previous_modseq);
+
+/* ---- Pieces of arguments and answers ---- */
 /* Sorted UIDs as packed ranges. */
-struct str pack_ranges(struct arena *arena, const uint32_t *uids, uint32_t count);
-struct str pack_range(struct arena *arena, uint32_t first, uint32_t last);
+struct str mailbox_pack_ranges(struct arena *arena, const uint32_t *uids, uint32_t count);
 /* Packed u32 to numbers. */
-const uint32_t *unpack_uids(struct arena *arena, struct str packed, uint32_t *count_out);
+const uint32_t *mailbox_unpack_uids(struct arena *arena, struct str packed, uint32_t *count_out);
+/* Separated by spaces. */
+struct str mailbox_join_keywords(struct arena *arena, const struct str *names, unsigned count);
 /* Folder fields as the scripts give them. */
-void parse_folder(const redisReply *fields, struct mailbox_folder *out);
+void mailbox_parse_folder(const redisReply *fields, struct mailbox_folder *out);
 /* bit, name, bit, name, ... into a table by bit number. */
-const struct str *parse_keywords(const redisReply *list, struct arena *arena, unsigned *count_out);
+const struct str *mailbox_parse_keywords(const redisReply *list, struct arena *arena, unsigned *count_out);
 /* Drops the references to bodies and digests of packed cold records. */
-void drop_references(struct mailbox_store *m, struct str cold);
-/* Reaps folders whose deletion was begun; then, if done is not NULL, calls it. */
-void reap_folder(struct mailbox_store *m, struct str address, uint64_t id, mailbox_on_done *done, void *arg);
+void mailbox_drop_references(struct mailbox_store *m, struct str cold);
 
-/* Moves every message of a folder to another one, which exists. */
-void move_all(struct mailbox_store *m, struct str address, uint32_t from_folder, struct str to_name,
-	      mailbox_on_copied *cb, void *arg);
+/* ---- Calls that others are made of ---- */
+/* Reaps a folder whose deletion was begun; then, if done is not NULL, calls it. */
+void mailbox_reap(struct mailbox_store *m, struct str address, uint64_t id, mailbox_on_done *done, void *arg);
 
 /* Element i of an array reply, or NULL. */
 static inline const redisReply *
-element(const redisReply *reply, size_t i)
+mailbox_element(const redisReply *reply, size_t i)
 {
 	return reply != NULL && reply->type == REDIS_REPLY_ARRAY && i < reply->elements ? reply->element[i] : NULL;
 }

@@ -1,16 +1,16 @@
--- Removes some chunks of a folder that was deleted. ARGV: id. Returns their
--- cold records; an empty text: the folder is gone altogether.
-local f = base .. 'f:' .. ARGV[1]
-if call('SISMEMBER', base .. 'doomed', ARGV[1]) == 0 then return '' end
+-- Removes some chunks of a folder that was deleted. Returns their cold records;
+-- an empty text: the folder is gone altogether.
+local f = base .. 'f:' .. id
+if call('SISMEMBER', base .. 'doomed', id) == 0 then return '' end
 local out = {}
 for i, n in ipairs(call('HKEYS', f .. ':chunks')) do
   if i > 16 then break end
   out[#out + 1] = call('GET', f .. ':c:' .. n) or ''
-  call('DEL', f .. ':h:' .. n, f .. ':c:' .. n)
+  call('DEL', unpack(dying_with('CHUNK', id, n)))
   call('HDEL', f .. ':chunks', n)
 end
 if #out == 0 then
-  call('DEL', f, f .. ':gone', f .. ':kw', f .. ':chunks', f .. ':md')
-  call('SREM', base .. 'doomed', ARGV[1])
+  call('DEL', unpack(dying_with('FOLDER', id)))
+  call('SREM', base .. 'doomed', id)
 end
 return table.concat(out)

@@ -1,6 +1,5 @@
--- ARGV: from, to. With the levels below; INBOX is renamed by the caller.
+-- A folder with the levels below; INBOX is renamed by the caller.
 ensure_account()
-local from, to = ARGV[1], ARGV[2]
 local id = call('HGET', base .. 'names', from)
 if not id then return fail('NOTFOUND there is no such mailbox') end
 if call('HEXISTS', base .. 'names', to) == 1 then return fail('EXISTS the mailbox exists already') end

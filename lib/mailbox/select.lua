@@ -1,12 +1,11 @@
--- One folder by name, for a session. ARGV: name, 1: what is recent is taken.
--- Returns {fields before the taking, keywords, number of the first unseen
--- message; 0: none, or it is too far to look for}.
+-- One folder by name, for a session.
 ensure_account()
-local id = call('HGET', base .. 'names', ARGV[1])
+local id = call('HGET', base .. 'names', name)
 if not id then return fail('NOTFOUND there is no such mailbox') end
 local f = base .. 'f:' .. id
 if not folder_exists(f) then return fail('NOTFOUND there is no such mailbox') end
-local fields = folder_fields(id)
+local fields, field = folder_fields(id), {}
+for i, key in ipairs(FOLDER) do field[key] = fields[i] end
 
 -- So many chunks are looked into from the end, where new messages are, and from
 -- the beginning.
@@ -17,7 +16,7 @@ local function unseen_of(n)
   local hot = call('GET', f .. ':h:' .. n)
   local count, first = 0, nil
   for i = 0, #hot / HOT - 1 do
-    if string.byte(hot, i * HOT + 5) % 2 == 0 then
+    if string.byte(hot, i * HOT + HOT_AT.flags + 1) % (2 * FLAG.SEEN) < FLAG.SEEN then
       count = count + 1
       first = first or i
     end
@@ -32,7 +31,7 @@ local function messages_before(chunks, at)
 end
 
 local function first_unseen()
-  local count, left = tonumber(fields[6]), tonumber(fields[7])
+  local count, left = tonumber(field.count), tonumber(field.unseen)
   if left == 0 then return 0 end
   if left == count then return 1 end
   local chunks = chunks_between(f, 0, 4294967295)
@@ -48,6 +47,6 @@ local function first_unseen()
   return 0
 end
 
-local unseen = first_unseen()
-if ARGV[2] == '1' then take_recent(f) end
-return {fields, keyword_list(f), unseen}
+local first = first_unseen()
+if take then take_recent(f) end
+return answer{fields = fields, keywords = keyword_list(f), first_unseen = first}

@@ -1,12 +1,12 @@
--- ARGV: name, 1 or 0.
+-- To a folder, or no longer.
 ensure_account()
-local id = call('HGET', base .. 'names', ARGV[1])
+local id = call('HGET', base .. 'names', name)
 if id then
-  call('HSET', base .. 'f:' .. id, 'subscribed', ARGV[2])
-  call('SREM', base .. 'subs', ARGV[1])
-elseif ARGV[2] == '1' then
+  call('HSET', base .. 'f:' .. id, 'subscribed', on and 1 or 0)
+  call('SREM', base .. 'subs', name)
+elseif on then
   return fail('NOTFOUND there is no such mailbox')
 else
-  call('SREM', base .. 'subs', ARGV[1])
+  call('SREM', base .. 'subs', name)
 end
 return 1

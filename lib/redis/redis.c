@@ -229,6 +229,18 @@ redis_call(struct redis *r, redis_on_reply *cb, void *arg, size_t argc, const st
 }
 
 void
+redis_call_key(struct redis *r, redis_on_reply *cb, void *arg, const char *verb, struct str key, size_t count,
+	       const struct str *args)
+{
+	struct str argv[ARGS_ON_STACK] = {str_c(verb), key};
+
+	CHECK(count <= ARGS_ON_STACK - 2);
+	if (count != 0)
+		memcpy(argv + 2, args, count * sizeof(*args));
+	redis_call(r, cb, arg, 2 + count, argv);
+}
+
+void
 redis_callf(struct redis *r, redis_on_reply *cb, void *arg, const char *format, ...)
 {
 	char *command;

@@ -53,6 +53,9 @@ size_t redis_pending(const struct redis *r);
 
 /* cb NULL: the answer does not matter. Arguments are copied. */
 void redis_call(struct redis *r, redis_on_reply *cb, void *arg, size_t argc, const struct str *argv);
+/* A command on one key: "HGET", key, further arguments. */
+void redis_call_key(struct redis *r, redis_on_reply *cb, void *arg, const char *verb, struct str key, size_t count,
+		    const struct str *args);
 /* printf-like as hiredis has it: %s, %b (pointer, size_t), %lld. */
 void redis_callf(struct redis *r, redis_on_reply *cb, void *arg, const char *format, ...);
 
@@ -70,6 +73,8 @@ struct redis_script {
 	uint64_t loaded_on; /* private: the connection that brought the text last */
 };
 
+/* incbins: directives of the assembler that make the text, where more stands in
+ * front of a script (lib/mailbox/scripts.h). */
 #define REDIS_SCRIPT_FILES(ident, incbins) \
 	extern const char redis_script_text_##ident[], redis_script_end_##ident[]; \
 	__asm__(".pushsection .rodata\n" \
@@ -84,9 +89,6 @@ struct redis_script {
 					    .sha = "", \
 					    .loaded_on = 0}
 #define REDIS_SCRIPT(ident, path) REDIS_SCRIPT_FILES(ident, ".incbin \"" path "\"\n")
-/* prelude: what several scripts share, put in front. */
-#define REDIS_SCRIPT_WITH(ident, prelude, path) \
-	REDIS_SCRIPT_FILES(ident, ".incbin \"" prelude "\"\n.incbin \"" path "\"\n")
 
 void redis_eval(struct redis *r, redis_on_reply *cb, void *arg, struct redis_script *script, size_t key_count,
 		const struct str *keys, size_t arg_count, const struct str *args);

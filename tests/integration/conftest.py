@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
+import keys  # noqa: E402
 import network  # noqa: E402
 import ports  # noqa: E402
 from cluster import Cluster  # noqa: E402
@@ -30,7 +31,9 @@ def shared_cluster():
     cluster = Cluster(frontends=2).start()
     reset_settings(cluster)
     yield cluster
+    faults = list(keys.faults(cluster.redis))
     cluster.remove()
+    assert not faults, "keys of Redis that are not as lib/redis/keys_table.h says:\n" + "\n".join(faults)
 
 
 def reset_settings(cluster):

@@ -31,23 +31,26 @@ WATCH = "watch"              # nothing: only noted
 SUBSCRIBING = (b"SUBSCRIBE", b"PSUBSCRIBE", b"SSUBSCRIBE")
 
 
-def script_names():
-    """SHA-1 -> "mailbox/file", of every script in the tree, alone and behind its folder's prelude."""
-    names = {}
-    for path in ROOT.glob("*/**/*.lua"):
-        text, prelude = path.read_bytes(), path.with_name("prelude.lua")
-        name = f"{path.parent.name}/{path.stem}"
-        names[hashlib.sha1(text).hexdigest()] = name
-        if prelude.exists():
-            names[hashlib.sha1(prelude.read_bytes() + text).hexdigest()] = name
-    return names
+class Scripts:
+    """The scripts that programs load: a file of the tree each, behind what the program puts in front of it."""
+
+    def __init__(self):
+        self.files = [(path.read_bytes(), f"{path.parent.name}/{path.stem}") for path in ROOT.glob("*/**/*.lua")]
+        self.names = {}  # by SHA-1
+
+    def loaded(self, text):
+        fits = [(len(body), name) for body, name in self.files if text.endswith(body)]
+        if fits:
+            self.names[hashlib.sha1(text).hexdigest()] = max(fits)[1]
 
 
 class Request:
     def __init__(self, raw, argv, scripts):
         self.raw, self.argv = raw, argv
         self.command = argv[0].upper().decode() if argv else ""
-        self.script = scripts.get(argv[1].decode()) if self.command == "EVALSHA" else None
+        if self.command == "SCRIPT" and argv[1].upper() == b"LOAD":
+            scripts.loaded(argv[2])
+        self.script = scripts.names.get(argv[1].decode()) if self.command == "EVALSHA" else None
 
 
 class Rule:
@@ -182,7 +185,7 @@ class Connection:
 
 class RedisRelay:
     def __init__(self, upstream):
-        self.upstream, self.scripts = upstream, script_names()
+        self.upstream, self.scripts = upstream, Scripts()
         self.rules, self.connections, self.lock = [], [], threading.Lock()
         self.closed = False  # True: nobody gets through
 

@@ -946,6 +946,156 @@ test_names_in_any_case(void **state)
 			fail_msg("%s, %s", cases[i].a, cases[i].b);
 }
 
+/* Files count messages in INBOX. */
+static void
+file_many(unsigned count)
+{
+	struct mailbox_new_message *list = mem_alloc(count * sizeof(*list));
+	struct mailbox_filing f = {.address = who, .messages = list, .count = count};
+
+	for (unsigned i = 0; i < count; i++)
+		list[i] = (struct mailbox_new_message){.body = {0, 0, 10}};
+	begin();
+	mailbox_file(store, &f, on_filed, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+	mem_free(list);
+}
+
+/* The most messages with one modseq, and how many modseqs there are: each script takes one. */
+static uint32_t
+most_at_once(unsigned *scripts_out)
+{
+	uint32_t most = 0, same = 0;
+
+	*scripts_out = 0;
+	for (uint32_t i = 0; i < got.hot_count; i++) {
+		same = i != 0 && got.hot[i].modseq == got.hot[i - 1].modseq ? same + 1 : 1;
+		*scripts_out += same == 1;
+		most = same > most ? same : most;
+	}
+	return most;
+}
+
+/* No script changes very many messages, or looks into very many chunks: Redis does
+ * nothing else meanwhile. */
+static void
+test_many_go_in_slices(void **state)
+{
+	struct mailbox_flag_change flagged = {
+		.mode = MAILBOX_FLAGS_ADD, .flags = MAILBOX_FLAGGED, .unchanged_since = UINT64_MAX};
+	uint32_t far_apart[40];
+	unsigned scripts;
+
+	(void)state;
+	begin_anew();
+	file_many(900);
+	assert_int_equal(rename_folder("INBOX", "old"), ERR_NONE);
+	assert_int_equal(open_folder("INBOX"), ERR_NONE);
+	assert_int_equal(got.folder.messages, 0);
+	assert_int_equal(open_folder("old"), ERR_NONE);
+	assert_int_equal(got.folder.messages, 900);
+	assert_int_equal(read_folder(got.folder.id, 1, UINT32_MAX, 0), ERR_NONE);
+	assert_int_equal(got.hot_count, 900);
+	assert_true(most_at_once(&scripts) <= 256);
+	for (unsigned i = 0; i < 10; i++)
+		file_many(1024);
+	for (unsigned i = 0; i < 40; i++)
+		far_apart[i] = 901 + i * MAILBOX_CHUNK_UIDS;
+	begin();
+	mailbox_store_flags(store, who, 1, far_apart, 40, &flagged, on_stored, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+	assert_int_equal(got.hot_count, 40);
+	most_at_once(&scripts);
+	assert_true(scripts >= 3);
+	destroy();
+}
+
+/* An account with a key of every kind: all of them go with it (lib/redis/keys_table.h). */
+static void
+test_no_key_outlives_the_account(void **state)
+{
+	struct mailbox_annotation note = {.name = STR("/private/comment"), .value = STR("x")};
+	const uint32_t first = 1;
+
+	(void)state;
+	begin_anew();
+	make_folder("News");
+	assert_int_equal(file_one("", NULL, 100, 32, 0), ERR_NONE);
+	assert_int_equal(file_one("", NULL, 100, 32, 0), ERR_NONE);
+	assert_int_equal(expunge(1, &first, 1, false), ERR_NONE);
+	for (uint32_t folder = 0; folder < 2; folder++) {
+		begin();
+		mailbox_set_metadata(store, who, folder, &note, 1, on_done, NULL);
+		assert_int_equal(finish(), ERR_NONE);
+	}
+	begin();
+	mailbox_subscribe(store, who, STR("News"), true, on_done, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+	assert_int_equal(simple(mailbox_delete, "News"), ERR_NONE);
+	begin();
+	mailbox_lock(store, who, STR("one"), 60000, on_done, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+	/* meta, names, subs, md, lock; six folders; INBOX: kw, md, chunks, gone, h, c; the user. */
+	assert_int_equal(command("DBSIZE"), 5 + 6 + 6 + 1);
+	destroy();
+	assert_int_equal(command("DBSIZE"), 1);
+}
+
+/* ---- A connection that breaks between two slices ---- */
+
+static struct breaker {
+	struct redis *redis; /* a connection of its own */
+	int64_t at_modseq;
+} breaker;
+
+static void
+on_modseq(void *arg, const redisReply *reply, const struct err *err)
+{
+	(void)arg;
+	assert_null(err);
+	if (redis_i64(reply, 0) >= breaker.at_modseq)
+		redis_callf(breaker.redis, NULL, NULL, "CLIENT KILL TYPE normal SKIPME yes");
+	else
+		redis_callf(breaker.redis, on_modseq, NULL, "HGET mail:{a@b.test}:meta modseq");
+}
+
+/* What moved before is there, the rest stayed; none is lost, none is there twice. */
+static void
+test_broken_rename_of_inbox(void **state)
+{
+	struct err err;
+	uint32_t inbox;
+
+	(void)state;
+	begin_anew();
+	breaker.redis = redis_new(base, server.url, &err);
+	while (!redis_is_connected(breaker.redis))
+		event_base_loop(base, EVLOOP_ONCE);
+	file_many(900);
+	breaker.at_modseq = (int64_t)got.filed.modseq + 3;
+	begin();
+	mailbox_rename(store, who, STR("INBOX"), STR("old"), on_done, NULL);
+	redis_callf(breaker.redis, on_modseq, NULL, "HGET mail:{a@b.test}:meta modseq");
+	assert_int_equal(finish(), ERR_UNAVAILABLE);
+	while (!redis_is_connected(redis))
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_int_equal(open_folder("INBOX"), ERR_NONE);
+	inbox = got.folder.messages;
+	assert_int_equal(open_folder("old"), ERR_NONE);
+	assert_int_equal(inbox + got.folder.messages, 900);
+	assert_true(inbox != 0 && got.folder.messages != 0);
+	assert_int_equal(read_folder(got.folder.id, 1, UINT32_MAX, 0), ERR_NONE);
+	assert_int_equal(got.hot_count, 900 - inbox);
+	for (uint32_t i = 0; i < got.hot_count; i++)
+		assert_int_equal(got.hot[i].email_id, i + 1);
+	assert_int_equal(read_folder(1, 1, UINT32_MAX, 0), ERR_NONE);
+	assert_int_equal(got.hot_count, inbox);
+	for (uint32_t i = 0; i < inbox; i++)
+		assert_int_equal(got.hot[i].email_id, 900 - inbox + i + 1);
+	redis_free(&breaker.redis);
+	destroy();
+}
+
 int
 main(void)
 {
@@ -962,6 +1112,9 @@ main(void)
 		cmocka_unit_test(test_ledger_outlives_the_account),
 		cmocka_unit_test(test_ledger_life),
 		cmocka_unit_test(test_bodies_that_move_are_seen),
+		cmocka_unit_test(test_many_go_in_slices),
+		cmocka_unit_test(test_broken_rename_of_inbox),
+		cmocka_unit_test(test_no_key_outlives_the_account),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

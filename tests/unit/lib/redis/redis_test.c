@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "lib/redis/keys.h"
 #include "lib/redis/redis.h"
 #include "lib/redis/tracking.h"
 #include "tests/unit/redis_fixture.h"
@@ -321,11 +322,30 @@ test_many_channels(void **state)
 	tracking_free(&t);
 }
 
+static void
+test_keys(void **state)
+{
+	struct arena arena;
+	char out[64];
+
+	(void)state;
+	arena_init(&arena);
+	assert_string_equal(redis_key(&arena, KEY_MAIL_LEDGER, STR("a@b.test"), STR("19700")).p,
+			    "mail:{a@b.test}:filed:19700");
+	assert_string_equal(redis_key(&arena, KEY_DOMAINS).p, "domains");
+	assert_string_equal(redis_key(&arena, KEY_USER, STR_NONE).p, "user:{}");
+	assert_string_equal(redis_key(&arena, KEY_USER, STR("a<b>@c")).p, "user:{a<b>@c}");
+	assert_int_equal(redis_key_print(out, 10, KEY_USER, STR("ab")).len, 9);
+	assert_string_equal(out, "user:{ab}");
+	arena_fini(&arena);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_calls),		cmocka_unit_test(test_pipeline), cmocka_unit_test(test_scripts),
+		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_lost_connection), cmocka_unit_test(test_tracking), cmocka_unit_test(test_many_channels),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,0 +1,83 @@
+/* The packed records of mailboxes, a table each: field, bytes, format as Lua's
+ * struct.pack has it. All little-endian, without gaps.
+ *
+ * C gets the places by MAILBOX_AT() and the sizes; the scripts get, for a record
+ * X, X (its bytes), X_FORMAT, and X_AT.<field>, the place from 0. */
+#ifndef SP_MAILBOX_RECORDS_TABLE_H
+#define SP_MAILBOX_RECORDS_TABLE_H
+
+#include <stddef.h>
+
+/* What SELECT, FLAGS and SEARCH want of a message. */
+#define MAILBOX_RECORD_HOT(F) \
+	F(uid, 4, "I4") \
+	F(flags, 2, "I2") /* enum mailbox_flag */ \
+	F(size, 6, "I6")  /* RFC822.SIZE, bytes */ \
+	F(modseq, 6, "I6") \
+	F(email_id, 6, "I6") \
+	F(keywords_low, 4, "I4") /* bit n: the folder's keyword n */ \
+	F(keywords_high, 4, "I4")
+
+/* Where its body and its digest are, and dates. */
+#define MAILBOX_RECORD_COLD(F) \
+	F(body, 20, "c20")	  /* BLOB_ID_PACKED */ \
+	F(digest, 20, "c20")	  /* none: has yet to be computed */ \
+	F(internal_date, 8, "i8") /* unix seconds */ \
+	F(save_date, 4, "I4")	  /* unix seconds: when it came into this folder */ \
+	F(zone_minutes, 2, "i2")  /* of internal_date, as APPEND gave it */ \
+	F(reserved, 2, "I2")
+
+/* What an expunge or a move leaves in the folder's log. */
+#define MAILBOX_RECORD_STONE(F) \
+	F(modseq, 6, "I6") \
+	F(uid, 4, "I4") \
+	F(email_id, 6, "I6") \
+	F(buried, 4, "I4") /* unix seconds */
+
+/* In answers: a message that is gone. */
+#define MAILBOX_RECORD_GONE(F) \
+	F(modseq, 6, "I6") \
+	F(uid, 4, "I4")
+
+/* In arguments: UIDs from the first to the last. */
+#define MAILBOX_RECORD_RANGE(F) \
+	F(first, 4, "I4") \
+	F(last, 4, "I4")
+
+/* Bits of `flags`. */
+#define MAILBOX_FLAGS_TABLE(F) \
+	F(SEEN, 1) \
+	F(ANSWERED, 2) \
+	F(FLAGGED, 4) \
+	F(DELETED, 8) \
+	F(DRAFT, 16)
+
+/* What a change of flags does with those it names. */
+#define MAILBOX_MODES_TABLE(F) \
+	F(SET, 0) \
+	F(ADD, 1) \
+	F(REMOVE, 2)
+
+#define MAILBOX_CHUNK_UIDS 256
+#define MAILBOX_KEYWORDS   64 /* at most in one folder */
+
+#define MAILBOX_LAYOUT_FIELD(field, bytes, format) char field[bytes];
+struct mailbox_hot_layout {
+	MAILBOX_RECORD_HOT(MAILBOX_LAYOUT_FIELD)
+};
+struct mailbox_cold_layout {
+	MAILBOX_RECORD_COLD(MAILBOX_LAYOUT_FIELD)
+};
+struct mailbox_gone_layout {
+	MAILBOX_RECORD_GONE(MAILBOX_LAYOUT_FIELD)
+};
+struct mailbox_range_layout {
+	MAILBOX_RECORD_RANGE(MAILBOX_LAYOUT_FIELD)
+};
+
+/* The place of a field of the record: MAILBOX_AT(hot, uid). */
+#define MAILBOX_AT(record, field) offsetof(struct mailbox_##record##_layout, field)
+#define MAILBOX_HOT_BYTES	  sizeof(struct mailbox_hot_layout)
+#define MAILBOX_COLD_BYTES	  sizeof(struct mailbox_cold_layout)
+
+#endif

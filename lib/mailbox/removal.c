@@ -1,0 +1,97 @@
+/* Folders removed, one or all of an account.
+ *
+ * A script takes the name away, which is what the caller waits for; what the
+ * folder held goes in slices behind that. */
+#include "lib/mailbox/scripts.h"
+
+MAILBOX_SCRIPT(delete);
+MAILBOX_SCRIPT(reap);
+MAILBOX_SCRIPT(destroy);
+
+static void removal_reap_more(struct mailbox_call *call);
+
+static void
+removal_on_reaped(struct mailbox_call *call, const redisReply *reply, const struct err *err)
+{
+	mailbox_drop_references(call->store, redis_str(reply));
+	if (err == NULL && redis_str(reply).len != 0) {
+		removal_reap_more(call);
+		return;
+	}
+	mailbox_call_done(call, reply, err);
+}
+
+static void
+removal_reap_more(struct mailbox_call *call)
+{
+	mailbox_reap_ask(call, &(struct mailbox_reap_args){.id = *(const uint64_t *)call->state}, removal_on_reaped);
+}
+
+void
+mailbox_reap(struct mailbox_store *m, struct str address, uint64_t id, mailbox_on_done *done, void *arg)
+{
+	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.done = done}, arg);
+	uint64_t *state = arena_new(&call->op.arena, uint64_t);
+
+	*state = id;
+	call->state = state;
+	removal_reap_more(call);
+}
+
+static void
+removal_on_deleted(struct mailbox_call *call, const redisReply *reply, const struct err *err)
+{
+	/* The name is gone, which is what was asked for; what the folder held goes
+	 * behind the answer, and is found again by the next listing if we die. */
+	if (err == NULL)
+		mailbox_reap(call->store, str_c(call->address), (uint64_t)redis_i64(reply, 0), NULL, NULL);
+	mailbox_call_done(call, reply, err);
+}
+
+void
+mailbox_delete(struct mailbox_store *m, struct str address, struct str name, mailbox_on_done *cb, void *arg)
+{
+	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.done = cb}, arg);
+	struct str checked;
+
+	if (!mailbox_call_name(call, name, mailbox_call_done, &checked))
+		return;
+	mailbox_delete_ask(call, &(struct mailbox_delete_args){.name = checked}, removal_on_deleted);
+}
+
+static void removal_destroy_more(struct mailbox_call *call);
+
+/* One folder after the other; then once more, until none is left. */
+static void
+removal_on_destroyed(void *arg, const struct err *err)
+{
+	struct mailbox_call *call = arg;
+
+	if (err != NULL)
+		mailbox_call_done(call, NULL, err);
+	else
+		removal_destroy_more(call);
+}
+
+static void
+removal_on_doomed(struct mailbox_call *call, const redisReply *reply, const struct err *err)
+{
+	if (err != NULL || reply->elements == 0) {
+		mailbox_call_done(call, reply, err);
+		return;
+	}
+	mailbox_reap(call->store, str_c(call->address), (uint64_t)redis_i64(reply->element[0], 0), removal_on_destroyed,
+		     call);
+}
+
+static void
+removal_destroy_more(struct mailbox_call *call)
+{
+	mailbox_destroy_ask(call, &(struct mailbox_destroy_args){0}, removal_on_doomed);
+}
+
+void
+mailbox_destroy(struct mailbox_store *m, struct str address, mailbox_on_done *cb, void *arg)
+{
+	removal_destroy_more(mailbox_call_new(m, address, (union mailbox_on){.done = cb}, arg));
+}

@@ -1,0 +1,360 @@
+/* What each script of this folder takes and answers, by name.
+ *
+ * MAILBOX_SCRIPT(copy); in a C file embeds copy.lua behind what this page and
+ * records_table.h tell of it, and the prelude:
+ *
+ *  - MAILBOX_TAKES_copy gives C a struct mailbox_copy_args and
+ *    mailbox_copy_ask(), which calls the script with it; the script finds each
+ *    argument in a local of its name. Where more follow than a table can name,
+ *    C makes them with mailbox_copy_takes(), and `more` is their place in ARGV.
+ *  - MAILBOX_ANSWERS_copy gives the script answer{name = value, ...}, and C a
+ *    struct mailbox_copy_answer with mailbox_copy_answer(). What the script
+ *    left out is a nil reply.
+ *
+ * Kinds of arguments:
+ *	TEXT	struct str	a string
+ *	ID	uint64_t	its decimal digits, for names of keys
+ *	NUMBER	uint64_t	a number
+ *	OPTION	uint64_t	a number; UINT64_MAX: nil
+ *	FLAG	bool		true or false */
+#ifndef SP_MAILBOX_SCRIPTS_H
+#define SP_MAILBOX_SCRIPTS_H
+
+#include "lib/mailbox/private.h"
+
+/* ---- The tables ---- */
+
+/* One way of a message to an account: lib/mailbox/file.c. */
+#define MAILBOX_TAKES_file(A) \
+	A(TEXT, name)	     /* of the folder; empty: INBOX */ \
+	A(FLAG, create)	     /* where it is missing */ \
+	A(NUMBER, quota)     /* bytes; 0: none */ \
+	A(NUMBER, now)	     /* unix seconds, of the caller */ \
+	A(OPTION, exchange)  /* folder of a message that goes in exchange */ \
+	A(NUMBER, old)	     /* its UID */ \
+	A(NUMBER, retention) /* of its tombstone, s */ \
+	A(TEXT, spool_id)    /* empty: no delivery, and what follows says nothing */ \
+	A(TEXT, way_name)    /* what chose the folder; empty: nothing did */ \
+	A(NUMBER, spooled)   /* when it came into the spool, unix seconds */ \
+	A(NUMBER, begun)     /* when this try began */ \
+	A(NUMBER, life)	     /* of the ledger, s */ \
+	A(FLAG, in_doubt) \
+	A(FLAG, passes) /* the spool's reference */
+/* Of a duplicate only `duplicate` and `had_passed`. */
+#define MAILBOX_ANSWERS_file(F) \
+	F(duplicate)  /* 1: was filed before */ \
+	F(had_passed) /* 1: what was filed took the spool's reference */ \
+	F(uid_validity) \
+	F(first_uid) \
+	F(modseq) \
+	F(first_email_id) \
+	F(removal)  /* modseq of what went in exchange */ \
+	F(previous) /* modseq of its folder before */ \
+	F(cold)	    /* its record */
+
+#define MAILBOX_TAKES_copy(A) \
+	A(ID, from)	/* folder */ \
+	A(TEXT, packed) /* ranges */ \
+	A(TEXT, name)	/* of the folder that they come to */ \
+	A(FLAG, move) \
+	A(NUMBER, quota)     /* bytes; 0: none */ \
+	A(NUMBER, now)	     /* unix seconds */ \
+	A(NUMBER, retention) /* s */
+#define MAILBOX_ANSWERS_copy(F) \
+	F(uid_validity) \
+	F(from_uids) /* packed */ \
+	F(to_uids)   /* packed, each beside its own */ \
+	F(modseq)    /* 0: there was nothing to be copied */
+
+#define MAILBOX_TAKES_store(A) \
+	A(ID, id) \
+	A(TEXT, packed)	  /* ranges */ \
+	A(NUMBER, mode)	  /* MODE */ \
+	A(NUMBER, set)	  /* flags */ \
+	A(TEXT, keywords) /* names, separated by spaces */ \
+	A(OPTION, limit)  /* modseq: what is newer is left (UNCHANGEDSINCE) */
+#define MAILBOX_ANSWERS_store(F) \
+	F(modseq)   /* 0: nothing was changed */ \
+	F(hot)	    /* records of all that exist, as they are now */ \
+	F(modified) /* packed UIDs: newer than the limit */ \
+	F(keywords) /* bit, name, ...: of the folder, now */ \
+	F(previous) /* modseq of the folder before */
+
+#define MAILBOX_TAKES_expunge(A) \
+	A(ID, id) \
+	A(TEXT, packed)	     /* ranges */ \
+	A(FLAG, only)	     /* those with \Deleted */ \
+	A(NUMBER, now)	     /* unix seconds */ \
+	A(NUMBER, retention) /* s */
+#define MAILBOX_ANSWERS_expunge(F) \
+	F(modseq) \
+	F(uids)	    /* packed */ \
+	F(cold)	    /* records */ \
+	F(previous) /* modseq of the folder before */
+
+#define MAILBOX_TAKES_read(A) \
+	A(ID, id) \
+	A(NUMBER, first) /* UID */ \
+	A(NUMBER, last) \
+	A(FLAG, want_cold) \
+	A(NUMBER, since) /* modseq; 0: all */
+/* Whole chunks: the caller cuts what lies outside. */
+#define MAILBOX_ANSWERS_read(F) \
+	F(modseq) \
+	F(uid_next) \
+	F(uid_validity) \
+	F(hot) /* chunks */ \
+	F(cold)
+
+#define MAILBOX_TAKES_changes(A) \
+	A(ID, id) \
+	A(NUMBER, since) /* modseq */ \
+	A(FLAG, take)	 /* what is recent is taken */
+#define MAILBOX_ANSWERS_changes(F) \
+	F(modseq) \
+	F(uid_next) \
+	F(uid_validity) \
+	F(hot)	    /* chunks */ \
+	F(gone)	    /* packed */ \
+	F(complete) /* 1: the log reaches back so far */ \
+	F(fields)   /* of the folder, before the taking */ \
+	F(keywords)
+
+#define MAILBOX_TAKES_bodies(A) \
+	A(NUMBER, since) /* modseq; 0: all */ \
+	A(NUMBER, id)	 /* folder to begin with */ \
+	A(NUMBER, chunk) /* and the chunk in it */
+#define MAILBOX_ANSWERS_bodies(F) \
+	F(modseq) /* of the account */ \
+	F(folder) /* to go on with; 0: that was all */ \
+	F(chunk) \
+	F(cold) /* chunks */
+
+#define MAILBOX_TAKES_digest(A) \
+	A(ID, id) \
+	A(NUMBER, wanted) /* UID */ \
+	A(TEXT, digest)	  /* packed blob id */
+#define MAILBOX_ANSWERS_digest(F)
+
+#define MAILBOX_TAKES_lock(A) \
+	A(TEXT, verb) /* take, renew, release */ \
+	A(TEXT, token) \
+	A(ID, lease) /* ms */
+#define MAILBOX_ANSWERS_lock(F)
+
+/* Then for each annotation: name, 1 or 0 (removed), value. */
+#define MAILBOX_TAKES_metadata(A) \
+	A(ID, id) /* of the folder; 0: the account's */ \
+	A(NUMBER, most)
+#define MAILBOX_ANSWERS_metadata(F)
+
+/* The counts of a folder, as `fields` has them: those of its hash mail:{a}:f:<id>. */
+#define MAILBOX_ANSWERS_folder(F) \
+	F(id) /* not of the hash */ \
+	F(name) \
+	F(uidvalidity) \
+	F(uidnext) \
+	F(modseq) \
+	F(count) \
+	F(unseen) \
+	F(deleted) \
+	F(bytes) \
+	F(deleted_bytes) \
+	F(special) \
+	F(subscribed) \
+	F(recent) /* first UID that no session has taken */ \
+	F(recent_count)
+
+#define MAILBOX_TAKES_list(A)
+/* fields: of each folder. */
+#define MAILBOX_ANSWERS_list(F) \
+	F(folders) \
+	F(missing) /* names that are subscribed to and have no folder */ \
+	F(doomed)  /* ids of folders that are being removed */
+
+/* By id; where there is none, by name. */
+#define MAILBOX_TAKES_open(A) \
+	A(TEXT, name) \
+	A(OPTION, id)
+#define MAILBOX_ANSWERS_open(F) \
+	F(fields) \
+	F(keywords)
+
+#define MAILBOX_TAKES_select(A) \
+	A(TEXT, name) \
+	A(FLAG, take) /* what is recent is taken */
+#define MAILBOX_ANSWERS_select(F) \
+	F(fields) /* before the taking */ \
+	F(keywords) \
+	F(first_unseen) /* number of the message; 0: none, or too far to look for */
+
+#define MAILBOX_TAKES_create(A) \
+	A(TEXT, name) \
+	A(TEXT, special)
+#define MAILBOX_ANSWERS_create(F) \
+	F(fields) \
+	F(keywords)
+
+#define MAILBOX_TAKES_rename(A) \
+	A(TEXT, from) \
+	A(TEXT, to)
+#define MAILBOX_ANSWERS_rename(F)
+
+#define MAILBOX_TAKES_subscribe(A) \
+	A(TEXT, name) \
+	A(FLAG, on)
+#define MAILBOX_ANSWERS_subscribe(F)
+
+#define MAILBOX_TAKES_delete(A) A(TEXT, name)
+#define MAILBOX_ANSWERS_delete(F)
+#define MAILBOX_TAKES_reap(A) A(ID, id)
+#define MAILBOX_ANSWERS_reap(F)
+#define MAILBOX_TAKES_destroy(A)
+#define MAILBOX_ANSWERS_destroy(F)
+
+/* ---- The script's side: Lua, put in front of it ---- */
+
+/* clang-format off */
+#define MAILBOX_LUA(text)      "\t.ascii \"" text "\"\n"
+#define MAILBOX_LUA_LINE(text) MAILBOX_LUA(text "\\n")
+#define MAILBOX_LUA_DIGITS(x)  #x
+#define MAILBOX_LUA_VALUE(x)   MAILBOX_LUA_DIGITS(x)
+
+/* X, X_FORMAT ('<': little-endian) and X_AT of a record. */
+#define MAILBOX_LUA_BYTES(field, bytes, format)  MAILBOX_LUA(" + " #bytes)
+#define MAILBOX_LUA_FORMAT(field, bytes, format) MAILBOX_LUA(format)
+#define MAILBOX_LUA_PLACE(field, bytes, format)  MAILBOX_LUA(#field " = at(" #bytes "), ")
+#define MAILBOX_LUA_RECORD(NAME) \
+	MAILBOX_LUA("local " #NAME ", " #NAME "_FORMAT = 0") \
+	MAILBOX_RECORD_##NAME(MAILBOX_LUA_BYTES) \
+	MAILBOX_LUA(", '<") \
+	MAILBOX_RECORD_##NAME(MAILBOX_LUA_FORMAT) \
+	MAILBOX_LUA_LINE("'")
+#define MAILBOX_LUA_PLACES(NAME) \
+	MAILBOX_LUA_LINE("place = 0") \
+	MAILBOX_LUA("local " #NAME "_AT = {") \
+	MAILBOX_RECORD_##NAME(MAILBOX_LUA_PLACE) \
+	MAILBOX_LUA_LINE("}")
+
+/* NAME = {...} of a table. */
+#define MAILBOX_LUA_PAIR(name, value) MAILBOX_LUA(#name " = " #value ", ")
+#define MAILBOX_LUA_QUOTED(name)      MAILBOX_LUA("'" #name "', ")
+#define MAILBOX_LUA_TABLE(NAME, TABLE, ROW) \
+	MAILBOX_LUA("local " NAME " = {") \
+	TABLE(ROW) \
+	MAILBOX_LUA_LINE("}")
+
+/* mail_keys(row): calls row(pattern, dies with) for each key of mailboxes. */
+#define MAILBOX_LUA_KEY(ident, pattern, type, lifetime, dies, writer, what) \
+	MAILBOX_LUA_LINE("row('" pattern "', '" #dies "')")
+#define MAILBOX_LUA_KEYS \
+	MAILBOX_LUA_LINE("local function mail_keys(row)") \
+	REDIS_KEYS_OF_MAIL(MAILBOX_LUA_KEY) \
+	MAILBOX_LUA_LINE("end")
+
+/* Of every script. */
+#define MAILBOX_LUA_TABLES \
+	MAILBOX_LUA_LINE("local place") \
+	MAILBOX_LUA_LINE("local function at(n) place = place + n return place - n end") \
+	MAILBOX_LUA_RECORD(HOT) \
+	MAILBOX_LUA_PLACES(HOT) \
+	MAILBOX_LUA_RECORD(COLD) \
+	MAILBOX_LUA_PLACES(COLD) \
+	MAILBOX_LUA_RECORD(STONE) \
+	MAILBOX_LUA_RECORD(GONE) \
+	MAILBOX_LUA_RECORD(RANGE) \
+	MAILBOX_LUA_LINE("local CHUNK = " MAILBOX_LUA_VALUE(MAILBOX_CHUNK_UIDS)) \
+	MAILBOX_LUA_LINE("local KEYWORDS = " MAILBOX_LUA_VALUE(MAILBOX_KEYWORDS)) \
+	MAILBOX_LUA_TABLE("FOLDER", MAILBOX_ANSWERS_folder, MAILBOX_LUA_QUOTED) \
+	MAILBOX_LUA_TABLE("FLAG", MAILBOX_FLAGS_TABLE, MAILBOX_LUA_PAIR) \
+	MAILBOX_LUA_TABLE("MODE", MAILBOX_MODES_TABLE, MAILBOX_LUA_PAIR) \
+	MAILBOX_LUA_KEYS
+
+/* Of one script: its arguments and answer{}. */
+#define MAILBOX_LUA_NAME(kind, name)  MAILBOX_LUA(#name ", ")
+#define MAILBOX_LUA_ONE(kind, name)   MAILBOX_LUA(" + 1")
+#define MAILBOX_LUA_MEAN(kind, name)  MAILBOX_LUA_MEAN_##kind(#name)
+#define MAILBOX_LUA_MEAN_TEXT(name)
+#define MAILBOX_LUA_MEAN_ID(name)
+#define MAILBOX_LUA_MEAN_NUMBER(name) MAILBOX_LUA_LINE(name " = tonumber(" name ")")
+#define MAILBOX_LUA_MEAN_OPTION(name) MAILBOX_LUA_LINE(name " = tonumber(" name ")")
+#define MAILBOX_LUA_MEAN_FLAG(name)   MAILBOX_LUA_LINE(name " = " name " == '1'")
+#define MAILBOX_LUA_ANSWER(name)      MAILBOX_LUA("t." #name " or false, ")
+#define MAILBOX_LUA_HEAD(script) \
+	MAILBOX_LUA("local more = 1") \
+	MAILBOX_TAKES_##script(MAILBOX_LUA_ONE) \
+	MAILBOX_LUA_LINE("") \
+	MAILBOX_LUA("local ") \
+	MAILBOX_TAKES_##script(MAILBOX_LUA_NAME) \
+	MAILBOX_LUA_LINE("_ = unpack(ARGV, 1, more - 1)") \
+	MAILBOX_TAKES_##script(MAILBOX_LUA_MEAN) \
+	MAILBOX_LUA("local function answer(t) return {") \
+	MAILBOX_ANSWERS_##script(MAILBOX_LUA_ANSWER) \
+	MAILBOX_LUA_LINE("} end")
+/* ---- C's side ---- */
+
+#define MAILBOX_ARG_MEMBER(kind, name)	MAILBOX_ARG_MEMBER_##kind(name)
+#define MAILBOX_ARG_MEMBER_TEXT(name)	struct str name;
+#define MAILBOX_ARG_MEMBER_ID(name)	uint64_t name;
+#define MAILBOX_ARG_MEMBER_NUMBER(name) uint64_t name;
+#define MAILBOX_ARG_MEMBER_OPTION(name) uint64_t name;
+#define MAILBOX_ARG_MEMBER_FLAG(name)	bool name;
+#define MAILBOX_ARG_COUNT(kind, name)	+1
+#define MAILBOX_ARG_ADD(kind, name)	MAILBOX_ARG_ADD_##kind(in->name)
+#define MAILBOX_ARG_ADD_TEXT(value)	mailbox_args_add(&a, value);
+#define MAILBOX_ARG_ADD_ID(value)	mailbox_args_add_u64(&a, value);
+#define MAILBOX_ARG_ADD_NUMBER(value)	mailbox_args_add_u64(&a, value);
+#define MAILBOX_ARG_ADD_OPTION(value)	mailbox_args_add_option(&a, value);
+#define MAILBOX_ARG_ADD_FLAG(value)	mailbox_args_add(&a, (value) ? STR("1") : STR("0"));
+#define MAILBOX_ANSWER_MEMBER(name)	const redisReply *name;
+#define MAILBOX_ANSWER_TAKE(name)	out.name = mailbox_element(reply, i++);
+
+/* more: how many arguments the caller adds behind those of the table. */
+#define MAILBOX_SCRIPT_TAKES(script) \
+	struct mailbox_##script##_args { \
+		MAILBOX_TAKES_##script(MAILBOX_ARG_MEMBER) \
+		char end; \
+	}; \
+	__attribute__((unused)) static struct mailbox_args \
+	mailbox_##script##_takes(struct mailbox_call *call, const struct mailbox_##script##_args *in, size_t more) \
+	{ \
+		struct mailbox_args a = mailbox_args_new(call, more MAILBOX_TAKES_##script(MAILBOX_ARG_COUNT)); \
+		(void)in; \
+		MAILBOX_TAKES_##script(MAILBOX_ARG_ADD) \
+		return a; \
+	}
+/* Borrowed from the reply, which may be NULL: then all of it is. */
+#define MAILBOX_SCRIPT_ANSWERS(script) \
+	struct mailbox_##script##_answer { \
+		MAILBOX_ANSWERS_##script(MAILBOX_ANSWER_MEMBER) \
+		char end; \
+	}; \
+	__attribute__((unused)) static struct mailbox_##script##_answer \
+	mailbox_##script##_answer(const redisReply *reply) \
+	{ \
+		struct mailbox_##script##_answer out = {.end = 0}; \
+		size_t i = 0; \
+		(void)reply, (void)i; \
+		MAILBOX_ANSWERS_##script(MAILBOX_ANSWER_TAKE) \
+		return out; \
+	}
+
+#define MAILBOX_SCRIPT(script) \
+	MAILBOX_SCRIPT_TAKES(script) \
+	MAILBOX_SCRIPT_ANSWERS(script) \
+	REDIS_SCRIPT_FILES(mailbox_script_##script, \
+			   MAILBOX_LUA_TABLES \
+			   "\t.incbin \"lib/mailbox/prelude.lua\"\n" \
+			   MAILBOX_LUA_HEAD(script) \
+			   "\t.incbin \"lib/mailbox/" #script ".lua\"\n"); \
+	__attribute__((unused)) static void \
+	mailbox_##script##_ask(struct mailbox_call *call, const struct mailbox_##script##_args *in, \
+			       mailbox_on_answer *on_answer) \
+	{ \
+		struct mailbox_args a = mailbox_##script##_takes(call, in, 0); \
+		mailbox_call_script(call, &mailbox_script_##script, &a, on_answer); \
+	} \
+	struct mailbox_##script##_args
+/* clang-format on */
+
+#endif

@@ -1,0 +1,97 @@
+/* Every key of the store, a row each. docs/architecture.md shows this table
+ * (`make tables` compares them), and the integration tests look whether the
+ * keys that they leave are as it says.
+ *
+ *	K(IDENT, pattern, type, lifetime, dies with, written by, what)
+ *
+ * A pattern's <parts> are filled in by redis_key() (keys.h). All keys of one
+ * script carry one hash tag: what stands in braces.
+ *
+ * Lifetime: EXPIRES (it never is without a time to live) or STAYS.
+ * Dies with: what takes it away. ACCOUNT, DOMAIN, FOLDER (of a mailbox), CHUNK
+ * (of a folder), PROCESS, TIME, or PURPOSE (it goes when it is empty, or never). */
+#ifndef SP_REDIS_KEYS_TABLE_H
+#define SP_REDIS_KEYS_TABLE_H
+
+/* Of mailboxes. What dies with an account, a folder or a chunk is removed by the
+ * scripts of lib/mailbox by this list. */
+#define REDIS_KEYS_OF_MAIL(K) \
+	K(MAIL_META, "mail:{<address>}:meta", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", \
+	  "counts: modseq, bytes, messages, next ids") \
+	K(MAIL_NAMES, "mail:{<address>}:names", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", "folders: name, id") \
+	K(MAIL_SUBS, "mail:{<address>}:subs", SET, STAYS, ACCOUNT, "scripts of lib/mailbox", \
+	  "names that are subscribed to and have no folder") \
+	K(MAIL_METADATA, "mail:{<address>}:md", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", \
+	  "annotations of the account") \
+	K(MAIL_DOOMED, "mail:{<address>}:doomed", SET, STAYS, ACCOUNT, "scripts of lib/mailbox", \
+	  "folders that are being removed") \
+	K(MAIL_LOCK, "mail:{<address>}:lock", STRING, EXPIRES, ACCOUNT, "frontends (POP3)", "who has the maildrop") \
+	K(MAIL_LEDGER, "mail:{<address>}:filed:<day>", HASH, EXPIRES, TIME, "scripts of lib/mailbox", \
+	  "the ledger of deliveries; outlives the account") \
+	K(MAIL_FOLDER, "mail:{<address>}:f:<folder>", HASH, STAYS, FOLDER, "scripts of lib/mailbox", \
+	  "counts of a folder: opening costs the same at any size; `recent`: the first UID that no IMAP session has " \
+	  "taken as \\Recent") \
+	K(MAIL_KEYWORDS, "mail:{<address>}:f:<folder>:kw", HASH, STAYS, FOLDER, "scripts of lib/mailbox", "keywords") \
+	K(MAIL_ANNOTATIONS, "mail:{<address>}:f:<folder>:md", HASH, STAYS, FOLDER, "scripts of lib/mailbox", \
+	  "annotations") \
+	K(MAIL_CHUNKS, "mail:{<address>}:f:<folder>:chunks", HASH, STAYS, FOLDER, "scripts of lib/mailbox", \
+	  "each chunk's count and highest modseq") \
+	K(MAIL_GONE, "mail:{<address>}:f:<folder>:gone", LIST, STAYS, FOLDER, "scripts of lib/mailbox", "tombstones") \
+	K(MAIL_HOT, "mail:{<address>}:f:<folder>:h:<chunk>", STRING, STAYS, CHUNK, "scripts of lib/mailbox", \
+	  "packed *hot* records of 256 UIDs") \
+	K(MAIL_COLD, "mail:{<address>}:f:<folder>:c:<chunk>", STRING, STAYS, CHUNK, "scripts of lib/mailbox", \
+	  "packed *cold* records of 256 UIDs")
+
+#define REDIS_KEYS(K) \
+	K(SETTINGS, "settings:<group>", HASH, STAYS, PURPOSE, "operators", "settings") \
+	K(SETTINGS_DOMAIN, "settings:<group>:<domain>", HASH, STAYS, PURPOSE, "operators", "settings of a domain") \
+	K(SETTINGS_ERRORS, "settings:errors", HASH, STAYS, PURPOSE, "brokers", "what is wrong in them") \
+	K(DOMAINS, "domains", SET, STAYS, PURPOSE, "the tool", "all domains") \
+	K(DOMAIN, "domain:{<domain>}", HASH, STAYS, DOMAIN, "the tool", "a domain") \
+	K(DOMAIN_USERS, "domain:{<domain>}:users", SET, STAYS, DOMAIN, "the tool", "its accounts") \
+	K(DOMAIN_ALIASES, "domain:{<domain>}:aliases", SET, STAYS, DOMAIN, "the tool", "its aliases") \
+	K(DOMAIN_DKIM, "domain:{<domain>}:dkim", HASH, STAYS, DOMAIN, "the tool", "its DKIM keys") \
+	K(USER, "user:{<address>}", HASH, STAYS, ACCOUNT, "the tool", "an account") \
+	K(ALIAS, "alias:{<address>}", SET, STAYS, DOMAIN, "the tool", "targets of an alias") \
+	REDIS_KEYS_OF_MAIL(K) \
+	K(SPOOL_LEASE, "spool:{<shard>}:lease", STRING, EXPIRES, PROCESS, "its broker", "who has the shard") \
+	K(SPOOL_FENCE, "spool:{<shard>}:fence", STRING, STAYS, PURPOSE, "its broker", "number of the last lease") \
+	K(SPOOL_ENVELOPES, "spool:{<shard>}:env", HASH, STAYS, PURPOSE, "its broker, under its fence", "envelopes") \
+	K(SPOOL_STATES, "spool:{<shard>}:state", HASH, STAYS, PURPOSE, "its broker, under its fence", \
+	  "states of messages") \
+	K(SPOOL_EVENTS, "spool:{<shard>}:events", STREAM, STAYS, PURPOSE, "its broker, under its fence", \
+	  "the last events") \
+	K(SPOOL_DONE, "spool:{<shard>}:done:<hour>", HASH, EXPIRES, TIME, "its broker, under its fence", \
+	  "what has left") \
+	K(SPOOL_PERMITS, "spool:permits:{<site>}", HASH, EXPIRES, TIME, "brokers", \
+	  "what each broker holds of the limits of a site; the saved-up tokens of its rate") \
+	K(STS_POLICY, "tlspolicy:sts:{<domain>}", STRING, EXPIRES, TIME, "workers", \
+	  "MTA-STS policies, as long as they are valid") \
+	K(EVENTS_READER, "events:reader:<name>", HASH, STAYS, PURPOSE, "the tool", \
+	  "how far a reader of the events has come, by shard") \
+	K(TLSRPT_DUE, "tlsrpt:{<day>}:due", ZSET, EXPIRES, TIME, "workers", "domains whose report is due") \
+	K(TLSRPT_DONE, "tlsrpt:{<day>}:done", HASH, EXPIRES, TIME, "workers", "what became of their reports") \
+	K(TLSRPT_COUNTS, "tlsrpt:{<day>}:c:<domain>", HASH, EXPIRES, TIME, "workers", "TLS sessions counted") \
+	K(TLSRPT_PLAN, "tlsrpt:{<day>}:p:<domain>", HASH, EXPIRES, TIME, "workers", "how far its report is") \
+	K(BLOB_REFS, "blobrefs:{<pack>}", HASH, STAYS, PURPOSE, "whoever adds or drops one", \
+	  "references to bodies beyond the first") \
+	K(SWEEP_SUSPECTS, "sweep:suspects", HASH, STAYS, PURPOSE, "the tool", \
+	  "bodies that a sweep found without a reference, and when") \
+	K(CLUSTER_PROCS, "cluster:procs", ZSET, STAYS, PURPOSE, "every process", "processes by their last heartbeat") \
+	K(CLUSTER_PROC, "cluster:proc:<id>", HASH, EXPIRES, PROCESS, "every process", "a process") \
+	K(CLUSTER_BROKERS, "cluster:brokers", SET, STAYS, PURPOSE, "brokers", "all brokers") \
+	K(CLUSTER_BROKER, "cluster:broker:<id>", HASH, EXPIRES, PROCESS, "brokers", "where a broker is reached") \
+	K(CLUSTER_SHARDS, "cluster:shards", HASH, STAYS, PURPOSE, "brokers", "owners of shards: a hint") \
+	K(CLUSTER_SHARD_COUNT, "cluster:shard-count", STRING, STAYS, PURPOSE, "whoever comes first", \
+	  "how many shards there are") \
+	K(CLUSTER_SECRET, "cluster:secret", STRING, STAYS, PURPOSE, "whoever comes first", \
+	  "32 random bytes that all processes derive shared keys from; unused where `STAGEPOST_CLUSTER_KEY` is set") \
+	K(AUTH_FAIL_ACCOUNT, "auth:fail:{account:<address>}", STRING, EXPIRES, TIME, "frontends", \
+	  "failed logins of an account") \
+	K(AUTH_FAIL_ADDRESS, "auth:fail:{address:<ip>}", STRING, EXPIRES, TIME, "frontends", \
+	  "failed logins from an address") \
+	K(AUTH_OK, "auth:ok:{<address>}", STRING, EXPIRES, TIME, "frontends", \
+	  "a MAC of the password that was right last, for `cache_time`; only with `STAGEPOST_CLUSTER_KEY`") \
+	K(POP3_LOGIN, "pop3:login:{<address>}", STRING, EXPIRES, TIME, "frontends", "a login of late (`LOGIN-DELAY`)")
+
+#endif
