@@ -56,7 +56,7 @@ struct run {
 
 /* ---- Frames ---- */
 static void
-on_ping(struct broker *b, struct str peer, const Stagepost__Frame *frame)
+run_on_ping(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 {
 	Stagepost__Frame answer = STAGEPOST__FRAME__INIT;
 	Stagepost__Pong pong = STAGEPOST__PONG__INIT;
@@ -77,14 +77,14 @@ static const struct {
 	{STAGEPOST__FRAME__BODY_WORKER_HELLO, workers_on_hello},
 	{STAGEPOST__FRAME__BODY_JOB_RENEW, workers_on_renew},
 	{STAGEPOST__FRAME__BODY_JOB_DONE, workers_on_done},
-	{STAGEPOST__FRAME__BODY_PING, on_ping},
+	{STAGEPOST__FRAME__BODY_PING, run_on_ping},
 	{STAGEPOST__FRAME__BODY_QUEUE_ORDER, orders_on_order},
 	{STAGEPOST__FRAME__BODY_QUEUE_QUERY, query_on_query},
 	{STAGEPOST__FRAME__BODY_QUEUE_SUMMARY_QUERY, summary_on_query},
 };
 
 static void
-on_frame(void *arg, struct str peer, const Stagepost__Frame *frame)
+run_on_frame(void *arg, struct str peer, const Stagepost__Frame *frame)
 {
 	struct broker *b = arg;
 
@@ -99,13 +99,13 @@ on_frame(void *arg, struct str peer, const Stagepost__Frame *frame)
 
 /* ---- Time ---- */
 static int64_t
-least(int64_t a, int64_t b)
+run_least(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
 }
 
 static void
-schedule_next(struct broker *b, int64_t waiting_ms)
+run_schedule_next(struct broker *b, int64_t waiting_ms)
 {
 	int64_t now_ms = clock_unix_ms(), next_ms = now_ms + WAIT_MOST_MS, wait_ms;
 	const struct heap_node *deadline = heap_first(&b->deadlines->heap);
@@ -121,16 +121,16 @@ schedule_next(struct broker *b, int64_t waiting_ms)
 	/* What is due already waits for credit, not for the clock. */
 	wait_ms = next_ms > now_ms + 5 ? next_ms - now_ms : 50;
 	if (b->writes->due_ms != 0)
-		wait_ms = least(wait_ms, b->writes->due_ms - clock_monotonic_ms());
+		wait_ms = run_least(wait_ms, b->writes->due_ms - clock_monotonic_ms());
 	if (waiting_ms != INT64_MAX)
-		wait_ms = least(wait_ms, waiting_ms - clock_monotonic_ms());
+		wait_ms = run_least(wait_ms, waiting_ms - clock_monotonic_ms());
 	tv = clock_timeval(wait_ms > 0 ? wait_ms : 0);
 	event_add(b->run->pump_timer, &tv);
 }
 
 /* Whatever came in this turn of the loop goes out together. */
 static void
-on_pump(evutil_socket_t fd, short what, void *arg)
+run_on_pump(evutil_socket_t fd, short what, void *arg)
 {
 	struct broker *b = arg;
 	int64_t waiting_ms = take_over_look(b);
@@ -143,18 +143,18 @@ on_pump(evutil_socket_t fd, short what, void *arg)
 	for (unsigned i = 0; i < b->shards->count; i++)
 		writer_flush(&b->shards->list[i]);
 	shards_look_at_leaving(b);
-	schedule_next(b, waiting_ms);
+	run_schedule_next(b, waiting_ms);
 }
 
 /* Settings, or the number of brokers among whom limits are dealt out. */
 static void
-set_limits(struct broker *b)
+run_set_limits(struct broker *b)
 {
 	const struct settings_spool *spool = settings_spool(broker_settings(b), STR_NONE);
 	/* Of our own: what is back is used within three seconds. */
 	struct schedule_limits none = {.dead_first_ms = 1000, .dead_longest_ms = 2400};
-	struct schedule_limits remote = {.dead_first_ms = least(PROBE_FIRST_MS, spool->retry_first),
-					 .dead_longest_ms = least(PROBE_LONGEST_MS, spool->retry_longest)};
+	struct schedule_limits remote = {.dead_first_ms = run_least(PROBE_FIRST_MS, spool->retry_first),
+					 .dead_longest_ms = run_least(PROBE_LONGEST_MS, spool->retry_longest)};
 	struct schedule_router router = routing_router(b->routing);
 
 	for (unsigned i = 0; i < BROKER_KINDS; i++) {
@@ -168,7 +168,7 @@ set_limits(struct broker *b)
 }
 
 static void
-on_shard_count(void *arg, int64_t count, const struct err *err)
+run_on_shard_count(void *arg, int64_t count, const struct err *err)
 {
 	struct broker *b = arg;
 
@@ -186,7 +186,7 @@ on_shard_count(void *arg, int64_t count, const struct err *err)
 }
 
 static void
-end_drain(struct broker *b)
+run_end_drain(struct broker *b)
 {
 	void (*on_drained)(void *arg) = b->run->on_drained;
 
@@ -196,7 +196,7 @@ end_drain(struct broker *b)
 }
 
 static void
-on_tick(evutil_socket_t fd, short what, void *arg)
+run_on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct broker *b = arg;
 	struct timeval tv = clock_timeval(b->draining || b->shards->list == NULL ? QUICK_TICK_MS : TICK_MS);
@@ -207,14 +207,14 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		if (redis_is_connected(b->config.redis) && !b->shards->counting) {
 			b->shards->counting = true;
 			op_hold(&b->op);
-			spool_init_shard_count(b->config.redis, b->config.shards, on_shard_count, b);
+			spool_init_shard_count(b->config.redis, b->config.shards, run_on_shard_count, b);
 		}
 		return;
 	}
 	if (b->draining && b->run->on_drained == NULL)
 		return;
 	if (b->brokers != b->run->routed_brokers)
-		set_limits(b);
+		run_set_limits(b);
 	routing_tick(b->routing);
 	workers_tick(b);
 	orders_tick(b);
@@ -227,36 +227,36 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	}
 	if (b->draining &&
 	    (shards_all_left(b) || clock_monotonic_ms() >= b->drain_until_ms + DRAIN_MOST_MS - DRAIN_JOBS_MS)) {
-		end_drain(b);
+		run_end_drain(b);
 		return;
 	}
 	broker_wake(b);
 }
 
 static void
-tick_soon(struct broker *b)
+run_tick_soon(struct broker *b)
 {
 	struct timeval tv = clock_timeval(NOTICE_GAP_MS);
 	event_add(b->run->tick, &tv);
 }
 
 static void
-on_notice(void *arg, struct str channel, struct str payload)
+run_on_notice(void *arg, struct str channel, struct str payload)
 {
 	struct broker *b = arg;
 
 	(void)channel;
 	if (!str_eq(payload, str_c(b->config.id)))
-		tick_soon(b);
+		run_tick_soon(b);
 }
 
 static void
-on_settings(void *arg, const struct settings *s)
+run_on_settings(void *arg, const struct settings *s)
 {
 	struct broker *b = arg;
 
 	(void)s;
-	set_limits(b);
+	run_set_limits(b);
 	deadlines_look(b);
 	broker_wake(b);
 }
@@ -274,13 +274,13 @@ static const struct spool_events spool_events = {
 };
 
 static void
-open_schedules(struct broker *b)
+run_open_schedules(struct broker *b)
 {
 	b->ops = &schedule_fair;
 	for (unsigned i = 0; i < BROKER_KINDS; i++)
 		b->schedules[i] = b->ops->create();
 	b->routing = routing_new(b, b->config.dns);
-	set_limits(b);
+	run_set_limits(b);
 }
 
 /* Ended, and the last answer of Redis is in. */
@@ -296,7 +296,7 @@ run_end(struct op *op)
 struct broker *
 broker_new(const struct broker_config *config, struct err *err)
 {
-	static const struct bus_server_events events = {.on_frame = on_frame};
+	static const struct bus_server_events events = {.on_frame = run_on_frame};
 	struct broker *b = mem_new(struct broker);
 	uint64_t random;
 
@@ -316,22 +316,22 @@ broker_new(const struct broker_config *config, struct err *err)
 	CHECK(getrandom(&random, sizeof(random), 0) == (ssize_t)sizeof(random));
 	snprintf(b->boot, sizeof(b->boot), "%llx-%016llx", (unsigned long long)clock_unix_ms(),
 		 (unsigned long long)random);
-	open_schedules(b);
+	run_open_schedules(b);
 	b->shards = shards_new();
 	b->writes = writes_new();
 	b->messages = messages_new();
 	b->deadlines = deadlines_new(b);
 	b->jobs = jobs_new(random);
 	b->watchdog = watchdog_new();
-	b->pump = event_new(config->base, -1, 0, on_pump, b);
-	b->run->pump_timer = evtimer_new(config->base, on_pump, b);
-	b->run->tick = evtimer_new(config->base, on_tick, b);
+	b->pump = event_new(config->base, -1, 0, run_on_pump, b);
+	b->run->pump_timer = evtimer_new(config->base, run_on_pump, b);
+	b->run->tick = evtimer_new(config->base, run_on_tick, b);
 	CHECK(b->pump != NULL && b->run->pump_timer != NULL && b->run->tick != NULL);
 	if (config->tracking != NULL)
 		b->run->subscription =
-			tracking_subscribe(config->tracking, STR(BUS_BROKERS_CHANNEL), on_notice, NULL, b);
+			tracking_subscribe(config->tracking, STR(BUS_BROKERS_CHANNEL), run_on_notice, NULL, b);
 	if (config->settings != NULL)
-		settings_live_watch(config->settings, on_settings, b);
+		settings_live_watch(config->settings, run_on_settings, b);
 	log_info(NULL, "broker listens", F_C("endpoint", bus_server_endpoint(b->bus)));
 	event_active(b->run->tick, EV_TIMEOUT, 0);
 	return b;
@@ -376,7 +376,7 @@ broker_free(struct broker **broker)
 	shards_free(&b->shards);
 	watchdog_free(&b->watchdog);
 	if (b->config.settings != NULL)
-		settings_live_unwatch(b->config.settings, on_settings, b);
+		settings_live_unwatch(b->config.settings, run_on_settings, b);
 	if (b->run->subscription != NULL)
 		tracking_unsubscribe(&b->run->subscription);
 	event_free(b->pump);

@@ -21,7 +21,7 @@ events_kept(const struct broker *b)
 
 /* ---- JSON ---- */
 static void
-add_escaped(struct buf *out, const char *text)
+events_add_escaped(struct buf *out, const char *text)
 {
 	bool utf8 = str_is_utf8(str_c(text));
 
@@ -39,7 +39,7 @@ add_escaped(struct buf *out, const char *text)
 }
 
 static void
-add_name(struct buf *out, const char *name)
+events_add_name(struct buf *out, const char *name)
 {
 	buf_add_c(out, buf_str(out).p[out->len - 1] == '{' ? "\"" : ",\"");
 	buf_add_c(out, name);
@@ -48,45 +48,45 @@ add_name(struct buf *out, const char *name)
 
 /* Nothing for an empty text. */
 static void
-add_text(struct buf *out, const char *name, const char *text)
+events_add_text(struct buf *out, const char *name, const char *text)
 {
 	if (text == NULL || text[0] == '\0')
 		return;
-	add_name(out, name);
+	events_add_name(out, name);
 	buf_add_byte(out, '"');
-	add_escaped(out, text);
+	events_add_escaped(out, text);
 	buf_add_byte(out, '"');
 }
 
 static void
-add_number(struct buf *out, const char *name, uint64_t number)
+events_add_number(struct buf *out, const char *name, uint64_t number)
 {
 	char text[24];
 
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
-	add_name(out, name);
+	events_add_name(out, name);
 	buf_add_c(out, text);
 }
 
 static void
-add_time(struct buf *out, const char *name, uint64_t unix_ms)
+events_add_time(struct buf *out, const char *name, uint64_t unix_ms)
 {
 	char text[CLOCK_ISO8601_MAX];
 
 	clock_iso8601((int64_t)unix_ms, text, sizeof(text));
-	add_text(out, name, text);
+	events_add_text(out, name, text);
 }
 
 static void
-begin_line(struct buf *out, const char *kind, uint64_t time_ms, const Stagepost__Envelope *e)
+events_begin_line(struct buf *out, const char *kind, uint64_t time_ms, const Stagepost__Envelope *e)
 {
 	buf_add_byte(out, '{');
-	add_time(out, "time", time_ms);
-	add_text(out, "event", kind);
-	add_text(out, "id", e->id);
-	add_name(out, "sender"); /* also when it is empty */
+	events_add_time(out, "time", time_ms);
+	events_add_text(out, "event", kind);
+	events_add_text(out, "id", e->id);
+	events_add_name(out, "sender"); /* also when it is empty */
 	buf_add_byte(out, '"');
-	add_escaped(out, e->reverse_path);
+	events_add_escaped(out, e->reverse_path);
 	buf_add_byte(out, '"');
 }
 
@@ -96,15 +96,15 @@ events_add_accepted(const struct broker *b, const Stagepost__Envelope *e, struct
 {
 	if (events_kept(b) == 0)
 		return;
-	begin_line(out, "accepted", e->received_ms, e);
-	add_number(out, "recipients", e->n_recipients);
-	add_text(out, "recipient", e->recipients[0]->address); /* the first */
-	add_number(out, "size", e->body->length);
-	add_text(out, "host", e->frontend);
-	add_text(out, "client", e->client_ip);
-	add_text(out, "account", e->authenticated_as);
-	add_text(out, "protocol", e->protocol);
-	add_text(out, "tls", e->tls);
+	events_begin_line(out, "accepted", e->received_ms, e);
+	events_add_number(out, "recipients", e->n_recipients);
+	events_add_text(out, "recipient", e->recipients[0]->address); /* the first */
+	events_add_number(out, "size", e->body->length);
+	events_add_text(out, "host", e->frontend);
+	events_add_text(out, "client", e->client_ip);
+	events_add_text(out, "account", e->authenticated_as);
+	events_add_text(out, "protocol", e->protocol);
+	events_add_text(out, "tls", e->tls);
 	buf_add_c(out, "}\n");
 }
 
@@ -127,36 +127,36 @@ event_kind(const char *trace)
 }
 
 static void
-add_recipient(const struct work *w, const Stagepost__TraceEvent *event, struct buf *out)
+events_add_recipient(const struct work *w, const Stagepost__TraceEvent *event, struct buf *out)
 {
 	const Stagepost__Recipient *r = work_recipient(w, event->recipient - 1);
 
-	add_text(out, "recipient", r->address);
-	add_text(out, "original", r->original);
-	add_text(out, "to", r->local ? "local" : "remote");
-	add_text(out, "code", event->code);
+	events_add_text(out, "recipient", r->address);
+	events_add_text(out, "original", r->original);
+	events_add_text(out, "to", r->local ? "local" : "remote");
+	events_add_text(out, "code", event->code);
 	if (event->attempt != 0)
-		add_number(out, "attempt", event->attempt);
+		events_add_number(out, "attempt", event->attempt);
 	if (event->next_try_ms != 0)
-		add_time(out, "next_try", event->next_try_ms);
+		events_add_time(out, "next_try", event->next_try_ms);
 }
 
 static void
-add_event(const struct message *m, const Stagepost__TraceEvent *event, struct buf *out)
+events_add_event(const struct message *m, const Stagepost__TraceEvent *event, struct buf *out)
 {
 	const struct work *w = m->work;
 
-	begin_line(out, event_kind(event->kind), event->time_ms, w->envelope);
+	events_begin_line(out, event_kind(event->kind), event->time_ms, w->envelope);
 	if (event->recipient != 0 && event->recipient <= work_recipient_count(w))
-		add_recipient(w, event, out);
-	add_text(out, "host", event->host);
-	add_text(out, "remote", event->remote);
-	add_text(out, "text", event->detail);
-	add_text(out, "tls", event->tls);
+		events_add_recipient(w, event, out);
+	events_add_text(out, "host", event->host);
+	events_add_text(out, "remote", event->remote);
+	events_add_text(out, "text", event->detail);
+	events_add_text(out, "tls", event->tls);
 	if (event->duration_ms != 0)
-		add_number(out, "duration_ms", event->duration_ms);
-	add_number(out, "age_ms",
-		   event->time_ms > w->envelope->received_ms ? event->time_ms - w->envelope->received_ms : 0);
+		events_add_number(out, "duration_ms", event->duration_ms);
+	events_add_number(out, "age_ms",
+			  event->time_ms > w->envelope->received_ms ? event->time_ms - w->envelope->received_ms : 0);
 	buf_add_c(out, "}\n");
 }
 
@@ -167,6 +167,6 @@ events_add_new(const struct broker *b, struct message *m, struct buf *out)
 	bool wanted = events_kept(b) != 0;
 
 	for (size_t i = 0; wanted && i < w->news_count; i++)
-		add_event(m, w->news[i], out);
+		events_add_event(m, w->news[i], out);
 	w->news_count = 0;
 }

@@ -11,7 +11,7 @@
 
 /* ---- What is asked for ---- */
 static void
-init_address(struct match_address *a, const char *text)
+match_init_address(struct match_address *a, const char *text)
 {
 	const char *at = strrchr(text, '@');
 
@@ -23,7 +23,7 @@ init_address(struct match_address *a, const char *text)
 }
 
 static char *
-text_or_null(const char *text, const char *prefix)
+match_text_or_null(const char *text, const char *prefix)
 {
 	size_t len = strlen(prefix);
 	char *copy;
@@ -37,7 +37,7 @@ text_or_null(const char *text, const char *prefix)
 }
 
 static bool
-find_state(const char *name, int *state_out)
+match_find_state(const char *name, int *state_out)
 {
 	*state_out = -1;
 	for (int i = 0; i < QUEUE_STATES; i++)
@@ -53,12 +53,12 @@ match_init(struct match *m, const Stagepost__QueueFilter *filter)
 	const Stagepost__QueueFilter *f = filter != NULL ? filter : &none;
 
 	*m = (struct match){.before_ms = f->before_ms != 0 ? (int64_t)f->before_ms : INT64_MAX};
-	init_address(&m->sender, f->sender);
-	init_address(&m->recipient, f->recipient);
-	m->domain = text_or_null(f->domain, "@");
-	m->destination = text_or_null(f->destination, "");
-	m->answer = text_or_null(f->answer, "");
-	return find_state(f->state, &m->state);
+	match_init_address(&m->sender, f->sender);
+	match_init_address(&m->recipient, f->recipient);
+	m->domain = match_text_or_null(f->domain, "@");
+	m->destination = match_text_or_null(f->destination, "");
+	m->answer = match_text_or_null(f->answer, "");
+	return match_find_state(f->state, &m->state);
 }
 
 void
@@ -73,17 +73,17 @@ match_fini(struct match *m)
 
 /* ---- Addresses ---- */
 static bool
-is_of_domain(const char *address, const char *at_domain)
+match_is_of_domain(const char *address, const char *at_domain)
 {
 	return str_ends_ci(str_c(address), str_c(at_domain));
 }
 
 static bool
-fits(const struct match_address *a, const char *address)
+match_fits(const struct match_address *a, const char *address)
 {
 	switch (a->how) {
 	case MATCH_ADDRESS: return str_eq_ci(str_c(address), str_c(a->text));
-	case MATCH_DOMAIN: return is_of_domain(address, a->text);
+	case MATCH_DOMAIN: return match_is_of_domain(address, a->text);
 	case MATCH_TEXT: return strcasestr(address, a->text) != NULL;
 	default: return true;
 	}
@@ -100,7 +100,7 @@ match_recipients(const struct match_address *a, const struct message *m)
 	if (a->how == MATCH_ANY)
 		return MATCH_YES;
 	for (; *address != '\0'; address += strlen(address) + 1)
-		if (fits(a, address))
+		if (match_fits(a, address))
 			return m->recipients == 1 && !more ? MATCH_YES : MATCH_UNSURE;
 	return more ? MATCH_UNSURE : MATCH_NO;
 }
@@ -110,14 +110,14 @@ match_domain(const struct match *match, const struct message *m)
 {
 	const struct match_address domain = {.how = MATCH_DOMAIN, .text = match->domain};
 
-	if (match->domain == NULL || is_of_domain(m->addresses, match->domain))
+	if (match->domain == NULL || match_is_of_domain(m->addresses, match->domain))
 		return MATCH_YES;
 	return match_recipients(&domain, m);
 }
 
 /* ---- The rest ---- */
 static bool
-has_destination(const struct message *m, const char *destination)
+match_has_destination(const struct message *m, const char *destination)
 {
 	for (const struct part *p = m->parts; p != NULL; p = p->next)
 		if (str_eq_ci(str_c(part_destination(p)), str_c(destination)))
@@ -142,8 +142,8 @@ match_message(const struct match *match, const struct message *m)
 
 	if ((m->flags & MESSAGE_FINISHING) != 0 || m->addresses == NULL || m->received_ms >= match->before_ms ||
 	    (match->state >= 0 && message_queue_state(m) != (enum queue_state)match->state) ||
-	    !fits(&match->sender, m->addresses) ||
-	    (match->destination != NULL && !has_destination(m, match->destination)))
+	    !match_fits(&match->sender, m->addresses) ||
+	    (match->destination != NULL && !match_has_destination(m, match->destination)))
 		return MATCH_NO;
 	answer = match_answer(match, m);
 	domain = match_domain(match, m);
@@ -159,15 +159,15 @@ match_entry(const struct match *match, const Stagepost__Envelope *e, const Stage
 {
 	size_t own = e->n_recipients, total = own + (state != NULL ? state->n_added : 0);
 	bool recipient = match->recipient.how == MATCH_ANY, answer = match->answer == NULL;
-	bool domain = match->domain == NULL || is_of_domain(e->reverse_path, match->domain);
+	bool domain = match->domain == NULL || match_is_of_domain(e->reverse_path, match->domain);
 
 	for (size_t i = 0; i < total; i++) {
 		const Stagepost__Recipient *r = i < own ? e->recipients[i] : state->added[i - own];
 		const Stagepost__RecipientStatus *s = state != NULL && i < state->n_status ? state->status[i] : NULL;
 		if (r == NULL || (s != NULL && s->state != STAGEPOST__RECIPIENT_STATE__QUEUED))
 			continue;
-		recipient = recipient || fits(&match->recipient, r->address);
-		domain = domain || is_of_domain(r->address, match->domain);
+		recipient = recipient || match_fits(&match->recipient, r->address);
+		domain = domain || match_is_of_domain(r->address, match->domain);
 		answer = answer || (s != NULL && strcasestr(s->last_text, match->answer) != NULL);
 	}
 	if (!answer && state != NULL && check_last_trouble(state) != NULL)

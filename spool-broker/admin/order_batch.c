@@ -185,7 +185,7 @@ order_run(struct orders *all, struct message *m, struct waiting_order *o)
 }
 
 static void
-on_work(struct broker *b, struct message *m, const struct err *err)
+batch_on_work(struct broker *b, struct message *m, const struct err *err)
 {
 	struct orders *all = b->orders;
 	struct waiting_order *o = waiting_take(all, m->id), *next;
@@ -221,13 +221,13 @@ order_give(struct orders *all, struct order_batch *batch, const char *id)
 	all->waiting_count++;
 	if (batch->order->needs_work(m) || batch->recipient[0] != '\0') {
 		waiting_put(all, o);
-		message_with_work(b, m, on_work);
+		message_with_work(b, m, batch_on_work);
 	} else
 		order_run(all, m, o);
 }
 
 static void
-on_turn(evutil_socket_t fd, short what, void *arg)
+batch_on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct orders *all = arg;
 	int64_t begun_ms = clock_monotonic_ms();
@@ -252,13 +252,13 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 
 /* ---- From outside ---- */
 static struct orders *
-orders_get(struct broker *b)
+batch_orders_get(struct broker *b)
 {
 	if (b->orders != NULL)
 		return b->orders;
 	b->orders = mem_new(struct orders);
 	b->orders->broker = b;
-	b->orders->turn = event_new(b->config.base, -1, 0, on_turn, b->orders);
+	b->orders->turn = event_new(b->config.base, -1, 0, batch_on_turn, b->orders);
 	CHECK(b->orders->turn != NULL);
 	return b->orders;
 }
@@ -267,7 +267,7 @@ void
 orders_on_order(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 {
 	const Stagepost__QueueOrder *asked = frame->queue_order;
-	struct orders *all = orders_get(b);
+	struct orders *all = batch_orders_get(b);
 	bool single = asked->n_ids == 0;
 	struct order_batch *batch = mem_new(struct order_batch);
 	size_t count = single ? 1 : asked->n_ids;
@@ -317,7 +317,7 @@ orders_on_news(struct broker *b, const struct message *m, enum message_news news
 
 /* Of messages that the store does not answer about. */
 static void
-end_until(struct orders *all, int64_t now_ms)
+batch_end_until(struct orders *all, int64_t now_ms)
 {
 	struct waiting_order *first, *next_id, *o, *next;
 
@@ -340,7 +340,7 @@ orders_tick(struct broker *b)
 {
 	if (b->orders == NULL)
 		return;
-	end_until(b->orders, clock_monotonic_ms());
+	batch_end_until(b->orders, clock_monotonic_ms());
 	if (b->orders->batches != NULL)
 		event_active(b->orders->turn, EV_TIMEOUT, 0);
 }
@@ -353,7 +353,7 @@ orders_free(struct broker *b)
 
 	if (all == NULL)
 		return;
-	end_until(all, INT64_MAX);
+	batch_end_until(all, INT64_MAX);
 	DL_FOREACH_SAFE (all->batches, batch, next) {
 		batch->due -= (unsigned)(batch->count - batch->at);
 		batch_end_one(b, batch, false, batch->text);

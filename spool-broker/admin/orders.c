@@ -17,7 +17,7 @@
 /* The times of waiting recipients are in the spool too: whoever takes the shard
  * over must not wait for the old ones. address: empty: all. */
 static void
-make_due(struct message *m, struct str address)
+orders_make_due(struct message *m, struct str address)
 {
 	uint64_t now_ms = (uint64_t)clock_unix_ms();
 
@@ -34,12 +34,12 @@ make_due(struct message *m, struct str address)
 /* Puts the waiting parts that serve the recipient (empty: all) where they
  * belong, to be tried now. */
 static unsigned
-place_now(struct broker *b, struct message *m, struct str recipient)
+orders_place_now(struct broker *b, struct message *m, struct str recipient)
 {
 	unsigned count = 0;
 
 	if (m->work != NULL)
-		make_due(m, recipient);
+		orders_make_due(m, recipient);
 	for (struct part *p = m->parts; p != NULL; p = p->next) {
 		struct schedule *s;
 		bool concerned = recipient.len == 0;
@@ -60,7 +60,7 @@ place_now(struct broker *b, struct message *m, struct str recipient)
 
 /* What is due already need not be read for it: nothing of it changes. */
 static bool
-retry_needs_work(const struct message *m)
+orders_retry_needs_work(const struct message *m)
 {
 	for (const struct part *p = m->parts; p != NULL; p = p->next)
 		if (p->state == PART_DEFERRED)
@@ -73,7 +73,7 @@ order_retry(struct broker *b, struct message *m, struct str recipient)
 {
 	if ((m->flags & MESSAGE_HELD) != 0)
 		return NULL;
-	return place_now(b, m, recipient) != 0 ? "will be tried now" : NULL;
+	return orders_place_now(b, m, recipient) != 0 ? "will be tried now" : NULL;
 }
 
 /* ---- hold, release ---- */
@@ -96,7 +96,7 @@ order_release(struct broker *b, struct message *m, struct str recipient)
 	work_add_event(m->work, "released", 0, b->config.id, "by the operator");
 	/* Its wait for a check may have ended while it was held. */
 	check_look(b, m);
-	place_now(b, m, STR_NONE);
+	orders_place_now(b, m, STR_NONE);
 	deadline_set(b, m);
 	return "released";
 }
@@ -121,7 +121,7 @@ order_delete(struct broker *b, struct message *m, struct str recipient)
 }
 
 static bool
-always_needs_work(const struct message *m)
+orders_always_needs_work(const struct message *m)
 {
 	(void)m;
 	return true;
@@ -129,10 +129,10 @@ always_needs_work(const struct message *m)
 
 static const struct order orders[] = {
 	/* verb     reads it		run */
-	{"retry", retry_needs_work, order_retry},
-	{"hold", always_needs_work, order_hold},
-	{"release", always_needs_work, order_release},
-	{"delete", always_needs_work, order_delete},
+	{"retry", orders_retry_needs_work, order_retry},
+	{"hold", orders_always_needs_work, order_hold},
+	{"release", orders_always_needs_work, order_release},
+	{"delete", orders_always_needs_work, order_delete},
 };
 
 const struct order *

@@ -58,7 +58,7 @@ struct query {
 };
 
 static void
-free_query(struct query *q)
+query_free(struct query *q)
 {
 	if (q->broker != NULL)
 		DL_DELETE(q->broker->queries, q);
@@ -72,31 +72,31 @@ free_query(struct query *q)
 
 /* ---- The answer ---- */
 static int
-by_id(const void *a, const void *b)
+query_by_id(const void *a, const void *b)
 {
 	return strcmp(((const struct candidate *)a)->id, ((const struct candidate *)b)->id);
 }
 
 static int
-entries_by_id(const void *a, const void *b)
+query_entries_by_id(const void *a, const void *b)
 {
 	return strcmp((*(Stagepost__QueueEntry *const *)a)->id, (*(Stagepost__QueueEntry *const *)b)->id);
 }
 
 static size_t
-bytes_of(const Stagepost__QueueEntry *entry)
+query_bytes_of(const Stagepost__QueueEntry *entry)
 {
 	return protobuf_c_message_get_packed_size(&entry->base);
 }
 
 /* Those of a reading may be more than a page holds; one always goes. */
 static size_t
-count_fitting(const struct query *q)
+query_count_fitting(const struct query *q)
 {
 	size_t bytes = 0;
 
 	for (size_t i = 0; i < q->entry_count; i++) {
-		bytes += bytes_of(q->entries[i]);
+		bytes += query_bytes_of(q->entries[i]);
 		if (i != 0 && bytes > PAGE_BYTES)
 			return i;
 	}
@@ -104,16 +104,16 @@ count_fitting(const struct query *q)
 }
 
 static void
-answer(struct query *q)
+query_answer(struct query *q)
 {
 	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
 	Stagepost__QueuePage page = STAGEPOST__QUEUE_PAGE__INIT;
 	struct err err;
 
 	if (q->entry_count > 1)
-		qsort(q->entries, q->entry_count, sizeof(struct Stagepost__QueueEntry *), entries_by_id);
+		qsort(q->entries, q->entry_count, sizeof(struct Stagepost__QueueEntry *), query_entries_by_id);
 	page.entries = q->entries;
-	page.n_entries = count_fitting(q);
+	page.n_entries = query_count_fitting(q);
 	if (page.n_entries < q->entry_count)
 		page.next_after = q->entries[page.n_entries - 1]->id;
 	else if (q->at < q->found_count || q->full)
@@ -123,12 +123,12 @@ answer(struct query *q)
 	frame.queue_page = &page;
 	if (bus_server_send(q->broker->bus, str_of(q->peer, q->peer_len), &frame, &err) != 0)
 		log_info(NULL, "page of the queue not sent", F_ERR(&err));
-	free_query(q);
+	query_free(q);
 }
 
 /* ---- Entries ---- */
 static Stagepost__QueuePart *
-describe_part(struct query *q, const struct part *p)
+query_describe_part(struct query *q, const struct part *p)
 {
 	Stagepost__QueuePart *part = arena_new(&q->arena, Stagepost__QueuePart);
 	const struct site *site = part_site(p);
@@ -155,7 +155,7 @@ describe_part(struct query *q, const struct part *p)
 
 /* state and envelope: empty for ids alone. */
 static void
-add_entry(struct query *q, const struct message *m, struct str envelope, struct str state)
+query_add_entry(struct query *q, const struct message *m, struct str envelope, struct str state)
 {
 	Stagepost__QueueEntry *entry = arena_new(&q->arena, Stagepost__QueueEntry);
 
@@ -167,13 +167,13 @@ add_entry(struct query *q, const struct message *m, struct str envelope, struct 
 	entry->state = (ProtobufCBinaryData){state.len, (uint8_t *)arena_dup(&q->arena, state.p, state.len)};
 	entry->parts = arena_array(&q->arena, Stagepost__QueuePart *, PARTS_MAX);
 	for (const struct part *p = m->parts; p != NULL && entry->n_parts < PARTS_MAX && !q->ids_only; p = p->next)
-		entry->parts[entry->n_parts++] = describe_part(q, p);
+		entry->parts[entry->n_parts++] = query_describe_part(q, p);
 	q->entries[q->entry_count++] = entry;
-	q->entry_bytes += bytes_of(entry);
+	q->entry_bytes += query_bytes_of(entry);
 }
 
 static bool
-fits_entry(const struct query *q, struct str envelope, struct str state)
+query_fits_entry(const struct query *q, struct str envelope, struct str state)
 {
 	struct arena arena;
 	Stagepost__Envelope *e;
@@ -190,18 +190,18 @@ fits_entry(const struct query *q, struct str envelope, struct str state)
 }
 
 static void
-look_at(struct query *q, const struct message *m, bool sure, struct str envelope, struct str state)
+query_look_at(struct query *q, const struct message *m, bool sure, struct str envelope, struct str state)
 {
-	if (!sure && !fits_entry(q, envelope, state))
+	if (!sure && !query_fits_entry(q, envelope, state))
 		return;
 	if (q->ids_only)
-		add_entry(q, m, STR_NONE, STR_NONE);
+		query_add_entry(q, m, STR_NONE, STR_NONE);
 	else
-		add_entry(q, m, envelope, state);
+		query_add_entry(q, m, envelope, state);
 }
 
 /* ---- Reading ---- */
-static void go_on(struct query *q);
+static void query_go_on(struct query *q);
 
 struct read {
 	struct query *query;   /* borrowed; lives until its reads are answered */
@@ -210,7 +210,7 @@ struct read {
 };
 
 static struct message *
-find(struct broker *b, const char *id)
+query_find(struct broker *b, const char *id)
 {
 	unsigned number;
 	struct shard *s = spool_id_parse(str_c(id), &number, NULL) ? shards_owned(b, number) : NULL;
@@ -220,7 +220,7 @@ find(struct broker *b, const char *id)
 }
 
 static void
-on_read(void *arg, const struct spool_entry *entry, const struct err *err)
+query_on_read(void *arg, const struct spool_entry *entry, const struct err *err)
 {
 	struct read r = *(struct read *)arg;
 	struct query *q = r.query;
@@ -231,60 +231,60 @@ on_read(void *arg, const struct spool_entry *entry, const struct err *err)
 	if (!op_back(&r.broker->op) || q->broker == NULL) {
 		q->broker = NULL;
 		if (q->reading == 0)
-			free_query(q);
+			query_free(q);
 		return;
 	}
-	m = find(q->broker, r.candidate.id);
+	m = query_find(q->broker, r.candidate.id);
 	if (m != NULL && err == NULL && entry->envelope.len != 0)
-		look_at(q, m, r.candidate.sure, entry->envelope, entry->state);
+		query_look_at(q, m, r.candidate.sure, entry->envelope, entry->state);
 	if (q->reading == 0)
-		go_on(q);
+		query_go_on(q);
 }
 
 static void
-look_up(struct query *q, const struct candidate *c)
+query_look_up(struct query *q, const struct candidate *c)
 {
-	struct message *m = find(q->broker, c->id);
+	struct message *m = query_find(q->broker, c->id);
 	struct buf envelope = BUF_EMPTY, state = BUF_EMPTY;
 	struct read *r;
 
 	if (m == NULL)
 		return;
 	if (q->ids_only && c->sure)
-		look_at(q, m, true, STR_NONE, STR_NONE);
+		query_look_at(q, m, true, STR_NONE, STR_NONE);
 	else if (m->work != NULL) {
 		bus_message_pack(&m->work->envelope->base, &envelope);
 		bus_message_pack(&m->work->state->base, &state);
-		look_at(q, m, c->sure, buf_str(&envelope), buf_str(&state));
+		query_look_at(q, m, c->sure, buf_str(&envelope), buf_str(&state));
 	} else {
 		r = mem_new(struct read);
 		*r = (struct read){.query = q, .broker = q->broker, .candidate = *c};
 		q->reading++;
 		op_hold(&q->broker->op);
-		spool_find(q->broker->config.redis, str_c(c->id), on_read, r);
+		spool_find(q->broker->config.redis, str_c(c->id), query_on_read, r);
 	}
 	buf_fini(&envelope);
 	buf_fini(&state);
 }
 
 static void
-go_on(struct query *q)
+query_go_on(struct query *q)
 {
 	do {
 		for (unsigned i = 0; i < READ_AT_ONCE && q->at < q->found_count; i++)
-			look_up(q, &q->found[q->at++]);
+			query_look_up(q, &q->found[q->at++]);
 	} while (q->reading == 0 && q->at < q->found_count && q->entry_bytes < PAGE_BYTES);
 	if (q->reading == 0)
-		answer(q);
+		query_answer(q);
 }
 
 /* ---- The walk ---- */
 /* The first ones by id are kept. */
 static void
-cut_found(struct query *q)
+query_cut_found(struct query *q)
 {
 	if (q->found_count > 1)
-		qsort(q->found, q->found_count, sizeof(*q->found), by_id);
+		qsort(q->found, q->found_count, sizeof(*q->found), query_by_id);
 	if (q->found_count > q->limit) {
 		q->found_count = q->limit;
 		q->full = true;
@@ -292,7 +292,7 @@ cut_found(struct query *q)
 }
 
 static void
-visit(void *arg, struct message *m)
+query_visit(void *arg, struct message *m)
 {
 	struct query *q = arg;
 	enum match_result result;
@@ -303,25 +303,25 @@ visit(void *arg, struct message *m)
 	memcpy(q->found[q->found_count].id, m->id, sizeof(m->id));
 	q->found[q->found_count++].sure = result == MATCH_YES;
 	if (q->found_count == 2 * (size_t)q->limit)
-		cut_found(q);
+		query_cut_found(q);
 }
 
 static void
-on_walked(void *arg, bool whole)
+query_on_walked(void *arg, bool whole)
 {
 	struct query *q = arg;
 
 	if (!whole) {
-		free_query(q);
+		query_free(q);
 		return;
 	}
-	cut_found(q);
+	query_cut_found(q);
 	q->entries = mem_alloc((q->found_count + 1) * sizeof(struct Stagepost__QueueEntry *));
-	go_on(q);
+	query_go_on(q);
 }
 
 static struct query *
-new_query(struct broker *b, struct str peer, uint64_t request, const Stagepost__QueueQuery *asked)
+query_new(struct broker *b, struct str peer, uint64_t request, const Stagepost__QueueQuery *asked)
 {
 	struct query *q = mem_new(struct query);
 
@@ -341,21 +341,21 @@ new_query(struct broker *b, struct str peer, uint64_t request, const Stagepost__
 void
 query_on_query(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 {
-	static const struct scan_ops ops = {.visit = visit, .end = on_walked};
+	static const struct scan_ops ops = {.visit = query_visit, .end = query_on_walked};
 	const Stagepost__QueueQuery *asked = frame->queue_query;
-	struct query *q = new_query(b, peer, frame->request, asked);
-	struct message *m = asked->id[0] != '\0' ? find(b, asked->id) : NULL;
+	struct query *q = query_new(b, peer, frame->request, asked);
+	struct message *m = asked->id[0] != '\0' ? query_find(b, asked->id) : NULL;
 
 	if (!match_init(&q->match, asked->filter))
-		on_walked(q, true); /* no message is in such a state */
+		query_on_walked(q, true); /* no message is in such a state */
 	else if (asked->id[0] == '\0' && !scan_start(b, &ops, q))
-		free_query(q); /* too many ask: the asker's time runs out */
+		query_free(q); /* too many ask: the asker's time runs out */
 	else if (asked->id[0] != '\0') {
 		if (m != NULL) {
 			memcpy(q->found[0].id, m->id, sizeof(m->id));
 			q->found[q->found_count++].sure = true;
 		}
-		on_walked(q, true);
+		query_on_walked(q, true);
 	}
 }
 

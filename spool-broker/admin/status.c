@@ -17,25 +17,25 @@ static const char *const kind_names[BROKER_KINDS] = {"local", "remote", "report"
 enum { TROUBLES_NAMED = 20 };
 
 static void
-add_number(cJSON *into, const char *name, double value)
+status_add_number(cJSON *into, const char *name, double value)
 {
 	cJSON_AddNumberToObject(into, name, value);
 }
 
 static void
-add_shards(const struct broker *b, cJSON *into)
+status_add_shards(const struct broker *b, cJSON *into)
 {
 	cJSON *owned = cJSON_AddArrayToObject(into, "shards");
 
 	for (unsigned i = 0; i < b->shards->count; i++)
 		if (b->shards->list[i].state == SHARD_OWNED || b->shards->list[i].state == SHARD_LEAVING)
 			cJSON_AddItemToArray(owned, cJSON_CreateNumber(i));
-	add_number(into, "shards_suspended", shards_count(b, SHARD_SUSPENDED));
-	add_number(into, "shard_count", b->shards->count);
+	status_add_number(into, "shards_suspended", shards_count(b, SHARD_SUSPENDED));
+	status_add_number(into, "shard_count", b->shards->count);
 }
 
 static void
-add_trouble(void *arg, const struct site *site)
+status_add_trouble(void *arg, const struct site *site)
 {
 	cJSON *list = arg, *item;
 
@@ -44,13 +44,13 @@ add_trouble(void *arg, const struct site *site)
 	item = cJSON_CreateObject();
 	cJSON_AddStringToObject(item, "site", site->name);
 	cJSON_AddStringToObject(item, "trouble", site->trouble);
-	add_number(item, "next_probe_ms", heap_has(&site->wake) ? (double)site->wake.time_ms : 0);
+	status_add_number(item, "next_probe_ms", heap_has(&site->wake) ? (double)site->wake.time_ms : 0);
 	cJSON_AddItemToArray(list, item);
 }
 
 /* Parts, each with the recipients of one message for one destination. */
 static void
-add_queue(struct broker *b, cJSON *into)
+status_add_queue(struct broker *b, cJSON *into)
 {
 	cJSON *queue = cJSON_AddObjectToObject(into, "queue"), *kinds = cJSON_AddObjectToObject(into, "parts");
 	cJSON *troubles = cJSON_AddArrayToObject(into, "troubles");
@@ -62,28 +62,28 @@ add_queue(struct broker *b, cJSON *into)
 		if (kind_names[i] == NULL)
 			continue;
 		kind = cJSON_AddObjectToObject(kinds, kind_names[i]);
-		add_number(kind, "queued", c.ready);
-		add_number(kind, "active", c.active);
-		add_number(kind, "deferred", c.deferred);
-		add_number(kind, "destinations", c.destinations);
-		add_number(kind, "sites", c.sites);
+		status_add_number(kind, "queued", c.ready);
+		status_add_number(kind, "active", c.active);
+		status_add_number(kind, "deferred", c.deferred);
+		status_add_number(kind, "destinations", c.destinations);
+		status_add_number(kind, "sites", c.sites);
 		ready += c.ready;
 		deferred += c.deferred;
 		active += c.active;
-		b->ops->each_site(b->schedules[i], add_trouble, troubles);
+		b->ops->each_site(b->schedules[i], status_add_trouble, troubles);
 	}
-	add_number(queue, "messages", (double)b->messages->count);
-	add_number(queue, "queued", ready);
-	add_number(queue, "active", active);
-	add_number(queue, "deferred", deferred);
-	add_number(queue, "held", b->messages->held);
+	status_add_number(queue, "messages", (double)b->messages->count);
+	status_add_number(queue, "queued", ready);
+	status_add_number(queue, "active", active);
+	status_add_number(queue, "deferred", deferred);
+	status_add_number(queue, "held", b->messages->held);
 	metrics_set(M_SPOOL_QUEUED, ready + active);
 	metrics_set(M_SPOOL_DEFERRED, deferred);
 	metrics_set(M_SPOOL_HELD, b->messages->held);
 }
 
 static void
-add_workers(const struct broker *b, cJSON *into)
+status_add_workers(const struct broker *b, cJSON *into)
 {
 	cJSON *list = cJSON_AddArrayToObject(into, "workers");
 	struct worker *w, *next;
@@ -99,8 +99,8 @@ add_workers(const struct broker *b, cJSON *into)
 			if (kind_names[i] == NULL)
 				continue;
 			kind = cJSON_AddObjectToObject(item, kind_names[i]);
-			add_number(kind, "slots", w->slots[i]);
-			add_number(kind, "active", w->active[i]);
+			status_add_number(kind, "slots", w->slots[i]);
+			status_add_number(kind, "active", w->active[i]);
 		}
 		cJSON_AddItemToArray(list, item);
 	}
@@ -112,11 +112,11 @@ status_describe(struct broker *b, cJSON *into)
 	unsigned owned = shards_count(b, SHARD_OWNED);
 
 	cJSON_AddStringToObject(into, "endpoint", bus_server_endpoint(b->bus));
-	add_number(into, "brokers", b->brokers);
-	add_shards(b, into);
-	add_queue(b, into);
-	add_workers(b, into);
-	add_number(into, "hand_overs_waiting", (double)b->writes->waiting);
-	add_number(into, "taken_over", (double)b->shards->taken_over);
+	status_add_number(into, "brokers", b->brokers);
+	status_add_shards(b, into);
+	status_add_queue(b, into);
+	status_add_workers(b, into);
+	status_add_number(into, "hand_overs_waiting", (double)b->writes->waiting);
+	status_add_number(into, "taken_over", (double)b->shards->taken_over);
 	metrics_set(M_SPOOL_SHARDS, owned);
 }

@@ -41,7 +41,7 @@ struct summary {
 };
 
 static void
-visit(void *arg, struct message *m)
+summary_visit(void *arg, struct message *m)
 {
 	struct summary *s = arg;
 
@@ -67,7 +67,7 @@ visit(void *arg, struct message *m)
 
 /* ---- Lines: what the walk found, with what the schedule knows ---- */
 static void
-add_line(void *arg, const struct destination *d)
+summary_add_line(void *arg, const struct destination *d)
 {
 	struct summary *s = arg;
 	const struct site *site = destination_site(d);
@@ -102,27 +102,28 @@ add_line(void *arg, const struct destination *d)
 }
 
 static uint64_t
-size_of(const Stagepost__QueueLine *line)
+summary_size_of(const Stagepost__QueueLine *line)
 {
 	return (uint64_t)line->queued + line->active + line->deferred + line->held;
 }
 
 static int
-largest_first(const void *a, const void *b)
+summary_largest_first(const void *a, const void *b)
 {
-	uint64_t x = size_of(*(Stagepost__QueueLine *const *)a), y = size_of(*(Stagepost__QueueLine *const *)b);
+	uint64_t x = summary_size_of(*(Stagepost__QueueLine *const *)a),
+		 y = summary_size_of(*(Stagepost__QueueLine *const *)b);
 	return x > y ? -1 : x < y;
 }
 
 static void
-answer(struct summary *s)
+summary_answer(struct summary *s)
 {
 	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
 	Stagepost__QueueSummary summary = STAGEPOST__QUEUE_SUMMARY__INIT;
 	struct err err;
 
 	if (s->line_count > 1)
-		qsort(s->lines, s->line_count, sizeof(*s->lines), largest_first);
+		qsort(s->lines, s->line_count, sizeof(*s->lines), summary_largest_first);
 	summary.lines = s->lines;
 	summary.n_lines = s->line_count < s->limit ? s->line_count : s->limit;
 	frame.request = s->request;
@@ -133,7 +134,7 @@ answer(struct summary *s)
 }
 
 static void
-free_summary(struct summary *s)
+summary_free(struct summary *s)
 {
 	struct tally *t, *next;
 
@@ -149,24 +150,24 @@ free_summary(struct summary *s)
 }
 
 static void
-on_walked(void *arg, bool whole)
+summary_on_walked(void *arg, bool whole)
 {
 	struct summary *s = arg;
 	struct broker *b = s->broker;
 
 	for (unsigned i = 0; whole && i < BROKER_KINDS; i++) {
 		s->kind = (Stagepost__JobKind)i;
-		b->ops->each(b->schedules[i], add_line, s);
+		b->ops->each(b->schedules[i], summary_add_line, s);
 	}
 	if (whole)
-		answer(s);
-	free_summary(s);
+		summary_answer(s);
+	summary_free(s);
 }
 
 void
 summary_on_query(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 {
-	static const struct scan_ops ops = {.visit = visit, .end = on_walked};
+	static const struct scan_ops ops = {.visit = summary_visit, .end = summary_on_walked};
 	unsigned limit = frame->queue_summary_query->limit;
 	struct summary *s = mem_new(struct summary);
 
@@ -180,5 +181,5 @@ summary_on_query(struct broker *b, struct str peer, const Stagepost__Frame *fram
 	if (!match_init(&s->match, frame->queue_summary_query->filter))
 		s->match.before_ms = 0;
 	if (!scan_start(b, &ops, s))
-		free_summary(s);
+		summary_free(s);
 }

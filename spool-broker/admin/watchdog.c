@@ -42,7 +42,7 @@ watchdog_free(struct watchdog **w)
 
 /* True once it has stood still for so long, at each look. */
 static bool
-look(struct watch *w, bool still, int64_t limit_ms)
+watchdog_look(struct watch *w, bool still, int64_t limit_ms)
 {
 	int64_t now_ms = clock_monotonic_ms();
 
@@ -55,7 +55,7 @@ look(struct watch *w, bool still, int64_t limit_ms)
 
 /* ---- Queues: something is ready, nothing is under way ---- */
 static const char *
-why_not_given(const struct broker *b, unsigned kind)
+watchdog_why_not_given(const struct broker *b, unsigned kind)
 {
 	unsigned live = 0, willing = 0;
 
@@ -69,17 +69,17 @@ why_not_given(const struct broker *b, unsigned kind)
 }
 
 static void
-look_at_queue(struct broker *b, unsigned kind, int64_t limit_ms)
+watchdog_look_at_queue(struct broker *b, unsigned kind, int64_t limit_ms)
 {
 	struct schedule_counts counts = b->ops->counts(b->schedules[kind]);
 	struct watch *w = &b->watchdog->queues[kind];
 	/* What waits for the next probe of a dead destination is no stall. */
-	bool stalled = look(w, counts.ready != 0 && counts.active == 0 && !counts.waits, limit_ms);
+	bool stalled = watchdog_look(w, counts.ready != 0 && counts.active == 0 && !counts.waits, limit_ms);
 
 	metrics_set(queue_metrics[kind], stalled ? counts.ready : 0);
 	if (stalled && !w->told)
 		log_warning(NULL, "queue stalled", F_C("queue", queue_names[kind]), F_I64("ready", counts.ready),
-			    F_C("reason", why_not_given(b, kind)));
+			    F_C("reason", watchdog_why_not_given(b, kind)));
 	else if (!stalled && w->told)
 		log_info(NULL, "queue goes on", F_C("queue", queue_names[kind]));
 	w->told = stalled;
@@ -87,7 +87,7 @@ look_at_queue(struct broker *b, unsigned kind, int64_t limit_ms)
 
 /* ---- The store: writes that do not come back ---- */
 static void
-look_at_store(struct broker *b, int64_t limit_ms)
+watchdog_look_at_store(struct broker *b, int64_t limit_ms)
 {
 	struct watch *w = &b->watchdog->store;
 	int64_t oldest_ms = 0, now_ms = clock_monotonic_ms();
@@ -115,7 +115,7 @@ look_at_store(struct broker *b, int64_t limit_ms)
 
 /* ---- Jobs: the lease is renewed, but no end comes ---- */
 static void
-look_at_jobs(struct broker *b)
+watchdog_look_at_jobs(struct broker *b)
 {
 	int64_t now_ms = clock_unix_ms(), oldest_ms = 0;
 
@@ -140,7 +140,7 @@ watchdog_tick(struct broker *b)
 
 	for (unsigned i = 0; i < BROKER_KINDS; i++)
 		if (queue_names[i] != NULL)
-			look_at_queue(b, i, limit_ms);
-	look_at_store(b, limit_ms);
-	look_at_jobs(b);
+			watchdog_look_at_queue(b, i, limit_ms);
+	watchdog_look_at_store(b, limit_ms);
+	watchdog_look_at_jobs(b);
 }

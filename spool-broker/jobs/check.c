@@ -30,7 +30,7 @@ enum { CHECK_FIRST_MS = 10000, CHECK_LONGEST_MS = 60000, UNREACHED_MS = 2000 };
 
 /* ---- Who is checked ---- */
 static bool
-is_on(const struct broker *b)
+check_is_on(const struct broker *b)
 {
 	const struct settings *s = broker_settings(b);
 
@@ -41,7 +41,7 @@ is_on(const struct broker *b)
 bool
 check_is_off(const struct broker *b)
 {
-	return !is_on(b);
+	return !check_is_on(b);
 }
 
 bool
@@ -49,12 +49,12 @@ check_is_wanted(const struct broker *b, const Stagepost__Envelope *e)
 {
 	const struct settings_spam *s = settings_spam(broker_settings(b), STR_NONE);
 
-	return is_on(b) && !e->is_dsn && (e->authenticated_as[0] == '\0' || s->check_authenticated) &&
+	return check_is_on(b) && !e->is_dsn && (e->authenticated_as[0] == '\0' || s->check_authenticated) &&
 	       (s->max_size == 0 || e->body->length <= (uint64_t)s->max_size);
 }
 
 static struct part *
-find_part(const struct message *m)
+check_find_part(const struct message *m)
 {
 	for (struct part *p = m->parts; p != NULL; p = p->next)
 		if (p->kind == STAGEPOST__JOB_KIND__CHECK)
@@ -64,7 +64,7 @@ find_part(const struct message *m)
 
 /* ---- What goes out ---- */
 static bool
-has_remote_left(const struct work *w)
+check_has_remote_left(const struct work *w)
 {
 	for (unsigned i = 0; i < work_recipient_count(w); i++)
 		if (!work_recipient(w, i)->local && work_status(w, i)->state == STAGEPOST__RECIPIENT_STATE__QUEUED)
@@ -79,7 +79,7 @@ check_hold_outbound(struct broker *b, struct message *m)
 	struct str sender = envelope_sender(m->work->envelope);
 
 	/* Once: what the operator has released stays released. */
-	if (v == NULL || !v->is_spam || v->held || (m->flags & MESSAGE_HELD) != 0 || !has_remote_left(m->work) ||
+	if (v == NULL || !v->is_spam || v->held || (m->flags & MESSAGE_HELD) != 0 || !check_has_remote_left(m->work) ||
 	    settings_spam(broker_settings(b), sender)->outbound_spam != OUTBOUND_SPAM_HOLD)
 		return;
 	v->held = true;
@@ -90,7 +90,7 @@ check_hold_outbound(struct broker *b, struct message *m)
 /* ---- The end of the wait ---- */
 /* With a verdict in its state, or without: the message's own parts come. */
 static void
-pass(struct broker *b, struct message *m, struct part *p)
+check_pass(struct broker *b, struct message *m, struct part *p)
 {
 	part_free(b, p);
 	interned_drop(&b->messages->answers, &m->answer);
@@ -99,7 +99,7 @@ pass(struct broker *b, struct message *m, struct part *p)
 }
 
 static void
-pass_unchecked(struct broker *b, struct message *m, struct part *p, const char *why)
+check_pass_unchecked(struct broker *b, struct message *m, struct part *p, const char *why)
 {
 	struct work *w = m->work;
 	Stagepost__SpamVerdict *v = arena_new(&w->arena, Stagepost__SpamVerdict);
@@ -111,20 +111,20 @@ pass_unchecked(struct broker *b, struct message *m, struct part *p, const char *
 	work_add_event(w, "unchecked", 0, b->config.id, why);
 	metrics_add(M_SPAM_UNCHECKED, 1);
 	log_warning(NULL, "message goes on unchecked", F_C("id", m->id), F_C("reason", why));
-	pass(b, m, p);
+	check_pass(b, m, p);
 }
 
 /* Words for why it need not wait any longer; NULL: it must. No more than a
  * backlog keeps it waiting as long as engines do answer. */
 static const char *
-why_over(const struct broker *b, const struct part *p, int64_t now_ms)
+check_why_over(const struct broker *b, const struct part *p, int64_t now_ms)
 {
 	const struct settings_spam *s = settings_spam(broker_settings(b), STR_NONE);
 	const struct message *m = p->message;
 	int64_t from_ms = m->received_ms > m->shard->taken_ms ? m->received_ms : m->shard->taken_ms;
 	bool troubled = p->unanswered || b->jobs->checks_fail;
 
-	if (!is_on(b))
+	if (!check_is_on(b))
 		return "spam checks were turned off";
 	if (troubled && s->unavailable == SPAM_UNAVAILABLE_ACCEPT && now_ms >= from_ms + s->unavailable_after)
 		return "no engine gave a verdict in time";
@@ -134,9 +134,9 @@ why_over(const struct broker *b, const struct part *p, int64_t now_ms)
 bool
 check_waits(const struct broker *b, const struct message *m, int64_t now_ms)
 {
-	const struct part *p = find_part(m);
+	const struct part *p = check_find_part(m);
 
-	return p != NULL && why_over(b, p, now_ms) == NULL;
+	return p != NULL && check_why_over(b, p, now_ms) == NULL;
 }
 
 int64_t
@@ -145,9 +145,9 @@ check_deadline_ms(const struct broker *b, const struct message *m)
 	const struct settings_spam *s = settings_spam(broker_settings(b), STR_NONE);
 	int64_t from_ms = m->received_ms > m->shard->taken_ms ? m->received_ms : m->shard->taken_ms;
 
-	if (find_part(m) == NULL)
+	if (check_find_part(m) == NULL)
 		return INT64_MAX;
-	if (!is_on(b))
+	if (!check_is_on(b))
 		return 0;
 	return s->unavailable == SPAM_UNAVAILABLE_ACCEPT ? from_ms + s->unavailable_after : INT64_MAX;
 }
@@ -155,20 +155,20 @@ check_deadline_ms(const struct broker *b, const struct message *m)
 void
 check_look(struct broker *b, struct message *m)
 {
-	struct part *p = find_part(m);
+	struct part *p = check_find_part(m);
 	const char *why;
 
 	if (p == NULL || p->state == PART_ACTIVE || (m->flags & MESSAGE_DELETED) != 0)
 		return;
-	why = why_over(b, p, clock_unix_ms());
+	why = check_why_over(b, p, clock_unix_ms());
 	if (why != NULL)
-		pass_unchecked(b, m, p, why);
+		check_pass_unchecked(b, m, p, why);
 }
 
 /* ---- Results ---- */
 /* "spam, score 15.00 of 15.00, reject: GTUBE(15.00) A(0.50)" */
 static const char *
-describe(struct arena *arena, const Stagepost__SpamVerdict *v)
+check_describe(struct arena *arena, const Stagepost__SpamVerdict *v)
 {
 	struct buf out = BUF_EMPTY;
 	const char *text;
@@ -184,7 +184,8 @@ describe(struct arena *arena, const Stagepost__SpamVerdict *v)
 }
 
 static void
-take_verdict(struct broker *b, struct message *m, struct part *p, const char *host, const Stagepost__SpamVerdict *given)
+check_take_verdict(struct broker *b, struct message *m, struct part *p, const char *host,
+		   const Stagepost__SpamVerdict *given)
 {
 	struct arena *arena = &m->work->arena;
 	struct buf packed = BUF_EMPTY;
@@ -195,15 +196,16 @@ take_verdict(struct broker *b, struct message *m, struct part *p, const char *ho
 	v = bus_message_unpack(&stagepost__spam_verdict__descriptor, buf_str(&packed), arena);
 	buf_fini(&packed);
 	m->work->state->spam = v;
-	event = work_add_event(m->work, "checked", 0, host, describe(arena, v));
+	event = work_add_event(m->work, "checked", 0, host, check_describe(arena, v));
 	event->remote = v->engine;
 	event->duration_ms = v->duration_ms;
 	b->jobs->checks_fail = false;
-	pass(b, m, p);
+	check_pass(b, m, p);
 }
 
 static void
-take_failure(struct broker *b, struct message *m, struct part *p, const char *host, const Stagepost__JobDone *done)
+check_take_failure(struct broker *b, struct message *m, struct part *p, const char *host,
+		   const Stagepost__JobDone *done)
 {
 	const char *text = done->n_results != 0 && done->results[0] != NULL ? done->results[0]->text : "no result";
 	bool reached = done->destination_trouble[0] == '\0';
@@ -218,9 +220,9 @@ take_failure(struct broker *b, struct message *m, struct part *p, const char *ho
 		work_add_event(m->work, "deferred", 0, host, text);
 	message_note_answer(b, m, text);
 	part_schedule(b, p, &schedule)->note_answer(schedule, p, text);
-	why = why_over(b, p, clock_unix_ms());
+	why = check_why_over(b, p, clock_unix_ms());
 	if (why != NULL) {
-		pass_unchecked(b, m, p, why);
+		check_pass_unchecked(b, m, p, why);
 		return;
 	}
 	part_place(b, p,
@@ -232,11 +234,11 @@ bool
 check_apply(struct broker *b, struct part *p, const char *host, const Stagepost__JobDone *done, int64_t again_ms)
 {
 	if (done->verdict != NULL)
-		take_verdict(b, p->message, p, host, done->verdict);
+		check_take_verdict(b, p->message, p, host, done->verdict);
 	else if (again_ms != 0) { /* no engine was asked */
 		part_place(b, p, again_ms);
 		return false;
 	} else
-		take_failure(b, p->message, p, host, done);
+		check_take_failure(b, p->message, p, host, done);
 	return true;
 }

@@ -22,7 +22,7 @@ enum { SOON_FIRST_MS = 300, SOON_LONGEST_MS = 2400, DAMAGED_LONGEST_MS = 60000 }
 enum { DAMAGED_FROM = 12, HOPELESS_FROM = 50 };
 
 static bool
-is_postponed(const Stagepost__RecipientResult *r)
+postponed_is_postponed(const Stagepost__RecipientResult *r)
 {
 	return r != NULL && r->outcome == STAGEPOST__RECIPIENT_RESULT__OUTCOME__POSTPONED;
 }
@@ -31,7 +31,7 @@ bool
 postponed_is(const Stagepost__JobDone *done)
 {
 	for (size_t i = 0; i < done->n_results; i++)
-		if (is_postponed(done->results[i]))
+		if (postponed_is_postponed(done->results[i]))
 			return true;
 	return false;
 }
@@ -40,7 +40,7 @@ bool
 postponed_is_all(const Stagepost__JobDone *done)
 {
 	for (size_t i = 0; i < done->n_results; i++)
-		if (done->results[i] != NULL && !is_postponed(done->results[i]))
+		if (done->results[i] != NULL && !postponed_is_postponed(done->results[i]))
 			return false;
 	return done->n_results != 0;
 }
@@ -49,7 +49,7 @@ static const char *
 postponed_words(const Stagepost__JobDone *done)
 {
 	for (size_t i = 0; i < done->n_results; i++)
-		if (is_postponed(done->results[i]))
+		if (postponed_is_postponed(done->results[i]))
 			return done->results[i]->text;
 	return "";
 }

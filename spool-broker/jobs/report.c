@@ -37,7 +37,7 @@ report_concerns(const Stagepost__Recipient *r, const Stagepost__RecipientStatus 
 }
 
 static bool
-concerns_any(const struct message *m, Stagepost__Job__Report report)
+report_concerns_any(const struct message *m, Stagepost__Job__Report report)
 {
 	for (unsigned i = 0; i < work_recipient_count(m->work); i++)
 		if (report_concerns(work_recipient(m->work, i), work_status(m->work, i), report))
@@ -46,7 +46,7 @@ concerns_any(const struct message *m, Stagepost__Job__Report report)
 }
 
 static bool
-is_late(const struct broker *b, const struct message *m)
+report_is_late(const struct broker *b, const struct message *m)
 {
 	int64_t after_ms = settings_spool(broker_settings(b), STR_NONE)->delay_warning_after;
 
@@ -59,13 +59,13 @@ report_look(struct broker *b, struct message *m)
 	CHECK(m->work != NULL);
 	if ((m->flags & MESSAGE_NULL_SENDER) != 0 || parts_have_report(m))
 		return;
-	if (concerns_any(m, STAGEPOST__JOB__REPORT__FAILURE))
+	if (report_concerns_any(m, STAGEPOST__JOB__REPORT__FAILURE))
 		part_make_report(b, m, STAGEPOST__JOB__REPORT__FAILURE);
-	else if (concerns_any(m, STAGEPOST__JOB__REPORT__SUCCESS))
+	else if (report_concerns_any(m, STAGEPOST__JOB__REPORT__SUCCESS))
 		part_make_report(b, m, STAGEPOST__JOB__REPORT__SUCCESS);
-	else if (is_late(b, m)) {
+	else if (report_is_late(b, m)) {
 		m->flags |= MESSAGE_DELAY_TOLD;
-		if (concerns_any(m, STAGEPOST__JOB__REPORT__DELAY))
+		if (report_concerns_any(m, STAGEPOST__JOB__REPORT__DELAY))
 			part_make_report(b, m, STAGEPOST__JOB__REPORT__DELAY);
 	}
 }

@@ -40,7 +40,7 @@ struct applying {
 };
 
 static Stagepost__TraceEvent *
-note(struct applying *a, const char *kind, const Stagepost__RecipientResult *r)
+results_note(struct applying *a, const char *kind, const Stagepost__RecipientResult *r)
 {
 	Stagepost__TraceEvent *event = work_add_event(a->work, kind, r->recipient + 1, a->host, r->text);
 
@@ -52,33 +52,33 @@ note(struct applying *a, const char *kind, const Stagepost__RecipientResult *r)
 }
 
 static void
-on_delivered(struct applying *a, const Stagepost__RecipientResult *r)
+results_on_delivered(struct applying *a, const Stagepost__RecipientResult *r)
 {
 	bool relayed = r->outcome == STAGEPOST__RECIPIENT_RESULT__OUTCOME__RELAYED;
 	bool local = a->job->kind == STAGEPOST__JOB_KIND__LOCAL;
 
-	note(a, local ? "filed" : "sent", r);
+	results_note(a, local ? "filed" : "sent", r);
 	metrics_add(local ? M_DELIVERED_LOCAL : M_DELIVERED_REMOTE, 1);
 	work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__DELIVERED, r->code, r->text, r->remote);
 	work_status(a->work, r->recipient)->relayed = relayed;
 }
 
 static void
-on_failed(struct applying *a, const Stagepost__RecipientResult *r)
+results_on_failed(struct applying *a, const Stagepost__RecipientResult *r)
 {
-	note(a, "failed", r);
+	results_note(a, "failed", r);
 	metrics_add(M_FAILED_RECIPIENTS, 1);
 	work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__FAILED, r->code, r->text, r->remote);
 }
 
 static void
-on_deferred(struct applying *a, const Stagepost__RecipientResult *r)
+results_on_deferred(struct applying *a, const Stagepost__RecipientResult *r)
 {
 	const struct settings_spool *s = settings_spool(broker_settings(a->broker), STR_NONE);
 	Stagepost__RecipientStatus *status = work_status(a->work, r->recipient);
 	int64_t longest_ms = s->retry_longest;
 	struct schedule *schedule;
-	Stagepost__TraceEvent *event = note(a, "deferred", r);
+	Stagepost__TraceEvent *event = results_note(a, "deferred", r);
 
 	metrics_add(M_DEFERRED_RECIPIENTS, 1);
 	event->attempt = ++status->attempts;
@@ -105,22 +105,22 @@ on_deferred(struct applying *a, const Stagepost__RecipientResult *r)
 /* Nothing happened to the recipient: its last answer and its attempts stay. Nor is
  * this worth a write; whoever takes the shard over tries at once. */
 static void
-on_postponed(struct applying *a, const Stagepost__RecipientResult *r)
+results_on_postponed(struct applying *a, const Stagepost__RecipientResult *r)
 {
 	work_status(a->work, r->recipient)->next_try_ms = (uint64_t)a->again_ms;
 }
 
 static void
-on_expanded(struct applying *a, const Stagepost__RecipientResult *r)
+results_on_expanded(struct applying *a, const Stagepost__RecipientResult *r)
 {
 	if (!work_has_room(a->work, r->new_recipients, r->n_new_recipients)) {
 		Stagepost__RecipientResult refused = *r;
 		refused.code = arena_strdup(&a->work->arena, "5.2.4");
 		refused.text = arena_strdup(&a->work->arena, "it leads to more addresses than one message may have");
-		on_failed(a, &refused);
+		results_on_failed(a, &refused);
 		return;
 	}
-	note(a, "expanded", r);
+	results_note(a, "expanded", r);
 	work_set_status(a->work, r->recipient, STAGEPOST__RECIPIENT_STATE__EXPANDED, r->code, r->text, r->remote);
 	work_status(a->work, r->recipient)->expanded_here = r->expanded_here;
 	for (size_t i = 0; i < r->n_new_recipients; i++)
@@ -130,17 +130,17 @@ on_expanded(struct applying *a, const Stagepost__RecipientResult *r)
 }
 
 static void (*const outcomes[])(struct applying *a, const Stagepost__RecipientResult *r) = {
-	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED] = on_delivered,
-	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED] = on_deferred,
-	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED] = on_failed,
-	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__EXPANDED] = on_expanded,
-	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__RELAYED] = on_delivered,
-	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__POSTPONED] = on_postponed,
+	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED] = results_on_delivered,
+	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED] = results_on_deferred,
+	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED] = results_on_failed,
+	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__EXPANDED] = results_on_expanded,
+	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__RELAYED] = results_on_delivered,
+	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__POSTPONED] = results_on_postponed,
 };
 
 /* Whose the spool's reference is now, whatever became of the recipient. */
 static void
-note_reference(struct applying *a, const Stagepost__RecipientResult *r)
+results_note_reference(struct applying *a, const Stagepost__RecipientResult *r)
 {
 	if (r->reference_passed)
 		a->message->flags |= MESSAGE_PASSED;
@@ -149,7 +149,7 @@ note_reference(struct applying *a, const Stagepost__RecipientResult *r)
 }
 
 static bool
-is_served(const struct applying *a, const Stagepost__RecipientResult *r)
+results_is_served(const struct applying *a, const Stagepost__RecipientResult *r)
 {
 	return r != NULL && r->recipient < work_recipient_count(a->work) &&
 	       (unsigned)r->outcome < sizeof(outcomes) / sizeof(outcomes[0]) &&
@@ -160,7 +160,7 @@ is_served(const struct applying *a, const Stagepost__RecipientResult *r)
  * again; false when none is left. One that was added while the job ran is not
  * behind anything; one that the job left without a result waits. */
 static bool
-find_rest(const struct applying *a, int64_t *time_ms_out)
+results_find_rest(const struct applying *a, int64_t *time_ms_out)
 {
 	bool any = false;
 
@@ -184,20 +184,20 @@ find_rest(const struct applying *a, int64_t *time_ms_out)
 }
 
 static void
-apply_delivery(struct applying *a, const Stagepost__JobDone *done)
+results_apply_delivery(struct applying *a, const Stagepost__JobDone *done)
 {
 	int64_t time_ms;
 	unsigned served = 0;
 
 	for (size_t i = 0; i < done->n_results; i++)
-		if (is_served(a, done->results[i])) {
-			note_reference(a, done->results[i]);
+		if (results_is_served(a, done->results[i])) {
+			results_note_reference(a, done->results[i]);
 			outcomes[done->results[i]->outcome](a, done->results[i]);
 			served++;
 		}
 	if (served == 0)
 		log_warning(NULL, "job ended without any result", F_C("id", a->message->id), F_C("worker", a->host));
-	if (!find_rest(a, &time_ms))
+	if (!results_find_rest(a, &time_ms))
 		part_free(a->broker, a->part);
 	else {
 		if (!postponed_is_all(done) && a->part->tries < UINT16_MAX)
@@ -213,7 +213,7 @@ apply_delivery(struct applying *a, const Stagepost__JobDone *done)
 }
 
 static void
-apply_report(struct applying *a, const Stagepost__JobDone *done)
+results_apply_report(struct applying *a, const Stagepost__JobDone *done)
 {
 	Stagepost__Job__Report report = (Stagepost__Job__Report)a->part->report;
 	bool again = done->n_results == 0, made = false;
@@ -273,12 +273,12 @@ results_apply(struct broker *b, struct part *p, const struct job *job, const Sta
 	else
 		postponed_end(b, p);
 	if (job->kind == STAGEPOST__JOB_KIND__REPORT)
-		apply_report(&a, done);
+		results_apply_report(&a, done);
 	else if (job->kind == STAGEPOST__JOB_KIND__CHECK) {
 		if (check_apply(b, p, a.host, done, a.again_ms))
 			deadline_set(b, a.message);
 	} else
-		apply_delivery(&a, done);
+		results_apply_delivery(&a, done);
 	if ((a.message->flags & MESSAGE_DELETED) != 0)
 		parts_delete(b, a.message, STR_NONE);
 }

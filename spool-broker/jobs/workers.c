@@ -52,7 +52,7 @@ worker_find(struct broker *b, struct str peer)
 /* Not one whose message is being read: it is given to nobody then. Nor one whose
  * result is here: that counts. */
 static bool
-job_is_in_hand(const struct job *job)
+workers_job_is_in_hand(const struct job *job)
 {
 	return job->sent && job->done.len == 0;
 }
@@ -61,7 +61,7 @@ static bool
 worker_has_jobs(const struct worker *w)
 {
 	for (const struct job *job = w->jobs; job != NULL; job = job->worker_next)
-		if (job_is_in_hand(job))
+		if (workers_job_is_in_hand(job))
 			return true;
 	return false;
 }
@@ -76,7 +76,7 @@ worker_lose(struct broker *b, struct worker *w, const char *why)
 	w->lost = true;
 	DL_FOREACH_SAFE2(w->jobs, job, next, worker_next)
 	{
-		if (!job_is_in_hand(job))
+		if (!workers_job_is_in_hand(job))
 			continue;
 		count++;
 		job_return(b, job, true, 0);
@@ -130,7 +130,7 @@ workers_on_hello(struct broker *b, struct str peer, const Stagepost__Frame *fram
 	broker_wake(b);
 }
 
-static void job_end(struct broker *b, struct job *job, const Stagepost__JobDone *done);
+static void workers_job_end(struct broker *b, struct job *job, const Stagepost__JobDone *done);
 
 /* Results that came before the message was read; while it cannot be, they wait
  * for the next tick. */
@@ -155,7 +155,7 @@ workers_on_adopted(struct broker *b, struct message *m, const struct err *err)
 		if (err != NULL || done == NULL)
 			job_return(b, p->job, true, UNREADABLE_MS);
 		else
-			job_end(b, p->job, done);
+			workers_job_end(b, p->job, done);
 	}
 	m->active--;
 	arena_fini(&arena);
@@ -224,7 +224,7 @@ workers_on_renew(struct broker *b, struct str peer, const Stagepost__Frame *fram
 
 /* ---- Results ---- */
 static enum try_end
-job_try_end(const Stagepost__JobDone *done)
+workers_job_try_end(const Stagepost__JobDone *done)
 {
 	if (done->destination_trouble[0] != '\0')
 		return TRY_TROUBLE;
@@ -239,7 +239,7 @@ job_try_end(const Stagepost__JobDone *done)
 }
 
 static void
-job_end(struct broker *b, struct job *job, const Stagepost__JobDone *done)
+workers_job_end(struct broker *b, struct job *job, const Stagepost__JobDone *done)
 {
 	struct part *p = job->part;
 	struct message *m = p->message;
@@ -249,7 +249,7 @@ job_end(struct broker *b, struct job *job, const Stagepost__JobDone *done)
 	int64_t retry_ms = done->retry_after_ms < INT32_MAX ? (int64_t)done->retry_after_ms : INT32_MAX;
 
 	job_free(b, job);
-	ops->end(s, p, job_try_end(done), done->destination_trouble, retry_ms, clock_unix_ms());
+	ops->end(s, p, workers_job_try_end(done), done->destination_trouble, retry_ms, clock_unix_ms());
 	results_apply(b, p, &ended, done);
 	message_settle(b, m);
 }
@@ -274,7 +274,7 @@ workers_on_done(struct broker *b, struct str peer, const Stagepost__Frame *frame
 		message_with_work(b, job->part->message, workers_on_adopted);
 		return;
 	}
-	job_end(b, job, frame->job_done);
+	workers_job_end(b, job, frame->job_done);
 	broker_wake(b);
 }
 

@@ -19,7 +19,7 @@
 #include "spool-broker/spool/shards.h"
 
 static struct deadline_terms
-terms_now(const struct broker *b)
+deadlines_terms_now(const struct broker *b)
 {
 	const struct settings_spool *spool = settings_spool(broker_settings(b), STR_NONE);
 	const struct settings_spam *spam = settings_spam(broker_settings(b), STR_NONE);
@@ -33,20 +33,20 @@ terms_now(const struct broker *b)
 }
 
 static bool
-are_same(const struct deadline_terms *x, const struct deadline_terms *y)
+deadlines_are_same(const struct deadline_terms *x, const struct deadline_terms *y)
 {
 	return x->expire_ms == y->expire_ms && x->bounce_expire_ms == y->bounce_expire_ms &&
 	       x->delay_ms == y->delay_ms && x->check_ms == y->check_ms && x->check_off == y->check_off;
 }
 
 static void
-visit(void *arg, struct message *m)
+deadlines_visit(void *arg, struct message *m)
 {
 	deadline_set(arg, m);
 }
 
 static void
-on_walked(void *arg, bool whole)
+deadlines_on_walked(void *arg, bool whole)
 {
 	struct broker *b = arg;
 
@@ -58,11 +58,11 @@ on_walked(void *arg, bool whole)
 void
 deadlines_look(struct broker *b)
 {
-	static const struct scan_ops ops = {.visit = visit, .end = on_walked};
-	struct deadline_terms now = terms_now(b);
+	static const struct scan_ops ops = {.visit = deadlines_visit, .end = deadlines_on_walked};
+	struct deadline_terms now = deadlines_terms_now(b);
 
 	/* What changes during a walk is looked at behind it. */
-	if (b->deadlines->walked || b->shards->list == NULL || are_same(&now, &b->deadlines->terms))
+	if (b->deadlines->walked || b->shards->list == NULL || deadlines_are_same(&now, &b->deadlines->terms))
 		return;
 	if (!scan_start(b, &ops, b))
 		return; /* too many walks: the next tick tries again */
@@ -76,7 +76,7 @@ deadlines_new(const struct broker *b)
 {
 	struct deadlines *d = mem_new(struct deadlines);
 
-	d->terms = terms_now(b);
+	d->terms = deadlines_terms_now(b);
 	return d;
 }
 
@@ -92,7 +92,7 @@ deadlines_free(struct deadlines **deadlines)
 enum { EXPIRED_LOOK_MS = 10 * 60 * 1000 };
 
 static int64_t
-expiry_ms(const struct broker *b, const struct message *m)
+deadlines_expiry_ms(const struct broker *b, const struct message *m)
 {
 	const struct settings_spool *s = settings_spool(broker_settings(b), STR_NONE);
 	return m->received_ms + ((m->flags & MESSAGE_NULL_SENDER) != 0 ? s->bounce_expire_after : s->expire_after);
@@ -101,15 +101,15 @@ expiry_ms(const struct broker *b, const struct message *m)
 bool
 deadline_is_expired(const struct broker *b, const struct message *m, int64_t now_ms)
 {
-	return now_ms >= expiry_ms(b, m);
+	return now_ms >= deadlines_expiry_ms(b, m);
 }
 
 /* When the sender is to be told that it is late, or too late. */
 static int64_t
-notice_ms(const struct broker *b, const struct message *m)
+deadlines_notice_ms(const struct broker *b, const struct message *m)
 {
 	const struct settings_spool *s = settings_spool(broker_settings(b), STR_NONE);
-	int64_t time_ms = expiry_ms(b, m), delay_ms = m->received_ms + s->delay_warning_after;
+	int64_t time_ms = deadlines_expiry_ms(b, m), delay_ms = m->received_ms + s->delay_warning_after;
 
 	if (s->delay_warning_after > 0 && (m->flags & (MESSAGE_NULL_SENDER | MESSAGE_DELAY_TOLD)) == 0 &&
 	    delay_ms < time_ms)
@@ -120,7 +120,8 @@ notice_ms(const struct broker *b, const struct message *m)
 void
 deadline_set(struct broker *b, struct message *m)
 {
-	int64_t time_ms = notice_ms(b, m), check_ms = check_deadline_ms(b, m), soonest_ms = clock_unix_ms() + 1000;
+	int64_t time_ms = deadlines_notice_ms(b, m), check_ms = check_deadline_ms(b, m),
+		soonest_ms = clock_unix_ms() + 1000;
 
 	if (check_ms < time_ms)
 		time_ms = check_ms;
@@ -129,7 +130,7 @@ deadline_set(struct broker *b, struct message *m)
 }
 
 static void
-on_deadline(struct broker *b, struct message *m, const struct err *err)
+deadlines_on_deadline(struct broker *b, struct message *m, const struct err *err)
 {
 	if (err != NULL) {
 		log_warning(NULL, "cannot look at an old message", F_C("id", m->id), F_ERR(err));
@@ -163,9 +164,9 @@ deadlines_run(struct broker *b, int64_t now_ms)
 		bool waits = (m->flags & (MESSAGE_HELD | MESSAGE_FINISHING)) != 0 || !shard_may_work(m->shard);
 		heap_set(&b->deadlines->heap, &m->deadline, now_ms + 10000);
 		/* Its turn with a healthy engine will come: no need to read it. */
-		if (now_ms < notice_ms(b, m) && check_waits(b, m, now_ms))
+		if (now_ms < deadlines_notice_ms(b, m) && check_waits(b, m, now_ms))
 			continue;
 		if (!waits)
-			message_with_work(b, m, on_deadline);
+			message_with_work(b, m, deadlines_on_deadline);
 	}
 }

@@ -167,7 +167,7 @@ struct reading {
 };
 
 static void
-on_read(void *arg, const struct spool_entry *entry, const struct err *err)
+message_on_read(void *arg, const struct spool_entry *entry, const struct err *err)
 {
 	struct reading *r = arg;
 	struct shard *s = r->stay->shard;
@@ -210,7 +210,7 @@ message_with_work(struct broker *b, struct message *m, message_on_work *fn)
 	*r = (struct reading){.stay = m->shard->stay, .fn = fn};
 	memcpy(r->id, m->id, sizeof(r->id));
 	op_hold(&r->stay->op);
-	spool_find(b->config.redis, str_c(r->id), on_read, r);
+	spool_find(b->config.redis, str_c(r->id), message_on_read, r);
 }
 
 void
@@ -231,7 +231,7 @@ message_hold(struct broker *b, struct message *m, const char *why)
 /* ---- After any change ---- */
 /* What is kept of a message that has left. */
 static void
-pack_trace(const struct work *w, struct buf *out)
+message_pack_trace(const struct work *w, struct buf *out)
 {
 	Stagepost__Trace trace = STAGEPOST__TRACE__INIT;
 	Stagepost__Envelope envelope = *w->envelope;
@@ -245,12 +245,12 @@ pack_trace(const struct work *w, struct buf *out)
 }
 
 static void
-finish(struct broker *b, struct message *m)
+message_finish(struct broker *b, struct message *m)
 {
 	struct buf trace = BUF_EMPTY, events = BUF_EMPTY;
 
 	m->flags |= MESSAGE_FINISHING;
-	pack_trace(m->work, &trace);
+	message_pack_trace(m->work, &trace);
 	events_add_new(b, m, &events);
 	writer_finish(m->shard, str_c(m->id), buf_str(&trace), buf_str(&events),
 		      settings_spool(broker_settings(b), STR_NONE)->trace_retention);
@@ -260,7 +260,7 @@ finish(struct broker *b, struct message *m)
 }
 
 static void
-save(struct broker *b, struct message *m)
+message_save(struct broker *b, struct message *m)
 {
 	struct buf state = BUF_EMPTY, events = BUF_EMPTY;
 
@@ -296,11 +296,11 @@ message_settle(struct broker *b, struct message *m)
 		return;
 	report_look(b, m);
 	if (m->parts == NULL) {
-		finish(b, m);
+		message_finish(b, m);
 		return;
 	}
 	if (m->work->dirty && !m->saving)
-		save(b, m);
+		message_save(b, m);
 	message_give_back(b, m);
 }
 
@@ -320,7 +320,7 @@ message_on_saved(struct shard *s, struct str id)
 		return;
 	/* Changed since: one more save for all that came meanwhile. */
 	if (m->work->dirty) {
-		save(b, m);
+		message_save(b, m);
 		return;
 	}
 	for (struct part *p = m->parts; p != NULL; p = p->next)
@@ -335,7 +335,7 @@ message_on_saved(struct shard *s, struct str id)
 /* The reference goes after the entry: a crash between leaks, never loses. What
  * may have become a mailbox's is left to the sweep, however the message ended. */
 static void
-drop_reference(struct broker *b, const struct message *m)
+message_drop_reference(struct broker *b, const struct message *m)
 {
 	const Stagepost__Blob *body = m->work->envelope->body;
 	struct blob_id id;
@@ -357,7 +357,7 @@ message_on_finished(struct shard *s, struct str id)
 	log_info(NULL, "message finished", F_C("id", m->id), F_I64("ms", clock_unix_ms() - m->received_ms));
 	CRASHPOINT("entry-removed");
 	b->on_message_news(b, m, MESSAGE_NEWS_FINISHED);
-	drop_reference(b, m);
+	message_drop_reference(b, m);
 	CRASHPOINT("reference-dropped");
 	metrics_add(M_SPOOL_FINISHED, 1);
 	message_free(b, &m);

@@ -44,7 +44,7 @@ part_schedule(struct broker *b, const struct part *p, struct schedule **schedule
 
 /* Whose settings decide how it is sent. */
 static struct str
-origin_of(const Stagepost__Envelope *e)
+part_origin_of(const Stagepost__Envelope *e)
 {
 	struct str address = str_c(e->reverse_path);
 	ptrdiff_t at = str_rindex(address, '@');
@@ -54,14 +54,14 @@ origin_of(const Stagepost__Envelope *e)
 
 /* The message's part for a destination, new or the one that it has. */
 static struct part *
-get_part(struct broker *b, struct message *m, Stagepost__JobKind kind, struct str destination)
+part_get(struct broker *b, struct message *m, Stagepost__JobKind kind, struct str destination)
 {
 	const Stagepost__Envelope *e = m->work->envelope;
 	struct part *p = mem_new(struct part), *found;
 
 	p->message = m;
 	p->kind = (uint8_t)kind;
-	found = b->ops->enlist(b->schedules[kind], p, destination, envelope_sender(e), origin_of(e), m->priority);
+	found = b->ops->enlist(b->schedules[kind], p, destination, envelope_sender(e), part_origin_of(e), m->priority);
 	if (found != p) {
 		mem_free(p);
 		return found;
@@ -75,7 +75,7 @@ get_part(struct broker *b, struct message *m, Stagepost__JobKind kind, struct st
 
 /* For one recipient more, who is queued. */
 static void
-serve_recipient(struct broker *b, struct part *p, unsigned index, bool unsaved)
+part_serve_recipient(struct broker *b, struct part *p, unsigned index, bool unsaved)
 {
 	const struct work *w = p->message->work;
 	const Stagepost__RecipientStatus *status = work_status(w, index);
@@ -94,7 +94,7 @@ serve_recipient(struct broker *b, struct part *p, unsigned index, bool unsaved)
 /* Beside parts that there are. Their lanes may have seen other messages since, so
  * that enlisting would not find them. */
 static void
-add_parts(struct broker *b, struct message *m, unsigned from, bool unsaved)
+part_add_parts(struct broker *b, struct message *m, unsigned from, bool unsaved)
 {
 	struct part_index index;
 
@@ -106,10 +106,10 @@ add_parts(struct broker *b, struct message *m, unsigned from, bool unsaved)
 		if (work_status(m->work, i)->state != STAGEPOST__RECIPIENT_STATE__QUEUED)
 			continue;
 		if (p == NULL) {
-			p = get_part(b, m, recipient_kind(r), recipient_destination(r));
+			p = part_get(b, m, recipient_kind(r), recipient_destination(r));
 			part_index_add(&index, p);
 		}
-		serve_recipient(b, p, i, unsaved);
+		part_serve_recipient(b, p, i, unsaved);
 	}
 	part_index_fini(&index);
 }
@@ -120,17 +120,18 @@ parts_make(struct broker *b, struct message *m, unsigned from, bool unsaved)
 	const struct work *w = m->work;
 
 	if (from != 0) {
-		add_parts(b, m, from, unsaved);
+		part_add_parts(b, m, from, unsaved);
 		return;
 	}
 	if (check_is_due(w)) {
-		part_place(b, get_part(b, m, STAGEPOST__JOB_KIND__CHECK, STR(CHECK_QUEUE)), 0);
+		part_place(b, part_get(b, m, STAGEPOST__JOB_KIND__CHECK, STR(CHECK_QUEUE)), 0);
 		return;
 	}
 	for (unsigned i = 0; i < work_recipient_count(w); i++) {
 		const Stagepost__Recipient *r = work_recipient(w, i);
 		if (work_status(w, i)->state == STAGEPOST__RECIPIENT_STATE__QUEUED)
-			serve_recipient(b, get_part(b, m, recipient_kind(r), recipient_destination(r)), i, unsaved);
+			part_serve_recipient(b, part_get(b, m, recipient_kind(r), recipient_destination(r)), i,
+					     unsaved);
 	}
 }
 
@@ -181,7 +182,7 @@ parts_have_report(const struct message *m)
 struct part *
 part_make_report(struct broker *b, struct message *m, Stagepost__Job__Report report)
 {
-	struct part *p = get_part(b, m, STAGEPOST__JOB_KIND__REPORT, STR(REPORT_QUEUE));
+	struct part *p = part_get(b, m, STAGEPOST__JOB_KIND__REPORT, STR(REPORT_QUEUE));
 
 	p->report = (uint8_t)report;
 	part_place(b, p, 0);
@@ -219,8 +220,8 @@ message_queue_state(const struct message *m)
 
 /* ---- Giving up ---- */
 static void
-end_recipient(struct broker *b, struct message *m, unsigned index, const char *event, const char *code,
-	      const char *text, bool tell)
+part_end_recipient(struct broker *b, struct message *m, unsigned index, const char *event, const char *code,
+		   const char *text, bool tell)
 {
 	Stagepost__RecipientStatus *status = work_status(m->work, index);
 
@@ -236,7 +237,7 @@ end_recipient(struct broker *b, struct message *m, unsigned index, const char *e
 
 /* Parts of which nobody is left, but for those of reports. */
 static void
-free_ended_parts(struct broker *b, struct message *m, struct part_index *index)
+part_free_ended_parts(struct broker *b, struct message *m, struct part_index *index)
 {
 	struct part *next;
 
@@ -267,11 +268,11 @@ parts_give_up(struct broker *b, struct message *m, struct str address, const cha
 		    (address.len != 0 && !str_eq_ci(address, str_c(r->address)))) {
 			indexed->left = true;
 		} else {
-			end_recipient(b, m, i, event, code, text, tell);
+			part_end_recipient(b, m, i, event, code, text, tell);
 			ended++;
 		}
 	}
-	free_ended_parts(b, m, &index);
+	part_free_ended_parts(b, m, &index);
 	part_index_fini(&index);
 	return ended;
 }

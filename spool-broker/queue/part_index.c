@@ -9,7 +9,7 @@
 #include "spool-broker/schedule/schedule.h"
 
 static struct indexed_part *
-find_by_name(struct part_index *x, Stagepost__JobKind kind, struct str destination)
+part_index_find_by_name(struct part_index *x, Stagepost__JobKind kind, struct str destination)
 {
 	struct indexed_part *found = NULL;
 
@@ -55,7 +55,8 @@ part_index_fini(struct part_index *x)
 struct indexed_part *
 part_index_find(struct part_index *x, const Stagepost__Recipient *r)
 {
-	return x->check.part != NULL ? &x->check : find_by_name(x, recipient_kind(r), recipient_destination(r));
+	return x->check.part != NULL ? &x->check
+				     : part_index_find_by_name(x, recipient_kind(r), recipient_destination(r));
 }
 
 bool
@@ -68,7 +69,7 @@ part_index_take(struct part_index *x, const struct part *p)
 		return x->check.left;
 	if (p->kind != STAGEPOST__JOB_KIND__LOCAL && p->kind != STAGEPOST__JOB_KIND__REMOTE)
 		return false;
-	indexed = find_by_name(x, (Stagepost__JobKind)p->kind, str_c(part_destination(p)));
+	indexed = part_index_find_by_name(x, (Stagepost__JobKind)p->kind, str_c(part_destination(p)));
 	if (indexed == NULL)
 		return false;
 	left = indexed->left;

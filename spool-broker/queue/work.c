@@ -91,7 +91,7 @@ message_set_uncertain(struct message *m)
 
 /* ---- Opening ---- */
 static bool
-envelope_is_sound(const Stagepost__Envelope *e, const char *id)
+work_envelope_is_sound(const Stagepost__Envelope *e, const char *id)
 {
 	if (e == NULL || strcmp(e->id, id) != 0 || e->body == NULL || e->n_recipients == 0 ||
 	    e->n_recipients > RECIPIENTS_MAX)
@@ -103,7 +103,7 @@ envelope_is_sound(const Stagepost__Envelope *e, const char *id)
 }
 
 static bool
-state_is_sound(const Stagepost__MessageState *state, size_t own)
+work_state_is_sound(const Stagepost__MessageState *state, size_t own)
 {
 	if (state == NULL || state->n_added > RECIPIENTS_MAX || state->n_events > EVENTS_MAX ||
 	    state->n_status > own + state->n_added)
@@ -117,7 +117,7 @@ state_is_sound(const Stagepost__MessageState *state, size_t own)
 /* A list with room for one more at least: the old one, or a copy of twice the
  * size (what the arena loses by that is bounded by the whole). */
 static void *
-grow(struct work *w, void *list, size_t count, size_t *room, size_t wanted)
+work_grow(struct work *w, void *list, size_t count, size_t *room, size_t wanted)
 {
 	void *all;
 
@@ -132,11 +132,11 @@ grow(struct work *w, void *list, size_t count, size_t *room, size_t wanted)
 
 /* `count` statuses; the new ones are fresh. */
 static void
-widen_status(struct work *w, size_t count)
+work_widen_status(struct work *w, size_t count)
 {
 	Stagepost__MessageState *state = w->state;
 
-	state->status = grow(w, state->status, state->n_status, &w->status_room, count);
+	state->status = work_grow(w, state->status, state->n_status, &w->status_room, count);
 	for (; state->n_status < count; state->n_status++) {
 		Stagepost__RecipientStatus *status = arena_new(&w->arena, Stagepost__RecipientStatus);
 		stagepost__recipient_status__init(status);
@@ -145,7 +145,7 @@ widen_status(struct work *w, size_t count)
 }
 
 static void
-note_history(struct message *m, struct work *w, bool fresh)
+work_note_history(struct message *m, struct work *w, bool fresh)
 {
 	const Stagepost__Envelope *e = w->envelope;
 	bool dirty = w->dirty;
@@ -181,15 +181,15 @@ message_open_work(struct message *m, struct str envelope, struct str state, stru
 		stagepost__message_state__init(w->state);
 	}
 	m->work = w;
-	if (!envelope_is_sound(w->envelope, m->id) || !state_is_sound(w->state, w->envelope->n_recipients)) {
+	if (!work_envelope_is_sound(w->envelope, m->id) || !work_state_is_sound(w->state, w->envelope->n_recipients)) {
 		message_close_work(m);
 		return err_set(err, ERR_CORRUPT, "the spool's entry of %s does not hold together", m->id);
 	}
 	w->status_room = w->state->n_status;
 	w->added_room = w->state->n_added;
 	w->event_room = w->state->n_events;
-	widen_status(w, work_recipient_count(w));
-	note_history(m, w, state.len == 0);
+	work_widen_status(w, work_recipient_count(w));
+	work_note_history(m, w, state.len == 0);
 	if (w->state->uncertain || (m->flags & MESSAGE_UNCERTAIN) != 0)
 		message_set_uncertain(m);
 	return 0;
@@ -215,7 +215,7 @@ message_close_work(struct message *m)
 
 /* ---- Changing ---- */
 static char *
-copy(struct work *w, const char *text)
+work_copy(struct work *w, const char *text)
 {
 	return arena_strdup(&w->arena, text != NULL ? text : "");
 }
@@ -225,7 +225,7 @@ enum { STATUS_BARE_BYTES = 48 };
 
 /* At most so many bytes, never a part of a character. */
 static char *
-copy_cut(struct work *w, const char *text, size_t most)
+work_copy_cut(struct work *w, const char *text, size_t most)
 {
 	struct str cut = str_first(str_c(text != NULL ? text : ""), most);
 
@@ -237,7 +237,7 @@ copy_cut(struct work *w, const char *text, size_t most)
 
 /* For the texts of one status. */
 static size_t
-text_room(const struct work *w)
+work_text_room(const struct work *w)
 {
 	size_t share = STATUS_BYTES_MAX / work_recipient_count(w);
 
@@ -247,12 +247,12 @@ text_room(const struct work *w)
 void
 work_cut_texts(struct work *w)
 {
-	size_t room = text_room(w);
+	size_t room = work_text_room(w);
 
 	for (size_t i = 0; i < w->state->n_status; i++) {
 		Stagepost__RecipientStatus *status = w->state->status[i];
-		status->last_text = copy_cut(w, status->last_text, room / 3 * 2);
-		status->last_remote = copy_cut(w, status->last_remote, room / 3);
+		status->last_text = work_copy_cut(w, status->last_text, room / 3 * 2);
+		status->last_remote = work_copy_cut(w, status->last_remote, room / 3);
 	}
 }
 
@@ -261,18 +261,18 @@ work_set_status(struct work *w, unsigned index, Stagepost__RecipientState state,
 		const char *remote)
 {
 	Stagepost__RecipientStatus *status = work_status(w, index);
-	size_t room = text_room(w);
+	size_t room = work_text_room(w);
 
 	status->state = state;
-	status->last_code = copy(w, code);
-	status->last_text = copy_cut(w, text, room / 3 * 2);
-	status->last_remote = copy_cut(w, remote, room / 3);
+	status->last_code = work_copy(w, code);
+	status->last_text = work_copy_cut(w, text, room / 3 * 2);
+	status->last_remote = work_copy_cut(w, remote, room / 3);
 	w->dirty = true;
 }
 
 /* The oldest event that may go: a try that failed, or none; the first one stays. */
 static size_t
-expendable_event(const Stagepost__MessageState *state)
+work_expendable_event(const Stagepost__MessageState *state)
 {
 	for (size_t i = 1; i < state->n_events; i++)
 		if (strcmp(state->events[i]->kind, "deferred") == 0 || strcmp(state->events[i]->kind, "postponed") == 0)
@@ -288,19 +288,19 @@ work_add_event(struct work *w, const char *kind, unsigned recipient_number, cons
 
 	stagepost__trace_event__init(event);
 	event->time_ms = (uint64_t)clock_unix_ms();
-	event->kind = copy(w, kind);
+	event->kind = work_copy(w, kind);
 	event->recipient = recipient_number;
-	event->host = copy(w, host);
-	event->detail = copy(w, detail);
+	event->host = work_copy(w, host);
+	event->detail = work_copy(w, detail);
 	w->dirty = true;
 	if (state->n_events >= EVENTS_MAX) {
-		size_t gone = expendable_event(state);
+		size_t gone = work_expendable_event(state);
 		memmove(state->events + gone, state->events + gone + 1, (state->n_events - gone - 1) * sizeof(event));
 		state->n_events--;
 	}
-	state->events = grow(w, state->events, state->n_events, &w->event_room, state->n_events + 1);
+	state->events = work_grow(w, state->events, state->n_events, &w->event_room, state->n_events + 1);
 	state->events[state->n_events++] = event;
-	w->news = grow(w, w->news, w->news_count, &w->news_room, w->news_count + 1);
+	w->news = work_grow(w, w->news, w->news_count, &w->news_room, w->news_count + 1);
 	w->news[w->news_count++] = event;
 	return event;
 }
@@ -310,7 +310,7 @@ work_add_event(struct work *w, const char *kind, unsigned recipient_number, cons
  * been expanded since stays in it and counts no more; whether it has, its status
  * says. */
 static size_t
-hash_of(const char *address)
+work_hash_of(const char *address)
 {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
 	for (const char *p = address; *p != '\0'; p++)
@@ -321,9 +321,9 @@ hash_of(const char *address)
 /* The slot of a recipient with this address who has not been expanded, or the
  * free one where it would be. */
 static uint32_t *
-address_slot(const struct work *w, const char *address)
+work_address_slot(const struct work *w, const char *address)
 {
-	size_t mask = w->by_address_room - 1, at = hash_of(address) & mask;
+	size_t mask = w->by_address_room - 1, at = work_hash_of(address) & mask;
 
 	for (; w->by_address[at] != 0; at = (at + 1) & mask) {
 		unsigned index = w->by_address[at] - 1;
@@ -336,14 +336,14 @@ address_slot(const struct work *w, const char *address)
 
 /* Packed, with the tags and lengths. */
 static size_t
-bytes_of(const Stagepost__Recipient *r)
+work_bytes_of(const Stagepost__Recipient *r)
 {
 	return strlen(r->address) + strlen(r->orcpt) + strlen(r->original) + 20;
 }
 
 /* For so many at least; a third stays free. */
 static void
-make_address_table(struct work *w, size_t count)
+work_make_address_table(struct work *w, size_t count)
 {
 	size_t room = 64;
 
@@ -356,9 +356,9 @@ make_address_table(struct work *w, size_t count)
 	w->by_address_room = room;
 	w->recipient_bytes = 0;
 	for (unsigned i = 0; i < work_recipient_count(w); i++) {
-		w->recipient_bytes += bytes_of(work_recipient(w, i));
+		w->recipient_bytes += work_bytes_of(work_recipient(w, i));
 		if (work_status(w, i)->state != STAGEPOST__RECIPIENT_STATE__EXPANDED)
-			*address_slot(w, work_recipient(w, i)->address) = i + 1;
+			*work_address_slot(w, work_recipient(w, i)->address) = i + 1;
 	}
 }
 
@@ -369,10 +369,10 @@ work_has_room(struct work *w, Stagepost__Recipient *const *list, size_t count)
 
 	if (all > RECIPIENTS_MAX)
 		return false;
-	make_address_table(w, all);
+	work_make_address_table(w, all);
 	bytes = w->recipient_bytes;
 	for (size_t i = 0; i < count; i++)
-		bytes += list[i] != NULL ? bytes_of(list[i]) : 0;
+		bytes += list[i] != NULL ? work_bytes_of(list[i]) : 0;
 	return bytes <= SPOOL_ENVELOPE_MAX;
 }
 
@@ -386,22 +386,22 @@ work_add_recipient(struct work *w, const Stagepost__Recipient *r)
 
 	if (r == NULL || r->address[0] == '\0' || count >= RECIPIENTS_MAX)
 		return false;
-	make_address_table(w, count + 1);
-	slot = address_slot(w, r->address);
+	work_make_address_table(w, count + 1);
+	slot = work_address_slot(w, r->address);
 	if (*slot != 0)
 		return false;
 	added = arena_new(&w->arena, Stagepost__Recipient);
 	stagepost__recipient__init(added);
-	added->address = copy(w, r->address);
-	added->orcpt = copy(w, r->orcpt);
-	added->original = copy(w, r->original);
+	added->address = work_copy(w, r->address);
+	added->orcpt = work_copy(w, r->orcpt);
+	added->original = work_copy(w, r->original);
 	added->notify = r->notify;
 	added->local = r->local;
-	state->added = grow(w, state->added, state->n_added, &w->added_room, state->n_added + 1);
+	state->added = work_grow(w, state->added, state->n_added, &w->added_room, state->n_added + 1);
 	state->added[state->n_added++] = added;
-	widen_status(w, count + 1);
+	work_widen_status(w, count + 1);
 	*slot = count + 1;
-	w->recipient_bytes += bytes_of(added);
+	w->recipient_bytes += work_bytes_of(added);
 	w->dirty = true;
 	return true;
 }

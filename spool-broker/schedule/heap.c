@@ -12,24 +12,24 @@ heap_fini(struct heap *h)
 }
 
 static void
-put(struct heap *h, uint32_t place, struct heap_node *node)
+heap_put(struct heap *h, uint32_t place, struct heap_node *node)
 {
 	h->nodes[place] = node;
 	node->place = place;
 }
 
 static void
-sift_up(struct heap *h, struct heap_node *node)
+heap_sift_up(struct heap *h, struct heap_node *node)
 {
 	uint32_t place = node->place;
 
 	for (; place > 1 && h->nodes[place / 2]->time_ms > node->time_ms; place /= 2)
-		put(h, place, h->nodes[place / 2]);
-	put(h, place, node);
+		heap_put(h, place, h->nodes[place / 2]);
+	heap_put(h, place, node);
 }
 
 static void
-sift_down(struct heap *h, struct heap_node *node)
+heap_sift_down(struct heap *h, struct heap_node *node)
 {
 	uint32_t place = node->place;
 
@@ -38,9 +38,9 @@ sift_down(struct heap *h, struct heap_node *node)
 			child++;
 		if (h->nodes[child]->time_ms >= node->time_ms)
 			break;
-		put(h, place, h->nodes[child]);
+		heap_put(h, place, h->nodes[child]);
 	}
-	put(h, place, node);
+	heap_put(h, place, node);
 }
 
 void
@@ -54,13 +54,13 @@ heap_set(struct heap *h, struct heap_node *node, int64_t time_ms)
 			h->capacity = h->capacity == 0 ? 64 : h->capacity * 2;
 			h->nodes = mem_realloc(h->nodes, h->capacity * sizeof(struct heap_node *));
 		}
-		put(h, ++h->count, node);
+		heap_put(h, ++h->count, node);
 	}
 	CHECKF(node->place <= h->count && h->nodes[node->place] == node, "place %u of %u", node->place, h->count);
 	if (later)
-		sift_down(h, node);
+		heap_sift_down(h, node);
 	else
-		sift_up(h, node);
+		heap_sift_up(h, node);
 }
 
 void
@@ -73,9 +73,9 @@ heap_remove(struct heap *h, struct heap_node *node)
 	CHECKF(node->place <= h->count && h->nodes[node->place] == node, "place %u of %u", node->place, h->count);
 	last = h->nodes[h->count--];
 	if (last != node) {
-		put(h, node->place, last);
-		sift_up(h, last);
-		sift_down(h, last);
+		heap_put(h, node->place, last);
+		heap_sift_up(h, last);
+		heap_sift_down(h, last);
 	}
 	node->place = 0;
 }

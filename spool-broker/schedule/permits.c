@@ -25,14 +25,14 @@ struct wish {
 };
 
 static int64_t
-element(const redisReply *reply, size_t i, int64_t most)
+permits_element(const redisReply *reply, size_t i, int64_t most)
 {
 	int64_t value = reply->type == REDIS_REPLY_ARRAY && i < reply->elements ? redis_i64(reply->element[i], 0) : 0;
 	return value < 0 ? 0 : value > most ? most : value;
 }
 
 static void
-on_answer(void *arg, const redisReply *reply, const struct err *err)
+permits_on_answer(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct wish *w = arg;
 	struct broker *b = w->broker;
@@ -46,9 +46,9 @@ on_answer(void *arg, const redisReply *reply, const struct err *err)
 		log_info(NULL, "no permits", F_C("site", w->site), F_ERR(err));
 	else {
 		int64_t left_ms = VALID_MS - MARGIN_MS - (clock_monotonic_ms() - w->asked_ms);
-		permit = (struct permit){.quota = (unsigned)element(reply, 0, UINT32_MAX),
-					 .tokens = (unsigned)element(reply, 1, UINT32_MAX),
-					 .wait_ms = element(reply, 2, ANSWER_MAX_MS),
+		permit = (struct permit){.quota = (unsigned)permits_element(reply, 0, UINT32_MAX),
+					 .tokens = (unsigned)permits_element(reply, 1, UINT32_MAX),
+					 .wait_ms = permits_element(reply, 2, ANSWER_MAX_MS),
 					 .valid_ms = left_ms > 0 ? left_ms : 0};
 	}
 	b->ops->permit(b->schedules[STAGEPOST__JOB_KIND__REMOTE], str_c(w->site), &permit, clock_unix_ms());
@@ -57,14 +57,14 @@ on_answer(void *arg, const redisReply *reply, const struct err *err)
 }
 
 static struct str
-number(char out[24], uint64_t value)
+permits_number(char out[24], uint64_t value)
 {
 	int len = snprintf(out, 24, "%llu", (unsigned long long)value);
 	return str_of(out, (size_t)len);
 }
 
 static void
-send_wish(struct broker *b, const struct permit_wish *wish)
+permits_send_wish(struct broker *b, const struct permit_wish *wish)
 {
 	struct wish *w = mem_new(struct wish);
 	char key[SITE_NAME_MAX + 32], texts[6][24];
@@ -79,9 +79,9 @@ send_wish(struct broker *b, const struct permit_wish *wish)
 	keys[0] = str_c(key);
 	args[0] = str_c(b->config.id);
 	for (unsigned i = 0; i < 6; i++)
-		args[i + 1] = number(texts[i], numbers[i]);
+		args[i + 1] = permits_number(texts[i], numbers[i]);
 	op_hold(&b->op);
-	redis_eval(b->config.redis, on_answer, w, &permits_share, 1, keys, 7, args);
+	redis_eval(b->config.redis, permits_on_answer, w, &permits_share, 1, keys, 7, args);
 }
 
 void
@@ -91,5 +91,5 @@ permits_ask(struct broker *b)
 	struct permit_wish wish;
 
 	for (unsigned i = 0; i < WISHES_MAX && b->ops->next_wish(s, clock_unix_ms(), &wish); i++)
-		send_wish(b, &wish);
+		permits_send_wish(b, &wish);
 }

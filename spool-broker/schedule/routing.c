@@ -53,7 +53,7 @@ routing_new(struct broker *b, struct dns *dns)
 }
 
 static void
-forget(struct routing *r, struct routed *d)
+routing_forget(struct routing *r, struct routed *d)
 {
 	if (d->waits)
 		DL_DELETE(r->waiting, d);
@@ -72,14 +72,14 @@ routing_free(struct routing **routing)
 	if (*routing == NULL)
 		return;
 	HASH_ITER (hh, (*routing)->all, d, next)
-		forget(*routing, d);
+		routing_forget(*routing, d);
 	mem_free(*routing);
 	*routing = NULL;
 }
 
 /* ---- DNS ---- */
 static int
-by_name(const void *a, const void *b)
+routing_by_name(const void *a, const void *b)
 {
 	const struct str *x = a, *y = b;
 	size_t least = x->len < y->len ? x->len : y->len;
@@ -90,7 +90,7 @@ by_name(const void *a, const void *b)
 
 /* The hosts of the best preference; none, or the null MX: empty. */
 static char *
-name_hosts(const struct dns_answer *answer)
+routing_name_hosts(const struct dns_answer *answer)
 {
 	struct str best[HOSTS_NAMED * 8];
 	struct buf name = BUF_EMPTY;
@@ -101,7 +101,7 @@ name_hosts(const struct dns_answer *answer)
 		if (answer->mx[i].preference == answer->mx[0].preference && answer->mx[i].host.len != 0)
 			best[count++] = answer->mx[i].host;
 	if (count > 1)
-		qsort(best, count, sizeof(best[0]), by_name);
+		qsort(best, count, sizeof(best[0]), routing_by_name);
 	for (unsigned i = 0; i < count && i < HOSTS_NAMED; i++) {
 		if (i != 0)
 			buf_add(&name, ",", 1);
@@ -112,10 +112,10 @@ name_hosts(const struct dns_answer *answer)
 	return text;
 }
 
-static void ask(struct routing *r, struct routed *d);
+static void routing_ask(struct routing *r, struct routed *d);
 
 static void
-ask_waiting(struct routing *r)
+routing_ask_waiting(struct routing *r)
 {
 	struct routed *d = r->waiting;
 
@@ -123,11 +123,11 @@ ask_waiting(struct routing *r)
 		return;
 	DL_DELETE(r->waiting, d);
 	d->waits = false;
-	ask(r, d);
+	routing_ask(r, d);
 }
 
 static void
-on_mx(void *arg, const struct dns_answer *answer, const struct err *err)
+routing_on_mx(void *arg, const struct dns_answer *answer, const struct err *err)
 {
 	struct routed *d = arg;
 	struct routing *r = d->routing;
@@ -137,7 +137,7 @@ on_mx(void *arg, const struct dns_answer *answer, const struct err *err)
 	r->queries--;
 	d->fresh_until_ms = clock_monotonic_ms() + (err == NULL ? FRESH_MS : FAILED_MS);
 	/* What was known stays in force when DNS fails. */
-	hosts = err == NULL ? name_hosts(answer) : mem_strdup(d->hosts != NULL ? d->hosts : "");
+	hosts = err == NULL ? routing_name_hosts(answer) : mem_strdup(d->hosts != NULL ? d->hosts : "");
 	if (d->hosts == NULL || strcmp(d->hosts, hosts) != 0) {
 		mem_free(d->hosts);
 		d->hosts = hosts;
@@ -145,11 +145,11 @@ on_mx(void *arg, const struct dns_answer *answer, const struct err *err)
 		broker_wake(r->broker);
 	} else
 		mem_free(hosts);
-	ask_waiting(r);
+	routing_ask_waiting(r);
 }
 
 static void
-ask(struct routing *r, struct routed *d)
+routing_ask(struct routing *r, struct routed *d)
 {
 	if (r->queries >= QUERIES_MAX) {
 		d->waits = true;
@@ -157,20 +157,20 @@ ask(struct routing *r, struct routed *d)
 		return;
 	}
 	r->queries++;
-	d->query = dns_query_mx(r->dns, str_c(d->name), on_mx, d);
+	d->query = dns_query_mx(r->dns, str_c(d->name), routing_on_mx, d);
 }
 
 /* Is used, and so asked for again when that is due. */
 static void
-look_up(struct routing *r, struct routed *d)
+routing_look_up(struct routing *r, struct routed *d)
 {
 	d->used_ms = clock_monotonic_ms();
 	if (d->used_ms >= d->fresh_until_ms && d->query == NULL && !d->waits)
-		ask(r, d);
+		routing_ask(r, d);
 }
 
 static struct routed *
-get_routed(struct routing *r, struct str name)
+routing_get_routed(struct routing *r, struct str name)
 {
 	struct routed *d = NULL;
 
@@ -181,7 +181,7 @@ get_routed(struct routing *r, struct str name)
 		d->routing = r;
 		HASH_ADD_KEYPTR(hh, r->all, d->name, name.len, d);
 	}
-	look_up(r, d);
+	routing_look_up(r, d);
 	return d;
 }
 
@@ -198,9 +198,9 @@ routing_tick(struct routing *r)
 	r->tidy_ms = now_ms + TIDY_EVERY_MS;
 	HASH_ITER (hh, r->all, d, next) {
 		if (r->broker->ops->has(s, str_c(d->name)))
-			look_up(r, d);
+			routing_look_up(r, d);
 		else if (d->query == NULL && !d->waits && now_ms - d->used_ms > UNUSED_MS)
-			forget(r, d);
+			routing_forget(r, d);
 	}
 }
 
@@ -218,7 +218,7 @@ routing_age(struct routing *r, int64_t ms)
 /* The longest name at the end of host, whole labels of it, that has settings of
  * its own; empty: none. */
 static struct str
-ruled_name(const struct settings *s, struct str host)
+routing_ruled_name(const struct settings *s, struct str host)
 {
 	const struct settings_destination *common = settings_destination(s, STR_NONE);
 	ptrdiff_t dot = 0;
@@ -231,19 +231,19 @@ ruled_name(const struct settings *s, struct str host)
 }
 
 static struct str
-find_rule(const struct settings *s, struct str hosts, struct str destination)
+routing_find_rule(const struct settings *s, struct str hosts, struct str destination)
 {
 	struct str host, rule = STR_NONE;
 
 	while (hosts.len != 0 && rule.len == 0) {
 		str_cut(hosts, ',', &host, &hosts);
-		rule = ruled_name(s, host);
+		rule = routing_ruled_name(s, host);
 	}
-	return rule.len != 0 ? rule : ruled_name(s, destination);
+	return rule.len != 0 ? rule : routing_ruled_name(s, destination);
 }
 
 static void
-set_limits(const struct settings *s, struct str rule, unsigned brokers, struct site_limits *out)
+routing_set_limits(const struct settings *s, struct str rule, unsigned brokers, struct site_limits *out)
 {
 	const struct settings_destination *d = settings_destination(s, rule);
 	int64_t most = d->max_connections != 0 ? d->max_connections
@@ -261,14 +261,15 @@ void
 routing_name(const struct settings *s, struct str hosts, struct str destination, unsigned brokers,
 	     char name_out[SITE_NAME_MAX], struct site_limits *limits_out)
 {
-	struct str rule = find_rule(s, hosts, destination);
+	struct str rule = routing_find_rule(s, hosts, destination);
 
 	str_copy(rule.len != 0 ? rule : hosts.len != 0 ? hosts : destination, name_out, SITE_NAME_MAX);
-	set_limits(s, rule, brokers, limits_out);
+	routing_set_limits(s, rule, brokers, limits_out);
 }
 
 static bool
-find(void *arg, struct str destination, struct str from, char name_out[SITE_NAME_MAX], struct site_limits *limits_out)
+routing_find(void *arg, struct str destination, struct str from, char name_out[SITE_NAME_MAX],
+	     struct site_limits *limits_out)
 {
 	struct routing *r = arg;
 	const struct settings *s = broker_settings(r->broker);
@@ -278,7 +279,7 @@ find(void *arg, struct str destination, struct str from, char name_out[SITE_NAME
 	if (relay.len != 0)
 		destination = relay;
 	else if (r->dns != NULL && !literal) {
-		const struct routed *d = get_routed(r, destination);
+		const struct routed *d = routing_get_routed(r, destination);
 		if (d->hosts == NULL)
 			return false;
 		hosts = str_c(d->hosts);
@@ -290,5 +291,5 @@ find(void *arg, struct str destination, struct str from, char name_out[SITE_NAME
 struct schedule_router
 routing_router(struct routing *r)
 {
-	return (struct schedule_router){.find = find, .arg = r};
+	return (struct schedule_router){.find = routing_find, .arg = r};
 }

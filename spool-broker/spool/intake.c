@@ -44,7 +44,7 @@ intake_reply(struct broker *b, struct str peer, uint64_t request, const char *id
 }
 
 static bool
-is_acceptable(const Stagepost__Envelope *e)
+intake_is_acceptable(const Stagepost__Envelope *e)
 {
 	if (e == NULL || e->body == NULL || e->n_recipients == 0 || e->n_recipients > RECIPIENTS_MAX)
 		return false;
@@ -58,7 +58,7 @@ is_acceptable(const Stagepost__Envelope *e)
  * members that this version does not know are kept, and may be of a kind that
  * cannot be. */
 static bool
-pack(const Stagepost__Envelope *e, struct buf *out)
+intake_pack(const Stagepost__Envelope *e, struct buf *out)
 {
 	struct arena arena;
 	bool sound;
@@ -72,7 +72,7 @@ pack(const Stagepost__Envelope *e, struct buf *out)
 }
 
 static bool
-is_busy(const struct broker *b)
+intake_is_busy(const struct broker *b)
 {
 	return b->writes->waiting >= WAITING_MAX || b->writes->waiting_bytes >= WAITING_BYTES_MAX ||
 	       b->messages->count >= MESSAGES_MAX;
@@ -86,9 +86,9 @@ intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *f
 	unsigned number;
 	struct shard *s;
 
-	if (is_acceptable(e))
+	if (intake_is_acceptable(e))
 		e->spam_check = check_is_wanted(b, e);
-	if (!is_acceptable(e) || !pack(e, &packed)) {
+	if (!intake_is_acceptable(e) || !intake_pack(e, &packed)) {
 		log_warning(NULL, "hand-over refused: malformed or too large", F_STR("peer", peer));
 		intake_reply(b, peer, frame->request, "", STAGEPOST__HAND_OVER_REPLY__STATUS__FAILED,
 			     "malformed or too large");
@@ -103,7 +103,7 @@ intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *f
 		intake_reply(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__OK, "");
 	else if (writer_has_add(s, str_c(e->id), peer, frame->request))
 		; /* asked again while the store is slow */
-	else if (is_busy(b))
+	else if (intake_is_busy(b))
 		intake_reply(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY,
 			     "too much waits for the store");
 	else {
@@ -117,7 +117,7 @@ intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *f
 
 /* ---- Into the queue ---- */
 static void
-set_facts(struct broker *b, struct message *m)
+intake_set_facts(struct broker *b, struct message *m)
 {
 	const Stagepost__Envelope *e = m->work->envelope;
 
@@ -137,7 +137,7 @@ set_facts(struct broker *b, struct message *m)
 }
 
 static bool
-delay_is_told(const struct message *m)
+intake_delay_is_told(const struct message *m)
 {
 	for (unsigned i = 0; i < work_recipient_count(m->work); i++)
 		if (report_concerns(work_recipient(m->work, i), work_status(m->work, i), STAGEPOST__JOB__REPORT__DELAY))
@@ -149,7 +149,7 @@ delay_is_told(const struct message *m)
  * mailbox? Not before it was checked; nor since it was held, which notes what was
  * in doubt then (message_hold()). */
 static bool
-may_have_been_filed(const struct work *w)
+intake_may_have_been_filed(const struct work *w)
 {
 	if (check_is_due(w) || w->state->held)
 		return false;
@@ -162,7 +162,7 @@ may_have_been_filed(const struct work *w)
 /* Makes the message of a stored entry. known: it was in the spool before, and
  * may have been tried. */
 static struct message *
-take(struct shard *s, struct str id, struct str envelope, struct str state, bool known)
+intake_take(struct shard *s, struct str id, struct str envelope, struct str state, bool known)
 {
 	struct broker *b = s->broker;
 	struct message *m = message_new(b, s, id);
@@ -173,13 +173,13 @@ take(struct shard *s, struct str id, struct str envelope, struct str state, bool
 		message_free(b, &m);
 		return NULL;
 	}
-	set_facts(b, m);
+	intake_set_facts(b, m);
 	/* After the opening, which notes it in the trace: of the next one, then. */
 	if (known)
 		m->flags |= MESSAGE_TAKEN_OVER;
-	if (known && may_have_been_filed(m->work))
+	if (known && intake_may_have_been_filed(m->work))
 		message_set_uncertain(m);
-	if (known && delay_is_told(m))
+	if (known && intake_delay_is_told(m))
 		m->flags |= MESSAGE_DELAY_TOLD;
 	message_note_addresses(m);
 	for (unsigned i = 0; i < work_recipient_count(m->work); i++)
@@ -211,7 +211,7 @@ intake_on_written(struct shard *s, struct str id, struct str envelope, enum spoo
 			shard_read_again(s);
 		return;
 	}
-	if (message_find(s, id) != NULL || (m = take(s, id, envelope, STR_NONE, false)) == NULL)
+	if (message_find(s, id) != NULL || (m = intake_take(s, id, envelope, STR_NONE, false)) == NULL)
 		return;
 	metrics_add(M_SPOOL_TAKEN, 1);
 	log_info(NULL, "message queued", F_STR("id", id), F_C("from", m->work->envelope->reverse_path),
@@ -229,7 +229,7 @@ intake_take_entry(struct shard *s, const struct spool_entry *entry)
 
 	if (!spool_id_parse(entry->id, NULL, NULL) || message_find(s, entry->id) != NULL)
 		return;
-	m = take(s, entry->id, entry->envelope, entry->state, true);
+	m = intake_take(s, entry->id, entry->envelope, entry->state, true);
 	if (m == NULL)
 		return;
 	s->broker->shards->taken_over++;

@@ -33,7 +33,7 @@ struct scans {
 };
 
 static void
-end_scan(struct scans *all, struct scan *s, bool whole)
+scan_end(struct scans *all, struct scan *s, bool whole)
 {
 	DL_DELETE2(all->list, s, prev_scan, next_scan);
 	all->count--;
@@ -43,7 +43,7 @@ end_scan(struct scans *all, struct scan *s, bool whole)
 
 /* To the next message; NULL: there is none in this shard. */
 static struct message *
-step(const struct broker *b, struct scan *s)
+scan_step(const struct broker *b, struct scan *s)
 {
 	struct message *m;
 
@@ -58,12 +58,12 @@ step(const struct broker *b, struct scan *s)
 
 /* false: that was the last message. */
 static bool
-go_on(const struct broker *b, struct scan *s)
+scan_go_on(const struct broker *b, struct scan *s)
 {
 	int64_t begun_ms = clock_monotonic_ms();
 
 	for (unsigned i = 1; s->shard < b->shards->count; i++) {
-		struct message *m = step(b, s);
+		struct message *m = scan_step(b, s);
 		if (m != NULL)
 			s->ops->visit(s->arg, m);
 		else {
@@ -77,14 +77,14 @@ go_on(const struct broker *b, struct scan *s)
 }
 
 static void
-on_turn(evutil_socket_t fd, short what, void *arg)
+scan_on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct scans *all = arg;
 	struct scan *s = all->list;
 
 	(void)fd, (void)what;
-	if (!go_on(all->broker, s))
-		end_scan(all, s, true);
+	if (!scan_go_on(all->broker, s))
+		scan_end(all, s, true);
 	else {
 		/* The others' turn, and that of all else. */
 		DL_DELETE2(all->list, s, prev_scan, next_scan);
@@ -117,7 +117,7 @@ scan_start(struct broker *b, const struct scan_ops *ops, void *arg)
 	if (all == NULL) {
 		all = b->scans = mem_new(struct scans);
 		all->broker = b;
-		all->turn = event_new(b->config.base, -1, 0, on_turn, all);
+		all->turn = event_new(b->config.base, -1, 0, scan_on_turn, all);
 		CHECK(all->turn != NULL);
 	}
 	if (all->count >= SCANS_MAX)
@@ -139,7 +139,7 @@ scans_free(struct broker *b)
 	if (all == NULL)
 		return;
 	while (all->list != NULL)
-		end_scan(all, all->list, false);
+		scan_end(all, all->list, false);
 	event_free(all->turn);
 	mem_free(all);
 	b->scans = NULL;

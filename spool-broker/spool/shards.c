@@ -23,17 +23,17 @@ shards_new(void)
 }
 
 static void
-stay_end(struct op *op)
+shards_stay_end(struct op *op)
 {
 	mem_free(OP_OWNER(op, struct stay, op));
 }
 
 static struct stay *
-stay_new(struct shard *s)
+shards_stay_new(struct shard *s)
 {
 	struct stay *stay = mem_new(struct stay);
 
-	op_init(&stay->op, stay_end);
+	op_init(&stay->op, shards_stay_end);
 	stay->shard = s;
 	return stay;
 }
@@ -46,7 +46,7 @@ shards_init(struct broker *b, unsigned count)
 	b->shards->count = count;
 	for (unsigned i = 0; i < count; i++) {
 		b->shards->list[i] = (struct shard){.broker = b, .number = i, .state = SHARD_FREE};
-		b->shards->list[i].stay = stay_new(&b->shards->list[i]);
+		b->shards->list[i].stay = shards_stay_new(&b->shards->list[i]);
 	}
 }
 
@@ -81,12 +81,12 @@ shards_count(const struct broker *b, enum shard_state state)
 
 /* ---- Forgetting ---- */
 static void
-become_free(struct shard *s)
+shards_become_free(struct shard *s)
 {
 	if (s->state == SHARD_LEAVING || s->state == SHARD_CLOSING)
 		s->broker->shards->leaving--;
 	op_cancel(&s->stay->op);
-	s->stay = stay_new(s);
+	s->stay = shards_stay_new(s);
 	s->state = SHARD_FREE;
 	s->reading = s->read_again = s->renewing = s->awaits_jobs = false;
 	writer_drop(s);
@@ -99,7 +99,7 @@ shard_drop(struct shard *s, const char *why)
 	if (!shard_is_held(s))
 		return;
 	log_warning(NULL, "shard lost", F_I64("shard", s->number), F_C("reason", why));
-	become_free(s);
+	shards_become_free(s);
 }
 
 void
@@ -133,7 +133,7 @@ struct asking {
 };
 
 static struct asking *
-ask(struct shard *s)
+shards_ask(struct shard *s)
 {
 	struct asking *a = mem_new(struct asking);
 
@@ -143,7 +143,7 @@ ask(struct shard *s)
 }
 
 static void
-start_leaving(struct shard *s, enum shard_state state, int64_t by_ms)
+shards_start_leaving(struct shard *s, enum shard_state state, int64_t by_ms)
 {
 	s->state = state;
 	s->leave_by_ms = by_ms;
@@ -153,7 +153,7 @@ start_leaving(struct shard *s, enum shard_state state, int64_t by_ms)
 
 /* Nobody had the shard before. */
 static bool
-is_first_lease(const struct spool_lease *lease)
+shards_is_first_lease(const struct spool_lease *lease)
 {
 	const char *fence = strrchr(lease->value, ' ');
 
@@ -161,7 +161,7 @@ is_first_lease(const struct spool_lease *lease)
 }
 
 static void
-on_acquired(void *arg, const struct spool_lease *lease, const struct err *err)
+shards_on_acquired(void *arg, const struct spool_lease *lease, const struct err *err)
 {
 	struct asking a = *(struct asking *)arg;
 	struct shard *s = a.stay->shard;
@@ -182,19 +182,19 @@ on_acquired(void *arg, const struct spool_lease *lease, const struct err *err)
 	s->renewed_ms = a.sent_ms;
 	s->taken_ms = clock_unix_ms();
 	s->state = SHARD_OWNED;
-	s->awaits_jobs = !is_first_lease(lease);
+	s->awaits_jobs = !shards_is_first_lease(lease);
 	s->awaits_until_ms = 0;
 	log_info(NULL, "shard taken", F_I64("shard", s->number), F_C("lease", lease->value));
 	redis_callf(b->config.redis, NULL, NULL, "HSET " BUS_SHARDS_KEY " %u %s", s->number, b->config.id);
 	announce_change(b);
 	if (b->draining)
-		start_leaving(s, SHARD_CLOSING, b->drain_until_ms);
+		shards_start_leaving(s, SHARD_CLOSING, b->drain_until_ms);
 	else
 		take_over_read(s);
 }
 
 static void
-on_renewed(void *arg, const struct err *err)
+shards_on_renewed(void *arg, const struct err *err)
 {
 	struct asking a = *(struct asking *)arg;
 	struct shard *s = a.stay->shard;
@@ -220,7 +220,7 @@ on_renewed(void *arg, const struct err *err)
 }
 
 static void
-tend_lease(struct shard *s, int64_t now_ms)
+shards_tend_lease(struct shard *s, int64_t now_ms)
 {
 	if (s->state == SHARD_OWNED && now_ms >= s->valid_until_ms) {
 		log_warning(NULL, "shard suspended: the lease could not be renewed", F_I64("shard", s->number));
@@ -229,7 +229,7 @@ tend_lease(struct shard *s, int64_t now_ms)
 	if (s->state != SHARD_RELEASING && !s->renewing && now_ms - s->renewed_ms >= LEASE_RENEW_MS - 50) {
 		s->renewing = true;
 		s->renewed_ms = now_ms;
-		spool_lease_renew(s->broker->config.redis, &s->lease, LEASE_TTL_MS, on_renewed, ask(s));
+		spool_lease_renew(s->broker->config.redis, &s->lease, LEASE_TTL_MS, shards_on_renewed, shards_ask(s));
 	}
 	if (s->read_again && !s->reading && shard_may_work(s)) {
 		s->read_again = false;
@@ -239,7 +239,7 @@ tend_lease(struct shard *s, int64_t now_ms)
 
 /* ---- Giving up ---- */
 static void
-on_released(void *arg, const struct err *err)
+shards_on_released(void *arg, const struct err *err)
 {
 	struct asking a = *(struct asking *)arg;
 	struct shard *s = a.stay->shard;
@@ -250,19 +250,19 @@ on_released(void *arg, const struct err *err)
 		return;
 	b = s->broker;
 	log_info(NULL, "shard given up", F_I64("shard", s->number), F_C("error", err != NULL ? err->text : "none"));
-	become_free(s);
+	shards_become_free(s);
 	announce_change(b);
 	broker_wake(b);
 }
 
 static void
-release(struct shard *s)
+shards_release(struct shard *s)
 {
 	struct broker *b = s->broker;
 
 	s->state = SHARD_RELEASING;
 	redis_callf(b->config.redis, NULL, NULL, "HDEL " BUS_SHARDS_KEY " %u", s->number);
-	spool_lease_release(b->config.redis, &s->lease, on_released, ask(s));
+	spool_lease_release(b->config.redis, &s->lease, shards_on_released, shards_ask(s));
 }
 
 void
@@ -279,7 +279,7 @@ shards_look_at_leaving(struct broker *b)
 		if (s->state == SHARD_CLOSING &&
 		    ((s->active == 0 && writer_is_idle(&s->writer)) || (!in_time && now_ms >= s->leave_by_ms + 500))) {
 			b->shards->leaving--;
-			release(s);
+			shards_release(s);
 		}
 	}
 }
@@ -290,7 +290,7 @@ shards_leave_all(struct broker *b, int64_t by_ms)
 	for (unsigned i = 0; i < b->shards->count; i++) {
 		struct shard *s = &b->shards->list[i];
 		if (s->state == SHARD_OWNED || s->state == SHARD_SUSPENDED)
-			start_leaving(s, SHARD_CLOSING, by_ms);
+			shards_start_leaving(s, SHARD_CLOSING, by_ms);
 		else if (s->state == SHARD_LEAVING)
 			s->state = SHARD_CLOSING;
 	}
@@ -309,13 +309,13 @@ shards_all_left(const struct broker *b)
 /* The first ones have the shards that cannot be divided evenly, so that the
  * last is not left without any. */
 static unsigned
-quota(const struct broker *b)
+shards_quota(const struct broker *b)
 {
 	return b->shards->count / b->brokers + (b->shards->rank < b->shards->count % b->brokers ? 1 : 0);
 }
 
 static unsigned
-staying(const struct broker *b)
+shards_staying(const struct broker *b)
 {
 	unsigned count = 0;
 
@@ -329,7 +329,7 @@ staying(const struct broker *b)
 void
 shards_acquire(struct broker *b)
 {
-	unsigned have = staying(b), want = quota(b);
+	unsigned have = shards_staying(b), want = shards_quota(b);
 
 	for (; have < want && b->shards->round_left != 0 && !b->draining; b->shards->round_left--) {
 		struct shard *s = &b->shards->list[b->shards->round_next++ % b->shards->count];
@@ -337,8 +337,8 @@ shards_acquire(struct broker *b)
 			continue;
 		s->state = SHARD_ACQUIRING;
 		have++;
-		spool_lease_acquire(b->config.redis, s->number, b->config.id, LEASE_TTL_MS, !s->took_own, on_acquired,
-				    ask(s));
+		spool_lease_acquire(b->config.redis, s->number, b->config.id, LEASE_TTL_MS, !s->took_own,
+				    shards_on_acquired, shards_ask(s));
 		s->took_own = true;
 	}
 }
@@ -346,7 +346,7 @@ shards_acquire(struct broker *b)
 void
 shards_give_surplus_up(struct broker *b)
 {
-	unsigned have = staying(b), most = quota(b);
+	unsigned have = shards_staying(b), most = shards_quota(b);
 
 	while (have > most) {
 		struct shard *idlest = NULL;
@@ -359,7 +359,7 @@ shards_give_surplus_up(struct broker *b)
 		}
 		if (idlest == NULL)
 			return;
-		start_leaving(idlest, SHARD_LEAVING, clock_monotonic_ms() + LEAVE_MS);
+		shards_start_leaving(idlest, SHARD_LEAVING, clock_monotonic_ms() + LEAVE_MS);
 		have--;
 	}
 }
@@ -373,7 +373,7 @@ shards_tick(struct broker *b)
 	announce_tick(b);
 	for (unsigned i = 0; i < b->shards->count; i++)
 		if (shard_is_held(&b->shards->list[i]))
-			tend_lease(&b->shards->list[i], now_ms);
+			shards_tend_lease(&b->shards->list[i], now_ms);
 	announce_hints(b, now_ms);
 	shards_look_at_leaving(b);
 }

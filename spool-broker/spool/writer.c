@@ -68,7 +68,7 @@ write_events(const struct write *w)
 }
 
 static struct write *
-append(struct shard *s, enum verb verb, struct str id, struct str peer, struct str data, struct str events)
+writer_append(struct shard *s, enum verb verb, struct str id, struct str peer, struct str data, struct str events)
 {
 	struct write *w = mem_zalloc(sizeof(*w) + peer.len + data.len + events.len);
 	struct writer *writer = &s->writer;
@@ -101,7 +101,7 @@ append(struct shard *s, enum verb verb, struct str id, struct str peer, struct s
 
 /* The first of this id. */
 static struct write *
-find_add(const struct broker *b, struct str id)
+writer_find_add(const struct broker *b, struct str id)
 {
 	struct write *w = NULL;
 
@@ -112,18 +112,18 @@ find_add(const struct broker *b, struct str id)
 bool
 writer_has_add(const struct shard *s, struct str id, struct str peer, uint64_t request)
 {
-	const struct write *w = find_add(s->broker, id);
+	const struct write *w = writer_find_add(s->broker, id);
 
 	return w != NULL && w->request == request && str_eq(write_peer(w), peer);
 }
 
 static void
-free_write(struct broker *b, struct write *w)
+writer_free_write(struct broker *b, struct write *w)
 {
 	if (w->verb == VERB_ADD) {
 		b->writes->waiting--;
 		b->writes->waiting_bytes -= w->data_len;
-		if (find_add(b, str_c(w->id)) == w)
+		if (writer_find_add(b, str_c(w->id)) == w)
 			HASH_DEL(b->writes->adds, w);
 	}
 	mem_free(w);
@@ -132,10 +132,10 @@ free_write(struct broker *b, struct write *w)
 void
 writer_add(struct shard *s, struct str id, struct str envelope, struct str events, struct str peer, uint64_t request)
 {
-	struct write *w = append(s, VERB_ADD, id, peer, envelope, events);
+	struct write *w = writer_append(s, VERB_ADD, id, peer, envelope, events);
 
 	w->request = request;
-	if (find_add(s->broker, id) == NULL)
+	if (writer_find_add(s->broker, id) == NULL)
 		HASH_ADD_KEYPTR(hh, s->broker->writes->adds, w->id, strlen(w->id), w);
 	s->broker->writes->waiting++;
 	s->broker->writes->waiting_bytes += envelope.len;
@@ -146,13 +146,13 @@ writer_add(struct shard *s, struct str id, struct str envelope, struct str event
  * go ahead of it. Returns the rest. Should the change be lost behind them, they are
  * told once more with the next, as those of any batch that is sent again. */
 static struct str
-publish_ahead(struct shard *s, struct str id, struct str events)
+writer_publish_ahead(struct shard *s, struct str id, struct str events)
 {
 	while (events.len > EVENTS_BYTES_MAX) {
 		ptrdiff_t end = str_rindex(str_first(events, EVENTS_BYTES_MAX), '\n');
 		if (end < 0)
 			break;
-		append(s, VERB_PUBLISH, id, STR_NONE, STR_NONE, str_first(events, (size_t)end + 1));
+		writer_append(s, VERB_PUBLISH, id, STR_NONE, STR_NONE, str_first(events, (size_t)end + 1));
 		events = str_from(events, (size_t)end + 1);
 	}
 	return events;
@@ -161,16 +161,16 @@ publish_ahead(struct shard *s, struct str id, struct str events)
 void
 writer_save(struct shard *s, struct str id, struct str state, struct str events)
 {
-	events = publish_ahead(s, id, events);
-	append(s, VERB_SAVE, id, STR_NONE, state, events);
+	events = writer_publish_ahead(s, id, events);
+	writer_append(s, VERB_SAVE, id, STR_NONE, state, events);
 	broker_wake(s->broker);
 }
 
 void
 writer_finish(struct shard *s, struct str id, struct str trace, struct str events, int64_t retention_ms)
 {
-	events = publish_ahead(s, id, events);
-	append(s, VERB_FINISH, id, STR_NONE, trace, events)->retention_ms = retention_ms;
+	events = writer_publish_ahead(s, id, events);
+	writer_append(s, VERB_FINISH, id, STR_NONE, trace, events)->retention_ms = retention_ms;
 	broker_wake(s->broker);
 }
 
@@ -190,7 +190,7 @@ writer_is_idle(const struct writer *w)
 
 /* ---- Answers ---- */
 static void
-on_done(struct shard *s, const struct write *w, enum spool_result result)
+writer_on_done(struct shard *s, const struct write *w, enum spool_result result)
 {
 	const struct spool_events *events = s->broker->spool_events;
 
@@ -207,7 +207,7 @@ on_done(struct shard *s, const struct write *w, enum spool_result result)
 }
 
 static void
-refuse(struct broker *b, const struct write *w, Stagepost__HandOverReply__Status status, const char *text)
+writer_refuse(struct broker *b, const struct write *w, Stagepost__HandOverReply__Status status, const char *text)
 {
 	if (w->verb == VERB_ADD)
 		b->spool_events->on_refused(b, write_peer(w), w->request, w->id, status, text);
@@ -215,7 +215,7 @@ refuse(struct broker *b, const struct write *w, Stagepost__HandOverReply__Status
 
 /* The adds are refused; what must be done goes back to the head, in order. */
 static void
-on_failed(struct shard *s, struct write *writes, const struct err *err)
+writer_on_failed(struct shard *s, struct write *writes, const struct err *err)
 {
 	struct write *keep = NULL, **tail = &keep, *next, *last = NULL;
 
@@ -223,8 +223,8 @@ on_failed(struct shard *s, struct write *writes, const struct err *err)
 	for (struct write *w = writes; w != NULL; w = next) {
 		next = w->next;
 		if (w->verb == VERB_ADD) {
-			refuse(s->broker, w, STAGEPOST__HAND_OVER_REPLY__STATUS__FAILED, err->text);
-			free_write(s->broker, w);
+			writer_refuse(s->broker, w, STAGEPOST__HAND_OVER_REPLY__STATUS__FAILED, err->text);
+			writer_free_write(s->broker, w);
 			continue;
 		}
 		w->next = NULL;
@@ -246,22 +246,22 @@ on_failed(struct shard *s, struct write *writes, const struct err *err)
 
 /* Of a shard that was lost meanwhile: what was written before counts. */
 static void
-on_late(struct broker *b, struct write *writes, const enum spool_result *results)
+writer_on_late(struct broker *b, struct write *writes, const enum spool_result *results)
 {
 	struct write *next;
 
 	for (struct write *w = writes; w != NULL; w = next) {
 		next = w->next;
-		refuse(b, w,
-		       results != NULL ? STAGEPOST__HAND_OVER_REPLY__STATUS__OK
-				       : STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE,
-		       "");
-		free_write(b, w);
+		writer_refuse(b, w,
+			      results != NULL ? STAGEPOST__HAND_OVER_REPLY__STATUS__OK
+					      : STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE,
+			      "");
+		writer_free_write(b, w);
 	}
 }
 
 static void
-on_sent(void *arg, const enum spool_result *results, size_t count, const struct err *err)
+writer_on_sent(void *arg, const enum spool_result *results, size_t count, const struct err *err)
 {
 	struct sent *sent = arg;
 	struct shard *s = sent->stay->shard;
@@ -272,22 +272,22 @@ on_sent(void *arg, const enum spool_result *results, size_t count, const struct 
 	mem_free(sent);
 	(void)count;
 	if (!wanted) {
-		on_late(b, writes, b->op.cancelled ? NULL : results);
+		writer_on_late(b, writes, b->op.cancelled ? NULL : results);
 		op_back(&b->op);
 		return;
 	}
 	s->writer.sending = false;
 	if (err != NULL && err->code == ERR_FENCED) {
-		on_late(b, writes, NULL);
+		writer_on_late(b, writes, NULL);
 		b->spool_events->on_fenced(s, err->text);
 	} else if (err != NULL) {
-		on_failed(s, writes, err);
+		writer_on_failed(s, writes, err);
 	} else {
 		size_t i = 0;
 		for (struct write *w = writes; w != NULL; w = next) {
 			next = w->next;
-			on_done(s, w, results[i++]);
-			free_write(b, w);
+			writer_on_done(s, w, results[i++]);
+			writer_free_write(b, w);
 		}
 		s->writer.since_ms = s->writer.first != NULL ? clock_monotonic_ms() : 0;
 	}
@@ -298,7 +298,7 @@ on_sent(void *arg, const enum spool_result *results, size_t count, const struct 
 /* ---- Sending ---- */
 /* Only finishes wait, and may still do so. */
 static bool
-may_wait(struct broker *b, const struct writer *writer, int64_t now_ms)
+writer_may_wait(struct broker *b, const struct writer *writer, int64_t now_ms)
 {
 	if (writer->urgent != 0 || b->draining || now_ms >= writer->finish_ms || writer->count >= BATCH_MAX)
 		return false;
@@ -321,7 +321,7 @@ writer_flush(struct shard *s)
 	if (writer->sending || writer->first == NULL)
 		return;
 	now_ms = clock_monotonic_ms();
-	if (writer->retry_ms > now_ms || (s->state == SHARD_OWNED && may_wait(s->broker, writer, now_ms)))
+	if (writer->retry_ms > now_ms || (s->state == SHARD_OWNED && writer_may_wait(s->broker, writer, now_ms)))
 		return;
 	batch = spool_batch_new();
 	sent = mem_new(struct sent);
@@ -356,7 +356,7 @@ writer_flush(struct shard *s)
 	writer->retry_ms = 0;
 	op_hold(&s->broker->op);
 	op_hold(&s->stay->op);
-	spool_batch_send(s->broker->config.redis, &s->lease, batch, on_sent, sent);
+	spool_batch_send(s->broker->config.redis, &s->lease, batch, writer_on_sent, sent);
 	spool_batch_free(&batch);
 }
 
@@ -367,8 +367,8 @@ writer_drop(struct shard *s)
 
 	for (struct write *w = s->writer.first; w != NULL; w = next) {
 		next = w->next;
-		refuse(s->broker, w, STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE, "");
-		free_write(s->broker, w);
+		writer_refuse(s->broker, w, STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE, "");
+		writer_free_write(s->broker, w);
 	}
 	s->writer = (struct writer){.first = NULL};
 }
