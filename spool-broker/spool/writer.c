@@ -219,7 +219,8 @@ writer_on_failed(struct shard *s, struct write *writes, const struct err *err)
 {
 	struct write *keep = NULL, **tail = &keep, *next, *last = NULL;
 
-	log_warning(NULL, "spool write failed", F_I64("shard", s->number), F_ERR(err));
+	if (log_trouble_note(&s->writer.trouble))
+		log_warning(NULL, "spool write failed", F_I64("shard", s->number), F_ERR(err));
 	for (struct write *w = writes; w != NULL; w = next) {
 		next = w->next;
 		if (w->verb == VERB_ADD) {
@@ -284,6 +285,9 @@ writer_on_sent(void *arg, const enum spool_result *results, size_t count, const 
 		writer_on_failed(s, writes, err);
 	} else {
 		size_t i = 0;
+
+		log_trouble_over(&s->writer.trouble, NULL, "spool writes come through again",
+				 F_I64("shard", s->number));
 		for (struct write *w = writes; w != NULL; w = next) {
 			next = w->next;
 			writer_on_done(s, w, results[i++]);

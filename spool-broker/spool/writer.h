@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/log.h"
 #include "lib/base/str.h"
 
 struct shard;
@@ -27,6 +28,7 @@ struct writer {
 	bool sending;	   /* a batch is on its way */
 	int64_t retry_ms;  /* monotonic: not before, after a failure */
 	int64_t since_ms;  /* monotonic: something waits, or the last batch came through; 0: nothing waits */
+	struct log_trouble trouble;
 };
 
 /* Of all shards. */
