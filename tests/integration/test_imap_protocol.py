@@ -219,7 +219,8 @@ def test_append_by_imaplib_does_not_wait(cluster, address):
         took.append((time.monotonic() - began) * 1000)
     client.logout()
     print("APPEND by imaplib, median ms:", statistics.median(took))
-    assert sorted(took)[len(took) // 4] < 30  # the machine may be busy; a delayed acknowledgement costs 40 each time
+    # The kernel itself acknowledges a connection's first segments at once; then each would wait 40 ms. The machine may be busy.
+    assert sorted(took[10:])[1] < 30
 
 
 @pytest.mark.parametrize("verb", ["DATA", "BDAT"])
@@ -257,7 +258,8 @@ def test_a_body_in_two_segments_does_not_wait(cluster, address, verb):
             answer()
             took.append((time.monotonic() - began) * 1000)
     print(verb, "median ms:", statistics.median(took))
-    assert sorted(took)[len(took) // 4] < 30  # the machine may be busy; a delayed acknowledgement costs 40 each time
+    # The kernel itself acknowledges a connection's first segments at once; then each would wait 40 ms. The machine may be busy.
+    assert sorted(took[10:])[1] < 30
 
 
 # ---- \Recent (RFC 3501, 2.3.2) ----
