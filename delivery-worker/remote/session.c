@@ -220,6 +220,10 @@ session_try(struct remote_work *w)
 	w->session.reused = false;
 	if (!w->session.fresh_only)
 		w->client = pool_take(w->remote->pool, &w->session.key);
+	/* One over which another message was passed over: this server's certificate
+	 * may be verified by now. */
+	if (w->client != NULL && w->message.smtp.require_tls && smtp_client_tls_result(w->client) != TLS_RESULT_OK)
+		smtp_client_free(&w->client);
 	if (w->client != NULL) {
 		w->session.reused = true;
 		smtp_client_set_owner(w->client, &session_events, w);
