@@ -6,7 +6,7 @@
 
 struct remote_work;
 
-/* known false: the records cannot be had, and nothing may be sent there now
+/* known false: the records cannot be looked up, and nothing may be sent there now
  * (2.1.3); the trouble is noted. ours: a trouble of our own, instead of either. */
 typedef void dane_on_end(struct remote_work *w, bool known, const struct err *ours);
 

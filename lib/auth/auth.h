@@ -33,7 +33,7 @@ enum auth_result {
 	AUTH_OK,
 	AUTH_FAILED,	  /* unknown account or wrong password: never told apart */
 	AUTH_DISABLED,	  /* the password was right, the account may not log in */
-	AUTH_MALFORMED,	  /* the client's message has not the mechanism's form */
+	AUTH_MALFORMED,	  /* the client's message is malformed for the mechanism */
 	AUTH_ABORTED,	  /* the client sent "*" */
 	AUTH_UNAVAILABLE, /* the store cannot be asked; try later */
 };

@@ -19,7 +19,7 @@ enum err_code {
 	ERR_LIMIT,	 /* a configured limit was met */
 	ERR_NOT_FOUND,	 /* there is no such thing */
 	ERR_EXISTS,	 /* there is one already */
-	ERR_INVALID,	 /* the input has not the form it must have */
+	ERR_INVALID,	 /* the input is malformed */
 	ERR_FENCED,	 /* the lease under which this was written is gone */
 	ERR_DENIED,	 /* not allowed */
 	ERR_CORRUPT,	 /* stored data does not hold together */

@@ -4,7 +4,7 @@
 
 #include "lib/service/service.h"
 
-/* 0, or -1 when the port cannot be had. */
+/* 0, or -1 when the port cannot be opened. */
 int http_start(struct service *s, const char *address, int port, struct err *err);
 void http_stop(struct service *s);
 /* Why the process is not ready: a constant text; NULL: it is. */

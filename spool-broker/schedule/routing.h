@@ -6,7 +6,7 @@
  * settings:destination:<name> has limits for such a host, or a domain above it,
  * or for the destination or one above that, the site bears that name, so that
  * the limits hold for all that lies below it. Mail that a relay host takes
- * belongs to the relay. A destination whose MX records cannot be had is a site
+ * belongs to the relay. A destination whose MX records cannot be found out is a site
  * of its own. */
 #ifndef SP_BROKER_ROUTING_H
 #define SP_BROKER_ROUTING_H

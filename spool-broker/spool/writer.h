@@ -34,7 +34,7 @@ struct writer {
 /* Of all shards. */
 struct writes {
 	struct write *adds; /* borrowed: hash by id of the hand-overs that Redis has not answered, */
-	size_t waiting;	    /* which are so many */
+	size_t waiting;	    /* their number */
 	size_t waiting_bytes;
 	int64_t due_ms; /* monotonic: writes that may wait, at most so long; 0: none */
 };

@@ -21,7 +21,7 @@ struct imap_literal {
 /* A literal was announced behind text, which has come since the command began
  * or since the last streamed literal. */
 enum imap_literal_use imap_append_literal(struct imap_session *s, struct str text, const struct imap_literal *literal);
-/* Bytes of the literal. False: no more for now; it calls imap_resume() later. */
+/* Bytes of the literal. False: no more for now; the session is resumed later. */
 bool imap_append_data(struct imap_session *s, const char *data, size_t len);
 /* The literal is whole. */
 void imap_append_literal_end(struct imap_session *s);

@@ -129,7 +129,7 @@ append_on_quota(void *arg, const struct mailbox_quota *used, const struct err *e
 		return;
 	/* The store checks again when it files. */
 	if (err == NULL && used->bytes + s->append->bytes > s->quota_bytes)
-		append_refuse(s->append, IMAP_NO, "[OVERQUOTA] the account holds all that it may");
+		append_refuse(s->append, IMAP_NO, "[OVERQUOTA] the account's quota is used up");
 	append_find_replaced(s);
 }
 

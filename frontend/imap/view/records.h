@@ -16,7 +16,7 @@ struct imap_record {
 	bool known;	   /* cold is there: else the message has just gone */
 	bool asked;	   /* the store was asked for cold */
 	bool wants_digest; /* set by whoever wants it */
-	bool lost;	   /* its digest cannot be had: the body cannot be read */
+	bool lost;	   /* there is no digest: the body cannot be read */
 	struct mailbox_cold cold;
 	struct message_digest digest; /* .ready: it is there */
 	struct imap_records *records;

@@ -106,7 +106,7 @@ struct imap_view *imap_view_new(struct imap_session *s, const struct mailbox_fol
 				void (*on_change)(struct folder_watcher *w));
 void imap_view_free(struct imap_view **v);
 /* Loads what is missing. True: attached already; else cb comes later, once, on a
- * session that is open (imap_hold() is seen to). err: it could not be. */
+ * session that is open (the session is held meanwhile). err: it could not be. */
 bool imap_view_attach(struct imap_session *s, imap_view_on_ready *cb);
 /* Attaches it and brings the index to the store's present state; cb as above. */
 void imap_view_refresh(struct imap_session *s, imap_view_on_ready *cb);
