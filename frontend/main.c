@@ -14,7 +14,7 @@ static struct tls_options tls_options;
 static const struct service_option options[] = {
 	{"protocols", "STAGEPOST_PROTOCOLS", "LIST", NULL,
 	 "Listeners to open, separated by commas; all when not given: "
-	 "smtp,submission,submissions,pop3,pop3s,imap,imaps.",
+	 "smtp,submission,submissions,pop3,pop3s,imap,imaps,http,https.",
 	 &protocol_names},
 	{"tls-cert", "STAGEPOST_TLS_CERT", "FILE", NULL, "Certificate chain (PEM): the default one.",
 	 &tls_options.cert_path},

@@ -1,7 +1,8 @@
 /* The table of protocols: the one place that names them. */
 #include "frontend/core/protocol.h"
+#include "frontend/http/http.h"
 #include "frontend/imap/imap.h"
 #include "frontend/pop3/pop3.h"
 #include "frontend/smtp/smtp.h"
 
-const struct protocol *const protocols[] = {&protocol_smtp, &protocol_pop3, &protocol_imap, NULL};
+const struct protocol *const protocols[] = {&protocol_smtp, &protocol_pop3, &protocol_imap, &protocol_http, NULL};

@@ -8,9 +8,11 @@
 	M(CONNECTIONS_SMTP, "connections", gauge, "protocol=\"smtp\"", "Open client connections")  \
 	M(CONNECTIONS_POP3, "connections", gauge, "protocol=\"pop3\"", "Open client connections")  \
 	M(CONNECTIONS_IMAP, "connections", gauge, "protocol=\"imap\"", "Open client connections")  \
+	M(CONNECTIONS_HTTP, "connections", gauge, "protocol=\"http\"", "Open client connections") \
 	M(ACCEPTED_SMTP, "accepted_connections_total", counter, "protocol=\"smtp\"", "Connections accepted") \
 	M(ACCEPTED_POP3, "accepted_connections_total", counter, "protocol=\"pop3\"", "Connections accepted") \
 	M(ACCEPTED_IMAP, "accepted_connections_total", counter, "protocol=\"imap\"", "Connections accepted") \
+	M(ACCEPTED_HTTP, "accepted_connections_total", counter, "protocol=\"http\"", "Connections accepted") \
 	M(REFUSED_CONNECTIONS, "refused_connections_total", counter, "", "Connections beyond max_connections") \
 	M(TLS_HANDSHAKE_FAILURES, "tls_handshake_failures_total", counter, "", "TLS handshakes with clients that failed") \
 	M(CERTIFICATES_BAD, "certificates_bad", gauge, "", "Pairs of certificate and key whose files cannot be loaded as they are") \
@@ -29,6 +31,11 @@
 	M(POP3_DELETED, "pop3_deleted_messages_total", counter, "", "Messages removed at QUIT")     \
 	M(IMAP_COMMANDS, "imap_commands_total", counter, "", "IMAP commands done")                  \
 	M(IMAP_APPENDED, "imap_appended_messages_total", counter, "", "Messages appended")          \
+	M(HTTP_2XX, "http_requests_total", counter, "status=\"2xx\"", "HTTP requests answered") \
+	M(HTTP_3XX, "http_requests_total", counter, "status=\"3xx\"", "HTTP requests answered") \
+	M(HTTP_4XX, "http_requests_total", counter, "status=\"4xx\"", "HTTP requests answered") \
+	M(HTTP_5XX, "http_requests_total", counter, "status=\"5xx\"", "HTTP requests answered") \
+	M(HTTP_PARKED, "http_parked_requests", gauge, "", "HTTP requests that wait for news") \
 	M(AUTH_OK, "auth_total", counter, "result=\"ok\"", "Logins by result")                     \
 	M(AUTH_FAILED, "auth_total", counter, "result=\"failed\"", "Logins by result")             \
 	M(AUTH_DELAYED, "auth_delayed_total", counter, "", "Logins slowed down after failures")     \

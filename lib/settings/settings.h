@@ -62,6 +62,9 @@ struct settings_ews {
 struct settings_eas {
 	SETTINGS_EAS(SETTINGS_MEMBER)
 };
+struct settings_http {
+	SETTINGS_HTTP(SETTINGS_MEMBER)
+};
 struct settings_spool {
 	SETTINGS_SPOOL(SETTINGS_MEMBER)
 };

@@ -42,6 +42,7 @@
 	G(xmpp, "xmpp", "XMPP server") \
 	G(ews, "ews", "Exchange Web Services") \
 	G(eas, "eas", "Exchange ActiveSync") \
+	G(http, "http", "HTTP server: autodiscover and what else speaks HTTP") \
 	G(spool, "spool", "The queue: retries, expiry, traces") \
 	G(auth, "auth", "Passwords and failed logins") \
 	G(mailbox, "mailbox", "Local delivery and mailboxes") \
@@ -204,6 +205,22 @@
 
 #define SETTINGS_EAS(S) \
 	S(eas, autodiscover_host, TEXT, "", "", 0, 255, SCOPE_DOMAIN | PLANNED, "host name in autodiscover answers; empty: the server's hostname")
+
+#define SETTINGS_HTTP(S) \
+	S(http, max_connections, INT, "10000", "", 1, 1000000, SCOPE_GLOBAL, \
+	  "limit for each frontend process; further connections get 503 and are closed") \
+	S(http, keep_alive_timeout, DURATION, "75", "s", SEC_MS, DAY_MS, SCOPE_GLOBAL, \
+	  "a connection is closed after this long without a request") \
+	S(http, header_timeout, DURATION, "30", "s", SEC_MS, HOUR_MS, SCOPE_GLOBAL, \
+	  "a request must have its whole header within this time after its first byte") \
+	S(http, park_longest, DURATION, "60", "m", SEC_MS, DAY_MS, SCOPE_GLOBAL, \
+	  "longest time that a request waits for news (long polls); the timeouts of balancers must be longer") \
+	S(http, redirect_to_https, BOOL, "on", "", 0, 1, SCOPE_GLOBAL, \
+	  "redirect GET and HEAD without TLS from hosts other than loopback to https; off: refuse them with 403, as all other requests are") \
+	S(http, forwarded_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
+	  "load balancers whose Forwarded, X-Forwarded-For and X-Forwarded-Proto are believed; they end TLS unless they say otherwise") \
+	S(http, proxy_protocol_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
+	  "load balancers that must send a PROXY protocol header")
 
 #define SETTINGS_SPOOL(S) \
 	S(spool, retry_first, DURATION, "5", "m", SEC_MS, DAY_MS, SCOPE_GLOBAL, \

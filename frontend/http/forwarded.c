@@ -1,0 +1,103 @@
+/* Who is behind a balancer: what the ones listed in http.forwarded_from say, in
+ * Forwarded (RFC 7239) or X-Forwarded-For and X-Forwarded-Proto. Read from the right:
+ * each says who it was talking to, and the first that is not listed is the client,
+ * whose own word counts for nothing. */
+#include "frontend/http/private.h"
+
+/* Parts a list, with commas in quotes let alone, from its end. */
+static bool
+forwarded_last(struct str *list, struct str *item_out)
+{
+	bool quoted = false;
+	size_t at = list->len;
+
+	if (list->len == 0)
+		return false;
+	while (at > 0 && (quoted || list->p[at - 1] != ',')) {
+		quoted ^= list->p[at - 1] == '"';
+		at--;
+	}
+	*item_out = str_trim(str_from(*list, at));
+	*list = str_first(*list, at > 0 ? at - 1 : 0);
+	return true;
+}
+
+static struct str
+forwarded_unquote(struct str s)
+{
+	return s.len >= 2 && s.p[0] == '"' && s.p[s.len - 1] == '"' ? str_first(str_from(s, 1), s.len - 2) : s;
+}
+
+/* "192.0.2.1", "192.0.2.1:4711", "[2001:db8::1]:4711" */
+static bool
+forwarded_address(struct str s, struct ip *out)
+{
+	ptrdiff_t end;
+
+	if (str_starts(s, STR("["))) {
+		end = str_index(s, ']');
+		return end > 0 && ip_parse(str_first(str_from(s, 1), (size_t)end - 1), out);
+	}
+	if (ip_parse(s, out))
+		return true;
+	end = str_index(s, ':');
+	return end > 0 && ip_parse(str_first(s, (size_t)end), out);
+}
+
+/* "for=192.0.2.1;proto=https" */
+static struct str
+forwarded_parameter(struct str item, struct str name)
+{
+	struct str pair, key, value;
+
+	while (str_next_word(&item, ";", &pair))
+		if (str_cut(pair, '=', &key, &value) && str_eq_ci(str_trim(key), name))
+			return forwarded_unquote(str_trim(value));
+	return STR_NONE;
+}
+
+/* A balancer that says nothing of it ends TLS: that is what it is listed for. */
+static bool
+forwarded_is_secure(struct str proto)
+{
+	return proto.len == 0 || str_eq_ci(proto, STR("https"));
+}
+
+/* The items of all fields of the name, the last one first. */
+static void
+forwarded_walk(struct http_request *r, const struct ip_blocks *trusted, struct str name, bool parameters)
+{
+	for (unsigned i = r->head.field_count; i-- > 0;) {
+		struct str list = r->head.fields[i].value, item;
+		if (!str_eq_ci(r->head.fields[i].name, name))
+			continue;
+		while (ip_blocks_have(trusted, &r->client) && forwarded_last(&list, &item)) {
+			struct str from = parameters ? forwarded_parameter(item, STR("for")) : item;
+			struct ip ip;
+			if (parameters)
+				r->secure = forwarded_is_secure(forwarded_parameter(item, STR("proto")));
+			if (!forwarded_address(from, &ip))
+				return;
+			r->client = ip;
+		}
+	}
+}
+
+void
+http_take_client(struct http_request *r)
+{
+	const struct ip_blocks *trusted = &http_settings(r->frontend)->forwarded_from;
+	struct conn *c = r->session->conn;
+
+	r->client = *conn_peer(c);
+	r->secure = conn_is_secure(c);
+	if (!ip_blocks_have(trusted, &r->client))
+		return;
+	r->secure = true;
+	if (http_field(r, STR("Forwarded")).len != 0) {
+		forwarded_walk(r, trusted, STR("Forwarded"), true);
+		return;
+	}
+	r->secure = forwarded_is_secure(http_field(r, STR("X-Forwarded-Proto")));
+	forwarded_walk(r, trusted, STR("X-Forwarded-For"), false);
+}

@@ -1,0 +1,122 @@
+/* The HTTP server's inside.
+ *
+ *	session.c    a connection: heads and bodies taken from its input, time, the end
+ *	request.c    a request from its head to its end
+ *	reply.c      what goes out
+ *	match.c      which route
+ *	login.c      Basic login
+ *	forwarded.c  the client behind a balancer */
+#ifndef SP_FRONTEND_HTTP_PRIVATE_H
+#define SP_FRONTEND_HTTP_PRIVATE_H
+
+#include "frontend/http/http.h"
+#include "lib/base/op.h"
+#include "lib/http/chunked.h"
+
+enum {
+	HTTP_REQUESTS_MAX = 10000,     /* of a connection */
+	HTTP_SKIPPED_MAX = 64 * 1024,  /* of an unread body; a larger one ends the connection */
+	HTTP_READ_MS = 120 * 1000,     /* a client that does not read its answer for so long is cut off */
+	HTTP_BODY_IDLE_MS = 30 * 1000, /* unless the route says otherwise */
+	HTTP_RETRY_AFTER_S = 30,
+};
+
+struct http_session {
+	struct conn *conn;	      /* borrowed: the session lies in it */
+	struct http_request *request; /* owner; NULL: the next head is awaited */
+	struct http_scan scan;	      /* of that head */
+	uint64_t skip;		      /* bytes of the last request's body that nobody wanted */
+	uint32_t served;	      /* requests so far */
+	bool ending;		      /* no further request */
+};
+
+/* What of the body has come. */
+enum http_body {
+	HTTP_BODY_WHOLE,   /* or there is none */
+	HTTP_BODY_UNASKED, /* the handler has not asked for it */
+	HTTP_BODY_READING,
+	HTTP_BODY_PAUSED,
+};
+
+/* What of the answer is written. */
+enum http_answer {
+	HTTP_ANSWER_NONE,
+	HTTP_ANSWER_HEAD, /* fields may follow */
+	HTTP_ANSWER_BODY,
+};
+
+struct http_request {
+	struct op op;		      /* its arena; what its handler waits for */
+	struct http_session *session; /* NULL: answered, or the client has gone */
+	struct frontend *frontend;
+	struct http_head head;
+	const struct http_route *route; /* NULL: none fitted */
+	bool begun;			/* the handler knows of it */
+	struct ip client;
+	bool secure;
+	struct auth_request *login;
+	struct auth_identity *account;
+	void *state;
+
+	enum http_body body;
+	uint64_t body_bytes; /* so far */
+	struct http_chunked chunked;
+	bool continued; /* 100 was sent */
+
+	enum http_answer answer;
+	bool keep; /* the connection stays */
+	bool bare; /* no body goes out: HEAD, 204, 304 */
+	bool in_chunks;
+	uint64_t left; /* of the declared length */
+	int status;
+
+	bool parked, wants_room;
+};
+
+static inline struct http_request *
+http_request_of(struct op *op)
+{
+	return OP_OWNER(op, struct http_request, op);
+}
+
+/* ---- session.c ---- */
+/* The request in hand has been answered: the next one. */
+void http_session_next(struct http_session *s, bool keep, uint64_t skip);
+/* The body is wanted now, or again. */
+void http_session_read(struct http_session *s);
+void http_session_park(struct http_session *s, int64_t ms);
+void http_session_unpark(struct http_session *s);
+
+/* ---- request.c ---- */
+struct http_request *http_request_new(struct http_session *s);
+/* The head, whole, in memory of the request's arena. */
+void http_request_begin(struct http_request *r, struct str head);
+/* After the login, if there is one. */
+void http_request_run(struct http_request *r);
+/* Some bytes of input; returns how many are the body's. May end the request. */
+size_t http_request_take(struct http_request *r, struct str piece);
+/* It is over for its handler: the client has gone, or is answered by us. */
+void http_request_leave(struct http_request *r);
+/* Answered or gone: r goes when nothing can come back to it any more. */
+void http_request_end(struct http_request *r);
+
+/* ---- match.c ---- */
+/* NULL: none; *allowed_out: the methods that the path has at all. */
+const struct http_route *http_match(const struct http_head *head, unsigned *allowed_out);
+
+/* ---- login.c ---- */
+/* http_request_run() follows, or an answer. */
+void http_login(struct http_request *r);
+
+/* ---- forwarded.c ---- */
+/* Sets client and secure. */
+void http_take_client(struct http_request *r);
+
+/* The settings in force. */
+static inline const struct settings_http *
+http_settings(const struct frontend *f)
+{
+	return settings_http(frontend_settings(f), STR_NONE);
+}
+
+#endif

@@ -1,0 +1,342 @@
+/* A connection of HTTP: heads and bodies are taken from its input, one request after
+ * the other. */
+#include "frontend/http/private.h"
+#include "lib/base/check.h"
+#include "lib/service/metrics.h"
+
+enum { PIECES = 8, LAST_READ_MS = 5000 };
+
+/* ---- Time ---- */
+
+static void
+session_await_head(struct http_session *s)
+{
+	conn_set_timeout(s->conn, http_settings(conn_frontend(s->conn))->keep_alive_timeout);
+}
+
+static void
+session_await_body(struct http_session *s)
+{
+	int64_t ms = s->request->route->body_idle_ms;
+
+	conn_set_timeout(s->conn, ms != 0 ? ms : HTTP_BODY_IDLE_MS);
+	conn_acknowledge(s->conn);
+}
+
+/* ---- Heads ---- */
+
+static void
+session_refuse_head(struct http_session *s, int status)
+{
+	struct http_request *r = http_request_new(s);
+
+	r->head.minor = 1;
+	http_refuse(r, status);
+}
+
+/* The scan has found the end. */
+static void
+session_begin_request(struct http_session *s)
+{
+	struct evbuffer *in = conn_input(s->conn);
+	struct http_request *r = http_request_new(s);
+	size_t len = s->scan.bytes;
+	char *head = arena_alloc(&r->op.arena, len + 1);
+
+	evbuffer_remove(in, head, len);
+	s->scan = (struct http_scan){0};
+	s->served++;
+	conn_set_timeout(s->conn, 0);
+	http_request_begin(r, str_of(head, len));
+}
+
+/* What has come since the last time. Returns a status, or 0. */
+static int
+session_scan(struct http_session *s)
+{
+	struct evbuffer *in = conn_input(s->conn);
+	struct evbuffer_iovec pieces[PIECES];
+	struct evbuffer_ptr at;
+	int count, status = 0;
+
+	while (s->scan.bytes < evbuffer_get_length(in) && !s->scan.done && status == 0) {
+		evbuffer_ptr_set(in, &at, s->scan.bytes, EVBUFFER_PTR_SET);
+		count = evbuffer_peek(in, -1, &at, pieces, PIECES);
+		for (int i = 0; i < count && i < PIECES && !s->scan.done && status == 0; i++)
+			http_scan_feed(&s->scan, str_of(pieces[i].iov_base, pieces[i].iov_len), &status);
+	}
+	return status;
+}
+
+/* False: more must come first. */
+static bool
+session_take_head(struct http_session *s)
+{
+	bool fresh = s->scan.bytes == 0;
+	int status;
+
+	if (evbuffer_get_length(conn_input(s->conn)) == 0)
+		return false;
+	status = session_scan(s);
+	if (status != 0) {
+		session_refuse_head(s, status);
+	} else if (s->scan.done) {
+		session_begin_request(s);
+	} else {
+		/* From its first byte on: a head that trickles in gets no more time. */
+		if (fresh)
+			conn_set_timeout(s->conn, http_settings(conn_frontend(s->conn))->header_timeout);
+		return false;
+	}
+	return true;
+}
+
+/* ---- Bodies ---- */
+
+static bool
+session_skip(struct http_session *s)
+{
+	struct evbuffer *in = conn_input(s->conn);
+	size_t len = evbuffer_get_length(in);
+
+	if (len > s->skip)
+		len = (size_t)s->skip;
+	evbuffer_drain(in, len);
+	s->skip -= len;
+	return s->skip == 0;
+}
+
+/* False: more must come first. */
+static bool
+session_take_body(struct http_session *s)
+{
+	struct evbuffer *in = conn_input(s->conn);
+	struct evbuffer_iovec piece;
+	size_t taken;
+
+	if (evbuffer_peek(in, -1, NULL, &piece, 1) < 1)
+		return false;
+	taken = http_request_take(s->request, str_of(piece.iov_base, piece.iov_len));
+	if (!conn_is_closing(s->conn))
+		evbuffer_drain(conn_input(s->conn), taken);
+	return true;
+}
+
+/* ---- Input ---- */
+
+/* A client that sends requests and does not read the answers waits. */
+static bool
+session_must_drain(struct http_session *s)
+{
+	if (conn_output_pending(s->conn) <= CONN_OUTPUT_HIGH)
+		return false;
+	conn_pause(s->conn);
+	conn_set_timeout(s->conn, HTTP_READ_MS);
+	conn_want_drained(s->conn);
+	return true;
+}
+
+static bool
+session_step(struct http_session *s)
+{
+	if (s->request == NULL && s->skip != 0 && !session_skip(s))
+		return false;
+	if (s->request == NULL)
+		return !session_must_drain(s) && session_take_head(s);
+	if (s->request->body == HTTP_BODY_READING)
+		return session_take_body(s);
+	conn_pause(s->conn);
+	return false;
+}
+
+static void
+session_on_input(struct conn *c)
+{
+	struct http_session *s = conn_session(c);
+
+	while (!conn_is_closing(c) && !conn_is_paused(c) && session_step(s))
+		;
+	if (!conn_is_closing(c) && s->request != NULL && s->request->body == HTTP_BODY_READING)
+		session_await_body(s);
+}
+
+void
+http_session_read(struct http_session *s)
+{
+	session_await_body(s);
+	conn_resume(s->conn);
+}
+
+void
+http_session_next(struct http_session *s, bool keep, uint64_t skip)
+{
+	s->skip = skip;
+	if (!keep) {
+		conn_close(s->conn);
+		return;
+	}
+	session_await_head(s);
+	conn_resume(s->conn);
+}
+
+/* ---- Parked requests ---- */
+
+void
+http_session_park(struct http_session *s, int64_t ms)
+{
+	conn_pause(s->conn);
+	conn_set_timeout(s->conn, ms);
+	conn_watch_eof(s->conn, true);
+}
+
+void
+http_session_unpark(struct http_session *s)
+{
+	if (s->request == NULL || !s->request->parked)
+		return;
+	s->request->parked = false;
+	metrics_add(M_HTTP_PARKED, -1);
+	conn_set_timeout(s->conn, 0);
+	if (!conn_is_closing(s->conn))
+		conn_watch_eof(s->conn, false);
+}
+
+static void
+session_on_eof(struct conn *c)
+{
+	conn_abort(c);
+}
+
+/* ---- What the connection tells ---- */
+
+static void
+session_on_open(struct conn *c)
+{
+	struct http_session *s = conn_session(c);
+
+	s->conn = c;
+	session_await_head(s);
+}
+
+static void
+session_on_drained(struct conn *c)
+{
+	struct http_session *s = conn_session(c);
+	struct http_request *r = s->request;
+
+	if (r == NULL) {
+		session_await_head(s);
+		conn_resume(c);
+	} else if (r->wants_room) {
+		r->wants_room = false;
+		conn_set_timeout(c, 0);
+		if (r->begun && r->route->handler->on_room != NULL)
+			r->route->handler->on_room(r);
+	}
+}
+
+static void
+session_on_timeout(struct conn *c)
+{
+	struct http_session *s = conn_session(c);
+	struct http_request *r = s->request;
+
+	if (r != NULL && r->parked) {
+		r->parked = false;
+		metrics_add(M_HTTP_PARKED, -1);
+		conn_watch_eof(c, false);
+		if (r->route->handler->on_time != NULL)
+			r->route->handler->on_time(r);
+		else
+			http_reply(r, 204, NULL, STR_NONE);
+	} else if (conn_output_pending(c) != 0) {
+		conn_abort(c); /* it does not read, so there is nothing to say */
+	} else if (r != NULL && r->answer == HTTP_ANSWER_NONE) {
+		http_request_leave(r);
+		r->head.keep_alive = false;
+		http_refuse(r, 408);
+	} else if (r == NULL && s->scan.bytes != 0) {
+		session_refuse_head(s, 408);
+	} else {
+		conn_close(c);
+	}
+}
+
+static void
+session_on_shutdown(struct conn *c)
+{
+	struct http_session *s = conn_session(c);
+	struct http_request *r = s->request;
+
+	s->ending = true;
+	if (r == NULL && s->scan.bytes == 0) {
+		conn_close(c);
+	} else if (r == NULL) {
+		conn_set_timeout(c, LAST_READ_MS);
+	} else if (r->parked && r->route->handler->on_shutdown != NULL) {
+		r->route->handler->on_shutdown(r);
+	} else if (r->parked) {
+		http_request_leave(r);
+		http_unavailable(r);
+	}
+}
+
+static void
+session_on_close(struct conn *c)
+{
+	struct http_session *s = conn_session(c);
+
+	if (s->request == NULL)
+		return;
+	http_request_leave(s->request);
+	http_request_end(s->request);
+}
+
+/* ---- The protocol ---- */
+
+/* There is no request to answer, but a client that has sent one reads it so. */
+static void
+session_refuse(struct conn *c)
+{
+	conn_printf(
+		c,
+		"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: %d\r\nContent-Length: 0\r\n\r\n",
+		HTTP_RETRY_AFTER_S);
+}
+
+static int64_t
+session_max_connections(const struct settings *settings)
+{
+	return settings_http(settings, STR_NONE)->max_connections;
+}
+
+static const struct ip_blocks *
+session_proxy_protocol_from(const struct settings *settings)
+{
+	return &settings_http(settings, STR_NONE)->proxy_protocol_from;
+}
+
+static const struct protocol_listener http_listeners[] = {
+	{.name = "http", .port = 80, .implicit_tls = false},
+	{.name = "https", .port = 443, .implicit_tls = true},
+	{.name = NULL},
+};
+
+const struct protocol protocol_http = {
+	.name = "http",
+	.session_size = sizeof(struct http_session),
+	.listeners = http_listeners,
+	.alpn = "http/1.1",
+	.metric_open = M_CONNECTIONS_HTTP,
+	.metric_accepted = M_ACCEPTED_HTTP,
+	.max_connections = session_max_connections,
+	.proxy_protocol_from = session_proxy_protocol_from,
+	.refuse = session_refuse,
+	.on_open = session_on_open,
+	.on_input = session_on_input,
+	.on_drained = session_on_drained,
+	.on_timeout = session_on_timeout,
+	.on_eof = session_on_eof,
+	.on_shutdown = session_on_shutdown,
+	.on_close = session_on_close,
+};

@@ -1,0 +1,21 @@
+/* The table of routes of the HTTP server: the one place that names them. */
+#include "frontend/http/http.h"
+
+#define GET  HTTP_BIT(HTTP_GET)
+#define POST HTTP_BIT(HTTP_POST)
+
+/* That the loop answers is the proof. */
+static void
+routes_on_healthz(struct http_request *r)
+{
+	http_reply(r, 200, "text/plain; charset=utf-8", STR("ok\n"));
+}
+
+static const struct http_handler routes_healthz = {.on_begin = routes_on_healthz};
+
+static const struct http_route routes[] = {
+	{NULL, "/healthz", GET, HTTP_PLAIN_OK, 0, 0, &routes_healthz},
+	{.path = NULL},
+};
+
+const struct http_route *http_routes = routes;

@@ -1,0 +1,33 @@
+/* Request targets (RFC 9112, 3.2; RFC 3986): paths, queries, hosts. */
+#ifndef SP_HTTP_URI_H
+#define SP_HTTP_URI_H
+
+#include <stdbool.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/str.h"
+
+/* "/path?query", "http://host/path?query", and "*" if allow_star. The path is
+ * decoded; one with a NUL, a control character, or a segment "." or ".." is refused,
+ * for nobody means it well. *host_out is set for the second form alone, else emptied.
+ * False: malformed. */
+bool http_uri_parse(struct str target, bool allow_star, struct arena *arena, struct str *path_out,
+		    struct str *query_out, struct str *host_out);
+
+/* "Example.com:8443", "[::1]:80": the host in lower case (of an IPv6 address without
+ * its brackets). False: malformed. */
+bool http_uri_parse_host(struct str text, struct arena *arena, struct str *host_out);
+
+/* %41 becomes A; plus: '+' becomes a space, as in queries and forms. False: an
+ * incomplete escape, or a NUL. */
+bool http_uri_decode(struct str text, bool plus, struct arena *arena, struct str *out);
+
+/* The value of the first parameter of that name in "a=1&b=2", decoded. False: there
+ * is none, or it is malformed. */
+bool http_uri_parameter(struct str query, struct str name, struct arena *arena, struct str *value_out);
+
+/* Appends text with all but unreserved characters (RFC 3986, 2.3) escaped. */
+struct buf;
+void http_uri_encode(struct str text, struct buf *out);
+
+#endif
