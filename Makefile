@@ -43,7 +43,7 @@ endif
 Q       := $(if $(V),,@)
 
 PACKAGES := libevent libevent_openssl libevent_pthreads openssl libzmq libprotobuf-c hiredis \
-            libargon2 libidn2 zlib icu-uc icu-i18n libcurl libcjson
+            libargon2 libidn2 zlib icu-uc icu-i18n libcurl libcjson expat
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lunbound -lpthread -lm
 
@@ -69,6 +69,7 @@ LAYER_mime      := base
 LAYER_dns       := base
 LAYER_net       := base
 LAYER_http      := base
+LAYER_xml       := base
 LAYER_tlspolicy := net spool proto smtp dns redis base
 LAYER_dkim      := redis base
 LAYER_spool     := proto redis base
@@ -80,7 +81,7 @@ LAYER_proto     :=
 LAYER_sync      := secret mailbox blob redis base
 LAYER_bus       := secret spool proto redis base
 LAYER_service   := http bus secret spool blob settings redis proto base
-LIB_FOLDERS := service bus message sync mailbox auth directory spool tlspolicy dkim net http dns mime smtp blob settings secret redis base
+LIB_FOLDERS := service bus message sync mailbox auth directory spool tlspolicy dkim net http xml dns mime smtp blob settings secret redis base
 # The archive of a folder, then those of the layers below it.
 libs_of  = $(foreach f,$(1) $(LAYER_$(1)),$(BUILD)/lib/$(f).a)
 ALL_LIBS := $(foreach f,$(LIB_FOLDERS) proto,$(BUILD)/lib/$(f).a)
