@@ -1,4 +1,5 @@
 /* The table of routes of the HTTP server: the one place that names them. */
+#include "frontend/autodiscover/autodiscover.h"
 #include "frontend/http/http.h"
 
 #define GET  HTTP_BIT(HTTP_GET)
@@ -15,6 +16,13 @@ static const struct http_handler routes_healthz = {.on_begin = routes_on_healthz
 
 static const struct http_route routes[] = {
 	{NULL, "/healthz", GET, HTTP_PLAIN_OK, 0, 0, &routes_healthz},
+	{"autoconfig.*", "/mail/config-v1.1.xml", GET, HTTP_CASELESS | HTTP_PLAIN_OK, 0, 0, &autodiscover_autoconfig},
+	{NULL, "/.well-known/autoconfig/mail/config-v1.1.xml", GET, HTTP_CASELESS | HTTP_PLAIN_OK, 0, 0,
+	 &autodiscover_autoconfig},
+	{NULL, "/autodiscover/autodiscover.xml", GET | POST, HTTP_CASELESS | HTTP_LOGIN, 64 * 1024, 0,
+	 &autodiscover_pox},
+	{NULL, "/autodiscover/autodiscover.json", GET, HTTP_CASELESS, 0, 0, &autodiscover_json},
+	{NULL, "/autodiscover/autodiscover.json/v1.0/*", GET, HTTP_CASELESS, 0, 0, &autodiscover_json},
 	{.path = NULL},
 };
 

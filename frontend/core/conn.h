@@ -37,7 +37,7 @@ const char *conn_tls_cipher(const struct conn *c);
 /* The name that the client asked for (SNI), as it wrote it; empty: none. Also while
  * the handshake is under way. Lives as long as the connection is open. */
 struct str conn_server_name(const struct conn *c);
-/* protocol->alpn when the client offered it; else empty. */
+/* That of protocol->alpn which was taken; empty: the client offered none. */
 struct str conn_alpn(const struct conn *c);
 /* TLS, or from loopback: passwords may be taken. */
 bool conn_is_secure(const struct conn *c);

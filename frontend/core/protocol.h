@@ -23,7 +23,7 @@ struct protocol {
 	const char *name; /* "smtp": for metrics and the log */
 	size_t session_size;
 	const struct protocol_listener *listeners; /* ended by a NULL name */
-	const char *alpn; /* its name in TLS (RFC 7301); NULL: what a client offers does not matter */
+	const char *alpn; /* its names in TLS (RFC 7301), by spaces; NULL: what a client offers does not matter */
 	enum metric metric_open, metric_accepted;
 
 	/* Limits, read anew at each connection. */

@@ -28,18 +28,18 @@ static int
 tls_on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *offered,
 	    unsigned offered_len, void *arg)
 {
-	const char *wanted = SSL_get_app_data(ssl);
-	size_t len = wanted != NULL ? strlen(wanted) : 0;
+	struct str wanted = str_c(SSL_get_app_data(ssl)), name;
 
 	(void)arg;
-	if (wanted == NULL)
+	if (wanted.len == 0)
 		return SSL_TLSEXT_ERR_NOACK;
-	for (unsigned at = 0; at < offered_len && at + 1U + offered[at] <= offered_len; at += 1U + offered[at])
-		if (offered[at] == len && memcmp(offered + at + 1, wanted, len) == 0) {
-			*out = offered + at + 1;
-			*out_len = offered[at];
-			return SSL_TLSEXT_ERR_OK;
-		}
+	while (str_next_word(&wanted, " ", &name))
+		for (unsigned at = 0; at < offered_len && at + 1U + offered[at] <= offered_len; at += 1U + offered[at])
+			if (str_eq(name, str_of((const char *)offered + at + 1, offered[at]))) {
+				*out = offered + at + 1;
+				*out_len = offered[at];
+				return SSL_TLSEXT_ERR_OK;
+			}
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 

@@ -38,10 +38,10 @@ void tls_free(struct tls **t);
 
 /* Is there a certificate at all? */
 bool tls_has_certificate(const struct tls *t);
-/* For a new connection; tls_has_certificate(). alpn: the one name of the
- * application's protocol that is taken when the client offers names (RFC 7301:
- * if it is not among them the handshake fails); NULL: what the client offers
- * does not matter. It must stay. */
+/* For a new connection; tls_has_certificate(). alpn: the names of the
+ * application's protocol, the best first, separated by spaces, of which one is
+ * taken when the client offers names (RFC 7301: if none is among them the
+ * handshake fails); NULL: what the client offers does not matter. It must stay. */
 SSL *tls_session_new(struct tls *t, const char *alpn);
 
 /* Adds "certificates": those with trouble, then those that end first; a few. */

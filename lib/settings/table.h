@@ -277,9 +277,9 @@
 	  "by the sender's domain: send sends spam to remote servers like other mail, hold keeps it in the queue for the operator")
 
 #define SETTINGS_AUTODISCOVER(S, group, default_port) \
-	S(group, autodiscover_host, TEXT, "", "", 0, 255, SCOPE_DOMAIN | PLANNED, \
+	S(group, autodiscover_host, TEXT, "", "", 0, 255, SCOPE_DOMAIN, \
 	  "host name in autodiscover answers; empty: the server's hostname") \
-	S(group, autodiscover_port, INT, default_port, "", 1, 65535, SCOPE_DOMAIN | PLANNED, "port in autodiscover answers") \
-	S(group, autodiscover_ssl, BOOL, "on", "", 0, 1, SCOPE_DOMAIN | PLANNED, "autodiscover_port uses TLS from the start")
+	S(group, autodiscover_port, INT, default_port, "", 1, 65535, SCOPE_DOMAIN, "port in autodiscover answers") \
+	S(group, autodiscover_ssl, BOOL, "on", "", 0, 1, SCOPE_DOMAIN, "autodiscover_port uses TLS from the start")
 
 #endif

@@ -1,0 +1,141 @@
+"""Autodiscover in every form, from live settings."""
+
+import json
+import urllib.parse
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from cluster import SETTLE, wait_for
+from test_http import curl, url
+
+OUTLOOK = "{http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a}"
+RESPONSE = "{http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006}"
+
+
+def autoconfig(cluster, query="", host=None, path="/mail/config-v1.1.xml", scheme="http"):
+    options = ["-H", f"Host: {host}"] if host else []
+    return curl(*options, url(cluster, path + query, scheme))
+
+
+def servers(body):
+    root = ET.fromstring(body)
+    provider = root.find("emailProvider")
+    out = {}
+    for server in list(provider):
+        if server.tag.endswith("Server"):
+            out[server.get("type")] = {child.tag: child.text for child in server}
+    return provider, out
+
+
+def request(address, schema="http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"):
+    return ('<?xml version="1.0" encoding="utf-8"?>'
+            '<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006">'
+            f"<Request><EMailAddress>{address}</EMailAddress>"
+            f"<AcceptableResponseSchema>{schema}</AcceptableResponseSchema></Request></Autodiscover>")
+
+
+def pox(cluster, login, body, path="/autodiscover/autodiscover.xml"):
+    status, headers, answer = curl("-u", login, "-H", "Content-Type: text/xml", "--data-binary", body,
+                                   url(cluster, path, "https"))
+    assert status == 200 and headers["content-type"] == "text/xml; charset=utf-8", (status, answer)
+    return ET.fromstring(answer)
+
+
+def error_code(root):
+    return root.findtext(f"{RESPONSE}Response/{RESPONSE}Error/{RESPONSE}ErrorCode")
+
+
+@pytest.mark.parametrize("query,host,path", [
+    ("", "autoconfig.example.test", "/mail/config-v1.1.xml"),
+    ("?emailaddress=nobody%40example.test", "autoconfig.example.test", "/mail/config-v1.1.xml"),
+    ("?emailaddress=nobody@example.test", "127.0.0.1", "/.well-known/autoconfig/mail/config-v1.1.xml"),
+    ("", "example.test", "/.well-known/autoconfig/mail/config-v1.1.xml"),
+    ("", "EXAMPLE.test:80", "/.well-known/autoconfig/mail/CONFIG-v1.1.xml"),
+])
+def test_autoconfig(cluster, address, query, host, path):
+    status, headers, body = autoconfig(cluster, query, host, path)
+    assert status == 200 and headers["content-type"] == "text/xml; charset=utf-8"
+    provider, found = servers(body)
+    assert provider.get("id") == "example.test" and provider.findtext("domain") == "example.test"
+    assert list(found) == ["imap", "pop3", "smtp"]
+    for kind, port in (("imap", "993"), ("pop3", "995"), ("smtp", "465")):
+        assert found[kind] == {"hostname": "mx.example.test", "port": port, "socketType": "SSL",
+                               "username": "%EMAILADDRESS%", "authentication": "password-cleartext"}
+
+
+def test_autoconfig_tells_nothing_of_others(cluster, address):
+    known = autoconfig(cluster, "?emailaddress=" + address, "autoconfig.example.test")
+    unknown = autoconfig(cluster, "?emailaddress=nobody-at-all@example.test", "autoconfig.example.test")
+    assert (known[0], known[2]) == (unknown[0], unknown[2])
+    for query, host in (("", "autoconfig.other.test"), ("?emailaddress=a@other.test", "autoconfig.example.test"),
+                        ("?emailaddress=nonsense", "autoconfig.example.test"), ("", "autoconfig.<x>.test"),
+                        ("?emailaddress=%00", "autoconfig.other.test")):
+        assert autoconfig(cluster, query, host)[0] in (400, 404)
+
+
+def test_settings_are_live(cluster, address):
+    cluster.settings("imap", autodiscover_host="imap.example.net", autodiscover_port="143", autodiscover_ssl="off")
+    cluster.settings("pop:example.test", autodiscover_host="pop.example.net")
+    cluster.settings("smtp-in", autodiscover_port="587", autodiscover_ssl="off", autodiscover_host="a<b>&.example.net")
+
+    def told():
+        found = servers(autoconfig(cluster, "", "autoconfig.example.test")[2])[1]
+        return (found["imap"]["hostname"], found["imap"]["port"], found["imap"]["socketType"], found["pop3"]["hostname"],
+                found["smtp"]["port"], found["smtp"]["socketType"], found["smtp"]["hostname"])
+    wait_for(lambda: told() == ("imap.example.net", "143", "STARTTLS", "pop.example.net", "587", "STARTTLS",
+                                "a<b>&.example.net"), timeout=SETTLE + 5, what="the settings are told")
+
+
+def test_pox(cluster, address):
+    cluster.tool("user", "set", address, "display_name=Jürgen <&> Müller")
+    root = pox(cluster, f"{address}:secret", request(address))
+    response = root.find(f"{OUTLOOK}Response")
+    assert response.findtext(f"{OUTLOOK}User/{OUTLOOK}DisplayName") == "Jürgen <&> Müller"
+    assert response.findtext(f"{OUTLOOK}User/{OUTLOOK}AutoDiscoverSMTPAddress") == address
+    account = response.find(f"{OUTLOOK}Account")
+    assert account.findtext(f"{OUTLOOK}AccountType") == "email" and account.findtext(f"{OUTLOOK}Action") == "settings"
+    found = {}
+    for protocol in account.findall(f"{OUTLOOK}Protocol"):
+        fields = {child.tag.replace(OUTLOOK, ""): child.text for child in protocol}
+        found[fields.pop("Type")] = fields
+    assert list(found) == ["IMAP", "POP3", "SMTP"]  # nothing that is not served
+    assert found["IMAP"] == {"Server": "mx.example.test", "Port": "993", "DomainRequired": "off", "LoginName": address,
+                             "SPA": "off", "SSL": "on", "Encryption": "SSL", "AuthRequired": "on"}
+    pox(cluster, f"{address}:secret", request(address.upper()), "/AutoDiscover/AutoDiscover.XML")
+
+
+def test_pox_refuses(cluster, address):
+    login = f"{address}:secret"
+    assert error_code(pox(cluster, login, "nonsense")) == "600"
+    assert error_code(pox(cluster, login, "<Autodiscover/>")) == "600"
+    assert error_code(pox(cluster, login, "<!DOCTYPE a [<!ENTITY b 'c'>]>" + request(address))) == "600"
+    assert error_code(pox(cluster, login, request("other@example.test"))) == "500"
+    assert error_code(pox(cluster, login, request(address, "urn:none"))) == "601"
+    mobile = "http://schemas.microsoft.com/exchange/autodiscover/mobilesync/responseschema/2006"
+    assert error_code(pox(cluster, login, request(address, mobile))) == "601"
+    assert error_code(ET.fromstring(curl("-u", login, url(cluster, "/autodiscover/autodiscover.xml", "https"))[2])) == "600"
+    assert curl("-d", request(address), url(cluster, "/autodiscover/autodiscover.xml", "https"))[0] == 401
+    # In chunks, and with Expect.
+    status, _, body = curl("-u", login, "-H", "Transfer-Encoding: chunked", "-H", "Expect: 100-continue", "--data-binary",
+                           request(address), url(cluster, "/autodiscover/autodiscover.xml", "https"))
+    assert status == 200 and b"<Server>mx.example.test</Server>" in body
+
+
+def test_json(cluster, address):
+    def ask(path, **parameters):
+        query = urllib.parse.urlencode(parameters)
+        status, headers, body = curl(url(cluster, f"{path}?{query}", "https"))
+        assert headers["content-type"] == "application/json; charset=utf-8"
+        return status, json.loads(body)
+    page = "/autodiscover/autodiscover.json"
+    port = cluster.port("https")
+    expected = (200, {"Protocol": "AutodiscoverV1", "Url": f"https://127.0.0.1:{port}/autodiscover/autodiscover.xml"})
+    assert ask(page, Email=address, Protocol="AutodiscoverV1") == expected
+    assert ask(f"{page}/v1.0/nobody@example.test", Protocol="autodiscoverv1") == expected
+    for code, path, parameters in (("InvalidProtocol", page, {"Email": address, "Protocol": "Ews"}),
+                                   ("MandatoryParameterMissing", page, {"Email": address}),
+                                   ("UserNotFound", page, {"Email": "a@other.test", "Protocol": "AutodiscoverV1"}),
+                                   ("InvalidUserId", f"{page}/v1.0/none", {"Protocol": "AutodiscoverV1"})):
+        status, answer = ask(path, **parameters)
+        assert status == 400 and answer["ErrorCode"] == code and answer["ErrorMessage"]
