@@ -1,6 +1,7 @@
 /* The table of routes of the HTTP server: the one place that names them. */
 #include "frontend/autodiscover/autodiscover.h"
 #include "frontend/http/http.h"
+#include "frontend/wellknown/wellknown.h"
 
 #define GET  HTTP_BIT(HTTP_GET)
 #define POST HTTP_BIT(HTTP_POST)
@@ -23,6 +24,7 @@ static const struct http_route routes[] = {
 	 &autodiscover_pox},
 	{NULL, "/autodiscover/autodiscover.json", GET, HTTP_CASELESS, 0, 0, &autodiscover_json},
 	{NULL, "/autodiscover/autodiscover.json/v1.0/*", GET, HTTP_CASELESS, 0, 0, &autodiscover_json},
+	{"mta-sts.*", "/.well-known/mta-sts.txt", GET, 0, 0, 0, &wellknown_mta_sts},
 	{.path = NULL},
 };
 

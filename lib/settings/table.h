@@ -141,6 +141,12 @@
 	  "accept AUTH without TLS from hosts other than loopback") \
 	S(smtp_in, proxy_protocol_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
 	  "load balancers that must send a PROXY protocol header") \
+	S(smtp_in, mta_sts, ENUM, "off", "off|none|testing|enforce", 0, 3, SCOPE_DOMAIN, \
+	  "mode of the MTA-STS policy (RFC 8461) at https://mta-sts.DOMAIN/.well-known/mta-sts.txt; off: no policy; none withdraws one") \
+	S(smtp_in, mta_sts_mx, LIST, "", "", 0, 60, SCOPE_DOMAIN, \
+	  "mail servers in the MTA-STS policy, as mx.example.com or *.example.com; empty: the server's hostname") \
+	S(smtp_in, mta_sts_max_age, DURATION, "7", "d", MIN_MS, 366 * DAY_MS, SCOPE_DOMAIN, \
+	  "how long other servers keep the MTA-STS policy") \
 	SETTINGS_AUTODISCOVER(S, smtp_in, "465")
 
 #define SETTINGS_SMTP_OUT(S) \

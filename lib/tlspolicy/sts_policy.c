@@ -1,6 +1,10 @@
 #include "lib/tlspolicy/sts_policy.h"
 
+#include <openssl/sha.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "lib/base/buf.h"
 
 static const char *const mode_names[] = {
 	[STS_MODE_NONE] = "none",
@@ -204,4 +208,25 @@ sts_policy_allows(const struct sts_policy *policy, struct str host)
 		if (fits(policy->mx[i], host))
 			return true;
 	return false;
+}
+
+/* ---- A policy of our own ---- */
+
+void
+sts_policy_write(const struct sts_policy *policy, struct buf *out)
+{
+	buf_printf(out, "version: STSv1\r\nmode: %s\r\n", sts_mode_name(policy->mode));
+	for (unsigned i = 0; i < policy->mx_count; i++)
+		buf_printf(out, "mx: %.*s\r\n", STR_ARG(policy->mx[i]));
+	buf_printf(out, "max_age: %lld\r\n", (long long)(policy->max_age_ms / 1000));
+}
+
+void
+sts_policy_id(struct str text, char id_out[STS_ID_MAX])
+{
+	unsigned char digest[SHA256_DIGEST_LENGTH];
+
+	SHA256((const unsigned char *)text.p, text.len, digest);
+	for (unsigned i = 0; i < (STS_ID_MAX - 1) / 2; i++)
+		snprintf(id_out + 2 * (size_t)i, 3, "%02x", digest[i]);
 }

@@ -38,4 +38,11 @@ bool sts_policy_allows(const struct sts_policy *policy, struct str host);
 
 const char *sts_mode_name(enum sts_mode mode);
 
+/* ---- A policy of our own ---- */
+/* The body of mta-sts.txt (lines, line_count are not read), appended to out. */
+struct buf;
+void sts_policy_write(const struct sts_policy *policy, struct buf *out);
+/* An id for the record (3.1) that changes with the text. */
+void sts_policy_id(struct str text, char id_out[STS_ID_MAX]);
+
 #endif

@@ -139,3 +139,20 @@ def test_json(cluster, address):
                                    ("InvalidUserId", f"{page}/v1.0/none", {"Protocol": "AutodiscoverV1"})):
         status, answer = ask(path, **parameters)
         assert status == 400 and answer["ErrorCode"] == code and answer["ErrorMessage"]
+
+
+def test_mta_sts_policy(cluster, address):
+    def fetch(host="mta-sts.example.test", scheme="https"):
+        return curl("-H", f"Host: {host}", url(cluster, "/.well-known/mta-sts.txt", scheme))
+    assert fetch()[0] == 404
+    cluster.settings("smtp-in:example.test", mta_sts="testing")
+    wait_for(lambda: fetch()[0] == 200, what="the policy")
+    status, headers, body = fetch("MTA-STS.Example.TEST")
+    assert headers["content-type"].startswith("text/plain")
+    assert body == b"version: STSv1\r\nmode: testing\r\nmx: mx.example.test\r\nmax_age: 604800\r\n"
+    cluster.settings("smtp-in:example.test", mta_sts="enforce", mta_sts_mx="mx1.example.net *.example.org", mta_sts_max_age="1d")
+    wait_for(lambda: fetch()[2] == (b"version: STSv1\r\nmode: enforce\r\nmx: mx1.example.net\r\nmx: *.example.org\r\n"
+                                    b"max_age: 86400\r\n"), what="the changed policy")
+    assert fetch("mta-sts.other.test")[0] == 404
+    cluster.settings("smtp-in:example.test", mta_sts="none")
+    wait_for(lambda: b"mode: none\r\n" in fetch()[2], what="the policy is withdrawn")

@@ -4,9 +4,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "lib/base/buf.h"
 
 static struct arena arena;
 static struct sts_policy policy;
@@ -98,7 +101,8 @@ test_forms(void **state)
 	assert_int_equal(parse("max_age: 9999999999\nversion: STSv1\nmode: none\n\n"), 0);
 	assert_int_equal(policy.max_age_ms, STS_MAX_AGE_S * 1000);
 	/* The first counts, but for mx; what is not known is passed over. */
-	assert_int_equal(parse("version: STSv1\nmode: enforce\nmode: none\nmax_age: 5\nmax_age: 9\nmx: a\nnew: b\n"), 0);
+	assert_int_equal(parse("version: STSv1\nmode: enforce\nmode: none\nmax_age: 5\nmax_age: 9\nmx: a\nnew: b\n"),
+			 0);
 	assert_int_equal(policy.mode, STS_MODE_ENFORCE);
 	assert_int_equal(policy.max_age_ms, 5000);
 }
@@ -129,10 +133,41 @@ test_bad_policies(void **state)
 	}
 }
 
+/* What is written is read as the same. */
+static void
+test_own(void **state)
+{
+	const struct str mx[] = {STR("mx.example.test"), STR("*.example.test")};
+	struct sts_policy own = {.mode = STS_MODE_TESTING, .max_age_ms = 604800000, .mx = mx, .mx_count = 2};
+	struct buf text = BUF_EMPTY;
+	char id[STS_ID_MAX], other[STS_ID_MAX], record[100];
+
+	(void)state;
+	sts_policy_write(&own, &text);
+	assert_string_equal(text.data,
+			    "version: STSv1\r\nmode: testing\r\nmx: mx.example.test\r\nmx: *.example.test\r\n"
+			    "max_age: 604800\r\n");
+	assert_int_equal(sts_policy_parse(buf_str(&text), &arena, &policy, &err), 0);
+	assert_int_equal(policy.mode, STS_MODE_TESTING);
+	assert_int_equal(policy.max_age_ms, own.max_age_ms);
+	assert_true(sts_policy_allows(&policy, STR("mx.example.test")) &&
+		    sts_policy_allows(&policy, STR("a.example.test")));
+	sts_policy_id(buf_str(&text), id);
+	snprintf(record, sizeof(record), "v=STSv1; id=%s;", id);
+	assert_string_equal(id_of(record), id);
+	own.mode = STS_MODE_ENFORCE;
+	buf_clear(&text);
+	sts_policy_write(&own, &text);
+	sts_policy_id(buf_str(&text), other);
+	assert_string_not_equal(id, other);
+	buf_fini(&text);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_own),
 		cmocka_unit_test(test_records),
 		cmocka_unit_test_setup_teardown(test_policy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_forms, setup, teardown),
