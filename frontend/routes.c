@@ -24,6 +24,7 @@ static const struct http_route routes[] = {
 	 &autodiscover_pox},
 	{NULL, "/autodiscover/autodiscover.json", GET, HTTP_CASELESS, 0, 0, &autodiscover_json},
 	{NULL, "/autodiscover/autodiscover.json/v1.0/*", GET, HTTP_CASELESS, 0, 0, &autodiscover_json},
+	{NULL, "/mobileconfig", GET, HTTP_CASELESS, 0, 0, &autodiscover_mobileconfig},
 	{"mta-sts.*", "/.well-known/mta-sts.txt", GET, 0, 0, 0, &wellknown_mta_sts},
 	{.path = NULL},
 };

@@ -15,5 +15,7 @@ extern const struct http_handler autodiscover_autoconfig;
 extern const struct http_handler autodiscover_pox;
 /* Outlook's newer form: GET, JSON, without login. */
 extern const struct http_handler autodiscover_json;
+/* Apple's configuration profile: GET, without login. */
+extern const struct http_handler autodiscover_mobileconfig;
 
 #endif

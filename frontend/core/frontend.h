@@ -29,6 +29,10 @@ struct frontend {
 /* The settings in force now. */
 const struct settings *frontend_settings(const struct frontend *f);
 
+/* Signs data with the certificate that a TLS client would get for this name, and its
+ * chain (CMS, in DER, data within). False: there is no certificate. */
+bool frontend_sign(struct frontend *f, struct str server_name, struct str data, struct buf *out);
+
 /* Fills the variables of a banner (#HostName#, #ConnectedIP#, #Time#,
  * #TimeUTC#, #UnixTime#) for a connection. The result lies in arena. */
 const char *frontend_banner(struct conn *c, struct arena *arena, const char *text);

@@ -1,7 +1,10 @@
 """Autodiscover in every form, from live settings."""
 
 import json
+import plistlib
+import subprocess
 import urllib.parse
+import uuid
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -156,3 +159,26 @@ def test_mta_sts_policy(cluster, address):
     assert fetch("mta-sts.other.test")[0] == 404
     cluster.settings("smtp-in:example.test", mta_sts="none")
     wait_for(lambda: b"mode: none\r\n" in fetch()[2], what="the policy is withdrawn")
+
+
+def test_mobileconfig(cluster, address, tmp_path):
+    status, headers, body = curl(url(cluster, f"/mobileconfig?email={address}", "https"))
+    assert status == 200 and headers["content-type"] == "application/x-apple-aspen-config"
+    assert headers["content-disposition"] == 'attachment; filename="example.test.mobileconfig"'
+    signed = tmp_path / "signed"
+    signed.write_bytes(body)
+    result = subprocess.run(["openssl", "cms", "-verify", "-inform", "DER", "-noverify", "-in", signed], capture_output=True)
+    assert result.returncode == 0, result.stderr
+    profile = plistlib.loads(result.stdout)
+    assert profile["PayloadType"] == "Configuration" and profile["PayloadOrganization"] == "example.test"
+    mail, = profile["PayloadContent"]
+    assert mail["PayloadType"] == "com.apple.mail.managed" and mail["EmailAddress"] == address
+    assert (mail["IncomingMailServerHostName"], mail["IncomingMailServerPortNumber"]) == ("mx.example.test", 993)
+    assert (mail["OutgoingMailServerHostName"], mail["OutgoingMailServerPortNumber"]) == ("mx.example.test", 465)
+    assert mail["IncomingMailServerUsername"] == address and mail["IncomingMailServerUseSSL"] is True
+    ids = {profile["PayloadUUID"], mail["PayloadUUID"]}
+    assert len(ids) == 2 and all(uuid.UUID(i).version == 5 for i in ids)
+    again = curl(url(cluster, f"/mobileconfig?email={address}", "https"))[2]
+    assert profile["PayloadUUID"].encode() in again  # it replaces itself
+    assert curl(url(cluster, "/mobileconfig?email=a@other.test", "https"))[0] == 404
+    assert curl("-H", "Host: example.test", url(cluster, "/mobileconfig", "https"))[0] == 400
