@@ -1,8 +1,12 @@
 /* The HTTP server's inside.
  *
  *	session.c    a connection: heads and bodies taken from its input, time, the end
- *	request.c    a request from its head to its end
+ *	serve.c      a request: its head, its route, its body
  *	reply.c      what goes out
+ *	request.c    the life of a request
+ *	turn.c       the next head, more of a body, or the handler
+ *	park.c       requests that wait for news
+ *	asked.c      what handlers ask
  *	match.c      which route
  *	login.c      Basic login
  *	forwarded.c  the client behind a balancer */
@@ -79,26 +83,32 @@ http_request_of(struct op *op)
 	return OP_OWNER(op, struct http_request, op);
 }
 
-/* ---- session.c ---- */
+/* ---- turn.c ---- */
+void http_session_await_head(struct http_session *s);
+void http_session_await_body(struct http_session *s);
 /* The request in hand has been answered: the next one. */
 void http_session_next(struct http_session *s, bool keep, uint64_t skip);
 /* The body is wanted now, or again. */
 void http_session_read(struct http_session *s);
+
+/* ---- park.c ---- */
 void http_session_park(struct http_session *s, int64_t ms);
 void http_session_unpark(struct http_session *s);
 
 /* ---- request.c ---- */
 struct http_request *http_request_new(struct http_session *s);
+/* It is over for its handler: the client has gone, or is answered by us. */
+void http_request_leave(struct http_request *r);
+/* Answered or gone: r goes when nothing can come back to it any more. */
+void http_request_end(struct http_request *r);
+
+/* ---- serve.c ---- */
 /* The head, whole, in memory of the request's arena. */
 void http_request_begin(struct http_request *r, struct str head);
 /* After the login, if there is one. */
 void http_request_run(struct http_request *r);
 /* Some bytes of input; returns how many are the body's. May end the request. */
 size_t http_request_take(struct http_request *r, struct str piece);
-/* It is over for its handler: the client has gone, or is answered by us. */
-void http_request_leave(struct http_request *r);
-/* Answered or gone: r goes when nothing can come back to it any more. */
-void http_request_end(struct http_request *r);
 
 /* ---- match.c ---- */
 /* NULL: none; *allowed_out: the methods that the path has at all. */

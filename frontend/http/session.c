@@ -6,23 +6,6 @@
 
 enum { PIECES = 8, LAST_READ_MS = 5000 };
 
-/* ---- Time ---- */
-
-static void
-session_await_head(struct http_session *s)
-{
-	conn_set_timeout(s->conn, http_settings(conn_frontend(s->conn))->keep_alive_timeout);
-}
-
-static void
-session_await_body(struct http_session *s)
-{
-	int64_t ms = s->request->route->body_idle_ms;
-
-	conn_set_timeout(s->conn, ms != 0 ? ms : HTTP_BODY_IDLE_MS);
-	conn_acknowledge(s->conn);
-}
-
 /* ---- Heads ---- */
 
 static void
@@ -157,49 +140,10 @@ session_on_input(struct conn *c)
 	while (!conn_is_closing(c) && !conn_is_paused(c) && session_step(s))
 		;
 	if (!conn_is_closing(c) && s->request != NULL && s->request->body == HTTP_BODY_READING)
-		session_await_body(s);
+		http_session_await_body(s);
 }
 
-void
-http_session_read(struct http_session *s)
-{
-	session_await_body(s);
-	conn_resume(s->conn);
-}
-
-void
-http_session_next(struct http_session *s, bool keep, uint64_t skip)
-{
-	s->skip = skip;
-	if (!keep) {
-		conn_close(s->conn);
-		return;
-	}
-	session_await_head(s);
-	conn_resume(s->conn);
-}
-
-/* ---- Parked requests ---- */
-
-void
-http_session_park(struct http_session *s, int64_t ms)
-{
-	conn_pause(s->conn);
-	conn_set_timeout(s->conn, ms);
-	conn_watch_eof(s->conn, true);
-}
-
-void
-http_session_unpark(struct http_session *s)
-{
-	if (s->request == NULL || !s->request->parked)
-		return;
-	s->request->parked = false;
-	metrics_add(M_HTTP_PARKED, -1);
-	conn_set_timeout(s->conn, 0);
-	if (!conn_is_closing(s->conn))
-		conn_watch_eof(s->conn, false);
-}
+/* ---- What the connection tells ---- */
 
 static void
 session_on_eof(struct conn *c)
@@ -207,15 +151,13 @@ session_on_eof(struct conn *c)
 	conn_abort(c);
 }
 
-/* ---- What the connection tells ---- */
-
 static void
 session_on_open(struct conn *c)
 {
 	struct http_session *s = conn_session(c);
 
 	s->conn = c;
-	session_await_head(s);
+	http_session_await_head(s);
 }
 
 static void
@@ -225,7 +167,7 @@ session_on_drained(struct conn *c)
 	struct http_request *r = s->request;
 
 	if (r == NULL) {
-		session_await_head(s);
+		http_session_await_head(s);
 		conn_resume(c);
 	} else if (r->wants_room) {
 		r->wants_room = false;
@@ -242,9 +184,7 @@ session_on_timeout(struct conn *c)
 	struct http_request *r = s->request;
 
 	if (r != NULL && r->parked) {
-		r->parked = false;
-		metrics_add(M_HTTP_PARKED, -1);
-		conn_watch_eof(c, false);
+		http_session_unpark(s);
 		if (r->route->handler->on_time != NULL)
 			r->route->handler->on_time(r);
 		else
