@@ -8,6 +8,7 @@
 #include <event2/http.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -110,6 +111,17 @@ on_readyz(struct evhttp_request *req, void *arg)
 	answer(req, why_not == NULL ? 200 : 503, why_not == NULL ? "OK" : "Service Unavailable", "text/plain", &body);
 }
 
+/* "::" is both families, and IPv4 alone on a host without IPv6. */
+static int
+http_listen(struct evhttp *http, const char *address, uint16_t port)
+{
+	if (evhttp_bind_socket(http, address, port) == 0)
+		return 0;
+	if (strcmp(address, "::") != 0 || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
+		return -1;
+	return evhttp_bind_socket(http, "0.0.0.0", port);
+}
+
 int
 http_start(struct service *s, const char *address, int port, struct err *err)
 {
@@ -121,7 +133,7 @@ http_start(struct service *s, const char *address, int port, struct err *err)
 	evhttp_set_cb(s->http, "/metrics", on_metrics, s);
 	evhttp_set_cb(s->http, "/healthz", on_healthz, s);
 	evhttp_set_cb(s->http, "/readyz", on_readyz, s);
-	if (evhttp_bind_socket(s->http, address, (uint16_t)port) != 0)
+	if (http_listen(s->http, address, (uint16_t)port) != 0)
 		return err_set_errno(err, errno, "listening on the metrics port %s:%d", address, port);
 	return 0;
 }

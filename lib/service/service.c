@@ -59,7 +59,7 @@ take_options(struct service *s, int argc, char **argv, const char **id, const ch
 		{"metrics-port", "STAGEPOST_METRICS_PORT", "PORT", NULL,
 		 "Port of /metrics, /healthz and /readyz; none when not given.", &s->metrics_port},
 		{"metrics-listen", "STAGEPOST_METRICS_LISTEN", "ADDRESS", "127.0.0.1",
-		 "Their address: an internal one.", &s->metrics_listen},
+		 "Their address: an internal one; :: is IPv4 and IPv6.", &s->metrics_listen},
 		{"grace", "STAGEPOST_GRACE", "SECONDS", "30", "Most time between SIGTERM and the end.", &s->grace},
 		{"patience", "STAGEPOST_READY_PATIENCE", "SECONDS", "60",
 		 "How long a process that was ready stays so while the store or the brokers are away.", &s->patience},
