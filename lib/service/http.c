@@ -65,12 +65,17 @@ add_process_metrics(struct service *s, struct buf *out)
 	cpu = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
 	      (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 	buf_printf(out,
+		   "# HELP process_resident_memory_bytes Memory in use\n"
 		   "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %ld\n"
+		   "# HELP process_open_fds Open descriptors\n"
 		   "# TYPE process_open_fds gauge\nprocess_open_fds %d\n"
+		   "# HELP process_cpu_seconds_total Time on the processors, user and system\n"
 		   "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.3f\n"
 		   "# HELP stagepost_redis_pending Commands without an answer\n"
 		   "# TYPE stagepost_redis_pending gauge\nstagepost_redis_pending %zu\n"
+		   "# HELP stagepost_redis_connected 1: there is a connection to Redis that takes commands\n"
 		   "# TYPE stagepost_redis_connected gauge\nstagepost_redis_connected %d\n"
+		   "# HELP stagepost_draining 1: SIGTERM has come, open work ends\n"
 		   "# TYPE stagepost_draining gauge\nstagepost_draining %d\n",
 		   resident_bytes(), open_files(), cpu, redis_pending(s->redis), redis_is_connected(s->redis),
 		   s->draining);
