@@ -239,7 +239,8 @@ deps:
 	$(Q)deploy/install-deps.sh build
 deps-test:
 	$(Q)deploy/install-deps.sh build test lint
-	$(Q)$(INTEGRATION)/imapflow/install.sh build/npm
+	$(Q)$(INTEGRATION)/npm-install.sh $(INTEGRATION)/imapflow build/npm imapflow
+	$(Q)$(INTEGRATION)/npm-install.sh $(INTEGRATION)/manifests build/npm-manifests "What checks k8s/"
 
 run: deps
 	$(Q)$(MAKE) --no-print-directory all

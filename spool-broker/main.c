@@ -12,7 +12,9 @@ static const char *option_listen, *option_announce, *option_shards, *resolver;
 
 static const struct service_option options[] = {
 	{"bus-listen", "STAGEPOST_BUS_LISTEN", "ENDPOINT", "tcp://127.0.0.1:*",
-	 "where frontends and workers connect; other than loopback needs STAGEPOST_CLUSTER_KEY", &option_listen},
+	 "where frontends and workers connect (tcp://*:5571: IPv4 and IPv6); other than loopback needs "
+	 "STAGEPOST_CLUSTER_KEY",
+	 &option_listen},
 	{"bus-announce", "STAGEPOST_BUS_ANNOUNCE", "HOST", NULL,
 	 "host to announce when --bus-listen is a wildcard address (default: the host name)", &option_announce},
 	{"resolver", "STAGEPOST_RESOLVER", "ADDR[@PORT]", NULL,

@@ -7,6 +7,7 @@
 #include <zmq.h>
 
 #include "lib/base/check.h"
+#include "lib/base/ip.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/bus/curve.h"
@@ -39,6 +40,13 @@ on_message(void *arg, struct str from, struct str payload)
 	arena_reset(&s->arena);
 }
 
+/* All addresses: nobody can connect to them. "*" is both families. */
+static bool
+host_is_wildcard(struct str host)
+{
+	return str_eq(host, STR("0.0.0.0")) || str_eq(host, STR("[::]")) || str_eq(host, STR("*"));
+}
+
 /* The bound endpoint, with a host that others can connect to. */
 static void
 find_endpoint(struct bus_server *s, void *zmq, const char *announce_host)
@@ -47,15 +55,25 @@ find_endpoint(struct bus_server *s, void *zmq, const char *announce_host)
 	size_t size = sizeof(bound);
 	struct str text, host;
 	ptrdiff_t colon;
+	struct ip ip;
 
 	CHECK(zmq_getsockopt(zmq, ZMQ_LAST_ENDPOINT, bound, &size) == 0);
 	text = str_c(bound);
 	colon = str_rindex(text, ':');
 	host = str_starts(text, STR("tcp://")) && colon > 6 ? str_from(str_first(text, (size_t)colon), 6) : STR_NONE;
-	if (announce_host != NULL && (str_eq(host, STR("0.0.0.0")) || str_eq(host, STR("[::]"))))
-		snprintf(s->endpoint, sizeof(s->endpoint), "tcp://%.200s%s", announce_host, bound + colon);
-	else
+	if (announce_host == NULL || !host_is_wildcard(host))
 		snprintf(s->endpoint, sizeof(s->endpoint), "%s", bound);
+	else if (ip_parse(str_c(announce_host), &ip) && ip.family == 6)
+		snprintf(s->endpoint, sizeof(s->endpoint), "tcp://[%.200s]%s", announce_host, bound + colon);
+	else
+		snprintf(s->endpoint, sizeof(s->endpoint), "tcp://%.200s%s", announce_host, bound + colon);
+}
+
+/* Whether sockets of the endpoint are to be of IPv6, which takes IPv4 too. */
+static bool
+endpoint_is_ip6(const char *listen)
+{
+	return strchr(listen, '[') != NULL || str_starts(str_c(listen), STR("tcp://*:"));
 }
 
 static void *
@@ -66,7 +84,7 @@ open_router(struct bus_server *s, struct event_base *base, const char *listen, s
 
 	CHECK(zmq != NULL);
 	bus_socket_limit(zmq);
-	if (strchr(listen, '[') != NULL)
+	if (endpoint_is_ip6(listen))
 		CHECK(zmq_setsockopt(zmq, ZMQ_IPV6, &on, sizeof(on)) == 0);
 	/* A peer that is gone or full must be told from one that is served, and a
 	 * peer that comes again before its old connection is seen dead wins. */

@@ -17,8 +17,8 @@ struct bus_server_events {
 	void (*on_frame)(void *arg, struct str peer, const Stagepost__Frame *frame);
 };
 
-/* listen: "tcp://127.0.0.1:*". announce_host stands in for a wildcard address
- * in what is announced. Without STAGEPOST_CLUSTER_KEY only loopback is
+/* listen: "tcp://127.0.0.1:*"; the host "*" takes IPv4 and IPv6. announce_host
+ * stands in for a wildcard address in what is announced. Without STAGEPOST_CLUSTER_KEY only loopback is
  * allowed (ERR_DENIED). */
 struct bus_server *bus_server_new(struct event_base *base, const char *listen, const char *announce_host,
 				  const struct bus_server_events *events, void *arg, struct err *err);

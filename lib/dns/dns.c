@@ -6,8 +6,10 @@
  * never from within dns_query_...(), and exactly once. */
 #include "lib/dns/dns.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <unbound.h>
 #include <unbound-event.h>
 #include <utlist.h>
@@ -106,12 +108,10 @@ set_options(struct ub_ctx *ctx, const struct option *options, struct err *err)
 	return 0;
 }
 
-/* Where questions go. A resolver that was named is asked about everything,
- * also about .test, which libunbound by itself would deny. */
+/* Where questions go. */
 static int
 set_resolver(struct ub_ctx *ctx, const char *resolver, struct err *err)
 {
-	static const char *const open_zones[] = {"test.", "invalid.", "localhost.", "127.in-addr.arpa.", NULL};
 	int rc;
 
 	if (resolver == NULL) {
@@ -124,9 +124,19 @@ set_resolver(struct ub_ctx *ctx, const char *resolver, struct err *err)
 	rc = ub_ctx_set_fwd(ctx, resolver);
 	if (rc != 0)
 		return err_set(err, ERR_INVALID, "not a resolver: '%s' (address or address@port)", resolver);
-	for (unsigned i = 0; open_zones[i] != NULL; i++) {
-		if (ub_ctx_zone_add(ctx, open_zones[i], "transparent") != 0)
-			return err_set(err, ERR_INVALID, "libunbound refuses the zone %s", open_zones[i]);
+	return 0;
+}
+
+/* A resolver that was named is asked about everything, also about .test, which
+ * libunbound by itself would deny. */
+static int
+open_zones(struct ub_ctx *ctx, const char *resolver, struct err *err)
+{
+	static const char *const zones[] = {"test.", "invalid.", "localhost.", "127.in-addr.arpa.", NULL};
+
+	for (unsigned i = 0; resolver != NULL && zones[i] != NULL; i++) {
+		if (ub_ctx_zone_add(ctx, zones[i], "transparent") != 0)
+			return err_set(err, ERR_INVALID, "libunbound refuses the zone %s", zones[i]);
 	}
 	return 0;
 }
@@ -138,10 +148,29 @@ set_trust_anchor(struct ub_ctx *ctx, const char *file, struct err *err)
 
 	if (file == NULL)
 		return 0;
+	/* libunbound itself reads it at the first question, and then answers none. */
+	if (access(file, R_OK) != 0)
+		return err_set_errno(err, errno, "trust anchor file %s", file);
 	rc = ub_ctx_add_ta_file(ctx, file);
 	if (rc != 0)
 		return err_set(err, ERR_INVALID, "trust anchor file %s: %s", file, ub_strerror(rc));
 	return 0;
+}
+
+/* Has libunbound read what it was told, the trust anchors among it: taking away
+ * a zone that there is not changes nothing and needs that. */
+static int
+end_configuration(struct ub_ctx *ctx, const char *trust_anchor, struct err *err)
+{
+	int rc = ub_ctx_zone_remove(ctx, "none.invalid.");
+
+	if (rc == 0)
+		return 0;
+	if (trust_anchor != NULL)
+		return err_set(err, ERR_INVALID,
+			       "trust anchor file %s: it has no DS or DNSKEY record that libunbound can read",
+			       trust_anchor);
+	return err_set(err, ERR_INVALID, "libunbound cannot be started: %s", ub_strerror(rc));
 }
 
 static struct ub_ctx *
@@ -159,8 +188,9 @@ make_context(struct dns *d, unsigned which, struct err *err)
 		goto failed;
 	if (ub_ctx_hosts(ctx, NULL) != 0)
 		log_warning(NULL, "the hosts file cannot be read");
-	/* Opening zones ends the configuration, so this comes last. */
-	if (set_resolver(ctx, d->resolver, err) == 0)
+	/* Opening zones needs the end of the configuration, so it comes last. */
+	if (set_resolver(ctx, d->resolver, err) == 0 && end_configuration(ctx, d->trust_anchor, err) == 0 &&
+	    open_zones(ctx, d->resolver, err) == 0)
 		return ctx;
 failed:
 	ub_ctx_delete(ctx);

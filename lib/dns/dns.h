@@ -15,8 +15,8 @@ struct dns;
 /* resolver: "address@port" of a forwarder, or NULL: /etc/resolv.conf's. Hosts
  * named in /etc/hosts are answered too (for A and AAAA). */
 /* trust_anchor: file of DS or DNSKEY records that answers are validated from;
- * NULL: nothing is validated, so nothing is secure. The resolver must then pass
- * on what DNSSEC needs: through one that does not, signed names give errors. */
+ * NULL: nothing is validated, so nothing is secure. One that cannot be read or
+ * holds none is an error here. The resolver must then pass on what DNSSEC needs: through one that does not, signed names give errors. */
 struct dns *dns_new(struct event_base *base, const char *resolver, const char *trust_anchor, struct err *err);
 void dns_free(struct dns **d); /* queries under way end without a callback */
 /* Off: every query goes to the resolver (settings:smtp-out enable_dns_caching). */

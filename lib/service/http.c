@@ -8,6 +8,7 @@
 #include <event2/http.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -64,12 +65,17 @@ add_process_metrics(struct service *s, struct buf *out)
 	cpu = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
 	      (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 	buf_printf(out,
+		   "# HELP process_resident_memory_bytes Memory in use\n"
 		   "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %ld\n"
+		   "# HELP process_open_fds Open descriptors\n"
 		   "# TYPE process_open_fds gauge\nprocess_open_fds %d\n"
+		   "# HELP process_cpu_seconds_total Time on the processors, user and system\n"
 		   "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.3f\n"
 		   "# HELP stagepost_redis_pending Commands without an answer\n"
 		   "# TYPE stagepost_redis_pending gauge\nstagepost_redis_pending %zu\n"
+		   "# HELP stagepost_redis_connected 1: there is a connection to Redis that takes commands\n"
 		   "# TYPE stagepost_redis_connected gauge\nstagepost_redis_connected %d\n"
+		   "# HELP stagepost_draining 1: SIGTERM has come, open work ends\n"
 		   "# TYPE stagepost_draining gauge\nstagepost_draining %d\n",
 		   resident_bytes(), open_files(), cpu, redis_pending(s->redis), redis_is_connected(s->redis),
 		   s->draining);
@@ -111,6 +117,17 @@ on_readyz(struct evhttp_request *req, void *arg)
 		    &body);
 }
 
+/* "::" is both families, and IPv4 alone on a host without IPv6. */
+static int
+http_listen(struct evhttp *http, const char *address, uint16_t port)
+{
+	if (evhttp_bind_socket(http, address, port) == 0)
+		return 0;
+	if (strcmp(address, "::") != 0 || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
+		return -1;
+	return evhttp_bind_socket(http, "0.0.0.0", port);
+}
+
 int
 http_start(struct service *s, const char *address, int port, struct err *err)
 {
@@ -122,7 +139,7 @@ http_start(struct service *s, const char *address, int port, struct err *err)
 	evhttp_set_cb(s->http, "/metrics", on_metrics, s);
 	evhttp_set_cb(s->http, "/healthz", on_healthz, s);
 	evhttp_set_cb(s->http, "/readyz", on_readyz, s);
-	if (evhttp_bind_socket(s->http, address, (uint16_t)port) != 0)
+	if (http_listen(s->http, address, (uint16_t)port) != 0)
 		return err_set_errno(err, errno, "listening on the metrics port %s:%d", address, port);
 	return 0;
 }

@@ -470,6 +470,33 @@ test_announced_by_name(void **state)
 	bus_server_free(&a.bus);
 }
 
+/* "*" takes both families; an address of IPv6 is announced in brackets. */
+static void
+test_both_families(void **state)
+{
+	static const char *const hosts[][2] = {{"127.0.0.1", "tcp://127.0.0.1:"}, {"::1", "tcp://[::1]:"}};
+
+	(void)state;
+	setenv("STAGEPOST_CLUSTER_KEY", "a key of the whole cluster", 1);
+	for (unsigned i = 0; i < 2; i++) {
+		struct fake_broker a = {.id = "a"};
+		struct bus_client *client;
+		struct err err;
+
+		a.bus = bus_server_new(base, "tcp://*:*", hosts[i][0], &(struct bus_server_events){.on_frame = on_frame},
+				       &a, &err);
+		assert_non_null(a.bus);
+		assert_memory_equal(bus_server_endpoint(a.bus), hosts[i][1], strlen(hosts[i][1]));
+		announce(&a);
+		own(0, "a");
+		client = bus_client_new(base, redis, NULL, "frontend", NULL);
+		wait_until(bus_client_is_ready(client), 5000);
+		bus_client_free(&client);
+		bus_server_free(&a.bus);
+	}
+	unsetenv("STAGEPOST_CLUSTER_KEY");
+}
+
 /* The server's own key is right, the client's is not the cluster's. */
 static void
 test_wrong_client_key(void **state)
@@ -530,6 +557,7 @@ main(void)
 		TEST(test_hand_over), TEST(test_shard_moves),	   TEST(test_peers_come_and_go),
 		TEST(test_flood),     TEST(test_garbage),	   cmocka_unit_test(test_keys),
 		TEST(test_curve),     TEST(test_wrong_client_key), TEST(test_announced_by_name), TEST(test_curve_ping),
+		TEST(test_both_families),
 		TEST(test_busy_after_no_answer), TEST(test_many_large_ones_wait),
 #undef TEST
 	};

@@ -1,9 +1,11 @@
 /* The resolver against a small name server of the test's own, on loopback. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 #include <event2/event.h>
 #include <sys/socket.h>
@@ -387,6 +389,45 @@ test_malformed(void **state)
 	}
 }
 
+/* Told at the start: with such a file every question would fail, one by one. */
+static void
+test_trust_anchor_is_read(void **state)
+{
+	static const struct {
+		const char *content; /* NULL: there is no file */
+		bool good;
+	} rows[] = {
+		{". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n", true},
+		{"this is no record\n", false},
+		{NULL, false},
+	};
+	struct event_base *base = event_base_new();
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		char path[] = "/tmp/stagepost-anchor-XXXXXX";
+		const char *content = rows[i / 2].content;
+		int fd = mkstemp(path);
+		struct err err;
+		struct dns *dns;
+
+		assert_return_code(fd, errno);
+		if (content != NULL)
+			assert_int_equal(write(fd, content, strlen(content)), strlen(content));
+		else
+			unlink(path);
+		close(fd);
+		dns = dns_new(base, i % 2 == 0 ? NULL : "127.0.0.1@53", path, &err);
+		assert_int_equal(dns != NULL, rows[i / 2].good);
+		if (dns == NULL)
+			assert_non_null(strstr(err.text, path));
+		else
+			dns_free(&dns);
+		unlink(path);
+	}
+	event_base_free(base);
+}
+
 int
 main(void)
 {
@@ -397,6 +438,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_resolver_away, setup, teardown),
 		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_trust_anchor_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
