@@ -16,7 +16,7 @@ enum { FIELDS_MAX = 16, PASSWORD_MAX = 1024 };
 /* FIELD=VALUE, --FIELD=VALUE or --FIELD VALUE arguments into fields; the count,
  * or -1 after a complaint. */
 static int
-take_fields(int argc, char **argv, struct directory_field fields[FIELDS_MAX])
+accounts_take_fields(int argc, char **argv, struct directory_field fields[FIELDS_MAX])
 {
 	int count = 0;
 
@@ -50,7 +50,7 @@ struct names_wait {
 };
 
 static void
-on_names(void *arg, const struct str *names, unsigned count, const struct err *err)
+accounts_on_names(void *arg, const struct str *names, unsigned count, const struct err *err)
 {
 	struct names_wait *w = arg;
 
@@ -64,13 +64,13 @@ on_names(void *arg, const struct str *names, unsigned count, const struct err *e
 }
 
 static int
-finish(struct ctl *ctl, struct ctl_wait *w)
+accounts_finish(struct ctl *ctl, struct ctl_wait *w)
 {
 	return ctl_wait(ctl, w) == 0 ? 0 : ctl_fail("%s", w->err.text);
 }
 
 static int
-print_names(struct ctl *ctl, struct names_wait *w)
+accounts_print_names(struct ctl *ctl, struct names_wait *w)
 {
 	if (ctl_wait(ctl, &w->wait) != 0)
 		return ctl_fail("%s", w->wait.err.text);
@@ -80,7 +80,7 @@ print_names(struct ctl *ctl, struct names_wait *w)
 
 /* The common beginning: options taken, arguments counted, store connected. */
 static int
-begin(struct ctl *ctl, const char *name, int argc, char **argv, int least, int most)
+accounts_begin(struct ctl *ctl, const char *name, int argc, char **argv, int least, int most)
 {
 	struct err err;
 
@@ -100,10 +100,10 @@ command_domain_add(struct ctl *ctl, int argc, char **argv)
 {
 	struct ctl_wait w = CTL_WAIT;
 
-	if (begin(ctl, "domain add", argc, argv, 1, 1) != 0)
+	if (accounts_begin(ctl, "domain add", argc, argv, 1, 1) != 0)
 		return 1;
 	directory_domain_add(ctl_directory(ctl), str_c(argv[0]), NULL, 0, ctl_on_done, &w);
-	return finish(ctl, &w);
+	return accounts_finish(ctl, &w);
 }
 
 int
@@ -111,10 +111,10 @@ command_domain_list(struct ctl *ctl, int argc, char **argv)
 {
 	struct names_wait w = {.wait = CTL_WAIT, .ctl = ctl};
 
-	if (begin(ctl, "domain list", argc, argv, 0, 0) != 0)
+	if (accounts_begin(ctl, "domain list", argc, argv, 0, 0) != 0)
 		return 1;
-	directory_domain_list(ctl_directory(ctl), on_names, &w);
-	return print_names(ctl, &w);
+	directory_domain_list(ctl_directory(ctl), accounts_on_names, &w);
+	return accounts_print_names(ctl, &w);
 }
 
 /* Prints what lib/admin answers; the exit status. */
@@ -132,7 +132,7 @@ command_domain_show(struct ctl *ctl, int argc, char **argv)
 {
 	struct ctl_result r = CTL_RESULT;
 
-	if (begin(ctl, "domain show", argc, argv, 1, 1) != 0)
+	if (accounts_begin(ctl, "domain show", argc, argv, 1, 1) != 0)
 		return 1;
 	ctl_directory(ctl);
 	admin_domain_show(&ctl->admin, str_c(argv[0]), ctl_on_result, &r);
@@ -148,11 +148,11 @@ command_domain_set(struct ctl *ctl, int argc, char **argv)
 
 	if (argc < 2)
 		return ctl_usage("domain set");
-	count = take_fields(argc - 1, argv + 1, fields);
-	if (count < 0 || begin(ctl, "domain set", 1, argv, 1, 1) != 0)
+	count = accounts_take_fields(argc - 1, argv + 1, fields);
+	if (count < 0 || accounts_begin(ctl, "domain set", 1, argv, 1, 1) != 0)
 		return 1;
 	directory_domain_set(ctl_directory(ctl), str_c(argv[0]), fields, (unsigned)count, ctl_on_done, &w);
-	return finish(ctl, &w);
+	return accounts_finish(ctl, &w);
 }
 
 /* What lib/admin needs for accounts. 0, or 1 after a complaint. */
@@ -171,7 +171,7 @@ command_domain_delete(struct ctl *ctl, int argc, char **argv)
 	bool forced = ctl_take_flag(&argc, argv, "--force");
 	struct ctl_wait w = CTL_WAIT;
 
-	if (begin(ctl, "domain delete", argc, argv, 1, 1) != 0)
+	if (accounts_begin(ctl, "domain delete", argc, argv, 1, 1) != 0)
 		return 1;
 	ctl_directory(ctl);
 	if (forced && accounts_open(ctl) != 0)
@@ -185,7 +185,7 @@ command_domain_delete(struct ctl *ctl, int argc, char **argv)
 /* The password of the options, or one line of standard input. 1 after a
  * complaint; *given_out tells whether there was one. */
 static int
-take_password(int *argc, char **argv, char out[PASSWORD_MAX], bool *given_out)
+accounts_take_password(int *argc, char **argv, char out[PASSWORD_MAX], bool *given_out)
 {
 	bool from_stdin = ctl_take_flag(argc, argv, "--password-stdin");
 	const char *password = NULL;
@@ -206,7 +206,7 @@ take_password(int *argc, char **argv, char out[PASSWORD_MAX], bool *given_out)
 }
 
 static int
-make_verifiers(const char *password, char argon2id[AUTH_VERIFIER_MAX], char scram[AUTH_VERIFIER_MAX])
+accounts_make_verifiers(const char *password, char argon2id[AUTH_VERIFIER_MAX], char scram[AUTH_VERIFIER_MAX])
 {
 	struct err err;
 
@@ -226,11 +226,12 @@ command_user_add(struct ctl *ctl, int argc, char **argv)
 	unsigned count = 0;
 	bool given = false;
 
-	if (take_password(&argc, argv, password, &given) != 0)
+	if (accounts_take_password(&argc, argv, password, &given) != 0)
 		return 1;
 	if (ctl_take_option(&argc, argv, "--quota", &quota) != 0 || ctl_take_option(&argc, argv, "--name", &name) != 0)
 		return ctl_usage("user add");
-	if (begin(ctl, "user add", argc, argv, 1, 1) != 0 || (given && make_verifiers(password, argon2id, scram) != 0))
+	if (accounts_begin(ctl, "user add", argc, argv, 1, 1) != 0 ||
+	    (given && accounts_make_verifiers(password, argon2id, scram) != 0))
 		return 1;
 	if (quota != NULL)
 		fields[count++] = (struct directory_field){STR("quota"), str_c(quota)};
@@ -238,7 +239,7 @@ command_user_add(struct ctl *ctl, int argc, char **argv)
 		fields[count++] = (struct directory_field){STR("display_name"), str_c(name)};
 	directory_user_add(ctl_directory(ctl), str_c(argv[0]), str_c(argon2id), str_c(scram), fields, count,
 			   ctl_on_done, &w);
-	return finish(ctl, &w);
+	return accounts_finish(ctl, &w);
 }
 
 int
@@ -246,10 +247,10 @@ command_user_list(struct ctl *ctl, int argc, char **argv)
 {
 	struct names_wait w = {.wait = CTL_WAIT, .ctl = ctl};
 
-	if (begin(ctl, "user list", argc, argv, 0, 1) != 0)
+	if (accounts_begin(ctl, "user list", argc, argv, 0, 1) != 0)
 		return 1;
-	directory_user_list(ctl_directory(ctl), argc == 1 ? str_c(argv[0]) : STR_NONE, on_names, &w);
-	return print_names(ctl, &w);
+	directory_user_list(ctl_directory(ctl), argc == 1 ? str_c(argv[0]) : STR_NONE, accounts_on_names, &w);
+	return accounts_print_names(ctl, &w);
 }
 
 int
@@ -257,7 +258,7 @@ command_user_show(struct ctl *ctl, int argc, char **argv)
 {
 	struct ctl_result r = CTL_RESULT;
 
-	if (begin(ctl, "user show", argc, argv, 1, 1) != 0 || accounts_open(ctl) != 0)
+	if (accounts_begin(ctl, "user show", argc, argv, 1, 1) != 0 || accounts_open(ctl) != 0)
 		return 1;
 	admin_user_show(&ctl->admin, str_c(argv[0]), ctl_on_result, &r);
 	return accounts_print_record(ctl, &r);
@@ -272,11 +273,11 @@ command_user_set(struct ctl *ctl, int argc, char **argv)
 
 	if (argc < 2)
 		return ctl_usage("user set");
-	count = take_fields(argc - 1, argv + 1, fields);
-	if (count < 0 || begin(ctl, "user set", 1, argv, 1, 1) != 0)
+	count = accounts_take_fields(argc - 1, argv + 1, fields);
+	if (count < 0 || accounts_begin(ctl, "user set", 1, argv, 1, 1) != 0)
 		return 1;
 	directory_user_set(ctl_directory(ctl), str_c(argv[0]), fields, (unsigned)count, ctl_on_done, &w);
-	return finish(ctl, &w);
+	return accounts_finish(ctl, &w);
 }
 
 int
@@ -284,7 +285,7 @@ command_user_delete(struct ctl *ctl, int argc, char **argv)
 {
 	struct ctl_wait w = CTL_WAIT;
 
-	if (begin(ctl, "user delete", argc, argv, 1, 1) != 0 || accounts_open(ctl) != 0)
+	if (accounts_begin(ctl, "user delete", argc, argv, 1, 1) != 0 || accounts_open(ctl) != 0)
 		return 1;
 	admin_user_delete(&ctl->admin, str_c(argv[0]), ctl_on_done, &w);
 	return ctl_await_done(ctl, &w);
@@ -297,21 +298,22 @@ command_user_passwd(struct ctl *ctl, int argc, char **argv)
 	struct ctl_wait w = CTL_WAIT;
 	bool given = false;
 
-	if (take_password(&argc, argv, password, &given) != 0)
+	if (accounts_take_password(&argc, argv, password, &given) != 0)
 		return 1;
 	if (!given)
 		return ctl_fail("give --password or --password-stdin");
-	if (begin(ctl, "user passwd", argc, argv, 1, 1) != 0 || make_verifiers(password, argon2id, scram) != 0)
+	if (accounts_begin(ctl, "user passwd", argc, argv, 1, 1) != 0 ||
+	    accounts_make_verifiers(password, argon2id, scram) != 0)
 		return 1;
 	directory_user_passwd(ctl_directory(ctl), str_c(argv[0]), str_c(argon2id), str_c(scram), ctl_on_done, &w);
-	return finish(ctl, &w);
+	return accounts_finish(ctl, &w);
 }
 
 /* ---- alias ---- */
 
 /* argv[1...] as targets. */
 static struct str *
-take_targets(struct ctl *ctl, int argc, char **argv)
+accounts_take_targets(struct ctl *ctl, int argc, char **argv)
 {
 	struct str *targets = arena_array(&ctl->arena, struct str, (size_t)argc);
 
@@ -325,11 +327,11 @@ command_alias_add(struct ctl *ctl, int argc, char **argv)
 {
 	struct ctl_wait w = CTL_WAIT;
 
-	if (begin(ctl, "alias add", argc, argv, 2, DIRECTORY_TARGETS_MAX) != 0)
+	if (accounts_begin(ctl, "alias add", argc, argv, 2, DIRECTORY_TARGETS_MAX) != 0)
 		return 1;
-	directory_alias_add(ctl_directory(ctl), str_c(argv[0]), take_targets(ctl, argc, argv), (unsigned)argc - 1,
-			    ctl_on_done, &w);
-	return finish(ctl, &w);
+	directory_alias_add(ctl_directory(ctl), str_c(argv[0]), accounts_take_targets(ctl, argc, argv),
+			    (unsigned)argc - 1, ctl_on_done, &w);
+	return accounts_finish(ctl, &w);
 }
 
 int
@@ -337,7 +339,7 @@ command_alias_list(struct ctl *ctl, int argc, char **argv)
 {
 	struct ctl_result r = CTL_RESULT;
 
-	if (begin(ctl, "alias list", argc, argv, 0, 1) != 0)
+	if (accounts_begin(ctl, "alias list", argc, argv, 0, 1) != 0)
 		return 1;
 	ctl_directory(ctl);
 	admin_alias_list(&ctl->admin, argc == 1 ? str_c(argv[0]) : STR_NONE, ctl_on_result, &r);
@@ -349,9 +351,9 @@ command_alias_delete(struct ctl *ctl, int argc, char **argv)
 {
 	struct ctl_wait w = CTL_WAIT;
 
-	if (begin(ctl, "alias delete", argc, argv, 1, DIRECTORY_TARGETS_MAX) != 0)
+	if (accounts_begin(ctl, "alias delete", argc, argv, 1, DIRECTORY_TARGETS_MAX) != 0)
 		return 1;
-	directory_alias_delete(ctl_directory(ctl), str_c(argv[0]), take_targets(ctl, argc, argv), (unsigned)argc - 1,
-			       ctl_on_done, &w);
-	return finish(ctl, &w);
+	directory_alias_delete(ctl_directory(ctl), str_c(argv[0]), accounts_take_targets(ctl, argc, argv),
+			       (unsigned)argc - 1, ctl_on_done, &w);
+	return accounts_finish(ctl, &w);
 }

@@ -16,7 +16,7 @@ struct options {
 };
 
 static int
-take_options(int *argc, char **argv, struct options *o)
+dkim_take_options(int *argc, char **argv, struct options *o)
 {
 	const char *algorithm = NULL;
 
@@ -41,13 +41,13 @@ take_options(int *argc, char **argv, struct options *o)
 }
 
 static const char *
-text_of(const cJSON *object, const char *name)
+dkim_text_of(const cJSON *object, const char *name)
 {
 	return cJSON_GetStringValue(cJSON_GetObjectItem(object, name));
 }
 
 static void
-print(const struct ctl *ctl, cJSON *list)
+dkim_print(const struct ctl *ctl, cJSON *list)
 {
 	const cJSON *o;
 
@@ -56,8 +56,8 @@ print(const struct ctl *ctl, cJSON *list)
 		return;
 	}
 	cJSON_ArrayForEach (o, list)
-		printf("; selector %s, %s, %s\n%s\n", text_of(o, "selector"), text_of(o, "algorithm"),
-		       text_of(o, "state"), text_of(o, "zone_line"));
+		printf("; selector %s, %s, %s\n%s\n", dkim_text_of(o, "selector"), dkim_text_of(o, "algorithm"),
+		       dkim_text_of(o, "state"), dkim_text_of(o, "zone_line"));
 	cJSON_Delete(list);
 }
 
@@ -90,11 +90,12 @@ dkim_show_or_make(struct ctl *ctl, const struct options *o)
 		if (ctl_await_done(ctl, &w) != 0 || (list = dkim_read_list(ctl, o)) == NULL)
 			return 1;
 	} else if (o->has_algorithm && o->selector != NULL &&
-		   strcmp(text_of(cJSON_GetArrayItem(list, 0), "algorithm"), dkim_algorithm_name(o->algorithm)) != 0) {
+		   strcmp(dkim_text_of(cJSON_GetArrayItem(list, 0), "algorithm"), dkim_algorithm_name(o->algorithm)) !=
+			   0) {
 		cJSON_Delete(list);
 		return ctl_fail("selector %s has a key of another algorithm", o->selector);
 	}
-	print(ctl, list);
+	dkim_print(ctl, list);
 	return 0;
 }
 
@@ -105,7 +106,7 @@ command_domain_dkim(struct ctl *ctl, int argc, char **argv)
 	struct options o;
 	struct err err;
 
-	if (take_options(&argc, argv, &o) != 0)
+	if (dkim_take_options(&argc, argv, &o) != 0)
 		return 1;
 	if (ctl_connect(ctl, &err) != 0)
 		return ctl_fail("%s", err.text);
