@@ -5,6 +5,7 @@
 
 #include "lib/admin/accounts.h"
 #include "lib/admin/private.h"
+#include "lib/base/crashpoint.h"
 #include "lib/directory/directory.h"
 #include "lib/mailbox/mailbox.h"
 
@@ -47,6 +48,20 @@ removal_on_mail_gone(void *arg, const struct err *err)
 
 	if (!op_back(&call->op))
 		return;
+	CRASHPOINT("removal-mail-gone");
+	if (err != NULL)
+		admin_call_end(call, err);
+	else
+		removal_go_on(call);
+}
+
+static void
+removal_on_closed(void *arg, const struct err *err)
+{
+	struct admin_call *call = arg;
+
+	if (!op_back(&call->op))
+		return;
 	if (err != NULL)
 		admin_call_end(call, err);
 	else
@@ -70,7 +85,7 @@ admin_user_delete(struct admin *a, struct str address, admin_on_done *cb, void *
 	r->addresses[0] = arena_str(&call->op.arena, str_c(canonical));
 	r->count = 1;
 	op_hold(&call->op);
-	directory_user_set(a->directory, r->addresses[0], &off, 1, removal_on_mail_gone, call);
+	directory_user_set(a->directory, r->addresses[0], &off, 1, removal_on_closed, call);
 	return call;
 }
 
