@@ -184,10 +184,13 @@ def test_reference_is_made_from_the_table(cluster):
 
 
 def test_status(cluster):
-    def shards_are_told():
+    def all_is_told():
+        """By heartbeats; the first come before there is anything to tell."""
         found = cluster.json("status")
-        return found if any(len(p.get("shards", [])) == 16 for p in found["processes"]) else None
-    status = wait_for(shards_are_told, what="the broker's next heartbeat")
+        shards = any(len(p.get("shards", [])) == 16 for p in found["processes"])
+        slots = any(p.get("jobs", {}).get("local", {}).get("slots") for p in found["processes"])
+        return found if shards and slots else None
+    status = wait_for(all_is_told, what="the broker's and the worker's next heartbeats")
     kinds = sorted(p["kind"] for p in status["processes"])
     assert kinds == ["delivery-worker", "frontend", "frontend", "spool-broker"]
     for process in status["processes"]:
