@@ -23,6 +23,7 @@ struct admin_brokers {
 	int64_t owners_ms, answer_ms;
 	unsigned shards;		   /* 0: not known yet */
 	struct err trouble;		   /* of the last attempt to know */
+	int64_t looked_ms;		   /* monotonic: when the owners were looked at last */
 	int64_t open_since;		   /* monotonic ms, since when not all shards have an owner; 0: all have */
 	char (*last_owner)[BROKER_ID_MAX]; /* owner: by shard, the last one known; empty: none was */
 	struct admin_round *rounds;	   /* under way */
@@ -196,19 +197,21 @@ brokers_on_look(evutil_socket_t fd, short what, void *arg)
 	struct admin_brokers *b = arg;
 	struct admin_round *r, *following;
 	int64_t now_ms = clock_monotonic_ms();
-	unsigned ownerless = brokers_ownerless(b);
+	bool is_whole = brokers_ownerless(b) == 0 && b->shards != 0;
 
 	(void)fd, (void)what;
-	if (b->shards != 0 && ownerless == 0)
+	/* Whether it was so all the time since the last look, nobody knows. */
+	if (is_whole || now_ms - b->looked_ms > b->owners_ms)
 		b->open_since = 0;
-	else if (b->open_since == 0)
+	if (!is_whole && b->open_since == 0)
 		b->open_since = now_ms;
+	b->looked_ms = now_ms;
 	DL_FOREACH_SAFE2(b->rounds, r, following, list_next)
 	{
 		if (r->gathering) {
 			if (b->shards == 0 && !op_waits(&b->op)) {
 				round_fail(r, &b->trouble);
-			} else if (b->shards != 0 && (ownerless == 0 || now_ms >= b->open_since + b->owners_ms)) {
+			} else if (b->shards != 0 && (is_whole || now_ms >= b->open_since + b->owners_ms)) {
 				r->gathering = false;
 				r->ownerless = brokers_missing(b);
 				round_go_on(r);
@@ -272,7 +275,7 @@ admin_round_begin(struct admin_brokers *b, struct admin_call *call, admin_on_rou
 		op_hold(&b->op);
 		spool_read_shard_count(b->admin->redis, brokers_on_shards, b);
 	}
-	brokers_look_soon(b);
+	event_active(b->look, EV_TIMEOUT, 0); /* at the loop's next turn */
 }
 
 /* ---- Questions ---- */

@@ -70,6 +70,9 @@ send_page(struct fake *f, struct str peer, const Stagepost__QueueQuery *query, u
 
 	arena_init(&arena);
 	page.entries = list;
+	/* Pages of ids end sooner with one than with the other. */
+	if (query != NULL && query->ids_only)
+		limit = 2 + f->shard;
 	for (unsigned i = 0; i < f->count; i++) {
 		if (strcmp(f->ids[i], after) <= 0)
 			continue;
@@ -394,7 +397,8 @@ test_orders(void **state)
 	assert_true(cJSON_IsTrue(cJSON_GetObjectItem(cJSON_GetArrayItem(messages, 1), "done")));
 	assert_string_equal(text_of(cJSON_GetArrayItem(messages, 2), "text"), "not a message's id");
 	assert_int_equal((int)cJSON_GetNumberValue(cJSON_GetObjectItem(all.result, "count")), IDS_MAX);
-	assert_int_equal(fakes[0].ordered + fakes[1].ordered, IDS_MAX);
+	assert_int_equal(fakes[0].ordered, IDS_MAX / BROKERS); /* each once, in several pages */
+	assert_int_equal(fakes[1].ordered, IDS_MAX / BROKERS);
 	cJSON_Delete(o.result);
 	cJSON_Delete(all.result);
 }
