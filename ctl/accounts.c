@@ -5,10 +5,9 @@
 
 #include "ctl/commands.h"
 #include "ctl/output.h"
+#include "lib/admin/accounts.h"
 #include "lib/auth/auth.h"
-#include "lib/base/mem.h"
 #include "lib/directory/directory.h"
-#include "lib/mailbox/mailbox.h"
 
 enum { FIELDS_MAX = 16, PASSWORD_MAX = 1024 };
 
@@ -17,7 +16,7 @@ enum { FIELDS_MAX = 16, PASSWORD_MAX = 1024 };
 /* FIELD=VALUE, --FIELD=VALUE or --FIELD VALUE arguments into fields; the count,
  * or -1 after a complaint. */
 static int
-take_fields(int argc, char **argv, struct directory_field fields[FIELDS_MAX])
+accounts_take_fields(int argc, char **argv, struct directory_field fields[FIELDS_MAX])
 {
 	int count = 0;
 
@@ -51,7 +50,7 @@ struct names_wait {
 };
 
 static void
-on_names(void *arg, const struct str *names, unsigned count, const struct err *err)
+accounts_on_names(void *arg, const struct str *names, unsigned count, const struct err *err)
 {
 	struct names_wait *w = arg;
 
@@ -65,13 +64,13 @@ on_names(void *arg, const struct str *names, unsigned count, const struct err *e
 }
 
 static int
-finish(struct ctl *ctl, struct ctl_wait *w)
+accounts_finish(struct ctl *ctl, struct ctl_wait *w)
 {
 	return ctl_wait(ctl, w) == 0 ? 0 : ctl_fail("%s", w->err.text);
 }
 
 static int
-print_names(struct ctl *ctl, struct names_wait *w)
+accounts_print_names(struct ctl *ctl, struct names_wait *w)
 {
 	if (ctl_wait(ctl, &w->wait) != 0)
 		return ctl_fail("%s", w->wait.err.text);
@@ -81,7 +80,7 @@ print_names(struct ctl *ctl, struct names_wait *w)
 
 /* The common beginning: options taken, arguments counted, store connected. */
 static int
-begin(struct ctl *ctl, const char *name, int argc, char **argv, int least, int most)
+accounts_begin(struct ctl *ctl, const char *name, int argc, char **argv, int least, int most)
 {
 	struct err err;
 
@@ -101,10 +100,10 @@ command_domain_add(struct ctl *ctl, int argc, char **argv)
 {
 	struct ctl_wait w = CTL_WAIT;
 
-	if (begin(ctl, "domain add", argc, argv, 1, 1) != 0)
+	if (accounts_begin(ctl, "domain add", argc, argv, 1, 1) != 0)
 		return 1;
 	directory_domain_add(ctl_directory(ctl), str_c(argv[0]), NULL, 0, ctl_on_done, &w);
-	return finish(ctl, &w);
+	return accounts_finish(ctl, &w);
 }
 
 int
@@ -112,48 +111,32 @@ command_domain_list(struct ctl *ctl, int argc, char **argv)
 {
 	struct names_wait w = {.wait = CTL_WAIT, .ctl = ctl};
 
-	if (begin(ctl, "domain list", argc, argv, 0, 0) != 0)
+	if (accounts_begin(ctl, "domain list", argc, argv, 0, 0) != 0)
 		return 1;
-	directory_domain_list(ctl_directory(ctl), on_names, &w);
-	return print_names(ctl, &w);
+	directory_domain_list(ctl_directory(ctl), accounts_on_names, &w);
+	return accounts_print_names(ctl, &w);
 }
 
-struct record_wait {
-	struct ctl_wait wait;
-	cJSON *record; /* owner */
-};
-
-static void
-on_domain(void *arg, const struct directory_domain *d, const struct err *err)
+/* Prints what lib/admin answers; the exit status. */
+static int
+accounts_print_record(struct ctl *ctl, struct ctl_result *r)
 {
-	struct record_wait *w = arg;
-
-	if (err == NULL) {
-		w->record = cJSON_CreateObject();
-		cJSON_AddStringToObject(w->record, "name", d->name);
-		cJSON_AddBoolToObject(w->record, "disabled", d->disabled);
-		cJSON_AddStringToObject(w->record, "catch_all", d->catch_all);
-		cJSON_AddStringToObject(w->record, "admins", d->admins);
-		cJSON_AddNumberToObject(w->record, "max_users", (double)d->max_users);
-		cJSON_AddNumberToObject(w->record, "users", (double)d->users);
-		cJSON_AddNumberToObject(w->record, "aliases", (double)d->aliases);
-		cJSON_AddNumberToObject(w->record, "created_ms", (double)d->created_ms);
-	}
-	ctl_wait_end(&w->wait, err);
+	if (ctl_await(ctl, r) == NULL)
+		return 1;
+	output_record(ctl, r->json);
+	return 0;
 }
 
 int
 command_domain_show(struct ctl *ctl, int argc, char **argv)
 {
-	struct record_wait w = {.wait = CTL_WAIT};
+	struct ctl_result r = CTL_RESULT;
 
-	if (begin(ctl, "domain show", argc, argv, 1, 1) != 0)
+	if (accounts_begin(ctl, "domain show", argc, argv, 1, 1) != 0)
 		return 1;
-	directory_domain_show(ctl_directory(ctl), str_c(argv[0]), on_domain, &w);
-	if (finish(ctl, &w.wait) != 0)
-		return 1;
-	output_record(ctl, w.record);
-	return 0;
+	ctl_directory(ctl);
+	admin_domain_show(&ctl->admin, str_c(argv[0]), ctl_on_result, &r);
+	return accounts_print_record(ctl, &r);
 }
 
 int
@@ -165,46 +148,36 @@ command_domain_set(struct ctl *ctl, int argc, char **argv)
 
 	if (argc < 2)
 		return ctl_usage("domain set");
-	count = take_fields(argc - 1, argv + 1, fields);
-	if (count < 0 || begin(ctl, "domain set", 1, argv, 1, 1) != 0)
+	count = accounts_take_fields(argc - 1, argv + 1, fields);
+	if (count < 0 || accounts_begin(ctl, "domain set", 1, argv, 1, 1) != 0)
 		return 1;
 	directory_domain_set(ctl_directory(ctl), str_c(argv[0]), fields, (unsigned)count, ctl_on_done, &w);
-	return finish(ctl, &w);
+	return accounts_finish(ctl, &w);
 }
 
-/* Mail first, so that an account that is gone never leaves mail behind. */
+/* What lib/admin needs for accounts. 0, or 1 after a complaint. */
 static int
-destroy_mailboxes(struct ctl *ctl, struct str address)
+accounts_open(struct ctl *ctl)
 {
-	struct ctl_wait w = CTL_WAIT;
 	struct err err;
-	struct mailbox_store *m = ctl_mailboxes(ctl, &err);
 
-	if (m == NULL)
-		return ctl_fail("%s", err.text);
-	mailbox_destroy(m, address, ctl_on_done, &w);
-	return finish(ctl, &w);
+	ctl_directory(ctl);
+	return ctl_mailboxes(ctl, &err) != NULL ? 0 : ctl_fail("%s", err.text);
 }
 
 int
 command_domain_delete(struct ctl *ctl, int argc, char **argv)
 {
 	bool forced = ctl_take_flag(&argc, argv, "--force");
-	struct names_wait users = {.wait = CTL_WAIT, .ctl = ctl};
 	struct ctl_wait w = CTL_WAIT;
 
-	if (begin(ctl, "domain delete", argc, argv, 1, 1) != 0)
+	if (accounts_begin(ctl, "domain delete", argc, argv, 1, 1) != 0)
 		return 1;
-	if (forced) {
-		directory_user_list(ctl_directory(ctl), str_c(argv[0]), on_names, &users);
-		if (finish(ctl, &users.wait) != 0)
-			return 1;
-		for (unsigned i = 0; i < users.count; i++)
-			if (destroy_mailboxes(ctl, users.names[i]) != 0)
-				return 1;
-	}
-	directory_domain_delete(ctl_directory(ctl), str_c(argv[0]), forced, ctl_on_done, &w);
-	return finish(ctl, &w);
+	ctl_directory(ctl);
+	if (forced && accounts_open(ctl) != 0)
+		return 1;
+	admin_domain_delete(&ctl->admin, str_c(argv[0]), forced, ctl_on_done, &w);
+	return ctl_await_done(ctl, &w);
 }
 
 /* ---- user ---- */
@@ -212,7 +185,7 @@ command_domain_delete(struct ctl *ctl, int argc, char **argv)
 /* The password of the options, or one line of standard input. 1 after a
  * complaint; *given_out tells whether there was one. */
 static int
-take_password(int *argc, char **argv, char out[PASSWORD_MAX], bool *given_out)
+accounts_take_password(int *argc, char **argv, char out[PASSWORD_MAX], bool *given_out)
 {
 	bool from_stdin = ctl_take_flag(argc, argv, "--password-stdin");
 	const char *password = NULL;
@@ -233,7 +206,7 @@ take_password(int *argc, char **argv, char out[PASSWORD_MAX], bool *given_out)
 }
 
 static int
-make_verifiers(const char *password, char argon2id[AUTH_VERIFIER_MAX], char scram[AUTH_VERIFIER_MAX])
+accounts_make_verifiers(const char *password, char argon2id[AUTH_VERIFIER_MAX], char scram[AUTH_VERIFIER_MAX])
 {
 	struct err err;
 
@@ -253,11 +226,12 @@ command_user_add(struct ctl *ctl, int argc, char **argv)
 	unsigned count = 0;
 	bool given = false;
 
-	if (take_password(&argc, argv, password, &given) != 0)
+	if (accounts_take_password(&argc, argv, password, &given) != 0)
 		return 1;
 	if (ctl_take_option(&argc, argv, "--quota", &quota) != 0 || ctl_take_option(&argc, argv, "--name", &name) != 0)
 		return ctl_usage("user add");
-	if (begin(ctl, "user add", argc, argv, 1, 1) != 0 || (given && make_verifiers(password, argon2id, scram) != 0))
+	if (accounts_begin(ctl, "user add", argc, argv, 1, 1) != 0 ||
+	    (given && accounts_make_verifiers(password, argon2id, scram) != 0))
 		return 1;
 	if (quota != NULL)
 		fields[count++] = (struct directory_field){STR("quota"), str_c(quota)};
@@ -265,7 +239,7 @@ command_user_add(struct ctl *ctl, int argc, char **argv)
 		fields[count++] = (struct directory_field){STR("display_name"), str_c(name)};
 	directory_user_add(ctl_directory(ctl), str_c(argv[0]), str_c(argon2id), str_c(scram), fields, count,
 			   ctl_on_done, &w);
-	return finish(ctl, &w);
+	return accounts_finish(ctl, &w);
 }
 
 int
@@ -273,77 +247,21 @@ command_user_list(struct ctl *ctl, int argc, char **argv)
 {
 	struct names_wait w = {.wait = CTL_WAIT, .ctl = ctl};
 
-	if (begin(ctl, "user list", argc, argv, 0, 1) != 0)
+	if (accounts_begin(ctl, "user list", argc, argv, 0, 1) != 0)
 		return 1;
-	directory_user_list(ctl_directory(ctl), argc == 1 ? str_c(argv[0]) : STR_NONE, on_names, &w);
-	return print_names(ctl, &w);
-}
-
-/* The verifiers are secrets: only whether there are any is told. */
-static cJSON *
-user_record(const struct directory_user *u)
-{
-	cJSON *o = cJSON_CreateObject();
-
-	cJSON_AddStringToObject(o, "address", u->address);
-	cJSON_AddBoolToObject(o, "enabled", u->enabled);
-	cJSON_AddStringToObject(o, "display_name", u->display_name);
-	cJSON_AddNumberToObject(o, "quota", (double)u->quota_bytes);
-	cJSON_AddStringToObject(o, "roles", u->roles);
-	cJSON_AddBoolToObject(o, "has_password", u->password[0] != '\0');
-	cJSON_AddNumberToObject(o, "created_ms", (double)u->created_ms);
-	return o;
-}
-
-static void
-on_user(void *arg, const struct directory_user *user, const struct err *err)
-{
-	struct record_wait *w = arg;
-
-	if (err == NULL && user != NULL)
-		w->record = user_record(user);
-	ctl_wait_end(&w->wait, err);
-}
-
-static void
-on_quota_used(void *arg, const struct mailbox_quota *used, const struct err *err)
-{
-	struct record_wait *w = arg;
-
-	if (err == NULL) {
-		cJSON_AddNumberToObject(w->record, "used_bytes", (double)used->bytes);
-		cJSON_AddNumberToObject(w->record, "messages", (double)used->messages);
-	}
-	ctl_wait_end(&w->wait, err);
+	directory_user_list(ctl_directory(ctl), argc == 1 ? str_c(argv[0]) : STR_NONE, accounts_on_names, &w);
+	return accounts_print_names(ctl, &w);
 }
 
 int
 command_user_show(struct ctl *ctl, int argc, char **argv)
 {
-	struct record_wait w = {.wait = CTL_WAIT};
-	struct directory_user user;
-	struct mailbox_store *m;
-	struct err err;
-	bool found;
+	struct ctl_result r = CTL_RESULT;
 
-	if (begin(ctl, "user show", argc, argv, 1, 1) != 0)
+	if (accounts_begin(ctl, "user show", argc, argv, 1, 1) != 0 || accounts_open(ctl) != 0)
 		return 1;
-	if (directory_get_user(ctl_directory(ctl), str_c(argv[0]), &user, &found, on_user, &w)) {
-		w.record = found ? user_record(&user) : NULL;
-	} else if (finish(ctl, &w.wait) != 0) {
-		return 1;
-	}
-	if (w.record == NULL)
-		return ctl_fail("there is no user %s", argv[0]);
-	m = ctl_mailboxes(ctl, &err);
-	if (m == NULL)
-		return ctl_fail("%s", err.text);
-	w.wait = CTL_WAIT;
-	mailbox_quota_used(m, str_c(cJSON_GetStringValue(cJSON_GetObjectItem(w.record, "address"))), on_quota_used, &w);
-	if (finish(ctl, &w.wait) != 0)
-		return 1;
-	output_record(ctl, w.record);
-	return 0;
+	admin_user_show(&ctl->admin, str_c(argv[0]), ctl_on_result, &r);
+	return accounts_print_record(ctl, &r);
 }
 
 int
@@ -355,31 +273,22 @@ command_user_set(struct ctl *ctl, int argc, char **argv)
 
 	if (argc < 2)
 		return ctl_usage("user set");
-	count = take_fields(argc - 1, argv + 1, fields);
-	if (count < 0 || begin(ctl, "user set", 1, argv, 1, 1) != 0)
+	count = accounts_take_fields(argc - 1, argv + 1, fields);
+	if (count < 0 || accounts_begin(ctl, "user set", 1, argv, 1, 1) != 0)
 		return 1;
 	directory_user_set(ctl_directory(ctl), str_c(argv[0]), fields, (unsigned)count, ctl_on_done, &w);
-	return finish(ctl, &w);
+	return accounts_finish(ctl, &w);
 }
 
 int
 command_user_delete(struct ctl *ctl, int argc, char **argv)
 {
-	struct directory_field off = {STR("enabled"), STR("off")};
-	char address[DIRECTORY_ADDRESS_MAX];
 	struct ctl_wait w = CTL_WAIT;
 
-	if (begin(ctl, "user delete", argc, argv, 1, 1) != 0)
+	if (accounts_begin(ctl, "user delete", argc, argv, 1, 1) != 0 || accounts_open(ctl) != 0)
 		return 1;
-	if (!directory_canonical_address(str_c(argv[0]), address))
-		return ctl_fail("'%s' is not an address", argv[0]);
-	/* First nothing new may come in, then the mail goes, then the account. */
-	directory_user_set(ctl_directory(ctl), str_c(address), &off, 1, ctl_on_done, &w);
-	if (finish(ctl, &w) != 0 || destroy_mailboxes(ctl, str_c(address)) != 0)
-		return 1;
-	w = CTL_WAIT;
-	directory_user_delete(ctl_directory(ctl), str_c(address), ctl_on_done, &w);
-	return finish(ctl, &w);
+	admin_user_delete(&ctl->admin, str_c(argv[0]), ctl_on_done, &w);
+	return ctl_await_done(ctl, &w);
 }
 
 int
@@ -389,21 +298,22 @@ command_user_passwd(struct ctl *ctl, int argc, char **argv)
 	struct ctl_wait w = CTL_WAIT;
 	bool given = false;
 
-	if (take_password(&argc, argv, password, &given) != 0)
+	if (accounts_take_password(&argc, argv, password, &given) != 0)
 		return 1;
 	if (!given)
 		return ctl_fail("give --password or --password-stdin");
-	if (begin(ctl, "user passwd", argc, argv, 1, 1) != 0 || make_verifiers(password, argon2id, scram) != 0)
+	if (accounts_begin(ctl, "user passwd", argc, argv, 1, 1) != 0 ||
+	    accounts_make_verifiers(password, argon2id, scram) != 0)
 		return 1;
 	directory_user_passwd(ctl_directory(ctl), str_c(argv[0]), str_c(argon2id), str_c(scram), ctl_on_done, &w);
-	return finish(ctl, &w);
+	return accounts_finish(ctl, &w);
 }
 
 /* ---- alias ---- */
 
 /* argv[1...] as targets. */
 static struct str *
-take_targets(struct ctl *ctl, int argc, char **argv)
+accounts_take_targets(struct ctl *ctl, int argc, char **argv)
 {
 	struct str *targets = arena_array(&ctl->arena, struct str, (size_t)argc);
 
@@ -417,41 +327,23 @@ command_alias_add(struct ctl *ctl, int argc, char **argv)
 {
 	struct ctl_wait w = CTL_WAIT;
 
-	if (begin(ctl, "alias add", argc, argv, 2, DIRECTORY_TARGETS_MAX) != 0)
+	if (accounts_begin(ctl, "alias add", argc, argv, 2, DIRECTORY_TARGETS_MAX) != 0)
 		return 1;
-	directory_alias_add(ctl_directory(ctl), str_c(argv[0]), take_targets(ctl, argc, argv), (unsigned)argc - 1,
-			    ctl_on_done, &w);
-	return finish(ctl, &w);
+	directory_alias_add(ctl_directory(ctl), str_c(argv[0]), accounts_take_targets(ctl, argc, argv),
+			    (unsigned)argc - 1, ctl_on_done, &w);
+	return accounts_finish(ctl, &w);
 }
 
 int
 command_alias_list(struct ctl *ctl, int argc, char **argv)
 {
-	struct names_wait list = {.wait = CTL_WAIT, .ctl = ctl};
-	cJSON *all = cJSON_CreateObject();
+	struct ctl_result r = CTL_RESULT;
 
-	if (begin(ctl, "alias list", argc, argv, 0, 1) != 0)
+	if (accounts_begin(ctl, "alias list", argc, argv, 0, 1) != 0)
 		return 1;
-	directory_alias_list(ctl_directory(ctl), argc == 1 ? str_c(argv[0]) : STR_NONE, on_names, &list);
-	if (finish(ctl, &list.wait) != 0)
-		return 1;
-	for (unsigned i = 0; i < list.count; i++) {
-		struct names_wait targets = {.wait = CTL_WAIT, .ctl = ctl};
-		char *name = str_dup(list.names[i]);
-		cJSON *array = cJSON_AddArrayToObject(all, name);
-
-		mem_free(name);
-		directory_alias_show(ctl_directory(ctl), list.names[i], on_names, &targets);
-		if (finish(ctl, &targets.wait) != 0)
-			return 1;
-		for (unsigned t = 0; t < targets.count; t++) {
-			char *target = str_dup(targets.names[t]);
-			cJSON_AddItemToArray(array, cJSON_CreateString(target));
-			mem_free(target);
-		}
-	}
-	output_record(ctl, all);
-	return 0;
+	ctl_directory(ctl);
+	admin_alias_list(&ctl->admin, argc == 1 ? str_c(argv[0]) : STR_NONE, ctl_on_result, &r);
+	return accounts_print_record(ctl, &r);
 }
 
 int
@@ -459,9 +351,9 @@ command_alias_delete(struct ctl *ctl, int argc, char **argv)
 {
 	struct ctl_wait w = CTL_WAIT;
 
-	if (begin(ctl, "alias delete", argc, argv, 1, DIRECTORY_TARGETS_MAX) != 0)
+	if (accounts_begin(ctl, "alias delete", argc, argv, 1, DIRECTORY_TARGETS_MAX) != 0)
 		return 1;
-	directory_alias_delete(ctl_directory(ctl), str_c(argv[0]), take_targets(ctl, argc, argv), (unsigned)argc - 1,
-			       ctl_on_done, &w);
-	return finish(ctl, &w);
+	directory_alias_delete(ctl_directory(ctl), str_c(argv[0]), accounts_take_targets(ctl, argc, argv),
+			       (unsigned)argc - 1, ctl_on_done, &w);
+	return accounts_finish(ctl, &w);
 }

@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/admin/brokers.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/blob/blob.h"
 #include "lib/directory/directory.h"
+#include "lib/dkim/keys.h"
 #include "lib/mailbox/mailbox.h"
 #include "lib/redis/url.h"
 #include "lib/settings/settings.h"
@@ -132,6 +134,11 @@ ctl_connect(struct ctl *ctl, struct err *err)
 		}
 		turn_loop(ctl);
 	}
+	ctl->admin = (struct admin){.base = ctl->base,
+				    .redis = ctl->redis,
+				    .tracking = ctl->tracking,
+				    .redis_url = ctl->layout.redis_url,
+				    .blobs_url = ctl->layout.blobs_url};
 	return 0;
 }
 
@@ -144,6 +151,7 @@ ctl_settings(struct ctl *ctl)
 		ctl->settings = settings_live_new(ctl->base, ctl->redis, ctl->tracking, false);
 	while (!settings_live_is_read(ctl->settings) && clock_monotonic_ms() < until)
 		turn_loop(ctl);
+	ctl->admin.settings = ctl->settings;
 	return ctl->settings;
 }
 
@@ -152,6 +160,7 @@ ctl_directory(struct ctl *ctl)
 {
 	if (ctl->directory == NULL)
 		ctl->directory = directory_new(ctl->base, ctl->redis, ctl->tracking, ctl_settings(ctl));
+	ctl->admin.directory = ctl->directory;
 	return ctl->directory;
 }
 
@@ -168,7 +177,17 @@ ctl_mailboxes(struct ctl *ctl, struct err *err)
 {
 	if (ctl->mailboxes == NULL && ctl_blobs(ctl, err) != NULL)
 		ctl->mailboxes = mailbox_store_new(ctl->redis, ctl->blobs);
+	ctl->admin.mailboxes = ctl->mailboxes;
 	return ctl->mailboxes;
+}
+
+struct dkim_keys *
+ctl_dkim(struct ctl *ctl)
+{
+	if (ctl->dkim == NULL)
+		ctl->dkim = dkim_keys_new(ctl->redis, NULL);
+	ctl->admin.dkim = ctl->dkim;
+	return ctl->dkim;
 }
 
 void
@@ -176,6 +195,8 @@ ctl_disconnect(struct ctl *ctl)
 {
 	if (ctl->base == NULL)
 		return;
+	admin_brokers_free(&ctl->brokers);
+	dkim_keys_free(&ctl->dkim);
 	if (ctl->mailboxes != NULL)
 		mailbox_store_free(&ctl->mailboxes);
 	if (ctl->blobs != NULL)
@@ -221,6 +242,29 @@ ctl_wait(struct ctl *ctl, struct ctl_wait *w)
 		turn_loop(ctl);
 	}
 	return w->err.code == ERR_NONE ? 0 : -1;
+}
+
+void
+ctl_on_result(void *result, cJSON *json, const struct err *err)
+{
+	struct ctl_result *r = result;
+
+	r->json = json;
+	ctl_wait_end(&r->wait, err);
+}
+
+int
+ctl_await_done(struct ctl *ctl, struct ctl_wait *w)
+{
+	while (!w->done)
+		turn_loop(ctl);
+	return w->err.code == ERR_NONE ? 0 : ctl_fail("%s", w->err.text);
+}
+
+cJSON *
+ctl_await(struct ctl *ctl, struct ctl_result *r)
+{
+	return ctl_await_done(ctl, &r->wait) == 0 ? r->json : NULL;
 }
 
 struct redis_wait {

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "ctl/layout.h"
+#include "lib/admin/admin.h"
 #include "lib/base/arena.h"
 #include "lib/base/err.h"
 #include "lib/redis/redis.h"
@@ -15,6 +16,8 @@ struct settings_live;
 struct directory;
 struct blob_store;
 struct mailbox_store;
+struct dkim_keys;
+struct admin_brokers;
 
 struct ctl {
 	const char *dir;      /* --dir, or ./data */
@@ -30,6 +33,10 @@ struct ctl {
 	struct directory *directory;
 	struct blob_store *blobs;
 	struct mailbox_store *mailboxes;
+	struct dkim_keys *dkim;
+	struct admin_brokers *brokers;
+	struct admin admin; /* has of these what was made so far */
+	bool is_partial;    /* brokers did not tell all; it has been said */
 };
 
 /* One command, or one verb of a command that has verbs. */
@@ -55,6 +62,7 @@ struct settings_live *ctl_settings(struct ctl *ctl); /* read; after ctl_connect(
 struct directory *ctl_directory(struct ctl *ctl);
 struct blob_store *ctl_blobs(struct ctl *ctl, struct err *err); /* NULL: err */
 struct mailbox_store *ctl_mailboxes(struct ctl *ctl, struct err *err);
+struct dkim_keys *ctl_dkim(struct ctl *ctl);
 void ctl_disconnect(struct ctl *ctl);
 
 /* ---- Waiting for asynchronous work ----
@@ -70,6 +78,20 @@ struct ctl_wait {
 int ctl_wait(struct ctl *ctl, struct ctl_wait *w);
 void ctl_wait_end(struct ctl_wait *w, const struct err *err); /* err NULL: success */
 void ctl_on_done(void *wait, const struct err *err);	      /* as a callback */
+
+/* ---- Waiting for lib/admin, whose work has limits of its own ----
+ * struct ctl_result r = CTL_RESULT; admin_something(&ctl->admin, ..., ctl_on_result, &r);
+ * if ((json = ctl_await(ctl, &r)) == NULL) return 1; */
+struct ctl_result {
+	struct ctl_wait wait;
+	cJSON *json;
+};
+#define CTL_RESULT ((struct ctl_result){.json = NULL})
+void ctl_on_result(void *result, cJSON *json, const struct err *err);
+/* NULL after a complaint. */
+cJSON *ctl_await(struct ctl *ctl, struct ctl_result *r);
+/* For orders, which end by ctl_on_done(). 0, or 1 after a complaint. */
+int ctl_await_done(struct ctl *ctl, struct ctl_wait *w);
 
 /* A Redis command, waited for: its words as C strings, ended by NULL. The
  * reply (freed by freeReplyObject) or NULL. */

@@ -12,6 +12,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/directory/directory.h"
+#include "lib/redis/keys.h"
 
 #define DEMO_DOMAIN   "example.test"
 #define DEMO_PASSWORD "secret"
@@ -165,7 +166,7 @@ demo_run(const struct layout *l, struct err *err)
 	arena_init(&ctl.arena);
 	if (ctl_connect(&ctl, err) != 0)
 		goto end;
-	domains = ctl_redis(&ctl, err, "SCARD", "domains", NULL);
+	domains = ctl_redis(&ctl, err, "SCARD", redis_key_pattern(KEY_DOMAINS), NULL);
 	if (domains == NULL)
 		goto end;
 	fresh = redis_i64(domains, 0) == 0;

@@ -10,7 +10,7 @@
 #include "ctl/commands.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
-#include "lib/spool/keys.h"
+#include "lib/redis/keys.h"
 #include "lib/spool/spool.h"
 
 enum { PAGE_EVENTS = 500, POLL_MS = 200, CURSOR_MAX = 48 };
@@ -170,7 +170,7 @@ enum { READER_NAME_MAX = 64, READER_KEY_MAX = READER_NAME_MAX + 20 };
 static void
 reader_key(const struct events *e, char out[READER_KEY_MAX])
 {
-	snprintf(out, READER_KEY_MAX, "events:reader:%s", e->reader);
+	redis_key_print(out, READER_KEY_MAX, KEY_EVENTS_READER, str_c(e->reader));
 }
 
 static bool
@@ -184,12 +184,12 @@ reader_name_is_good(const char *name)
 static void
 tell_gap(struct events *e, unsigned shard)
 {
-	char key[SPOOL_KEY_MAX];
+	const char *key =
+		redis_key(&e->ctl->arena, KEY_SPOOL_EVENTS, str_c(arena_printf(&e->ctl->arena, "%u", shard))).p;
 	redisReply *reply;
 	struct str first;
 	struct err err;
 
-	spool_key(shard, "events", key);
 	reply = ctl_redis(e->ctl, &err, "XRANGE", key, "-", e->streams[shard].after, "COUNT", "1", NULL);
 	if (reply == NULL)
 		return;

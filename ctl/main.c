@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "lib/base/crashpoint.h"
 #include "lib/base/log.h"
 #include "lib/base/version.h"
 
@@ -100,6 +101,7 @@ main(int argc, char **argv)
 	bool help;
 
 	log_init("stagepost");
+	crashpoint_init();
 	/* What the libraries log is for operators of a service, not for a tool. */
 	if (getenv("STAGEPOST_LOG_LEVEL") == NULL)
 		log_set_least(LOG_ERROR);

@@ -22,6 +22,7 @@
 #include "lib/blob/blob.h"
 #include "lib/blob/refs.h"
 #include "lib/mailbox/mailbox.h"
+#include "lib/redis/keys.h"
 #include "lib/settings/settings.h"
 #include "proto/stagepost.pb-c.h"
 
@@ -33,8 +34,7 @@ struct place {
 };
 
 /* Clocks may differ by an hour. */
-#define SUSPECT_MS   (MAILBOX_TRY_LIFE_MS + INT64_C(3600) * 1000)
-#define SUSPECTS_KEY "sweep:suspects"
+#define SUSPECT_MS (MAILBOX_TRY_LIFE_MS + INT64_C(3600) * 1000)
 
 struct suspect {
 	struct place place; /* first: found as one */
@@ -202,21 +202,31 @@ each_key(struct sweep *s, const char *pattern, int (*read)(struct sweep *s, cons
 static int
 read_all(struct sweep *s, struct err *err)
 {
-	if (each_field(s, SUSPECTS_KEY, take_suspect, err) != 0 || each_key(s, "spool:{*}:env", read_shard, err) != 0)
+	struct arena *arena = &s->ctl->arena;
+
+	if (each_field(s, redis_key_pattern(KEY_SWEEP_SUSPECTS), take_suspect, err) != 0 ||
+	    each_key(s, redis_key(arena, KEY_SPOOL_ENVELOPES, STR("*")).p, read_shard, err) != 0)
 		return -1;
 	s->read_ms = clock_unix_ms();
-	return each_key(s, "mail:{*}:meta", read_account, err);
+	return each_key(s, redis_key(arena, KEY_MAIL_META, STR("*")).p, read_account, err);
 }
 
 /* ---- Who does not ---- */
 static void
+change_suspects(const struct sweep *s, const char *verb, size_t count, const struct str *args)
+{
+	redis_call_key(s->ctl->redis, NULL, NULL, verb, str_c(redis_key_pattern(KEY_SWEEP_SUSPECTS)), count, args);
+}
+
+static void
 remember_suspect(struct sweep *s, const struct blob_id *id)
 {
-	char name[BLOB_ID_TEXT];
+	char name[BLOB_ID_TEXT], since[24];
 
 	blob_id_text(id, name);
+	snprintf(since, sizeof(since), "%lld", (long long)s->read_ms);
 	if (!s->dry_run)
-		redis_callf(s->ctl->redis, NULL, NULL, "HSET %s %s %lld", SUSPECTS_KEY, name, (long long)s->read_ms);
+		change_suspects(s, "HSET", 2, (const struct str[]){str_c(name), str_c(since)});
 }
 
 static void
@@ -226,7 +236,7 @@ forget_suspect(struct sweep *s, const struct blob_id *id)
 
 	blob_id_text(id, name);
 	if (!s->dry_run)
-		redis_callf(s->ctl->redis, NULL, NULL, "HDEL %s %s", SUSPECTS_KEY, name);
+		change_suspects(s, "HDEL", 1, (const struct str[]){str_c(name)});
 }
 
 static bool

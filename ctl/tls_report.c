@@ -7,6 +7,7 @@
 #include "ctl/output.h"
 #include "lib/base/clock.h"
 #include "lib/directory/directory.h"
+#include "lib/redis/keys.h"
 #include "lib/settings/settings.h"
 #include "lib/tlspolicy/report.h"
 #include "lib/tlspolicy/tally.h"
@@ -40,11 +41,12 @@ take_subject(struct ctl *ctl, const char *command, int argc, char **argv, bool h
 	return ctl_connect(ctl, &err) == 0 ? 0 : ctl_fail("%s", err.text);
 }
 
-/* A command on a key of the day; NULL after a complaint. */
+/* A command on a key of the day, or of a domain's day; NULL after a complaint. */
 static redisReply *
-ask(struct ctl *ctl, const struct subject *s, const char *verb, const char *kind, const char *domain, const char *arg)
+ask(struct ctl *ctl, const struct subject *s, const char *verb, enum redis_key row, const char *arg)
 {
-	const char *key = arena_printf(&ctl->arena, "tlsrpt:{%s}:%s%s", s->day, kind, domain);
+	const struct str parts[] = {str_c(s->day), str_c(s->domain)};
+	const char *key = redis_key_of(&ctl->arena, row, parts, row == KEY_TLSRPT_DONE ? 1 : 2).p;
 	struct err err;
 	redisReply *reply = ctl_redis(ctl, &err, verb, key, arg, NULL);
 
@@ -83,7 +85,7 @@ add_line(struct ctl *ctl, struct subject *s, cJSON *list, struct str domain, con
 	redisReply *counts;
 
 	str_copy(domain, s->domain, sizeof(s->domain));
-	counts = ask(ctl, s, "HGETALL", "c:", s->domain, NULL);
+	counts = ask(ctl, s, "HGETALL", KEY_TLSRPT_COUNTS, NULL);
 	if (counts == NULL)
 		return 1;
 	report = report_of(&none, counts);
@@ -135,7 +137,7 @@ print_list(const struct ctl *ctl, cJSON *list)
 static int
 list_day(struct ctl *ctl, struct subject *s, cJSON *list)
 {
-	const char *key = arena_printf(&ctl->arena, "tlsrpt:{%s}:due", s->day);
+	const char *key = redis_key(&ctl->arena, KEY_TLSRPT_DUE, str_c(s->day)).p;
 	redisReply *due, *done;
 	struct err err;
 	int status = 1;
@@ -143,7 +145,7 @@ list_day(struct ctl *ctl, struct subject *s, cJSON *list)
 	due = ctl_redis(ctl, &err, "ZRANGE", key, "0", "-1", "WITHSCORES", NULL);
 	if (due == NULL)
 		return ctl_fail("%s", err.text);
-	done = ask(ctl, s, "HGETALL", "done", "", NULL);
+	done = ask(ctl, s, "HGETALL", KEY_TLSRPT_DONE, NULL);
 	if (done != NULL) {
 		status = add_lines(ctl, s, list, due, done);
 		freeReplyObject(done);
@@ -181,7 +183,7 @@ fill_head(struct ctl *ctl, const struct subject *s, struct tls_report_head *head
 
 	if (!tls_reporting_fill(who, o->tls_report_from, o->tls_report_organization, o->tls_report_contact, hostname))
 		return ctl_fail("the setting smtp-out.tls_report_from is no address");
-	id = ask(ctl, s, "HGET", "p:", s->domain, "id");
+	id = ask(ctl, s, "HGET", KEY_TLSRPT_PLAN, "id");
 	if (id == NULL)
 		return 1;
 	head->id = id->type == REDIS_REPLY_STRING ? arena_printf(&ctl->arena, "%s@%s", id->str, who->domain)
@@ -204,7 +206,7 @@ command_tls_report_show(struct ctl *ctl, int argc, char **argv)
 
 	if (take_subject(ctl, "tls-report show", argc, argv, true, &s) != 0 || fill_head(ctl, &s, &head) != 0)
 		return 1;
-	counts = ask(ctl, &s, "HGETALL", "c:", s.domain, NULL);
+	counts = ask(ctl, &s, "HGETALL", KEY_TLSRPT_COUNTS, NULL);
 	if (counts == NULL)
 		return 1;
 	report = report_of(&head, counts);
@@ -230,7 +232,7 @@ command_tls_report_send(struct ctl *ctl, int argc, char **argv)
 
 	if (take_subject(ctl, "tls-report send", argc, argv, true, &s) != 0)
 		return 1;
-	reply = ask(ctl, &s, "HGET", "done", "", s.domain);
+	reply = ask(ctl, &s, "HGET", KEY_TLSRPT_DONE, s.domain);
 	if (reply == NULL)
 		return 1;
 	known = reply->type == REDIS_REPLY_STRING;
@@ -239,7 +241,7 @@ command_tls_report_send(struct ctl *ctl, int argc, char **argv)
 	freeReplyObject(reply);
 	if (known)
 		return 1;
-	key = arena_printf(&ctl->arena, "tlsrpt:{%s}:due", s.day);
+	key = redis_key(&ctl->arena, KEY_TLSRPT_DUE, str_c(s.day)).p;
 	reply = ctl_redis(ctl, &err, "ZSCORE", key, s.domain, NULL);
 	if (reply == NULL)
 		return ctl_fail("%s", err.text);

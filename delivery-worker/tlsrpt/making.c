@@ -4,6 +4,7 @@
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
+#include "lib/redis/keys.h"
 #include "lib/service/metrics.h"
 
 enum {
@@ -181,8 +182,8 @@ making_on_record(void *arg, const struct dns_answer *answer, const struct err *e
 		return;
 	}
 	if (!making_gives_back(m))
-		redis_callf(m->reporter->worker->redis, making_on_counts, m, "HGETALL tlsrpt:{%s}:c:%b", m->day,
-			    m->domain.p, m->domain.len);
+		redis_call_key(m->reporter->worker->redis, making_on_counts, m, "HGETALL",
+			       redis_key(&m->arena, KEY_TLSRPT_COUNTS, str_c(m->day), m->domain), 0, NULL);
 }
 
 /* URIs that were dealt with by an earlier try. */

@@ -11,6 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/crashpoint.h"
 #include "lib/base/mem.h"
+#include "lib/redis/keys.h"
 
 enum { LEASE_MS = 20000, RENEW_MS = 6000 };
 
@@ -158,14 +159,17 @@ static void
 check_login_delay(struct pop3_maildrop *d)
 {
 	int64_t delay_ms = pop3_settings(d->session)->login_delay;
+	struct str key, delay;
 
 	if (delay_ms == 0) {
 		read_index(d);
 		return;
 	}
+	key = redis_key(&d->op.arena, KEY_POP3_LOGIN, address_of(d));
+	delay = str_c(arena_printf(&d->op.arena, "%lld", (long long)delay_ms));
 	op_hold(&d->op);
-	redis_callf(d->frontend->service->redis, on_delay_known, d, "SET pop3:login:{%s} 1 NX PX %lld", d->address,
-		    (long long)delay_ms);
+	redis_call_key(d->frontend->service->redis, on_delay_known, d, "SET", key, 4,
+		       (const struct str[]){STR("1"), STR("NX"), STR("PX"), delay});
 }
 
 /* ---- The lease ---- */

@@ -16,6 +16,7 @@
 #include "lib/auth/private.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
+#include "lib/redis/keys.h"
 
 #define MEMORY_LABEL "auth ok"
 
@@ -121,10 +122,10 @@ memory_free(struct auth *a)
 
 /* ---- Of the cluster ---- */
 
-static void
+static struct str
 memory_key(const char *address, char out[OK_KEY_MAX])
 {
-	snprintf(out, OK_KEY_MAX, "auth:ok:{%s}", address);
+	return redis_key_print(out, OK_KEY_MAX, KEY_AUTH_OK, str_c(address));
 }
 
 static void
@@ -152,8 +153,7 @@ memory_ask_cluster(struct auth *a, const struct memory_claim *claim, memory_on_k
 	ask->cb = cb;
 	ask->arg = arg;
 	memory_mac(a, claim, true, ask->wanted);
-	memory_key(claim->address, key);
-	redis_callf(a->redis, memory_on_reply, ask, "GET %s", key);
+	redis_call_key(a->redis, memory_on_reply, ask, "GET", memory_key(claim->address, key), 0, NULL);
 	return ask;
 }
 
@@ -170,7 +170,7 @@ memory_note(struct auth *a, const struct memory_claim *claim, bool cluster_too)
 {
 	int64_t time = settings_auth(settings_current(a->settings), STR_NONE)->cache_time;
 	unsigned char mac[KEY_BYTES];
-	char key[OK_KEY_MAX];
+	char key[OK_KEY_MAX], lifetime[24];
 
 	if (time == 0)
 		return;
@@ -178,6 +178,7 @@ memory_note(struct auth *a, const struct memory_claim *claim, bool cluster_too)
 	if (!cluster_too || a->secret == NULL || !secret_is_given(a->secret))
 		return;
 	memory_mac(a, claim, true, mac);
-	memory_key(claim->address, key);
-	redis_callf(a->redis, NULL, NULL, "SET %s %b PX %lld", key, mac, sizeof(mac), (long long)time);
+	snprintf(lifetime, sizeof(lifetime), "%lld", (long long)time);
+	redis_call_key(a->redis, NULL, NULL, "SET", memory_key(claim->address, key), 3,
+		       (const struct str[]){str_of((const char *)mac, sizeof(mac)), STR("PX"), str_c(lifetime)});
 }

@@ -5,8 +5,11 @@
 #include "lib/auth/private.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
+#include "lib/redis/keys.h"
 
-enum { FAIL_KEY_MAX = 420 };
+enum { THROTTLE_KEY_MAX = 420 };
+
+REDIS_SCRIPT(throttle_fail, "lib/auth/fail.lua");
 
 struct throttle {
 	struct auth *auth;
@@ -31,14 +34,14 @@ throttle_delay_ms(uint64_t failures, int64_t first_ms, int64_t longest_ms)
 	return delay < longest_ms ? delay : longest_ms;
 }
 
-static void
-account_key(const char *account, char out[FAIL_KEY_MAX])
+static struct str
+throttle_account_key(const char *account, char out[THROTTLE_KEY_MAX])
 {
-	snprintf(out, FAIL_KEY_MAX, "auth:fail:{account:%s}", account);
+	return redis_key_print(out, THROTTLE_KEY_MAX, KEY_AUTH_FAIL_ACCOUNT, str_c(account));
 }
 
-static void
-peer_key(const struct ip *peer, char out[FAIL_KEY_MAX])
+static struct str
+throttle_peer_key(const struct ip *peer, char out[THROTTLE_KEY_MAX])
 {
 	char text[IP_TEXT_MAX];
 	struct ip net = *peer;
@@ -47,11 +50,11 @@ peer_key(const struct ip *peer, char out[FAIL_KEY_MAX])
 	if (net.family == 6)
 		memset(net.bytes + 8, 0, 8);
 	ip_text(&net, text);
-	snprintf(out, FAIL_KEY_MAX, "auth:fail:{address:%s}", text);
+	return redis_key_print(out, THROTTLE_KEY_MAX, KEY_AUTH_FAIL_ADDRESS, str_c(text));
 }
 
 static void
-finish(struct throttle *t)
+throttle_finish(struct throttle *t)
 {
 	void (*go)(void *arg, const struct err *err) = t->go;
 	void *arg = t->arg;
@@ -64,14 +67,14 @@ finish(struct throttle *t)
 }
 
 static void
-on_waited(evutil_socket_t fd, short what, void *arg)
+throttle_on_waited(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
-	finish(arg);
+	throttle_finish(arg);
 }
 
 static void
-on_count(void *arg, const redisReply *reply, const struct err *err)
+throttle_on_count(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct throttle *t = arg;
 	const struct settings_auth *settings;
@@ -91,12 +94,12 @@ on_count(void *arg, const redisReply *reply, const struct err *err)
 	settings = settings_auth(settings_current(t->auth->settings), STR_NONE);
 	wait = clock_timeval(throttle_delay_ms(t->failures, settings->failure_delay, settings->failure_delay_longest));
 	if (t->err.code != ERR_NONE || (wait.tv_sec == 0 && wait.tv_usec == 0)) {
-		finish(t);
+		throttle_finish(t);
 		return;
 	}
 	if (t->auth->on_delayed != NULL)
 		t->auth->on_delayed(t->auth->on_delayed_arg);
-	t->timer = evtimer_new(t->auth->base, on_waited, t);
+	t->timer = evtimer_new(t->auth->base, throttle_on_waited, t);
 	event_add(t->timer, &wait);
 }
 
@@ -105,16 +108,14 @@ throttle_wait(struct auth *a, const char *account, const struct ip *peer, void (
 	      void *arg)
 {
 	struct throttle *t = mem_new(struct throttle);
-	char key[FAIL_KEY_MAX];
+	char key[THROTTLE_KEY_MAX];
 
 	t->auth = a;
 	t->go = go;
 	t->arg = arg;
 	t->answers_left = 2;
-	account_key(account, key);
-	redis_callf(a->redis, on_count, t, "GET %s", key);
-	peer_key(peer, key);
-	redis_callf(a->redis, on_count, t, "GET %s", key);
+	redis_call_key(a->redis, throttle_on_count, t, "GET", throttle_account_key(account, key), 0, NULL);
+	redis_call_key(a->redis, throttle_on_count, t, "GET", throttle_peer_key(peer, key), 0, NULL);
 	return t;
 }
 
@@ -134,32 +135,30 @@ throttle_cancel(struct throttle **tp)
 }
 
 static void
-count_failure(struct auth *a, const char *key)
+throttle_count(struct auth *a, struct str key)
 {
-	const struct settings_auth *settings = settings_auth(settings_current(a->settings), STR_NONE);
+	int64_t window_ms = settings_auth(settings_current(a->settings), STR_NONE)->failure_window;
+	char text[24];
+	struct str arg;
 
-	/* The time limit before the count: one that stayed alone would last for ever. */
-	redis_callf(a->redis, NULL, NULL, "SET %s 0 PX %lld NX", key, (long long)settings->failure_window);
-	redis_callf(a->redis, NULL, NULL, "INCR %s", key);
-	redis_callf(a->redis, NULL, NULL, "PEXPIRE %s %lld", key, (long long)settings->failure_window);
+	snprintf(text, sizeof(text), "%lld", (long long)window_ms);
+	arg = str_c(text);
+	redis_eval(a->redis, NULL, NULL, &throttle_fail, 1, &key, 1, &arg);
 }
 
 void
 throttle_failed(struct auth *a, const char *account, const struct ip *peer)
 {
-	char key[FAIL_KEY_MAX];
+	char key[THROTTLE_KEY_MAX];
 
-	account_key(account, key);
-	count_failure(a, key);
-	peer_key(peer, key);
-	count_failure(a, key);
+	throttle_count(a, throttle_account_key(account, key));
+	throttle_count(a, throttle_peer_key(peer, key));
 }
 
 void
 throttle_succeeded(struct auth *a, const char *account)
 {
-	char key[FAIL_KEY_MAX];
+	char key[THROTTLE_KEY_MAX];
 
-	account_key(account, key);
-	redis_callf(a->redis, NULL, NULL, "DEL %s", key);
+	redis_call_key(a->redis, NULL, NULL, "DEL", throttle_account_key(account, key), 0, NULL);
 }

@@ -186,5 +186,6 @@ on_admins_read(void *arg, const redisReply *reply, const struct err *err)
 void
 admins_change(struct order *o)
 {
-	redis_callf(o->redis, on_admins_read, o, "HMGET domain:{%s} created_ms admins", o->domain);
+	redis_call_key(o->redis, on_admins_read, o, "HMGET", redis_key(&o->arena, KEY_DOMAIN, str_c(o->domain)), 2,
+		       (const struct str[]){STR("created_ms"), STR("admins")});
 }

@@ -168,5 +168,5 @@ directory_alias_show(struct directory *d, struct str address, directory_on_names
 	struct order *o = order_new(d, (void (*)(void))cb, arg);
 	o->deliver = order_deliver_names;
 	if (order_take_address(o, address))
-		redis_callf(o->redis, on_targets, o, "SMEMBERS alias:{%s}", o->name);
+		order_call_record(o, on_targets, "SMEMBERS", KEY_ALIAS, str_c(o->name));
 }

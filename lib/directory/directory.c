@@ -53,7 +53,7 @@ on_domain_key(void *arg, struct str key)
 		return; /* its set of users or aliases */
 	/* The set of domains has no prefix that is watched; with it changes this. A
 	 * domain that is disabled disables its users. */
-	directory_forget_key(arg, STR("domains"));
+	directory_forget_key(arg, str_c(redis_key_pattern(KEY_DOMAINS)));
 	tell_watches(arg, STR_NONE);
 }
 

@@ -42,7 +42,7 @@ directory_domain_add(struct directory *d, struct str domain, const struct direct
 		order_refuse(o, err.code, "%s", err.text);
 		return;
 	}
-	redis_callf(o->redis, on_domain_indexed, o, "SADD domains %s", o->domain);
+	order_call_domains(o, on_domain_indexed, "SADD");
 }
 
 /* ---- Changing: the record's own fields, then the admins ---- */
@@ -106,7 +106,7 @@ on_domain_deleted(void *arg, const redisReply *reply, const struct err *err)
 	}
 	if (err != NULL)
 		o->err = *err;
-	redis_callf(o->redis, on_unlisted, o, "SREM domains %s", o->domain);
+	order_call_domains(o, on_unlisted, "SREM");
 }
 
 static void
@@ -141,8 +141,7 @@ on_domain_members(void *arg, const redisReply *reply, const struct err *err)
 	for (size_t i = 0; reply != NULL && i < reply->elements; i++) {
 		struct str address = redis_str(reply->element[i]);
 		o->waiting++;
-		redis_callf(o->redis, on_record_deleted, o, "DEL %s:{%b}", is_users ? "user" : "alias", address.p,
-			    address.len);
+		order_call_record(o, on_record_deleted, "DEL", is_users ? KEY_USER : KEY_ALIAS, address);
 	}
 	on_record_deleted(o, NULL, err);
 }
@@ -157,8 +156,8 @@ on_deleting(void *arg, const redisReply *reply, const struct err *err)
 		return;
 	}
 	o->waiting = 2;
-	redis_callf(o->redis, on_domain_members, o, "SMEMBERS domain:{%s}:users", o->domain);
-	redis_callf(o->redis, on_domain_members, o, "SMEMBERS domain:{%s}:aliases", o->domain);
+	order_call_members(o, on_domain_members, "SMEMBERS", "users", str_c(o->domain));
+	order_call_members(o, on_domain_members, "SMEMBERS", "aliases", str_c(o->domain));
 }
 
 void
@@ -188,7 +187,7 @@ directory_domain_list(struct directory *d, directory_on_names *cb, void *arg)
 {
 	struct order *o = order_new(d, (void (*)(void))cb, arg);
 	o->deliver = order_deliver_names;
-	redis_callf(o->redis, on_domain_names, o, "SMEMBERS domains");
+	redis_call_key(o->redis, on_domain_names, o, "SMEMBERS", str_c(redis_key_pattern(KEY_DOMAINS)), 0, NULL);
 }
 
 static void
@@ -243,7 +242,7 @@ directory_domain_show(struct directory *d, struct str domain, directory_on_domai
 	if (!order_take_domain(o, domain))
 		return;
 	/* Answers come in the order of the questions: the last one ends it. */
-	redis_callf(o->redis, on_domain_record, o, "HGETALL domain:{%s}", o->domain);
-	redis_callf(o->redis, on_user_count, o, "SCARD domain:{%s}:users", o->domain);
-	redis_callf(o->redis, on_alias_count, o, "SCARD domain:{%s}:aliases", o->domain);
+	order_call_record(o, on_domain_record, "HGETALL", KEY_DOMAIN, str_c(o->domain));
+	order_call_members(o, on_user_count, "SCARD", "users", str_c(o->domain));
+	order_call_members(o, on_alias_count, "SCARD", "aliases", str_c(o->domain));
 }

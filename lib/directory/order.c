@@ -46,7 +46,7 @@ forget_changed(struct order *o)
 	for (int i = 0; i < 2; i++)
 		directory_forget_key(o->d, str_of(key, record_key(kinds[i], str_c(o->name), key)));
 	directory_forget_key(o->d, str_of(key, record_key(RECORD_DOMAIN, str_c(o->domain), key)));
-	directory_forget_key(o->d, STR("domains"));
+	directory_forget_key(o->d, str_c(redis_key_pattern(KEY_DOMAINS)));
 }
 
 void
@@ -150,16 +150,36 @@ order_add_name(struct order *o, struct str text)
 	buf_add(&o->names, &copy, sizeof(copy));
 }
 
-/* ---- Scripts ---- */
+/* ---- Commands and scripts ---- */
+void
+order_call_record(struct order *o, redis_on_reply *cb, const char *verb, enum redis_key key, struct str name)
+{
+	redis_call_key(o->redis, cb, o, verb, redis_key(&o->arena, key, name), 0, NULL);
+}
+
+void
+order_call_members(struct order *o, redis_on_reply *cb, const char *verb, const char *set, struct str domain)
+{
+	order_call_record(o, cb, verb, strcmp(set, "users") == 0 ? KEY_DOMAIN_USERS : KEY_DOMAIN_ALIASES, domain);
+}
+
+void
+order_call_domains(struct order *o, redis_on_reply *cb, const char *verb)
+{
+	struct str domain = str_c(o->domain);
+	redis_call_key(o->redis, cb, o, verb, str_c(redis_key_pattern(KEY_DOMAINS)), 1, &domain);
+}
+
 void
 order_eval_domain(struct order *o, redis_on_reply *cb, struct redis_script *script, size_t arg_count,
 		  const struct str *args)
 {
+	struct str domain = str_c(o->domain);
 	const struct str keys[] = {
-		str_c(arena_printf(&o->arena, "domain:{%s}", o->domain)),
-		str_c(arena_printf(&o->arena, "domain:{%s}:users", o->domain)),
-		str_c(arena_printf(&o->arena, "domain:{%s}:aliases", o->domain)),
-		str_c(arena_printf(&o->arena, "domain:{%s}:dkim", o->domain)),
+		redis_key(&o->arena, KEY_DOMAIN, domain),
+		redis_key(&o->arena, KEY_DOMAIN_USERS, domain),
+		redis_key(&o->arena, KEY_DOMAIN_ALIASES, domain),
+		redis_key(&o->arena, KEY_DOMAIN_DKIM, domain),
 	};
 	redis_eval(o->redis, cb, o, script, 4, keys, arg_count, args);
 }
@@ -217,7 +237,7 @@ on_confirmed(void *arg, const redisReply *reply, const struct err *err)
 	/* The domain was deleted in between: without this its user would be there
 	 * again, with his password, when the domain is. */
 	o->err = *err;
-	redis_callf(o->redis, on_cleaned, o, "DEL %s:{%s}", strcmp(o->set, "users") == 0 ? "user" : "alias", o->name);
+	order_call_record(o, on_cleaned, "DEL", strcmp(o->set, "users") == 0 ? KEY_USER : KEY_ALIAS, str_c(o->name));
 }
 
 void
@@ -259,7 +279,7 @@ static void
 list_domain(struct order *o, struct str domain)
 {
 	o->waiting++;
-	redis_callf(o->redis, on_members, o, "SMEMBERS domain:{%b}:%s", domain.p, domain.len, o->set);
+	order_call_members(o, on_members, "SMEMBERS", o->set, domain);
 }
 
 static void
@@ -291,7 +311,7 @@ void
 order_list(struct order *o, struct str domain)
 {
 	if (domain.len == 0)
-		redis_callf(o->redis, on_domains, o, "SMEMBERS domains");
+		redis_call_key(o->redis, on_domains, o, "SMEMBERS", str_c(redis_key_pattern(KEY_DOMAINS)), 0, NULL);
 	else if (order_take_domain(o, domain))
-		redis_callf(o->redis, on_domain_exists, o, "EXISTS domain:{%s}", o->domain);
+		order_call_record(o, on_domain_exists, "EXISTS", KEY_DOMAIN, str_c(o->domain));
 }

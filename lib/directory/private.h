@@ -7,6 +7,7 @@
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 #include "lib/directory/directory.h"
+#include "lib/redis/keys.h"
 
 #define uthash_fatal(message) CHECKF(false, "%s", message)
 #include <uthash.h>
@@ -95,6 +96,7 @@ struct request {
 	char base[DIRECTORY_ADDRESS_MAX]; /* canonical, without the detail */
 	char detail[DIRECTORY_DETAIL_MAX];
 	struct {
+		enum record_kind kind;
 		size_t key_len;
 		char key[DIRECTORY_KEY_MAX];
 		struct record *record; /* owner of a reference; NULL: outstanding */
@@ -162,6 +164,12 @@ void order_eval_domain(struct order *o, redis_on_reply *cb, struct redis_script 
 /* keys: user:{name}, alias:{name}, or the other way round; then pairs. */
 void order_eval_address(struct order *o, redis_on_reply *cb, struct redis_script *script, enum record_kind first,
 			size_t arg_count, const struct str *args);
+/* A command on the key of a record, or on a domain's set of members ("users" or
+ * "aliases"), without further arguments. */
+void order_call_record(struct order *o, redis_on_reply *cb, const char *verb, enum redis_key key, struct str name);
+void order_call_members(struct order *o, redis_on_reply *cb, const char *verb, const char *set, struct str domain);
+/* SADD or SREM of the order's domain in the set of all. */
+void order_call_domains(struct order *o, redis_on_reply *cb, const char *verb);
 /* The index: o->name in o->set of the domain. */
 void order_add_member(struct order *o, redis_on_reply *cb, const char *role);
 void order_remove_member(struct order *o, redis_on_reply *cb);

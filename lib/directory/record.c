@@ -3,36 +3,31 @@
 
 #include "lib/base/log.h"
 
-static const char *const key_heads[] = {
-	[RECORD_DOMAIN] = "domain:{",
-	[RECORD_USER] = "user:{",
-	[RECORD_ALIAS] = "alias:{",
-	[RECORD_FIRST_DOMAIN] = "domains",
+static const enum redis_key record_keys[] = {
+	[RECORD_DOMAIN] = KEY_DOMAIN,
+	[RECORD_USER] = KEY_USER,
+	[RECORD_ALIAS] = KEY_ALIAS,
+	[RECORD_FIRST_DOMAIN] = KEY_DOMAINS,
 };
 
 size_t
 record_key(enum record_kind kind, struct str name, char key[DIRECTORY_KEY_MAX])
 {
-	size_t head = strlen(key_heads[kind]);
-	CHECK(name.len < DIRECTORY_ADDRESS_MAX);
-	memcpy(key, key_heads[kind], head);
-	if (kind == RECORD_FIRST_DOMAIN)
-		return head;
-	memcpy(key + head, name.p, name.len);
-	key[head + name.len] = '}';
-	return head + name.len + 1;
+	size_t parts = kind == RECORD_FIRST_DOMAIN ? 0 : 1;
+	return redis_key_print_of(key, DIRECTORY_KEY_MAX, record_keys[kind], &name, parts).len;
 }
 
 void
 record_request(struct redis *r, enum record_kind kind, struct str key, redis_on_reply *cb, void *arg)
 {
-	static const char *const formats[] = {
-		[RECORD_DOMAIN] = "HGETALL %b",
-		[RECORD_USER] = "HGETALL %b",
-		[RECORD_ALIAS] = "SMEMBERS %b",
-		[RECORD_FIRST_DOMAIN] = "SORT %b LIMIT 0 1 ALPHA",
+	static const char *const verbs[] = {
+		[RECORD_DOMAIN] = "HGETALL",
+		[RECORD_USER] = "HGETALL",
+		[RECORD_ALIAS] = "SMEMBERS",
+		[RECORD_FIRST_DOMAIN] = "SORT",
 	};
-	redis_callf(r, cb, arg, formats[kind], key.p, key.len);
+	const struct str first[] = {STR("LIMIT"), STR("0"), STR("1"), STR("ALPHA")};
+	redis_call_key(r, cb, arg, verbs[kind], key, kind == RECORD_FIRST_DOMAIN ? 4 : 0, first);
 }
 
 /* ---- Text of a record: one allocation, handed out from its front ---- */

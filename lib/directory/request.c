@@ -170,6 +170,7 @@ request_lookup(struct request *req, enum record_kind kind, struct str name)
 	unsigned slot = req->held_count++;
 	memcpy(req->held[slot].key, key, key_len);
 	req->held[slot].key_len = key_len;
+	req->held[slot].kind = kind;
 	req->held[slot].record = NULL;
 	struct record *record = cache_find(&req->d->cache, str_of(key, key_len));
 	if (record != NULL)
@@ -187,10 +188,7 @@ request_wait(struct request *req)
 		if (req->held[slot].record != NULL)
 			continue;
 		struct str key = str_of(req->held[slot].key, req->held[slot].key_len);
-		enum record_kind kind = key.p[0] == 'u'		      ? RECORD_USER
-					: key.p[0] == 'a'	      ? RECORD_ALIAS
-					: str_eq(key, STR("domains")) ? RECORD_FIRST_DOMAIN
-								      : RECORD_DOMAIN;
+		enum record_kind kind = req->held[slot].kind;
 		struct fetch *fetch = fetch_get(req->d, kind, key);
 		struct waiter *w = mem_new(struct waiter);
 		w->req = req;

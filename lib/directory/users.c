@@ -166,7 +166,7 @@ directory_user_delete(struct directory *d, struct str address, directory_on_done
 {
 	struct order *o = user_order(d, address, cb, arg);
 	if (o != NULL)
-		redis_callf(o->redis, on_user_deleted, o, "DEL user:{%s}", o->name);
+		order_call_record(o, on_user_deleted, "DEL", KEY_USER, str_c(o->name));
 }
 
 void

@@ -8,6 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/redis/keys.h"
 
 REDIS_SCRIPT(dkim_change, "lib/dkim/change.lua");
 
@@ -228,6 +229,15 @@ reading_new(struct dkim_keys *k, struct str domain, void *arg)
 	return q;
 }
 
+static void
+keys_ask(struct dkim_keys *k, redis_on_reply *cb, struct reading *q)
+{
+	char key[DOMAIN_MAX + 24];
+
+	redis_call_key(k->redis, cb, q, "HGETALL", redis_key_print(key, sizeof(key), KEY_DOMAIN_DKIM, str_c(q->domain)),
+		       0, NULL);
+}
+
 void
 dkim_keys_get(struct dkim_keys *k, struct str domain, dkim_on_keys *cb, void *arg)
 {
@@ -237,7 +247,7 @@ dkim_keys_get(struct dkim_keys *k, struct str domain, dkim_on_keys *cb, void *ar
 
 	q->cb = cb;
 	if (e == NULL) {
-		redis_callf(k->redis, keys_on_read, q, "HGETALL domain:{%s}:dkim", q->domain);
+		keys_ask(k, keys_on_read, q);
 		return;
 	}
 	set = dkim_key_set_ref(e->set);
@@ -275,10 +285,12 @@ keys_change(struct dkim_keys *k, struct str domain, const struct str *args, size
 	char record[DOMAIN_MAX + 16], keys[DOMAIN_MAX + 24];
 
 	q->done_cb = cb;
-	snprintf(record, sizeof(record), "domain:{%s}", q->domain);
-	snprintf(keys, sizeof(keys), "domain:{%s}:dkim", q->domain);
-	redis_eval(k->redis, on_changed, q, &dkim_change, 2, (const struct str[]){str_c(record), str_c(keys)}, count,
-		   args);
+	redis_eval(k->redis, on_changed, q, &dkim_change, 2,
+		   (const struct str[]){
+			   redis_key_print(record, sizeof(record), KEY_DOMAIN, str_c(q->domain)),
+			   redis_key_print(keys, sizeof(keys), KEY_DOMAIN_DKIM, str_c(q->domain)),
+		   },
+		   count, args);
 }
 
 void
@@ -329,5 +341,5 @@ dkim_keys_list(struct dkim_keys *k, struct str domain, dkim_on_list *cb, void *a
 	struct reading *q = reading_new(k, domain, arg);
 
 	q->list_cb = cb;
-	redis_callf(k->redis, keys_on_list, q, "HGETALL domain:{%s}:dkim", q->domain);
+	keys_ask(k, keys_on_list, q);
 }

@@ -10,9 +10,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/redis/keys.h"
 #include "lib/secret/hkdf.h"
 
-#define SECRET_KEY  "cluster:secret"
 #define SECRET_SALT "stagepost secret 1"
 
 enum { MADE_BYTES = 32, LEAST_BYTES = 16, AGAIN_MS = 50 };
@@ -61,7 +61,8 @@ secret_on_read(void *arg, const redisReply *reply, const struct err *err)
 	}
 	/* A store that is away tells of itself. */
 	if (err == NULL && !s->complained) {
-		log_error(NULL, "the cluster's secret is damaged", F_C("key", SECRET_KEY), F_I64("bytes", bytes.len));
+		log_error(NULL, "the cluster's secret is damaged", F_C("key", redis_key_pattern(KEY_CLUSTER_SECRET)),
+			  F_I64("bytes", bytes.len));
 		s->complained = true;
 	}
 	event_add(s->again, &wait);
@@ -71,14 +72,16 @@ secret_on_read(void *arg, const redisReply *reply, const struct err *err)
 static void
 secret_on_again(evutil_socket_t fd, short what, void *arg)
 {
+	struct str key = str_c(redis_key_pattern(KEY_CLUSTER_SECRET));
 	struct secret *s = arg;
 	unsigned char made[MADE_BYTES];
 
 	(void)fd, (void)what;
 	CHECK(RAND_bytes(made, sizeof(made)) == 1);
 	s->asking = true;
-	redis_callf(s->redis, NULL, NULL, "SET " SECRET_KEY " %b NX", made, sizeof(made));
-	redis_callf(s->redis, secret_on_read, s, "GET " SECRET_KEY);
+	redis_call_key(s->redis, NULL, NULL, "SET", key, 2,
+		       (const struct str[]){str_of((const char *)made, sizeof(made)), STR("NX")});
+	redis_call_key(s->redis, secret_on_read, s, "GET", key, 0, NULL);
 	OPENSSL_cleanse(made, sizeof(made));
 }
 

@@ -17,6 +17,7 @@
 #include "lib/base/host_port.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/redis/keys.h"
 #include "lib/service/bodies.h"
 #include "lib/service/http.h"
 #include "lib/service/lag.h"
@@ -25,6 +26,8 @@
 /* Clocks of hosts may differ by an hour. */
 enum { FORGET_MS = 2 * 3600 * 1000 };
 enum { HEARTBEAT_MS = 1000, HEARTBEAT_LIFE_MS = 10000, FAREWELL_MS = 500 };
+
+REDIS_SCRIPT(service_beat_script, "lib/service/beat.lua");
 
 struct service_hook {
 	void (*on_drain)(void *arg);
@@ -162,24 +165,50 @@ status_json(struct service *s)
 	return text;
 }
 
+static struct str
+service_number(struct arena *arena, int64_t number)
+{
+	return str_c(arena_printf(arena, "%lld", (long long)number));
+}
+
 /* cluster:proc:<id>: gone by itself when the process is. */
 static void
 service_beat(struct service *s)
 {
+	struct str procs = str_c(redis_key_pattern(KEY_CLUSTER_PROCS)), key, now;
+	uint64_t version = settings_version(settings_current(s->settings));
 	char host[256] = "", *status = status_json(s);
+	struct arena arena;
 
 	gethostname(host, sizeof(host) - 1);
-	redis_callf(s->redis, NULL, NULL,
-		    "HSET cluster:proc:%s kind %s id %s pid %d host %s started_ms %lld heartbeat_ms %lld "
-		    "settings_version %016llx status %s",
-		    s->id, s->description->kind, s->id, (int)getpid(), host, (long long)s->started_ms,
-		    (long long)clock_unix_ms(), (unsigned long long)settings_version(settings_current(s->settings)),
-		    status);
-	redis_callf(s->redis, NULL, NULL, "PEXPIRE cluster:proc:%s %d", s->id, HEARTBEAT_LIFE_MS);
-	redis_callf(s->redis, NULL, NULL, "ZADD cluster:procs %lld %s", (long long)clock_unix_ms(), s->id);
+	arena_init(&arena);
+	key = redis_key(&arena, KEY_CLUSTER_PROC, str_c(s->id));
+	now = service_number(&arena, clock_unix_ms());
+	const struct str args[] = {
+		service_number(&arena, HEARTBEAT_LIFE_MS),
+		STR("kind"),
+		str_c(s->description->kind),
+		STR("id"),
+		str_c(s->id),
+		STR("pid"),
+		service_number(&arena, getpid()),
+		STR("host"),
+		str_c(host),
+		STR("started_ms"),
+		service_number(&arena, s->started_ms),
+		STR("heartbeat_ms"),
+		now,
+		STR("settings_version"),
+		str_c(arena_printf(&arena, "%016llx", (unsigned long long)version)),
+		STR("status"),
+		str_c(status),
+	};
+	redis_eval(s->redis, NULL, NULL, &service_beat_script, 1, &key, sizeof(args) / sizeof(args[0]), args);
+	redis_call_key(s->redis, NULL, NULL, "ZADD", procs, 2, (const struct str[]){now, str_c(s->id)});
 	/* Those that died without a farewell: whoever lives takes them off the list. */
-	redis_callf(s->redis, NULL, NULL, "ZREMRANGEBYSCORE cluster:procs -inf %lld",
-		    (long long)(clock_unix_ms() - FORGET_MS));
+	redis_call_key(s->redis, NULL, NULL, "ZREMRANGEBYSCORE", procs, 2,
+		       (const struct str[]){STR("-inf"), service_number(&arena, clock_unix_ms() - FORGET_MS)});
+	arena_fini(&arena);
 	free(status);
 }
 
@@ -277,12 +306,15 @@ on_farewell(void *arg, const redisReply *reply, const struct err *err)
 static void
 say_farewell(struct service *s)
 {
+	struct str id = str_c(s->id);
+	char key[sizeof(s->id) + 16];
 	struct timeval most = clock_timeval(FAREWELL_MS);
 
 	if (!redis_is_connected(s->redis))
 		return;
-	redis_callf(s->redis, NULL, NULL, "DEL cluster:proc:%s", s->id);
-	redis_callf(s->redis, on_farewell, s->base, "ZREM cluster:procs %s", s->id);
+	redis_call_key(s->redis, NULL, NULL, "DEL", redis_key_print(key, sizeof(key), KEY_CLUSTER_PROC, str_c(s->id)),
+		       0, NULL);
+	redis_call_key(s->redis, on_farewell, s->base, "ZREM", str_c(redis_key_pattern(KEY_CLUSTER_PROCS)), 1, &id);
 	event_base_loopexit(s->base, &most);
 	event_base_dispatch(s->base);
 }

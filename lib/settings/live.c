@@ -13,12 +13,12 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/redis/keys.h"
 #include "lib/settings/hashes.h"
 
 /* SCAN walks over the whole keyspace, so only some rounds of the poll do it. */
 enum { DEBOUNCE_MS = 20, POLL_MS = 30000, RETRY_MS = 500, FIRST_RETRY_MS = 50, POLLS_PER_SCAN = 20 };
 #define KEY_PREFIX "settings:"
-#define ERRORS_KEY "settings:errors"
 #define SCAN_COUNT "2000"
 
 struct watcher {
@@ -77,6 +77,12 @@ call_end(struct call *call)
 	return l;
 }
 
+static struct str
+live_errors_key(void)
+{
+	return str_c(redis_key_pattern(KEY_SETTINGS_ERRORS));
+}
+
 static bool
 is_wrong_type(const struct err *err)
 {
@@ -88,12 +94,13 @@ static void
 report(void *arg, const char *name, const char *text)
 {
 	struct settings_live *l = arg;
+	const struct str pair[] = {str_c(name), str_c(text)};
 	if (!l->report_errors)
 		return;
 	if (text != NULL)
-		redis_callf(l->redis, NULL, NULL, "HSET " ERRORS_KEY " %s %s", name, text);
+		redis_call_key(l->redis, NULL, NULL, "HSET", live_errors_key(), 2, pair);
 	else
-		redis_callf(l->redis, NULL, NULL, "HDEL " ERRORS_KEY " %s", name);
+		redis_call_key(l->redis, NULL, NULL, "HDEL", live_errors_key(), 1, pair);
 }
 
 static struct settings_finding *
@@ -117,14 +124,14 @@ on_errors_read(void *arg, const redisReply *reply, const struct err *err)
 		return;
 	if (err != NULL && is_wrong_type(err)) {
 		/* No hash; the key is ours alone. */
-		redis_callf(l->redis, NULL, NULL, "DEL " ERRORS_KEY);
+		redis_call_key(l->redis, NULL, NULL, "DEL", live_errors_key(), 0, NULL);
 	} else if (err != NULL) {
 		return;
 	}
 	for (size_t i = 0; reply != NULL && i + 1 < reply->elements; i += 2) {
 		struct str name = redis_str(reply->element[i]);
 		if (name.p != NULL && find_finding(l, name.p) == NULL)
-			redis_callf(l->redis, NULL, NULL, "HDEL " ERRORS_KEY " %b", name.p, name.len);
+			redis_call_key(l->redis, NULL, NULL, "HDEL", live_errors_key(), 1, &name);
 	}
 	for (struct settings_hash *h = l->hashes; h != NULL; h = h->hh.next)
 		for (struct settings_finding *f = h->findings; f != NULL; f = f->hh.next)
@@ -136,7 +143,7 @@ static void
 reconcile_errors(struct settings_live *l)
 {
 	if (l->report_errors)
-		redis_callf(l->redis, on_errors_read, call_new(l, NULL), "HGETALL " ERRORS_KEY);
+		redis_call_key(l->redis, on_errors_read, call_new(l, NULL), "HGETALL", live_errors_key(), 0, NULL);
 }
 
 /* ---- A new snapshot ---- */
@@ -200,6 +207,7 @@ on_hash_read(void *arg, const redisReply *reply, const struct err *err)
 static void
 read_hash(struct settings_live *l, struct settings_hash *h)
 {
+	char key[sizeof(KEY_PREFIX) + 2 * SETTINGS_DOMAIN_MAX];
 	h->dirty = false;
 	/* The answer under way may be older than the change that we heard of. */
 	h->again = h->reading;
@@ -207,18 +215,31 @@ read_hash(struct settings_live *l, struct settings_hash *h)
 		return;
 	h->reading = true;
 	l->readings++;
-	redis_callf(l->redis, on_hash_read, call_new(l, h), "HGETALL " KEY_PREFIX "%b", h->name, strlen(h->name));
+	/* Of a group or, as its name has the domain, of a domain's overrides. */
+	redis_call_key(l->redis, on_hash_read, call_new(l, h), "HGETALL",
+		       redis_key_print(key, sizeof(key), KEY_SETTINGS, str_c(h->name)), 0, NULL);
 }
 
 /* The name behind "settings:"; false for what is no settings hash. */
 static bool
 name_of_key(struct str key, struct str *name_out)
 {
-	if (!str_starts(key, STR(KEY_PREFIX)) || str_eq(key, STR(ERRORS_KEY)))
+	if (!str_starts(key, STR(KEY_PREFIX)) || str_eq(key, live_errors_key()))
 		return false;
 	*name_out = str_from(key, sizeof(KEY_PREFIX) - 1);
 	/* A NUL in a name would not survive as a C string; no group has one. */
 	return name_out->len <= 2 * SETTINGS_DOMAIN_MAX && str_index(*name_out, '\0') < 0;
+}
+
+static redis_on_reply on_scanned;
+
+/* A walk over all keys is of no key. */
+static void
+live_scan(struct settings_live *l, struct str cursor)
+{
+	redis_call(l->redis, on_scanned, call_new(l, NULL), 6,
+		   (const struct str[]){STR("SCAN"), cursor, STR("MATCH"), STR(KEY_PREFIX "*"), STR("COUNT"),
+					STR(SCAN_COUNT)});
 }
 
 static void
@@ -245,8 +266,7 @@ on_scanned(void *arg, const redisReply *reply, const struct err *err)
 		settle(l);
 		return;
 	}
-	redis_callf(l->redis, on_scanned, call_new(l, NULL), "SCAN %b MATCH " KEY_PREFIX "* COUNT " SCAN_COUNT,
-		    cursor.p, cursor.len);
+	live_scan(l, cursor);
 }
 
 static void
@@ -262,7 +282,7 @@ start_round(struct settings_live *l, bool with_scan)
 		read_hash(l, h);
 	if (with_scan) {
 		l->scanning = true;
-		redis_callf(l->redis, on_scanned, call_new(l, NULL), "SCAN 0 MATCH " KEY_PREFIX "* COUNT " SCAN_COUNT);
+		live_scan(l, STR("0"));
 	}
 }
 

@@ -7,6 +7,7 @@
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
+#include "lib/redis/keys.h"
 #include "lib/tlspolicy/tally.h"
 
 REDIS_SCRIPT(pending_claim_script, "lib/tlspolicy/claim.lua");
@@ -73,7 +74,7 @@ pending_claim(struct redis *r, const char *day, unsigned most, pending_on_claime
 	CHECK(most <= CLAIMED_MAX);
 	c->on_claimed = cb;
 	arena_init(&arena);
-	key = str_c(arena_printf(&arena, "tlsrpt:{%s}:due", day));
+	key = redis_key(&arena, KEY_TLSRPT_DUE, str_c(day));
 	redis_eval(r, on_claimed, c, &pending_claim_script, 1, &key, 2,
 		   (const struct str[]){number(&arena, PENDING_LEASE_MS), number(&arena, most)});
 	arena_fini(&arena);
@@ -86,7 +87,7 @@ pending_put_off(struct redis *r, const char *day, struct str domain, int64_t ms)
 	struct str key;
 
 	arena_init(&arena);
-	key = str_c(arena_printf(&arena, "tlsrpt:{%s}:due", day));
+	key = redis_key(&arena, KEY_TLSRPT_DUE, str_c(day));
 	redis_eval(r, NULL, NULL, &pending_put_off_script, 1, &key, 2,
 		   (const struct str[]){number(&arena, ms), domain});
 	arena_fini(&arena);
@@ -125,7 +126,7 @@ pending_begin(struct redis *r, const char *day, struct str domain, const char *i
 
 	c->on_plan = cb;
 	arena_init(&arena);
-	key = str_c(arena_printf(&arena, "tlsrpt:{%s}:p:%.*s", day, STR_ARG(domain)));
+	key = redis_key(&arena, KEY_TLSRPT_PLAN, str_c(day), domain);
 	redis_eval(r, on_begun, c, &pending_begin_script, 1, &key, 3,
 		   (const struct str[]){str_c(id), number(&arena, clock_unix_ms()), expiry(&arena, day)});
 	arena_fini(&arena);
@@ -150,10 +151,8 @@ pending_mark(struct redis *r, const char *day, struct str domain, struct str uri
 
 	c->on_done = cb;
 	arena_init(&arena);
-	redis_call(r, on_done, c, 4,
-		   (const struct str[]){STR("HSET"),
-					str_c(arena_printf(&arena, "tlsrpt:{%s}:p:%.*s", day, STR_ARG(domain))),
-					str_c(arena_printf(&arena, "uri %.*s", STR_ARG(uri))), what});
+	redis_call_key(r, on_done, c, "HSET", redis_key(&arena, KEY_TLSRPT_PLAN, str_c(day), domain), 2,
+		       (const struct str[]){str_c(arena_printf(&arena, "uri %.*s", STR_ARG(uri))), what});
 	arena_fini(&arena);
 }
 
@@ -166,8 +165,8 @@ pending_finish(struct redis *r, const char *day, struct str domain, struct str o
 
 	c->on_done = cb;
 	arena_init(&arena);
-	keys[0] = str_c(arena_printf(&arena, "tlsrpt:{%s}:due", day));
-	keys[1] = str_c(arena_printf(&arena, "tlsrpt:{%s}:done", day));
+	keys[0] = redis_key(&arena, KEY_TLSRPT_DUE, str_c(day));
+	keys[1] = redis_key(&arena, KEY_TLSRPT_DONE, str_c(day));
 	redis_eval(r, on_done, c, &pending_finish_script, 2, keys, 3,
 		   (const struct str[]){domain, outcome, expiry(&arena, day)});
 	arena_fini(&arena);

@@ -13,6 +13,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/redis/keys.h"
 
 enum {
 	FRESH_MS = 60000,	 /* before the record is looked at again */
@@ -22,6 +23,7 @@ enum {
 	RENEW_MS = 24 * 3600000, /* an unchanged policy is fetched anew after this, or half its life */
 	UNUSED_MS = 600000,
 	TIDY_MS = 60000,
+	STORE_KEY_MAX = 300,
 };
 
 struct sts {
@@ -189,10 +191,10 @@ take_stored(struct entry *e, struct str value, struct err *err)
 	return 0;
 }
 
-static void
-store_key(const struct entry *e, char *out, size_t size)
+static struct str
+store_key(const struct entry *e, char out[STORE_KEY_MAX])
 {
-	snprintf(out, size, "tlspolicy:sts:{%s}", e->name);
+	return redis_key_print(out, STORE_KEY_MAX, KEY_STS_POLICY, str_c(e->name));
 }
 
 static void
@@ -223,19 +225,19 @@ on_saved(void *arg, const redisReply *reply, const struct err *err)
 static void
 store(struct entry *e)
 {
-	char key[300], head[100];
+	char key[STORE_KEY_MAX], head[100], left[24];
 	struct buf value = BUF_EMPTY;
 	int64_t left_ms = e->expires_ms - clock_unix_ms();
 
 	if (left_ms <= 0 || e->saving != NULL)
 		return;
-	store_key(e, key, sizeof(key));
 	snprintf(head, sizeof(head), "%s %" PRId64 " %" PRId64 "\n", e->id, e->fetched_ms, e->expires_ms);
 	buf_add(&value, head, strlen(head));
 	buf_add(&value, e->policy, strlen(e->policy));
 	e->saving = call_new(e);
-	redis_callf(e->sts->options.redis, on_saved, e->saving, "SET %s %b PX %lld", key, value.data, value.len,
-		    (long long)left_ms);
+	snprintf(left, sizeof(left), "%" PRId64, left_ms);
+	redis_call_key(e->sts->options.redis, on_saved, e->saving, "SET", store_key(e, key), 3,
+		       (const struct str[]){buf_str(&value), STR("PX"), str_c(left)});
 	buf_fini(&value);
 }
 
@@ -390,12 +392,11 @@ on_stored(void *arg, const redisReply *reply, const struct err *err)
 static void
 refresh(struct entry *e)
 {
-	char key[300];
+	char key[STORE_KEY_MAX];
 
 	e->busy = true;
 	e->call = call_new(e);
-	store_key(e, key, sizeof(key));
-	redis_callf(e->sts->options.redis, on_stored, e->call, "GET %s", key);
+	redis_call_key(e->sts->options.redis, on_stored, e->call, "GET", store_key(e, key), 0, NULL);
 }
 
 /* ---- Entries ---- */

@@ -15,6 +15,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/redis/keys.h"
 
 REDIS_SCRIPT(tally_add, "lib/tlspolicy/tally.lua");
 
@@ -319,9 +320,9 @@ send_batch(struct bucket *b)
 	str_cut(str_c(b->name), ' ', &day, &domain);
 	day_text = arena_dup(&arena, day.p, day.len);
 	CHECK(tally_day_parse(day, &start));
-	keys[0] = str_c(arena_printf(&arena, "tlsrpt:{%s}:due", day_text));
-	keys[1] = str_c(arena_printf(&arena, "tlsrpt:{%s}:done", day_text));
-	keys[2] = str_c(arena_printf(&arena, "tlsrpt:{%s}:c:%.*s", day_text, STR_ARG(domain)));
+	keys[0] = redis_key(&arena, KEY_TLSRPT_DUE, day);
+	keys[1] = redis_key(&arena, KEY_TLSRPT_DONE, day);
+	keys[2] = redis_key(&arena, KEY_TLSRPT_COUNTS, day, domain);
 	args = arena_array(&arena, struct str, at + 3 * count);
 	args[0] = domain;
 	args[1] = str_c(

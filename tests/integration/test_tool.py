@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import smtplib
 import subprocess
 import urllib.error
 import urllib.request
@@ -43,6 +44,37 @@ def test_help():
         assert "SYNOPSIS" in text and "--redis" in text
         bad = subprocess.run([BUILD / program, "--nosuch"], capture_output=True, text=True)
         assert bad.returncode == 1 and len(bad.stderr.splitlines()) == 1
+
+
+def try_recipient(cluster, address):
+    """What the server says to a message for it, of which nothing is sent."""
+    with smtplib.SMTP("127.0.0.1", cluster.port("smtp"), timeout=30) as smtp:
+        smtp.ehlo("client.example.net")
+        smtp.docmd("MAIL", "FROM:<somebody@remote.test>")
+        return smtp.docmd("RCPT", f"TO:<{address}>")[0]
+
+
+def test_domain_whose_deletion_was_cut_short(cluster, tmp_path):
+    """The tool dies when the first mailbox is gone: until it is told again, nothing comes in that would be left behind."""
+    addresses = [cluster.add_user(f"{name}@leaving.test") for name in ("one", "two")]
+    cluster.deliver("somebody@remote.test", addresses, "Subject: x\r\n\r\nx\r\n")
+    for address in addresses:
+        cluster.wait_mail(address)
+    assert try_recipient(cluster, addresses[0]) == 250
+    marker = tmp_path / "marker"
+    marker.touch()
+    command = [BUILD / "stagepost", "domain", "delete", "leaving.test", "--force", "--dir", str(cluster.dir)]
+    dead = subprocess.run(command, env={**cluster.env, "STAGEPOST_CRASH_AT": f"removal-mail-gone:{marker}"},
+                          capture_output=True, timeout=60)
+    assert dead.returncode == -signal.SIGKILL and not marker.exists()
+    gone = [a for a in addresses if not cluster.redis.exists(f"mail:{{{a}}}:meta")]
+    assert len(gone) == 1
+    for address in addresses:
+        wait_for(lambda: 400 <= try_recipient(cluster, address) < 500, what="mail to be put off")
+    cluster.tool("domain", "delete", "leaving.test", "--force")
+    left = [key for key in cluster.redis.scan_iter(match="*leaving.test*", count=1000)]
+    assert [key for key in left if ":filed:" not in key] == []
+    wait_for(lambda: try_recipient(cluster, addresses[0]) == 550, what="the domain to be unknown")
 
 
 def test_domains(cluster):
@@ -152,10 +184,13 @@ def test_reference_is_made_from_the_table(cluster):
 
 
 def test_status(cluster):
-    def shards_are_told():
+    def all_is_told():
+        """By heartbeats; the first come before there is anything to tell."""
         found = cluster.json("status")
-        return found if any(len(p.get("shards", [])) == 16 for p in found["processes"]) else None
-    status = wait_for(shards_are_told, what="the broker's next heartbeat")
+        shards = any(len(p.get("shards", [])) == 16 for p in found["processes"])
+        slots = any(p.get("jobs", {}).get("local", {}).get("slots") for p in found["processes"])
+        return found if shards and slots else None
+    status = wait_for(all_is_told, what="the broker's and the worker's next heartbeats")
     kinds = sorted(p["kind"] for p in status["processes"])
     assert kinds == ["delivery-worker", "frontend", "frontend", "spool-broker"]
     for process in status["processes"]:

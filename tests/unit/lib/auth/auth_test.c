@@ -580,6 +580,27 @@ test_without_redis(void **state)
 	assert_int_equal(l.result, AUTH_UNAVAILABLE);
 }
 
+/* What would give a key its lifetime does not arrive: as if the frontend had died
+ * before it. Then there is no key, rather than one that slows an account down for
+ * ever. */
+static void
+test_no_count_without_a_lifetime(void **state)
+{
+	static const char *const names[] = {"account:alice@example.test", "address:192.0.2.1"};
+	char key[200];
+
+	(void)state;
+	redis_callf(f->nodes[0].redis, NULL, NULL, "ACL SETUSER default -set -pexpire");
+	assert_int_equal(login_from(0, "alice@example.test", "a", "192.0.2.1"), AUTH_FAILED);
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(key, sizeof(key), "auth:fail:{%s}", names[i]);
+		assert_int_not_equal(auth_fixture_number(f, "PTTL", key), -1); /* -2: there is none */
+	}
+	redis_callf(f->nodes[0].redis, NULL, NULL, "ACL SETUSER default +@all");
+	assert_int_equal(login_from(0, "alice@example.test", "a", "192.0.2.1"), AUTH_FAILED);
+	assert_int_equal(failures_of(names[0]), 1);
+}
+
 /* ---- Verifiers ---- */
 
 static void
@@ -625,6 +646,7 @@ main(void)
 		AUTH_TEST(test_remembered_for_a_time),
 		cmocka_unit_test(test_delays),
 		AUTH_TEST(test_counting),
+		AUTH_TEST(test_no_count_without_a_lifetime),
 		AUTH_TEST(test_slowed_down_cluster_wide),
 		AUTH_TEST(test_remembered_is_not_slowed_down),
 		AUTH_TEST(test_cancelled),

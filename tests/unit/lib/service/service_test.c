@@ -276,6 +276,25 @@ number_of(redisContext *c, const char *command)
 	return number;
 }
 
+/* A process that dies between two commands would leave a heartbeat without an end:
+ * what writes it and what limits it are of one script. */
+static void
+check_beat_is_one_step(void)
+{
+	redisContext *c = redisConnectUnix(server.socket);
+	redisReply *reply = redisCommand(c, "MONITOR");
+	bool seen = false;
+
+	while (!seen) {
+		freeReplyObject(reply);
+		assert_int_equal(redisGetReply(c, (void **)&reply), REDIS_OK);
+		seen = strstr(reply->str, "\"HSET\" \"cluster:proc:tester-1\"") != NULL;
+	}
+	assert_non_null(strstr(reply->str, " lua] "));
+	freeReplyObject(reply);
+	redisFree(c);
+}
+
 static void
 test_heartbeat(void **state)
 {
@@ -294,6 +313,7 @@ test_heartbeat(void **state)
 	assert_non_null(strstr(reply->str, ",\"answer\":42}"));
 	freeReplyObject(reply);
 	assert_true(number_of(c, "PTTL cluster:proc:tester-1") > 0);
+	check_beat_is_one_step();
 	/* A process that ends in order takes it along; one that dies cannot. */
 	kill(p.pid, SIGTERM);
 	assert_int_equal(wait_for_end(&p), 0);

@@ -1,0 +1,142 @@
+/* The end of an account, or of a domain with its accounts: first no mail comes in
+ * any more, then the mail goes, then what it was of. A crash leaves what the same
+ * order, given again, removes. */
+#include <string.h>
+
+#include "lib/admin/accounts.h"
+#include "lib/admin/private.h"
+#include "lib/base/crashpoint.h"
+#include "lib/directory/directory.h"
+#include "lib/mailbox/mailbox.h"
+
+struct removal {
+	struct str domain;     /* empty: one user's */
+	struct str *addresses; /* whose mail goes; in the arena */
+	unsigned count, at;
+};
+
+static void
+removal_on_done(void *arg, const struct err *err)
+{
+	struct admin_call *call = arg;
+
+	if (op_back(&call->op))
+		admin_call_end(call, err);
+}
+
+static void removal_on_mail_gone(void *arg, const struct err *err);
+
+/* One after the other: each is work of its own for the store. */
+static void
+removal_go_on(struct admin_call *call)
+{
+	struct removal *r = call->state;
+
+	op_hold(&call->op);
+	if (r->at < r->count)
+		mailbox_destroy(call->admin->mailboxes, r->addresses[r->at++], removal_on_mail_gone, call);
+	else if (r->domain.len != 0)
+		directory_domain_delete(call->admin->directory, r->domain, true, removal_on_done, call);
+	else
+		directory_user_delete(call->admin->directory, r->addresses[0], removal_on_done, call);
+}
+
+static void
+removal_on_mail_gone(void *arg, const struct err *err)
+{
+	struct admin_call *call = arg;
+
+	if (!op_back(&call->op))
+		return;
+	CRASHPOINT("removal-mail-gone");
+	if (err != NULL)
+		admin_call_end(call, err);
+	else
+		removal_go_on(call);
+}
+
+static void
+removal_on_closed(void *arg, const struct err *err)
+{
+	struct admin_call *call = arg;
+
+	if (!op_back(&call->op))
+		return;
+	if (err != NULL)
+		admin_call_end(call, err);
+	else
+		removal_go_on(call);
+}
+
+struct admin_call *
+admin_user_delete(struct admin *a, struct str address, admin_on_done *cb, void *arg)
+{
+	static const struct directory_field off = {STR("enabled"), STR("off")};
+	struct admin_call *call = admin_call_new_order(a, cb, arg);
+	struct removal *r = arena_new(&call->op.arena, struct removal);
+	char canonical[DIRECTORY_ADDRESS_MAX];
+
+	call->state = r;
+	if (!directory_canonical_address(address, canonical)) {
+		admin_call_refuse(call, ERR_INVALID, "'%.*s' is not an address", STR_ARG(address));
+		return call;
+	}
+	r->addresses = arena_array(&call->op.arena, struct str, 1);
+	r->addresses[0] = arena_str(&call->op.arena, str_c(canonical));
+	r->count = 1;
+	op_hold(&call->op);
+	directory_user_set(a->directory, r->addresses[0], &off, 1, removal_on_closed, call);
+	return call;
+}
+
+static void
+removal_on_users(void *arg, const struct str *names, unsigned count, const struct err *err)
+{
+	struct admin_call *call = arg;
+	struct removal *r = call->state;
+
+	if (!op_back(&call->op))
+		return;
+	if (err != NULL) {
+		admin_call_end(call, err);
+		return;
+	}
+	r->addresses = arena_array(&call->op.arena, struct str, count + 1);
+	for (unsigned i = 0; i < count; i++)
+		r->addresses[i] = arena_str(&call->op.arena, names[i]);
+	r->count = count;
+	removal_go_on(call);
+}
+
+static void
+removal_on_disabled(void *arg, const struct err *err)
+{
+	struct admin_call *call = arg;
+	const struct removal *r = call->state;
+
+	if (!op_back(&call->op))
+		return;
+	if (err != NULL) {
+		admin_call_end(call, err);
+		return;
+	}
+	op_hold(&call->op);
+	directory_user_list(call->admin->directory, r->domain, removal_on_users, call);
+}
+
+struct admin_call *
+admin_domain_delete(struct admin *a, struct str domain, bool forced, admin_on_done *cb, void *arg)
+{
+	static const struct directory_field disabled = {STR("disabled"), STR("on")};
+	struct admin_call *call = admin_call_new_order(a, cb, arg);
+	struct removal *r = arena_new(&call->op.arena, struct removal);
+
+	call->state = r;
+	r->domain = arena_str(&call->op.arena, domain);
+	op_hold(&call->op);
+	if (forced)
+		directory_domain_set(a->directory, r->domain, &disabled, 1, removal_on_disabled, call);
+	else
+		directory_domain_delete(a->directory, r->domain, false, removal_on_done, call);
+	return call;
+}

@@ -1,0 +1,291 @@
+#include "lib/admin/status.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/admin/postmaster.h"
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+#include "lib/redis/url.h"
+
+/* Filled by answers that come side by side; the last one puts it together. */
+struct status {
+	cJSON *processes;    /* borrowed: the result's */
+	const char *warning; /* in the arena; NULL: none */
+	char appendonly[32], appendfsync[32];
+	unsigned due; /* parts */
+};
+
+/* ---- Processes ---- */
+static void
+status_add_number(cJSON *o, const char *name, struct str value)
+{
+	int64_t v;
+
+	if (str_to_i64(value, &v))
+		cJSON_AddNumberToObject(o, name, (double)v);
+	else
+		admin_add_str(o, name, value);
+}
+
+/* One process by its heartbeat: the fixed fields, then what its kind says. */
+static cJSON *
+status_process(const redisReply *fields)
+{
+	cJSON *o = cJSON_CreateObject(), *said, *item, *next;
+	int64_t beat = 0;
+	char *text;
+
+	admin_add_str(o, "kind", redis_field(fields, "kind"));
+	admin_add_str(o, "id", redis_field(fields, "id"));
+	status_add_number(o, "pid", redis_field(fields, "pid"));
+	admin_add_str(o, "host", redis_field(fields, "host"));
+	status_add_number(o, "started_ms", redis_field(fields, "started_ms"));
+	str_to_i64(redis_field(fields, "heartbeat_ms"), &beat);
+	cJSON_AddNumberToObject(o, "heartbeat_age_ms", (double)(clock_unix_ms() - beat));
+	admin_add_str(o, "settings_version", redis_field(fields, "settings_version"));
+	text = str_dup(redis_field(fields, "status"));
+	said = cJSON_Parse(text);
+	mem_free(text);
+	for (item = said != NULL ? said->child : NULL; item != NULL; item = next) {
+		next = item->next;
+		cJSON_DetachItemViaPointer(said, item);
+		cJSON_AddItemToObject(o, item->string, item);
+	}
+	cJSON_Delete(said);
+	return o;
+}
+
+/* The brokers' counts, added up. */
+static cJSON *
+status_queue(const cJSON *processes)
+{
+	static const char *const names[] = {"messages", "queued", "active", "deferred", "held"};
+	cJSON *sum = cJSON_CreateObject();
+	const cJSON *process;
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		double total = 0;
+		cJSON_ArrayForEach (process, processes) {
+			const cJSON *n = cJSON_GetObjectItem(cJSON_GetObjectItem(process, "queue"), names[i]);
+			total += cJSON_IsNumber(n) ? n->valuedouble : 0;
+		}
+		cJSON_AddNumberToObject(sum, names[i], total);
+	}
+	return sum;
+}
+
+/* ---- The store ---- */
+static bool
+status_is_worse(const char *state, const char *than)
+{
+	static const char *const order[] = {"unknown", "ok", "full", "failing"};
+	unsigned a = 0, b = 0;
+
+	for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		a = strcmp(state, order[i]) == 0 ? i : a;
+		b = strcmp(than, order[i]) == 0 ? i : b;
+	}
+	return a > b;
+}
+
+/* What the processes that write bodies say of the store: the worst of it, and
+ * the least free space. */
+static void
+status_add_health(cJSON *store, const cJSON *processes)
+{
+	const cJSON *process;
+	const char *worst = "unknown", *problem = NULL, *who = "";
+	double least = -1;
+	char health[400];
+
+	cJSON_ArrayForEach (process, processes) {
+		const cJSON *blobs = cJSON_GetObjectItem(process, "blobs");
+		const cJSON *free_bytes = cJSON_GetObjectItem(blobs, "free_bytes");
+		const char *state = cJSON_GetStringValue(cJSON_GetObjectItem(blobs, "state"));
+
+		if (state == NULL || strcmp(state, "unknown") == 0)
+			continue;
+		if (cJSON_IsNumber(free_bytes) && (least < 0 || free_bytes->valuedouble < least))
+			least = free_bytes->valuedouble;
+		if (!status_is_worse(state, worst))
+			continue;
+		worst = state;
+		problem = cJSON_GetStringValue(cJSON_GetObjectItem(blobs, "problem"));
+		who = cJSON_GetStringValue(cJSON_GetObjectItem(process, "id"));
+	}
+	if (least >= 0)
+		cJSON_AddNumberToObject(store, "blobs_free_bytes", least);
+	if (strcmp(worst, "unknown") == 0)
+		snprintf(health, sizeof(health), "unknown: no process that writes bodies has told");
+	else if (problem == NULL)
+		snprintf(health, sizeof(health), "ok");
+	else
+		snprintf(health, sizeof(health), "%s: %s says: %s",
+			 strcmp(worst, "full") == 0 ? "FULL, new mail is refused for now" : "TAKES NO BODIES", who,
+			 problem);
+	cJSON_AddStringToObject(store, "health", health);
+}
+
+static cJSON *
+status_store(const struct admin_call *call)
+{
+	const struct status *s = call->state;
+	bool durable = strcmp(s->appendonly, "yes") == 0 && strcmp(s->appendfsync, "always") == 0;
+	cJSON *o = cJSON_CreateObject();
+	char shown[REDIS_URL_SHOWN_MAX];
+
+	redis_url_show(call->admin->redis_url, shown, sizeof(shown));
+	cJSON_AddStringToObject(o, "redis", shown);
+	cJSON_AddStringToObject(
+		o, "promise",
+		durable ? "every answered change is synced"
+			: "less than DURABLE: Redis runs without appendonly yes and appendfsync always");
+	cJSON_AddBoolToObject(o, "durable", durable);
+	cJSON_AddStringToObject(o, "appendonly", s->appendonly);
+	cJSON_AddStringToObject(o, "appendfsync", s->appendfsync);
+	cJSON_AddStringToObject(o, "blobs", call->admin->blobs_url);
+	status_add_health(o, s->processes);
+	return o;
+}
+
+/* ---- Asking ---- */
+static void
+status_part_done(struct admin_call *call)
+{
+	struct status *s = call->state;
+
+	cJSON *warnings;
+
+	if (--s->due != 0)
+		return;
+	cJSON_AddItemToObject(call->result, "queue", status_queue(s->processes));
+	cJSON_AddItemToObject(call->result, "store", status_store(call));
+	warnings = cJSON_AddArrayToObject(call->result, "warnings");
+	if (s->warning != NULL)
+		cJSON_AddItemToArray(warnings, cJSON_CreateString(s->warning));
+	admin_call_end(call, call->failure.code != ERR_NONE ? &call->failure : NULL);
+}
+
+/* One that ended meanwhile is passed over. */
+static void
+status_on_process(struct admin_call *call, const redisReply *reply, const struct err *err)
+{
+	const struct status *s = call->state;
+
+	if (err == NULL && reply->elements != 0)
+		cJSON_AddItemToArray(s->processes, status_process(reply));
+	status_part_done(call);
+}
+
+static void
+status_on_ids(struct admin_call *call, const redisReply *reply, const struct err *err)
+{
+	struct status *s = call->state;
+
+	admin_call_note(call, err);
+	for (size_t i = 0; reply != NULL && i < reply->elements; i++) {
+		struct str id = redis_str(reply->element[i]);
+		s->due++;
+		admin_ask(call, status_on_process, "HGETALL", redis_key(&call->op.arena, KEY_CLUSTER_PROC, id), 0,
+			  NULL);
+	}
+	status_part_done(call);
+}
+
+static void
+status_take_config(struct admin_call *call, const redisReply *reply, char out[32])
+{
+	str_copy(STR("unknown"), out, 32);
+	if (reply != NULL && reply->elements == 2)
+		str_copy(redis_str(reply->element[1]), out, 32);
+	status_part_done(call);
+}
+
+static void
+status_on_appendonly(struct admin_call *call, const redisReply *reply, const struct err *err)
+{
+	(void)err; /* a store that does not tell */
+	status_take_config(call, reply, ((struct status *)call->state)->appendonly);
+}
+
+static void
+status_on_appendfsync(struct admin_call *call, const redisReply *reply, const struct err *err)
+{
+	(void)err;
+	status_take_config(call, reply, ((struct status *)call->state)->appendfsync);
+}
+
+static void
+status_on_postmaster(struct admin_call *call, const char *warning, const struct err *err)
+{
+	struct status *s = call->state;
+
+	admin_call_note(call, err);
+	s->warning = warning;
+	status_part_done(call);
+}
+
+static void
+status_ask_config(struct admin_call *call, struct str name, admin_on_reply *cb)
+{
+	admin_ask_plain(call, cb, 3, (const struct str[]){STR("CONFIG"), STR("GET"), name});
+}
+
+struct admin_call *
+admin_status(struct admin *a, admin_on_result *cb, void *arg)
+{
+	struct admin_call *call = admin_call_new(a, cb, arg);
+	struct status *s = arena_new(&call->op.arena, struct status);
+
+	call->state = s;
+	call->result = cJSON_CreateObject();
+	s->due = 4;
+	s->processes = cJSON_AddArrayToObject(call->result, "processes");
+	admin_ask(call, status_on_ids, "ZRANGE", str_c(redis_key_pattern(KEY_CLUSTER_PROCS)), 2,
+		  (const struct str[]){STR("0"), STR("-1")});
+	status_ask_config(call, STR("appendonly"), status_on_appendonly);
+	status_ask_config(call, STR("appendfsync"), status_on_appendfsync);
+	postmaster_search(call, status_on_postmaster);
+	return call;
+}
+
+/* ---- What a status says ---- */
+bool
+admin_status_is_good(const cJSON *status, struct buf *reason)
+{
+	const char *health = cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetObjectItem(status, "store"), "health"));
+
+	if (cJSON_GetArraySize(cJSON_GetObjectItem(status, "processes")) == 0)
+		buf_add_c(reason, "no process of the cluster runs, or none can reach its Redis");
+	else if (strcmp(health, "ok") == 0 || strncmp(health, "unknown", 7) == 0)
+		return true;
+	else
+		buf_printf(reason, "the store: %s", health);
+	return false;
+}
+
+static bool
+status_has_certificate(const cJSON *list, const cJSON *certificate)
+{
+	const cJSON *known;
+
+	cJSON_ArrayForEach (known, list)
+		if (cJSON_Compare(known, certificate, true))
+			return true;
+	return false;
+}
+
+cJSON *
+admin_status_certificates(const cJSON *status)
+{
+	cJSON *list = cJSON_CreateArray();
+	const cJSON *process, *c;
+
+	/* Frontends that have the same pair say the same. */
+	cJSON_ArrayForEach (process, cJSON_GetObjectItem(status, "processes"))
+		cJSON_ArrayForEach (c, cJSON_GetObjectItem(process, "certificates"))
+			if (!status_has_certificate(list, c))
+				cJSON_AddItemToArray(list, cJSON_Duplicate(c, true));
+	return list;
+}

@@ -1,0 +1,609 @@
+/* Questions to brokers that answer, answer late, say nothing, leave, or are not
+ * there at all: what is told, and who is named for what is not. */
+#include "lib/admin/brokers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "lib/admin/queue.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/bus/names.h"
+#include "lib/bus/server.h"
+#include "lib/spool/id.h"
+#include "lib/spool/spool.h"
+#include "tests/unit/redis_fixture.h"
+
+enum { BROKERS = 2, IDS_MAX = 12, OWNERS_MS = 2000, ANSWER_MS = 1500, LATE_MS = 2500 };
+enum conduct { ANSWERS, SILENT, LATE };
+
+/* A broker that has some messages in its one shard. */
+struct fake {
+	const char *name;
+	unsigned shard;
+	struct bus_server *bus;
+	enum conduct conduct;
+	char ids[IDS_MAX][SPOOL_ID_MAX];
+	unsigned count;
+	unsigned asked, ordered;
+	/* What is sent late. */
+	struct event *timer;
+	char peer[256];
+	size_t peer_len;
+	uint64_t request;
+};
+
+static struct redis_fixture server;
+static struct event_base *base;
+static struct admin admin;
+static struct admin_brokers *brokers;
+static struct fake fakes[BROKERS];
+
+/* ---- Fake brokers ---- */
+static void
+fill_entry(Stagepost__QueueEntry *e, const char *id, struct arena *arena)
+{
+	Stagepost__Envelope envelope = STAGEPOST__ENVELOPE__INIT;
+
+	stagepost__queue_entry__init(e);
+	envelope.id = (char *)(uintptr_t)id;
+	e->id = (char *)(uintptr_t)id;
+	e->status = (char *)(uintptr_t) "queued";
+	e->envelope.len = stagepost__envelope__get_packed_size(&envelope);
+	e->envelope.data = arena_alloc(arena, e->envelope.len);
+	stagepost__envelope__pack(&envelope, e->envelope.data);
+}
+
+static void
+send_page(struct fake *f, struct str peer, const Stagepost__QueueQuery *query, uint64_t request)
+{
+	Stagepost__Frame answer = STAGEPOST__FRAME__INIT;
+	Stagepost__QueuePage page = STAGEPOST__QUEUE_PAGE__INIT;
+	Stagepost__QueueEntry entries[IDS_MAX], *list[IDS_MAX];
+	uint32_t limit = query != NULL ? query->limit : IDS_MAX;
+	const char *after = query != NULL ? query->after : "";
+	struct arena arena;
+
+	arena_init(&arena);
+	page.entries = list;
+	/* Pages of ids end sooner with one than with the other. */
+	if (query != NULL && query->ids_only)
+		limit = 2 + f->shard;
+	for (unsigned i = 0; i < f->count; i++) {
+		if (strcmp(f->ids[i], after) <= 0)
+			continue;
+		if (page.n_entries == limit) {
+			page.next_after = list[page.n_entries - 1]->id;
+			break;
+		}
+		list[page.n_entries] = &entries[page.n_entries];
+		fill_entry(list[page.n_entries++], f->ids[i], &arena);
+	}
+	answer.request = request;
+	answer.body_case = STAGEPOST__FRAME__BODY_QUEUE_PAGE;
+	answer.queue_page = &page;
+	bus_server_send(f->bus, peer, &answer, NULL);
+	arena_fini(&arena);
+}
+
+static void
+send_order_reply(struct fake *f, struct str peer, const Stagepost__Frame *frame)
+{
+	Stagepost__Frame answer = STAGEPOST__FRAME__INIT;
+	Stagepost__QueueOrderReply reply = STAGEPOST__QUEUE_ORDER_REPLY__INIT;
+
+	reply.count = (uint32_t)frame->queue_order->n_ids;
+	reply.done = true;
+	reply.text = (char *)(uintptr_t) "held";
+	f->ordered += reply.count;
+	answer.request = frame->request;
+	answer.body_case = STAGEPOST__FRAME__BODY_QUEUE_ORDER_REPLY;
+	answer.queue_order_reply = &reply;
+	bus_server_send(f->bus, peer, &answer, NULL);
+}
+
+static void
+send_summary(struct fake *f, struct str peer, const Stagepost__Frame *frame)
+{
+	Stagepost__Frame answer = STAGEPOST__FRAME__INIT;
+	Stagepost__QueueSummary summary = STAGEPOST__QUEUE_SUMMARY__INIT;
+	Stagepost__QueueLine shared = STAGEPOST__QUEUE_LINE__INIT, own = STAGEPOST__QUEUE_LINE__INIT;
+	Stagepost__QueueLine *lines[] = {&shared, &own};
+
+	shared.destination = (char *)(uintptr_t) "shared.test";
+	shared.queued = f->count;
+	own.destination = (char *)(uintptr_t)f->name;
+	own.held = 1;
+	summary.lines = lines;
+	summary.n_lines = 2;
+	answer.request = frame->request;
+	answer.body_case = STAGEPOST__FRAME__BODY_QUEUE_SUMMARY;
+	answer.queue_summary = &summary;
+	bus_server_send(f->bus, peer, &answer, NULL);
+}
+
+static void
+send_late(evutil_socket_t fd, short what, void *arg)
+{
+	struct fake *f = arg;
+
+	(void)fd, (void)what;
+	if (f->bus != NULL)
+		send_page(f, str_of(f->peer, f->peer_len), NULL, f->request);
+}
+
+static void
+fake_on_frame(void *arg, struct str peer, const Stagepost__Frame *frame)
+{
+	struct fake *f = arg;
+	struct timeval late = clock_timeval(LATE_MS);
+
+	if (frame->body_case == STAGEPOST__FRAME__BODY_PING) {
+		Stagepost__Frame answer = STAGEPOST__FRAME__INIT;
+		Stagepost__Pong pong = STAGEPOST__PONG__INIT;
+		answer.body_case = STAGEPOST__FRAME__BODY_PONG;
+		answer.pong = &pong;
+		bus_server_send(f->bus, peer, &answer, NULL);
+		return;
+	}
+	f->asked++;
+	if (f->conduct == LATE) {
+		f->peer_len = peer.len;
+		memcpy(f->peer, peer.p, peer.len);
+		f->request = frame->request;
+		event_add(f->timer, &late);
+	}
+	if (f->conduct != ANSWERS)
+		return;
+	if (frame->body_case == STAGEPOST__FRAME__BODY_QUEUE_ORDER)
+		send_order_reply(f, peer, frame);
+	else if (frame->body_case == STAGEPOST__FRAME__BODY_QUEUE_SUMMARY_QUERY)
+		send_summary(f, peer, frame);
+	else
+		send_page(f, peer, frame->queue_query, frame->request);
+}
+
+static void
+turn(int ms)
+{
+	bool never = false;
+	redis_fixture_wait(base, &never, ms);
+}
+
+static void
+announce(struct fake *f)
+{
+	redis_callf(admin.redis, NULL, NULL, "SADD " BUS_BROKERS_KEY " %s", f->name);
+	redis_callf(admin.redis, NULL, NULL, "HSET " BUS_BROKER_KEY "%s endpoint %s boot %s", f->name,
+		    bus_server_endpoint(f->bus), f->name);
+	redis_callf(admin.redis, NULL, NULL, "HSET " BUS_SHARDS_KEY " %u %s", f->shard, f->name);
+}
+
+/* As a broker that dies and whose announcement ends. */
+static void
+leave(struct fake *f)
+{
+	bus_server_free(&f->bus);
+	redis_callf(admin.redis, NULL, NULL, "DEL " BUS_BROKER_KEY "%s", f->name);
+	redis_callf(admin.redis, NULL, NULL, "SREM " BUS_BROKERS_KEY " %s", f->name);
+}
+
+static void
+start_fake(unsigned i, const char *name)
+{
+	static const struct bus_server_events events = {.on_frame = fake_on_frame};
+	struct fake *f = &fakes[i];
+	struct err err;
+
+	*f = (struct fake){.name = name, .shard = i};
+	f->bus = bus_server_new(base, "tcp://127.0.0.1:*", NULL, &events, f, &err);
+	assert_non_null(f->bus);
+	f->timer = evtimer_new(base, send_late, f);
+}
+
+static int
+setup(void **state)
+{
+	struct err err;
+
+	(void)state;
+	setenv("STAGEPOST_LOG_LEVEL", "error", 0);
+	log_init("test");
+	unsetenv("STAGEPOST_CLUSTER_KEY");
+	if (!redis_fixture_start(&server, false))
+		return -1;
+	base = event_base_new();
+	admin = (struct admin){.base = base};
+	admin.redis = redis_new(base, server.url, &err);
+	admin.tracking = tracking_new(base, server.url, &err);
+	while (!redis_is_connected(admin.redis))
+		turn(5);
+	start_fake(0, "one");
+	start_fake(1, "two");
+	/* In turns, the older first. */
+	for (unsigned n = 0; n < IDS_MAX; n++) {
+		struct fake *f = &fakes[n % BROKERS];
+		spool_id_new(f->shard, f->ids[f->count++]);
+		usleep(1500);
+	}
+	redis_callf(admin.redis, NULL, NULL, "SET " SPOOL_SHARD_COUNT_KEY " %u", BROKERS);
+	brokers = admin_brokers_new(&admin, "test", &err);
+	assert_non_null(brokers);
+	admin_brokers_set_limits(brokers, OWNERS_MS, ANSWER_MS);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	admin_brokers_free(&brokers);
+	for (unsigned i = 0; i < BROKERS; i++) {
+		event_free(fakes[i].timer);
+		bus_server_free(&fakes[i].bus);
+	}
+	tracking_free(&admin.tracking);
+	redis_free(&admin.redis);
+	event_base_free(base);
+	redis_fixture_stop(&server);
+	return 0;
+}
+
+static int
+setup_announced(void **state)
+{
+	if (setup(state) != 0)
+		return -1;
+	announce(&fakes[0]);
+	announce(&fakes[1]);
+	return 0;
+}
+
+/* ---- Answers ---- */
+struct outcome {
+	bool done;
+	unsigned calls;
+	cJSON *result;
+	struct err err;
+};
+
+static void
+on_result(void *arg, cJSON *result, const struct err *err)
+{
+	struct outcome *o = arg;
+
+	o->done = true;
+	o->calls++;
+	o->result = result;
+	if (err != NULL)
+		o->err = *err;
+}
+
+static void
+await(struct outcome *o)
+{
+	redis_fixture_wait(base, &o->done, 30000);
+	assert_true(o->done);
+}
+
+static const Stagepost__QueueFilter any = STAGEPOST__QUEUE_FILTER__INIT;
+
+static struct outcome
+ask_list(const char *after, uint64_t limit)
+{
+	struct outcome o = {.done = false};
+
+	admin_queue_list(brokers, &any, after, limit, on_result, &o);
+	await(&o);
+	assert_non_null(o.result);
+	return o;
+}
+
+static const char *
+text_of(const cJSON *o, const char *name)
+{
+	return cJSON_GetStringValue(cJSON_GetObjectItem(o, name));
+}
+
+static int
+size_of(const cJSON *o, const char *name)
+{
+	return cJSON_GetArraySize(cJSON_GetObjectItem(o, name));
+}
+
+/* This broker alone is missing, with these words. */
+static void
+check_missing(const cJSON *result, const char *broker, const char *problem)
+{
+	const cJSON *missing = cJSON_GetObjectItem(result, "missing");
+
+	assert_int_equal(cJSON_GetArraySize(missing), 1);
+	if (broker == NULL)
+		assert_null(text_of(cJSON_GetArrayItem(missing, 0), "broker"));
+	else
+		assert_string_equal(text_of(cJSON_GetArrayItem(missing, 0), "broker"), broker);
+	assert_string_equal(text_of(cJSON_GetArrayItem(missing, 0), "problem"), problem);
+}
+
+static void
+check_is_whole(const cJSON *result)
+{
+	assert_int_equal(size_of(result, "missing"), 0);
+	assert_int_equal(size_of(result, "messages"), IDS_MAX);
+}
+
+/* ---- All are there ---- */
+
+/* Each page goes on where the one before ended, whatever its size. */
+static void
+test_pages(void **state)
+{
+	(void)state;
+	for (uint64_t limit = 1; limit <= IDS_MAX + 1; limit++) {
+		char after[SPOOL_ID_MAX] = "";
+		unsigned n = 0;
+		do {
+			struct outcome o = ask_list(after, limit);
+			const cJSON *m;
+			assert_true(size_of(o.result, "messages") <= (int)limit);
+			assert_int_equal(size_of(o.result, "missing"), 0);
+			cJSON_ArrayForEach (m, cJSON_GetObjectItem(o.result, "messages")) {
+				assert_string_equal(text_of(m, "id"), fakes[n % BROKERS].ids[n / BROKERS]);
+				n++;
+			}
+			str_copy(str_c(text_of(o.result, "next")), after, sizeof(after));
+			cJSON_Delete(o.result);
+		} while (after[0] != '\0');
+		assert_int_equal(n, IDS_MAX);
+	}
+}
+
+static void
+test_summary(void **state)
+{
+	struct outcome o = {.done = false};
+	const cJSON *lines, *first;
+
+	(void)state;
+	admin_queue_summary(brokers, &any, 2, on_result, &o);
+	await(&o);
+	lines = cJSON_GetObjectItem(o.result, "destinations");
+	assert_int_equal(cJSON_GetArraySize(lines), 2);
+	assert_int_equal((int)cJSON_GetNumberValue(cJSON_GetObjectItem(o.result, "count")), 3);
+	first = cJSON_GetArrayItem(lines, 0);
+	assert_string_equal(text_of(first, "destination"), "shared.test");
+	assert_int_equal((int)cJSON_GetNumberValue(cJSON_GetObjectItem(first, "queued")), IDS_MAX);
+	cJSON_Delete(o.result);
+}
+
+static void
+test_orders(void **state)
+{
+	const char *const ids[] = {fakes[0].ids[0], fakes[1].ids[0], "nonsense"};
+	struct outcome o = {.done = false}, all = {.done = false};
+	const cJSON *messages;
+
+	(void)state;
+	admin_queue_order(brokers, "hold", ids, 3, on_result, &o);
+	admin_queue_order_all(brokers, "hold", &any, on_result, &all);
+	await(&o);
+	await(&all);
+	messages = cJSON_GetObjectItem(o.result, "messages");
+	assert_int_equal(cJSON_GetArraySize(messages), 3);
+	assert_true(cJSON_IsTrue(cJSON_GetObjectItem(cJSON_GetArrayItem(messages, 1), "done")));
+	assert_string_equal(text_of(cJSON_GetArrayItem(messages, 2), "text"), "not a message's id");
+	assert_int_equal((int)cJSON_GetNumberValue(cJSON_GetObjectItem(all.result, "count")), IDS_MAX);
+	assert_int_equal(fakes[0].ordered, IDS_MAX / BROKERS); /* each once, in several pages */
+	assert_int_equal(fakes[1].ordered, IDS_MAX / BROKERS);
+	cJSON_Delete(o.result);
+	cJSON_Delete(all.result);
+}
+
+/* ---- One is not ---- */
+
+/* What the others have is told, the silent one named, and the loop goes on
+ * meanwhile: a second call waits beside the first and not behind it. */
+static void
+test_silent(void **state)
+{
+	struct outcome first = {.done = false}, second = {.done = false};
+	int64_t start_ms;
+
+	(void)state;
+	cJSON_Delete(ask_list("", 100).result);
+	fakes[1].conduct = SILENT;
+	start_ms = clock_monotonic_ms();
+	admin_queue_list(brokers, &any, "", 100, on_result, &first);
+	admin_queue_list(brokers, &any, "", 100, on_result, &second);
+	while (fakes[1].asked != 3)
+		turn(5);
+	assert_false(first.done);
+	await(&first);
+	await(&second);
+	assert_true(clock_monotonic_ms() - start_ms >= ANSWER_MS);
+	check_missing(first.result, "two", "a broker did not answer: its messages are passed over");
+	check_missing(second.result, "two", "a broker did not answer: its messages are passed over");
+	assert_int_equal(size_of(first.result, "messages"), IDS_MAX / BROKERS);
+	cJSON_Delete(first.result);
+	cJSON_Delete(second.result);
+}
+
+/* An answer that comes when nobody waits for it any more is not taken for one to
+ * the next question. */
+static void
+test_late(void **state)
+{
+	struct outcome o;
+
+	(void)state;
+	fakes[1].conduct = LATE;
+	o = ask_list("", 100);
+	check_missing(o.result, "two", "a broker did not answer: its messages are passed over");
+	cJSON_Delete(o.result);
+	fakes[1].conduct = SILENT;
+	o = ask_list("", 100); /* meanwhile it comes */
+	check_missing(o.result, "two", "a broker did not answer: its messages are passed over");
+	assert_int_equal(size_of(o.result, "messages"), IDS_MAX / BROKERS);
+	cJSON_Delete(o.result);
+	fakes[1].conduct = ANSWERS;
+	o = ask_list("", 100);
+	check_is_whole(o.result);
+	cJSON_Delete(o.result);
+}
+
+/* Its loss ends the waiting. */
+static void
+test_lost_while_asked(void **state)
+{
+	struct outcome o = {.done = false};
+	int64_t start_ms;
+
+	(void)state;
+	cJSON_Delete(ask_list("", 100).result);
+	admin_brokers_set_limits(brokers, OWNERS_MS, 600000);
+	fakes[1].conduct = SILENT;
+	admin_queue_list(brokers, &any, "", 100, on_result, &o);
+	while (fakes[1].asked != 2)
+		turn(5);
+	start_ms = clock_monotonic_ms();
+	leave(&fakes[1]);
+	await(&o);
+	assert_true(clock_monotonic_ms() - start_ms < 25000);
+	check_missing(o.result, "two", "a broker was lost: its messages are passed over");
+	assert_int_equal(size_of(o.result, "messages"), IDS_MAX / BROKERS);
+	cJSON_Delete(o.result);
+}
+
+static void
+test_lost_between_two_questions(void **state)
+{
+	struct outcome o;
+
+	(void)state;
+	o = ask_list("", 100);
+	check_is_whole(o.result);
+	cJSON_Delete(o.result);
+	leave(&fakes[1]);
+	turn(7000); /* its announcement is seen to have gone */
+	for (unsigned i = 0; i < 2; i++) {
+		o = ask_list("", 100);
+		check_missing(o.result, "two", "a broker was lost: its messages are passed over");
+		assert_int_equal(size_of(o.result, "messages"), IDS_MAX / BROKERS);
+		cJSON_Delete(o.result);
+	}
+	/* Another takes its shard over: then nothing is missing, without a new start. */
+	redis_callf(admin.redis, NULL, NULL, "HSET " BUS_SHARDS_KEY " 1 one");
+	for (int64_t until = clock_monotonic_ms() + 20000; clock_monotonic_ms() < until;) {
+		int missing;
+		o = ask_list("", 100);
+		missing = size_of(o.result, "missing");
+		cJSON_Delete(o.result);
+		if (missing == 0)
+			return;
+	}
+	fail_msg("the shard's new owner is not found");
+}
+
+static void
+test_shard_without_owner(void **state)
+{
+	struct outcome o;
+
+	(void)state;
+	announce(&fakes[0]);
+	o = ask_list("", 100);
+	check_missing(o.result, NULL, "1 of 2 shards have no broker: their messages are passed over");
+	assert_int_equal(size_of(o.result, "messages"), IDS_MAX / BROKERS);
+	cJSON_Delete(o.result);
+}
+
+/* As when a shard is taken over: its owner is waited for. */
+static void
+test_owner_comes(void **state)
+{
+	struct outcome o = {.done = false};
+
+	(void)state;
+	admin_brokers_set_limits(brokers, 600000, ANSWER_MS);
+	announce(&fakes[0]);
+	admin_queue_list(brokers, &any, "", 100, on_result, &o);
+	turn(500);
+	assert_false(o.done);
+	announce(&fakes[1]);
+	await(&o);
+	check_is_whole(o.result);
+	cJSON_Delete(o.result);
+}
+
+static void
+test_no_broker_was_ever_here(void **state)
+{
+	struct outcome o = {.done = false};
+
+	(void)state;
+	redis_callf(admin.redis, NULL, NULL, "DEL " SPOOL_SHARD_COUNT_KEY);
+	admin_queue_list(brokers, &any, "", 100, on_result, &o);
+	await(&o);
+	assert_null(o.result);
+	assert_int_equal(o.err.code, ERR_NOT_FOUND);
+	/* One that comes later is found. */
+	redis_callf(admin.redis, NULL, NULL, "SET " SPOOL_SHARD_COUNT_KEY " %u", BROKERS);
+	announce(&fakes[0]);
+	announce(&fakes[1]);
+	o = ask_list("", 100);
+	check_is_whole(o.result);
+	cJSON_Delete(o.result);
+}
+
+/* ---- Nobody waits any more ---- */
+static void
+test_cancelled(void **state)
+{
+	struct outcome waiting = {.done = false}, asked = {.done = false};
+	struct admin_call *call;
+
+	(void)state;
+	/* While owners are waited for ... */
+	call = admin_queue_list(brokers, &any, "", 100, on_result, &waiting);
+	admin_cancel(&call);
+	assert_null(call);
+	announce(&fakes[0]);
+	announce(&fakes[1]);
+	cJSON_Delete(ask_list("", 100).result);
+	/* ... and while answers are. */
+	fakes[1].conduct = SILENT;
+	call = admin_queue_list(brokers, &any, "", 100, on_result, &asked);
+	while (fakes[1].asked != 2)
+		turn(5);
+	admin_cancel(&call);
+	turn(ANSWER_MS + 300);
+	/* One is under way when the brokers are let go. */
+	admin_queue_list(brokers, &any, "", 100, on_result, &asked);
+	turn(100);
+	admin_brokers_free(&brokers);
+	turn(100);
+	assert_int_equal(waiting.calls + asked.calls, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_pages, setup_announced, teardown),
+		cmocka_unit_test_setup_teardown(test_summary, setup_announced, teardown),
+		cmocka_unit_test_setup_teardown(test_orders, setup_announced, teardown),
+		cmocka_unit_test_setup_teardown(test_silent, setup_announced, teardown),
+		cmocka_unit_test_setup_teardown(test_late, setup_announced, teardown),
+		cmocka_unit_test_setup_teardown(test_lost_while_asked, setup_announced, teardown),
+		cmocka_unit_test_setup_teardown(test_lost_between_two_questions, setup_announced, teardown),
+		cmocka_unit_test_setup_teardown(test_shard_without_owner, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_owner_comes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_broker_was_ever_here, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cancelled, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
