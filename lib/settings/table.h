@@ -239,6 +239,8 @@
 	S(mailbox, postmaster, TEXT, "", "address", 0, 320, SCOPE_GLOBAL,                          \
 	  "who gets the mail for postmaster and abuse of the domains that have no admin and no such account; empty: it is kept in the queue until there is somebody") \
 	S(mailbox, default_quota, SIZE, "0", "", 0, INT64_MAX, SCOPE_DOMAIN, "bytes an account may hold unless it says otherwise; 0: no limit") \
+	S(mailbox, when_full, ENUM, "later", "later|refuse|report", 0, 2, SCOPE_DOMAIN,            \
+	  "RCPT for a mailbox without room: refused for now (452), refused for good (552), or taken, and the sender gets a report; a message larger than the whole quota is refused for good unless it is report; by the recipient's domain") \
 	S(mailbox, tombstone_retention, DURATION, "30", "d", HOUR_MS, 3650 * DAY_MS, SCOPE_GLOBAL, \
 	  "how long the change log knows what was expunged")
 

@@ -226,3 +226,80 @@ def test_a_busy_metrics_port_is_named_with_its_reason(tmp_path):
                              capture_output=True, text=True, timeout=20)
     assert run.returncode == 1 and "Address already in use" in run.stderr
     assert "0 to 40000" in subprocess.run([BUILD / "stagepost", "up", "--help"], capture_output=True, text=True).stdout
+
+
+def talk(cluster, *recipients, size=None, length=100):
+    """The answers to the recipients, and to the message if one of them was taken."""
+    with smtplib.SMTP("127.0.0.1", cluster.port("smtp"), timeout=60) as smtp:
+        smtp.ehlo("client.example.net")
+        assert smtp.docmd("MAIL", f"FROM:<a@example.net>{f' SIZE={size}' if size else ''}")[0] == 250
+        answers = [smtp.docmd("RCPT", f"TO:<{r}>") for r in recipients]
+        if all(code != 250 for code, _ in answers):
+            return answers, None
+        return answers, smtp.data("Subject: x\r\n\r\n" + ("x" * 70 + "\r\n") * (length // 72))
+
+
+def test_a_full_mailbox_is_told_before_the_250(cluster):
+    """At RCPT where it is known, else at the end of the data; 552 only where the message can never fit."""
+    small, large = f"small-{os.getpid()}@example.test", f"large-{os.getpid()}@example.test"
+    cluster.add_user(small, quota="20K")
+    cluster.add_user(large)
+
+    assert talk(cluster, small, length=12000)[1][0] == 250
+    cluster.wait_mail(small)
+    answers, _ = talk(cluster, small, size=12000)
+    assert answers == [(452, f"4.2.2 <{small}>: mailbox full, try again later".encode())]
+    assert talk(cluster, small, size=30000)[0][0][0] == 552
+    code, text = talk(cluster, small, length=12000)[1]  # without a size
+    assert code == 452 and text.startswith(b"4.2.2")
+    code, text = talk(cluster, small.replace("@", "+detail@"), length=30000)[1]
+    assert code == 552 and text.startswith(b"5.2.2")
+    assert talk(cluster, small, length=3000)[1][0] == 250  # a small one fits
+    # Beside a recipient who has room it is taken; a report tells of the other.
+    assert talk(cluster, small, large, length=30000)[1][0] == 250
+    assert len(cluster.wait_mail(large)) == 1
+    cluster.wait_mail(small, 2)
+    # With a size the one without room is refused, the other is not.
+    answers, end = talk(cluster, small, large, size=30000)
+    assert [code for code, _ in answers] == [552, 250] and end[0] == 250
+    cluster.tool("user", "set", small, "quota=10K")
+    wait_for(lambda: talk(cluster, small)[0][0][0] == 452, what="a quota that is used up")
+    cluster.tool("user", "set", small, "quota=0")
+    wait_for(lambda: talk(cluster, small)[0][0][0] == 250, what="no quota")
+
+
+def test_what_is_said_of_a_full_mailbox_is_set_by_domain(cluster):
+    domain = f"full-{os.getpid()}.test"
+    full, other, roomy = (f"{name}@{domain}" for name in ("full", "other", "roomy"))
+    for address in (full, other):
+        cluster.add_user(address, quota="10")
+    cluster.add_user(roomy)
+    cluster.tool("alias", "add", f"both@{domain}", full, other)
+    cluster.tool("alias", "add", f"deep@{domain}", f"both@{domain}")
+    cluster.tool("alias", "add", f"all@{domain}", full, roomy)
+    cluster.tool("alias", "add", f"out@{domain}", full, "far@remote.test")
+    for address in (full, other):  # whatever is in it
+        with imaplib.IMAP4("127.0.0.1", cluster.port("imap")) as imap:
+            cluster.tool("user", "set", address, "quota=1K")
+            imap.login(address, "secret")
+            assert imap.append("INBOX", None, None, b"Subject: x\r\n\r\n" + b"x" * 200 + b"\r\n")[0] == "OK"
+            cluster.tool("user", "set", address, "quota=10")
+
+    def codes(expected):
+        """For mailboxes all of which are full, straight or by aliases; then for those of which one is not."""
+        wait_for(lambda: talk(cluster, full)[0][0][0] == expected, what=f"{expected} for a full mailbox")
+        for address in (full, f"both@{domain}", f"deep@{domain}"):
+            (code, text), = talk(cluster, address)[0]
+            assert code == expected, (address, text)
+        for address in (f"all@{domain}", f"out@{domain}", roomy):
+            assert talk(cluster, address)[1][0] == 250, address
+
+    # A message of unknown size: larger than the quota of ten octets, but at RCPT nobody knows that yet.
+    codes(452)
+    cluster.settings(f"mailbox:{domain}", when_full="refuse")
+    codes(552)
+    cluster.settings(f"mailbox:{domain}", when_full="report")
+    codes(250)
+    assert talk(cluster, full, size=3000)[1][0] == 250
+    cluster.settings(f"mailbox:{domain}", when_full="later")
+    codes(452)
