@@ -3,6 +3,7 @@ that died, signals, wrong options."""
 
 import imaplib
 import os
+import shutil
 import signal
 import smtplib
 import socket
@@ -303,3 +304,38 @@ def test_what_is_said_of_a_full_mailbox_is_set_by_domain(cluster):
     assert talk(cluster, full, size=3000)[1][0] == 250
     cluster.settings(f"mailbox:{domain}", when_full="later")
     codes(452)
+
+
+def test_bodies_of_messages_certainly_not_taken_are_released(own_cluster, tmp_path):
+    """While the store is away each message is answered 451, and no body of it is left behind."""
+    gone, wrapper = tmp_path / "gone", tmp_path / "bin" / "redis-server"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f"#!/bin/sh\n[ -e {gone} ] && exit 1\nexec {shutil.which('redis-server')} \"$@\"\n")
+    wrapper.chmod(0o755)
+    c = own_cluster(frontends=1, env={"PATH": f"{wrapper.parent}:{os.environ['PATH']}"})
+    address = c.add_user("alice@example.test")
+    talks = []
+    for _ in range(12):
+        smtp = smtplib.SMTP("127.0.0.1", c.port("smtp"), timeout=60)
+        smtp.ehlo("client.example.net")
+        assert smtp.docmd("MAIL FROM:<a@example.net>")[0] == 250
+        assert smtp.docmd(f"RCPT TO:<{address}>")[0] == 250
+        talks.append(smtp)
+    gone.touch()
+    c.kill("redis")
+    wait_for(lambda: "ended by signal 9" in c.out_path.read_text(), what="the store gone")
+    time.sleep(0.5)
+    # Some while the broker has its shards still, some when its lease is over.
+    for smtp in talks[:6]:
+        assert smtp.data(MESSAGE)[0] == 451
+    for smtp in talks[6:]:
+        smtp.putcmd("DATA")
+        assert smtp.getreply()[0] == 354
+        smtp.send(MESSAGE.replace("\n.", "\n..").encode() + b".\r\n")
+    for smtp in talks[6:]:
+        assert smtp.getreply()[0] == 451
+    gone.unlink()
+    wait_for(lambda: c.tool("status", check=False).returncode == 0, 20, what="the store back")
+    swept = c.tool("sweep", "--older-than", "0s", "--dry-run").stdout
+    assert "; 0 leaked ones" in swept, swept
+    assert c.deliver("a@example.net", address, MESSAGE) and len(c.wait_mail(address)) == 1
