@@ -6,6 +6,7 @@
 #include "ctl/commands.h"
 #include "ctl/output.h"
 #include "ctl/postmaster.h"
+#include "ctl/sweep.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/redis/url.h"
@@ -261,6 +262,7 @@ print_for_people(const cJSON *all)
 	if (cJSON_HasObjectItem(store, "blobs_free_bytes"))
 		printf(" (%.1f GB free)", number_of(store, "blobs_free_bytes") / 1e9);
 	printf("\n");
+	sweep_print(cJSON_GetObjectItem(all, "sweep"));
 	print_certificates(cJSON_GetObjectItem(all, "processes"));
 	cJSON_ArrayForEach (warning, cJSON_GetObjectItem(all, "warnings"))
 		printf("warning: %s\n", cJSON_GetStringValue(warning));
@@ -280,7 +282,7 @@ judge(const cJSON *all)
 int
 command_status(struct ctl *ctl, int argc, char **argv)
 {
-	cJSON *all, *processes, *warnings;
+	cJSON *all, *processes, *warnings, *sweep;
 	struct err err;
 	int status;
 
@@ -290,12 +292,14 @@ command_status(struct ctl *ctl, int argc, char **argv)
 		return ctl_fail("%s", err.text);
 	processes = read_processes(ctl, &err);
 	warnings = processes != NULL ? read_warnings(ctl, &err) : NULL;
-	if (warnings == NULL)
+	sweep = warnings != NULL ? sweep_record(ctl, &err) : NULL;
+	if (sweep == NULL)
 		return ctl_fail("%s", err.text);
 	all = cJSON_CreateObject();
 	cJSON_AddItemToObject(all, "processes", processes);
 	cJSON_AddItemToObject(all, "queue", sum_queue(processes));
 	cJSON_AddItemToObject(all, "store", store_record(ctl, processes));
+	cJSON_AddItemToObject(all, "sweep", sweep);
 	cJSON_AddItemToObject(all, "warnings", warnings);
 	if (!ctl->json)
 		print_for_people(all);

@@ -223,7 +223,15 @@
 	S(spool, job_lease, DURATION, "30", "s", SEC_MS, HOUR_MS, SCOPE_GLOBAL,                    \
 	  "a worker that does not renew a job for this long has lost it")                          \
 	S(spool, min_free_space, SIZE, "100M", "", 0, INT64_MAX, SCOPE_GLOBAL,                     \
-	  "with less space free in the blob store new mail is refused for now (SMTP 452, APPEND); what is needed for reports and to make room; 0: no reserve")
+	  "with less space free in the blob store new mail is refused for now (SMTP 452, APPEND); what is needed for reports and to make room; 0: no reserve") \
+	S(spool, sweep, BOOL, "on", "", 0, 1, SCOPE_GLOBAL,                                        \
+	  "one worker at a time looks for bodies that nothing refers to, and releases them")       \
+	S(spool, sweep_interval, DURATION, "12", "h", SEC_MS, 30 * DAY_MS, SCOPE_GLOBAL,           \
+	  "from the end of a sweep to the next; what one finds is released by one that comes 7 hours later or more") \
+	S(spool, sweep_share, INT, "5", "", 1, 100, SCOPE_GLOBAL,                                  \
+	  "percent of the time that Redis and the disk work for a sweep at most")                  \
+	S(spool, sweep_age, DURATION, "24", "h", SEC_MS, 30 * DAY_MS, SCOPE_GLOBAL,                \
+	  "younger bodies are left alone by a sweep")
 
 #define SETTINGS_AUTH(S)                                                                           \
 	S(auth, cache_time, DURATION, "5", "m", 0, DAY_MS, SCOPE_GLOBAL,                           \
