@@ -11,6 +11,9 @@
 #include "lib/base/mem.h"
 #include "lib/redis/url.h"
 
+/* Heartbeats come every second. */
+enum { SILENT_MS = 10 * 1000 };
+
 static void
 add_text_or_number(cJSON *o, const char *name, struct str value, bool number)
 {
@@ -268,14 +271,36 @@ print_for_people(const cJSON *all)
 		printf("warning: %s\n", cJSON_GetStringValue(warning));
 }
 
+/* A kind of process without which mail does not get through, and of which none has
+ * been heard of; NULL: there is none such. */
+static const char *
+missing_kind(const cJSON *processes)
+{
+	static const char *const kinds[] = {"frontend", "spool-broker", "delivery-worker"};
+	const cJSON *process;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		bool found = false;
+		cJSON_ArrayForEach (process, processes)
+			found |= strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(process, "kind")), kinds[i]) == 0 &&
+				 number_of(process, "heartbeat_age_ms") < SILENT_MS;
+		if (!found)
+			return kinds[i];
+	}
+	return NULL;
+}
+
 /* The exit status: 1 where the cluster does no work, or takes no mail. */
 static int
 judge(const cJSON *all)
 {
 	const char *health = cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetObjectItem(all, "store"), "health"));
+	const char *missing = missing_kind(cJSON_GetObjectItem(all, "processes"));
 
 	if (cJSON_GetArraySize(cJSON_GetObjectItem(all, "processes")) == 0)
 		return ctl_fail("no process of the cluster runs, or none can reach its Redis");
+	if (missing != NULL)
+		return ctl_fail("no %s has been heard of for %d s", missing, SILENT_MS / 1000);
 	return strcmp(health, "ok") == 0 || strncmp(health, "unknown", 7) == 0 ? 0 : ctl_fail("the store: %s", health);
 }
 

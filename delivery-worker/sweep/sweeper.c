@@ -16,6 +16,7 @@ struct sweeper {
 	struct worker *worker; /* borrowed */
 	struct event *timer;   /* owner */
 	struct sweep *sweep;   /* owner; NULL: none is under way, nor asked for */
+	bool has_begun;	       /* it is more than asked for */
 };
 
 static const struct settings_spool *
@@ -37,6 +38,7 @@ static void
 sweeper_give_up(struct sweeper *s)
 {
 	sweep_free(&s->sweep);
+	s->has_begun = false;
 	metrics_set(M_SWEEP_RUNNING, 0);
 }
 
@@ -63,14 +65,13 @@ static void
 sweeper_on_end(void *arg, const struct sweep_figures *figures, const struct err *err)
 {
 	struct sweeper *s = arg;
-	bool began = err == NULL || (err->code != ERR_EXISTS && err->code != ERR_DENIED);
 
 	sweeper_count(figures);
 	if (err == NULL) {
 		sweeper_note_done(figures);
 	} else if (err->code == ERR_FENCED) {
 		log_info(NULL, "sweep given up: another sweeps now");
-	} else if (began) {
+	} else if (s->has_begun) {
 		metrics_add(M_SWEEPS_FAILED, 1);
 		log_warning(NULL, "sweep failed", F_ERR(err));
 	}
@@ -80,7 +81,9 @@ sweeper_on_end(void *arg, const struct sweep_figures *figures, const struct err 
 static void
 sweeper_on_begun(void *arg)
 {
-	(void)arg;
+	struct sweeper *s = arg;
+
+	s->has_begun = true;
 	metrics_set(M_SWEEP_RUNNING, 1);
 }
 

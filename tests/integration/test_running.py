@@ -180,6 +180,17 @@ def test_status_without_a_process_is_an_error(own_cluster):
             c.kill(name, signal.SIGCONT)
 
 
+@pytest.mark.parametrize("kind", ["frontend", "spool-broker", "delivery-worker"])
+def test_status_names_a_kind_of_process_that_is_missing(own_cluster, kind):
+    c = own_cluster(frontends=1)
+    assert c.tool("status").returncode == 0
+    c.kill(f"{kind}-0", signal.SIGSTOP)
+    status = wait_for(lambda: (s := c.tool("status", check=False)).returncode == 1 and s, 30, step=0.5, what="an error")
+    assert f"no {kind} has been heard of for 10 s" in status.stderr
+    c.kill(f"{kind}-0", signal.SIGCONT)
+    wait_for(lambda: c.tool("status", check=False).returncode == 0, what="a good status")
+
+
 def test_settings_are_listed_without_keys_and_with_units(own_cluster):
     c = own_cluster(frontends=1)
     c.redis.hset("settings:mailbox:example.test", "plus_addressing", "off")
