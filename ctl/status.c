@@ -5,6 +5,7 @@
 
 #include "ctl/commands.h"
 #include "ctl/output.h"
+#include "ctl/sweep.h"
 
 static double
 status_number(const cJSON *o, const char *name)
@@ -55,6 +56,7 @@ status_print(const cJSON *all)
 	if (cJSON_HasObjectItem(store, "blobs_free_bytes"))
 		printf(" (%.1f GB free)", status_number(store, "blobs_free_bytes") / 1e9);
 	printf("\n");
+	sweep_print(cJSON_GetObjectItem(all, "sweep"));
 	status_print_certificates(all);
 	cJSON_ArrayForEach (warning, cJSON_GetObjectItem(all, "warnings"))
 		printf("warning: %s\n", cJSON_GetStringValue(warning));

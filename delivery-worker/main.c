@@ -5,6 +5,7 @@
 #include "delivery-worker/spam/check.h"
 #include "delivery-worker/jobs/jobs.h"
 #include "delivery-worker/remote/remote.h"
+#include "delivery-worker/sweep/sweeper.h"
 #include "delivery-worker/tlsrpt/reporter.h"
 #include "lib/service/service.h"
 
@@ -59,6 +60,7 @@ main_on_drain(void *arg)
 {
 	struct program *p = arg;
 
+	sweeper_stop(p->worker.sweeper);
 	tls_reporter_stop(p->worker.tls_reporter);
 	jobs_drain(p->worker.jobs, on_empty, p);
 }
@@ -133,6 +135,7 @@ worker_init(struct program *p, struct err *err)
 	if (w->bus == NULL)
 		return -1;
 	w->tls_reporter = tls_reporter_new(w);
+	w->sweeper = sweeper_new(w);
 	w->jobs = jobs_new(w);
 	return 0;
 }
@@ -143,6 +146,7 @@ static void
 worker_fini(struct worker *w)
 {
 	jobs_free(&w->jobs);
+	sweeper_free(&w->sweeper);
 	tls_reporter_free(&w->tls_reporter);
 	bus_client_free(&w->bus);
 	checker_free(&w->checker);

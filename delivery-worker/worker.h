@@ -15,6 +15,7 @@
 
 struct checker;
 struct jobs;
+struct sweeper;
 struct tally;
 struct tls_reporter;
 struct remote;
@@ -38,6 +39,7 @@ struct worker {
 	struct tally *tally;		   /* borrowed from it */
 	struct remote *remote;		   /* delivery-worker/remote/remote.h */
 	struct checker *checker;	   /* delivery-worker/spam/check.h */
+	struct sweeper *sweeper;	   /* delivery-worker/sweep/sweeper.h */
 	struct jobs *jobs;		   /* delivery-worker/jobs/jobs.h */
 };
 

@@ -183,8 +183,8 @@ conns_drain(struct core *core)
 			c->drain_asked = true;
 			if (c->phase == CONN_OPEN)
 				conn_kick(c);
-			else if (c->phase < CONN_OPEN)
-				conn_abort(c);
+			else if (c->phase < CONN_OPEN || c->phase == CONN_STARTING_TLS)
+				conn_abort(c); /* in a handshake nothing can be said */
 			else if (c->phase == CONN_FLUSHING)
 				conn_set_deadline(c, LAST_FLUSH_MS);
 		}

@@ -10,13 +10,53 @@ rcpt_refuse(struct smtp_session *s, enum smtp_reply_name reply, struct str argum
 	return SMTP_DONE;
 }
 
+struct rcpt {
+	struct smtp_session *session; /* borrowed */
+	struct submit_recipient recipient;
+	bool has_room; /* an account without a quota */
+};
+
 static enum smtp_status
-rcpt_accept(struct smtp_session *s, const struct submit_recipient *rcpt)
+rcpt_accept(struct smtp_session *s, const struct rcpt *rcpt)
 {
-	submit_add_recipient(s->submit, rcpt);
+	submit_add_recipient(s->submit, &rcpt->recipient);
 	smtp_set_state(s, SMTP_RCPT);
 	smtp_reply(s, REPLY_RECIPIENT_OK, STR_NONE);
 	return SMTP_DONE;
+}
+
+/* ---- Last of all: is there room for it? ---- */
+
+static enum smtp_status
+rcpt_judge_room(struct smtp_session *s, const struct rcpt *rcpt)
+{
+	const struct submit_recipient *r = &rcpt->recipient;
+
+	switch (submit_room_judge(&r->room, submit_options(s->submit)->size_bytes)) {
+	case SUBMIT_MAILBOX_FULL: return rcpt_refuse(s, REPLY_MAILBOX_FULL, r->address);
+	case SUBMIT_OVER_QUOTA: return rcpt_refuse(s, REPLY_OVER_QUOTA, r->address);
+	default: return rcpt_accept(s, rcpt);
+	}
+}
+
+static void
+rcpt_on_room(void *arg)
+{
+	struct rcpt *rcpt = arg;
+	struct smtp_session *s = rcpt->session;
+
+	rcpt_judge_room(s, rcpt);
+	session_resume(&s->base);
+}
+
+static enum smtp_status
+rcpt_accept_local(struct smtp_session *s, struct rcpt *rcpt)
+{
+	if (rcpt->has_room)
+		return rcpt_accept(s, rcpt);
+	if (!submit_ask_room(s->submit, &rcpt->recipient, rcpt_on_room, rcpt))
+		return SMTP_WAIT;
+	return rcpt_judge_room(s, rcpt);
 }
 
 /* ---- Where the sender's address decides ---- */
@@ -25,31 +65,31 @@ rcpt_accept(struct smtp_session *s, const struct submit_recipient *rcpt)
 static enum smtp_status
 rcpt_on_local_sender(struct smtp_session *s, const struct smtp_found *found, void *arg)
 {
-	struct submit_recipient *rcpt = arg;
+	struct rcpt *rcpt = arg;
 
 	if (found->err != NULL)
-		return rcpt_refuse(s, REPLY_STORE_UNAVAILABLE, rcpt->address);
+		return rcpt_refuse(s, REPLY_STORE_UNAVAILABLE, rcpt->recipient.address);
 	if (found->result->kind != DIR_NOT_LOCAL)
-		return rcpt_refuse(s, REPLY_LOCAL_AUTH_REQUIRED, rcpt->address);
-	return rcpt_accept(s, rcpt);
+		return rcpt_refuse(s, REPLY_LOCAL_AUTH_REQUIRED, rcpt->recipient.address);
+	return rcpt_accept_local(s, rcpt);
 }
 
 /* To a remote domain, where the sender's being ours would be enough. */
 static enum smtp_status
 rcpt_on_relay_sender(struct smtp_session *s, const struct smtp_found *found, void *arg)
 {
-	struct submit_recipient *rcpt = arg;
+	struct rcpt *rcpt = arg;
 	bool whole_domain = smtp_settings(s)->allow_relay == ALLOW_RELAY_LOCAL_DOMAINS;
 
 	if (found->err != NULL)
-		return rcpt_refuse(s, REPLY_STORE_UNAVAILABLE, rcpt->address);
+		return rcpt_refuse(s, REPLY_STORE_UNAVAILABLE, rcpt->recipient.address);
 	if (found->result->kind == DIR_USER || (whole_domain && found->result->kind != DIR_NOT_LOCAL))
 		return rcpt_accept(s, rcpt);
-	return rcpt_refuse(s, REPLY_RELAY_DENIED, rcpt->address);
+	return rcpt_refuse(s, REPLY_RELAY_DENIED, rcpt->recipient.address);
 }
 
 static enum smtp_status
-rcpt_decide_local(struct smtp_session *s, struct submit_recipient *rcpt, struct str domain)
+rcpt_decide_local(struct smtp_session *s, struct rcpt *rcpt, struct str domain)
 {
 	const struct settings *settings = frontend_settings(conn_frontend(s->conn));
 	struct str sender = submit_options(s->submit)->reverse_path;
@@ -59,11 +99,11 @@ rcpt_decide_local(struct smtp_session *s, struct submit_recipient *rcpt, struct 
 			  settings_smtp_in(settings, directory_domain_of(sender))->require_auth_for_local_delivery;
 	if (wants_auth && s->account == NULL && sender.len != 0)
 		return smtp_lookup_sender(s, rcpt_on_local_sender, rcpt);
-	return rcpt_accept(s, rcpt);
+	return rcpt_accept_local(s, rcpt);
 }
 
 static enum smtp_status
-rcpt_decide_relay(struct smtp_session *s, struct submit_recipient *rcpt)
+rcpt_decide_relay(struct smtp_session *s, struct rcpt *rcpt)
 {
 	const struct settings_smtp_in *settings = smtp_settings(s);
 
@@ -72,7 +112,7 @@ rcpt_decide_relay(struct smtp_session *s, struct submit_recipient *rcpt)
 	    ip_blocks_have(&settings->relay_whitelist, conn_peer(s->conn)))
 		return rcpt_accept(s, rcpt);
 	if (settings->allow_relay == ALLOW_RELAY_NOBODY || submit_options(s->submit)->reverse_path.len == 0)
-		return rcpt_refuse(s, REPLY_RELAY_DENIED, rcpt->address);
+		return rcpt_refuse(s, REPLY_RELAY_DENIED, rcpt->recipient.address);
 	return smtp_lookup_sender(s, rcpt_on_relay_sender, rcpt);
 }
 
@@ -81,27 +121,28 @@ rcpt_decide_relay(struct smtp_session *s, struct submit_recipient *rcpt)
 static enum smtp_status
 rcpt_on_found(struct smtp_session *s, const struct smtp_found *found, void *arg)
 {
-	struct submit_recipient *rcpt = arg;
+	struct rcpt *rcpt = arg;
 
 	if (found->err != NULL)
-		return rcpt_refuse(s, REPLY_STORE_UNAVAILABLE, rcpt->address);
+		return rcpt_refuse(s, REPLY_STORE_UNAVAILABLE, rcpt->recipient.address);
 	switch (found->result->kind) {
 	case DIR_USER:
 	case DIR_ALIAS:
 	case DIR_CATCH_ALL:
 	case DIR_UNCLAIMED:
-		rcpt->local = true;
-		rcpt->address = found->address;
+		rcpt->recipient.local = true;
+		rcpt->has_room = found->result->kind == DIR_USER && found->result->quota_bytes == 0;
+		rcpt->recipient.address = found->address;
 		return rcpt_decide_local(s, rcpt, directory_domain_of(found->address));
-	case DIR_UNKNOWN: return rcpt_refuse(s, REPLY_UNKNOWN_USER, rcpt->address);
+	case DIR_UNKNOWN: return rcpt_refuse(s, REPLY_UNKNOWN_USER, rcpt->recipient.address);
 	case DIR_DISABLED:
 		return rcpt_refuse(s, found->result->domain_disabled ? REPLY_DOMAIN_DISABLED : REPLY_USER_DISABLED,
-				   rcpt->address);
+				   rcpt->recipient.address);
 	case DIR_NOT_LOCAL: break;
 	}
 	/* What was searched for in our own domains, in vain, is nobody's. */
-	if (!str_eq(found->address, rcpt->address) || str_index(rcpt->address, '@') < 0)
-		return rcpt_refuse(s, REPLY_UNKNOWN_USER, rcpt->address);
+	if (!str_eq(found->address, rcpt->recipient.address) || str_index(rcpt->recipient.address, '@') < 0)
+		return rcpt_refuse(s, REPLY_UNKNOWN_USER, rcpt->recipient.address);
 	return rcpt_decide_relay(s, rcpt);
 }
 
@@ -119,7 +160,7 @@ rcpt_parse_path(const struct smtp_session *s, struct str text, struct arena *are
 enum smtp_status
 smtp_cmd_rcpt(struct smtp_session *s, struct str argument)
 {
-	struct submit_recipient *rcpt = arena_new(&s->command.arena, struct submit_recipient);
+	struct rcpt *rcpt = arena_new(&s->command.arena, struct rcpt);
 	struct smtp_rcpt_params params;
 	struct smtp_path path;
 	struct str rest, culprit;
@@ -132,8 +173,10 @@ smtp_cmd_rcpt(struct smtp_session *s, struct str argument)
 	enum smtp_params_error error = smtp_rcpt_params_parse(rest, &params, &culprit);
 	if (error != PARAMS_OK)
 		return rcpt_refuse(s, error == PARAMS_BAD ? REPLY_BAD_PARAMETER : REPLY_UNKNOWN_PARAMETER, culprit);
-	*rcpt = (struct submit_recipient){.address = path.address, .notify = params.notify, .orcpt = params.orcpt};
-	if (!submit_has_room(s->submit, rcpt))
+	rcpt->session = s;
+	rcpt->recipient =
+		(struct submit_recipient){.address = path.address, .notify = params.notify, .orcpt = params.orcpt};
+	if (!submit_has_room(s->submit, &rcpt->recipient))
 		return rcpt_refuse(s, REPLY_TOO_MANY_RECIPIENTS, path.address);
 	return smtp_lookup(s, &path, rcpt_on_found, rcpt);
 }

@@ -66,10 +66,14 @@
 	R(RELAY_DENIED, 550, "5.7.1", COUNTS_BAD_RECIPIENT | IS_REFUSAL, "<{}>: relaying denied")               \
 	R(LOCAL_AUTH_REQUIRED, 530, "5.7.0", COUNTS_BAD_RECIPIENT | IS_REFUSAL,                                 \
 	  "Authentication required to send from a domain of this server")                                       \
+	R(MAILBOX_FULL, 452, "4.2.2", IS_REFUSAL, "<{}>: mailbox full, try again later")                        \
+	R(OVER_QUOTA, 552, "5.2.2", IS_REFUSAL, "<{}>: no room in the mailbox")                                 \
 	R(TOO_MANY_RECIPIENTS, 452, "4.5.3", IS_REFUSAL, "Too many recipients")                                 \
 	/* messages */                                                                                          \
 	R(TOO_MANY_HOPS, 554, "5.4.6", IS_REFUSAL, "Too many hops: the message seems to loop")                  \
 	R(FROM_NOT_YOURS, 550, "5.7.1", IS_REFUSAL, "The From address does not belong to {}")                   \
+	R(NO_MAILBOX_HAS_ROOM, 452, "4.2.2", IS_REFUSAL, "No room for the message in the mailbox, try again later") \
+	R(NO_MAILBOX_WILL_HAVE_ROOM, 552, "5.2.2", IS_REFUSAL, "No room for the message in the mailbox")        \
 	R(STORE_UNAVAILABLE, 451, "4.3.0", IS_REFUSAL, "Temporary failure, try again later")                    \
 	R(STORE_FULL, 452, "4.3.1", IS_REFUSAL, "Not enough storage, try again later")                          \
 	/* the end */                                                                                           \

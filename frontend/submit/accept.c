@@ -155,7 +155,7 @@ accept_on_signed(struct submit *s, const struct err *err)
 static bool
 accept_is_for_later(enum submit_result result)
 {
-	return result == SUBMIT_STORE_FULL || result == SUBMIT_UNAVAILABLE;
+	return result == SUBMIT_MAILBOX_FULL || result == SUBMIT_STORE_FULL || result == SUBMIT_UNAVAILABLE;
 }
 
 bool

@@ -171,6 +171,19 @@ submit_announce(struct submit *s, uint64_t octets)
 		body_refuse(s, SUBMIT_TOO_BIG);
 }
 
+/* Only now its size is known for certain. */
+static void
+body_check_room(struct submit *s)
+{
+	enum submit_result judged;
+
+	if (s->result != SUBMIT_OK)
+		return;
+	judged = submit_room_judge(&s->room, blob_append_size(s->append));
+	if (judged != SUBMIT_OK)
+		body_refuse(s, judged);
+}
+
 bool
 submit_end_data(struct submit *s)
 {
@@ -185,6 +198,7 @@ submit_end_data(struct submit *s)
 	body_check_header(s);
 	if (!s->streams)
 		body_begin_stream(s);
+	body_check_room(s);
 	return s->result == SUBMIT_OK;
 }
 

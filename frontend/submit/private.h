@@ -2,6 +2,7 @@
  *
  *   submit.c        its beginning and end
  *   recipients.c    for whom it is
+ *   room.c          whether their mailboxes have room
  *   body.c          the data on its way into the blob store, and its checks
  *   trace.c         the lines put on top of it
  *   sender.c        whether a From: is the account's
@@ -46,6 +47,16 @@ struct submit {
 	unsigned recipient_count;
 	size_t recipient_bytes; /* about what they take in the envelope */
 
+	/* room.c */
+	struct submit_room room;		    /* the most that any recipient has */
+	struct {				    /* of the one that is asked about */
+		struct submit_recipient *recipient; /* borrowed; NULL: none is */
+		void (*on_room)(void *arg);
+		void *arg;
+		struct submit_room room; /* as far as it is known */
+		bool is_starting;
+	} asked;
+
 	/* body.c */
 	struct blob_append *append; /* owner; NULL before the data, and once refused or committed */
 	struct smtp_data_reader reader;
@@ -80,6 +91,12 @@ const struct settings_smtp_in *submit_settings(const struct submit *s);
 /* ---- recipients.c ---- */
 /* For the envelope; in the arena. */
 Stagepost__Recipient **submit_list_recipients(struct submit *s);
+
+/* ---- room.c ---- */
+/* None at all. */
+void submit_room_init(struct submit_room *room);
+/* The mailbox with the most room decides. */
+void submit_room_add(struct submit_room *room, const struct submit_room *other);
 
 /* ---- body.c ---- */
 /* The message is whole. False: it is refused. */

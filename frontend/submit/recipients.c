@@ -37,6 +37,7 @@ submit_add_recipient(struct submit *s, const struct submit_recipient *r)
 	struct submit_entry *entry;
 
 	CHECK(s->append == NULL && !s->streams);
+	submit_room_add(&s->room, &r->room);
 	for (entry = s->recipients; entry != NULL; entry = entry->next)
 		if (entry->hash == hash && str_eq(str_c(entry->record.address), r->address))
 			return;

@@ -65,6 +65,7 @@ submit_begin(struct frontend *f, const struct submit_options *options)
 	s->frontend = f;
 	s->begun_ms = clock_unix_ms();
 	s->recipients_end = &s->recipients;
+	submit_room_init(&s->room);
 	submit_copy_options(s, options);
 	s->priority = submit_priority_allowed(s);
 	spool_id_new((unsigned)shard, s->id);

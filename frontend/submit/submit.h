@@ -29,6 +29,8 @@ enum submit_result {
 	SUBMIT_TOO_BIG,	       /* max_message_size */
 	SUBMIT_TOO_MANY_HOPS,  /* max_hop_count */
 	SUBMIT_FROM_NOT_YOURS, /* require_auth_match: From: is not the account's */
+	SUBMIT_MAILBOX_FULL,   /* no recipient's mailbox has room for it; later, perhaps */
+	SUBMIT_OVER_QUOTA,     /* the same, for good */
 	SUBMIT_STORE_FULL,     /* later, perhaps */
 	SUBMIT_UNAVAILABLE,    /* a store or the brokers; later. It may be in the spool all the same */
 };
@@ -56,11 +58,20 @@ struct submit_options {
 	struct str dsn_envid;	 /* still xtext; empty: not given */
 };
 
+/* What the mailboxes that an address leads to have left; of several, the most. */
+struct submit_room {
+	bool is_limited;      /* false: there is room, or it is not known */
+	bool is_final;	      /* setting when_full: what does not fit is refused for good */
+	uint64_t free_bytes;  /* 0: full */
+	uint64_t quota_bytes; /* when empty */
+};
+
 struct submit_recipient {
-	struct str address; /* normalised */
-	bool local;	    /* of a domain of this cluster */
-	unsigned notify;    /* NOTIFY_...; 0: not given */
-	struct str orcpt;   /* "rfc822;..." still xtext; empty: not given */
+	struct str address;	 /* normalised */
+	bool local;		 /* of a domain of this cluster */
+	unsigned notify;	 /* NOTIFY_...; 0: not given */
+	struct str orcpt;	 /* "rfc822;..." still xtext; empty: not given */
+	struct submit_room room; /* all zero: nothing is known */
 };
 
 struct submit;
@@ -74,6 +85,13 @@ void submit_free(struct submit **s);
 
 /* Is there room for it, as max_recipients and the envelope's size go? */
 bool submit_has_room(const struct submit *s, const struct submit_recipient *r);
+/* Fills recipient->room, of a local address. True: at once, on_room will not come.
+ * False: on_room comes once, later, unless submit_free() comes before; until then
+ * nothing else is done with the submission. */
+bool submit_ask_room(struct submit *s, struct submit_recipient *recipient, void (*on_room)(void *arg), void *arg);
+/* Has it room for so much (0: not known how much)? SUBMIT_OK, SUBMIT_MAILBOX_FULL,
+ * SUBMIT_OVER_QUOTA. */
+enum submit_result submit_room_judge(const struct submit_room *room, uint64_t size_bytes);
 /* One that is there already is passed over. Not after the data. */
 void submit_add_recipient(struct submit *s, const struct submit_recipient *r);
 

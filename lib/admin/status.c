@@ -8,6 +8,9 @@
 #include "lib/base/mem.h"
 #include "lib/redis/url.h"
 
+/* Heartbeats come every second. */
+enum { STATUS_SILENT_MS = 10 * 1000 };
+
 /* Filled by answers that come side by side; the last one puts it together. */
 struct status {
 	cJSON *processes;    /* borrowed: the result's */
@@ -149,6 +152,68 @@ status_store(const struct admin_call *call)
 	return o;
 }
 
+/* ---- The sweep ---- */
+static void
+status_sweep_field(cJSON *o, const redisReply *fields, const char *name, const char *as, bool number)
+{
+	struct str value = redis_field(fields, name);
+	int64_t v;
+
+	if (number && str_to_i64(value, &v))
+		cJSON_AddNumberToObject(o, as, (double)v);
+	else if (!number && value.len != 0)
+		admin_add_str(o, as, value);
+}
+
+/* Holders are told with a number of their own: "<process> <number>". */
+static void
+status_sweep_process(cJSON *o, const redisReply *fields, const char *name, const char *as)
+{
+	struct str process, number;
+
+	if (str_cut(redis_field(fields, name), ' ', &process, &number))
+		admin_add_str(o, as, process);
+}
+
+static void
+status_sweep_figures(cJSON *o, const redisReply *fields, const char *prefix)
+{
+	static const char *const names[] = {"started_ms", "end_ms",	    "examined", "referred",
+					    "released",	  "released_bytes", "in_doubt"};
+	char name[40];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(name, sizeof(name), "%s%s", prefix, names[i]);
+		status_sweep_field(o, fields, name, names[i], true);
+	}
+}
+
+static cJSON *
+status_sweep(const redisReply *fields)
+{
+	cJSON *o = cJSON_CreateObject(), *part;
+	int64_t until = 0;
+
+	if (str_to_i64(redis_field(fields, "until_ms"), &until) && until > clock_unix_ms()) {
+		part = cJSON_AddObjectToObject(o, "running");
+		status_sweep_process(part, fields, "holder", "by");
+		status_sweep_field(part, fields, "kind", "kind", false);
+		status_sweep_figures(part, fields, "");
+	}
+	if (redis_field(fields, "last_end_ms").len != 0) {
+		part = cJSON_AddObjectToObject(o, "last");
+		status_sweep_process(part, fields, "last_by", "by");
+		status_sweep_figures(part, fields, "last_");
+	}
+	if (redis_field(fields, "failed_ms").len != 0) {
+		part = cJSON_AddObjectToObject(o, "failed");
+		status_sweep_process(part, fields, "failed_by", "by");
+		status_sweep_field(part, fields, "failed_ms", "end_ms", true);
+		status_sweep_field(part, fields, "failure", "reason", false);
+	}
+	return o;
+}
+
 /* ---- Asking ---- */
 static void
 status_part_done(struct admin_call *call)
@@ -217,6 +282,15 @@ status_on_appendfsync(struct admin_call *call, const redisReply *reply, const st
 }
 
 static void
+status_on_sweep(struct admin_call *call, const redisReply *reply, const struct err *err)
+{
+	admin_call_note(call, err);
+	if (err == NULL)
+		cJSON_AddItemToObject(call->result, "sweep", status_sweep(reply));
+	status_part_done(call);
+}
+
+static void
 status_on_postmaster(struct admin_call *call, const char *warning, const struct err *err)
 {
 	struct status *s = call->state;
@@ -240,24 +314,50 @@ admin_status(struct admin *a, admin_on_result *cb, void *arg)
 
 	call->state = s;
 	call->result = cJSON_CreateObject();
-	s->due = 4;
+	s->due = 5;
 	s->processes = cJSON_AddArrayToObject(call->result, "processes");
 	admin_ask(call, status_on_ids, "ZRANGE", str_c(redis_key_pattern(KEY_CLUSTER_PROCS)), 2,
 		  (const struct str[]){STR("0"), STR("-1")});
 	status_ask_config(call, STR("appendonly"), status_on_appendonly);
 	status_ask_config(call, STR("appendfsync"), status_on_appendfsync);
+	admin_ask(call, status_on_sweep, "HGETALL", str_c(redis_key_pattern(KEY_SWEEP_STATE)), 0, NULL);
 	postmaster_search(call, status_on_postmaster);
 	return call;
 }
 
 /* ---- What a status says ---- */
+
+/* A kind of process without which mail does not get through, and of which none has
+ * been heard of; NULL: there is none such. */
+static const char *
+status_missing_kind(const cJSON *processes)
+{
+	static const char *const kinds[] = {"frontend", "spool-broker", "delivery-worker"};
+	const cJSON *process;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		bool found = false;
+		cJSON_ArrayForEach (process, processes) {
+			const cJSON *age = cJSON_GetObjectItem(process, "heartbeat_age_ms");
+			found |= strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(process, "kind")), kinds[i]) == 0 &&
+				 age->valuedouble < STATUS_SILENT_MS;
+		}
+		if (!found)
+			return kinds[i];
+	}
+	return NULL;
+}
+
 bool
 admin_status_is_good(const cJSON *status, struct buf *reason)
 {
 	const char *health = cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetObjectItem(status, "store"), "health"));
+	const char *missing = status_missing_kind(cJSON_GetObjectItem(status, "processes"));
 
 	if (cJSON_GetArraySize(cJSON_GetObjectItem(status, "processes")) == 0)
 		buf_add_c(reason, "no process of the cluster runs, or none can reach its Redis");
+	else if (missing != NULL)
+		buf_printf(reason, "no %s has been heard of for %d s", missing, STATUS_SILENT_MS / 1000);
 	else if (strcmp(health, "ok") == 0 || strncmp(health, "unknown", 7) == 0)
 		return true;
 	else

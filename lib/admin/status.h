@@ -5,7 +5,8 @@
 #include "lib/admin/admin.h"
 #include "lib/base/buf.h"
 
-/* {"processes": [...], "queue": {...}, "store": {...}, "warnings": [...]}: each
+/* {"processes": [...], "queue": {...}, "store": {...}, "sweep": {...},
+ * "warnings": [...]}: each
  * process with what it says of itself, what the brokers count added up, what
  * the store promises and how it is, what an operator should see to. */
 struct admin_call *admin_status(struct admin *a, admin_on_result *cb, void *arg);

@@ -158,5 +158,13 @@ bool blob_store_is_full(const struct blob_store *s, uint64_t size_bytes);
  * take long: call it from a thread or a tool of its own. */
 int blob_sweep(struct blob_store *s, int64_t older_than_unix_ms, bool (*visit)(void *arg, const struct blob_id *id),
 	       void *arg, struct err *err);
+/* The same a pack at a time, off the loop, for who rests between: which packs there
+ * are, then each of them. visit is called on a thread, while the caller waits for
+ * on_done. One pack at once a store. */
+typedef void blob_on_packs(void *arg, const uint64_t *packs, size_t count, const struct err *err);
+void blob_sweep_list(struct blob_store *s, blob_on_packs *on_packs, void *arg);
+void blob_sweep_pack(struct blob_store *s, uint64_t pack, int64_t older_than_unix_ms,
+		     bool (*visit)(void *arg, const struct blob_id *id),
+		     void (*on_done)(void *arg, const struct err *err), void *arg);
 
 #endif

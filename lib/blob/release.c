@@ -259,3 +259,100 @@ blob_sweep(struct blob_store *s, int64_t older_than_unix_ms, bool (*visit)(void 
 
 	return each_pack(s, sweep_pack, &sw, err);
 }
+
+/* ---- A pack at a time ---- */
+
+struct sweep_task {
+	struct task task;
+	struct blob_store *store;
+	struct sweep sweep;
+	uint64_t *packs; /* owner; of a list */
+	size_t count, room;
+	uint64_t pack;
+	blob_on_packs *on_packs;
+	void (*on_done)(void *arg, const struct err *err);
+	void *arg;
+	bool failed;
+	struct err err;
+};
+
+static int
+sweep_add_pack(void *arg, const char *path, uint64_t id, struct err *err)
+{
+	struct sweep_task *t = arg;
+
+	(void)path, (void)err;
+	if (t->count == t->room) {
+		t->room = t->room == 0 ? 64 : t->room * 2;
+		t->packs = mem_realloc(t->packs, t->room * sizeof(*t->packs));
+	}
+	t->packs[t->count++] = id;
+	return 0;
+}
+
+static void
+sweep_run_list(struct task *task)
+{
+	struct sweep_task *t = (struct sweep_task *)task;
+
+	t->failed = each_pack(t->store, sweep_add_pack, t, &t->err) != 0;
+	store_tell_done(t->store, task);
+}
+
+static void
+sweep_list_done(struct task *task)
+{
+	struct sweep_task *t = (struct sweep_task *)task;
+
+	t->on_packs(t->arg, t->packs, t->count, t->failed ? &t->err : NULL);
+	mem_free(t->packs);
+	mem_free(t);
+}
+
+void
+blob_sweep_list(struct blob_store *s, blob_on_packs *on_packs, void *arg)
+{
+	struct sweep_task *t = mem_new(struct sweep_task);
+
+	t->task = (struct task){.run = sweep_run_list, .done = sweep_list_done};
+	t->store = s;
+	t->on_packs = on_packs;
+	t->arg = arg;
+	task_thread_give(s, &s->releaser, &t->task);
+}
+
+static void
+sweep_run_pack(struct task *task)
+{
+	struct sweep_task *t = (struct sweep_task *)task;
+	char path[PACK_PATH_MAX];
+
+	pack_path(t->store->folder, t->pack, path);
+	t->failed = sweep_pack(&t->sweep, path, t->pack, &t->err) != 0;
+	store_tell_done(t->store, task);
+}
+
+static void
+sweep_pack_done(struct task *task)
+{
+	struct sweep_task *t = (struct sweep_task *)task;
+
+	t->on_done(t->arg, t->failed ? &t->err : NULL);
+	mem_free(t);
+}
+
+void
+blob_sweep_pack(struct blob_store *s, uint64_t pack, int64_t older_than_unix_ms,
+		bool (*visit)(void *arg, const struct blob_id *id), void (*on_done)(void *arg, const struct err *err),
+		void *arg)
+{
+	struct sweep_task *t = mem_new(struct sweep_task);
+
+	t->task = (struct task){.run = sweep_run_pack, .done = sweep_pack_done};
+	t->store = s;
+	t->sweep = (struct sweep){older_than_unix_ms, visit, arg};
+	t->pack = pack;
+	t->on_done = on_done;
+	t->arg = arg;
+	task_thread_give(s, &s->releaser, &t->task);
+}

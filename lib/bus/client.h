@@ -36,8 +36,8 @@ int bus_client_pick_shard(struct bus_client *b);
  * answer for 2 s, or NOT_MINE, looks the owner up again and resends under the
  * same id, for timeout_ms in all, or for 2 s after a broker said that its store
  * fails. cb comes once: err NULL means durable.
- * ERR_UNAVAILABLE, ERR_TIMEOUT (it may be durable: the client must be told
- * 4xx and may send it twice), ERR_LIMIT (busy). The envelope is copied. What
+ * ERR_UNAVAILABLE and ERR_LIMIT (busy): certainly no broker has it. ERR_TIMEOUT: it
+ * may be durable (the client must be told 4xx and may send it twice). The envelope is copied. What
  * waits is bounded in number and bytes: beyond that ERR_UNAVAILABLE, soon. */
 typedef void bus_on_handed_over(void *arg, const struct err *err);
 void bus_hand_over(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t timeout_ms,

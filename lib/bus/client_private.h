@@ -38,6 +38,7 @@ struct hand_over {
 	unsigned shard;
 	struct buf envelope;	  /* owner; packed */
 	unsigned sends;		  /* not 0: it may have reached a broker */
+	unsigned untaken;	  /* of these, answered with certainty that nothing was written */
 	struct bus_peer *sent_to; /* borrowed; NULL: waits for an owner */
 	int64_t sent_ms;	  /* monotonic */
 	int64_t retry_ms;	  /* monotonic: not before */

@@ -92,6 +92,13 @@ on_store_failed(struct hand_over *h)
 		h->deadline_ms = h->failed_ms + FAILED_LONGEST_MS;
 }
 
+/* May a copy that was sent be in the spool? Each copy has one answer at most. */
+static bool
+hand_over_is_in_doubt(const struct hand_over *h)
+{
+	return h->sends > h->untaken;
+}
+
 static void
 try_again(struct bus_client *b, struct hand_over *h, int64_t wait_ms)
 {
@@ -111,11 +118,14 @@ hand_over_on_reply(struct bus_client *b, const Stagepost__Frame *frame)
 	HASH_FIND(hh, b->hand_overs, &request, sizeof(request), h);
 	if (h == NULL)
 		return; /* answered before, by another broker, or given up */
+	/* What is busy has never taken what it refuses. */
+	h->untaken += reply->untaken || reply->status == STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY;
 	switch (reply->status) {
 	case STAGEPOST__HAND_OVER_REPLY__STATUS__OK: end(b, h, NULL); break;
 	case STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY:
 		/* A copy that was sent before may be waiting to be written. */
-		err_set(&err, h->sends > 1 ? ERR_TIMEOUT : ERR_LIMIT, "the broker is busy: %s", reply->text);
+		err_set(&err, hand_over_is_in_doubt(h) ? ERR_TIMEOUT : ERR_LIMIT, "the broker is busy: %s",
+			reply->text);
 		end(b, h, &err);
 		break;
 	case STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE: try_again(b, h, NOT_MINE_RETRY_MS); break;
@@ -152,8 +162,10 @@ give_up(struct bus_client *b, struct hand_over *h)
 {
 	struct err err;
 
-	if (h->sends != 0)
+	if (hand_over_is_in_doubt(h))
 		err_set(&err, ERR_TIMEOUT, "no broker said that it has the message");
+	else if (h->sends != 0)
+		err_set(&err, ERR_UNAVAILABLE, "no broker could write the message");
 	else
 		err_set(&err, ERR_UNAVAILABLE, "no broker owns shard %u", h->shard);
 	end(b, h, &err);

@@ -5,7 +5,7 @@
  * changed since that pass began: the next pass reads just those. A pass in
  * which nothing changed, from its first call to its last, ends it; one that
  * takes a single call always does. */
-#include "lib/base/check.h"
+#include "lib/base/mem.h"
 #include "lib/mailbox/scripts.h"
 
 MAILBOX_SCRIPT(bodies);
@@ -13,21 +13,27 @@ MAILBOX_SCRIPT(bodies);
 /* Each reads only what the one before, which took milliseconds, has missed. */
 enum { PASSES_MAX = 1000 };
 
+/* ---- One call ---- */
+
 struct bodies {
+	struct mailbox_bodies_at *at; /* borrowed */
 	mailbox_on_cold *on_cold;
-	uint64_t since;	 /* modseq: of this pass */
-	uint64_t modseq; /* of the account when the pass began; UINT64_MAX: it has yet to */
-	uint64_t folder, chunk;
-	unsigned passes;
 };
 
-static void bodies_read_some(struct mailbox_call *call);
-
 static void
-bodies_end(struct mailbox_call *call, const struct err *err)
+bodies_next_pass(struct mailbox_call *call, struct mailbox_bodies_at *at)
 {
-	call->on.done(call->arg, err);
-	mailbox_call_end(call);
+	struct err busy;
+
+	if (++at->passes == PASSES_MAX) {
+		err_set(&busy, ERR_UNAVAILABLE, "the mailboxes of %s change too fast to be read", call->address);
+		call->on.done(call->arg, &busy);
+		return;
+	}
+	at->since = at->modseq;
+	at->modseq = UINT64_MAX;
+	at->folder = 1;
+	call->on.done(call->arg, NULL);
 }
 
 static void
@@ -35,51 +41,84 @@ bodies_on_some(struct mailbox_call *call, const redisReply *reply, const struct 
 {
 	const struct mailbox_bodies_answer got = mailbox_bodies_answer(reply);
 	struct bodies *b = call->state;
-	struct err busy;
+	struct mailbox_bodies_at *at = b->at;
 	uint64_t modseq;
 
 	if (err != NULL) {
-		bodies_end(call, err);
+		call->on.done(call->arg, err);
+		mailbox_call_end(call);
 		return;
 	}
 	modseq = (uint64_t)redis_i64(got.modseq, 0);
-	if (b->modseq == UINT64_MAX)
-		b->modseq = modseq;
+	if (at->modseq == UINT64_MAX)
+		at->modseq = modseq;
 	for (size_t i = 0; i < got.cold->elements; i++)
 		b->on_cold(call->arg, redis_str(got.cold->element[i]));
-	b->folder = (uint64_t)redis_i64(got.folder, 0);
-	b->chunk = (uint64_t)redis_i64(got.chunk, 0);
-	if (b->folder == 0 && modseq == b->modseq) {
-		bodies_end(call, NULL);
-	} else if (b->folder == 0 && ++b->passes == PASSES_MAX) {
-		err_set(&busy, ERR_UNAVAILABLE, "the mailboxes of %s change too fast to be read", call->address);
-		bodies_end(call, &busy);
-	} else {
-		if (b->folder == 0) {
-			b->since = b->modseq;
-			b->modseq = UINT64_MAX;
-			b->folder = 1;
-		}
-		bodies_read_some(call);
-	}
+	at->folder = (uint64_t)redis_i64(got.folder, 0);
+	at->chunk = (uint64_t)redis_i64(got.chunk, 0);
+	at->ended = at->folder == 0 && modseq == at->modseq;
+	if (at->folder == 0 && !at->ended)
+		bodies_next_pass(call, at);
+	else
+		call->on.done(call->arg, NULL);
+	mailbox_call_end(call);
+}
+
+void
+mailbox_read_some_bodies(struct mailbox_store *m, struct str address, struct mailbox_bodies_at *at,
+			 mailbox_on_cold *on_cold, mailbox_on_done *cb, void *arg)
+{
+	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.done = cb}, arg);
+	struct bodies *b = call->state = arena_new(&call->op.arena, struct bodies);
+
+	if (at->folder == 0)
+		*at = (struct mailbox_bodies_at){.modseq = UINT64_MAX, .folder = 1};
+	*b = (struct bodies){.at = at, .on_cold = on_cold};
+	mailbox_bodies_ask(call,
+			   &(struct mailbox_bodies_args){.since = at->since, .id = at->folder, .chunk = at->chunk},
+			   bodies_on_some);
+}
+
+/* ---- All of them ---- */
+
+struct bodies_all {
+	struct mailbox_store *store; /* borrowed */
+	char *address;		     /* owner */
+	struct mailbox_bodies_at at;
+	mailbox_on_cold *on_cold;
+	mailbox_on_done *done;
+	void *arg;
+};
+
+static void
+bodies_on_cold(void *arg, struct str cold)
+{
+	struct bodies_all *all = arg;
+
+	all->on_cold(all->arg, cold);
 }
 
 static void
-bodies_read_some(struct mailbox_call *call)
+bodies_on_call(void *arg, const struct err *err)
 {
-	const struct bodies *b = call->state;
+	struct bodies_all *all = arg;
 
-	mailbox_bodies_ask(call, &(struct mailbox_bodies_args){.since = b->since, .id = b->folder, .chunk = b->chunk},
-			   bodies_on_some);
+	if (err == NULL && !all->at.ended) {
+		mailbox_read_some_bodies(all->store, str_c(all->address), &all->at, bodies_on_cold, bodies_on_call,
+					 all);
+		return;
+	}
+	all->done(all->arg, err);
+	mem_free(all->address);
+	mem_free(all);
 }
 
 void
 mailbox_read_bodies(struct mailbox_store *m, struct str address, mailbox_on_cold *on_cold, mailbox_on_done *cb,
 		    void *arg)
 {
-	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.done = cb}, arg);
-	struct bodies *b = call->state = arena_new(&call->op.arena, struct bodies);
+	struct bodies_all *all = mem_new(struct bodies_all);
 
-	*b = (struct bodies){.on_cold = on_cold, .modseq = UINT64_MAX, .folder = 1};
-	bodies_read_some(call);
+	*all = (struct bodies_all){.store = m, .address = str_dup(address), .on_cold = on_cold, .done = cb, .arg = arg};
+	mailbox_read_some_bodies(m, address, &all->at, bodies_on_cold, bodies_on_call, all);
 }

@@ -1,6 +1,6 @@
 -- Cold records of an account that changed their place: chunks with a greater
 -- modseq. Folders that wait to be reaped are among them.
-local CHUNKS, FOLDERS = 64, 4000
+local CHUNKS, FOLDERS = 16, 4000
 local m = call('HMGET', meta, 'modseq', 'next_folder')
 local cold = {}
 

@@ -333,6 +333,18 @@ void mailbox_set_digest(struct mailbox_store *m, struct str address, uint32_t fo
 typedef void mailbox_on_cold(void *arg, struct str cold);
 void mailbox_read_bodies(struct mailbox_store *m, struct str address, mailbox_on_cold *on_cold, mailbox_on_done *cb,
 			 void *arg);
+/* The same one call at a time, with rests between as the caller likes. at: all zero
+ * before the first call; must stay until cb, and then says whether more follows. */
+struct mailbox_bodies_at {
+	bool ended; /* all was told */
+	/* private: */
+	uint64_t since;	 /* modseq: of this pass */
+	uint64_t modseq; /* of the account when the pass began; UINT64_MAX: it has yet to */
+	uint64_t folder, chunk;
+	unsigned passes;
+};
+void mailbox_read_some_bodies(struct mailbox_store *m, struct str address, struct mailbox_bodies_at *at,
+			      mailbox_on_cold *on_cold, mailbox_on_done *cb, void *arg);
 
 /* Removes an account's mailboxes with all messages (user delete). What was
  * filed stays known until the ledgers expire. */

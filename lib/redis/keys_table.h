@@ -75,8 +75,10 @@
 	K(TLSRPT_PLAN, "tlsrpt:{<day>}:p:<domain>", HASH, EXPIRES, TIME, "workers", "how far its report is") \
 	K(BLOB_REFS, "blobrefs:{<pack>}", HASH, STAYS, PURPOSE, "whoever adds or drops one", \
 	  "references to bodies beyond the first") \
-	K(SWEEP_SUSPECTS, "sweep:suspects", HASH, STAYS, PURPOSE, "the tool", \
+	K(SWEEP_SUSPECTS, "sweep:suspects", HASH, STAYS, PURPOSE, "who sweeps", \
 	  "bodies that a sweep found without a reference, and when") \
+	K(SWEEP_STATE, "sweep:state", HASH, STAYS, PURPOSE, "who sweeps, under its lease", \
+	  "who sweeps and until when; figures of the sweep under way and of the last one") \
 	K(CLUSTER_PROCS, "cluster:procs", ZSET, STAYS, PURPOSE, "every process", "processes by their last heartbeat") \
 	K(CLUSTER_PROC, "cluster:proc:<id>", HASH, EXPIRES, PROCESS, "every process", "a process") \
 	K(CLUSTER_BROKERS, "cluster:brokers", SET, STAYS, PURPOSE, "brokers", "all brokers") \

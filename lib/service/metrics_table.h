@@ -67,6 +67,14 @@
 	M(SPAM_UNCHECKED, "spam_unchecked_total", counter, "", "Messages that went on without the check that they were to have") \
 	M(REPORTS, "delivery_reports_total", counter, "", "Delivery status notifications made")     \
 	M(TLS_REPORTS, "tls_reports_total", counter, "", "TLS reports handed over as mail, or posted") \
+	M(SWEEPS_DONE, "sweeps_total", counter, "result=\"done\"", "Sweeps that this process began, but those that it gave up") \
+	M(SWEEPS_FAILED, "sweeps_total", counter, "result=\"failed\"", "Sweeps that this process began, but those that it gave up") \
+	M(SWEEP_RUNNING, "sweep_running", gauge, "", "1: this process sweeps")                     \
+	M(SWEEP_LAST_END, "sweep_last_end_timestamp_seconds", gauge, "", "Unix time at which the last sweep of this process was done; 0: there was none") \
+	M(SWEEP_EXAMINED, "sweep_examined_bodies_total", counter, "", "Bodies looked at by sweeps") \
+	M(SWEEP_RELEASED, "sweep_released_bodies_total", counter, "", "Bodies that nothing referred to, released by sweeps") \
+	M(SWEEP_RELEASED_BYTES, "sweep_released_bytes_total", counter, "", "Their bytes")           \
+	M(SWEEP_IN_DOUBT, "sweep_in_doubt_bodies", gauge, "", "Bodies that the last sweep of this process found without a reference and left to a later one") \
 	M(REMOTE_CONNECTIONS, "remote_connections_total", counter, "", "Connections made to remote servers")
 
 #endif

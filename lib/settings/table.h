@@ -246,7 +246,15 @@
 	S(spool, job_lease, DURATION, "30", "s", SEC_MS, HOUR_MS, SCOPE_GLOBAL, \
 	  "a job is given to another worker when it has not been renewed for this long") \
 	S(spool, min_free_space, SIZE, "100M", "", 0, INT64_MAX, SCOPE_GLOBAL, \
-	  "new mail is refused (SMTP 452, APPEND NO) while the blob store has less free space; the reserve is for reports and for making room; 0: no reserve")
+	  "new mail is refused (SMTP 452, APPEND NO) while the blob store has less free space; the reserve is for reports and for making room; 0: no reserve") \
+	S(spool, sweep, BOOL, "on", "", 0, 1, SCOPE_GLOBAL, \
+	  "let one worker at a time look for message bodies without a reference, and release them") \
+	S(spool, sweep_interval, DURATION, "12", "h", SEC_MS, 30 * DAY_MS, SCOPE_GLOBAL, \
+	  "time from the end of a sweep to the next one; what one finds is released by another at least 7 hours later") \
+	S(spool, sweep_share, INT, "5", "", 1, 100, SCOPE_GLOBAL, \
+	  "share of the time of Redis and the disk that a sweep may use, in percent") \
+	S(spool, sweep_age, DURATION, "24", "h", SEC_MS, 30 * DAY_MS, SCOPE_GLOBAL, \
+	  "a sweep leaves younger bodies alone")
 
 #define SETTINGS_AUTH(S) \
 	S(auth, cache_time, DURATION, "5", "m", 0, DAY_MS, SCOPE_GLOBAL, \
@@ -262,6 +270,8 @@
 	S(mailbox, postmaster, TEXT, "", "address", 0, 320, SCOPE_GLOBAL, \
 	  "recipient of mail for postmaster and abuse in domains that have neither an administrator nor such an account; empty: the mail stays in the queue until one exists") \
 	S(mailbox, default_quota, SIZE, "0", "", 0, INT64_MAX, SCOPE_DOMAIN, "quota of accounts that have none of their own, in bytes; 0: no limit") \
+	S(mailbox, when_full, ENUM, "later", "later|refuse|report", 0, 2, SCOPE_DOMAIN, \
+	  "answer to RCPT for a mailbox without room, by the recipient's domain: later (452), refuse (552), or report: accept, and send a report; except with report, a message larger than the whole quota is refused with 552") \
 	S(mailbox, tombstone_retention, DURATION, "30", "d", HOUR_MS, 3650 * DAY_MS, SCOPE_GLOBAL, \
 	  "how long the change log keeps expunged messages")
 

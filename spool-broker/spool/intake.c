@@ -26,21 +26,40 @@ enum { WAITING_MAX = 20000, WAITING_BYTES_MAX = 128 * 1024 * 1024 };
 enum { MESSAGES_MAX = 5000000 };
 
 void
-intake_reply(struct broker *b, struct str peer, uint64_t request, const char *id,
-	     Stagepost__HandOverReply__Status status, const char *text)
+intake_refuse(struct broker *b, struct str peer, uint64_t request, const char *id, const struct refusal *why)
 {
 	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
 	Stagepost__HandOverReply reply = STAGEPOST__HAND_OVER_REPLY__INIT;
 
 	reply.id = (char *)(uintptr_t)id;
-	reply.status = status;
-	reply.text = (char *)(uintptr_t)text;
+	reply.status = why->status;
+	reply.untaken = why->untaken;
+	reply.text = (char *)(uintptr_t)why->text;
 	frame.request = request;
 	frame.body_case = STAGEPOST__FRAME__BODY_HAND_OVER_REPLY;
 	frame.hand_over_reply = &reply;
 	/* A frontend that is gone does not care; one whose queue is full asks again. */
 	if (b->bus != NULL)
 		bus_server_send(b->bus, peer, &frame, NULL);
+}
+
+/* It is durable. */
+static void
+intake_confirm(struct broker *b, struct str peer, uint64_t request, const char *id)
+{
+	const struct refusal none = {STAGEPOST__HAND_OVER_REPLY__STATUS__OK, false, ""};
+
+	intake_refuse(b, peer, request, id, &none);
+}
+
+/* Without having asked the store. */
+static void
+intake_refuse_untaken(struct broker *b, struct str peer, uint64_t request, const char *id,
+		      Stagepost__HandOverReply__Status status, const char *text)
+{
+	const struct refusal why = {status, true, text};
+
+	intake_refuse(b, peer, request, id, &why);
 }
 
 static bool
@@ -90,22 +109,22 @@ intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *f
 		e->spam_check = check_is_wanted(b, e);
 	if (!intake_is_acceptable(e) || !intake_pack(e, &packed)) {
 		log_warning(NULL, "hand-over refused: malformed or too large", F_STR("peer", peer));
-		intake_reply(b, peer, frame->request, "", STAGEPOST__HAND_OVER_REPLY__STATUS__FAILED,
-			     "malformed or too large");
+		intake_refuse_untaken(b, peer, frame->request, "", STAGEPOST__HAND_OVER_REPLY__STATUS__FAILED,
+				      "malformed or too large");
 		buf_fini(&packed);
 		return;
 	}
 	spool_id_parse(str_c(e->id), &number, NULL);
 	s = shards_owned(b, number);
 	if (s == NULL)
-		intake_reply(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE, "");
+		intake_refuse_untaken(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE, "");
 	else if (message_find(s, str_c(e->id)) != NULL)
-		intake_reply(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__OK, "");
+		intake_confirm(b, peer, frame->request, e->id);
 	else if (writer_has_add(s, str_c(e->id), peer, frame->request))
 		; /* asked again while the store is slow */
 	else if (intake_is_busy(b))
-		intake_reply(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY,
-			     "too much waits for the store");
+		intake_refuse_untaken(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY,
+				      "too much waits for the store");
 	else {
 		CRASHPOINT("hand-over-received");
 		events_add_accepted(b, e, &events);
@@ -202,7 +221,7 @@ intake_on_written(struct shard *s, struct str id, struct str envelope, enum spoo
 
 	CRASHPOINT("hand-over-written");
 	str_copy(id, id_text, sizeof(id_text));
-	intake_reply(b, peer, request, id_text, STAGEPOST__HAND_OVER_REPLY__STATUS__OK, "");
+	intake_confirm(b, peer, request, id_text);
 	CRASHPOINT("hand-over-answered");
 	if (result != SPOOL_WRITTEN) {
 		log_info(NULL, "message was handed over before", F_STR("id", id));

@@ -9,8 +9,7 @@ void intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Fra
 /* Redis has answered: the message is durable, or known already. */
 void intake_on_written(struct shard *s, struct str id, struct str envelope, enum spool_result result, struct str peer,
 		       uint64_t request);
-void intake_reply(struct broker *b, struct str peer, uint64_t request, const char *id,
-		  Stagepost__HandOverReply__Status status, const char *text);
+void intake_refuse(struct broker *b, struct str peer, uint64_t request, const char *id, const struct refusal *why);
 /* An entry read from the spool at a take-over. */
 void intake_take_entry(struct shard *s, const struct spool_entry *entry);
 

@@ -89,6 +89,13 @@ struct shards {
 	uint64_t taken_over;  /* entries read at take-overs, since the start */
 };
 
+/* Why a hand-over is answered otherwise than by OK. */
+struct refusal {
+	Stagepost__HandOverReply__Status status;
+	bool untaken; /* certain: it is not in the store and will not be; else it may be */
+	const char *text;
+};
+
 /* What the rooms above are told of; run.c has the table. */
 struct spool_events {
 	/* Read at a take-over. */
@@ -100,7 +107,7 @@ struct spool_events {
 			 uint64_t request);
 	/* It is not, or not known to be. */
 	void (*on_refused)(struct broker *b, struct str peer, uint64_t request, const char *id,
-			   Stagepost__HandOverReply__Status status, const char *text);
+			   const struct refusal *why);
 	void (*on_saved)(struct shard *s, struct str id);
 	void (*on_finished)(struct shard *s, struct str id);
 	/* Of a write: the shard is another's; something was lost on the way. */

@@ -34,6 +34,7 @@ struct sent {
 	struct broker *broker; /* borrowed: its op is held */
 	struct stay *stay;     /* borrowed: its op is held */
 	struct write *writes;  /* owner */
+	bool never;	       /* the store was away: it does not get them */
 };
 
 struct writes *
@@ -207,16 +208,18 @@ writer_on_done(struct shard *s, const struct write *w, enum spool_result result)
 }
 
 static void
-writer_refuse(struct broker *b, const struct write *w, Stagepost__HandOverReply__Status status, const char *text)
+writer_refuse(struct broker *b, const struct write *w, const struct refusal *why)
 {
 	if (w->verb == VERB_ADD)
-		b->spool_events->on_refused(b, write_peer(w), w->request, w->id, status, text);
+		b->spool_events->on_refused(b, write_peer(w), w->request, w->id, why);
 }
 
-/* The adds are refused; what must be done goes back to the head, in order. */
+/* The adds are refused; what must be done goes back to the head, in order.
+ * never: the store was not even asked. */
 static void
-writer_on_failed(struct shard *s, struct write *writes, const struct err *err)
+writer_on_failed(struct shard *s, struct write *writes, bool never, const struct err *err)
 {
+	const struct refusal why = {STAGEPOST__HAND_OVER_REPLY__STATUS__FAILED, never, err->text};
 	struct write *keep = NULL, **tail = &keep, *next, *last = NULL;
 
 	if (log_trouble_note(&s->writer.trouble))
@@ -224,7 +227,7 @@ writer_on_failed(struct shard *s, struct write *writes, const struct err *err)
 	for (struct write *w = writes; w != NULL; w = next) {
 		next = w->next;
 		if (w->verb == VERB_ADD) {
-			writer_refuse(s->broker, w, STAGEPOST__HAND_OVER_REPLY__STATUS__FAILED, err->text);
+			writer_refuse(s->broker, w, &why);
 			writer_free_write(s->broker, w);
 			continue;
 		}
@@ -245,18 +248,19 @@ writer_on_failed(struct shard *s, struct write *writes, const struct err *err)
 	s->broker->spool_events->on_doubt(s);
 }
 
-/* Of a shard that was lost meanwhile: what was written before counts. */
+/* Of a shard that was lost meanwhile: what was written before counts. untaken: the
+ * store has refused it all, or was not asked. */
 static void
-writer_on_late(struct broker *b, struct write *writes, const enum spool_result *results)
+writer_on_late(struct broker *b, struct write *writes, bool written, bool untaken)
 {
+	const struct refusal why = {written ? STAGEPOST__HAND_OVER_REPLY__STATUS__OK
+					    : STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE,
+				    untaken, ""};
 	struct write *next;
 
 	for (struct write *w = writes; w != NULL; w = next) {
 		next = w->next;
-		writer_refuse(b, w,
-			      results != NULL ? STAGEPOST__HAND_OVER_REPLY__STATUS__OK
-					      : STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE,
-			      "");
+		writer_refuse(b, w, &why);
 		writer_free_write(b, w);
 	}
 }
@@ -268,21 +272,22 @@ writer_on_sent(void *arg, const enum spool_result *results, size_t count, const 
 	struct shard *s = sent->stay->shard;
 	struct broker *b = sent->broker;
 	struct write *writes = sent->writes, *next;
-	bool wanted = op_back(&sent->stay->op);
+	bool wanted = op_back(&sent->stay->op), never = sent->never;
+	bool fenced = err != NULL && err->code == ERR_FENCED;
 
 	mem_free(sent);
 	(void)count;
 	if (!wanted) {
-		writer_on_late(b, writes, b->op.cancelled ? NULL : results);
+		writer_on_late(b, writes, results != NULL && !b->op.cancelled, fenced || never);
 		op_back(&b->op);
 		return;
 	}
 	s->writer.sending = false;
-	if (err != NULL && err->code == ERR_FENCED) {
-		writer_on_late(b, writes, NULL);
+	if (fenced) {
+		writer_on_late(b, writes, false, true);
 		b->spool_events->on_fenced(s, err->text);
 	} else if (err != NULL) {
-		writer_on_failed(s, writes, err);
+		writer_on_failed(s, writes, never, err);
 	} else {
 		size_t i = 0;
 
@@ -329,7 +334,10 @@ writer_flush(struct shard *s)
 		return;
 	batch = spool_batch_new();
 	sent = mem_new(struct sent);
-	*sent = (struct sent){.broker = s->broker, .stay = s->stay, .writes = writer->first};
+	*sent = (struct sent){.broker = s->broker,
+			      .stay = s->stay,
+			      .writes = writer->first,
+			      .never = !redis_is_connected(s->broker->config.redis)};
 	while (writer->first != NULL && spool_batch_count(batch) < BATCH_MAX &&
 	       spool_batch_bytes(batch) < BATCH_BYTES_MAX &&
 	       (last == NULL || events_bytes + writer->first->events_len <= EVENTS_BYTES_MAX)) {
@@ -367,11 +375,12 @@ writer_flush(struct shard *s)
 void
 writer_drop(struct shard *s)
 {
+	const struct refusal why = {STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE, true, ""};
 	struct write *next;
 
 	for (struct write *w = s->writer.first; w != NULL; w = next) {
 		next = w->next;
-		writer_refuse(s->broker, w, STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE, "");
+		writer_refuse(s->broker, w, &why);
 		writer_free_write(s->broker, w);
 	}
 	s->writer = (struct writer){.first = NULL};

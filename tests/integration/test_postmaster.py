@@ -164,7 +164,7 @@ def test_without_a_domain(cluster, path):
 def test_a_report_to_postmaster_without_a_domain(cluster):
     root = cluster.add_user(f"root{next(_numbers)}@{new_domain(cluster)}")
     full = cluster.add_user(f"full@{new_domain(cluster)}", quota="1K")
-    cluster.settings("mailbox", postmaster=root)
+    cluster.settings("mailbox", postmaster=root, when_full="report")
     cluster.deliver("postmaster", full, "Subject: x\r\n\r\n" + "x" * 900 + "\r\n" + "x" * 900 + "\r\n")
     assert b"the mailbox is full" in cluster.wait_mail(root)[0]
 

@@ -3,6 +3,7 @@ that died, signals, wrong options."""
 
 import imaplib
 import os
+import shutil
 import signal
 import smtplib
 import socket
@@ -179,6 +180,17 @@ def test_status_without_a_process_is_an_error(own_cluster):
             c.kill(name, signal.SIGCONT)
 
 
+@pytest.mark.parametrize("kind", ["frontend", "spool-broker", "delivery-worker"])
+def test_status_names_a_kind_of_process_that_is_missing(own_cluster, kind):
+    c = own_cluster(frontends=1)
+    assert c.tool("status").returncode == 0
+    c.kill(f"{kind}-0", signal.SIGSTOP)
+    status = wait_for(lambda: (s := c.tool("status", check=False)).returncode == 1 and s, 30, step=0.5, what="an error")
+    assert f"no {kind} has been heard of for 10 s" in status.stderr
+    c.kill(f"{kind}-0", signal.SIGCONT)
+    wait_for(lambda: c.tool("status", check=False).returncode == 0, what="a good status")
+
+
 def test_settings_are_listed_without_keys_and_with_units(own_cluster):
     c = own_cluster(frontends=1)
     c.redis.hset("settings:mailbox:example.test", "plus_addressing", "off")
@@ -226,3 +238,115 @@ def test_a_busy_metrics_port_is_named_with_its_reason(tmp_path):
                              capture_output=True, text=True, timeout=20)
     assert run.returncode == 1 and "Address already in use" in run.stderr
     assert "0 to 40000" in subprocess.run([BUILD / "stagepost", "up", "--help"], capture_output=True, text=True).stdout
+
+
+def talk(cluster, *recipients, size=None, length=100):
+    """The answers to the recipients, and to the message if one of them was taken."""
+    with smtplib.SMTP("127.0.0.1", cluster.port("smtp"), timeout=60) as smtp:
+        smtp.ehlo("client.example.net")
+        assert smtp.docmd("MAIL", f"FROM:<a@example.net>{f' SIZE={size}' if size else ''}")[0] == 250
+        answers = [smtp.docmd("RCPT", f"TO:<{r}>") for r in recipients]
+        if all(code != 250 for code, _ in answers):
+            return answers, None
+        return answers, smtp.data("Subject: x\r\n\r\n" + ("x" * 70 + "\r\n") * (length // 72))
+
+
+def test_a_full_mailbox_is_told_before_the_250(cluster):
+    """At RCPT where it is known, else at the end of the data; 552 only where the message can never fit."""
+    small, large = f"small-{os.getpid()}@example.test", f"large-{os.getpid()}@example.test"
+    cluster.add_user(small, quota="20K")
+    cluster.add_user(large)
+
+    assert talk(cluster, small, length=12000)[1][0] == 250
+    cluster.wait_mail(small)
+    answers, _ = talk(cluster, small, size=12000)
+    assert answers == [(452, f"4.2.2 <{small}>: mailbox full, try again later".encode())]
+    assert talk(cluster, small, size=30000)[0][0][0] == 552
+    code, text = talk(cluster, small, length=12000)[1]  # without a size
+    assert code == 452 and text.startswith(b"4.2.2")
+    code, text = talk(cluster, small.replace("@", "+detail@"), length=30000)[1]
+    assert code == 552 and text.startswith(b"5.2.2")
+    assert talk(cluster, small, length=3000)[1][0] == 250  # a small one fits
+    # Beside a recipient who has room it is taken; a report tells of the other.
+    assert talk(cluster, small, large, length=30000)[1][0] == 250
+    assert len(cluster.wait_mail(large)) == 1
+    cluster.wait_mail(small, 2)
+    # With a size the one without room is refused, the other is not.
+    answers, end = talk(cluster, small, large, size=30000)
+    assert [code for code, _ in answers] == [552, 250] and end[0] == 250
+    cluster.tool("user", "set", small, "quota=10K")
+    wait_for(lambda: talk(cluster, small)[0][0][0] == 452, what="a quota that is used up")
+    cluster.tool("user", "set", small, "quota=0")
+    wait_for(lambda: talk(cluster, small)[0][0][0] == 250, what="no quota")
+
+
+def test_what_is_said_of_a_full_mailbox_is_set_by_domain(cluster):
+    domain = f"full-{os.getpid()}.test"
+    full, other, roomy = (f"{name}@{domain}" for name in ("full", "other", "roomy"))
+    for address in (full, other):
+        cluster.add_user(address, quota="10")
+    cluster.add_user(roomy)
+    cluster.tool("alias", "add", f"both@{domain}", full, other)
+    cluster.tool("alias", "add", f"deep@{domain}", f"both@{domain}")
+    cluster.tool("alias", "add", f"all@{domain}", full, roomy)
+    cluster.tool("alias", "add", f"out@{domain}", full, "far@remote.test")
+    for address in (full, other):  # whatever is in it
+        with imaplib.IMAP4("127.0.0.1", cluster.port("imap")) as imap:
+            cluster.tool("user", "set", address, "quota=1K")
+            imap.login(address, "secret")
+            assert imap.append("INBOX", None, None, b"Subject: x\r\n\r\n" + b"x" * 200 + b"\r\n")[0] == "OK"
+            cluster.tool("user", "set", address, "quota=10")
+
+    def codes(expected):
+        """For mailboxes all of which are full, straight or by aliases; then for those of which one is not."""
+        wait_for(lambda: talk(cluster, full)[0][0][0] == expected, what=f"{expected} for a full mailbox")
+        for address in (full, f"both@{domain}", f"deep@{domain}"):
+            (code, text), = talk(cluster, address)[0]
+            assert code == expected, (address, text)
+        for address in (f"all@{domain}", f"out@{domain}", roomy):
+            assert talk(cluster, address)[1][0] == 250, address
+
+    # A message of unknown size: larger than the quota of ten octets, but at RCPT nobody knows that yet.
+    codes(452)
+    cluster.settings(f"mailbox:{domain}", when_full="refuse")
+    codes(552)
+    cluster.settings(f"mailbox:{domain}", when_full="report")
+    codes(250)
+    assert talk(cluster, full, size=3000)[1][0] == 250
+    cluster.settings(f"mailbox:{domain}", when_full="later")
+    codes(452)
+
+
+def test_bodies_of_messages_certainly_not_taken_are_released(own_cluster, tmp_path):
+    """While the store is away each message is answered 451, and no body of it is left behind."""
+    gone, wrapper = tmp_path / "gone", tmp_path / "bin" / "redis-server"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f"#!/bin/sh\n[ -e {gone} ] && exit 1\nexec {shutil.which('redis-server')} \"$@\"\n")
+    wrapper.chmod(0o755)
+    c = own_cluster(frontends=1, env={"PATH": f"{wrapper.parent}:{os.environ['PATH']}"})
+    address = c.add_user("alice@example.test")
+    talks = []
+    for _ in range(12):
+        smtp = smtplib.SMTP("127.0.0.1", c.port("smtp"), timeout=60)
+        smtp.ehlo("client.example.net")
+        assert smtp.docmd("MAIL FROM:<a@example.net>")[0] == 250
+        assert smtp.docmd(f"RCPT TO:<{address}>")[0] == 250
+        talks.append(smtp)
+    gone.touch()
+    c.kill("redis")
+    wait_for(lambda: "ended by signal 9" in c.out_path.read_text(), what="the store gone")
+    time.sleep(0.5)
+    # Some while the broker has its shards still, some when its lease is over.
+    for smtp in talks[:6]:
+        assert smtp.data(MESSAGE)[0] == 451
+    for smtp in talks[6:]:
+        smtp.putcmd("DATA")
+        assert smtp.getreply()[0] == 354
+        smtp.send(MESSAGE.replace("\n.", "\n..").encode() + b".\r\n")
+    for smtp in talks[6:]:
+        assert smtp.getreply()[0] == 451
+    gone.unlink()
+    wait_for(lambda: c.tool("status", check=False).returncode == 0, 20, what="the store back")
+    swept = c.tool("sweep", "--older-than", "0s", "--dry-run").stdout
+    assert "; 0 leaked ones" in swept, swept
+    assert c.deliver("a@example.net", address, MESSAGE) and len(c.wait_mail(address)) == 1

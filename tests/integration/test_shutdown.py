@@ -77,6 +77,9 @@ UNDER_WAY = [
     ("smtp", RCPT + [(b"DATA\r\n", b"354"), (MESSAGE[:200], None)], MESSAGE[200:] + b".\r\n", b"250 "),
     ("smtp", RCPT + [(b"DATA\r\n", b"354")], MESSAGE + b".\r\n", b"250 "),
     ("smtp", RCPT + [(b"BDAT %d LAST\r\n" % len(MESSAGE) + MESSAGE[:200], None)], MESSAGE[200:], b"250 "),
+    ("submission", HELLO + [(b"AUTH PLAIN " + PLAIN, b"235"), (b"MAIL FROM:<alice@example.test>\r\n", b"250 "),
+                            (b"RCPT TO:<alice@example.test>\r\n", b"250 "), (b"DATA\r\n", b"354"), (MESSAGE[:200], None)],
+     MESSAGE[200:] + b".\r\n", b"250 "),
     ("imap", LOGIN + [(b"a APPEND INBOX {%d}\r\n" % len(MESSAGE), b"+"), (MESSAGE[:200], None)],
      MESSAGE[200:] + b"\r\n", b"a OK"),
 ]
@@ -125,7 +128,7 @@ def test_between_two_commands(one, name):
             assert len(one.mailbox(f"pop{i}@example.test")) == 1
 
 
-@pytest.mark.parametrize("name,steps,rest,reply", UNDER_WAY, ids=["data", "data-begun", "bdat", "append"])
+@pytest.mark.parametrize("name,steps,rest,reply", UNDER_WAY, ids=["data", "data-begun", "bdat", "submission", "append"])
 def test_what_is_under_way_ends(one, name, steps, rest, reply):
     before = len(one.mailbox("alice@example.test"))
     client = walk(one.port(name), steps)
@@ -140,6 +143,25 @@ def test_what_is_under_way_ends(one, name, steps, rest, reply):
     wait_gone(pid, 5)
     one.wait_restarted("frontend-0", pid)
     assert len(one.wait_mail("alice@example.test", before + 1)) == before + 1
+
+
+@pytest.mark.parametrize("name,steps", [
+    ("smtp", HELLO + [(b"STARTTLS\r\n", b"220 ")]),
+    ("submission", HELLO + [(b"STARTTLS\r\n", b"220 ")]),
+    ("pop3", [b"+OK", (b"STLS\r\n", b"+OK")]),
+    ("imap", OPEN + [(b"a STARTTLS\r\n", b"a OK")]),
+    ("submissions", []), ("pop3s", []), ("imaps", []),
+])
+def test_a_handshake_that_does_not_come_holds_nothing_up(one, name, steps):
+    client = walk(one.port(name), steps)
+    time.sleep(0.2)  # of what is TLS from the start nothing tells that it was accepted
+    pid = terminate(one)
+    wait_gone(pid, 5)
+    one.wait_restarted("frontend-0", pid)
+    try:
+        assert client.rest() == b""
+    except ConnectionResetError:
+        pass
 
 
 def test_who_does_not_read_holds_nothing_up(one):

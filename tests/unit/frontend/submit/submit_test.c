@@ -360,6 +360,53 @@ test_recipients(void **state)
 	submit_free(&s);
 }
 
+/* What each recipient's mailboxes have, the message's size, and what becomes of it. */
+static const struct {
+	struct submit_room rooms[2];
+	unsigned count;
+	size_t size;
+	enum submit_result result;
+} room_cases[] = {
+	{{{0}}, 1, 5000, SUBMIT_OK},
+	{{{true, false, 9000, 9000}}, 1, 5000, SUBMIT_OK},
+	{{{true, false, 4000, 9000}}, 1, 5000, SUBMIT_MAILBOX_FULL},
+	{{{true, true, 4000, 9000}}, 1, 5000, SUBMIT_OVER_QUOTA},
+	{{{true, false, 4000, 4000}}, 1, 5000, SUBMIT_OVER_QUOTA},
+	/* One that has room is enough. */
+	{{{true, true, 4000, 4000}, {0}}, 2, 5000, SUBMIT_OK},
+	{{{0}, {true, true, 4000, 4000}}, 2, 5000, SUBMIT_OK},
+	{{{true, false, 4000, 4000}, {true, false, 9000, 9000}}, 2, 5000, SUBMIT_OK},
+	{{{true, false, 9000, 9000}, {true, false, 4000, 4000}}, 2, 5000, SUBMIT_OK},
+	/* It may fit later into one of them. */
+	{{{true, true, 4000, 4000}, {true, false, 2000, 9000}}, 2, 5000, SUBMIT_MAILBOX_FULL},
+	{{{true, true, 4000, 9000}, {true, true, 2000, 9000}}, 2, 5000, SUBMIT_OVER_QUOTA},
+};
+
+static void
+test_room(void **state)
+{
+	static const char line[] = "0123456789012345678901234567890123456789012345678\r\n";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(room_cases) / sizeof(room_cases[0]); i++) {
+		struct submit_options o = options;
+		struct submit *s = submit_begin(&frontend, &o);
+
+		for (unsigned k = 0; k < room_cases[i].count; k++)
+			submit_add_recipient(s, &(struct submit_recipient){.address = STR("a@example.test"),
+									   .room = room_cases[i].rooms[k]});
+		submit_begin_data(s, false);
+		submit_data(s, STR("Subject: x\r\n\r\n"), NULL);
+		for (size_t size = 0; size < room_cases[i].size; size += sizeof(line) - 1)
+			submit_data(s, str_c(line), NULL);
+		assert_int_equal(submit_result(s), SUBMIT_OK);
+		assert_int_equal(submit_commit(s, on_done, &done), room_cases[i].result == SUBMIT_OK);
+		assert_int_equal(submit_result(s), room_cases[i].result);
+		submit_free(&s);
+	}
+	assert_bodies_left(0);
+}
+
 int
 main(void)
 {
@@ -370,6 +417,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_given_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_recipients, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
