@@ -62,9 +62,12 @@ struct submit {
 	uint32_t return_path_length;
 
 	/* accept.c */
-	struct blob_id blob;	/* once synced */
-	bool is_blob_ours;	/* synced, and surely not the spool's */
-	int64_t handed_over_us; /* monotonic */
+	struct blob_id blob; /* once its place is known */
+	bool is_synced;
+	bool is_signed;
+	bool is_spools;		     /* the body is, or may be, the spool's */
+	struct hand_over *hand_over; /* borrowed; NULL: none waits for the body's sync */
+	int64_t handed_over_us;	     /* monotonic */
 
 	/* sign.c */
 	struct dkim_stream *dkim;    /* owner; NULL: not to be signed */

@@ -24,8 +24,8 @@ REMOTE = "r@far.test"
 SHAPES = [[USERS[0]], USERS, ["both@example.test"], [USERS[1], REMOTE], [REMOTE]]
 
 POINTS = [
-    "body-written", "body-synced", "handed-over",                                  # frontend
-    "hand-over-received", "hand-over-written", "hand-over-answered", "job-given",  # broker
+    "body-written", "body-synced", "handed-over-unsynced", "handed-over",          # frontend
+    "hand-over-received", "hand-over-written", "hand-over-answered", "body-confirmed", "job-given",  # broker
     "result-received", "result-saved", "entry-removed", "reference-dropped",
     "job-received", "filing", "filed", "job-done", "reported",                     # worker
     "dot-given", "sent",
