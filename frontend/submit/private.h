@@ -29,6 +29,8 @@ struct submit_entry {
 	uint32_t hash;
 };
 
+enum { SUBMIT_FEW_RECIPIENTS = 16 }; /* so many are compared one by one */
+
 struct submit {
 	struct op op;		       /* its arena is the submission's; holds: what must end before the next step */
 	struct frontend *frontend;     /* borrowed */
@@ -43,6 +45,8 @@ struct submit {
 
 	/* recipients.c */
 	struct submit_entry *recipients, **recipients_end;
+	struct submit_entry **by_address; /* in the arena; hash, half empty at least. NULL: they are few */
+	unsigned by_address_room;	  /* slots: a power of two */
 	unsigned recipient_count;
 	size_t recipient_bytes; /* about what they take in the envelope */
 

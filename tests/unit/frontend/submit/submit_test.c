@@ -512,8 +512,36 @@ test_recipients(void **state)
 		snprintf(address, sizeof(address), "a%u@example.test", i);
 		r.address = str_c(address);
 		submit_add_recipient(s, &r);
+		snprintf(address, sizeof(address), i % 3 == 0 ? "a@example.test" : "a%u@example.test", i / 3 + 1);
+		r.address = str_c(address);
+		submit_add_recipient(s, &r); /* one of those that are there */
 	}
 	assert_int_equal(i, settings_smtp_in(settings_defaults(), STR_NONE)->max_recipients);
+	submit_free(&s);
+}
+
+/* Tens of thousands hold nobody up: each is compared with a few. */
+static void
+test_very_many_recipients(void **state)
+{
+	enum { MANY = 50000 };
+	struct submit_options o = options;
+	struct submit *s = submit_begin(&frontend, &o);
+	int64_t begun_ms = clock_monotonic_ms();
+	char address[40];
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * MANY; i++) {
+		snprintf(address, sizeof(address), "a%u@example.test", i % MANY);
+		submit_add_recipient(s, &(struct submit_recipient){.address = str_c(address)});
+	}
+	print_message("%d recipients, twice: %lld ms\n", MANY, (long long)(clock_monotonic_ms() - begun_ms));
+	submit_begin_data(s, false);
+	submit_data(s, STR("Subject: x\r\n\r\n"), NULL);
+	assert_true(submit_commit(s, on_done, &done));
+	await_hand_over();
+	assert_non_null(strstr(broker.text, " n=50000 first=a0@example.test "));
+	broker_answer(ERR_NONE);
 	submit_free(&s);
 }
 
@@ -533,6 +561,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_recipients, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_very_many_recipients, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
