@@ -134,8 +134,7 @@ class World:
 
     def queue_is_empty(self):
         try:
-            keys = list(self.cluster.redis.scan_iter("spool:*:env"))
-            return sum(self.cluster.redis.hlen(key) for key in keys) == 0
+            return self.cluster.queued() == 0
         except redis.RedisError:
             return False  # it is just being started again
 
