@@ -94,6 +94,7 @@ conn_go_away(struct conn *c)
 	if (c->raw != NULL)
 		event_free(c->raw);
 	c->raw = NULL;
+	conn_read_stop(c);
 	if (c->bev != NULL)
 		bufferevent_free(c->bev); /* closes fd */
 	else
@@ -135,9 +136,11 @@ go_lingering(struct conn *c)
 		conn_go_away(c);
 		return;
 	}
-	bufferevent_setwatermark(c->bev, EV_READ, 0, 0);
 	evbuffer_drain(bufferevent_get_input(c->bev), evbuffer_get_length(bufferevent_get_input(c->bev)));
-	bufferevent_enable(c->bev, EV_READ);
+	if (c->tls) {
+		bufferevent_setwatermark(c->bev, EV_READ, 0, 0);
+		bufferevent_enable(c->bev, EV_READ);
+	}
 	conn_set_deadline(c, LINGER_MS);
 }
 
@@ -221,6 +224,7 @@ conn_begin_handshake(struct conn *c)
 		return;
 	}
 	ssl = tls_session_new(c->core->tls, c->state->protocol->alpn);
+	conn_read_stop(c);
 	if (c->bev != NULL) {
 		struct bufferevent *plain = c->bev;
 		c->bev = NULL;
@@ -244,7 +248,7 @@ conn_start_tls(struct conn *c)
 	if (c->phase != CONN_OPEN)
 		return;
 	c->phase = CONN_STARTING_TLS;
-	bufferevent_disable(c->bev, EV_READ);
+	conn_read_stop(c);
 	evbuffer_drain(bufferevent_get_input(c->bev), evbuffer_get_length(bufferevent_get_input(c->bev)));
 	bufferevent_setwatermark(c->bev, EV_WRITE, 0, 0);
 	conn_kick(c);
@@ -414,19 +418,26 @@ conn_on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* ---- What libevent tells ---- */
 
-static void
-on_read(struct bufferevent *bev, void *arg)
+void
+conn_on_read(struct conn *c)
 {
-	struct conn *c = arg;
+	struct evbuffer *in = bufferevent_get_input(c->bev);
 
 	if (c->phase == CONN_LINGERING || c->phase == CONN_FLUSHING) {
-		evbuffer_drain(bufferevent_get_input(bev), evbuffer_get_length(bufferevent_get_input(bev)));
+		evbuffer_drain(in, evbuffer_get_length(in));
 		return;
 	}
 	c->input_due = true;
 	conn_watch_update(c);
 	if (!c->paused)
 		conn_kick(c);
+}
+
+static void
+on_read(struct bufferevent *bev, void *arg)
+{
+	(void)bev;
+	conn_on_read(arg);
 }
 
 static void
@@ -458,33 +469,48 @@ handshake_over(struct conn *c)
 		conn_kick(c);
 }
 
+void
+conn_on_end(struct conn *c, bool failed)
+{
+	if (failed || c->phase == CONN_LINGERING) {
+		conn_go_away(c);
+		return;
+	}
+	/* The peer has said all; it may still listen. */
+	c->eof = true;
+	c->input_due = c->input_due || has_input(c);
+	if (c->phase == CONN_OPEN)
+		conn_kick(c);
+	else
+		conn_go_away(c);
+}
+
+static void
+handshake_failed(struct conn *c)
+{
+	unsigned long code = bufferevent_get_openssl_error(c->bev);
+	const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
+
+	metrics_add(M_TLS_HANDSHAKE_FAILURES, 1);
+	log_info(&c->log, "TLS handshake failed", F_C("reason", reason != NULL ? reason : "closed"),
+		 F_STR("server_name", conn_server_name(c)));
+	conn_go_away(c);
+}
+
 static void
 on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct conn *c = conn_ref(arg);
 
-	if ((what & BEV_EVENT_CONNECTED) != 0) {
+	(void)bev;
+	if ((what & BEV_EVENT_CONNECTED) != 0)
 		handshake_over(c);
-	} else if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) != 0) {
-		if (c->tls && !c->handshake_done) {
-			unsigned long code = bufferevent_get_openssl_error(bev);
-			const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
-			metrics_add(M_TLS_HANDSHAKE_FAILURES, 1);
-			log_info(&c->log, "TLS handshake failed", F_C("reason", reason != NULL ? reason : "closed"),
-				 F_STR("server_name", conn_server_name(c)));
-			conn_go_away(c);
-		} else if ((what & BEV_EVENT_ERROR) != 0 || c->phase == CONN_LINGERING) {
-			conn_go_away(c);
-		} else {
-			/* The peer has said all; it may still listen. */
-			c->eof = true;
-			c->input_due = c->input_due || has_input(c);
-			if (c->phase == CONN_OPEN)
-				conn_kick(c);
-			else
-				conn_go_away(c);
-		}
-	}
+	else if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) == 0)
+		;
+	else if (c->tls && !c->handshake_done)
+		handshake_failed(c);
+	else
+		conn_on_end(c, (what & BEV_EVENT_ERROR) != 0);
 	conn_unref(&c);
 }
 
@@ -493,14 +519,13 @@ conn_install(struct conn *c, struct bufferevent *bev)
 {
 	c->bev = bev;
 	bufferevent_setcb(bev, on_read, on_write, on_event, c);
-	bufferevent_setwatermark(bev, EV_READ, 0, CONN_INPUT_MAX);
 	bufferevent_setwatermark(bev, EV_WRITE, CONN_OUTPUT_LOW, 0);
 	if (c->tls) {
+		bufferevent_setwatermark(bev, EV_READ, 0, CONN_INPUT_MAX);
 		bufferevent_enable(bev, EV_READ | EV_WRITE);
 		return;
 	}
-	bufferevent_set_max_single_read(bev, CONN_INPUT_MAX);
 	bufferevent_disable(bev, EV_WRITE); /* see flush() */
 	evbuffer_add_cb(bufferevent_get_output(bev), on_output, c);
-	bufferevent_enable(bev, EV_READ);
+	conn_read_start(c);
 }

@@ -1,8 +1,6 @@
 /* The first and the last of connections: accepted (with the balancer's PROXY
  * header, if there is to be one), and ended with the process. */
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 
 #include <utlist.h>
@@ -98,6 +96,7 @@ on_proxy_readable(evutil_socket_t fd, short what, void *arg)
 		c->peer_port = header.source_port;
 		c->local = header.destination;
 		c->local_port = header.destination_port;
+		c->local_known = true;
 	}
 	enter(c);
 }
@@ -111,27 +110,6 @@ await_proxy(struct conn *c)
 	conn_set_deadline(c, PROXY_MS);
 }
 
-/* A peer that vanished without a word (a phone out of reach) is known to be gone
- * after two minutes, whether we wait for it or it for us. So is one that reads
- * nothing at all of what waits for it. */
-static void
-set_socket(int fd)
-{
-	static const struct {
-		int level, option, value;
-	} rows[] = {
-		{IPPROTO_TCP, TCP_NODELAY, 1},
-		{SOL_SOCKET, SO_KEEPALIVE, 1},
-		{IPPROTO_TCP, TCP_KEEPIDLE, 60},
-		{IPPROTO_TCP, TCP_KEEPINTVL, 15},
-		{IPPROTO_TCP, TCP_KEEPCNT, 4},
-		{IPPROTO_TCP, TCP_USER_TIMEOUT, 120 * 1000}, /* ms; of bytes without an acknowledgement */
-	};
-
-	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		setsockopt(fd, rows[i].level, rows[i].option, &rows[i].value, sizeof(rows[i].value));
-}
-
 void
 conn_accept(struct core *core, struct protocol_state *state, const struct protocol_listener *listener, int fd,
 	    const struct sockaddr *peer)
@@ -139,8 +117,6 @@ conn_accept(struct core *core, struct protocol_state *state, const struct protoc
 	static uint64_t number;
 	struct conn *c = mem_zalloc(sizeof(*c) + state->protocol->session_size);
 	const struct ip_blocks *balancers;
-	struct sockaddr_storage local;
-	socklen_t local_len = sizeof(local);
 
 	c->core = core;
 	c->state = state;
@@ -155,9 +131,6 @@ conn_accept(struct core *core, struct protocol_state *state, const struct protoc
 	state->count++;
 	conn_count(c, 1);
 	ip_from_sockaddr(peer, &c->peer, &c->peer_port);
-	if (getsockname(fd, (struct sockaddr *)&local, &local_len) == 0)
-		ip_from_sockaddr((struct sockaddr *)&local, &c->local, &c->local_port);
-	set_socket(fd);
 	set_log(c);
 	balancers = state->protocol->proxy_protocol_from != NULL
 			    ? state->protocol->proxy_protocol_from(frontend_settings(&core->frontend))

@@ -46,15 +46,32 @@ conn_peer_port(const struct conn *c)
 	return c->peer_port;
 }
 
+/* Few ask, so the kernel is asked only then. */
+static void
+find_local(const struct conn *c)
+{
+	struct conn *known = (struct conn *)(uintptr_t)c;
+	struct sockaddr_storage local;
+	socklen_t len = sizeof(local);
+
+	if (c->local_known || c->phase == CONN_GONE)
+		return;
+	known->local_known = true;
+	if (getsockname(c->fd, (struct sockaddr *)&local, &len) == 0)
+		ip_from_sockaddr((struct sockaddr *)&local, &known->local, &known->local_port);
+}
+
 const struct ip *
 conn_local(const struct conn *c)
 {
+	find_local(c);
 	return &c->local;
 }
 
 uint16_t
 conn_local_port(const struct conn *c)
 {
+	find_local(c);
 	return c->local_port;
 }
 

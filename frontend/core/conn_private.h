@@ -30,12 +30,13 @@ struct conn {
 	struct bufferevent *bev;	      /* owner; NULL in CONN_PROXY and CONN_GONE */
 	struct event *raw;		      /* owner; CONN_PROXY: readiness of fd */
 	struct deflate *deflate;	      /* owner; NULL: no compression */
+	struct event *read;		      /* owner; NULL: the bufferevent reads (TLS) */
 	struct event *kick, *timer;
 	struct event *watch; /* owner; with a descriptor of its own. NULL: reading sees the end */
 	int fd;
 	enum conn_state phase;
 	bool paused, eof, want_drained, told_open, tls, handshake_done, drain_asked, input_due, timed_out;
-	bool closed_told, in_kick;
+	bool closed_told, in_kick, local_known, reads_much;
 	bool watch_eof, eof_told;
 	unsigned refs;	      /* the open connection counts as one */
 	int64_t deadline_ms;  /* monotonic; 0: none */
@@ -56,6 +57,16 @@ void conn_go_away(struct conn *c);
 /* 0: none. */
 void conn_set_deadline(struct conn *c, int64_t ms);
 void conn_count(struct conn *c, int by);
+/* What reading has met: input is there; the peer has said all, or the socket failed. */
+void conn_on_read(struct conn *c);
+void conn_on_end(struct conn *c, bool failed);
+
+/* ---- conn_read.c ---- */
+/* Input comes, until conn_read_stop(), as long as there is room for it. */
+void conn_read_start(struct conn *c);
+void conn_read_stop(struct conn *c);
+/* Room came or went. */
+void conn_read_update(struct conn *c);
 
 /* ---- conn_watch.c ---- */
 /* Will nothing more come? */

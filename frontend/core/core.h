@@ -35,6 +35,8 @@ core_of(struct frontend *f)
 /* Opens the listeners named in `names` ("smtp,pop3"; NULL: all), with
  * service->listen and port_base. */
 int listeners_open(struct core *core, const char *names, struct err *err);
+/* Sets on a listening socket what its connections are to have: keep-alive and the like. */
+void listener_prepare(int fd);
 /* No new connections. */
 void listeners_close(struct core *core);
 

@@ -53,6 +53,27 @@ on_rested(evutil_socket_t fd, short what, void *arg)
 	evconnlistener_enable(l->socket);
 }
 
+/* A peer that vanished without a word (a phone out of reach) is known to be gone
+ * after two minutes, whether we wait for it or it for us. So is one that reads
+ * nothing at all of what waits for it. An accepted socket has what its listener has. */
+void
+listener_prepare(int fd)
+{
+	static const struct {
+		int level, option, value;
+	} rows[] = {
+		{IPPROTO_TCP, TCP_NODELAY, 1},
+		{SOL_SOCKET, SO_KEEPALIVE, 1},
+		{IPPROTO_TCP, TCP_KEEPIDLE, 60},
+		{IPPROTO_TCP, TCP_KEEPINTVL, 15},
+		{IPPROTO_TCP, TCP_KEEPCNT, 4},
+		{IPPROTO_TCP, TCP_USER_TIMEOUT, 120 * 1000}, /* ms; of bytes without an acknowledgement */
+	};
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		setsockopt(fd, rows[i].level, rows[i].option, &rows[i].value, sizeof(rows[i].value));
+}
+
 /* A socket for both families where there is IPv6; -1: errno. */
 static int
 open_socket(const struct ip *ip, uint16_t port)
@@ -73,6 +94,7 @@ open_socket(const struct ip *ip, uint16_t port)
 		errno = saved;
 		return -1;
 	}
+	listener_prepare(fd);
 	return fd;
 }
 

@@ -1,8 +1,14 @@
 /* A whole message: synced, signed, handed to a broker.
  *
  * SUBMIT_OK is said only when the body is synced and the broker has said that
- * the envelope is durable. The submission outlives an owner that does not wait
- * for that: what comes back then only puts things in order. */
+ * the envelope is durable. Where little is under way these go side by side: the
+ * body's place is known before it is written, so the hand-over need not wait for
+ * the sync (bus_hand_over_unsynced()). Where much is, syncs are shared, and one
+ * frame more for each message would cost more than it saves.
+ * The submission outlives an owner that does not wait for all this: what comes
+ * back then only puts things in order. */
+#include <string.h>
+
 #include "frontend/submit/private.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
@@ -11,6 +17,11 @@
 /* Long enough for another broker to take over; then the client hears that it
  * should come again, long before it gives up (RFC 5321, 4.5.3.2.6). */
 enum { HAND_OVER_TIMEOUT_MS = 15 * 1000 };
+
+/* Bodies on their way to the disk, of all submissions; with more no hand-over goes
+ * ahead of its own. */
+enum { AHEAD_MAX = 4 };
+static _Thread_local unsigned accept_unsynced;
 
 static void
 accept_log(const struct submit *s)
@@ -43,18 +54,17 @@ accept_on_handed_over(void *arg, const struct err *err)
 
 	metrics_add(M_HANDOVER_US, clock_monotonic_us() - s->handed_over_us);
 	metrics_add(err == NULL ? M_HANDOVERS : M_HANDOVERS_FAILED, 1);
+	s->hand_over = NULL;
 	if (err == NULL) {
 		CRASHPOINT("handed-over");
-		s->is_blob_ours = false;
 		accept_log(s);
 	} else {
 		/* Without an answer it may be in the spool after all, and the body its. */
-		if (err->code == ERR_TIMEOUT)
-			s->is_blob_ours = false;
+		s->is_spools = err->code == ERR_TIMEOUT;
 		log_warning(&s->log, "message not handed over", F_C("kind", err_code_name(err->code)), F_ERR(err));
 		accept_fail(s, err);
 	}
-	if (op_back(&s->op))
+	if (op_back(&s->op) && !op_waits(&s->op))
 		s->on_done(s->on_done_arg, s->result);
 }
 
@@ -86,6 +96,7 @@ accept_fill_options(struct submit *s, Stagepost__Envelope *e)
 static void
 accept_hand_over(struct submit *s)
 {
+	struct bus_client *bus = s->frontend->bus;
 	Stagepost__Envelope e = STAGEPOST__ENVELOPE__INIT;
 	Stagepost__Blob body = STAGEPOST__BLOB__INIT;
 	char client[IP_TEXT_MAX];
@@ -107,23 +118,51 @@ accept_hand_over(struct submit *s)
 	e.dkim = accept_text(s, s->signatures);
 	e.settings_version = settings_version(frontend_settings(s->frontend));
 	s->handed_over_us = clock_monotonic_us();
+	s->is_spools = true;
 	op_hold(&s->op);
-	bus_hand_over(s->frontend->bus, &e, HAND_OVER_TIMEOUT_MS, accept_on_handed_over, s);
+	if (s->is_synced) {
+		bus_hand_over(bus, &e, HAND_OVER_TIMEOUT_MS, accept_on_handed_over, s);
+		return;
+	}
+	s->hand_over = bus_hand_over_unsynced(bus, &e, HAND_OVER_TIMEOUT_MS, accept_on_handed_over, s);
+	CRASHPOINT("handed-over-unsynced");
+	if (s->hand_over != NULL)
+		return;
+	s->is_spools = false; /* once it is synced, then */
+	op_back(&s->op);
 }
 
 /* ---- What must end before it ---- */
 
 /* Synced, or signed; in whichever order. A client that has gone meanwhile will
- * send it again: nothing is kept. */
+ * send it again: nothing is kept of what was not handed over yet. */
 static void
 accept_on_part(struct submit *s)
 {
 	if (!op_back(&s->op) || op_waits(&s->op))
 		return;
-	if (s->result == SUBMIT_OK)
+	if (s->result == SUBMIT_OK && !s->is_spools)
 		accept_hand_over(s);
 	else
 		s->on_done(s->on_done_arg, s->result);
+}
+
+/* A hand-over that went ahead is over, or was waiting for this. */
+static void
+accept_tell_hand_over(struct submit *s)
+{
+	struct hand_over *h = s->hand_over;
+
+	s->hand_over = NULL;
+	if (h == NULL)
+		return;
+	if (s->is_synced) {
+		bus_body_synced(s->frontend->bus, h);
+		return;
+	}
+	bus_body_lost(s->frontend->bus, h);
+	s->is_spools = false;
+	op_back(&s->op);
 }
 
 static void
@@ -131,15 +170,26 @@ accept_on_synced(void *arg, const struct blob_id *id, const struct err *err)
 {
 	struct submit *s = arg;
 
+	accept_unsynced--;
 	if (err != NULL) {
 		log_warning(&s->log, "body not synced", F_ERR(err));
 		accept_fail(s, err);
 	} else {
 		CRASHPOINT("body-synced");
+		CHECK(!s->is_spools || memcmp(&s->blob, id, sizeof(*id)) == 0);
 		s->blob = *id;
-		s->is_blob_ours = true;
+		s->is_synced = true;
 	}
+	accept_tell_hand_over(s);
 	accept_on_part(s);
+}
+
+/* May it be handed over before its body is synced? */
+static bool
+accept_goes_ahead(const struct submit *s)
+{
+	return s->result == SUBMIT_OK && s->is_signed && !s->is_synced && !s->op.cancelled &&
+	       !blob_id_is_none(&s->blob) && accept_unsynced <= AHEAD_MAX;
 }
 
 static void
@@ -149,6 +199,9 @@ accept_on_signed(struct submit *s, const struct err *err)
 		log_warning(&s->log, "DKIM keys not read", F_ERR(err));
 		accept_fail(s, err);
 	}
+	s->is_signed = true;
+	if (accept_goes_ahead(s))
+		accept_hand_over(s);
 	accept_on_part(s);
 }
 
@@ -170,7 +223,8 @@ submit_commit(struct submit *s, submit_on_done *on_done, void *arg)
 	s->on_done_arg = arg;
 	op_hold(&s->op);
 	op_hold(&s->op);
-	blob_append_commit(&s->append, accept_on_synced, s);
+	accept_unsynced++;
+	blob_append_commit_placed(&s->append, &s->blob, accept_on_synced, s);
 	submit_sign_end(s, accept_on_signed);
 	return true;
 }

@@ -30,6 +30,8 @@ struct submit_entry {
 	uint32_t hash;
 };
 
+enum { SUBMIT_FEW_RECIPIENTS = 16 }; /* so many are compared one by one */
+
 struct submit {
 	struct op op;		       /* its arena is the submission's; holds: what must end before the next step */
 	struct frontend *frontend;     /* borrowed */
@@ -44,6 +46,8 @@ struct submit {
 
 	/* recipients.c */
 	struct submit_entry *recipients, **recipients_end;
+	struct submit_entry **by_address; /* in the arena; hash, half empty at least. NULL: they are few */
+	unsigned by_address_room;	  /* slots: a power of two */
 	unsigned recipient_count;
 	size_t recipient_bytes; /* about what they take in the envelope */
 
@@ -73,9 +77,12 @@ struct submit {
 	uint32_t return_path_length;
 
 	/* accept.c */
-	struct blob_id blob;	/* once synced */
-	bool is_blob_ours;	/* synced, and surely not the spool's */
-	int64_t handed_over_us; /* monotonic */
+	struct blob_id blob; /* once its place is known */
+	bool is_synced;
+	bool is_signed;
+	bool is_spools;		     /* the body is, or may be, the spool's */
+	struct hand_over *hand_over; /* borrowed; NULL: none waits for the body's sync */
+	int64_t handed_over_us;	     /* monotonic */
 
 	/* sign.c */
 	struct dkim_stream *dkim;    /* owner; NULL: not to be signed */

@@ -30,6 +30,54 @@ submit_has_room(const struct submit *s, const struct submit_recipient *r)
 	       s->recipient_bytes + recipients_bytes_of(r) <= SPOOL_ENVELOPE_MAX - ALL_ELSE;
 }
 
+static bool
+recipients_match(const struct submit_entry *entry, uint32_t hash, struct str address)
+{
+	return entry->hash == hash && str_eq(str_c(entry->record.address), address);
+}
+
+/* The slot of the address, or the empty one where it would go. */
+static struct submit_entry **
+recipients_slot(const struct submit *s, uint32_t hash, struct str address)
+{
+	unsigned mask = s->by_address_room - 1, at = hash & mask;
+
+	while (s->by_address[at] != NULL && !recipients_match(s->by_address[at], hash, address))
+		at = (at + 1) & mask;
+	return &s->by_address[at];
+}
+
+static bool
+recipients_have(const struct submit *s, uint32_t hash, struct str address)
+{
+	const struct submit_entry *entry = s->recipients;
+
+	if (s->by_address != NULL)
+		return *recipients_slot(s, hash, address) != NULL;
+	while (entry != NULL && !recipients_match(entry, hash, address))
+		entry = entry->next;
+	return entry != NULL;
+}
+
+/* The last one is new. */
+static void
+recipients_index(struct submit *s, struct submit_entry *last)
+{
+	struct submit_entry *first = last;
+
+	if (s->recipient_count <= SUBMIT_FEW_RECIPIENTS)
+		return;
+	if (s->recipient_count * 2 > s->by_address_room) {
+		s->by_address_room = s->recipient_count * 4;
+		while ((s->by_address_room & (s->by_address_room - 1)) != 0)
+			s->by_address_room &= s->by_address_room - 1;
+		s->by_address = arena_array(&s->op.arena, struct submit_entry *, s->by_address_room);
+		first = s->recipients;
+	}
+	for (; first != NULL; first = first->next)
+		*recipients_slot(s, first->hash, str_c(first->record.address)) = first;
+}
+
 void
 submit_add_recipient(struct submit *s, const struct submit_recipient *r)
 {
@@ -38,9 +86,8 @@ submit_add_recipient(struct submit *s, const struct submit_recipient *r)
 
 	CHECK(s->append == NULL && !s->streams);
 	submit_room_add(&s->room, &r->room);
-	for (entry = s->recipients; entry != NULL; entry = entry->next)
-		if (entry->hash == hash && str_eq(str_c(entry->record.address), r->address))
-			return;
+	if (recipients_have(s, hash, r->address))
+		return;
 	entry = arena_new(&s->op.arena, struct submit_entry);
 	stagepost__recipient__init(&entry->record);
 	entry->record.address = arena_dup(&s->op.arena, r->address.p, r->address.len);
@@ -53,6 +100,7 @@ submit_add_recipient(struct submit *s, const struct submit_recipient *r)
 	s->recipients_end = &entry->next;
 	s->recipient_count++;
 	s->recipient_bytes += recipients_bytes_of(r);
+	recipients_index(s, entry);
 }
 
 Stagepost__Recipient **

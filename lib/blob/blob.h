@@ -74,6 +74,10 @@ uint64_t blob_append_size(const struct blob_append *a);
  * failed (err; nothing is left behind). Frees and NULLs *a at once. */
 typedef void blob_on_appended(void *arg, const struct blob_id *id, const struct err *err);
 void blob_append_commit(struct blob_append **a, blob_on_appended *on_done, void *arg);
+/* The same. place_out: the id that on_done will have, if all goes well, for who wants
+ * to name the body while it is being synced; blob_id_is_none() when it is not known
+ * yet (a stream; the first body of a pack). Until on_done nothing may stand there. */
+void blob_append_commit_placed(struct blob_append **a, struct blob_id *place_out, blob_on_appended *on_done, void *arg);
 /* Gives up; the space is given back. NULLs *a. */
 void blob_append_abort(struct blob_append **a);
 /* A whole body at once; on_done may be NULL for BLOB_DIGEST, whose id is known
@@ -98,6 +102,16 @@ void blob_read_cancel(struct blob_read **r);
  * cheap (local page cache): returns the count read or -1. */
 int64_t blob_read_sync(struct blob_store *s, const struct blob_id *id, uint64_t offset, void *buffer, size_t length,
 		       struct err *err);
+
+/* Does the whole body stand there, and has it reached the disk? For one whose writer
+ * may have died before its sync: what is there is synced first. Small bodies only. */
+enum blob_look {
+	BLOB_LOOK_WHOLE,
+	BLOB_LOOK_TORN,	  /* its pack was read, and there is no such body */
+	BLOB_LOOK_UNKNOWN /* it cannot be said now: no such pack, an error; err tells */
+};
+typedef void blob_on_looked(void *arg, enum blob_look look, const struct err *err);
+void blob_look_at(struct blob_store *s, const struct blob_id *id, blob_on_looked *on_looked, void *arg);
 
 /* Many small bodies at once, as far as the page cache holds them whole: nothing
  * waits for the disk, and those that follow each other in a pack come with one

@@ -1,6 +1,12 @@
 /* Writing small bodies: the committer thread takes all that wait, writes them
  * with one call behind one another into the process's pack, syncs once, and
- * tells all. The more writers there are the fewer syncs a body costs. */
+ * tells all. The more writers there are the fewer syncs a body costs.
+ *
+ * A body gets its place when it is given, so that others can be told of it while
+ * it is being written, as long as the thread has a pack open that takes it: places
+ * are opened when nothing waits, behind what was written last, and closed by a
+ * failure or a full pack. A body that was placed goes there or nowhere; the queue
+ * keeps its order, so one that was not comes behind all that were. */
 #include <errno.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -23,6 +29,7 @@ struct put {
 	void *arg;
 	char *record;  /* owner: header, body, padding */
 	size_t length; /* of the body */
+	bool placed;   /* id was told when it was given; of a body */
 };
 
 static void
@@ -64,6 +71,36 @@ commit_abandon(struct pack *p)
 	pack_close(p);
 }
 
+/* Bodies get their places from the thread again; those that were placed fail too. */
+static void
+close_places(struct committer *c, const struct err *why)
+{
+	c->failure = *why;
+	pthread_mutex_lock(&c->lock);
+	c->places = false;
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* The next ones may have theirs at once, behind what is written. */
+static void
+open_places(struct committer *c)
+{
+	pthread_mutex_lock(&c->lock);
+	if (!c->places && c->first == NULL && c->bodies.fd >= 0 && c->bodies.end <= PACK_ROTATE_BYTES) {
+		c->places = true;
+		c->place_pack = c->bodies.id;
+		c->place_end = c->bodies.end;
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* The bytes before it were not written as was foreseen: its place is none. */
+static bool
+place_is_lost(const struct put *p, const struct pack *pack, uint64_t at)
+{
+	return p->placed && (pack->fd < 0 || p->id.pack != pack->id || p->id.offset != at + RECORD_HEADER_BYTES);
+}
+
 static int
 write_bodies(struct blob_store *s, struct put **batch, unsigned count, struct err *err)
 {
@@ -71,12 +108,17 @@ write_bodies(struct blob_store *s, struct put **batch, unsigned count, struct er
 	struct iovec iov[BATCH_MAX];
 	uint64_t bytes = 0;
 
-	if (pack->fd >= 0 && pack->end > PACK_ROTATE_BYTES)
+	if (place_is_lost(batch[0], pack, pack->end)) {
+		*err = s->committer.failure;
+		return -1;
+	}
+	if (pack->fd >= 0 && pack->end > PACK_ROTATE_BYTES && !batch[0]->placed)
 		pack_close(pack);
 	if (pack->fd < 0 && pack_create(pack, s->folder, err) != 0)
 		return -1;
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t span = record_span(batch[i]->length);
+		CHECK(!place_is_lost(batch[i], pack, pack->end + bytes));
 		batch[i]->id = (struct blob_id){pack->id, pack->end + bytes + RECORD_HEADER_BYTES, batch[i]->length};
 		iov[i] = (struct iovec){batch[i]->record, span};
 		bytes += span;
@@ -142,7 +184,9 @@ committer_main(void *arg)
 			struct err err = {.code = ERR_NONE};
 			int result;
 
-			while (list != NULL && count < BATCH_MAX) {
+			/* Placed and not placed do not go together: the one may fail alone. */
+			while (list != NULL && count < BATCH_MAX &&
+			       (list->class != BLOB_BODY || count == 0 || list->placed == batch[0]->placed)) {
 				struct put *p = list;
 				list = p->next;
 				if (p->class == BLOB_BODY) {
@@ -155,6 +199,10 @@ committer_main(void *arg)
 			if (count == 0)
 				continue;
 			result = write_bodies(s, batch, count, &err);
+			if (result != 0)
+				close_places(&s->committer, &err);
+			else if (list == NULL)
+				open_places(&s->committer);
 			tell_batch(batch, count, result != 0 ? &err : NULL);
 		}
 	}
@@ -213,6 +261,21 @@ place_digest(struct put *p, struct err *err)
 	return 0;
 }
 
+/* Under the lock: the place of a body, if it is known. */
+static void
+place_body(struct put *p)
+{
+	struct committer *c = &p->store->committer;
+
+	if (c->places && c->place_end > PACK_ROTATE_BYTES)
+		c->places = false;
+	if (!c->places)
+		return;
+	p->placed = true;
+	p->id = (struct blob_id){c->place_pack, c->place_end + RECORD_HEADER_BYTES, p->length};
+	c->place_end += record_span(p->length);
+}
+
 /* The record, header and all, made here on the caller's thread. */
 static struct put *
 put_new(struct blob_store *s, enum blob_class class, const void *data, size_t len)
@@ -235,7 +298,7 @@ put_new(struct blob_store *s, enum blob_class class, const void *data, size_t le
 	return p;
 }
 
-/* id_out: where a digest goes is known at once. */
+/* id_out: where a digest goes is known at once, where a body goes mostly. */
 static int
 put_send(struct put *p, struct blob_id *id_out, struct err *err)
 {
@@ -249,6 +312,8 @@ put_send(struct put *p, struct blob_id *id_out, struct err *err)
 		mem_free(p);
 		return -1;
 	}
+	if (p->class == BLOB_BODY)
+		place_body(p);
 	if (id_out != NULL)
 		*id_out = p->id;
 	if (p->on_done != NULL) {

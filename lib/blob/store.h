@@ -42,10 +42,15 @@ struct committer {
 	struct put *first, *last; /* waiting */
 	bool stop, started;
 	struct pack bodies; /* the thread's own */
+	struct err failure; /* the thread's own: of the last write that failed */
 	/* Digests get their place when they are given, so this is under the lock. */
 	struct pack digests;
 	bool digests_failed;
 	bool busy; /* the thread has work in hand */
+	/* Where the next body goes, as long as that is known without the thread: all
+	 * that wait have their places, one behind the other, in its pack. Under the lock. */
+	bool places;
+	uint64_t place_pack, place_end;
 };
 
 struct read_fd {

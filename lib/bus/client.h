@@ -43,6 +43,21 @@ typedef void bus_on_handed_over(void *arg, const struct err *err);
 void bus_hand_over(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t timeout_ms,
 		   bus_on_handed_over *cb, void *arg);
 
+/* The same while the body is still being synced, so that both syncs run side by
+ * side. cb with NULL comes once both are done: the broker has said that the entry is
+ * durable, and bus_body_synced() was called. Nothing is delivered before that. A
+ * broker that was told so late that it may have given the entry up meanwhile is
+ * asked again (unconfirmed.h in the broker tells why this is safe). NULL: no broker
+ * takes it now; wait for the sync, then bus_hand_over(). The handle is good until
+ * cb, or bus_body_lost(). */
+struct hand_over;
+struct hand_over *bus_hand_over_unsynced(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t timeout_ms,
+					 bus_on_handed_over *cb, void *arg);
+/* Once. May call cb from within. */
+void bus_body_synced(struct bus_client *b, struct hand_over *h);
+/* The body will never be: the entry is taken back. cb is not called. */
+void bus_body_lost(struct bus_client *b, struct hand_over *h);
+
 /* For workers and tools: every broker as a peer. */
 struct bus_peer; /* one broker; gone after on_peer_lost */
 const char *bus_peer_id(const struct bus_peer *p);

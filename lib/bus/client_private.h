@@ -28,6 +28,7 @@ struct bus_peer {
 	int64_t heard_ms;	   /* monotonic, of the last frame */
 	bool is_heard;		   /* answered once: told to the watcher */
 	bool draining;		   /* said so; takes nothing new */
+	bool takes_unsynced;	   /* hand-overs whose body is being synced */
 	bool announced;		   /* found by the refresh under way */
 	struct bus_peer *prev, *next;
 };
@@ -46,7 +47,18 @@ struct hand_over {
 	int64_t deadline_ms;	  /* monotonic */
 	bus_on_handed_over *cb;
 	void *arg;
+	bool unsynced; /* the body is still being synced */
+	bool early;    /* sent so: the answer to that is only good for a while */
+	bool answered; /* durable, said the broker, while it was unsynced */
+	char id[SPOOL_ID_MAX];
 	UT_hash_handle hh; /* by request */
+};
+
+/* What is to be said of bodies, to the brokers that wait to hear it. */
+struct bus_body_news {
+	struct bus_peer *peer; /* borrowed */
+	bool lost;
+	char id[SPOOL_ID_MAX];
 };
 
 struct bus_client {
@@ -81,6 +93,9 @@ struct bus_client {
 	size_t hand_over_bytes;	      /* of their envelopes */
 	struct event *hand_over_tick; /* owner: runs while there are any */
 	uint64_t next_request;
+	struct bus_body_news *news; /* owner: array; they go out at the end of the turn */
+	size_t news_count, news_room;
+	struct event *news_event; /* owner */
 
 	struct arena arena; /* of the frame in hand */
 	struct buf out;	    /* of the frame being sent */
@@ -99,5 +114,6 @@ void hand_over_retry(struct bus_client *b);
 /* All that are left fail. */
 void hand_over_end_all(struct bus_client *b);
 void hand_over_on_tick(evutil_socket_t fd, short what, void *arg);
+void hand_over_send_news(evutil_socket_t fd, short what, void *arg);
 
 #endif

@@ -1,6 +1,13 @@
 /* Messages on their way to a broker: each is sent to the owner of its shard,
- * and again under the same id until one answers that it is durable. */
+ * and again under the same id until one answers that it is durable.
+ *
+ * One whose body is still being synced is sent so at most once, under a request of
+ * its own. It is over when the answer and the sync are both there, if that is soon;
+ * else it is sent again, now synced, and only the answer to that counts: a broker
+ * may give up what it was told of and heard no more about, though not before an
+ * hour. So a process that slept in between does not promise what is not kept. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
@@ -17,7 +24,17 @@ enum {
 	FAILED_LONGEST_MS = 2000, /* the client hears so; a take-over may last longer */
 	HAND_OVERS_MAX = 100000,
 	BYTES_MAX = 128 * 1024 * 1024, /* of envelopes that wait for an answer */
+	UNSYNCED_MS = 5000,	       /* an answer to what was sent unsynced is good for so long */
 };
+
+static void
+hand_over_free(struct bus_client *b, struct hand_over *h)
+{
+	HASH_DEL(b->hand_overs, h);
+	b->hand_over_bytes -= h->envelope.len;
+	buf_fini(&h->envelope);
+	mem_free(h);
+}
 
 static void
 end(struct bus_client *b, struct hand_over *h, const struct err *err)
@@ -25,10 +42,7 @@ end(struct bus_client *b, struct hand_over *h, const struct err *err)
 	bus_on_handed_over *cb = h->cb;
 	void *arg = h->arg;
 
-	HASH_DEL(b->hand_overs, h);
-	b->hand_over_bytes -= h->envelope.len;
-	buf_fini(&h->envelope);
-	mem_free(h);
+	hand_over_free(b, h);
 	cb(arg, err);
 }
 
@@ -38,9 +52,17 @@ send_to_owner(struct bus_client *b, struct hand_over *h, int64_t now_ms)
 	Stagepost__HandOver body = STAGEPOST__HAND_OVER__INIT;
 	struct bus_peer *owner = bus_client_open_owner(b, h->shard);
 
-	if (owner == NULL)
+	if (owner == NULL || (h->unsynced && (h->sends != 0 || !owner->takes_unsynced)))
 		return;
+	/* What is said to the unsynced one counts no more. */
+	if (h->early && !h->unsynced) {
+		h->early = false;
+		HASH_DEL(b->hand_overs, h);
+		h->request = b->next_request++;
+		HASH_ADD(hh, b->hand_overs, request, sizeof(h->request), h);
+	}
 	body.resend = h->sends != 0;
+	body.unsynced = h->unsynced;
 	buf_clear(&b->out);
 	bus_frame_pack_around(h->request, STAGEPOST__FRAME__BODY_HAND_OVER, &body.base, 1, buf_str(&h->envelope),
 			      &b->out);
@@ -49,16 +71,19 @@ send_to_owner(struct bus_client *b, struct hand_over *h, int64_t now_ms)
 	h->sent_to = owner;
 	h->sent_ms = now_ms;
 	h->sends++;
+	h->early = h->unsynced;
 }
 
-void
-bus_hand_over(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t timeout_ms, bus_on_handed_over *cb,
-	      void *arg)
+static struct hand_over *
+hand_over_start(struct bus_client *b, const Stagepost__Envelope *envelope, bool unsynced, int64_t timeout_ms,
+		bus_on_handed_over *cb, void *arg)
 {
 	struct hand_over *h = mem_new(struct hand_over);
 	int64_t now_ms = clock_monotonic_ms();
 
 	CHECKF(spool_id_parse(str_c(envelope->id), &h->shard, NULL), "id %s", envelope->id);
+	str_copy(str_c(envelope->id), h->id, sizeof(h->id));
+	h->unsynced = unsynced;
 	h->request = b->next_request++;
 	bus_message_pack(&envelope->base, &h->envelope);
 	h->deadline_ms = now_ms + timeout_ms;
@@ -77,6 +102,135 @@ bus_hand_over(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t
 		struct timeval tv = clock_timeval(TICK_MS);
 		event_add(b->hand_over_tick, &tv);
 	}
+	return h;
+}
+
+void
+bus_hand_over(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t timeout_ms, bus_on_handed_over *cb,
+	      void *arg)
+{
+	hand_over_start(b, envelope, false, timeout_ms, cb, arg);
+}
+
+/* ---- While the body is being synced ---- */
+
+struct hand_over *
+bus_hand_over_unsynced(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t timeout_ms,
+		       bus_on_handed_over *cb, void *arg)
+{
+	struct bus_peer *owner;
+	unsigned shard;
+
+	CHECKF(spool_id_parse(str_c(envelope->id), &shard, NULL), "id %s", envelope->id);
+	owner = bus_client_open_owner(b, shard);
+	if (owner == NULL || !owner->takes_unsynced)
+		return NULL;
+	return hand_over_start(b, envelope, true, timeout_ms, cb, arg);
+}
+
+/* Is to be said to the broker that was told of it. */
+static void
+hand_over_add_news(struct bus_client *b, const struct hand_over *h, bool lost)
+{
+	struct bus_body_news *n;
+
+	if (!h->early || h->sent_to == NULL)
+		return;
+	if (b->news_count == b->news_room) {
+		b->news_room = b->news_room == 0 ? 64 : b->news_room * 2;
+		b->news = mem_realloc(b->news, b->news_room * sizeof(*b->news));
+	}
+	n = &b->news[b->news_count++];
+	n->peer = h->sent_to;
+	n->lost = lost;
+	memcpy(n->id, h->id, sizeof(n->id));
+	event_active(b->news_event, EV_TIMEOUT, 0);
+}
+
+/* All that one broker waits to hear goes in one frame. What is lost on the way, it
+ * finds out by itself. */
+static void
+hand_over_tell(struct bus_client *b, struct bus_peer *p)
+{
+	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
+	Stagepost__BodySynced body = STAGEPOST__BODY_SYNCED__INIT;
+	char **texts = mem_alloc(2 * b->news_count * sizeof(*texts));
+
+	body.ids = texts;
+	body.lost = texts + b->news_count;
+	for (size_t i = 0; i < b->news_count; i++) {
+		if (b->news[i].peer != p)
+			continue;
+		if (b->news[i].lost)
+			body.lost[body.n_lost++] = b->news[i].id;
+		else
+			body.ids[body.n_ids++] = b->news[i].id;
+		b->news[i].peer = NULL;
+	}
+	frame.body_case = STAGEPOST__FRAME__BODY_BODY_SYNCED;
+	frame.body_synced = &body;
+	bus_send(b, p, &frame, NULL);
+	mem_free(texts);
+}
+
+void
+hand_over_send_news(evutil_socket_t fd, short what, void *arg)
+{
+	struct bus_client *b = arg;
+
+	(void)fd, (void)what;
+	for (size_t i = 0; i < b->news_count; i++)
+		if (b->news[i].peer != NULL)
+			hand_over_tell(b, b->news[i].peer);
+	b->news_count = 0;
+}
+
+static bool
+hand_over_answer_is_good(const struct hand_over *h)
+{
+	return !h->early || clock_monotonic_ms() - h->sent_ms < UNSYNCED_MS;
+}
+
+void
+bus_body_synced(struct bus_client *b, struct hand_over *h)
+{
+	CHECK(h->unsynced);
+	h->unsynced = false;
+	hand_over_add_news(b, h, false);
+	if (h->answered && hand_over_answer_is_good(h)) {
+		end(b, h, NULL);
+		return;
+	}
+	/* Refused, not sent, or too long ago: now as any other. */
+	if (h->sent_to == NULL || h->answered) {
+		h->answered = false;
+		h->sent_to = NULL;
+		if (h->retry_ms <= clock_monotonic_ms())
+			send_to_owner(b, h, clock_monotonic_ms());
+	}
+}
+
+void
+bus_body_lost(struct bus_client *b, struct hand_over *h)
+{
+	CHECK(h->unsynced);
+	hand_over_add_news(b, h, true);
+	hand_over_free(b, h);
+}
+
+/* A broker has said that it is durable. */
+static void
+hand_over_on_durable(struct bus_client *b, struct hand_over *h)
+{
+	if (h->unsynced) {
+		h->answered = true;
+		return;
+	}
+	if (hand_over_answer_is_good(h)) {
+		end(b, h, NULL);
+		return;
+	}
+	h->sent_to = NULL; /* so late that it is asked again, by the tick */
 }
 
 /* Brokers are there, and say that their store is not: not worth the whole of
@@ -121,7 +275,7 @@ hand_over_on_reply(struct bus_client *b, const Stagepost__Frame *frame)
 	/* What is busy has never taken what it refuses. */
 	h->untaken += reply->untaken || reply->status == STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY;
 	switch (reply->status) {
-	case STAGEPOST__HAND_OVER_REPLY__STATUS__OK: end(b, h, NULL); break;
+	case STAGEPOST__HAND_OVER_REPLY__STATUS__OK: hand_over_on_durable(b, h); break;
 	case STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY:
 		/* A copy that was sent before may be waiting to be written. */
 		err_set(&err, hand_over_is_in_doubt(h) ? ERR_TIMEOUT : ERR_LIMIT, "the broker is busy: %s",
@@ -144,6 +298,9 @@ hand_over_peer_lost(struct bus_client *b, const struct bus_peer *p)
 	HASH_ITER (hh, b->hand_overs, h, next)
 		if (h->sent_to == p)
 			h->sent_to = NULL;
+	for (size_t i = 0; i < b->news_count; i++)
+		if (b->news[i].peer == p)
+			b->news[i].peer = NULL;
 }
 
 void
@@ -185,7 +342,7 @@ hand_over_on_tick(evutil_socket_t fd, short what, void *arg)
 			give_up(b, h);
 			continue;
 		}
-		if (h->sent_to != NULL && now_ms - h->sent_ms >= ANSWER_MS)
+		if (h->sent_to != NULL && !h->answered && now_ms - h->sent_ms >= ANSWER_MS)
 			h->sent_to = NULL;
 		if (h->sent_to == NULL && h->retry_ms <= now_ms)
 			send_to_owner(b, h, now_ms);

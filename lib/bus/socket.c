@@ -7,6 +7,7 @@
 #include "lib/base/check.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/bus/own_pid.h"
 
 /* Messages taken in one turn, so that other events of the loop get theirs. */
 enum { TURN_MAX = 512, PARTS_MAX = 2 };
@@ -18,6 +19,7 @@ struct bus_socket {
 	bool has_routing;	/* ROUTER: two parts a message */
 	struct event *readable; /* owner */
 	struct event *recheck;	/* owner */
+	bool taking;		/* a turn is under way: it looks again behind each message */
 };
 
 void
@@ -98,6 +100,7 @@ on_event(evutil_socket_t fd, short what, void *arg)
 	struct bus_socket *s = arg;
 
 	(void)fd, (void)what;
+	s->taking = true;
 	for (unsigned taken = 0; has_input(s); taken++) {
 		if (taken == TURN_MAX) {
 			event_active(s->recheck, EV_TIMEOUT, 0);
@@ -106,6 +109,7 @@ on_event(evutil_socket_t fd, short what, void *arg)
 		if (!take_message(s))
 			break;
 	}
+	s->taking = false;
 }
 
 struct bus_socket *
@@ -115,6 +119,7 @@ bus_socket_new(struct event_base *base, void *zmq, const struct bus_socket_event
 	size_t size = sizeof(int);
 	int fd = -1, type = 0;
 
+	own_pid_keep();
 	s->zmq = zmq;
 	s->events = *events;
 	s->arg = arg;
@@ -165,6 +170,7 @@ bus_socket_send(struct bus_socket *s, struct str to, struct str payload, struct 
 		result = send_failed(err);
 	/* Sending may have taken the edge of what came meanwhile: looked at once,
 	 * after all that is sent in this turn. */
-	event_active(s->recheck, EV_TIMEOUT, 0);
+	if (!s->taking)
+		event_active(s->recheck, EV_TIMEOUT, 0);
 	return result;
 }

@@ -40,6 +40,7 @@ struct link {
 	int fd;
 	SSL *ssl;		    /* owner; NULL: plain */
 	struct event *read, *write; /* owner; of fd */
+	struct event *flush;	    /* owner: active when there is something to send in this turn */
 	struct event *limit;	    /* owner: the time for making it, or for one address */
 	int64_t until_ms;	    /* monotonic: for making it */
 	redisReader *reader;	    /* owner */
@@ -95,6 +96,7 @@ link_free(struct link **lp)
 	lookup_cancel(&l->lookup);
 	link_close(l);
 	event_free(l->limit);
+	event_free(l->flush);
 	link_destroy(l);
 }
 
@@ -109,6 +111,7 @@ link_fail(struct link *l, const char *why)
 	lookup_cancel(&l->lookup);
 	link_close(l);
 	event_del(l->limit);
+	event_del(l->flush);
 	l->events->on_down(l->arg, l->why);
 }
 
@@ -190,7 +193,10 @@ link_send(struct link *l, const char *command, size_t len)
 		l->sent = 0;
 	}
 	buf_add(&l->out, command, len);
-	event_add(l->write, NULL);
+	/* What is sent in one turn goes out with one call, and only what the socket
+	 * does not take has to wait for it. */
+	if (!event_pending(l->write, EV_WRITE, NULL))
+		event_active(l->flush, EV_TIMEOUT, 0);
 }
 
 void
@@ -383,6 +389,20 @@ link_on_ready(evutil_socket_t fd, short what, void *arg)
 	link_destroy(l);
 }
 
+/* The end of a turn in which something was sent. */
+static void
+link_on_flush(evutil_socket_t fd, short what, void *arg)
+{
+	struct link *l = arg;
+
+	(void)fd, (void)what;
+	l->inside++;
+	if (l->phase == LINK_UP || l->phase == LINK_GREETING)
+		link_flush(l);
+	l->inside--;
+	link_destroy(l);
+}
+
 /* 0: connected or on its way; else errno. */
 static int
 link_connect(struct link *l, const struct sockaddr *sa, socklen_t len)
@@ -488,6 +508,7 @@ link_new(struct event_base *base, const struct redis_url *url, const struct link
 	l->fd = -1;
 	l->until_ms = clock_monotonic_ms() + MAKE_MS;
 	l->limit = evtimer_new(base, link_on_limit, l);
+	l->flush = event_new(base, -1, 0, link_on_flush, l);
 	l->reader = redisReaderCreate();
 	CHECK(l->reader != NULL);
 	if (url->host[0] != '\0')

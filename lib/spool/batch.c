@@ -82,6 +82,18 @@ spool_batch_add(struct spool_batch *b, struct str id, struct str envelope)
 }
 
 void
+spool_batch_add_unsynced(struct spool_batch *b, struct str id, struct str envelope)
+{
+	append(b, 'u', id, envelope, 0);
+}
+
+void
+spool_batch_withdraw(struct spool_batch *b, struct str id)
+{
+	append(b, 'w', id, STR_NONE, 0);
+}
+
+void
 spool_batch_save(struct spool_batch *b, struct str id, struct str state)
 {
 	append(b, 's', id, state, 0);

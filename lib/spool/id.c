@@ -5,11 +5,12 @@
 #include <openssl/sha.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 
-enum { RANDOM_BYTES = 5, DIGIT_BITS = 5 };
+enum { RANDOM_BYTES = 5, RANDOM_IDS = 50, DIGIT_BITS = 5 };
 
 static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -34,14 +35,28 @@ write_id(int64_t unix_ms, unsigned shard, const uint8_t random[RANDOM_BYTES], ch
 	out[SPOOL_ID_LEN] = '\0';
 }
 
+/* Many at a time, of each thread's own. None is used twice: nor by a forked child,
+ * since two messages under one id would be taken for one. */
+static const uint8_t *
+take_random(void)
+{
+	static _Thread_local uint8_t pool[RANDOM_IDS * RANDOM_BYTES];
+	static _Thread_local unsigned left;
+	static _Thread_local pid_t owner;
+
+	/* Up to 256 bytes come whole once the pool is ready. */
+	if (left == 0 || owner != getpid()) {
+		CHECK(getrandom(pool, sizeof(pool), 0) == (ssize_t)sizeof(pool));
+		left = RANDOM_IDS;
+		owner = getpid();
+	}
+	return pool + --left * RANDOM_BYTES;
+}
+
 void
 spool_id_new(unsigned shard, char out[SPOOL_ID_MAX])
 {
-	uint8_t random[RANDOM_BYTES];
-
-	/* Up to 256 bytes come whole once the pool is ready. */
-	CHECK(getrandom(random, sizeof(random), 0) == (ssize_t)sizeof(random));
-	write_id(clock_unix_ms(), shard, random, out);
+	write_id(clock_unix_ms(), shard, take_random(), out);
 }
 
 void

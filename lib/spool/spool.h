@@ -55,8 +55,8 @@ void spool_lease_release(struct redis *r, const struct spool_lease *lease, spool
 /* ---- Writing: several changes of one shard, in order, in one call ---- */
 enum spool_result {
 	SPOOL_WRITTEN = 0,
-	SPOOL_KNOWN = 1,	 /* an add: the id is in the spool already */
-	SPOOL_KNOWN_FINISHED = 2 /* an add: it was, and has left */
+	SPOOL_KNOWN = 1,	  /* an add: the id is in the spool already */
+	SPOOL_KNOWN_FINISHED = 2, /* an add: it was, and has left */
 };
 
 struct spool_batch;
@@ -65,6 +65,10 @@ struct spool_batch *spool_batch_new(void);
 void spool_batch_free(struct spool_batch **b);
 /* All copy what they are given. */
 void spool_batch_add(struct spool_batch *b, struct str id, struct str envelope);
+/* An entry whose body is still being synced: marked so until its first save. */
+void spool_batch_add_unsynced(struct spool_batch *b, struct str id, struct str envelope);
+/* Removes an entry that is still marked so, as if it had never been; any other stays. */
+void spool_batch_withdraw(struct spool_batch *b, struct str id);
 void spool_batch_save(struct spool_batch *b, struct str id, struct str state);
 /* Removes envelope and state. The id is remembered for at least ten minutes,
  * so that a hand-over which comes late is not taken for a new one. */
@@ -85,10 +89,15 @@ void spool_batch_send(struct redis *r, const struct spool_lease *lease, const st
 		      spool_on_written *cb, void *arg);
 
 /* ---- Reading ---- */
+/* What the store has as the state of an entry that is marked as unsynced: a packed
+ * MessageState with that member alone. */
+#define SPOOL_UNSYNCED STR("h\1")
+
 struct spool_entry {
 	struct str id;
 	struct str envelope; /* packed; empty: not in the spool */
 	struct str state;    /* packed; empty: fresh */
+	bool unsynced;	     /* fresh, and the body may not be there */
 	struct str trace;    /* packed; only of a message that has left */
 };
 

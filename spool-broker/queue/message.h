@@ -48,6 +48,7 @@ enum message_flag {
 	MESSAGE_DELETED = 1 << 8,	 /* by order: what is not in a worker's hands is not tried any more */
 	MESSAGE_MORE_ADDRESSES = 1 << 9, /* than those kept here */
 	MESSAGE_MORE_ANSWERS = 1 << 10,	 /* the same */
+	MESSAGE_UNSYNCED = 1 << 11,	 /* the store has it with its mark (unconfirmed.h), until a save */
 };
 
 struct message {

@@ -18,6 +18,7 @@
 #include "spool-broker/queue/work.h"
 #include "spool-broker/schedule/schedule.h"
 #include "spool-broker/spool/shards.h"
+#include "spool-broker/spool/unconfirmed.h"
 #include "spool-broker/spool/writer.h"
 
 /* Hand-overs that wait for Redis; more are refused. */
@@ -25,8 +26,8 @@ enum { WAITING_MAX = 20000, WAITING_BYTES_MAX = 128 * 1024 * 1024 };
 /* Messages in memory: 2 GB or so. */
 enum { MESSAGES_MAX = 5000000 };
 
-void
-intake_refuse(struct broker *b, struct str peer, uint64_t request, const char *id, const struct refusal *why)
+static void
+intake_reply(struct broker *b, struct str peer, uint64_t request, const char *id, const struct refusal *why)
 {
 	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
 	Stagepost__HandOverReply reply = STAGEPOST__HAND_OVER_REPLY__INIT;
@@ -49,7 +50,7 @@ intake_confirm(struct broker *b, struct str peer, uint64_t request, const char *
 {
 	const struct refusal none = {STAGEPOST__HAND_OVER_REPLY__STATUS__OK, false, ""};
 
-	intake_refuse(b, peer, request, id, &none);
+	intake_reply(b, peer, request, id, &none);
 }
 
 /* Without having asked the store. */
@@ -59,7 +60,7 @@ intake_refuse_untaken(struct broker *b, struct str peer, uint64_t request, const
 {
 	const struct refusal why = {status, true, text};
 
-	intake_refuse(b, peer, request, id, &why);
+	intake_reply(b, peer, request, id, &why);
 }
 
 static bool
@@ -97,6 +98,26 @@ intake_is_busy(const struct broker *b)
 	       b->messages->count >= MESSAGES_MAX;
 }
 
+/* It was written while its body was being synced, and the body is synced now. */
+static bool
+intake_confirms(struct shard *s, const Stagepost__HandOver *h)
+{
+	return !h->unsynced && unconfirmed_confirm(s, str_c(h->envelope->id));
+}
+
+static void
+intake_write(struct shard *s, const Stagepost__Frame *frame, struct str peer, struct str packed, struct str events)
+{
+	struct str id = str_c(frame->hand_over->envelope->id);
+
+	if (!frame->hand_over->unsynced) {
+		writer_add(s, id, packed, events, peer, frame->request);
+		return;
+	}
+	unconfirmed_begin(s, id);
+	writer_add_unsynced(s, id, packed, events, peer, frame->request);
+}
+
 void
 intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 {
@@ -118,7 +139,7 @@ intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *f
 	s = shards_owned(b, number);
 	if (s == NULL)
 		intake_refuse_untaken(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE, "");
-	else if (message_find(s, str_c(e->id)) != NULL)
+	else if (message_find(s, str_c(e->id)) != NULL || intake_confirms(s, frame->hand_over))
 		intake_confirm(b, peer, frame->request, e->id);
 	else if (writer_has_add(s, str_c(e->id), peer, frame->request))
 		; /* asked again while the store is slow */
@@ -128,7 +149,7 @@ intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *f
 	else {
 		CRASHPOINT("hand-over-received");
 		events_add_accepted(b, e, &events);
-		writer_add(s, str_c(e->id), buf_str(&packed), buf_str(&events), peer, frame->request);
+		intake_write(s, frame, peer, buf_str(&packed), buf_str(&events));
 	}
 	buf_fini(&packed);
 	buf_fini(&events);
@@ -211,33 +232,76 @@ intake_take(struct shard *s, struct str id, struct str envelope, struct str stat
 	return m;
 }
 
-void
-intake_on_written(struct shard *s, struct str id, struct str envelope, enum spool_result result, struct str peer,
-		  uint64_t request)
+static void
+intake_answer(struct shard *s, struct str id, struct str peer, uint64_t request)
 {
-	struct broker *b = s->broker;
 	char id_text[SPOOL_ID_MAX];
-	struct message *m;
 
 	CRASHPOINT("hand-over-written");
 	str_copy(id, id_text, sizeof(id_text));
-	intake_confirm(b, peer, request, id_text);
+	intake_confirm(s->broker, peer, request, id_text);
 	CRASHPOINT("hand-over-answered");
-	if (result != SPOOL_WRITTEN) {
-		log_info(NULL, "message was handed over before", F_STR("id", id));
-		/* In the spool but not known here: with what has become of it. */
-		if (result == SPOOL_KNOWN && message_find(s, id) == NULL)
-			shard_read_again(s);
-		return;
-	}
+}
+
+/* Of a hand-over of this broker's own time. */
+static struct message *
+intake_take_new(struct shard *s, struct str id, struct str envelope)
+{
+	struct broker *b = s->broker;
+	struct message *m;
+
 	if (message_find(s, id) != NULL || (m = intake_take(s, id, envelope, STR_NONE, false)) == NULL)
-		return;
+		return NULL;
 	metrics_add(M_SPOOL_TAKEN, 1);
 	log_info(NULL, "message queued", F_STR("id", id), F_C("from", m->work->envelope->reverse_path),
 		 F_I64("recipients", m->recipients), F_C("frontend", m->work->envelope->frontend));
 	message_keep_packed(b, m, envelope);
 	message_close_work(m);
 	broker_wake(b);
+	return m;
+}
+
+void
+intake_on_written(struct shard *s, struct str id, struct str envelope, enum spool_result result, struct str peer,
+		  uint64_t request)
+{
+	intake_answer(s, id, peer, request);
+	if (result == SPOOL_WRITTEN) {
+		intake_take_new(s, id, envelope);
+		return;
+	}
+	log_info(NULL, "message was handed over before", F_STR("id", id));
+	/* In the spool but not known here: with what has become of it. */
+	if (result == SPOOL_KNOWN && message_find(s, id) == NULL && !unconfirmed_waits(s, id))
+		shard_read_again(s);
+}
+
+void
+intake_on_written_unsynced(struct shard *s, struct str id, struct str envelope, struct str peer, uint64_t request)
+{
+	intake_answer(s, id, peer, request);
+	unconfirmed_on_written(s, id, envelope);
+}
+
+void
+intake_on_refused(struct broker *b, struct str peer, uint64_t request, const char *id, const struct refusal *why)
+{
+	unconfirmed_on_refused(b, id);
+	intake_reply(b, peer, request, id, why);
+}
+
+void
+intake_on_confirmed(struct shard *s, struct str id, struct str envelope, bool known)
+{
+	struct message *m;
+
+	if (known)
+		intake_take_entry(s, &(struct spool_entry){.id = id, .envelope = envelope});
+	else
+		intake_take_new(s, id, envelope);
+	m = message_find(s, id);
+	if (m != NULL)
+		m->flags |= MESSAGE_UNSYNCED;
 }
 
 void
@@ -248,6 +312,10 @@ intake_take_entry(struct shard *s, const struct spool_entry *entry)
 
 	if (!spool_id_parse(entry->id, NULL, NULL) || message_find(s, entry->id) != NULL)
 		return;
+	if (entry->unsynced) {
+		unconfirmed_take(s, entry);
+		return;
+	}
 	m = intake_take(s, entry->id, entry->envelope, entry->state, true);
 	if (m == NULL)
 		return;

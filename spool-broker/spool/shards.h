@@ -63,15 +63,17 @@ struct shard {
 	int64_t renewed_ms;	/* monotonic: when the last renewal was sent */
 	int64_t leave_by_ms;	/* monotonic: jobs are waited for no longer */
 	bool renewing;
-	bool took_own;		  /* an own old lease was asked for, once after the start */
-	bool reading;		  /* pages of the spool are being read */
-	bool read_again;	  /* something may have been written that is not known here */
-	int64_t taken_ms;	  /* unix */
-	bool awaits_jobs;	  /* workers may still name jobs that the former owner gave */
-	int64_t awaits_until_ms;  /* monotonic; 0: they are asked once the spool is read */
-	unsigned asked;		  /* workers that have not answered yet */
-	struct message *messages; /* owner: hash by id */
-	unsigned active;	  /* parts in workers' hands */
+	bool took_own;			 /* an own old lease was asked for, once after the start */
+	bool reading;			 /* pages of the spool are being read */
+	bool read_again;		 /* something may have been written that is not known here */
+	int64_t taken_ms;		 /* unix */
+	bool awaits_jobs;		 /* workers may still name jobs that the former owner gave */
+	int64_t awaits_until_ms;	 /* monotonic; 0: they are asked once the spool is read */
+	unsigned asked;			 /* workers that have not answered yet */
+	struct message *messages;	 /* owner: hash by id */
+	unsigned looks;			 /* at bodies of unconfirmed entries, under way */
+	struct unconfirmed *unconfirmed; /* owner: hash by id, unconfirmed.h */
+	unsigned active;		 /* parts in workers' hands */
 	struct writer writer;
 };
 
@@ -105,6 +107,11 @@ struct spool_events {
 	/* Redis has answered: a hand-over is durable, or known already. */
 	void (*on_added)(struct shard *s, struct str id, struct str envelope, enum spool_result result, struct str peer,
 			 uint64_t request);
+	/* It is, and waits for its body. */
+	void (*on_added_unsynced)(struct shard *s, struct str id, struct str envelope, struct str peer,
+				  uint64_t request);
+	/* The body is whole. known: somebody may have had it in hand before. */
+	void (*on_confirmed)(struct shard *s, struct str id, struct str envelope, bool known);
 	/* It is not, or not known to be. */
 	void (*on_refused)(struct broker *b, struct str peer, uint64_t request, const char *id,
 			   const struct refusal *why);

@@ -6,6 +6,8 @@
 #include "spool-broker/spool/shards.h"
 
 void take_over_read(struct shard *s);
+/* A look at a body has come to its end. */
+void take_over_on_looked(struct shard *s);
 /* Ends the wait of shards that have waited long enough; when the next one ends,
  * monotonic, INT64_MAX: none waits. */
 int64_t take_over_look(struct broker *b);

@@ -15,7 +15,7 @@ enum { BATCH_MAX = 256, BATCH_BYTES_MAX = 1024 * 1024, RETRY_MS = 200, FINISH_WA
 /* Events of one call, so that its script holds the store for some 5 ms: about 800. */
 enum { EVENTS_BYTES_MAX = 256 * 1024 };
 
-enum verb { VERB_ADD, VERB_SAVE, VERB_FINISH, VERB_PUBLISH };
+enum verb { VERB_ADD, VERB_SAVE, VERB_FINISH, VERB_PUBLISH, VERB_WITHDRAW };
 
 struct write {
 	UT_hash_handle hh;  /* an add: by id, among all of the broker's */
@@ -25,6 +25,7 @@ struct write {
 	int64_t retention_ms; /* of a finish */
 	uint64_t request;     /* of an add */
 	uint16_t peer_len;    /* of an add */
+	bool unsynced;	      /* of an add */
 	size_t data_len, events_len;
 	char bytes[]; /* peer, data, events */
 };
@@ -130,16 +131,38 @@ writer_free_write(struct broker *b, struct write *w)
 	mem_free(w);
 }
 
-void
-writer_add(struct shard *s, struct str id, struct str envelope, struct str events, struct str peer, uint64_t request)
+static void
+writer_append_add(struct shard *s, struct str id, struct str envelope, struct str events, struct str peer,
+		  uint64_t request, bool unsynced)
 {
 	struct write *w = writer_append(s, VERB_ADD, id, peer, envelope, events);
 
 	w->request = request;
+	w->unsynced = unsynced;
 	if (writer_find_add(s->broker, id) == NULL)
 		HASH_ADD_KEYPTR(hh, s->broker->writes->adds, w->id, strlen(w->id), w);
 	s->broker->writes->waiting++;
 	s->broker->writes->waiting_bytes += envelope.len;
+	broker_wake(s->broker);
+}
+
+void
+writer_add(struct shard *s, struct str id, struct str envelope, struct str events, struct str peer, uint64_t request)
+{
+	writer_append_add(s, id, envelope, events, peer, request, false);
+}
+
+void
+writer_add_unsynced(struct shard *s, struct str id, struct str envelope, struct str events, struct str peer,
+		    uint64_t request)
+{
+	writer_append_add(s, id, envelope, events, peer, request, true);
+}
+
+void
+writer_withdraw(struct shard *s, struct str id)
+{
+	writer_append(s, VERB_WITHDRAW, id, STR_NONE, STR_NONE, STR_NONE);
 	broker_wake(s->broker);
 }
 
@@ -196,10 +219,13 @@ writer_on_done(struct shard *s, const struct write *w, enum spool_result result)
 	const struct spool_events *events = s->broker->spool_events;
 
 	if (w->verb == VERB_ADD) {
-		events->on_added(s, str_c(w->id), write_data(w), result, write_peer(w), w->request);
+		if (w->unsynced && result == SPOOL_WRITTEN)
+			events->on_added_unsynced(s, str_c(w->id), write_data(w), write_peer(w), w->request);
+		else
+			events->on_added(s, str_c(w->id), write_data(w), result, write_peer(w), w->request);
 		return;
 	}
-	if (w->verb == VERB_PUBLISH)
+	if (w->verb == VERB_PUBLISH || w->verb == VERB_WITHDRAW)
 		return;
 	if (w->verb == VERB_SAVE)
 		events->on_saved(s, str_c(w->id));
@@ -343,8 +369,12 @@ writer_flush(struct shard *s)
 	       (last == NULL || events_bytes + writer->first->events_len <= EVENTS_BYTES_MAX)) {
 		struct write *w = writer->first;
 		events_bytes += w->events_len;
-		if (w->verb == VERB_ADD)
+		if (w->verb == VERB_ADD && w->unsynced)
+			spool_batch_add_unsynced(batch, str_c(w->id), write_data(w));
+		else if (w->verb == VERB_ADD)
 			spool_batch_add(batch, str_c(w->id), write_data(w));
+		else if (w->verb == VERB_WITHDRAW)
+			spool_batch_withdraw(batch, str_c(w->id));
 		else if (w->verb == VERB_SAVE)
 			spool_batch_save(batch, str_c(w->id), write_data(w));
 		else if (w->verb == VERB_PUBLISH)

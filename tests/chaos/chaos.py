@@ -146,7 +146,7 @@ class Run:
         return total + len(self.sink.messages)
 
     def queued(self):
-        return sum(self.cluster.redis.hlen(key) for key in list(self.cluster.redis.scan_iter("spool:*:env")))
+        return self.cluster.queued()
 
     def watch(self):
         """The longest time in which nothing was delivered though mail waited."""

@@ -31,6 +31,10 @@ PORTS = {
     "imap": 143, "imaps": 993, "ldap": 389, "ldaps": 636, "http": 80, "https": 443,
     "xmpp": 5222, "metrics": 9090, "redis": 6379,
 }
+# Of states, those that are only the mark SPOOL_UNSYNCED (lib/spool/spool.h).
+COUNT_UNSYNCED = """local n = 0
+for _, state in ipairs(redis.call('HVALS', KEYS[1])) do if state == 'h\\1' then n = n + 1 end end
+return n"""
 SETTLE = 0.35  # seconds; a change of settings is live everywhere within one
 
 
@@ -133,6 +137,12 @@ class Cluster:
     def pid(self, name):
         """Of a child: "frontend-0", "spool-broker-0", "delivery-worker-0", "redis"."""
         return int((self.dir / "run" / f"{name}.pid").read_text())
+
+    def queued(self):
+        """Entries of the spool, without those whose frontend died before it had written the body: the spool
+        keeps them for an hour. Had one been answered 250, its message would be found missing."""
+        keys = list(self.redis.scan_iter("spool:*:env"))
+        return sum(self.redis.hlen(key) - self.redis.eval(COUNT_UNSYNCED, 1, key[:-3] + "state") for key in keys)
 
     def kill(self, name, signal_number=signal.SIGKILL):
         pid = self.pid(name)

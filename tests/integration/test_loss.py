@@ -24,8 +24,8 @@ REMOTE = "r@far.test"
 SHAPES = [[USERS[0]], USERS, ["both@example.test"], [USERS[1], REMOTE], [REMOTE]]
 
 POINTS = [
-    "body-written", "body-synced", "handed-over",                                  # frontend
-    "hand-over-received", "hand-over-written", "hand-over-answered", "job-given",  # broker
+    "body-written", "body-synced", "handed-over-unsynced", "handed-over",          # frontend
+    "hand-over-received", "hand-over-written", "hand-over-answered", "body-confirmed", "job-given",  # broker
     "result-received", "result-saved", "entry-removed", "reference-dropped",
     "job-received", "filing", "filed", "job-done", "reported",                     # worker
     "dot-given", "sent",
@@ -134,8 +134,7 @@ class World:
 
     def queue_is_empty(self):
         try:
-            keys = list(self.cluster.redis.scan_iter("spool:*:env"))
-            return sum(self.cluster.redis.hlen(key) for key in keys) == 0
+            return self.cluster.queued() == 0
         except redis.RedisError:
             return False  # it is just being started again
 

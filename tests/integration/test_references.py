@@ -60,7 +60,7 @@ def send(cluster, to, text="body of the message\r\n"):
 
 
 def queue_is_empty(cluster):
-    return not any(cluster.redis.hlen(key) for key in cluster.redis.scan_iter("spool:*:env"))
+    return cluster.queued() == 0
 
 
 def check_readable(cluster, *users, count=1):

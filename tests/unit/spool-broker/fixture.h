@@ -30,6 +30,10 @@ static struct tracking *tracking;
 static struct settings_live *live;
 static struct broker *brokers[5];
 static struct bus_client *frontend;
+/* Mostly none. */
+static struct blob_store *blobs;
+static struct blob_id the_body;
+static int64_t unconfirmed_keep_ms;
 
 /* A job that a worker was given. */
 struct given {
@@ -248,6 +252,8 @@ start_broker(unsigned i)
 							.redis = redis,
 							.tracking = tracking,
 							.settings = live,
+							.blobs = blobs,
+							.unconfirmed_keep_ms = unconfirmed_keep_ms,
 							.id = ids[i],
 							.listen = "tcp://127.0.0.1:*",
 							.shards = SHARDS},
@@ -317,8 +323,9 @@ fill_envelope(struct arena *arena, Stagepost__Envelope *e, const char *id, const
 	e->received_ms = (uint64_t)clock_unix_ms();
 	e->body = arena_new(arena, Stagepost__Blob);
 	stagepost__blob__init(e->body);
-	e->body->pack = 1;
-	e->body->length = 100;
+	e->body->pack = the_body.pack != 0 ? the_body.pack : 1;
+	e->body->offset = the_body.offset;
+	e->body->length = the_body.pack != 0 ? the_body.length : 100;
 	e->recipients = arena_array(arena, Stagepost__Recipient *, rest.len / 2 + 1);
 	while (str_next_word(&rest, " ", &word)) {
 		Stagepost__Recipient *r = arena_new(arena, Stagepost__Recipient);

@@ -334,6 +334,7 @@ connect_client(struct client *c, unsigned role)
 
 	*c = (struct client){.fd = socket(AF_INET, SOCK_STREAM, 0)};
 	assert_int_equal(bind(listener, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	listener_prepare(listener);
 	assert_int_equal(listen(listener, 1), 0);
 	assert_int_equal(getsockname(listener, (struct sockaddr *)&sa, &len), 0);
 	assert_int_equal(connect(c->fd, (struct sockaddr *)&sa, sizeof(sa)), 0);

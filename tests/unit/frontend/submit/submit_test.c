@@ -25,6 +25,9 @@ static struct {
 	struct blob_id body;
 	char text[512]; /* of what stands in the envelope */
 	unsigned return_path_length;
+	bool takes_unsynced;
+	bool answers_synced; /* had answered before; else it does when the test says */
+	unsigned ahead, synced, lost;
 } broker;
 
 static struct {
@@ -54,6 +57,41 @@ bus_hand_over(struct bus_client *b, const Stagepost__Envelope *e, int64_t timeou
 		 e->client_helo, e->client_ip, e->protocol, e->authenticated_as, e->tls, e->dsn_envid, e->n_recipients,
 		 e->recipients[0]->address, e->recipients[0]->orcpt, e->recipients[0]->local, e->smtputf8,
 		 e->require_tls);
+}
+
+/* ---- Ahead of the body's sync ---- */
+
+struct hand_over *
+bus_hand_over_unsynced(struct bus_client *b, const Stagepost__Envelope *e, int64_t timeout_ms, bus_on_handed_over *cb,
+		       void *arg)
+{
+	if (!broker.takes_unsynced)
+		return NULL;
+	bus_hand_over(b, e, timeout_ms, cb, arg);
+	broker.ahead++;
+	return (struct hand_over *)&broker;
+}
+
+void
+bus_body_synced(struct bus_client *b, struct hand_over *h)
+{
+	(void)b;
+	assert_ptr_equal(h, &broker);
+	broker.synced++;
+	if (broker.answers_synced && broker.cb != NULL) {
+		bus_on_handed_over *cb = broker.cb;
+		broker.cb = NULL;
+		cb(broker.arg, NULL);
+	}
+}
+
+void
+bus_body_lost(struct bus_client *b, struct hand_over *h)
+{
+	(void)b;
+	assert_ptr_equal(h, &broker);
+	broker.lost++;
+	broker.cb = NULL;
 }
 
 /* code ERR_NONE: durable. */
@@ -253,6 +291,125 @@ test_dot_lines(void **state)
 	submit_free(&s);
 }
 
+/* ---- Handed over while the body is being synced ---- */
+
+/* A first body opens the pack: from then on places are known. */
+static struct submit *
+begin_ahead(void)
+{
+	struct submit *s = begin_with("Subject: first\r\n\r\n");
+
+	assert_true(submit_commit(s, on_done, &done));
+	await_hand_over();
+	broker_answer(ERR_NONE);
+	submit_free(&s);
+	memset(&done, 0, sizeof(done));
+	broker.count = 0;
+	broker.takes_unsynced = true;
+	s = begin_with("Subject: x\r\n\r\ntext\r\n");
+	assert_true(submit_commit(s, on_done, &done));
+	assert_int_equal(broker.ahead, 1);
+	return s;
+}
+
+static void
+test_ahead(void **state)
+{
+	struct submit *s = begin_ahead();
+	char text[2048];
+
+	(void)state;
+	broker.answers_synced = true;
+	assert_int_equal(broker.synced, 0);
+	assert_true(blob_fixture_wait(&blobs, &broker.synced, 1));
+	assert_int_equal(done.count, 1);
+	assert_int_equal(done.result, SUBMIT_OK);
+	assert_int_equal(broker.count, 1);
+	assert_non_null(strstr(body_text(text), "\r\nSubject: x\r\n"));
+	submit_free(&s);
+	assert_bodies_left(2);
+}
+
+static void
+test_ahead_answered_last(void **state)
+{
+	struct submit *s = begin_ahead();
+
+	(void)state;
+	assert_true(blob_fixture_wait(&blobs, &broker.synced, 1));
+	assert_int_equal(done.count, 0); /* synced is not enough */
+	broker_answer(ERR_NONE);
+	assert_int_equal(done.result, SUBMIT_OK);
+	assert_int_equal(done.count, 1);
+	submit_free(&s);
+	assert_bodies_left(2);
+}
+
+/* Refused while the body is on its way: the client hears it once, and the body goes. */
+static void
+test_ahead_refused(void **state)
+{
+	struct submit *s = begin_ahead();
+
+	(void)state;
+	broker_answer(ERR_LIMIT);
+	assert_int_equal(done.count, 0);
+	assert_true(blob_fixture_wait(&blobs, &done.count, 1));
+	assert_int_equal(done.result, SUBMIT_UNAVAILABLE);
+	assert_int_equal(broker.synced, 0);
+	submit_free(&s);
+	assert_bodies_left(1);
+}
+
+static int
+failing_fdatasync(int fd)
+{
+	(void)fd;
+	errno = EIO;
+	return -1;
+}
+
+static void
+test_ahead_body_lost(void **state)
+{
+	struct submit *s;
+
+	(void)state;
+	pack_io.fdatasync = fdatasync;
+	s = begin_with("Subject: first\r\n\r\n");
+	submit_free(&s);
+	s = begin_ahead();
+	/* The sync of another, behind it, fails. */
+	assert_true(blob_fixture_wait(&blobs, &broker.synced, 1));
+	broker_answer(ERR_NONE);
+	submit_free(&s);
+	pack_io.fdatasync = failing_fdatasync;
+	memset(&done, 0, sizeof(done));
+	s = begin_with("Subject: y\r\n\r\ntext\r\n");
+	assert_true(submit_commit(s, on_done, &done));
+	assert_int_equal(broker.ahead, 2);
+	assert_true(blob_fixture_wait(&blobs, &broker.lost, 1));
+	pack_io.fdatasync = fdatasync;
+	assert_int_equal(done.count, 1);
+	assert_int_equal(done.result, SUBMIT_UNAVAILABLE);
+	submit_free(&s);
+	assert_bodies_left(2);
+}
+
+/* The client goes while both are under way: what was handed over goes on. */
+static void
+test_ahead_given_up(void **state)
+{
+	struct submit *s = begin_ahead();
+
+	(void)state;
+	submit_free(&s);
+	assert_true(blob_fixture_wait(&blobs, &broker.synced, 1));
+	broker_answer(ERR_NONE);
+	assert_int_equal(done.count, 0);
+	assert_bodies_left(2);
+}
+
 /* Given up before it is whole, or before it is synced: nothing is kept. */
 static void
 test_given_up(void **state)
@@ -355,6 +512,9 @@ test_recipients(void **state)
 		snprintf(address, sizeof(address), "a%u@example.test", i);
 		r.address = str_c(address);
 		submit_add_recipient(s, &r);
+		snprintf(address, sizeof(address), i % 3 == 0 ? "a@example.test" : "a%u@example.test", i / 3 + 1);
+		r.address = str_c(address);
+		submit_add_recipient(s, &r); /* one of those that are there */
 	}
 	assert_int_equal(i, settings_smtp_in(settings_defaults(), STR_NONE)->max_recipients);
 	submit_free(&s);
@@ -407,6 +567,31 @@ test_room(void **state)
 	assert_bodies_left(0);
 }
 
+/* Tens of thousands hold nobody up: each is compared with a few. */
+static void
+test_very_many_recipients(void **state)
+{
+	enum { MANY = 50000 };
+	struct submit_options o = options;
+	struct submit *s = submit_begin(&frontend, &o);
+	int64_t begun_ms = clock_monotonic_ms();
+	char address[40];
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * MANY; i++) {
+		snprintf(address, sizeof(address), "a%u@example.test", i % MANY);
+		submit_add_recipient(s, &(struct submit_recipient){.address = str_c(address)});
+	}
+	print_message("%d recipients, twice: %lld ms\n", MANY, (long long)(clock_monotonic_ms() - begun_ms));
+	submit_begin_data(s, false);
+	submit_data(s, STR("Subject: x\r\n\r\n"), NULL);
+	assert_true(submit_commit(s, on_done, &done));
+	await_hand_over();
+	assert_non_null(strstr(broker.text, " n=50000 first=a0@example.test "));
+	broker_answer(ERR_NONE);
+	submit_free(&s);
+}
+
 int
 main(void)
 {
@@ -414,11 +599,17 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_whole_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pieces_make_no_difference, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dot_lines, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ahead, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ahead_answered_last, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ahead_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ahead_body_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ahead_given_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_given_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_recipients, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_very_many_recipients, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
