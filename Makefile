@@ -81,7 +81,7 @@ LAYER_message   := mailbox mime blob redis base
 LAYER_proto     :=
 LAYER_sync      := secret mailbox blob redis base
 LAYER_bus       := secret spool proto redis base
-LAYER_admin     := bus secret spool proto dkim mailbox blob directory settings redis base
+LAYER_admin     := bus auth secret spool proto dkim mailbox blob directory settings redis base
 LAYER_service   := http bus secret spool blob settings redis proto base
 LIB_FOLDERS := service admin bus sweep message sync mailbox auth directory spool tlspolicy dkim net http xml dns mime smtp blob settings secret redis base
 # The archive of a folder, then those of the layers below it.

@@ -6,7 +6,6 @@
 #include "ctl/commands.h"
 #include "ctl/output.h"
 #include "lib/admin/accounts.h"
-#include "lib/auth/auth.h"
 #include "lib/directory/directory.h"
 
 enum { FIELDS_MAX = 16, PASSWORD_MAX = 1024 };
@@ -205,21 +204,10 @@ accounts_take_password(int *argc, char **argv, char out[PASSWORD_MAX], bool *giv
 	return 0;
 }
 
-static int
-accounts_make_verifiers(const char *password, char argon2id[AUTH_VERIFIER_MAX], char scram[AUTH_VERIFIER_MAX])
-{
-	struct err err;
-
-	if (auth_make_argon2id(str_c(password), argon2id, &err) != 0 ||
-	    auth_make_scram_sha256(str_c(password), scram, &err) != 0)
-		return ctl_fail("%s", err.text);
-	return 0;
-}
-
 int
 command_user_add(struct ctl *ctl, int argc, char **argv)
 {
-	char password[PASSWORD_MAX], argon2id[AUTH_VERIFIER_MAX] = "", scram[AUTH_VERIFIER_MAX] = "";
+	char password[PASSWORD_MAX] = "";
 	const char *quota = NULL, *name = NULL;
 	struct directory_field fields[2];
 	struct ctl_wait w = CTL_WAIT;
@@ -230,16 +218,15 @@ command_user_add(struct ctl *ctl, int argc, char **argv)
 		return 1;
 	if (ctl_take_option(&argc, argv, "--quota", &quota) != 0 || ctl_take_option(&argc, argv, "--name", &name) != 0)
 		return ctl_usage("user add");
-	if (accounts_begin(ctl, "user add", argc, argv, 1, 1) != 0 ||
-	    (given && accounts_make_verifiers(password, argon2id, scram) != 0))
+	if (accounts_begin(ctl, "user add", argc, argv, 1, 1) != 0)
 		return 1;
 	if (quota != NULL)
 		fields[count++] = (struct directory_field){STR("quota"), str_c(quota)};
 	if (name != NULL)
 		fields[count++] = (struct directory_field){STR("display_name"), str_c(name)};
-	directory_user_add(ctl_directory(ctl), str_c(argv[0]), str_c(argon2id), str_c(scram), fields, count,
-			   ctl_on_done, &w);
-	return accounts_finish(ctl, &w);
+	ctl_directory(ctl);
+	admin_user_add(&ctl->admin, str_c(argv[0]), str_c(password), fields, count, ctl_on_done, &w);
+	return ctl_await_done(ctl, &w);
 }
 
 int
@@ -294,7 +281,7 @@ command_user_delete(struct ctl *ctl, int argc, char **argv)
 int
 command_user_passwd(struct ctl *ctl, int argc, char **argv)
 {
-	char password[PASSWORD_MAX], argon2id[AUTH_VERIFIER_MAX], scram[AUTH_VERIFIER_MAX];
+	char password[PASSWORD_MAX];
 	struct ctl_wait w = CTL_WAIT;
 	bool given = false;
 
@@ -302,11 +289,11 @@ command_user_passwd(struct ctl *ctl, int argc, char **argv)
 		return 1;
 	if (!given)
 		return ctl_fail("give --password or --password-stdin");
-	if (accounts_begin(ctl, "user passwd", argc, argv, 1, 1) != 0 ||
-	    accounts_make_verifiers(password, argon2id, scram) != 0)
+	if (accounts_begin(ctl, "user passwd", argc, argv, 1, 1) != 0)
 		return 1;
-	directory_user_passwd(ctl_directory(ctl), str_c(argv[0]), str_c(argon2id), str_c(scram), ctl_on_done, &w);
-	return accounts_finish(ctl, &w);
+	ctl_directory(ctl);
+	admin_user_passwd(&ctl->admin, str_c(argv[0]), str_c(password), ctl_on_done, &w);
+	return ctl_await_done(ctl, &w);
 }
 
 /* ---- alias ---- */

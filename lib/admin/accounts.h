@@ -8,6 +8,8 @@
 #include "lib/base/str.h"
 #include "lib/dkim/keys.h"
 
+struct directory_field;
+
 /* {"name", "disabled", "catch_all", "admins", "max_users", "users", "aliases", "created_ms"} */
 struct admin_call *admin_domain_show(struct admin *a, struct str domain, admin_on_result *cb, void *arg);
 /* Without users or aliases. Forced: with them and their mail. Mail goes first, so
@@ -15,6 +17,12 @@ struct admin_call *admin_domain_show(struct admin *a, struct str domain, admin_o
  * meanwhile, as the domain is disabled. Given again after a failure, it goes on. */
 struct admin_call *admin_domain_delete(struct admin *a, struct str domain, bool forced, admin_on_done *cb, void *arg);
 
+/* With a password, whose verifiers are made off the loop; empty: without. Fields as
+ * of directory_user_add(). */
+struct admin_call *admin_user_add(struct admin *a, struct str address, struct str password,
+				  const struct directory_field *fields, unsigned count, admin_on_done *cb, void *arg);
+struct admin_call *admin_user_passwd(struct admin *a, struct str address, struct str password, admin_on_done *cb,
+				     void *arg);
 /* {"address", "enabled", "display_name", "quota", "roles", "has_password", "created_ms",
  * "used_bytes", "messages"}: the verifiers of passwords are secrets. */
 struct admin_call *admin_user_show(struct admin *a, struct str address, admin_on_result *cb, void *arg);
@@ -34,7 +42,7 @@ struct admin_dkim_choice {
 /* [{"selector", "algorithm", "state", "created_ms", "name", "record", "zone_line"}, ...] */
 struct admin_call *admin_dkim_list(struct admin *a, struct str domain, const struct admin_dkim_choice *choice,
 				   admin_on_result *cb, void *arg);
-/* Makes a key, on the caller's thread (RSA: some 100 ms). selector empty: one that
+/* Makes a key, off the loop. selector empty: one that
  * tells the day. It signs from now on if it is active, in place of the one of its
  * algorithm. */
 struct admin_call *admin_dkim_make(struct admin *a, struct str domain, struct str selector,

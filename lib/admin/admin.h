@@ -31,6 +31,7 @@ struct admin {
 	struct dkim_keys *dkim;		 /* accounts: keys of domains */
 	const char *redis_url;		 /* status, which shows it without its password */
 	const char *blobs_url;		 /* status */
+	unsigned works;			 /* lib/admin's own: threads at work; 0 at first, and before base goes */
 };
 
 /* result is the callee's from now on; NULL exactly when err is not. */
@@ -41,7 +42,7 @@ typedef void admin_on_done(void *arg, const struct err *err);
 /* Work under way. Gone once it has called back, which it never does from within
  * the function that started it. */
 struct admin_call;
-/* It will not call back. An order that was given is carried out all the same. NULLs
+/* It will not call back. What the store was told already is done all the same. NULLs
  * *call, which may be NULL. */
 void admin_cancel(struct admin_call **call);
 

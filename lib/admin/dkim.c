@@ -4,8 +4,9 @@
 #include <time.h>
 
 #include "lib/admin/accounts.h"
-#include "lib/admin/private.h"
+#include "lib/admin/work.h"
 #include "lib/base/clock.h"
+#include "lib/base/mem.h"
 #include "lib/directory/directory.h"
 
 struct dkim_listing {
@@ -105,27 +106,68 @@ dkim_default_selector(struct arena *arena, enum dkim_algorithm algorithm)
 				  tm.tm_mon + 1, tm.tm_mday));
 }
 
+struct dkim_work {
+	struct admin_work work; /* first */
+	char domain[DIRECTORY_DOMAIN_MAX];
+	char *selector; /* owner */
+	enum dkim_algorithm algorithm;
+	enum dkim_state state;
+	struct dkim_key key; /* owner, unless it failed */
+	bool failed;	     /* or not tried yet */
+	struct err err;
+};
+
+static void
+dkim_work_run(struct admin_work *work)
+{
+	struct dkim_work *w = (struct dkim_work *)work;
+
+	w->failed = dkim_key_make(w->algorithm, str_c(w->selector), clock_unix_ms(), &w->key, &w->err) != 0;
+	w->key.state = w->state;
+}
+
+static void
+dkim_work_done(struct admin_call *call, struct admin_work *work)
+{
+	struct dkim_work *w = (struct dkim_work *)work;
+
+	if (w->failed) {
+		admin_call_end(call, &w->err);
+		return;
+	}
+	op_hold(&call->op);
+	dkim_keys_add(call->admin->dkim, str_c(w->domain), &w->key, dkim_on_changed, call);
+}
+
+static void
+dkim_work_free(struct admin_work *work)
+{
+	struct dkim_work *w = (struct dkim_work *)work;
+
+	if (!w->failed)
+		dkim_key_fini(&w->key);
+	mem_free(w->selector);
+	mem_free(w);
+}
+
 struct admin_call *
 admin_dkim_make(struct admin *a, struct str domain, struct str selector, enum dkim_algorithm algorithm, bool active,
 		admin_on_done *cb, void *arg)
 {
 	struct admin_call *call = admin_call_new_order(a, cb, arg);
 	struct str name = dkim_take_domain(call, domain);
-	struct dkim_key key;
-	struct err err;
+	struct dkim_work *w;
 
 	if (name.len == 0)
 		return call;
-	if (selector.len == 0)
-		selector = dkim_default_selector(&call->op.arena, algorithm);
-	if (dkim_key_make(algorithm, selector, clock_unix_ms(), &key, &err) != 0) {
-		admin_call_refuse(call, err.code, "%s", err.text);
-		return call;
-	}
-	key.state = active ? DKIM_ACTIVE : DKIM_WAITING;
-	op_hold(&call->op);
-	dkim_keys_add(a->dkim, name, &key, dkim_on_changed, call);
-	dkim_key_fini(&key);
+	w = mem_new(struct dkim_work);
+	w->work = (struct admin_work){.run = dkim_work_run, .done = dkim_work_done, .free = dkim_work_free};
+	str_copy(name, w->domain, sizeof(w->domain));
+	w->selector = str_dup(selector.len != 0 ? selector : dkim_default_selector(&call->op.arena, algorithm));
+	w->algorithm = algorithm;
+	w->failed = true;
+	w->state = active ? DKIM_ACTIVE : DKIM_WAITING;
+	admin_work_start(call, &w->work);
 	return call;
 }
 

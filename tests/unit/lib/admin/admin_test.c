@@ -96,6 +96,8 @@ static int
 teardown(void **state)
 {
 	(void)state;
+	while (admin.works != 0)
+		turn(5);
 	mailbox_store_free(&admin.mailboxes);
 	blob_store_close(&blobs);
 	dkim_keys_free(&admin.dkim);
@@ -229,6 +231,18 @@ start_dkim_delete(struct outcome *o)
 }
 
 static struct admin_call *
+start_user_add(struct outcome *o)
+{
+	return admin_user_add(&admin, STR("three@here.test"), STR("secret"), NULL, 0, on_done, o);
+}
+
+static struct admin_call *
+start_user_passwd(struct outcome *o)
+{
+	return admin_user_passwd(&admin, STR("two@here.test"), STR("secret"), on_done, o);
+}
+
+static struct admin_call *
 start_user_delete(struct outcome *o)
 {
 	return admin_user_delete(&admin, STR("one@here.test"), on_done, o);
@@ -261,6 +275,8 @@ static const struct function {
 	{"dkim make", start_dkim_make, ERR_NONE},
 	{"dkim activate", start_dkim_activate, ERR_NONE},
 	{"dkim delete", start_dkim_delete, ERR_NONE},
+	{"user add", start_user_add, ERR_NONE},
+	{"user passwd", start_user_passwd, ERR_NONE},
 	{"user delete", start_user_delete, ERR_NONE},
 	{"domain delete", start_domain_delete, ERR_NONE},
 };
@@ -331,7 +347,7 @@ test_cancelled(void **state)
 {
 	(void)state;
 	fill_store();
-	for (unsigned turns = 0; turns < 12; turns++)
+	for (unsigned turns = 0; turns < 8; turns++)
 		for (unsigned i = 0; i < FUNCTIONS; i++) {
 			struct outcome o = {.done = false};
 			struct admin_call *call = functions[i].start(&o);
@@ -345,6 +361,44 @@ test_cancelled(void **state)
 			}
 			cJSON_Delete(o.result);
 		}
+}
+
+/* ---- Work that takes long ---- */
+static void
+on_tick(evutil_socket_t fd, short what, void *ticks)
+{
+	(void)fd, (void)what;
+	++*(unsigned *)ticks;
+}
+
+/* The loop turns while a key is made; of too many at once some are refused. */
+static void
+test_work_is_off_the_loop(void **state)
+{
+	enum { KEYS = 20 };
+	struct outcome o[KEYS] = {{.done = false}};
+	struct timeval ms = {.tv_usec = 1000};
+	unsigned ticks = 0, refused = 0;
+	struct event *tick = event_new(admin.base, -1, EV_PERSIST, on_tick, &ticks);
+	char selector[16];
+
+	(void)state;
+	fill_store();
+	event_add(tick, &ms);
+	for (unsigned i = 0; i < KEYS; i++) {
+		snprintf(selector, sizeof(selector), "k%u", i);
+		admin_dkim_make(&admin, STR("here.test"), str_c(selector), DKIM_RSA, true, on_done, &o[i]);
+	}
+	assert_int_equal(ticks, 0);
+	for (unsigned i = 0; i < KEYS; i++) {
+		await(&o[i]);
+		assert_true(o[i].err.code == ERR_NONE || o[i].err.code == ERR_LIMIT);
+		refused += o[i].err.code == ERR_LIMIT;
+	}
+	assert_true(ticks > 0);
+	assert_true(refused > 0 && refused < KEYS);
+	assert_int_equal(admin.works, 0);
+	event_free(tick);
 }
 
 /* ---- Settings ---- */
@@ -416,6 +470,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_store_is_away, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_store_goes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cancelled, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_work_is_off_the_loop, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_settings, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

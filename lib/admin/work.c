@@ -1,0 +1,89 @@
+#include "lib/admin/work.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "lib/base/check.h"
+
+enum { WORKS_MAX = 8 };
+
+/* Reading the descriptor that the thread wrote to makes all visible that it did
+ * before. */
+static void
+work_on_finished(evutil_socket_t fd, short what, void *arg)
+{
+	struct admin_work *w = arg;
+	uint64_t count;
+
+	(void)what;
+	CHECK(read(fd, &count, sizeof(count)) == (ssize_t)sizeof(count));
+	event_free(w->finished);
+	close(w->fd);
+	w->admin->works--;
+	if (op_back(&w->call->op))
+		w->done(w->call, w);
+	w->free(w);
+}
+
+static void *
+work_main(void *arg)
+{
+	struct admin_work *w = arg;
+	int fd = w->fd; /* w is the loop's as soon as this is written to */
+	const uint64_t one = 1;
+
+	w->run(w);
+	CHECK(write(fd, &one, sizeof(one)) == (ssize_t)sizeof(one));
+	return NULL;
+}
+
+/* False: the host has no thread left. Signals are the loop's. */
+static bool
+work_start_thread(struct admin_work *w)
+{
+	sigset_t all, before;
+	pthread_t thread;
+	int failed;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	failed = pthread_create(&thread, NULL, work_main, w);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (failed == 0)
+		pthread_detach(thread);
+	return failed == 0;
+}
+
+static void
+work_refuse(struct admin_call *call, struct admin_work *w, enum err_code code, const char *text)
+{
+	w->free(w);
+	admin_call_refuse(call, code, "%s", text);
+}
+
+void
+admin_work_start(struct admin_call *call, struct admin_work *w)
+{
+	if (call->admin->works == WORKS_MAX) {
+		work_refuse(call, w, ERR_LIMIT, "too many orders that take long are under way");
+		return;
+	}
+	w->call = call;
+	w->admin = call->admin;
+	w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->fd < 0) {
+		work_refuse(call, w, ERR_UNAVAILABLE, "no descriptor is left for work that takes long");
+		return;
+	}
+	if (!work_start_thread(w)) {
+		close(w->fd);
+		work_refuse(call, w, ERR_UNAVAILABLE, "no thread is left for work that takes long");
+		return;
+	}
+	w->admin->works++;
+	w->finished = event_new(w->admin->base, w->fd, EV_READ, work_on_finished, w);
+	event_add(w->finished, NULL);
+	op_hold(&call->op);
+}
