@@ -17,7 +17,7 @@ import pytest
 import redis
 
 from certificates import Authority
-from cluster import BUILD, PORTS, ROOT, wait_for
+from cluster import BUILD, PORTS, ROOT, SANITISED, wait_for
 from kubernetes import build, environment, find, needs_npm, pods
 from ports import free_port, free_port_base
 
@@ -57,6 +57,8 @@ class Node:
         self.secrets = {("redis", "password"): PASSWORD, ("redis", "url"): f"redis://:{PASSWORD}@localhost:{self.redis_port}",
                         ("cluster-key", "key"): "a key of the whole cluster"}
         self.started = []
+        self.ip = loopbacks()[-1]
+        self.more = {}  # variables for the programs that no manifest has
 
     def here(self, text):
         """What a manifest names, where it is here."""
@@ -65,7 +67,7 @@ class Node:
         return text
 
     def environment(self, container, name):
-        fields = {"metadata.name": f"{name}-7d4b9-x2x4z", "status.podIP": loopbacks()[-1]}
+        fields = {"metadata.name": f"{name}-7d4b9-x2x4z", "status.podIP": self.ip}
         values = environment(container, self.objects, self.secrets, fields)
         return {"PATH": os.environ["PATH"], **{k: self.here(v) for k, v in values.items()}}
 
@@ -94,7 +96,7 @@ class Node:
             assert container["args"] == ["check-blobs"]
             subprocess.run([CHECK], env=self.environment(container, name), check=True)
         container = pod["containers"][0]
-        env = self.environment(container, name)
+        env = {**self.environment(container, name), **self.more}
         self.metrics[name] = free_port()
         args = [re.sub(r"\$\((\w+)\)", lambda m: env[m.group(1)], a) for a in container["args"]]
         self.base = free_port_base([], [p for n, p in PORTS.items() if n not in ("metrics", "redis")], 1)
@@ -182,6 +184,34 @@ def test_pods_come_up_and_take_mail(node):
     assert node.exec("frontend", "queue", "summary").returncode == 0
     frontend.send_signal(signal.SIGTERM)
     assert frontend.wait(20) == 0
+
+
+NO_IPV6 = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <sys/socket.h>
+int socket(int family, int type, int protocol)
+{
+	int (*real)(int, int, int) = (int (*)(int, int, int))dlsym(RTLD_NEXT, "socket");
+	if (family != AF_INET6)
+		return real(family, type, protocol);
+	errno = EAFNOSUPPORT;
+	return -1;
+}
+"""
+
+
+@pytest.mark.skipif(SANITISED, reason="sanitizers want to be the first library")
+def test_pods_come_up_on_a_node_without_ipv6(node):
+    (node.dir / "no-ipv6.c").write_text(NO_IPV6)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", node.dir / "no-ipv6.so", node.dir / "no-ipv6.c", "-ldl"], check=True)
+    node.redis()
+    node.more = {"LD_PRELOAD": str(node.dir / "no-ipv6.so")}
+    node.ip = "127.0.0.1"
+    for name in ("spool-broker", "delivery-worker", "frontend"):
+        node.program(name)  # ready: the metrics port and the bus are reached by IPv4
+    assert b"mx.example.com" in socket.create_connection(("127.0.0.1", node.base + PORTS["smtp"]), 10).recv(200)
 
 
 # ---- the check of the volume ----
