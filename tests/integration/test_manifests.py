@@ -161,7 +161,8 @@ def test_the_image_is_that_of_the_programs(built):
             assert container["imagePullPolicy"] == "IfNotPresent", name
             image = container["image"]
             assert image == f"stagepost:{version}" or re.fullmatch(r"redis:\d+\.\d+-\w+", image), image
-    assert f"-t stagepost:{version} ." in (ROOT / "deploy/Dockerfile").read_text()
+    for page in ("deploy/Dockerfile", "docs/kubernetes.md"):
+        assert set(re.findall(r"stagepost:(\d[\d.]*\d)", (ROOT / page).read_text())) == {version}, page
 
 
 def test_the_image_has_every_library():
@@ -182,6 +183,9 @@ def test_the_image_is_built_from_what_docker_is_shown(tmp_path):
     flags = [f"--exclude=./{line}" for line in left_out if "*" not in line]
     subprocess.run(f"tar -C '{ROOT}' {' '.join(flags)} -cf - . | tar -C '{tmp_path}' -xf -", shell=True, check=True)
     assert not (tmp_path / "build").exists() and not (tmp_path / "tests").exists()
+    for folder in ("lib", "ctl", "proto", "deploy", *PROGRAMS):
+        assert [p.relative_to(ROOT) for p in sorted((ROOT / folder).rglob("*")) if "__pycache__" not in str(p)] == \
+            [p.relative_to(tmp_path) for p in sorted((tmp_path / folder).rglob("*")) if "__pycache__" not in str(p)]
     plan = subprocess.run(["make", "-n", "all"], cwd=tmp_path, capture_output=True, text=True)
     assert plan.returncode == 0, plan.stderr
     assert all(f"build/{program}" in plan.stdout for program in PROGRAMS)

@@ -1,8 +1,11 @@
 /* Server and client on one loop: keys, garbage, floods, who finds whom. */
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <zmq.h>
@@ -491,6 +494,18 @@ test_announced_by_name(void **state)
 	bus_server_free(&a.bus);
 }
 
+static bool
+host_has_ip6(void)
+{
+	struct sockaddr_in6 loopback = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool has = fd >= 0 && bind(fd, (struct sockaddr *)&loopback, sizeof(loopback)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
 /* "*" takes both families; an address of IPv6 is announced in brackets. */
 static void
 test_both_families(void **state)
@@ -499,7 +514,7 @@ test_both_families(void **state)
 
 	(void)state;
 	setenv("STAGEPOST_CLUSTER_KEY", "a key of the whole cluster", 1);
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < (host_has_ip6() ? 2 : 1); i++) {
 		struct fake_broker a = {.id = "a"};
 		struct bus_client *client;
 		struct err err;
