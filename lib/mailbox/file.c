@@ -51,7 +51,7 @@ file_add_message(struct mailbox_args *a, const struct mailbox_new_message *msg)
 	char *packed = arena_alloc(&a->call->op.arena, MAILBOX_COLD_BYTES);
 
 	mailbox_cold_pack(&cold, packed);
-	mailbox_args_add_u64(a, msg->flags);
+	mailbox_args_add_u64(a, msg->flags & MAILBOX_FLAGS_ALL);
 	mailbox_args_add_u64(a, msg->body.length);
 	mailbox_args_add(a, mailbox_join_keywords(&a->call->op.arena, msg->keywords, msg->keyword_count));
 	mailbox_args_add(a, str_of(packed, MAILBOX_COLD_BYTES));

@@ -69,16 +69,17 @@ local bytes = 0
 for i = 0, count - 1 do bytes = bytes + tonumber(ARGV[more + 1 + i * EACH]) end
 local old_bytes = 0
 if exchange then
+  if class_of(exchange) ~= CLASS.MAIL then return fail('DENIED what is to be replaced is no mail') end
   old_bytes = size_of(base .. 'f:' .. exchange, old)
   if not old_bytes then return fail('FENCED the message to be replaced is no more') end
 end
-local m = call('HMGET', meta, 'bytes', 'modseq', 'next_email')
+local m = call('HMGET', meta, 'bytes', 'next_email')
 if quota > 0 and tonumber(m[1]) + bytes - old_bytes > quota then
   return fail('OVERQUOTA the account holds all that it may')
 end
 if not id then
   local problem
-  id, problem = create_folder(name, '')
+  id, problem = create_folder(name, '', CLASS.MAIL, next_modseq())
   if not id then return fail(problem) end
   if spool_id ~= '' then look_up_place(id) end
 end
@@ -86,7 +87,7 @@ local f = base .. 'f:' .. id
 if tonumber(call('HGET', f, 'uidnext')) + count >= 4294967295 then
   return fail('LIMIT the mailbox has used up its UIDs')
 end
-local modseq, email = tonumber(m[2]) + 1, tonumber(m[3])
+local modseq, email = next_modseq(), tonumber(m[2])
 local records = {}
 for i = 0, count - 1 do
   local flags, size, keywords, cold = unpack(ARGV, more + i * EACH, more + i * EACH + 3)
@@ -98,8 +99,8 @@ for i = 0, count - 1 do
   records[i + 1] = {tonumber(flags), tonumber(size), modseq, email + i, lo, hi, saved_now(cold, now)}
 end
 local first, validity = append_records(id, records, modseq)
-call('HSET', meta, 'modseq', modseq, 'next_email', email + count, 'bytes', tonumber(m[1]) + bytes)
-add(meta, 'messages', count)
+call('HSET', meta, 'next_email', email + count)
+count_records(id, count, bytes)
 if spool_id ~= '' then note(id, passes and 'p' or '') end
 publish(id, modseq)
 local filed = {duplicate = 0, uid_validity = validity, first_uid = first, modseq = modseq, first_email_id = email}

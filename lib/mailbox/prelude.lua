@@ -31,14 +31,51 @@ local function publish(id, modseq)
   call('PUBLISH', string.sub(base, 1, -2), id .. ' ' .. modseq)
 end
 
-local function new_folder(name, special)
+-- ---- Folders ----
+-- Those of class MAIL have their names in one hash, all others in another, which
+-- nothing reads that serves mail.
+local function names_of(class) return base .. (class == CLASS.MAIL and 'names' or 'items') end
+
+local function class_of(id) return tonumber(call('HGET', base .. 'f:' .. id, 'class') or CLASS.MAIL) end
+
+local function folder_exists(f) return call('EXISTS', f) == 1 end
+
+-- Of a folder that was deleted the rest waits to be reaped.
+local function folder_lives(id)
+  return folder_exists(base .. 'f:' .. id) and call('SISMEMBER', base .. 'doomed', id) == 0
+end
+
+local function next_modseq() return call('HINCRBY', meta, 'modseq', 1) end
+
+-- The log of folders has for each that there is the modseq of its last change (its
+-- own: made, renamed, another class; those below go along unchanged), and a
+-- record of each that was deleted, for as long as other tombstones are kept.
+local function log_folder(id, modseq) call('ZADD', base .. 'fmod', modseq, id) end
+
+local function log_no_folder(id, class, modseq, now, retention)
+  local gone = base .. 'fgone'
+  call('ZREM', base .. 'fmod', id)
+  call('ZADD', gone, modseq, struct.pack(FGONE_FORMAT, id, class, now))
+  for _ = 1, 10 do
+    local oldest = call('ZRANGE', gone, 0, 0, 'WITHSCORES')
+    local _, _, buried = struct.unpack(FGONE_FORMAT, oldest[1])
+    if buried >= now - retention then break end
+    call('ZREM', gone, oldest[1])
+    call('HSET', meta, 'folders_since', oldest[2])
+  end
+end
+
+local function new_folder(name, special, class, modseq)
   local id = call('HINCRBY', meta, 'next_folder', 1)
   -- Grows with every folder that is made, and is never used twice for a name.
   local validity = math.max(tonumber(call('TIME')[1]), tonumber(call('HGET', meta, 'uidvalidity') or 0) + 1)
   call('HSET', meta, 'uidvalidity', validity)
-  call('HSET', base .. 'names', name, id)
+  call('HSET', names_of(class), name, id)
   call('HSET', base .. 'f:' .. id, 'name', name, 'uidvalidity', validity, 'uidnext', 1, 'modseq', 1, 'count', 0,
-       'unseen', 0, 'deleted', 0, 'bytes', 0, 'deleted_bytes', 0, 'special', special, 'subscribed', 0, 'since', 0)
+       'unseen', 0, 'deleted', 0, 'bytes', 0, 'deleted_bytes', 0, 'special', special, 'subscribed', 0, 'since', 0,
+       'born', modseq)
+  if class ~= CLASS.MAIL then call('HSET', base .. 'f:' .. id, 'class', class) end
+  log_folder(id, modseq)
   return id
 end
 
@@ -48,27 +85,30 @@ local function ensure_account()
   call('HSET', meta, 'next_folder', 0, 'modseq', 1, 'next_email', 1, 'bytes', 0, 'messages', 0)
   for _, f in ipairs({{'INBOX', ''}, {'Drafts', '\\Drafts'}, {'Sent', '\\Sent'}, {'Trash', '\\Trash'},
                       {'Junk', '\\Junk'}, {'Archive', '\\Archive'}}) do
-    call('HSET', base .. 'f:' .. new_folder(f[1], f[2]), 'subscribed', 1)
+    call('HSET', base .. 'f:' .. new_folder(f[1], f[2], CLASS.MAIL, 1), 'subscribed', 1)
   end
 end
 
--- With the levels above it. Returns the id, or nil and an error.
-local function create_folder(name, special)
-  if call('HLEN', base .. 'names') >= 10000 then return nil, 'LIMIT an account has at most 10000 mailboxes' end
+-- Makes the levels above a name that are missing.
+local function create_upper(name, class, modseq)
   local from = 1
   while true do
     local slash = string.find(name, '/', from, true)
     if not slash then break end
     local upper = string.sub(name, 1, slash - 1)
-    if call('HEXISTS', base .. 'names', upper) == 0 then new_folder(upper, '') end
+    if call('HEXISTS', names_of(class), upper) == 0 then new_folder(upper, '', class, modseq) end
     from = slash + 1
   end
-  local id = new_folder(name, special)
-  if call('SREM', base .. 'subs', name) == 1 then call('HSET', base .. 'f:' .. id, 'subscribed', 1) end
-  return id
 end
 
-local function folder_exists(f) return call('EXISTS', f) == 1 end
+-- With the levels above it. Returns the id, or nil and an error.
+local function create_folder(name, special, class, modseq)
+  if call('HLEN', names_of(class)) >= 10000 then return nil, 'LIMIT an account has at most 10000 mailboxes' end
+  create_upper(name, class, modseq)
+  local id = new_folder(name, special, class, modseq)
+  if class == CLASS.MAIL and call('SREM', base .. 'subs', name) == 1 then call('HSET', base .. 'f:' .. id, 'subscribed', 1) end
+  return id
+end
 
 -- Numbers of the chunks that exist, ascending, from first to last UID.
 local function chunks_between(f, first, last)
@@ -193,8 +233,6 @@ local function keyword_bits(f, names, create)
   return unsigned(lo), unsigned(hi)
 end
 
-local function next_modseq() return call('HINCRBY', meta, 'modseq', 1) end
-
 -- Writes the tombstones (a list of packed strings) and lets old ones go.
 local function bury(f, stones, now, retention)
   for from = 1, #stones, 1000 do
@@ -277,6 +315,13 @@ local function append_records(id, records, modseq)
   if not h[3] then call('HSET', f, 'recent', first) end
   call('HSET', f, 'uidnext', uid, 'modseq', modseq)
   return first, tonumber(h[2])
+end
+
+-- What goes into the account's counts with records of a folder: only mail is
+-- counted as messages, but the quota is of all.
+local function count_records(id, count, bytes)
+  add(meta, 'bytes', bytes)
+  if class_of(id) == CLASS.MAIL then add(meta, 'messages', count) end
 end
 
 -- Bytes of a message; nil: there is no such UID.

@@ -5,6 +5,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/op.h"
+#include "lib/mailbox/items.h"
 #include "lib/mailbox/mailbox.h"
 #include "lib/redis/keys.h"
 
@@ -32,6 +33,8 @@ union mailbox_on {
 	mailbox_on_was_filed *was_filed;
 	mailbox_on_folder *folder;
 	mailbox_on_folders *folders;
+	mailbox_on_folder_changes *folder_changes;
+	mailbox_on_place *place;
 	mailbox_on_quota *quota;
 	mailbox_on_metadata *metadata;
 	mailbox_on_records *records;

@@ -19,6 +19,14 @@
 	K(MAIL_META, "mail:{<address>}:meta", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", \
 	  "counts: modseq, bytes, messages, next ids") \
 	K(MAIL_NAMES, "mail:{<address>}:names", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", "folders: name, id") \
+	K(MAIL_ITEMS, "mail:{<address>}:items", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", \
+	  "folders of other classes than mail: name, id") \
+	K(MAIL_FOLDERS_CHANGED, "mail:{<address>}:fmod", ZSET, STAYS, ACCOUNT, "scripts of lib/mailbox", \
+	  "the log of folders: ids by the modseq of their last change") \
+	K(MAIL_FOLDERS_GONE, "mail:{<address>}:fgone", ZSET, STAYS, ACCOUNT, "scripts of lib/mailbox", \
+	  "and those that were deleted, for as long as other tombstones are kept") \
+	K(MAIL_IDS, "mail:{<address>}:ids", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", \
+	  "places found of late, by email id: a thousand at most, each checked when it is used") \
 	K(MAIL_SUBS, "mail:{<address>}:subs", SET, STAYS, ACCOUNT, "scripts of lib/mailbox", \
 	  "names that are subscribed to and have no folder") \
 	K(MAIL_METADATA, "mail:{<address>}:md", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", \
