@@ -7,5 +7,5 @@ for _, names in ipairs({base .. 'names', base .. 'items'}) do
   call('DEL', names)
 end
 local doomed = call('SMEMBERS', base .. 'doomed')
-if #doomed == 0 then call('DEL', unpack(dying_with('ACCOUNT'))) end
+if #doomed == 0 then call('UNLINK', unpack(dying_with('ACCOUNT'))) end
 return doomed

@@ -94,6 +94,8 @@ mailbox_file(struct mailbox_store *m, const struct mailbox_filing *filing, mailb
 		args.name = STR_NONE;
 	if (filing->delivery != NULL)
 		file_take_delivery(&args, filing->delivery);
+	if (filing->once != NULL)
+		args.once = str_of((const char *)filing->once, MAILBOX_ONCE_BYTES);
 	a = mailbox_file_takes(call, &args, (size_t)filing->count * FILE_MESSAGE_ARGS);
 	for (unsigned i = 0; i < filing->count; i++)
 		file_add_message(&a, &filing->messages[i]);

@@ -66,7 +66,7 @@ static void
 flags_store_some(struct mailbox_call *call)
 {
 	struct storing *c = call->state;
-	uint16_t mask = c->change.mask != 0 ? c->change.mask : MAILBOX_FLAGS_ALL;
+	uint16_t mask = c->change.mask != 0 ? c->change.mask & (0xffff ^ MAILBOX_EXTRA) : MAILBOX_FLAGS_ALL;
 
 	mailbox_store_ask(call,
 			  &(struct mailbox_store_args){.id = c->folder_id,

@@ -71,4 +71,69 @@ typedef void mailbox_on_place(void *arg, const struct mailbox_place *place, cons
 void mailbox_find_email(struct mailbox_store *m, struct str address, uint64_t email_id, mailbox_on_place *cb,
 			void *arg);
 
+/* ---- Items put into folders ----
+ * An item may have a key (of the UID in its text: no two items of a folder have the
+ * same) and a name (of its resource, likewise). Both lead to it; both stay with its
+ * UID, and can be asked for until its tombstone goes. */
+#define MAILBOX_KEY_BYTES     12
+#define MAILBOX_ITEM_NAME_MAX 1000  /* bytes */
+#define MAILBOX_EXTRA_MAX     32768 /* bytes */
+
+struct mailbox_put {
+	struct str address;
+	uint32_t folder_id;	   /* of another class than MAIL */
+	uint32_t uid;		   /* of the item that it replaces, which keeps UID and email id; 0: a new one */
+	uint64_t unchanged_since;  /* of the one replaced, a modseq; UINT64_MAX: no condition */
+	const unsigned char *key;  /* MAILBOX_KEY_BYTES; NULL: none, or as it is */
+	struct str name;	   /* empty: none, or as it is */
+	const unsigned char *once; /* MAILBOX_ONCE_BYTES, as in struct mailbox_filing; NULL: none */
+	struct blob_id body, digest;
+	uint64_t size;		 /* counted in the quota, bytes */
+	uint16_t flags;		 /* enum mailbox_flag */
+	int64_t date;		 /* by class: what stands in a cold record for the internal date, */
+	int16_t kind;		 /* and for the zone */
+	const struct str *extra; /* what lies beside it; NULL: as it is; empty: nothing */
+	uint64_t quota_bytes;	 /* 0: no limit */
+};
+struct mailbox_put_done {
+	uint32_t folder_id, uid;
+	uint64_t modseq, email_id;
+	bool duplicate;	     /* of an earlier one with the same token: nothing changed, this is what was done then */
+	bool took_reference; /* the references to body and digest are the record's. Not so of a duplicate with
+			      * another body: then they are the caller's, to be dropped */
+	uint32_t other_uid;  /* with ERR_EXISTS, and then nothing else is said: whose the key or the name is */
+};
+/* put is NULL when err is not, but for ERR_EXISTS. */
+typedef void mailbox_on_put(void *arg, const struct mailbox_put_done *put, const struct err *err);
+/* In one step: the old item or the new one is there, never half of it. The references
+ * of what was replaced are dropped. ERR_NOT_FOUND (folder, item), ERR_FENCED (changed
+ * since), ERR_EXISTS, ERR_OVER_QUOTA (one that does not grow always fits), ERR_LIMIT
+ * (name, extra, UIDs), ERR_DENIED (a folder of mail). After an error that is not certain
+ * (mailbox_is_certain()) the references are nobody's to drop: try again with the same token. */
+void mailbox_put(struct mailbox_store *m, const struct mailbox_put *put, mailbox_on_put *cb, void *arg);
+
+/* The item with this key, or, where key is NULL, with this name. ERR_NOT_FOUND. */
+void mailbox_find_item(struct mailbox_store *m, struct str address, uint32_t folder_id, const unsigned char *key,
+		       struct str name, mailbox_on_place *cb, void *arg);
+
+/* Names by UID, one for each that was asked for (some, not none), empty: none; also of items that are gone. */
+typedef void mailbox_on_names(void *arg, const struct str *names, uint32_t count, const struct err *err);
+void mailbox_get_names(struct mailbox_store *m, struct str address, uint32_t folder_id, const uint32_t *uids,
+		       uint32_t count, mailbox_on_names *cb, void *arg);
+
+/* ---- What lies beside records ----
+ * Properties that have no place in a body, of items and of mail alike: for mail, whose
+ * body never changes, the only place. At most MAILBOX_EXTRA_MAX bytes; no blob is named
+ * there. It goes along with copies and moves. hot.marks has MAILBOX_EXTRA where
+ * there is any. */
+typedef void mailbox_on_extra(void *arg, const struct str *extra, uint32_t count, const struct err *err);
+/* One for each UID that was asked for (some, not none); empty: nothing. */
+void mailbox_get_extra(struct mailbox_store *m, struct str address, uint32_t folder_id, const uint32_t *uids,
+		       uint32_t count, mailbox_on_extra *cb, void *arg);
+/* modseq: of the record now; 0: it was so already. */
+typedef void mailbox_on_extra_set(void *arg, uint64_t modseq, const struct err *err);
+/* A change like that of a flag. ERR_NOT_FOUND, ERR_FENCED (unchanged_since), ERR_LIMIT. */
+void mailbox_set_extra(struct mailbox_store *m, struct str address, uint32_t folder_id, uint32_t uid, struct str extra,
+		       uint64_t unchanged_since, mailbox_on_extra_set *cb, void *arg);
+
 #endif

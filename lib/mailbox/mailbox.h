@@ -55,8 +55,10 @@ typedef void mailbox_on_done(void *arg, const struct err *err);
 enum mailbox_flag { MAILBOX_FLAGS_TABLE(MAILBOX_FLAG_ROW) };
 #define MAILBOX_FLAG_OR(name, bit) | (bit)
 #define MAILBOX_FLAGS_ALL	   (0 MAILBOX_FLAGS_TABLE(MAILBOX_FLAG_OR))
-/* Bits of the same field for other protocols' use: IMAP neither shows nor changes them. */
+/* Bits of the same field for other protocols' use: IMAP neither shows nor changes them.
+ * Those of enum mailbox_mark are set by the calls that they tell of. */
 #define MAILBOX_MARKS (0xffff & ~(MAILBOX_FLAGS_ALL))
+enum mailbox_mark { MAILBOX_MARKS_TABLE(MAILBOX_FLAG_ROW) };
 
 /* What a folder holds: mail, or items that other protocols serve (items.h). */
 #define MAILBOX_CLASS_ROW(name, value, first) MAILBOX_##name = (value),
@@ -110,6 +112,8 @@ struct mailbox_new_message {
 	int16_t zone_minutes;
 };
 
+#define MAILBOX_ONCE_BYTES 16
+
 struct mailbox_expunged {
 	const uint32_t *uids;
 	uint32_t count;
@@ -123,8 +127,8 @@ struct mailbox_filed {
 	uint32_t count;
 	uint64_t modseq;
 	uint64_t first_email_id;
-	bool duplicate;			  /* was filed before: nothing changed, no reference taken */
-	bool had_passed;		  /* duplicate: what was filed before took the spool's reference */
+	bool duplicate;	 /* was filed before: nothing changed, no reference taken */
+	bool had_passed; /* duplicate: what was filed before took the spool's reference; by once: that to this body */
 	struct mailbox_expunged replaced; /* count 0: nothing was */
 };
 typedef void mailbox_on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err);
@@ -156,6 +160,9 @@ struct mailbox_filing {
 	/* Goes in exchange, in the same step (RFC 8508); 0: none. When it is no more
 	 * nothing is filed: ERR_FENCED. Its references are dropped. */
 	uint32_t replaced_folder, replaced_uid;
+	/* MAILBOX_ONCE_BYTES of the client's, or NULL: a second call with them within three
+	 * days files nothing, and answers as the first did (a duplicate). */
+	const unsigned char *once;
 	const struct mailbox_new_message *messages; /* all or none are added */
 	unsigned count;
 };

@@ -45,6 +45,14 @@
 	F(class, 2, "I2")  /* enum mailbox_class */ \
 	F(buried, 4, "I4") /* unix seconds */
 
+/* What became of a token that is to do its work once. */
+#define MAILBOX_RECORD_ONCE(F) \
+	F(folder, 4, "I4") \
+	F(uid, 4, "I4") \
+	F(modseq, 6, "I6") \
+	F(email_id, 6, "I6") \
+	F(body, 20, "c20") /* BLOB_ID_PACKED */
+
 /* In arguments: UIDs from the first to the last. */
 #define MAILBOX_RECORD_RANGE(F) \
 	F(first, 4, "I4") \
@@ -69,6 +77,9 @@
 	F(FLAGGED, 4) \
 	F(DELETED, 8) \
 	F(DRAFT, 16)
+
+/* Marks that the scripts themselves set. */
+#define MAILBOX_MARKS_TABLE(F) F(EXTRA, 32768) /* there is something beside the record: mailbox_get_extra() */
 
 /* What a change of flags does with those it names. */
 #define MAILBOX_MODES_TABLE(F) \

@@ -32,6 +32,7 @@
 	A(NUMBER, now)	     /* unix seconds, of the caller */ \
 	A(OPTION, exchange)  /* folder of a message that goes in exchange */ \
 	A(NUMBER, old)	     /* its UID */ \
+	A(TEXT, once)	     /* token; empty: none */ \
 	A(NUMBER, retention) /* of its tombstone, s */ \
 	A(TEXT, spool_id)    /* empty: no delivery, and what follows says nothing */ \
 	A(TEXT, way_name)    /* what chose the folder; empty: nothing did */ \
@@ -40,10 +41,10 @@
 	A(NUMBER, life)	     /* of the ledger, s */ \
 	A(FLAG, in_doubt) \
 	A(FLAG, passes) /* the spool's reference */
-/* Of a duplicate only `duplicate` and `had_passed`. */
+/* Of a duplicate of the ledger only `duplicate` and `had_passed`. */
 #define MAILBOX_ANSWERS_file(F) \
 	F(duplicate)  /* 1: was filed before */ \
-	F(had_passed) /* 1: what was filed took the spool's reference */ \
+	F(had_passed) /* 1: what was filed took the spool's reference; by once: that to this body */ \
 	F(uid_validity) \
 	F(first_uid) \
 	F(modseq) \
@@ -244,6 +245,37 @@
 	F(changed)  /* packed modseqs of theirs, 8 bytes each */ \
 	F(gone)	    /* packed modseq and record, in order */
 
+#define MAILBOX_TAKES_put(A) \
+	A(ID, id) \
+	A(NUMBER, uid)	 /* 0: new */ \
+	A(OPTION, limit) /* modseq: what is newer is left */ \
+	A(TEXT, key)	 /* empty: none; as it is */ \
+	A(TEXT, name)	 /* the same */ \
+	A(TEXT, once)	 /* token; empty: none */ \
+	A(NUMBER, flags) \
+	A(NUMBER, size) \
+	A(TEXT, cold)	   /* record */ \
+	A(FLAG, has_extra) /* else it stays as it is */ \
+	A(TEXT, extra)	   /* empty: none */ \
+	A(NUMBER, quota)   /* bytes; 0: none */ \
+	A(NUMBER, now)	   /* unix seconds */
+#define MAILBOX_ANSWERS_put(F) \
+	F(other)     /* UID of the item whose key or name it is; then nothing else */ \
+	F(duplicate) /* 1: was put before, by its token */ \
+	F(took)	     /* 1: the reference to this body is the record's */ \
+	F(folder) \
+	F(uid) \
+	F(modseq) \
+	F(email) \
+	F(cold) /* the record that was in its place */
+
+#define MAILBOX_TAKES_extra(A) \
+	A(ID, id) \
+	A(NUMBER, uid) \
+	A(OPTION, limit) /* modseq: what is newer is left */ \
+	A(TEXT, extra)	 /* empty: none */
+#define MAILBOX_ANSWERS_extra(F)
+
 #define MAILBOX_TAKES_find(A) \
 	A(NUMBER, email) \
 	A(FLAG, first)	 /* the index is to be asked */ \
@@ -310,11 +342,13 @@
 	MAILBOX_LUA_RECORD(STONE) \
 	MAILBOX_LUA_RECORD(GONE) \
 	MAILBOX_LUA_RECORD(FGONE) \
+	MAILBOX_LUA_RECORD(ONCE) \
 	MAILBOX_LUA_RECORD(RANGE) \
 	MAILBOX_LUA_LINE("local CHUNK = " MAILBOX_LUA_VALUE(MAILBOX_CHUNK_UIDS)) \
 	MAILBOX_LUA_LINE("local KEYWORDS = " MAILBOX_LUA_VALUE(MAILBOX_KEYWORDS)) \
 	MAILBOX_LUA_TABLE("FOLDER", MAILBOX_ANSWERS_folder, MAILBOX_LUA_QUOTED) \
 	MAILBOX_LUA_TABLE("FLAG", MAILBOX_FLAGS_TABLE, MAILBOX_LUA_PAIR) \
+	MAILBOX_LUA_TABLE("MARK", MAILBOX_MARKS_TABLE, MAILBOX_LUA_PAIR) \
 	MAILBOX_LUA_TABLE("MODE", MAILBOX_MODES_TABLE, MAILBOX_LUA_PAIR) \
 	MAILBOX_LUA_TABLE("CLASS", MAILBOX_CLASSES_TABLE, MAILBOX_LUA_CLASS) \
 	MAILBOX_LUA_TABLE("FIRST_NAME", MAILBOX_CLASSES_TABLE, MAILBOX_LUA_FIRST) \

@@ -43,6 +43,9 @@ static struct answer {
 	} seen[FOLDERS_MAX];
 	uint64_t modseq;
 	bool complete;
+	struct mailbox_put_done put;
+	uint32_t texts;
+	char text[8][80]; /* names, or what lies beside records */
 	uint32_t hot_count;
 	struct mailbox_hot hot[RECORDS_MAX];
 	struct mailbox_cold cold[RECORDS_MAX];
@@ -193,6 +196,45 @@ on_copied(void *arg, const struct mailbox_copied *c, const struct err *err)
 	ended(err);
 }
 
+static void
+on_put(void *arg, const struct mailbox_put_done *put, const struct err *err)
+{
+	(void)arg;
+	if (put != NULL)
+		got.put = *put;
+	ended(err);
+}
+
+static void
+on_texts(void *arg, const struct str *texts, uint32_t count, const struct err *err)
+{
+	(void)arg;
+	got.texts = count;
+	for (uint32_t i = 0; i < count; i++)
+		str_copy(texts[i], got.text[i], sizeof(got.text[i]));
+	ended(err);
+}
+
+static void
+on_extra_set(void *arg, uint64_t modseq, const struct err *err)
+{
+	(void)arg;
+	got.modseq = modseq;
+	ended(err);
+}
+
+static void
+on_records(void *arg, const struct mailbox_records *r, const struct err *err)
+{
+	(void)arg;
+	got.hot_count = r != NULL ? r->count : 0;
+	for (uint32_t i = 0; i < got.hot_count && i < RECORDS_MAX; i++) {
+		mailbox_hot_unpack(r->hot + (size_t)i * MAILBOX_HOT_BYTES, &got.hot[i]);
+		mailbox_cold_unpack(r->cold + (size_t)i * MAILBOX_COLD_BYTES, &got.cold[i]);
+	}
+	ended(err);
+}
+
 /* ---- Short forms ---- */
 
 static enum err_code
@@ -317,6 +359,67 @@ move(uint32_t from, uint32_t uid, const char *to)
 	begin();
 	mailbox_copy(store, who, from, &uid, 1, str_c(to), true, 0, on_copied, NULL);
 	return finish();
+}
+
+static enum err_code
+put(const struct mailbox_put *p)
+{
+	struct mailbox_put one = *p;
+
+	one.address = who;
+	if (one.unchanged_since == 0)
+		one.unchanged_since = UINT64_MAX;
+	begin();
+	mailbox_put(store, &one, on_put, NULL);
+	return finish();
+}
+
+static enum err_code
+read_all(uint32_t folder_id)
+{
+	begin();
+	mailbox_read(store, who, folder_id, 1, UINT32_MAX, MAILBOX_HOT | MAILBOX_COLD, 0, on_records, NULL);
+	return finish();
+}
+
+static enum err_code
+find_item(uint32_t folder_id, const unsigned char *key, const char *name)
+{
+	begin();
+	mailbox_find_item(store, who, folder_id, key, str_c(name), on_place, NULL);
+	return finish();
+}
+
+/* In got.text. */
+static void
+get_texts(bool names, uint32_t folder_id, uint32_t first_uid, uint32_t count)
+{
+	uint32_t uids[8];
+
+	for (uint32_t i = 0; i < count; i++)
+		uids[i] = first_uid + i;
+	begin();
+	if (names)
+		mailbox_get_names(store, who, folder_id, uids, count, on_texts, NULL);
+	else
+		mailbox_get_extra(store, who, folder_id, uids, count, on_texts, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+	assert_int_equal(got.texts, count);
+}
+
+static enum err_code
+set_extra(uint32_t folder_id, uint32_t uid, const char *extra, uint64_t unchanged_since)
+{
+	begin();
+	mailbox_set_extra(store, who, folder_id, uid, str_c(extra), unchanged_since, on_extra_set, NULL);
+	return finish();
+}
+
+static uint32_t
+make_calendar(void)
+{
+	assert_int_equal(create(MAILBOX_CALENDAR, "Mine"), ERR_NONE);
+	return got.folder.id;
 }
 
 static struct mailbox_quota
@@ -609,6 +712,290 @@ test_expunge_from_a_deleted_folder(void **state)
 	destroy();
 }
 
+/* ---- Items ---- */
+
+static const unsigned char key_a[MAILBOX_KEY_BYTES] = "a\0b\r\n key.."; /* any bytes */
+static const unsigned char key_b[MAILBOX_KEY_BYTES] = "another.key";
+
+static void
+test_put(void **state)
+{
+	uint32_t folder = make_calendar();
+	struct mailbox_put new = {.folder_id = folder, .size = 100, .key = key_a, .date = -7, .kind = 0x123};
+	struct mailbox_put change = {.folder_id = folder, .uid = 1, .size = 30, .flags = MAILBOX_SEEN | 0x8000};
+	uint64_t first;
+
+	(void)state;
+	assert_int_equal(put(&new), ERR_NONE);
+	assert_int_equal(got.put.folder_id, folder);
+	assert_int_equal(got.put.uid, 1);
+	assert_true(got.put.took_reference && !got.put.duplicate);
+	first = got.put.modseq;
+	assert_int_equal(read_all(folder), ERR_NONE);
+	assert_int_equal(got.hot_count, 1);
+	assert_int_equal(got.hot[0].modseq, first);
+	assert_int_equal(got.hot[0].size, 100);
+	assert_int_equal(got.cold[0].internal_date, -7);
+	assert_int_equal(got.cold[0].zone_minutes, 0x123);
+	assert_int_equal(quota().bytes, 100);
+	assert_int_equal(got.quota.messages, 0);
+
+	/* In place: UID and email id stay. */
+	change.unchanged_since = first - 1;
+	assert_int_equal(put(&change), ERR_FENCED);
+	change.unchanged_since = first;
+	assert_int_equal(put(&change), ERR_NONE);
+	assert_int_equal(got.put.uid, 1);
+	assert_true(got.put.modseq > first);
+	assert_int_equal(put(&change), ERR_FENCED);
+	assert_int_equal(read_all(folder), ERR_NONE);
+	assert_int_equal(got.hot_count, 1);
+	assert_int_equal(got.hot[0].email_id, 1);
+	assert_int_equal(got.hot[0].size, 30);
+	assert_int_equal(got.hot[0].flags, MAILBOX_SEEN);
+	assert_int_equal(got.hot[0].marks, 0);
+	assert_int_equal(open_id(folder), ERR_NONE);
+	assert_int_equal(got.folder.messages, 1);
+	assert_int_equal(got.folder.unseen, 0);
+	assert_int_equal(got.folder.bytes, 30);
+	assert_int_equal(quota().bytes, 30);
+
+	change.uid = 9;
+	change.unchanged_since = 0;
+	assert_int_equal(put(&change), ERR_NOT_FOUND);
+	change.folder_id = 99;
+	assert_int_equal(put(&change), ERR_NOT_FOUND);
+	new.folder_id = 1;
+	assert_int_equal(put(&new), ERR_DENIED);
+
+	/* What does not grow fits in an account that is full. */
+	change = (struct mailbox_put){.folder_id = folder, .uid = 1, .size = 30, .quota_bytes = 20};
+	assert_int_equal(put(&change), ERR_NONE);
+	change.size = 31;
+	assert_int_equal(put(&change), ERR_OVER_QUOTA);
+	change.uid = 0;
+	change.size = 1;
+	assert_int_equal(put(&change), ERR_OVER_QUOTA);
+
+	assert_int_equal(expunge(folder, 1), ERR_NONE);
+	assert_int_equal(quota().bytes, 0);
+	assert_int_equal(got.quota.messages, 0);
+	assert_int_equal(put(&(struct mailbox_put){.folder_id = folder, .size = 5}), ERR_NONE);
+	assert_int_equal(got.put.uid, 2);
+	assert_int_equal(delete_id(folder), ERR_NONE);
+	assert_int_equal(quota().bytes, 0);
+	assert_int_equal(put(&(struct mailbox_put){.folder_id = folder, .size = 5}), ERR_NOT_FOUND);
+	destroy();
+}
+
+static void
+test_names(void **state)
+{
+	uint32_t folder = make_calendar();
+	struct mailbox_put a = {.folder_id = folder, .size = 1, .key = key_a, .name = STR("one.ics")};
+	struct mailbox_put b = {.folder_id = folder, .size = 1, .key = key_b, .name = STR("one.ics")};
+	char long_name[MAILBOX_ITEM_NAME_MAX + 2];
+
+	(void)state;
+	assert_int_equal(put(&a), ERR_NONE);
+	assert_int_equal(put(&a), ERR_EXISTS);
+	assert_int_equal(got.put.other_uid, 1);
+	assert_int_equal(put(&b), ERR_EXISTS); /* its name */
+	assert_int_equal(got.put.other_uid, 1);
+	b.name = STR("two.ics");
+	b.key = key_a;
+	assert_int_equal(put(&b), ERR_EXISTS); /* its key */
+	assert_int_equal(read_all(folder), ERR_NONE);
+	assert_int_equal(got.hot_count, 1);
+	b.key = key_b;
+	assert_int_equal(put(&b), ERR_NONE);
+	assert_int_equal(find_item(folder, key_a, ""), ERR_NONE);
+	assert_int_equal(got.place.uid, 1);
+	assert_int_equal(find_item(folder, NULL, "two.ics"), ERR_NONE);
+	assert_int_equal(got.place.uid, 2);
+	assert_int_equal(find_item(folder, NULL, "three.ics"), ERR_NOT_FOUND);
+
+	/* They stay where none is given; another takes the place of the old. */
+	assert_int_equal(put(&(struct mailbox_put){.folder_id = folder, .uid = 1, .size = 2}), ERR_NONE);
+	assert_int_equal(find_item(folder, key_a, ""), ERR_NONE);
+	assert_int_equal(find_item(folder, NULL, "one.ics"), ERR_NONE);
+	assert_int_equal(put(&(struct mailbox_put){.folder_id = folder, .uid = 1, .size = 2, .name = STR("two.ics")}),
+			 ERR_EXISTS);
+	assert_int_equal(got.put.other_uid, 2);
+	assert_int_equal(put(&(struct mailbox_put){.folder_id = folder, .uid = 1, .size = 2, .name = STR("uno.ics")}),
+			 ERR_NONE);
+	assert_int_equal(find_item(folder, NULL, "one.ics"), ERR_NOT_FOUND);
+	assert_int_equal(find_item(folder, NULL, "uno.ics"), ERR_NONE);
+	assert_int_equal(find_item(folder, key_a, ""), ERR_NONE);
+	get_texts(true, folder, 1, 3);
+	assert_string_equal(got.text[0], "uno.ics");
+	assert_string_equal(got.text[1], "two.ics");
+	assert_string_equal(got.text[2], "");
+
+	/* What is gone is still told by name, and its name and key are free. */
+	assert_int_equal(expunge(folder, 1), ERR_NONE);
+	assert_int_equal(find_item(folder, key_a, ""), ERR_NOT_FOUND);
+	get_texts(true, folder, 1, 1);
+	assert_string_equal(got.text[0], "uno.ics");
+	a.name = STR("uno.ics");
+	assert_int_equal(put(&a), ERR_NONE);
+	assert_int_equal(got.put.uid, 3);
+	/* Until its tombstone goes. */
+	mailbox_store_set_retention(store, 0);
+	usleep(1100000);
+	assert_int_equal(expunge(folder, 2), ERR_NONE);
+	mailbox_store_set_retention(store, INT64_C(30) * 86400 * 1000);
+	get_texts(true, folder, 1, 3);
+	assert_string_equal(got.text[0], "");
+	assert_string_equal(got.text[2], "uno.ics");
+
+	memset(long_name, 'x', sizeof(long_name));
+	a.name = str_of(long_name, MAILBOX_ITEM_NAME_MAX + 1);
+	assert_int_equal(put(&a), ERR_LIMIT);
+	destroy();
+}
+
+static void
+test_once(void **state)
+{
+	uint32_t folder = make_calendar();
+	const unsigned char token[MAILBOX_ONCE_BYTES] = "a client's id..", other[MAILBOX_ONCE_BYTES] = "\0\1\2";
+	struct mailbox_put new = {.folder_id = folder, .size = 7, .once = token, .body = {0, 5, 7}, .key = key_a};
+	struct mailbox_new_message message = {.body = {0, 0, 10}};
+	struct mailbox_filing filing = {.address = who, .messages = &message, .count = 1, .once = other};
+	struct mailbox_put_done first;
+	char ttl[80];
+
+	(void)state;
+	assert_int_equal(put(&new), ERR_NONE);
+	first = got.put;
+	assert_int_equal(put(&new), ERR_NONE); /* though its key is taken: by itself */
+	assert_true(got.put.duplicate && got.put.took_reference);
+	assert_true(got.put.uid == first.uid && got.put.modseq == first.modseq && got.put.email_id == first.email_id);
+	new.body.offset = 6; /* written again, by a client that sent it again */
+	assert_int_equal(put(&new), ERR_NONE);
+	assert_true(got.put.duplicate && !got.put.took_reference);
+	assert_int_equal(read_all(folder), ERR_NONE);
+	assert_int_equal(got.hot_count, 1);
+	new.once = other;
+	assert_int_equal(put(&new), ERR_EXISTS); /* which is no answer to be remembered */
+	new.key = key_b;
+	assert_int_equal(put(&new), ERR_NONE);
+	assert_false(got.put.duplicate);
+	/* A change, too, is made once; also when the item has gone since. */
+	new = (struct mailbox_put){.folder_id = folder, .uid = 1, .size = 9, .once = (const unsigned char *)"0123456789abcdef"};
+	new.unchanged_since = first.modseq;
+	assert_int_equal(put(&new), ERR_NONE);
+	assert_int_equal(expunge(folder, 1), ERR_NONE);
+	assert_int_equal(put(&new), ERR_NONE);
+	assert_true(got.put.duplicate);
+
+	for (int i = 0; i < 2; i++) {
+		filing.once = (const unsigned char *)"sent from a phone";
+		begin();
+		mailbox_file(store, &filing, on_filed, NULL);
+		assert_int_equal(finish(), ERR_NONE);
+		assert_int_equal(got.filed.first_uid, 1);
+		assert_true(got.filed.uid_validity != 0);
+		assert_int_equal(got.filed.duplicate, i == 1);
+		assert_int_equal(got.filed.had_passed, i == 1);
+	}
+	/* It is for three days, and goes with the account. */
+	snprintf(ttl, sizeof(ttl), "TTL mail:{a@b.test}:once:%lld", (long long)(clock_unix_ms() / 86400000));
+	assert_true(command(ttl) > 3 * 86400);
+	destroy();
+	assert_int_equal(command("DBSIZE"), 1);
+	assert_int_equal(create(MAILBOX_CALENDAR, "Mine"), ERR_NONE);
+	new = (struct mailbox_put){.folder_id = got.folder.id, .size = 7, .once = token};
+	assert_int_equal(put(&new), ERR_NONE);
+	assert_false(got.put.duplicate);
+	destroy();
+}
+
+/* What lies beside a message, too, whatever IMAP does with it. */
+static void
+test_extra(void **state)
+{
+	char *large = mem_alloc(MAILBOX_EXTRA_MAX + 2);
+	uint64_t since, email;
+
+	(void)state;
+	memset(large, 'x', MAILBOX_EXTRA_MAX + 1);
+	large[MAILBOX_EXTRA_MAX + 1] = '\0';
+	assert_int_equal(file_many(3), ERR_NONE);
+	since = got.filed.modseq;
+	email = got.filed.first_email_id + 1;
+	assert_int_equal(set_extra(1, 2, "a bag", since - 1), ERR_FENCED);
+	assert_int_equal(set_extra(1, 2, "a bag", since), ERR_NONE);
+	assert_true(got.modseq > since);
+	assert_int_equal(set_extra(1, 2, "a bag", since), ERR_FENCED);
+	assert_int_equal(set_extra(1, 2, "a bag", UINT64_MAX), ERR_NONE);
+	assert_int_equal(got.modseq, 0);
+	assert_int_equal(set_extra(1, 9, "a bag", UINT64_MAX), ERR_NOT_FOUND);
+	assert_int_equal(set_extra(1, 2, large, UINT64_MAX), ERR_LIMIT);
+	mem_free(large);
+	get_texts(false, 1, 1, 3);
+	assert_string_equal(got.text[0], "");
+	assert_string_equal(got.text[1], "a bag");
+	assert_int_equal(store_flags(2, MAILBOX_FLAGS_SET, 0, 0), ERR_NONE);
+	assert_int_equal(got.hot[0].marks, MAILBOX_EXTRA);
+	assert_int_equal(store_flags(2, MAILBOX_FLAGS_REMOVE, 0xff00, 0xff00), ERR_NONE);
+	assert_int_equal(got.hot[0].marks, MAILBOX_EXTRA);
+	assert_int_equal(open_id(1), ERR_NONE);
+	assert_int_equal(got.folder.unseen, 1);
+	assert_int_equal(got.folder.deleted, 2);
+
+	assert_int_equal(move(1, 2, "Archive"), ERR_NONE);
+	get_texts(false, 6, 1, 1);
+	assert_string_equal(got.text[0], "a bag");
+	assert_int_equal(command("EXISTS mail:{a@b.test}:f:1:x"), 0);
+	assert_int_equal(read_all(6), ERR_NONE);
+	assert_int_equal(got.hot[0].marks, MAILBOX_EXTRA);
+	assert_int_equal(got.hot[0].email_id, email);
+	assert_int_equal(set_extra(6, 1, "", UINT64_MAX), ERR_NONE);
+	assert_int_equal(read_all(6), ERR_NONE);
+	assert_int_equal(got.hot[0].marks, 0);
+	assert_int_equal(command("EXISTS mail:{a@b.test}:f:6:x"), 0);
+	assert_int_equal(set_extra(6, 1, "once more", UINT64_MAX), ERR_NONE);
+	assert_int_equal(expunge(6, 1), ERR_NONE);
+	assert_int_equal(command("EXISTS mail:{a@b.test}:f:6:x"), 0);
+	destroy();
+}
+
+static void
+test_extra_of_items(void **state)
+{
+	uint32_t folder = make_calendar();
+	const struct str bag = STR("bag"), none = STR_NONE;
+	struct mailbox_put p = {.folder_id = folder, .size = 1, .extra = &bag, .key = key_a};
+
+	(void)state;
+	assert_int_equal(put(&p), ERR_NONE);
+	get_texts(false, folder, 1, 1);
+	assert_string_equal(got.text[0], "bag");
+	p.uid = 1;
+	p.extra = NULL;
+	assert_int_equal(put(&p), ERR_NONE);
+	get_texts(false, folder, 1, 1);
+	assert_string_equal(got.text[0], "bag");
+	assert_int_equal(read_all(folder), ERR_NONE);
+	assert_int_equal(got.hot[0].marks, MAILBOX_EXTRA);
+	p.extra = &none;
+	assert_int_equal(put(&p), ERR_NONE);
+	get_texts(false, folder, 1, 1);
+	assert_string_equal(got.text[0], "");
+	assert_int_equal(read_all(folder), ERR_NONE);
+	assert_int_equal(got.hot[0].marks, 0);
+	p.extra = &bag;
+	assert_int_equal(put(&p), ERR_NONE);
+	assert_int_equal(delete_id(folder), ERR_NONE);
+	begin();
+	mailbox_list(store, who, on_folders, NULL);
+	finish();
+	destroy();
+	assert_int_equal(command("DBSIZE"), 1);
+}
+
 static int
 setup(void **state)
 {
@@ -656,6 +1043,11 @@ main(void)
 		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_find_email),
 		cmocka_unit_test(test_expunge_from_a_deleted_folder),
+		cmocka_unit_test(test_put),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_once),
+		cmocka_unit_test(test_extra),
+		cmocka_unit_test(test_extra_of_items),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
