@@ -49,8 +49,8 @@ end
 local last = math.min(tonumber(account[2] or 0), id + FOLDERS - 1)
 while id <= last do
   local f = base .. 'f:' .. id
-  local modseq = call('HGET', f, 'modseq')
-  if modseq and tonumber(modseq) > since and folder_lives(id) then
+  local h = call('HMGET', f, 'modseq', 'name')
+  if h[1] and h[2] and tonumber(h[1]) > since and folder_lives(id) then
     for _, n in ipairs(changed_chunks(f)) do
       if looked == CHUNKS then return answer{modseq = account[1], folder = 0, next_folder = id, next_chunk = n} end
       looked = looked + 1

@@ -73,14 +73,15 @@ local function put_names()
   call('HSET', f .. ':r', uid, new_key .. new_name)
 end
 
-local put = {duplicate = 0, took = 1, folder = id, modseq = modseq}
+local email, was
 if old then
-  put.email, put.cold = old.email, put_in_place()
+  email, was = old.email, put_in_place()
 else
-  put.email = put_new()
+  email = put_new()
 end
-put.uid = uid
 put_names()
-if once ~= '' then once_note(once, id, uid, modseq, put.email, cold) end
+if once ~= '' then once_note(once, id, uid, modseq, email, cold) end
 publish(id, modseq)
-return answer(put)
+return answer{
+  duplicate = 0, took = 1, folder = id, uid = uid, modseq = modseq, email = email, cold = was,
+}
