@@ -99,8 +99,8 @@ struct mailbox_put_done {
 	uint32_t folder_id, uid;
 	uint64_t modseq, email_id;
 	bool duplicate;	     /* of an earlier one with the same token: nothing changed, this is what was done then */
-	bool took_reference; /* the references to body and digest are the record's. Not so of a duplicate with
-			      * another body: then they are the caller's, to be dropped */
+	bool took_reference; /* the references to body and digest are the record's; else (a duplicate) they are
+			      * the caller's, to be dropped */
 	uint32_t other_uid;  /* with ERR_EXISTS, and then nothing else is said: whose the key or the name is */
 };
 /* put is NULL when err is not, but for ERR_EXISTS. */
@@ -108,8 +108,12 @@ typedef void mailbox_on_put(void *arg, const struct mailbox_put_done *put, const
 /* In one step: the old item or the new one is there, never half of it. The references
  * of what was replaced are dropped. ERR_NOT_FOUND (folder, item), ERR_FENCED (changed
  * since), ERR_EXISTS, ERR_OVER_QUOTA (one that does not grow always fits), ERR_LIMIT
- * (name, extra, UIDs), ERR_DENIED (a folder of mail). After an error that is not certain
- * (mailbox_is_certain()) the references are nobody's to drop: try again with the same token. */
+ * (name, extra, UIDs), ERR_DENIED (a folder of mail).
+ *
+ * Each put brings references of its own, also where the body is the one that is there
+ * already. After an error that is not certain (mailbox_is_certain()) they are in doubt: not
+ * dropped, whatever a later try says, and not used again. So a try again brings a new
+ * body, under the same token, so that it is done once. */
 void mailbox_put(struct mailbox_store *m, const struct mailbox_put *put, mailbox_on_put *cb, void *arg);
 
 /* The item with this key, or, where key is NULL, with this name. ERR_NOT_FOUND. */
