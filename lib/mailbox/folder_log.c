@@ -7,7 +7,7 @@
 MAILBOX_SCRIPT(folders_since);
 MAILBOX_SCRIPT(reclass);
 
-enum { LOG_SLICE = 200, LOG_MODSEQ_BYTES = 8 };
+enum { LOG_SLICE = 200, LOG_MODSEQ_BYTES = 8, LOG_CHANGED_BYTES = LOG_MODSEQ_BYTES + 4 };
 #define LOG_GONE_BYTES (LOG_MODSEQ_BYTES + sizeof(struct mailbox_fgone_layout))
 
 struct folder_log {
@@ -42,11 +42,12 @@ folder_log_add_gone(struct folder_log *l, const char *packed)
 }
 
 static void
-folder_log_add_folder(struct folder_log *l, struct arena *arena, const redisReply *fields, uint64_t modseq)
+folder_log_add_folder(struct folder_log *l, struct arena *arena, const redisReply *fields, const char *changed)
 {
 	struct mailbox_folder_change *c = folder_log_add(l);
 
-	*c = (struct mailbox_folder_change){.modseq = modseq};
+	*c = (struct mailbox_folder_change){.modseq = bytes_get_u64(changed),
+					    .parent_id = bytes_get_u32(changed + LOG_MODSEQ_BYTES)};
 	mailbox_parse_folder(fields, &c->folder);
 	/* The answer is gone before the last slice has come. */
 	c->folder.name = arena_str(arena, c->folder.name);
@@ -63,11 +64,11 @@ folder_log_merge(struct folder_log *l, struct arena *arena, const struct mailbox
 	size_t at = 0;
 
 	for (size_t i = 0; i < got->folders->elements; i++) {
-		uint64_t modseq = bytes_get_u64(changed.p + i * LOG_MODSEQ_BYTES);
+		const char *its = changed.p + i * LOG_CHANGED_BYTES;
 
-		for (; at < gone.len && bytes_get_u64(gone.p + at) <= modseq; at += LOG_GONE_BYTES)
+		for (; at < gone.len && bytes_get_u64(gone.p + at) <= bytes_get_u64(its); at += LOG_GONE_BYTES)
 			folder_log_add_gone(l, gone.p + at);
-		folder_log_add_folder(l, arena, got->folders->element[i], modseq);
+		folder_log_add_folder(l, arena, got->folders->element[i], its);
 	}
 	for (; at < gone.len; at += LOG_GONE_BYTES)
 		folder_log_add_gone(l, gone.p + at);

@@ -31,11 +31,17 @@ local gone, gone_reach = {}, now_modseq
 if since > 0 then gone, gone_reach = entries(base .. 'fgone') end
 local reach = math.min(changed_reach, gone_reach)
 
+-- The folder that it lies in; 0: in none.
+local function parent_of(id)
+  local upper = string.match(call('HGET', base .. 'f:' .. id, 'name'), '^(.*)/')
+  return upper and tonumber(call('HGET', names_of(class_of(id)), upper) or 0) or 0
+end
+
 local folders, modseqs, stones = {}, {}, {}
 for i = 1, #changed, 2 do
   if tonumber(changed[i + 1]) <= reach and wanted(class_of(changed[i])) then
     folders[#folders + 1] = folder_fields(changed[i])
-    modseqs[#modseqs + 1] = struct.pack('<I8', tonumber(changed[i + 1]))
+    modseqs[#modseqs + 1] = struct.pack('<I8I4', tonumber(changed[i + 1]), parent_of(changed[i]))
   end
 end
 for i = 1, #gone, 2 do

@@ -44,6 +44,7 @@ void mailbox_reclass(struct mailbox_store *m, struct str address, uint32_t folde
 struct mailbox_folder_change {
 	uint64_t modseq;
 	uint32_t id;
+	uint32_t parent_id; /* the folder that it lies in, of any class; 0: in none, or it is gone */
 	enum mailbox_class class;
 	bool gone;
 	struct mailbox_folder folder; /* unless gone; without keywords */

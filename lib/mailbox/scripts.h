@@ -242,7 +242,7 @@
 	F(more)	    /* 1: and there is more behind it */ \
 	F(complete) /* 1: the log reaches back so far */ \
 	F(folders)  /* changed, in order: fields */ \
-	F(changed)  /* packed modseqs of theirs, 8 bytes each */ \
+	F(changed)  /* of each the modseq, 8 bytes, and the parent's id, 4 bytes */ \
 	F(gone)	    /* packed modseq and record, in order */
 
 #define MAILBOX_TAKES_put(A) \
