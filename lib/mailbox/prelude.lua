@@ -408,13 +408,20 @@ end
 local function record_of(f, uid)
   local chunk = math.floor(uid / CHUNK)
   local hot = call('GET', f .. ':h:' .. chunk) or ''
-  for at = 1, #hot, HOT do
-    local this, flags, size, modseq, email, lo, hi = struct.unpack(HOT_FORMAT, hot, at)
-    if this == uid then
-      return {uid = uid, flags = flags, size = size, modseq = modseq, email = email, lo = lo, hi = hi, chunk = chunk,
-              place = (at - 1) / HOT, chunk_records = #hot / HOT}
+  local low, high = 0, #hot / HOT
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if struct.unpack('<I4', hot, middle * HOT + HOT_AT.uid + 1) < uid then
+      low = middle + 1
+    else
+      high = middle
     end
   end
+  if low * HOT == #hot then return end
+  local this, flags, size, modseq, email, lo, hi = struct.unpack(HOT_FORMAT, hot, low * HOT + 1)
+  if this ~= uid then return end
+  return {uid = uid, flags = flags, size = size, modseq = modseq, email = email, lo = lo, hi = hi, chunk = chunk,
+          place = low, chunk_records = #hot / HOT}
 end
 
 -- Puts another in its place, and counts the difference.
