@@ -186,7 +186,12 @@ INTEGRATION := tests/integration
 PYTHON      ?= /usr/bin/python3
 PYTEST_FLAGS ?=
 .PHONY: integration
-integration: all
+SEED_ITEMS  := $(BUILD)/tests/integration/seed_items
+$(SEED_ITEMS): $(call objects,tests/integration/seed_items.c) $(call libs_of,mailbox)
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(call libs_of,mailbox) -Wl,--end-group $(PKG_LIBS)
+integration: all $(SEED_ITEMS)
 	$(Q)STAGEPOST_BUILD=$(abspath $(BUILD)) PYTHON=$(PYTHON) tests/run-integration.sh $(if $(TESTS),-k '$(TESTS)') $(PYTEST_FLAGS)
 
 # A fuzz target links the sanitised archives; each runs for FUZZ_SECONDS.

@@ -119,6 +119,20 @@ mailbox_call_command(struct mailbox_call *call, const char *verb, struct str key
 }
 
 void
+mailbox_call_by_uid(struct mailbox_call *call, enum redis_key key, uint32_t folder_id, const uint32_t *uids,
+		    uint32_t count, mailbox_on_answer *on_answer)
+{
+	struct str folder = str_c(arena_printf(&call->op.arena, "%u", folder_id));
+	struct mailbox_args fields = mailbox_args_new(call, count);
+
+	CHECK(count != 0);
+	for (uint32_t i = 0; i < count; i++)
+		mailbox_args_add_u64(&fields, uids[i]);
+	mailbox_call_command(call, "HMGET", redis_key(&call->op.arena, key, str_c(call->address), folder), count,
+			     fields.list, on_answer);
+}
+
+void
 mailbox_call_fail(struct mailbox_call *call, const struct err *err, mailbox_on_answer *on_answer)
 {
 	struct err *failure = arena_new(&call->op.arena, struct err);

@@ -2,8 +2,10 @@
 -- which then calls again: with none left the account's own keys go. The ledgers
 -- of what was filed stay until they expire: they refuse late tries also when the
 -- account is made anew.
-for _, id in ipairs(call('HVALS', base .. 'names')) do call('SADD', base .. 'doomed', id) end
-call('DEL', base .. 'names')
+for _, names in ipairs({base .. 'names', base .. 'items'}) do
+  for _, id in ipairs(call('HVALS', names)) do call('SADD', base .. 'doomed', id) end
+  call('DEL', names)
+end
 local doomed = call('SMEMBERS', base .. 'doomed')
-if #doomed == 0 then call('DEL', unpack(dying_with('ACCOUNT'))) end
+if #doomed == 0 then call('UNLINK', unpack(dying_with('ACCOUNT'))) end
 return doomed

@@ -1,5 +1,5 @@
 -- Removes messages for good.
-if not folder_exists(base .. 'f:' .. id) then return fail('NOTFOUND there is no such mailbox') end
+if not folder_lives(id) then return fail('NOTFOUND there is no such mailbox') end
 local previous = call('HGET', base .. 'f:' .. id, 'modseq')
 -- The modseq is taken before it is known whether anything goes: a gap is harmless.
 local modseq = next_modseq()
@@ -11,8 +11,7 @@ for i, r in ipairs(removed) do
   cold[i] = r[8]
 end
 if #removed > 0 then
-  add(meta, 'bytes', -bytes)
-  add(meta, 'messages', -#removed)
+  count_records(id, -#removed, -bytes)
   publish(id, modseq)
 end
 return answer{modseq = modseq, uids = table.concat(uids), cold = table.concat(cold), previous = previous}

@@ -51,7 +51,7 @@ file_add_message(struct mailbox_args *a, const struct mailbox_new_message *msg)
 	char *packed = arena_alloc(&a->call->op.arena, MAILBOX_COLD_BYTES);
 
 	mailbox_cold_pack(&cold, packed);
-	mailbox_args_add_u64(a, msg->flags);
+	mailbox_args_add_u64(a, msg->flags & MAILBOX_FLAGS_ALL);
 	mailbox_args_add_u64(a, msg->body.length);
 	mailbox_args_add(a, mailbox_join_keywords(&a->call->op.arena, msg->keywords, msg->keyword_count));
 	mailbox_args_add(a, str_of(packed, MAILBOX_COLD_BYTES));
@@ -94,6 +94,8 @@ mailbox_file(struct mailbox_store *m, const struct mailbox_filing *filing, mailb
 		args.name = STR_NONE;
 	if (filing->delivery != NULL)
 		file_take_delivery(&args, filing->delivery);
+	if (filing->once != NULL)
+		args.once = str_of((const char *)filing->once, MAILBOX_ONCE_BYTES);
 	a = mailbox_file_takes(call, &args, (size_t)filing->count * FILE_MESSAGE_ARGS);
 	for (unsigned i = 0; i < filing->count; i++)
 		file_add_message(&a, &filing->messages[i]);

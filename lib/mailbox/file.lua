@@ -45,6 +45,16 @@ local function note(id, mark)
   if call('TTL', ledger) < life - 3600 then call('EXPIRE', ledger, life) end
 end
 
+if once ~= '' then
+  local was = once_find(once)
+  if was then
+    return answer{
+      duplicate = 1, had_passed = was.body == body_of(ARGV[more + 3]) and 1 or 0, first_uid = was.uid,
+      uid_validity = call('HGET', base .. 'f:' .. was.folder, 'uidvalidity'), modseq = was.modseq,
+      first_email_id = was.email,
+    }
+  end
+end
 if spool_id ~= '' then
   local was, problem = look_up()
   if was then return duplicate(was) end
@@ -69,16 +79,18 @@ local bytes = 0
 for i = 0, count - 1 do bytes = bytes + tonumber(ARGV[more + 1 + i * EACH]) end
 local old_bytes = 0
 if exchange then
-  old_bytes = size_of(base .. 'f:' .. exchange, old)
-  if not old_bytes then return fail('FENCED the message to be replaced is no more') end
+  if class_of(exchange) ~= CLASS.MAIL then return fail('DENIED what is to be replaced is no mail') end
+  local its = record_of(base .. 'f:' .. exchange, old)
+  if not its then return fail('FENCED the message to be replaced is no more') end
+  old_bytes = its.size
 end
-local m = call('HMGET', meta, 'bytes', 'modseq', 'next_email')
+local m = call('HMGET', meta, 'bytes', 'next_email')
 if quota > 0 and tonumber(m[1]) + bytes - old_bytes > quota then
   return fail('OVERQUOTA the account holds all that it may')
 end
 if not id then
   local problem
-  id, problem = create_folder(name, '')
+  id, problem = create_folder(name, '', CLASS.MAIL, next_modseq())
   if not id then return fail(problem) end
   if spool_id ~= '' then look_up_place(id) end
 end
@@ -86,7 +98,7 @@ local f = base .. 'f:' .. id
 if tonumber(call('HGET', f, 'uidnext')) + count >= 4294967295 then
   return fail('LIMIT the mailbox has used up its UIDs')
 end
-local modseq, email = tonumber(m[2]) + 1, tonumber(m[3])
+local modseq, email = next_modseq(), tonumber(m[2])
 local records = {}
 for i = 0, count - 1 do
   local flags, size, keywords, cold = unpack(ARGV, more + i * EACH, more + i * EACH + 3)
@@ -98,9 +110,10 @@ for i = 0, count - 1 do
   records[i + 1] = {tonumber(flags), tonumber(size), modseq, email + i, lo, hi, saved_now(cold, now)}
 end
 local first, validity = append_records(id, records, modseq)
-call('HSET', meta, 'modseq', modseq, 'next_email', email + count, 'bytes', tonumber(m[1]) + bytes)
-add(meta, 'messages', count)
+call('HSET', meta, 'next_email', email + count)
+count_records(id, count, bytes)
 if spool_id ~= '' then note(id, passes and 'p' or '') end
+if once ~= '' then once_note(once, id, first, modseq, email, records[1][7]) end
 publish(id, modseq)
 local filed = {duplicate = 0, uid_validity = validity, first_uid = first, modseq = modseq, first_email_id = email}
 if not exchange then return answer(filed) end

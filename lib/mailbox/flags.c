@@ -66,12 +66,14 @@ static void
 flags_store_some(struct mailbox_call *call)
 {
 	struct storing *c = call->state;
+	uint16_t mask = c->change.mask != 0 ? c->change.mask & (0xffff ^ MAILBOX_EXTRA) : MAILBOX_FLAGS_ALL;
 
 	mailbox_store_ask(call,
 			  &(struct mailbox_store_args){.id = c->folder_id,
 						       .packed = mailbox_batch_next(call, &c->batch),
 						       .mode = c->change.mode,
-						       .set = c->change.flags,
+						       .mask = mask,
+						       .set = c->change.flags & mask,
 						       .keywords = c->keywords,
 						       .limit = c->change.unchanged_since},
 			  flags_on_stored);

@@ -71,7 +71,16 @@ mailbox_list(struct mailbox_store *m, struct str address, mailbox_on_folders *cb
 {
 	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.folders = cb}, arg);
 
-	mailbox_list_ask(call, &(struct mailbox_list_args){0}, folders_on_list);
+	mailbox_list_ask(call, &(struct mailbox_list_args){.classes = 1u << MAILBOX_MAIL}, folders_on_list);
+}
+
+void
+mailbox_items(struct mailbox_store *m, struct str address, unsigned classes, bool make_first, mailbox_on_folders *cb,
+	      void *arg)
+{
+	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.folders = cb}, arg);
+
+	mailbox_list_ask(call, &(struct mailbox_list_args){.classes = classes, .make = make_first}, folders_on_list);
 }
 
 void
@@ -118,6 +127,18 @@ mailbox_create(struct mailbox_store *m, struct str address, struct str name, str
 		return;
 	mailbox_create_ask(call, &(struct mailbox_create_args){.name = checked, .special = special_use},
 			   folders_on_one);
+}
+
+void
+mailbox_create_items(struct mailbox_store *m, struct str address, enum mailbox_class class, struct str name,
+		     mailbox_on_folder *cb, void *arg)
+{
+	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.folder = cb}, arg);
+	struct str checked;
+
+	if (!mailbox_call_name(call, name, folders_on_one, &checked))
+		return;
+	mailbox_create_ask(call, &(struct mailbox_create_args){.name = checked, .class = class}, folders_on_one);
 }
 
 /* ---- Renaming ---- */
@@ -177,8 +198,21 @@ mailbox_rename(struct mailbox_store *m, struct str address, struct str from, str
 		mailbox_create(m, address, checked_to, STR_NONE, folders_on_inbox_target, call);
 		return;
 	}
-	mailbox_rename_ask(call, &(struct mailbox_rename_args){.from = checked_from, .to = checked_to},
+	mailbox_rename_ask(call,
+			   &(struct mailbox_rename_args){.id = UINT64_MAX, .from = checked_from, .to = checked_to},
 			   mailbox_call_done);
+}
+
+void
+mailbox_rename_id(struct mailbox_store *m, struct str address, uint32_t folder_id, struct str to, mailbox_on_done *cb,
+		  void *arg)
+{
+	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.done = cb}, arg);
+	struct str checked;
+
+	if (!mailbox_call_name(call, to, mailbox_call_done, &checked))
+		return;
+	mailbox_rename_ask(call, &(struct mailbox_rename_args){.id = folder_id, .to = checked}, mailbox_call_done);
 }
 
 void

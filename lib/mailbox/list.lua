@@ -1,8 +1,33 @@
--- All folders.
+-- Folders of some classes.
 ensure_account()
+
+local function wanted(class) return bit.band(classes, bit.lshift(1, class)) ~= 0 end
+
+-- The first folder of each class, made when it is asked for first.
+local function make_first(class, name)
+  if call('HEXISTS', meta, 'first:' .. class) == 1 then return end
+  local free, n = name, 2
+  while call('HEXISTS', names_of(class), free) == 1 do
+    free, n = name .. ' ' .. n, n + 1
+  end
+  local modseq = next_modseq()
+  local id = new_folder(free, '\\' .. name, class, modseq)
+  call('HSET', meta, 'first:' .. class, id)
+  publish(id, modseq)
+end
+
+for class = 1, make and #FIRST_NAME or 0 do
+  if wanted(class) then make_first(class, FIRST_NAME[class]) end
+end
+
 local folders = {}
-local names = call('HGETALL', base .. 'names')
-for i = 2, #names, 2 do folders[#folders + 1] = folder_fields(names[i]) end
+local function take(names)
+  for i = 2, #names, 2 do
+    if wanted(class_of(names[i])) then folders[#folders + 1] = folder_fields(names[i]) end
+  end
+end
+if wanted(CLASS.MAIL) then take(call('HGETALL', base .. 'names')) end
+if classes > bit.lshift(1, CLASS.MAIL) then take(call('HGETALL', base .. 'items')) end
 return answer{
   folders = folders, missing = call('SMEMBERS', base .. 'subs'), doomed = call('SMEMBERS', base .. 'doomed'),
 }

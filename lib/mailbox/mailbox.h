@@ -23,6 +23,9 @@
  * MAILBOXID, EMAILID) never change and are never used again; ids go with a
  * message through moves and copies.
  *
+ * Folders of another class than MAIL (items.h) have names of their own: no call
+ * that takes a name, and no list, finds them.
+ *
  * All calls are asynchronous: the callback comes exactly once, later, on the
  * loop, with err NULL on success. Results are borrowed for the call. */
 #ifndef SP_MAILBOX_MAILBOX_H
@@ -50,12 +53,23 @@ typedef void mailbox_on_done(void *arg, const struct err *err);
 
 #define MAILBOX_FLAG_ROW(name, bit) MAILBOX_##name = (bit),
 enum mailbox_flag { MAILBOX_FLAGS_TABLE(MAILBOX_FLAG_ROW) };
+#define MAILBOX_FLAG_OR(name, bit) | (bit)
+#define MAILBOX_FLAGS_ALL	   (0 MAILBOX_FLAGS_TABLE(MAILBOX_FLAG_OR))
+/* Bits of the same field for other protocols' use: IMAP neither shows nor changes them.
+ * Those of enum mailbox_mark are set by the calls that they tell of. */
+#define MAILBOX_MARKS (0xffff & ~(MAILBOX_FLAGS_ALL))
+enum mailbox_mark { MAILBOX_MARKS_TABLE(MAILBOX_FLAG_ROW) };
+
+/* What a folder holds: mail, or items that other protocols serve (items.h). */
+#define MAILBOX_CLASS_ROW(name, value, first) MAILBOX_##name = (value),
+enum mailbox_class { MAILBOX_CLASSES_TABLE(MAILBOX_CLASS_ROW) };
 
 /* ---- Records ----
  * Packed as lib/mailbox/records_table.h says. */
 struct mailbox_hot {
 	uint32_t uid;
 	uint16_t flags; /* enum mailbox_flag */
+	uint16_t marks; /* of MAILBOX_MARKS */
 	uint64_t size;	/* RFC822.SIZE, bytes */
 	uint64_t modseq;
 	uint64_t email_id;
@@ -98,6 +112,8 @@ struct mailbox_new_message {
 	int16_t zone_minutes;
 };
 
+#define MAILBOX_ONCE_BYTES 16
+
 struct mailbox_expunged {
 	const uint32_t *uids;
 	uint32_t count;
@@ -111,8 +127,8 @@ struct mailbox_filed {
 	uint32_t count;
 	uint64_t modseq;
 	uint64_t first_email_id;
-	bool duplicate;			  /* was filed before: nothing changed, no reference taken */
-	bool had_passed;		  /* duplicate: what was filed before took the spool's reference */
+	bool duplicate;	 /* was filed before: nothing changed, no reference taken */
+	bool had_passed; /* duplicate: what was filed before took the spool's reference; by once: that to this body */
 	struct mailbox_expunged replaced; /* count 0: nothing was */
 };
 typedef void mailbox_on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err);
@@ -144,6 +160,9 @@ struct mailbox_filing {
 	/* Goes in exchange, in the same step (RFC 8508); 0: none. When it is no more
 	 * nothing is filed: ERR_FENCED. Its references are dropped. */
 	uint32_t replaced_folder, replaced_uid;
+	/* MAILBOX_ONCE_BYTES of the client's, or NULL: a second call with them within three
+	 * days files nothing, and answers as the first did (a duplicate). */
+	const unsigned char *once;
 	const struct mailbox_new_message *messages; /* all or none are added */
 	unsigned count;
 };
@@ -162,7 +181,9 @@ bool mailbox_is_certain(const struct err *err);
 /* ---- Folders ---- */
 struct mailbox_folder {
 	uint32_t id;
-	struct str name; /* UTF-8 (NFC), levels separated by '/' */
+	enum mailbox_class class;
+	struct str name;      /* UTF-8 (NFC), levels separated by '/' */
+	uint64_t born_modseq; /* when it came into being, or into its class; 0: not known */
 	uint32_t uid_validity;
 	uint32_t uid_next;
 	uint64_t highest_modseq;
@@ -187,7 +208,7 @@ typedef void mailbox_on_folder(void *arg, const struct mailbox_folder *folder, c
 typedef void mailbox_on_folders(void *arg, const struct mailbox_folder *folders, unsigned count,
 				const struct str *subscribed_missing, unsigned missing_count, const struct err *err);
 
-/* Also wakes an account's mailboxes into being. Sorted by name, INBOX first. */
+/* Those of class MAIL. Also wakes an account's mailboxes into being. Sorted by name, INBOX first. */
 void mailbox_list(struct mailbox_store *m, struct str address, mailbox_on_folders *cb, void *arg);
 /* By name ("INBOX" in any case). ERR_NOT_FOUND. */
 void mailbox_open(struct mailbox_store *m, struct str address, struct str name, mailbox_on_folder *cb, void *arg);
@@ -210,8 +231,8 @@ void mailbox_subscribe(struct mailbox_store *m, struct str address, struct str n
 		       mailbox_on_done *cb, void *arg);
 
 struct mailbox_quota {
-	uint64_t bytes;
-	uint64_t messages;
+	uint64_t bytes;	   /* of everything, items too: the quota is of the account */
+	uint64_t messages; /* of mail */
 };
 typedef void mailbox_on_quota(void *arg, const struct mailbox_quota *used, const struct err *err);
 void mailbox_quota_used(struct mailbox_store *m, struct str address, mailbox_on_quota *cb, void *arg);
@@ -283,6 +304,7 @@ struct mailbox_flag_change {
 	const struct str *keywords;
 	unsigned keyword_count;
 	uint64_t unchanged_since; /* UINT64_MAX: no condition (RFC 7162 UNCHANGEDSINCE) */
+	uint16_t mask;		  /* the bits that it may change; 0: MAILBOX_FLAGS_ALL */
 };
 struct mailbox_stored {
 	uint64_t modseq; /* of those changed; 0: none was */

@@ -55,7 +55,9 @@ mailbox_parse_folder(const redisReply *fields, struct mailbox_folder *out)
 
 	*out = (struct mailbox_folder){
 		.id = (uint32_t)redis_i64(got.id, 0),
+		.class = (enum mailbox_class)redis_i64(got.class, MAILBOX_MAIL),
 		.name = redis_str(got.name),
+		.born_modseq = (uint64_t)redis_i64(got.born, 0),
 		.uid_validity = (uint32_t)redis_i64(got.uidvalidity, 0),
 		.uid_next = (uint32_t)redis_i64(got.uidnext, 1),
 		.highest_modseq = (uint64_t)redis_i64(got.modseq, 1),

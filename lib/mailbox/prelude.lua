@@ -1,12 +1,16 @@
 -- What all mailbox scripts share. KEYS[1] is mail:{<address>}:meta; every other
 -- key is made from its prefix, so all have the one hash tag.
 --
--- In front of it stand the records (HOT, HOT_FORMAT, HOT_AT, ...), FLAG, MODE,
+-- In front of it stand the records (HOT, HOT_FORMAT, HOT_AT, ...), FLAG, MARK, MODE, CLASS,
 -- CHUNK, KEYWORDS, FOLDER and mail_keys(), made from tables; behind it a script's arguments
 -- and answer{}, made from scripts.h.
 local call = redis.call
 local meta = KEYS[1]
 local base = string.sub(meta, 1, -5)
+
+-- Bits of the flags that IMAP does not own.
+local MARKS = 65535
+for _, flag in pairs(FLAG) do MARKS = MARKS - flag end
 
 local function fail(text) return redis.error_reply(text) end
 
@@ -15,14 +19,23 @@ local function add(key, field, amount)
   if amount ~= 0 then call('HINCRBY', key, field, amount) end
 end
 
+-- What was done under a token, by the day: looked for on this day and on so many before.
+local ONCE_DAYS = 3
+local function today() return math.floor(tonumber(call('TIME')[1]) / 86400) end
+
 -- Keys that die with the account (ACCOUNT), a folder (FOLDER) or a chunk (CHUNK), of
 -- the rows of lib/redis/keys_table.h.
 local function dying_with(what, folder, chunk)
   local list, parts = {}, {folder = folder, chunk = chunk}
+  local last = today()
   mail_keys(function(pattern, dies)
     if dies ~= what then return end
     local tail = string.sub(pattern, #'mail:{<address>}:' + 1)
-    list[#list + 1] = base .. string.gsub(tail, '<(%w+)>', parts)
+    local is_daily = string.find(tail, '<day>', 1, true)
+    for day = last - (is_daily and ONCE_DAYS + 1 or 0), last do
+      parts.day = day
+      list[#list + 1] = base .. string.gsub(tail, '<(%w+)>', parts)
+    end
   end)
   return list
 end
@@ -31,14 +44,51 @@ local function publish(id, modseq)
   call('PUBLISH', string.sub(base, 1, -2), id .. ' ' .. modseq)
 end
 
-local function new_folder(name, special)
+-- ---- Folders ----
+-- Those of class MAIL have their names in one hash, all others in another, which
+-- nothing reads that serves mail.
+local function names_of(class) return base .. (class == CLASS.MAIL and 'names' or 'items') end
+
+local function class_of(id) return tonumber(call('HGET', base .. 'f:' .. id, 'class') or CLASS.MAIL) end
+
+local function folder_exists(f) return call('EXISTS', f) == 1 end
+
+-- Of a folder that was deleted the rest waits to be reaped.
+local function folder_lives(id)
+  return folder_exists(base .. 'f:' .. id) and call('SISMEMBER', base .. 'doomed', id) == 0
+end
+
+local function next_modseq() return call('HINCRBY', meta, 'modseq', 1) end
+
+-- The log of folders has for each that there is the modseq of its last change (its
+-- own: made, renamed, another class; those below go along unchanged), and a
+-- record of each that was deleted, for as long as other tombstones are kept.
+local function log_folder(id, modseq) call('ZADD', base .. 'fmod', modseq, id) end
+
+local function log_no_folder(id, class, modseq, now, retention)
+  local gone = base .. 'fgone'
+  call('ZREM', base .. 'fmod', id)
+  call('ZADD', gone, modseq, struct.pack(FGONE_FORMAT, id, class, now))
+  for _ = 1, 10 do
+    local oldest = call('ZRANGE', gone, 0, 0, 'WITHSCORES')
+    local _, _, buried = struct.unpack(FGONE_FORMAT, oldest[1])
+    if buried >= now - retention then break end
+    call('ZREM', gone, oldest[1])
+    call('HSET', meta, 'folders_since', oldest[2])
+  end
+end
+
+local function new_folder(name, special, class, modseq)
   local id = call('HINCRBY', meta, 'next_folder', 1)
   -- Grows with every folder that is made, and is never used twice for a name.
   local validity = math.max(tonumber(call('TIME')[1]), tonumber(call('HGET', meta, 'uidvalidity') or 0) + 1)
   call('HSET', meta, 'uidvalidity', validity)
-  call('HSET', base .. 'names', name, id)
+  call('HSET', names_of(class), name, id)
   call('HSET', base .. 'f:' .. id, 'name', name, 'uidvalidity', validity, 'uidnext', 1, 'modseq', 1, 'count', 0,
-       'unseen', 0, 'deleted', 0, 'bytes', 0, 'deleted_bytes', 0, 'special', special, 'subscribed', 0, 'since', 0)
+       'unseen', 0, 'deleted', 0, 'bytes', 0, 'deleted_bytes', 0, 'special', special, 'subscribed', 0, 'since', 0,
+       'born', modseq)
+  if class ~= CLASS.MAIL then call('HSET', base .. 'f:' .. id, 'class', class) end
+  log_folder(id, modseq)
   return id
 end
 
@@ -48,27 +98,30 @@ local function ensure_account()
   call('HSET', meta, 'next_folder', 0, 'modseq', 1, 'next_email', 1, 'bytes', 0, 'messages', 0)
   for _, f in ipairs({{'INBOX', ''}, {'Drafts', '\\Drafts'}, {'Sent', '\\Sent'}, {'Trash', '\\Trash'},
                       {'Junk', '\\Junk'}, {'Archive', '\\Archive'}}) do
-    call('HSET', base .. 'f:' .. new_folder(f[1], f[2]), 'subscribed', 1)
+    call('HSET', base .. 'f:' .. new_folder(f[1], f[2], CLASS.MAIL, 1), 'subscribed', 1)
   end
 end
 
--- With the levels above it. Returns the id, or nil and an error.
-local function create_folder(name, special)
-  if call('HLEN', base .. 'names') >= 10000 then return nil, 'LIMIT an account has at most 10000 mailboxes' end
+-- Makes the levels above a name that are missing.
+local function create_upper(name, class, modseq)
   local from = 1
   while true do
     local slash = string.find(name, '/', from, true)
     if not slash then break end
     local upper = string.sub(name, 1, slash - 1)
-    if call('HEXISTS', base .. 'names', upper) == 0 then new_folder(upper, '') end
+    if call('HEXISTS', names_of(class), upper) == 0 then new_folder(upper, '', class, modseq) end
     from = slash + 1
   end
-  local id = new_folder(name, special)
-  if call('SREM', base .. 'subs', name) == 1 then call('HSET', base .. 'f:' .. id, 'subscribed', 1) end
-  return id
 end
 
-local function folder_exists(f) return call('EXISTS', f) == 1 end
+-- With the levels above it. Returns the id, or nil and an error.
+local function create_folder(name, special, class, modseq)
+  if call('HLEN', names_of(class)) >= 10000 then return nil, 'LIMIT an account has at most 10000 mailboxes' end
+  create_upper(name, class, modseq)
+  local id = new_folder(name, special, class, modseq)
+  if class == CLASS.MAIL and call('SREM', base .. 'subs', name) == 1 then call('HSET', base .. 'f:' .. id, 'subscribed', 1) end
+  return id
+end
 
 -- Numbers of the chunks that exist, ascending, from first to last UID.
 local function chunks_between(f, first, last)
@@ -193,19 +246,42 @@ local function keyword_bits(f, names, create)
   return unsigned(lo), unsigned(hi)
 end
 
-local function next_modseq() return call('HINCRBY', meta, 'modseq', 1) end
+-- ---- Names of items ----
+-- In f:u, 'u' and a key of 12 bytes, or 'h' and a name, lead to a UID. In f:r a UID
+-- leads to its key and name; that stays until the tombstone goes, so that others can
+-- be told the name of what is gone.
+local NO_KEY = string.rep('\0', 12)
+
+local function names_of_item(f, uid)
+  local both = call('HGET', f .. ':r', uid) or NO_KEY
+  return string.sub(both, 1, #NO_KEY), string.sub(both, #NO_KEY + 1)
+end
+
+local function name_item(f, uid, key, name)
+  if key ~= NO_KEY then call('HSET', f .. ':u', 'u' .. key, uid) end
+  if name ~= '' then call('HSET', f .. ':u', 'h' .. name, uid) end
+  if key ~= NO_KEY or name ~= '' then call('HSET', f .. ':r', uid, key .. name) end
+end
+
+local function free_names(f, uid)
+  local key, name = names_of_item(f, uid)
+  if key ~= NO_KEY then call('HDEL', f .. ':u', 'u' .. key) end
+  if name ~= '' then call('HDEL', f .. ':u', 'h' .. name) end
+end
 
 -- Writes the tombstones (a list of packed strings) and lets old ones go.
 local function bury(f, stones, now, retention)
+  local has_names = call('EXISTS', f .. ':r') == 1
   for from = 1, #stones, 1000 do
     call('RPUSH', f .. ':gone', unpack(stones, from, math.min(from + 999, #stones)))
   end
   for _ = 1, #stones + 10 do
     local oldest = call('LINDEX', f .. ':gone', 0)
     if not oldest then break end
-    local modseq, _, _, buried = struct.unpack(STONE_FORMAT, oldest)
+    local modseq, uid, _, buried = struct.unpack(STONE_FORMAT, oldest)
     if buried >= now - retention then break end
     call('LPOP', f .. ':gone')
+    if has_names then call('HDEL', f .. ':r', uid) end
     call('HSET', f, 'since', modseq)
   end
 end
@@ -230,7 +306,47 @@ local function saved_now(cold, now)
   return string.sub(cold, 1, from) .. struct.pack('<I4', now) .. string.sub(cold, from + 5)
 end
 
--- Appends packed records to a folder: {flags, size, modseq, email, lo, hi, cold}.
+-- ---- Once ----
+local function body_of(cold) return string.sub(cold, COLD_AT.body + 1, COLD_AT.digest) end
+
+local function once_find(token)
+  local last = today()
+  for day = last, last - ONCE_DAYS, -1 do
+    local was = call('HGET', base .. 'once:' .. day, token)
+    if was then
+      local folder, uid, modseq, email, body = struct.unpack(ONCE_FORMAT, was)
+      return {folder = folder, uid = uid, modseq = modseq, email = email, body = body}
+    end
+  end
+end
+
+local function once_note(token, folder, uid, modseq, email, cold)
+  local key = base .. 'once:' .. today()
+  call('HSET', key, token, struct.pack(ONCE_FORMAT, folder, uid, modseq, email, body_of(cold)))
+  if call('TTL', key) < 0 then call('EXPIRE', key, (ONCE_DAYS + 1) * 86400) end
+end
+
+-- ---- What lies beside records ----
+local function set_extra(f, uid, extra)
+  if extra == '' then
+    call('HDEL', f .. ':x', uid)
+  else
+    call('HSET', f .. ':x', uid, extra)
+  end
+end
+
+-- What lay beside records that remove_records() took out, by UID: a move takes it along.
+local carried = {}
+
+-- A copy takes along what lies beside its records (the eighth element is their UID in f).
+local function carry_extras(f, records)
+  for _, r in ipairs(records) do
+    if bit.band(r[1], MARK.EXTRA) ~= 0 then r.extra = call('HGET', f .. ':x', r[8]) or nil end
+  end
+end
+
+-- Appends packed records to a folder: {flags, size, modseq, email, lo, hi, cold, UID
+-- where it comes from or nil, extra = what lies beside it or nil}.
 local function append_records(id, records, modseq)
   local f = base .. 'f:' .. id
   local h = call('HMGET', f, 'uidnext', 'uidvalidity', 'recent')
@@ -257,6 +373,14 @@ local function append_records(id, records, modseq)
       flush()
       chunk, hot, cold = n, {}, {}
     end
+    if bit.band(r[1], MARK.EXTRA) ~= 0 then
+      local extra = r.extra or carried[r[8] or 0]
+      if extra then
+        call('HSET', f .. ':x', uid, extra)
+      else
+        r[1] = r[1] - MARK.EXTRA
+      end
+    end
     hot[#hot + 1] = struct.pack(HOT_FORMAT, uid, r[1], r[2], modseq, r[4], r[5], r[6])
     cold[#cold + 1] = r[7]
     bytes = bytes + r[2]
@@ -279,13 +403,44 @@ local function append_records(id, records, modseq)
   return first, tonumber(h[2])
 end
 
--- Bytes of a message; nil: there is no such UID.
-local function size_of(f, uid)
-  local hot = call('GET', f .. ':h:' .. math.floor(uid / CHUNK))
-  for at = 1, hot and #hot or 0, HOT do
-    local this, _, size = struct.unpack(HOT_FORMAT, hot, at)
-    if this == uid then return size end
+-- What goes into the account's counts with records of a folder: only mail is
+-- counted as messages, but the quota is of all.
+local function count_records(id, count, bytes)
+  add(meta, 'bytes', bytes)
+  if class_of(id) == CLASS.MAIL then add(meta, 'messages', count) end
+end
+
+-- The hot record of a UID, its chunk and its place in it; nil: there is no such UID.
+local function record_of(f, uid)
+  local chunk = math.floor(uid / CHUNK)
+  local hot = call('GET', f .. ':h:' .. chunk) or ''
+  local low, high = 0, #hot / HOT
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if struct.unpack('<I4', hot, middle * HOT + HOT_AT.uid + 1) < uid then
+      low = middle + 1
+    else
+      high = middle
+    end
   end
+  if low * HOT == #hot then return end
+  local this, flags, size, modseq, email, lo, hi = struct.unpack(HOT_FORMAT, hot, low * HOT + 1)
+  if this ~= uid then return end
+  return {uid = uid, flags = flags, size = size, modseq = modseq, email = email, lo = lo, hi = hi, chunk = chunk,
+          place = low, chunk_records = #hot / HOT}
+end
+
+-- Puts another in its place, and counts the difference.
+local function set_record(f, old, flags, size, modseq)
+  local record = struct.pack(HOT_FORMAT, old.uid, flags, size, modseq, old.email, old.lo, old.hi)
+  call('SETRANGE', f .. ':h:' .. old.chunk, old.place * HOT, record)
+  call('HSET', f .. ':chunks', old.chunk, old.chunk_records .. ' ' .. modseq)
+  local function has(flag, of) return bit.band(of, flag) ~= 0 and 1 or 0 end
+  add(f, 'bytes', size - old.size)
+  add(f, 'unseen', has(FLAG.SEEN, old.flags) - has(FLAG.SEEN, flags))
+  add(f, 'deleted', has(FLAG.DELETED, flags) - has(FLAG.DELETED, old.flags))
+  add(f, 'deleted_bytes', has(FLAG.DELETED, flags) * size - has(FLAG.DELETED, old.flags) * old.size)
+  call('HSET', f, 'modseq', modseq)
 end
 
 -- Takes the records of the ranges out of a folder; wanted(flags) says which.
@@ -293,6 +448,7 @@ end
 local function remove_records(id, ranges, modseq, now, retention, wanted)
   local f = base .. 'f:' .. id
   local removed, stones, state = {}, {}, {1}
+  local has_names = class_of(id) ~= CLASS.MAIL
   local unseen, deleted, bytes, deleted_bytes = 0, 0, 0, 0
   local recent, recent_from = 0, tonumber(call('HGET', f, 'recent') or 4294967295)
   for _, n in ipairs(chunks_of(f, ranges)) do
@@ -313,6 +469,11 @@ local function remove_records(id, ranges, modseq, now, retention, wanted)
         removed[#removed + 1] = {uid, flags, size, modseq, email, lo, hi, its_cold}
         stones[#stones + 1] = struct.pack(STONE_FORMAT, modseq, uid, email, now)
         bytes = bytes + size
+        if bit.band(flags, MARK.EXTRA) ~= 0 then
+          carried[uid] = call('HGET', f .. ':x', uid) or nil
+          call('HDEL', f .. ':x', uid)
+        end
+        if has_names then free_names(f, uid) end
         if uid >= recent_from then recent = recent + 1 end
         if bit.band(flags, FLAG.SEEN) == 0 then unseen = unseen + 1 end
         if bit.band(flags, FLAG.DELETED) ~= 0 then

@@ -5,6 +5,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/op.h"
+#include "lib/mailbox/items.h"
 #include "lib/mailbox/mailbox.h"
 #include "lib/redis/keys.h"
 
@@ -32,6 +33,12 @@ union mailbox_on {
 	mailbox_on_was_filed *was_filed;
 	mailbox_on_folder *folder;
 	mailbox_on_folders *folders;
+	mailbox_on_folder_changes *folder_changes;
+	mailbox_on_place *place;
+	mailbox_on_put *put;
+	mailbox_on_names *names;
+	mailbox_on_extra *extra;
+	mailbox_on_extra_set *extra_set;
 	mailbox_on_quota *quota;
 	mailbox_on_metadata *metadata;
 	mailbox_on_records *records;
@@ -77,6 +84,9 @@ void mailbox_call_script(struct mailbox_call *call, struct redis_script *script,
 /* A plain command on a key. */
 void mailbox_call_command(struct mailbox_call *call, const char *verb, struct str key, size_t count,
 			  const struct str *args, mailbox_on_answer *on_answer);
+/* HMGET of a folder's key that has UIDs as fields. */
+void mailbox_call_by_uid(struct mailbox_call *call, enum redis_key key, uint32_t folder_id, const uint32_t *uids,
+			 uint32_t count, mailbox_on_answer *on_answer);
 /* on_answer gets err, later, as if a script had failed. */
 void mailbox_call_fail(struct mailbox_call *call, const struct err *err, mailbox_on_answer *on_answer);
 /* The name of a folder, checked (lib/mailbox/name.h). False: the call has failed. */

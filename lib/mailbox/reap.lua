@@ -10,7 +10,7 @@ for i, n in ipairs(call('HKEYS', f .. ':chunks')) do
   call('HDEL', f .. ':chunks', n)
 end
 if #out == 0 then
-  call('DEL', unpack(dying_with('FOLDER', id)))
+  call('UNLINK', unpack(dying_with('FOLDER', id)))
   call('SREM', base .. 'doomed', id)
 end
 return table.concat(out)

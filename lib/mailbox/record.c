@@ -8,7 +8,8 @@ void
 mailbox_hot_unpack(const char *in, struct mailbox_hot *out)
 {
 	out->uid = bytes_get_u32(in + MAILBOX_AT(hot, uid));
-	out->flags = bytes_get_u16(in + MAILBOX_AT(hot, flags));
+	out->flags = bytes_get_u16(in + MAILBOX_AT(hot, flags)) & MAILBOX_FLAGS_ALL;
+	out->marks = bytes_get_u16(in + MAILBOX_AT(hot, flags)) & MAILBOX_MARKS;
 	out->size = bytes_get_u48(in + MAILBOX_AT(hot, size));
 	out->modseq = bytes_get_u48(in + MAILBOX_AT(hot, modseq));
 	out->email_id = bytes_get_u48(in + MAILBOX_AT(hot, email_id));
@@ -19,7 +20,7 @@ void
 mailbox_hot_pack(const struct mailbox_hot *in, char *out)
 {
 	bytes_put_u32(out + MAILBOX_AT(hot, uid), in->uid);
-	bytes_put_u16(out + MAILBOX_AT(hot, flags), in->flags);
+	bytes_put_u16(out + MAILBOX_AT(hot, flags), in->flags | in->marks);
 	bytes_put_u48(out + MAILBOX_AT(hot, size), in->size);
 	bytes_put_u48(out + MAILBOX_AT(hot, modseq), in->modseq);
 	bytes_put_u48(out + MAILBOX_AT(hot, email_id), in->email_id);

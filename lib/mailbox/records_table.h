@@ -39,18 +39,47 @@
 	F(modseq, 6, "I6") \
 	F(uid, 4, "I4")
 
+/* What a deleted folder leaves in the account's log of folders; its modseq is the score there. */
+#define MAILBOX_RECORD_FGONE(F) \
+	F(id, 4, "I4") \
+	F(class, 2, "I2")  /* enum mailbox_class */ \
+	F(buried, 4, "I4") /* unix seconds */
+
+/* What became of a token that is to do its work once. */
+#define MAILBOX_RECORD_ONCE(F) \
+	F(folder, 4, "I4") \
+	F(uid, 4, "I4") \
+	F(modseq, 6, "I6") \
+	F(email_id, 6, "I6") \
+	F(body, 20, "c20") /* BLOB_ID_PACKED */
+
 /* In arguments: UIDs from the first to the last. */
 #define MAILBOX_RECORD_RANGE(F) \
 	F(first, 4, "I4") \
 	F(last, 4, "I4")
 
-/* Bits of `flags`. */
+/* What a folder holds, and the name of the first folder of its kind. IMAP, POP3 and
+ * delivery know folders of class MAIL alone. */
+#define MAILBOX_CLASSES_TABLE(F) \
+	F(MAIL, 0, INBOX) \
+	F(CALENDAR, 1, Calendar) \
+	F(CONTACTS, 2, Contacts) \
+	F(TASKS, 3, Tasks) \
+	F(NOTES, 4, Notes) \
+	F(CHAT, 5, Chat) \
+	F(FILES, 6, Files) \
+	F(NODES, 7, Nodes)
+
+/* Bits of `flags` that IMAP shows and sets. The others are marks: see MAILBOX_MARKS. */
 #define MAILBOX_FLAGS_TABLE(F) \
 	F(SEEN, 1) \
 	F(ANSWERED, 2) \
 	F(FLAGGED, 4) \
 	F(DELETED, 8) \
 	F(DRAFT, 16)
+
+/* Marks that the scripts themselves set. */
+#define MAILBOX_MARKS_TABLE(F) F(EXTRA, 32768) /* there is something beside the record: mailbox_get_extra() */
 
 /* What a change of flags does with those it names. */
 #define MAILBOX_MODES_TABLE(F) \
@@ -70,6 +99,9 @@ struct mailbox_cold_layout {
 };
 struct mailbox_gone_layout {
 	MAILBOX_RECORD_GONE(MAILBOX_LAYOUT_FIELD)
+};
+struct mailbox_fgone_layout {
+	MAILBOX_RECORD_FGONE(MAILBOX_LAYOUT_FIELD)
 };
 struct mailbox_range_layout {
 	MAILBOX_RECORD_RANGE(MAILBOX_LAYOUT_FIELD)

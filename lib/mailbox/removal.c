@@ -2,6 +2,7 @@
  *
  * A script takes the name away, which is what the caller waits for; what the
  * folder held goes in slices behind that. */
+#include "lib/base/clock.h"
 #include "lib/mailbox/scripts.h"
 
 MAILBOX_SCRIPT(delete);
@@ -48,6 +49,17 @@ removal_on_deleted(struct mailbox_call *call, const redisReply *reply, const str
 	mailbox_call_done(call, reply, err);
 }
 
+static void
+removal_ask(struct mailbox_call *call, struct str name, uint64_t id)
+{
+	mailbox_delete_ask(call,
+			   &(struct mailbox_delete_args){.id = id,
+							 .name = name,
+							 .now = (uint64_t)(clock_unix_ms() / 1000),
+							 .retention = (uint64_t)call->store->retention_s},
+			   removal_on_deleted);
+}
+
 void
 mailbox_delete(struct mailbox_store *m, struct str address, struct str name, mailbox_on_done *cb, void *arg)
 {
@@ -56,7 +68,15 @@ mailbox_delete(struct mailbox_store *m, struct str address, struct str name, mai
 
 	if (!mailbox_call_name(call, name, mailbox_call_done, &checked))
 		return;
-	mailbox_delete_ask(call, &(struct mailbox_delete_args){.name = checked}, removal_on_deleted);
+	removal_ask(call, checked, UINT64_MAX);
+}
+
+void
+mailbox_delete_id(struct mailbox_store *m, struct str address, uint32_t folder_id, mailbox_on_done *cb, void *arg)
+{
+	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.done = cb}, arg);
+
+	removal_ask(call, STR_NONE, folder_id);
 }
 
 static void removal_destroy_more(struct mailbox_call *call);

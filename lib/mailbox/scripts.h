@@ -32,6 +32,7 @@
 	A(NUMBER, now)	     /* unix seconds, of the caller */ \
 	A(OPTION, exchange)  /* folder of a message that goes in exchange */ \
 	A(NUMBER, old)	     /* its UID */ \
+	A(TEXT, once)	     /* token; empty: none */ \
 	A(NUMBER, retention) /* of its tombstone, s */ \
 	A(TEXT, spool_id)    /* empty: no delivery, and what follows says nothing */ \
 	A(TEXT, way_name)    /* what chose the folder; empty: nothing did */ \
@@ -40,10 +41,10 @@
 	A(NUMBER, life)	     /* of the ledger, s */ \
 	A(FLAG, in_doubt) \
 	A(FLAG, passes) /* the spool's reference */
-/* Of a duplicate only `duplicate` and `had_passed`. */
+/* Of a duplicate of the ledger only `duplicate` and `had_passed`. */
 #define MAILBOX_ANSWERS_file(F) \
 	F(duplicate)  /* 1: was filed before */ \
-	F(had_passed) /* 1: what was filed took the spool's reference */ \
+	F(had_passed) /* 1: what was filed took the spool's reference; by once: that to this body */ \
 	F(uid_validity) \
 	F(first_uid) \
 	F(modseq) \
@@ -70,7 +71,8 @@
 	A(ID, id) \
 	A(TEXT, packed)	  /* ranges */ \
 	A(NUMBER, mode)	  /* MODE */ \
-	A(NUMBER, set)	  /* flags */ \
+	A(NUMBER, mask)	  /* of the flags that it may change */ \
+	A(NUMBER, set)	  /* flags, of the mask */ \
 	A(TEXT, keywords) /* names, separated by spaces */ \
 	A(OPTION, limit)  /* modseq: what is newer is left (UNCHANGEDSINCE) */
 #define MAILBOX_ANSWERS_store(F) \
@@ -163,9 +165,13 @@
 	F(special) \
 	F(subscribed) \
 	F(recent) /* first UID that no session has taken */ \
-	F(recent_count)
+	F(recent_count) \
+	F(class) /* CLASS; none: mail */ \
+	F(born)	 /* modseq */
 
-#define MAILBOX_TAKES_list(A)
+#define MAILBOX_TAKES_list(A) \
+	A(NUMBER, classes) /* bit n: class n */ \
+	A(FLAG, make)	   /* the first folder of each, where it is missing */
 /* fields: of each folder. */
 #define MAILBOX_ANSWERS_list(F) \
 	F(folders) \
@@ -190,12 +196,15 @@
 
 #define MAILBOX_TAKES_create(A) \
 	A(TEXT, name) \
-	A(TEXT, special)
+	A(TEXT, special) \
+	A(NUMBER, class)
 #define MAILBOX_ANSWERS_create(F) \
 	F(fields) \
 	F(keywords)
 
+/* By id; where there is none, by name, of mail. */
 #define MAILBOX_TAKES_rename(A) \
+	A(OPTION, id) \
 	A(TEXT, from) \
 	A(TEXT, to)
 #define MAILBOX_ANSWERS_rename(F)
@@ -205,12 +214,95 @@
 	A(FLAG, on)
 #define MAILBOX_ANSWERS_subscribe(F)
 
-#define MAILBOX_TAKES_delete(A) A(TEXT, name)
+/* By id; where there is none, by name, of mail. */
+#define MAILBOX_TAKES_delete(A) \
+	A(OPTION, id) \
+	A(TEXT, name) \
+	A(NUMBER, now)	     /* unix seconds */ \
+	A(NUMBER, retention) /* s, of its entry in the log of folders */
 #define MAILBOX_ANSWERS_delete(F)
 #define MAILBOX_TAKES_reap(A) A(ID, id)
 #define MAILBOX_ANSWERS_reap(F)
 #define MAILBOX_TAKES_destroy(A)
 #define MAILBOX_ANSWERS_destroy(F)
+
+#define MAILBOX_TAKES_reclass(A) \
+	A(ID, id) \
+	A(NUMBER, class) \
+	A(NUMBER, now) /* unix seconds */ \
+	A(NUMBER, retention)
+#define MAILBOX_ANSWERS_reclass(F)
+
+#define MAILBOX_TAKES_folders_since(A) \
+	A(NUMBER, classes) /* bit n: class n */ \
+	A(NUMBER, since)   /* modseq */ \
+	A(NUMBER, most)	   /* of each kind of entry */
+#define MAILBOX_ANSWERS_folders_since(F) \
+	F(modseq)   /* what was told reaches so far */ \
+	F(more)	    /* 1: and there is more behind it */ \
+	F(complete) /* 1: the log reaches back so far */ \
+	F(folders)  /* changed, in order: fields */ \
+	F(changed)  /* of each the modseq, 8 bytes, and the parent's id, 4 bytes */ \
+	F(gone)	    /* packed modseq and record, in order */
+
+#define MAILBOX_TAKES_put(A) \
+	A(ID, id) \
+	A(NUMBER, uid)	 /* 0: new */ \
+	A(OPTION, limit) /* modseq: what is newer is left */ \
+	A(TEXT, key)	 /* empty: none; as it is */ \
+	A(TEXT, name)	 /* the same */ \
+	A(TEXT, once)	 /* token; empty: none */ \
+	A(NUMBER, flags) \
+	A(NUMBER, size) \
+	A(TEXT, cold)	   /* record */ \
+	A(FLAG, has_extra) /* else it stays as it is */ \
+	A(TEXT, extra)	   /* empty: none */ \
+	A(NUMBER, quota)   /* bytes; 0: none */ \
+	A(NUMBER, now)	   /* unix seconds */
+#define MAILBOX_ANSWERS_put(F) \
+	F(other)     /* UID of the item whose key or name it is; then nothing else */ \
+	F(duplicate) /* 1: was put before, by its token */ \
+	F(took)	     /* 1: the reference to this body is the record's */ \
+	F(folder) \
+	F(uid) \
+	F(modseq) \
+	F(email) \
+	F(cold) /* the record that was in its place */
+
+#define MAILBOX_TAKES_move_item(A) \
+	A(ID, from) \
+	A(NUMBER, uid) \
+	A(ID, to) \
+	A(TEXT, name)	     /* empty: as it is */ \
+	A(OPTION, limit)     /* modseq: what is newer is left */ \
+	A(NUMBER, now)	     /* unix seconds */ \
+	A(NUMBER, retention) /* s, of its tombstone */
+#define MAILBOX_ANSWERS_move_item(F) \
+	F(other) /* UID of the item there that has its key or name; then nothing else */ \
+	F(folder) \
+	F(uid) \
+	F(modseq) \
+	F(email)
+
+#define MAILBOX_TAKES_extra(A) \
+	A(ID, id) \
+	A(NUMBER, uid) \
+	A(OPTION, limit) /* modseq: what is newer is left */ \
+	A(TEXT, extra)	 /* empty: none */
+#define MAILBOX_ANSWERS_extra(F)
+
+#define MAILBOX_TAKES_find(A) \
+	A(NUMBER, email) \
+	A(FLAG, first)	 /* the index is to be asked */ \
+	A(NUMBER, since) /* modseq; 0: all */ \
+	A(NUMBER, id)	 /* folder to begin with */ \
+	A(NUMBER, chunk) /* and the chunk in it */
+#define MAILBOX_ANSWERS_find(F) \
+	F(modseq) /* of the account */ \
+	F(folder) /* 0: not found so far */ \
+	F(uid) \
+	F(next_folder) /* to go on with; 0: that was all */ \
+	F(next_chunk)
 
 /* ---- The script's side: Lua, put in front of it ---- */
 
@@ -239,6 +331,8 @@
 /* NAME = {...} of a table. */
 #define MAILBOX_LUA_PAIR(name, value) MAILBOX_LUA(#name " = " #value ", ")
 #define MAILBOX_LUA_QUOTED(name)      MAILBOX_LUA("'" #name "', ")
+#define MAILBOX_LUA_CLASS(name, value, first) MAILBOX_LUA(#name " = " #value ", ")
+#define MAILBOX_LUA_FIRST(name, value, first) MAILBOX_LUA("[" #value "] = '" #first "', ")
 #define MAILBOX_LUA_TABLE(NAME, TABLE, ROW) \
 	MAILBOX_LUA("local " NAME " = {") \
 	TABLE(ROW) \
@@ -262,12 +356,17 @@
 	MAILBOX_LUA_PLACES(COLD) \
 	MAILBOX_LUA_RECORD(STONE) \
 	MAILBOX_LUA_RECORD(GONE) \
+	MAILBOX_LUA_RECORD(FGONE) \
+	MAILBOX_LUA_RECORD(ONCE) \
 	MAILBOX_LUA_RECORD(RANGE) \
 	MAILBOX_LUA_LINE("local CHUNK = " MAILBOX_LUA_VALUE(MAILBOX_CHUNK_UIDS)) \
 	MAILBOX_LUA_LINE("local KEYWORDS = " MAILBOX_LUA_VALUE(MAILBOX_KEYWORDS)) \
 	MAILBOX_LUA_TABLE("FOLDER", MAILBOX_ANSWERS_folder, MAILBOX_LUA_QUOTED) \
 	MAILBOX_LUA_TABLE("FLAG", MAILBOX_FLAGS_TABLE, MAILBOX_LUA_PAIR) \
+	MAILBOX_LUA_TABLE("MARK", MAILBOX_MARKS_TABLE, MAILBOX_LUA_PAIR) \
 	MAILBOX_LUA_TABLE("MODE", MAILBOX_MODES_TABLE, MAILBOX_LUA_PAIR) \
+	MAILBOX_LUA_TABLE("CLASS", MAILBOX_CLASSES_TABLE, MAILBOX_LUA_CLASS) \
+	MAILBOX_LUA_TABLE("FIRST_NAME", MAILBOX_CLASSES_TABLE, MAILBOX_LUA_FIRST) \
 	MAILBOX_LUA_KEYS
 
 /* Of one script: its arguments and answer{}. */

@@ -18,7 +18,7 @@ for _, n in ipairs(chunks_of(f, ranges)) do
     else
       local nf, na, nb
       if mode == MODE.SET then
-        nf, na, nb = set, lo, hi
+        nf, na, nb = bit.bor(bit.band(flags, bit.bnot(mask)), set), lo, hi
       elseif mode == MODE.ADD then
         nf, na, nb = bit.bor(flags, set), unsigned(bit.bor(a, lo)), unsigned(bit.bor(b, hi))
       else

@@ -19,6 +19,16 @@
 	K(MAIL_META, "mail:{<address>}:meta", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", \
 	  "counts: modseq, bytes, messages, next ids") \
 	K(MAIL_NAMES, "mail:{<address>}:names", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", "folders: name, id") \
+	K(MAIL_ITEMS, "mail:{<address>}:items", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", \
+	  "folders of other classes than mail: name, id") \
+	K(MAIL_FOLDERS_CHANGED, "mail:{<address>}:fmod", ZSET, STAYS, ACCOUNT, "scripts of lib/mailbox", \
+	  "the log of folders: ids by the modseq of their last change") \
+	K(MAIL_FOLDERS_GONE, "mail:{<address>}:fgone", ZSET, STAYS, ACCOUNT, "scripts of lib/mailbox", \
+	  "and those that were deleted, for as long as other tombstones are kept") \
+	K(MAIL_IDS, "mail:{<address>}:ids", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", \
+	  "places found of late, by email id: a thousand at most, each checked when it is used") \
+	K(MAIL_ONCE, "mail:{<address>}:once:<day>", HASH, EXPIRES, ACCOUNT, "scripts of lib/mailbox", \
+	  "what was made under a client's token, for three days") \
 	K(MAIL_SUBS, "mail:{<address>}:subs", SET, STAYS, ACCOUNT, "scripts of lib/mailbox", \
 	  "names that are subscribed to and have no folder") \
 	K(MAIL_METADATA, "mail:{<address>}:md", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", \
@@ -37,6 +47,12 @@
 	K(MAIL_CHUNKS, "mail:{<address>}:f:<folder>:chunks", HASH, STAYS, FOLDER, "scripts of lib/mailbox", \
 	  "each chunk's count and highest modseq") \
 	K(MAIL_GONE, "mail:{<address>}:f:<folder>:gone", LIST, STAYS, FOLDER, "scripts of lib/mailbox", "tombstones") \
+	K(MAIL_EXTRA, "mail:{<address>}:f:<folder>:x", HASH, STAYS, FOLDER, "scripts of lib/mailbox", \
+	  "what lies beside a record, by UID") \
+	K(MAIL_ITEM_UIDS, "mail:{<address>}:f:<folder>:u", HASH, STAYS, FOLDER, "scripts of lib/mailbox", \
+	  "UIDs of items by key and by name") \
+	K(MAIL_ITEM_NAMES, "mail:{<address>}:f:<folder>:r", HASH, STAYS, FOLDER, "scripts of lib/mailbox", \
+	  "key and name of items by UID, until the tombstone goes") \
 	K(MAIL_HOT, "mail:{<address>}:f:<folder>:h:<chunk>", STRING, STAYS, CHUNK, "scripts of lib/mailbox", \
 	  "packed *hot* records of 256 UIDs") \
 	K(MAIL_COLD, "mail:{<address>}:f:<folder>:c:<chunk>", STRING, STAYS, CHUNK, "scripts of lib/mailbox", \

@@ -27,21 +27,24 @@
 
 #include "lib/base/err.h"
 #include "lib/base/str.h"
-#include "lib/mailbox/mailbox.h"
+#include "lib/mailbox/items.h"
 #include "lib/secret/secret.h"
 
 /* ---- Points and their tokens ---- */
-enum sync_kind { SYNC_ITEMS = 1 }; /* part of the token, so that none serves as another kind's */
+enum sync_kind { /* part of the token, so that none serves as another kind's */
+		 SYNC_ITEMS = 1,
+		 SYNC_FOLDERS = 2,
+};
 
 struct sync_point {
-	uint32_t folder_id;
+	uint32_t folder_id; /* 0: the folders themselves; then of the others only modseq and low say something */
 	uint64_t modseq;
 	uint32_t at;	    /* UID: the last told of modseq; UINT32_MAX: all of it */
 	uint32_t low, high; /* low > high: none yet */
 	uint16_t since_day; /* days since 1970; messages with an older internal date are not told; 0: all */
 };
 
-/* Nothing was told yet. */
+/* Nothing was told yet. folder_id 0: of the folders. */
 struct sync_point sync_point_first(uint32_t folder_id);
 
 #define SYNC_TOKEN_BYTES 36
@@ -84,5 +87,28 @@ typedef void sync_on_read(void *arg, const struct sync_answer *answer, const str
 #define SYNC_COMPARE_MAX 20000
 void sync_read(struct mailbox_store *m, struct str address, const struct sync_point *from, uint16_t since_day,
 	       uint32_t limit, sync_on_read *cb, void *arg);
+
+/* ---- Folders ----
+ * All that changed among them since the point, at once: they are few. The entries are
+ * applied in order. A folder that a client has already may be told as new or changed
+ * once more (it changed while it was read), and one as gone that it never had. Where
+ * a folder is renamed, those below it go along and are not told of: a client that knows
+ * its folders by parent and last level of the name has them right. */
+struct sync_folder_entry {
+	enum sync_what what; /* NEW, CHANGED, GONE */
+	uint32_t id;
+	uint32_t parent_id;		     /* 0: none */
+	const struct mailbox_folder *folder; /* of NEW and CHANGED; without keywords */
+};
+struct sync_folders_answer {
+	const struct sync_folder_entry *entries;
+	uint32_t count;
+	struct sync_point point;
+};
+typedef void sync_on_folders(void *arg, const struct sync_folders_answer *answer, const struct err *err);
+/* classes: bits of enum mailbox_class; part of the point, so that a client which asks for others begins
+ * anew: ERR_NOT_FOUND, as when the log does not reach back. cb comes once, later; the answer is borrowed. */
+void sync_read_folders(struct mailbox_store *m, struct str address, const struct sync_point *from, unsigned classes,
+		       sync_on_folders *cb, void *arg);
 
 #endif

@@ -219,7 +219,14 @@ class Cluster:
         for name, value in fields.items():
             args += [f"--{name}", str(value)]
         self.tool(*args)
+        if count := os.environ.get("STAGEPOST_TEST_ITEMS"):
+            self.seed_items(address, count)
         return address
+
+    def seed_items(self, address, count):
+        """Items of other classes than mail, which no mail client may notice; the first ten have bodies."""
+        subprocess.run([BUILD / "tests/integration/seed_items", f"redis://127.0.0.1:{self.port('redis')}",
+                        f"file:{self.dir}/blobs", address, str(count)], check=True, timeout=120)
 
     def trace(self, id):
         return self.json("trace", id)

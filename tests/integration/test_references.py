@@ -273,3 +273,16 @@ def test_sweep_looks_twice(cluster):
     second = cluster.tool("sweep", "--older-than", "1s").stdout
     assert "; 0 leaked ones" not in second and "looked at again" not in second
     assert cluster.redis.hlen("sweep:suspects") == 0
+
+
+def test_bodies_of_items(cluster):
+    """A sweep sees whom they belong to, and they go with their account."""
+    cluster.tool("sweep", "--older-than", "0s")
+    alice = fresh(cluster)
+    if "STAGEPOST_TEST_ITEMS" not in os.environ:  # else it has some
+        cluster.seed_items(alice, 50)
+    assert leaked(cluster, "--older-than", "0s") == (0, 0)
+    assert "; 0 leaked ones" in cluster.tool("sweep", "--older-than", "0s").stdout
+    cluster.tool("user", "delete", alice)
+    wait_for(lambda: leaked(cluster, "--older-than", "0s") == (0, 0), what="their release")
+    assert not [key for key in cluster.redis.scan_iter(f"mail:{{{alice}}}:*")]

@@ -251,7 +251,7 @@ store_flags(uint32_t id, const uint32_t *uids, uint32_t count, enum mailbox_stor
 	    const char *keyword, uint64_t unchanged_since)
 {
 	struct str k = str_c(keyword);
-	struct mailbox_flag_change change = {mode, flags, &k, keyword != NULL, unchanged_since};
+	struct mailbox_flag_change change = {mode, flags, &k, keyword != NULL, unchanged_since, 0};
 	begin();
 	mailbox_store_flags(store, who, id, uids, count, &change, on_stored, NULL);
 	return finish();
@@ -371,7 +371,7 @@ teardown(void **state)
 static void
 test_records(void **state)
 {
-	struct mailbox_hot hot = {UINT32_MAX - 1, 0x1f, (UINT64_C(1) << 47) + 3, 77, 88, UINT64_MAX}, hot2;
+	struct mailbox_hot hot = {UINT32_MAX - 1, 0x1f, 0x8100, (UINT64_C(1) << 47) + 3, 77, 88, UINT64_MAX}, hot2;
 	struct mailbox_cold cold = {{1, 2, 3}, {4, 5, 6}, -5, 7, -720}, cold2;
 	char packed[MAILBOX_COLD_BYTES], again[MAILBOX_COLD_BYTES];
 
@@ -1035,8 +1035,8 @@ test_no_key_outlives_the_account(void **state)
 	begin();
 	mailbox_lock(store, who, STR("one"), 60000, on_done, NULL);
 	assert_int_equal(finish(), ERR_NONE);
-	/* meta, names, subs, md, lock; six folders; INBOX: kw, md, chunks, gone, h, c; the user. */
-	assert_int_equal(command("DBSIZE"), 5 + 6 + 6 + 1);
+	/* meta, names, fmod, fgone, subs, md, lock; six folders; INBOX: kw, md, chunks, gone, h, c; the user. */
+	assert_int_equal(command("DBSIZE"), 7 + 6 + 6 + 1);
 	destroy();
 	assert_int_equal(command("DBSIZE"), 1);
 }

@@ -41,6 +41,8 @@ draw(unsigned n)
 /* ---- Writers: at most one call at a time, so that the model of time is the server's ---- */
 
 static unsigned writes_due;
+static uint32_t folder_id = 1; /* that is played on: INBOX, or one of items */
+static uint32_t other_folder_id; /* of items, too */
 
 static void
 on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
@@ -71,11 +73,49 @@ on_copied(void *arg, const struct mailbox_copied *copied, const struct err *err)
 }
 
 static void
+on_put(void *arg, const struct mailbox_put_done *put, const struct err *err)
+{
+	(void)arg, (void)put, (void)err;
+	writes_due--;
+}
+
+static void
+on_extra_set(void *arg, uint64_t modseq, const struct err *err)
+{
+	(void)arg, (void)modseq, (void)err;
+	writes_due--;
+}
+
+/* A new item, or another in the place of one. */
+static void
+write_item(uint32_t uid)
+{
+	writes_due++;
+	mailbox_put(writer,
+		    &(struct mailbox_put){
+			    .address = who(),
+			    .folder_id = folder_id,
+			    .uid = uid,
+			    .unchanged_since = UINT64_MAX,
+			    .body = {0, 0, 1 + draw(1000)},
+			    .size = draw(100000),
+			    .flags = (uint16_t)draw(32),
+			    .date = (int64_t)(DAY_FIRST + draw(DAYS)) * 86400,
+		    },
+		    on_put, NULL);
+}
+
+static void
 write_new(unsigned count)
 {
 	struct mailbox_new_message list[8];
 	struct mailbox_filing f = {.address = who(), .messages = list, .count = count};
 
+	if (folder_id != 1) {
+		for (; count != 0; count--)
+			write_item(0);
+		return;
+	}
 	for (unsigned i = 0; i < count; i++)
 		list[i] = (struct mailbox_new_message){
 			.flags = draw(32),
@@ -100,13 +140,27 @@ write_something(uint32_t uids_upto)
 		uid += 1 + draw(uids_upto / count + 1);
 		uids[i] = uid;
 	}
+	if (folder_id != 1 && draw(2) == 0) {
+		write_item(uids[0]);
+		return;
+	}
 	writes_due++;
-	switch (draw(4)) {
-	case 0: mailbox_expunge(writer, who(), 1, uids, count, false, on_expunged, NULL); break;
-	case 1: mailbox_copy(writer, who(), 1, uids, count, STR("Archive"), true, 0, on_copied, NULL); break;
+	switch (draw(5)) {
+	case 0: mailbox_expunge(writer, who(), folder_id, uids, count, false, on_expunged, NULL); break;
+	case 1:
+		if (folder_id == 1)
+			mailbox_copy(writer, who(), 1, uids, count, STR("Archive"), true, 0, on_copied, NULL);
+		else
+			mailbox_move_item(writer, who(), folder_id, uids[0], draw(2) == 0 ? folder_id : other_folder_id,
+					  STR_NONE, UINT64_MAX, on_put, NULL);
+		break;
+	case 2:
+		mailbox_set_extra(writer, who(), folder_id, uids[0], draw(2) == 0 ? STR("a bag") : STR_NONE, UINT64_MAX,
+				  on_extra_set, NULL);
+		break;
 	default:
 		change.flags = (uint16_t)draw(32);
-		mailbox_store_flags(writer, who(), 1, uids, count, &change, on_stored, NULL);
+		mailbox_store_flags(writer, who(), folder_id, uids, count, &change, on_stored, NULL);
 	}
 }
 
@@ -125,8 +179,14 @@ settle(void)
 struct client {
 	struct sync_point point;
 	bool has[UIDS];
-	uint16_t flags[UIDS];
+	uint64_t what[UIDS]; /* size, flags and marks */
 };
+
+static uint64_t
+what_of(const struct mailbox_hot *hot)
+{
+	return hot->size << 16 | hot->flags | hot->marks;
+}
 
 static struct {
 	volatile bool done;
@@ -171,7 +231,7 @@ apply(struct client *c)
 
 		assert_true(e->uid < UIDS);
 		c->has[e->uid] = e->what == SYNC_NEW || e->what == SYNC_CHANGED;
-		c->flags[e->uid] = e->hot.flags;
+		c->what[e->uid] = what_of(&e->hot);
 	}
 	c->point = got.point;
 }
@@ -192,14 +252,14 @@ static void
 begin_anew(struct client *c)
 {
 	memset(c, 0, sizeof(*c));
-	c->point = sync_point_first(1);
+	c->point = sync_point_first(folder_id);
 }
 
 static struct {
 	volatile bool done;
 	bool failed;
 	bool has[UIDS];
-	uint16_t flags[UIDS];
+	uint64_t what[UIDS];
 	uint32_t uid_next;
 } truth;
 
@@ -217,7 +277,7 @@ on_records(void *arg, const struct mailbox_records *r, const struct err *err)
 		mailbox_hot_unpack(r->hot + (size_t)i * MAILBOX_HOT_BYTES, &h);
 		mailbox_cold_unpack(r->cold + (size_t)i * MAILBOX_COLD_BYTES, &c);
 		truth.has[h.uid] = c.internal_date / 86400 >= since_day;
-		truth.flags[h.uid] = h.flags;
+		truth.what[h.uid] = what_of(&h);
 	}
 	if (err == NULL)
 		truth.uid_next = r->uid_next;
@@ -233,7 +293,7 @@ learn_truth(uint16_t since_day)
 		if (tries != 0)
 			redis_fixture_wait(base, &never, 50);
 		memset(&truth, 0, sizeof(truth));
-		mailbox_read(store, who(), 1, 1, UINT32_MAX, MAILBOX_HOT | MAILBOX_COLD, 0, on_records, &since_day);
+		mailbox_read(store, who(), folder_id, 1, UINT32_MAX, MAILBOX_HOT | MAILBOX_COLD, 0, on_records, &since_day);
 		assert_true(redis_fixture_wait(base, &truth.done, 20000));
 	} while (truth.failed && ++tries < 200);
 	assert_false(truth.failed);
@@ -243,9 +303,9 @@ static void
 assert_same(const struct client *c, unsigned seed)
 {
 	for (uint32_t uid = 1; uid < UIDS; uid++) {
-		if (c->has[uid] != truth.has[uid] || (c->has[uid] && c->flags[uid] != truth.flags[uid]))
-			fail_msg("history %u: UID %u: client %d %x, folder %d %x", seed, uid, c->has[uid],
-				 c->flags[uid], truth.has[uid], truth.flags[uid]);
+		if (c->has[uid] != truth.has[uid] || (c->has[uid] && c->what[uid] != truth.what[uid]))
+			fail_msg("history %u: UID %u: client %d %llx, folder %d %llx", seed, uid, c->has[uid],
+				 (unsigned long long)c->what[uid], truth.has[uid], (unsigned long long)truth.what[uid]);
 	}
 }
 
@@ -259,6 +319,7 @@ new_account(void)
 
 struct history {
 	bool moves_window, cuts_log, kills;
+	bool items; /* in a folder of them, with changes in place */
 };
 
 static void
@@ -268,11 +329,11 @@ cut_log(void)
 
 	/* As if retention were over: half of the tombstones go, and `since` says so. */
 	redis_callf(redis, NULL, NULL,
-		    "EVAL %s 1 mail:{%s}:f:1",
+		    "EVAL %s 1 mail:{%s}:f:%u",
 		    "local k = KEYS[1] local n = math.floor(redis.call('LLEN', k .. ':gone') / 2) "
 		    "for i = 1, n do local s = redis.call('LPOP', k .. ':gone') "
 		    "redis.call('HSET', k, 'since', (struct.unpack('<I6', s))) end return n",
-		    account);
+		    account, folder_id);
 	redis_fixture_wait(base, &never, 10);
 }
 
@@ -288,12 +349,42 @@ kill_server(void)
 	settle();
 }
 
+static uint32_t made_id;
+
+static void
+on_made(void *arg, const struct mailbox_folder *folder, const struct err *err)
+{
+	(void)arg, (void)err;
+	made_id = folder != NULL ? folder->id : 0;
+	writes_due--;
+}
+
+static uint32_t
+make_item_folder(const char *name)
+{
+	writes_due++;
+	mailbox_create_items(writer, who(), MAILBOX_CALENDAR, str_c(name), on_made, NULL);
+	settle();
+	assert_true(made_id != 0);
+	return made_id;
+}
+
 static uint16_t
 draw_day(const struct history *h, uint16_t now)
 {
 	if (!h->moves_window || draw(8) != 0)
 		return now;
 	return draw(4) == 0 ? 0 : (uint16_t)(DAY_FIRST + draw(DAYS + 1));
+}
+
+/* A read has failed, as it may where the server is killed. */
+static void
+ride_out(bool kills)
+{
+	volatile bool never = false;
+
+	assert_true(kills);
+	redis_fixture_wait(base, &never, 20);
 }
 
 static void
@@ -333,6 +424,8 @@ run_history(unsigned seed, const struct history *h)
 
 	srandom(seed);
 	new_account();
+	other_folder_id = h->items ? make_item_folder("Other") : 0;
+	folder_id = h->items ? make_item_folder("Mine") : 1;
 	begin_anew(c);
 	for (unsigned i = 1 + draw(8); i-- > 0;)
 		write_new(1 + draw(6));
@@ -344,15 +437,16 @@ run_history(unsigned seed, const struct history *h)
 
 		if (code == ERR_NOT_FOUND)
 			begin_anew(c);
-		else
-			assert_int_equal(code, ERR_NONE);
-		if (code == ERR_NONE)
+		else if (code == ERR_NONE)
 			apply(c);
+		else
+			ride_out(h->kills); /* a connection that has yet to notice the last one */
 		assert_true(++reads < 2000);
 	} while (got.code != ERR_NONE || got.more || got.count != 0);
 	learn_truth(since_day);
 	assert_same(c, seed);
 	mem_free(c);
+	folder_id = 1;
 }
 
 static unsigned
@@ -393,6 +487,262 @@ test_histories_with_kills(void **state)
 	(void)state;
 	for (unsigned seed = 1; seed <= histories(30) / 10; seed++)
 		run_history(seed, &(struct history){.kills = true});
+}
+
+/* Changes in place are changes; what lies beside a record, too. */
+static void
+test_histories_of_items(void **state)
+{
+	(void)state;
+	for (unsigned seed = 1; seed <= histories(20); seed++)
+		run_history(seed, &(struct history){.items = true, .cuts_log = seed % 2 == 0, .kills = seed % 10 == 0});
+}
+
+/* ---- Folders ---- */
+
+enum { FOLDER_IDS = 200, LEAF_MAX = 16 };
+
+/* Folders as a client of ids knows them. */
+struct tree {
+	struct {
+		bool is_there;
+		uint32_t parent;
+		enum mailbox_class class;
+		char leaf[LEAF_MAX];
+	} folder[FOLDER_IDS];
+};
+
+static struct {
+	volatile bool done;
+	enum err_code code;
+	struct sync_point point;
+	struct tree tree; /* as it is, or after what was read */
+} tree_got;
+
+static void
+tree_put(struct tree *t, const struct mailbox_folder *f, uint32_t parent)
+{
+	struct str name = f->name, level;
+
+	assert_true(f->id < FOLDER_IDS);
+	while (str_cut(name, '/', &level, &name))
+		;
+	t->folder[f->id].is_there = true;
+	t->folder[f->id].parent = parent;
+	t->folder[f->id].class = f->class;
+	str_copy(level, t->folder[f->id].leaf, LEAF_MAX);
+}
+
+/* In tree_got.tree. A folder told of for the first time must be told as new. */
+static void
+on_tree_read(void *arg, const struct sync_folders_answer *answer, const struct err *err)
+{
+	struct tree *t = &tree_got.tree;
+
+	(void)arg;
+	tree_got.done = true;
+	tree_got.code = err != NULL ? err->code : ERR_NONE;
+	for (uint32_t i = 0; answer != NULL && i < answer->count; i++) {
+		const struct sync_folder_entry *e = &answer->entries[i];
+
+		if (e->what == SYNC_GONE) {
+			t->folder[e->id].is_there = false;
+			continue;
+		}
+		if (e->what == SYNC_CHANGED && !t->folder[e->id].is_there)
+			fail_msg("folder %u is told as changed to a client that has it not", e->id);
+		tree_put(t, e->folder, e->parent_id);
+	}
+	if (answer != NULL)
+		tree_got.point = answer->point;
+}
+
+static void
+on_tree(void *arg, const struct mailbox_folder *list, unsigned count, const struct str *missing, unsigned missing_count,
+	const struct err *err)
+{
+	unsigned classes = *(const unsigned *)arg;
+
+	(void)missing, (void)missing_count;
+	tree_got.done = true;
+	tree_got.code = err != NULL ? err->code : ERR_NONE;
+	memset(&tree_got.tree, 0, sizeof(tree_got.tree));
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t parent = 0;
+
+		for (unsigned k = 0; k < count; k++) {
+			struct str upper = list[k].name;
+
+			if ((list[k].class == MAILBOX_MAIL) == (list[i].class == MAILBOX_MAIL) &&
+			    list[i].name.len > upper.len && list[i].name.p[upper.len] == '/' &&
+			    memcmp(list[i].name.p, upper.p, upper.len) == 0 &&
+			    memchr(list[i].name.p + upper.len + 1, '/', list[i].name.len - upper.len - 1) == NULL)
+				parent = list[k].id;
+		}
+		if ((classes & MAILBOX_CLASS_BIT(list[i].class)) != 0)
+			tree_put(&tree_got.tree, &list[i], parent);
+	}
+}
+
+static void
+learn_tree(unsigned classes)
+{
+	volatile bool never = false;
+	unsigned tries = 0;
+
+	do {
+		if (tries != 0)
+			redis_fixture_wait(base, &never, 50);
+		tree_got.done = false;
+		mailbox_items(store, who(), MAILBOX_CLASSES_ALL, false, on_tree, &classes);
+		assert_true(redis_fixture_wait(base, &tree_got.done, 20000));
+	} while (tree_got.code != ERR_NONE && ++tries < 200);
+	assert_int_equal(tree_got.code, ERR_NONE);
+}
+
+static void
+on_written(void *arg, const struct err *err)
+{
+	(void)arg, (void)err;
+	writes_due--;
+}
+
+/* Mail and items alike; some fail, as a client's do. */
+static void
+write_folder(const struct tree *t)
+{
+	static const char *const names[] = {"a", "b", "c", "a/d", "b/d", "c/a/b", "e/f", "g"};
+	struct str name = str_c(names[draw(8)]);
+	uint32_t id = 1 + draw(FOLDER_IDS - 1);
+
+	for (unsigned i = 0; i < FOLDER_IDS && !t->folder[id].is_there; i++)
+		id = id % (FOLDER_IDS - 1) + 1;
+	writes_due++;
+	switch (draw(6)) {
+	case 0: mailbox_create(writer, who(), name, STR_NONE, on_made, NULL); break;
+	case 1:
+	case 2:
+		mailbox_create_items(writer, who(), (enum mailbox_class)(1 + draw(3)), name, on_made, NULL);
+		break;
+	case 3: mailbox_rename_id(writer, who(), id, name, on_written, NULL); break;
+	case 4: mailbox_delete_id(writer, who(), id, on_written, NULL); break;
+	default: mailbox_reclass(writer, who(), id, (enum mailbox_class)(1 + draw(3)), on_written, NULL);
+	}
+}
+
+/* As if retention were over for what has gone so far. */
+static void
+cut_folder_log(void)
+{
+	volatile bool never = false;
+
+	redis_callf(redis, NULL, NULL, "EVAL %s 1 mail:{%s}:",
+		    "local k = KEYS[1] local last = redis.call('ZRANGE', k .. 'fgone', -1, -1, 'WITHSCORES')[2] "
+		    "if last then redis.call('DEL', k .. 'fgone') redis.call('HSET', k .. 'meta', 'folders_since', last) end",
+		    account);
+	redis_fixture_wait(base, &never, 10);
+}
+
+static void
+assert_same_tree(const struct tree *a, const struct tree *b, unsigned seed)
+{
+	for (uint32_t id = 1; id < FOLDER_IDS; id++)
+		if (a->folder[id].is_there != b->folder[id].is_there ||
+		    (a->folder[id].is_there &&
+		     (a->folder[id].parent != b->folder[id].parent || a->folder[id].class != b->folder[id].class ||
+		      strcmp(a->folder[id].leaf, b->folder[id].leaf) != 0)))
+			fail_msg("history %u: folder %u: client %d %u %s, account %d %u %s", seed, id,
+				 a->folder[id].is_there, a->folder[id].parent, a->folder[id].leaf,
+				 b->folder[id].is_there, b->folder[id].parent, b->folder[id].leaf);
+}
+
+/* False: begin anew, or try again. */
+static bool
+read_tree(struct tree *t, struct sync_point *p, unsigned classes, bool kills)
+{
+	char token[SYNC_TOKEN_MAX];
+	struct err err;
+
+	tree_got.tree = *t;
+	tree_got.done = false;
+	sync_read_folders(store, who(), p, classes, on_tree_read, NULL);
+	assert_true(redis_fixture_wait(base, &tree_got.done, 20000));
+	if (tree_got.code == ERR_NOT_FOUND) {
+		memset(t, 0, sizeof(*t));
+		*p = sync_point_first(0);
+		return false;
+	}
+	if (tree_got.code != ERR_NONE) {
+		ride_out(kills);
+		return false;
+	}
+	if (draw(5) == 0)
+		return false; /* the answer is lost */
+	*t = tree_got.tree;
+	sync_seal(secret, &tree_got.point, SYNC_FOLDERS, who(), 20000, token);
+	assert_int_equal(sync_open(secret, str_c(token), SYNC_FOLDERS, who(), 20000, p, &err), 0);
+	return true;
+}
+
+static void
+run_folder_history(unsigned seed, bool kills)
+{
+	static const unsigned choices[] = {MAILBOX_CLASSES_ALL, MAILBOX_CLASS_BIT(MAILBOX_MAIL),
+					   MAILBOX_CLASS_BIT(MAILBOX_CALENDAR) | MAILBOX_CLASS_BIT(MAILBOX_TASKS)};
+	struct tree *t = mem_new(struct tree);
+	struct sync_point p = sync_point_first(0);
+	unsigned classes;
+
+	srandom(seed);
+	classes = choices[draw(3)];
+	new_account();
+	for (unsigned round = 0; round < 30; round++) {
+		learn_tree(MAILBOX_CLASSES_ALL);
+		for (unsigned i = draw(4); i-- > 0;)
+			write_folder(&tree_got.tree);
+		if (draw(15) == 0)
+			cut_folder_log();
+		read_tree(t, &p, classes, kills);
+		if (kills && draw(10) == 0)
+			kill_server();
+		if (draw(3) != 0)
+			settle();
+	}
+	settle();
+	while (!read_tree(t, &p, classes, kills))
+		;
+	learn_tree(classes);
+	assert_same_tree(t, &tree_got.tree, seed);
+	mem_free(t);
+}
+
+static void
+test_histories_of_folders(void **state)
+{
+	(void)state;
+	for (unsigned seed = 1; seed <= histories(60); seed++)
+		run_folder_history(seed, seed % 20 == 0);
+}
+
+/* A point is of some classes, and of an account's folders, never of their items. */
+static void
+test_points_of_folders(void **state)
+{
+	struct tree *t = mem_new(struct tree);
+	struct sync_point p = sync_point_first(0), others;
+
+	(void)state;
+	new_account();
+	while (!read_tree(t, &p, MAILBOX_CLASSES_ALL, false))
+		;
+	assert_true(t->folder[1].is_there && t->folder[6].is_there);
+	others = p;
+	assert_false(read_tree(t, &others, MAILBOX_CLASS_BIT(MAILBOX_NOTES), false));
+	assert_int_equal(others.modseq, 0);
+	others = (struct sync_point){.folder_id = 1, .modseq = 1, .low = MAILBOX_CLASSES_ALL};
+	assert_false(read_tree(t, &others, MAILBOX_CLASSES_ALL, false));
+	assert_int_equal(others.modseq, 0);
+	mem_free(t);
 }
 
 /* The newest come first, and nothing twice. */
@@ -510,6 +860,9 @@ main(void)
 		cmocka_unit_test(test_histories_with_windows_of_days),
 		cmocka_unit_test(test_histories_with_a_short_log),
 		cmocka_unit_test(test_histories_with_kills),
+		cmocka_unit_test(test_histories_of_items),
+		cmocka_unit_test(test_histories_of_folders),
+		cmocka_unit_test(test_points_of_folders),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
