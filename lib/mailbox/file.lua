@@ -69,7 +69,7 @@ local bytes = 0
 for i = 0, count - 1 do bytes = bytes + tonumber(ARGV[more + 1 + i * EACH]) end
 local old_bytes = 0
 if exchange then
-  old_bytes = size_of(base .. 'f:' .. exchange, old)
+  old_bytes = folder_exists(exchange) and size_of(base .. 'f:' .. exchange, old)
   if not old_bytes then return fail('FENCED the message to be replaced is no more') end
 end
 local m = call('HMGET', meta, 'bytes', 'modseq', 'next_email')

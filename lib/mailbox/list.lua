@@ -1,5 +1,6 @@
 -- All folders.
 ensure_account()
+doom_abandoned()
 local folders = {}
 local names = call('HGETALL', base .. 'names')
 for i = 2, #names, 2 do folders[#folders + 1] = folder_fields(names[i]) end

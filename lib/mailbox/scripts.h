@@ -66,6 +66,43 @@
 	F(to_uids)   /* packed, each beside its own */ \
 	F(modseq)    /* 0: there was nothing to be copied */
 
+/* Of messages that are about to be copied. */
+#define MAILBOX_TAKES_source(A) \
+	A(ID, id)     /* folder */ \
+	A(TEXT, uids) /* packed, ascending */
+#define MAILBOX_ANSWERS_source(F) \
+	F(uids) /* packed: those that exist */ \
+	F(cold) /* the record of each */
+
+/* A copy in steps (staging.c): opened, added to, published; or dropped. */
+#define MAILBOX_TAKES_stage_open(A) \
+	A(ID, from)	 /* folder */ \
+	A(TEXT, name)	 /* of the folder that it comes to */ \
+	A(TEXT, token)	 /* that no other copy has */ \
+	A(NUMBER, lease) /* ms */
+#define MAILBOX_ANSWERS_stage_open(F) \
+	F(copy)	  /* what the other steps name it by */ \
+	F(doomed) /* ids of folders that are being removed */
+#define MAILBOX_TAKES_stage_add(A) \
+	A(TEXT, copy) \
+	A(ID, from) \
+	A(TEXT, uids)	 /* packed, ascending */ \
+	A(TEXT, cold)	 /* the records of each */ \
+	A(NUMBER, quota) /* bytes; 0: none */ \
+	A(NUMBER, now)	 /* unix seconds */ \
+	A(NUMBER, lease)
+#define MAILBOX_ANSWERS_stage_add(F) F(uids) /* packed: those that are still there */
+#define MAILBOX_TAKES_stage_publish(A) \
+	A(TEXT, copy) \
+	A(NUMBER, count) /* of its messages */ \
+	A(NUMBER, quota)
+#define MAILBOX_ANSWERS_stage_publish(F) \
+	F(uid_validity) \
+	F(first_uid) /* of `count` consecutive ones */ \
+	F(modseq)
+#define MAILBOX_TAKES_stage_drop(A) A(TEXT, copy)
+#define MAILBOX_ANSWERS_stage_drop(F)
+
 #define MAILBOX_TAKES_store(A) \
 	A(ID, id) \
 	A(TEXT, packed)	  /* ranges */ \
