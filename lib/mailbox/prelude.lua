@@ -292,6 +292,61 @@ local function bury(f, stones, now, retention)
   end
 end
 
+-- ---- Reading much: by pages, each a script; lib/mailbox/read.c puts them together ----
+
+-- Numbers of chunks with UIDs from first to last that changed after a modseq (0: all),
+-- ascending, as many as one script should read; then the UID to go on with, nil: none.
+local function changed_chunks(f, first, last, since)
+  local CHUNKS_AT_ONCE = 40
+  local from, to, list = math.floor(first / CHUNK), math.floor(last / CHUNK), {}
+  local function look_at(n, value)
+    if value and (since == 0 or tonumber(string.match(value, '%d+$')) > since) then list[#list + 1] = n end
+  end
+  if to - from < 8 then
+    for n = from, to do look_at(n, call('HGET', f .. ':chunks', n)) end
+    return list
+  end
+  local all = call('HGETALL', f .. ':chunks')
+  for i = 1, #all, 2 do
+    local n = tonumber(all[i])
+    if n >= from and n <= to then look_at(n, all[i + 1]) end
+  end
+  table.sort(list)
+  local rest = list[CHUNKS_AT_ONCE + 1]
+  for i = #list, CHUNKS_AT_ONCE + 1, -1 do list[i] = nil end
+  return list, rest and rest * CHUNK
+end
+
+-- Were these the last chunks, and is the folder as it was at the first ones?
+local function is_whole(rest, begun, modseq) return not rest and (not begun or begun == tonumber(modseq)) end
+
+-- Packed tombstones that are newer than a modseq, the oldest first; where one script
+-- should not look at all of them, the modseq up to which these go, else 0; 1: the log
+-- reaches back so far.
+local function stones_after(f, since)
+  local STONES_AT_ONCE, PIECE, key = 1000, 250, f .. ':gone'
+  local complete = since >= tonumber(call('HGET', f, 'since')) and 1 or 0
+  local last = call('LINDEX', key, -1)
+  if not last or struct.unpack(STONE_FORMAT, last) <= since then return '', 0, complete end
+  local low, high = 0, call('LLEN', key)
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if struct.unpack(STONE_FORMAT, call('LINDEX', key, middle)) > since then high = middle else low = middle + 1 end
+  end
+  local list, newest = {}, 0
+  while true do
+    local stones = call('LRANGE', key, low, low + PIECE - 1)
+    for _, stone in ipairs(stones) do
+      local modseq = struct.unpack(STONE_FORMAT, stone)
+      if #list >= STONES_AT_ONCE and modseq ~= newest then return table.concat(list), newest, complete end
+      newest = modseq
+      list[#list + 1] = string.sub(stone, 1, GONE)
+    end
+    if #stones < PIECE then return table.concat(list), 0, complete end
+    low = low + PIECE
+  end
+end
+
 -- A folder's fields, in the order of FOLDER.
 local function folder_fields(id)
   local h = call('HMGET', base .. 'f:' .. id, unpack(FOLDER))
