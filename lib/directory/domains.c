@@ -131,18 +131,23 @@ on_record_deleted(void *arg, const redisReply *reply, const struct err *err)
 		delete_domain(o, on_domain_deleted, "end");
 }
 
-/* Of both sets, of which the users are asked for first. */
 static void
-on_domain_members(void *arg, const redisReply *reply, const struct err *err)
+delete_user(struct order *o, struct str address)
 {
-	struct order *o = arg;
-	bool is_users = o->set == NULL;
-	o->set = "aliases"; /* what the next answer lists */
-	for (size_t i = 0; reply != NULL && i < reply->elements; i++) {
-		struct str address = redis_str(reply->element[i]);
-		o->waiting++;
-		order_call_record(o, on_record_deleted, "DEL", is_users ? KEY_USER : KEY_ALIAS, address);
-	}
+	o->waiting++;
+	order_call_record(o, on_record_deleted, "DEL", KEY_USER, address);
+}
+
+static void
+delete_alias(struct order *o, struct str address)
+{
+	o->waiting++;
+	order_call_record(o, on_record_deleted, "DEL", KEY_ALIAS, address);
+}
+
+static void
+on_members_deleted(struct order *o, const struct err *err)
+{
 	on_record_deleted(o, NULL, err);
 }
 
@@ -156,8 +161,8 @@ on_deleting(void *arg, const redisReply *reply, const struct err *err)
 		return;
 	}
 	o->waiting = 2;
-	order_call_members(o, on_domain_members, "SMEMBERS", "users", str_c(o->domain));
-	order_call_members(o, on_domain_members, "SMEMBERS", "aliases", str_c(o->domain));
+	order_walk(o, redis_key(&o->arena, KEY_DOMAIN_USERS, str_c(o->domain)), delete_user, on_members_deleted);
+	order_walk(o, redis_key(&o->arena, KEY_DOMAIN_ALIASES, str_c(o->domain)), delete_alias, on_members_deleted);
 }
 
 void
@@ -173,21 +178,12 @@ directory_domain_delete(struct directory *d, struct str domain, bool forced, dir
 }
 
 /* ---- Showing ---- */
-static void
-on_domain_names(void *arg, const redisReply *reply, const struct err *err)
-{
-	struct order *o = arg;
-	for (size_t i = 0; reply != NULL && i < reply->elements; i++)
-		order_add_name(o, redis_str(reply->element[i]));
-	order_end(o, err);
-}
-
 void
 directory_domain_list(struct directory *d, directory_on_names *cb, void *arg)
 {
 	struct order *o = order_new(d, (void (*)(void))cb, arg);
 	o->deliver = order_deliver_names;
-	redis_call_key(o->redis, on_domain_names, o, "SMEMBERS", str_c(redis_key_pattern(KEY_DOMAINS)), 0, NULL);
+	order_walk(o, str_c(redis_key_pattern(KEY_DOMAINS)), order_add_name, order_end);
 }
 
 static void

@@ -18,6 +18,8 @@ enum { PASSES_MAX = 1000 };
 struct bodies {
 	struct mailbox_bodies_at *at; /* borrowed */
 	mailbox_on_cold *on_cold;
+	uint64_t *doomed; /* folders to be reaped; in the arena */
+	size_t doomed_count;
 };
 
 static void
@@ -34,6 +36,34 @@ bodies_next_pass(struct mailbox_call *call, struct mailbox_bodies_at *at)
 	at->modseq = UINT64_MAX;
 	at->folder = 1;
 	call->on.done(call->arg, NULL);
+}
+
+/* What others began to remove, or abandoned, goes too: a sweep may be the only one
+ * who ever comes by. */
+static void
+bodies_reap_next(void *arg, const struct err *err)
+{
+	struct mailbox_call *call = arg;
+	struct bodies *b = call->state;
+
+	if (err == NULL && b->doomed_count != 0) {
+		mailbox_reap(call->store, str_c(call->address), b->doomed[--b->doomed_count], bodies_reap_next, call);
+		return;
+	}
+	call->on.done(call->arg, err);
+	mailbox_call_end(call);
+}
+
+static void
+bodies_reap(struct mailbox_call *call, const redisReply *doomed)
+{
+	struct bodies *b = call->state;
+
+	b->doomed_count = doomed->elements;
+	b->doomed = arena_array(&call->op.arena, uint64_t, b->doomed_count + 1);
+	for (size_t i = 0; i < b->doomed_count; i++)
+		b->doomed[i] = (uint64_t)redis_i64(doomed->element[i], 0);
+	bodies_reap_next(call, NULL);
 }
 
 static void
@@ -57,7 +87,11 @@ bodies_on_some(struct mailbox_call *call, const redisReply *reply, const struct 
 	at->folder = (uint64_t)redis_i64(got.folder, 0);
 	at->chunk = (uint64_t)redis_i64(got.chunk, 0);
 	at->ended = at->folder == 0 && modseq == at->modseq;
-	if (at->folder == 0 && !at->ended)
+	if (at->ended) {
+		bodies_reap(call, got.doomed);
+		return;
+	}
+	if (at->folder == 0)
 		bodies_next_pass(call, at);
 	else
 		call->on.done(call->arg, NULL);

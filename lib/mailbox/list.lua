@@ -20,6 +20,7 @@ for class = 1, make and #FIRST_NAME or 0 do
   if wanted(class) then make_first(class, FIRST_NAME[class]) end
 end
 
+doom_abandoned()
 local folders = {}
 local function take(names)
   for i = 2, #names, 2 do

@@ -329,7 +329,8 @@ void mailbox_expunge(struct mailbox_store *m, struct str address, uint32_t folde
 		     uint32_t uid_count, bool only_deleted, mailbox_on_expunged *cb, void *arg);
 
 /* COPY or MOVE within the account: flags, keywords, dates and email ids go
- * along; no body is copied. A copy is all or nothing. (RFC 4315 COPYUID: from_uids[i]
+ * along; no body is copied. A copy is all or nothing; the UIDs of very many begin
+ * at a multiple of 4096 (staging.c). (RFC 4315 COPYUID: from_uids[i]
  * became to_uids[i].) */
 struct mailbox_copied {
 	uint32_t uid_validity;
@@ -351,7 +352,8 @@ void mailbox_set_digest(struct mailbox_store *m, struct str address, uint32_t fo
  * Tells the cold records of all messages that are in the account from the call to
  * its end, whatever is copied, moved, filed or renamed meanwhile; some more than
  * once, and some that go meanwhile. Digests may be computed anew behind our back;
- * bodies stay. on_cold: packed records of MAILBOX_COLD_BYTES; borrowed for the call. */
+ * bodies stay. Then removes what deleted folders and copies that were given up have
+ * left, where nobody else has. on_cold: packed records of MAILBOX_COLD_BYTES; borrowed for the call. */
 typedef void mailbox_on_cold(void *arg, struct str cold);
 void mailbox_read_bodies(struct mailbox_store *m, struct str address, mailbox_on_cold *on_cold, mailbox_on_done *cb,
 			 void *arg);
