@@ -219,7 +219,7 @@ QUEUE_LOOKED  ?= 100000
 QUEUE_BESIDE  ?= 100000
 bench_parts   := $(filter-out queue,$(BENCH))
 bench_all     := $(if $(BENCH),,all)
-BENCH_PROGRAMS := $(BUILD)/bench/load $(BUILD)/bench/blob_bench
+BENCH_PROGRAMS := $(BUILD)/bench/load $(BUILD)/bench/blob_bench $(BUILD)/bench/mailbox_bench
 .PHONY: bench bench-programs
 bench-programs: all $(BENCH_PROGRAMS)
 bench:
@@ -232,6 +232,7 @@ bench:
 	    $(PYTHON) bench/queue_scale.py fair $(QUEUE_BESIDE))
 $(BUILD)/bench/load: $(call objects,$(wildcard bench/load*.c)) $(BUILD)/lib/base.a
 $(BUILD)/bench/blob_bench: $(call objects,bench/blob_bench.c) $(call libs_of,blob)
+$(BUILD)/bench/mailbox_bench: $(call objects,bench/mailbox_bench.c) $(call libs_of,mailbox)
 $(BENCH_PROGRAMS):
 	@mkdir -p $(@D)
 	@echo "  LD    $@"

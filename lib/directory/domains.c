@@ -131,19 +131,23 @@ on_record_deleted(void *arg, const redisReply *reply, const struct err *err)
 		delete_domain(o, on_domain_deleted, "end");
 }
 
-/* Of both sets, of which the users are asked for first. */
 static void
-on_domain_members(void *arg, const redisReply *reply, const struct err *err)
+delete_user(struct order *o, struct str address)
 {
-	struct order *o = arg;
-	bool is_users = o->set == NULL;
-	o->set = "aliases"; /* what the next answer lists */
-	for (size_t i = 0; reply != NULL && i < reply->elements; i++) {
-		struct str address = redis_str(reply->element[i]);
-		o->waiting++;
-		redis_callf(o->redis, on_record_deleted, o, "DEL %s:{%b}", is_users ? "user" : "alias", address.p,
-			    address.len);
-	}
+	o->waiting++;
+	redis_callf(o->redis, on_record_deleted, o, "DEL user:{%b}", address.p, address.len);
+}
+
+static void
+delete_alias(struct order *o, struct str address)
+{
+	o->waiting++;
+	redis_callf(o->redis, on_record_deleted, o, "DEL alias:{%b}", address.p, address.len);
+}
+
+static void
+on_members_deleted(struct order *o, const struct err *err)
+{
 	on_record_deleted(o, NULL, err);
 }
 
@@ -157,8 +161,9 @@ on_deleting(void *arg, const redisReply *reply, const struct err *err)
 		return;
 	}
 	o->waiting = 2;
-	redis_callf(o->redis, on_domain_members, o, "SMEMBERS domain:{%s}:users", o->domain);
-	redis_callf(o->redis, on_domain_members, o, "SMEMBERS domain:{%s}:aliases", o->domain);
+	order_walk(o, str_c(arena_printf(&o->arena, "domain:{%s}:users", o->domain)), delete_user, on_members_deleted);
+	order_walk(o, str_c(arena_printf(&o->arena, "domain:{%s}:aliases", o->domain)), delete_alias,
+		   on_members_deleted);
 }
 
 void
@@ -174,21 +179,12 @@ directory_domain_delete(struct directory *d, struct str domain, bool forced, dir
 }
 
 /* ---- Showing ---- */
-static void
-on_domain_names(void *arg, const redisReply *reply, const struct err *err)
-{
-	struct order *o = arg;
-	for (size_t i = 0; reply != NULL && i < reply->elements; i++)
-		order_add_name(o, redis_str(reply->element[i]));
-	order_end(o, err);
-}
-
 void
 directory_domain_list(struct directory *d, directory_on_names *cb, void *arg)
 {
 	struct order *o = order_new(d, (void (*)(void))cb, arg);
 	o->deliver = order_deliver_names;
-	redis_callf(o->redis, on_domain_names, o, "SMEMBERS domains");
+	order_walk(o, STR("domains"), order_add_name, order_end);
 }
 
 static void

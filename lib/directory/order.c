@@ -226,6 +226,51 @@ order_confirm(struct order *o, const char *role)
 	order_add_member(o, on_confirmed, role);
 }
 
+/* ---- Walking through a set ---- */
+enum { WALK_AT_ONCE = 1000 };
+
+struct order_walk {
+	struct order *o;
+	struct str key; /* in the arena */
+	order_on_member *on_member;
+	order_on_walked *on_end;
+};
+
+static void walk_on(struct order_walk *w, struct str cursor);
+
+static void
+walk_on_some(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order_walk *w = arg;
+	struct str cursor;
+	if (err != NULL) {
+		w->on_end(w->o, err);
+		return;
+	}
+	for (size_t i = 0; i < reply->element[1]->elements; i++)
+		w->on_member(w->o, redis_str(reply->element[1]->element[i]));
+	cursor = redis_str(reply->element[0]);
+	if (str_eq(cursor, STR("0")))
+		w->on_end(w->o, NULL);
+	else
+		walk_on(w, cursor);
+}
+
+static void
+walk_on(struct order_walk *w, struct str cursor)
+{
+	redis_callf(w->o->redis, walk_on_some, w, "SSCAN %b %b COUNT %d", w->key.p, w->key.len, cursor.p, cursor.len,
+		    WALK_AT_ONCE);
+}
+
+void
+order_walk(struct order *o, struct str key, order_on_member *on_member, order_on_walked *on_end)
+{
+	struct order_walk *w = arena_new(&o->arena, struct order_walk);
+	*w = (struct order_walk){o, arena_str(&o->arena, key), on_member, on_end};
+	walk_on(w, STR("0"));
+}
+
 /* ---- Listing ---- */
 static int
 compare_names(const void *a, const void *b)
@@ -233,24 +278,25 @@ compare_names(const void *a, const void *b)
 	return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
+/* Each once, though a walk may have met it twice. */
 void
 order_deliver_names(struct order *o, const struct err *err)
 {
 	struct str *names = (struct str *)(void *)o->names.data;
-	size_t count = err == NULL ? o->names.len / sizeof(*names) : 0;
+	size_t count = err == NULL ? o->names.len / sizeof(*names) : 0, kept = 0;
 	if (count > 0)
 		qsort(names, count, sizeof(*names), compare_names);
-	((directory_on_names *)o->cb)(o->arg, names, (unsigned)count, err);
+	for (size_t i = 0; i < count; i++)
+		if (kept == 0 || !str_eq(names[kept - 1], names[i]))
+			names[kept++] = names[i];
+	((directory_on_names *)o->cb)(o->arg, names, (unsigned)kept, err);
 }
 
 static void
-on_members(void *arg, const redisReply *reply, const struct err *err)
+on_members(struct order *o, const struct err *err)
 {
-	struct order *o = arg;
 	if (err != NULL && o->err.code == ERR_NONE)
 		o->err = *err;
-	for (size_t i = 0; reply != NULL && i < reply->elements; i++)
-		order_add_name(o, redis_str(reply->element[i]));
 	if (--o->waiting == 0)
 		order_end(o, o->err.code != ERR_NONE ? &o->err : NULL);
 }
@@ -259,19 +305,8 @@ static void
 list_domain(struct order *o, struct str domain)
 {
 	o->waiting++;
-	redis_callf(o->redis, on_members, o, "SMEMBERS domain:{%b}:%s", domain.p, domain.len, o->set);
-}
-
-static void
-on_domains(void *arg, const redisReply *reply, const struct err *err)
-{
-	struct order *o = arg;
-	if (err != NULL || reply->elements == 0) {
-		order_end(o, err);
-		return;
-	}
-	for (size_t i = 0; i < reply->elements; i++)
-		list_domain(o, redis_str(reply->element[i]));
+	order_walk(o, str_c(arena_printf(&o->arena, "domain:{%.*s}:%s", STR_ARG(domain), o->set)), order_add_name,
+		   on_members);
 }
 
 static void
@@ -290,8 +325,10 @@ on_domain_exists(void *arg, const redisReply *reply, const struct err *err)
 void
 order_list(struct order *o, struct str domain)
 {
-	if (domain.len == 0)
-		redis_callf(o->redis, on_domains, o, "SMEMBERS domains");
-	else if (order_take_domain(o, domain))
+	if (domain.len == 0) {
+		o->waiting = 1;
+		order_walk(o, STR("domains"), list_domain, on_members);
+	} else if (order_take_domain(o, domain)) {
 		redis_callf(o->redis, on_domain_exists, o, "EXISTS domain:{%s}", o->domain);
+	}
 }

@@ -168,6 +168,12 @@ void order_remove_member(struct order *o, redis_on_reply *cb);
 /* A record was put: is its domain still there? If not, it goes again. Ends. */
 void order_confirm(struct order *o, const char *role);
 void on_order_done(void *arg, const redisReply *reply, const struct err *err); /* ends with err */
+/* All members of a set, however large, some hundreds at a time so that Redis does
+ * other work between; one may come twice. key and member are copied, or borrowed
+ * for the call. */
+typedef void order_on_member(struct order *o, struct str member);
+typedef void order_on_walked(struct order *o, const struct err *err);
+void order_walk(struct order *o, struct str key, order_on_member *on_member, order_on_walked *on_end);
 /* Lists o->set of the domain (empty: of all). Ends. */
 void order_list(struct order *o, struct str domain);
 void order_deliver_names(struct order *o, const struct err *err);

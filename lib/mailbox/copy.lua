@@ -1,7 +1,8 @@
 -- Copies or moves messages to another folder. A copy is of those messages only
 -- whose bodies the caller has added references to: it compares the UIDs.
 local f = base .. 'f:' .. from
-if not folder_exists(f) then return fail('NOTFOUND there is no such mailbox') end
+if not folder_exists(from) then return fail('NOTFOUND there is no such mailbox') end
+if class_of(from) ~= CLASS.MAIL then return fail('DENIED items are not copied into folders of mail') end
 local to = call('HGET', base .. 'names', name)
 if not to then return fail('NOTFOUND there is no such mailbox') end
 local g = base .. 'f:' .. to
@@ -23,29 +24,11 @@ end
 if tonumber(call('HGET', g, 'uidnext')) + #records >= 4294967295 then
   return fail('LIMIT the mailbox has used up its UIDs')
 end
--- Bits mean other keywords there.
-if from ~= to then
-  local names = {}
-  for _, v in ipairs(call('HVALS', f .. ':kw')) do
-    local b, word = string.match(v, '^(%d+) (.*)$')
-    names[tonumber(b)] = word
-  end
-  local known = {}
-  for _, r in ipairs(records) do
-    if r[5] ~= 0 or r[6] ~= 0 then
-      local key = r[5] .. ' ' .. r[6]
-      if not known[key] then
-        local list = {}
-        for b, word in pairs(names) do
-          local half = b < 32 and r[5] or r[6]
-          if bit.band(half, bit.lshift(1, b % 32)) ~= 0 then list[#list + 1] = word end
-        end
-        local lo, hi = keyword_bits(g, table.concat(list, ' '), true)
-        if not lo then return fail('LIMIT a mailbox has at most ' .. KEYWORDS .. ' keywords') end
-        known[key] = {lo, hi}
-      end
-      r[5], r[6] = known[key][1], known[key][2]
-    end
+local keywords = keyword_map(f, g)
+for _, r in ipairs(records) do
+  if r[5] ~= 0 or r[6] ~= 0 then
+    r[5], r[6] = keywords(r[5], r[6])
+    if not r[5] then return fail('LIMIT a mailbox has at most ' .. KEYWORDS .. ' keywords') end
   end
 end
 for _, r in ipairs(records) do
@@ -54,6 +37,7 @@ end
 local validity = call('HGET', g, 'uidvalidity')
 if #records == 0 then return answer{uid_validity = validity, from_uids = '', to_uids = '', modseq = '0'} end
 local modseq = next_modseq()
+if not move then carry_extras(f, records) end
 if move then remove_records(from, ranges, modseq, now, retention, function() return true end) end
 local first = append_records(to, records, modseq)
 local from_uids, to_uids = {}, {}

@@ -1,7 +1,7 @@
 -- Takes a folder's name away; its records are reaped afterwards. Returns its id.
 ensure_account()
 id = id or call('HGET', base .. 'names', name)
-if not id or not folder_lives(id) then return fail('NOTFOUND there is no such mailbox') end
+if not id or not folder_exists(id) then return fail('NOTFOUND there is no such mailbox') end
 if tonumber(id) == 1 then return fail('DENIED INBOX cannot be deleted') end
 local h = call('HMGET', base .. 'f:' .. id, 'bytes', 'count', 'subscribed', 'name', 'special')
 local class = class_of(id)

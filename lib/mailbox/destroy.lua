@@ -1,4 +1,4 @@
--- Dooms all folders of an account. Returns their ids; reaped by the caller,
+-- Dooms all folders of an account, and copies that are being made. Returns their ids; reaped by the caller,
 -- which then calls again: with none left the account's own keys go. The ledgers
 -- of what was filed stay until they expire: they refuse late tries also when the
 -- account is made anew.
@@ -6,6 +6,7 @@ for _, names in ipairs({base .. 'names', base .. 'items'}) do
   for _, id in ipairs(call('HVALS', names)) do call('SADD', base .. 'doomed', id) end
   call('DEL', names)
 end
+for _, copy in ipairs(call('ZRANGE', base .. 'copies', 0, -1)) do doom_copy(copy) end
 local doomed = call('SMEMBERS', base .. 'doomed')
 if #doomed == 0 then call('UNLINK', unpack(dying_with('ACCOUNT'))) end
 return doomed

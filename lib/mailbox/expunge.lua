@@ -1,5 +1,5 @@
 -- Removes messages for good.
-if not folder_lives(id) then return fail('NOTFOUND there is no such mailbox') end
+if not folder_exists(id) then return fail('NOTFOUND there is no such mailbox') end
 local previous = call('HGET', base .. 'f:' .. id, 'modseq')
 -- The modseq is taken before it is known whether anything goes: a gap is harmless.
 local modseq = next_modseq()

@@ -1,6 +1,6 @@
 -- Sets or removes what lies beside a record. Returns its modseq; 0: it was so already.
 local f = base .. 'f:' .. id
-if not folder_lives(id) then return fail('NOTFOUND there is no such folder') end
+if not folder_exists(id) then return fail('NOTFOUND there is no such folder') end
 local old = record_of(f, uid)
 if not old then return fail('NOTFOUND there is no such item') end
 if limit and old.modseq > limit then return fail('FENCED the item has changed since') end

@@ -80,7 +80,7 @@ for i = 0, count - 1 do bytes = bytes + tonumber(ARGV[more + 1 + i * EACH]) end
 local old_bytes = 0
 if exchange then
   if class_of(exchange) ~= CLASS.MAIL then return fail('DENIED what is to be replaced is no mail') end
-  local its = record_of(base .. 'f:' .. exchange, old)
+  local its = folder_exists(exchange) and record_of(base .. 'f:' .. exchange, old)
   if not its then return fail('FENCED the message to be replaced is no more') end
   old_bytes = its.size
 end

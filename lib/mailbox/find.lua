@@ -22,7 +22,7 @@ local function look_up()
   if not was then return end
   local folder, uid = string.match(was, '^(%d+) (%d+)$')
   local n = math.floor(tonumber(uid) / CHUNK)
-  if folder_lives(folder) and look_into(base .. 'f:' .. folder, n) == tonumber(uid) then return folder, uid end
+  if folder_exists(folder) and look_into(base .. 'f:' .. folder, n) == tonumber(uid) then return folder, uid end
   call('HDEL', index, email)
 end
 
@@ -50,7 +50,7 @@ local last = math.min(tonumber(account[2] or 0), id + FOLDERS - 1)
 while id <= last do
   local f = base .. 'f:' .. id
   local h = call('HMGET', f, 'modseq', 'name')
-  if h[1] and h[2] and tonumber(h[1]) > since and folder_lives(id) then
+  if h[1] and h[2] and tonumber(h[1]) > since and folder_exists(id) then
     for _, n in ipairs(changed_chunks(f)) do
       if looked == CHUNKS then return answer{modseq = account[1], folder = 0, next_folder = id, next_chunk = n} end
       looked = looked + 1

@@ -58,9 +58,7 @@ folders_on_list(struct mailbox_call *call, const redisReply *reply, const struct
 	for (size_t i = 0; i < got.missing->elements; i++)
 		names[i] = redis_str(got.missing->element[i]);
 	/* Whoever was removing these has died. */
-	for (size_t i = 0; i < got.doomed->elements; i++)
-		mailbox_reap(call->store, str_c(call->address), (uint64_t)redis_i64(got.doomed->element[i], 0), NULL,
-			     NULL);
+	mailbox_reap_all(call->store, str_c(call->address), got.doomed);
 	call->on.folders(call->arg, folders, (unsigned)got.folders->elements, names, (unsigned)got.missing->elements,
 			 NULL);
 	mailbox_call_end(call);

@@ -1,5 +1,6 @@
 -- Folders of some classes.
 ensure_account()
+doom_abandoned()
 
 local function wanted(class) return bit.band(classes, bit.lshift(1, class)) ~= 0 end
 

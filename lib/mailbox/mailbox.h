@@ -329,7 +329,8 @@ void mailbox_expunge(struct mailbox_store *m, struct str address, uint32_t folde
 		     uint32_t uid_count, bool only_deleted, mailbox_on_expunged *cb, void *arg);
 
 /* COPY or MOVE within the account: flags, keywords, dates and email ids go
- * along; no body is copied. A copy is all or nothing. (RFC 4315 COPYUID: from_uids[i]
+ * along; no body is copied. A copy is all or nothing; the UIDs of very many begin
+ * at a multiple of 4096 (staging.c). (RFC 4315 COPYUID: from_uids[i]
  * became to_uids[i].) */
 struct mailbox_copied {
 	uint32_t uid_validity;

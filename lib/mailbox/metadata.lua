@@ -2,7 +2,7 @@
 ensure_account()
 local key = base .. 'md'
 if id ~= '0' then
-  if not folder_exists(base .. 'f:' .. id) then return fail('NOTFOUND there is no such mailbox') end
+  if not folder_exists(id) then return fail('NOTFOUND there is no such mailbox') end
   key = base .. 'f:' .. id .. ':md'
 end
 local count = call('HLEN', key)

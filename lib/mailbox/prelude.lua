@@ -51,11 +51,9 @@ local function names_of(class) return base .. (class == CLASS.MAIL and 'names' o
 
 local function class_of(id) return tonumber(call('HGET', base .. 'f:' .. id, 'class') or CLASS.MAIL) end
 
-local function folder_exists(f) return call('EXISTS', f) == 1 end
-
--- Of a folder that was deleted the rest waits to be reaped.
-local function folder_lives(id)
-  return folder_exists(base .. 'f:' .. id) and call('SISMEMBER', base .. 'doomed', id) == 0
+-- One that was deleted is there until it is reaped; its messages are counted no more.
+local function folder_exists(id)
+  return call('EXISTS', base .. 'f:' .. id) == 1 and call('SISMEMBER', base .. 'doomed', id) == 0
 end
 
 local function next_modseq() return call('HINCRBY', meta, 'modseq', 1) end
@@ -123,6 +121,27 @@ local function create_folder(name, special, class, modseq)
   return id
 end
 
+-- Copies that are being made (stage_open.lua): "<folder>:<token>", by the end of the lease.
+local function now_ms()
+  local time = call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- The folder that a copy is made in; nil: it was given up.
+local function staged_folder(copy)
+  if call('ZSCORE', base .. 'copies', copy) then return (string.match(copy, '^%d+')) end
+end
+
+local function doom_copy(copy)
+  call('ZREM', base .. 'copies', copy)
+  call('SADD', base .. 'doomed', (string.match(copy, '^%d+')))
+end
+
+-- Whoever was making these has died, or is too late.
+local function doom_abandoned()
+  for _, copy in ipairs(call('ZRANGEBYSCORE', base .. 'copies', '-inf', now_ms())) do doom_copy(copy) end
+end
+
 -- Numbers of the chunks that exist, ascending, from first to last UID.
 local function chunks_between(f, first, last)
   local from, to = math.floor(first / CHUNK), math.floor(last / CHUNK)
@@ -183,6 +202,19 @@ local function places_in(hot, ranges, state)
   return list
 end
 
+-- Packed UIDs, ascending: the place of each (from 0) by its number, and the chunks that
+-- they lie in, ascending.
+local function wanted_of(uids)
+  local wanted, chunks = {}, {}
+  for k = 0, #uids / 4 - 1 do
+    local uid = struct.unpack('<I4', uids, k * 4 + 1)
+    local n = math.floor(uid / CHUNK)
+    wanted[uid] = k
+    if chunks[#chunks] ~= n then chunks[#chunks + 1] = n end
+  end
+  return wanted, chunks
+end
+
 -- The folder's keywords as a list: bit, name, bit, name, ...
 local function keyword_list(f)
   local out = {}
@@ -195,21 +227,42 @@ local function keyword_list(f)
   return out
 end
 
--- Bits that no message has any more are given to new keywords.
-local function reclaim_keywords(f)
+-- Keywords of messages that are on their way into a folder.
+local function staged_keywords(f)
   local lo, hi = 0, 0
-  for _, n in ipairs(chunks_between(f, 0, 4294967295)) do
-    local hot = call('GET', f .. ':h:' .. n)
-    for at = 1, #hot, HOT do
-      local a, b = struct.unpack('<I4I4', hot, at + HOT_AT.keywords_low)
-      lo, hi = bit.bor(lo, a), bit.bor(hi, b)
-    end
+  for _, copy in ipairs(call('ZRANGE', base .. 'copies', 0, -1)) do
+    local h = call('HMGET', base .. 'f:' .. staged_folder(copy), 'target', 'keywords_low', 'keywords_high')
+    if base .. 'f:' .. h[1] == f then lo, hi = bit.bor(lo, tonumber(h[2])), bit.bor(hi, tonumber(h[3])) end
   end
-  local all = call('HGETALL', f .. ':kw')
-  for i = 1, #all, 2 do
-    local b = tonumber(string.match(all[i + 1], '^%d+'))
+  return lo, hi
+end
+
+-- Bits that keyword_bits() has told of in this script: of messages yet to be written.
+local given_lo, given_hi = 0, 0
+
+-- Bits that no message has any more are given to new keywords. All chunks laid one
+-- upon the other tell which are in use: at 100,000 messages that is 256 records.
+local function reclaim_keywords(f)
+  local lo, hi = staged_keywords(f)
+  local chunks, all = chunks_between(f, 0, 4294967295), f .. ':h:all'
+  lo, hi = bit.bor(lo, given_lo), bit.bor(hi, given_hi)
+  -- With up to 16 keys at once Redis goes by words, not by bytes.
+  for from = 1, #chunks, 15 do
+    local keys = {}
+    for i = from, math.min(from + 14, #chunks) do keys[#keys + 1] = f .. ':h:' .. chunks[i] end
+    call('BITOP', 'OR', all, all, unpack(keys))
+  end
+  local hot = call('GET', all) or ''
+  call('DEL', all)
+  for at = 1, #hot, HOT do
+    local a, b = struct.unpack('<I4I4', hot, at + HOT_AT.keywords_low)
+    lo, hi = bit.bor(lo, a), bit.bor(hi, b)
+  end
+  local named = call('HGETALL', f .. ':kw')
+  for i = 1, #named, 2 do
+    local b = tonumber(string.match(named[i + 1], '^%d+'))
     local half = b < 32 and lo or hi
-    if bit.band(half, bit.lshift(1, b % 32)) == 0 then call('HDEL', f .. ':kw', all[i]) end
+    if bit.band(half, bit.lshift(1, b % 32)) == 0 then call('HDEL', f .. ':kw', named[i]) end
   end
 end
 
@@ -242,8 +295,32 @@ local function keyword_bits(f, names, create)
     end
     if b and b < 32 then lo = bit.bor(lo, bit.lshift(1, b)) end
     if b and b >= 32 then hi = bit.bor(hi, bit.lshift(1, b - 32)) end
+    given_lo, given_hi = bit.bor(given_lo, lo), bit.bor(given_hi, hi)
   end
   return unsigned(lo), unsigned(hi)
+end
+
+-- Bits of one folder as those of another, which gets the keywords that it lacks: a
+-- function of two halves, nil where there is no bit left.
+local function keyword_map(f, g)
+  if f == g then return function(lo, hi) return lo, hi end end
+  local names, known = {}, {}
+  for _, v in ipairs(call('HVALS', f .. ':kw')) do
+    local b, word = string.match(v, '^(%d+) (.*)$')
+    names[tonumber(b)] = word
+  end
+  return function(lo, hi)
+    local key = lo .. ' ' .. hi
+    if not known[key] then
+      local list = {}
+      for b, word in pairs(names) do
+        local half = b < 32 and lo or hi
+        if bit.band(half, bit.lshift(1, b % 32)) ~= 0 then list[#list + 1] = word end
+      end
+      known[key] = {keyword_bits(g, table.concat(list, ' '), true)}
+    end
+    return known[key][1], known[key][2]
+  end
 end
 
 -- ---- Names of items ----
@@ -277,6 +354,61 @@ local function bury(f, stones, now, retention)
     call('LPOP', f .. ':gone')
     if has_names then call('HDEL', f .. ':r', uid) end
     call('HSET', f, 'since', modseq)
+  end
+end
+
+-- ---- Reading much: by pages, each a script; lib/mailbox/read.c puts them together ----
+
+-- Numbers of chunks with UIDs from first to last that changed after a modseq (0: all),
+-- ascending, as many as one script should read; then the UID to go on with, nil: none.
+local function changed_chunks(f, first, last, since)
+  local CHUNKS_AT_ONCE = 40
+  local from, to, list = math.floor(first / CHUNK), math.floor(last / CHUNK), {}
+  local function look_at(n, value)
+    if value and (since == 0 or tonumber(string.match(value, '%d+$')) > since) then list[#list + 1] = n end
+  end
+  if to - from < 8 then
+    for n = from, to do look_at(n, call('HGET', f .. ':chunks', n)) end
+    return list
+  end
+  local all = call('HGETALL', f .. ':chunks')
+  for i = 1, #all, 2 do
+    local n = tonumber(all[i])
+    if n >= from and n <= to then look_at(n, all[i + 1]) end
+  end
+  table.sort(list)
+  local rest = list[CHUNKS_AT_ONCE + 1]
+  for i = #list, CHUNKS_AT_ONCE + 1, -1 do list[i] = nil end
+  return list, rest and rest * CHUNK
+end
+
+-- Were these the last chunks, and is the folder as it was at the first ones?
+local function is_whole(rest, begun, modseq) return not rest and (not begun or begun == tonumber(modseq)) end
+
+-- Packed tombstones that are newer than a modseq, the oldest first; where one script
+-- should not look at all of them, the modseq up to which these go, else 0; 1: the log
+-- reaches back so far.
+local function stones_after(f, since)
+  local STONES_AT_ONCE, PIECE, key = 1000, 250, f .. ':gone'
+  local complete = since >= tonumber(call('HGET', f, 'since')) and 1 or 0
+  local last = call('LINDEX', key, -1)
+  if not last or struct.unpack(STONE_FORMAT, last) <= since then return '', 0, complete end
+  local low, high = 0, call('LLEN', key)
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if struct.unpack(STONE_FORMAT, call('LINDEX', key, middle)) > since then high = middle else low = middle + 1 end
+  end
+  local list, newest = {}, 0
+  while true do
+    local stones = call('LRANGE', key, low, low + PIECE - 1)
+    for _, stone in ipairs(stones) do
+      local modseq = struct.unpack(STONE_FORMAT, stone)
+      if #list >= STONES_AT_ONCE and modseq ~= newest then return table.concat(list), newest, complete end
+      newest = modseq
+      list[#list + 1] = string.sub(stone, 1, GONE)
+    end
+    if #stones < PIECE then return table.concat(list), 0, complete end
+    low = low + PIECE
   end
 end
 

@@ -16,6 +16,8 @@ struct mailbox_store {
 	struct redis *redis;	  /* borrowed */
 	struct blob_store *blobs; /* borrowed */
 	int64_t retention_s;
+	uint32_t copy_at_once; /* messages; a copy of more takes several steps */
+	int64_t copy_lease_ms; /* between two of them */
 };
 
 /* ---- A call under way ----
@@ -53,10 +55,11 @@ struct mailbox_call {
 	struct mailbox_store *store; /* borrowed */
 	const char *address;	     /* in the arena */
 	union mailbox_on on;
-	void *arg;		      /* of the caller */
-	mailbox_on_answer *on_answer; /* of the step that waits */
-	const struct err *failure;    /* in the arena; of mailbox_call_fail() */
-	void *state;		      /* of calls that take several steps; in the arena */
+	void *arg;		       /* of the caller */
+	mailbox_on_answer *on_answer;  /* of the step that waits */
+	const struct err *failure;     /* in the arena; of mailbox_call_fail() */
+	void *state;		       /* of calls that take several steps; in the arena */
+	struct mailbox_source *source; /* borrowed; of calls that copy */
 };
 
 struct mailbox_call *mailbox_call_new(struct mailbox_store *m, struct str address, union mailbox_on on, void *arg);
@@ -99,13 +102,31 @@ bool mailbox_call_name(struct mailbox_call *call, struct str name, mailbox_on_an
 struct mailbox_batch {
 	const uint32_t *uids; /* of all that is to be changed; in the arena */
 	uint32_t count, done;
+	uint32_t most;			  /* in one script */
 	uint64_t modseq, previous_modseq; /* of all that was done as one change */
 };
 void mailbox_batch_init(struct mailbox_call *call, struct mailbox_batch *b, const uint32_t *uids, uint32_t count);
 /* The ranges of the next ones; empty when there are none at all. */
 struct str mailbox_batch_next(struct mailbox_call *call, struct mailbox_batch *b);
+/* How many those are; b->done is passed over them. */
+uint32_t mailbox_batch_take(struct mailbox_batch *b);
 /* A change that followed the one before with nothing between leaves them one. */
 void mailbox_batch_note(struct mailbox_batch *b, uint64_t modseq, uint64_t previous_modseq);
+
+/* ---- Messages about to be copied ---- */
+typedef void mailbox_on_taken(struct mailbox_call *call, const struct err *err);
+struct mailbox_source {
+	struct buf uids, cold; /* owner; packed: ascending, and the record of each */
+	mailbox_on_taken *on_taken;
+	struct err err;
+};
+/* on_taken, later: of the (ascending) UIDs those that exist are in the source,
+ * and a reference was added to each body and digest that their records name. */
+void mailbox_source_take(struct mailbox_call *call, struct mailbox_source *s, uint64_t folder, const uint32_t *uids,
+			 uint32_t count, mailbox_on_taken *on_taken);
+/* Drops the references of those that are not among the copied (packed UIDs, ascending). */
+void mailbox_source_give_back(struct mailbox_call *call, struct mailbox_source *s, struct str copied);
+void mailbox_source_fini(struct mailbox_source *s);
 
 /* ---- Pieces of arguments and answers ---- */
 /* Sorted UIDs as packed ranges. */
@@ -124,6 +145,12 @@ void mailbox_drop_references(struct mailbox_store *m, struct str cold);
 /* ---- Calls that others are made of ---- */
 /* Reaps a folder whose deletion was begun; then, if done is not NULL, calls it. */
 void mailbox_reap(struct mailbox_store *m, struct str address, uint64_t id, mailbox_on_done *done, void *arg);
+/* All of a list of doomed folders, behind the caller's back. */
+void mailbox_reap_all(struct mailbox_store *m, struct str address, const redisReply *doomed);
+/* A copy of so many that one script would hold the store too long (staging.c).
+ * `to` was checked. */
+void mailbox_copy_staged(struct mailbox_store *m, struct str address, uint32_t from_folder, const uint32_t *uids,
+			 uint32_t uid_count, struct str to, uint64_t quota_bytes, mailbox_on_copied *cb, void *arg);
 
 /* Element i of an array reply, or NULL. */
 static inline const redisReply *

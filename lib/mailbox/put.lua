@@ -10,7 +10,7 @@ if once ~= '' then
     }
   end
 end
-if not folder_lives(id) then return fail('NOTFOUND there is no such folder') end
+if not folder_exists(id) then return fail('NOTFOUND there is no such folder') end
 if class_of(id) == CLASS.MAIL then return fail('DENIED what a UID shows of mail never changes') end
 
 -- ---- What there is ----

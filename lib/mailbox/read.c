@@ -1,102 +1,68 @@
-/* Reading the index, and what changed in it.
+/* Reading the index, and what changed in it: one state of the folder, by pages.
  *
- * The scripts give whole chunks; the records that lie outside the UIDs asked
- * for, or have not changed, are cut here, where it costs nothing to Redis. */
+ * A page is a script that reads some chunks, so that none holds the store for
+ * long. All pages of a pass are of one state if the folder's modseq is the same
+ * at the last as at the first; if not, the next pass reads what changed since
+ * this one began, which is little, until a pass is whole. What is gone since the
+ * first page tells which of the records read before are no more. One page, which
+ * is what nearly all take, is whole.
+ *
+ * The scripts give whole chunks; records that lie outside the UIDs asked for, or
+ * have not changed, are cut here, where it costs nothing to the store. */
 #include <stdlib.h>
 
 #include "lib/base/bytes.h"
-#include "lib/base/check.h"
+#include "lib/base/mem.h"
 #include "lib/mailbox/scripts.h"
 
 MAILBOX_SCRIPT(read);
 MAILBOX_SCRIPT(changes);
+MAILBOX_SCRIPT(gone);
+
+/* Each pass reads only what the one before, which took milliseconds, has missed. */
+enum { PASSES_MAX = 1000, GONE_BYTES = sizeof(struct mailbox_gone_layout) };
 
 struct reading {
+	uint32_t folder_id;
 	uint32_t first_uid, last_uid;
 	unsigned parts;
-	uint64_t changed_since;
-	bool take_recent;
+	uint64_t changed_since; /* as it was asked for */
+	bool is_changes, take_recent;
+	/* This pass */
+	uint64_t since;	   /* modseq */
+	uint64_t begun;	   /* modseq of the folder at its first page; UINT64_MAX: there was none */
+	uint32_t next_uid; /* of the next page */
+	unsigned passes;   /* before it, of this try */
+	unsigned turns;	   /* of all tries */
+	uint64_t first_begun;
+	/* What was read, of all passes */
+	struct buf hot, cold, gone; /* owner; packed */
+	uint64_t gone_after;	    /* modseq: of the next page of those that are gone */
+	bool gone_complete;
+	struct mailbox_changes result;
 };
 
-static bool
-read_is_wanted(const struct reading *r, const char *hot)
+static struct reading *
+read_of(struct mailbox_call *call)
 {
-	uint32_t uid = mailbox_hot_uid(hot);
-
-	return uid >= r->first_uid && uid <= r->last_uid &&
-	       (r->changed_since == 0 || mailbox_hot_modseq(hot) > r->changed_since);
+	return call->state;
 }
 
-static size_t
-read_total_length(const redisReply *chunks)
-{
-	size_t total = 0;
-
-	for (size_t i = 0; chunks != NULL && i < chunks->elements; i++)
-		total += (size_t)chunks->element[i]->len;
-	return total;
-}
-
-/* Joins the wanted records of all chunks. */
-static void
-read_collect(const struct reading *r, const redisReply *hot_chunks, const redisReply *cold_chunks, struct arena *arena,
-	     struct mailbox_records *out)
-{
-	char *hot = arena_alloc(arena, read_total_length(hot_chunks) + 1);
-	char *cold = (r->parts & MAILBOX_COLD) != 0 ? arena_alloc(arena, read_total_length(cold_chunks) + 1) : NULL;
-	uint32_t count = 0;
-
-	for (size_t i = 0; hot_chunks != NULL && i < hot_chunks->elements; i++) {
-		struct str h = redis_str(hot_chunks->element[i]);
-		struct str c = cold != NULL ? redis_str(mailbox_element(cold_chunks, i)) : STR_NONE;
-		size_t records = h.len / MAILBOX_HOT_BYTES;
-		for (size_t k = 0; k < records; k++) {
-			if (!read_is_wanted(r, h.p + k * MAILBOX_HOT_BYTES))
-				continue;
-			memcpy(hot + (size_t)count * MAILBOX_HOT_BYTES, h.p + k * MAILBOX_HOT_BYTES, MAILBOX_HOT_BYTES);
-			if (cold != NULL && c.len >= (k + 1) * MAILBOX_COLD_BYTES)
-				memcpy(cold + (size_t)count * MAILBOX_COLD_BYTES, c.p + k * MAILBOX_COLD_BYTES,
-				       MAILBOX_COLD_BYTES);
-			count++;
-		}
-	}
-	out->hot = (r->parts & MAILBOX_HOT) != 0 ? hot : NULL;
-	out->cold = cold;
-	out->count = count;
-}
+/* ---- The end ---- */
 
 static void
-read_on_records(struct mailbox_call *call, const redisReply *reply, const struct err *err)
+read_end(struct mailbox_call *call, const struct err *err)
 {
-	const struct mailbox_read_answer got = mailbox_read_answer(reply);
-	struct mailbox_records records = {
-		.highest_modseq = (uint64_t)redis_i64(got.modseq, 0),
-		.uid_next = (uint32_t)redis_i64(got.uid_next, 0),
-		.uid_validity = (uint32_t)redis_i64(got.uid_validity, 0),
-	};
+	struct reading *r = read_of(call);
 
-	if (err == NULL)
-		read_collect(call->state, got.hot, got.cold, &call->op.arena, &records);
-	call->on.records(call->arg, err == NULL ? &records : NULL, err);
+	if (r->is_changes)
+		call->on.changes(call->arg, err == NULL ? &r->result : NULL, err);
+	else
+		call->on.records(call->arg, err == NULL ? &r->result.records : NULL, err);
+	buf_fini(&r->hot);
+	buf_fini(&r->cold);
+	buf_fini(&r->gone);
 	mailbox_call_end(call);
-}
-
-void
-mailbox_read(struct mailbox_store *m, struct str address, uint32_t folder_id, uint32_t first_uid, uint32_t last_uid,
-	     unsigned parts, uint64_t changed_since, mailbox_on_records *cb, void *arg)
-{
-	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.records = cb}, arg);
-	struct reading *r = arena_new(&call->op.arena, struct reading);
-
-	*r = (struct reading){first_uid, last_uid, parts, changed_since, false};
-	call->state = r;
-	mailbox_read_ask(call,
-			 &(struct mailbox_read_args){.id = folder_id,
-						     .first = first_uid,
-						     .last = last_uid,
-						     .want_cold = (parts & MAILBOX_COLD) != 0,
-						     .since = changed_since},
-			 read_on_records);
 }
 
 static int
@@ -117,17 +83,16 @@ read_by_modseq(const void *a, const void *b)
 	return read_by_uid(&x->uid, &y->uid);
 }
 
-enum { GONE_BYTES = sizeof(struct mailbox_gone_layout) };
-
 static void
-read_parse_gone(struct str packed, struct arena *arena, struct mailbox_changes *out)
+read_parse_gone(struct mailbox_call *call)
 {
-	uint32_t count = (uint32_t)(packed.len / GONE_BYTES);
-	struct mailbox_gone *gone = arena_array(arena, struct mailbox_gone, count + 1);
-	uint32_t *uids = arena_array(arena, uint32_t, count + 1);
+	struct reading *r = read_of(call);
+	uint32_t count = (uint32_t)(r->gone.len / GONE_BYTES);
+	struct mailbox_gone *gone = arena_array(&call->op.arena, struct mailbox_gone, count + 1);
+	uint32_t *uids = arena_array(&call->op.arena, uint32_t, count + 1);
 
 	for (uint32_t i = 0; i < count; i++) {
-		const char *stone = packed.p + (size_t)i * GONE_BYTES;
+		const char *stone = r->gone.data + (size_t)i * GONE_BYTES;
 		gone[i] = (struct mailbox_gone){
 			.modseq = bytes_get_u48(stone + MAILBOX_AT(gone, modseq)),
 			.uid = bytes_get_u32(stone + MAILBOX_AT(gone, uid)),
@@ -136,45 +101,320 @@ read_parse_gone(struct str packed, struct arena *arena, struct mailbox_changes *
 	}
 	qsort(gone, count, sizeof(*gone), read_by_modseq);
 	qsort(uids, count, sizeof(*uids), read_by_uid);
-	out->gone = gone;
-	out->gone_uids = uids;
-	out->gone_count = count;
+	r->result.gone = gone;
+	r->result.gone_uids = uids;
+	r->result.gone_count = count;
+}
+
+/* ---- Several passes ---- */
+
+struct read_place {
+	uint32_t uid;
+	uint32_t at; /* number of the record, of all that were read */
+};
+
+/* By UID; of the same one the last that was read comes first. */
+static int
+read_by_place(const void *a, const void *b)
+{
+	const struct read_place *x = a, *y = b;
+
+	if (x->uid != y->uid)
+		return x->uid < y->uid ? -1 : 1;
+	return x->at > y->at ? -1 : x->at < y->at;
+}
+
+static void
+read_copy_record(struct buf *out, const struct buf *in, uint32_t at, size_t bytes)
+{
+	if (in->len != 0)
+		buf_add(out, in->data + (size_t)at * bytes, bytes);
+}
+
+/* Of what the passes have read, the last of each message that is not gone. */
+static void
+read_merge(struct reading *r)
+{
+	uint32_t count = (uint32_t)(r->hot.len / MAILBOX_HOT_BYTES);
+	struct read_place *places = mem_alloc((count + 1) * sizeof(*places));
+	struct buf hot = BUF_EMPTY, cold = BUF_EMPTY;
+
+	for (uint32_t i = 0; i < count; i++)
+		places[i] = (struct read_place){mailbox_hot_uid(r->hot.data + (size_t)i * MAILBOX_HOT_BYTES), i};
+	qsort(places, count, sizeof(*places), read_by_place);
+	for (uint32_t i = 0; i < count; i++) {
+		const uint32_t *uid = &places[i].uid;
+		if ((i != 0 && places[i - 1].uid == *uid) ||
+		    bsearch(uid, r->result.gone_uids, r->result.gone_count, sizeof(*uid), read_by_uid) != NULL)
+			continue;
+		read_copy_record(&hot, &r->hot, places[i].at, MAILBOX_HOT_BYTES);
+		read_copy_record(&cold, &r->cold, places[i].at, MAILBOX_COLD_BYTES);
+	}
+	mem_free(places);
+	buf_fini(&r->hot);
+	buf_fini(&r->cold);
+	r->hot = hot;
+	r->cold = cold;
+}
+
+static void
+read_finish(struct mailbox_call *call)
+{
+	struct reading *r = read_of(call);
+	struct mailbox_records *records = &r->result.records;
+
+	read_parse_gone(call);
+	if (r->passes != 0)
+		read_merge(r);
+	records->count = (uint32_t)(r->hot.len / MAILBOX_HOT_BYTES);
+	buf_reserve(&r->hot, 1); /* where there is no record it is no NULL yet */
+	buf_reserve(&r->cold, 1);
+	records->hot = (r->parts & MAILBOX_HOT) != 0 ? r->hot.data : NULL;
+	records->cold = (r->parts & MAILBOX_COLD) != 0 ? r->cold.data : NULL;
+	r->result.took_recent = r->take_recent;
+	r->result.complete = r->gone_complete;
+	read_end(call, NULL);
+}
+
+/* ---- Pages ---- */
+
+static void read_page(struct mailbox_call *call);
+
+/* Records of the pass's page that are wanted. */
+static void
+read_take_records(struct reading *r, const redisReply *hot_chunks, const redisReply *cold_chunks)
+{
+	static const char none[MAILBOX_COLD_BYTES];
+
+	for (size_t i = 0; hot_chunks != NULL && i < hot_chunks->elements; i++) {
+		struct str hot = redis_str(hot_chunks->element[i]), cold = redis_str(mailbox_element(cold_chunks, i));
+		for (size_t k = 0; k < hot.len / MAILBOX_HOT_BYTES; k++) {
+			const char *record = hot.p + k * MAILBOX_HOT_BYTES;
+			uint32_t uid = mailbox_hot_uid(record);
+			if (uid < r->first_uid || uid > r->last_uid ||
+			    (r->since != 0 && mailbox_hot_modseq(record) <= r->since))
+				continue;
+			buf_add(&r->hot, record, MAILBOX_HOT_BYTES);
+			if ((r->parts & MAILBOX_COLD) != 0)
+				buf_add(&r->cold,
+					cold.len >= (k + 1) * MAILBOX_COLD_BYTES ? cold.p + k * MAILBOX_COLD_BYTES
+										 : none,
+					MAILBOX_COLD_BYTES);
+		}
+	}
+}
+
+static void
+read_begin_pass(struct mailbox_call *call, uint64_t since)
+{
+	struct reading *r = read_of(call);
+	struct err busy;
+
+	r->since = since;
+	r->begun = UINT64_MAX;
+	r->next_uid = r->first_uid;
+	if (++r->turns < PASSES_MAX) {
+		read_page(call);
+		return;
+	}
+	err_set(&busy, ERR_UNAVAILABLE, "a mailbox of %s changes too fast to be read", call->address);
+	read_end(call, &busy);
+}
+
+/* The log does not tell what is gone since the first pass: all anew. */
+static void
+read_begin_anew(struct mailbox_call *call)
+{
+	struct reading *r = read_of(call);
+
+	buf_clear(&r->hot);
+	buf_clear(&r->cold);
+	buf_clear(&r->gone);
+	r->first_begun = UINT64_MAX;
+	r->passes = 0;
+	read_begin_pass(call, r->changed_since);
+}
+
+static void read_on_gone(struct mailbox_call *call, const redisReply *reply, const struct err *err);
+
+/* Some of what is gone; more: there is more of it. */
+static void
+read_take_gone(struct mailbox_call *call, const redisReply *gone, uint64_t more, bool complete)
+{
+	struct reading *r = read_of(call);
+	struct str packed = redis_str(gone);
+
+	/* Not what went after the state that the records are of. */
+	for (size_t at = 0; at + GONE_BYTES <= packed.len; at += GONE_BYTES)
+		if (bytes_get_u48(packed.p + at + MAILBOX_AT(gone, modseq)) <= r->result.records.highest_modseq)
+			buf_add(&r->gone, packed.p + at, GONE_BYTES);
+	r->gone_complete = r->gone_complete && complete;
+	r->gone_after = more;
+	if (more != 0 && more < r->result.records.highest_modseq)
+		mailbox_gone_ask(call, &(struct mailbox_gone_args){.id = r->folder_id, .since = more}, read_on_gone);
+	else if (r->passes != 0 && !r->gone_complete)
+		read_begin_anew(call);
+	else
+		read_finish(call);
+}
+
+static void
+read_on_gone(struct mailbox_call *call, const redisReply *reply, const struct err *err)
+{
+	const struct mailbox_gone_answer got = mailbox_gone_answer(reply);
+
+	if (err != NULL)
+		read_end(call, err);
+	else
+		read_take_gone(call, got.gone, (uint64_t)redis_i64(got.more, 0), redis_i64(got.complete, 0) != 0);
+}
+
+/* What is the same in the answers of both scripts. Tells whether the pass is whole;
+ * if not, more was asked for. */
+static bool
+read_take_page(struct mailbox_call *call, const redisReply *modseq_reply, const redisReply *next)
+{
+	struct reading *r = read_of(call);
+	uint64_t modseq = (uint64_t)redis_i64(modseq_reply, 0);
+
+	if (r->begun == UINT64_MAX)
+		r->begun = modseq;
+	if (r->first_begun == UINT64_MAX)
+		r->first_begun = modseq;
+	r->next_uid = (uint32_t)redis_i64(next, 0);
+	if (r->next_uid != 0) {
+		read_page(call);
+		return false;
+	}
+	if (r->begun == modseq)
+		return true;
+	r->passes++;
+	read_begin_pass(call, r->begun);
+	return false;
+}
+
+static void
+read_on_records(struct mailbox_call *call, const redisReply *reply, const struct err *err)
+{
+	const struct mailbox_read_answer got = mailbox_read_answer(reply);
+	struct reading *r = read_of(call);
+
+	if (err != NULL) {
+		read_end(call, err);
+		return;
+	}
+	read_take_records(r, got.hot, got.cold);
+	r->result.records.highest_modseq = (uint64_t)redis_i64(got.modseq, 0);
+	r->result.records.uid_next = (uint32_t)redis_i64(got.uid_next, 0);
+	r->result.records.uid_validity = (uint32_t)redis_i64(got.uid_validity, 0);
+	if (!read_take_page(call, got.modseq, got.next))
+		return;
+	r->gone_complete = true;
+	if (r->passes == 0)
+		read_finish(call);
+	else
+		read_take_gone(call, got.gone, (uint64_t)redis_i64(got.more, 0), redis_i64(got.complete, 0) != 0);
+}
+
+/* The answer may be gone before all that is gone was told. */
+static void
+read_take_folder(struct mailbox_call *call, const redisReply *fields, const redisReply *keywords)
+{
+	struct mailbox_folder *folder = &read_of(call)->result.folder;
+	struct arena *arena = &call->op.arena;
+	const struct str *names;
+	struct str *copies;
+
+	mailbox_parse_folder(fields, folder);
+	names = mailbox_parse_keywords(keywords, arena, &folder->keyword_count);
+	copies = arena_array(arena, struct str, MAILBOX_KEYWORDS);
+	for (unsigned i = 0; i < folder->keyword_count; i++)
+		copies[i] = arena_str(arena, names[i]);
+	folder->keywords = copies;
+	folder->name = arena_str(arena, folder->name);
+	folder->special_use = arena_str(arena, folder->special_use);
 }
 
 static void
 read_on_changes(struct mailbox_call *call, const redisReply *reply, const struct err *err)
 {
 	const struct mailbox_changes_answer got = mailbox_changes_answer(reply);
-	const struct reading *r = call->state;
-	struct mailbox_changes changes = {
-		.records.highest_modseq = (uint64_t)redis_i64(got.modseq, 0),
-		.records.uid_next = (uint32_t)redis_i64(got.uid_next, 0),
-		.records.uid_validity = (uint32_t)redis_i64(got.uid_validity, 0),
-		.took_recent = r->take_recent,
-		.complete = redis_i64(got.complete, 0) != 0,
-	};
+	struct reading *r = read_of(call);
 
-	if (err == NULL) {
-		read_collect(r, got.hot, NULL, &call->op.arena, &changes.records);
-		read_parse_gone(redis_str(got.gone), &call->op.arena, &changes);
-		mailbox_parse_folder(got.fields, &changes.folder);
-		changes.folder.keywords =
-			mailbox_parse_keywords(got.keywords, &call->op.arena, &changes.folder.keyword_count);
+	if (err != NULL) {
+		read_end(call, err);
+		return;
 	}
-	call->on.changes(call->arg, err == NULL ? &changes : NULL, err);
-	mailbox_call_end(call);
+	read_take_records(r, got.hot, NULL);
+	r->result.records.highest_modseq = (uint64_t)redis_i64(got.modseq, 0);
+	r->result.records.uid_next = (uint32_t)redis_i64(got.uid_next, 0);
+	r->result.records.uid_validity = (uint32_t)redis_i64(got.uid_validity, 0);
+	if (!read_take_page(call, got.modseq, got.next))
+		return;
+	read_take_folder(call, got.fields, got.keywords);
+	r->gone_complete = true;
+	read_take_gone(call, got.gone, (uint64_t)redis_i64(got.more, 0), redis_i64(got.complete, 0) != 0);
+}
+
+static void
+read_page(struct mailbox_call *call)
+{
+	const struct reading *r = read_of(call);
+
+	if (r->is_changes)
+		mailbox_changes_ask(call,
+				    &(struct mailbox_changes_args){.id = r->folder_id,
+								   .first = r->next_uid,
+								   .since = r->since,
+								   .begun = r->begun,
+								   .from = r->changed_since,
+								   .take = r->take_recent},
+				    read_on_changes);
+	else
+		mailbox_read_ask(call,
+				 &(struct mailbox_read_args){.id = r->folder_id,
+							     .first = r->next_uid,
+							     .last = r->last_uid,
+							     .want_cold = (r->parts & MAILBOX_COLD) != 0,
+							     .since = r->since,
+							     .begun = r->begun,
+							     .from = r->passes != 0 ? r->first_begun : UINT64_MAX},
+				 read_on_records);
+}
+
+static void
+read_start(struct mailbox_call *call, const struct reading *asked)
+{
+	struct reading *r = call->state = arena_new(&call->op.arena, struct reading);
+
+	*r = *asked;
+	r->since = r->changed_since;
+	r->next_uid = r->first_uid;
+	r->begun = r->first_begun = UINT64_MAX;
+	read_page(call);
+}
+
+void
+mailbox_read(struct mailbox_store *m, struct str address, uint32_t folder_id, uint32_t first_uid, uint32_t last_uid,
+	     unsigned parts, uint64_t changed_since, mailbox_on_records *cb, void *arg)
+{
+	read_start(mailbox_call_new(m, address, (union mailbox_on){.records = cb}, arg),
+		   &(struct reading){.folder_id = folder_id,
+				     .first_uid = first_uid,
+				     .last_uid = last_uid,
+				     .parts = parts,
+				     .changed_since = changed_since});
 }
 
 void
 mailbox_read_changes(struct mailbox_store *m, struct str address, uint32_t folder_id, uint64_t since_modseq,
 		     bool take_recent, mailbox_on_changes *cb, void *arg)
 {
-	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.changes = cb}, arg);
-	struct reading *r = arena_new(&call->op.arena, struct reading);
-
-	*r = (struct reading){0, UINT32_MAX, MAILBOX_HOT, since_modseq, take_recent};
-	call->state = r;
-	mailbox_changes_ask(call,
-			    &(struct mailbox_changes_args){.id = folder_id, .since = since_modseq, .take = take_recent},
-			    read_on_changes);
+	read_start(mailbox_call_new(m, address, (union mailbox_on){.changes = cb}, arg),
+		   &(struct reading){.folder_id = folder_id,
+				     .last_uid = UINT32_MAX,
+				     .parts = MAILBOX_HOT,
+				     .changed_since = since_modseq,
+				     .is_changes = true,
+				     .take_recent = take_recent});
 }

@@ -1,12 +1,16 @@
--- Chunks of a folder.
+-- Chunks of a folder, so many at a time.
 local f = base .. 'f:' .. id
 local h = call('HMGET', f, 'modseq', 'uidnext', 'uidvalidity')
 if not h[1] then return fail('NOTFOUND there is no such mailbox') end
+local numbers, rest = changed_chunks(f, first, last, since)
 local hot, cold = {}, {}
-for _, n in ipairs(chunks_between(f, first, last)) do
-  if since == 0 or tonumber(string.match(call('HGET', f .. ':chunks', n), '%d+$')) > since then
-    hot[#hot + 1] = call('GET', f .. ':h:' .. n)
-    if want_cold then cold[#cold + 1] = call('GET', f .. ':c:' .. n) end
-  end
+for i, n in ipairs(numbers) do
+  hot[i] = call('GET', f .. ':h:' .. n)
+  if want_cold then cold[i] = call('GET', f .. ':c:' .. n) end
 end
-return answer{modseq = h[1], uid_next = h[2], uid_validity = h[3], hot = hot, cold = cold}
+local gone, more, complete
+if from and is_whole(rest, begun, h[1]) then gone, more, complete = stones_after(f, from) end
+return answer{
+  modseq = h[1], uid_next = h[2], uid_validity = h[3], hot = hot, cold = cold, next = rest, gone = gone, more = more,
+  complete = complete,
+}

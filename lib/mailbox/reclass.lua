@@ -1,6 +1,6 @@
 -- Gives an empty folder of items another class. Whoever knows folders of one class
 -- sees it go from there; for those of the other it is new.
-if not folder_lives(id) then return fail('NOTFOUND there is no such mailbox') end
+if not folder_exists(id) then return fail('NOTFOUND there is no such mailbox') end
 local f = base .. 'f:' .. id
 local h, was = call('HMGET', f, 'count', 'special'), class_of(id)
 if was == class then return 1 end

@@ -34,7 +34,7 @@
 	F(email_id, 6, "I6") \
 	F(buried, 4, "I4") /* unix seconds */
 
-/* In answers: a message that is gone. */
+/* In answers: a message that is gone; a tombstone begins with it. */
 #define MAILBOX_RECORD_GONE(F) \
 	F(modseq, 6, "I6") \
 	F(uid, 4, "I4")

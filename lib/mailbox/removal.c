@@ -39,6 +39,13 @@ mailbox_reap(struct mailbox_store *m, struct str address, uint64_t id, mailbox_o
 	removal_reap_more(call);
 }
 
+void
+mailbox_reap_all(struct mailbox_store *m, struct str address, const redisReply *doomed)
+{
+	for (size_t i = 0; doomed != NULL && i < doomed->elements; i++)
+		mailbox_reap(m, address, (uint64_t)redis_i64(doomed->element[i], 0), NULL, NULL);
+}
+
 static void
 removal_on_deleted(struct mailbox_call *call, const redisReply *reply, const struct err *err)
 {

@@ -3,7 +3,7 @@ ensure_account()
 local class = CLASS.MAIL
 if id then
   if id == 1 then return fail('DENIED INBOX is renamed by its name') end
-  if not folder_lives(id) then return fail('NOTFOUND there is no such mailbox') end
+  if not folder_exists(id) then return fail('NOTFOUND there is no such mailbox') end
   from, class = call('HGET', base .. 'f:' .. id, 'name'), class_of(id)
 end
 local hash = names_of(class)

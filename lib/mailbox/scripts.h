@@ -67,6 +67,43 @@
 	F(to_uids)   /* packed, each beside its own */ \
 	F(modseq)    /* 0: there was nothing to be copied */
 
+/* Of messages that are about to be copied. */
+#define MAILBOX_TAKES_source(A) \
+	A(ID, id)     /* folder */ \
+	A(TEXT, uids) /* packed, ascending */
+#define MAILBOX_ANSWERS_source(F) \
+	F(uids) /* packed: those that exist */ \
+	F(cold) /* the record of each */
+
+/* A copy in steps (staging.c): opened, added to, published; or dropped. */
+#define MAILBOX_TAKES_stage_open(A) \
+	A(ID, from)	 /* folder */ \
+	A(TEXT, name)	 /* of the folder that it comes to */ \
+	A(TEXT, token)	 /* that no other copy has */ \
+	A(NUMBER, lease) /* ms */
+#define MAILBOX_ANSWERS_stage_open(F) \
+	F(copy)	  /* what the other steps name it by */ \
+	F(doomed) /* ids of folders that are being removed */
+#define MAILBOX_TAKES_stage_add(A) \
+	A(TEXT, copy) \
+	A(ID, from) \
+	A(TEXT, uids)	 /* packed, ascending */ \
+	A(TEXT, cold)	 /* the records of each */ \
+	A(NUMBER, quota) /* bytes; 0: none */ \
+	A(NUMBER, now)	 /* unix seconds */ \
+	A(NUMBER, lease)
+#define MAILBOX_ANSWERS_stage_add(F) F(uids) /* packed: those that are still there */
+#define MAILBOX_TAKES_stage_publish(A) \
+	A(TEXT, copy) \
+	A(NUMBER, count) /* of its messages */ \
+	A(NUMBER, quota)
+#define MAILBOX_ANSWERS_stage_publish(F) \
+	F(uid_validity) \
+	F(first_uid) /* of `count` consecutive ones */ \
+	F(modseq)
+#define MAILBOX_TAKES_stage_drop(A) A(TEXT, copy)
+#define MAILBOX_ANSWERS_stage_drop(F)
+
 #define MAILBOX_TAKES_store(A) \
 	A(ID, id) \
 	A(TEXT, packed)	  /* ranges */ \
@@ -94,33 +131,53 @@
 	F(cold)	    /* records */ \
 	F(previous) /* modseq of the folder before */
 
+/* Pages: the chunks of a folder, so many at a time (lib/mailbox/read.c). */
 #define MAILBOX_TAKES_read(A) \
 	A(ID, id) \
 	A(NUMBER, first) /* UID */ \
 	A(NUMBER, last) \
 	A(FLAG, want_cold) \
-	A(NUMBER, since) /* modseq; 0: all */
+	A(NUMBER, since) /* modseq; 0: all */ \
+	A(OPTION, begun) /* modseq of the folder at the first page of this pass */ \
+	A(OPTION, from)	 /* modseq: what is gone after it is wanted too */
 /* Whole chunks: the caller cuts what lies outside. */
 #define MAILBOX_ANSWERS_read(F) \
 	F(modseq) \
 	F(uid_next) \
 	F(uid_validity) \
 	F(hot) /* chunks */ \
-	F(cold)
+	F(cold) \
+	F(next)	    /* UID to go on with; nil: that was all, and if nothing changed since `begun`: */ \
+	F(gone)	    /* packed */ \
+	F(more)	    /* modseq: what is gone after it, gone.lua tells; 0: that was all */ \
+	F(complete) /* 1: the log reaches back so far */
 
 #define MAILBOX_TAKES_changes(A) \
 	A(ID, id) \
+	A(NUMBER, first) /* UID to go on with */ \
 	A(NUMBER, since) /* modseq */ \
-	A(FLAG, take)	 /* what is recent is taken */
+	A(OPTION, begun) \
+	A(NUMBER, from) \
+	A(FLAG, take) /* what is recent is taken */
 #define MAILBOX_ANSWERS_changes(F) \
 	F(modseq) \
 	F(uid_next) \
 	F(uid_validity) \
-	F(hot)	    /* chunks */ \
-	F(gone)	    /* packed */ \
-	F(complete) /* 1: the log reaches back so far */ \
-	F(fields)   /* of the folder, before the taking */ \
+	F(hot)	/* chunks */ \
+	F(next) /* as above; then with the others: */ \
+	F(gone) \
+	F(more) \
+	F(complete) \
+	F(fields) /* of the folder, before the taking */ \
 	F(keywords)
+
+#define MAILBOX_TAKES_gone(A) \
+	A(ID, id) \
+	A(NUMBER, since) /* modseq */
+#define MAILBOX_ANSWERS_gone(F) \
+	F(gone) \
+	F(more) \
+	F(complete)
 
 #define MAILBOX_TAKES_bodies(A) \
 	A(NUMBER, since) /* modseq; 0: all */ \

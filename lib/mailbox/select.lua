@@ -3,7 +3,7 @@ ensure_account()
 local id = call('HGET', base .. 'names', name)
 if not id then return fail('NOTFOUND there is no such mailbox') end
 local f = base .. 'f:' .. id
-if not folder_exists(f) then return fail('NOTFOUND there is no such mailbox') end
+if not folder_exists(id) then return fail('NOTFOUND there is no such mailbox') end
 local fields, field = folder_fields(id), {}
 for i, key in ipairs(FOLDER) do field[key] = fields[i] end
 

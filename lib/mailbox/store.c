@@ -4,6 +4,10 @@
 #include "lib/base/mem.h"
 #include "lib/mailbox/private.h"
 
+/* A script takes some 5 µs for a message of a copy. A step waits for references that
+ * are added one by one, and for a busy store: none takes a minute. */
+enum { COPY_AT_ONCE = MAILBOX_CHUNK_UIDS, COPY_LEASE_MS = 120000 };
+
 struct mailbox_store *
 mailbox_store_new(struct redis *r, struct blob_store *blobs)
 {
@@ -12,6 +16,8 @@ mailbox_store_new(struct redis *r, struct blob_store *blobs)
 	m->redis = r;
 	m->blobs = blobs;
 	m->retention_s = MAILBOX_DEFAULT_RETENTION_S;
+	m->copy_at_once = COPY_AT_ONCE;
+	m->copy_lease_ms = COPY_LEASE_MS;
 	return m;
 }
 

@@ -1,6 +1,6 @@
 -- Changes flags.
 local f = base .. 'f:' .. id
-if not folder_exists(f) then return fail('NOTFOUND there is no such mailbox') end
+if not folder_exists(id) then return fail('NOTFOUND there is no such mailbox') end
 local previous = call('HGET', f, 'modseq')
 local lo, hi = keyword_bits(f, keywords, mode ~= MODE.REMOVE)
 if not lo then return fail('LIMIT a mailbox has at most ' .. KEYWORDS .. ' keywords') end

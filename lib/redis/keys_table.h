@@ -35,6 +35,8 @@
 	  "annotations of the account") \
 	K(MAIL_DOOMED, "mail:{<address>}:doomed", SET, STAYS, ACCOUNT, "scripts of lib/mailbox", \
 	  "folders that are being removed") \
+	K(MAIL_COPIES, "mail:{<address>}:copies", ZSET, STAYS, ACCOUNT, "scripts of lib/mailbox", \
+	  "copies that are being made, by the end of their lease") \
 	K(MAIL_LOCK, "mail:{<address>}:lock", STRING, EXPIRES, ACCOUNT, "frontends (POP3)", "who has the maildrop") \
 	K(MAIL_LEDGER, "mail:{<address>}:filed:<day>", HASH, EXPIRES, TIME, "scripts of lib/mailbox", \
 	  "the ledger of deliveries; outlives the account") \

@@ -246,21 +246,21 @@ class RedisRelay:
             connection.cut()
 
 
-class RelayedWorker:
-    """A worker of the cluster whose way to Redis is the relay."""
+class Relayed:
+    """A program of the cluster whose way to Redis is the relay."""
 
-    def __init__(self, cluster, relay, folder, name="relayed", env=None):
-        self.name, self.log_path, self.port = name, Path(folder) / f"{name}.log", free_port()
+    def __init__(self, program, cluster, relay, folder, name="relayed", env=None, options=()):
+        self.name, self.log_path, self.metrics_port = name, Path(folder) / f"{name}.log", free_port()
         with open(self.log_path, "w") as log:
             self.process = subprocess.Popen(
-                [BUILD / "delivery-worker", "--id", name, "--redis", relay.url,
-                 "--blobs", f"file:{cluster.dir / 'blobs'}", "--metrics-port", str(self.port)], stdout=log,
+                [BUILD / program, "--id", name, "--redis", relay.url, "--blobs", f"file:{cluster.dir / 'blobs'}",
+                 "--metrics-port", str(self.metrics_port), *options], stdout=log,
                 stderr=subprocess.STDOUT, env=dict(os.environ, STAGEPOST_HOSTNAME="mx.example.test", **(env or {})))
-        wait_for(self.is_ready, 20, what="the worker is ready")
+        wait_for(self.is_ready, 20, what="the program is ready")
 
     def is_ready(self):
         try:
-            return urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2).status == 200
+            return urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/readyz", timeout=2).status == 200
         except OSError:
             return False
 
@@ -279,3 +279,17 @@ class RelayedWorker:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+
+class RelayedWorker(Relayed):
+    def __init__(self, *args, **kwargs):
+        super().__init__("delivery-worker", *args, **kwargs)
+
+
+class RelayedFrontend(Relayed):
+    """For IMAP alone."""
+
+    def __init__(self, cluster, *args, **kwargs):
+        self.port = free_port()
+        super().__init__("frontend", cluster, *args, **kwargs,
+                         options=("--protocols", "imap", "--port-base", str(self.port - 143)))

@@ -154,6 +154,52 @@ test_lists(void **state)
 	assert_int_equal(number("SCARD %s", "domains"), 1);
 }
 
+/* How often Redis ran a command, by its own count. */
+static long
+calls_of(const char *name)
+{
+	redisReply *reply = command("INFO %s", "commandstats");
+	char field[80];
+	const char *at;
+	long calls;
+
+	snprintf(field, sizeof(field), "cmdstat_%s:calls=", name);
+	at = strstr(reply->str, field);
+	calls = at != NULL ? strtol(at + strlen(field), NULL, 10) : 0;
+	freeReplyObject(reply);
+	return calls;
+}
+
+/* No command of Redis goes through all accounts of a large domain. */
+static void
+test_large_domain(void **state)
+{
+	enum { USERS = 20000 };
+	struct answer a = {.done = false};
+	unsigned count = 1;
+
+	(void)state;
+	add_domain("large.test");
+	freeReplyObject(command("EVAL %s 0", "for i = 1, 20000 do redis.call('SADD', 'domain:{large.test}:users', 'u' .. i .. "
+					     "'@large.test') redis.call('HSET', 'user:{u' .. i .. '@large.test}', "
+					     "'address', 'u' .. i .. '@large.test') end"));
+	freeReplyObject(command("CONFIG %s", "RESETSTAT"));
+	directory_user_list(tool, STR("large.test"), on_names, &a);
+	wait_for(&a);
+	for (size_t i = 0; i < a.names.len; i++)
+		count += a.names.data[i] == ' ';
+	assert_int_equal(count, USERS);
+	buf_fini(&a.names);
+	assert_true(calls_of("sscan") >= USERS / 1500);
+	assert_int_equal(ORDER(directory_domain_delete, STR("large.test"), true), ERR_NONE);
+	assert_int_equal(number("EXISTS domain:{large.test} domain:{large.test}:users user:{u1@large.test} %s",
+				"user:{u20000@large.test}"),
+			 0);
+	assert_int_equal(calls_of("smembers"), 0);
+	assert_int_equal(calls_of("unlink"), 1);
+	assert_true(calls_of("sscan") >= 2 * USERS / 1500);
+}
+
 static void
 test_resolve(void **state)
 {
@@ -639,6 +685,7 @@ main(void)
 		TEST(test_orders),
 		TEST(test_fields),
 		TEST(test_lists),
+		TEST(test_large_domain),
 		TEST(test_resolve),
 		TEST(test_catch_all_of_itself),
 		TEST(test_domains_and_users),

@@ -962,6 +962,52 @@ test_extra(void **state)
 	destroy();
 }
 
+/* A copy takes it along too, by one step or by many. */
+static void
+test_extra_is_copied(void **state)
+{
+	uint32_t uids[300], calendar = make_calendar(), found[2] = {0}, count = 0;
+
+	(void)state;
+	assert_int_equal(file_many(300), ERR_NONE);
+	assert_int_equal(set_extra(1, 2, "a bag", UINT64_MAX), ERR_NONE);
+	assert_int_equal(set_extra(1, 299, "another", UINT64_MAX), ERR_NONE);
+	for (uint32_t i = 0; i < 300; i++)
+		uids[i] = i + 1;
+	begin();
+	mailbox_copy(store, who, 1, uids, 300, STR("Archive"), false, 0, on_copied, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+	assert_int_equal(read_all(6), ERR_NONE);
+	assert_int_equal(got.hot_count, 300);
+	for (uint32_t i = 0; i < 300; i++)
+		if (got.hot[i].marks != 0 && count < 2)
+			found[count++] = got.hot[i].uid;
+	assert_int_equal(count, 2);
+	assert_int_equal(found[1] - found[0], 297);
+	get_texts(false, 6, found[0], 1);
+	assert_string_equal(got.text[0], "a bag");
+	get_texts(false, 6, found[1], 1);
+	assert_string_equal(got.text[0], "another");
+	begin();
+	mailbox_copy(store, who, 1, uids, 3, STR("Sent"), false, 0, on_copied, NULL);
+	assert_int_equal(finish(), ERR_NONE);
+	get_texts(false, 3, 1, 3);
+	assert_string_equal(got.text[1], "a bag");
+	get_texts(false, 1, 1, 3);
+	assert_string_equal(got.text[1], "a bag");
+
+	/* Items never come into a folder of mail. */
+	assert_int_equal(put(&(struct mailbox_put){.folder_id = calendar, .size = 1}), ERR_NONE);
+	for (unsigned n = 1; n <= 300; n += 299) {
+		begin();
+		mailbox_copy(store, who, calendar, uids, n, STR("Sent"), false, 0, on_copied, NULL);
+		assert_int_equal(finish(), ERR_DENIED);
+	}
+	assert_int_equal(move(calendar, 1, "Sent"), ERR_DENIED);
+	destroy();
+	assert_int_equal(command("DBSIZE"), 1);
+}
+
 static void
 test_extra_of_items(void **state)
 {
@@ -1047,6 +1093,7 @@ main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_once),
 		cmocka_unit_test(test_extra),
+		cmocka_unit_test(test_extra_is_copied),
 		cmocka_unit_test(test_extra_of_items),
 	};
 

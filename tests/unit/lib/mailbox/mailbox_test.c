@@ -1010,6 +1010,32 @@ test_many_go_in_slices(void **state)
 	destroy();
 }
 
+/* What a deleted folder held is counted no more, though it has yet to be reaped:
+ * whoever still has it open cannot take it out of the counts once more. */
+static void
+test_deleted_folder_is_no_more(void **state)
+{
+	const uint32_t first = 1;
+	char text[80];
+	uint32_t id;
+
+	(void)state;
+	begin_anew();
+	make_folder("News");
+	assert_int_equal(open_folder("News"), ERR_NONE);
+	id = got.folder.id;
+	assert_int_equal(file_one("", NULL, 100, 0, 0), ERR_NONE);
+	assert_int_equal(file_one("News", NULL, 100, 0, 0), ERR_NONE);
+	snprintf(text, sizeof(text), "SADD mail:{a@b.test}:doomed %u", id);
+	command(text);
+	assert_int_equal(expunge(id, &first, 1, false), ERR_NOT_FOUND);
+	assert_int_equal(copy(id, &first, 1, "INBOX", true), ERR_NOT_FOUND);
+	assert_int_equal(copy(id, &first, 1, "INBOX", false), ERR_NOT_FOUND);
+	assert_int_equal(store_flags(id, &first, 1, MAILBOX_FLAGS_ADD, MAILBOX_SEEN, NULL, UINT64_MAX), ERR_NOT_FOUND);
+	assert_int_equal(command("HGET mail:{a@b.test}:meta bytes"), 200);
+	destroy();
+}
+
 /* An account with a key of every kind: all of them go with it (lib/redis/keys_table.h). */
 static void
 test_no_key_outlives_the_account(void **state)
@@ -1114,6 +1140,7 @@ main(void)
 		cmocka_unit_test(test_bodies_that_move_are_seen),
 		cmocka_unit_test(test_many_go_in_slices),
 		cmocka_unit_test(test_broken_rename_of_inbox),
+		cmocka_unit_test(test_deleted_folder_is_no_more),
 		cmocka_unit_test(test_no_key_outlives_the_account),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
