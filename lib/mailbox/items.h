@@ -117,6 +117,14 @@ typedef void mailbox_on_put(void *arg, const struct mailbox_put_done *put, const
  * body, under the same token, so that it is done once. */
 void mailbox_put(struct mailbox_store *m, const struct mailbox_put *put, mailbox_on_put *cb, void *arg);
 
+/* To another folder of the same class, where it gets a new UID; or within its folder, to
+ * another name. Email id, key, what lies beside it, and references go along; so does the name
+ * (empty), or it gets this one. unchanged_since, and cb, as in mailbox_put(); of the answer
+ * `duplicate` and `took_reference` say nothing. ERR_DENIED: the folders are of different
+ * classes, or of mail. Where no answer came, mailbox_find_email() tells. */
+void mailbox_move_item(struct mailbox_store *m, struct str address, uint32_t from_folder, uint32_t uid,
+		       uint32_t to_folder, struct str name, uint64_t unchanged_since, mailbox_on_put *cb, void *arg);
+
 /* The item with this key, or, where key is NULL, with this name. ERR_NOT_FOUND. */
 void mailbox_find_item(struct mailbox_store *m, struct str address, uint32_t folder_id, const unsigned char *key,
 		       struct str name, mailbox_on_place *cb, void *arg);

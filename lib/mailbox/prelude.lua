@@ -334,6 +334,12 @@ local function names_of_item(f, uid)
   return string.sub(both, 1, #NO_KEY), string.sub(both, #NO_KEY + 1)
 end
 
+local function name_item(f, uid, key, name)
+  if key ~= NO_KEY then call('HSET', f .. ':u', 'u' .. key, uid) end
+  if name ~= '' then call('HSET', f .. ':u', 'h' .. name, uid) end
+  if key ~= NO_KEY or name ~= '' then call('HSET', f .. ':r', uid, key .. name) end
+end
+
 local function free_names(f, uid)
   local key, name = names_of_item(f, uid)
   if key ~= NO_KEY then call('HDEL', f .. ':u', 'u' .. key) end

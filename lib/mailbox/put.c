@@ -3,11 +3,13 @@
 #include "lib/mailbox/scripts.h"
 
 MAILBOX_SCRIPT(put);
+MAILBOX_SCRIPT(move_item);
+
+static const struct err put_taken = {ERR_EXISTS, "another item of the folder has this key or name"};
 
 static void
 put_on_answer(struct mailbox_call *call, const redisReply *reply, const struct err *err)
 {
-	static const struct err taken = {ERR_EXISTS, "another item of the folder has this key or name"};
 	const struct mailbox_put_answer got = mailbox_put_answer(reply);
 	struct mailbox_put_done done = {
 		.folder_id = (uint32_t)redis_i64(got.folder, 0),
@@ -20,7 +22,7 @@ put_on_answer(struct mailbox_call *call, const redisReply *reply, const struct e
 	};
 
 	if (err == NULL && done.other_uid != 0)
-		err = &taken;
+		err = &put_taken;
 	if (err == NULL)
 		mailbox_drop_references(call->store, redis_str(got.cold));
 	call->on.put(call->arg, err == NULL || done.other_uid != 0 ? &done : NULL, err);
@@ -84,6 +86,45 @@ mailbox_put(struct mailbox_store *m, const struct mailbox_put *put, mailbox_on_p
 				.now = (uint64_t)(clock_unix_ms() / 1000),
 			},
 			put_on_answer);
+}
+
+/* ---- Moved ---- */
+
+static void
+put_on_moved(struct mailbox_call *call, const redisReply *reply, const struct err *err)
+{
+	const struct mailbox_move_item_answer got = mailbox_move_item_answer(reply);
+	struct mailbox_put_done done = {
+		.folder_id = (uint32_t)redis_i64(got.folder, 0),
+		.uid = (uint32_t)redis_i64(got.uid, 0),
+		.modseq = (uint64_t)redis_i64(got.modseq, 0),
+		.email_id = (uint64_t)redis_i64(got.email, 0),
+		.other_uid = (uint32_t)redis_i64(got.other, 0),
+	};
+
+	if (err == NULL && done.other_uid != 0)
+		err = &put_taken;
+	call->on.put(call->arg, err == NULL || done.other_uid != 0 ? &done : NULL, err);
+	mailbox_call_end(call);
+}
+
+void
+mailbox_move_item(struct mailbox_store *m, struct str address, uint32_t from_folder, uint32_t uid, uint32_t to_folder,
+		  struct str name, uint64_t unchanged_since, mailbox_on_put *cb, void *arg)
+{
+	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.put = cb}, arg);
+
+	if (!put_check(call, &(struct mailbox_put){.name = name}))
+		return;
+	mailbox_move_item_ask(call,
+			      &(struct mailbox_move_item_args){.from = from_folder,
+							       .uid = uid,
+							       .to = to_folder,
+							       .name = name,
+							       .limit = unchanged_since,
+							       .now = (uint64_t)(clock_unix_ms() / 1000),
+							       .retention = (uint64_t)m->retention_s},
+			      put_on_moved);
 }
 
 /* ---- By key and name ---- */

@@ -65,12 +65,8 @@ end
 local function put_names()
   if key == '' and name == '' then return end
   local was_key, was_name = names_of_item(f, uid)
-  local new_key, new_name = key ~= '' and key or was_key, name ~= '' and name or was_name
-  if was_key ~= NO_KEY and was_key ~= new_key then call('HDEL', f .. ':u', 'u' .. was_key) end
-  if was_name ~= '' and was_name ~= new_name then call('HDEL', f .. ':u', 'h' .. was_name) end
-  if new_key ~= NO_KEY then call('HSET', f .. ':u', 'u' .. new_key, uid) end
-  if new_name ~= '' then call('HSET', f .. ':u', 'h' .. new_name, uid) end
-  call('HSET', f .. ':r', uid, new_key .. new_name)
+  free_names(f, uid)
+  name_item(f, uid, key ~= '' and key or was_key, name ~= '' and name or was_name)
 end
 
 local email, was

@@ -326,6 +326,21 @@
 	F(email) \
 	F(cold) /* the record that was in its place */
 
+#define MAILBOX_TAKES_move_item(A) \
+	A(ID, from) \
+	A(NUMBER, uid) \
+	A(ID, to) \
+	A(TEXT, name)	     /* empty: as it is */ \
+	A(OPTION, limit)     /* modseq: what is newer is left */ \
+	A(NUMBER, now)	     /* unix seconds */ \
+	A(NUMBER, retention) /* s, of its tombstone */
+#define MAILBOX_ANSWERS_move_item(F) \
+	F(other) /* UID of the item there that has its key or name; then nothing else */ \
+	F(folder) \
+	F(uid) \
+	F(modseq) \
+	F(email)
+
 #define MAILBOX_TAKES_extra(A) \
 	A(ID, id) \
 	A(NUMBER, uid) \

@@ -279,7 +279,8 @@ def test_bodies_of_items(cluster):
     """A sweep sees whom they belong to, and they go with their account."""
     cluster.tool("sweep", "--older-than", "0s")
     alice = fresh(cluster)
-    cluster.seed_items(alice, 50)
+    if "STAGEPOST_TEST_ITEMS" not in os.environ:  # else it has some
+        cluster.seed_items(alice, 50)
     assert leaked(cluster, "--older-than", "0s") == (0, 0)
     assert "; 0 leaked ones" in cluster.tool("sweep", "--older-than", "0s").stdout
     cluster.tool("user", "delete", alice)

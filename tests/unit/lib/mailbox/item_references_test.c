@@ -1,4 +1,4 @@
-/* References to the bodies of items: histories of puts, changes and removals at random
+/* References to the bodies of items: histories of puts, changes, moves and removals at random
  * but from a seed, against a real server and a real blob store. Connections break in front
  * of answers, clients try again under their tokens, requests arrive late, folders and
  * accounts are deleted, sweeps look on.
@@ -20,7 +20,7 @@
 #include "tests/unit/lib/blob/blob_fixture.h"
 #include "tests/unit/redis_fixture.h"
 
-enum { ACCOUNTS = 2, STEPS = 120, BODIES = 1000, BODY_BYTES = 300, OPEN = 6, RECORDS_MAX = 300 };
+enum { ACCOUNTS = 2, FOLDERS = 2, STEPS = 120, BODIES = 1000, BODY_BYTES = 300, OPEN = 6, RECORDS_MAX = 300 };
 
 static struct blob_fixture blobs;
 static struct redis_fixture server;
@@ -28,7 +28,7 @@ static struct redis *redis, *admin;
 static struct mailbox_store *store;
 
 static const char *const accounts[ACCOUNTS] = {"a@b.test", "b@b.test"};
-static uint32_t folders[ACCOUNTS];
+static uint32_t folders[ACCOUNTS][FOLDERS];
 static struct body bodies[BODIES];
 static unsigned body_count;
 static uint64_t random_state, seed;
@@ -54,7 +54,7 @@ static struct answer {
 	volatile bool done;
 	struct err err;
 	struct mailbox_put_done put;
-	uint32_t id;
+	uint32_t ids[FOLDERS];
 	unsigned count;
 	struct mailbox_hot hot[RECORDS_MAX];
 	struct mailbox_cold cold[RECORDS_MAX];
@@ -102,7 +102,8 @@ on_folders(void *arg, const struct mailbox_folder *list, unsigned count, const s
 	   unsigned missing_count, const struct err *err)
 {
 	(void)arg, (void)missing, (void)missing_count;
-	got.id = err == NULL && count != 0 ? list[0].id : 0;
+	for (unsigned i = 0; i < count && i < FOLDERS; i++)
+		got.ids[i] = list[i].id;
 	ended(err);
 }
 
@@ -110,7 +111,7 @@ static void
 on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 {
 	(void)arg;
-	got.id = folder != NULL ? folder->id : 0;
+	got.ids[1] = folder != NULL ? folder->id : 0;
 	ended(err);
 }
 
@@ -193,21 +194,28 @@ command(const char *text)
 }
 
 static void
-read_folder(unsigned account)
+read_folder(unsigned account, unsigned folder)
 {
 	begin();
-	mailbox_read(store, str_c(accounts[account]), folders[account], 1, UINT32_MAX, MAILBOX_HOT | MAILBOX_COLD, 0,
-		     on_records, NULL);
+	mailbox_read(store, str_c(accounts[account]), folders[account][folder], 1, UINT32_MAX,
+		     MAILBOX_HOT | MAILBOX_COLD, 0, on_records, NULL);
 	finish(false);
 }
 
+/* The first one of its class, which stays, and another, which comes and goes. */
 static void
-find_folder(unsigned account)
+find_folders(unsigned account)
 {
 	begin();
 	mailbox_items(store, str_c(accounts[account]), MAILBOX_CLASS_BIT(MAILBOX_CONTACTS), true, on_folders, NULL);
 	assert_int_equal(finish(false), ERR_NONE);
-	folders[account] = got.id;
+	memcpy(folders[account], got.ids, sizeof(got.ids));
+	if (folders[account][1] != 0)
+		return;
+	begin();
+	mailbox_create_items(store, str_c(accounts[account]), MAILBOX_CONTACTS, STR("Other"), on_folder, NULL);
+	assert_int_equal(finish(false), ERR_NONE);
+	folders[account][1] = got.ids[1];
 }
 
 /* ---- Puts ---- */
@@ -260,11 +268,12 @@ put_try(struct open_put *o)
 }
 
 static void
-put_aim(struct open_put *o)
+put_aim(struct open_put *o, unsigned folder)
 {
 	unsigned at;
 
-	read_folder(o->account);
+	o->put.folder_id = folders[o->account][folder];
+	read_folder(o->account, folder);
 	if (got.count == 0 || pick(3) == 0) {
 		o->put.key = pick(3) != 0 ? o->key : NULL;
 		return;
@@ -289,7 +298,6 @@ put_step(void)
 		o->token[i] = (unsigned char)pick(256);
 	o->key[0] = (unsigned char)pick(4); /* often another's */
 	o->put = (struct mailbox_put){.address = str_c(accounts[o->account]),
-				      .folder_id = folders[o->account],
 				      .unchanged_since = UINT64_MAX,
 				      .once = pick(3) != 0 ? o->token : NULL,
 				      .body = new_body(),
@@ -297,7 +305,7 @@ put_step(void)
 				      .extra = pick(3) == 0 ? &bag : NULL};
 	if (pick(2) == 0)
 		o->put.digest = new_body();
-	put_aim(o);
+	put_aim(o, pick(FOLDERS));
 	o->is_late = pick(6) == 0; /* whoever sent it gives up; it arrives when it arrives */
 	if (!o->is_late)
 		put_try(o);
@@ -328,47 +336,41 @@ again_step(void)
 static void
 change_step(void)
 {
-	unsigned account = pick(ACCOUNTS);
+	unsigned account = pick(ACCOUNTS), folder = pick(FOLDERS);
 	struct str address = str_c(accounts[account]);
-	uint32_t uid;
+	uint32_t uid, id = folders[account][folder];
 
-	read_folder(account);
+	read_folder(account, folder);
 	if (got.count == 0)
 		return;
 	uid = got.hot[pick(got.count)].uid;
 	begin();
-	if (pick(3) == 0)
-		mailbox_expunge(store, address, folders[account], &uid, 1, false, on_expunged, NULL);
+	if (pick(4) == 0)
+		mailbox_expunge(store, address, id, &uid, 1, false, on_expunged, NULL);
+	else if (pick(2) == 0)
+		mailbox_move_item(store, address, id, uid, folders[account][pick(FOLDERS)], STR_NONE, UINT64_MAX,
+				  on_put, NULL);
 	else
-		mailbox_set_extra(store, address, folders[account], uid, pick(2) == 0 ? STR("x") : STR("y"), UINT64_MAX,
+		mailbox_set_extra(store, address, id, uid, pick(2) == 0 ? STR("x") : STR("y"), UINT64_MAX,
 				  on_extra_set, NULL);
 	finish(true);
 }
 
-/* The folder of an account goes, with the account or alone. Late puts find none. */
+/* A folder goes, with its account or alone. Late puts find none. */
 static void
 folder_step(void)
 {
 	unsigned account = pick(ACCOUNTS);
 	struct str address = str_c(accounts[account]);
+	bool all = pick(2) == 0;
 
 	begin();
-	if (pick(2) == 0) {
+	if (all)
 		mailbox_destroy(store, address, on_done, NULL);
-		finish(false);
-		find_folder(account);
-		return;
-	}
-	mailbox_create_items(store, address, MAILBOX_CONTACTS, STR("Other"), on_folder, NULL);
-	finish(false);
-	if (got.err.code == ERR_NONE) {
-		folders[account] = got.id;
-		return;
-	}
-	begin();
-	mailbox_delete_id(store, address, folders[account], on_done, NULL);
-	finish(true);
-	find_folder(account);
+	else
+		mailbox_delete_id(store, address, folders[account][1], on_done, NULL);
+	finish(!all);
+	find_folders(account);
 }
 
 /* ---- The sweep ---- */
@@ -440,7 +442,7 @@ begin_history(void)
 	body_count = 0;
 	random_state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
 	for (unsigned i = 0; i < ACCOUNTS; i++)
-		find_folder(i);
+		find_folders(i);
 }
 
 static void
@@ -472,25 +474,30 @@ check_blob(unsigned account, const struct blob_id *id)
 static void
 check_account(unsigned account)
 {
-	read_folder(account);
-	for (unsigned i = 0; i < got.count; i++) {
-		check_blob(account, &got.cold[i].body);
-		check_blob(account, &got.cold[i].digest);
+	for (unsigned folder = 0; folder < FOLDERS; folder++) {
+		read_folder(account, folder);
+		for (unsigned i = 0; i < got.count; i++) {
+			check_blob(account, &got.cold[i].body);
+			check_blob(account, &got.cold[i].digest);
+		}
 	}
 }
 
 static void
 expunge_all(unsigned account)
 {
-	for (;;) {
+	for (unsigned folder = 0; folder < FOLDERS;) {
 		uint32_t uid;
 
-		read_folder(account);
-		if (got.count == 0)
-			return;
+		read_folder(account, folder);
+		if (got.count == 0) {
+			folder++;
+			continue;
+		}
 		uid = got.hot[pick(got.count)].uid;
 		begin();
-		mailbox_expunge(store, str_c(accounts[account]), folders[account], &uid, 1, false, on_expunged, NULL);
+		mailbox_expunge(store, str_c(accounts[account]), folders[account][folder], &uid, 1, false, on_expunged,
+				NULL);
 		assert_int_equal(finish(false), ERR_NONE);
 		settle();
 		check_account(account);
@@ -577,7 +584,7 @@ test_lost_answers(void **state)
 	for (unsigned i = 0; i < 60; i++) {
 		unsigned char token[MAILBOX_ONCE_BYTES] = {(unsigned char)i, 1};
 		struct mailbox_put put = {.address = str_c(accounts[0]),
-					  .folder_id = folders[0],
+					  .folder_id = folders[0][0],
 					  .unchanged_since = UINT64_MAX,
 					  .once = token,
 					  .body = new_body(),
@@ -592,7 +599,7 @@ test_lost_answers(void **state)
 		} while (got.err.code != ERR_NONE);
 		made++;
 		assert_true(got.put.took_reference);
-		read_folder(0);
+		read_folder(0, 0);
 		assert_int_equal(got.count, made);
 	}
 	assert_true(lost != 0);
@@ -611,7 +618,7 @@ test_replaced_body_is_released(void **state)
 	seed = 2000000;
 	begin_history();
 	put = (struct mailbox_put){.address = str_c(accounts[0]),
-				   .folder_id = folders[0],
+				   .folder_id = folders[0][0],
 				   .unchanged_since = UINT64_MAX,
 				   .body = new_body(),
 				   .digest = new_body()};

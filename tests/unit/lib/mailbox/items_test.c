@@ -855,6 +855,100 @@ test_names(void **state)
 	destroy();
 }
 
+static enum err_code
+add_keyword(uint32_t folder_id, uint32_t uid, const char *keyword)
+{
+	const struct str k = str_c(keyword);
+	struct mailbox_flag_change change = {
+		.mode = MAILBOX_FLAGS_ADD, .keywords = &k, .keyword_count = 1, .unchanged_since = UINT64_MAX};
+
+	begin();
+	mailbox_store_flags(store, who, folder_id, &uid, 1, &change, on_stored, NULL);
+	return finish();
+}
+
+static enum err_code
+move_item(uint32_t from, uint32_t uid, uint32_t to, const char *name, uint64_t unchanged_since)
+{
+	begin();
+	mailbox_move_item(store, who, from, uid, to, str_c(name), unchanged_since, on_put, NULL);
+	return finish();
+}
+
+static void
+test_move_item(void **state)
+{
+	const struct str bag = STR("bag");
+	uint32_t here = make_calendar(), there, tasks;
+	struct mailbox_put p = {.folder_id = here,
+				.size = 9,
+				.flags = MAILBOX_SEEN,
+				.key = key_a,
+				.name = STR("one.ics"),
+				.extra = &bag,
+				.body = {0, 7, 9},
+				.date = 5};
+	uint64_t since;
+
+	(void)state;
+	assert_int_equal(create(MAILBOX_CALENDAR, "Other"), ERR_NONE);
+	there = got.folder.id;
+	assert_int_equal(create(MAILBOX_TASKS, "Tasks too"), ERR_NONE);
+	tasks = got.folder.id;
+	assert_int_equal(put(&p), ERR_NONE);
+	assert_int_equal(add_keyword(there, 1, "Other"), ERR_NONE); /* takes a bit, though there is no such item */
+	assert_int_equal(add_keyword(here, 1, "Work"), ERR_NONE);
+	assert_int_equal(got.hot[0].keywords, 1);
+	since = got.modseq;
+	assert_int_equal(move_item(here, 1, tasks, "", UINT64_MAX), ERR_DENIED);
+	assert_int_equal(move_item(here, 1, 1, "", UINT64_MAX), ERR_DENIED);
+	assert_int_equal(move_item(1, 1, here, "", UINT64_MAX), ERR_DENIED);
+	assert_int_equal(move_item(here, 2, there, "", UINT64_MAX), ERR_NOT_FOUND);
+	assert_int_equal(move_item(here, 1, 99, "", UINT64_MAX), ERR_NOT_FOUND);
+	assert_int_equal(move_item(here, 1, there, "", since - 1), ERR_FENCED);
+	assert_int_equal(move_item(here, 1, there, "", since), ERR_NONE);
+	assert_int_equal(got.put.folder_id, there);
+	assert_int_equal(got.put.uid, 1);
+	assert_int_equal(got.put.email_id, 1);
+	assert_int_equal(read_all(here), ERR_NONE);
+	assert_int_equal(got.hot_count, 0);
+	assert_int_equal(find_item(here, key_a, ""), ERR_NOT_FOUND);
+	assert_int_equal(find_item(there, key_a, ""), ERR_NONE);
+	assert_int_equal(find_item(there, NULL, "one.ics"), ERR_NONE);
+	get_texts(false, there, 1, 1);
+	assert_string_equal(got.text[0], "bag");
+	get_texts(true, here, 1, 1);
+	assert_string_equal(got.text[0], "one.ics");
+	assert_int_equal(read_all(there), ERR_NONE);
+	assert_int_equal(got.hot_count, 1);
+	assert_int_equal(got.hot[0].flags, MAILBOX_SEEN);
+	assert_int_equal(got.hot[0].marks, MAILBOX_EXTRA);
+	assert_int_equal(got.hot[0].keywords, 2);
+	assert_int_equal(got.cold[0].internal_date, 5);
+	assert_int_equal(got.cold[0].body.offset, 7);
+	assert_int_equal(quota().bytes, 9);
+	assert_int_equal(got.quota.messages, 0);
+	assert_int_equal(find_email(1), ERR_NONE);
+	assert_int_equal(got.place.folder_id, there);
+
+	/* Key or name may be another's there; and a new name. */
+	assert_int_equal(put(&p), ERR_NONE);
+	assert_int_equal(got.put.uid, 2);
+	assert_int_equal(move_item(here, 2, there, "two.ics", UINT64_MAX), ERR_EXISTS);
+	assert_int_equal(got.put.other_uid, 1);
+	assert_int_equal(move_item(there, 1, there, "two.ics", UINT64_MAX), ERR_NONE);
+	assert_int_equal(got.put.uid, 2);
+	assert_int_equal(find_item(there, NULL, "one.ics"), ERR_NOT_FOUND);
+	assert_int_equal(find_item(there, NULL, "two.ics"), ERR_NONE);
+	assert_int_equal(got.place.uid, 2);
+	assert_int_equal(find_item(there, key_a, ""), ERR_NONE);
+	assert_int_equal(got.place.uid, 2);
+	get_texts(false, there, 2, 1);
+	assert_string_equal(got.text[0], "bag");
+	destroy();
+	assert_int_equal(command("DBSIZE"), 1);
+}
+
 static void
 test_once(void **state)
 {
@@ -1091,6 +1185,7 @@ main(void)
 		cmocka_unit_test(test_expunge_from_a_deleted_folder),
 		cmocka_unit_test(test_put),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_move_item),
 		cmocka_unit_test(test_once),
 		cmocka_unit_test(test_extra),
 		cmocka_unit_test(test_extra_is_copied),

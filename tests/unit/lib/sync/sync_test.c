@@ -42,6 +42,7 @@ draw(unsigned n)
 
 static unsigned writes_due;
 static uint32_t folder_id = 1; /* that is played on: INBOX, or one of items */
+static uint32_t other_folder_id; /* of items, too */
 
 static void
 on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
@@ -150,7 +151,8 @@ write_something(uint32_t uids_upto)
 		if (folder_id == 1)
 			mailbox_copy(writer, who(), 1, uids, count, STR("Archive"), true, 0, on_copied, NULL);
 		else
-			mailbox_expunge(writer, who(), folder_id, uids, count, false, on_expunged, NULL);
+			mailbox_move_item(writer, who(), folder_id, uids[0], draw(2) == 0 ? folder_id : other_folder_id,
+					  STR_NONE, UINT64_MAX, on_put, NULL);
 		break;
 	case 2:
 		mailbox_set_extra(writer, who(), folder_id, uids[0], draw(2) == 0 ? STR("a bag") : STR_NONE, UINT64_MAX,
@@ -358,10 +360,10 @@ on_made(void *arg, const struct mailbox_folder *folder, const struct err *err)
 }
 
 static uint32_t
-make_item_folder(void)
+make_item_folder(const char *name)
 {
 	writes_due++;
-	mailbox_create_items(writer, who(), MAILBOX_CALENDAR, STR("Mine"), on_made, NULL);
+	mailbox_create_items(writer, who(), MAILBOX_CALENDAR, str_c(name), on_made, NULL);
 	settle();
 	assert_true(made_id != 0);
 	return made_id;
@@ -422,7 +424,8 @@ run_history(unsigned seed, const struct history *h)
 
 	srandom(seed);
 	new_account();
-	folder_id = h->items ? make_item_folder() : 1;
+	other_folder_id = h->items ? make_item_folder("Other") : 0;
+	folder_id = h->items ? make_item_folder("Mine") : 1;
 	begin_anew(c);
 	for (unsigned i = 1 + draw(8); i-- > 0;)
 		write_new(1 + draw(6));
