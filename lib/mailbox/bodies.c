@@ -19,6 +19,8 @@ struct bodies {
 	uint64_t modseq; /* of the account when the pass began; UINT64_MAX: it has yet to */
 	uint64_t folder, chunk;
 	unsigned passes;
+	uint64_t *doomed; /* folders to be reaped; in the arena */
+	size_t doomed_count;
 };
 
 static void bodies_read_some(struct mailbox_call *call);
@@ -28,6 +30,32 @@ bodies_end(struct mailbox_call *call, const struct err *err)
 {
 	call->on.done(call->arg, err);
 	mailbox_call_end(call);
+}
+
+/* What others began to remove, or abandoned, goes too: a sweep may be the only one
+ * who ever comes by. */
+static void
+bodies_reap_next(void *arg, const struct err *err)
+{
+	struct mailbox_call *call = arg;
+	struct bodies *b = call->state;
+
+	if (err != NULL || b->doomed_count == 0)
+		bodies_end(call, err);
+	else
+		mailbox_reap(call->store, str_c(call->address), b->doomed[--b->doomed_count], bodies_reap_next, call);
+}
+
+static void
+bodies_reap(struct mailbox_call *call, const redisReply *doomed)
+{
+	struct bodies *b = call->state;
+
+	b->doomed_count = doomed->elements;
+	b->doomed = arena_array(&call->op.arena, uint64_t, b->doomed_count + 1);
+	for (size_t i = 0; i < b->doomed_count; i++)
+		b->doomed[i] = (uint64_t)redis_i64(doomed->element[i], 0);
+	bodies_reap_next(call, NULL);
 }
 
 static void
@@ -50,7 +78,7 @@ bodies_on_some(struct mailbox_call *call, const redisReply *reply, const struct 
 	b->folder = (uint64_t)redis_i64(got.folder, 0);
 	b->chunk = (uint64_t)redis_i64(got.chunk, 0);
 	if (b->folder == 0 && modseq == b->modseq) {
-		bodies_end(call, NULL);
+		bodies_reap(call, got.doomed);
 	} else if (b->folder == 0 && ++b->passes == PASSES_MAX) {
 		err_set(&busy, ERR_UNAVAILABLE, "the mailboxes of %s change too fast to be read", call->address);
 		bodies_end(call, &busy);

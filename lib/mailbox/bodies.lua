@@ -1,11 +1,14 @@
 -- Cold records of an account that changed their place: chunks with a greater
 -- modseq. Folders that wait to be reaped are among them.
 local CHUNKS, FOLDERS = 64, 4000
+doom_abandoned()
 local m = call('HMGET', meta, 'modseq', 'next_folder')
 local cold = {}
 
 local function done(next_id, next_chunk)
-  return answer{modseq = m[1] or '0', folder = next_id, chunk = next_chunk, cold = cold}
+  return answer{
+    modseq = m[1] or '0', folder = next_id, chunk = next_chunk, cold = cold, doomed = call('SMEMBERS', base .. 'doomed'),
+  }
 end
 
 local function changed_chunks(f)

@@ -352,7 +352,8 @@ void mailbox_set_digest(struct mailbox_store *m, struct str address, uint32_t fo
  * Tells the cold records of all messages that are in the account from the call to
  * its end, whatever is copied, moved, filed or renamed meanwhile; some more than
  * once, and some that go meanwhile. Digests may be computed anew behind our back;
- * bodies stay. on_cold: packed records of MAILBOX_COLD_BYTES; borrowed for the call. */
+ * bodies stay. Then removes what deleted folders and copies that were given up have
+ * left, where nobody else has. on_cold: packed records of MAILBOX_COLD_BYTES; borrowed for the call. */
 typedef void mailbox_on_cold(void *arg, struct str cold);
 void mailbox_read_bodies(struct mailbox_store *m, struct str address, mailbox_on_cold *on_cold, mailbox_on_done *cb,
 			 void *arg);

@@ -187,7 +187,8 @@
 	F(modseq) /* of the account */ \
 	F(folder) /* to go on with; 0: that was all */ \
 	F(chunk) \
-	F(cold) /* chunks */
+	F(cold)	  /* chunks */ \
+	F(doomed) /* ids of folders that are being removed */
 
 #define MAILBOX_TAKES_digest(A) \
 	A(ID, id) \

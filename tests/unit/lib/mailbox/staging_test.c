@@ -135,6 +135,43 @@ test_late_actor(void **state)
 	assert_true(late > 10);
 }
 
+static void
+on_bodies(void *arg, struct str cold)
+{
+	*(size_t *)arg += cold.len / MAILBOX_COLD_BYTES;
+}
+
+/* A sweep sees what a copy refers to that is being made; of one that was given up
+ * it leaves nothing. */
+static void
+test_sweep(void **state)
+{
+	size_t seen = 0;
+
+	(void)state;
+	scene_begin(60000);
+	while (command("HGET mail:{a@b.test}:f:9 count") < 2 * AT_ONCE)
+		actor_turn();
+	mailbox_read_bodies(store, who, on_bodies, on_done, &seen);
+	assert_int_equal(finish(), ERR_NONE);
+	assert_in_range(seen, 1 + MESSAGES + 2 * AT_ONCE, 1 + 2 * MESSAGES);
+	actor_finish();
+	assert_int_equal(actor.code, ERR_NONE);
+	actor_end();
+
+	scene_begin(1);
+	while (command("HGET mail:{a@b.test}:f:9 count") < 2 * AT_ONCE)
+		actor_turn();
+	wait_ms(3);
+	mailbox_read_bodies(store, who, on_bodies, on_done, &seen);
+	assert_int_equal(finish(), ERR_NONE);
+	check_nothing_left();
+	actor_finish();
+	assert_int_equal(actor.code, ERR_FENCED);
+	check_references(false);
+	actor_end();
+}
+
 /* ---- What others do meanwhile ---- */
 
 static void
@@ -362,6 +399,7 @@ main(void)
 		cmocka_unit_test(test_all_at_once),
 		cmocka_unit_test(test_lost_answers),
 		cmocka_unit_test(test_late_actor),
+		cmocka_unit_test(test_sweep),
 		cmocka_unit_test(test_meanwhile),
 		cmocka_unit_test(test_quota),
 	};
