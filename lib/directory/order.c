@@ -236,10 +236,10 @@ struct order_walk {
 	order_on_walked *on_end;
 };
 
-static void walk_on(struct order_walk *w, struct str cursor);
+static void order_walk_on(struct order_walk *w, struct str cursor);
 
 static void
-walk_on_some(void *arg, const redisReply *reply, const struct err *err)
+order_on_walk_piece(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct order_walk *w = arg;
 	struct str cursor;
@@ -253,14 +253,14 @@ walk_on_some(void *arg, const redisReply *reply, const struct err *err)
 	if (str_eq(cursor, STR("0")))
 		w->on_end(w->o, NULL);
 	else
-		walk_on(w, cursor);
+		order_walk_on(w, cursor);
 }
 
 static void
-walk_on(struct order_walk *w, struct str cursor)
+order_walk_on(struct order_walk *w, struct str cursor)
 {
-	redis_callf(w->o->redis, walk_on_some, w, "SSCAN %b %b COUNT %d", w->key.p, w->key.len, cursor.p, cursor.len,
-		    WALK_AT_ONCE);
+	redis_callf(w->o->redis, order_on_walk_piece, w, "SSCAN %b %b COUNT %d", w->key.p, w->key.len, cursor.p,
+		    cursor.len, WALK_AT_ONCE);
 }
 
 void
@@ -268,7 +268,7 @@ order_walk(struct order *o, struct str key, order_on_member *on_member, order_on
 {
 	struct order_walk *w = arena_new(&o->arena, struct order_walk);
 	*w = (struct order_walk){o, arena_str(&o->arena, key), on_member, on_end};
-	walk_on(w, STR("0"));
+	order_walk_on(w, STR("0"));
 }
 
 /* ---- Listing ---- */
