@@ -2,6 +2,7 @@
 -- whose bodies the caller has added references to: it compares the UIDs.
 local f = base .. 'f:' .. from
 if not folder_exists(from) then return fail('NOTFOUND there is no such mailbox') end
+if class_of(from) ~= CLASS.MAIL then return fail('DENIED items are not copied into folders of mail') end
 local to = call('HGET', base .. 'names', name)
 if not to then return fail('NOTFOUND there is no such mailbox') end
 local g = base .. 'f:' .. to
@@ -35,8 +36,8 @@ for _, r in ipairs(records) do
 end
 local validity = call('HGET', g, 'uidvalidity')
 if #records == 0 then return answer{uid_validity = validity, from_uids = '', to_uids = '', modseq = '0'} end
-if not move then carry_extras(f, records) end
 local modseq = next_modseq()
+if not move then carry_extras(f, records) end
 if move then remove_records(from, ranges, modseq, now, retention, function() return true end) end
 local first = append_records(to, records, modseq)
 local from_uids, to_uids = {}, {}

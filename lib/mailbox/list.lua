@@ -1,5 +1,6 @@
 -- Folders of some classes.
 ensure_account()
+doom_abandoned()
 
 local function wanted(class) return bit.band(classes, bit.lshift(1, class)) ~= 0 end
 
@@ -20,15 +21,15 @@ for class = 1, make and #FIRST_NAME or 0 do
   if wanted(class) then make_first(class, FIRST_NAME[class]) end
 end
 
-doom_abandoned()
 local folders = {}
-local function take(names)
-  for i = 2, #names, 2 do
-    if wanted(class_of(names[i])) then folders[#folders + 1] = folder_fields(names[i]) end
+for _, id in ipairs(wanted(CLASS.MAIL) and call('HVALS', base .. 'names') or {}) do
+  folders[#folders + 1] = folder_fields(id)
+end
+if classes > bit.lshift(1, CLASS.MAIL) then
+  for _, id in ipairs(call('HVALS', base .. 'items')) do
+    if wanted(class_of(id)) then folders[#folders + 1] = folder_fields(id) end
   end
 end
-if wanted(CLASS.MAIL) then take(call('HGETALL', base .. 'names')) end
-if classes > bit.lshift(1, CLASS.MAIL) then take(call('HGETALL', base .. 'items')) end
 return answer{
   folders = folders, missing = call('SMEMBERS', base .. 'subs'), doomed = call('SMEMBERS', base .. 'doomed'),
 }

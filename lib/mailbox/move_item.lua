@@ -18,17 +18,7 @@ local other = key ~= NO_KEY and holder_of('u' .. key) or name ~= '' and holder_o
 if other then return answer{other = other} end
 if tonumber(call('HGET', g, 'uidnext')) >= 4294967294 then return fail('LIMIT the folder has used up its UIDs') end
 
--- Bits mean other keywords there.
-local function keywords_there(lo, hi)
-  if from == to or (lo == 0 and hi == 0) then return lo, hi end
-  local list, all = {}, keyword_list(f)
-  for i = 1, #all, 2 do
-    local b = tonumber(all[i])
-    if bit.band(b < 32 and lo or hi, bit.lshift(1, b % 32)) ~= 0 then list[#list + 1] = all[i + 1] end
-  end
-  return keyword_bits(g, table.concat(list, ' '), true)
-end
-local lo, hi = keywords_there(old.lo, old.hi)
+local lo, hi = keyword_map(f, g)(old.lo, old.hi)
 if not lo then return fail('LIMIT a folder has at most ' .. KEYWORDS .. ' keywords') end
 
 local modseq = next_modseq()

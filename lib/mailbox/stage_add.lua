@@ -26,12 +26,15 @@ local function stage(hot, at, k)
     if not lo then return false end
     used_lo, used_hi = bit.bor(used_lo, lo), bit.bor(used_hi, hi)
   end
-  staged[#staged + 1] = struct.pack('<I4', uid)
   if bit.band(flags, MARK.EXTRA) ~= 0 then
     local extra = call('HGET', f .. ':x', uid)
-    if extra then call('HSET', s .. ':x', number + #records, extra) end
-    if not extra then flags = flags - MARK.EXTRA end
+    if extra then
+      set_extra(s, number + #records, extra)
+    else
+      flags = flags - MARK.EXTRA
+    end
   end
+  staged[#staged + 1] = struct.pack('<I4', uid)
   records[#records + 1] = struct.pack(HOT_FORMAT, number + #records, flags, size, 0, email, lo, hi)
   colds[#colds + 1] = saved_now(string.sub(cold, k * COLD + 1, (k + 1) * COLD), now)
   bytes = bytes + size

@@ -41,10 +41,10 @@ for n = 0, math.ceil(records / CHUNK) - 1 do
   chunks[#chunks + 1] = length .. ' ' .. modseq
 end
 call('DEL', mask, unpack(spent))
--- What lies beside records is rare in mail.
-local extras = call('HGETALL', s .. ':x')
-for i = 1, #extras, 2 do call('HSET', g .. ':x', first + tonumber(extras[i]), extras[i + 1]) end
 for from = 1, #chunks, 1000 do call('HSET', g .. ':chunks', unpack(chunks, from, math.min(from + 999, #chunks))) end
+-- What lies beside the records; most have nothing.
+local extras = call('HGETALL', s .. ':x')
+for i = 1, #extras, 2 do set_extra(g, first + tonumber(extras[i]), extras[i + 1]) end
 call('DEL', unpack(dying_with('FOLDER', id)))
 call('ZREM', base .. 'copies', copy)
 
