@@ -441,6 +441,17 @@ wait_ms(int ms)
 	redis_fixture_wait(blobs.base, &never, ms);
 }
 
+/* The actor's lease of 1 ms has ended, of what it has sent so far. The server looks at
+ * all connections in turn: with the second answer it has done what it had before the
+ * first question. */
+static inline void
+lease_ends(void)
+{
+	command("PING");
+	command("PING");
+	wait_ms(5);
+}
+
 /* Bodies whose last reference went are no more. */
 static inline void
 renew_bodies(void)
