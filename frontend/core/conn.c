@@ -423,6 +423,7 @@ on_read(struct bufferevent *bev, void *arg)
 		evbuffer_drain(bufferevent_get_input(bev), evbuffer_get_length(bufferevent_get_input(bev)));
 		return;
 	}
+	c->reads++;
 	c->input_due = true;
 	conn_watch_update(c);
 	if (!c->paused)

@@ -172,6 +172,11 @@ unsigned imap_enable_bit(struct str name);
 
 /* ---- session/output.c ---- */
 void imap_write(struct imap_session *s, const struct buf *b);
+/* Between two pieces of a long answer that comes together in out: so much was done
+ * for the last one (units of lib/base/slice.h). Writes what there is once it is
+ * much, or the slice is over. False: go_on is called later, on a session that is
+ * open. */
+bool imap_may_go_on(struct imap_session *s, struct buf *out, uint32_t work, void (*go_on)(struct imap_session *s));
 /* "* " and CRLF are put around. */
 __attribute__((format(printf, 2, 3))) void imap_untagged(struct imap_session *s, const char *format, ...);
 /* Digits, quicker than printf. */

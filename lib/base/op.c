@@ -1,5 +1,7 @@
 #include "lib/base/op.h"
 
+#include <sys/eventfd.h>
+
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
@@ -34,6 +36,7 @@ op_back(struct op *op)
 
 	CHECK(op->holds != 0);
 	op->holds--;
+	slice_begin(&op->slice);
 	op_end_if_idle(op);
 	return wanted;
 }
@@ -64,13 +67,27 @@ op_on_turn(evutil_socket_t fd, short what, void *arg)
 		turn.run(turn.op);
 }
 
+/* An event that is made active, or has no delay, is run before the loop looks
+ * for input again, as often as it comes back: it gives no turn. A timer is as
+ * coarse as the loop's clock, some milliseconds. What is found ready when the
+ * loop looks comes once each time. */
+static int
+op_always_ready(void)
+{
+	static int fd = -1; /* stays open */
+
+	if (fd < 0)
+		fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	CHECK(fd >= 0);
+	return fd;
+}
+
 void
 op_later(struct op *op, struct event_base *base, op_run *run)
 {
 	struct op_turn *turn = mem_new(struct op_turn);
-	struct timeval now = {0, 0};
 
 	*turn = (struct op_turn){op, run};
 	op_hold(op);
-	event_base_once(base, -1, EV_TIMEOUT, op_on_turn, turn, &now);
+	CHECK(event_base_once(base, op_always_ready(), EV_WRITE, op_on_turn, turn, NULL) == 0);
 }

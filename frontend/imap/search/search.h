@@ -23,9 +23,10 @@ struct search_run {
 	void (*on_found)(struct search_run *r);
 	struct imap_found found;
 
-	uint8_t *verdicts; /* arena; by sequence number - 1 */
-	uint32_t at;	   /* messages looked at */
-	uint32_t open;	   /* that the index alone does not decide */
+	uint8_t *verdicts;   /* arena; by sequence number - 1 */
+	uint32_t at;	     /* messages looked at */
+	uint32_t open;	     /* that the index alone does not decide */
+	uint32_t judge_work; /* of all keys asked of a message: units of lib/base/slice.h */
 	struct message_finder finder;
 	struct imap_records records;
 	int64_t now;		  /* unix seconds */

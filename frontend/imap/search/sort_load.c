@@ -143,7 +143,7 @@ sort_load_next_batch(struct sort_run *r)
 		    !sort_load_digests(r))
 			return;
 		sort_load_take_batch(r);
-		if (imap_records_turn_over(&r->records)) {
+		if (session_spend(&r->search.session->base, 0)) {
 			imap_later(r->search.session, sort_load_on_turn);
 			return;
 		}
