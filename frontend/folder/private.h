@@ -1,6 +1,7 @@
 /* The insides of the folder index, for the files of frontend/folder alone.
  *
  *   records.c    what is known: hot and cold records, UIDs, keywords
+ *   texts.c      texts beside them
  *   follow.c     how it is read, and kept up with the store
  *   index.c      which indexes there are, and for how long */
 #ifndef SP_FRONTEND_FOLDER_PRIVATE_H
@@ -12,6 +13,9 @@
 
 enum { FOLDER_KEY_MAX = 360, FOLDER_POLL_S = 30 };
 
+struct folder_pool;
+struct folder_text;
+
 struct folder_waiter {
 	folder_index_on_fresh *cb;
 	void *arg;
@@ -21,14 +25,17 @@ struct folder_waiter {
 struct folder_index_private {
 	struct folder_index index; /* first: found from it */
 	char key[FOLDER_KEY_MAX];
-	unsigned refs;				    /* of users, and calls of the store under way */
-	bool reading;				    /* a read is under way */
-	bool spare;				    /* in the list of those that nobody uses */
-	struct folder_watcher *watchers;	    /* list; borrowed */
-	struct folder_waiter *served;		    /* owner; whom the read under way serves */
-	struct folder_waiter *next;		    /* owner; whom the next one will */
-	uint32_t capacity;			    /* records of hot */
-	uint64_t *group_modseq;			    /* owner; for each group of records */
+	unsigned refs;			 /* of users, and calls of the store under way */
+	bool reading;			 /* a read is under way */
+	bool spare;			 /* in the list of those that nobody uses */
+	struct folder_watcher *watchers; /* list; borrowed */
+	struct folder_waiter *served;	 /* owner; whom the read under way serves */
+	struct folder_waiter *next;	 /* owner; whom the next one will */
+	uint32_t capacity;		 /* records of hot */
+	uint64_t *group_modseq;		 /* owner; for each group of records */
+	struct folder_pool *pool;	 /* a reference; NULL until there are texts */
+	const struct folder_text *
+		*texts[FOLDER_TEXT_KINDS];	    /* owner; by position, in the pool; NULL: no message has one */
 	unsigned poll_turn;			    /* seconds of FOLDER_POLL_S */
 	struct tracking_subscription *subscription; /* owner; while it is used */
 	struct folder_index_private *spare_prev, *spare_next;
@@ -51,6 +58,15 @@ void folder_records_free(struct folder_index *ix);
 /* The folder's counts; name and keywords are borrowed in what the store gives. */
 void folder_records_take_counts(struct folder_index *ix, const struct mailbox_folder *folder);
 size_t folder_records_bytes(const struct folder_index *ix);
+
+/* ---- texts.c ---- */
+/* The records have room for so many now. */
+void folder_texts_resize(struct folder_index *ix, uint32_t had, uint32_t capacity);
+/* A record moves to another position; a new one comes to one. */
+void folder_texts_move(struct folder_index *ix, uint32_t from, uint32_t to);
+void folder_texts_begin(struct folder_index *ix, uint32_t at);
+size_t folder_texts_bytes(const struct folder_index *ix);
+void folder_texts_forget(struct folder_index *ix);
 
 /* ---- follow.c ---- */
 /* Tells the watchers. */

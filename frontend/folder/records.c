@@ -86,6 +86,7 @@ records_resize(struct folder_index *ix, uint32_t capacity)
 
 	if (ix->cold != NULL)
 		records_resize_cold(ix, p->capacity, capacity);
+	folder_texts_resize(ix, p->capacity, capacity);
 	p->capacity = capacity;
 	ix->hot = mem_realloc(ix->hot, (size_t)capacity * MAILBOX_HOT_BYTES);
 	p->group_modseq = mem_realloc(p->group_modseq, groups * sizeof(uint64_t));
@@ -123,6 +124,7 @@ records_take(struct folder_index *ix, const char *record)
 		memcpy(ix->hot + (size_t)count * MAILBOX_HOT_BYTES, record, MAILBOX_HOT_BYTES);
 		if (ix->cold != NULL)
 			memset(ix->cold + (size_t)count * MAILBOX_COLD_BYTES, 0, MAILBOX_COLD_BYTES);
+		folder_texts_begin(ix, count);
 		ix->uids->uids[ix->uids->count++] = uid;
 		records_note_modseq(ix, count);
 		return;
@@ -141,6 +143,7 @@ records_move(struct folder_index *ix, uint32_t from, uint32_t to)
 	if (ix->cold != NULL)
 		memcpy(ix->cold + (size_t)to * MAILBOX_COLD_BYTES, ix->cold + (size_t)from * MAILBOX_COLD_BYTES,
 		       MAILBOX_COLD_BYTES);
+	folder_texts_move(ix, from, to);
 }
 
 /* Sorted UIDs; those that are not there are passed over. */
@@ -317,6 +320,7 @@ folder_records_replace(struct folder_index *ix, const struct mailbox_records *re
 	folder_uids_unref(&ix->uids);
 	mem_free(ix->cold);
 	ix->cold = NULL;
+	folder_texts_forget(ix);
 	ix->uids = uids_new(records->count + 4);
 	records_resize(ix, records->count + 4);
 	memcpy(ix->hot, records->hot, (size_t)records->count * MAILBOX_HOT_BYTES);
@@ -353,7 +357,7 @@ folder_records_bytes(const struct folder_index *ix)
 {
 	size_t each = MAILBOX_HOT_BYTES + sizeof(uint32_t) + (ix->cold != NULL ? MAILBOX_COLD_BYTES : 0);
 
-	return (size_t)folder_index_count(ix) * each;
+	return (size_t)folder_index_count(ix) * each + folder_texts_bytes(ix);
 }
 
 void
@@ -362,6 +366,7 @@ folder_records_forget(struct folder_index *ix)
 	folder_uids_unref(&ix->uids);
 	mem_free(ix->cold);
 	ix->cold = NULL;
+	folder_texts_forget(ix);
 	folder_recent_fini(&ix->recent);
 	ix->loaded = false;
 	ix->folder.highest_modseq = 0;

@@ -76,7 +76,7 @@ thread_get(struct entry **table, struct str id, struct arena *arena)
 
 /* Step 1 of section 4, REFERENCES: one message into the tables. */
 static void
-thread_add_message(struct entry **table, const struct sort_message *m, struct arena *arena)
+thread_add_message(struct entry **table, const struct thread_message *m, struct arena *arena)
 {
 	struct str id = m->message_id, rest = m->references, reference;
 	struct imap_thread *n = NULL, *above = NULL;
@@ -186,7 +186,7 @@ struct subject {
 	UT_hash_handle hh;
 };
 
-static const struct sort_message *
+static const struct thread_message *
 thread_first_message(const struct imap_thread *n)
 {
 	while (n->message == NULL)
@@ -198,8 +198,8 @@ static void
 thread_collect_subjects(struct subject **table, struct imap_thread *roots, struct arena *arena)
 {
 	for (struct imap_thread *n = roots; n != NULL; n = n->next) {
-		const struct sort_message *m = thread_first_message(n);
-		struct str text = m->texts[SORT_SUBJECT];
+		const struct thread_message *m = thread_first_message(n);
+		struct str text = m->subject;
 		struct subject *s;
 		if (text.len == 0)
 			continue;
@@ -250,7 +250,7 @@ thread_merge_subjects(struct imap_thread *roots, struct arena *arena)
 
 	thread_collect_subjects(&table, roots, arena);
 	for (struct imap_thread *n = roots; n != NULL; n = next) {
-		struct str text = thread_first_message(n)->texts[SORT_SUBJECT];
+		struct str text = thread_first_message(n)->subject;
 		next = n->next;
 		s = NULL;
 		if (text.len != 0)
@@ -268,7 +268,7 @@ thread_merge_subjects(struct imap_thread *roots, struct arena *arena)
 
 /* ---- The algorithms ---- */
 struct imap_thread *
-imap_thread_by_references(const struct sort_message *messages, uint32_t count, struct arena *arena)
+imap_thread_by_references(struct thread_message *messages, uint32_t count, struct arena *arena)
 {
 	struct entry *table = NULL, *e, *next;
 	struct imap_thread *roots = NULL;
@@ -289,8 +289,8 @@ imap_thread_by_references(const struct sort_message *messages, uint32_t count, s
 static int
 thread_compare_subjects(const void *left, const void *right)
 {
-	const struct sort_message *a = left, *b = right;
-	int order = str_cmp(a->texts[SORT_SUBJECT], b->texts[SORT_SUBJECT]);
+	const struct thread_message *a = left, *b = right;
+	int order = str_cmp(a->subject, b->subject);
 
 	if (order == 0 && a->date != b->date)
 		order = a->date < b->date ? -1 : 1;
@@ -299,7 +299,7 @@ thread_compare_subjects(const void *left, const void *right)
 
 /* Messages of one subject: the first, and the others as its children. */
 struct imap_thread *
-imap_thread_by_subject(struct sort_message *messages, uint32_t count, struct arena *arena)
+imap_thread_by_subject(struct thread_message *messages, uint32_t count, struct arena *arena)
 {
 	struct imap_thread *roots = NULL, *root = NULL;
 
@@ -307,7 +307,7 @@ imap_thread_by_subject(struct sort_message *messages, uint32_t count, struct are
 	for (uint32_t i = 0; i < count; i++) {
 		struct imap_thread *n = arena_new(arena, struct imap_thread);
 		n->message = &messages[i];
-		if (root != NULL && str_eq(root->message->texts[SORT_SUBJECT], n->message->texts[SORT_SUBJECT])) {
+		if (root != NULL && str_eq(root->message->subject, n->message->subject)) {
 			thread_link(root, n);
 			continue;
 		}
@@ -325,7 +325,7 @@ thread_print(const struct imap_thread *n, bool by_uid, struct buf *out)
 {
 	for (;;) {
 		if (n->message != NULL)
-			imap_print_u64(by_uid ? n->message->uid : n->message->seq, out);
+			buf_add_decimal(out, by_uid ? n->message->uid : n->message->seq);
 		if (n->child == NULL)
 			return;
 		if (n->message != NULL)

@@ -14,6 +14,7 @@ struct imap_records;
 
 struct imap_record {
 	uint32_t seq, uid;
+	uint32_t row;	   /* of whoever added it */
 	bool known;	   /* cold is there: else the message has just gone */
 	bool asked;	   /* the store was asked for cold */
 	bool wants_digest; /* set by whoever wants it */
