@@ -2,6 +2,7 @@
  *
  *   records.c    what is known: hot and cold records, UIDs, keywords
  *   texts.c      texts beside them
+ *   load.c       all records, read anew
  *   follow.c     how it is read, and kept up with the store
  *   index.c      which indexes there are, and for how long */
 #ifndef SP_FRONTEND_FOLDER_PRIVATE_H
@@ -22,6 +23,26 @@ struct folder_waiter {
 	struct folder_waiter *next;
 };
 
+/* error: all is freed. Else what was read stands in folder_inside(ix)->load. err: valid
+ * for the call. */
+typedef void folder_load_on_done(struct folder_index *ix, const struct err *err);
+
+/* Records that are being read, beside those that the index has. */
+struct folder_load {
+	folder_load_on_done *done;
+	char *hot;		      /* owner */
+	uint64_t *group_modseq;	      /* owner */
+	struct folder_uids *uids;     /* owner */
+	uint32_t capacity;	      /* records */
+	struct mailbox_folder folder; /* counts; the modseq of the first piece */
+	uint64_t modseq;	      /* of the last one */
+	uint64_t next_uid;	      /* of the next piece */
+	uint32_t end, span;	      /* what is known of the folder's uid_next; UIDs of a piece */
+	unsigned pieces, due;	      /* that have come; that will */
+	bool failed;
+	struct err err;
+};
+
 struct folder_index_private {
 	struct folder_index index; /* first: found from it */
 	char key[FOLDER_KEY_MAX];
@@ -36,6 +57,7 @@ struct folder_index_private {
 	struct folder_pool *pool;	 /* a reference; NULL until there are texts */
 	const struct folder_text *
 		*texts[FOLDER_TEXT_KINDS];	    /* owner; by position, in the pool; NULL: no message has one */
+	struct folder_load *load;		    /* owner; NULL: none is under way */
 	unsigned poll_turn;			    /* seconds of FOLDER_POLL_S */
 	struct tracking_subscription *subscription; /* owner; while it is used */
 	struct folder_index_private *spare_prev, *spare_next;
@@ -49,8 +71,8 @@ folder_inside(const struct folder_index *ix)
 }
 
 /* ---- records.c ---- */
-/* All records anew, as the store gave them. */
-void folder_records_replace(struct folder_index *ix, const struct mailbox_records *records);
+/* What was loaded takes the place of all that is known. */
+void folder_records_replace(struct folder_index *ix);
 void folder_records_note_recent(struct folder_index *ix, const struct mailbox_changes *changes);
 /* Nothing is known any more. */
 void folder_records_forget(struct folder_index *ix);
@@ -67,6 +89,10 @@ void folder_texts_move(struct folder_index *ix, uint32_t from, uint32_t to);
 void folder_texts_begin(struct folder_index *ix, uint32_t at);
 size_t folder_texts_bytes(const struct folder_index *ix);
 void folder_texts_forget(struct folder_index *ix);
+
+/* ---- load.c ---- */
+void folder_load_start(struct folder_index *ix, folder_load_on_done *done);
+void folder_load_free(struct folder_load **l);
 
 /* ---- follow.c ---- */
 /* Tells the watchers. */
