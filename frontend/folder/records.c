@@ -72,6 +72,10 @@ records_note_all(struct folder_index *ix)
 static void
 records_resize_cold(struct folder_index *ix, uint32_t had, uint32_t capacity)
 {
+	if (ix->cold == NULL) {
+		ix->cold = mem_zalloc((size_t)capacity * MAILBOX_COLD_BYTES);
+		return;
+	}
 	ix->cold = mem_realloc(ix->cold, (size_t)capacity * MAILBOX_COLD_BYTES);
 	if (capacity > had)
 		memset(ix->cold + (size_t)had * MAILBOX_COLD_BYTES, 0, (size_t)(capacity - had) * MAILBOX_COLD_BYTES);

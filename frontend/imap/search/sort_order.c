@@ -242,19 +242,29 @@ order_next(struct sort_order *o)
 }
 
 bool
+sort_order_step(struct sort_order *o, uint32_t *work)
+{
+	switch (o->step) {
+	case STEP_NEXT:
+		if (o->stacked != 0)
+			order_next(o);
+		break;
+	case STEP_LOAD: order_load(o); break;
+	case STEP_COUNT: order_count(o); break;
+	case STEP_SCATTER: order_scatter(o); break;
+	case STEP_GROUP: order_group(o); break;
+	}
+	*work += STEP / 2;
+	return o->step == STEP_NEXT && o->stacked == 0;
+}
+
+bool
 sort_order_run(struct sort_order *o, struct slice *slice)
 {
-	while (o->step != STEP_NEXT || o->stacked != 0) {
-		uint32_t before = o->at;
-		switch (o->step) {
-		case STEP_NEXT: order_next(o); break;
-		case STEP_LOAD: order_load(o); break;
-		case STEP_COUNT: order_count(o); break;
-		case STEP_SCATTER: order_scatter(o); break;
-		case STEP_GROUP: order_group(o); break;
-		}
-		if (slice_spend(slice, STEP / 2 + (o->at == before)))
-			return o->step == STEP_NEXT && o->stacked == 0;
+	for (;;) {
+		uint32_t work = 0;
+		bool done = sort_order_step(o, &work);
+		if (slice_spend(slice, work) || done)
+			return done;
 	}
-	return true;
 }

@@ -27,7 +27,10 @@ struct sort_order;
  * the same values (copied). All in the arena. */
 struct sort_order *sort_order_new(struct arena *arena, const struct sort_column *columns, unsigned column_count,
 				  const uint32_t *rows, uint32_t count);
-/* True: it is done. False: the slice is over, there is more to do. */
+/* Some of it; adds what that was, in units of lib/base/slice.h, to *work. True: it is
+ * done. */
+bool sort_order_step(struct sort_order *o, uint32_t *work);
+/* The same, as long as the slice is not over. */
 bool sort_order_run(struct sort_order *o, struct slice *slice);
 /* The row at a place. */
 uint32_t sort_order_row(const struct sort_order *o, uint32_t at);
