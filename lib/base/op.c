@@ -1,9 +1,8 @@
 #include "lib/base/op.h"
 
-#include <sys/eventfd.h>
-
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
+#include "lib/base/turn.h"
 
 void
 op_init(struct op *op, op_run *on_end)
@@ -67,21 +66,6 @@ op_on_turn(evutil_socket_t fd, short what, void *arg)
 		turn.run(turn.op);
 }
 
-/* An event that is made active, or has no delay, is run before the loop looks
- * for input again, as often as it comes back: it gives no turn. A timer is as
- * coarse as the loop's clock, some milliseconds. What is found ready when the
- * loop looks comes once each time. */
-static int
-op_always_ready(void)
-{
-	static int fd = -1; /* stays open */
-
-	if (fd < 0)
-		fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	CHECK(fd >= 0);
-	return fd;
-}
-
 void
 op_later(struct op *op, struct event_base *base, op_run *run)
 {
@@ -89,5 +73,5 @@ op_later(struct op *op, struct event_base *base, op_run *run)
 
 	*turn = (struct op_turn){op, run};
 	op_hold(op);
-	CHECK(event_base_once(base, op_always_ready(), EV_WRITE, op_on_turn, turn, NULL) == 0);
+	CHECK(event_base_once(base, turn_descriptor(), EV_WRITE, op_on_turn, turn, NULL) == 0);
 }
