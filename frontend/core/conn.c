@@ -427,6 +427,7 @@ conn_on_read(struct conn *c)
 		evbuffer_drain(in, evbuffer_get_length(in));
 		return;
 	}
+	c->reads++;
 	c->input_due = true;
 	conn_watch_update(c);
 	if (!c->paused)

@@ -53,6 +53,8 @@ struct evbuffer *conn_input(struct conn *c);
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 bool conn_is_paused(const struct conn *c);
+/* How often the loop has brought input of it: grows when it had a turn. */
+unsigned conn_reads(const struct conn *c);
 /* Acknowledges what has come at once. To be called when a part of something has
  * come and the rest is awaited: a client that sends the rest in a segment of its
  * own (Nagle's algorithm) sends it when it has the acknowledgement, which TCP would

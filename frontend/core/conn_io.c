@@ -181,6 +181,12 @@ conn_is_paused(const struct conn *c)
 	return c->paused;
 }
 
+unsigned
+conn_reads(const struct conn *c)
+{
+	return c->reads;
+}
+
 void
 conn_acknowledge(struct conn *c)
 {

@@ -38,6 +38,7 @@ struct conn {
 	bool paused, eof, want_drained, told_open, tls, handshake_done, drain_asked, input_due, timed_out;
 	bool closed_told, in_kick, local_known, reads_much;
 	bool watch_eof, eof_told;
+	unsigned reads;	      /* times that input has come from the loop */
 	unsigned refs;	      /* the open connection counts as one */
 	int64_t deadline_ms;  /* monotonic; 0: none */
 	int64_t timer_due_ms; /* of the armed timer; 0: not armed */

@@ -3,6 +3,9 @@
 #include "frontend/core/login.h"
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
+#include "lib/service/metrics.h"
+
+enum { COMMAND_WORK = 500 }; /* units of lib/base/slice.h, of the smallest */
 
 void
 session_limits(const struct session *s, struct session_limits *out)
@@ -13,6 +16,7 @@ session_limits(const struct session *s, struct session_limits *out)
 void
 session_later(struct session *s, op_run *run)
 {
+	metrics_add(M_SESSION_TURNS, 1);
 	op_later(&s->command, conn_frontend(s->conn)->service->base, run);
 }
 
@@ -128,16 +132,47 @@ session_resume(struct session *s)
 	session_await_input(s);
 }
 
+/* Of commands that came with others the slice goes on: they are begun, and what
+ * was written goes to the client, without the loop having had a turn. */
+static void
+session_begin_slice(struct session *s)
+{
+	unsigned reads = conn_reads(s->conn);
+
+	if (s->reads == reads)
+		return;
+	s->reads = reads;
+	slice_begin(&s->command.slice);
+}
+
+static void
+session_on_turn(struct op *command)
+{
+	session_resume(session_of(command));
+}
+
+/* Commands that wait for nothing, one behind the other, are long work too. */
+static bool
+session_must_rest(struct session *s)
+{
+	if (!session_spend(s, COMMAND_WORK))
+		return false;
+	conn_pause(s->conn);
+	session_later(s, session_on_turn);
+	return true;
+}
+
 void
 session_on_input(struct conn *c)
 {
 	struct session *s = conn_session(c);
 
 	login_clean(s);
+	session_begin_slice(s);
 	for (;;) {
 		if (conn_is_closing(c) || conn_is_paused(c) || s->starting_tls)
 			return;
-		if (session_is_between(s) && (session_must_close(s) || session_must_drain(s)))
+		if (session_is_between(s) && (session_must_close(s) || session_must_drain(s) || session_must_rest(s)))
 			return;
 		if (!s->protocol->take_input(s))
 			break;

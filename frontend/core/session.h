@@ -86,6 +86,7 @@ struct session {
 	uint64_t quota_bytes;			 /* of the account; 0: no limit */
 	struct login *login;			 /* owner; NULL: none is under way (login.c) */
 	struct session *prev, *next;		 /* of the sessions that are logged in (session_account.c) */
+	unsigned reads;				 /* conn_reads() when a slice began */
 	uint16_t bad_commands;
 	bool starting_tls, shutting_down, disabled, skips_line;
 };
@@ -114,6 +115,13 @@ static inline struct session *
 session_of(struct op *command)
 {
 	return OP_OWNER(command, struct session, command);
+}
+/* So much of the command's work was done, in units of lib/base/slice.h. True: its
+ * slice is over, and it is to go on by session_later(). */
+static inline bool
+session_spend(struct session *s, uint32_t work)
+{
+	return slice_spend(&s->command.slice, work);
 }
 /* Runs at the loop's next turn, unless the client has gone (slices of long work). */
 void session_later(struct session *s, op_run *run);

@@ -60,17 +60,51 @@ follow_end(struct folder_index *ix, const struct err *err)
 	folder_index_release(p);
 }
 
+static void follow_load(struct folder_index *ix);
+
+/* The pieces are of several states: with this they are the last one. */
 static void
-follow_on_loaded(void *arg, const struct mailbox_records *records, const struct err *err)
+follow_on_loaded_changes(void *arg, const struct mailbox_changes *changes, const struct err *err)
 {
 	struct folder_index *ix = arg;
+	struct folder_load **load = &folder_inside(ix)->load;
 
 	if (err != NULL) {
+		folder_load_free(load);
 		follow_end(ix, err);
 		return;
 	}
-	folder_records_replace(ix, records);
+	if (!changes->complete && changes->folder.highest_modseq != (*load)->folder.highest_modseq) {
+		folder_records_note_recent(ix, changes);
+		folder_load_free(load);
+		follow_load(ix);
+		return;
+	}
+	folder_records_replace(ix);
+	folder_index_apply(ix, changes);
 	follow_end(ix, NULL);
+}
+
+static void
+follow_on_loaded(struct folder_index *ix, const struct err *err)
+{
+	const struct folder_load *load = folder_inside(ix)->load;
+
+	if (err == NULL && load->modseq != load->folder.highest_modseq) {
+		mailbox_read_changes(ix->frontend->mailboxes, str_c(ix->address), ix->folder_id,
+				     load->folder.highest_modseq, folder_index_takes_recent(ix),
+				     follow_on_loaded_changes, ix);
+		return;
+	}
+	if (err == NULL)
+		folder_records_replace(ix);
+	follow_end(ix, err);
+}
+
+static void
+follow_load(struct folder_index *ix)
+{
+	folder_load_start(ix, follow_on_loaded);
 }
 
 static void
@@ -81,8 +115,7 @@ follow_on_changes(void *arg, const struct mailbox_changes *changes, const struct
 	if (err == NULL && !changes->complete && changes->folder.highest_modseq != ix->folder.highest_modseq) {
 		/* The log does not reach back to us: all anew. */
 		folder_records_note_recent(ix, changes);
-		mailbox_read(ix->frontend->mailboxes, str_c(ix->address), ix->folder_id, 1, UINT32_MAX, MAILBOX_HOT, 0,
-			     follow_on_loaded, ix);
+		follow_load(ix);
 		return;
 	}
 	if (err == NULL)
@@ -102,8 +135,7 @@ follow_start(struct folder_index *ix)
 	p->served = p->next;
 	p->next = NULL;
 	if (!ix->loaded)
-		mailbox_read(store, str_c(ix->address), ix->folder_id, 1, UINT32_MAX, MAILBOX_HOT, 0, follow_on_loaded,
-			     ix);
+		follow_load(ix);
 	else
 		mailbox_read_changes(store, str_c(ix->address), ix->folder_id, ix->folder.highest_modseq,
 				     folder_index_takes_recent(ix), follow_on_changes, ix);

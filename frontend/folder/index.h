@@ -17,6 +17,7 @@
 #include "lib/mailbox/mailbox.h"
 
 #define FOLDER_INDEX_SPARE_BYTES (64 * 1024 * 1024)
+#define FOLDER_TEXT_KINDS	 12 /* texts.h */
 
 /* UIDs in order. Appended to in place (readers have a count of their own);
  * removing makes a new list unless nobody else holds it. */

@@ -1,26 +1,54 @@
 /* Ranges of UIDs that are recent. */
 #include "frontend/folder/recent.h"
 
+#include <string.h>
+
 #include "lib/base/mem.h"
 
-void
-folder_recent_add(struct folder_recent *r, uint32_t first, uint32_t last)
+/* The first range that does not end before the one in front of uid. */
+static uint32_t
+recent_place(const struct folder_recent *r, uint32_t uid)
 {
-	struct folder_range *end = r->count != 0 ? &r->ranges[r->count - 1] : NULL;
+	uint32_t at = r->count;
 
-	if (first > last)
-		return;
-	/* A session that goes on taking has one range for all of it. */
-	if (end != NULL && first - 1 <= end->last) {
-		end->first = first < end->first ? first : end->first;
-		end->last = last > end->last ? last : end->last;
-		return;
-	}
+	while (at != 0 && (uint64_t)r->ranges[at - 1].last + 1 >= uid)
+		at--;
+	return at;
+}
+
+static void
+recent_insert(struct folder_recent *r, uint32_t at, uint32_t first, uint32_t last)
+{
 	if (r->count == r->capacity) {
 		r->capacity = r->capacity == 0 ? 1 : r->capacity * 2;
 		r->ranges = mem_realloc(r->ranges, sizeof(*r->ranges) * r->capacity);
 	}
-	r->ranges[r->count++] = (struct folder_range){first, last};
+	memmove(&r->ranges[at + 1], &r->ranges[at], sizeof(*r->ranges) * (r->count - at));
+	r->ranges[at] = (struct folder_range){first, last};
+	r->count++;
+}
+
+void
+folder_recent_add(struct folder_recent *r, uint32_t first, uint32_t last)
+{
+	uint32_t at, end;
+
+	if (first > last)
+		return;
+	/* Those that it meets, or touches, become one with it: a session that goes on
+	 * taking has one range for all of it. */
+	at = recent_place(r, first);
+	for (end = at; end < r->count && r->ranges[end].first <= (uint64_t)last + 1; end++) {
+		first = r->ranges[end].first < first ? r->ranges[end].first : first;
+		last = r->ranges[end].last > last ? r->ranges[end].last : last;
+	}
+	if (end == at) {
+		recent_insert(r, at, first, last);
+		return;
+	}
+	r->ranges[at] = (struct folder_range){first, last};
+	memmove(&r->ranges[at + 1], &r->ranges[end], sizeof(*r->ranges) * (r->count - end));
+	r->count -= end - at - 1;
 }
 
 void

@@ -21,7 +21,8 @@ struct folder_recent {
 	uint32_t count, capacity;
 };
 
-/* first: greater than all that were added before; if not, they are joined. */
+/* In any order: what a process has taken and told nobody of may be older than what
+ * a session took by selecting the mailbox. */
 void folder_recent_add(struct folder_recent *r, uint32_t first, uint32_t last);
 /* All that `from` has goes to `to`. */
 void folder_recent_move(struct folder_recent *from, struct folder_recent *to);

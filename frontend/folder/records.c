@@ -72,6 +72,10 @@ records_note_all(struct folder_index *ix)
 static void
 records_resize_cold(struct folder_index *ix, uint32_t had, uint32_t capacity)
 {
+	if (ix->cold == NULL) {
+		ix->cold = mem_zalloc((size_t)capacity * MAILBOX_COLD_BYTES);
+		return;
+	}
 	ix->cold = mem_realloc(ix->cold, (size_t)capacity * MAILBOX_COLD_BYTES);
 	if (capacity > had)
 		memset(ix->cold + (size_t)had * MAILBOX_COLD_BYTES, 0, (size_t)(capacity - had) * MAILBOX_COLD_BYTES);
@@ -86,6 +90,7 @@ records_resize(struct folder_index *ix, uint32_t capacity)
 
 	if (ix->cold != NULL)
 		records_resize_cold(ix, p->capacity, capacity);
+	folder_texts_resize(ix, p->capacity, capacity);
 	p->capacity = capacity;
 	ix->hot = mem_realloc(ix->hot, (size_t)capacity * MAILBOX_HOT_BYTES);
 	p->group_modseq = mem_realloc(p->group_modseq, groups * sizeof(uint64_t));
@@ -111,27 +116,43 @@ records_reserve(struct folder_index *ix, uint32_t more)
 	ix->uids = grown;
 }
 
-/* A record that is new or changed; what we know to be newer stays. */
-static void
-records_take(struct folder_index *ix, const char *record)
+/* The position of a UID; records come in order, so it is often the one behind the
+ * last that was asked for (*at). */
+static bool
+records_find_next(const struct folder_index *ix, uint32_t uid, uint32_t *at)
 {
-	uint32_t uid = mailbox_hot_uid(record), count = folder_index_count(ix), at;
 	bool found;
+
+	if (*at + 1 < folder_index_count(ix) && ix->uids->uids[*at + 1] == uid) {
+		(*at)++;
+		return true;
+	}
+	*at = folder_index_find(ix, uid, &found);
+	return found;
+}
+
+/* A record that is new or changed; what we know to be newer stays. *at: of
+ * records_find_next(). */
+static void
+records_take(struct folder_index *ix, const char *record, uint32_t *at)
+{
+	uint32_t uid = mailbox_hot_uid(record), count = folder_index_count(ix);
 
 	if (count == 0 || ix->uids->uids[count - 1] < uid) {
 		records_reserve(ix, 1);
 		memcpy(ix->hot + (size_t)count * MAILBOX_HOT_BYTES, record, MAILBOX_HOT_BYTES);
 		if (ix->cold != NULL)
 			memset(ix->cold + (size_t)count * MAILBOX_COLD_BYTES, 0, MAILBOX_COLD_BYTES);
+		folder_texts_begin(ix, count);
 		ix->uids->uids[ix->uids->count++] = uid;
 		records_note_modseq(ix, count);
 		return;
 	}
-	at = folder_index_find(ix, uid, &found);
-	if (!found || mailbox_hot_modseq(record) < mailbox_hot_modseq(folder_index_record(ix, at)))
+	if (!records_find_next(ix, uid, at) ||
+	    mailbox_hot_modseq(record) < mailbox_hot_modseq(folder_index_record(ix, *at)))
 		return;
-	memcpy(ix->hot + (size_t)at * MAILBOX_HOT_BYTES, record, MAILBOX_HOT_BYTES);
-	records_note_modseq(ix, at);
+	memcpy(ix->hot + (size_t)*at * MAILBOX_HOT_BYTES, record, MAILBOX_HOT_BYTES);
+	records_note_modseq(ix, *at);
 }
 
 static void
@@ -141,6 +162,7 @@ records_move(struct folder_index *ix, uint32_t from, uint32_t to)
 	if (ix->cold != NULL)
 		memcpy(ix->cold + (size_t)to * MAILBOX_COLD_BYTES, ix->cold + (size_t)from * MAILBOX_COLD_BYTES,
 		       MAILBOX_COLD_BYTES);
+	folder_texts_move(ix, from, to);
 }
 
 /* Sorted UIDs; those that are not there are passed over. */
@@ -252,13 +274,13 @@ records_advance(struct folder_index *ix, uint64_t previous_modseq, uint64_t mods
 void
 folder_index_take_stored(struct folder_index *ix, const struct mailbox_stored *stored)
 {
+	uint32_t at = 0, next = 0;
+
 	folder_index_set_keywords(ix, stored->keywords, stored->keyword_count);
 	for (uint32_t i = 0; ix->loaded && i < stored->count; i++) {
 		const char *record = stored->hot + (size_t)i * MAILBOX_HOT_BYTES;
-		bool found;
-		folder_index_find(ix, mailbox_hot_uid(record), &found);
-		if (found)
-			records_take(ix, record);
+		if (records_find_next(ix, mailbox_hot_uid(record), &next))
+			records_take(ix, record, &at);
 	}
 	records_advance(ix, stored->previous_modseq, stored->modseq);
 }
@@ -282,26 +304,6 @@ folder_records_take_counts(struct folder_index *ix, const struct mailbox_folder 
 	ix->folder.keyword_count = 0;
 }
 
-static void
-records_count(struct folder_index *ix)
-{
-	struct mailbox_folder *f = &ix->folder;
-
-	f->messages = folder_index_count(ix);
-	f->unseen = f->deleted = 0;
-	f->bytes = f->deleted_bytes = 0;
-	for (uint32_t i = 0; i < f->messages; i++) {
-		struct mailbox_hot hot;
-		mailbox_hot_unpack(folder_index_record(ix, i), &hot);
-		f->unseen += (hot.flags & MAILBOX_SEEN) == 0;
-		f->bytes += hot.size;
-		if ((hot.flags & MAILBOX_DELETED) == 0)
-			continue;
-		f->deleted++;
-		f->deleted_bytes += hot.size;
-	}
-}
-
 /* What was taken waits for the first watcher that is told of it. */
 void
 folder_records_note_recent(struct folder_index *ix, const struct mailbox_changes *changes)
@@ -310,38 +312,60 @@ folder_records_note_recent(struct folder_index *ix, const struct mailbox_changes
 		folder_recent_add(&ix->recent, changes->folder.first_recent, changes->folder.uid_next - 1);
 }
 
-void
-folder_records_replace(struct folder_index *ix, const struct mailbox_records *records)
+static void
+records_forget_all(struct folder_index *ix)
 {
-	/* Others keep the old list. */
+	struct folder_index_private *p = folder_inside(ix);
+
 	folder_uids_unref(&ix->uids);
+	mem_free(ix->hot);
 	mem_free(ix->cold);
-	ix->cold = NULL;
-	ix->uids = uids_new(records->count + 4);
-	records_resize(ix, records->count + 4);
-	memcpy(ix->hot, records->hot, (size_t)records->count * MAILBOX_HOT_BYTES);
-	for (uint32_t i = 0; i < records->count; i++)
-		ix->uids->uids[i] = mailbox_hot_uid(folder_index_record(ix, i));
-	ix->uids->count = records->count;
-	ix->folder.highest_modseq = records->highest_modseq;
-	ix->folder.uid_next = records->uid_next;
-	ix->folder.uid_validity = records->uid_validity;
-	records_note_all(ix);
-	records_count(ix);
+	mem_free(p->group_modseq);
+	ix->hot = ix->cold = NULL;
+	p->group_modseq = NULL;
+	p->capacity = 0;
+	folder_texts_forget(ix);
+}
+
+void
+folder_records_replace(struct folder_index *ix)
+{
+	struct folder_index_private *p = folder_inside(ix);
+	struct folder_load *load = p->load;
+	const struct mailbox_folder *f = &load->folder;
+
+	records_forget_all(ix);
+	ix->uids = load->uids; /* others keep the old list */
+	ix->hot = load->hot;
+	p->group_modseq = load->group_modseq;
+	p->capacity = load->capacity;
+	ix->folder.highest_modseq = f->highest_modseq;
+	ix->folder.uid_next = f->uid_next;
+	ix->folder.uid_validity = f->uid_validity;
+	ix->folder.messages = f->messages;
+	ix->folder.unseen = f->unseen;
+	ix->folder.deleted = f->deleted;
+	ix->folder.bytes = f->bytes;
+	ix->folder.deleted_bytes = f->deleted_bytes;
 	ix->loaded = true;
+	load->uids = NULL;
+	load->hot = NULL;
+	load->group_modseq = NULL;
+	folder_load_free(&p->load);
 }
 
 void
 folder_index_apply(struct folder_index *ix, const struct mailbox_changes *changes)
 {
 	const struct mailbox_records *records = &changes->records;
+	uint32_t at = 0;
 
 	folder_records_note_recent(ix, changes);
 	if (!ix->loaded || changes->folder.highest_modseq < ix->folder.highest_modseq)
 		return;
 	folder_index_set_keywords(ix, changes->folder.keywords, changes->folder.keyword_count);
 	for (uint32_t i = 0; i < records->count; i++)
-		records_take(ix, records->hot + (size_t)i * MAILBOX_HOT_BYTES);
+		records_take(ix, records->hot + (size_t)i * MAILBOX_HOT_BYTES, &at);
 	records_drop(ix, changes->gone_uids, changes->gone_count);
 	folder_records_take_counts(ix, &changes->folder);
 }
@@ -353,15 +377,13 @@ folder_records_bytes(const struct folder_index *ix)
 {
 	size_t each = MAILBOX_HOT_BYTES + sizeof(uint32_t) + (ix->cold != NULL ? MAILBOX_COLD_BYTES : 0);
 
-	return (size_t)folder_index_count(ix) * each;
+	return (size_t)folder_index_count(ix) * each + folder_texts_bytes(ix);
 }
 
 void
 folder_records_forget(struct folder_index *ix)
 {
-	folder_uids_unref(&ix->uids);
-	mem_free(ix->cold);
-	ix->cold = NULL;
+	records_forget_all(ix);
 	folder_recent_fini(&ix->recent);
 	ix->loaded = false;
 	ix->folder.highest_modseq = 0;
@@ -371,8 +393,7 @@ void
 folder_records_free(struct folder_index *ix)
 {
 	folder_records_forget(ix);
-	mem_free(ix->hot);
-	mem_free(folder_inside(ix)->group_modseq);
+	folder_load_free(&folder_inside(ix)->load);
 	for (unsigned i = 0; i < MAILBOX_KEYWORDS; i++)
 		mem_free(ix->keywords[i]);
 }

@@ -16,7 +16,7 @@
  *
  * One command at a time: while an answer is awaited the connection is paused
  * and pipelined bytes wait. A handler either ends its command with
- * imap_finish() and returns CMD_DONE, or returns CMD_WAIT and something that it
+ * imap_finish() and returns what that says, or returns CMD_WAIT and something that it
  * has started calls imap_finish() later. */
 #ifndef SP_FRONTEND_IMAP_PRIVATE_H
 #define SP_FRONTEND_IMAP_PRIVATE_H
@@ -47,7 +47,7 @@ enum imap_enabled {
 };
 
 enum cmd_status {
-	CMD_DONE, /* imap_finish() was called */
+	CMD_DONE, /* imap_finish() was called, and all is told */
 	CMD_WAIT, /* it will be */
 };
 
@@ -148,7 +148,8 @@ void imap_begin(struct imap_session *s, const struct imap_command *row, struct s
  * there is none. */
 void imap_dispatch(struct imap_session *s, struct str text);
 /* Ends the command in hand: unsolicited changes, then the tagged reply.
- * imap_finish(s, IMAP_OK, "[CODE] text"). The next command may come. */
+ * imap_finish(s, IMAP_OK, "[CODE] text"). The next command may come: at once
+ * (CMD_DONE), or when all changes are told, if they are many (CMD_WAIT). */
 __attribute__((format(printf, 3, 4))) enum cmd_status imap_finish(struct imap_session *s, enum imap_reply reply,
 								  const char *format, ...);
 /* The same with "<name> completed". */
@@ -172,6 +173,11 @@ unsigned imap_enable_bit(struct str name);
 
 /* ---- session/output.c ---- */
 void imap_write(struct imap_session *s, const struct buf *b);
+/* Between two pieces of a long answer that comes together in out: so much was done
+ * for the last one (units of lib/base/slice.h). Writes what there is once it is
+ * much, or the slice is over. False: go_on is called later, on a session that is
+ * open. */
+bool imap_may_go_on(struct imap_session *s, struct buf *out, uint32_t work, void (*go_on)(struct imap_session *s));
 /* "* " and CRLF are put around. */
 __attribute__((format(printf, 2, 3))) void imap_untagged(struct imap_session *s, const char *format, ...);
 /* Digits, quicker than printf. */

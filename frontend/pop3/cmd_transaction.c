@@ -47,50 +47,118 @@ cmd_stat(struct pop3_session *s, const struct cmd_args *args)
 }
 
 static void
-write_size(struct pop3_session *s, const struct pop3_message *m)
+list_add_size(const struct pop3_session *s, const struct pop3_message *m, struct buf *out)
 {
-	conn_printf(s->conn, "%u %llu\r\n", number_of(s, m), (unsigned long long)m->size);
+	buf_add_decimal(out, number_of(s, m));
+	buf_add_byte(out, ' ');
+	buf_add_decimal(out, m->size);
+	buf_add_c(out, "\r\n");
 }
 
 static void
-write_uid(struct pop3_session *s, const struct pop3_message *m)
+list_add_uid(const struct pop3_session *s, const struct pop3_message *m, struct buf *out)
 {
-	conn_printf(s->conn, "%u %u.%u\r\n", number_of(s, m), s->maildrop->uid_validity, m->uid);
+	buf_add_decimal(out, number_of(s, m));
+	buf_add_byte(out, ' ');
+	buf_add_decimal(out, s->maildrop->uid_validity);
+	buf_add_byte(out, '.');
+	buf_add_decimal(out, m->uid);
+	buf_add_c(out, "\r\n");
+}
+
+enum { LINES = 64, LINE_WORK = 8 }; /* at a time; of one, in units of lib/base/slice.h */
+
+static void
+list_write(struct pop3_session *s, struct buf *out)
+{
+	conn_write(s->conn, out->data, out->len);
+	buf_fini(out);
+}
+
+/* Some lines. True: the list is told whole. */
+static bool
+list_tell_some(struct pop3_session *s)
+{
+	const struct pop3_maildrop *d = s->maildrop;
+	struct pop3_listing *l = &s->listing;
+	struct buf out = BUF_EMPTY;
+
+	for (unsigned n = 0; n < LINES && l->at < d->count; l->at++, n++)
+		if (!d->messages[l->at].deleted)
+			l->add(s, &d->messages[l->at], &out);
+	if (l->at == d->count) {
+		buf_add_c(&out, ".\r\n");
+		l->add = NULL;
+	}
+	list_write(s, &out);
+	return l->add == NULL;
+}
+
+static void list_go_on(struct session *base);
+
+static void
+list_on_turn(struct op *command)
+{
+	list_go_on(session_of(command));
+}
+
+/* True: the list is told whole. */
+static bool
+list_run(struct pop3_session *s)
+{
+	while (!list_tell_some(s)) {
+		bool over = session_spend(&s->base, LINES * LINE_WORK);
+		if (!session_may_write(&s->base, list_go_on))
+			return false;
+		if (over) {
+			session_later(&s->base, list_on_turn);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+list_go_on(struct session *base)
+{
+	struct pop3_session *s = (struct pop3_session *)base;
+
+	if (list_run(s))
+		session_resume(base);
 }
 
 /* LIST and UIDL: a line of one message, or of all that are not deleted. */
 static enum cmd_status
 list(struct pop3_session *s, const struct cmd_args *args, enum pop3_reply_name heading,
-     void (*write)(struct pop3_session *s, const struct pop3_message *m))
+     void (*add)(const struct pop3_session *s, const struct pop3_message *m, struct buf *out))
 {
 	const struct pop3_maildrop *d = s->maildrop;
 
 	if (args->count == 1) {
 		const struct pop3_message *m = find_message(s, args->v[0]);
+		struct buf out = BUF_EMPTY;
 		if (m == NULL)
 			return CMD_REFUSED;
-		conn_write_c(s->conn, "+OK ");
-		write(s, m);
+		buf_add_c(&out, "+OK ");
+		add(s, m, &out);
+		list_write(s, &out);
 		return CMD_DONE;
 	}
 	pop3_reply(s, heading, d->count - d->deleted_count, d->bytes - d->deleted_bytes);
-	for (uint32_t i = 0; i < d->count; i++)
-		if (!d->messages[i].deleted)
-			write(s, &d->messages[i]);
-	conn_write_c(s->conn, ".\r\n");
-	return CMD_DONE;
+	s->listing = (struct pop3_listing){.add = add};
+	return list_run(s) ? CMD_DONE : CMD_WAIT;
 }
 
 static enum cmd_status
 cmd_list(struct pop3_session *s, const struct cmd_args *args)
 {
-	return list(s, args, POP3_OK_LIST, write_size);
+	return list(s, args, POP3_OK_LIST, list_add_size);
 }
 
 static enum cmd_status
 cmd_uidl(struct pop3_session *s, const struct cmd_args *args)
 {
-	return list(s, args, POP3_OK_UIDL, write_uid);
+	return list(s, args, POP3_OK_UIDL, list_add_uid);
 }
 
 /* Reading by POP3 does not set \Seen: a client that only fetches copies must

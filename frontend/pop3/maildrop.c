@@ -13,7 +13,7 @@
 #include "lib/base/mem.h"
 #include "lib/redis/keys.h"
 
-enum { LEASE_MS = 20000, RENEW_MS = 6000 };
+enum { LEASE_MS = 20000, RENEW_MS = 6000, PIECE_RECORDS = 8192 };
 
 static struct str
 address_of(const struct pop3_maildrop *d)
@@ -80,19 +80,31 @@ refuse(struct pop3_maildrop *d, enum pop3_reply_name reply, uint64_t number, con
 static void
 keep(struct pop3_maildrop *d, const struct mailbox_records *records)
 {
-	d->uid_validity = records->uid_validity;
-	d->messages = mem_alloc(sizeof(*d->messages) * records->count);
-	d->count = records->count;
+	/* It is the maildrop as it was at first: what comes meanwhile is for the next time. */
+	if (d->next_uid == 1) {
+		d->uid_validity = records->uid_validity;
+		d->end = records->uid_next;
+	}
+	d->messages = mem_realloc(d->messages, sizeof(*d->messages) * ((size_t)d->count + records->count));
 	for (uint32_t i = 0; i < records->count; i++) {
 		struct mailbox_hot hot;
 		struct mailbox_cold cold;
 		mailbox_hot_unpack(records->hot + (size_t)i * MAILBOX_HOT_BYTES, &hot);
+		if (hot.uid >= d->end)
+			break;
 		mailbox_cold_unpack(records->cold + (size_t)i * MAILBOX_COLD_BYTES, &cold);
-		d->messages[i] = (struct pop3_message){.uid = hot.uid, .deleted = false, .size = hot.size};
-		blob_id_pack(&cold.body, d->messages[i].body);
+		d->messages[d->count] = (struct pop3_message){.uid = hot.uid, .deleted = false, .size = hot.size};
+		blob_id_pack(&cold.body, d->messages[d->count++].body);
 		d->bytes += hot.size;
 	}
+	/* Of UIDs that were given long ago few may be left. */
+	if (records->count < d->span / 4 && d->span < UINT32_MAX / 4)
+		d->span *= 4;
+	else if (records->count > PIECE_RECORDS)
+		d->span = PIECE_RECORDS;
 }
+
+static void read_piece(struct pop3_maildrop *d);
 
 static void
 on_records(void *arg, const struct mailbox_records *records, const struct err *err)
@@ -107,6 +119,11 @@ on_records(void *arg, const struct mailbox_records *records, const struct err *e
 		return;
 	}
 	keep(d, records);
+	d->next_uid = d->asked_uid;
+	if (d->next_uid < d->end) {
+		read_piece(d);
+		return;
+	}
 	metrics_add(M_POP3_LOGINS, 1);
 	log_info(conn_log(s->conn), "maildrop opened", F_C("account", d->address), F_I64("messages", d->count),
 		 F_I64("bytes", d->bytes));
@@ -127,8 +144,21 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 		return;
 	}
 	d->folder_id = folder->id;
+	d->next_uid = 1;
+	d->span = folder->messages > PIECE_RECORDS ? PIECE_RECORDS : UINT32_MAX;
+	read_piece(d);
+}
+
+/* A large one comes in pieces: others have their turn between them. */
+static void
+read_piece(struct pop3_maildrop *d)
+{
+	uint32_t first = (uint32_t)d->next_uid;
+	uint32_t last = d->span < UINT32_MAX - first ? first + d->span - 1 : UINT32_MAX;
+
+	d->asked_uid = (uint64_t)last + 1;
 	op_hold(&d->op);
-	mailbox_read(store_of(d), address_of(d), d->folder_id, 1, UINT32_MAX, MAILBOX_HOT | MAILBOX_COLD, 0, on_records,
+	mailbox_read(store_of(d), address_of(d), d->folder_id, first, last, MAILBOX_HOT | MAILBOX_COLD, 0, on_records,
 		     d);
 }
 
@@ -183,7 +213,7 @@ lose(struct pop3_maildrop *d)
 	event_del(d->renew);
 	if (s->state == POP3_UPDATE || conn_is_closing(s->conn))
 		return;
-	if (s->sending.active)
+	if (s->sending.active || s->listing.add != NULL)
 		conn_abort(s->conn);
 	else
 		pop3_close(s, POP3_LOCK_LOST);

@@ -66,6 +66,9 @@ struct pop3_maildrop {
 	int64_t locked_until_ms;      /* monotonic */
 	struct event *renew;	      /* owner; NULL before the lock */
 	uint32_t folder_id, uid_validity;
+	uint64_t next_uid;	       /* while it is read: of the piece in hand */
+	uint64_t asked_uid;	       /* and of the one behind it */
+	uint32_t end, span;	       /* of the UIDs; of a piece */
 	struct pop3_message *messages; /* owner; in order of UID */
 	uint32_t count;		       /* deleted ones too */
 	uint32_t deleted_count;
@@ -84,6 +87,13 @@ struct pop3_sending {
 	struct pop3_top top;
 };
 
+/* LIST or UIDL of all messages under way. */
+struct pop3_listing {
+	/* NULL: none is. */
+	void (*add)(const struct pop3_session *s, const struct pop3_message *m, struct buf *out);
+	uint32_t at; /* the next message */
+};
+
 struct pop3_session {
 	SESSION_BASE;
 	enum pop3_state state;
@@ -91,6 +101,7 @@ struct pop3_session {
 	char *user;			/* owner; of USER */
 	struct pop3_maildrop *maildrop; /* owner; from OPENING on */
 	struct pop3_sending sending;
+	struct pop3_listing listing;
 };
 
 /* ---- session.c ---- */

@@ -148,7 +148,7 @@ pop3_phase(const struct session *base)
 {
 	const struct pop3_session *s = (const struct pop3_session *)base;
 
-	if ((s->state & POP3_ANY_COMMAND) != 0 && !s->sending.active)
+	if ((s->state & POP3_ANY_COMMAND) != 0 && !s->sending.active && s->listing.add == NULL)
 		return SESSION_BETWEEN;
 	return s->state == POP3_SASL ? SESSION_BEGUN : SESSION_WORKING;
 }

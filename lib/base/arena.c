@@ -8,7 +8,15 @@
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
-enum { BLOCK_BYTES = 1024, ALIGNMENT = 16 };
+enum {
+	BLOCK_BYTES = 1024,
+	/* Of an arena that has much: fewer blocks to make and free. */
+	LARGE_BLOCK_BYTES = 32 * 1024,
+	MUCH_BYTES = 128 * 1024,
+	/* The system gives pages of zeros, as they are touched, for whatever is larger. */
+	ZEROED_BYTES = 128 * 1024,
+	ALIGNMENT = 16,
+};
 
 struct arena_block {
 	struct arena_block *older; /* owner */
@@ -48,6 +56,21 @@ arena_reset(struct arena *a)
 	a->total_bytes = 0;
 }
 
+static struct arena_block *
+arena_add_block(struct arena *a, size_t size)
+{
+	size_t room = a->total_bytes > MUCH_BYTES ? LARGE_BLOCK_BYTES : BLOCK_BYTES;
+	struct arena_block *b;
+
+	room = size > room ? size : room;
+	b = size > ZEROED_BYTES ? mem_zalloc(sizeof(*b) + room) : mem_alloc(sizeof(*b) + room);
+	b->older = a->newest;
+	b->size = room;
+	b->used = 0;
+	a->newest = b;
+	return b;
+}
+
 void *
 arena_alloc(struct arena *a, size_t size)
 {
@@ -56,18 +79,13 @@ arena_alloc(struct arena *a, size_t size)
 
 	CHECK(size < ((size_t)1 << 40));
 	size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-	if (b == NULL || b->size - b->used < size) {
-		size_t block = size > BLOCK_BYTES ? size : BLOCK_BYTES;
-		b = mem_alloc(sizeof(*b) + block);
-		b->older = a->newest;
-		b->size = block;
-		b->used = 0;
-		a->newest = b;
-	}
+	if (b == NULL || b->size - b->used < size)
+		b = arena_add_block(a, size);
 	p = b->data + b->used;
 	b->used += size;
 	a->total_bytes += size;
-	memset(p, 0, size);
+	if (size <= ZEROED_BYTES)
+		memset(p, 0, size);
 	return p;
 }
 

@@ -114,3 +114,15 @@ buf_add_u64(struct buf *b, uint64_t v)
 	bytes_put_u64(bytes, v);
 	buf_add(b, bytes, sizeof(bytes));
 }
+
+void
+buf_add_decimal(struct buf *b, uint64_t v)
+{
+	char digits[20], *end = digits + sizeof(digits), *p = end;
+
+	do {
+		*--p = (char)('0' + v % 10);
+		v /= 10;
+	} while (v != 0);
+	buf_add(b, p, (size_t)(end - p));
+}

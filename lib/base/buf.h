@@ -28,6 +28,7 @@ void buf_add_c(struct buf *b, const char *s);
 void buf_add_byte(struct buf *b, char c);
 __attribute__((format(printf, 2, 3))) void buf_printf(struct buf *b, const char *format, ...);
 __attribute__((format(printf, 2, 0))) void buf_vprintf(struct buf *b, const char *format, va_list ap);
+void buf_add_decimal(struct buf *b, uint64_t v); /* digits, quicker than printf */
 /* Little-endian, as all stored binary records are. */
 void buf_add_u16(struct buf *b, uint16_t v);
 void buf_add_u32(struct buf *b, uint32_t v);

@@ -2,6 +2,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
+#include "lib/base/turn.h"
 
 void
 op_init(struct op *op, op_run *on_end)
@@ -34,6 +35,7 @@ op_back(struct op *op)
 
 	CHECK(op->holds != 0);
 	op->holds--;
+	slice_begin(&op->slice);
 	op_end_if_idle(op);
 	return wanted;
 }
@@ -68,9 +70,8 @@ void
 op_later(struct op *op, struct event_base *base, op_run *run)
 {
 	struct op_turn *turn = mem_new(struct op_turn);
-	struct timeval now = {0, 0};
 
 	*turn = (struct op_turn){op, run};
 	op_hold(op);
-	event_base_once(base, -1, EV_TIMEOUT, op_on_turn, turn, &now);
+	CHECK(event_base_once(base, turn_descriptor(), EV_WRITE, op_on_turn, turn, NULL) == 0);
 }

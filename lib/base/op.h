@@ -21,6 +21,7 @@
 #include <stddef.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/slice.h"
 
 struct op;
 typedef void op_run(struct op *op);
@@ -30,6 +31,8 @@ struct op {
 	unsigned holds; /* answers due */
 	bool cancelled;
 	op_run *on_end; /* may be NULL: the memory is the owner's */
+	/* Of its work since it came back from the loop. */
+	struct slice slice;
 };
 
 /* on_end: cancelled, and no answer is due any more; the arena is empty then.
@@ -37,13 +40,13 @@ struct op {
 void op_init(struct op *op, op_run *on_end);
 /* An answer is due. */
 void op_hold(struct op *op);
-/* It has come. False: the operation was cancelled; do nothing more, op may be
- * gone. */
+/* It has come, and a slice begins. False: the operation was cancelled; do nothing
+ * more, op may be gone. */
 bool op_back(struct op *op);
 /* Nobody waits any more. May call on_end from within. Not twice. */
 void op_cancel(struct op *op);
 /* Runs at the loop's next turn, unless it was cancelled before: for slices of
- * long work. */
+ * long work (lib/base/slice.h). Whatever has come meanwhile has its turn first. */
 void op_later(struct op *op, struct event_base *base, op_run *run);
 
 /* What op is a member of. */

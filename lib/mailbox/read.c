@@ -90,17 +90,23 @@ read_parse_gone(struct mailbox_call *call)
 	uint32_t count = (uint32_t)(r->gone.len / GONE_BYTES);
 	struct mailbox_gone *gone = arena_array(&call->op.arena, struct mailbox_gone, count + 1);
 	uint32_t *uids = arena_array(&call->op.arena, uint32_t, count + 1);
+	bool sorted = true, uids_sorted = true;
 
+	/* The log is read from its end: turned round it is in order, as a rule. */
 	for (uint32_t i = 0; i < count; i++) {
-		const char *stone = r->gone.data + (size_t)i * GONE_BYTES;
+		const char *stone = r->gone.data + (size_t)(count - i - 1) * GONE_BYTES;
 		gone[i] = (struct mailbox_gone){
 			.modseq = bytes_get_u48(stone + MAILBOX_AT(gone, modseq)),
 			.uid = bytes_get_u32(stone + MAILBOX_AT(gone, uid)),
 		};
 		uids[i] = gone[i].uid;
+		sorted = sorted && (i == 0 || read_by_modseq(&gone[i - 1], &gone[i]) <= 0);
+		uids_sorted = uids_sorted && (i == 0 || uids[i - 1] <= uids[i]);
 	}
-	qsort(gone, count, sizeof(*gone), read_by_modseq);
-	qsort(uids, count, sizeof(*uids), read_by_uid);
+	if (!sorted)
+		qsort(gone, count, sizeof(*gone), read_by_modseq);
+	if (!uids_sorted)
+		qsort(uids, count, sizeof(*uids), read_by_uid);
 	r->result.gone = gone;
 	r->result.gone_uids = uids;
 	r->result.gone_count = count;

@@ -12,8 +12,9 @@ enum {
 	/* Of one header no more is looked at. */
 	HEADER_BYTES_MAX = MIME_HEADER_BYTES_MAX,
 	/* A text is looked at in windows of so much, which end with a line and share
-	 * some bytes, for what is found across their border. */
-	WINDOW_BYTES = 128 * 1024,
+	 * some bytes, for what is found across their border. To bring one into the
+	 * form that is compared takes a part of a slice (lib/base/slice.h). */
+	WINDOW_BYTES = 32 * 1024,
 	SHARED_BYTES = 8 * 1024,
 };
 

@@ -29,6 +29,7 @@
 	M(POP3_RETRIEVED, "pop3_retrieved_messages_total", counter, "", "Messages sent by RETR")    \
 	M(POP3_RETRIEVED_BYTES, "pop3_retrieved_bytes_total", counter, "", "Bytes sent by RETR")    \
 	M(POP3_DELETED, "pop3_deleted_messages_total", counter, "", "Messages removed at QUIT")     \
+	M(SESSION_TURNS, "session_turns_total", counter, "", "Times that a long command let other sessions have their turn") \
 	M(IMAP_COMMANDS, "imap_commands_total", counter, "", "IMAP commands done")                  \
 	M(IMAP_APPENDED, "imap_appended_messages_total", counter, "", "Messages appended")          \
 	M(HTTP_2XX, "http_requests_total", counter, "status=\"2xx\"", "HTTP requests answered") \

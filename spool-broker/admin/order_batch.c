@@ -12,10 +12,10 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/turn.h"
 #include "spool-broker/admin/orders.h"
 #include "spool-broker/broker.h"
 #include "spool-broker/queue/message.h"
@@ -149,7 +149,7 @@ waiting_end(struct orders *all, struct waiting_order *o, bool done, const char *
 	mem_free(o);
 	all->waiting_count--;
 	if (all->batches != NULL)
-		event_active(all->turn, EV_TIMEOUT, 0);
+		event_add(all->turn, NULL);
 }
 
 /* ---- Running ---- */
@@ -247,7 +247,7 @@ batch_on_turn(evutil_socket_t fd, short what, void *arg)
 		order_give(all, batch, batch->ids[batch->at++]);
 	}
 	if (all->batches != NULL && all->waiting_count < WAITING_MAX)
-		event_active(all->turn, EV_TIMEOUT, 0);
+		event_add(all->turn, NULL);
 }
 
 /* ---- From outside ---- */
@@ -258,8 +258,7 @@ batch_orders_get(struct broker *b)
 		return b->orders;
 	b->orders = mem_new(struct orders);
 	b->orders->broker = b;
-	b->orders->turn = event_new(b->config.base, -1, 0, batch_on_turn, b->orders);
-	CHECK(b->orders->turn != NULL);
+	b->orders->turn = turn_event_new(b->config.base, batch_on_turn, b->orders);
 	return b->orders;
 }
 
@@ -292,7 +291,7 @@ orders_on_order(struct broker *b, struct str peer, const Stagepost__Frame *frame
 		if (!str_copy(str_c(single ? asked->id : asked->ids[i]), batch->ids[i], SPOOL_ID_MAX))
 			batch->ids[i][0] = '\0';
 	DL_APPEND(all->batches, batch);
-	event_active(all->turn, EV_TIMEOUT, 0);
+	event_add(all->turn, NULL);
 }
 
 void
@@ -342,7 +341,7 @@ orders_tick(struct broker *b)
 		return;
 	batch_end_until(b->orders, clock_monotonic_ms());
 	if (b->orders->batches != NULL)
-		event_active(b->orders->turn, EV_TIMEOUT, 0);
+		event_add(b->orders->turn, NULL);
 }
 
 void

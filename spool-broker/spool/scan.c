@@ -3,9 +3,9 @@
 
 #include <utlist.h>
 
-#include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
+#include "lib/base/turn.h"
 #include "spool-broker/broker.h"
 #include "spool-broker/queue/message.h"
 #include "spool-broker/spool/shards.h"
@@ -91,7 +91,7 @@ scan_on_turn(evutil_socket_t fd, short what, void *arg)
 		DL_APPEND2(all->list, s, prev_scan, next_scan);
 	}
 	if (all->list != NULL)
-		event_active(all->turn, EV_TIMEOUT, 0);
+		event_add(all->turn, NULL);
 }
 
 void
@@ -117,8 +117,7 @@ scan_start(struct broker *b, const struct scan_ops *ops, void *arg)
 	if (all == NULL) {
 		all = b->scans = mem_new(struct scans);
 		all->broker = b;
-		all->turn = event_new(b->config.base, -1, 0, scan_on_turn, all);
-		CHECK(all->turn != NULL);
+		all->turn = turn_event_new(b->config.base, scan_on_turn, all);
 	}
 	if (all->count >= SCANS_MAX)
 		return false;
@@ -127,7 +126,7 @@ scan_start(struct broker *b, const struct scan_ops *ops, void *arg)
 	s->arg = arg;
 	DL_APPEND2(all->list, s, prev_scan, next_scan);
 	all->count++;
-	event_active(all->turn, EV_TIMEOUT, 0);
+	event_add(all->turn, NULL);
 	return true;
 }
 

@@ -165,7 +165,10 @@ cmd_compress(struct imap_session *s, struct imap_lexer *lex)
 
 const struct imap_command imap_account_commands[] = {
 	/* name, allowed in, flags, handler */
-	{"GETQUOTA", IMAP_LOGGED_IN, 0, cmd_getquota}, {"GETQUOTAROOT", IMAP_LOGGED_IN, 0, cmd_getquotaroot},
-	{"MYRIGHTS", IMAP_LOGGED_IN, 0, cmd_myrights}, {"GETACL", IMAP_LOGGED_IN, 0, cmd_getacl},
-	{"COMPRESS", IMAP_LOGGED_IN, 0, cmd_compress}, {NULL, 0, 0, NULL},
+	{"GETQUOTA", IMAP_LOGGED_IN, 0, cmd_getquota},
+	{"GETQUOTAROOT", IMAP_LOGGED_IN, 0, cmd_getquotaroot},
+	{"MYRIGHTS", IMAP_LOGGED_IN, 0, cmd_myrights},
+	{"GETACL", IMAP_LOGGED_IN, 0, cmd_getacl},
+	{"COMPRESS", IMAP_LOGGED_IN, IMAP_NO_SYNC, cmd_compress},
+	{NULL, 0, 0, NULL},
 };

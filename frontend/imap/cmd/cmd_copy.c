@@ -62,7 +62,7 @@ copy_on_copied(void *arg, const struct mailbox_copied *copied, const struct err 
 }
 
 static enum cmd_status
-copy(struct imap_session *s, struct imap_lexer *lex, bool move)
+copy_or_move(struct imap_session *s, struct imap_lexer *lex, bool move)
 {
 	struct copying *w = arena_new(&s->command.arena, struct copying);
 	struct imap_messages messages;
@@ -89,13 +89,13 @@ copy(struct imap_session *s, struct imap_lexer *lex, bool move)
 static enum cmd_status
 cmd_copy(struct imap_session *s, struct imap_lexer *lex)
 {
-	return copy(s, lex, false);
+	return copy_or_move(s, lex, false);
 }
 
 static enum cmd_status
 cmd_move(struct imap_session *s, struct imap_lexer *lex)
 {
-	return copy(s, lex, true);
+	return copy_or_move(s, lex, true);
 }
 
 const struct imap_command imap_copy_commands[] = {

@@ -26,18 +26,24 @@ imap_deleted_uids(struct imap_session *s, struct imap_set *among, uint32_t *coun
 	return uids;
 }
 
-/* The index knows of it by now, and the client is told. */
 static void
-expunge_on_told(struct imap_session *s, const struct err *err)
+expunge_on_told(struct imap_session *s)
 {
 	const struct expunging *w = s->work;
 
-	(void)err; /* it is done; the client hears of it later */
-	imap_view_sync(s, true);
 	if ((s->enabled & IMAP_CONDSTORE) != 0 && w->modseq != 0)
 		imap_finish(s, IMAP_OK, "[HIGHESTMODSEQ %llu] expunged", (unsigned long long)s->view->modseq);
 	else
 		imap_ok(s);
+}
+
+/* The index knows of it by now, and the client is told. */
+static void
+expunge_on_known(struct imap_session *s, const struct err *err)
+{
+	(void)err; /* it is done; the client hears of it later */
+	if (imap_view_sync(s, true, expunge_on_told))
+		expunge_on_told(s);
 }
 
 static void
@@ -55,9 +61,9 @@ expunge_on_expunged(void *arg, const struct mailbox_expunged *expunged, const st
 	((struct expunging *)s->work)->modseq = expunged->count != 0 ? expunged->modseq : 0;
 	folder_index_take_expunged(s->view->index, expunged);
 	if (s->view->index->folder.highest_modseq >= expunged->modseq)
-		expunge_on_told(s, NULL);
+		expunge_on_known(s, NULL);
 	else
-		imap_view_refresh(s, expunge_on_told);
+		imap_view_refresh(s, expunge_on_known);
 }
 
 static void

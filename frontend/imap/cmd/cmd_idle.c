@@ -11,30 +11,53 @@ idle_is_idling(const struct imap_session *s)
 	return s->row != NULL && s->on_line == idle_on_line;
 }
 
+static const char idle_bad[] = "DONE was expected";
+
+/* What the client said behind "+ idling" has come, and nothing is under way. */
+static void
+idle_end(struct imap_session *s)
+{
+	if (s->work == idle_bad)
+		imap_finish(s, IMAP_BAD, "%s", idle_bad);
+	else
+		imap_ok(s);
+}
+
+static void
+idle_on_told(struct imap_session *s)
+{
+	struct session_limits limits;
+
+	if (!idle_is_idling(s)) {
+		idle_end(s);
+		return;
+	}
+	session_limits(&s->base, &limits);
+	conn_set_timeout(s->conn, limits.idle_ms); /* a client that did not read had another */
+	if (s->view->index->folder.highest_modseq > s->view->modseq)
+		imap_push(&s->view->watcher);
+}
+
 /* DONE came while the view was being read: it ends when that is there. */
 static void
 idle_on_ready(struct imap_session *s, const struct err *err)
 {
-	if (s->row == NULL)
-		return;
 	if (!idle_is_idling(s))
-		imap_ok(s);
+		idle_end(s);
 	else if (err == NULL)
-		imap_view_sync(s, true);
+		imap_view_sync(s, true, idle_on_told);
 }
 
 static void
 idle_on_line(struct imap_session *s, struct str line)
 {
-	if (!str_eq_ci(line, STR("DONE"))) {
-		imap_finish(s, IMAP_BAD, "DONE was expected");
-		return;
-	}
+	if (!str_eq_ci(line, STR("DONE")))
+		s->work = (void *)(uintptr_t)idle_bad;
 	s->on_line = NULL;
-	if (s->view != NULL && s->view->on_ready != NULL)
+	if (s->view != NULL && (s->view->on_ready != NULL || s->view->sync != NULL))
 		conn_pause(s->conn);
 	else
-		imap_ok(s);
+		idle_end(s);
 }
 
 static enum cmd_status
@@ -63,10 +86,12 @@ imap_push(struct folder_watcher *watcher)
 		return;
 	}
 	/* Who does not read is told later, with all that has come until then. */
-	if (!idle_is_idling(s) || v->on_ready != NULL || conn_output_pending(s->conn) > CONN_OUTPUT_HIGH)
+	if (!idle_is_idling(s) || v->on_ready != NULL || v->sync != NULL ||
+	    conn_output_pending(s->conn) > CONN_OUTPUT_HIGH)
 		return;
+	slice_begin(&s->command.slice);
 	if (v->uids != NULL)
-		imap_view_sync(s, true);
+		imap_view_sync(s, true, idle_on_told);
 	else
 		imap_view_refresh(s, idle_on_ready);
 }

@@ -5,8 +5,12 @@
 #include "frontend/imap/private.h"
 #include "frontend/imap/cmd/push.h"
 #include "frontend/imap/cmd/select.h"
+#include "frontend/imap/view/vanished.h"
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
+
+/* In units of lib/base/slice.h: a range, a message that has changed, one that has not. */
+enum { RANGE_WORK = 3, LINE_WORK = 20, LOOK_WORK = 1 };
 
 struct selecting {
 	struct str name;
@@ -16,6 +20,10 @@ struct selecting {
 	uint32_t uid_validity; /* what the client knows */
 	uint64_t modseq;
 	struct imap_set known; /* its UIDs; no ranges: all */
+	/* What is told of what it has missed: */
+	struct imap_set vanished;
+	uint32_t vanished_at, seq; /* ranges, messages that are told */
+	struct buf out;		   /* owner */
 };
 
 /* ---- Arguments ---- */
@@ -67,12 +75,12 @@ select_take_parameters(struct imap_session *s, struct imap_lexer *lex, struct se
 static void
 select_tell_first_unseen(const struct imap_view *v, uint32_t first, struct buf *out)
 {
-	struct mailbox_hot hot;
+	const char *record;
 
 	/* With the records at hand the state is theirs, not the store's answer. */
 	if (v->uids != NULL)
-		for (first = 1; first <= v->count && imap_view_hot(v, first, &hot); first++)
-			if ((hot.flags & MAILBOX_SEEN) == 0)
+		for (first = 1; first <= v->count && (record = imap_view_record(v, first)) != NULL; first++)
+			if ((bytes_get_u16(record + MAILBOX_AT(hot, flags)) & MAILBOX_SEEN) == 0)
 				break;
 	if (first != 0 && first <= v->count)
 		buf_printf(out, "* OK [UNSEEN %u] the first unseen message\r\n", first);
@@ -120,88 +128,80 @@ select_end(struct imap_session *s)
 
 /* ---- What a client that comes back has missed ---- */
 
-static bool
-select_is_known(const struct selecting *w, uint32_t uid)
-{
-	return w->known.count == 0 || imap_set_has(&w->known, uid);
-}
-
-/* The log does not reach back: whatever the client may know and is not there. */
 static void
-select_add_all_missing(const struct imap_view *v, const struct selecting *w, struct buf *uids, uint32_t *count)
-{
-	struct imap_range all = {1, v->uid_next - 1};
-	struct imap_set known = w->known.count != 0 ? w->known : (struct imap_set){&all, v->uid_next > 1, false};
-
-	for (uint32_t i = 0; i < known.count; i++) {
-		uint64_t last = known.ranges[i].last < v->uid_next ? known.ranges[i].last : v->uid_next - 1;
-		for (uint64_t uid = known.ranges[i].first; uid <= last; uid++) {
-			if (imap_view_seq(v, (uint32_t)uid) != 0)
-				continue;
-			buf_add(uids, &(uint32_t){(uint32_t)uid}, sizeof(uint32_t));
-			(*count)++;
-		}
-	}
-}
-
-static void
-select_tell_vanished(struct imap_session *s, const struct selecting *w, const struct mailbox_changes *changes,
-		     struct buf *out)
-{
-	struct buf uids = BUF_EMPTY;
-	uint32_t count = 0;
-
-	if (!changes->complete)
-		select_add_all_missing(s->view, w, &uids, &count);
-	for (uint32_t i = 0; changes->complete && i < changes->gone_count; i++) {
-		uint32_t uid = changes->gone_uids[i];
-		if (uid >= s->view->uid_next || !select_is_known(w, uid) || imap_view_seq(s->view, uid) != 0)
-			continue;
-		buf_add(&uids, &uid, sizeof(uid));
-		count++;
-	}
-	if (count != 0) {
-		buf_add_c(out, "* VANISHED (EARLIER) ");
-		imap_set_print_numbers((const uint32_t *)(const void *)uids.data, count, out);
-		buf_add_c(out, "\r\n");
-	}
-	buf_fini(&uids);
-}
-
-static void
-select_tell_changed(struct imap_session *s, const struct selecting *w, struct buf *out)
+select_tell_changed(struct imap_session *s, const struct selecting *w, uint32_t seq, struct buf *out)
 {
 	struct imap_view *v = s->view;
+	struct mailbox_hot hot;
 
-	imap_view_tell_keywords(v, out);
-	for (uint32_t seq = 1; seq <= v->count; seq++) {
-		struct mailbox_hot hot;
-		if (!imap_view_hot(v, seq, &hot) || hot.modseq <= w->modseq || !select_is_known(w, hot.uid))
-			continue;
-		buf_printf(out, "* %u FETCH (UID %u FLAGS ", seq, hot.uid);
-		imap_print_message_flags(v, &hot, out);
-		buf_printf(out, " MODSEQ (%llu))\r\n", (unsigned long long)hot.modseq);
-		imap_view_told(v, &hot);
+	if (!imap_view_hot(v, seq, &hot) || hot.modseq <= w->modseq ||
+	    (w->known.count != 0 && !imap_set_has(&w->known, hot.uid)))
+		return;
+	buf_add_c(out, "* ");
+	buf_add_decimal(out, seq);
+	buf_add_c(out, " FETCH (UID ");
+	buf_add_decimal(out, hot.uid);
+	buf_add_c(out, " FLAGS ");
+	imap_print_message_flags(v, &hot, out);
+	buf_add_c(out, " MODSEQ (");
+	buf_add_decimal(out, hot.modseq);
+	buf_add_c(out, "))\r\n");
+	imap_view_told(v, &hot);
+}
+
+static void
+select_on_cancel(struct imap_session *s)
+{
+	buf_fini(&((struct selecting *)s->work)->out);
+}
+
+static void
+select_tell_missed(struct imap_session *s)
+{
+	struct selecting *w = s->work;
+	struct imap_view *v = s->view;
+
+	while (w->vanished_at < w->vanished.count) {
+		if (w->vanished_at == 0)
+			buf_add_c(&w->out, "* VANISHED (EARLIER) ");
+		imap_vanished_print(&w->vanished.ranges[w->vanished_at], w->vanished_at == 0, &w->out);
+		if (++w->vanished_at == w->vanished.count)
+			buf_add_c(&w->out, "\r\n");
+		if (!imap_may_go_on(s, &w->out, RANGE_WORK, select_tell_missed))
+			return;
 	}
+	if (w->seq == 0)
+		imap_view_tell_keywords(v, &w->out);
+	while (w->seq < v->count) {
+		size_t before = w->out.len;
+		select_tell_changed(s, w, ++w->seq, &w->out);
+		if (!imap_may_go_on(s, &w->out, w->out.len != before ? LINE_WORK : LOOK_WORK, select_tell_missed))
+			return;
+	}
+	imap_write(s, &w->out);
+	select_on_cancel(s);
+	select_end(s);
 }
 
 static void
 select_on_missed(void *arg, const struct mailbox_changes *changes, const struct err *err)
 {
 	struct imap_session *s = arg;
-	struct buf out = BUF_EMPTY;
+	struct selecting *w;
 
 	if (!session_back(&s->base))
 		return;
-	if (err == NULL) {
-		select_tell_vanished(s, s->work, changes, &out);
-		select_tell_changed(s, s->work, &out);
-		imap_write(s, &out);
-		buf_fini(&out);
-	} else {
+	if (err != NULL) {
 		log_warning(conn_log(s->conn), "changes cannot be read", F_C("account", s->account), F_ERR(err));
+		select_end(s);
+		return;
 	}
-	select_end(s);
+	w = s->work;
+	w->vanished = imap_vanished(s->view, changes, w->known.count != 0 ? &w->known : NULL, s->view->uid_next,
+				    &s->command.arena);
+	session_spend(&s->base, (changes->gone_count + s->view->count) / 4);
+	s->on_cancel = select_on_cancel;
+	select_tell_missed(s);
 }
 
 static void

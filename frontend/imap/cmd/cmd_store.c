@@ -1,9 +1,13 @@
 /* STORE and UID STORE (RFC 9051, 6.4.6; UNCHANGEDSINCE: RFC 7162). */
+#include <string.h>
+
 #include "frontend/imap/private.h"
 #include "lib/base/bytes.h"
 #include "lib/base/check.h"
 
-enum { WRITE_BYTES = 64 * 1024 };
+/* Messages of one call of the store: what has been stored is told before more is,
+ * and to tell it is a part of a slice (lib/base/slice.h). */
+enum { PIECE = 1000, MESSAGE_WORK = 30 };
 
 /* A message as the client knows it. */
 struct before {
@@ -16,10 +20,13 @@ struct storing {
 	struct imap_set set;
 	struct mailbox_flag_change change;
 	bool silent;
-	const uint32_t *uids;
-	const struct before *before; /* of the UIDs; .SILENT */
-	uint32_t count;
-	bool some_gone; /* of the messages named: they are expunged */
+	struct imap_messages messages;
+	const uint32_t *uids;  /* of all of them */
+	uint32_t done, piece;  /* of the UIDs: told; with the store now */
+	struct before *before; /* of the piece; .SILENT */
+	bool some_gone;	       /* of the messages named: they are expunged */
+	uint32_t *modified;    /* UIDs that UNCHANGEDSINCE kept; NULL: none */
+	uint32_t modified_count;
 };
 
 /* ---- Arguments ---- */
@@ -124,8 +131,8 @@ store_tell_stored(struct imap_session *s, const struct storing *w, uint64_t mask
 
 	if (seq == 0)
 		return;
-	if (w->silent &&
-	    !store_is_expected(&w->change, mask, &w->before[store_position(w->uids, w->count, now->uid)], now))
+	if (w->silent && !store_is_expected(&w->change, mask,
+					    &w->before[store_position(w->uids + w->done, w->piece, now->uid)], now))
 		return; /* it comes with the unsolicited changes */
 	imap_view_told(v, now);
 	if (w->silent && !condstore)
@@ -149,10 +156,6 @@ store_tell_stored(struct imap_session *s, const struct storing *w, uint64_t mask
 		buf_add_byte(out, ')');
 	}
 	buf_add(out, ")\r\n", 3);
-	if (out->len > WRITE_BYTES) {
-		imap_write(s, out);
-		buf_clear(out);
-	}
 }
 
 static bool
@@ -183,33 +186,56 @@ store_tell_all(struct imap_session *s, const struct storing *w, const struct mai
 	folder_index_take_stored(s->view->index, stored);
 }
 
-/* "[MODIFIED 7,9]": in UIDs or sequence numbers, as the command has it. */
-static enum cmd_status
-store_finish_modified(struct imap_session *s, const struct mailbox_stored *stored)
+static void
+store_note_modified(struct imap_session *s, struct storing *w, const struct mailbox_stored *stored)
 {
-	uint32_t *numbers = arena_array(&s->command.arena, uint32_t, stored->modified_count);
+	if (stored->modified_count == 0)
+		return;
+	if (w->modified == NULL)
+		w->modified = arena_array(&s->command.arena, uint32_t, w->messages.count);
+	memcpy(w->modified + w->modified_count, stored->modified_uids, stored->modified_count * sizeof(*w->modified));
+	w->modified_count += stored->modified_count;
+}
+
+/* "[MODIFIED 7,9]": in UIDs or sequence numbers, as the command has it. */
+static void
+store_finish_modified(struct imap_session *s, const struct storing *w)
+{
+	uint32_t *numbers = arena_array(&s->command.arena, uint32_t, w->modified_count);
 	struct buf set = BUF_EMPTY;
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < stored->modified_count; i++) {
-		uint32_t uid = stored->modified_uids[i], seq = imap_view_seq(s->view, uid);
+	for (uint32_t i = 0; i < w->modified_count; i++) {
+		uint32_t uid = w->modified[i], seq = imap_view_seq(s->view, uid);
 		if (seq != 0)
 			numbers[count++] = s->by_uid ? uid : seq;
 	}
 	imap_set_print_numbers(numbers, count, &set);
 	imap_finish(s, IMAP_OK, "[MODIFIED %s] some were changed by others", set.data);
 	buf_fini(&set);
-	return CMD_DONE;
 }
 
 /* When some are gone the rest is stored all the same (RFC 2180, 4.2). It is OK even
  * when nothing is left: a client that takes NO for its own fault would try for
  * ever, and is told of the EXPUNGE by its next command. */
 static void
+store_finish(struct imap_session *s, const struct storing *w)
+{
+	if (w->modified_count != 0)
+		store_finish_modified(s, w);
+	else if (w->some_gone)
+		imap_finish(s, IMAP_OK, "[EXPUNGEISSUED] stored; some of the messages are expunged");
+	else
+		imap_ok(s);
+}
+
+static void store_piece(struct imap_session *s);
+
+static void
 store_on_stored(void *arg, const struct mailbox_stored *stored, const struct err *err)
 {
 	struct imap_session *s = arg;
-	const struct storing *w;
+	struct storing *w;
 
 	if (!session_back(&s->base))
 		return;
@@ -219,32 +245,45 @@ store_on_stored(void *arg, const struct mailbox_stored *stored, const struct err
 	}
 	w = s->work;
 	store_tell_all(s, w, stored);
-	if (stored->modified_count != 0)
-		store_finish_modified(s, stored);
-	else if (w->some_gone)
-		imap_finish(s, IMAP_OK, "[EXPUNGEISSUED] stored; some of the messages are expunged");
-	else
-		imap_ok(s);
+	store_note_modified(s, w, stored);
+	session_spend(&s->base, w->piece * MESSAGE_WORK);
+	w->done += w->piece;
+	if (w->done == w->messages.count)
+		store_finish(s, w);
+	else if (imap_may_write(s, store_piece))
+		store_piece(s);
 }
 
-static const struct before *
-store_remember(struct imap_session *s, const struct imap_messages *messages)
+/* What the client knows of the piece in hand. */
+static void
+store_remember(const struct imap_session *s, struct storing *w)
 {
-	struct before *list = arena_array(&s->command.arena, struct before, messages->count);
-
-	for (uint32_t i = 0; i < messages->count; i++) {
+	for (uint32_t i = 0; i < w->piece; i++) {
 		struct mailbox_hot hot;
-		if (imap_view_hot(s->view, messages->seqs[i], &hot))
-			list[i] = (struct before){hot.keywords, hot.flags, imap_view_knows(s->view, &hot)};
+		w->before[i] = (struct before){0};
+		if (imap_view_hot(s->view, w->messages.seqs[w->done + i], &hot))
+			w->before[i] = (struct before){hot.keywords, hot.flags, imap_view_knows(s->view, &hot)};
 	}
-	return list;
+}
+
+static void
+store_piece(struct imap_session *s)
+{
+	struct storing *w = s->work;
+	uint32_t left = w->messages.count - w->done;
+
+	w->piece = left < PIECE ? left : PIECE;
+	if (w->silent)
+		store_remember(s, w);
+	session_hold(&s->base);
+	mailbox_store_flags(imap_store(s), imap_address(s), s->view->index->folder_id, w->uids + w->done, w->piece,
+			    &w->change, store_on_stored, s);
 }
 
 static enum cmd_status
 cmd_store(struct imap_session *s, struct imap_lexer *lex)
 {
 	struct storing *w = arena_new(&s->command.arena, struct storing);
-	struct imap_messages messages;
 	const char *error;
 
 	w->change.unchanged_since = UINT64_MAX;
@@ -254,21 +293,18 @@ cmd_store(struct imap_session *s, struct imap_lexer *lex)
 		return imap_syntax(s, lex);
 	if (s->view->read_only)
 		return imap_finish(s, IMAP_NO, "[CANNOT] the mailbox is selected read-only");
-	error = imap_view_resolve(s->view, &w->set, s->by_uid, &s->command.arena, &messages);
+	error = imap_view_resolve(s->view, &w->set, s->by_uid, &s->command.arena, &w->messages);
 	if (error != NULL)
 		return imap_finish(s, IMAP_BAD, "%s", error);
-	if (messages.count == 0)
+	if (w->messages.count == 0)
 		return imap_ok(s);
-	for (uint32_t i = 0; !s->by_uid && i < messages.count && !w->some_gone; i++)
-		w->some_gone = imap_view_record(s->view, messages.seqs[i]) == NULL;
-	w->uids = imap_view_uids(s->view, &messages, &s->command.arena);
-	w->count = messages.count;
+	for (uint32_t i = 0; !s->by_uid && i < w->messages.count && !w->some_gone; i++)
+		w->some_gone = imap_view_record(s->view, w->messages.seqs[i]) == NULL;
+	w->uids = imap_view_uids(s->view, &w->messages, &s->command.arena);
 	if (w->silent)
-		w->before = store_remember(s, &messages);
+		w->before = arena_array(&s->command.arena, struct before, PIECE);
 	s->work = w;
-	session_hold(&s->base);
-	mailbox_store_flags(imap_store(s), imap_address(s), s->view->index->folder_id, w->uids, w->count, &w->change,
-			    store_on_stored, s);
+	store_piece(s);
 	return CMD_WAIT;
 }
 

@@ -7,7 +7,11 @@
 
 #include "lib/base/check.h"
 
-enum { LINE_BYTES = 32 * 1024 };
+enum {
+	/* In units of lib/base/slice.h. */
+	MESSAGE_WORK = 8,
+	BYTES_A_UNIT = 16,
+};
 
 static void fetch_run(struct fetch *f);
 
@@ -266,27 +270,12 @@ fetch_go_on(struct imap_session *s)
 	fetch_run(s->work);
 }
 
-/* Writes what has come together; false: wait for the client. */
+/* Behind a message whose line began at `from`. False: what is left comes later. */
 static bool
-fetch_flush(struct fetch *f)
+fetch_may_go_on(struct fetch *f, size_t from)
 {
-	imap_write(f->session, &f->line);
-	buf_clear(&f->line);
-	return imap_may_write(f->session, fetch_go_on);
-}
-
-/* False: what is left comes later. */
-static bool
-fetch_flush_some(struct fetch *f)
-{
-	if (f->line.len <= LINE_BYTES)
-		return true;
-	if (!fetch_flush(f))
-		return false;
-	if (!imap_records_turn_over(&f->records))
-		return true;
-	imap_later(f->session, fetch_go_on);
-	return false;
+	return imap_may_go_on(f->session, &f->line, MESSAGE_WORK + (uint32_t)(f->line.len - from) / BYTES_A_UNIT,
+			      fetch_go_on);
 }
 
 static void
@@ -294,6 +283,7 @@ fetch_run_index(struct fetch *f)
 {
 	while (f->at < f->messages.count) {
 		struct mailbox_hot hot;
+		size_t from = f->line.len;
 		uint32_t seq = f->messages.seqs[f->at++];
 		if (!imap_view_hot(f->session->view, seq, &hot)) {
 			f->some_gone = true; /* the client is told in its time */
@@ -301,7 +291,7 @@ fetch_run_index(struct fetch *f)
 		}
 		fetch_begin_message(f, seq, &hot);
 		buf_add_str(&f->line, STR(")\r\n"));
-		if (!fetch_flush_some(f))
+		if (!fetch_may_go_on(f, from))
 			return;
 	}
 	fetch_finish(f);
@@ -315,13 +305,14 @@ fetch_run(struct fetch *f)
 		return;
 	}
 	for (;;) {
+		size_t from = f->line.len;
 		if (f->record_at == f->records.count && f->at == f->messages.count) {
 			fetch_finish(f);
 			return;
 		}
 		if (f->record_at == f->records.count && !fetch_load_batch(f))
 			return;
-		if (!fetch_flush_some(f) || !fetch_tell_message(f))
+		if (!fetch_tell_message(f) || !fetch_may_go_on(f, from))
 			return;
 	}
 }

@@ -1,20 +1,37 @@
 /* What the index, cold records and digests have for a FETCH. */
+#include <string.h>
 #include <time.h>
 
 #include "frontend/imap/fetch/fetch.h"
 
 static void
+fetch_records_print_two(int value, char *out)
+{
+	out[0] = (char)('0' + value / 10 % 10);
+	out[1] = (char)('0' + value % 10);
+}
+
+static void
 fetch_records_print_date(int64_t unix_seconds, int zone_minutes, struct buf *out)
 {
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	char text[] = "\"00-Mon-0000 00:00:00 +0000\"";
 	time_t local = (time_t)(unix_seconds + zone_minutes * 60);
 	int zone = zone_minutes < 0 ? -zone_minutes : zone_minutes;
 	struct tm tm;
 
 	gmtime_r(&local, &tm);
-	buf_printf(out, "\"%02d-%.3s-%04d %02d:%02d:%02d %c%02d%02d\"", tm.tm_mday, months + tm.tm_mon * 3,
-		   tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec, zone_minutes < 0 ? '-' : '+', zone / 60,
-		   zone % 60);
+	fetch_records_print_two(tm.tm_mday, text + 1);
+	memcpy(text + 4, months + tm.tm_mon * 3, 3);
+	fetch_records_print_two((tm.tm_year + 1900) / 100, text + 8);
+	fetch_records_print_two((tm.tm_year + 1900) % 100, text + 10);
+	fetch_records_print_two(tm.tm_hour, text + 13);
+	fetch_records_print_two(tm.tm_min, text + 16);
+	fetch_records_print_two(tm.tm_sec, text + 19);
+	text[22] = zone_minutes < 0 ? '-' : '+';
+	fetch_records_print_two(zone / 60, text + 23);
+	fetch_records_print_two(zone % 60, text + 25);
+	buf_add(out, text, sizeof(text) - 1);
 }
 
 static bool

@@ -175,10 +175,11 @@ set_print_range(uint32_t first, uint32_t last, bool is_first, struct buf *out)
 {
 	if (!is_first)
 		buf_add_byte(out, ',');
+	buf_add_decimal(out, first);
 	if (first == last)
-		buf_printf(out, "%u", first);
-	else
-		buf_printf(out, "%u:%u", first, last);
+		return;
+	buf_add_byte(out, ':');
+	buf_add_decimal(out, last);
 }
 
 void

@@ -7,7 +7,7 @@
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 
-enum { LOOK_AT_CLOCK = 256 }; /* messages between two looks */
+enum { KEY_WORK = 2 }; /* to ask one key of one index record, in units of lib/base/slice.h */
 
 static void search_next_batch(struct search_run *r);
 
@@ -133,7 +133,7 @@ search_next_batch(struct search_run *r)
 		r->open -= r->records.count;
 		if (!imap_records_read_cold(&r->records, r->open, search_on_cold) || !search_judge_cold(r))
 			return;
-		if (imap_records_turn_over(&r->records)) {
+		if (session_spend(&r->session->base, 0)) {
 			imap_later(r->session, search_on_turn);
 			return;
 		}
@@ -150,7 +150,7 @@ search_judge_index(struct imap_session *s)
 	for (; r->at < count; r->at++) {
 		struct mailbox_hot hot;
 		struct message_known m = {.hot = &hot};
-		if (r->at % LOOK_AT_CLOCK == 0 && imap_records_turn_over(&r->records)) {
+		if (session_spend(&s->base, r->judge_work)) {
 			imap_later(s, search_judge_index);
 			return;
 		}
@@ -175,11 +175,22 @@ search_on_current(struct imap_session *s, const struct err *err)
 		search_judge_index(s);
 }
 
+static uint32_t
+search_count_keys(const struct message_key *k)
+{
+	uint32_t count = 1;
+
+	for (k = k->children; k != NULL; k = k->next)
+		count += search_count_keys(k);
+	return count;
+}
+
 void
 imap_search_run(struct search_run *r)
 {
 	struct imap_session *s = r->session;
 
+	r->judge_work = KEY_WORK * search_count_keys(r->search.key);
 	r->verdicts = arena_alloc(&s->command.arena, imap_view_count(s->view) + 1);
 	r->now = clock_unix_ms() / 1000;
 	arena_init(&r->scratch);

@@ -15,6 +15,15 @@ struct imap_found {
 	uint32_t count;
 };
 
+/* The answer under way: search_result.c. */
+struct imap_answer {
+	bool is_sort;		 /* "* SORT" where SEARCH says "* SEARCH" */
+	const struct step *step; /* the next one */
+	uint32_t at, end;	 /* of found: numbers that are still to be told by it */
+	bool is_set;		 /* as a set, else as a list */
+	struct buf out;		 /* owner */
+};
+
 /* SEARCH, and the first half of SORT and THREAD. */
 struct search_run {
 	struct imap_session *session;
@@ -22,10 +31,12 @@ struct search_run {
 	/* Called once, at the end; what was found lies in `found`. */
 	void (*on_found)(struct search_run *r);
 	struct imap_found found;
+	struct imap_answer answer;
 
-	uint8_t *verdicts; /* arena; by sequence number - 1 */
-	uint32_t at;	   /* messages looked at */
-	uint32_t open;	   /* that the index alone does not decide */
+	uint8_t *verdicts;   /* arena; by sequence number - 1 */
+	uint32_t at;	     /* messages looked at */
+	uint32_t open;	     /* that the index alone does not decide */
+	uint32_t judge_work; /* of all keys asked of a message: units of lib/base/slice.h */
 	struct message_finder finder;
 	struct imap_records records;
 	int64_t now;		  /* unix seconds */
@@ -45,16 +56,7 @@ enum message_verdict imap_search_judge(struct search_run *r, const struct imap_r
 void imap_search_bodies(struct search_run *r, void (*then)(struct search_run *r));
 void imap_search_bodies_cancel(struct search_run *r);
 
-/* search_result.c: the answer of SEARCH, and of SORT with RETURN. */
-struct imap_result {
-	const uint32_t *seqs; /* in the order of the result */
-	uint32_t count;
-};
+/* search_result.c: tells `found`, in its order, and ends the command. */
 void imap_search_answer(struct search_run *r);
-/* "* ESEARCH ..." of a result, and SAVE. */
-void imap_print_esearch(struct imap_session *s, const struct imap_search *search, const struct imap_result *result,
-			struct buf *out);
-/* The highest modseq of a result's messages. */
-uint64_t imap_result_modseq(const struct imap_session *s, const struct imap_result *result);
 
 #endif

@@ -3,7 +3,14 @@
 #include "frontend/imap/search/search.h"
 
 enum {
-	PIECE_BYTES = 128 * 1024,
+	PIECE_BYTES = 64 * 1024, /* of one read */
+	/* A longer message is read in pieces. */
+	WHOLE_BYTES = 256 * 1024,
+	/* So much of it is looked at between two looks at the slice. */
+	FEED_BYTES = 8 * 1024,
+	/* In units of lib/base/slice.h. */
+	MESSAGE_WORK = 100, /* beside its bytes */
+	BYTES_A_UNIT = 4,
 	/* A longer message is not read as a whole for its header alone. */
 	WHOLE_FOR_HEADER_BYTES = 32 * 1024,
 };
@@ -37,7 +44,7 @@ body_begin_message(struct search_run *r)
 
 	message_finder_begin(&r->finder, &record->digest.digest);
 	b->peek = (struct blob_peek){.id = record->cold.body};
-	if (message_finder_wants_texts(&r->finder) || record->cold.body.length <= WHOLE_FOR_HEADER_BYTES)
+	if (record->cold.body.length <= (message_finder_wants_texts(&r->finder) ? WHOLE_BYTES : WHOLE_FOR_HEADER_BYTES))
 		blob_peek(blobs, &b->peek, 1, &b->whole);
 }
 
@@ -82,12 +89,17 @@ body_run(struct search_run *r)
 		if (!message_finder_wants(&r->finder, &offset, &bytes)) {
 			if (!body_end_message(r))
 				break;
-			if (imap_records_turn_over(&r->records)) {
+			if (session_spend(&r->session->base, MESSAGE_WORK)) {
 				imap_later(r->session, body_on_turn);
 				return;
 			}
 		} else if (b->peek.data.p != NULL) {
+			bytes = bytes < FEED_BYTES ? bytes : FEED_BYTES;
 			message_finder_feed(&r->finder, str_of(b->peek.data.p + offset, (size_t)bytes));
+			if (session_spend(&r->session->base, (uint32_t)bytes / BYTES_A_UNIT)) {
+				imap_later(r->session, body_on_turn);
+				return;
+			}
 		} else {
 			session_hold(&r->session->base);
 			blob_read(conn_frontend(r->session->conn)->service->blobs, &b->peek.id, offset,

@@ -3,6 +3,19 @@
 
 #include "lib/base/check.h"
 
+/* In units of lib/base/slice.h: of a message's texts that a key may look through. */
+enum { BYTES_A_UNIT = 32 };
+
+static uint32_t
+judge_bytes(const struct mime_digest *d)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = DIGEST_SUBJECT; d != NULL && i < DIGEST_TEXTS; i++)
+		bytes += d->texts[i].len;
+	return (uint32_t)bytes;
+}
+
 enum message_verdict
 imap_search_judge(struct search_run *r, const struct imap_record *record, const bool *found)
 {
@@ -16,6 +29,7 @@ imap_search_judge(struct search_run *r, const struct imap_record *record, const 
 	m.digest = record->digest.ready ? &record->digest.digest : NULL;
 	m.found = found;
 	arena_reset(&r->scratch);
+	session_spend(&r->session->base, r->judge_work * (1 + judge_bytes(m.digest) / BYTES_A_UNIT));
 	v = message_match(r->search.key, &m);
 	CHECK(v != VERDICT_UNKNOWN || m.found == NULL);
 	return v;

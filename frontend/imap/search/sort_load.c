@@ -1,64 +1,26 @@
 /* What orders messages, read for all that a search has found: records and
- * digests in batches. */
-#include "lib/message/fold.h"
+ * digests in batches, of those of which it is not known. */
 #include "frontend/imap/search/sort.h"
-#include "lib/message/subject.h"
 #include "lib/base/check.h"
+
+enum { KNOWN_WORK = 3, TAKE_WORK = 40 }; /* a message, in units of lib/base/slice.h */
 
 static void sort_load_next_batch(struct sort_run *r);
 
-static void
-sort_load_clean(struct sort_run *r)
+void
+imap_sort_end(struct sort_run *r)
 {
 	imap_records_fini(&r->records);
+	arena_fini(&r->search.scratch);
+	if (r->clean != NULL)
+		r->clean(r);
 	r->search.session->on_cancel = NULL;
 }
 
 static void
 sort_load_on_cancel(struct imap_session *s)
 {
-	sort_load_clean(s->work);
-}
-
-static const struct {
-	enum sort_key key;
-	enum mime_digest_text text;
-} digest_texts[] = {
-	{SORT_CC, DIGEST_CC_BOX},
-	{SORT_FROM, DIGEST_FROM_BOX},
-	{SORT_TO, DIGEST_TO_BOX},
-	{SORT_DISPLAY_FROM, DIGEST_FROM_DISPLAY},
-	{SORT_DISPLAY_TO, DIGEST_TO_DISPLAY},
-};
-
-static struct str
-sort_load_base_subject(struct str subject, struct arena *arena, bool *is_reply)
-{
-	struct arena scratch;
-	struct str folded;
-
-	arena_init(&scratch);
-	folded = message_fold(message_base_subject(subject, &scratch, is_reply), arena);
-	arena_fini(&scratch);
-	return folded;
-}
-
-static void
-sort_load_take_digest(struct sort_run *r, const struct mime_digest *d, struct sort_message *m)
-{
-	struct arena *arena = &r->search.session->command.arena;
-
-	if (d->has_date)
-		m->date = d->date;
-	for (unsigned i = 0; i < sizeof(digest_texts) / sizeof(digest_texts[0]); i++)
-		if ((r->wants & 1u << digest_texts[i].key) != 0)
-			m->texts[digest_texts[i].key] = message_fold(d->texts[digest_texts[i].text], arena);
-	if ((r->wants & 1u << SORT_SUBJECT) != 0)
-		m->texts[SORT_SUBJECT] = sort_load_base_subject(d->texts[DIGEST_SUBJECT], arena, &m->is_reply);
-	if (r->wants_threads) {
-		m->message_id = arena_str(arena, d->texts[DIGEST_MESSAGE_ID]);
-		m->references = arena_str(arena, d->texts[DIGEST_REFERENCES]);
-	}
+	imap_sort_end(s->work);
 }
 
 static void
@@ -66,25 +28,13 @@ sort_load_take_batch(struct sort_run *r)
 {
 	for (unsigned i = 0; i < r->records.count; i++) {
 		const struct imap_record *record = &r->records.items[i];
-		struct sort_message *m = &r->messages[r->count];
 		struct mailbox_hot hot;
-		if (!record->known || !imap_view_hot(r->search.session->view, record->seq, &hot))
-			continue; /* it has just gone */
-		*m = (struct sort_message){.seq = record->seq,
-					   .uid = record->uid,
-					   .arrival = record->cold.internal_date,
-					   .date = record->cold.internal_date,
-					   .size = hot.size};
-		if (record->digest.ready) /* what cannot be read has no texts */
-			sort_load_take_digest(r, &record->digest.digest, m);
-		r->count++;
+		if (record->known && imap_view_hot(r->search.session->view, record->seq, &hot))
+			r->take(r, record->row, record, &hot);
+		else
+			r->search.found.seqs[record->row] = 0; /* it has just gone */
 	}
-}
-
-static bool
-sort_load_wants_digests(const struct sort_run *r)
-{
-	return r->wants_threads || (r->wants & ~(1u << SORT_ARRIVAL | 1u << SORT_SIZE | 1u << SORT_END)) != 0;
+	session_spend(&r->search.session->base, r->records.count * TAKE_WORK);
 }
 
 static void
@@ -100,7 +50,7 @@ static bool
 sort_load_digests(struct sort_run *r)
 {
 	for (unsigned i = 0; i < r->records.count; i++)
-		r->records.items[i].wants_digest = sort_load_wants_digests(r);
+		r->records.items[i].wants_digest = r->wants_digest;
 	return imap_records_read_digests(&r->records, sort_load_on_digests);
 }
 
@@ -110,7 +60,7 @@ sort_load_on_cold(struct imap_session *s, const struct err *err)
 	struct sort_run *r = s->work;
 
 	if (err != NULL) {
-		sort_load_clean(r);
+		imap_sort_end(r);
 		imap_failed(s, err);
 		return;
 	}
@@ -124,17 +74,32 @@ sort_load_on_turn(struct imap_session *s)
 	sort_load_next_batch(s->work);
 }
 
+/* Takes those that are known, up to a batch of others. */
+static void
+sort_load_fill_batch(struct sort_run *r)
+{
+	const struct imap_found *found = &r->search.found;
+	bool over = false;
+
+	imap_records_clear(&r->records);
+	for (; r->at < found->count && !over; r->at++) {
+		over = session_spend(&r->search.session->base, KNOWN_WORK);
+		if (r->take_known != NULL && r->take_known(r, r->at))
+			continue;
+		if (!imap_records_add(&r->records, found->seqs[r->at]))
+			return;
+		r->records.items[r->records.count - 1].row = r->at;
+	}
+}
+
 static void
 sort_load_next_batch(struct sort_run *r)
 {
 	const struct imap_found *found = &r->search.found;
 
 	for (;;) {
-		imap_records_clear(&r->records);
-		while (r->at < found->count && imap_records_add(&r->records, found->seqs[r->at]))
-			r->at++;
-		if (r->records.count == 0) {
-			sort_load_clean(r);
+		sort_load_fill_batch(r);
+		if (r->records.count == 0 && r->at == found->count) {
 			r->on_loaded(r);
 			return;
 		}
@@ -143,23 +108,23 @@ sort_load_next_batch(struct sort_run *r)
 		    !sort_load_digests(r))
 			return;
 		sort_load_take_batch(r);
-		if (imap_records_turn_over(&r->records)) {
+		if (session_spend(&r->search.session->base, 0)) {
 			imap_later(r->search.session, sort_load_on_turn);
 			return;
 		}
 	}
 }
 
-void
-imap_sort_load(struct search_run *found)
+static void
+sort_load_on_found(struct search_run *found)
 {
 	struct sort_run *r = (struct sort_run *)found;
 	struct imap_session *s = found->session;
 
-	r->messages = arena_array(&s->command.arena, struct sort_message, found->found.count + 1);
 	imap_records_init(&r->records, s);
 	s->work = r;
 	s->on_cancel = sort_load_on_cancel;
+	r->on_found(r);
 	sort_load_next_batch(r);
 }
 
@@ -183,7 +148,7 @@ imap_sort_begin(struct sort_run *r, struct imap_lexer *lex)
 		imap_lex_fail(lex, error);
 		return imap_syntax(s, lex);
 	}
-	search->on_found = imap_sort_load;
+	search->on_found = sort_load_on_found;
 	imap_search_run(search);
 	return s->row == NULL ? CMD_DONE : CMD_WAIT; /* some are answered at once */
 }

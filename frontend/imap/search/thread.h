@@ -1,26 +1,36 @@
-/* Threads of messages (RFC 5256, 4). Pure. */
+/* Threads of messages (RFC 5256, 4), made in slices. Pure. */
 #ifndef SP_FRONTEND_IMAP_SEARCH_THREAD_H
 #define SP_FRONTEND_IMAP_SEARCH_THREAD_H
 
-#include "frontend/imap/search/sort.h"
+#include "frontend/imap/search/sort_order.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/base/slice.h"
 
 #define IMAP_THREAD_DEPTH_MAX 500 /* what would lie deeper begins a thread of its own */
 
-/* A message, or the place of one that is only referred to. */
-struct imap_thread {
-	const struct sort_message *message; /* borrowed; NULL: not among what was found */
-	struct imap_thread *parent, *child; /* the first child */
-	struct imap_thread *prev, *next;    /* of one parent, in the end in order */
-	/* What orders it: its own; of a dummy: its first child's. */
-	int64_t date; /* unix seconds */
-	uint32_t seq;
+/* What threads want of a message. */
+struct thread_message {
+	uint32_t seq, uid;
+	int64_t date;			   /* unix seconds; without a Date: the arrival */
+	const struct folder_text *subject; /* its base, folded */
+	bool is_reply;
+	struct str message_id, references; /* digest.h */
 };
 
-/* REFERENCES and ORDEREDSUBJECT: the roots in order. Messages: in order of
- * sequence number; ORDEREDSUBJECT sorts them. All in the arena. */
-struct imap_thread *imap_thread_by_references(const struct sort_message *messages, uint32_t count, struct arena *arena);
-struct imap_thread *imap_thread_by_subject(struct sort_message *messages, uint32_t count, struct arena *arena);
-/* "(2)(3 6 (4 23)(44 7 96))": UIDs or sequence numbers. */
-void imap_thread_print(const struct imap_thread *roots, bool by_uid, struct buf *out);
+enum thread_algorithm { THREAD_REFERENCES, THREAD_ORDEREDSUBJECT };
+
+struct imap_threads;
+
+/* messages: in order of sequence number, borrowed. What it makes lies in the arena,
+ * but for tables, which imap_threads_free() frees. */
+struct imap_threads *imap_threads_new(enum thread_algorithm algorithm, const struct thread_message *messages,
+				      uint32_t count, struct arena *arena);
+void imap_threads_free(struct imap_threads **t);
+/* True: the threads are made. False: the slice is over. */
+bool imap_threads_run(struct imap_threads *t, struct slice *slice);
+/* "(2)(3 6 (4 23)(44 7 96))": UIDs or sequence numbers. Appends a piece of it. True:
+ * that was the last. */
+bool imap_threads_print(struct imap_threads *t, bool by_uid, struct buf *out);
 
 #endif

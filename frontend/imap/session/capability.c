@@ -4,7 +4,7 @@
 #include "frontend/imap/private.h"
 
 static bool
-always(const struct imap_session *s)
+capability_always(const struct imap_session *s)
 {
 	(void)s;
 	return true;
@@ -71,12 +71,12 @@ static const struct {
 	const char *name;
 	bool (*is_there)(const struct imap_session *s);
 } rows[] = {
-	{"IMAP4rev1", always},
+	{"IMAP4rev1", capability_always},
 	{"IMAP4rev2", has_all_of_rev2},
-	{"LITERAL+", always},
-	{"SASL-IR", always},
-	{"ID", always},
-	{"ENABLE", always},
+	{"LITERAL+", capability_always},
+	{"SASL-IR", capability_always},
+	{"ID", capability_always},
+	{"ENABLE", capability_always},
 	{"STARTTLS", may_start_tls},
 	{"LOGINDISABLED", login_disabled},
 	{"AUTH=PLAIN", may_authenticate},

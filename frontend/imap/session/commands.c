@@ -56,20 +56,12 @@ command_reply_word(enum imap_reply reply)
 	return reply == IMAP_OK ? "OK" : reply == IMAP_NO ? "NO" : "BAD";
 }
 
-enum cmd_status
-imap_finish(struct imap_session *s, enum imap_reply reply, const char *format, ...)
+static enum cmd_status
+command_end(struct imap_session *s, enum imap_reply reply, struct str text)
 {
-	const struct imap_command *row = s->row;
-	va_list ap;
-
-	CHECK(row != NULL);
 	if (!conn_is_closing(s->conn)) {
-		if (s->view != NULL && (row->flags & IMAP_NO_SYNC) == 0)
-			imap_view_sync(s, (row->flags & IMAP_NO_EXPUNGE) == 0);
 		conn_printf(s->conn, "%.*s %s ", STR_ARG(s->tag), command_reply_word(reply));
-		va_start(ap, format);
-		evbuffer_add_vprintf(conn_output(s->conn), format, ap);
-		va_end(ap);
+		conn_write(s->conn, text.p, text.len);
 		conn_write(s->conn, "\r\n", 2);
 	}
 	if (reply == IMAP_BAD)
@@ -80,6 +72,50 @@ imap_finish(struct imap_session *s, enum imap_reply reply, const char *format, .
 	s->on_line = NULL;
 	session_resume(&s->base);
 	return CMD_DONE;
+}
+
+/* What was to be told before the tagged reply. */
+struct command_ending {
+	enum imap_reply reply;
+	struct str text;
+};
+
+static void
+command_on_told(struct imap_session *s)
+{
+	const struct command_ending *e = s->work;
+
+	command_end(s, e->reply, e->text);
+}
+
+/* Who says BAD has not understood the command: changes are told by the next one. */
+static bool
+command_tells_changes(const struct imap_session *s, enum imap_reply reply)
+{
+	return !conn_is_closing(s->conn) && s->view != NULL && (s->row->flags & IMAP_NO_SYNC) == 0 && reply != IMAP_BAD;
+}
+
+enum cmd_status
+imap_finish(struct imap_session *s, enum imap_reply reply, const char *format, ...)
+{
+	struct command_ending *e = arena_new(&s->command.arena, struct command_ending);
+	struct buf text = BUF_EMPTY;
+	va_list ap;
+
+	CHECK(s->row != NULL);
+	va_start(ap, format);
+	buf_vprintf(&text, format, ap);
+	va_end(ap);
+	*e = (struct command_ending){reply, arena_str(&s->command.arena, buf_str(&text))};
+	buf_fini(&text);
+	s->work = e;
+	s->on_cancel = NULL;
+	s->on_line = NULL;
+	if (!command_tells_changes(s, reply) ||
+	    imap_view_sync(s, (s->row->flags & IMAP_NO_EXPUNGE) == 0, command_on_told))
+		return command_end(s, e->reply, e->text);
+	conn_pause(s->conn);
+	return CMD_WAIT;
 }
 
 enum cmd_status

@@ -5,13 +5,29 @@
 #include "frontend/imap/parse/mutf7.h"
 #include "frontend/imap/private.h"
 
-enum { QUOTED_MAX = 1000 };
+enum { QUOTED_MAX = 1000, WRITE_BYTES = 32 * 1024 };
 
 void
 imap_write(struct imap_session *s, const struct buf *b)
 {
 	if (b->len != 0)
 		conn_write(s->conn, b->data, b->len);
+}
+
+bool
+imap_may_go_on(struct imap_session *s, struct buf *out, uint32_t work, void (*go_on)(struct imap_session *s))
+{
+	bool over = session_spend(&s->base, work);
+
+	if (!over && out->len <= WRITE_BYTES)
+		return true;
+	imap_write(s, out);
+	buf_clear(out);
+	if (!imap_may_write(s, go_on))
+		return false;
+	if (over)
+		imap_later(s, go_on);
+	return !over;
 }
 
 void
@@ -31,13 +47,7 @@ imap_untagged(struct imap_session *s, const char *format, ...)
 void
 imap_print_u64(uint64_t value, struct buf *out)
 {
-	char digits[20], *end = digits + sizeof(digits), *p = end;
-
-	do {
-		*--p = (char)('0' + value % 10);
-		value /= 10;
-	} while (value != 0);
-	buf_add(out, p, (size_t)(end - p));
+	buf_add_decimal(out, value);
 }
 
 void

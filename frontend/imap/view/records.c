@@ -1,11 +1,11 @@
 /* Cold records and digests, in batches. */
 #include "frontend/imap/view/records.h"
 
-#include "lib/base/clock.h"
-
 enum {
 	SPAN_UIDS = 4096, /* of one call of the store */
-	TURN_US = 5000,
+	/* Units of lib/base/slice.h, a record. */
+	COLD_WORK = 3,
+	PEEK_WORK = 40,
 };
 
 void
@@ -42,20 +42,6 @@ imap_records_add(struct imap_records *r, uint32_t seq)
 	return true;
 }
 
-bool
-imap_records_turn_over(struct imap_records *r)
-{
-	int64_t now = clock_monotonic_us();
-
-	if (r->turn_began_us != 0 && now - r->turn_began_us > TURN_US) {
-		r->turn_began_us = 0;
-		return true;
-	}
-	if (r->turn_began_us == 0)
-		r->turn_began_us = now;
-	return false;
-}
-
 /* ---- Cold records ---- */
 
 /* False: the index has the message, but not its cold record. */
@@ -86,7 +72,6 @@ records_on_cold(void *arg, const struct mailbox_records *records, const struct e
 
 	if (!session_back(&s->base))
 		return;
-	r->turn_began_us = 0;
 	if (err == NULL) {
 		folder_index_take_cold(s->view->index, records);
 		if (!records_ask_cold(r))
@@ -132,6 +117,7 @@ imap_records_read_cold(struct imap_records *r, uint32_t ahead, imap_records_on_l
 {
 	r->on_loaded = cb;
 	r->ahead = ahead;
+	session_spend(&r->session->base, r->count * COLD_WORK);
 	return records_ask_cold(r);
 }
 
@@ -153,7 +139,6 @@ records_on_digest(void *arg, const struct err *err)
 		folder_index_set_digest(r->session->view->index, item->uid, &item->digest.kept);
 	if (--r->loading != 0)
 		return;
-	r->turn_began_us = 0;
 	r->on_loaded(r->session, NULL);
 }
 
@@ -173,6 +158,7 @@ records_peek_digests(struct imap_records *r)
 		if (records_is_due(&r->items[i]))
 			r->peeks[wanted++].id = r->items[i].cold.digest;
 	blob_peek(conn_frontend(r->session->conn)->service->blobs, r->peeks, wanted, &r->bytes);
+	session_spend(&r->session->base, wanted * PEEK_WORK);
 	for (unsigned i = 0; i < r->count; i++) {
 		struct imap_record *item = &r->items[i];
 		struct str data;

@@ -7,12 +7,14 @@
 #include "frontend/imap/private.h"
 #include "lib/message/digest.h"
 
-#define IMAP_RECORDS_MAX 256
+/* Of a batch: what is done for all of one at once is a small part of a slice. */
+#define IMAP_RECORDS_MAX 128
 
 struct imap_records;
 
 struct imap_record {
 	uint32_t seq, uid;
+	uint32_t row;	   /* of whoever added it */
 	bool known;	   /* cold is there: else the message has just gone */
 	bool asked;	   /* the store was asked for cold */
 	bool wants_digest; /* set by whoever wants it */
@@ -34,7 +36,6 @@ struct imap_records {
 	struct buf bytes;	 /* owner: the digests that came at once */
 	struct blob_peek *peeks; /* arena */
 	imap_records_on_loaded *on_loaded;
-	int64_t turn_began_us; /* 0: not yet */
 };
 
 void imap_records_init(struct imap_records *r, struct imap_session *s);
@@ -48,8 +49,4 @@ bool imap_records_add(struct imap_records *r, uint32_t seq);
 bool imap_records_read_cold(struct imap_records *r, uint32_t ahead, imap_records_on_loaded *cb);
 /* Gets the digests of those that want one; as above. */
 bool imap_records_read_digests(struct imap_records *r, imap_records_on_loaded *cb);
-/* The command has been at work for long: others may have their turn first
- * (imap_later()). To be asked between batches. */
-bool imap_records_turn_over(struct imap_records *r);
-
 #endif

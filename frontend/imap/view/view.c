@@ -174,6 +174,15 @@ view_was_told(const struct imap_view *v, uint32_t uid, uint64_t modseq)
 }
 
 bool
+imap_view_knows_next(const struct imap_view *v, const struct mailbox_hot *hot, uint32_t *at)
+{
+	while (*at < v->told_count && v->told[*at].uid < hot->uid)
+		(*at)++;
+	return hot->modseq <= v->modseq ||
+	       (*at < v->told_count && v->told[*at].uid == hot->uid && v->told[*at].modseq >= hot->modseq);
+}
+
+bool
 imap_view_knows(const struct imap_view *v, const struct mailbox_hot *hot)
 {
 	return hot->modseq <= v->modseq || view_was_told(v, hot->uid, hot->modseq);
@@ -199,84 +208,6 @@ imap_view_told(struct imap_view *v, const struct mailbox_hot *hot)
 	v->told_count++;
 }
 
-/* What lies before the view's modseq need not be remembered. */
-static void
-view_forget_told(struct imap_view *v)
-{
-	uint32_t kept = 0;
-	struct imap_told *left = NULL;
-
-	for (uint32_t i = 0; i < v->told_count; i++)
-		kept += v->told[i].modseq > v->modseq;
-	if (kept != 0) {
-		size_t room = 1;
-		while (room < kept)
-			room *= 2;
-		left = mem_alloc(sizeof(*left) * room);
-		kept = 0;
-		for (uint32_t i = 0; i < v->told_count; i++)
-			if (v->told[i].modseq > v->modseq)
-				left[kept++] = v->told[i];
-	}
-	mem_free(v->told);
-	v->told = left;
-	v->told_count = kept;
-}
-
-static void
-view_tell_expunged(struct imap_session *s, const uint32_t *seqs, uint32_t count, struct buf *out)
-{
-	const struct imap_view *v = s->view;
-	uint32_t *uids;
-
-	if ((s->enabled & IMAP_QRESYNC) == 0) {
-		for (uint32_t i = 0; i < count; i++)
-			buf_printf(out, "* %u EXPUNGE\r\n", seqs[i] - i);
-		return;
-	}
-	uids = mem_alloc(sizeof(*uids) * count);
-	for (uint32_t i = 0; i < count; i++)
-		uids[i] = imap_view_uid(v, seqs[i]);
-	buf_add_c(out, "* VANISHED ");
-	imap_set_print_numbers(uids, count, out);
-	buf_add(out, "\r\n", 2);
-	mem_free(uids);
-}
-
-/* Compares the client's list with the index's. False: messages are gone that
- * may not be told now, and the client's list stays. */
-static bool
-view_sync_list(struct imap_session *s, bool allow_expunge, struct buf *out)
-{
-	struct imap_view *v = s->view;
-	const struct folder_index *ix = v->index;
-	uint32_t *gone, gone_count = 0, at = 0, total = folder_index_count(ix);
-
-	if (v->uids == ix->uids)
-		return true;
-	gone = mem_alloc(sizeof(*gone) * ((size_t)v->count + 1));
-	for (uint32_t seq = 1; seq <= v->count; seq++) {
-		uint32_t uid = imap_view_uid(v, seq);
-		while (at < total && ix->uids->uids[at] < uid)
-			at++;
-		if (at >= total || ix->uids->uids[at] != uid)
-			gone[gone_count++] = seq;
-	}
-	if (gone_count != 0 && !allow_expunge) {
-		mem_free(gone);
-		return false;
-	}
-	if (gone_count != 0)
-		view_tell_expunged(s, gone, gone_count, out);
-	mem_free(gone);
-	v->count -= gone_count;
-	folder_uids_unref(&v->uids);
-	v->uids = ix->uids;
-	v->uids->refs++;
-	CHECKF(v->count <= total, "%u of %u", v->count, total);
-	return true;
-}
-
 void
 imap_view_tell_keywords(struct imap_view *v, struct buf *out)
 {
@@ -284,101 +215,6 @@ imap_view_tell_keywords(struct imap_view *v, struct buf *out)
 		return;
 	v->keywords_told = v->index->keywords_version;
 	imap_print_folder_flags(v, out);
-}
-
-static void
-view_tell_record(struct imap_session *s, uint32_t seq, const struct mailbox_hot *hot, struct buf *out)
-{
-	buf_add(out, "* ", 2);
-	imap_print_u64(seq, out);
-	buf_add_c(out, " FETCH (");
-	if ((s->enabled & (IMAP_CONDSTORE | IMAP_REV2)) != 0 || s->by_uid) {
-		buf_add_c(out, "UID ");
-		imap_print_u64(hot->uid, out);
-		buf_add_byte(out, ' ');
-	}
-	buf_add_c(out, "FLAGS ");
-	imap_print_message_flags(s->view, hot, out);
-	if ((s->enabled & IMAP_CONDSTORE) != 0) {
-		buf_add_c(out, " MODSEQ (");
-		imap_print_u64(hot->modseq, out);
-		buf_add_byte(out, ')');
-	}
-	buf_add(out, ")\r\n", 3);
-}
-
-static void
-view_tell_change(struct imap_session *s, uint32_t seq, uint64_t since, struct buf *out)
-{
-	struct imap_view *v = s->view;
-	const char *record = imap_view_record(v, seq);
-	struct mailbox_hot hot;
-
-	if (record == NULL || mailbox_hot_modseq(record) <= since)
-		return;
-	mailbox_hot_unpack(record, &hot);
-	if (imap_view_knows(v, &hot))
-		return;
-	view_tell_record(s, seq, &hot, out);
-	if (hot.modseq > v->index->folder.highest_modseq)
-		imap_view_told(v, &hot);
-}
-
-/* Of the messages that the client knows of. */
-static void
-view_tell_changes(struct imap_session *s, struct buf *out)
-{
-	struct imap_view *v = s->view;
-	uint64_t since = v->modseq;
-
-	for (uint32_t seq = 1; seq <= v->count;) {
-		uint32_t group = (seq - 1) / FOLDER_INDEX_GROUP, end = (group + 1) * FOLDER_INDEX_GROUP;
-		/* The same positions in both: whole groups have not changed. */
-		if (v->uids == v->index->uids && folder_index_group_modseq(v->index, group) <= since) {
-			seq = end + 1;
-			continue;
-		}
-		for (; seq <= end && seq <= v->count; seq++)
-			view_tell_change(s, seq, since, out);
-	}
-}
-
-void
-imap_view_sync(struct imap_session *s, bool allow_expunge)
-{
-	struct imap_view *v = s->view;
-	struct buf out = BUF_EMPTY;
-	uint32_t known;
-	uint32_t recent;
-	bool same;
-
-	if (v == NULL)
-		return;
-	if (v->uids == NULL || !v->index->loaded) {
-		imap_view_tell_keywords(v, &out);
-		imap_write(s, &out);
-		buf_fini(&out);
-		return;
-	}
-	same = view_sync_list(s, allow_expunge, &out);
-	known = v->count;
-	recent = v->recent_count;
-	imap_view_tell_keywords(v, &out);
-	if (v->index->folder.highest_modseq > v->modseq)
-		view_tell_changes(s, &out);
-	if (same && known != v->uids->count) {
-		v->count = v->uids->count;
-		buf_printf(&out, "* %u EXISTS\r\n", v->count);
-	}
-	imap_view_take_recent(v);
-	if ((s->enabled & IMAP_REV2) == 0 && (v->count != known || v->recent_count != recent))
-		buf_printf(&out, "* %u RECENT\r\n", v->recent_count);
-	/* The flags of what is new, or held back still, are fetched with it. */
-	v->modseq = v->index->folder.highest_modseq;
-	if (v->told_count != 0)
-		view_forget_told(v);
-	imap_write(s, &out);
-	buf_fini(&out);
 }
 
 /* ---- Life ---- */
@@ -414,6 +250,7 @@ imap_view_free(struct imap_view **v)
 	if (view == NULL)
 		return;
 	*v = NULL;
+	imap_view_sync_free(view);
 	folder_uids_unref(&view->uids);
 	folder_recent_fini(&view->recent);
 	mem_free(view->told);

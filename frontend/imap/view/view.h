@@ -12,6 +12,7 @@
 #include "frontend/imap/parse/set.h"
 
 struct imap_session;
+struct imap_sync;
 
 typedef void imap_view_on_ready(struct imap_session *s, const struct err *err);
 
@@ -37,6 +38,7 @@ struct imap_view {
 	uint32_t told_count;
 	uint32_t *saved; /* owner; UIDs of the saved search result ("$"), sorted */
 	uint32_t saved_count;
+	struct imap_sync *sync;	       /* owner; NULL: the client is not being told (view_sync.c) */
 	struct folder_watcher watcher; /* of the index */
 };
 
@@ -89,8 +91,11 @@ void imap_view_save(struct imap_view *v, const uint32_t *uids, uint32_t count);
 /* ---- Telling the client ---- */
 /* Writes what has changed since the client was last told: EXPUNGE or VANISHED
  * (allow_expunge), EXISTS, FLAGS for new keywords, FETCH with FLAGS (UID,
- * MODSEQ as enabled). imap_finish() calls it. */
-void imap_view_sync(struct imap_session *s, bool allow_expunge);
+ * MODSEQ as enabled). imap_finish() calls it. True: it is written. False: it is
+ * much; then() is called once it is, on a session that is open, and nothing else is
+ * told until then. Not while another one is under way (v->sync). */
+bool imap_view_sync(struct imap_session *s, bool allow_expunge, void (*then)(struct imap_session *s));
+void imap_view_sync_free(struct imap_view *v);
 /* FLAGS and PERMANENTFLAGS, if there are keywords that the client was not told of:
  * before any of them stands with a message. imap_view_sync() does it too. */
 void imap_view_tell_keywords(struct imap_view *v, struct buf *out);
@@ -99,6 +104,8 @@ void imap_view_tell_keywords(struct imap_view *v, struct buf *out);
 void imap_view_told(struct imap_view *v, const struct mailbox_hot *hot);
 /* Was it told of this state? */
 bool imap_view_knows(const struct imap_view *v, const struct mailbox_hot *hot);
+/* The same, asked in order of UID: *at is 0 at first. */
+bool imap_view_knows_next(const struct imap_view *v, const struct mailbox_hot *hot, uint32_t *at);
 
 /* ---- Life ---- */
 /* folder: as mailbox_open() just gave it. on_change: of the view's watcher. */

@@ -67,9 +67,19 @@ view_load_join(const struct imap_view *v, const uint32_t *gone, uint32_t gone_co
 }
 
 static void
+view_load_on_fresh(void *arg, const struct err *err)
+{
+	struct imap_session *s = arg;
+
+	if (session_back(&s->base))
+		view_load_ready(s, err);
+}
+
+static void
 view_load_on_gone(void *arg, const struct mailbox_changes *changes, const struct err *err)
 {
 	struct imap_session *s = arg;
+	struct folder_index *ix;
 
 	if (!session_back(&s->base))
 		return;
@@ -77,10 +87,18 @@ view_load_on_gone(void *arg, const struct mailbox_changes *changes, const struct
 		view_load_ready(s, err);
 		return;
 	}
-	folder_index_apply(s->view->index, changes);
+	ix = s->view->index;
+	folder_index_apply(ix, changes);
 	s->view->uids = view_load_join(s->view, changes->gone_uids, changes->gone_count);
 	if (s->view->uids->count != s->view->count) {
 		view_load_fail_attach(s);
+		return;
+	}
+	/* What is recent is taken by the index, which is there for its other sessions
+	 * when this one has gone before the answer comes. */
+	if (changes->folder.recent != 0 && folder_index_takes_recent(ix)) {
+		session_hold(&s->base);
+		folder_index_refresh(ix, view_load_on_fresh, s);
 		return;
 	}
 	view_load_ready(s, NULL);
@@ -90,8 +108,8 @@ static void
 view_load_read_gone(struct imap_session *s)
 {
 	session_hold(&s->base);
-	mailbox_read_changes(imap_store(s), imap_address(s), s->view->index->folder_id, s->view->modseq,
-			     folder_index_takes_recent(s->view->index), view_load_on_gone, s);
+	mailbox_read_changes(imap_store(s), imap_address(s), s->view->index->folder_id, s->view->modseq, false,
+			     view_load_on_gone, s);
 }
 
 static void
@@ -143,15 +161,6 @@ imap_view_attach(struct imap_session *s, imap_view_on_ready *cb)
 }
 
 /* ---- To the store's present state ---- */
-
-static void
-view_load_on_fresh(void *arg, const struct err *err)
-{
-	struct imap_session *s = arg;
-
-	if (session_back(&s->base))
-		view_load_ready(s, err);
-}
 
 /* Nothing happened since SELECT: there is nothing to load. */
 static void

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -15,23 +16,41 @@ struct message {
 	int64_t date;
 };
 
+static unsigned slices; /* that the last one took */
+
+static const struct folder_text *
+text_of(struct arena *arena, const char *s)
+{
+	struct folder_text *text = arena_alloc(arena, sizeof(*text) + (s != NULL ? strlen(s) : 0));
+
+	text->len = s != NULL ? (uint32_t)strlen(s) : 0;
+	if (text->len != 0)
+		memcpy(text->bytes, s, text->len);
+	return text;
+}
+
 static char *
 thread(const struct message *messages, uint32_t count, bool by_subject, struct arena *arena)
 {
-	struct sort_message *sorted = arena_array(arena, struct sort_message, count + 1);
+	struct thread_message *sorted = arena_array(arena, struct thread_message, count + 1);
+	struct imap_threads *threads;
+	struct slice slice = {0};
 	struct buf out = BUF_EMPTY;
-	const struct imap_thread *roots;
 	char *text;
 
 	for (uint32_t i = 0; i < count; i++) {
-		sorted[i] = (struct sort_message){.seq = i + 1, .uid = i + 101, .date = messages[i].date};
+		sorted[i] = (struct thread_message){.seq = i + 1, .uid = i + 101, .date = messages[i].date};
 		sorted[i].message_id = str_c(messages[i].id);
 		sorted[i].references = str_c(messages[i].references);
-		sorted[i].texts[SORT_SUBJECT] = str_c(messages[i].subject);
+		sorted[i].subject = text_of(arena, messages[i].subject);
 		sorted[i].is_reply = messages[i].is_reply;
 	}
-	roots = by_subject ? imap_thread_by_subject(sorted, count, arena) : imap_thread_by_references(sorted, count, arena);
-	imap_thread_print(roots, false, &out);
+	threads = imap_threads_new(by_subject ? THREAD_ORDEREDSUBJECT : THREAD_REFERENCES, sorted, count, arena);
+	for (slices = 1; !imap_threads_run(threads, &slice); slices++)
+		slice_begin(&slice);
+	while (!imap_threads_print(threads, false, &out))
+		;
+	imap_threads_free(&threads);
 	text = arena_dup(arena, out.data, out.len);
 	buf_fini(&out);
 	return text;
@@ -46,15 +65,28 @@ test_references(void **state)
 		const char *expected;
 	} cases[] = {
 		{"one", {{"<a>", "", "x", false, 1}}, "(1)"},
-		{"a chain", {{"<a>", "", "x", false, 1}, {"<b>", "<a>", "x", true, 2}, {"<c>", "<a> <b>", "x", true, 3}}, "(1 2 3)"},
-		{"the chain in any order", {{"<c>", "<a> <b>", "x", true, 3}, {"<b>", "<a>", "x", true, 2}, {"<a>", "", "x", false, 1}}, "(3 2 1)"},
+		{"a chain",
+		 {{"<a>", "", "x", false, 1}, {"<b>", "<a>", "x", true, 2}, {"<c>", "<a> <b>", "x", true, 3}},
+		 "(1 2 3)"},
+		{"the chain in any order",
+		 {{"<c>", "<a> <b>", "x", true, 3}, {"<b>", "<a>", "x", true, 2}, {"<a>", "", "x", false, 1}},
+		 "(3 2 1)"},
 		{"branches in order of date",
-		 {{"<a>", "", "x", false, 1}, {"<b>", "<a>", "x", true, 5}, {"<c>", "<a>", "x", true, 3}, {"<d>", "<c>", "x", true, 4}},
+		 {{"<a>", "", "x", false, 1},
+		  {"<b>", "<a>", "x", true, 5},
+		  {"<c>", "<a>", "x", true, 3},
+		  {"<d>", "<c>", "x", true, 4}},
 		 "(1 (3 4)(2))"},
-		{"a parent that is not there, with two children", {{"<b>", "<a>", "x", true, 2}, {"<c>", "<a>", "y", true, 3}}, "((1)(2))"},
+		{"a parent that is not there, with two children",
+		 {{"<b>", "<a>", "x", true, 2}, {"<c>", "<a>", "y", true, 3}},
+		 "((1)(2))"},
 		{"a parent that is not there, with one child", {{"<b>", "<a>", "x", true, 2}}, "(1)"},
-		{"grandchildren of one that is not there", {{"<c>", "<a> <b>", "x", true, 2}, {"<d>", "<a> <b>", "x", true, 3}}, "((1)(2))"},
-		{"a link through one that is not there", {{"<a>", "", "x", false, 1}, {"<c>", "<a> <b>", "x", true, 2}}, "(1 2)"},
+		{"grandchildren of one that is not there",
+		 {{"<c>", "<a> <b>", "x", true, 2}, {"<d>", "<a> <b>", "x", true, 3}},
+		 "((1)(2))"},
+		{"a link through one that is not there",
+		 {{"<a>", "", "x", false, 1}, {"<c>", "<a> <b>", "x", true, 2}},
+		 "(1 2)"},
 		{"the same id twice", {{"<a>", "", "x", false, 1}, {"<a>", "", "y", false, 2}}, "(1)(2)"},
 		{"no ids", {{"", "", "x", false, 1}, {"", "", "y", false, 2}}, "(1)(2)"},
 		{"a loop", {{"<a>", "<b>", "x", true, 1}, {"<b>", "<a>", "x", true, 2}}, "(2 1)"},
@@ -64,22 +96,35 @@ test_references(void **state)
 		 {{"<a>", "", "x", false, 9}, {"<b>", "<a> <c>", "y", true, 1}, {"<c>", "<b>", "z", true, 5}},
 		 "(3 2)(1)"},
 		{"a message without references has no parent",
-		 {{"<b>", "<z> <a>", "x", true, 2}, {"<a>", "", "y", false, 1}}, "(2 1)"},
+		 {{"<b>", "<z> <a>", "x", true, 2}, {"<a>", "", "y", false, 1}},
+		 "(2 1)"},
 		{"roots of one date: a parent that is not there stands where its first child does",
-		 {{"<a>", "<p>", "x", true, 1}, {"<b>", "<q>", "y", true, 1}, {"<c>", "<q>", "z", true, 1}}, "(1)((2)(3))"},
+		 {{"<a>", "<p>", "x", true, 1}, {"<b>", "<q>", "y", true, 1}, {"<c>", "<q>", "z", true, 1}},
+		 "(1)((2)(3))"},
 		{"its own parent", {{"<a>", "<a>", "x", false, 1}}, "(1)"},
 		{"replies without references join by subject",
-		 {{"<a>", "", "x", false, 1}, {"<b>", "", "x", true, 2}, {"<c>", "", "x", true, 3}, {"<d>", "", "y", true, 4}},
+		 {{"<a>", "", "x", false, 1},
+		  {"<b>", "", "x", true, 2},
+		  {"<c>", "", "x", true, 3},
+		  {"<d>", "", "y", true, 4}},
 		 "(1 (2)(3))(4)"},
-		{"two that are no replies stand side by side", {{"<a>", "", "x", false, 1}, {"<b>", "", "x", false, 2}}, "((1)(2))"},
+		{"two that are no replies stand side by side",
+		 {{"<a>", "", "x", false, 1}, {"<b>", "", "x", false, 2}},
+		 "((1)(2))"},
 		{"empty subjects do not join", {{"<a>", "", "", false, 1}, {"<b>", "", "", true, 2}}, "(1)(2)"},
 		{"roots in order of date", {{"<a>", "", "x", false, 9}, {"<b>", "", "y", false, 2}}, "(2)(1)"},
 		/* RFC 5256, section 4: the first reference wins where there are several. */
 		{"a link that is there stays",
-		 {{"<c>", "<a> <b>", "x", true, 1}, {"<d>", "<z> <b>", "x", true, 2}, {"<b>", "<a>", "x", true, 3}, {"<a>", "", "x", false, 4}},
+		 {{"<c>", "<a> <b>", "x", true, 1},
+		  {"<d>", "<z> <b>", "x", true, 2},
+		  {"<b>", "<a>", "x", true, 3},
+		  {"<a>", "", "x", false, 4}},
 		 "(4 3 (1)(2))"},
 		{"a message's own parent is the last of its references",
-		 {{"<c>", "<a> <b>", "x", true, 1}, {"<b>", "<q>", "x", true, 3}, {"<a>", "", "y", false, 4}, {"<q>", "", "x", false, 5}},
+		 {{"<c>", "<a> <b>", "x", true, 1},
+		  {"<b>", "<q>", "x", true, 3},
+		  {"<a>", "", "y", false, 4},
+		  {"<q>", "", "x", false, 5}},
 		 "(3)(4 2 1)"},
 	};
 	struct arena arena;
@@ -131,15 +176,21 @@ test_hostile(void **state)
 	 * link joins two. */
 	for (unsigned i = 0; i < COUNT; i++) {
 		unsigned n = i < COUNT / 2 ? COUNT - i : i - COUNT / 2;
-		messages[i] = (struct message){arena_printf(&arena, "<%u>", n), arena_printf(&arena, "<%u>", n - 1), "x", true, i};
+		messages[i] = (struct message){arena_printf(&arena, "<%u>", n), arena_printf(&arena, "<%u>", n - 1),
+					       "x", true, i};
 	}
 	assert_non_null(thread(messages, COUNT, false, &arena));
+	assert_true(slices >= 10); /* others have their turn */
 	/* Children that all leave one parent again. */
 	for (unsigned i = 0; i < COUNT / 2; i++) {
-		messages[i] = (struct message){arena_printf(&arena, "<m%u>", i), arena_printf(&arena, "<p> <c%u>", i), "x", true, i};
+		messages[i] = (struct message){arena_printf(&arena, "<m%u>", i), arena_printf(&arena, "<p> <c%u>", i),
+					       "x", true, i};
 		messages[COUNT / 2 + i] = (struct message){arena_printf(&arena, "<c%u>", i), "<q>", "x", true, i};
 	}
 	assert_non_null(thread(messages, COUNT, false, &arena));
+	assert_true(slices >= 10);
+	assert_non_null(thread(messages, COUNT, true, &arena));
+	assert_true(slices >= 3);
 	/* Generous: the square of the count would be minutes. */
 	assert_in_range(clock_monotonic_ms() - start, 0, 20000);
 	arena_fini(&arena);
