@@ -34,6 +34,7 @@ struct sweep {
 	sweep_on_end *cb;
 	void *arg;
 	bool has_ended;
+	struct err failure; /* that is being told to the store */
 	struct sweep_lease lease;
 	bool has_lease;
 	struct sweep_figures figures;

@@ -198,10 +198,18 @@ release_is_plausible(const struct sweep *s)
 }
 
 static void
-release_begin(struct sweep *s)
+release_on_hold(void *arg, const redisReply *reply, const struct err *cause)
 {
+	struct sweep *s = arg;
 	struct err err;
 
+	if (!sweep_back(s, cause))
+		return;
+	if (redis_i64(reply, 0) != 0) {
+		err_set(&err, ERR_UNAVAILABLE, "a backup is under way: nothing is released beside it");
+		sweep_fail(s, &err);
+		return;
+	}
 	if (release_is_plausible(s)) {
 		release_slice(s);
 		return;
@@ -211,6 +219,15 @@ release_begin(struct sweep *s)
 		"Nothing is released; `stagepost sweep` does it all the same",
 		s->leaked_count, (unsigned long long)s->figures.examined);
 	sweep_fail(s, &err);
+}
+
+/* A body that is without a reference by now may be in the snapshot of a backup that
+ * is under way. What was without one when all had been read is in no later one. */
+static void
+release_begin(struct sweep *s)
+{
+	op_hold(&s->op);
+	redis_callf(s->options.redis, release_on_hold, s, "EXISTS backup:hold");
 }
 
 /* ---- The packs ---- */

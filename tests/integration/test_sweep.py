@@ -139,6 +139,20 @@ def test_a_store_that_has_lost_its_records_loses_no_bodies(own_cluster):
     assert len(c.mailbox(alice)) == 3 and len(c.mailbox(bob)) == 60
 
 
+def test_nothing_is_released_beside_a_backup(own_cluster):
+    c = own_cluster(frontends=1)
+    c.settings("spool", sweep="off")
+    alice, bob = c.add_user("alice@sweep.test"), c.add_user("bob@sweep.test")
+    send(c, alice)
+    send(c, bob)
+    leak(c, bob)
+    c.redis.set("backup:hold", "/somewhere", ex=60)
+    refused = c.tool("sweep", "--older-than", "0s", check=False)
+    assert refused.returncode == 1 and "a backup is under way" in refused.stderr
+    c.redis.delete("backup:hold")
+    assert "2 leaked ones" in c.tool("sweep", "--older-than", "0s").stdout
+
+
 def test_the_one_that_sweeps_is_killed(own_cluster):
     c = own_cluster(frontends=1, workers=2)
     c.settings("spool", sweep="off")
