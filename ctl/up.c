@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -165,6 +166,39 @@ start_all(struct up *up, struct err *err)
 	return 0;
 }
 
+/* The last line of a log: why the process ended. */
+static void
+last_log_line(const char *path, char *out, size_t size)
+{
+	FILE *f = fopen(path, "r");
+	size_t len = 0;
+
+	out[0] = '\0';
+	if (f == NULL)
+		return;
+	if (fseek(f, -(long)(size - 1), SEEK_END) != 0)
+		rewind(f);
+	len = fread(out, 1, size - 1, f);
+	fclose(f);
+	while (len > 0 && out[len - 1] == '\n')
+		len--;
+	out[len] = '\0';
+	if (strrchr(out, '\n') != NULL)
+		memmove(out, strrchr(out, '\n') + 1, strlen(strrchr(out, '\n')));
+}
+
+static int
+fail_for(const struct up *up, const char *process, struct err *err)
+{
+	char path[LAYOUT_PATH_MAX + 80], line[400], *words;
+
+	snprintf(path, sizeof(path), "%s/%s.log", up->log_dir, process);
+	last_log_line(path, line, sizeof(line));
+	words = strstr(line, "msg="); /* behind the time and the process */
+	return err_set(err, ERR_UNAVAILABLE, "%s does not stay up (its log: %s): %s", process, path,
+		       words != NULL ? words : line);
+}
+
 /* Until every process says that it is ready. */
 static int
 wait_ready(struct up *up, struct err *err)
@@ -178,8 +212,7 @@ wait_ready(struct up *up, struct err *err)
 			if (stop_wanted)
 				return err_set(err, ERR_UNAVAILABLE, "stopped while starting");
 			if (failing != NULL)
-				return err_set(err, ERR_UNAVAILABLE, "%s does not stay up; see %s/%s.log", failing,
-					       up->log_dir, failing);
+				return fail_for(up, failing, err);
 			if (clock_monotonic_ms() > until)
 				return err_set(err, ERR_TIMEOUT,
 					       "the process with metrics port %d is not ready after %d s; see %s", port,

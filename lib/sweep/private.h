@@ -34,6 +34,7 @@ struct sweep {
 	sweep_on_end *cb;
 	void *arg;
 	bool has_ended;
+	struct err failure; /* that is being told to the store */
 	struct sweep_lease lease;
 	bool has_lease;
 	struct sweep_figures figures;
@@ -59,10 +60,10 @@ struct sweep {
 	/* release.c */
 	uint64_t *packs; /* owner */
 	size_t pack_count, pack_next;
-	struct blob_id *leaked; /* owner: in the pack in hand nothing refers to them */
+	uint64_t visited;	/* in the pack in hand; by the thread */
+	struct blob_id *leaked; /* owner: what nothing refers to, by packs */
 	size_t leaked_count, leaked_room, leaked_next;
-	uint64_t visited;  /* in that pack; by the thread */
-	bool has_released; /* in that pack */
+	uint64_t released_pack; /* in which some were released just now; 0: none */
 };
 
 /* ---- sweep.c ---- */

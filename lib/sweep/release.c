@@ -11,6 +11,8 @@
 
 /* Bodies judged in one step: a change or two in Redis, and so many holes. */
 enum { SLICE = 100 };
+/* So many leaked bodies are believed, and every 20th of those looked at. */
+enum { FEW = 100, FEW_PART = 20 };
 
 /* ---- Notes of suspects ---- */
 
@@ -72,9 +74,9 @@ release_forget(struct sweep *s)
 	sweep_go_on(s, s->suspects != NULL ? release_forget : sweep_finish);
 }
 
-/* ---- The bodies of a pack that nothing refers to ---- */
+/* ---- Bodies that nothing refers to ---- */
 
-static sweep_step release_next_pack, release_slice;
+static sweep_step release_slice;
 
 /* True: it is to be released. */
 static bool
@@ -99,20 +101,25 @@ release_judge(struct sweep *s, const struct blob_id *id, struct notes *suspects)
 	return !s->options.dry_run;
 }
 
+/* Some of one pack. */
 static void
 release_judge_slice(struct sweep *s)
 {
 	struct notes suspects = {.count = 0};
+	uint64_t pack = s->leaked[s->leaked_next].pack;
 
 	arena_init(&suspects.arena);
 	for (unsigned i = 0; i < SLICE && s->leaked_next < s->leaked_count; i++) {
-		const struct blob_id *id = &s->leaked[s->leaked_next++];
+		const struct blob_id *id = &s->leaked[s->leaked_next];
 
+		if (id->pack != pack)
+			break;
+		s->leaked_next++;
 		if (!release_judge(s, id, &suspects))
 			continue;
 		blob_ref_forget(s->options.redis, id);
 		blob_release(s->options.blobs, id);
-		s->has_released = true;
+		s->released_pack = pack;
 	}
 	if (s->options.dry_run)
 		suspects.count = 0;
@@ -142,38 +149,85 @@ release_on_looked_again(void *arg, const struct err *err)
 {
 	struct sweep *s = arg;
 
-	if (!sweep_back(s, err))
-		return;
-	s->pack_next++;
-	sweep_go_on(s, release_next_pack);
+	if (sweep_back(s, err))
+		sweep_go_on(s, release_slice);
 }
 
 /* Behind the releases, on the same thread: a pack that is empty now goes. */
 static void
-release_end_pack(struct sweep *s)
+release_look_again(struct sweep *s)
 {
-	if (!s->has_released) {
-		s->pack_next++;
-		release_next_pack(s);
-		return;
-	}
+	uint64_t pack = s->released_pack;
+
+	s->released_pack = 0;
 	op_hold(&s->op);
-	blob_sweep_pack(s->options.blobs, s->packs[s->pack_next], s->started_ms - s->options.age_ms,
-			release_visit_no_more, release_on_looked_again, s);
+	blob_sweep_pack(s->options.blobs, pack, s->started_ms - s->options.age_ms, release_visit_no_more,
+			release_on_looked_again, s);
 }
 
 /* Who has slept through his lease hears so before he changes anything. */
 static void
 release_slice(struct sweep *s)
 {
-	if (s->leaked_next == s->leaked_count) {
-		release_end_pack(s);
+	bool is_last = s->leaked_next == s->leaked_count;
+
+	if (s->released_pack != 0 && (is_last || s->leaked[s->leaked_next].pack != s->released_pack)) {
+		release_look_again(s);
+	} else if (is_last && s->options.dry_run) {
+		sweep_finish(s);
+	} else if (is_last) {
+		release_forget(s);
 	} else if (!s->has_lease) {
 		release_judge_slice(s);
 	} else {
 		op_hold(&s->op);
 		sweep_lease_keep(&s->lease, &s->figures, release_on_kept, s);
 	}
+}
+
+/* ---- Are they as few as crashes leave? ---- */
+
+/* A store that has lost its records, or has those of an old backup, looks as if very
+ * many bodies were leaked. Then an operator must say what is right. */
+static bool
+release_is_plausible(const struct sweep *s)
+{
+	uint64_t most = FEW + s->figures.examined / FEW_PART;
+
+	return s->options.is_manual || s->leaked_count == 0 || (s->figures.referred != 0 && s->leaked_count <= most);
+}
+
+static void
+release_on_hold(void *arg, const redisReply *reply, const struct err *cause)
+{
+	struct sweep *s = arg;
+	struct err err;
+
+	if (!sweep_back(s, cause))
+		return;
+	if (redis_i64(reply, 0) != 0) {
+		err_set(&err, ERR_UNAVAILABLE, "a backup is under way: nothing is released beside it");
+		sweep_fail(s, &err);
+		return;
+	}
+	if (release_is_plausible(s)) {
+		release_slice(s);
+		return;
+	}
+	err_set(&err, ERR_DENIED,
+		"nothing refers to %zu of %llu bodies, which is more than crashes leave; has Redis lost records? "
+		"Nothing is released; `stagepost sweep` does it all the same",
+		s->leaked_count, (unsigned long long)s->figures.examined);
+	sweep_fail(s, &err);
+}
+
+/* A body that is without a reference by now may be in the snapshot of a backup that
+ * is under way. What was without one when all had been read is in no later one. */
+static void
+release_begin(struct sweep *s)
+{
+	op_hold(&s->op);
+	redis_callf(s->options.redis, release_on_hold, s, "EXISTS backup:hold");
 }
 
 /* ---- The packs ---- */
@@ -199,6 +253,8 @@ release_visit(void *arg, const struct blob_id *id)
 	return true;
 }
 
+static sweep_step release_next_pack;
+
 static void
 release_on_looked(void *arg, const struct err *err)
 {
@@ -207,22 +263,14 @@ release_on_looked(void *arg, const struct err *err)
 	if (!sweep_back(s, err))
 		return;
 	s->figures.examined += s->visited;
-	sweep_go_on(s, release_slice);
+	s->pack_next++;
+	sweep_go_on(s, s->pack_next < s->pack_count ? release_next_pack : release_begin);
 }
 
 static void
 release_next_pack(struct sweep *s)
 {
-	if (s->pack_next == s->pack_count) {
-		if (s->options.dry_run)
-			sweep_finish(s);
-		else
-			release_forget(s);
-		return;
-	}
-	s->leaked_count = s->leaked_next = 0;
 	s->visited = 0;
-	s->has_released = false;
 	op_hold(&s->op);
 	blob_sweep_pack(s->options.blobs, s->packs[s->pack_next], s->started_ms - s->options.age_ms, release_visit,
 			release_on_looked, s);
@@ -239,7 +287,7 @@ release_on_packs(void *arg, const uint64_t *packs, size_t count, const struct er
 	for (size_t i = 0; i < count; i++)
 		s->packs[i] = packs[i];
 	s->pack_count = count;
-	sweep_go_on(s, release_next_pack);
+	sweep_go_on(s, count != 0 ? release_next_pack : release_begin);
 }
 
 void

@@ -61,12 +61,28 @@ sweep_end(struct sweep *s, const struct err *err)
 	s->cb(s->arg, &s->figures, err);
 }
 
+static void
+sweep_on_failure_told(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct sweep *s = arg;
+
+	(void)reply, (void)err;
+	if (op_back(&s->op))
+		sweep_end(s, &s->failure);
+}
+
 void
 sweep_fail(struct sweep *s, const struct err *err)
 {
-	if (s->has_lease && err->code != ERR_FENCED)
-		sweep_lease_end(&s->lease, &s->figures, err->text, NULL, NULL);
-	sweep_end(s, err);
+	if (!s->has_lease || err->code == ERR_FENCED) {
+		sweep_end(s, err);
+		return;
+	}
+	s->has_ended = true;
+	s->failure = *err;
+	sweep_stop_timers(s);
+	op_hold(&s->op);
+	sweep_lease_end(&s->lease, &s->figures, s->failure.text, sweep_on_failure_told, s);
 }
 
 static void

@@ -11,6 +11,10 @@
  * after that time. From then on nothing can refer to it again: it may be released
  * at any later time. Suspects are kept in the hash sweep:suspects.
  *
+ * What an automatic sweep finds is believed if it is little: where very many bodies
+ * are without a reference, the store may have lost its records. Then it fails, and
+ * releases nothing.
+ *
  * Works on the loop, in steps, and rests after each one, so that Redis and the disk
  * work for it no more than `share` percent of the time. */
 #ifndef SP_SWEEP_SWEEP_H
@@ -34,7 +38,7 @@ struct sweep_options {
 	struct mailbox_store *mailboxes;
 	struct blob_store *blobs;
 	const char *name; /* of who sweeps; copied */
-	bool is_manual;	  /* takes the lease from a sweep that is not */
+	bool is_manual;	  /* takes the lease from a sweep that is not; releases as much as it finds */
 	bool dry_run;	  /* changes nothing, needs no lease */
 	/* A sweep is due so long after the last one ended, and after one failed. */
 	int64_t interval_ms, after_failure_ms;
@@ -54,7 +58,7 @@ struct sweep_figures {
 struct sweep;
 
 /* Comes once. err NULL: done; ERR_EXISTS: another sweeps, its words say who;
- * ERR_DENIED: none is due; ERR_FENCED: another has taken over; else it failed, and
+ * ERR_DENIED: none is due, or it would release very much; ERR_FENCED: another has taken over; else it failed, and
  * what was done by then stays done. */
 typedef void sweep_on_end(void *arg, const struct sweep_figures *figures, const struct err *err);
 struct sweep *sweep_start(const struct sweep_options *options, sweep_on_end *cb, void *arg);

@@ -251,6 +251,13 @@ def talk(cluster, *recipients, size=None, length=100):
         return answers, smtp.data("Subject: x\r\n\r\n" + ("x" * 70 + "\r\n") * (length // 72))
 
 
+def test_why_a_cluster_does_not_come_up_is_said(tmp_path):
+    environment = dict(os.environ, STAGEPOST_CLUSTER_KEY="replace this by the output of: openssl rand -hex 32")
+    run = subprocess.run([BUILD / "stagepost", "up", "--dir", tmp_path, "--port-base", "0", "--no-demo"], env=environment,
+                         capture_output=True, text=True, timeout=90)
+    assert run.returncode == 1 and "does not stay up" in run.stderr and "is the placeholder of the example" in run.stderr
+
+
 def test_a_full_mailbox_is_told_before_the_250(cluster):
     """At RCPT where it is known, else at the end of the data; 552 only where the message can never fit."""
     small, large = f"small-{os.getpid()}@example.test", f"large-{os.getpid()}@example.test"
