@@ -238,7 +238,8 @@ give_job(struct broker *b, struct part *p, struct worker *w)
 	struct job *job = job_new(b, p, w, b->jobs->next_number++);
 	bool whole = m->packed != NULL && m->work == NULL && m->parts == p && p->next == NULL;
 
-	if (whole && job->kind != STAGEPOST__JOB_KIND__REPORT)
+	/* With the work there, this job alone: a message may have ten thousands. */
+	if (m->work != NULL || (whole && job->kind != STAGEPOST__JOB_KIND__REPORT))
 		give_send(b, job);
 	else
 		message_with_work(b, m, give_on_work);

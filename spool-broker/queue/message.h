@@ -49,6 +49,7 @@ enum message_flag {
 	MESSAGE_MORE_ADDRESSES = 1 << 9, /* than those kept here */
 	MESSAGE_MORE_ANSWERS = 1 << 10,	 /* the same */
 	MESSAGE_UNSYNCED = 1 << 11,	 /* the store has it with its mark (unconfirmed.h), until a save */
+	MESSAGE_REPORTING = 1 << 12,	 /* it has a part for a report */
 };
 
 struct message {

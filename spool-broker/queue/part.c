@@ -167,23 +167,26 @@ part_free(struct broker *b, struct part *p)
 	while (*link != p)
 		link = &(*link)->next;
 	*link = p->next;
+	if (p->kind == STAGEPOST__JOB_KIND__REPORT)
+		p->message->flags &= (uint16_t)~MESSAGE_REPORTING;
 	mem_free(p);
 }
 
+/* Asked after each result, of messages with ten thousands of parts too. */
 bool
 parts_have_report(const struct message *m)
 {
-	for (const struct part *p = m->parts; p != NULL; p = p->next)
-		if (p->kind == STAGEPOST__JOB_KIND__REPORT)
-			return true;
-	return false;
+	return (m->flags & MESSAGE_REPORTING) != 0;
 }
 
 struct part *
 part_make_report(struct broker *b, struct message *m, Stagepost__Job__Report report)
 {
-	struct part *p = part_get(b, m, STAGEPOST__JOB_KIND__REPORT, STR(REPORT_QUEUE));
+	struct part *p;
 
+	CHECKF(!parts_have_report(m), "%s", m->id);
+	p = part_get(b, m, STAGEPOST__JOB_KIND__REPORT, STR(REPORT_QUEUE));
+	m->flags |= MESSAGE_REPORTING;
 	p->report = (uint8_t)report;
 	part_place(b, p, 0);
 	return p;

@@ -100,7 +100,7 @@ intake_is_busy(const struct broker *b)
 
 /* It was written while its body was being synced, and the body is synced now. */
 static bool
-intake_confirms(struct shard *s, const Stagepost__HandOver *h)
+intake_hears_synced(struct shard *s, const Stagepost__HandOver *h)
 {
 	return !h->unsynced && unconfirmed_confirm(s, str_c(h->envelope->id));
 }
@@ -139,7 +139,7 @@ intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *f
 	s = shards_owned(b, number);
 	if (s == NULL)
 		intake_refuse_untaken(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE, "");
-	else if (message_find(s, str_c(e->id)) != NULL || intake_confirms(s, frame->hand_over))
+	else if (message_find(s, str_c(e->id)) != NULL || intake_hears_synced(s, frame->hand_over))
 		intake_confirm(b, peer, frame->request, e->id);
 	else if (writer_has_add(s, str_c(e->id), peer, frame->request))
 		; /* asked again while the store is slow */

@@ -342,6 +342,25 @@ writer_may_wait(struct broker *b, const struct writer *writer, int64_t now_ms)
 	return true;
 }
 
+static void
+writer_put(struct spool_batch *batch, const struct write *w)
+{
+	struct str id = str_c(w->id);
+
+	switch (w->verb) {
+	case VERB_ADD:
+		if (w->unsynced)
+			spool_batch_add_unsynced(batch, id, write_data(w));
+		else
+			spool_batch_add(batch, id, write_data(w));
+		break;
+	case VERB_WITHDRAW: spool_batch_withdraw(batch, id); break;
+	case VERB_SAVE: spool_batch_save(batch, id, write_data(w)); break;
+	case VERB_PUBLISH: spool_batch_pass(batch, id); break;
+	case VERB_FINISH: spool_batch_finish(batch, id, write_data(w), w->retention_ms); break;
+	}
+}
+
 void
 writer_flush(struct shard *s)
 {
@@ -369,18 +388,7 @@ writer_flush(struct shard *s)
 	       (last == NULL || events_bytes + writer->first->events_len <= EVENTS_BYTES_MAX)) {
 		struct write *w = writer->first;
 		events_bytes += w->events_len;
-		if (w->verb == VERB_ADD && w->unsynced)
-			spool_batch_add_unsynced(batch, str_c(w->id), write_data(w));
-		else if (w->verb == VERB_ADD)
-			spool_batch_add(batch, str_c(w->id), write_data(w));
-		else if (w->verb == VERB_WITHDRAW)
-			spool_batch_withdraw(batch, str_c(w->id));
-		else if (w->verb == VERB_SAVE)
-			spool_batch_save(batch, str_c(w->id), write_data(w));
-		else if (w->verb == VERB_PUBLISH)
-			spool_batch_pass(batch, str_c(w->id));
-		else
-			spool_batch_finish(batch, str_c(w->id), write_data(w), w->retention_ms);
+		writer_put(batch, w);
 		if (w->events_len != 0)
 			spool_batch_publish(batch, write_events(w), kept);
 		writer->first = w->next;
