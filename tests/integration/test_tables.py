@@ -46,7 +46,7 @@ def test_deletion_by_the_operator_is_no_failure(world):
     world.sink.reply["RCPT"] = "450 4.2.1 not now"
     before = metric(world.cluster, "failed_recipients_total", "spool-broker-0")
     id = world.send(f"late@{world.domain()}")
-    wait_for(lambda: world.cluster.trace(id)["recipients"][0]["attempts"] >= 1, what="a try")
+    wait_for(lambda: world.cluster.trace(id)["recipients"][0].get("attempts", 0) >= 1, what="a try")
     world.cluster.tool("queue", "delete", id)
     wait_for(lambda: world.cluster.trace(id)["state"] == "finished", what="its end")
     assert metric(world.cluster, "failed_recipients_total", "spool-broker-0") == before
