@@ -137,12 +137,13 @@ def measure(user, writer_port, reader_port, count, is_shared=False):
 
 
 def late_looks(port):
-    """How often the loop was late by more than 2 ms, and looks in all."""
+    """How often the loop was late by more than 5 ms, and looks in all. (The timer that
+    tells is late itself by a tick of the kernel's coarse clock, up to 4 ms.)"""
     with socket.create_connection(("127.0.0.1", port)) as s:
         s.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
         text = b"".join(iter(lambda: s.recv(65536), b"")).decode()
     in_time, looks = (int(re.search(rf"stagepost_loop_lag_ms_{name} (\d+)", text)[1])
-                      for name in (r'bucket{le="2"}', "count"))
+                      for name in (r'bucket{le="5"}', "count"))
     return looks - in_time, looks
 
 
@@ -152,7 +153,7 @@ def stagepost(count):
         before = int(cluster.redis.info("memory")["used_memory"])
         rows = measure(user, cluster.port("imap"), cluster.port("imap", 1), count, is_shared=True)
         late, looks = late_looks(cluster.metrics_port("frontend-1"))
-        rows["loop late by over 2 ms"] = (late * 100 / looks, f"% of {looks} looks")
+        rows["loop late by over 5 ms"] = (late * 100 / looks, f"% of {looks} looks")
         used = int(cluster.redis.info("memory")["used_memory"]) - before
     return {"memory of Redis": (used / count, "bytes/message"), **rows}
 
