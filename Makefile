@@ -78,8 +78,9 @@ LAYER_message   := mailbox mime blob redis base
 LAYER_proto     :=
 LAYER_sync      := secret mailbox blob redis base
 LAYER_bus       := secret spool proto redis base
+LAYER_backup    := mailbox blob proto redis base
 LAYER_service   := bus secret spool blob settings redis proto base
-LIB_FOLDERS := service bus message sync mailbox auth directory spool tlspolicy dkim net dns mime smtp blob settings secret redis base
+LIB_FOLDERS := service backup bus message sync mailbox auth directory spool tlspolicy dkim net dns mime smtp blob settings secret redis base
 # The archive of a folder, then those of the layers below it.
 libs_of  = $(foreach f,$(1) $(LAYER_$(1)),$(BUILD)/lib/$(f).a)
 ALL_LIBS := $(foreach f,$(LIB_FOLDERS) proto,$(BUILD)/lib/$(f).a)

@@ -77,6 +77,10 @@
 	  "references to bodies beyond the first") \
 	K(SWEEP_SUSPECTS, "sweep:suspects", HASH, STAYS, PURPOSE, "the tool", \
 	  "bodies that a sweep found without a reference, and when") \
+	K(BACKUP_HOLD, "backup:hold", STRING, EXPIRES, PROCESS, "the tool", \
+	  "a backup runs, to which folder: bodies without a reference are kept meanwhile") \
+	K(BACKUP_HELD, "backup:held", LIST, STAYS, PURPOSE, "whoever drops the last reference", \
+	  "bodies kept for a backup, which releases them at its end") \
 	K(CLUSTER_PROCS, "cluster:procs", ZSET, STAYS, PURPOSE, "every process", "processes by their last heartbeat") \
 	K(CLUSTER_PROC, "cluster:proc:<id>", HASH, EXPIRES, PROCESS, "every process", "a process") \
 	K(CLUSTER_BROKERS, "cluster:brokers", SET, STAYS, PURPOSE, "brokers", "all brokers") \
