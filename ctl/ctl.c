@@ -132,7 +132,7 @@ ctl_connect(struct ctl *ctl, struct err *err)
 		}
 		turn_loop(ctl);
 	}
-	return 0;
+	return ctl_check_store(ctl, err);
 }
 
 struct settings_live *

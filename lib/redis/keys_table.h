@@ -88,6 +88,8 @@
 	K(CLUSTER_SHARDS, "cluster:shards", HASH, STAYS, PURPOSE, "brokers", "owners of shards: a hint") \
 	K(CLUSTER_SHARD_COUNT, "cluster:shard-count", STRING, STAYS, PURPOSE, "whoever comes first", \
 	  "how many shards there are") \
+	K(CLUSTER_STORE_VERSION, "cluster:store-version", STRING, STAYS, PURPOSE, "whoever comes first", \
+	  "version of what lies in the store: programs that cannot work with it end") \
 	K(CLUSTER_SECRET, "cluster:secret", STRING, STAYS, PURPOSE, "whoever comes first", \
 	  "32 random bytes that all processes derive shared keys from; unused where `STAGEPOST_CLUSTER_KEY` is set") \
 	K(AUTH_FAIL_ACCOUNT, "auth:fail:{account:<address>}", STRING, EXPIRES, TIME, "frontends", \
