@@ -3,6 +3,7 @@
 #define SP_CTL_RESTORE_H
 
 #include "ctl/backup.h"
+#include "lib/backup/onward.h"
 #include "lib/backup/rdb.h"
 
 /* Is the key of the cluster's state? Not so: what tells of processes that ran. */

@@ -16,6 +16,7 @@ enum { FILES_PATH_MAX = LAYOUT_PATH_MAX + 80 };
 
 struct files_writing {
 	struct rdb_writer *writer;
+	struct backup_onward onward;
 	unsigned database;
 	uint64_t keys;
 };
@@ -39,17 +40,24 @@ static int
 files_on_entry(void *arg, const struct rdb_entry *entry, struct err *err)
 {
 	struct files_writing *w = arg;
+	struct rdb_entry e = *entry;
+	bool drop;
 
 	if (!restore_wants(entry, w->database))
 		return 0;
+	if (backup_onward_take(&w->onward, &e, &drop, err) != 0)
+		return -1;
+	if (drop)
+		return 0;
 	w->keys++;
-	return rdb_writer_add(w->writer, entry, err);
+	return rdb_writer_add(w->writer, &e, err);
 }
 
 static int
 files_write_base(const char *path, const char *rdb_path, unsigned database, uint64_t *keys_out, struct err *err)
 {
 	struct files_writing w = {.database = database};
+	int result;
 
 	/* One that a restore before left. */
 	if (unlink(path) != 0 && errno != ENOENT)
@@ -57,7 +65,9 @@ files_write_base(const char *path, const char *rdb_path, unsigned database, uint
 	w.writer = rdb_writer_new(path, err);
 	if (w.writer == NULL)
 		return -1;
-	if (rdb_read(rdb_path, files_on_entry, &w, err) != 0) {
+	result = rdb_read(rdb_path, files_on_entry, &w, err);
+	backup_onward_fini(&w.onward);
+	if (result != 0) {
 		rdb_writer_drop(&w.writer);
 		return -1;
 	}

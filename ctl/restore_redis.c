@@ -11,6 +11,7 @@ struct redis_writing {
 	unsigned database;
 	uint64_t keys;
 	struct buf payload;
+	struct backup_onward onward;
 	struct ctl_wait wait; /* for those on their way */
 	unsigned due;
 };
@@ -79,14 +80,18 @@ redis_on_entry(void *arg, const struct rdb_entry *entry, struct err *err)
 {
 	struct redis_writing *w = arg;
 	char ms[24];
-	struct str words[6] = {STR("RESTORE"), entry->key, STR_NONE, STR_NONE, STR("ABSTTL")};
+	struct str words[] = {STR("RESTORE"), entry->key, STR_NONE, STR_NONE, STR("ABSTTL")};
+	struct rdb_entry e = *entry;
+	bool drop;
 
-	if (!restore_wants(entry, w->database))
+	if (!restore_wants(entry, w->database) || (e.expires_ms != 0 && e.expires_ms <= clock_unix_ms()))
 		return 0;
-	if (entry->expires_ms != 0 && entry->expires_ms <= clock_unix_ms())
+	if (backup_onward_take(&w->onward, &e, &drop, err) != 0)
+		return -1;
+	if (drop)
 		return 0;
-	rdb_dump(entry, &w->payload);
-	words[2] = str_of(ms, (size_t)snprintf(ms, sizeof(ms), "%lld", (long long)entry->expires_ms));
+	rdb_dump(&e, &w->payload);
+	words[2] = str_of(ms, (size_t)snprintf(ms, sizeof(ms), "%lld", (long long)e.expires_ms));
 	words[3] = buf_str(&w->payload);
 	w->keys++;
 	w->due++;
@@ -107,6 +112,7 @@ restore_redis_write(struct ctl *ctl, const char *rdb_path, unsigned database, ui
 		result = -1;
 	}
 	buf_fini(&w.payload);
+	backup_onward_fini(&w.onward);
 	*keys_out = w.keys;
 	return result;
 }

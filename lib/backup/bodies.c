@@ -3,11 +3,11 @@
 
 #include <stdlib.h>
 
+#include "lib/backup/key.h"
 #include "lib/backup/rdb.h"
 #include "lib/base/mem.h"
 #include "lib/blob/copy.h"
 #include "lib/mailbox/mailbox.h"
-#include "lib/redis/keys.h"
 #include "proto/stagepost.pb-c.h"
 
 enum { LIST_LEAST = 1024 };
@@ -62,30 +62,6 @@ bodies_take_cold(struct bodies_reading *r, const struct rdb_entry *e, struct err
 	return 0;
 }
 
-/* Is the key one of the row's, by what stands before the first part and behind the
- * last but one? `tail` is what stands there, with '0' for a number. */
-static bool
-bodies_is_key(struct str key, enum redis_key row, const char *tail)
-{
-	size_t at = key.len;
-
-	if (!str_starts(key, str_first(str_c(redis_key_pattern(row)), strcspn(redis_key_pattern(row), "<"))))
-		return false;
-	for (size_t i = strlen(tail); i > 0; i--) {
-		size_t digits = at;
-		if (tail[i - 1] != '0') {
-			if (at == 0 || key.p[--at] != tail[i - 1])
-				return false;
-			continue;
-		}
-		while (at > 0 && key.p[at - 1] >= '0' && key.p[at - 1] <= '9')
-			at--;
-		if (at == digits)
-			return false;
-	}
-	return true;
-}
-
 static int
 bodies_on_entry(void *arg, const struct rdb_entry *e, struct err *err)
 {
@@ -94,9 +70,9 @@ bodies_on_entry(void *arg, const struct rdb_entry *e, struct err *err)
 	if (e->database != r->database)
 		return 0;
 	r->bodies->keys++;
-	if (bodies_is_key(e->key, KEY_MAIL_COLD, ":c:0"))
+	if (backup_key_is(e->key, KEY_MAIL_COLD, "}:f:0:c:0"))
 		return bodies_take_cold(r, e, err);
-	if (bodies_is_key(e->key, KEY_SPOOL_ENVELOPES, "}:env"))
+	if (backup_key_is(e->key, KEY_SPOOL_ENVELOPES, "}:env"))
 		return rdb_hash(e, bodies_on_envelope, r, err);
 	return 0;
 }

@@ -33,6 +33,10 @@ enum { RDB_LENGTH_32 = 0x80, RDB_LENGTH_64 = 0x81 };
 /* Strings that are no plain bytes; the lowest six bits. */
 enum { RDB_STRING_INT8 = 0, RDB_STRING_INT16 = 1, RDB_STRING_INT32 = 2, RDB_STRING_PACKED = 3 };
 
+/* As they stand in a file; appended. */
+void rdb_put_length(struct buf *out, uint64_t length);
+void rdb_put_string(struct buf *out, struct str s);
+
 /* LZF. False: in is damaged, or does not make `len` bytes. */
 bool rdb_unpack(struct str in, size_t len, struct buf *out);
 

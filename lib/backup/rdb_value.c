@@ -270,6 +270,28 @@ rdb_hash(const struct rdb_entry *entry, rdb_on_field *on_field, void *arg, struc
 	return 0;
 }
 
+/* ---- Values that are made ---- */
+
+void
+rdb_put_length(struct buf *out, uint64_t length)
+{
+	uint64_t be = htobe64(length);
+
+	if (length < 64) {
+		buf_add_byte(out, (char)length);
+		return;
+	}
+	buf_add_byte(out, (char)RDB_LENGTH_64);
+	buf_add(out, &be, sizeof(be));
+}
+
+void
+rdb_put_string(struct buf *out, struct str s)
+{
+	rdb_put_length(out, s.len);
+	buf_add_str(out, s);
+}
+
 /* ---- For RESTORE: type, value, version of the format, checksum ---- */
 
 void

@@ -12,6 +12,7 @@
 struct rdb_writer {
 	FILE *file; /* owner */
 	uint64_t crc;
+	struct buf string;
 	bool begun;
 	bool failed; /* told at the end */
 };
@@ -49,15 +50,9 @@ writer_put_byte(struct rdb_writer *w, unsigned byte)
 static void
 writer_put_string(struct rdb_writer *w, struct str s)
 {
-	uint64_t length = htobe64(s.len);
-
-	if (s.len < 64) {
-		writer_put_byte(w, (unsigned)s.len);
-	} else {
-		writer_put_byte(w, RDB_LENGTH_64);
-		writer_put(w, &length, sizeof(length));
-	}
-	writer_put(w, s.p, s.len);
+	buf_clear(&w->string);
+	rdb_put_string(&w->string, s);
+	writer_put(w, w->string.data, w->string.len);
 }
 
 static void
@@ -114,6 +109,7 @@ rdb_writer_drop(struct rdb_writer **wp)
 	if (*wp == NULL)
 		return;
 	fclose((*wp)->file);
+	buf_fini(&(*wp)->string);
 	mem_free(*wp);
 	*wp = NULL;
 }

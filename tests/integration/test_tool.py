@@ -154,8 +154,9 @@ def test_reference_is_made_from_the_table(cluster):
 def test_status(cluster):
     def shards_are_told():
         found = cluster.json("status")
-        return found if any(len(p.get("shards", [])) == 16 for p in found["processes"]) else None
-    status = wait_for(shards_are_told, what="the broker's next heartbeat")
+        return found if any(len(p.get("shards", [])) == 16 for p in found["processes"]) and \
+            any(p["jobs"]["local"]["slots"] for p in found["processes"] if p["kind"] == "delivery-worker") else None
+    status = wait_for(shards_are_told, what="their next heartbeat")
     kinds = sorted(p["kind"] for p in status["processes"])
     assert kinds == ["delivery-worker", "frontend", "frontend", "spool-broker"]
     for process in status["processes"]:
