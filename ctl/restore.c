@@ -32,20 +32,6 @@ struct restore {
 	uint64_t keys;
 };
 
-bool
-restore_wants(const struct rdb_entry *entry, unsigned database)
-{
-	static const char *const of_processes[] = {"cluster:proc:",   "cluster:procs",	"cluster:brokers",
-						   "cluster:broker:", "cluster:shards", "backup:"};
-
-	if (entry->database != database)
-		return false;
-	for (unsigned i = 0; i < sizeof(of_processes) / sizeof(of_processes[0]); i++)
-		if (str_starts(entry->key, str_c(of_processes[i])))
-			return false;
-	return !str_starts(entry->key, STR("spool:{")) || !str_ends_ci(entry->key, STR("}:lease"));
-}
-
 /* ---- Where it goes ---- */
 
 /* Is `stagepost up` running in the folder? */

@@ -6,8 +6,10 @@
 #include "lib/backup/onward.h"
 #include "lib/backup/rdb.h"
 
-/* Is the key of the cluster's state? Not so: what tells of processes that ran. */
-bool restore_wants(const struct rdb_entry *entry, unsigned database);
+/* Is the key to be restored? Then *entry becomes what is (lib/backup/onward.h). -1: it
+ * is damaged. (ctl/restore_entry.c) */
+int restore_entry(struct backup_onward *onward, unsigned database, struct rdb_entry *entry, bool *wanted_out,
+		  struct err *err);
 
 /* ---- Below the folder of a cluster that does not run: files that redis-server reads
  * when it starts (ctl/restore_files.c). ---- */

@@ -41,13 +41,11 @@ files_on_entry(void *arg, const struct rdb_entry *entry, struct err *err)
 {
 	struct files_writing *w = arg;
 	struct rdb_entry e = *entry;
-	bool drop;
+	bool wanted;
 
-	if (!restore_wants(entry, w->database))
-		return 0;
-	if (backup_onward_take(&w->onward, &e, &drop, err) != 0)
+	if (restore_entry(&w->onward, w->database, &e, &wanted, err) != 0)
 		return -1;
-	if (drop)
+	if (!wanted)
 		return 0;
 	w->keys++;
 	return rdb_writer_add(w->writer, &e, err);

@@ -82,13 +82,11 @@ redis_on_entry(void *arg, const struct rdb_entry *entry, struct err *err)
 	char ms[24];
 	struct str words[] = {STR("RESTORE"), entry->key, STR_NONE, STR_NONE, STR("ABSTTL")};
 	struct rdb_entry e = *entry;
-	bool drop;
+	bool wanted;
 
-	if (!restore_wants(entry, w->database) || (e.expires_ms != 0 && e.expires_ms <= clock_unix_ms()))
-		return 0;
-	if (backup_onward_take(&w->onward, &e, &drop, err) != 0)
+	if (restore_entry(&w->onward, w->database, &e, &wanted, err) != 0)
 		return -1;
-	if (drop)
+	if (!wanted || (e.expires_ms != 0 && e.expires_ms <= clock_unix_ms()))
 		return 0;
 	rdb_dump(&e, &w->payload);
 	words[2] = str_of(ms, (size_t)snprintf(ms, sizeof(ms), "%lld", (long long)e.expires_ms));

@@ -124,8 +124,10 @@ onward_hot(struct backup_onward *o, struct rdb_entry *e, struct err *err)
 {
 	struct buf records = BUF_EMPTY;
 
-	if (rdb_string(e, &records, err) != 0)
+	if (rdb_string(e, &records, err) != 0) {
+		buf_fini(&records);
 		return -1;
+	}
 	for (size_t at = 0; at + MAILBOX_HOT_BYTES <= records.len; at += MAILBOX_HOT_BYTES) {
 		char *modseq = records.data + at + MAILBOX_AT(hot, modseq);
 		bytes_put_u48(modseq, bytes_get_u48(modseq) + BACKUP_ONWARD_MODSEQ);
