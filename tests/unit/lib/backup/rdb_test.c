@@ -52,7 +52,7 @@ fill(void)
 	command("SET string:empty %b", "", (size_t)0);
 	command("SET string:packed %s", text);
 	command("SET string:binary %b", "a\0b\xff", (size_t)4);
-	for (int64_t n = 1; n < INT64_C(1) << 62; n *= 7) {
+	for (int64_t n = 1; n < INT64_MAX / 7; n *= 7) {
 		command("SET string:number:%lld %lld", (long long)n, (long long)n);
 		command("SET string:number:-%lld -%lld", (long long)n, (long long)n);
 		command("HSET hash:numbers %lld -%lld", (long long)n, (long long)n);
