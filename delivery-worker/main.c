@@ -55,7 +55,7 @@ on_empty(void *arg)
 }
 
 static void
-on_drain(void *arg)
+main_on_drain(void *arg)
 {
 	struct program *p = arg;
 
@@ -64,7 +64,7 @@ on_drain(void *arg)
 }
 
 static void
-on_status(void *arg, cJSON *status)
+main_on_status(void *arg, cJSON *status)
 {
 	struct program *p = arg;
 	cJSON *jobs = cJSON_AddObjectToObject(status, "jobs");
@@ -84,7 +84,7 @@ on_status(void *arg, cJSON *status)
 }
 
 static const char *
-why_not_ready(void *arg)
+main_why_not_ready(void *arg)
 {
 	struct program *p = arg;
 
@@ -92,7 +92,7 @@ why_not_ready(void *arg)
 }
 
 static void
-on_settings(void *arg, const struct settings *settings)
+main_on_settings(void *arg, const struct settings *settings)
 {
 	struct worker *w = arg;
 
@@ -122,7 +122,7 @@ worker_init(struct program *p, struct err *err)
 	w->directory = directory_new(s->base, s->redis, s->tracking, s->settings);
 	directory_set_hostname(w->directory, str_c(s->hostname));
 	w->mailboxes = mailbox_store_new(s->redis, s->blobs);
-	settings_live_watch(s->settings, on_settings, w);
+	settings_live_watch(s->settings, main_on_settings, w);
 	w->dkim_keys = dkim_keys_new(s->redis, s->tracking);
 	w->dkim_signer = dkim_signer_new(s->base);
 	w->remote = remote_new(w, err);
@@ -166,9 +166,9 @@ main(int argc, char **argv)
 		log_error(NULL, "delivery worker cannot start", F_ERR(&err));
 		return 1;
 	}
-	service_on_drain(&p.service, on_drain, &p);
-	service_on_status(&p.service, on_status, &p);
-	service_on_ready_check(&p.service, why_not_ready, &p);
+	service_on_drain(&p.service, main_on_drain, &p);
+	service_on_status(&p.service, main_on_status, &p);
+	service_on_ready_check(&p.service, main_why_not_ready, &p);
 	status = service_run(&p.service);
 	if (!jobs_are_none(p.worker.jobs) || !tls_reporter_is_idle(p.worker.tls_reporter)) {
 		/* The grace time is over. What these jobs wait for would call back

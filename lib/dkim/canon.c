@@ -23,7 +23,7 @@ dkim_body_fini(struct dkim_body *b)
 }
 
 static void
-flush(struct dkim_body *b)
+canon_flush(struct dkim_body *b)
 {
 	EVP_DigestUpdate(b->digest, b->out.data, b->out.len);
 	buf_clear(&b->out);
@@ -31,12 +31,12 @@ flush(struct dkim_body *b)
 
 /* Something that counts comes: so does what was held back. */
 static void
-release(struct dkim_body *b)
+canon_release(struct dkim_body *b)
 {
 	for (; b->line_ends > 0; b->line_ends--) {
 		buf_add(&b->out, "\r\n", 2);
 		if (b->out.len >= OUT_BYTES)
-			flush(b);
+			canon_flush(b);
 	}
 	if (b->space)
 		buf_add_byte(&b->out, ' ');
@@ -61,7 +61,7 @@ dkim_body_feed(struct dkim_body *b, struct str piece)
 		size_t run = plain_run(piece);
 
 		if (run > 0) {
-			release(b);
+			canon_release(b);
 			buf_add(&b->out, piece.p, run);
 		} else {
 			run = 1;
@@ -74,7 +74,7 @@ dkim_body_feed(struct dkim_body *b, struct str piece)
 		}
 		piece = str_from(piece, run);
 		if (b->out.len >= OUT_BYTES)
-			flush(b);
+			canon_flush(b);
 	}
 }
 
@@ -84,7 +84,7 @@ dkim_body_end(struct dkim_body *b, unsigned char hash_out[32])
 	/* An empty body has no line end at all. */
 	if (b->any)
 		buf_add(&b->out, "\r\n", 2);
-	flush(b);
+	canon_flush(b);
 	CHECK(EVP_DigestFinal_ex(b->digest, hash_out, NULL) == 1);
 }
 

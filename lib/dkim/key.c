@@ -75,7 +75,7 @@ dkim_selector_is_valid(struct str selector)
 }
 
 static int
-fail(struct err *err, const char *what)
+key_fail(struct err *err, const char *what)
 {
 	char text[160];
 
@@ -98,7 +98,7 @@ dkim_key_make(enum dkim_algorithm algorithm, struct str selector, int64_t now_ms
 	key_out->state = DKIM_WAITING;
 	key_out->created_ms = now_ms;
 	key_out->pkey = algorithm == DKIM_RSA ? EVP_RSA_gen(RSA_BITS) : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-	return key_out->pkey != NULL ? 0 : fail(err, "making a key");
+	return key_out->pkey != NULL ? 0 : key_fail(err, "making a key");
 }
 
 void
@@ -237,7 +237,7 @@ dkim_key_sign(const struct dkim_key *key, const unsigned char digest[DKIM_DIGEST
 	size_t len = sizeof(signature);
 
 	if (!(key->algorithm == DKIM_RSA ? sign_rsa : sign_ed25519)(key->pkey, digest, signature, &len))
-		return fail(err, "signing");
+		return key_fail(err, "signing");
 	base64_encode(str_of((const char *)signature, len), out);
 	return 0;
 }

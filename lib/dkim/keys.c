@@ -61,7 +61,7 @@ entry_free(struct dkim_keys *k, struct entry *e)
 }
 
 static struct entry *
-find(struct dkim_keys *k, const char *domain)
+keys_find(struct dkim_keys *k, const char *domain)
 {
 	struct entry *e;
 
@@ -102,9 +102,9 @@ on_key(void *arg, struct str key)
 }
 
 static void
-keep(struct dkim_keys *k, const char *domain, struct dkim_key_set *set)
+keys_keep(struct dkim_keys *k, const char *domain, struct dkim_key_set *set)
 {
-	struct entry *e = find(k, domain);
+	struct entry *e = keys_find(k, domain);
 
 	if (e != NULL)
 		entry_free(k, e);
@@ -195,7 +195,7 @@ active_set(struct dkim_key *keys, unsigned count)
 }
 
 static void
-on_read(void *arg, const redisReply *reply, const struct err *err)
+keys_on_read(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct reading *q = arg;
 	struct dkim_key keys[KEYS_OF_DOMAIN];
@@ -210,7 +210,7 @@ on_read(void *arg, const redisReply *reply, const struct err *err)
 	count = read_keys(reply, q->domain, keys);
 	set = active_set(keys, count);
 	if (q->keys->caching && q->notices == q->keys->notices)
-		keep(q->keys, q->domain, set);
+		keys_keep(q->keys, q->domain, set);
 	q->cb(q->arg, set, NULL);
 	dkim_key_set_unref(&set);
 	mem_free(q);
@@ -232,12 +232,12 @@ void
 dkim_keys_get(struct dkim_keys *k, struct str domain, dkim_on_keys *cb, void *arg)
 {
 	struct reading *q = reading_new(k, domain, arg);
-	struct entry *e = find(k, q->domain);
+	struct entry *e = keys_find(k, q->domain);
 	struct dkim_key_set *set;
 
 	q->cb = cb;
 	if (e == NULL) {
-		redis_callf(k->redis, on_read, q, "HGETALL domain:{%s}:dkim", q->domain);
+		redis_callf(k->redis, keys_on_read, q, "HGETALL domain:{%s}:dkim", q->domain);
 		return;
 	}
 	set = dkim_key_set_ref(e->set);
@@ -253,7 +253,7 @@ dkim_keys_has_none(struct dkim_keys *k, struct str domain)
 	struct entry *e;
 
 	str_copy(domain, name, sizeof(name));
-	e = find(k, name);
+	e = keys_find(k, name);
 	return e != NULL && e->set->count == 0;
 }
 
@@ -269,7 +269,7 @@ on_changed(void *arg, const redisReply *reply, const struct err *err)
 }
 
 static void
-change(struct dkim_keys *k, struct str domain, const struct str *args, size_t count, dkim_on_done *cb, void *arg)
+keys_change(struct dkim_keys *k, struct str domain, const struct str *args, size_t count, dkim_on_done *cb, void *arg)
 {
 	struct reading *q = reading_new(k, domain, arg);
 	char record[DOMAIN_MAX + 16], keys[DOMAIN_MAX + 24];
@@ -287,7 +287,7 @@ dkim_keys_add(struct dkim_keys *k, struct str domain, const struct dkim_key *key
 	struct buf text = BUF_EMPTY;
 
 	dkim_key_write(key, &text);
-	change(k, domain, (const struct str[]){STR("add"), str_c(key->selector), buf_str(&text)}, 3, cb, arg);
+	keys_change(k, domain, (const struct str[]){STR("add"), str_c(key->selector), buf_str(&text)}, 3, cb, arg);
 	OPENSSL_cleanse(text.data, text.len);
 	buf_fini(&text);
 }
@@ -295,17 +295,17 @@ dkim_keys_add(struct dkim_keys *k, struct str domain, const struct dkim_key *key
 void
 dkim_keys_activate(struct dkim_keys *k, struct str domain, struct str selector, dkim_on_done *cb, void *arg)
 {
-	change(k, domain, (const struct str[]){STR("activate"), selector}, 2, cb, arg);
+	keys_change(k, domain, (const struct str[]){STR("activate"), selector}, 2, cb, arg);
 }
 
 void
 dkim_keys_delete(struct dkim_keys *k, struct str domain, struct str selector, dkim_on_done *cb, void *arg)
 {
-	change(k, domain, (const struct str[]){STR("delete"), selector}, 2, cb, arg);
+	keys_change(k, domain, (const struct str[]){STR("delete"), selector}, 2, cb, arg);
 }
 
 static void
-on_list(void *arg, const redisReply *reply, const struct err *err)
+keys_on_list(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct reading *q = arg;
 	struct dkim_key keys[KEYS_OF_DOMAIN];
@@ -329,5 +329,5 @@ dkim_keys_list(struct dkim_keys *k, struct str domain, dkim_on_list *cb, void *a
 	struct reading *q = reading_new(k, domain, arg);
 
 	q->list_cb = cb;
-	redis_callf(k->redis, on_list, q, "HGETALL domain:{%s}:dkim", q->domain);
+	redis_callf(k->redis, keys_on_list, q, "HGETALL domain:{%s}:dkim", q->domain);
 }

@@ -258,7 +258,7 @@ task_run(struct task *t)
 }
 
 static struct task *
-take(struct dkim_signer *s)
+sign_take(struct dkim_signer *s)
 {
 	struct task *t;
 
@@ -273,7 +273,7 @@ take(struct dkim_signer *s)
 }
 
 static void
-append(struct task **first, struct task **last, struct task *t)
+sign_append(struct task **first, struct task **last, struct task *t)
 {
 	t->next = NULL;
 	if (*first == NULL)
@@ -284,15 +284,15 @@ append(struct task **first, struct task **last, struct task *t)
 }
 
 static void *
-thread_main(void *arg)
+sign_thread_main(void *arg)
 {
 	struct dkim_signer *s = arg;
 	struct task *t;
 
-	while ((t = take(s)) != NULL) {
+	while ((t = sign_take(s)) != NULL) {
 		task_run(t);
 		pthread_mutex_lock(&s->lock);
-		append(&s->done_first, &s->done_last, t);
+		sign_append(&s->done_first, &s->done_last, t);
 		pthread_mutex_unlock(&s->lock);
 		event_active(s->done_event, EV_READ, 0);
 	}
@@ -300,7 +300,7 @@ thread_main(void *arg)
 }
 
 static void
-on_done(evutil_socket_t fd, short what, void *arg)
+sign_on_done(evutil_socket_t fd, short what, void *arg)
 {
 	struct dkim_signer *s = arg;
 	struct task *list, *next;
@@ -328,12 +328,12 @@ dkim_signer_new(struct event_base *base)
 
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
-	s->done_event = event_new(base, -1, 0, on_done, s);
+	s->done_event = event_new(base, -1, 0, sign_on_done, s);
 	return s;
 }
 
 static void
-free_list(struct task *list)
+sign_free_list(struct task *list)
 {
 	while (list != NULL) {
 		struct task *next = list->next;
@@ -356,8 +356,8 @@ dkim_signer_free(struct dkim_signer **signer)
 	pthread_mutex_unlock(&s->lock);
 	if (s->started)
 		pthread_join(s->thread, NULL);
-	free_list(s->first);
-	free_list(s->done_first);
+	sign_free_list(s->first);
+	sign_free_list(s->done_first);
 	event_free(s->done_event);
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->wake);
@@ -366,19 +366,19 @@ dkim_signer_free(struct dkim_signer **signer)
 }
 
 static void
-give(struct dkim_signer *s, struct task *t)
+sign_give(struct dkim_signer *s, struct task *t)
 {
 	bool is_over = t->err.code != ERR_NONE;
 
 	pthread_mutex_lock(&s->lock);
 	if (!s->started && !is_over) {
-		CHECK(pthread_create(&s->thread, NULL, thread_main, s) == 0);
+		CHECK(pthread_create(&s->thread, NULL, sign_thread_main, s) == 0);
 		s->started = true;
 	}
 	if (is_over)
-		append(&s->done_first, &s->done_last, t);
+		sign_append(&s->done_first, &s->done_last, t);
 	else
-		append(&s->first, &s->last, t);
+		sign_append(&s->first, &s->last, t);
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
 	if (is_over)
@@ -387,8 +387,8 @@ give(struct dkim_signer *s, struct task *t)
 
 /* The field up to its empty b=, and the digest of what it signs. */
 static void
-prepare(struct signature *out, const struct dkim_key *key, struct str domain, struct str body_hash,
-	const struct buf *names, const struct buf *canonical)
+sign_prepare(struct signature *out, const struct dkim_key *key, struct str domain, struct str body_hash,
+	     const struct buf *names, const struct buf *canonical)
 {
 	struct buf own = BUF_EMPTY;
 	EVP_MD_CTX *digest = EVP_MD_CTX_new();
@@ -422,7 +422,8 @@ prepare_all(struct task *t, struct dkim_stream *stream, struct str domain)
 		base64_encode(str_of((const char *)hash, sizeof(hash)), &body_hash);
 		choose_fields(&fields, &names, &canonical);
 		for (unsigned i = 0; i < t->keys->count; i++)
-			prepare(&t->signatures[i], &t->keys->keys[i], domain, buf_str(&body_hash), &names, &canonical);
+			sign_prepare(&t->signatures[i], &t->keys->keys[i], domain, buf_str(&body_hash), &names,
+				     &canonical);
 	}
 	arena_fini(&arena);
 	buf_fini(&names);
@@ -442,5 +443,5 @@ dkim_sign(struct dkim_signer *s, struct dkim_stream **stream, struct str domain,
 	t->arg = arg;
 	prepare_all(t, *stream, domain);
 	dkim_stream_free(stream);
-	give(s, t);
+	sign_give(s, t);
 }

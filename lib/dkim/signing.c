@@ -39,7 +39,7 @@ on_signed(void *arg, struct str fields, const struct err *err)
 static void on_keys(void *arg, struct dkim_key_set *set, const struct err *err);
 
 static void
-ask(struct dkim_signing *s)
+signing_ask(struct dkim_signing *s)
 {
 	if (s->at < s->count)
 		dkim_keys_get(s->keys, s->domains[s->at], on_keys, s);
@@ -56,7 +56,7 @@ on_keys(void *arg, struct dkim_key_set *set, const struct err *err)
 		s->cb(s->arg, DKIM_KEYS_AWAY, STR_NONE, err);
 	} else if (set->count == 0) {
 		s->at++;
-		ask(s);
+		signing_ask(s);
 	} else {
 		dkim_sign(s->signer, s->stream, s->domains[s->at], set, on_signed, s);
 	}
@@ -72,5 +72,5 @@ dkim_signing_start(struct dkim_signing *s, struct dkim_keys *keys, struct dkim_s
 	s->cb = cb;
 	s->arg = arg;
 	s->at = 0;
-	ask(s);
+	signing_ask(s);
 }

@@ -184,7 +184,7 @@ dns_new(struct event_base *base, const char *resolver, const char *trust_anchor,
 }
 
 static void
-query_free(struct dns_query *q)
+dns_query_free(struct dns_query *q)
 {
 	DL_DELETE(q->dns->queries, q);
 	event_free(q->ready);
@@ -205,7 +205,7 @@ dns_free(struct dns **d)
 			ub_ctx_delete((*d)->contexts[i]);
 	}
 	DL_FOREACH_SAFE ((*d)->queries, q, tmp)
-		query_free(q);
+		dns_query_free(q);
 	reach_free(&(*d)->reach);
 	mem_free((*d)->resolver);
 	mem_free((*d)->trust_anchor);
@@ -318,7 +318,7 @@ query_tell(struct dns_query *q, const struct dns_answer *answer, const struct er
 		q->cb(q->arg, answer, err);
 	}
 	if (q->pending == 0)
-		query_free(q);
+		dns_query_free(q);
 }
 
 /* ---- The resolver itself ---- */
@@ -427,7 +427,8 @@ name_is_askable(struct str name)
 }
 
 static struct dns_query *
-query_new(struct dns *d, struct str name, const enum dns_type *types, unsigned type_count, dns_on_answer *cb, void *arg)
+dns_query_new(struct dns *d, struct str name, const enum dns_type *types, unsigned type_count, dns_on_answer *cb,
+	      void *arg)
 {
 	struct dns_query *q = mem_new(struct dns_query);
 	struct ub_ctx *ctx = d->contexts[d->caching ? CACHED : UNCACHED];
@@ -469,7 +470,7 @@ query_new(struct dns *d, struct str name, const enum dns_type *types, unsigned t
 struct dns_query *
 dns_query_mx(struct dns *d, struct str domain, dns_on_answer *cb, void *arg)
 {
-	return query_new(d, domain, (const enum dns_type[]){DNS_MX}, 1, cb, arg);
+	return dns_query_new(d, domain, (const enum dns_type[]){DNS_MX}, 1, cb, arg);
 }
 
 struct dns_query *
@@ -482,25 +483,25 @@ dns_query_ips(struct dns *d, struct str host, bool want4, bool want6, dns_on_ans
 		types[count++] = DNS_AAAA;
 	if (want4)
 		types[count++] = DNS_A;
-	return query_new(d, host, types, count, cb, arg);
+	return dns_query_new(d, host, types, count, cb, arg);
 }
 
 struct dns_query *
 dns_query_txt(struct dns *d, struct str name, dns_on_answer *cb, void *arg)
 {
-	return query_new(d, name, (const enum dns_type[]){DNS_TXT}, 1, cb, arg);
+	return dns_query_new(d, name, (const enum dns_type[]){DNS_TXT}, 1, cb, arg);
 }
 
 struct dns_query *
 dns_query_cname(struct dns *d, struct str name, dns_on_answer *cb, void *arg)
 {
-	return query_new(d, name, (const enum dns_type[]){DNS_CNAME}, 1, cb, arg);
+	return dns_query_new(d, name, (const enum dns_type[]){DNS_CNAME}, 1, cb, arg);
 }
 
 struct dns_query *
 dns_query_tlsa(struct dns *d, struct str name, dns_on_answer *cb, void *arg)
 {
-	return query_new(d, name, (const enum dns_type[]){DNS_TLSA}, 1, cb, arg);
+	return dns_query_new(d, name, (const enum dns_type[]){DNS_TLSA}, 1, cb, arg);
 }
 
 void

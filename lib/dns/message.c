@@ -25,7 +25,7 @@ read_u16(struct reader *r, uint16_t *out)
 }
 
 static bool
-skip(struct reader *r, size_t count)
+message_skip(struct reader *r, size_t count)
 {
 	if (r->len - r->at < count)
 		return false;
@@ -102,7 +102,7 @@ struct record {
 };
 
 static bool
-read_record(struct reader *r, struct record *out)
+message_read_record(struct reader *r, struct record *out)
 {
 	char name[DNS_NAME_MAX + 1];
 	size_t name_len;
@@ -111,10 +111,10 @@ read_record(struct reader *r, struct record *out)
 
 	if (!read_name(r, name, &name_len, &plain))
 		return false;
-	if (!read_u16(r, &out->type) || !read_u16(r, &class) || !skip(r, 4) || !read_u16(r, &out->rdata_len))
+	if (!read_u16(r, &out->type) || !read_u16(r, &class) || !message_skip(r, 4) || !read_u16(r, &out->rdata_len))
 		return false;
 	out->rdata = r->at;
-	return skip(r, out->rdata_len);
+	return message_skip(r, out->rdata_len);
 }
 
 static bool
@@ -131,7 +131,7 @@ take_mx(struct reader *r, const struct record *rec, struct arena *arena, struct 
 }
 
 static bool
-take_text(struct reader *r, const struct record *rec, struct arena *arena, struct str *out)
+message_take_text(struct reader *r, const struct record *rec, struct arena *arena, struct str *out)
 {
 	char *joined = arena_alloc(arena, (size_t)rec->rdata_len + 1);
 	size_t at = rec->rdata, end = rec->rdata + rec->rdata_len, used = 0;
@@ -190,7 +190,7 @@ take_record(struct reader *r, const struct record *rec, enum dns_type type, stru
 		memcpy(l->ips[l->count].bytes, r->data + rec->rdata, rec->rdata_len);
 		break;
 	case DNS_TXT:
-		if (!take_text(r, rec, arena, &l->texts[l->count]))
+		if (!message_take_text(r, rec, arena, &l->texts[l->count]))
 			return false;
 		break;
 	case DNS_TLSA:
@@ -216,7 +216,7 @@ read_answers(struct reader *r, unsigned count, enum dns_type type, struct arena 
 	for (unsigned i = 0; i < count && l.count < room; i++) {
 		struct record rec;
 
-		if (!read_record(r, &rec))
+		if (!message_read_record(r, &rec))
 			return false;
 		if (rec.type == DNS_CNAME) {
 			struct reader in = {r->data, r->len, rec.rdata};
@@ -251,7 +251,7 @@ dns_message_read(struct str packet, enum dns_type type, struct arena *arena, str
 
 	memset(answer, 0, sizeof(*answer));
 	if (!read_u16(&r, &id) || !read_u16(&r, &flags) || !read_u16(&r, &questions) || !read_u16(&r, &answers) ||
-	    !skip(&r, 4))
+	    !message_skip(&r, 4))
 		return err_set(err, ERR_CORRUPT, "malformed DNS answer");
 	rcode = flags & 0x0f;
 	if (rcode != 0 && rcode != RCODE_NXDOMAIN)
@@ -261,7 +261,7 @@ dns_message_read(struct str packet, enum dns_type type, struct arena *arena, str
 		size_t len;
 		bool plain;
 
-		if (!read_name(&r, name, &len, &plain) || !skip(&r, 4))
+		if (!read_name(&r, name, &len, &plain) || !message_skip(&r, 4))
 			return err_set(err, ERR_CORRUPT, "malformed DNS answer");
 	}
 	answer->exists = rcode != RCODE_NXDOMAIN;

@@ -33,7 +33,7 @@ struct web_request {
 };
 
 static void
-request_free(struct web_request *r)
+web_request_free(struct web_request *r)
 {
 	DL_DELETE(r->client->requests, r);
 	curl_multi_remove_handle(r->client->multi, r->easy);
@@ -82,7 +82,7 @@ request_end(struct web_request *r, CURLcode code)
 		set_error(r, code, &err);
 		r->cb(r->arg, NULL, &err);
 	}
-	request_free(r);
+	web_request_free(r);
 }
 
 static void
@@ -141,7 +141,7 @@ on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 }
 
 static void
-on_timer(evutil_socket_t fd, short what, void *arg)
+web_on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct web_client *c = arg;
 	int running;
@@ -175,7 +175,7 @@ web_client_new(struct event_base *base)
 	c->base = base;
 	c->multi = curl_multi_init();
 	CHECK(c->multi != NULL);
-	c->timer = evtimer_new(base, on_timer, c);
+	c->timer = evtimer_new(base, web_on_timer, c);
 	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
 	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
 	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
@@ -191,7 +191,7 @@ web_client_free(struct web_client **c)
 	if (*c == NULL)
 		return;
 	DL_FOREACH_SAFE ((*c)->requests, r, tmp)
-		request_free(r);
+		web_request_free(r);
 	curl_multi_cleanup((*c)->multi);
 	event_free((*c)->timer);
 	mem_free(*c);
@@ -294,7 +294,7 @@ void
 web_cancel(struct web_request **r)
 {
 	if (*r != NULL)
-		request_free(*r);
+		web_request_free(*r);
 	*r = NULL;
 }
 

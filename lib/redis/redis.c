@@ -96,7 +96,7 @@ error_of_reply(const redisReply *reply, struct err *err)
 /* ---- Calls ---- */
 
 static void
-call_end(struct call *call, const redisReply *reply, const struct err *err)
+redis_call_end(struct call *call, const redisReply *reply, const struct err *err)
 {
 	redis_on_reply *cb = call->cb;
 	void *arg = call->arg;
@@ -123,7 +123,7 @@ fail_all(struct redis *r)
 	DL_FOREACH_SAFE (list, call, next) {
 		struct err err;
 		err_set(&err, ERR_UNAVAILABLE, "Redis cannot be reached");
-		call_end(call, NULL, &err);
+		redis_call_end(call, NULL, &err);
 	}
 }
 
@@ -159,7 +159,7 @@ on_reply(void *arg, const redisReply *reply)
 	r->pending--;
 	r->last_answer_ms = clock_monotonic_ms();
 	if (reply->type != REDIS_REPLY_ERROR) {
-		call_end(call, reply, NULL);
+		redis_call_end(call, reply, NULL);
 		return;
 	}
 	/* Somebody flushed the server's scripts: nothing was done, and the next
@@ -167,7 +167,7 @@ on_reply(void *arg, const redisReply *reply)
 	if (call->script != NULL && strncmp(reply->str, "NOSCRIPT", 8) == 0)
 		call->script->loaded_on = 0;
 	error_of_reply(reply, &err);
-	call_end(call, NULL, &err);
+	redis_call_end(call, NULL, &err);
 }
 
 /* What has no answer may or may not have taken effect. */
@@ -181,12 +181,12 @@ fail_in_flight(struct redis *r)
 	DL_FOREACH_SAFE (list, call, next) {
 		struct err err;
 		err_set(&err, ERR_UNAVAILABLE, "the connection to Redis broke");
-		call_end(call, NULL, &err);
+		redis_call_end(call, NULL, &err);
 	}
 }
 
 static struct call *
-call_new(struct redis *r, redis_on_reply *cb, void *arg)
+redis_call_new(struct redis *r, redis_on_reply *cb, void *arg)
 {
 	struct call *call = mem_new(struct call);
 
@@ -225,7 +225,7 @@ format_and_send(struct redis *r, struct call *call, size_t argc, const struct st
 void
 redis_call(struct redis *r, redis_on_reply *cb, void *arg, size_t argc, const struct str *argv)
 {
-	format_and_send(r, call_new(r, cb, arg), argc, argv);
+	format_and_send(r, redis_call_new(r, cb, arg), argc, argv);
 }
 
 void
@@ -251,7 +251,7 @@ redis_callf(struct redis *r, redis_on_reply *cb, void *arg, const char *format, 
 	len = redisvFormatCommand(&command, format, ap);
 	va_end(ap);
 	CHECKF(len > 0, "format '%s'", format);
-	send_formatted(r, call_new(r, cb, arg), command, (size_t)len);
+	send_formatted(r, redis_call_new(r, cb, arg), command, (size_t)len);
 	redisFreeCommand(command);
 }
 
@@ -271,7 +271,7 @@ redis_eval(struct redis *r, redis_on_reply *cb, void *arg, struct redis_script *
 {
 	size_t argc = 3 + key_count + arg_count;
 	struct str few[ARGS_ON_STACK], *argv = argc <= ARGS_ON_STACK ? few : mem_alloc(argc * sizeof(*argv));
-	struct call *call = call_new(r, cb, arg);
+	struct call *call = redis_call_new(r, cb, arg);
 	char count[24];
 
 	if (script->sha[0] == '\0')
@@ -319,7 +319,7 @@ retry_later(struct redis *r)
 }
 
 static void
-lost(struct redis *r, const char *why)
+redis_lost(struct redis *r, const char *why)
 {
 	bool was_connected = r->connected, is_news = strcmp(why, r->trouble) != 0;
 
@@ -340,9 +340,9 @@ lost(struct redis *r, const char *why)
 }
 
 static void
-on_down(void *arg, const char *why)
+redis_on_down(void *arg, const char *why)
 {
-	lost(arg, why);
+	redis_lost(arg, why);
 }
 
 static void
@@ -366,13 +366,13 @@ on_up(void *arg)
 static void
 start_connect(struct redis *r)
 {
-	static const struct link_events events = {.on_up = on_up, .on_reply = on_reply, .on_down = on_down};
+	static const struct link_events events = {.on_up = on_up, .on_reply = on_reply, .on_down = redis_on_down};
 
 	r->link = link_new(r->base, &r->url, &events, r);
 }
 
 static void
-on_retry(evutil_socket_t fd, short what, void *arg)
+redis_on_retry(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
 	start_connect(arg);
@@ -389,7 +389,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	event_add(r->tick, &tick);
 	if (r->pending != 0 && now - r->last_answer_ms > SILENCE_MS)
-		lost(r, "no answer");
+		redis_lost(r, "no answer");
 }
 
 struct redis *
@@ -403,7 +403,7 @@ redis_new(struct event_base *base, const char *url, struct err *err)
 	}
 	r->base = base;
 	r->backoff_ms = BACKOFF_LEAST_MS;
-	r->retry = evtimer_new(base, on_retry, r);
+	r->retry = evtimer_new(base, redis_on_retry, r);
 	r->tick = evtimer_new(base, on_tick, r);
 	r->fail_now = event_new(base, -1, 0, on_fail_now, r);
 	start_connect(r);

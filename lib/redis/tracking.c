@@ -150,7 +150,7 @@ tell_prefixes_lost(struct tracking *t)
 /* ---- Replies of the listener ---- */
 
 static void
-take_message(struct tracking *t, const redisReply *reply)
+tracking_take_message(struct tracking *t, const redisReply *reply)
 {
 	struct str channel = redis_str(reply->element[1]);
 	const redisReply *payload = reply->element[2];
@@ -219,7 +219,7 @@ on_listener_reply(void *arg, const redisReply *reply)
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
 		return;
 	if (str_eq(redis_str(reply->element[0]), STR("message")))
-		take_message(t, reply);
+		tracking_take_message(t, reply);
 	else if (str_eq(redis_str(reply->element[0]), STR("subscribe")))
 		take_confirmation(t, redis_str(reply->element[1]));
 }
@@ -246,7 +246,7 @@ drop_connections(struct tracking *t)
 
 /* When one breaks the other goes too. */
 static void
-on_down(void *arg, const char *why)
+tracking_on_down(void *arg, const char *why)
 {
 	(void)why; /* the connection for commands has said it */
 	drop_connections(arg);
@@ -363,10 +363,10 @@ on_control_up(void *arg)
 }
 
 static void
-start(struct tracking *t)
+tracking_start(struct tracking *t)
 {
-	static const struct link_events listener = {on_listener_up, on_listener_reply, on_down};
-	static const struct link_events control = {on_control_up, on_control_reply, on_down};
+	static const struct link_events listener = {on_listener_up, on_listener_reply, tracking_on_down};
+	static const struct link_events control = {on_control_up, on_control_reply, tracking_on_down};
 	struct timeval limit = clock_timeval(STAND_MS);
 
 	t->listener_up = t->control_up = t->pinged = t->asked = t->subscribes = false;
@@ -376,10 +376,10 @@ start(struct tracking *t)
 }
 
 static void
-on_retry(evutil_socket_t fd, short what, void *arg)
+tracking_on_retry(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
-	start(arg);
+	tracking_start(arg);
 }
 
 /* A connection that went silent (a cut cable) must be noticed. */
@@ -413,7 +413,7 @@ tracking_new(struct event_base *base, const char *url, struct err *err)
 		return NULL;
 	}
 	t->base = base;
-	t->retry = evtimer_new(base, on_retry, t);
+	t->retry = evtimer_new(base, tracking_on_retry, t);
 	t->ping = evtimer_new(base, on_ping, t);
 	t->batch = evtimer_new(base, on_batch, t);
 	t->was_lost = true; /* what changes before it stands at first is not told either */

@@ -9,7 +9,7 @@
 enum { DEFAULT_PORT = 6379 };
 
 static int
-hex_digit(char c)
+url_hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -19,15 +19,15 @@ hex_digit(char c)
 
 /* "%40" is '@' (RFC 3986, section 2.1). False: too long, or malformed. */
 static bool
-percent_decode(struct str text, char *out, size_t size)
+url_percent_decode(struct str text, char *out, size_t size)
 {
 	size_t used = 0;
 
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.p[i];
 		if (c == '%') {
-			int high = i + 2 < text.len ? hex_digit(text.p[i + 1]) : -1,
-			    low = high >= 0 ? hex_digit(text.p[i + 2]) : -1;
+			int high = i + 2 < text.len ? url_hex_digit(text.p[i + 1]) : -1,
+			    low = high >= 0 ? url_hex_digit(text.p[i + 2]) : -1;
 			if (low < 0 || high + low == 0)
 				return false;
 			c = (char)(high << 4 | low);
@@ -42,7 +42,7 @@ percent_decode(struct str text, char *out, size_t size)
 }
 
 static bool
-is_host_name(struct str host)
+url_is_host_name(struct str host)
 {
 	for (size_t i = 0; i < host.len; i++) {
 		char c = (char)(host.p[i] | 0x20);
@@ -73,7 +73,7 @@ parse_host(struct str host, struct redis_url *url)
 		if (str_index(host, ':') >= 0)
 			port = str_from(host, (size_t)str_index(host, ':'));
 		host = str_first(host, host.len - port.len);
-		if (!is_host_name(host))
+		if (!url_is_host_name(host))
 			return false;
 	}
 	if (port.len != 0 && (!str_to_u64(str_from(port, 1), &number) || number == 0 || number > 65535))
@@ -92,8 +92,8 @@ parse_login(struct str login, struct redis_url *url)
 		password = login;
 		user = STR_NONE;
 	}
-	return percent_decode(user, url->user, sizeof(url->user)) &&
-	       percent_decode(password, url->password, sizeof(url->password));
+	return url_percent_decode(user, url->user, sizeof(url->user)) &&
+	       url_percent_decode(password, url->password, sizeof(url->password));
 }
 
 void

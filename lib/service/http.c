@@ -16,7 +16,7 @@
 enum { MAX_HEADER_BYTES = 8192, MAX_BODY_BYTES = 0, TIMEOUT_S = 10 };
 
 static void
-answer(struct evhttp_request *req, int code, const char *reason, const char *type, struct buf *body)
+http_answer(struct evhttp_request *req, int code, const char *reason, const char *type, struct buf *body)
 {
 	struct evbuffer *out = evbuffer_new();
 
@@ -83,7 +83,7 @@ on_metrics(struct evhttp_request *req, void *arg)
 	metrics_render(&body);
 	add_process_metrics(arg, &body);
 	lag_render(((struct service *)arg)->lag, &body);
-	answer(req, 200, "OK", "text/plain; version=0.0.4", &body);
+	http_answer(req, 200, "OK", "text/plain; version=0.0.4", &body);
 }
 
 static void
@@ -93,7 +93,7 @@ on_healthz(struct evhttp_request *req, void *arg)
 
 	(void)arg; /* that the loop answers is the proof */
 	buf_add_c(&body, "ok\n");
-	answer(req, 200, "OK", "text/plain", &body);
+	http_answer(req, 200, "OK", "text/plain", &body);
 }
 
 static void
@@ -107,7 +107,8 @@ on_readyz(struct evhttp_request *req, void *arg)
 		buf_printf(&body, "%s\n", why_not);
 	else
 		buf_add_c(&body, s->trouble_since_ms == 0 ? "ok\n" : "ok for now: a store or the brokers are away\n");
-	answer(req, why_not == NULL ? 200 : 503, why_not == NULL ? "OK" : "Service Unavailable", "text/plain", &body);
+	http_answer(req, why_not == NULL ? 200 : 503, why_not == NULL ? "OK" : "Service Unavailable", "text/plain",
+		    &body);
 }
 
 int

@@ -24,7 +24,8 @@ print_table(const struct service_option *table)
 }
 
 static void
-print_help(const struct service_description *d, const struct service_option *own, const struct service_option *common)
+options_print_help(const struct service_description *d, const struct service_option *own,
+		   const struct service_option *common)
 {
 	printf("NAME\n       %s - %s\n\nSYNOPSIS\n       %s [OPTIONS]\n\nOPTIONS\n", d->kind, d->summary, d->kind);
 	print_table(own);
@@ -38,7 +39,7 @@ print_help(const struct service_description *d, const struct service_option *own
 }
 
 static const struct service_option *
-find(const struct service_option *table, const char *name, size_t len)
+options_find(const struct service_option *table, const char *name, size_t len)
 {
 	for (const struct service_option *o = table; o->name != NULL; o++)
 		if (strlen(o->name) == len && strncmp(o->name, name, len) == 0)
@@ -70,7 +71,7 @@ options_parse(const struct service_description *d, const struct service_option *
 		size_t len;
 
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-			print_help(d, own, common);
+			options_print_help(d, own, common);
 			return 1;
 		}
 		if (strcmp(argv[i], "--version") == 0) {
@@ -81,9 +82,9 @@ options_parse(const struct service_description *d, const struct service_option *
 			return err_set(err, ERR_INVALID, "'%s' is not an option; see %s --help", argv[i], d->kind);
 		equals = strchr(name, '=');
 		len = equals != NULL ? (size_t)(equals - name) : strlen(name);
-		o = find(own, name, len);
+		o = options_find(own, name, len);
 		if (o == NULL)
-			o = find(common, name, len);
+			o = options_find(common, name, len);
 		if (o == NULL)
 			return err_set(err, ERR_INVALID, "unknown option '%s'; see %s --help", argv[i], d->kind);
 		if (o->argument == NULL && equals != NULL)

@@ -44,7 +44,8 @@ give_up(const struct service_description *d, const struct err *err)
 }
 
 static void
-take_options(struct service *s, int argc, char **argv, const char **id, const char **hostname, const char **port_base)
+service_take_options(struct service *s, int argc, char **argv, const char **id, const char **hostname,
+		     const char **port_base)
 {
 	const struct service_option common[] = {
 		{"redis", "STAGEPOST_REDIS", "URL", "redis://127.0.0.1:6379",
@@ -114,7 +115,7 @@ on_grace_over(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-on_stop_signal(evutil_socket_t fd, short what, void *arg)
+service_on_stop_signal(evutil_socket_t fd, short what, void *arg)
 {
 	struct service *s = arg;
 	struct timeval grace = clock_timeval(s->grace_ms);
@@ -165,7 +166,7 @@ status_json(struct service *s)
 
 /* cluster:proc:<id>: gone by itself when the process is. */
 static void
-beat(struct service *s)
+service_beat(struct service *s)
 {
 	char host[256] = "", *status = status_json(s);
 
@@ -196,7 +197,7 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	if (!redis_is_connected(s->redis))
 		return;
 	versions_check(s);
-	beat(s);
+	service_beat(s);
 }
 
 static void
@@ -207,7 +208,7 @@ on_redis_state(void *arg, bool connected)
 	if (!connected)
 		return;
 	versions_check(s);
-	beat(s);
+	service_beat(s);
 }
 
 /* ---- Public ---- */
@@ -223,7 +224,7 @@ service_init(struct service *s, const struct service_description *description, i
 	*s = (struct service){.description = description, .started_ms = clock_unix_ms()};
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN); /* whoever has files to read anew listens for it */
-	take_options(s, argc, argv, &id, &hostname, &port_base);
+	service_take_options(s, argc, argv, &id, &hostname, &port_base);
 	raise_file_limit();
 	gethostname(host, sizeof(host) - 1);
 	if (hostname != NULL && !host_name_is_valid(str_c(hostname))) {
@@ -255,8 +256,8 @@ service_init(struct service *s, const struct service_description *description, i
 	bodies_watch(s);
 	s->lag = lag_new(s->base);
 	redis_watch_state(s->redis, on_redis_state, s);
-	s->term = evsignal_new(s->base, SIGTERM, on_stop_signal, s);
-	s->interrupt = evsignal_new(s->base, SIGINT, on_stop_signal, s);
+	s->term = evsignal_new(s->base, SIGTERM, service_on_stop_signal, s);
+	s->interrupt = evsignal_new(s->base, SIGINT, service_on_stop_signal, s);
 	s->grace_timer = evtimer_new(s->base, on_grace_over, s);
 	s->heartbeat = evtimer_new(s->base, on_heartbeat, s);
 	event_add(s->term, NULL);

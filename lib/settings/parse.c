@@ -158,26 +158,35 @@ is_mail_address(struct str text)
 	       str_index(text, '>') < 0 && str_index(text, ',') < 0;
 }
 
-/* Texts that are more than text, by their unit; empty is always allowed. */
-static const struct {
+/* Texts of a certain form, by their unit; an empty one is always allowed. */
+static const struct text_kind {
 	const char *unit;
 	bool (*is_one)(struct str text);
-	const char *complaint;
+	const char *allowed, *complaint;
 } text_kinds[] = {
-	{"ipv4", is_ipv4, "is not such an address"},
-	{"ipv6", is_ipv6, "is not such an address"},
-	{"host", is_host, "is neither a host[:port] nor an [address][:port]"},
-	{"address", is_mail_address, "is not a mail address"},
+	{"ipv4", is_ipv4, "an IPv4 address", "is not an IPv4 address"},
+	{"ipv6", is_ipv6, "an IPv6 address", "is not an IPv6 address"},
+	{"host", is_host, "host[:port] or [address][:port]", "is neither a host[:port] nor an [address][:port]"},
+	{"address", is_mail_address, "a mail address", "is not a mail address"},
 };
 
-/* NULL: it is good. */
-static const char *
-complaint_of_text(struct str text, const char *unit)
+/* NULL: any text. */
+static const struct text_kind *
+text_kind_of(const char *unit)
 {
 	for (size_t i = 0; i < sizeof(text_kinds) / sizeof(text_kinds[0]); i++)
 		if (strcmp(unit, text_kinds[i].unit) == 0)
-			return text.len == 0 || text_kinds[i].is_one(text) ? NULL : text_kinds[i].complaint;
+			return &text_kinds[i];
 	return NULL;
+}
+
+/* NULL: the text is valid. */
+static const char *
+complaint_of_text(struct str text, const char *unit)
+{
+	const struct text_kind *kind = text_kind_of(unit);
+
+	return kind == NULL || text.len == 0 || kind->is_one(text) ? NULL : kind->complaint;
 }
 
 static bool
@@ -389,10 +398,12 @@ describe_range(const struct settings_row *row, const struct unit *units, struct 
 static void
 describe_text(const struct settings_row *row, struct buf *out)
 {
+	const struct text_kind *kind = text_kind_of(row->unit);
+
 	if (settings_is_secret(row))
 		buf_printf(out, "text of at most %" PRId64 " bytes, not shown in lists", row->max);
-	else if (*row->unit != '\0')
-		buf_printf(out, "an %s address, or empty", strcmp(row->unit, "ipv6") == 0 ? "IPv6" : "IPv4");
+	else if (kind != NULL)
+		buf_printf(out, "%s, or empty", kind->allowed);
 	else
 		buf_printf(out, "text of %s%" PRId64 " bytes", row->min > 0 ? "1 to " : "at most ", row->max);
 }

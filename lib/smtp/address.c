@@ -21,7 +21,7 @@ struct parser {
 };
 
 static bool
-is_alnum(char c)
+address_is_alnum(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
@@ -36,7 +36,7 @@ is_eight_bit(char c)
 static bool
 is_atext(char c)
 {
-	return is_alnum(c) || is_eight_bit(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+	return address_is_alnum(c) || is_eight_bit(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
 static bool
@@ -46,7 +46,7 @@ next_is(const struct parser *p, char c)
 }
 
 static bool
-skip(struct parser *p, char c)
+address_skip(struct parser *p, char c)
 {
 	if (!next_is(p, c))
 		return false;
@@ -58,7 +58,7 @@ skip(struct parser *p, char c)
 
 /* May it stand without quotes? Atoms with single dots between them. */
 static bool
-is_dot_string(struct str s)
+address_is_dot_string(struct str s)
 {
 	if (s.len == 0 || s.p[0] == '.' || s.p[s.len - 1] == '.')
 		return false;
@@ -96,7 +96,7 @@ parse_quoted(struct parser *p, char content[SMTP_LOCAL_PART_MAX], size_t *len_ou
 
 /* The shortest quoted form. */
 static struct str
-quote(struct arena *arena, const char *content, size_t len)
+address_quote(struct arena *arena, const char *content, size_t len)
 {
 	char *quoted = arena_alloc(arena, 2 * len + 2);
 	size_t at = 0;
@@ -121,12 +121,12 @@ parse_local(struct parser *p, struct smtp_path *path)
 		enum smtp_path_error error = parse_quoted(p, content, &len);
 		if (error != SMTP_PATH_OK)
 			return error;
-		path->local = is_dot_string(str_of(content, len)) ? arena_str(p->arena, str_of(content, len))
-								  : quote(p->arena, content, len);
+		path->local = address_is_dot_string(str_of(content, len)) ? arena_str(p->arena, str_of(content, len))
+									  : address_quote(p->arena, content, len);
 	} else {
 		while (len < p->rest.len && (is_atext(p->rest.p[len]) || p->rest.p[len] == '.'))
 			len++;
-		if (!is_dot_string(str_first(p->rest, len)))
+		if (!address_is_dot_string(str_first(p->rest, len)))
 			return SMTP_PATH_SYNTAX;
 		if (len > SMTP_LOCAL_PART_MAX)
 			return SMTP_PATH_TOO_LONG;
@@ -146,12 +146,12 @@ parse_local(struct parser *p, struct smtp_path *path)
 /* A label of letters, digits and inner hyphens. The underscore is none of the
  * RFC's, but names with it are met, and refusing them helps nobody. */
 static bool
-is_label(struct str s)
+address_is_label(struct str s)
 {
 	if (s.len == 0 || s.len > LABEL_MAX || s.p[0] == '-' || s.p[s.len - 1] == '-')
 		return false;
 	for (size_t i = 0; i < s.len; i++)
-		if (!is_alnum(s.p[i]) && s.p[i] != '-' && s.p[i] != '_')
+		if (!address_is_alnum(s.p[i]) && s.p[i] != '-' && s.p[i] != '_')
 			return false;
 	return true;
 }
@@ -167,7 +167,7 @@ is_ascii_domain(struct str s)
 		return false;
 	do {
 		more = str_cut(rest, '.', &label, &rest);
-		if (!is_label(label))
+		if (!address_is_label(label))
 			return false;
 	} while (more);
 	/* A last label of digits only is an IP address without its brackets. */
@@ -226,7 +226,7 @@ parse_literal(struct parser *p, struct str *domain_out)
 
 /* Up to whatever cannot be a part of a domain. */
 static enum smtp_path_error
-parse_domain(struct parser *p, struct str *domain_out)
+address_parse_domain(struct parser *p, struct str *domain_out)
 {
 	size_t len = 0;
 	struct str text;
@@ -254,13 +254,13 @@ skip_source_route(struct parser *p)
 {
 	do {
 		struct str domain;
-		if (!skip(p, '@'))
+		if (!address_skip(p, '@'))
 			return SMTP_PATH_SYNTAX;
-		enum smtp_path_error error = parse_domain(p, &domain);
+		enum smtp_path_error error = address_parse_domain(p, &domain);
 		if (error != SMTP_PATH_OK)
 			return error;
-	} while (skip(p, ','));
-	return skip(p, ':') ? SMTP_PATH_OK : SMTP_PATH_SYNTAX;
+	} while (address_skip(p, ','));
+	return address_skip(p, ':') ? SMTP_PATH_OK : SMTP_PATH_SYNTAX;
 }
 
 /* local@domain, or "postmaster" alone. */
@@ -272,14 +272,14 @@ parse_mailbox(struct parser *p, struct smtp_path *path)
 
 	if (error != SMTP_PATH_OK)
 		return error;
-	if (!skip(p, '@')) {
+	if (!address_skip(p, '@')) {
 		if (!str_eq_ci(path->local, STR("postmaster")))
 			return SMTP_PATH_SYNTAX;
 		path->kind = SMTP_PATH_POSTMASTER;
 		path->local = path->address = arena_str(p->arena, STR("postmaster"));
 		return SMTP_PATH_OK;
 	}
-	error = parse_domain(p, &path->domain);
+	error = address_parse_domain(p, &path->domain);
 	if (error != SMTP_PATH_OK)
 		return error;
 	path->kind = SMTP_PATH_MAILBOX;
@@ -304,9 +304,9 @@ smtp_path_parse(struct str text, bool allow_utf8, struct arena *arena, struct sm
 
 	*path_out = (struct smtp_path){.kind = SMTP_PATH_NULL};
 	*rest_out = STR_NONE;
-	if (!skip(&p, '<'))
+	if (!address_skip(&p, '<'))
 		return SMTP_PATH_SYNTAX;
-	if (skip(&p, '>')) {
+	if (address_skip(&p, '>')) {
 		*rest_out = p.rest;
 		return SMTP_PATH_OK;
 	}
@@ -314,7 +314,7 @@ smtp_path_parse(struct str text, bool allow_utf8, struct arena *arena, struct sm
 		error = skip_source_route(&p);
 	if (error == SMTP_PATH_OK)
 		error = parse_mailbox(&p, path_out);
-	if (error == SMTP_PATH_OK && !skip(&p, '>'))
+	if (error == SMTP_PATH_OK && !address_skip(&p, '>'))
 		error = SMTP_PATH_SYNTAX;
 	*rest_out = p.rest;
 	return error;

@@ -114,7 +114,7 @@ note_bytes(struct smtp_data_reader *r, const char *p, size_t len)
 }
 
 static void
-store(struct smtp_data_reader *r, struct buf *out, const char *p, size_t len)
+data_store(struct smtp_data_reader *r, struct buf *out, const char *p, size_t len)
 {
 	bool has_nul = note_bytes(r, p, len);
 
@@ -188,7 +188,7 @@ smtp_data_read(struct smtp_data_reader *r, struct str input, struct buf *out, bo
 	while (p < scan.end && r->state != ENDED) {
 		if (r->state <= IN_LINE) {
 			const char *run = clean_run(&scan, p, &r->state, r->dot_lines);
-			store(r, out, p, (size_t)(run - p));
+			data_store(r, out, p, (size_t)(run - p));
 			p = run;
 			if (p == scan.end)
 				break;

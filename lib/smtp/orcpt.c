@@ -118,7 +118,7 @@ smtp_orcpt_parse(struct str text, struct arena *arena, struct smtp_orcpt *out)
 }
 
 static struct str
-join(struct str type, struct str address, struct arena *arena)
+orcpt_join(struct str type, struct str address, struct arena *arena)
 {
 	return str_c(arena_printf(arena, "%.*s;%.*s", STR_ARG(type), STR_ARG(address)));
 }
@@ -127,8 +127,8 @@ struct str
 smtp_orcpt_make(struct str address, struct arena *arena)
 {
 	if (str_has_eight_bit(address))
-		return join(STR("utf-8"), smtp_utf8_xtext_encode(address, arena), arena);
-	return join(STR("rfc822"), smtp_xtext_encode(address, arena), arena);
+		return orcpt_join(STR("utf-8"), smtp_utf8_xtext_encode(address, arena), arena);
+	return orcpt_join(STR("rfc822"), smtp_xtext_encode(address, arena), arena);
 }
 
 bool
@@ -138,6 +138,7 @@ smtp_orcpt_to_ascii(struct str text, struct arena *arena, struct str *out)
 
 	if (!smtp_orcpt_parse(text, arena, &orcpt))
 		return false;
-	*out = str_has_eight_bit(text) ? join(orcpt.type, smtp_utf8_xtext_encode(orcpt.address, arena), arena) : text;
+	*out = str_has_eight_bit(text) ? orcpt_join(orcpt.type, smtp_utf8_xtext_encode(orcpt.address, arena), arena)
+				       : text;
 	return true;
 }

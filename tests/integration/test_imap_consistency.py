@@ -103,6 +103,28 @@ def work(model, rng, seconds):
     return appended
 
 
+def test_what_has_changed_is_told_whole(cluster):
+    """What one frontend has answered with OK is in the next answer of another to a
+    client that asks what has changed."""
+    address = cluster.add_user(f"changes-{os.getpid()}@example.test")
+    with login(cluster, address) as a, login(cluster, address, 1) as b:
+        for n in range(3):
+            a.literals("APPEND INBOX ", message(n), plus=True)
+        a.ok("SELECT INBOX")
+        b.ok("SELECT INBOX")
+        b.ok("FETCH 1:* (UID FLAGS)")
+        modseq = int(b.ok("STATUS INBOX (HIGHESTMODSEQ)").find("STATUS")[0].rsplit(" ", 1)[1].rstrip(")"))
+        for n in range(100):
+            a.ok(f"STORE {n % 3 + 1} FLAGS.SILENT (k{n})")
+            told = b.ok(f"FETCH 1:* (UID FLAGS) (CHANGEDSINCE {modseq})").find("FETCH")
+            assert len(told) == 1 and f"(k{n}" in told[0], (n, told)
+            modseq = int(re.search(r"MODSEQ \((\d+)\)", told[0]).group(1))
+            a.ok(f"STORE {n % 3 + 1} +FLAGS.SILENT (\\Seen)")
+            found = b.ok(f"UID SEARCH MODSEQ {modseq + 1}").find("SEARCH")
+            assert found and found[0].startswith(f"* SEARCH {n % 3 + 1} "), (n, found)
+            modseq = int(re.search(r"MODSEQ (\d+)", found[0]).group(1))
+
+
 def test_many_sessions_one_mailbox(cluster):
     address = cluster.add_user(f"stress-{os.getpid()}@example.test")
     failures, models = [], []

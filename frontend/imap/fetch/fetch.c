@@ -396,6 +396,19 @@ fetch_on_vanished(struct fetch *f, const struct err *err)
 		fetch_start(f);
 }
 
+static void
+fetch_on_current(struct imap_session *s, const struct err *err)
+{
+	struct fetch *f = s->work;
+
+	if (err != NULL)
+		fetch_fail(f, err);
+	else if (f->items.vanished)
+		fetch_ask_vanished(f, &f->asked, fetch_on_vanished);
+	else
+		fetch_start(f);
+}
+
 /* ---- The command ---- */
 static const char *
 fetch_check_modifiers(const struct imap_session *s, const struct imap_fetch_items *items)
@@ -412,12 +425,12 @@ imap_cmd_fetch(struct imap_session *s, struct imap_lexer *lex)
 {
 	struct fetch *f = arena_new(&s->command.arena, struct fetch);
 	const char *error;
-	struct imap_set set, asked;
+	struct imap_set set;
 
 	f->session = s;
 	if (!imap_lex_sp(lex) || !imap_lex_set(lex, &set) || !imap_lex_sp(lex) || !imap_parse_fetch(lex, &f->items))
 		return imap_syntax(s, lex);
-	asked = imap_set_copy(&set, &s->command.arena);
+	f->asked = imap_set_copy(&set, &s->command.arena);
 	error = fetch_check_modifiers(s, &f->items);
 	if (error == NULL)
 		error = imap_view_resolve(s->view, &set, s->by_uid, &s->command.arena, &f->messages);
@@ -435,8 +448,10 @@ imap_cmd_fetch(struct imap_session *s, struct imap_lexer *lex)
 	s->on_cancel = fetch_on_cancel;
 	f->on_section = fetch_on_section;
 	f->on_lost = fetch_on_lost;
-	if (f->items.vanished)
-		fetch_ask_vanished(f, &asked, fetch_on_vanished);
+	/* Who asks what has changed is told all of it, also what was changed through
+	 * another frontend a moment ago. */
+	if (f->items.has_changed_since)
+		imap_view_refresh(s, fetch_on_current);
 	else
 		fetch_start(f);
 	return s->row == NULL ? CMD_DONE : CMD_WAIT; /* some are answered at once */

@@ -16,6 +16,7 @@
 struct fetch {
 	struct imap_session *session;
 	struct imap_fetch_items items;
+	struct imap_set asked; /* as it was written, for VANISHED */
 	struct imap_messages messages;
 	uint32_t at; /* in messages: the next one */
 	bool wants_cold, wants_digest;

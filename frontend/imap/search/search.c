@@ -166,6 +166,15 @@ search_judge_index(struct imap_session *s)
 	search_next_batch(r);
 }
 
+static void
+search_on_current(struct imap_session *s, const struct err *err)
+{
+	if (err != NULL)
+		search_fail(s->work, err);
+	else
+		search_judge_index(s);
+}
+
 void
 imap_search_run(struct search_run *r)
 {
@@ -177,7 +186,11 @@ imap_search_run(struct search_run *r)
 	imap_records_init(&r->records, s);
 	s->work = r;
 	s->on_cancel = search_on_cancel;
-	search_judge_index(s);
+	/* As for FETCH with CHANGEDSINCE: all that has changed, wherever it was done. */
+	if (r->search.uses_modseq)
+		imap_view_refresh(s, search_on_current);
+	else
+		search_judge_index(s);
 }
 
 /* ---- The command ---- */
