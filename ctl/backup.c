@@ -38,6 +38,7 @@ struct backup {
 	struct backup_progress progress;
 	char name[BACKUP_NAME_MAX];
 	uint64_t keep;	    /* backups, this one too */
+	bool verify;	    /* nothing is trusted that stands in the copy */
 	int64_t started_ms; /* monotonic */
 };
 
@@ -89,7 +90,7 @@ backup_read_before(struct backup *b)
 	struct backup_manifest m;
 	const char *name = b->folder.count != 0 ? b->folder.names[b->folder.count - 1] : NULL;
 
-	if (name == NULL || backup_manifest_read(&m, &b->folder, name, NULL) != 0)
+	if (name == NULL || b->verify || backup_manifest_read(&m, &b->folder, name, NULL) != 0)
 		return;
 	backup_folder_path(&b->folder, name, BACKUP_SNAPSHOT, path);
 	if (backup_bodies_read(&b->before, path, m.database, NULL) != 0)
@@ -332,8 +333,9 @@ command_backup(struct ctl *ctl, int argc, char **argv)
 	bool check = ctl_take_flag(&argc, argv, "--check");
 	const char *keep = NULL, *at = NULL;
 
+	b.verify = ctl_take_flag(&argc, argv, "--verify");
 	if (ctl_take_option(&argc, argv, "--keep", &keep) != 0 || ctl_take_option(&argc, argv, "--at", &at) != 0 ||
-	    ctl_has_unknown_option(argc, argv) || argc != 1 || (check ? keep : at) != NULL)
+	    ctl_has_unknown_option(argc, argv) || argc != 1 || (check ? keep : at) != NULL || (check && b.verify))
 		return ctl_usage("backup");
 	if (check)
 		return backup_check(ctl, argv[0], at);

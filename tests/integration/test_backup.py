@@ -443,12 +443,11 @@ def test_damage_is_found(own_cluster, backups, tmp_path):
         for n in (1, 2, 3, 5, 6):
             assert imap.fetch(str(n), "(BODY.PEEK[])")[1][0][1] == text_of(n - 1, 20_000)
         imap.logout()
-    # A copy that is damaged where it is known to be good is not made anew by itself; a new folder is.
+    # It is mended from the store.
     cluster.start()
-    assert copy.check(check=False).returncode == 1
-    other = backups(cluster, "other")
-    other.make()
-    other.check()
+    assert copy.make()["new_bodies"] == 0 and copy.check(check=False).returncode == 1
+    assert copy.make("--verify")["new_bodies"] == 1
+    copy.check()
 
 
 def test_faults_of_the_store_are_named(own_cluster, backups):
