@@ -16,7 +16,7 @@
 #   layout                 clang-format's check of every source
 #   format                 apply clang-format
 #   compile_commands.json  for editors and clangd
-#   install                into PREFIX, below DESTDIR
+#   install                into PREFIX, below DESTDIR, with units for systemd
 #   deps, deps-test        install the packages of the build; of the tests
 #   clean                  remove build/
 #
@@ -26,7 +26,7 @@
 #   SAN=thread             with TSan, in build/tsan: SAN=thread T='lib/blob lib/auth' unit
 #   BUILD=dir              where everything is built
 #   V=1                    show the commands
-#   PREFIX=/usr/local      where install puts things
+#   PREFIX=/usr/local      where install puts things; SYSCONFDIR: its configuration (/etc for PREFIX=/usr)
 #   PYTEST_FLAGS='-n 0'    further flags of pytest
 #
 # A folder below lib/ is one archive; LAYER_<folder> names the folders that it
@@ -82,8 +82,9 @@ LAYER_proto     :=
 LAYER_sync      := secret mailbox blob redis base
 LAYER_bus       := secret spool proto redis base
 LAYER_admin     := bus auth secret spool proto dkim mailbox blob directory settings redis base
+LAYER_backup    := mailbox blob proto redis base
 LAYER_service   := http bus secret spool blob settings redis proto base
-LIB_FOLDERS := service admin bus sweep message sync mailbox auth directory spool tlspolicy dkim net http xml dns mime smtp blob settings secret redis base
+LIB_FOLDERS := service admin backup bus sweep message sync mailbox auth directory spool tlspolicy dkim net http xml dns mime smtp blob settings secret redis base
 # The archive of a folder, then those of the layers below it.
 libs_of  = $(foreach f,$(1) $(LAYER_$(1)),$(BUILD)/lib/$(f).a)
 ALL_LIBS := $(foreach f,$(LIB_FOLDERS) proto,$(BUILD)/lib/$(f).a)
@@ -297,16 +298,25 @@ compile_commands.json: Makefile $(PROTO_H) FORCE
 	   done | sed '$$s/,$$//'; echo ']'; } >$@
 FORCE:
 
-# All programs lie together, as `stagepost up` looks for the others beside itself.
-PREFIX ?= /usr/local
-LIBEXEC := $(DESTDIR)$(PREFIX)/lib/stagepost
+# All programs lie together, as `stagepost up` looks for the others beside itself. A
+# stagepost.conf that is there stays. Nothing is enabled or started.
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+UNITS      := $(wildcard deploy/systemd/*.service deploy/systemd/*.timer deploy/systemd/*.target)
+LIBEXEC    := $(DESTDIR)$(PREFIX)/lib/stagepost
+placed      = sed 's,@PREFIX@,$(PREFIX),g; s,@SYSCONFDIR@,$(SYSCONFDIR),g' $(1) >$(2) && chmod 644 $(2)
 install: all
 	install -d $(LIBEXEC) $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
-	    $(DESTDIR)$(PREFIX)/share/doc/stagepost
+	    $(DESTDIR)$(PREFIX)/share/doc/stagepost $(DESTDIR)$(PREFIX)/lib/systemd/system \
+	    $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(SYSCONFDIR)/stagepost
 	install $(PROGRAMS:%=$(BUILD)/%) $(LIBEXEC)
 	ln -sf ../lib/stagepost/stagepost $(DESTDIR)$(PREFIX)/bin/stagepost
 	install -m 644 deploy/stagepost.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/stagepost
 	install -m 644 README.md LICENSE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/stagepost
+	$(Q)$(foreach u,$(UNITS),$(call placed,$(u),$(DESTDIR)$(PREFIX)/lib/systemd/system/$(notdir $(u))) &&) :
+	install -m 644 deploy/systemd/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/stagepost.conf
+	test -e $(DESTDIR)$(SYSCONFDIR)/stagepost/stagepost.conf || \
+	    install -m 640 deploy/systemd/stagepost.conf $(DESTDIR)$(SYSCONFDIR)/stagepost/stagepost.conf
 
 clean:
 	rm -rf build

@@ -78,5 +78,21 @@ const struct ctl_command ctl_commands[] = {
 	 command_tls_report_send},
 	{"sweep", "[--older-than DURATION] [--dry-run]",
 	 "Finds bodies that nothing refers to any more, and gives their space back.", command_sweep},
+	{"backup", "DIR [--keep N] [--verify] | --check DIR [--at NAME]",
+	 "Copies the cluster, as it is at one moment, to a folder, while mail flows: settings, accounts, mailboxes, "
+	 "the "
+	 "queue, and the bodies that are not there yet. --keep: so many backups stay (1); --verify: bodies that were "
+	 "copied before are read "
+	 "again, and copied anew where they are damaged; --check: is the last one, or "
+	 "NAME, as it was made? Exit status 1 also where the store itself lost bodies; they are named, and the rest is "
+	 "backed up.",
+	 command_backup},
+	{"restore", "DIR [--at NAME] [--replace] [--despite-damage]",
+	 "Puts the last backup of a folder, or NAME, in place, for `stagepost up --dir` to start with, or into the "
+	 "empty "
+	 "Redis and the blob store of STAGEPOST_REDIS and STAGEPOST_BLOBS. It is verified first; no process is "
+	 "started. --replace: of a store that is not empty; --despite-damage: what is good of a backup whose bodies "
+	 "are damaged.",
+	 command_restore},
 	{0},
 };

@@ -45,6 +45,8 @@ CTL_COMMAND(tls_report_list);
 CTL_COMMAND(tls_report_show);
 CTL_COMMAND(tls_report_send);
 CTL_COMMAND(sweep);
+CTL_COMMAND(backup);
+CTL_COMMAND(restore);
 
 #undef CTL_COMMAND
 #endif

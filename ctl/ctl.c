@@ -139,7 +139,7 @@ ctl_connect(struct ctl *ctl, struct err *err)
 				    .tracking = ctl->tracking,
 				    .redis_url = ctl->layout.redis_url,
 				    .blobs_url = ctl->layout.blobs_url};
-	return 0;
+	return ctl_check_store(ctl, err);
 }
 
 struct settings_live *

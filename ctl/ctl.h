@@ -56,9 +56,11 @@ __attribute__((format(printf, 1, 2))) int ctl_fail(const char *format, ...);
 /* "usage: stagepost <name> <args>" on standard error. Returns 1. */
 int ctl_usage(const char *name);
 
-/* Connects to the cluster's Redis, waiting at most 5 s. */
+/* Connects to the cluster's Redis, waiting at most 5 s. ERR_DENIED: the store is of
+ * a version that this program cannot work with. */
 int ctl_connect(struct ctl *ctl, struct err *err);
-struct settings_live *ctl_settings(struct ctl *ctl); /* read; after ctl_connect() */
+int ctl_check_store(struct ctl *ctl, struct err *err); /* of ctl_connect() */
+struct settings_live *ctl_settings(struct ctl *ctl);   /* read; after ctl_connect() */
 struct directory *ctl_directory(struct ctl *ctl);
 struct blob_store *ctl_blobs(struct ctl *ctl, struct err *err); /* NULL: err */
 struct mailbox_store *ctl_mailboxes(struct ctl *ctl, struct err *err);

@@ -10,6 +10,9 @@
 #define LAYOUT_PATH_MAX 700
 #define LAYOUT_TEXT_MAX 800
 
+/* Stands as long as a restore is under way, or was not finished. */
+#define LAYOUT_UNFINISHED_RESTORE "run/restore.unfinished"
+
 struct layout {
 	char dir[LAYOUT_PATH_MAX]; /* absolute */
 	char redis_url[LAYOUT_TEXT_MAX];

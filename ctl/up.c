@@ -338,6 +338,19 @@ lock_folder(struct up *up, struct err *err)
 	return 0;
 }
 
+static int
+refuse_half_restored(const struct up *up, struct err *err)
+{
+	char path[LAYOUT_PATH_MAX];
+
+	layout_path(&up->layout, LAYOUT_UNFINISHED_RESTORE, path);
+	return access(path, F_OK) != 0
+		       ? 0
+		       : err_set(err, ERR_DENIED,
+				 "a restore into %.150s was not finished: run it again (its mark is %s)",
+				 up->layout.dir, LAYOUT_UNFINISHED_RESTORE);
+}
+
 static void
 watch_signals(void)
 {
@@ -354,7 +367,8 @@ watch_signals(void)
 static int
 bring_up(struct up *up, struct err *err)
 {
-	if (lock_folder(up, err) != 0 || certificate_ensure(up->cert, up->key, up->layout.hostname, err) != 0)
+	if (lock_folder(up, err) != 0 || refuse_half_restored(up, err) != 0 ||
+	    certificate_ensure(up->cert, up->key, up->layout.hostname, err) != 0)
 		return -1;
 	up->layout.up_pid = (int)getpid();
 	if (layout_save(&up->layout, err) != 0 || start_all(up, err) != 0)

@@ -10,11 +10,12 @@
 
 bool crashpoint_armed;
 static char name_armed[64], marker[4096];
+static int signal_armed;
 
 void
 crashpoint_init(void)
 {
-	const char *text = getenv("STAGEPOST_CRASH_AT");
+	const char *crash = getenv("STAGEPOST_CRASH_AT"), *text = crash != NULL ? crash : getenv("STAGEPOST_STOP_AT");
 	const char *colon = text != NULL ? strchr(text, ':') : NULL;
 
 	crashpoint_armed = false;
@@ -23,6 +24,7 @@ crashpoint_init(void)
 	memcpy(name_armed, text, (size_t)(colon - text));
 	name_armed[colon - text] = '\0';
 	strcpy(marker, colon + 1);
+	signal_armed = crash != NULL ? SIGKILL : SIGSTOP;
 	crashpoint_armed = true;
 }
 
@@ -31,6 +33,10 @@ crashpoint_pass(const char *name)
 {
 	if (strcmp(name, name_armed) != 0 || unlink(marker) != 0)
 		return;
+	if (signal_armed == SIGSTOP) {
+		kill(getpid(), SIGSTOP);
+		return;
+	}
 	log_warning(NULL, "dying as told", F_C("crash_at", name));
 	kill(getpid(), SIGKILL);
 	pause();

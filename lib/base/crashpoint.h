@@ -2,7 +2,10 @@
  *
  * STAGEPOST_CRASH_AT=<name>:<marker file> arms one point. The process that
  * passes it dies if it can remove the marker file; so only one dies, once,
- * whoever else passes later. Without the variable a point costs one branch. */
+ * whoever else passes later. Without the variable a point costs one branch.
+ *
+ * STAGEPOST_STOP_AT, of the same form: it stops there (SIGSTOP) until the test lets
+ * it go on (SIGCONT). */
 #ifndef SP_BASE_CRASHPOINT_H
 #define SP_BASE_CRASHPOINT_H
 

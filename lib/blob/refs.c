@@ -65,8 +65,10 @@ blob_ref_add(struct redis *r, const struct blob_id *id, unsigned count, blob_on_
 /* ---- Dropping ---- */
 
 struct drop {
+	struct redis *redis;
 	struct blob_store *store;
 	size_t count;
+	size_t last;	      /* of ids, in front: those whose last reference it was */
 	struct blob_id ids[]; /* all of one pack */
 };
 
@@ -77,11 +79,37 @@ refs_on_dropped(void *arg, const redisReply *reply, const struct err *err)
 
 	if (err != NULL)
 		log_warning(NULL, "references to bodies were not dropped; the sweep will find them", F_ERR(err));
+	/* Positions ascend, so none is written over before it is read. */
 	for (size_t i = 0; reply != NULL && i < reply->elements; i++) {
 		int64_t position = redis_i64(reply->element[i], 0);
-		CHECK(position >= 1 && (size_t)position <= d->count);
-		blob_release(d->store, &d->ids[position - 1]);
+		CHECK(position > (int64_t)i && (size_t)position <= d->count);
+		d->ids[d->last++] = d->ids[position - 1];
 	}
+}
+
+/* They stay while a backup runs, which gives them back at its end. */
+static void
+refs_hold(const struct drop *d)
+{
+	for (size_t i = 0; i < d->last; i++) {
+		char text[BLOB_ID_TEXT];
+		blob_id_text(&d->ids[i], text);
+		redis_callf(d->redis, NULL, NULL, "RPUSH backup:held %s", text);
+	}
+}
+
+static void
+refs_on_hold(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct drop *d = arg;
+
+	if (d->last != 0 && err != NULL)
+		log_warning(NULL, "bodies were not released; the sweep will find them", F_ERR(err));
+	else if (err == NULL && reply->type != REDIS_REPLY_NIL)
+		refs_hold(d);
+	else
+		for (size_t i = 0; i < d->last; i++)
+			blob_release(d->store, &d->ids[i]);
 	mem_free(d);
 }
 
@@ -92,12 +120,17 @@ refs_drop_of_pack(struct redis *r, struct blob_store *s, const struct blob_id *i
 	char key[KEY_MAX], (*texts)[FIELD_MAX] = mem_alloc(count * sizeof(*texts));
 	struct str key_str = refs_key(ids[0].pack, key), *args = mem_alloc(count * sizeof(*args));
 
+	d->redis = r;
 	d->store = s;
 	d->count = count;
+	d->last = 0;
 	memcpy(d->ids, ids, count * sizeof(*ids));
 	for (size_t i = 0; i < count; i++)
 		args[i] = refs_number(ids[i].offset, texts[i]);
 	redis_eval(r, refs_on_dropped, d, &blob_refs_drop, 1, &key_str, count, args);
+	/* Asked behind the drop: where no backup has begun by then, its snapshot has
+	 * nothing any more that refers to them. */
+	redis_callf(r, refs_on_hold, d, "GET backup:hold");
 	mem_free(texts);
 	mem_free(args);
 }

@@ -17,8 +17,9 @@ typedef void blob_on_ref(void *arg, const struct err *err);
 
 /* Adds count references more. */
 void blob_ref_add(struct redis *r, const struct blob_id *id, unsigned count, blob_on_ref *cb, void *arg);
-/* Drops one of each; those whose last it was are released. Fire and forget:
- * what fails is found by the sweep. */
+/* Drops one of each; those whose last it was are released, or while a backup runs
+ * (backup:hold) put into the list backup:held. Fire and forget: what fails is
+ * found by the sweep. */
 void blob_ref_drop(struct redis *r, struct blob_store *s, const struct blob_id *ids, size_t count);
 /* Nobody refers to it, whatever is counted: the sweep has seen so. */
 void blob_ref_forget(struct redis *r, const struct blob_id *id);

@@ -12,6 +12,7 @@
 #include "lib/base/log.h"
 #include "lib/base/lookup.h"
 #include "lib/base/mem.h"
+#include "lib/base/version.h"
 #include "lib/bus/client_private.h"
 #include "lib/bus/frame.h"
 #include "lib/bus/names.h"
@@ -306,6 +307,22 @@ struct found_broker {
 	char id[BUS_NAME_MAX];
 };
 
+/* Can we talk with it? Brokers of old do not say which version they are of. */
+static bool
+broker_is_like_us(struct bus_client *b, const char *id, const redisReply *version, const redisReply *least)
+{
+	int64_t its_version = redis_i64(version, 1), its_least = redis_i64(least, 1);
+
+	if (its_version >= STAGEPOST_BUS_LEAST && its_least <= STAGEPOST_BUS_VERSION)
+		return true;
+	b->refresh_unlike = true;
+	if (log_trouble_note(&b->unlike))
+		log_error(NULL, "a broker is passed over: its version and ours do not understand each other",
+			  F_C("broker", id), F_I64("bus_version", its_version), F_I64("bus_least", its_least),
+			  F_I64("our_version", STAGEPOST_BUS_VERSION), F_I64("our_least", STAGEPOST_BUS_LEAST));
+	return false;
+}
+
 static void
 on_broker(void *arg, const redisReply *reply, const struct err *err)
 {
@@ -318,9 +335,9 @@ on_broker(void *arg, const redisReply *reply, const struct err *err)
 		mem_free(found);
 		return;
 	}
-	if (err != NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
+	if (err != NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != 4)
 		b->refresh_failed = true;
-	else {
+	else if (broker_is_like_us(b, found->id, reply->element[2], reply->element[3])) {
 		endpoint = redis_str(reply->element[0]);
 		boot = redis_str(reply->element[1]);
 	}
@@ -376,6 +393,9 @@ on_map(void *arg, const redisReply *reply, const struct err *err)
 				drop_peer(b, p, "not announced any more");
 		take_map(b, reply);
 		find_open_shards(b);
+		if (!b->refresh_unlike)
+			log_trouble_over(&b->unlike, NULL, "all brokers are of versions that go together",
+					 F_C("name", b->name));
 	}
 	schedule(b->poll, b->refresh_again ? REFRESH_GAP_MS : POLL_MS);
 	b->refresh_again = false;
@@ -390,6 +410,7 @@ on_brokers(void *arg, const redisReply *reply, const struct err *err)
 	if (reply_is_for_nobody(b))
 		return;
 	b->refresh_failed = err != NULL || reply->type != REDIS_REPLY_ARRAY;
+	b->refresh_unlike = false;
 	DL_FOREACH (b->peers, p)
 		p->announced = false;
 	for (size_t i = 0; !b->refresh_failed && i < reply->elements; i++) {
@@ -397,7 +418,8 @@ on_brokers(void *arg, const redisReply *reply, const struct err *err)
 		found->client = b;
 		str_copy(redis_str(reply->element[i]), found->id, sizeof(found->id));
 		b->replies_due++;
-		redis_callf(b->redis, on_broker, found, "HMGET " BUS_BROKER_KEY "%s endpoint boot", found->id);
+		redis_callf(b->redis, on_broker, found,
+			    "HMGET " BUS_BROKER_KEY "%s endpoint boot bus_version bus_least", found->id);
 	}
 	b->replies_due++;
 	redis_callf(b->redis, on_map, b, "HGETALL " BUS_SHARDS_KEY);

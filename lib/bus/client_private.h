@@ -7,6 +7,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
+#include "lib/base/log.h"
 #include "lib/bus/client.h"
 #include "lib/bus/curve.h"
 #include "lib/bus/socket.h"
@@ -85,6 +86,8 @@ struct bus_client {
 	bool refreshing;
 	bool refresh_again;
 	bool refresh_failed;
+	bool refresh_unlike; /* a broker was passed over, for its version */
+	struct log_trouble unlike;
 	unsigned replies_due; /* callbacks of Redis that will still come */
 	bool closing;	      /* freed once no reply is due */
 

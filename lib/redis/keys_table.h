@@ -97,6 +97,10 @@
 	  "bodies that a sweep found without a reference, and when") \
 	K(SWEEP_STATE, "sweep:state", HASH, STAYS, PURPOSE, "who sweeps, under its lease", \
 	  "who sweeps and until when; figures of the sweep under way and of the last one") \
+	K(BACKUP_HOLD, "backup:hold", STRING, EXPIRES, PROCESS, "the tool", \
+	  "a backup runs, to which folder: bodies without a reference are kept meanwhile") \
+	K(BACKUP_HELD, "backup:held", LIST, STAYS, PURPOSE, "whoever drops the last reference", \
+	  "bodies kept for a backup, which releases them at its end") \
 	K(CLUSTER_PROCS, "cluster:procs", ZSET, STAYS, PURPOSE, "every process", "processes by their last heartbeat") \
 	K(CLUSTER_PROC, "cluster:proc:<id>", HASH, EXPIRES, PROCESS, "every process", "a process") \
 	K(CLUSTER_BROKERS, "cluster:brokers", SET, STAYS, PURPOSE, "brokers", "all brokers") \
@@ -104,6 +108,8 @@
 	K(CLUSTER_SHARDS, "cluster:shards", HASH, STAYS, PURPOSE, "brokers", "owners of shards: a hint") \
 	K(CLUSTER_SHARD_COUNT, "cluster:shard-count", STRING, STAYS, PURPOSE, "whoever comes first", \
 	  "how many shards there are") \
+	K(CLUSTER_STORE_VERSION, "cluster:store-version", STRING, STAYS, PURPOSE, "whoever comes first", \
+	  "version of what lies in the store: programs that cannot work with it end") \
 	K(CLUSTER_SECRET, "cluster:secret", STRING, STAYS, PURPOSE, "whoever comes first", \
 	  "32 random bytes that all processes derive shared keys from; unused where `STAGEPOST_CLUSTER_KEY` is set") \
 	K(AUTH_FAIL_ACCOUNT, "auth:fail:{account:<address>}", STRING, EXPIRES, TIME, "frontends", \

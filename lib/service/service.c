@@ -22,6 +22,7 @@
 #include "lib/service/http.h"
 #include "lib/service/lag.h"
 #include "lib/service/options.h"
+#include "lib/service/versions.h"
 
 /* Clocks of hosts may differ by an hour. */
 enum { FORGET_MS = 2 * 3600 * 1000 };
@@ -157,6 +158,7 @@ status_json(struct service *s)
 
 	cJSON_AddBoolToObject(o, "draining", s->draining);
 	cJSON_AddNumberToObject(o, "loop_lag_longest_ms", (double)lag_longest_ms(s->lag));
+	versions_add_status(o);
 	bodies_add_status(s, o);
 	if (s->on_status != NULL)
 		s->on_status(s->on_status_arg, o);
@@ -221,16 +223,21 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	event_add(s->heartbeat, &again);
 	service_why_not_ready(s); /* notes since when there is trouble, also where nobody asks */
-	if (redis_is_connected(s->redis))
-		service_beat(s);
+	if (!redis_is_connected(s->redis))
+		return;
+	versions_check(s);
+	service_beat(s);
 }
 
 static void
 on_redis_state(void *arg, bool connected)
 {
 	struct service *s = arg;
-	if (connected)
-		service_beat(s);
+
+	if (!connected)
+		return;
+	versions_check(s);
+	service_beat(s);
 }
 
 /* ---- Public ---- */
@@ -329,7 +336,7 @@ service_run(struct service *s)
 	event_del(s->grace_timer);
 	say_farewell(s);
 	log_info(NULL, "ended");
-	return 0;
+	return s->refused ? 1 : 0;
 }
 
 void

@@ -79,6 +79,7 @@ struct service {
 	int64_t trouble_since_ms; /* monotonic; 0: there is none */
 	struct lag *lag;	  /* owner */
 	struct blob_health bodies;
+	bool store_is_known, refused; /* versions.c: of a version that we can work with; of one that we cannot */
 	unsigned drainers_left;
 	struct service_hook *drain_hooks, *ready_hooks;
 	void (*on_status)(void *arg, cJSON *status);
@@ -92,7 +93,8 @@ struct service {
  * does not stop it; what is malformed does. */
 void service_init(struct service *s, const struct service_description *description, int argc, char **argv);
 
-/* The loop, until drained. Returns the exit status. */
+/* The loop, until drained. Returns the exit status: 1 if the store is of a version
+ * that this program cannot work with. */
 int service_run(struct service *s);
 /* Frees what init made; whatever uses it must be gone. */
 void service_fini(struct service *s);

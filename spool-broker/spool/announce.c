@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "lib/base/mem.h"
+#include "lib/base/version.h"
 #include "lib/bus/names.h"
 #include "spool-broker/broker.h"
 #include "spool-broker/spool/shards.h"
@@ -21,8 +22,10 @@ announce_tick(struct broker *b)
 {
 	struct redis *r = b->config.redis;
 
-	redis_callf(r, NULL, NULL, "HSET " BUS_BROKER_KEY "%s endpoint %s curve %s boot %s draining %d", b->config.id,
-		    bus_server_endpoint(b->bus), bus_server_public_key(b->bus), b->boot, b->draining ? 1 : 0);
+	redis_callf(r, NULL, NULL,
+		    "HSET " BUS_BROKER_KEY "%s endpoint %s curve %s boot %s draining %d bus_version %d bus_least %d",
+		    b->config.id, bus_server_endpoint(b->bus), bus_server_public_key(b->bus), b->boot,
+		    b->draining ? 1 : 0, STAGEPOST_BUS_VERSION, STAGEPOST_BUS_LEAST);
 	redis_callf(r, NULL, NULL, "PEXPIRE " BUS_BROKER_KEY "%s %d", b->config.id, BUS_BROKER_EXPIRE_MS);
 	redis_callf(r, NULL, NULL, "SADD " BUS_BROKERS_KEY " %s", b->config.id);
 	if (!b->shards->announced && redis_is_connected(r)) {

@@ -172,6 +172,38 @@ test_many_at_once(void **state)
 	mem_free(bodies);
 }
 
+static void
+on_text(void *arg, const redisReply *reply, const struct err *err)
+{
+	assert_null(err);
+	str_copy(redis_str(reply), arg, BLOB_ID_TEXT);
+}
+
+/* While a backup runs the body stays, and its id is where the backup finds it. */
+static void
+test_held_for_a_backup(void **state)
+{
+	struct refs_fixture *f = *state;
+	struct body b = {.seed = 1, .len = 500}, again = {.seed = 2, .len = 500};
+	char held[BLOB_ID_TEXT] = "", text[BLOB_ID_TEXT];
+	struct blob_id ids[2];
+
+	assert_true(body_put(&f->blobs, &b) && body_put(&f->blobs, &again));
+	add(f, &again.id, 1);
+	redis_callf(f->redis, NULL, NULL, "SET backup:hold folder");
+	ids[0] = b.id;
+	ids[1] = again.id; /* which keeps a reference */
+	drop(f, ids, 2);
+	assert_true(body_is_intact(f->blobs.store, &b.id, 1, 500, NULL));
+	blob_id_text(&b.id, text);
+	redis_callf(f->redis, on_text, held, "LPOP backup:held");
+	redis_callf(f->redis, NULL, NULL, "DEL backup:hold");
+	assert_int_equal(counted_keys(f), 0);
+	assert_string_equal(held, text);
+	drop(f, &again.id, 1);
+	assert_false(body_is_intact(f->blobs.store, &again.id, 2, 500, NULL));
+}
+
 /* Without Redis nothing is released: the sweep will find it. */
 static void
 test_without_redis(void **state)
@@ -201,6 +233,7 @@ main(void)
 		REFS_TEST(test_counted),
 		REFS_TEST(test_single_reference),
 		REFS_TEST(test_many_at_once),
+		REFS_TEST(test_held_for_a_backup),
 		REFS_TEST(test_without_redis),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

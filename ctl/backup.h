@@ -1,0 +1,45 @@
+/* What `stagepost backup` and `stagepost restore` share. */
+#ifndef SP_CTL_BACKUP_H
+#define SP_CTL_BACKUP_H
+
+#include "ctl/ctl.h"
+#include "lib/backup/manifest.h"
+
+/* ---- The hold: bodies without a reference are kept while a backup runs ---- */
+
+/* ERR_EXISTS: a backup to another folder has it. id: of our folder; what was left of
+ * a backup to it that died is taken over. */
+int backup_hold_take(struct ctl *ctl, const char *id, struct err *err);
+/* To be called more often than every minute; asks Redis only when that is due. */
+int backup_hold_renew(struct ctl *ctl, const char *id, struct err *err);
+void backup_hold_end(struct ctl *ctl, const char *id);
+/* Releases the bodies that were kept. */
+int backup_hold_drain(struct ctl *ctl, struct err *err);
+
+/* ---- Progress, for the person in front of it: on standard error ---- */
+struct backup_progress {
+	const char *what;
+	int64_t told_ms; /* monotonic */
+	bool open;	 /* the line has not ended */
+};
+/* total 0: not known. Says something once a second at most, where nobody looks
+ * (standard error is no terminal) every half minute. */
+void backup_progress_tell(struct backup_progress *p, uint64_t done, uint64_t total);
+void backup_progress_end(struct backup_progress *p);
+
+/* A new file of this mode, synced. */
+int backup_copy_file(const char *from, const char *to, unsigned mode, struct err *err);
+
+/* ---- Verifying ---- */
+
+/* The backup to work on: the one named, or (NULL) the last. */
+int backup_choose(const struct backup_folder *f, const char *name, char name_out[BACKUP_NAME_MAX], struct err *err);
+/* Reads the backup through: digests, the snapshot, every body that it refers to.
+ * bodies_out gets those. -1: err; ERR_CORRUPT where something is not as it was when
+ * it was made. faults_out: those of bodies, also those known then. */
+int backup_verify(const struct backup_folder *f, const char *name, struct backup_manifest *manifest_out,
+		  struct backup_bodies *bodies_out, struct backup_faults *faults_out, struct err *err);
+/* A line for each fault, on standard error. */
+void backup_print_faults(const struct backup_faults *faults, uint64_t unreadable);
+
+#endif

@@ -1,0 +1,102 @@
+/* The hold: while backup:hold stands in Redis, whoever drops the last reference to a
+ * body leaves the body and puts its id into backup:held (lib/blob/refs.c). So what
+ * a snapshot refers to is there until it is copied.
+ *
+ * The hold runs out a minute after a backup has died. If it runs out while one lives,
+ * as when Redis is away, bodies may be gone; the copy names those. */
+#include <string.h>
+
+#include "ctl/backup.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/blob/blob.h"
+
+#define HOLD_KEY "backup:hold"
+#define HELD_KEY "backup:held"
+#define HOLD_MS	 "60000"
+enum { RENEW_MS = 10000 };
+
+static int64_t hold_renewed_ms; /* monotonic */
+
+/* True: it is ours now. */
+static bool
+hold_set(struct ctl *ctl, const char *id, struct err *err)
+{
+	redisReply *set = ctl_redis(ctl, err, "SET", HOLD_KEY, id, "NX", "PX", HOLD_MS, NULL), *has, *renewed = NULL;
+	bool ours = set != NULL && set->type != REDIS_REPLY_NIL;
+
+	if (set == NULL)
+		return false;
+	freeReplyObject(set);
+	if (ours)
+		return true;
+	has = ctl_redis(ctl, err, "GET", HOLD_KEY, NULL);
+	ours = has != NULL && str_eq(redis_str(has), str_c(id));
+	if (has != NULL && !ours)
+		err_set(err, ERR_EXISTS, "another backup of this cluster is under way, or died less than a minute ago");
+	freeReplyObject(has);
+	if (ours)
+		renewed = ctl_redis(ctl, err, "PEXPIRE", HOLD_KEY, HOLD_MS, NULL);
+	ours = renewed != NULL && redis_i64(renewed, 0) == 1;
+	freeReplyObject(renewed);
+	return ours;
+}
+
+int
+backup_hold_take(struct ctl *ctl, const char *id, struct err *err)
+{
+	/* A hold of our own that ended between two calls is taken at the second try. */
+	if (!hold_set(ctl, id, err) && (err->code == ERR_EXISTS || !hold_set(ctl, id, err)))
+		return -1;
+	hold_renewed_ms = clock_monotonic_ms();
+	return 0;
+}
+
+int
+backup_hold_renew(struct ctl *ctl, const char *id, struct err *err)
+{
+	if (clock_monotonic_ms() - hold_renewed_ms < RENEW_MS)
+		return 0;
+	*err = (struct err){.code = ERR_NONE};
+	if (backup_hold_take(ctl, id, err) == 0)
+		return 0;
+	if (err->code == ERR_EXISTS)
+		return -1;
+	/* Redis is away, and so is whoever would drop a reference. */
+	hold_renewed_ms = clock_monotonic_ms();
+	log_warning(NULL, "the hold was not renewed", F_ERR(err));
+	return 0;
+}
+
+void
+backup_hold_end(struct ctl *ctl, const char *id)
+{
+	redisReply *has = ctl_redis(ctl, NULL, "GET", HOLD_KEY, NULL);
+
+	if (has != NULL && str_eq(redis_str(has), str_c(id)))
+		freeReplyObject(ctl_redis(ctl, NULL, "DEL", HOLD_KEY, NULL));
+	freeReplyObject(has);
+}
+
+int
+backup_hold_drain(struct ctl *ctl, struct err *err)
+{
+	struct blob_store *blobs = ctl_blobs(ctl, err);
+
+	if (blobs == NULL)
+		return -1;
+	for (;;) {
+		redisReply *held = ctl_redis(ctl, err, "LPOP", HELD_KEY, "500", NULL);
+		bool more = held != NULL && held->type == REDIS_REPLY_ARRAY;
+		if (held == NULL)
+			return -1;
+		for (size_t i = 0; more && i < held->elements; i++) {
+			struct blob_id id;
+			if (blob_id_parse(redis_str(held->element[i]), &id))
+				blob_release(blobs, &id);
+		}
+		freeReplyObject(held);
+		if (!more)
+			return 0;
+	}
+}

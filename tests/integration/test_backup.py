@@ -1,0 +1,577 @@
+"""`stagepost backup` and `restore`: while mail flows and goes, with deaths in the middle and damage; what is
+restored is read back byte for byte."""
+
+import imaplib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+import redis
+
+from certificates import Authority
+from cluster import BUILD, Cluster, wait_for
+from imap_client import Imap
+from ports import free_port
+from test_store_link import PASSWORD, QUOTED, client_files, redis_server
+
+NAME = r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z"
+
+
+def text_of(seed, size):
+    """A message that follows from its seed."""
+    source = random.Random(seed)
+    lines = "\r\n".join(f"{source.getrandbits(280):070x}" for _ in range(size // 72 + 1))
+    return f"Subject: {seed}\r\nMessage-ID: <{seed}@test>\r\n\r\n{lines}\r\n".encode()
+
+
+def imap_of(cluster, user):
+    imap = imaplib.IMAP4("127.0.0.1", cluster.port("imap"))
+    imap.login(user, "secret")
+    return imap
+
+
+def append(cluster, user, seeds, size=2000, folder="INBOX"):
+    imap = imap_of(cluster, user)
+    for seed in seeds:
+        assert imap.append(folder, None, None, text_of(seed, size))[0] == "OK"
+    imap.logout()
+
+
+def without_counters(part):
+    """Counters go on from further behind in what is restored (lib/backup/onward.h)."""
+    if isinstance(part, bytes):
+        return re.sub(rb"(UIDNEXT|HIGHESTMODSEQ|MODSEQ) \(?\d+\)?", rb"\1", part)
+    return type(part)(without_counters(p) for p in part) if isinstance(part, (list, tuple)) else part
+
+
+def state(cluster, user):
+    """All that a client can see of an account: folders, UIDVALIDITY, UIDs, flags, dates, bodies."""
+    imap = imap_of(cluster, user)
+    seen = {}
+    for line in imap.list()[1]:
+        folder = line.decode().rsplit(" ", 1)[1]
+        status = imap.status(folder, "(MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)")[1]
+        imap.select(folder, readonly=True)
+        bodies = imap.uid("FETCH", "1:*", "(UID FLAGS INTERNALDATE MODSEQ ENVELOPE BODYSTRUCTURE BODY.PEEK[])")[1]
+        seen[folder] = without_counters((status, bodies))
+        imap.close()
+    imap.logout()
+    return seen
+
+
+class Copy:
+    """A folder of backups."""
+
+    def __init__(self, cluster, path):
+        self.cluster, self.path = cluster, path
+
+    def command(self, *args):
+        return [BUILD / "stagepost", "backup", str(self.path), *args, "--dir", str(self.cluster.dir)]
+
+    def make(self, *args):
+        return json.loads(self.cluster.tool("backup", self.path, *args, "--json").stdout)
+
+    def check(self, *args, check=True):
+        return self.cluster.tool("backup", "--check", self.path, *args, check=check)
+
+    def names(self):
+        return sorted(p.name for p in self.path.iterdir() if re.fullmatch(NAME, p.name))
+
+    def blocks(self):
+        return bytes_of((self.path / "packs").iterdir())
+
+
+@pytest.fixture
+def backups(tmp_path):
+    return lambda cluster, name="backups": Copy(cluster, tmp_path / name)
+
+
+def restored(copy, tmp_path, *args, **kwargs):
+    """A cluster in a folder of its own, restored and started."""
+    cluster = Cluster(frontends=1, dir=tmp_path / "restored", **kwargs)
+    cluster.tool("restore", copy.path, *args)
+    return cluster
+
+
+def test_restored_as_it_was(own_cluster, backups, tmp_path):
+    """Accounts, settings, the secret, flags, UIDs, and mail that was accepted and not delivered."""
+    cluster = own_cluster(frontends=1)
+    for user in ("alice@one.test", "bob@two.test"):
+        cluster.add_user(user)
+    cluster.tool("alias", "add", "info@one.test", "bob@two.test")
+    cluster.settings("pop", banner="as it was")
+    append(cluster, "alice@one.test", range(30))
+    append(cluster, "alice@one.test", [100], size=3_000_000)
+    imap = imap_of(cluster, "alice@one.test")
+    imap.create("Archive")
+    imap.select()
+    imap.store("2:9", "+FLAGS", "(\\Seen $Label)")
+    imap.copy("3:5", "Archive")
+    imap.store("4,7", "+FLAGS", "\\Deleted")
+    imap.expunge()
+    imap.logout()
+    cluster.deliver("s@else.test", ["bob@two.test", "alice@one.test"], text_of(200, 1000).decode())
+    cluster.wait_mail("bob@two.test")
+    state(cluster, "alice@one.test")  # digests are computed
+    os.kill(cluster.pid("delivery-worker-0"), signal.SIGSTOP)
+    waiting = cluster.deliver("s@else.test", "info@one.test", text_of(201, 1000).decode())
+    before = {user: state(cluster, user) for user in ("alice@one.test", "bob@two.test")}
+    secret = redis.Redis(port=cluster.port("redis")).get("cluster:secret")
+    key = (cluster.dir / "tls/key.pem").read_bytes()
+    copy = backups(cluster)
+    made = copy.make()
+    assert made["missing"] == made["damaged"] == 0 and made["new_bodies"] == made["bodies"] > 32
+    assert copy.check().stdout.startswith(f"Backup {made['name']} is as it was made")
+    assert (copy.path.stat().st_mode & 0o777, (copy.path / made["name"] / "redis.rdb").stat().st_mode & 0o777,
+            (copy.path / made["name"] / "tls/key.pem").stat().st_mode & 0o777) == (0o700, 0o600, 0o600)
+    os.kill(cluster.pid("delivery-worker-0"), signal.SIGCONT)  # only to end in time
+    cluster.stop()
+    shutil.rmtree(cluster.dir)
+
+    again = restored(copy, tmp_path)
+    text = again.tool("restore", copy.path, check=False)
+    assert text.returncode == 1 and "has a store already" in text.stderr
+    assert (again.dir / "tls/key.pem").read_bytes() == key
+    with again:
+        # The mail that waited is delivered, once, and under its id.
+        again.wait_mail("bob@two.test", 2)
+        assert b"Subject: 201" in again.mailbox("bob@two.test")[1]
+        assert "filed" in again.tool("trace", waiting).stdout
+        assert state(again, "alice@one.test") == before["alice@one.test"]
+        had, has = before["bob@two.test"]["INBOX"], state(again, "bob@two.test")["INBOX"]
+        assert has[1][:len(had[1])] == had[1]
+        assert redis.Redis(port=again.port("redis")).get("cluster:secret") == secret
+        assert again.tool("settings", "get", "pop.banner").stdout == "as it was\n"
+        assert "0 leaked" in again.tool("sweep", "--older-than", "0s").stdout
+        assert state(again, "alice@one.test") == before["alice@one.test"]
+        assert "stagepost backup" not in again.logs()
+        append(again, "alice@one.test", [300])
+
+
+def test_clients_that_saw_more(own_cluster, backups, tmp_path):
+    """What came, was flagged and went behind the backup is in a client's cache: it learns that all of it is not so,
+    and no new message gets a number that it knows."""
+    cluster = own_cluster(frontends=1)
+    user = cluster.add_user("alice@one.test")
+    append(cluster, user, range(4))
+    imap = imap_of(cluster, user)
+    imap.select()
+    imap.store("2", "+FLAGS", "\\Deleted")
+    imap.expunge()
+    imap.create("Old")
+    copy = backups(cluster)
+    copy.make()
+    append(cluster, user, range(10, 12))
+    imap.store("1", "+FLAGS", "\\Flagged")
+    imap.store("2", "+FLAGS", "\\Deleted")
+    imap.expunge()
+    imap.create("New")
+    imap.logout()
+    with Imap(cluster.port("imap")) as client:
+        client.login(user)
+        client.ok("ENABLE QRESYNC")
+        opened = "\n".join(client.ok("SELECT INBOX").untagged)
+        validity, modseq, uid_next = (int(re.search(rf"\[{name} (\d+)", opened).group(1))
+                                      for name in ("UIDVALIDITY", "HIGHESTMODSEQ", "UIDNEXT"))
+        email_ids = client.ok("FETCH 1:* (EMAILID)").find("EMAILID")
+        mailbox_id = client.ok("STATUS New (MAILBOXID)").find("MAILBOXID")[0].split("MAILBOXID ")[1]
+    cluster.stop()
+    with restored(copy, tmp_path) as again, Imap(again.port("imap")) as client:
+        client.login(user)
+        client.ok("ENABLE QRESYNC")
+        answer = client.ok(f"SELECT INBOX (QRESYNC ({validity} {modseq}))")
+        text = "\n".join(answer.untagged)
+        assert f"[UIDVALIDITY {validity}]" in text
+        # It knows 1 (flagged), 4, 5 and 6; there are 1, 3 and 4, and none behind them.
+        gone = re.search(r"VANISHED \(EARLIER\) (\S+)", text).group(1)
+        assert re.fullmatch(r"2,5:\d+", gone) and int(gone[4:]) >= uid_next - 1
+        assert {int(uid): flags for uid, flags in re.findall(r"FETCH \(UID (\d+) FLAGS \(([^)]*)\)", text)} == \
+            {1: "", 3: "", 4: ""}
+        assert int(re.search(r"\[UIDNEXT (\d+)", text).group(1)) > uid_next
+        append(again, user, [20])
+        client.ok("NOOP")
+        new = client.ok("FETCH 4 (UID EMAILID)").find("EMAILID")[0]
+        assert int(re.search(r"UID (\d+)", new).group(1)) > uid_next
+        assert new.split("EMAILID")[1] not in [line.split("EMAILID")[1] for line in email_ids]
+        client.ok("CREATE New")
+        assert client.ok("STATUS New (MAILBOXID)").find("MAILBOXID")[0].split("MAILBOXID ")[1] != mailbox_id
+        assert "0 leaked" in again.tool("sweep", "--older-than", "0s").stdout
+
+
+def stopped_behind_its_snapshot(copy, tmp_path):
+    """A backup that sleeps: its snapshot is made, and no body copied."""
+    marker = tmp_path / "stop"
+    marker.touch()
+    process = subprocess.Popen(copy.command("--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env={**copy.cluster.env, "STAGEPOST_STOP_AT": f"backup-snapshot:{marker}"})
+    stat = f"/proc/{process.pid}/stat"
+    wait_for(lambda: open(stat).read().rsplit(")", 1)[1].split()[0] == "T", 30, what="a snapshot")
+    return process
+
+
+def bytes_of(packs):
+    return sum(p.stat().st_blocks * 512 for p in packs)
+
+
+def test_bodies_that_go_meanwhile(own_cluster, backups, tmp_path):
+    """All mail is expunged behind the snapshot: the bodies stay until they are copied, then they go."""
+    cluster = own_cluster(frontends=1)
+    user = cluster.add_user("alice@one.test")
+    append(cluster, user, range(50), size=600_000)
+    copy = backups(cluster)
+    packs = list((cluster.dir / "blobs").iterdir())
+    wide = bytes_of(packs)
+    process = stopped_behind_its_snapshot(copy, tmp_path)
+    before = state(cluster, user)
+    imap = imap_of(cluster, user)
+    imap.select()
+    imap.store("1:*", "+FLAGS", "\\Deleted")
+    imap.expunge()
+    imap.logout()
+    cluster.deliver("s@else.test", user, text_of(500, 1000).decode())  # its spool entry goes too
+    refused = cluster.tool("sweep", "--older-than", "0s", check=False)
+    assert refused.returncode == 1 and "a backup is under way" in refused.stderr
+    wait_for(lambda: cluster.redis.llen("backup:held") >= 50, what="bodies that are held")
+    assert not os.listdir(copy.path / "packs")
+    process.send_signal(signal.SIGCONT)
+    out, error = process.communicate(timeout=120)
+    assert process.returncode == 0, error
+    made = json.loads(out)
+    assert made["missing"] == made["damaged"] == 0 and made["bodies"] >= 50
+    assert not cluster.redis.exists("backup:hold") and not cluster.redis.llen("backup:held")
+    copy.check()
+    # The store has its space back.
+    assert "0 leaked" in cluster.tool("sweep", "--older-than", "0s").stdout
+    wait_for(lambda: bytes_of(packs) < wide - 25_000_000, what="the space of the bodies")
+    cluster.stop()
+    with restored(copy, tmp_path) as again:
+        assert state(again, user) == before
+        assert again.mailbox(user)[7] == text_of(7, 600_000)
+
+
+def test_under_traffic(own_cluster, backups, tmp_path):
+    """Senders, and readers who expunge, while one backup follows the other; what was there before the last one, and
+    stayed, is in it."""
+    cluster = own_cluster(frontends=1)
+    users = [cluster.add_user(f"user{i}@one.test") for i in range(3)]
+    kept = cluster.add_user("kept@one.test")
+    over, faults = threading.Event(), []
+
+    def send(number):
+        try:
+            while not over.is_set():
+                cluster.deliver("s@else.test", users, text_of(number, random.choice((500, 90_000))).decode())
+                number += 3
+        except Exception as e:
+            faults.append(e)
+
+    def expunge():
+        try:
+            while not over.is_set():
+                imap = imap_of(cluster, random.choice(users))
+                imap.select()
+                imap.store("1:3", "+FLAGS", "\\Deleted")
+                imap.expunge()
+                imap.logout()
+        except Exception as e:
+            faults.append(e)
+
+    threads = [threading.Thread(target=send, args=(1000 + i,)) for i in range(2)] + [threading.Thread(target=expunge)]
+    for thread in threads:
+        thread.start()
+    copy = backups(cluster)
+    try:
+        for round in range(6):
+            append(cluster, kept, range(round * 5, round * 5 + 5))
+            before = state(cluster, kept)
+            made = copy.make()
+            assert made["missing"] == made["damaged"] == 0
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert not faults
+    assert copy.names() == [made["name"]]
+    copy.check()
+    cluster.stop()
+    with restored(copy, tmp_path) as again:
+        assert state(again, kept) == before
+        wait_for(lambda: not any(again.redis.hlen(key) for key in again.redis.scan_iter("spool:*:env")), 60,
+                 what="an empty queue")
+        for user in users:
+            seen = set()
+            for body in again.mailbox(user):
+                number = int(re.search(rb"Message-ID: <(\d+)@test>", body).group(1))
+                assert number not in seen, "a message is there twice"
+                seen.add(number)
+                assert body.endswith(text_of(number, 500)) or body.endswith(text_of(number, 90_000))
+
+
+def test_a_second_one_copies_what_is_new(own_cluster, backups):
+    cluster = own_cluster(frontends=1)
+    user = cluster.add_user("alice@one.test")
+    append(cluster, user, range(40), size=50_000)
+    state(cluster, user)
+    copy = backups(cluster)
+    first = copy.make()
+    assert first["new_bytes"] > 40 * 50_000
+    append(cluster, user, [100])
+    second = copy.make("--keep", 2)
+    # The new body, and its digest at most.
+    assert 1 <= second["new_bodies"] <= 2 and second["new_bytes"] < 5000
+    assert copy.names() == [first["name"], second["name"]]
+    imap = imap_of(cluster, user)
+    imap.select()
+    imap.store("1:35", "+FLAGS", "\\Deleted")
+    imap.expunge()
+    imap.logout()
+    wide = copy.blocks()
+    third = copy.make("--keep", 2)
+    assert copy.names() == [second["name"], third["name"]]
+    for name in copy.names():
+        assert name in copy.check("--at", name).stdout
+    assert copy.blocks() > wide * 0.9  # the second one wants them still
+    copy.make()
+    assert copy.blocks() < wide * 0.4
+    copy.check()
+    assert copy.check("--at", first["name"], check=False).returncode == 1
+
+
+@pytest.mark.parametrize("point", ["backup-snapshot", "backup-body", "backup-named", "backup-prune"])
+def test_dies_in_the_middle(own_cluster, backups, tmp_path, point):
+    """The one before stays whole; the next one goes on from there."""
+    cluster = own_cluster(frontends=1)
+    user = cluster.add_user("alice@one.test")
+    append(cluster, user, range(5))
+    copy = backups(cluster)
+    first = copy.make()
+    imap = imap_of(cluster, user)
+    imap.select()
+    imap.store("1:3", "+FLAGS", "\\Deleted")
+    imap.expunge()
+    imap.logout()
+    append(cluster, user, range(10, 15))
+    marker = tmp_path / "marker"
+    marker.touch()
+    died = subprocess.run(copy.command(), env={**cluster.env, "STAGEPOST_CRASH_AT": f"{point}:{marker}"})
+    assert died.returncode == -signal.SIGKILL
+    if point == "backup-prune":
+        assert len(copy.names()) == 1 and copy.names()[0] > first["name"]
+    else:
+        assert copy.names() == [first["name"]]
+        # What lost its last reference since is held, and released by the next one.
+        append(cluster, user, [20])
+        imap = imap_of(cluster, user)
+        imap.select()
+        imap.store("1", "+FLAGS", "\\Deleted")
+        imap.expunge()
+        imap.logout()
+        wait_for(lambda: cluster.redis.llen("backup:held") > 0, what="a body that is held")
+    copy.check()
+    made = copy.make()
+    assert made["missing"] == 0 and not (copy.path / "unfinished").exists()
+    assert copy.names() == [made["name"]] and not cluster.redis.llen("backup:held")
+    copy.check()
+    before = state(cluster, user)
+    cluster.stop()
+    with restored(copy, tmp_path) as again:
+        assert state(again, user) == before
+
+
+def test_a_restore_that_dies(own_cluster, backups, tmp_path):
+    cluster = own_cluster(frontends=1)
+    user = cluster.add_user("alice@one.test")
+    append(cluster, user, range(5))
+    copy, before = backups(cluster), state(cluster, user)
+    copy.make()
+    cluster.stop()
+    marker = tmp_path / "marker"
+    marker.touch()
+    again = Cluster(frontends=1, dir=tmp_path / "restored")
+    died = subprocess.run([BUILD / "stagepost", "restore", copy.path, "--dir", again.dir],
+                          env={**cluster.env, "STAGEPOST_CRASH_AT": f"restore-body:{marker}"})
+    assert died.returncode == -signal.SIGKILL
+    refused = subprocess.run([BUILD / "stagepost", "up", "--dir", again.dir, "--detach"], capture_output=True,
+                             text=True, timeout=60)
+    assert refused.returncode == 1 and "was not finished" in refused.stderr
+    again.tool("restore", copy.path)
+    with again:
+        assert state(again, user) == before
+
+
+def flip(path, at):
+    with open(path, "r+b") as f:
+        f.seek(at)
+        byte = f.read(1)
+        f.seek(at)
+        f.write(bytes([byte[0] ^ 1]))
+
+
+def test_damage_is_found(own_cluster, backups, tmp_path):
+    cluster = own_cluster(frontends=1)
+    user = cluster.add_user("alice@one.test")
+    append(cluster, user, range(6), size=20_000)
+    copy = backups(cluster)
+    name = copy.make()["name"]
+    cluster.stop()
+    pack = next(p for p in (copy.path / "packs").iterdir() if text_of(3, 20_000) in p.read_bytes())
+    at = pack.read_bytes().index(text_of(3, 20_000)) + 9000
+    again = Cluster(frontends=1, dir=tmp_path / "restored")
+    for path, place, words in [(copy.path / name / "redis.rdb", 500, "digest"),
+                               (copy.path / name / "tls/key.pem", 100, "digest"), (pack, at, "1 damaged")]:
+        flip(path, place)
+        bad = copy.check(check=False)
+        assert bad.returncode == 1 and words in bad.stderr, bad.stderr
+        refused = again.tool("restore", copy.path, check=False)
+        assert refused.returncode == 1 and words in refused.stderr
+        assert not any((again.dir / "blobs").iterdir()) and not (again.dir / "redis/appendonlydir").exists()
+        flip(path, place)
+        copy.check()
+    flip(pack, at)
+    assert re.search(r"body [0-9a-f-]+ is missing or damaged", copy.check(check=False).stderr)
+    again.tool("restore", copy.path, "--despite-damage")
+    with again:
+        imap = imap_of(again, user)
+        imap.select()
+        for n in (1, 2, 3, 5, 6):
+            assert imap.fetch(str(n), "(BODY.PEEK[])")[1][0][1] == text_of(n - 1, 20_000)
+        imap.logout()
+    # It is mended from the store.
+    cluster.start()
+    assert copy.make()["new_bodies"] == 0 and copy.check(check=False).returncode == 1
+    assert copy.make("--verify")["new_bodies"] == 1
+    copy.check()
+
+
+def test_faults_of_the_store_are_named(own_cluster, backups):
+    """A body that the store itself has lost: the rest is backed up, and the whole backup before it stays."""
+    cluster = own_cluster(frontends=1)
+    user = cluster.add_user("alice@one.test")
+    append(cluster, user, range(3), size=20_000)
+    copy = backups(cluster)
+    whole = copy.make()["name"]
+    append(cluster, user, range(10, 13), size=20_000)
+    pack = next(p for p in (cluster.dir / "blobs").iterdir() if text_of(11, 20_000) in p.read_bytes())
+    flip(pack, pack.read_bytes().index(text_of(11, 20_000)) + 9000)
+    bad = cluster.tool("backup", copy.path, check=False)
+    assert bad.returncode == 1 and "lost bodies" in bad.stderr and "missing or damaged" in bad.stderr
+    assert len(copy.names()) == 2 and copy.names()[0] == whole
+    assert copy.check().returncode == 0  # as it was made: with its fault
+    copy.check("--at", whole)
+
+
+def test_what_is_refused(own_cluster, backups, tmp_path):
+    cluster = own_cluster(frontends=1)
+    cluster.add_user("alice@one.test")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "file").write_text("of somebody else")
+
+    def fails(words, *args):
+        result = cluster.tool(*args, check=False)
+        assert result.returncode == 1 and words in result.stderr and len(result.stderr.splitlines()) == 1
+    fails("no folder of backups", "backup", other)
+    fails("no folder of backups", "restore", other)
+    fails("no folder of backups", "backup", "--check", other)
+    fails("--keep", "backup", tmp_path / "new", "--keep", "0")
+    fails("usage", "backup")
+    fails("usage", "restore")
+    copy = backups(cluster)
+    copy.make()
+    fails("stop it first", "restore", copy.path)
+    fails("no backup", "restore", copy.path, "--at", "yesterday")
+    # One at a time: to the same folder, and of the same cluster.
+    process = stopped_behind_its_snapshot(copy, tmp_path)
+    try:
+        fails("in use", "backup", copy.path)
+        fails("another backup", "backup", tmp_path / "second")
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def authority():
+    with Authority() as ca:
+        yield ca
+
+
+@pytest.fixture
+def secure(authority, tmp_path):
+    """Two servers: TLS with certificates asked of clients, one user of the ACL."""
+    started, cert_key = [], authority.issue("localhost")
+    for i in range(2):
+        (tmp_path / f"redis{i}").mkdir()
+        port, plain = free_port(), free_port()
+        process = redis_server(tmp_path / f"redis{i}", "--port", plain, "--tls-port", port, "--tls-cert-file", cert_key[0],
+                               "--tls-key-file", cert_key[1], "--tls-ca-cert-file", authority.file,
+                               "--tls-auth-clients", "yes", "--repl-diskless-sync-delay", 0, "--user", "stagepost", "on",
+                               f">{PASSWORD}", "~*", "&*", "+@all", "--user", "default", "off")
+        store = redis.Redis(port=plain, username="stagepost", password=PASSWORD, db=3)
+        started.append((process, f"rediss://stagepost:{QUOTED}@localhost:{port}/3", store))
+
+        def answers():
+            try:
+                return store.ping()
+            except redis.ConnectionError:
+                return False
+        wait_for(answers, 10, what="redis-server")
+    yield started
+    for process, _, store in started:
+        store.close()
+        process.terminate()
+        process.wait()
+
+
+def test_into_a_redis_that_runs(secure, authority, tmp_path):
+    """Over TLS, as a user of its ACL, from one database to another server's."""
+    (_, url, store), (_, other_url, other) = secure
+    store.hset("settings:pop", "banner", "x" * 5000)
+    store.hset("settings:imap", mapping={f"field{i}": i for i in range(600)})
+    store.set("cluster:secret", bytes(range(32)))
+    store.set("mail:{a@b.test}:lock", "x", px=3_600_000)
+    store.zadd("cluster:procs", {"frontend-1": 1})
+    store.hset("cluster:proc:frontend-1", "pid", "1")
+    store.set("spool:{3}:lease", "gone", px=100_000)
+    store.xadd("spool:{3}:events", {"a": "b"})
+    redis.Redis(connection_pool=redis.ConnectionPool(**{**store.connection_pool.connection_kwargs, "db": 0})).set("a", 1)
+
+    def tool(command, *args, url, check=True):
+        blobs = tmp_path / ("blobs" if url != other_url else "blobs-restored")
+        result = subprocess.run([BUILD / "stagepost", command, tmp_path / "backups", *args], capture_output=True,
+                                text=True, timeout=60, cwd=tmp_path,
+                                env={**os.environ, "STAGEPOST_REDIS": url, "STAGEPOST_BLOBS": f"file:{blobs}",
+                                     **client_files(authority)})
+        assert PASSWORD not in result.stderr and QUOTED not in result.stderr
+        if check:
+            assert result.returncode == 0, result.stderr
+        return result
+    tool("backup", url=url)
+    tool("restore", url=other_url)
+    gone = {b"cluster:procs", b"cluster:proc:frontend-1", b"spool:{3}:lease"}
+
+    def content(server):
+        return {key: server.hgetall(key) if server.type(key) == b"hash" else server.dump(key)
+                for key in server.keys() if key not in gone and not key.startswith(b"backup:")}
+    assert content(other) == content(store) and len(content(other)) == other.dbsize() == 5
+    assert other.pexpiretime("mail:{a@b.test}:lock") == store.pexpiretime("mail:{a@b.test}:lock")
+    assert "not empty" in tool("restore", url=other_url, check=False).stderr
+    other.zadd("cluster:procs", {"frontend-1": 1})
+    other.hset("cluster:proc:frontend-1", "pid", "1")
+    assert "stop the cluster" in tool("restore", "--replace", url=other_url, check=False).stderr
+    other.delete("cluster:proc:frontend-1")
+    other.set("new", "x")
+    tool("restore", "--replace", url=other_url)
+    assert content(other) == content(store) and other.dbsize() == 5
+    # A user who may not: said so, in Redis's words.
+    store.execute_command("ACL", "SETUSER", "stagepost", "-sync")
+    refused = tool("backup", url=url, check=False)
+    assert refused.returncode == 1 and "NOPERM" in refused.stderr
