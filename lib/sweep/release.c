@@ -227,7 +227,8 @@ static void
 release_begin(struct sweep *s)
 {
 	op_hold(&s->op);
-	redis_call_key(s->options.redis, release_on_hold, s, "EXISTS", str_c(redis_key_pattern(KEY_BACKUP_HOLD)), 0, NULL);
+	redis_call_key(s->options.redis, release_on_hold, s, "EXISTS", str_c(redis_key_pattern(KEY_BACKUP_HOLD)), 0,
+		       NULL);
 }
 
 /* ---- The packs ---- */
