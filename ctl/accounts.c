@@ -197,7 +197,7 @@ accounts_take_password(int *argc, char **argv, char out[PASSWORD_MAX], bool *giv
 			return ctl_fail("no password on standard input");
 		out[strcspn(out, "\r\n")] = '\0';
 	} else if (password != NULL && !str_copy(str_c(password), out, PASSWORD_MAX)) {
-		return ctl_fail("a password has at most %d bytes", PASSWORD_MAX - 1);
+		return ctl_fail("a password may have at most %d bytes", PASSWORD_MAX - 1);
 	}
 	if (*given_out && out[0] == '\0')
 		return ctl_fail("the password is empty");

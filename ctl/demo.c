@@ -41,7 +41,7 @@ add_accounts(struct ctl *ctl, struct err *err)
 		if (ctl_wait(ctl, &w) != 0)
 			goto failed;
 	}
-	printf("Made the domain " DEMO_DOMAIN " with alice and bob (password " DEMO_PASSWORD ").\n");
+	printf("Created the domain " DEMO_DOMAIN " with alice and bob (password " DEMO_PASSWORD ").\n");
 	return 0;
 failed:
 	*err = w.err;
@@ -89,8 +89,8 @@ send_message(const struct layout *l, struct err *err)
 		 ">\r\nSubject: Welcome to Stagepost\r\n"
 		 "Date: %s\r\nMessage-ID: <welcome.%lld@" DEMO_DOMAIN ">\r\nMIME-Version: 1.0\r\n"
 		 "Content-Type: text/plain; charset=utf-8\r\n\r\n"
-		 "This message came in by SMTP, went through the spool, was filed into\r\n"
-		 "your mailbox by a delivery worker, and is read back by POP3.\r\n",
+		 "This message arrived by SMTP, passed through the spool, was delivered to\r\n"
+		 "your mailbox by a delivery worker, and is now read by POP3.\r\n",
 		 date, (long long)clock_unix_ms());
 	snprintf(url, sizeof(url), "smtp://127.0.0.1:%d/localhost", layout_port(l, 25, 0));
 	curl_easy_setopt(curl, CURLOPT_URL, url);

@@ -34,7 +34,7 @@ dkim_take_options(int *argc, char **argv, struct options *o)
 		return ctl_usage("domain dkim");
 	o->has_algorithm = algorithm != NULL;
 	if (algorithm != NULL && !dkim_algorithm_parse(str_c(algorithm), &o->algorithm))
-		return ctl_fail("--algorithm is rsa or ed25519");
+		return ctl_fail("--algorithm must be rsa or ed25519");
 	if (!directory_canonical_domain(str_c(argv[0]), o->domain))
 		return ctl_fail("'%s' is not a domain", argv[0]);
 	return 0;

@@ -345,7 +345,8 @@ command_events(struct ctl *ctl, int argc, char **argv)
 	    ctl_take_option(&argc, argv, "--reader", &e.reader) != 0 || ctl_has_unknown_option(argc, argv) || argc != 0)
 		return ctl_usage("events");
 	if (e.reader != NULL && !reader_name_is_good(e.reader))
-		return ctl_fail("a reader's name has letters, digits, '-', '_' and '.', at most %d", READER_NAME_MAX);
+		return ctl_fail("the name of a reader may have letters, digits, '-', '_' and '.', at most %d",
+				READER_NAME_MAX);
 	if (read_now(ctl, &now_ms) != 0)
 		return 1;
 	/* A new reader begins with all that is kept. */

@@ -12,7 +12,7 @@ static void
 print_help(FILE *out)
 {
 	fputs("NAME\n"
-	      "       stagepost - runs and steers a Stagepost mail cluster\n\n"
+	      "       stagepost - run and control a Stagepost mail cluster\n\n"
 	      "SYNOPSIS\n"
 	      "       stagepost COMMAND [ARGUMENTS] [--dir DIR] [--json]\n\n"
 	      "COMMANDS\n",
@@ -22,17 +22,17 @@ print_help(FILE *out)
 			c->help);
 	fputs("\nOPTIONS\n"
 	      "       --dir DIR\n"
-	      "              The folder of the cluster; default ./data.\n"
+	      "              Directory of the cluster; default ./data.\n"
 	      "       --json Lists as JSON.\n"
 	      "       --version\n"
 	      "              The program's version.\n"
-	      "       --help This page; after a command, that command's usage.\n\n"
+	      "       --help Show this page, or the usage of a command that stands before it.\n\n"
 	      "ENVIRONMENT\n"
 	      "       STAGEPOST_REDIS, STAGEPOST_BLOBS\n"
-	      "              The store to work on, instead of the one of --dir:\n"
+	      "              Store to use instead of the one under --dir:\n"
 	      "              redis://host:port, file:/folder.\n\n"
 	      "EXIT STATUS\n"
-	      "       0, or 1 with one line that says what is wrong.\n",
+	      "       0 on success; 1 on failure, with one line that gives the reason.\n",
 	      out);
 }
 
@@ -114,7 +114,7 @@ main(int argc, char **argv)
 		return 0;
 	}
 	if (ctl_take_option(&argc, argv, "--dir", &ctl.dir) != 0)
-		return ctl_fail("--dir needs a folder");
+		return ctl_fail("--dir needs a directory");
 	if (argc == 0 || (argc == 1 && strcmp(argv[0], "help") == 0)) {
 		print_help(help || argc == 1 ? stdout : stderr);
 		return help || argc == 1 ? 0 : 1;

@@ -52,7 +52,7 @@ message_print_trace(const cJSON *r)
 		printf("  now, for %s: %s %s%s%s%s %s\n", message_text(item, "destination"),
 		       message_text(item, "state"), message_text(item, "next_try"),
 		       message_text(item, "worker")[0] != '\0' ? "by " : "", message_text(item, "worker"),
-		       message_text(item, "ill_until")[0] != '\0' ? "; the destination is ill:" : "",
+		       message_text(item, "ill_until")[0] != '\0' ? "; the destination has trouble:" : "",
 		       message_text(item, "trouble"));
 	cJSON_ArrayForEach (item, cJSON_GetObjectItem(r, "events"))
 		printf("  %s  %-10s %s %s %s %s %s\n", message_text(item, "time"), message_text(item, "kind"),

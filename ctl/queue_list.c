@@ -120,7 +120,7 @@ summary_print_line(const cJSON *line, int64_t now_ms)
 		snprintf(next, sizeof(next), "%.0f s", (next_ms - (double)now_ms) / 1000);
 	if (answer == NULL)
 		answer = cJSON_IsTrue(cJSON_GetObjectItem(line, "throttled"))
-				 ? "waits for its limits (settings:destination)"
+				 ? "waits because of the limits in settings:destination"
 				 : "";
 	printf("%-40s %8.0f %8.0f %8.0f %8.0f %9.0f s %10s  %s\n",
 	       cJSON_GetStringValue(cJSON_GetObjectItem(line, "destination")), summary_number(line, "queued"),

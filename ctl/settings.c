@@ -32,7 +32,7 @@ settings_print(const cJSON *list)
 					    ? "   (set)"
 					    : "   (stored value is bad; see stagepost settings check)";
 		printf("%s=%s%s%s\n", settings_text(o, "name"), settings_text(o, "value"), state,
-		       cJSON_IsTrue(cJSON_GetObjectItem(o, "planned")) ? "   (planned: nothing obeys it yet)" : "");
+		       cJSON_IsTrue(cJSON_GetObjectItem(o, "planned")) ? "   (planned: not used yet)" : "");
 	}
 }
 

@@ -31,7 +31,7 @@ status_print_certificates(const cJSON *all)
 		if (status_text(c, "ends") != NULL)
 			printf(", ends %.10s (in %.0f days)", status_text(c, "ends"), status_number(c, "days_left"));
 		if (status_text(c, "problem") != NULL)
-			printf("; the files as they are now are NOT LOADED: %s", status_text(c, "problem"));
+			printf("; the present files are NOT LOADED: %s", status_text(c, "problem"));
 		printf("\n");
 	}
 	cJSON_Delete(list);

@@ -36,12 +36,12 @@ sweep_on_done(void *arg, const struct sweep_figures *figures, const struct err *
 static void
 sweep_tell(const struct sweep_figures *f, const struct sweep_options *o)
 {
-	printf("%llu bodies are referred to; %llu leaked ones (%llu bytes) %s", (unsigned long long)f->referred,
+	printf("%llu bodies are referenced; %llu leaked ones (%llu bytes) %s", (unsigned long long)f->referred,
 	       (unsigned long long)f->released, (unsigned long long)f->released_bytes,
 	       o->dry_run ? "would be released" : "were released");
 	if (f->in_doubt != 0)
-		printf("; %llu more are to be looked at again by a sweep in %lld hours",
-		       (unsigned long long)f->in_doubt, (long long)(o->suspect_ms / 3600000));
+		printf("; %llu more must be examined again by a sweep in %lld hours", (unsigned long long)f->in_doubt,
+		       (long long)(o->suspect_ms / 3600000));
 	printf("\n");
 }
 

@@ -35,7 +35,7 @@ take_subject(struct ctl *ctl, const char *command, int argc, char **argv, bool h
 	else
 		str_copy(str_c(argv[0]), s->day, sizeof(s->day));
 	if (!tally_day_parse(str_c(s->day), &s->start_ms) || strlen(argv[0]) >= TALLY_DAY_MAX)
-		return ctl_fail("'%s' is no day (2026-11-24, today, yesterday)", argv[0]);
+		return ctl_fail("'%s' is not a day (2026-11-24, today, yesterday)", argv[0]);
 	if (has_domain && !directory_canonical_domain(str_c(argv[1]), s->domain))
 		return ctl_fail("'%s' is not a domain", argv[1]);
 	return ctl_connect(ctl, &err) == 0 ? 0 : ctl_fail("%s", err.text);
@@ -182,7 +182,7 @@ fill_head(struct ctl *ctl, const struct subject *s, struct tls_report_head *head
 	redisReply *id;
 
 	if (!tls_reporting_fill(who, o->tls_report_from, o->tls_report_organization, o->tls_report_contact, hostname))
-		return ctl_fail("the setting smtp-out.tls_report_from is no address");
+		return ctl_fail("the setting smtp-out.tls_report_from is not an address");
 	id = ask(ctl, s, "HGET", KEY_TLSRPT_PLAN, "id");
 	if (id == NULL)
 		return 1;
@@ -237,7 +237,7 @@ command_tls_report_send(struct ctl *ctl, int argc, char **argv)
 		return 1;
 	known = reply->type == REDIS_REPLY_STRING;
 	if (known)
-		ctl_fail("the report is done: %s", reply->str);
+		ctl_fail("the report is already done: %s", reply->str);
 	freeReplyObject(reply);
 	if (known)
 		return 1;

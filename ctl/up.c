@@ -210,7 +210,7 @@ wait_ready(struct up *up, struct err *err)
 		while (!probe_http_ok("127.0.0.1", port, "/readyz")) {
 			const char *failing = supervisor_failing(up->children, 3);
 			if (stop_wanted)
-				return err_set(err, ERR_UNAVAILABLE, "stopped while starting");
+				return err_set(err, ERR_UNAVAILABLE, "interrupted while starting");
 			if (failing != NULL)
 				return fail_for(up, failing, err);
 			if (clock_monotonic_ms() > until)
@@ -294,7 +294,7 @@ take_options(struct up *up, int argc, char **argv)
 	if (argc != 0)
 		return ctl_usage("up");
 	if (hostname != NULL && !host_name_is_valid(str_c(hostname)))
-		return ctl_fail("STAGEPOST_HOSTNAME is '%s', not the name of a host", hostname);
+		return ctl_fail("STAGEPOST_HOSTNAME is '%s', which is not a host name", hostname);
 	str_copy(str_c(listen), l->listen, sizeof(l->listen));
 	if (hostname != NULL)
 		str_copy(str_c(hostname), l->hostname, sizeof(l->hostname));
@@ -405,7 +405,7 @@ take_hangup(struct up *up, bool had_terminal)
 		stop_wanted = 1;
 		return;
 	}
-	printf("SIGHUP: the frontends read their certificates anew.\n");
+	printf("SIGHUP: the frontends read their certificates again.\n");
 	fflush(stdout);
 	supervisor_signal(up->children, STAGE_FRONTEND, SIGHUP);
 }

@@ -12,23 +12,22 @@
 static const char *resolver, *trust_anchor, *ca_file, *sts_port;
 
 static const struct service_option options[] = {
-	{"resolver", "STAGEPOST_RESOLVER", "ADDR[@PORT]", NULL, "name server to ask; else those of resolv.conf",
+	{"resolver", "STAGEPOST_RESOLVER", "ADDR[@PORT]", NULL, "name server; default: those of resolv.conf",
 	 &resolver},
 	{"trust-anchor", "STAGEPOST_TRUST_ANCHOR", "FILE", NULL,
-	 "DS or DNSKEY records (of the root: /usr/share/dns/root.key) that DNSSEC is checked from, for DANE; else "
+	 "DS or DNSKEY records that are the DNSSEC trust anchor for DANE (the root's: /usr/share/dns/root.key); else "
 	 "there is none.",
 	 &trust_anchor},
 	{"ca-file", "STAGEPOST_CA_FILE", "FILE", NULL,
-	 "Authorities (PEM) that certificates of remote servers are checked against; else those of the system.",
+	 "Certificate authorities (PEM) for the certificates of remote servers; default: those of the system.",
 	 &ca_file},
-	{"sts-port", "STAGEPOST_STS_PORT", "PORT", "443",
-	 "Port of the web servers that MTA-STS policies are fetched from.", &sts_port},
+	{"sts-port", "STAGEPOST_STS_PORT", "PORT", "443", "Port of the web servers with MTA-STS policies.", &sts_port},
 	{NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
 static const struct service_description description = {
 	.kind = "delivery-worker",
-	.summary = "Takes jobs from the spool brokers: local delivery, SMTP out, reports.",
+	.summary = "Take jobs from the spool brokers: local delivery, SMTP out, reports.",
 	.options = options,
 	.bodies = SERVICE_WRITES_BODIES,
 };
@@ -177,7 +176,7 @@ main(int argc, char **argv)
 	if (!jobs_are_none(p.worker.jobs) || !tls_reporter_is_idle(p.worker.tls_reporter)) {
 		/* The grace time is over. What these jobs wait for would call back
 		 * into what is freed; their leases end by themselves. */
-		log_warning(NULL, "ending with jobs under way");
+		log_warning(NULL, "stopping while jobs are in progress");
 		_exit(status);
 	}
 	worker_fini(&p.worker);

@@ -13,23 +13,22 @@ static struct tls_options tls_options;
 
 static const struct service_option options[] = {
 	{"protocols", "STAGEPOST_PROTOCOLS", "LIST", NULL,
-	 "Listeners to open, separated by commas; all when not given: "
+	 "Listeners to open, separated by commas; default: all of "
 	 "smtp,submission,submissions,pop3,pop3s,imap,imaps,http,https.",
 	 &protocol_names},
-	{"tls-cert", "STAGEPOST_TLS_CERT", "FILE", NULL, "Certificate chain (PEM): the default one.",
-	 &tls_options.cert_path},
-	{"tls-key", "STAGEPOST_TLS_KEY", "FILE", NULL, "Its private key (PEM).", &tls_options.key_path},
+	{"tls-cert", "STAGEPOST_TLS_CERT", "FILE", NULL, "Default certificate chain (PEM).", &tls_options.cert_path},
+	{"tls-key", "STAGEPOST_TLS_KEY", "FILE", NULL, "Private key of --tls-cert (PEM).", &tls_options.key_path},
 	{"tls-dir", "STAGEPOST_TLS_DIR", "FOLDER", NULL,
-	 "Certificates for further names: FOLDER/<name>/cert.pem and key.pem. Without any there is no TLS.",
+	 "Certificates for other names: FOLDER/<name>/cert.pem and key.pem. Without any certificate there is no TLS.",
 	 &tls_options.dir},
 	{"hostnames", "STAGEPOST_HOSTNAMES", "LIST", NULL,
-	 "Names of this server's addresses for #HostName# in banners: 192.0.2.1=mx1.example.com,...", &hostnames},
+	 "Names for #HostName# in banners by local address: 192.0.2.1=mx1.example.com,...", &hostnames},
 	{0},
 };
 
 static const struct service_description description = {
 	.kind = "frontend",
-	.summary = "accepts mail clients' connections for a Stagepost cluster",
+	.summary = "accept connections of mail clients and servers for a Stagepost cluster",
 	.options = options,
 	.bodies = SERVICE_TAKES_BODIES,
 };
@@ -61,7 +60,7 @@ why_not_ready(void *arg)
 	const struct core *core = arg;
 
 	if (!secret_is_known(core->frontend.secret))
-		return "the cluster's secret is not read yet";
+		return "the cluster secret has not been read yet";
 	return bus_client_is_ready(core->frontend.bus) ? NULL : "no broker owns the spool";
 }
 
@@ -84,7 +83,7 @@ static int
 open_tls(struct core *core, struct err *err)
 {
 	if ((tls_options.cert_path != NULL) != (tls_options.key_path != NULL))
-		return err_set(err, ERR_INVALID, "--tls-cert and --tls-key are given together or not at all");
+		return err_set(err, ERR_INVALID, "--tls-cert and --tls-key must be given together");
 	if (tls_options.cert_path == NULL && tls_options.dir == NULL) {
 		log_warning(NULL, "no certificate is given: no TLS");
 		return 0;

@@ -18,14 +18,14 @@ static const struct service_option options[] = {
 	{"bus-announce", "STAGEPOST_BUS_ANNOUNCE", "HOST", NULL,
 	 "host to announce when --bus-listen is a wildcard address (default: the host name)", &option_announce},
 	{"resolver", "STAGEPOST_RESOLVER", "ADDR[@PORT]", NULL,
-	 "name server to ask which destinations share mail servers; else those of resolv.conf", &resolver},
-	{"shards", NULL, "N", "16", "shards of the spool, for a cluster that is new", &option_shards},
+	 "name server for the lookup of shared mail servers; default: those of resolv.conf", &resolver},
+	{"shards", NULL, "N", "16", "number of spool shards, for a new cluster", &option_shards},
 	{NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
 static const struct service_description description = {
 	.kind = "spool-broker",
-	.summary = "keeps the spool: makes accepted messages durable and hands them to delivery workers",
+	.summary = "keep the spool: store accepted messages durably and hand them to delivery workers",
 	.options = options,
 	.reports_settings_errors = true,
 };

@@ -125,9 +125,9 @@ credit_note_health(struct credit *c, const struct job *job)
 		return;
 	/* It rests anew after each trial that fails. */
 	if (h->rests == 0)
-		log_trouble_over(&k->trouble, NULL, "jobs are taken again", F_C("kind", job->kind->name));
+		log_trouble_over(&k->trouble, NULL, "taking jobs again", F_C("kind", job->kind->name));
 	else if (log_trouble_note(&k->trouble))
-		log_warning(NULL, "jobs fail for want of something of our own: few are taken until one goes well",
+		log_warning(NULL, "jobs fail because a local resource is missing: taking few until one succeeds",
 			    F_C("kind", job->kind->name));
 	credit_tell(c);
 	credit_set_rested(c);
@@ -142,7 +142,7 @@ credit_set_cut_off(struct credit *c, bool cut_off)
 
 		health_forget(&kind->health);
 		if (!cut_off)
-			log_trouble_over(&kind->trouble, NULL, "jobs are taken again", F_C("kind", k->name));
+			log_trouble_over(&kind->trouble, NULL, "taking jobs again", F_C("kind", k->name));
 	}
 }
 

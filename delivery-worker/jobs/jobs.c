@@ -109,7 +109,7 @@ jobs_on_store(void *arg, bool cut_off)
 	struct jobs *j = arg;
 
 	credit_set_cut_off(&j->credit, cut_off);
-	log_info(NULL, cut_off ? "no jobs are taken without the store" : "the store is there: jobs are taken");
+	log_info(NULL, cut_off ? "no jobs are taken while the store is away" : "the store is available: taking jobs");
 	jobs_update(j);
 	if (cut_off)
 		jobs_give_back_waiting(j);
@@ -204,7 +204,7 @@ jobs_on_frame(void *arg, struct bus_peer *peer, const Stagepost__Frame *frame)
 			return;
 		}
 	}
-	log_debug(NULL, "frame passed over", F_C("frame", bus_frame_name(frame)));
+	log_debug(NULL, "frame ignored", F_C("frame", bus_frame_name(frame)));
 }
 
 static void

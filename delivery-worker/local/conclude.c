@@ -34,8 +34,8 @@ conclude_unclaimed(struct job *job, uint32_t index, const struct target *t)
 {
 	struct str domain = directory_domain_of(t->address);
 	const char *text = arena_printf(&job->arena,
-					"kept until there is somebody to take it: %.*s has no admin, and the setting "
-					"mailbox.postmaster names nobody who takes mail",
+					"kept until there is a recipient: %.*s has no admin, and the setting "
+					"mailbox.postmaster does not name an account that accepts mail",
 					STR_ARG(domain.len > 0 ? domain : STR("this server")));
 
 	job_result(job, index, DEFERRED, "4.3.5", str_c(text))->kept = true;
@@ -138,7 +138,7 @@ conclude_several(struct local_work *w, const struct local_recipient *r)
 	/* A result that no frame takes would never arrive. */
 	if (!conclude_take_room(w, fresh, count)) {
 		job_result(job, r->index, DEFERRED, "4.5.3",
-			   STR("more addresses than one delivery may name: in the next"));
+			   STR("too many addresses for one delivery: the rest goes with the next"));
 		return;
 	}
 	result = job_result(job, r->index, EXPANDED, "2.0.0",
@@ -155,15 +155,15 @@ local_conclude(struct local_work *w, const struct local_recipient *r)
 	struct str address = str_c(job_recipient(job, r->index)->address);
 
 	if (r->expand_failed && r->err.code == ERR_LIMIT)
-		job_result(job, r->index, FAILED, "5.4.6", STR("the alias leads to too many addresses"));
+		job_result(job, r->index, FAILED, "5.4.6", STR("the alias expands to too many addresses"));
 	else if (r->expand_failed)
 		job_postpone(job, r->index, &r->err);
 	else if (r->target_count == 0)
-		job_result(job, r->index, FAILED, "5.4.6", STR("the alias leads to itself"));
+		job_result(job, r->index, FAILED, "5.4.6", STR("the alias points to itself"));
 	else if (r->target_count == 1 && r->targets[0].kind != DIR_NOT_LOCAL)
 		conclude_single(w, r, &r->targets[0]);
 	else if (r->target_count == 1 && str_eq_ci(r->targets[0].address, address))
-		job_result(job, r->index, FAILED, "5.1.2", STR("the domain is not served here any more"));
+		job_result(job, r->index, FAILED, "5.1.2", STR("the domain is no longer served here"));
 	else
 		conclude_several(w, r);
 }

@@ -49,7 +49,7 @@ filing_give_back_references(struct local_work *w)
 static void
 filing_give_up(struct filing *f)
 {
-	static const struct err disowned = {ERR_FENCED, "the job is another's now"};
+	static const struct err disowned = {ERR_FENCED, "the job belongs to another worker now"};
 
 	filing_give_back_references(f->work);
 	filing_postpone(f, &disowned);
@@ -71,10 +71,11 @@ filing_on_filed(void *arg, const struct mailbox_filed *filed, const struct err *
 		} else if (w->passes_reference) {
 			w->reference_passed = true;
 		}
-		filing_end(f, FILING_DONE, "2.0.0",
-			   str_c(arena_printf(&w->job->arena, "%s %.*s uid %u%s%.*s",
-					      filed->duplicate ? "was filed before:" : "filed:", STR_ARG(f->address),
-					      filed->first_uid, f->folder.len > 0 ? " in " : "", STR_ARG(f->folder))));
+		filing_end(
+			f, FILING_DONE, "2.0.0",
+			str_c(arena_printf(&w->job->arena, "%s %.*s uid %u%s%.*s",
+					   filed->duplicate ? "was delivered before:" : "filed:", STR_ARG(f->address),
+					   filed->first_uid, f->folder.len > 0 ? " in " : "", STR_ARG(f->folder))));
 		return;
 	}
 	if (err->code == ERR_LIMIT && f->tagged) {
@@ -258,7 +259,7 @@ filing_on_was_filed(void *arg, bool filed, bool had_passed, const struct err *er
 		filing_postpone(f, err);
 	} else if (filed) {
 		f->work->reference_passed |= had_passed;
-		filing_end(f, FILING_DONE, "2.0.0", STR("was filed before"));
+		filing_end(f, FILING_DONE, "2.0.0", STR("was delivered before"));
 	} else {
 		f->work->job->host_is_ill = true;
 		filing_postpone(f, &unread);

@@ -49,7 +49,7 @@ local_postpone_all_filings(struct local_work *w, const struct err *err)
 static bool
 local_give_up_if_disowned(struct local_work *w)
 {
-	static const struct err disowned = {ERR_FENCED, "the job is another's now"};
+	static const struct err disowned = {ERR_FENCED, "the job belongs to another worker now"};
 
 	if (!w->job->disowned)
 		return false;
@@ -122,7 +122,7 @@ local_on_body(void *arg, const char *data, size_t len, const struct err *err)
 	struct local_work *w = arg;
 
 	if (err == NULL && len == 0) {
-		static const struct err cut = {ERR_CORRUPT, "the message's body is cut short"};
+		static const struct err cut = {ERR_CORRUPT, "the body of the message is incomplete"};
 
 		err = &cut;
 	}

@@ -51,7 +51,7 @@ body_on_piece(void *arg, const char *data, size_t len, const struct err *err)
 	c->body.read = NULL;
 	if (err != NULL || len == 0) {
 		client_fail(c, SMTP_AT_BODY, "the message cannot be read: %s",
-			    err != NULL ? err->text : "it is cut short");
+			    err != NULL ? err->text : "it is incomplete");
 		return;
 	}
 	left = c->message->body.length - c->body.read_at;

@@ -31,9 +31,9 @@ dane_end_unknown(struct remote_work *w, const struct err *err)
 		w->dane.on_end(w, false, err);
 		return;
 	}
-	snprintf(text, sizeof(text), "TLSA records cannot be had: %.150s", err->text);
+	snprintf(text, sizeof(text), "TLSA records cannot be looked up: %.150s", err->text);
 	work_note_trouble(w, "4.7.5", text, h->name.p, true);
-	log_warning(&w->job->log, "host passed over: no TLSA records for now", F_STR("host", h->name), F_ERR(err));
+	log_warning(&w->job->log, "host skipped: TLSA lookup failed temporarily", F_STR("host", h->name), F_ERR(err));
 	tally_no_records(w, h, err);
 	w->dane.on_end(w, false, NULL);
 }

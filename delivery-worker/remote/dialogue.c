@@ -78,7 +78,7 @@ dialogue_on_reply(struct smtp_client *c, const struct smtp_reply *reply)
 		/* In the midst of the data: a refusal of the message (its size, say),
 		 * after which nobody reads on. Else a goodbye, or nonsense. */
 		client_fail(c, c->state == CLIENT_SENDING ? SMTP_AT_MESSAGE : SMTP_IDLE,
-			    "the server spoke unasked (%d)", reply->code);
+			    "the server sent an unexpected reply (%d)", reply->code);
 		return;
 	}
 	c->any_reply = true;
@@ -151,7 +151,7 @@ dialogue_begin_login(struct smtp_client *c)
 	c->state = CLIENT_LOGIN;
 	c->login = login_new(c->caps.auth, str_c(c->options.user), str_c(c->options.password), is_private);
 	if (c->login == NULL) {
-		client_fail(c, SMTP_AT_LOGIN, "the server offers no AUTH that can be used%s",
+		client_fail(c, SMTP_AT_LOGIN, "the server offers no usable AUTH mechanism%s",
 			    is_private ? "" : " without TLS");
 		return;
 	}
@@ -173,7 +173,7 @@ dialogue_answer_challenge(struct smtp_client *c, const struct smtp_reply *r)
 	    login_answer(c->login, buf_str(&challenge), &answer))
 		dialogue_send_base64(c, STR_NONE, buf_str(&answer));
 	else
-		client_fail(c, SMTP_AT_LOGIN, "the server's part of AUTH %s does not hold", login_mechanism(c->login));
+		client_fail(c, SMTP_AT_LOGIN, "the server's answer in AUTH %s is not valid", login_mechanism(c->login));
 	if (answer.data != NULL)
 		OPENSSL_cleanse(answer.data, answer.len);
 	buf_fini(&challenge);
@@ -189,7 +189,7 @@ dialogue_on_auth(struct smtp_client *c, const struct smtp_reply *r, unsigned rcp
 	} else if (r->code != 235) {
 		client_fail(c, SMTP_AT_LOGIN, "AUTH %s is answered with %d", login_mechanism(c->login), r->code);
 	} else if (!login_is_complete(c->login)) {
-		client_fail(c, SMTP_AT_LOGIN, "the server has not shown that it knows the password");
+		client_fail(c, SMTP_AT_LOGIN, "the server did not prove that it knows the password");
 	} else {
 		login_free(&c->login);
 		dialogue_become_ready(c);
@@ -260,7 +260,7 @@ dialogue_on_helo(struct smtp_client *c, const struct smtp_reply *r, unsigned rcp
 	}
 	dialogue_keep_helo(c, r);
 	memset(&c->caps, 0, sizeof(c->caps));
-	if (dialogue_may_go_without_tls(c, "the server does not do EHLO, let alone STARTTLS"))
+	if (dialogue_may_go_without_tls(c, "the server supports neither EHLO nor STARTTLS"))
 		dialogue_greeted(c);
 }
 
@@ -269,7 +269,7 @@ dialogue_start_tls(struct smtp_client *c)
 {
 	/* What came in the clear behind the go-ahead could be anybody's. */
 	if (connection_start_tls(&c->connection, &c->options) != 0) {
-		client_fail(c, SMTP_AT_TLS, "the server spoke on in the clear after STARTTLS");
+		client_fail(c, SMTP_AT_TLS, "the server sent plain text after STARTTLS");
 		return;
 	}
 	c->tls_result = TLS_RESULT_VALIDATION_FAILURE;
@@ -285,7 +285,7 @@ dialogue_on_starttls(struct smtp_client *c, const struct smtp_reply *r, unsigned
 		dialogue_start_tls(c);
 	else if (c->leaving)
 		client_fail(c, SMTP_AT_GREETING, "STARTTLS is answered with %d", r->code);
-	else if (dialogue_may_go_without_tls(c, "the server offers STARTTLS and then refuses it"))
+	else if (dialogue_may_go_without_tls(c, "the server announces STARTTLS but refuses it"))
 		dialogue_greeted(c); /* on in the clear */
 }
 

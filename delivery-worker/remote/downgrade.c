@@ -248,7 +248,7 @@ downgrade_begin_leaf(struct downgrade *d, const struct mime_value *type, bool ha
 	}
 	d->refuse_dirty = NULL;
 	if (is_encoded)
-		d->refuse_dirty = "the message has 8-bit data in a part that is said to have none";
+		d->refuse_dirty = "the message has 8-bit data in a part that is declared as 7-bit";
 	else if (str_eq(type->main, STR("message")))
 		d->refuse_dirty = "the message has 8-bit data in a part that must not be converted";
 	for (unsigned i = 0; i < d->depth; i++)

@@ -80,7 +80,7 @@ message_go_on(struct remote_work *w)
 	char remote[SERVER_NAME_MAX];
 
 	work_server_name(w, remote);
-	work_note_trouble(w, "4.5.3", "the server takes no more recipients for now", remote, false);
+	work_note_trouble(w, "4.5.3", "the server accepts no more recipients now", remote, false);
 	put_off_leave(w);
 	w->message.on_end(w, AFTER_NEXT_HOST);
 }
@@ -167,7 +167,7 @@ message_refuse(struct remote_work *w, const char *code, const char *text)
 static void
 message_postpone_unread(struct remote_work *w, const struct err *err)
 {
-	static const struct err cut = {ERR_CORRUPT, "the message is cut short"};
+	static const struct err cut = {ERR_CORRUPT, "the message is incomplete"};
 
 	job_postpone_unread(w->job, err != NULL ? err : &cut);
 	w->message.on_end(w, AFTER_END);
@@ -214,7 +214,7 @@ message_send(struct remote_work *w)
 		message_pass_over(w, "5.7.30",
 				  "the message requires TLS all the way, which the server does not offer (REQUIRETLS)");
 	else if (caps->size && caps->max_size > 0 && m->body.length - m->offset + m->extra_header.len > caps->max_size)
-		message_refuse(w, "5.3.4", "the message is larger than the server takes");
+		message_refuse(w, "5.3.4", "the message is larger than the server accepts");
 	else if (m->smtputf8 && !caps->smtputf8)
 		message_refuse(w, "5.6.7", "the message needs SMTPUTF8, which the server does not offer");
 	else if (m->eight_bit && !caps->eight_bit && !w->message.is_scanned)

@@ -152,7 +152,7 @@ remote_on_ips(void *arg, const struct dns_answer *answer, const struct err *err)
 		return;
 	}
 	if (err != NULL) {
-		log_info(&w->job->log, "host not found for now", F_STR("host", h->name), F_ERR(err));
+		log_info(&w->job->log, "host lookup failed temporarily", F_STR("host", h->name), F_ERR(err));
 		w->dns_trouble = true;
 		work_note_trouble(w, route_dns_failed.code, route_dns_failed.text, h->name.p, true);
 		remote_take_addresses(w, h, NULL, 0);
@@ -226,7 +226,7 @@ remote_on_mx(void *arg, const struct dns_answer *answer, const struct err *err)
 		return;
 	}
 	if (err != NULL)
-		log_info(&job->log, "no MX records for now", F_C("domain", job->msg->destination), F_ERR(err));
+		log_info(&job->log, "MX lookup failed temporarily", F_C("domain", job->msg->destination), F_ERR(err));
 	refusal = route_from_mx(answer, str_c(job->msg->destination), str_c(job->worker->hostname), port, &job->arena,
 				&w->route);
 	if (refusal != NULL) {
@@ -249,7 +249,7 @@ remote_on_policy(struct remote_work *w, const struct err *ours)
 static void
 remote_find_route(struct remote_work *w)
 {
-	static const struct route_refusal bad_relay = {false, "4.3.5", "the setting smtp-out.relay_host is no host"};
+	static const struct route_refusal bad_relay = {false, "4.3.5", "the setting smtp-out.relay_host is not a host"};
 	const struct settings_smtp_out *s = work_settings(w);
 	struct str destination = str_c(w->job->msg->destination);
 	struct arena *arena = &w->job->arena;

@@ -8,7 +8,7 @@ const struct route_refusal route_loops = {true, "5.4.6", "mail for this domain l
 const struct route_refusal route_no_address = {true, "5.4.4", "no mail server of this domain has an address"};
 const struct route_refusal route_dns_failed = {false, "4.4.3", "the name servers of this domain cannot be asked"};
 static const struct route_refusal no_domain = {true, "5.1.2", "the domain does not exist"};
-static const struct route_refusal null_mx = {true, "5.1.10", "the domain takes no mail (null MX)"};
+static const struct route_refusal null_mx = {true, "5.1.10", "the domain accepts no mail (null MX)"};
 
 bool
 route_from_relay(struct str relay, uint16_t default_port, struct arena *arena, struct route *route_out)

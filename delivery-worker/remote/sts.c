@@ -27,7 +27,7 @@ sts_postpone(struct remote_work *w, const char *reason)
 	struct err err;
 
 	err_set(&err, ERR_CORRUPT, "MTA-STS: %s", reason);
-	log_warning(&w->job->log, "no mail goes without knowing the policy", F_C("domain", w->job->msg->destination),
+	log_warning(&w->job->log, "mail waits until the policy is known", F_C("domain", w->job->msg->destination),
 		    F_ERR(&err));
 	w->sts.on_end(w, &err);
 }
@@ -100,7 +100,7 @@ static void
 sts_note_trouble(struct remote_work *w, const struct route_host *h, const char *code, const char *text)
 {
 	work_note_trouble(w, code, text, h->name.p, true);
-	log_info(&w->job->log, "host passed over", F_STR("host", h->name), F_C("reason", text));
+	log_info(&w->job->log, "host skipped", F_STR("host", h->name), F_C("reason", text));
 }
 
 bool
@@ -118,9 +118,8 @@ sts_allows(struct remote_work *w, const struct route_host *h)
 	}
 	/* RFC 8689, 4.2.1: the name must come from somewhere that can be trusted. */
 	if (w->job->msg->envelope->require_tls && !w->route.is_secure && !named) {
-		sts_note_trouble(
-			w, h, "5.7.10",
-			"the message requires TLS, and neither DNSSEC nor MTA-STS vouches for the server's name");
+		sts_note_trouble(w, h, "5.7.10",
+				 "the message requires TLS, and neither DNSSEC nor MTA-STS confirms the server's name");
 		return false;
 	}
 	return true;

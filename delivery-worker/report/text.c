@@ -28,7 +28,7 @@ static const struct wording wordings[] = {
 	[STAGEPOST__JOB__REPORT__SUCCESS] = {
 		"Successful mail delivery report",
 		"Your message was delivered to the following recipients.",
-		"A recipient marked as relayed is with a server that sends no such reports.",
+		"A recipient marked as relayed was passed to a server that sends no such reports.",
 	},
 };
 /* clang-format on */

@@ -138,7 +138,7 @@ check_engine_failed(struct check_work *w)
 
 	check_note_health(w->job->worker->checker, url, !w->reached);
 	err_prefix(&w->err, "%.*s", (int)(url.len < 80 ? url.len : 80), url.p);
-	log_info(&w->job->log, "spam engine gave no verdict", F_ERR(&w->err));
+	log_info(&w->job->log, "spam engine did not answer", F_ERR(&w->err));
 	check_next_engine(w);
 }
 

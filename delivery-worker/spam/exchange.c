@@ -74,7 +74,7 @@ static void exchange_read_more(struct spam_exchange *x);
 static void
 exchange_on_piece(void *arg, const char *data, size_t len, const struct err *err)
 {
-	static const struct err cut = {ERR_CORRUPT, "the message's body is cut short"};
+	static const struct err cut = {ERR_CORRUPT, "the body of the message is incomplete"};
 	struct spam_exchange *x = arg;
 	uint64_t left = x->options.body.length - x->sent_bytes;
 

@@ -140,7 +140,7 @@ rspamd_read_answer(struct str answer, struct arena *arena, Stagepost__SpamVerdic
 	if (!str_starts(answer, STR("HTTP/1.")))
 		return err_set(err, ERR_CORRUPT, "this is not rspamd");
 	if (!spam_reply_split(answer, &reply) || (reply.has_length && reply.body.len < reply.body_bytes))
-		return err_set(err, ERR_CORRUPT, "the answer is cut short");
+		return err_set(err, ERR_CORRUPT, "the answer is incomplete");
 	/* "HTTP/1.1 200 OK" */
 	if (!str_cut(reply.first, ' ', &word, &rest) || !str_next_word(&rest, " ", &word) || !str_to_u64(word, &status))
 		return err_set(err, ERR_CORRUPT, "this is not rspamd");

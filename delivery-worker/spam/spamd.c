@@ -67,12 +67,12 @@ spamd_read_answer(struct str answer, struct arena *arena, Stagepost__SpamVerdict
 		str_cut(answer, '\n', &first, &rest);
 		if (spamd_check_first(str_trim(first), err) != 0)
 			return -1;
-		return err_set(err, ERR_CORRUPT, "the answer is cut short");
+		return err_set(err, ERR_CORRUPT, "the answer is incomplete");
 	}
 	if (spamd_check_first(reply.first, err) != 0)
 		return -1;
 	if (reply.has_length && reply.body.len < reply.body_bytes)
-		return err_set(err, ERR_CORRUPT, "the answer is cut short");
+		return err_set(err, ERR_CORRUPT, "the answer is incomplete");
 	if (!spamd_parse_spam(spam_reply_field(&reply, STR("Spam")), verdict))
 		return err_set(err, ERR_CORRUPT, "the answer has no verdict");
 	verdict->action = arena_strdup(arena, "");

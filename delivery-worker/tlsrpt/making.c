@@ -47,7 +47,7 @@ making_put_off(struct making *m, const char *why)
 		wait_ms *= 2;
 	if (wait_ms > RETRY_LONGEST_MS)
 		wait_ms = RETRY_LONGEST_MS;
-	log_info(&m->log, "TLS report put off", F_C("why", why), F_I64("wait_ms", wait_ms));
+	log_info(&m->log, "TLS report postponed", F_C("why", why), F_I64("wait_ms", wait_ms));
 	pending_put_off(m->reporter->worker->redis, m->day, m->domain, wait_ms);
 	m->reporter->on_making_ended(m);
 }
@@ -133,7 +133,7 @@ making_serve_next(struct making *m)
 		else
 			post_serve(m, rua->uri);
 	} else if (m->later > 0) {
-		making_put_off(m, "not all could be served");
+		making_put_off(m, "not all orders could be carried out");
 	} else {
 		making_finish(m, m->done > 0 ? "sent" : "not sent");
 	}
@@ -250,7 +250,7 @@ making_start(struct tls_reporter *r, const char *day, struct str domain)
 	DL_APPEND(r->makings, m);
 	r->making_count++;
 	if (shard < 0 || !making_fill_who(m)) {
-		making_put_off(m, shard < 0 ? "no broker" : "tls_report_from is no address");
+		making_put_off(m, shard < 0 ? "no broker" : "tls_report_from is not an address");
 		return;
 	}
 	spool_id_new((unsigned)shard, id);

@@ -56,7 +56,7 @@ reporter_on_claimed(void *arg, const struct str *domains, unsigned count, const 
 
 	r->asking--;
 	if (err != NULL)
-		log_debug(NULL, "TLS reports that are due cannot be asked for", F_ERR(err));
+		log_debug(NULL, "due TLS reports cannot be looked up", F_ERR(err));
 	for (unsigned i = 0; i < count; i++) {
 		if (r->stopped)
 			pending_put_off(r->worker->redis, a->day, domains[i], 0);
@@ -126,7 +126,8 @@ reporter_on_settings(void *arg, const struct settings *s)
 	if (!tls_reporting_fill(&who, o->tls_report_from, o->tls_report_organization, o->tls_report_contact,
 				r->worker->hostname)) {
 		if (o->tls_reports)
-			log_error(NULL, "no TLS reports: tls_report_from (or postmaster@ the hostname) is no address");
+			log_error(NULL,
+				  "no TLS reports: tls_report_from (or postmaster@ the host name) is not an address");
 		return;
 	}
 	tally_set_spread(r->tally, o->tls_report_spread, str_c(who.domain));

@@ -38,7 +38,7 @@ enter(struct conn *c)
 			return;
 		}
 		if (!conn_tls_available(c)) {
-			log_warning(&c->log, "connection refused: there is no certificate");
+			log_warning(&c->log, "connection refused: no certificate is loaded");
 			conn_go_away(c);
 			return;
 		}

@@ -154,7 +154,7 @@ check_names(const char *names, struct err *err)
 			for (const struct protocol_listener *r = protocols[i]->listeners; r->name != NULL; r++)
 				known |= str_eq(word, str_c(r->name));
 		if (!known)
-			return err_set(err, ERR_INVALID, "--protocols: '%.*s' is not known", STR_ARG(word));
+			return err_set(err, ERR_INVALID, "--protocols: '%.*s' is unknown", STR_ARG(word));
 	}
 	return 0;
 }

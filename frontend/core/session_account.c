@@ -33,7 +33,7 @@ session_judge_account(struct session *s, const struct directory_user *user)
 {
 	if ((user != NULL && user->enabled) || s->account == NULL || s->disabled)
 		return;
-	log_info(conn_log(s->conn), "logged out: the account is disabled or gone", F_C("account", s->account));
+	log_info(conn_log(s->conn), "logged out: the account is disabled or deleted", F_C("account", s->account));
 	s->disabled = true;
 	session_end_if_free(s);
 }

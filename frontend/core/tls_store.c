@@ -199,7 +199,7 @@ tls_store_look(struct tls *t, unsigned most)
 		if (t->options.dir != NULL)
 			changed |= tls_store_list(t, &err, &listed);
 		if (listed != 0 && !t->dir_failed)
-			log_error(NULL, "certificates cannot be looked at", F_ERR(&err));
+			log_error(NULL, "certificates cannot be examined", F_ERR(&err));
 		t->dir_failed = listed != 0;
 		t->next = t->folders;
 	}

@@ -49,7 +49,7 @@
 	R(AUTH_DISABLED, 525, "5.7.13", COUNTS_BAD_COMMAND, "Account disabled")                                 \
 	R(AUTH_MALFORMED, 501, "5.5.2", COUNTS_BAD_COMMAND, "Malformed authentication response")                \
 	R(AUTH_CANCELLED, 501, "5.7.0", COUNTS_BAD_COMMAND, "Authentication cancelled")                         \
-	R(AUTH_TRY_LATER, 454, "4.7.0", IS_REFUSAL, "Authentication not possible for now")                      \
+	R(AUTH_TRY_LATER, 454, "4.7.0", IS_REFUSAL, "Authentication temporarily not possible")                      \
 	/* senders */                                                                                           \
 	R(BAD_SENDER, 501, "5.1.7", IS_REFUSAL, "Malformed sender address")                                     \
 	R(SENDER_NEEDS_UTF8, 553, "5.6.7", IS_REFUSAL, "Address with non-ASCII characters without SMTPUTF8")    \
@@ -62,7 +62,7 @@
 	  "Address with non-ASCII characters without SMTPUTF8")                                                 \
 	R(UNKNOWN_USER, 550, "5.1.1", COUNTS_BAD_RECIPIENT | IS_REFUSAL, "<{}>: no such user here")             \
 	R(USER_DISABLED, 550, "5.2.1", COUNTS_BAD_RECIPIENT | IS_REFUSAL, "<{}>: mailbox disabled")             \
-	R(DOMAIN_DISABLED, 450, "4.2.1", COUNTS_BAD_RECIPIENT | IS_REFUSAL, "<{}>: domain disabled for now")    \
+	R(DOMAIN_DISABLED, 450, "4.2.1", COUNTS_BAD_RECIPIENT | IS_REFUSAL, "<{}>: domain temporarily disabled")    \
 	R(RELAY_DENIED, 550, "5.7.1", COUNTS_BAD_RECIPIENT | IS_REFUSAL, "<{}>: relaying denied")               \
 	R(LOCAL_AUTH_REQUIRED, 530, "5.7.0", COUNTS_BAD_RECIPIENT | IS_REFUSAL,                                 \
 	  "Authentication required to send from a domain of this server")                                       \

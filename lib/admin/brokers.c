@@ -108,11 +108,11 @@ brokers_missing(const struct admin_brokers *b)
 		if (bus_client_owner(b->bus, i) != NULL)
 			continue;
 		if (b->last_owner[i][0] != '\0')
-			missing_add(missing, b->last_owner[i], "a broker was lost: its messages are passed over");
+			missing_add(missing, b->last_owner[i], "a broker was lost: its messages are not listed");
 		else
 			unknown++;
 	}
-	snprintf(text, sizeof(text), "%u of %u shards have no broker: their messages are passed over", unknown,
+	snprintf(text, sizeof(text), "%u of %u shards have no broker: their messages are not listed", unknown,
 		 b->shards);
 	if (unknown != 0)
 		missing_add(missing, NULL, text);
@@ -429,7 +429,7 @@ admin_round_tell_missing(const struct admin_round *r)
 		const struct round_question *q = round_question(r, i);
 		if (q->problem == NULL)
 			continue;
-		snprintf(text, sizeof(text), "%s: its messages are passed over", q->problem);
+		snprintf(text, sizeof(text), "%s: its messages are not listed", q->problem);
 		missing_add(missing, q->broker, text);
 	}
 }

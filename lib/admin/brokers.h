@@ -24,7 +24,7 @@ void admin_brokers_set_limits(struct admin_brokers *b, int64_t owners_ms, int64_
 
 /* Whatever they were asked, the result has
  *
- *	"missing": [{"broker": "b2", "problem": "a broker did not answer: its messages are passed over"}, ...]
+ *	"missing": [{"broker": "b2", "problem": "a broker did not answer: its messages are not listed"}, ...]
  *
  * which is empty when all is told. "broker" is missing where none is known. */
 

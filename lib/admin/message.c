@@ -141,7 +141,7 @@ message_add_verdict(cJSON *record, const struct message_opened *o)
 
 	if (v == NULL || v->unchecked[0] != '\0') {
 		snprintf(text, sizeof(text), "%s%s%s",
-			 v == NULL && o->envelope->spam_check ? "waits for its check" : "not checked",
+			 v == NULL && o->envelope->spam_check ? "waits for its spam check" : "not checked",
 			 v != NULL ? ": " : "", v != NULL ? v->unchecked : "");
 		cJSON_AddStringToObject(record, "spam", text);
 		return;

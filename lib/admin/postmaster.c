@@ -31,7 +31,7 @@ search_warning(const struct search *s)
 	const char *copy;
 	unsigned found = 0;
 
-	buf_add_c(&text, "nobody takes mail for ");
+	buf_add_c(&text, "there is no recipient for mail to ");
 	for (unsigned i = 0; i < s->count * ROLES; i++) {
 		if (!s->questions[i].is_unclaimed)
 			continue;

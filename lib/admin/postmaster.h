@@ -5,7 +5,7 @@
 
 #include "lib/admin/private.h"
 
-/* warning: "nobody takes mail for ..., ... and 3 more; it is kept in the queue ...",
+/* warning: "there is no recipient for mail to ..., ... and 3 more; it is kept in the queue ...",
  * in the call's arena; NULL without err: somebody does everywhere. */
 typedef void postmaster_on_found(struct admin_call *call, const char *warning, const struct err *err);
 /* Asks the directory of all domains here. Calls back later. */

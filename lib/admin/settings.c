@@ -26,7 +26,7 @@ admin_settings_describe(const char *name, struct err *err)
 	cJSON_AddStringToObject(o, "scope", n.row->scope == SCOPE_DOMAIN ? "domain" : "global");
 	cJSON_AddStringToObject(o, "meaning", n.row->help);
 	if (n.row->planned)
-		cJSON_AddStringToObject(o, "planned", "nothing obeys it yet");
+		cJSON_AddStringToObject(o, "planned", "not used yet");
 	arena_fini(&arena);
 	return o;
 }

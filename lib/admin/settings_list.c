@@ -1,4 +1,4 @@
-/* All settings, and what is wrong in them. */
+/* All settings, and errors in the settings. */
 #include <stdio.h>
 #include <string.h>
 
@@ -166,7 +166,7 @@ check_on_planned(struct admin_call *call, const redisReply *reply, const struct 
 
 	admin_call_note(call, err);
 	if (reply != NULL && reply->type == REDIS_REPLY_STRING)
-		check_add(c->warnings, name, "planned: nothing obeys it yet");
+		check_add(c->warnings, name, "planned: not used yet");
 	if (c->answered == c->count)
 		admin_call_end(call, call->failure.code != ERR_NONE ? &call->failure : NULL);
 }

@@ -120,7 +120,7 @@ status_add_health(cJSON *store, const cJSON *processes)
 	if (least >= 0)
 		cJSON_AddNumberToObject(store, "blobs_free_bytes", least);
 	if (strcmp(worst, "unknown") == 0)
-		snprintf(health, sizeof(health), "unknown: no process that writes bodies has told");
+		snprintf(health, sizeof(health), "unknown: no process that writes bodies has reported it");
 	else if (problem == NULL)
 		snprintf(health, sizeof(health), "ok");
 	else
@@ -140,10 +140,9 @@ status_store(const struct admin_call *call)
 
 	redis_url_show(call->admin->redis_url, shown, sizeof(shown));
 	cJSON_AddStringToObject(o, "redis", shown);
-	cJSON_AddStringToObject(
-		o, "promise",
-		durable ? "every answered change is synced"
-			: "less than DURABLE: Redis runs without appendonly yes and appendfsync always");
+	cJSON_AddStringToObject(o, "promise",
+				durable ? "every answered change is synced"
+					: "NOT DURABLE: Redis runs without appendonly yes and appendfsync always");
 	cJSON_AddBoolToObject(o, "durable", durable);
 	cJSON_AddStringToObject(o, "appendonly", s->appendonly);
 	cJSON_AddStringToObject(o, "appendfsync", s->appendfsync);

@@ -49,11 +49,12 @@ trace_on_entry(void *arg, const struct spool_entry *entry, const struct err *err
 	if (!op_back(&call->op))
 		return;
 	if (err != NULL && err->code == ERR_NOT_FOUND)
-		err_set(&bad, ERR_NOT_FOUND, "no message %s is in the queue or known any more", t->id);
+		err_set(&bad, ERR_NOT_FOUND, "message %s is not in the queue, and its trace is not kept any more",
+			t->id);
 	else if (err != NULL)
 		bad = *err;
 	else if ((call->result = admin_message_record(entry)) == NULL)
-		err_set(&bad, ERR_CORRUPT, "what is stored of %s is damaged", t->id);
+		err_set(&bad, ERR_CORRUPT, "the stored data of %s is damaged", t->id);
 	if (call->result == NULL) {
 		admin_call_end(call, &bad);
 		return;

@@ -37,7 +37,7 @@ crashpoint_pass(const char *name)
 		kill(getpid(), SIGSTOP);
 		return;
 	}
-	log_warning(NULL, "dying as told", F_C("crash_at", name));
+	log_warning(NULL, "stopping at the requested crash point", F_C("crash_at", name));
 	kill(getpid(), SIGKILL);
 	pause();
 }

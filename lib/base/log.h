@@ -56,7 +56,7 @@ void log_write(enum log_level level, const struct log_context *context, const ch
  *	if (log_trouble_note(&t))
  *		log_warning(..., F_ERR(err));
  *	...
- *	log_trouble_over(&t, NULL, "it goes again", F_C("what", name));
+ *	log_trouble_over(&t, NULL, "connection restored", F_C("what", name));
  *
  * Zeroed: there is none. */
 struct log_trouble {

@@ -164,7 +164,7 @@ lookup_on_due(evutil_socket_t fd, short what, void *arg)
 	if (!lookup_leave(l))
 		err_set(&l->err, ERR_TIMEOUT, "looking up %s: no answer in time", l->host);
 	else if (l->count == 0 && l->err.code == ERR_NONE)
-		err_set(&l->err, ERR_UNAVAILABLE, "looking up %s: no thread can be had", l->host);
+		err_set(&l->err, ERR_UNAVAILABLE, "looking up %s: no thread is available", l->host);
 	l->cb(l->arg, l->addresses, l->count, l->count != 0 ? NULL : &l->err);
 	lookup_free(l);
 }

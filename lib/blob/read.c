@@ -144,8 +144,9 @@ check_record(const struct blob_id *id, uint64_t offset, const char *header, cons
 		return err_set_errno(err, errno, "reading the body %llx-%llx", (unsigned long long)id->pack,
 				     (unsigned long long)id->offset);
 	if (got < (ssize_t)length || !record_decode(header, &r) || r.length != id->length)
-		return err_set(err, ERR_CORRUPT, "no whole body stands at %llx-%llx-%llx", (unsigned long long)id->pack,
-			       (unsigned long long)id->offset, (unsigned long long)id->length);
+		return err_set(err, ERR_CORRUPT, "there is no complete body at %llx-%llx-%llx",
+			       (unsigned long long)id->pack, (unsigned long long)id->offset,
+			       (unsigned long long)id->length);
 	if (r.released)
 		return err_set(err, ERR_NOT_FOUND, "the body %llx-%llx was released", (unsigned long long)id->pack,
 			       (unsigned long long)id->offset);
@@ -165,7 +166,7 @@ static bool
 is_plausible(const struct blob_id *id, uint64_t offset, struct err *err)
 {
 	if (id->pack == 0 || id->offset < PACK_HEADER_BYTES + RECORD_HEADER_BYTES || offset > id->length) {
-		err_set(err, ERR_INVALID, "no such place in a body");
+		err_set(err, ERR_INVALID, "no such offset in a body");
 		return false;
 	}
 	return true;

@@ -78,7 +78,7 @@ refs_on_dropped(void *arg, const redisReply *reply, const struct err *err)
 	struct drop *d = arg;
 
 	if (err != NULL)
-		log_warning(NULL, "references to bodies were not dropped; the sweep will find them", F_ERR(err));
+		log_warning(NULL, "references to bodies were not removed; the sweep will find them", F_ERR(err));
 	/* Positions ascend, so none is written over before it is read. */
 	for (size_t i = 0; reply != NULL && i < reply->elements; i++) {
 		int64_t position = redis_i64(reply->element[i], 0);

@@ -216,7 +216,7 @@ sweep_sealed(const struct sweep *sw, int fd, const char *path, uint64_t pack, co
 	uint64_t live = sweep_records(sw, fd, pack, &offset, size);
 
 	if (count_behind(sw, fd, pack, offset, size) != 0)
-		log_error(NULL, "a pack is damaged: bodies stand behind a place that is no record", F_C("pack", path),
+		log_error(NULL, "a pack is damaged: there are bodies after an invalid record", F_C("pack", path),
 			  F_I64("offset", offset));
 	/* A young empty pack may be one whose writer is about to lock it. */
 	else if (live == 0 && (int64_t)st->st_ctim.tv_sec * 1000 < sw->older_than_ms)

@@ -39,7 +39,8 @@ bus_keys_derive(struct bus_keys *keys, struct str cluster_key, struct err *err)
 			       CLUSTER_KEY_LEAST);
 	/* The text of k8s/secrets.example.yaml, which everybody knows. */
 	if (str_starts(cluster_key, STR("replace this")))
-		return err_set(err, ERR_INVALID, "STAGEPOST_CLUSTER_KEY is the placeholder of the example, no secret");
+		return err_set(err, ERR_INVALID,
+			       "STAGEPOST_CLUSTER_KEY is the placeholder from the example, not a secret");
 	derive_pair(cluster_key, "broker", keys->server_public, keys->server_secret);
 	derive_pair(cluster_key, "client", keys->client_public, keys->client_secret);
 	keys->enabled = true;

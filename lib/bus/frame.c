@@ -70,7 +70,7 @@ bus_frame_unpack(struct str bytes, struct arena *arena, struct err *err)
 		err_set(err, ERR_INVALID, "a malformed frame of %zu bytes", bytes.len);
 	else if (frame->body_case == STAGEPOST__FRAME__BODY__NOT_SET || frame->hand_over == NULL) {
 		/* All members of the union are pointers. */
-		err_set(err, ERR_INVALID, "a frame without a body that is known");
+		err_set(err, ERR_INVALID, "a frame without a known body");
 		frame = NULL;
 	}
 	return frame;

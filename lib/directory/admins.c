@@ -32,7 +32,7 @@ admins_take_field(struct order *o, const struct directory_field *field, struct e
 	while (str_next_word(&words, " ,", &word)) {
 		if (!directory_canonical_address(word, address) ||
 		    !str_eq(directory_domain_of(str_c(address)), str_c(o->domain)) || address[0] == '"')
-			return err_set(err, ERR_INVALID, "admins: \"%.*s\" is no address of %s",
+			return err_set(err, ERR_INVALID, "admins: \"%.*s\" is not an address of %s",
 				       (int)(word.len < 100 ? word.len : 100), word.p, o->domain);
 		order_add_name(o, str_c(address));
 	}

@@ -88,7 +88,7 @@ on_targets_walked(void *arg, const struct directory_target *targets, unsigned co
 	if (err != NULL)
 		order_refuse(o, err->code, "%s", err->text);
 	else if (is_met)
-		order_refuse(o, ERR_INVALID, "a target leads back to the alias %s", o->name);
+		order_refuse(o, ERR_INVALID, "a target points back to the alias %s", o->name);
 	else
 		order_add_member(o, on_alias_indexed, "");
 }

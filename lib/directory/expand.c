@@ -72,7 +72,7 @@ add_stop(struct expansion *x, struct str address)
 	if (stop != NULL || address.len >= DIRECTORY_ADDRESS_MAX)
 		return NULL;
 	if (x->count == STOPS_MAX) {
-		err_set(&x->err, ERR_LIMIT, "the address leads to more than %d others", DIRECTORY_TARGETS_MAX);
+		err_set(&x->err, ERR_LIMIT, "the address expands to more than %d others", DIRECTORY_TARGETS_MAX);
 		return NULL;
 	}
 	stop = mem_new(struct stop);
@@ -107,7 +107,7 @@ finish(struct expansion *x)
 		count++;
 	}
 	if (x->err.code == ERR_NONE && count > DIRECTORY_TARGETS_MAX)
-		err_set(&x->err, ERR_LIMIT, "the address leads to more than %d others", DIRECTORY_TARGETS_MAX);
+		err_set(&x->err, ERR_LIMIT, "the address expands to more than %d others", DIRECTORY_TARGETS_MAX);
 	bool ok = x->err.code == ERR_NONE;
 	x->cb(x->arg, ok ? (const struct directory_target *)(void *)targets.data : NULL, ok ? count : 0, x->is_met,
 	      ok ? NULL : &x->err);

@@ -106,7 +106,7 @@ normalise_roles(struct str value, struct buf *out, struct err *err)
 		while (i < 2 && !str_eq_ci(word, str_c(roles[i])))
 			i++;
 		if (i == 2)
-			return err_set(err, ERR_INVALID, "a role is domain_admin or system_admin");
+			return err_set(err, ERR_INVALID, "a role must be domain_admin or system_admin");
 		has[i] = true;
 	}
 	for (unsigned i = 0; i < 2; i++)
@@ -154,7 +154,7 @@ order_add_fields(struct order *o, const struct field_rule *rules, const struct d
 		if (rule->name == NULL)
 			return no_such_field(rules, fields[i].name, err);
 		if (rule->normalise == NULL)
-			return err_set(err, ERR_INVALID, "%s cannot be given yet: an admin is a user of the domain",
+			return err_set(err, ERR_INVALID, "%s cannot be set yet: an admin must be a user of the domain",
 				       rule->name);
 		struct buf value = BUF_EMPTY;
 		int rc = rule->normalise(fields[i].value, &value, err);

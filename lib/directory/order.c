@@ -128,7 +128,7 @@ bool
 order_take_address(struct order *o, struct str address)
 {
 	if (!directory_canonical_address(address, o->name) || o->name[0] == '"' || strpbrk(o->name, "{}[") != NULL) {
-		order_refuse(o, ERR_INVALID, "\"%.*s\" is not an address that can be had here",
+		order_refuse(o, ERR_INVALID, "\"%.*s\" is not an address that an account can have here",
 			     (int)(address.len < 100 ? address.len : 100), address.p != NULL ? address.p : "");
 		return false;
 	}

@@ -173,7 +173,7 @@ void order_call_domains(struct order *o, redis_on_reply *cb, const char *verb);
 /* The index: o->name in o->set of the domain. */
 void order_add_member(struct order *o, redis_on_reply *cb, const char *role);
 void order_remove_member(struct order *o, redis_on_reply *cb);
-/* A record was put: is its domain still there? If not, it goes again. Ends. */
+/* A record was put: is its domain still there? If not, connection restored. Ends. */
 void order_confirm(struct order *o, const char *role);
 void on_order_done(void *arg, const redisReply *reply, const struct err *err); /* ends with err */
 /* All members of a set, however large, some hundreds at a time so that Redis does

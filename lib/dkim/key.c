@@ -91,7 +91,7 @@ dkim_key_make(enum dkim_algorithm algorithm, struct str selector, int64_t now_ms
 	memset(key_out, 0, sizeof(*key_out));
 	if (!dkim_selector_is_valid(selector))
 		return err_set(err, ERR_INVALID,
-			       "a selector has letters, digits and inner hyphens, and at most %d bytes",
+			       "a selector may have letters, digits and inner hyphens, at most %d bytes",
 			       DKIM_SELECTOR_MAX - 1);
 	str_copy(selector, key_out->selector, sizeof(key_out->selector));
 	key_out->algorithm = algorithm;
@@ -164,7 +164,7 @@ dkim_key_read(struct str selector, struct str text, struct dkim_key *key_out, st
 	    (key_out->algorithm == DKIM_RSA && (EVP_PKEY_get_bits(key_out->pkey) < RSA_BITS_LEAST ||
 						EVP_PKEY_get_size(key_out->pkey) > SIGNATURE_BYTES))) {
 		dkim_key_fini(key_out);
-		return err_set(err, ERR_CORRUPT, "the DKIM key of selector %.*s is no %s key", STR_ARG(selector),
+		return err_set(err, ERR_CORRUPT, "the DKIM key of selector %.*s is not a %s key", STR_ARG(selector),
 			       algorithms[key_out->algorithm]);
 	}
 	return 0;

@@ -117,7 +117,7 @@ set_resolver(struct ub_ctx *ctx, const char *resolver, struct err *err)
 	if (resolver == NULL) {
 		rc = ub_ctx_resolvconf(ctx, NULL);
 		if (rc != 0)
-			log_warning(NULL, "resolv.conf cannot be read, asking the root servers",
+			log_warning(NULL, "resolv.conf cannot be read; asking the root servers",
 				    F_C("error", ub_strerror(rc)));
 		return 0;
 	}
@@ -251,7 +251,7 @@ dns_set_caching(struct dns *d, bool on)
 	if (!on && d->contexts[UNCACHED] == NULL) {
 		d->contexts[UNCACHED] = make_context(d, UNCACHED, &err);
 		if (d->contexts[UNCACHED] == NULL) {
-			log_error(NULL, "DNS without a cache cannot be had", F_ERR(&err));
+			log_error(NULL, "DNS without a cache is not available", F_ERR(&err));
 			return;
 		}
 	}

@@ -19,7 +19,7 @@ local function look_up()
   -- Behind these limits the ledger, or the sweep, knows nothing of this try any more.
   if time - begun > TRY_LIFE then return nil, 'FENCED this try began too long ago' end
   if in_doubt and time - spooled > life - 86400 then
-    return nil, 'FENCED it is not known any more whether the message was filed before'
+    return nil, 'FENCED it is not known any more whether the message was delivered before'
   end
   -- An account that is being deleted was disabled first.
   local user = 'user:' .. string.sub(base, 6, -2)

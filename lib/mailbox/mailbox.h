@@ -127,8 +127,8 @@ struct mailbox_filed {
 	uint32_t count;
 	uint64_t modseq;
 	uint64_t first_email_id;
-	bool duplicate;	 /* was filed before: nothing changed, no reference taken */
-	bool had_passed; /* duplicate: what was filed before took the spool's reference; by once: that to this body */
+	bool duplicate; /* was delivered before: nothing changed, no reference taken */
+	bool had_passed; /* duplicate: what was delivered before took the spool's reference; by once: that to this body */
 	struct mailbox_expunged replaced; /* count 0: nothing was */
 };
 typedef void mailbox_on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err);

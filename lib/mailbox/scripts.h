@@ -43,7 +43,7 @@
 	A(FLAG, passes) /* the spool's reference */
 /* Of a duplicate of the ledger only `duplicate` and `had_passed`. */
 #define MAILBOX_ANSWERS_file(F) \
-	F(duplicate)  /* 1: was filed before */ \
+	F(duplicate)  /* 1: was delivered before */ \
 	F(had_passed) /* 1: what was filed took the spool's reference; by once: that to this body */ \
 	F(uid_validity) \
 	F(first_uid) \
@@ -233,7 +233,7 @@
 /* fields: of each folder. */
 #define MAILBOX_ANSWERS_list(F) \
 	F(folders) \
-	F(missing) /* names that are subscribed to and have no folder */ \
+	F(missing) /* subscribed names without a folder */ \
 	F(doomed)  /* ids of folders that are being removed */
 
 /* By id; where there is none, by name. */

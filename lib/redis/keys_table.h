@@ -30,14 +30,14 @@
 	K(MAIL_ONCE, "mail:{<address>}:once:<day>", HASH, EXPIRES, ACCOUNT, "scripts of lib/mailbox", \
 	  "what was made under a client's token, for three days") \
 	K(MAIL_SUBS, "mail:{<address>}:subs", SET, STAYS, ACCOUNT, "scripts of lib/mailbox", \
-	  "names that are subscribed to and have no folder") \
+	  "subscribed names without a folder") \
 	K(MAIL_METADATA, "mail:{<address>}:md", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", \
 	  "annotations of the account") \
 	K(MAIL_DOOMED, "mail:{<address>}:doomed", SET, STAYS, ACCOUNT, "scripts of lib/mailbox", \
 	  "folders that are being removed") \
 	K(MAIL_COPIES, "mail:{<address>}:copies", ZSET, STAYS, ACCOUNT, "scripts of lib/mailbox", \
 	  "copies that are being made, by the end of their lease") \
-	K(MAIL_LOCK, "mail:{<address>}:lock", STRING, EXPIRES, ACCOUNT, "frontends (POP3)", "who has the maildrop") \
+	K(MAIL_LOCK, "mail:{<address>}:lock", STRING, EXPIRES, ACCOUNT, "frontends (POP3)", "holder of the maildrop") \
 	K(MAIL_LEDGER, "mail:{<address>}:filed:<day>", HASH, EXPIRES, TIME, "scripts of lib/mailbox", \
 	  "the ledger of deliveries; outlives the account") \
 	K(MAIL_FOLDER, "mail:{<address>}:f:<folder>", HASH, STAYS, FOLDER, "scripts of lib/mailbox", \
@@ -63,7 +63,7 @@
 #define REDIS_KEYS(K) \
 	K(SETTINGS, "settings:<group>", HASH, STAYS, PURPOSE, "operators", "settings") \
 	K(SETTINGS_DOMAIN, "settings:<group>:<domain>", HASH, STAYS, PURPOSE, "operators", "settings of a domain") \
-	K(SETTINGS_ERRORS, "settings:errors", HASH, STAYS, PURPOSE, "brokers", "what is wrong in them") \
+	K(SETTINGS_ERRORS, "settings:errors", HASH, STAYS, PURPOSE, "brokers", "errors in the settings") \
 	K(DOMAINS, "domains", SET, STAYS, PURPOSE, "the tool", "all domains") \
 	K(DOMAIN, "domain:{<domain>}", HASH, STAYS, DOMAIN, "the tool", "a domain") \
 	K(DOMAIN_USERS, "domain:{<domain>}:users", SET, STAYS, DOMAIN, "the tool", "its accounts") \
@@ -72,7 +72,7 @@
 	K(USER, "user:{<address>}", HASH, STAYS, ACCOUNT, "the tool", "an account") \
 	K(ALIAS, "alias:{<address>}", SET, STAYS, DOMAIN, "the tool", "targets of an alias") \
 	REDIS_KEYS_OF_MAIL(K) \
-	K(SPOOL_LEASE, "spool:{<shard>}:lease", STRING, EXPIRES, PROCESS, "its broker", "who has the shard") \
+	K(SPOOL_LEASE, "spool:{<shard>}:lease", STRING, EXPIRES, PROCESS, "its broker", "holder of the shard") \
 	K(SPOOL_FENCE, "spool:{<shard>}:fence", STRING, STAYS, PURPOSE, "its broker", "number of the last lease") \
 	K(SPOOL_ENVELOPES, "spool:{<shard>}:env", HASH, STAYS, PURPOSE, "its broker, under its fence", "envelopes") \
 	K(SPOOL_STATES, "spool:{<shard>}:state", HASH, STAYS, PURPOSE, "its broker, under its fence", \
@@ -80,18 +80,18 @@
 	K(SPOOL_EVENTS, "spool:{<shard>}:events", STREAM, STAYS, PURPOSE, "its broker, under its fence", \
 	  "the last events") \
 	K(SPOOL_DONE, "spool:{<shard>}:done:<hour>", HASH, EXPIRES, TIME, "its broker, under its fence", \
-	  "what has left") \
+	  "messages that have left") \
 	K(SPOOL_PERMITS, "spool:permits:{<site>}", HASH, EXPIRES, TIME, "brokers", \
-	  "what each broker holds of the limits of a site; the saved-up tokens of its rate") \
+	  "each broker's share of the limits of a site, and the tokens left of its rate") \
 	K(STS_POLICY, "tlspolicy:sts:{<domain>}", STRING, EXPIRES, TIME, "workers", \
 	  "MTA-STS policies, as long as they are valid") \
 	K(EVENTS_READER, "events:reader:<name>", HASH, STAYS, PURPOSE, "the tool", \
-	  "how far a reader of the events has come, by shard") \
+	  "position of a reader of the events, by shard") \
 	K(TLSRPT_DUE, "tlsrpt:{<day>}:due", ZSET, EXPIRES, TIME, "workers", "domains whose report is due") \
-	K(TLSRPT_DONE, "tlsrpt:{<day>}:done", HASH, EXPIRES, TIME, "workers", "what became of their reports") \
+	K(TLSRPT_DONE, "tlsrpt:{<day>}:done", HASH, EXPIRES, TIME, "workers", "what happened to their reports") \
 	K(TLSRPT_COUNTS, "tlsrpt:{<day>}:c:<domain>", HASH, EXPIRES, TIME, "workers", "TLS sessions counted") \
-	K(TLSRPT_PLAN, "tlsrpt:{<day>}:p:<domain>", HASH, EXPIRES, TIME, "workers", "how far its report is") \
-	K(BLOB_REFS, "blobrefs:{<pack>}", HASH, STAYS, PURPOSE, "whoever adds or drops one", \
+	K(TLSRPT_PLAN, "tlsrpt:{<day>}:p:<domain>", HASH, EXPIRES, TIME, "workers", "the state of its report") \
+	K(BLOB_REFS, "blobrefs:{<pack>}", HASH, STAYS, PURPOSE, "whoever adds or removes one", \
 	  "references to bodies beyond the first") \
 	K(SWEEP_SUSPECTS, "sweep:suspects", HASH, STAYS, PURPOSE, "who sweeps", \
 	  "bodies that a sweep found without a reference, and when") \
@@ -104,7 +104,7 @@
 	K(CLUSTER_PROCS, "cluster:procs", ZSET, STAYS, PURPOSE, "every process", "processes by their last heartbeat") \
 	K(CLUSTER_PROC, "cluster:proc:<id>", HASH, EXPIRES, PROCESS, "every process", "a process") \
 	K(CLUSTER_BROKERS, "cluster:brokers", SET, STAYS, PURPOSE, "brokers", "all brokers") \
-	K(CLUSTER_BROKER, "cluster:broker:<id>", HASH, EXPIRES, PROCESS, "brokers", "where a broker is reached") \
+	K(CLUSTER_BROKER, "cluster:broker:<id>", HASH, EXPIRES, PROCESS, "brokers", "address of a broker") \
 	K(CLUSTER_SHARDS, "cluster:shards", HASH, STAYS, PURPOSE, "brokers", "owners of shards: a hint") \
 	K(CLUSTER_SHARD_COUNT, "cluster:shard-count", STRING, STAYS, PURPOSE, "whoever comes first", \
 	  "how many shards there are") \
@@ -117,7 +117,7 @@
 	K(AUTH_FAIL_ADDRESS, "auth:fail:{address:<ip>}", STRING, EXPIRES, TIME, "frontends", \
 	  "failed logins from an address") \
 	K(AUTH_OK, "auth:ok:{<address>}", STRING, EXPIRES, TIME, "frontends", \
-	  "a MAC of the password that was right last, for `cache_time`; only with `STAGEPOST_CLUSTER_KEY`") \
-	K(POP3_LOGIN, "pop3:login:{<address>}", STRING, EXPIRES, TIME, "frontends", "a login of late (`LOGIN-DELAY`)")
+	  "a MAC of the last correct password, for `cache_time`; only with `STAGEPOST_CLUSTER_KEY`") \
+	K(POP3_LOGIN, "pop3:login:{<address>}", STRING, EXPIRES, TIME, "frontends", "a recent login (`LOGIN-DELAY`)")
 
 #endif

@@ -263,7 +263,7 @@ link_take_replies(struct link *l)
 
 	while (l->phase == LINK_GREETING || l->phase == LINK_UP) {
 		if (redisReaderGetReply(l->reader, &reply) != REDIS_OK) {
-			link_fail(l, "what comes is not Redis's protocol");
+			link_fail(l, "the peer does not speak the Redis protocol");
 			return;
 		}
 		if (reply == NULL)

@@ -180,7 +180,7 @@ fail_in_flight(struct redis *r)
 	r->pending = 0;
 	DL_FOREACH_SAFE (list, call, next) {
 		struct err err;
-		err_set(&err, ERR_UNAVAILABLE, "the connection to Redis broke");
+		err_set(&err, ERR_UNAVAILABLE, "the connection to Redis was lost");
 		redis_call_end(call, NULL, &err);
 	}
 }

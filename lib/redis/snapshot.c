@@ -101,7 +101,7 @@ snapshot_send(struct snapshot *s, const char *bytes, size_t len, struct err *err
 		ssize_t sent =
 			s->ssl != NULL ? SSL_write(s->ssl, bytes, (int)len) : send(s->fd, bytes, len, MSG_NOSIGNAL);
 		if (sent <= 0)
-			return err_set(err, ERR_UNAVAILABLE, "the connection to Redis broke");
+			return err_set(err, ERR_UNAVAILABLE, "the connection to Redis was lost");
 		bytes += sent;
 		len -= (size_t)sent;
 	}

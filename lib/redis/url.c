@@ -125,7 +125,7 @@ redis_url_parse(const char *text, struct redis_url *url, struct err *err)
 	*url = (struct redis_url){.port = DEFAULT_PORT};
 	if (str_starts(rest, STR("unix:"))) {
 		if (!str_copy(str_from(rest, 5), url->path, sizeof(url->path)) || url->path[0] == '\0')
-			return err_set(err, ERR_INVALID, "'%s': a socket's path has 1 to %zu bytes", text,
+			return err_set(err, ERR_INVALID, "'%s': the path of a socket must have 1 to %zu bytes", text,
 				       sizeof(url->path) - 1);
 		return 0;
 	}
@@ -133,7 +133,7 @@ redis_url_parse(const char *text, struct redis_url *url, struct err *err)
 	url->tls = str_starts(rest, STR("rediss://"));
 	if (!url->tls && !str_starts(rest, STR("redis://")))
 		return err_set(err, ERR_INVALID,
-			       "the store's URL is neither redis://host:port, rediss://host:port nor unix:/path");
+			       "the URL of the store is neither redis://host:port, rediss://host:port nor unix:/path");
 	str_cut(str_from(rest, url->tls ? 9 : 8), '/', &authority, &database);
 	at = str_rindex(authority, '@');
 	host = str_from(authority, (size_t)(at + 1));
@@ -141,10 +141,10 @@ redis_url_parse(const char *text, struct redis_url *url, struct err *err)
 		return err_set(err, ERR_INVALID,
 			       "the Redis user or password is too long, or has a '%%' that is no code");
 	if (!parse_host(host, url))
-		return err_set(err, ERR_INVALID, "the store's URL names no valid host and port");
+		return err_set(err, ERR_INVALID, "the URL of the store has no valid host and port");
 	if (database.len != 0) {
 		if (!str_to_u64(database, &number) || number > 1000)
-			return err_set(err, ERR_INVALID, "the store's URL has no valid number of a database");
+			return err_set(err, ERR_INVALID, "the URL of the store has no valid database number");
 		url->database = (int)number;
 	}
 	return 0;

@@ -116,7 +116,7 @@ secret_seal(const struct secret_keys *k, struct str context, struct str plain, s
 	if (k->count == 0)
 		return err_set(err, ERR_DENIED, "there is no key to seal secrets with: set STAGEPOST_SECRET_KEY");
 	if (plain.len > PLAIN_MAX || context.len > PLAIN_MAX)
-		return err_set(err, ERR_LIMIT, "a secret has at most %d bytes", PLAIN_MAX);
+		return err_set(err, ERR_LIMIT, "a secret may have at most %d bytes", PLAIN_MAX);
 	ctx = EVP_CIPHER_CTX_new();
 	buf_printf(&head, "v1.%s.", k->keys[0].id);
 	p = (unsigned char *)buf_reserve(&raw, NONCE_BYTES + plain.len + TAG_BYTES);
@@ -174,7 +174,7 @@ secret_open(const struct secret_keys *k, struct str context, struct str sealed, 
 	int result = 0;
 
 	if (!str_cut(sealed, '.', &version, &rest) || !str_eq(version, STR("v1")) || !str_cut(rest, '.', &id, &text))
-		return err_set(err, ERR_CORRUPT, "the sealed secret has not the form of one");
+		return err_set(err, ERR_CORRUPT, "the sealed secret is malformed");
 	key = seal_find_key(k, id);
 	if (key == NULL)
 		return err_set(err, ERR_NOT_FOUND, "the secret is sealed with key '%.*s', which is not here",
@@ -182,7 +182,7 @@ secret_open(const struct secret_keys *k, struct str context, struct str sealed, 
 	head = str_first(sealed, sealed.len - text.len);
 	if (context.len > PLAIN_MAX || text.len > 2 * PLAIN_MAX || !base64_decode(text, &raw) ||
 	    raw.len < NONCE_BYTES + TAG_BYTES || !seal_decrypt(key, head, context, &raw, plain_out))
-		result = err_set(err, ERR_CORRUPT, "the sealed secret is damaged, or is that of something else");
+		result = err_set(err, ERR_CORRUPT, "the sealed secret is damaged or belongs to something else");
 	buf_fini(&raw);
 	return result;
 }

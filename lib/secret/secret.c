@@ -61,7 +61,7 @@ secret_on_read(void *arg, const redisReply *reply, const struct err *err)
 	}
 	/* A store that is away tells of itself. */
 	if (err == NULL && !s->complained) {
-		log_error(NULL, "the cluster's secret is damaged", F_C("key", redis_key_pattern(KEY_CLUSTER_SECRET)),
+		log_error(NULL, "the cluster secret is damaged", F_C("key", redis_key_pattern(KEY_CLUSTER_SECRET)),
 			  F_I64("bytes", bytes.len));
 		s->complained = true;
 	}

@@ -19,9 +19,9 @@ bodies_log(enum blob_state before, const struct blob_health *h)
 	if (h->state == before || (before == BLOB_UNKNOWN && h->state == BLOB_TAKES))
 		return;
 	if (h->state == BLOB_TAKES)
-		log_info(NULL, "the blob store takes bodies again", F_I64("free_bytes", (int64_t)h->free_bytes));
+		log_info(NULL, "the blob store accepts bodies again", F_I64("free_bytes", (int64_t)h->free_bytes));
 	else
-		log_error(NULL, h->state == BLOB_FULL ? "the blob store is full" : "the blob store takes no bodies",
+		log_error(NULL, h->state == BLOB_FULL ? "the blob store is full" : "the blob store accepts no bodies",
 			  F_I64("free_bytes", (int64_t)h->free_bytes), F_ERR(&h->why));
 }
 

@@ -71,7 +71,7 @@ add_process_metrics(struct service *s, struct buf *out)
 		   "# TYPE process_open_fds gauge\nprocess_open_fds %d\n"
 		   "# HELP process_cpu_seconds_total Time on the processors, user and system\n"
 		   "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.3f\n"
-		   "# HELP stagepost_redis_pending Commands without an answer\n"
+		   "# HELP stagepost_redis_pending Commands that Redis has not answered yet\n"
 		   "# TYPE stagepost_redis_pending gauge\nstagepost_redis_pending %zu\n"
 		   "# HELP stagepost_redis_connected 1: there is a connection to Redis that takes commands\n"
 		   "# TYPE stagepost_redis_connected gauge\nstagepost_redis_connected %d\n"
@@ -112,7 +112,7 @@ on_readyz(struct evhttp_request *req, void *arg)
 	if (why_not != NULL)
 		buf_printf(&body, "%s\n", why_not);
 	else
-		buf_add_c(&body, s->trouble_since_ms == 0 ? "ok\n" : "ok for now: a store or the brokers are away\n");
+		buf_add_c(&body, s->trouble_since_ms == 0 ? "ok\n" : "ok; a store or the brokers are away\n");
 	http_answer(req, why_not == NULL ? 200 : 503, why_not == NULL ? "OK" : "Service Unavailable", "text/plain",
 		    &body);
 }

@@ -91,7 +91,7 @@ lag_render(const struct lag *l, struct buf *out)
 {
 	uint64_t below = 0;
 
-	buf_printf(out, "# HELP stagepost_loop_lag_ms How late the event loop came to what was due\n"
+	buf_printf(out, "# HELP stagepost_loop_lag_ms Delay of the event loop behind its timers\n"
 			"# TYPE stagepost_loop_lag_ms histogram\n");
 	for (unsigned i = 0; i < BOUNDS; i++) {
 		below += l->counts[i];
@@ -101,7 +101,7 @@ lag_render(const struct lag *l, struct buf *out)
 	buf_printf(out,
 		   "stagepost_loop_lag_ms_bucket{le=\"+Inf\"} %llu\nstagepost_loop_lag_ms_sum %.3f\n"
 		   "stagepost_loop_lag_ms_count %llu\n"
-		   "# HELP stagepost_loop_lag_longest_ms The longest of the last minute\n"
+		   "# HELP stagepost_loop_lag_longest_ms Longest delay of the last minute\n"
 		   "# TYPE stagepost_loop_lag_longest_ms gauge\nstagepost_loop_lag_longest_ms %lld\n",
 		   (unsigned long long)l->count, (double)l->sum_us / 1000, (unsigned long long)l->count,
 		   (long long)lag_longest_ms(l));

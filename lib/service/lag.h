@@ -11,7 +11,7 @@ struct lag;
 
 struct lag *lag_new(struct event_base *base);
 void lag_free(struct lag **l);
-/* The longest of the last minute (at least half of it), in ms. */
+/* Longest delay of the last minute (at least half of it), in ms. */
 int64_t lag_longest_ms(const struct lag *l);
 /* A histogram and that maximum, for Prometheus. */
 void lag_render(const struct lag *l, struct buf *out);

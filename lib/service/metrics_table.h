@@ -15,15 +15,15 @@
 	M(ACCEPTED_HTTP, "accepted_connections_total", counter, "protocol=\"http\"", "Connections accepted") \
 	M(REFUSED_CONNECTIONS, "refused_connections_total", counter, "", "Connections beyond max_connections") \
 	M(TLS_HANDSHAKE_FAILURES, "tls_handshake_failures_total", counter, "", "TLS handshakes with clients that failed") \
-	M(CERTIFICATES_BAD, "certificates_bad", gauge, "", "Pairs of certificate and key whose files cannot be loaded as they are") \
-	M(CERTIFICATE_END, "certificate_end_timestamp_seconds", gauge, "", "Unix time at which the first of the certificates in use ends; 0: there is none") \
-	M(BLOBS_WRITABLE, "blobs_writable", gauge, "", "1: the blob store takes bodies; 0: it is full or fails, or this process writes none") \
-	M(BLOBS_FREE, "blobs_free_bytes", gauge, "", "Space that is free in the blob store, by the last look") \
+	M(CERTIFICATES_BAD, "certificates_bad", gauge, "", "Certificates whose present files cannot be loaded") \
+	M(CERTIFICATE_END, "certificate_end_timestamp_seconds", gauge, "", "Unix time at which the first certificate in use expires; 0: no certificate") \
+	M(BLOBS_WRITABLE, "blobs_writable", gauge, "", "1: the blob store accepts bodies; 0: it is full, it fails, or this process writes none") \
+	M(BLOBS_FREE, "blobs_free_bytes", gauge, "", "Free space in the blob store at the last check") \
 	M(SMTP_MESSAGES, "smtp_messages_total", counter, "", "Messages answered 250")               \
 	M(SMTP_BYTES, "smtp_message_bytes_total", counter, "", "Bytes of messages answered 250")    \
 	M(SMTP_REFUSED_RECIPIENTS, "smtp_refused_recipients_total", counter, "", "Recipients refused") \
 	M(SMTP_REFUSED_MESSAGES, "smtp_refused_messages_total", counter, "", "Messages refused after their data") \
-	M(SMTP_DEFERRED_MESSAGES, "smtp_deferred_messages_total", counter, "", "Messages answered 4xx: store or spool away") \
+	M(SMTP_DEFERRED_MESSAGES, "smtp_deferred_messages_total", counter, "", "Messages answered 4xx because the store or the spool was away") \
 	M(DKIM_SIGNED, "dkim_signed_messages_total", counter, "", "Submissions and reports signed by DKIM") \
 	M(POP3_LOGINS, "pop3_logins_total", counter, "", "Maildrops opened")                        \
 	M(POP3_RETRIEVED, "pop3_retrieved_messages_total", counter, "", "Messages sent by RETR")    \
@@ -39,33 +39,33 @@
 	M(HTTP_PARKED, "http_parked_requests", gauge, "", "HTTP requests that wait for news") \
 	M(AUTH_OK, "auth_total", counter, "result=\"ok\"", "Logins by result")                     \
 	M(AUTH_FAILED, "auth_total", counter, "result=\"failed\"", "Logins by result")             \
-	M(AUTH_DELAYED, "auth_delayed_total", counter, "", "Logins slowed down after failures")     \
+	M(AUTH_DELAYED, "auth_delayed_total", counter, "", "Logins delayed after failures")     \
 	M(HANDOVERS, "handovers_total", counter, "result=\"ok\"", "Messages handed to a broker")   \
 	M(HANDOVERS_FAILED, "handovers_total", counter, "result=\"failed\"", "Messages handed to a broker") \
 	M(HANDOVER_US, "handover_microseconds_total", counter, "", "Time from hand-over to its answer") \
 	M(SPOOL_QUEUED, "spool_messages", gauge, "state=\"active\"", "Messages by state")          \
 	M(SPOOL_DEFERRED, "spool_messages", gauge, "state=\"deferred\"", "Messages by state")      \
 	M(SPOOL_HELD, "spool_messages", gauge, "state=\"held\"", "Messages by state")              \
-	M(STALLED_LOCAL, "spool_stalled", gauge, "queue=\"local\"", "Messages of a queue that stands still") \
-	M(STALLED_REMOTE, "spool_stalled", gauge, "queue=\"remote\"", "Messages of a queue that stands still") \
-	M(STALLED_REPORT, "spool_stalled", gauge, "queue=\"report\"", "Messages of a queue that stands still") \
-	M(STALLED_CHECK, "spool_stalled", gauge, "queue=\"check\"", "Messages of a queue that stands still") \
-	M(STALLED_SHARDS, "spool_shards_stalled", gauge, "", "Shards whose writes the store does not take") \
+	M(STALLED_LOCAL, "spool_stalled", gauge, "queue=\"local\"", "Messages in a stalled queue") \
+	M(STALLED_REMOTE, "spool_stalled", gauge, "queue=\"remote\"", "Messages in a stalled queue") \
+	M(STALLED_REPORT, "spool_stalled", gauge, "queue=\"report\"", "Messages in a stalled queue") \
+	M(STALLED_CHECK, "spool_stalled", gauge, "queue=\"check\"", "Messages in a stalled queue") \
+	M(STALLED_SHARDS, "spool_shards_stalled", gauge, "", "Shards whose writes the store does not accept") \
 	M(SPOOL_SHARDS, "spool_shards_owned", gauge, "", "Shards owned by this broker")             \
 	M(SPOOL_TAKEN, "spool_messages_taken_total", counter, "", "Messages made durable")          \
 	M(SPOOL_FINISHED, "spool_messages_finished_total", counter, "", "Messages that left the spool") \
-	M(JOBS_GIVEN, "jobs_given_total", counter, "", "Jobs given to workers")                     \
-	M(JOBS_OLDEST, "jobs_oldest_seconds", gauge, "", "Age of the job that a worker has had longest")    \
+	M(JOBS_GIVEN, "jobs_given_total", counter, "", "Jobs assigned to workers")                     \
+	M(JOBS_OLDEST, "jobs_oldest_seconds", gauge, "", "Age of the oldest job in the hands of a worker")    \
 	M(JOBS_LOST, "jobs_lost_total", counter, "", "Jobs whose lease ended without a report")     \
 	M(JOBS_RUNNING, "jobs_running", gauge, "", "Jobs in flight in this worker")                 \
 	M(DELIVERED_LOCAL, "delivered_recipients_total", counter, "kind=\"local\"", "Recipients delivered") \
 	M(DELIVERED_REMOTE, "delivered_recipients_total", counter, "kind=\"remote\"", "Recipients delivered") \
-	M(DEFERRED_RECIPIENTS, "deferred_recipients_total", counter, "", "Tries that failed for now") \
-	M(FAILED_RECIPIENTS, "failed_recipients_total", counter, "", "Recipients failed for good")  \
-	M(SPAM_HAM, "spam_checks_total", counter, "result=\"ham\"", "Messages shown to spam engines, by what they said") \
-	M(SPAM_FOUND, "spam_checks_total", counter, "result=\"spam\"", "Messages shown to spam engines, by what they said") \
-	M(SPAM_FAILED, "spam_checks_total", counter, "result=\"failed\"", "Messages shown to spam engines, by what they said") \
-	M(SPAM_UNCHECKED, "spam_unchecked_total", counter, "", "Messages that went on without the check that they were to have") \
+	M(DEFERRED_RECIPIENTS, "deferred_recipients_total", counter, "", "Tries that failed temporarily") \
+	M(FAILED_RECIPIENTS, "failed_recipients_total", counter, "", "Recipients that failed permanently")  \
+	M(SPAM_HAM, "spam_checks_total", counter, "result=\"ham\"", "Messages checked by spam engines, by result") \
+	M(SPAM_FOUND, "spam_checks_total", counter, "result=\"spam\"", "Messages checked by spam engines, by result") \
+	M(SPAM_FAILED, "spam_checks_total", counter, "result=\"failed\"", "Messages checked by spam engines, by result") \
+	M(SPAM_UNCHECKED, "spam_unchecked_total", counter, "", "Messages delivered without a spam check because no engine answered") \
 	M(REPORTS, "delivery_reports_total", counter, "", "Delivery status notifications made")     \
 	M(TLS_REPORTS, "tls_reports_total", counter, "", "TLS reports handed over as mail, or posted") \
 	M(SWEEPS_DONE, "sweeps_total", counter, "result=\"done\"", "Sweeps that this process began, but those that it gave up") \
@@ -76,6 +76,6 @@
 	M(SWEEP_RELEASED, "sweep_released_bodies_total", counter, "", "Bodies that nothing referred to, released by sweeps") \
 	M(SWEEP_RELEASED_BYTES, "sweep_released_bytes_total", counter, "", "Their bytes")           \
 	M(SWEEP_IN_DOUBT, "sweep_in_doubt_bodies", gauge, "", "Bodies that the last sweep of this process found without a reference and left to a later one") \
-	M(REMOTE_CONNECTIONS, "remote_connections_total", counter, "", "Connections made to remote servers")
+	M(REMOTE_CONNECTIONS, "remote_connections_total", counter, "", "Connections opened to remote servers")
 
 #endif

@@ -32,10 +32,11 @@ options_print_help(const struct service_description *d, const struct service_opt
 	print_table(common);
 	printf("       --version\n              The program's version.\n"
 	       "       --help This page.\n\n"
-	       "All else is a setting in Redis: see `stagepost settings list`.\n\n"
-	       "SIGNALS\n       SIGTERM, SIGINT: no new work; open work ends; exit within the grace time.\n"
-	       "       A second one: exit at once.\n\n"
-	       "EXIT STATUS\n       0, or 1 with one line that says what is wrong.\n");
+	       "Everything else is a setting in Redis: see `stagepost settings list`.\n\n"
+	       "SIGNALS\n       SIGTERM, SIGINT: accept no new work, finish open work, and exit within the grace "
+	       "time.\n"
+	       "       A second signal: exit at once.\n\n"
+	       "EXIT STATUS\n       0 on success; 1 on failure, with one line that gives the reason.\n");
 }
 
 static const struct service_option *

@@ -52,22 +52,23 @@ service_take_options(struct service *s, int argc, char **argv, const char **id, 
 {
 	const struct service_option common[] = {
 		{"redis", "STAGEPOST_REDIS", "URL", "redis://127.0.0.1:6379",
-		 "The shared store: redis://[[user]:password@]host:port[/db], rediss:// (TLS) or unix:/path.",
+		 "Shared store: redis://[[user]:password@]host:port[/db], rediss:// (TLS) or unix:/path.",
 		 &s->redis_url},
-		{"blobs", "STAGEPOST_BLOBS", "URL", "file:data/blobs", "The store of message bodies: file:/folder.",
+		{"blobs", "STAGEPOST_BLOBS", "URL", "file:data/blobs", "Store of message bodies: file:/folder.",
 		 &s->blobs_url},
-		{"hostname", "STAGEPOST_HOSTNAME", "NAME", NULL, "This server's name, as others are told.", hostname},
-		{"id", "STAGEPOST_ID", "NAME", NULL, "This process's name in the cluster.", id},
-		{"listen", "STAGEPOST_LISTEN", "ADDRESS", NULL, "Address to listen on; all when not given.",
+		{"hostname", "STAGEPOST_HOSTNAME", "NAME", NULL, "Name of this server in greetings and headers.",
+		 hostname},
+		{"id", "STAGEPOST_ID", "NAME", NULL, "Name of this process in the cluster.", id},
+		{"listen", "STAGEPOST_LISTEN", "ADDRESS", NULL, "Address to listen on; default: all addresses.",
 		 &s->listen},
 		{"port-base", "STAGEPOST_PORT_BASE", "N", "0", "Added to every standard port.", port_base},
 		{"metrics-port", "STAGEPOST_METRICS_PORT", "PORT", NULL,
-		 "Port of /metrics, /healthz and /readyz; none when not given.", &s->metrics_port},
+		 "Port of /metrics, /healthz and /readyz; default: none.", &s->metrics_port},
 		{"metrics-listen", "STAGEPOST_METRICS_LISTEN", "ADDRESS", "127.0.0.1",
 		 "Their address: an internal one; :: is IPv4 and IPv6.", &s->metrics_listen},
-		{"grace", "STAGEPOST_GRACE", "SECONDS", "30", "Most time between SIGTERM and the end.", &s->grace},
+		{"grace", "STAGEPOST_GRACE", "SECONDS", "30", "Longest time between SIGTERM and exit.", &s->grace},
 		{"patience", "STAGEPOST_READY_PATIENCE", "SECONDS", "60",
-		 "How long a process that was ready stays so while the store or the brokers are away.", &s->patience},
+		 "How long a ready process stays ready while the store or the brokers are away.", &s->patience},
 		{0},
 	};
 	struct err err;
@@ -113,7 +114,7 @@ on_grace_over(evutil_socket_t fd, short what, void *arg)
 	struct service *s = arg;
 
 	(void)fd, (void)what;
-	log_warning(NULL, "grace time is over; work still open is left", F_I64("open", s->drainers_left));
+	log_warning(NULL, "the grace time is over; unfinished work is left", F_I64("open", s->drainers_left));
 	event_base_loopbreak(s->base);
 }
 
@@ -126,7 +127,7 @@ service_on_stop_signal(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	if (s->draining) {
-		log_warning(NULL, "second signal: ending at once");
+		log_warning(NULL, "second signal: exiting at once");
 		event_base_loopbreak(s->base);
 		return;
 	}
@@ -257,7 +258,7 @@ service_init(struct service *s, const struct service_description *description, i
 	raise_file_limit();
 	gethostname(host, sizeof(host) - 1);
 	if (hostname != NULL && !host_name_is_valid(str_c(hostname))) {
-		err_set(&err, ERR_INVALID, "--hostname takes the name of a host, not '%s'", hostname);
+		err_set(&err, ERR_INVALID, "--hostname takes a host name, not '%s'", hostname);
 		give_up(description, &err);
 	}
 	str_copy(str_c(hostname != NULL ? hostname : host), s->hostname, sizeof(s->hostname));

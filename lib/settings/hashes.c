@@ -195,7 +195,8 @@ apply_field(struct reading *r, struct str field, struct str value, bool *is_pres
 	}
 	if (h->domain != NULL && row->scope != SCOPE_DOMAIN) {
 		char text[ERR_TEXT_MAX];
-		snprintf(text, sizeof(text), "holds for all domains, can only be set in settings:%s", h->group->name);
+		snprintf(text, sizeof(text), "applies to all domains and can only be set in settings:%s",
+			 h->group->name);
 		find_fault(r, field, value, text);
 		return false;
 	}

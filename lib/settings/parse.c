@@ -225,7 +225,7 @@ parse_enum(const struct settings_row *row, struct str text, struct arena *arena,
 			*(int *)member_out = value;
 			return 0;
 		}
-	return refuse(row, text, "is none of the words", err);
+	return refuse(row, text, "is not one of the allowed words", err);
 }
 
 #define LIST_SEPARATORS ", \t"
@@ -268,7 +268,7 @@ parse_list(const struct settings_row *row, struct str text, struct arena *arena,
 	struct str *items = arena_array(arena, struct str, count + 1), word;
 	for (unsigned i = 0; str_next_word(&text, LIST_SEPARATORS, &word); i++) {
 		if (!is_of_schemes(word, row->unit))
-			return refuse(row, word, "is not such a URL", err);
+			return refuse(row, word, "is not a URL of an allowed kind", err);
 		items[i] = arena_str(arena, word);
 	}
 	*(struct settings_list *)member_out = (struct settings_list){items, count};

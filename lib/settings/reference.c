@@ -49,7 +49,7 @@ add_row(struct buf *out, const struct settings_row *row)
 	add_cell(out, allowed);
 	add_cell(out, row->scope == SCOPE_DOMAIN ? "domain" : "global");
 	if (row->planned)
-		buf_add_c(out, "*Planned: nothing obeys it yet.* ");
+		buf_add_c(out, "*Planned: not used yet.* ");
 	add_cell(out, row->help);
 	out->data[--out->len] = '\0';
 	buf_add_byte(out, '\n');
@@ -83,13 +83,13 @@ static const char introduction[] =
 	"settings` does the same and checks the value first.\n"
 	"\n"
 	"- *Durations* are whole numbers with a unit: `500ms`, `90s`, `15m`, `2h`, `7d`, `2w`. A bare number is\n"
-	"  in the unit that stands under \"allowed\".\n"
+	"  in the unit shown under \"allowed\".\n"
 	"- *Sizes* take `K`, `M`, `G`, `T` (powers of 1024); a bare number is bytes.\n"
-	"- *Booleans* are `on`/`off`, `true`/`false`, `yes`/`no` or `1`/`0`; words do not mind case.\n"
+	"- *Booleans* are `on`/`off`, `true`/`false`, `yes`/`no` or `1`/`0`; words are case-insensitive.\n"
 	"- *Lists* are separated by spaces or commas.\n"
 	"- A value that is not allowed changes nothing: the last good one stays in force, each process logs one\n"
 	"  line, and the hash `settings:errors` holds `<group>.<field>` or `<group>:<domain>.<field>` with the\n"
-	"  reason until it is mended. An unknown field or group is reported the same way, with the nearest name.\n"
+	"  reason until it is corrected. An unknown field or group is reported the same way, with the nearest name.\n"
 	"- A changed limit never cuts a session that is already open.\n";
 
 void

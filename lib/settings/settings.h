@@ -148,7 +148,7 @@ struct settings_row {
 	const char *unit; /* of a bare number, or the words of an ENUM */
 	int64_t min, max;
 	enum settings_scope scope;
-	bool planned; /* nothing obeys it yet */
+	bool planned; /* not used yet */
 	const char *help;
 };
 /* All rows, in the order of the table. */

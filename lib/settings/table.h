@@ -244,7 +244,7 @@
 	S(spool, events_kept, INT, "20000", "", 0, 100000000, SCOPE_GLOBAL, \
 	  "number of delivery events kept for stagepost events; 0: no events are written") \
 	S(spool, job_lease, DURATION, "30", "s", SEC_MS, HOUR_MS, SCOPE_GLOBAL, \
-	  "a job is given to another worker when it has not been renewed for this long") \
+	  "a job goes to another worker if it is not renewed for this long") \
 	S(spool, min_free_space, SIZE, "100M", "", 0, INT64_MAX, SCOPE_GLOBAL, \
 	  "new mail is refused (SMTP 452, APPEND NO) while the blob store has less free space; the reserve is for reports and for making room; 0: no reserve") \
 	S(spool, sweep, BOOL, "on", "", 0, 1, SCOPE_GLOBAL, \

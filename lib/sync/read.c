@@ -340,7 +340,7 @@ sync_on_compared(void *arg, const struct mailbox_records *records, const struct 
 static void
 sync_compare(struct sync_reading *r)
 {
-	static const struct err stale = {ERR_NOT_FOUND, "the log of changes does not reach back so far"};
+	static const struct err stale = {ERR_NOT_FOUND, "the change log does not go back that far"};
 
 	if (r->point.high - r->point.low >= SYNC_COMPARE_MAX) {
 		sync_finish(r, &stale);

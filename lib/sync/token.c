@@ -84,10 +84,10 @@ sync_open(const struct secret *secret, struct str text, enum sync_kind kind, str
 	char token[SYNC_TOKEN_BYTES], mac[MAC_BYTES];
 
 	if (!sync_decode(text, token) || token[0] != SYNC_VERSION || token[1] != (char)kind)
-		return err_set(err, ERR_INVALID, "this is no sync token");
+		return err_set(err, ERR_INVALID, "this is not a sync token");
 	sync_mac(secret, token, who, mac);
 	if (CRYPTO_memcmp(mac, token + MAC_AT, MAC_BYTES) != 0)
-		return err_set(err, ERR_INVALID, "the sync token is not this client's");
+		return err_set(err, ERR_INVALID, "the sync token does not belong to this client");
 	if (bytes_get_u16(token + 26) < oldest_day)
 		return err_set(err, ERR_NOT_FOUND, "the sync token is too old");
 	*out = (struct sync_point){

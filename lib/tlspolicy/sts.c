@@ -181,7 +181,7 @@ take_stored(struct entry *e, struct str value, struct err *err)
 	if (!str_cut(value, '\n', &head, &policy) || !str_cut(head, ' ', &word, &head) || word.len == 0 ||
 	    !str_copy(word, id, sizeof(id)) || !str_cut(head, ' ', &fetched, &expires) ||
 	    !str_to_i64(fetched, &fetched_ms) || !str_to_i64(expires, &expires_ms))
-		return err_set(err, ERR_CORRUPT, "it is not as it was written");
+		return err_set(err, ERR_CORRUPT, "it does not match what was written");
 	if (judge(policy, &mode, &max_age_ms, err) != 0)
 		return -1;
 	if (e->policy != NULL && fetched_ms < e->fetched_ms)
@@ -297,7 +297,7 @@ on_fetched(void *arg, const struct web_answer *answer, const struct err *err)
 		snprintf(status, sizeof(status), "the policy cannot be fetched: HTTP status %d", answer->status);
 		set_problem(e, TLS_RESULT_STS_POLICY_FETCH_ERROR, status, NULL);
 	} else if (!is_plain_text(answer->content_type))
-		set_problem(e, TLS_RESULT_STS_POLICY_FETCH_ERROR, "the policy is no plain text", NULL);
+		set_problem(e, TLS_RESULT_STS_POLICY_FETCH_ERROR, "the policy is not plain text", NULL);
 	else
 		take_fetched(e, answer->body);
 }
@@ -379,8 +379,7 @@ on_stored(void *arg, const redisReply *reply, const struct err *err)
 	}
 	e->store_told = err == NULL;
 	if (err != NULL)
-		snprintf(e->reason, sizeof(e->reason), "the store cannot say whether a policy is known: %.100s",
-			 err->text);
+		snprintf(e->reason, sizeof(e->reason), "the store cannot be asked for the policy: %.100s", err->text);
 	else if (reply->type != REDIS_REPLY_STRING && e->in_store)
 		forget(e);
 	if (has_policy(e) && !e->in_store)

@@ -97,7 +97,7 @@ read_mode(struct reading *r, struct str value, struct err *err)
 			r->has_mode = true;
 			return 0;
 		}
-	return err_set(err, ERR_INVALID, "mode is none of enforce, testing, none");
+	return err_set(err, ERR_INVALID, "mode must be enforce, testing or none");
 }
 
 static int
@@ -108,7 +108,7 @@ read_max_age(struct reading *r, struct str value, struct err *err)
 	if (r->has_max_age)
 		return 0;
 	if (value.len > 10 || !str_to_u64(value, &seconds))
-		return err_set(err, ERR_INVALID, "max_age is no number");
+		return err_set(err, ERR_INVALID, "max_age is not a number");
 	if (seconds > (uint64_t)STS_MAX_AGE_S)
 		seconds = (uint64_t)STS_MAX_AGE_S;
 	r->policy->max_age_ms = (int64_t)seconds * 1000;
@@ -124,7 +124,7 @@ read_mx(struct reading *r, struct str value, struct err *err)
 
 	if (name.len == 0 || name.len > 253 || str_index(name, '*') >= 0 || !str_is_printable_ascii(name) ||
 	    str_index(name, ' ') >= 0)
-		return err_set(err, ERR_INVALID, "mx is no host name");
+		return err_set(err, ERR_INVALID, "mx is not a host name");
 	if (r->policy->mx_count == STS_MX_MAX)
 		return 0;
 	lower = arena_alloc(r->arena, value.len);

@@ -6,7 +6,7 @@
  *   tlsrpt:{day}:due         domains that were counted -> when their report is due (unix ms)
  *   tlsrpt:{day}:done        domains whose report is done -> how it ended
  *   tlsrpt:{day}:c:<domain>  the counts: entry -> sessions (below)
- *   tlsrpt:{day}:p:<domain>  how far its report is (delivery-worker/tlsrpt/)
+ *   tlsrpt:{day}:p:<domain>  the state of its report (delivery-worker/tlsrpt/)
  * for some days. An entry is a JSON array:
  *   [policy type, policy domain, [policy strings], [mx patterns], result,
  *    sending ip, mx host, mx helo, receiving ip, reason]

@@ -171,7 +171,7 @@ order_run(struct orders *all, struct message *m, struct waiting_order *o)
 		 F_C("result", o->text != NULL ? o->text : "refused"));
 	message_settle(b, m);
 	if (o->text == NULL)
-		waiting_end(all, o, false, "nothing of this message is in that state");
+		waiting_end(all, o, false, "no recipient of this message is in that state");
 	else if (!changed)
 		waiting_end(all, o, true, o->text);
 	else {
@@ -309,7 +309,7 @@ orders_on_news(struct broker *b, const struct message *m, enum message_news news
 			waiting_put(all, o);
 		else
 			waiting_end(all, o, false,
-				    o->waits_for == WAITS_FOR_SAVE ? "not known: its shard went to another broker first"
+				    o->waits_for == WAITS_FOR_SAVE ? "unknown: the shard went to another broker first"
 								   : "not in the queue");
 	}
 }
@@ -329,7 +329,7 @@ batch_end_until(struct orders *all, int64_t now_ms)
 			if (o->until_ms > now_ms)
 				waiting_put(all, o);
 			else
-				waiting_end(all, o, false, "not known: the store does not answer");
+				waiting_end(all, o, false, "unknown: the store does not answer");
 		}
 	}
 }

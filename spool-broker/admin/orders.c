@@ -114,7 +114,7 @@ order_delete(struct broker *b, struct message *m, struct str recipient)
 	}
 	count = parts_delete(b, m, recipient);
 	if (m->active != 0)
-		return recipient.len == 0 ? "deleted, but for what is being delivered now"
+		return recipient.len == 0 ? "deleted, except for what is being delivered now"
 		       : count != 0	  ? "deleted"
 					  : NULL;
 	return count != 0 ? "deleted" : NULL;

@@ -122,7 +122,7 @@ query_answer(struct query *q)
 	frame.body_case = STAGEPOST__FRAME__BODY_QUEUE_PAGE;
 	frame.queue_page = &page;
 	if (bus_server_send(q->broker->bus, str_of(q->peer, q->peer_len), &frame, &err) != 0)
-		log_info(NULL, "page of the queue not sent", F_ERR(&err));
+		log_info(NULL, "queue page not sent", F_ERR(&err));
 	query_free(q);
 }
 

@@ -65,7 +65,7 @@ watchdog_why_not_given(const struct broker *b, unsigned kind)
 		live++;
 		willing += w->full_ms <= clock_monotonic_ms() && w->active[kind] < w->slots[kind];
 	}
-	return live == 0 ? "no worker" : willing == 0 ? "no worker takes more" : "not given out";
+	return live == 0 ? "no worker" : willing == 0 ? "no worker accepts more" : "not assigned";
 }
 
 static void
@@ -81,7 +81,7 @@ watchdog_look_at_queue(struct broker *b, unsigned kind, int64_t limit_ms)
 		log_warning(NULL, "queue stalled", F_C("queue", queue_names[kind]), F_I64("ready", counts.ready),
 			    F_C("reason", watchdog_why_not_given(b, kind)));
 	else if (!stalled && w->told)
-		log_info(NULL, "queue goes on", F_C("queue", queue_names[kind]));
+		log_info(NULL, "queue moves again", F_C("queue", queue_names[kind]));
 	w->told = stalled;
 }
 
@@ -106,10 +106,10 @@ watchdog_look_at_store(struct broker *b, int64_t limit_ms)
 	stalled = shards != 0;
 	metrics_set(M_STALLED_SHARDS, shards);
 	if (stalled && !w->told)
-		log_warning(NULL, "spool writes stalled: the store does not take them", F_I64("shards", shards),
+		log_warning(NULL, "spool writes stalled: the store does not accept them", F_I64("shards", shards),
 			    F_I64("ms", now_ms - oldest_ms));
 	else if (!stalled && w->told)
-		log_info(NULL, "spool writes go on");
+		log_info(NULL, "spool writes succeed again");
 	w->told = stalled;
 }
 
@@ -126,7 +126,7 @@ watchdog_look_at_jobs(struct broker *b)
 		if (age_ms < LONG_JOB_MS || job->told)
 			continue;
 		job->told = true;
-		log_warning(NULL, "job under way for long", F_C("id", job->part->message->id),
+		log_warning(NULL, "job in progress for a long time", F_C("id", job->part->message->id),
 			    F_C("worker", job->worker->name), F_C("destination", part_destination(job->part)),
 			    F_I64("ms", age_ms));
 	}

@@ -83,7 +83,7 @@ check_hold_outbound(struct broker *b, struct message *m)
 	    settings_spam(broker_settings(b), sender)->outbound_spam != OUTBOUND_SPAM_HOLD)
 		return;
 	v->held = true;
-	message_hold(b, m, "spam that would go to other servers");
+	message_hold(b, m, "outgoing spam");
 	log_warning(NULL, "message held as spam", F_C("id", m->id), F_STR("sender", sender));
 }
 
@@ -110,7 +110,7 @@ check_pass_unchecked(struct broker *b, struct message *m, struct part *p, const 
 	w->state->spam = v;
 	work_add_event(w, "unchecked", 0, b->config.id, why);
 	metrics_add(M_SPAM_UNCHECKED, 1);
-	log_warning(NULL, "message goes on unchecked", F_C("id", m->id), F_C("reason", why));
+	log_warning(NULL, "message delivered without a spam check", F_C("id", m->id), F_C("reason", why));
 	check_pass(b, m, p);
 }
 
@@ -127,7 +127,7 @@ check_why_over(const struct broker *b, const struct part *p, int64_t now_ms)
 	if (!check_is_on(b))
 		return "spam checks were turned off";
 	if (troubled && s->unavailable == SPAM_UNAVAILABLE_ACCEPT && now_ms >= from_ms + s->unavailable_after)
-		return "no engine gave a verdict in time";
+		return "no engine answered in time";
 	return NULL;
 }
 

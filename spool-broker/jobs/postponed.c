@@ -75,7 +75,7 @@ postponed_note(struct broker *b, struct part *p, const char *host, const Stagepo
 	/* How far it came is not known: an answer may be lost that the store gave. */
 	p->recheck = true;
 	if (p->postponed == DAMAGED_FROM)
-		log_error(NULL, "a message is postponed again and again while others are served", F_C("id", m->id),
+		log_error(NULL, "a message is postponed repeatedly while others are delivered", F_C("id", m->id),
 			  F_C("reason", postponed_words(done)));
 	return clock_unix_ms() + postponed_wait_ms(p);
 }

@@ -116,7 +116,7 @@ results_on_expanded(struct applying *a, const Stagepost__RecipientResult *r)
 	if (!work_has_room(a->work, r->new_recipients, r->n_new_recipients)) {
 		Stagepost__RecipientResult refused = *r;
 		refused.code = arena_strdup(&a->work->arena, "5.2.4");
-		refused.text = arena_strdup(&a->work->arena, "it leads to more addresses than one message may have");
+		refused.text = arena_strdup(&a->work->arena, "it expands to more addresses than a message may have");
 		results_on_failed(a, &refused);
 		return;
 	}

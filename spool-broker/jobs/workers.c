@@ -117,7 +117,7 @@ workers_on_hello(struct broker *b, struct str peer, const Stagepost__Frame *fram
 		/* Come back on another connection: what it had is lost. */
 		HASH_ITER (hh, b->jobs->workers, other, next)
 			if (strcmp(other->name, w->name) == 0 && (!other->lost || worker_has_jobs(other)))
-				worker_lose(b, other, "came back anew");
+				worker_lose(b, other, "came back without its earlier state");
 		HASH_ADD_KEYPTR(hh, b->jobs->workers, w->peer, w->peer_len, w);
 		log_info(NULL, "worker joined", F_C("worker", w->name));
 	}
@@ -262,7 +262,7 @@ workers_on_done(struct broker *b, struct str peer, const Stagepost__Frame *frame
 
 	if (w == NULL || job == NULL || job->worker != w || !job->sent) {
 		/* Its lease had run out; the next try rechecks. */
-		log_info(NULL, "result of a job that is not known any more", F_STR("peer", peer));
+		log_info(NULL, "result of a job that is no longer known", F_STR("peer", peer));
 		return;
 	}
 	/* A message that was sent has its envelope at hand: its work is open, or it

@@ -68,7 +68,7 @@ deadlines_look(struct broker *b)
 		return; /* too many walks: the next tick tries again */
 	b->deadlines->walked = true;
 	b->deadlines->terms = now;
-	log_info(NULL, "deadlines are set anew", F_I64("messages", b->messages->count));
+	log_info(NULL, "deadlines are set again", F_I64("messages", b->messages->count));
 }
 
 struct deadlines *

@@ -183,7 +183,7 @@ message_open_work(struct message *m, struct str envelope, struct str state, stru
 	m->work = w;
 	if (!work_envelope_is_sound(w->envelope, m->id) || !work_state_is_sound(w->state, w->envelope->n_recipients)) {
 		message_close_work(m);
-		return err_set(err, ERR_CORRUPT, "the spool's entry of %s does not hold together", m->id);
+		return err_set(err, ERR_CORRUPT, "the spool entry of %s is inconsistent", m->id);
 	}
 	w->status_room = w->state->n_status;
 	w->added_room = w->state->n_added;

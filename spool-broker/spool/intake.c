@@ -145,7 +145,7 @@ intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *f
 		; /* asked again while the store is slow */
 	else if (intake_is_busy(b))
 		intake_refuse_untaken(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY,
-				      "too much waits for the store");
+				      "too many writes are waiting for the store");
 	else {
 		CRASHPOINT("hand-over-received");
 		events_add_accepted(b, e, &events);
@@ -209,7 +209,7 @@ intake_take(struct shard *s, struct str id, struct str envelope, struct str stat
 	struct err err;
 
 	if (message_open_work(m, envelope, state, &err) != 0) {
-		log_error(NULL, "spool entry passed over", F_STR("id", id), F_ERR(&err));
+		log_error(NULL, "spool entry skipped", F_STR("id", id), F_ERR(&err));
 		message_free(b, &m);
 		return NULL;
 	}

@@ -317,8 +317,7 @@ writer_on_sent(void *arg, const enum spool_result *results, size_t count, const 
 	} else {
 		size_t i = 0;
 
-		log_trouble_over(&s->writer.trouble, NULL, "spool writes come through again",
-				 F_I64("shard", s->number));
+		log_trouble_over(&s->writer.trouble, NULL, "spool writes succeed again", F_I64("shard", s->number));
 		for (struct write *w = writes; w != NULL; w = next) {
 			next = w->next;
 			writer_on_done(s, w, results[i++]);

@@ -103,7 +103,7 @@ def test_a_worker_that_is_cut_off(cluster, relayed):
     relay.cut_all()
     ids = send(cluster, user)
     check_all_soon(cluster, user, ids, within=5)
-    assert "no jobs are taken without the store" in worker.log()
+    assert "no jobs are taken while the store is away" in worker.log()
     done = worker.log().count("recipient served")
     relay.closed = False
     wait_for(lambda: "the store is there" in worker.log().split("no jobs are taken")[-1], 3, what="it is well again")

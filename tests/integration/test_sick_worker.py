@@ -97,4 +97,4 @@ def test_it_is_well_again(cluster, sick):
         sick.mend(cluster.dir / "blobs")
         assert len(cluster.wait_mail(user, MESSAGES, timeout=60)) == MESSAGES
         wait_for(lambda: not local_jobs(cluster).get("rests"), what="the status says that it is well")
-    assert "jobs are taken again" in sick.log()
+    assert "taking jobs again" in sick.log()

@@ -260,7 +260,7 @@ def test_engine_down_then_accepted(cluster):
     id = send(cluster, address, SPAM)
     waiting = wait_for(lambda: next((m for m in cluster.json("queue", "list") if m["id"] == id and "answer" in m),
                                     None), 10, what="the engine's trouble shown")
-    assert waiting["spam"] == "waits for its check" and "no connection" in waiting["answer"]
+    assert waiting["spam"] == "waits for its spam check" and "no connection" in waiting["answer"]
     trace = finished(cluster, id)
     assert time.monotonic() - begin > 2.5
     assert "unchecked" in kinds(trace) and trace["spam"].startswith("not checked: no engine")

@@ -39,7 +39,7 @@ def test_queue_without_a_worker(watched):
     finally:
         os.kill(worker, signal.SIGCONT)
     assert len(watched.wait_mail(address)) == 1
-    wait_for(lambda: 'msg="queue goes on" queue=local' in watched.log("spool-broker-0"), 30)
+    wait_for(lambda: 'msg="queue moves again" queue=local' in watched.log("spool-broker-0"), 30)
     assert metric(watched, 'spool_stalled{queue="local"}') == 0
     assert watched.log("spool-broker-0").count("queue stalled") == 1
 
@@ -73,4 +73,4 @@ def test_store_that_hangs(watched):
         finally:
             os.kill(redis, signal.SIGCONT)
         assert smtp.getreply()[0] in (250, 451)
-    wait_for(lambda: "spool writes go on" in watched.log("spool-broker-0"), 30)
+    wait_for(lambda: "spool writes succeed again" in watched.log("spool-broker-0"), 30)

@@ -125,7 +125,7 @@ append_parse_take_message(struct imap_session *s, struct imap_lexer *lex, bool a
 		if (!imap_lex_sp(lex) || !imap_lex_char(lex, '('))
 			return APPEND_MALFORMED;
 		if (imap_lex_peek(lex) != '~') {
-			imap_lex_fail(lex, "UTF8 wants a literal8");
+			imap_lex_fail(lex, "UTF8 needs a literal8");
 			return APPEND_MALFORMED;
 		}
 	}

@@ -101,9 +101,9 @@ append_on_view(struct imap_session *s, const struct err *err)
 	if (err != NULL)
 		append_refuse(a, IMAP_NO, "[UNAVAILABLE] the mail store cannot be reached, try later");
 	else if (!s->by_uid && seq > imap_view_count(s->view))
-		append_refuse(a, IMAP_BAD, "there is no message of that number");
+		append_refuse(a, IMAP_BAD, "there is no message with that number");
 	else if (seq == 0 || imap_view_record(s->view, seq) == NULL)
-		append_refuse(a, IMAP_NO, "[NONEXISTENT] the message to be replaced is no more");
+		append_refuse(a, IMAP_NO, "[NONEXISTENT] the message to be replaced does not exist any more");
 	else if (s->view->read_only)
 		append_refuse(a, IMAP_NO, "[CANNOT] the mailbox is selected read-only");
 	else
@@ -145,7 +145,7 @@ append_on_folder(void *arg, const struct mailbox_folder *folder, const struct er
 	else if (err->code == ERR_NOT_FOUND)
 		append_refuse(s->append, IMAP_NO, "[TRYCREATE] there is no such mailbox");
 	else if (err->code == ERR_INVALID)
-		append_refuse(s->append, IMAP_NO, "[CANNOT] that is no name of a mailbox");
+		append_refuse(s->append, IMAP_NO, "[CANNOT] that is not a mailbox name");
 	else
 		append_refuse(s->append, IMAP_NO, "[UNAVAILABLE] the mail store cannot be reached, try later");
 	/* What is replaced makes room; only the filing knows how much. */

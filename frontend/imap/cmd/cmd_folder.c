@@ -84,7 +84,7 @@ cmd_create(struct imap_session *s, struct imap_lexer *lex)
 	    (imap_lex_try(lex, ' ') && !folder_take_uses(s, lex, &uses, &unknown_use)) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
 	if (unknown_use)
-		return imap_finish(s, IMAP_NO, "[USEATTR] that special use is not to be had here");
+		return imap_finish(s, IMAP_NO, "[USEATTR] that special use is not supported");
 	session_hold(&s->base);
 	mailbox_create(imap_store(s), imap_address(s), folder_without_slash(name), uses, folder_on_created, s);
 	return CMD_WAIT;

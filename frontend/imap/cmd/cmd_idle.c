@@ -66,7 +66,7 @@ cmd_idle(struct imap_session *s, struct imap_lexer *lex)
 	if (!imap_lex_end(lex))
 		return imap_syntax(s, lex);
 	if (!imap_settings(s)->enable_idle)
-		return imap_finish(s, IMAP_BAD, "IDLE is switched off");
+		return imap_finish(s, IMAP_BAD, "IDLE is disabled");
 	conn_write_c(s->conn, "+ idling\r\n");
 	s->on_line = idle_on_line;
 	/* What has happened up to now; from here on notices wake us. */

@@ -75,7 +75,7 @@ list_take_selection(struct imap_lexer *lex, struct listing *w)
 			return false;
 	} while (imap_lex_more(lex));
 	if ((w->options & SELECT_RECURSIVE) != 0 && (w->options & (SELECT_SUBSCRIBED | SELECT_SPECIAL_USE)) == 0)
-		return imap_lex_fail(lex, "RECURSIVEMATCH wants another selection option beside it");
+		return imap_lex_fail(lex, "RECURSIVEMATCH needs another selection option");
 	return lex->error == NULL;
 }
 

@@ -102,7 +102,7 @@ metadata_take_values(struct imap_lexer *lex, struct metadata *w)
 		if (!metadata_take_entry(lex, &a->name) || !imap_lex_sp(lex) || !imap_lex_nstring(lex, &a->value))
 			return false;
 		if (str_rindex(a->name, '/') == 0)
-			return imap_lex_fail(lex, "an annotation has a name below /private or /shared");
+			return imap_lex_fail(lex, "an annotation needs a name below /private or /shared");
 		a->removed = a->value.p == NULL;
 		if (a->value.len > VALUE_MAX_BYTES)
 			w->refused = "[METADATA MAXSIZE 65536] the value is too large";

@@ -85,7 +85,7 @@ cmd_id(struct imap_session *s, struct imap_lexer *lex)
 
 	if (!imap_lex_sp(lex) || !cmd_session_take_id(lex, &name, &version) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
-	log_info(conn_log(s->conn), "client named itself", F_STR("name", name), F_STR("version", version));
+	log_info(conn_log(s->conn), "client identified itself", F_STR("name", name), F_STR("version", version));
 	imap_untagged(s, "ID (\"name\" \"Stagepost\")");
 	return imap_ok(s);
 }

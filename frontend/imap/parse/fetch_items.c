@@ -98,7 +98,7 @@ items_parse_section_text(struct imap_lexer *l, struct imap_section *s)
 	else if (str_eq_ci(name, STR("HEADER.FIELDS.NOT")))
 		s->part = SECTION_FIELDS_NOT;
 	else
-		return imap_lex_fail(l, "an unknown section");
+		return imap_lex_fail(l, "unknown section");
 	return (s->part != SECTION_FIELDS && s->part != SECTION_FIELDS_NOT) || items_parse_fields(l, s);
 }
 
@@ -192,7 +192,7 @@ items_parse_bracket(struct imap_lexer *l, struct imap_section *s, const char *na
 	if (!imap_lex_char(l, '[') || !items_parse_section(l, s) || !imap_lex_char(l, ']'))
 		return false;
 	if (s->kind != SECTION_BODY && s->part != SECTION_WHOLE)
-		return imap_lex_fail(l, "BINARY wants a part by its numbers");
+		return imap_lex_fail(l, "BINARY needs the number of a part");
 	s->label = items_label_of(s, name, l->arena);
 	return s->kind == SECTION_BINARY_SIZE || items_parse_partial(l, s);
 }
@@ -204,7 +204,7 @@ items_parse_body(struct imap_lexer *l, bool peek, struct imap_fetch_items *out)
 
 	if (imap_lex_peek(l) != '[') {
 		out->items |= FETCH_BODY;
-		return !peek || imap_lex_fail(l, "BODY.PEEK wants a section");
+		return !peek || imap_lex_fail(l, "BODY.PEEK needs a section");
 	}
 	s = items_add_section(l, out);
 	if (s == NULL)
@@ -278,7 +278,7 @@ items_parse_item(struct imap_lexer *l, struct imap_fetch_items *out)
 			s->label = str_c(old_sections[i].name);
 			return true;
 		}
-	return imap_lex_fail(l, "an unknown fetch item");
+	return imap_lex_fail(l, "unknown fetch item");
 }
 
 static bool
@@ -318,7 +318,7 @@ items_parse_modifiers(struct imap_lexer *l, struct imap_fetch_items *out)
 			if (!imap_lex_sp(l) || !imap_lex_partial(l, &out->partial))
 				return false;
 		} else {
-			return imap_lex_fail(l, "an unknown fetch modifier");
+			return imap_lex_fail(l, "unknown fetch modifier");
 		}
 	} while (imap_lex_more(l));
 	return l->error == NULL;

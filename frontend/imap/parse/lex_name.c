@@ -16,7 +16,7 @@ lex_name_normalise(struct imap_lexer *l, struct str wire, struct str *out)
 	char *name;
 
 	if (memchr(wire.p, '\0', wire.len) != NULL)
-		return imap_lex_fail(l, "a mailbox name has no NUL");
+		return imap_lex_fail(l, "a mailbox name must not contain NUL");
 	if (l->utf8)
 		buf_add_str(&decoded, wire);
 	if ((!l->utf8 && !imap_mutf7_decode(wire, &decoded)) || !imap_nfc(buf_str(&decoded), &normal)) {

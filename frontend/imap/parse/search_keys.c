@@ -317,7 +317,7 @@ keys_parse_word(struct parsing *p)
 	for (unsigned i = 0; i < sizeof(special_words) / sizeof(special_words[0]); i++)
 		if (str_eq_ci(word, str_c(special_words[i].name)))
 			return special_words[i].parse(p);
-	imap_lex_fail(p->lexer, "an unknown search key");
+	imap_lex_fail(p->lexer, "unknown search key");
 	return NULL;
 }
 
@@ -412,7 +412,7 @@ imap_parse_return(struct imap_lexer *l, struct imap_search *out)
 			if (imap_lex_try_word(l, options[i].name))
 				bit = options[i].bit;
 		if (bit == 0 || (bit == RETURN_PARTIAL && (out->returns & RETURN_PARTIAL) != 0))
-			return imap_lex_fail(l, "an unknown return option, or PARTIAL twice");
+			return imap_lex_fail(l, "unknown return option, or PARTIAL twice");
 		out->returns |= bit;
 		if (bit == RETURN_PARTIAL && (!imap_lex_sp(l) || !imap_lex_partial(l, &out->partial)))
 			return false;

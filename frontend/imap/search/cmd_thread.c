@@ -124,7 +124,7 @@ imap_cmd_thread(struct imap_session *s, struct imap_lexer *lex)
 	} else if (imap_lex_try_word(lex, "ORDEREDSUBJECT")) {
 		w->algorithm = THREAD_ORDEREDSUBJECT;
 	} else {
-		imap_lex_fail(lex, "an unknown threading algorithm");
+		imap_lex_fail(lex, "unknown threading algorithm");
 		return imap_syntax(s, lex);
 	}
 	return imap_sort_begin(&w->run, lex);

@@ -17,7 +17,7 @@ imap_tell_progress(struct imap_session *s, struct imap_progress *p, uint32_t don
 	p->told_ms = now;
 	buf_add_c(&out, "* OK [INPROGRESS (");
 	imap_print_string(s, s->tag, &out);
-	buf_printf(&out, " %u %u)] still at it\r\n", done, total);
+	buf_printf(&out, " %u %u)] in progress\r\n", done, total);
 	imap_write(s, &out);
 	buf_fini(&out);
 }

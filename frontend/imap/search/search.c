@@ -218,7 +218,7 @@ imap_cmd_search(struct imap_session *s, struct imap_lexer *lex)
 	    !imap_parse_search(lex, charset, &r->search))
 		return imap_syntax(s, lex);
 	if (r->search.bad_charset)
-		return imap_finish(s, IMAP_NO, "[BADCHARSET (UTF-8 US-ASCII)] the charset is not known");
+		return imap_finish(s, IMAP_NO, "[BADCHARSET (UTF-8 US-ASCII)] the charset is unknown");
 	if (r->search.uses_modseq)
 		imap_enable_condstore(s);
 	error = imap_search_prepare(r);

@@ -66,6 +66,7 @@ imap_search_prepare(struct search_run *r)
 		case SEARCH_KEYWORD: late->key->number = prepare_keyword_bit(s->view->index, late->name); break;
 		}
 	}
-	return message_finder_init(&r->finder, r->search.key, &r->scratch) ? NULL
-									   : "too many keys that look into bodies";
+	return message_finder_init(&r->finder, r->search.key, &r->scratch)
+		       ? NULL
+		       : "too many search keys that need message bodies";
 }

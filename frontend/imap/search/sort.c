@@ -255,7 +255,7 @@ sort_parse_key(struct imap_lexer *lex, struct sorting *w)
 			w->run.wants_digest |= keys[i].key != SORT_ARRIVAL && keys[i].key != SORT_SIZE;
 			return true;
 		}
-	return imap_lex_fail(lex, "an unknown sort key");
+	return imap_lex_fail(lex, "unknown sort key");
 }
 
 enum cmd_status

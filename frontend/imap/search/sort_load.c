@@ -140,7 +140,7 @@ imap_sort_begin(struct sort_run *r, struct imap_lexer *lex)
 	    !imap_parse_search(lex, charset, &search->search))
 		return imap_syntax(s, lex);
 	if (search->search.bad_charset)
-		return imap_finish(s, IMAP_NO, "[BADCHARSET (UTF-8 US-ASCII)] the charset is not known");
+		return imap_finish(s, IMAP_NO, "[BADCHARSET (UTF-8 US-ASCII)] the charset is unknown");
 	if (search->search.uses_modseq)
 		imap_enable_condstore(s);
 	error = imap_search_prepare(search);

@@ -23,7 +23,7 @@ imap_login_refuse(struct imap_session *s, enum auth_result result)
 		return imap_finish(s, IMAP_NO, "[AUTHENTICATIONFAILED] wrong user name or password");
 	case AUTH_DISABLED: return imap_finish(s, IMAP_NO, "[AUTHORIZATIONFAILED] the account is disabled");
 	case AUTH_UNAVAILABLE:
-		return imap_finish(s, IMAP_NO, "[UNAVAILABLE] logging in is not possible for now, try later");
+		return imap_finish(s, IMAP_NO, "[UNAVAILABLE] login is temporarily not possible, try later");
 	case AUTH_ABORTED: return imap_finish(s, IMAP_BAD, "authentication cancelled");
 	default: return imap_finish(s, IMAP_BAD, "malformed authentication response");
 	}

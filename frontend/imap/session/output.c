@@ -106,7 +106,7 @@ imap_print_folder_flags(const struct imap_view *v, struct buf *out)
 		out->len--; /* the parenthesis */
 		buf_add_c(out, " \\*)");
 	}
-	buf_add_c(out, "] flags that stay\r\n");
+	buf_add_c(out, "] flags that can be changed permanently\r\n");
 }
 
 static bool

@@ -69,7 +69,7 @@ imap_goodbye(struct session *base, enum session_end why)
 	static const char *const texts[] = {
 		[SESSION_TOO_MANY_BAD] = "too many bad commands",
 		[SESSION_SHUTTING_DOWN] = "the server is shutting down, connect again",
-		[SESSION_TIMED_OUT] = "nothing was heard for too long",
+		[SESSION_TIMED_OUT] = "no heartbeat for too long",
 		[SESSION_DISABLED] = "the account is disabled",
 	};
 

@@ -114,7 +114,7 @@ imap_view_resolve(const struct imap_view *v, struct imap_set *set, bool by_uid, 
 	}
 	imap_set_resolve(set, star);
 	if (!by_uid && imap_set_max(set) > v->count)
-		return "there is no message of that number";
+		return "there is no message with that number";
 	size = imap_set_size(set);
 	out->seqs = arena_array(arena, uint32_t, size < v->count ? (uint32_t)size + 1 : v->count + 1);
 	for (uint32_t i = 0; i < set->count; i++) {

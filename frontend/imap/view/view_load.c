@@ -25,9 +25,9 @@ view_load_fail_attach(struct imap_session *s)
 {
 	struct err err;
 
-	log_error(conn_log(s->conn), "a mailbox does not fit its counts", F_C("account", s->account),
+	log_error(conn_log(s->conn), "the index of a mailbox does not match its counts", F_C("account", s->account),
 		  F_I64("folder", s->view->index->folder_id), F_I64("expected", s->view->count));
-	err_set(&err, ERR_CORRUPT, "the mailbox does not fit its counts, select it again");
+	err_set(&err, ERR_CORRUPT, "the index of the mailbox does not match its counts, select it again");
 	imap_bye(s, err.text);
 	view_load_ready(s, &err);
 }

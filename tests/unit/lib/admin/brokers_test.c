@@ -425,8 +425,8 @@ test_silent(void **state)
 	await(&first);
 	await(&second);
 	assert_true(clock_monotonic_ms() - start_ms >= ANSWER_MS);
-	check_missing(first.result, "two", "a broker did not answer: its messages are passed over");
-	check_missing(second.result, "two", "a broker did not answer: its messages are passed over");
+	check_missing(first.result, "two", "a broker did not answer: its messages are not listed");
+	check_missing(second.result, "two", "a broker did not answer: its messages are not listed");
 	assert_int_equal(size_of(first.result, "messages"), IDS_MAX / BROKERS);
 	cJSON_Delete(first.result);
 	cJSON_Delete(second.result);
@@ -442,11 +442,11 @@ test_late(void **state)
 	(void)state;
 	fakes[1].conduct = LATE;
 	o = ask_list("", 100);
-	check_missing(o.result, "two", "a broker did not answer: its messages are passed over");
+	check_missing(o.result, "two", "a broker did not answer: its messages are not listed");
 	cJSON_Delete(o.result);
 	fakes[1].conduct = SILENT;
 	o = ask_list("", 100); /* meanwhile it comes */
-	check_missing(o.result, "two", "a broker did not answer: its messages are passed over");
+	check_missing(o.result, "two", "a broker did not answer: its messages are not listed");
 	assert_int_equal(size_of(o.result, "messages"), IDS_MAX / BROKERS);
 	cJSON_Delete(o.result);
 	fakes[1].conduct = ANSWERS;
@@ -473,7 +473,7 @@ test_lost_while_asked(void **state)
 	leave(&fakes[1]);
 	await(&o);
 	assert_true(clock_monotonic_ms() - start_ms < 25000);
-	check_missing(o.result, "two", "a broker was lost: its messages are passed over");
+	check_missing(o.result, "two", "a broker was lost: its messages are not listed");
 	assert_int_equal(size_of(o.result, "messages"), IDS_MAX / BROKERS);
 	cJSON_Delete(o.result);
 }
@@ -491,7 +491,7 @@ test_lost_between_two_questions(void **state)
 	turn(7000); /* its announcement is seen to have gone */
 	for (unsigned i = 0; i < 2; i++) {
 		o = ask_list("", 100);
-		check_missing(o.result, "two", "a broker was lost: its messages are passed over");
+		check_missing(o.result, "two", "a broker was lost: its messages are not listed");
 		assert_int_equal(size_of(o.result, "messages"), IDS_MAX / BROKERS);
 		cJSON_Delete(o.result);
 	}
@@ -516,7 +516,7 @@ test_shard_without_owner(void **state)
 	(void)state;
 	announce(&fakes[0]);
 	o = ask_list("", 100);
-	check_missing(o.result, NULL, "1 of 2 shards have no broker: their messages are passed over");
+	check_missing(o.result, NULL, "1 of 2 shards have no broker: their messages are not listed");
 	assert_int_equal(size_of(o.result, "messages"), IDS_MAX / BROKERS);
 	cJSON_Delete(o.result);
 }

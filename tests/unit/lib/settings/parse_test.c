@@ -193,8 +193,8 @@ test_words_of_refusal(void **state)
 	assert_string_equal(err.text,
 			    "\"soon\" is not a duration; allowed: 1s to 1d (units ms, s, m, h, d, w; none: m)");
 	settings_check_value(settings_row_find(STR("smtp-in"), STR("allow_relay")), STR("all\x01"), &err);
-	assert_string_equal(err.text,
-			    "\"all?\" is none of the words; allowed: nobody|local_users|local_domains|anyone");
+	assert_string_equal(
+		err.text, "\"all?\" is not one of the allowed words; allowed: nobody|local_users|local_domains|anyone");
 	settings_check_value(settings_row_find(STR("pop"), STR("max_bad_commands")), STR("0"), &err);
 	assert_string_equal(err.text, "\"0\" is out of range; allowed: 1 to 1000");
 }

@@ -19,7 +19,7 @@ test_hold_release_delete(void **state)
 	assert_true(order("release", h.id));
 	wait_until(given_count == 2, 5000);
 	assert_true(order("delete", h.id));
-	assert_string_equal(order_text, "deleted, but for what is being delivered now");
+	assert_string_equal(order_text, "deleted, except for what is being delivered now");
 	end_job(&given[1], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
 	wait_until(is_finished(h.id), 5000);
 	f = find(h.id);
@@ -63,7 +63,7 @@ test_held_is_certain(void **state)
 	assert_true(!given[2].job->pass_reference && given[2].job->recheck);
 }
 
-/* What is deleted while a worker has it is not given out again, whoever is lost. */
+/* What is deleted while a worker has it is not assigned again, whoever is lost. */
 static void
 test_deleted_and_worker_lost(void **state)
 {
