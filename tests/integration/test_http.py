@@ -194,8 +194,10 @@ def test_plain_http_from_elsewhere(cluster):
     plain = ["-H", "X-Forwarded-For: 192.0.2.7", "-H", "X-Forwarded-Proto: http", "-H", "Host: mail.example.test"]
     status, headers, _ = curl(*plain, page)
     assert status == 301
-    assert headers["location"] == (f"https://mail.example.test:{cluster.port('https')}"
-                                   "/autodiscover/autodiscover.json?Email=a@example.test&Protocol=x")
+    asked = "/autodiscover/autodiscover.json?Email=a@example.test&Protocol=x"
+    assert headers["location"] == "https://mail.example.test" + asked
+    plain[-1] = f"Host: mail.example.test:{cluster.port('http')}"
+    assert curl(*plain, page)[1]["location"] == f"https://mail.example.test:{cluster.port('https')}" + asked
     assert curl(*plain, "-d", "x", url(cluster, "/autodiscover/autodiscover.xml"))[0] == 403
     assert curl(*plain, url(cluster, "/healthz"))[0] == 200
     assert curl("-H", "X-Forwarded-For: 192.0.2.7", "-H", "X-Forwarded-Proto: https", page)[0] == 400  # served
