@@ -27,6 +27,15 @@ struct folder_waiter {
  * for the call. */
 typedef void folder_load_on_done(struct folder_index *ix, const struct err *err);
 
+/* One piece of a load. They are answered in any order, and taken in that of their UIDs. */
+struct folder_piece {
+	struct folder_index *index; /* borrowed */
+	bool due;		    /* not answered yet */
+	bool waits;		    /* for those before it */
+	struct buf hot;		    /* owner; its records, while it waits */
+};
+#define FOLDER_PIECES 3 /* at a time */
+
 /* Records that are being read, beside those that the index has. */
 struct folder_load {
 	folder_load_on_done *done;
@@ -34,11 +43,13 @@ struct folder_load {
 	uint64_t *group_modseq;	      /* owner */
 	struct folder_uids *uids;     /* owner */
 	uint32_t capacity;	      /* records */
-	struct mailbox_folder folder; /* counts; the modseq of the first piece */
-	uint64_t modseq;	      /* of the last one */
+	struct mailbox_folder folder; /* counts; the least modseq of the pieces, the rest as of the greatest */
+	uint64_t modseq;	      /* the greatest */
 	uint64_t next_uid;	      /* of the next piece */
 	uint32_t end, span;	      /* what is known of the folder's uid_next; UIDs of a piece */
-	unsigned pieces, due;	      /* that have come; that will */
+	struct folder_piece ring[FOLDER_PIECES];
+	unsigned asked, taken; /* pieces; those between are in the ring */
+	unsigned answered, due;
 	bool failed;
 	struct err err;
 };
