@@ -106,7 +106,7 @@ def test_a_worker_that_is_cut_off(cluster, relayed):
     assert "no jobs are taken while the store is away" in worker.log()
     done = worker.log().count("recipient served")
     relay.closed = False
-    wait_for(lambda: "the store is there" in worker.log().split("no jobs are taken")[-1], 3, what="it is well again")
+    wait_for(lambda: "the store is available" in worker.log().split("no jobs are taken")[-1], 3, what="it is well again")
     user = fresh_user(cluster)
     ids = send(cluster, user)
     check_all_soon(cluster, user, ids, within=5)
@@ -193,7 +193,7 @@ def test_a_password_is_changed(tmp_path):
             c.redis.execute_command("ACL", "SETUSER", "default", "allkeys")
             check_all_there(c, users[1], 20, within=5)
             check_untroubled(c, ids)
-            wait_for(lambda: "the store is there" in worker.log(), 3, what="it is well again")
+            wait_for(lambda: "the store is available" in worker.log(), 3, what="it is well again")
         finally:
             c.redis.execute_command("ACL", "SETUSER", "default", "allkeys", "nopass")
             worker.stop()
