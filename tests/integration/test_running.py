@@ -255,7 +255,7 @@ def test_why_a_cluster_does_not_come_up_is_said(tmp_path):
     environment = dict(os.environ, STAGEPOST_CLUSTER_KEY="replace this by the output of: openssl rand -hex 32")
     run = subprocess.run([BUILD / "stagepost", "up", "--dir", tmp_path, "--port-base", "0", "--no-demo"], env=environment,
                          capture_output=True, text=True, timeout=90)
-    assert run.returncode == 1 and "keeps stopping" in run.stderr and "is the placeholder from the example" in run.stderr
+    assert run.returncode == 1 and "does not stay up" in run.stderr and "is the placeholder from the example" in run.stderr
 
 
 def test_a_full_mailbox_is_told_before_the_250(cluster):
