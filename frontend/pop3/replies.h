@@ -1,4 +1,4 @@
-/* Every reply of the POP3 server, in one table. Numbers stand as %llu. */
+/* All replies of the POP3 server, in one table. Numbers are written as %llu. */
 #ifndef SP_FRONTEND_POP3_REPLIES_H
 #define SP_FRONTEND_POP3_REPLIES_H
 
@@ -7,10 +7,10 @@
 #define POP3_REPLY_MAX 512 /* octets, with CRLF (RFC 2449, section 4) */
 
 #define IS_BAD_COMMAND 1u /* counts towards max_bad_commands */
-#define IS_LOGGED      2u /* a refusal that the log tells of */
+#define IS_LOGGED      2u /* a refusal that is logged */
 
 /* clang-format off */
-/* R(NAME, flags, "text"): codes in brackets are RFC 2449's, 3206's and 6856's. */
+/* R(NAME, flags, "text"): codes in brackets come from RFC 2449, 3206 and 6856. */
 #define POP3_REPLIES(R)                                                                            \
 	R(OK, 0, "+OK")                                                                            \
 	R(OK_BYE, 0, "+OK bye")                                                                    \

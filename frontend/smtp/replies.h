@@ -1,4 +1,4 @@
-/* Every reply of the server, once: code, enhanced status (RFC 3463, 5248),
+/* All replies of the server, in one table: code, enhanced status (RFC 3463, 5248),
  * text. "{}" in a text is replaced by an argument. */
 #ifndef SP_FRONTEND_SMTP_REPLIES_H
 #define SP_FRONTEND_SMTP_REPLIES_H
@@ -8,7 +8,7 @@
 
 #include "lib/base/str.h"
 
-/* What a reply says of the client: */
+/* How a reply affects the client: */
 #define COUNTS_BAD_COMMAND   1u /* counts towards max_bad_commands */
 #define COUNTS_BAD_RECIPIENT 2u /* counts towards max_bad_recipients */
 #define IS_REFUSAL	     4u /* a refusal of substance: logged */
@@ -100,9 +100,9 @@ struct smtp_reply {
 };
 
 const struct smtp_reply *smtp_reply_get(enum smtp_reply_name name);
-/* The reply as one line with its CRLF, appended to out. What could break the
- * line in the argument (control characters) becomes '?'; a long one is cut, so
- * that the line has at most 512 octets. */
+/* Appends the reply to out, as one line with its CRLF. Characters in the argument
+ * that could break the line (control characters) become '?'; a long argument is cut,
+ * so that the line has at most 512 octets. */
 void smtp_reply_write(enum smtp_reply_name name, struct str argument, struct evbuffer *out);
 
 #endif
