@@ -10,7 +10,7 @@
 
 enum {
 	CONN_INPUT_MAX = 64 * 1024, /* once this much is waiting, no more is read */
-	LAST_FLUSH_MS = 5000,	    /* the process ends: a client that does not read the goodbye is not waited for */
+	LAST_FLUSH_MS = 5000,	    /* at the process's end: how long to wait for a client to read the goodbye */
 };
 
 enum conn_state {

@@ -19,7 +19,7 @@ struct listener {
 	struct protocol_state *state;
 	const struct protocol_listener *role;
 	struct evconnlistener *socket; /* owner */
-	struct event *rest;	       /* wakes it after accept() had no descriptors left */
+	struct event *rest;	       /* re-enables it after accept() ran out of descriptors */
 	struct listener *next;
 };
 
@@ -32,14 +32,15 @@ on_accept(struct evconnlistener *socket, evutil_socket_t fd, struct sockaddr *pe
 	conn_accept(l->core, l->state, l->role, fd, peer);
 }
 
-/* Out of descriptors: the listener rests, instead of turning the loop hot. */
+/* Out of descriptors: disables the listener for a while, so that the loop does not spin. */
 static void
 on_accept_error(struct evconnlistener *socket, void *arg)
 {
 	struct listener *l = arg;
 	struct timeval rest = clock_timeval(REST_MS);
 
-	log_warning(NULL, "accepting failed", F_C("listener", l->role->name), F_C("error", strerror(errno)));
+	log_warning(NULL, "accepting a connection failed", F_C("listener", l->role->name),
+		    F_C("error", strerror(errno)));
 	evconnlistener_disable(socket);
 	event_add(l->rest, &rest);
 }
@@ -53,9 +54,9 @@ on_rested(evutil_socket_t fd, short what, void *arg)
 	evconnlistener_enable(l->socket);
 }
 
-/* A peer that vanished without a word (a phone out of reach) is known to be gone
- * after two minutes, whether we wait for it or it for us. So is one that reads
- * nothing at all of what waits for it. An accepted socket has what its listener has. */
+/* A peer that vanished without closing (a phone out of range) is detected after two
+ * minutes, whether we wait for it or it waits for us. So is a peer that reads none of
+ * the output waiting for it. An accepted socket inherits its listener's options. */
 void
 listener_prepare(int fd)
 {
@@ -67,14 +68,14 @@ listener_prepare(int fd)
 		{IPPROTO_TCP, TCP_KEEPIDLE, 60},
 		{IPPROTO_TCP, TCP_KEEPINTVL, 15},
 		{IPPROTO_TCP, TCP_KEEPCNT, 4},
-		{IPPROTO_TCP, TCP_USER_TIMEOUT, 120 * 1000}, /* ms; of bytes without an acknowledgement */
+		{IPPROTO_TCP, TCP_USER_TIMEOUT, 120 * 1000}, /* ms; for bytes without an acknowledgement */
 	};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		setsockopt(fd, rows[i].level, rows[i].option, &rows[i].value, sizeof(rows[i].value));
 }
 
-/* A socket for both families where there is IPv6; -1: errno. */
+/* A socket for both families if IPv6 is available; -1: errno. */
 static int
 open_socket(const struct ip *ip, uint16_t port)
 {
@@ -142,7 +143,7 @@ is_named(const char *names, const char *name)
 	return false;
 }
 
-/* A misspelt name must not pass in silence. */
+/* A misspelt name must not go unnoticed. */
 static int
 check_names(const char *names, struct err *err)
 {

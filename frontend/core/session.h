@@ -81,7 +81,7 @@ struct session {
 	struct conn *conn;			 /* borrowed: the session is part of it */
 	const struct session_protocol *protocol; /* borrowed */
 	struct op command;			 /* the current command: its arena, the answers it waits for */
-	void (*on_drained)(struct session *s);	 /* called once the client has read; NULL: nothing waits for that */
+	void (*on_drained)(struct session *s);	 /* once the client has read; NULL: nothing waits for that */
 	char *account;				 /* owner; canonical address; NULL: not logged in */
 	uint64_t quota_bytes;			 /* of the account; 0: no limit */
 	struct login *login;			 /* owner; NULL: none in progress (login.c) */

@@ -38,7 +38,7 @@ struct ticket_key {
 
 struct tickets {
 	const struct secret *secret; /* borrowed */
-	unsigned char own[32];	     /* random: until the secret is known, tickets are valid in this process only */
+	unsigned char own[32];	     /* random: until the secret is known, tickets are valid only here */
 	int64_t day;		     /* since 1970, of keys[0] */
 	bool shared;		     /* the keys are derived from the cluster's secret */
 	struct ticket_key keys[2];   /* today's, yesterday's */

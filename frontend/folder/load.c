@@ -1,10 +1,10 @@
-/* All records of a folder, read in pieces: the store and the loop have other
- * things to do between them. Some are asked for at a time, so that none waits
- * for the one before.
+/* All records of a folder, read in pieces, because the store and the loop have other
+ * work to do in between. Several pieces are requested at a time, so that none has to
+ * wait for the one before.
  *
- * The pieces may be of different states of the folder. What has changed since the
- * first of them is read behind the last one; with that they are the state that
- * the store had then. */
+ * The pieces may be from different states of the folder. The changes since the first
+ * piece are read after the last one; applying them yields the state that the store
+ * had then. */
 #include <string.h>
 
 #include "frontend/folder/private.h"
@@ -14,7 +14,7 @@
 enum {
 	PIECE_RECORDS = 16 * 1024, /* half a MiB */
 	PIECES_DUE = 3,
-	SPARSE = 4, /* where so few of the UIDs are there, the next piece has as many times more of them */
+	SPARSE = 4, /* if fewer than 1 in this many UIDs exist, the next piece spans this many times more */
 };
 
 void
@@ -85,7 +85,7 @@ load_take(struct folder_load *l, const struct mailbox_records *records)
 	l->folder.uid_validity = records->uid_validity;
 }
 
-/* Of UIDs that were given long ago few may be left. */
+/* Where UIDs were assigned long ago, few messages may be left. */
 static void
 load_judge_span(struct folder_load *l, uint32_t count)
 {
@@ -121,7 +121,7 @@ load_end(struct folder_index *ix, struct folder_load *l)
 	done(ix, failed ? &err : NULL);
 }
 
-/* Answers come in the order of the questions. */
+/* Answers come in the order of the requests. */
 static void
 load_on_piece(void *arg, const struct mailbox_records *records, const struct err *err)
 {

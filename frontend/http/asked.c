@@ -1,4 +1,4 @@
-/* What handlers ask of a request. */
+/* What handlers can query about a request. */
 #include "frontend/http/private.h"
 #include "lib/http/uri.h"
 

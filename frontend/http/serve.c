@@ -1,10 +1,10 @@
-/* A request is served: its head read, its route found, its body given to the handler. */
+/* Serves a request: reads its head, finds its route, passes its body to the handler. */
 #include "frontend/http/private.h"
 #include "lib/base/check.h"
 
 /* ---- Its beginning ---- */
 
-/* "https://mail.example.com/path?query"; to the port that TLS has here. */
+/* "https://mail.example.com/path?query"; with the port that TLS has here. */
 static void
 serve_send_to_https(struct http_request *r)
 {
@@ -40,7 +40,7 @@ serve_answer_options(struct http_request *r, int status, unsigned allowed)
 	buf_fini(&names);
 }
 
-/* True: the route serves it. Else it is answered. */
+/* True: the route serves it. False: it has been answered. */
 static bool
 serve_find_route(struct http_request *r)
 {
@@ -61,8 +61,8 @@ serve_find_route(struct http_request *r)
 	return false;
 }
 
-/* Nothing secret crosses the network in the clear: what GET asks is sent to TLS, all
- * else is refused. */
+/* Nothing secret crosses the network in the clear: a GET is redirected to TLS,
+ * anything else is refused. */
 static bool
 serve_is_safe(struct http_request *r)
 {

@@ -101,7 +101,7 @@ bool imap_may_write(struct imap_session *s, void (*on_room)(struct imap_session 
 enum imap_command_flags {
 	IMAP_NEEDS_VIEW = 1, /* the view is attached before the handler is called */
 	IMAP_BY_UID = 2,
-	IMAP_NO_EXPUNGE = 4,	   /* its answer must not contain EXPUNGE: FETCH, STORE, SEARCH by sequence number */
+	IMAP_NO_EXPUNGE = 4,	   /* its answer must not have EXPUNGE: FETCH, STORE, SEARCH by sequence number */
 	IMAP_NO_SYNC = 8,	   /* no changes are reported at its end */
 	IMAP_SECRET = 16,	   /* its arguments must not be logged */
 	IMAP_LITERALS_STREAM = 32, /* APPEND: see append.h */

@@ -33,7 +33,7 @@ struct submit_entry {
 enum { SUBMIT_FEW_RECIPIENTS = 16 }; /* up to this many are compared one by one */
 
 struct submit {
-	struct op op;		       /* its arena is the submission's; holds: what must end before the next step */
+	struct op op;		       /* its arena is the submission's; holds: what the next step waits for */
 	struct frontend *frontend;     /* borrowed */
 	struct submit_options options; /* strings are in the arena; log: NULL once the owner has let go */
 	struct log_context log;	       /* field: id */
