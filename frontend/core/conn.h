@@ -20,7 +20,7 @@ struct conn;
 struct frontend; /* frontend/core/frontend.h: what all sessions of the process share */
 struct protocol; /* frontend/core/protocol.h */
 
-/* ---- What it is ---- */
+/* ---- Properties ---- */
 struct frontend *conn_frontend(const struct conn *c);
 const struct protocol *conn_protocol(const struct conn *c);
 void *conn_session(const struct conn *c);	  /* the protocol's: protocol->session_size bytes, initially zero */

@@ -228,8 +228,8 @@ list_folder(const struct imap_session *s, const struct listing *w, const struct 
 
 	if (!list_matches(w, f->name))
 		return;
-	/* A folder that is not selected itself is listed for what is not listed without it
-	 * (RFC 9051, 6.3.9.6). */
+	/* A folder that is not selected itself is listed if the answer would otherwise not
+	 * mention what is selected below it (RFC 9051, 6.3.9.6). */
 	child_info = (w->options & SELECT_RECURSIVE) != 0 && list_has_selected_below(w, n, f->name, !selected);
 	if (!selected && !child_info)
 		return;
