@@ -28,18 +28,6 @@ json_refuse(struct http_request *r, const char *code, const char *message)
 	json_reply(r, 400, object);
 }
 
-/* The host that the client used is suitable for TLS on the https port. */
-static const char *
-json_url(struct http_request *r, const char *path)
-{
-	int port = http_frontend(r)->service->port_base + 443;
-	struct str host = http_head(r)->host;
-
-	if (port == 443)
-		return arena_printf(http_arena(r), "https://%.*s%s", STR_ARG(host), path);
-	return arena_printf(http_arena(r), "https://%.*s:%d%s", STR_ARG(host), port, path);
-}
-
 static void
 json_on_found(struct http_request *r, const struct discovered *found)
 {
@@ -55,7 +43,8 @@ json_on_found(struct http_request *r, const struct discovered *found)
 	} else {
 		object = cJSON_CreateObject();
 		cJSON_AddStringToObject(object, "Protocol", "AutodiscoverV1");
-		cJSON_AddStringToObject(object, "Url", json_url(r, "/autodiscover/autodiscover.xml"));
+		cJSON_AddStringToObject(
+			object, "Url", arena_printf(http_arena(r), "%s/autodiscover/autodiscover.xml", http_origin(r)));
 		json_reply(r, 200, object);
 	}
 }

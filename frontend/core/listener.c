@@ -1,4 +1,4 @@
-/* Listening sockets: one for each role of each protocol. */
+/* Listening sockets: one for each role of each protocol, and further ones from the settings. */
 #include <errno.h>
 #include <event2/listener.h>
 #include <netinet/tcp.h>
@@ -12,12 +12,16 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 
-enum { BACKLOG = 4096, REST_MS = 100 };
+enum { BACKLOG = 4096, REST_MS = 100, LISTEN_AGAIN_MS = 5000 };
 
 struct listener {
 	struct core *core; /* borrowed */
 	struct protocol_state *state;
 	const struct protocol_listener *role;
+	struct ip ip;		       /* family 0: all */
+	uint16_t port;		       /* with the port base */
+	bool further;		       /* from the settings */
+	bool wanted;		       /* still named by the settings that are being applied */
 	struct evconnlistener *socket; /* owner */
 	struct event *rest;	       /* re-enables it after accept() ran out of descriptors */
 	struct listener *next;
@@ -99,35 +103,60 @@ open_socket(const struct ip *ip, uint16_t port)
 	return fd;
 }
 
-static int
-open_listener(struct core *core, struct protocol_state *state, const struct protocol_listener *role, struct err *err)
+static struct listener *
+listener_new(struct core *core, struct protocol_state *state, const struct protocol_address *at, int fd)
 {
-	const char *address = core->frontend.service->listen;
-	struct ip ip = {.family = 6}; /* "::" */
-	struct listener *l;
-	uint16_t port = (uint16_t)(role->port + core->frontend.service->port_base);
-	int fd;
+	struct listener *l = mem_new(struct listener);
 
-	if (address != NULL && !ip_parse(str_c(address), &ip))
-		return err_set(err, ERR_INVALID, "--listen: '%s' is not an IP address", address);
-	fd = open_socket(&ip, port);
-	if (fd < 0 && address == NULL && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
-		ip = (struct ip){.family = 4};
-		fd = open_socket(&ip, port);
-	}
-	if (fd < 0)
-		return err_set_errno(err, errno, "listening on port %u (%s)", port, role->name);
-	l = mem_new(struct listener);
 	l->core = core;
 	l->state = state;
-	l->role = role;
+	l->role = at->role;
+	l->ip = at->ip;
+	l->port = at->port;
 	l->socket = evconnlistener_new(core->frontend.service->base, on_accept, l,
 				       LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, BACKLOG, fd);
 	evconnlistener_set_error_cb(l->socket, on_accept_error);
 	l->rest = evtimer_new(core->frontend.service->base, on_rested, l);
 	LL_APPEND(core->listeners, l);
-	log_info(NULL, "listening", F_C("listener", role->name), F_I64("port", port));
-	return 0;
+	log_info(NULL, "listening", F_C("listener", at->role->name), F_I64("port", at->port));
+	return l;
+}
+
+static void
+listener_free(struct listener *l)
+{
+	evconnlistener_free(l->socket);
+	event_free(l->rest);
+	mem_free(l);
+}
+
+/* at->port: including the port base. NULL: err says why. */
+static struct listener *
+listener_open(struct core *core, struct protocol_state *state, const struct protocol_address *at, struct err *err)
+{
+	struct ip ip = at->ip.family != 0 ? at->ip : (struct ip){.family = 6}; /* "::" */
+	int fd = open_socket(&ip, at->port);
+
+	if (fd < 0 && at->ip.family == 0 && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
+		ip = (struct ip){.family = 4};
+		fd = open_socket(&ip, at->port);
+	}
+	if (fd < 0) {
+		err_set_errno(err, errno, "listening on port %u (%s)", at->port, at->role->name);
+		return NULL;
+	}
+	return listener_new(core, state, at, fd);
+}
+
+static int
+open_listener(struct core *core, struct protocol_state *state, const struct protocol_listener *role, struct err *err)
+{
+	const char *address = core->frontend.service->listen;
+	struct protocol_address at = {.role = role, .port = (uint16_t)(role->port + core->frontend.service->port_base)};
+
+	if (address != NULL && !ip_parse(str_c(address), &at.ip))
+		return err_set(err, ERR_INVALID, "--listen: '%s' is not an IP address", address);
+	return listener_open(core, state, &at, err) != NULL ? 0 : -1;
 }
 
 static bool
@@ -160,33 +189,137 @@ check_names(const char *names, struct err *err)
 	return 0;
 }
 
+/* ---- Further listeners, from the settings ---- */
+
+static struct listener *
+listener_find(struct core *core, const struct protocol_state *state, const struct protocol_address *at)
+{
+	struct listener *l;
+
+	LL_FOREACH (core->listeners, l)
+		if (l->port == at->port && l->role == at->role && l->state == state &&
+		    (ip_eq(&l->ip, &at->ip) || l->ip.family == 0))
+			return l;
+	return NULL;
+}
+
+/* False: not possible now; to be tried again. */
+static bool
+listener_want(struct core *core, struct protocol_state *state, struct protocol_address at)
+{
+	int port = at.port + core->frontend.service->port_base;
+	struct listener *l;
+	struct err err;
+
+	if (port > UINT16_MAX || !is_named(core->listener_names, at.role->name) ||
+	    (at.role->implicit_tls && core->tls == NULL))
+		return true;
+	at.port = (uint16_t)port;
+	l = listener_find(core, state, &at);
+	if (l == NULL) {
+		l = listener_open(core, state, &at, &err);
+		if (l == NULL) {
+			log_warning(NULL, "not listening", F_C("listener", at.role->name), F_I64("port", at.port),
+				    F_ERR(&err));
+			return false;
+		}
+		l->further = true;
+	}
+	l->wanted = true;
+	return true;
+}
+
+static bool
+listeners_want_of(struct core *core, struct protocol_state *state, const struct settings *settings)
+{
+	struct protocol_address addresses[PROTOCOL_ADDRESSES_MAX];
+	unsigned count = state->protocol->further != NULL ? state->protocol->further(settings, addresses) : 0;
+	bool all = true;
+
+	for (unsigned i = 0; i < count; i++)
+		all = listener_want(core, state, addresses[i]) && all;
+	return all;
+}
+
+/* Closes those that the settings no longer name. */
+static void
+listeners_close_unwanted(struct core *core)
+{
+	struct listener **at = &core->listeners;
+
+	while (*at != NULL) {
+		struct listener *l = *at;
+		if (!l->further || l->wanted) {
+			at = &l->next;
+			continue;
+		}
+		log_info(NULL, "no longer listening", F_C("listener", l->role->name), F_I64("port", l->port));
+		*at = l->next;
+		listener_free(l);
+	}
+}
+
+static void
+listeners_follow(void *arg, const struct settings *settings)
+{
+	struct core *core = arg;
+	struct timeval again = clock_timeval(LISTEN_AGAIN_MS);
+	struct listener *l;
+	bool all = true;
+
+	LL_FOREACH (core->listeners, l)
+		l->wanted = false;
+	for (unsigned i = 0; protocols[i] != NULL; i++)
+		all = listeners_want_of(core, &core->states[i], settings) && all;
+	listeners_close_unwanted(core);
+	if (all)
+		event_del(core->listen_again);
+	else
+		event_add(core->listen_again, &again);
+}
+
+static void
+listeners_on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct core *core = arg;
+
+	(void)fd, (void)what;
+	listeners_follow(core, frontend_settings(&core->frontend));
+}
+
 int
 listeners_open(struct core *core, const char *names, struct err *err)
 {
 	if (check_names(names, err) != 0)
 		return -1;
+	core->listener_names = names;
 	for (unsigned i = 0; protocols[i] != NULL; i++)
 		for (const struct protocol_listener *r = protocols[i]->listeners; r->name != NULL; r++) {
 			if (!is_named(names, r->name))
 				continue;
 			if (r->implicit_tls && core->tls == NULL) {
-				log_warning(NULL, "not listening: there is no certificate", F_C("listener", r->name));
+				log_warning(NULL, "not listening: no certificate is loaded", F_C("listener", r->name));
 				continue;
 			}
 			if (open_listener(core, &core->states[i], r, err) != 0)
 				return -1;
 		}
+	core->listen_again = evtimer_new(core->frontend.service->base, listeners_on_again, core);
+	settings_live_watch(core->frontend.service->settings, listeners_follow, core);
 	return 0;
 }
 
 void
 listeners_close(struct core *core)
 {
+	if (core->listen_again != NULL) {
+		settings_live_unwatch(core->frontend.service->settings, listeners_follow, core);
+		event_free(core->listen_again);
+		core->listen_again = NULL;
+	}
 	while (core->listeners != NULL) {
 		struct listener *l = core->listeners;
 		core->listeners = l->next;
-		evconnlistener_free(l->socket);
-		event_free(l->rest);
-		mem_free(l);
+		listener_free(l);
 	}
 }

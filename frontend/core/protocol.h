@@ -19,6 +19,14 @@ struct protocol_listener {
 	unsigned role; /* the protocol's own value, see conn_role() */
 };
 
+/* A further address to listen on, from the settings. */
+struct protocol_address {
+	const struct protocol_listener *role; /* one of the protocol's */
+	struct ip ip;			      /* family 0: all */
+	uint16_t port;			      /* the port base is added */
+};
+#define PROTOCOL_ADDRESSES_MAX 50
+
 struct protocol {
 	const char *name; /* "smtp": for metrics and the log */
 	size_t session_size;
@@ -29,6 +37,9 @@ struct protocol {
 	/* Limits; read again for each connection. */
 	int64_t (*max_connections)(const struct settings *s);
 	const struct ip_blocks *(*proxy_protocol_from)(const struct settings *s); /* NULL: never */
+	/* Further addresses to listen on, by the current settings: listeners are opened and
+	 * closed to match; connections stay. Returns the count. NULL: none. */
+	unsigned (*further)(const struct settings *s, struct protocol_address out[PROTOCOL_ADDRESSES_MAX]);
 	/* Writes the refusal to a connection over the limit, which is then closed: "421
 	 * ...\r\n". */
 	void (*refuse)(struct conn *c);

@@ -38,6 +38,31 @@ http_is_secure(const struct http_request *r)
 	return r->secure;
 }
 
+/* The TLS port as the client sees it. A client that came without TLS and without a port
+ * used port 80, whatever that is behind a balancer, and will find TLS at port 443. */
+static unsigned
+asked_tls_port(const struct http_request *r)
+{
+	int base = r->frontend->service->port_base;
+
+	if (r->head.port == 0)
+		return 443;
+	if (r->session != NULL && conn_is_tls(r->session->conn))
+		return r->head.port;
+	return r->head.port == base + 80 ? (unsigned)base + 443 : 443;
+}
+
+const char *
+http_origin(struct http_request *r)
+{
+	struct arena *arena = &r->op.arena;
+	unsigned port = asked_tls_port(r);
+	const char *host = arena_printf(arena, str_index(r->head.host, ':') < 0 ? "https://%.*s" : "https://[%.*s]",
+					STR_ARG(r->head.host));
+
+	return port == 443 ? host : arena_printf(arena, "%s:%u", host, port);
+}
+
 const struct auth_identity *
 http_account(const struct http_request *r)
 {

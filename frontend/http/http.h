@@ -71,6 +71,8 @@ const struct log_context *http_log(const struct http_request *r);
 const struct ip *http_client(const struct http_request *r);
 /* TLS, or loopback, or TLS up to a balancer listed in http.forwarded_from. */
 bool http_is_secure(const struct http_request *r);
+/* "https://mail.example.com[:port]": where the client reaches this host by TLS. */
+const char *http_origin(struct http_request *r);
 /* The account that logged in (HTTP_LOGIN). */
 const struct auth_identity *http_account(const struct http_request *r);
 /* The value of the first field of that name; empty: there is none. */

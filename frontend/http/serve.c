@@ -4,16 +4,10 @@
 
 /* ---- Its beginning ---- */
 
-/* "https://mail.example.com/path?query"; with the port that TLS has here. */
 static void
 serve_send_to_https(struct http_request *r)
 {
-	int port = r->frontend->service->port_base + 443;
-	const char *host =
-		arena_printf(&r->op.arena, str_index(r->head.host, ':') < 0 ? "%.*s" : "[%.*s]", STR_ARG(r->head.host));
-	const char *at = port == 443 ? host : arena_printf(&r->op.arena, "%s:%d", host, port);
-
-	http_redirect(r, 301, arena_printf(&r->op.arena, "https://%s%.*s", at, STR_ARG(r->head.target)));
+	http_redirect(r, 301, arena_printf(&r->op.arena, "%s%.*s", http_origin(r), STR_ARG(r->head.target)));
 }
 
 static bool

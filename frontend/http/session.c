@@ -2,6 +2,7 @@
  * other. */
 #include "frontend/http/private.h"
 #include "lib/base/check.h"
+#include "lib/base/listen_url.h"
 #include "lib/service/metrics.h"
 
 enum { PIECES = 8, LAST_READ_MS = 5000 };
@@ -262,6 +263,24 @@ static const struct protocol_listener http_listeners[] = {
 	{.name = NULL},
 };
 
+enum { ROLE_HTTP, ROLE_HTTPS }; /* in http_listeners */
+
+static unsigned
+session_further(const struct settings *settings, struct protocol_address out[PROTOCOL_ADDRESSES_MAX])
+{
+	const struct settings_list *list = &settings_http(settings, STR_NONE)->listeners;
+	unsigned count = 0;
+	struct listen_url url;
+
+	for (unsigned i = 0; i < list->count && count < PROTOCOL_ADDRESSES_MAX; i++)
+		if (listen_url_parse(list->items[i], &url))
+			out[count++] =
+				(struct protocol_address){.role = &http_listeners[url.tls ? ROLE_HTTPS : ROLE_HTTP],
+							  .ip = url.ip,
+							  .port = url.port};
+	return count;
+}
+
 const struct protocol protocol_http = {
 	.name = "http",
 	.session_size = sizeof(struct http_session),
@@ -271,6 +290,7 @@ const struct protocol protocol_http = {
 	.metric_accepted = M_ACCEPTED_HTTP,
 	.max_connections = session_max_connections,
 	.proxy_protocol_from = session_proxy_protocol_from,
+	.further = session_further,
 	.refuse = session_refuse,
 	.on_open = session_on_open,
 	.on_input = session_on_input,

@@ -99,7 +99,8 @@ head_parse_request_line(struct str line, struct arena *arena, struct http_head *
 		return status;
 	if (!head_find_method(method, &out->method))
 		return 501;
-	return http_uri_parse(out->target, out->method == HTTP_OPTIONS, arena, &out->path, &out->query, &out->host)
+	return http_uri_parse(out->target, out->method == HTTP_OPTIONS, arena, &out->path, &out->query, &out->host,
+			      &out->port)
 		       ? 0
 		       : 400;
 }
@@ -176,13 +177,16 @@ head_take_host(struct arena *arena, struct http_head *out)
 {
 	const struct str *value = http_head_field(out, STR("Host"));
 	struct str host;
+	uint16_t port;
 
 	if (value == NULL)
 		return out->minor == 0 ? 0 : 400;
-	if (head_count_fields(out, STR("Host")) != 1 || !http_uri_parse_host(*value, arena, &host))
+	if (head_count_fields(out, STR("Host")) != 1 || !http_uri_parse_host(*value, arena, &host, &port))
 		return 400;
-	if (out->host.len == 0)
+	if (out->host.len == 0) {
 		out->host = host;
+		out->port = port;
+	}
 	return 0;
 }
 

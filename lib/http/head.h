@@ -60,6 +60,7 @@ struct http_head {
 	struct str path;   /* decoded, begins with '/'; "*" of OPTIONS for the whole server */
 	struct str query;  /* as it came, without the '?' */
 	struct str host;   /* lower case, without a port; empty: HTTP/1.0 alone may have none */
+	uint16_t port;	   /* beside it; 0: not given */
 	struct http_field *fields;
 	unsigned field_count;
 	bool chunked;	       /* the body is */

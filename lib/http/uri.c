@@ -76,12 +76,14 @@ http_uri_parameter(struct str query, struct str name, struct arena *arena, struc
 
 /* Empty, or ":8443" with a number that a port may have. */
 static bool
-uri_is_port(struct str s)
+uri_parse_port(struct str s, uint16_t *out)
 {
-	uint64_t port;
+	uint64_t port = 0;
 
-	return s.len == 0 ||
-	       (s.p[0] == ':' && (s.len == 1 || (str_to_u64(str_from(s, 1), &port) && port <= UINT16_MAX)));
+	if (s.len > 1 && (!str_to_u64(str_from(s, 1), &port) || port > UINT16_MAX))
+		return false;
+	*out = (uint16_t)port;
+	return s.len == 0 || s.p[0] == ':';
 }
 
 static bool
@@ -94,7 +96,7 @@ uri_is_name(struct str s)
 }
 
 bool
-http_uri_parse_host(struct str text, struct arena *arena, struct str *host_out)
+http_uri_parse_host(struct str text, struct arena *arena, struct str *host_out, uint16_t *port_out)
 {
 	struct str host = text, port = STR_NONE;
 	ptrdiff_t end;
@@ -118,7 +120,7 @@ http_uri_parse_host(struct str text, struct arena *arena, struct str *host_out)
 		if (!uri_is_name(host))
 			return false;
 	}
-	if (!uri_is_port(port))
+	if (!uri_parse_port(port, port_out))
 		return false;
 	copy = arena_dup(arena, host.p, host.len);
 	str_lower(copy, host.len);
@@ -144,7 +146,7 @@ uri_is_sane(struct str path)
 
 /* "http://host/path" gives "/path". */
 static bool
-uri_take_absolute(struct str *target, struct arena *arena, struct str *host_out)
+uri_take_absolute(struct str *target, struct arena *arena, struct str *host_out, uint16_t *port_out)
 {
 	struct str rest = str_from(*target, str_starts_ci(*target, STR("https://")) ? 8 : 7);
 	size_t end = 0;
@@ -152,16 +154,18 @@ uri_take_absolute(struct str *target, struct arena *arena, struct str *host_out)
 	while (end < rest.len && rest.p[end] != '/' && rest.p[end] != '?')
 		end++;
 	*target = end < rest.len && rest.p[end] == '/' ? str_from(rest, end) : STR("/");
-	return (end == rest.len || rest.p[end] == '/') && http_uri_parse_host(str_first(rest, end), arena, host_out);
+	return (end == rest.len || rest.p[end] == '/') &&
+	       http_uri_parse_host(str_first(rest, end), arena, host_out, port_out);
 }
 
 bool
 http_uri_parse(struct str target, bool allow_star, struct arena *arena, struct str *path_out, struct str *query_out,
-	       struct str *host_out)
+	       struct str *host_out, uint16_t *port_out)
 {
 	struct str path;
 
 	*host_out = *query_out = STR_NONE;
+	*port_out = 0;
 	for (size_t i = 0; i < target.len; i++)
 		if ((unsigned char)target.p[i] <= 0x20 || (unsigned char)target.p[i] >= 0x7f || target.p[i] == '#')
 			return false;
@@ -170,7 +174,7 @@ http_uri_parse(struct str target, bool allow_star, struct arena *arena, struct s
 		return true;
 	}
 	if ((str_starts_ci(target, STR("http://")) || str_starts_ci(target, STR("https://"))) &&
-	    !uri_take_absolute(&target, arena, host_out))
+	    !uri_take_absolute(&target, arena, host_out, port_out))
 		return false;
 	if (!str_starts(target, STR("/")))
 		return false;

@@ -3,20 +3,22 @@
 #define SP_HTTP_URI_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/str.h"
 
 /* "/path?query", "http://host/path?query", and "*" if allow_star. The path is
  * decoded; one with a NUL, a control character, or a segment "." or ".." is refused,
- * for nobody means it well. *host_out is set for the second form alone, else emptied.
+ * for nobody means it well. *host_out and *port_out are set for the second form alone,
+ * else emptied.
  * False: malformed. */
 bool http_uri_parse(struct str target, bool allow_star, struct arena *arena, struct str *path_out,
-		    struct str *query_out, struct str *host_out);
+		    struct str *query_out, struct str *host_out, uint16_t *port_out);
 
 /* "Example.com:8443", "[::1]:80": the host in lower case (of an IPv6 address without
- * its brackets). False: malformed. */
-bool http_uri_parse_host(struct str text, struct arena *arena, struct str *host_out);
+ * its brackets), and the port; 0: not given. False: malformed. */
+bool http_uri_parse_host(struct str text, struct arena *arena, struct str *host_out, uint16_t *port_out);
 
 /* %41 becomes A; plus: '+' becomes a space, as in queries and forms. False: an
  * incomplete escape, or a NUL. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "lib/base/host_port.h"
+#include "lib/base/listen_url.h"
 #include "lib/base/service_url.h"
 #include "lib/settings/private.h"
 
@@ -240,15 +241,19 @@ count_words(struct str text)
 	return count;
 }
 
-/* The unit names the schemes of what must be URLs. */
+/* The unit names the schemes of what must be URLs, or is "listen": those of
+ * listeners. */
 static bool
 is_of_schemes(struct str word, const char *unit)
 {
 	struct str schemes = str_c(unit), scheme;
 	struct service_url url;
+	struct listen_url listen;
 
 	if (*unit == '\0')
 		return true;
+	if (strcmp(unit, "listen") == 0)
+		return listen_url_parse(word, &listen);
 	if (!service_url_parse(word, &url))
 		return false;
 	while (str_next_word(&schemes, "|", &scheme))
@@ -415,6 +420,14 @@ describe_list(const struct settings_row *row, struct buf *out)
 
 	if (*row->unit == '\0') {
 		buf_printf(out, "at most %" PRId64 " words, separated by spaces or commas", row->max);
+		return;
+	}
+	if (strcmp(row->unit, "listen") == 0) {
+		buf_printf(out,
+			   "at most %" PRId64
+			   " of http://ADDRESS[:port][/path] https://ADDRESS[:port][/path], separated by "
+			   "spaces or commas; + for all addresses",
+			   row->max);
 		return;
 	}
 	buf_printf(out, "at most %" PRId64 " of", row->max);

@@ -16,7 +16,8 @@
  * and CIDRS counts of entries. The unit "ipv4" or "ipv6" of a TEXT makes it an
  * address or empty, "host" a host[:port], "address" a mail address; "secret" keeps
  * it out of lists. The unit "a|b" of a LIST
- * makes its entries URLs, a://host[:port].
+ * makes its entries URLs, a://host[:port]; "listen" makes them those of listeners
+ * (lib/base/listen_url.h).
  *
  * `| PLANNED` behind the scope: what would obey the field does not exist yet.
  * It can be set, and the tool and the page say that nothing obeys it. The flag
@@ -201,7 +202,7 @@
 
 #define SETTINGS_XMPP(S) \
 	S(xmpp, max_connections, INT, "1000", "", 1, 1000000, SCOPE_GLOBAL | PLANNED, "limit for each frontend process") \
-	S(xmpp, web_chat_url_listeners, LIST, "http://+:80/http-bind/", "", 0, 2000, SCOPE_GLOBAL | PLANNED, \
+	S(xmpp, web_chat_url_listeners, LIST, "http://+:80/http-bind/", "listen", 0, 100, SCOPE_GLOBAL | PLANNED, \
 	  "URLs of the BOSH listeners; + means all addresses; the port base is added to the ports")
 
 #define SETTINGS_EWS(S) \
@@ -215,6 +216,8 @@
 #define SETTINGS_HTTP(S) \
 	S(http, max_connections, INT, "10000", "", 1, 1000000, SCOPE_GLOBAL, \
 	  "limit for each frontend process; further connections get 503 and are closed") \
+	S(http, listeners, LIST, "", "listen", 0, 50, SCOPE_GLOBAL, \
+	  "addresses on which HTTP is served besides ports 80 and 443, as http://+:8080 or https://192.0.2.1:8443; + means all addresses; the port base is added to the ports") \
 	S(http, keep_alive_timeout, DURATION, "75", "s", SEC_MS, DAY_MS, SCOPE_GLOBAL, \
 	  "a connection is closed after this long without a request") \
 	S(http, header_timeout, DURATION, "30", "s", SEC_MS, HOUR_MS, SCOPE_GLOBAL, \

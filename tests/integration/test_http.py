@@ -194,8 +194,10 @@ def test_plain_http_from_elsewhere(cluster):
     plain = ["-H", "X-Forwarded-For: 192.0.2.7", "-H", "X-Forwarded-Proto: http", "-H", "Host: mail.example.test"]
     status, headers, _ = curl(*plain, page)
     assert status == 301
-    assert headers["location"] == (f"https://mail.example.test:{cluster.port('https')}"
-                                   "/autodiscover/autodiscover.json?Email=a@example.test&Protocol=x")
+    asked = "/autodiscover/autodiscover.json?Email=a@example.test&Protocol=x"
+    assert headers["location"] == "https://mail.example.test" + asked
+    plain[-1] = f"Host: mail.example.test:{cluster.port('http')}"
+    assert curl(*plain, page)[1]["location"] == f"https://mail.example.test:{cluster.port('https')}" + asked
     assert curl(*plain, "-d", "x", url(cluster, "/autodiscover/autodiscover.xml"))[0] == 403
     assert curl(*plain, url(cluster, "/healthz"))[0] == 200
     assert curl("-H", "X-Forwarded-For: 192.0.2.7", "-H", "X-Forwarded-Proto: https", page)[0] == 400  # served
@@ -272,3 +274,36 @@ def test_store_away_is_503_never_401(own_cluster):
     finally:
         cluster.kill("redis", 18)
     assert json.loads(json.dumps(curl("-u", f"{address}:secret", page)[0])) == 200
+
+
+# ---- Listeners by settings ----
+
+def test_listeners_follow_the_settings(own_cluster):
+    """Another port is served, and given up, within a second; connections on it stay."""
+    cluster = own_cluster(frontends=1)
+    plain, tls = (cluster.free_port_base() + port for port in (8080, 8443))
+    base = cluster.port_base
+
+    def served(port, scheme="http"):
+        result = subprocess.run(["curl", "-sk", "--max-time", "5", f"{scheme}://127.0.0.1:{port}/healthz"], capture_output=True)
+        return result.stdout == b"ok\n"
+    assert not served(plain)
+    cluster.settings("http", listeners=f"http://+:{plain - base}, https://127.0.0.1:{tls - base} http://+:80")
+    wait_for(lambda: served(plain) and served(tls, "https"), what="the further ports are served")
+    with socket.create_connection(("127.0.0.1", plain), timeout=10) as kept:
+        cluster.settings("http", listeners=f"https://127.0.0.1:{tls - base}")
+        wait_for(lambda: not cluster.is_open(plain), what="the port is given up")
+        kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert kept.recv(4096).endswith(b"ok\n")
+    assert served(tls, "https") and served(cluster.port("http"))
+    # One that is taken is opened as soon as it is free.
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("0.0.0.0", plain))
+        taken.listen()
+        cluster.settings("http", listeners=f"http://+:{plain - base}")
+        wait_for(lambda: "not listening" in cluster.log("frontend-0"), what="the trouble is told")
+        wait_for(lambda: not cluster.is_open(tls), what="the other port is given up")
+    wait_for(lambda: served(plain), timeout=20, what="the port is served once it is free")
+    for bad in ("http://mail.example.com:80", "ftp://+:21", "http://+:0"):
+        assert cluster.tool("settings", "set", f"http.listeners={bad}", check=False).returncode == 1

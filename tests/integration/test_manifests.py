@@ -128,7 +128,6 @@ def test_options_exist(objects):
     assert seen == {*PROGRAMS, "stagepost", "check-blobs"}
 
 
-@pytest.mark.xfail(reason="true as soon as the tool has its command backup")
 def test_the_tools_commands_exist(objects):
     text = subprocess.run([BUILD / "stagepost", "--help"], capture_output=True, text=True, check=True).stdout
     for program, args, _ in arguments(objects):
