@@ -27,6 +27,15 @@ struct folder_waiter {
  * folder_inside(ix)->load. err: valid for the call. */
 typedef void folder_load_on_done(struct folder_index *ix, const struct err *err);
 
+/* One piece of a load. Pieces are answered in any order, and taken in UID order. */
+struct folder_piece {
+	struct folder_index *index; /* borrowed */
+	bool due;		    /* not answered yet */
+	bool waits;		    /* for the pieces before it */
+	struct buf hot;		    /* owner; its records, while it waits */
+};
+#define FOLDER_PIECES 3 /* at a time */
+
 /* Records that are being read, separate from those that the index has. */
 struct folder_load {
 	folder_load_on_done *done;
@@ -34,11 +43,13 @@ struct folder_load {
 	uint64_t *group_modseq;	      /* owner */
 	struct folder_uids *uids;     /* owner */
 	uint32_t capacity;	      /* records */
-	struct mailbox_folder folder; /* counts; the modseq of the first piece */
-	uint64_t modseq;	      /* of the last piece */
+	struct mailbox_folder folder; /* counts; the lowest modseq of the pieces, the rest as of the highest */
+	uint64_t modseq;	      /* the highest */
 	uint64_t next_uid;	      /* for the next piece */
 	uint32_t end, span;	      /* the folder's uid_next as far as known; UIDs in a piece */
-	unsigned pieces, due;	      /* received; expected */
+	struct folder_piece ring[FOLDER_PIECES];
+	unsigned asked, taken; /* pieces; those between are in the ring */
+	unsigned answered, due;
 	bool failed;
 	struct err err;
 };

@@ -1,5 +1,5 @@
 /* A folder loaded in pieces from a store that changes in the meantime. The store is
- * the test's own: it answers in order, when told to. */
+ * the test's own: it answers when told to, in order or not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -81,6 +81,17 @@ answer(void)
 	else
 		c->on_records(c->arg, &changes.records, NULL);
 	mem_free(hot);
+}
+
+/* The answer to what was asked last comes first. */
+static void
+answer_last(void)
+{
+	struct call *first = &store.calls[store.answered], *last = &store.calls[store.asked - 1], swapped = *first;
+
+	*first = *last;
+	*last = swapped;
+	answer();
 }
 
 static void
@@ -202,7 +213,31 @@ test_changes_between_pieces(void **state)
 	index_end(ix);
 }
 
-/* Most UIDs belong to messages that were removed long ago, up to the last possible UID. */
+/* A piece of several pages is answered behind one that was asked for later. */
+static void
+test_answers_out_of_order(void **state)
+{
+	struct frontend f;
+	struct folder_index *ix;
+
+	(void)state;
+	for (unsigned changes = 0; changes < 2; changes++) {
+		store_begin(MESSAGES);
+		ix = index_begin(&f, MESSAGES, MESSAGES + 1);
+		while (store.answered < store.asked) {
+			if (changes != 0 && store.answered < 4)
+				store.modseq[store.answered * 17000 + 5] = ++store.highest;
+			answer_last();
+		}
+		assert_int_equal(fresh, 1);
+		assert_same(ix);
+		if (changes == 0)
+			assert_int_equal(ix->folder.unseen, MESSAGES);
+		index_end(ix);
+	}
+}
+
+/* Most UIDs are of messages that have gone long ago, up to the last UID there is. */
 static void
 test_sparse(void **state)
 {
@@ -268,6 +303,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_quiet),
 		cmocka_unit_test(test_changes_between_pieces),
+		cmocka_unit_test(test_answers_out_of_order),
 		cmocka_unit_test(test_sparse),
 		cmocka_unit_test(test_failure),
 	};
