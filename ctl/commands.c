@@ -10,7 +10,8 @@ const struct ctl_command ctl_commands[] = {
 	 command_up},
 	{"down", "", "Stop the cluster of --dir; no accepted message is lost.", command_down},
 	{"status", "",
-	 "Show all processes with heartbeat, connections and slots, the queue, and the health of the store. Exit status 1 "
+	 "Show all processes with heartbeat, connections and slots, the queue, and the health of the store. Exit "
+	 "status 1 "
 	 "if no process runs or the store accepts no mail.",
 	 command_status},
 	{"domain add", "NAME", "Add a local domain.", command_domain_add},
@@ -23,8 +24,8 @@ const struct ctl_command ctl_commands[] = {
 	{"domain delete", "NAME [--force]", "Delete a domain; --force: with its users and their mail.",
 	 command_domain_delete},
 	{"domain dkim", "NAME [--selector S] [--algorithm rsa|ed25519] [--inactive | --activate | --delete]",
-	 "Show the DKIM keys of a domain with the DNS records to publish; without a key, or for a new selector, make one. A new "
-	 "key "
+	 "Show the DKIM keys of a domain with the DNS records to publish; without a key, or for a new selector, make "
+	 "one. A new "
 	 "key replaces the one of its algorithm at once, or, with --inactive, when --activate is given.",
 	 command_domain_dkim},
 	{"user add", "ADDRESS [--password P | --password-stdin] [--quota SIZE] [--name TEXT]", "Add an account.",
@@ -37,18 +38,20 @@ const struct ctl_command ctl_commands[] = {
 	{"user delete", "ADDRESS", "Delete an account with its mail.", command_user_delete},
 	{"user passwd", "ADDRESS [--password P | --password-stdin]",
 	 "Set a password; the old one is no longer accepted for logins.", command_user_passwd},
-	{"alias add", "ADDRESS TARGET...", "Make an alias, or add targets; they may be local or remote.", command_alias_add},
+	{"alias add", "ADDRESS TARGET...", "Make an alias, or add targets; they may be local or remote.",
+	 command_alias_add},
 	{"alias list", "[DOMAIN]", "The aliases.", command_alias_list},
 	{"alias delete", "ADDRESS [TARGET...]", "Delete an alias, or remove targets from it.", command_alias_delete},
 	{"settings list", "[GROUP]", "List all settings with their values in force.", command_settings_list},
-	{"settings describe", "GROUP.FIELD", "Show what a setting means and which values it allows.", command_settings_describe},
+	{"settings describe", "GROUP.FIELD", "Show what a setting means and which values it allows.",
+	 command_settings_describe},
 	{"settings get", "GROUP[:DOMAIN].FIELD", "Show the value of a setting in force.", command_settings_get},
-	{"settings set", "GROUP[:DOMAIN].FIELD=VALUE...", "Check and store a setting; all processes use it within a second.",
-	 command_settings_set},
+	{"settings set", "GROUP[:DOMAIN].FIELD=VALUE...",
+	 "Check and store a setting; all processes use it within a second.", command_settings_set},
 	{"settings unset", "GROUP[:DOMAIN].FIELD...", "Reset a setting to its default.", command_settings_unset},
-	{"settings check", "", "Check the stored settings; exit status 1 if any is wrong.",
-	 command_settings_check},
-	{"settings reference", "", "Print docs/settings.md, made from the table of settings.", command_settings_reference},
+	{"settings check", "", "Check the stored settings; exit status 1 if any is wrong.", command_settings_check},
+	{"settings reference", "", "Print docs/settings.md, made from the table of settings.",
+	 command_settings_reference},
 	{"queue list", QUEUE_FILTER_ARGS " [--limit N]",
 	 "List the messages in the queue, oldest first. A: an address, @domain, or text in it; "
 	 "states: queued, active, deferred, held; --answer: text in the last answer.",
@@ -58,7 +61,8 @@ const struct ctl_command ctl_commands[] = {
 	{"queue show", "ID", "Show one message: envelope, state and last answer of each recipient, and who has it now.",
 	 command_queue_show},
 	{"queue retry", "ID... | --all | filters as for queue list", "Try messages now.", command_queue_retry},
-	{"queue hold", "ID... | --all | filters", "Hold messages: they are not tried until they are released.", command_queue_hold},
+	{"queue hold", "ID... | --all | filters", "Hold messages: they are not tried until they are released.",
+	 command_queue_hold},
 	{"queue release", "ID... | --all | filters", "Release held messages.", command_queue_release},
 	{"queue delete", "ID... | --all | filters", "Delete messages without telling anybody.", command_queue_delete},
 	{"trace", "ID", "Show the history of one message: accepted, tried, delivered.", command_trace},
@@ -68,7 +72,8 @@ const struct ctl_command ctl_commands[] = {
 	 "deferred, bounced, expired, expanded, held, released, deleted, reported, unreported.",
 	 command_events},
 	{"tls-report list", "DAY",
-	 "List the domains whose TLS sessions were counted on a day (2026-11-24, today, yesterday; UTC), and the state of "
+	 "List the domains whose TLS sessions were counted on a day (2026-11-24, today, yesterday; UTC), and the state "
+	 "of "
 	 "their reports.",
 	 command_tls_report_list},
 	{"tls-report show", "DAY DOMAIN", "Show the report of a domain for a day (RFC 8460) as it would be made now.",
@@ -83,7 +88,7 @@ const struct ctl_command ctl_commands[] = {
 	 "the "
 	 "queue, and the bodies that are not there yet. --keep: so many backups stay (1); --verify: bodies that were "
 	 "copied before are read "
-	 "again, and copied anew where they are damaged; --check: is the last one, or "
+	 "again, and copied again where they are damaged; --check: is the last one, or "
 	 "NAME, as it was made? Exit status 1 also where the store itself lost bodies; they are named, and the rest is "
 	 "backed up.",
 	 command_backup},

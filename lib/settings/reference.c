@@ -70,27 +70,28 @@ add_group(struct buf *out, const struct settings_group *group)
 static const char introduction[] =
 	"# Settings\n"
 	"\n"
-	"This page is made from the table in `lib/settings/table.h`; a test fails when it is stale.\n"
+	"This page is generated from the table in `lib/settings/table.h`; a test fails when it is stale.\n"
 	"\n"
-	"Each group is a hash in Redis, `settings:<group>`. Every running process obeys a change within one\n"
-	"second, with no restart; a field that is absent has its default:\n"
+	"Each group is a hash in Redis, `settings:<group>`. Every running process applies a change within one\n"
+	"second, without a restart. An absent field has its default:\n"
 	"\n"
 	"    redis-cli HSET settings:pop banner \"+OK #HostName# ready\" max_connections 2000\n"
 	"    redis-cli HDEL settings:pop banner\n"
 	"    redis-cli HSET settings:smtp-out:example.com outbound_ipv4 192.0.2.7\n"
 	"\n"
-	"The last line overrides a field for one domain, which fields of the scope \"domain\" allow. `stagepost\n"
-	"settings` does the same and checks the value first.\n"
+	"The last line overrides a field for one domain. Only fields with the scope \"domain\" allow that.\n"
+	"`stagepost settings` does the same and checks the value first.\n"
 	"\n"
 	"- *Durations* are whole numbers with a unit: `500ms`, `90s`, `15m`, `2h`, `7d`, `2w`. A bare number is\n"
 	"  in the unit shown under \"allowed\".\n"
-	"- *Sizes* take `K`, `M`, `G`, `T` (powers of 1024); a bare number is bytes.\n"
+	"- *Sizes* accept `K`, `M`, `G`, `T` (powers of 1024); a bare number is in bytes.\n"
 	"- *Booleans* are `on`/`off`, `true`/`false`, `yes`/`no` or `1`/`0`; words are case-insensitive.\n"
 	"- *Lists* are separated by spaces or commas.\n"
-	"- A value that is not allowed changes nothing: the last good one stays in force, each process logs one\n"
-	"  line, and the hash `settings:errors` holds `<group>.<field>` or `<group>:<domain>.<field>` with the\n"
-	"  reason until it is corrected. An unknown field or group is reported the same way, with the nearest name.\n"
-	"- A changed limit never cuts a session that is already open.\n";
+	"- An invalid value changes nothing: the last good one stays in force. Each process logs one line, and\n"
+	"  the hash `settings:errors` has a field `<group>.<field>` or `<group>:<domain>.<field>` with the reason\n"
+	"  until the value is corrected. An unknown field or group is reported in the same way, with the\n"
+	"  nearest name.\n"
+	"- A changed limit never ends a session that is already open.\n";
 
 void
 settings_reference(struct buf *out)

@@ -105,9 +105,11 @@ static const struct {
 	{"smtp-in", "allow_relay", "nobody|anyone", NULL},
 	/* lists */
 	{"xmpp", "web_chat_url_listeners", "http://+:80/a/ https://+:443/a/", "http://+:80/a/ https://+:443/a/"},
-	{"xmpp", "web_chat_url_listeners", " a,b ,, c ", "a b c"},
 	{"xmpp", "web_chat_url_listeners", "", ""},
-	{"xmpp", "web_chat_url_listeners", "a\rb", NULL},
+	{"xmpp", "web_chat_url_listeners", "http://mail.example.com:80/a/", NULL},
+	{"http", "listeners", "ftp://+:21", NULL},
+	{"smtp-in", "mta_sts_mx", " a,b ,, c ", "a b c"},
+	{"smtp-in", "mta_sts_mx", "a\rb", NULL},
 	{"spam", "engine", "", ""},
 	{"spam", "engine", "rspamd://a.test:11333/, spamd://[::1]", "rspamd://a.test:11333/ spamd://[::1]"},
 	{"spam", "engine", "SPAMD://192.0.2.1:783", "SPAMD://192.0.2.1:783"},
@@ -170,8 +172,8 @@ test_limits(void **state)
 	assert_int_equal(check_length("pop", "banner", 'x', 500), 0);
 	assert_int_equal(check_length("pop", "banner", 'x', 501), -1);
 	assert_int_equal(check_length("pop", "banner", '\0', 1), -1);
-	assert_int_equal(check_length("xmpp", "web_chat_url_listeners", 'x', SETTINGS_VALUE_MAX), 0);
-	assert_int_equal(check_length("xmpp", "web_chat_url_listeners", 'x', SETTINGS_VALUE_MAX + 1), -1);
+	assert_int_equal(check_length("smtp-in", "mta_sts_mx", 'x', SETTINGS_VALUE_MAX), 0);
+	assert_int_equal(check_length("smtp-in", "mta_sts_mx", 'x', SETTINGS_VALUE_MAX + 1), -1);
 	assert_int_equal(check_length("smtp-in", "relay_whitelist", ',', SETTINGS_VALUE_MAX), 0);
 
 	struct buf many = BUF_EMPTY;
