@@ -85,7 +85,7 @@ open_tls(struct core *core, struct err *err)
 	if ((tls_options.cert_path != NULL) != (tls_options.key_path != NULL))
 		return err_set(err, ERR_INVALID, "--tls-cert and --tls-key must be given together");
 	if (tls_options.cert_path == NULL && tls_options.dir == NULL) {
-		log_warning(NULL, "no certificate is given: no TLS");
+		log_warning(NULL, "no certificate was given: TLS is not available");
 		return 0;
 	}
 	tls_options.secret = core->frontend.secret;

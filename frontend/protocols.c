@@ -1,4 +1,4 @@
-/* The table of protocols: the one place that names them. */
+/* The table of protocols: the one place that lists them. */
 #include "frontend/core/protocol.h"
 #include "frontend/http/http.h"
 #include "frontend/imap/imap.h"

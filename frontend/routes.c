@@ -1,4 +1,4 @@
-/* The table of routes of the HTTP server: the one place that names them. */
+/* The table of routes of the HTTP server: the one place that lists them. */
 #include "frontend/autodiscover/autodiscover.h"
 #include "frontend/http/http.h"
 #include "frontend/wellknown/wellknown.h"
@@ -6,7 +6,7 @@
 #define GET  HTTP_BIT(HTTP_GET)
 #define POST HTTP_BIT(HTTP_POST)
 
-/* That the loop answers is the proof. */
+/* An answer from the loop is the proof of health. */
 static void
 routes_on_healthz(struct http_request *r)
 {

@@ -1,6 +1,7 @@
-/* Autodiscover v2: GET /autodiscover/autodiscover.json?Email=...&Protocol=..., or with
- * the address in the path, /autodiscover/autodiscover.json/v1.0/ADDRESS?Protocol=...
- * It tells where a protocol of Exchange is; AutodiscoverV1 leads to POX. */
+/* Autodiscover v2: GET /autodiscover/autodiscover.json?Email=...&Protocol=..., or
+ * with the address in the path,
+ * /autodiscover/autodiscover.json/v1.0/ADDRESS?Protocol=... It returns the URL of an
+ * Exchange protocol; AutodiscoverV1 leads to POX. */
 #include <cjson/cJSON.h>
 
 #include "frontend/autodiscover/autodiscover.h"
@@ -38,7 +39,7 @@ json_on_found(struct http_request *r, const struct discovered *found)
 	} else if (!http_parameter(r, STR("Protocol"), &protocol) || protocol.len == 0) {
 		json_refuse(r, "MandatoryParameterMissing", "The parameter Protocol is missing.");
 	} else if (!str_eq_ci(protocol, STR("AutodiscoverV1"))) {
-		json_refuse(r, "InvalidProtocol", "The protocol is not served here; AutodiscoverV1 is.");
+		json_refuse(r, "InvalidProtocol", "The protocol is not available here; only AutodiscoverV1 is.");
 	} else {
 		object = cJSON_CreateObject();
 		cJSON_AddStringToObject(object, "Protocol", "AutodiscoverV1");

@@ -1,6 +1,6 @@
 /* Apple's configuration profile: GET /mobileconfig?email=ADDRESS. A phone that opens
- * it is asked for the password alone. Signed by the host's certificate (CMS, RFC
- * 5652), so that the phone tells who it comes from. */
+ * it asks only for the password. The profile is signed with the host's certificate
+ * (CMS, RFC 5652), so that the phone shows where it comes from. */
 #include <openssl/sha.h>
 #include <stdio.h>
 
@@ -10,8 +10,8 @@
 
 enum { UUID_SIZE = 37 };
 
-/* Ever the same for the same address: a profile that is installed again replaces the
- * one before (version 5 of RFC 9562 in form, of SHA-256). */
+/* Always the same for the same address: a profile that is installed again replaces
+ * the previous one (version 5 of RFC 9562 in format, but from SHA-256). */
 static void
 mobileconfig_uuid(const char *what, struct str address, char out[UUID_SIZE])
 {
@@ -48,7 +48,7 @@ mobileconfig_true(struct xml_writer *w, const char *key)
 	xml_element(w, "true", STR_NONE);
 }
 
-/* What every payload has. */
+/* The keys common to all payloads. */
 static void
 mobileconfig_payload(struct xml_writer *w, const char *type, const char *what, const struct discovered *found)
 {
@@ -63,8 +63,8 @@ mobileconfig_payload(struct xml_writer *w, const char *type, const char *what, c
 	mobileconfig_string(w, "PayloadDisplayName", found->address);
 }
 
-/* prefix: "IncomingMailServer", "OutgoingMailServer". TLS from the start or not is
- * found out by the client: UseSSL is for both. */
+/* prefix: "IncomingMailServer", "OutgoingMailServer". UseSSL covers both implicit TLS
+ * and STARTTLS; the client finds out which one it is. */
 static void
 mobileconfig_server(struct xml_writer *w, const char *prefix, const struct discovered_service *s, struct str user)
 {

@@ -1,6 +1,6 @@
 /* Outlook's autodiscover in plain XML ([MS-OXDSCLI]): POST of an Autodiscover/Request
- * to /autodiscover/autodiscover.xml, with Basic login. Thunderbird and Evolution ask
- * the same way. What is wrong is told within a 200, as Exchange does. */
+ * to /autodiscover/autodiscover.xml, with Basic login. Thunderbird and Evolution use
+ * the same request. Errors are reported in a 200 response, as Exchange does. */
 #include <string.h>
 
 #include "frontend/autodiscover/autodiscover.h"
@@ -111,7 +111,7 @@ pox_on_found(struct http_request *r, const struct discovered *found)
 	pox_reply(r, &w);
 }
 
-/* ---- Whose ---- */
+/* ---- Whose address ---- */
 
 static void
 pox_on_user(void *arg, const struct directory_user *user, const struct err *err)
@@ -144,7 +144,7 @@ pox_find_user(struct http_request *r)
 		pox_on_user(r, found ? &user : NULL, NULL);
 }
 
-/* The address must be the account's own: what another has is nobody's business. */
+/* The address must belong to the account: other users' data is private. */
 static bool
 pox_is_own(struct http_request *r, struct str address)
 {
@@ -188,13 +188,13 @@ pox_on_end(struct http_request *r)
 	struct str schema = xml_text(xml_child(request, "AcceptableResponseSchema"));
 	struct str address = xml_text(xml_child(request, "EMailAddress"));
 
-	pox_clean(r); /* the tree lies in the request's arena */
+	pox_clean(r); /* the tree is in the request's arena */
 	if (request == NULL || address.len == 0)
 		pox_refuse(r, POX_INVALID_REQUEST, "Invalid Request");
 	else if (schema.len != 0 && !str_eq(schema, STR(POX_OUTLOOK)))
 		pox_refuse(r, POX_NO_PROVIDER, "The response schema is not supported.");
 	else if (!pox_is_own(r, address))
-		pox_refuse(r, POX_NOT_FOUND, "The address is not that of the account.");
+		pox_refuse(r, POX_NOT_FOUND, "The address does not belong to the account.");
 	else
 		pox_find_user(r);
 }

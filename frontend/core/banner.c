@@ -72,7 +72,8 @@ frontend_banner(struct conn *c, struct arena *arena, const char *text)
 			rest = tail;
 			continue;
 		}
-		/* Not ours: as it stands; its end may be where one of ours begins. */
+		/* Not one of our variables: kept as it is; its end may be the start of one of
+		 * ours. */
 		buf_add_byte(&out, '#');
 		buf_add_str(&out, name);
 		rest = str_from(rest, name.len);

@@ -1,9 +1,9 @@
 /* One client connection.
  *
- * Its life: (PROXY header) -> (TLS handshake) -> open -> closing -> gone. All
- * work for the protocol is done from on_kick, one event of the connection's
- * own, so no callback of a protocol runs inside another, and nothing is freed
- * under the feet of its caller. */
+ * Its life: (PROXY header) -> (TLS handshake) -> open -> closing -> gone. All work
+ * for the protocol is done from on_kick, an event that belongs to the connection, so
+ * no callback of a protocol runs inside another, and nothing is freed while its
+ * caller still uses it. */
 #include <event2/bufferevent_ssl.h>
 #include <openssl/err.h>
 #include <string.h>
@@ -78,7 +78,7 @@ conn_count(struct conn *c, int by)
 		metrics_add(p->metric_accepted, 1);
 }
 
-/* The socket goes; the session's memory stays for those who hold a reference. */
+/* Closes the socket; the session's memory stays for those who hold a reference. */
 void
 conn_go_away(struct conn *c)
 {
@@ -119,8 +119,8 @@ conn_go_away(struct conn *c)
 	}
 }
 
-/* Everything is sent: tell the peer, and wait a little until it has read it;
- * closing with its bytes unread would reset the connection. */
+/* Everything is sent: tell the peer, and wait briefly until it has read it. Closing
+ * with the peer's bytes unread would reset the connection. */
 static void
 go_lingering(struct conn *c)
 {
@@ -173,7 +173,7 @@ conn_abort(struct conn *c)
 {
 	if (c->phase == CONN_GONE)
 		return;
-	/* From within a callback the loop does it. */
+	/* Inside a callback, the loop will do it. */
 	c->phase = CONN_LINGERING;
 	c->eof = true;
 	conn_set_deadline(c, 1);
@@ -211,14 +211,14 @@ conn_tls_available(const struct conn *c)
 	return c->core->tls != NULL && tls_has_certificate(c->core->tls);
 }
 
-/* A TLS bufferevent on the socket; what the plain one had read is gone. */
+/* Puts a TLS bufferevent on the socket; input that the plain one had read is discarded. */
 void
 conn_begin_handshake(struct conn *c)
 {
 	struct bufferevent *bev;
 	SSL *ssl;
 
-	/* The last certificate may have been taken away since it was offered. */
+	/* The last certificate may have been removed since STARTTLS was offered. */
 	if (!conn_tls_available(c)) {
 		conn_go_away(c);
 		return;
@@ -256,10 +256,10 @@ conn_start_tls(struct conn *c)
 
 /* ---- What the loop does for the protocol ---- */
 
-/* What was written goes straight to the socket at the end of the event in hand:
- * to ask the kernel first whether there is room, as a bufferevent does, costs
- * more calls than the writing. Only what does not fit is left to libevent.
- * (With TLS the bufferevent does it all.) */
+/* Output is written straight to the socket at the end of the current event. Asking
+ * the kernel first whether there is room, as a bufferevent does, costs more calls
+ * than the write. Only what does not fit is left to libevent. (With TLS, the
+ * bufferevent does everything.) */
 static void
 flush(struct conn *c)
 {
@@ -271,7 +271,7 @@ flush(struct conn *c)
 	if (evbuffer_get_length(out) == 0)
 		return;
 	evbuffer_unfreeze(out, 1);
-	(void)evbuffer_write(out, c->fd); /* a failure is met again, and told, by libevent */
+	(void)evbuffer_write(out, c->fd); /* libevent meets a failure again, and reports it */
 	evbuffer_freeze(out, 1);
 	if (evbuffer_get_length(out) != 0)
 		bufferevent_enable(c->bev, EV_WRITE);
@@ -314,7 +314,7 @@ give_compressed(struct conn *c)
 		deflate_give(c->deflate, bufferevent_get_output(c->bev));
 }
 
-/* False: what came is damaged, and the connection with it. */
+/* False: the input is damaged, and the connection has been aborted. */
 static bool
 take_compressed(struct conn *c)
 {
@@ -334,7 +334,7 @@ give_input(struct conn *c)
 	if (!has_input(c) || !take_compressed(c))
 		return;
 	c->state->protocol->on_input(c);
-	/* Only so much was unpacked at a time. */
+	/* Only a limited amount is decompressed at a time. */
 	if (c->deflate != NULL && c->phase == CONN_OPEN && !c->paused &&
 	    (evbuffer_get_length(wire) != 0 || deflate_may_hold_more(c->deflate))) {
 		c->input_due = true;
@@ -366,7 +366,7 @@ run_open(struct conn *c)
 	}
 	if (c->phase == CONN_OPEN && c->input_due && !c->paused)
 		give_input(c);
-	/* What the peer sent before it went is still served. */
+	/* What the peer sent before it closed its side is still served. */
 	if (c->phase == CONN_OPEN && c->eof && !c->paused && !c->input_due)
 		conn_close(c);
 }
@@ -416,7 +416,7 @@ conn_on_timer(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* ---- What libevent tells ---- */
+/* ---- Events from libevent ---- */
 
 void
 conn_on_read(struct conn *c)
@@ -477,7 +477,7 @@ conn_on_end(struct conn *c, bool failed)
 		conn_go_away(c);
 		return;
 	}
-	/* The peer has said all; it may still listen. */
+	/* The peer has ended its side; it may still read. */
 	c->eof = true;
 	c->input_due = c->input_due || has_input(c);
 	if (c->phase == CONN_OPEN)

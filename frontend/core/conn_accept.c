@@ -1,5 +1,5 @@
-/* The first and the last of connections: accepted (with the balancer's PROXY
- * header, if there is to be one), and ended with the process. */
+/* How connections begin and end: accepting them (with the balancer's PROXY header, if
+ * one is expected), and ending them with the process. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -21,8 +21,8 @@ set_log(struct conn *c)
 						 F_C("peer", c->peer_text), F_I64("port", c->peer_port)}};
 }
 
-/* The addresses are known: one connection too many is refused, else TLS or the
- * greeting follows. */
+/* The addresses are known. A connection over the limit is refused; otherwise TLS or
+ * the greeting follows. */
 static void
 enter(struct conn *c)
 {
@@ -34,7 +34,7 @@ enter(struct conn *c)
 		c->phase = CONN_HANDSHAKE;
 		if ((int64_t)c->state->count > c->state->protocol->max_connections(settings)) {
 			metrics_add(M_REFUSED_CONNECTIONS, 1);
-			conn_go_away(c); /* a handshake only to say no would cost more than it gives */
+			conn_go_away(c); /* a handshake only to refuse the client would cost more than it is worth */
 			return;
 		}
 		if (!conn_tls_available(c)) {
@@ -70,12 +70,12 @@ on_proxy_readable(evutil_socket_t fd, short what, void *arg)
 	ssize_t got;
 
 	(void)what;
-	/* Only looked at: what follows the header is not ours to take. */
+	/* Only peeked at: what follows the header is not ours to read. */
 	got = recv(fd, bytes, sizeof(bytes), MSG_PEEK);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	result = got > 0 ? proxy_parse(str_of(bytes, (size_t)got), &header) : PROXY_BAD;
-	/* The same bytes would wake us at once again, so wait for more of them. */
+	/* The same bytes would wake us again at once, so wait for more. */
 	if (result == PROXY_MORE && !conn_peer_ended(fd)) {
 		int low = (int)got + 1;
 		setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low));
@@ -157,7 +157,7 @@ conns_drain(struct core *core)
 			if (c->phase == CONN_OPEN)
 				conn_kick(c);
 			else if (c->phase < CONN_OPEN || c->phase == CONN_STARTING_TLS)
-				conn_abort(c); /* in a handshake nothing can be said */
+				conn_abort(c); /* during a handshake nothing can be sent */
 			else if (c->phase == CONN_FLUSHING)
 				conn_set_deadline(c, LAST_FLUSH_MS);
 		}

@@ -1,4 +1,4 @@
-/* What a protocol asks of its connection: who and how, input and output. */
+/* What a protocol can ask of its connection: the client's identity, input and output. */
 #include <event2/bufferevent_ssl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -8,7 +8,7 @@
 #include "frontend/core/conn_private.h"
 #include "lib/base/check.h"
 
-/* ---- What is known of it ---- */
+/* ---- What is known about the client ---- */
 
 struct frontend *
 conn_frontend(const struct conn *c)
@@ -46,7 +46,7 @@ conn_peer_port(const struct conn *c)
 	return c->peer_port;
 }
 
-/* Few ask, so the kernel is asked only then. */
+/* Rarely needed, so the kernel is asked only on demand. */
 static void
 find_local(const struct conn *c)
 {
@@ -192,7 +192,7 @@ conn_acknowledge(struct conn *c)
 {
 	const int on = 1;
 
-	/* Of the moment only: the kernel falls back by itself. */
+	/* Has no lasting effect: the kernel reverts it by itself. */
 	if (c->bev != NULL)
 		setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
@@ -247,7 +247,7 @@ conn_want_drained(struct conn *c)
 
 /* ---- Compression ---- */
 
-/* What a protocol writes is compressed at the end of the event in hand. */
+/* Compresses the protocol's output at the end of the current event. */
 static void
 on_plain_output(struct evbuffer *buffer, const struct evbuffer_cb_info *info, void *arg)
 {

@@ -1,4 +1,4 @@
-/* The insides of a connection, for the files conn*.c alone. */
+/* The internals of a connection, for the files conn*.c only. */
 #ifndef SP_FRONTEND_CORE_CONN_PRIVATE_H
 #define SP_FRONTEND_CORE_CONN_PRIVATE_H
 
@@ -9,18 +9,18 @@
 #include "frontend/core/deflate.h"
 
 enum {
-	CONN_INPUT_MAX = 64 * 1024, /* so much waits; then no more is read */
-	LAST_FLUSH_MS = 5000,	    /* the process ends: who does not read goodbye is not waited for */
+	CONN_INPUT_MAX = 64 * 1024, /* once this much is waiting, no more is read */
+	LAST_FLUSH_MS = 5000,	    /* at the process's end: how long to wait for a client to read the goodbye */
 };
 
 enum conn_state {
 	CONN_PROXY,	/* waiting for the balancer's header */
 	CONN_HANDSHAKE, /* TLS from the start */
 	CONN_OPEN,
-	CONN_STARTING_TLS, /* the plain output is on its way, or the handshake is */
-	CONN_FLUSHING,	   /* closing: the last output is on its way */
-	CONN_LINGERING,	   /* closing: waiting for the peer to have read it */
-	CONN_GONE,	   /* no socket any more; references are left */
+	CONN_STARTING_TLS, /* the plain output is being sent, or the handshake is in progress */
+	CONN_FLUSHING,	   /* closing: the last output is being sent */
+	CONN_LINGERING,	   /* closing: waiting until the peer has read it */
+	CONN_GONE,	   /* the socket is closed; references remain */
 };
 
 struct conn {
@@ -32,13 +32,13 @@ struct conn {
 	struct deflate *deflate;	      /* owner; NULL: no compression */
 	struct event *read;		      /* owner; NULL: the bufferevent reads (TLS) */
 	struct event *kick, *timer;
-	struct event *watch; /* owner; with a descriptor of its own. NULL: reading sees the end */
+	struct event *watch; /* owner; with a descriptor of its own. NULL: reading detects the end */
 	int fd;
 	enum conn_state phase;
 	bool paused, eof, want_drained, told_open, tls, handshake_done, drain_asked, input_due, timed_out;
 	bool closed_told, in_kick, local_known, reads_much;
 	bool watch_eof, eof_told;
-	unsigned reads;	      /* times that input has come from the loop */
+	unsigned reads;	      /* how often the loop has delivered input */
 	unsigned refs;	      /* the open connection counts as one */
 	int64_t deadline_ms;  /* monotonic; 0: none */
 	int64_t timer_due_ms; /* of the armed timer; 0: not armed */
@@ -51,35 +51,35 @@ struct conn {
 	_Alignas(16) char session[];
 };
 
-/* Runs what is due for it, from the loop: never inside another callback. */
+/* Runs whatever is due for the connection, from the loop: never inside another callback. */
 void conn_kick(struct conn *c);
-/* The socket goes at once; the memory stays for those who hold a reference. */
+/* Closes the socket at once; the memory stays for those who hold a reference. */
 void conn_go_away(struct conn *c);
-/* 0: none. */
+/* 0: no deadline */
 void conn_set_deadline(struct conn *c, int64_t ms);
 void conn_count(struct conn *c, int by);
-/* What reading has met: input is there; the peer has said all, or the socket failed. */
+/* Called by reading: input has arrived; the peer has ended its side, or the socket failed. */
 void conn_on_read(struct conn *c);
 void conn_on_end(struct conn *c, bool failed);
 
 /* ---- conn_read.c ---- */
-/* Input comes, until conn_read_stop(), as long as there is room for it. */
+/* Reads input as long as there is room for it, until conn_read_stop(). */
 void conn_read_start(struct conn *c);
 void conn_read_stop(struct conn *c);
-/* Room came or went. */
+/* Call it when room in the input has been gained or lost. */
 void conn_read_update(struct conn *c);
 
 /* ---- conn_watch.c ---- */
-/* Will nothing more come? */
+/* Will no more input come? */
 bool conn_peer_ended(int fd);
-/* After anything that may have filled or emptied the input, or ended it. */
+/* Call it after anything that may have filled, emptied or ended the input. */
 void conn_watch_update(struct conn *c);
 
-/* Its two events. */
+/* The callbacks of its two events. */
 void conn_on_kick(evutil_socket_t fd, short what, void *arg);
 void conn_on_timer(evutil_socket_t fd, short what, void *arg);
 
-/* From the address being known to the session. */
+/* Called once the client's address is known; creates the session. */
 void conn_install(struct conn *c, struct bufferevent *bev);
 void conn_begin_handshake(struct conn *c);
 void conn_open_session(struct conn *c);

@@ -1,8 +1,8 @@
-/* Input without TLS, read by the connection itself: a bufferevent asks the kernel
- * before each read how much there is, which costs as much as the reading.
+/* Input without TLS, read by the connection itself. A bufferevent asks the kernel
+ * before each read how much there is, which costs as much as the read.
  *
- * Little goes into a small piece of memory, since a client may leave a part of a
- * command there for minutes; much goes straight into large ones. */
+ * Small input goes into a small piece of memory, since a client may leave part of a
+ * command there for minutes; large input goes straight into large pieces. */
 #include <errno.h>
 #include <sys/uio.h>
 
@@ -10,11 +10,11 @@
 #include "lib/base/check.h"
 
 enum {
-	LITTLE_BYTES = 8 * 1024 - 64, /* with what libevent puts in front, a round number */
-	MUCH_BYTES = 32 * 1024,	      /* a read of so many: the next will be large too */
+	LITTLE_BYTES = 8 * 1024 - 64, /* plus libevent's header: a round number */
+	MUCH_BYTES = 32 * 1024,	      /* after a read of this size, the next is expected to be large too */
 };
 
-/* For what does not fit into the small piece; of the read in hand. */
+/* For input that does not fit into the small piece, during one read. */
 static _Thread_local char read_rest[CONN_INPUT_MAX];
 
 static bool
@@ -23,7 +23,7 @@ read_has_room(const struct conn *c)
 	return evbuffer_get_length(bufferevent_get_input(c->bev)) < CONN_INPUT_MAX;
 }
 
-/* As readv(). */
+/* Like readv(). */
 static ssize_t
 read_some(struct conn *c, struct evbuffer *in)
 {

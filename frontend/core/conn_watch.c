@@ -1,10 +1,9 @@
 /* Is the peer still there?
  *
- * As long as the input has room the bufferevent reads, and meets the end by
- * itself. Once it is full nothing is read, and then a second descriptor of the
- * socket is watched for the end alone, edge-triggered: what lies unread would
- * wake a level-triggered one for ever, and libevent allows but one way a
- * descriptor. */
+ * As long as the input has room, the bufferevent reads and detects the end by itself.
+ * Once it is full, nothing is read. Then a second descriptor of the socket is
+ * watched, edge-triggered, for the end only: unread input would wake a
+ * level-triggered one forever, and libevent permits only one mode per descriptor. */
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
@@ -49,7 +48,7 @@ watch_start(struct conn *c)
 	int fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
 
 	if (fd < 0)
-		return; /* out of descriptors: the end is seen when there is room again */
+		return; /* out of descriptors: the end is detected when there is room again */
 	c->watch = event_new(c->core->frontend.service->base, fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST,
 			     watch_on_something, c);
 	event_add(c->watch, NULL);

@@ -1,4 +1,4 @@
-/* The frontend's inside: listeners and connections. Private to frontend/core
+/* The internals of the frontend: listeners and connections. Private to frontend/core
  * and main.c. */
 #ifndef SP_FRONTEND_CORE_CORE_H
 #define SP_FRONTEND_CORE_CORE_H
@@ -12,7 +12,7 @@ struct listener;
 /* One protocol's state in this process. */
 struct protocol_state {
 	const struct protocol *protocol;
-	struct conn *conns; /* list of all that are open */
+	struct conn *conns; /* list of all open connections */
 	unsigned count;
 };
 
@@ -34,21 +34,21 @@ core_of(struct frontend *f)
 	return (struct core *)f;
 }
 
-/* Opens the listeners named in `names` ("smtp,pop3"; NULL: all), with
+/* Opens the listeners named in `names` ("smtp,pop3"; NULL: all), using
  * service->listen and port_base. */
 int listeners_open(struct core *core, const char *names, struct err *err);
-/* Sets on a listening socket what its connections are to have: keep-alive and the like. */
+/* Sets the options that a listening socket's connections inherit: keep-alive and the like. */
 void listener_prepare(int fd);
-/* No new connections. */
+/* Accepts no more connections. */
 void listeners_close(struct core *core);
 
-/* Takes a socket over. */
+/* Takes over a socket. */
 void conn_accept(struct core *core, struct protocol_state *state, const struct protocol_listener *listener, int fd,
 		 const struct sockaddr *peer);
-/* Every open connection is told that the process ends; when the last is gone
+/* Tells every open connection that the process is ending. When the last one is gone,
  * service_drained() is called. */
 void conns_drain(struct core *core);
-/* At the very end: whatever is open still is cut. */
+/* At the very end: cuts whatever is still open. */
 void conns_abort(struct core *core);
 
 #endif

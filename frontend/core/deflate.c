@@ -54,7 +54,7 @@ deflate_plain_output(struct deflate *d)
 	return d->plain_out;
 }
 
-/* The first contiguous piece of a buffer as zlib's input. */
+/* Uses the first contiguous piece of a buffer as zlib's input. */
 static size_t
 first_piece(struct evbuffer *from, z_stream *z)
 {
@@ -89,7 +89,7 @@ deflate_take(struct deflate *d, struct evbuffer *wire)
 		if (result != Z_OK && result != Z_BUF_ERROR)
 			return -1;
 	}
-	/* What was taken from the wire already may hold more. */
+	/* What has already been taken from the wire may hold more. */
 	while (evbuffer_get_length(d->plain_in) < DEFLATE_INPUT_MAX) {
 		d->in.next_in = NULL;
 		d->in.avail_in = 0;

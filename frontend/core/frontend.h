@@ -17,7 +17,7 @@ struct arena;
 
 struct frontend {
 	struct service *service;	 /* borrowed: loop, redis, tracking, settings, blobs, hostname */
-	struct secret *secret;		 /* owner: what the cluster's processes share */
+	struct secret *secret;		 /* owner: shared by the cluster's processes */
 	struct directory *directory;	 /* owner */
 	struct auth *auth;		 /* owner */
 	struct mailbox_store *mailboxes; /* owner */
@@ -26,15 +26,15 @@ struct frontend {
 	struct dkim_signer *dkim_signer; /* owner */
 };
 
-/* The settings in force now. */
+/* The settings currently in force. */
 const struct settings *frontend_settings(const struct frontend *f);
 
-/* Signs data with the certificate that a TLS client would get for this name, and its
- * chain (CMS, in DER, data within). False: there is no certificate. */
+/* Signs data (CMS, DER, data included) with the certificate that a TLS client would
+ * get for this name, and adds its chain. False: there is no certificate. */
 bool frontend_sign(struct frontend *f, struct str server_name, struct str data, struct buf *out);
 
-/* Fills the variables of a banner (#HostName#, #ConnectedIP#, #Time#,
- * #TimeUTC#, #UnixTime#) for a connection. The result lies in arena. */
+/* Fills in the variables of a banner (#HostName#, #ConnectedIP#, #Time#, #TimeUTC#,
+ * #UnixTime#) for a connection. The result is allocated in arena. */
 const char *frontend_banner(struct conn *c, struct arena *arena, const char *text);
 
 #endif

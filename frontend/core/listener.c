@@ -1,4 +1,4 @@
-/* Listening sockets: one for each role of each protocol, and further ones by settings. */
+/* Listening sockets: one for each role of each protocol, and further ones from the settings. */
 #include <errno.h>
 #include <event2/listener.h>
 #include <netinet/tcp.h>
@@ -20,10 +20,10 @@ struct listener {
 	const struct protocol_listener *role;
 	struct ip ip;		       /* family 0: all */
 	uint16_t port;		       /* with the port base */
-	bool further;		       /* by settings */
-	bool wanted;		       /* still, by the settings that are being looked at */
+	bool further;		       /* from the settings */
+	bool wanted;		       /* still named by the settings that are being applied */
 	struct evconnlistener *socket; /* owner */
-	struct event *rest;	       /* wakes it after accept() had no descriptors left */
+	struct event *rest;	       /* re-enables it after accept() ran out of descriptors */
 	struct listener *next;
 };
 
@@ -36,14 +36,15 @@ on_accept(struct evconnlistener *socket, evutil_socket_t fd, struct sockaddr *pe
 	conn_accept(l->core, l->state, l->role, fd, peer);
 }
 
-/* Out of descriptors: the listener rests, instead of turning the loop hot. */
+/* Out of descriptors: disables the listener for a while, so that the loop does not spin. */
 static void
 on_accept_error(struct evconnlistener *socket, void *arg)
 {
 	struct listener *l = arg;
 	struct timeval rest = clock_timeval(REST_MS);
 
-	log_warning(NULL, "accepting failed", F_C("listener", l->role->name), F_C("error", strerror(errno)));
+	log_warning(NULL, "accepting a connection failed", F_C("listener", l->role->name),
+		    F_C("error", strerror(errno)));
 	evconnlistener_disable(socket);
 	event_add(l->rest, &rest);
 }
@@ -57,9 +58,9 @@ on_rested(evutil_socket_t fd, short what, void *arg)
 	evconnlistener_enable(l->socket);
 }
 
-/* A peer that vanished without a word (a phone out of reach) is known to be gone
- * after two minutes, whether we wait for it or it for us. So is one that reads
- * nothing at all of what waits for it. An accepted socket has what its listener has. */
+/* A peer that vanished without closing (a phone out of range) is detected after two
+ * minutes, whether we wait for it or it waits for us. So is a peer that reads none of
+ * the output waiting for it. An accepted socket inherits its listener's options. */
 void
 listener_prepare(int fd)
 {
@@ -71,14 +72,14 @@ listener_prepare(int fd)
 		{IPPROTO_TCP, TCP_KEEPIDLE, 60},
 		{IPPROTO_TCP, TCP_KEEPINTVL, 15},
 		{IPPROTO_TCP, TCP_KEEPCNT, 4},
-		{IPPROTO_TCP, TCP_USER_TIMEOUT, 120 * 1000}, /* ms; of bytes without an acknowledgement */
+		{IPPROTO_TCP, TCP_USER_TIMEOUT, 120 * 1000}, /* ms; for bytes without an acknowledgement */
 	};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		setsockopt(fd, rows[i].level, rows[i].option, &rows[i].value, sizeof(rows[i].value));
 }
 
-/* A socket for both families where there is IPv6; -1: errno. */
+/* A socket for both families if IPv6 is available; -1: errno. */
 static int
 open_socket(const struct ip *ip, uint16_t port)
 {
@@ -129,7 +130,7 @@ listener_free(struct listener *l)
 	mem_free(l);
 }
 
-/* at->port: with the port base. NULL: err. */
+/* at->port: including the port base. NULL: err says why. */
 static struct listener *
 listener_open(struct core *core, struct protocol_state *state, const struct protocol_address *at, struct err *err)
 {
@@ -171,7 +172,7 @@ is_named(const char *names, const char *name)
 	return false;
 }
 
-/* A misspelt name must not pass in silence. */
+/* A misspelt name must not go unnoticed. */
 static int
 check_names(const char *names, struct err *err)
 {
@@ -188,7 +189,7 @@ check_names(const char *names, struct err *err)
 	return 0;
 }
 
-/* ---- Further ones, by settings ---- */
+/* ---- Further listeners, from the settings ---- */
 
 static struct listener *
 listener_find(struct core *core, const struct protocol_state *state, const struct protocol_address *at)
@@ -202,7 +203,7 @@ listener_find(struct core *core, const struct protocol_state *state, const struc
 	return NULL;
 }
 
-/* False: not now; to be tried again. */
+/* False: not possible now; to be tried again. */
 static bool
 listener_want(struct core *core, struct protocol_state *state, struct protocol_address at)
 {
@@ -240,7 +241,7 @@ listeners_want_of(struct core *core, struct protocol_state *state, const struct 
 	return all;
 }
 
-/* Those that the settings do not name any more. */
+/* Closes those that the settings no longer name. */
 static void
 listeners_close_unwanted(struct core *core)
 {

@@ -6,10 +6,10 @@
 #include "lib/service/metrics.h"
 
 struct login {
-	struct auth_request *check; /* owner; a password in hand */
+	struct auth_request *check; /* owner; a password check */
 	struct sasl *sasl;	    /* owner; a dialogue */
-	bool answered;		    /* the client has an answer to what it sent last */
-	bool over;		    /* to be freed when the engine is not our caller */
+	bool answered;		    /* the client's last input has been answered */
+	bool over;		    /* to be freed once the engine is no longer our caller */
 };
 
 bool
@@ -80,13 +80,13 @@ login_result_text(enum auth_result result)
 		[AUTH_DISABLED] = "the account is disabled",
 		[AUTH_MALFORMED] = "malformed response",
 		[AUTH_ABORTED] = "cancelled by the client",
-		[AUTH_UNAVAILABLE] = "the store cannot be asked",
+		[AUTH_UNAVAILABLE] = "the store cannot be queried",
 	};
 
 	return texts[result];
 }
 
-/* An outage and a client that gives up are no failed login. */
+/* An outage, or a client that gives up, does not count as a failed login. */
 static void
 login_count(enum auth_result result)
 {
@@ -133,7 +133,7 @@ login_by_password(struct session *s, struct str user, struct str password)
 					      login_on_checked, s);
 }
 
-/* ---- A dialogue: what the engine says may come from within our own calls ---- */
+/* ---- A dialogue: the engine may call back from within our own calls ---- */
 
 static void
 login_on_challenge(void *arg, struct str challenge)
@@ -151,13 +151,13 @@ login_on_challenge(void *arg, struct str challenge)
 static void
 login_on_done(void *arg, enum auth_result result, const struct auth_identity *identity, struct str final_data)
 {
-	(void)final_data; /* sent as a challenge before: no success of ours carries data */
+	(void)final_data; /* already sent as a challenge: success never carries data here */
 	login_end(arg, result, identity);
 }
 
 static const struct sasl_events login_sasl_events = {.on_challenge = login_on_challenge, .on_done = login_on_done};
 
-/* Refused before the engine has seen it. */
+/* Refused before the engine is involved. */
 static bool
 login_refuse(struct session *s, enum auth_result result)
 {

@@ -1,4 +1,4 @@
-/* What a protocol gives to the frontend: one vtable, and its listeners. */
+/* What a protocol provides to the frontend: one vtable, and its listeners. */
 #ifndef SP_FRONTEND_CORE_PROTOCOL_H
 #define SP_FRONTEND_CORE_PROTOCOL_H
 
@@ -14,12 +14,12 @@ struct session_protocol; /* frontend/core/session.h */
 
 struct protocol_listener {
 	const char *name; /* for --protocols and the log: "smtp", "submission", "submissions" */
-	uint16_t port;	  /* standard; the port base is added */
+	uint16_t port;	  /* the standard port; the port base is added */
 	bool implicit_tls;
-	unsigned role; /* the protocol's own word, conn_role() */
+	unsigned role; /* the protocol's own value, see conn_role() */
 };
 
-/* One more address to listen on, by settings. */
+/* A further address to listen on, from the settings. */
 struct protocol_address {
 	const struct protocol_listener *role; /* one of the protocol's */
 	struct ip ip;			      /* family 0: all */
@@ -30,42 +30,43 @@ struct protocol_address {
 struct protocol {
 	const char *name; /* "smtp": for metrics and the log */
 	size_t session_size;
-	const struct protocol_listener *listeners; /* ended by a NULL name */
-	const char *alpn; /* its names in TLS (RFC 7301), by spaces; NULL: what a client offers does not matter */
+	const struct protocol_listener *listeners; /* terminated by a NULL name */
+	const char *alpn; /* its names in TLS (RFC 7301), separated by spaces; NULL: the client's offer is ignored */
 	enum metric metric_open, metric_accepted;
 
-	/* Limits, read anew at each connection. */
+	/* Limits; read again for each connection. */
 	int64_t (*max_connections)(const struct settings *s);
 	const struct ip_blocks *(*proxy_protocol_from)(const struct settings *s); /* NULL: never */
-	/* Where to listen besides, as the settings are now: listeners are opened and
-	 * closed to match, connections stay. Returns the count. NULL: nowhere. */
+	/* Further addresses to listen on, by the current settings: listeners are opened and
+	 * closed to match; connections stay. Returns the count. NULL: none. */
 	unsigned (*further)(const struct settings *s, struct protocol_address out[PROTOCOL_ADDRESSES_MAX]);
-	/* Written to one connection too many, which is then closed: "421 ...\r\n". */
+	/* Writes the refusal to a connection over the limit, which is then closed: "421
+	 * ...\r\n". */
 	void (*refuse)(struct conn *c);
 
-	/* The connection stands (with implicit TLS: after the handshake): greet. */
+	/* The connection is established (with implicit TLS: after the handshake): greet. */
 	void (*on_open)(struct conn *c);
 	void (*on_input)(struct conn *c);
 	void (*on_tls)(struct conn *c);	    /* after conn_start_tls(); may be NULL */
 	void (*on_drained)(struct conn *c); /* may be NULL */
-	void (*on_timeout)(struct conn *c); /* say goodbye, conn_close() */
-	void (*on_eof)(struct conn *c);	    /* after conn_watch_eof() alone; may be NULL */
-	/* The process ends: finish what is open, then say goodbye and close. An
+	void (*on_timeout)(struct conn *c); /* say goodbye, then conn_close() */
+	void (*on_eof)(struct conn *c);	    /* only after conn_watch_eof(); may be NULL */
+	/* The process is ending: finish what is in progress, then say goodbye and close. An
 	 * idle session does so at once. */
 	void (*on_shutdown)(struct conn *c);
-	/* The peer is gone or everything is sent; the session's own memory is to
-	 * be given back. The last callback. */
+	/* The peer is gone or everything is sent; free the session's own memory. This is the
+	 * last callback. */
 	void (*on_close)(struct conn *c);
 
-	/* Of sessions of commands and answers (session.h), with SESSION_EVENTS; NULL:
-	 * the protocol deals with its connections itself. */
+	/* For sessions of commands and answers (session.h), with SESSION_EVENTS; NULL: the
+	 * protocol handles its connections itself. */
 	const struct session_protocol *session;
 
-	/* Once a process, before listening; may be NULL. -1: the process stops. */
+	/* Called once per process, before listening; may be NULL. -1: the process stops. */
 	int (*init)(struct frontend *f, struct err *err);
 };
 
-/* frontend/protocols.c: the one table that names them all. */
-extern const struct protocol *const protocols[]; /* ended by NULL */
+/* frontend/protocols.c: the one table that lists them all. */
+extern const struct protocol *const protocols[]; /* terminated by NULL */
 
 #endif

@@ -16,7 +16,7 @@ take_port(struct str text, uint16_t *port_out)
 	return true;
 }
 
-/* "TCP4", "TCP6": the family that both addresses must be written in. */
+/* "TCP4", "TCP6": the family in which both addresses must be written. */
 static bool
 take_addresses(struct str family, struct str source, struct str destination, struct proxy_header *h)
 {
@@ -96,7 +96,7 @@ parse_v2(struct str input, struct proxy_header *h)
 		h->destination_port = (uint16_t)be16(p + 50);
 		return PROXY_ADDRESS;
 	}
-	/* Another family (a unix socket): nothing that we could use. */
+	/* Another family (a unix socket): nothing we could use. */
 	return p[13] == 0x00 || p[13] == 0x31 ? PROXY_LOCAL : PROXY_BAD;
 }
 

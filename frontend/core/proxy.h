@@ -6,17 +6,17 @@
 #include "lib/base/ip.h"
 #include "lib/base/str.h"
 
-#define PROXY_HEADER_MAX 536 /* more is refused; v1 has at most 107, v2 16 and its addresses and TLVs */
+#define PROXY_HEADER_MAX 536 /* longer ones are refused; v1 has at most 107 bytes, v2 16 plus its addresses and TLVs */
 
 enum proxy_result {
-	PROXY_MORE,    /* not whole yet */
-	PROXY_BAD,     /* no such header */
-	PROXY_LOCAL,   /* whole; the balancer's own connection (health check): addresses as they are */
-	PROXY_ADDRESS, /* whole; the client's addresses are in header */
+	PROXY_MORE,    /* not complete yet */
+	PROXY_BAD,     /* not a valid header */
+	PROXY_LOCAL,   /* complete; the balancer's own connection (health check): addresses stay as they are */
+	PROXY_ADDRESS, /* complete; the client's addresses are in header */
 };
 
 struct proxy_header {
-	size_t length; /* bytes of it */
+	size_t length; /* of the header, in bytes */
 	struct ip source, destination;
 	uint16_t source_port, destination_port;
 };

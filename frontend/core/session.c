@@ -5,7 +5,7 @@
 #include "lib/base/mem.h"
 #include "lib/service/metrics.h"
 
-enum { COMMAND_WORK = 500 }; /* units of lib/base/slice.h, of the smallest */
+enum { COMMAND_WORK = 500 }; /* units of lib/base/slice.h, for the smallest command */
 
 void
 session_limits(const struct session *s, struct session_limits *out)
@@ -28,7 +28,7 @@ session_is_idle(const struct session *s, enum session_phase phase)
 	return phase == SESSION_ASKED || (phase == SESSION_BETWEEN && evbuffer_get_length(conn_input(s->conn)) == 0);
 }
 
-/* Nothing more to do until more comes: for how long? */
+/* How long may the session wait when there is nothing to do until more input comes? */
 static void
 session_await_input(struct session *s)
 {
@@ -55,7 +55,7 @@ session_end(struct session *s, enum session_end why)
 	conn_close(s->conn);
 }
 
-/* No command is in hand: must the session end? */
+/* No command is in progress: must the session end? */
 static bool
 session_must_close(struct session *s)
 {
@@ -73,8 +73,8 @@ session_must_close(struct session *s)
 	return conn_is_closing(s->conn);
 }
 
-/* What is under way comes to its end first; then session_must_close() sees it.
- * A client that does not read its answers is not waited for. */
+/* Work in progress is finished first; then session_must_close() takes effect. A
+ * client that does not read its answers is not waited for. */
 void
 session_end_if_free(struct session *s)
 {
@@ -101,7 +101,7 @@ session_may_write(struct session *s, void (*on_drained)(struct session *s))
 	return false;
 }
 
-/* It sends commands and does not read the answers: it waits. */
+/* The client sends commands but does not read the answers, so the session waits. */
 static bool
 session_must_drain(struct session *s)
 {
@@ -132,8 +132,8 @@ session_resume(struct session *s)
 	session_await_input(s);
 }
 
-/* Of commands that came with others the slice goes on: they are begun, and what
- * was written goes to the client, without the loop having had a turn. */
+/* A slice spans commands that arrived together: they are run, and their output is
+ * sent to the client, without the loop getting a turn. */
 static void
 session_begin_slice(struct session *s)
 {
@@ -151,7 +151,7 @@ session_on_turn(struct op *command)
 	session_resume(session_of(command));
 }
 
-/* Commands that wait for nothing, one behind the other, are long work too. */
+/* Commands that wait for nothing, one after another, are long work too. */
 static bool
 session_must_rest(struct session *s)
 {
@@ -181,9 +181,9 @@ session_on_input(struct conn *c)
 		session_await_input(s);
 }
 
-/* ---- What the connection tells ---- */
+/* ---- Events from the connection ---- */
 
-/* Nobody waits for the session any more: its memory may go with the connection. */
+/* Nobody waits for the session any more: its memory may be freed with the connection. */
 static void
 session_on_last_answer(struct op *command)
 {
@@ -197,7 +197,7 @@ session_on_open(struct conn *c)
 {
 	struct session *s = conn_session(c);
 
-	s->conn = conn_ref(c); /* until the last answer that is due */
+	s->conn = conn_ref(c); /* until the last pending answer */
 	s->protocol = conn_protocol(c)->session;
 	op_init(&s->command, session_on_last_answer);
 	s->protocol->on_open(s);

@@ -27,7 +27,7 @@ session_forget_account(struct session *s)
 	s->disabled = false;
 }
 
-/* A message on its way and a command in hand come to their end first. */
+/* A message being received and a command in progress are finished first. */
 static void
 session_judge_account(struct session *s, const struct directory_user *user)
 {
@@ -43,7 +43,7 @@ session_on_user(void *arg, const struct directory_user *user, const struct err *
 {
 	struct session *s = arg;
 
-	/* While the store is away nobody is put out. */
+	/* While the store is unavailable, nobody is logged out. */
 	if (session_back(s) && err == NULL)
 		session_judge_account(s, user);
 }
@@ -67,7 +67,8 @@ session_on_user_changed(void *arg, struct str address)
 	struct session *s;
 
 	(void)arg;
-	/* STR_NONE, any of them may have, is for caches: we would ask for all at once. */
+	/* STR_NONE means that any account may have changed. It is meant for caches: we would
+	 * have to query all accounts at once. */
 	DL_FOREACH (logged_in, s)
 		if (str_eq(address, str_c(s->account)))
 			session_look_at_account(s);

@@ -1,5 +1,5 @@
-/* TLS sessions: TLS 1.2 and 1.3 with forward secrecy only; the certificate by
- * the name that the client asks for. */
+/* TLS sessions: TLS 1.2 and 1.3 with forward secrecy only; the certificate is chosen
+ * by the name that the client asks for. */
 #include "frontend/core/tls.h"
 
 #include <openssl/err.h>
@@ -8,9 +8,9 @@
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
-enum { SESSION_S = 86400 }; /* a ticket's key is known for at least as long */
+enum { SESSION_S = 86400 }; /* a ticket's key is kept for at least this long */
 
-/* Comes with each ClientHello, also with one that names no server. */
+/* Called for each ClientHello, including one that names no server. */
 static int
 tls_on_server_name(SSL *ssl, int *alert, void *arg)
 {
@@ -22,8 +22,8 @@ tls_on_server_name(SSL *ssl, int *alert, void *arg)
 	return SSL_TLSEXT_ERR_OK;
 }
 
-/* A client that wants another protocol has come to the wrong port, or was led
- * there: RFC 7301, section 3.2. */
+/* A client that wants another protocol has come to the wrong port, or was sent there
+ * by an attacker: RFC 7301, section 3.2. */
 static int
 tls_on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *offered,
 	    unsigned offered_len, void *arg)
@@ -43,7 +43,7 @@ tls_on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const u
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-/* Nobody is there to be asked for a key's password. */
+/* There is nobody to ask for a key's password. */
 static int
 tls_on_password(char *out, int size, int writes, void *arg)
 {
@@ -61,7 +61,7 @@ tls_context_new(struct tls *t)
 	SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20");
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_COMPRESSION |
 					 SSL_OP_IGNORE_UNEXPECTED_EOF);
-	/* An idle session holds no record buffers. */
+	/* An idle session keeps no record buffers. */
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_default_passwd_cb(ctx, tls_on_password);

@@ -1,17 +1,17 @@
-/* The frontend's certificates, and the TLS sessions that are made with them.
+/* The frontend's certificates, and the TLS sessions made with them.
  *
- * One pair of files is given as the default; further ones lie in a folder,
- * <dir>/<name>/cert.pem and key.pem. A client gets the one whose folder has the
- * name that it asks for (SNI), else the one that was issued for that name, else
- * a wildcard (by folder "*.example.com", or as issued), else the default, or
- * without one the first of the folder.
+ * One pair of files is the default; more are stored in a folder, as
+ * <dir>/<name>/cert.pem and key.pem. A client gets the pair whose folder has the name
+ * that it asks for (SNI), else the one that was issued for that name, else a wildcard
+ * (by folder "*.example.com", or as issued), else the default, or without a default
+ * the first pair of the folder.
  *
- * All files are looked at every ten seconds, and at SIGHUP. A pair that does
- * not load (the key comes later than the certificate) is tried again, and the
- * last good one stays in force until then.
+ * All files are checked every ten seconds, and at SIGHUP. A pair that does not load
+ * (the key arrives later than the certificate) is tried again, and the last good one
+ * stays in force until then.
  *
- * Session tickets are sealed with keys of the day that all frontends derive
- * from the cluster's secret, so that a client resumes at any of them. */
+ * Session tickets are sealed with daily keys that all frontends derive from the
+ * cluster's secret, so that a client can resume at any of them. */
 #ifndef SP_FRONTEND_CORE_TLS_H
 #define SP_FRONTEND_CORE_TLS_H
 
@@ -31,20 +31,20 @@ struct tls_options {
 	const struct secret *secret;	  /* borrowed */
 };
 
-/* NULL: the default does not load, or there is no such folder. A bad pair in
- * the folder stops nothing. */
+/* NULL: the default does not load, or the folder does not exist. A bad pair in the
+ * folder is not fatal. */
 struct tls *tls_new(struct event_base *base, const struct tls_options *options, struct err *err);
 void tls_free(struct tls **t);
 
 /* Is there a certificate at all? */
 bool tls_has_certificate(const struct tls *t);
-/* For a new connection; tls_has_certificate(). alpn: the names of the
- * application's protocol, the best first, separated by spaces, of which one is
- * taken when the client offers names (RFC 7301: if none is among them the
- * handshake fails); NULL: what the client offers does not matter. It must stay. */
+/* For a new connection; requires tls_has_certificate(). alpn: the names of the
+ * application's protocol, in order of preference, separated by spaces. One is
+ * selected when the client offers names (RFC 7301: if none matches, the handshake
+ * fails). NULL: the client's offer is ignored. The string must stay valid. */
 SSL *tls_session_new(struct tls *t, const char *alpn);
 
-/* Adds "certificates": those with trouble, then those that end first; a few. */
+/* Adds "certificates": those with problems, then those that expire first; only a few. */
 void tls_add_status(const struct tls *t, cJSON *status);
 
 #endif

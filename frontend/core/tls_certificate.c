@@ -1,8 +1,8 @@
 /* One pair of certificate and key.
  *
- * Files are not replaced together: whoever renews them writes one, and the
- * other a while later. So both are watched, a pair that does not fit is tried
- * again as long as it does not, and the pair that fitted last is used. */
+ * The two files are not replaced at the same moment: a renewal writes one, and the
+ * other some time later. So both are watched, a pair that does not match is tried
+ * again until it does, and the last matching pair is used. */
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
@@ -54,7 +54,7 @@ certificate_complain(const char *path, struct err *err)
 	unsigned long code = ERR_peek_error();
 	const char *reason = ERR_reason_error_string(code);
 
-	/* A file that is not there speaks by errno. */
+	/* A missing file is reported by errno. */
 	if (ERR_SYSTEM_ERROR(code))
 		err_set_errno(err, ERR_GET_REASON(code), "%s", path);
 	else
@@ -69,7 +69,7 @@ certificate_fill(const struct certificate *c, SSL_CTX *ctx, struct err *err)
 	ERR_clear_error();
 	if (SSL_CTX_use_certificate_chain_file(ctx, c->cert_path) != 1)
 		return certificate_complain(c->cert_path, err);
-	/* Also says whether both fit. */
+	/* Also checks that the two match. */
 	if (SSL_CTX_use_PrivateKey_file(ctx, c->key_path, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(ctx) != 1)
 		return certificate_complain(c->key_path, err);
 	return 0;
@@ -84,7 +84,7 @@ certificate_end(SSL_CTX *ctx)
 	return end != NULL && ASN1_TIME_to_tm(end, &tm) == 1 ? (int64_t)timegm(&tm) * 1000 : 0;
 }
 
-/* A file that cannot be looked at is all zeros. */
+/* All zeros for a file that cannot be examined. */
 static struct stat
 certificate_stat(const char *path)
 {
@@ -104,7 +104,7 @@ static bool
 certificate_failed(struct certificate *c, const struct err *err)
 {
 	if (strcmp(c->problem, err->text) == 0)
-		return false; /* said before */
+		return false; /* already logged */
 	str_copy(str_c(err->text), c->problem, sizeof(c->problem));
 	log_error(NULL, c->ctx != NULL ? "the new certificate is not used" : "the certificate is not used",
 		  F_C("name", c->name), F_ERR(err));

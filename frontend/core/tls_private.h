@@ -1,4 +1,4 @@
-/* The insides of the certificates' store, for the files tls*.c alone. */
+/* The internals of the certificate store, for the files tls*.c only. */
 #ifndef SP_FRONTEND_CORE_TLS_PRIVATE_H
 #define SP_FRONTEND_CORE_TLS_PRIVATE_H
 
@@ -12,16 +12,16 @@
 #define uthash_fatal(message) CHECKF(false, "%s", message)
 #include <uthash.h>
 
-/* A pair of files, and what is in force of it. */
+/* A pair of files, and what is in force from it. */
 struct certificate {
-	char *name; /* owner; of its folder, or "default" */
+	char *name; /* owner; its folder's name, or "default" */
 	char *cert_path, *key_path;
-	SSL_CTX *ctx;		       /* owner; the last good pair. NULL: there was none yet */
-	int64_t ends_ms;	       /* unix; of the one in force */
-	char problem[ERR_TEXT_MAX];    /* why the files as they are now are not in force; empty: they are */
-	struct stat cert_was, key_was; /* the files when they were tried last */
+	SSL_CTX *ctx;		       /* owner; the last good pair. NULL: there has been none yet */
+	int64_t ends_ms;	       /* unix; when the one in force expires */
+	char problem[ERR_TEXT_MAX];    /* why the current files are not in force; empty: they are */
+	struct stat cert_was, key_was; /* the files when they were last tried */
 	bool listed;		       /* its folder is still there */
-	UT_hash_handle hh;	       /* by name, in the order of names */
+	UT_hash_handle hh;	       /* by name, in alphabetical order */
 };
 
 /* A name that clients ask for: "mx.example.com", "*.example.com". */
@@ -38,9 +38,9 @@ struct ticket_key {
 
 struct tickets {
 	const struct secret *secret; /* borrowed */
-	unsigned char own[32];	     /* random: until the secret is known, tickets are this process's own */
+	unsigned char own[32];	     /* random: until the secret is known, tickets are valid only here */
 	int64_t day;		     /* since 1970, of keys[0] */
-	bool shared;		     /* the keys are made from the cluster's secret */
+	bool shared;		     /* the keys are derived from the cluster's secret */
 	struct ticket_key keys[2];   /* today's, yesterday's */
 };
 
@@ -48,10 +48,10 @@ struct tls {
 	struct tls_options options;
 	struct certificate *given;   /* owner; NULL: there is no default */
 	struct certificate *folders; /* owner; hash */
-	struct certificate *next;    /* of the folder: to be looked at next; NULL: a new round begins */
+	struct certificate *next;    /* of the folder: to be checked next; NULL: a new round begins */
 	struct tls_name *names;	     /* owner; hash */
-	struct certificate *any;     /* for clients that name none, or one that is not known; NULL: none */
-	bool dir_failed;	     /* and was complained about */
+	struct certificate *any;     /* for clients that name none, or an unknown one; NULL: none */
+	bool dir_failed;	     /* and this was logged */
 	struct tickets tickets;
 	struct event *look, *hangup; /* owner */
 };
@@ -59,26 +59,26 @@ struct tls {
 /* ---- tls_certificate.c ---- */
 struct certificate *certificate_new(const char *name, const char *dir, const char *cert_path, const char *key_path);
 void certificate_free(struct certificate **c);
-/* Loads the files when they changed, or did not load the last time. True: the
- * pair in force, or what is wrong with it, is another than before. */
+/* Loads the files if they changed, or did not load the last time. True: the pair in
+ * force, or what is wrong with it, has changed. */
 bool certificate_look(struct certificate *c, struct tls *t);
 
 /* ---- tls_store.c ---- */
 int tls_store_open(struct tls *t, struct event_base *base, struct err *err);
 void tls_store_close(struct tls *t);
-/* server_name: NULL, or as the client wrote it. NULL: there is none at all. */
+/* server_name: NULL, or as the client wrote it. Returns NULL if there is no certificate at all. */
 struct certificate *tls_store_choose(const struct tls *t, const char *server_name);
 
 /* ---- tls_tickets.c ---- */
 void tickets_init(struct tickets *k, const struct secret *secret);
 void tickets_fini(struct tickets *k);
-/* The context's sessions use them; k stays. */
+/* Makes the context's sessions use them; k must stay valid. */
 void tickets_arm(struct tickets *k, SSL_CTX *ctx);
-/* The keys of the day of now_ms (unix); pure but for the secret. */
+/* Derives the keys for the day of now_ms (unix); pure but for the secret. */
 void tickets_turn(struct tickets *k, int64_t now_ms);
 
 /* ---- tls.c ---- */
-/* With all that is the same for every certificate. */
+/* With everything that is the same for all certificates. */
 SSL_CTX *tls_context_new(struct tls *t);
 
 #endif

@@ -1,7 +1,7 @@
-/* All certificates of the frontend: the default, and those of the folder.
+/* All certificates of the frontend: the default, and those in the folder.
  *
- * A round of looking takes LOOK_TICKS seconds; at each a part of the pairs is
- * looked at, so that a folder with thousands of them does not hold the loop. */
+ * A round of checks takes LOOK_TICKS seconds. Each tick checks part of the pairs, so
+ * that a folder with thousands of them does not hold up the loop. */
 #include <dirent.h>
 #include <errno.h>
 #include <openssl/x509v3.h>
@@ -18,7 +18,7 @@
 
 enum { TICK_MS = 1000, LOOK_TICKS = 10, FOLDERS_MAX = 10000, NAME_MAX_BYTES = 255, STATUS_MAX = 10 };
 
-/* All of them; c NULL: the first. */
+/* Iterates over all certificates; c NULL: returns the first. */
 static struct certificate *
 tls_store_next(const struct tls *t, const struct certificate *c)
 {
@@ -40,14 +40,14 @@ tls_store_add_name(struct tls *t, struct str name, struct certificate *pair)
 	str_lower(text, name.len);
 	HASH_FIND_STR(t->names, text, n);
 	if (n != NULL)
-		return; /* who comes first has it */
+		return; /* the first to claim a name keeps it */
 	n = mem_new(struct tls_name);
 	n->name = mem_strdup(text);
 	n->pair = pair;
 	HASH_ADD_KEYPTR(hh, t->names, n->name, strlen(n->name), n);
 }
 
-/* What it was issued for. */
+/* The names that it was issued for. */
 static void
 tls_store_add_issued(struct tls *t, struct certificate *pair)
 {
@@ -76,7 +76,7 @@ tls_store_forget_names(struct tls *t)
 	}
 }
 
-/* Anew after each change: they are few, and change rarely. */
+/* Rebuilt after each change: names are few, and rarely change. */
 static void
 tls_store_note_change(struct tls *t)
 {
@@ -119,14 +119,14 @@ tls_store_choose(const struct tls *t, const char *server_name)
 	HASH_FIND_STR(t->names, name, n);
 	dot = strchr(name, '.');
 	if (n == NULL && dot != NULL && dot != name) {
-		/* RFC 6125: the star stands for one whole label. */
+		/* RFC 6125: the asterisk stands for one whole label. */
 		*--dot = '*';
 		HASH_FIND_STR(t->names, dot, n);
 	}
 	return n != NULL ? n->pair : t->any;
 }
 
-/* ---- Looking ---- */
+/* ---- Checking the files ---- */
 
 static int
 tls_store_is_pair(const struct dirent *entry)
@@ -154,7 +154,7 @@ tls_store_add_folder(struct tls *t, const char *name)
 		c->listed = true;
 }
 
-/* Which folders there are. True: one has gone. -1 in *result: it cannot be read. */
+/* Which folders exist. True: one has been removed. -1 in *result: the directory cannot be read. */
 static bool
 tls_store_list(struct tls *t, struct err *err, int *result)
 {
@@ -186,7 +186,7 @@ tls_store_list(struct tls *t, struct err *err, int *result)
 	return gone;
 }
 
-/* At most `most` of the pairs. */
+/* Checks at most `most` of the pairs. */
 static void
 tls_store_look(struct tls *t, unsigned most)
 {
@@ -215,7 +215,7 @@ tls_store_on_tick(evutil_socket_t fd, short what, void *arg)
 	struct tls *t = arg;
 
 	(void)fd, (void)what;
-	/* A round of no or few folders has its own pace: one of them a second. */
+	/* A round over few or no folders has its own pace: one folder a second. */
 	tls_store_look(t, HASH_COUNT(t->folders) / LOOK_TICKS + 1);
 }
 
@@ -229,7 +229,7 @@ tls_store_on_hangup(evutil_socket_t fd, short what, void *arg)
 	tls_store_look(t, FOLDERS_MAX);
 }
 
-/* ---- Its life ---- */
+/* ---- Life ---- */
 
 int
 tls_store_open(struct tls *t, struct event_base *base, struct err *err)
@@ -272,7 +272,7 @@ tls_store_close(struct tls *t)
 
 /* ---- For the operator ---- */
 
-/* Trouble first, then by their end. */
+/* Those with problems first, then by expiry. */
 static bool
 tls_store_is_more_urgent(const struct certificate *a, const struct certificate *b)
 {

@@ -1,9 +1,8 @@
-/* Keys of session tickets: of the day, the same on every frontend.
+/* Session ticket keys: one set per day, the same on every frontend.
  *
- * A ticket is good for a day, so the keys of today and of yesterday open all
- * that are; older keys cannot be made from anything but the secret. Until the
- * secret is known (the store is away at the start) the process has keys of its
- * own. */
+ * A ticket is valid for a day, so the keys of today and yesterday open all valid
+ * tickets; older keys can be derived only from the secret. Until the secret is known
+ * (the store is unavailable at startup), the process uses keys of its own. */
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -74,8 +73,8 @@ tickets_set_mac(EVP_MAC_CTX *mac, const struct ticket_key *key)
 	return EVP_MAC_CTX_set_params(mac, params) == 1;
 }
 
-/* SSL_CTX_set_tlsext_ticket_key_evp_cb(3): 1 done, 2 done and the client is to
- * get a new ticket, 0 the ticket is not ours, -1 failed. */
+/* SSL_CTX_set_tlsext_ticket_key_evp_cb(3): 1 done, 2 done and the client should get a
+ * new ticket, 0 the ticket is not ours, -1 failed. */
 static int
 tickets_on_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int seals)
 {

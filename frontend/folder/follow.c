@@ -1,4 +1,4 @@
-/* Reading the index, and keeping it up with the store. */
+/* Reading the index, and keeping it up to date with the store. */
 #include "frontend/folder/private.h"
 
 #include <utlist.h>
@@ -43,7 +43,7 @@ follow_answer(struct folder_index *ix, const struct err *err)
 	}
 }
 
-/* A read has ended: whoever waited is told, then those who are pushed to. */
+/* A read has ended: notifies those who waited for it, then the watchers. */
 static void
 follow_end(struct folder_index *ix, const struct err *err)
 {
@@ -62,7 +62,7 @@ follow_end(struct folder_index *ix, const struct err *err)
 
 static void follow_load(struct folder_index *ix);
 
-/* The pieces are of several states: with this they are the last one. */
+/* The pieces are from several states: these changes bring them to the last one. */
 static void
 follow_on_loaded_changes(void *arg, const struct mailbox_changes *changes, const struct err *err)
 {
@@ -113,7 +113,7 @@ follow_on_changes(void *arg, const struct mailbox_changes *changes, const struct
 	struct folder_index *ix = arg;
 
 	if (err == NULL && !changes->complete && changes->folder.highest_modseq != ix->folder.highest_modseq) {
-		/* The log does not reach back to us: all anew. */
+		/* The log does not reach back far enough: read everything again. */
 		folder_records_note_recent(ix, changes);
 		follow_load(ix);
 		return;
@@ -158,14 +158,14 @@ folder_index_refresh(struct folder_index *ix, folder_index_on_fresh *cb, void *a
 static void
 follow_on_pushed(void *arg, const struct err *err)
 {
-	(void)arg, (void)err; /* follow_end() pushes */
+	(void)arg, (void)err; /* follow_end() notifies the watchers */
 }
 
 void
 folder_follow_look(struct folder_index *ix)
 {
 	if (!ix->loaded)
-		folder_follow_push(ix); /* those who wait for news load it */
+		folder_follow_push(ix); /* those waiting for news load it */
 	else if (folder_inside(ix)->next == NULL)
 		folder_index_refresh(ix, follow_on_pushed, NULL);
 }

@@ -1,4 +1,4 @@
-/* Folders' indexes in this process. */
+/* The folder indexes in this process. */
 #include <stdio.h>
 
 #include <utlist.h>
@@ -10,9 +10,9 @@
 
 static struct {
 	struct folder_index_private *table;
-	struct folder_index_private *spare; /* the oldest first */
+	struct folder_index_private *spare; /* oldest first */
 	size_t spare_bytes;
-	struct event *poll; /* owner; once the first index is there */
+	struct event *poll; /* owner; from the first index on */
 	unsigned turn, made;
 } all;
 
@@ -24,7 +24,7 @@ index_on_poll(evutil_socket_t fd, short what, void *arg)
 	struct folder_index_private *p, *next;
 
 	(void)fd, (void)what, (void)arg;
-	/* Each in its own second, so that the store is not asked all at once. */
+	/* Each index has its own second, so that the store does not get all requests at once. */
 	all.turn = (all.turn + 1) % FOLDER_POLL_S;
 	HASH_ITER (hh, all.table, p, next)
 		if (p->poll_turn == all.turn && !p->spare && p->watchers != NULL)
@@ -86,7 +86,7 @@ folder_index_release(struct folder_index_private *p)
 		index_destroy(p);
 		return;
 	}
-	/* Nobody listens now; who comes next asks what has changed. */
+	/* Nobody listens now; the next user asks what has changed. */
 	tracking_unsubscribe(&p->subscription);
 	p->spare = true;
 	DL_APPEND2(all.spare, p, spare_prev, spare_next);
@@ -130,7 +130,7 @@ folder_index_get(struct frontend *f, struct str address, const struct mailbox_fo
 	else if (p->spare)
 		index_unspare(p);
 	if (p->refs == 0 && folder->uid_validity != p->index.folder.uid_validity)
-		folder_records_forget(&p->index); /* another folder under the same number: the account is a new one */
+		folder_records_forget(&p->index); /* another folder with the same number: a new account */
 	p->refs++;
 	DL_APPEND(p->watchers, watcher);
 	if (p->subscription == NULL)

@@ -1,10 +1,10 @@
-/* All records of a folder, read in pieces: the store and the loop have other
- * things to do between them. Some are asked for at a time, so that none waits
- * for the one before.
+/* All records of a folder, read in pieces, because the store and the loop have other
+ * work to do in between. Several pieces are requested at a time, so that none has to
+ * wait for the one before.
  *
- * The pieces may be of different states of the folder. What has changed since the
- * first of them is read behind the last one; with that they are the state that
- * the store had then. */
+ * The pieces may be from different states of the folder. The changes since the first
+ * piece are read after the last one; applying them yields the state that the store
+ * had then. */
 #include <string.h>
 
 #include "frontend/folder/private.h"
@@ -13,7 +13,7 @@
 
 enum {
 	PIECE_RECORDS = 16 * 1024, /* half a MiB */
-	SPARSE = 4, /* where so few of the UIDs are there, the next piece has as many times more of them */
+	SPARSE = 4, /* if fewer than 1 in this many UIDs exist, the next piece spans this many times more */
 };
 
 void
@@ -80,7 +80,7 @@ load_take(struct folder_load *l, const char *hots, size_t records)
 	l->uids->count = count;
 }
 
-/* Of the state that the piece is of. */
+/* Records which state the piece is from. */
 static void
 load_note_state(struct folder_load *l, const struct mailbox_records *records)
 {
@@ -95,7 +95,7 @@ load_note_state(struct folder_load *l, const struct mailbox_records *records)
 	l->answered++;
 }
 
-/* Of UIDs that were given long ago few may be left. */
+/* Where UIDs were assigned long ago, few messages may be left. */
 static void
 load_judge_span(struct folder_load *l, uint32_t count)
 {
@@ -135,7 +135,7 @@ load_end(struct folder_index *ix, struct folder_load *l)
 	done(ix, failed ? &err : NULL);
 }
 
-/* Takes the piece, and those that have waited for it. */
+/* Takes the piece, and those that have been waiting for it. */
 static void
 load_take_piece(struct folder_load *l, struct folder_piece *piece, const struct mailbox_records *records)
 {

@@ -1,10 +1,10 @@
-/* The insides of the folder index, for the files of frontend/folder alone.
+/* The internals of the folder index, for the files of frontend/folder only.
  *
- *   records.c    what is known: hot and cold records, UIDs, keywords
- *   texts.c      texts beside them
- *   load.c       all records, read anew
- *   follow.c     how it is read, and kept up with the store
- *   index.c      which indexes there are, and for how long */
+ *   records.c    the data: hot and cold records, UIDs, keywords
+ *   texts.c      texts stored beside them
+ *   load.c       reading all records again
+ *   follow.c     how the index is read and kept up to date with the store
+ *   index.c      which indexes exist, and for how long */
 #ifndef SP_FRONTEND_FOLDER_PRIVATE_H
 #define SP_FRONTEND_FOLDER_PRIVATE_H
 
@@ -23,30 +23,30 @@ struct folder_waiter {
 	struct folder_waiter *next;
 };
 
-/* error: all is freed. Else what was read stands in folder_inside(ix)->load. err: valid
- * for the call. */
+/* On error everything is freed. Otherwise the records read are in
+ * folder_inside(ix)->load. err: valid for the call. */
 typedef void folder_load_on_done(struct folder_index *ix, const struct err *err);
 
-/* One piece of a load. They are answered in any order, and taken in that of their UIDs. */
+/* One piece of a load. Pieces are answered in any order, and taken in UID order. */
 struct folder_piece {
 	struct folder_index *index; /* borrowed */
 	bool due;		    /* not answered yet */
-	bool waits;		    /* for those before it */
+	bool waits;		    /* for the pieces before it */
 	struct buf hot;		    /* owner; its records, while it waits */
 };
 #define FOLDER_PIECES 3 /* at a time */
 
-/* Records that are being read, beside those that the index has. */
+/* Records that are being read, separate from those that the index has. */
 struct folder_load {
 	folder_load_on_done *done;
 	char *hot;		      /* owner */
 	uint64_t *group_modseq;	      /* owner */
 	struct folder_uids *uids;     /* owner */
 	uint32_t capacity;	      /* records */
-	struct mailbox_folder folder; /* counts; the least modseq of the pieces, the rest as of the greatest */
-	uint64_t modseq;	      /* the greatest */
-	uint64_t next_uid;	      /* of the next piece */
-	uint32_t end, span;	      /* what is known of the folder's uid_next; UIDs of a piece */
+	struct mailbox_folder folder; /* counts; the lowest modseq of the pieces, the rest as of the highest */
+	uint64_t modseq;	      /* the highest */
+	uint64_t next_uid;	      /* for the next piece */
+	uint32_t end, span;	      /* the folder's uid_next as far as known; UIDs in a piece */
 	struct folder_piece ring[FOLDER_PIECES];
 	unsigned asked, taken; /* pieces; those between are in the ring */
 	unsigned answered, due;
@@ -57,20 +57,20 @@ struct folder_load {
 struct folder_index_private {
 	struct folder_index index; /* first: found from it */
 	char key[FOLDER_KEY_MAX];
-	unsigned refs;			 /* of users, and calls of the store under way */
-	bool reading;			 /* a read is under way */
-	bool spare;			 /* in the list of those that nobody uses */
+	unsigned refs;			 /* by users, and by store calls in progress */
+	bool reading;			 /* a read is in progress */
+	bool spare;			 /* in the list of unused indexes */
 	struct folder_watcher *watchers; /* list; borrowed */
-	struct folder_waiter *served;	 /* owner; whom the read under way serves */
-	struct folder_waiter *next;	 /* owner; whom the next one will */
+	struct folder_waiter *served;	 /* owner; those served by the read in progress */
+	struct folder_waiter *next;	 /* owner; those served by the next one */
 	uint32_t capacity;		 /* records of hot */
 	uint64_t *group_modseq;		 /* owner; for each group of records */
 	struct folder_pool *pool;	 /* a reference; NULL until there are texts */
 	const struct folder_text *
 		*texts[FOLDER_TEXT_KINDS];	    /* owner; by position, in the pool; NULL: no message has one */
-	struct folder_load *load;		    /* owner; NULL: none is under way */
+	struct folder_load *load;		    /* owner; NULL: none in progress */
 	unsigned poll_turn;			    /* seconds of FOLDER_POLL_S */
-	struct tracking_subscription *subscription; /* owner; while it is used */
+	struct tracking_subscription *subscription; /* owner; while the index is in use */
 	struct folder_index_private *spare_prev, *spare_next;
 	UT_hash_handle hh;
 };
@@ -82,20 +82,20 @@ folder_inside(const struct folder_index *ix)
 }
 
 /* ---- records.c ---- */
-/* What was loaded takes the place of all that is known. */
+/* Replaces all known records with those that were loaded. */
 void folder_records_replace(struct folder_index *ix);
 void folder_records_note_recent(struct folder_index *ix, const struct mailbox_changes *changes);
-/* Nothing is known any more. */
+/* Forgets everything. */
 void folder_records_forget(struct folder_index *ix);
 void folder_records_free(struct folder_index *ix);
-/* The folder's counts; name and keywords are borrowed in what the store gives. */
+/* The folder's counts; name and keywords are borrowed from the store's answer. */
 void folder_records_take_counts(struct folder_index *ix, const struct mailbox_folder *folder);
 size_t folder_records_bytes(const struct folder_index *ix);
 
 /* ---- texts.c ---- */
-/* The records have room for so many now. */
+/* The records now have room for this many. */
 void folder_texts_resize(struct folder_index *ix, uint32_t had, uint32_t capacity);
-/* A record moves to another position; a new one comes to one. */
+/* A record moves to another position; a new one is placed at one. */
 void folder_texts_move(struct folder_index *ix, uint32_t from, uint32_t to);
 void folder_texts_begin(struct folder_index *ix, uint32_t at);
 size_t folder_texts_bytes(const struct folder_index *ix);
@@ -106,9 +106,9 @@ void folder_load_start(struct folder_index *ix, folder_load_on_done *done);
 void folder_load_free(struct folder_load **l);
 
 /* ---- follow.c ---- */
-/* Tells the watchers. */
+/* Notifies the watchers. */
 void folder_follow_push(struct folder_index *ix);
-/* Something may have changed. */
+/* Call it when something may have changed. */
 void folder_follow_look(struct folder_index *ix);
 void folder_follow_subscribe(struct folder_index *ix);
 

@@ -5,7 +5,7 @@
 
 #include "lib/base/mem.h"
 
-/* The first range that does not end before the one in front of uid. */
+/* The first range that does not end before the number preceding uid. */
 static uint32_t
 recent_place(const struct folder_recent *r, uint32_t uid)
 {
@@ -35,8 +35,8 @@ folder_recent_add(struct folder_recent *r, uint32_t first, uint32_t last)
 
 	if (first > last)
 		return;
-	/* Those that it meets, or touches, become one with it: a session that goes on
-	 * taking has one range for all of it. */
+	/* Ranges that overlap or touch the new one are merged with it: a session that keeps
+	 * taking messages has one range for all of them. */
 	at = recent_place(r, first);
 	for (end = at; end < r->count && r->ranges[end].first <= (uint64_t)last + 1; end++) {
 		first = r->ranges[end].first < first ? r->ranges[end].first : first;

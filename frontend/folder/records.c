@@ -1,4 +1,4 @@
-/* What is known of a folder. */
+/* The known records of a folder. */
 #include <string.h>
 
 #include "frontend/folder/private.h"
@@ -116,8 +116,8 @@ records_reserve(struct folder_index *ix, uint32_t more)
 	ix->uids = grown;
 }
 
-/* The position of a UID; records come in order, so it is often the one behind the
- * last that was asked for (*at). */
+/* The position of a UID. Records come in order, so it is often the one after the last
+ * position that was looked up (*at). */
 static bool
 records_find_next(const struct folder_index *ix, uint32_t uid, uint32_t *at)
 {
@@ -131,7 +131,7 @@ records_find_next(const struct folder_index *ix, uint32_t uid, uint32_t *at)
 	return found;
 }
 
-/* A record that is new or changed; what we know to be newer stays. *at: of
+/* Stores a record that is new or changed; a newer one of ours is kept. *at: see
  * records_find_next(). */
 static void
 records_take(struct folder_index *ix, const char *record, uint32_t *at)
@@ -165,7 +165,7 @@ records_move(struct folder_index *ix, uint32_t from, uint32_t to)
 	folder_texts_move(ix, from, to);
 }
 
-/* Sorted UIDs; those that are not there are passed over. */
+/* Removes sorted UIDs; those that do not exist are skipped. */
 static void
 records_drop(struct folder_index *ix, const uint32_t *gone, uint32_t gone_count)
 {
@@ -220,7 +220,7 @@ folder_index_take_cold(struct folder_index *ix, const struct mailbox_records *re
 	if (ix->cold == NULL)
 		records_resize_cold(ix, 0, folder_inside(ix)->capacity);
 	at = folder_index_find(ix, mailbox_hot_uid(records->hot), &found);
-	for (uint32_t i = 0; i < records->count && at < count; i++) { /* both in order of UID */
+	for (uint32_t i = 0; i < records->count && at < count; i++) { /* both in UID order */
 		uint32_t uid = mailbox_hot_uid(records->hot + (size_t)i * MAILBOX_HOT_BYTES);
 		while (at < count && ix->uids->uids[at] < uid)
 			at++;
@@ -260,7 +260,7 @@ folder_index_set_keywords(struct folder_index *ix, const struct str *keywords, u
 	ix->keywords_version += changed;
 }
 
-/* Everything up to the change is known: so it is with the change. */
+/* If everything up to the change is known, the index now includes the change. */
 static void
 records_advance(struct folder_index *ix, uint64_t previous_modseq, uint64_t modseq)
 {
@@ -304,7 +304,7 @@ folder_records_take_counts(struct folder_index *ix, const struct mailbox_folder 
 	ix->folder.keyword_count = 0;
 }
 
-/* What was taken waits for the first watcher that is told of it. */
+/* Keeps what was taken for the first watcher that is told of it. */
 void
 folder_records_note_recent(struct folder_index *ix, const struct mailbox_changes *changes)
 {

@@ -1,4 +1,4 @@
-/* Texts beside the records. */
+/* Texts stored beside the records. */
 #include "frontend/folder/texts.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@ struct pool_block {
 struct folder_pool {
 	unsigned refs;
 	struct pool_block *newest; /* owner of the chain */
-	size_t used, room;	   /* bytes of the newest */
+	size_t used, room;	   /* bytes in the newest block */
 	size_t bytes;		   /* of all blocks */
 };
 
@@ -38,7 +38,7 @@ folder_pool_unref(struct folder_pool **p)
 	mem_free(pool);
 }
 
-/* NULL: it is full. */
+/* NULL: the pool is full. */
 static struct folder_text *
 pool_take(struct folder_pool *pool, size_t size)
 {

@@ -1,4 +1,4 @@
-/* What handlers ask of a request. */
+/* What handlers can query about a request. */
 #include "frontend/http/private.h"
 #include "lib/http/uri.h"
 
@@ -38,8 +38,8 @@ http_is_secure(const struct http_request *r)
 	return r->secure;
 }
 
-/* The port of TLS as the client sees it. Who came without TLS and without a port came
- * to 80, whatever that is behind a balancer, and finds TLS at 443. */
+/* The TLS port as the client sees it. A client that came without TLS and without a port
+ * used port 80, whatever that is behind a balancer, and will find TLS at port 443. */
 static unsigned
 asked_tls_port(const struct http_request *r)
 {

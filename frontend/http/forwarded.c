@@ -1,10 +1,10 @@
-/* Who is behind a balancer: what the ones listed in http.forwarded_from say, in
- * Forwarded (RFC 7239) or X-Forwarded-For and X-Forwarded-Proto. Read from the right:
- * each says who it was talking to, and the first that is not listed is the client,
- * whose own word counts for nothing. */
+/* The client behind a balancer: as reported by the balancers listed in
+ * http.forwarded_from, in Forwarded (RFC 7239), or in X-Forwarded-For and
+ * X-Forwarded-Proto. Read from the right: each one says who it was talking to, and
+ * the first that is not listed is the client, whose own claims are ignored. */
 #include "frontend/http/private.h"
 
-/* Parts a list, with commas in quotes let alone, from its end. */
+/* Splits a list from its end; commas in quotes do not separate items. */
 static bool
 forwarded_last(struct str *list, struct str *item_out)
 {
@@ -56,14 +56,14 @@ forwarded_parameter(struct str item, struct str name)
 	return STR_NONE;
 }
 
-/* A balancer that says nothing of it ends TLS: that is what it is listed for. */
+/* A balancer that does not say otherwise terminates TLS: that is the purpose of listing it. */
 static bool
 forwarded_is_secure(struct str proto)
 {
 	return proto.len == 0 || str_eq_ci(proto, STR("https"));
 }
 
-/* The items of all fields of the name, the last one first. */
+/* The items of all fields of that name, the last one first. */
 static void
 forwarded_walk(struct http_request *r, const struct ip_blocks *trusted, struct str name, bool parameters)
 {

@@ -1,5 +1,5 @@
-/* Basic login (RFC 7617). The store away is never told as a wrong password: a 401
- * makes phones ask people for theirs. */
+/* Basic login (RFC 7617). An unavailable store is never reported as a wrong password,
+ * because a 401 makes phones ask users for their password. */
 #include "frontend/http/private.h"
 #include "lib/base/base64.h"
 #include "lib/service/metrics.h"

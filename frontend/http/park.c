@@ -1,4 +1,4 @@
-/* Requests that wait for news. Their client is watched: it has left as soon as it
+/* Requests that wait for news. The client is watched: it counts as gone as soon as it
  * ends its side. */
 #include "frontend/http/private.h"
 #include "lib/base/check.h"

@@ -1,13 +1,13 @@
-/* The HTTP server's inside.
+/* The internals of the HTTP server.
  *
- *	session.c    a connection: heads and bodies taken from its input, time, the end
+ *	session.c    a connection: reads heads and bodies from its input; time limits; its end
  *	serve.c      a request: its head, its route, its body
- *	reply.c      what goes out
+ *	reply.c      output
  *	request.c    the life of a request
- *	turn.c       the next head, more of a body, or the handler
+ *	turn.c       whose turn it is: the next head, more of a body, or the handler
  *	park.c       requests that wait for news
- *	asked.c      what handlers ask
- *	match.c      which route
+ *	asked.c      what handlers can query
+ *	match.c      choosing the route
  *	login.c      Basic login
  *	forwarded.c  the client behind a balancer */
 #ifndef SP_FRONTEND_HTTP_PRIVATE_H
@@ -18,31 +18,31 @@
 #include "lib/http/chunked.h"
 
 enum {
-	HTTP_REQUESTS_MAX = 10000,     /* of a connection */
+	HTTP_REQUESTS_MAX = 10000,     /* on one connection */
 	HTTP_SKIPPED_MAX = 64 * 1024,  /* of an unread body; a larger one ends the connection */
-	HTTP_READ_MS = 120 * 1000,     /* a client that does not read its answer for so long is cut off */
+	HTTP_READ_MS = 120 * 1000,     /* a client that does not read its answer for this long is cut off */
 	HTTP_BODY_IDLE_MS = 30 * 1000, /* unless the route says otherwise */
 	HTTP_RETRY_AFTER_S = 30,
 };
 
 struct http_session {
-	struct conn *conn;	      /* borrowed: the session lies in it */
-	struct http_request *request; /* owner; NULL: the next head is awaited */
+	struct conn *conn;	      /* borrowed: the session is part of it */
+	struct http_request *request; /* owner; NULL: waiting for the next head */
 	struct http_scan scan;	      /* of that head */
-	uint64_t skip;		      /* bytes of the last request's body that nobody wanted */
+	uint64_t skip;		      /* bytes of the last request's body that were not read */
 	uint32_t served;	      /* requests so far */
-	bool ending;		      /* no further request */
+	bool ending;		      /* no further requests */
 };
 
-/* What of the body has come. */
+/* How much of the body has arrived. */
 enum http_body {
 	HTTP_BODY_WHOLE,   /* or there is none */
-	HTTP_BODY_UNASKED, /* the handler has not asked for it */
+	HTTP_BODY_UNASKED, /* the handler has not asked for it yet */
 	HTTP_BODY_READING,
 	HTTP_BODY_PAUSED,
 };
 
-/* What of the answer is written. */
+/* How much of the answer is written. */
 enum http_answer {
 	HTTP_ANSWER_NONE,
 	HTTP_ANSWER_HEAD, /* fields may follow */
@@ -50,12 +50,12 @@ enum http_answer {
 };
 
 struct http_request {
-	struct op op;		      /* its arena; what its handler waits for */
+	struct op op;		      /* its arena; the operations that its handler waits for */
 	struct http_session *session; /* NULL: answered, or the client has gone */
 	struct frontend *frontend;
 	struct http_head head;
-	const struct http_route *route; /* NULL: none fitted */
-	bool begun;			/* the handler knows of it */
+	const struct http_route *route; /* NULL: no match */
+	bool begun;			/* the handler has been called */
 	struct ip client;
 	bool secure;
 	struct auth_request *login;
@@ -63,13 +63,13 @@ struct http_request {
 	void *state;
 
 	enum http_body body;
-	uint64_t body_bytes; /* so far */
+	uint64_t body_bytes; /* received so far */
 	struct http_chunked chunked;
-	bool continued; /* 100 was sent */
+	bool continued; /* 100 (Continue) was sent */
 
 	enum http_answer answer;
-	bool keep; /* the connection stays */
-	bool bare; /* no body goes out: HEAD, 204, 304 */
+	bool keep; /* keep the connection open */
+	bool bare; /* no body is sent: HEAD, 204, 304 */
 	bool in_chunks;
 	uint64_t left; /* of the declared length */
 	int status;
@@ -86,9 +86,9 @@ http_request_of(struct op *op)
 /* ---- turn.c ---- */
 void http_session_await_head(struct http_session *s);
 void http_session_await_body(struct http_session *s);
-/* The request in hand has been answered: the next one. */
+/* The current request has been answered: continue with the next one. */
 void http_session_next(struct http_session *s, bool keep, uint64_t skip);
-/* The body is wanted now, or again. */
+/* The body is needed now, or again. */
 void http_session_read(struct http_session *s);
 
 /* ---- park.c ---- */
@@ -97,25 +97,26 @@ void http_session_unpark(struct http_session *s);
 
 /* ---- request.c ---- */
 struct http_request *http_request_new(struct http_session *s);
-/* It is over for its handler: the client has gone, or is answered by us. */
+/* Ends the request for its handler: the client has gone, or we have answered it. */
 void http_request_leave(struct http_request *r);
-/* Answered or gone: r goes when nothing can come back to it any more. */
+/* The request is answered or the client gone: r is freed when nothing can call back
+ * to it any more. */
 void http_request_end(struct http_request *r);
 
 /* ---- serve.c ---- */
-/* The head, whole, in memory of the request's arena. */
+/* head: complete, in the request's arena. */
 void http_request_begin(struct http_request *r, struct str head);
-/* After the login, if there is one. */
+/* Call it after the login, if there is one. */
 void http_request_run(struct http_request *r);
-/* Some bytes of input; returns how many are the body's. May end the request. */
+/* Takes input; returns how many bytes belong to the body. May end the request. */
 size_t http_request_take(struct http_request *r, struct str piece);
 
 /* ---- match.c ---- */
-/* NULL: none; *allowed_out: the methods that the path has at all. */
+/* NULL: no match; *allowed_out: all methods that the path supports. */
 const struct http_route *http_match(const struct http_head *head, unsigned *allowed_out);
 
 /* ---- login.c ---- */
-/* http_request_run() follows, or an answer. */
+/* Leads to http_request_run(), or to an answer. */
 void http_login(struct http_request *r);
 
 /* ---- forwarded.c ---- */

@@ -1,12 +1,12 @@
-/* What goes out: status line, fields, a body of known length or in chunks. */
+/* Output: status line, fields, and a body of known length or in chunks. */
 #include "frontend/http/private.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/http/status.h"
 #include "lib/service/metrics.h"
 
-/* The client may go on with another request on this connection. What it still has
- * to send of this one's body must be known, and not much. */
+/* May the client send another request on this connection? The unread rest of this
+ * request's body must be of known size, and small. */
 static bool
 reply_may_keep(const struct http_request *r)
 {
@@ -89,7 +89,7 @@ reply_end_head(struct http_request *r)
 	r->answer = HTTP_ANSWER_BODY;
 }
 
-/* False: nothing is to be written. */
+/* False: write nothing. */
 static bool
 reply_begin_piece(struct http_request *r, size_t len)
 {
@@ -169,7 +169,7 @@ http_finish(struct http_request *r)
 	http_session_next(s, keep, skip);
 }
 
-/* ---- Whole answers ---- */
+/* ---- Complete answers ---- */
 
 void
 http_reply(struct http_request *r, int status, const char *type, struct str body)

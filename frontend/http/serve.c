@@ -1,4 +1,4 @@
-/* A request is served: its head read, its route found, its body given to the handler. */
+/* Serves a request: reads its head, finds its route, passes its body to the handler. */
 #include "frontend/http/private.h"
 #include "lib/base/check.h"
 
@@ -34,7 +34,7 @@ serve_answer_options(struct http_request *r, int status, unsigned allowed)
 	buf_fini(&names);
 }
 
-/* True: the route serves it. Else it is answered. */
+/* True: the route serves it. False: it has been answered. */
 static bool
 serve_find_route(struct http_request *r)
 {
@@ -55,8 +55,8 @@ serve_find_route(struct http_request *r)
 	return false;
 }
 
-/* Nothing secret crosses the network in the clear: what GET asks is sent to TLS, all
- * else is refused. */
+/* Nothing secret crosses the network in the clear: a GET is redirected to TLS,
+ * anything else is refused. */
 static bool
 serve_is_safe(struct http_request *r)
 {

@@ -1,5 +1,5 @@
-/* A connection of HTTP: heads and bodies are taken from its input, one request after
- * the other. */
+/* An HTTP connection: reads heads and bodies from its input, one request after the
+ * other. */
 #include "frontend/http/private.h"
 #include "lib/base/check.h"
 #include "lib/base/listen_url.h"
@@ -18,7 +18,7 @@ session_refuse_head(struct http_session *s, int status)
 	http_refuse(r, status);
 }
 
-/* The scan has found the end. */
+/* The scan has found the end of the head. */
 static void
 session_begin_request(struct http_session *s)
 {
@@ -34,7 +34,7 @@ session_begin_request(struct http_session *s)
 	http_request_begin(r, str_of(head, len));
 }
 
-/* What has come since the last time. Returns a status, or 0. */
+/* Scans what has arrived since the last time. Returns a status, or 0. */
 static int
 session_scan(struct http_session *s)
 {
@@ -52,7 +52,7 @@ session_scan(struct http_session *s)
 	return status;
 }
 
-/* False: more must come first. */
+/* False: more input is needed first. */
 static bool
 session_take_head(struct http_session *s)
 {
@@ -67,7 +67,7 @@ session_take_head(struct http_session *s)
 	} else if (s->scan.done) {
 		session_begin_request(s);
 	} else {
-		/* From its first byte on: a head that trickles in gets no more time. */
+		/* From its first byte on: a head that trickles in gets no extra time. */
 		if (fresh)
 			conn_set_timeout(s->conn, http_settings(conn_frontend(s->conn))->header_timeout);
 		return false;
@@ -90,7 +90,7 @@ session_skip(struct http_session *s)
 	return s->skip == 0;
 }
 
-/* False: more must come first. */
+/* False: more input is needed first. */
 static bool
 session_take_body(struct http_session *s)
 {
@@ -108,7 +108,7 @@ session_take_body(struct http_session *s)
 
 /* ---- Input ---- */
 
-/* A client that sends requests and does not read the answers waits. */
+/* A client that sends requests without reading the answers has to wait. */
 static bool
 session_must_drain(struct http_session *s)
 {
@@ -144,7 +144,7 @@ session_on_input(struct conn *c)
 		http_session_await_body(s);
 }
 
-/* ---- What the connection tells ---- */
+/* ---- Events from the connection ---- */
 
 static void
 session_on_eof(struct conn *c)
@@ -191,7 +191,7 @@ session_on_timeout(struct conn *c)
 		else
 			http_reply(r, 204, NULL, STR_NONE);
 	} else if (conn_output_pending(c) != 0) {
-		conn_abort(c); /* it does not read, so there is nothing to say */
+		conn_abort(c); /* it does not read, so sending a reply is pointless */
 	} else if (r != NULL && r->answer == HTTP_ANSWER_NONE) {
 		http_request_leave(r);
 		r->head.keep_alive = false;
@@ -235,7 +235,7 @@ session_on_close(struct conn *c)
 
 /* ---- The protocol ---- */
 
-/* There is no request to answer, but a client that has sent one reads it so. */
+/* There is no request to answer, but a client that has sent one understands this. */
 static void
 session_refuse(struct conn *c)
 {

@@ -1,4 +1,4 @@
-/* Whose turn it is on a connection: the next head, more of a body, the handler. */
+/* Whose turn it is on a connection: the next head, more of a body, or the handler. */
 #include "frontend/http/private.h"
 
 void

@@ -1,4 +1,4 @@
-/* CAPA (RFC 2449), UTF8 and LANG (RFC 6856), QUIT before the login. */
+/* CAPA (RFC 2449), UTF8 and LANG (RFC 6856), QUIT before login. */
 #include "frontend/pop3/private.h"
 
 /* EXPIRE NEVER: mail is kept until the user deletes it. */
@@ -23,8 +23,8 @@ cmd_capa(struct pop3_session *s, const struct cmd_args *args)
 	return CMD_DONE;
 }
 
-/* Messages are sent as they were received in any case, and names and
- * passwords are UTF-8 in any case: nothing changes. */
+/* Messages are always sent as they were received, and names and passwords are always
+ * UTF-8: UTF8 changes nothing. */
 static enum cmd_status
 cmd_utf8(struct pop3_session *s, const struct cmd_args *args)
 {

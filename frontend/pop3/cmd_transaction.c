@@ -12,7 +12,7 @@ number_of(const struct pop3_session *s, const struct pop3_message *m)
 	return (uint32_t)(m - s->maildrop->messages) + 1;
 }
 
-/* By its number in this session; NULL: the refusal is written. */
+/* Finds a message by its number in this session; NULL: the refusal has been written. */
 static struct pop3_message *
 find_message(struct pop3_session *s, struct str text)
 {
@@ -66,7 +66,7 @@ list_add_uid(const struct pop3_session *s, const struct pop3_message *m, struct 
 	buf_add_c(out, "\r\n");
 }
 
-enum { LINES = 64, LINE_WORK = 8 }; /* at a time; of one, in units of lib/base/slice.h */
+enum { LINES = 64, LINE_WORK = 8 }; /* lines at a time; work of one, in units of lib/base/slice.h */
 
 static void
 list_write(struct pop3_session *s, struct buf *out)
@@ -75,7 +75,7 @@ list_write(struct pop3_session *s, struct buf *out)
 	buf_fini(out);
 }
 
-/* Some lines. True: the list is told whole. */
+/* Writes some lines. True: the list is complete. */
 static bool
 list_tell_some(struct pop3_session *s)
 {
@@ -102,7 +102,7 @@ list_on_turn(struct op *command)
 	list_go_on(session_of(command));
 }
 
-/* True: the list is told whole. */
+/* True: the list is complete. */
 static bool
 list_run(struct pop3_session *s)
 {
@@ -127,7 +127,7 @@ list_go_on(struct session *base)
 		session_resume(base);
 }
 
-/* LIST and UIDL: a line of one message, or of all that are not deleted. */
+/* LIST and UIDL: one message, or all that are not deleted. */
 static enum cmd_status
 list(struct pop3_session *s, const struct cmd_args *args, enum pop3_reply_name heading,
      void (*add)(const struct pop3_session *s, const struct pop3_message *m, struct buf *out))
@@ -161,8 +161,8 @@ cmd_uidl(struct pop3_session *s, const struct cmd_args *args)
 	return list(s, args, POP3_OK_UIDL, list_add_uid);
 }
 
-/* Reading by POP3 does not set \Seen: a client that only fetches copies must
- * not mark mail as read for those who look at it by IMAP. */
+/* Reading by POP3 does not set \Seen: a client that only fetches copies must not mark
+ * mail as read for users who read it by IMAP. */
 static enum cmd_status
 cmd_retr(struct pop3_session *s, const struct cmd_args *args)
 {

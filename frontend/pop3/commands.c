@@ -1,5 +1,5 @@
-/* The dispatcher. A command's row says when it is allowed and how many
- * arguments it takes; its handler judges only their meaning. */
+/* The dispatcher. A command's row says when it is allowed and how many arguments it
+ * has; its handler judges only their meaning. */
 #include "frontend/pop3/private.h"
 
 static const struct pop3_command *

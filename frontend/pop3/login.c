@@ -1,5 +1,5 @@
-/* Logging in: USER and PASS (RFC 1939, section 7), AUTH (RFC 5034), STLS (RFC
- * 2595). APOP would need passwords that can be read, so there is none. */
+/* Login: USER and PASS (RFC 1939, section 7), AUTH (RFC 5034), STLS (RFC 2595). APOP
+ * is not supported, because it needs passwords stored in readable form. */
 #include <limits.h>
 
 #include "frontend/core/login.h"
@@ -20,7 +20,7 @@ refuse(struct pop3_session *s, enum pop3_reply_name reply)
 	return CMD_REFUSED;
 }
 
-/* ---- The result, of PASS and AUTH alike ---- */
+/* ---- The result, for PASS and AUTH alike ---- */
 
 static enum pop3_reply_name
 login_reply(enum auth_result result)
@@ -65,14 +65,14 @@ cmd_user(struct pop3_session *s, const struct cmd_args *args)
 	pop3_forget_user(s);
 	s->user = str_dup(str_trim(args->rest));
 	pop3_set_state(s, POP3_NAMED);
-	pop3_reply(s, POP3_OK_USER); /* whether there is such a user is not told */
+	pop3_reply(s, POP3_OK_USER); /* does not reveal whether the user exists */
 	return CMD_DONE;
 }
 
 static enum cmd_status
 cmd_pass(struct pop3_session *s, const struct cmd_args *args)
 {
-	/* All behind the blank: a password may have blanks too. */
+	/* Everything after the blank: a password may contain blanks too. */
 	pop3_set_state(s, POP3_OPENING);
 	login_by_password(&s->base, str_c(s->user), args->rest);
 	return CMD_WAIT;
@@ -88,7 +88,7 @@ pop3_on_challenge(struct session *s, struct str challenge)
 	conn_write_c(s->conn, "\r\n");
 }
 
-/* AUTH alone lists the mechanisms, as clients from before RFC 2449 want it. */
+/* AUTH alone lists the mechanisms, as clients from before RFC 2449 expect. */
 static enum cmd_status
 list_mechanisms(struct pop3_session *s)
 {

@@ -1,9 +1,9 @@
 /* The maildrop: INBOX under an exclusive lock (RFC 1939, section 4).
  *
- * The lock is a lease in the store, so it holds across frontends, and ends by
- * itself when a frontend dies. It is taken first, then LOGIN-DELAY looked at,
- * then the index read. While the session lasts the lease is renewed; one that
- * is lost ends the session, and nothing is removed. */
+ * The lock is a lease in the store, so it is valid across frontends, and expires by
+ * itself when a frontend dies. It is taken first, then LOGIN-DELAY is checked, then
+ * the index is read. The lease is renewed during the session; if it is lost, the
+ * session ends and nothing is removed. */
 #include <stdio.h>
 
 #include "frontend/pop3/private.h"
@@ -27,13 +27,13 @@ store_of(const struct pop3_maildrop *d)
 	return d->frontend->mailboxes;
 }
 
-/* Nobody needs it any more. */
+/* Frees the maildrop, which nobody needs any more. */
 static void
 maildrop_free(struct op *op)
 {
 	struct pop3_maildrop *d = OP_OWNER(op, struct pop3_maildrop, op);
 
-	/* At the very end of the process the store is gone, and the lease ends by itself. */
+	/* At the very end of the process the store is gone, and the lease expires by itself. */
 	if (d->locked && store_of(d) != NULL)
 		mailbox_unlock(store_of(d), address_of(d), str_c(d->token), NULL, NULL);
 	if (d->renew != NULL)
@@ -80,7 +80,8 @@ refuse(struct pop3_maildrop *d, enum pop3_reply_name reply, uint64_t number, con
 static void
 keep(struct pop3_maildrop *d, const struct mailbox_records *records)
 {
-	/* It is the maildrop as it was at first: what comes meanwhile is for the next time. */
+	/* The maildrop stays as it was at first: mail that arrives later is for the next
+	 * session. */
 	if (d->next_uid == 1) {
 		d->uid_validity = records->uid_validity;
 		d->end = records->uid_next;
@@ -97,7 +98,7 @@ keep(struct pop3_maildrop *d, const struct mailbox_records *records)
 		blob_id_pack(&cold.body, d->messages[d->count++].body);
 		d->bytes += hot.size;
 	}
-	/* Of UIDs that were given long ago few may be left. */
+	/* Where UIDs were assigned long ago, few messages may be left. */
 	if (records->count < d->span / 4 && d->span < UINT32_MAX / 4)
 		d->span *= 4;
 	else if (records->count > PIECE_RECORDS)
@@ -149,7 +150,7 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 	read_piece(d);
 }
 
-/* A large one comes in pieces: others have their turn between them. */
+/* A large maildrop is read in pieces, so that others get their turn in between. */
 static void
 read_piece(struct pop3_maildrop *d)
 {
@@ -184,7 +185,7 @@ on_delay_known(void *arg, const redisReply *reply, const struct err *err)
 		read_index(d);
 }
 
-/* RFC 2449, section 6.5: the key is there as long as it is too early. */
+/* RFC 2449, section 6.5: the key exists for as long as the next login would be too early. */
 static void
 check_login_delay(struct pop3_maildrop *d)
 {
@@ -258,7 +259,7 @@ on_locked(void *arg, const struct err *err)
 	struct pop3_maildrop *d = arg;
 	struct timeval every = clock_timeval(RENEW_MS);
 
-	/* When no answer came it may be ours all the same. */
+	/* Without an answer, the lock may be ours all the same. */
 	d->locked = err == NULL || err->code != ERR_EXISTS;
 	if (!op_back(&d->op))
 		return;
@@ -298,7 +299,7 @@ on_unlocked(void *arg, const struct err *err)
 	struct pop3_maildrop *d = arg;
 	struct pop3_session *s = d->session;
 
-	(void)err; /* then the lease ends by itself */
+	(void)err; /* then the lease expires by itself */
 	if (!op_back(&d->op))
 		return;
 	pop3_reply(s, d->goodbye, d->goodbye_number);
@@ -306,7 +307,7 @@ on_unlocked(void *arg, const struct err *err)
 	conn_close(s->conn);
 }
 
-/* The lock is free before the client hears of it: it may come back at once. */
+/* The lock is released before the client is answered: it may reconnect at once. */
 static void
 say_goodbye(struct pop3_maildrop *d, enum pop3_reply_name reply, uint64_t number)
 {
@@ -377,7 +378,7 @@ pop3_maildrop_update(struct pop3_session *s)
 		say_goodbye(d, POP3_OK_BYE, 0);
 		return;
 	}
-	/* A full lease from here on: nobody else comes in while messages go. */
+	/* A full lease from here on: nobody else gets in while messages are removed. */
 	op_hold(&d->op);
 	mailbox_lock_renew(store_of(d), address_of(d), str_c(d->token), LEASE_MS, on_still_locked, d);
 }

@@ -33,7 +33,7 @@ pop3_is_our_language(struct str range)
 	       str_starts_ci(range, STR("en-"));
 }
 
-/* Of the line in hand. */
+/* State of the current line. */
 enum { AT_START, ONLY_CR, HAS_TEXT };
 
 void

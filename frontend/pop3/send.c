@@ -1,5 +1,5 @@
-/* RETR and TOP: a body from the blob store to the client, piece by piece, so
- * that a message of any size costs one piece of memory; when the client is
+/* RETR and TOP: send a body from the blob store to the client, piece by piece, so
+ * that a message of any size needs memory for only one piece. While the client is
  * slow, the next piece is not read. */
 #include "frontend/pop3/private.h"
 #include "lib/base/check.h"
@@ -14,7 +14,7 @@ free_sent(const void *data, size_t len, void *arg)
 	mem_free((void *)(uintptr_t)data);
 }
 
-/* What is more than a little goes to the output without another copy. */
+/* Large data goes to the output without another copy. */
 static void
 write_out(struct pop3_session *s, struct buf *b)
 {
@@ -38,14 +38,14 @@ fail(struct pop3_session *s, const struct err *err)
 {
 	log_error(conn_log(s->conn), "a message cannot be read", F_C("account", s->maildrop->address), F_ERR(err));
 	if (s->sending.begun) {
-		conn_abort(s->conn); /* nothing that is said now would be understood */
+		conn_abort(s->conn); /* the client could not understand anything sent now */
 		return;
 	}
 	pop3_reply(s, err->code == ERR_NOT_FOUND || err->code == ERR_CORRUPT ? POP3_UNREADABLE : POP3_UNAVAILABLE);
 	stop(s);
 }
 
-/* The message's text begins, now that there is some. */
+/* Begins the message's text, now that there is some. */
 static void
 begin(struct pop3_session *s)
 {

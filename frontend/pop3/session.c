@@ -1,4 +1,4 @@
-/* A POP3 session: its states, lines out of bytes, and the end. */
+/* A POP3 session: its states, reading lines from the input, and the end. */
 #include <string.h>
 
 #include "frontend/pop3/pop3.h"
@@ -6,7 +6,7 @@
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
-/* ---- Small things that every file needs ---- */
+/* ---- Small functions that every file needs ---- */
 
 const struct settings_pop *
 pop3_settings(const struct pop3_session *s)
@@ -14,7 +14,7 @@ pop3_settings(const struct pop3_session *s)
 	return settings_pop(frontend_settings(conn_frontend(s->conn)), STR_NONE);
 }
 
-/* Where each state may lead. */
+/* The states that each state may lead to. */
 static unsigned
 pop3_next_states(enum pop3_state state)
 {
@@ -57,7 +57,7 @@ enum cmd_status
 pop3_close(struct pop3_session *s, enum pop3_reply_name name)
 {
 	pop3_reply(s, name);
-	/* The lock need not wait for the client to hang up. */
+	/* The lock need not wait until the client hangs up. */
 	pop3_maildrop_leave(s);
 	conn_close(s->conn);
 	return CMD_CLOSE;
@@ -77,7 +77,7 @@ pop3_take_line(struct pop3_session *s, struct str line)
 {
 	enum cmd_status status;
 
-	/* The time limits of what is waited for are not the client's. */
+	/* The client's time limits do not apply while we wait for something else. */
 	conn_set_timeout(s->conn, 0);
 	status = s->state == POP3_SASL ? pop3_sasl_line(s, line) : pop3_dispatch(s, line);
 	if (status == CMD_WAIT)
@@ -94,8 +94,8 @@ pop3_refuse_long_line(struct pop3_session *s)
 		pop3_reply(s, POP3_LINE_TOO_LONG);
 }
 
-/* The next line; a bare LF ends it too, as people at terminals send it. False:
- * it has not come yet. */
+/* The next line; a bare LF ends it too, because people at terminals send that. False:
+ * it is not complete yet. */
 static bool
 pop3_take_input(struct session *base)
 {
@@ -128,8 +128,8 @@ pop3_take_input(struct session *base)
 	return true;
 }
 
-/* The autologout timer is the setting, though RFC 1939 (section 3) asks for
- * ten minutes at least: the operator's word goes before. */
+/* The autologout timer follows the setting, although RFC 1939 (section 3) requires at
+ * least ten minutes: the operator's choice takes precedence. */
 static void
 pop3_limits(const struct session *s, struct session_limits *out)
 {
@@ -167,7 +167,7 @@ pop3_on_open(struct session *base)
 	conn_printf(s->conn, "%s%.*s\r\n", pop3_banner_has_ok(banner) ? "" : "+OK ", STR_ARG(banner));
 }
 
-/* What was said before counts no more (RFC 2595, section 4). */
+/* What was said before no longer counts (RFC 2595, section 4). */
 static void
 pop3_on_tls(struct session *base)
 {
@@ -177,8 +177,8 @@ pop3_on_tls(struct session *base)
 	pop3_set_state(s, POP3_AUTHORIZATION);
 }
 
-/* When the time is over: without a word (RFC 1939, section 3). Nothing is
- * removed in any case, and the lock need not wait for the client to hang up. */
+/* On timeout: closes without a reply (RFC 1939, section 3). Nothing is removed in any
+ * case, and the lock need not wait until the client hangs up. */
 static void
 pop3_goodbye(struct session *base, enum session_end why)
 {

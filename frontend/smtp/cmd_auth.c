@@ -1,4 +1,4 @@
-/* AUTH (RFC 4954): the dialogue of lines around the SASL engine. */
+/* AUTH (RFC 4954): the dialogue around the SASL engine. */
 #include "frontend/core/login.h"
 #include "frontend/smtp/private.h"
 #include "lib/base/check.h"
@@ -14,7 +14,7 @@ smtp_on_challenge(struct session *s, struct str challenge)
 {
 	struct evbuffer *out = conn_output(s->conn);
 
-	/* Not by smtp_reply(): a challenge may be longer than a reply line. */
+	/* Not by smtp_reply(), because a challenge may be longer than a reply line. */
 	evbuffer_add(out, "334 ", 4);
 	evbuffer_add(out, challenge.p, challenge.len);
 	evbuffer_add(out, "\r\n", 2);
@@ -54,7 +54,7 @@ smtp_cmd_auth(struct smtp_session *s, struct str argument)
 
 	if (!s->esmtp || s->account != NULL) {
 		smtp_reply(s, REPLY_BAD_SEQUENCE,
-			   s->account != NULL ? STR("authenticated already") : STR("AUTH after EHLO"));
+			   s->account != NULL ? STR("already authenticated") : STR("AUTH after EHLO"));
 		return SMTP_DONE;
 	}
 	if (!login_is_allowed(&s->base))

@@ -5,7 +5,7 @@
 
 enum { PIECE_MAX = 64 * 1024 };
 
-/* The first piece of the input that lies in one place; false: there is none. */
+/* The first contiguous piece of the input; false: there is none. */
 static bool
 data_peek(struct evbuffer *in, size_t most, struct str *piece_out)
 {
@@ -69,7 +69,7 @@ chunk_parse(struct smtp_session *s, struct str argument)
 	return true;
 }
 
-/* Its octets follow all the same, and must not be taken for commands. */
+/* Its octets follow all the same, and must not be interpreted as commands. */
 static void
 chunk_discard(struct smtp_session *s, enum smtp_reply_name refusal)
 {
@@ -106,7 +106,7 @@ chunk_end(struct smtp_session *s)
 		smtp_set_state(s, s->chunk.back_to);
 		smtp_reply(s, s->chunk.refusal, STR("BDAT after MAIL and RCPT"));
 	} else if (s->chunk.last || submit_result(s->submit) != SUBMIT_OK) {
-		/* Once it is refused, the chunks that are pipelined behind find no transaction. */
+		/* Once the message is refused, chunks already pipelined find no transaction. */
 		smtp_transaction_end(s);
 	} else {
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)s->chunk.size);

@@ -1,11 +1,11 @@
-/* HELO, EHLO and what EHLO offers, STARTTLS (RFC 5321, 4.1.1.1; RFC 3207). */
+/* HELO, EHLO and the extensions that it offers, STARTTLS (RFC 5321, 4.1.1.1; RFC 3207). */
 #include "frontend/core/login.h"
 #include "frontend/smtp/private.h"
 
 enum { HELO_MAX = 255 };
 
-/* A name or address literal. What it claims is not checked (RFC 5321, 4.1.4:
- * mail must not be refused for it), only that it is one word. */
+/* A name or address literal. Its truth is not checked (RFC 5321, 4.1.4: mail must not
+ * be refused because of it), only that it is a single word. */
 static bool
 hello_take_name(struct smtp_session *s, struct str name)
 {
@@ -85,7 +85,7 @@ smtp_cmd_starttls(struct smtp_session *s, struct str argument)
 {
 	(void)argument;
 	if (conn_is_tls(s->conn)) {
-		smtp_reply(s, REPLY_BAD_SEQUENCE, STR("TLS is in use already"));
+		smtp_reply(s, REPLY_BAD_SEQUENCE, STR("TLS is already in use"));
 		return SMTP_DONE;
 	}
 	if (!conn_tls_available(s->conn)) {

@@ -1,4 +1,4 @@
-/* MAIL (RFC 5321, 4.1.1.2): a transaction begins. */
+/* MAIL (RFC 5321, 4.1.1.2): begins a transaction. */
 #include <stdio.h>
 
 #include "frontend/smtp/private.h"
@@ -12,7 +12,7 @@ smtp_skip_keyword(struct str *argument, const char *keyword)
 	return true;
 }
 
-/* May this session begin a transaction at all? REPLY_OK, or why not. */
+/* May this session begin a transaction at all? REPLY_OK, or the reason why not. */
 static enum smtp_reply_name
 mail_check_session(const struct smtp_session *s)
 {
@@ -25,7 +25,7 @@ mail_check_session(const struct smtp_session *s)
 	return REPLY_OK;
 }
 
-/* Is the sender one that this client may name, the message one to take? */
+/* May this client use this sender, and may the message be accepted? */
 static enum smtp_reply_name
 mail_check_sender(const struct smtp_session *s, const struct smtp_path *path, const struct smtp_mail_params *params)
 {
@@ -59,7 +59,7 @@ mail_begin(struct smtp_session *s, const struct smtp_path *path, const struct sm
 		smtp_reply(s, REPLY_STORE_UNAVAILABLE, STR("no broker"));
 		return SMTP_DONE;
 	}
-	/* The text begins with the priority that it has (RFC 6710, section 8: X.3.6). */
+	/* The text begins with the priority granted (RFC 6710, section 8: X.3.6). */
 	snprintf(priority, sizeof(priority), "%d", submit_priority(s->submit));
 	if (params->has_priority && params->priority != submit_priority(s->submit))
 		smtp_reply(s, REPLY_PRIORITY_CHANGED, str_c(priority));
@@ -86,7 +86,7 @@ smtp_cmd_mail(struct smtp_session *s, struct str argument)
 		smtp_reply(s, REPLY_SYNTAX, STR("MAIL FROM:<reverse-path> [parameters]"));
 		return SMTP_DONE;
 	}
-	/* SMTPUTF8 stands behind the path that it permits. */
+	/* SMTPUTF8 comes after the path that it permits. */
 	if (smtp_path_parse(argument, true, &s->command.arena, &path, &rest) != SMTP_PATH_OK) {
 		smtp_reply(s, REPLY_BAD_SENDER, STR_NONE);
 		return SMTP_DONE;

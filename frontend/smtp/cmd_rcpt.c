@@ -1,4 +1,4 @@
-/* RCPT (RFC 5321, 4.1.1.3): for whom, and whether this client may send there. */
+/* RCPT (RFC 5321, 4.1.1.3): a recipient, and whether this client may send there. */
 #include "frontend/smtp/private.h"
 
 static enum smtp_status
@@ -25,7 +25,7 @@ rcpt_accept(struct smtp_session *s, const struct rcpt *rcpt)
 	return SMTP_DONE;
 }
 
-/* ---- Last of all: is there room for it? ---- */
+/* ---- The last check: is there room? ---- */
 
 static enum smtp_status
 rcpt_judge_room(struct smtp_session *s, const struct rcpt *rcpt)
@@ -74,7 +74,7 @@ rcpt_on_local_sender(struct smtp_session *s, const struct smtp_found *found, voi
 	return rcpt_accept_local(s, rcpt);
 }
 
-/* To a remote domain, where the sender's being ours would be enough. */
+/* To a remote domain, if it is enough that the sender is ours. */
 static enum smtp_status
 rcpt_on_relay_sender(struct smtp_session *s, const struct smtp_found *found, void *arg)
 {
@@ -94,7 +94,7 @@ rcpt_decide_local(struct smtp_session *s, struct rcpt *rcpt, struct str domain)
 	const struct settings *settings = frontend_settings(conn_frontend(s->conn));
 	struct str sender = submit_options(s->submit)->reverse_path;
 
-	/* The demand may be that of either domain. */
+	/* Either domain may require it. */
 	bool wants_auth = settings_smtp_in(settings, domain)->require_auth_for_local_delivery ||
 			  settings_smtp_in(settings, directory_domain_of(sender))->require_auth_for_local_delivery;
 	if (wants_auth && s->account == NULL && sender.len != 0)
@@ -140,7 +140,7 @@ rcpt_on_found(struct smtp_session *s, const struct smtp_found *found, void *arg)
 				   rcpt->recipient.address);
 	case DIR_NOT_LOCAL: break;
 	}
-	/* What was searched for in our own domains, in vain, is nobody's. */
+	/* An address that was not found in any of our domains belongs to nobody. */
 	if (!str_eq(found->address, rcpt->recipient.address) || str_index(rcpt->recipient.address, '@') < 0)
 		return rcpt_refuse(s, REPLY_UNKNOWN_USER, rcpt->recipient.address);
 	return rcpt_decide_relay(s, rcpt);

@@ -1,8 +1,8 @@
-/* VRFY and EXPN (RFC 5321, 3.5), both only where a setting allows them. */
+/* VRFY and EXPN (RFC 5321, 3.5), each only if a setting allows it. */
 #include "frontend/smtp/private.h"
 
-/* The address asked for: bare or in <>, perhaps followed by SMTPUTF8. A word
- * without a domain stands for that user of our nearest domain. */
+/* The requested address: bare or in <>, perhaps followed by SMTPUTF8. A word without
+ * a domain means that user in our nearest domain. */
 static bool
 verify_parse_address(struct smtp_session *s, struct str argument, struct smtp_path *path_out)
 {
@@ -15,7 +15,7 @@ verify_parse_address(struct smtp_session *s, struct str argument, struct smtp_pa
 		       rest.len == 0 && path_out->kind != SMTP_PATH_NULL;
 	if (smtp_address_parse(argument, true, &s->command.arena, path_out) == SMTP_PATH_OK)
 		return true;
-	/* Is it a local part? Then with any domain it is an address. */
+	/* Is it a local part? Then it is an address once any domain is added. */
 	if (str_cut(argument, '@', &text, &parameter))
 		return false;
 	text = str_c(arena_printf(&s->command.arena, "%.*s@localhost", STR_ARG(argument)));

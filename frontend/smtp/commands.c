@@ -1,9 +1,9 @@
-/* The table of commands, its dispatcher, and the commands of a few lines. */
+/* The table of commands, its dispatcher, and the short commands. */
 #include <string.h>
 
 #include "frontend/smtp/private.h"
 
-/* The line of a web browser or of a request forged through one: nothing that
+/* A line from a web browser, or from a request forged through one: nothing that
  * follows it can be meant for us. */
 static enum smtp_status
 cmd_http(struct smtp_session *s, struct str argument)
@@ -45,7 +45,7 @@ command_find(struct str verb)
 	return NULL;
 }
 
-/* "214-2.0.0 ..." of one command or of all. */
+/* "214-2.0.0 ..." for one command or for all. */
 static enum smtp_status
 cmd_help(struct smtp_session *s, struct str argument)
 {
@@ -86,7 +86,7 @@ const struct smtp_command smtp_commands[] = {
 	{"VRFY", SMTP_ANY_COMMAND, "", ARG_REQUIRED, "VRFY address", SMTP_LINE_LONG_MAX, smtp_cmd_vrfy},
 	{"EXPN", SMTP_ANY_COMMAND, "", ARG_REQUIRED, "EXPN list", SMTP_LINE_LONG_MAX, smtp_cmd_expn},
 	{"HELP", SMTP_ANY_COMMAND, "", ARG_OPTIONAL, "HELP [command]", SMTP_LINE_MAX, cmd_help},
-	/* Known, and not served. */
+	/* Known but not served. */
 	{"ETRN", SMTP_ANY_COMMAND, "", ARG_OPTIONAL, NULL, SMTP_LINE_MAX, NULL},
 	{"ATRN", SMTP_ANY_COMMAND, "", ARG_OPTIONAL, NULL, SMTP_LINE_MAX, NULL},
 	{"TURN", SMTP_ANY_COMMAND, "", ARG_OPTIONAL, NULL, SMTP_LINE_MAX, NULL},
@@ -100,7 +100,7 @@ const struct smtp_command smtp_commands[] = {
 	{NULL, 0, NULL, ARG_NONE, NULL, 0, NULL},
 };
 
-/* A CR, LF or NUL within a line is never sent in good faith. */
+/* No legitimate client sends a CR, LF or NUL within a line. */
 static bool
 command_has_stray_bytes(struct str line)
 {

@@ -1,14 +1,14 @@
-/* Whose is an address? Answered at once from the directory's cache, or later. */
+/* Who does an address belong to? Answered at once from the directory's cache, or later. */
 #include <string.h>
 
 #include "frontend/smtp/private.h"
 #include "lib/base/check.h"
 
-/* A search under way; in the command arena. */
+/* A lookup in progress; in the command arena. */
 struct smtp_lookup {
 	struct smtp_session *session; /* borrowed */
-	struct str local;	      /* empty: the address stands as it is */
-	struct str domain;	      /* in which local is looked for now; borrowed from the hostname */
+	struct str local;	      /* empty: the address is looked up as it is */
+	struct str domain;	      /* where local is being looked up; borrowed from the hostname */
 	struct str address;
 	smtp_on_found *done;
 	void *arg;
@@ -28,7 +28,7 @@ lookup_build_address(struct smtp_lookup *lookup)
 					     STR_ARG(lookup->domain)));
 }
 
-/* Not in this domain: is there one above it to look in? */
+/* Not found in this domain: is there a parent domain to look in? */
 static bool
 lookup_go_up(struct smtp_lookup *lookup, const struct directory_result *result)
 {
@@ -71,12 +71,12 @@ lookup_on_resolved(void *arg, const struct directory_result *result, const struc
 		status = lookup_resolve(lookup);
 	else
 		status = lookup_finish(lookup, err == NULL ? result : NULL, err);
-	/* From here on the lookup is gone: the next command may be in hand. */
+	/* From here on the lookup is gone: the next command may have begun. */
 	if (status != SMTP_WAIT)
 		session_resume(&s->base);
 }
 
-/* [192.0.2.1] is ours when it is the address that the client came to. */
+/* [192.0.2.1] is ours if it is the address that the client connected to. */
 static bool
 lookup_is_own_literal(const struct smtp_session *s, struct str domain)
 {
@@ -97,7 +97,7 @@ smtp_lookup(struct smtp_session *s, const struct smtp_path *path, smtp_on_found 
 	if (has_domain) {
 		lookup->address = path->address;
 	} else if (str_eq_ci(path->local, STR("postmaster"))) {
-		lookup->address = STR("postmaster"); /* the directory knows whose that is */
+		lookup->address = STR("postmaster"); /* the directory knows who this belongs to */
 	} else {
 		lookup->local = path->local;
 		lookup->domain = str_c(smtp_hostname(conn_frontend(s->conn)));

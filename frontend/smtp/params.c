@@ -1,5 +1,5 @@
-/* One table per command; the parser checks form, repetition and whether a
- * value is wanted, the rows judge the value. */
+/* One table per command. The parser checks syntax, repetition and whether a value is
+ * required; the rows check the value. */
 #include "frontend/smtp/params.h"
 
 #include "lib/base/check.h"
@@ -11,7 +11,7 @@ enum { SIZE_DIGITS_MAX = 20, ENVID_MAX = 100, ORCPT_MAX = 500 };
 struct param_row {
 	struct str name;
 	bool has_value;
-	bool (*take)(struct str value, void *out); /* false: not a value that it may have */
+	bool (*take)(struct str value, void *out); /* false: not a permitted value */
 };
 
 /* ---- MAIL ---- */
@@ -64,8 +64,8 @@ params_take_priority(struct str value, void *out)
 	return digit >= '0' && digit <= '9';
 }
 
-/* Who submitted it elsewhere. We trust nobody's word for that, so it is only
- * checked (RFC 4954, section 5: treat as AUTH=<>). */
+/* The user who submitted it elsewhere. We trust no such claim, so it is only checked
+ * for syntax (RFC 4954, section 5: treat as AUTH=<>). */
 static bool
 params_take_auth(struct str value, void *out)
 {
@@ -131,7 +131,7 @@ params_take_notify(struct str value, void *out)
 			return false;
 		params->notify |= bit;
 	} while (more);
-	/* NEVER stands alone. */
+	/* NEVER must be the only value. */
 	return (params->notify & NOTIFY_NEVER) == 0 || params->notify == NOTIFY_NEVER;
 }
 
@@ -187,7 +187,7 @@ params_parse(struct str text, const struct param_row *rows, size_t count, void *
 
 	CHECK(count <= 32);
 	*culprit_out = str_trim(text);
-	/* Something must part the path from the first parameter. */
+	/* A blank must separate the path from the first parameter. */
 	if (text.len != 0 && text.p[0] != ' ')
 		return PARAMS_BAD;
 	while (str_next_word(&text, " ", &word)) {

@@ -11,7 +11,7 @@
 #include "lib/smtp/notify.h"
 
 struct smtp_mail_params {
-	uint64_t size_bytes; /* as the client declares it; 0: not given */
+	uint64_t size_bytes; /* as declared by the client; 0: not given */
 	bool eight_bit;	     /* BODY=8BITMIME */
 	bool utf8;
 	bool require_tls;
@@ -28,8 +28,8 @@ struct smtp_rcpt_params {
 
 enum smtp_params_error { PARAMS_OK, PARAMS_BAD, PARAMS_UNKNOWN };
 
-/* text: what follows the path. Results borrow from it. *culprit_out: the
- * keyword that is refused. A parameter given twice is PARAMS_BAD. */
+/* text: what follows the path. Results borrow from it. *culprit_out: the keyword that
+ * is refused. A repeated parameter is PARAMS_BAD. */
 enum smtp_params_error smtp_mail_params_parse(struct str text, struct smtp_mail_params *out, struct str *culprit_out);
 enum smtp_params_error smtp_rcpt_params_parse(struct str text, struct smtp_rcpt_params *out, struct str *culprit_out);
 

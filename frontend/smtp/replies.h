@@ -1,4 +1,4 @@
-/* Every reply of the server, once: code, enhanced status (RFC 3463, 5248),
+/* All replies of the server, in one table: code, enhanced status (RFC 3463, 5248),
  * text. "{}" in a text is replaced by an argument. */
 #ifndef SP_FRONTEND_SMTP_REPLIES_H
 #define SP_FRONTEND_SMTP_REPLIES_H
@@ -8,7 +8,7 @@
 
 #include "lib/base/str.h"
 
-/* What a reply says of the client: */
+/* How a reply affects the client: */
 #define COUNTS_BAD_COMMAND   1u /* counts towards max_bad_commands */
 #define COUNTS_BAD_RECIPIENT 2u /* counts towards max_bad_recipients */
 #define IS_REFUSAL	     4u /* a refusal of substance: logged */
@@ -20,7 +20,7 @@
 	R(OK, 250, "2.0.0", 0, "Ok")                                                                            \
 	R(RESET, 250, "2.0.0", 0, "Transaction reset")                                                          \
 	R(SENDER_OK, 250, "2.1.0", 0, "Sender ok")                                                              \
-	R(PRIORITY_CHANGED, 250, "2.3.6", 0, "{} is the priority, not the one asked for; sender ok")            \
+	R(PRIORITY_CHANGED, 250, "2.3.6", 0, "{} is the priority granted, not the one requested; sender ok")    \
 	R(RECIPIENT_OK, 250, "2.1.5", 0, "Recipient ok")                                                        \
 	R(CHUNK_OK, 250, "2.0.0", 0, "{} octets received")                                                      \
 	R(QUEUED, 250, "2.0.0", 0, "Ok: queued as {}")                                                          \
@@ -29,11 +29,11 @@
 	R(TLS_READY, 220, "2.0.0", 0, "Ready to start TLS")                                                     \
 	R(AUTHENTICATED, 235, "2.7.0", 0, "Authentication succeeded")                                           \
 	R(VERIFIED, 250, "2.1.5", 0, "<{}>")                                                                    \
-	R(NOT_VERIFIED, 252, "2.0.0", 0, "Cannot verify, but will take a message and try to deliver it")        \
+	R(NOT_VERIFIED, 252, "2.0.0", 0, "Cannot verify, but will accept a message and attempt delivery") \
 	/* the command's form */                                                                                \
 	R(UNKNOWN_COMMAND, 500, "5.5.1", COUNTS_BAD_COMMAND, "Command not recognised")                          \
 	R(LINE_TOO_LONG, 500, "5.5.2", COUNTS_BAD_COMMAND, "Line too long")                                     \
-	R(BARE_LINE_END, 500, "5.5.2", COUNTS_BAD_COMMAND, "A line must end with CRLF and hold no other CR, LF or NUL") \
+	R(BARE_LINE_END, 500, "5.5.2", COUNTS_BAD_COMMAND, "Lines must end with CRLF, without other CR, LF or NUL") \
 	R(SYNTAX, 501, "5.5.4", COUNTS_BAD_COMMAND, "Syntax: {}")                                               \
 	R(BAD_PARAMETER, 501, "5.5.4", COUNTS_BAD_COMMAND, "Bad or repeated parameter {}")                      \
 	R(UNKNOWN_PARAMETER, 555, "5.5.4", COUNTS_BAD_COMMAND, "Parameter {} not recognised")                   \
@@ -49,7 +49,7 @@
 	R(AUTH_DISABLED, 525, "5.7.13", COUNTS_BAD_COMMAND, "Account disabled")                                 \
 	R(AUTH_MALFORMED, 501, "5.5.2", COUNTS_BAD_COMMAND, "Malformed authentication response")                \
 	R(AUTH_CANCELLED, 501, "5.7.0", COUNTS_BAD_COMMAND, "Authentication cancelled")                         \
-	R(AUTH_TRY_LATER, 454, "4.7.0", IS_REFUSAL, "Authentication temporarily not possible")                      \
+	R(AUTH_TRY_LATER, 454, "4.7.0", IS_REFUSAL, "Authentication temporarily unavailable")                       \
 	/* senders */                                                                                           \
 	R(BAD_SENDER, 501, "5.1.7", IS_REFUSAL, "Malformed sender address")                                     \
 	R(SENDER_NEEDS_UTF8, 553, "5.6.7", IS_REFUSAL, "Address with non-ASCII characters without SMTPUTF8")    \
@@ -100,9 +100,9 @@ struct smtp_reply {
 };
 
 const struct smtp_reply *smtp_reply_get(enum smtp_reply_name name);
-/* The reply as one line with its CRLF, appended to out. What could break the
- * line in the argument (control characters) becomes '?'; a long one is cut, so
- * that the line has at most 512 octets. */
+/* Appends the reply to out, as one line with its CRLF. Characters in the argument
+ * that could break the line (control characters) become '?'; a long argument is cut,
+ * so that the line has at most 512 octets. */
 void smtp_reply_write(enum smtp_reply_name name, struct str argument, struct evbuffer *out);
 
 #endif

@@ -1,4 +1,4 @@
-/* An SMTP session: lines out of bytes, its beginning and its end. */
+/* An SMTP session: reading lines from the input, its beginning and its end. */
 #include <string.h>
 
 #include "frontend/core/login.h"
@@ -7,7 +7,7 @@
 
 /* ---- Input ---- */
 
-/* Throws away what has come of a line that is too long. */
+/* Discards what has arrived of a line that is too long. */
 static bool
 smtp_skip_line(struct smtp_session *s, struct evbuffer *in, ssize_t end)
 {
@@ -19,7 +19,7 @@ smtp_skip_line(struct smtp_session *s, struct evbuffer *in, ssize_t end)
 		s->skips_line = false;
 		return true;
 	}
-	/* A CR at the very end may be half of the line's. */
+	/* A CR at the very end may be half of the line end. */
 	struct evbuffer_ptr at;
 	evbuffer_ptr_set(in, &at, len - 1, EVBUFFER_PTR_SET);
 	evbuffer_copyout_from(in, &at, &last, 1);
@@ -53,7 +53,7 @@ smtp_take_line(struct smtp_session *s, struct str line)
 	}
 }
 
-/* The next line, which only CRLF ends. False: it has not come yet. */
+/* The next line, which only CRLF ends. False: it is not complete yet. */
 static bool
 smtp_take_command(struct smtp_session *s)
 {
@@ -140,7 +140,7 @@ smtp_on_open(struct session *base)
 	smtp_reply(s, REPLY_GREETING, str_c(frontend_banner(s->conn, &s->command.arena, smtp_settings(s)->banner)));
 }
 
-/* All that was said before must be said again (RFC 3207, 4.2). */
+/* The client must repeat everything said before (RFC 3207, 4.2). */
 static void
 smtp_on_tls(struct session *base)
 {
@@ -169,7 +169,7 @@ smtp_on_close(struct session *base)
 	struct smtp_session *s = (struct smtp_session *)base;
 
 	smtp_lookup_cancel(s);
-	submit_free(&s->submit); /* what is being handed over goes on */
+	submit_free(&s->submit); /* a hand-over in progress continues */
 	smtp_forget_hello(s);
 }
 
@@ -204,7 +204,7 @@ smtp_proxy_protocol_from(const struct settings *settings)
 	return &settings_smtp_in(settings, STR_NONE)->proxy_protocol_from;
 }
 
-/* An operator may want an open relay, and should know that it is one. */
+/* An operator may want an open relay, and should be told that it is one. */
 static void
 smtp_on_settings(void *arg, const struct settings *settings)
 {

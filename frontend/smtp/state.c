@@ -1,5 +1,5 @@
-/* What every file of the SMTP server needs of a session: its settings, the state
- * that it is in, its answers. */
+/* What all files of the SMTP server need from a session: its settings, its state, its
+ * replies. */
 #include "frontend/smtp/private.h"
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
@@ -36,9 +36,9 @@ smtp_forget_hello(struct smtp_session *s)
 	s->helo = NULL;
 }
 
-/* ---- Which state it is in ---- */
+/* ---- State ---- */
 
-/* Where each may lead. */
+/* The states that each state may lead to. */
 static unsigned
 state_may_become(enum smtp_state state)
 {
@@ -63,7 +63,7 @@ smtp_set_state(struct smtp_session *s, enum smtp_state state)
 	s->state = state;
 }
 
-/* ---- What it says ---- */
+/* ---- Replies ---- */
 
 static void
 state_log_refusal(const struct smtp_session *s, const struct smtp_reply *reply, struct str argument)

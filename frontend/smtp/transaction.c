@@ -1,5 +1,5 @@
-/* A mail transaction: what is submitted of a message from MAIL on, and the
- * answer at its end. 250 stands for SUBMIT_OK alone. */
+/* A mail transaction: the submission of a message from MAIL on, and the answer at its
+ * end. Only SUBMIT_OK is answered with 250. */
 #include "frontend/smtp/private.h"
 
 #include <stdio.h>
@@ -68,7 +68,7 @@ smtp_transaction_reset(struct smtp_session *s)
 		smtp_set_state(s, SMTP_GREETED);
 }
 
-/* ---- While the data comes ---- */
+/* ---- While the data arrives ---- */
 
 static void
 transaction_on_room(void *arg)

@@ -1,12 +1,13 @@
-/* A whole message: synced, signed, handed to a broker.
+/* A complete message: synced, signed, handed to a broker.
  *
- * SUBMIT_OK is said only when the body is synced and the broker has said that
- * the envelope is durable. Where little is under way these go side by side: the
- * body's place is known before it is written, so the hand-over need not wait for
- * the sync (bus_hand_over_unsynced()). Where much is, syncs are shared, and one
- * frame more for each message would cost more than it saves.
- * The submission outlives an owner that does not wait for all this: what comes
- * back then only puts things in order. */
+ * SUBMIT_OK is reported only when the body is synced and the broker has confirmed
+ * that the envelope is durable. Under low load both happen in parallel: the body's
+ * location is known before it is written, so the hand-over need not wait for the sync
+ * (bus_hand_over_unsynced()). Under high load syncs are shared, and one more frame
+ * for each message would cost more than it saves.
+ *
+ * The submission outlives an owner that does not wait for all this; late answers then
+ * only clean up. */
 #include <string.h>
 
 #include "frontend/submit/private.h"
@@ -14,12 +15,12 @@
 #include "lib/base/clock.h"
 #include "lib/base/crashpoint.h"
 
-/* Long enough for another broker to take over; then the client hears that it
- * should come again, long before it gives up (RFC 5321, 4.5.3.2.6). */
+/* Long enough for another broker to take over. After that the client is told to try
+ * again, long before it gives up (RFC 5321, 4.5.3.2.6). */
 enum { HAND_OVER_TIMEOUT_MS = 15 * 1000 };
 
-/* Bodies on their way to the disk, of all submissions; with more no hand-over goes
- * ahead of its own. */
+/* Bodies being written to disk, of all submissions; with more than this, no hand-over
+ * starts before its sync. */
 enum { AHEAD_MAX = 4 };
 static _Thread_local unsigned accept_unsynced;
 
@@ -36,7 +37,7 @@ accept_log(const struct submit *s)
 		 F_C("client", s->op.cancelled ? "gone" : "told"));
 }
 
-/* It may come again: counted once. */
+/* May be called more than once for a message, which is counted once. */
 static void
 accept_fail(struct submit *s, const struct err *err)
 {
@@ -59,7 +60,7 @@ accept_on_handed_over(void *arg, const struct err *err)
 		CRASHPOINT("handed-over");
 		accept_log(s);
 	} else {
-		/* Without an answer it may be in the spool after all, and the body its. */
+		/* Without an answer the message may be in the spool after all, and own the body. */
 		s->is_spools = err->code == ERR_TIMEOUT;
 		log_warning(&s->log, "message not handed over", F_C("kind", err_code_name(err->code)), F_ERR(err));
 		accept_fail(s, err);
@@ -128,14 +129,15 @@ accept_hand_over(struct submit *s)
 	CRASHPOINT("handed-over-unsynced");
 	if (s->hand_over != NULL)
 		return;
-	s->is_spools = false; /* once it is synced, then */
+	s->is_spools = false; /* it will be, once the body is synced */
 	op_back(&s->op);
 }
 
-/* ---- What must end before it ---- */
+/* ---- What must end before the hand-over ---- */
 
-/* Synced, or signed; in whichever order. A client that has gone meanwhile will
- * send it again: nothing is kept of what was not handed over yet. */
+/* The sync or the signing has ended, in either order. A client that has gone in the
+ * meantime will send the message again: nothing is kept of what has not been handed
+ * over yet. */
 static void
 accept_on_part(struct submit *s)
 {
@@ -147,7 +149,7 @@ accept_on_part(struct submit *s)
 		s->on_done(s->on_done_arg, s->result);
 }
 
-/* A hand-over that went ahead is over, or was waiting for this. */
+/* Tells a hand-over that started before the sync how the sync ended. */
 static void
 accept_tell_hand_over(struct submit *s)
 {
@@ -184,7 +186,7 @@ accept_on_synced(void *arg, const struct blob_id *id, const struct err *err)
 	accept_on_part(s);
 }
 
-/* May it be handed over before its body is synced? */
+/* May the message be handed over before its body is synced? */
 static bool
 accept_goes_ahead(const struct submit *s)
 {

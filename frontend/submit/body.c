@@ -1,16 +1,16 @@
 /* A message's body on its way into the blob store.
  *
- * A small, fixed amount of it is ever in memory: what the store has not yet
- * written (above its limit the client is not read), and, until it is known
- * what goes on top, the first line, or a submission's header up to HELD_MAX. */
+ * Only a small, fixed amount of it is ever in memory: what the store has not yet
+ * written (above its limit the client is not read), and, until the lines on top are
+ * known, the first line, or a submission's header up to HELD_MAX. */
 #include "frontend/submit/private.h"
 
 #include "lib/base/check.h"
 
 enum { HELD_MAX = 64 * 1024 };
 
-/* What the reader makes of the input in hand. All submissions of a loop share
- * it, since it is dealt with before the loop goes on. */
+/* The reader's output for the current input. All submissions of a loop share it,
+ * since it is used up before the loop continues. */
 static _Thread_local struct buf body_stored;
 
 void
@@ -58,7 +58,7 @@ body_append(struct submit *s, struct str piece)
 	body_refuse(s, submit_result_of(&err));
 }
 
-/* ---- What the header says ---- */
+/* ---- The header ---- */
 
 static void
 body_check_header(struct submit *s)
@@ -73,10 +73,10 @@ body_check_header(struct submit *s)
 		body_refuse(s, SUBMIT_FROM_NOT_YOURS);
 }
 
-/* ---- What goes on top ---- */
+/* ---- The lines on top ---- */
 
-/* Behind our lines those of an mbox, which some programs leave in front of a
- * message, would end the header: they are left out. */
+/* Some programs leave mbox lines in front of a message. After our own lines they
+ * would end the header, so they are removed. */
 static struct str
 body_without_mbox_lines(struct submit *s, struct str text)
 {
@@ -87,7 +87,7 @@ body_without_mbox_lines(struct submit *s, struct str text)
 	return str_from(text, left_out);
 }
 
-/* Writes our lines and what was held back for them. */
+/* Writes our lines and the data that was held back for them. */
 static void
 body_begin_stream(struct submit *s)
 {
@@ -102,7 +102,7 @@ body_begin_stream(struct submit *s)
 	trace_bytes = lines.len;
 	if (s->adds_missing && s->watch.ended)
 		submit_missing_lines(s, &lines);
-	/* Lest the first line of a bare text be read as a part of ours. */
+	/* So that the first line of a text without a header is not read as part of our lines. */
 	if (s->watch.no_header)
 		buf_add_c(&lines, "\r\n");
 	body_append(s, buf_str(&lines));
@@ -171,7 +171,7 @@ submit_announce(struct submit *s, uint64_t octets)
 		body_refuse(s, SUBMIT_TOO_BIG);
 }
 
-/* Only now its size is known for certain. */
+/* Only now is the size known for certain. */
 static void
 body_check_room(struct submit *s)
 {

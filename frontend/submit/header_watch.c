@@ -1,5 +1,5 @@
-/* A small machine over lines: the name of a field is collected, its value
- * skipped by memchr() unless it is From, or a word that is looked at. */
+/* A small state machine over lines. A field's name is collected; its value is skipped
+ * by memchr() unless it is From or a one-word value that is examined. */
 #include "frontend/submit/header_watch.h"
 
 #include <string.h>
@@ -41,8 +41,8 @@ watch_end_header(struct header_watch *w)
 	w->ended = true;
 }
 
-/* A line that is no field and not blank ends a header too; as the first one it
- * says that there is no header at all. */
+/* A line that is neither a field nor blank ends a header too; as the first line it
+ * means that there is no header at all. */
 static void
 watch_end_by_other_line(struct header_watch *w)
 {
@@ -52,7 +52,7 @@ watch_end_by_other_line(struct header_watch *w)
 	watch_end_header(w);
 }
 
-/* There is none at all behind lines that seemed an mbox's either. */
+/* There is no header after lines that looked like an mbox's either. */
 static void
 watch_end_by_blank_line(struct header_watch *w)
 {
@@ -62,7 +62,7 @@ watch_end_by_blank_line(struct header_watch *w)
 		watch_end_header(w);
 }
 
-/* "From " or ">From ", and no colon follows: it can only be an mbox's. */
+/* "From " or ">From " without a colon after it: it can only be an mbox's. */
 static bool
 watch_is_mbox_line(const struct header_watch *w)
 {
@@ -81,7 +81,7 @@ watch_add_from(struct header_watch *w, const char *p, size_t len)
 		buf_add(&w->from, p, len);
 }
 
-/* The colon was met. */
+/* The colon was reached. */
 static void
 watch_begin_value(struct header_watch *w)
 {
@@ -129,7 +129,7 @@ watch_take_line_start(struct header_watch *w, char c)
 	}
 }
 
-/* Also the obsolete blanks between a name and its colon. */
+/* Accepts also the obsolete blanks between a name and its colon. */
 static void
 watch_take_name(struct header_watch *w, char c)
 {
@@ -147,8 +147,8 @@ watch_take_name(struct header_watch *w, char c)
 		w->name[w->name_len++] = c;
 }
 
-/* A value that is one short word. It may be folded before, within or behind it:
- * its text is whole only when a line comes that does not go on with it. */
+/* A value that is one short word. It may be folded before, within or after the word:
+ * it is complete only when a line comes that does not continue it. */
 static void
 watch_take_word(struct header_watch *w, const char *p, const char *end)
 {
@@ -157,7 +157,7 @@ watch_take_word(struct header_watch *w, const char *p, const char *end)
 			w->after_blank = w->name_len != 0;
 			continue;
 		}
-		/* Words in a row stay parted: "No way" is not "Noway", "N o" not "No". */
+		/* Separate words stay separate: "No way" is not "Noway", "N o" not "No". */
 		if (w->after_blank && w->name_len < HEADER_WATCH_NAME_MAX)
 			w->name[w->name_len++] = ' ';
 		w->after_blank = false;
@@ -182,7 +182,7 @@ watch_take_mbox_line(struct header_watch *w, const char *p, const char *end)
 	return stop;
 }
 
-/* The part of a value that lies in the piece, up to its line's end. */
+/* The part of a value in this piece, up to its line's end. */
 static const char *
 watch_take_value(struct header_watch *w, const char *p, const char *end)
 {
@@ -204,7 +204,7 @@ header_watch_feed(struct header_watch *w, struct str piece)
 	while (p < end && !w->ended) {
 		switch (w->state) {
 		case LINE_START:
-			watch_take_line_start(w, *p); /* looks only */
+			watch_take_line_start(w, *p); /* only examines it */
 			break;
 		case BLANK_LINE: watch_end_by_blank_line(w); break;
 		case NAME:

@@ -1,6 +1,6 @@
-/* How urgent a message is (RFC 6710, in the three steps of its MIXER profile).
- * Only users may say so, and only down, unless their domain may do both; what
- * calls itself bulk is never urgent. */
+/* The priority of a message (RFC 6710, in the three steps of its MIXER profile). Only
+ * users may set it, and only lower it, unless their domain allows both; a message
+ * marked as bulk is never urgent. */
 #include "frontend/submit/private.h"
 #include "lib/directory/directory.h"
 
@@ -16,7 +16,7 @@ priority_limit(int priority, int most)
 	return priority < most ? priority : most;
 }
 
-/* That of the user's domain. */
+/* The setting of the user's domain. */
 static int
 priority_usual(const struct submit *s)
 {

@@ -1,4 +1,4 @@
-/* For whom a message is. */
+/* A message's recipients. */
 #include "frontend/submit/private.h"
 #include "lib/base/check.h"
 
@@ -12,7 +12,7 @@ recipients_hash(struct str address)
 	return hash;
 }
 
-/* Packed, with tags and lengths; an address may get longer as it is looked up. */
+/* Packed, with tags and lengths; an address may become longer when it is looked up. */
 static size_t
 recipients_bytes_of(const struct submit_recipient *r)
 {
@@ -36,7 +36,7 @@ recipients_match(const struct submit_entry *entry, uint32_t hash, struct str add
 	return entry->hash == hash && str_eq(str_c(entry->record.address), address);
 }
 
-/* The slot of the address, or the empty one where it would go. */
+/* The slot of the address, or the empty slot where it belongs. */
 static struct submit_entry **
 recipients_slot(const struct submit *s, uint32_t hash, struct str address)
 {
@@ -59,7 +59,7 @@ recipients_have(const struct submit *s, uint32_t hash, struct str address)
 	return entry != NULL;
 }
 
-/* The last one is new. */
+/* Adds the last recipient to the hash. */
 static void
 recipients_index(struct submit *s, struct submit_entry *last)
 {

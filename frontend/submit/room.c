@@ -1,22 +1,22 @@
-/* Room in the mailboxes that a message is for.
+/* Room in the mailboxes of a message's recipients.
  *
- * A mailbox that is full is told to the client, at RCPT where it is known and at
- * the message's end by its size: a report would go to a sender that anybody may
- * have made up. Both go by what is used at the time of RCPT; the filing decides,
- * and what fills up until then is told by a report all the same.
+ * The client is told of a full mailbox, at RCPT if that is known, and at the
+ * message's end according to its size. A bounce would go to a sender address that may
+ * be forged. Both checks use the usage at the time of RCPT. Filing decides in the
+ * end, and a mailbox that fills up until then still leads to a bounce.
  *
- * A recipient may lead to several mailboxes, and a message is for several
- * recipients: it is taken if one of them has room, and the others' trouble is
- * reported. Whatever cannot be asked counts as room. */
+ * A recipient may lead to several mailboxes, and a message may have several
+ * recipients: it is accepted if one of them has room, and the failure of the others
+ * is reported by mail. Whatever cannot be queried counts as having room. */
 #include "frontend/submit/private.h"
 
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
-/* Longer lists are not looked at. */
+/* Longer lists are not examined. */
 enum { MAILBOXES_MAX = 50 };
 
-/* One mailbox, while its use is asked for. */
+/* One mailbox, while its usage is being queried. */
 struct room_target {
 	struct submit *submit; /* borrowed: its op is held */
 	struct submit_room room;
@@ -42,7 +42,7 @@ submit_room_add(struct submit_room *room, const struct submit_room *other)
 enum submit_result
 submit_room_judge(const struct submit_room *room, uint64_t size_bytes)
 {
-	/* Of unknown size: at least something. */
+	/* Of unknown size: at least one byte. */
 	uint64_t needed = size_bytes != 0 ? size_bytes : 1;
 
 	if (!room->is_limited || needed <= room->free_bytes)
@@ -50,9 +50,9 @@ submit_room_judge(const struct submit_room *room, uint64_t size_bytes)
 	return room->is_final || needed > room->quota_bytes ? SUBMIT_OVER_QUOTA : SUBMIT_MAILBOX_FULL;
 }
 
-/* ---- Asking ---- */
+/* ---- Queries ---- */
 
-/* Once no answer is due any more. */
+/* Once all answers have arrived. */
 static void
 room_end(struct submit *s)
 {
@@ -62,7 +62,7 @@ room_end(struct submit *s)
 		return;
 	recipient->room = s->asked.room;
 	s->asked.recipient = NULL;
-	/* Else submit_ask_room() is still in hand, and says so itself. */
+	/* Otherwise submit_ask_room() is still running, and returns the result itself. */
 	if (!s->asked.is_starting)
 		s->asked.on_room(s->asked.arg);
 }
@@ -110,8 +110,8 @@ room_ask(struct submit *s, const struct directory_target *target)
 	mailbox_quota_used(s->frontend->mailboxes, target->address, room_on_quota, t);
 }
 
-/* Does all that takes mail here have a limit that must be asked for? An unknown or
- * disabled target, to which no mail comes, has none and says nothing. */
+/* Does every mailbox that receives mail here have a limit that must be checked? An
+ * unknown or disabled target, which receives no mail, does not count. */
 static bool
 room_is_limited(const struct submit *s, const struct directory_target *targets, unsigned count)
 {

@@ -1,10 +1,10 @@
-/* Whether an address is an account's own (setting require_auth_match). */
+/* Does an address belong to an account? (Setting require_auth_match.) */
 #include <stdio.h>
 
 #include "frontend/submit/private.h"
 #include "lib/mime/address.h"
 
-/* Without the "+detail" of the local part, when those are in use. */
+/* Without the "+detail" of the local part, if such details are in use. */
 static struct str
 sender_without_detail(const struct frontend *f, struct str address, char out[DIRECTORY_ADDRESS_MAX])
 {

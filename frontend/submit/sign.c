@@ -1,8 +1,8 @@
-/* DKIM signatures of submissions: of authenticated users, and of hosts that
- * may relay. What others send in the name of a domain here is not vouched for.
+/* DKIM signatures for submissions of authenticated users, and of hosts that may
+ * relay. We do not vouch for mail that others send in the name of a local domain.
  *
- * The domain that signs is that of From:, else that of the account (or of the
- * reverse-path), whichever has a key. Who may write which From: is the setting
+ * The signing domain is that of From:, otherwise that of the account (or of the
+ * reverse-path), whichever has a key. Who may use which From: is up to the setting
  * require_auth_match. */
 #include "frontend/submit/private.h"
 
@@ -54,7 +54,7 @@ submit_sign_header_known(struct submit *s)
 		return;
 	sign_add_domain(s, sign_from_domain(s));
 	sign_add_domain(s, directory_domain_of(account != NULL ? str_c(account) : s->options.reverse_path));
-	/* Spares the hash of the body. */
+	/* Saves hashing the body. */
 	if (dkim_signing_is_vain(&s->signing, s->frontend->dkim_keys))
 		dkim_stream_free(&s->dkim);
 }

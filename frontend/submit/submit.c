@@ -6,7 +6,7 @@
 
 /* ---- The end ---- */
 
-/* Nobody waits for it, and nothing can come back. */
+/* Nobody waits for it, and nothing can call back. */
 static void
 submit_on_end(struct op *op)
 {
@@ -73,7 +73,7 @@ submit_begin(struct frontend *f, const struct submit_options *options)
 	return s;
 }
 
-/* ---- What is known of it ---- */
+/* ---- Queries ---- */
 
 const struct settings_smtp_in *
 submit_settings(const struct submit *s)

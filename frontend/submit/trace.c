@@ -1,11 +1,11 @@
-/* The lines on top of a message: Return-Path, Received, and what a submission
- * left out (RFC 5321, 4.4; RFC 6409, section 8). */
+/* The lines added on top of a message: Return-Path, Received, and fields that a
+ * submission lacks (RFC 5321, 4.4; RFC 6409, section 8). */
 #include <stdio.h>
 
 #include "frontend/submit/private.h"
 #include "lib/base/clock.h"
 
-/* What the client calls itself, with nothing in it that has a meaning here. */
+/* The client's own name for itself, without any character that has a meaning here. */
 static void
 trace_add_helo(struct buf *out, const char *helo)
 {
@@ -41,7 +41,7 @@ trace_add_received(struct submit *s, struct buf *out)
 	if (o->tls[0] != '\0')
 		buf_printf(out, "\r\n\t(%s)", o->tls);
 	buf_printf(out, "\r\n\tid %s", s->id);
-	/* Of several, none is named: they need not know of each other. */
+	/* If there are several, none is named: they need not know of each other. */
 	if (s->recipient_count == 1)
 		buf_printf(out, "\r\n\tfor <%s>", s->recipients->record.address);
 	if (o->has_priority)

@@ -1,7 +1,7 @@
 #include "frontend/wellknown/wellknown.h"
 #include "lib/tlspolicy/sts_policy.h"
 
-/* The words of the setting. */
+/* The values of the setting. */
 enum { MTA_STS_OFF, MTA_STS_NONE, MTA_STS_TESTING, MTA_STS_ENFORCE };
 
 static enum sts_mode

@@ -1,11 +1,11 @@
-/* What others look for below /.well-known/. */
+/* Resources below /.well-known/. */
 #ifndef SP_FRONTEND_WELLKNOWN_WELLKNOWN_H
 #define SP_FRONTEND_WELLKNOWN_WELLKNOWN_H
 
 #include "frontend/http/http.h"
 
-/* https://mta-sts.DOMAIN/.well-known/mta-sts.txt (RFC 8461, 3.2), by the settings
- * smtp-in mta_sts, mta_sts_mx and mta_sts_max_age of the domain. */
+/* https://mta-sts.DOMAIN/.well-known/mta-sts.txt (RFC 8461, 3.2), according to the
+ * domain's settings smtp-in mta_sts, mta_sts_mx and mta_sts_max_age. */
 extern const struct http_handler wellknown_mta_sts;
 
 #endif

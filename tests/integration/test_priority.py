@@ -58,7 +58,7 @@ def test_asked_and_got(world, settings, asked, got):
 def test_strangers_have_none(world):
     world.sink.extensions.append("MT-PRIORITY")
     reply, _ = submit(world, f"a@{world.domain()}", "MT-PRIORITY=-4", login=False)
-    assert reply == (250, b"2.3.6 0 is the priority, not the one asked for; sender ok")
+    assert reply == (250, b"2.3.6 0 is the priority granted, not the one requested; sender ok")
     assert taken(world) == 0
 
 

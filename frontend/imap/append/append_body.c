@@ -1,11 +1,11 @@
-/* The bodies of APPEND's messages: into the blob store, digests computed on the
- * way. What is refused is thrown away as it comes. */
+/* The bodies of APPEND's messages: stores them in the blob store and computes their
+ * digests at the same time. A refused body is discarded as it arrives. */
 #include <string.h>
 
 #include "frontend/imap/append/append_private.h"
 #include "lib/base/mem.h"
 
-/* ---- Giving up ---- */
+/* ---- Refusing ---- */
 
 void
 append_release(struct blob_store *blobs, const struct imap_append_message *m)
@@ -94,7 +94,7 @@ append_add(struct imap_append *a, const char *data, size_t len)
 	return a->refused == NULL;
 }
 
-/* Lines end with CRLF in what is stored; a binary message stays as it is. */
+/* Stored lines end with CRLF; a binary message is stored unchanged. */
 static bool
 append_body_add_text(struct imap_append *a, const char *data, size_t len)
 {
@@ -175,7 +175,7 @@ append_end_body(struct imap_session *s)
 		return;
 	mime_digest_end(&a->digest, &digest);
 	if (blob_put(m->blobs, BLOB_DIGEST, digest.data, digest.len, &m->digest, NULL, NULL, &err) != 0)
-		m->digest = (struct blob_id){0}; /* it can be computed anew */
+		m->digest = (struct blob_id){0}; /* it can be recomputed */
 	buf_fini(&digest);
 	a->syncing++;
 	session_hold(&s->base);

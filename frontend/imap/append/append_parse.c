@@ -1,5 +1,5 @@
-/* The arguments of APPEND behind the mailbox (RFC 9051, RFC 3502, RFC 4466, RFC
- * 4469, RFC 6855). */
+/* The arguments of APPEND after the mailbox (RFC 9051, RFC 3502, RFC 4466, RFC 4469,
+ * RFC 6855). */
 #include <string.h>
 
 #include "frontend/imap/append/append_private.h"
@@ -60,7 +60,7 @@ append_parse_take_literal(struct imap_session *s, struct imap_lexer *lex, bool a
 	return APPEND_PARSED;
 }
 
-/* "TEXT {12}" or "URL "/Drafts/;UID=1"", in CATENATE's list. */
+/* "TEXT {12}" or "URL "/Drafts/;UID=1"", in the list of CATENATE. */
 static enum append_parsed
 append_parse_take_part(struct imap_session *s, struct imap_lexer *lex, bool announced)
 {
@@ -97,14 +97,14 @@ append_parse_take_flags_and_date(struct imap_lexer *lex, struct imap_append_mess
 	return imap_lex_date_time(lex, &m->date, &m->zone_minutes) && imap_lex_sp(lex);
 }
 
-/* Behind the space: "(\Seen) "date" " and what the message is made of. */
+/* After the space: "(\Seen) "date" " and the message itself. */
 static enum append_parsed
 append_parse_take_message(struct imap_session *s, struct imap_lexer *lex, bool announced)
 {
 	struct append_reading *in = &s->append->in;
 
 	if (in->one_only && in->count != 0) {
-		imap_lex_fail(lex, "REPLACE takes one message");
+		imap_lex_fail(lex, "REPLACE accepts only one message");
 		return APPEND_MALFORMED;
 	}
 	if (in->count == MESSAGES_MAX) {
@@ -167,7 +167,7 @@ append_parse(struct imap_session *s, struct imap_lexer *lex, bool announced)
 		parsed = APPEND_MALFORMED;
 	}
 	if (parsed == APPEND_INLINE) {
-		/* It is read again when the literal is there. */
+		/* It is parsed again once the literal has arrived. */
 		s->append->in = before;
 		if (before.last != NULL)
 			before.last->next = NULL;

@@ -1,8 +1,8 @@
-/* The inside of APPEND, shared by cmd_append.c, append_parse.c and append_url.c.
+/* The internals of APPEND, shared by cmd_append.c, append_parse.c and append_url.c.
  *
- * The text between two literals is read into steps, which are then done in
- * turn: a message begins, what a URL names is added to it, the announced literal
- * is let in, the message ends. */
+ * The text between two literals is parsed into steps, which are then run in order: a
+ * message begins, the data that a URL names is added to it, the announced literal is
+ * let in, the message ends. */
 #ifndef SP_FRONTEND_IMAP_APPEND_APPEND_PRIVATE_H
 #define SP_FRONTEND_IMAP_APPEND_APPEND_PRIVATE_H
 
@@ -12,7 +12,7 @@
 
 struct imap_append_message {
 	struct imap_session *session; /* held while its body is being synced */
-	struct imap_append *append;   /* NULL: given up */
+	struct imap_append *append;   /* NULL: abandoned */
 	struct blob_store *blobs;
 	struct imap_flags flags;
 	bool has_date;
@@ -30,19 +30,19 @@ struct append_step {
 	struct append_step *next;
 };
 
-/* Where in the grammar the text has come to. */
+/* How far the text has advanced in the grammar. */
 enum append_place {
-	APPEND_AFTER_MESSAGE, /* or the mailbox: a message, or the end */
-	APPEND_AFTER_UTF8,    /* behind "UTF8 (" and its literal */
-	APPEND_IN_CATENATE,   /* behind a part */
+	APPEND_AFTER_MESSAGE, /* or the mailbox: a message follows, or the end */
+	APPEND_AFTER_UTF8,    /* after "UTF8 (" and its literal */
+	APPEND_IN_CATENATE,   /* after a part */
 };
 
-/* What the text is read into; by value, so that a reading can be taken back. */
+/* The result of parsing the text; by value, so that parsing can be undone. */
 struct append_reading {
 	enum append_place place;
 	struct imap_append_message *first, *last; /* in the arena */
 	unsigned count, urls;
-	struct append_step *steps, *last_step; /* to be done; in the arena */
+	struct append_step *steps, *last_step; /* still to run; in the arena */
 	bool one_only;			       /* REPLACE */
 };
 
@@ -51,54 +51,54 @@ struct imap_append {
 	uint32_t folder_id;
 	struct imap_literal literal; /* the last one announced */
 	struct append_reading in;
-	unsigned syncing; /* bodies on their way to the disk */
-	bool whole;	  /* the command has come to its end */
+	unsigned syncing; /* bodies being written to disk */
+	bool whole;	  /* the command has been received completely */
 	bool filing;	  /* the store has been asked */
-	uint64_t bytes;	  /* of all literals announced */
+	uint64_t bytes;	  /* of all announced literals */
 	int64_t begun_ms; /* unix */
 	/* REPLACE: */
 	bool replaces;
-	uint32_t replaced; /* as the client gave it, then the UID */
-	/* Why it cannot be: the rest is taken and thrown away. */
-	const char *refused; /* constant, or in the arena; NULL: nothing is wrong */
+	uint32_t replaced; /* as the client gave it, later the UID */
+	/* Why the command cannot be done: the rest is read and discarded. */
+	const char *refused; /* constant, or in the arena; NULL: no error */
 	enum imap_reply refused_reply;
-	/* The body that is coming. */
-	struct imap_append_message *message; /* borrowed; whose it is */
+	/* The body being received. */
+	struct imap_append_message *message; /* borrowed; the one it belongs to */
 	struct blob_append *body;	     /* owner */
 	struct mime_digest_builder *digest;  /* owner */
 	char before;			     /* its last byte */
-	struct append_fetch *fetch;	     /* owner; what a URL names */
+	struct append_fetch *fetch;	     /* owner; the data that a URL names */
 };
 
 /* ---- append_parse.c ---- */
 enum append_parsed {
 	APPEND_PARSED,	  /* up to the announced literal, or the end */
-	APPEND_INLINE,	  /* the announced literal is part of the text: nothing was read */
+	APPEND_INLINE,	  /* the announced literal is part of the text: nothing was parsed */
 	APPEND_MALFORMED, /* lex says why */
 };
-/* Does the announced literal stand at the lexer's place? */
+/* Is the announced literal at the lexer's position? */
 bool append_is_announced(const struct imap_lexer *lex);
 enum append_parsed append_parse(struct imap_session *s, struct imap_lexer *lex, bool announced);
 
 /* ---- append_body.c ---- */
-/* Why the command cannot be done; the first reason stays. */
+/* Records why the command cannot be done; the first reason is kept. */
 void append_refuse(struct imap_append *a, enum imap_reply reply, const char *why);
-/* Of the next message in the list. */
+/* For the next message in the list. */
 void append_begin_body(struct imap_append *a);
-/* Bytes of the body, as they are. False: it is refused now. */
+/* Bytes of the body, unmodified. False: it has been refused. */
 bool append_add(struct imap_append *a, const char *data, size_t len);
 void append_end_body(struct imap_session *s);
-/* Gives the space of its body and digest back. */
+/* Releases the space of its body and digest. */
 void append_release(struct blob_store *blobs, const struct imap_append_message *m);
 
 /* ---- cmd_append.c ---- */
-/* The next step may be done: of what had to wait. */
+/* Continues with the next step, after one that had to wait. */
 void append_go_on(struct imap_session *s);
-/* Everything was read and synced: files the messages, or says why not. */
+/* Everything was read and synced: stores the messages, or says why not. */
 void append_finish(struct imap_session *s);
 
 /* ---- append_url.c ---- */
-/* Adds what the URL names to the body, then append_go_on(). */
+/* Adds the data that the URL names to the body, then calls append_go_on(). */
 void append_fetch_url(struct imap_session *s, struct str url);
 void append_fetch_free(struct append_fetch **f);
 

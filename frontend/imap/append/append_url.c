@@ -1,6 +1,6 @@
 /* CATENATE's URLs (RFC 4469, RFC 5092), relative to this server:
  * "/Drafts;UIDVALIDITY=12/;UID=20/;SECTION=1.2", or ";UID=20" in the selected
- * mailbox. What one names goes from the one body to the other in pieces. */
+ * mailbox. The data is copied from one body to the other in pieces. */
 #include <string.h>
 
 #include "frontend/imap/append/append_private.h"
@@ -42,7 +42,7 @@ append_url_fail(struct imap_session *s, const char *why)
 	struct append_fetch *f = s->append->fetch;
 	char *text = arena_printf(&s->command.arena, "%.*s", STR_ARG(str_first(f->url, 500)));
 
-	/* It stands between brackets on one line. */
+	/* The text is put between brackets on one line. */
 	for (char *p = text; *p != '\0'; p++)
 		if (*p == ']' || *p == '\r' || *p == '\n')
 			*p = '?';
@@ -57,9 +57,9 @@ append_url_bad(struct imap_session *s)
 	append_url_fail(s, "it names no message here");
 }
 
-/* ---- Reading it ---- */
+/* ---- Parsing the URL ---- */
 
-/* %XX taken away; false: malformed, or a byte that would not be printed. */
+/* Decodes %XX; false: malformed, or an unprintable byte. */
 static bool
 append_url_decode(struct arena *arena, struct str text, struct str *out)
 {
@@ -96,7 +96,7 @@ append_url_take_number(struct str text, uint32_t *out)
 	return true;
 }
 
-/* By the grammar of FETCH. */
+/* Uses the grammar of FETCH. */
 static bool
 append_url_take_section(struct imap_session *s, struct str text, struct append_fetch *f)
 {
@@ -180,7 +180,7 @@ append_url_take(struct imap_session *s, struct str url, struct append_fetch *f)
 	return f->uid != 0 && (f->mailbox.len != 0 || s->view != NULL);
 }
 
-/* ---- Adding it ---- */
+/* ---- Adding the data ---- */
 
 static void append_url_add_more(struct imap_session *s);
 
@@ -245,7 +245,7 @@ append_url_add_extent(struct imap_session *s, uint64_t start, uint64_t end)
 	append_url_add_more(s);
 }
 
-/* HEADER.FIELDS: no bytes of the message in one piece. */
+/* HEADER.FIELDS: the bytes are not contiguous in the message. */
 static void
 append_url_on_header(void *arg, const char *data, size_t len, const struct err *err)
 {

@@ -1,10 +1,10 @@
-/* APPEND: messages stream to the blob store as they come; their digests are
- * computed on the way; all are filed by one script, or none. OK is said when
- * the bodies are synced and the index is written.
+/* APPEND: messages are streamed to the blob store as they arrive, and their digests
+ * are computed at the same time. One script files all of them, or none. OK is sent
+ * once the bodies are synced and the index is written.
  *
- * CATENATE (RFC 4469) makes a message of literals and of parts of others.
- * REPLACE (RFC 8508) is an APPEND of one message, after which one of the
- * selected mailbox is expunged; it is left alone until the new one is there. */
+ * CATENATE (RFC 4469) builds a message from literals and parts of other messages.
+ * REPLACE (RFC 8508) is an APPEND of one message, after which a message of the
+ * selected mailbox is expunged; the old one is untouched until the new one is stored. */
 #include "frontend/imap/append/append_private.h"
 
 #include <string.h>
@@ -14,15 +14,15 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
-/* What the store is asked to file; in the arena, since its answer may come when
- * the session is gone. */
+/* The request to the store; in the arena, since the answer may arrive when the
+ * session is gone. */
 struct filing {
 	struct imap_session *session;
 	struct frontend *frontend;
 	struct imap_append_message *messages;
 };
 
-/* Says why, now that nothing of the command is to come any more. */
+/* Sends the reason, now that no more of the command will arrive. */
 static void
 append_finish_refused(struct imap_session *s)
 {
@@ -36,10 +36,10 @@ append_finish_refused(struct imap_session *s)
 /* ---- Steps ---- */
 
 enum steps_result {
-	STEPS_DONE,    /* all */
-	STEPS_WAIT,    /* append_go_on() will come */
-	STEPS_LITERAL, /* the literal may come */
-	STEPS_REFUSED, /* and the client need not send it */
+	STEPS_DONE,    /* all done */
+	STEPS_WAIT,    /* append_go_on() will be called */
+	STEPS_LITERAL, /* the literal may be sent */
+	STEPS_REFUSED, /* and the client need not send the literal */
 };
 
 static enum steps_result
@@ -89,9 +89,9 @@ append_go_on(struct imap_session *s)
 	}
 }
 
-/* ---- May it be? The answer comes before the go-ahead. ---- */
+/* ---- May the message be accepted? The answer comes before the go-ahead. ---- */
 
-/* The message to be replaced, by its UID from now on. */
+/* Finds the message to be replaced, which is identified by its UID from now on. */
 static void
 append_on_view(struct imap_session *s, const struct err *err)
 {
@@ -103,7 +103,7 @@ append_on_view(struct imap_session *s, const struct err *err)
 	else if (!s->by_uid && seq > imap_view_count(s->view))
 		append_refuse(a, IMAP_BAD, "there is no message with that number");
 	else if (seq == 0 || imap_view_record(s->view, seq) == NULL)
-		append_refuse(a, IMAP_NO, "[NONEXISTENT] the message to be replaced does not exist any more");
+		append_refuse(a, IMAP_NO, "[NONEXISTENT] the message to be replaced no longer exists");
 	else if (s->view->read_only)
 		append_refuse(a, IMAP_NO, "[CANNOT] the mailbox is selected read-only");
 	else
@@ -127,7 +127,7 @@ append_on_quota(void *arg, const struct mailbox_quota *used, const struct err *e
 
 	if (!session_back(&s->base))
 		return;
-	/* The store checks again when it files. */
+	/* The store checks again when filing. */
 	if (err == NULL && used->bytes + s->append->bytes > s->quota_bytes)
 		append_refuse(s->append, IMAP_NO, "[OVERQUOTA] the account's quota is used up");
 	append_find_replaced(s);
@@ -148,7 +148,7 @@ append_on_folder(void *arg, const struct mailbox_folder *folder, const struct er
 		append_refuse(s->append, IMAP_NO, "[CANNOT] that is not a mailbox name");
 	else
 		append_refuse(s->append, IMAP_NO, "[UNAVAILABLE] the mail store cannot be reached, try later");
-	/* What is replaced makes room; only the filing knows how much. */
+	/* The replaced message frees room; only the filing script knows how much. */
 	if (s->append->refused != NULL || s->quota_bytes == 0 || s->append->replaces) {
 		append_find_replaced(s);
 		return;
@@ -173,8 +173,8 @@ append_check_literal(struct imap_session *s, const struct imap_literal *literal)
 		append_refuse(a, IMAP_NO, "[TOOBIG] the message is too large");
 }
 
-/* The command begins: "2 " of REPLACE, the mailbox, and as much as has come.
- * literal NULL: nothing more will. */
+/* Parses the command's beginning: "2 " for REPLACE, the mailbox, and as much as has
+ * arrived. literal NULL: no more will arrive. */
 static enum append_parsed
 append_begin(struct imap_session *s, const struct imap_command *row, struct imap_lexer *lex,
 	     const struct imap_literal *literal)
@@ -208,7 +208,7 @@ append_find_mailbox(struct imap_session *s)
 	mailbox_open(imap_store(s), imap_address(s), s->append->mailbox, append_on_folder, s);
 }
 
-/* BAD; what is left of the command is skipped. */
+/* BAD; the rest of the command is skipped. */
 static enum imap_literal_use
 append_refuse_syntax(struct imap_session *s)
 {
@@ -231,7 +231,7 @@ append_first_literal(struct imap_session *s, struct str text, const struct imap_
 	row = imap_command_of(text, &tag);
 	CHECK(row != NULL);
 	imap_lex_init(lex, text, &s->command.arena, (s->enabled & (IMAP_UTF8_ACCEPT | IMAP_REV2)) != 0);
-	/* The row was found, so tag and name stand there. */
+	/* The row was found, so tag and name precede this. */
 	lex->at = tag.len + 1 + strlen(row->name);
 	parsed = append_begin(s, row, lex, literal);
 	if (parsed == APPEND_INLINE)
@@ -281,7 +281,7 @@ imap_append_end(struct imap_session *s, struct str text)
 		append_end_whole(s);
 }
 
-/* Without any message's literal: so only CATENATE of URLs makes sense. */
+/* Without a message literal: only CATENATE with URLs makes sense. */
 static enum cmd_status
 cmd_append(struct imap_session *s, struct imap_lexer *lex)
 {
@@ -297,7 +297,7 @@ cmd_append(struct imap_session *s, struct imap_lexer *lex)
 static void
 append_on_told(struct imap_session *s, const struct err *err)
 {
-	(void)err; /* it is done; the client hears of it later */
+	(void)err; /* the command has succeeded; the client hears of it later */
 	imap_finish(s, IMAP_OK, "%s", (const char *)s->work);
 }
 
@@ -319,7 +319,7 @@ append_finish_filed(struct imap_session *s, const struct mailbox_filed *filed)
 				    filed->first_uid, filed->first_uid + filed->count - 1);
 	s->work = text;
 	if (filed->replaced.count != 0) {
-		/* The new UID before the EXPUNGE (RFC 8508, 3.4). */
+		/* The new UID is sent before the EXPUNGE (RFC 8508, 3.4). */
 		imap_untagged(s, "OK %s", text);
 		folder_index_take_expunged(s->view->index, &filed->replaced);
 		s->work = (void *)(uintptr_t) "replaced";
@@ -337,7 +337,7 @@ append_on_filed(void *arg, const struct mailbox_filed *filed, const struct err *
 	struct filing *f = arg;
 	struct imap_session *s = f->session;
 
-	/* Without an answer it may have been filed: the sweep will tell. */
+	/* Without an answer it may have been filed: the sweep will find out. */
 	if (err != NULL && mailbox_is_certain(err))
 		for (const struct imap_append_message *m = f->messages; m != NULL; m = m->next)
 			append_release(f->frontend->service->blobs, m);
@@ -389,8 +389,8 @@ append_file_all(struct imap_session *s)
 	mailbox_file(imap_store(s), &filing, append_on_filed, f);
 }
 
-/* The first of its bodies has no reference but the command: a sweep takes what is
- * a day old and has none. */
+/* The first body is referenced only by the command: a sweep removes bodies that are a
+ * day old and have no reference. */
 enum { APPEND_LONGEST_MS = 12 * 3600 * 1000 };
 
 void

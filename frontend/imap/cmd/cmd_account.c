@@ -1,5 +1,5 @@
-/* GETQUOTA, GETQUOTAROOT (RFC 9208), MYRIGHTS and its like (RFC 4314) as far as
- * mailboxes with one owner need them, COMPRESS (RFC 4978). */
+/* GETQUOTA, GETQUOTAROOT (RFC 9208), MYRIGHTS and related commands (RFC 4314) as far
+ * as mailboxes with a single owner need them, COMPRESS (RFC 4978). */
 #include "frontend/imap/private.h"
 
 /* ---- Quota: one root for the whole account, named "" ---- */
@@ -156,7 +156,7 @@ cmd_compress(struct imap_session *s, struct imap_lexer *lex)
 	if (!str_eq_ci(mechanism, STR("DEFLATE")))
 		return imap_finish(s, IMAP_NO, "[CANNOT] unknown compression mechanism");
 	if (conn_is_deflated(s->conn))
-		return imap_finish(s, IMAP_NO, "[COMPRESSIONACTIVE] compression is active already");
+		return imap_finish(s, IMAP_NO, "[COMPRESSIONACTIVE] compression is already active");
 	imap_finish(s, IMAP_OK, "compression begins");
 	if (!conn_is_closing(s->conn))
 		conn_start_deflate(s->conn);

@@ -9,7 +9,7 @@ struct copying {
 static void
 copy_on_told(struct imap_session *s, const struct err *err)
 {
-	(void)err; /* it is done; the client hears of it later */
+	(void)err; /* the command has succeeded; the client hears of it later */
 	imap_ok(s);
 }
 
@@ -37,7 +37,7 @@ copy_finish_copied(struct imap_session *s, const struct mailbox_copied *copied)
 	}
 	copy_print_copyuid(copied, &codes);
 	if (w->move) {
-		/* Before the EXPUNGEs, so that the client knows where they went. */
+		/* Before the EXPUNGEs, so that the client knows where the messages went. */
 		imap_untagged(s, "OK [%s] moved", codes.data);
 		imap_view_refresh(s, copy_on_told);
 	} else {

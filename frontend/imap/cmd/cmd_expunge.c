@@ -37,11 +37,11 @@ expunge_on_told(struct imap_session *s)
 		imap_ok(s);
 }
 
-/* The index knows of it by now, and the client is told. */
+/* The index is up to date now, and the client is told. */
 static void
 expunge_on_known(struct imap_session *s, const struct err *err)
 {
-	(void)err; /* it is done; the client hears of it later */
+	(void)err; /* the command has succeeded; the client hears of it later */
 	if (imap_view_sync(s, true, expunge_on_told))
 		expunge_on_told(s);
 }
@@ -90,7 +90,7 @@ expunge_on_ready(struct imap_session *s, const struct err *err)
 			expunge_on_expunged, s);
 }
 
-/* Others may have set \Deleted meanwhile: the store's present state counts. */
+/* Others may have set \Deleted in the meantime: the store's present state counts. */
 static enum cmd_status
 cmd_expunge(struct imap_session *s, struct imap_lexer *lex)
 {

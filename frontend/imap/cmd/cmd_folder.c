@@ -2,7 +2,7 @@
 #include "frontend/imap/private.h"
 #include "frontend/imap/cmd/select.h"
 
-/* "a/b/" means that there will be names below: they may be anyway. */
+/* "a/b/" means that names below will be created; that is allowed in any case. */
 static struct str
 folder_without_slash(struct str name)
 {
@@ -34,7 +34,7 @@ folder_on_done(void *arg, const struct err *err)
 
 static const char *const special_uses[] = {"All", "Archive", "Drafts", "Flagged", "Junk", "Sent", "Trash", "Important"};
 
-/* "(USE (\Sent))"; *unknown_out: a use that we do not have. */
+/* "(USE (\Sent))"; *unknown_out: a use that we do not support. */
 static bool
 folder_take_uses(struct imap_session *s, struct imap_lexer *lex, struct str *uses_out, bool *unknown_out)
 {
@@ -46,7 +46,8 @@ folder_take_uses(struct imap_session *s, struct imap_lexer *lex, struct str *use
 	     imap_lex_sp(lex) && imap_lex_open(lex);
 	while (ok && imap_lex_char(lex, '\\') && imap_lex_atom(lex, &name)) {
 		const char *found = NULL;
-		/* All and Flagged are views of other mailboxes' messages, which we do not have. */
+		/* All and Flagged are views of messages in other mailboxes, which we do not
+		 * support. */
 		for (size_t i = 0; i < sizeof(special_uses) / sizeof(special_uses[0]); i++)
 			if (str_eq_ci(name, str_c(special_uses[i])) && i != 0 && i != 3)
 				found = special_uses[i];
@@ -124,7 +125,7 @@ folder_on_to_delete(void *arg, const struct mailbox_folder *folder, const struct
 		return;
 	}
 	w = s->work;
-	/* One cannot stay in what is no more. */
+	/* A session cannot stay in a deleted mailbox. */
 	if (s->view != NULL && s->view->index->folder_id == folder->id && folder->id != 1)
 		imap_unselect(s, true);
 	session_hold(&s->base);

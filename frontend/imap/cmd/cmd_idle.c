@@ -1,4 +1,4 @@
-/* IDLE (RFC 2177), and the sessions that are told of changes as they happen. */
+/* IDLE (RFC 2177), and notifying sessions of changes as they happen. */
 #include "frontend/imap/private.h"
 #include "frontend/imap/cmd/push.h"
 #include "lib/base/check.h"
@@ -13,7 +13,7 @@ idle_is_idling(const struct imap_session *s)
 
 static const char idle_bad[] = "DONE was expected";
 
-/* What the client said behind "+ idling" has come, and nothing is under way. */
+/* The client has sent its line after "+ idling", and nothing is in progress. */
 static void
 idle_end(struct imap_session *s)
 {
@@ -33,12 +33,12 @@ idle_on_told(struct imap_session *s)
 		return;
 	}
 	session_limits(&s->base, &limits);
-	conn_set_timeout(s->conn, limits.idle_ms); /* a client that did not read had another */
+	conn_set_timeout(s->conn, limits.idle_ms); /* a client that was not reading had a different one */
 	if (s->view->index->folder.highest_modseq > s->view->modseq)
 		imap_push(&s->view->watcher);
 }
 
-/* DONE came while the view was being read: it ends when that is there. */
+/* DONE arrived while the view was being read: the command ends when that is finished. */
 static void
 idle_on_ready(struct imap_session *s, const struct err *err)
 {
@@ -69,7 +69,7 @@ cmd_idle(struct imap_session *s, struct imap_lexer *lex)
 		return imap_finish(s, IMAP_BAD, "IDLE is disabled");
 	conn_write_c(s->conn, "+ idling\r\n");
 	s->on_line = idle_on_line;
-	/* What has happened up to now; from here on notices wake us. */
+	/* What has happened so far; from here on, notices wake us. */
 	if (s->view != NULL)
 		imap_view_refresh(s, idle_on_ready);
 	return CMD_WAIT;
@@ -85,7 +85,8 @@ imap_push(struct folder_watcher *watcher)
 		imap_bye(s, "the selected mailbox was deleted");
 		return;
 	}
-	/* Who does not read is told later, with all that has come until then. */
+	/* A client that is not reading is told later, including everything that happens until
+	 * then. */
 	if (!idle_is_idling(s) || v->on_ready != NULL || v->sync != NULL ||
 	    conn_output_pending(s->conn) > CONN_OUTPUT_HIGH)
 		return;

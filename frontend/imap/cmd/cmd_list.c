@@ -1,5 +1,5 @@
-/* LIST (RFC 9051, 6.3.9, which takes in LIST-EXTENDED, LIST-STATUS, CHILDREN
- * and SPECIAL-USE; LIST-MYRIGHTS: RFC 8440) and LSUB (RFC 3501). */
+/* LIST (RFC 9051, 6.3.9, which includes LIST-EXTENDED, LIST-STATUS, CHILDREN and
+ * SPECIAL-USE; LIST-MYRIGHTS: RFC 8440) and LSUB (RFC 3501). */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,11 +25,11 @@ struct listing {
 	unsigned status_items;
 	bool extended; /* more than RFC 3501's LIST */
 	bool lsub;
-	struct str *patterns; /* with the reference in front */
+	struct str *patterns; /* with the reference prepended */
 	unsigned count;
 };
 
-/* All folders, sorted by name, and names that are only subscribed to. */
+/* All folders, sorted by name, and names that are only subscribed. */
 struct names {
 	const struct mailbox_folder *folders;
 	unsigned folder_count;
@@ -157,8 +157,8 @@ list_is_below(struct str name, struct str upper)
 	return name.len > upper.len && name.p[upper.len] == '/' && str_starts(name, upper);
 }
 
-/* Index of the first folder that may lie below the name: they are sorted, but
- * for INBOX, which comes first. */
+/* Index of the first folder that may be below the name: they are sorted, except that
+ * INBOX comes first. */
 static unsigned
 list_first_below(const struct names *n, struct str name)
 {
@@ -191,7 +191,7 @@ list_is_selected(const struct listing *w, const struct mailbox_folder *f)
 	       ((w->options & SELECT_SPECIAL_USE) == 0 || f->special_use.len != 0);
 }
 
-/* Does anything below it meet the selection? hidden: that is not listed itself. */
+/* Is anything below it selected? hidden: something that is not listed itself. */
 static bool
 list_has_selected_below(const struct listing *w, const struct names *n, struct str name, bool hidden)
 {
@@ -228,8 +228,8 @@ list_folder(const struct imap_session *s, const struct listing *w, const struct 
 
 	if (!list_matches(w, f->name))
 		return;
-	/* One that is not selected itself is told for what is not told without it
-	 * (RFC 9051, 6.3.9.6). */
+	/* A folder that is not selected itself is listed if the answer would otherwise not
+	 * mention what is selected below it (RFC 9051, 6.3.9.6). */
 	child_info = (w->options & SELECT_RECURSIVE) != 0 && list_has_selected_below(w, n, f->name, !selected);
 	if (!selected && !child_info)
 		return;
@@ -249,7 +249,7 @@ list_folder(const struct imap_session *s, const struct listing *w, const struct 
 
 /* ---- Names without a mailbox ---- */
 
-/* A name, and whether it is subscribed to or only stands above such a name. */
+/* A name, and whether it is subscribed or only a parent of a subscribed name. */
 struct subscription {
 	struct str name;
 	bool subscribed;
@@ -264,7 +264,7 @@ list_subscription_compare(const void *a, const void *b)
 	return order != 0 ? order : (int)y->subscribed - (int)x->subscribed;
 }
 
-/* Sorts; of each name one stays, subscribed if any of them is. */
+/* Sorts and removes duplicates; a name stays subscribed if any of its entries is. */
 static void
 list_subscription_unite(struct subscription *list, unsigned *count)
 {
@@ -277,7 +277,7 @@ list_subscription_unite(struct subscription *list, unsigned *count)
 	*count = kept;
 }
 
-/* The next level above; false: there is none. */
+/* The parent name; false: there is none. */
 static bool
 list_go_up(struct str *name)
 {
@@ -292,7 +292,7 @@ list_go_up(struct str *name)
 static bool
 list_folder_exists(const struct names *n, struct str name)
 {
-	unsigned low = n->folder_count != 0, high = n->folder_count; /* sorted but for INBOX */
+	unsigned low = n->folder_count != 0, high = n->folder_count; /* sorted except for INBOX */
 
 	while (low < high) {
 		unsigned middle = low + (high - low) / 2;
@@ -304,8 +304,8 @@ list_folder_exists(const struct names *n, struct str name)
 	return str_eq(name, STR("INBOX")) || (low < n->folder_count && str_eq(n->folders[low].name, name));
 }
 
-/* Subscribed names that are no mailboxes; with RECURSIVEMATCH the levels above
- * them too, as far as they are none either. */
+/* Subscribed names that are not mailboxes; with RECURSIVEMATCH also their parents, if
+ * those are not mailboxes either. */
 static void
 list_missing(struct imap_session *s, const struct listing *w, const struct names *n, struct buf *out)
 {
@@ -344,7 +344,7 @@ list_all(struct imap_session *s, const struct listing *w, const struct names *n,
 
 /* ---- LSUB ---- */
 
-/* "%" names the upper levels of what is subscribed to below (RFC 3501, 6.3.9). */
+/* "%" lists the upper levels of subscribed names below (RFC 3501, 6.3.9). */
 static void
 list_lsub_add(const struct listing *w, struct str name, struct subscription *list, unsigned *count)
 {
@@ -420,7 +420,7 @@ cmd_list(struct imap_session *s, struct imap_lexer *lex)
 	    !imap_lex_mailbox(lex, &reference) || !imap_lex_sp(lex) || !list_take_patterns(lex, reference, w) ||
 	    (imap_lex_try(lex, ' ') && !list_take_return(s, lex, w)) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
-	/* An empty pattern asks for the delimiter. */
+	/* An empty pattern is a request for the delimiter. */
 	if (!w->extended && w->count == 1 && w->patterns[0].len == reference.len) {
 		imap_untagged(s, "LIST (\\Noselect) \"/\" \"\"");
 		return imap_ok(s);

@@ -16,12 +16,12 @@ struct metadata {
 	/* Names to get, or annotations to set. */
 	struct mailbox_annotation *list;
 	unsigned count;
-	const char *refused; /* SETMETADATA: constant; why not */
+	const char *refused; /* SETMETADATA: constant; the reason for refusing */
 };
 
 /* ---- Arguments ---- */
 
-/* "/private/..." or "/shared/...", lower case from here on. */
+/* "/private/..." or "/shared/...", converted to lower case. */
 static bool
 metadata_take_entry(struct imap_lexer *lex, struct str *name_out)
 {
@@ -36,11 +36,11 @@ metadata_take_entry(struct imap_lexer *lex, struct str *name_out)
 	if (!str_is_printable_ascii(*name_out) || name.len > NAME_MAX_BYTES || memchr(lower, '*', name.len) != NULL ||
 	    memchr(lower, '%', name.len) != NULL || strstr(lower, "//") != NULL || name.len < 2 ||
 	    lower[name.len - 1] == '/')
-		return imap_lex_fail(lex, "malformed name of an annotation");
+		return imap_lex_fail(lex, "malformed annotation name");
 	if (str_eq(*name_out, STR("/private")) || str_eq(*name_out, STR("/shared")) ||
 	    str_starts(*name_out, STR("/private/")) || str_starts(*name_out, STR("/shared/")))
 		return true;
-	return imap_lex_fail(lex, "an annotation begins with /private/ or /shared/");
+	return imap_lex_fail(lex, "an annotation's name must begin with /private/ or /shared/");
 }
 
 static bool
@@ -63,7 +63,7 @@ metadata_take_options(struct imap_lexer *lex, struct metadata *w)
 			else if (imap_lex_try_word(lex, "infinity"))
 				w->depth = UINT32_MAX;
 			else
-				return imap_lex_fail(lex, "DEPTH is 0, 1 or infinity");
+				return imap_lex_fail(lex, "DEPTH must be 0, 1 or infinity");
 		} else {
 			return imap_lex_fail(lex, "unknown GETMETADATA option");
 		}
@@ -220,7 +220,8 @@ metadata_on_metadata(void *arg, const struct mailbox_annotation *list, unsigned 
 	imap_write(s, &out);
 	buf_fini(&out);
 	if (too_long != 0)
-		imap_finish(s, IMAP_OK, "[METADATA LONGENTRIES %llu] some are longer", (unsigned long long)too_long);
+		imap_finish(s, IMAP_OK, "[METADATA LONGENTRIES %llu] some values are longer",
+			    (unsigned long long)too_long);
 	else
 		imap_ok(s);
 }

@@ -9,20 +9,20 @@
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
-/* In units of lib/base/slice.h: a range, a message that has changed, one that has not. */
+/* In units of lib/base/slice.h: for a range, a changed message, an unchanged one. */
 enum { RANGE_WORK = 3, LINE_WORK = 20, LOOK_WORK = 1 };
 
 struct selecting {
 	struct str name;
 	bool read_only;
-	uint32_t first_unseen; /* number of a message, as the store said; 0: none is told */
+	uint32_t first_unseen; /* sequence number according to the store; 0: not reported */
 	bool resync;	       /* QRESYNC (...) was given: */
-	uint32_t uid_validity; /* what the client knows */
+	uint32_t uid_validity; /* the values that the client knows */
 	uint64_t modseq;
 	struct imap_set known; /* its UIDs; no ranges: all */
-	/* What is told of what it has missed: */
+	/* What it has missed and is sent: */
 	struct imap_set vanished;
-	uint32_t vanished_at, seq; /* ranges, messages that are told */
+	uint32_t vanished_at, seq; /* ranges and messages sent so far */
 	struct buf out;		   /* owner */
 };
 
@@ -41,8 +41,8 @@ select_take_resync(struct imap_lexer *lex, struct selecting *w)
 		if (!imap_lex_sp(lex) || !imap_lex_known_uids(lex, &w->known))
 			return false;
 	}
-	/* Which numbers its UIDs had would only spare us telling of UIDs that it
-	 * knows to be gone: telling it anyway does no harm. */
+	/* The sequence numbers of its UIDs would only save us from reporting UIDs that it
+	 * knows to be gone; reporting them anyway does no harm. */
 	if (imap_lex_try(lex, ' ') && (!imap_lex_open(lex) || !imap_lex_known_uids(lex, &unused) || !imap_lex_sp(lex) ||
 				       !imap_lex_known_uids(lex, &unused) || !imap_lex_close(lex)))
 		return false;
@@ -69,15 +69,15 @@ select_take_parameters(struct imap_session *s, struct imap_lexer *lex, struct se
 	return lex->error == NULL;
 }
 
-/* ---- What is told ---- */
+/* ---- Responses ---- */
 
-/* In IMAP4rev1 (RFC 3501, 6.3.1). */
+/* IMAP4rev1 only (RFC 3501, 6.3.1). */
 static void
 select_tell_first_unseen(const struct imap_view *v, uint32_t first, struct buf *out)
 {
 	const char *record;
 
-	/* With the records at hand the state is theirs, not the store's answer. */
+	/* If the records are loaded, they determine the state, not the store's answer. */
 	if (v->uids != NULL)
 		for (first = 1; first <= v->count && (record = imap_view_record(v, first)) != NULL; first++)
 			if ((bytes_get_u16(record + MAILBOX_AT(hot, flags)) & MAILBOX_SEEN) == 0)
@@ -126,7 +126,7 @@ select_end(struct imap_session *s)
 		imap_finish(s, IMAP_OK, "[READ-WRITE] selected");
 }
 
-/* ---- What a client that comes back has missed ---- */
+/* ---- What a returning client has missed ---- */
 
 static void
 select_tell_changed(struct imap_session *s, const struct selecting *w, uint32_t seq, struct buf *out)
@@ -220,8 +220,8 @@ select_on_resync_attached(struct imap_session *s, const struct err *err)
 
 /* ---- Opening ---- */
 
-/* The index is loaded: the view begins in its state, which may be younger than
- * what mailbox_open() said. */
+/* The index is loaded: the view starts out with its state, which may be newer than
+ * mailbox_open()'s result. */
 static void
 select_adopt(struct imap_view *v)
 {
@@ -382,7 +382,7 @@ select_on_close_ready(struct imap_session *s, const struct err *err)
 			s);
 }
 
-/* Removes what carries \Deleted, silently. */
+/* Removes messages with \Deleted, silently. */
 static enum cmd_status
 cmd_close(struct imap_session *s, struct imap_lexer *lex)
 {

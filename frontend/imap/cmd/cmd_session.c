@@ -17,7 +17,7 @@ cmd_capability(struct imap_session *s, struct imap_lexer *lex)
 	return imap_ok(s);
 }
 
-/* What the store did not say is no reason to fail: the client polls again. */
+/* Missing news from the store is no reason to fail: the client will poll again. */
 static void
 cmd_session_on_refreshed(struct imap_session *s, const struct err *err)
 {

@@ -5,15 +5,15 @@
 #include "lib/base/bytes.h"
 #include "lib/base/check.h"
 
-/* Messages of one call of the store: what has been stored is told before more is,
- * and to tell it is a part of a slice (lib/base/slice.h). */
+/* Messages in one call of the store. Results are reported before more is stored, and
+ * reporting them takes part of a slice (lib/base/slice.h). */
 enum { PIECE = 1000, MESSAGE_WORK = 30 };
 
-/* A message as the client knows it. */
+/* A message in the state that the client knows. */
 struct before {
 	uint64_t keywords;
 	uint16_t flags;
-	bool known; /* it was told of the state that the index had */
+	bool known; /* the client had been told of the index's state */
 };
 
 struct storing {
@@ -21,11 +21,11 @@ struct storing {
 	struct mailbox_flag_change change;
 	bool silent;
 	struct imap_messages messages;
-	const uint32_t *uids;  /* of all of them */
-	uint32_t done, piece;  /* of the UIDs: told; with the store now */
-	struct before *before; /* of the piece; .SILENT */
-	bool some_gone;	       /* of the messages named: they are expunged */
-	uint32_t *modified;    /* UIDs that UNCHANGEDSINCE kept; NULL: none */
+	const uint32_t *uids;  /* of all messages */
+	uint32_t done, piece;  /* UIDs reported so far; UIDs that the store is working on */
+	struct before *before; /* for the piece; .SILENT */
+	bool some_gone;	       /* some of the named messages are expunged */
+	uint32_t *modified;    /* UIDs that UNCHANGEDSINCE left alone; NULL: none */
 	uint32_t modified_count;
 };
 
@@ -84,8 +84,8 @@ store_keyword_mask(const struct folder_index *ix, const struct mailbox_flag_chan
 	return mask;
 }
 
-/* Is this what the client expects, who knows the message as it was before? If
- * not, somebody else has changed it too, which .SILENT does not hide. */
+/* Is this the result that the client expects, given the state it knew? If not,
+ * somebody else has changed the message too, and .SILENT does not hide that. */
 static bool
 store_is_expected(const struct mailbox_flag_change *change, uint64_t mask, const struct before *before,
 		  const struct mailbox_hot *now)
@@ -133,7 +133,7 @@ store_tell_stored(struct imap_session *s, const struct storing *w, uint64_t mask
 		return;
 	if (w->silent && !store_is_expected(&w->change, mask,
 					    &w->before[store_position(w->uids + w->done, w->piece, now->uid)], now))
-		return; /* it comes with the unsolicited changes */
+		return; /* reported with the unsolicited changes */
 	imap_view_told(v, now);
 	if (w->silent && !condstore)
 		return;
@@ -197,7 +197,7 @@ store_note_modified(struct imap_session *s, struct storing *w, const struct mail
 	w->modified_count += stored->modified_count;
 }
 
-/* "[MODIFIED 7,9]": in UIDs or sequence numbers, as the command has it. */
+/* "[MODIFIED 7,9]": UIDs or sequence numbers, whichever the command used. */
 static void
 store_finish_modified(struct imap_session *s, const struct storing *w)
 {
@@ -215,9 +215,9 @@ store_finish_modified(struct imap_session *s, const struct storing *w)
 	buf_fini(&set);
 }
 
-/* When some are gone the rest is stored all the same (RFC 2180, 4.2). It is OK even
- * when nothing is left: a client that takes NO for its own fault would try for
- * ever, and is told of the EXPUNGE by its next command. */
+/* If some messages are gone, the rest is stored all the same (RFC 2180, 4.2). The
+ * reply is OK even when none are left: a client that takes NO for its own fault would
+ * retry forever; it learns of the EXPUNGE with its next command. */
 static void
 store_finish(struct imap_session *s, const struct storing *w)
 {
@@ -254,7 +254,7 @@ store_on_stored(void *arg, const struct mailbox_stored *stored, const struct err
 		store_piece(s);
 }
 
-/* What the client knows of the piece in hand. */
+/* Notes what the client knows of the current piece. */
 static void
 store_remember(const struct imap_session *s, struct storing *w)
 {

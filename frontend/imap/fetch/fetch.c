@@ -1,8 +1,8 @@
 /* FETCH and UID FETCH (RFC 9051, 6.4.5; RFC 7162, 3.1.4 and 3.2.6; RFC 9394).
  *
- * What the index has is written in one tight loop. For what lies deeper the
- * messages go in batches: cold records, digests, then each message is told, its
- * sections streamed. */
+ * Data from the index is written in one tight loop. For data beyond the index,
+ * messages are processed in batches: cold records first, then digests, then each
+ * message is written and its sections are streamed. */
 #include "frontend/imap/fetch/fetch.h"
 
 #include "lib/base/check.h"
@@ -57,7 +57,7 @@ fetch_finish(struct fetch *f)
 		imap_ok(s);
 }
 
-/* ---- What could not be read ---- */
+/* ---- Unreadable messages ---- */
 static void
 fetch_note_lost(struct fetch *f, uint32_t seq)
 {
@@ -85,7 +85,7 @@ fetch_on_fresh(struct imap_session *s, const struct err *err)
 	fetch_finish(f);
 }
 
-/* Most likely another session has just expunged it, and we did not know yet. */
+/* Most likely another session has just expunged it, and we have not heard of that yet. */
 static void
 fetch_check_lost(struct fetch *f)
 {
@@ -99,8 +99,8 @@ fetch_fail(struct fetch *f, const struct err *err)
 	imap_failed(f->session, err);
 }
 
-/* If some of its literal has gone out already, nothing that was said now would be
- * understood: the connection ends. Else the message is left out. */
+/* If part of its literal has already been sent, the client could not understand
+ * anything sent now: the connection is aborted. Otherwise the message is skipped. */
 static void
 fetch_on_lost(struct fetch *f, const struct err *err)
 {
@@ -118,7 +118,7 @@ fetch_on_lost(struct fetch *f, const struct err *err)
 }
 
 /* ---- A message ---- */
-/* From f->section on. True: all are told. False: fetch_on_section() goes on later. */
+/* Starts at f->section. True: all sections are sent. False: fetch_on_section() continues later. */
 static bool
 fetch_sections(struct fetch *f)
 {
@@ -153,7 +153,7 @@ fetch_on_section(struct fetch *f)
 	fetch_run(f);
 }
 
-/* True: it is told whole. False: its sections are on their way. */
+/* True: the message is complete. False: its sections are still being sent. */
 static bool
 fetch_tell_message(struct fetch *f)
 {
@@ -188,7 +188,7 @@ fetch_on_digests(struct imap_session *s, const struct err *err)
 	fetch_run(s->work);
 }
 
-/* True: they are there. */
+/* True: they are loaded. */
 static bool
 fetch_load_digests(struct fetch *f)
 {
@@ -216,8 +216,9 @@ fetch_on_seen(void *arg, const struct mailbox_stored *stored, const struct err *
 		fetch_run(f);
 }
 
-/* Each batch before it is told: the answer has the new flags, and a client that
- * goes in the middle has not seen what it did not get. True: nothing to wait for. */
+/* Runs for each batch before it is sent: the answer contains the new flags, and a
+ * client that leaves in the middle has not seen what it did not receive. True:
+ * nothing to wait for. */
 static bool
 fetch_mark_seen(struct fetch *f)
 {
@@ -251,7 +252,7 @@ fetch_on_cold(struct imap_session *s, const struct err *err)
 		fetch_run(f);
 }
 
-/* True: the next batch is there. */
+/* True: the next batch is ready. */
 static bool
 fetch_load_batch(struct fetch *f)
 {
@@ -263,14 +264,14 @@ fetch_load_batch(struct fetch *f)
 	       fetch_load_digests(f);
 }
 
-/* ---- Going on ---- */
+/* ---- Continuing ---- */
 static void
 fetch_go_on(struct imap_session *s)
 {
 	fetch_run(s->work);
 }
 
-/* Behind a message whose line began at `from`. False: what is left comes later. */
+/* Called after a message whose line began at `from`. False: the rest comes later. */
 static bool
 fetch_may_go_on(struct fetch *f, size_t from)
 {
@@ -286,7 +287,7 @@ fetch_run_index(struct fetch *f)
 		size_t from = f->line.len;
 		uint32_t seq = f->messages.seqs[f->at++];
 		if (!imap_view_hot(f->session->view, seq, &hot)) {
-			f->some_gone = true; /* the client is told in its time */
+			f->some_gone = true; /* the client is told in due course */
 			continue;
 		}
 		fetch_begin_message(f, seq, &hot);
@@ -405,9 +406,9 @@ static const char *
 fetch_check_modifiers(const struct imap_session *s, const struct imap_fetch_items *items)
 {
 	if (items->vanished && (!s->by_uid || !items->has_changed_since || (s->enabled & IMAP_QRESYNC) == 0))
-		return "VANISHED wants UID FETCH, CHANGEDSINCE and QRESYNC enabled";
+		return "VANISHED requires UID FETCH with CHANGEDSINCE, and QRESYNC enabled";
 	if (items->partial.first != 0 && !s->by_uid)
-		return "PARTIAL wants UID FETCH";
+		return "PARTIAL requires UID FETCH";
 	return NULL;
 }
 
@@ -439,11 +440,11 @@ imap_cmd_fetch(struct imap_session *s, struct imap_lexer *lex)
 	s->on_cancel = fetch_on_cancel;
 	f->on_section = fetch_on_section;
 	f->on_lost = fetch_on_lost;
-	/* Who asks what has changed is told all of it, also what was changed through
-	 * another frontend a moment ago. */
+	/* A client that asks for changes gets all of them, including those just made through
+	 * another frontend. */
 	if (f->items.has_changed_since)
 		imap_view_refresh(s, fetch_on_current);
 	else
 		fetch_start(f);
-	return s->row == NULL ? CMD_DONE : CMD_WAIT; /* some are answered at once */
+	return s->row == NULL ? CMD_DONE : CMD_WAIT; /* some commands complete at once */
 }

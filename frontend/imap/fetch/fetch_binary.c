@@ -1,12 +1,12 @@
-/* BINARY and BINARY.SIZE (RFC 3516; RFC 9051, 6.4.5): parts freed of their
- * content transfer encoding.
+/* BINARY and BINARY.SIZE (RFC 3516; RFC 9051, 6.4.5): parts without their content
+ * transfer encoding.
  *
- * How much there is must be said before the first byte: an encoded part is
- * decoded once to be counted and, when it is not small, once more to be sent. */
+ * The size must be sent before the first byte: an encoded part is decoded once to be
+ * counted and, unless it is small, a second time to be sent. */
 #include "frontend/imap/fetch/fetch.h"
 #include "frontend/imap/fetch/section.h"
 
-enum { KEPT_BYTES = 256 * 1024 }; /* so much is not decoded twice */
+enum { KEPT_BYTES = 256 * 1024 }; /* up to this size, a part is not decoded twice */
 
 static void binary_read_on(struct fetch *f);
 
@@ -31,7 +31,7 @@ binary_rewind_part(struct fetch *f)
 	buf_clear(&f->piece);
 }
 
-/* What of the piece lies between f->from and f->to. */
+/* The part of the piece between f->from and f->to. */
 static struct str
 binary_wanted(const struct fetch *f)
 {
@@ -59,7 +59,7 @@ binary_tell_size(struct fetch *f, uint64_t size)
 	imap_print_u64(size, &f->line);
 }
 
-/* How much there is is known: what is wanted of it follows. */
+/* The size is known: the requested range follows. */
 static void
 binary_begin_sending(struct fetch *f, uint64_t size)
 {
@@ -70,7 +70,7 @@ binary_begin_sending(struct fetch *f, uint64_t size)
 	f->sending = true;
 }
 
-/* The part is counted. */
+/* The size of the part has been counted. */
 static void
 binary_counted(struct fetch *f)
 {
@@ -80,7 +80,7 @@ binary_counted(struct fetch *f)
 		return;
 	}
 	binary_begin_sending(f, f->decoded);
-	if (f->piece.len == f->decoded) { /* all of it was kept */
+	if (f->piece.len == f->decoded) { /* everything was kept */
 		struct str data = binary_wanted(f);
 		buf_add(&f->line, data.p, data.len);
 		binary_end_section(f);
@@ -96,7 +96,7 @@ binary_on_drained(struct imap_session *s)
 	binary_read_on(s->work);
 }
 
-/* The piece goes out. True: more may be read. */
+/* Sends the piece. True: more may be read. */
 static bool
 binary_send_piece(struct fetch *f)
 {
@@ -170,7 +170,7 @@ fetch_tell_binary(struct fetch *f)
 	f->sending = false;
 	binary_rewind_part(f);
 	if ((f->encoding != MIME_BASE64 && f->encoding != MIME_QUOTED_PRINTABLE) || f->start == f->end) {
-		/* It is what it is. */
+		/* Nothing to decode. */
 		if (f->section->kind == SECTION_BINARY_SIZE) {
 			binary_tell_size(f, f->end - f->start);
 			return true;

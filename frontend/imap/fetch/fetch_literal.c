@@ -1,4 +1,4 @@
-/* Literals of a FETCH: what all kinds of sections share. */
+/* Literals of a FETCH: code common to all kinds of sections. */
 #include "frontend/imap/fetch/fetch.h"
 
 enum { COPIED_BYTES = 4096 };
@@ -37,7 +37,7 @@ fetch_cut(const struct imap_section *p, uint64_t *start, uint64_t *end)
 bool
 fetch_write(struct fetch *f, const char *data, size_t len, void (*on_drained)(struct imap_session *s))
 {
-	if (f->line.len + len <= COPIED_BYTES) { /* small ones go out together */
+	if (f->line.len + len <= COPIED_BYTES) { /* small ones are sent together */
 		buf_add(&f->line, data, len);
 		return true;
 	}

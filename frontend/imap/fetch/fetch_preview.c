@@ -1,4 +1,4 @@
-/* PREVIEW (RFC 8970): reads what the message's preview wants of its body. */
+/* PREVIEW (RFC 8970): reads what the message's preview needs from its body. */
 #include "frontend/imap/fetch/fetch.h"
 
 static void preview_read_on(struct fetch *f);
@@ -26,7 +26,7 @@ preview_on_text(void *arg, const char *data, size_t len, const struct err *err)
 	preview_read_on(f);
 }
 
-/* False: there is nothing more to be read. */
+/* False: there is nothing more to read. */
 static bool
 preview_read(struct fetch *f)
 {

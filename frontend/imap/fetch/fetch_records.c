@@ -1,4 +1,4 @@
-/* What the index, cold records and digests have for a FETCH. */
+/* Data from the index, cold records and digests for a FETCH. */
 #include <string.h>
 #include <time.h>
 
@@ -58,7 +58,7 @@ fetch_records_tell_hot(struct fetch *f, const struct mailbox_hot *hot, struct bu
 
 	if (f->seen_count != 0 && fetch_records_got_seen(f, hot->uid))
 		items |= FETCH_FLAGS | ((s->enabled & IMAP_CONDSTORE) != 0 ? FETCH_MODSEQ : 0);
-	/* It will not be told once more what others have changed. */
+	/* Changes by others are not reported a second time, so MODSEQ is added now. */
 	if ((items & FETCH_FLAGS) != 0 && (s->enabled & IMAP_CONDSTORE) != 0 && !imap_view_knows(s->view, hot))
 		items |= FETCH_MODSEQ;
 #define ITEM(name) (buf_add_str(out, first ? STR(name) : STR(" " name)), first = false)

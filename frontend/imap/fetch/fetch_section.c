@@ -1,14 +1,14 @@
-/* BODY[...] of a FETCH: sections in pieces from the blob store to the client;
- * when the client is slow the next piece is not read. */
+/* BODY[...] of a FETCH: streams sections in pieces from the blob store to the client.
+ * While the client is slow, the next piece is not read. */
 #include <string.h>
 
 #include "frontend/imap/fetch/fetch.h"
 #include "frontend/imap/fetch/section.h"
 
-/* Of a header whose fields are picked; what lies behind is not looked at. */
+/* In a header whose fields are filtered; anything beyond this is ignored. */
 enum { HEADER_BYTES_MAX = 8 * 1024 * 1024 };
 
-/* What a read brought: true: some bytes. Else the session is gone, or is given up. */
+/* The result of a read. True: some bytes. False: the session is gone or the fetch was aborted. */
 static bool
 fetch_section_have_piece(struct fetch *f, size_t len, const struct err *err)
 {
@@ -28,8 +28,9 @@ fetch_section_have_piece(struct fetch *f, size_t len, const struct err *err)
 	return false;
 }
 
-/* No literal may hold a NUL, only BINARY's (RFC 9051, 4.3): it is told as a space,
- * so that sizes and partials stay what they are. data, or a copy in f->piece. */
+/* Only literals of BINARY may contain a NUL (RFC 9051, 4.3). Elsewhere it is sent as
+ * a space, so that sizes and partials remain correct. Returns data, or a copy in
+ * f->piece. */
 static const char *
 fetch_section_without_nuls(struct fetch *f, const char *data, size_t len)
 {

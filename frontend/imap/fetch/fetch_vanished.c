@@ -1,5 +1,5 @@
-/* VANISHED (EARLIER) of a FETCH (RFC 7162, 3.2.6): which of the UIDs asked for
- * are gone since. */
+/* VANISHED (EARLIER) of a FETCH (RFC 7162, 3.2.6): which of the requested UIDs have
+ * been expunged since. */
 #include "frontend/imap/fetch/fetch.h"
 #include "frontend/imap/view/vanished.h"
 
@@ -9,7 +9,7 @@ struct vanished {
 	fetch_on_vanished_told *then;
 };
 
-/* The first UID that is new to the client, or that will be given next. */
+/* The first UID that is new to the client, or the next UID to be assigned. */
 static uint32_t
 vanished_first_new_uid(const struct imap_view *v)
 {
@@ -46,8 +46,8 @@ vanished_on_changes(void *arg, const struct mailbox_changes *c, const struct err
 	if (!session_back(&f->session->base))
 		return;
 	if (err == NULL) {
-		/* Of what is gone "*" is the last UID that was ever given: the last
-		 * messages may be those that went. */
+		/* For vanished messages, "*" is the last UID ever assigned: the last messages
+		 * may be the ones that are gone. */
 		imap_set_resolve(&v->asked, c->folder.uid_next - 1);
 		vanished_tell(f, &v->asked, c);
 	}

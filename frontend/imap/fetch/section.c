@@ -36,11 +36,11 @@ imap_section_find(const struct imap_section *s, const struct mime_digest *d, uin
 		out->end = s->part == SECTION_MIME ? part.body_start : part.body_end;
 		if (s->kind != SECTION_BODY && part.kind == MIME_LEAF)
 			out->encoding = (enum mime_encoding)part.encoding;
-		/* Of a message that is no multipart, part 1 is its body; its header is
-		 * the message's. */
+		/* In a message that is not multipart, part 1 is its body, and the part's
+		 * header is the message's. */
 		return out->start <= out->end;
 	}
-	/* HEADER and TEXT are of the message that a message/rfc822 part holds. */
+	/* HEADER and TEXT refer to the message inside a message/rfc822 part. */
 	if (part.kind != MIME_MESSAGE)
 		return false;
 	part = mime_digest_part_at(d, mime_digest_content(d, (uint32_t)index));
@@ -66,7 +66,8 @@ imap_section_filter(const struct imap_section *s, struct str header, struct buf 
 
 	while (mime_next_field(&rest, &field))
 		if (section_is_named(s, field.name) == (s->part == SECTION_FIELDS)) {
-			/* As it stands in the message, from its name to its value's end. */
+			/* As written in the message, from the start of its name to the end of
+			 * its value. */
 			buf_add(out, field.name.p, (size_t)(field.value.p + field.value.len - field.name.p));
 			buf_add_c(out, "\r\n");
 		}

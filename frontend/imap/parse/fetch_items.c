@@ -32,7 +32,7 @@ static const struct {
 	{"FULL", FETCH_FLAGS | FETCH_INTERNALDATE | FETCH_SIZE | FETCH_ENVELOPE | FETCH_BODY},
 };
 
-/* The names of RFC 3501 for sections. */
+/* RFC 3501's names for sections. */
 static const struct {
 	const char *name;
 	enum imap_section_part part;
@@ -111,7 +111,7 @@ items_parse_section(struct imap_lexer *l, struct imap_section *s)
 
 	while (imap_lex_peek(l) >= '0' && imap_lex_peek(l) <= '9') {
 		if (s->number_count == IMAP_SECTION_NUMBERS_MAX)
-			return imap_lex_fail(l, "a section that is too deep");
+			return imap_lex_fail(l, "the section is nested too deeply");
 		if (!imap_lex_nz_number(l, &numbers[s->number_count++]))
 			return false;
 		ended = !imap_lex_try(l, '.');
@@ -122,9 +122,9 @@ items_parse_section(struct imap_lexer *l, struct imap_section *s)
 		s->numbers = (const uint32_t *)(const void *)arena_dup(l->arena, numbers,
 								       sizeof(numbers[0]) * s->number_count);
 	if (imap_lex_peek(l) == ']')
-		return ended || imap_lex_fail(l, "a section that ends in a dot");
+		return ended || imap_lex_fail(l, "the section ends in a dot");
 	if (ended && s->number_count != 0)
-		return imap_lex_fail(l, "a malformed section");
+		return imap_lex_fail(l, "malformed section");
 	return items_parse_section_text(l, s);
 }
 
@@ -137,10 +137,10 @@ items_parse_partial(struct imap_lexer *l, struct imap_section *s)
 	if (!imap_lex_number64(l, &s->offset) || !imap_lex_char(l, '.') || !imap_lex_number64(l, &s->length) ||
 	    !imap_lex_char(l, '>'))
 		return false;
-	return s->length != 0 || imap_lex_fail(l, "a partial of no bytes");
+	return s->length != 0 || imap_lex_fail(l, "the partial range is empty");
 }
 
-/* An astring that any client reads: an atom where it may be one. */
+/* An astring in a form that any client reads: an atom where possible. */
 static void
 items_label_field(struct str field, struct buf *out)
 {
@@ -161,7 +161,7 @@ items_label_field(struct str field, struct buf *out)
 	}
 }
 
-/* As the answer names the section, whatever way the client wrote it. */
+/* The section as the answer names it, however the client wrote it. */
 static struct str
 items_label_of(const struct imap_section *s, const char *name, struct arena *arena)
 {
@@ -192,7 +192,7 @@ items_parse_bracket(struct imap_lexer *l, struct imap_section *s, const char *na
 	if (!imap_lex_char(l, '[') || !items_parse_section(l, s) || !imap_lex_char(l, ']'))
 		return false;
 	if (s->kind != SECTION_BODY && s->part != SECTION_WHOLE)
-		return imap_lex_fail(l, "BINARY needs the number of a part");
+		return imap_lex_fail(l, "BINARY needs a part number");
 	s->label = items_label_of(s, name, l->arena);
 	return s->kind == SECTION_BINARY_SIZE || items_parse_partial(l, s);
 }

@@ -1,5 +1,4 @@
-/* What a FETCH asks for (RFC 9051, 6.4.5; RFC 3501; RFC 7162, 8474, 8514, 8970,
- * 9394). */
+/* The items of a FETCH (RFC 9051, 6.4.5; RFC 3501; RFC 7162, 8474, 8514, 8970, 9394). */
 #ifndef SP_FRONTEND_IMAP_PARSE_FETCH_ITEMS_H
 #define SP_FRONTEND_IMAP_PARSE_FETCH_ITEMS_H
 
@@ -18,17 +17,17 @@ enum imap_fetch_item {
 	FETCH_ENVELOPE = 1 << 8,
 	FETCH_BODY = 1 << 9,
 	FETCH_BODYSTRUCTURE = 1 << 10,
-	/* What they need beyond the index. */
+	/* Items that need more than the index. */
 	FETCH_WANTS_COLD = FETCH_INTERNALDATE | FETCH_SAVEDATE,
 	FETCH_WANTS_DIGEST = FETCH_ENVELOPE | FETCH_BODY | FETCH_BODYSTRUCTURE
 };
 
-/* What is told of a section. */
+/* What is sent for a section. */
 enum imap_section_kind {
 	SECTION_BODY,	     /* its bytes */
-	SECTION_BINARY,	     /* freed of the content transfer encoding */
-	SECTION_BINARY_SIZE, /* how many those are */
-	SECTION_PREVIEW	     /* the message's first words; has no part */
+	SECTION_BINARY,	     /* without its content transfer encoding */
+	SECTION_BINARY_SIZE, /* the size of that */
+	SECTION_PREVIEW	     /* the message's first words; without a part */
 };
 enum imap_section_part {
 	SECTION_WHOLE,
@@ -45,27 +44,27 @@ enum imap_section_part {
 struct imap_section {
 	enum imap_section_kind kind;
 	enum imap_section_part part;
-	const uint32_t *numbers; /* of the body part; none: the message */
+	const uint32_t *numbers; /* of the body part; none: the whole message */
 	unsigned number_count;
 	const struct str *fields; /* FIELDS, FIELDS_NOT */
 	unsigned field_count;
 	bool peek;
 	bool partial;
 	uint64_t offset, length; /* of the partial */
-	struct str label;	 /* as the answer names it, up to the "]": "BODY[1.TEXT]", "RFC822" */
+	struct str label;	 /* its name in the answer, up to the "]": "BODY[1.TEXT]", "RFC822" */
 	struct imap_section *next;
 };
 
 struct imap_fetch_items {
 	unsigned items;		       /* enum imap_fetch_item */
-	struct imap_section *sections; /* in the order of the command */
+	struct imap_section *sections; /* in the command's order */
 	unsigned section_count;
 	bool has_changed_since, vanished;
 	uint64_t changed_since;
 	struct imap_partial partial; /* of the messages */
 };
 
-/* The items, then the modifiers; up to the command's end. */
+/* Parses the items, then the modifiers, up to the command's end. */
 bool imap_parse_fetch(struct imap_lexer *l, struct imap_fetch_items *out);
 
 #endif

@@ -1,4 +1,4 @@
-/* Mailbox names of commands, and dates. */
+/* Mailbox names and dates in commands. */
 #include <string.h>
 
 #include "frontend/imap/parse/lexer.h"
@@ -6,9 +6,9 @@
 
 /* ---- Mailbox names ---- */
 
-/* To UTF-8; INBOX as first level in capitals. What is no name, such as a bare
- * "&", is no fault of the command's form: it becomes IMAP_NO_NAME and as it
- * came, which no mailbox is called and no mailbox can be. */
+/* Converts to UTF-8; INBOX as the first level is converted to capitals. An invalid
+ * name, such as a bare "&", is not a syntax error: it becomes IMAP_NO_NAME followed
+ * by the original text, which no mailbox is called or can be called. */
 static bool
 lex_name_normalise(struct imap_lexer *l, struct str wire, struct str *out)
 {
@@ -70,7 +70,7 @@ imap_lex_list_mailbox(struct imap_lexer *l, struct str *out)
 
 /* ---- Dates ---- */
 
-/* Days since 1970-01-01 of a date of the Gregorian calendar. */
+/* Days since 1970-01-01 for a date of the Gregorian calendar. */
 static int64_t
 lex_name_days_of(int64_t year, int64_t month, int64_t day)
 {
@@ -111,7 +111,7 @@ lex_name_month_days(int64_t year, int64_t month)
 	return days[month - 1] + (month == 2 && leap);
 }
 
-/* "17-Jul-1996", or with one digit, or a space before it. */
+/* "17-Jul-1996"; the day may have one digit, or a space before it. */
 static bool
 lex_name_read_date(struct str text, int64_t *days_out)
 {

@@ -1,4 +1,4 @@
-/* Words, strings, numbers, sets and lists of commands. */
+/* Words, strings, numbers, sets and lists in commands. */
 #include "frontend/imap/parse/lexer.h"
 
 #include <string.h>
@@ -34,7 +34,7 @@ imap_lex_at_end(const struct imap_lexer *l)
 bool
 imap_lex_end(struct imap_lexer *l)
 {
-	return imap_lex_at_end(l) ? l->error == NULL : imap_lex_fail(l, "more arguments than the command takes");
+	return imap_lex_at_end(l) ? l->error == NULL : imap_lex_fail(l, "too many arguments");
 }
 
 bool
@@ -94,7 +94,7 @@ imap_lex_open(struct imap_lexer *l)
 	if (!imap_lex_try(l, '('))
 		return imap_lex_fail(l, "\"(\" is missing");
 	if (++l->depth > IMAP_DEPTH_MAX)
-		return imap_lex_fail(l, "parentheses are nested too deep");
+		return imap_lex_fail(l, "parentheses are nested too deeply");
 	return true;
 }
 
@@ -172,16 +172,16 @@ lex_take_quoted(struct imap_lexer *l, struct str *out)
 	for (; l->at < l->text.len && l->text.p[l->at] != '"'; l->at++) {
 		char c = l->text.p[l->at];
 		if (c == '\r' || c == '\n' || c == '\0')
-			return imap_lex_fail(l, "a quoted string holds CR, LF or NUL");
+			return imap_lex_fail(l, "a quoted string contains CR, LF or NUL");
 		if (c != '\\')
 			continue;
 		escaped = true;
 		l->at++;
 		if (imap_lex_peek(l) != '"' && imap_lex_peek(l) != '\\')
-			return imap_lex_fail(l, "a bad escape in a quoted string");
+			return imap_lex_fail(l, "invalid escape in a quoted string");
 	}
 	if (l->at >= l->text.len)
-		return imap_lex_fail(l, "a quoted string has no end");
+		return imap_lex_fail(l, "a quoted string is not terminated");
 	*out = str_of(l->text.p + from, l->at++ - from);
 	if (!str_is_utf8(*out))
 		return imap_lex_fail(l, "a quoted string is not UTF-8");
@@ -212,7 +212,7 @@ lex_take_literal(struct imap_lexer *l, struct str *out)
 	*out = str_of(l->text.p + l->at, (size_t)size);
 	l->at += (size_t)size;
 	if (!binary && memchr(out->p, '\0', out->len) != NULL)
-		return imap_lex_fail(l, "a literal holds NUL");
+		return imap_lex_fail(l, "a literal contains NUL");
 	return true;
 }
 
@@ -336,7 +336,7 @@ lex_take_system_flag(struct imap_lexer *l, struct imap_flags *out)
 		out->flags |= system_flags[i].flag;
 		return true;
 	}
-	/* Clients copy it from FETCH; nobody but the server sets it. */
+	/* Clients copy it from FETCH; only the server sets it. */
 	return str_eq_ci(name, STR("Recent")) || imap_lex_fail(l, "unknown system flag");
 }
 

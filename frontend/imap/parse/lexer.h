@@ -1,10 +1,10 @@
-/* Reading one whole IMAP command (RFC 9051, section 9; RFC 3501) that lies in
- * memory, its literals inline as they were received: "A LOGIN {2}\r\nme pw".
- * The command's last CRLF is not part of it. Pure.
+/* Parses one whole IMAP command (RFC 9051, section 9; RFC 3501) that is in memory,
+ * with its literals inline as they were received: "A LOGIN {2}\r\nme pw". The
+ * command's last CRLF is not part of it. Pure.
  *
- * Every function that can fail returns false and leaves the reason, a constant
- * text, in `error` (the first one stays): the handler passes it on as BAD.
- * What is read lies in the text or in the arena. */
+ * Every function that can fail returns false and stores the reason, a constant text,
+ * in `error` (the first one is kept); the handler reports it with BAD. Results point
+ * into the text or are allocated in the arena. */
 #ifndef SP_FRONTEND_IMAP_PARSE_LEXER_H
 #define SP_FRONTEND_IMAP_PARSE_LEXER_H
 
@@ -15,8 +15,8 @@
 #include "lib/base/arena.h"
 #include "lib/base/str.h"
 
-#define IMAP_DEPTH_MAX	  50  /* of parentheses */
-#define IMAP_KEYWORD_MAX  128 /* bytes of one */
+#define IMAP_DEPTH_MAX	  50  /* nested parentheses */
+#define IMAP_KEYWORD_MAX  128 /* bytes in one */
 #define IMAP_KEYWORDS_MAX 64  /* in one list */
 
 struct imap_lexer {
@@ -29,7 +29,7 @@ struct imap_lexer {
 };
 
 void imap_lex_init(struct imap_lexer *l, struct str text, struct arena *arena, bool utf8);
-/* Always false. */
+/* Always returns false. */
 bool imap_lex_fail(struct imap_lexer *l, const char *error);
 
 /* ---- Single characters and words ---- */
@@ -38,21 +38,21 @@ bool imap_lex_at_end(const struct imap_lexer *l);
 bool imap_lex_end(struct imap_lexer *l); /* nothing may follow */
 bool imap_lex_sp(struct imap_lexer *l);	 /* one space must follow */
 bool imap_lex_char(struct imap_lexer *l, char c);
-bool imap_lex_try(struct imap_lexer *l, char c); /* takes c if it is next; no error */
-/* Takes an atom if it is this word, in any case; no error. */
+bool imap_lex_try(struct imap_lexer *l, char c); /* consumes c if it is next; not an error otherwise */
+/* Consumes an atom if it is this word, in any case; not an error otherwise. */
 bool imap_lex_try_word(struct imap_lexer *l, const char *word);
-/* "(" and ")", with the limit of depth. */
+/* "(" and ")", within the depth limit. */
 bool imap_lex_open(struct imap_lexer *l);
 bool imap_lex_close(struct imap_lexer *l);
-/* Within parentheses, behind an item: true: a space was taken and an item
- * follows; false: ")" was taken, or an error is set. */
+/* Within parentheses, after an item. True: a space was consumed and an item follows.
+ * False: ")" was consumed, or an error is set. */
 bool imap_lex_more(struct imap_lexer *l);
 
 /* ---- Words and strings ---- */
 bool imap_lex_tag(struct imap_lexer *l, struct str *out);
 bool imap_lex_atom(struct imap_lexer *l, struct str *out);
-/* Letters, digits, '-', '.', '_', '=' and '/': names of commands and items such as BODY.PEEK,
- * which stop before "[". */
+/* Letters, digits, '-', '.', '_', '=' and '/': names of commands and of items such as
+ * BODY.PEEK, which end before "[". */
 bool imap_lex_name(struct imap_lexer *l, struct str *out);
 bool imap_lex_string(struct imap_lexer *l, struct str *out); /* quoted or literal */
 bool imap_lex_astring(struct imap_lexer *l, struct str *out);
@@ -63,7 +63,7 @@ bool imap_lex_number(struct imap_lexer *l, uint32_t *out);
 bool imap_lex_nz_number(struct imap_lexer *l, uint32_t *out);
 bool imap_lex_number64(struct imap_lexer *l, uint64_t *out);   /* below 2^63 */
 bool imap_lex_set(struct imap_lexer *l, struct imap_set *out); /* unresolved; "$" too */
-/* A set of UIDs as in VANISHED and QRESYNC's parameters: no "$", no "*"; resolved. */
+/* A set of UIDs as in VANISHED and in QRESYNC's parameters: no "$", no "*"; resolved. */
 bool imap_lex_known_uids(struct imap_lexer *l, struct imap_set *out);
 
 /* ---- Flags ---- */
@@ -78,8 +78,9 @@ bool imap_lex_flags(struct imap_lexer *l, struct imap_flags *out);     /* a list
 bool imap_lex_keyword(struct imap_lexer *l, struct str *out);
 
 /* ---- Mailbox names: UTF-8 in NFC, INBOX in capitals ---- */
-/* A name that cannot be one (malformed modified UTF-7, or no UTF-8) begins with
- * this, which is never in UTF-8: the store refuses it, no pattern with it matches. */
+/* A name that is invalid (malformed modified UTF-7, or not UTF-8) begins with this
+ * byte, which never occurs in UTF-8: the store refuses it, and no pattern with it
+ * matches. */
 #define IMAP_NO_NAME "\xff"
 bool imap_lex_mailbox(struct imap_lexer *l, struct str *out);
 /* With the wildcards "%" and "*" (LIST, LSUB). */

@@ -37,7 +37,7 @@ mutf7_add_utf8(uint32_t c, struct buf *out)
 	}
 }
 
-/* One UTF-16 unit; *high is the first half of a pair, or 0. */
+/* Handles one UTF-16 unit; *high is the first half of a pair, or 0. */
 static bool
 mutf7_add_unit(uint32_t unit, uint32_t *high, struct buf *out)
 {
@@ -54,7 +54,7 @@ mutf7_add_unit(uint32_t unit, uint32_t *high, struct buf *out)
 		*high = unit;
 		return true;
 	}
-	/* Printable ASCII stands for itself. */
+	/* Printable ASCII must not be encoded. */
 	if (unit < 0x20 || (unit < 0x7f && unit >= 0x20))
 		return false;
 	mutf7_add_utf8(unit, out);

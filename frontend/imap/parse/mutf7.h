@@ -1,5 +1,5 @@
-/* Modified UTF-7 of mailbox names (RFC 3501, section 5.1.3), and the forms that
- * names have on the wire. Pure. */
+/* Modified UTF-7 for mailbox names (RFC 3501, section 5.1.3), and the forms of names
+ * on the wire. Pure. */
 #ifndef SP_FRONTEND_IMAP_PARSE_MUTF7_H
 #define SP_FRONTEND_IMAP_PARSE_MUTF7_H
 
@@ -8,12 +8,12 @@
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
 
-/* Appends UTF-8. False: malformed (8-bit bytes, bad base64, what need not be
- * encoded, unpaired surrogates, NUL); out then holds a part. */
+/* Appends UTF-8. False: malformed (8-bit bytes, bad base64, encoded characters that
+ * need no encoding, unpaired surrogates, NUL); out then holds part of the result. */
 bool imap_mutf7_decode(struct str text, struct buf *out);
 /* text: well-formed UTF-8. Appends. */
 void imap_mutf7_encode(struct str text, struct buf *out);
-/* Appends the text in Unicode's form NFC; false: not UTF-8. */
+/* Appends the text in Unicode Normalization Form C (NFC); false: not UTF-8. */
 bool imap_nfc(struct str text, struct buf *out);
 
 #endif

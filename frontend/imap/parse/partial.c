@@ -18,7 +18,7 @@ imap_lex_partial(struct imap_lexer *l, struct imap_partial *out)
 {
 	if (!partial_take_signed(l, &out->first) || !imap_lex_char(l, ':') || !partial_take_signed(l, &out->last))
 		return false;
-	return (out->first < 0) == (out->last < 0) || imap_lex_fail(l, "a range that counts from both ends");
+	return (out->first < 0) == (out->last < 0) || imap_lex_fail(l, "a partial range must not count from both ends");
 }
 
 void

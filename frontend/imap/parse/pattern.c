@@ -15,7 +15,7 @@ pattern_same(char a, char b, bool fold)
 	return a == b;
 }
 
-/* can[i]: the pattern up to now matches the first i bytes of the name. */
+/* can[i]: the pattern so far matches the first i bytes of the name. */
 bool
 imap_pattern_matches(struct str pattern, struct str name)
 {

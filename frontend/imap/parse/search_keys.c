@@ -78,7 +78,7 @@ keys_negate(struct parsing *p, struct message_key *k)
 	return not ;
 }
 
-/* Words that take no argument. */
+/* Keys without an argument. */
 static const struct {
 	const char *name;
 	enum message_key_op op;
@@ -105,7 +105,7 @@ static const struct {
 	const char *name;
 	enum message_key_op op;
 	enum argument argument;
-	uint64_t number; /* which text */
+	uint64_t number; /* which text it is */
 	bool negated;
 } argument_words[] = {
 	{"BEFORE", MATCH_BEFORE, ARG_DATE, 0, false},
@@ -138,7 +138,7 @@ keys_take_argument(struct parsing *p, enum argument argument, struct message_key
 	case ARG_NUMBER: return imap_lex_sp(p->lexer) && imap_lex_number64(p->lexer, &k->number);
 	case ARG_SECONDS: /* RFC 5032: not 0 */
 		return imap_lex_sp(p->lexer) && imap_lex_number64(p->lexer, &k->number) &&
-		       (k->number != 0 || imap_lex_fail(p->lexer, "an interval of no seconds"));
+		       (k->number != 0 || imap_lex_fail(p->lexer, "the interval must not be zero"));
 	case ARG_TEXT: return keys_take_text(p, &k->text);
 	}
 	return false;
@@ -151,8 +151,8 @@ keys_parse_header(struct parsing *p)
 
 	if (!imap_lex_sp(p->lexer) || !imap_lex_astring(p->lexer, &k->field) || !keys_take_text(p, &k->text))
 		return NULL;
-	/* An empty text asks whether there is such a field at all, which the
-	 * digest's texts do not tell. */
+	/* An empty text tests whether the field exists at all, which the digest's texts do
+	 * not tell. */
 	if (k->text.len != 0 && str_eq_ci(k->field, STR("Subject")))
 		k->shortcut = DIGEST_SUBJECT;
 	else if (k->text.len != 0 && str_eq_ci(k->field, STR("Message-ID")))
@@ -219,7 +219,7 @@ keys_parse_unkeyword(struct parsing *p)
 	return k != NULL ? keys_negate(p, k) : NULL;
 }
 
-/* RFC 3501, as OLD and NEW. */
+/* OLD and NEW of RFC 3501. */
 static struct message_key *
 keys_parse_recent(struct parsing *p)
 {
@@ -266,7 +266,7 @@ keys_parse_new(struct parsing *p)
 	return k;
 }
 
-/* Matches nothing: there are no threads with ids. */
+/* Matches nothing: there are no thread ids. */
 static struct message_key *
 keys_parse_thread_id(struct parsing *p)
 {
@@ -344,7 +344,7 @@ keys_parse_key(struct parsing *p)
 	struct message_key *k;
 
 	if (++p->keys > MESSAGE_KEYS_MAX || ++p->depth > MESSAGE_KEY_DEPTH_MAX) {
-		imap_lex_fail(p->lexer, "too many search keys, or too deep");
+		imap_lex_fail(p->lexer, "too many search keys, or nested too deeply");
 		return NULL;
 	}
 	if (c == '(') {
@@ -412,13 +412,13 @@ imap_parse_return(struct imap_lexer *l, struct imap_search *out)
 			if (imap_lex_try_word(l, options[i].name))
 				bit = options[i].bit;
 		if (bit == 0 || (bit == RETURN_PARTIAL && (out->returns & RETURN_PARTIAL) != 0))
-			return imap_lex_fail(l, "unknown return option, or PARTIAL twice");
+			return imap_lex_fail(l, "unknown return option, or repeated PARTIAL");
 		out->returns |= bit;
 		if (bit == RETURN_PARTIAL && (!imap_lex_sp(l) || !imap_lex_partial(l, &out->partial)))
 			return false;
 	} while (imap_lex_try(l, ' '));
-	/* RFC 9394, 3.1: one or the other. */
+	/* RFC 9394, 3.1: only one of them is allowed. */
 	if ((out->returns & RETURN_PARTIAL) != 0 && (out->returns & RETURN_ALL) != 0)
-		return imap_lex_fail(l, "both ALL and PARTIAL");
+		return imap_lex_fail(l, "ALL and PARTIAL cannot be combined");
 	return imap_lex_char(l, ')') && imap_lex_sp(l);
 }

@@ -1,4 +1,4 @@
-/* What a SEARCH asks for (RFC 9051, 6.4.4; RFC 3501; WITHIN RFC 5032; RFC 7162,
+/* The criteria of a SEARCH (RFC 9051, 6.4.4; RFC 3501; WITHIN RFC 5032; RFC 7162,
  * 8474, 8514; ESEARCH RFC 4731; SEARCHRES RFC 5182; PARTIAL RFC 9394). */
 #ifndef SP_FRONTEND_IMAP_PARSE_SEARCH_KEYS_H
 #define SP_FRONTEND_IMAP_PARSE_SEARCH_KEYS_H
@@ -7,7 +7,7 @@
 #include "frontend/imap/parse/partial.h"
 #include "lib/message/match.h"
 
-/* A key whose meaning only a session knows: it is MATCH_NONE until that is asked. */
+/* A key whose meaning depends on the session: it is MATCH_NONE until it is resolved there. */
 enum imap_search_late_kind {
 	SEARCH_SEQS, /* set */
 	SEARCH_UIDS, /* set */
@@ -39,14 +39,14 @@ struct imap_search {
 	unsigned returns; /* enum imap_search_return; RETURN () means ALL */
 	struct imap_partial partial;
 	bool uses_modseq;
-	bool bad_charset; /* known only once it is parsed: NO [BADCHARSET] */
+	bool bad_charset; /* known only after parsing: NO [BADCHARSET] */
 };
 
-/* "RETURN (...)", if it is there, with the space behind. */
+/* "RETURN (...)", if present, with the space after it. */
 bool imap_parse_return(struct imap_lexer *l, struct imap_search *out);
-/* "CHARSET x" (SEARCH), if it is there, with the space behind. */
+/* "CHARSET x" (SEARCH), if present, with the space after it. */
 bool imap_parse_charset(struct imap_lexer *l, struct str *charset_out);
-/* The keys, up to the command's end. charset: empty: UTF-8. */
+/* The keys, up to the command's end. An empty charset means UTF-8. */
 bool imap_parse_search(struct imap_lexer *l, struct str charset, struct imap_search *out);
 
 #endif

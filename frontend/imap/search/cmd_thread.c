@@ -15,7 +15,7 @@ struct threading {
 	struct buf out;		      /* owner */
 };
 
-enum { PRINT_WORK = 2000 }; /* of one piece of the answer, in units of lib/base/slice.h */
+enum { PRINT_WORK = 2000 }; /* one piece of the answer, in units of lib/base/slice.h */
 
 static void
 cmd_thread_on_found(struct sort_run *r)
@@ -50,7 +50,7 @@ cmd_thread_take(struct sort_run *r, uint32_t row, const struct imap_record *reco
 	m->date = record->cold.internal_date;
 	m->subject = cmd_thread_text(arena, STR_NONE);
 	if (!record->digest.ready)
-		return; /* what cannot be read has no texts */
+		return; /* an unreadable message has no texts */
 	if (d->has_date)
 		m->date = d->date;
 	arena_reset(scratch);

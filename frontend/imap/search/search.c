@@ -1,13 +1,13 @@
-/* SEARCH and UID SEARCH (RFC 9051, 6.4.4): every message is judged by its
- * index record first; what that cannot decide goes in batches through its cold
- * record, its digest, its body, each read only for those still open. Long runs
- * come back to the loop between turns. */
+/* SEARCH and UID SEARCH (RFC 9051, 6.4.4): each message is judged by its index record
+ * first. What remains undecided is processed in batches through cold records, digests
+ * and bodies, each read only for messages that are still open. Long runs return to
+ * the loop between slices. */
 #include "frontend/imap/search/search.h"
 
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 
-enum { KEY_WORK = 2 }; /* to ask one key of one index record, in units of lib/base/slice.h */
+enum { KEY_WORK = 2 }; /* to test one key on one index record, in units of lib/base/slice.h */
 
 static void search_next_batch(struct search_run *r);
 
@@ -51,8 +51,8 @@ search_finish(struct search_run *r)
 	r->on_found(r);
 }
 
-/* ---- What the records below the index say ---- */
-/* True: some need more than is known. */
+/* ---- Beyond the index ---- */
+/* True: some messages need more than is known. */
 static bool
 search_judge_batch(struct search_run *r)
 {
@@ -69,7 +69,7 @@ search_judge_batch(struct search_run *r)
 	return open;
 }
 
-/* True: the batch is decided. Else it goes on by itself. */
+/* True: the batch is decided. False: it continues by itself. */
 static bool
 search_judge_digests(struct search_run *r)
 {
@@ -114,7 +114,7 @@ search_on_turn(struct imap_session *s)
 	search_next_batch(s->work);
 }
 
-/* The next messages that are not decided. */
+/* Collects the next undecided messages. */
 static void
 search_next_batch(struct search_run *r)
 {
@@ -197,7 +197,7 @@ imap_search_run(struct search_run *r)
 	imap_records_init(&r->records, s);
 	s->work = r;
 	s->on_cancel = search_on_cancel;
-	/* As for FETCH with CHANGEDSINCE: all that has changed, wherever it was done. */
+	/* As in FETCH with CHANGEDSINCE: includes all changes, wherever they were made. */
 	if (r->search.uses_modseq)
 		imap_view_refresh(s, search_on_current);
 	else
@@ -227,5 +227,5 @@ imap_cmd_search(struct imap_session *s, struct imap_lexer *lex)
 		return imap_syntax(s, lex);
 	}
 	imap_search_run(r);
-	return s->row == NULL ? CMD_DONE : CMD_WAIT; /* some are answered at once */
+	return s->row == NULL ? CMD_DONE : CMD_WAIT; /* some commands complete at once */
 }

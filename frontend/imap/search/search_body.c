@@ -1,25 +1,25 @@
-/* Reads of messages what the keys HEADER, BODY and TEXT look at, one message
+/* Reads the parts of messages that the keys HEADER, BODY and TEXT need, one message
  * after another. */
 #include "frontend/imap/search/search.h"
 
 enum {
-	PIECE_BYTES = 64 * 1024, /* of one read */
+	PIECE_BYTES = 64 * 1024, /* per read */
 	/* A longer message is read in pieces. */
 	WHOLE_BYTES = 256 * 1024,
-	/* So much of it is looked at between two looks at the slice. */
+	/* Bytes examined between two checks of the slice. */
 	FEED_BYTES = 8 * 1024,
 	/* In units of lib/base/slice.h. */
-	MESSAGE_WORK = 100, /* beside its bytes */
+	MESSAGE_WORK = 100, /* besides its bytes */
 	BYTES_A_UNIT = 4,
-	/* A longer message is not read as a whole for its header alone. */
+	/* A longer message is not read completely if only its header is needed. */
 	WHOLE_FOR_HEADER_BYTES = 32 * 1024,
 };
 
 struct search_body {
 	void (*then)(struct search_run *r);
-	unsigned at; /* of the batch's records */
+	unsigned at; /* in the batch's records */
 	struct blob_peek peek;
-	struct buf whole; /* owner: the message, if the page cache had it */
+	struct buf whole; /* owner: the message, if it was in the page cache */
 };
 
 static void body_run(struct search_run *r);
@@ -31,7 +31,7 @@ body_on_piece(void *arg, const char *data, size_t len, const struct err *err)
 
 	if (!session_back(&r->session->base))
 		return;
-	message_finder_feed(&r->finder, err == NULL ? str_of(data, len) : STR_NONE); /* what can be read counts */
+	message_finder_feed(&r->finder, err == NULL ? str_of(data, len) : STR_NONE); /* whatever can be read counts */
 	body_run(r);
 }
 
@@ -48,7 +48,7 @@ body_begin_message(struct search_run *r)
 		blob_peek(blobs, &b->peek, 1, &b->whole);
 }
 
-/* The next record that is not decided. */
+/* The next undecided record. */
 static bool
 body_next_message(struct search_run *r)
 {
@@ -68,7 +68,7 @@ body_on_turn(struct imap_session *s)
 	body_run(s->work);
 }
 
-/* The message in hand is read as far as it must be. True: there is another. */
+/* The current message has been read as far as necessary. True: there is another. */
 static bool
 body_end_message(struct search_run *r)
 {

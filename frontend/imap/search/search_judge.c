@@ -1,9 +1,9 @@
-/* A record judged by all that is known of it. */
+/* Judges a record by everything that is known of it. */
 #include "frontend/imap/search/search.h"
 
 #include "lib/base/check.h"
 
-/* In units of lib/base/slice.h: of a message's texts that a key may look through. */
+/* In units of lib/base/slice.h: for a message's texts that a key may search. */
 enum { BYTES_A_UNIT = 32 };
 
 static uint32_t
@@ -24,7 +24,7 @@ imap_search_judge(struct search_run *r, const struct imap_record *record, const 
 	enum message_verdict v;
 
 	if (!record->known || record->lost || !imap_view_hot(r->session->view, record->seq, &hot))
-		return VERDICT_NO; /* it has just gone, or cannot be read */
+		return VERDICT_NO; /* it has just been removed, or cannot be read */
 	m.cold = &record->cold;
 	m.digest = record->digest.ready ? &record->digest.digest : NULL;
 	m.found = found;

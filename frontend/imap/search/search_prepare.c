@@ -1,5 +1,5 @@
-/* What the keys of a search mean in this session: sets of its messages, its
- * saved result, what is \Recent to it, the folder's keywords. */
+/* The meaning of search keys in this session: sets of its messages, its saved result,
+ * its \Recent messages, the folder's keywords. */
 #include "frontend/imap/search/search.h"
 
 static uint64_t
@@ -11,7 +11,7 @@ prepare_keyword_bit(const struct folder_index *ix, struct str name)
 	return 0;
 }
 
-/* A copy, since more may become recent while the search goes on. */
+/* A copy, since more messages may become recent during the search. */
 static void
 prepare_recent(struct imap_session *s, struct message_key *k)
 {
@@ -24,8 +24,8 @@ prepare_recent(struct imap_session *s, struct message_key *k)
 	k->range_count = recent->count;
 }
 
-/* Numbers that no message has match nothing. A range of sequence numbers is one
- * of UIDs as long as the view stays as it is. */
+/* Numbers without a message match nothing. A range of sequence numbers is a range of
+ * UIDs as long as the view does not change. */
 static void
 prepare_set(struct imap_session *s, struct imap_search_late *late)
 {

@@ -1,20 +1,20 @@
-/* The answers of SEARCH and SORT: "* SEARCH" (RFC 3501), "* ESEARCH" (RFC 4731,
- * 5182, 5267, 7162, 9394).
+/* The answers of SEARCH and SORT: "* SEARCH" (RFC 3501), "* ESEARCH" (RFC 4731, 5182,
+ * 5267, 7162, 9394).
  *
- * An answer is a row of steps. Each writes its words, and may leave numbers to be
- * told behind them, which is done in slices. */
+ * An answer is a sequence of steps. Each step writes its words, and may leave numbers
+ * to be written after them, which is done in slices. */
 #include <stdlib.h>
 
 #include "frontend/imap/search/search.h"
 
-enum { NUMBER_WORK = 2, NUMBERS = 64 }; /* of one, in units of lib/base/slice.h; at a time */
+enum { NUMBER_WORK = 2, NUMBERS = 64 }; /* for one number, in units of lib/base/slice.h; numbers at a time */
 
 struct step {
 	/* NULL: the end. */
 	void (*tell)(struct search_run *r, struct buf *out);
 };
 
-/* As the client wants it: UID or sequence number. */
+/* UID or sequence number, as the client requested. */
 static uint32_t
 result_number(const struct search_run *r, uint32_t at)
 {
@@ -31,8 +31,8 @@ result_leave_numbers(struct search_run *r, uint32_t begin, uint32_t end, bool is
 	r->answer.is_set = is_set;
 }
 
-/* What the options name: with none but MIN and MAX, only those (RFC 5182, 2.4
- * for SAVE; RFC 7162, 3.1.10 for MODSEQ). At most two are copied to `ends`. */
+/* The messages that the options select: with only MIN and MAX, just those (RFC 5182,
+ * 2.4 for SAVE; RFC 7162, 3.1.10 for MODSEQ). At most two are copied to `ends`. */
 static struct imap_found
 result_named(const struct search_run *r, uint32_t ends[2])
 {
@@ -68,7 +68,7 @@ result_modseq(const struct search_run *r)
 
 /* ---- SAVE ---- */
 
-/* What "$" is after this command: UIDs in order, which those of SORT are not. */
+/* The value of "$" after this command: UIDs in order; those of SORT are not in order. */
 static void
 result_save(struct search_run *r)
 {
@@ -173,9 +173,9 @@ static const struct step extended_steps[] = {
 static const struct step save_steps[] = {{result_only_save}, {NULL}};
 static const struct step list_steps[] = {{result_tell_list}, {result_tell_list_end}, {NULL}};
 
-/* ---- Going on ---- */
+/* ---- Continuing ---- */
 
-/* Those that follow each other are joined. */
+/* Consecutive numbers are joined. */
 static void
 result_tell_range(struct search_run *r, struct buf *out)
 {
@@ -242,7 +242,7 @@ imap_search_answer(struct search_run *r)
 	struct imap_session *s = r->session;
 
 	if (!r->search.extended && !r->answer.is_sort && (s->enabled & IMAP_REV2) != 0) {
-		r->search.extended = true; /* rev2 knows no other answer */
+		r->search.extended = true; /* the only kind of answer in rev2 */
 		r->search.returns = RETURN_ALL;
 	}
 	if (!r->search.extended)

@@ -1,5 +1,5 @@
-/* SORT and UID SORT (RFC 5256, 3; RETURN: RFC 5267; DISPLAY: RFC 5957). What was
- * computed of a message for it stays with the folder's index. */
+/* SORT and UID SORT (RFC 5256, 3; RETURN: RFC 5267; DISPLAY: RFC 5957). Texts
+ * computed for a message are kept with the folder's index. */
 #include "frontend/imap/search/sort.h"
 
 #include <string.h>
@@ -8,11 +8,11 @@
 #include "lib/message/fold.h"
 #include "lib/message/subject.h"
 
-/* Also kinds of texts of the folder's index. */
+/* Also used as kinds of texts in the folder's index. */
 enum sort_key {
 	SORT_ARRIVAL,
 	SORT_CC,
-	SORT_DATE, /* its text: the bytes of a uint64_t */
+	SORT_DATE, /* text: the bytes of a uint64_t */
 	SORT_FROM,
 	SORT_SIZE,
 	SORT_SUBJECT,
@@ -51,14 +51,14 @@ struct sorting {
 	} criteria[SORT_CRITERIA_MAX];
 	struct sort_column columns[SORT_CRITERIA_MAX];
 	unsigned criteria_count;
-	struct folder_pool *pool; /* a reference: texts of the index */
+	struct folder_pool *pool; /* a reference: the index's texts */
 	struct sort_order *order; /* arena */
-	uint32_t count;		  /* rows that are in order */
+	uint32_t count;		  /* rows already in order */
 };
 
 /* ---- Values ---- */
 
-/* So that negative ones come first. */
+/* Makes negative numbers sort first. */
 static uint64_t
 sort_number(int64_t n)
 {
@@ -118,7 +118,7 @@ sort_take_known(struct sort_run *r, uint32_t row)
 	return true;
 }
 
-/* Kept in the index, or else for the command. */
+/* Kept in the index if possible, otherwise for the command. */
 static const struct folder_text *
 sort_keep(struct sorting *w, enum sort_key key, const struct imap_record *record, struct str s)
 {
@@ -149,7 +149,7 @@ sort_compute_text(struct sorting *w, unsigned i, const struct imap_record *recor
 	return sort_keep(w, w->criteria[i].key, record, message_fold(text, &w->run.search.scratch));
 }
 
-/* Without a Date: the arrival. */
+/* Without a Date: the time of arrival. */
 static uint64_t
 sort_compute_date(struct sorting *w, const struct imap_record *record)
 {

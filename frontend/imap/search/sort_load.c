@@ -1,9 +1,9 @@
-/* What orders messages, read for all that a search has found: records and
- * digests in batches, of those of which it is not known. */
+/* Loads the data that orders messages, for everything a search has found: records and
+ * digests in batches, for those messages whose data is not known yet. */
 #include "frontend/imap/search/sort.h"
 #include "lib/base/check.h"
 
-enum { KNOWN_WORK = 3, TAKE_WORK = 40 }; /* a message, in units of lib/base/slice.h */
+enum { KNOWN_WORK = 3, TAKE_WORK = 40 }; /* per message, in units of lib/base/slice.h */
 
 static void sort_load_next_batch(struct sort_run *r);
 
@@ -32,7 +32,7 @@ sort_load_take_batch(struct sort_run *r)
 		if (record->known && imap_view_hot(r->search.session->view, record->seq, &hot))
 			r->take(r, record->row, record, &hot);
 		else
-			r->search.found.seqs[record->row] = 0; /* it has just gone */
+			r->search.found.seqs[record->row] = 0; /* it has just been removed */
 	}
 	session_spend(&r->search.session->base, r->records.count * TAKE_WORK);
 }
@@ -45,7 +45,7 @@ sort_load_on_digests(struct imap_session *s, const struct err *err)
 	sort_load_next_batch(s->work);
 }
 
-/* True: all of the batch is there. */
+/* True: the whole batch is loaded. */
 static bool
 sort_load_digests(struct sort_run *r)
 {
@@ -74,7 +74,7 @@ sort_load_on_turn(struct imap_session *s)
 	sort_load_next_batch(s->work);
 }
 
-/* Takes those that are known, up to a batch of others. */
+/* Takes messages whose data is known, and collects a batch of others. */
 static void
 sort_load_fill_batch(struct sort_run *r)
 {

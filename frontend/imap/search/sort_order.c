@@ -3,23 +3,23 @@
 #include <string.h>
 
 enum {
-	SMALL = 32,	 /* so few rows are put in order by comparing them */
-	SMALL_WORK = 64, /* which is as much work as so many rows of a step */
-	STEP = 512,	 /* rows between two looks at the slice */
+	SMALL = 32,	 /* up to this many rows are sorted by comparison */
+	SMALL_WORK = 64, /* which costs as much as this many rows of a step */
+	STEP = 512,	 /* rows between two checks of the slice */
 	WINDOW = 8,	 /* bytes of a value */
-	DIGITS = 256,	 /* of a byte */
+	DIGITS = 256,	 /* values of a byte */
 };
 
 struct item {
 	uint64_t key; /* the window */
 	uint32_t row;
-	bool ended; /* the value has no more behind it */
+	bool ended; /* the value ends within the window */
 };
 
-/* Rows that have the same values so far. */
+/* Rows whose values have been equal so far. */
 struct range {
 	uint32_t first, count;
-	uint32_t column, depth; /* what is looked at next: bytes of the value behind us */
+	uint32_t column, depth; /* next to be examined; depth: bytes of the value already compared */
 };
 
 enum step { STEP_NEXT, STEP_LOAD, STEP_COUNT, STEP_SCATTER, STEP_GROUP };
@@ -28,19 +28,19 @@ struct sort_order {
 	struct arena *arena;
 	const struct sort_column *columns;
 	unsigned column_count;
-	struct item *items, *spare; /* arena: the spare ones are as many */
-	struct range *stack;	    /* arena; ranges of more than SMALL: there are at most count / SMALL */
+	struct item *items, *spare; /* arena; spare has the same size */
+	struct range *stack;	    /* arena; ranges larger than SMALL, of which there are at most count / SMALL */
 	uint32_t stacked;
 
-	/* The range in hand. */
+	/* The current range. */
 	struct range range;
 	enum step step;
-	uint32_t at;	  /* of its rows */
-	uint64_t differs; /* bits of the keys that are not the same in all */
-	unsigned byte;	  /* of the key, from its end */
-	bool in_spare;	  /* the rows are in spare now */
+	uint32_t at;	  /* position in its rows */
+	uint64_t differs; /* bits in which the keys differ */
+	unsigned byte;	  /* of the key, counted from its end */
+	bool in_spare;	  /* the rows are currently in spare */
 	uint32_t begin[DIGITS];
-	uint32_t group; /* where the rows of one key begin */
+	uint32_t group; /* where the rows with the current key begin */
 };
 
 struct sort_order *
@@ -69,7 +69,7 @@ sort_order_row(const struct sort_order *o, uint32_t at)
 
 /* ---- Values ---- */
 
-/* The window behind depth as a number; *ended_out: nothing follows it. */
+/* The window at depth as a number; *ended_out: nothing follows it. */
 static uint64_t
 order_window(const struct sort_column *c, uint32_t row, uint32_t depth, bool *ended_out)
 {
@@ -89,7 +89,7 @@ order_window(const struct sort_column *c, uint32_t row, uint32_t depth, bool *en
 	return c->reverse ? ~key : key;
 }
 
-/* Of two rows, from the range's place on. */
+/* Compares two rows, from the range's position on. */
 static int
 order_compare(const struct sort_order *o, const struct range *r, uint32_t a, uint32_t b)
 {
@@ -121,7 +121,7 @@ order_small(struct sort_order *o, const struct range *r)
 	}
 }
 
-/* ---- A range, step by step; each does some rows ---- */
+/* ---- A range, step by step; each step handles some rows ---- */
 
 static struct item *
 order_rows(struct sort_order *o)
@@ -145,7 +145,7 @@ order_load(struct sort_order *o)
 	o->step = STEP_COUNT;
 }
 
-/* The next byte in which keys differ, with how often each digit is there. */
+/* Finds the next byte in which keys differ, and counts each of its values. */
 static void
 order_count(struct sort_order *o)
 {
@@ -190,7 +190,7 @@ order_scatter(struct sort_order *o)
 	o->step = STEP_COUNT;
 }
 
-/* Rows of one key go on behind it. */
+/* Rows with equal keys continue with the bytes after it. */
 static void
 order_go_deeper(struct sort_order *o, uint32_t first, uint32_t count)
 {
@@ -215,7 +215,7 @@ order_group(struct sort_order *o)
 	struct item *items = order_rows(o);
 
 	for (unsigned n = 0; n < STEP && o->at < o->range.count; n++, o->at++) {
-		o->items[o->range.first + o->at] = items[o->at]; /* they may be in the spare ones */
+		o->items[o->range.first + o->at] = items[o->at]; /* they may be in spare */
 		if (items[o->at].key == items[o->group].key)
 			continue;
 		n += o->at - o->group > 1 ? SMALL_WORK : 0;

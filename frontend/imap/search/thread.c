@@ -1,7 +1,7 @@
-/* Threads: steps, one behind the other. */
+/* Threads: the steps, one after another. */
 #include "frontend/imap/search/thread_private.h"
 
-/* Branches of nodes within nodes: what subjects join comes on top of the depth. */
+/* Nested branches: joining by subject adds to the depth. */
 enum { OPEN_MAX = IMAP_THREAD_DEPTH_MAX + 8 };
 
 struct imap_threads *
@@ -93,7 +93,7 @@ thread_open(struct imap_threads *t, struct imap_thread *n, struct buf *out)
 	t->printing = n;
 }
 
-/* A child follows its parent; several branch. */
+/* A child follows its parent; several children are branches. */
 static void
 thread_print_node(struct imap_threads *t, bool by_uid, struct buf *out)
 {

@@ -1,4 +1,4 @@
-/* The insides of threads, for the files thread*.c alone:
+/* The internals of threads, for the files thread*.c only:
  *
  *   thread.c             steps, the order of dates, the answer
  *   thread_table.c       nodes and subjects by name
@@ -10,37 +10,37 @@
 
 #include "frontend/imap/search/thread.h"
 
-enum { THREAD_STEP = 256 }; /* nodes that one call of a step looks at */
+enum { THREAD_STEP = 256 }; /* nodes that one call of a step examines */
 
-/* Whatever is found by a name: first in its structure. */
+/* Anything found by a name: first member of its structure. */
 struct thread_named {
 	struct str name;
 };
 
-/* Open addressing; large enough from the beginning, so that no growth holds the
- * loop. */
+/* Open addressing; large enough from the start, so that it never has to grow and hold
+ * up the loop. */
 struct thread_table {
-	struct thread_named **slots; /* owner; zeroed pages, as they are touched */
+	struct thread_named **slots; /* owner; zeroed pages, allocated as they are touched */
 	uint64_t mask, seed;
 };
-/* Room for so many names. */
+/* Room for this many names. */
 void thread_table_init(struct thread_table *t, uint64_t names);
 void thread_table_fini(struct thread_table *t);
-/* Where the name is, or where it is to be put (NULL there). */
+/* Where the name is, or where it belongs (NULL there). */
 struct thread_named **thread_table_find(struct thread_table *t, struct str name);
 
-/* A message, or the place of one that is only referred to. */
+/* A message, or the placeholder of one that is only referred to. */
 struct imap_thread {
 	struct thread_named named;
-	const struct thread_message *message; /* borrowed; NULL: not among what was found */
+	const struct thread_message *message; /* borrowed; NULL: not in the search result */
 	struct imap_thread *parent;
-	struct imap_thread *child, *next; /* the first child; of one parent, in order */
-	struct imap_thread *older;	  /* of all there are */
-	uint32_t children;		  /* how many have it as their parent */
-	uint32_t first;			  /* place of its first message in the order of dates + 1; 0: not known */
+	struct imap_thread *child, *next; /* the first child; the next of the same parent, in order */
+	struct imap_thread *older;	  /* list of all nodes */
+	uint32_t children;		  /* how many have this node as their parent */
+	uint32_t first;			  /* position of its first message in date order + 1; 0: not known */
 };
 
-/* Does some of the work; adds what it did, in units of lib/base/slice.h, to *work.
+/* Does part of the work; adds the amount, in units of lib/base/slice.h, to *work.
  * True: all of it is done. */
 typedef bool thread_step(struct imap_threads *t, uint32_t *work);
 
@@ -48,9 +48,9 @@ struct imap_threads {
 	struct arena *arena;
 	const struct thread_message *messages;
 	uint32_t count;
-	thread_step *const *steps; /* ended by NULL */
+	thread_step *const *steps; /* terminated by NULL */
 
-	/* Of the step in hand; zeroed for each. */
+	/* State of the current step; zeroed for each step. */
 	uint32_t at;
 	struct imap_thread *cursor, *last;
 
@@ -58,14 +58,14 @@ struct imap_threads {
 	struct imap_thread **nodes; /* arena; by message */
 	struct imap_thread *all;    /* list, by older */
 	struct imap_thread *roots;  /* list, in order */
-	uint64_t names;		    /* how many there may be */
+	uint64_t names;		    /* the most there can be */
 	struct thread_table ids, subjects;
 	union sort_value *dates; /* arena; by message */
 	struct sort_column column;
 
 	/* The answer. */
 	struct imap_thread *printing; /* the next node */
-	struct imap_thread **open;    /* arena; of each parenthesis that is open, its first node */
+	struct imap_thread **open;    /* arena; for each open parenthesis, its first node */
 	uint32_t opened;
 	bool print_begun;
 };
@@ -73,7 +73,7 @@ struct imap_threads {
 struct imap_thread *thread_node_new(struct imap_threads *t);
 void thread_link(struct imap_thread *parent, struct imap_thread *n);
 
-/* The step that puts messages in order, and where one stands then. */
+/* The step that orders messages by date, and a message's position in that order. */
 thread_step thread_order_by_date;
 static inline struct imap_thread *
 thread_at(const struct imap_threads *t, uint32_t place)

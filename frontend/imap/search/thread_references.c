@@ -1,11 +1,11 @@
 /* REFERENCES (RFC 5256, 4).
  *
- * Nodes know their parents; lists of children are made of that when all are
- * known, in the order of the messages' dates: so nothing goes down the tree. */
+ * Nodes know their parents. Lists of children are built from that once all parents
+ * are known, in date order, so nothing ever has to descend the tree. */
 #include "frontend/imap/search/thread_private.h"
 
 enum {
-	WALK_MAX = 2000, /* so far a loop is looked for; a link into anything deeper is not made */
+	WALK_MAX = 2000, /* the search for a loop stops here; no link into anything deeper is made */
 	/* In units of lib/base/slice.h. */
 	ID_WORK = 15,
 	NODE_WORK = 3,
@@ -16,7 +16,7 @@ struct subject {
 	struct imap_thread *root;
 };
 
-/* ---- Step 1 of the RFC: messages and what they refer to ---- */
+/* ---- Step 1 of the RFC: messages and their references ---- */
 
 static bool
 references_count_names(struct imap_threads *t, uint32_t *work)
@@ -34,8 +34,8 @@ references_count_names(struct imap_threads *t, uint32_t *work)
 	return true;
 }
 
-/* Would it close a loop to put n below `below`? When that lies too deep to
- * tell: true. */
+/* Would putting n below `below` create a loop? Returns true if that is too deep to
+ * tell. */
 static bool
 references_closes_loop(const struct imap_thread *n, const struct imap_thread *below, uint32_t *work)
 {
@@ -82,7 +82,7 @@ references_add_message(struct imap_threads *t, uint32_t at, uint32_t *work)
 	struct str rest = m->references, reference;
 	struct imap_thread *n = NULL, *above = NULL;
 
-	/* An id that is missing, or another message's already, is replaced. */
+	/* An id that is missing, or already belongs to another message, is replaced. */
 	if (m->message_id.len != 0)
 		n = references_get(t, m->message_id);
 	if (n == NULL || n->message != NULL)
@@ -92,14 +92,14 @@ references_add_message(struct imap_threads *t, uint32_t at, uint32_t *work)
 	*work += ID_WORK;
 	while (str_next_word(&rest, " ", &reference)) {
 		struct imap_thread *r = references_get(t, reference);
-		/* A link that is there stays; none may make a loop. */
+		/* An existing link is kept; no new one may create a loop. */
 		if (above != NULL && r->parent == NULL && !references_closes_loop(r, above, work))
 			references_set_parent(r, above);
 		above = r;
 		*work += ID_WORK;
 	}
-	/* Its own word on its parent counts, none or one that cannot be included:
-	 * what another message's references made of it was a guess. */
+	/* The message's own statement about its parent counts, even if it is none or one that
+	 * cannot be included: links made from other messages' references were guesses. */
 	references_set_parent(n, NULL);
 	if (above != NULL && !references_closes_loop(n, above, work))
 		references_set_parent(n, above);
@@ -115,7 +115,7 @@ references_add_messages(struct imap_threads *t, uint32_t *work)
 
 /* ---- Depth ---- */
 
-/* Also what is printed goes into parentheses within parentheses. */
+/* The output also nests parentheses. */
 static bool
 references_cut_depth(struct imap_threads *t, uint32_t *work)
 {
@@ -133,9 +133,9 @@ references_cut_depth(struct imap_threads *t, uint32_t *work)
 	return t->cursor == NULL;
 }
 
-/* ---- Step 3: places without a message go ---- */
+/* ---- Step 3: remove placeholders ---- */
 
-/* What is below them goes to the next message above, or else to the place at the
+/* Their children move to the next message above, or else to the placeholder at the
  * root. */
 static bool
 references_find_parents(struct imap_threads *t, uint32_t *work)
@@ -146,13 +146,13 @@ references_find_parents(struct imap_threads *t, uint32_t *work)
 			above = above->parent;
 		n->parent = above;
 		if (above != NULL && above->message == NULL)
-			above->first++; /* for now: how many are left below it */
+			above->first++; /* for now: how many remain below it */
 		*work += NODE_WORK;
 	}
 	return t->at == t->count;
 }
 
-/* A place at the root is kept for several children only. */
+/* A placeholder at the root is kept only for several children. */
 static bool
 references_drop_places(struct imap_threads *t, uint32_t *work)
 {
@@ -181,7 +181,7 @@ references_forget_lists(struct imap_threads *t, uint32_t *work)
 	return t->cursor == NULL;
 }
 
-/* A place stands where its first child does. */
+/* A placeholder's position is that of its first child. */
 static bool
 references_find_first(struct imap_threads *t, uint32_t *work)
 {
@@ -196,7 +196,7 @@ references_find_first(struct imap_threads *t, uint32_t *work)
 	return t->at == t->count;
 }
 
-/* From the last to the first, so that each comes in front of those behind it. */
+/* From last to first, so that each is prepended to those after it. */
 static bool
 references_link(struct imap_threads *t, uint32_t *work)
 {
@@ -265,7 +265,7 @@ references_collect_subjects(struct imap_threads *t, uint32_t *work)
 	return t->cursor == NULL;
 }
 
-/* The children of one node become another's. */
+/* Moves the children of one node to another. */
 static void
 references_give_children(struct imap_thread *from, struct imap_thread *to, uint32_t *work)
 {
@@ -277,7 +277,7 @@ references_give_children(struct imap_thread *from, struct imap_thread *to, uint3
 	}
 }
 
-/* n goes to the root of its subject. */
+/* Merges n with the root of its subject. */
 static void
 references_merge_into(struct imap_threads *t, struct imap_thread *root, struct imap_thread *n, uint32_t *work)
 {
@@ -286,7 +286,7 @@ references_merge_into(struct imap_threads *t, struct imap_thread *root, struct i
 	} else if (root->message == NULL ||
 		   (references_first_message(n)->is_reply && !references_first_message(root)->is_reply)) {
 		thread_link(root, n);
-	} else { /* two of the same: both below a place */
+	} else { /* neither takes precedence: put both below a placeholder */
 		struct imap_thread *copy = thread_node_new(t);
 		copy->message = root->message;
 		t->nodes[copy->message - t->messages] = copy;

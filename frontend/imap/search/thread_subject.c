@@ -1,5 +1,5 @@
-/* ORDEREDSUBJECT (RFC 5256, 3): the messages of a subject are the first one and its
- * children. */
+/* ORDEREDSUBJECT (RFC 5256, 3): the messages with one subject are the first of them
+ * and its children. */
 #include "frontend/imap/search/thread_private.h"
 
 enum { NODE_WORK = 5 };
@@ -15,7 +15,7 @@ subject_make_nodes(struct imap_threads *t, uint32_t *work)
 	return t->at == t->count;
 }
 
-/* In the order of dates: a node belongs to the first one of its subject. */
+/* In date order: a node belongs to the first one with its subject. */
 static bool
 subject_find_parents(struct imap_threads *t, uint32_t *work)
 {

@@ -1,4 +1,4 @@
-/* Names, in a table. */
+/* A hash table of names. */
 #include <string.h>
 
 #include "frontend/imap/search/thread_private.h"
@@ -14,7 +14,7 @@ thread_table_init(struct thread_table *t, uint64_t names)
 		slots *= 2;
 	t->slots = mem_zalloc(slots * sizeof(struct thread_named *));
 	t->mask = slots - 1;
-	/* Whoever sends messages does not know which names fall together. */
+	/* Senders of messages cannot know which names collide. */
 	t->seed = (uint64_t)clock_monotonic_us() ^ (uint64_t)(uintptr_t)t->slots;
 }
 

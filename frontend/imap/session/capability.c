@@ -1,5 +1,5 @@
-/* What is announced: one table. A row stands there only when what it names is
- * there as a whole. */
+/* The announced capabilities: one table. A row is listed only if everything that it
+ * names is implemented completely. */
 #include "frontend/core/login.h"
 #include "frontend/imap/private.h"
 
@@ -48,7 +48,7 @@ may_idle(const struct imap_session *s)
 	return logged_in(s) && imap_settings(s)->enable_idle;
 }
 
-/* IDLE is part of it, which an operator may switch off. */
+/* IDLE is part of it, and an operator may disable IDLE. */
 static bool
 has_all_of_rev2(const struct imap_session *s)
 {
@@ -103,11 +103,11 @@ static const struct {
 	{"QUOTA", logged_in},
 	{"QUOTA=RES-STORAGE", logged_in},
 	{"COMPRESS=DEFLATE", may_compress},
-	/* Wants FETCH and SEARCH to play their part too. */
+	/* Needs support in FETCH and SEARCH too. */
 	{"UTF8=ACCEPT", may_fetch},
 	{"CONDSTORE", may_fetch},
 	{"QRESYNC", may_fetch},
-	/* What reading messages brings (data.c). */
+	/* Provided by the commands that read messages (data.c). */
 	{"ESEARCH", may_fetch},
 	{"SEARCHRES", may_fetch},
 	{"WITHIN", may_fetch},

@@ -22,7 +22,7 @@ imap_command_find(struct str name)
 	return NULL;
 }
 
-/* The name, of two words behind UID. */
+/* The command's name; two words after UID. */
 static bool
 command_take_name(struct imap_lexer *lex, struct str *name_out)
 {
@@ -74,7 +74,7 @@ command_end(struct imap_session *s, enum imap_reply reply, struct str text)
 	return CMD_DONE;
 }
 
-/* What was to be told before the tagged reply. */
+/* What remains to be written before the tagged reply. */
 struct command_ending {
 	enum imap_reply reply;
 	struct str text;
@@ -88,7 +88,7 @@ command_on_told(struct imap_session *s)
 	command_end(s, e->reply, e->text);
 }
 
-/* Who says BAD has not understood the command: changes are told by the next one. */
+/* BAD means that the command was not understood: changes are reported by the next one. */
 static bool
 command_tells_changes(const struct imap_session *s, enum imap_reply reply)
 {
@@ -160,7 +160,7 @@ imap_enable_condstore(struct imap_session *s)
 		imap_untagged(s, "OK [HIGHESTMODSEQ %llu] CONDSTORE is on", (unsigned long long)s->view->modseq);
 }
 
-/* ---- Its beginning ---- */
+/* ---- Beginning of a command ---- */
 
 static void
 command_refuse(struct imap_session *s, struct str tag, const char *why)
@@ -192,7 +192,7 @@ command_on_attached(struct imap_session *s, const struct err *err)
 		return;
 	}
 	row->handler(s, &s->lexer);
-	/* A handler that waits for lines may have them now. */
+	/* A handler that waits for lines may get them now. */
 	if (s->row != NULL && s->on_line != NULL)
 		session_resume(&s->base);
 }
@@ -215,10 +215,10 @@ imap_dispatch(struct imap_session *s, struct str text)
 	struct str tag, name;
 
 	if (text.len == 0)
-		return; /* a blank line, as some send behind a literal */
+		return; /* a blank line, as some clients send after a literal */
 	imap_lex_init(lex, text, &s->command.arena, (s->enabled & (IMAP_UTF8_ACCEPT | IMAP_REV2)) != 0);
 	if (!imap_lex_tag(lex, &tag) || imap_lex_peek(lex) != ' ') {
-		command_refuse(s, STR_NONE, "a command begins with a tag and a space");
+		command_refuse(s, STR_NONE, "a command must begin with a tag and a space");
 		return;
 	}
 	if (!imap_lex_sp(lex) || !command_take_name(lex, &name)) {

@@ -1,5 +1,5 @@
-/* The reader of commands. What is refused is read to its end and thrown away:
- * bytes of a literal are never taken for a command. */
+/* Reads commands. Refused input is read to its end and discarded: bytes of a literal
+ * are never interpreted as a command. */
 #include "frontend/imap/session/input.h"
 
 #include <string.h>
@@ -10,11 +10,11 @@
 
 enum input_mode {
 	IN_LINE,
-	IN_LITERAL,	 /* to the text */
-	IN_STREAM,	 /* to imap_append_data() */
-	IN_WAIT,	 /* APPEND is finding out whether it takes the literal */
-	IN_SKIP_LITERAL, /* of a command that was refused, */
-	IN_SKIP_LINE,	 /* and what follows */
+	IN_LITERAL,	 /* added to the text */
+	IN_STREAM,	 /* passed to imap_append_data() */
+	IN_WAIT,	 /* APPEND is finding out whether it accepts the literal */
+	IN_SKIP_LITERAL, /* of a refused command, */
+	IN_SKIP_LINE,	 /* and the text after it */
 };
 
 enum { TAIL_BYTES = 64 }; /* of a skipped line, to see whether a literal follows */
@@ -22,11 +22,11 @@ enum { TAIL_BYTES = 64 }; /* of a skipped line, to see whether a literal follows
 struct imap_input {
 	enum input_mode mode;
 	struct buf text;   /* owner; without the last CRLF */
-	size_t line_bytes; /* of all lines of the command */
+	size_t line_bytes; /* in all lines of the command */
 	size_t literal_bytes;
 	unsigned literals;
 	struct imap_literal literal; /* the last one announced */
-	uint64_t left;		     /* of it */
+	uint64_t left;		     /* bytes left of it */
 };
 
 void
@@ -80,12 +80,12 @@ input_skip_rest(struct imap_session *s)
 	buf_clear(&in->text);
 	in->mode = IN_SKIP_LITERAL;
 	in->left = in->literal.size;
-	/* The client waits for a go-ahead that does not come: there is no rest. */
+	/* The client waits for a go-ahead that will not come: no more will be sent. */
 	if (in->literal.synchronous)
 		imap_input_free(&s->input);
 }
 
-/* BAD with the tag, when there is one. */
+/* BAD with the tag, if there is one. */
 static void
 input_refuse_command(struct imap_session *s, struct str text, const char *why)
 {
@@ -158,7 +158,7 @@ input_begin_inline(struct imap_session *s)
 	input_go_ahead(s);
 }
 
-/* Does this command take its literals as a stream? */
+/* Does this command stream its literals? */
 static bool
 input_streams(const struct imap_session *s, struct str text)
 {
@@ -258,7 +258,7 @@ input_end_command(struct imap_session *s)
 	}
 }
 
-/* A line of what is being skipped has come whole, or its tail. */
+/* A skipped line is complete, or its tail is. */
 static void
 input_end_skipped_line(struct imap_session *s)
 {
@@ -275,7 +275,7 @@ input_end_line(struct imap_session *s)
 {
 	struct imap_input *in = s->input;
 
-	/* A bare LF ends a line too, as people at terminals send it. */
+	/* A bare LF ends a line too, because people at terminals send that. */
 	CHECK(in->text.len != 0 && in->text.data[in->text.len - 1] == '\n');
 	in->text.len--;
 	if (in->text.len != 0 && in->text.data[in->text.len - 1] == '\r')
@@ -328,7 +328,7 @@ input_take_line(struct imap_session *s)
 	return eol.pos >= 0;
 }
 
-/* The common command, one line that has come whole, needs no memory of its own. */
+/* The common case, a command of one line that arrived completely, needs no memory of its own. */
 static bool
 input_take_short_command(struct imap_session *s)
 {

@@ -12,7 +12,7 @@ imap_forget_account(struct imap_session *s)
 	s->enabled = 0;
 }
 
-/* ---- The result, of both alike ---- */
+/* ---- The result, for both alike ---- */
 
 static enum cmd_status
 imap_login_refuse(struct imap_session *s, enum auth_result result)
@@ -23,7 +23,7 @@ imap_login_refuse(struct imap_session *s, enum auth_result result)
 		return imap_finish(s, IMAP_NO, "[AUTHENTICATIONFAILED] wrong user name or password");
 	case AUTH_DISABLED: return imap_finish(s, IMAP_NO, "[AUTHORIZATIONFAILED] the account is disabled");
 	case AUTH_UNAVAILABLE:
-		return imap_finish(s, IMAP_NO, "[UNAVAILABLE] login is temporarily not possible, try later");
+		return imap_finish(s, IMAP_NO, "[UNAVAILABLE] login is temporarily unavailable, try later");
 	case AUTH_ABORTED: return imap_finish(s, IMAP_BAD, "authentication cancelled");
 	default: return imap_finish(s, IMAP_BAD, "malformed authentication response");
 	}
@@ -58,7 +58,7 @@ cmd_login(struct imap_session *s, struct imap_lexer *lex)
 	    !imap_lex_astring(lex, &password) || !imap_lex_end(lex))
 		return imap_syntax(s, lex);
 	if (!login_is_allowed(&s->base))
-		return imap_finish(s, IMAP_NO, "[PRIVACYREQUIRED] no passwords without TLS, begin with STARTTLS");
+		return imap_finish(s, IMAP_NO, "[PRIVACYREQUIRED] TLS is required for passwords, send STARTTLS first");
 	login_by_password(&s->base, user, password);
 	return CMD_WAIT;
 }
@@ -96,7 +96,7 @@ cmd_authenticate(struct imap_session *s, struct imap_lexer *lex)
 	if (!imap_lex_end(lex))
 		return imap_syntax(s, lex);
 	if (!login_is_allowed(&s->base))
-		return imap_finish(s, IMAP_NO, "[PRIVACYREQUIRED] no passwords without TLS, begin with STARTTLS");
+		return imap_finish(s, IMAP_NO, "[PRIVACYREQUIRED] TLS is required for passwords, send STARTTLS first");
 	if (!login_is_offered(login_mechanisms(&s->base, true), mechanism))
 		return imap_finish(s, IMAP_NO, "[CANNOT] unknown authentication mechanism");
 	login_begin(&s->base, mechanism, initial);
@@ -111,7 +111,7 @@ cmd_starttls(struct imap_session *s, struct imap_lexer *lex)
 	if (!imap_lex_end(lex))
 		return imap_syntax(s, lex);
 	if (conn_is_tls(s->conn) || !conn_tls_available(s->conn))
-		return imap_finish(s, IMAP_BAD, "TLS is not available, or in use already");
+		return imap_finish(s, IMAP_BAD, "TLS is not available, or already in use");
 	imap_finish(s, IMAP_OK, "begin TLS");
 	session_start_tls(&s->base);
 	return CMD_DONE;

@@ -1,4 +1,4 @@
-/* Logging in and out of an account: what core's login asks of the protocol. */
+/* Login to and logout from an account: the callbacks that core's login needs from the protocol. */
 #ifndef SP_FRONTEND_IMAP_SESSION_LOGIN_H
 #define SP_FRONTEND_IMAP_SESSION_LOGIN_H
 
@@ -6,7 +6,7 @@
 
 void imap_on_challenge(struct session *base, struct str challenge);
 bool imap_on_login(struct session *base, enum auth_result result);
-/* Drops what belongs to the account: view, address, what was enabled. */
+/* Drops what belongs to the account: view, address, enabled capabilities. */
 void imap_forget_account(struct imap_session *s);
 
 #endif

@@ -1,4 +1,4 @@
-/* Replies, and the forms of flags, names and strings. */
+/* Replies, and printing flags, names and strings. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,10 +1,10 @@
-/* What core asks of an IMAP session, from its greeting to its end. */
+/* The callbacks that core needs from an IMAP session, from its greeting to its end. */
 #include "frontend/imap/append/append.h"
 #include "frontend/imap/imap.h"
 #include "frontend/imap/session/input.h"
 #include "frontend/imap/session/login.h"
 
-/* RFC 9051, section 5.4: an idle session is not logged out before. */
+/* RFC 9051, section 5.4: an idle session is not logged out earlier. */
 enum { AUTOLOGOUT_MS = 31 * 60 * 1000 };
 
 static void
@@ -56,7 +56,7 @@ imap_on_open(struct session *base)
 	buf_fini(&capabilities);
 }
 
-/* STARTTLS is allowed before the login only: there is nothing to be forgotten. */
+/* STARTTLS is allowed only before login: there is nothing to forget. */
 static void
 imap_on_tls(struct session *s)
 {

@@ -2,7 +2,7 @@
 #include "frontend/imap/private.h"
 #include "lib/base/check.h"
 
-/* ---- Small things that every file needs ---- */
+/* ---- Small functions that every file needs ---- */
 
 const struct settings_imap *
 imap_settings(const struct imap_session *s)
@@ -22,7 +22,7 @@ imap_address(const struct imap_session *s)
 	return str_c(s->account);
 }
 
-/* Where each state may lead. */
+/* The states that each state may lead to. */
 static unsigned
 imap_next_states(enum imap_state state)
 {

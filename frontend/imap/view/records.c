@@ -2,8 +2,8 @@
 #include "frontend/imap/view/records.h"
 
 enum {
-	SPAN_UIDS = 4096, /* of one call of the store */
-	/* Units of lib/base/slice.h, a record. */
+	SPAN_UIDS = 4096, /* in one call of the store */
+	/* Units of lib/base/slice.h, per record. */
 	COLD_WORK = 3,
 	PEEK_WORK = 40,
 };
@@ -80,8 +80,8 @@ records_on_cold(void *arg, const struct mailbox_records *records, const struct e
 	r->on_loaded(s, err);
 }
 
-/* Those that are missing and lie near the first of them; when they stand close
- * together, more of those that will be wanted next. True: none is missing. */
+/* Reads missing records near the first missing one; if they are close together, also
+ * some of those needed next. True: none is missing. */
 static bool
 records_ask_cold(struct imap_records *r)
 {
@@ -130,7 +130,7 @@ records_on_digest(void *arg, const struct err *err)
 	struct imap_records *r = item->records;
 
 	if (err != NULL || !item->digest.ready) {
-		/* It may just have been expunged. */
+		/* It may have just been expunged. */
 		log_info(conn_log(r->session->conn), "a message was not read", F_I64("uid", item->uid),
 			 F_C("error", err != NULL ? err->text : "no digest"));
 		item->lost = true;
@@ -148,7 +148,7 @@ records_is_due(const struct imap_record *item)
 	return item->known && item->wants_digest && !item->digest.ready;
 }
 
-/* What the page cache has comes at once. */
+/* Digests in the page cache are read at once. */
 static void
 records_peek_digests(struct imap_records *r)
 {

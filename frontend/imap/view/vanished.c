@@ -11,7 +11,7 @@ vanished_add(struct imap_set *set, uint32_t first, uint32_t last)
 		set->ranges[set->count++] = (struct imap_range){first, last};
 }
 
-/* All are in order of UID, and gone through side by side. */
+/* All lists are in UID order and are traversed in parallel. */
 static void
 vanished_add_gone(const struct imap_view *v, const struct mailbox_changes *changes, const struct imap_set *asked,
 		  uint32_t end, struct imap_set *out)

@@ -1,4 +1,4 @@
-/* Sequence numbers, and what the client is told. */
+/* Sequence numbers, and what the client has been told. */
 #include "frontend/imap/view/view.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
-/* ---- Looking things up ---- */
+/* ---- Lookups ---- */
 
 uint32_t
 imap_view_seq(const struct imap_view *v, uint32_t uid)
@@ -47,7 +47,7 @@ imap_view_hot(const struct imap_view *v, uint32_t seq, struct mailbox_hot *hot_o
 	return record != NULL;
 }
 
-/* First sequence number whose UID is not below uid; count + 1: none. */
+/* The first sequence number whose UID is not below uid; count + 1: none. */
 static uint32_t
 view_first_from(const struct imap_view *v, uint32_t uid)
 {
@@ -63,7 +63,7 @@ view_first_from(const struct imap_view *v, uint32_t uid)
 	return low + 1;
 }
 
-/* Not when it is read-only, nor in IMAP4rev2. */
+/* Not if the view is read-only, and not in IMAP4rev2. */
 static bool
 view_takes_recent(const struct folder_watcher *watcher)
 {
@@ -200,7 +200,7 @@ imap_view_told(struct imap_view *v, const struct mailbox_hot *hot)
 			v->told[at].modseq = hot->modseq;
 		return;
 	}
-	/* Grows by doubling: powers of two. */
+	/* The size is doubled each time: powers of two. */
 	if ((v->told_count & (v->told_count - 1)) == 0)
 		v->told = mem_realloc(v->told, sizeof(*v->told) * (v->told_count == 0 ? 1 : (size_t)v->told_count * 2));
 	memmove(v->told + at + 1, v->told + at, sizeof(*v->told) * (v->told_count - at));
@@ -235,7 +235,8 @@ imap_view_new(struct imap_session *s, const struct mailbox_folder *folder, bool 
 	v->uid_next = folder->uid_next;
 	v->keywords_told = v->index->keywords_version;
 	if ((s->enabled & IMAP_REV2) == 0) {
-		/* Read-only, nothing is taken: so is what comes later. */
+		/* Read-only: nothing is taken from the store, so messages that arrive later
+		 * are recent too. */
 		folder_recent_add(&v->recent, folder->first_recent, read_only ? UINT32_MAX : folder->uid_next - 1);
 		v->recent_count = folder->recent;
 	}

@@ -1,8 +1,8 @@
-/* A view is given its list of messages: at first when a command needs it.
+/* Gives a view its list of messages, the first time a command needs it.
  *
- * The client knows the folder as it was at SELECT. By now messages may have
- * come, which is told as always, and gone: those are found in the folder's log
- * and stand in the client's list until it is told. */
+ * The client knows the folder as it was at SELECT. Since then messages may have
+ * arrived, which is reported as usual, and others may be gone: these are found in the
+ * folder's log and stay in the client's list until it is told. */
 #include <string.h>
 
 #include "frontend/imap/private.h"
@@ -43,7 +43,7 @@ view_load_take_list(struct imap_view *v)
 	return true;
 }
 
-/* Both sorted; those from uid_next on are new to the client. */
+/* Both are sorted; UIDs from uid_next on are new to the client. */
 static struct folder_uids *
 view_load_join(const struct imap_view *v, const uint32_t *gone, uint32_t gone_count)
 {
@@ -94,8 +94,8 @@ view_load_on_gone(void *arg, const struct mailbox_changes *changes, const struct
 		view_load_fail_attach(s);
 		return;
 	}
-	/* What is recent is taken by the index, which is there for its other sessions
-	 * when this one has gone before the answer comes. */
+	/* The index takes the recent messages, because it stays for its other sessions if
+	 * this one has gone before the answer comes. */
 	if (changes->folder.recent != 0 && folder_index_takes_recent(ix)) {
 		session_hold(&s->base);
 		folder_index_refresh(ix, view_load_on_fresh, s);
@@ -160,9 +160,9 @@ imap_view_attach(struct imap_session *s, imap_view_on_ready *cb)
 	return false;
 }
 
-/* ---- To the store's present state ---- */
+/* ---- Up to the store's present state ---- */
 
-/* Nothing happened since SELECT: there is nothing to load. */
+/* Nothing has happened since SELECT: there is nothing to load. */
 static void
 view_load_on_status(void *arg, const struct mailbox_folder *folder, const struct err *err)
 {
@@ -170,7 +170,7 @@ view_load_on_status(void *arg, const struct mailbox_folder *folder, const struct
 
 	if (!session_back(&s->base))
 		return;
-	/* A keyword may be new that no message has. */
+	/* There may be a new keyword that no message has yet. */
 	if (err == NULL)
 		folder_index_set_keywords(s->view->index, folder->keywords, folder->keyword_count);
 	if (err != NULL || folder->highest_modseq == s->view->modseq) {

@@ -1,27 +1,27 @@
-/* What the client is told of changes, at the end of its commands and while it
- * idles: in slices, since others may have changed all of a large mailbox.
+/* Reports changes to the client, at the end of its commands and while it idles. This
+ * is done in slices, since others may have changed all of a large mailbox.
  *
- * Until it is done no command of the session goes on, so the client's list is
- * as it is here; the index may change meanwhile, which is told the next time. */
+ * Until it is done, no command of the session continues, so the client's list does
+ * not change. The index may change in the meantime, which is reported the next time. */
 #include <string.h>
 
 #include "frontend/imap/private.h"
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
-enum { LINES = 64, LINE_WORK = 12, LOOK_WORK = 1 }; /* at a time; of one, in units of lib/base/slice.h */
+enum { LINES = 64, LINE_WORK = 12, LOOK_WORK = 1 }; /* at a time; for one, in units of lib/base/slice.h */
 
 struct imap_sync {
 	void (*then)(struct imap_session *s);
-	bool later;			     /* it has given the turn back: then() is called */
-	bool same;			     /* the client's list has become the index's */
-	uint32_t *gone, gone_count, gone_at; /* owner; sequence numbers in the list as it was */
-	struct folder_uids *was;	     /* a reference: that list */
-	uint32_t seq;			     /* the next message whose changes are looked at */
-	uint32_t total;			     /* of the index when it began */
-	uint64_t upto;			     /* modseq of the index then */
-	uint32_t told_at;		     /* in the view's told */
-	uint32_t known, recent;		     /* that the client was told of: messages, recent ones */
+	bool later;			     /* it has returned to the loop: then() will be called */
+	bool same;			     /* the client's list is now the index's */
+	uint32_t *gone, gone_count, gone_at; /* owner; sequence numbers in the old list */
+	struct folder_uids *was;	     /* a reference: the old list */
+	uint32_t seq;			     /* the next message to check for changes */
+	uint32_t total;			     /* messages in the index when it began */
+	uint64_t upto;			     /* the index's modseq then */
+	uint32_t told_at;		     /* position in the view's told */
+	uint32_t known, recent;		     /* last reported to the client: messages, recent ones */
 	struct buf out;			     /* owner */
 };
 
@@ -39,7 +39,7 @@ imap_view_sync_free(struct imap_view *v)
 	mem_free(y);
 }
 
-/* What lies before the view's modseq need not be remembered. */
+/* Forgets entries that the view's modseq has overtaken. */
 static void
 view_sync_forget_told(struct imap_view *v)
 {
@@ -65,8 +65,8 @@ view_sync_forget_told(struct imap_view *v)
 
 /* ---- Messages that are gone ---- */
 
-/* Compares the client's list with the index's. False: messages are gone that
- * may not be told now, and the client's list stays. */
+/* Compares the client's list with the index's. False: messages are gone whose removal
+ * may not be reported now, and the client's list stays. */
 static bool
 view_sync_compare(struct imap_view *v, struct imap_sync *y, bool allow_expunge)
 {
@@ -96,7 +96,7 @@ view_sync_compare(struct imap_view *v, struct imap_sync *y, bool allow_expunge)
 	return true;
 }
 
-/* "* VANISHED 5,7:9", begun with the first. */
+/* "* VANISHED 5,7:9", begun with the first UID. */
 static void
 view_sync_tell_vanished(struct imap_sync *y)
 {
@@ -173,7 +173,7 @@ view_sync_tell_change(struct imap_session *s, struct imap_sync *y)
 	return true;
 }
 
-/* Some messages that the client knows of. */
+/* Checks some of the messages that the client knows of. */
 static uint32_t
 view_sync_tell_changes(struct imap_session *s, struct imap_sync *y)
 {
@@ -183,7 +183,7 @@ view_sync_tell_changes(struct imap_session *s, struct imap_sync *y)
 	for (unsigned n = 0; n < LINES && y->seq <= v->count; n++) {
 		uint32_t group = (y->seq - 1) / FOLDER_INDEX_GROUP;
 		work += LOOK_WORK;
-		/* The same positions in both: whole groups have not changed. */
+		/* The positions are the same in both lists: whole groups have not changed. */
 		if (v->uids == v->index->uids && folder_index_group_modseq(v->index, group) <= v->modseq) {
 			y->seq = (group + 1) * FOLDER_INDEX_GROUP + 1;
 			continue;
@@ -209,7 +209,7 @@ view_sync_end(struct imap_session *s, struct imap_sync *y)
 	imap_view_take_recent(v);
 	if ((s->enabled & IMAP_REV2) == 0 && (v->count != y->known || v->recent_count != y->recent))
 		buf_printf(&y->out, "* %u RECENT\r\n", v->recent_count);
-	/* The flags of what is new, or held back still, are fetched with it. */
+	/* The flags of new messages, or of those still held back, are fetched with them. */
 	v->modseq = y->upto > v->modseq ? y->upto : v->modseq;
 	if (v->told_count != 0)
 		view_sync_forget_told(v);
@@ -231,7 +231,8 @@ view_sync_go_on(struct imap_session *s)
 		if (!imap_may_go_on(s, &y->out, LINES * LINE_WORK / 4, view_sync_go_on))
 			goto later;
 	}
-	/* A message that goes while others are told of stays where it is in the list. */
+	/* A message that is removed while others are being reported keeps its position in the
+	 * list. */
 	while (changed && y->seq <= s->view->count) {
 		work = view_sync_tell_changes(s, y);
 		if (!imap_may_go_on(s, &y->out, work, view_sync_go_on))

@@ -1,5 +1,5 @@
-/* Connections: bytes in and out, TLS, time limits, orderly ends. A protocol of
- * the test's own, on real TCP connections of the loopback. */
+/* Connections: input and output, TLS, time limits, orderly closing. They are tested
+ * with a protocol of the test's own, on real TCP connections over loopback. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
-/* ---- The protocol: a command a line, "echo x", "close", ... ---- */
+/* ---- The protocol: one command per line, "echo x", "close", ... ---- */
 
 struct test_session {
 	unsigned inputs, drains, timeouts, shutdowns;
@@ -33,7 +33,7 @@ struct test_session {
 
 static struct {
 	unsigned opened, closed, drained, timed_out, shut_down, ends;
-	struct conn *last; /* borrowed; of the latest that opened */
+	struct conn *last; /* borrowed; of the one opened last */
 	struct conn *kept; /* a reference */
 	size_t most_input;
 	int64_t max_connections;
@@ -138,7 +138,7 @@ test_on_input(struct conn *c)
 		obey(c, str_of(line, len));
 		free(line);
 	}
-	/* A line that fills the buffer would stop the reading for ever. */
+	/* A line that fills the buffer would stop the reading forever. */
 	if (!conn_is_closing(c) && !conn_is_paused(c) && evbuffer_get_length(in) >= 64 * 1024) {
 		conn_write_c(c, "too long\r\n");
 		conn_close(c);
@@ -274,7 +274,7 @@ setup(void **state)
 	memset(&seen, 0, sizeof(seen));
 	seen.max_connections = 100;
 	service = (struct service){.hostname = "mail.example.test", .base = event_base_new()};
-	/* Nobody is there: the defaults are in force. */
+	/* There is no store: the defaults are in force. */
 	service.redis = redis_new(service.base, "unix:/nonexistent/redis", &err);
 	service.settings = settings_live_new(service.base, service.redis, NULL, false);
 	core = (struct core){.frontend = {.service = &service}};
@@ -310,7 +310,7 @@ teardown(void **state)
 
 struct client {
 	int fd;
-	int accepted; /* the server's end: the connection's */
+	int accepted; /* the server's descriptor of the connection */
 	SSL *ssl;
 	struct buf got;
 	bool ended;
@@ -376,7 +376,7 @@ send_text(struct client *c, const char *text)
 		assert_int_equal(send(c->fd, text, len, MSG_NOSIGNAL), len);
 }
 
-/* Until all that came since the last time is this. */
+/* Waits until the output received since the last time equals this. */
 static void
 expect(struct client *c, const char *text)
 {
@@ -480,7 +480,7 @@ test_lines(void **state)
 	wait_for(&seen.closed, 1);
 }
 
-/* What the peer said before it went is served, also when it still listens. */
+/* What the peer sent before it closed its side is served, also while it still listens. */
 static void
 test_half_closed(void **state)
 {
@@ -510,8 +510,8 @@ test_peer_gone(void **state)
 	wait_for(&seen.closed, 1);
 }
 
-/* While an answer is awaited nothing is given to the protocol, and of what the
- * client sends all the same no more is read than fits. */
+/* While an answer is awaited, the protocol gets no input, and of what the client
+ * sends anyway, no more is read than fits. */
 static void
 test_paused(void **state)
 {
@@ -534,7 +534,7 @@ test_paused(void **state)
 	assert_true(conn_is_paused(seen.last));
 	assert_true(evbuffer_get_length(conn_input(seen.last)) <= 2 * 64 * 1024);
 	conn_resume(seen.last);
-	assert_int_equal(c.got.len, 0); /* not from within the call */
+	assert_int_equal(c.got.len, 0); /* not called from within */
 	expect(&c, "a\r\nb\r\ntoo long\r\n");
 	leave(&c);
 	wait_for(&seen.closed, 1);
@@ -559,7 +559,7 @@ test_resumed_without_input(void **state)
 	leave(&c);
 }
 
-/* Paused, and the peer ends: what it said comes first when it goes on. */
+/* Paused, and the peer closes its side: its input is served first after resuming. */
 static void
 test_end_while_paused(void **state)
 {
@@ -579,7 +579,7 @@ test_end_while_paused(void **state)
 	leave(&c);
 }
 
-/* A client that waits for an answer, and leaves: with room for more, after more
+/* A client that waits for an answer, and leaves: with room for more input, after more
  * than is ever read, by a reset, and over TLS. */
 static void
 test_parked_client_leaves(void **state)
@@ -618,10 +618,10 @@ test_parked_client_leaves(void **state)
 		wait_for(&seen.closed, i + 1);
 		assert_true(clock_monotonic_ms() - began < 1000);
 	}
-	assert_true(seen.ends >= 5); /* a reset may be told by on_close alone */
+	assert_true(seen.ends >= 5); /* a reset may be reported by on_close only */
 }
 
-/* The watch costs nothing while it lasts: no turn of the loop finds it ready. */
+/* Watching costs nothing: no turn of the loop finds it ready. */
 static void
 test_parked_client_is_quiet(void **state)
 {
@@ -694,8 +694,8 @@ test_much_output(void **state)
 	}
 	assert_int_equal(c.got.len, MANY);
 	settle();
-	assert_int_equal(seen.drained, 1); /* once for each time it is asked for */
-	/* All of it goes before the end, too. */
+	assert_int_equal(seen.drained, 1); /* once for each request */
+	/* All of it is sent before the close, too. */
 	buf_clear(&c.got);
 	send_text(&c, "many 20000000\r\nclose\r\n");
 	while (!c.ended && clock_monotonic_ms() < until) {
@@ -725,7 +725,7 @@ test_timeouts(void **state)
 	struct client c, quiet;
 
 	(void)state;
-	connect_client(&quiet, 0); /* has no limit */
+	connect_client(&quiet, 0); /* without a time limit */
 	connect_client(&c, 0);
 	expect(&c, "hello 127.0.0.1\r\n");
 	send_text(&c, "timeout 100000\r\n");
@@ -741,7 +741,7 @@ test_timeouts(void **state)
 	leave(&quiet);
 }
 
-/* Who never reads the last reply nor closes is left after a while. */
+/* A client that neither reads the last reply nor closes is dropped after a while. */
 static void
 test_lingers_not_for_ever(void **state)
 {
@@ -754,7 +754,7 @@ test_lingers_not_for_ever(void **state)
 	leave(&c);
 }
 
-/* The memory stays for whoever holds a reference. */
+/* The memory stays for holders of a reference. */
 static void
 test_references(void **state)
 {
@@ -769,7 +769,7 @@ test_references(void **state)
 	wait_for(&seen.closed, 1);
 	assert_true(conn_is_closing(seen.kept));
 	assert_string_equal(((struct test_session *)conn_session(seen.kept))->peer, "127.0.0.1");
-	/* What comes too late does nothing. */
+	/* Calls that come too late do nothing. */
 	conn_write_c(seen.kept, "x");
 	conn_printf(seen.kept, "%d", 1);
 	conn_resume(seen.kept);
@@ -796,7 +796,7 @@ test_too_many(void **state)
 	expect(&second, "refused\r\n");
 	expect_end(&second);
 	leave(&second);
-	connect_client(&second, 1); /* no handshake only to say no */
+	connect_client(&second, 1); /* no handshake only to refuse */
 	expect_end(&second);
 	leave(&second);
 	leave(&first);
@@ -838,7 +838,7 @@ test_proxy_header(void **state)
 	assert_int_equal(conn_local_port(seen.last), 25);
 	assert_false(conn_is_secure(seen.last)); /* the client is not on the loopback */
 	leave(&c);
-	/* A health check of the balancer's own. */
+	/* A health check by the balancer itself. */
 	connect_client(&c, 0);
 	assert_int_equal(send(c.fd, "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16, 0), 16);
 	expect(&c, "hello 127.0.0.1\r\n");
@@ -863,11 +863,11 @@ test_bad_proxy_header(void **state)
 		connect_client(&c, 0);
 		send_text(&c, bad[i]);
 		if (i == 3)
-			shutdown(c.fd, SHUT_WR); /* in the middle of it */
+			shutdown(c.fd, SHUT_WR); /* in the middle of the header */
 		expect_end(&c);
 		leave(&c);
 	}
-	connect_client(&c, 0); /* not a byte */
+	connect_client(&c, 0); /* without a single byte */
 	shutdown(c.fd, SHUT_WR);
 	expect_end(&c);
 	leave(&c);
@@ -885,7 +885,7 @@ test_starttls(void **state)
 
 	(void)state;
 	connect_client(&c, 0);
-	/* What is sent in the clear behind the command must not count as sent over TLS. */
+	/* Input sent in the clear after the command must not count as sent over TLS. */
 	send_text(&c, "starttls\r\necho injected\r\n");
 	expect(&c, "hello 127.0.0.1\r\ngo ahead\r\n");
 	handshake(&c);
@@ -944,7 +944,7 @@ test_failed_handshake(void **state)
 	leave(&c);
 	assert_int_equal(metrics_get(M_TLS_HANDSHAKE_FAILURES), failures + 2);
 	assert_int_equal(seen.opened, 0);
-	/* In the middle of a session: the protocol hears of the end. */
+	/* In the middle of a session: the protocol is told of the end. */
 	connect_client(&c, 0);
 	send_text(&c, "starttls\r\n");
 	expect(&c, "hello 127.0.0.1\r\ngo ahead\r\n");
@@ -953,7 +953,7 @@ test_failed_handshake(void **state)
 	leave(&c);
 }
 
-/* ---- The process ends ---- */
+/* ---- The end of the process ---- */
 
 static void
 test_drain(void **state)
@@ -965,14 +965,14 @@ test_drain(void **state)
 	expect(&idle, "hello 127.0.0.1\r\n");
 	connect_client(&busy, 0);
 	expect(&busy, "hello 127.0.0.1\r\n");
-	connect_client(&waiting, 1); /* in its handshake: cut */
+	connect_client(&waiting, 1); /* during its handshake: cut */
 	service.draining = true;
-	service.drainers_left = 2; /* one more, so that the loop of the test goes on */
+	service.drainers_left = 2; /* one more, so that the test's loop continues */
 	seen.stay_at_shutdown = true;
 	conns_drain(&core);
 	expect_end(&waiting);
 	wait_for(&seen.shut_down, 2);
-	/* Open work ends first. */
+	/* Work in progress is finished first. */
 	send_text(&busy, "echo a\r\nclose\r\n");
 	expect(&busy, "a\r\nbye\r\n");
 	expect_end(&busy);
@@ -1007,7 +1007,7 @@ test_drain_says_goodbye(void **state)
 	core.draining = false;
 }
 
-/* At the very end whatever is open is cut (teardown does it). */
+/* At the very end, whatever is open is cut (teardown does it). */
 static void
 test_cut(void **state)
 {

@@ -1,5 +1,5 @@
-/* Compression: there and back in pieces of any size; what unpacks to very much
- * comes bit by bit; what is no DEFLATE is refused. */
+/* Compression: round trips in pieces of any size; data that expands greatly is
+ * produced bit by bit; invalid DEFLATE data is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +31,7 @@ round_trip(void **state)
 			evbuffer_remove_buffer(wire, slow, 1);
 			assert_int_equal(deflate_take(there, slow), 0);
 		}
-		/* All of it can be read, though no end was said. */
+		/* All of it can be read, although the stream was not ended. */
 		assert_int_equal(evbuffer_get_length(got), sizeof(text));
 		assert_memory_equal(evbuffer_pullup(got, -1), text, sizeof(text));
 		evbuffer_drain(got, sizeof(text));

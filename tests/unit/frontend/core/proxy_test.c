@@ -29,8 +29,8 @@ format(const struct ip *ip, unsigned port, char out[80])
 	snprintf(out, 80, "%s:%u", text, port);
 }
 
-/* The first bytes of a good header are never anything but the start of one; what
- * follows it changes nothing. */
+/* The first bytes of a valid header are always recognised as an incomplete header;
+ * what follows the header changes nothing. */
 static void
 check(const struct proxy_case *c)
 {
@@ -77,7 +77,7 @@ test_version_1(void **state)
 		{STR("PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
 		     "65535 "
 		     "65535\r\n"),
-		 PROXY_LOCAL, NULL, NULL}, /* the longest there is: 107 bytes */
+		 PROXY_LOCAL, NULL, NULL}, /* the longest possible: 107 bytes */
 		{STR("PROXY UNKNOWN anything at all\r\n"), PROXY_LOCAL, NULL, NULL},
 		{STR("PROXY\r\n"), PROXY_BAD, NULL, NULL},
 		{STR("PROXY \r\n"), PROXY_BAD, NULL, NULL},
@@ -103,7 +103,7 @@ test_version_1(void **state)
 		check(&cases[i]);
 }
 
-/* A line that does not end is given up at 107 bytes. */
+/* A line without an end is refused at 107 bytes. */
 static void
 test_version_1_too_long(void **state)
 {
@@ -120,10 +120,10 @@ test_version_1_too_long(void **state)
 	buf_add_c(&line, "PROXY UNKNOWN ");
 	while (line.len < 106)
 		buf_add_byte(&line, 'x');
-	buf_add_c(&line, "\r\n"); /* 108 in all */
+	buf_add_c(&line, "\r\n"); /* 108 in total */
 	assert_int_equal(proxy_parse(buf_str(&line), &h), PROXY_BAD);
 	buf_clear(&line);
-	buf_add_c(&line, "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\n"); /* a bare LF ends nothing */
+	buf_add_c(&line, "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\n"); /* a bare LF does not end the line */
 	assert_int_equal(proxy_parse(buf_str(&line), &h), PROXY_MORE);
 	buf_fini(&line);
 }
@@ -137,12 +137,12 @@ test_version_2(void **state)
 		{STR(SIGNATURE "\x21\x21\0\x24 \1\r\xb8\0\0\0\0\0\0\0\0\0\0\0\1"
 			       " \1\r\xb8\0\0\0\0\0\0\0\0\0\0\0\2\x04\xd2\0\x19"),
 		 PROXY_ADDRESS, "2001:db8::1:1234", "2001:db8::2:25"},
-		/* With a TLV behind the addresses. */
+		/* With a TLV after the addresses. */
 		{STR(SIGNATURE "\x21\x11\0\x11\xc0\0\2\1\xc6\x33\x64\2\x04\xd2\0\x19\x04\0\2xx"), PROXY_ADDRESS,
 		 "192.0.2.1:1234", "198.51.100.2:25"},
 		{STR(SIGNATURE "\x20\0\0\0"), PROXY_LOCAL, NULL, NULL}, /* a health check */
 		{STR(SIGNATURE "\x20\x11\0\x0c\xc0\0\2\1\xc6\x33\x64\2\x04\xd2\0\x19"), PROXY_LOCAL, NULL, NULL},
-		{STR(SIGNATURE "\x21\0\0\0"), PROXY_LOCAL, NULL, NULL},	     /* of no family */
+		{STR(SIGNATURE "\x21\0\0\0"), PROXY_LOCAL, NULL, NULL},	     /* without a family */
 		{STR(SIGNATURE "\x21\x31\0\3abc"), PROXY_LOCAL, NULL, NULL}, /* a unix socket */
 		{STR(SIGNATURE "\x11\x11\0\x0c\xc0\0\2\1\xc6\x33\x64\2\x04\xd2\0\x19"), PROXY_BAD, NULL,
 		 NULL}, /* version 1 */
@@ -153,7 +153,7 @@ test_version_2(void **state)
 		{STR(SIGNATURE "\x21\x11\0\x0b\xc0\0\2\1\xc6\x33\x64\2\x04\xd2\0"), PROXY_BAD, NULL,
 		 NULL}, /* too short */
 		{STR(SIGNATURE "\x21\x21\0\x0c\xc0\0\2\1\xc6\x33\x64\2\x04\xd2\0\x19"), PROXY_BAD, NULL, NULL},
-		{STR(SIGNATURE "\x21\x11\x02\x09"), PROXY_BAD, NULL, NULL}, /* 537 bytes in all */
+		{STR(SIGNATURE "\x21\x11\x02\x09"), PROXY_BAD, NULL, NULL}, /* 537 bytes in total */
 		{STR("\r\n\r\n\0\r\nQUIX"), PROXY_BAD, NULL, NULL},
 		{STR("\r\nEHLO"), PROXY_BAD, NULL, NULL},
 	};

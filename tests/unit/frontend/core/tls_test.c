@@ -1,5 +1,5 @@
-/* The store of certificates: which one a client gets, files that come one after
- * the other, tickets that another frontend takes. */
+/* The certificate store: which certificate a client gets, files that arrive one after
+ * the other, tickets that another frontend accepts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -142,8 +142,8 @@ turn_ms(int64_t ms)
 
 /* ---- A client ---- */
 
-/* Both ends in memory. The subject that the server showed; NULL: the handshake
- * failed. */
+/* Both ends in memory. Returns the subject that the server showed; NULL: the
+ * handshake failed. */
 static const char *
 shake(struct tls *t, const char *server_name, const char *alpn, SSL_SESSION *offered, SSL_SESSION **session_out,
       bool *resumed_out)
@@ -171,7 +171,7 @@ shake(struct tls *t, const char *server_name, const char *alpn, SSL_SESSION *off
 	if (done == 2) {
 		X509 *cert = SSL_get1_peer_certificate(client);
 		char byte;
-		SSL_read(client, &byte, 1); /* takes the tickets */
+		SSL_read(client, &byte, 1); /* reads the tickets */
 		X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, subject, sizeof(subject));
 		X509_free(cert);
 		if (session_out != NULL)
@@ -206,15 +206,15 @@ test_choice(void **state)
 		{"unknown.test", "given"},
 		{"a.test", "a.test"},
 		{"A.TEST", "a.test"},
-		{"www.a.test", "a.test"}, /* issued for it too */
+		{"www.a.test", "a.test"}, /* also issued for it */
 		{"x.wild.test", "*.wild.test"},
 		{"X.Wild.test", "*.wild.test"},
-		{"y.x.wild.test", "given"}, /* a star is one label */
+		{"y.x.wild.test", "given"}, /* an asterisk is one label */
 		{"wild.test", "given"},
 		{"own.wild.test", "own.wild.test"}, /* exact before wildcard */
 		{"mail.given.test", "given"},	    /* exact, of the default, before another's wildcard */
 		{"z.given.test", "b.test"},
-		{"both.test", "both.test"}, /* the folder's name before what others were issued for */
+		{"both.test", "both.test"}, /* the folder's name before the names in other certificates */
 		{".", "given"},
 		{".wild.test", "given"},
 	};
@@ -231,7 +231,7 @@ test_choice(void **state)
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		assert_string_equal(shown(t, cases[i].asked), cases[i].shown);
 	tls_free(&t);
-	/* Without a default somebody must be it. */
+	/* Without a default, one of them must serve as the default. */
 	t = open_store(NULL, true);
 	assert_non_null(shown(t, "unknown.test"));
 	assert_string_equal(shown(t, "a.test"), "a.test");
@@ -257,7 +257,7 @@ test_none(void **state)
 	assert_null(open_store("broken", false));
 }
 
-/* Certificate first, then its key; then the other way round. */
+/* Certificate first, then its key; then in reverse order. */
 static void
 test_one_after_the_other(void **state)
 {
@@ -285,7 +285,7 @@ test_one_after_the_other(void **state)
 	assert_int_equal(metrics_get(M_CERTIFICATES_BAD), 0);
 	assert_true(metrics_get(M_CERTIFICATE_END) > clock_unix_ms() / 1000 + 19 * 86400);
 	assert_string_equal(shown(t, NULL), "mx.test");
-	/* The key first: the certificate is written aside, and moved into place. */
+	/* The key first: the certificate is written elsewhere, and moved into place. */
 	path_of("mx.test", "cert.pem", path);
 	path_of("mx.test", "old.pem", aside);
 	assert_int_equal(rename(path, aside), 0);
@@ -318,7 +318,7 @@ test_folder_removed(void **state)
 	write_pair("a.test", NULL);
 	t = open_store("given", true);
 	assert_string_equal(shown(t, "a.test"), "a.test");
-	/* Files that are missing for a moment take nothing away. */
+	/* Files that are missing for a moment remove nothing. */
 	path_of("a.test", "cert.pem", path);
 	unlink(path);
 	turn_ms(2500);
@@ -341,12 +341,12 @@ test_alpn(void **state)
 	write_pair("given", NULL);
 	t = open_store("given", false);
 	assert_non_null(shake(t, NULL, "imap", NULL, NULL, NULL));
-	assert_null(shake(t, NULL, "pop3", NULL, NULL, NULL)); /* the client offers imap alone */
+	assert_null(shake(t, NULL, "pop3", NULL, NULL, NULL)); /* the client offers only imap */
 	assert_non_null(shake(t, NULL, NULL, NULL, NULL, NULL));
 	tls_free(&t);
 }
 
-/* Two stores are two frontends. */
+/* Two stores stand for two frontends. */
 static void
 test_tickets(void **state)
 {

@@ -1,5 +1,5 @@
-/* A folder loaded in pieces from a store that changes meanwhile. The store is one
- * of the test's own: it answers when it is told to, in order or not. */
+/* A folder loaded in pieces from a store that changes in the meantime. The store is
+ * the test's own: it answers when told to, in order or not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@ struct call {
 	void *arg;
 };
 
-/* The store: records by UID, modseq 0: there is none. */
+/* The store: records by UID; modseq 0: no record. */
 static struct {
 	uint64_t *modseq; /* owner */
 	uint32_t uid_next, size;
@@ -65,7 +65,7 @@ records_of(const struct call *c, struct mailbox_records *out)
 	return hot;
 }
 
-/* The next answer is of the store as it is now. */
+/* The next answer reflects the store as it is now. */
 static void
 answer(void)
 {
@@ -171,14 +171,14 @@ test_quiet(void **state)
 	ix = index_begin(&f, MESSAGES, MESSAGES + 1);
 	while (store.answered < store.asked)
 		answer();
-	assert_int_equal(store.asked, 5); /* pieces; and nothing has changed */
+	assert_int_equal(store.asked, 5); /* pieces; nothing has changed */
 	assert_int_equal(fresh, 1);
 	assert_same(ix);
 	assert_int_equal(ix->folder.unseen, MESSAGES);
 	index_end(ix);
 }
 
-/* Nobody is told before it is one state. */
+/* Nobody is notified before all pieces are of one state. */
 static void
 test_changes_between_pieces(void **state)
 {
@@ -189,9 +189,9 @@ test_changes_between_pieces(void **state)
 	store_begin(MESSAGES);
 	ix = index_begin(&f, MESSAGES, MESSAGES + 1);
 	answer();
-	store.modseq[5] = ++store.highest; /* of the piece that has come */
+	store.modseq[5] = ++store.highest; /* in a piece already received */
 	answer();
-	store.modseq[MESSAGES - 1] = ++store.highest; /* of one that will */
+	store.modseq[MESSAGES - 1] = ++store.highest; /* in one still to come */
 	store.gone[store.gone_count++] = 9;
 	store.gone[store.gone_count++] = MESSAGES - 2;
 	store.modseq[9] = store.modseq[MESSAGES - 2] = 0;
@@ -266,7 +266,7 @@ test_sparse(void **state)
 	index_end(ix);
 }
 
-/* All answers that are due come first. */
+/* All pending answers come first. */
 static void
 test_failure(void **state)
 {
@@ -288,7 +288,7 @@ test_failure(void **state)
 	assert_int_equal(fresh, 1);
 	assert_int_equal(fresh_code, ERR_UNAVAILABLE);
 	assert_false(ix->loaded);
-	/* The next one begins anew. */
+	/* The next load starts again. */
 	folder_index_refresh(ix, on_fresh, NULL);
 	while (store.answered < store.asked)
 		answer();

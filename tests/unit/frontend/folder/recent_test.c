@@ -17,14 +17,14 @@ check(const struct folder_recent *r, const bool *set)
 {
 	for (uint32_t i = 0; i < r->count; i++) {
 		assert_true(r->ranges[i].first <= r->ranges[i].last);
-		if (i != 0) /* parted by one at least */
+		if (i != 0) /* separated by at least one */
 			assert_true(r->ranges[i - 1].last + 1 < r->ranges[i].first);
 	}
 	for (uint32_t uid = 1; uid < UIDS; uid++)
 		assert_int_equal(folder_recent_has(r, uid), set[uid]);
 }
 
-/* What was taken first may be told last: messages between belong to others. */
+/* What was taken first may be reported last: messages in between belong to others. */
 static void
 test_older_ones_come_later(void **state)
 {

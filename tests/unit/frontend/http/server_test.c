@@ -1,5 +1,5 @@
-/* The HTTP server: requests over real TCP connections of the loopback, to routes of
- * the test's own. */
+/* The HTTP server: requests over real TCP connections on loopback, to routes of the
+ * test's own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,7 +54,7 @@ hello_on_begin(struct http_request *r)
 		answer_c(r, "hello");
 }
 
-/* Sends back what comes, piece by piece; stops after each for a turn of the loop. */
+/* Sends the body back piece by piece; pauses for a turn of the loop after each piece. */
 static void
 echo_on_begin(struct http_request *r)
 {
@@ -92,7 +92,7 @@ echo_on_end(struct http_request *r)
 	http_finish(r);
 }
 
-/* Takes the body, then tells its size. */
+/* Reads the body, then sends its size. */
 static void
 size_on_begin(struct http_request *r)
 {
@@ -303,7 +303,7 @@ client_send(struct client *c, const char *text)
 	assert_int_equal(send(c->fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
 }
 
-/* Each byte in a packet of its own. */
+/* Sends each byte in a separate packet. */
 static void
 client_trickle(struct client *c, const char *text)
 {
@@ -313,7 +313,7 @@ client_trickle(struct client *c, const char *text)
 	}
 }
 
-/* Until it is in what has come. */
+/* Waits until the text has been received. */
 static void
 client_expect(struct client *c, const char *text)
 {
@@ -390,7 +390,8 @@ static const struct {
 	{"POST /size HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\n\r\n", "413 Content Too Large", "", true},
 	{"POST /size HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 	 "400 Bad Request", "", true},
-	/* An unread body: small, it is skipped; unknown or large, the connection ends. */
+	/* An unread body: if it is small, it is skipped; if its size is unknown or large, the
+	 * connection ends. */
 	{"POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", "200 OK", "hello", false},
 	{"POST /refuse HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "200 OK",
 	 "Connection: close\r\n", true},
@@ -403,8 +404,8 @@ static const struct {
 	 true},
 };
 
-/* What was sent of a row is answered so, whole or in pieces, and the connection then
- * ends, or serves the next request. */
+/* Each request gets the answer in its row, whether it is sent whole or in pieces;
+ * then the connection ends, or serves the next request. */
 static void
 check_row(size_t i, bool trickles)
 {
@@ -477,7 +478,7 @@ test_continue(void **state)
 	client_leave(&c);
 }
 
-/* A body that comes faster than it is taken, and an answer that goes out meanwhile. */
+/* A body that arrives faster than it is processed, while an answer is being sent. */
 static void
 test_body_stops_and_goes(void **state)
 {

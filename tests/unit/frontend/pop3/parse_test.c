@@ -25,10 +25,10 @@ test_lines(void **state)
 		{STR("TOP 1 10"), "TOP", 2, {"1", "10"}, "1 10"},
 		{STR("TOP  1   10  "), "TOP", 2, {"1", "10"}, " 1   10  "},
 		{STR("PASS with a blank "), "PASS", 3, {"with", "a", "blank"}, "with a blank "},
-		{STR("PASS  x"), "PASS", 1, {"x"}, " x"}, /* the password starts with a blank */
+		{STR("PASS  x"), "PASS", 1, {"x"}, " x"}, /* the password begins with a blank */
 		{STR("X 1 2 3 4 5"), "X", 5, {"1", "2", "3"}, "1 2 3 4 5"},
 		{STR("STAT "), "STAT", 0, {0}, ""},
-		{STR("RETR\t1"), "RETR\t1", 0, {0}, ""}, /* a tab separates nothing */
+		{STR("RETR\t1"), "RETR\t1", 0, {0}, ""}, /* a tab is not a separator */
 		{STR("USER j\xc3\xb6@x"), "USER", 1, {"j\xc3\xb6@x"}, "j\xc3\xb6@x"},
 		{STR(""), NULL, 0, {0}, ""},
 		{STR(" STAT"), NULL, 0, {0}, ""},
@@ -79,7 +79,7 @@ test_language(void **state)
 		assert_int_equal(pop3_is_our_language(cases[i].range), cases[i].ours);
 }
 
-/* How much of message TOP sends when it comes in such pieces. */
+/* How much of message TOP sends when it arrives in such pieces. */
 static size_t
 top(struct str message, uint64_t lines, size_t piece)
 {
@@ -91,7 +91,7 @@ top(struct str message, uint64_t lines, size_t piece)
 		struct str part = str_first(str_from(message, at), piece);
 		size_t take = pop3_top_feed(&t, part);
 		assert_true(take <= part.len && (take == part.len || t.done));
-		assert_true(take == 0 || sent == at); /* nothing behind the end */
+		assert_true(take == 0 || sent == at); /* nothing after the end */
 		sent += take;
 	}
 	return sent;
@@ -117,9 +117,9 @@ test_top(void **state)
 		{STR("A: b"), STR(""), 5},
 		{STR(""), STR(""), 0},
 		{STR("A: b\n\n1\n"), STR("2\n"), 1},
-		{STR("A: b\r\n\r\n1"), STR(""), 1},	  /* a last line without an end */
-		{STR("A: b\r\n \r\n\r\n"), STR("1"), 0},  /* a blank is no empty line */
-		{STR("A: b\r\n\r\r\n\r\n"), STR("1"), 0}, /* nor are two CRs */
+		{STR("A: b\r\n\r\n1"), STR(""), 1},	  /* a last line without a line end */
+		{STR("A: b\r\n \r\n\r\n"), STR("1"), 0},  /* a blank does not make an empty line */
+		{STR("A: b\r\n\r\r\n\r\n"), STR("1"), 0}, /* nor do two CRs */
 		{STR("A: b\r\n\0\r\n\r\n"), STR("1"), 0},
 	};
 	(void)state;

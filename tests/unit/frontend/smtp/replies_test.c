@@ -1,4 +1,4 @@
-/* Replies: one line each, whatever the argument holds. */
+/* Replies: one line each, whatever the argument contains. */
 #include "frontend/smtp/replies.h"
 
 #include <setjmp.h>
@@ -36,8 +36,8 @@ test_text(void **state)
 										       "?>: no such user here\r\n");
 }
 
-/* Each row: a code and an enhanced status of one class, a text of one line, at
- * most one hole, and room for the longest argument. */
+/* Each row: a code and an enhanced status of the same class, a text of one line, at
+ * most one placeholder, and room for the longest argument. */
 static void
 test_table(void **state)
 {

@@ -1,4 +1,4 @@
-/* What is seen of a header while it streams by, wherever it is cut. */
+/* What is learned from a header while it streams by, however it is split. */
 #include "frontend/submit/header_watch.h"
 
 #include <setjmp.h>
@@ -69,7 +69,7 @@ test_cases(void **state)
 			check(&cases[i], piece);
 }
 
-/* What a header is found behind, and what is left as it is. */
+/* What may precede a header, and what is left unchanged. */
 static void
 test_mbox_lines(void **state)
 {
@@ -83,7 +83,7 @@ test_mbox_lines(void **state)
 		{">" MBOX "From: bob@x\r\n\r\n", sizeof(MBOX), false, true},
 		{">" MBOX MBOX "Subject: x\r\n\r\n", 2 * sizeof(MBOX) - 1, false, false},
 		{"Subject: x\r\n" MBOX "From: bob@x\r\n\r\n", 0, false, false},
-		/* The obsolete blank of a field. */
+		/* The obsolete blank in a field. */
 		{"From : bob@x\r\n\r\n", 0, false, true},
 		/* Texts. */
 		{"From now on: nothing\r\nis as it was\r\n", 0, true, false},
@@ -111,7 +111,7 @@ test_mbox_lines(void **state)
 	}
 }
 
-/* A line without end is no mbox's. */
+/* A line without an end does not belong to an mbox. */
 static void
 test_long_mbox_line(void **state)
 {
@@ -136,7 +136,7 @@ test_tls_required(void **state)
 		{"TLS-Required: No\r\n\r\n", true},	{"Subject: x\r\ntls-required:no \r\nTo: y\r\n\r\n", true},
 		{"TLS-Required: yes\r\n\r\n", false},	{"TLS-Required: nobody-knows-what-this-is\r\n\r\n", false},
 		{"X: TLS-Required: No\r\n\r\n", false}, {"\r\nTLS-Required: No\r\n", false},
-		/* folded: before the word, behind it, and where it turns out to be another */
+		/* folded: before the word, after it, and where it turns out to be another word */
 		{"TLS-Required:\r\n No\r\n\r\n", true},	{"TLS-Required:\r\n \r\n\tNo\r\nTo: y\r\n\r\n", true},
 		{"TLS-Required: No\r\n \r\n\r\n", true},	{"TLS-Required: No\r\n way\r\n\r\n", false},
 		{"TLS-Required: N\r\n o\r\n\r\n", false},	{"TLS-Required: N o\r\n\r\n", false},
@@ -175,7 +175,7 @@ test_precedence(void **state)
 		{"Precedence: list\r\n \r\nFrom: x@y\r\n z\r\n\r\n", true},
 		{"Precedence: bulk\r\n mail\r\n\r\n", false},
 		{"Precedence: first\r\n bulk\r\n\r\n", false},
-		{"Precedence:\r\n bulk", true}, /* the message ends there */
+		{"Precedence:\r\n bulk", true}, /* the message ends here */
 	};
 
 	(void)state;
@@ -205,7 +205,7 @@ test_first_line(void **state)
 	header_watch_feed(&w, STR(":"));
 	assert_true(w.first_line_known && !w.no_header && !w.ended);
 	header_watch_feed(&w, STR("\r\nFrom: x\r\n\r\n"));
-	assert_true(w.has_from && w.from.len == 0); /* not asked for */
+	assert_true(w.has_from && w.from.len == 0); /* not requested */
 	header_watch_fini(&w);
 }
 

@@ -1,5 +1,5 @@
 /* A message on its way to the spool: with a real blob store, no protocol, and a
- * broker that answers when and what the test says. */
+ * broker that answers as and when the test says. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,17 +16,17 @@ static struct blob_fixture blobs;
 static struct service service;
 static struct frontend frontend;
 
-/* What was handed over, in place of the bus. */
+/* What was handed over; replaces the bus. */
 static struct {
 	int shard;
 	unsigned count;
 	bus_on_handed_over *cb; /* NULL: answered */
 	void *arg;
 	struct blob_id body;
-	char text[512]; /* of what stands in the envelope */
+	char text[512]; /* contents of the envelope */
 	unsigned return_path_length;
 	bool takes_unsynced;
-	bool answers_synced; /* had answered before; else it does when the test says */
+	bool answers_synced; /* answers at the sync; otherwise when the test says */
 	unsigned ahead, synced, lost;
 } broker;
 
@@ -59,7 +59,7 @@ bus_hand_over(struct bus_client *b, const Stagepost__Envelope *e, int64_t timeou
 		 e->require_tls);
 }
 
-/* ---- Ahead of the body's sync ---- */
+/* ---- Hand-over before the body's sync ---- */
 
 struct hand_over *
 bus_hand_over_unsynced(struct bus_client *b, const Stagepost__Envelope *e, int64_t timeout_ms, bus_on_handed_over *cb,
@@ -126,7 +126,7 @@ setup(void **state)
 	blob_fixture_start(&blobs);
 	service = (struct service){
 		.hostname = "mail.example.test", .id = "frontend-1", .base = blobs.base, .blobs = blobs.store};
-	/* Nobody is there: the defaults are in force. */
+	/* There is no store: the defaults are in force. */
 	service.redis = redis_new(service.base, "unix:/nonexistent/redis", &err);
 	service.settings = settings_live_new(service.base, service.redis, NULL, false);
 	frontend = (struct frontend){.service = &service};
@@ -194,7 +194,7 @@ await_hand_over(void)
 	assert_true(blob_fixture_wait(&blobs, &broker.count, 1));
 }
 
-/* Bodies are released off the loop. */
+/* Bodies are released outside the loop. */
 static void
 assert_bodies_left(uint64_t wanted)
 {
@@ -230,7 +230,7 @@ test_whole_way(void **state)
 	assert_int_equal(submit_result(s), SUBMIT_OK);
 	assert_true(submit_commit(s, on_done, &done));
 	await_hand_over();
-	assert_int_equal(done.count, 0); /* synced is not enough */
+	assert_int_equal(done.count, 0); /* being synced is not enough */
 	assert_string_equal(broker.text, "sender@remote.example client.example 192.0.2.1 ESMTPS "
 					 "[TLSv1.3 SOME_CIPHER] envid n=1 first=a@example.test orcpt=rfc822;a local=1 "
 					 "utf8=1 tls=1");
@@ -241,7 +241,7 @@ test_whole_way(void **state)
 	assert_non_null(strstr(text, " with ESMTPS\r\n\t(TLSv1.3 SOME_CIPHER)\r\n\tid "));
 	assert_non_null(strstr(text, submit_id(s)));
 	assert_non_null(strstr(text, "\r\nSubject: x\r\n\r\ntext\r\n"));
-	assert_null(strstr(text, "Message-ID")); /* no submission of a user */
+	assert_null(strstr(text, "Message-ID")); /* not a user's submission */
 	broker_answer(ERR_NONE);
 	assert_int_equal(done.count, 1);
 	assert_int_equal(done.result, SUBMIT_OK);
@@ -293,7 +293,7 @@ test_dot_lines(void **state)
 
 /* ---- Handed over while the body is being synced ---- */
 
-/* A first body opens the pack: from then on places are known. */
+/* A first body opens the pack: from then on locations are known. */
 static struct submit *
 begin_ahead(void)
 {
@@ -337,7 +337,7 @@ test_ahead_answered_last(void **state)
 
 	(void)state;
 	assert_true(blob_fixture_wait(&blobs, &broker.synced, 1));
-	assert_int_equal(done.count, 0); /* synced is not enough */
+	assert_int_equal(done.count, 0); /* being synced is not enough */
 	broker_answer(ERR_NONE);
 	assert_int_equal(done.result, SUBMIT_OK);
 	assert_int_equal(done.count, 1);
@@ -345,7 +345,7 @@ test_ahead_answered_last(void **state)
 	assert_bodies_left(2);
 }
 
-/* Refused while the body is on its way: the client hears it once, and the body goes. */
+/* Refused while the body is being synced: the client is told once, and the body is removed. */
 static void
 test_ahead_refused(void **state)
 {
@@ -379,7 +379,7 @@ test_ahead_body_lost(void **state)
 	s = begin_with("Subject: first\r\n\r\n");
 	submit_free(&s);
 	s = begin_ahead();
-	/* The sync of another, behind it, fails. */
+	/* The sync of another body after it fails. */
 	assert_true(blob_fixture_wait(&blobs, &broker.synced, 1));
 	broker_answer(ERR_NONE);
 	submit_free(&s);
@@ -396,7 +396,7 @@ test_ahead_body_lost(void **state)
 	assert_bodies_left(2);
 }
 
-/* The client goes while both are under way: what was handed over goes on. */
+/* The client leaves while both are in progress: the hand-over continues. */
 static void
 test_ahead_given_up(void **state)
 {
@@ -410,7 +410,7 @@ test_ahead_given_up(void **state)
 	assert_bodies_left(2);
 }
 
-/* Given up before it is whole, or before it is synced: nothing is kept. */
+/* Abandoned before it is complete, or before it is synced: nothing is kept. */
 static void
 test_given_up(void **state)
 {
@@ -429,7 +429,7 @@ test_given_up(void **state)
 	assert_bodies_left(0);
 }
 
-/* What the broker answers, and whether the body may be the spool's then. */
+/* The broker's answers, and whether the body may belong to the spool afterwards. */
 static const struct {
 	enum err_code code;
 	enum submit_result result;
@@ -477,7 +477,7 @@ test_refused(void **state)
 	for (i = 0; i < 2000 && submit_result(s) == SUBMIT_OK; i++)
 		submit_data(s, STR("Received: x\r\n"), NULL);
 	assert_int_equal(submit_result(s), SUBMIT_TOO_MANY_HOPS);
-	assert_int_equal(submit_data(s, STR("more\r\n"), NULL), 6); /* read, and dropped */
+	assert_int_equal(submit_data(s, STR("more\r\n"), NULL), 6); /* read and dropped */
 	assert_false(submit_wait_room(s, NULL, NULL));
 	assert_false(submit_commit(s, on_done, &done));
 	submit_free(&s);
@@ -507,20 +507,20 @@ test_recipients(void **state)
 	broker.shard = 0;
 	s = submit_begin(&frontend, &o);
 	submit_add_recipient(s, &r);
-	submit_add_recipient(s, &r); /* the same: one */
+	submit_add_recipient(s, &r); /* a duplicate: counted once */
 	for (i = 1; submit_has_room(s, &r); i++) {
 		snprintf(address, sizeof(address), "a%u@example.test", i);
 		r.address = str_c(address);
 		submit_add_recipient(s, &r);
 		snprintf(address, sizeof(address), i % 3 == 0 ? "a@example.test" : "a%u@example.test", i / 3 + 1);
 		r.address = str_c(address);
-		submit_add_recipient(s, &r); /* one of those that are there */
+		submit_add_recipient(s, &r); /* one of the existing ones */
 	}
 	assert_int_equal(i, settings_smtp_in(settings_defaults(), STR_NONE)->max_recipients);
 	submit_free(&s);
 }
 
-/* What each recipient's mailboxes have, the message's size, and what becomes of it. */
+/* The room in each recipient's mailboxes, the message's size, and the result. */
 static const struct {
 	struct submit_room rooms[2];
 	unsigned count;
@@ -532,12 +532,12 @@ static const struct {
 	{{{true, false, 4000, 9000}}, 1, 5000, SUBMIT_MAILBOX_FULL},
 	{{{true, true, 4000, 9000}}, 1, 5000, SUBMIT_OVER_QUOTA},
 	{{{true, false, 4000, 4000}}, 1, 5000, SUBMIT_OVER_QUOTA},
-	/* One that has room is enough. */
+	/* One mailbox with room is enough. */
 	{{{true, true, 4000, 4000}, {0}}, 2, 5000, SUBMIT_OK},
 	{{{0}, {true, true, 4000, 4000}}, 2, 5000, SUBMIT_OK},
 	{{{true, false, 4000, 4000}, {true, false, 9000, 9000}}, 2, 5000, SUBMIT_OK},
 	{{{true, false, 9000, 9000}, {true, false, 4000, 4000}}, 2, 5000, SUBMIT_OK},
-	/* It may fit later into one of them. */
+	/* It may fit into one of them later. */
 	{{{true, true, 4000, 4000}, {true, false, 2000, 9000}}, 2, 5000, SUBMIT_MAILBOX_FULL},
 	{{{true, true, 4000, 9000}, {true, true, 2000, 9000}}, 2, 5000, SUBMIT_OVER_QUOTA},
 };
@@ -567,7 +567,7 @@ test_room(void **state)
 	assert_bodies_left(0);
 }
 
-/* Tens of thousands hold nobody up: each is compared with a few. */
+/* Tens of thousands of recipients do not hold anyone up: each is compared with only a few. */
 static void
 test_very_many_recipients(void **state)
 {

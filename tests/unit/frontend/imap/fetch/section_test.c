@@ -13,7 +13,7 @@ static const char message[] =
 	"--b\r\n\r\nfirst\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
 	"Subject: inner\r\n\r\ndeep\r\n--b--\r\n";
 
-/* The text of a section, "NIL" when there is none, "BAD" when it is malformed. */
+/* The text of a section; "NIL" if there is none, "BAD" if it is malformed. */
 static const char *
 section(const char *item, struct arena *arena)
 {

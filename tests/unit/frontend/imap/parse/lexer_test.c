@@ -1,4 +1,4 @@
-/* Words, strings, flags, names and dates of commands. */
+/* Words, strings, flags, names and dates in commands. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -100,7 +100,7 @@ mailboxes(void **state)
 		{"Entw&APw-rfe", false, "Entw\xc3\xbcrfe"},
 		{"\"Entw\xc3\xbcrfe\"", true, "Entw\xc3\xbcrfe"},
 		{"\"A&B\"", true, "A&B"},
-		/* What is no name is read all the same. */
+		/* An invalid name is parsed all the same. */
 		{"\"A&B\"", false, IMAP_NO_NAME "A&B"},
 		{"\"\xc3\xbc\"", false, IMAP_NO_NAME "\xc3\xbc"},
 		{"(", false, NULL},

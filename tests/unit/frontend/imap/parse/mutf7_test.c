@@ -37,7 +37,8 @@ both_ways(void **state)
 static void
 malformed(void **state)
 {
-	/* Printable text encoded, no end, a lone surrogate, bits left over, bad digits, 8-bit, NUL. */
+	/* Encoded printable text, no end, a lone surrogate, leftover bits, bad digits, 8-bit,
+	 * NUL. */
 	static const char *const bad[] = {"&AGE-", "&Jjo", "&2D0-", "&Jjp-", "&J*o-", "\xc3\xbc", "&AAA-", "&J-"};
 
 	(void)state;

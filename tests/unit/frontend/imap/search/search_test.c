@@ -1,5 +1,5 @@
-/* Search keys: their grammar, and what they say of a message as more and more
- * of it is known. */
+/* Search keys: their grammar, and how they judge a message as more and more of it is
+ * known. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@ static const char message[] = "Date: Mon, 7 Feb 1994 23:52:25 -0800\r\nFrom: \"J
 			      "To: a@y.example, b@y.example\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= to you\r\n"
 			      "Message-ID: <1@x.example>\r\n\r\nbody\r\n";
 
-/* A mailbox of 9 messages with UIDs 10, 20 ..., of which the fifth is looked at. */
+/* A mailbox of 9 messages with UIDs 10, 20 ..., of which the fifth is examined. */
 struct fixture {
 	struct folder_uids *uids;
 	struct folder_index index;
@@ -67,8 +67,8 @@ fixture_stop(struct fixture *f)
 	arena_fini(&f->session.command.arena);
 }
 
-/* "BAD" when it does not parse, "RANGE" when it asks for too much, else what is
- * known from the index, the cold record, the digest, the body: "???y". */
+/* "BAD" if it does not parse, "RANGE" if it asks for too much, otherwise the verdicts
+ * from the index, the cold record, the digest, the body: "???y". */
 static const char *
 judge(struct fixture *f, const char *text, bool found)
 {
@@ -135,7 +135,7 @@ test_verdicts(void **state)
 		{"UID 41:*", "yyyy"},
 		{"UID 999:*", "nnnn"},
 		{"UID 45:55", "yyyy"},
-		/* As UIDs, 6 to 20 would be others. */
+		/* As UIDs, 6 to 20 would be other messages. */
 		{"6:20", "nnnn"},
 		{"10:20,5", "yyyy"},
 		{"10:20", "nnnn"},
@@ -175,7 +175,7 @@ test_verdicts(void **state)
 		{"HEADER Subject \"\"", "???y"},
 		{"BODY x", "???y"},
 		{"TEXT x", "???y"},
-		/* What is known already decides. */
+		/* What is already known decides. */
 		{"UNSEEN BODY x", "nnnn"},
 		{"SEEN BODY x", "???y"},
 		{"OR SEEN BODY x", "yyyy"},
@@ -232,7 +232,7 @@ test_limits(void **state)
 	buf_clear(&text);
 	for (unsigned i = 0; i <= MESSAGE_EXPENSIVE_KEYS_MAX; i++)
 		buf_add_c(&text, i != 0 ? " BODY x" : "BODY x");
-	assert_string_equal(judge(&f, text.data, true), "RANGE"); /* refused as it is prepared */
+	assert_string_equal(judge(&f, text.data, true), "RANGE"); /* refused during preparation */
 	assert_string_equal(judge(&f, text.data + 7, true), "???y");
 	buf_clear(&text);
 	for (unsigned i = 0; i <= MESSAGE_KEYS_MAX; i++)

@@ -1,4 +1,4 @@
-/* The order of rows, against qsort(), and in slices. */
+/* Sorting rows, compared with qsort(), and in slices. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -47,7 +47,7 @@ compare(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-/* Returns the slices that it took. */
+/* Returns the number of slices used. */
 static unsigned
 check(struct arena *arena, const struct sort_column *c, unsigned count, uint32_t rows)
 {
@@ -69,7 +69,7 @@ check(struct arena *arena, const struct sort_column *c, unsigned count, uint32_t
 	return slices;
 }
 
-/* Texts of all lengths about the window, with much in common. */
+/* Texts of all lengths around the window, with much in common. */
 static void
 make_texts(struct arena *arena, union sort_value *values, unsigned seed)
 {
@@ -129,7 +129,7 @@ test_all_the_same(void **state)
 	arena_fini(&arena);
 }
 
-/* However many rows there are, others have their turn. */
+/* However many rows there are, others get their turn. */
 static void
 test_slices(void **state)
 {

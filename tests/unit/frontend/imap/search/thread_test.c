@@ -1,4 +1,4 @@
-/* Threads: by references and by subject, with what goes wrong in the world. */
+/* Threads: by references and by subject, including malformed input seen in practice. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@ struct message {
 	int64_t date;
 };
 
-static unsigned slices; /* that the last one took */
+static unsigned slices; /* used by the last call */
 
 static const struct folder_text *
 text_of(struct arena *arena, const char *s)
@@ -160,8 +160,7 @@ test_subjects(void **state)
 	arena_fini(&arena);
 }
 
-/* Whatever somebody sends, threading takes no time to speak of, and its depth
- * is bounded. */
+/* Whatever is sent, threading takes very little time, and its depth is bounded. */
 static void
 test_hostile(void **state)
 {
@@ -172,15 +171,15 @@ test_hostile(void **state)
 
 	(void)state;
 	arena_init(&arena);
-	/* One endless chain; its second half comes before its first, so that each
-	 * link joins two. */
+	/* One very long chain; its second half comes before its first, so that each link
+	 * joins two chains. */
 	for (unsigned i = 0; i < COUNT; i++) {
 		unsigned n = i < COUNT / 2 ? COUNT - i : i - COUNT / 2;
 		messages[i] = (struct message){arena_printf(&arena, "<%u>", n), arena_printf(&arena, "<%u>", n - 1),
 					       "x", true, i};
 	}
 	assert_non_null(thread(messages, COUNT, false, &arena));
-	assert_true(slices >= 10); /* others have their turn */
+	assert_true(slices >= 10); /* others get their turn */
 	/* Children that all leave one parent again. */
 	for (unsigned i = 0; i < COUNT / 2; i++) {
 		messages[i] = (struct message){arena_printf(&arena, "<m%u>", i), arena_printf(&arena, "<p> <c%u>", i),
