@@ -124,7 +124,7 @@ def test_tls_that_is_stripped(world):
 
 
 def test_records_that_are_bogus(world):
-    deferred(world, world.send("a@bogus.dane.test"), "TLSA records cannot be had")
+    deferred(world, world.send("a@bogus.dane.test"), "TLSA records cannot be looked up")
 
 
 def test_records_that_cannot_be_used(world):

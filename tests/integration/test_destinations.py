@@ -124,7 +124,7 @@ def test_rate_lifted_while_mail_waits(site):
     wait_for(lambda: any(site.summary().get(d, {}).get("throttled") for d in domains), what="it shows")
     lines = site.summary()
     assert {lines[d]["site"] for d in domains if d in lines} == {"stopped.test"}
-    assert "waits for its limits" in site.cluster.tool("queue", "summary").stdout
+    assert "waits because of the limits" in site.cluster.tool("queue", "summary").stdout
     assert len(site.sink.messages) <= 3
     site.cluster.redis.delete("settings:destination:stopped.test")
     site.sink.wait(10)

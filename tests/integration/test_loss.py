@@ -155,7 +155,7 @@ class World:
             twice = [id for id, messages in copies.items() if not all(map(self.was_in_its_window, messages[:-1]))]
             assert twice == [], f"sent twice: {self.describe(twice, copies)}"
         swept = self.cluster.tool("sweep", "--older-than", "0s").stdout
-        assert "bodies are referred to" in swept
+        assert "bodies are referenced" in swept
         # What the sweep let go was nobody's: all can still be read.
         assert {user: self.mailbox_ids(user) for user in USERS} == boxes
 

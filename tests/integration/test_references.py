@@ -268,10 +268,10 @@ def test_sweep_looks_twice(cluster):
     found = leaked(cluster, "--older-than", "1s")
     assert found[0] == 0 and found[1] >= 1
     first = cluster.tool("sweep", "--older-than", "1s").stdout
-    assert "; 0 leaked ones" in first and "looked at again" in first
+    assert "; 0 leaked ones" in first and "examined again" in first
     time.sleep(1.5)
     second = cluster.tool("sweep", "--older-than", "1s").stdout
-    assert "; 0 leaked ones" not in second and "looked at again" not in second
+    assert "; 0 leaked ones" not in second and "examined again" not in second
     assert cluster.redis.hlen("sweep:suspects") == 0
 
 

@@ -104,7 +104,7 @@ def test_a_folder_that_cannot_be_written_is_told(own_disk):
     assert "TAKES NO BODIES" in status.stdout and "Read-only file system" in status.stdout
     # It was said once, however often it was looked at.
     time.sleep(6)
-    assert [c.log(name).count("takes no bodies") for name in names] == [1, 1]
+    assert [c.log(name).count("accepts no bodies") for name in names] == [1, 1]
     c.remount("rw")
     for name in names:
         wait_for(lambda: c.get(name, "/readyz")[0] == 200, 15, what=f"{name} ready")
@@ -220,10 +220,10 @@ def test_a_hangup_rereads_certificates_and_stops_nothing(own_cluster):
 
 
 @pytest.mark.parametrize("program, environment, arguments, words", [
-    ("frontend", {}, ["--hostname", "two words"], "name of a host"),
+    ("frontend", {}, ["--hostname", "two words"], "host name"),
     ("spool-broker", {"STAGEPOST_CLUSTER_KEY": "replace this by the output of: openssl rand -hex 32"}, [],
      "placeholder"),
-    ("stagepost", {"STAGEPOST_HOSTNAME": "bad_host..test"}, ["up"], "name of a host"),
+    ("stagepost", {"STAGEPOST_HOSTNAME": "bad_host..test"}, ["up"], "host name"),
     ("stagepost", {}, ["up", "--port-base", "40001"], "0 to 40000"),
 ])
 def test_what_cannot_be_meant_is_refused(tmp_path, program, environment, arguments, words):
@@ -255,7 +255,7 @@ def test_why_a_cluster_does_not_come_up_is_said(tmp_path):
     environment = dict(os.environ, STAGEPOST_CLUSTER_KEY="replace this by the output of: openssl rand -hex 32")
     run = subprocess.run([BUILD / "stagepost", "up", "--dir", tmp_path, "--port-base", "0", "--no-demo"], env=environment,
                          capture_output=True, text=True, timeout=90)
-    assert run.returncode == 1 and "does not stay up" in run.stderr and "is the placeholder of the example" in run.stderr
+    assert run.returncode == 1 and "does not stay up" in run.stderr and "is the placeholder from the example" in run.stderr
 
 
 def test_a_full_mailbox_is_told_before_the_250(cluster):

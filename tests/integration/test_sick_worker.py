@@ -85,7 +85,7 @@ def test_sick_worker_is_left_alone(cluster, sick):
     assert len(cluster.wait_mail(user, MESSAGES, timeout=60)) == MESSAGES
     assert local_jobs(cluster)["done"] <= 2 * MESSAGES
     # Once, however often its trials failed.
-    assert sick.log().count("for want of something of our own") == 1
+    assert sick.log().count("because a local resource is missing") == 1
 
 
 def test_it_is_well_again(cluster, sick):

@@ -324,7 +324,7 @@ def test_outbound_spam(cluster, fake, sink):
         held = wait_for(lambda: next((m for m in cluster.json("queue", "list") if m["id"] == id and
                                       m["state"] == "held"), None), 15, what="held")
         assert held["spam"] == "spam" and held["spam_check"]["score"] == 9.5
-        assert "spam that would go" in str(cluster.trace(id)["events"])
+        assert "outgoing spam" in str(cluster.trace(id)["events"])
     assert finished(cluster, submit(cluster, address, "r@far.example", HAM))["spam"] == "not spam"
     assert finished(cluster, send(cluster, address, SPAM))["spam"] == "spam"  # to a mailbox here
     assert len(sink.messages) == 2
