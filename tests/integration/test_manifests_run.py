@@ -270,4 +270,4 @@ def test_a_folder_inside_of_anothers_is_told_of(volume):
 def test_a_volume_that_is_not_there_is_told_of(volume):
     script, folder = volume
     result = as_programs_user([script], folder / "none")
-    assert result.returncode == 1 and "is no folder" in result.stderr
+    assert result.returncode == 1 and "is not a folder" in result.stderr
