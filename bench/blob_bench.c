@@ -5,8 +5,8 @@
  *   reference  one file, one thread: WRITERS bodies with one write and one sync
  *   files      a file and a rename each, synced, by WRITERS threads
  *
- * They take turns for several rounds; the median counts. Prints one JSON
- * object. usage: blob_bench FOLDER [seconds for each] */
+ * They take turns for several rounds; the median counts. Prints one JSON object.
+ * usage: blob_bench FOLDER [seconds for each] */
 #include <event2/thread.h>
 #include <fcntl.h>
 #include <pthread.h>

@@ -2,12 +2,13 @@
  * lib/mailbox on a folder of MESSAGES, one after another, against its own
  * redis-server that syncs every write.
  *
- *   seconds until the operation was answered calls scripts and commands that Redis
- *   ran for it longest ms that the longest of them took, according to Redis's slow
- *   log beside longest wait in ms of another account's STORE, sent every 5 ms
+ *   seconds   until the operation was answered
+ *   calls     scripts and commands that Redis ran for it
+ *   longest   ms that the longest of them took, according to Redis's slow log
+ *   beside    longest wait in ms of another account's STORE, sent every 5 ms
  *
- * Prints one line of JSON per operation. usage: mailbox_bench [MESSAGES
- * (100000)] */
+ * Prints one line of JSON per operation.
+ * usage: mailbox_bench [MESSAGES (100000)] */
 #include <event2/event.h>
 #include <event2/thread.h>
 #include <inttypes.h>

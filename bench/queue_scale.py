@@ -10,14 +10,16 @@ Starts a cluster of its own (2 brokers, 1 worker), writes the spool's entries
 into the store as a broker would have left them, to 10,000 destinations of 1,000
 senders, and lets the brokers find them.
 
-look all wait for their next try; the tool is run as an operator runs it, including its
-start: the median and the longest of seven. drain all are fresh; a sink accepts them.
-All have one body, of 4 KiB. Processor time of the programs for each message, start and
-reading of the spool included. fair one sender has all of them, fresh, to 10,000
-destinations. Another sends a message every 50 ms, to some of the same ones: how long
-each takes from the end of its data to the sink's 250, alone and beside the others. The
-sink takes 50 to 150 ms, as real servers do, so that the workers' slots are the
-bottleneck."""
+look   all wait for their next try; the tool is run as an operator runs it,
+       including its start: the median and the longest of seven.
+drain  all are fresh; a sink accepts them. All have one body, of 4 KiB. Processor
+       time of the programs for each message, start and reading of the spool
+       included.
+fair   one sender has all of them, fresh, to 10,000 destinations. Another sends a
+       message every 50 ms, to some of the same ones: how long each takes from
+       the end of its data to the sink's 250, alone and beside the others. The
+       sink takes 50 to 150 ms, as real servers do, so that the workers' slots are
+       the bottleneck."""
 
 import itertools
 import os

@@ -81,9 +81,9 @@ int ctl_wait(struct ctl *ctl, struct ctl_wait *w);
 void ctl_wait_end(struct ctl_wait *w, const struct err *err); /* err NULL: success */
 void ctl_on_done(void *wait, const struct err *err);	      /* as a callback */
 
-/* ---- Waiting for lib/admin, whose operations have their own time limits ---- struct
- * ctl_result r = CTL_RESULT; admin_something(&ctl->admin, ..., ctl_on_result, &r); if
- * ((json = ctl_await(ctl, &r)) == NULL) return 1; */
+/* ---- Waiting for lib/admin, whose operations have their own time limits ----
+ * struct ctl_result r = CTL_RESULT; admin_something(&ctl->admin, ..., ctl_on_result, &r);
+ * if ((json = ctl_await(ctl, &r)) == NULL) return 1; */
 struct ctl_result {
 	struct ctl_wait wait;
 	cJSON *json;
@@ -99,9 +99,9 @@ int ctl_await_done(struct ctl *ctl, struct ctl_wait *w);
  * Returns the reply (free it with freeReplyObject) or NULL. */
 __attribute__((sentinel)) redisReply *ctl_redis(struct ctl *ctl, struct err *err, ...);
 
-/* ---- Options ---- Takes "--name value" or "--name=value" out of argv, wherever
- * it is; *value_out stays as it is if the option is absent. -1: the value is
- * missing. */
+/* ---- Options ----
+ * Takes "--name value" or "--name=value" out of argv, wherever it is;
+ * *value_out stays as it is if the option is absent. -1: the value is missing. */
 int ctl_take_option(int *argc, char **argv, const char *name, const char **value_out);
 bool ctl_take_flag(int *argc, char **argv, const char *name);
 /* A whole number as the value of an option. 1 after an error message. */

@@ -69,11 +69,12 @@ bool job_has_result(const struct job *job, uint32_t recipient);
 /* The destination as a whole is in trouble. */
 void job_set_trouble(struct job *job, struct str text);
 
-/* ---- Our own trouble ---- A failure because the store, a body, a descriptor,
- * memory or a resolver is not available does not count as a try: the recipient is
- * POSTPONED, which costs it nothing, and another worker gets the job within
- * seconds. err says what failed; if the fault is in the host (err_is_of_host()) it
- * counts against this worker's health too. */
+/* ---- Our own trouble ----
+ * A failure because the store, a body, a descriptor, memory or a resolver is
+ * not available does not count as a try: the recipient is POSTPONED, which
+ * costs it nothing, and another worker gets the job within seconds. err says
+ * what failed; if the fault is in the host (err_is_of_host()) it counts against
+ * this worker's health too. */
 void job_postpone(struct job *job, uint32_t recipient, const struct err *err);
 /* All recipients that have no result yet. */
 void job_postpone_rest(struct job *job, const struct err *err);

@@ -83,9 +83,10 @@ jobs_on_settings(void *arg, const struct settings *s)
 	jobs_update(arg);
 }
 
-/* ---- The store ---- Without it a worker fails each job at once, and is
- * therefore always free. So it takes no jobs while it is cut off, and returns
- * those that it has not started. */
+/* ---- The store ----
+ * Without it a worker fails each job at once, and is therefore always free. So
+ * it takes no jobs while it is cut off, and returns those that it has not
+ * started. */
 static void
 jobs_give_back_waiting(struct jobs *j)
 {

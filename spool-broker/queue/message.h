@@ -116,9 +116,9 @@ void message_with_work(struct broker *b, struct message *m, message_on_work *fn)
 /* The error is final: the spool does not have the message, or has it damaged. */
 bool message_is_missing(const struct err *err);
 
-/* ---- After any change ---- Makes reports, saves changes, finishes a message
- * that is done (which frees it later), and frees the work if it is not
- * needed. */
+/* ---- After any change ----
+ * Makes reports, saves changes, finishes a message that is done (which frees it
+ * later), and frees the work if it is not needed. */
 void message_settle(struct broker *b, struct message *m);
 /* Redis has answered a save or a finish. */
 void message_on_saved(struct shard *s, struct str id);

@@ -305,9 +305,10 @@ work_add_event(struct work *w, const char *kind, unsigned recipient_number, cons
 	return event;
 }
 
-/* ---- Recipients by address ---- Open addressing: a slot is 0, or the index of
- * a recipient plus 1. A recipient that has been expanded since stays in the
- * table but does not count any more; its status says whether it has. */
+/* ---- Recipients by address ----
+ * Open addressing: a slot is 0, or the index of a recipient plus 1. A recipient
+ * that has been expanded since stays in the table but does not count any more;
+ * its status says whether it has. */
 static size_t
 work_hash_of(const char *address)
 {
