@@ -10,7 +10,7 @@ struct smtp_client;
 
 struct body {
 	void (*on_read)(struct smtp_client *c); /* a piece has been read, but must not be sent yet */
-	struct blob_read *read;			/* under way */
+	struct blob_read *read;			/* in progress */
 	uint64_t read_at;			/* in the blob */
 	struct smtp_data_writer writer;
 	struct buf plain;   /* down-converted, not yet encoded */

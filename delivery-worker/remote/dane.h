@@ -13,7 +13,7 @@ typedef void dane_on_end(struct remote_work *w, bool known, const struct err *ou
 
 struct dane {
 	dane_on_end *on_end;
-	struct dns_query *query; /* under way */
+	struct dns_query *query; /* in progress */
 	struct route_host *host; /* the host in question; borrowed from the route */
 	const struct ip *ips;	 /* its addresses; in the arena */
 	unsigned ip_count;

@@ -12,7 +12,7 @@ typedef void sts_on_end(struct remote_work *w, const struct err *ours);
 
 struct sts_check {
 	sts_on_end *on_end;
-	struct sts_lookup *lookup; /* under way */
+	struct sts_lookup *lookup; /* in progress */
 	bool found;
 	struct sts_policy policy; /* in the arena */
 	enum tls_result problem;  /* with the one that the domain has now */

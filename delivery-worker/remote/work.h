@@ -1,9 +1,9 @@
 /* The work of one REMOTE job, and what the files that do it have in common.
  *
  *   remote.c    the route, the targets in turn, the end of the job
- *   session.c   a connection to the target in hand: an idle one, or a new one
+ *   session.c   a connection to the current target: an idle one, or a new one
  *   message.c   the message over it: all recipients that have no result yet
- *   putoff.c    what a server put off, until another was asked
+ *   putoff.c    recipients that a server deferred, until another was asked
  *   dane.c      what DNS knows of the certificates of a host
  *   sts.c       what the domain's MTA-STS policy says of them
  *   tally.c     counts of TLS sessions, for reports

@@ -1,10 +1,10 @@
 /* The making of one report:
  *
- *   begun      its plan: id, tries, what became of each URI so far
+ *   begun      its plan: id, tries, the result of each URI so far
  *   record     the TXT record says where it goes
  *   counts     make the report
  *   each URI   mailed (mail.c) or posted (post.c), and marked
- *   ended      finished, or put off
+ *   ended      finished, or postponed
  *
  * reporter.c finds what is due, making.c takes these steps. The file that serves
  * a URI reports to making.c with a callback, as making.c does to reporter.c. */

@@ -26,7 +26,7 @@ struct routed {
 	UT_hash_handle hh;		 /* by name */
 	struct routing *routing;	 /* borrowed */
 	char *hosts;			 /* owner; empty: its own site; NULL: not known yet */
-	struct dns_query *query;	 /* under way */
+	struct dns_query *query;	 /* in progress */
 	bool waits;			 /* for a query */
 	int64_t fresh_until_ms, used_ms; /* monotonic */
 	struct routed *prev, *next;	 /* of those that wait */

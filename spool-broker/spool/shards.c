@@ -213,7 +213,7 @@ shards_on_renewed(void *arg, const struct err *err)
 		return;
 	}
 	if (err != NULL)
-		return; /* it is tried again; the lease goes on running out */
+		return; /* it is tried again; the lease keeps running out */
 	s->valid_until_ms = a.sent_ms + LEASE_TTL_MS;
 	if (s->state == SHARD_SUSPENDED) {
 		log_info(NULL, "shard resumed", F_I64("shard", s->number));
