@@ -4,14 +4,14 @@
 #   all                    the four programs, in build/ (the default)
 #   run                    install what is missing, build, run a whole cluster here
 #   test                   install what the tests need, build, run every test
-#   check                  the same, with nothing installed
-#   unit                   unit tests; T='redis_test lib/blob' runs those whose path has one of the words
+#   check                  the same, without installing anything
+#   unit                   unit tests; T='redis_test lib/blob' runs those whose path contains one of the words
 #   integration            real clients against running clusters; TESTS='expression' picks some (pytest -k)
-#   tables                 is every row of every table used, everything in its place?
+#   tables                 checks that every row of every table is used, and everything in its place
 #   structure              figures of the sources: cycles, clashing names, long functions and files
 #   fuzz                   every fuzz target for FUZZ_SECONDS each
-#   chaos                  CHAOS_MESSAGES sent while a process is killed each second
-#   bench                  side by side with Postfix and Dovecot; BENCH='smtp-20 queue' runs some of it
+#   chaos                  sends CHAOS_MESSAGES while a process is killed every second
+#   bench                  side by side with Postfix and Dovecot; BENCH='smtp-20 queue' runs parts of it
 #   lint                   install clang-format and clang-tidy, check every source with them
 #   layout                 clang-format's check of every source
 #   format                 apply clang-format
@@ -152,18 +152,18 @@ $(BUILD)/obj/%.o: %.c | $(PROTO_H)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# This alone knows where the sources are: a path on every command line would
-# spoil ccache between checkouts.
+# Only this file knows where the sources are: a path on every command line would
+# defeat ccache between checkouts.
 $(BUILD)/obj/tests/unit/lib/settings/reference_test.o: CFLAGS += -DSP_SOURCE_DIR='"$(CURDIR)"'
 
-# Lua scripts are embedded with .incbin, which no dependency file sees: each
+# Lua scripts are embedded with .incbin, which dependency files do not record: each
 # line of a source that embeds one becomes a rule "object: script".
 LUA_USES := $(shell grep -rHoE --include='*.c' '^(REDIS_SCRIPT.*[.]lua"|MAILBOX_SCRIPT[(]\w+[)])' $(SOURCE_FOLDERS) tests/unit | \
               sed -E -e 's,^(.*)[.]c:MAILBOX_.*[(](.*)[)],\1.o:lib/mailbox/\2.lua \1.o:lib/mailbox/prelude.lua,' \
               -e 's,^(.*)[.]c:REDIS_.*"(.*)",\1.o:\2,')
 $(foreach use,$(LUA_USES),$(eval $(BUILD)/obj/$(use)))
 
-# Objects for tests are kept, though make sees them as intermediate.
+# Objects for tests are kept, although make considers them intermediate.
 .SECONDARY:
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
@@ -205,7 +205,7 @@ fuzz:
 	    OPT='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' fuzz-run
 fuzz-run: $(FUZZERS)
 	$(Q)fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
-# The programs' objects as archives: of two of the same name a target takes its own program's.
+# The programs' objects as archives: of two with the same name a target uses its own program's.
 FUZZED := $(FUZZ_BUILD)/fuzz/frontend.a $(FUZZ_BUILD)/fuzz/delivery-worker.a
 $(foreach p,frontend delivery-worker,$(eval $(FUZZ_BUILD)/fuzz/$(p).a: $(call objects,$(filter-out %/main.c,$(call sources,$(p))))))
 $(FUZZED):
@@ -217,8 +217,8 @@ $(FUZZ_BUILD)/%_fuzz: $(FUZZ_BUILD)/obj/fuzz/%_fuzz.o $(ALL_LIBS) $(FUZZED)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(OPT) -fsanitize=fuzzer -o $@ $< -Wl,--start-group $(FUZZED) $(ALL_LIBS) -Wl,--end-group $(PKG_LIBS)
 
-# Comparison with Postfix and Dovecot, then queues of some sizes drained, an
-# operator's questions to a large one, and a small sender beside it. BENCH='smtp-20 relay queue' runs some of it.
+# Compares with Postfix and Dovecot, then drains queues of several sizes, queries a
+# large one as an operator does, and runs a small sender beside it. BENCH='smtp-20 relay queue' runs parts of it.
 QUEUE_DRAINED ?= 1000 10000 100000
 QUEUE_LOOKED  ?= 100000
 QUEUE_BESIDE  ?= 100000
@@ -255,14 +255,14 @@ run: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(BUILD)/stagepost up
 
-# Everything: tables, the layout, unit tests (those of threads under TSan
+# Everything: tables, the layout, unit tests (those with threads under TSan
 # too), a short run of each fuzz target, integration tests.
 test: deps-test
 	$(Q)$(MAKE) --no-print-directory check
 check:
 	$(Q)tests/run-all.sh $(if $(SAN),SAN=1)
 
-# Kills a process a second under load; fails on any loss.
+# Kills a process every second under load; fails on any loss.
 CHAOS_MESSAGES ?= 100000
 chaos: all
 	$(Q)STAGEPOST_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/chaos/chaos.py --messages $(CHAOS_MESSAGES)
@@ -275,7 +275,7 @@ lint:
 	$(Q)$(MAKE) --no-print-directory lint-run
 lint-run: $(TIDY) layout
 	@echo "lint: $(words $(FORMATTED)) passed the layout, $(words $(TIDY)) clang-tidy"
-# clang-tidy takes seconds a file, too many for every run of the tests; the layout takes three in all.
+# clang-tidy takes seconds per file, too many for every run of the tests; the layout takes three in total.
 .PHONY: layout
 layout:
 	$(Q)clang-format --dry-run --Werror $(FORMATTED)
@@ -289,7 +289,7 @@ $(BUILD)/tidy/%.ok: %.c .clang-tidy $(filter %.h,$(FORMATTED)) | $(PROTO_H)
 	@touch $@
 
 # ---- for editors, installing, the rest ----
-# One entry a source, made by hand: no tool but the shell.
+# One entry per source, made without any tool but the shell.
 COMPILED := $(call sources,$(SOURCE_FOLDERS) tests/unit fuzz bench)
 compile_commands.json: Makefile $(PROTO_H) FORCE
 	@{ echo '['; \
@@ -298,8 +298,8 @@ compile_commands.json: Makefile $(PROTO_H) FORCE
 	   done | sed '$$s/,$$//'; echo ']'; } >$@
 FORCE:
 
-# All programs lie together, as `stagepost up` looks for the others beside itself. A
-# stagepost.conf that is there stays. Nothing is enabled or started.
+# All programs are in one folder, because `stagepost up` looks for the others next to
+# itself. An existing stagepost.conf is kept. Nothing is enabled or started.
 PREFIX     ?= /usr/local
 SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 UNITS      := $(wildcard deploy/systemd/*.service deploy/systemd/*.timer deploy/systemd/*.target)

@@ -1,11 +1,11 @@
-/* The blob store alone, beside what the disk can do: bodies of 4 KiB, each
- * writer waiting for its body to be synced before it writes the next.
+/* The blob store alone, compared with what the disk can do: bodies of 4 KiB,
+ * each writer waiting for its body to be synced before it writes the next.
  *
  *   store      lib/blob, WRITERS appends in flight on one event loop
  *   reference  one file, one thread: WRITERS bodies with one write and one sync
  *   files      a file and a rename each, synced, by WRITERS threads
  *
- * In turn, some rounds of each, the median of them. Prints one JSON object.
+ * They take turns for several rounds; the median counts. Prints one JSON object.
  * usage: blob_bench FOLDER [seconds for each] */
 #include <event2/thread.h>
 #include <fcntl.h>
@@ -58,7 +58,7 @@ on_appended(void *arg, const struct blob_id *id, const struct err *err)
 		event_base_loopbreak(r->base);
 }
 
-/* In pieces, as a body comes from the network. */
+/* In pieces, as a body arrives from the network. */
 static void
 append(struct store_run *r)
 {
@@ -91,9 +91,9 @@ run_store(void)
 	return r.done;
 }
 
-/* ---- The reference: nothing but write and sync ---- */
+/* ---- The reference: only write and sync ---- */
 
-/* All writers' bodies with each sync: what a store could do at best. */
+/* All writers' bodies with each sync: the best that a store could do. */
 static uint64_t
 run_reference(void)
 {
@@ -121,7 +121,7 @@ run_reference(void)
 	return done;
 }
 
-/* ---- A file each ---- */
+/* ---- One file each ---- */
 
 static void *
 file_writer(void *arg)
@@ -134,7 +134,7 @@ file_writer(void *arg)
 		snprintf(temporary, sizeof(temporary), "%s/files/tmp.%p.%u", folder, arg, i);
 		snprintf(final, sizeof(final), "%s/files/msg.%p.%u", folder, arg, i);
 		fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-		/* The name may be lost, the content not: as the store's pack, once made. */
+		/* The name may be lost, the content may not: like the store's pack once it exists. */
 		CHECK(fd >= 0 && write(fd, body, BODY_BYTES) == BODY_BYTES && fsync(fd) == 0 && close(fd) == 0 &&
 		      rename(temporary, final) == 0);
 		(*done)++;

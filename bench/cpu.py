@@ -1,4 +1,4 @@
-"""Who used the processors while something was measured."""
+"""Which processes used the processors during a measurement."""
 
 import os
 import time
@@ -8,7 +8,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def _process_seconds(pid):
-    """(name, parent, time of its own and of children that it has reaped)"""
+    """(name, parent, own time and that of reaped children)"""
     stat = Path(f"/proc/{pid}/stat").read_text()
     name = stat[stat.index("(") + 1 : stat.rindex(")")]
     fields = stat.rpartition(")")[2].split()
@@ -22,7 +22,7 @@ def _machine_seconds():
 
 
 def wait_quiet(most_s):
-    """Until hardly anything runs on this machine; not for ever."""
+    """Waits until hardly anything runs on this machine, but not for ever."""
     until = time.monotonic() + most_s
     while time.monotonic() < until:
         before = _machine_seconds()
@@ -33,8 +33,8 @@ def wait_quiet(most_s):
 
 
 class Watch:
-    """With it around a measurement: .system seconds by program, .busy share of
-    the machine, .other share used by neither the system nor the load."""
+    """Around a measurement: .system seconds by program, .busy share of the
+    machine, .other share used by neither the system nor the load."""
 
     def __init__(self, pids):
         self.pids = pids
@@ -55,8 +55,9 @@ class Watch:
     def __exit__(self, *exc):
         after, machine = self._take(), _machine_seconds()
         self.seconds = time.monotonic() - self._at
-        # Of children that came and went only their parent knows; but of those
-        # that were there before, what they had used by then is taken off again.
+        # Only the parent knows about children that came and went; but for those
+        # that existed before, the time that they had used by then is
+        # subtracted.
         self.programs = {}
         for pid, (name, _, used) in after.items():
             before = self._before.get(pid, (name, 0, 0.0))[2]
@@ -68,7 +69,7 @@ class Watch:
         self.idle = machine[1] - self._machine[1]
 
     def each_us(self, count):
-        """Processor time of the system's processes for each of `count` things."""
+        """Processor time of the system's processes for each of `count` items."""
         return 1e6 * sum(self.programs.values()) / max(count, 1)
 
     def shares(self, load_cpu_s=0.0):

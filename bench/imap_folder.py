@@ -1,15 +1,15 @@
 #!/usr/bin/python3
-"""A large IMAP mailbox, side by side with Dovecot: what clients do with it,
-timed, and what it costs.
+"""A large IMAP mailbox, side by side with Dovecot: the time and the cost of
+what clients do with it.
 
 usage: bench/imap_folder.py [--only stagepost|dovecot] [MESSAGES]     (100000)
 
-Starts both, fills a mailbox in each, and asks. Stagepost is asked on another
-frontend, which has never seen the mailbox. "cold": the first time; the others
-are the best of three. Beside it another session of that frontend sends NOOP all
-the time: "others wait" is the longest that it waited for an answer meanwhile
+Starts both, fills a mailbox in each, and queries it. Stagepost is queried on
+another frontend, which has never seen the mailbox. "cold": the first time; the
+others are the best of three. Meanwhile another session of that frontend keeps
+sending NOOP: "others wait" is the longest time that it waited for an answer
 (the best of the tries; Dovecot has a process for each session). On a busy
-machine that is the machine's doing too."""
+machine that is partly the machine's doing."""
 
 import multiprocessing
 import re
@@ -57,7 +57,7 @@ def ask(imap, command):
 
 
 class Bystander:
-    """Another session, in a process of its own."""
+    """Another session, in its own process."""
 
     def __init__(self, user, port):
         self.longest = multiprocessing.Value("d", 0.0)
@@ -137,8 +137,8 @@ def measure(user, writer_port, reader_port, count, is_shared=False):
 
 
 def late_looks(port):
-    """How often the loop was late by more than 5 ms, and looks in all. (The timer that
-    tells is late itself by a tick of the kernel's coarse clock, up to 4 ms.)"""
+    """How often the loop was late by more than 5 ms, and the number of measurements.
+    (The timer itself is late by a tick of the kernel's coarse clock, up to 4 ms.)"""
     with socket.create_connection(("127.0.0.1", port)) as s:
         s.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
         text = b"".join(iter(lambda: s.recv(65536), b"")).decode()

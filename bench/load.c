@@ -1,12 +1,13 @@
 /* The load generator of the benchmarks: build/bench/load MODE [options].
  *
- *   smtp     sends messages, many sessions; done when the last is answered 250
+ *   smtp     sends messages over many sessions; done when the last one is
+ *            answered 250
  *   relay    the same to a remote domain, with the sink in this process; done
- *            when the last has come to the sink
- *   sink     only the sink; done when --count messages have come
+ *            when the last has arrived at the sink
+ *   sink     only the sink; done when --count messages have arrived
  *   latency  one at a time: from the end of the data to the sink's 250
  *   pop3     logs in, reads all (--retrieve), quits
- *   imap     the mixed load: logs in, looks, changes, goes
+ *   imap     the mixed load: logs in, reads, changes, logs out
  *   imap-body  fetches the first message of each account
  *   files    a plain file server for imap-body, until it is killed
  *   idle     holds connections until standard input ends
@@ -113,7 +114,7 @@ print_result(struct load *l)
 	       percentile_ms(l, 0.99), cpu_s);
 }
 
-/* One row an option: a number, a word or a switch. */
+/* One row per option: a number, a word or a switch. */
 static int
 read_options(struct options *o, int argc, char **argv)
 {

@@ -19,7 +19,7 @@ destroy(struct client *c)
 	mem_free(c);
 }
 
-/* False: more of it is to come. */
+/* False: it is not complete yet. */
 static bool
 skipped(struct client *c, struct evbuffer *in)
 {

@@ -1,5 +1,5 @@
-/* A plain file server, to compare bodies with: a thread a connection, pread and
- * send (sendfile is a little slower over loopback). It says just what the IMAP client of load_imap.c waits for. */
+/* A plain file server, to compare bodies with: one thread per connection, pread and send (sendfile is a little
+ * slower over loopback). It sends exactly what the IMAP client of load_imap.c waits for. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>

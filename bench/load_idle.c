@@ -1,5 +1,6 @@
-/* Connections that do what clients do first, and then nothing. Some are opened
- * at a time, so that no backlog overflows; "ready" is printed when all stand. */
+/* Connections that do what clients do first, and then nothing. A few are opened
+ * at a time, so that no backlog overflows; "ready" is printed when all are
+ * open. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,8 +10,7 @@
 
 enum { AT_ONCE = 50 };
 
-/* A line that begins so, and what is said to it; NULL: it is idle now. %s: the
- * account. */
+/* The start of a line, and the answer to it; NULL: it is idle now. %s: the account. */
 struct step {
 	const char *awaited, *said;
 };
@@ -22,7 +22,7 @@ static const struct step imap_steps[] = {
 static const struct {
 	const char *protocol;
 	const struct step *steps;
-	const char *refusals; /* first characters of lines that say no */
+	const char *refusals; /* first characters of lines that refuse */
 } protocols[] = {{"smtp", smtp_steps, "45"}, {"pop3", pop3_steps, "-"}, {"imap", imap_steps, "abc"}};
 
 struct idler {

@@ -1,5 +1,6 @@
-/* IMAP: the mixed load of clients that come, look, change a little and go; and
- * bodies, fetched again and again. Each session has an account of its own. */
+/* IMAP: the mixed load of clients that log in, read, change a little and log
+ * out; and bodies, fetched again and again. Each session has its own
+ * account. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,7 @@
 #include "bench/load.h"
 #include "lib/base/mem.h"
 
-/* "%s": the account. After the last the session begins anew. */
+/* "%s": the account. After the last one the session starts again. */
 struct imap_step {
 	const char *name, *command;
 };

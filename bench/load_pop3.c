@@ -1,5 +1,5 @@
-/* POP3: logs in, reads all that is there (or nothing), quits; again and again.
- * Each session has an account of its own, since a maildrop is locked. */
+/* POP3: logs in, reads everything (or nothing), quits; again and again. Each
+ * session has its own account, since a maildrop is locked. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@ struct reader {
 	enum pop3_state state;
 	int number; /* of its account */
 	int64_t begun_us;
-	int messages, next; /* in the maildrop; the one that is read */
+	int messages, next; /* in the maildrop; the one being read */
 };
 
 static const struct client_events events;
@@ -51,7 +51,7 @@ on_wait_over(evutil_socket_t fd, short what, void *arg)
 	begin(arg);
 }
 
-/* The maildrop is still locked by the session before, say. */
+/* For example because the previous session still has the maildrop locked. */
 static void
 try_again(struct reader *r)
 {

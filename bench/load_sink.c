@@ -1,5 +1,4 @@
-/* A server that takes all mail, and the runs that send to it by way of the
- * server under test. */
+/* A server that accepts all mail, and the runs that send to it through the server under test. */
 #include <arpa/inet.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -41,7 +40,7 @@ answer(struct visitor *v, const char *line)
 	return strncasecmp(line, "QUIT", 4) == 0 ? "221 bye\r\n" : "250 ok\r\n";
 }
 
-/* True: the dot has come. */
+/* True: the dot has arrived. */
 static bool
 skip_data(struct evbuffer *in)
 {
@@ -120,7 +119,7 @@ sink_new(struct event_base *base, int port, void (*on_message)(void *arg), void 
 }
 
 /* The loop, and then a moment more: the last 250s must reach the server under
- * test, or it will take this sink for a broken one and hold back what follows. */
+ * test, or it will consider this sink broken and hold back what follows. */
 static void
 run_with_sink(struct load *l)
 {
@@ -131,14 +130,14 @@ run_with_sink(struct load *l)
 	event_base_dispatch(l->base);
 }
 
-/* ---- Throughput: done is what has come to the sink ---- */
+/* ---- Throughput: a message is done when it has arrived at the sink ---- */
 
 static void
 on_relayed(void *arg)
 {
 	struct load *l = arg;
 
-	/* The sender notes what was accepted; the sink decides when all is over. */
+	/* The sender notes what was accepted; the sink decides when the run is over. */
 	l->arrived++;
 	if (l->arrived == (uint64_t)l->options->count)
 		load_end(l);
@@ -165,7 +164,7 @@ struct latency {
 	struct load *load;
 	struct sender *sender;
 	struct event *pause;
-	int to_come; /* of: the 250 to us, the sink's 250 */
+	int to_come; /* times of the 250 to us and of the sink's 250 */
 };
 static struct latency latency;
 

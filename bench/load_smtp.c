@@ -13,19 +13,19 @@ struct session {
 	struct sender *sender; /* borrowed */
 	struct client *client; /* owner */
 	enum session_state state;
-	int64_t begun_us; /* of the message in hand */
+	int64_t begun_us; /* of the current message */
 	bool has_message;
 };
 
 struct sender {
 	struct load *load;  /* borrowed */
 	const char *domain; /* of the recipients */
-	char *body;	    /* owner: what all messages have in common */
+	char *body;	    /* owner: the part that all messages share */
 	size_t body_len;
 	uint64_t to_send, next_user;
 	unsigned open; /* sessions */
 	void (*on_done)(struct load *l);
-	/* Paced: the next message is sent when sender_go() says so. */
+	/* Paced: the next message is sent after sender_go(). */
 	bool paced;
 	struct session *waiting; /* borrowed */
 	int64_t body_sent_us;
@@ -33,7 +33,7 @@ struct sender {
 
 static const struct client_events events;
 
-/* Lines of text, so that each message has its size; and the dot. */
+/* Lines of text that bring each message to its size, and the dot. */
 static void
 make_body(struct sender *s, int size_bytes)
 {
@@ -112,7 +112,7 @@ next_message(struct session *ss)
 	client_send(ss->client, text);
 }
 
-/* Anew, with the message that was in hand. */
+/* Starts again, with the current message. */
 static void
 reconnect(struct session *ss)
 {

@@ -1,13 +1,14 @@
-/* How long one operation on a very large folder holds the store: every change of
- * lib/mailbox on a folder of MESSAGES, one after the other, against a redis-server
- * of its own that syncs every write.
+/* How long one operation on a very large folder blocks the store: every change of
+ * lib/mailbox on a folder of MESSAGES, one after another, against its own
+ * redis-server that syncs every write.
  *
  *   seconds   until the operation was answered
  *   calls     scripts and commands that Redis ran for it
- *   longest   ms that the longest of them took, by Redis' own slow log
- *   beside    ms that another account's STORE, every 5 ms, waited at most
+ *   longest   ms that the longest of them took, according to Redis's slow log
+ *   beside    longest wait in ms of another account's STORE, sent every 5 ms
  *
- * Prints one line of JSON an operation. usage: mailbox_bench [MESSAGES (100000)] */
+ * Prints one line of JSON per operation.
+ * usage: mailbox_bench [MESSAGES (100000)] */
 #include <event2/event.h>
 #include <event2/thread.h>
 #include <inttypes.h>
@@ -117,7 +118,7 @@ on_copied(void *arg, const struct mailbox_copied *c, const struct err *err)
 	ended(err);
 }
 
-/* ---- What Redis says ---- */
+/* ---- Figures from Redis ---- */
 
 static struct {
 	uint64_t calls, longest_us;
@@ -300,13 +301,13 @@ named(const char *name, void (*call)(struct mailbox_store *, struct str, struct 
 	measure();
 	call(store, who, str_c(folder), on_done, NULL);
 	wait_answer();
-	/* What goes behind the answer is part of it. */
+	/* What follows the answer is part of the operation. */
 	while (redis_pending(redis) != 0)
 		event_base_loop(base, EVLOOP_ONCE);
 	measured(name);
 }
 
-/* Every kind of change, on a folder of all messages. */
+/* Every kind of change, on a folder with all messages. */
 static void
 run(void)
 {

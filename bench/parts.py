@@ -1,5 +1,6 @@
-"""What is measured. A part runs the same on either system and gives figures;
-the goals are ratios of Stagepost's to the other's, or a bound on Stagepost's."""
+"""What is measured. A part runs the same on either system and returns figures;
+the goals are ratios of Stagepost's figure to the other's, or a bound on
+Stagepost's."""
 
 import json
 import os
@@ -11,7 +12,7 @@ import cpu
 from systems import (BODY_USERS, BUILD, DOMAIN, IMAP_USERS, POP3_USERS, USERS, Stagepost, free_port,
                      wait_for)
 
-RUN_SECONDS = 3.0  # what one repetition shall take
+RUN_SECONDS = 3.0  # how long one repetition should take
 LOAD = BUILD / "bench" / "load"
 BLOB_BENCH = BUILD / "bench" / "blob_bench"
 
@@ -31,11 +32,11 @@ class Part:
     goal: str = ""  # "x10": at least ten times; "<16": Stagepost's value below
     higher_is_better: bool = True
     repeat: bool = True
-    alone: bool = False  # Stagepost's own, there is no other side
+    alone: bool = False  # for Stagepost only, there is no other side
 
 
 class Context:
-    """Of one run of the benchmarks."""
+    """The state of one run of the benchmarks."""
 
     def __init__(self, folder, sink_port, connections):
         self.folder, self.sink_port, self.connections = folder, sink_port, connections
@@ -102,13 +103,13 @@ def run_relay(context, system):
 
 
 def run_latency(context, system):
-    time.sleep(1)  # what was before has settled
+    time.sleep(1)  # earlier work has settled
     result = context.load("latency", system, "smtp", count=100, sink_port=context.sink_port)
     return Figures(result["p50_ms"], "ms", {"p99_ms": result["p99_ms"]})
 
 
 def _fill(context, system, users, each, size=4096):
-    """Puts messages into accounts that no other part uses, once."""
+    """Puts messages into accounts that no other part uses; only once."""
     if users in system.filled:
         return
     count, before = len(users) * each, system.delivered()
@@ -178,7 +179,7 @@ def imap_fetch_part(name, title, goal, sessions):
 
 
 class FileServer:
-    """Sends one file, in the words of IMAP."""
+    """Sends one file, in IMAP's syntax."""
 
     name = "file server"
 
@@ -213,7 +214,7 @@ def run_imap_body(context, system):
 
 
 def _settled_pss(system):
-    """Once it does not change any more."""
+    """Returns it once it does not change any more."""
     last = -1
     for _ in range(20):
         now = cpu.pss_kib(system.front_pids())

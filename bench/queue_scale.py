@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""A large queue: what an operator's questions take, and what each message costs
-to deliver, whatever the queue's size.
+"""A large queue: how long an operator's queries take, and what each message costs to
+deliver, whatever the queue's size.
 
 usage: bench/queue_scale.py look [MESSAGES]        (1000000)
        bench/queue_scale.py drain [MESSAGES ...]   (1000 10000 100000)
@@ -10,15 +10,16 @@ Starts a cluster of its own (2 brokers, 1 worker), writes the spool's entries
 into the store as a broker would have left them, to 10,000 destinations of 1,000
 senders, and lets the brokers find them.
 
-look   all wait for their next try; the tool is run as an operator runs it, its
-       start included: the median and the longest of seven.
-drain  all are fresh; a sink takes them. All have one body, of 4 KiB. Processor
+look   all wait for their next try; the tool is run as an operator runs it,
+       including its start: the median and the longest of seven.
+drain  all are fresh; a sink accepts them. All have one body, of 4 KiB. Processor
        time of the programs for each message, start and reading of the spool
        included.
 fair   one sender has all of them, fresh, to 10,000 destinations. Another sends a
        message every 50 ms, to some of the same ones: how long each takes from
-       the end of its data to the sink's 250, alone and beside. The sink takes its
-       time, 50 to 150 ms, as others do, so that the workers' slots are what is short."""
+       the end of its data to the sink's 250, alone and beside the others. The
+       sink takes 50 to 150 ms, as real servers do, so that the workers' slots are
+       the bottleneck."""
 
 import itertools
 import os
@@ -138,14 +139,14 @@ class Spool:
         self.sink_port = free_port()
         self.redis.hset("settings:smtp-in", "relay_whitelist", "127.0.0.0/8")
         self.redis.hset("settings:spool", mapping={"retry_first": "1h", "retry_longest": "1h", "delay_warning_after": "0s"})
-        # One host takes all: as many at once as there are slots.
+        # One host accepts everything: as many at once as there are slots.
         self.redis.hset("settings:smtp-out", mapping={"relay_host": f"[127.0.0.1]:{self.sink_port}",
                                                       "max_connections_per_destination": 1000})
         time.sleep(0.5)
         self._numbers = itertools.count(1)
 
     def body(self, count):
-        """One that `count` messages refer to, and where it begins for others."""
+        """A body that `count` messages refer to, and where the part for remote servers begins."""
         id = self.cluster.deliver("writer@sender.example", "a@nobody.example", "Subject: x\r\n\r\n" + ("x" * 70 + "\r\n") * 55)
         store = redis.Redis(port=self.cluster.port("redis"))
         wait_for(lambda: [m for m in self.cluster.json("queue", "list") if m["state"] == "deferred"], what="the body's message")
@@ -168,14 +169,14 @@ class Spool:
         wait_for(lambda: not any(self.redis.exists(f"spool:{{{s}}}:lease") for s in range(SHARDS)), 30, what="free shards")
 
     def wake_brokers(self):
-        """They find that their leases are another's, and read what they then take."""
+        """The brokers find that their leases belong to another, and read the shards that they then take."""
         for shard in range(SHARDS):
             self.redis.incr(f"spool:{{{shard}}}:fence")
         for pid in self.brokers:
             os.kill(pid, signal.SIGCONT)
 
     def is_shared(self):
-        """Each broker has half of the shards: none is on its way to another."""
+        """Each broker has half of the shards, and none is changing hands."""
         brokers = [p for p in self.cluster.json("status")["processes"] if p["kind"] == "spool-broker"]
         return all(len(b.get("shards", [])) == SHARDS // 2 for b in brokers)
 

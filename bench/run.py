@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """Compares Stagepost with Postfix + Dovecot on this machine, in one run.
 
-Both run at once, but only one has work at a time; each part is repeated in
-turn (Stagepost, Postfix + Dovecot, Stagepost, ...) and the median counts, so
-that what else the machine does meets both alike. Same disk, same cores, same
-accounts; what either promises with its 250 is printed with the result."""
+Both run at once, but only one has work at a time; each part is repeated in turn
+(Stagepost, Postfix + Dovecot, Stagepost, ...) and the median counts, so that
+other load on the machine affects both alike. Same disk, same cores, same
+accounts; the promise behind each system's 250 is printed with the result."""
 
 import argparse
 import json
@@ -22,14 +22,14 @@ import table
 from parts import PARTS, Context
 from systems import PostfixDovecot, Stagepost, free_port
 
-CONNECTIONS = [5000, 150]  # idle ones: of Stagepost, of Postfix and Dovecot
+CONNECTIONS = [5000, 150]  # idle ones: to Stagepost, to Postfix and Dovecot
 
 
 def options():
     names = " ".join(p.name for p in PARTS)
     o = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
                                 epilog=f"parts: {names}")
-    o.add_argument("parts", nargs="*", metavar="PART", help="only these; what is no name stands for all that begin so")
+    o.add_argument("parts", nargs="*", metavar="PART", help="only these; a word that is not a name selects all that begin with it")
     o.add_argument("--json", action="store_true", help="the result as one JSON object; progress on standard error")
     o.add_argument("--repeat", type=int, default=3, metavar="N", help="times each part is measured (3)")
     o.add_argument("--against", metavar="DIR", help="compare with another build of Stagepost instead")

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """System calls that a message costs each program, counted by strace: from one
-session, each message on a connection of its own unless --keep is given, so that
-nothing is shared with others. strace slows all of it down: no speed is told."""
+session, each message on its own connection unless --keep is given, so that
+nothing is shared. strace slows everything down, so no speed is reported."""
 
 import argparse
 import os
@@ -66,7 +66,7 @@ def traced(system, work):
 
 
 def measure(system, o):
-    """What they do by themselves is taken off; the rest divided by the messages."""
+    """Calls made without any message are subtracted; the rest is divided by the number of messages."""
     send(system, 100, o.sessions, o.keep)
     begun = time.monotonic()
     busy = traced(system, lambda: send(system, o.messages, o.sessions, o.keep))

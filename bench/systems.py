@@ -1,5 +1,5 @@
-"""The two systems that are compared, each private: in a folder of its own, on
-ports of its own, stopped by the processes that were started here.
+"""The two systems that are compared, each private: in its own folder, on its
+own ports, stopped through the processes that were started here.
 
 Both listen on loopback only, both log to a file, both have the same accounts
 (bench0@bench.test and up, password "secret"), and both send remote mail to the
@@ -20,12 +20,12 @@ from cluster import BUILD, Cluster, wait_for  # noqa: E402
 from ports import free_port  # noqa: E402
 
 DOMAIN = "bench.test"
-USERS = 100  # that get mail by SMTP
+USERS = 100  # that receive mail by SMTP
 POP3_USERS = range(100, 110)  # whose maildrops only the POP3 parts fill and read
 IMAP_USERS = range(110, 160)
 BODY_USERS = range(160, 170)
 ACCOUNTS = 170
-MANY = 20000  # connections: no limit of either system shall be met
+MANY = 20000  # connections: high enough that neither system reaches a limit
 
 
 def process_tree(roots):
@@ -56,7 +56,7 @@ def _answers(port):
 
 
 class System:
-    """What a measurement asks of either."""
+    """What a measurement needs from either system."""
 
     name = ""
     promise = ""  # what a 250 means
@@ -66,7 +66,7 @@ class System:
 
     def start(self, folder, sink_port): ...
     def stop(self): ...
-    def renew(self): ...  # the processes that hold connections, started afresh
+    def renew(self): ...  # the processes that hold connections, newly started
     def pids(self): ...
     def port(self, name): ...  # "smtp", "smtps", "pop3", "pop3s", "imap", "imaps"
     def front_pids(self): ...  # the processes that hold a client's connection
@@ -188,8 +188,8 @@ scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """
 
-# Passwords are compared as they stand, so that no hash is measured: Stagepost
-# remembers for some minutes that a password was right.
+# Passwords are compared in plain text, so that no hash is measured: Stagepost
+# remembers for some minutes that a password was correct.
 DOVECOT_CONF = """\
 base_dir = {dir}/run
 state_dir = {dir}/state
@@ -278,7 +278,7 @@ class PostfixDovecot(System):
         wait_for(lambda: _answers(self.ports["smtp"]), what="Postfix answers")
 
     def _run(self, *command):
-        # Into a file: a daemon that it leaves behind would hold a pipe open.
+        # Into a file: a daemon that stays behind would hold a pipe open.
         with open(self.dir / "start.out", "w+") as out:
             done = subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=out, stderr=out)
             if done.returncode != 0:
@@ -310,14 +310,14 @@ class PostfixDovecot(System):
         return process_tree(self._masters())
 
     def front_pids(self):
-        """All but those that only start others; what a connection makes grow counts."""
+        """All except those that only start others; what grows with a connection counts."""
         return self.pids()
 
     def port(self, name):
         return self.ports[name]
 
     def delivered(self):
-        """By Dovecot's log, of which only what is new is read."""
+        """From Dovecot's log, of which only new lines are read."""
         with open(self.dir / "dovecot.log", "rb") as log:
             log.seek(self._offset)
             new = log.read()

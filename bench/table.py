@@ -17,15 +17,14 @@ def ratio(part, ours, theirs):
 
 
 def cpu_ratio(part, ours, theirs):
-    """The same of the processor time that each thing cost; what else the
-    machine does meanwhile hardly changes it."""
+    """The same for the processor time of each item; other load on the machine hardly changes it."""
     if ours is None or theirs is None or not ours.more.get("cpu_us_each") or "cpu_us_each" not in theirs.more:
         return None
     return theirs.more["cpu_us_each"] / ours.more["cpu_us_each"]
 
 
 def verdict(part, ours, ratio_value):
-    """True, False, or None where there is no goal (or nothing to tell by)."""
+    """True, False, or None if there is no goal (or nothing to judge by)."""
     if not part.goal or ours is None:
         return None
     kind, bound = part.goal[0], float(part.goal[1:].rstrip("%"))
@@ -72,7 +71,7 @@ def cpu_text(share):
 
 
 def print_details(rows):
-    """Latencies, and who used the processors."""
+    """Latencies, and which processes used the processors."""
     for part, figures in rows:
         for name, f in figures.items():
             more = {k: v for k, v in f.more.items() if k not in ("cpu", "all")}

@@ -10,10 +10,10 @@
 
 enum { FIELDS_MAX = 16, PASSWORD_MAX = 1024 };
 
-/* ---- What they share ---- */
+/* ---- Shared code ---- */
 
-/* FIELD=VALUE, --FIELD=VALUE or --FIELD VALUE arguments into fields; the count,
- * or -1 after a complaint. */
+/* Parses FIELD=VALUE, --FIELD=VALUE or --FIELD VALUE arguments into fields;
+ * returns the count, or -1 after an error message. */
 static int
 accounts_take_fields(int argc, char **argv, struct directory_field fields[FIELDS_MAX])
 {
@@ -40,7 +40,7 @@ accounts_take_fields(int argc, char **argv, struct directory_field fields[FIELDS
 	return count;
 }
 
-/* A list asked for and waited for: kept in the command's arena. */
+/* Requests a list and waits for it; the list is kept in the command's arena. */
 struct names_wait {
 	struct ctl_wait wait;
 	struct ctl *ctl;
@@ -77,7 +77,7 @@ accounts_print_names(struct ctl *ctl, struct names_wait *w)
 	return 0;
 }
 
-/* The common beginning: options taken, arguments counted, store connected. */
+/* The common start: takes options, counts arguments, connects to the store. */
 static int
 accounts_begin(struct ctl *ctl, const char *name, int argc, char **argv, int least, int most)
 {
@@ -116,7 +116,7 @@ command_domain_list(struct ctl *ctl, int argc, char **argv)
 	return accounts_print_names(ctl, &w);
 }
 
-/* Prints what lib/admin answers; the exit status. */
+/* Prints the answer of lib/admin; returns the exit status. */
 static int
 accounts_print_record(struct ctl *ctl, struct ctl_result *r)
 {
@@ -154,7 +154,7 @@ command_domain_set(struct ctl *ctl, int argc, char **argv)
 	return accounts_finish(ctl, &w);
 }
 
-/* What lib/admin needs for accounts. 0, or 1 after a complaint. */
+/* Sets up what lib/admin needs for accounts. 0, or 1 after an error message. */
 static int
 accounts_open(struct ctl *ctl)
 {
@@ -181,8 +181,8 @@ command_domain_delete(struct ctl *ctl, int argc, char **argv)
 
 /* ---- user ---- */
 
-/* The password of the options, or one line of standard input. 1 after a
- * complaint; *given_out tells whether there was one. */
+/* The password from the options, or one line of standard input. 1 after an
+ * error message; *given_out says whether there was one. */
 static int
 accounts_take_password(int *argc, char **argv, char out[PASSWORD_MAX], bool *given_out)
 {

@@ -1,14 +1,15 @@
-/* `stagepost backup DIR`: the cluster as one moment has it, while mail flows.
+/* `stagepost backup DIR`: a copy of the cluster at one moment, while mail flows.
  *
- * The order makes it whole. First the hold (ctl/backup_hold.c): from then on no body
- * that loses its last reference is released. Then the snapshot of Redis, of one
- * moment. Then the bodies that it refers to, each of which was synced before
- * anything referred to it, and is there as long as the hold is. What came after that
- * moment is not copied. The snapshot is what a cluster finds whose processes all
- * died then, so what is true of that is true of what is restored.
+ * The order of the steps makes it consistent. First comes the hold
+ * (ctl/backup_hold.c): from then on no body that loses its last reference is
+ * released. Then comes the snapshot of Redis, at one moment. Then come the bodies
+ * that it refers to: each was synced before anything referred to it, and exists as
+ * long as the hold. What arrived after that moment is not copied. The snapshot is
+ * what a cluster would find if all its processes had died at that moment, so the
+ * same guarantees hold for a restored cluster.
  *
  * A backup gets its name last, by a rename. One that dies leaves `unfinished`, and
- * bodies that the next one finds; those before it stay as they are. */
+ * bodies that the next one finds; earlier backups stay as they are. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -33,12 +34,12 @@ struct backup {
 	struct backup_folder folder;
 	struct backup_manifest manifest;
 	struct backup_bodies bodies;
-	struct backup_bodies before; /* of the last one: these stand where they are to be */
+	struct backup_bodies before; /* of the last backup: these are already in place */
 	struct backup_transfer transfer;
 	struct backup_progress progress;
 	char name[BACKUP_NAME_MAX];
-	uint64_t keep;	    /* backups, this one too */
-	bool verify;	    /* nothing is trusted that stands in the copy */
+	uint64_t keep;	    /* backups, including this one */
+	bool verify;	    /* nothing in the copy is trusted */
 	int64_t started_ms; /* monotonic */
 };
 
@@ -63,7 +64,7 @@ backup_take_snapshot(struct backup *b, struct err *err)
 	if (redis_url_parse(b->ctl->layout.redis_url, &url, err) != 0)
 		return -1;
 	b->manifest.database = (unsigned)url.database;
-	/* What is answered before this is in it. */
+	/* Everything answered before this is in it. */
 	b->manifest.time_ms = clock_unix_ms();
 	backup_folder_path(&b->folder, BACKUP_UNFINISHED, BACKUP_SNAPSHOT, path);
 	b->progress = (struct backup_progress){.what = "bytes of the snapshot"};
@@ -81,8 +82,7 @@ backup_take_snapshot(struct backup *b, struct err *err)
 
 /* ---- Bodies ---- */
 
-/* The last one's bodies were synced before it got its name. If it cannot be read they
- * are verified where they are. */
+/* The last backup's bodies were synced before it got its name. If it cannot be read, they are verified in place. */
 static void
 backup_read_before(struct backup *b)
 {
@@ -151,7 +151,7 @@ backup_copy_file(const char *from, const char *to, unsigned mode, struct err *er
 	return result;
 }
 
-/* Certificate and key that `stagepost up` uses; elsewhere they are not ours to keep. */
+/* The certificate and key that `stagepost up` uses; in other clusters they are not ours to keep. */
 static int
 backup_copy_files(struct backup *b, struct err *err)
 {
@@ -174,10 +174,10 @@ backup_copy_files(struct backup *b, struct err *err)
 	return 0;
 }
 
-/* ---- What is not kept any more ---- */
+/* ---- Removing old backups ---- */
 
-/* Bodies of all backups that stay. One that cannot be read stops this: nothing is
- * given back of what it may want. */
+/* The bodies of all backups that stay. A backup that cannot be read stops this:
+ * bodies that it may need are not removed. */
 static int
 backup_prune(struct backup *b, struct err *err)
 {
@@ -204,7 +204,7 @@ backup_prune(struct backup *b, struct err *err)
 	return result;
 }
 
-/* A backup with faults takes no other one's place. */
+/* A backup with faults does not replace another one. */
 static int
 backup_drop_old(struct backup *b, struct err *err)
 {
@@ -254,12 +254,12 @@ backup_print(const struct backup *b)
 	       (unsigned long long)t->made, (unsigned long long)t->made_bytes);
 }
 
-/* Behind the hold. Whatever became of the backup, what was kept for it goes. */
+/* After the hold. Whether or not the backup succeeded, what was kept for it is released. */
 static int
 backup_run(struct backup *b)
 {
 	struct err err, late;
-	int result = backup_hold_drain(b->ctl, &err); /* of one that died */
+	int result = backup_hold_drain(b->ctl, &err); /* left by one that died */
 
 	if (result == 0)
 		result = backup_make(b, &err);

@@ -7,23 +7,22 @@
 
 /* ---- The hold: bodies without a reference are kept while a backup runs ---- */
 
-/* ERR_EXISTS: a backup to another folder has it. id: of our folder; what was left of
- * a backup to it that died is taken over. */
+/* ERR_EXISTS: a backup to another folder has it. id: of our folder; the hold of an
+ * earlier backup to it that died is taken over. */
 int backup_hold_take(struct ctl *ctl, const char *id, struct err *err);
-/* To be called more often than every minute; asks Redis only when that is due. */
+/* Call this more often than every minute; it asks Redis only when that is due. */
 int backup_hold_renew(struct ctl *ctl, const char *id, struct err *err);
 void backup_hold_end(struct ctl *ctl, const char *id);
 /* Releases the bodies that were kept. */
 int backup_hold_drain(struct ctl *ctl, struct err *err);
 
-/* ---- Progress, for the person in front of it: on standard error ---- */
+/* ---- Progress, for the user: on standard error ---- */
 struct backup_progress {
 	const char *what;
 	int64_t told_ms; /* monotonic */
 	bool open;	 /* the line has not ended */
 };
-/* total 0: not known. Says something once a second at most, where nobody looks
- * (standard error is no terminal) every half minute. */
+/* total 0: not known. Prints at most once a second, or every half minute if standard error is not a terminal. */
 void backup_progress_tell(struct backup_progress *p, uint64_t done, uint64_t total);
 void backup_progress_end(struct backup_progress *p);
 
@@ -32,11 +31,12 @@ int backup_copy_file(const char *from, const char *to, unsigned mode, struct err
 
 /* ---- Verifying ---- */
 
-/* The backup to work on: the one named, or (NULL) the last. */
+/* The backup to work on: the named one, or the last (NULL). */
 int backup_choose(const struct backup_folder *f, const char *name, char name_out[BACKUP_NAME_MAX], struct err *err);
-/* Reads the backup through: digests, the snapshot, every body that it refers to.
- * bodies_out gets those. -1: err; ERR_CORRUPT where something is not as it was when
- * it was made. faults_out: those of bodies, also those known then. */
+/* Reads the whole backup: digests, the snapshot, every body that it refers to.
+ * bodies_out gets the bodies. -1: err; ERR_CORRUPT if something has changed since
+ * it was made. faults_out: faults of bodies, including those known when it was
+ * made. */
 int backup_verify(const struct backup_folder *f, const char *name, struct backup_manifest *manifest_out,
 		  struct backup_bodies *bodies_out, struct backup_faults *faults_out, struct err *err);
 /* A line for each fault, on standard error. */

@@ -1,9 +1,10 @@
-/* The hold: while backup:hold stands in Redis, whoever drops the last reference to a
- * body leaves the body and puts its id into backup:held (lib/blob/refs.c). So what
- * a snapshot refers to is there until it is copied.
+/* The hold: while backup:hold exists in Redis, a process that drops the last
+ * reference to a body leaves the body and puts its id into backup:held
+ * (lib/blob/refs.c). So everything that a snapshot refers to exists until it is
+ * copied.
  *
- * The hold runs out a minute after a backup has died. If it runs out while one lives,
- * as when Redis is away, bodies may be gone; the copy names those. */
+ * The hold expires a minute after a backup has died. If it expires during a backup,
+ * as when Redis is away, bodies may be gone; the copy names them. */
 #include <string.h>
 
 #include "ctl/backup.h"
@@ -33,7 +34,7 @@ hold_set(struct ctl *ctl, const char *id, struct err *err)
 	has = ctl_redis(ctl, err, "GET", HOLD_KEY, NULL);
 	ours = has != NULL && str_eq(redis_str(has), str_c(id));
 	if (has != NULL && !ours)
-		err_set(err, ERR_EXISTS, "another backup of this cluster is under way, or died less than a minute ago");
+		err_set(err, ERR_EXISTS, "another backup of this cluster is running, or died less than a minute ago");
 	freeReplyObject(has);
 	if (ours)
 		renewed = ctl_redis(ctl, err, "PEXPIRE", HOLD_KEY, HOLD_MS, NULL);
@@ -45,7 +46,7 @@ hold_set(struct ctl *ctl, const char *id, struct err *err)
 int
 backup_hold_take(struct ctl *ctl, const char *id, struct err *err)
 {
-	/* A hold of our own that ended between two calls is taken at the second try. */
+	/* A hold of our own that ended between two calls is taken again at the second try. */
 	if (!hold_set(ctl, id, err) && (err->code == ERR_EXISTS || !hold_set(ctl, id, err)))
 		return -1;
 	hold_renewed_ms = clock_monotonic_ms();
@@ -62,7 +63,7 @@ backup_hold_renew(struct ctl *ctl, const char *id, struct err *err)
 		return 0;
 	if (err->code == ERR_EXISTS)
 		return -1;
-	/* Redis is away, and so is whoever would drop a reference. */
+	/* Redis is away, so nobody can drop a reference. */
 	hold_renewed_ms = clock_monotonic_ms();
 	log_warning(NULL, "the hold was not renewed", F_ERR(err));
 	return 0;

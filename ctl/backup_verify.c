@@ -1,4 +1,4 @@
-/* Is a backup as it was when it was made? */
+/* Is a backup still as it was made? */
 #include <stdio.h>
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-/* A self-signed certificate by OpenSSL. */
+/* A self-signed certificate, made with OpenSSL. */
 #include "ctl/certificate.h"
 
 #include <errno.h>
@@ -30,7 +30,7 @@ add_extension(X509 *cert, int nid, const char *value)
 	return ok;
 }
 
-/* Fills and signs; false: see OpenSSL's error queue. */
+/* Fills in and signs; false: see OpenSSL's error queue. */
 static int
 fill(X509 *cert, EVP_PKEY *key, const char *hostname)
 {

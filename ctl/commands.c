@@ -5,42 +5,41 @@
 
 const struct ctl_command ctl_commands[] = {
 	{"up", "[--port-base N] [--frontends N] [--brokers N] [--workers N] [--listen ADDR] [--no-demo] [--detach]",
-	 "Run a whole cluster on this machine, supervised, until Ctrl-C or `stagepost down`. --port-base: 0 to 40000, "
-	 "default 10000; the others: up to 50. SIGHUP: read the certificates again.",
+	 "Run a whole cluster on this machine, supervised, until Ctrl-C or `stagepost down`. --port-base: 0 to "
+	 "40000, default 10000; the others: up to 50. SIGHUP: read the certificates again.",
 	 command_up},
 	{"down", "", "Stop the cluster of --dir; no accepted message is lost.", command_down},
 	{"status", "",
 	 "Show all processes with heartbeat, connections and slots, the queue, and the health of the store. Exit "
-	 "status 1 "
-	 "if no process runs or the store accepts no mail.",
+	 "status 1 if no process runs or the store accepts no mail.",
 	 command_status},
 	{"domain add", "NAME", "Add a local domain.", command_domain_add},
 	{"domain list", "", "List the local domains.", command_domain_list},
 	{"domain show", "NAME", "Show a domain with its fields and addresses.", command_domain_show},
 	{"domain set", "NAME FIELD=VALUE...",
-	 "Fields: catch_all (an address, or empty), disabled (on, off), max_users (0: no limit), admins (users of it, "
-	 "separated by commas, or empty; admins+=USER adds, admins-=USER removes).",
+	 "Fields: catch_all (an address, or empty), disabled (on, off), max_users (0: no limit), admins (users of "
+	 "it, separated by commas, or empty; admins+=USER adds, admins-=USER removes).",
 	 command_domain_set},
 	{"domain delete", "NAME [--force]", "Delete a domain; --force: with its users and their mail.",
 	 command_domain_delete},
 	{"domain dkim", "NAME [--selector S] [--algorithm rsa|ed25519] [--inactive | --activate | --delete]",
-	 "Show the DKIM keys of a domain with the DNS records to publish; without a key, or for a new selector, make "
-	 "one. A new "
-	 "key replaces the one of its algorithm at once, or, with --inactive, when --activate is given.",
+	 "Show the DKIM keys of a domain with the DNS records to publish; without a key, or for a new selector, "
+	 "create one. A new key replaces the one of its algorithm at once, or, with --inactive, when --activate is "
+	 "given.",
 	 command_domain_dkim},
 	{"user add", "ADDRESS [--password P | --password-stdin] [--quota SIZE] [--name TEXT]", "Add an account.",
 	 command_user_add},
-	{"user list", "[DOMAIN]", "The accounts.", command_user_list},
+	{"user list", "[DOMAIN]", "List the accounts.", command_user_list},
 	{"user show", "ADDRESS", "Show an account with its fields and its size.", command_user_show},
 	{"user set", "ADDRESS FIELD=VALUE...",
-	 "Fields: quota (a size as 2G; 0: no limit; empty: the default), enabled (on, off), display_name, roles.",
+	 "Fields: quota (a size, such as 2G; 0: no limit; empty: the default), enabled (on, off), display_name, roles.",
 	 command_user_set},
 	{"user delete", "ADDRESS", "Delete an account with its mail.", command_user_delete},
 	{"user passwd", "ADDRESS [--password P | --password-stdin]",
 	 "Set a password; the old one is no longer accepted for logins.", command_user_passwd},
-	{"alias add", "ADDRESS TARGET...", "Make an alias, or add targets; they may be local or remote.",
+	{"alias add", "ADDRESS TARGET...", "Create an alias, or add targets; they may be local or remote.",
 	 command_alias_add},
-	{"alias list", "[DOMAIN]", "The aliases.", command_alias_list},
+	{"alias list", "[DOMAIN]", "List the aliases.", command_alias_list},
 	{"alias delete", "ADDRESS [TARGET...]", "Delete an alias, or remove targets from it.", command_alias_delete},
 	{"settings list", "[GROUP]", "List all settings with their values in force.", command_settings_list},
 	{"settings describe", "GROUP.FIELD", "Show what a setting means and which values it allows.",
@@ -53,8 +52,8 @@ const struct ctl_command ctl_commands[] = {
 	{"settings reference", "", "Print docs/settings.md, made from the table of settings.",
 	 command_settings_reference},
 	{"queue list", QUEUE_FILTER_ARGS " [--limit N]",
-	 "List the messages in the queue, oldest first. A: an address, @domain, or text in it; "
-	 "states: queued, active, deferred, held; --answer: text in the last answer.",
+	 "List the messages in the queue, oldest first. A: an address, @domain, or text in it; states: queued, "
+	 "active, deferred, held; --answer: text in the last answer.",
 	 command_queue_list},
 	{"queue summary", QUEUE_FILTER_ARGS " [--limit N]",
 	 "List the destinations: messages waiting, the oldest, the next try, the last answer.", command_queue_summary},
@@ -67,14 +66,12 @@ const struct ctl_command ctl_commands[] = {
 	{"queue delete", "ID... | --all | filters", "Delete messages without telling anybody.", command_queue_delete},
 	{"trace", "ID", "Show the history of one message: accepted, tried, delivered.", command_trace},
 	{"events", "[--follow] [--since DURATION | --since CURSOR] [--reader NAME] [--event KIND] [--id ID]",
-	 "Print delivery events, one JSON object a line; --follow: wait for further ones. Kinds: accepted, "
-	 "delivered, "
-	 "deferred, bounced, expired, expanded, held, released, deleted, reported, unreported.",
+	 "Print delivery events, one JSON object per line; --follow: wait for further events. Kinds: accepted, "
+	 "delivered, deferred, bounced, expired, expanded, held, released, deleted, reported, unreported.",
 	 command_events},
 	{"tls-report list", "DAY",
-	 "List the domains whose TLS sessions were counted on a day (2026-11-24, today, yesterday; UTC), and the state "
-	 "of "
-	 "their reports.",
+	 "List the domains whose TLS sessions were counted on a day (2026-11-24, today, yesterday; UTC), and the "
+	 "state of their reports.",
 	 command_tls_report_list},
 	{"tls-report show", "DAY DOMAIN", "Show the report of a domain for a day (RFC 8460) as it would be made now.",
 	 command_tls_report_show},
@@ -84,20 +81,17 @@ const struct ctl_command ctl_commands[] = {
 	{"sweep", "[--older-than DURATION] [--dry-run]",
 	 "Find message bodies without a reference, and free their space.", command_sweep},
 	{"backup", "DIR [--keep N] [--verify] | --check DIR [--at NAME]",
-	 "Copies the cluster, as it is at one moment, to a folder, while mail flows: settings, accounts, mailboxes, "
-	 "the "
-	 "queue, and the bodies that are not there yet. --keep: so many backups stay (1); --verify: bodies that were "
-	 "copied before are read "
-	 "again, and copied again where they are damaged; --check: is the last one, or "
-	 "NAME, as it was made? Exit status 1 also where the store itself lost bodies; they are named, and the rest is "
-	 "backed up.",
+	 "Copy the cluster, as it is at one moment, to a folder, while mail flows: settings, accounts, mailboxes, "
+	 "the queue, and the bodies that the folder does not have yet. --keep: how many backups are kept (default "
+	 "1); --verify: bodies that were copied before are read again, and copied again if they are damaged; "
+	 "--check: is the last backup, or NAME, still as it was made? Exit status 1 also if the store itself has "
+	 "lost bodies; they are named, and the rest is backed up.",
 	 command_backup},
 	{"restore", "DIR [--at NAME] [--replace] [--despite-damage]",
-	 "Puts the last backup of a folder, or NAME, in place, for `stagepost up --dir` to start with, or into the "
-	 "empty "
-	 "Redis and the blob store of STAGEPOST_REDIS and STAGEPOST_BLOBS. It is verified first; no process is "
-	 "started. --replace: of a store that is not empty; --despite-damage: what is good of a backup whose bodies "
-	 "are damaged.",
+	 "Restore the last backup of a folder, or NAME, for `stagepost up --dir` to start with, or into the empty "
+	 "Redis and the blob store of STAGEPOST_REDIS and STAGEPOST_BLOBS. The backup is verified first; no process "
+	 "is started. --replace: replace a store that is not empty; --despite-damage: restore the undamaged part of "
+	 "a backup whose bodies are damaged.",
 	 command_restore},
 	{0},
 };

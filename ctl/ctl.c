@@ -235,8 +235,8 @@ ctl_wait(struct ctl *ctl, struct ctl_wait *w)
 	int64_t until = clock_monotonic_ms() + WAIT_MS;
 
 	while (!w->done) {
-		/* The callback may still come and would write into a frame that is
-		 * gone, so there is no going on from here. */
+		/* The callback may still be called and would write to a stack
+		 * frame that is gone, so the program cannot continue. */
 		if (clock_monotonic_ms() > until)
 			exit(ctl_fail("no answer within %d s", WAIT_MS / 1000));
 		turn_loop(ctl);
@@ -272,7 +272,7 @@ struct redis_wait {
 	redisReply *reply; /* owner */
 };
 
-/* A reply is borrowed for the callback; the tool wants to keep it. */
+/* A reply is borrowed during the callback; the tool needs to keep it. */
 static redisReply *
 copy_reply(const redisReply *reply)
 {

@@ -1,4 +1,4 @@
-/* The first start's domain, accounts and message. */
+/* The domain, accounts and message of the first start. */
 #include "ctl/demo.h"
 
 #include <curl/curl.h>
@@ -48,7 +48,7 @@ failed:
 	return -1;
 }
 
-/* ---- The first message, by libcurl as any client would ---- */
+/* ---- The first message, sent with libcurl as any client would ---- */
 
 struct upload {
 	const char *text;

@@ -5,7 +5,7 @@
 
 #include "ctl/layout.h"
 
-/* Does nothing when the cluster has a domain already. */
+/* Does nothing if the cluster has a domain already. */
 int demo_run(const struct layout *l, struct err *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* The command domain dkim: keys made, listed with their records, rotated. */
+/* The command domain dkim: creates keys, lists them with their records, rotates them. */
 #include <stdio.h>
 #include <string.h>
 
@@ -61,7 +61,7 @@ dkim_print(const struct ctl *ctl, cJSON *list)
 	cJSON_Delete(list);
 }
 
-/* NULL after a complaint. */
+/* NULL after an error message. */
 static cJSON *
 dkim_read_list(struct ctl *ctl, const struct options *o)
 {
@@ -74,7 +74,7 @@ dkim_read_list(struct ctl *ctl, const struct options *o)
 	return ctl_await(ctl, &r);
 }
 
-/* Prints what there is, after making what was asked for and is not there. */
+/* Prints the keys, after creating a requested one that does not exist. */
 static int
 dkim_show_or_make(struct ctl *ctl, const struct options *o)
 {

@@ -1,8 +1,9 @@
 /* The command events: what happens to messages, as JSON lines, from the streams
- * that the brokers write with every change of the spool. Nobody need listen for
- * them to be kept; who comes late finds the newest of them. A reader with a name
- * goes on where it stopped: its places are in the store, set only when the lines
- * are out, so that none is left out, and at most a page is told again. */
+ * that the brokers write with every change of the spool. They are kept even if
+ * nobody listens; a late reader finds the newest of them. A named reader
+ * continues where it stopped: its positions are in the store, and are set only
+ * after the lines are printed, so that none is missed and at most a page is
+ * repeated. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,9 +23,9 @@ struct line {
 };
 
 struct stream {
-	char after[CURSOR_MAX]; /* id of the last that was printed */
-	char saved[CURSOR_MAX]; /* of a named reader: what the store has */
-	bool full;		/* there may be more behind the page */
+	char after[CURSOR_MAX]; /* id of the last printed event */
+	char saved[CURSOR_MAX]; /* of a named reader: the stored position */
+	bool full;		/* there may be more after the page */
 	uint64_t last_ms;	/* of the page */
 };
 
@@ -126,7 +127,7 @@ has_member(const char *json, const char *name, const char *value)
 	return value == NULL || strstr(json, text) != NULL;
 }
 
-/* The object, with the place from which to go on. */
+/* The object, with the position from which to continue. */
 static void
 print_line(const struct events *e, const struct line *l)
 {
@@ -138,8 +139,7 @@ print_line(const struct events *e, const struct line *l)
 	printf("%.*s,\"cursor\":%llu}\n", (int)(len - 1), l->json, (unsigned long long)l->ms);
 }
 
-/* In the order of time, up to where every stream has told all; false: there was
- * nothing. */
+/* Prints in order of time, up to the point that all streams have reached; false: there was nothing. */
 static bool
 print_round(struct events *e)
 {
@@ -164,7 +164,7 @@ print_round(struct events *e)
 	return any;
 }
 
-/* ---- The places of a named reader ---- */
+/* ---- Positions of a named reader ---- */
 enum { READER_NAME_MAX = 64, READER_KEY_MAX = READER_NAME_MAX + 20 };
 
 static void
@@ -180,7 +180,7 @@ reader_name_is_good(const char *name)
 	return len != 0 && len <= READER_NAME_MAX && name[len] == '\0';
 }
 
-/* What went to make room before it was read is not passed over in silence. */
+/* Events that were removed to make room before they were read are reported. */
 static void
 tell_gap(struct events *e, unsigned shard)
 {
@@ -225,7 +225,7 @@ read_places(struct events *e)
 	return 0;
 }
 
-/* All lines so far are out; those of which that is not certain are told again. */
+/* All lines so far are printed; if that is uncertain they are printed again. */
 static void
 save_places(struct events *e)
 {
@@ -280,7 +280,7 @@ open_streams(struct events *e, int64_t from_ms)
 	return e->reader != NULL ? read_places(e) : 0;
 }
 
-/* By the store's clock, which gave the events their places. */
+/* By the store's clock, which determined the events' positions. */
 static int
 read_now(struct ctl *ctl, int64_t *now_ms_out)
 {
@@ -296,7 +296,7 @@ read_now(struct ctl *ctl, int64_t *now_ms_out)
 	return 0;
 }
 
-/* A duration, or what a line gave as its cursor. */
+/* A duration, or the cursor of a line. */
 static int
 take_since(const char *text, int64_t now_ms, int64_t *from_ms_out)
 {
@@ -316,7 +316,7 @@ take_since(const char *text, int64_t now_ms, int64_t *from_ms_out)
 static void
 follow(struct events *e)
 {
-	/* A store that is away comes back; the streams go on from where they were. */
+	/* A store that is away comes back; the streams continue from where they were. */
 	while (!ferror(stdout)) {
 		bool any;
 		read_round(e);
@@ -349,7 +349,7 @@ command_events(struct ctl *ctl, int argc, char **argv)
 				READER_NAME_MAX);
 	if (read_now(ctl, &now_ms) != 0)
 		return 1;
-	/* A new reader begins with all that is kept. */
+	/* A new reader starts with everything that is kept. */
 	from_ms = go_on && e.reader == NULL ? now_ms : 0;
 	if (since != NULL && take_since(since, now_ms, &from_ms) != 0)
 		return 1;

@@ -41,7 +41,7 @@ make_folder(const char *path, struct err *err)
 	return 0;
 }
 
-/* With the folders above it. */
+/* Creates the parent folders too. */
 static int
 make_folders(const char *path, struct err *err)
 {
@@ -100,7 +100,7 @@ layout_save(const struct layout *l, struct err *err)
 	cJSON_AddNumberToObject(o, "pid", l->up_pid);
 	text = cJSON_Print(o);
 	cJSON_Delete(o);
-	/* Renamed when it is whole: others may be reading. */
+	/* Renamed once it is complete: others may be reading. */
 	layout_path(l, "run/cluster.json.new", path);
 	layout_path(l, "run/cluster.json", whole);
 	f = fopen(path, "w");
@@ -148,7 +148,7 @@ take_number(const cJSON *o, const char *name)
 	return cJSON_IsNumber(item) ? item->valueint : 0;
 }
 
-/* Of the environment; an empty one is as good as none. */
+/* From the environment; an empty value counts as unset. */
 static const char *
 variable(const char *name)
 {

@@ -1,5 +1,5 @@
-/* The folder of a cluster that runs on one machine: what lies where, and which
- * ports it has. Written by `up`, read by every other command. */
+/* The folder of a cluster that runs on one machine: where its files are, and
+ * which ports it uses. Written by `up`, read by every other command. */
 #ifndef SP_CTL_LAYOUT_H
 #define SP_CTL_LAYOUT_H
 
@@ -10,7 +10,7 @@
 #define LAYOUT_PATH_MAX 700
 #define LAYOUT_TEXT_MAX 800
 
-/* Stands as long as a restore is under way, or was not finished. */
+/* Exists while a restore is running, or if one was not finished. */
 #define LAYOUT_UNFINISHED_RESTORE "run/restore.unfinished"
 
 struct layout {
@@ -33,11 +33,11 @@ int layout_metrics_port(const struct layout *l, int n);
 /* dir/name into out. */
 void layout_path(const struct layout *l, const char *name, char out[LAYOUT_PATH_MAX]);
 
-/* Makes the folders and the absolute path. */
+/* Creates the folders and determines the absolute path. */
 int layout_prepare(struct layout *l, const char *dir, struct err *err);
 int layout_save(const struct layout *l, struct err *err);
-/* Fills from dir/run/cluster.json; STAGEPOST_REDIS and STAGEPOST_BLOBS go
- * before it. ERR_NOT_FOUND when there is neither. */
+/* Reads dir/run/cluster.json; STAGEPOST_REDIS and STAGEPOST_BLOBS take
+ * precedence. ERR_NOT_FOUND if there is neither. */
 int layout_load(struct layout *l, const char *dir, struct err *err);
 
 #endif

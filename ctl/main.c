@@ -26,7 +26,7 @@ print_help(FILE *out)
 	      "       --json Lists as JSON.\n"
 	      "       --version\n"
 	      "              The program's version.\n"
-	      "       --help Show this page, or the usage of a command that stands before it.\n\n"
+	      "       --help Show this page, or the usage of the command given before it.\n\n"
 	      "ENVIRONMENT\n"
 	      "       STAGEPOST_REDIS, STAGEPOST_BLOBS\n"
 	      "              Store to use instead of the one under --dir:\n"
@@ -36,7 +36,7 @@ print_help(FILE *out)
 	      out);
 }
 
-/* The row whose name is the first one or two words; *words_out: how many. */
+/* The row whose name is the first word or two; *words_out: how many. */
 static const struct ctl_command *
 find_command(int argc, char **argv, int *words_out)
 {
@@ -53,7 +53,7 @@ find_command(int argc, char **argv, int *words_out)
 	return NULL;
 }
 
-/* Says which verbs there are when only the first word is known. */
+/* Lists the verbs when only the first word is known. */
 static int
 complain_of_unknown(const char *word)
 {
@@ -77,7 +77,7 @@ print_usage(const struct ctl_command *c)
 	printf("usage: stagepost %s%s%s\n       %s\n", c->name, c->args[0] != '\0' ? " " : "", c->args, c->help);
 }
 
-/* Of all commands that begin with the word; false when there is none. */
+/* The usage of all commands that begin with the word; false if there are none. */
 static bool
 print_usages(const char *word)
 {
@@ -102,12 +102,12 @@ main(int argc, char **argv)
 
 	log_init("stagepost");
 	crashpoint_init();
-	/* What the libraries log is for operators of a service, not for a tool. */
+	/* The libraries' log messages are for operators of a service, not for users of a tool. */
 	if (getenv("STAGEPOST_LOG_LEVEL") == NULL)
 		log_set_least(LOG_ERROR);
 	argc--, argv++;
 	help = ctl_take_flag(&argc, argv, "--help");
-	help |= ctl_take_flag(&argc, argv, "-h"); /* both are taken away */
+	help |= ctl_take_flag(&argc, argv, "-h"); /* both are removed */
 	ctl.json = ctl_take_flag(&argc, argv, "--json");
 	if (argc == 1 && strcmp(argv[0], "--version") == 0) {
 		puts("stagepost (Stagepost) " STAGEPOST_VERSION);

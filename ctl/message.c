@@ -1,4 +1,4 @@
-/* A message of the queue, for people. */
+/* A message of the queue, printed for people. */
 #include "ctl/message.h"
 
 #include <stdio.h>

@@ -1,12 +1,12 @@
-/* A message of the queue, or one that has left it, for people. */
+/* A message in the queue, or one that has left it, printed for people. */
 #ifndef SP_CTL_MESSAGE_H
 #define SP_CTL_MESSAGE_H
 
 #include <cjson/cJSON.h>
 
-/* One of the list of lib/admin/queue.h: a line, and one each recipient. */
+/* An entry of the list of lib/admin/queue.h: one line, and one for each recipient. */
 void message_print_listed(const cJSON *m);
-/* The way of a message: one line an event. */
+/* The history of a message: one line per event. */
 void message_print_trace(const cJSON *record);
 
 #endif

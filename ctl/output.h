@@ -9,14 +9,13 @@
 
 /* Prints and frees. */
 void output_json(cJSON *json);
-/* Names, one a line, or a JSON array. */
+/* Names, one per line, or a JSON array. */
 void output_names(const struct ctl *ctl, const struct str *names, unsigned count);
-/* One record: "name: value" lines, or the JSON object. Frees. Nested values are
- * printed as JSON in their line. */
+/* One record: "name: value" lines, or the JSON object. Frees it. Nested values are printed as JSON on their line. */
 void output_record(const struct ctl *ctl, cJSON *object);
 void output_add_str(cJSON *object, const char *name, struct str value);
 
-/* FIELD=VALUE arguments, cut in place; false when one has no '='. */
+/* FIELD=VALUE arguments, split in place; false if one has no '='. */
 struct directory_field;
 bool output_cut_field(const char *arg, struct str *name_out, struct str *value_out);
 

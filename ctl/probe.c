@@ -1,4 +1,4 @@
-/* Short, blocking looks at whether something answers. */
+/* Short, blocking checks whether something answers. */
 #include "ctl/probe.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-/* Which messages of the queue are meant. */
+/* The options that select messages in the queue. */
 #include "ctl/queue_filter.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* The options that say which messages of the queue are meant. */
+/* The options that select messages in the queue. */
 #ifndef SP_CTL_QUEUE_FILTER_H
 #define SP_CTL_QUEUE_FILTER_H
 
@@ -9,8 +9,7 @@
 	"[--sender A] [--recipient A] [--domain D] [--destination D] [--older-than DURATION] [--state S] [--answer " \
 	"TEXT]"
 
-/* Takes them out of argv; *any_out: there was one. 0, or the exit status, with
- * the complaint made. */
+/* Takes them out of argv; *any_out: there was one. 0, or the exit status after an error message. */
 int queue_filter_take(const char *command, int *argc, char **argv, Stagepost__QueueFilter *filter_out, bool *any_out);
 
 #endif

@@ -13,7 +13,7 @@
 
 enum { DEFAULT_LIMIT = 100, SUMMARY_LIMIT = 40 };
 
-/* Connects; NULL after a complaint. */
+/* Connects; NULL after an error message. */
 static struct admin_brokers *
 list_open(struct ctl *ctl)
 {
@@ -25,7 +25,7 @@ list_open(struct ctl *ctl)
 	return NULL;
 }
 
-/* The options that both have. 0, or the exit status. */
+/* The options of both commands. 0, or the exit status. */
 static int
 list_take_options(const char *name, int argc, char **argv, Stagepost__QueueFilter *filter, uint64_t *limit)
 {
@@ -39,14 +39,14 @@ list_take_options(const char *name, int argc, char **argv, Stagepost__QueueFilte
 	return text != NULL ? ctl_number("--limit", text, limit) : 0;
 }
 
-/* ---- list: pages, printed as they come ---- */
+/* ---- list: pages, printed as they arrive ---- */
 struct listing {
 	struct ctl *ctl;
 	struct admin_brokers *brokers;
 	Stagepost__QueueFilter filter;
-	char after[SPOOL_ID_MAX]; /* empty: all was shown */
+	char after[SPOOL_ID_MAX]; /* empty: everything was shown */
 	uint64_t limit, shown;
-	cJSON *list; /* owner; NULL: printed as they come */
+	cJSON *list; /* owner; NULL: printed as they arrive */
 };
 
 static void
@@ -143,7 +143,7 @@ summary_print(const cJSON *summary)
 		fprintf(stderr, "(%d of %.0f; --limit N for more)\n", cJSON_GetArraySize(lines), all);
 }
 
-/* Scripts get the time of the next try as a date alone. */
+/* Scripts get the time of the next try only as a date. */
 static void
 summary_print_json(cJSON *summary)
 {

@@ -1,5 +1,5 @@
-/* The commands queue retry, hold, release and delete: to messages by their ids, or
- * to what queue list would show. */
+/* The commands queue retry, hold, release and delete: for messages by their ids,
+ * or for those that queue list would show. */
 #include <stdio.h>
 
 #include "ctl/brokers.h"
@@ -68,7 +68,7 @@ order_messages(struct ctl *ctl, const char *verb, const char *name, int argc, ch
 	all = ctl_take_flag(&argc, argv, "--all");
 	if (ctl_has_unknown_option(argc, argv))
 		return 1;
-	/* Either these or those: what is meant must be plain. */
+	/* Either ids or filters: the meaning must be unambiguous. */
 	if ((argc != 0) + any + all != 1)
 		return ctl_usage(name);
 	if (ctl_connect(ctl, &err) != 0)

@@ -1,8 +1,8 @@
-/* `stagepost restore DIR`: a cluster as a backup has it, onto an empty machine.
+/* `stagepost restore DIR`: puts the cluster of a backup onto an empty machine.
  *
- * The backup is verified to its last byte first. Then bodies go to the blob store, and
- * Redis's part last: a restore that dies leaves no cluster that would look whole and
- * miss bodies. No process is started. */
+ * First the whole backup is verified. Then the bodies are written to the blob store,
+ * and Redis's part comes last: a restore that dies never leaves a cluster that looks
+ * complete but lacks bodies. No process is started. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,12 +27,12 @@ struct restore {
 	struct backup_bodies bodies;
 	struct backup_faults faults;
 	bool replace, despite_damage;
-	bool into_files; /* below --dir; else into a Redis that runs */
+	bool into_files; /* below --dir; otherwise into a running Redis */
 	char packs[LAYOUT_TEXT_MAX];
 	uint64_t keys;
 };
 
-/* ---- Where it goes ---- */
+/* ---- The destination ---- */
 
 /* Is `stagepost up` running in the folder? */
 static bool
@@ -68,7 +68,7 @@ restore_into_folder(struct restore *r, struct err *err)
 	if (layout_prepare(l, r->ctl->dir, err) != 0)
 		return -1;
 	if (restore_is_running(l))
-		return err_set(err, ERR_DENIED, "a cluster runs in %.150s: stop it first", l->dir);
+		return err_set(err, ERR_DENIED, "a cluster is running in %.150s: stop it first", l->dir);
 	if (getenv("STAGEPOST_BLOBS") != NULL && getenv("STAGEPOST_BLOBS")[0] != '\0')
 		str_copy(str_c(getenv("STAGEPOST_BLOBS")), l->blobs_url, sizeof(l->blobs_url));
 	if (restore_files_hold_data(l) && !r->replace && !restore_was_begun(l))
@@ -118,7 +118,7 @@ restore_find_place(struct restore *r, struct err *err)
 	return restore_make_packs_folder(r, err);
 }
 
-/* ---- What goes there ---- */
+/* ---- The content ---- */
 
 static int
 restore_verify(struct restore *r, struct err *err)
@@ -127,13 +127,13 @@ restore_verify(struct restore *r, struct err *err)
 
 	if (r->manifest.store_version > STAGEPOST_STORE_VERSION)
 		return err_set(err, ERR_INVALID,
-			       "the backup is of Stagepost %s, whose store is of version %u; this one "
+			       "the backup is of Stagepost %s, whose store has version %u; this one "
 			       "reads up to %u",
 			       r->manifest.version, r->manifest.store_version, STAGEPOST_STORE_VERSION);
 	if (result == 0)
 		return 0;
 	backup_print_faults(&r->faults, 0);
-	/* Bodies alone are at fault: what is good can be had. */
+	/* Only bodies are damaged: the rest can be restored. */
 	if (r->despite_damage && err->code == ERR_CORRUPT && r->faults.missing + r->faults.damaged != 0)
 		return 0;
 	return -1;
@@ -164,7 +164,7 @@ restore_bodies(struct restore *r, struct err *err)
 	return result;
 }
 
-/* Certificate and key, where there are none. */
+/* Certificate and key, if there are none. */
 static int
 restore_tls_files(const struct restore *r, struct err *err)
 {
@@ -184,7 +184,7 @@ restore_tls_files(const struct restore *r, struct err *err)
 	return 0;
 }
 
-/* As long as the mark stands `stagepost up` does not start on it. */
+/* As long as the mark exists, `stagepost up` does not start in this folder. */
 static int
 restore_mark(const struct restore *r, struct err *err)
 {
@@ -207,7 +207,7 @@ restore_write(struct restore *r, struct err *err)
 
 	backup_folder_path(&r->folder, r->name, BACKUP_SNAPSHOT, snapshot);
 	if (!r->into_files) {
-		/* Emptied first: what refers to bodies goes before they may be written over. */
+		/* Emptied first: references to bodies are removed before the bodies may be overwritten. */
 		return restore_redis_prepare(r->ctl, r->replace, err) == 0 && restore_bodies(r, err) == 0
 			       ? restore_redis_write(r->ctl, snapshot, r->manifest.database, &r->keys, err)
 			       : -1;
@@ -230,7 +230,7 @@ restore_print(const struct restore *r)
 	clock_iso8601(r->manifest.time_ms, time, sizeof(time));
 	if (!r->ctl->json) {
 		printf("Restored: %llu keys, %zu bodies and digests, as they were at %s.\n"
-		       "What came in or was changed after that is lost; mail that was sent on to other servers after "
+		       "What arrived or was changed after that is lost; mail that was sent on to other servers after "
 		       "it "
 		       "is sent again.\n",
 		       (unsigned long long)r->keys, r->bodies.count, time);

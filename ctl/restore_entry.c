@@ -1,7 +1,7 @@
 /* One key of a snapshot, as it is restored. */
 #include "ctl/restore.h"
 
-/* Is it of the cluster's state? Not so: what tells of processes that ran. */
+/* Is it part of the cluster's state? Keys about running processes are not. */
 static bool
 entry_is_wanted(const struct rdb_entry *entry, unsigned database)
 {

@@ -57,7 +57,7 @@ files_write_base(const char *path, const char *rdb_path, unsigned database, uint
 	struct files_writing w = {.database = database};
 	int result;
 
-	/* One that a restore before left. */
+	/* One left by an earlier restore. */
 	if (unlink(path) != 0 && errno != ENOENT)
 		return err_set_errno(err, errno, "removing %s", path);
 	w.writer = rdb_writer_new(path, err);

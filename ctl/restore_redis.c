@@ -1,4 +1,4 @@
-/* A snapshot into a Redis that runs: a RESTORE a key, some hundred on their way. */
+/* Writes a snapshot into a running Redis: one RESTORE per key, some hundred in flight. */
 #include <stdio.h>
 
 #include "ctl/restore.h"
@@ -12,7 +12,7 @@ struct redis_writing {
 	uint64_t keys;
 	struct buf payload;
 	struct backup_onward onward;
-	struct ctl_wait wait; /* for those on their way */
+	struct ctl_wait wait; /* for those in flight */
 	unsigned due;
 };
 
@@ -30,7 +30,7 @@ restore_redis_prepare(struct ctl *ctl, bool replace, struct err *err)
 	if (!replace)
 		return err_set(err, ERR_EXISTS, "Redis is not empty: it has %lld keys; --replace removes them",
 			       (long long)keys);
-	/* A process that works on it has a key that expires. */
+	/* A process that uses the store has a key that expires. */
 	reply = ctl_redis(ctl, err, "EVAL",
 			  "for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do "
 			  "if redis.call('EXISTS', 'cluster:proc:' .. id) == 1 then return id end end return ''",
@@ -38,7 +38,7 @@ restore_redis_prepare(struct ctl *ctl, bool replace, struct err *err)
 	if (reply == NULL)
 		return -1;
 	if (redis_str(reply).len != 0) {
-		err_set(err, ERR_DENIED, "the process %.*s works on this store: stop the cluster first",
+		err_set(err, ERR_DENIED, "the process %.*s uses this store: stop the cluster first",
 			STR_ARG(redis_str(reply)));
 		freeReplyObject(reply);
 		return -1;
@@ -104,7 +104,7 @@ restore_redis_write(struct ctl *ctl, const char *rdb_path, unsigned database, ui
 	int result = rdb_read(rdb_path, redis_on_entry, &w, err);
 	struct err last = {.code = ERR_NONE};
 
-	/* Answers that are still due write into w. */
+	/* Outstanding answers write to w. */
 	if (redis_wait_for_all(&w, &last) != 0 && result == 0) {
 		*err = last;
 		result = -1;

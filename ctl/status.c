@@ -62,7 +62,7 @@ status_print(const cJSON *all)
 		printf("warning: %s\n", cJSON_GetStringValue(warning));
 }
 
-/* Exit status 1 where the cluster does no work, or takes no mail. */
+/* Exit status 1 if the cluster does no work or accepts no mail. */
 int
 command_status(struct ctl *ctl, int argc, char **argv)
 {

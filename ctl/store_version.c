@@ -1,5 +1,5 @@
-/* May the tool work on the store? As the programs do (lib/service/versions.c); but
- * it leaves no version where there is none. */
+/* May the tool use the store? Checked as the programs do (lib/service/versions.c),
+ * but the tool does not write a version if there is none. */
 #include "ctl/ctl.h"
 
 #include "lib/base/version.h"

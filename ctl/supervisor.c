@@ -1,4 +1,4 @@
-/* Child processes: started, watched, started again, stopped. */
+/* Child processes: started, watched, restarted, stopped. */
 #include "ctl/supervisor.h"
 
 #include <errno.h>
@@ -26,7 +26,7 @@ struct child {
 	pid_t pid;	       /* 0: not running */
 	int64_t started_ms;    /* monotonic */
 	int64_t restart_at_ms; /* while not running */
-	unsigned restarts;     /* without a stable time between */
+	unsigned restarts;     /* without a stable period in between */
 	struct child *prev, *next;
 };
 
@@ -94,7 +94,7 @@ become(const struct child *c, int log_fd, pid_t supervisor)
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != supervisor)
 		_exit(1);
-	/* Ctrl-C goes to the supervisor alone, which stops us in order. */
+	/* Ctrl-C reaches only the supervisor, which stops us in order. */
 	setpgid(0, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

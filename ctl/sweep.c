@@ -45,7 +45,7 @@ sweep_tell(const struct sweep_figures *f, const struct sweep_options *o)
 	printf("\n");
 }
 
-/* Who has the lease is told as "<process> <number>". */
+/* The holder of the lease is reported as "<process> <number>". */
 static int
 sweep_fail_by(const struct err *err)
 {
@@ -54,7 +54,7 @@ sweep_fail_by(const struct err *err)
 	if (err->code == ERR_EXISTS)
 		return ctl_fail("%.*s sweeps already", (int)len, err->text);
 	if (err->code == ERR_FENCED)
-		return ctl_fail("another sweep has begun; this one was given up");
+		return ctl_fail("another sweep has started; this one was given up");
 	return ctl_fail("%s", err->text);
 }
 
@@ -125,7 +125,7 @@ sweep_print(const cJSON *record)
 
 	printf("sweep: ");
 	if (last == NULL)
-		printf("none is done yet");
+		printf("none has finished yet");
 	else
 		printf("the last one ended %.1f hours ago by %s: %.0f examined, %.0f released (%.0f bytes), %.0f in "
 		       "doubt",

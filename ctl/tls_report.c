@@ -1,4 +1,4 @@
-/* The commands tls-report: what was counted, and the reports made of it. */
+/* The tls-report commands: what was counted, and the reports made from it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,7 @@ struct subject {
 	char domain[DIRECTORY_DOMAIN_MAX];
 };
 
-/* DAY, and DOMAIN where there is to be one. */
+/* DAY, and DOMAIN if one is required. */
 static int
 take_subject(struct ctl *ctl, const char *command, int argc, char **argv, bool has_domain, struct subject *s)
 {
@@ -41,7 +41,7 @@ take_subject(struct ctl *ctl, const char *command, int argc, char **argv, bool h
 	return ctl_connect(ctl, &err) == 0 ? 0 : ctl_fail("%s", err.text);
 }
 
-/* A command on a key of the day, or of a domain's day; NULL after a complaint. */
+/* A command on a key of the day, or of a domain's day; NULL after an error message. */
 static redisReply *
 ask(struct ctl *ctl, const struct subject *s, const char *verb, enum redis_key row, const char *arg)
 {
@@ -172,7 +172,7 @@ command_tls_report_list(struct ctl *ctl, int argc, char **argv)
 }
 
 /* ---- show ---- */
-/* As the workers fill it, from the settings and the cluster's hostname. */
+/* Filled in as the workers do, from the settings and the cluster's hostname. */
 static int
 fill_head(struct ctl *ctl, const struct subject *s, struct tls_report_head *head)
 {
@@ -253,6 +253,6 @@ command_tls_report_send(struct ctl *ctl, int argc, char **argv)
 	if (reply == NULL)
 		return ctl_fail("%s", err.text);
 	freeReplyObject(reply);
-	printf("it will be made within some seconds\n");
+	printf("it will be made within a few seconds\n");
 	return 0;
 }

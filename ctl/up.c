@@ -1,8 +1,8 @@
 /* `stagepost up`: a whole cluster on one machine, supervised; `down`.
  *
- * Started in the order in which the programs need each other: Redis, brokers,
- * workers, frontends; stopped the other way round, so that what was accepted
- * is in the spool and synced before the store goes. */
+ * Started in the order of their dependencies: Redis, brokers, workers,
+ * frontends; stopped in reverse order, so that accepted mail is in the spool
+ * and synced before the store stops. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -22,7 +22,7 @@
 #include "lib/base/mem.h"
 
 enum { STAGE_REDIS, STAGE_BROKER, STAGE_WORKER, STAGE_FRONTEND };
-/* The highest port of ours is that of the last frontend's XMPP or the store's. */
+/* The highest port used is the last frontend's XMPP port or the store's. */
 enum { PORT_BASE_MAX = 40000 };
 enum { READY_MS = 30000, GRACE_MS = 35000, MAX_OF_A_KIND = 50 };
 
@@ -104,7 +104,7 @@ start_redis(struct up *up, struct err *err)
 	return 0;
 }
 
-/* A program of ours. extra: further arguments, ended by NULL, or NULL. */
+/* One of our programs. extra: further arguments, terminated by NULL, or NULL. */
 static int
 start_program(struct up *up, const char *program, const char *name, unsigned stage, const char *const *extra,
 	      struct err *err)
@@ -166,7 +166,7 @@ start_all(struct up *up, struct err *err)
 	return 0;
 }
 
-/* The last line of a log: why the process ended. */
+/* The last line of a log, which says why the process ended. */
 static void
 last_log_line(const char *path, char *out, size_t size)
 {
@@ -194,12 +194,12 @@ fail_for(const struct up *up, const char *process, struct err *err)
 
 	snprintf(path, sizeof(path), "%s/%s.log", up->log_dir, process);
 	last_log_line(path, line, sizeof(line));
-	words = strstr(line, "msg="); /* behind the time and the process */
+	words = strstr(line, "msg="); /* after the time and the process */
 	return err_set(err, ERR_UNAVAILABLE, "%s does not stay up (its log: %s): %s", process, path,
 		       words != NULL ? words : line);
 }
 
-/* Until every process says that it is ready. */
+/* Waits until every process reports that it is ready. */
 static int
 wait_ready(struct up *up, struct err *err)
 {
@@ -224,7 +224,7 @@ wait_ready(struct up *up, struct err *err)
 	return 0;
 }
 
-/* ---- Words for the person in front of it ---- */
+/* ---- Messages for the user ---- */
 
 static void
 print_ports(const struct layout *l)
@@ -319,7 +319,7 @@ find_programs(struct up *up, struct err *err)
 	return 0;
 }
 
-/* One `up` a folder: the lock is held as long as we run. */
+/* One `up` per folder: the lock is held as long as we run. */
 static int
 lock_folder(struct up *up, struct err *err)
 {
@@ -332,7 +332,8 @@ lock_folder(struct up *up, struct err *err)
 		return err_set_errno(err, errno, "opening %s", path);
 	if (lockf(fd, F_TLOCK, 0) != 0) {
 		close(fd);
-		return err_set(err, ERR_EXISTS, "a cluster runs in %s already (stop it with `stagepost down --dir %s`)",
+		return err_set(err, ERR_EXISTS,
+			       "a cluster is already running in %s (stop it with `stagepost down --dir %s`)",
 			       up->layout.dir, up->layout.dir);
 	}
 	return 0;
@@ -376,7 +377,7 @@ bring_up(struct up *up, struct err *err)
 	return wait_ready(up, err);
 }
 
-/* In the background nobody's terminal or pipe is held open. */
+/* In the background no terminal or pipe is held open. */
 static int
 leave_terminal(const struct up *up)
 {
@@ -393,8 +394,9 @@ leave_terminal(const struct up *up)
 	return 0;
 }
 
-/* SIGHUP is for the frontends, which read certificates anew. But one that comes
- * because the terminal went means what Ctrl-C does: nobody could stop us then. */
+/* SIGHUP is for the frontends, which read their certificates again. But a SIGHUP
+ * because the terminal was closed means the same as Ctrl-C: otherwise nobody
+ * could stop us. */
 static void
 take_hangup(struct up *up, bool had_terminal)
 {
@@ -450,7 +452,7 @@ run(struct up *up, int report_fd)
 	return status;
 }
 
-/* The parent waits until the cluster is ready, so that what follows may use it. */
+/* The parent waits until the cluster is ready, so that the next command can use it. */
 static int
 run_detached(struct up *up)
 {
@@ -508,7 +510,7 @@ command_down(struct ctl *ctl, int argc, char **argv)
 		return ctl_fail("%s", err.text);
 	layout_path(&l, "run/up.lock", path);
 	fd = open(path, O_RDWR | O_CLOEXEC);
-	/* Who holds the lock is the one to stop; a stale pid is never signalled. */
+	/* The holder of the lock is the process to stop; a stale pid is never signalled. */
 	if (fd < 0 || lockf(fd, F_TEST, 0) == 0)
 		return ctl_fail("no cluster runs in %s", ctl->dir);
 	if (l.up_pid <= 0 || kill(l.up_pid, SIGTERM) != 0)

@@ -1,5 +1,5 @@
 /* The delivery worker: takes jobs from the spool brokers, files messages into
- * mailboxes, sends them to other servers, and writes reports. */
+ * mailboxes, sends them to other servers and writes reports. */
 #include <unistd.h>
 
 #include "delivery-worker/spam/check.h"
@@ -45,7 +45,7 @@ on_idle(void *arg)
 	service_drained(&p->service);
 }
 
-/* Only now nothing is counted any more. */
+/* Only from here on nothing is counted any more. */
 static void
 on_empty(void *arg)
 {
@@ -139,8 +139,8 @@ worker_init(struct program *p, struct err *err)
 	return 0;
 }
 
-/* In the order in which they lean on each other: jobs end first, and the
- * directory and mailboxes while what calls back into them still stands. */
+/* In the order of their dependencies: jobs end first, and the directory and
+ * mailboxes while everything that calls back into them still exists. */
 static void
 worker_fini(struct worker *w)
 {
@@ -174,8 +174,8 @@ main(int argc, char **argv)
 	service_on_ready_check(&p.service, main_why_not_ready, &p);
 	status = service_run(&p.service);
 	if (!jobs_are_none(p.worker.jobs) || !tls_reporter_is_idle(p.worker.tls_reporter)) {
-		/* The grace time is over. What these jobs wait for would call back
-		 * into what is freed; their leases end by themselves. */
+		/* The grace time is over. Callbacks that these jobs wait for would
+		 * reach freed memory; their leases expire by themselves. */
 		log_warning(NULL, "stopping while jobs are in progress");
 		_exit(status);
 	}

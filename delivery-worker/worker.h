@@ -23,13 +23,13 @@ struct remote;
 struct worker {
 	const char *name;	 /* borrowed: this process in the cluster */
 	const char *hostname;	 /* borrowed */
-	const char *ca_file;	 /* borrowed; authorities for the certificates of others; NULL: the system's */
-	uint16_t sts_port;	 /* of web servers that have MTA-STS policies */
-	struct event_base *base; /* borrowed, as the next three */
+	const char *ca_file;	 /* borrowed; authorities for remote certificates; NULL: the system's */
+	uint16_t sts_port;	 /* of web servers with MTA-STS policies */
+	struct event_base *base; /* borrowed, like the next three */
 	struct redis *redis;
 	struct settings_live *settings;
 	struct blob_store *blobs;
-	struct bus_client *bus; /* owner, as all that follows */
+	struct bus_client *bus; /* owner, like all that follow */
 	struct directory *directory;
 	struct mailbox_store *mailboxes;
 	struct dns *dns;

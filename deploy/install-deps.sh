@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs the Debian 12 packages that are missing: for the build, and with
 # "test" for the tests too, with "lint" for `make lint`, with "bench" for the
-# comparison with Postfix and Dovecot. Does nothing, and needs no rights, when all are there.
+# comparison with Postfix and Dovecot. Does nothing, and needs no privileges, if
+# all are installed.
 set -e
 build="build-essential pkg-config libevent-dev libssl-dev libzmq3-dev libprotobuf-c-dev protobuf-c-compiler
 	libhiredis-dev libunbound-dev libargon2-dev libidn2-dev zlib1g-dev libicu-dev libcurl4-openssl-dev
@@ -16,7 +17,7 @@ for set in "$@"; do
 	eval "wanted=\"\$wanted \$$set\""
 done
 is_there() {
-	case "$1" in nodejs | npm) command -v npm >/dev/null && return ;; esac # whoever has it from elsewhere keeps it
+	case "$1" in nodejs | npm) command -v npm >/dev/null && return ;; esac # keep one from elsewhere
 	dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'
 }
 missing=""

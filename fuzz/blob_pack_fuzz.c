@@ -1,5 +1,4 @@
-/* The records of a pack: as bytes that stand in a file, and as packs that are
- * built by the input, then damaged by it. */
+/* The records of a pack: as bytes in a file, and as packs that are built from the input and then damaged by it. */
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/blob/pack.h"
@@ -52,7 +51,7 @@ check_ids(struct str text)
 	CHECK(blob_id_parse(str_c(printed), &back) && memcmp(&id, &back, sizeof(id)) == 0);
 }
 
-/* Each byte a record of that length; returns how many. */
+/* Each byte makes a record of that length; returns how many. */
 static unsigned
 build(struct buf *pack, struct str lengths)
 {
@@ -84,7 +83,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(walk(&pack) == 0);
 	unsigned built = build(&pack, lengths);
 	CHECK(walk(&pack) == built);
-	/* Three bytes each: where, and what is changed. */
+	/* Three bytes for each change: where, and what. */
 	for (; damage.len >= 3; damage = str_from(damage, 3)) {
 		size_t at = (size_t)((unsigned char)damage.p[0] << 8 | (unsigned char)damage.p[1]);
 		pack.data[at % pack.len] ^= damage.p[2];

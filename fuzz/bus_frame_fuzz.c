@@ -1,6 +1,6 @@
-/* Frames of the bus: what unpacks, packs to what unpacks to the same (or, with
- * unknown members of a kind that cannot be, not at all); memory stays in
- * proportion. */
+/* Frames of the bus: a frame that unpacks can be packed and unpacked again to
+ * the same frame (or, with unknown members of an impossible kind, not at all);
+ * memory stays in proportion. */
 #include <stdint.h>
 #include <stdlib.h>
 

@@ -1,5 +1,6 @@
-/* What is signed: however a message is cut into pieces, its hash is the same,
- * and that of the canonical form made in one go by rule (RFC 6376, 3.4.4). */
+/* The signed form: however a message is cut into pieces, its hash is the same,
+ * and equals that of the canonical form made in one step by the rules (RFC
+ * 6376, 3.4.4). */
 #include <string.h>
 
 #include "lib/base/check.h"
@@ -22,8 +23,8 @@ hash_pieces(struct str body, size_t size, unsigned char hash[32])
 	dkim_body_fini(&b);
 }
 
-/* Line by line: blanks at the end off, runs of blanks to one space; then the
- * empty lines at the end off. CR counts only in a CRLF, and others are not. */
+/* Line by line: removes blanks at the end, and reduces runs of blanks to one
+ * space; then removes empty lines at the end. CR counts only in a CRLF. */
 static void
 hash_by_rule(struct str body, unsigned char hash[32])
 {
@@ -73,7 +74,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(memcmp(whole, pieces, sizeof(whole)) == 0);
 	CHECK(memcmp(whole, rule, sizeof(whole)) == 0);
 
-	/* A value has single spaces and no line ends but its last. */
+	/* A value has single spaces and no line ends except its last. */
 	buf_add_c(&whole_field, "X:");
 	buf_add_str(&whole_field, body);
 	dkim_canon_field(buf_str(&whole_field), &field);

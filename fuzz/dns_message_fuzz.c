@@ -1,4 +1,4 @@
-/* DNS answers, whatever a name server sends. */
+/* DNS answers: any bytes that a name server may send. */
 #include "lib/base/check.h"
 #include "lib/dns/message.h"
 

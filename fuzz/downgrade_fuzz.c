@@ -1,4 +1,4 @@
-/* Down-conversion: what comes out is 7-bit, and the same wherever it was cut. */
+/* Down-conversion: the output is 7-bit, and the same wherever the input was cut. */
 #include "delivery-worker/remote/downgrade.h"
 #include "lib/base/check.h"
 #include "lib/smtp/data.h"

@@ -1,5 +1,5 @@
-/* Requests: the first byte is the size of the pieces that they come in, which must
- * change nothing. What follows a head is taken for a chunked body. */
+/* Requests: the first byte is the size of the pieces in which they arrive, which
+ * must not change anything. The data after a head is read as a chunked body. */
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/http/chunked.h"
@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Where the head ends; 0: it does not, or is refused. */
+/* Where the head ends; 0: it does not end, or is refused. */
 static size_t
 scan(struct str text, size_t piece, int *status_out)
 {

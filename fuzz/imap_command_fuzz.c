@@ -1,6 +1,6 @@
 /* The grammar of IMAP commands: fetch items, search keys, sets, names, dates.
- * Whatever comes, parsing ends, stays within the text and, where it fails,
- * says why. */
+ * For any input, parsing ends, stays within the text and, if it fails, says
+ * why. */
 #include <stddef.h>
 #include <stdint.h>
 

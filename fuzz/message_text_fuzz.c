@@ -1,5 +1,5 @@
-/* Texts of messages: encodings taken off, folding, words, previews, what
- * keys find, base subjects. The first byte says where the text is cut. */
+/* Texts of messages: decoding, folding, words, previews, search keys, base
+ * subjects. The first byte says where the text is cut. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -16,7 +16,7 @@ enum { WORDS_CHARS = 200 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* In one piece and cut anywhere: the same. */
+/* In one piece or cut anywhere: the result is the same. */
 static void
 fuzz_decode(struct str text, size_t cut)
 {
@@ -36,8 +36,7 @@ fuzz_decode(struct str text, size_t cut)
 	}
 }
 
-/* What is found in a text is found in it whichever way it is looked at, and
- * its words are a text. */
+/* What one way of searching finds in a text, the others find too, and its words are a text. */
 static void
 fuzz_text(struct str text, size_t cut, struct arena *arena)
 {
@@ -89,7 +88,7 @@ fuzz_find(struct message_finder *f, struct str message, const struct mime_digest
 	return found;
 }
 
-/* Read whole and in pieces, the same is found in any message. */
+/* Read in one piece or in several, the same is found in any message. */
 static void
 fuzz_message(struct str message, size_t piece, struct arena *arena)
 {

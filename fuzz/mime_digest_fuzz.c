@@ -1,6 +1,6 @@
-/* Messages. The first byte says how they are cut into pieces, which must change
- * nothing; the digest must be readable, its parts within the message, what IMAP
- * tells of it within IMAP's grammar. */
+/* Messages. The first byte says how they are cut into pieces, which must not
+ * change anything; the digest must be readable, its parts must be within the
+ * message, and what IMAP returns from it must follow IMAP's grammar. */
 #include "lib/base/check.h"
 #include "lib/mime/digest.h"
 #include "tests/unit/lib/mime/grammar.h"
@@ -51,7 +51,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(grammar_envelope(d.texts[DIGEST_ENVELOPE]));
 	CHECK(grammar_body(d.texts[DIGEST_BODY], false));
 	CHECK(grammar_body(d.texts[DIGEST_BODYSTRUCTURE], true));
-	/* What is stored may be damaged: it is found out, or read within bounds. */
+	/* A stored digest may be damaged: this is detected, or it is read within bounds. */
 	if (mime_digest_read(message, &d))
 		check_parts(&d, SIZE_MAX);
 	buf_fini(&whole);

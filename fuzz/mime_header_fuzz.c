@@ -1,5 +1,5 @@
-/* Header blocks: fields, values, dates, ids, encoded-words, addresses. Whatever
- * comes, text is UTF-8, and no string has a NUL. */
+/* Header blocks: fields, values, dates, ids, encoded-words, addresses. For any
+ * input, text is UTF-8, and no string contains a NUL. */
 #include "lib/base/check.h"
 #include "lib/mime/address.h"
 #include "lib/mime/header.h"

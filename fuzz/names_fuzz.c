@@ -1,5 +1,5 @@
-/* Addresses as the directory sees them: what is canonical stays as it is, and
- * can neither break a key's hash tag open nor carry a line end. */
+/* Addresses as the directory sees them: a canonical address stays as it is, and
+ * can neither break out of a key's hash tag nor contain a line end. */
 #include "lib/base/check.h"
 #include "lib/directory/directory.h"
 

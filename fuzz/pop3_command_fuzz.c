@@ -1,5 +1,6 @@
-/* POP3 command lines; and messages for TOP: the first byte is the count of
- * lines, the second how the message is cut, which must change nothing. */
+/* POP3 command lines; and messages for TOP: the first byte is the number of
+ * lines, the second says how the message is cut, which must not change
+ * anything. */
 #include "frontend/pop3/parse.h"
 #include "lib/base/check.h"
 

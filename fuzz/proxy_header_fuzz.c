@@ -1,5 +1,5 @@
-/* The PROXY protocol header: what is whole stays the same whatever follows, and
- * no part of it was anything but incomplete. */
+/* The PROXY protocol header: a complete header stays the same whatever follows,
+ * and every shorter prefix counts as incomplete. */
 #include "frontend/core/proxy.h"
 #include "lib/base/check.h"
 

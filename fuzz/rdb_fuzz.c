@@ -1,5 +1,5 @@
-/* Snapshots of Redis: any bytes as a file; entries that are read are looked into,
- * moved on as a restore does, and written anew, which reads back as the same. */
+/* Snapshots of Redis: any bytes as a file; entries that can be read are examined,
+ * converted as a restore does, and written again, and read back as the same. */
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-/* The store's URL: what is taken has a host and a port, or a path. */
+/* The store's URL: an accepted one has a host and a port, or a path. */
 #include <stdint.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs each fuzz target for some seconds, from its corpus, which stays as it is.
+# Runs each fuzz target for some seconds, from its corpus, which is not changed.
 # usage: fuzz/run.sh SECONDS TARGET...
 seconds=$1
 shift

@@ -1,13 +1,13 @@
 /* SASL exchanges: the first byte chooses the mechanism and what the protocol
- * can do, then come the client's messages, one a line. The one account is "a"
- * with the password "pencil"; its store answers at once, and the server's nonce
- * is always the same, so that a seed can hold a whole SCRAM exchange. */
+ * supports, then come the client's messages, one per line. The one account is
+ * "a" with the password "pencil"; its store answers at once, and the server's
+ * nonce is always the same, so that a seed can hold a whole SCRAM exchange. */
 #include <openssl/rand.h>
 #include <string.h>
 
 #include "lib/auth/private.h"
 
-/* What the mechanisms use of others, here. */
+/* The functions of other modules that the mechanisms use. */
 static bool fuzz_get_user(struct directory *d, struct str address, struct directory_user *user_out, bool *found_out,
 			  directory_on_user *cb, void *arg);
 static struct auth_request *fuzz_check_password(struct auth *a, struct str address, struct str password,

@@ -1,5 +1,5 @@
-/* Values of settings. The first byte chooses the row, the rest is the value: a
- * value that is taken must be read again, from what is written, as the same. */
+/* Values of settings. The first byte chooses the row, the rest is the value: an
+ * accepted value must, once written, be read back as the same. */
 #include "lib/base/check.h"
 #include "lib/settings/private.h"
 

@@ -1,4 +1,4 @@
-/* Addresses: what is accepted must be its own normal form. */
+/* Addresses: an accepted one must be its own normal form. */
 #include <stddef.h>
 #include <stdint.h>
 

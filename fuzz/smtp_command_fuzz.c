@@ -1,5 +1,5 @@
-/* The parsers behind SMTP commands: parameters, reply lines, and the watch on
- * a message's header, which must not depend on where its input is cut. */
+/* The parsers behind SMTP commands: parameters, reply lines, and the watch on a
+ * message's header, which must not depend on where its input is cut. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Mail data: the result must not depend on where the input is cut, nothing but
- * CRLF may end a line, and what is sent must come out the same. */
+/* Mail data: the result must not depend on where the input is cut, only CRLF
+ * may end a line, and sent data must come out the same. */
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-/* Replies of remote servers: whole and byte by byte give the same. */
+/* Replies of remote servers: read at once or byte by byte, the result is the same. */
 #include <stdlib.h>
 
 #include "delivery-worker/remote/reply.h"

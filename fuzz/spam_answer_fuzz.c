@@ -1,5 +1,5 @@
-/* Answers of spam engines: whatever comes gives a sound verdict or none. The
- * first byte chooses the engine. */
+/* Answers of spam engines: any input gives a valid verdict or none. The first
+ * byte chooses the engine. */
 #include <math.h>
 #include <string.h>
 

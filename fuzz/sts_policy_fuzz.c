@@ -1,5 +1,5 @@
-/* Records and policies of MTA-STS: whatever a web server says, what is taken
- * holds together, and is taken again from its own lines. */
+/* Records and policies of MTA-STS: whatever a web server sends, an accepted
+ * policy is consistent, and is accepted again from its own lines. */
 #include <string.h>
 
 #include "lib/base/buf.h"

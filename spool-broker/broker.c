@@ -1,4 +1,4 @@
-/* What the rooms of the broker share. */
+/* What all parts of the broker share. */
 #include "spool-broker/broker.h"
 
 const struct settings *

@@ -1,4 +1,4 @@
-/* The broker: what its rooms share.
+/* The broker: what all its parts share.
  *
  *   schedule/  what is tried when; knows neither messages nor the store
  *   queue/     messages, their parts, their work and their deadlines
@@ -25,7 +25,7 @@
 
 struct spool_events;
 
-enum { BROKER_KINDS = 5 }; /* the JobKinds; of RETRIEVE nothing is ever queued */
+enum { BROKER_KINDS = 5 }; /* the JobKinds; nothing is ever queued for RETRIEVE */
 
 struct broker_config {
 	struct event_base *base; /* all pointers borrowed */
@@ -33,8 +33,8 @@ struct broker_config {
 	struct tracking *tracking;	/* NULL: no wake-ups, only the tick */
 	struct settings_live *settings; /* NULL: the defaults */
 	struct blob_store *blobs;	/* NULL: no body is ever released */
-	struct dns *dns;		/* NULL: every destination is a site of its own */
-	const char *id;			/* of this process in the cluster; no spaces */
+	struct dns *dns;		/* NULL: every destination is its own site */
+	const char *id;			/* of this process in the cluster; without spaces */
 	const char *listen;		/* "tcp://127.0.0.1:*" */
 	const char *announce_host;	/* in place of a wildcard; may be NULL */
 	unsigned shards;		/* for a cluster that has no number yet */
@@ -42,9 +42,9 @@ struct broker_config {
 };
 
 struct broker {
-	struct op op; /* answers that come back with the broker alone; it goes with the last */
+	struct op op; /* answers that refer to the broker alone; it is freed with the last one */
 	struct broker_config config;
-	/* What lower rooms tell higher ones; run.c has the table. */
+	/* What lower layers report to higher ones; run.c has the table. */
 	const struct spool_events *spool_events;
 	void (*on_message_news)(struct broker *b, const struct message *m, enum message_news news);
 	struct bus_server *bus; /* owner */
@@ -54,9 +54,9 @@ struct broker {
 	char boot[40];				  /* names this run */
 	int64_t started_ms;			  /* monotonic */
 
-	unsigned brokers; /* live ones in the cluster, this one too */
+	unsigned brokers; /* live ones in the cluster, including this one */
 
-	/* Each is its noun's, who makes and frees it. */
+	/* Each belongs to the module of its name, which makes and frees it. */
 	struct run *run;	     /* owner */
 	struct shards *shards;	     /* owner */
 	struct writes *writes;	     /* owner */
@@ -68,12 +68,12 @@ struct broker {
 	struct query *queries;	     /* owner: list */
 	struct watchdog *watchdog;   /* owner */
 
-	struct event *pump; /* owner: active when there is something to flush or to give out */
+	struct event *pump; /* owner: active when there is something to flush or to hand out */
 	bool draining;
 	int64_t drain_until_ms; /* monotonic: jobs may end until then */
 };
 
-/* Flushes writes and gives out jobs before the loop sleeps again. */
+/* Flushes writes and hands out jobs before the loop sleeps again. */
 void broker_wake(struct broker *b);
 const struct settings *broker_settings(const struct broker *b);
 

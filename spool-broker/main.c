@@ -1,4 +1,4 @@
-/* spool-broker: makes accepted messages durable and decides what is tried when. */
+/* spool-broker: stores accepted messages durably and decides what is tried when. */
 #include <stdlib.h>
 
 #include "lib/base/log.h"

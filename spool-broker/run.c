@@ -1,4 +1,4 @@
-/* The broker: its frames, its clock, its beginning and end. */
+/* The broker: its frames, its timer, its start and end. */
 #include "spool-broker/run.h"
 
 #include <stdio.h>
@@ -38,9 +38,9 @@ enum {
 	TICK_MS = 500,
 	QUICK_TICK_MS = 20, /* at the start and at the end */
 	NOTICE_GAP_MS = 30,
-	DRAIN_JOBS_MS = 2000, /* jobs under way at the end */
+	DRAIN_JOBS_MS = 2000, /* for jobs in progress at the end */
 	DRAIN_MOST_MS = 4000,
-	WAIT_MOST_MS = 1000,	/* the wall clock may be set: looked at this often */
+	WAIT_MOST_MS = 1000,	/* the wall clock may be set: checked this often */
 	PROBE_FIRST_MS = 30000, /* of a dead destination; sooner when retries are */
 	PROBE_LONGEST_MS = 15 * 60 * 1000,
 };
@@ -49,8 +49,8 @@ struct run {
 	struct event *pump_timer;		    /* owner: when time alone makes something ready */
 	struct event *tick;			    /* owner: leases, announcements, lost workers */
 	struct tracking_subscription *subscription; /* owner */
-	unsigned routed_brokers;		    /* brokers when limits were last dealt out */
-	int64_t next_full_tick_ms;		    /* monotonic: while draining the tick is quick */
+	unsigned routed_brokers;		    /* number of brokers when limits were last divided */
+	int64_t next_full_tick_ms;		    /* monotonic: the tick is faster while draining */
 	void (*on_drained)(void *arg);
 	void *on_drained_arg;
 };
@@ -131,7 +131,7 @@ run_schedule_next(struct broker *b, int64_t waiting_ms)
 	event_add(b->run->pump_timer, &tv);
 }
 
-/* Whatever came in this turn of the loop goes out together. */
+/* Everything that came in this turn of the loop is sent together. */
 static void
 run_on_pump(evutil_socket_t fd, short what, void *arg)
 {
@@ -149,12 +149,12 @@ run_on_pump(evutil_socket_t fd, short what, void *arg)
 	run_schedule_next(b, waiting_ms);
 }
 
-/* Settings, or the number of brokers among whom limits are dealt out. */
+/* Settings have changed, or the number of brokers among which limits are divided. */
 static void
 run_set_limits(struct broker *b)
 {
 	const struct settings_spool *spool = settings_spool(broker_settings(b), STR_NONE);
-	/* Of our own: what is back is used within three seconds. */
+	/* Trouble of our own: a resource that is back is used within three seconds. */
 	struct schedule_limits none = {.dead_first_ms = 1000, .dead_longest_ms = 2400};
 	struct schedule_limits remote = {.dead_first_ms = run_least(PROBE_FIRST_MS, spool->retry_first),
 					 .dead_longest_ms = run_least(PROBE_LONGEST_MS, spool->retry_longest)};
@@ -289,7 +289,7 @@ run_open_schedules(struct broker *b)
 	run_set_limits(b);
 }
 
-/* Ended, and the last answer of Redis is in. */
+/* Has ended, and the last answer of Redis has arrived. */
 static void
 run_end(struct op *op)
 {

@@ -118,12 +118,12 @@ credit_note_health(struct credit *c, const struct job *job)
 	struct credit_kind *k = &c->kinds[job_kind_index(job->kind)];
 	struct health *h = &k->health;
 
-	/* Trouble with one mailbox or message says nothing of the next. */
+	/* Trouble with one mailbox or message says nothing about the next. */
 	if (job->own_trouble && !job->host_is_ill)
 		return;
 	if (!health_note(h, str_c(job->msg->envelope->id), job->host_is_ill, clock_monotonic_ms()))
 		return;
-	/* It rests anew after each trial that fails. */
+	/* It rests again after each trial that fails. */
 	if (h->rests == 0)
 		log_trouble_over(&k->trouble, NULL, "taking jobs again", F_C("kind", job->kind->name));
 	else if (log_trouble_note(&k->trouble))

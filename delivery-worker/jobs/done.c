@@ -2,8 +2,7 @@
 
 #include "lib/base/crashpoint.h"
 
-/* Must it not be done twice? Filing refuses that by itself, and what is put off
- * may as well be tried again. */
+/* Must it not be done twice? Filing itself refuses a repeat, and a deferred recipient may as well be tried again. */
 static bool
 done_is_worth_keeping(const struct job *job)
 {

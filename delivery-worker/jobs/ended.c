@@ -1,4 +1,4 @@
-/* Results that are kept a while. */
+/* Results that are kept for a while. */
 #include "delivery-worker/jobs/ended.h"
 
 #include <utlist.h>
@@ -8,7 +8,7 @@
 #include "lib/bus/frame.h"
 
 enum {
-	KEPT_MS = 60000, /* longer than a shard takes to find its next owner and to be read */
+	KEPT_MS = 60000, /* longer than a shard takes to get its next owner and to be read */
 	COUNT_MAX = 20000,
 };
 

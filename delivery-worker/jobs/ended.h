@@ -1,6 +1,6 @@
-/* Results of jobs that were told to a broker which may have died of them: kept
- * for whoever has the shard next. Only of what must not be done twice: filing
- * refuses that by itself. */
+/* Results of jobs that were sent to a broker which may have died before saving
+ * them: kept for the shard's next owner. Only for jobs that must not be done
+ * twice: filing itself refuses a repeat. */
 #ifndef SP_WORKER_JOBS_ENDED_H
 #define SP_WORKER_JOBS_ENDED_H
 
@@ -19,7 +19,7 @@ struct ended_list {
 	unsigned count;
 };
 
-/* Also drops what is too old, or too many. */
+/* Also drops those that are too old or too many. */
 void ended_keep(struct ended_list *l, const Stagepost__Job *job, const Stagepost__Frame *done);
 void ended_free(struct ended_list *l);
 

@@ -1,4 +1,4 @@
-/* The brokers that jobs come from. */
+/* The brokers that send jobs. */
 #ifndef SP_WORKER_JOBS_GIVERS_H
 #define SP_WORKER_JOBS_GIVERS_H
 
@@ -18,11 +18,11 @@ struct givers {
 
 void givers_init(struct givers *g, struct worker *w);
 void givers_fini(struct givers *g);
-/* Once more for the same one does nothing. */
+/* Does nothing if it was added already. */
 void givers_add(struct givers *g, struct bus_peer *peer);
 void givers_remove(struct givers *g, const struct bus_peer *peer);
 
-/* What is not sent is logged; both sides get over a frame that is lost. */
+/* A frame that cannot be sent is logged; both sides cope with a lost frame. */
 void givers_send(const struct givers *g, struct bus_peer *peer, const Stagepost__Frame *frame);
 void givers_send_packed(const struct givers *g, struct bus_peer *peer, const struct buf *packed);
 

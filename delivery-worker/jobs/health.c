@@ -1,6 +1,6 @@
 #include "delivery-worker/jobs/health.h"
 
-/* One trial in so long costs a message a second; what is well again is used at once. */
+/* One trial per such interval costs a message a second; a kind that works again is used at once. */
 enum { FAILURES_MAX = 3, REST_FIRST_MS = 300, REST_LONGEST_MS = 1000 };
 
 bool
@@ -16,7 +16,7 @@ health_note(struct health *h, struct str id, bool failed, int64_t now_ms)
 	if (str_eq(id, str_c(h->last)))
 		return false;
 	str_copy(id, h->last, sizeof(h->last));
-	/* Others of the salvo that it still had count once. */
+	/* Other failures of the jobs that it still had count only once. */
 	if (++h->failures < (was_ill ? 1 : FAILURES_MAX) || now_ms < h->rest_until_ms)
 		return false;
 	for (unsigned i = 0; i < h->rests && rest_ms < REST_LONGEST_MS; i++)

@@ -1,4 +1,4 @@
-/* A job as it came from its broker: copied, checked. */
+/* A job as received from its broker: copied and checked. */
 #include "delivery-worker/jobs/job.h"
 
 #include <string.h>
@@ -30,8 +30,8 @@ job_is_sound(const Stagepost__Job *msg)
 	return true;
 }
 
-/* The broker gives all recipients in the envelope, `added` ones too; where it
- * left those in the state, they are put there. */
+/* The broker sends all recipients in the envelope, including `added` ones; if
+ * it left those in the state, they are moved to the envelope. */
 static void
 job_merge_added(Stagepost__Job *msg, struct arena *arena)
 {

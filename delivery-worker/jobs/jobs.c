@@ -1,4 +1,4 @@
-/* The table of jobs under way: taken, begun when there is a slot, ended. */
+/* The table of jobs in progress: taken, started when there is a slot, ended. */
 #include "delivery-worker/jobs/jobs.h"
 
 #include <string.h>
@@ -17,7 +17,7 @@
 
 struct jobs {
 	struct worker *worker; /* borrowed */
-	struct job *running;   /* owner of each; also of those that wait */
+	struct job *running;   /* owner of each, including those that wait */
 	unsigned waiting;      /* those that wait for a slot */
 	bool beginning;
 	struct givers givers;
@@ -59,7 +59,7 @@ jobs_begin_waiting(struct jobs *j)
 	struct job *job;
 
 	if (j->beginning)
-		return; /* one that ended as it began; the loop goes on */
+		return; /* one that ended as soon as it started; the loop goes on */
 	j->beginning = true;
 	while (!j->store.cut_off && (job = jobs_next_waiting(j)) != NULL)
 		jobs_begin(j, job);
@@ -84,8 +84,9 @@ jobs_on_settings(void *arg, const struct settings *s)
 }
 
 /* ---- The store ----
- * Without it a worker fails each job at once, and is therefore always free. So it
- * takes none while it is cut off, and gives back what it has not begun. */
+ * Without it a worker fails each job at once, and is therefore always free. So
+ * it takes no jobs while it is cut off, and returns those that it has not
+ * started. */
 static void
 jobs_give_back_waiting(struct jobs *j)
 {
@@ -93,7 +94,7 @@ jobs_give_back_waiting(struct jobs *j)
 	struct job *job, *next;
 
 	err_set(&err, ERR_UNAVAILABLE, "the store cannot be reached");
-	j->beginning = true; /* one that ends makes room for no other */
+	j->beginning = true; /* a job that ends makes no room for another */
 	DL_FOREACH_SAFE (j->running, job, next) {
 		if (!job->waits)
 			continue;
@@ -135,7 +136,7 @@ jobs_on_job(struct jobs *j, struct bus_peer *peer, const Stagepost__Frame *frame
 	struct job *job;
 
 	if (kind == NULL || (job = job_new(j->worker, kind, peer, frame->job)) == NULL) {
-		/* Its lease runs out; the broker then sees what it gave. */
+		/* Its lease runs out; that tells the broker. */
 		log_error(NULL, "job not understood", F_C("broker", bus_peer_id(peer)), F_ID("job", frame->job->job),
 			  F_I64("kind", frame->job->kind));
 		return;
@@ -154,7 +155,7 @@ jobs_on_job(struct jobs *j, struct bus_peer *peer, const Stagepost__Frame *frame
 		jobs_give_back_waiting(j);
 }
 
-/* No report is wanted any more. May end the job. */
+/* No report is needed any more. May end the job. */
 static void
 jobs_disown(struct job *job)
 {
@@ -269,7 +270,7 @@ jobs_free(struct jobs **j)
 	*j = NULL;
 }
 
-/* Once; a broker may still send a job that crossed our goodbye. */
+/* Only once; a broker may still send a job that crossed our goodbye. */
 static void
 jobs_tell_if_empty(struct jobs *j)
 {

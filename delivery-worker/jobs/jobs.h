@@ -1,10 +1,11 @@
-/* The jobs that brokers gave to this worker: taken by credit, held under a
- * lease that is renewed, ended by a report to the broker that gave them.
+/* The jobs that brokers sent to this worker: taken within its credit, held
+ * under a lease that is renewed, ended by a report to the broker that sent
+ * them.
  *
  * Every kind of job is a row of the table in kinds.c; a new kind is a new row.
- * When a broker is lost its jobs go on: whoever has the shard next asks for
- * them (ShardsTaken) and gets their results, those that have just been told to
- * the lost one too, so that nothing is sent twice. */
+ * When a broker is lost its jobs go on: the shard's next owner asks for them
+ * (ShardsTaken) and gets their results, including those that were just reported
+ * to the lost broker, so that nothing is sent twice. */
 #ifndef SP_WORKER_JOBS_H
 #define SP_WORKER_JOBS_H
 
@@ -15,7 +16,7 @@
 #include "proto/stagepost.pb-c.h"
 
 struct jobs *jobs_new(struct worker *w);
-/* No job may be under way. */
+/* No job may be in progress. */
 void jobs_free(struct jobs **j);
 
 /* Takes no more jobs; on_empty is called once the last has ended. */

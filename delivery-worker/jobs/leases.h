@@ -1,4 +1,4 @@
-/* Leases of the jobs under way, renewed in time at the brokers that gave them. */
+/* Leases of the jobs in progress, renewed in time with the brokers that sent them. */
 #ifndef SP_WORKER_JOBS_LEASES_H
 #define SP_WORKER_JOBS_LEASES_H
 
@@ -13,8 +13,7 @@ struct leases {
 
 void leases_init(struct leases *l, struct event_base *base, const struct givers *givers, struct job *const *running);
 void leases_fini(struct leases *l);
-/* The first renewal comes within a third of the lease, also when the timer
- * was set for jobs with a longer one. */
+/* The first renewal comes within a third of the lease, even if the timer was set for jobs with a longer one. */
 void leases_add(struct leases *l, const struct job *job);
 
 #endif

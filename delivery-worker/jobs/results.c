@@ -1,11 +1,11 @@
-/* What became of each recipient that a job serves. */
+/* The result of each recipient that a job serves. */
 #include "delivery-worker/jobs/job.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 
-/* All lines of a server's reply are kept, as links in them are what helps the
- * sender. But a message's state holds a text for each recipient, so those of
- * one message share RESULT_TEXTS_MAX, and 400 bytes are always there. */
+/* All lines of a server's reply are kept, because the links in them help the
+ * sender. But a message's state holds a text for each recipient, so the texts
+ * of one message share RESULT_TEXTS_MAX, and each gets at least 400 bytes. */
 #define RESULT_TEXT_MAX	  4096
 #define RESULT_TEXT_LEAST 400
 #define RESULT_TEXTS_MAX  (256 * 1024)
@@ -29,7 +29,7 @@ job_clean_text(struct arena *arena, struct str text, size_t max)
 	size_t len = text.len < max ? text.len : max;
 	char *p;
 
-	/* Cut between characters, not within one. */
+	/* Cut between characters, not inside one. */
 	while (len < text.len && len > 0 && ((unsigned char)text.p[len] & 0xc0) == 0x80)
 		len--;
 	p = arena_dup(arena, text.p, len);

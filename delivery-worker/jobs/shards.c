@@ -17,7 +17,7 @@ shards_have(const char *id, const Stagepost__ShardsTaken *taken)
 	return false;
 }
 
-/* What is under way is the asker's from now on. */
+/* Jobs in progress belong to the asking broker from now on. */
 static void
 shards_name_running(struct job *first, struct bus_peer *asker, const Stagepost__ShardsTaken *taken, struct arena *arena,
 		    Stagepost__JobRenew *renew)

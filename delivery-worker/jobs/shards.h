@@ -1,4 +1,4 @@
-/* Shards that changed their owner: the new one asks what is under way of them. */
+/* Shards that changed their owner: the new owner asks which of their jobs are in progress. */
 #ifndef SP_WORKER_JOBS_SHARDS_H
 #define SP_WORKER_JOBS_SHARDS_H
 
@@ -6,8 +6,8 @@
 #include "delivery-worker/jobs/givers.h"
 #include "delivery-worker/jobs/job.h"
 
-/* Names the jobs of the shards, which are the asker's from now on, and tells
- * once more what has just ended of them. */
+/* Reports the jobs of the shards, which belong to the asker from now on, and
+ * repeats the results of those that have just ended. */
 void shards_answer(const struct givers *g, struct job *running, const struct ended_list *ended, struct bus_peer *asker,
 		   const Stagepost__ShardsTaken *taken);
 

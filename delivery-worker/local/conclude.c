@@ -1,4 +1,4 @@
-/* What became of a recipient, from what became of all that it expanded to. */
+/* The result of a recipient, from the results of everything that it expanded to. */
 #include "delivery-worker/local/private.h"
 #include "lib/smtp/notify.h"
 #include "lib/smtp/orcpt.h"
@@ -28,7 +28,7 @@ conclude_is_postponed(const struct target *t)
 	return t->filing != NULL && t->filing->state == FILING_POSTPONED;
 }
 
-/* For postmaster or abuse, and the domain has nobody yet who takes that. */
+/* For postmaster or abuse, if nobody in the domain receives that mail yet. */
 static void
 conclude_unclaimed(struct job *job, uint32_t index, const struct target *t)
 {
@@ -41,7 +41,7 @@ conclude_unclaimed(struct job *job, uint32_t index, const struct target *t)
 	job_result(job, index, DEFERRED, "4.3.5", str_c(text))->kept = true;
 }
 
-/* A recipient that came to exactly one account, or to nothing. */
+/* A recipient that resolved to exactly one account, or to nothing. */
 static void
 conclude_single(struct local_work *w, const struct local_recipient *r, const struct target *t)
 {
@@ -63,8 +63,8 @@ conclude_single(struct local_work *w, const struct local_recipient *r, const str
 		job_result(job, r->index, FAILED, "5.1.1", STR("there is no such mailbox here"));
 }
 
-/* NOTIFY, one of several targets (RFC 3461, 5.2.7): the success of them all is
- * told once, as that of the alias. */
+/* NOTIFY for one of several targets (RFC 3461, 5.2.7): the success of all of
+ * them is reported once, as the success of the alias. */
 static uint32_t
 conclude_notify_of_several(uint32_t notify)
 {
@@ -82,15 +82,16 @@ conclude_make_recipient(struct job *job, uint32_t from, const struct target *t, 
 	stagepost__recipient__init(r);
 	r->address = (char *)t->address.p;
 	r->original = parent->original != NULL && *parent->original != '\0' ? parent->original : parent->address;
-	/* What the sender asked for, whoever is told of it (5.2.1). */
+	/* What the sender asked for, whoever receives the report (5.2.1). */
 	r->orcpt = *parent->orcpt != '\0' ? parent->orcpt : (char *)smtp_orcpt_make(str_c(r->original), &job->arena).p;
 	r->notify = one_of_several ? conclude_notify_of_several(parent->notify) : parent->notify;
 	r->local = t->kind != DIR_NOT_LOCAL;
 	return r;
 }
 
-/* Counts those that a result is to name; false: with them the results would be
- * more than a message may have of recipients in all, which a broker refuses. */
+/* Counts the targets that a result will name; false: with them the results
+ * would exceed the number of recipients that a message may have, and a broker
+ * refuses that. */
 static bool
 conclude_take_room(struct local_work *w, Stagepost__Recipient *const *fresh, unsigned count)
 {
@@ -104,10 +105,10 @@ conclude_take_room(struct local_work *w, Stagepost__Recipient *const *fresh, uns
 	return true;
 }
 
-/* Several targets, or a remote one. Those that are remote, those that are
- * refused, and those that are kept, become recipients of their own, so that each
- * is tried and reported by itself. A deferred or postponed one holds all of it
- * back: filed copies are known by their delivery ids and not filed again. */
+/* Several targets, or a remote one. Remote, refused and kept targets become
+ * recipients of their own, so that each is tried and reported by itself. A
+ * deferred or postponed target holds all of it back: filed copies are known by
+ * their delivery ids and are not filed again. */
 static void
 conclude_several(struct local_work *w, const struct local_recipient *r)
 {
@@ -135,7 +136,7 @@ conclude_several(struct local_work *w, const struct local_recipient *r)
 			   str_c(arena_printf(&job->arena, "filed in %u mailboxes", r->target_count)));
 		return;
 	}
-	/* A result that no frame takes would never arrive. */
+	/* A result that does not fit a frame would never arrive. */
 	if (!conclude_take_room(w, fresh, count)) {
 		job_result(job, r->index, DEFERRED, "4.5.3",
 			   STR("too many addresses for one delivery: the rest goes with the next"));

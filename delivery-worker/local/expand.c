@@ -1,8 +1,8 @@
-/* What recipients come to: accounts here, addresses elsewhere, or nothing. */
+/* What recipients resolve to: accounts here, addresses elsewhere, or nothing. */
 #include "delivery-worker/local/private.h"
 #include "lib/base/check.h"
 
-/* What the recipient's domain wants done with spam. */
+/* What to do with spam in the recipient's domain. */
 static void
 expand_judge(struct filing *f)
 {
@@ -77,8 +77,7 @@ expand_on_expanded(void *arg, const struct directory_target *targets, unsigned c
 void
 local_expand(struct local_work *w)
 {
-	/* Once more than there are, so that answers that come at once do not
-	 * end the step before all are asked. */
+	/* One more than there are, so that immediate answers do not end the step before all have been asked. */
 	op_hold(&w->op);
 	for (unsigned i = 0; i < w->recipient_count; i++) {
 		struct local_recipient *r = &w->recipients[i];

@@ -1,15 +1,14 @@
-/* Filing into mailboxes, some at once. A script that files refuses what it has
- * filed before; only a certain "not filed" gives its references back, so a
- * lost answer can leak a blob but never lose one. A job that is disowned begins
- * no filing more. */
+/* Filing into mailboxes, several at once. A script that files refuses what it
+ * has filed before. Only a certain "not filed" returns its references, so a
+ * lost answer can leak a blob but never lose one. A disowned job starts no
+ * further filing. */
 #include "delivery-worker/local/private.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/crashpoint.h"
 #include "lib/mailbox/name.h"
 
-/* The IANA's keyword for what is spam, and the name of the folder for it, where
- * it has to be made. */
+/* IANA's keyword for spam, and the name of the folder for it if it has to be created. */
 #define JUNK_KEYWORD "$Junk"
 #define JUNK_FOLDER  "Junk"
 #define JUNK_USE     "\\Junk"
@@ -45,7 +44,7 @@ filing_give_back_references(struct local_work *w)
 		w->spare_digest_refs++;
 }
 
-/* Nothing of it was done, nor will be. */
+/* Nothing was done, and nothing will be. */
 static void
 filing_give_up(struct filing *f)
 {
@@ -79,13 +78,13 @@ filing_on_filed(void *arg, const struct mailbox_filed *filed, const struct err *
 		return;
 	}
 	if (err->code == ERR_LIMIT && f->tagged) {
-		/* The folder has no room for one more keyword. */
+		/* The folder has no room for another keyword. */
 		f->tagged = false;
 		filing_submit(f);
 		return;
 	}
 	if (err->code == ERR_NOT_FOUND && f->folder.len > 0) {
-		/* The folder has just gone. */
+		/* The folder has just been deleted. */
 		f->folder = STR_NONE;
 		filing_submit(f);
 		return;
@@ -103,8 +102,7 @@ filing_on_filed(void *arg, const struct mailbox_filed *filed, const struct err *
 	filing_postpone(f, err);
 }
 
-/* The way is the detail as it was written: the same at every try, whichever
- * folder it leads to by then. */
+/* The path is the detail as written: the same at every try, whichever folder it leads to by then. */
 static struct mailbox_delivery
 filing_delivery(const struct filing *f)
 {
@@ -112,7 +110,7 @@ filing_delivery(const struct filing *f)
 	const Stagepost__Job *msg = w->job->msg;
 	const struct settings_spool *s = settings_spool(settings_current(w->job->worker->settings), STR_NONE);
 
-	/* A report has the time of its original in its id, and may live as long again. */
+	/* The id of a report contains the time of its original, and the report may exist for as long again. */
 	return (struct mailbox_delivery){
 		.spool_id = str_c(msg->envelope->id),
 		.way = f->detail,
@@ -155,7 +153,7 @@ filing_submit(struct filing *f)
 }
 
 /* ---- Which folder ---- */
-/* The store does not say where it belongs: better later than in the wrong place. */
+/* The store does not say where it belongs: better to file it later than in the wrong place. */
 static void
 filing_unsubmitted(struct filing *f, const struct err *err)
 {
@@ -166,7 +164,7 @@ filing_unsubmitted(struct filing *f, const struct err *err)
 static void
 filing_on_subscribed(void *arg, const struct err *err)
 {
-	(void)err; /* it is there; that is enough */
+	(void)err; /* it exists; that is enough */
 	filing_submit(arg);
 }
 
@@ -201,9 +199,9 @@ filing_is_junk(const struct mailbox_folder *folder)
 	return false;
 }
 
-/* user+Lists: the folder of exactly that name if there is one, else one that
- * has it in another case; NULL: none. Sent, Trash and their like are not for
- * strangers to fill. */
+/* user+Lists: the folder of exactly that name if there is one, else one whose
+ * name differs only in case; NULL: none. Strangers must not be able to file
+ * into Sent, Trash and the like. */
 static const struct mailbox_folder *
 filing_find_wanted(const struct filing *f, const struct mailbox_folder *folders, unsigned count)
 {
@@ -220,7 +218,7 @@ filing_find_wanted(const struct filing *f, const struct mailbox_folder *folders,
 	return found;
 }
 
-/* Else, for spam, the one that has this use. */
+/* Otherwise, for spam, the folder with this use. */
 static void
 filing_on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, const struct str *subscribed_missing,
 		  unsigned missing_count, const struct err *err)
@@ -285,8 +283,8 @@ filing_start(struct filing *f)
 static void
 filing_start_more(struct local_work *w)
 {
-	/* One that ended as it began: the loop below goes on, and whoever is told
-	 * that all have ended may free the work. */
+	/* One that ended as soon as it started: the loop below goes on, and the
+	 * callback for the end of all filings may free the work. */
 	if (w->is_starting)
 		return;
 	w->is_starting = true;

@@ -1,4 +1,4 @@
-/* The way of a LOCAL job through its steps; private.h names them. */
+/* A LOCAL job's way through its steps, which private.h lists. */
 #include "delivery-worker/local/local.h"
 
 #include "delivery-worker/local/private.h"
@@ -45,7 +45,7 @@ local_postpone_all_filings(struct local_work *w, const struct err *err)
 	local_finish(w);
 }
 
-/* Between two steps: is the job another's by now? Then it ends without filing. */
+/* Between two steps: does the job belong to another worker by now? Then it ends without filing. */
 static bool
 local_give_up_if_disowned(struct local_work *w)
 {
@@ -53,7 +53,7 @@ local_give_up_if_disowned(struct local_work *w)
 
 	if (!w->job->disowned)
 		return false;
-	w->spare_digest_refs = 1; /* the writer's, if there is a digest */
+	w->spare_digest_refs = 1; /* the writer's reference, if there is a digest */
 	local_postpone_all_filings(w, &disowned);
 	return true;
 }
@@ -65,7 +65,7 @@ local_on_digest_referred(void *arg, const struct err *err)
 	struct local_work *w = arg;
 
 	if (err != NULL) {
-		/* Filed without one: mailboxes compute it when they are asked. */
+		/* Filed without a digest: mailboxes compute it when asked for it. */
 		memset(&w->digest, 0, sizeof(w->digest));
 	}
 	local_file(w);
@@ -92,7 +92,7 @@ local_refer(struct local_work *w)
 {
 	if (local_give_up_if_disowned(w))
 		return;
-	/* The digest's first reference is its writer's, that is ours. */
+	/* The digest's first reference belongs to its writer, that is, to us. */
 	if (w->passes_reference || w->body_gone)
 		local_file(w);
 	else
@@ -160,9 +160,10 @@ local_read_more(struct local_work *w)
 }
 
 /* ---- Expand ---- */
-/* Only where the message ends in this one mailbox: any other recipient or target
- * still needs the spool's reference. An alias may lead elsewhere at another try:
- * that one would find no body, were the reference passed and dropped meanwhile. */
+/* Only if the message ends in this one mailbox: any other recipient or target
+ * still needs the spool's reference. An alias may lead elsewhere at another try,
+ * and that try would find no body if the reference had been passed on and dropped
+ * meanwhile. */
 static bool
 local_may_pass_reference(const struct local_work *w)
 {

@@ -1,4 +1,4 @@
-/* LOCAL jobs: from recipients to mailboxes here. */
+/* LOCAL jobs: from recipients to local mailboxes. */
 #ifndef SP_WORKER_LOCAL_H
 #define SP_WORKER_LOCAL_H
 

@@ -6,7 +6,7 @@
  *   file       one script a mailbox, some at once (file.c)
  *   conclude   one result a recipient, from those of its targets (conclude.c)
  *
- * Only this folder includes it. */
+ * Only this folder includes this header. */
 #ifndef SP_WORKER_LOCAL_PRIVATE_H
 #define SP_WORKER_LOCAL_PRIVATE_H
 
@@ -22,17 +22,17 @@
 enum filing_state {
 	FILING_WAITING,
 	FILING_DONE,	  /* in the mailbox, by this job or an earlier try */
-	FILING_REFUSED,	  /* for good: code and text say why */
+	FILING_REFUSED,	  /* permanent: code and text say why */
 	FILING_POSTPONED, /* our own trouble: err says which */
 };
 
-/* One copy for one mailbox; several recipients may come to the same. */
+/* One copy for one mailbox; several recipients may lead to the same one. */
 struct filing {
 	struct local_work *work; /* borrowed */
 	struct str address;	 /* of the account; in the job's arena, as all text here */
-	struct str detail;	 /* wanted folder, as it stood behind the '+'; empty: INBOX */
+	struct str detail;	 /* wanted folder, as written after the '+'; empty: INBOX */
 	struct str folder;	 /* found for it */
-	bool junk;		 /* to be filed in the folder of special use \Junk, unless another is wanted */
+	bool junk;		 /* file it in the folder of special use \Junk, unless another folder is wanted */
 	bool tagged;		 /* gets the keyword $Junk */
 	uint64_t quota_bytes;
 	enum filing_state state;
@@ -61,32 +61,32 @@ struct local_recipient {
 
 struct local_work {
 	struct job *job; /* borrowed */
-	struct op op;	 /* expansions, then filings, under way */
-	/* Told by expand.c when all recipients are expanded, by file.c when all filings
-	 * have ended; maybe from within. */
+	struct op op;	 /* expansions, then filings, in progress */
+	/* Called by expand.c when all recipients are expanded, by file.c when all
+	 * filings have ended; possibly from within. */
 	void (*on_expanded)(struct local_work *w);
 	void (*on_filed)(struct local_work *w);
 
 	struct local_recipient *recipients;
 	unsigned recipient_count;
 
-	struct filing *filings; /* in order of their making */
+	struct filing *filings; /* in order of creation */
 	struct filing *last_filing;
 	struct filing *next_to_file;
 	bool is_starting; /* filings, one after the other */
 	unsigned filing_count;
 
-	size_t expanded_bytes; /* of recipients that the results name anew */
+	size_t expanded_bytes; /* of new recipients that the results name */
 
-	int64_t spooled_ms; /* unix: when the message came into the spool */
+	int64_t spooled_ms; /* unix: when the message entered the spool */
 	struct blob_id body;
-	bool body_gone; /* only the ledgers of the mailboxes can tell what became of it */
+	bool body_gone; /* only the mailboxes' ledgers can tell what happened to it */
 	uint64_t read_bytes;
 	struct mime_digest_builder *digest_builder; /* owner, while reading */
 	struct blob_id digest;			    /* none: mailboxes compute it when asked */
 
-	bool passes_reference;	  /* the only filing takes the spool's own reference */
-	bool reference_passed;	  /* the spool's, by this job or an earlier one */
+	bool passes_reference;	  /* the only filing takes over the spool's own reference */
+	bool reference_passed;	  /* the spool's reference, by this job or an earlier one */
 	bool in_doubt;		  /* a mailbox did not answer */
 	unsigned spare_body_refs; /* added, but not used after all */
 	unsigned spare_digest_refs;

@@ -52,7 +52,7 @@ awaited_name(const struct awaited *a)
 }
 
 /* RFC 5321, 4.5.3.2.6: a server that has the message may take ten minutes to
- * say so, and giving up earlier sends it twice. */
+ * answer, and giving up earlier would send it twice. */
 int64_t
 awaited_timeout(const struct awaited *a, int64_t ms)
 {

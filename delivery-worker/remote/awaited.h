@@ -1,4 +1,4 @@
-/* Replies that are to come over a connection, in order, and what each answers. */
+/* Replies that are expected on a connection, in order, and what each one answers. */
 #ifndef SP_WORKER_REMOTE_AWAITED_H
 #define SP_WORKER_REMOTE_AWAITED_H
 
@@ -26,18 +26,18 @@ struct expectation {
 
 /* Zeroed: none. */
 struct awaited {
-	struct expectation *list; /* owner; those to come: [at, count) */
+	struct expectation *list; /* owner; outstanding ones: [at, count) */
 	unsigned at, count, size;
 };
 
 void awaited_fini(struct awaited *a);
 void awaited_add(struct awaited *a, enum smtp_step step, unsigned rcpt);
 unsigned awaited_count(const struct awaited *a);
-/* Only when there is one. */
+/* Only if there is one. */
 struct expectation awaited_take(struct awaited *a);
 /* "EHLO"; NULL: none is awaited. */
 const char *awaited_name(const struct awaited *a);
-/* How long the next one may take, where ms is what most may. */
+/* How long the next one may take, where ms is the usual limit. */
 int64_t awaited_timeout(const struct awaited *a, int64_t ms);
 
 #endif

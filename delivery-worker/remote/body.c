@@ -1,10 +1,10 @@
-/* The data of a message: read from the blob store in pieces, line ends and
- * dots put right, given to the socket only as fast as it takes them. The first
- * piece is read while the commands are still on their way.
+/* The data of a message: read from the blob store in pieces, with line ends and
+ * dots corrected, written to the socket only as fast as it accepts them. The
+ * first piece is read while the commands are still on their way.
  *
- * By DATA, or in chunks (BDAT, RFC 3030) where the server does both CHUNKING
- * and PIPELINING: a small message then goes out with its commands, without a
- * round trip for the go-ahead. */
+ * Sent with DATA, or in chunks (BDAT, RFC 3030) if the server supports both
+ * CHUNKING and PIPELINING: a small message is then sent together with its
+ * commands, without a round trip for the go-ahead. */
 #include "delivery-worker/remote/body.h"
 
 #include <stdio.h>
@@ -113,7 +113,7 @@ body_begin(struct smtp_client *c)
 		body_encode_end(c);
 }
 
-/* What is encoded goes out; with a last chunk, or the dot, it is all. */
+/* Converted data is sent; together with a last chunk or the dot, that is everything. */
 static void
 body_send_encoded(struct smtp_client *c)
 {
@@ -185,7 +185,7 @@ body_end(struct smtp_client *c)
 	c->body.is_started = false;
 	c->body.go_ahead = false;
 	buf_fini(&c->body.plain);
-	/* A large piece's memory is not kept over many idle connections. */
+	/* Idle connections do not keep the memory of a large piece. */
 	if (c->body.encoded.capacity > 16 * 1024)
 		buf_fini(&c->body.encoded);
 	else

@@ -1,4 +1,4 @@
-/* The data of the message in hand, on its way from the blob store to the socket. */
+/* The data of the current message, on its way from the blob store to the socket. */
 #ifndef SP_WORKER_REMOTE_BODY_H
 #define SP_WORKER_REMOTE_BODY_H
 
@@ -9,14 +9,14 @@
 struct smtp_client;
 
 struct body {
-	void (*on_read)(struct smtp_client *c); /* a piece has been read, and may not be sent yet */
-	struct blob_read *read;			/* under way */
+	void (*on_read)(struct smtp_client *c); /* a piece has been read, but must not be sent yet */
+	struct blob_read *read;			/* in progress */
 	uint64_t read_at;			/* in the blob */
 	struct smtp_data_writer writer;
 	struct buf plain;   /* down-converted, not yet encoded */
-	struct buf encoded; /* read, not yet given to the socket */
+	struct buf encoded; /* read, not yet written to the socket */
 	bool chunking;	    /* by BDAT */
-	bool chunk_refused; /* nothing more of it is sent */
+	bool chunk_refused; /* no more of it is sent */
 	bool go_ahead;	    /* 354 came */
 	bool is_read;	    /* to its end */
 	bool is_started;    /* reading */
@@ -27,7 +27,7 @@ bool body_is_small(const struct smtp_client *c); /* all of it is read: it may be
 void body_begin(struct smtp_client *c);
 void body_go(struct smtp_client *c); /* 354 came */
 void body_pump(struct smtp_client *c);
-void body_send_empty(struct smtp_client *c); /* 354 came, and nobody is to get it */
+void body_send_empty(struct smtp_client *c); /* 354 came, but no recipient is left */
 void body_refuse_chunk(struct smtp_client *c);
 void body_end(struct smtp_client *c); /* forgets it all */
 

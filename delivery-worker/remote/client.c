@@ -1,4 +1,4 @@
-/* The life of a connection, for others. */
+/* The life of a connection, as its owner sees it. */
 #include "delivery-worker/remote/client.h"
 
 #include "delivery-worker/remote/dialogue.h"
@@ -37,7 +37,7 @@ smtp_client_free(struct smtp_client **c)
 	client_free_later(client);
 }
 
-/* ---- Asking and using ---- */
+/* ---- Queries and use ---- */
 void
 smtp_client_set_owner(struct smtp_client *c, const struct smtp_client_events *events, void *arg)
 {

@@ -1,9 +1,9 @@
 /* One connection to a remote SMTP server: greeting, EHLO, STARTTLS, AUTH, and
- * then messages, one after the other.
+ * then messages, one after another.
  *
- * Callbacks: each may free the client (smtp_client_free() takes effect when
- * the client's own code has been left). After on_failed the client only waits
- * to be freed. */
+ * Callbacks: each may free the client (smtp_client_free() takes effect once the
+ * client's own code has returned). After on_failed the client can only be
+ * freed. */
 #ifndef SP_WORKER_REMOTE_CLIENT_H
 #define SP_WORKER_REMOTE_CLIENT_H
 
@@ -29,8 +29,8 @@ struct smtp_client_options {
 	struct ip source;	     /* family 0: the system chooses */
 	const char *helo;	     /* borrowed */
 	SSL_CTX *tls;		     /* borrowed; may be NULL with TLS_NONE */
-	struct tls_wish wish;	     /* what it points to: borrowed until on_ready or on_failed */
-	const char *user, *password; /* borrowed as the wish; NULL or empty: no AUTH */
+	struct tls_wish wish;	     /* what it points to is borrowed until on_ready or on_failed */
+	const char *user, *password; /* borrowed like the wish; NULL or empty: no AUTH */
 	int64_t command_timeout_ms;
 };
 
@@ -45,11 +45,11 @@ struct smtp_rcpt {
 	struct str address;
 	struct str orcpt;	   /* xtext with its type; empty: none */
 	unsigned notify;	   /* bits as in the proto */
-	struct smtp_answer answer; /* to RCPT; once accepted, of the whole message */
+	struct smtp_answer answer; /* to RCPT; once accepted, to the whole message */
 	bool accepted;		   /* by RCPT */
 };
 
-/* Borrowed until its end was told. */
+/* Borrowed until its end was reported. */
 struct smtp_message {
 	struct arena *arena; /* of the answers' texts */
 	struct str reverse_path;
@@ -60,13 +60,13 @@ struct smtp_message {
 	uint64_t offset;	 /* of the first byte to be sent */
 	struct str extra_header; /* whole lines, sent first */
 	bool eight_bit, smtputf8, require_tls;
-	int priority;		     /* RFC 6710; 0: not said */
-	struct downgrade *downgrade; /* borrowed; the data goes through it; NULL: as it is */
+	int priority;		     /* RFC 6710; 0: not given */
+	struct downgrade *downgrade; /* borrowed; the data is converted by it; NULL: sent as it is */
 	struct str ret, envid;	     /* RFC 3461 */
 
 	/* results */
-	bool dsn_passed; /* the server does reports; else it only relays */
-	bool end_sent;	 /* the final dot went out: the server may have the message */
+	bool dsn_passed; /* the server sends reports; otherwise it only relays */
+	bool end_sent;	 /* the final dot was sent: the server may have the message */
 };
 
 enum smtp_stage {
@@ -81,10 +81,10 @@ enum smtp_stage {
 
 struct smtp_failure {
 	enum smtp_stage stage;
-	bool is_ours;		    /* no descriptor, port or memory for it here: no server is to blame */
+	bool is_ours;		    /* no descriptor, port or memory for it on this host: not the server's fault */
 	bool bad_source;	    /* the source address cannot be used */
-	bool at_first_reply;	    /* of this message: an idle connection had gone */
-	struct smtp_answer answer;  /* what the server said last, if it spoke of it (code 0: nothing) */
+	bool at_first_reply;	    /* for this message: an idle connection had been closed */
+	struct smtp_answer answer;  /* the server's last reply, if it was about this (code 0: none) */
 	char text[ERR_TEXT_MAX];    /* our words */
 	enum tls_result tls_result; /* SMTP_AT_TLS */
 };
@@ -99,7 +99,7 @@ struct smtp_client_events {
 
 struct smtp_client *smtp_client_new(const struct smtp_client_options *options, const struct smtp_client_events *events,
 				    void *arg);
-/* A connection that stands is told goodbye. NULLs *c. */
+/* Sends QUIT on an established connection. Sets *c to NULL. */
 void smtp_client_free(struct smtp_client **c);
 /* Hands it to another owner (the pool and back). */
 void smtp_client_set_owner(struct smtp_client *c, const struct smtp_client_events *events, void *arg);
@@ -108,17 +108,16 @@ bool smtp_client_is_ready(const struct smtp_client *c);
 const struct smtp_caps *smtp_client_caps(const struct smtp_client *c);
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; "" without TLS. */
 const char *smtp_client_tls(const struct smtp_client *c);
-/* What the certificate is worth by the measure of the wish (TLS_MAY and
+/* The verdict on the certificate by the rules of the wish (for TLS_MAY and
  * TLS_ENCRYPT: of TLS_VERIFY). Without TLS: STARTTLS_NOT_SUPPORTED. */
 enum tls_result smtp_client_tls_result(const struct smtp_client *c);
-/* Our end of the connection; family 0 before it stood. */
+/* Our end of the connection; family 0 before it was established. */
 struct ip smtp_client_own_ip(const struct smtp_client *c);
 /* The name that the server gave at EHLO or HELO; "" before it did. */
 const char *smtp_client_helo(const struct smtp_client *c);
 unsigned smtp_client_messages(const struct smtp_client *c); /* sent over it */
 
-/* Only when ready. The limits and the extensions that the message needs are
- * the caller's to check. */
+/* Only when ready. The caller must check the limits and the extensions that the message needs. */
 void smtp_client_send(struct smtp_client *c, struct smtp_message *message, int64_t command_timeout_ms);
 
 #endif

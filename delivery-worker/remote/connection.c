@@ -111,7 +111,7 @@ connection_is_open(const struct connection *c)
 }
 
 /* ---- Opening ---- */
-/* EADDRNOTAVAIL: no free port; of IPv6 it also says that this host has none. */
+/* EADDRNOTAVAIL: no free port; for IPv6 it may also mean that this host has no IPv6 address. */
 bool
 connection_errno_is_ours(const struct smtp_client_options *o, int errno_value)
 {

@@ -1,4 +1,4 @@
-/* A connection as bytes, TLS and time: it knows nothing of SMTP. */
+/* A connection as bytes, TLS and time: it knows nothing about SMTP. */
 #ifndef SP_WORKER_REMOTE_CONNECTION_H
 #define SP_WORKER_REMOTE_CONNECTION_H
 
@@ -7,9 +7,9 @@
 
 #include "delivery-worker/remote/client.h"
 
-#define CONNECTION_OUTPUT_HIGH (256 * 1024) /* then no more is written, until on_writable */
+#define CONNECTION_OUTPUT_HIGH (256 * 1024) /* then write no more until on_writable */
 
-/* Each is the last thing that the connection does with itself: it may be freed. */
+/* Each call is the last thing that the connection does with itself: the callback may free it. */
 struct connection_events {
 	void (*on_up)(void *arg); /* connected; or the TLS handshake is done */
 	void (*on_input)(void *arg);
@@ -24,7 +24,7 @@ struct connection {
 	void *arg;
 	struct bufferevent *bev; /* owner; NULL: not open */
 	struct event *timer;	 /* owner */
-	struct ip own_ip;	 /* family 0 before it stood */
+	struct ip own_ip;	 /* family 0 before it was established */
 	size_t output_seen;	 /* output left when the time limit was set */
 };
 
@@ -32,13 +32,13 @@ void connection_init(struct connection *c, struct event_base *base, const struct
 /* Closes it. */
 void connection_fini(struct connection *c);
 
-/* -1: it cannot even begin; failure_out says why. */
+/* -1: it cannot even start; failure_out says why. */
 int connection_open(struct connection *c, const struct smtp_client_options *options, struct smtp_failure *failure_out);
 bool connection_is_open(const struct connection *c);
-/* What is short here, whatever the server: a descriptor, memory, a port. */
+/* A shortage on this host, whatever the server: a descriptor, memory, a port. */
 bool connection_errno_is_ours(const struct smtp_client_options *options, int errno_value);
 
-/* -1: there is input that came in the clear. */
+/* -1: there is input that came in plain text. */
 int connection_start_tls(struct connection *c, const struct smtp_client_options *options);
 /* NULL: no TLS. */
 SSL *connection_ssl(const struct connection *c);
@@ -50,16 +50,16 @@ size_t connection_output(const struct connection *c);
 /* The first piece of the input; false: there is none. */
 bool connection_peek(const struct connection *c, struct str *piece_out);
 void connection_drain(struct connection *c, size_t len);
-/* Takes and gives nothing more; also no time limit. */
+/* Neither reads nor writes any more; the time limit is off too. */
 void connection_stop(struct connection *c);
-/* QUIT, straight to the socket; nobody waits for its reply. */
+/* Writes QUIT straight to the socket; nobody waits for its reply. */
 void connection_say_goodbye(struct connection *c);
 
-/* on_time comes then; 0: never. */
+/* When to call on_time; 0: never. */
 void connection_set_timer(struct connection *c, int64_t ms);
 /* At the loop's next turn. */
 void connection_set_timer_now(struct connection *c);
-/* Has output gone out since the time limit was set? */
+/* Has output been sent since the time limit was set? */
 bool connection_has_moved(const struct connection *c);
 
 #endif

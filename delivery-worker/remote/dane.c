@@ -1,8 +1,8 @@
-/* TLSA records of a host that mail goes to (RFC 7672). They count only when
- * DNSSEC vouches for the whole way to them: the host's name, its addresses (or, if
- * that is an alias which leads to where nothing is signed, the alias), the records.
- * Where it vouches, and they cannot be had, the host is passed over: who can
- * suppress an answer must not be able to switch TLS off. */
+/* TLSA records of a host that mail is sent to (RFC 7672). They count only when
+ * DNSSEC secures the whole path to them: the host's name, its addresses (or, if the
+ * name is an alias into an unsigned zone, the alias), and the records. If the path
+ * is secure but the records cannot be looked up, the host is skipped: an attacker
+ * who can suppress an answer must not be able to turn TLS off. */
 #include "delivery-worker/remote/dane.h"
 
 #include <stdio.h>
@@ -20,7 +20,7 @@ dane_is_wanted(const struct remote_work *w)
 	return s->enable_dane && s->enable_tls && !w->job->msg->envelope->tls_optional && w->route.is_secure;
 }
 
-/* What records there are, if any, cannot be told now. */
+/* Which records exist, if any, is not known now. */
 static void
 dane_end_unknown(struct remote_work *w, const struct err *err)
 {
@@ -38,7 +38,7 @@ dane_end_unknown(struct remote_work *w, const struct err *err)
 	w->dane.on_end(w, false, NULL);
 }
 
-/* Into the job's arena: the answer goes with the query. */
+/* Copied to the job's arena: the answer is freed with the query. */
 static void
 dane_keep_records(struct remote_work *w, const struct dns_answer *answer)
 {
@@ -69,7 +69,7 @@ dane_on_tlsa(void *arg, const struct dns_answer *answer, const struct err *err)
 	if (answer->secure && answer->tlsa_count > 0) {
 		dane_keep_records(w, answer);
 	} else if (!str_eq(w->dane.base, w->dane.original)) {
-		dane_ask(w, w->dane.original); /* 2.2.2: else those of the name as it was */
+		dane_ask(w, w->dane.original); /* 2.2.2: otherwise the records of the original name */
 		return;
 	}
 	w->dane.on_end(w, true, NULL);
@@ -84,7 +84,7 @@ dane_ask(struct remote_work *w, struct str base)
 	w->dane.query = dns_query_tlsa(w->job->worker->dns, str_c(name), dane_on_tlsa, w);
 }
 
-/* Nobody vouches for the addresses: for the alias that led to them? (2.2.2) */
+/* The addresses are not secure: is the alias that led to them? (2.2.2) */
 static void
 dane_on_alias(void *arg, const struct dns_answer *answer, const struct err *err)
 {

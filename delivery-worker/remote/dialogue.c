@@ -1,5 +1,6 @@
-/* The way of a connection to where a message can be sent; and who judges a
- * reply, also one to a message's commands: a row of `dialogue_steps`. */
+/* A connection's way to the state where it can send messages, and the function
+ * that handles each reply, including replies to a message's commands: one row
+ * of `dialogue_steps`. */
 #include "delivery-worker/remote/dialogue.h"
 
 #include <openssl/crypto.h>
@@ -54,7 +55,7 @@ dialogue_keep_words(struct smtp_client *c, const struct smtp_reply *r)
 	struct arena arena;
 
 	if (c->leaving)
-		return; /* the 421 was the last that counts */
+		return; /* the 421 was the last reply that counts */
 	buf_clear(&c->last_text);
 	if (r->code < 400)
 		return;
@@ -75,8 +76,9 @@ dialogue_on_reply(struct smtp_client *c, const struct smtp_reply *reply)
 	if (reply->code == 421)
 		c->leaving = true;
 	if (!client_is_waiting(c)) {
-		/* In the midst of the data: a refusal of the message (its size, say),
-		 * after which nobody reads on. Else a goodbye, or nonsense. */
+		/* In the middle of the data: a refusal of the message (because of its
+		 * size, say), after which the server does not read on. Otherwise a
+		 * goodbye, or nonsense. */
 		client_fail(c, c->state == CLIENT_SENDING ? SMTP_AT_MESSAGE : SMTP_IDLE,
 			    "the server sent an unexpected reply (%d)", reply->code);
 		return;
@@ -84,7 +86,7 @@ dialogue_on_reply(struct smtp_client *c, const struct smtp_reply *reply)
 	c->any_reply = true;
 	e = awaited_take(&c->awaited);
 	dialogue_steps[e.step](c, reply, e.rcpt);
-	/* Only a 421 says something of what comes after it, whatever else was under way. */
+	/* Only a 421 says something about what follows it, whatever else was in progress. */
 	if (!c->leaving)
 		c->last.code = 0;
 }
@@ -110,13 +112,13 @@ static void
 dialogue_become_ready(struct smtp_client *c)
 {
 	c->state = CLIENT_READY;
-	/* What they point to is the owner's, who may change. */
+	/* They point to data of the owner, which may change. */
 	memset(&c->options.wish, 0, sizeof(c->options.wish));
 	c->options.user = c->options.password = NULL;
 	c->events->on_ready(c->arg);
 }
 
-/* Another way than TLS, or none? */
+/* An alternative to TLS, or none? */
 static bool
 dialogue_may_go_without_tls(struct smtp_client *c, const char *why)
 {
@@ -196,7 +198,7 @@ dialogue_on_auth(struct smtp_client *c, const struct smtp_reply *r, unsigned rcp
 	}
 }
 
-/* Greeted for good: the last thing before messages. */
+/* The greeting is complete: the last step before messages. */
 static void
 dialogue_greeted(struct smtp_client *c)
 {
@@ -267,7 +269,7 @@ dialogue_on_helo(struct smtp_client *c, const struct smtp_reply *r, unsigned rcp
 static void
 dialogue_start_tls(struct smtp_client *c)
 {
-	/* What came in the clear behind the go-ahead could be anybody's. */
+	/* Plain text that followed the go-ahead could come from anybody. */
 	if (connection_start_tls(&c->connection, &c->options) != 0) {
 		client_fail(c, SMTP_AT_TLS, "the server sent plain text after STARTTLS");
 		return;
@@ -286,10 +288,10 @@ dialogue_on_starttls(struct smtp_client *c, const struct smtp_reply *r, unsigned
 	else if (c->leaving)
 		client_fail(c, SMTP_AT_GREETING, "STARTTLS is answered with %d", r->code);
 	else if (dialogue_may_go_without_tls(c, "the server announces STARTTLS but refuses it"))
-		dialogue_greeted(c); /* on in the clear */
+		dialogue_greeted(c); /* continue without TLS */
 }
 
-/* ---- What the connection tells ---- */
+/* ---- Callbacks of the connection ---- */
 static void
 dialogue_tls_done(struct smtp_client *c)
 {
@@ -305,7 +307,7 @@ dialogue_tls_done(struct smtp_client *c)
 		 c->options.wish.level == TLS_DANE     ? " DANE"
 		 : c->options.wish.level == TLS_VERIFY ? " verified"
 						       : "");
-	/* What was offered before says nothing now (RFC 3207, 4.2). */
+	/* Extensions offered before TLS do not count any more (RFC 3207, 4.2). */
 	memset(&c->caps, 0, sizeof(c->caps));
 	c->state = CLIENT_GREETING;
 	dialogue_greet(c);
@@ -328,7 +330,7 @@ dialogue_on_up(void *arg)
 	client_leave(c);
 }
 
-/* Takes one reply off the input; false when there is no whole one. */
+/* Takes one reply from the input; false when there is no complete one. */
 static bool
 dialogue_take_reply(struct smtp_client *c)
 {
@@ -405,7 +407,7 @@ dialogue_on_lost(void *arg, int errno_value)
 		c->is_ours = connection_errno_is_ours(&c->options, errno_value);
 		client_fail(c, SMTP_AT_CONNECT, "no connection: %s", strerror(errno_value));
 	} else {
-		/* Replies that came with the end are read first. */
+		/* Replies that came together with the end are read first. */
 		dialogue_on_input(c);
 		if (!c->free_wanted && c->state != CLIENT_FAILED)
 			client_fail(c, dialogue_stage_of(c), "the server closed the connection at %s",
@@ -414,8 +416,7 @@ dialogue_on_lost(void *arg, int errno_value)
 	client_leave(c);
 }
 
-/* A connection that never began: told later, and not from within
- * smtp_client_new(). */
+/* A connection that never started: reported later, and not from within smtp_client_new(). */
 static void
 dialogue_tell_stillborn(struct smtp_client *c)
 {
@@ -433,7 +434,7 @@ dialogue_on_time(void *arg)
 	if (c->state == CLIENT_STILLBORN)
 		dialogue_tell_stillborn(c);
 	else if (c->state == CLIENT_SENDING && connection_has_moved(&c->connection))
-		client_set_timer(c); /* a slow reader of much data is alive as long as it takes some */
+		client_set_timer(c); /* a slow reader of much data is alive as long as it accepts some */
 	else if (c->state == CLIENT_CONNECTING)
 		client_fail(c, SMTP_AT_CONNECT, "no connection within %d s", CONNECT_TIMEOUT_MS / 1000);
 	else if (c->state == CLIENT_TLS)

@@ -1,10 +1,10 @@
-/* What a connection says and hears until it is ready, and who judges a reply. */
+/* What a connection sends and receives until it is ready, and which function handles a reply. */
 #ifndef SP_WORKER_REMOTE_DIALOGUE_H
 #define SP_WORKER_REMOTE_DIALOGUE_H
 
 #include "delivery-worker/remote/connection.h"
 
-/* Of a connection of a struct smtp_client, which is their arg. */
+/* For a connection of a struct smtp_client, which is the callbacks' arg. */
 extern const struct connection_events dialogue_events;
 
 /* Connects. */

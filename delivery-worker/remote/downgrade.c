@@ -13,38 +13,38 @@
 #define QP_LINE_MAX  75	 /* without the '=' of a soft line break */
 #define BASE64_BYTES 57	 /* of a line of 76 characters */
 
-enum place { IN_HEADER, IN_LEAF, BETWEEN }; /* BETWEEN: in front of, and behind, a multipart's parts */
+enum place { IN_HEADER, IN_LEAF, BETWEEN }; /* BETWEEN: before and after a multipart's parts */
 enum coding { AS_IS, QUOTED_PRINTABLE, BASE64 };
 
 struct level {
 	char boundary[BOUNDARY_MAX];
 	size_t boundary_len;
 	bool is_digest;
-	bool is_sealed; /* signed or encrypted: what is within must stay as it is */
+	bool is_sealed; /* signed or encrypted: its content must not be changed */
 };
 
 struct downgrade {
-	unsigned char dirty[PARTS_MAX / 8]; /* a bit a leaf: it has 8-bit data */
+	unsigned char dirty[PARTS_MAX / 8]; /* one bit per leaf: it has 8-bit data */
 	bool any_dirty;
 	const char *refusal;
 	bool writing; /* the second pass */
 	struct buf *out;
 
 	enum place place;
-	struct buf header;  /* the block in hand */
+	struct buf header;  /* the current block */
 	struct buf line;    /* the start of a line, while it may be a boundary */
 	bool line_is_plain; /* its rest is data */
-	bool is_message;    /* the header in hand is that of a message, not of a part */
+	bool is_message;    /* the current header is that of a message, not of a part */
 	struct level levels[DEPTH_MAX];
 	unsigned depth;
 	unsigned leaf;		  /* counts them */
-	const char *refuse_dirty; /* why the leaf in hand cannot be encoded; NULL: it can */
+	const char *refuse_dirty; /* why the current leaf cannot be encoded; NULL: it can */
 
 	enum coding coding;
 	unsigned column;
 	char space;	    /* QUOTED_PRINTABLE: blank or tab not yet written, since it may end its line */
-	struct buf raw;	    /* BASE64: not yet a whole line */
-	bool held_line_end; /* BASE64: it may belong to the boundary behind it */
+	struct buf raw;	    /* BASE64: not yet a complete line */
+	bool held_line_end; /* BASE64: it may belong to the boundary after it */
 };
 
 static void
@@ -99,7 +99,7 @@ downgrade_qp_byte(struct downgrade *d, char c)
 		downgrade_put(d, "\r\n", 2);
 		d->column = 0;
 	} else if (c == '\n') {
-		/* was written with its CR */
+		/* was written together with its CR */
 	} else if (c == ' ' || c == '\t') {
 		d->space = c;
 	} else if (c == '=' || u < 0x20 || u > 0x7e) {
@@ -146,7 +146,7 @@ downgrade_base64_data(struct downgrade *d, struct str data)
 	}
 }
 
-/* at_boundary: the last line end is the boundary's. */
+/* at_boundary: the last line end belongs to the boundary. */
 static void
 downgrade_end_leaf(struct downgrade *d, bool at_boundary)
 {
@@ -194,7 +194,7 @@ downgrade_body_data(struct downgrade *d, struct str data)
 		downgrade_leaf_data(d, data);
 		return;
 	}
-	/* Nobody reads what stands around the parts, yet it is sent. */
+	/* Nobody reads the text around the parts, but it is sent. */
 	d->any_dirty |= str_has_eight_bit(data);
 	for (size_t i = 0; i < data.len; i++)
 		downgrade_put(d, (unsigned char)data.p[i] < 0x80 ? &data.p[i] : "?", 1);
@@ -290,7 +290,7 @@ downgrade_push_level(struct downgrade *d, const struct mime_value *type)
 	return true;
 }
 
-/* The block is whole. */
+/* The block is complete. */
 static void
 downgrade_end_header(struct downgrade *d)
 {
@@ -325,7 +325,7 @@ downgrade_end_header(struct downgrade *d)
 }
 
 /* ---- Lines ---- */
-/* Is the line a boundary of a level, from the innermost on? */
+/* Is the line a boundary of any level, starting with the innermost? */
 static bool
 downgrade_take_boundary(struct downgrade *d, struct str line)
 {
@@ -353,7 +353,7 @@ downgrade_take_boundary(struct downgrade *d, struct str line)
 	return false;
 }
 
-/* A whole line of a header. */
+/* A complete line of a header. */
 static void
 downgrade_header_line(struct downgrade *d, struct str line)
 {

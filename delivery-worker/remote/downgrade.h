@@ -1,6 +1,6 @@
-/* Messages with 8-bit data for servers that take none (RFC 6152, section 3):
- * the parts that have any are encoded anew, text as quoted-printable, other
- * things as base64; all else stays as it is, byte for byte.
+/* Messages with 8-bit data for servers that do not accept it (RFC 6152, section
+ * 3): the parts that contain any are encoded again, text as quoted-printable,
+ * other types as base64; everything else stays as it is, byte for byte.
  *
  * Two passes over the message, in pieces of any size: the first finds what
  * must be encoded, or that it cannot be done (8-bit headers; signed parts,
@@ -21,12 +21,12 @@ struct downgrade *downgrade_new(void);
 void downgrade_free(struct downgrade **d);
 
 void downgrade_scan(struct downgrade *d, struct str piece);
-/* -1: it cannot be done; err says why, fit for the sender. */
+/* -1: it cannot be done; err says why, in words fit for the sender. */
 int downgrade_scan_end(struct downgrade *d, struct err *err);
 
 /* After the scan: did it find 8-bit data? */
 bool downgrade_is_needed(const struct downgrade *d);
-/* Begin anew for each time that the message is written. */
+/* Call this again each time the message is written. */
 void downgrade_begin(struct downgrade *d);
 void downgrade_write(struct downgrade *d, struct str piece, struct buf *out);
 void downgrade_write_end(struct downgrade *d, struct buf *out);

@@ -62,7 +62,7 @@ login_begins_not(struct login *l, struct buf *out)
 	return false;
 }
 
-/* The challenges' words differ between servers; their order does not. */
+/* The text of the challenges differs between servers; their order does not. */
 static bool
 login_step(struct login *l, struct str challenge, struct buf *out)
 {
@@ -119,8 +119,7 @@ login_hmac(const unsigned char key[KEY_BYTES], struct str text, unsigned char ou
 	HMAC(EVP_sha256(), key, KEY_BYTES, (const unsigned char *)text.p, text.len, out, &len);
 }
 
-/* Adds the proof to the client's final message, keeps the server's signature
- * to come. */
+/* Adds the proof to the client's final message, and keeps the signature that the server must send. */
 static void
 login_scram_prove(struct login *l, struct str salt, unsigned iterations, struct str auth_message, struct buf *out)
 {

@@ -1,5 +1,5 @@
-/* The message of a REMOTE job over a connection that is ready: what the server
- * can take is looked at before anything is sent, and what it says becomes the
+/* Sends the message of a REMOTE job over a ready connection: checks what the
+ * server can accept before anything is sent, and turns its replies into the
  * recipients' results. */
 #include "delivery-worker/remote/message.h"
 
@@ -31,7 +31,7 @@ message_set_result(struct remote_work *w, uint32_t index, Stagepost__RecipientRe
 		r->tls = arena_strdup(&w->job->arena, smtp_client_tls(w->client));
 }
 
-/* For all that have no result yet. */
+/* For all recipients that have no result yet. */
 static void
 message_set_result_rest(struct remote_work *w, Stagepost__RecipientResult__Outcome outcome, const char *code,
 			struct str text)
@@ -53,7 +53,7 @@ message_take_answer(struct remote_work *w, const struct smtp_rcpt *rcpt, uint32_
 	case 2: message_set_result(w, index, w->message.smtp.dsn_passed ? DELIVERED : RELAYED, code, a->text); break;
 	case 5: message_set_result(w, index, FAILED, code, a->text); break;
 	default:
-		/* Also what no server should say here (a 3xx). */
+		/* Also replies that no server should send here (a 3xx). */
 		if (put_off_note(w, index, a))
 			break;
 		if (code[0] != '4')
@@ -64,8 +64,8 @@ message_take_answer(struct remote_work *w, const struct smtp_rcpt *rcpt, uint32_
 	}
 }
 
-/* "Too many recipients": those are sent at once in a further transaction
- * (RFC 5321, 4.5.3.1.10), provided that others were accepted. */
+/* "Too many recipients": these are sent at once in another transaction (RFC
+ * 5321, 4.5.3.1.10), provided that others were accepted. */
 static bool
 message_is_one_too_many(const struct smtp_rcpt *rcpt)
 {
@@ -73,7 +73,7 @@ message_is_one_too_many(const struct smtp_rcpt *rcpt)
 	       strcmp(rcpt->answer.enhanced + 1, ".2.2") != 0;
 }
 
-/* Whoever has no result yet goes to the next server. */
+/* Recipients without a result go to the next server. */
 static void
 message_go_on(struct remote_work *w)
 {
@@ -121,7 +121,7 @@ message_lost(struct remote_work *w, const struct smtp_failure *f)
 {
 	bool refused = f->answer.code >= 500 && f->stage == SMTP_AT_MESSAGE;
 
-	/* What was refused by itself stays refused. */
+	/* A recipient that was refused individually stays refused. */
 	for (unsigned i = 0; i < w->message.smtp.count; i++) {
 		struct smtp_rcpt *rcpt = &w->message.smtp.rcpts[i];
 
@@ -155,7 +155,7 @@ message_lost(struct remote_work *w, const struct smtp_failure *f)
 }
 
 /* ---- Before it is sent ---- */
-/* No server will take it as it is. */
+/* No server will accept it as it is. */
 static void
 message_refuse(struct remote_work *w, const char *code, const char *text)
 {
@@ -163,7 +163,7 @@ message_refuse(struct remote_work *w, const char *code, const char *text)
 	w->message.on_end(w, AFTER_END);
 }
 
-/* The store does not give it out. err NULL: not all of it. */
+/* The store does not return it. err NULL: not all of it. */
 static void
 message_postpone_unread(struct remote_work *w, const struct err *err)
 {
@@ -173,7 +173,7 @@ message_postpone_unread(struct remote_work *w, const struct err *err)
 	w->message.on_end(w, AFTER_END);
 }
 
-/* This server is not one that it may be given to: perhaps the next one is. */
+/* The message must not be sent to this server; perhaps it may to the next one. */
 static void
 message_pass_over(struct remote_work *w, const char *code, const char *text)
 {
@@ -198,7 +198,7 @@ message_needs_utf8(const struct remote_work *w)
 
 static void message_convert(struct remote_work *w);
 
-/* What the server cannot take is not sent. */
+/* What the server cannot accept is not sent. */
 static void
 message_send(struct remote_work *w)
 {
@@ -206,7 +206,7 @@ message_send(struct remote_work *w)
 	struct smtp_message *m = &w->message.smtp;
 
 	m->downgrade = m->eight_bit && !caps->eight_bit ? w->message.downgrade : NULL;
-	/* What is encoded anew is no longer what was signed. */
+	/* After conversion the data is no longer what was signed. */
 	m->extra_header = m->downgrade != NULL ? w->message.authenticated_field : w->message.fields;
 	if (m->require_tls && smtp_client_tls_result(w->client) != TLS_RESULT_OK)
 		message_pass_over(w, "5.7.10", "the message requires TLS with a certificate that can be verified");
@@ -223,7 +223,7 @@ message_send(struct remote_work *w)
 		smtp_client_send(w->client, m, work_settings(w)->command_timeout);
 }
 
-/* ---- 8-bit data for a server that takes none ---- */
+/* ---- 8-bit data for a server that does not accept it ---- */
 static void message_scan_on(struct remote_work *w);
 
 static void
@@ -257,13 +257,13 @@ message_scan_on(struct remote_work *w)
 		return;
 	}
 	w->message.is_scanned = true;
-	/* 8BITMIME was asked for, and then nothing needed it. */
+	/* 8BITMIME was requested, but nothing needs it. */
 	m->eight_bit = downgrade_is_needed(w->message.downgrade);
 	message_send(w);
 }
 
-/* Looks through the whole message first: only then is it known what can be
- * done. A scan that a lost connection interrupted goes on. */
+/* Scans the whole message first, because only then is it known what can be
+ * done. A scan that was interrupted by a lost connection is resumed. */
 static void
 message_convert(struct remote_work *w)
 {
@@ -297,8 +297,7 @@ message_fill_rcpts(struct remote_work *w)
 	}
 }
 
-/* SMTPUTF8 was asked for at submission, the addresses do without: does the
- * header need it? */
+/* SMTPUTF8 was requested at submission but the addresses do not need it: does the header? */
 static void
 message_on_header(void *arg, const char *data, size_t len, const struct err *err)
 {

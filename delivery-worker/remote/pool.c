@@ -45,7 +45,7 @@ pool_on_idle_ready(void *arg)
 	(void)arg;
 }
 
-/* The server has closed it, or spoke: no use. */
+/* The server has closed it, or has sent something: not usable. */
 static void
 pool_on_idle_failed(void *arg, const struct smtp_failure *failure)
 {

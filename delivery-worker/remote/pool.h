@@ -1,5 +1,5 @@
-/* Connections that stand idle for a moment, to be used for the next message
- * to the same server; and the servers that could not be reached just now. */
+/* Connections that are idle for a moment, to be used for the next message to
+ * the same server; and the servers that could not be reached a moment ago. */
 #ifndef SP_WORKER_REMOTE_POOL_H
 #define SP_WORKER_REMOTE_POOL_H
 
@@ -13,7 +13,7 @@
 
 struct pool;
 
-/* Same way to the same server. */
+/* The same path to the same server. */
 struct pool_key {
 	struct ip ip;
 	struct ip source;
@@ -25,9 +25,9 @@ struct pool_key {
 struct pool *pool_new(struct event_base *base);
 void pool_free(struct pool **p);
 
-/* NULL: none. The caller then owns it and sets itself as its owner. */
+/* NULL: none. The caller owns the client and sets itself as its owner. */
 struct smtp_client *pool_take(struct pool *p, const struct pool_key *key);
-/* Takes the client over, or says goodbye when it is used up. NULLs *c. */
+/* Takes over the client, or sends QUIT if it is used up. Sets *c to NULL. */
 void pool_put(struct pool *p, const struct pool_key *key, struct smtp_client **c);
 unsigned pool_idle(const struct pool *p);
 

@@ -1,9 +1,10 @@
-/* What a server put off goes to the next one in the same try (RFC 5321, 5.1),
- * recipient by recipient. The first answer is kept meanwhile: if no other server
- * takes the recipient, it tells more than that a last host had no connection.
+/* A recipient that a server deferred is sent to the next server in the same try
+ * (RFC 5321, 5.1). The first answer is kept meanwhile: if no other server
+ * accepts the recipient, it says more than that there was no connection to the
+ * last host.
  *
- * Only a 4yz answer comes here. A message whose end was sent and not answered
- * does not: that server may have it, and another one would double it. */
+ * This applies only to 4yz answers, not to a message whose end was sent and not
+ * answered: that server may have it, and another one would duplicate it. */
 #include "delivery-worker/remote/putoff.h"
 
 #include <string.h>
@@ -12,7 +13,7 @@
 #include "lib/base/check.h"
 
 #define DEFERRED   STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED
-#define VISITS_MAX 2 /* servers that may put recipients off before the job ends (RFC 5321, 5.1: at least two) */
+#define VISITS_MAX 2 /* servers that may defer recipients before the job ends (RFC 5321, 5.1: at least two) */
 
 /* The result, unless another server has a better one. */
 struct soft_answer {

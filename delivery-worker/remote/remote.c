@@ -1,4 +1,4 @@
-/* From a REMOTE job to the addresses that are tried, one after the other. */
+/* From a REMOTE job to the addresses that are tried, one after another. */
 #include "delivery-worker/remote/remote.h"
 
 #include <stdio.h>
@@ -36,7 +36,7 @@ remote_refuse(struct remote_work *w, const struct route_refusal *why)
 	remote_finish(w);
 }
 
-/* Our own trouble (job.h): those that have no result yet go to another worker. */
+/* Our own trouble (job.h): recipients that have no result yet go to another worker. */
 static void
 remote_postpone(struct remote_work *w, const struct err *err)
 {
@@ -44,8 +44,7 @@ remote_postpone(struct remote_work *w, const struct err *err)
 	remote_finish(w);
 }
 
-/* A relay host without an address is our mistake, or that of our DNS: the
- * message waits until it is mended. */
+/* A relay host without an address is our own mistake, or one in our DNS: the message waits until it is corrected. */
 static void
 remote_refuse_without_target(struct remote_work *w)
 {
@@ -78,7 +77,7 @@ remote_give_up(struct remote_work *w)
 			job_result(job, index, t->code[0] == '5' ? FAILED : DEFERRED, t->code, str_c(t->text))->remote =
 				arena_strdup(&job->arena, t->remote);
 	}
-	/* A server that put somebody off is there: the destination is not ill. */
+	/* A server that deferred a recipient is reachable: the destination is not in trouble. */
 	if (t->is_ill && !put_off_by_any(w))
 		job_set_trouble(job, str_c(t->text));
 	remote_finish(w);
@@ -86,8 +85,8 @@ remote_give_up(struct remote_work *w)
 
 /* ---- Targets ---- */
 /* An address of our own ends the list: hosts of lower preference would only
- * send the message back (RFC 5321, 5.1). On other ports than SMTP's the
- * address says nothing. */
+ * send the message back (RFC 5321, 5.1). On ports other than SMTP's the address
+ * says nothing. */
 static bool
 remote_leads_back(const struct remote_work *w, const struct ip *ips, unsigned count)
 {
@@ -123,7 +122,7 @@ remote_take_host(struct remote_work *w, const struct route_host *h, const struct
 		remote_take_addresses(w, h, ips, count);
 		return;
 	}
-	w->any_target = true; /* so that the trouble is told */
+	w->any_target = true; /* so that the trouble is reported */
 	remote_next_target(w);
 }
 
@@ -259,7 +258,7 @@ remote_find_route(struct remote_work *w)
 			remote_refuse(w, &bad_relay);
 			return;
 		}
-		w->route.is_secure = true; /* we were told by name, not by DNS */
+		w->route.is_secure = true; /* the name comes from our settings, not from DNS */
 		remote_next_target(w);
 	} else if (route_from_literal(destination, (uint16_t)s->port, arena, &w->route)) {
 		w->route.is_secure = true;
@@ -291,7 +290,7 @@ remote_stop(struct job *job)
 {
 	struct remote_work *w = job->work;
 
-	/* The server may have taken the message: hear it out. */
+	/* The server may have accepted the message: wait for its answer. */
 	if (w->client != NULL && w->message.smtp.end_sent)
 		return;
 	if (w->query != NULL)

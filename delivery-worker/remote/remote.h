@@ -1,5 +1,5 @@
 /* REMOTE jobs: messages to other servers by SMTP. Everything runs on the loop;
- * a message under way costs a socket and a few buffers, no thread. */
+ * a message in progress costs a socket and a few buffers, no thread. */
 #ifndef SP_WORKER_REMOTE_REMOTE_H
 #define SP_WORKER_REMOTE_REMOTE_H
 
@@ -7,7 +7,7 @@
 
 /* What the jobs share: TLS, idle connections, this host's own addresses. */
 struct remote *remote_new(struct worker *w, struct err *err);
-/* No job may be under way. */
+/* No job may be in progress. */
 void remote_free(struct remote **r);
 unsigned remote_idle_connections(const struct remote *r);
 

@@ -127,7 +127,7 @@ smtp_reply_words(const struct smtp_reply *reply, struct arena *arena)
 	char *out = arena_alloc(arena, rest.len + 8);
 	size_t used = (size_t)snprintf(out, 5, "%d", reply->code);
 
-	/* The enhanced code that every line repeats is wanted once. */
+	/* Every line repeats the enhanced code; it is kept once. */
 	for (unsigned i = 0; rest.len > 0; i++) {
 		size_t code;
 

@@ -1,9 +1,9 @@
 /* Replies of SMTP servers (RFC 5321, 4.2), read from pieces of any size.
  *
- * Lenient where that is safe (a bare LF ends a line, a line may be longer
- * than 512 bytes, a reply longer than anybody reads), strict where it is not:
- * all lines of one reply carry the same code, and there are limits on lines and
- * bytes. */
+ * Lenient where that is safe (a bare LF ends a line, a line may be longer than
+ * 512 bytes, a reply longer than anybody reads), strict where it is not: all
+ * lines of one reply must have the same code, and lines and bytes are
+ * limited. */
 #ifndef SP_WORKER_REMOTE_REPLY_H
 #define SP_WORKER_REMOTE_REPLY_H
 
@@ -16,7 +16,7 @@
 
 #define SMTP_REPLY_LINE_MAX  4096
 #define SMTP_REPLY_LINES_MAX 10000
-#define SMTP_REPLY_TEXT_MAX  16384 /* what is kept of the text; the rest is passed over */
+#define SMTP_REPLY_TEXT_MAX  16384 /* what is kept of the text; the rest is skipped */
 
 struct smtp_reply {
 	int code; /* 200..599 */
@@ -25,22 +25,21 @@ struct smtp_reply {
 };
 
 enum smtp_reply_state {
-	SMTP_REPLY_MORE, /* all of the input was used, the reply is not whole */
+	SMTP_REPLY_MORE, /* all of the input was used, the reply is not complete */
 	SMTP_REPLY_DONE,
 	SMTP_REPLY_BAD, /* not SMTP, or over the limits */
 };
 
 struct smtp_reply_parser {
 	struct smtp_reply reply;
-	struct buf line; /* what came of the line in hand; owner */
+	struct buf line; /* the part of the current line that has arrived; owner */
 	bool fresh;	 /* the next line starts a reply */
 };
 
 void smtp_reply_init(struct smtp_reply_parser *p);
 void smtp_reply_fini(struct smtp_reply_parser *p);
 
-/* Takes input up to the end of one reply, which then stands in p->reply until
- * the next call. Returns the bytes used. */
+/* Takes input up to the end of one reply, which is then in p->reply until the next call. Returns the bytes used. */
 size_t smtp_reply_parse(struct smtp_reply_parser *p, struct str input, enum smtp_reply_state *state_out);
 
 /* The enhanced status code (RFC 3463) at the start of the reply's text if it

@@ -89,7 +89,7 @@ route_from_mx(const struct dns_answer *answer, struct str domain, struct str own
 		if (answer->mx[i].host.len == 0)
 			continue;
 		h->name = arena_str(arena, answer->mx[i].host);
-		/* An address where a name belongs: seen often enough to be served. */
+		/* An address where a name belongs: common enough to be supported. */
 		if (!ip_parse(h->name, &h->literal))
 			h->literal.family = 0;
 		route_out->count++;

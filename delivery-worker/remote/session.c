@@ -34,10 +34,10 @@ session_note_trouble(struct remote_work *w, const struct smtp_failure *f, bool a
 	if (f->answer.code >= 400 && f->answer.text.len > 0) {
 		text = arena_str(&w->job->arena, f->answer.text).p; /* all of it */
 		str_copy(str_c(f->answer.enhanced), code, sizeof(code));
-		/* Of the connection, not of the recipients: another may do better. */
+		/* About the connection, not the recipients: another one may do better. */
 		code[0] = '4';
 	}
-	/* RFC 8689, 4.2.1: then it is returned, not tried again. */
+	/* RFC 8689, 4.2.1: the message is then returned, not tried again. */
 	if (w->message.smtp.require_tls && f->stage == SMTP_AT_TLS && f->tls_result != TLS_RESULT_VALIDATION_FAILURE)
 		str_copy(STR("5.7.10"), code, sizeof(code));
 	if (!again)
@@ -46,7 +46,7 @@ session_note_trouble(struct remote_work *w, const struct smtp_failure *f, bool a
 	log_info(&w->job->log, "remote server failed", F_C("remote", remote), F_C("text", text), F_C("ours", f->text));
 }
 
-/* Once more to the same target, in another manner? */
+/* Try the same target once more, in a different way? */
 static bool
 session_may_try_again(struct remote_work *w, const struct smtp_failure *f)
 {
@@ -64,7 +64,7 @@ session_may_try_again(struct remote_work *w, const struct smtp_failure *f)
 		w->session.no_source = true;
 		return true;
 	}
-	/* In the clear is better than not at all, where nothing forbids it. */
+	/* Without TLS is better than not at all, if nothing forbids it. */
 	if (f->stage == SMTP_AT_TLS && w->session.wish.level == TLS_MAY) {
 		w->session.plain_only = true;
 		return true;
@@ -130,7 +130,7 @@ session_source_for(const struct remote_work *w)
 	return ip;
 }
 
-/* How much TLS the target in hand needs. */
+/* How much TLS the current target needs. */
 static struct tls_wish
 session_wish_for(const struct remote_work *w, bool logs_in)
 {
@@ -149,7 +149,7 @@ session_wish_for(const struct remote_work *w, bool logs_in)
 	} else if (w->message.smtp.require_tls || sts_is_enforced(w)) {
 		wish.level = TLS_VERIFY;
 	} else if (w->host->tlsa_base.len > 0) {
-		wish.level = TLS_ENCRYPT; /* RFC 7672, 2.2: records that none can use */
+		wish.level = TLS_ENCRYPT; /* RFC 7672, 2.2: no usable records */
 	} else if (w->session.plain_only) {
 		wish.level = TLS_NONE;
 	}
@@ -164,7 +164,7 @@ session_digest_add(EVP_MD_CTX *digest, const char *text)
 	EVP_DigestUpdate(digest, text, strlen(text) + 1);
 }
 
-/* Connections are only shared by those who would have made the same one. */
+/* Connections are shared only between jobs that would have made the same one. */
 static void
 session_fill_key(struct remote_work *w, const struct smtp_client_options *o)
 {
@@ -220,8 +220,7 @@ session_try(struct remote_work *w)
 	w->session.reused = false;
 	if (!w->session.fresh_only)
 		w->client = pool_take(w->remote->pool, &w->session.key);
-	/* One over which another message was passed over: this server's certificate
-	 * may be verified by now. */
+	/* A connection on which another message was skipped: this server's certificate may be verified by now. */
 	if (w->client != NULL && w->message.smtp.require_tls && smtp_client_tls_result(w->client) != TLS_RESULT_OK)
 		smtp_client_free(&w->client);
 	if (w->client != NULL) {
@@ -234,7 +233,7 @@ session_try(struct remote_work *w)
 	w->client = smtp_client_new(&options, &session_events, w);
 }
 
-/* The connection may serve others. */
+/* The connection may serve other messages. */
 static void
 session_on_message_end(struct remote_work *w, enum after_target after)
 {

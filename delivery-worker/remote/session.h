@@ -1,4 +1,4 @@
-/* A connection to the target in hand, and what is done when it fails. */
+/* A connection to the current target, and what is done when it fails. */
 #ifndef SP_WORKER_REMOTE_SESSION_H
 #define SP_WORKER_REMOTE_SESSION_H
 
@@ -12,12 +12,12 @@ struct session {
 	struct tls_wish wish;
 	struct pool_key key;
 	bool reused;	 /* an idle connection */
-	bool fresh_only; /* an idle one had gone */
+	bool fresh_only; /* an idle one had been closed */
 	bool plain_only; /* TLS failed: once more without */
 	bool no_source;	 /* the source address failed: once more without */
 };
 
-/* Also the message's. on_end: the target is done with, there is no w->client. */
+/* Also sends the message. on_end: the target is finished, there is no w->client. */
 void session_init(struct remote_work *w, session_on_end *on_end);
 void session_begin(struct remote_work *w); /* w->target */
 /* on_end is not called. */

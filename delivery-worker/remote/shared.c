@@ -45,7 +45,7 @@ remote_may_reach(const struct remote *r, const struct ip *ip)
 	return ip->family == 4 || r->has_ipv6 || ip_is_loopback(ip);
 }
 
-/* A client certificate that cannot be read leaves the one before in use. */
+/* If a client certificate cannot be read, the previous one stays in use. */
 static int
 shared_make_tls(struct remote *r, const char *client_certificate, struct err *err)
 {

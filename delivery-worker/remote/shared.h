@@ -12,7 +12,7 @@
 struct remote {
 	struct worker *worker;	  /* borrowed */
 	SSL_CTX *tls;		  /* owner */
-	char *client_certificate; /* file of that; owner */
+	char *client_certificate; /* its file; owner */
 	struct pool *pool;
 	struct ip *own; /* addresses of this host; owner */
 	unsigned own_count;
@@ -22,7 +22,7 @@ struct remote {
 };
 
 bool remote_is_own(const struct remote *r, const struct ip *ip);
-/* False: an address of a family that this host has no way for. */
+/* False: an address of a family for which this host has no route. */
 bool remote_may_reach(const struct remote *r, const struct ip *ip);
 
 #endif

@@ -6,7 +6,7 @@
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
-/* ---- Freeing waits until our own code has been left ---- */
+/* ---- Freeing waits until our own code has returned ---- */
 void
 client_enter(struct smtp_client *c)
 {

@@ -1,6 +1,6 @@
-/* MTA-STS for one job (RFC 8461): only to hosts that the destination's policy
- * names, and there only with a certificate that is good for the name. Where DANE
- * says what a host's certificate must be, that counts alone (section 2). Records
+/* MTA-STS for one job (RFC 8461): mail goes only to hosts that the destination's
+ * policy names, and only if their certificate is valid for the name. If DANE
+ * says what a host's certificate must be, only that counts (section 2). Records
  * that DANE cannot use say nothing. */
 #include "delivery-worker/remote/sts.h"
 
@@ -18,9 +18,9 @@ sts_is_wanted(const struct remote_work *w)
 	       !w->job->msg->envelope->tls_optional;
 }
 
-/* The store did not say, or said what makes no sense: not the destination's fault.
- * It may be this one key that is damaged, so the host does not count as ill; that
- * the store is away is noticed otherwise. */
+/* The store did not answer, or its answer makes no sense: not the destination's
+ * fault. Only this one key may be damaged, so the host does not count as
+ * unhealthy; a store that is away is noticed elsewhere. */
 static void
 sts_postpone(struct remote_work *w, const char *reason)
 {
@@ -116,7 +116,7 @@ sts_allows(struct remote_work *w, const struct route_host *h)
 		sts_note_trouble(w, h, "4.7.5", "the domain's MTA-STS policy does not name this host");
 		return false;
 	}
-	/* RFC 8689, 4.2.1: the name must come from somewhere that can be trusted. */
+	/* RFC 8689, 4.2.1: the name must come from a trusted source. */
 	if (w->job->msg->envelope->require_tls && !w->route.is_secure && !named) {
 		sts_note_trouble(w, h, "5.7.10",
 				 "the message requires TLS, and neither DNSSEC nor MTA-STS confirms the server's name");

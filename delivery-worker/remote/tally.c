@@ -1,6 +1,7 @@
-/* TLS sessions towards the hosts of domains, counted for TLS reports (RFC 8460).
- * What was never to have TLS, or not by the domain's will, says nothing about
- * the domain: relay hosts, literals, mail whose sender does not care. */
+/* TLS sessions with the hosts of domains, counted for TLS reports (RFC 8460).
+ * Sessions that were never meant to use TLS, or not because of the domain, say
+ * nothing about it: relay hosts, literals, mail whose sender does not require
+ * it. */
 #include "delivery-worker/remote/tally.h"
 
 #include <string.h>
@@ -64,8 +65,9 @@ tally_add(const struct remote_work *w, struct tls_session *s)
 	tally_count(w->job->worker->tally, clock_unix_ms(), s);
 }
 
-/* The policy that the domain has now cannot be had: told beside the session's own
- * result where an older one is in force, else instead of it. */
+/* The policy that the domain has now cannot be fetched: reported besides the
+ * session's own result if an older policy is in force, otherwise instead of
+ * it. */
 static bool
 tally_add_sts_problem(const struct remote_work *w)
 {
@@ -82,7 +84,7 @@ tally_add_sts_problem(const struct remote_work *w)
 	return true;
 }
 
-/* Of a new session with the target in hand. */
+/* For a new session with the current target. */
 static void
 tally_add_session(const struct remote_work *w, struct tls_session *s)
 {
@@ -101,7 +103,7 @@ tally_add_session(const struct remote_work *w, struct tls_session *s)
 	tally_add(w, s);
 }
 
-/* A session that stands, by the measure of the policy that was applied. */
+/* For an established session, by the rules of the policy that was applied. */
 static enum tls_result
 tally_result_of(const struct remote_work *w)
 {
@@ -120,7 +122,7 @@ tally_session(const struct remote_work *w)
 	if (!tally_is_counted(w) || w->session.wish.level == TLS_NONE)
 		return;
 	s.result = tally_result_of(w);
-	/* In testing mode it was not passed over for that. */
+	/* In testing mode it was not skipped for that. */
 	if (s.result == TLS_RESULT_OK && w->host->tlsa_base.len == 0 && w->sts.found &&
 	    !sts_policy_allows(&w->sts.policy, w->host->name)) {
 		s.result = TLS_RESULT_VALIDATION_FAILURE;

@@ -21,8 +21,7 @@ targets_add_one(struct targets *t, const struct remote *r, const struct route_ho
 		t->count++;
 }
 
-/* IPv6 and IPv4 take turns, so that a family that leads nowhere costs one try
- * before the other comes. */
+/* IPv6 and IPv4 take turns, so that a family without a route costs one try before the other is tried. */
 void
 targets_add(struct targets *t, const struct remote *r, const struct route_host *h, uint16_t port, const struct ip *ips,
 	    unsigned count)

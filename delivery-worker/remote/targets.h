@@ -1,13 +1,13 @@
-/* The addresses that a message may go to, in the order in which they are
- * tried: those of one host after those of the one before it; last those that
- * were not reached a moment ago, and those of a host that has put it off. */
+/* The addresses that a message may be sent to, in the order in which they are
+ * tried: host by host; last come those that could not be reached a moment ago,
+ * and those of a host that has deferred it. */
 #ifndef SP_WORKER_REMOTE_TARGETS_H
 #define SP_WORKER_REMOTE_TARGETS_H
 
 #include "delivery-worker/remote/route.h"
 #include "delivery-worker/remote/shared.h"
 
-#define TARGETS_MAX 24 /* addresses of all hosts; more are passed over */
+#define TARGETS_MAX 24 /* addresses of all hosts; further ones are skipped */
 
 struct candidate {
 	struct smtp_target target;
@@ -24,11 +24,11 @@ struct targets {
 
 void targets_add(struct targets *t, const struct remote *r, const struct route_host *h, uint16_t port,
 		 const struct ip *ips, unsigned count);
-/* False: no more, but for the last ones. */
+/* False: no more, except the last ones. */
 bool targets_next(struct targets *t, struct candidate *next_out);
-/* Those that have been added and not tried come last. */
+/* Addresses that were added and not tried yet move to the end. */
 void targets_put_last(struct targets *t);
-/* Only when targets_next() has no more: now it has them. */
+/* Only when targets_next() has no more: now it returns these. */
 void targets_begin_last(struct targets *t);
 
 #endif

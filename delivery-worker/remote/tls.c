@@ -64,7 +64,7 @@ tls_expect_name(SSL *ssl, const char *name)
 	}
 	SSL_set_tlsext_host_name(ssl, name);
 	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	/* Without it any name would do. */
+	/* Without this any name would be accepted. */
 	CHECK(*name != '\0' && SSL_set1_host(ssl, name) == 1);
 }
 
@@ -72,14 +72,14 @@ void
 tls_prepare(SSL *ssl, const struct tls_wish *wish)
 {
 	CHECK(wish->level != TLS_NONE);
-	/* Weak is better than nothing at all where nothing at all would do. */
+	/* Weak TLS is better than none where none would be accepted. */
 	if (wish->level <= TLS_ENCRYPT)
 		SSL_set_security_level(ssl, 0);
 	if (wish->level == TLS_DANE) {
 		CHECK(SSL_dane_enable(ssl, wish->name) == 1);
 		SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
 	}
-	/* Servers that have nothing for the name are to go on all the same. */
+	/* Servers that have no certificate for the name should carry on anyway. */
 	tls_expect_name(ssl, wish->name);
 	if (wish->level != TLS_DANE)
 		return;
@@ -88,7 +88,7 @@ tls_prepare(SSL *ssl, const struct tls_wish *wish)
 	for (unsigned i = 0; i < wish->record_count; i++) {
 		const struct dns_tlsa *r = &wish->records[i];
 
-		/* A record that does not parse as what it says is as good as none. */
+		/* A record that does not parse as declared counts as absent. */
 		if (SSL_dane_tlsa_add(ssl, r->usage, r->selector, r->matching, (const unsigned char *)r->data.p,
 				      r->data.len) <= 0)
 			ERR_clear_error();

@@ -1,7 +1,7 @@
 /* The commands of a message and what their replies mean.
  *
- * Commands are sent ahead of replies where the server does PIPELINING (RFC
- * 2920), one at a time elsewhere. */
+ * Commands are sent ahead of replies if the server supports PIPELINING (RFC
+ * 2920), otherwise one at a time. */
 #include "delivery-worker/remote/transaction.h"
 
 #include "delivery-worker/remote/state.h"
@@ -11,7 +11,7 @@
 #define PIPELINE_MAX 500 /* replies awaited at once */
 
 /* ---- Sending a message ---- */
-/* Nothing that could end a line or start another parameter. */
+/* Contains nothing that could end a line or start another parameter. */
 static bool
 transaction_is_safe(struct str s, bool spaces)
 {
@@ -32,7 +32,7 @@ transaction_send_mail(struct smtp_client *c)
 	struct buf b = BUF_EMPTY;
 
 	buf_printf(&b, "MAIL FROM:<%.*s>", STR_ARG(m->reverse_path));
-	/* What the conversion will make of it is not known yet. */
+	/* The size after the conversion is not known yet. */
 	if (c->caps.size && m->downgrade == NULL)
 		buf_printf(&b, " SIZE=%llu", (unsigned long long)size);
 	if (c->caps.eight_bit && m->eight_bit)
@@ -70,7 +70,7 @@ transaction_add_notify(struct buf *b, unsigned notify)
 	}
 }
 
-/* In 8-bit form only where the server takes that (RFC 6533, section 3). */
+/* In 8-bit form only if the server accepts that (RFC 6533, section 3). */
 static void
 transaction_add_orcpt(const struct smtp_client *c, struct buf *b, struct str orcpt)
 {
@@ -103,7 +103,7 @@ transaction_set_answer(struct smtp_client *c, struct smtp_answer *a, const struc
 	a->text = smtp_reply_words(r, c->message->arena);
 }
 
-/* Before MAIL: what cannot be said safely is refused here. */
+/* Before MAIL: addresses that cannot be sent safely are refused here. */
 static void
 transaction_refuse_unsafe(struct smtp_client *c)
 {
@@ -137,7 +137,7 @@ transaction_begin(struct smtp_client *c)
 		client_set_timer(c);
 }
 
-/* The next recipient to be named, from `at` on. */
+/* The next recipient to send, from `at` on. */
 static unsigned
 transaction_next_rcpt(const struct smtp_client *c, unsigned at)
 {
@@ -158,7 +158,7 @@ transaction_end(struct smtp_client *c, bool transaction_open)
 	c->events->on_sent(c->arg);
 }
 
-/* All commands but the data are out and answered, and nobody was accepted. */
+/* All commands except the data are sent and answered, and no recipient was accepted. */
 static bool
 transaction_end_if_hopeless(struct smtp_client *c)
 {
@@ -192,13 +192,13 @@ transaction_send_next(struct smtp_client *c)
 			c->transaction.next = STEP_DATA;
 		return true;
 	case STEP_DATA:
-		/* Pipelined behind the recipients only when all of them are on
-		 * their way; else only if somebody was accepted. */
+		/* Pipelined after the recipients only when all of them are on
+		 * their way; otherwise only if a recipient was accepted. */
 		if (!client_is_waiting(c) && c->transaction.accepted == 0)
 			return false;
-		/* A large body is not sent before somebody is known to want it, and
-		 * none over an idle connection that may be gone: whether the message
-		 * arrived should be in doubt as seldom as can be. */
+		/* A large body is not sent before a recipient is accepted, and no
+		 * body over an idle connection that may be closed: it should rarely
+		 * be in doubt whether the message arrived. */
 		if (c->body.chunking && client_is_waiting(c) &&
 		    (!body_is_small(c) || (c->messages > 0 && !c->any_reply)))
 			return false;
@@ -242,7 +242,7 @@ transaction_on_rset(struct smtp_client *c, const struct smtp_reply *r, unsigned 
 		transaction_advance(c);
 }
 
-/* One answer for all that have none of their own yet. */
+/* One answer for all recipients that have none of their own yet. */
 static void
 transaction_answer_all(struct smtp_client *c, const struct smtp_reply *r, bool only_accepted)
 {
@@ -270,7 +270,7 @@ transaction_on_rcpt(struct smtp_client *c, const struct smtp_reply *r, unsigned 
 {
 	struct smtp_rcpt *to = &c->message->rcpts[rcpt];
 
-	/* After a refused MAIL every recipient's refusal only repeats it. */
+	/* After a refused MAIL the refusal of each recipient only repeats it. */
 	if (!c->transaction.mail_refused) {
 		transaction_set_answer(c, &to->answer, r);
 		to->accepted = r->code / 100 == 2;
@@ -288,8 +288,7 @@ transaction_on_data(struct smtp_client *c, const struct smtp_reply *r, unsigned 
 		return;
 	}
 	if (r->code == 354) {
-		/* Sent ahead, and then nobody was accepted: an empty message ends it
-		 * (RFC 2920, 3.1). */
+		/* DATA was sent ahead, and then no recipient was accepted: an empty message ends it (RFC 2920, 3.1). */
 		body_send_empty(c);
 		return;
 	}
@@ -300,8 +299,8 @@ transaction_on_data(struct smtp_client *c, const struct smtp_reply *r, unsigned 
 		transaction_end(c, true);
 }
 
-/* A chunk that is refused ends the message: what was sent behind it is refused
- * too, and RSET must follow (RFC 3030, section 2). */
+/* A refused chunk ends the message: everything sent after it is refused too,
+ * and RSET must follow (RFC 3030, section 2). */
 void
 transaction_on_chunk(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt)
 {

@@ -1,4 +1,4 @@
-/* One message over a connection that is ready: its commands and their replies. */
+/* One message over a ready connection: its commands and their replies. */
 #ifndef SP_WORKER_REMOTE_TRANSACTION_H
 #define SP_WORKER_REMOTE_TRANSACTION_H
 
@@ -8,17 +8,17 @@
 struct smtp_client;
 
 struct transaction {
-	enum smtp_step next; /* to be sent: RSET, MAIL, RCPT, DATA; END: all was */
+	enum smtp_step next; /* next to send: RSET, MAIL, RCPT, DATA; END: all were sent */
 	unsigned next_rcpt;
 	unsigned accepted;
 	bool mail_refused;
-	bool is_open; /* the last message left one: RSET comes first */
+	bool is_open; /* the last message left one open: RSET comes first */
 };
 
 void transaction_begin(struct smtp_client *c);	 /* c->message */
 void transaction_advance(struct smtp_client *c); /* sends what may be sent */
 
-/* Replies, for the table of the dialogue. */
+/* Handlers of replies, for the dialogue's table. */
 void transaction_on_rset(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt);
 void transaction_on_mail(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt);
 void transaction_on_rcpt(struct smtp_client *c, const struct smtp_reply *r, unsigned rcpt);

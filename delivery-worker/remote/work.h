@@ -1,19 +1,19 @@
 /* The work of one REMOTE job, and what the files that do it have in common.
  *
  *   remote.c    the route, the targets in turn, the end of the job
- *   session.c   a connection to the target in hand: an idle one, or a new one
+ *   session.c   a connection to the current target: an idle one, or a new one
  *   message.c   the message over it: all recipients that have no result yet
- *   putoff.c    what a server put off, until another was asked
+ *   putoff.c    recipients that a server deferred, until another was asked
  *   dane.c      what DNS knows of the certificates of a host
  *   sts.c       what the domain's MTA-STS policy says of them
  *   tally.c     counts of TLS sessions, for reports
  *   targets.c   addresses, in the order in which they are tried
  *   work.c      what all of these need
  *
- * Each calls only those that stand below it. It tells the one above by the
- * callback that it was given at the start of the job. What is in one of the
- * structs here is written by the file of that name alone; the rest is
- * remote.c's, but for the connection. */
+ * Each calls only those below it. It reports to the one above with the callback
+ * that it was given at the start of the job. Only the file of the same name
+ * writes to one of the structs here; the rest belongs to remote.c, except the
+ * connection. */
 #ifndef SP_WORKER_REMOTE_WORK_H
 #define SP_WORKER_REMOTE_WORK_H
 
@@ -32,9 +32,9 @@
 /* Of the last host that failed, for the report (work_note_trouble()). */
 struct trouble {
 	const char *text;	      /* in the arena; NULL: none */
-	char code[ENHANCED_CODE_MAX]; /* "5...": of every further try the same will be true */
+	char code[ENHANCED_CODE_MAX]; /* "5...": every further try will end the same way */
 	char remote[SERVER_NAME_MAX];
-	bool is_ill; /* no connection, or sent away: not the message's fault */
+	bool is_ill; /* no connection, or turned away: not the message's fault */
 };
 
 struct remote_work {
@@ -44,12 +44,12 @@ struct remote_work {
 
 	struct route route;
 	unsigned next_host;
-	struct dns_query *query; /* of the route or of a host, under way */
-	bool dns_trouble;	 /* a host's addresses could not be asked for */
-	bool any_target;	 /* there was one, or a reason why not that is to be told */
+	struct dns_query *query; /* for the route or a host, in progress */
+	bool dns_trouble;	 /* a host's addresses could not be looked up */
+	bool any_target;	 /* there was one, or a reason for its absence that must be reported */
 	struct targets targets;
 
-	/* The target in hand. */
+	/* The current target. */
 	struct smtp_target target;
 	const struct route_host *host;
 	struct smtp_client *client; /* owner; session.c's; NULL: none */
@@ -64,11 +64,12 @@ struct remote_work {
 };
 
 const struct settings_smtp_out *work_settings(const struct remote_work *w);
-/* "mx.example.org [192.0.2.1]:25": the server in hand. */
+/* "mx.example.org [192.0.2.1]:25": the current server. */
 void work_server_name(const struct remote_work *w, char out[SERVER_NAME_MAX]);
-/* Why a host was not to be had. A final reason (a code "5...") counts only if
- * no host has another: that one may take the message later. is_ill: so will it
- * be for other messages; never so with a final one. */
+/* Why a host could not be used. A permanent reason (a code "5...") counts only
+ * if no host has a temporary one: that host may accept the message later.
+ * is_ill: the same holds for other messages; never set with a permanent
+ * reason. */
 void work_note_trouble(struct remote_work *w, const char *code, const char *text, const char *remote, bool is_ill);
 
 #endif

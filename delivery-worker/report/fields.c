@@ -1,5 +1,5 @@
 /* The fields of a delivery status notification (RFC 3464, section 2). In a
- * message/delivery-status they are ASCII, other addresses are written in the
+ * message/delivery-status they are ASCII, and other addresses are written in the
  * encoded form of RFC 6533; in a message/global-delivery-status they are UTF-8. */
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "lib/smtp/address.h"
 #include "lib/smtp/orcpt.h"
 
-/* What came in from `start` on, where the type of the part allows only ASCII. */
+/* Converts the text added from `start` on, if the type of the part allows only ASCII. */
 static void
 fields_end_text(const struct report_output *out, struct buf *b, size_t start)
 {
@@ -31,7 +31,7 @@ fields_add_text(const struct report_output *out, struct buf *b, const char *name
 	fields_end_text(out, b, start);
 }
 
-/* All lines of the reply, on as many of ours as they need. */
+/* All lines of the reply, on as many lines of ours as they need. */
 static void
 fields_add_diagnostic(const struct report_output *out, struct buf *b, const char *type, struct str text)
 {
@@ -57,7 +57,7 @@ fields_add_address(const struct report_output *out, struct buf *b, const char *n
 	arena_fini(&arena);
 }
 
-/* As the sender gave it, or, of one that we have expanded, where he wrote to. */
+/* As given by the sender, or, if we have expanded it, the address that the sender wrote to. */
 static void
 fields_add_original_recipient(const struct report_output *out, struct buf *b, const Stagepost__Recipient *r)
 {
@@ -84,7 +84,7 @@ fields_add_remote(const struct report_output *out, struct buf *b, const Stagepos
 		fields_add_diagnostic(out, b, reply ? "smtp; " : "X-Stagepost; ", text);
 }
 
-/* The last try: the trace has it, unless the recipient was never tried. */
+/* The last try, from the trace, unless the recipient was never tried. */
 static int64_t
 last_attempt_ms(const Stagepost__Job *job, uint32_t index)
 {

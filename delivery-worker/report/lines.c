@@ -1,4 +1,4 @@
-/* Text of others on the lines of a report. */
+/* Foreign text on the lines of a report. */
 #include "delivery-worker/report/private.h"
 #include "lib/base/clock.h"
 

@@ -1,7 +1,7 @@
 /* A REPORT job: reads what it needs of the original, signs the report, puts it
- * into the blob store and hands it over like any other message. The report's id is
- * given by the broker and is the same at every try, so that a report is never
- * sent twice. */
+ * into the blob store and hands it over like any other message. The broker assigns
+ * the report's id, which is the same at every try, so that a report is never sent
+ * twice. */
 #include "delivery-worker/report/report.h"
 
 #include <stdio.h>
@@ -20,7 +20,7 @@ struct report_work {
 	struct report_output output;
 	struct dkim_stream *dkim; /* owner */
 	struct dkim_signing signing;
-	struct str signatures; /* whole lines; in the job's arena */
+	struct str signatures; /* complete lines; in the job's arena */
 	struct blob_id body;
 };
 
@@ -32,7 +32,7 @@ report_end(struct report_work *w, const struct err *err)
 	buf_fini(&w->output.body);
 	dkim_stream_free(&w->dkim);
 	if (err != NULL) {
-		/* The store did not give or take what it is made of, or no broker took it. */
+		/* The store did not return or accept its parts, or no broker accepted it. */
 		log_warning(&job->log, "report not handed over", F_C("report", job->msg->report_id), F_ERR(err));
 		job_postpone_rest(job, err);
 	} else {
@@ -48,8 +48,8 @@ report_on_handed_over(void *arg, const struct err *err)
 {
 	struct report_work *w = arg;
 
-	/* Only "busy" says for certain that no broker refers to the body; else
-	 * the sweep finds it if nobody does. */
+	/* Only "busy" makes it certain that no broker refers to the body;
+	 * otherwise the sweep finds it if nobody does. */
 	if (err != NULL && err->code == ERR_LIMIT)
 		blob_release(w->job->worker->blobs, &w->body);
 	report_end(w, err);
@@ -111,7 +111,7 @@ report_on_stored(void *arg, const struct blob_id *id, const struct err *err)
 		return;
 	}
 	w->body = *id;
-	if (domain.len == 0) { /* "postmaster" alone is somebody here */
+	if (domain.len == 0) { /* "postmaster" alone is a local recipient */
 		w->is_local = true;
 		report_hand_over(w);
 	} else if (directory_is_local_domain(w->job->worker->directory, domain, &w->is_local, report_on_is_local, w))
@@ -128,7 +128,7 @@ report_store(struct report_work *w)
 		report_end(w, &err);
 }
 
-/* ---- Signing: in the name of the domain that the report is From ---- */
+/* ---- Signing: for the domain in the report's From field ---- */
 static void
 report_on_end_of_signing(void *arg, enum dkim_outcome outcome, struct str fields, const struct err *err)
 {
@@ -187,7 +187,7 @@ report_on_original(void *arg, const char *data, size_t len, const struct err *er
 		report_end(w, err);
 		return;
 	}
-	/* A body that is lost must not keep the sender from being told. */
+	/* The sender must be told even if the body is lost. */
 	if (err != NULL) {
 		w->whole = false;
 		report_make(w, STR_NONE);

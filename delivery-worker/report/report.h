@@ -14,7 +14,7 @@ struct report_input {
 	const char *hostname;
 	int64_t now_ms;
 	int64_t expire_ms;   /* spool expire_after: until when a late message is retried */
-	struct str original; /* from behind the Return-Path line: the header, or the whole */
+	struct str original; /* from after the Return-Path line: the header, or the whole message */
 	bool original_is_whole;
 };
 
@@ -28,9 +28,9 @@ struct report_output {
 
 void report_compose(const struct report_input *in, struct report_output *out);
 
-/* How much of the original goes along: the whole only for a failure, when the
- * sender asked for it (RET=FULL), it is at most REPORT_WHOLE_MAX, and need not
- * be kept from those who listen (REQUIRETLS). */
+/* How much of the original is included: the whole message only for a failure,
+ * if the sender asked for it (RET=FULL), it is at most REPORT_WHOLE_MAX, and it
+ * need not be protected from eavesdroppers (REQUIRETLS). */
 #define REPORT_WHOLE_MAX  (1024 * 1024 - 4096)
 #define REPORT_HEADER_MAX (64 * 1024)
 bool report_wants_whole(const Stagepost__Job *job);

@@ -1,4 +1,4 @@
-/* What a report says of one recipient: from its status in the message's state. */
+/* What a report says about one recipient, from its status in the message's state. */
 #include "delivery-worker/report/private.h"
 
 bool
@@ -52,7 +52,7 @@ report_code_of(const Stagepost__Job *job, uint32_t index)
 	struct str other = str_c(status_default_code(job));
 	struct str code = str_c(report_status_of(job, index)->last_code);
 
-	/* An old "4." of a recipient that was given up is no "failed". */
+	/* An old "4." code of a recipient that was given up does not mean "failed". */
 	if (status_is_enhanced_code(code) &&
 	    (code.p[0] == other.p[0] || job->report == STAGEPOST__JOB__REPORT__FAILURE))
 		return code;

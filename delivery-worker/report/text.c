@@ -6,7 +6,7 @@
 #include "delivery-worker/report/private.h"
 #include "lib/base/clock.h"
 
-/* How a kind of report speaks. */
+/* The texts of one kind of report. */
 struct wording {
 	const char *subject;
 	const char *opening;
@@ -109,7 +109,7 @@ text_add_words(const struct report_input *in, const struct report_output *out, s
 	buf_printf(b, "%s\r\n\r\n", w->closing);
 }
 
-/* Up to and without the empty line. */
+/* Up to the empty line, which is excluded. */
 static struct str
 text_header_of(struct str message)
 {
@@ -120,7 +120,7 @@ text_header_of(struct str message)
 	end = memmem(message.p, message.len, "\r\n\r\n", 4);
 	if (end != NULL)
 		return str_first(message, (size_t)(end - message.p) + 2);
-	/* Cut short: at the last whole line. */
+	/* If cut short: up to the last complete line. */
 	for (size_t i = message.len; i > 0; i--) {
 		if (message.p[i - 1] == '\n')
 			return str_first(message, i);

@@ -12,9 +12,9 @@
 #include "lib/service/metrics.h"
 
 enum {
-	ENGINES_MAX = 8, /* as the table of settings has it */
+	ENGINES_MAX = 8, /* as in the table of settings */
 	ADDRESSES_MAX = 8,
-	ILL_MS = 10000, /* one that was not reached is asked last for so long */
+	ILL_MS = 10000, /* an engine that was not reached is asked last for this long */
 	URL_MAX = 300,
 };
 
@@ -31,13 +31,13 @@ struct check_work {
 	unsigned engine_count, engine_next;
 	bool any_reached;
 
-	/* the one that is being asked */
+	/* the one being asked */
 	struct service_url url;
 	const struct spam_engine *engine;
 	struct ip ips[ADDRESSES_MAX];
 	unsigned ip_count, ip_next;
 	bool reached;
-	struct dns_query *query;	/* under way; NULL: none */
+	struct dns_query *query;	/* in progress; NULL: none */
 	struct spam_exchange *exchange; /* the same */
 	struct err err;			/* the last trouble */
 };
@@ -65,7 +65,7 @@ check_is_ill(const struct checker *c, struct str url)
 	return false;
 }
 
-/* In the place that it has, or in the one that has been free for longest. */
+/* In the slot that it has, or in the one that has been free for longest. */
 static void
 check_note_health(struct checker *c, struct str url, bool ill)
 {
@@ -113,8 +113,7 @@ check_end_without(struct check_work *w)
 
 	metrics_add(M_SPAM_FAILED, 1);
 	log_warning(&job->log, "message not checked", F_C("reason", w->err.text));
-	/* Nobody can be asked: the others need not try, until one finds out that
-	 * this has changed. */
+	/* No engine can be reached: other jobs need not try, until one finds that this has changed. */
 	if (!w->any_reached)
 		job_set_trouble(job, text);
 	job_result_rest(job, STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0", text);
@@ -226,7 +225,7 @@ check_next_engine(struct check_work *w)
 	w->reached = false;
 	w->ip_count = w->ip_next = 0;
 	w->engine_next++;
-	CHECK(service_url_parse(check_url_of(w), &w->url)); /* as the settings take no other */
+	CHECK(service_url_parse(check_url_of(w), &w->url)); /* the settings accept no other */
 	w->engine = spam_engine_find(w->url.scheme);
 	CHECK(w->engine != NULL);
 	if (ip_parse(w->url.host, &w->ips[0])) {
@@ -236,7 +235,7 @@ check_next_engine(struct check_work *w)
 		w->query = dns_query_ips(w->job->worker->dns, w->url.host, true, true, check_on_ips, w);
 }
 
-/* Those that were not reached just now come last. */
+/* Engines that were not reached a moment ago come last. */
 static void
 check_list_engines(struct check_work *w, const struct settings_list *list)
 {

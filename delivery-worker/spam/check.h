@@ -1,5 +1,6 @@
-/* CHECK jobs: a message is shown to a spam engine, and what that says goes back
- * to the broker. Engines are asked one after the other until one answers. */
+/* CHECK jobs: a message is passed to a spam engine, and the engine's verdict is
+ * returned to the broker. Engines are asked one after another until one
+ * answers. */
 #ifndef SP_WORKER_SPAM_CHECK_H
 #define SP_WORKER_SPAM_CHECK_H
 

@@ -28,7 +28,7 @@ spam_add_field(struct buf *out, const char *name, const char *value)
 }
 
 /* ---- Answers ---- */
-/* The next line, without its end; false: it is not all there. */
+/* The next line, without its line end; false: it is not complete. */
 static bool
 engine_take_line(struct str *rest, struct str *line_out)
 {

@@ -1,5 +1,5 @@
-/* Spam engines: what is said to each, and what its answers mean. Only words:
- * spam/exchange.h brings them there and back. A new engine is a row of the
+/* Spam engines: what is sent to each, and what its answers mean. This is only
+ * about the text: spam/exchange.h transports it. A new engine is a row of the
  * table in engine.c. */
 #ifndef SP_WORKER_SPAM_ENGINE_H
 #define SP_WORKER_SPAM_ENGINE_H
@@ -17,15 +17,14 @@
 
 struct spam_engine {
 	const char *scheme; /* of its URLs */
-	uint16_t port;	    /* where the URL names none */
-	/* Is it given the Return-Path line in front of the message? Else it learns
-	 * the envelope from the request. */
+	uint16_t port;	    /* if the URL names none */
+	/* Does it get the Return-Path line in front of the message? Otherwise the request carries the envelope. */
 	bool with_return_path;
-	/* What goes ahead of size_bytes of message. */
+	/* What is sent before the size_bytes of the message. */
 	void (*write_head)(const Stagepost__Envelope *e, uint64_t size_bytes, struct buf *out);
-	/* A whole answer. Fills is_spam, score, required, action and symbols, in the
-	 * arena. -1: ERR_CORRUPT (not an answer), ERR_UNAVAILABLE (the engine says
-	 * that it could not do it). */
+	/* Parses a complete answer. Fills is_spam, score, required, action and
+	 * symbols, in the arena. -1: ERR_CORRUPT (not an answer), ERR_UNAVAILABLE
+	 * (the engine says that it could not do it). */
 	int (*read_answer)(struct str answer, struct arena *arena, Stagepost__SpamVerdict *verdict, struct err *err);
 };
 
@@ -38,23 +37,24 @@ extern const struct spam_engine spam_engine_spamd;  /* SPAMC/1.5 SYMBOLS */
 /* ---- For the engines ---- */
 /* "first line, header fields, empty line, body", as both of them answer. */
 struct spam_reply {
-	struct str first; /* borrowed, without its line end, as all that follows */
+	struct str first; /* borrowed, without its line end, like all that follow */
 	struct str fields;
-	struct str body;     /* as far as it is there, not beyond its length */
-	bool has_length;     /* else the body ends with the connection */
+	struct str body;     /* as much as has arrived, but not beyond its length */
+	bool has_length;     /* otherwise the body ends with the connection */
 	uint64_t body_bytes; /* by Content-Length */
 };
-/* False: the head is not all there yet. */
+/* False: the head is not complete yet. */
 bool spam_reply_split(struct str text, struct spam_reply *reply_out);
 /* The value of the first field of this name, any case; empty: none. */
 struct str spam_reply_field(const struct spam_reply *reply, struct str name);
 /* No answer is longer. */
 #define SPAM_ANSWER_MAX (1024 * 1024)
 
-/* A header field of a request. What a line cannot hold is left out of the
- * value, so that no address can end it; an empty one gives nothing. */
+/* A header field of a request. Characters that a line cannot contain are left
+ * out of the value, so that no address can end the line; an empty value adds
+ * nothing. */
 void spam_add_field(struct buf *out, const char *name, const char *value);
-/* Adds a symbol, cut and cleaned; false: there are enough. */
+/* Adds a symbol, shortened and cleaned; false: there are enough. */
 bool spam_add_symbol(struct arena *arena, Stagepost__SpamVerdict *verdict, struct str symbol);
 
 #endif

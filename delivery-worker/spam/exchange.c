@@ -12,7 +12,7 @@
 #define PIECE_BYTES (64 * 1024)
 #define OUTPUT_LOW  (32 * 1024)
 #define INPUT_HIGH  (64 * 1024)
-/* A host that is gone must not cost the whole time that an answer may take. */
+/* A host that is down must not use up the whole time that an answer may take. */
 #define CONNECT_MOST_MS 5000
 
 struct spam_exchange {
@@ -21,12 +21,12 @@ struct spam_exchange {
 	void *arg;
 	struct bufferevent *bev; /* owner; NULL: never was */
 	struct event *timer;	 /* owner */
-	struct blob_read *read;	 /* under way; NULL: none */
+	struct blob_read *read;	 /* in progress; NULL: none */
 	bool connected;
-	uint64_t sent_bytes; /* of the body, its offset included */
+	uint64_t sent_bytes; /* of the body, including its offset */
 	int64_t until_ms;    /* monotonic */
 	struct buf answer;
-	struct err err; /* of what failed before the loop turned */
+	struct err err; /* of a failure before the loop's next turn */
 };
 
 static void
@@ -51,7 +51,7 @@ spam_exchange_cancel(struct spam_exchange **exchange)
 		exchange_free_exchange(x);
 }
 
-/* Bufferevents are deferred, so that no callback is within one of theirs. */
+/* Bufferevents are deferred, so that no callback runs inside one of theirs. */
 static void
 exchange_end(struct spam_exchange *x, enum spam_end how, const struct err *err)
 {
@@ -172,7 +172,7 @@ exchange_on_event(struct bufferevent *bev, short what, void *arg)
 	}
 	if (!exchange_take_input(x))
 		return;
-	/* An engine that is content may say so and leave before it has all. */
+	/* An engine that has decided may say so and close before it has read everything. */
 	if (x->answer.len != 0 && (what & BEV_EVENT_EOF) != 0)
 		exchange_end(x, SPAM_ANSWERED, NULL);
 	else {
@@ -205,7 +205,7 @@ exchange_set_timer(struct spam_exchange *x, int64_t most_ms)
 	evtimer_add(x->timer, &tv);
 }
 
-/* ---- The beginning ---- */
+/* ---- Start ---- */
 static void
 exchange_begin(struct spam_exchange *x)
 {
@@ -221,7 +221,7 @@ exchange_begin(struct spam_exchange *x)
 	exchange_set_timer(x, CONNECT_MOST_MS);
 	if (bufferevent_socket_connect(x->bev, (struct sockaddr *)&sa, (int)len) == 0)
 		return;
-	/* Told of later, never from within spam_exchange_new(). */
+	/* Reported later, never from within spam_exchange_new(). */
 	err_set(&x->err, ERR_IO, "no connection: %s", strerror(EVUTIL_SOCKET_ERROR()));
 	bufferevent_disable(x->bev, EV_READ | EV_WRITE);
 	bufferevent_setcb(x->bev, NULL, NULL, NULL, NULL);

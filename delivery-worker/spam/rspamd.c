@@ -1,4 +1,4 @@
-/* rspamd, by HTTP to /checkv2 of its normal worker. */
+/* rspamd, over HTTP to /checkv2 of its normal worker. */
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <math.h>
@@ -21,7 +21,7 @@ rspamd_add_address(struct buf *out, const char *name, const char *address)
 	buf_fini(&value);
 }
 
-/* HTTP/1.0: the connection serves one message, and no answer comes in chunks. */
+/* HTTP/1.0: the connection serves one message, and the answer is never chunked. */
 static void
 rspamd_write_head(const Stagepost__Envelope *e, uint64_t size_bytes, struct buf *out)
 {
@@ -49,8 +49,7 @@ rspamd_number_of(const cJSON *o, const char *name)
 	return cJSON_IsNumber(item) && isfinite(item->valuedouble) ? item->valuedouble : 0;
 }
 
-/* What weighs most comes first; a tie goes by name, so that it is the same at
- * every reading. */
+/* The highest weight comes first; ties are ordered by name, so that the result is always the same. */
 static int
 rspamd_compare_symbols(const void *pa, const void *pb)
 {
@@ -79,7 +78,7 @@ rspamd_add_symbols(const cJSON *list, struct arena *arena, Stagepost__SpamVerdic
 	}
 }
 
-/* "greylist" and "soft reject" would put it off; it has been taken already. */
+/* "greylist" and "soft reject" would defer the message, but it has been accepted already. */
 static bool
 rspamd_is_spam_action(const char *action)
 {
@@ -91,8 +90,7 @@ rspamd_is_spam_action(const char *action)
 	return false;
 }
 
-/* The score from which on it counts as spam: that of the mildest such action,
- * where the answer names them. */
+/* The score from which it counts as spam: that of the mildest such action, if the answer names them. */
 static double
 rspamd_required_score(const cJSON *o)
 {

@@ -1,4 +1,4 @@
-/* spamd of SpamAssassin, by the SPAMC protocol 1.5 (spamd/PROTOCOL there). */
+/* spamd of SpamAssassin, with the SPAMC protocol 1.5 (see spamd/PROTOCOL in its source). */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -61,7 +61,7 @@ spamd_read_answer(struct str answer, struct arena *arena, Stagepost__SpamVerdict
 	struct spam_reply reply;
 	struct str rest, symbol;
 
-	/* What went wrong may be said without a head. */
+	/* An error may be reported without a head. */
 	if (!spam_reply_split(answer, &reply)) {
 		struct str first;
 		str_cut(answer, '\n', &first, &rest);

@@ -9,14 +9,14 @@
 #include "lib/service/metrics.h"
 #include "lib/sweep/sweep.h"
 
-/* Whether one is due the store knows, by the settings that are given along. */
+/* The store decides whether one is due, by the settings that are sent along. */
 enum { LOOK_MS = 5000, AFTER_FAILURE_MS = 10 * 60 * 1000 };
 
 struct sweeper {
 	struct worker *worker; /* borrowed */
 	struct event *timer;   /* owner */
-	struct sweep *sweep;   /* owner; NULL: none is under way, nor asked for */
-	bool has_begun;	       /* it is more than asked for */
+	struct sweep *sweep;   /* owner; NULL: none is in progress or requested */
+	bool has_begun;	       /* it has started, not only been requested */
 };
 
 static const struct settings_spool *

@@ -1,6 +1,6 @@
 /* A report as mail (RFC 8460, section 5.3): composed, signed, put into the blob
- * store and handed over like any other message. Its spool id follows from the
- * report's and the URI, so that a repeat is the same message. */
+ * store and handed over like any other message. Its spool id is derived from
+ * the report's id and the URI, so that a repeat is the same message. */
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +29,7 @@ mail_add_header(struct making *m, const char *id, struct str to, int64_t now_ms,
 		   submitter, m->id);
 	buf_printf(b, "Date: %s\r\nMessage-ID: <%s@%s>\r\n", date, id, submitter);
 	buf_printf(b, "TLS-Report-Domain: %.*s\r\nTLS-Report-Submitter: %s\r\n", STR_ARG(m->domain), submitter);
-	/* What it tells of must not keep it from arriving (RFC 8460, 3; RFC 8689). */
+	/* The problems that it reports must not keep it from arriving (RFC 8460, 3; RFC 8689). */
 	buf_add_c(b, "TLS-Required: No\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n");
 	buf_printf(b, "Content-Type: multipart/report; report-type=\"tlsrpt\";\r\n\tboundary=\"%s\"\r\n\r\n", boundary);
 }
@@ -99,7 +99,7 @@ mail_on_handed_over(void *arg, const struct err *err)
 		m->on_served(m, SERVED_DONE, NULL);
 		return;
 	}
-	/* Only "busy" says for certain that no broker refers to the body. */
+	/* Only "busy" makes it certain that no broker refers to the body. */
 	if (err->code == ERR_LIMIT)
 		blob_release(m->reporter->worker->blobs, &m->body);
 	m->on_served(m, SERVED_LATER, err->text);
@@ -166,7 +166,7 @@ mail_on_stored(void *arg, const struct blob_id *id, const struct err *err)
 		mail_hand_over(m);
 }
 
-/* ---- Signing: without it a report is worth nothing (RFC 8460, 3) ---- */
+/* ---- Signing: without it a report is worthless (RFC 8460, 3) ---- */
 static void
 mail_tell_unsigned(struct making *m)
 {

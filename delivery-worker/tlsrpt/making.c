@@ -21,7 +21,7 @@ making_on_finished(void *arg, const struct err *err)
 {
 	struct making *m = arg;
 
-	/* Then it comes up again, and finds that all has been done. */
+	/* Then it becomes due again, and finds that everything has been done. */
 	if (err != NULL)
 		log_warning(&m->log, "TLS report not noted as done", F_ERR(err));
 	m->reporter->on_making_ended(m);
@@ -52,7 +52,7 @@ making_put_off(struct making *m, const char *why)
 	m->reporter->on_making_ended(m);
 }
 
-/* The process ends: another goes on at once. */
+/* The process ends: another one continues at once. */
 static bool
 making_gives_back(struct making *m)
 {
@@ -186,7 +186,7 @@ making_on_record(void *arg, const struct dns_answer *answer, const struct err *e
 			       redis_key(&m->arena, KEY_TLSRPT_COUNTS, str_c(m->day), m->domain), 0, NULL);
 }
 
-/* URIs that were dealt with by an earlier try. */
+/* URIs that an earlier try has handled. */
 static void
 making_read_settled(struct making *m, const redisReply *fields)
 {

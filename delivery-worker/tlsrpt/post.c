@@ -1,5 +1,4 @@
-/* A report posted to a web server (RFC 8460, section 5.4). Its host is looked up
- * as all others are. */
+/* A report posted to a web server (RFC 8460, section 5.4). Its host is looked up like all others. */
 #include <stdio.h>
 
 #include "delivery-worker/tlsrpt/private.h"

@@ -1,13 +1,13 @@
 /* The making of one report:
  *
- *   begun      its plan: id, tries, what became of each URI so far
+ *   begun      its plan: id, tries, the result of each URI so far
  *   record     the TXT record says where it goes
  *   counts     make the report
  *   each URI   mailed (mail.c) or posted (post.c), and marked
- *   ended      finished, or put off
+ *   ended      finished, or postponed
  *
- * reporter.c finds what is due, making.c goes these steps. Who serves a URI tells
- * making.c by its callback, as that tells reporter.c. */
+ * reporter.c finds what is due, making.c takes these steps. The file that serves
+ * a URI reports to making.c with a callback, as making.c does to reporter.c. */
 #ifndef SP_WORKER_TLSRPT_PRIVATE_H
 #define SP_WORKER_TLSRPT_PRIVATE_H
 
@@ -24,21 +24,21 @@ struct making;
 
 struct tls_reporter {
 	struct worker *worker; /* borrowed */
-	struct tally *tally;   /* owner, as the next three */
+	struct tally *tally;   /* owner, like the next three */
 	struct web_client *web;
 	struct event *timer;
 	void (*on_making_ended)(struct making *m); /* frees it; reporter.c's */
 	struct making *makings;
 	unsigned making_count;
 	unsigned asking;	/* claims on their way */
-	bool unsigned_told;	/* that there is no key was logged */
+	bool unsigned_told;	/* the absence of a key was logged */
 	bool counts_are_stored; /* draining */
 	bool stopped;
 	void (*on_end)(void *arg);
 	void *on_end_arg;
 };
 
-/* What became of a try to serve one URI. */
+/* The result of a try to serve one URI. */
 enum served { SERVED_DONE, SERVED_NEVER, SERVED_LATER };
 
 struct making {
@@ -56,11 +56,11 @@ struct making {
 
 	struct rua_list rua;
 	unsigned at;
-	unsigned done, later; /* of the URIs; done: ever */
+	unsigned done, later; /* of the URIs; done: by any try */
 	struct buf gzip;      /* owner: the report */
 
-	/* The URI in hand. */
-	/* Served or not; why: in words, for all but SERVED_DONE. making.c's. */
+	/* The current URI. */
+	/* Served or not; why: in words, for all but SERVED_DONE. Belongs to making.c. */
 	void (*on_served)(struct making *m, enum served served, const char *why);
 	struct dns_query *query;
 	struct buf message; /* owner: Return-Path line and message */
@@ -76,12 +76,12 @@ struct making {
 
 /* making.c */
 void making_start(struct tls_reporter *r, const char *day, struct str domain);
-/* The process ends: gives it back where it waits for DNS, else at its next step. */
+/* The process ends: gives it back now if it waits for DNS, otherwise at its next step. */
 void making_stop(struct making *m);
 
 /* mail.c: then on_served. */
 void mail_serve(struct making *m, struct str address);
-/* The message, pure: into m->message. id: its spool id; to: an address. */
+/* Composes the message in m->message; pure. id: its spool id; to: an address. */
 void mail_compose(struct making *m, const char *id, struct str to, int64_t now_ms);
 
 /* post.c: then on_served. */

@@ -1,5 +1,5 @@
-/* What is due is looked for every few seconds, of the two days before and of
- * today: one of today only when an operator wants it. */
+/* Looks for due reports every few seconds, for the two days before and for
+ * today: one for today only if an operator requests it. */
 #include "delivery-worker/tlsrpt/private.h"
 
 #include <stdlib.h>

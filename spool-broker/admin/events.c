@@ -108,7 +108,7 @@ events_add_accepted(const struct broker *b, const Stagepost__Envelope *e, struct
 	buf_add_c(out, "}\n");
 }
 
-/* The trace's words, where subscribers have another. */
+/* What subscribers call a trace event, where the trace uses another word. */
 static const struct {
 	const char *trace, *event;
 } kinds[] = {

@@ -9,7 +9,7 @@
 #include "spool-broker/queue/work.h"
 #include "spool-broker/schedule/schedule.h"
 
-/* ---- What is asked for ---- */
+/* ---- The filter ---- */
 static void
 match_init_address(struct match_address *a, const char *text)
 {
@@ -89,8 +89,8 @@ match_fits(const struct match_address *a, const char *address)
 	}
 }
 
-/* What the kept addresses say of the recipients who still wait: of several,
- * some may not. */
+/* What the kept addresses say about the recipients that still wait: if there
+ * are several, some of them may be finished. */
 static enum match_result
 match_recipients(const struct match_address *a, const struct message *m)
 {
@@ -153,7 +153,7 @@ match_message(const struct match *match, const struct message *m)
 	return answer == MATCH_YES && domain == MATCH_YES && recipients == MATCH_YES ? MATCH_YES : MATCH_UNSURE;
 }
 
-/* ---- What the spool has ---- */
+/* ---- What is in the spool ---- */
 bool
 match_entry(const struct match *match, const Stagepost__Envelope *e, const Stagepost__MessageState *state)
 {

@@ -1,5 +1,5 @@
-/* Does a message fit what an operator asks for? From what is kept of it here,
- * as far as that tells; else from what the spool has. */
+/* Does a message match what an operator asks for? Decided from what is kept of
+ * it in memory if that is enough, else from its spool entry. */
 #ifndef SP_BROKER_MATCH_H
 #define SP_BROKER_MATCH_H
 
@@ -8,7 +8,7 @@
 enum match_result {
 	MATCH_NO,
 	MATCH_YES,
-	MATCH_UNSURE /* has to be read */
+	MATCH_UNSURE /* must be read from the spool */
 };
 
 /* An address, a domain, or part of either; any case. */
@@ -31,7 +31,7 @@ bool match_init(struct match *m, const Stagepost__QueueFilter *filter);
 void match_fini(struct match *m);
 
 enum match_result match_message(const struct match *match, const struct message *m);
-/* state may be NULL. All but what the message alone can tell. */
+/* state may be NULL. Everything but what the message alone can tell. */
 bool match_entry(const struct match *match, const Stagepost__Envelope *e, const Stagepost__MessageState *state);
 
 #endif

@@ -1,11 +1,12 @@
-/* Orders on their way: one frame is a batch of ids; each message is read, changed
+/* Orders in progress: one frame is a batch of ids; each message is read, changed
  * and saved, and the operator is answered when Redis has the last one.
  *
- * An order that was answered is durable: a broker that is killed before has not
- * answered. What the store does not confirm in time is told as not known.
+ * An answered order is durable: a broker that is killed before that has not
+ * answered. What the store does not confirm in time is reported as unknown.
  *
- * The ids are worked through in slices of the loop, and only so many are read or
- * saved at once, so that an order to a whole queue lets mail pass beside it. */
+ * The ids are processed in slices of the loop, and only a limited number are
+ * read or saved at once, so that an order for a whole queue does not hold up
+ * mail. */
 #include "spool-broker/admin/order_batch.h"
 
 #include <string.h>
@@ -25,14 +26,14 @@
 
 enum {
 	IDS_MAX = 20000,
-	ORDER_MS = 20000, /* less than the asker waits: then the answer is that nothing is known */
-	SLICE_MS = 1,	  /* of the loop, by a clock of whole ms: two at most */
+	ORDER_MS = 20000, /* shorter than the asker's own time-out, so that it hears that the result is unknown */
+	SLICE_MS = 1,	  /* of the loop, measured in whole ms: two at most */
 	WAITING_MAX = 256 /* orders to messages that are being read or saved */
 };
 
-/* What one frame asked for. */
+/* The request of one frame. */
 struct order_batch {
-	struct order_batch *prev, *next; /* of those that have ids left */
+	struct order_batch *prev, *next; /* of the batches that have ids left */
 	const struct order *order;
 	char *recipient; /* owner */
 	char *peer;	 /* owner */
@@ -40,7 +41,7 @@ struct order_batch {
 	uint64_t request;
 	char (*ids)[SPOOL_ID_MAX]; /* owner */
 	size_t count, at;	   /* at: the next one */
-	int64_t until_ms;	   /* monotonic: what has not begun by then is not run */
+	int64_t until_ms;	   /* monotonic: orders that have not begun by then are not run */
 	unsigned due, done;	   /* messages */
 	bool single;
 	char text[ERR_TEXT_MAX]; /* of the last message */
@@ -48,16 +49,16 @@ struct order_batch {
 
 enum waits_for {
 	WAITS_FOR_WORK, /* to be read */
-	WAITS_FOR_SAVE	/* run; Redis has not answered yet */
+	WAITS_FOR_SAVE	/* ran; Redis has not answered yet */
 };
 
 /* An order to one message. */
 struct waiting_order {
 	UT_hash_handle hh;	    /* by id: the first of its message */
-	struct waiting_order *next; /* owner: the others, in their order */
+	struct waiting_order *next; /* owner: the others, in order */
 	char id[SPOOL_ID_MAX];
 	enum waits_for waits_for;
-	unsigned saves; /* WAITS_FOR_SAVE: to be answered until it is durable; a finish is as good */
+	unsigned saves; /* WAITS_FOR_SAVE: answered once it is durable; a finish counts too */
 	const char *text;
 	int64_t until_ms;	   /* monotonic */
 	struct order_batch *batch; /* owner is the last */
@@ -65,7 +66,7 @@ struct waiting_order {
 
 struct orders {
 	struct broker *broker;	       /* borrowed */
-	struct order_batch *batches;   /* list: with ids left; at work in turns */
+	struct order_batch *batches;   /* list: with ids left; they take turns */
 	struct waiting_order *waiting; /* owner: hash */
 	unsigned waiting_count;
 	struct event *turn; /* owner */
@@ -88,7 +89,7 @@ batch_reply(struct broker *b, const struct order_batch *batch)
 		bus_server_send(b->bus, str_of(batch->peer, batch->peer_len), &frame, NULL);
 }
 
-/* The last message of the batch ends it. */
+/* The last message ends the batch. */
 static void
 batch_end_one(struct broker *b, struct order_batch *batch, bool done, const char *text)
 {
@@ -104,7 +105,7 @@ batch_end_one(struct broker *b, struct order_batch *batch, bool done, const char
 	mem_free(batch);
 }
 
-/* ---- Those that wait ---- */
+/* ---- Waiting orders ---- */
 static struct waiting_order *
 waiting_find(const struct orders *all, const char *id)
 {
@@ -126,7 +127,7 @@ waiting_take(struct orders *all, const char *id)
 	return first;
 }
 
-/* Behind the others of its message. */
+/* Appends the order behind the others of its message. */
 static void
 waiting_put(struct orders *all, struct waiting_order *o)
 {
@@ -153,7 +154,7 @@ waiting_end(struct orders *all, struct waiting_order *o, bool done, const char *
 }
 
 /* ---- Running ---- */
-/* Waits for the save that the order has made necessary, or ends. */
+/* Waits for the save that the order requires, or ends. */
 static void
 order_run(struct orders *all, struct message *m, struct waiting_order *o)
 {
@@ -175,7 +176,7 @@ order_run(struct orders *all, struct message *m, struct waiting_order *o)
 	else if (!changed)
 		waiting_end(all, o, true, o->text);
 	else {
-		/* A save that is on its way already has not got it. */
+		/* A save that is already in progress does not include it. */
 		o->waits_for = WAITS_FOR_SAVE;
 		o->saves = saving ? 2 : 1;
 		waiting_put(all, o);
@@ -236,7 +237,7 @@ batch_on_turn(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	while ((batch = all->batches) != NULL && all->waiting_count < WAITING_MAX &&
 	       clock_monotonic_ms() - begun_ms < SLICE_MS) {
-		/* One of each in turn: a short batch does not wait for a long one. */
+		/* One order of each batch in turn, so that a short batch does not wait for a long one. */
 		DL_DELETE(all->batches, batch);
 		if (batch->at == batch->count || begun_ms >= batch->until_ms) {
 			batch->due -= (unsigned)(batch->count - batch->at);
@@ -278,7 +279,7 @@ orders_on_order(struct broker *b, struct str peer, const Stagepost__Frame *frame
 	batch->single = single;
 	batch->order = order_find(asked->verb);
 	batch->until_ms = clock_monotonic_ms() + ORDER_MS;
-	batch->due = 1; /* until all are given */
+	batch->due = 1; /* until all are started */
 	if (batch->order == NULL || count > IDS_MAX) {
 		batch_end_one(b, batch, false, batch->order == NULL ? "unknown verb" : "too many ids");
 		return;
@@ -287,7 +288,7 @@ orders_on_order(struct broker *b, struct str peer, const Stagepost__Frame *frame
 	batch->count = count;
 	batch->due += (unsigned)count;
 	for (size_t i = 0; i < count; i++)
-		/* One that is too long is none, and is refused in its turn. */
+		/* A batch that is too long is treated as empty and is refused in its turn. */
 		if (!str_copy(str_c(single ? asked->id : asked->ids[i]), batch->ids[i], SPOOL_ID_MAX))
 			batch->ids[i][0] = '\0';
 	DL_APPEND(all->batches, batch);
@@ -309,12 +310,12 @@ orders_on_news(struct broker *b, const struct message *m, enum message_news news
 			waiting_put(all, o);
 		else
 			waiting_end(all, o, false,
-				    o->waits_for == WAITS_FOR_SAVE ? "unknown: the shard went to another broker first"
+				    o->waits_for == WAITS_FOR_SAVE ? "unknown: the shard moved to another broker first"
 								   : "not in the queue");
 	}
 }
 
-/* Of messages that the store does not answer about. */
+/* For messages about which the store does not answer. */
 static void
 batch_end_until(struct orders *all, int64_t now_ms)
 {

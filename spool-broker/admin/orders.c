@@ -1,5 +1,5 @@
-/* What an operator may say about a queued message: the verbs, and what each
- * changes. order_batch.c sees to who asked, and when he is answered. */
+/* What an operator may do to a queued message: the verbs, and what each one
+ * changes. order_batch.c keeps track of who asked and when to answer. */
 #include "spool-broker/admin/orders.h"
 
 #include <string.h>
@@ -14,8 +14,9 @@
 #include "spool-broker/schedule/schedule.h"
 
 /* ---- retry ---- */
-/* The times of waiting recipients are in the spool too: whoever takes the shard
- * over must not wait for the old ones. address: empty: all. */
+/* The times of waiting recipients are stored in the spool too, so that a broker
+ * that takes the shard over does not wait for the old ones. address: empty:
+ * all. */
 static void
 orders_make_due(struct message *m, struct str address)
 {
@@ -31,8 +32,7 @@ orders_make_due(struct message *m, struct str address)
 	}
 }
 
-/* Puts the waiting parts that serve the recipient (empty: all) where they
- * belong, to be tried now. */
+/* Reschedules the waiting parts that serve the recipient (empty: all), to be tried now. */
 static unsigned
 orders_place_now(struct broker *b, struct message *m, struct str recipient)
 {
@@ -58,7 +58,7 @@ orders_place_now(struct broker *b, struct message *m, struct str recipient)
 	return count;
 }
 
-/* What is due already need not be read for it: nothing of it changes. */
+/* What is due already need not be read for this: nothing in it changes. */
 static bool
 orders_retry_needs_work(const struct message *m)
 {
@@ -94,7 +94,7 @@ order_release(struct broker *b, struct message *m, struct str recipient)
 	message_set_held(b, m, false);
 	m->work->state->held = false;
 	work_add_event(m->work, "released", 0, b->config.id, "by the operator");
-	/* Its wait for a check may have ended while it was held. */
+	/* Its wait for a spam check may have ended while it was held. */
 	check_look(b, m);
 	orders_place_now(b, m, STR_NONE);
 	deadline_set(b, m);

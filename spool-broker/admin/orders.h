@@ -1,4 +1,4 @@
-/* What an operator may say about a message: the table of verbs. */
+/* What an operator may do to a message: the table of verbs. */
 #ifndef SP_BROKER_ORDERS_H
 #define SP_BROKER_ORDERS_H
 
@@ -6,10 +6,10 @@
 
 struct order {
 	const char *verb;
-	/* Has the message to be read for it, when it is for all recipients? */
+	/* Must the message be read when the order is for all recipients? */
 	bool (*needs_work)(const struct message *m);
-	/* Returns words for the answer; NULL: refused, nothing of the message is
-	 * concerned. The change of the state, if any, is in the work and not saved. */
+	/* Returns the text of the answer; NULL: refused, no part of the message is
+	 * affected. A change of state is made in the work but not saved. */
 	const char *(*run)(struct broker *b, struct message *m, struct str recipient);
 };
 

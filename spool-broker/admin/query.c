@@ -1,9 +1,9 @@
 /* Pages of the queue's messages, in the order of their ids.
  *
- * A walk through what is in memory finds the ids of the page; only these are
- * read from the spool, some at a time, and those of which memory could not tell
- * are looked at again. So a page may have fewer entries than asked for, and
- * still not be the last. */
+ * A walk through memory finds the ids of the page. Only these are read from the
+ * spool, a few at a time, and those that could not be decided from memory are
+ * checked again. So a page may have fewer entries than asked for and still not
+ * be the last. */
 #include "spool-broker/admin/query.h"
 
 #include <stdlib.h>
@@ -27,7 +27,7 @@
 enum {
 	LIMIT_MAX = 10000,
 	READ_AT_ONCE = 100,
-	PAGE_BYTES = 4 * 1024 * 1024, /* unless one message has more; less than a frame may have */
+	PAGE_BYTES = 4 * 1024 * 1024, /* exceeded only by a single large message; less than a frame may have */
 	PARTS_MAX = 100,
 };
 
@@ -50,7 +50,7 @@ struct query {
 	size_t found_count;
 	bool full; /* there are more than the limit */
 
-	size_t at;	    /* in found: looked at */
+	size_t at;	    /* in found: checked so far */
 	unsigned reading;   /* answers due */
 	struct arena arena; /* of the entries */
 	Stagepost__QueueEntry **entries;
@@ -89,7 +89,7 @@ query_bytes_of(const Stagepost__QueueEntry *entry)
 	return protobuf_c_message_get_packed_size(&entry->base);
 }
 
-/* Those of a reading may be more than a page holds; one always goes. */
+/* A round of reads may return more than a page holds; at least one entry always goes in. */
 static size_t
 query_count_fitting(const struct query *q)
 {
@@ -204,7 +204,7 @@ query_look_at(struct query *q, const struct message *m, bool sure, struct str en
 static void query_go_on(struct query *q);
 
 struct read {
-	struct query *query;   /* borrowed; lives until its reads are answered */
+	struct query *query;   /* borrowed; valid until its reads are answered */
 	struct broker *broker; /* borrowed */
 	struct candidate candidate;
 };
@@ -279,7 +279,7 @@ query_go_on(struct query *q)
 }
 
 /* ---- The walk ---- */
-/* The first ones by id are kept. */
+/* The lowest ids are kept. */
 static void
 query_cut_found(struct query *q)
 {
@@ -349,7 +349,7 @@ query_on_query(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 	if (!match_init(&q->match, asked->filter))
 		query_on_walked(q, true); /* no message is in such a state */
 	else if (asked->id[0] == '\0' && !scan_start(b, &ops, q))
-		query_free(q); /* too many ask: the asker's time runs out */
+		query_free(q); /* too many queries at once: this one times out */
 	else if (asked->id[0] != '\0') {
 		if (m != NULL) {
 			memcpy(q->found[0].id, m->id, sizeof(m->id));
@@ -359,7 +359,7 @@ query_on_query(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 	}
 }
 
-/* After scans_free(): what is left waits for reads. */
+/* After scans_free(): the remaining queries wait for reads. */
 void
 queries_free(struct broker *b)
 {

@@ -1,4 +1,4 @@
-/* What a broker says of itself in its heartbeat. */
+/* What a broker reports about itself in its heartbeat. */
 #include "spool-broker/admin/status.h"
 
 #include "lib/base/clock.h"
@@ -13,7 +13,7 @@
 
 static const char *const kind_names[BROKER_KINDS] = {"local", "remote", "report", NULL, "check"};
 
-/* Sites with trouble that are named. */
+/* At most this many sites with trouble are listed. */
 enum { TROUBLES_NAMED = 20 };
 
 static void
@@ -48,7 +48,7 @@ status_add_trouble(void *arg, const struct site *site)
 	cJSON_AddItemToArray(list, item);
 }
 
-/* Parts, each with the recipients of one message for one destination. */
+/* Counts parts, each with the recipients of one message for one destination. */
 static void
 status_add_queue(struct broker *b, cJSON *into)
 {

@@ -1,4 +1,4 @@
-/* What a broker says of itself. */
+/* What a broker reports about itself. */
 #ifndef SP_BROKER_STATUS_H
 #define SP_BROKER_STATUS_H
 
@@ -6,7 +6,7 @@
 
 #include "spool-broker/broker.h"
 
-/* Shards, queues, workers, into an object. */
+/* Shards, queues and workers, added to an object. */
 void status_describe(struct broker *b, cJSON *into);
 
 #endif

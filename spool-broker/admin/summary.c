@@ -18,10 +18,10 @@
 
 enum { LINES_MAX = 20000 };
 
-/* What the walk finds of one destination. */
+/* What the walk finds for one destination. */
 struct tally {
 	UT_hash_handle hh;		       /* by destination */
-	const struct destination *destination; /* only its address: it may go meanwhile */
+	const struct destination *destination; /* only its address is used: it may be freed meanwhile */
 	unsigned parts[QUEUE_STATES];
 	int64_t oldest_ms, next_try_ms;
 };
@@ -65,7 +65,7 @@ summary_visit(void *arg, struct message *m)
 	}
 }
 
-/* ---- Lines: what the walk found, with what the schedule knows ---- */
+/* ---- Lines: what the walk found, combined with what the schedule knows ---- */
 static void
 summary_add_line(void *arg, const struct destination *d)
 {
@@ -177,7 +177,7 @@ summary_on_query(struct broker *b, struct str peer, const Stagepost__Frame *fram
 	s->request = frame->request;
 	s->limit = limit == 0 || limit > LINES_MAX ? LINES_MAX : limit;
 	arena_init(&s->arena);
-	/* No message is in a state that there is not: the walk finds none. */
+	/* For a state that does not exist the walk finds no message. */
 	if (!match_init(&s->match, frame->queue_summary_query->filter))
 		s->match.before_ms = 0;
 	if (!scan_start(b, &ops, s))

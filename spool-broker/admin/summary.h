@@ -1,4 +1,4 @@
-/* The queue by destination, for who asks. */
+/* The queue by destination, for those who ask. */
 #ifndef SP_BROKER_SUMMARY_H
 #define SP_BROKER_SUMMARY_H
 

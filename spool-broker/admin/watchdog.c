@@ -24,7 +24,7 @@ static const enum metric queue_metrics[BROKER_KINDS] = {
 	[STAGEPOST__JOB_KIND__CHECK] = M_STALLED_CHECK,
 };
 
-/* No delivery that goes on takes longer, but over the slowest of lines. */
+/* No delivery that makes progress takes longer, except over the slowest of lines. */
 enum { LONG_JOB_MS = 30 * 60000 };
 
 struct watchdog *
@@ -40,7 +40,7 @@ watchdog_free(struct watchdog **w)
 	*w = NULL;
 }
 
-/* True once it has stood still for so long, at each look. */
+/* True at every check once it has stalled for that long. */
 static bool
 watchdog_look(struct watch *w, bool still, int64_t limit_ms)
 {
@@ -53,7 +53,7 @@ watchdog_look(struct watch *w, bool still, int64_t limit_ms)
 	return still && now_ms - w->since_ms >= limit_ms;
 }
 
-/* ---- Queues: something is ready, nothing is under way ---- */
+/* ---- Queues: something is ready, but nothing is in progress ---- */
 static const char *
 watchdog_why_not_given(const struct broker *b, unsigned kind)
 {
@@ -73,7 +73,7 @@ watchdog_look_at_queue(struct broker *b, unsigned kind, int64_t limit_ms)
 {
 	struct schedule_counts counts = b->ops->counts(b->schedules[kind]);
 	struct watch *w = &b->watchdog->queues[kind];
-	/* What waits for the next probe of a dead destination is no stall. */
+	/* Mail that waits for the next probe of a dead destination is not a stall. */
 	bool stalled = watchdog_look(w, counts.ready != 0 && counts.active == 0 && !counts.waits, limit_ms);
 
 	metrics_set(queue_metrics[kind], stalled ? counts.ready : 0);
@@ -85,7 +85,7 @@ watchdog_look_at_queue(struct broker *b, unsigned kind, int64_t limit_ms)
 	w->told = stalled;
 }
 
-/* ---- The store: writes that do not come back ---- */
+/* ---- The store: writes that are not answered ---- */
 static void
 watchdog_look_at_store(struct broker *b, int64_t limit_ms)
 {
@@ -113,7 +113,7 @@ watchdog_look_at_store(struct broker *b, int64_t limit_ms)
 	w->told = stalled;
 }
 
-/* ---- Jobs: the lease is renewed, but no end comes ---- */
+/* ---- Jobs: the lease is renewed, but the job does not end ---- */
 static void
 watchdog_look_at_jobs(struct broker *b)
 {

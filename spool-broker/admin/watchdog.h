@@ -1,5 +1,6 @@
-/* Names what stands still, once when it has for settings:spool stall_after, and
- * once when it goes on: in the log, and as spool_stalled in the metrics. */
+/* Reports what has stalled: once when it has made no progress for
+ * settings:spool stall_after, and once when it recovers, in the log and as
+ * spool_stalled in the metrics. */
 #ifndef SP_BROKER_WATCHDOG_H
 #define SP_BROKER_WATCHDOG_H
 
@@ -8,9 +9,9 @@
 
 #include "spool-broker/broker.h"
 
-/* One thing that is watched. */
+/* One thing under watch. */
 struct watch {
-	int64_t since_ms; /* monotonic: it has stood still since; 0: it moves */
+	int64_t since_ms; /* monotonic: stalled since; 0: it makes progress */
 	bool told;
 };
 

@@ -1,10 +1,11 @@
-/* Spam checks: which messages wait for one, what its result changes, and when
- * a message goes on without.
+/* Spam checks: which messages wait for one, what the result changes, and when a
+ * message proceeds without one.
  *
- * A message that is to be checked says so in its envelope, from its acceptance
- * on, and has one CHECK part and no other until its state holds a verdict, or
- * that there will be none. That is saved before any other part is tried. So
- * whoever finds no verdict in the spool knows that nothing was delivered yet. */
+ * The envelope of a message says from its acceptance whether it must be checked.
+ * Such a message has one CHECK part and no other until its state holds a
+ * verdict, or says that there will be none. That is saved before any other part
+ * is tried. So a broker that finds no verdict in the spool knows that nothing
+ * was delivered yet. */
 #include "spool-broker/jobs/check.h"
 
 #include <string.h>
@@ -23,12 +24,12 @@
 #include "spool-broker/schedule/schedule.h"
 #include "spool-broker/spool/shards.h"
 
-/* Waits between two tries of one message. An engine that cannot be reached at
- * all is the schedule's to wait for: its destination is ill, which says nothing of
- * the message. */
+/* How long one message waits between two tries. An engine that cannot be reached
+ * at all is handled by the schedule: its destination is in trouble, which says
+ * nothing about the message. */
 enum { CHECK_FIRST_MS = 10000, CHECK_LONGEST_MS = 60000, UNREACHED_MS = 2000 };
 
-/* ---- Who is checked ---- */
+/* ---- What is checked ---- */
 static bool
 check_is_on(const struct broker *b)
 {
@@ -62,7 +63,7 @@ check_find_part(const struct message *m)
 	return NULL;
 }
 
-/* ---- What goes out ---- */
+/* ---- Outgoing spam ---- */
 static bool
 check_has_remote_left(const struct work *w)
 {
@@ -78,7 +79,7 @@ check_hold_outbound(struct broker *b, struct message *m)
 	Stagepost__SpamVerdict *v = m->work->state->spam;
 	struct str sender = envelope_sender(m->work->envelope);
 
-	/* Once: what the operator has released stays released. */
+	/* Once only: a message that the operator has released stays released. */
 	if (v == NULL || !v->is_spam || v->held || (m->flags & MESSAGE_HELD) != 0 || !check_has_remote_left(m->work) ||
 	    settings_spam(broker_settings(b), sender)->outbound_spam != OUTBOUND_SPAM_HOLD)
 		return;
@@ -88,7 +89,7 @@ check_hold_outbound(struct broker *b, struct message *m)
 }
 
 /* ---- The end of the wait ---- */
-/* With a verdict in its state, or without: the message's own parts come. */
+/* With a verdict in its state or without one, the message gets its own parts. */
 static void
 check_pass(struct broker *b, struct message *m, struct part *p)
 {
@@ -114,8 +115,8 @@ check_pass_unchecked(struct broker *b, struct message *m, struct part *p, const 
 	check_pass(b, m, p);
 }
 
-/* Words for why it need not wait any longer; NULL: it must. No more than a
- * backlog keeps it waiting as long as engines do answer. */
+/* Returns why it need not wait any longer; NULL: it must. As long as engines
+ * answer, only a backlog keeps it waiting. */
 static const char *
 check_why_over(const struct broker *b, const struct part *p, int64_t now_ms)
 {

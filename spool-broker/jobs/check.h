@@ -4,22 +4,21 @@
 
 #include "spool-broker/broker.h"
 
-/* Is a message with this envelope to be checked, by the settings of now? */
+/* Must a message with this envelope be checked under the current settings? */
 bool check_is_wanted(const struct broker *b, const Stagepost__Envelope *e);
-/* What a CHECK job's results change. again_ms: unix, for what was postponed; else 0.
- * Needs the work; p is gone, or placed. True: the message's deadline is another now. */
+/* Applies the results of a CHECK job. again_ms: unix, for postponed recipients; else 0.
+ * Needs the work; p is freed or rescheduled. True: the message's deadline has
+ * changed. */
 bool check_apply(struct broker *b, struct part *p, const char *host, const Stagepost__JobDone *done, int64_t again_ms);
-/* No engine is to be asked, whatever waits for a check. */
+/* No engine needs to be asked, whatever waits for a check. */
 bool check_is_off(const struct broker *b);
-/* When its wait for a check should be looked at; INT64_MAX: never, or it has none. */
+/* When to look at its wait for a check; INT64_MAX: never, or it does not wait for one. */
 int64_t check_deadline_ms(const struct broker *b, const struct message *m);
-/* Does it have to go on waiting? */
+/* Must it go on waiting? */
 bool check_waits(const struct broker *b, const struct message *m, int64_t now_ms);
-/* Lets it go on unchecked, if its wait is over; its deadline is the caller's to set
- * then. Needs the work. */
+/* Lets it proceed unchecked if its wait is over; the caller then sets its deadline. Needs the work. */
 void check_look(struct broker *b, struct message *m);
-/* Holds what is spam and would go to other servers, where that is wished.
- * Needs the work. */
+/* Holds spam that would be sent to other servers, if the settings say so. Needs the work. */
 void check_hold_outbound(struct broker *b, struct message *m);
 
 #endif

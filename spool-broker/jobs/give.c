@@ -1,4 +1,4 @@
-/* Jobs are given: to whom, what is in them. */
+/* Hands out jobs: to which worker, and what is in them. */
 #include "spool-broker/jobs/give.h"
 
 #include "lib/base/check.h"
@@ -21,15 +21,15 @@
 
 enum {
 	FULL_MS = 100,	     /* pause for a worker whose queue is full */
-	NOT_NOW_MS = 300,    /* a part whose shard is in doubt */
+	NOT_NOW_MS = 300,    /* a part whose shard's lease is in doubt */
 	PUT_BACK_MAX = 1000, /* of those, in one turn of the loop */
-	/* Of one job: their results, a kilobyte each at the most, fit a frame; the
-	 * others are the next job's. */
+	/* Recipients of one job: their results, at most a kilobyte each, fit a
+	 * frame. The others go into the next job. */
 	JOB_RECIPIENTS_MAX = 10000,
-	TOO_LARGE_MS = 3600000 /* a message of an earlier version that no frame takes */
+	TOO_LARGE_MS = 3600000 /* a message of an earlier version that fits no frame */
 };
 
-/* Of all workers that are there. */
+/* Over all connected workers. */
 static unsigned
 give_count_slots(const struct broker *b, unsigned kind)
 {
@@ -40,8 +40,8 @@ give_count_slots(const struct broker *b, unsigned kind)
 	return count;
 }
 
-/* The one that is busy least, for its slots: so one that was ill, and has a single
- * slot on trial, has its trial soon. */
+/* The least busy worker in relation to its slots. So a worker that was ill, and
+ * has a single slot on trial, gets its trial soon. */
 static struct worker *
 give_find_worker(struct broker *b, Stagepost__JobKind kind, int64_t now_ms)
 {
@@ -59,8 +59,7 @@ give_find_worker(struct broker *b, Stagepost__JobKind kind, int64_t now_ms)
 	return best;
 }
 
-/* The recipients that the job serves. A fresh message that goes to one
- * destination as a whole is not opened for it. */
+/* The recipients that the job serves. A fresh message that goes to a single destination is not unpacked for this. */
 static uint32_t *
 give_list_recipients(struct job *job, size_t *count_out)
 {
@@ -121,7 +120,7 @@ give_pack(struct broker *b, struct job *job, struct buf *out)
 	char report[SPOOL_ID_MAX];
 	struct buf room = BUF_EMPTY;
 
-	/* Of a local one the message itself knows better: it may have been held since. */
+	/* For a local recipient the message itself knows better: it may have been held since. */
 	job->recheck = job->kind == STAGEPOST__JOB_KIND__LOCAL ? (m->flags & MESSAGE_UNCERTAIN) != 0 : (bool)p->recheck;
 	body.job = job->number;
 	body.kind = job->kind;
@@ -141,7 +140,7 @@ give_pack(struct broker *b, struct job *job, struct buf *out)
 		body.report = (Stagepost__Job__Report)p->report;
 		report_id(m, body.report, report);
 		body.report_id = report;
-		/* Recipients who were added are in the envelope already. */
+		/* Recipients that were added are in the envelope already. */
 		state = *m->work->state;
 		state.n_added = 0;
 		body.state = &state;
@@ -152,7 +151,7 @@ give_pack(struct broker *b, struct job *job, struct buf *out)
 	buf_fini(&room);
 }
 
-/* Nothing to do any more: the part goes. */
+/* Nothing to do any more: the part is removed. */
 static void
 give_end_empty(struct broker *b, struct job *job)
 {
@@ -196,8 +195,7 @@ give_send(struct broker *b, struct job *job)
 	buf_fini(&frame);
 }
 
-/* The entry has gone from the store behind our back: an operator's hand, or
- * data lost there. */
+/* The entry has disappeared from the store behind our back: an operator deleted it, or the store lost data. */
 static void
 give_drop_missing(struct broker *b, struct message *m)
 {
@@ -206,7 +204,7 @@ give_drop_missing(struct broker *b, struct message *m)
 		message_free(b, &m);
 }
 
-/* The message can be sent to all workers that it was promised. */
+/* The message can be sent to all workers that were promised it. */
 static void
 give_on_work(struct broker *b, struct message *m, const struct err *err)
 {
@@ -214,7 +212,7 @@ give_on_work(struct broker *b, struct message *m, const struct err *err)
 
 	if (err != NULL)
 		log_warning(NULL, "message not read", F_C("id", m->id), F_ERR(err));
-	m->active++; /* stays while its jobs are sent, whatever becomes of them */
+	m->active++; /* stays valid while its jobs are sent, whatever happens to them */
 	for (struct part *p = m->parts; p != NULL; p = next) {
 		next = p->next;
 		if (p->job == NULL || p->job->sent)
@@ -238,7 +236,7 @@ give_job(struct broker *b, struct part *p, struct worker *w)
 	struct job *job = job_new(b, p, w, b->jobs->next_number++);
 	bool whole = m->packed != NULL && m->work == NULL && m->parts == p && p->next == NULL;
 
-	/* With the work there, this job alone: a message may have ten thousands. */
+	/* The work is in memory: handles this job alone, since a message may have tens of thousands. */
 	if (m->work != NULL || (whole && job->kind != STAGEPOST__JOB_KIND__REPORT))
 		give_send(b, job);
 	else
@@ -260,14 +258,15 @@ jobs_give(struct broker *b)
 	int64_t now_ms = clock_monotonic_ms(), unix_ms = clock_unix_ms();
 	unsigned put_back = 0;
 
-	/* While the store is away, a long queue is not turned over for nothing. */
+	/* While the store is away, a long queue is not cycled through in vain. */
 	if (!give_is_possible(b))
 		return;
 	for (unsigned kind = 0; kind < BROKER_KINDS; kind++) {
 		struct worker *w;
 		struct part *p;
-		/* What waits for a check that nobody is to make goes on without one by
-		 * its deadline, however it became ready: check_look(). */
+		/* A message that waits for a check that no engine will make proceeds
+		 * without one by its deadline, however it became ready:
+		 * check_look(). */
 		if (kind == STAGEPOST__JOB_KIND__CHECK && check_is_off(b))
 			continue;
 		b->ops->set_slots(b->schedules[kind], give_count_slots(b, kind));

@@ -1,4 +1,4 @@
-/* The table of jobs: made, returned to the queue, forgotten with their shard. */
+/* The table of jobs: created, returned to the queue, dropped with their shard. */
 #include "spool-broker/jobs/jobs.h"
 
 #include <utlist.h>
@@ -14,7 +14,7 @@
 #include "spool-broker/spool/shards.h"
 
 enum {
-	DEPARTED_MS = 30000 /* longer than a shard takes to find its next owner and to be read */
+	DEPARTED_MS = 30000 /* longer than a shard takes to get its next owner and to be read */
 };
 
 int64_t
@@ -91,7 +91,7 @@ job_forget(struct broker *b, struct job **job)
 		departed->until_ms = clock_monotonic_ms() + DEPARTED_MS;
 		HASH_ADD(hh, b->jobs->departed, number, sizeof(departed->number), departed);
 	}
-	job_free(b, gone); /* NULLs the part's pointer */
+	job_free(b, gone); /* sets the part's pointer to NULL */
 }
 
 void
@@ -119,14 +119,14 @@ jobs_forget_departed(struct broker *b, int64_t until_ms)
 {
 	struct departed_job *d;
 
-	/* In the order in which they came. */
+	/* In order of arrival. */
 	while ((d = b->jobs->departed) != NULL && d->until_ms <= until_ms) {
 		HASH_DEL(b->jobs->departed, d);
 		mem_free(d);
 	}
 }
 
-/* The job is gone; nobody knows how far it came. */
+/* The job is lost; nobody knows how far it got. */
 void
 job_return(struct broker *b, struct job *job, bool was_given, int64_t wait_ms)
 {

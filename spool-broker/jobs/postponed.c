@@ -1,11 +1,12 @@
-/* Our own trouble: a job that a worker could not do for want of the store, a
- * body, a descriptor or a resolver was no try of its recipients. It costs them no
- * attempt and brings their end no nearer; another worker has it soon.
+/* Our own trouble: a job that a worker could not do because the store, a body, a
+ * descriptor or a resolver was not available does not count as a try of its
+ * recipients. It costs them no attempt and does not bring their expiry nearer;
+ * another worker gets it soon.
  *
- * As long as nothing else of the kind is served either, the trouble is general,
+ * As long as nothing else of this kind is served either, the trouble is general,
  * and "soon" stays soon. When others are served again and again and this one is
- * not, something of its own is damaged (its body, its mailbox): it waits longer
- * and longer, and its age counts again. */
+ * not, something that belongs to it is damaged (its body, its mailbox): it waits
+ * longer and longer, and its age counts again. */
 #include "spool-broker/jobs/postponed.h"
 
 #include "lib/base/clock.h"
@@ -17,7 +18,7 @@
 #include "spool-broker/schedule/backoff.h"
 #include "spool-broker/schedule/schedule.h"
 
-/* With the random part of the back-off always below three seconds. */
+/* Together with the random part of the back-off, always below three seconds. */
 enum { SOON_FIRST_MS = 300, SOON_LONGEST_MS = 2400, DAMAGED_LONGEST_MS = 60000 };
 enum { DAMAGED_FROM = 12, HOPELESS_FROM = 50 };
 
@@ -72,7 +73,7 @@ postponed_note(struct broker *b, struct part *p, const char *host, const Stagepo
 	if (p->postponed == 0 || (p->served != (uint8_t)b->jobs->served[p->kind] && p->postponed < UINT8_MAX))
 		p->postponed++;
 	p->served = (uint8_t)b->jobs->served[p->kind];
-	/* How far it came is not known: an answer may be lost that the store gave. */
+	/* It is not known how far it got: the store's answer may have been lost. */
 	p->recheck = true;
 	if (p->postponed == DAMAGED_FROM)
 		log_error(NULL, "a message is postponed repeatedly while others are delivered", F_C("id", m->id),

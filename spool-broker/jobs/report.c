@@ -1,5 +1,4 @@
-/* Who has to be told what became of a message (RFC 3461): decides, and makes
- * the jobs that write the reports. */
+/* Decides who must be told what happened to a message (RFC 3461), and makes the jobs that write the reports. */
 #include "spool-broker/jobs/report.h"
 
 #include <openssl/evp.h>
@@ -25,7 +24,7 @@ report_concerns(const Stagepost__Recipient *r, const Stagepost__RecipientStatus 
 		return !silent && status->state == STAGEPOST__RECIPIENT_STATE__FAILED && !status->reported &&
 		       (r->notify == 0 || (r->notify & NOTIFY_FAILURE) != 0);
 	case STAGEPOST__JOB__REPORT__SUCCESS:
-		/* What a server that knows DSN has taken, it reports itself. */
+		/* A server that supports DSN and has accepted a message sends the reports itself. */
 		return !silent && !status->reported && (r->notify & NOTIFY_SUCCESS) != 0 &&
 		       ((status->state == STAGEPOST__RECIPIENT_STATE__DELIVERED && (r->local || status->relayed)) ||
 			(status->state == STAGEPOST__RECIPIENT_STATE__EXPANDED && status->expanded_here));
@@ -70,8 +69,8 @@ report_look(struct broker *b, struct message *m)
 	}
 }
 
-/* Named by the recipients that it is about: made again after a crash it is the
- * same, and another one when more have failed meanwhile. */
+/* Named after the recipients that it is about: made again after a crash it has
+ * the same id, and a different one if more recipients have failed meanwhile. */
 void
 report_id(const struct message *m, Stagepost__Job__Report report, char out[SPOOL_ID_MAX])
 {

@@ -1,4 +1,4 @@
-/* What a job's results change in the state of its message. */
+/* How a job's results change the state of its message. */
 #include "spool-broker/jobs/results.h"
 
 #include <string.h>
@@ -22,9 +22,9 @@
 
 /* Reports that cannot be handed over. */
 enum { REPORT_FIRST_MS = 10000, REPORT_TRIES_MAX = 50 };
-/* What is kept until an operator has done something goes soon after that. */
+/* A message that was kept until an operator did something is deleted soon after that. */
 enum { KEPT_LONGEST_MS = 5 * 60 * 1000 };
-/* A recipient without a result, which a sound worker does not leave. */
+/* A recipient without a result, which a correct worker never leaves. */
 enum { NO_RESULT_MS = 60000 };
 
 struct applying {
@@ -102,8 +102,9 @@ results_on_deferred(struct applying *a, const Stagepost__RecipientResult *r)
 	event->next_try_ms = status->next_try_ms;
 }
 
-/* Nothing happened to the recipient: its last answer and its attempts stay. Nor is
- * this worth a write; whoever takes the shard over tries at once. */
+/* Nothing happened to the recipient: its last answer and its attempts stay. This
+ * is not worth a write either: a broker that takes the shard over tries at
+ * once. */
 static void
 results_on_postponed(struct applying *a, const Stagepost__RecipientResult *r)
 {
@@ -138,7 +139,7 @@ static void (*const outcomes[])(struct applying *a, const Stagepost__RecipientRe
 	[STAGEPOST__RECIPIENT_RESULT__OUTCOME__POSTPONED] = results_on_postponed,
 };
 
-/* Whose the spool's reference is now, whatever became of the recipient. */
+/* Who owns the spool's reference now, whatever happened to the recipient. */
 static void
 results_note_reference(struct applying *a, const Stagepost__RecipientResult *r)
 {
@@ -156,9 +157,9 @@ results_is_served(const struct applying *a, const Stagepost__RecipientResult *r)
 	       part_serves(a->part, work_recipient(a->work, r->recipient), work_status(a->work, r->recipient));
 }
 
-/* What is left for the part: when the first of its recipients is to be tried
- * again; false when none is left. One that was added while the job ran is not
- * behind anything; one that the job left without a result waits. */
+/* What is left for the part: when its first recipient must be tried again;
+ * false when none is left. A recipient that was added while the job ran need
+ * not wait; one that the job left without a result waits. */
 static bool
 results_find_rest(const struct applying *a, int64_t *time_ms_out)
 {
@@ -242,7 +243,7 @@ results_apply_report(struct applying *a, const Stagepost__JobDone *done)
 		report_done(a->message, report, r->recipient);
 		event = work_add_event(a->work, unreported ? "unreported" : "reported", r->recipient + 1, a->host,
 				       r->text);
-		/* What it was told of. */
+		/* The recipients that it reported on. */
 		event->code = work_status(a->work, r->recipient)->last_code;
 		made |= !unreported;
 	}

@@ -1,4 +1,4 @@
-/* Workers: what they say, and what becomes of their jobs when they fall silent. */
+/* Workers: the frames they send, and what happens to their jobs when they fall silent. */
 #include "spool-broker/jobs/workers.h"
 
 #include <string.h>
@@ -21,8 +21,8 @@
 #include "spool-broker/spool/take_over.h"
 
 enum {
-	SILENT_MS = 4000,     /* a worker pings twice a second; this silent, it is lost */
-	FORGOTTEN_MS = 60000, /* it has to say hello again */
+	SILENT_MS = 4000,     /* a worker pings twice a second; silent for this long, it is lost */
+	FORGOTTEN_MS = 60000, /* it must say hello again */
 	WORKERS_MAX = 4096
 };
 
@@ -49,8 +49,8 @@ worker_find(struct broker *b, struct str peer)
 	return w;
 }
 
-/* Not one whose message is being read: it is given to nobody then. Nor one whose
- * result is here: that counts. */
+/* Not a job whose message is still being read: no worker has it yet. Nor one
+ * whose result has arrived: that result counts. */
 static bool
 workers_job_is_in_hand(const struct job *job)
 {
@@ -114,7 +114,7 @@ workers_on_hello(struct broker *b, struct str peer, const Stagepost__Frame *fram
 		memcpy(w->peer, peer.p, peer.len);
 		w->peer_len = peer.len;
 		str_copy(str_c(hello->worker), w->name, sizeof(w->name));
-		/* Come back on another connection: what it had is lost. */
+		/* It came back on another connection: what it held is lost. */
 		HASH_ITER (hh, b->jobs->workers, other, next)
 			if (strcmp(other->name, w->name) == 0 && (!other->lost || worker_has_jobs(other)))
 				worker_lose(b, other, "came back without its earlier state");
@@ -132,8 +132,7 @@ workers_on_hello(struct broker *b, struct str peer, const Stagepost__Frame *fram
 
 static void workers_job_end(struct broker *b, struct job *job, const Stagepost__JobDone *done);
 
-/* Results that came before the message was read; while it cannot be, they wait
- * for the next tick. */
+/* Results that arrived before the message was read; while it cannot be read, they wait for the next tick. */
 static void
 workers_on_adopted(struct broker *b, struct message *m, const struct err *err)
 {
@@ -162,7 +161,7 @@ workers_on_adopted(struct broker *b, struct message *m, const struct err *err)
 	message_settle(b, m);
 }
 
-/* A job that the shard's former owner gave: this broker's from now on. */
+/* A job that the shard's former owner handed out: it belongs to this broker from now on. */
 static void
 worker_adopt(struct broker *b, struct worker *w, const Stagepost__RunningJob *running)
 {
@@ -261,13 +260,13 @@ workers_on_done(struct broker *b, struct str peer, const Stagepost__Frame *frame
 	struct job *job = job_find(b, frame->job_done->job);
 
 	if (w == NULL || job == NULL || job->worker != w || !job->sent) {
-		/* Its lease had run out; the next try rechecks. */
+		/* Its lease had run out; the next try checks again. */
 		log_info(NULL, "result of a job that is no longer known", F_STR("peer", peer));
 		return;
 	}
-	/* A message that was sent has its envelope at hand: its work is open, or it
-	 * is kept packed. Only an adopted one may still be being read, or could not
-	 * be. */
+	/* A message that was sent has its envelope in memory: its work is open, or
+	 * the packed form is kept. Only an adopted one may still be being read, or
+	 * could not be read. */
 	if (message_work(job->part->message) == NULL) {
 		buf_clear(&job->done);
 		bus_message_pack(&frame->job_done->base, &job->done);
@@ -292,7 +291,7 @@ worker_tend(struct broker *b, struct worker *w, int64_t now_ms)
 	{
 		if (job->done.len != 0) {
 			message_with_work(b, job->part->message, workers_on_adopted);
-			break; /* which may have ended others */
+			break; /* which may have ended other jobs */
 		}
 		if (now_ms < job->lease_until_ms || !job->sent)
 			continue;

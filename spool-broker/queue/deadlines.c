@@ -1,9 +1,11 @@
-/* Deadlines of what is queued, after a change of settings that they depend on.
+/* Deadlines of queued messages, after a change of the settings that they depend
+ * on.
  *
- * Other changes cost nothing. Such a one is a walk through all messages, in slices
- * of the loop; one that comes meanwhile is seen to by a walk of its own. Until a
- * message is reached it has its old deadline: what comes to that is judged by the
- * settings of then (deadlines_run), so only an earlier one comes late. */
+ * Other changes cost nothing. A change of these settings takes a walk through all
+ * messages, in slices of the loop; a change during a walk starts a walk of its
+ * own. Until a message is reached it keeps its old deadline. When that is due, the
+ * current settings decide (deadlines_run), so only an earlier deadline can take
+ * effect late. */
 #include "spool-broker/queue/deadlines.h"
 
 #include "lib/base/clock.h"
@@ -61,7 +63,7 @@ deadlines_look(struct broker *b)
 	static const struct scan_ops ops = {.visit = deadlines_visit, .end = deadlines_on_walked};
 	struct deadline_terms now = deadlines_terms_now(b);
 
-	/* What changes during a walk is looked at behind it. */
+	/* A change during a walk is handled after it. */
 	if (b->deadlines->walked || b->shards->list == NULL || deadlines_are_same(&now, &b->deadlines->terms))
 		return;
 	if (!scan_start(b, &ops, b))
@@ -88,7 +90,7 @@ deadlines_free(struct deadlines **deadlines)
 	*deadlines = NULL;
 }
 
-/* ---- What is due ---- */
+/* ---- Due messages ---- */
 enum { EXPIRED_LOOK_MS = 10 * 60 * 1000 };
 
 static int64_t
@@ -104,7 +106,7 @@ deadline_is_expired(const struct broker *b, const struct message *m, int64_t now
 	return now_ms >= deadlines_expiry_ms(b, m);
 }
 
-/* When the sender is to be told that it is late, or too late. */
+/* When to tell the sender that the message is late or has expired. */
 static int64_t
 deadlines_notice_ms(const struct broker *b, const struct message *m)
 {
@@ -125,7 +127,7 @@ deadline_set(struct broker *b, struct message *m)
 
 	if (check_ms < time_ms)
 		time_ms = check_ms;
-	/* One that is past already is seen to by the result of the job under way. */
+	/* A deadline that has passed already is handled by the result of the job in progress. */
 	heap_set(&b->deadlines->heap, &m->deadline, time_ms > soonest_ms ? time_ms : soonest_ms);
 }
 
@@ -138,12 +140,12 @@ deadlines_on_deadline(struct broker *b, struct message *m, const struct err *err
 		return;
 	}
 	if (deadline_is_expired(b, m, clock_unix_ms()) && postponed_holds(m)) {
-		message_give_back(b, m); /* the deadline is some seconds off already */
+		message_give_back(b, m); /* the deadline is some seconds away already */
 		return;
 	}
 	if (deadline_is_expired(b, m, clock_unix_ms())) {
 		parts_give_up(b, m, STR_NONE, "expired", "5.4.7", "delivery time expired", true);
-		/* What is kept stays; it need not be read for this each second. */
+		/* A kept message stays; it need not be read for this every second. */
 		heap_set(&b->deadlines->heap, &m->deadline, clock_unix_ms() + EXPIRED_LOOK_MS);
 	} else {
 		check_look(b, m);
@@ -157,13 +159,13 @@ deadlines_run(struct broker *b, int64_t now_ms)
 {
 	struct heap_node *node;
 
-	/* A few at a time: each may mean a read of the store. */
+	/* A few at a time: each may need a read from the store. */
 	for (unsigned i = 0; i < 256 && (node = heap_first(&b->deadlines->heap)) != NULL && node->time_ms <= now_ms;
 	     i++) {
 		struct message *m = heap_owner(node, struct message, deadline);
 		bool waits = (m->flags & (MESSAGE_HELD | MESSAGE_FINISHING)) != 0 || !shard_may_work(m->shard);
 		heap_set(&b->deadlines->heap, &m->deadline, now_ms + 10000);
-		/* Its turn with a healthy engine will come: no need to read it. */
+		/* A healthy engine will get to it: no need to read it. */
 		if (now_ms < deadlines_notice_ms(b, m) && check_waits(b, m, now_ms))
 			continue;
 		if (!waits)

@@ -1,4 +1,4 @@
-/* Deadlines of messages: delay reports, expiry, the end of the wait for a check. */
+/* Deadlines of messages: delay reports, expiry, the end of the wait for a spam check. */
 #ifndef SP_BROKER_DEADLINES_H
 #define SP_BROKER_DEADLINES_H
 
@@ -7,20 +7,20 @@
 /* Settings on which deadlines depend. */
 struct deadline_terms {
 	int64_t expire_ms, bounce_expire_ms, delay_ms;
-	int64_t check_ms; /* -1: a check is waited for without end */
+	int64_t check_ms; /* -1: waits for a check without limit */
 	bool check_off;
 };
 
 struct deadlines {
 	struct heap heap;	     /* of messages */
-	struct deadline_terms terms; /* by which they were set */
-	bool walked;		     /* a walk sets them anew */
+	struct deadline_terms terms; /* the settings they were computed from */
+	bool walked;		     /* a walk is updating them */
 };
 
 struct deadlines *deadlines_new(const struct broker *b);
-/* All messages must be gone. */
+/* All messages must have been freed. */
 void deadlines_free(struct deadlines **deadlines);
-/* Have settings changed on which deadlines depend? Then all are set anew. */
+/* Have settings changed that deadlines depend on? If so, all deadlines are set again. */
 void deadlines_look(struct broker *b);
 
 void deadline_set(struct broker *b, struct message *m);

@@ -1,4 +1,4 @@
-/* Texts that many messages share, each kept once: what servers answer. */
+/* Texts that many messages share, each stored once: the answers of servers. */
 #ifndef SP_BROKER_INTERNED_H
 #define SP_BROKER_INTERNED_H
 
@@ -15,11 +15,11 @@ struct interned_table {
 	struct interned *texts; /* owner: hash */
 };
 
-#define INTERNED_MAX 20000 /* texts; one more is not kept */
+#define INTERNED_MAX 20000 /* texts; further ones are not kept */
 
-/* A reference; NULL: there are too many. */
+/* Returns a reference; NULL: there are too many. */
 struct interned *interned_get(struct interned_table *t, const char *text);
-/* NULLs *text; NULL is allowed. */
+/* Sets *text to NULL; NULL is allowed. */
 void interned_drop(struct interned_table *t, struct interned **text);
 
 #endif

@@ -1,4 +1,4 @@
-/* Messages, from the table to the end. */
+/* Messages, from their entry in the table to their end. */
 #include "spool-broker/queue/message.h"
 
 #include <string.h>
@@ -24,10 +24,10 @@
 #include "spool-broker/spool/shards.h"
 #include "spool-broker/spool/writer.h"
 
-/* Packed envelopes of fresh messages that are kept. */
+/* How many packed envelopes of fresh messages are kept. */
 enum { PACKED_BYTES_MAX = 64 * 1024 * 1024 };
 
-/* Addresses that are kept of a message, in bytes. */
+/* How many bytes of a message's addresses are kept. */
 enum { ADDRESSES_MAX = 1000 };
 
 /* ---- The table ---- */
@@ -89,7 +89,7 @@ message_free(struct broker *b, struct message **message)
 	*message = NULL;
 }
 
-/* ---- For those who ask ---- */
+/* ---- For queries ---- */
 void
 message_note_addresses(struct message *m)
 {
@@ -120,7 +120,7 @@ message_note_answer(struct broker *b, struct message *m, const char *text)
 
 	if (text[0] == '\0')
 		return;
-	/* What does not fit is in the store: a query for its words looks there. */
+	/* What does not fit is in the store: a query for it looks there. */
 	bool is_whole = str_copy(str_c(text), kept, sizeof(kept));
 	answer = interned_get(&b->messages->answers, kept);
 	if (!is_whole || answer == NULL ||
@@ -216,7 +216,7 @@ message_with_work(struct broker *b, struct message *m, message_on_work *fn)
 void
 message_hold(struct broker *b, struct message *m, const char *why)
 {
-	/* From now on it is given to nobody, but may be in the hands of some. */
+	/* From now on no worker is given it, but some may have it already. */
 	for (struct part *p = m->parts; p != NULL; p = p->next)
 		if (p->state == PART_ACTIVE && p->kind == STAGEPOST__JOB_KIND__LOCAL)
 			message_set_uncertain(m);
@@ -229,7 +229,7 @@ message_hold(struct broker *b, struct message *m, const char *why)
 }
 
 /* ---- After any change ---- */
-/* What is kept of a message that has left. */
+/* Frees what was kept of a message that has left. */
 static void
 message_pack_trace(const struct work *w, struct buf *out)
 {
@@ -280,7 +280,7 @@ message_save(struct broker *b, struct message *m)
 	broker_wake(b);
 }
 
-/* A message that waits needs neither its work nor its envelope here. */
+/* A waiting message needs neither its work nor its envelope in memory. */
 void
 message_give_back(struct broker *b, struct message *m)
 {
@@ -319,7 +319,7 @@ message_on_saved(struct shard *s, struct str id)
 	b->on_message_news(b, m, MESSAGE_NEWS_SAVED);
 	if ((m->flags & MESSAGE_FINISHING) != 0)
 		return;
-	/* Changed since: one more save for all that came meanwhile. */
+	/* Changed since: one more save covers everything that came meanwhile. */
 	if (m->work->dirty) {
 		message_save(b, m);
 		return;
@@ -333,8 +333,9 @@ message_on_saved(struct shard *s, struct str id)
 	message_give_back(b, m);
 }
 
-/* The reference goes after the entry: a crash between leaks, never loses. What
- * may have become a mailbox's is left to the sweep, however the message ended. */
+/* The reference is dropped after the entry: a crash in between leaks a body, but
+ * never loses one. A reference that may have passed to a mailbox is left to the
+ * sweep, however the message ended. */
 static void
 message_drop_reference(struct broker *b, const struct message *m)
 {

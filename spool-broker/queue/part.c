@@ -1,4 +1,4 @@
-/* Parts of messages, from their making to their end. */
+/* Parts of messages, from creation to end. */
 #include "spool-broker/queue/part.h"
 
 #include <string.h>
@@ -52,7 +52,7 @@ part_origin_of(const Stagepost__Envelope *e)
 	return at >= 0 ? str_from(address, (size_t)at + 1) : address;
 }
 
-/* The message's part for a destination, new or the one that it has. */
+/* The message's part for a destination: a new one, or the one that exists. */
 static struct part *
 part_get(struct broker *b, struct message *m, Stagepost__JobKind kind, struct str destination)
 {
@@ -73,7 +73,7 @@ part_get(struct broker *b, struct message *m, Stagepost__JobKind kind, struct st
 	return p;
 }
 
-/* For one recipient more, who is queued. */
+/* For one more recipient, who is queued. */
 static void
 part_serve_recipient(struct broker *b, struct part *p, unsigned index, bool unsaved)
 {
@@ -83,7 +83,7 @@ part_serve_recipient(struct broker *b, struct part *p, unsigned index, bool unsa
 
 	p->unsaved |= unsaved;
 	if (p->state == PART_ACTIVE)
-		return; /* its end will find the recipient */
+		return; /* its end will pick up the recipient */
 	if (time_ms < (int64_t)w->envelope->hold_until_ms)
 		time_ms = (int64_t)w->envelope->hold_until_ms;
 	if (status->attempts > p->tries)
@@ -91,8 +91,7 @@ part_serve_recipient(struct broker *b, struct part *p, unsigned index, bool unsa
 	part_place(b, p, time_ms < p->retry.time_ms ? time_ms : p->retry.time_ms);
 }
 
-/* Beside parts that there are. Their lanes may have seen other messages since, so
- * that enlisting would not find them. */
+/* Next to existing parts. Their lanes may have seen other messages since, so that enlisting would not find them. */
 static void
 part_add_parts(struct broker *b, struct message *m, unsigned from, bool unsaved)
 {
@@ -141,7 +140,7 @@ part_place(struct broker *b, struct part *p, int64_t time_ms)
 	struct schedule *s;
 	const struct schedule_ops *ops = part_schedule(b, p, &s);
 	bool held = (p->message->flags & MESSAGE_HELD) != 0 && p->kind != STAGEPOST__JOB_KIND__REPORT;
-	/* A worker may still have it from the shard's former owner. */
+	/* A worker may still hold it from the shard's former owner. */
 	bool waits = p->kind == STAGEPOST__JOB_KIND__REMOTE && p->recheck && p->message->shard->awaits_jobs;
 
 	ops->withdraw(s, p);
@@ -172,7 +171,7 @@ part_free(struct broker *b, struct part *p)
 	mem_free(p);
 }
 
-/* Asked after each result, of messages with ten thousands of parts too. */
+/* Asked after each result, also for messages with tens of thousands of parts. */
 bool
 parts_have_report(const struct message *m)
 {
@@ -192,7 +191,7 @@ part_make_report(struct broker *b, struct message *m, Stagepost__Job__Report rep
 	return p;
 }
 
-/* ---- Where they stand ---- */
+/* ---- States ---- */
 const char *const queue_state_names[QUEUE_STATES] = {"queued", "active", "deferred", "held"};
 
 enum queue_state
@@ -238,7 +237,7 @@ part_end_recipient(struct broker *b, struct message *m, unsigned index, const ch
 		 F_C("reason", text));
 }
 
-/* Parts of which nobody is left, but for those of reports. */
+/* Removes parts that have no recipient left, except report parts. */
 static void
 part_free_ended_parts(struct broker *b, struct message *m, struct part_index *index)
 {

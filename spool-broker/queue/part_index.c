@@ -73,7 +73,7 @@ part_index_take(struct part_index *x, const struct part *p)
 	if (indexed == NULL)
 		return false;
 	left = indexed->left;
-	/* Its key is the destination's own name, which may go with the part. */
+	/* Its key is the destination's own name, which may be freed with the part. */
 	HASH_DEL(x->by_kind[p->kind], indexed);
 	mem_free(indexed);
 	return left;

@@ -1,4 +1,4 @@
-/* Envelope and state of one message while something is done with them. */
+/* Envelope and state of one message while it is being worked on. */
 #include "spool-broker/queue/work.h"
 
 #include <string.h>
@@ -114,8 +114,8 @@ work_state_is_sound(const Stagepost__MessageState *state, size_t own)
 	return true;
 }
 
-/* A list with room for one more at least: the old one, or a copy of twice the
- * size (what the arena loses by that is bounded by the whole). */
+/* A list with room for at least one more: the old one, or a copy of twice the
+ * size (the space that this wastes in the arena is bounded by the total). */
 static void *
 work_grow(struct work *w, void *list, size_t count, size_t *room, size_t wanted)
 {
@@ -220,10 +220,10 @@ work_copy(struct work *w, const char *text)
 	return arena_strdup(&w->arena, text != NULL ? text : "");
 }
 
-/* What a status takes beside its two texts. */
+/* What a status takes besides its two texts. */
 enum { STATUS_BARE_BYTES = 48 };
 
-/* At most so many bytes, never a part of a character. */
+/* At most this many bytes, and never part of a character. */
 static char *
 work_copy_cut(struct work *w, const char *text, size_t most)
 {
@@ -270,7 +270,7 @@ work_set_status(struct work *w, unsigned index, Stagepost__RecipientState state,
 	w->dirty = true;
 }
 
-/* The oldest event that may go: a try that failed, or none; the first one stays. */
+/* The oldest event that may be dropped: a failed try, or none; the first event stays. */
 static size_t
 work_expendable_event(const Stagepost__MessageState *state)
 {
@@ -306,9 +306,9 @@ work_add_event(struct work *w, const char *kind, unsigned recipient_number, cons
 }
 
 /* ---- Recipients by address ----
- * Open addressing: a slot is 0, or the index of a recipient and 1. One that has
- * been expanded since stays in it and counts no more; whether it has, its status
- * says. */
+ * Open addressing: a slot is 0, or the index of a recipient plus 1. A recipient
+ * that has been expanded since stays in the table but does not count any more;
+ * its status says whether it has. */
 static size_t
 work_hash_of(const char *address)
 {
@@ -334,14 +334,14 @@ work_address_slot(const struct work *w, const char *address)
 	return &w->by_address[at];
 }
 
-/* Packed, with the tags and lengths. */
+/* Packed, including tags and lengths. */
 static size_t
 work_bytes_of(const Stagepost__Recipient *r)
 {
 	return strlen(r->address) + strlen(r->orcpt) + strlen(r->original) + 20;
 }
 
-/* For so many at least; a third stays free. */
+/* For at least this many; a third stays free. */
 static void
 work_make_address_table(struct work *w, size_t count)
 {

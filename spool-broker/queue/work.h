@@ -1,5 +1,4 @@
-/* A message's envelope and state while something is done with it: recipients,
- * what became of them, the trace. */
+/* A message's envelope and state while it is being worked on: the recipients, what happened to them, the trace. */
 #ifndef SP_BROKER_WORK_H
 #define SP_BROKER_WORK_H
 
@@ -14,17 +13,17 @@
 
 struct message;
 
-/* Limits of one message, so that it fits a frame of 16 MiB with all that there is
- * of it, as an operator's list and a report's job show it: the envelope and what
- * expansion adds to it (SPOOL_ENVELOPE_MAX, 6 MiB together) and a status for each
- * recipient (48 bytes and its texts: of many recipients the texts are cut, so
- * that they are 7 MiB, and 200,000 of them without any text 9.2 MiB). The trace
+/* Limits of one message, so that all of it fits a frame of 16 MiB, as an
+ * operator's list and a report's job show it: the envelope and what expansion
+ * adds to it (SPOOL_ENVELOPE_MAX, 6 MiB together) and a status for each recipient
+ * (48 bytes and its texts: with many recipients the texts are cut, so that all
+ * statuses take 7 MiB; 200,000 statuses without any text take 9.2 MiB). The trace
  * is 64 events of a kilobyte each. */
-#define RECIPIENTS_MAX	 200000 /* of one message, added ones too */
+#define RECIPIENTS_MAX	 200000 /* of one message, including added ones */
 #define STATUS_BYTES_MAX (7 * 1024 * 1024)
 #define EVENTS_MAX	 64 /* of one message's trace */
 
-/* Envelope and state while something is done with them. */
+/* Envelope and state while they are being worked on. */
 struct work {
 	struct arena arena;
 	Stagepost__Envelope *envelope;		    /* in the arena */
@@ -38,11 +37,9 @@ struct work {
 	bool dirty; /* the state differs from what Redis has */
 };
 
-/* Unpacks; state may be empty. ERR_CORRUPT: not an envelope of this id, or a
- * state that does not fit it. */
+/* Unpacks; state may be empty. ERR_CORRUPT: not an envelope of this id, or a state that does not match it. */
 int message_open_work(struct message *m, struct str envelope, struct str state, struct err *err);
-/* The work that there is, or made of the packed envelope of a fresh message;
- * NULL: it has to be read. */
+/* The work in memory, or made from the packed envelope of a fresh message; NULL: it must be read. */
 struct work *message_work(struct message *m);
 void message_close_work(struct message *m);
 
@@ -55,26 +52,23 @@ Stagepost__JobKind recipient_kind(const Stagepost__Recipient *r);
 /* Texts are copied into the work's arena; NULL is allowed for them. */
 void work_set_status(struct work *w, unsigned index, Stagepost__RecipientState state, const char *code,
 		     const char *text, const char *remote);
-/* All texts to what is their share now: recipients may have been added since they
- * were set. */
+/* Cuts all texts to their current share: recipients may have been added since they were set. */
 void work_cut_texts(struct work *w);
-/* Appends to the trace; returns the event for what more there is to say. */
+/* Appends to the trace; returns the event, so that the caller can add details. */
 Stagepost__TraceEvent *work_add_event(struct work *w, const char *kind, unsigned recipient_number, const char *host,
 				      const char *detail);
-/* Is there room for all of them, by expansion? */
+/* Is there room for all recipients that expansion adds? */
 bool work_has_room(struct work *w, Stagepost__Recipient *const *list, size_t count);
-/* A recipient more; false: it is there already, or is none. */
+/* Adds a recipient; false: it is there already, or is not valid. */
 bool work_add_recipient(struct work *w, const Stagepost__Recipient *r);
 
-/* Senders that are fair to each other: the account's domain, else that of the
- * reverse-path. Borrowed. */
+/* The sender for fair sharing: the account's domain, else that of the reverse-path. Borrowed. */
 struct str envelope_sender(const Stagepost__Envelope *e);
-/* Is it to be checked for spam before anything else? */
+/* Must it be checked for spam before anything else? */
 bool check_is_due(const struct work *w);
-/* Words of the last check that failed, as long as there is no verdict; NULL: none did. */
+/* The text of the last check that failed, as long as there is no verdict; NULL: none failed. */
 const char *check_last_trouble(const Stagepost__MessageState *state);
-/* A mailbox may have it without our knowing: noted in the state too, as soon as
- * the work is there. */
+/* A mailbox may have it without our knowledge: noted in the state too, as soon as the work is in memory. */
 void message_set_uncertain(struct message *m);
 
 #endif

@@ -1,4 +1,4 @@
-/* A heap by time of nodes that lie inside other structs. */
+/* A heap by time of nodes that are embedded in other structs. */
 #ifndef SP_BROKER_HEAP_H
 #define SP_BROKER_HEAP_H
 
@@ -8,7 +8,7 @@
 
 struct heap_node {
 	int64_t time_ms;
-	uint32_t place; /* in the heap, from 1; 0: in none */
+	uint32_t place; /* place in the heap, from 1; 0: in none */
 };
 
 struct heap {
@@ -19,10 +19,10 @@ struct heap {
 /* The struct around a node. */
 #define heap_owner(node, type, member) ((type *)((char *)(node)-offsetof(type, member)))
 
-void heap_fini(struct heap *h); /* must be empty, or its nodes be gone with it */
+void heap_fini(struct heap *h); /* must be empty, or its nodes must go with it */
 /* Puts the node in, or moves it to another time. */
 void heap_set(struct heap *h, struct heap_node *node, int64_t time_ms);
-void heap_remove(struct heap *h, struct heap_node *node); /* no harm when it is in none */
+void heap_remove(struct heap *h, struct heap_node *node); /* harmless when it is in none */
 struct heap_node *heap_first(const struct heap *h);	  /* NULL: empty */
 
 static inline bool

@@ -1,4 +1,4 @@
-/* Lanes: made, routed, put where they wait. */
+/* Lanes: created, routed, put where they wait. */
 #include <stdint.h>
 #include <utlist.h>
 
@@ -76,14 +76,14 @@ lane_call(struct schedule *s, struct lane *l)
 
 	lane_leave(s, l);
 	lane_join(s, l, may_go);
-	/* No place is kept for who cannot take it: he asks for one in his turn. */
+	/* No place is kept for a lane that cannot take it: it asks for one in its turn. */
 	if (!may_go)
 		return;
 	l->called = true;
 	l->site->called[l->key.priority]++;
 }
 
-/* ---- Whose it is ---- */
+/* ---- Its site ---- */
 static void
 move_to(struct schedule *s, struct lane *l, struct site *site)
 {
@@ -114,12 +114,12 @@ lane_route(struct schedule *s, struct lane *l)
 	} else if (s->router.find(s->router.arg, destination, str_c(l->key.from->name), name, &limits))
 		site = site_get(s, str_c(name));
 	else
-		return; /* it stays with the one that it has, if any */
+		return; /* it keeps the one that it has, if any */
 	move_to(s, l, site);
 	site_set_limits(s, site, &limits);
 }
 
-/* ---- Making and ending ---- */
+/* ---- Creation and end ---- */
 static struct destination *
 get_destination(struct schedule *s, struct str name)
 {

@@ -12,8 +12,8 @@
 REDIS_SCRIPT(permits_share, "spool-broker/schedule/permits.lua");
 
 enum {
-	VALID_MS = 10000,  /* in the store; longer than a broker that lives is silent */
-	MARGIN_MS = 2000,  /* here it ends sooner */
+	VALID_MS = 10000,  /* in the store; longer than a live broker is ever silent */
+	MARGIN_MS = 2000,  /* in this process it ends earlier */
 	WISHES_MAX = 1000, /* sent in one turn of the loop */
 	ANSWER_MAX_MS = 60000,
 };

@@ -1,8 +1,8 @@
--- A broker's share of what is allowed towards one site.
+-- A broker's share of the limits of one site.
 -- KEYS: the site's hash.
 -- ARGV: broker, parts in flight, parts wanted, most at once (0: no limit),
---       most a minute (0: no limit), tokens given back, ms that the answer holds.
--- Answer: quota, tokens, ms before it is of use to ask again.
+--       most a minute (0: no limit), tokens returned, ms for which the answer is valid.
+-- Answer: quota, tokens, ms until asking again is useful.
 local key, me = KEYS[1], 'b:' .. ARGV[1]
 local active, wanted = tonumber(ARGV[2]), tonumber(ARGV[3])
 local at_once, per_minute = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -10,7 +10,7 @@ local returned, valid = tonumber(ARGV[6]), tonumber(ARGV[7])
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 
--- What the others hold, and whether they would have more.
+-- What the others hold, and whether they need more.
 local held, wanting, starving, sharing = 0, 0, 0, 1
 local had, since, tokens, at = 0, now, nil, now
 local all = redis.call('HGETALL', key)
@@ -50,7 +50,7 @@ if at_once > 0 then
 	if wanting == 0 then
 		quota = math.min(need, free)
 	elseif sharing <= at_once then
-		-- What cannot be divided is anybody's, once everybody has something.
+		-- The remainder is for anyone, once everyone has something.
 		local share = at_once / sharing
 		quota = math.min(need, starving > 0 and math.floor(share) or math.ceil(share), free)
 	elseif had > 0 and starving > 0 and now - since >= 1000 then

@@ -12,21 +12,21 @@
 #include "spool-broker/schedule/schedule.h"
 
 enum {
-	HOSTS_NAMED = 4,	/* in a site's name: the first ones by the alphabet */
-	QUERIES_MAX = 200,	/* under way at once; more wait */
-	FRESH_MS = 5 * 60000,	/* what was found is asked for again after this */
+	HOSTS_NAMED = 4,	/* in a site's name: the first ones in alphabetical order */
+	QUERIES_MAX = 200,	/* in progress at once; more wait */
+	FRESH_MS = 5 * 60000,	/* what was found is looked up again after this */
 	FAILED_MS = 30000,	/* and so is what was not */
 	UNUSED_MS = 10 * 60000, /* then it is forgotten */
-	DEALT_OUT_LEAST = 5,	/* a share of a limit that is worth dealing out; less is kept by permits */
+	DEALT_OUT_LEAST = 5,	/* a share of a limit that is worth dividing; smaller limits are kept by permits */
 	TIDY_EVERY_MS = 60000,
 };
 
-/* A destination, and what DNS says of it. */
+/* A destination, and what DNS says about it. */
 struct routed {
 	UT_hash_handle hh;		 /* by name */
 	struct routing *routing;	 /* borrowed */
-	char *hosts;			 /* owner; empty: of its own; NULL: not known yet */
-	struct dns_query *query;	 /* under way */
+	char *hosts;			 /* owner; empty: its own site; NULL: not known yet */
+	struct dns_query *query;	 /* in progress */
 	bool waits;			 /* for a query */
 	int64_t fresh_until_ms, used_ms; /* monotonic */
 	struct routed *prev, *next;	 /* of those that wait */
@@ -88,7 +88,7 @@ routing_by_name(const void *a, const void *b)
 	return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
 }
 
-/* The hosts of the best preference; none, or the null MX: empty. */
+/* The hosts of the best preference; empty if there are none, or for the null MX. */
 static char *
 routing_name_hosts(const struct dns_answer *answer)
 {
@@ -160,7 +160,7 @@ routing_ask(struct routing *r, struct routed *d)
 	d->query = dns_query_mx(r->dns, str_c(d->name), routing_on_mx, d);
 }
 
-/* Is used, and so asked for again when that is due. */
+/* Marks it as used, so that it is looked up again when that is due. */
 static void
 routing_look_up(struct routing *r, struct routed *d)
 {
@@ -215,8 +215,7 @@ routing_age(struct routing *r, int64_t ms)
 }
 
 /* ---- Names and limits ---- */
-/* The longest name at the end of host, whole labels of it, that has settings of
- * its own; empty: none. */
+/* The longest suffix of host, in whole labels, that has settings of its own; empty: none. */
 static struct str
 routing_ruled_name(const struct settings *s, struct str host)
 {

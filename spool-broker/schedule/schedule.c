@@ -1,5 +1,4 @@
-/* The fair schedule: queues, and whose turn it is; schedule.h says how it
- * decides. */
+/* The fair schedule: the queues, and whose turn it is; schedule.h explains how it decides. */
 #include "spool-broker/schedule/schedule.h"
 
 #include <stdint.h>
@@ -10,7 +9,7 @@
 #include "spool-broker/schedule/heap.h"
 #include "spool-broker/schedule/private.h"
 
-/* ---- For those who ask ---- */
+/* ---- For queries ---- */
 const char *
 part_destination(const struct part *p)
 {
@@ -115,7 +114,7 @@ fair_reroute(struct schedule *s, struct str destination)
 		reroute_destination(s, d);
 }
 
-/* ---- Parts come and go ---- */
+/* ---- Adding and removing parts ---- */
 static struct part *
 fair_enlist(struct schedule *s, struct part *p, struct str destination, struct str sender, struct str from,
 	    unsigned priority)
@@ -133,7 +132,7 @@ fair_enlist(struct schedule *s, struct part *p, struct str destination, struct s
 	return p;
 }
 
-/* Out of the queue that it is in. */
+/* Removes it from the queue that it is in. */
 static void
 unqueue(struct schedule *s, struct part *p)
 {
@@ -163,7 +162,7 @@ fair_withdraw(struct schedule *s, struct part *p)
 	bool was_ready = p->state == PART_READY;
 
 	unqueue(s, p);
-	/* It may have been called back for a place that is another's now. */
+	/* It may have been called back for a place that another lane has now. */
 	if (was_ready && l->queue == NULL && l->site != NULL)
 		site_call_back(s, l->site);
 }
@@ -225,7 +224,7 @@ make_active(struct schedule *s, struct part *p)
 		site_begin(s, l->site);
 }
 
-/* What time alone makes ready: retries, and probes of dead sites. */
+/* What becomes ready by time alone: retries, and probes of dead sites. */
 static void
 pass_time(struct schedule *s, int64_t now_ms)
 {
@@ -242,9 +241,9 @@ pass_time(struct schedule *s, int64_t now_ms)
 		fair_ready(s, heap_owner(node, struct part, retry));
 }
 
-/* The next part of one priority. Senders who have their share of the slots are set
- * aside on the way, and lanes that find no room are parked; each at most once for
- * each time that it was called. */
+/* The next part of one priority. Senders that have used up their share of the
+ * slots are set aside on the way, and lanes that find no room are parked, each at
+ * most once for each time that it was called. */
 static struct part *
 take_priority(struct schedule *s, unsigned priority)
 {

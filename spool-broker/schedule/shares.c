@@ -1,30 +1,31 @@
-/* Shares of the workers' slots: nobody has them all.
+/* Shares of the workers' slots: nobody gets them all.
  *
  * A slow destination holds its slots for minutes, and taking turns does not help
- * who waits until one of them ends. So a sender domain, and a site, may begin
- * another part only while it has fewer in flight than SHARE times the slots that
- * are free; and the last free one is for a sender who has none in flight at all.
+ * those that wait until one of them ends. So a sender domain, or a site, may begin
+ * another part only while it has fewer in flight than SHARE times the number of
+ * free slots; and the last free slot is for a sender that has none in flight at
+ * all.
  *
  * With S slots, and n senders that want more than they get, each has a when
  *
  *     a = SHARE (S - n a),   a = S SHARE / (1 + n SHARE),   free: S / (1 + n SHARE)
  *
- * With SHARE 4 one alone gets 4/5 of the slots and leaves 1/5; two get 4/9 each and
- * leave 1/9; some stay free as long as there are fewer greedy ones than a quarter
- * of the slots. Nobody's share has to be set, it follows from how many want one,
- * and whoever comes anew finds a slot at once.
+ * With SHARE 4 a single one gets 4/5 of the slots and leaves 1/5; two get 4/9 each
+ * and leave 1/9; some slots stay free as long as fewer greedy ones compete than a
+ * quarter of the slots. No share needs to be configured, since it follows from how
+ * many want one, and a newcomer finds a slot at once.
  *
- * Why a fifth: it is what Postfix keeps for others. Its qmgr lets one destination
- * have 20 of 100 processes (default_destination_concurrency_limit,
- * default_process_limit), and lets a small mail go before a big one for every five
- * slots that the big one has had (default_delivery_slot_cost). A limit as its 20
- * of 100 leaves slots idle that nobody else wants, though, and five slow
- * destinations of one sender use them up all the same. A fifth costs a lone sender
- * little: what limits him are his sites' windows, long before the slots.
+ * Why a fifth: it is what Postfix reserves for others. Its qmgr lets one
+ * destination have 20 of 100 processes (default_destination_concurrency_limit,
+ * default_process_limit), and lets a small message go before a big one for every
+ * five slots that the big one has used (default_delivery_slot_cost). But a limit
+ * like its 20 of 100 leaves slots idle that nobody else wants, and five slow
+ * destinations of one sender still use them up. A fifth costs a lone sender little:
+ * its sites' windows limit it long before the slots do.
  *
- * Who is over his share waits in a heap by what he has in flight, so that the one
- * with least comes first, and each end of a part costs no more than a look at the
- * top. */
+ * Senders and sites over their share wait in a heap by what they have in flight, so
+ * that the one with the least comes first, and the end of a part costs no more than
+ * a look at the top. */
 #include <stdint.h>
 #include <utlist.h>
 
@@ -33,8 +34,8 @@
 #include "spool-broker/schedule/private.h"
 #include "spool-broker/schedule/schedule.h"
 
-/* Of fewer slots than FEW a fifth is not even one, and an operator who sets two
- * threads means two: there are no shares then. */
+/* A fifth of fewer than FEW slots is less than one, and an operator who sets
+ * two threads means two: there are no shares then. */
 enum { SHARE = 4, FEW = SHARE + 1 };
 
 static int64_t
@@ -45,8 +46,8 @@ unused_slots(const struct schedule *s)
 	return unused > 0 ? unused : 0;
 }
 
-/* Who has less than this in flight may begin another part; who has none, in any
- * case. Until somebody has told how many slots there are, nobody has a share. */
+/* One that has less than this in flight may begin another part; one that has
+ * none always may. Until the number of slots is known, there are no shares. */
 static int64_t
 sender_limit(const struct schedule *s)
 {
@@ -57,8 +58,7 @@ sender_limit(const struct schedule *s)
 	return unused > 1 ? SHARE * (unused - 1) : 0;
 }
 
-/* The last slot is not kept from a site: the sender who has none may need it for
- * one that is busy. */
+/* A site may use the last slot: the sender that has none in flight may need it for a busy site. */
 static int64_t
 site_limit(const struct schedule *s)
 {
@@ -89,8 +89,8 @@ share_set_aside(struct schedule *s, struct turn *turn, unsigned priority)
 	CHECK(turn->lanes != NULL && !heap_has(&turn->aside));
 	DL_DELETE(s->rotation[priority], turn);
 	heap_set(&s->aside[priority], &turn->aside, turn->sender->active);
-	/* Places of sites that were kept for its lanes are others' meanwhile. Lanes
-	 * that were called are the first ones. */
+	/* Places at sites that were kept for its lanes go to others meanwhile.
+	 * Lanes that were called are the first ones. */
 	while ((l = turn->lanes)->called) {
 		l->called = false;
 		l->site->called[priority]--;

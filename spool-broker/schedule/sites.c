@@ -1,30 +1,30 @@
 /* Sites: windows, troubles, permits.
  *
  * The window is how many parts may be in flight, as in TCP: nobody says how much a
- * site takes, and it is found out by what becomes of what is sent.
+ * site accepts, so it is found out from the results of what is sent.
  *
  *  - It starts at 5 (WINDOW_START), as Postfix does (initial_destination_
  *    concurrency). With one in flight, a message that hangs would hold up all mail
  *    for the site; with the usual limit of 20, a site that is down would cost twenty
- *    slots until the first time-out says so.
- *  - Below `threshold` each success opens one place more, beside its own that gets
- *    free: the window doubles with each round, from 5 to 20 in two.
+ *    slots until the first time-out.
+ *  - Below `threshold` each success opens one more place, besides its own that
+ *    becomes free: the window doubles with each round, from 5 to 20 in two.
  *  - From `threshold` on a success opens 1/window of a place: one more with each
- *    round. The threshold is where the site last wanted less, so that the window
- *    comes near to that fast and goes beyond it slowly. It begins without any:
+ *    round. The threshold is where the site last accepted less, so that the window
+ *    gets close to that fast and goes beyond it slowly. At first there is none:
  *    UINT32_MAX.
- *  - "Not now" to a message takes 1/window: a round that is put off as a whole makes
- *    it one less. That is greylisting more often than a site that is too busy.
+ *  - "Not now" to a message takes 1/window: a round that is deferred as a whole
+ *    makes it one less. That is greylisting more often than a site that is too busy.
  *  - Trouble (no connection, 421) halves it, and the threshold goes along.
  *
- * Trouble TROUBLES_MAX times in a row, nothing between, and a site that had worked
- * is dead: three halvings bring the usual 20 to 2.5, below what a new one is given
- * on trust, so there is nothing left of what it had proved. One that has proved
- * nothing is dead at once: it is mostly a name that nobody listens at. (Postfix
- * takes the failure of one whole window, by default; with a window of 5 that is
- * about as many.) A dead one is probed by one part after dead_first_ms, and after
- * twice that with each probe that fails, up to dead_longest_ms. Parts that were in
- * flight when it died met the same trouble: they count no more. */
+ * After trouble TROUBLES_MAX times in a row, a site that had worked is dead: three
+ * halvings bring the usual 20 to 2.5, below what a new site gets on trust, so
+ * nothing is left of what it had proved. A site that has proved nothing is dead at
+ * once: it is usually a name where nothing listens. (Postfix takes the failure of
+ * one whole window, by default; with a window of 5 that is about as many.) A dead
+ * site is probed with one part after dead_first_ms, and the wait doubles with each
+ * probe that fails, up to dead_longest_ms. Parts that were in flight when it died
+ * met the same trouble: they do not count again. */
 #include <stdint.h>
 #include <utlist.h>
 
@@ -41,11 +41,11 @@ enum {
 	TROUBLES_MAX = 3, /* in a row */
 	REST_MS = 60000,  /* a site without mail is remembered */
 	RESTING_MAX = 10000,
-	RENEW_MS = 1000, /* of permits: also a chance for the other brokers that wait for them */
-	FAILED_MS = 300, /* before a wish is repeated that did not reach the store */
+	RENEW_MS = 1000, /* of permits: this also gives a chance to the other brokers that wait for them */
+	FAILED_MS = 300, /* before a request that did not reach the store is repeated */
 };
 
-/* ---- Coming and going ---- */
+/* ---- Sites: creation and end ---- */
 struct site *
 site_get(struct schedule *s, struct str name)
 {
@@ -83,7 +83,7 @@ sites_forget(struct schedule *s, bool all)
 		forget(s, s->resting);
 }
 
-/* Nothing is wrong with it any more. */
+/* It is healthy again. */
 static void
 site_revive(struct schedule *s, struct site *site, enum site_state state)
 {
@@ -110,8 +110,8 @@ ask_at(struct schedule *s, struct site *site, int64_t time_ms)
 		heap_set(&s->asks, &site->ask, time_ms);
 }
 
-/* What is in flight since before the limits did hold is known to the store, and
- * so to the other brokers, only by asking. */
+/* The store, and so the other brokers, learn what was in flight before the
+ * limits applied only by this site's asking. */
 static void
 tell_active(struct schedule *s, struct site *site)
 {
@@ -119,7 +119,7 @@ tell_active(struct schedule *s, struct site *site)
 		ask_at(s, site, s->now_ms);
 }
 
-/* ---- Coming and going of lanes ---- */
+/* ---- Lanes: adding and removing ---- */
 void
 site_join(struct schedule *s, struct site *site, unsigned active)
 {
@@ -144,7 +144,7 @@ site_leave(struct schedule *s, struct site *site, unsigned active)
 		site_call_back(s, site);
 		return;
 	}
-	/* What is known of a dead one is kept only as long as mail waits for it. */
+	/* What is known about a dead site is kept only as long as mail waits for it. */
 	if (site->state == SITE_DEAD || site->state == SITE_PROBED) {
 		site_revive(s, site, SITE_NEW);
 		site->window = WINDOW_START;
@@ -188,16 +188,15 @@ permit_room(const struct schedule *s, const struct site *site)
 	return room;
 }
 
-/* Of the workers' slots. Where there is no limit at all, as for what is delivered
- * here, all goes to one site, which nobody is kept from. */
+/* The share of the workers' slots. Where there is no limit at all, as for local
+ * delivery, everything goes to one site, which must not keep anyone waiting. */
 static unsigned
 slot_room(const struct schedule *s, const struct site *site)
 {
 	return site->limits.at_once != 0 ? share_of_site(s, site->active) : UINT32_MAX;
 }
 
-/* Is there a place beside those that are kept for lanes of this priority or a
- * higher one? */
+/* Is there a place besides those that are kept for lanes of this priority or a higher one? */
 static bool
 has_room(const struct schedule *s, const struct site *site, unsigned priority)
 {
@@ -215,7 +214,7 @@ site_has_room_for(const struct schedule *s, const struct lane *l)
 	return l->called ? has_room(s, l->site, PRIORITIES) : has_room(s, l->site, (unsigned)l->key.priority);
 }
 
-/* The highest priority of those parked; -1: none is. */
+/* The highest priority of the parked lanes; -1: there are none. */
 static int
 highest_parked(const struct site *site)
 {
@@ -292,7 +291,7 @@ site_begin(struct schedule *s, struct site *site)
 	site->active++;
 	if (site->limits.per_minute != 0 && site->tokens != 0)
 		site->tokens--;
-	/* The places that it holds are known to the store only by its asking. */
+	/* The store learns about the places that it holds only by its asking. */
 	if (needs_permits(site) && !site->asked)
 		ask_at(s, site, s->now_ms + RENEW_MS);
 }
@@ -309,7 +308,7 @@ on_answered(struct schedule *s, struct site *site)
 	site_revive(s, site, SITE_WORKS);
 }
 
-/* It works, but wants less of us, or is greylisting. */
+/* It works, but accepts less from us, or uses greylisting. */
 static void
 on_put_off(struct schedule *s, struct site *site)
 {
@@ -351,7 +350,7 @@ site_end(struct schedule *s, struct site *site, enum try_end end, const char *tr
 }
 
 /* ---- Permits ---- */
-/* Parts that would begin at once if the limits of all brokers let them. */
+/* Parts that would begin at once if the limits for all brokers allowed it. */
 static unsigned
 wanted(const struct site *site)
 {

@@ -1,4 +1,4 @@
-/* What this broker tells the others of itself, in the store. */
+/* What this broker tells the others about itself, through the store. */
 #include "spool-broker/spool/announce.h"
 
 #include <stdio.h>
@@ -42,7 +42,7 @@ announce_end(struct broker *b)
 	announce_change(b);
 }
 
-/* The map, from time to time whole: a lost hint mends itself. */
+/* The whole map, from time to time: this makes up for a lost hint. */
 void
 announce_hints(struct broker *b, int64_t now_ms)
 {

@@ -1,4 +1,4 @@
-/* What this broker tells all others: that it is there, and which shards it has. */
+/* What this broker tells all others: that it is alive, and which shards it has. */
 #ifndef SP_BROKER_ANNOUNCE_H
 #define SP_BROKER_ANNOUNCE_H
 
@@ -6,9 +6,9 @@
 
 /* It is there. */
 void announce_tick(struct broker *b);
-/* Its shards, as far as it is time. */
+/* Announces its shards, if it is time. */
 void announce_hints(struct broker *b, int64_t now_ms);
-/* Something is different: the others look at once. */
+/* Something has changed: the others look at once. */
 void announce_change(struct broker *b);
 /* It goes. */
 void announce_end(struct broker *b);

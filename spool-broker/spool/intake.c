@@ -1,5 +1,4 @@
-/* New messages: from a hand-over through Redis into the queue, and those that
- * a take-over finds in the spool. */
+/* New messages: from a hand-over through Redis into the queue, and the ones that a take-over finds in the spool. */
 #include "spool-broker/spool/intake.h"
 
 #include "lib/base/clock.h"
@@ -21,9 +20,9 @@
 #include "spool-broker/spool/unconfirmed.h"
 #include "spool-broker/spool/writer.h"
 
-/* Hand-overs that wait for Redis; more are refused. */
+/* Hand-overs that wait for Redis; further ones are refused. */
 enum { WAITING_MAX = 20000, WAITING_BYTES_MAX = 128 * 1024 * 1024 };
-/* Messages in memory: 2 GB or so. */
+/* Messages in memory: about 2 GB. */
 enum { MESSAGES_MAX = 5000000 };
 
 static void
@@ -39,7 +38,7 @@ intake_reply(struct broker *b, struct str peer, uint64_t request, const char *id
 	frame.request = request;
 	frame.body_case = STAGEPOST__FRAME__BODY_HAND_OVER_REPLY;
 	frame.hand_over_reply = &reply;
-	/* A frontend that is gone does not care; one whose queue is full asks again. */
+	/* A frontend that is gone does not need it; one whose queue is full asks again. */
 	if (b->bus != NULL)
 		bus_server_send(b->bus, peer, &frame, NULL);
 }
@@ -75,8 +74,8 @@ intake_is_acceptable(const Stagepost__Envelope *e)
 }
 
 /* Packed for the store; false when it is too large, or could not be read back:
- * members that this version does not know are kept, and may be of a kind that
- * cannot be. */
+ * members that this version does not know are kept, and may be ones that cannot
+ * be read. */
 static bool
 intake_pack(const Stagepost__Envelope *e, struct buf *out)
 {
@@ -98,7 +97,7 @@ intake_is_busy(const struct broker *b)
 	       b->messages->count >= MESSAGES_MAX;
 }
 
-/* It was written while its body was being synced, and the body is synced now. */
+/* It was written while its body was being synced, and the sync is done now. */
 static bool
 intake_hears_synced(struct shard *s, const Stagepost__HandOver *h)
 {
@@ -169,8 +168,7 @@ intake_set_facts(struct broker *b, struct message *m)
 	message_set_held(b, m, m->work->state->held);
 	if (m->work->state->deleted)
 		m->flags |= MESSAGE_DELETED;
-	/* With a report of success to be made the body is still needed after the
-	 * filing. */
+	/* If a report of success must be made, the body is still needed after the filing. */
 	if (work_recipient_count(m->work) == 1 && e->recipients[0]->local &&
 	    (e->recipients[0]->notify & NOTIFY_SUCCESS) == 0)
 		m->flags |= MESSAGE_ONE_LOCAL;
@@ -185,9 +183,9 @@ intake_delay_is_told(const struct message *m)
 	return true;
 }
 
-/* Of a message read from the spool: could a worker have been given it for a
- * mailbox? Not before it was checked; nor since it was held, which notes what was
- * in doubt then (message_hold()). */
+/* For a message read from the spool: could a worker have received it for a
+ * mailbox? Not before it was checked; nor since it was held, because
+ * message_hold() notes what was in doubt then. */
 static bool
 intake_may_have_been_filed(const struct work *w)
 {
@@ -199,7 +197,7 @@ intake_may_have_been_filed(const struct work *w)
 	return false;
 }
 
-/* Makes the message of a stored entry. known: it was in the spool before, and
+/* Makes the message from a stored entry. known: it was in the spool before, and
  * may have been tried. */
 static struct message *
 intake_take(struct shard *s, struct str id, struct str envelope, struct str state, bool known)
@@ -214,7 +212,7 @@ intake_take(struct shard *s, struct str id, struct str envelope, struct str stat
 		return NULL;
 	}
 	intake_set_facts(b, m);
-	/* After the opening, which notes it in the trace: of the next one, then. */
+	/* After opening the work, which notes it in the trace: it belongs to the next one, then. */
 	if (known)
 		m->flags |= MESSAGE_TAKEN_OVER;
 	if (known && intake_may_have_been_filed(m->work))
@@ -243,7 +241,7 @@ intake_answer(struct shard *s, struct str id, struct str peer, uint64_t request)
 	CRASHPOINT("hand-over-answered");
 }
 
-/* Of a hand-over of this broker's own time. */
+/* The message of a hand-over to this broker. */
 static struct message *
 intake_take_new(struct shard *s, struct str id, struct str envelope)
 {
@@ -271,7 +269,7 @@ intake_on_written(struct shard *s, struct str id, struct str envelope, enum spoo
 		return;
 	}
 	log_info(NULL, "message was handed over before", F_STR("id", id));
-	/* In the spool but not known here: with what has become of it. */
+	/* In the spool but not in memory: with its results so far. */
 	if (result == SPOOL_KNOWN && message_find(s, id) == NULL && !unconfirmed_waits(s, id))
 		shard_read_again(s);
 }
@@ -322,7 +320,7 @@ intake_take_entry(struct shard *s, const struct spool_entry *entry)
 	s->broker->shards->taken_over++;
 	if ((m->flags & MESSAGE_DELETED) != 0)
 		parts_delete(b, m, STR_NONE);
-	/* All done but the end, or a report to be made. */
+	/* Everything is done but the finish, or a report must be made. */
 	if (m->parts == NULL)
 		message_settle(b, m);
 	else if (!parts_have_report(m))

@@ -1,4 +1,4 @@
-/* The other brokers: how many there are, which comes before this one. */
+/* The other brokers: how many there are, and how many come before this one. */
 #include "spool-broker/spool/peers.h"
 
 #include <string.h>

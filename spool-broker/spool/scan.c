@@ -12,22 +12,22 @@
 
 enum {
 	SCANS_MAX = 100,
-	SLICE_MS = 1,	   /* of the loop, by a clock of whole ms: two at most */
+	SLICE_MS = 1,	   /* of the loop, measured in whole ms: two at most */
 	BETWEEN_LOOKS = 32 /* messages, between two looks at the clock */
 };
 
 struct scan {
 	const struct scan_ops *ops;
 	void *arg;
-	unsigned shard;	      /* at work in this one */
-	bool entered;	      /* it has been begun */
+	unsigned shard;	      /* this one is running */
+	bool entered;	      /* it has started */
 	struct message *next; /* borrowed: to be visited next; NULL: the shard is done */
 	struct scan *prev_scan, *next_scan;
 };
 
 struct scans {
 	struct broker *broker; /* borrowed */
-	struct scan *list;     /* owner; the first is at work */
+	struct scan *list;     /* owner; the first is running */
 	unsigned count;
 	struct event *turn; /* owner */
 };
@@ -41,7 +41,7 @@ scan_end(struct scans *all, struct scan *s, bool whole)
 	mem_free(s);
 }
 
-/* To the next message; NULL: there is none in this shard. */
+/* Moves to the next message; NULL: there is none left in this shard. */
 static struct message *
 scan_step(const struct broker *b, struct scan *s)
 {
@@ -86,7 +86,7 @@ scan_on_turn(evutil_socket_t fd, short what, void *arg)
 	if (!scan_go_on(all->broker, s))
 		scan_end(all, s, true);
 	else {
-		/* The others' turn, and that of all else. */
+		/* Gives the others, and everything else, their turn. */
 		DL_DELETE2(all->list, s, prev_scan, next_scan);
 		DL_APPEND2(all->list, s, prev_scan, next_scan);
 	}

@@ -1,4 +1,4 @@
-/* Which shards are this broker's. */
+/* Which shards belong to this broker. */
 #include "spool-broker/spool/shards.h"
 
 #include <string.h>
@@ -15,7 +15,7 @@
 #include "spool-broker/spool/unconfirmed.h"
 #include "spool-broker/spool/writer.h"
 
-enum { LEAVE_MS = 5000 /* jobs under way in a shard that is given up for balance */ };
+enum { LEAVE_MS = 5000 /* for jobs in progress in a shard that is given up for balance */ };
 
 struct shards *
 shards_new(void)
@@ -62,8 +62,7 @@ shards_owned(struct broker *b, unsigned number)
 		       : NULL;
 }
 
-/* Asked at the moment itself: a process that slept must not act on what was
- * true before. */
+/* Asked at the very moment: a process that was asleep must not act on what was true before. */
 bool
 shard_may_work(const struct shard *s)
 {
@@ -155,7 +154,7 @@ shards_start_leaving(struct shard *s, enum shard_state state, int64_t by_ms)
 	broker_wake(s->broker);
 }
 
-/* Nobody had the shard before. */
+/* Nobody owned the shard before. */
 static bool
 shards_is_first_lease(const struct spool_lease *lease)
 {
@@ -214,7 +213,7 @@ shards_on_renewed(void *arg, const struct err *err)
 		return;
 	}
 	if (err != NULL)
-		return; /* tried again; the time it is good for goes on running out */
+		return; /* it is tried again; the lease keeps running out */
 	s->valid_until_ms = a.sent_ms + LEASE_TTL_MS;
 	if (s->state == SHARD_SUSPENDED) {
 		log_info(NULL, "shard resumed", F_I64("shard", s->number));
@@ -279,7 +278,7 @@ shards_look_at_leaving(struct broker *b)
 		bool in_time = now_ms < s->leave_by_ms;
 		if (s->state == SHARD_LEAVING && (s->active == 0 || !in_time))
 			s->state = SHARD_CLOSING;
-		/* Writes are waited for a little longer than jobs. */
+		/* Waits a little longer for writes than for jobs. */
 		if (s->state == SHARD_CLOSING &&
 		    ((s->active == 0 && writer_is_idle(&s->writer)) || (!in_time && now_ms >= s->leave_by_ms + 500))) {
 			b->shards->leaving--;
@@ -310,8 +309,8 @@ shards_all_left(const struct broker *b)
 }
 
 /* ---- An even spread ---- */
-/* The first ones have the shards that cannot be divided evenly, so that the
- * last is not left without any. */
+/* When shards cannot be divided evenly, the first brokers get the extra ones,
+ * so that the last is not left without any. */
 static unsigned
 shards_quota(const struct broker *b)
 {

@@ -1,4 +1,4 @@
-/* A shard is taken over: what the spool has of it, and what workers have in hand. */
+/* Taking over a shard: what is in its spool, and the jobs that workers hold. */
 #include "spool-broker/spool/take_over.h"
 
 #include "lib/base/clock.h"
@@ -13,12 +13,12 @@
 
 enum {
 	PAGE_ENTRIES = 500,
-	ADOPT_MS = 1000,     /* workers say within this what they have in hand */
+	ADOPT_MS = 1000,     /* workers report the jobs that they hold within this time */
 	ACQUAINTED_MS = 5000 /* after the start: all workers are known */
 };
 
-/* ---- What workers have in hand ---- */
-/* Until then nothing is given out that must not be done twice: part_place(). */
+/* ---- Jobs that workers hold ---- */
+/* Until then nothing is handed out that must not be done twice: part_place(). */
 static void
 take_over_end_wait(struct shard *s)
 {
@@ -65,7 +65,7 @@ take_over_ask(struct broker *b, struct str peer, uint32_t *shards, size_t count)
 		b->shards->list[shards[i]].asked++;
 }
 
-/* The last answer ends the wait, unless a worker may not have come yet. */
+/* The last answer ends the wait, unless a worker may not have connected yet. */
 void
 take_over_on_answer(struct broker *b, const uint32_t *shards, size_t count)
 {
@@ -92,8 +92,7 @@ take_over_ask_worker(struct broker *b, struct str peer)
 	mem_free(numbers);
 }
 
-/* The spool is read, and so are the bodies that may not be whole: what can be adopted
- * is known. */
+/* The spool is read, and so are the bodies that may be incomplete: it is known what can be adopted. */
 static void
 take_over_ask_all(struct shard *s)
 {
@@ -113,7 +112,7 @@ take_over_on_looked(struct shard *s)
 	take_over_ask_all(s);
 }
 
-/* ---- What the spool has ---- */
+/* ---- Reading the spool ---- */
 static void take_over_read_page(struct shard *s, uint64_t cursor);
 
 static void

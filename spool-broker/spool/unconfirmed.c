@@ -17,10 +17,10 @@
 #include "spool-broker/spool/writer.h"
 
 enum {
-	WORD_MS = 1000,	       /* the frontend's word is awaited */
+	WORD_MS = 1000,	       /* how long to wait for the frontend's word */
 	LOOK_MOST_MS = 60000,  /* between two looks; twice as long each time until then */
 	KEEP_MS = 3600 * 1000, /* see the header */
-	SAVE_MS = 1000,	       /* most messages are gone by then */
+	SAVE_MS = 1000,	       /* most messages have been delivered by then */
 };
 
 enum unconfirmed_state { UNCONFIRMED_WRITING, UNCONFIRMED_WRITTEN, UNCONFIRMED_CONFIRMED };
@@ -30,8 +30,8 @@ struct unconfirmed {
 	char id[SPOOL_ID_MAX];
 	enum unconfirmed_state state;
 	bool synced, lost;    /* said so while it was being written */
-	bool known;	      /* read from the store: the former owner may have given it out */
-	bool looking;	      /* a look is under way */
+	bool known;	      /* read from the store: the former owner may have handed it out */
+	bool looking;	      /* a look is in progress */
 	int64_t since_ms;     /* monotonic: in this state */
 	int64_t look_ms;      /* monotonic: the next look */
 	int64_t look_wait_ms; /* after that one */
@@ -93,7 +93,7 @@ unconfirmed_set_state(struct unconfirmed *u, enum unconfirmed_state state)
 	u->since_ms = clock_monotonic_ms();
 }
 
-/* ---- To its end ---- */
+/* ---- The end of the wait ---- */
 static void
 unconfirmed_end_well(struct shard *s, struct unconfirmed *u)
 {
@@ -116,7 +116,7 @@ unconfirmed_take_back(struct shard *s, struct unconfirmed *u)
 	unconfirmed_free(s, u);
 }
 
-/* Of the packed envelope; none: it cannot be read. */
+/* From the packed envelope; none: it cannot be read. */
 static struct blob_id
 unconfirmed_body(struct str envelope)
 {
@@ -143,7 +143,7 @@ unconfirmed_await(struct unconfirmed *u, struct str envelope, int64_t wait_ms)
 	u->look_wait_ms = WORD_MS;
 }
 
-/* ---- What comes ---- */
+/* ---- Incoming events ---- */
 void
 unconfirmed_begin(struct shard *s, struct str id)
 {
@@ -173,7 +173,7 @@ unconfirmed_on_refused(struct broker *b, const char *id)
 	struct unconfirmed *u;
 	unsigned number;
 
-	/* Should it have been written after all, it is read from the store. */
+	/* If it was written after all, it is read from the store. */
 	if (!spool_id_parse(str_c(id), &number, NULL) || number >= b->shards->count)
 		return;
 	u = unconfirmed_find(&b->shards->list[number], str_c(id));
@@ -222,7 +222,7 @@ unconfirmed_judge(struct shard *s, struct unconfirmed *u, enum blob_look look, c
 	} else if (now_ms - u->since_ms < (keep_ms != 0 ? keep_ms : KEEP_MS)) {
 		return;
 	} else if (look == BLOB_LOOK_TORN) {
-		log_warning(NULL, "spool entry taken back: its body was never synced, nor its client told 250",
+		log_warning(NULL, "spool entry taken back: its body was never synced, its client never told 250",
 			    F_C("id", u->id));
 		unconfirmed_take_back(s, u);
 	} else {

@@ -12,7 +12,7 @@
 #include "spool-broker/spool/shards.h"
 
 enum { BATCH_MAX = 256, BATCH_BYTES_MAX = 1024 * 1024, RETRY_MS = 200, FINISH_WAIT_MS = 40 };
-/* Events of one call, so that its script holds the store for some 5 ms: about 800. */
+/* Events of one call, so that its script blocks the store for only about 5 ms: about 800. */
 enum { EVENTS_BYTES_MAX = 256 * 1024 };
 
 enum verb { VERB_ADD, VERB_SAVE, VERB_FINISH, VERB_PUBLISH, VERB_WITHDRAW };
@@ -30,12 +30,12 @@ struct write {
 	char bytes[]; /* peer, data, events */
 };
 
-/* What is on its way. */
+/* A batch on its way. */
 struct sent {
 	struct broker *broker; /* borrowed: its op is held */
 	struct stay *stay;     /* borrowed: its op is held */
 	struct write *writes;  /* owner */
-	bool never;	       /* the store was away: it does not get them */
+	bool never;	       /* the store was away: it does not get the events */
 };
 
 struct writes *
@@ -166,9 +166,10 @@ writer_withdraw(struct shard *s, struct str id)
 	broker_wake(s->broker);
 }
 
-/* A change of very many recipients has more events than one call may publish: those
- * go ahead of it. Returns the rest. Should the change be lost behind them, they are
- * told once more with the next, as those of any batch that is sent again. */
+/* A change of very many recipients has more events than one call may publish: the
+ * surplus is sent ahead of it. Returns the rest. If the change itself is then lost,
+ * the events are published once more with the next one, like those of any batch
+ * that is sent again. */
 static struct str
 writer_publish_ahead(struct shard *s, struct str id, struct str events)
 {
@@ -240,8 +241,8 @@ writer_refuse(struct broker *b, const struct write *w, const struct refusal *why
 		b->spool_events->on_refused(b, write_peer(w), w->request, w->id, why);
 }
 
-/* The adds are refused; what must be done goes back to the head, in order.
- * never: the store was not even asked. */
+/* The adds are refused; the writes that must be done go back to the head, in
+ * order. never: the store was not even asked. */
 static void
 writer_on_failed(struct shard *s, struct write *writes, bool never, const struct err *err)
 {
@@ -270,12 +271,12 @@ writer_on_failed(struct shard *s, struct write *writes, bool never, const struct
 			s->writer.last = last;
 	}
 	s->writer.retry_ms = clock_monotonic_ms() + RETRY_MS;
-	/* The adds may have been made all the same. */
+	/* The adds may have been made nevertheless. */
 	s->broker->spool_events->on_doubt(s);
 }
 
-/* Of a shard that was lost meanwhile: what was written before counts. untaken: the
- * store has refused it all, or was not asked. */
+/* For a shard that was lost meanwhile: what was written before counts. untaken:
+ * the store has refused all of it, or was not asked. */
 static void
 writer_on_late(struct broker *b, struct write *writes, bool written, bool untaken)
 {
@@ -330,7 +331,7 @@ writer_on_sent(void *arg, const enum spool_result *results, size_t count, const 
 }
 
 /* ---- Sending ---- */
-/* Only finishes wait, and may still do so. */
+/* Only finishes wait, and may go on waiting. */
 static bool
 writer_may_wait(struct broker *b, const struct writer *writer, int64_t now_ms)
 {
@@ -396,7 +397,7 @@ writer_flush(struct shard *s)
 	}
 	CHECK(last != NULL);
 	last->next = NULL;
-	/* What is left, after a full batch, follows at once. */
+	/* After a full batch, the rest follows at once. */
 	writer->urgent = writer->count;
 	writer->finish_ms = 0;
 	if (writer->first == NULL)

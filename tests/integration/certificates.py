@@ -1,4 +1,4 @@
-"""An authority of the tests' own, and the certificates that it issues.
+"""The tests' own certificate authority, and the certificates that it issues.
 
     with Authority() as ca:
         cert, key = ca.issue("mx.remote.test")             # files: chain, key

@@ -1,5 +1,5 @@
-"""A whole cluster for a test: started by `stagepost up`, on ports of its own,
-in a folder of its own, and stopped by the pid that started it."""
+"""A whole cluster for a test: started by `stagepost up`, on its own ports, in
+its own folder, and stopped by the pid that started it."""
 
 import json
 import os
@@ -21,7 +21,7 @@ poplib._MAXLINE = 1 << 20  # the library's own limit; messages may have longer l
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("STAGEPOST_BUILD", ROOT / "build"))
-# Sanitisers keep freed memory: its use is not measured then.
+# Sanitisers keep freed memory, so its use is not measured then.
 SANITISED = "san" in BUILD.name
 if not BUILD.is_absolute():
     BUILD = ROOT / BUILD
@@ -31,7 +31,7 @@ PORTS = {
     "imap": 143, "imaps": 993, "ldap": 389, "ldaps": 636, "http": 80, "https": 443,
     "xmpp": 5222, "metrics": 9090, "redis": 6379,
 }
-# Of states, those that are only the mark SPOOL_UNSYNCED (lib/spool/spool.h).
+# Counts states that consist only of the mark SPOOL_UNSYNCED (lib/spool/spool.h).
 COUNT_UNSYNCED = """local n = 0
 for _, state in ipairs(redis.call('HVALS', KEYS[1])) do if state == 'h\\1' then n = n + 1 end end
 return n"""
@@ -39,7 +39,7 @@ SETTLE = 0.35  # seconds; a change of settings is live everywhere within one
 
 
 def wait_for(condition, timeout=10.0, step=0.02, what="condition"):
-    """The first true value of condition(), or a failure after timeout."""
+    """Returns the first true value of condition(), or fails after the timeout."""
     until = time.monotonic() + timeout
     while True:
         value = condition()
@@ -79,7 +79,7 @@ class Cluster:
                               [p for name, p in PORTS.items() if name not in ("metrics", "redis")], self.frontends)
 
     def command(self, command):
-        """What runs instead of `stagepost up`: it in surroundings of its own."""
+        """The command that runs instead of `stagepost up`: the same in its own environment."""
         return command
 
     def _try_start(self):
@@ -135,12 +135,12 @@ class Cluster:
         return PORTS[name] + self.port_base + (frontend * 1000 if name not in ("redis", "metrics") else 0)
 
     def pid(self, name):
-        """Of a child: "frontend-0", "spool-broker-0", "delivery-worker-0", "redis"."""
+        """The pid of a child: "frontend-0", "spool-broker-0", "delivery-worker-0", "redis"."""
         return int((self.dir / "run" / f"{name}.pid").read_text())
 
     def queued(self):
-        """Entries of the spool, without those whose frontend died before it had written the body: the spool
-        keeps them for an hour. Had one been answered 250, its message would be found missing."""
+        """Entries of the spool, except those whose frontend died before it had written the body: the spool
+        keeps them for an hour. If one had been answered 250, its message would be found missing."""
         keys = list(self.redis.scan_iter("spool:*:env"))
         return sum(self.redis.hlen(key) - self.redis.eval(COUNT_UNSYNCED, 1, key[:-3] + "state") for key in keys)
 
@@ -184,7 +184,7 @@ class Cluster:
     def log(self, name):
         return (self.dir / "log" / f"{name}.log").read_text(errors="replace")
 
-    # ---- steering it ----
+    # ---- control ----
 
     def tool(self, *args, check=True, input=None):
         result = subprocess.run([self.build / "stagepost", *map(str, args), "--dir", str(self.dir)], env=self.env,
@@ -224,7 +224,7 @@ class Cluster:
         return address
 
     def seed_items(self, address, count):
-        """Items of other classes than mail, which no mail client may notice; the first ten have bodies."""
+        """Items of classes other than mail, which mail clients must not notice; the first ten have bodies."""
         subprocess.run([BUILD / "tests/integration/seed_items", f"redis://127.0.0.1:{self.port('redis')}",
                         f"file:{self.dir}/blobs", address, str(count)], check=True, timeout=120)
 
@@ -234,7 +234,7 @@ class Cluster:
     # ---- mail ----
 
     def deliver(self, sender, recipients, message, frontend=0, **kwargs):
-        """By SMTP on port 25; the reply's spool id."""
+        """Sends by SMTP on port 25; returns the spool id of the reply."""
         if isinstance(recipients, str):
             recipients = [recipients]
         with smtplib.SMTP("127.0.0.1", self.port("smtp", frontend), timeout=30) as smtp:

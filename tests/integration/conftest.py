@@ -37,8 +37,9 @@ def shared_cluster():
 
 
 def reset_settings(cluster):
-    """The defaults; but all clients share one address, so that the failed
-    logins of one test would slow down the others."""
+    """The defaults, except that failed logins are not delayed: all clients
+    share one address, so the failed logins of one test would slow down the
+    others."""
     for key in cluster.redis.scan_iter("settings:*"):
         if key != "settings:auth":
             cluster.redis.delete(key)
@@ -56,7 +57,7 @@ def cluster(shared_cluster):
 
 @pytest.fixture
 def own_cluster():
-    """Starts clusters of the test's own: own_cluster(brokers=2, env={...})."""
+    """Starts the test's own clusters: own_cluster(brokers=2, env={...})."""
     started = []
 
     def start(**kwargs):
@@ -80,7 +81,7 @@ def address(cluster):
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item, call):
-    """The cluster's logs beside a failure."""
+    """Shows the cluster's logs with a failure."""
     outcome = yield
     report = outcome.get_result()
     cluster = getattr(item, "funcargs", {}).get("cluster")
@@ -108,7 +109,7 @@ def pytest_runtest_logreport(report):
 
 
 def pytest_sessionfinish(session):
-    """STAGEPOST_NOTE_LONGEST=1, with all tests: writes longest.txt anew."""
+    """STAGEPOST_NOTE_LONGEST=1, with all tests: writes longest.txt again."""
     if "STAGEPOST_NOTE_LONGEST" in os.environ and "PYTEST_XDIST_WORKER" not in os.environ:
         lines = [f"{seconds:.0f} {name}\n" for name, seconds in _seconds.most_common() if seconds >= LONG_SECONDS]
         LONGEST.write_text("".join(lines))

@@ -6,8 +6,8 @@
         dns.broken.add("ill.test")          # answered with SERVFAIL
         ... STAGEPOST_RESOLVER=dns.resolver ...
 
-A name that nothing is known about gets NXDOMAIN. `asked` lists the questions
-that came, as (name, type)."""
+An unknown name gets NXDOMAIN. `asked` lists the questions received, as (name,
+type)."""
 
 import socket
 import socketserver
@@ -37,7 +37,7 @@ class DnsServer:
                         for s in (self.udp, self.tcp)]
 
     def _bind(self, host):
-        """One port number for both."""
+        """Uses one port number for both."""
         server = self
 
         class Udp(socketserver.BaseRequestHandler):

@@ -1,4 +1,4 @@
-"""A raw IMAP client for tests: shows every line as it came."""
+"""A raw IMAP client for tests: shows every line as received."""
 
 import base64
 import re
@@ -16,7 +16,7 @@ class Closed(Exception):
 
 
 class Answer:
-    """What came for one command."""
+    """The responses to one command."""
 
     def __init__(self, tag, lines):
         self.tag = tag
@@ -81,7 +81,7 @@ class Imap:
         return line
 
     def read_line(self):
-        """One response line, with its literals put in."""
+        """One response line, with its literals inserted."""
         line = self._raw_line()
         while True:
             m = re.search(rb"\{(\d+)\}$", line)
@@ -134,7 +134,7 @@ class Imap:
         return answer
 
     def literals(self, *pieces, plus=False):
-        """A command of pieces of text with literals (bytes) between them:
+        """A command made of pieces of text with literals (bytes) between them:
         literals("LOGIN ", b"me", " ", b"pw")."""
         tag = self.next_tag()
         line = (tag + " ").encode()
@@ -165,7 +165,7 @@ class Imap:
         return self.literals(head, message.encode() if isinstance(message, str) else message, plus=plus)
 
     def wait_line(self, pattern, timeout=10):
-        """The next line that matches, with how long it took (ms)."""
+        """The next line that matches, and how long it took (ms)."""
         began = time.monotonic()
         self.sock.settimeout(timeout)
         while True:

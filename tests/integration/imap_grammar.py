@@ -1,6 +1,6 @@
-"""A strict reader of what FETCH tells of a message's structure: ENVELOPE, BODY
-and BODYSTRUCTURE by the letter of RFC 9051, section 9. Raises where a client that
-trusts the grammar would give up."""
+"""A strict reader of the message structure that FETCH returns: ENVELOPE, BODY and
+BODYSTRUCTURE exactly as in RFC 9051, section 9. Raises an error where a client
+that trusts the grammar would give up."""
 
 import re
 

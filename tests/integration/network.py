@@ -1,6 +1,6 @@
-"""A network namespace for a process of tests: a loopback device that it shares
-with nobody, and so every port. Only the calling thread enters, with all that it
-starts; so this is called before anything is started."""
+"""A network namespace for a test process: a loopback device of its own, and so
+every port. Only the calling thread enters it, with everything that it starts,
+so this must be called before anything is started."""
 
 import ctypes
 import fcntl
@@ -12,7 +12,7 @@ SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 
 
 def enter():
-    """False where the system does not allow it; nothing has changed then."""
+    """False if the system does not allow it; nothing has changed then."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNET) != 0:
         return False

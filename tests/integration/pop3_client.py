@@ -1,4 +1,4 @@
-"""A POP3 client that says exactly what a test wants said."""
+"""A POP3 client that sends exactly what a test tells it to."""
 
 import base64
 import hashlib
@@ -73,7 +73,7 @@ class Pop:
         return reply[5:]
 
     def lines(self):
-        """Of a multi-line answer behind its first, dots taken off."""
+        """The lines of a multi-line answer after the first, with dots removed."""
         out = []
         while True:
             line = self.raw_line()
@@ -103,7 +103,7 @@ class Pop:
         return reply
 
     def is_closed(self):
-        """Closed by the server, after whatever it still had to say (kept in .data)."""
+        """Closed by the server, after its last output (kept in .data)."""
         try:
             while True:
                 more = self.socket.recv(65536)
@@ -160,7 +160,7 @@ class Pop:
 
 
 class PopByOpenssl(Pop):
-    """Through `openssl s_client`, which can tell the channel binding of RFC 9266."""
+    """Through `openssl s_client`, which can print the channel binding of RFC 9266."""
 
     def __init__(self, port):
         self.process = subprocess.Popen(
@@ -185,7 +185,7 @@ class PopByOpenssl(Pop):
         self.process.stdin.flush()
 
     def raw_line(self):
-        """The next line of an answer: what s_client has to say itself is passed over."""
+        """The next line of an answer; the output of s_client itself is skipped."""
         while True:
             line = self.process.stdout.readline()
             if not line:

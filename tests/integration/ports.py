@@ -1,8 +1,8 @@
 """Ports for the servers that tests start: below those that the kernel gives to
-outgoing connections, so that no client sits on one between its choice and its
-use. A process of tests that has a network of its own has them all (have_all);
-else each has a part of them, so that none takes, or tries, what another's server
-has left for a moment to come back."""
+outgoing connections, so that no client occupies one between its choice and its
+use. A test process with its own network uses all of them (have_all). Otherwise
+each process uses a part of them, so that none takes, or tries, a port that
+another's server has left for a moment."""
 
 import os
 import random
@@ -10,7 +10,7 @@ import re
 import socket
 
 FIRST, PART, PARTS = 2000, 10250, 3
-# In each part: a cluster's base is among the first; from SINGLES on lie single ports.
+# In each part, the first ports are for the bases of clusters; from SINGLES on there are single ports.
 BASES, SINGLES = 800, 9900
 
 _start = FIRST + PART * (int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0) % PARTS)
@@ -18,13 +18,13 @@ _next = random.randrange(PART - SINGLES)
 
 
 def have_all():
-    """This process shares its network with no other that runs tests."""
+    """This process does not share its network with other test processes."""
     global _start
     _start = FIRST
 
 
 def is_free(port):
-    """At every address, for TCP and UDP."""
+    """Is it free at every address, for TCP and UDP?"""
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
         with socket.socket(type=kind) as s:
             if kind == socket.SOCK_STREAM:
@@ -37,7 +37,7 @@ def is_free(port):
 
 
 def free_port():
-    """None is given twice by one process before all have been."""
+    """A process does not return a port again before it has returned all others."""
     global _next
     for _ in range(PART - SINGLES):
         port = _start + SINGLES + _next

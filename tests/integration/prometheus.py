@@ -15,7 +15,7 @@ from cluster import ROOT, wait_for
 from ports import free_port
 
 MONITORING = ROOT / "k8s" / "components" / "monitoring"
-# A name and what it is asked with, as they stand in an expression.
+# A name and its selector, as they appear in an expression.
 SELECTOR = re.compile(r'\b((?:stagepost|process|kube)_\w+|up(?=[{ ]))(\{[^}]*\})?')
 
 
@@ -84,7 +84,7 @@ class Prometheus:
         return [(r["metric"], float(r["value"][1])) for r in self.get("query", query=expression)["result"]]
 
     def moved(self, selector):
-        """Has any of the series changed since the beginning? One that a process only had later has."""
+        """Has any of the series changed since the start? One that appeared later has."""
         return bool(self.query(f"max_over_time({selector}[1h]) != min_over_time({selector}[1h])"))
 
     def stop(self):

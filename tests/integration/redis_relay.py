@@ -1,5 +1,6 @@
 """A relay between one program and Redis, which reads every request and can hold it, lose it or lose its
-answer: what a slow network, a sleeping process and a broken connection do, at the step that a test names.
+answer: it does what a slow network, a sleeping process and a broken connection do, at the step that a
+test names.
 
     with RedisRelay(cluster.port("redis")) as relay:
         ...start a program with --redis relay.url...
@@ -7,7 +8,7 @@ answer: what a slow network, a sleeping process and a broken connection do, at t
         ...
         rule.wait()
 
-A rule acts on the first `times` requests that fit. Rules are asked in the order of their making."""
+A rule acts on the first `times` requests that match. Rules are tried in the order of their creation."""
 
 import hashlib
 import os
@@ -22,17 +23,17 @@ from pathlib import Path
 from cluster import BUILD, ROOT, wait_for
 from ports import free_port
 
-HOLD = "hold"                # the request, and all behind it on its connection, until release()
-HOLD_ANSWER = "hold answer"  # Redis does it; the answer comes at release()
+HOLD = "hold"                # holds the request, and everything after it on its connection, until release()
+HOLD_ANSWER = "hold answer"  # Redis executes it; the answer arrives at release()
 CUT = "cut"                  # the connection breaks; Redis never gets the request
-CUT_ANSWER = "cut answer"    # Redis does it; the connection breaks in front of the answer
+CUT_ANSWER = "cut answer"    # Redis executes it; the connection breaks before the answer
 WATCH = "watch"              # nothing: only noted
 
 SUBSCRIBING = (b"SUBSCRIBE", b"PSUBSCRIBE", b"SSUBSCRIBE")
 
 
 class Scripts:
-    """The scripts that programs load: a file of the tree each, behind what the program puts in front of it."""
+    """The scripts that programs load: each is a file of the tree, after a prefix that the program adds."""
 
     def __init__(self):
         self.files = [(path.read_bytes(), f"{path.parent.name}/{path.stem}") for path in ROOT.glob("*/**/*.lua")]
@@ -56,11 +57,11 @@ class Request:
 class Rule:
     def __init__(self, action, fits, times, call):
         self.action, self.fits, self.left, self.call = action, fits, times, call
-        self.requests = []  # those that it acted on
+        self.requests = []  # the requests that it acted on
         self._met, self._released = threading.Event(), threading.Event()
 
     def wait(self, timeout=20):
-        """Until a request has come that fits (with CUT_ANSWER, HOLD_ANSWER: until Redis has done it)."""
+        """Waits until a matching request has arrived (with CUT_ANSWER, HOLD_ANSWER: until Redis has executed it)."""
         assert self._met.wait(timeout), f"no request to {self.action} within {timeout} s"
         return self.requests[-1]
 
@@ -153,7 +154,7 @@ class Connection:
         if action == CUT:
             raise Broken
         if action == HOLD:
-            # A request that is held goes to Redis however long ago its sender gave up: it was sent.
+            # A held request is sent to Redis however long ago its sender gave up: it had been sent.
             rule._released.wait()
         self.answers.put(rule if action in (HOLD_ANSWER, CUT_ANSWER) else None)
         self.server.sendall(request.raw)
@@ -162,7 +163,7 @@ class Connection:
         stream = Stream(self.server)
         try:
             while True:
-                if self.subscribed:  # whatever comes is passed on
+                if self.subscribed:  # everything received is passed on
                     stream.more()
                     self.client.sendall(stream.data)
                     stream.data = b""
@@ -241,13 +242,13 @@ class RedisRelay:
         return rule
 
     def cut_all(self):
-        """Every connection that stands breaks; new ones are made unless `closed` is set."""
+        """Breaks every open connection; new ones are accepted unless `closed` is set."""
         for connection in list(self.connections):
             connection.cut()
 
 
 class Relayed:
-    """A program of the cluster whose way to Redis is the relay."""
+    """A program of the cluster that reaches Redis through the relay."""
 
     def __init__(self, program, cluster, relay, folder, name="relayed", env=None, options=()):
         self.name, self.log_path, self.metrics_port = name, Path(folder) / f"{name}.log", free_port()

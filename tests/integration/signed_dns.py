@@ -1,5 +1,4 @@
-"""A name server of the tests' own whose zones are signed: Debian's nsd and
-ldns, on loopback.
+"""The tests' own name server, with signed zones: Debian's nsd and ldns, on loopback.
 
     dns = SignedDns({"dane.test": [...lines of a zone file...]}, unsigned={"plain.test": [...]})
     ... STAGEPOST_RESOLVER=dns.resolver, STAGEPOST_TRUST_ANCHOR=dns.anchor ...

@@ -1,17 +1,17 @@
-"""A scripted SMTP server: takes mail, or ill-treats its client on demand.
+"""A scripted SMTP server: accepts mail, or mistreats its client on demand.
 
     with Sink() as sink:
         sink.reply["RCPT"] = "450 4.2.1 later"            # for every RCPT
-        sink.reply["RCPT"] = lambda s, line: ...          # or by what was said; None: the usual
+        sink.reply["RCPT"] = lambda s, line: ...          # or by the command; None: the usual reply
         sink.reply["DATA"] = DROP                         # close instead of answering
         sink.reply["END"] = SILENT                        # never answer
         sink.extensions.remove("PIPELINING")
         sink.tls = "bad"                                  # 220 to STARTTLS, then garbage
 
-Steps: GREETING, EHLO, HELO, STARTTLS, AUTH, MAIL, RCPT, DATA, BDAT (a chunk that
-is not the last), END (the final dot or the last chunk), RSET, QUIT, NOOP.
-`messages` holds what was taken, `sessions` what was said, `busiest` the most
-messages that were under way at once.
+Steps: GREETING, EHLO, HELO, STARTTLS, AUTH, MAIL, RCPT, DATA, BDAT (a chunk that is not the
+last), END (the final dot or the last chunk), RSET, QUIT, NOOP. `messages` holds what was
+accepted, `sessions` the commands, `busiest` the highest number of messages in progress at
+once.
 
     sink.extensions += ["CHUNKING", "AUTH SCRAM-SHA-256 PLAIN"]
     sink.users = {"me": "secret"}
@@ -37,7 +37,7 @@ DROP, SILENT = object(), object()
 class Session:
     def __init__(self, number, peer, local):
         self.number, self.peer, self.local = number, peer, local
-        self.lines = []  # commands as they came
+        self.lines = []  # commands as received
         self.helo = None
         self.tls = False
         self.client_certificate = None
@@ -49,7 +49,7 @@ class Session:
         self.ended = None   # when, on time.monotonic()
 
     def was_cut(self):
-        """Ended without a goodbye, as when the client dies."""
+        """Ended without QUIT, as when the client dies."""
         return self.ended is not None and self.lines[-1:] != ["QUIT"]
 
 
@@ -69,13 +69,13 @@ class Sink:
         self.name = name
         self.extensions = list(self.EXTENSIONS)
         self.reply = {}
-        self.delay = {}        # step -> seconds, or what gives them
+        self.delay = {}        # step -> seconds, or a function that returns them
         self.tls = tls         # None, "ok", "bad" (garbage for a handshake), "closed"
         self.drop_in_data = None  # bytes of data after which the connection is closed
         self.esmtp = True
         self.users = {}
         self.messages, self.sessions = [], []
-        self.busy, self.busiest = set(), 0  # sessions with a message under way, and the most of them
+        self.busy, self.busiest = set(), 0  # sessions with a message in progress, and their highest number
         self.begun = []                     # when each message began
         self.writers = set()
         self.lock = threading.Lock()
@@ -145,7 +145,7 @@ class Sink:
         self.stop()
 
     def reset(self):
-        """As new, but for its port: clients that stand idle are sent away."""
+        """As new, except for its port: idle clients are disconnected."""
         async def close_all():
             for writer in list(self.writers):
                 writer.transport.abort()
@@ -187,7 +187,7 @@ class Sink:
             writer.close()
 
     async def _answer(self, session, writer, step, line, usual):
-        """True: go on. The reply that was said, or the usual one."""
+        """True: continue. The scripted reply, or the usual one."""
         said = self.reply.get(step)
         if callable(said):
             said = said(session, line)

@@ -1,4 +1,4 @@
-"""A client that says exactly what a test wants said."""
+"""A client that sends exactly what a test tells it to."""
 
 import base64
 import hashlib
@@ -74,7 +74,7 @@ class Smtp:
         return got[1]
 
     def is_closed(self):
-        """Closed by the server, after whatever it still had to say."""
+        """Closed by the server, after its last output."""
         try:
             while True:
                 more = self.socket.recv(65536)
@@ -144,7 +144,7 @@ class Smtp:
 
 
 class SmtpByOpenssl(Smtp):
-    """Through `openssl s_client`, which can tell the channel binding of RFC 9266."""
+    """Through `openssl s_client`, which can print the channel binding of RFC 9266."""
 
     def __init__(self, port):
         self.process = subprocess.Popen(
@@ -169,7 +169,7 @@ class SmtpByOpenssl(Smtp):
         self.process.stdin.flush()
 
     def line(self):
-        """The next line of a reply: what s_client has to say itself is passed over."""
+        """The next line of a reply; the output of s_client itself is skipped."""
         while True:
             line = self.process.stdout.readline()
             if not line:

@@ -1,5 +1,5 @@
 """Spam engines for the tests: the real ones of Debian, and a scripted one that
-speaks both their protocols and ill-treats its client on demand."""
+speaks both protocols and mistreats its client on demand."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 
 
 class Real:
-    """A program in a folder of its own, ended by its pid."""
+    """A program in its own folder, ended by its pid."""
 
     def __init__(self, scheme):
         self.dir = Path(tempfile.mkdtemp(prefix="stagepost-spam-"))
@@ -56,7 +56,7 @@ worker "normal" {{ bind_socket = "127.0.0.1:{port}"; count = 1; }}
 
 
 def rspamd():
-    """Without its rules: what it looks for is in its core."""
+    """Without its rules: its core contains what the tests need."""
     e = Real("rspamd")
     (e.dir / "rspamd.conf").write_text(RSPAMD.format(dir=e.dir, port=e.port))
     return e.run("/usr/bin/rspamd", "--insecure", "--no-fork", "--config", str(e.dir / "rspamd.conf"))
@@ -69,7 +69,7 @@ class Fake:
     def __init__(self, scheme="spamd", port=None, mode="auto"):
         self.scheme, self.port, self.mode = scheme, port or free_port(), mode
         self.url = f"{scheme}://127.0.0.1:{self.port}"
-        self.requests = []  # (head, body), as they came
+        self.requests = []  # (head, body), as received
         self.begun = 0
         self.socket = None
 

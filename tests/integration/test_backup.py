@@ -1,5 +1,5 @@
-"""`stagepost backup` and `restore`: while mail flows and goes, with deaths in the middle and damage; what is
-restored is read back byte for byte."""
+"""`stagepost backup` and `restore`: while mail arrives and is deleted, with processes that die in the
+middle, and with damage; restored data is read back byte for byte."""
 
 import imaplib
 import json
@@ -25,7 +25,7 @@ NAME = r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z"
 
 
 def text_of(seed, size):
-    """A message that follows from its seed."""
+    """A message derived from its seed."""
     source = random.Random(seed)
     lines = "\r\n".join(f"{source.getrandbits(280):070x}" for _ in range(size // 72 + 1))
     return f"Subject: {seed}\r\nMessage-ID: <{seed}@test>\r\n\r\n{lines}\r\n".encode()
@@ -45,14 +45,14 @@ def append(cluster, user, seeds, size=2000, folder="INBOX"):
 
 
 def without_counters(part):
-    """Counters go on from further behind in what is restored (lib/backup/onward.h)."""
+    """After a restore, counters continue at a higher value (lib/backup/onward.h)."""
     if isinstance(part, bytes):
         return re.sub(rb"(UIDNEXT|HIGHESTMODSEQ|MODSEQ) \(?\d+\)?", rb"\1", part)
     return type(part)(without_counters(p) for p in part) if isinstance(part, (list, tuple)) else part
 
 
 def state(cluster, user):
-    """All that a client can see of an account: folders, UIDVALIDITY, UIDs, flags, dates, bodies."""
+    """Everything that a client can see of an account: folders, UIDVALIDITY, UIDs, flags, dates, bodies."""
     imap = imap_of(cluster, user)
     seen = {}
     for line in imap.list()[1]:
@@ -94,14 +94,14 @@ def backups(tmp_path):
 
 
 def restored(copy, tmp_path, *args, **kwargs):
-    """A cluster in a folder of its own, restored and started."""
+    """A cluster in its own folder, restored and started."""
     cluster = Cluster(frontends=1, dir=tmp_path / "restored", **kwargs)
     cluster.tool("restore", copy.path, *args)
     return cluster
 
 
 def test_restored_as_it_was(own_cluster, backups, tmp_path):
-    """Accounts, settings, the secret, flags, UIDs, and mail that was accepted and not delivered."""
+    """Accounts, settings, the secret, flags, UIDs, and mail that was accepted but not delivered."""
     cluster = own_cluster(frontends=1)
     for user in ("alice@one.test", "bob@two.test"):
         cluster.add_user(user)
@@ -140,7 +140,7 @@ def test_restored_as_it_was(own_cluster, backups, tmp_path):
     assert text.returncode == 1 and "has a store already" in text.stderr
     assert (again.dir / "tls/key.pem").read_bytes() == key
     with again:
-        # The mail that waited is delivered, once, and under its id.
+        # The waiting mail is delivered, once, and under its id.
         again.wait_mail("bob@two.test", 2)
         assert b"Subject: 201" in again.mailbox("bob@two.test")[1]
         assert "filed" in again.tool("trace", waiting).stdout
@@ -156,8 +156,8 @@ def test_restored_as_it_was(own_cluster, backups, tmp_path):
 
 
 def test_clients_that_saw_more(own_cluster, backups, tmp_path):
-    """What came, was flagged and went behind the backup is in a client's cache: it learns that all of it is not so,
-    and no new message gets a number that it knows."""
+    """A client has cached what arrived, was flagged and was deleted after the backup: it learns that none of this
+    holds, and no new message gets a UID that it knows."""
     cluster = own_cluster(frontends=1)
     user = cluster.add_user("alice@one.test")
     append(cluster, user, range(4))
@@ -189,7 +189,7 @@ def test_clients_that_saw_more(own_cluster, backups, tmp_path):
         answer = client.ok(f"SELECT INBOX (QRESYNC ({validity} {modseq}))")
         text = "\n".join(answer.untagged)
         assert f"[UIDVALIDITY {validity}]" in text
-        # It knows 1 (flagged), 4, 5 and 6; there are 1, 3 and 4, and none behind them.
+        # It knows 1 (flagged), 4, 5 and 6; now there are 1, 3 and 4, and none after them.
         gone = re.search(r"VANISHED \(EARLIER\) (\S+)", text).group(1)
         assert re.fullmatch(r"2,5:\d+", gone) and int(gone[4:]) >= uid_next - 1
         assert {int(uid): flags for uid, flags in re.findall(r"FETCH \(UID (\d+) FLAGS \(([^)]*)\)", text)} == \
@@ -206,7 +206,7 @@ def test_clients_that_saw_more(own_cluster, backups, tmp_path):
 
 
 def stopped_behind_its_snapshot(copy, tmp_path):
-    """A backup that sleeps: its snapshot is made, and no body copied."""
+    """A backup that sleeps: its snapshot is made, but no body is copied."""
     marker = tmp_path / "stop"
     marker.touch()
     process = subprocess.Popen(copy.command("--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -221,7 +221,7 @@ def bytes_of(packs):
 
 
 def test_bodies_that_go_meanwhile(own_cluster, backups, tmp_path):
-    """All mail is expunged behind the snapshot: the bodies stay until they are copied, then they go."""
+    """All mail is expunged after the snapshot: the bodies stay until they are copied, and then are deleted."""
     cluster = own_cluster(frontends=1)
     user = cluster.add_user("alice@one.test")
     append(cluster, user, range(50), size=600_000)
@@ -235,7 +235,7 @@ def test_bodies_that_go_meanwhile(own_cluster, backups, tmp_path):
     imap.store("1:*", "+FLAGS", "\\Deleted")
     imap.expunge()
     imap.logout()
-    cluster.deliver("s@else.test", user, text_of(500, 1000).decode())  # its spool entry goes too
+    cluster.deliver("s@else.test", user, text_of(500, 1000).decode())  # its spool entry is deleted too
     refused = cluster.tool("sweep", "--older-than", "0s", check=False)
     assert refused.returncode == 1 and "a backup is under way" in refused.stderr
     wait_for(lambda: cluster.redis.llen("backup:held") >= 50, what="bodies that are held")
@@ -247,7 +247,7 @@ def test_bodies_that_go_meanwhile(own_cluster, backups, tmp_path):
     assert made["missing"] == made["damaged"] == 0 and made["bodies"] >= 50
     assert not cluster.redis.exists("backup:hold") and not cluster.redis.llen("backup:held")
     copy.check()
-    # The store has its space back.
+    # The store's space is free again.
     assert "0 leaked" in cluster.tool("sweep", "--older-than", "0s").stdout
     wait_for(lambda: bytes_of(packs) < wide - 25_000_000, what="the space of the bodies")
     cluster.stop()
@@ -257,8 +257,8 @@ def test_bodies_that_go_meanwhile(own_cluster, backups, tmp_path):
 
 
 def test_under_traffic(own_cluster, backups, tmp_path):
-    """Senders, and readers who expunge, while one backup follows the other; what was there before the last one, and
-    stayed, is in it."""
+    """Senders, and readers that expunge, while one backup follows another; everything that existed before the last
+    one, and stayed, is in it."""
     cluster = own_cluster(frontends=1)
     users = [cluster.add_user(f"user{i}@one.test") for i in range(3)]
     kept = cluster.add_user("kept@one.test")
@@ -337,7 +337,7 @@ def test_a_second_one_copies_what_is_new(own_cluster, backups):
     assert copy.names() == [second["name"], third["name"]]
     for name in copy.names():
         assert name in copy.check("--at", name).stdout
-    assert copy.blocks() > wide * 0.9  # the second one wants them still
+    assert copy.blocks() > wide * 0.9  # the second one still needs them
     copy.make()
     assert copy.blocks() < wide * 0.4
     copy.check()
@@ -346,7 +346,7 @@ def test_a_second_one_copies_what_is_new(own_cluster, backups):
 
 @pytest.mark.parametrize("point", ["backup-snapshot", "backup-body", "backup-named", "backup-prune"])
 def test_dies_in_the_middle(own_cluster, backups, tmp_path, point):
-    """The one before stays whole; the next one goes on from there."""
+    """The previous backup stays complete; the next one continues from it."""
     cluster = own_cluster(frontends=1)
     user = cluster.add_user("alice@one.test")
     append(cluster, user, range(5))
@@ -366,7 +366,7 @@ def test_dies_in_the_middle(own_cluster, backups, tmp_path, point):
         assert len(copy.names()) == 1 and copy.names()[0] > first["name"]
     else:
         assert copy.names() == [first["name"]]
-        # What lost its last reference since is held, and released by the next one.
+        # Bodies that have lost their last reference since are held, and the next backup releases them.
         append(cluster, user, [20])
         imap = imap_of(cluster, user)
         imap.select()
@@ -443,7 +443,7 @@ def test_damage_is_found(own_cluster, backups, tmp_path):
         for n in (1, 2, 3, 5, 6):
             assert imap.fetch(str(n), "(BODY.PEEK[])")[1][0][1] == text_of(n - 1, 20_000)
         imap.logout()
-    # It is mended from the store.
+    # It is repaired from the store.
     cluster.start()
     assert copy.make()["new_bodies"] == 0 and copy.check(check=False).returncode == 1
     assert copy.make("--verify")["new_bodies"] == 1
@@ -451,7 +451,7 @@ def test_damage_is_found(own_cluster, backups, tmp_path):
 
 
 def test_faults_of_the_store_are_named(own_cluster, backups):
-    """A body that the store itself has lost: the rest is backed up, and the whole backup before it stays."""
+    """A body that the store itself has lost: the rest is backed up, and the complete backup before it stays."""
     cluster = own_cluster(frontends=1)
     user = cluster.add_user("alice@one.test")
     append(cluster, user, range(3), size=20_000)
@@ -532,7 +532,7 @@ def secure(authority, tmp_path):
 
 
 def test_into_a_redis_that_runs(secure, authority, tmp_path):
-    """Over TLS, as a user of its ACL, from one database to another server's."""
+    """Over TLS, as a user of its ACL, from one database to that of another server."""
     (_, url, store), (_, other_url, other) = secure
     store.hset("settings:pop", "banner", "x" * 5000)
     store.hset("settings:imap", mapping={f"field{i}": i for i in range(600)})
@@ -571,7 +571,7 @@ def test_into_a_redis_that_runs(secure, authority, tmp_path):
     other.set("new", "x")
     tool("restore", "--replace", url=other_url)
     assert content(other) == content(store) and other.dbsize() == 5
-    # A user who may not: said so, in Redis's words.
+    # A user without the permission: this is reported, in Redis's words.
     store.execute_command("ACL", "SETUSER", "stagepost", "-sync")
     refused = tool("backup", url=url, check=False)
     assert refused.returncode == 1 and "NOPERM" in refused.stderr

@@ -1,5 +1,5 @@
-"""COPY of more messages than one script takes (lib/mailbox/staging.c): all or nothing, whatever becomes of the
-frontend, of its way to Redis, of the folders or of the client meanwhile."""
+"""COPY of more messages than one script handles (lib/mailbox/staging.c): all or nothing, whatever happens to
+the frontend, its connection to Redis, the folders or the client meanwhile."""
 
 import itertools
 import signal
@@ -34,7 +34,7 @@ def relayed(cluster, relay, tmp_path):
 
 
 class Account:
-    """With COUNT messages in INBOX and a folder Target, where one is."""
+    """An account with COUNT messages in INBOX and one in the folder Target."""
 
     def __init__(self, cluster, **fields):
         self.cluster = cluster
@@ -76,7 +76,7 @@ class Account:
             self.cluster.redis.zadd(key, {copy: 1})
 
     def tidy(self):
-        """What a listing does; afterwards nothing of a copy is left that was not published."""
+        """Does what a listing does; afterwards nothing is left of an unpublished copy."""
         self.let_lease_end()
         self.client.ok('LIST "" *')
         names = [f"mail:{{{self.address}}}:{name}" for name in ("copies", "doomed")]
@@ -92,7 +92,7 @@ class Account:
         return len(bodies)
 
     def check(self, copied):
-        """All or nothing; every message can be read, also when the other one is gone."""
+        """All or nothing; every message can be read, even when the other copy is gone."""
         assert self.copies() == (COUNT if copied else 0)
         self.cluster.tool("sweep", "--older-than", "0s")
         assert self.check_readable("INBOX", 1) == COUNT
@@ -115,7 +115,7 @@ def account(cluster):
 
 
 def test_is_seen_at_once(cluster, account):
-    """Another session sees all of it or nothing; UIDs go on behind it."""
+    """Another session sees all of it or nothing; UIDs continue after it."""
     other = account.session(cluster.port("imap"), "Target")
     account.client.ok("SELECT INBOX")
     tag = account.client.start("COPY 1:* Target")
@@ -153,7 +153,7 @@ def test_over_quota(cluster, account):
 
 
 def test_client_goes(cluster, relay, relayed, account):
-    """What it asked for is done nevertheless."""
+    """Its request is carried out nevertheless."""
     c = account.session(relayed.port, "INBOX")
     rule = relay.on(HOLD, script="mailbox/stage_add")
     c.start("COPY 1:* Target")
@@ -169,7 +169,7 @@ def test_client_goes(cluster, relay, relayed, account):
 @pytest.mark.parametrize("script, nth", [("stage_open", 1), ("source", 2), ("stage_add", 1), ("stage_add", 3),
                                          ("stage_publish", 1)])
 def test_broken_connection(cluster, relay, relayed, account, script, nth, action):
-    """In front of the request or of its answer; the client is told that it cannot be known, or that it failed."""
+    """Before the request or its answer; the client is told that the result is unknown, or that it failed."""
     c = account.session(relayed.port, "INBOX")
     passed = relay.on(WATCH, script=f"mailbox/{script}", times=nth - 1)
     rule = relay.on(action, script=f"mailbox/{script}")
@@ -182,7 +182,7 @@ def test_broken_connection(cluster, relay, relayed, account, script, nth, action
 
 @pytest.mark.parametrize("script", ["stage_add", "stage_publish"])
 def test_late_frontend(cluster, relay, relayed, account, script):
-    """It sleeps at a step; its lease ends and others remove what it has made; then it wakes."""
+    """It sleeps at a step; its lease ends and others remove what it has created; then it wakes."""
     c = account.session(relayed.port, "INBOX")
     rule = relay.on(HOLD, script=f"mailbox/{script}", call=lambda request: relayed.signal(signal.SIGSTOP))
     tag = c.start("COPY 1:* Target")
@@ -224,7 +224,7 @@ def test_account_deleted_meanwhile(cluster, relay, relayed, account):
 @pytest.mark.parametrize("point, copied", [("copy-opened", False), ("copy-referred", False), ("copy-added", False),
                                            ("copy-publishing", False), ("copy-published", True)])
 def test_killed(own_cluster, tmp_path, point, copied):
-    """The frontend dies at a step. Whoever comes next finds all or nothing, and no more than that."""
+    """The frontend dies at a step. The next client finds all or nothing, and no leftovers."""
     marker = tmp_path / "armed"
     cluster = own_cluster(frontends=2, env={"STAGEPOST_CRASH_AT": f"{point}:{marker}"})
     account = Account(cluster)

@@ -1,6 +1,6 @@
-"""DANE (RFC 7672): what TLSA records, vouched for by DNSSEC, demand of a
-server's certificate. Zones signed by ldns, served by nsd; nothing trusted but
-what they say."""
+"""DANE (RFC 7672): the demands of TLSA records, secured by DNSSEC, on a
+server's certificate. The zones are signed by ldns and served by nsd; nothing
+else is trusted."""
 
 import hashlib
 import time
@@ -33,7 +33,7 @@ class Dane(World):
         super().__init__(make_dns=self._dns)
 
     def _dns(self, port):
-        """One domain a case: name -> (address, TLSA records)."""
+        """One domain per case: name -> (address, TLSA records)."""
         cases = {
             "ee": ("127.0.0.4", [f"3 1 1 {self.key}"]),
             "ta-other-name": ("127.0.0.4", [f"2 0 1 {self.ca}"]),
@@ -55,7 +55,7 @@ class Dane(World):
         for name, (address, records) in cases.items():
             signed += [f"{name} IN MX 10 mx-{name}", f"mx-{name} IN A {address}"]
             signed += [f"_{port}._tcp.mx-{name} IN TLSA {r}" for r in records]
-        # A secure name whose MX is in a zone that nobody vouches for, and the other way round.
+        # A secure name whose MX is in an unsigned zone, and the other way round.
         signed.append("leads-out IN MX 10 mx.plain.test.")
         # Aliases whose own records count, wherever they lead.
         signed += ["half IN MX 10 mx-half", "mx-half IN CNAME mx.plain.test.",
@@ -93,7 +93,7 @@ def test_certificate_that_fits(world, name):
 
 
 def deferred(world, id, words):
-    """It waits, with these words, and nothing went anywhere."""
+    """It waits, with this text, and nothing was sent."""
     wait_for(lambda: words in str(world.cluster.trace(id)), what=words)
     assert not world.tls.messages and not world.sink.messages
 
@@ -104,7 +104,7 @@ def test_certificate_that_does_not_fit(world, name):
 
 
 def test_name_does_not_count_with_the_very_key(world):
-    """Usage 3: the record is all there is to it (3.1.1), also for one that has expired."""
+    """Usage 3: only the record counts (3.1.1), even for an expired certificate."""
     cert, key = world.authority.issue("nothing.like.it", days=-1)
     world.tls.use_certificate(cert, key)
     deferred(world, world.send("a@ee.dane.test"), "certificate is not accepted")  # another key
@@ -165,7 +165,7 @@ def test_sender_says_that_tls_is_not_required(world):
 
 
 def test_connections_are_not_shared_with_others(world):
-    """One that was opened for a domain without DANE is none for one with it."""
+    """A connection that was opened for a domain without DANE is not used for one with it."""
     world.cluster.settings("smtp-out", enable_dane="off")
     world.send("a@wrong.dane.test")
     world.tls.wait()

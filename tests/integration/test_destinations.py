@@ -1,5 +1,5 @@
-"""What remote servers are sent at most: destinations that one mail system serves
-count together, and its limits hold for the whole cluster."""
+"""Limits on what is sent to remote servers: destinations that one mail system
+serves count together, and its limits hold for the whole cluster."""
 
 import time
 
@@ -35,7 +35,7 @@ class Site:
         return made
 
     def send(self, domains, count):
-        """So many messages, to one domain after the other."""
+        """Sends this many messages, to one domain after another."""
         return [self.cluster.deliver(self.sender, [f"u{i}@{domains[i % len(domains)]}"], f"Subject: {i}\r\n\r\nx\r\n")
                 for i in range(count)]
 
@@ -70,7 +70,7 @@ def site(the_site):
 
 
 def test_domains_of_one_provider_count_together(site):
-    """Fewer places than brokers, so that nobody can have a share of his own."""
+    """Fewer places than brokers, so that no broker can have its own share."""
     site.cluster.settings("smtp-out", max_connections_per_destination=2)
     site.sink.delay["END"] = 0.05
     domains = site.domains(6, "mx.one.test")
@@ -80,7 +80,7 @@ def test_domains_of_one_provider_count_together(site):
 
 
 def test_providers_do_not(site):
-    """The same, each with a host of its own, at one address."""
+    """The same, each with its own host, at one address."""
     site.cluster.settings("smtp-out", max_connections_per_destination=2)
     site.sink.delay["END"] = 0.3
     domains = [site.domains(1, f"mx{i}.apart.test")[0] for i in range(6)]
@@ -100,7 +100,7 @@ def test_limit_of_one(site):
 
 
 def test_rate(site):
-    """Two a second, and what is saved up: one second's worth."""
+    """Two a second, plus the savings of one second."""
     site.cluster.settings("destination:slow.test", max_messages_per_minute=120)
     domains = site.domains(2, "mx.slow.test")
     site.send(domains, 12)
@@ -108,7 +108,7 @@ def test_rate(site):
     begun = sorted(site.sink.begun)
     for i, first in enumerate(begun):
         for j in range(i + 1, len(begun)):
-            # The clock of the store gives them out; what the workers make of it may be bunched a little.
+            # The store's clock grants them; the workers may send them slightly bunched.
             assert j - i + 1 <= 2 + 2 * (begun[j] - first + 0.5), begun
     site.sink.wait(12, timeout=30)
 
@@ -131,7 +131,7 @@ def test_rate_lifted_while_mail_waits(site):
 
 
 def test_limits_by_recipient_domain(site):
-    """Hosts that bear no name of the provider's: by the domain itself."""
+    """Hosts without the provider's name: limits by the domain itself."""
     domain, = site.domains(1, "mx.shared-hosting.test")
     site.cluster.settings(f"destination:{domain}", max_connections=1)
     site.sink.delay["END"] = 0.05
@@ -148,7 +148,7 @@ def test_limits_named_wrongly(site):
 
 
 def test_broker_killed_with_the_only_place(site):
-    """What it held comes free with its time; nothing is lost, nothing overtaken."""
+    """Its permits become free when they expire; nothing is lost or overtaken."""
     site.cluster.settings("destination:narrow.test", max_connections=1)
     site.sink.delay["END"] = 0.1
     domains = site.domains(3, "mx.narrow.test")

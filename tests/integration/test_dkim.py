@@ -1,4 +1,4 @@
-"""DKIM: what leaves is signed, and a verifier of others' making agrees."""
+"""DKIM: outgoing mail is signed, and an independent verifier agrees."""
 
 import base64
 import smtplib
@@ -16,7 +16,7 @@ HEADER = "From: {0}\r\nTo: a@remote.test\r\nSubject: hello  world\r\nDate: Mon, 
 
 @pytest.fixture
 def domain(world):
-    """A local domain of the test's own, its user in world.sender."""
+    """The test's own local domain, with its user in world.sender."""
     name = f"signer{next(_numbers)}.test"
     world.sender = world.cluster.add_user(f"alice@{name}")
     return name
@@ -48,7 +48,7 @@ def tag(signature, name):
 
 
 def verify(data, records):
-    """True for each signature that holds."""
+    """True for each valid signature."""
     def lookup(name, timeout=5):
         return records.get(name.decode(), "").encode() or None
 
@@ -94,7 +94,7 @@ def test_two_algorithms(world, domain):
 
 
 def test_headers(world, domain):
-    """Folded, repeated, added by us; and what is oversigned cannot be added."""
+    """Folded, repeated, added by us; and oversigned fields cannot be added."""
     records = make_key(world, domain)
     submit(world, f"Received: from x\r\n\tby y\r\nFROM:  Alice \r\n\t<{world.sender}>\r\nSubject:  a\t b \r\n"
                   "List-Unsubscribe: <mailto:x@y.test>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
@@ -142,7 +142,7 @@ def test_tool(world, domain):
     text = tool("domain", "dkim", domain).stdout
     assert "IN TXT ( \"v=DKIM1; k=rsa; p=" in text and "; selector s20" in text
     assert max(len(part) for part in text.split('"')) <= 255
-    assert tool("domain", "dkim", domain).stdout == text  # shows, makes no other
+    assert tool("domain", "dkim", domain).stdout == text  # shows the key, makes no new one
     assert "k=ed25519" in tool("domain", "dkim", domain, "--algorithm", "ed25519").stdout
     for arguments in (["nowhere.test"], [domain, "--selector", "-bad"], [domain, "--algorithm", "dsa"],
                       [domain, "--activate"], [domain, "--selector", "none", "--activate"], [domain, "--what"]):
@@ -155,14 +155,14 @@ def test_tool(world, domain):
 
 def test_who_is_signed_for(world, domain):
     records = make_key(world, domain)
-    # The account's domain, where From: has no key.
+    # The account's domain, if that of From: has no key.
     submit(world, "From: x@elsewhere.test\r\nSubject: x\r\n\r\nbody\r\n")
     assert tag(signatures(world.sink.wait(1)[0].data)[0], "d") == domain
     assert verify(world.sink.messages[0].data, records) == [True]
-    # A host that may relay, in the name of a domain here.
+    # A host that may relay, in the name of a local domain.
     world.send(f"a@{world.domain()}", data=f"From: {world.sender}\r\nSubject: x\r\n\r\nbody\r\n")
     assert verify(world.sink.wait(2)[1].data, records) == [True]
-    # Others, who only say that they are of here, and whose mail is passed on.
+    # Others, who only claim to be local, and whose mail is forwarded.
     world.cluster.unset("smtp-in", "relay_whitelist")
     world.cluster.tool("alias", "add", f"out@{domain}", f"b@{world.domain()}")
     world.send(f"out@{domain}", data=f"From: {world.sender}\r\nSubject: x\r\n\r\nbody\r\n")
@@ -170,7 +170,7 @@ def test_who_is_signed_for(world, domain):
 
 
 def test_local_mail_and_down_conversion(world, domain):
-    """Only what goes out bears a signature; one that no longer fits is left off."""
+    """Only outgoing mail is signed; a signature that no longer matches is left out."""
     make_key(world, domain)
     bob = world.cluster.add_user(f"bob@{domain}")
     world.cluster.deliver(world.sender, [bob], f"From: {world.sender}\r\nSubject: x\r\n\r\nbody\r\n")
@@ -200,12 +200,11 @@ def test_chunked_and_pipelined(world, domain):
 
 
 def test_store_away(world, domain):
-    """Keys that cannot be read: the client is told to come again, mail is not
-    let go unsigned."""
+    """Keys that cannot be read: the client is told to try again, and mail is not sent unsigned."""
     make_key(world, domain)
     submit(world, HEADER.format(world.sender) + "\r\nbody\r\n")
     world.sink.wait(1)
-    # A key that is damaged is not in use, and said so.
+    # A damaged key is not used, and this is reported.
     world.cluster.redis.hset(f"domain:{{{domain}}}:dkim", "bad", "rsa active 99 AAAA")
     time.sleep(SETTLE)
     submit(world, HEADER.format(world.sender) + "\r\nbody\r\n")
@@ -214,7 +213,7 @@ def test_store_away(world, domain):
 
 
 def test_delivery_reports(world):
-    """Those that leave are signed too: by the host's domain, or the one above it."""
+    """Outgoing reports are signed too: by the host's domain, or the one above it."""
     records = make_key(world, "example.test", "--selector", "reports")
     try:
         world.sink.reply["RCPT"] = lambda s, line: "550 5.1.1 no such person" if "nobody" in line else None

@@ -1,5 +1,5 @@
-"""Delivery status notifications, as a sender and his programs read them
-(RFC 3461 to 3464, RFC 6533)."""
+"""Delivery status notifications, as a sender and its programs read them (RFC
+3461 to 3464, RFC 6533)."""
 
 import email.utils
 import smtplib
@@ -29,7 +29,7 @@ def send(world, *recipients, mail="", body="Subject: asked\r\n\r\nbody text\r\n"
 
 
 def reports(world, count=1, of=None):
-    """What the sender got: (fields of the message, [fields of a recipient], third part), oldest first."""
+    """The reports that the sender got: (fields of the message, [fields of a recipient], third part), oldest first."""
     messages = [email.message_from_bytes(m) for m in world.cluster.wait_mail(of or world.sender, count)]
     assert len(messages) == count
     found = []
@@ -45,7 +45,7 @@ def reports(world, count=1, of=None):
 
 
 def stays_alone(world, id, seconds=0.7):
-    """The message has left, and nobody was told."""
+    """The message has left the queue, and no report was sent."""
     wait_for(lambda: world.cluster.trace(id)["state"] == "finished", what="its end")
     time.sleep(seconds)
     assert not world.cluster.mailbox(world.sender)
@@ -120,7 +120,7 @@ def test_local_success(world, notify, told):
     (head, (fields,), original), = reports(world)
     assert (fields["Action"], fields["Status"]) == ("delivered", "2.0.0")
     assert fields["Final-Recipient"] == f"rfc822; {user}" and head["Original-Envelope-Id"] == "x"
-    # RET is for failures: what has arrived need not come back.
+    # RET is for failures: delivered mail need not be returned.
     assert original.get_content_type() == "text/rfc822-headers" and "body text" not in original.get_payload()
 
 
@@ -141,7 +141,7 @@ def test_relayed_only_where_the_next_server_does_no_reports(world, notify, told)
 
 
 def test_mixed_wishes(world):
-    """Of one message: each recipient by its own NOTIFY."""
+    """In one message, each recipient by its own NOTIFY."""
     domain = world.domain()
     user = world.cluster.add_user(f"here{next(_numbers)}@example.test")
     world.sink.reply["RCPT"] = lambda s, line: NO if "bad" in line else None
@@ -169,7 +169,7 @@ def test_whole_message_that_is_too_large_comes_back_as_header(world):
     assert original.get_content_type() == "text/rfc822-headers" and "Subject: large" in original.get_payload()
 
 
-# ---- what goes on to servers that do reports ----
+# ---- mail relayed to servers that support reports ----
 
 def test_parameters_are_passed_on(world):
     domain = world.domain()
@@ -186,7 +186,7 @@ def test_parameters_are_passed_on(world):
 # ---- aliases ----
 
 def test_single_target_elsewhere_keeps_the_wishes(world):
-    """The server there tells of the success; ORCPT says where it was sent to."""
+    """The remote server reports the success; ORCPT says which address it was sent to."""
     domain = world.domain()
     alias = f"moved{next(_numbers)}@example.test"
     world.cluster.tool("alias", "add", alias, f"a@{domain}")
@@ -202,7 +202,7 @@ def test_several_targets_are_expanded(world):
     world.cluster.tool("alias", "add", alias, user, f"a@{domain}", f"b@{domain}")
     send(world, (alias, f"NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;The+2BTeam@example.test"), mail="ENVID=e")
     message, = world.sink.wait()
-    for rcpt in message.rcpts:  # their success is not reported any more, their failure is
+    for rcpt in message.rcpts:  # their success is not reported any more, but their failure is
         assert "NOTIFY=FAILURE" in rcpt and "ORCPT=rfc822;The+2BTeam@example.test" in rcpt
     assert "ENVID=e" in message.mail
     (_, (fields,), _), = reports(world)
@@ -322,7 +322,7 @@ def test_none_for_the_null_reverse_path(world):
 # ---- internationalised ----
 
 def test_utf8_addresses(world):
-    """Who has asked for SMTPUTF8 gets the fields in UTF-8."""
+    """A sender that has requested SMTPUTF8 gets the fields in UTF-8."""
     domain = world.domain()
     world.sink.reply["RCPT"] = "550 5.1.1 kein Empfänger"
     send(world, (f"jörg@{domain}", "ORCPT=utf-8;\\x{F6}+2B@x.test".replace("+2B", "\\x{2B}")), mail="SMTPUTF8 RET=FULL",
@@ -340,7 +340,7 @@ def test_utf8_addresses(world):
 
 
 def test_utf8_orcpt_goes_on_in_ascii(world):
-    """To a server that takes no UTF-8, and to one for a message without any."""
+    """To a server that does not accept UTF-8, and for a message without any."""
     domain = world.domain()
     world.sink.extensions.remove("SMTPUTF8")
     send(world, (f"a@{domain}", "ORCPT=utf-8;jörg@x.test"), mail="SMTPUTF8")
@@ -349,7 +349,7 @@ def test_utf8_orcpt_goes_on_in_ascii(world):
 
 
 def test_report_about_utf8_to_a_sender_who_knows_none(world):
-    """By an alias whose target he has never seen: ASCII, in the encoded form."""
+    """Through an alias whose target the sender has never seen: ASCII, in the encoded form."""
     domain = world.domain()
     alias = f"old{next(_numbers)}@example.test"
     world.cluster.tool("alias", "add", alias, f"jörg@{domain}")

@@ -1,5 +1,6 @@
-"""The HTTP server, asked from outside: curl and bare sockets, its limits, what it
-makes of ambiguous requests, the client's address behind a balancer."""
+"""The HTTP server, queried from outside with curl and bare sockets: its limits,
+its handling of ambiguous requests, the client's address behind a load
+balancer."""
 
 import json
 import socket
@@ -32,7 +33,7 @@ def url(cluster, path, scheme="http", frontend=0):
 
 
 def talk(cluster, request, scheme="http", half_close=False):
-    """All that comes until the server closes, or nothing more for a while."""
+    """Everything received until the server closes, or until nothing more arrives for a while."""
     with socket.create_connection(("127.0.0.1", cluster.port(scheme)), timeout=10) as s:
         if scheme == "https":
             context = ssl._create_unverified_context()
@@ -106,7 +107,7 @@ AMBIGUOUS = [
 
 @pytest.mark.parametrize("request_", AMBIGUOUS)
 def test_ambiguous_requests_end_the_connection(cluster, request_):
-    """What a proxy in front may read otherwise is refused, and nothing behind it is read."""
+    """A request that a proxy in front may read differently is refused, and nothing after it is read."""
     got, closed = talk(cluster, request_ + SMUGGLED)
     assert closed and got.count(b"HTTP/1.1 ") == 1, got
     assert got.split()[1] in (b"400", b"501"), got
@@ -141,7 +142,7 @@ def test_slow_header_is_cut_off(cluster):
                 try:
                     piece = s.recv(4096)
                 except TimeoutError:
-                    s.sendall(b"X: y\r\n")  # trickling in buys no time
+                    s.sendall(b"X: y\r\n")  # trickling data does not extend the time
                     continue
                 if not piece:
                     break
@@ -188,7 +189,7 @@ def test_half_closed_client_is_answered(cluster, address):
 # ---- TLS or not; balancers ----
 
 def test_plain_http_from_elsewhere(cluster):
-    """A balancer on the loopback says where the client comes from, and how."""
+    """A load balancer on loopback says where the client comes from, and how."""
     cluster.settings("http", forwarded_from="127.0.0.1 10.0.0.0/8")
     page = url(cluster, "/autodiscover/autodiscover.json?Email=a@example.test&Protocol=x")
     plain = ["-H", "X-Forwarded-For: 192.0.2.7", "-H", "X-Forwarded-Proto: http", "-H", "Host: mail.example.test"]
@@ -208,7 +209,7 @@ def test_plain_http_from_elsewhere(cluster):
 
 
 def test_client_address_behind_a_balancer(cluster, address):
-    """The last address that no balancer vouches for; failed logins count for it."""
+    """The last address that is not that of a trusted load balancer; failed logins count against it."""
     cluster.settings("http", forwarded_from="127.0.0.1 10.0.0.0/8")
     page = url(cluster, "/autodiscover/autodiscover.xml")
     curl("-u", f"{address}:wrong", "-H", "X-Forwarded-For: 203.0.113.9, 198.51.100.4, 10.0.0.1", page)

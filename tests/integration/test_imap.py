@@ -1,5 +1,5 @@
 """IMAP: sessions, mailboxes, flags, copying and appending, on two frontends at
-once; bad input; what was told OK stands."""
+once; bad input; a change that was answered OK is permanent."""
 
 import base64
 import imaplib
@@ -180,7 +180,7 @@ def test_imaplib(cluster, address):
 def test_starttls(cluster, address):
     with connect(cluster) as c:
         assert c.cmd("STARTTLS x").status == "BAD"
-        # What is sent before the handshake is thrown away.
+        # Data sent before the handshake is discarded.
         c.send(f"a STARTTLS\r\nb LOGIN {address} secret\r\n")
         assert c.read_line().startswith("a OK")
         c.start_tls()
@@ -376,7 +376,7 @@ def test_select(box):
         assert box.cmd(refused).code == "CANNOT", refused
     box.ok("COPY 1 Sent")
     assert box.cmd("SELECT none").code == "NONEXISTENT"
-    assert box.cmd("CHECK").status == "BAD"  # a SELECT that failed leaves none selected
+    assert box.cmd("CHECK").status == "BAD"  # a failed SELECT leaves none selected
     assert box.cmd("SELECT").status == "BAD" and box.cmd("SELECT INBOX (NONSENSE)").status == "BAD"
 
 
@@ -403,7 +403,7 @@ def test_rev2(cluster, box, address):
     assert box.ok('LIST "" "\u00e4"').untagged == ['* LIST (\\HasNoChildren) "/" "\u00e4"']
     with session(cluster, address, 1, "INBOX") as other:
         other.ok("STORE 2 +FLAGS (\\Seen)")
-        # What comes unasked names its UID.
+        # Unsolicited responses include the UID.
         assert box.ok("NOOP").untagged == ["* 2 FETCH (UID 2 FLAGS (\\Seen))"]
         fill(other, 1)
         assert box.ok("NOOP").untagged == ["* 4 EXISTS"]
@@ -416,7 +416,7 @@ def test_delete_selected(cluster, c, address):
     c.ok("SELECT gone")
     assert c.ok("DELETE gone").find("CLOSED")
     assert c.cmd("CHECK").status == "BAD"
-    # Selected by somebody else, who is told.
+    # Selected by another session, which is told.
     c.ok("CREATE gone")
     with session(cluster, address, 1, "gone") as other:
         c.ok("DELETE gone")
@@ -445,7 +445,7 @@ def test_keywords_limit(box):
     box.ok("STORE 1 FLAGS (" + " ".join(f"k{i}" for i in range(64)) + ")")
     assert box.cmd("STORE 2 +FLAGS (another)").code == "LIMIT"
     assert box.cmd("STORE 1 FLAGS (" + " ".join(f"k{i}" for i in range(65)) + ")").status == "BAD"
-    # Those that nobody has any more make room.
+    # Keywords that no message has any more make room.
     box.ok("STORE 1 FLAGS ()")
     box.ok("STORE 2 +FLAGS (another)")
 
@@ -488,7 +488,7 @@ def test_expunge_is_told_only_when_allowed(cluster, box, address):
         box.ok("EXPUNGE")
         wait_for(lambda: "\\Answered" in str(box.ok("STORE 1 +FLAGS (\\Answered)")), what="stored")
         time.sleep(0.3)
-        # Message 2 is still number 2 while commands with sequence numbers go on.
+        # Message 2 is still number 2 while commands with sequence numbers are running.
         answer = other.cmd("STORE 2 +FLAGS (\\Flagged)")
         assert not answer.find("EXPUNGE") and answer.find(r"\* 2 FETCH .*Flagged")
         answer = other.cmd("STORE 1 +FLAGS (\\Flagged)")
@@ -519,7 +519,7 @@ def test_move(box):
 
 
 def test_very_many_messages(cluster, c, address):
-    """More than the store changes at a time."""
+    """More than the store changes at once."""
     count, message = 11000, b"Subject: x\r\n\r\nx\r\n"
     c.sock.settimeout(120)
     for _ in range(count // 1000):
@@ -666,7 +666,7 @@ def test_replace(patient, cluster, c, address):
 
 
 def test_replace_is_one_step(cluster):
-    """What goes makes room for what comes; what has gone meanwhile is not brought back."""
+    """Deleted messages make room for new ones; messages deleted meanwhile are not brought back."""
     cluster.settings("imap", max_message_size=3000)
     address = fresh(cluster, quota="3000")
     big = b"x" * 2000
@@ -738,7 +738,7 @@ def test_metadata(patient, cluster, c, address):
                 "SETMETADATA INBOX (/private/a/ NIL)", "SETMETADATA INBOX (/private NIL)", "SETMETADATA INBOX ()",
                 "GETMETADATA INBOX", "GETMETADATA (DEPTH 2) INBOX /private", "GETMETADATA (X) INBOX /private"):
         assert c.cmd(bad).status == "BAD", bad
-    # They go with their mailbox.
+    # They are deleted with their mailbox.
     c.ok("CREATE md")
     c.ok('SETMETADATA md (/private/comment "x")')
     c.ok("DELETE md")
@@ -768,7 +768,7 @@ def test_large_append_streams(cluster, c, address):
     assert c.ok("STATUS INBOX (SIZE)").find(f"SIZE {size}")
 
 
-# ---- Changes that others make ----
+# ---- Changes made by other sessions ----
 
 def test_two_frontends_see_each_other(cluster, address):
     a, b = two(cluster, address)
@@ -784,7 +784,7 @@ def test_two_frontends_see_each_other(cluster, address):
 
 
 def test_changes_between_select_and_first_use(cluster, address):
-    """The list of messages is read later than SELECT: numbers hold all the same."""
+    """The list of messages is read after SELECT: the numbers are still right."""
     a, b = two(cluster, address)
     with a, b:
         fill(a, 5)
@@ -793,7 +793,7 @@ def test_changes_between_select_and_first_use(cluster, address):
         a.ok("STORE 2 +FLAGS (\\Deleted)")
         a.ok("EXPUNGE")
         fill(a, 1)
-        # To b message 3 is UID 3 still.
+        # For b, message 3 is still UID 3.
         assert b.ok("STORE 3 +FLAGS (\\Flagged)").find(r"\* 3 FETCH .*Flagged")
         answer = b.ok("NOOP")
         assert answer.find("EXPUNGE") == ["* 2 EXPUNGE"] and answer.find("5 EXISTS")
@@ -832,7 +832,7 @@ def test_idle_switched_off(cluster, address):
 
 
 def test_idle_heals_lost_notices(cluster, address):
-    """The connection on which notices come is cut, and a change made meanwhile."""
+    """The connection for notices is cut, and a change is made meanwhile."""
     a, b = two(cluster, address)
     with a, b:
         b.start("IDLE")
@@ -906,7 +906,7 @@ def test_compress(cluster, address):
             c.send("x STORE 1 +FLAGS (\\Seen)\r\n")
         for _ in range(300):
             assert c.finish("x").status == "OK"
-        # What is no DEFLATE ends the connection.
+        # Data that is not DEFLATE ends the connection.
         c.sock.sendall(b"\xff" * 100)
         assert c.at_end()
 
@@ -961,7 +961,7 @@ def test_pipelining(cluster, address):
 
 
 def test_idle_on_the_same_frontend(cluster, address):
-    """Sessions of one process share what they know of a mailbox."""
+    """Sessions of one process share what they know about a mailbox."""
     with session(cluster, address, 0, "INBOX") as a, session(cluster, address, 0, "INBOX") as b:
         fill(a, 2)
         b.start("IDLE")

@@ -177,7 +177,7 @@ read_all = false
 
 @needs("neomutt")
 def test_neomutt(cluster, address, c, tmp_path):
-    """Opens INBOX, copies what matches to a file and moves it away."""
+    """Opens INBOX, copies matching messages to a file and moves them away."""
     fill(c, 3)
     (tmp_path / "muttrc").write_text(f"""
 set folder="imap://127.0.0.1:{cluster.port('imap')}/"

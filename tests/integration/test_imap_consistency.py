@@ -1,5 +1,5 @@
-"""IMAP: many sessions at work on the same mailboxes from two frontends, each
-checking every answer against what it was told before; and frontends killed in
+"""IMAP: many sessions working on the same mailboxes through two frontends, each
+checking every answer against the earlier ones; and frontends that are killed in
 the middle of changes."""
 
 import os
@@ -17,8 +17,8 @@ SEED = int(os.environ.get("STAGEPOST_SEED", "7"))
 
 
 class Model:
-    """What one client knows of its selected mailbox: UIDs by sequence number,
-    None where it was never told. Fails when an answer cannot be true."""
+    """What one client knows about its selected mailbox: UIDs by sequence
+    number, None if it was never told. Fails when an answer cannot be true."""
 
     def __init__(self, client, mailbox):
         self.c = client
@@ -73,7 +73,7 @@ def message(n):
 
 
 def work(model, rng, seconds):
-    """Random commands; what may be refused is only what has gone."""
+    """Random commands; only those on deleted messages may be refused."""
     c, until = model.c, time.monotonic() + seconds
     appended = 0
     while time.monotonic() < until:
@@ -104,8 +104,8 @@ def work(model, rng, seconds):
 
 
 def test_what_has_changed_is_told_whole(cluster):
-    """What one frontend has answered with OK is in the next answer of another to a
-    client that asks what has changed."""
+    """A change that one frontend has answered with OK is in the next answer of
+    another frontend to a client that asks for changes."""
     address = cluster.add_user(f"changes-{os.getpid()}@example.test")
     with login(cluster, address) as a, login(cluster, address, 1) as b:
         for n in range(3):
@@ -283,7 +283,7 @@ def test_moves_survive_a_kill(own_cluster, victim):
 
 @VICTIMS
 def test_replaced_message_is_there_once(own_cluster, victim):
-    """However often it is replaced, and whoever dies: one message, not two, not none."""
+    """However often it is replaced, and whichever process dies: one message, not two, not none."""
     cluster = own_cluster(frontends=2)
     address = cluster.add_user("kill@example.test")
     with Imap(cluster.port("imap", 1)) as c:
@@ -345,6 +345,6 @@ def test_expunged_messages_stay_gone(own_cluster, victim):
     settled(cluster, address)
     left = keywords(cluster, address, "INBOX")
     assert gone and not set(gone) & set(left) and len(left) == len(set(left))
-    # At most what was under way when the frontend died is gone without a word.
+    # Only an operation in progress when the frontend died may be lost without an answer.
     assert 60 - 3 <= len(gone) + len(left) <= 60
     assert len(cluster.mailbox(address, frontend=1)) == len(left)

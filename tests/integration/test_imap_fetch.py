@@ -55,15 +55,14 @@ def c(cluster, account):
 
 
 def add(c, *messages):
-    """Appends, and makes the session know."""
+    """Appends, and makes the session notice."""
     for message in messages:
         c.append("INBOX", message)
     c.ok("NOOP")
 
 
 def parse(data):
-    """A response as nested lists of bytes (None: NIL): fails where it is not
-    well-formed."""
+    """A response as nested lists of bytes (None: NIL): fails if it is not well-formed."""
     at = 0
 
     def value():
@@ -169,7 +168,7 @@ def test_sections_and_partials(c):
 
 
 def test_how_sections_are_named(c):
-    """Answers never hold what only a client may write."""
+    """Answers never contain syntax that only a client may use."""
     add(c, NESTED)
     assert b"BODY[HEADER.FIELDS (Subject to)] {" in c.ok("FETCH 1 body.peek[header.fields (Subject to)]")[0]
     assert b"BODY[HEADER.FIELDS (Subject)] {" in c.ok('FETCH 1 BODY.PEEK[HEADER.FIELDS ("Subject")]')[0]
@@ -239,7 +238,7 @@ def test_what_a_preview_is_made_of(c, message, preview):
 
 
 def as_python_decodes(body, monkeypatch):
-    """By the careful one of its two ways, which makes LF of every line end."""
+    """With the careful one of its two methods, which turns every line end into LF."""
     out = io.BytesIO()
     monkeypatch.setattr(quopri, "a2b_qp", None)
     quopri.decode(io.BytesIO(body), out)
@@ -247,7 +246,7 @@ def as_python_decodes(body, monkeypatch):
 
 
 def test_quoted_printable(cluster, account, monkeypatch):
-    """White space at a line's end was put there on the way."""
+    """White space at the end of a line was added in transit."""
     rng = random.Random(6)
     tokens = [b"=\r\n", b"= \t\r\n", b" \t \r\n", b"\r\n", b"=20\r\n", b"=3D", b"=c3=A4", b" ", b"\t", b"a", b"word", b"=4X", b"."]
     bodies = [b"".join(rng.choices(tokens, k=rng.randrange(60))) + b"needle\r\n" for _ in range(30)]
@@ -284,7 +283,7 @@ def test_message_that_is_encoded(c):
 
 
 def test_names_of_attachments_stay_ascii(c):
-    """What came in RFC 2231's form goes out in it."""
+    """Parameters in RFC 2231's form are returned in it."""
     add(c, b"Content-Type: application/pdf; name*0*=iso-8859-1''Gr%FC%DFe; name*1=\" 1.pdf\"\r\n"
            b"Content-Disposition: attachment; filename*0=long; filename*1=er.pdf\r\n\r\nx\r\n")
     [line] = c.ok("FETCH 1 BODYSTRUCTURE")
@@ -460,7 +459,7 @@ def test_vanished(cluster, account, c):
 
 
 def test_gone_meanwhile(cluster, account, c):
-    """What another session has expunged is not told before its time."""
+    """Messages that another session has expunged are not reported too early."""
     add(c, *[SAMPLE] * 5)
     with connect(cluster, account, 1) as d:
         d.ok("UID STORE 2 +FLAGS.SILENT (\\Deleted)")
@@ -511,7 +510,7 @@ def hundred_megabytes(cluster, account):
 
 
 def read_body(c, expected, on_progress=None):
-    """Reads one FETCH's literal, comparing as it comes."""
+    """Reads one FETCH's literal, and compares it as it arrives."""
     while b"}\r\n" not in c.data:
         c.more()
     head, c.data = c.data.split(b"}\r\n", 1)
@@ -591,7 +590,7 @@ def test_many_messages(cluster, account, c):
         assert d.ok("SEARCH SUBJECT \"message 1999\"")[0].split()[2:] == [b"2000"] + [b"%d" % n for n in range(19991, 20001)]
         assert len(d.ok("SEARCH FROM u3@")[0].split()) == 2 + count // 10
         assert len(d.ok("SORT (REVERSE SUBJECT) UTF-8 ALL")[0].split()) == 2 + count
-        # One that stops reading holds nobody up.
+        # A client that stops reading does not hold up anybody.
         c.send("x FETCH 1:* (ENVELOPE FLAGS BODYSTRUCTURE)\r\n")
         for _ in range(20):
             d.ok("FETCH 1 ENVELOPE")
@@ -627,7 +626,7 @@ def test_clients_that_go_in_the_middle(cluster, account, c):
     assert cluster.pid("frontend-0") == pid
 
 
-# ---- Clients that people use ----
+# ---- Real clients ----
 
 def test_imaplib(cluster, account):
     m = imaplib.IMAP4("127.0.0.1", cluster.port("imap"))

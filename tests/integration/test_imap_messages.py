@@ -43,7 +43,7 @@ def session(cluster, account, frontend=0, select="INBOX"):
 
 
 def next_line(c):
-    """The next response but RECENT, which rev1 sends with EXISTS."""
+    """The next response except RECENT, which rev1 sends with EXISTS."""
     line = c.line()
     return c.line() if line.endswith(b" RECENT") else line
 
@@ -211,7 +211,7 @@ def test_binary(cluster, account):
 
 
 def test_nul(cluster, account):
-    """Kept byte for byte, told by BINARY alone; elsewhere a space stands for it."""
+    """Kept byte for byte, but returned only by BINARY; elsewhere it is replaced by a space."""
     header = b"Subject: nul\r\nX-Nul: a\0b\r\nContent-Transfer-Encoding: binary\r\n\r\n"
     message = header + b"\0\0begin\0" + os.urandom(200000) + b"\r\n.\0\r\nend\0"
     told = message.replace(b"\0", b" ")
@@ -464,7 +464,7 @@ def test_garbage(cluster, account):
     assert cluster.pid("frontend-0") == pid
 
 
-# ---- Clients that people use ----
+# ---- Real clients ----
 
 def test_imaplib(cluster, account):
     m = imaplib.IMAP4_SSL("127.0.0.1", cluster.port("imaps", 1), ssl_context=__import__("ssl")._create_unverified_context())

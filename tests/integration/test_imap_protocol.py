@@ -1,4 +1,4 @@
-"""IMAP: corners of the protocol that strict and odd clients come to."""
+"""IMAP: corner cases of the protocol that strict and odd clients reach."""
 
 import imaplib
 import itertools
@@ -47,7 +47,7 @@ def test_blank_lines_are_no_commands(cluster, c):
     cluster.settings("imap", max_bad_commands=3)
     c.send("\r\n\r\n\n" * 10)
     assert c.ok("NOOP").untagged == []
-    # Some send one line end more than APPEND wants.
+    # Some clients send one line end more than APPEND needs.
     c.send("x APPEND INBOX {3+}\r\nabc\r\n\r\n")
     assert c.finish("x").status == "OK"
     assert c.ok("NOOP").untagged == []
@@ -72,7 +72,7 @@ def test_large_sets_of_uids(c):
 
 @pytest.mark.parametrize("name", ["&", "a&b", "&Jjp", "!#&'+,-.0123456789:;<=>?@^_`|[}"])
 def test_a_name_that_is_none(c, name):
-    """Refused, but no fault of the command: BAD would make clients go."""
+    """Refused, but not a fault of the command: BAD would make clients disconnect."""
     for command in ("SELECT {}", "EXAMINE {}", "STATUS {} (MESSAGES)", "CREATE {}", "DELETE {}", "RENAME {} x", "RENAME Sent {}",
                     "SUBSCRIBE {}", "GETQUOTAROOT {}"):
         assert c.cmd(command.format(name)).status == "NO", command
@@ -106,7 +106,7 @@ def test_the_first_condstore_command_is_told_the_modseq(c, command):
 
 
 def test_vanished_at_the_end(cluster, address, c):
-    """"*" of what is gone is the last UID that there was: the last messages may be the ones that went."""
+    """After an expunge "*" is the last UID that existed: the last messages may be the expunged ones."""
     fill(c, 10)
     c.ok("SELECT INBOX")
     modseq = c.ok("STATUS INBOX (HIGHESTMODSEQ)").untagged[-1].split()[-1].rstrip(")")
@@ -119,11 +119,11 @@ def test_vanished_at_the_end(cluster, address, c):
                             ("*", "10"), ("200:*", "10")):
             answer = d.ok(f"UID FETCH {asked} (UID) (CHANGEDSINCE {modseq} VANISHED)")
             assert answer.find("VANISHED") == [f"* VANISHED (EARLIER) {told}"], asked
-        # Without a log that reaches back all that is not there is named.
+        # Without a log that reaches back far enough, all UIDs that do not exist are reported.
         cluster.redis.hset(f"mail:{{{address}}}:f:1", "since", 10 ** 6)
         answer = d.ok(f"UID FETCH 1:* (UID) (CHANGEDSINCE {modseq} VANISHED)")
         assert answer.find("VANISHED") == ["* VANISHED (EARLIER) 3,8:10"]
-        # What has come since is not gone.
+        # Messages that have arrived since are not gone.
         fill(c, 2)
         answer = d.ok(f"UID FETCH 1:* (UID) (CHANGEDSINCE {modseq} VANISHED)")
         assert answer.find("VANISHED") == ["* VANISHED (EARLIER) 3,8:10"]
@@ -172,7 +172,7 @@ def test_recursivematch(c):
     c.ok("SUBSCRIBE a/b/c")
     assert c.ok('LIST (SUBSCRIBED RECURSIVEMATCH) "" a').untagged == [
         '* LIST (\\HasChildren) "/" a ("CHILDINFO" ("SUBSCRIBED"))']
-    # Nothing is told of the parent when the child is told itself.
+    # The parent is not reported when the child itself is.
     assert c.ok('LIST (SUBSCRIBED RECURSIVEMATCH) "" (a a/b/c)').untagged == [
         '* LIST (\\HasNoChildren \\Subscribed) "/" a/b/c']
     for name in ("a/b/c", "a/b", "a"):
@@ -209,7 +209,7 @@ def test_store_when_some_are_gone(cluster, address, c, item):
 # ---- Time ----
 
 def test_append_by_imaplib_does_not_wait(cluster, address):
-    """The literal and the line's end come in segments of their own."""
+    """The literal and the line end arrive in separate segments."""
     client = imaplib.IMAP4("127.0.0.1", cluster.port("imap"))
     client.login(address, "secret")
     took = []
@@ -281,7 +281,7 @@ def status_recent(c, mailbox="INBOX"):
 def test_recent_is_for_the_first_session(cluster, address, c):
     fill(c, 3)
     assert status_recent(c) == 3
-    # A session that only looks takes nothing.
+    # A read-only session does not take the flag.
     for _ in range(2):
         assert told_recent(c.ok("EXAMINE INBOX")) == [3] and recent(c) == [1, 2, 3]
     with session(cluster, address, 1) as d:
@@ -296,7 +296,7 @@ def test_recent_is_for_the_first_session(cluster, address, c):
         assert d.ok("SEARCH OLD").untagged == ["* SEARCH"]
         assert c.ok("SEARCH NEW").untagged == c.ok("SEARCH RECENT").untagged == ["* SEARCH"]
         assert c.ok("SEARCH OLD").untagged == ["* SEARCH 1 2 3"]
-        # It stays with the session, whatever happens to the flags; it goes with the message.
+        # It stays with the session, whatever happens to the flags, and disappears with the message.
         assert d.ok("STORE 1 FLAGS (\\Flagged)").find("FETCH") == ["* 1 FETCH (FLAGS (\\Flagged \\Recent))"]
         d.ok("STORE 2 +FLAGS.SILENT (\\Deleted)")
         answer = d.ok("EXPUNGE")
@@ -306,7 +306,7 @@ def test_recent_is_for_the_first_session(cluster, address, c):
 
 
 def test_recent_of_what_comes_later(cluster, address, c):
-    """Each message is recent to one session alone, on whichever frontend."""
+    """Each message is recent in only one session, on whichever frontend."""
     sessions = [session(cluster, address, n % 2, "INBOX") for n in range(4)]
     looker = session(cluster, address, 0)
     looker.ok("EXAMINE INBOX")
@@ -338,9 +338,9 @@ def test_recent_is_told_with_new_mail(cluster, address, c):
         d.send("DONE\r\n")
         d.finish(tag)
         assert recent(d) == [1, 2]
-        # What it copies into the selected mailbox itself, too.
+        # Also for messages that it copies into the selected mailbox itself.
         assert told_recent(d.ok("COPY 1 INBOX")) + told_recent(d.ok("NOOP")) == [3]
-    # IMAP4rev2 knows nothing of it, and takes nothing.
+    # IMAP4rev2 does not know the flag, and does not take it.
     fill(c, 1)
     with session(cluster, address, 1) as d:
         d.ok("ENABLE IMAP4rev2")
@@ -353,7 +353,7 @@ def test_recent_is_told_with_new_mail(cluster, address, c):
 
 
 def test_recent_of_a_mailbox_of_before(cluster, address, c):
-    """A mailbox whose store knows no watermark yet: what is there is old, what comes is recent."""
+    """A mailbox without a watermark in the store: existing messages are old, new ones are recent."""
     fill(c, 3)
     cluster.redis.hdel(f"mail:{{{address}}}:f:1", "recent", "recent_count")
     assert status_recent(c) == 0
@@ -386,7 +386,7 @@ def test_first_unseen(cluster, address, c):
     assert told("SELECT Sent") is None and told("SELECT INBOX") == 1
     c.ok("STORE 1:3,5 +FLAGS.SILENT (\\Seen)")
     assert told("SELECT INBOX") == 4 and told("EXAMINE INBOX") == 4
-    # By a frontend that knows nothing of it yet.
+    # By a frontend that does not know about it yet.
     with session(cluster, address, 1) as d:
         assert d.ok("EXAMINE INBOX").find(r"\[UNSEEN 4\]")
     c.ok("SELECT INBOX")
@@ -424,7 +424,7 @@ def test_flags_of_others_are_told_with_their_modseq(cluster, address, c):
 
 @pytest.mark.parametrize("items", ["ENVELOPE BODYSTRUCTURE", "BODY.PEEK[]", "BODY.PEEK[HEADER.FIELDS (Subject)]", "BODY.PEEK[TEXT]"])
 def test_fetch_of_what_another_frontend_has_just_expunged(cluster, address, items):
-    """The body is gone before the frontend knows of it: no fault of the server's, and no end of the connection."""
+    """The body is gone before the frontend knows about it: not a server error, and the connection stays open."""
     readers = [session(cluster, address, 1) for _ in range(2)]
     with session(cluster, address, 0) as c:
         for _ in range(12):
@@ -461,6 +461,6 @@ def test_search_looks_at_all_fields_of_a_name(c):
     assert c.ok("SEARCH HEADER Subject gamma").untagged == ["* SEARCH"]
     # Sorting goes by the first.
     assert c.ok("SORT (TO) UTF-8 ALL").untagged == ["* SORT 1 2"]
-    # Many ids in one search, as clients ask that look for what they have.
+    # Many ids in one search, as clients send when they look for messages that they have.
     ids = " ".join("NOT HEADER Message-ID %d@y" % n for n in range(200))
     assert c.ok(f"SEARCH {ids} HEADER Message-ID two@x").untagged == ["* SEARCH 1"]

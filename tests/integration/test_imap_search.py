@@ -1,5 +1,5 @@
-"""IMAP SEARCH, SORT and THREAD: keys, results, charsets, what is found in
-bodies of any form; long searches beside other sessions."""
+"""IMAP SEARCH, SORT and THREAD: keys, results, charsets, matches in bodies of
+any form; long searches beside other sessions."""
 
 import imaplib
 import itertools
@@ -66,7 +66,7 @@ def extended(c, command, literals=()):
     return ((m[1] or "") + m[2]).strip()
 
 
-# ---- What results look like ----
+# ---- The form of results ----
 
 def test_returns(c):
     add(c, *[(mail(str(i)), "(\\Flagged)" if i in (2, 3, 4, 8) else "") for i in range(1, 11)])
@@ -79,7 +79,7 @@ def test_returns(c):
     ]:
         assert extended(c, f"SEARCH RETURN ({options}) FLAGGED") == expected, options
     assert extended(c, "UID SEARCH RETURN (MIN ALL) FLAGGED") == "UID MIN 2 ALL 2:4,8"
-    # Nothing found: MIN, MAX and ALL are not there at all (RFC 4731, 3.1).
+    # Nothing found: MIN, MAX and ALL are left out (RFC 4731, 3.1).
     assert extended(c, "SEARCH RETURN (MIN MAX ALL) DRAFT") == ""
     assert extended(c, "SEARCH RETURN (COUNT) DRAFT") == "COUNT 0"
     assert extended(c, "SEARCH RETURN (PARTIAL 1:5) DRAFT") == "PARTIAL (1:5 NIL)"
@@ -90,7 +90,7 @@ def test_returns(c):
 
 
 def test_modseq_of_results(c):
-    """RFC 7162, 3.1.10: of what is named, not of all that was found."""
+    """RFC 7162, 3.1.10: of the returned messages, not of all that were found."""
     add(c, *[mail(str(i)) for i in range(4)])
     for number in (3, 1, 4, 2):
         c.ok(f"STORE {number} +FLAGS (\\Flagged)")
@@ -146,7 +146,7 @@ def test_rev2_has_one_answer(c):
     assert extended(c, "SEARCH ALL") == "ALL 1" and extended(c, "UID SEARCH SEEN") == "UID"
 
 
-# ---- What is found ----
+# ---- Matches ----
 
 def test_texts_in_any_form(c):
     add(c,
@@ -188,7 +188,7 @@ def test_dates(c):
     add(c, (mail("a", Date="Fri, 1 Mar 2024 23:30:00 -0500"), "", '"01-Mar-2024 23:30:00 -0500"'),
         (mail("b", Date="Sat, 2 Mar 2024 00:30:00 +0900"), "", '"02-Mar-2024 00:30:00 +0900"'), (mail("c"), "", ""))
     for keys, expected in [
-        # Days are those of the dates as they were given (RFC 9051, 6.4.4).
+        # Days are those of the dates as written (RFC 9051, 6.4.4).
         ("ON 1-Mar-2024", [1]), ("ON 2-Mar-2024", [2]), ("BEFORE 2-Mar-2024", [1]), ("SINCE 2-Mar-2024", [2, 3]),
         ("SENTON 1-Mar-2024", [1]), ("SENTON 2-Mar-2024", [2]), ("SENTBEFORE 3-Mar-2024", [1, 2]), ("SENTSINCE 1-Jan-1990", [1, 2]),
         ("SAVEDSINCE 1-Jan-2020", [1, 2, 3]), ("SAVEDBEFORE 1-Jan-2020", []), ("SAVEDATESUPPORTED", [1, 2, 3]),
@@ -225,8 +225,7 @@ def test_large_bodies(c):
 
 
 def test_texts_of_many_windows(c):
-    """Wherever it stands in a long text, it is found: lines, one endless line,
-    encoded and not."""
+    """It is found anywhere in a long text: in lines, in one endless line, encoded or not."""
     plain = b"".join(b"line %07d ends\r\n" % i for i in range(100000))
     endless = b" ".join(b"%07d" % i for i in range(200000))
     umlauts = "".join(f"zeile {i:07d} größer\r\n" for i in range(60000)).encode()
@@ -343,7 +342,7 @@ def test_search_while_messages_go(cluster, account, c):
             line = c.line()
             while not line.startswith(b"x "):
                 assert b"EXPUNGE" not in line
-                if line.startswith(b"* SEARCH"):  # what changed meanwhile may be told behind it
+                if line.startswith(b"* SEARCH"):  # changes made meanwhile may be reported after it
                     result = line
                 line = c.line()
             assert line.startswith(b"x OK") and 2000 <= len(result.split()) <= 3002
@@ -351,7 +350,7 @@ def test_search_while_messages_go(cluster, account, c):
         assert len(found(c, "SUBJECT subject")) == 2100 == len(found(c, "BODY text"))
 
 
-# ---- Clients that people use ----
+# ---- Real clients ----
 
 def test_imaplib_and_curl(cluster, account, c):
     add(c, mail("meeting"), (mail("other"), "(\\Seen)"))

@@ -1,4 +1,4 @@
-"""`make install`, what it puts where, and bash's completion."""
+"""`make install`, which files it puts where, and completion for bash."""
 
 import os
 import re
@@ -36,7 +36,7 @@ def test_where_everything_is(installed):
     assert {"README.md", "LICENSE", "operations.md", "backup.md", "settings.md"} <= pages
     assert (installed / "usr/share/bash-completion/completions/stagepost").is_file()
     assert (installed / "usr/lib/sysusers.d/stagepost.conf").is_file()
-    # What the administrator wrote stays.
+    # The administrator's changes are kept.
     conf = installed / "etc/stagepost/stagepost.conf"
     assert conf.stat().st_mode & 0o777 == 0o640
     conf.write_text("STAGEPOST_REDIS=redis://192.0.2.1\n")
@@ -90,7 +90,7 @@ def test_units_name_what_there_is(installed):
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_units_are_understood(installed, tmp_path):
-    """By systemd itself; paths are those of this installation."""
+    """Checked by systemd itself; the paths are those of this installation."""
     for unit in units(installed):
         text = unit.read_text().replace("/usr/lib/stagepost/", f"{installed}/usr/lib/stagepost/")
         text = text.replace("/usr/bin/stagepost", f"{installed}/usr/bin/stagepost")
@@ -102,7 +102,7 @@ def test_units_are_understood(installed, tmp_path):
 
 
 def complete(line):
-    """What the completion offers at the end of the line."""
+    """The completions offered at the end of the line."""
     words = line.split(" ")
     script = (f'source {ROOT}/deploy/stagepost.bash-completion; compopt() {{ :; }}; '
               f'COMP_WORDS=({" ".join(repr(w) for w in words)}); COMP_CWORD={len(words) - 1}; '

@@ -1,5 +1,5 @@
-"""Bad input and want: thousands of connections, clients that dawdle or never
-read, lines without end, a full disk, a store that is away."""
+"""Bad input and shortages: thousands of connections, clients that dawdle or
+never read, endless lines, a full disk, a store that is away."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ def connect(port, timeout=20):
 
 
 def test_ten_thousand_connections(own_cluster):
-    """All are greeted and served; what one costs is small; none too many harms."""
+    """All are greeted and served; each costs little; connections beyond the limit do no harm."""
     count = min(10000, (descriptors() - 2000) // 2)
     assert count >= 4000, "the machine allows too few descriptors"
     cluster = own_cluster(frontends=1)
@@ -54,7 +54,7 @@ def test_ten_thousand_connections(own_cluster):
                 assert refused.recv(200).startswith(b"421 ")
             last.sendall(b"QUIT\r\n")
             assert last.recv(200).startswith(b"221 ")
-        # those that were there first still work
+        # the first ones still work
         s = open_ones[0]
         for line in ("EHLO x", "MAIL FROM:<>", f"RCPT TO:<{address}>", "DATA"):
             s.sendall(line.encode() + b"\r\n")
@@ -81,7 +81,7 @@ def idle_session(port, address):
 
 
 def test_two_thousand_idle_sessions(own_cluster):
-    """Of ten accounts on two frontends: each hears of what comes to its own, and of nothing else."""
+    """For ten accounts on two frontends: each is told about its own new mail, and about nothing else."""
     count, accounts = 2000, 10
     cluster = own_cluster(frontends=2)
     cluster.settings("imap", max_connections=count)
@@ -110,7 +110,7 @@ def test_two_thousand_idle_sessions(own_cluster):
 
 
 def test_slow_sender_is_served_within_the_limit(cluster, address):
-    """A byte now and then is no silence."""
+    """A byte now and then is not silence."""
     cluster.settings("smtp-in", command_timeout="2s")
     with connect(cluster.port("smtp")) as s:
         s.recv(200)
@@ -185,7 +185,7 @@ def test_failed_logins_slow_down_everywhere(own_cluster):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 24 MB, where this machine allows one."""
+    """A file system of 24 MB, if this machine allows one."""
     folder = tmp_path / "small"
     folder.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], capture_output=True).returncode != 0:
@@ -195,7 +195,7 @@ def small_disk(tmp_path):
 
 
 def test_full_disk(own_cluster, small_disk, tmp_path):
-    """452 for what has no room; what was accepted stays; room again: all goes on."""
+    """452 if there is no room; accepted mail stays; when there is room again, everything continues."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "blobs").symlink_to(small_disk)
     cluster = own_cluster(frontends=1, dir=tmp_path / "data")
@@ -237,7 +237,7 @@ def test_full_disk(own_cluster, small_disk, tmp_path):
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])
 def test_store_away(own_cluster, how):
-    """Clear refusals, connections kept, all resumes by itself."""
+    """Clear refusals, connections are kept, everything resumes by itself."""
     cluster = own_cluster(frontends=1)
     address = cluster.add_user("a@example.test")
     cluster.deliver("s@remote.example", address, "Subject: 1\r\n\r\nx\r\n")
@@ -269,7 +269,7 @@ def test_store_away(own_cluster, how):
 
 
 def test_many_at_once_while_others_dawdle(cluster, address):
-    """Half-sent commands and messages of some delay nobody else."""
+    """Half-sent commands and messages of some clients do not delay others."""
     idle = []
     for i in range(200):
         s = connect(cluster.port("smtp"))

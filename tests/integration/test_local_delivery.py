@@ -1,5 +1,5 @@
 """From recipients to mailboxes: aliases, plus-addressing, catch-all, quotas,
-disabled accounts, and what senders are told."""
+disabled accounts, and the reports to senders."""
 
 import email
 import itertools
@@ -121,8 +121,8 @@ def test_alias_to_a_remote_address(cluster):
 
 @pytest.mark.parametrize("trouble,code", [("quota", "5.2.2"), ("gone", "5.1.1"), ("disabled", "5.2.1")])
 def test_refused_after_acceptance(cluster, trouble, code):
-    """What changed between the 250 and the filing comes back to the sender;
-    the other recipient gets the message."""
+    """Mail that can no longer be filed because of a change after the 250 is
+    returned to the sender; the other recipient gets the message."""
     sender, good, bad = fresh(cluster, "sender"), fresh(cluster), fresh(cluster)
     cluster.settings("smtp-out", max_local_threads="1")
     alias = f"group{next(_numbers)}@local.test"

@@ -19,8 +19,9 @@ from sink import Sink
 
 USERS = ["a@example.test", "b@example.test"]
 REMOTE = "r@far.test"
-# What a message goes to, in turn: one mailbox (its body's reference is passed
-# on), two (references are counted), an alias, a mailbox and another server.
+# The recipients of a message, in turn: one mailbox (its body's reference is
+# passed on), two (references are counted), an alias, a mailbox and another
+# server.
 SHAPES = [[USERS[0]], USERS, ["both@example.test"], [USERS[1], REMOTE], [REMOTE]]
 
 POINTS = [
@@ -31,13 +32,13 @@ POINTS = [
     "dot-given", "sent",
     "releasing", "release-marked",                                                 # blob store
 ]
-# A remote server may take a message that we do not know of, when the worker dies between the end of the data
-# and its report of the answer. So long a report may take to leave the worker.
+# A remote server may accept a message without our knowledge if the worker dies between the end of the data
+# and its report of the answer. This is how long a report may take to leave the worker.
 REPORT_SECONDS = 0.1
 
 
 class Sender(threading.Thread):
-    """Sends message after message, as an MTA does: again until it gets a 250."""
+    """Sends message after message as an MTA does: each again until it gets a 250."""
 
     def __init__(self, cluster, name, count):
         super().__init__(daemon=True)
@@ -102,12 +103,12 @@ class World:
         self.dns.stop()
 
     def mailbox_ids(self, address):
-        """How often each spool id is there, by the line that the frontend wrote."""
+        """How often each spool id is present, by the line that the frontend wrote."""
         def read():
             try:
                 return {"messages": self.cluster.mailbox(address)}
             except (OSError, EOFError, poplib.error_proto):
-                return None  # what was killed is just being started again
+                return None  # the killed process is just being restarted
 
         ids = collections.Counter()
         for message in wait_for(read, 20, step=0.2, what="a mailbox that can be read")["messages"]:
@@ -115,7 +116,7 @@ class World:
         return ids
 
     def sink_copies(self):
-        """Spool id -> what the remote server took of it, in the order of the answers."""
+        """Spool id -> the copies that the remote server accepted, in the order of its answers."""
         copies = collections.defaultdict(list)
         for m in list(self.sink.messages):
             copies[re.search(rb"\r\n\tid ([0-9a-z]{20})", m.data)[1].decode()].append(m)
@@ -123,7 +124,7 @@ class World:
 
     @staticmethod
     def was_in_its_window(message):
-        """Its connection broke off before its answer, or just after: the worker cannot have reported it."""
+        """Its connection broke before the answer, or just after it: the worker cannot have reported it."""
         session = message.session
         return session.was_cut() and (message.answered is None or session.ended - message.answered < REPORT_SECONDS)
 
@@ -136,7 +137,7 @@ class World:
         try:
             return self.cluster.queued() == 0
         except redis.RedisError:
-            return False  # it is just being started again
+            return False  # it is just being restarted
 
     def check(self, accepted, reports_may_be_lost=False):
         wait_for(self.queue_is_empty, 90, step=0.1, what="an empty queue")
@@ -156,7 +157,7 @@ class World:
             assert twice == [], f"sent twice: {self.describe(twice, copies)}"
         swept = self.cluster.tool("sweep", "--older-than", "0s").stdout
         assert "bodies are referenced" in swept
-        # What the sweep let go was nobody's: all can still be read.
+        # The sweep released only unreferenced bodies: all messages can still be read.
         assert {user: self.mailbox_ids(user) for user in USERS} == boxes
 
 
@@ -197,7 +198,7 @@ def test_killed_at(world, point):
     threads = send(w, 15)
     accepted = join(threads)
     if point in ("releasing", "release-marked", "reference-dropped", "entry-removed"):
-        # comes behind the answers; more messages may have to follow
+        # comes after the answers; more messages may have to follow
         for _ in range(20):
             if not w.marker.exists():
                 break
@@ -248,7 +249,7 @@ def test_random_kills(world):
             w.cluster.kill(name, signal.SIGKILL)
             killed += 1
         except (ProcessLookupError, FileNotFoundError, ValueError):
-            pass  # it is just being started again
+            pass  # it is just being restarted
         time.sleep(0.5)
-    # A worker may die after the broker that it reported to, before it has told the next one.
+    # A worker may die after the broker that it reported to, before it has reported to the next one.
     w.check(join(threads), reports_may_be_lost=True)

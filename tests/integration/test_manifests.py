@@ -1,5 +1,5 @@
-"""The Kubernetes manifests: what kustomize makes of them is what Kubernetes
-knows, what the programs know, and consistent in itself."""
+"""The Kubernetes manifests: the output of kustomize is valid for Kubernetes,
+matches the programs, and is consistent in itself."""
 
 import copy
 import re
@@ -59,7 +59,7 @@ def test_all_fields_are_known(built):
 
 
 def test_a_field_that_is_misspelt_is_found():
-    """Of every depth, and of what the operator of Prometheus adds."""
+    """At every depth, and for the objects of the Prometheus operator."""
     objects = copy.deepcopy(build("overlays/highly-available"))
     frontend = find(objects, "Deployment", "frontend")[0]["spec"]["template"]["spec"]
     frontend["terminationGraceSeconds"] = 1
@@ -81,7 +81,7 @@ def test_a_component_goes_with_the_base(name, tmp_path):
 
 
 def blocks(page):
-    """The indented blocks of a page of docs/, each as it would be typed in."""
+    """The indented blocks of a page of docs/, each as it would be typed."""
     block = []
     for line in [*(ROOT / "docs" / page).read_text().split("\n"), "end"]:
         if line.startswith("    ") or (not line and block):
@@ -92,7 +92,7 @@ def blocks(page):
 
 
 def test_overlays_of_the_documentation_are_right(tmp_path):
-    """One of one's own, with a name, a registry, certificates for further names."""
+    """A custom overlay, with a name, a registry, certificates for further names."""
     shutil.copytree(FOLDER, tmp_path / "stagepost" / "k8s")
     own = next(yaml.safe_load(b) for b in blocks("kubernetes.md") if "my-cluster/kustomization.yaml" in b)
     own["patches"] += next(yaml.safe_load(b) for b in blocks("certificates.md") if b.startswith("- target"))
@@ -146,14 +146,14 @@ def test_variables_are_read(objects):
         for container in containers(pod):
             if container["image"].startswith("stagepost:"):
                 own = {e["name"] for e in container.get("env", [])}
-                # The others are there for the container's own command line.
+                # The others exist for the container's own command line.
                 names |= {n for n in own if f"$({n})" not in " ".join(container["args"])}
     assert {"STAGEPOST_REDIS", "STAGEPOST_TRUST_ANCHOR", "STAGEPOST_METRICS_LISTEN"} <= names
     assert names <= known, names - known
 
 
 def test_the_image_is_that_of_the_programs(built):
-    """One version everywhere; no tag that moves; never fetched where it is there already."""
+    """One version everywhere; no tag that moves; never fetched if it is present already."""
     version = re.search(r'"(.+)"', (ROOT / "lib/base/version.h").read_text().split("STAGEPOST_VERSION")[1]).group(1)
     for name, pod in pods(built):
         for container in containers(pod):
@@ -177,7 +177,7 @@ def test_the_image_has_every_library():
 
 
 def test_the_image_is_built_from_what_docker_is_shown(tmp_path):
-    """.dockerignore leaves out nothing that the build needs."""
+    """.dockerignore does not leave out anything that the build needs."""
     left_out = [line for line in (ROOT / ".dockerignore").read_text().split("\n") if line and line[0] != "#"]
     flags = [f"--exclude=./{line}" for line in left_out if "*" not in line]
     subprocess.run(f"tar -C '{ROOT}' {' '.join(flags)} -cf - . | tar -C '{tmp_path}' -xf -", shell=True, check=True)
@@ -193,7 +193,7 @@ def test_the_image_is_built_from_what_docker_is_shown(tmp_path):
 # ---- how pods come and go ----
 
 def test_grace_fits(objects):
-    """What a pod waits before SIGTERM and what the program takes after it end before the kill."""
+    """The pod's wait before SIGTERM and the program's grace time after it end before the kill."""
     for name, pod in pods(objects):
         container = pod["containers"][0]
         if name not in PROGRAMS:
@@ -203,7 +203,7 @@ def test_grace_fits(objects):
         waits = container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", ["sleep", "0"])
         assert waits[0] == "sleep"
         assert int(waits[1]) + grace < pod["terminationGracePeriodSeconds"], name
-        # Clients come to frontends by a service, whose endpoints go first.
+        # Clients reach frontends through a service, whose endpoints are removed first.
         assert (int(waits[1]) >= 10) == (name == "frontend"), name
 
 
@@ -231,7 +231,7 @@ def test_the_adapter_has_what_scaling_asks_for():
         assert f'"{name}"' in table and f"stagepost_{name}{{" in rule["metricsQuery"]
 
 
-# ---- what one names the other has ----
+# ---- references between objects ----
 
 def test_references_resolve(built):
     base = build("base")
@@ -254,7 +254,7 @@ def test_references_resolve(built):
 
 
 def test_services_and_policies_find_their_ports(objects):
-    """A named port of a service or a policy is one of each pod that it selects; and it selects some."""
+    """A named port of a service or a policy exists in each pod that it selects; and it selects some."""
     made = [(t["metadata"]["labels"], {p["name"]: p["containerPort"] for c in t["spec"]["containers"]
                                        for p in c.get("ports", [])}) for _, t in templates(objects)]
 
@@ -277,7 +277,7 @@ def test_services_and_policies_find_their_ports(objects):
 
 
 def test_pods_are_restricted(built):
-    """Pod Security, level "restricted": all of it, for all pods; but the one Job that gives a volume away."""
+    """Pod Security, level "restricted": all of it, for all pods except the Job that changes the owner of a volume."""
     for name, pod in pods(built):
         if name == "blobs-owner":
             continue
@@ -300,7 +300,7 @@ def test_pods_are_restricted(built):
 
 
 def test_redis_has_room_to_copy(objects):
-    """Rewriting the append-only file takes memory beside that of the data."""
+    """Rewriting the append-only file needs memory in addition to that of the data."""
     for redis in find(objects, "StatefulSet", "redis"):
         container = redis["spec"]["template"]["spec"]["containers"][0]
         most = bytes_of(next(e["value"] for e in container["env"] if e["name"] == "REDIS_MAXMEMORY"))

@@ -27,7 +27,7 @@ CHECK = ROOT / "deploy" / "check-blobs.sh"
 
 
 def loopbacks():
-    """IPv4's address, and IPv6's where this machine has it."""
+    """The IPv4 address, and the IPv6 one if this machine has it."""
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
@@ -40,7 +40,7 @@ def url_host(address):
 
 
 class Node:
-    """Runs containers of a built kustomization without a container: paths and ports are of this machine."""
+    """Runs containers of a built kustomization without a container: paths and ports are those of this machine."""
 
     def __init__(self, objects):
         self.objects = objects
@@ -61,7 +61,7 @@ class Node:
         self.more = {}  # variables for the programs that no manifest has
 
     def here(self, text):
-        """What a manifest names, where it is here."""
+        """Translates what a manifest names to its place on this machine."""
         for path, own in (("/var/lib/stagepost/blobs", "blobs"), ("/etc/stagepost/tls", "tls"), ("/etc/redis", "redis")):
             text = text.replace(path, str(self.dir / own))
         return text
@@ -151,11 +151,11 @@ def test_redis_keeps_what_it_answers(node):
     assert config["maxmemory-policy"] == "noeviction" and int(config["maxmemory"]) == 640 << 20
     with pytest.raises(redis.AuthenticationError):
         redis.Redis("localhost", node.redis_port).ping()
-    # The password is on no command line; the shell has made room for the server, so SIGTERM reaches it.
+    # The password is on no command line; the server has replaced the shell, so SIGTERM reaches it.
     assert PASSWORD not in Path(f"/proc/{process.pid}/cmdline").read_text()
     assert Path(f"/proc/{process.pid}/comm").read_text().startswith("redis-server")
     client.set("kept", "yes")
-    # Full: writes are refused, nothing goes.
+    # Full: writes are refused, nothing is deleted.
     client.config_set("maxmemory", "100kb")
     with pytest.raises(redis.ResponseError, match="OOM"):
         client.set("more", "x")
@@ -210,7 +210,7 @@ def test_pods_come_up_on_a_node_without_ipv6(node):
     node.more = {"LD_PRELOAD": str(node.dir / "no-ipv6.so")}
     node.ip = "127.0.0.1"
     for name in ("spool-broker", "delivery-worker", "frontend"):
-        node.program(name)  # ready: the metrics port and the bus are reached by IPv4
+        node.program(name)  # ready: the metrics port and the bus are reachable over IPv4
     assert b"mx.example.com" in socket.create_connection(("127.0.0.1", node.base + PORTS["smtp"]), 10).recv(200)
 
 
@@ -270,4 +270,4 @@ def test_a_folder_inside_of_anothers_is_told_of(volume):
 def test_a_volume_that_is_not_there_is_told_of(volume):
     script, folder = volume
     result = as_programs_user([script], folder / "none")
-    assert result.returncode == 1 and "is no folder" in result.stderr
+    assert result.returncode == 1 and "is not a folder" in result.stderr

@@ -1,6 +1,6 @@
-"""The alert rules and the board: promtool takes them, and every metric that they
-name is there and moves, as a real Prometheus sees a cluster that works, and one
-that is in trouble."""
+"""The alert rules and the dashboard: promtool accepts them, and every metric
+that they name exists and changes, as a real Prometheus sees a working cluster,
+and one in trouble."""
 
 import contextlib
 import imaplib
@@ -27,7 +27,7 @@ from spam_engine import Fake
 from world import World
 
 TESTS = ROOT / "tests" / "integration" / "manifests" / "rules_test.yaml"
-# Told by others than the programs.
+# Not exported by the programs.
 OF_OTHERS = ("kube_",)
 
 
@@ -46,7 +46,7 @@ def rule_file():
     shutil.rmtree(dir)
 
 
-# ---- what promtool says ----
+# ---- promtool ----
 
 def test_rules_are_right(rule_file):
     result = promtool("check", "rules", rule_file)
@@ -88,10 +88,10 @@ def test_the_board_can_be_read():
         assert len(set(refs)) == len(refs) and panel["datasource"]["uid"] == "${datasource}"
 
 
-# ---- a cluster at work, and in trouble ----
+# ---- a cluster at work and in trouble ----
 
 class Scraped:
-    """A world with a Prometheus, and all that a mail server may live through in a minute."""
+    """A world with a Prometheus, and everything that may happen to a mail server in a minute."""
 
     def __init__(self):
         self.ca = Authority()
@@ -114,7 +114,7 @@ class Scraped:
         wait_for(lambda: self.prometheus.query(expression), timeout, step=0.2, what=expression)
 
     def was(self, selector, value="> 0"):
-        """Also where it went by between two questions."""
+        """Also if it passed between two queries."""
         self.seen(f"max_over_time({selector}[1h]) {value}")
 
     def alerted(self, name):
@@ -122,7 +122,7 @@ class Scraped:
 
     @contextlib.contextmanager
     def stopped(self, name):
-        """A process that stands still."""
+        """A stopped process."""
         pid = self.cluster.kill(name, signal.SIGSTOP)
         try:
             yield
@@ -206,7 +206,7 @@ class Scraped:
         self.seen('stagepost_blobs_writable{app="frontend"} == 1')
 
     def the_worker_stands_still(self):
-        """Its jobs are lost, what is due stands still."""
+        """Its jobs are lost, and due mail stands still."""
         c, w = self.cluster, self.world
         c.settings("spool", stall_after="1s")
         w.sink.delay["END"] = 3600
@@ -218,10 +218,10 @@ class Scraped:
             self.alerted("StagepostQueueStandsStill")
         self.was("stagepost_jobs_lost_total")
         w.sink.delay.clear()
-        c.wait_restarted("delivery-worker-0", c.kill("delivery-worker-0"))  # with what it still waits for
+        c.wait_restarted("delivery-worker-0", c.kill("delivery-worker-0"))  # with its outstanding operations
 
     def the_broker_stands_still(self):
-        """Longer than a hand-over waits; then it dies, and its shards are owned anew."""
+        """Longer than a hand-over waits; then it dies, and its shards get new owners."""
         c = self.cluster
         with self.begun_message() as smtp, self.stopped("spool-broker-0"):
             smtp.send(b"Subject: too late\r\n\r\nx\r\n.\r\n")
@@ -233,7 +233,7 @@ class Scraped:
 
     @contextlib.contextmanager
     def begun_message(self):
-        """A connection that is within DATA, once there is a broker to hand over to."""
+        """A connection in the middle of DATA, once there is a broker to hand over to."""
         smtp = smtplib.SMTP("127.0.0.1", self.cluster.port("smtp"), timeout=60)
         smtp.ehlo("client.example.net")
         wait_for(lambda: smtp.docmd("MAIL", "FROM:<a@remote.example>")[0] == 250, 30, step=0.2, what="MAIL taken")
@@ -287,7 +287,7 @@ def scraped():
 
 
 def asked():
-    """Selectors of the programs' own series, of the board and the rules."""
+    """Selectors of the programs' own series in the dashboard and the rules."""
     expressions = [e for _, e in board_expressions()] + [rule["expr"] for rule in rules().values()]
     return [s for s in selectors(expressions) if not s.startswith(OF_OTHERS)]
 
@@ -308,7 +308,7 @@ def check_pages(scraped):
         with urllib.request.urlopen(f"http://127.0.0.1:{scraped.cluster.metrics_port(f'{app}-0')}/metrics", timeout=10) as page:
             text = page.read().decode()
         result = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
-        # Milliseconds and microseconds stay: they are what is written down elsewhere.
+        # Milliseconds and microseconds stay: they are used elsewhere too.
         assert [line for line in result.stderr.splitlines() if "base unit" not in line and "abbreviated unit" not in line] == []
 
 
@@ -321,7 +321,7 @@ def check_alerts(prometheus):
 
 
 def test_figures_of_a_cluster_at_work_and_in_trouble(scraped):
-    """One test: it takes a minute until all has moved."""
+    """One test: it takes a minute until everything has changed."""
     assert len(asked()) > 50
     assert [s for s in asked() if not scraped.prometheus.moved(s)] == []
     assert [(title, e) for title, e in board_expressions() if not scraped.prometheus.query(f"last_over_time(({e})[10m:1s])")] == []

@@ -1,6 +1,6 @@
-"""MTA-STS (RFC 8461): policies of domains, fetched from a web server of the
-tests' own, and what they demand of mail servers. MX hosts have certificates of
-an authority that the workers trust, or not."""
+"""MTA-STS (RFC 8461): policies of domains, fetched from the tests' own web
+server, and their demands on mail servers. MX hosts have certificates from an
+authority that the workers trust, or not."""
 
 import http.server
 import itertools
@@ -40,7 +40,7 @@ class PolicyServer(http.server.ThreadingHTTPServer):
         self.thread.start()
 
     def handle_error(self, request, address):
-        pass  # clients that do not like the certificate
+        pass  # clients that reject the certificate
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -94,12 +94,12 @@ class Sts(World):
         return domain
 
     def new_worker(self):
-        """One that remembers nothing."""
+        """A worker that remembers nothing."""
         pid = self.cluster.kill("delivery-worker-0")
         self.cluster.wait_restarted("delivery-worker-0", pid)
 
     def postponed(self, id):
-        """Why it was not tried, which is nobody's answer."""
+        """Why it was not tried, which is not the answer of any server."""
         def look():
             trace = self.cluster.trace(id)
             assert not trace["recipients"][0].get("attempts"), trace
@@ -107,7 +107,7 @@ class Sts(World):
         return wait_for(look, what="postponed")[0]
 
     def deferred(self, id):
-        """The answer of the first try that was put off."""
+        """The answer of the first deferred try."""
         def look():
             recipient, = self.cluster.trace(id)["recipients"]
             return recipient if recipient.get("attempts") else None
@@ -140,7 +140,7 @@ def test_enforced(world):
     wait_for(lambda: "verified" in str(world.cluster.trace(id)["events"]), what="the trace says so")
     stored = world.cluster.redis.get("tlspolicy:sts:{good.sts.test}")
     assert "mode: enforce" in stored and world.cluster.redis.pttl("tlspolicy:sts:{good.sts.test}") <= 86400_000
-    # Fetched once, whatever comes next.
+    # Fetched once, whatever happens next.
     world.send(f"b@good.sts.test")
     world.tls.wait(2)
     assert len(world.web.asked) == 1
@@ -162,7 +162,7 @@ def test_nothing_goes_against_the_policy(world, case):
     assert ("MTA-STS" in event["answer"]) == (case == "not-named")
     time.sleep(1.5)  # a second try
     assert world.tls.messages == [] and world.sink.messages == []
-    # It is put right, and the mail goes.
+    # It is corrected, and the mail is sent.
     world.trusted("mx.sts.test")
     if case == "wrong-cert":
         world.tls.wait(timeout=30)
@@ -178,7 +178,7 @@ def test_other_host_of_the_domain(world):
 
 
 def test_address_in_place_of_a_host(world):
-    """Whoever forges the MX records can have a certificate for his own address."""
+    """An attacker who forges the MX records can have a certificate for his own address."""
     world.trusted("mx.sts.test", "127.0.0.4")
     domain = world.publish("address", hosts=(("127.0.0.4", "127.0.0.4"),))
     event = world.deferred(world.send(f"a@{domain}"))
@@ -204,7 +204,7 @@ def test_new_policy_by_its_id(world):
 
 
 def test_known_policy_outlives_its_server(world):
-    """The web server is gone, and the record too: it stays in force, for a worker that has never seen it too."""
+    """The web server and the record are gone: the policy stays in force, even for a worker that has never seen it."""
     domain = world.publish("offline")
     world.send(f"a@{domain}")
     world.tls.wait()
@@ -220,7 +220,7 @@ def test_known_policy_outlives_its_server(world):
 
 @pytest.mark.parametrize("case", ["none", "redirect", "html", "large", "missing", "bad-policy", "web-cert", "no-web"])
 def test_no_policy(world, case):
-    """Nothing valid, and nothing known from before: mail goes as ever."""
+    """Nothing valid, and nothing known from before: mail is sent as usual."""
     enforce = "version: STSv1\nmode: enforce\nmx: other.sts.test\nmax_age: 86400\n"
     domain = world.publish(case, **{
         "none": {"policy": "version: STSv1\nmode: none\nmax_age: 86400\n"},
@@ -258,7 +258,7 @@ def test_policy_that_runs_out(world):
 
 
 def test_old_policy_is_fetched_anew(world):
-    """Though its id is the same: it would run out one day (RFC 8461, 3.3). Nobody waits for it."""
+    """Even though its id is the same: it would expire one day (RFC 8461, 3.3). Nothing waits for this."""
     domain = world.publish("due")
     remembered(world, domain, 86400, 86400)
     world.web.slow = 2
@@ -268,7 +268,7 @@ def test_old_policy_is_fetched_anew(world):
 
 
 def test_connections_are_not_shared_with_others(world):
-    """One that was opened for a domain without a policy is none for one with it."""
+    """A connection that was opened for a domain without a policy is not used for one with it."""
     world.trusted("mx.sts.test", authority=world.other)
     world.dns.mail_domain("free.sts.test", (10, "mx.sts.test", "127.0.0.4"))
     domain = world.publish("neighbour")
@@ -318,7 +318,7 @@ def test_required_tls_needs_a_vouched_name(world):
 
 
 def test_required_tls_waits_for_a_host_that_may_have_it(world):
-    """The last host does not, the first is only away: it is too early to give up."""
+    """The last host does not; the first is only away, so it is too early to give up."""
     world.trusted("mx.sts.test", "second.sts.test")
     domain = world.publish("required-later", hosts=(("mx.sts.test", "127.0.0.4"), ("second.sts.test", "127.0.0.3")),
                            policy="version: STSv1\nmode: enforce\nmx: *.sts.test\nmax_age: 86400\n")
@@ -334,7 +334,7 @@ def test_required_tls_waits_for_a_host_that_may_have_it(world):
 
 
 def test_store_that_cannot_tell(world):
-    """Known in the store, but not readable there: nothing is sent under less."""
+    """Known in the store, but not readable there: nothing is sent with less security."""
     domain = world.publish("store")
     world.send(f"a@{domain}")
     world.tls.wait()
@@ -347,13 +347,13 @@ def test_store_that_cannot_tell(world):
     world.new_worker()
     assert "MTA-STS" in world.postponed(world.send(f"b@{domain}"))["detail"]
     assert len(world.tls.messages) == 1
-    world.cluster.redis.delete(key)  # now it tells: none is known
+    world.cluster.redis.delete(key)  # now the answer is that none is known
     world.tls.wait(2, timeout=30)
 
 
 @pytest.mark.parametrize("value", ["nonsense", "1 {fetched} {expires}\nversion: STSv1\nmode: enf"])
 def test_policy_that_is_damaged_in_the_store(world, value):
-    """There was one: what it said is found out anew, or nothing is sent."""
+    """There was a policy: it is fetched again, or nothing is sent."""
     domain = world.publish("damaged", record=False)
     key, now = "tlspolicy:sts:{damaged.sts.test}", int(time.time() * 1000)
     world.dns.set(f"_mta-sts.{domain}", "TXT")
@@ -368,7 +368,7 @@ def test_policy_that_is_damaged_in_the_store(world, value):
 
 
 def test_policy_that_the_store_did_not_take(world):
-    """It is offered again: else it would be lost with this worker."""
+    """It is offered again: otherwise it would be lost with this worker."""
     domain, redis = world.publish("unsaved"), world.cluster.redis
     key = "tlspolicy:sts:{unsaved.sts.test}"
     redis.execute_command("ACL", "SETUSER", "default", "resetkeys", "~[^t]*", "%R~tlspolicy:*")
@@ -396,10 +396,10 @@ def test_worker_killed_while_it_fetches(world):
     assert len(world.tls.messages) == 1
 
 
-# ---- what TLS reports say of it (RFC 8460) ----
+# ---- what TLS reports say about it (RFC 8460) ----
 
 def counted(world, domain, ok, failed):
-    """The parts of the report, by (policy type, are there policy strings), once so much was counted."""
+    """The parts of the report, by (policy type, are there policy strings), once this many sessions were counted."""
     def look():
         done = world.cluster.tool("tls-report", "show", "today", domain, check=False)
         parts = json.loads(done.stdout)["policies"] if done.returncode == 0 else []

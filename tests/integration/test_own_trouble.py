@@ -1,5 +1,6 @@
-"""Our own trouble is not the recipient's: what fails for want of the store, a
-descriptor or a resolver is done within seconds, by another worker if need be, and is no attempt."""
+"""Our own trouble is not the recipient's: jobs that fail because the store, a descriptor or a
+resolver is missing are done within seconds, by another worker if necessary, and do not count as
+attempts."""
 
 import json
 import os
@@ -29,7 +30,7 @@ def cluster():
 
 @pytest.fixture
 def relayed(cluster, tmp_path):
-    """A second worker, whose way to Redis the test can break."""
+    """A second worker, whose connection to Redis the test can break."""
     with RedisRelay(cluster.port("redis")) as relay:
         worker = RelayedWorker(cluster, relay, tmp_path)
         try:
@@ -40,7 +41,7 @@ def relayed(cluster, tmp_path):
 
 
 def local_jobs(cluster, name):
-    # It ends with 1 while a process says that it cannot write bodies, and tells all the same.
+    # It exits with 1 while a process reports that it cannot write bodies, but prints everything.
     for process in json.loads(cluster.tool("status", "--json", check=False).stdout)["processes"]:
         if process["id"] == name:
             return process["jobs"]["local"]
@@ -55,7 +56,7 @@ def fresh_user(cluster):
 
 
 def send(cluster, user, count=MESSAGES, gap=0.0):
-    """Some at once, so that one worker alone is busy and both get jobs."""
+    """Several at once, so that a single worker would be busy and both get jobs."""
     def one(i):
         time.sleep(gap * (i % 10))
         return cluster.deliver("a@far.test", [user], f"Subject: {i}\r\n\r\nx\r\n")
@@ -65,7 +66,7 @@ def send(cluster, user, count=MESSAGES, gap=0.0):
 
 
 def check_untroubled(cluster, ids):
-    """No try failed, by the trace: what was our own trouble is not told as anybody's answer."""
+    """The trace shows no failed try: our own trouble is not reported as somebody's answer."""
     for id in ids:
         trace = cluster.trace(id)
         assert [r["attempts"] for r in trace["recipients"]] == [0], trace
@@ -96,7 +97,7 @@ def test_connections_that_break_at_any_step(cluster, relayed):
 
 
 def test_a_worker_that_is_cut_off(cluster, relayed):
-    """It takes no jobs and the healthy one does the work; with the store it takes them again."""
+    """It takes no jobs, and the healthy one does the work; once the store is back it takes jobs again."""
     relay, worker = relayed
     user = fresh_user(cluster)
     relay.closed = True
@@ -106,7 +107,7 @@ def test_a_worker_that_is_cut_off(cluster, relayed):
     assert "no jobs are taken while the store is away" in worker.log()
     done = worker.log().count("recipient served")
     relay.closed = False
-    wait_for(lambda: "the store is available" in worker.log().split("no jobs are taken")[-1], 3, what="it is well again")
+    wait_for(lambda: "the store is available" in worker.log().split("no jobs are taken")[-1], 3, what="well again")
     user = fresh_user(cluster)
     ids = send(cluster, user)
     check_all_soon(cluster, user, ids, within=5)
@@ -114,7 +115,7 @@ def test_a_worker_that_is_cut_off(cluster, relayed):
 
 
 def test_a_worker_whose_store_says_nothing(cluster, relayed):
-    """What it has in hand is given back when the silence is noticed; it takes no more after a second."""
+    """Its jobs are returned when the silence is noticed; after a second it takes no more."""
     relay, worker = relayed
     user = fresh_user(cluster)
     rules = [relay.on(HOLD) for _ in range(300)]
@@ -141,7 +142,7 @@ def test_cut_again_and_again(cluster, relayed):
 
 
 def keep_sending(cluster, user, until, ids):
-    """As an MTA does: again until there is a 250."""
+    """As an MTA does: sends again until it gets a 250."""
     while not until.is_set():
         try:
             ids.append(cluster.deliver("a@far.test", [user], "Subject: x\r\n\r\nx\r\n"))
@@ -150,7 +151,7 @@ def keep_sending(cluster, user, until, ids):
 
 
 def test_redis_killed_each_second():
-    """What was accepted is delivered within five seconds of its return, and no try of it has failed."""
+    """Accepted mail is delivered within five seconds of the store's return, and no try of it has failed."""
     with Cluster(frontends=1, brokers=2, workers=2) as c:
         user, until, ids = fresh_user(c), threading.Event(), []
         threads = [threading.Thread(target=keep_sending, args=(c, user, until, ids), daemon=True) for _ in range(4)]
@@ -173,8 +174,8 @@ def test_redis_killed_each_second():
 
 
 def test_a_password_is_changed(tmp_path):
-    """The server wants another password than some processes know: NOAUTH and WRONGPASS are no answer to a
-    recipient, and when the old one is good again all goes on."""
+    """The server needs another password than some processes know: NOAUTH and WRONGPASS are not answers
+    about a recipient, and when the old password is valid again everything continues."""
     with Cluster(frontends=1, brokers=1, workers=1) as c, RedisRelay(c.port("redis")) as relay:
         users = [fresh_user(c), fresh_user(c)]
         worker = RelayedWorker(c, relay, tmp_path)
@@ -185,7 +186,7 @@ def test_a_password_is_changed(tmp_path):
             c.redis.execute_command("AUTH", "new")
             ids = send(c, users[0])
             check_all_there(c, users[0], len(ids), within=5)
-            # Rights are taken away from under connections that stand: NOPERM at each filing.
+            # Permissions are removed from open connections: NOPERM at each filing.
             keys = ("spool:*", "cluster:*", "settings:*", "domain*", "user:*", "alias:*", "auth:*", "blobrefs:*")
             c.redis.execute_command("ACL", "SETUSER", "default", "nopass", "resetkeys", *[f"~{k}" for k in keys])
             ids += send(c, users[1], 20)
@@ -193,7 +194,7 @@ def test_a_password_is_changed(tmp_path):
             c.redis.execute_command("ACL", "SETUSER", "default", "allkeys")
             check_all_there(c, users[1], 20, within=5)
             check_untroubled(c, ids)
-            wait_for(lambda: "the store is available" in worker.log(), 3, what="it is well again")
+            wait_for(lambda: "the store is available" in worker.log(), 3, what="well again")
         finally:
             c.redis.execute_command("ACL", "SETUSER", "default", "allkeys", "nopass")
             worker.stop()
@@ -203,7 +204,7 @@ def test_a_password_is_changed(tmp_path):
 
 
 def own_worker(cluster, folder, **env):
-    """A further worker with an environment of its own."""
+    """A further worker with its own environment."""
     direct = SimpleNamespace(url=f"redis://127.0.0.1:{cluster.port('redis')}")
     worker = RelayedWorker(cluster, direct, folder, name="own", env=env)
     wait_for(lambda: local_jobs(cluster, "own").get("slots"), 20, what="the worker's slots")
@@ -212,7 +213,7 @@ def own_worker(cluster, folder, **env):
 
 @pytest.fixture
 def outbound():
-    """A cluster whose resolver and remote server are the test's own."""
+    """A cluster that uses the test's own resolver and remote server."""
     with DnsServer() as dns, Sink("127.0.0.2") as sink:
         dns.mail_domain("far.test", (10, "mx.far.test", "127.0.0.2"))
         with Cluster(frontends=1, brokers=1, workers=1, env={"STAGEPOST_RESOLVER": dns.resolver}) as c:
@@ -222,7 +223,7 @@ def outbound():
 
 
 def test_no_descriptor_is_left(outbound, tmp_path):
-    """A worker that can open neither a body nor a connection; when it can again it takes jobs again."""
+    """A worker that can open neither a body nor a connection; when it can again, it takes jobs again."""
     c, dns, sink = outbound
     user = fresh_user(c)
     own = own_worker(c, tmp_path, STAGEPOST_RESOLVER=dns.resolver)
@@ -237,7 +238,7 @@ def test_no_descriptor_is_left(outbound, tmp_path):
         assert "Too many open files" in own.log()
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
         seen = own.log().count("outcome=delivered")
-        time.sleep(1.2)  # it rests no longer, and has a trial
+        time.sleep(1.2)  # it no longer rests, and gets a trial
         ids = send(c, user)
         check_all_there(c, user, 2 * MESSAGES, within=5)
         check_untroubled(c, ids)
@@ -248,8 +249,9 @@ def test_no_descriptor_is_left(outbound, tmp_path):
 
 
 def test_no_resolver_can_be_reached(outbound, tmp_path):
-    """A worker that reaches no name server is not told from a domain whose servers are broken by the same
-    SERVFAIL: the first is ours, and another does the work; the second is the domain's, and costs it a try."""
+    """A worker that reaches no name server and a domain with broken servers lead to the same SERVFAIL but are
+    told apart: the first is our trouble, and another worker does the work; the second is the domain's, and
+    costs it a try."""
     c, dns, sink = outbound
     dns.broken.add("broken.test")
     own = own_worker(c, tmp_path, STAGEPOST_RESOLVER=f"127.0.0.1@{free_port()}")

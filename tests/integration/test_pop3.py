@@ -1,5 +1,5 @@
-"""POP3: every command, every row of settings:pop that the server obeys, the
-lock, what is deleted and what is not, and real clients."""
+"""POP3: every command, every setting of settings:pop that the server uses, the
+lock, which messages are deleted and which are not, and real clients."""
 
 import itertools
 import os
@@ -122,7 +122,7 @@ def test_user_and_pass(cluster, maildrop):
         c.err("PASS secret")
         c.ok("USER nobody@example.test")
         c.err("PASS secret", "AUTH")
-        c.err("PASS secret")  # USER must come again
+        c.err("PASS secret")  # USER must be sent again
         c.ok(f"USER {maildrop}")
         c.err("PASS wrong", "AUTH")
         c.ok(f"user {maildrop.upper()}")
@@ -211,11 +211,11 @@ def test_scram_plus(cluster, address):
 def test_stls(cluster, maildrop):
     with connect(cluster) as c:
         c.ok(f"USER {maildrop}")
-        # what is sent in the clear behind STLS must never be obeyed under TLS
+        # plain text sent after STLS must never be obeyed under TLS
         c.send("STLS\r\nUSER evil@example.test\r\n")
         assert c.line().startswith("+OK ")
         c.start_tls()
-        c.err("PASS secret")  # and what was said before does not count
+        c.err("PASS secret")  # and earlier commands do not count
         capa = c.capa()
         assert "STLS" not in capa and "SCRAM-SHA-256-PLUS" in capa["SASL"].split()
         c.err("STLS")
@@ -359,7 +359,7 @@ def test_big_message(cluster, name):
 
 
 def test_a_client_that_does_not_read_costs_little(cluster):
-    """Megabytes asked for again and again stay where they are until they are read."""
+    """Megabytes that are requested again and again stay in the store until they are read."""
     address = fresh(cluster)
     text = "Subject: big\r\n\r\n" + ("x" * 70 + "\r\n") * 60000
     cluster.deliver("sender@remote.example", address, text)
@@ -426,7 +426,7 @@ def test_many_messages(cluster):
         assert c.ok("STAT").startswith("200 ")
 
 
-# ---- What is deleted, and what is not ----
+# ---- Which messages are deleted ----
 
 def test_quit_deletes(cluster, maildrop):
     with session(cluster, maildrop) as c:
@@ -513,7 +513,7 @@ def test_lost_lock_deletes_nothing(cluster, maildrop):
     with session(cluster, maildrop) as c:
         c.ok("DELE 1")
         cluster.redis.set(lock_key(maildrop), "another", px=60000)
-        # found out at QUIT at the latest
+        # noticed at QUIT at the latest
         c.err("QUIT", "SYS/TEMP")
         assert c.is_closed()
     assert cluster.redis.get(lock_key(maildrop)) == "another"
@@ -546,7 +546,7 @@ def test_max_bad_commands(cluster, maildrop):
             assert c.line().startswith("-ERR ") and c.is_closed()
     with session(cluster, maildrop) as c:
         for n in range(20):
-            c.err("RETR 99")  # there is no such message, but the command is good
+            c.err("RETR 99")  # there is no such message, but the command is valid
         c.err("XX")
         c.err("XX")
         c.ok("STAT")
@@ -599,7 +599,7 @@ def test_timeout_counts_from_the_last_command(cluster, maildrop):
         start = time.monotonic()
         assert c.is_closed() and c.data == b""
         assert 1 < time.monotonic() - start < 5
-    # also behind what had to be waited for: the login itself, a failed login
+    # also after commands that had to wait: the login itself, a failed login
     for line in ("PASS secret", "PASS wrong"):
         with connect(cluster) as c:
             c.ok(f"USER {maildrop}")
@@ -640,7 +640,7 @@ def test_bad_values_change_nothing(cluster):
 
 
 def test_every_row_can_be_set(cluster):
-    """Those that the server itself does not use are taken all the same."""
+    """Settings that the server itself does not use are accepted too."""
     cluster.settings("pop", command_timeout="10m", max_bad_commands=9, max_connections=77, banner="x",
                      retrieval_download_path="/tmp/x", max_retrieval_threads=3, retrieval_interval="2m", login_delay=0,
                      allow_insecure_auth="off", proxy_protocol_from="192.0.2.0/24", autodiscover_host="pop.example.test",
@@ -692,13 +692,13 @@ def test_a_body_that_cannot_be_read(own_cluster):
     with session(cluster, address) as c:
         pack = next(p for p in packs(cluster) if b"Subject: 1\r\n" in p.read_bytes())
         assert pack.read_bytes().find(b"Subject: 2\r\n") > 2000000  # one frontend's one pack
-        os.truncate(pack, 1000000)  # the first can be begun, not ended
+        os.truncate(pack, 1000000)  # the first can be started, but not finished
         c.err("RETR 2", "SYS/PERM")
         c.err("TOP 2 1", "SYS/PERM")
         c.ok("STAT")
         c.ok("RETR 1")
         with pytest.raises((EOFError, ConnectionError)):
-            c.lines()  # cut off, never ended by a dot as if it were whole
+            c.lines()  # cut off, never ended by a dot as if it were complete
 
 
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
@@ -774,7 +774,7 @@ def test_metrics(cluster, maildrop):
     assert [value(n) - b for n, b in zip(names, before)] == [1, 2, 1]
 
 
-# ---- Clients that people use ----
+# ---- Real clients ----
 
 def test_poplib(cluster, maildrop):
     context = ssl._create_unverified_context()

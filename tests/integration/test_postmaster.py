@@ -1,4 +1,4 @@
-"""postmaster and abuse: every domain has them, and what comes for them is never
+"""postmaster and abuse: every domain has them, and mail for them is never
 refused, returned or lost, whoever is missing (RFC 5321, 4.5.1)."""
 
 import itertools
@@ -71,8 +71,9 @@ def test_kept_until_the_setting_is_there(cluster):
 
 
 def test_kept_mail_never_expires(cluster):
-    """Long past its expiry it is neither returned nor warned of, while others
-    of the same message are; a broker that starts anew knows it too."""
+    """Long past its expiry it is neither returned nor reported as late, while
+    other recipients of the same message are; a restarted broker knows this
+    too."""
     cluster.settings("spool", expire_after="1m", bounce_expire_after="1m", delay_warning_after="1s")
     sender = cluster.add_user(f"s@{new_domain(cluster)}")
     domain = new_domain(cluster)
@@ -87,7 +88,7 @@ def test_kept_mail_never_expires(cluster):
     wait_for(lambda: is_kept(cluster, id))
     old = cluster.kill("spool-broker-0")
     cluster.wait_restarted("spool-broker-0", old)
-    # The expiry of the other recipient, a minute on, shows that time has come.
+    # The expiry of the other recipient, a minute later, shows that the time has passed.
     wait_for(lambda: cluster.trace(ids[0])["recipients"][1]["state"] == "failed", timeout=90)
     time.sleep(5)
     for each in [id, *ids]:
@@ -150,7 +151,7 @@ def test_an_alias_to_it_keeps_only_that_copy(cluster):
 
 @pytest.mark.parametrize("path", ["<Postmaster>", "<postmaster>", "<POSTMASTER>"])
 def test_without_a_domain(cluster, path):
-    """The hostname's domain is not here: the setting's."""
+    """The hostname's domain is not local: that of the setting is used."""
     root = cluster.add_user(f"root{next(_numbers)}@{new_domain(cluster)}")
     cluster.settings("mailbox", postmaster=root)
     with smtplib.SMTP("127.0.0.1", cluster.port("smtp")) as smtp:

@@ -1,4 +1,4 @@
-"""Priorities: who may ask for which, what is told to others, what goes first."""
+"""Priorities: who may request which, what other servers are told, what goes first."""
 
 import base64
 import smtplib
@@ -81,7 +81,7 @@ def test_no_priority(world, value):
 
 
 def test_higher_goes_first(world):
-    """One place at the destination; what is urgent overtakes what came before it."""
+    """One place at the destination; urgent mail overtakes earlier mail."""
     domain = world.domain()
     world.cluster.settings("smtp-in:example.test", allow_high_priority="on")
     world.cluster.settings(f"destination:{domain}", max_connections=1)

@@ -1,5 +1,5 @@
-"""The queue: brokers and workers that die, sleep or leave with mail in their
-hands; what the tool shows of the queue and does to it."""
+"""The queue: brokers and workers that die, sleep or leave while they hold mail;
+how the tool shows and changes the queue."""
 
 import collections
 import itertools
@@ -22,11 +22,11 @@ _numbers = itertools.count(1)
 SHARDS = 16
 SLOW = 16
 TAKEN_OVER_WITHIN = 5.0  # seconds, after a death
-TEST_SLACK = 3.0         # for a machine that has much else to do
+TEST_SLACK = 3.0         # for a busy machine
 
 
 class Program:
-    """A broker or a worker that nobody starts again."""
+    """A broker or a worker that nobody restarts."""
 
     def __init__(self, cluster, kind, *options):
         self.id = f"{kind}-of-test-{next(_numbers)}"
@@ -51,9 +51,9 @@ class Program:
 
 
 class World:
-    """A supervised cluster, and beside it programs of the test's own; mail to
-    `slow` is taken step by step as the test says, mail to `ill` put off until
-    the test heals it."""
+    """A supervised cluster, and next to it the test's own programs; mail to
+    `slow` is accepted step by step as the test says, mail to `ill` is deferred
+    until the test heals it."""
 
     def __init__(self, own_cluster, brokers=1, workers=1):
         self.dns = DnsServer().start()
@@ -136,7 +136,7 @@ def make_world(own_cluster):
 
 
 def ids_of(messages):
-    """How often each spool id was taken by a sink."""
+    """How often a sink has accepted each spool id."""
     return collections.Counter(re.search(rb"\tid ([0-9a-z]{20})", m.data)[1].decode() for m in messages)
 
 
@@ -161,7 +161,7 @@ def test_slots_are_shared_among_brokers(make_world):
 
 
 def test_slots_hold_with_more_brokers_than_slots(make_world):
-    """Each broker may give one, but no more are under way at once."""
+    """Each broker may send one, but no more are in progress at once."""
     w = make_world(brokers=3)
     w.cluster.settings("smtp-out", max_delivery_threads=1)
     w.slow.delay["END"] = 0.3
@@ -172,7 +172,7 @@ def test_slots_hold_with_more_brokers_than_slots(make_world):
 
 
 def test_broker_dies(make_world):
-    """Another takes over: deliveries under way go on, what waits is tried."""
+    """Another takes over: deliveries in progress continue, waiting mail is tried."""
     w = make_world()
     victim = w.start("spool-broker")
     w.slow.delay["END"] = 9
@@ -219,8 +219,7 @@ def test_worker_dies(make_world):
 
 
 def test_broker_that_slept_writes_nothing(make_world):
-    """Its shards went to another; results and orders that waited for it change
-    nothing."""
+    """Its shards have moved to another; results and orders that waited for it change nothing."""
     w = make_world()
     sleeper = w.start("spool-broker")
     w.slow.delay["END"] = 2
@@ -248,8 +247,8 @@ def test_broker_that_slept_writes_nothing(make_world):
 
 
 def test_drain_with_jobs_running(make_world):
-    """SIGTERM: a broker leaves its shards to the others at once, with what is
-    under way; a worker ends what it has."""
+    """SIGTERM: a broker leaves its shards to the others at once, together with
+    the jobs in progress; a worker finishes its jobs."""
     w = make_world()
     broker, worker = w.start("spool-broker"), w.start("delivery-worker")
     w.slow.delay["END"] = 6
@@ -265,7 +264,7 @@ def test_drain_with_jobs_running(make_world):
     w.slow.wait(SLOW, 20)
     time.sleep(2)
     assert ids_of(w.slow.messages) == dict.fromkeys(sent, 1)
-    assert len(w.slow.sessions) == SLOW  # none was begun twice
+    assert len(w.slow.sessions) == SLOW  # none was started twice
     wait_for(lambda: w.cluster.json("status")["queue"]["messages"] == 0, what="an empty queue")
 
 
@@ -285,8 +284,8 @@ def test_store_that_refuses_is_told_soon(make_world):
 
 @pytest.fixture(scope="module")
 def queue():
-    """A queue that lies still: one destination that puts all off, one that
-    nobody listens at, one that takes what it gets."""
+    """A queue at rest: one destination that defers everything, one where nobody
+    listens, one that accepts everything."""
     world = World(lambda **kwargs: Cluster(**kwargs).start(), brokers=3)
     world.cluster.settings("spool", retry_first="1h", retry_longest="1h")
     yield world
@@ -432,8 +431,7 @@ def test_orders_by_id(still):
 
 
 def test_from_another_host(still):
-    """With nothing but the address of the store; the frontend that took the
-    mail need not be there."""
+    """With only the address of the store; the frontend that accepted the mail need not run."""
     w = still
     env = dict(os.environ, STAGEPOST_REDIS=f"redis://127.0.0.1:{w.cluster.port('redis')}")
     result = subprocess.run([w.cluster.build / "stagepost", "queue", "list", "--json"], env=env, cwd="/",
@@ -442,7 +440,7 @@ def test_from_another_host(still):
 
 
 def test_summary_of_due_mail_behind_an_ill_destination(still):
-    """What is due waits for the next look at the destination, and the summary says when that is."""
+    """Due mail waits for the next probe of the destination, and the summary says when that is."""
     w = still
     w.send_many(12, "a@dead.test")  # some for each broker, which finds out by itself
     wait_for(lambda: listed(w, "--destination", "dead.test", "--state", "deferred"), what="a try that failed")
@@ -458,7 +456,7 @@ def test_summary_of_due_mail_behind_an_ill_destination(still):
 
 
 def test_a_message_of_as_many_recipients_as_fit(still):
-    """Recipients are refused before the message is more than a frame between the programs takes; what is accepted can be
+    """Recipients are refused before the message no longer fits a frame between the programs; an accepted message can be
     tried, listed and deleted."""
     w = still
     w.cluster.settings("smtp-in", max_recipients=100000)
@@ -484,7 +482,7 @@ def test_a_message_of_as_many_recipients_as_fit(still):
 
     def entry():
         return [m for m in w.cluster.json("queue", "list", "--destination", "dead.test") if m["id"] == id][0]
-    # A job takes ten thousand of them; the others are due, behind a destination that is left alone.
+    # A job serves ten thousand of them; the others are due, but their destination is left alone.
     entry = wait_for(lambda: entry().get("answer") and entry(), 60, what="tried and put off")
     assert len(entry["recipients"]) == given
     assert w.cluster.tool("queue", "delete", id).stdout == f"{id}: deleted\n"
@@ -525,7 +523,7 @@ def kinds(w, id, *args):
 
 
 def test_events(still):
-    """The whole way of a message, in order, and what each event says."""
+    """The whole history of a message, in order, and what each event says."""
     w = still
     w.healed = True
     w.cluster.tool("queue", "hold", w.a[0])
@@ -572,7 +570,7 @@ def test_events_are_followed(still):
         time.sleep(1)
         first = w.send(w.user)
         wait_for(lambda: told[first] == ["accepted", "delivered"], what="the first")
-        assert not any(id in told for id in w.a)  # what was before is not told
+        assert not any(id in told for id in w.a)  # earlier events are not printed
         for name in ("redis", "spool-broker-0"):
             pid = w.cluster.kill(name)
             w.cluster.wait_restarted(name, pid)
@@ -592,7 +590,7 @@ def test_events_are_followed(still):
 
 
 def test_a_named_reader_goes_on_where_it_stopped(still):
-    """Also when it is killed: no event is left out, a few may come twice."""
+    """Even when it is killed: no event is missed, a few may be repeated."""
     w = still
     told = []
     command = [w.cluster.build / "stagepost", "events", "--follow", "--reader", "billing-1", "--dir", w.cluster.dir]
@@ -605,7 +603,7 @@ def test_a_named_reader_goes_on_where_it_stopped(still):
         thread = threading.Thread(target=read, args=(tool,), daemon=True)
         thread.start()
         new = [w.send(w.user) for _ in range(5)]
-        if turn != 1:  # else it is killed in the midst of them
+        if turn != 1:  # otherwise it is killed in the middle of them
             wait_for(lambda: {e["id"] for e in told if e["event"] == "delivered"} >= set(new), 20, what="all told")
         tool.kill()
         tool.wait()
@@ -620,7 +618,7 @@ def test_a_named_reader_goes_on_where_it_stopped(still):
     count = wait_for(told_all, 10, what="all told")
     assert sum(n > 1 for n in count.values()) < len(count) / 2, count
     assert events(w, "--reader", "billing-1") == []
-    assert events(w, "--reader", "another")  # has its own places, and begins with all that is kept
+    assert events(w, "--reader", "another")  # has its own positions, and starts with everything that is kept
     assert w.cluster.tool("events", "--reader", "a b", check=False).returncode == 1
 
 
@@ -634,7 +632,7 @@ def test_a_reader_is_told_what_went_before_it_came(still):
 
 
 def test_trace_of_the_whole_way(still):
-    """Of a message that waits and of one that has left; the frontend is not asked."""
+    """For a waiting message and for one that has left; the frontend is not asked."""
     w = still
     pid = w.cluster.pid("frontend-0")
     here = w.send(w.user)

@@ -1,6 +1,6 @@
 """References to bodies: late tries, lost answers, and messages that end in doubt. A relay between one worker
-and Redis holds a request, or loses its answer, at the step that matters; afterwards every message that is in
-a mailbox can be read, and is there once."""
+and Redis holds a request, or loses its answer, at the critical step; afterwards every message in a mailbox
+can be read, and exists once."""
 
 import imaplib
 import itertools
@@ -41,7 +41,7 @@ def relayed(cluster, relay, tmp_path):
 
 @contextmanager
 def only_the_relayed(cluster):
-    """The cluster's own worker sleeps; what there is to do, the relayed one does."""
+    """The cluster's own worker sleeps; the relayed one does all the work."""
     pid, log = cluster.pid("delivery-worker-0"), len(cluster.log("spool-broker-0"))
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -74,7 +74,7 @@ def check_readable(cluster, *users, count=1):
 
 
 def test_late_first_try(cluster, relay, relayed):
-    """It sleeps at its look-up, its silence is noticed, another files; then it wakes."""
+    """It sleeps at its look-up, its silence is noticed, another files the message; then it wakes."""
     alice = fresh(cluster)
     with only_the_relayed(cluster):
         rule = relay.on(HOLD, key=f"user:{{{alice}}}", call=lambda request: relayed.signal(signal.SIGSTOP))
@@ -88,7 +88,7 @@ def test_late_first_try(cluster, relay, relayed):
 
 
 def test_job_taken_back_ends(cluster, relay, relayed):
-    """It hears that its job was taken back while it waits for its look-up: it does not even try to file."""
+    """It is told that its job was revoked while it waits for its look-up: it does not even try to file."""
     alice = fresh(cluster)
     cluster.settings("spool", job_lease="1s")
     files = relay.on(WATCH, script=FILE, key=f"mail:{{{alice}}}", times=10)
@@ -104,13 +104,13 @@ def test_job_taken_back_ends(cluster, relay, relayed):
         wait_for(lambda: "recipient served" in relayed.log(), what="the job ends")
     cluster.wait_mail(alice)
     check_readable(cluster, alice)
-    assert len(files.requests) <= 1  # by the job that it was given afterwards
+    assert len(files.requests) <= 1  # by the job that it got afterwards
     cluster.unset("spool", "job_lease")
 
 
 @pytest.mark.parametrize("to", ["one", "two"])
 def test_late_script(cluster, relay, relayed, to):
-    """The request to file lies in the network while another try files."""
+    """The request to file is delayed in the network while another try files."""
     users = [fresh(cluster) for _ in range(1 if to == "one" else 2)]
     rules = [relay.on(HOLD, script=FILE, key=f"mail:{{{user}}}") for user in users]
     with only_the_relayed(cluster):
@@ -200,7 +200,7 @@ def test_several_ways_to_one_folder(cluster):
 
 
 def move_for_ever(cluster, user, folders, stop, failures):
-    """Every message goes round the folders, by MOVE and by rename of INBOX."""
+    """Every message moves through the folders, by MOVE and by rename of INBOX."""
     try:
         imap = imaplib.IMAP4("127.0.0.1", cluster.port("imap"))
         imap.login(user, "secret")
@@ -250,13 +250,13 @@ def test_sweep_while_messages_move(cluster):
 
 
 def leaked(cluster, *options):
-    """What a sweep says: how many it releases, how many it looks at again later."""
+    """The figures of a sweep: how many bodies it releases, how many will be examined again later."""
     words = cluster.tool("sweep", "--dry-run", *options).stdout.split("; ")
     return int(words[1].split()[0]), int(words[2].split()[0]) if len(words) > 2 else 0
 
 
 def test_sweep_looks_twice(cluster):
-    """What nothing refers to is released by the second sweep that finds it so, when no late try can come."""
+    """An unreferenced body is released by the second sweep that finds it, when no late try is possible."""
     cluster.tool("sweep", "--older-than", "0s")
     alice = fresh(cluster)
     send(cluster, alice, "leaked\r\n")
@@ -276,10 +276,10 @@ def test_sweep_looks_twice(cluster):
 
 
 def test_bodies_of_items(cluster):
-    """A sweep sees whom they belong to, and they go with their account."""
+    """A sweep recognises their owners, and they are deleted with their account."""
     cluster.tool("sweep", "--older-than", "0s")
     alice = fresh(cluster)
-    if "STAGEPOST_TEST_ITEMS" not in os.environ:  # else it has some
+    if "STAGEPOST_TEST_ITEMS" not in os.environ:  # otherwise it has some
         cluster.seed_items(alice, 50)
     assert leaked(cluster, "--older-than", "0s") == (0, 0)
     assert "; 0 leaked ones" in cluster.tool("sweep", "--older-than", "0s").stdout

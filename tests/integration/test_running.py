@@ -1,5 +1,4 @@
-"""What an operator meets: disks that are full or cannot be written, processes
-that died, signals, wrong options."""
+"""What operators encounter: disks that are full or not writable, processes that died, signals, wrong options."""
 
 import imaplib
 import os
@@ -25,7 +24,7 @@ def can_mount():
 
 
 class OnItsOwnDisk(Cluster):
-    """A cluster whose blob folder is a small file system, in a mount namespace of its own."""
+    """A cluster whose blob folder is a small file system, in its own mount namespace."""
 
     def __init__(self, size="64m", **kwargs):
         super().__init__(**kwargs)
@@ -89,7 +88,7 @@ def own_disk():
 
 
 def test_a_folder_that_cannot_be_written_is_told(own_disk):
-    """Not ready, named by status, a metric and one line of the log; and back by itself."""
+    """Not ready, reported by status, a metric and one line of the log; and it recovers by itself."""
     c = own_disk(env={"STAGEPOST_READY_PATIENCE": "0"})
     address = c.add_user("alice@example.test")
     c.settings("spool", min_free_space="1M")
@@ -102,7 +101,7 @@ def test_a_folder_that_cannot_be_written_is_told(own_disk):
     assert c.answer_to_mail(address)[0] == 451
     status = wait_for(lambda: (s := c.tool("status", check=False)).returncode == 1 and s, what="a bad status")
     assert "TAKES NO BODIES" in status.stdout and "Read-only file system" in status.stdout
-    # It was said once, however often it was looked at.
+    # It was reported once, however often it was checked.
     time.sleep(6)
     assert [c.log(name).count("accepts no bodies") for name in names] == [1, 1]
     c.remount("rw")
@@ -114,7 +113,7 @@ def test_a_folder_that_cannot_be_written_is_told(own_disk):
 
 
 def test_under_the_reserve_mail_is_refused_early(own_disk):
-    """452 at MAIL; reading goes on and the process stays ready; with room mail is taken again."""
+    """452 at MAIL; reading continues and the process stays ready; when there is room, mail is accepted again."""
     c = own_disk(env={"STAGEPOST_READY_PATIENCE": "0"})
     address = c.add_user("alice@example.test")
     c.settings("spool", min_free_space="8M")
@@ -148,7 +147,7 @@ def test_a_full_disk_leaves_no_empty_packs(own_disk):
     c.settings("spool", min_free_space="0")
     large = "Subject: large\r\n\r\n" + ("x" * 76 + "\r\n") * 4000
     c.inside("sh", "-c", f"cat /dev/zero > {c.dir}/blobs/filler")
-    # So little that a pack can be made, and no body written.
+    # So little that a pack can be created, but no body written.
     c.inside("truncate", "-s", "-65536", f"{c.dir}/blobs/filler")
     before = c.packs()
     for _ in range(12):
@@ -162,7 +161,7 @@ def test_a_full_disk_leaves_no_empty_packs(own_disk):
 def test_status_without_a_process_is_an_error(own_cluster):
     c = own_cluster(frontends=1)
     assert c.tool("status").returncode == 0
-    # Of one that died long ago nothing is kept.
+    # Nothing is kept of a process that died long ago.
     c.redis.zadd("cluster:procs", {"long-gone": int((time.time() - 86400) * 1000)})
     wait_for(lambda: c.redis.zscore("cluster:procs", "long-gone") is None, what="the dead one forgotten")
     assert c.redis.zcard("cluster:procs") == 3
@@ -209,11 +208,11 @@ def test_a_hangup_rereads_certificates_and_stops_nothing(own_cluster):
     pids = {name: c.pid(name) for name in ("frontend-0", "spool-broker-0", "delivery-worker-0")}
     c.process.send_signal(signal.SIGHUP)
     wait_for(lambda: "read their certificates again" in c.out_path.read_text(), what="the signal taken")
-    for name in pids:  # each by itself too: none ends of it
+    for name in pids:  # each by itself too: none exits because of it
         os.kill(pids[name], signal.SIGHUP)
     (c.dir / "tls" / "cert.pem").write_text("no certificate")
     c.process.send_signal(signal.SIGHUP)
-    # Sooner than by the look of every ten seconds.
+    # Sooner than by the check every ten seconds.
     wait_for(lambda: any("problem" in pair for p in c.json("status")["processes"] for pair in p.get("certificates", [])),
              5, what="the bad certificate noticed")
     assert c.process.poll() is None and {name: c.pid(name) for name in pids} == pids
@@ -241,7 +240,7 @@ def test_a_busy_metrics_port_is_named_with_its_reason(tmp_path):
 
 
 def talk(cluster, *recipients, size=None, length=100):
-    """The answers to the recipients, and to the message if one of them was taken."""
+    """The answers to the recipients, and to the message if one of them was accepted."""
     with smtplib.SMTP("127.0.0.1", cluster.port("smtp"), timeout=60) as smtp:
         smtp.ehlo("client.example.net")
         assert smtp.docmd("MAIL", f"FROM:<a@example.net>{f' SIZE={size}' if size else ''}")[0] == 250
@@ -259,7 +258,7 @@ def test_why_a_cluster_does_not_come_up_is_said(tmp_path):
 
 
 def test_a_full_mailbox_is_told_before_the_250(cluster):
-    """At RCPT where it is known, else at the end of the data; 552 only where the message can never fit."""
+    """At RCPT if it is known, otherwise at the end of the data; 552 only if the message can never fit."""
     small, large = f"small-{os.getpid()}@example.test", f"large-{os.getpid()}@example.test"
     cluster.add_user(small, quota="20K")
     cluster.add_user(large)
@@ -274,11 +273,11 @@ def test_a_full_mailbox_is_told_before_the_250(cluster):
     code, text = talk(cluster, small.replace("@", "+detail@"), length=30000)[1]
     assert code == 552 and text.startswith(b"5.2.2")
     assert talk(cluster, small, length=3000)[1][0] == 250  # a small one fits
-    # Beside a recipient who has room it is taken; a report tells of the other.
+    # Together with a recipient that has room it is accepted; a report names the other.
     assert talk(cluster, small, large, length=30000)[1][0] == 250
     assert len(cluster.wait_mail(large)) == 1
     cluster.wait_mail(small, 2)
-    # With a size the one without room is refused, the other is not.
+    # If a size is given, the recipient without room is refused, the other is not.
     answers, end = talk(cluster, small, large, size=30000)
     assert [code for code, _ in answers] == [552, 250] and end[0] == 250
     cluster.tool("user", "set", small, "quota=10K")
@@ -305,7 +304,7 @@ def test_what_is_said_of_a_full_mailbox_is_set_by_domain(cluster):
             cluster.tool("user", "set", address, "quota=10")
 
     def codes(expected):
-        """For mailboxes all of which are full, straight or by aliases; then for those of which one is not."""
+        """For mailboxes that are all full, directly or through aliases; then for some of which one is not."""
         wait_for(lambda: talk(cluster, full)[0][0][0] == expected, what=f"{expected} for a full mailbox")
         for address in (full, f"both@{domain}", f"deep@{domain}"):
             (code, text), = talk(cluster, address)[0]
@@ -313,7 +312,7 @@ def test_what_is_said_of_a_full_mailbox_is_set_by_domain(cluster):
         for address in (f"all@{domain}", f"out@{domain}", roomy):
             assert talk(cluster, address)[1][0] == 250, address
 
-    # A message of unknown size: larger than the quota of ten octets, but at RCPT nobody knows that yet.
+    # A message of unknown size: larger than the quota of ten octets, but this is not known yet at RCPT.
     codes(452)
     cluster.settings(f"mailbox:{domain}", when_full="refuse")
     codes(552)
@@ -343,7 +342,7 @@ def test_bodies_of_messages_certainly_not_taken_are_released(own_cluster, tmp_pa
     c.kill("redis")
     wait_for(lambda: "ended by signal 9" in c.out_path.read_text(), what="the store gone")
     time.sleep(0.5)
-    # Some while the broker has its shards still, some when its lease is over.
+    # Some while the broker still has its shards, some after its lease has ended.
     for smtp in talks[:6]:
         assert smtp.data(MESSAGE)[0] == 451
     for smtp in talks[6:]:

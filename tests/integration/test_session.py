@@ -42,7 +42,7 @@ def test_a_message_on_its_way_comes_to_its_end_before_the_account_is_logged_out(
         c.expect(354, "DATA")
         c.send(b"Subject: on its way\r\n\r\n")
         disable(cluster, address, "disabled")
-        with Pop(cluster.port("pop3", 0)) as other:  # every frontend's process knows by then
+        with Pop(cluster.port("pop3", 0)) as other:  # every frontend knows by then
             other.ok(f"USER {address}")
             other.err("PASS secret")
         c.send(b"text\r\n.\r\n")

@@ -1,4 +1,4 @@
-"""SIGTERM at a frontend: whoever is between two commands is told at once; what is on its way comes to its end."""
+"""SIGTERM at a frontend: clients between two commands are told at once; operations in progress are completed."""
 
 import base64
 import os
@@ -13,7 +13,7 @@ from cluster import wait_for
 
 
 class Line:
-    """A client that has got as far as its steps say."""
+    """A client that has completed its steps."""
 
     def __init__(self, port):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
@@ -57,7 +57,7 @@ OPEN = [b"* OK"]
 LOGIN = OPEN + [(b"a LOGIN alice@example.test secret\r\n", b"a OK")]
 SELECT = LOGIN + [(b"a SELECT INBOX\r\n", b"a OK")]
 
-# Where a client stands when the signal comes; all are told at once.
+# The state of a client when the signal arrives; all are told at once.
 BETWEEN = {
     "smtp": [[b"220 "], HELLO, MAIL, RCPT, RCPT + [(b"RCPT TO:<ali", None)], RCPT + [(b"BDAT 5\r\nSubje", b"250 ")],
              HELLO + [(b"MAIL FROM:<x@y.test>\r\nRSET\r\n", b"250 "), b"250 "]],
@@ -72,7 +72,7 @@ BETWEEN = {
 GOODBYE = {"smtp": b"421 4.3.2 ", "submission": b"421 4.3.2 ", "pop3": b"-ERR [SYS/TEMP] ", "imap": b"* BYE "}
 
 MESSAGE = b"Subject: half\r\n\r\n" + b"x" * 1000 + b"\r\n"
-# On its way when the signal comes: what is sent then, what the reply begins with.
+# In progress when the signal arrives: what is sent then, and how the reply begins.
 UNDER_WAY = [
     ("smtp", RCPT + [(b"DATA\r\n", b"354"), (MESSAGE[:200], None)], MESSAGE[200:] + b".\r\n", b"250 "),
     ("smtp", RCPT + [(b"DATA\r\n", b"354")], MESSAGE + b".\r\n", b"250 "),
@@ -123,7 +123,7 @@ def test_between_two_commands(one, name):
     assert time.monotonic() - began < 3
     wait_gone(pid, 5)
     one.wait_restarted("frontend-0", pid)
-    if name == "pop3":  # what was marked is still there
+    if name == "pop3":  # marked messages are still there
         for i in range(len(BETWEEN[name])):
             assert len(one.mailbox(f"pop{i}@example.test")) == 1
 
@@ -154,7 +154,7 @@ def test_what_is_under_way_ends(one, name, steps, rest, reply):
 ])
 def test_a_handshake_that_does_not_come_holds_nothing_up(one, name, steps):
     client = walk(one.port(name), steps)
-    time.sleep(0.2)  # of what is TLS from the start nothing tells that it was accepted
+    time.sleep(0.2)  # with implicit TLS nothing shows that it was accepted
     pid = terminate(one)
     wait_gone(pid, 5)
     one.wait_restarted("frontend-0", pid)
@@ -165,7 +165,7 @@ def test_a_handshake_that_does_not_come_holds_nothing_up(one, name, steps):
 
 
 def test_who_does_not_read_holds_nothing_up(one):
-    """Its output is stuck: the end is not waited for as long as the grace time."""
+    """Its output is stuck: the process does not wait for it as long as the grace time."""
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         s.connect(("127.0.0.1", one.port("smtp")))

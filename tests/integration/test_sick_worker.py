@@ -1,5 +1,4 @@
-"""A worker whose store is ill fails at once, and is therefore always free: it
-must not be given all the mail there is."""
+"""A worker whose store is broken fails at once, and is therefore always free: it must not attract all the mail."""
 
 import os
 import signal
@@ -61,7 +60,7 @@ def sick(cluster, tmp_path):
 
 @contextmanager
 def without_the_healthy_one(cluster):
-    """It sleeps: what it would get goes to the other, once its silence is noticed."""
+    """It sleeps: its share goes to the other, once its silence is noticed."""
     pid = cluster.pid("delivery-worker-0")
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -81,11 +80,11 @@ def test_sick_worker_is_left_alone(cluster, sick):
         for i in range(MESSAGES):
             cluster.deliver("a@far.test", [user], f"Subject: {i}\r\n\r\nx\r\n")
         wait_for(lambda: local_jobs(cluster).get("rests"), 20, what="the status says that it rests")
-    # Had what it failed at waited for the next regular try: five minutes.
+    # If its failed jobs had waited for the next regular try, this would take five minutes.
     assert len(cluster.wait_mail(user, MESSAGES, timeout=60)) == MESSAGES
     assert local_jobs(cluster)["done"] <= 2 * MESSAGES
     # Once, however often its trials failed.
-    assert sick.log().count("for want of something of our own") == 1
+    assert sick.log().count("because a local resource is missing") == 1
 
 
 def test_it_is_well_again(cluster, sick):

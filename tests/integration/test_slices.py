@@ -1,5 +1,6 @@
-"""A large mailbox: long work lets other sessions have their turn, and says the
-same as if it did not. Turns are counted, not timed: each is so much work."""
+"""A large mailbox: long operations give other sessions their turn, with the
+same results as if they did not. Turns are counted, not timed: each is a fixed
+amount of work."""
 
 import itertools
 import os
@@ -22,7 +23,7 @@ def mail(n):
 
 
 def answer(c, command):
-    """All that is said up to the tagged reply, which must be OK."""
+    """Everything up to the tagged reply, which must be OK."""
     c.send(b"t " + command.encode() + b"\r\n")
     return until(c, rb"(^|\r\n)t (OK|NO|BAD)[^\r]*\r\n$", b"t OK")
 
@@ -69,8 +70,7 @@ def c(cluster, account):
         yield session
 
 
-# What each does for a message is a known amount of work, so many turns it takes at
-# least: the greater part of it is expected.
+# The work of each for one message is known, and so is the least number of turns: most of these are expected.
 COMMANDS = [
     ("FETCH 1:* (FLAGS)", 1, rb"\* \d+ FETCH \(FLAGS ", COUNT),
     ("FETCH 1:* (UID ENVELOPE)", 10, rb"\* \d+ FETCH \(UID \d+ ENVELOPE ", COUNT),
@@ -95,7 +95,7 @@ def test_turns(cluster, c, command, least, pattern, count):
 
 
 def test_commands_in_one_piece(cluster, c):
-    """Short commands that wait for nothing are long work too when there are many."""
+    """Many short commands that do not wait for anything are long work too."""
     before = turns(cluster)
     c.send(b"".join(b"a%d SEARCH 1:500 UNSEEN\r\n" % n for n in range(300)) + b"t NOOP\r\n")
     got = until(c, rb"\r\nt OK[^\r]*\r\n$")
@@ -104,7 +104,7 @@ def test_commands_in_one_piece(cluster, c):
 
 
 def test_orders(c):
-    """What the first SORT has computed serves the second."""
+    """The second SORT uses what the first has computed."""
     numbers = range(1, COUNT + 1)
     expected = sorted(numbers, key=lambda n: ((n - 1) * 7919 % COUNT, n))
     for _ in range(2):
@@ -128,7 +128,7 @@ def test_pop3(cluster, account):
 
 
 def test_what_others_change(cluster, account, c):
-    """One session idles, one asks, one comes back: each is told all of it, once."""
+    """One session idles, one polls, one comes back: each is told everything, once."""
     with connect(cluster, account, 1) as idle, connect(cluster, account, 1) as asks:
         for s in (idle, asks):
             s.ok("ENABLE QRESYNC")
@@ -151,7 +151,7 @@ def test_what_others_change(cluster, account, c):
         assert turns(cluster, 1) - before >= 2
         back = answer(asks, f"SELECT INBOX (QRESYNC ({validity} {modseq}))")
         assert len(re.findall(rb"\* \d+ FETCH \(UID \d+ FLAGS \([^)]*\$Mark", back)) == COUNT
-        # Every other message goes.
+        # Every other message is deleted.
         odd = ",".join(str(n) for n in range(1, COUNT, 2))
         answer(c, f"UID STORE {odd} +FLAGS.SILENT (\\Deleted)")
         answer(c, "EXPUNGE")

@@ -37,7 +37,7 @@ def both(cluster):
 
 
 def proxied(cluster, address="192.0.2.7", **kwargs):
-    """A client that comes from elsewhere, by way of a load balancer here."""
+    """A client from elsewhere, through a local load balancer."""
     first = f"PROXY TCP4 {address} 192.0.2.1 4000 25\r\n".encode()
     return connect(cluster, first=first, **kwargs)
 
@@ -159,7 +159,7 @@ def test_disabled_account(cluster, address):
         assert wait_for(lambda: "5.2.1" in c.cmd(f"RCPT TO:<{address}>")[1], 3)
 
 
-# ---- The way of a message ----
+# ---- A message in transit ----
 
 def test_message_as_it_was_sent(cluster, address):
     body = (b"From: a@b.example\r\nSubject: dots\r\n\r\n.\r\n..\r\n.x\r\n" + (b"y" * 998 + b"\r\n") * 5 + b"\tend \r\n\r\n")
@@ -193,7 +193,7 @@ def test_several_messages_and_recipients(cluster):
     for user in users:
         messages = cluster.wait_mail(user, 3)
         assert len(messages) == 3
-        assert not any(b"for <" in m for m in messages)  # of several recipients none is named
+        assert not any(b"for <" in m for m in messages)  # with several recipients none is named
 
 
 def test_recipient_named_twice_gets_one(cluster, address):
@@ -242,7 +242,7 @@ def test_text_that_begins_with_from_stays(cluster, address, text):
 
 
 def test_nul(cluster, address):
-    """Nothing that mail goes out by may hold one: it comes in as a space."""
+    """Outgoing mail must not contain one: it is stored as a space."""
     text = b"\0Subject: a\0b\r\n\0\r\n.\0\r\n" + b"x\0" * 70000 + b"\r\n"
     with connect(cluster) as c:
         c.mail(address, b"Subject: x\r\n\r\n" + text.replace(b"\r\n.", b"\r\n.."))
@@ -362,7 +362,7 @@ def test_bdat_refused(cluster, address):
 def test_starttls(cluster, address):
     with smtplib.SMTP("127.0.0.1", cluster.port("submission"), timeout=20) as smtp:
         smtp.starttls()
-        assert not smtp.has_extn("starttls")  # smtplib says EHLO anew
+        assert not smtp.has_extn("starttls")  # smtplib sends EHLO again
         smtp.login(address, "secret")
         smtp.sendmail(address, [address], MESSAGE)
     [stored] = cluster.wait_mail(address)
@@ -600,7 +600,7 @@ def test_command_timeout_in_data(cluster, address):
         c.expect(250, "MAIL FROM:<a@b.example>")
         c.expect(250, f"RCPT TO:<{address}>")
         c.expect(354, "DATA")
-        for _ in range(4):  # slow, but it comes
+        for _ in range(4):  # slow, but it arrives
             c.send(b"x\r\n")
             time.sleep(0.5)
         code, text = c.reply()
@@ -636,7 +636,7 @@ def test_max_connections(cluster):
         c.socket.close()
         return None
 
-    def take_one(frontend):  # the server may not have seen yet that another has gone
+    def take_one(frontend):  # the server may not have noticed yet that another has left
         return wait_for(lambda: try_one(frontend), 10, what="room for a session")
 
     for frontend in (0, 1):
@@ -743,7 +743,7 @@ def test_disable_auth_login(cluster, address):
             assert c.scram(address)[0] == 235
 
 
-# ---- Other people's clients ----
+# ---- Real clients ----
 
 def test_swaks(cluster, address):
     command = ["swaks", "--server", "127.0.0.1", "--port", str(cluster.port("submission")), "--pipeline",
@@ -832,7 +832,7 @@ def test_garbage(cluster):
                 for _ in range(20):
                     c.send(source.randbytes(source.randrange(1, 3000)) + source.choice([b"", b"\r\n", b"\n", b"\r\n.\r\n"]))
             except OSError:
-                pass  # it had enough of us
+                pass  # it has disconnected us
     with connect(cluster) as c:
         c.expect(250, "NOOP")
     assert cluster.pid("frontend-0") == pid
@@ -896,7 +896,7 @@ def test_store_away(own_cluster):
 
 
 def test_client_goes_while_its_message_is_handed_over(own_cluster):
-    """It comes into the spool, once, though nobody is told; the body stays."""
+    """It enters the spool, once, although nobody is told; the body stays."""
     import signal
     cluster = own_cluster(frontends=1)
     user = cluster.add_user("alice@example.test")

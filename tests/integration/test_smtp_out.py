@@ -1,6 +1,6 @@
 """Mail to other servers: MX records, ill-behaved servers, every row of
-settings:smtp-out, reports to senders. Names are answered by a server of the
-test's own, the remote servers are scripted sinks on 127.0.0.x."""
+settings:smtp-out, reports to senders. The test's own name server answers, the
+remote servers are scripted sinks on 127.0.0.x."""
 
 import base64
 import smtplib
@@ -12,7 +12,7 @@ from cluster import wait_for
 from sink import DROP, SILENT, Sink, greylisting
 from world import World, _numbers, cluster, the_world, world  # noqa: F401
 
-# ---- the plain way ----
+# ---- the normal case ----
 
 def test_delivery(world):
     domain = world.domain()
@@ -82,7 +82,7 @@ def test_reused_connection_that_has_gone(world):
     assert messages[1].session.number == 1
 
 
-# ---- where to ----
+# ---- routing ----
 
 def test_mx_order_and_fallback(world):
     domain = world.domain((20, "127.0.0.3"), (10, "127.0.0.2"), (5, "127.0.0.99"))
@@ -130,8 +130,8 @@ def test_no_way_to_go(world, kind, code):
 
 
 def test_ill_destinations_are_retried(world):
-    """No name server, no greeting, sent away by 421: a destination that is ill
-    as a whole is left alone for half a minute, then probed."""
+    """No name server, no greeting, turned away with 421: a destination in
+    trouble as a whole is left alone for half a minute, then probed."""
     domains = [world.domain(), world.domain((10, "127.0.0.3")), world.domain((10, "127.0.0.4"))]
     world.dns.broken.add(domains[0])
     world.second.reply["GREETING"] = lambda s, line: DROP if s.number == 0 else None
@@ -145,7 +145,7 @@ def test_ill_destinations_are_retried(world):
         sink.wait(timeout=60)
 
 
-# ---- what servers say and do ----
+# ---- behaviour of servers ----
 
 def test_refused_recipient_bounces(world):
     domain = world.domain()
@@ -315,7 +315,7 @@ def test_dns_caching(world, caching):
     for i in range(3):
         world.send(f"a{i}@{domain}")
         world.sink.wait(i + 1)
-    # One question is the broker's, who remembers the answer in any case.
+    # One query is the broker's, which remembers the answer in any case.
     assert world.dns.count(domain, "MX") == (1 if caching == "on" else 3) + 1
 
 
@@ -343,7 +343,7 @@ def test_relay_host(world):
 
 
 def test_max_delivery_threads(world):
-    """No more messages at once than slots, and a change is live."""
+    """No more messages at once than slots, and a change takes effect at once."""
     at_once, most = [0], [0]
 
     def slow(session, line):

@@ -1,6 +1,6 @@
-"""Mail to other servers: what is seldom met. Chunks, 8-bit data for those who
-take none, logins at a relay, IPv6, servers that are ill in odd ways, settings
-that change under what is queued."""
+"""Mail to other servers: rare cases. Chunks, 8-bit data for servers that do not
+accept it, logins at a relay, IPv6, servers that fail in odd ways, settings that
+change while mail is queued."""
 
 import base64
 import email
@@ -38,7 +38,7 @@ def fresh_certificate(world):
 
 
 def submit(world, recipients, data, mail="", login=True, tls=False):
-    """As an authenticated user; the spool id."""
+    """Submits as an authenticated user; returns the spool id."""
     with smtplib.SMTP("127.0.0.1", world.cluster.port("submission"), timeout=30) as smtp:
         smtp.ehlo("client.example.net")
         if tls:
@@ -81,7 +81,7 @@ def test_refused_chunk(world):
     world.send(f"a@{domain}", data="Subject: x\r\n\r\n" + "line of text\r\n" * 50000)
     _, _, recipients, _ = world.bounce()
     assert recipients[0]["Status"] == "5.3.4"
-    # The connection is of use again, once it is told to forget.
+    # The connection is usable again after a RSET.
     world.sink.reply.clear()
     world.send(f"b@{domain}")
     message, = world.sink.wait()
@@ -105,7 +105,7 @@ def test_dropped_between_chunk_and_answer(world):
     assert "may have been delivered" in str(world.cluster.trace(id))
 
 
-# ---- 8-bit data for a server that takes none ----
+# ---- 8-bit data for a server that does not accept it ----
 
 def test_down_conversion(world):
     world.sink.extensions.remove("8BITMIME")
@@ -158,7 +158,7 @@ def test_utf8_address_for_a_server_without_smtputf8(world):
 
 
 def test_message_that_cannot_be_read_waits(world):
-    """Whether its header needs SMTPUTF8 is not known then: no reason to return it."""
+    """Whether its header needs SMTPUTF8 is not known then: this is no reason to return it."""
     world.sink.extensions.remove("SMTPUTF8")
     world.sink.reply["GREETING"] = "421 4.3.2 later"
     id = submit(world, [f"a@{world.domain()}"], b"Subject: x\r\n\r\nx\r\n", "BODY=8BITMIME SMTPUTF8")
@@ -177,7 +177,7 @@ def test_message_that_cannot_be_read_waits(world):
     assert not world.cluster.mailbox(world.sender)
 
 
-# ---- ways to go ----
+# ---- routes ----
 
 def test_equal_preferences_share_the_load(world):
     for i in range(24):
@@ -246,7 +246,7 @@ def test_refused_login_waits(world):
     world.cluster.settings("smtp-out", relay_host="[127.0.0.4]", relay_user="relay-user", relay_password="wrong")
     id = world.send(f"a@{world.domain()}")
     wait_for(lambda: "535 5.7.8" in str(world.cluster.trace(id)), what="refused")
-    # Mended by redis-cli, for what is queued already.
+    # Corrected with redis-cli, for mail that is queued already.
     world.cluster.settings("smtp-out", relay_password="right")
     world.cluster.tool("queue", "retry", id)
     world.tls.wait(timeout=60)
@@ -320,7 +320,7 @@ def test_requiretls_bounces(world, authority, case):
     assert not world.tls.messages and not world.sink.messages
 
 
-# ---- servers that are ill ----
+# ---- broken servers ----
 
 def test_reply_of_a_thousand_lines(world):
     long = "".join(f"250-2.1.5 line {i} of many\r\n" for i in range(999)) + "250 2.1.5 ok"
@@ -385,7 +385,7 @@ def test_421_in_mid_session(world, step):
 
 
 def test_slow_server_keeps_its_job(world):
-    """Slower than the job's lease: renewed, not doubled."""
+    """Slower than the job's lease: renewed, not duplicated."""
     world.cluster.settings("spool", job_lease="2s")
     world.sink.delay["END"] = 6
     world.send(f"a@{world.domain()}")
@@ -395,7 +395,7 @@ def test_slow_server_keeps_its_job(world):
 
 
 def test_starttls_stripped(world):
-    """A middle-box overwrites the offer: without a policy mail goes on in the clear."""
+    """A middle-box overwrites the offer: without a policy mail is sent without TLS."""
     world.tls.reply["EHLO"] = "250-tls.remote.test\r\n250-PIPELINING\r\n250 XXXXXXXA"
     world.send(f"a@{world.domain((10, '127.0.0.4'))}")
     message, = world.tls.wait()
@@ -403,7 +403,7 @@ def test_starttls_stripped(world):
 
 
 def test_speaks_in_the_clear_behind_starttls(world):
-    """What was injected before the handshake is never taken for the server's."""
+    """Data injected before the handshake is never accepted as the server's."""
     world.tls.reply["STARTTLS"] = "220 go ahead\r\n250 2.0.0 injected"
     world.send(f"a@{world.domain((10, '127.0.0.4'))}")
     message, = world.tls.wait(timeout=30)
@@ -431,7 +431,7 @@ def test_relay_host_with_a_port(world, relay):
 
 
 def test_relay_host_without_an_address_is_our_trouble(world):
-    """Nothing is returned: it waits until the setting is mended."""
+    """Nothing is returned: mail waits until the setting is corrected."""
     world.cluster.settings("smtp-out", relay_host="nowhere.relay.test")
     id = world.send(f"a@{world.domain()}")
     wait_for(lambda: world.cluster.trace(id)["recipients"][0].get("answer"))

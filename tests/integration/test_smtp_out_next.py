@@ -1,5 +1,5 @@
-"""What one server puts off goes to the next one in the same try (RFC 5321, 5.1),
-and never where it could arrive twice."""
+"""A recipient that one server defers is tried at the next one in the same try
+(RFC 5321, 5.1), but never where it could arrive twice."""
 
 import time
 
@@ -12,7 +12,7 @@ from world import cluster, the_world, world, _numbers  # noqa: F401
 
 @pytest.fixture(autouse=True)
 def one_try(world):
-    """No second try comes within a test: what arrives came by the first."""
+    """There is no second try within a test: mail that arrives was sent by the first."""
     world.cluster.settings("spool", retry_first="1h", retry_longest="1h")
 
 
@@ -36,7 +36,7 @@ def test_the_next_host_takes_it(world, step, reply):
 
 
 def test_each_recipient_by_itself(world):
-    """One is taken, one is refused, one is put off: only that one goes on."""
+    """One is accepted, one is refused, one is deferred: only that one is tried further."""
     replies = {"good": None, "gone": "550 5.1.1 no such user", "busy": "450 4.2.1 mailbox busy"}
     world.sink.reply["RCPT"] = lambda s, line: replies[line.split("<")[1].split("@")[0]]
     domain = two_hosts(world)
@@ -49,7 +49,7 @@ def test_each_recipient_by_itself(world):
 
 
 def test_both_put_it_off(world):
-    """The last answer is told, and two servers are enough for one try."""
+    """The last answer is reported, and two servers are enough for one try."""
     third = Sink("127.0.0.5", world.sink.port, name="third.remote.test").start()
     try:
         world.sink.reply["RCPT"] = "450 4.2.1 first says no"
@@ -78,8 +78,7 @@ def test_a_refusal_by_the_second_host_counts(world):
 
 
 def test_no_answer_to_the_end_ends_the_try(world):
-    """The first may have it: the second is not asked in this try, whatever it
-    was that others of the message were told."""
+    """The first may have it: the second is not asked in this try, whatever the answers to other recipients were."""
     world.sink.reply["RCPT"] = lambda s, line: "450 4.2.1 busy" if "<b@" in line else None
     world.sink.reply["END"] = DROP
     domain = two_hosts(world)
@@ -92,8 +91,7 @@ def test_no_answer_to_the_end_ends_the_try(world):
 
 
 def test_too_many_and_put_off(world):
-    """Those that are one too many come in a further transaction, without those
-    that were put off."""
+    """The surplus recipients are sent in a further transaction, without the deferred ones."""
     def reply(session, line):
         if "<busy@" in line:
             return "450 4.2.1 busy"

@@ -81,7 +81,7 @@ def finished(cluster, id, timeout=30):
 
 
 def folder(cluster, address, name):
-    """Keywords and flags of its messages."""
+    """The keywords and flags of its messages."""
     imap = imaplib.IMAP4("127.0.0.1", cluster.port("imap"))
     try:
         imap.login(address, "secret")
@@ -113,7 +113,7 @@ def engine(request):
 
 
 def test_real_engine(cluster, engine):
-    """The test message goes to Junk, with the keyword; an honest one to INBOX."""
+    """The test message goes to Junk, with the keyword; a normal one to INBOX."""
     address = new_user(cluster)
     use(cluster, engine)
     before = metric(cluster, 'spam_checks_total{result="spam"}')
@@ -134,7 +134,7 @@ def test_real_engine(cluster, engine):
     assert metric(cluster, 'spam_checks_total{result="spam"}') == before + 1
 
 
-# ---- what an engine is told ----
+# ---- requests to an engine ----
 
 @pytest.mark.parametrize("fake", ["spamd", "rspamd"], indirect=True)
 def test_request(cluster, fake):
@@ -205,11 +205,11 @@ def test_junk_folder_is_made_or_found(cluster, fake):
     listed = [l.decode() for l in imap.list()[1] if b"Junk" in l]
     assert len(listed) == 1 and "\\Junk" in listed[0]
     assert any(b"Junk" in l for l in imap.lsub()[1])
-    # By another name it is the same folder.
+    # It is the same folder under another name.
     assert imap.rename("Junk", "Rubbish")[0] == "OK"
     finished(cluster, send(cluster, address, SPAM))
     assert len(folder(cluster, address, "Rubbish")) == 2 and folder(cluster, address, "Junk") is None
-    # A folder that was asked for goes first; the keyword stays.
+    # A requested folder takes precedence; the keyword stays.
     finished(cluster, send(cluster, address.replace("@", "+lists@"), SPAM))
     assert "$Junk" in folder(cluster, address, "lists")[0]
     finished(cluster, send(cluster, address.replace("@", "+nothing@"), SPAM))
@@ -222,7 +222,7 @@ def test_junk_folder_is_made_or_found(cluster, fake):
 @pytest.mark.parametrize("fake", ["spamd", "rspamd"], indirect=True)
 @pytest.mark.parametrize("mode", ["silent", "closes", "cut", "garbage", "error", "hangs-up"])
 def test_next_engine(cluster, fake, mode):
-    """The one that fails gives way to the next, for this message."""
+    """If one fails the next is asked, for this message."""
     fake.mode = mode
     second = Fake("rspamd" if fake.scheme == "spamd" else "spamd").start()
     try:
@@ -236,7 +236,7 @@ def test_next_engine(cluster, fake, mode):
 
 
 def test_deaf_engine(cluster, fake):
-    """One that does not read costs no more than its time."""
+    """An engine that does not read costs no more than its time-out."""
     fake.mode = "deaf"
     address = new_user(cluster)
     use(cluster, fake, timeout="1s", max_size="0", unavailable_after="1s")
@@ -298,7 +298,7 @@ def test_turned_off_while_messages_wait(cluster, fake):
 
 
 def test_backlog_waits_for_its_turn(cluster, fake):
-    """unavailable_after is for engines that fail, not for those that have much to do."""
+    """unavailable_after is for engines that fail, not for busy ones."""
     address = new_user(cluster)
     fake.mode = "slow"
     cluster.settings("smtp-out", max_spam_check_threads=1)
@@ -307,7 +307,7 @@ def test_backlog_waits_for_its_turn(cluster, fake):
     assert [finished(cluster, id, 60)["spam"] for id in ids] == ["spam"] * 6
 
 
-# ---- what goes out ----
+# ---- outgoing mail ----
 
 def test_outbound_spam(cluster, fake, sink):
     """Forwarded by an alias, and submitted: sent, or held for the operator."""

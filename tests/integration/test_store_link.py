@@ -1,4 +1,4 @@
-"""The way to the store: TLS, users, databases, secrets that are shown nowhere, names that nobody resolves."""
+"""The connection to the store: TLS, users, databases, secrets that are never shown, names that do not resolve."""
 
 import json
 import os
@@ -26,7 +26,7 @@ QUOTED = "s3cr%2Ft%3Ap%40ss"
 
 
 class Processes:
-    """Programs started one by one, as an operator's own supervisor does; a folder, ports, environment."""
+    """Programs started one by one, as an operator's own supervisor does; with a folder, ports and an environment."""
 
     def __init__(self, redis_url, **env):
         self.dir = Path(tempfile.mkdtemp(prefix="stagepost-link-"))
@@ -109,7 +109,7 @@ def authority():
 
 @pytest.fixture(scope="module")
 def secure_redis(authority):
-    """TLS alone, with certificates asked of clients; one user, and no default one."""
+    """Only TLS, with client certificates; one user, and no default one."""
     dir = tempfile.mkdtemp(prefix="stagepost-redis-")
     port, plain = free_port(), free_port()
     cert, key = authority.issue("localhost")
@@ -145,7 +145,7 @@ def test_all_of_it_over_tls_as_a_user(secure_redis, authority, processes):
                         decode_responses=True)
     assert store.exists("user:{alice@example.test}")
     assert not redis.Redis(port=secure_redis["plain"], username="stagepost", password=PASSWORD, db=0).dbsize()
-    # Notices come over it too: a setting is live within a second.
+    # Notices arrive over it too: a setting takes effect within a second.
     store.hset("settings:smtp-in", "banner", "changed #HostName#")
     wait_for(lambda: socket_banner(base + 25).startswith("220 changed"), 3)
     for text in (p.tool("status").stdout, p.tool("status", "--json").stdout,
@@ -235,7 +235,8 @@ def test_name_server_is_silent_from_the_start(processes, silent_names):
 
 
 def test_name_server_falls_silent(processes, silent_names):
-    """The store goes, and its name with it: open sessions and /healthz are served as before, and all comes back."""
+    """The store disappears, and its name too: open sessions and /healthz are served as before, and everything
+    recovers."""
     dir = tempfile.mkdtemp(prefix="stagepost-redis-")
     port = free_port()
     store = redis_server(dir, "--port", port)
@@ -254,7 +255,7 @@ def test_name_server_falls_silent(processes, silent_names):
             assert smtp.noop()[0] == 250
             assert p.get("frontend", "/healthz", timeout=30)[0] == 200
         assert longest_wait(ask, 10) < 1
-        # A short loss does not send the frontend's clients elsewhere: there it is no better.
+        # A short loss does not send the frontend's clients elsewhere: other frontends are no better off.
         assert p.get("frontend", "/readyz")[0] == 200
         smtp.ehlo()
         smtp.mail("bob@elsewhere.test")

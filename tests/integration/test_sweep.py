@@ -1,5 +1,5 @@
-"""The automatic sweep: one worker at a time, whatever befalls it; what it tells; and nothing that is referred to
-is ever released."""
+"""The automatic sweep: one worker at a time, whatever happens to it; what it reports; and no referenced body is
+ever released."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def send(cluster, address, count=1):
 
 
 def leak(cluster, address):
-    """Loses all that refers to the bodies of an account."""
+    """Loses all references to the bodies of an account."""
     for key in list(cluster.redis.scan_iter(f"mail:{{{address}}}:*")):
         cluster.redis.delete(key)
 
@@ -50,14 +50,14 @@ def leaked(cluster):
 
 
 def next_sweep(cluster, after_ms=None):
-    """The next sweep that begins from now on, done."""
+    """Waits until the next sweep that starts from now on has finished."""
     after_ms = after_ms or int(time.time() * 1000)
     wait_for(lambda: state(cluster, "last").get("started_ms", 0) >= after_ms, 60, step=0.2, what="a sweep done")
     return state(cluster, "last")
 
 
 def slow_sweep(cluster, accounts=200):
-    """A sweep that takes some seconds, for there are many accounts to read; and who makes it."""
+    """A sweep that takes some seconds, because there are many accounts to read; and the worker that runs it."""
     for i in range(accounts):
         cluster.redis.hset(f"mail:{{many{i}@many.test}}:meta", "modseq", 1)
     cluster.settings("spool", sweep="on", sweep_share=1, sweep_interval="1s", sweep_age="1s")
@@ -121,7 +121,7 @@ def test_a_store_that_has_lost_its_records_loses_no_bodies(own_cluster):
     c.settings("spool", sweep="off")
     alice, bob = c.add_user("alice@sweep.test"), c.add_user("bob@sweep.test")
     send(c, alice, 3)
-    send(c, bob, 60)  # with digests more than are believed
+    send(c, bob, 60)  # with digests, more than is plausible
     time.sleep(1.1)
     kept = {key: c.redis.dump(key) for key in c.redis.scan_iter(f"mail:{{{alice}}}:*")}
     others = {key: c.redis.dump(key) for key in c.redis.scan_iter(f"mail:{{{bob}}}:*")}
@@ -186,7 +186,7 @@ def test_the_one_that_sweeps_sleeps_through_its_lease(own_cluster):
     os.kill(c.pid(holder), signal.SIGSTOP)
     last = next_sweep(c, slept_ms)
     assert last["by"] != holder and last["in_doubt"] == 6
-    # What has come since the sleeper read what refers.
+    # Bodies that have arrived since the sleeper read the references.
     for _ in range(10):
         c.deliver("s@else.test", alice, "Subject: late\r\n\r\nx\r\n")
     c.wait_mail(alice, 15)
@@ -212,7 +212,7 @@ def test_an_operators_sweep_goes_before_the_automatic_one(own_cluster):
     last = state(c, "last")
     assert last["by"].startswith("tool@") and last["released"] == 6
     wait_for(lambda: "sweep given up: another sweeps now" in c.log(holder), 20, what="it gives way")
-    # Another one of an operator's is not disturbed.
+    # A sweep started by an operator is not disturbed.
     c.redis.hset("sweep:state", mapping={"holder": "tool@elsewhere 1234", "kind": "manual",
                                          "until_ms": int((time.time() + 60) * 1000)})
     refused = c.tool("sweep", "--older-than", "0s", check=False)

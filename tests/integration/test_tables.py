@@ -1,5 +1,5 @@
-"""What the tables promise, asked of running programs: metrics count where it
-happens, a setting without effect is named as planned."""
+"""The promises of the tables, checked with running programs: metrics count the
+right events, a setting without effect is listed as planned."""
 
 import imaplib
 import poplib
@@ -15,7 +15,7 @@ from world import World, cluster, the_world, world  # noqa: F401
 
 
 def metric(cluster, name, process):
-    """The value of one line: name is stagepost_ less, with its labels."""
+    """The value of one line: name is without stagepost_, but with its labels."""
     with urllib.request.urlopen(f"http://127.0.0.1:{cluster.metrics_port(process)}/metrics", timeout=10) as page:
         lines = page.read().decode().splitlines()
     return next(int(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"stagepost_{name} "))
@@ -68,7 +68,7 @@ def test_delayed_logins_are_counted(world):
 
 
 def test_tombstone_retention_is_live(world):
-    """What was expunged two hours ago goes at the next expunge, once the log is kept for one hour."""
+    """Entries of messages expunged two hours ago are removed at the next expunge, if the log is kept for one hour."""
     c, address = world.cluster, world.sender
     for _ in range(3):
         c.deliver("a@b.test", address, "Subject: x\r\n\r\nx\r\n")
@@ -90,7 +90,7 @@ def test_tombstone_retention_is_live(world):
     expunge(1)
     expunge(2)  # kept: 30 days are the default
     c.settings("mailbox", tombstone_retention="1h")
-    expunge(1)  # the two are gone; not what went last
+    expunge(1)  # the two are gone, but not the latest one
     imap.logout()
 
 
@@ -102,6 +102,6 @@ def test_planned_settings_are_named(world):
     assert rows["ldap.session_timeout"]["planned"] and not rows["imap.banner"]["planned"]
     assert "planned" not in c.tool("settings", "check").stdout
     c.redis.hset("settings:eas:example.test", mapping={"autodiscover_host": "mail.example.test"})
-    c.redis.hset("settings:xmpp", mapping={"max_connections": "995"})
+    c.redis.hset("settings:pop", mapping={"max_retrieval_threads": "5"})
     text = c.tool("settings", "check").stdout
-    assert "eas:example.test.autodiscover_host: planned" in text and "xmpp.max_connections: planned" in text
+    assert "eas:example.test.autodiscover_host: planned" in text and "pop.max_retrieval_threads: planned" in text

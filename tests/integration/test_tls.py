@@ -1,4 +1,4 @@
-"""Certificates by name, renewed one file after the other; sessions that go on at another frontend."""
+"""Certificates by name, renewed one file after the other; sessions that are resumed at another frontend."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ def s_client(port, *options, starttls=None, name=None, bye="a LOGOUT\r\n"):
         command += ["-starttls", starttls]
     if name:
         command += ["-servername", name]
-    # The session's ticket comes behind the handshake: the server's goodbye is waited for.
+    # The session's ticket arrives after the handshake: waits for the server's goodbye.
     bye = {"smtp": "QUIT\r\n", "pop3": "QUIT\r\n"}.get(starttls, bye)
     result = subprocess.run(command + ["-ign_eof"], input=bye, capture_output=True, text=True,
                             timeout=30)
@@ -66,7 +66,7 @@ def test_certificate_by_name(named, listener, starttls):
 
 
 def test_verified_by_curl(named, authority):
-    """A client that checks is satisfied, by the name that it asked for."""
+    """A client that verifies accepts the certificate for the name that it requested."""
     named.add_user("alice@example.test")
     port = named.port("imaps")
     for name, good in (("mail.one.test", True), ("y.two.test", True), ("other.test", False)):
@@ -83,7 +83,7 @@ def test_session_goes_on_at_another_frontend(named, tmp_path, version):
     assert "New, TLS" in text
     text = s_client(named.port("imaps", 1), version, "-sess_in", str(session), name="mail.one.test")
     assert "Reused, TLS" in text
-    # Also after all frontends have been started anew.
+    # Also after all frontends have been restarted.
     for name in ("frontend-0", "frontend-1"):
         named.wait_restarted(name, named.kill(name))
     text = s_client(named.port("imaps", 0), version, "-sess_in", str(session), name="mail.one.test")
@@ -102,14 +102,14 @@ def metric(cluster, name):
 
 
 def test_key_comes_later(named, authority):
-    """Renewed by something that writes the certificate, and its key half a minute later."""
+    """Renewed by a tool that writes the certificate, and its key half a minute later."""
     folder = named.folder / "mail.one.test"
     cert, key = authority.issue("mail.one.test", "renewed.one.test", days=9)
     errors = named.log("frontend-0").count("the new certificate is not used")
     shutil.copy(cert, folder / "cert.pem")
     wait_for(lambda: metric(named, "certificates_bad") == 1, 15)
     time.sleep(33)
-    # The old pair is in force, and the trouble was named once.
+    # The old pair is in use, and the trouble was reported once.
     assert common_name(s_client(named.port("imaps"), name="alias.one.test")) == "mail.one.test"
     assert named.log("frontend-0").count("the new certificate is not used") == errors + 1
     pair = next(c for p in named.json("status")["processes"] if p["id"] == "frontend-0"

@@ -1,5 +1,5 @@
 """TLS reports (RFC 8460): sessions are counted by all workers together, and each
-domain that asks gets one report of its day, mailed and posted."""
+domain that asks for it gets one report for each day, mailed and posted."""
 
 import datetime
 import email
@@ -30,10 +30,10 @@ def day(ago=0):
 
 
 class Collector:
-    """A web server that takes reports."""
+    """A web server that accepts reports."""
 
     def __init__(self, chain):
-        self.posts, self.answers = [], []  # answers: of the next posts; then 201
+        self.posts, self.answers = [], []  # answers to the next posts; then 201
         collector = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -95,7 +95,7 @@ class Reporting(World):
                       f'_smtp._tls.{name} IN TXT "v=TLSRPTv1; rua=mailto:{name}@box.plain.test"']
         return SignedDns({"dane.test": signed}, {"plain.test": plain})
 
-    # ---- what was counted ----
+    # ---- counts ----
 
     def report(self, domain, when="today"):
         """The report as it would be made now, or None."""
@@ -103,7 +103,7 @@ class Reporting(World):
         return json.loads(done.stdout) if done.returncode == 0 else None
 
     def counted(self, domain, ok=0, failed=0):
-        """The parts of the domain's report, once there are so many sessions at least."""
+        """The parts of the domain's report, once there are at least this many sessions."""
         def parts():
             report = self.report(domain)
             sums = [sum(p["summary"][f"total-{k}-session-count"] for p in report["policies"])
@@ -112,7 +112,7 @@ class Reporting(World):
         return wait_for(parts, 20, 0.2, f"{ok} and {failed} sessions of {domain}")["policies"]
 
     def make_yesterday(self, domain):
-        """What was counted today was so yesterday; its report is due."""
+        """Moves today's counts to yesterday, so that the report is due."""
         redis, old, new = self.cluster.redis, f"tlsrpt:{{{day()}}}", f"tlsrpt:{{{day(1)}}}"
         due = redis.zscore(f"{old}:due", domain)
         assert due == (int(time.time()) // 86400 + 1) * 86400_000 + 60_000  # nothing is spread
@@ -218,11 +218,12 @@ def test_failures(world, domain):
 
 
 def test_opportunistic(world):
-    """Without a policy any TLS is a success; a broken one a failure, and the clear that follows nothing."""
+    """Without a policy any TLS session is a success, a broken one a failure, and the plain session that
+    follows counts as nothing."""
     world.send("a@any.plain.test")
     policy, = world.counted("any.plain.test", ok=1)
     assert policy["policy"] == {"policy-type": "no-policy-found", "policy-domain": "any.plain.test"}
-    world.tls.reset()  # the connection that stands idle is closed
+    world.tls.reset()  # the idle connection is closed
     world.tls.tls = "bad"
     world.send("b@any.plain.test")
     policy, = world.counted("any.plain.test", ok=1, failed=1)
@@ -259,7 +260,7 @@ def test_report_is_mailed_and_posted(world):
     assert report["date-range"] == {"start-datetime": f"{day(1)}T00:00:00Z", "end-datetime": f"{day(1)}T23:59:59Z"}
     policy, = report["policies"]
     assert policy["summary"] == {"total-successful-session-count": 1, "total-failure-session-count": 0}
-    # Signed, by the domain above; the fields that are the report's own too.
+    # Signed by the parent domain, including the fields that are specific to reports.
     signature, = signatures(mail.data)
     assert tag(signature, "d") == "example.test" and "tls-report-domain" in tag(signature, "h").replace("\r\n\t", "")
     assert verify(mail.data, world.records) == [True]
@@ -273,7 +274,7 @@ def test_report_is_mailed_and_posted(world):
 
 
 def test_report_arrives_where_tls_fails(world):
-    """It tells of a certificate that does not fit, to those who have it."""
+    """It reports a certificate that does not match to its owner."""
     world.send("a@bad.dane.test")
     world.counted("bad.dane.test", failed=1)
     stop_trying(world)
@@ -281,7 +282,7 @@ def test_report_arrives_where_tls_fails(world):
     world.make_yesterday("bad.dane.test")
     m, report = unpack(world.tls.wait()[0])
     assert report["policies"][0]["failure-details"][0]["result-type"] == "validation-failure"
-    # The report's own session is no session to report.
+    # The report's own session is not counted.
     time.sleep(3)
     assert world.report("bad.dane.test") is None
 
