@@ -1,4 +1,4 @@
--- Takes a folder's name away; its records are reaped afterwards. Returns its id.
+-- Removes a folder's name; its records are reaped afterwards. Returns its id.
 ensure_account()
 id = id or call('HGET', base .. 'names', name)
 if not id or not folder_exists(id) then return fail('NOTFOUND there is no such mailbox') end

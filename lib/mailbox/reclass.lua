@@ -1,5 +1,5 @@
--- Gives an empty folder of items another class. Whoever knows folders of one class
--- sees it go from there; for those of the other it is new.
+-- Gives an empty folder of items another class. Clients of the old class see it
+-- deleted; to clients of the new class it is a new folder.
 if not folder_exists(id) then return fail('NOTFOUND there is no such mailbox') end
 local f = base .. 'f:' .. id
 local h, was = call('HMGET', f, 'count', 'special'), class_of(id)

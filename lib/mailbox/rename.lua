@@ -1,4 +1,4 @@
--- A folder with the levels below; INBOX is renamed by the caller.
+-- Renames a folder with the levels below it; for INBOX the caller does this.
 ensure_account()
 local class = CLASS.MAIL
 if id then
