@@ -1,20 +1,20 @@
-/* Every key of the store, a row each. docs/architecture.md shows this table
- * (`make tables` compares them), and the integration tests look whether the
- * keys that they leave are as it says.
+/* Every key of the store, one row each. docs/architecture.md shows this table
+ * (`make tables` compares them), and the integration tests check that the keys they
+ * leave behind match it.
  *
  *	K(IDENT, pattern, type, lifetime, dies with, written by, what)
  *
- * A pattern's <parts> are filled in by redis_key() (keys.h). All keys of one
- * script carry one hash tag: what stands in braces.
+ * A pattern's <parts> are filled in by redis_key() (keys.h). All keys of a script
+ * have the same hash tag: the part in braces.
  *
- * Lifetime: EXPIRES (it never is without a time to live) or STAYS.
- * Dies with: what takes it away. ACCOUNT, DOMAIN, FOLDER (of a mailbox), CHUNK
- * (of a folder), PROCESS, TIME, or PURPOSE (it goes when it is empty, or never). */
+ * Lifetime: EXPIRES (it always has a time to live) or STAYS. Dies with: what it is
+ * deleted together with. ACCOUNT, DOMAIN, FOLDER (of a mailbox), CHUNK (of a
+ * folder), PROCESS, TIME, or PURPOSE (it is deleted when it is empty, or never). */
 #ifndef SP_REDIS_KEYS_TABLE_H
 #define SP_REDIS_KEYS_TABLE_H
 
-/* Of mailboxes. What dies with an account, a folder or a chunk is removed by the
- * scripts of lib/mailbox by this list. */
+/* Mailbox keys. The scripts of lib/mailbox use this list to remove what dies
+ * with an account, a folder or a chunk. */
 #define REDIS_KEYS_OF_MAIL(K) \
 	K(MAIL_META, "mail:{<address>}:meta", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", \
 	  "counts: modseq, bytes, messages, next ids") \
