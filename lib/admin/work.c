@@ -9,8 +9,8 @@
 
 enum { WORKS_MAX = 8 };
 
-/* Reading the descriptor that the thread wrote to makes all visible that it did
- * before. */
+/* Reading the descriptor that the thread wrote to makes everything it did
+ * before visible. */
 static void
 work_on_finished(evutil_socket_t fd, short what, void *arg)
 {
@@ -31,7 +31,7 @@ static void *
 work_main(void *arg)
 {
 	struct admin_work *w = arg;
-	int fd = w->fd; /* w is the loop's as soon as this is written to */
+	int fd = w->fd; /* w belongs to the loop as soon as this is written to */
 	const uint64_t one = 1;
 
 	w->run(w);
@@ -39,7 +39,7 @@ work_main(void *arg)
 	return NULL;
 }
 
-/* False: the host has no thread left. Signals are the loop's. */
+/* False: the host has no thread left. Signals are handled by the loop. */
 static bool
 work_start_thread(struct admin_work *w)
 {
