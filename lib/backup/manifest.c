@@ -167,7 +167,7 @@ manifest_number(const cJSON *o, const char *name)
 											  : 0;
 }
 
-/* Names that would lead out of the backup's folder are none of ours. */
+/* A name that would lead outside the backup's folder is not ours. */
 static bool
 manifest_name_is_good(const char *name)
 {

@@ -18,7 +18,7 @@ struct rdb {
 	uint64_t crc;
 	struct buf key;
 	struct buf value;
-	struct buf *copy; /* what is read goes here too; NULL: nowhere */
+	struct buf *copy; /* everything read is also copied here; NULL: no copy */
 	struct rdb_entry entry;
 	struct err *err;
 };
@@ -45,7 +45,7 @@ rdb_take(struct rdb *r, void *out, size_t len)
 	return 0;
 }
 
-/* In pieces: a damaged length makes no buffer larger than the file. */
+/* In pieces: a damaged length must not allocate a buffer larger than the file. */
 static int
 rdb_skip(struct rdb *r, uint64_t len)
 {
@@ -60,7 +60,7 @@ rdb_skip(struct rdb *r, uint64_t len)
 	return 0;
 }
 
-/* *special_out: the length is the kind of a string that is no plain bytes. */
+/* *special_out: the length is the kind of a string that is not plain bytes. */
 static int
 rdb_length(struct rdb *r, uint64_t *length_out, bool *special_out)
 {
@@ -151,15 +151,15 @@ rdb_skip_strings(struct rdb *r, uint64_t count)
 	return 0;
 }
 
-/* ---- Values: how far each type reaches ---- */
+/* ---- Values: the extent of each type ---- */
 
 enum rdb_shape {
 	RDB_UNKNOWN,
 	RDB_ONE_STRING,
-	RDB_STRINGS, /* a count, then as many */
-	RDB_PAIRS,   /* a count, then twice as many */
-	RDB_SCORES,  /* a count, then as many strings with 8 bytes behind each */
-	RDB_NODES,   /* a count, then as many numbers with a string behind each */
+	RDB_STRINGS, /* a count, then that many */
+	RDB_PAIRS,   /* a count, then twice that many */
+	RDB_SCORES,  /* a count, then that many strings, each followed by 8 bytes */
+	RDB_NODES,   /* a count, then that many numbers, each followed by a string */
 	RDB_STREAM,
 };
 
@@ -187,7 +187,7 @@ static const struct {
 	[21] = {RDB_STREAM, 3},
 };
 
-/* Entries that a consumer has in hand, then the next consumer. */
+/* Entries pending for a consumer, then the next consumer. */
 static int
 rdb_skip_consumers(struct rdb *r, unsigned version)
 {
@@ -330,7 +330,7 @@ rdb_take_database(struct rdb *r)
 	return 0;
 }
 
-/* A checksum of zero: the server makes none. */
+/* A checksum of zero: the server does not compute one. */
 static int
 rdb_take_end(struct rdb *r)
 {
