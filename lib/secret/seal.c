@@ -18,10 +18,10 @@ struct seal_key {
 
 struct secret_keys {
 	unsigned count;
-	struct seal_key keys[KEYS_MAX]; /* the first seals */
+	struct seal_key keys[KEYS_MAX]; /* the first one seals */
 };
 
-/* Letters, digits, '-' and '_': an id has no dot, which ends it in a sealed text. */
+/* Letters, digits, '-' and '_': an id has no dot, because a dot ends it in a sealed text. */
 static bool
 seal_is_id(struct str id)
 {
@@ -92,7 +92,7 @@ secret_keys_free(struct secret_keys **k)
 	*k = NULL;
 }
 
-/* The beginning, "v1.<id>.", belongs to what the tag vouches for. */
+/* The prefix "v1.<id>." is authenticated by the tag, too. */
 static void
 seal_start(EVP_CIPHER_CTX *ctx, const struct seal_key *key, const unsigned char *nonce, struct str head,
 	   struct str context, int encrypts)
@@ -160,7 +160,7 @@ seal_decrypt(const struct seal_key *key, struct str head, struct str context, co
 		plain_out->len += size;
 	else
 		OPENSSL_cleanse(out, size);
-	/* Also where there was no room before: what is appended is terminated. */
+	/* Even if there was no room before: the result is terminated. */
 	out[ok ? size : 0] = '\0';
 	return ok;
 }
