@@ -52,7 +52,7 @@ open_files(void)
 	while (readdir(dir) != NULL)
 		count++;
 	closedir(dir);
-	return count - 3; /* ".", ".." and the folder itself */
+	return count - 3; /* without ".", ".." and the descriptor of the directory itself */
 }
 
 static void
@@ -97,7 +97,7 @@ on_healthz(struct evhttp_request *req, void *arg)
 {
 	struct buf body = BUF_EMPTY;
 
-	(void)arg; /* that the loop answers is the proof */
+	(void)arg; /* the answer itself proves that the loop works */
 	buf_add_c(&body, "ok\n");
 	http_answer(req, 200, "OK", "text/plain", &body);
 }
@@ -117,7 +117,7 @@ on_readyz(struct evhttp_request *req, void *arg)
 		    &body);
 }
 
-/* "::" is both families, and IPv4 alone on a host without IPv6. */
+/* "::" covers both families, or only IPv4 on a host without IPv6. */
 static int
 http_listen(struct evhttp *http, const char *address, uint16_t port)
 {
