@@ -1,4 +1,4 @@
-/* Values that are allowed and yet most likely not what an operator wants. */
+/* Values that are allowed but most likely not intended. */
 #include "lib/base/check.h"
 #include "lib/settings/private.h"
 
