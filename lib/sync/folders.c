@@ -1,7 +1,7 @@
 /* Reading the folders from a sync point.
  *
- * A point is always one up to which all was told. So a folder that was born behind it
- * is new to the client, and any other is one that it has. */
+ * Everything up to a point has been reported. So a folder created after it is new to
+ * the client, and the client has any other. */
 #include "lib/base/arena.h"
 #include "lib/base/mem.h"
 #include "lib/sync/sync.h"
@@ -54,7 +54,8 @@ folders_on_changes(void *arg, const struct mailbox_folder_changes *c, const stru
 	folders_finish(r, &answer, NULL);
 }
 
-/* The point is another's: as the log would say it, so that there is one way to begin anew. */
+/* The point is for other classes: reported as if the log did not reach back, so that there is
+ * one way to start again. */
 static void
 folders_on_other(void *arg, const struct mailbox_folder_changes *c, const struct err *err)
 {
