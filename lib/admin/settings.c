@@ -68,7 +68,7 @@ get_on_stored(struct admin_call *call, const redisReply *reply, const struct err
 	} else if (reply->type != REDIS_REPLY_STRING) {
 		get_end(call, "default", str_c(g->name.row->default_text));
 	} else if (settings_check_value(g->name.row, stored, NULL) != 0) {
-		err_set(&bad, ERR_INVALID, "the stored value '%.*s' is bad; the last good one stays in force",
+		err_set(&bad, ERR_INVALID, "the stored value '%.*s' is invalid; the last valid one stays in force",
 			STR_ARG(str_first(stored, 120)));
 		admin_call_end(call, &bad);
 	} else {
@@ -148,7 +148,7 @@ changes_send(struct admin_call *call, const char *verb)
 	for (size_t i = 0; i < c->count; i++)
 		admin_ask(call, changes_on_stored, verb, c->list[i].key, c->list[i].count, c->list[i].words);
 	if (c->count == 0)
-		admin_call_refuse(call, ERR_INVALID, "no setting is named");
+		admin_call_refuse(call, ERR_INVALID, "no setting was given");
 }
 
 /* value NULL: only the name. */

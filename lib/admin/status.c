@@ -356,7 +356,7 @@ admin_status_is_good(const cJSON *status, struct buf *reason)
 	if (cJSON_GetArraySize(cJSON_GetObjectItem(status, "processes")) == 0)
 		buf_add_c(reason, "no process of the cluster runs, or none can reach its Redis");
 	else if (missing != NULL)
-		buf_printf(reason, "no %s has been heard of for %d s", missing, STATUS_SILENT_MS / 1000);
+		buf_printf(reason, "there has been no heartbeat of any %s for %d s", missing, STATUS_SILENT_MS / 1000);
 	else if (strcmp(health, "ok") == 0 || strncmp(health, "unknown", 7) == 0)
 		return true;
 	else

@@ -67,19 +67,19 @@ void
 admin_work_start(struct admin_call *call, struct admin_work *w)
 {
 	if (call->admin->works == WORKS_MAX) {
-		work_refuse(call, w, ERR_LIMIT, "too many orders that take long are under way");
+		work_refuse(call, w, ERR_LIMIT, "too many long operations are in progress");
 		return;
 	}
 	w->call = call;
 	w->admin = call->admin;
 	w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->fd < 0) {
-		work_refuse(call, w, ERR_UNAVAILABLE, "no descriptor is left for work that takes long");
+		work_refuse(call, w, ERR_UNAVAILABLE, "no file descriptor is left for a long operation");
 		return;
 	}
 	if (!work_start_thread(w)) {
 		close(w->fd);
-		work_refuse(call, w, ERR_UNAVAILABLE, "no thread is left for work that takes long");
+		work_refuse(call, w, ERR_UNAVAILABLE, "no thread is left for a long operation");
 		return;
 	}
 	w->admin->works++;

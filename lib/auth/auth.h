@@ -71,7 +71,7 @@ struct sasl_events {
 
 struct sasl_options {
 	const struct ip *peer;
-	bool success_data; /* the success reply carries data (IMAP no, SMTP no, POP3 no, XMPP yes) */
+	bool success_data;	       /* the success reply carries data (IMAP no, SMTP no, POP3 no, XMPP yes) */
 	const unsigned char *exporter; /* 32 bytes of tls-exporter, or NULL: no -PLUS */
 };
 

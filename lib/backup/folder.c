@@ -103,7 +103,7 @@ folder_make(struct backup_folder *f, struct err *err)
 	backup_folder_path(f, FOLDER_MARK, "", path);
 	snprintf(made, sizeof(made), "%s/." FOLDER_MARK ".new", f->path);
 	if (count != 0)
-		return err_set(err, ERR_INVALID, "%.150s is not empty, and is no folder of backups", f->path);
+		return err_set(err, ERR_INVALID, "%.150s is not empty, and is not a backup folder", f->path);
 	CHECK(RAND_bytes(random, sizeof(random)) == 1);
 	file = fopen(made, "we");
 	if (file == NULL)
@@ -131,12 +131,12 @@ folder_read_mark(struct backup_folder *f, struct err *err)
 	backup_folder_path(f, FOLDER_MARK, "", path);
 	file = fopen(path, "re");
 	if (file == NULL && errno == ENOENT)
-		return err_set(err, ERR_NOT_FOUND, "%.150s is no folder of backups", f->path);
+		return err_set(err, ERR_NOT_FOUND, "%.150s is not a backup folder", f->path);
 	if (file == NULL)
 		return err_set_errno(err, errno, "opening %s", path);
 	if (fgets(text, sizeof(text), file) == NULL || strncmp(text, FOLDER_TEXT, front) != 0) {
 		fclose(file);
-		return err_set(err, ERR_INVALID, "the backups in %.150s are of a format not known here", f->path);
+		return err_set(err, ERR_INVALID, "the backups in %.150s have an unknown format", f->path);
 	}
 	fclose(file);
 	str_copy(str_first(str_trim(str_c(text + front)), BACKUP_ID_MAX - 1), f->id, sizeof(f->id));

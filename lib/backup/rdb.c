@@ -37,7 +37,7 @@ rdb_take(struct rdb *r, void *out, size_t len)
 	if (fread(out, 1, len, r->file) != len) {
 		if (ferror(r->file))
 			return err_set_errno(r->err, errno, "reading %s", r->path);
-		return rdb_damaged(r, "it ends too early");
+		return rdb_damaged(r, "it is truncated");
 	}
 	r->crc = crc64_add(r->crc, out, len);
 	if (r->copy != NULL)
@@ -263,9 +263,8 @@ rdb_skip_value(struct rdb *r, unsigned type)
 	case RDB_UNKNOWN: break;
 	default: return rdb_skip_counted(r, shape);
 	}
-	return err_set(r->err, ERR_INVALID,
-		       "the snapshot %s has values of type %u (of the key '%.60s'), not known here", r->path, type,
-		       r->key.data != NULL ? r->key.data : "");
+	return err_set(r->err, ERR_INVALID, "the snapshot %s has values of the unknown type %u (key '%.60s')", r->path,
+		       type, r->key.data != NULL ? r->key.data : "");
 }
 
 /* ---- Entries ---- */
@@ -339,8 +338,8 @@ rdb_take_end(struct rdb *r)
 	if (rdb_take(r, &crc, sizeof(crc)) != 0)
 		return -1;
 	if (crc != 0 && le64toh(crc) != wanted)
-		return rdb_damaged(r, "its checksum does not fit");
-	return fgetc(r->file) == EOF ? 0 : rdb_damaged(r, "something stands behind its end");
+		return rdb_damaged(r, "its checksum does not match");
+	return fgetc(r->file) == EOF ? 0 : rdb_damaged(r, "there is data after its end");
 }
 
 /* 1: the end. */
@@ -374,7 +373,7 @@ rdb_take_header(struct rdb *r)
 	if (rdb_take(r, header, RDB_HEADER_BYTES) != 0)
 		return -1;
 	if (strncmp(header, "REDIS", 5) != 0 || !str_to_u64(str_c(header + 5), &version))
-		return rdb_damaged(r, "it does not begin like one");
+		return rdb_damaged(r, "it has no snapshot header");
 	if (version < RDB_VERSION_LEAST || version > RDB_VERSION_MOST)
 		return err_set(r->err, ERR_INVALID, "the snapshot %s has version %u, not one of %d to %d", r->path,
 			       (unsigned)version, RDB_VERSION_LEAST, RDB_VERSION_MOST);

@@ -131,7 +131,7 @@ rdb_string(const struct rdb_entry *entry, struct buf *out, struct err *err)
 
 	buf_clear(out);
 	if (entry->type != RDB_TYPE_STRING || !value_string(&rest, out) || rest.len != 0)
-		return err_set(err, ERR_CORRUPT, "the value of '%.*s' is not a sound string", STR_ARG(entry->key));
+		return err_set(err, ERR_CORRUPT, "the value of '%.*s' is not a valid string", STR_ARG(entry->key));
 	return 0;
 }
 
@@ -266,7 +266,7 @@ rdb_hash(const struct rdb_entry *entry, rdb_on_field *on_field, void *arg, struc
 		good = value_string(&rest, &pack) && rest.len == 0 && value_listpack(buf_str(&pack), on_field, arg);
 	buf_fini(&pack);
 	if (!good)
-		return err_set(err, ERR_CORRUPT, "the value of '%.*s' is not a sound hash", STR_ARG(entry->key));
+		return err_set(err, ERR_CORRUPT, "the value of '%.*s' is not a valid hash", STR_ARG(entry->key));
 	return 0;
 }
 

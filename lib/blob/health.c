@@ -84,7 +84,7 @@ health_judge(struct blob_watch *w, const struct err *err, uint64_t free_bytes)
 		state = err->code == ERR_NO_SPACE ? BLOB_FULL : BLOB_FAILS;
 	} else if (health_is_low(w, free_bytes)) {
 		state = BLOB_FULL;
-		err_set(&why, ERR_NO_SPACE, "less space is free than the reserve of %llu bytes",
+		err_set(&why, ERR_NO_SPACE, "the free space is below the reserve of %llu bytes",
 			(unsigned long long)w->reserve_bytes);
 	}
 	*h = (struct blob_health){.state = state, .free_bytes = free_bytes, .why = why};

@@ -317,8 +317,8 @@ broker_is_like_us(struct bus_client *b, const char *id, const redisReply *versio
 		return true;
 	b->refresh_unlike = true;
 	if (log_trouble_note(&b->unlike))
-		log_error(NULL, "a broker is passed over: its version and ours do not understand each other",
-			  F_C("broker", id), F_I64("bus_version", its_version), F_I64("bus_least", its_least),
+		log_error(NULL, "a broker is passed over: its version is not compatible with ours", F_C("broker", id),
+			  F_I64("bus_version", its_version), F_I64("bus_least", its_least),
 			  F_I64("our_version", STAGEPOST_BUS_VERSION), F_I64("our_least", STAGEPOST_BUS_LEAST));
 	return false;
 }
@@ -394,7 +394,7 @@ on_map(void *arg, const redisReply *reply, const struct err *err)
 		take_map(b, reply);
 		find_open_shards(b);
 		if (!b->refresh_unlike)
-			log_trouble_over(&b->unlike, NULL, "all brokers are of versions that go together",
+			log_trouble_over(&b->unlike, NULL, "the versions of all brokers are compatible again",
 					 F_C("name", b->name));
 	}
 	schedule(b->poll, b->refresh_again ? REFRESH_GAP_MS : POLL_MS);

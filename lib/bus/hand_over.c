@@ -4,8 +4,8 @@
  * A message whose body is still being synced is sent in that state at most once,
  * under a separate request number. It is done when both the answer and the sync
  * have arrived, if that is soon. Otherwise it is sent again, now synced, and only
- * the answer to that counts: a broker may drop an entry that it heard no more
- * about, though not within an hour. So a process that slept in between never
+ * the answer to that counts: a broker may drop an entry that it heard nothing
+ * more about, though not within an hour. So a process that slept in between never
  * confirms a message that may be lost. */
 #include <stdlib.h>
 #include <string.h>
@@ -321,7 +321,7 @@ give_up(struct bus_client *b, struct hand_over *h)
 	struct err err;
 
 	if (hand_over_is_in_doubt(h))
-		err_set(&err, ERR_TIMEOUT, "no broker said that it has the message");
+		err_set(&err, ERR_TIMEOUT, "no broker confirmed the message");
 	else if (h->sends != 0)
 		err_set(&err, ERR_UNAVAILABLE, "no broker could write the message");
 	else

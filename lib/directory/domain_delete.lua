@@ -1,7 +1,7 @@
--- Deletes a domain, or begins to. KEYS: domain:{d}, its users, its aliases, its
--- DKIM keys ARGV: "empty" (only if it has no members), "begin" (from now on no
--- member can be added, and it accepts no mail) or "end" (whatever the sets
--- contain), the domain
+-- Deletes a domain, or begins to.
+-- KEYS: domain:{d}, its users, its aliases, its DKIM keys.
+-- ARGV: "empty" (only if it has no members), "begin" (from now on no member can be
+-- added, and it accepts no mail) or "end" (whatever the sets contain), the domain
 if redis.call('EXISTS', KEYS[1]) == 0 then
 	return redis.error_reply('NOTFOUND there is no domain ' .. ARGV[2])
 end

@@ -58,7 +58,7 @@ struct dns_query {
 	bool wanted;  /* the callback has yet to come */
 	bool looked;  /* it took long */
 	bool failed;  /* with this failure */
-	bool doubted; /* reach_ask() is under way */
+	bool doubted; /* reach_ask() is in progress */
 	struct err failure;
 	struct event *ready; /* the time limit; activated once all parts are in */
 	unsigned pending;    /* parts without an answer */

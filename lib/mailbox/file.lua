@@ -19,15 +19,15 @@ local function look_up()
   if was then return was end
   -- Beyond these limits the ledger, or the sweep, no longer knows anything of this
   -- attempt.
-  if time - begun > TRY_LIFE then return nil, 'FENCED this try began too long ago' end
+  if time - begun > TRY_LIFE then return nil, 'FENCED this attempt began too long ago' end
   if in_doubt and time - spooled > life - 86400 then
-    return nil, 'FENCED it is not known any more whether the message was delivered before'
+    return nil, 'FENCED it is no longer known whether the message was delivered before'
   end
   -- An account is disabled before it is deleted.
   local user = 'user:' .. string.sub(base, 6, -2)
   local enabled = string.lower(call('HGET', user, 'enabled') or '1')
   if call('EXISTS', user) == 0 or enabled == '0' or enabled == 'off' or enabled == 'false' or enabled == 'no' then
-    return nil, 'DENIED the account is no more, or disabled'
+    return nil, 'DENIED the account was deleted or is disabled'
   end
 end
 
@@ -81,14 +81,14 @@ local bytes = 0
 for i = 0, count - 1 do bytes = bytes + tonumber(ARGV[more + 1 + i * EACH]) end
 local old_bytes = 0
 if exchange then
-  if class_of(exchange) ~= CLASS.MAIL then return fail('DENIED what is to be replaced is no mail') end
+  if class_of(exchange) ~= CLASS.MAIL then return fail('DENIED the message to replace is not mail') end
   local its = folder_exists(exchange) and record_of(base .. 'f:' .. exchange, old)
-  if not its then return fail('FENCED the message to be replaced is no more') end
+  if not its then return fail('FENCED the message to replace no longer exists') end
   old_bytes = its.size
 end
 local m = call('HMGET', meta, 'bytes', 'next_email')
 if quota > 0 and tonumber(m[1]) + bytes - old_bytes > quota then
-  return fail('OVERQUOTA the account holds all that it may')
+  return fail('OVERQUOTA the quota of the account would be exceeded')
 end
 if not id then
   local problem

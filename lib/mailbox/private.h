@@ -20,7 +20,7 @@ struct mailbox_store {
 	int64_t copy_lease_ms; /* between two steps */
 };
 
-/* ---- A call under way ----
+/* ---- A call in progress ----
  *
  * Created by each function of mailbox.h. Each step queries the store and ends
  * either with another query, or with the caller's callback and

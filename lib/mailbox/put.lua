@@ -11,7 +11,7 @@ if once ~= '' then
   end
 end
 if not folder_exists(id) then return fail('NOTFOUND there is no such folder') end
-if class_of(id) == CLASS.MAIL then return fail('DENIED what a UID shows of mail never changes') end
+if class_of(id) == CLASS.MAIL then return fail('DENIED a message cannot be changed under its UID') end
 
 -- ---- The present state ----
 local old = uid > 0 and record_of(f, uid) or nil
@@ -27,7 +27,7 @@ if other then return answer{other = other} end
 
 local grows = size - (old and old.size or 0)
 if quota > 0 and grows > 0 and tonumber(call('HGET', meta, 'bytes') or 0) + grows > quota then
-  return fail('OVERQUOTA the account holds all that it may')
+  return fail('OVERQUOTA the quota of the account would be exceeded')
 end
 if not old and tonumber(call('HGET', f, 'uidnext')) >= 4294967294 then
   return fail('LIMIT the folder has used up its UIDs')

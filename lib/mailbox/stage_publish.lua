@@ -7,7 +7,7 @@
 -- between stay unused.
 local ALIGN = 16 * CHUNK
 local id = staged_folder(copy)
-if not id then return fail('FENCED the copy took too long, and was given up') end
+if not id then return fail('FENCED the copy took too long and was abandoned') end
 local s = base .. 'f:' .. id
 local h = call('HMGET', s, 'target', 'count', 'bytes', 'unseen', 'deleted', 'deleted_bytes')
 local to, records, bytes = h[1], tonumber(h[2]), tonumber(h[3])
@@ -16,7 +16,7 @@ if not folder_exists(to) then return fail('NOTFOUND there is no such mailbox') e
 -- Must not happen: the caller counts what the scripts report to it.
 if records ~= count then return fail('FENCED the copy is not complete') end
 if quota > 0 and tonumber(call('HGET', meta, 'bytes')) + bytes > quota then
-  return fail('OVERQUOTA the account holds all that it may')
+  return fail('OVERQUOTA the quota of the account would be exceeded')
 end
 local was = call('HMGET', g, 'uidnext', 'uidvalidity', 'recent')
 local first = math.ceil(tonumber(was[1]) / ALIGN) * ALIGN

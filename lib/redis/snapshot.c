@@ -165,7 +165,7 @@ snapshot_receive(struct snapshot *s, struct err *err)
 		}
 		if (!later)
 			return err_set(err, ERR_UNAVAILABLE,
-				       "Redis broke the connection before its snapshot was whole");
+				       "Redis closed the connection before its snapshot was complete");
 		if (snapshot_tell(s, err) != 0)
 			return -1;
 	}
@@ -188,7 +188,7 @@ snapshot_line(struct snapshot *s, char line[LINE_MAX_BYTES], struct err *err)
 			line[len++] = c;
 	}
 	line[len] = '\0';
-	return line[0] == '-' ? err_set(err, ERR_DENIED, "Redis gives no snapshot: %.150s", line + 1) : 0;
+	return line[0] == '-' ? err_set(err, ERR_DENIED, "Redis refuses to send a snapshot: %.150s", line + 1) : 0;
 }
 
 /* ---- The file ---- */
@@ -270,7 +270,7 @@ snapshot_take_file(struct snapshot *s, struct err *err)
 	if (strncmp(line, "$EOF:", 5) == 0 && strlen(line) == 5 + MARK_BYTES)
 		return snapshot_take_to_mark(s, line + 5, err);
 	if (!str_to_u64(str_c(line + 1), &length))
-		return err_set(err, ERR_CORRUPT, "what Redis sends is no snapshot");
+		return err_set(err, ERR_CORRUPT, "Redis sends something other than a snapshot");
 	return snapshot_take_bytes(s, length, err);
 }
 

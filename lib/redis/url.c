@@ -139,7 +139,7 @@ redis_url_parse(const char *text, struct redis_url *url, struct err *err)
 	host = str_from(authority, (size_t)(at + 1));
 	if (at >= 0 && !parse_login(str_first(authority, (size_t)at), url))
 		return err_set(err, ERR_INVALID,
-			       "the Redis user or password is too long, or has a '%%' that is no code");
+			       "the Redis user or password is too long, or has an invalid '%%' escape");
 	if (!parse_host(host, url))
 		return err_set(err, ERR_INVALID, "the URL of the store has no valid host and port");
 	if (database.len != 0) {

@@ -53,7 +53,7 @@ seal_add_key(struct secret_keys *k, struct str word, struct err *err)
 	if (k->count == KEYS_MAX)
 		return err_set(err, ERR_INVALID, "STAGEPOST_SECRET_KEY has more than %d keys", KEYS_MAX);
 	if (!seal_is_id(id) || seal_find_key(k, id) != NULL)
-		result = err_set(err, ERR_INVALID, "STAGEPOST_SECRET_KEY: key %u has no id of its own", k->count + 1);
+		result = err_set(err, ERR_INVALID, "STAGEPOST_SECRET_KEY: key %u has no unique id", k->count + 1);
 	else if (!base64_decode(text, &bytes) || bytes.len != KEY_BYTES)
 		result = err_set(err, ERR_INVALID, "STAGEPOST_SECRET_KEY: key %u is not %d bytes in base64",
 				 k->count + 1, KEY_BYTES);
@@ -177,7 +177,8 @@ secret_open(const struct secret_keys *k, struct str context, struct str sealed, 
 		return err_set(err, ERR_CORRUPT, "the sealed secret is malformed");
 	key = seal_find_key(k, id);
 	if (key == NULL)
-		return err_set(err, ERR_NOT_FOUND, "the secret is sealed with key '%.*s', which is not here",
+		return err_set(err, ERR_NOT_FOUND,
+			       "the secret is sealed with key '%.*s', which is not in STAGEPOST_SECRET_KEY",
 			       (int)(id.len < ID_MAX ? id.len : ID_MAX), id.p);
 	head = str_first(sealed, sealed.len - text.len);
 	if (context.len > PLAIN_MAX || text.len > 2 * PLAIN_MAX || !base64_decode(text, &raw) ||

@@ -65,10 +65,11 @@ service_take_options(struct service *s, int argc, char **argv, const char **id, 
 		{"metrics-port", "STAGEPOST_METRICS_PORT", "PORT", NULL,
 		 "Port of /metrics, /healthz and /readyz; default: none.", &s->metrics_port},
 		{"metrics-listen", "STAGEPOST_METRICS_LISTEN", "ADDRESS", "127.0.0.1",
-		 "Their address: an internal one; :: is IPv4 and IPv6.", &s->metrics_listen},
+		 "Address of that port: an internal one; :: covers IPv4 and IPv6.", &s->metrics_listen},
 		{"grace", "STAGEPOST_GRACE", "SECONDS", "30", "Longest time between SIGTERM and exit.", &s->grace},
 		{"patience", "STAGEPOST_READY_PATIENCE", "SECONDS", "60",
-		 "How long a ready process stays ready while the store or the brokers are away.", &s->patience},
+		 "How long a ready process stays ready while the store or the brokers cannot be reached.",
+		 &s->patience},
 		{0},
 	};
 	struct err err;
@@ -114,7 +115,7 @@ on_grace_over(evutil_socket_t fd, short what, void *arg)
 	struct service *s = arg;
 
 	(void)fd, (void)what;
-	log_warning(NULL, "the grace time is over; unfinished work is left", F_I64("open", s->drainers_left));
+	log_warning(NULL, "the grace period is over; unfinished work is abandoned", F_I64("open", s->drainers_left));
 	event_base_loopbreak(s->base);
 }
 

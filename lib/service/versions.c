@@ -13,7 +13,7 @@ versions_why_not(int64_t store)
 	if (store > STAGEPOST_STORE_VERSION)
 		return "the store was upgraded: this program is too old for it";
 	if (store < STAGEPOST_STORE_LEAST)
-		return "the store is too old for this program: upgrade it with a release between first";
+		return "the store is too old for this program: upgrade it with an intermediate release first";
 	return NULL;
 }
 

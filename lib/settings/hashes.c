@@ -107,7 +107,7 @@ find_fault(struct reading *r, struct str field, struct str value, const char *te
 	finding->text = mem_strdup(text);
 	char key[NAME_SHOWN_MAX + 10];
 	snprintf(key, sizeof(key), "settings:%s", hash);
-	log_error(NULL, "setting not obeyed", F_C("key", key), F_C("field", shown_field),
+	log_error(NULL, "invalid setting ignored", F_C("key", key), F_C("field", shown_field),
 		  F_STR("value", str_first(value, 200)), F_C("reason", text));
 	r->on_report(r->arg, name, text);
 }

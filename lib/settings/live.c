@@ -1,12 +1,11 @@
 /* The settings of a process, kept up to date.
  *
  * A reading (HGETALL) applies one hash; when no reading is in progress and
- * something has changed, a new snapshot takes effect. Readings are started - in
- * a round, over all known hashes and, if the round scans,
- *    over those that SCAN finds: at the start (more than once, because tracking
- *    does not say when it is first up, and changes until then are
- *    not reported), when notices may have been lost, and periodically (the
- *    poll that backs up the notices);
+ * something has changed, a new snapshot takes effect. Readings are started
+ *  - in a round, over all known hashes and, if the round scans, over those that
+ *    SCAN finds: at the start (more than once, because tracking does not say when
+ *    it is first up, and changes until then are not reported), when notices may
+ *    have been lost, and periodically (the poll that backs up the notices);
  *  - for single hashes, a moment after a notice says that they changed. */
 #include <utlist.h>
 

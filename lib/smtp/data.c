@@ -11,7 +11,7 @@
 
 enum {
 	AT_START, /* after CRLF, or at the very beginning */
-	AT_LF,	  /* the output stands at a line's start, the protocol does not: behind a
+	AT_LF,	  /* the output is at the start of a line, the protocol is not: after a
 		     bare LF or an unstuffed dot, where no dot means anything */
 	IN_LINE,
 	BEHIND_CR,     /* held back: is it half of a CRLF? */

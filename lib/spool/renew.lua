@@ -1,6 +1,6 @@
--- Renews a shard's lease. An expired lease is taken again if the fence shows
--- that nobody has had the shard since. KEYS: lease, fence. ARGV: value, its
--- fence number, ttl in ms.
+-- Renews a shard's lease. An expired lease is taken again if the fence shows that
+-- nobody has had the shard since.
+-- KEYS: lease, fence. ARGV: value, its fence number, ttl in ms.
 local held = redis.call('GET', KEYS[1])
 if held == ARGV[1] then
 	return redis.call('PEXPIRE', KEYS[1], ARGV[3])

@@ -1,6 +1,6 @@
--- Changes to one shard, in order, under its lease. KEYS: lease, env, state,
--- events, then the hashes of finished messages. ARGV: the lease's value, how
--- many events to keep, then six for each change:
+-- Changes to one shard, in order, under its lease.
+-- KEYS: lease, env, state, events, then the hashes of finished messages.
+-- ARGV: the lease's value, how many events to keep, then six for each change:
 --   verb, index of the hash of finished messages, id, data, retention in ms,
 --   events to publish if it is made: lines.
 -- Returns a number for each: 0 written, 1 known, 2 known and finished.

@@ -1,8 +1,8 @@
--- The sweeping process, and the state of the sweep. KEYS: sweep:state. ARGV: verb,
--- holder, then
+-- The sweeping process, and the state of the sweep.
+-- KEYS: sweep:state. ARGV: verb, holder, then
 --   take: lease in ms, "manual" or "automatic", least ms since the end of the last
 --         sweep, least ms since one that failed
---   keep: lease in ms, then field, value, ...: figures of the sweep under way
+--   keep: lease in ms, then field, value, ...: figures of the current sweep
 --   end:  "" or the error, then field, value, ...: figures
 --   drop
 -- A manual sweep takes the lease from an automatic one, which ends at its next
@@ -37,14 +37,14 @@ if verb == 'take' then
 	-- A clock that was set back must not stop it forever.
 	local ended, failed = get('last_end_ms'), get('failed_ms')
 	if (ended <= now and now - ended < tonumber(ARGV[5])) or (failed <= now and now - failed < tonumber(ARGV[6])) then
-		return redis.error_reply('DENIED it is not due')
+		return redis.error_reply('DENIED no sweep is due')
 	end
 	redis.call('HSET', key, 'holder', holder, 'kind', ARGV[4], 'until_ms', text(now + ARGV[3]), 'started_ms', text(now))
 	return 1
 end
 
 if redis.call('HGET', key, 'holder') ~= holder then
-	return redis.error_reply('FENCED another sweeps')
+	return redis.error_reply('FENCED another process sweeps')
 end
 if verb == 'keep' then
 	redis.call('HSET', key, 'until_ms', text(now + ARGV[3]))

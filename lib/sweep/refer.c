@@ -63,7 +63,7 @@ refer_fail_malformed(struct sweep *s)
 {
 	struct err err;
 
-	err_set(&err, ERR_CORRUPT, "Redis gave no page of a scan");
+	err_set(&err, ERR_CORRUPT, "Redis returned an invalid page of a scan");
 	sweep_fail(s, &err);
 }
 

@@ -206,7 +206,7 @@ release_on_hold(void *arg, const redisReply *reply, const struct err *cause)
 	if (!sweep_back(s, cause))
 		return;
 	if (redis_i64(reply, 0) != 0) {
-		err_set(&err, ERR_UNAVAILABLE, "a backup is under way: nothing is released beside it");
+		err_set(&err, ERR_UNAVAILABLE, "a backup is running: nothing is released meanwhile");
 		sweep_fail(s, &err);
 		return;
 	}
@@ -215,8 +215,8 @@ release_on_hold(void *arg, const redisReply *reply, const struct err *cause)
 		return;
 	}
 	err_set(&err, ERR_DENIED,
-		"nothing refers to %zu of %llu bodies, which is more than crashes leave; has Redis lost records? "
-		"Nothing is released; `stagepost sweep` does it all the same",
+		"%zu of %llu bodies have no reference, which is more than crashes leave; has Redis lost records? "
+		"Nothing was released; `stagepost sweep` releases them anyway",
 		s->leaked_count, (unsigned long long)s->figures.examined);
 	sweep_fail(s, &err);
 }

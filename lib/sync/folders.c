@@ -27,7 +27,7 @@ folders_finish(struct sync_folders *r, const struct sync_folders_answer *answer,
 static void
 folders_on_changes(void *arg, const struct mailbox_folder_changes *c, const struct err *err)
 {
-	static const struct err anew = {ERR_NOT_FOUND, "the log of folders does not reach back so far"};
+	static const struct err anew = {ERR_NOT_FOUND, "the log of folders does not go back that far"};
 	struct sync_folders *r = arg;
 	struct sync_folders_answer answer = {.point = {.modseq = err == NULL ? c->modseq : 0, .low = r->classes}};
 	struct sync_folder_entry *entries;
@@ -59,7 +59,7 @@ folders_on_changes(void *arg, const struct mailbox_folder_changes *c, const stru
 static void
 folders_on_other(void *arg, const struct mailbox_folder_changes *c, const struct err *err)
 {
-	static const struct err anew = {ERR_NOT_FOUND, "the point is of other folders"};
+	static const struct err anew = {ERR_NOT_FOUND, "the sync point is for other folder classes"};
 
 	(void)c;
 	folders_finish(arg, NULL, err != NULL ? err : &anew);

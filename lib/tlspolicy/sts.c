@@ -148,7 +148,7 @@ judge(struct str text, enum sts_mode *mode_out, int64_t *max_age_ms_out, struct 
 	*mode_out = STS_MODE_NONE;
 	*max_age_ms_out = 0;
 	if (text.len > 0 && memchr(text.p, '\0', text.len) != NULL)
-		return err_set(err, ERR_INVALID, "a zero byte in it");
+		return err_set(err, ERR_INVALID, "it contains a zero byte");
 	arena_init(&arena);
 	rc = sts_policy_parse(text, &arena, &policy, err);
 	*mode_out = policy.mode;
@@ -379,7 +379,7 @@ on_stored(void *arg, const redisReply *reply, const struct err *err)
 	}
 	e->store_told = err == NULL;
 	if (err != NULL)
-		snprintf(e->reason, sizeof(e->reason), "the store cannot be asked for the policy: %.100s", err->text);
+		snprintf(e->reason, sizeof(e->reason), "the store cannot be queried for the policy: %.100s", err->text);
 	else if (reply->type != REDIS_REPLY_STRING && e->in_store)
 		forget(e);
 	if (has_policy(e) && !e->in_store)

@@ -1,7 +1,7 @@
--- Adds a worker's batch of counts to those of a domain's day. KEYS: due, done,
--- counts. ARGV: domain, due in ms, the worker's mark, number of its batch,
--- expiry of everything (unix s), maximum of entries; then entry, the same
--- without details, count, ...
+-- Adds a worker's batch of counts to those of a domain's day.
+-- KEYS: due, done, counts. ARGV: domain, due in ms, the worker's mark, number of
+-- its batch, expiry of everything (unix s), maximum of entries; then entry, the
+-- same without details, count, ...
 local due, done, counts = KEYS[1], KEYS[2], KEYS[3]
 local domain, mark, batch = ARGV[1], ARGV[3], tonumber(ARGV[4])
 

@@ -255,7 +255,7 @@ test_redis_away(void **state)
 	assert_true(redis_fixture_run(&server, true));
 	wait_for_answer(p.port, "/readyz", "200 OK");
 	redis_fixture_kill(&server);
-	wait_for_answer(p.port, "/readyz", "ok for now");
+	wait_for_answer(p.port, "/readyz", "ok; the store");
 	wait_for_answer(p.port, "/readyz", " 503 ");
 	assert_non_null(strstr(get(p.port, "/metrics"), "\nstagepost_redis_connected 0\n"));
 	assert_true(redis_fixture_run(&server, true));
@@ -359,7 +359,7 @@ test_bad_options(void **state)
 		{"--metrics-port", "65536", "tester: --metrics-port takes a number", 1},
 		{"--metrics-port", "", "tester: --metrics-port takes a number", 1},
 		{"--metrics-listen", "192.0.2.1", "listening on the metrics port 192.0.2.1:", 1},
-		{"--hostname", "two words", "tester: --hostname takes the name of a host", 1},
+		{"--hostname", "two words", "tester: --hostname takes a host name", 1},
 		{"--redis", "http://x", "tester: the store's URL", 1},
 		{"--blobs", "nowhere", "tester: the blob store", 1},
 	};
