@@ -360,7 +360,7 @@ test_bad_options(void **state)
 		{"--metrics-port", "", "tester: --metrics-port takes a number", 1},
 		{"--metrics-listen", "192.0.2.1", "listening on the metrics port 192.0.2.1:", 1},
 		{"--hostname", "two words", "tester: --hostname takes a host name", 1},
-		{"--redis", "http://x", "tester: the store's URL", 1},
+		{"--redis", "http://x", "tester: the URL of the store", 1},
 		{"--blobs", "nowhere", "tester: the blob store", 1},
 	};
 	(void)state;
