@@ -53,7 +53,7 @@ accounts_on_used(void *arg, const struct mailbox_quota *used, const struct err *
 	admin_call_end(call, err);
 }
 
-/* What the account holds comes behind what it is. */
+/* Adds what the account contains to what the account is. */
 static void
 accounts_show_user(struct admin_call *call, const struct directory_user *u)
 {
@@ -108,7 +108,7 @@ admin_user_show(struct admin *a, struct str address, admin_on_result *cb, void *
 
 /* ---- The list of aliases with their targets ---- */
 struct aliases {
-	unsigned due; /* of the questions for targets */
+	unsigned due; /* of the requests for targets */
 };
 
 struct alias_question {

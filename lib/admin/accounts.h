@@ -1,6 +1,6 @@
-/* Accounts, where more than the directory takes part: what an account holds, what
- * goes when it ends, the keys that its domain signs with. All else is lib/directory's:
- * adding, setting, listing. */
+/* Operations on accounts that involve more than the directory: what an account
+ * contains, what is deleted with it, the keys that its domain signs with. Everything
+ * else (adding, setting, listing) is in lib/directory. */
 #ifndef SP_ADMIN_ACCOUNTS_H
 #define SP_ADMIN_ACCOUNTS_H
 
@@ -12,28 +12,29 @@ struct directory_field;
 
 /* {"name", "disabled", "catch_all", "admins", "max_users", "users", "aliases", "created_ms"} */
 struct admin_call *admin_domain_show(struct admin *a, struct str domain, admin_on_result *cb, void *arg);
-/* Without users or aliases. Forced: with them and their mail. Mail goes first, so
- * that an account that is gone never leaves any behind; no new mail comes in
- * meanwhile, as the domain is disabled. Given again after a failure, it goes on. */
+/* Deletes a domain that has no users or aliases; if forced, together with them and
+ * their mail. Mail is deleted first, so that a deleted account never leaves any
+ * behind; no new mail arrives meanwhile, because the domain is disabled. Called
+ * again after a failure, it continues. */
 struct admin_call *admin_domain_delete(struct admin *a, struct str domain, bool forced, admin_on_done *cb, void *arg);
 
-/* With a password, whose verifiers are made off the loop; empty: without. Fields as
- * of directory_user_add(). */
+/* Adds a user with a password, whose verifiers are made off the loop; empty: none.
+ * Fields are those of directory_user_add(). */
 struct admin_call *admin_user_add(struct admin *a, struct str address, struct str password,
 				  const struct directory_field *fields, unsigned count, admin_on_done *cb, void *arg);
 struct admin_call *admin_user_passwd(struct admin *a, struct str address, struct str password, admin_on_done *cb,
 				     void *arg);
 /* {"address", "enabled", "display_name", "quota", "roles", "has_password", "created_ms",
- * "used_bytes", "messages"}: the verifiers of passwords are secrets. */
+ * "used_bytes", "messages"}: password verifiers are secrets and are left out. */
 struct admin_call *admin_user_show(struct admin *a, struct str address, admin_on_result *cb, void *arg);
-/* With its mail, in the same order: disabled, without mail, gone. */
+/* Deletes a user and his mail, in the same order: disable, delete the mail, delete the user. */
 struct admin_call *admin_user_delete(struct admin *a, struct str address, admin_on_done *cb, void *arg);
 
-/* Of a domain; empty: of all. {alias: [targets...], ...} */
+/* Of one domain; empty: of all. {alias: [targets...], ...} */
 struct admin_call *admin_alias_list(struct admin *a, struct str domain, admin_on_result *cb, void *arg);
 
 /* ---- DKIM keys ---- */
-/* Which keys of a domain: those of the selector (empty: any), of the algorithm. */
+/* Selects keys of a domain: those with the selector (empty: any) and the algorithm. */
 struct admin_dkim_choice {
 	struct str selector;
 	enum dkim_algorithm algorithm;
@@ -42,9 +43,8 @@ struct admin_dkim_choice {
 /* [{"selector", "algorithm", "state", "created_ms", "name", "record", "zone_line"}, ...] */
 struct admin_call *admin_dkim_list(struct admin *a, struct str domain, const struct admin_dkim_choice *choice,
 				   admin_on_result *cb, void *arg);
-/* Makes a key, off the loop. selector empty: one that
- * tells the day. It signs from now on if it is active, in place of the one of its
- * algorithm. */
+/* Makes a key, off the loop. selector empty: one made from the date. If the key
+ * is active, it signs from now on in place of the previous key of its algorithm. */
 struct admin_call *admin_dkim_make(struct admin *a, struct str domain, struct str selector,
 				   enum dkim_algorithm algorithm, bool active, admin_on_done *cb, void *arg);
 struct admin_call *admin_dkim_activate(struct admin *a, struct str domain, struct str selector, admin_on_done *cb,

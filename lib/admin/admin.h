@@ -1,9 +1,9 @@
-/* What an operator may ask of the cluster and order it to do: for the tool, and
- * for whatever serves him otherwise. Nothing here prints, and nothing waits: each
- * function starts its work and calls back once, later, on the loop.
+/* What an operator can query and change in the cluster: for the tool, and for
+ * other administrative interfaces. Nothing here prints or blocks: each function
+ * starts its work and calls back once, later, on the loop.
  *
- * Results are cJSON, as scripts get them. Plain orders about domains, users and
- * aliases are lib/directory's. */
+ * Results are cJSON, in the form in which scripts get them. Simple operations on
+ * domains, users and aliases are in lib/directory. */
 #ifndef SP_ADMIN_ADMIN_H
 #define SP_ADMIN_ADMIN_H
 
@@ -19,8 +19,8 @@ struct settings_live;
 struct mailbox_store;
 struct dkim_keys;
 
-/* What the functions work on: all borrowed, and there longer than any call. Who
- * needs more than the first two says so. */
+/* What the functions work on: all borrowed, and valid longer than any call. A
+ * function that needs more than the first two says so. */
 struct admin {
 	struct event_base *base;
 	struct redis *redis;
@@ -29,21 +29,22 @@ struct admin {
 	struct settings_live *settings;	 /* settings check */
 	struct mailbox_store *mailboxes; /* accounts */
 	struct dkim_keys *dkim;		 /* accounts: keys of domains */
-	const char *redis_url;		 /* status, which shows it without its password */
+	const char *redis_url;		 /* status, which shows it without the password */
 	const char *blobs_url;		 /* status */
-	unsigned works;			 /* lib/admin's own: threads at work; 0 at first, and before base goes */
+	/* Private to lib/admin: threads at work; must be 0 at first, and before base is freed. */
+	unsigned works;
 };
 
-/* result is the callee's from now on; NULL exactly when err is not. */
+/* The callee owns result from now on; it is NULL exactly when err is not. */
 typedef void admin_on_result(void *arg, cJSON *result, const struct err *err);
-/* Of orders that have no result. */
+/* For operations that have no result. */
 typedef void admin_on_done(void *arg, const struct err *err);
 
-/* Work under way. Gone once it has called back, which it never does from within
- * the function that started it. */
+/* Work in progress. The handle is invalid once it has called back, which it
+ * never does from within the function that started it. */
 struct admin_call;
-/* It will not call back. What the store was told already is done all the same. NULLs
- * *call, which may be NULL. */
+/* It will not call back. Commands already sent to the store still take effect. Sets
+ * *call to NULL; it may be NULL before. */
 void admin_cancel(struct admin_call **call);
 
 #endif

@@ -16,24 +16,24 @@
 enum { OWNERS_MS = 5000, ANSWER_MS = 30000, LOOK_MS = 10, BROKER_ID_MAX = 128 };
 
 struct admin_brokers {
-	struct op op;		/* of the count of shards */
+	struct op op;		/* for the request of the shard count */
 	struct admin *admin;	/* borrowed */
 	struct bus_client *bus; /* owner */
 	struct event *look;	/* owner: runs while rounds wait */
 	int64_t owners_ms, answer_ms;
 	unsigned shards;		   /* 0: not known yet */
-	struct err trouble;		   /* of the last attempt to know */
-	int64_t looked_ms;		   /* monotonic: when the owners were looked at last */
-	int64_t open_since;		   /* monotonic ms, since when not all shards have an owner; 0: all have */
-	char (*last_owner)[BROKER_ID_MAX]; /* owner: by shard, the last one known; empty: none was */
-	struct admin_round *rounds;	   /* under way */
-	uint64_t next_number;		   /* of a round */
+	struct err trouble;		   /* of the last attempt to find out */
+	int64_t looked_ms;		   /* monotonic: the last look at the owners */
+	int64_t open_since;		   /* monotonic ms, since when some shard has had no owner; 0: all have one */
+	char (*last_owner)[BROKER_ID_MAX]; /* owner: by shard, the last known owner; empty: none was known */
+	struct admin_round *rounds;	   /* in progress */
+	uint64_t next_number;		   /* of the next round */
 };
 
 /* A question to one broker. */
 struct round_question {
 	struct bus_peer *peer;	  /* borrowed; NULL: lost */
-	bool due;		  /* the answer is waited for */
+	bool due;		  /* waiting for the answer */
 	const char *broker;	  /* its id, in the arena */
 	Stagepost__Frame *answer; /* in the arena; NULL: none */
 	const char *problem;	  /* static; NULL: none */
@@ -41,15 +41,15 @@ struct round_question {
 
 struct admin_round {
 	struct admin_brokers *brokers; /* borrowed */
-	struct admin_call *call;       /* is held by this */
-	struct arena arena;	       /* of the questions and answers */
+	struct admin_call *call;       /* holds the call */
+	struct arena arena;	       /* for the questions and answers */
 	admin_on_round *next;	       /* ready, then done */
 	struct buf questions;	       /* struct round_question */
-	uint64_t number;	       /* of the frames: this in front of the question's */
+	uint64_t number;	       /* of the frames: combined with the question's index */
 	unsigned due;		       /* answers */
-	cJSON *ownerless;	       /* owner: what is missing since it was ready, for want of owners */
-	bool gathering;		       /* waits for owners */
-	int64_t until_ms;	       /* monotonic: for answers */
+	cJSON *ownerless;	       /* owner: brokers missing since `ready`, because their shards have no owner */
+	bool gathering;		       /* waiting for owners */
+	int64_t until_ms;	       /* monotonic: deadline for answers */
 	struct admin_round *prev, *list_next;
 };
 
@@ -82,7 +82,7 @@ missing_has(const cJSON *missing, const char *broker)
 	return false;
 }
 
-/* broker NULL: it is not known which. Of one the first problem is told. */
+/* broker NULL: unknown which. Only the first problem of a broker is listed. */
 static void
 missing_add(cJSON *missing, const char *broker, const char *problem)
 {
@@ -96,7 +96,7 @@ missing_add(cJSON *missing, const char *broker, const char *problem)
 	cJSON_AddItemToArray(missing, o);
 }
 
-/* Shards that have no owner: whoever had them last is named. */
+/* Shards without an owner: names the broker that had them last. */
 static cJSON *
 brokers_missing(const struct admin_brokers *b)
 {
@@ -137,7 +137,7 @@ round_free(struct admin_round *r)
 	mem_free(r);
 }
 
-/* Its step is over: the next one of the call. */
+/* A step is over: runs the next one of the call. */
 static void
 round_go_on(struct admin_round *r)
 {
@@ -147,12 +147,12 @@ round_go_on(struct admin_round *r)
 	r->next = NULL;
 	if (op_back(&call->op))
 		next(call, r);
-	/* Sent meanwhile? Then its answers are waited for. */
+	/* Was it sent meanwhile? Then its answers are awaited. */
 	if (r->next == NULL)
 		round_free(r);
 }
 
-/* The store does not say how many shards there are. */
+/* The store did not return the number of shards. */
 static void
 round_fail(struct admin_round *r, const struct err *err)
 {
@@ -163,7 +163,7 @@ round_fail(struct admin_round *r, const struct err *err)
 		admin_call_end(call, err);
 }
 
-/* problem: NULL: it was answered. */
+/* problem NULL: the question was answered. */
 static void
 round_settle(struct admin_round *r, struct round_question *q, const char *problem)
 {
@@ -190,7 +190,7 @@ brokers_look_soon(struct admin_brokers *b)
 		event_add(b->look, &tv);
 }
 
-/* Which rounds can go on? Those that begin meanwhile come at the next look. */
+/* Which rounds can continue? Rounds that begin meanwhile are handled at the next look. */
 static void
 brokers_on_look(evutil_socket_t fd, short what, void *arg)
 {
@@ -200,7 +200,7 @@ brokers_on_look(evutil_socket_t fd, short what, void *arg)
 	bool is_whole = brokers_ownerless(b) == 0 && b->shards != 0;
 
 	(void)fd, (void)what;
-	/* Whether it was so all the time since the last look, nobody knows. */
+	/* It is not known whether this was so all the time since the last look. */
 	if (is_whole || now_ms - b->looked_ms > b->owners_ms)
 		b->open_since = 0;
 	if (!is_whole && b->open_since == 0)
@@ -368,7 +368,7 @@ brokers_on_frame(void *arg, struct bus_peer *p, const Stagepost__Frame *frame)
 	if ((q = round_find(r, p, frame->request)) != NULL)
 		break;
 	if (q == NULL)
-		return; /* of one that is not waited for any more */
+		return; /* to a question that is no longer waiting */
 	bus_frame_pack(frame, &packed);
 	q->answer = bus_frame_unpack(buf_str(&packed), &r->arena, NULL);
 	round_settle(r, q, q->answer == NULL ? "a broker's answer is malformed" : NULL);

@@ -1,9 +1,9 @@
-/* The brokers of the cluster, each of which knows its part of the queue, asked
- * side by side.
+/* Queries all brokers of the cluster in parallel; each knows its part of the
+ * queue.
  *
- * Kept for as long as one likes: brokers that come and go are followed. A shard
- * that changes its owner is waited for, and a broker that says nothing is not
- * waited for beyond a limit: then the answer is a partial one that names it. */
+ * It can live as long as needed: it follows brokers that come and go. It waits
+ * for a shard that is changing its owner, but only up to a limit for a broker
+ * that does not answer: then the answer is partial and names that broker. */
 #ifndef SP_ADMIN_BROKERS_H
 #define SP_ADMIN_BROKERS_H
 
@@ -12,20 +12,20 @@
 
 struct admin_brokers;
 
-/* a->base, redis, tracking. name: this process's, as the brokers see it. */
+/* Uses a->base, redis, tracking. name: this process's name, as the brokers see it. */
 struct admin_brokers *admin_brokers_new(struct admin *a, const char *name, struct err *err);
-/* Calls that were started with it and are under way are cancelled. Not from within
- * a callback of one. */
+/* Cancels the calls in progress that were started with it. Not allowed within a
+ * callback of such a call. */
 void admin_brokers_free(struct admin_brokers **b);
 
-/* How long all shards' owners are waited for, once some have none (5 s unless
- * set), and an answer (30 s). */
+/* How long to wait for owners when some shards have none (default 5 s), and for
+ * an answer (default 30 s). */
 void admin_brokers_set_limits(struct admin_brokers *b, int64_t owners_ms, int64_t answer_ms);
 
-/* Whatever they were asked, the result has
+/* Every result contains
  *
  *	"missing": [{"broker": "b2", "problem": "a broker did not answer: its messages are not listed"}, ...]
  *
- * which is empty when all is told. "broker" is missing where none is known. */
+ * which is empty if the result is complete. "broker" is absent if none is known. */
 
 #endif

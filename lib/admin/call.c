@@ -93,7 +93,7 @@ admin_call_note(struct admin_call *call, const struct err *err)
 		call->failure = *err;
 }
 
-/* ---- Asking the store ---- */
+/* ---- Querying the store ---- */
 
 struct call_question {
 	struct admin_call *call;

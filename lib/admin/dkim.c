@@ -1,4 +1,4 @@
-/* The keys that domains sign with: made, listed with their records, rotated. */
+/* The signing keys of domains: making, listing with their records, rotating. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -11,7 +11,7 @@
 
 struct dkim_listing {
 	char domain[DIRECTORY_DOMAIN_MAX];
-	struct admin_dkim_choice choice; /* texts in the arena */
+	struct admin_dkim_choice choice; /* strings in the arena */
 };
 
 static void
@@ -94,7 +94,7 @@ dkim_on_changed(void *arg, const struct err *err)
 		admin_call_end(call, err);
 }
 
-/* A selector tells when its key was made: "s20261123", "e20261123" for ed25519. */
+/* A default selector shows when its key was made: "s20261123", or "e20261123" for ed25519. */
 static struct str
 dkim_default_selector(struct arena *arena, enum dkim_algorithm algorithm)
 {
@@ -113,7 +113,7 @@ struct dkim_work {
 	enum dkim_algorithm algorithm;
 	enum dkim_state state;
 	struct dkim_key key; /* owner, unless it failed */
-	bool failed;	     /* or not tried yet */
+	bool failed;	     /* or has not been tried yet */
 	struct err err;
 };
 

@@ -38,7 +38,7 @@ admin_filter_set(Stagepost__QueueFilter *filter, const char *name, const char *v
 			*filter_member(filter, i) = (char *)(uintptr_t)value;
 			return 0;
 		}
-	return err_set(err, ERR_NOT_FOUND, "messages cannot be chosen by '%s'", name);
+	return err_set(err, ERR_NOT_FOUND, "messages cannot be selected by '%s'", name);
 }
 
 Stagepost__QueueFilter *

@@ -6,7 +6,7 @@
 #include "lib/admin/private.h"
 #include "lib/base/clock.h"
 
-/* What an entry holds, unpacked. */
+/* The content of an entry, unpacked. */
 struct message_opened {
 	Stagepost__Trace *trace;	/* owner, of a message that has left */
 	Stagepost__Envelope *envelope;	/* owner, or the trace's */
@@ -121,7 +121,7 @@ message_add_events(cJSON *record, const struct message_opened *o)
 			cJSON_AddNumberToObject(e, "duration_ms", event->duration_ms);
 		cJSON_AddItemToArray(list, e);
 	}
-	/* A fresh message has no state yet: its acceptance is in the envelope. */
+	/* A fresh message has no state yet; its acceptance is recorded in the envelope. */
 	if (o->state == NULL || o->state->n_events == 0) {
 		cJSON *e = cJSON_CreateObject();
 		admin_add_time(e, "time", o->envelope->received_ms);
@@ -201,7 +201,7 @@ admin_message_record(const struct spool_entry *entry)
 	return r;
 }
 
-/* What the last try to have the message checked ended with; NULL: none did. */
+/* The result of the last failed attempt to have the message checked; NULL: none failed. */
 static const char *
 message_last_check_failure(const struct message_opened *o)
 {
@@ -211,7 +211,7 @@ message_last_check_failure(const struct message_opened *o)
 	return NULL;
 }
 
-/* One line's worth: id, state, sender, recipients still waiting, age, last answer. */
+/* A summary for one line: id, state, sender, recipients still waiting, age, last answer. */
 static cJSON *
 message_summary(const struct spool_entry *entry)
 {

@@ -1,4 +1,4 @@
-/* Accounts that get a password: its verifiers are made off the loop. */
+/* Accounts that get a password: the verifiers are made off the loop. */
 #include <openssl/crypto.h>
 #include <string.h>
 
@@ -8,10 +8,10 @@
 #include "lib/base/mem.h"
 #include "lib/directory/directory.h"
 
-/* What is done with the verifiers; in the call's arena. */
+/* What the verifiers are for; in the call's arena. */
 struct password_order {
 	struct str address;
-	bool is_new; /* the account is to be made */
+	bool is_new; /* the account is to be created */
 	struct directory_field *fields;
 	unsigned count;
 };

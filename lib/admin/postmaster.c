@@ -5,7 +5,7 @@
 static const char *const postmaster_roles[] = {"postmaster", "abuse"};
 enum { ROLES = sizeof(postmaster_roles) / sizeof(postmaster_roles[0]), AT_ONCE = 200, NAMED_MAX = 6 };
 
-/* One address that is asked about. */
+/* One address to check. */
 struct role_question {
 	struct search *search; /* borrowed */
 	struct str address;

@@ -1,4 +1,4 @@
-/* A call under way, as the files of lib/admin share it; nobody else includes it. */
+/* A call in progress. Shared by the files of lib/admin; nobody else includes it. */
 #ifndef SP_ADMIN_PRIVATE_H
 #define SP_ADMIN_PRIVATE_H
 
@@ -12,37 +12,37 @@ struct admin_call {
 	struct admin *admin; /* borrowed */
 	admin_on_result *on_result;
 	admin_on_done *on_done; /* instead of on_result */
-	void *arg;		/* of the caller */
-	cJSON *result;		/* owner, until the caller is told */
-	void *state;		/* of the function, in the arena */
-	struct arena answers;	/* of a round (round.h), kept */
-	struct err failure;	/* the first that came; for those who go on in spite of it */
+	void *arg;		/* the caller's */
+	cJSON *result;		/* owner, until it is passed to the caller */
+	void *state;		/* the function's own, in the arena */
+	struct arena answers;	/* of a round (round.h); kept */
+	struct err failure;	/* the first failure; for functions that continue in spite of it */
 };
 
 struct admin_call *admin_call_new(struct admin *a, admin_on_result *cb, void *arg);
 struct admin_call *admin_call_new_order(struct admin *a, admin_on_done *cb, void *arg);
-/* Tells the caller, and ends the call: err, or the result, which there must be. */
+/* Calls back with err, or with the result, which must exist then, and ends the call. */
 void admin_call_end(struct admin_call *call, const struct err *err);
-/* The same at the loop's next turn, for what is refused before anything is asked. */
+/* The same at the loop's next turn, for a refusal before anything was sent. */
 __attribute__((format(printf, 3, 4))) void admin_call_refuse(struct admin_call *call, enum err_code code,
 							     const char *format, ...);
 /* Keeps the first failure; err may be NULL. */
 void admin_call_note(struct admin_call *call, const struct err *err);
 
-/* ---- Asking the store ---- */
-/* reply and err as of redis_on_reply. Not called once the call is cancelled. */
+/* ---- Querying the store ---- */
+/* reply and err are as for redis_on_reply. Not called after the call was cancelled. */
 typedef void admin_on_reply(struct admin_call *call, const redisReply *reply, const struct err *err);
-/* A command on a key. Answers come in the order of the questions. */
+/* A command on a key. Answers come in the order of the commands. */
 void admin_ask(struct admin_call *call, admin_on_reply *cb, const char *verb, struct str key, size_t count,
 	       const struct str *args);
-/* A command that has no key: SCAN, CONFIG. */
+/* A command without a key: SCAN, CONFIG. */
 void admin_ask_plain(struct admin_call *call, admin_on_reply *cb, size_t argc, const struct str *argv);
 
 /* ---- Members of results ---- */
 void admin_add_str(cJSON *object, const char *name, struct str value);
-/* Unless it is NULL or empty. */
+/* Adds nothing if it is NULL or empty. */
 void admin_add_text(cJSON *object, const char *name, const char *value);
-/* As ISO 8601; 0: nothing. */
+/* In ISO 8601 format; 0: adds nothing. */
 void admin_add_time(cJSON *object, const char *name, uint64_t unix_ms);
 
 #endif

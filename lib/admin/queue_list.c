@@ -1,4 +1,4 @@
-/* Pages of all brokers, put together in the order of the ids. */
+/* Pages of all brokers, merged in order of id. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,11 +7,11 @@
 #include "lib/admin/round.h"
 #include "lib/spool/id.h"
 
-enum { SLICE = 40 }; /* messages that are made into JSON in a turn: some 1 ms */
+enum { SLICE = 40 }; /* messages converted to JSON per turn: some 1 ms */
 
 struct list {
 	Stagepost__QueueFilter *filter; /* in the arena */
-	char after[SPOOL_ID_MAX];	/* asked for, then of the next page */
+	char after[SPOOL_ID_MAX];	/* of the request, then of the next page */
 	uint64_t limit;
 	Stagepost__QueueEntry **entries; /* in the arena, by id */
 	size_t count, at;
@@ -31,7 +31,7 @@ list_by_id(const void *a, const void *b)
 	return strcmp((*(Stagepost__QueueEntry *const *)a)->id, (*(Stagepost__QueueEntry *const *)b)->id);
 }
 
-/* Up to where every broker has told all that it has; empty: to the end. */
+/* The id up to which every broker has listed everything; empty: to the end. */
 static const char *
 list_find_bound(const struct admin_round *round, size_t *count_out)
 {
@@ -49,7 +49,7 @@ list_find_bound(const struct admin_round *round, size_t *count_out)
 	return bound;
 }
 
-/* What is to be shown, and `after` of what is not. */
+/* Selects what is shown, and `after` for the rest. */
 static void
 list_merge(struct admin_call *call, const struct admin_round *round)
 {
@@ -67,7 +67,7 @@ list_merge(struct admin_call *call, const struct admin_round *round)
 	str_copy(str_c(bound), l->after, sizeof(l->after));
 	if (l->count > 1)
 		qsort(l->entries, l->count, sizeof(*l->entries), list_by_id);
-	/* A shard that moves meanwhile is told of twice. */
+	/* A shard that moves meanwhile may be reported twice. */
 	for (size_t i = 0; i < l->count; i++)
 		if (kept == 0 || strcmp(l->entries[i]->id, l->entries[kept - 1]->id) != 0)
 			l->entries[kept++] = l->entries[i];
@@ -78,7 +78,7 @@ list_merge(struct admin_call *call, const struct admin_round *round)
 	}
 }
 
-/* The answers stay while this goes on: see list_on_answers(). */
+/* The answers stay valid meanwhile: see list_on_answers(). */
 static void
 list_slice(struct op *op)
 {

@@ -1,5 +1,5 @@
-/* Orders to the brokers that own the messages, by id or by what the list would
- * show. Given again, an order does no harm. */
+/* Orders to the brokers that own the messages, by id or by filter. Repeating an
+ * order does no harm. */
 #include <string.h>
 
 #include "lib/admin/queue.h"
@@ -88,13 +88,13 @@ admin_queue_order(struct admin_brokers *b, const char *verb, const char *const *
 	return call;
 }
 
-/* ---- By filter: a page of ids of each broker, then the order to these ---- */
+/* ---- By filter: a page of ids from each broker, then the order for these ---- */
 struct matching {
 	struct admin_brokers *brokers; /* borrowed */
 	const char *verb;
 	Stagepost__QueueFilter *filter;
-	char after[SPOOL_ID_MAX]; /* up to here all are ordered, or in the round in hand */
-	unsigned asked;		  /* brokers that were asked for ids */
+	char after[SPOOL_ID_MAX]; /* everything up to here has its order, or gets it in this round */
+	unsigned asked;		  /* brokers asked for ids */
 	uint64_t done;
 };
 
@@ -127,8 +127,9 @@ matching_on_ordered(struct admin_call *call, struct admin_round *round)
 	admin_call_end(call, NULL);
 }
 
-/* To the broker that told of them: those up to the bound, as a page ends sooner
- * with one broker than with another, and all go on from one place. */
+/* Orders the ids up to the bound, each from the broker that reported it. The
+ * pages of the brokers end at different ids, but all must continue from the
+ * same one. */
 static void
 matching_order_page(struct admin_call *call, struct admin_round *round, unsigned i, const char *bound)
 {

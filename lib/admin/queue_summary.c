@@ -1,4 +1,4 @@
-/* Destinations of all brokers, those of one name added up. */
+/* The destinations of all brokers; those of the same name are added up. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "lib/admin/round.h"
 #include "lib/base/clock.h"
 
-enum { SLICE = 100 }; /* destinations that are made into JSON in a turn */
+enum { SLICE = 100 }; /* destinations converted to JSON per turn */
 
 struct summary {
 	Stagepost__QueueFilter *filter; /* in the arena */
@@ -61,7 +61,7 @@ summary_add(Stagepost__QueueLine *into, const Stagepost__QueueLine *line)
 		into->site = line->site;
 }
 
-/* Lines of one destination are one; how many are left. */
+/* Merges lines of the same destination; returns how many are left. */
 static size_t
 summary_merge(Stagepost__QueueLine **lines, size_t count)
 {
@@ -80,8 +80,8 @@ summary_merge(Stagepost__QueueLine **lines, size_t count)
 	return kept;
 }
 
-/* What is due goes at once, unless the destination is left alone: then with the
- * next look at that. What is deferred waits for both. 0: nothing waits for time. */
+/* Mail that is due is sent at once, unless the destination is suspended: then at
+ * its next attempt. Deferred mail waits for both times. 0: nothing is scheduled. */
 static uint64_t
 summary_next_try_ms(const Stagepost__QueueLine *line)
 {

@@ -1,6 +1,6 @@
-/* The end of an account, or of a domain with its accounts: first no mail comes in
- * any more, then the mail goes, then what it was of. A crash leaves what the same
- * order, given again, removes. */
+/* Removes an account, or a domain with its accounts: first it stops accepting
+ * mail, then the mail is deleted, then the record. Whatever a crash leaves is
+ * removed when the order is repeated. */
 #include <string.h>
 
 #include "lib/admin/accounts.h"
@@ -10,8 +10,8 @@
 #include "lib/mailbox/mailbox.h"
 
 struct removal {
-	struct str domain;     /* empty: one user's */
-	struct str *addresses; /* whose mail goes; in the arena */
+	struct str domain;     /* empty: a single user */
+	struct str *addresses; /* whose mail is deleted; in the arena */
 	unsigned count, at;
 };
 
@@ -26,7 +26,7 @@ removal_on_done(void *arg, const struct err *err)
 
 static void removal_on_mail_gone(void *arg, const struct err *err);
 
-/* One after the other: each is work of its own for the store. */
+/* One after the other: each is a separate operation on the store. */
 static void
 removal_go_on(struct admin_call *call)
 {

@@ -1,4 +1,4 @@
-/* One setting: described, read, stored, taken back. */
+/* One setting: describe, get, set, unset. */
 #include "lib/admin/settings.h"
 
 #include <string.h>
@@ -33,9 +33,9 @@ admin_settings_describe(const char *name, struct err *err)
 
 /* ---- Reading ---- */
 struct get {
-	const char *text; /* the name as it was given */
+	const char *text; /* the name as given */
 	struct setting_name name;
-	const char *origin; /* what is asked for */
+	const char *origin; /* what was requested */
 };
 
 static void
@@ -68,7 +68,7 @@ get_on_stored(struct admin_call *call, const redisReply *reply, const struct err
 	} else if (reply->type != REDIS_REPLY_STRING) {
 		get_end(call, "default", str_c(g->name.row->default_text));
 	} else if (settings_check_value(g->name.row, stored, NULL) != 0) {
-		err_set(&bad, ERR_INVALID, "the stored value '%.*s' is bad; the last good one stays in force",
+		err_set(&bad, ERR_INVALID, "the stored value '%.*s' is invalid; the last valid one stays in force",
 			STR_ARG(str_first(stored, 120)));
 		admin_call_end(call, &bad);
 	} else {
@@ -103,7 +103,7 @@ admin_settings_get(struct admin *a, const char *name, admin_on_result *cb, void 
 }
 
 /* ---- Storing ---- */
-/* Settings of one hash, which are stored by one command. */
+/* Settings of one hash, stored by one command. */
 struct change {
 	struct str key;
 	struct str *words; /* of HSET or HDEL */
@@ -113,7 +113,7 @@ struct change {
 struct changes {
 	struct change *list; /* in the call's arena */
 	size_t count, due;
-	size_t room; /* words of a change, at most */
+	size_t room; /* the maximum number of words in a change */
 };
 
 static struct change *
@@ -148,10 +148,10 @@ changes_send(struct admin_call *call, const char *verb)
 	for (size_t i = 0; i < c->count; i++)
 		admin_ask(call, changes_on_stored, verb, c->list[i].key, c->list[i].count, c->list[i].words);
 	if (c->count == 0)
-		admin_call_refuse(call, ERR_INVALID, "no setting is named");
+		admin_call_refuse(call, ERR_INVALID, "no setting was given");
 }
 
-/* value NULL: the name alone. */
+/* value NULL: only the name. */
 static int
 changes_add(struct admin_call *call, struct str name, const struct str *value, struct err *err)
 {

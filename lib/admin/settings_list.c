@@ -7,14 +7,14 @@
 #include "lib/admin/settings_private.h"
 
 /* ---- The list: the hashes of each group, those of its domains first ---- */
-/* A hash that is asked for; answers come in this order. */
+/* A hash that was requested; answers come in this order. */
 struct list_hash {
 	const char *group;
 	struct str suffix; /* of its key: "" or ":<domain>" */
 };
 
 struct listing {
-	const char *group; /* the only one; NULL: all */
+	const char *group; /* the only one to list; NULL: all */
 	struct list_hash *hashes;
 	size_t count, answered;
 };
@@ -39,7 +39,7 @@ list_add_row(struct admin_call *call, const struct settings_row *row, struct str
 	cJSON_AddItemToArray(call->result, o);
 }
 
-/* Of a domain: what is there. Of the group: every row. */
+/* For a domain: what is set. For a group: every row. */
 static void
 list_add_hash(struct admin_call *call, const struct list_hash *hash, const redisReply *fields)
 {
@@ -137,7 +137,7 @@ admin_settings_list(struct admin *a, const char *group, admin_on_result *cb, voi
 /* ---- The check ---- */
 struct checking {
 	cJSON *errors, *warnings; /* borrowed: the result's */
-	/* What is set and nothing obeys: asked of each hash of a planned row. */
+	/* Values that are set but have no effect: requested from each hash of a planned row. */
 	const char **names;
 	size_t count, answered;
 };

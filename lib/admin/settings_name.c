@@ -1,4 +1,4 @@
-/* Names of settings, and of the hashes that have them. */
+/* Names of settings, and of the hashes that contain them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,7 +66,7 @@ keys_compare(const void *a, const void *b)
 	return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
-/* SCAN may tell a key twice. */
+/* SCAN may return a key twice. */
 static void
 keys_tidy(struct setting_keys *keys)
 {
@@ -118,7 +118,7 @@ keys_on_page(void *arg, const redisReply *reply, const struct err *err)
 	w->cb(w->call, &w->keys, NULL);
 }
 
-/* In pages: KEYS would hold Redis as long as it has keys. */
+/* In pages: KEYS would block Redis for as long as it takes to list all keys. */
 static void
 keys_ask(struct keys_walk *w, struct str cursor)
 {

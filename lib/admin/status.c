@@ -11,7 +11,7 @@
 /* Heartbeats come every second. */
 enum { STATUS_SILENT_MS = 10 * 1000 };
 
-/* Filled by answers that come side by side; the last one puts it together. */
+/* Filled by answers that come in parallel; the last one assembles the result. */
 struct status {
 	cJSON *processes;    /* borrowed: the result's */
 	const char *warning; /* in the arena; NULL: none */
@@ -31,7 +31,7 @@ status_add_number(cJSON *o, const char *name, struct str value)
 		admin_add_str(o, name, value);
 }
 
-/* One process by its heartbeat: the fixed fields, then what its kind says. */
+/* One process by its heartbeat: the fixed fields, then those of its kind. */
 static cJSON *
 status_process(const redisReply *fields)
 {
@@ -59,7 +59,7 @@ status_process(const redisReply *fields)
 	return o;
 }
 
-/* The brokers' counts, added up. */
+/* The sum of the brokers' counts. */
 static cJSON *
 status_queue(const cJSON *processes)
 {
@@ -92,7 +92,7 @@ status_is_worse(const char *state, const char *than)
 	return a > b;
 }
 
-/* What the processes that write bodies say of the store: the worst of it, and
+/* The store as seen by the processes that write bodies: the worst state, and
  * the least free space. */
 static void
 status_add_health(cJSON *store, const cJSON *processes)
@@ -164,7 +164,7 @@ status_sweep_field(cJSON *o, const redisReply *fields, const char *name, const c
 		admin_add_str(o, as, value);
 }
 
-/* Holders are told with a number of their own: "<process> <number>". */
+/* Holders are shown without their own number: "<process> <number>". */
 static void
 status_sweep_process(cJSON *o, const redisReply *fields, const char *name, const char *as)
 {
@@ -213,7 +213,7 @@ status_sweep(const redisReply *fields)
 	return o;
 }
 
-/* ---- Asking ---- */
+/* ---- Queries ---- */
 static void
 status_part_done(struct admin_call *call)
 {
@@ -231,7 +231,7 @@ status_part_done(struct admin_call *call)
 	admin_call_end(call, call->failure.code != ERR_NONE ? &call->failure : NULL);
 }
 
-/* One that ended meanwhile is passed over. */
+/* A process that ended meanwhile is skipped. */
 static void
 status_on_process(struct admin_call *call, const redisReply *reply, const struct err *err)
 {
@@ -269,7 +269,7 @@ status_take_config(struct admin_call *call, const redisReply *reply, char out[32
 static void
 status_on_appendonly(struct admin_call *call, const redisReply *reply, const struct err *err)
 {
-	(void)err; /* a store that does not tell */
+	(void)err; /* a store that does not answer this */
 	status_take_config(call, reply, ((struct status *)call->state)->appendonly);
 }
 
@@ -324,10 +324,10 @@ admin_status(struct admin *a, admin_on_result *cb, void *arg)
 	return call;
 }
 
-/* ---- What a status says ---- */
+/* ---- Judging a status ---- */
 
-/* A kind of process without which mail does not get through, and of which none has
- * been heard of; NULL: there is none such. */
+/* A kind of process that mail needs, of which none has been seen; NULL: none is
+ * missing. */
 static const char *
 status_missing_kind(const cJSON *processes)
 {
@@ -356,7 +356,7 @@ admin_status_is_good(const cJSON *status, struct buf *reason)
 	if (cJSON_GetArraySize(cJSON_GetObjectItem(status, "processes")) == 0)
 		buf_add_c(reason, "no process of the cluster runs, or none can reach its Redis");
 	else if (missing != NULL)
-		buf_printf(reason, "no %s has been heard of for %d s", missing, STATUS_SILENT_MS / 1000);
+		buf_printf(reason, "there has been no heartbeat of any %s for %d s", missing, STATUS_SILENT_MS / 1000);
 	else if (strcmp(health, "ok") == 0 || strncmp(health, "unknown", 7) == 0)
 		return true;
 	else
@@ -381,7 +381,7 @@ admin_status_certificates(const cJSON *status)
 	cJSON *list = cJSON_CreateArray();
 	const cJSON *process, *c;
 
-	/* Frontends that have the same pair say the same. */
+	/* Frontends with the same pair report the same certificate. */
 	cJSON_ArrayForEach (process, cJSON_GetObjectItem(status, "processes"))
 		cJSON_ArrayForEach (c, cJSON_GetObjectItem(process, "certificates"))
 			if (!status_has_certificate(list, c))

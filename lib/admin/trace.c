@@ -1,5 +1,5 @@
-/* One message: from the store, so that it is found whatever became of the broker
- * that took it in; and what its broker is doing with it now. */
+/* One message: read from the store, so that it is found whatever happened to the
+ * broker that accepted it; and what its broker is doing with it now. */
 #include <string.h>
 
 #include "lib/admin/message.h"
@@ -10,7 +10,7 @@
 
 struct trace {
 	char id[SPOOL_ID_MAX];
-	struct admin_brokers *brokers; /* borrowed; NULL: none is asked */
+	struct admin_brokers *brokers; /* borrowed; NULL: no broker is asked */
 };
 
 static void

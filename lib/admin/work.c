@@ -9,8 +9,8 @@
 
 enum { WORKS_MAX = 8 };
 
-/* Reading the descriptor that the thread wrote to makes all visible that it did
- * before. */
+/* Reading the descriptor that the thread wrote to makes everything it did
+ * before visible. */
 static void
 work_on_finished(evutil_socket_t fd, short what, void *arg)
 {
@@ -31,7 +31,7 @@ static void *
 work_main(void *arg)
 {
 	struct admin_work *w = arg;
-	int fd = w->fd; /* w is the loop's as soon as this is written to */
+	int fd = w->fd; /* w belongs to the loop as soon as this is written to */
 	const uint64_t one = 1;
 
 	w->run(w);
@@ -39,7 +39,7 @@ work_main(void *arg)
 	return NULL;
 }
 
-/* False: the host has no thread left. Signals are the loop's. */
+/* False: the host has no thread left. Signals are handled by the loop. */
 static bool
 work_start_thread(struct admin_work *w)
 {
@@ -67,19 +67,19 @@ void
 admin_work_start(struct admin_call *call, struct admin_work *w)
 {
 	if (call->admin->works == WORKS_MAX) {
-		work_refuse(call, w, ERR_LIMIT, "too many orders that take long are under way");
+		work_refuse(call, w, ERR_LIMIT, "too many long operations are in progress");
 		return;
 	}
 	w->call = call;
 	w->admin = call->admin;
 	w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->fd < 0) {
-		work_refuse(call, w, ERR_UNAVAILABLE, "no descriptor is left for work that takes long");
+		work_refuse(call, w, ERR_UNAVAILABLE, "no file descriptor is left for a long operation");
 		return;
 	}
 	if (!work_start_thread(w)) {
 		close(w->fd);
-		work_refuse(call, w, ERR_UNAVAILABLE, "no thread is left for work that takes long");
+		work_refuse(call, w, ERR_UNAVAILABLE, "no thread is left for a long operation");
 		return;
 	}
 	w->admin->works++;

@@ -1,26 +1,26 @@
-/* Work of some 100 ms, such as a hash of a password or a key: on a thread of its
- * own, so that the loop goes on. Private to lib/admin. */
+/* Work that takes some 100 ms, such as hashing a password or making a key, done
+ * on a thread of its own so that the loop is not blocked. Private to lib/admin. */
 #ifndef SP_ADMIN_WORK_H
 #define SP_ADMIN_WORK_H
 
 #include "lib/admin/private.h"
 
 struct admin_work {
-	/* On the thread: must touch nothing but the work itself. */
+	/* On the thread: must not touch anything but the work itself. */
 	void (*run)(struct admin_work *w);
-	/* On the loop, unless the call was cancelled meanwhile. */
+	/* On the loop, unless the call has been cancelled. */
 	void (*done)(struct admin_call *call, struct admin_work *w);
-	/* On the loop, at last: of a work on the heap. */
+	/* On the loop, last of all; for work on the heap. */
 	void (*free)(struct admin_work *w);
-	/* Of work.c: */
+	/* Used by work.c: */
 	struct admin_call *call;
 	struct admin *admin;
 	struct event *finished; /* owner */
-	int fd;			/* owner: written to when it is done */
+	int fd;			/* owner: written to when the work is done */
 };
 
-/* The three functions are set. Holds the call until it is done. Where 8 are
- * at work already the call is refused (ERR_LIMIT), and the work freed. */
+/* The three functions must be set. Holds the call until the work is done. If 8
+ * are already running, the call is refused (ERR_LIMIT) and the work is freed. */
 void admin_work_start(struct admin_call *call, struct admin_work *w);
 
 #endif

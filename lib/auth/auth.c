@@ -1,9 +1,9 @@
-/* A password in hand: remembered, or looked up, slowed down and verified.
+/* Checks a plain password: from memory, or by look-up, delay and verification.
  *
- * The order: what is remembered is answered at once; else the account is
- * looked up while the failures are counted, the delay waited for, the verifier
- * computed on a thread (a dummy one where there is no account, so that the
- * time tells nothing), and the result counted. */
+ * In this order: a remembered password is answered at once. Otherwise the
+ * account is looked up while the failures are counted, the delay is waited for,
+ * the verifier is computed on a thread (a dummy one if there is no account, so
+ * that the time reveals nothing), and the result is counted. */
 #include "lib/auth/auth.h"
 
 #include <openssl/crypto.h>
@@ -29,11 +29,11 @@ struct auth_request {
 	struct auth_identity identity;
 	char verifier[AUTH_VERIFIER_MAX];
 	bool exists, enabled, fits;
-	bool verifying; /* a thread has it, or will */
+	bool verifying; /* a thread has it or will get it */
 	bool verified;
 	struct memory_ask *ask;
 	struct throttle *throttle;
-	struct event *soon; /* the first step is the loop's next */
+	struct event *soon; /* runs the first step at the loop's next turn */
 	struct auth_request *prev, *next;
 };
 
@@ -52,7 +52,7 @@ auth_account_name(struct str given, char out[AUTH_ADDRESS_MAX])
 			out[i] = '?';
 }
 
-/* What is remembered of others fits their records still: see memory.c. */
+/* What is remembered of other accounts still matches their records: see memory.c. */
 static void
 on_user_changed(void *arg, struct str address)
 {
@@ -235,7 +235,7 @@ auth_cancel(struct auth_request **req)
 		return;
 	*req = NULL;
 	q->cb = NULL;
-	if (!q->verifying) /* else a thread has it, and it ends by itself */
+	if (!q->verifying) /* otherwise a thread has it and will end it */
 		request_free(q);
 }
 

@@ -1,12 +1,11 @@
-/* Who logs in: passwords, SCRAM, failed tries slowed down cluster-wide.
+/* Authentication: passwords, SCRAM, and cluster-wide delays after failed attempts.
  *
- * Passwords are argon2id (libargon2), checked on threads of their own, never
- * on the loop; a success is remembered for settings:auth cache_time under a
- * keyed hash, as long as the account's record stays the same: in memory (a
- * random key a process), and for all frontends in the store (auth:ok:{address})
- * if the cluster's secret was given to its processes. Failures are counted in Redis by account and by address
- * (auth:fail:{...}, expiring): each further one delays the answer to the next
- * try, on every frontend. */
+ * Passwords are hashed with argon2id (libargon2) and checked on separate threads, never on the loop. A
+ * success is remembered for settings:auth cache_time under a keyed hash, as long as the account's record does
+ * not change: in memory (with a random key per process) and, if the cluster's secret was given to its
+ * processes, for all frontends in the store (auth:ok:{address}). Failures are counted in Redis by account and
+ * by address (auth:fail:{...}, expiring): each one further delays the answer to the next attempt, on every
+ * frontend. */
 #ifndef SP_AUTH_AUTH_H
 #define SP_AUTH_AUTH_H
 
@@ -22,7 +21,7 @@
 
 struct auth;
 
-/* secret: may be NULL, then frontends share nothing. */
+/* secret: may be NULL; then frontends share nothing. */
 struct auth *auth_new(struct event_base *base, struct redis *r, const struct secret *secret,
 		      struct settings_live *settings, struct directory *directory);
 void auth_free(struct auth **a);
@@ -32,10 +31,10 @@ void auth_watch_delays(struct auth *a, void (*on_delayed)(void *arg), void *arg)
 enum auth_result {
 	AUTH_OK,
 	AUTH_FAILED,	  /* unknown account or wrong password: never told apart */
-	AUTH_DISABLED,	  /* the password was right, the account may not log in */
-	AUTH_MALFORMED,	  /* the client's message is malformed for the mechanism */
+	AUTH_DISABLED,	  /* the password is correct, but the account may not log in */
+	AUTH_MALFORMED,	  /* the client's message is malformed */
 	AUTH_ABORTED,	  /* the client sent "*" */
-	AUTH_UNAVAILABLE, /* the store cannot be asked; try later */
+	AUTH_UNAVAILABLE, /* the store cannot be reached; try later */
 };
 
 #define AUTH_ADDRESS_MAX 330
@@ -45,11 +44,11 @@ struct auth_identity {
 	uint64_t quota_bytes;		/* 0: no limit */
 };
 
-/* ---- A password in hand (POP3 USER/PASS, IMAP LOGIN) ---- */
-/* Called once, later, also for what is answered from memory. The delay for
+/* ---- A plain password (POP3 USER/PASS, IMAP LOGIN) ---- */
+/* Called once, later, even if the result comes from memory. The delay for
  * earlier failures is already over. */
 typedef void auth_on_result(void *arg, enum auth_result result, const struct auth_identity *identity);
-struct auth_request; /* to cancel: the callback will not come. NULL once it has come. */
+struct auth_request; /* handle to cancel: the callback will not come. Invalid once it has come. */
 struct auth_request *auth_check_password(struct auth *a, struct str address, struct str password, const struct ip *peer,
 					 auth_on_result *cb, void *arg);
 void auth_cancel(struct auth_request **req);
@@ -60,37 +59,38 @@ struct sasl;
 /* Protocol-neutral: challenges and responses are raw bytes; the protocol does
  * base64 and its own framing (sasl_decode() below). */
 struct sasl_events {
-	/* Send this challenge, then give the answer to sasl_respond(). */
+	/* Send this challenge, then pass the answer to sasl_respond(). */
 	void (*on_challenge)(void *arg, struct str challenge);
-	/* The end. final_data (SCRAM server-final) is to be sent with the success
-	 * where the protocol can, else as a last challenge with an empty answer:
-	 * the engine asks for that by itself unless success_data is true. */
+	/* The exchange has ended. final_data (SCRAM server-final) is sent with
+	 * the success reply if the protocol supports that, else as a last
+	 * challenge with an empty answer: the engine does the latter by itself
+	 * unless success_data is true. */
 	void (*on_done)(void *arg, enum auth_result result, const struct auth_identity *identity,
 			struct str final_data);
 };
 
 struct sasl_options {
 	const struct ip *peer;
-	bool success_data;	       /* the protocol's success carries data (IMAP no, SMTP no, POP3 no, XMPP yes) */
+	bool success_data;	       /* the success reply carries data (IMAP no, SMTP no, POP3 no, XMPP yes) */
 	const unsigned char *exporter; /* 32 bytes of tls-exporter, or NULL: no -PLUS */
 };
 
-/* A mechanism offered on this connection? ("PLAIN" ...; case does not matter) */
+/* Is the mechanism offered on this connection? ("PLAIN" ...; in any case of letters) */
 bool sasl_is_known(struct str mechanism);
-/* Events may come from within this and sasl_respond(). initial: NULL when the
+/* Events may come from within this and sasl_respond(). initial: NULL if the
  * client sent none. Returns NULL for an unknown mechanism. */
 struct sasl *sasl_start(struct auth *a, struct str mechanism, const struct str *initial,
 			const struct sasl_options *options, const struct sasl_events *events, void *arg);
 void sasl_respond(struct sasl *s, struct str response);
-/* Also cancels what is under way. NULLs *s. Must be called after on_done too. */
+/* Also cancels an exchange in progress. Sets *s to NULL. Must also be called after on_done. */
 void sasl_free(struct sasl **s);
 
-/* base64 of one line: "=" is the empty string, "*" sets *aborted_out. The
- * result lies in arena. False: malformed. */
+/* Decodes one line of base64: "=" is the empty string, "*" sets *aborted_out.
+ * The result is in the arena. False: malformed. */
 struct arena;
 bool sasl_decode(struct arena *arena, struct str line, struct str *data_out, bool *aborted_out);
 
-/* ---- Making verifiers (tool; synchronous, costs some 50 ms each) ---- */
+/* ---- Making verifiers (for the tool; synchronous, takes some 50 ms each) ---- */
 #define AUTH_VERIFIER_MAX 300
 int auth_make_argon2id(struct str password, char out[AUTH_VERIFIER_MAX], struct err *err);
 int auth_make_scram_sha256(struct str password, char out[AUTH_VERIFIER_MAX], struct err *err);

@@ -1,14 +1,14 @@
-/* Right passwords, remembered for a while.
+/* Correct passwords, remembered for a while.
  *
  * What is kept is a MAC of address, verifier and password. The verifier is that
- * of the record as it is now, so a changed password makes what was remembered
- * worthless by itself, and a notice that was lost, or a change of the domain,
- * costs nobody a new hash.
+ * of the current record, so a changed password invalidates the entry by itself,
+ * and a lost notice, or a change of the domain, does not force anybody to hash
+ * again.
  *
- * The cluster remembers too, in auth:ok:{address}, so that a frontend that
- * starts need not hash the passwords of all who come back. That is done only
- * with a secret which is not in the store: else whoever reads the store could
- * try passwords at the price of an HMAC instead of an argon2id. */
+ * The cluster remembers too, in auth:ok:{address}, so that a new frontend does
+ * not have to hash the passwords of all returning users. This is done only with
+ * a secret that is not in the store: otherwise anybody who reads the store
+ * could try passwords at the price of an HMAC instead of an argon2id hash. */
 #include <openssl/crypto.h>
 #include <openssl/hmac.h>
 #include <stdio.h>
@@ -28,8 +28,9 @@ struct memory_ask {
 	unsigned char wanted[KEY_BYTES];
 };
 
-/* Address and verifier are ended by NUL, which neither contains. In one piece,
- * so that no copy of the password is left behind; the caller cleanses it. */
+/* Address and verifier are ended by NUL, which neither contains. It is one
+ * block, so that no copy of the password is left behind; the caller cleanses
+ * it. */
 static unsigned char *
 memory_text(const struct memory_claim *claim, size_t *size_out)
 {
@@ -60,7 +61,7 @@ memory_mac(const struct auth *a, const struct memory_claim *claim, bool shared, 
 	mem_free(text);
 }
 
-/* ---- Of this process ---- */
+/* ---- In this process ---- */
 
 static void
 memory_drop(struct auth *a, struct remembered *r)
@@ -120,7 +121,7 @@ memory_free(struct auth *a)
 		memory_drop(a, r);
 }
 
-/* ---- Of the cluster ---- */
+/* ---- In the cluster ---- */
 
 static struct str
 memory_key(const char *address, char out[OK_KEY_MAX])
@@ -135,7 +136,7 @@ memory_on_reply(void *arg, const redisReply *reply, const struct err *err)
 	struct str got = redis_str(reply);
 	bool known = err == NULL && got.len == KEY_BYTES && CRYPTO_memcmp(got.p, ask->wanted, KEY_BYTES) == 0;
 
-	/* An error is no knowledge; what comes next meets it, too. */
+	/* An error counts as not known; the next step will meet it too. */
 	if (ask->cb != NULL)
 		ask->cb(ask->arg, known);
 	mem_free(ask);

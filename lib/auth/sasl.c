@@ -24,7 +24,7 @@ struct sasl {
 	void *arg;
 	struct ip peer;
 	bool success_data, done;
-	bool may_respond; /* the client has the word */
+	bool may_respond; /* it is the client's turn */
 	bool has_exporter;
 	unsigned char exporter[EXPORTER_BYTES];
 	struct arena arena;
@@ -43,8 +43,8 @@ struct sasl {
 
 struct mechanism {
 	const char *name;
-	bool client_first;  /* starts with a message of the client's */
-	const char *prompt; /* the first challenge otherwise */
+	bool client_first;  /* starts with a message from the client */
+	const char *prompt; /* otherwise, the first challenge */
 	bool plus;
 	void (*respond)(struct sasl *s, struct str response);
 };
@@ -95,7 +95,7 @@ respond_plain(struct sasl *s, struct str response)
 	}
 	auth_account_name(authcid, s->account);
 	auth_account_name(authzid, authz_account);
-	/* Nobody acts for somebody else here. */
+	/* Acting for another account is not supported. */
 	if (authzid.len != 0 && strcmp(authz_account, s->account) != 0) {
 		fail(s, AUTH_FAILED);
 		return;
@@ -116,7 +116,7 @@ respond_login(struct sasl *s, struct str response)
 
 /* ---- SCRAM ---- */
 
-/* The attribute at the start of *rest ("r=..."): its value; false when it is
+/* The attribute at the start of *rest ("r=..."): its value; false if it is
  * another one. */
 static bool
 take_attribute(struct str *rest, char name, struct str *value_out)
@@ -164,7 +164,7 @@ base64_text(struct sasl *s, const unsigned char *data, size_t len)
 	return text;
 }
 
-/* An account that does not exist always shows the same salt, and never fits. */
+/* An account that does not exist always shows the same salt, and never matches. */
 static void
 fake_verifier(struct sasl *s)
 {
@@ -253,9 +253,9 @@ take_client_first(struct sasl *s, struct str message)
 	auth_account_name(account, s->account);
 	auth_account_name(authzid, authz_account);
 	s->bind_flag = bind.p[0];
-	/* Binding is asked for exactly with -PLUS, and only to the exporter. "y": the
-	 * client thinks that we have no -PLUS; if we offered it, somebody took it away.
-	 * And nobody acts for somebody else here. */
+	/* Binding must be requested exactly with -PLUS, and only to the exporter. "y":
+	 * the client thinks that we do not support -PLUS; if we offered it, somebody
+	 * removed it on the way. Acting for another account is not supported. */
 	if ((s->bind_flag == 'p') != s->mechanism->plus || (s->bind_flag == 'y' && s->has_exporter) ||
 	    (s->bind_flag == 'p' && !str_eq(bind, STR("p=tls-exporter"))) ||
 	    (authzid.len != 0 && strcmp(authz_account, s->account) != 0)) {
@@ -269,7 +269,7 @@ take_client_first(struct sasl *s, struct str message)
 		on_user(s, found ? &user : NULL, NULL);
 }
 
-/* Is "c=" what it must be: the GS2 header and, with -PLUS, the binding? */
+/* Is "c=" correct: the GS2 header and, with -PLUS, the binding? */
 static bool
 binding_is_right(struct sasl *s, struct str binding)
 {
@@ -299,7 +299,7 @@ succeed_scram(struct sasl *s, struct str auth_message)
 		finish(s, AUTH_OK, &s->identity, text);
 		return;
 	}
-	s->step = 2; /* the client's answer to this is empty */
+	s->step = 2; /* the client answers this with an empty message */
 	challenge(s, text);
 }
 

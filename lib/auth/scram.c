@@ -103,7 +103,7 @@ scram_proof_fits(const struct scram_verifier *v, struct str auth_message, struct
 		return false;
 	hmac(v->stored_key, auth_message, signature);
 	for (unsigned i = 0; i < SCRAM_KEY_BYTES; i++)
-		proof[i] ^= signature[i]; /* now the client's key, if it is right */
+		proof[i] ^= signature[i]; /* this yields the client's key, if the proof is correct */
 	SHA256(proof, SCRAM_KEY_BYTES, hash);
 	OPENSSL_cleanse(proof, sizeof(proof));
 	return CRYPTO_memcmp(hash, v->stored_key, SCRAM_KEY_BYTES) == 0;

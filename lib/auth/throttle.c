@@ -1,5 +1,5 @@
 /* Failed logins, counted in Redis by account and by address, so that every
- * frontend slows the next try down alike. */
+ * frontend delays the next attempt in the same way. */
 #include <stdio.h>
 
 #include "lib/auth/private.h"
@@ -16,7 +16,7 @@ struct throttle {
 	void (*go)(void *arg, const struct err *err);
 	void *arg;
 	unsigned answers_left;
-	uint64_t failures; /* the larger count of both */
+	uint64_t failures; /* the larger of both counts */
 	struct err err;
 	struct event *timer;
 	bool cancelled;
@@ -46,7 +46,7 @@ throttle_peer_key(const struct ip *peer, char out[THROTTLE_KEY_MAX])
 	char text[IP_TEXT_MAX];
 	struct ip net = *peer;
 
-	/* Who has one IPv6 address has a /64 of them. */
+	/* Whoever has one IPv6 address has a /64 of them. */
 	if (net.family == 6)
 		memset(net.bytes + 8, 0, 8);
 	ip_text(&net, text);

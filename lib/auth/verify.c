@@ -117,7 +117,7 @@ verify_stop(struct auth *a)
 	for (unsigned i = 0; a->started && i < a->thread_count; i++)
 		pthread_join(a->threads[i], NULL);
 	run_done(a);
-	/* What no thread has begun ends without having run. */
+	/* Work that no thread has begun ends without being run. */
 	a->done_first = a->first;
 	a->first = a->last = NULL;
 	run_done(a);

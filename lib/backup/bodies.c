@@ -77,7 +77,7 @@ bodies_on_entry(void *arg, const struct rdb_entry *e, struct err *err)
 	return 0;
 }
 
-/* Each once. What is a body of one message and a digest of none stays a body. */
+/* Each once. What is the body of one message and a digest elsewhere stays a body. */
 static void
 bodies_sort(struct backup_bodies *b)
 {

@@ -7,7 +7,7 @@
 
 #define CRC64_POLYNOMIAL UINT64_C(0x95ac9329ac4bc9b5) /* reflected */
 
-/* [k][b]: the byte b with k zero bytes behind it. */
+/* [k][b]: the byte b followed by k zero bytes. */
 static uint64_t crc64_table[8][256];
 static pthread_once_t crc64_once = PTHREAD_ONCE_INIT;
 

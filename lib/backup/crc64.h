@@ -1,5 +1,5 @@
-/* CRC-64 as Redis has it (Jones): at the end of its snapshots and of what DUMP
- * gives. Starts at 0. */
+/* CRC-64 as used by Redis (Jones), at the end of its snapshots and of DUMP
+ * payloads. Starts at 0. */
 #ifndef SP_BACKUP_CRC64_H
 #define SP_BACKUP_CRC64_H
 

@@ -85,7 +85,7 @@ folder_not_hidden(const struct dirent *entry)
 	return entry->d_name[0] != '.' && strcmp(entry->d_name, "lost+found") != 0;
 }
 
-/* Only a new folder becomes ours: one with something in it may be anything. */
+/* Only an empty folder becomes ours: any other may be something else. */
 static int
 folder_make(struct backup_folder *f, struct err *err)
 {
@@ -103,7 +103,7 @@ folder_make(struct backup_folder *f, struct err *err)
 	backup_folder_path(f, FOLDER_MARK, "", path);
 	snprintf(made, sizeof(made), "%s/." FOLDER_MARK ".new", f->path);
 	if (count != 0)
-		return err_set(err, ERR_INVALID, "%.150s is not empty, and is no folder of backups", f->path);
+		return err_set(err, ERR_INVALID, "%.150s is not empty, and is not a backup folder", f->path);
 	CHECK(RAND_bytes(random, sizeof(random)) == 1);
 	file = fopen(made, "we");
 	if (file == NULL)
@@ -131,12 +131,12 @@ folder_read_mark(struct backup_folder *f, struct err *err)
 	backup_folder_path(f, FOLDER_MARK, "", path);
 	file = fopen(path, "re");
 	if (file == NULL && errno == ENOENT)
-		return err_set(err, ERR_NOT_FOUND, "%.150s is no folder of backups", f->path);
+		return err_set(err, ERR_NOT_FOUND, "%.150s is not a backup folder", f->path);
 	if (file == NULL)
 		return err_set_errno(err, errno, "opening %s", path);
 	if (fgets(text, sizeof(text), file) == NULL || strncmp(text, FOLDER_TEXT, front) != 0) {
 		fclose(file);
-		return err_set(err, ERR_INVALID, "the backups in %.150s are of a format not known here", f->path);
+		return err_set(err, ERR_INVALID, "the backups in %.150s have an unknown format", f->path);
 	}
 	fclose(file);
 	str_copy(str_first(str_trim(str_c(text + front)), BACKUP_ID_MAX - 1), f->id, sizeof(f->id));
@@ -149,7 +149,7 @@ folder_lock(struct backup_folder *f, int how, struct err *err)
 	char path[BACKUP_PATH_MAX];
 
 	backup_folder_path(f, "lock", "", path);
-	/* A copy on a medium that cannot be written has nobody who would write to it. */
+	/* A copy on a read-only medium needs no lock against writers. */
 	f->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (f->lock < 0 && how == LOCK_SH)
 		return 0;
@@ -259,7 +259,7 @@ backup_folder_commit(struct backup_folder *f, int64_t unix_ms, char name_out[BAC
 	return folder_sync(f->path, err) == 0 ? folder_read_names(f, err) : -1;
 }
 
-/* Renamed first: half of one is not to be taken for whole. */
+/* Renamed first: half a backup must not be taken for a complete one. */
 int
 backup_folder_remove(struct backup_folder *f, const char *name, struct err *err)
 {

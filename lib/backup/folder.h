@@ -1,4 +1,4 @@
-/* The folder that backups of one cluster go to.
+/* The folder with the backups of one cluster.
  *
  *	DIR/stagepost-backup     what it is, and its own id
  *	DIR/lock                 one at a time
@@ -25,26 +25,26 @@ struct backup_folder {
 	char packs[BACKUP_PATH_MAX];
 	char id[BACKUP_ID_MAX];
 	int lock; /* its descriptor */
-	/* Whole backups by their names, the oldest first. */
+	/* Complete backups by name, oldest first. */
 	char (*names)[BACKUP_NAME_MAX]; /* owner */
 	size_t count;
 };
 
-/* To add one: makes what is missing; refuses a folder that has something else in
- * it. Others are kept out as long as it is open. */
+/* Opens it to add a backup: creates what is missing, and refuses a folder that
+ * contains anything else. Locks out others while it is open. */
 int backup_folder_open_to_write(struct backup_folder *f, const char *path, struct err *err);
-/* To read: others may read too. */
+/* Opens it for reading; others may read too. */
 int backup_folder_open(struct backup_folder *f, const char *path, struct err *err);
 void backup_folder_close(struct backup_folder *f);
 
 /* DIR/name/file; file may be empty. */
 void backup_folder_path(const struct backup_folder *f, const char *name, const char *file, char out[BACKUP_PATH_MAX]);
 
-/* An empty DIR/unfinished, whatever was left there. */
+/* Creates an empty DIR/unfinished, removing any earlier content. */
 int backup_folder_begin(struct backup_folder *f, struct err *err);
-/* It is whole, and gets the name of its time. Syncs; all files in it must be. */
+/* The backup is complete and gets the name of its time. Syncs the folder; the files in it must already be synced. */
 int backup_folder_commit(struct backup_folder *f, int64_t unix_ms, char name_out[BACKUP_NAME_MAX], struct err *err);
-/* Removes a whole one. */
+/* Removes a complete backup. */
 int backup_folder_remove(struct backup_folder *f, const char *name, struct err *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* Which keys of a snapshot are which. */
+/* Classifies the keys of a snapshot. */
 #include "lib/backup/key.h"
 
 bool

@@ -1,4 +1,4 @@
-/* Which keys of a snapshot are which. */
+/* Classifies the keys of a snapshot. */
 #ifndef SP_BACKUP_KEY_H
 #define SP_BACKUP_KEY_H
 
@@ -7,8 +7,8 @@
 #include "lib/base/str.h"
 #include "lib/redis/keys.h"
 
-/* Is the key one of the row's, by what stands before the first part of its pattern,
- * and by its end? tail: the end, with '0' for a number. */
+/* Does the key belong to the row? Compares the text before the first part of the
+ * row's pattern, and the end of the key. tail: the end, with '0' for a number. */
 bool backup_key_is(struct str key, enum redis_key row, const char *tail);
 
 #endif

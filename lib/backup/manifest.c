@@ -79,7 +79,7 @@ backup_manifest_check_file(const struct backup_file *file, const struct backup_f
 	if (manifest_digest(path, &now, err) != 0)
 		return -1;
 	if (now.bytes != file->bytes || strcmp(now.sha256, file->sha256) != 0)
-		return err_set(err, ERR_CORRUPT, "%.180s is damaged: its digest is not that of the manifest", path);
+		return err_set(err, ERR_CORRUPT, "%.180s is damaged: its digest does not match the manifest", path);
 	return 0;
 }
 
@@ -167,7 +167,7 @@ manifest_number(const cJSON *o, const char *name)
 											  : 0;
 }
 
-/* Names that would lead out of the backup's folder are none of ours. */
+/* A name that would lead outside the backup's folder is not ours. */
 static bool
 manifest_name_is_good(const char *name)
 {
@@ -235,5 +235,5 @@ backup_manifest_read(struct backup_manifest *m, const struct backup_folder *f, c
 	good = o != NULL && manifest_take(m, o);
 	cJSON_Delete(o);
 	buf_fini(&text);
-	return good ? 0 : err_set(err, ERR_CORRUPT, "%.180s is damaged, or of a version not known here", path);
+	return good ? 0 : err_set(err, ERR_CORRUPT, "%.180s is damaged, or has an unknown version", path);
 }

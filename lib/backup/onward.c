@@ -1,4 +1,4 @@
-/* Mailboxes that are restored go on where no client has been. */
+/* Restored mailboxes continue with numbers that no client has seen. */
 #include "lib/backup/onward.h"
 
 #include <stdio.h>
@@ -10,11 +10,11 @@
 
 #define UID_MOST INT64_C(4294967295)
 
-/* A field's number moves on by so much. */
+/* The number in a field is advanced by this much. */
 struct onward_step {
 	const char *field;
 	int64_t by;
-	int64_t most; /* it stays where it would be more; 0: no limit */
+	int64_t most; /* no advance beyond this; 0: no limit */
 };
 
 static const struct onward_step onward_meta[] = {
@@ -55,7 +55,7 @@ onward_on_field(void *arg, struct str field, struct str value)
 	struct onward_hash *h = arg;
 	int64_t number;
 
-	/* Put at the end, by the new modseq. */
+	/* Added at the end, with the new modseq. */
 	if (str_eq(field, STR("since")))
 		return;
 	for (const struct onward_step *s = h->steps; s->field != NULL; s++) {
@@ -95,7 +95,7 @@ onward_on_chunk(void *arg, struct str field, struct str value)
 	h->fields++;
 }
 
-/* The count of fields stands in front, and is known last. */
+/* The count of fields comes first, but is known last. */
 static int
 onward_hash(struct backup_onward *o, struct rdb_entry *e, const struct onward_step *steps, struct err *err)
 {
@@ -105,7 +105,7 @@ onward_hash(struct backup_onward *o, struct rdb_entry *e, const struct onward_st
 
 	if (result == 0 && h.damaged)
 		result = err_set(err, ERR_CORRUPT, "the value of '%.*s' is damaged", STR_ARG(e->key));
-	/* Older than any log: who asks from before is told everything. */
+	/* Older than any log: clients that ask from an earlier point are told everything. */
 	if (steps == onward_folder)
 		onward_put_field(&h, STR("since"), h.modseq);
 	buf_clear(&o->value);

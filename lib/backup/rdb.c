@@ -18,7 +18,7 @@ struct rdb {
 	uint64_t crc;
 	struct buf key;
 	struct buf value;
-	struct buf *copy; /* what is read goes here too; NULL: nowhere */
+	struct buf *copy; /* everything read is also copied here; NULL: no copy */
 	struct rdb_entry entry;
 	struct err *err;
 };
@@ -37,7 +37,7 @@ rdb_take(struct rdb *r, void *out, size_t len)
 	if (fread(out, 1, len, r->file) != len) {
 		if (ferror(r->file))
 			return err_set_errno(r->err, errno, "reading %s", r->path);
-		return rdb_damaged(r, "it ends too early");
+		return rdb_damaged(r, "it is truncated");
 	}
 	r->crc = crc64_add(r->crc, out, len);
 	if (r->copy != NULL)
@@ -45,7 +45,7 @@ rdb_take(struct rdb *r, void *out, size_t len)
 	return 0;
 }
 
-/* In pieces: a damaged length makes no buffer larger than the file. */
+/* In pieces: a damaged length must not allocate a buffer larger than the file. */
 static int
 rdb_skip(struct rdb *r, uint64_t len)
 {
@@ -60,7 +60,7 @@ rdb_skip(struct rdb *r, uint64_t len)
 	return 0;
 }
 
-/* *special_out: the length is the kind of a string that is no plain bytes. */
+/* *special_out: the length is the kind of a string that is not plain bytes. */
 static int
 rdb_length(struct rdb *r, uint64_t *length_out, bool *special_out)
 {
@@ -151,15 +151,15 @@ rdb_skip_strings(struct rdb *r, uint64_t count)
 	return 0;
 }
 
-/* ---- Values: how far each type reaches ---- */
+/* ---- Values: the extent of each type ---- */
 
 enum rdb_shape {
 	RDB_UNKNOWN,
 	RDB_ONE_STRING,
-	RDB_STRINGS, /* a count, then as many */
-	RDB_PAIRS,   /* a count, then twice as many */
-	RDB_SCORES,  /* a count, then as many strings with 8 bytes behind each */
-	RDB_NODES,   /* a count, then as many numbers with a string behind each */
+	RDB_STRINGS, /* a count, then that many */
+	RDB_PAIRS,   /* a count, then twice that many */
+	RDB_SCORES,  /* a count, then that many strings, each followed by 8 bytes */
+	RDB_NODES,   /* a count, then that many numbers, each followed by a string */
 	RDB_STREAM,
 };
 
@@ -187,7 +187,7 @@ static const struct {
 	[21] = {RDB_STREAM, 3},
 };
 
-/* Entries that a consumer has in hand, then the next consumer. */
+/* Entries pending for a consumer, then the next consumer. */
 static int
 rdb_skip_consumers(struct rdb *r, unsigned version)
 {
@@ -263,9 +263,8 @@ rdb_skip_value(struct rdb *r, unsigned type)
 	case RDB_UNKNOWN: break;
 	default: return rdb_skip_counted(r, shape);
 	}
-	return err_set(r->err, ERR_INVALID,
-		       "the snapshot %s has values of type %u (of the key '%.60s'), not known here", r->path, type,
-		       r->key.data != NULL ? r->key.data : "");
+	return err_set(r->err, ERR_INVALID, "the snapshot %s has values of the unknown type %u (key '%.60s')", r->path,
+		       type, r->key.data != NULL ? r->key.data : "");
 }
 
 /* ---- Entries ---- */
@@ -330,7 +329,7 @@ rdb_take_database(struct rdb *r)
 	return 0;
 }
 
-/* A checksum of zero: the server makes none. */
+/* A checksum of zero: the server does not compute one. */
 static int
 rdb_take_end(struct rdb *r)
 {
@@ -339,8 +338,8 @@ rdb_take_end(struct rdb *r)
 	if (rdb_take(r, &crc, sizeof(crc)) != 0)
 		return -1;
 	if (crc != 0 && le64toh(crc) != wanted)
-		return rdb_damaged(r, "its checksum does not fit");
-	return fgetc(r->file) == EOF ? 0 : rdb_damaged(r, "something stands behind its end");
+		return rdb_damaged(r, "its checksum does not match");
+	return fgetc(r->file) == EOF ? 0 : rdb_damaged(r, "there is data after its end");
 }
 
 /* 1: the end. */
@@ -374,7 +373,7 @@ rdb_take_header(struct rdb *r)
 	if (rdb_take(r, header, RDB_HEADER_BYTES) != 0)
 		return -1;
 	if (strncmp(header, "REDIS", 5) != 0 || !str_to_u64(str_c(header + 5), &version))
-		return rdb_damaged(r, "it does not begin like one");
+		return rdb_damaged(r, "it has no snapshot header");
 	if (version < RDB_VERSION_LEAST || version > RDB_VERSION_MOST)
 		return err_set(r->err, ERR_INVALID, "the snapshot %s has version %u, not one of %d to %d", r->path,
 			       (unsigned)version, RDB_VERSION_LEAST, RDB_VERSION_MOST);

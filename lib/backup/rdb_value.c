@@ -1,14 +1,14 @@
-/* Looking into values: strings and hashes. */
+/* Decoding values: strings and hashes. */
 #include <stdio.h>
 
 #include "lib/backup/crc64.h"
 #include "lib/backup/rdb_private.h"
 #include "lib/base/bytes.h"
 
-/* ---- LZF (of libLZF, as Redis packs strings) ---- */
+/* ---- LZF (of libLZF, which Redis uses to compress strings) ---- */
 
-/* A control byte below 32 says how many bytes follow as they are; else how many of
- * those before are to be repeated, and from how far back. */
+/* A control byte below 32 is a count of literal bytes that follow; any other says
+ * how many earlier bytes to repeat, and from how far back. */
 bool
 rdb_unpack(struct str in, size_t len, struct buf *out)
 {
@@ -35,7 +35,7 @@ rdb_unpack(struct str in, size_t len, struct buf *out)
 		count += 2;
 		if (back > out->len - start || out->len - start + count > len)
 			return false;
-		/* Byte by byte: what is repeated may reach into what it makes. */
+		/* Byte by byte: the repeated bytes may overlap the output. */
 		buf_reserve(out, count);
 		for (; count > 0; count--, out->len++)
 			out->data[out->len] = out->data[out->len - back];
@@ -45,7 +45,7 @@ rdb_unpack(struct str in, size_t len, struct buf *out)
 
 /* ---- Strings, within the bytes of a value ---- */
 
-/* As rdb_length() in rdb.c, over bytes. */
+/* Like rdb_length() in rdb.c, but from memory. */
 static bool
 value_length(struct str *rest, uint64_t *length_out, bool *special_out)
 {
@@ -97,7 +97,7 @@ value_packed(struct str *rest, struct buf *out)
 	       value_bytes(rest, packed, &in) && rdb_unpack(in, (size_t)length, out);
 }
 
-/* The next string, put behind what out holds. */
+/* Appends the next string to out. */
 static bool
 value_string(struct str *rest, struct buf *out)
 {
@@ -131,25 +131,25 @@ rdb_string(const struct rdb_entry *entry, struct buf *out, struct err *err)
 
 	buf_clear(out);
 	if (entry->type != RDB_TYPE_STRING || !value_string(&rest, out) || rest.len != 0)
-		return err_set(err, ERR_CORRUPT, "the value of '%.*s' is not a sound string", STR_ARG(entry->key));
+		return err_set(err, ERR_CORRUPT, "the value of '%.*s' is not a valid string", STR_ARG(entry->key));
 	return 0;
 }
 
 /* ---- Hashes ---- */
 
 struct listpack {
-	struct str rest; /* elements not looked at yet */
-	char number[24]; /* of an element that is one */
+	struct str rest; /* elements not read yet */
+	char number[24]; /* of an integer element */
 };
 
-/* Bytes of the length that stands behind an element of so many bytes, for reading backwards. */
+/* Size of the length after an element of so many bytes, which serves for reading backwards. */
 static size_t
 listpack_back_bytes(uint64_t len)
 {
 	return len < 128 ? 1 : len < 16384 ? 2 : len < 2097152 ? 3 : len < 268435456 ? 4 : 5;
 }
 
-/* Of an integer of `bits`, two's complement. */
+/* From an integer of `bits`, in two's complement. */
 static struct str
 listpack_number(struct listpack *l, uint64_t value, unsigned bits)
 {
@@ -158,7 +158,7 @@ listpack_number(struct listpack *l, uint64_t value, unsigned bits)
 	return str_of(l->number, (size_t)snprintf(l->number, sizeof(l->number), "%lld", (long long)number));
 }
 
-/* Element kinds: the first byte under a mask, the bytes of head, and of the number where it is one. */
+/* Element kinds: the masked first byte, the bytes of the head, and the bits of the number if it is one. */
 static const struct {
 	unsigned char mask, is, head, number_bits;
 } listpack_kinds[] = {
@@ -166,7 +166,7 @@ static const struct {
 	{0xff, 0xf1, 3, 16}, {0xff, 0xf2, 4, 24}, {0xff, 0xf3, 5, 32}, {0xff, 0xf4, 9, 64},
 };
 
-/* The text of an element whose head was read. */
+/* The text of an element whose head has been read. */
 static struct str
 listpack_text(struct listpack *l, const unsigned char *p, unsigned kind, uint64_t *text_len_out)
 {
@@ -186,7 +186,7 @@ listpack_text(struct listpack *l, const unsigned char *p, unsigned kind, uint64_
 	return listpack_number(l, value, listpack_kinds[kind].number_bits);
 }
 
-/* 1: an element; 0: the end; -1: damaged. The element holds until the next call. */
+/* 1: an element; 0: the end; -1: damaged. The element is valid until the next call. */
 static int
 listpack_next(struct listpack *l, struct str *out)
 {
@@ -222,7 +222,7 @@ value_listpack(struct str pack, rdb_on_field *on_field, void *arg)
 	if (pack.len <= HEAD_BYTES || bytes_get_u32(pack.p) != pack.len)
 		return false;
 	while ((result = listpack_next(&l, &name)) == 1) {
-		/* A number lies in l, where the value may be one too. */
+		/* A number is stored in l, where the value may be one too. */
 		if (name.p == l.number) {
 			memcpy(field, name.p, name.len);
 			name.p = field;
@@ -266,11 +266,11 @@ rdb_hash(const struct rdb_entry *entry, rdb_on_field *on_field, void *arg, struc
 		good = value_string(&rest, &pack) && rest.len == 0 && value_listpack(buf_str(&pack), on_field, arg);
 	buf_fini(&pack);
 	if (!good)
-		return err_set(err, ERR_CORRUPT, "the value of '%.*s' is not a sound hash", STR_ARG(entry->key));
+		return err_set(err, ERR_CORRUPT, "the value of '%.*s' is not a valid hash", STR_ARG(entry->key));
 	return 0;
 }
 
-/* ---- Values that are made ---- */
+/* ---- Building values ---- */
 
 void
 rdb_put_length(struct buf *out, uint64_t length)

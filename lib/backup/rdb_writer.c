@@ -1,4 +1,4 @@
-/* Writing a snapshot of entries that were read. */
+/* Writes a snapshot from entries that were read. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@ struct rdb_writer {
 	uint64_t crc;
 	struct buf string;
 	bool begun;
-	bool failed; /* told at the end */
+	bool failed; /* reported at the end */
 };
 
 struct rdb_writer *

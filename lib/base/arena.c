@@ -1,4 +1,4 @@
-/* A chain of blocks, the newest first. */
+/* A chain of blocks, newest first. */
 #include "lib/base/arena.h"
 
 #include <stdalign.h>
@@ -10,10 +10,10 @@
 
 enum {
 	BLOCK_BYTES = 1024,
-	/* Of an arena that has much: fewer blocks to make and free. */
+	/* For an arena with much data: fewer blocks to allocate and free. */
 	LARGE_BLOCK_BYTES = 32 * 1024,
 	MUCH_BYTES = 128 * 1024,
-	/* The system gives pages of zeros, as they are touched, for whatever is larger. */
+	/* For larger blocks, the system provides zeroed pages as they are touched. */
 	ZEROED_BYTES = 128 * 1024,
 	ALIGNMENT = 16,
 };

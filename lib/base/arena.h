@@ -1,6 +1,6 @@
-/* Memory tied to a scope: a session's life, or the command in hand. What is
- * allocated is never freed singly; reset or fini frees it all, so an early
- * return is always safe. */
+/* Memory tied to a scope: a session's lifetime, or the current command.
+ * Allocations are never freed one by one; reset or fini frees them all, so an
+ * early return is always safe. */
 #ifndef SP_BASE_ARENA_H
 #define SP_BASE_ARENA_H
 
@@ -18,7 +18,7 @@ struct arena {
 
 void arena_init(struct arena *a); /* allocates nothing yet */
 void arena_fini(struct arena *a);
-/* Frees all but the first block (kept when it is small), for use again. */
+/* Frees all but the first block (kept if it is small), for reuse. */
 void arena_reset(struct arena *a);
 void *arena_alloc(struct arena *a, size_t size);		/* aligned to 16, zeroed */
 char *arena_dup(struct arena *a, const void *data, size_t len); /* adds a NUL */

@@ -52,7 +52,7 @@ base64_decode(struct str text, struct buf *out)
 				return false;
 			v = v << 6 | (uint32_t)digit;
 		}
-		/* Bits that no byte uses must be zero, or two texts would mean the same. */
+		/* Bits that no byte uses must be zero; otherwise two texts would mean the same. */
 		if ((padding == 1 && (v & 0xff) != 0) || (padding == 2 && (v & 0xffff) != 0))
 			return false;
 		buf_add_byte(out, (char)(v >> 16));

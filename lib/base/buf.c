@@ -28,7 +28,7 @@ buf_reserve(struct buf *b, size_t more)
 {
 	size_t need;
 
-	/* A length that wrapped around somewhere is found here. */
+	/* Catches a length that wrapped around elsewhere. */
 	CHECKF(more < ((size_t)1 << 40) && b->len < ((size_t)1 << 40), "%zu bytes behind %zu", more, b->len);
 	need = b->len + more + 1;
 	if (need > b->capacity) {

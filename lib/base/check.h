@@ -15,7 +15,7 @@ __attribute__((noreturn, format(printf, 4, 5))) void check_failed(const char *fi
 			check_failed(__FILE__, __LINE__, #condition, "%s", ""); \
 	} while (0)
 
-/* The same with printf-like state to print. */
+/* The same, with state to print, as for printf. */
 #define CHECKF(condition, ...) \
 	do { \
 		if (__builtin_expect(!(condition), 0)) \

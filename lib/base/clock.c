@@ -1,4 +1,4 @@
-/* Time, read and written out. */
+/* Reading and formatting time. */
 #include "lib/base/clock.h"
 
 #include <stdio.h>
@@ -27,7 +27,7 @@ clock_monotonic_ms(void)
 	return clock_monotonic_us() / 1000;
 }
 
-/* The seconds, rounded down, and the rest of 0 to 999 ms. */
+/* The seconds, rounded down, and the remaining 0 to 999 ms. */
 static time_t
 split(int64_t unix_ms, int *rest_ms_out)
 {

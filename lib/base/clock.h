@@ -1,5 +1,5 @@
 /* Time. Wall-clock time is for records and people, monotonic time for
- * deadlines; the two never mix. */
+ * deadlines. The two are never mixed. */
 #ifndef SP_BASE_CLOCK_H
 #define SP_BASE_CLOCK_H
 
@@ -17,8 +17,8 @@ clock_timeval(int64_t ms)
 	return (struct timeval){.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
 }
 
-/* Both take an instant outside the years 1900 to 9999 (UTC) for the nearest
- * one inside: other years have no four digits, or are not allowed.
+/* Both replace an instant outside the years 1900 to 9999 (UTC) with the nearest
+ * one inside: other years do not have four digits, or are not allowed.
  *
  * RFC 5322 date-time in local time, e.g. "Mon, 23 Nov 2026 16:10:01 +0000".
  * size at least 40. */

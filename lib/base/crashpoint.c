@@ -1,4 +1,4 @@
-/* Death at a named place. */
+/* Dying at a named place. */
 #include "lib/base/crashpoint.h"
 
 #include <signal.h>

@@ -1,11 +1,13 @@
-/* Places where a test has the process die as if its host had: by SIGKILL.
+/* Places where a test can make the process die as if its host had failed: by
+ * SIGKILL.
  *
- * STAGEPOST_CRASH_AT=<name>:<marker file> arms one point. The process that
- * passes it dies if it can remove the marker file; so only one dies, once,
- * whoever else passes later. Without the variable a point costs one branch.
+ * STAGEPOST_CRASH_AT=<name>:<marker file> arms one point. A process that reaches it
+ * dies if it can remove the marker file, so only one process dies, and only once,
+ * even if others reach the point later. Without the variable a point costs one
+ * branch.
  *
- * STAGEPOST_STOP_AT, of the same form: it stops there (SIGSTOP) until the test lets
- * it go on (SIGCONT). */
+ * STAGEPOST_STOP_AT has the same form: the process stops there (SIGSTOP) until the
+ * test continues it (SIGCONT). */
 #ifndef SP_BASE_CRASHPOINT_H
 #define SP_BASE_CRASHPOINT_H
 

@@ -1,4 +1,4 @@
-/* Trouble of the world, as a code and one line of text. */
+/* Errors from outside, as a code and one line of text. */
 #include "lib/base/err.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 #ifndef SP_BASE_HEX_H
 #define SP_BASE_HEX_H
 
-/* 0 to 15, of a digit in either case; -1: it is none. */
+/* The value, 0 to 15, of a digit in either case; -1: not a hexadecimal digit. */
 static inline int
 hex_value(char c)
 {

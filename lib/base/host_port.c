@@ -21,8 +21,8 @@ is_label(struct str label)
 	return true;
 }
 
-/* The last label of a name is never all digits (RFC 1123, 2.1): that is an
- * address with a mistake in it. */
+/* The last label of a name is never all digits (RFC 1123, 2.1): such a text is
+ * a mistyped address. */
 static bool
 is_name(struct str name)
 {
@@ -69,7 +69,7 @@ host_port_parse(struct str text, struct host_port *out)
 
 	text = str_trim(text);
 	*out = (struct host_port){.host = text};
-	if (ip_parse(text, &out->literal)) /* IPv6 too: its colons begin no port */
+	if (ip_parse(text, &out->literal)) /* IPv6 too: its colons do not begin a port */
 		return true;
 	close = str_rindex(text, ']');
 	colon = str_rindex(text, ':');

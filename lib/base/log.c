@@ -43,7 +43,7 @@ log_enabled(enum log_level level)
 
 /* The first character of s, so that a line stays one line of valid UTF-8 (and
  * JSON) whatever a client sent: control characters (C1 too) and bytes that are
- * no UTF-8 become \u00xx. Returns how many bytes it took. */
+ * not UTF-8 become \u00xx. Returns how many bytes it consumed. */
 static size_t
 log_add_escaped(struct buf *line, struct str s)
 {
@@ -63,7 +63,7 @@ log_add_escaped(struct buf *line, struct str s)
 	return len;
 }
 
-/* Quotes where the text would break the line's form. */
+/* Quotes the text if it would break the format of the line. */
 static void
 log_add_text(struct buf *line, struct str s, bool always_quote)
 {
@@ -152,13 +152,13 @@ log_write(enum log_level level, const struct log_context *context, const char *t
 	log_add_context(&line, context);
 	log_add_fields(&line, fields, 64);
 	buf_add_c(&line, config.json ? "}\n" : "\n");
-	/* A log that cannot be written has nowhere to be complained of. */
+	/* If the log cannot be written, there is nowhere to report it. */
 	if (write(STDERR_FILENO, line.data, line.len) < 0)
 		(void)0;
 	buf_fini(&line);
 }
 
-/* ---- Trouble that lasts ---- */
+/* ---- Lasting trouble ---- */
 bool
 log_trouble_note(struct log_trouble *t)
 {

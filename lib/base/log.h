@@ -1,11 +1,10 @@
-/* One line an event: constant text, variables as fields.
+/* One line per event: constant text, variables as fields.
  *
  *   time=2026-11-23T16:10:01.123Z level=info prog=frontend-1 msg="message accepted" session=... id=... size=4096
  *
- * (logfmt; as JSON lines with STAGEPOST_LOG=json.) Fields are inherited from
- * a chain of contexts: process, session, transaction. A secret has no field
- * constructor, so it cannot be printed. Each state change, refusal and
- * hand-over is logged once. */
+ * (logfmt; as JSON lines with STAGEPOST_LOG=json.) Fields are inherited from a chain of contexts: process,
+ * session, transaction. There is no field constructor for a secret, so it cannot be printed. Each state change,
+ * refusal and hand-over is logged once. */
 #ifndef SP_BASE_LOG_H
 #define SP_BASE_LOG_H
 
@@ -24,7 +23,7 @@ struct log_field {
 	int64_t number;
 };
 
-/* A frame of inherited fields; lies with its owner (session, transaction). */
+/* A frame of inherited fields; stored with its owner (session, transaction). */
 struct log_context {
 	const struct log_context *parent; /* borrowed, NULL at the top */
 	struct log_field fields[6];	  /* ended by a NULL name if fewer */
@@ -33,8 +32,8 @@ struct log_context {
 #define F_STR(field, s) ((struct log_field){.name = field, .type = LOG_FIELD_STR, .text = (s)})
 #define F_C(field, s)	((struct log_field){.name = field, .type = LOG_FIELD_STR, .text = str_c(s)})
 #define F_I64(field, v) ((struct log_field){.name = field, .type = LOG_FIELD_I64, .number = (int64_t)(v)})
-/* A number of 64 bits that names something. In JSON it is text: many readers
- * round a number of that size. */
+/* A 64-bit number that identifies something. In JSON it is a string: many
+ * readers round numbers of that size. */
 #define F_ID(field, v) ((struct log_field){.name = field, .type = LOG_FIELD_ID, .number = (int64_t)(v)})
 #define F_ERR(err_ptr) F_C("error", (err_ptr)->text)
 
@@ -49,29 +48,29 @@ void log_write(enum log_level level, const struct log_context *context, const ch
 #define log_warning(context, ...) log_at(LOG_WARNING, context, __VA_ARGS__)
 #define log_error(context, ...)	  log_at(LOG_ERROR, context, __VA_ARGS__)
 
-/* ---- Trouble that lasts ----
- * What fails again and again for the same reason is told once when it begins and
- * once when it is over, with how often it failed:
+/* ---- Lasting trouble ----
+ * Repeated failures for the same reason are logged once when they begin, and
+ * once when they are over, with the number of failures:
  *
  *	if (log_trouble_note(&t))
  *		log_warning(..., F_ERR(err));
  *	...
  *	log_trouble_over(&t, NULL, "connection restored", F_C("what", name));
  *
- * Zeroed: there is none. */
+ * All zero: no trouble. */
 struct log_trouble {
 	uint64_t times;
 	int64_t since_ms; /* monotonic */
 };
 
-/* It fails. True: for the first time. */
+/* Records a failure. True: it is the first one. */
 bool log_trouble_note(struct log_trouble *t);
-/* It goes well; nothing is told if there was no trouble. */
+/* Records a success; logs nothing if there was no trouble. */
 void log_trouble_over(struct log_trouble *t, const struct log_context *context, const char *text,
 		      struct log_field field);
 
-/* Once, at the start: the program's name and process id as it is known in the
- * cluster ("frontend-host-1234"); reads STAGEPOST_LOG (logfmt, json) and
+/* To be called once, at startup. program: the process's name in the cluster
+ * ("frontend-host-1234"). Reads STAGEPOST_LOG (logfmt, json) and
  * STAGEPOST_LOG_LEVEL (debug, info, warning, error). */
 void log_init(const char *program);
 void log_set_least(enum log_level least);

@@ -1,8 +1,8 @@
 /* getaddrinfo() on threads.
  *
- * A thread cannot be stopped while the resolver is silent, so it belongs to
- * nobody: who waits takes itself off its list, and the thread ends when it
- * can. The lock guards the list of threads and who waits for each. */
+ * A thread cannot be stopped while the resolver is silent, so nobody owns it: a
+ * waiting lookup removes itself from its list, and the thread ends when it can.
+ * The lock guards the list of threads and the lookups waiting for each. */
 #include "lib/base/lookup.h"
 
 #include <errno.h>
@@ -30,7 +30,7 @@ struct lookup {
 	lookup_on_done *cb;
 	void *arg;
 	char *host;		      /* owner */
-	int fd;			      /* owner: written to by the thread; -1: there is none */
+	int fd;			      /* owner: written to by the thread; -1: none */
 	struct event *due;	      /* owner */
 	struct lookup_thread *thread; /* borrowed; NULL: the answer is there. Under the lock */
 	struct ip addresses[LOOKUP_MAX];
@@ -86,7 +86,7 @@ lookup_thread_main(void *arg)
 	return NULL;
 }
 
-/* Under the lock. Signals are the loop's. */
+/* Under the lock. Signals are handled by the loop. */
 static struct lookup_thread *
 lookup_thread_start(const char *host)
 {
@@ -130,7 +130,7 @@ lookup_join(struct lookup *l)
 
 /* ---- On the loop ---- */
 
-/* False: the thread was still at work. */
+/* False: the thread is still at work. */
 static bool
 lookup_leave(struct lookup *l)
 {
@@ -182,7 +182,7 @@ lookup_start(struct event_base *base, const char *host, int64_t limit_ms, lookup
 	if (ip_parse(str_c(host), &l->addresses[0]))
 		l->count = 1;
 	else
-		l->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); /* -1, out of descriptors: no answer */
+		l->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); /* -1, no descriptors left: no answer */
 	l->due = event_new(base, l->fd, l->fd >= 0 ? EV_READ : 0, lookup_on_due, l);
 	if (l->fd < 0) {
 		event_active(l->due, EV_TIMEOUT, 0);

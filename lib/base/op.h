@@ -1,8 +1,10 @@
-/* An operation that waits: for answers of the store, for a turn of the loop.
+/* An operation that waits for answers from the store, or for a turn of the
+ * loop.
  *
- * Whoever starts work that calls back embeds one: a session for the command in
- * hand, a maildrop, a call of the mailbox store. Its arena lives until nothing
- * can come back any more, so what a callback finds there is always valid.
+ * Anything that starts work with callbacks embeds one: a session for the
+ * current command, a maildrop, a call of the mailbox store. Its arena lives
+ * until no callback can come any more, so whatever a callback finds there is
+ * valid.
  *
  *	op_hold(op);                         for each answer that is due
  *	store_ask(store, ..., on_answer, op);
@@ -11,8 +13,8 @@
  *		if (!op_back(op))
  *			return;              nobody waits for it any more
  *
- * Its owner ends it by op_cancel(): answers may still come, op_back() then
- * says false, and after the last one on_end is called. */
+ * The owner ends it with op_cancel(). Answers may still come; op_back() then
+ * returns false, and after the last one on_end is called. */
 #ifndef SP_BASE_OP_H
 #define SP_BASE_OP_H
 
@@ -30,29 +32,30 @@ struct op {
 	struct arena arena;
 	unsigned holds; /* answers due */
 	bool cancelled;
-	op_run *on_end; /* may be NULL: the memory is the owner's */
-	/* Of its work since it came back from the loop. */
+	op_run *on_end; /* may be NULL: the owner manages the memory */
+	/* Work done since the last return from the loop. */
 	struct slice slice;
 };
 
-/* on_end: cancelled, and no answer is due any more; the arena is empty then.
- * It may free op. */
+/* on_end is called when the operation was cancelled and no answer is due any
+ * more. The arena is empty then. It may free op. */
 void op_init(struct op *op, op_run *on_end);
 /* An answer is due. */
 void op_hold(struct op *op);
-/* It has come, and a slice begins. False: the operation was cancelled; do nothing
- * more, op may be gone. */
+/* The answer has come, and a slice begins. False: the operation was cancelled; do
+ * nothing more, op may be gone. */
 bool op_back(struct op *op);
-/* Nobody waits any more. May call on_end from within. Not twice. */
+/* Nobody waits for the operation any more. May call on_end from within. Call it once only. */
 void op_cancel(struct op *op);
-/* Runs at the loop's next turn, unless it was cancelled before: for slices of
- * long work (lib/base/slice.h). Whatever has come meanwhile has its turn first. */
+/* Calls run at the loop's next turn, unless the operation is cancelled before: for
+ * slices of long work (lib/base/slice.h). Events that have arrived meanwhile are
+ * handled first. */
 void op_later(struct op *op, struct event_base *base, op_run *run);
 
-/* What op is a member of. */
+/* The structure that contains op. */
 #define OP_OWNER(op, type, member) ((type *)(void *)((char *)(op)-offsetof(type, member)))
 
-/* Answers are due. */
+/* True if answers are due. */
 static inline bool
 op_waits(const struct op *op)
 {

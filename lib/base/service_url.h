@@ -1,4 +1,4 @@
-/* Where a server is: "scheme://host[:port]"; a literal IPv6 address stands in
+/* The address of a server: "scheme://host[:port]"; a literal IPv6 address is in
  * brackets. */
 #ifndef SP_BASE_SERVICE_URL_H
 #define SP_BASE_SERVICE_URL_H
@@ -14,7 +14,7 @@ struct service_url {
 	uint16_t port;	   /* 0: not given */
 };
 
-/* A slash at the end is passed over; any other path, a name or a password is
+/* A slash at the end is ignored; any other path, a user name or a password is
  * refused. */
 bool service_url_parse(struct str text, struct service_url *url_out);
 

@@ -1,12 +1,12 @@
-/* How much of the loop's time one piece of long work takes before it gives the
- * turn back (op_later()): others wait as long as a slice lasts, so none may last
- * over 2 ms.
+/* How much of the loop's time one piece of long work may use before it gives the
+ * turn back (op_later()). Everything else waits while a slice lasts, so none may
+ * last over 2 ms.
  *
- * Whoever works counts what it does, in units of about 10 ns: so a slice is over
- * after the same work wherever it runs, and a test can count slices. The clock is
- * looked at now and then, for machines that are slower and work that was
- * counted as too little. Work that cannot be cut is to be counted before or
- * after; it is what a slice may last longer than SLICE_US. */
+ * The code counts its work in units of about 10 ns, so a slice ends after the
+ * same amount of work on every machine, and a test can count slices. The clock is
+ * checked now and then, for slower machines and for work whose cost was
+ * underestimated. Work that cannot be divided is counted before or after it; a
+ * slice can exceed SLICE_US by that much. */
 #ifndef SP_BASE_SLICE_H
 #define SP_BASE_SLICE_H
 
@@ -15,19 +15,19 @@
 
 enum {
 	SLICE_US = 1000,
-	SLICE_WORK = 100000, /* units: what SLICE_US is meant to be */
-	SLICE_LOOK = 2000,   /* units between two looks at the clock */
+	SLICE_WORK = 100000, /* units: about SLICE_US of work */
+	SLICE_LOOK = 2000,   /* units between two checks of the clock */
 };
 
-/* Zeroed: none has begun. */
+/* All zero: no slice has begun. */
 struct slice {
 	int64_t began_us; /* monotonic; 0: not yet */
-	uint32_t spent;	  /* units of this slice */
-	uint32_t looked;  /* spent, at the last look at the clock */
+	uint32_t spent;	  /* units used in this slice */
+	uint32_t looked;  /* spent, at the last check of the clock */
 	bool over;
 };
 
-/* The work comes back from the loop: a slice begins with what is done next. */
+/* Called when the work returns from the loop: a slice begins with the next work. */
 static inline void
 slice_begin(struct slice *s)
 {
@@ -36,7 +36,7 @@ slice_begin(struct slice *s)
 
 bool slice_look(struct slice *s);
 
-/* So much was done. True: the slice is over, and stays so until slice_begin(). */
+/* Counts work. True: the slice is over, and stays over until slice_begin(). */
 static inline bool
 slice_spend(struct slice *s, uint32_t work)
 {

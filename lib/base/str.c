@@ -1,4 +1,4 @@
-/* Work on borrowed text. ASCII only where case is folded. */
+/* Operations on borrowed text. Case folding covers ASCII only. */
 #include "lib/base/str.h"
 
 #include "lib/base/mem.h"

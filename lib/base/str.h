@@ -1,5 +1,5 @@
-/* A borrowed piece of text: pointer and length, not terminated, possibly
- * with NULs in it. Passed by value; whoever owns the bytes must outlive it. */
+/* A borrowed piece of text: pointer and length, not terminated, may contain
+ * NULs. Passed by value; the owner of the bytes must outlive it. */
 #ifndef SP_BASE_STR_H
 #define SP_BASE_STR_H
 
@@ -24,7 +24,7 @@ str_of(const char *p, size_t len)
 	return (struct str){p, len};
 }
 
-/* Of a terminated string; NULL gives the empty one. */
+/* From a terminated string; NULL becomes the empty string. */
 static inline struct str
 str_c(const char *s)
 {
@@ -33,43 +33,43 @@ str_c(const char *s)
 
 bool str_eq(struct str a, struct str b);
 bool str_eq_ci(struct str a, struct str b); /* ASCII case folded */
-int str_cmp(struct str a, struct str b);    /* as memcmp, the shorter first */
+int str_cmp(struct str a, struct str b);    /* like memcmp, shorter strings first */
 bool str_starts(struct str s, struct str prefix);
 bool str_starts_ci(struct str s, struct str prefix);
 bool str_ends_ci(struct str s, struct str suffix);
 /* Without spaces, tabs, CR and LF at both ends. */
 struct str str_trim(struct str s);
-/* From byte `from` on (to the end where from is past it: empty). */
+/* From byte `from` to the end; empty if from is past the end. */
 struct str str_from(struct str s, size_t from);
 struct str str_first(struct str s, size_t count);
 /* Index of the byte, or -1. */
 ptrdiff_t str_index(struct str s, char c);
 ptrdiff_t str_rindex(struct str s, char c);
-/* Cuts at the first `c`: *head_out is what stands before, *tail_out behind.
- * Returns false, with head = s and an empty tail, when there is none. */
+/* Cuts at the first `c`: *head_out is the text before it, *tail_out the text
+ * after it. Returns false, with head = s and an empty tail, if there is none. */
 bool str_cut(struct str s, char c, struct str *head_out, struct str *tail_out);
-/* Takes the next word of *rest, where words are separated by any of the
- * bytes of `separators`; false at the end. */
+/* Removes the next word from *rest. Words are separated by any of the bytes in
+ * `separators`. False at the end. */
 bool str_next_word(struct str *rest, const char *separators, struct str *word_out);
-/* The whole of s as a decimal number; false when it is anything else or does
- * not fit. */
+/* Converts the whole of s as a decimal number; false if it is anything else or
+ * does not fit. */
 bool str_to_u64(struct str s, uint64_t *value_out);
 bool str_to_i64(struct str s, int64_t *value_out);
 /* On the heap, terminated; the caller frees with mem_free(). */
 char *str_dup(struct str s);
-/* Copies with a terminator, cut to the size; returns false when cut. */
+/* Copies with a terminator, truncated to the size; returns false if truncated. */
 bool str_copy(struct str s, char *dst, size_t size);
 /* Lower-cases ASCII letters in place. */
 void str_lower(char *p, size_t len);
-/* Only bytes 0x21-0x7e and spaces? */
+/* True if s has only bytes 0x21-0x7e and spaces. */
 bool str_is_printable_ascii(struct str s);
 bool str_has_eight_bit(struct str s); /* a byte that is not ASCII */
-/* Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms)? */
+/* True if s is well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool str_is_utf8(struct str s);
-/* Bytes of the character that s begins with; 0: malformed, or s is empty. */
+/* Length in bytes of the first character of s; 0: malformed, or s is empty. */
 size_t str_utf8_sequence(struct str s);
-/* Edits between two names (Levenshtein), for "did you mean"; names of more
- * than 64 bytes count as far apart. */
+/* The edit distance of two names (Levenshtein), for "did you mean"; names of
+ * more than 64 bytes count as far apart. */
 unsigned str_distance(struct str a, struct str b);
 
 #endif

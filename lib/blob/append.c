@@ -1,9 +1,9 @@
-/* An append: bytes in memory while they are few, a stream once they are many.
+/* An append: kept in memory while it is small, streamed once it is large.
  *
- * A stream is written as it comes, by a streamer thread, to a pack that no
- * other stream uses meanwhile. The header goes in last, so a torn stream leaves
- * a record that does not hold together, and the pack is cut back. What the
- * thread has done comes back to the loop, where all of an append's fields live. */
+ * A stream is written as it arrives, by a streamer thread, to a pack that no other
+ * stream uses meanwhile. The header is written last, so a torn stream leaves an
+ * invalid record, and the pack is truncated. The thread's results come back to the
+ * loop, which owns all fields of an append. */
 #include <errno.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -19,14 +19,14 @@ struct stream {
 	struct blob_store *store;
 	struct task_thread *thread;
 	enum blob_class class;
-	/* Of the thread, until the last task is back: */
+	/* Used by the thread, until the last task is back: */
 	struct pack pack;
 	uint64_t written; /* of the body */
 	uint32_t crc;
 	struct err thread_err;
-	/* Of the loop: */
+	/* Used by the loop: */
 	size_t backlog;
-	struct err err; /* what the thread met, once it is known */
+	struct err err; /* the thread's error, once it is known */
 	void (*on_room)(void *arg);
 	void *on_room_arg;
 	blob_on_appended *on_done;
@@ -36,9 +36,9 @@ struct stream {
 struct blob_append {
 	struct blob_store *store;
 	enum blob_class class;
-	struct buf bytes;      /* not given away yet */
-	uint64_t size;	       /* given so far */
-	struct stream *stream; /* owner until the end is given to the thread; NULL: small */
+	struct buf bytes;      /* not passed on yet */
+	uint64_t size;	       /* added so far */
+	struct stream *stream; /* owner until the end is passed to the thread; NULL: small */
 };
 
 /* ---- On the streamer thread ---- */
@@ -48,10 +48,10 @@ struct stream_task {
 	struct stream *stream;
 	char *data; /* owner; NULL: the end */
 	size_t len;
-	bool failed; /* thread_err is set, and changes no more */
+	bool failed; /* thread_err is set, and does not change any more */
 };
 
-/* A pack of the pool, or a new one. */
+/* A pack from the pool, or a new one. */
 static int
 open_pack(struct stream *st)
 {
@@ -67,7 +67,7 @@ open_pack(struct stream *st)
 	return pack_create(&st->pack, s->folder, &st->thread_err);
 }
 
-/* Back to the pool, unless it is full, or there are many already. */
+/* Returns it to the pool, unless it is full, or the pool has enough. */
 static void
 give_pack_back(struct stream *st)
 {
@@ -122,7 +122,7 @@ write_header(struct stream *st)
 	return pack_sync(&st->pack, &st->thread_err);
 }
 
-/* What was written of a stream that failed: cut off. */
+/* Truncates what was written of a failed stream. */
 static void
 cut_back(struct stream *st)
 {
@@ -138,7 +138,7 @@ run_commit(struct task *t)
 {
 	struct stream *st = ((struct stream_task *)t)->stream;
 
-	/* A body that was to be large and came without a byte has no pack yet. */
+	/* A body that was announced as large but came without a byte has no pack yet. */
 	if (st->thread_err.code == ERR_NONE && (st->pack.fd >= 0 || open_pack(st) == 0) && write_header(st) != 0)
 		CHECK(st->thread_err.code != ERR_NONE);
 	if (st->thread_err.code != ERR_NONE) {
@@ -174,8 +174,8 @@ chunk_done(struct task *t)
 
 	CHECK(st->backlog >= ct->len);
 	st->backlog -= ct->len;
-	/* The thread may be at the next chunk: its error is read only once this
-	 * one's task says that it stands. */
+	/* The thread may already be at the next chunk: its error is read only
+	 * after this chunk's task has reported that it is final. */
 	if (ct->failed && st->err.code == ERR_NONE)
 		st->err = st->thread_err;
 	mem_free(ct);
@@ -230,7 +230,7 @@ start_stream(struct blob_append *a)
 	a->stream = st;
 }
 
-/* The buffer's memory goes to the thread as it is. */
+/* The buffer's memory is passed to the thread as it is. */
 static void
 give_bytes(struct blob_append *a)
 {
@@ -314,7 +314,7 @@ blob_append_commit_placed(struct blob_append **ap, struct blob_id *place_out, bl
 		give_bytes(a);
 		give_task(a->stream, run_commit, end_done, NULL, 0);
 	} else {
-		/* A body can fail only later, on the thread. */
+		/* A body can only fail later, on the thread. */
 		CHECK(blob_put(a->store, BLOB_BODY, a->bytes.data != NULL ? a->bytes.data : "", a->bytes.len, place_out,
 			       on_done, arg, NULL) == 0);
 	}

@@ -1,12 +1,12 @@
-/* Writing small bodies: the committer thread takes all that wait, writes them
- * with one call behind one another into the process's pack, syncs once, and
- * tells all. The more writers there are the fewer syncs a body costs.
+/* Writing small bodies: the committer thread takes all that wait, writes them one
+ * after another with one call into the process's pack, syncs once, and reports to
+ * all. The more writers there are, the fewer syncs a body costs.
  *
- * A body gets its place when it is given, so that others can be told of it while
- * it is being written, as long as the thread has a pack open that takes it: places
- * are opened when nothing waits, behind what was written last, and closed by a
- * failure or a full pack. A body that was placed goes there or nowhere; the queue
- * keeps its order, so one that was not comes behind all that were. */
+ * A body gets its place when it is submitted, so that others can be told about it
+ * while it is being written. This requires an open pack with room: places are
+ * opened when nothing waits, after what was written last, and closed by a failure
+ * or a full pack. A placed body is written to its place or not at all. The queue
+ * keeps its order, so a body without a place comes after all that have one. */
 #include <errno.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -19,7 +19,7 @@
 enum { BATCH_MAX = 256 }; /* records in one write */
 
 struct put {
-	struct task task; /* first: how it comes back */
+	struct task task; /* first member, for the conversion back */
 	struct blob_store *store;
 	struct put *next;
 	enum blob_class class;
@@ -29,7 +29,7 @@ struct put {
 	void *arg;
 	char *record;  /* owner: header, body, padding */
 	size_t length; /* of the body */
-	bool placed;   /* id was told when it was given; of a body */
+	bool placed;   /* the id was returned at submission; for a body */
 };
 
 static void
@@ -42,7 +42,7 @@ put_done(struct task *t)
 	mem_free(p);
 }
 
-/* On the committer: every put of the batch has failed or succeeded alike. */
+/* On the committer: all puts of the batch have succeeded, or all have failed. */
 static void
 tell_batch(struct put **batch, unsigned count, const struct err *err)
 {
@@ -59,19 +59,19 @@ tell_batch(struct put **batch, unsigned count, const struct err *err)
 	}
 }
 
-/* A failed write or sync leaves a pack's tail in a state that nobody knows (the
- * kernel may have dropped the dirty pages): it is cut off, which gives a full
+/* A failed write or sync leaves a pack's tail in an unknown state (the kernel
+ * may have dropped the dirty pages). The tail is truncated, which gives a full
  * disk its room back, and the pack is never written to again. */
 static void
 commit_abandon(struct pack *p)
 {
 	if (ftruncate(p->fd, (off_t)p->end) != 0)
-		errno = 0; /* the sweep will find what is left */
+		errno = 0; /* the sweep will find the rest */
 	p->allocated = p->end;
 	pack_close(p);
 }
 
-/* Bodies get their places from the thread again; those that were placed fail too. */
+/* The thread assigns places to bodies again; those that were placed fail too. */
 static void
 close_places(struct committer *c, const struct err *why)
 {
@@ -81,7 +81,7 @@ close_places(struct committer *c, const struct err *why)
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* The next ones may have theirs at once, behind what is written. */
+/* The next bodies may get places at once, after what is written. */
 static void
 open_places(struct committer *c)
 {
@@ -94,7 +94,7 @@ open_places(struct committer *c)
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* The bytes before it were not written as was foreseen: its place is none. */
+/* The bytes before it were not written as planned, so its place is invalid. */
 static bool
 place_is_lost(const struct put *p, const struct pack *pack, uint64_t at)
 {
@@ -124,8 +124,8 @@ write_bodies(struct blob_store *s, struct put **batch, unsigned count, struct er
 		bytes += span;
 	}
 	if (pack_allocate(pack, bytes, err) != 0)
-		return -1; /* nothing was written: the pack is as it was */
-	/* A large batch waits for the disk, which need not write it twice. */
+		return -1; /* nothing was written: the pack is unchanged */
+	/* A large batch waits for the disk anyway; the disk should not write it twice. */
 	if (bytes <= PACK_ZERO_BYTES)
 		pack_zero_ahead(pack, bytes);
 	if (pack_write(pack, iov, (int)count, pack->end, err) != 0 || pack_sync(pack, err) != 0) {
@@ -136,7 +136,7 @@ write_bodies(struct blob_store *s, struct put **batch, unsigned count, struct er
 	return 0;
 }
 
-/* Digests have their places already; nobody waits for them. */
+/* Digests already have their places; nobody waits for them. */
 static void
 write_digest(struct put *p)
 {
@@ -184,7 +184,7 @@ committer_main(void *arg)
 			struct err err = {.code = ERR_NONE};
 			int result;
 
-			/* Placed and not placed do not go together: the one may fail alone. */
+			/* Placed and unplaced bodies are not mixed in a batch: one kind may fail alone. */
 			while (list != NULL && count < BATCH_MAX &&
 			       (list->class != BLOB_BODY || count == 0 || list->placed == batch[0]->placed)) {
 				struct put *p = list;
@@ -276,7 +276,7 @@ place_body(struct put *p)
 	c->place_end += record_span(p->length);
 }
 
-/* The record, header and all, made here on the caller's thread. */
+/* The record with its header, built here on the caller's thread. */
 static struct put *
 put_new(struct blob_store *s, enum blob_class class, const void *data, size_t len)
 {
@@ -298,7 +298,7 @@ put_new(struct blob_store *s, enum blob_class class, const void *data, size_t le
 	return p;
 }
 
-/* id_out: where a digest goes is known at once, where a body goes mostly. */
+/* id_out: the place of a digest is always known at once, that of a body usually. */
 static int
 put_send(struct put *p, struct blob_id *id_out, struct err *err)
 {

@@ -17,11 +17,11 @@ enum { COPY_BYTES = 1024 * 1024 };
 struct blob_copier {
 	const char *from, *to; /* borrowed; to may be NULL */
 	enum blob_copy_way way;
-	uint64_t pack;		  /* the one in hand; 0: none */
-	int in, out;		  /* its files; -1: it is not there, or not needed */
-	bool written;		  /* to out: to be synced */
-	bool failed;		  /* out is torn: it is not to be put in its place */
-	uint64_t end;		  /* BLOB_COPY_WRITES: up to here out is whole */
+	uint64_t pack;		  /* the current one; 0: none */
+	int in, out;		  /* its files; -1: does not exist, or not needed */
+	bool written;		  /* to out: must be synced */
+	bool failed;		  /* out is torn: it must not be moved into place */
+	uint64_t end;		  /* BLOB_COPY_WRITES: out is complete up to here */
 	char *buffer;		  /* owner: COPY_BYTES */
 	char path[PACK_PATH_MAX]; /* of out */
 };
@@ -64,7 +64,7 @@ copy_write(struct blob_copier *c, const char *data, size_t len, uint64_t offset,
 	return -1;
 }
 
-/* Whole packs lie under a name of their own until they are. */
+/* Complete packs have a temporary name until they are finished. */
 static void
 copy_path(const struct blob_copier *c, char out[PACK_PATH_MAX])
 {
@@ -104,7 +104,7 @@ copy_close_pack(struct blob_copier *c, struct err *err)
 	return result;
 }
 
-/* The pack's own header comes from the source. A source that is gone leaves in at -1. */
+/* The pack's own header comes from the source. If the source is gone, in stays -1. */
 static int
 copy_open_pack(struct blob_copier *c, uint64_t pack, struct err *err)
 {
@@ -125,7 +125,7 @@ copy_open_pack(struct blob_copier *c, uint64_t pack, struct err *err)
 		return 0;
 	copy_path(c, c->path);
 	if (c->in < 0) {
-		/* What was copied before stands, whatever became of the source. */
+		/* Earlier copies stay valid, whatever happened to the source. */
 		c->out = open(c->path, O_RDWR | O_CLOEXEC);
 		return 0;
 	}
@@ -147,8 +147,8 @@ copy_read_header(int fd, const struct blob_id *id, struct record *record_out, ch
 	       record_decode(header, record_out) && record_out->length == id->length;
 }
 
-/* Reads the body through; to out as well if that is asked. 1: it is as it was
- * written; 0: it is not; -1: out cannot be written. */
+/* Reads the whole body, and copies it to out on request. 1: it is intact; 0: it
+ * is not; -1: out cannot be written. */
 static int
 copy_body(struct blob_copier *c, int fd, const struct blob_id *id, const struct record *r, bool writes, struct err *err)
 {
@@ -167,8 +167,8 @@ copy_body(struct blob_copier *c, int fd, const struct blob_id *id, const struct 
 	return crc == r->crc;
 }
 
-/* Up to the next body nothing lives: one record that says so. Gaps are of whole
- * records, so there is room for it. */
+/* Fills the gap up to the next body with one released record. Gaps consist of
+ * whole records, so there is room for it. */
 static int
 copy_fill_gap(struct blob_copier *c, uint64_t until, struct err *err)
 {
@@ -185,7 +185,7 @@ copy_fill_gap(struct blob_copier *c, uint64_t until, struct err *err)
 	return copy_write(c, header, sizeof(header), c->end, err);
 }
 
-/* Body first, header last: a header stands before a whole body. */
+/* Body first, header last: a header always precedes a complete body. */
 static int
 copy_one(struct blob_copier *c, const struct blob_id *id, enum blob_copied *copied_out, struct err *err)
 {
@@ -215,7 +215,7 @@ copy_one(struct blob_copier *c, const struct blob_id *id, enum blob_copied *copi
 	if (c->out < 0)
 		return 0;
 	c->end = start + record_span(id->length);
-	/* The file ends where the record does, padding and all. */
+	/* The file ends after the record, including its padding. */
 	if (c->way == BLOB_COPY_WRITES && ftruncate(c->out, (off_t)c->end) != 0)
 		return err_set_errno(err, errno, "writing %s", c->path);
 	return copy_write(c, header, sizeof(header), start, err);
@@ -250,7 +250,7 @@ blob_copier_take(struct blob_copier *c, const struct blob_id *id, bool trusted, 
 	return copy_one(c, id, copied_out, err);
 }
 
-/* The names of new packs must last as their content does. */
+/* The names of new packs must be as durable as their content. */
 static int
 copy_sync_folder(const char *folder, struct err *err)
 {

@@ -1,9 +1,10 @@
-/* Copies of bodies in another folder, at the same place in packs of the same name:
- * what `stagepost backup` makes and `stagepost restore` reads. Synchronous.
+/* Copies of bodies in another folder, at the same offsets in packs of the same
+ * name: `stagepost backup` makes them and `stagepost restore` reads them.
+ * Synchronous.
  *
- * A copy has holes where nothing was copied. Bodies are given in the order of
- * blob_copy_order(), so that each pack is opened and synced once; in that
- * order a second copy costs a look at each body that stands already. */
+ * A copy has holes where nothing was copied. Bodies must be passed in the order of
+ * blob_copy_order(), so that each pack is opened and synced once. In that order a
+ * second copy only checks the bodies that are already there. */
 #ifndef SP_BLOB_COPY_H
 #define SP_BLOB_COPY_H
 
@@ -13,43 +14,43 @@
 
 enum blob_copied {
 	BLOB_COPY_MADE,
-	BLOB_COPY_STOOD,   /* it was there */
-	BLOB_COPY_MISSING, /* the source has it no more */
-	BLOB_COPY_DAMAGED, /* the source has it, but not as it was written */
+	BLOB_COPY_STOOD,   /* it was already there */
+	BLOB_COPY_MISSING, /* the source no longer has it */
+	BLOB_COPY_DAMAGED, /* the source's copy is damaged */
 };
 
 enum blob_copy_way {
-	/* Into packs that may be there already; what is between is left alone. */
+	/* Into packs that may already exist; the space in between is left alone. */
 	BLOB_COPY_ADDS,
-	/* Into packs that are written whole: what is between is told released, so that
-	 * the store can work with them. A pack is there when it is whole. */
+	/* Into packs that are written completely: the space in between is marked
+	 * released, so that the store can work with them. A pack appears when it is
+	 * complete. */
 	BLOB_COPY_WRITES,
-	/* Nowhere: only looks whether they are good. BLOB_COPY_STOOD then. */
+	/* Nowhere: only verifies the bodies. The result is then BLOB_COPY_STOOD. */
 	BLOB_COPY_LOOKS,
 };
 
 struct blob_copier;
 
-/* Folders, borrowed as long as it lives. to: NULL for BLOB_COPY_LOOKS; must be
- * there. */
+/* Folders are borrowed for the copier's lifetime. to: NULL for BLOB_COPY_LOOKS;
+ * must exist. */
 struct blob_copier *blob_copier_new(const char *from, const char *to, enum blob_copy_way way);
-/* Copies one body, whose checksum is verified. trusted: it is known to be whole
- * where it stands already; else that is verified. -1: the copy cannot be
- * written. */
+/* Copies one body and verifies its checksum. trusted: an existing copy is known
+ * to be good; otherwise it is verified too. -1: the copy cannot be written. */
 int blob_copier_take(struct blob_copier *c, const struct blob_id *id, bool trusted, enum blob_copied *copied_out,
 		     struct err *err);
-/* Syncs the last pack. After a failure: only gives up. NULLs *c. */
+/* Syncs the last pack; after a failure only cleans up. Sets *c to NULL. */
 int blob_copier_finish(struct blob_copier **c, struct err *err);
 void blob_copier_drop(struct blob_copier **c);
 
-/* By pack and place; for qsort(). */
+/* By pack and offset; for qsort(). */
 int blob_copy_order(const void *a, const void *b);
 
-/* Gives the space of all bodies of a copy's folder back that are not among `keep`
- * (in the order above, of any number), and removes packs without one. */
+/* Frees the space of all bodies in a copy's folder that are not in `keep` (in the
+ * order above, of any number), and removes packs that hold none of those. */
 int blob_copy_prune(const char *folder, const struct blob_id *keep, size_t count, struct err *err);
 
-/* How many packs lie in a folder; 0 if there is none. */
+/* The number of packs in a folder; 0 if the folder does not exist. */
 size_t blob_copy_count_packs(const char *folder);
 
 #endif

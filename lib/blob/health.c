@@ -1,5 +1,5 @@
-/* Can the store take bodies? Looked at again and again, on a thread of its own:
- * a file system that does not answer holds up nothing but the answer. */
+/* Can the store accept bodies? Checked periodically on a separate thread: a
+ * file system that does not answer delays nothing but the answer. */
 #include <errno.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -14,7 +14,7 @@ enum { SILENT_MS = 30000 };
 struct health_look {
 	struct task task; /* first */
 	struct blob_store *store;
-	struct err err; /* code ERR_NONE: a body was taken */
+	struct err err; /* code ERR_NONE: a body was stored */
 	uint64_t free_bytes;
 };
 
@@ -22,7 +22,7 @@ struct blob_watch {
 	struct task_thread thread;
 	struct event *timer; /* owner */
 	int64_t every_ms;
-	int64_t asked_ms; /* monotonic: when the look under way began; 0: none is */
+	int64_t asked_ms; /* monotonic: when the current check began; 0: none is running */
 	uint64_t reserve_bytes;
 	struct blob_health health;
 	void (*on_look)(void *arg, const struct blob_health *health);
@@ -40,7 +40,7 @@ blob_store_check(struct blob_store *s, struct err *err)
 	if (pack_create(&p, s->folder, err) != 0)
 		return -1;
 	result = pack_write(&p, &iov, 1, p.end, err) == 0 ? pack_sync(&p, err) : -1;
-	pack_close(&p); /* and removes it: no record stands in it */
+	pack_close(&p); /* and removes it: it has no record */
 	return result;
 }
 
@@ -63,8 +63,8 @@ health_run_look(struct task *t)
 
 /* ---- On the loop ---- */
 
-/* A store that was full is so until there is an eighth more than the reserve:
- * else each message would change what the next one is told. */
+/* A store that was full stays full until an eighth more than the reserve is
+ * free; otherwise each message would change the answer for the next. */
 static bool
 health_is_low(const struct blob_watch *w, uint64_t free_bytes)
 {
@@ -84,7 +84,7 @@ health_judge(struct blob_watch *w, const struct err *err, uint64_t free_bytes)
 		state = err->code == ERR_NO_SPACE ? BLOB_FULL : BLOB_FAILS;
 	} else if (health_is_low(w, free_bytes)) {
 		state = BLOB_FULL;
-		err_set(&why, ERR_NO_SPACE, "less space is free than the reserve of %llu bytes",
+		err_set(&why, ERR_NO_SPACE, "the free space is below the reserve of %llu bytes",
 			(unsigned long long)w->reserve_bytes);
 	}
 	*h = (struct blob_health){.state = state, .free_bytes = free_bytes, .why = why};
@@ -158,12 +158,12 @@ blob_store_is_full(const struct blob_store *s, uint64_t size_bytes)
 
 	if (w == NULL || w->health.state == BLOB_UNKNOWN)
 		return false;
-	/* Not added up: a client may name any size. */
+	/* Not added up: a client may announce any size. */
 	return w->health.state == BLOB_FULL || (w->reserve_bytes != 0 && w->health.free_bytes >= w->reserve_bytes &&
 						w->health.free_bytes - w->reserve_bytes < size_bytes);
 }
 
-/* The thread ends, then what it has done is taken by the loop's side. */
+/* The thread ends; then its finished tasks are removed on the loop's side. */
 void
 watch_stop(struct blob_store *s)
 {

@@ -1,4 +1,4 @@
-/* Does a body stand where it should, and will it stay? */
+/* Is a body where it should be, and is it durable? */
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -17,8 +17,8 @@ struct blob_look_task {
 	void *arg;
 };
 
-/* A fresh descriptor: of another host's file an old one may be behind the times
- * (NFS), and what it does not see would be taken for torn. */
+/* Opens a fresh descriptor: for another host's file an old one may be stale
+ * (NFS), and data that it does not see would look torn. */
 static int
 look_open(struct blob_look_task *l)
 {
@@ -40,7 +40,7 @@ look_read(struct blob_look_task *l, int fd)
 	enum blob_look look = BLOB_LOOK_TORN;
 	ssize_t got;
 
-	/* What a writer left in the page cache when it was killed. */
+	/* Data that a writer left in the page cache when it was killed. */
 	got = pack_io.fdatasync(fd) == 0 ? pread(fd, bytes, all, (off_t)(l->id.offset - RECORD_HEADER_BYTES)) : -1;
 	if (got < 0) {
 		err_set_errno(&l->err, errno, "reading a pack");

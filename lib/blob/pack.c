@@ -1,4 +1,4 @@
-/* Pack files: the format, and the work on one of them. */
+/* Pack files: the format, and operations on a single pack. */
 #include "lib/blob/pack.h"
 
 #include <errno.h>
@@ -103,7 +103,7 @@ pack_path(const char *folder, uint64_t id, char out[PACK_PATH_MAX])
 	snprintf(out, PACK_PATH_MAX, "%s/%016llx.pack", folder, (unsigned long long)id);
 }
 
-/* Time in front, so that ids sort by age; never 0. */
+/* The time comes first, so that ids sort by age; never 0. */
 static uint64_t
 new_pack_id(void)
 {
@@ -113,7 +113,7 @@ new_pack_id(void)
 	return (uint64_t)(clock_unix_ms() / 1000) << 32 | random;
 }
 
-/* The file's name must last as its content does. */
+/* The file's name must be as durable as its content. */
 static int
 sync_folder(const char *folder, struct err *err)
 {
@@ -159,11 +159,11 @@ pack_close(struct pack *p)
 	if (p->fd < 0)
 		return;
 	if (p->end == PACK_HEADER_BYTES) {
-		/* Nobody can have an id of it. */
+		/* Nobody can have an id from it. */
 		pack_path(p->folder, p->id, path);
 		unlink(path);
 	}
-	/* Only space is at stake: a tail of zeros means nothing. */
+	/* This only wastes space: a tail of zeros means nothing. */
 	if (p->allocated > p->end && ftruncate(p->fd, (off_t)p->end) != 0)
 		errno = 0;
 	close(p->fd);
@@ -178,8 +178,8 @@ pack_allocate(struct pack *p, uint64_t bytes, struct err *err)
 	if (need <= p->allocated)
 		return 0;
 	more = need - p->allocated > PACK_ALLOCATE_BYTES ? need - p->allocated : PACK_ALLOCATE_BYTES;
-	/* A sync of bytes inside the file need not write its length; file systems
-	 * that cannot allocate ahead do without. */
+	/* A sync of bytes within the file does not have to write its length. File
+	 * systems that cannot allocate ahead do without this. */
 	if (fallocate(p->fd, 0, (off_t)p->allocated, (off_t)more) == 0) {
 		p->allocated += more;
 		return 0;
@@ -201,7 +201,7 @@ pack_zero_ahead(struct pack *p, uint64_t bytes)
 	uint64_t left = p->allocated > from ? p->allocated - from : 0;
 	struct iovec iov = {(void *)(uintptr_t)zeros, left < sizeof(zeros) ? left : sizeof(zeros)};
 
-	/* Only time is at stake, so it may fail. */
+	/* This only affects speed, so it may fail. */
 	if (p->end + bytes > p->zeroed && left != 0 && pack_write(p, &iov, 1, from, NULL) == 0)
 		p->zeroed = left < sizeof(zeros) ? p->allocated : from + sizeof(zeros);
 }

@@ -1,8 +1,9 @@
-/* Pack files: the format, and the work on one of them. Private to lib/blob.
+/* Pack files: the format, and operations on a single pack. Private to lib/blob.
  *
- * A pack is a header of PACK_HEADER_BYTES and records, one behind the other,
- * each a header of RECORD_HEADER_BYTES and the body, padded to 8 bytes. Little-
- * endian. Space is allocated ahead: behind the last record there are zeros.
+ * A pack consists of a header of PACK_HEADER_BYTES and a sequence of records.
+ * Each record is a header of RECORD_HEADER_BYTES and the body, padded to 8
+ * bytes. Little-endian. Space is allocated ahead: the last record is followed
+ * by zeros.
  *
  *   pack header                       record header
  *    0  8  "SPPACK01"                  0 u32 magic
@@ -13,9 +14,10 @@
  *                                     24 u32 CRC-32 of the body
  *                                     28 u32 CRC-32 of bytes 0..27 with state 0
  *
- * A record is written whole (small bodies), or its header last (streamed ones),
- * so a header that holds together stands before a whole body, once synced. What
- * follows a torn record is not looked at: nothing behind it was committed. */
+ * A record is written in one piece (small bodies) or with its header last
+ * (streamed bodies), so after a sync a valid header is followed by a complete
+ * body. Whatever follows a torn record is ignored: nothing after it was
+ * committed. */
 #ifndef SP_BLOB_PACK_H
 #define SP_BLOB_PACK_H
 
@@ -38,7 +40,7 @@ enum {
 #define PACK_ALLOCATE_BYTES (16 * 1024 * 1024)
 #define PACK_ZERO_BYTES	    (256 * 1024)
 
-/* System calls that a test replaces, to see what a crash leaves. */
+/* System calls that a test can replace, to see what a crash leaves. */
 struct pack_io {
 	ssize_t (*pwritev)(int fd, const struct iovec *iov, int count, off_t offset);
 	int (*fdatasync)(int fd);
@@ -55,7 +57,7 @@ struct record {
 };
 
 void record_encode(const struct record *r, char out[RECORD_HEADER_BYTES]);
-/* False: no record stands here, or its header is damaged. */
+/* False: there is no record here, or its header is damaged. */
 bool record_decode(const char in[RECORD_HEADER_BYTES], struct record *out);
 /* Bytes from a record's header to the next one. */
 uint64_t record_span(uint64_t length);
@@ -64,40 +66,41 @@ struct pack {
 	uint64_t id;
 	const char *folder; /* borrowed */
 	int fd;		    /* -1: not open */
-	uint64_t end;	    /* where the next record goes */
+	uint64_t end;	    /* where the next record will be written */
 	uint64_t allocated; /* bytes of the file */
 	uint64_t zeroed;    /* bytes up to here have been written once */
 };
 
 void pack_path(const char *folder, uint64_t id, char out[PACK_PATH_MAX]);
-/* A new pack, locked (flock) as long as it is open, its folder synced. folder
- * must live as long. */
+/* Creates a pack, which is locked (flock) while it is open, and syncs its
+ * folder. folder must live as long. */
 int pack_create(struct pack *p, const char *folder, struct err *err);
-/* Cuts what was allocated too much, and closes. A pack without a record is
- * removed: on a full disk each try would leave one. */
+/* Truncates unused allocated space, and closes. A pack without a record is
+ * removed: on a full disk each attempt would leave one. */
 void pack_close(struct pack *p);
-/* Room for bytes more behind p->end; makes the file longer ahead of need. */
+/* Makes room for more bytes after p->end; extends the file ahead of need. */
 int pack_allocate(struct pack *p, uint64_t bytes, struct err *err);
 /* Writes zeros over allocated bytes from p->end on, PACK_ZERO_BYTES at a time,
- * until `bytes` (at most as many) stand in what was written once. What is
- * written again there is synced by a write and a flush alone: nothing of the
- * file system's own has changed that must be written too. Measured with 20
- * writers of 4 KiB: 39,000 bodies/s without, 49,000 with it. Costs each byte a
- * second write. */
+ * until `bytes` (no more than that) lie in space that has been written once.
+ * Later writes to that space are synced by a data write and a flush alone,
+ * because no metadata of the file system has changed. Measured with 20 writers
+ * of 4 KiB: 39,000 bodies/s without, 49,000 with it. The cost is that each byte
+ * is written twice. */
 void pack_zero_ahead(struct pack *p, uint64_t bytes);
 /* Writes all of iov at offset; changes iov. */
 int pack_write(struct pack *p, struct iovec *iov, int count, uint64_t offset, struct err *err);
 int pack_sync(struct pack *p, struct err *err);
 
-/* The records of a pack's bytes, one after the other: from *offset (start with
- * PACK_HEADER_BYTES) on, over whatever gives `bytes` at an offset. False at the
- * end. at_out: of the header. */
+/* Iterates over the records of a pack from *offset (start with
+ * PACK_HEADER_BYTES), using a function that reads `bytes` at an offset. False
+ * at the end. at_out: the offset of the header. */
 typedef bool pack_read_at(void *arg, uint64_t offset, char *out, size_t bytes);
 bool pack_next_record(uint64_t *offset, uint64_t size, pack_read_at *read_at, void *arg, struct record *out,
 		      uint64_t *at_out);
-/* Is there anything from *offset on that looks like a record? True: *offset is
- * its place. Behind where pack_next_record() ended that is what a crash left
- * of a write that was never synced, or else a header before it is damaged. */
+/* Searches for anything that looks like a record from *offset on. True: *offset
+ * is where it is. After the point where pack_next_record() ended, this is
+ * either the rest of a write that was never synced before a crash, or a sign
+ * that a header before it is damaged. */
 bool pack_find_record(uint64_t *offset, uint64_t size, pack_read_at *read_at, void *arg);
 
 #endif

@@ -1,10 +1,10 @@
-/* Many small bodies at once, out of the page cache. */
+/* Reads many small bodies at once from the page cache. */
 #include "lib/base/mem.h"
 #include "lib/blob/store.h"
 
 enum {
-	GAP_BYTES = 4096,	/* so much that nobody wants is read over */
-	RUN_BYTES = 512 * 1024, /* of one read */
+	GAP_BYTES = 4096,	/* up to so many unwanted bytes are read along */
+	RUN_BYTES = 512 * 1024, /* per read */
 };
 
 static bool
@@ -25,7 +25,7 @@ end_of(const struct blob_id *id)
 	return id->offset + id->length;
 }
 
-/* How many of the first items one read gives; *bytes_out: all that it reads. */
+/* How many of the first items one read covers; *bytes_out: its total size. */
 static size_t
 next_run(const struct blob_peek *items, size_t count, size_t *bytes_out)
 {

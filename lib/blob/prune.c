@@ -1,4 +1,4 @@
-/* Giving back what a folder of copies has that nobody wants any more. */
+/* Frees the space of bodies in a folder of copies that nobody needs any more. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,9 +10,9 @@
 #include "lib/blob/copy.h"
 #include "lib/blob/pack.h"
 
-enum { HOLE_LEAST = 4096 }; /* less gives nothing back */
+enum { HOLE_LEAST = 4096 }; /* a smaller hole frees nothing */
 
-/* A file system that makes no holes keeps the bytes until their pack goes. */
+/* A file system without holes keeps the bytes until their pack is removed. */
 static int
 prune_gap(int fd, uint64_t from, uint64_t until, struct err *err)
 {
@@ -23,7 +23,7 @@ prune_gap(int fd, uint64_t from, uint64_t until, struct err *err)
 	return err_set_errno(err, errno, "punching a hole");
 }
 
-/* What lies between the bodies that are kept. A whole record goes or stays. */
+/* Frees what lies between the bodies to keep, in whole records. */
 static int
 prune_pack(const char *path, const struct blob_id *keep, size_t count, struct err *err)
 {
@@ -51,7 +51,7 @@ prune_pack(const char *path, const struct blob_id *keep, size_t count, struct er
 	return result;
 }
 
-/* Where the bodies of a pack begin among all. */
+/* Where the bodies of a pack begin in the list. */
 static size_t
 prune_find(const struct blob_id *keep, size_t count, uint64_t pack)
 {
@@ -67,7 +67,7 @@ prune_find(const struct blob_id *keep, size_t count, uint64_t pack)
 	return low;
 }
 
-/* The pack that a file's name names; 0: it is none. */
+/* The pack that a file is named after; 0: none. */
 static uint64_t
 prune_pack_of(const char *name)
 {

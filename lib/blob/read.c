@@ -1,8 +1,8 @@
 /* Reading bodies.
  *
- * What the page cache holds is read at once on the loop's thread (preadv2 with
- * RWF_NOWAIT never waits for the disk); all else by a reader thread. Either way
- * the answer comes in a later turn of the loop. */
+ * Data in the page cache is read at once on the loop's thread (preadv2 with
+ * RWF_NOWAIT never waits for the disk); everything else is read by a reader
+ * thread. Either way the answer comes in a later turn of the loop. */
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -57,7 +57,7 @@ fds_get(struct blob_store *s, uint64_t pack, bool anew, struct err *err)
 	pthread_mutex_lock(&s->fds_lock);
 	f = find_pack(s, pack);
 	if (f != NULL && anew)
-		f->pack = 0; /* found no more; closed when its place is wanted */
+		f->pack = 0; /* not found any more; closed when its slot is needed */
 	else if (f != NULL) {
 		f->refs++;
 		f->used = ++s->fds_tick;
@@ -94,12 +94,12 @@ fds_put(struct blob_store *s, int fd)
 	}
 	pthread_mutex_unlock(&s->fds_lock);
 	if (f == NULL)
-		close(fd); /* there was no place to keep it */
+		close(fd); /* there was no slot to keep it in */
 }
 
 /* ---- One read ---- */
 
-/* Part of a read is missing: none of it counts. */
+/* Part of a read is missing: none of it is used. */
 static ssize_t
 cut_off(bool nowait)
 {
@@ -109,9 +109,9 @@ cut_off(bool nowait)
 	return -1;
 }
 
-/* The bytes wanted behind the record's header (zeros where there is none).
- * Returns their count, 0 if the file ends before; -1 with errno, which is
- * EAGAIN when nowait and the cache has not all of it. */
+/* Reads the requested bytes after the record's header (zeros in holes). Returns
+ * their count, or 0 if the file ends before; -1 with errno, which is EAGAIN if
+ * nowait is set and the cache does not have all of it. */
 static ssize_t
 read_record(int fd, const struct blob_id *id, uint64_t offset, char *header, char *buffer, size_t length, bool nowait)
 {
@@ -182,8 +182,8 @@ blob_read_sync(struct blob_store *s, const struct blob_id *id, uint64_t offset, 
 		return -1;
 	if (length > id->length - offset)
 		length = id->length - offset;
-	/* A descriptor of another host's pack may be behind the times (NFS): what
-	 * does not fit is looked at once more through a fresh one. */
+	/* A descriptor of another host's pack may be stale (NFS): data that does
+	 * not match is read once more through a fresh one. */
 	for (int attempt = 0;; attempt++) {
 		int fd = fds_get(s, id->pack, attempt != 0, err);
 		ssize_t got;
@@ -239,7 +239,7 @@ read_done(struct task *t)
 	mem_free(r);
 }
 
-/* True: the page cache had it all, and it is good. */
+/* True: the page cache had all of it, and it is valid. */
 static bool
 read_from_cache(struct blob_read *r)
 {

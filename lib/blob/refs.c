@@ -1,4 +1,4 @@
-/* Who refers to a blob. */
+/* References to blobs. */
 #include "lib/blob/refs.h"
 
 #include <stdio.h>
@@ -68,7 +68,7 @@ struct drop {
 	struct redis *redis;
 	struct blob_store *store;
 	size_t count;
-	size_t last;	      /* of ids, in front: those whose last reference it was */
+	size_t last;	      /* of ids, at the front: those without a reference now */
 	struct blob_id ids[]; /* all of one pack */
 };
 
@@ -79,7 +79,7 @@ refs_on_dropped(void *arg, const redisReply *reply, const struct err *err)
 
 	if (err != NULL)
 		log_warning(NULL, "references to bodies were not removed; the sweep will find them", F_ERR(err));
-	/* Positions ascend, so none is written over before it is read. */
+	/* Positions ascend, so none is overwritten before it is read. */
 	for (size_t i = 0; reply != NULL && i < reply->elements; i++) {
 		int64_t position = redis_i64(reply->element[i], 0);
 		CHECK(position > (int64_t)i && (size_t)position <= d->count);
@@ -87,7 +87,7 @@ refs_on_dropped(void *arg, const redisReply *reply, const struct err *err)
 	}
 }
 
-/* They stay while a backup runs, which gives them back at its end. */
+/* They are kept while a backup runs, which releases them at its end. */
 static void
 refs_hold(const struct drop *d)
 {
@@ -128,8 +128,8 @@ refs_drop_of_pack(struct redis *r, struct blob_store *s, const struct blob_id *i
 	for (size_t i = 0; i < count; i++)
 		args[i] = refs_number(ids[i].offset, texts[i]);
 	redis_eval(r, refs_on_dropped, d, &blob_refs_drop, 1, &key_str, count, args);
-	/* Asked behind the drop: where no backup has begun by then, its snapshot has
-	 * nothing any more that refers to them. */
+	/* This comes after the drop: if no backup has begun by then, the snapshot of
+	 * a later one has nothing that refers to them. */
 	redis_callf(r, refs_on_hold, d, "GET backup:hold");
 	mem_free(texts);
 	mem_free(args);

@@ -1,5 +1,5 @@
--- Drops one reference each. KEYS[1]: blobrefs:{<pack>}; ARGV: offsets.
--- Returns the positions (from 1) of those whose last reference it was.
+-- Drops one reference each. KEYS[1]: blobrefs:{<pack>}; ARGV: offsets. Returns
+-- the positions (from 1) of those that have no reference left.
 local last = {}
 for i, offset in ipairs(ARGV) do
   local extra = redis.call('HGET', KEYS[1], offset)

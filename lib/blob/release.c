@@ -1,4 +1,4 @@
-/* Giving space back: releasing one body, and the sweep over all packs. */
+/* Freeing space: releasing one body, and the sweep over all packs. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 
 /* ---- One body ---- */
 
-/* The state byte first: from then on nobody reads the body, whole or not. */
+/* The state byte comes first: from then on nobody reads the body, complete or not. */
 static int
 punch(int fd, const struct blob_id *id, struct err *err)
 {
@@ -49,7 +49,7 @@ release_now(struct blob_store *s, const struct blob_id *id, struct err *err)
 		return err_set(err, ERR_INVALID, "no such body");
 	pack_path(s->folder, id->pack, path);
 	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0) /* the pack is gone: all in it was released */
+	if (fd < 0) /* the pack is gone: everything in it was released */
 		return errno == ENOENT ? 0 : err_set_errno(err, errno, "opening %s", path);
 	result = punch(fd, id, err);
 	close(fd);
@@ -68,7 +68,7 @@ run_release(struct task *t)
 	struct release *r = (struct release *)t;
 	struct err err;
 
-	/* What fails is found again by the sweep. */
+	/* The sweep will find it again if this fails. */
 	if (release_now(r->store, &r->id, &err) != 0)
 		log_warning(NULL, "a body was not released", F_ERR(&err));
 	mem_free(r);
@@ -163,8 +163,8 @@ struct sweep {
 	void *arg;
 };
 
-/* The records of a pack from *offset on, up to the first place where none
- * stands. Returns how many of them live on. */
+/* Visits the records of a pack from *offset on, up to the first place without
+ * one. Returns how many of them stay. */
 static uint64_t
 sweep_records(const struct sweep *sw, int fd, uint64_t pack, uint64_t *offset, uint64_t size)
 {
@@ -186,9 +186,9 @@ sweep_records(const struct sweep *sw, int fd, uint64_t pack, uint64_t *offset, u
 	return live;
 }
 
-/* How many records behind the last one of the chain are referred to, or young?
- * None: a torn tail. Every place is looked at and nothing released, since what
- * looks like a record here may be part of a body. */
+/* Counts the records after the end of the chain that are referred to, or young.
+ * None: it is a torn tail. Every position is checked and nothing is released,
+ * since what looks like a record here may be part of a body. */
 static uint64_t
 count_behind(const struct sweep *sw, int fd, uint64_t pack, uint64_t offset, uint64_t size)
 {
@@ -206,9 +206,9 @@ count_behind(const struct sweep *sw, int fd, uint64_t pack, uint64_t offset, uin
 	return live;
 }
 
-/* A pack that no writer has: what follows the last record is a torn tail or
- * zeros, and is cut off; a pack in which nothing lives is removed. But where
- * whole bodies stand behind a damaged header, all stays as it is. */
+/* A pack without a writer: whatever follows the last record is a torn tail or
+ * zeros, and is truncated. A pack without live bodies is removed. But if intact
+ * bodies follow a damaged header, everything is left as it is. */
 static void
 sweep_sealed(const struct sweep *sw, int fd, const char *path, uint64_t pack, const struct stat *st)
 {
@@ -218,14 +218,14 @@ sweep_sealed(const struct sweep *sw, int fd, const char *path, uint64_t pack, co
 	if (count_behind(sw, fd, pack, offset, size) != 0)
 		log_error(NULL, "a pack is damaged: there are bodies after an invalid record", F_C("pack", path),
 			  F_I64("offset", offset));
-	/* A young empty pack may be one whose writer is about to lock it. */
+	/* A young empty pack may belong to a writer that is about to lock it. */
 	else if (live == 0 && (int64_t)st->st_ctim.tv_sec * 1000 < sw->older_than_ms)
 		unlink(path);
 	else if (size > offset && ftruncate(fd, (off_t)offset) != 0)
-		errno = 0; /* the zeros behind the last record stay */
+		errno = 0; /* the zeros after the last record stay */
 }
 
-/* One pack: asks about what lives in it. Writers hold a lock as long as they
+/* One pack: visits its live bodies. Writers hold a lock for as long as they
  * live. */
 static int
 sweep_pack(void *arg, const char *path, uint64_t id, struct err *err)

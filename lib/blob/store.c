@@ -62,8 +62,8 @@ task_thread_give(struct blob_store *s, struct task_thread *w, struct task *t)
 	if (t->done != NULL)
 		s->open_tasks++;
 	pthread_mutex_lock(&w->lock);
-	/* Threads come into being when they are first needed: a tool that reads
-	 * one body starts one. */
+	/* Threads are started when they are first needed: a tool that reads one
+	 * body starts one. */
 	if (!w->started) {
 		CHECK(pthread_create(&w->thread, NULL, task_thread_main, w) == 0);
 		w->started = true;

@@ -1,9 +1,9 @@
-/* The blob store's inside. Private to lib/blob.
+/* Internals of the blob store. Private to lib/blob.
  *
- * Threads: `committer` writes small bodies and digests, many with one sync;
- * `streamers` write large bodies, each stream to a pack of its own; `readers`
- * read what is not in the page cache; `releaser` punches holes; one looks whether
- * bodies can be written (health.c). Each has a queue. What is done goes to `done`, which the loop empties. */
+ * Threads: `committer` writes small bodies and digests, many per sync; `streamers` write large bodies, each
+ * stream to a pack of its own; `readers` read what is not in the page cache; `releaser` punches holes; one
+ * more checks whether bodies can be written (health.c). Each has a queue. Finished tasks go to `done`, which
+ * the loop empties. */
 #ifndef SP_BLOB_STORE_H
 #define SP_BLOB_STORE_H
 
@@ -16,14 +16,14 @@
 
 enum { STREAMERS = 4, READERS = 3, READ_FDS = 256 };
 
-/* Work for a thread; run() on the thread, done() on the loop (NULL: none). */
+/* Work for a thread: run() is called on the thread, done() on the loop (NULL: none). */
 struct task {
 	void (*run)(struct task *t);
 	void (*done)(struct task *t);
 	struct task *next;
 };
 
-/* First in, first out, by one thread. */
+/* A first-in, first-out queue with one thread. */
 struct task_thread {
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -41,14 +41,14 @@ struct committer {
 	pthread_cond_t wake;
 	struct put *first, *last; /* waiting */
 	bool stop, started;
-	struct pack bodies; /* the thread's own */
-	struct err failure; /* the thread's own: of the last write that failed */
-	/* Digests get their place when they are given, so this is under the lock. */
+	struct pack bodies; /* used by the thread only */
+	struct err failure; /* used by the thread only: the last write error */
+	/* A digest gets its place when it is submitted, so this is under the lock. */
 	struct pack digests;
 	bool digests_failed;
-	bool busy; /* the thread has work in hand */
-	/* Where the next body goes, as long as that is known without the thread: all
-	 * that wait have their places, one behind the other, in its pack. Under the lock. */
+	bool busy; /* the thread is working */
+	/* Where the next body will be written, while that is known without asking the
+	 * thread: all waiting bodies have consecutive places in its pack. Under the lock. */
 	bool places;
 	uint64_t place_pack, place_end;
 };
@@ -57,7 +57,7 @@ struct read_fd {
 	uint64_t pack;
 	int fd;
 	unsigned refs;
-	uint64_t used; /* tick, for the least recently used */
+	uint64_t used; /* tick, to find the least recently used */
 };
 
 struct blob_store {
@@ -69,26 +69,26 @@ struct blob_store {
 	struct task_thread releaser;
 	struct blob_watch *watch; /* owner; NULL: not watched */
 	unsigned next_streamer, next_reader;
-	/* Packs for streams that no stream has at the moment. */
+	/* Stream packs that no stream uses at the moment. */
 	pthread_mutex_t pool_lock;
 	struct pack pool[STREAMERS * 8];
 	unsigned pool_count;
-	/* Done work on its way to the loop. */
+	/* Finished tasks on their way to the loop. */
 	pthread_mutex_t done_lock;
 	struct task *done_first, *done_last;
 	struct event *done_event;
 	bool done_told;
-	size_t open_tasks; /* loop thread: with a done() to come */
+	size_t open_tasks; /* loop thread: tasks whose done() is still to come */
 	pthread_mutex_t fds_lock;
 	struct read_fd fds[READ_FDS];
 	uint64_t fds_tick;
 };
 
 void task_thread_init(struct task_thread *w);
-/* What is queued is still done. */
+/* Finishes the queued tasks first. */
 void task_thread_stop(struct task_thread *w);
 void task_thread_give(struct blob_store *s, struct task_thread *w, struct task *t);
-/* From any thread: t->done runs on the loop. */
+/* From any thread: runs t->done on the loop. */
 void store_tell_done(struct blob_store *s, struct task *t);
 
 void watch_stop(struct blob_store *s);
@@ -97,15 +97,15 @@ void watch_free(struct blob_store *s);
 void committer_start(struct blob_store *s);
 void committer_stop(struct blob_store *s);
 
-/* A descriptor for reading a pack; the caller gives it back. -1: err. */
+/* A descriptor for reading a pack; the caller must return it. -1: err. */
 int fds_get(struct blob_store *s, uint64_t pack, bool anew, struct err *err);
 void fds_put(struct blob_store *s, int fd);
 
-/* A whole body behind its header, as the file has them: is it this one, sound and
- * not released? */
+/* Checks a header and the complete body as read from the file: the right one,
+ * intact and not released? */
 bool record_is_good(const char *header, const char *data, const struct blob_id *id);
 
-/* Marks a record released and punches its hole; on any thread. */
+/* Marks a record released and punches its hole; may be called on any thread. */
 int release_now(struct blob_store *s, const struct blob_id *id, struct err *err);
 
 #endif

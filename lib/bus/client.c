@@ -22,9 +22,9 @@ enum {
 	REFRESH_GAP_MS = 30,
 	PING_MS = 500,
 	FIRST_PING_MS = 4,    /* until a new peer has answered: */
-	FIRST_PINGS_MS = 100, /* so often only for so long, */
+	FIRST_PINGS_MS = 100, /* but only for this long, */
 	NEXT_PING_MS = 50,    /* then less often */
-	SUSPECT_MS = 2500,    /* silent: gets nothing new */
+	SUSPECT_MS = 2500,    /* silent: gets no new messages */
 	LOST_MS = 5000,	      /* silent: given up */
 };
 
@@ -165,11 +165,11 @@ send_ping(struct bus_client *b, struct bus_peer *p)
 	ping.sent_ms = (uint64_t)clock_unix_ms();
 	frame.body_case = STAGEPOST__FRAME__BODY_PING;
 	frame.ping = &ping;
-	bus_send(b, p, &frame, NULL); /* a full queue shows as silence */
+	bus_send(b, p, &frame, NULL); /* a full queue appears as silence */
 }
 
 /* "tcp://name:port": true, with the name. Addresses and other transports need
- * no looking up. */
+ * no lookup. */
 static bool
 peer_host_name(const struct bus_peer *p, char name[BUS_HOST_MAX], struct str *port_out)
 {
@@ -194,11 +194,11 @@ on_peer_address(void *arg, const struct ip *addresses, unsigned count, const str
 
 	p->lookup = NULL;
 	if (err != NULL) {
-		drop_peer(p->client, p, err->text); /* while it is announced it comes again */
+		drop_peer(p->client, p, err->text); /* it is added again while it is announced */
 		return;
 	}
 	CHECK(peer_host_name(p, name, &port));
-	/* One that does not answer is followed by the next. */
+	/* If one address does not answer, the next is tried. */
 	chosen = &addresses[p->client->next_address++ % count];
 	ip_text(chosen, address);
 	snprintf(endpoint, sizeof(endpoint), chosen->family == 6 ? "tcp://[%s]:%.*s" : "tcp://%s:%.*s", address,
@@ -207,8 +207,8 @@ on_peer_address(void *arg, const struct ip *addresses, unsigned count, const str
 		drop_peer(p->client, p, zmq_strerror(errno));
 }
 
-/* ZeroMQ looks names up on its one thread, which would hold up all peers while
- * a name server is silent. -1: errno. */
+/* ZeroMQ would look up names on its only thread, which would block all peers
+ * while a name server is silent. -1: errno. */
 static int
 peer_reach(struct bus_peer *p)
 {
@@ -307,7 +307,7 @@ struct found_broker {
 	char id[BUS_NAME_MAX];
 };
 
-/* Can we talk with it? Brokers of old do not say which version they are of. */
+/* Is its version compatible? Old brokers do not announce a version. */
 static bool
 broker_is_like_us(struct bus_client *b, const char *id, const redisReply *version, const redisReply *least)
 {
@@ -317,8 +317,8 @@ broker_is_like_us(struct bus_client *b, const char *id, const redisReply *versio
 		return true;
 	b->refresh_unlike = true;
 	if (log_trouble_note(&b->unlike))
-		log_error(NULL, "a broker is passed over: its version and ours do not understand each other",
-			  F_C("broker", id), F_I64("bus_version", its_version), F_I64("bus_least", its_least),
+		log_error(NULL, "a broker is passed over: its version is not compatible with ours", F_C("broker", id),
+			  F_I64("bus_version", its_version), F_I64("bus_least", its_least),
 			  F_I64("our_version", STAGEPOST_BUS_VERSION), F_I64("our_least", STAGEPOST_BUS_LEAST));
 	return false;
 }
@@ -352,7 +352,7 @@ on_broker(void *arg, const redisReply *reply, const struct err *err)
 	mem_free(found);
 }
 
-/* Finds by id the newest that is announced. */
+/* Finds the newest announced run of a broker, by id. */
 static struct bus_peer *
 find_peer(struct bus_client *b, struct str id)
 {
@@ -385,8 +385,8 @@ on_map(void *arg, const redisReply *reply, const struct err *err)
 	if (reply_is_for_nobody(b))
 		return;
 	b->refreshing = false;
-	/* Without an answer of the store, what is known is kept: the pings tell
-	 * who is gone. */
+	/* If the store does not answer, the known map is kept: pings show who
+	 * is gone. */
 	if (err == NULL && reply->type == REDIS_REPLY_ARRAY && !b->refresh_failed) {
 		DL_FOREACH_SAFE (b->peers, p, next)
 			if (!p->announced)
@@ -394,7 +394,7 @@ on_map(void *arg, const redisReply *reply, const struct err *err)
 		take_map(b, reply);
 		find_open_shards(b);
 		if (!b->refresh_unlike)
-			log_trouble_over(&b->unlike, NULL, "all brokers are of versions that go together",
+			log_trouble_over(&b->unlike, NULL, "the versions of all brokers are compatible again",
 					 F_C("name", b->name));
 	}
 	schedule(b->poll, b->refresh_again ? REFRESH_GAP_MS : POLL_MS);

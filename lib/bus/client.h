@@ -1,5 +1,5 @@
-/* The programs' end of the bus towards the brokers: who they are, which of
- * them owns which shard, and requests that find the right one.
+/* The bus as seen by the programs that talk to brokers: which brokers exist,
+ * which of them owns which shard, and requests that reach the right one.
  *
  * Brokers announce themselves in Redis (cluster:broker:<id>: endpoint, CURVE
  * key) and own shards by leases (spool:{N}:lease; the map is also in the hash
@@ -25,37 +25,37 @@ struct bus_client *bus_client_new(struct event_base *base, struct redis *r, stru
 				  struct err *err);
 void bus_client_free(struct bus_client **b);
 
-/* A broker that owns shards is known. */
+/* True if at least one broker that owns shards is known. */
 bool bus_client_is_ready(const struct bus_client *b);
 
-/* A shard to put a new message into: spread evenly over those with an owner;
- * -1 when there is none. */
+/* Chooses a shard for a new message, evenly among those with an owner; -1 if
+ * there is none. */
 int bus_client_pick_shard(struct bus_client *b);
 
-/* Hands a message over: sends to the owner of its id's shard; without an
- * answer for 2 s, or NOT_MINE, looks the owner up again and resends under the
- * same id, for timeout_ms in all, or for 2 s after a broker said that its store
- * fails. cb comes once: err NULL means durable.
- * ERR_UNAVAILABLE and ERR_LIMIT (busy): certainly no broker has it. ERR_TIMEOUT: it
- * may be durable (the client must be told 4xx and may send it twice). The envelope is copied. What
- * waits is bounded in number and bytes: beyond that ERR_UNAVAILABLE, soon. */
+/* Hands a message over to the owner of its id's shard. If no answer comes for 2 s, or the answer
+ * is NOT_MINE, looks up the owner again and resends under the same id, for timeout_ms in all, or
+ * for 2 s after a broker reported that its store fails. cb is called once; err NULL means that the
+ * message is durable. ERR_UNAVAILABLE and ERR_LIMIT (busy): certainly no broker has it.
+ * ERR_TIMEOUT: it may be durable (the client must get a 4xx reply, and may send it twice). The
+ * envelope is copied. The number and bytes of waiting messages are limited: beyond the limit
+ * ERR_UNAVAILABLE comes soon. */
 typedef void bus_on_handed_over(void *arg, const struct err *err);
 void bus_hand_over(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t timeout_ms,
 		   bus_on_handed_over *cb, void *arg);
 
-/* The same while the body is still being synced, so that both syncs run side by
- * side. cb with NULL comes once both are done: the broker has said that the entry is
- * durable, and bus_body_synced() was called. Nothing is delivered before that. A
- * broker that was told so late that it may have given the entry up meanwhile is
- * asked again (unconfirmed.h in the broker tells why this is safe). NULL: no broker
- * takes it now; wait for the sync, then bus_hand_over(). The handle is good until
- * cb, or bus_body_lost(). */
+/* The same while the body is still being synced, so that both syncs run in parallel.
+ * cb is called with NULL once both are done: the broker has reported that the entry
+ * is durable, and bus_body_synced() was called. Nothing is delivered before that. If
+ * the broker was informed so late that it may have dropped the entry meanwhile, it
+ * is asked again (unconfirmed.h in the broker explains why this is safe). Returns
+ * NULL if no broker accepts it now: wait for the sync, then call bus_hand_over().
+ * The handle is valid until cb or bus_body_lost(). */
 struct hand_over;
 struct hand_over *bus_hand_over_unsynced(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t timeout_ms,
 					 bus_on_handed_over *cb, void *arg);
-/* Once. May call cb from within. */
+/* To be called once. May call cb from within. */
 void bus_body_synced(struct bus_client *b, struct hand_over *h);
-/* The body will never be: the entry is taken back. cb is not called. */
+/* The body could not be stored: the entry is withdrawn. cb is not called. */
 void bus_body_lost(struct bus_client *b, struct hand_over *h);
 
 /* For workers and tools: every broker as a peer. */
@@ -64,13 +64,13 @@ const char *bus_peer_id(const struct bus_peer *p);
 struct bus_events {
 	void (*on_peer)(void *arg, struct bus_peer *p); /* connected to a broker */
 	void (*on_peer_lost)(void *arg,
-			     struct bus_peer *p); /* its announcement ended or it does not answer pings for 5 s */
-	void (*on_frame)(void *arg, struct bus_peer *p, const Stagepost__Frame *frame); /* not a reply of ours */
+			     struct bus_peer *p); /* its announcement expired, or it has not answered pings for 5 s */
+	void (*on_frame)(void *arg, struct bus_peer *p, const Stagepost__Frame *frame); /* not a reply to us */
 };
 void bus_client_watch(struct bus_client *b, const struct bus_events *events, void *arg);
-/* Copies. 0, or -1 when the peer's queue is full (ERR_LIMIT). */
+/* Copies the frame. 0, or -1 if the peer's queue is full (ERR_LIMIT). */
 int bus_send(struct bus_client *b, struct bus_peer *p, const Stagepost__Frame *frame, struct err *err);
-/* The owner of a shard, NULL when none is known. */
+/* The owner of a shard, or NULL if none is known. */
 struct bus_peer *bus_client_owner(struct bus_client *b, unsigned shard);
 
 #endif

@@ -1,4 +1,4 @@
-/* What client.c and hand_over.c share. */
+/* Shared by client.c and hand_over.c. */
 #ifndef SP_BUS_CLIENT_PRIVATE_H
 #define SP_BUS_CLIENT_PRIVATE_H
 
@@ -16,21 +16,21 @@
 #define BUS_NAME_MAX 128
 #define BUS_HOST_MAX 256
 
-/* A broker that was announced. */
+/* An announced broker. */
 struct bus_peer {
 	struct bus_client *client; /* borrowed */
 	char id[BUS_NAME_MAX];
 	char endpoint[300];
-	char boot[64];		   /* one run of that broker's process */
+	char boot[64];		   /* identifies one run of that broker's process */
 	struct bus_socket *socket; /* owner */
-	void *zmq;		   /* borrowed: the socket's */
-	struct lookup *lookup;	   /* owner; the endpoint's host is a name, and being looked up */
+	void *zmq;		   /* borrowed from the socket */
+	struct lookup *lookup;	   /* owner; while the host name of the endpoint is being looked up */
 	int64_t connected_ms;	   /* monotonic */
-	int64_t heard_ms;	   /* monotonic, of the last frame */
-	bool is_heard;		   /* answered once: told to the watcher */
-	bool draining;		   /* said so; takes nothing new */
-	bool takes_unsynced;	   /* hand-overs whose body is being synced */
-	bool announced;		   /* found by the refresh under way */
+	int64_t heard_ms;	   /* monotonic time of the last frame */
+	bool is_heard;		   /* it has answered once: the watcher was told */
+	bool draining;		   /* it said so; accepts nothing new */
+	bool takes_unsynced;	   /* accepts hand-overs whose body is being synced */
+	bool announced;		   /* found by the current refresh */
 	struct bus_peer *prev, *next;
 };
 
@@ -39,23 +39,23 @@ struct hand_over {
 	uint64_t request;
 	unsigned shard;
 	struct buf envelope;	  /* owner; packed */
-	unsigned sends;		  /* not 0: it may have reached a broker */
-	unsigned untaken;	  /* of these, answered with certainty that nothing was written */
-	struct bus_peer *sent_to; /* borrowed; NULL: waits for an owner */
+	unsigned sends;		  /* not 0: a broker may have received it */
+	unsigned untaken;	  /* of these, how many were answered with certainty that nothing was written */
+	struct bus_peer *sent_to; /* borrowed; NULL: waiting for an owner */
 	int64_t sent_ms;	  /* monotonic */
-	int64_t retry_ms;	  /* monotonic: not before */
-	int64_t failed_ms;	  /* monotonic: when a broker first said that its store fails; 0: none did */
+	int64_t retry_ms;	  /* monotonic: not before this */
+	int64_t failed_ms;	  /* monotonic: when a broker first reported that its store fails; 0: never */
 	int64_t deadline_ms;	  /* monotonic */
 	bus_on_handed_over *cb;
 	void *arg;
 	bool unsynced; /* the body is still being synced */
-	bool early;    /* sent so: the answer to that is only good for a while */
-	bool answered; /* durable, said the broker, while it was unsynced */
+	bool early;    /* was sent so: the answer is valid for a limited time only */
+	bool answered; /* the broker reported it durable while it was unsynced */
 	char id[SPOOL_ID_MAX];
 	UT_hash_handle hh; /* by request */
 };
 
-/* What is to be said of bodies, to the brokers that wait to hear it. */
+/* News about bodies, for the brokers that wait for it. */
 struct bus_body_news {
 	struct bus_peer *peer; /* borrowed */
 	bool lost;
@@ -70,51 +70,51 @@ struct bus_client {
 	struct bus_keys keys;
 	void *context;		/* owner: ZeroMQ */
 	struct bus_peer *peers; /* owner: list */
-	unsigned next_address;	/* of brokers announced by name */
+	unsigned next_address;	/* of announced brokers */
 	struct bus_events events;
 	void *events_arg;
 
-	/* Shards: who owns which, as far as known. */
+	/* Shards: the known owners. */
 	struct bus_peer *owners[SPOOL_SHARDS_MAX]; /* borrowed; NULL: none */
 	uint16_t open_shards[SPOOL_SHARDS_MAX];	   /* those with a live owner */
 	unsigned open_count;
 	unsigned next_open; /* round robin */
 
 	/* Reading the announcements. */
-	struct event *poll; /* owner: once a second, and sooner when asked */
+	struct event *poll; /* owner: once a second, and earlier on demand */
 	struct event *ping; /* owner */
 	bool refreshing;
 	bool refresh_again;
 	bool refresh_failed;
-	bool refresh_unlike; /* a broker was passed over, for its version */
+	bool refresh_unlike; /* a broker was skipped because of its version */
 	struct log_trouble unlike;
-	unsigned replies_due; /* callbacks of Redis that will still come */
-	bool closing;	      /* freed once no reply is due */
+	unsigned replies_due; /* Redis callbacks still to come */
+	bool closing;	      /* freed when no reply is due */
 
 	/* Hand-overs without an answer. */
 	struct hand_over *hand_overs; /* owner: hash by request */
 	size_t hand_over_bytes;	      /* of their envelopes */
 	struct event *hand_over_tick; /* owner: runs while there are any */
 	uint64_t next_request;
-	struct bus_body_news *news; /* owner: array; they go out at the end of the turn */
+	struct bus_body_news *news; /* owner: array; sent at the end of the turn */
 	size_t news_count, news_room;
 	struct event *news_event; /* owner */
 
-	struct arena arena; /* of the frame in hand */
+	struct arena arena; /* of the current frame */
 	struct buf out;	    /* of the frame being sent */
 };
 
-/* Looks at the announcements soon. */
+/* Reads the announcements soon. */
 void bus_client_refresh(struct bus_client *b);
-/* An owner to which new messages may go, or NULL. */
+/* An owner that accepts new messages, or NULL. */
 struct bus_peer *bus_client_open_owner(struct bus_client *b, unsigned shard);
 
 /* ---- hand_over.c ---- */
 void hand_over_on_reply(struct bus_client *b, const Stagepost__Frame *frame);
 void hand_over_peer_lost(struct bus_client *b, const struct bus_peer *p);
-/* The map is new: those that wait may find their owner. */
+/* The map has changed: waiting messages may find their owner. */
 void hand_over_retry(struct bus_client *b);
-/* All that are left fail. */
+/* All remaining hand-overs fail. */
 void hand_over_end_all(struct bus_client *b);
 void hand_over_on_tick(evutil_socket_t fd, short what, void *arg);
 void hand_over_send_news(evutil_socket_t fd, short what, void *arg);

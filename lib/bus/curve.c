@@ -1,4 +1,4 @@
-/* Keys of the bus, and the handler that asks for them. */
+/* Keys of the bus, and the handler that checks them. */
 #include "lib/bus/curve.h"
 
 #include <openssl/crypto.h>
@@ -37,7 +37,7 @@ bus_keys_derive(struct bus_keys *keys, struct str cluster_key, struct err *err)
 	if (cluster_key.len < CLUSTER_KEY_LEAST)
 		return err_set(err, ERR_INVALID, "STAGEPOST_CLUSTER_KEY must have at least %d bytes",
 			       CLUSTER_KEY_LEAST);
-	/* The text of k8s/secrets.example.yaml, which everybody knows. */
+	/* The text from k8s/secrets.example.yaml, which is public. */
 	if (str_starts(cluster_key, STR("replace this")))
 		return err_set(err, ERR_INVALID,
 			       "STAGEPOST_CLUSTER_KEY is the placeholder from the example, not a secret");

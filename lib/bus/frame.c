@@ -3,11 +3,10 @@
 
 #include "lib/bus/socket.h"
 
-/* Memory that unpacking may take: structs are larger than their bytes, but not
- * without end. Honest frames stay below 10 times their size. */
+/* Limits the memory for unpacking: structs are larger than their packed bytes,
+ * but not without limit. Honest frames stay below 10 times their size. */
 enum { GROWTH_MAX = 24, GROWTH_BASE = 64 * 1024 };
-/* Of what is our own: a status that says nothing yet has 2 bytes, and 140 in memory
- * as it is unpacked. */
+/* For our own data: an empty status takes 2 bytes, but 140 in memory when unpacked. */
 enum { STORED_GROWTH_MAX = 128 };
 enum { WIRE_LENGTH_DELIMITED = 2, VARINT_MAX = 10 };
 
@@ -30,7 +29,7 @@ bounded_alloc(void *data, size_t size)
 static void
 bounded_free(void *data, void *p)
 {
-	(void)data, (void)p; /* the arena frees it all */
+	(void)data, (void)p; /* the arena frees everything */
 }
 
 static void *

@@ -1,4 +1,4 @@
-/* Frames of proto/stagepost.proto as bytes, and back with bounds. */
+/* Packs frames of proto/stagepost.proto into bytes, and unpacks them within bounds. */
 #ifndef SP_BUS_FRAME_H
 #define SP_BUS_FRAME_H
 
@@ -9,25 +9,26 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 
-/* Appends. */
+/* Appends to out. */
 void bus_frame_pack(const Stagepost__Frame *frame, struct buf *out);
 
-/* The same for a body whose one member is there as bytes already (an envelope
- * that is stored packed): body is without it, member_field its number. */
+/* The same for a body with one member that is already packed (an envelope that
+ * is stored packed). body does not contain it; member_field is its number. */
 void bus_frame_pack_around(uint64_t request, unsigned body_field, const ProtobufCMessage *body, unsigned member_field,
 			   struct str member, struct buf *out);
 
-/* Everything lies in the arena. NULL (ERR_INVALID): malformed, too long, no
- * body, or wanting out of proportion memory (2 bytes can ask for 100). Members
- * that are messages may still be NULL, and enums any number: handlers look. */
+/* Everything is allocated in the arena. NULL (ERR_INVALID): malformed, too
+ * long, no body, or needing a disproportionate amount of memory (2 bytes can
+ * require 100). Members that are messages may still be NULL, and enums may have
+ * any value: handlers check this. */
 Stagepost__Frame *bus_frame_unpack(struct str bytes, struct arena *arena, struct err *err);
 
-/* Any message in the same bounds; the caller casts. */
+/* Unpacks any message within the same bounds; the caller casts. */
 void *bus_message_unpack(const ProtobufCMessageDescriptor *type, struct str bytes, struct arena *arena);
-/* The same of what the spool has: our own words, whose structs may be larger than
- * that (an empty member has 2 bytes, and 140 of them in memory). */
+/* The same for data from the spool. We wrote it ourselves, and its structs may be
+ * larger than that (an empty member takes 2 bytes, but 140 in memory). */
 void *bus_stored_unpack(const ProtobufCMessageDescriptor *type, struct str bytes, struct arena *arena);
-/* Appends. */
+/* Appends to out. */
 void bus_message_pack(const ProtobufCMessage *message, struct buf *out);
 
 /* "hand_over", for the log. */

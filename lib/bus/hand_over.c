@@ -1,11 +1,12 @@
-/* Messages on their way to a broker: each is sent to the owner of its shard,
- * and again under the same id until one answers that it is durable.
+/* Messages on their way to a broker: each is sent to the owner of its shard, and
+ * resent under the same id until a broker answers that it is durable.
  *
- * One whose body is still being synced is sent so at most once, under a request of
- * its own. It is over when the answer and the sync are both there, if that is soon;
- * else it is sent again, now synced, and only the answer to that counts: a broker
- * may give up what it was told of and heard no more about, though not before an
- * hour. So a process that slept in between does not promise what is not kept. */
+ * A message whose body is still being synced is sent in that state at most once,
+ * under a separate request number. It is done when both the answer and the sync
+ * have arrived, if that is soon. Otherwise it is sent again, now synced, and only
+ * the answer to that counts: a broker may drop an entry that it heard nothing
+ * more about, though not within an hour. So a process that slept in between never
+ * confirms a message that may be lost. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,13 +19,13 @@
 
 enum {
 	TICK_MS = 100,
-	ANSWER_MS = 2000,	  /* without one: sent again */
-	NOT_MINE_RETRY_MS = 50,	  /* the map is being read anew */
+	ANSWER_MS = 2000,	  /* without an answer: resend */
+	NOT_MINE_RETRY_MS = 50,	  /* the map is being reread */
 	FAILED_RETRY_MS = 300,	  /* the broker's store did not answer */
-	FAILED_LONGEST_MS = 2000, /* the client hears so; a take-over may last longer */
+	FAILED_LONGEST_MS = 2000, /* then the client is told; a take-over may last longer */
 	HAND_OVERS_MAX = 100000,
-	BYTES_MAX = 128 * 1024 * 1024, /* of envelopes that wait for an answer */
-	UNSYNCED_MS = 5000,	       /* an answer to what was sent unsynced is good for so long */
+	BYTES_MAX = 128 * 1024 * 1024, /* of envelopes waiting for an answer */
+	UNSYNCED_MS = 5000,	       /* how long an answer to an unsynced hand-over is valid */
 };
 
 static void
@@ -54,7 +55,7 @@ send_to_owner(struct bus_client *b, struct hand_over *h, int64_t now_ms)
 
 	if (owner == NULL || (h->unsynced && (h->sends != 0 || !owner->takes_unsynced)))
 		return;
-	/* What is said to the unsynced one counts no more. */
+	/* Answers to the unsynced one do not count any more. */
 	if (h->early && !h->unsynced) {
 		h->early = false;
 		HASH_DEL(b->hand_overs, h);
@@ -89,7 +90,7 @@ hand_over_start(struct bus_client *b, const Stagepost__Envelope *envelope, bool 
 	h->deadline_ms = now_ms + timeout_ms;
 	h->cb = cb;
 	h->arg = arg;
-	/* Too many wait already: ended by the tick, never from within this call. */
+	/* Too many are waiting already: ended by the tick, never from within this call. */
 	if (HASH_COUNT(b->hand_overs) >= HAND_OVERS_MAX || b->hand_over_bytes >= BYTES_MAX)
 		h->deadline_ms = now_ms;
 	b->hand_over_bytes += h->envelope.len;
@@ -128,7 +129,7 @@ bus_hand_over_unsynced(struct bus_client *b, const Stagepost__Envelope *envelope
 	return hand_over_start(b, envelope, true, timeout_ms, cb, arg);
 }
 
-/* Is to be said to the broker that was told of it. */
+/* Queues news for the broker that got it unsynced. */
 static void
 hand_over_add_news(struct bus_client *b, const struct hand_over *h, bool lost)
 {
@@ -147,8 +148,8 @@ hand_over_add_news(struct bus_client *b, const struct hand_over *h, bool lost)
 	event_active(b->news_event, EV_TIMEOUT, 0);
 }
 
-/* All that one broker waits to hear goes in one frame. What is lost on the way, it
- * finds out by itself. */
+/* Sends all news for one broker in one frame. If it is lost, the broker finds out
+ * by itself. */
 static void
 hand_over_tell(struct bus_client *b, struct bus_peer *p)
 {
@@ -201,7 +202,7 @@ bus_body_synced(struct bus_client *b, struct hand_over *h)
 		end(b, h, NULL);
 		return;
 	}
-	/* Refused, not sent, or too long ago: now as any other. */
+	/* Refused, not sent, or too long ago: handled like any other from now on. */
 	if (h->sent_to == NULL || h->answered) {
 		h->answered = false;
 		h->sent_to = NULL;
@@ -218,7 +219,7 @@ bus_body_lost(struct bus_client *b, struct hand_over *h)
 	hand_over_free(b, h);
 }
 
-/* A broker has said that it is durable. */
+/* A broker has reported that it is durable. */
 static void
 hand_over_on_durable(struct bus_client *b, struct hand_over *h)
 {
@@ -230,11 +231,11 @@ hand_over_on_durable(struct bus_client *b, struct hand_over *h)
 		end(b, h, NULL);
 		return;
 	}
-	h->sent_to = NULL; /* so late that it is asked again, by the tick */
+	h->sent_to = NULL; /* so late that the tick must ask again */
 }
 
-/* Brokers are there, and say that their store is not: not worth the whole of
- * the client's patience. */
+/* The brokers can be reached but report that their store cannot: do not use up
+ * all of the client's patience. */
 static void
 on_store_failed(struct hand_over *h)
 {
@@ -246,7 +247,7 @@ on_store_failed(struct hand_over *h)
 		h->deadline_ms = h->failed_ms + FAILED_LONGEST_MS;
 }
 
-/* May a copy that was sent be in the spool? Each copy has one answer at most. */
+/* Can a copy that was sent be in the spool? Each copy gets at most one answer. */
 static bool
 hand_over_is_in_doubt(const struct hand_over *h)
 {
@@ -271,13 +272,13 @@ hand_over_on_reply(struct bus_client *b, const Stagepost__Frame *frame)
 
 	HASH_FIND(hh, b->hand_overs, &request, sizeof(request), h);
 	if (h == NULL)
-		return; /* answered before, by another broker, or given up */
-	/* What is busy has never taken what it refuses. */
+		return; /* already answered by another broker, or abandoned */
+	/* A broker that answers "busy" has never stored the message. */
 	h->untaken += reply->untaken || reply->status == STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY;
 	switch (reply->status) {
 	case STAGEPOST__HAND_OVER_REPLY__STATUS__OK: hand_over_on_durable(b, h); break;
 	case STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY:
-		/* A copy that was sent before may be waiting to be written. */
+		/* A copy sent before may be waiting to be written. */
 		err_set(&err, hand_over_is_in_doubt(h) ? ERR_TIMEOUT : ERR_LIMIT, "the broker is busy: %s",
 			reply->text);
 		end(b, h, &err);
@@ -320,7 +321,7 @@ give_up(struct bus_client *b, struct hand_over *h)
 	struct err err;
 
 	if (hand_over_is_in_doubt(h))
-		err_set(&err, ERR_TIMEOUT, "no broker said that it has the message");
+		err_set(&err, ERR_TIMEOUT, "no broker confirmed the message");
 	else if (h->sends != 0)
 		err_set(&err, ERR_UNAVAILABLE, "no broker could write the message");
 	else

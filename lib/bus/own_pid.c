@@ -1,4 +1,4 @@
-/* The process's number, asked for once. */
+/* The process id, queried once. */
 #include "lib/bus/own_pid.h"
 
 #include <pthread.h>
@@ -9,7 +9,7 @@
 
 #include "lib/base/check.h"
 
-static atomic_int kept; /* 0: not known */
+static atomic_int kept; /* 0: unknown */
 static atomic_bool keeps;
 
 static void
@@ -25,7 +25,7 @@ own_pid_keep(void)
 		CHECK(pthread_atfork(NULL, NULL, own_pid_forget) == 0);
 }
 
-/* In place of the C library's. */
+/* Replaces the C library's function. */
 pid_t
 getpid(void)
 {
@@ -34,7 +34,7 @@ getpid(void)
 	if (pid != 0)
 		return pid;
 	pid = (pid_t)syscall(SYS_getpid);
-	/* Not before a fork would be noticed. */
+	/* Only after forks are being noticed. */
 	if (atomic_load(&keeps))
 		atomic_store(&kept, pid);
 	return pid;

@@ -1,4 +1,4 @@
-/* A broker's end of the bus. */
+/* The broker's side of the bus. */
 #include "lib/bus/server.h"
 
 #include <errno.h>
@@ -22,8 +22,8 @@ struct bus_server {
 	struct bus_server_events events;
 	void *arg;
 	char endpoint[300];
-	struct arena arena; /* of the frame in hand */
-	struct buf out;	    /* of the frame being sent */
+	struct arena arena; /* for the current frame */
+	struct buf out;	    /* for the frame being sent */
 };
 
 static void
@@ -40,7 +40,7 @@ on_message(void *arg, struct str from, struct str payload)
 	arena_reset(&s->arena);
 }
 
-/* All addresses: nobody can connect to them. "*" is both families. */
+/* An address that means all addresses: nobody can connect to it. "*" covers both families. */
 static bool
 host_is_wildcard(struct str host)
 {
@@ -69,7 +69,7 @@ find_endpoint(struct bus_server *s, void *zmq, const char *announce_host)
 		snprintf(s->endpoint, sizeof(s->endpoint), "tcp://%.200s%s", announce_host, bound + colon);
 }
 
-/* Whether sockets of the endpoint are to be of IPv6, which takes IPv4 too. */
+/* True if sockets for the endpoint must be IPv6, which accepts IPv4 too. */
 static bool
 endpoint_is_ip6(const char *listen)
 {
@@ -86,8 +86,8 @@ open_router(struct bus_server *s, struct event_base *base, const char *listen, s
 	bus_socket_limit(zmq);
 	if (endpoint_is_ip6(listen))
 		CHECK(zmq_setsockopt(zmq, ZMQ_IPV6, &on, sizeof(on)) == 0);
-	/* A peer that is gone or full must be told from one that is served, and a
-	 * peer that comes again before its old connection is seen dead wins. */
+	/* Sending to a peer that is gone or full must fail, and a peer that
+	 * reconnects before its old connection is seen to be dead must win. */
 	CHECK(zmq_setsockopt(zmq, ZMQ_ROUTER_MANDATORY, &on, sizeof(on)) == 0);
 	CHECK(zmq_setsockopt(zmq, ZMQ_ROUTER_HANDOVER, &on, sizeof(on)) == 0);
 	bus_keys_arm_server(&s->keys, zmq);

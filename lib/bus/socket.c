@@ -9,7 +9,7 @@
 #include "lib/base/mem.h"
 #include "lib/bus/own_pid.h"
 
-/* Messages taken in one turn, so that other events of the loop get theirs. */
+/* Messages handled per turn, so that other events of the loop get theirs. */
 enum { TURN_MAX = 512, PARTS_MAX = 2 };
 
 struct bus_socket {
@@ -19,7 +19,7 @@ struct bus_socket {
 	bool has_routing;	/* ROUTER: two parts a message */
 	struct event *readable; /* owner */
 	struct event *recheck;	/* owner */
-	bool taking;		/* a turn is under way: it looks again behind each message */
+	bool taking;		/* a turn is in progress: it checks again after each message */
 };
 
 void
@@ -50,8 +50,8 @@ has_input(struct bus_socket *s)
 	return (events & ZMQ_POLLIN) != 0;
 }
 
-/* All parts of one message; more than fit are read and forgotten. Returns
- * their count, 0 when nothing is there. */
+/* Receives all parts of one message; those that do not fit are discarded.
+ * Returns their count, or 0 if there is no message. */
 static unsigned
 receive(struct bus_socket *s, zmq_msg_t parts[PARTS_MAX])
 {
@@ -168,8 +168,8 @@ bus_socket_send(struct bus_socket *s, struct str to, struct str payload, struct 
 		result = send_failed(err);
 	else if (zmq_send(s->zmq, payload.p, payload.len, ZMQ_DONTWAIT) < 0)
 		result = send_failed(err);
-	/* Sending may have taken the edge of what came meanwhile: looked at once,
-	 * after all that is sent in this turn. */
+	/* Sending may have swallowed the edge of new input: check at once, after
+	 * all sends of this turn. */
 	if (!s->taking)
 		event_active(s->recheck, EV_TIMEOUT, 0);
 	return result;

@@ -1,14 +1,14 @@
-/* The admins of a domain, set at the domain: who is in its list has the role
- * domain_admin in his own record, and the other way round. As with every order,
- * the record comes first and the list after it; the same order once more mends
- * what a crash left between them. Nothing is changed before it is known that
- * all new ones are users. */
+/* The admins of a domain, which are set in the domain: a user in its list has
+ * the role domain_admin in his own record, and the reverse. As with every
+ * order, the record is changed first and the list after it; repeating the order
+ * repairs what a crash left between them. Nothing is changed until all new
+ * admins are known to be users. */
 #include "lib/directory/private.h"
 
 REDIS_SCRIPT(directory_user_role, "lib/directory/user_role.lua");
 REDIS_SCRIPT(directory_member_role, "lib/directory/member.lua");
 
-/* One user who becomes an admin, or is one no more. */
+/* A user who becomes an admin, or stops being one. */
 struct admin_change {
 	struct str address; /* canonical; in the order's arena */
 	bool add;
@@ -55,8 +55,8 @@ admins_add_change(struct order *o, struct str address, bool add)
 	buf_add(&o->changes, &change, sizeof(change));
 }
 
-/* From the list that the domain has to the one that is wanted. Whoever is named
- * is gone through even if the list has him: his record may not. */
+/* Computes the changes from the current list to the requested one. A user in
+ * the request is processed even if the list has him: his record may not. */
 static void
 admins_compare(struct order *o, struct str current)
 {
@@ -76,7 +76,7 @@ admins_compare(struct order *o, struct str current)
 static void admins_check(struct order *o);
 static void admins_apply(struct order *o);
 
-/* The next change, or NULL. Its user is what the order is about meanwhile. */
+/* The next change, or NULL. Its user becomes the subject of the order meanwhile. */
 static const struct admin_change *
 admins_next(struct order *o)
 {
@@ -116,7 +116,7 @@ admins_check(struct order *o)
 
 	while ((change = admins_next(o)) != NULL) {
 		if (!change->add)
-			continue; /* one who is gone may still stand in the list */
+			continue; /* a deleted user may still be in the list */
 		admins_eval_user(o, on_admin_checked, "check");
 		return;
 	}

@@ -1,6 +1,6 @@
--- Adds targets to an alias, or removes them (none named: the whole alias).
--- Returns how many targets it has now.
--- KEYS: alias:{a}, user:{a}
+-- Adds targets to an alias, or removes them (none given: the whole alias). Returns how
+-- many targets it has now.
+-- KEYS: alias:{a}, user:{a}.
 -- ARGV: "add" or "remove", the address, most targets, target, ...
 local count = redis.call('SCARD', KEYS[1])
 if ARGV[1] == 'add' then

@@ -42,7 +42,7 @@ take_targets(struct order *o, const struct str *targets, unsigned count)
 	return true;
 }
 
-/* ---- Adding: no loop? into the index, the record, the index once more ---- */
+/* ---- Adding: check for loops, then the index, the record, and the index again ---- */
 static void
 on_refusal_cleaned(void *arg, const redisReply *reply, const struct err *err)
 {
@@ -60,7 +60,7 @@ on_alias_added(void *arg, const redisReply *reply, const struct err *err)
 	if (err == NULL)
 		order_confirm(o, "");
 	else if (err->code == ERR_DENIED) {
-		/* A user: he is no alias and must not stand among them. */
+		/* It is a user, not an alias, and must not be in that index. */
 		o->err = *err;
 		order_remove_member(o, on_refusal_cleaned);
 	} else
@@ -84,7 +84,7 @@ on_targets_walked(void *arg, const struct directory_target *targets, unsigned co
 	(void)targets;
 	(void)count;
 	o->is_walking = false;
-	/* May be within the call: so it is refused a turn later. */
+	/* This may be within the call, so it is refused a turn later. */
 	if (err != NULL)
 		order_refuse(o, err->code, "%s", err->text);
 	else if (is_met)

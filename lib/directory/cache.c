@@ -1,5 +1,5 @@
-/* A bounded cache of records, present ones and missing ones. What was least
- * recently used goes first; nothing is older than max_age_ms. */
+/* A bounded cache of records, existing and missing ones. The least recently
+ * used is evicted first; nothing is older than max_age_ms. */
 #include "lib/base/clock.h"
 #include "lib/directory/private.h"
 

@@ -1,7 +1,7 @@
-/* The directory as a whole: its life, and the notices that keep its cache true. */
+/* The directory as a whole: its lifetime, and the notices that keep its cache current. */
 #include "lib/directory/private.h"
 
-/* A record costs some 500 bytes with its key. */
+/* A record takes some 500 bytes with its key. */
 enum { CACHE_RECORDS = 32768, CACHE_AGE_MS = 60000 };
 
 void
@@ -51,8 +51,8 @@ on_domain_key(void *arg, struct str key)
 	directory_forget_key(arg, key);
 	if (name_in_key(key).len == 0)
 		return; /* its set of users or aliases */
-	/* The set of domains has no prefix that is watched; with it changes this. A
-	 * domain that is disabled disables its users. */
+	/* The set of domains has no watched prefix, but it changes together with
+	 * this key. Disabling a domain disables its users. */
 	directory_forget_key(arg, str_c(redis_key_pattern(KEY_DOMAINS)));
 	tell_watches(arg, STR_NONE);
 }

@@ -1,7 +1,7 @@
 -- Deletes a domain, or begins to.
--- KEYS: domain:{d}, its users, its aliases, its DKIM keys
--- ARGV: "empty" (only when nobody is in it), "begin" (from now on nobody can
--- be added, and it takes no mail) or "end" (whatever the sets say), the domain
+-- KEYS: domain:{d}, its users, its aliases, its DKIM keys.
+-- ARGV: "empty" (only if it has no members), "begin" (from now on no member can be
+-- added, and it accepts no mail) or "end" (whatever the sets contain), the domain
 if redis.call('EXISTS', KEYS[1]) == 0 then
 	return redis.error_reply('NOTFOUND there is no domain ' .. ARGV[2])
 end
@@ -15,6 +15,6 @@ if ARGV[1] == 'empty' and users + aliases > 0 then
 	return redis.error_reply('DENIED the domain ' .. ARGV[2] .. ' has ' .. users .. ' users and '
 		.. aliases .. ' aliases; --force deletes them too')
 end
--- Sets of 100,000 members are freed aside.
+-- UNLINK frees sets of 100,000 members in the background.
 redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
 return redis.status_reply('OK')

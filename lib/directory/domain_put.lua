@@ -1,6 +1,7 @@
--- Makes or changes the record of a domain.
--- KEYS: domain:{d}, its users, its aliases, its DKIM keys
--- ARGV: "add" or "set", the domain, now (ms), field, value, ... (an empty value removes the field)
+-- Creates or changes the record of a domain.
+-- KEYS: domain:{d}, its users, its aliases, its DKIM keys.
+-- ARGV: "add" or "set", the domain, now (ms), field, value, ... (an empty value removes
+-- the field)
 local exists = redis.call('EXISTS', KEYS[1]) == 1
 if ARGV[1] == 'add' and exists then
 	return redis.error_reply('EXISTS the domain ' .. ARGV[2] .. ' exists already')

@@ -85,8 +85,8 @@ directory_domain_set(struct directory *d, struct str domain, const struct direct
 }
 
 /* ---- Deleting ----
- * Forced: nobody can be added any more; the users and aliases go; the domain
- * goes; its name goes. */
+ * Forced: additions are blocked; the users and aliases are deleted, then the
+ * domain, then its name. */
 static void
 on_unlisted(void *arg, const redisReply *reply, const struct err *err)
 {
@@ -204,7 +204,7 @@ static void
 on_user_count(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct order *o = arg;
-	(void)err; /* the next answer has the same */
+	(void)err; /* the next answer will have the same error */
 	o->shown.users = (uint64_t)redis_i64(reply, 0);
 }
 
@@ -237,7 +237,7 @@ directory_domain_show(struct directory *d, struct str domain, directory_on_domai
 	o->deliver = deliver_domain;
 	if (!order_take_domain(o, domain))
 		return;
-	/* Answers come in the order of the questions: the last one ends it. */
+	/* Answers come in the order of the requests: the last one ends the order. */
 	order_call_record(o, on_domain_record, "HGETALL", KEY_DOMAIN, str_c(o->domain));
 	order_call_members(o, on_user_count, "SCARD", "users", str_c(o->domain));
 	order_call_members(o, on_alias_count, "SCARD", "aliases", str_c(o->domain));

@@ -1,23 +1,23 @@
-/* Where mail for an address goes in the end.
+/* The final recipients of mail for an address.
  *
- * Level by level: all addresses of one level are resolved at once, what they
- * lead to is the next level. Each address is gone through once, which is what
- * ends loops; the number of levels and of addresses is limited. */
+ * Works level by level: all addresses of a level are resolved at once, and
+ * their targets form the next level. Each address is visited once, which breaks
+ * loops; the number of levels and of addresses is limited. */
 #include "lib/directory/private.h"
 
-/* An address on the way. */
+/* An address to visit. */
 struct stop {
 	struct expansion *x;		     /* borrowed */
-	char address[DIRECTORY_ADDRESS_MAX]; /* key; canonical; of the account, once resolved */
-	char detail[DIRECTORY_DETAIL_MAX];   /* until it is resolved: as it was written */
-	char carried[DIRECTORY_DETAIL_MAX];  /* of the alias that led here: for an account that was named without one */
+	char address[DIRECTORY_ADDRESS_MAX]; /* key; canonical; that of the account, once resolved */
+	char detail[DIRECTORY_DETAIL_MAX];   /* until it is resolved: as written */
+	char carried[DIRECTORY_DETAIL_MAX];  /* of the alias that led here: for an account named without one */
 	enum directory_kind kind;
 	bool domain_disabled;
 	bool is_final;
 	uint64_t quota_bytes;
-	struct str *targets; /* owner; each an own copy */
+	struct str *targets; /* owner; copied one by one */
 	unsigned target_count;
-	struct stop *next; /* in order of coming */
+	struct stop *next; /* in order of arrival */
 	UT_hash_handle hh;
 };
 
@@ -29,15 +29,15 @@ struct expansion {
 	bool is_met;
 	struct stop *by_address; /* table */
 	struct stop *stops;	 /* owner */
-	struct stop *level;	 /* the first of the level under way */
-	struct stop **end;	 /* where the next one is hung in */
+	struct stop *level;	 /* the first of the current level */
+	struct stop **end;	 /* where the next one is appended */
 	unsigned depth, count, waiting;
 	bool starting; /* answers that come at once are only counted */
 	struct err err;
 	struct expansion *prev, *next;
 };
 
-/* Room for the aliases on the way, too. */
+/* Includes room for the aliases on the way. */
 enum { STOPS_MAX = 2 * DIRECTORY_TARGETS_MAX };
 
 static void
@@ -63,7 +63,7 @@ expansion_free(struct expansion *x)
 	mem_free(x);
 }
 
-/* NULL: it is there already, or there is no room for it. */
+/* NULL: it is already there, or there is no room for it. */
 static struct stop *
 add_stop(struct expansion *x, struct str address)
 {
@@ -116,7 +116,7 @@ finish(struct expansion *x)
 }
 
 /* ---- One level ---- */
-/* user+detail became user, which may be on the way, too: one mailbox. */
+/* user+detail became user, which may also be on the way: they are one mailbox. */
 static void
 rename_stop(struct stop *stop, const char *address)
 {
@@ -131,8 +131,8 @@ rename_stop(struct stop *stop, const char *address)
 	HASH_ADD_KEYPTR(hh, stop->x->by_address, stop->address, strlen(stop->address), stop);
 }
 
-/* The detail that an account gets: its own, as it was written where that is
- * known (the key is in lower case), else that of the alias that led to it. */
+/* The detail for an account: its own, as written if that is known (the key is
+ * in lower case), else that of the alias that led to it. */
 static void
 take_detail(struct stop *stop, const struct directory_result *result)
 {
@@ -202,7 +202,7 @@ start_level(struct expansion *x)
 	x->starting = false;
 }
 
-/* What the level leads to becomes the next one. */
+/* The targets of this level become the next one. */
 static void
 end_level(struct expansion *x)
 {
@@ -219,7 +219,7 @@ end_level(struct expansion *x)
 			stop->is_final = true;
 		}
 		if (&stop->next == next_level)
-			break; /* what hangs behind it is the next level */
+			break; /* everything after it is the next level */
 	}
 	x->level = *next_level;
 }

@@ -1,4 +1,4 @@
-/* Fields of domains and users: what an operator may write, and what is stored. */
+/* Fields of domains and users: the input that is accepted, and the form that is stored. */
 #include <inttypes.h>
 
 #include "lib/directory/private.h"
@@ -22,7 +22,7 @@ is_off(struct str text)
 bool
 directory_parse_size(struct str text, uint64_t *bytes_out)
 {
-	static const char units[] = "KMGT"; /* each 1024 times the one before */
+	static const char units[] = "KMGT"; /* each is 1024 times the previous */
 	unsigned shift = 0;
 	if (text.len > 0) {
 		char last = text.p[text.len - 1];

@@ -1,8 +1,8 @@
--- Puts an address into the index of its domain, or takes it out, or says only
--- whether it is an admin. Given again, it changes nothing.
--- KEYS: domain:{d}, its users, its aliases
--- ARGV: "add", "remove" or "role", "users" or "aliases", the address, the domain,
--- role: "" (as it is), "admin" or "plain"
+-- Adds an address to the index of its domain, or removes it, or only records whether it
+-- is an admin. Repeating the call changes nothing.
+-- KEYS: domain:{d}, its users, its aliases.
+-- ARGV: "add", "remove" or "role", "users" or "aliases", the address, the domain, role:
+-- "" (unchanged), "admin" or "plain"
 local set = ARGV[2] == 'users' and KEYS[2] or KEYS[3]
 local address = ARGV[3]
 

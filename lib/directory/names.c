@@ -1,9 +1,9 @@
-/* Addresses and domains in their one canonical form, so that whatever way a
- * name is written leads to the same keys.
+/* The canonical form of addresses and domains, so that all spellings of a name
+ * lead to the same keys.
  *
- * Plain ASCII is the rule and goes by a short way; libidn2 makes A-labels of
- * other domains (UTS #46, non-transitional), ICU lower case and NFC of other
- * local parts. */
+ * Plain ASCII is the common case and takes a fast path. libidn2 converts other
+ * domains to A-labels (UTS #46, non-transitional), ICU converts other local
+ * parts to lower case and NFC. */
 #include <idn2.h>
 #include <unicode/unorm2.h>
 #include <unicode/ustring.h>
@@ -78,7 +78,7 @@ directory_canonical_domain(struct str text, char out[DIRECTORY_DOMAIN_MAX])
 	return true;
 }
 
-/* "[192.0.2.1]": an address may have it, a domain of ours is never one. */
+/* "[192.0.2.1]": allowed in an address, but never a local domain. */
 static bool
 canonical_literal(struct str text, char out[DIRECTORY_DOMAIN_MAX])
 {
@@ -141,7 +141,7 @@ quote(struct str raw, struct buf *out)
 	buf_add_byte(out, '"');
 }
 
-/* NFC, of lower case if that is wanted; room: some scripts grow by it. */
+/* NFC, and lower case on request; room: some scripts grow by this. */
 static bool
 normalise_international(struct buf *local, bool lower)
 {
@@ -168,7 +168,7 @@ normalise_international(struct buf *local, bool lower)
 	return true;
 }
 
-/* The rest of the way, for quoted and for international local parts. */
+/* The slow path, for quoted and international local parts. */
 static bool
 canonical_uncommon_local(struct str text, struct buf *out)
 {
@@ -229,8 +229,8 @@ directory_canonical_address(struct str text, char out[DIRECTORY_ADDRESS_MAX])
 }
 
 /* ---- user+detail ---- */
-/* What stands behind the '+', as it was written but for its normal form; empty
- * when that is too long to be a name here. */
+/* The text after the '+', as written except for normalisation; empty if it is
+ * too long. */
 static void
 take_detail(struct str written, char out[DIRECTORY_DETAIL_MAX])
 {

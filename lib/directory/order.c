@@ -1,9 +1,9 @@
 /* Orders: changes that touch several slots, step by step.
  *
- * A record is put only once its name stands in the index, and taken out of the
- * index only once it is gone, so a crash leaves at most a name too many, which
- * the same order given again mends. An order goes on when nobody waits for it
- * any more, and even without its directory. */
+ * A record is put only after its name is in the index, and its name is removed
+ * from the index only after the record is gone. So a crash leaves at most a
+ * superfluous name, which repeating the order repairs. An order continues even
+ * if nobody waits for it any more, and even after its directory was freed. */
 #include "lib/directory/private.h"
 
 #include <stdio.h>
@@ -37,7 +37,7 @@ order_free(struct order *o)
 	mem_free(o);
 }
 
-/* Who gave the order sees its effect at once, before the notice comes. */
+/* The caller sees the effect of its order at once, before the notice arrives. */
 static void
 forget_changed(struct order *o)
 {
@@ -111,7 +111,7 @@ orders_fini(struct directory *d)
 	}
 }
 
-/* ---- What an order is about ---- */
+/* ---- The subject of an order ---- */
 bool
 order_take_domain(struct order *o, struct str domain)
 {
@@ -216,7 +216,7 @@ order_remove_member(struct order *o, redis_on_reply *cb)
 	order_eval_domain(o, cb, &directory_member, 5, args);
 }
 
-/* Ends with what was wrong before, whatever the cleaning up came to. */
+/* Ends with the original error, whatever the result of the clean-up. */
 static void
 on_cleaned(void *arg, const redisReply *reply, const struct err *err)
 {
@@ -234,8 +234,8 @@ on_confirmed(void *arg, const redisReply *reply, const struct err *err)
 		order_end(o, err);
 		return;
 	}
-	/* The domain was deleted in between: without this its user would be there
-	 * again, with his password, when the domain is. */
+	/* The domain was deleted in between. Without this its user would
+	 * reappear, with his password, if the domain is created again. */
 	o->err = *err;
 	order_call_record(o, on_cleaned, "DEL", strcmp(o->set, "users") == 0 ? KEY_USER : KEY_ALIAS, str_c(o->name));
 }
@@ -296,7 +296,7 @@ compare_names(const void *a, const void *b)
 	return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
-/* Each once, though a walk may have met it twice. */
+/* Each once, though a walk may have reported it twice. */
 void
 order_deliver_names(struct order *o, const struct err *err)
 {

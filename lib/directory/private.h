@@ -1,4 +1,4 @@
-/* What the files of lib/directory share; nobody else includes it. */
+/* Shared by the files of lib/directory; nobody else includes it. */
 #ifndef SP_DIRECTORY_PRIVATE_H
 #define SP_DIRECTORY_PRIVATE_H
 
@@ -16,19 +16,19 @@
 #define DIRECTORY_KEY_MAX (DIRECTORY_ADDRESS_MAX + 32)
 
 /* "user+Detail@domain", also with the local part quoted → "user@domain",
- * canonical, and "Detail" as it was written, in NFC. False: there is no detail
- * (or this is no address). */
+ * canonical, and "Detail" as written, in NFC. False: there is no detail (or
+ * this is not an address). */
 bool names_split_detail(struct str address, char base[DIRECTORY_ADDRESS_MAX], char detail[DIRECTORY_DETAIL_MAX]);
 
-/* ---- Records: what a key held when it was read ---- lib/directory/record.c */
+/* ---- Records: the content of a key when it was read ---- lib/directory/record.c */
 enum record_kind { RECORD_DOMAIN, RECORD_USER, RECORD_ALIAS, RECORD_FIRST_DOMAIN };
 
-/* Immutable, counted by references of one thread. */
+/* Immutable, reference-counted within one thread. */
 struct record {
 	enum record_kind kind;
 	bool exists;
 	unsigned references;
-	char *pool; /* owner of all text below */
+	char *pool; /* owner of all strings below */
 	union {
 		struct {
 			int64_t created_ms;
@@ -52,9 +52,9 @@ struct record {
 	};
 };
 
-/* "user:{name}" into key; its length. */
+/* Writes "user:{name}" to key; returns its length. */
 size_t record_key(enum record_kind kind, struct str name, char key[DIRECTORY_KEY_MAX]);
-/* Asks for what record_new() understands. */
+/* Sends the command whose answer record_new() understands. */
 void record_request(struct redis *r, enum record_kind kind, struct str key, redis_on_reply *cb, void *arg);
 struct record *record_new(enum record_kind kind, const redisReply *reply); /* one reference */
 struct record *record_ref(struct record *record);
@@ -64,7 +64,7 @@ void record_unref(struct record **record);
 struct cache_entry;
 struct cache {
 	struct cache_entry *table;   /* by key */
-	struct cache_entry *entries; /* the least recently used first; owner */
+	struct cache_entry *entries; /* least recently used first; owner */
 	unsigned capacity;
 	int64_t max_age_ms;
 };
@@ -75,23 +75,23 @@ struct record *cache_find(struct cache *c, struct str key); /* borrowed; NULL */
 void cache_put(struct cache *c, struct str key, struct record *record);
 void cache_drop(struct cache *c, struct str key);
 
-/* ---- A question under way ---- lib/directory/request.c */
+/* ---- A query in progress ---- lib/directory/request.c */
 struct fetch;
-enum { REQUEST_RECORDS_MAX = 48 }; /* role.c asks for most */
+enum { REQUEST_RECORDS_MAX = 48 }; /* role.c needs the most */
 
 struct request {
 	struct directory *d; /* borrowed */
 	/* Answers, or leaves lookups outstanding and returns false; called again
-	 * once those are done. */
+	 * once they are done. */
 	bool (*step)(struct request *req);
-	/* The answer of the last step, or err, to the caller; arg may be gone when
-	 * is_cancelled. */
+	/* Passes the answer of the last step, or err, to the caller; arg may be
+	 * gone if is_cancelled. */
 	void (*deliver)(struct request *req, const struct err *err);
-	void (*cb)(void); /* of the type that deliver() knows */
+	void (*cb)(void); /* of the type that deliver() casts it to */
 	void *arg;
 	bool is_cancelled;
-	char name[DIRECTORY_ADDRESS_MAX]; /* what is asked for: address or domain, canonical */
-	/* Of an address with a '+' */
+	char name[DIRECTORY_ADDRESS_MAX]; /* the address or domain in question, canonical */
+	/* For an address with a '+': */
 	bool has_base;
 	char base[DIRECTORY_ADDRESS_MAX]; /* canonical, without the detail */
 	char detail[DIRECTORY_DETAIL_MAX];
@@ -111,86 +111,86 @@ struct request {
 		};
 		bool is;
 	};
-	struct request *prev, *next; /* in directory->requests, once it waits */
+	struct request *prev, *next; /* in directory->requests, while it waits */
 };
 
 void request_init(struct request *req, struct directory *d);
 void request_fini(struct request *req);
-/* NULL: not known yet, has been asked for. Valid as long as the request. */
+/* NULL: not known yet, and requested. Valid as long as the request. */
 const struct record *request_lookup(struct request *req, enum record_kind kind, struct str name);
-/* Runs the first step; true: answered. Else a copy of *req now waits. */
+/* Runs the first step. True: answered. Otherwise a copy of *req is now waiting. */
 bool request_start(struct request *req);
 
-/* ---- An order under way: a chain of changes ---- lib/directory/order.c */
+/* ---- An order in progress: a chain of changes ---- lib/directory/order.c */
 struct order {
 	struct directory *d; /* borrowed; NULL: freed meanwhile */
 	struct redis *redis; /* borrowed */
 	void (*cb)(void);    /* directory_on_done, on_names or on_domain; NULL: nobody waits */
-	/* How cb is called; NULL: as directory_on_done. */
+	/* How cb is called; NULL: as a directory_on_done. */
 	void (*deliver)(struct order *o, const struct err *err);
 	void *arg;
 	struct arena arena;
 	char name[DIRECTORY_ADDRESS_MAX]; /* address or domain, canonical */
 	char domain[DIRECTORY_DOMAIN_MAX];
-	struct buf pairs; /* struct str: further arguments of a script; text in arena */
-	struct buf names; /* struct str: what was listed, or the admins that were named; text in arena */
+	struct buf pairs; /* struct str: further arguments for a script; text in arena */
+	struct buf names; /* struct str: the list, or the admins given; text in arena */
 	/* admins.c */
-	char admins_mode;   /* '=', '+' or '-'; '\0': nothing is said of admins */
+	char admins_mode;   /* '=', '+' or '-'; '\0': admins are not changed */
 	struct buf changes; /* struct admin_change */
 	size_t change_at;
 	const char *set;  /* "users" or "aliases" */
-	const char *role; /* "": as it is, "admin", "plain" */
+	const char *role; /* "": unchanged, "admin", "plain" */
 	unsigned waiting; /* answers that are outstanding */
-	bool is_walking;  /* directory_walk() will call */
-	struct err err;	  /* the first that came; then what it ends with */
+	bool is_walking;  /* directory_walk() will call back */
+	struct err err;	  /* the first error; in the end, the order's result */
 	struct directory_domain shown;
 	struct order *prev, *next;
 };
 
 struct order *order_new(struct directory *d, void (*cb)(void), void *arg);
-/* The end: tells and frees. */
+/* Ends the order: calls back and frees it. */
 void order_end(struct order *o, const struct err *err);
 void order_free(struct order *o);
-/* At the loop's next turn, so that no callback comes from within a call. */
+/* Refuses at the loop's next turn, so that no callback comes from within a call. */
 __attribute__((format(printf, 3, 4))) void order_refuse(struct order *o, enum err_code code, const char *format, ...);
-/* Canonical forms into name and domain; false: refused. */
+/* Put the canonical form into name and domain; false: refused. */
 bool order_take_address(struct order *o, struct str address);
 bool order_take_domain(struct order *o, struct str domain);
 void order_add(struct order *o, struct str text); /* to pairs */
 void order_add_name(struct order *o, struct str text);
-/* Of the set `set` of the domain's slot; keys: domain, its users, its aliases. */
+/* For the set `set`, in the domain's slot; keys: domain, its users, its aliases. */
 void order_eval_domain(struct order *o, redis_on_reply *cb, struct redis_script *script, size_t arg_count,
 		       const struct str *args);
-/* keys: user:{name}, alias:{name}, or the other way round; then pairs. */
+/* keys: user:{name}, alias:{name}, or the reverse; then pairs. */
 void order_eval_address(struct order *o, redis_on_reply *cb, struct redis_script *script, enum record_kind first,
 			size_t arg_count, const struct str *args);
-/* A command on the key of a record, or on a domain's set of members ("users" or
- * "aliases"), without further arguments. */
+/* A command without further arguments on the key of a record, or on a domain's
+ * set of members ("users" or "aliases"). */
 void order_call_record(struct order *o, redis_on_reply *cb, const char *verb, enum redis_key key, struct str name);
 void order_call_members(struct order *o, redis_on_reply *cb, const char *verb, const char *set, struct str domain);
-/* SADD or SREM of the order's domain in the set of all. */
+/* SADD or SREM of the order's domain in the set of all domains. */
 void order_call_domains(struct order *o, redis_on_reply *cb, const char *verb);
-/* The index: o->name in o->set of the domain. */
+/* Updates the index: o->name in o->set of the domain. */
 void order_add_member(struct order *o, redis_on_reply *cb, const char *role);
 void order_remove_member(struct order *o, redis_on_reply *cb);
-/* A record was put: is its domain still there? If not, connection restored. Ends. */
+/* A record was put: checks that its domain still exists, and deletes the record if it does not. Ends the order. */
 void order_confirm(struct order *o, const char *role);
 void on_order_done(void *arg, const redisReply *reply, const struct err *err); /* ends with err */
-/* All members of a set, however large, some hundreds at a time so that Redis does
- * other work between; one may come twice. key and member are copied, or borrowed
- * for the call. */
+/* Iterates over all members of a set, however large, some hundreds at a time so
+ * that Redis can do other work in between. A member may be reported twice. key is
+ * copied; member is borrowed for the call. */
 typedef void order_on_member(struct order *o, struct str member);
 typedef void order_on_walked(struct order *o, const struct err *err);
 void order_walk(struct order *o, struct str key, order_on_member *on_member, order_on_walked *on_end);
-/* Lists o->set of the domain (empty: of all). Ends. */
+/* Lists o->set of the domain (empty: of all domains) and ends the order. */
 void order_list(struct order *o, struct str domain);
 void order_deliver_names(struct order *o, const struct err *err);
 
 /* ---- Fields as operators write them ---- lib/directory/fields.c */
 struct field_rule {
 	const char *name;
-	/* What is stored, appended to out (empty: the field is removed). NULL: not
-	 * a field that is stored as it is given. */
+	/* Appends the stored form to out (empty: the field is removed). NULL: not
+	 * a field that is stored from a single value. */
 	int (*normalise)(struct str value, struct buf *out, struct err *err);
 };
 extern const struct field_rule directory_domain_fields[], directory_user_fields[]; /* ended by a NULL name */
@@ -202,27 +202,27 @@ bool directory_is_on(struct str text); /* on, true, yes, 1 */
 
 /* ---- The admins of a domain ---- lib/directory/admins.c */
 bool admins_is_field(struct str name); /* admins, admins+, admins- */
-/* Into the order, whose domain is known. */
+/* Takes the field into the order, whose domain is known. */
 int admins_take_field(struct order *o, const struct directory_field *field, struct err *err);
-void admins_change(struct order *o); /* does it, and ends the order */
+void admins_change(struct order *o); /* makes the change, and ends the order */
 
 /* ---- Expanding ---- lib/directory/expand.c */
-/* As directory_expand(), of several addresses at once. *is_met says whether
- * `watched` (canonical) was among the addresses that were gone through. */
+/* Like directory_expand(), for several addresses at once. *is_met tells whether
+ * `watched` (canonical) was among the addresses visited. */
 typedef void directory_on_walked(void *arg, const struct directory_target *targets, unsigned count, bool is_met,
 				 const struct err *err);
 void directory_walk(struct directory *d, const struct str *addresses, unsigned count, struct str watched,
 		    directory_on_walked *cb, void *arg);
 
 /* ---- Role addresses ---- lib/directory/role.c */
-enum { ROLE_TARGETS_MAX = 8 };	      /* admins that are asked whether they take mail */
+enum { ROLE_TARGETS_MAX = 8 };	      /* admins that are checked for accepting mail */
 bool role_is_one(struct str address); /* canonical: postmaster@ or abuse@ */
-/* A step: whose is it, when there is no account or alias of the name? */
+/* A step: who gets its mail if there is no account or alias of that name? */
 bool role_step(struct request *req, const struct record *domain, struct str address);
-/* A step, of "postmaster" alone. */
+/* A step, for "postmaster" alone. */
 bool role_step_without_domain(struct request *req);
 
-/* ---- The whole ---- lib/directory/directory.c */
+/* ---- The directory ---- lib/directory/directory.c */
 struct user_watch {
 	void (*on_user_changed)(void *arg, struct str address);
 	void *arg;
@@ -232,28 +232,28 @@ struct user_watch {
 struct expansion;
 
 struct directory {
-	struct event_base *base; /* borrowed, as the next three */
+	struct event_base *base; /* borrowed, like the next three */
 	struct redis *redis;
 	struct tracking *tracking;
 	struct settings_live *settings;
 	char hostname[DIRECTORY_DOMAIN_MAX];
 	struct cache cache;
-	struct fetch *fetches;			   /* by key; owner */
-	struct fetch *detached;			   /* whose answer may be stale: only for those that wait; owner */
-	struct request *requests;		   /* owner */
-	struct expansion *expansions;		   /* owner */
-	struct order *orders;			   /* owner */
-	struct user_watch *watches;		   /* owner */
-	struct str single_target;		   /* of the last result with one */
+	struct fetch *fetches;	      /* by key; owner */
+	struct fetch *detached;	      /* whose answer may be stale: only for requests that already wait; owner */
+	struct request *requests;     /* owner */
+	struct expansion *expansions; /* owner */
+	struct order *orders;	      /* owner */
+	struct user_watch *watches;   /* owner */
+	struct str single_target;     /* of the last result that has one */
 	struct str role_targets[ROLE_TARGETS_MAX]; /* of the last role address */
 	char role_text[ROLE_TARGETS_MAX][DIRECTORY_ADDRESS_MAX];
-	char last_address[DIRECTORY_ADDRESS_MAX]; /* of the last user given at once */
+	char last_address[DIRECTORY_ADDRESS_MAX]; /* of the last user returned at once */
 };
 
 const struct settings *directory_settings(const struct directory *d);
-/* Unless there are no notices to keep it true. */
+/* Does nothing if there are no notices to keep the cache current. */
 void directory_cache_record(struct directory *d, struct str key, struct record *record);
-/* What is known of the key is not to be relied on any more. */
+/* What is cached for the key must not be used any more. */
 void directory_forget_key(struct directory *d, struct str key);
 void directory_forget_all(struct directory *d);
 void fetches_fini(struct directory *d);
@@ -263,11 +263,11 @@ void expansions_cancel(struct directory *d, const void *arg);
 void expansions_fini(struct directory *d);
 void orders_cancel(struct directory *d, const void *arg);
 void orders_fini(struct directory *d);
-/* Of resolve.c, for role.c. */
-bool resolve_is_done(struct request *req, enum directory_kind kind); /* makes the answer; always true */
-bool resolve_step(struct request *req);				     /* of req->name */
+/* In resolve.c, for role.c. */
+bool resolve_is_done(struct request *req, enum directory_kind kind); /* builds the answer; always true */
+bool resolve_step(struct request *req);				     /* for req->name */
 
-/* A request for resolving, not started; the address need not be canonical. */
+/* Initialises a request for resolving, without starting it; the address need not be canonical. */
 void resolve_request_init(struct request *req, struct directory *d, struct str address);
 
 #endif

@@ -1,4 +1,4 @@
-/* Records: what a key of the directory held, parsed once. */
+/* Records: the content of a key of the directory, parsed once. */
 #include "lib/directory/private.h"
 
 #include "lib/base/log.h"
@@ -30,9 +30,9 @@ record_request(struct redis *r, enum record_kind kind, struct str key, redis_on_
 	redis_call_key(r, cb, arg, verbs[kind], key, kind == RECORD_FIRST_DOMAIN ? 4 : 0, first);
 }
 
-/* ---- Text of a record: one allocation, handed out from its front ---- */
-/* Room for all of the reply, for the ends of texts that are missing in it, and
- * for an address that grows when it is made canonical. */
+/* ---- Text of a record: one allocation, used from its front ---- */
+/* Reserves room for the whole reply, for the terminators that it lacks, and for
+ * an address that grows when it is made canonical. */
 static void
 pool_init(struct record *record, const redisReply *reply, char **pool)
 {
@@ -111,7 +111,7 @@ parse_alias(struct record *record, const redisReply *reply)
 	if (text.len > 0)
 		memcpy(record->pool, text.data, text.len);
 	buf_fini(&text);
-	/* An alias that leads nowhere is none. */
+	/* An alias without targets does not exist. */
 	record->exists = count > 0;
 	record->alias.count = count;
 	record->alias.targets = mem_alloc(count * sizeof(struct str));

@@ -1,13 +1,13 @@
-/* Questions that records answer.
+/* Queries that are answered from records.
  *
- * A request is a step function that looks records up and answers when it has
- * all it needs. What is not cached is fetched; several requests wait for one
- * fetch. The step then runs again from its start: a request holds what it got,
- * so its picture does not change under it.
+ * A request is a step function that looks up records and answers when it has
+ * all it needs. Records that are not cached are fetched; several requests can
+ * wait for one fetch. The step then runs again from its start: a request holds
+ * the records it got, so its view does not change under it.
  *
  * A notice about a key drops it from the cache and detaches its fetch: the
- * answer under way may be older than the change, so it serves those who asked
- * before, is not cached, and nobody else joins it. */
+ * pending answer may be older than the change, so it only serves the requests
+ * that already wait, is not cached, and no other request joins it. */
 #include "lib/directory/private.h"
 
 struct waiter {
@@ -21,7 +21,7 @@ struct fetch {
 	enum record_kind kind;
 	bool is_detached;
 	struct waiter *waiters;	   /* owner */
-	struct fetch *prev, *next; /* among the detached */
+	struct fetch *prev, *next; /* among the detached ones */
 	UT_hash_handle hh;
 	char key[]; /* of hh.keylen bytes */
 };
@@ -180,7 +180,7 @@ request_lookup(struct request *req, enum record_kind kind, struct str name)
 	return record;
 }
 
-/* Asks for all that the step found missing. */
+/* Requests everything that the step found missing. */
 static void
 request_wait(struct request *req)
 {

@@ -1,13 +1,12 @@
-/* Whose is an address: the rules, over records.
+/* Whom an address belongs to: the rules, applied to records.
  *
- *  1. the domain must be here and not disabled
- *  2. a user, then an alias, of exactly this address
- *  3. with plus addressing: a user, then an alias, of what stands before '+'
- *  4. postmaster and abuse, also where their account is disabled: role.c
- *  5. the domain's catch-all */
+ * 1. the domain must be local and not disabled 2. a user, then an alias, of
+ * exactly this address 3. with plus addressing: a user, then an alias, of the
+ * part before '+' 4. postmaster and abuse, also where their account is
+ * disabled: role.c 5. the domain's catch-all */
 #include "lib/directory/private.h"
 
-/* Makes the answer; always true, as a step that is done. */
+/* Builds the answer; always true, as a step that is done. */
 bool
 resolve_is_done(struct request *req, enum directory_kind kind)
 {
@@ -56,7 +55,7 @@ answer_alias(struct request *req, const struct record *alias, struct str address
 	return resolve_is_done(req, DIR_ALIAS);
 }
 
-/* Step 5, when no such address was found. */
+/* Step 5, if no such address was found. */
 static bool
 fall_back(struct request *req, const struct record *domain, struct str address)
 {
@@ -134,7 +133,7 @@ resolve_request_init(struct request *req, struct directory *d, struct str addres
 		req->has_base = req->name[0] != '\0' && str_index(address, '+') >= 0 &&
 				names_split_detail(address, req->base, req->detail);
 	}
-	/* As asked, where it turns out to be nothing better. */
+	/* The address as asked for, if nothing better was found. */
 	str_copy(req->name[0] != '\0' ? str_c(req->name) : address, req->result.address, sizeof(req->result.address));
 }
 

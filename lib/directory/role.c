@@ -1,10 +1,11 @@
 /* postmaster and abuse: addresses that every domain here has, from its creation
  * on (RFC 5321, 4.5.1; RFC 2142).
  *
- * Where no account or alias bears the name, the mail is for whoever answers for
- * the domain: its admins, its catch-all, the setting mailbox.postmaster. Only
- * who takes mail counts, so that a disabled admin, or a setting that names
- * nobody, does not turn the mail back: then it is kept. */
+ * If no account or alias has the name, the mail goes to whoever is responsible
+ * for the domain: its admins, its catch-all, the setting mailbox.postmaster.
+ * Only recipients that accept mail count, so that a disabled admin, or a
+ * setting with an unknown address, does not cause a refusal: in that case the
+ * mail is kept. */
 #include "lib/directory/private.h"
 
 #include <stdio.h>
@@ -29,8 +30,8 @@ role_add(struct request *req, struct str address)
 	req->result.target_count = count + 1;
 }
 
-/* The enabled accounts among the domain's admins; how many were found. Complete
- * only when nothing is outstanding, as all of these. */
+/* Counts the enabled accounts among the domain's admins. Like the others here,
+ * complete only if nothing is outstanding. */
 static unsigned
 role_count_admins(struct request *req, const struct record *domain, bool add)
 {
@@ -62,8 +63,8 @@ role_has_mailbox(struct request *req, struct str address)
 	return user->exists ? user->user.enabled : alias->exists;
 }
 
-/* Does mail for this canonical address end anywhere? Of one elsewhere we do not
- * know better. */
+/* Does mail for this canonical address arrive anywhere? Remote addresses are
+ * assumed to. */
 static bool
 role_takes_mail(struct request *req, struct str address)
 {
@@ -93,7 +94,7 @@ role_setting(struct request *req, char out[DIRECTORY_ADDRESS_MAX])
 					   out);
 }
 
-/* All that may be needed is asked for at once. */
+/* Requests everything that may be needed at once. */
 bool
 role_step(struct request *req, const struct record *domain, struct str address)
 {
@@ -136,8 +137,8 @@ role_is_open(const struct record *domain)
 	return domain->exists && !domain->domain.disabled;
 }
 
-/* First finds the domain at which he is. The hostname and what is above it are
- * asked for together; then goes on as for an address. */
+/* First finds the domain of this postmaster. The hostname and its parents are
+ * requested together; then it continues as for an address. */
 bool
 role_step_without_domain(struct request *req)
 {

@@ -1,6 +1,7 @@
--- Makes or changes the record of a user.
--- KEYS: user:{a}, alias:{a}
--- ARGV: "add" or "set", the address, now (ms), field, value, ... (an empty value removes the field)
+-- Creates or changes the record of a user.
+-- KEYS: user:{a}, alias:{a}.
+-- ARGV: "add" or "set", the address, now (ms), field, value, ... (an empty value
+-- removes the field)
 local exists = redis.call('EXISTS', KEYS[1]) == 1
 if ARGV[1] == 'set' and not exists then
 	return redis.error_reply('NOTFOUND there is no user ' .. ARGV[2])

@@ -1,6 +1,7 @@
--- Gives a user a role, or takes it from him; his other roles stay.
--- KEYS: user:{a}
--- ARGV: "check" (only whether there is one), "add" or "remove", the address, the role
+-- Gives a user a role, or removes it; other roles are kept.
+-- KEYS: user:{a}.
+-- ARGV: "check" (only whether the user exists), "add" or "remove", the address, the
+-- role
 if redis.call('EXISTS', KEYS[1]) == 0 then
 	return redis.error_reply('NOTFOUND there is no user ' .. ARGV[2])
 end

@@ -14,7 +14,7 @@ put_user(struct order *o, redis_on_reply *cb, const char *verb)
 	order_eval_address(o, cb, &directory_user_put, RECORD_USER, 3, args);
 }
 
-/* The role that the fields give: "" when they say nothing of it. */
+/* The role that the fields set: "" if they do not mention it. */
 static const char *
 role_of_fields(const struct directory_field *fields, unsigned count)
 {
@@ -61,7 +61,7 @@ take_verifiers(struct order *o, struct str password, struct str scram_sha256)
 	order_add(o, scram_sha256);
 }
 
-/* ---- Adding: into the index, the record, the index once more ---- */
+/* ---- Adding: the index, the record, and the index again ---- */
 static void
 on_refusal_cleaned(void *arg, const redisReply *reply, const struct err *err)
 {
@@ -79,7 +79,7 @@ on_user_added(void *arg, const redisReply *reply, const struct err *err)
 	if (err == NULL)
 		order_confirm(o, *o->role != '\0' ? o->role : "plain");
 	else if (err->code == ERR_DENIED) {
-		/* An alias: it is no user and must not stand among them. */
+		/* It is an alias, not a user, and must not be in that index. */
 		o->err = *err;
 		order_remove_member(o, on_refusal_cleaned);
 	} else

@@ -29,7 +29,7 @@ canon_flush(struct dkim_body *b)
 	buf_clear(&b->out);
 }
 
-/* Something that counts comes: so does what was held back. */
+/* Something significant follows, so what was held back is significant too. */
 static void
 canon_release(struct dkim_body *b)
 {

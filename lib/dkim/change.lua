@@ -1,5 +1,5 @@
 -- Changes the DKIM keys of a domain.
--- KEYS: domain:{d}, domain:{d}:dkim
+-- KEYS: domain:{d}, domain:{d}:dkim.
 -- ARGV: "add", selector, key as text | "activate", selector | "delete", selector
 if redis.call('EXISTS', KEYS[1]) == 0 then
 	return redis.error_reply('NOTFOUND there is no such domain')

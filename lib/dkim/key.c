@@ -10,7 +10,7 @@
 #include "lib/base/check.h"
 
 #define RSA_BITS	2048
-#define RSA_BITS_LEAST	1024 /* RFC 8301, 3.2: verifiers refuse less */
+#define RSA_BITS_LEAST	1024 /* RFC 8301, 3.2: verifiers reject smaller keys */
 #define TXT_STRING_MAX	255
 #define ED25519_BYTES	32
 #define SIGNATURE_BYTES 512 /* RSA of 4096 bits */

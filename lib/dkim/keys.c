@@ -15,7 +15,7 @@ REDIS_SCRIPT(dkim_change, "lib/dkim/change.lua");
 #define CACHE_MS       60000
 #define CACHE_MAX      100000 /* domains */
 #define DOMAIN_MAX     256
-#define KEYS_OF_DOMAIN 100 /* more are passed over */
+#define KEYS_OF_DOMAIN 100 /* more are ignored */
 
 struct entry {
 	char domain[DOMAIN_MAX];
@@ -27,8 +27,8 @@ struct entry {
 struct dkim_keys {
 	struct redis *redis; /* borrowed */
 	bool caching;
-	struct entry *entries; /* owner, in the order of their reading */
-	uint64_t notices;      /* that came; an answer asked for before one is not cached */
+	struct entry *entries; /* owner, in the order in which they were read */
+	uint64_t notices;      /* received; an answer requested before a notice is not cached */
 };
 
 /* ---- Sets ---- */
@@ -149,7 +149,7 @@ by_age(const void *a, const void *b)
 	return (x->created_ms > y->created_ms) - (x->created_ms < y->created_ms);
 }
 
-/* All keys of a reply that can be read; the count. */
+/* Reads all valid keys of a reply; returns their number. */
 static unsigned
 read_keys(const redisReply *reply, const char *domain, struct dkim_key keys[KEYS_OF_DOMAIN])
 {
@@ -170,7 +170,7 @@ read_keys(const redisReply *reply, const char *domain, struct dkim_key keys[KEYS
 struct reading {
 	struct dkim_keys *keys; /* borrowed */
 	char domain[DOMAIN_MAX];
-	uint64_t notices; /* when it was asked */
+	uint64_t notices; /* at the time of the request */
 	dkim_on_keys *cb;
 	dkim_on_list *list_cb;
 	dkim_on_done *done_cb;

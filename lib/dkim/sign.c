@@ -11,13 +11,13 @@
 #include "lib/base/mem.h"
 #include "lib/dkim/canon.h"
 
-#define FIELDS_MAX 1000 /* of a header; more: not signed */
-#define FOLD_AT	   72	/* where the signature field is folded */
+#define FIELDS_MAX 1000 /* in a header; with more it is not signed */
+#define FOLD_AT	   72	/* column at which the signature field is folded */
 
 /* ---- The message ---- */
 struct dkim_stream {
-	struct buf header; /* with the blank line, or what came of it */
-	size_t line_start; /* in it */
+	struct buf header; /* with the blank line, or as much as has arrived */
+	size_t line_start; /* position in the header */
 	bool in_body;
 	bool too_large;
 	struct dkim_body body;
@@ -43,7 +43,7 @@ dkim_stream_free(struct dkim_stream **s)
 	*s = NULL;
 }
 
-/* Takes header lines off the piece, up to the blank one. */
+/* Removes header lines from the piece, up to the blank one. */
 static struct str
 feed_header(struct dkim_stream *s, struct str piece)
 {
@@ -78,7 +78,7 @@ dkim_stream_feed(struct dkim_stream *s, struct str piece)
 /* ---- Which fields ---- */
 enum oversign { AS_THEY_ARE, IF_THERE, ALWAYS };
 
-/* ALWAYS: one more than there are; IF_THERE: the same for those that are. */
+/* ALWAYS: one more than there are; IF_THERE: the same, if there is one. */
 static const struct {
 	const char *name;
 	enum oversign oversign;
@@ -117,7 +117,7 @@ static const struct {
 };
 
 struct fields {
-	struct str *items; /* whole fields, in the order of the header */
+	struct str *items; /* whole fields, in header order */
 	unsigned count;
 };
 
@@ -152,7 +152,7 @@ field_is(struct str field, const char *name)
 	return str_cut(field, ':', &head, &tail) && str_eq_ci(str_trim(head), str_c(name));
 }
 
-/* Adds a word to a tag's list, folding before it would be too long. */
+/* Adds a word to a tag's list, folding before the line would be too long. */
 static void
 add_word(struct buf *out, size_t *line_start, const char *word, bool first)
 {
@@ -165,8 +165,8 @@ add_word(struct buf *out, size_t *line_start, const char *word, bool first)
 	buf_add_c(out, word);
 }
 
-/* The list of h=, and the fields it names in their canonical form: the last
- * of a name first (RFC 6376, 5.4.2). */
+/* The list for h=, and the fields in it in canonical form: the last of each
+ * name first (RFC 6376, 5.4.2). */
 static void
 choose_fields(const struct fields *fields, struct buf *names, struct buf *canonical)
 {
@@ -212,9 +212,9 @@ struct dkim_signer {
 	pthread_t thread;
 	bool started;
 
-	pthread_mutex_t lock; /* of all below */
+	pthread_mutex_t lock; /* guards everything below */
 	pthread_cond_t wake;
-	struct task *first, *last;	     /* owner: to do */
+	struct task *first, *last;	     /* owner: work to do */
 	struct task *done_first, *done_last; /* owner */
 	bool stop;
 };

@@ -1,6 +1,6 @@
-/* One message's signing: by the first of some domains that has keys.
+/* Signs one message with the keys of the first of several domains that has any.
  *
- *   dkim_signing_add(&s, domain); ...             the better one first
+ *   dkim_signing_add(&s, domain); ...             in order of preference
  *   dkim_signing_start(&s, keys, signer, &stream, on_end, arg); */
 #ifndef SP_DKIM_SIGNING_H
 #define SP_DKIM_SIGNING_H
@@ -12,14 +12,14 @@
 enum dkim_outcome {
 	DKIM_SIGNED,
 	DKIM_NO_KEYS,	 /* none of the domains has any */
-	DKIM_NOT_SIGNED, /* there are keys, but it could not be done: err */
-	DKIM_KEYS_AWAY,	 /* they cannot be read now: err */
+	DKIM_NOT_SIGNED, /* there are keys, but signing failed: err */
+	DKIM_KEYS_AWAY,	 /* the keys cannot be read now: err */
 };
 
-/* fields: whole lines, borrowed for the call. err: NULL unless said above. */
+/* fields: whole lines, borrowed for the call. err: NULL unless stated above. */
 typedef void dkim_on_end(void *arg, enum dkim_outcome outcome, struct str fields, const struct err *err);
 
-/* Zeroed by its owner, and in place until the end. */
+/* All zero at first; must stay in place until the end. */
 struct dkim_signing {
 	struct str domains[DKIM_SIGNERS_MAX]; /* borrowed until the end; as A-labels, lower case */
 	unsigned count, at;
@@ -32,15 +32,15 @@ struct dkim_signing {
 	void *arg;
 };
 
-/* Those that are there already, and more than the most, are passed over. */
+/* Duplicates, and domains beyond the maximum, are ignored. */
 void dkim_signing_add(struct dkim_signing *s, struct str domain);
-/* The domain and those above it, but the topmost: a key of example.org vouches
- * for mx.example.org too. */
+/* Adds the domain and its parents, except the topmost: a key of example.org
+ * also vouches for mx.example.org. */
 void dkim_signing_add_all(struct dkim_signing *s, struct str domain);
-/* Is it known that none of the domains has keys? */
+/* True if it is known that none of the domains has keys. */
 bool dkim_signing_is_vain(const struct dkim_signing *s, struct dkim_keys *keys);
-/* on_end comes once, maybe from within. The stream is taken (and its pointer
- * NULLed) when there are keys. */
+/* on_end is called once, possibly from within. If there are keys, the stream is
+ * taken over and its pointer set to NULL. */
 void dkim_signing_start(struct dkim_signing *s, struct dkim_keys *keys, struct dkim_signer *signer,
 			struct dkim_stream **stream, dkim_on_end *cb, void *arg);
 

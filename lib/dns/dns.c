@@ -1,9 +1,9 @@
 /* Queries to libunbound, on the caller's event loop.
  *
- * libunbound cannot withdraw a query from such a context, and may answer from
+ * libunbound cannot cancel a query in such a context, and may answer from
  * within the call that asks. So a query lives until all its parts have been
- * answered, wanted or not, and its result is given from an event of its own:
- * never from within dns_query_...(), and exactly once. */
+ * answered, even if nobody waits any more, and its result is delivered by a
+ * separate event: never from within dns_query_...(), and exactly once. */
 #include "lib/dns/dns.h"
 
 #include <errno.h>
@@ -24,7 +24,7 @@
 
 enum {
 	QUERY_TIMEOUT_MS = 30000,
-	LOOK_MS = 2000,		   /* without an answer: is the resolver there? */
+	LOOK_MS = 2000,		   /* without an answer: check the resolver */
 	AWAY_REMEMBERED_MS = 6000, /* libunbound keeps a SERVFAIL for five seconds */
 };
 
@@ -34,9 +34,9 @@ struct dns {
 	struct event_base *base;	   /* borrowed */
 	char *resolver;			   /* owner; NULL: resolv.conf */
 	char *trust_anchor;		   /* owner; NULL: none */
-	struct ub_ctx *contexts[CONTEXTS]; /* owner; the uncached one is made when first wanted */
+	struct ub_ctx *contexts[CONTEXTS]; /* owner; the uncached one is created on first use */
 	struct reach *reach;		   /* owner */
-	int64_t away_ms;		   /* monotonic: when the resolver was last found away; 0: never */
+	int64_t away_ms;		   /* monotonic: when the resolver was last found unreachable; 0: never */
 	bool caching;
 	bool closing;
 	struct dns_query *queries; /* owner of each */
@@ -58,9 +58,9 @@ struct dns_query {
 	bool wanted;  /* the callback has yet to come */
 	bool looked;  /* it took long */
 	bool failed;  /* with this failure */
-	bool doubted; /* reach_ask() is under way */
+	bool doubted; /* reach_ask() is in progress */
 	struct err failure;
-	struct event *ready; /* the time limit; made active once all parts are in */
+	struct event *ready; /* the time limit; activated once all parts are in */
 	unsigned pending;    /* parts without an answer */
 	unsigned part_count;
 	struct part parts[2];
@@ -79,7 +79,7 @@ static const struct option common_options[] = {
 	{"infra-cache-numhosts:", "10000"},
 	{"cache-max-negative-ttl:", "300"},
 	{"infra-keep-probing:", "yes"},
-	{"infra-host-ttl:", "3"}, /* a forwarder that is back is used at once */
+	{"infra-host-ttl:", "3"}, /* a forwarder is used again as soon as it is back */
 	{NULL, NULL},
 };
 static const struct option cached_options[] = {
@@ -108,7 +108,7 @@ set_options(struct ub_ctx *ctx, const struct option *options, struct err *err)
 	return 0;
 }
 
-/* Where questions go. */
+/* Sets the server for queries. */
 static int
 set_resolver(struct ub_ctx *ctx, const char *resolver, struct err *err)
 {
@@ -127,7 +127,7 @@ set_resolver(struct ub_ctx *ctx, const char *resolver, struct err *err)
 	return 0;
 }
 
-/* A resolver that was named is asked about everything, also about .test, which
+/* A configured resolver is asked about everything, including .test, which
  * libunbound by itself would deny. */
 static int
 open_zones(struct ub_ctx *ctx, const char *resolver, struct err *err)
@@ -148,7 +148,7 @@ set_trust_anchor(struct ub_ctx *ctx, const char *file, struct err *err)
 
 	if (file == NULL)
 		return 0;
-	/* libunbound itself reads it at the first question, and then answers none. */
+	/* libunbound itself reads it only at the first query, and then answers none. */
 	if (access(file, R_OK) != 0)
 		return err_set_errno(err, errno, "trust anchor file %s", file);
 	rc = ub_ctx_add_ta_file(ctx, file);
@@ -157,8 +157,8 @@ set_trust_anchor(struct ub_ctx *ctx, const char *file, struct err *err)
 	return 0;
 }
 
-/* Has libunbound read what it was told, the trust anchors among it: taking away
- * a zone that there is not changes nothing and needs that. */
+/* Makes libunbound read its configuration, including the trust anchors:
+ * removing a zone that does not exist changes nothing, but requires that. */
 static int
 end_configuration(struct ub_ctx *ctx, const char *trust_anchor, struct err *err)
 {
@@ -279,8 +279,8 @@ mx_cmp(const void *a, const void *b)
 	return (int)x->preference - (int)y->preference;
 }
 
-/* Sorted by preference; those of one preference in random order, so that
- * they share the load (RFC 5321, 5.1). */
+/* Sorted by preference; those of equal preference in random order, so that they
+ * share the load (RFC 5321, 5.1). */
 static void
 sort_mx(struct dns_mx *mx, unsigned count)
 {
@@ -294,8 +294,8 @@ sort_mx(struct dns_mx *mx, unsigned count)
 	qsort(mx, count, sizeof(*mx), mx_cmp);
 }
 
-/* The parts' answers as one; IPv6 stands before IPv4. A part that failed only
- * counts when the other has nothing. */
+/* Merges the answers of the parts; IPv6 comes before IPv4. A failed part counts
+ * only if the other has nothing. */
 static const struct err *
 join_parts(struct dns_query *q, struct dns_answer *out)
 {
@@ -339,7 +339,7 @@ join_parts(struct dns_query *q, struct dns_answer *out)
 	return ip_count == 0 ? failure : NULL;
 }
 
-/* The only call of the callback. */
+/* The only place that calls the callback. */
 static void
 query_tell(struct dns_query *q, const struct dns_answer *answer, const struct err *err)
 {
@@ -352,7 +352,7 @@ query_tell(struct dns_query *q, const struct dns_answer *answer, const struct er
 }
 
 /* ---- The resolver itself ---- */
-/* For a while after it was away libunbound still remembers that. */
+/* For a while after it was unreachable, libunbound still remembers that. */
 static bool
 resolver_was_away(const struct dns *d)
 {
@@ -397,7 +397,7 @@ on_ready(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (q->doubted)
-		return; /* query_on_reach() goes on */
+		return; /* query_on_reach() continues */
 	if (q->wanted && q->pending > 0 && !q->looked) {
 		q->looked = true;
 		query_doubt(q);
@@ -449,7 +449,7 @@ on_part(void *arg, int rcode, void *packet, int packet_len, int sec, char *why_b
 		event_active(q->ready, EV_TIMEOUT, 0);
 }
 
-/* ---- Questions ---- */
+/* ---- Queries ---- */
 static bool
 name_is_askable(struct str name)
 {
@@ -488,7 +488,7 @@ dns_query_new(struct dns *d, struct str name, const enum dns_type *types, unsign
 			rc = ub_resolve_event(ctx, text, (int)p->type, 1, p, on_part, NULL);
 		if (rc == 0)
 			continue;
-		/* What is no domain name does not exist; anything else may pass. */
+		/* What is not a domain name does not exist; any other failure may be temporary. */
 		if (rc != UB_SYNTAX)
 			part_fail(p, ERR_IO, ub_strerror(rc));
 		if (--q->pending == 0)

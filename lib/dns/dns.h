@@ -12,13 +12,13 @@
 
 struct dns;
 
-/* resolver: "address@port" of a forwarder, or NULL: /etc/resolv.conf's. Hosts
- * named in /etc/hosts are answered too (for A and AAAA). */
-/* trust_anchor: file of DS or DNSKEY records that answers are validated from;
- * NULL: nothing is validated, so nothing is secure. One that cannot be read or
- * holds none is an error here. The resolver must then pass on what DNSSEC needs: through one that does not, signed names give errors. */
+/* resolver: "address@port" of a forwarder, or NULL: those of /etc/resolv.conf.
+ * Hosts in /etc/hosts are also found (for A and AAAA). */
+/* trust_anchor: file of DS or DNSKEY records to validate answers against; NULL: nothing is validated, so nothing is
+ * secure. A file that cannot be read or has no records is an error. With validation the resolver must pass on the
+ * records that DNSSEC needs; otherwise signed names give errors. */
 struct dns *dns_new(struct event_base *base, const char *resolver, const char *trust_anchor, struct err *err);
-void dns_free(struct dns **d); /* queries under way end without a callback */
+void dns_free(struct dns **d); /* queries in progress end without a callback */
 /* Off: every query goes to the resolver (settings:smtp-out enable_dns_caching). */
 void dns_set_caching(struct dns *d, bool on);
 
@@ -47,20 +47,20 @@ struct dns_answer {
 	struct str canonical; /* name after CNAMEs; empty: the same */
 };
 
-/* err NULL: an answer, possibly empty. ERR_TIMEOUT, ERR_UNAVAILABLE
- * (SERVFAIL), ERR_CORRUPT (bogus): a temporary failure of the domain's own name
- * servers. ERR_IO: ours, no resolver can be reached from here. */
+/* err NULL: an answer, possibly empty. ERR_TIMEOUT, ERR_UNAVAILABLE (SERVFAIL),
+ * ERR_CORRUPT (bogus): a temporary failure of the domain's own name servers.
+ * ERR_IO: our own failure, no resolver can be reached from here. */
 typedef void dns_on_answer(void *arg, const struct dns_answer *answer, const struct err *err);
 struct dns_query;
 struct dns_query *dns_query_mx(struct dns *d, struct str domain, dns_on_answer *cb, void *arg);
-/* A and AAAA together. want4/want6 choose. */
+/* A and AAAA together, as selected by want4 and want6. */
 struct dns_query *dns_query_ips(struct dns *d, struct str host, bool want4, bool want6, dns_on_answer *cb, void *arg);
 /* name: "_25._tcp.mx.example.org". */
 struct dns_query *dns_query_tlsa(struct dns *d, struct str name, dns_on_answer *cb, void *arg);
-/* Is the name itself an alias? Its target, not followed further, is `canonical`. */
+/* Is the name itself an alias? `canonical` is its target, not followed further. */
 struct dns_query *dns_query_cname(struct dns *d, struct str name, dns_on_answer *cb, void *arg);
 struct dns_query *dns_query_txt(struct dns *d, struct str name, dns_on_answer *cb, void *arg);
-/* The callback will not come. NULLs *q. After the callback the handle is gone. */
+/* The callback will not come. Sets *q to NULL. After the callback the handle is invalid. */
 void dns_cancel(struct dns_query **q);
 
 #endif

@@ -1,6 +1,6 @@
-/* DNS messages in wire format: untrusted, whatever the resolver says. Every
- * read is checked against the message's end, and a compressed name may only
- * point backwards, so that no loop is possible. */
+/* DNS messages in wire format, which are not trusted. Every read is checked
+ * against the end of the message, and a compressed name may only point
+ * backwards, so that no loop is possible. */
 #include "lib/dns/message.h"
 
 #include <arpa/inet.h>
@@ -33,8 +33,8 @@ message_skip(struct reader *r, size_t count)
 	return true;
 }
 
-/* Appends a label, lower-cased, to text; false when it is too long. *plain is
- * cleared for a label that no host name has. */
+/* Appends a label, lower-cased, to text; false if it is too long. *plain is
+ * cleared for a label that is not allowed in host names. */
 static bool
 add_label(const uint8_t *label, size_t len, char *text, size_t *used, bool *plain)
 {
@@ -54,7 +54,7 @@ add_label(const uint8_t *label, size_t len, char *text, size_t *used, bool *plai
 	return true;
 }
 
-/* A name at r->at, which moves behind it. text: DNS_NAME_MAX + 1 bytes. */
+/* Reads the name at r->at and moves past it. text: DNS_NAME_MAX + 1 bytes. */
 static bool
 read_name(struct reader *r, char *text, size_t *len_out, bool *plain_out)
 {
@@ -163,7 +163,7 @@ take_tlsa(struct reader *r, const struct record *rec, struct arena *arena, struc
 	return true;
 }
 
-/* What is collected while the answer section is read. */
+/* Collected while the answer section is read. */
 struct lists {
 	struct dns_mx *mx;
 	struct ip *ips;

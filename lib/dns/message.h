@@ -9,13 +9,13 @@
 enum dns_type { DNS_A = 1, DNS_CNAME = 5, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28, DNS_TLSA = 52 };
 
 #define DNS_NAME_MAX	254 /* text, without NUL */
-#define DNS_RECORDS_MAX 256 /* of one answer; more are passed over */
+#define DNS_RECORDS_MAX 256 /* per answer; more are ignored */
 
 /* Adds the records of `type` to answer (mx, ips, texts or tlsa, in the order of the
- * message) and sets exists and canonical. Everything lies in the arena. The
- * message's own return code is judged: NOERROR and NXDOMAIN are answers, any
- * other gives ERR_UNAVAILABLE; a malformed message ERR_CORRUPT. A record
- * whose name is not a host's (odd bytes, a dot within a label) is left out. */
+ * message) and sets exists and canonical. Everything is in the arena. The message's
+ * return code is evaluated: NOERROR and NXDOMAIN are answers, any other gives
+ * ERR_UNAVAILABLE. A malformed message gives ERR_CORRUPT. A record whose name is
+ * not a host name (odd bytes, a dot within a label) is left out. */
 int dns_message_read(struct str packet, enum dns_type type, struct arena *arena, struct dns_answer *answer,
 		     struct err *err);
 

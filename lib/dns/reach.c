@@ -15,14 +15,14 @@
 #include "lib/base/mem.h"
 
 enum {
-	SERVERS_MAX = 3, /* as resolv.conf has it */
+	SERVERS_MAX = 3, /* as in resolv.conf */
 	WAIT_MS = 1000,
 	PORT = 53,
 };
 
-/* Header (recursion desired, one question), then the root's NS records: each
- * resolver has those, or says within itself why not. The first two bytes are the
- * exchange's number. */
+/* Header (recursion desired, one question), then the root's NS records: every
+ * resolver has those, or can answer by itself why not. The first two bytes are
+ * the number of the exchange. */
 static const unsigned char question[] = {0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1};
 
 struct reach_wait {
@@ -46,7 +46,7 @@ struct reach {
 	unsigned asked; /* that may still answer */
 	uint16_t number;
 	bool answered;
-	struct event *timer; /* the time limit; made active when all is known */
+	struct event *timer; /* the time limit; activated when everything is known */
 	struct reach_wait *waits;
 };
 
@@ -133,7 +133,7 @@ reach_ask(struct reach *r, reach_on_answer *cb, void *arg)
 	wait->arg = arg;
 	LL_APPEND(r->waits, wait);
 	if (r->waits != wait)
-		return; /* an exchange is under way */
+		return; /* an exchange is in progress */
 	r->number = (uint16_t)arc4random();
 	r->answered = false;
 	r->asked = 0;

@@ -1,7 +1,7 @@
-/* Does the resolver answer at all? libunbound says SERVFAIL alike when a domain's
- * own servers are broken, which is their trouble, and when its forwarder cannot be
- * reached from here, which is ours. So the forwarder is asked, straight, for
- * something that needs no other server. */
+/* Checks whether the resolver answers at all. libunbound returns SERVFAIL both
+ * when a domain's own servers are broken, which is their problem, and when our
+ * forwarder cannot be reached, which is ours. So the forwarder is asked directly
+ * for something that needs no other server. */
 #ifndef SP_DNS_REACH_H
 #define SP_DNS_REACH_H
 
@@ -10,16 +10,16 @@
 
 struct reach;
 
-/* resolver: "address@port" as dns_new() has it; NULL: the name servers of
- * resolv.conf. With none at all there is nothing to ask, and nothing is doubted. */
+/* resolver: "address@port" as for dns_new(); NULL: the name servers of resolv.conf.
+ * If there are none, there is nothing to ask, and the resolver counts as reachable. */
 struct reach *reach_new(struct event_base *base, const char *resolver);
-/* Those that wait get no answer. */
+/* Waiting callers get no answer. */
 void reach_free(struct reach **r);
 
-/* reachable: one of them has answered, whatever it said. */
+/* reachable: at least one of them has answered, whatever the answer. */
 typedef void reach_on_answer(void *arg, bool reachable);
-/* Answers within a second or so, never from within the call; many who ask at
- * once share one exchange. It cannot be taken back. */
+/* Answers within a second or so, never from within the call. Simultaneous
+ * requests share one exchange. It cannot be cancelled. */
 void reach_ask(struct reach *r, reach_on_answer *cb, void *arg);
 
 #endif

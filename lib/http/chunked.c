@@ -4,7 +4,7 @@
 
 enum { SIZE_DIGITS_MAX = 15 };
 
-/* All but data is taken byte by byte. */
+/* Everything but data is parsed byte by byte. */
 static enum http_chunked_state
 chunked_take_size(struct http_chunked *c, char byte)
 {

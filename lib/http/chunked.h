@@ -1,5 +1,5 @@
-/* The chunked coding of a request's body (RFC 9112, 7.1), taken apart as it comes.
- * Strict, as head.h: sizes in plain hexadecimal digits, extensions up to
+/* Decodes the chunked coding of a request's body (RFC 9112, 7.1) as it arrives.
+ * Strict, like head.h: sizes in plain hexadecimal digits, extensions up to
  * HTTP_EXTENSION_MAX bytes (ignored), lines ended by CRLF alone, trailers up to
  * HTTP_TRAILERS_MAX bytes (ignored). */
 #ifndef SP_HTTP_CHUNKED_H
@@ -26,19 +26,19 @@ enum http_chunked_state {
 	HTTP_CHUNK_BAD,
 };
 
-/* Zeroed: at the beginning. */
+/* All zero: at the beginning. */
 struct http_chunked {
 	enum http_chunked_state state;
-	uint64_t left;		/* of the chunk's data */
+	uint64_t left;		/* of the chunk's data; bytes still to come */
 	uint32_t digits;	/* of its size */
 	uint32_t extension;	/* bytes of it */
 	uint32_t trailer_bytes; /* of all */
-	uint32_t line_bytes;	/* of the trailer line in hand */
+	uint32_t line_bytes;	/* of the current trailer line */
 };
 
-/* Takes a piece; returns how much of it, at least 1 byte of a piece that is not empty
- * unless the body is done or bad. *data_out: what of that is the body's; may be empty.
- * To be called again for the rest. */
+/* Consumes a piece and returns how much of it was used: at least 1 byte of a non-empty
+ * piece, unless the body is done or bad. *data_out: the part of it that belongs to the
+ * body; may be empty. Call it again for the rest. */
 size_t http_chunked_feed(struct http_chunked *c, struct str piece, struct str *data_out);
 
 #endif

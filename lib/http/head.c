@@ -45,7 +45,7 @@ head_is_value(struct str s)
 	return true;
 }
 
-/* The next line without its CRLF; the scan has made sure of that. */
+/* The next line without its CRLF, which the scan has verified. */
 static struct str
 head_next_line(struct str *rest)
 {
@@ -107,8 +107,8 @@ head_parse_request_line(struct str line, struct arena *arena, struct http_head *
 
 /* ---- Fields ---- */
 
-/* White space in front (a folded line) is no token; nor is a name with a space
- * before its colon. */
+/* White space in front (a folded line) is not a token, and neither is a name
+ * with a space before its colon. */
 static bool
 head_parse_field(struct str line, struct http_field *out)
 {
@@ -168,10 +168,10 @@ head_count_fields(const struct http_head *head, struct str name)
 	return count;
 }
 
-/* ---- What they mean ---- */
+/* ---- The meaning of fields ---- */
 
-/* The name in the target (absolute form) counts, not the field (RFC 9112, 3.2.2);
- * but the field must be good in any case. */
+/* The host in the target (absolute form) takes precedence over the field (RFC
+ * 9112, 3.2.2), but the field must be valid in any case. */
 static int
 head_take_host(struct arena *arena, struct http_head *out)
 {
@@ -190,7 +190,7 @@ head_take_host(struct arena *arena, struct http_head *out)
 	return 0;
 }
 
-/* Digits alone: neither a sign nor a list. */
+/* Digits only: neither a sign nor a list. */
 static bool
 head_parse_length(struct str s, uint64_t *out)
 {

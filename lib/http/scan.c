@@ -1,6 +1,6 @@
 #include "lib/http/head.h"
 
-/* An empty line or two in front are ignored (RFC 9112, 2.2), not a stream of them. */
+/* An empty line or two in front are ignored (RFC 9112, 2.2), but not a stream of them. */
 enum { LEADING_BYTES_MAX = 16 };
 
 static int
@@ -17,7 +17,7 @@ scan_on_line_end(struct http_scan *scan)
 	return 0;
 }
 
-/* One byte; returns a status or 0. */
+/* Scans one byte; returns a status or 0. */
 static int
 scan_take(struct http_scan *scan, char c)
 {

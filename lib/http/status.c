@@ -62,7 +62,7 @@ http_reason(int status)
 	return "Unknown";
 }
 
-/* Not by strftime(): names of days and months must not follow a locale. */
+/* Not by strftime(): names of days and months must not depend on the locale. */
 void
 http_date(int64_t unix_ms, char out[HTTP_DATE_MAX])
 {

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* "Not Found"; "Unknown" for one that the table has not. */
+/* "Not Found"; "Unknown" for a status that is not in the table. */
 const char *http_reason(int status);
 
 /* "Sun, 06 Nov 1994 08:49:37 GMT" (IMF-fixdate). */

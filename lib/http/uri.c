@@ -6,7 +6,7 @@
 
 /* ---- Escapes ---- */
 
-/* The byte of "%41" at the beginning of text; -1: it is malformed. */
+/* The byte of "%41" at the beginning of text; -1: malformed. */
 static int
 uri_escape(struct str text)
 {
@@ -74,7 +74,7 @@ http_uri_parameter(struct str query, struct str name, struct arena *arena, struc
 
 /* ---- Hosts ---- */
 
-/* Empty, or ":8443" with a number that a port may have. */
+/* Empty, or ":8443" with a valid port number. */
 static bool
 uri_parse_port(struct str s, uint16_t *out)
 {
@@ -144,7 +144,7 @@ uri_is_sane(struct str path)
 	return true;
 }
 
-/* "http://host/path" gives "/path". */
+/* "http://host/path" becomes "/path". */
 static bool
 uri_take_absolute(struct str *target, struct arena *arena, struct str *host_out, uint16_t *port_out)
 {

@@ -9,10 +9,9 @@
 #include "lib/base/str.h"
 
 /* "/path?query", "http://host/path?query", and "*" if allow_star. The path is
- * decoded; one with a NUL, a control character, or a segment "." or ".." is refused,
- * for nobody means it well. *host_out and *port_out are set for the second form alone,
- * else emptied.
- * False: malformed. */
+ * decoded; a path with a NUL, a control character, or a segment "." or ".." is
+ * refused, since no honest client sends it. *host_out and *port_out are set for
+ * the second form only, else emptied. False: malformed. */
 bool http_uri_parse(struct str target, bool allow_star, struct arena *arena, struct str *path_out,
 		    struct str *query_out, struct str *host_out, uint16_t *port_out);
 
@@ -28,7 +27,7 @@ bool http_uri_decode(struct str text, bool plus, struct arena *arena, struct str
  * is none, or it is malformed. */
 bool http_uri_parameter(struct str query, struct str name, struct arena *arena, struct str *value_out);
 
-/* Appends text with all but unreserved characters (RFC 3986, 2.3) escaped. */
+/* Appends text, with all but unreserved characters (RFC 3986, 2.3) escaped. */
 struct buf;
 void http_uri_encode(struct str text, struct buf *out);
 

@@ -1,8 +1,8 @@
-/* Many messages changed by several scripts.
+/* Changes to many messages, split over several scripts.
  *
  * A script reads and writes whole chunks, and costs Redis some 10 µs for each
- * message that it moves and up to 400 µs for each chunk that it touches. Both are
- * bounded, so that none takes 10 ms. */
+ * message that it moves and up to 400 µs for each chunk that it touches. Both
+ * numbers are limited, so that no script takes 10 ms. */
 #include "lib/mailbox/private.h"
 
 enum { BATCH_UIDS = 200, BATCH_CHUNKS = 12 };

@@ -1,16 +1,16 @@
-/* All bodies that an account refers to, though messages move meanwhile.
+/* All bodies that an account refers to, even while messages move.
  *
- * The account is read in passes, each of some calls. A message that moved from
- * what a pass had yet to read to what it had read already is in a chunk that
- * changed since that pass began: the next pass reads just those. A pass in
- * which nothing changed, from its first call to its last, ends it; one that
- * takes a single call always does. */
+ * The account is read in passes of several calls. A message that moved from a
+ * place that a pass had not read yet to one that it had already read is in a
+ * chunk that changed since that pass began: the next pass reads only those. The
+ * walk ends with a pass in which nothing changed from its first call to its
+ * last; a pass of a single call always ends it. */
 #include "lib/base/mem.h"
 #include "lib/mailbox/scripts.h"
 
 MAILBOX_SCRIPT(bodies);
 
-/* Each reads only what the one before, which took milliseconds, has missed. */
+/* Each pass reads only what the previous one, which took milliseconds, has missed. */
 enum { PASSES_MAX = 1000 };
 
 /* ---- One call ---- */
@@ -18,7 +18,7 @@ enum { PASSES_MAX = 1000 };
 struct bodies {
 	struct mailbox_bodies_at *at; /* borrowed */
 	mailbox_on_cold *on_cold;
-	uint64_t *doomed; /* folders to be reaped; in the arena */
+	uint64_t *doomed; /* folders to reap; in the arena */
 	size_t doomed_count;
 };
 
@@ -38,8 +38,8 @@ bodies_next_pass(struct mailbox_call *call, struct mailbox_bodies_at *at)
 	call->on.done(call->arg, NULL);
 }
 
-/* What others began to remove, or abandoned, goes too: a sweep may be the only one
- * who ever comes by. */
+/* Whatever others began to remove, or abandoned, is removed too: a sweep may be
+ * the only one that ever visits the account. */
 static void
 bodies_reap_next(void *arg, const struct err *err)
 {

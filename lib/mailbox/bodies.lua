@@ -1,5 +1,5 @@
--- Cold records of an account that changed their place: chunks with a greater
--- modseq. Folders that wait to be reaped are among them.
+-- Cold records of an account that have moved: those of chunks with a greater
+-- modseq. Folders that wait to be reaped are included.
 local CHUNKS, FOLDERS = 16, 4000
 doom_abandoned()
 local m = call('HMGET', meta, 'modseq', 'next_folder')

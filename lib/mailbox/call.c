@@ -1,4 +1,4 @@
-/* A call of the mailbox store: asks the store, waits, tells its caller. */
+/* A call of the mailbox store: queries the store, waits, and calls back. */
 #include <stdio.h>
 
 #include "lib/base/check.h"
@@ -76,7 +76,7 @@ mailbox_args_add_option(struct mailbox_args *a, uint64_t v)
 		mailbox_args_add_u64(a, v);
 }
 
-/* ---- Asking ---- */
+/* ---- Queries ---- */
 
 static void
 call_on_reply(void *arg, const redisReply *reply, const struct err *err)
@@ -141,7 +141,7 @@ mailbox_call_fail(struct mailbox_call *call, const struct err *err, mailbox_on_a
 	*failure = *err;
 	call->failure = failure;
 	call_wait(call, on_answer);
-	/* An answer that nobody looks at brings us back on the loop. */
+	/* An answer that nobody looks at brings control back through the loop. */
 	redis_call(call->store->redis, call_on_reply, call, 1, &ping);
 }
 

@@ -1,5 +1,5 @@
--- What changed in a folder after a modseq, so many chunks at a time; with the last of
--- them, where nothing came between, what is gone and the counts.
+-- The changes in a folder after a modseq, so many chunks at a time. With the last
+-- chunks come what is gone and the counts, if nothing changed in between.
 local f = base .. 'f:' .. id
 local h = call('HMGET', f, 'modseq', 'uidnext', 'uidvalidity')
 if not h[1] then return fail('NOTFOUND there is no such mailbox') end

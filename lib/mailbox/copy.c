@@ -1,7 +1,7 @@
 /* Copy and move, by scripts of some hundreds of messages.
  *
- * A move takes its references along, and may end half-way. A copy is one script;
- * what is more than that bears goes another way (staging.c). */
+ * A move takes its references along, and may end half-way. A copy is a single
+ * script; larger copies are staged (staging.c). */
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/mailbox/name.h"
@@ -12,11 +12,11 @@ MAILBOX_SCRIPT(copy);
 struct copying {
 	uint32_t from_folder;
 	struct mailbox_batch batch;
-	struct buf from_uids, to_uids; /* owner; of the batches that are done */
+	struct buf from_uids, to_uids; /* owner; from the batches done so far */
 	struct str to;
 	bool move;
 	uint64_t quota_bytes;
-	struct mailbox_source source; /* owner; of a copy */
+	struct mailbox_source source; /* owner; for a copy */
 };
 
 static void copy_some(struct mailbox_call *call);
@@ -42,7 +42,7 @@ copy_on_answer(struct mailbox_call *call, const redisReply *reply, const struct 
 	uint32_t to_count;
 
 	if (err != NULL) {
-		/* Without an answer it may have been done: the sweep will tell. */
+		/* Without an answer it may have been done: the sweep will find out. */
 		if (mailbox_is_certain(err))
 			mailbox_source_give_back(call, &c->source, STR_NONE);
 		copy_end(call, NULL, err);
@@ -80,7 +80,7 @@ copy_ask(struct mailbox_call *call, struct str ranges)
 			 copy_on_answer);
 }
 
-/* Just those that references were added to. */
+/* Copies exactly those to which references were added. */
 static void
 copy_on_taken(struct mailbox_call *call, const struct err *err)
 {

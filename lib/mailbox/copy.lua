@@ -1,15 +1,15 @@
--- Copies or moves messages to another folder. A copy is of those messages only
--- whose bodies the caller has added references to: it compares the UIDs.
+-- Copies or moves messages to another folder. Only messages to whose bodies the
+-- caller has added references are copied: the script compares the UIDs.
 local f = base .. 'f:' .. from
 if not folder_exists(from) then return fail('NOTFOUND there is no such mailbox') end
-if class_of(from) ~= CLASS.MAIL then return fail('DENIED items are not copied into folders of mail') end
+if class_of(from) ~= CLASS.MAIL then return fail('DENIED items cannot be copied into mail folders') end
 local to = call('HGET', base .. 'names', name)
 if not to then return fail('NOTFOUND there is no such mailbox') end
 local g = base .. 'f:' .. to
 local ranges, state = ranges_of(packed), {1}
 local records, bytes = {}, 0
 
--- What is to be copied, with keywords by name.
+-- The messages to copy, with keywords by name.
 for _, n in ipairs(chunks_of(f, ranges)) do
   local hot, cold = call('GET', f .. ':h:' .. n), call('GET', f .. ':c:' .. n)
   for _, i in ipairs(places_in(hot, ranges, state)) do
@@ -19,7 +19,7 @@ for _, n in ipairs(chunks_of(f, ranges)) do
   end
 end
 if not move and quota > 0 and tonumber(call('HGET', meta, 'bytes')) + bytes > quota then
-  return fail('OVERQUOTA the account holds all that it may')
+  return fail('OVERQUOTA the quota of the account would be exceeded')
 end
 if tonumber(call('HGET', g, 'uidnext')) + #records >= 4294967295 then
   return fail('LIMIT the mailbox has used up its UIDs')

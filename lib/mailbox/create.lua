@@ -1,4 +1,4 @@
--- Makes a folder.
+-- Creates a folder.
 ensure_account()
 if call('HEXISTS', names_of(class), name) == 1 then return fail('EXISTS the mailbox exists already') end
 local modseq = next_modseq()

@@ -1,11 +1,11 @@
--- Takes a folder's name away; its records are reaped afterwards. Returns its id.
+-- Removes a folder's name; its records are reaped afterwards. Returns its id.
 ensure_account()
 id = id or call('HGET', base .. 'names', name)
 if not id or not folder_exists(id) then return fail('NOTFOUND there is no such mailbox') end
 if tonumber(id) == 1 then return fail('DENIED INBOX cannot be deleted') end
 local h = call('HMGET', base .. 'f:' .. id, 'bytes', 'count', 'subscribed', 'name', 'special')
 local class = class_of(id)
-if class ~= CLASS.MAIL and h[5] ~= '' then return fail('DENIED the first folder of its kind cannot be deleted') end
+if class ~= CLASS.MAIL and h[5] ~= '' then return fail('DENIED the first folder of its class cannot be deleted') end
 local prefix = h[4] .. '/'
 for _, other in ipairs(call('HKEYS', names_of(class))) do
   if string.sub(other, 1, #prefix) == prefix then return fail('DENIED the mailbox has mailboxes below it') end

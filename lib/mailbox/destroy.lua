@@ -1,7 +1,6 @@
--- Dooms all folders of an account, and copies that are being made. Returns their ids; reaped by the caller,
--- which then calls again: with none left the account's own keys go. The ledgers
--- of what was filed stay until they expire: they refuse late tries also when the
--- account is made anew.
+-- Dooms all folders of an account, and copies in progress. Returns their ids. The caller reaps them and
+-- calls again; when none are left, the account's own keys are deleted. The ledgers of what was filed stay
+-- until they expire, so that late attempts are refused even if the account is created again.
 for _, names in ipairs({base .. 'names', base .. 'items'}) do
   for _, id in ipairs(call('HVALS', names)) do call('SADD', base .. 'doomed', id) end
   call('DEL', names)

@@ -1,4 +1,4 @@
-/* Digests that were computed anew. */
+/* Digests that were recomputed. */
 #include "lib/blob/refs.h"
 #include "lib/mailbox/scripts.h"
 
@@ -9,7 +9,7 @@ digest_on_set(struct mailbox_call *call, const redisReply *reply, const struct e
 {
 	struct blob_id old;
 
-	/* The one that stood there was missing or damaged; its space is given back. */
+	/* The previous digest was missing or damaged; its space is freed. */
 	if (err == NULL && redis_str(reply).len == BLOB_ID_PACKED) {
 		old = blob_id_unpack(redis_str(reply).p);
 		if (!blob_id_is_none(&old))

@@ -1,5 +1,5 @@
--- Notes where a digest computed anew lies. Returns the one that stood there
--- before ('' when the message is gone).
+-- Records the place of a digest that was computed again. Returns the previous
+-- one ('' if the message is gone).
 local f = base .. 'f:' .. id
 local n = math.floor(wanted / CHUNK)
 local hot = call('GET', f .. ':h:' .. n)

@@ -1,4 +1,4 @@
-/* Messages removed for good. */
+/* Permanent removal of messages. */
 #include "lib/base/clock.h"
 #include "lib/mailbox/scripts.h"
 
@@ -8,7 +8,7 @@ struct expunging {
 	struct mailbox_batch batch;
 	uint32_t folder_id;
 	bool only_deleted;
-	struct buf uids; /* owner; of the batches that are done */
+	struct buf uids; /* owner; from the batches done so far */
 };
 
 static void expunge_some(struct mailbox_call *call);

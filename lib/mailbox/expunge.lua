@@ -1,7 +1,8 @@
--- Removes messages for good.
+-- Permanently removes messages.
 if not folder_exists(id) then return fail('NOTFOUND there is no such mailbox') end
 local previous = call('HGET', base .. 'f:' .. id, 'modseq')
--- The modseq is taken before it is known whether anything goes: a gap is harmless.
+-- The modseq is taken before it is known whether anything is removed: a gap is
+-- harmless.
 local modseq = next_modseq()
 local removed, bytes = remove_records(id, ranges_of(packed), modseq, now, retention,
   function(flags) return not only or bit.band(flags, FLAG.DELETED) ~= 0 end)

@@ -1,4 +1,4 @@
-/* What lies beside records. */
+/* Extra data of records. */
 #include "lib/mailbox/scripts.h"
 
 MAILBOX_SCRIPT(extra);

@@ -1,4 +1,4 @@
--- Sets or removes what lies beside a record. Returns its modseq; 0: it was so already.
+-- Sets or removes the extra data of a record. Returns its modseq; 0: nothing changed.
 local f = base .. 'f:' .. id
 if not folder_exists(id) then return fail('NOTFOUND there is no such folder') end
 local old = record_of(f, uid)

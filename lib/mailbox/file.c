@@ -1,4 +1,4 @@
-/* Filing and appending, and the ledger of what was delivered. */
+/* Filing and appending, and the ledger of deliveries. */
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/mailbox/name.h"

@@ -1,31 +1,33 @@
--- Files messages into one folder: all or none. Behind the table's arguments stand, for each message: flags, size,
--- keyword names (separated by spaces), packed cold record.
+-- Files messages into one folder: all or none. The table's arguments are followed, for each message, by: flags,
+-- size, keyword names (separated by spaces), packed cold record.
 --
--- The ledger of a day, mail:{<address>}:filed:<day of the spool id>, is a hash. <id>[:<way>] says for a way of
--- the message which folder it came to; <id>/<folder> that it is in the folder. One field serves for both where
--- no way is given and the folder is INBOX. "p" ends the value of what took the spool's reference.
+-- The ledger of a day, mail:{<address>}:filed:<day of the spool id>, is a hash. The field <id>[:<way>] says which
+-- folder the message was filed into by that way; <id>/<folder> says that it is in the folder. If no way is given
+-- and the folder is INBOX, one field serves both purposes. A value that ends in "p" belongs to the delivery that
+-- took the spool's reference.
 local TRY_LIFE, EACH = 6 * 3600, 4
 local ledger, way, place
 
 local function duplicate(was) return answer{duplicate = 1, had_passed = string.sub(was, -1) == 'p' and 1 or 0} end
 
--- What was filed on a way, or nil and why this try may not file.
+-- What was filed by a way, or nil and why this attempt may not file.
 local function look_up()
   local time = tonumber(call('TIME')[1])
   ledger = base .. 'filed:' .. math.floor(spooled / 86400)
   way = way_name == '' and spool_id or spool_id .. ':' .. way_name
   local was = call('HGET', ledger, way)
   if was then return was end
-  -- Behind these limits the ledger, or the sweep, knows nothing of this try any more.
-  if time - begun > TRY_LIFE then return nil, 'FENCED this try began too long ago' end
+  -- Beyond these limits the ledger, or the sweep, no longer knows anything of this
+  -- attempt.
+  if time - begun > TRY_LIFE then return nil, 'FENCED this attempt began too long ago' end
   if in_doubt and time - spooled > life - 86400 then
-    return nil, 'FENCED it is not known any more whether the message was delivered before'
+    return nil, 'FENCED it is no longer known whether the message was delivered before'
   end
-  -- An account that is being deleted was disabled first.
+  -- An account is disabled before it is deleted.
   local user = 'user:' .. string.sub(base, 6, -2)
   local enabled = string.lower(call('HGET', user, 'enabled') or '1')
   if call('EXISTS', user) == 0 or enabled == '0' or enabled == 'off' or enabled == 'false' or enabled == 'no' then
-    return nil, 'DENIED the account is no more, or disabled'
+    return nil, 'DENIED the account was deleted or is disabled'
   end
 end
 
@@ -79,14 +81,14 @@ local bytes = 0
 for i = 0, count - 1 do bytes = bytes + tonumber(ARGV[more + 1 + i * EACH]) end
 local old_bytes = 0
 if exchange then
-  if class_of(exchange) ~= CLASS.MAIL then return fail('DENIED what is to be replaced is no mail') end
+  if class_of(exchange) ~= CLASS.MAIL then return fail('DENIED the message to replace is not mail') end
   local its = folder_exists(exchange) and record_of(base .. 'f:' .. exchange, old)
-  if not its then return fail('FENCED the message to be replaced is no more') end
+  if not its then return fail('FENCED the message to replace no longer exists') end
   old_bytes = its.size
 end
 local m = call('HMGET', meta, 'bytes', 'next_email')
 if quota > 0 and tonumber(m[1]) + bytes - old_bytes > quota then
-  return fail('OVERQUOTA the account holds all that it may')
+  return fail('OVERQUOTA the quota of the account would be exceeded')
 end
 if not id then
   local problem

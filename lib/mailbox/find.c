@@ -1,19 +1,19 @@
-/* A message or an item found by its email id.
+/* Finds a message or an item by its email id.
  *
- * The account is looked through in passes, as bodies.c does it and for the same
- * reason: what moves meanwhile, from what is yet to be read to what was read, is
- * in a chunk that changed since the pass began. */
+ * The account is searched in passes, like in bodies.c and for the same reason: a
+ * message that moves meanwhile, from an unread place to one already read, is in
+ * a chunk that changed since the pass began. */
 #include "lib/mailbox/scripts.h"
 
 MAILBOX_SCRIPT(find);
 
-/* Each reads only what the one before has missed. */
+/* Each pass reads only what the previous one has missed. */
 enum { FIND_PASSES_MAX = 100 };
 
 struct find {
 	uint64_t email_id;
 	uint64_t since;	 /* modseq: of this pass */
-	uint64_t modseq; /* of the account when the pass began; UINT64_MAX: it has yet to */
+	uint64_t modseq; /* of the account when the pass began; UINT64_MAX: it has not begun */
 	uint64_t folder, chunk;
 	bool is_first;
 	unsigned passes;

@@ -1,6 +1,6 @@
--- Where a message or an item is, by its email id. First the index is asked, which
--- remembers what was found of late; then the folders are looked through, some
--- chunks a call: those that changed after `since`.
+-- Finds a message or an item by its email id: first in the index of places found
+-- recently, then in the folders, some chunks per call, of those that changed
+-- after `since`.
 local CHUNKS, FOLDERS, INDEXED = 128, 4000, 1024
 local index = base .. 'ids'
 local wanted = struct.pack('<I6', email)

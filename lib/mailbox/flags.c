@@ -8,7 +8,7 @@ struct storing {
 	uint32_t folder_id;
 	struct str keywords;
 	struct mailbox_flag_change change;
-	struct buf hot, modified; /* owner; of the batches that are done */
+	struct buf hot, modified; /* owner; from the batches done so far */
 };
 
 static void

@@ -1,4 +1,4 @@
-/* The log of folders: what changed among them, slice by slice; and their class. */
+/* The log of folders: their changes, slice by slice; and changes of class. */
 #include "lib/base/bytes.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
@@ -12,10 +12,10 @@ enum { LOG_SLICE = 200, LOG_MODSEQ_BYTES = 8, LOG_CHANGED_BYTES = LOG_MODSEQ_BYT
 
 struct folder_log {
 	unsigned classes;
-	struct mailbox_folder_change *list; /* owner; texts in the call's arena */
+	struct mailbox_folder_change *list; /* owner; strings in the call's arena */
 	uint32_t count, capacity;
 	uint64_t modseq;
-	bool is_cut; /* the log does not reach back */
+	bool is_cut; /* the log does not reach back far enough */
 };
 
 static struct mailbox_folder_change *
@@ -49,14 +49,14 @@ folder_log_add_folder(struct folder_log *l, struct arena *arena, const redisRepl
 	*c = (struct mailbox_folder_change){.modseq = bytes_get_u64(changed),
 					    .parent_id = bytes_get_u32(changed + LOG_MODSEQ_BYTES)};
 	mailbox_parse_folder(fields, &c->folder);
-	/* The answer is gone before the last slice has come. */
+	/* The answer is freed before the last slice arrives. */
 	c->folder.name = arena_str(arena, c->folder.name);
 	c->folder.special_use = arena_str(arena, c->folder.special_use);
 	c->id = c->folder.id;
 	c->class = c->folder.class;
 }
 
-/* Both lists are in order; of two with one modseq a folder's going comes first. */
+/* Both lists are sorted; of two entries with the same modseq, the deletion of a folder comes first. */
 static void
 folder_log_merge(struct folder_log *l, struct arena *arena, const struct mailbox_folders_since_answer *got)
 {

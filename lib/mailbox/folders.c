@@ -1,4 +1,4 @@
-/* Folders: listed, made, removed, renamed, subscribed to. */
+/* Folders: listing, creating, deleting, renaming, subscribing. */
 #include <stdlib.h>
 
 #include "lib/mailbox/scripts.h"
@@ -10,7 +10,7 @@ MAILBOX_SCRIPT(create);
 MAILBOX_SCRIPT(rename);
 MAILBOX_SCRIPT(subscribe);
 
-/* Of open, select and create, whose answers begin alike. */
+/* For open, select and create, whose answers begin alike. */
 static void
 folders_on_one(struct mailbox_call *call, const redisReply *reply, const struct err *err)
 {
@@ -57,7 +57,7 @@ folders_on_list(struct mailbox_call *call, const redisReply *reply, const struct
 	names = arena_array(&call->op.arena, struct str, got.missing->elements + 1);
 	for (size_t i = 0; i < got.missing->elements; i++)
 		names[i] = redis_str(got.missing->element[i]);
-	/* Whoever was removing these has died. */
+	/* The process that was removing these has died. */
 	mailbox_reap_all(call->store, str_c(call->address), got.doomed);
 	call->on.folders(call->arg, folders, (unsigned)got.folders->elements, names, (unsigned)got.missing->elements,
 			 NULL);
@@ -112,7 +112,7 @@ mailbox_status(struct mailbox_store *m, struct str address, uint32_t folder_id, 
 	mailbox_open_ask(call, &(struct mailbox_open_args){.id = folder_id}, folders_on_one);
 }
 
-/* ---- Making ---- */
+/* ---- Creating ---- */
 
 void
 mailbox_create(struct mailbox_store *m, struct str address, struct str name, struct str special_use,
@@ -148,7 +148,7 @@ folders_on_inbox_moved(void *arg, const struct mailbox_copied *copied, const str
 	mailbox_call_done(arg, NULL, err);
 }
 
-/* What comes into INBOX from now on stays there. */
+/* Messages that arrive in INBOX from now on stay there. */
 static void
 folders_on_inbox_read(void *arg, const struct mailbox_records *records, const struct err *err)
 {

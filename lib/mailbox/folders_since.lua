@@ -1,9 +1,9 @@
--- What changed among the folders after a modseq, in order, as far as this slice goes.
+-- The changes of folders after a modseq, in order, up to the end of this slice.
 ensure_account()
 
 local function wanted(class) return bit.band(classes, bit.lshift(1, class)) ~= 0 end
 
--- Folders that are older than this log come into it now.
+-- Adds folders that are older than this log to it.
 local function log_unlogged()
   if call('ZCARD', base .. 'fmod') >= call('HLEN', base .. 'names') + call('HLEN', base .. 'items') then return end
   local modseq = next_modseq()
@@ -17,7 +17,8 @@ end
 log_unlogged()
 local now_modseq = tonumber(call('HGET', meta, 'modseq'))
 
--- At most so many entries, and those with the modseq of the last; how far they reach.
+-- At most so many entries, plus those with the modseq of the last; and how far they
+-- reach.
 local function entries(key)
   local list = call('ZRANGEBYSCORE', key, '(' .. since, '+inf', 'WITHSCORES', 'LIMIT', 0, most)
   if #list < 2 * most then return list, now_modseq end
@@ -31,7 +32,7 @@ local gone, gone_reach = {}, now_modseq
 if since > 0 then gone, gone_reach = entries(base .. 'fgone') end
 local reach = math.min(changed_reach, gone_reach)
 
--- The folder that it lies in; 0: in none.
+-- The folder that contains it; 0: none.
 local function parent_of(id)
   local upper = string.match(call('HGET', base .. 'f:' .. id, 'name'), '^(.*)/')
   return upper and tonumber(call('HGET', names_of(class_of(id)), upper) or 0) or 0

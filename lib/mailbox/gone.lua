@@ -1,4 +1,5 @@
--- What is gone after a modseq: more of what changes.lua and read.lua begin to tell.
+-- What is gone after a modseq: continues the lists that changes.lua and read.lua
+-- begin.
 local f = base .. 'f:' .. id
 if call('EXISTS', f) == 0 then return fail('NOTFOUND there is no such mailbox') end
 local gone, more, complete = stones_after(f, since)

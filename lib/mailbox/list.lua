@@ -4,7 +4,7 @@ doom_abandoned()
 
 local function wanted(class) return bit.band(classes, bit.lshift(1, class)) ~= 0 end
 
--- The first folder of each class, made when it is asked for first.
+-- Creates the first folder of each class at the first request for it.
 local function make_first(class, name)
   if call('HEXISTS', meta, 'first:' .. class) == 1 then return end
   local free, n = name, 2

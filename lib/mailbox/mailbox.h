@@ -1,33 +1,35 @@
-/* Mailboxes: the folders of an account, the records of their messages, and
- * the log of what changed.
+/* Mailboxes: the folders of an account, the records of their messages, and the
+ * log of changes.
  *
- * All of it lies in Redis under mail:{<address>}:*, changed only by the
- * scripts beside this file, one atomic script per change, so any number of
- * frontends and workers work on one account at once. Message bodies and
- * digests lie in the blob store.
+ * All of it is stored in Redis under mail:{<address>}:*. Only the scripts in
+ * this directory change it, one atomic script per change, so any number of
+ * frontends and workers can work on one account at once. Message bodies and
+ * digests are in the blob store.
  *
- * A folder's index is kept packed, fixed-width, in chunks of up to 256
- * messages: chunk number = UID / 256. Each chunk is two strings, of records in
- * order of UID: `hot` (32 bytes: what SELECT, FLAGS and SEARCH want) and
- * `cold` (56 bytes: where the body and the digest are, and dates). A folder's
- * hash holds its counts, so opening it costs the same at any size.
+ * A folder's index consists of packed, fixed-width records in chunks of up to
+ * 256 messages: chunk number = UID / 256. Each chunk is two strings of records
+ * in order of UID: `hot` (32 bytes: what SELECT, FLAGS and SEARCH need) and
+ * `cold` (56 bytes: the places of the body and the digest, and dates). A
+ * folder's hash holds its counts, so the cost of opening a folder does not
+ * depend on its size.
  *
- * Every change takes a new modseq from the account's counter: none is ever
- * used twice, in whichever folder. Expunged and moved messages leave a
- * tombstone in the folder's log for settings:mailbox tombstone_retention.
- * Each change publishes "<folder id> <modseq>" on the channel mail:{<address>}:
- * only a wake-up; what changed is read with mailbox_read_changes().
+ * Every change takes a new modseq from the account's counter. No modseq is ever
+ * used twice within an account. Expunged and moved messages leave a tombstone
+ * in the folder's log for settings:mailbox tombstone_retention. Each change
+ * publishes "<folder id> <modseq>" on the channel mail:{<address>}. This is
+ * only a wake-up; the changes themselves are read with mailbox_read_changes().
  *
- * Folder 1 is INBOX; with the standard special-use folders it comes into
- * being at the first use of the account. Folder ids and email ids (RFC 8474
- * MAILBOXID, EMAILID) never change and are never used again; ids go with a
- * message through moves and copies.
+ * Folder 1 is INBOX. It is created at the first use of the account, together
+ * with the standard special-use folders. Folder ids and email ids (RFC 8474
+ * MAILBOXID, EMAILID) never change and are never reused. A message keeps its
+ * email id through moves and copies.
  *
- * Folders of another class than MAIL (items.h) have names of their own: no call
- * that takes a name, and no list, finds them.
+ * Folders of other classes than MAIL (items.h) have a namespace of their own.
+ * No call that takes a name finds them, and no list contains them.
  *
- * All calls are asynchronous: the callback comes exactly once, later, on the
- * loop, with err NULL on success. Results are borrowed for the call. */
+ * All calls are asynchronous: the callback is called exactly once, later, on
+ * the loop, with err NULL on success. Results are borrowed for the duration of
+ * the callback. */
 #ifndef SP_MAILBOX_MAILBOX_H
 #define SP_MAILBOX_MAILBOX_H
 
@@ -43,7 +45,7 @@
 
 struct mailbox_store;
 
-/* Borrows both for its life. */
+/* Borrows both for its lifetime. */
 struct mailbox_store *mailbox_store_new(struct redis *r, struct blob_store *blobs);
 void mailbox_store_free(struct mailbox_store **m);
 /* How long tombstones are kept (settings:mailbox tombstone_retention). */
@@ -55,8 +57,8 @@ typedef void mailbox_on_done(void *arg, const struct err *err);
 enum mailbox_flag { MAILBOX_FLAGS_TABLE(MAILBOX_FLAG_ROW) };
 #define MAILBOX_FLAG_OR(name, bit) | (bit)
 #define MAILBOX_FLAGS_ALL	   (0 MAILBOX_FLAGS_TABLE(MAILBOX_FLAG_OR))
-/* Bits of the same field for other protocols' use: IMAP neither shows nor changes them.
- * Those of enum mailbox_mark are set by the calls that they tell of. */
+/* Bits of the same field for other protocols; IMAP neither shows nor changes them.
+ * Those of enum mailbox_mark are set by the calls that they describe. */
 #define MAILBOX_MARKS (0xffff & ~(MAILBOX_FLAGS_ALL))
 enum mailbox_mark { MAILBOX_MARKS_TABLE(MAILBOX_FLAG_ROW) };
 
@@ -65,7 +67,7 @@ enum mailbox_mark { MAILBOX_MARKS_TABLE(MAILBOX_FLAG_ROW) };
 enum mailbox_class { MAILBOX_CLASSES_TABLE(MAILBOX_CLASS_ROW) };
 
 /* ---- Records ----
- * Packed as lib/mailbox/records_table.h says. */
+ * Packed as described in lib/mailbox/records_table.h. */
 struct mailbox_hot {
 	uint32_t uid;
 	uint16_t flags; /* enum mailbox_flag */
@@ -78,13 +80,13 @@ struct mailbox_hot {
 
 struct mailbox_cold {
 	struct blob_id body;
-	struct blob_id digest; /* none: has yet to be computed */
+	struct blob_id digest; /* none: not yet computed */
 	int64_t internal_date; /* unix seconds */
-	uint32_t save_date;    /* unix seconds: when it came into this folder */
+	uint32_t save_date;    /* unix seconds: when it was added to this folder */
 	int16_t zone_minutes;  /* of internal_date, as APPEND gave it */
 };
 
-/* One field of a packed record, where the rest is not wanted. */
+/* One field of a packed record, when the rest is not needed. */
 static inline uint32_t
 mailbox_hot_uid(const char *hot)
 {
@@ -118,7 +120,7 @@ struct mailbox_expunged {
 	const uint32_t *uids;
 	uint32_t count;
 	uint64_t modseq;
-	uint64_t previous_modseq; /* the folder's, just before; UINT64_MAX: others came between */
+	uint64_t previous_modseq; /* the folder's, just before; UINT64_MAX: there were other changes in between */
 };
 
 struct mailbox_filed {
@@ -127,55 +129,56 @@ struct mailbox_filed {
 	uint32_t count;
 	uint64_t modseq;
 	uint64_t first_email_id;
-	bool duplicate; /* was delivered before: nothing changed, no reference taken */
-	bool had_passed; /* duplicate: what was delivered before took the spool's reference; by once: that to this body */
-	struct mailbox_expunged replaced; /* count 0: nothing was */
+	bool duplicate;	 /* it was delivered before: nothing changed, no reference was taken */
+	bool had_passed; /* duplicate: the first delivery took the spool's reference; by `once`: that to this body */
+	struct mailbox_expunged replaced; /* count 0: nothing was replaced */
 };
 typedef void mailbox_on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err);
 
-/* A try to deliver a message of the spool. What was filed is kept in a ledger of
- * the account, by the day of the message's id, and every try is checked against
- * it: a message comes to a folder once, and by a way once, however late a try is
- * and whatever became of the account meanwhile. Nothing of a try that began more
- * than 6 hours ago is filed. */
+/* An attempt to deliver a message from the spool. Deliveries are recorded in a
+ * ledger of the account, by the day in the message's id, and every attempt is
+ * checked against it. A message is filed into a folder once, and by a way once,
+ * however late an attempt is and whatever happened to the account in the
+ * meantime. An attempt that began more than 6 hours ago files nothing. */
 #define MAILBOX_TRY_LIFE_MS (INT64_C(6) * 3600 * 1000)
 struct mailbox_delivery {
 	struct str spool_id;
 	struct str way;		/* what chose the folder, as the address had it; empty: nothing did */
 	int64_t spooled_ms;	/* the time in the spool id, unix */
-	int64_t begun_ms;	/* of this try, unix */
-	int64_t ledger_life_ms; /* longer than a message may stay in the spool */
+	int64_t begun_ms;	/* when this attempt began, unix */
+	int64_t ledger_life_ms; /* longer than any message stays in the spool */
 	bool passes_reference;	/* the reference to the body is the spool's own */
-	bool in_doubt;		/* an earlier try may have filed: refused once the ledger may be gone */
+	bool in_doubt;		/* an earlier attempt may have filed it: refused once the ledger may have expired */
 };
 
 struct mailbox_filing {
 	struct str address;   /* of the account, canonical */
 	struct str folder;    /* name; empty: INBOX */
-	bool create_folder;   /* make it when it is missing; else ERR_NOT_FOUND */
+	bool create_folder;   /* create it if it is missing; else ERR_NOT_FOUND */
 	uint64_t quota_bytes; /* 0: no limit; over it: ERR_OVER_QUOTA */
-	/* Borrowed; NULL: no delivery. A try that comes too late: ERR_FENCED; the
-	 * account is no more: ERR_DENIED. */
+	/* Borrowed; NULL: not a delivery. An attempt that comes too late:
+	 * ERR_FENCED. The account no longer exists: ERR_DENIED. */
 	const struct mailbox_delivery *delivery;
-	/* Goes in exchange, in the same step (RFC 8508); 0: none. When it is no more
-	 * nothing is filed: ERR_FENCED. Its references are dropped. */
+	/* A message to remove in the same step (RFC 8508); 0: none. If it no longer
+	 * exists, nothing is filed: ERR_FENCED. Its references are dropped. */
 	uint32_t replaced_folder, replaced_uid;
-	/* MAILBOX_ONCE_BYTES of the client's, or NULL: a second call with them within three
-	 * days files nothing, and answers as the first did (a duplicate). */
+	/* MAILBOX_ONCE_BYTES chosen by the client, or NULL. A second call with the same
+	 * token within three days files nothing and returns the first result (a duplicate). */
 	const unsigned char *once;
 	const struct mailbox_new_message *messages; /* all or none are added */
 	unsigned count;
 };
 /* Local delivery and APPEND (MULTIAPPEND). After an error that is not certain
- * (mailbox_is_certain()) the messages may be there, and the references theirs. */
+ * (mailbox_is_certain()) the messages may have been filed and may own the
+ * references. */
 void mailbox_file(struct mailbox_store *m, const struct mailbox_filing *filing, mailbox_on_filed *cb, void *arg);
-/* Was this delivery filed, and with the spool's reference? (the body may be gone since) */
+/* Was this delivery filed, and with the spool's reference? (The body may be gone by now.) */
 typedef void mailbox_on_was_filed(void *arg, bool filed, bool had_passed, const struct err *err);
 void mailbox_was_filed(struct mailbox_store *m, struct str address, const struct mailbox_delivery *delivery,
 		       mailbox_on_was_filed *cb, void *arg);
-/* Does the error say that nothing was done? Only what a script of ours refuses
- * by itself does; a lost answer, or an error that stopped a script, may have
- * left everything behind. */
+/* True if the error proves that nothing was done. Only a refusal by one of our
+ * scripts proves that. After a lost answer, or an error that stopped a script,
+ * any part of the work may have been done. */
 bool mailbox_is_certain(const struct err *err);
 
 /* ---- Folders ---- */
@@ -183,84 +186,85 @@ struct mailbox_folder {
 	uint32_t id;
 	enum mailbox_class class;
 	struct str name;      /* UTF-8 (NFC), levels separated by '/' */
-	uint64_t born_modseq; /* when it came into being, or into its class; 0: not known */
+	uint64_t born_modseq; /* when it was created or got its class; 0: unknown */
 	uint32_t uid_validity;
 	uint32_t uid_next;
 	uint64_t highest_modseq;
 	uint32_t messages;
 	uint32_t unseen;
-	uint32_t deleted; /* carrying \Deleted */
+	uint32_t deleted; /* messages with \Deleted */
 	uint64_t bytes;
 	uint64_t deleted_bytes;
-	/* Messages that no session has taken as its recent ones (RFC 3501, 2.3.2):
-	 * how many are there, and the UID that they begin with; uid_next: none. */
+	/* Messages that no session has claimed as \Recent yet (RFC 3501, 2.3.2):
+	 * their number, and the first UID; uid_next: none. */
 	uint32_t recent;
 	uint32_t first_recent;
 	struct str special_use; /* "\\Sent", ...; empty: none */
 	bool subscribed;
-	const struct str *keywords; /* by bit number; an empty name: bit not in use */
-	unsigned keyword_count;	    /* filled by mailbox_open() only */
-	/* Number of the first message that is not seen; 0: there is none, or it is
-	 * too far from both ends to be looked for. Filled by mailbox_select() only. */
+	const struct str *keywords; /* by bit number; an empty name: the bit is not in use */
+	unsigned keyword_count;	    /* set by mailbox_open() only */
+	/* Sequence number of the first unseen message; 0: there is none, or it is too
+	 * far from both ends to search for. Set by mailbox_select() only. */
 	uint32_t first_unseen;
 };
 typedef void mailbox_on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err);
 typedef void mailbox_on_folders(void *arg, const struct mailbox_folder *folders, unsigned count,
 				const struct str *subscribed_missing, unsigned missing_count, const struct err *err);
 
-/* Those of class MAIL. Also wakes an account's mailboxes into being. Sorted by name, INBOX first. */
+/* Folders of class MAIL, sorted by name, INBOX first. Also creates an account's standard folders at its first use. */
 void mailbox_list(struct mailbox_store *m, struct str address, mailbox_on_folders *cb, void *arg);
 /* By name ("INBOX" in any case). ERR_NOT_FOUND. */
 void mailbox_open(struct mailbox_store *m, struct str address, struct str name, mailbox_on_folder *cb, void *arg);
-/* The same for a session, with first_unseen. take_recent: what is recent is taken,
- * and the next one finds it so. */
+/* The same for a session, with first_unseen. take_recent: claims the recent
+ * messages, so that the next session finds none. */
 void mailbox_select(struct mailbox_store *m, struct str address, struct str name, bool take_recent,
 		    mailbox_on_folder *cb, void *arg);
 void mailbox_status(struct mailbox_store *m, struct str address, uint32_t folder_id, mailbox_on_folder *cb, void *arg);
-/* Makes missing upper levels too. ERR_EXISTS, ERR_INVALID (name), ERR_LIMIT. */
+/* Also creates missing upper levels. ERR_EXISTS, ERR_INVALID (name), ERR_LIMIT. */
 void mailbox_create(struct mailbox_store *m, struct str address, struct str name, struct str special_use,
 		    mailbox_on_folder *cb, void *arg);
-/* With its messages. INBOX: ERR_DENIED; with lower levels: they stay (RFC 9051
- * 6.3.5 leaves a \Noselect name only where we say so: ERR_DENIED "has children"). */
+/* Deletes a folder with its messages. INBOX: ERR_DENIED. A folder with children:
+ * ERR_DENIED "has children" (RFC 9051, 6.3.5 lets us choose; we keep no \Noselect
+ * names). */
 void mailbox_delete(struct mailbox_store *m, struct str address, struct str name, mailbox_on_done *cb, void *arg);
-/* With its lower levels. INBOX: the messages that it has now move to the new name,
- * some hundreds at a time; it stays (RFC 9051 6.3.6). */
+/* Renames a folder with its lower levels. INBOX stays; its present messages move
+ * to the new name, some hundreds at a time (RFC 9051, 6.3.6). */
 void mailbox_rename(struct mailbox_store *m, struct str address, struct str from, struct str to, mailbox_on_done *cb,
 		    void *arg);
 void mailbox_subscribe(struct mailbox_store *m, struct str address, struct str name, bool subscribed,
 		       mailbox_on_done *cb, void *arg);
 
 struct mailbox_quota {
-	uint64_t bytes;	   /* of everything, items too: the quota is of the account */
-	uint64_t messages; /* of mail */
+	uint64_t bytes;	   /* of everything, items included: the quota covers the account */
+	uint64_t messages; /* of mail only */
 };
 typedef void mailbox_on_quota(void *arg, const struct mailbox_quota *used, const struct err *err);
 void mailbox_quota_used(struct mailbox_store *m, struct str address, mailbox_on_quota *cb, void *arg);
 
 /* ---- Annotations (RFC 5464) ---- */
-#define MAILBOX_ANNOTATIONS 100 /* at most of one folder, and of the account */
+#define MAILBOX_ANNOTATIONS 100 /* at most, per folder and for the account */
 struct mailbox_annotation {
 	struct str name;  /* "/private/comment", lower case */
 	struct str value; /* any bytes */
-	bool removed;	  /* to be removed; not found among those that are read */
+	bool removed;	  /* to remove it; never set in a result */
 };
 typedef void mailbox_on_metadata(void *arg, const struct mailbox_annotation *list, unsigned count,
 				 const struct err *err);
-/* Of a folder, or of the account itself (folder_id 0); in no order. */
+/* Of a folder, or of the account itself (folder_id 0), in no particular order. */
 void mailbox_get_metadata(struct mailbox_store *m, struct str address, uint32_t folder_id, mailbox_on_metadata *cb,
 			  void *arg);
-/* All or none. ERR_LIMIT: more than MAILBOX_ANNOTATIONS. */
+/* Sets all or none. ERR_LIMIT: more than MAILBOX_ANNOTATIONS. */
 void mailbox_set_metadata(struct mailbox_store *m, struct str address, uint32_t folder_id,
 			  const struct mailbox_annotation *list, unsigned count, mailbox_on_done *cb, void *arg);
 
 /* ---- Reading the index ---- */
 /* Records of UIDs first_uid..last_uid (inclusive; UINT32_MAX: to the end) that
- * exist, in order of UID: `count` records of MAILBOX_HOT_BYTES and, where
- * asked for, of MAILBOX_COLD_BYTES. changed_since: only those with a greater
- * modseq (0: all). One consistent state of the folder, named by modseq. */
+ * exist, in order of UID: `count` records of MAILBOX_HOT_BYTES and, on request,
+ * of MAILBOX_COLD_BYTES. changed_since: only those with a greater modseq (0:
+ * all). A consistent snapshot of the folder, identified by modseq. */
 enum mailbox_parts { MAILBOX_HOT = 1, MAILBOX_COLD = 2 };
 struct mailbox_records {
-	const char *hot; /* NULL when not asked for */
+	const char *hot; /* NULL unless requested */
 	const char *cold;
 	uint32_t count;
 	uint64_t highest_modseq;
@@ -271,9 +275,9 @@ typedef void mailbox_on_records(void *arg, const struct mailbox_records *records
 void mailbox_read(struct mailbox_store *m, struct str address, uint32_t folder_id, uint32_t first_uid,
 		  uint32_t last_uid, unsigned parts, uint64_t changed_since, mailbox_on_records *cb, void *arg);
 
-/* What changed after modseq: hot records that are new or changed, and UIDs
- * that are gone (sorted, each once). complete = false: the log does not reach
- * back so far; gone then is not to be relied on (compare all UIDs instead). */
+/* The changes after modseq: hot records that are new or changed, and UIDs that
+ * are gone (sorted, each once). complete = false: the log does not reach back
+ * that far, so gone is not reliable (compare all UIDs instead). */
 struct mailbox_gone {
 	uint64_t modseq; /* of its expunge or move */
 	uint32_t uid;
@@ -281,21 +285,21 @@ struct mailbox_gone {
 struct mailbox_changes {
 	struct mailbox_records records; /* hot only */
 	const uint32_t *gone_uids;
-	const struct mailbox_gone *gone; /* the same by modseq, then UID */
+	const struct mailbox_gone *gone; /* the same UIDs, by modseq, then UID */
 	uint32_t gone_count;
 	bool complete;
-	bool took_recent;	      /* this call took what folder.first_recent tells of */
+	bool took_recent;	      /* this call claimed the messages from folder.first_recent */
 	struct mailbox_folder folder; /* counts, keywords, after the changes */
 };
 typedef void mailbox_on_changes(void *arg, const struct mailbox_changes *changes, const struct err *err);
-/* take_recent: what is recent is taken (mailbox_select()). */
+/* take_recent: claims the recent messages (see mailbox_select()). */
 void mailbox_read_changes(struct mailbox_store *m, struct str address, uint32_t folder_id, uint64_t since_modseq,
 			  bool take_recent, mailbox_on_changes *cb, void *arg);
 
 /* ---- Changing ---- */
-/* Sets of UIDs are sorted arrays; UIDs that do not exist are passed over. A
- * change of very many messages is done some hundreds at a time: what fails
- * half-way leaves the rest as it was. (A copy is all or nothing.) */
+/* Sets of UIDs are sorted arrays; UIDs that do not exist are skipped. A change
+ * to very many messages is made some hundreds at a time; if it fails half-way,
+ * the rest is left unchanged. (A copy is all or nothing.) */
 #define MAILBOX_MODE_ROW(name, value) MAILBOX_FLAGS_##name = (value),
 enum mailbox_store_mode { MAILBOX_MODES_TABLE(MAILBOX_MODE_ROW) };
 struct mailbox_flag_change {
@@ -304,34 +308,34 @@ struct mailbox_flag_change {
 	const struct str *keywords;
 	unsigned keyword_count;
 	uint64_t unchanged_since; /* UINT64_MAX: no condition (RFC 7162 UNCHANGEDSINCE) */
-	uint16_t mask;		  /* the bits that it may change; 0: MAILBOX_FLAGS_ALL */
+	uint16_t mask;		  /* the bits that the call may change; 0: MAILBOX_FLAGS_ALL */
 };
 struct mailbox_stored {
-	uint64_t modseq; /* of those changed; 0: none was */
-	const char *hot; /* records of all UIDs named that exist, as they are now */
+	uint64_t modseq; /* of the changed messages; 0: none changed */
+	const char *hot; /* records of all listed UIDs that exist, as they are now */
 	uint32_t count;
-	const uint32_t *modified_uids; /* refused by unchanged_since */
+	const uint32_t *modified_uids; /* refused because of unchanged_since */
 	uint32_t modified_count;
 	const struct str *keywords; /* of the folder, now */
 	unsigned keyword_count;
-	uint64_t previous_modseq; /* the folder's, just before; UINT64_MAX: others came between */
+	uint64_t previous_modseq; /* the folder's, just before; UINT64_MAX: there were other changes in between */
 };
 typedef void mailbox_on_stored(void *arg, const struct mailbox_stored *stored, const struct err *err);
-/* More keywords than MAILBOX_KEYWORDS: ERR_LIMIT and nothing is changed. */
+/* More keywords than MAILBOX_KEYWORDS: ERR_LIMIT, and nothing is changed. */
 void mailbox_store_flags(struct mailbox_store *m, struct str address, uint32_t folder_id, const uint32_t *uids,
 			 uint32_t uid_count, const struct mailbox_flag_change *change, mailbox_on_stored *cb,
 			 void *arg);
 
 typedef void mailbox_on_expunged(void *arg, const struct mailbox_expunged *expunged, const struct err *err);
-/* Removes for good those of the UIDs that exist; only_deleted: only where
- * \Deleted is set. Drops the references to their blobs. */
+/* Permanently removes those of the UIDs that exist and drops the references to
+ * their blobs. only_deleted: only messages with \Deleted. */
 void mailbox_expunge(struct mailbox_store *m, struct str address, uint32_t folder_id, const uint32_t *uids,
 		     uint32_t uid_count, bool only_deleted, mailbox_on_expunged *cb, void *arg);
 
-/* COPY or MOVE within the account: flags, keywords, dates and email ids go
- * along; no body is copied. A copy is all or nothing; the UIDs of very many begin
- * at a multiple of 4096 (staging.c). (RFC 4315 COPYUID: from_uids[i]
- * became to_uids[i].) */
+/* COPY or MOVE within the account: flags, keywords, dates and email ids are kept;
+ * no body is copied. A copy is all or nothing. In a copy of very many messages
+ * the UIDs begin at a multiple of 4096 (staging.c). (RFC 4315 COPYUID:
+ * from_uids[i] became to_uids[i].) */
 struct mailbox_copied {
 	uint32_t uid_validity;
 	const uint32_t *from_uids;
@@ -344,38 +348,39 @@ void mailbox_copy(struct mailbox_store *m, struct str address, uint32_t from_fol
 		  uint32_t uid_count, struct str to_name, bool move, uint64_t quota_bytes, mailbox_on_copied *cb,
 		  void *arg);
 
-/* The digest was computed anew. */
+/* Records a digest that was computed again. */
 void mailbox_set_digest(struct mailbox_store *m, struct str address, uint32_t folder_id, uint32_t uid,
 			const struct blob_id *digest);
 
 /* ---- For the sweep ----
- * Tells the cold records of all messages that are in the account from the call to
- * its end, whatever is copied, moved, filed or renamed meanwhile; some more than
- * once, and some that go meanwhile. Digests may be computed anew behind our back;
- * bodies stay. Then removes what deleted folders and copies that were given up have
- * left, where nobody else has. on_cold: packed records of MAILBOX_COLD_BYTES; borrowed for the call. */
+ * Reports the cold records of all messages that are in the account from the beginning of the call to
+ * its end, whatever is copied, moved, filed or renamed meanwhile. Some records may be reported more
+ * than once, and some of messages that disappear meanwhile. Digests may be recomputed concurrently;
+ * bodies do not change. Then removes the remains of deleted folders and abandoned copies, unless this
+ * was already done. on_cold: packed records of MAILBOX_COLD_BYTES, borrowed for the call. */
 typedef void mailbox_on_cold(void *arg, struct str cold);
 void mailbox_read_bodies(struct mailbox_store *m, struct str address, mailbox_on_cold *on_cold, mailbox_on_done *cb,
 			 void *arg);
-/* The same one call at a time, with rests between as the caller likes. at: all zero
- * before the first call; must stay until cb, and then says whether more follows. */
+/* The same in single steps, so that the caller can pause between them. at: all zero
+ * before the first call. It must stay valid until cb is called, and then says
+ * whether more follows. */
 struct mailbox_bodies_at {
-	bool ended; /* all was told */
+	bool ended; /* everything was reported */
 	/* private: */
 	uint64_t since;	 /* modseq: of this pass */
-	uint64_t modseq; /* of the account when the pass began; UINT64_MAX: it has yet to */
+	uint64_t modseq; /* of the account when the pass began; UINT64_MAX: it has not begun */
 	uint64_t folder, chunk;
 	unsigned passes;
 };
 void mailbox_read_some_bodies(struct mailbox_store *m, struct str address, struct mailbox_bodies_at *at,
 			      mailbox_on_cold *on_cold, mailbox_on_done *cb, void *arg);
 
-/* Removes an account's mailboxes with all messages (user delete). What was
- * filed stays known until the ledgers expire. */
+/* Removes an account's mailboxes with all messages (user delete). The record of
+ * what was filed is kept until the ledgers expire. */
 void mailbox_destroy(struct mailbox_store *m, struct str address, mailbox_on_done *cb, void *arg);
 
 /* ---- The exclusive maildrop lock of POP3 (RFC 1939, 4) ----
- * A lease of lease_ms under a token of the owner's; ERR_EXISTS: another has it. */
+ * A lease of lease_ms under the owner's token. ERR_EXISTS: somebody else holds it. */
 void mailbox_lock(struct mailbox_store *m, struct str address, struct str token, int64_t lease_ms, mailbox_on_done *cb,
 		  void *arg);
 void mailbox_lock_renew(struct mailbox_store *m, struct str address, struct str token, int64_t lease_ms,

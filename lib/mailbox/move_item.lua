@@ -1,5 +1,5 @@
--- Moves an item to another folder of its class. Its references, and what lies beside
--- it, go along; so do its key and its name, unless it gets another one.
+-- Moves an item to another folder of its class. Its references and extra data move
+-- along, and so do its key and its name, unless a new name is given.
 if not folder_exists(from) or not folder_exists(to) then return fail('NOTFOUND there is no such folder') end
 local class = class_of(from)
 if class == CLASS.MAIL or class ~= class_of(to) then return fail('DENIED the folders are of different kinds') end

@@ -45,8 +45,8 @@ mailbox_name_check(struct str name, struct arena *arena, struct str *name_out, s
 }
 
 /* NFD, case folding, NFC: what the Unicode standard calls canonical caseless
- * matching (section 3.13, D145). A fold makes at most 3 units of one, a
- * decomposition at most 4. */
+ * matching (section 3.13, D145). Case folding turns one unit into at most 3,
+ * decomposition into at most 4. */
 static struct str
 name_fold(struct str name, struct arena *arena)
 {

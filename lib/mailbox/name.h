@@ -15,8 +15,8 @@
  * too long or too deep. */
 int mailbox_name_check(struct str name, struct arena *arena, struct str *name_out, struct err *err);
 
-/* Do the names differ in nothing but the case of letters (by Unicode's case
- * folding) and how characters are composed? */
+/* True if the names differ only in the case of letters (by Unicode case
+ * folding) and in how characters are composed. */
 bool mailbox_name_eq_any_case(struct str a, struct str b);
 
 #endif

@@ -1,4 +1,4 @@
-/* Pieces of what scripts take and answer: packed UIDs, folders, keywords. */
+/* Parts of script arguments and answers: packed UIDs, folders, keywords. */
 #include <stdlib.h>
 
 #include "lib/base/bytes.h"

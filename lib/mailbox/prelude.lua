@@ -1,25 +1,25 @@
--- What all mailbox scripts share. KEYS[1] is mail:{<address>}:meta; every other
--- key is made from its prefix, so all have the one hash tag.
+-- Shared by all mailbox scripts. KEYS[1] is mail:{<address>}:meta. Every other key is built
+-- from its prefix, so all have the same hash tag.
 --
--- In front of it stand the records (HOT, HOT_FORMAT, HOT_AT, ...), FLAG, MARK, MODE, CLASS,
--- CHUNK, KEYWORDS, FOLDER and mail_keys(), made from tables; behind it a script's arguments
--- and answer{}, made from scripts.h.
+-- It is preceded by the records (HOT, HOT_FORMAT, HOT_AT, ...), FLAG, MARK, MODE, CLASS,
+-- CHUNK, KEYWORDS, FOLDER and mail_keys(), made from tables, and followed by a script's
+-- arguments and answer{}, made from scripts.h.
 local call = redis.call
 local meta = KEYS[1]
 local base = string.sub(meta, 1, -5)
 
--- Bits of the flags that IMAP does not own.
+-- Flag bits that IMAP does not own.
 local MARKS = 65535
 for _, flag in pairs(FLAG) do MARKS = MARKS - flag end
 
 local function fail(text) return redis.error_reply(text) end
 
--- Lua writes minus nothing as "-0", which is no number to Redis.
+-- Lua writes minus zero as "-0", which Redis does not accept as a number.
 local function add(key, field, amount)
   if amount ~= 0 then call('HINCRBY', key, field, amount) end
 end
 
--- What was done under a token, by the day: looked for on this day and on so many before.
+-- Results recorded under a token, by day. Today and the last so many days are searched.
 local ONCE_DAYS = 3
 local function today() return math.floor(tonumber(call('TIME')[1]) / 86400) end
 
@@ -45,22 +45,23 @@ local function publish(id, modseq)
 end
 
 -- ---- Folders ----
--- Those of class MAIL have their names in one hash, all others in another, which
--- nothing reads that serves mail.
+-- The names of folders of class MAIL are in one hash, those of all others in
+-- another, which no code that serves mail reads.
 local function names_of(class) return base .. (class == CLASS.MAIL and 'names' or 'items') end
 
 local function class_of(id) return tonumber(call('HGET', base .. 'f:' .. id, 'class') or CLASS.MAIL) end
 
--- One that was deleted is there until it is reaped; its messages are counted no more.
+-- A deleted folder exists until it is reaped, but its messages no longer count.
 local function folder_exists(id)
   return call('EXISTS', base .. 'f:' .. id) == 1 and call('SISMEMBER', base .. 'doomed', id) == 0
 end
 
 local function next_modseq() return call('HINCRBY', meta, 'modseq', 1) end
 
--- The log of folders has for each that there is the modseq of its last change (its
--- own: made, renamed, another class; those below go along unchanged), and a
--- record of each that was deleted, for as long as other tombstones are kept.
+-- The log of folders has, for each existing folder, the modseq of its own last
+-- change (created, renamed, given another class; the folders below do not count as
+-- changed), and a record of each deleted folder for as long as other tombstones
+-- are kept.
 local function log_folder(id, modseq) call('ZADD', base .. 'fmod', modseq, id) end
 
 local function log_no_folder(id, class, modseq, now, retention)
@@ -78,7 +79,7 @@ end
 
 local function new_folder(name, special, class, modseq)
   local id = call('HINCRBY', meta, 'next_folder', 1)
-  -- Grows with every folder that is made, and is never used twice for a name.
+  -- Grows with every folder created, and is never used twice for a name.
   local validity = math.max(tonumber(call('TIME')[1]), tonumber(call('HGET', meta, 'uidvalidity') or 0) + 1)
   call('HSET', meta, 'uidvalidity', validity)
   call('HSET', names_of(class), name, id)
@@ -90,7 +91,7 @@ local function new_folder(name, special, class, modseq)
   return id
 end
 
--- The folders that every account has; INBOX gets the id 1.
+-- Creates the folders that every account has; INBOX gets the id 1.
 local function ensure_account()
   if call('HEXISTS', meta, 'next_folder') == 1 then return end
   call('HSET', meta, 'next_folder', 0, 'modseq', 1, 'next_email', 1, 'bytes', 0, 'messages', 0)
@@ -100,7 +101,7 @@ local function ensure_account()
   end
 end
 
--- Makes the levels above a name that are missing.
+-- Creates the missing levels above a name.
 local function create_upper(name, class, modseq)
   local from = 1
   while true do
@@ -112,7 +113,7 @@ local function create_upper(name, class, modseq)
   end
 end
 
--- With the levels above it. Returns the id, or nil and an error.
+-- Also creates the levels above it. Returns the id, or nil and an error.
 local function create_folder(name, special, class, modseq)
   if call('HLEN', names_of(class)) >= 10000 then return nil, 'LIMIT an account has at most 10000 mailboxes' end
   create_upper(name, class, modseq)
@@ -121,13 +122,13 @@ local function create_folder(name, special, class, modseq)
   return id
 end
 
--- Copies that are being made (stage_open.lua): "<folder>:<token>", by the end of the lease.
+-- Copies in progress (stage_open.lua): "<folder>:<token>", by the end of the lease.
 local function now_ms()
   local time = call('TIME')
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
--- The folder that a copy is made in; nil: it was given up.
+-- The folder in which a copy is made; nil: it was abandoned.
 local function staged_folder(copy)
   if call('ZSCORE', base .. 'copies', copy) then return (string.match(copy, '^%d+')) end
 end
@@ -137,12 +138,12 @@ local function doom_copy(copy)
   call('SADD', base .. 'doomed', (string.match(copy, '^%d+')))
 end
 
--- Whoever was making these has died, or is too late.
+-- The processes that made these have died, or are too late.
 local function doom_abandoned()
   for _, copy in ipairs(call('ZRANGEBYSCORE', base .. 'copies', '-inf', now_ms())) do doom_copy(copy) end
 end
 
--- Numbers of the chunks that exist, ascending, from first to last UID.
+-- Numbers of existing chunks from the first to the last UID, ascending.
 local function chunks_between(f, first, last)
   local from, to = math.floor(first / CHUNK), math.floor(last / CHUNK)
   local list = {}
@@ -170,7 +171,7 @@ local function ranges_of(packed)
   return list
 end
 
--- Chunks that any of the ranges touches, ascending, each once.
+-- Chunks that overlap any of the ranges, ascending, each once.
 local function chunks_of(f, ranges)
   local list, seen = {}, {}
   for _, r in ipairs(ranges) do
@@ -185,15 +186,17 @@ local function chunks_of(f, ranges)
   return list
 end
 
--- Is uid in the ranges? Asked with growing uids; state is {index}.
+-- True if uid is in the ranges. Must be called with increasing uids; state is
+-- {index}.
 local function in_ranges(ranges, state, uid)
   while ranges[state[1]] and ranges[state[1]][2] < uid do state[1] = state[1] + 1 end
   local r = ranges[state[1]]
   return r ~= nil and r[1] <= uid
 end
 
--- Places (from 0) of a chunk's records that are in the ranges, ascending; the rest
--- is not unpacked, which is what a chunk costs. state: as in_ranges() has it.
+-- Positions (from 0) of a chunk's records that are in the ranges, ascending. The
+-- other records are not unpacked, since unpacking is the main cost of a chunk.
+-- state: as for in_ranges().
 local function places_in(hot, ranges, state)
   local list = {}
   for at = HOT_AT.uid + 1, #hot, HOT do
@@ -202,8 +205,8 @@ local function places_in(hot, ranges, state)
   return list
 end
 
--- Packed UIDs, ascending: the place of each (from 0) by its number, and the chunks that
--- they lie in, ascending.
+-- From packed, ascending UIDs: the position (from 0) of each by UID, and the chunks
+-- that contain them, ascending.
 local function wanted_of(uids)
   local wanted, chunks = {}, {}
   for k = 0, #uids / 4 - 1 do
@@ -227,7 +230,7 @@ local function keyword_list(f)
   return out
 end
 
--- Keywords of messages that are on their way into a folder.
+-- Keywords of messages on their way into a folder.
 local function staged_keywords(f)
   local lo, hi = 0, 0
   for _, copy in ipairs(call('ZRANGE', base .. 'copies', 0, -1)) do
@@ -237,16 +240,17 @@ local function staged_keywords(f)
   return lo, hi
 end
 
--- Bits that keyword_bits() has told of in this script: of messages yet to be written.
+-- Bits that keyword_bits() has assigned in this script to messages not yet written.
 local given_lo, given_hi = 0, 0
 
--- Bits that no message has any more are given to new keywords. All chunks laid one
--- upon the other tell which are in use: at 100,000 messages that is 256 records.
+-- Frees the bits that no message uses any more for new keywords. An OR over all
+-- chunks shows which bits are in use; even with 100,000 messages the result is
+-- only 256 records.
 local function reclaim_keywords(f)
   local lo, hi = staged_keywords(f)
   local chunks, all = chunks_between(f, 0, 4294967295), f .. ':h:all'
   lo, hi = bit.bor(lo, given_lo), bit.bor(hi, given_hi)
-  -- With up to 16 keys at once Redis goes by words, not by bytes.
+  -- With up to 16 keys Redis works in words, not in bytes.
   for from = 1, #chunks, 15 do
     local keys = {}
     for i = from, math.min(from + 14, #chunks) do keys[#keys + 1] = f .. ':h:' .. chunks[i] end
@@ -276,8 +280,8 @@ end
 
 local function unsigned(v) return v < 0 and v + 4294967296 or v end
 
--- Names separated by spaces as two halves of 32 bits. create: unknown ones get
--- a bit; nil when there is none left.
+-- Names separated by spaces as two halves of 32 bits. create: unknown names get
+-- a bit; nil if no bit is left.
 local function keyword_bits(f, names, create)
   local lo, hi = 0, 0
   for name in string.gmatch(names, '[^ ]+') do
@@ -300,8 +304,8 @@ local function keyword_bits(f, names, create)
   return unsigned(lo), unsigned(hi)
 end
 
--- Bits of one folder as those of another, which gets the keywords that it lacks: a
--- function of two halves, nil where there is no bit left.
+-- Translates the bits of one folder to those of another, which gets the keywords
+-- it lacks. Returns a function of two halves, which returns nil if no bit is left.
 local function keyword_map(f, g)
   if f == g then return function(lo, hi) return lo, hi end end
   local names, known = {}, {}
@@ -324,9 +328,9 @@ local function keyword_map(f, g)
 end
 
 -- ---- Names of items ----
--- In f:u, 'u' and a key of 12 bytes, or 'h' and a name, lead to a UID. In f:r a UID
--- leads to its key and name; that stays until the tombstone goes, so that others can
--- be told the name of what is gone.
+-- f:u maps 'u' and a key of 12 bytes, or 'h' and a name, to a UID. f:r maps a UID to
+-- its key and name; this entry stays until the tombstone is removed, so that clients
+-- can be told the name of an item that is gone.
 local NO_KEY = string.rep('\0', 12)
 
 local function names_of_item(f, uid)
@@ -346,7 +350,7 @@ local function free_names(f, uid)
   if name ~= '' then call('HDEL', f .. ':u', 'h' .. name) end
 end
 
--- Writes the tombstones (a list of packed strings) and lets old ones go.
+-- Writes the tombstones (a list of packed strings) and removes old ones.
 local function bury(f, stones, now, retention)
   local has_names = call('EXISTS', f .. ':r') == 1
   for from = 1, #stones, 1000 do
@@ -363,10 +367,11 @@ local function bury(f, stones, now, retention)
   end
 end
 
--- ---- Reading much: by pages, each a script; lib/mailbox/read.c puts them together ----
+-- ---- Large reads: in pages, one script each, assembled by lib/mailbox/read.c ----
 
 -- Numbers of chunks with UIDs from first to last that changed after a modseq (0: all),
--- ascending, as many as one script should read; then the UID to go on with, nil: none.
+-- ascending, at most as many as one script should read. Then the UID to continue with;
+-- nil: none.
 local function changed_chunks(f, first, last, since)
   local CHUNKS_AT_ONCE = 40
   local from, to, list = math.floor(first / CHUNK), math.floor(last / CHUNK), {}
@@ -388,12 +393,13 @@ local function changed_chunks(f, first, last, since)
   return list, rest and rest * CHUNK
 end
 
--- Were these the last chunks, and is the folder as it was at the first ones?
+-- True if these were the last chunks and the folder has not changed since the
+-- first ones.
 local function is_whole(rest, begun, modseq) return not rest and (not begun or begun == tonumber(modseq)) end
 
--- Packed tombstones that are newer than a modseq, the oldest first; where one script
--- should not look at all of them, the modseq up to which these go, else 0; 1: the log
--- reaches back so far.
+-- Packed tombstones newer than a modseq, oldest first; the modseq up to which they
+-- go, if there are too many for one script, else 0; and 1 if the log reaches back
+-- that far.
 local function stones_after(f, since)
   local STONES_AT_ONCE, PIECE, key = 1000, 250, f .. ':gone'
   local complete = since >= tonumber(call('HGET', f, 'since')) and 1 or 0
@@ -425,14 +431,15 @@ local function folder_fields(id)
   return h
 end
 
--- What has come since the last taking is taken: folder_fields() before tells
--- what it was. "recent" is the first UID of it; without one, nothing has come.
+-- Claims the messages that arrived since the last claim; call folder_fields()
+-- before it to learn which. "recent" is the first UID of them; if it is
+-- missing, nothing has arrived.
 local function take_recent(f)
   local h = call('HMGET', f, 'recent', 'uidnext')
   if h[1] and tonumber(h[1]) < tonumber(h[2]) then call('HSET', f, 'recent', h[2], 'recent_count', 0) end
 end
 
--- A cold record that comes into its folder now.
+-- The cold record of a message that is added to its folder now.
 local function saved_now(cold, now)
   local from = COLD_AT.save_date
   return string.sub(cold, 1, from) .. struct.pack('<I4', now) .. string.sub(cold, from + 5)
@@ -458,7 +465,7 @@ local function once_note(token, folder, uid, modseq, email, cold)
   if call('TTL', key) < 0 then call('EXPIRE', key, (ONCE_DAYS + 1) * 86400) end
 end
 
--- ---- What lies beside records ----
+-- ---- Extra data of records ----
 local function set_extra(f, uid, extra)
   if extra == '' then
     call('HDEL', f .. ':x', uid)
@@ -467,18 +474,19 @@ local function set_extra(f, uid, extra)
   end
 end
 
--- What lay beside records that remove_records() took out, by UID: a move takes it along.
+-- Extra data of records that remove_records() removed, by UID: a move takes it along.
 local carried = {}
 
--- A copy takes along what lies beside its records (the eighth element is their UID in f).
+-- A copy takes along the extra data of its records (the eighth element is their UID in
+-- f).
 local function carry_extras(f, records)
   for _, r in ipairs(records) do
     if bit.band(r[1], MARK.EXTRA) ~= 0 then r.extra = call('HGET', f .. ':x', r[8]) or nil end
   end
 end
 
--- Appends packed records to a folder: {flags, size, modseq, email, lo, hi, cold, UID
--- where it comes from or nil, extra = what lies beside it or nil}.
+-- Appends packed records to a folder: {flags, size, modseq, email, lo, hi, cold,
+-- source UID or nil, extra = extra data or nil}.
 local function append_records(id, records, modseq)
   local f = base .. 'f:' .. id
   local h = call('HMGET', f, 'uidnext', 'uidvalidity', 'recent')
@@ -493,7 +501,7 @@ local function append_records(id, records, modseq)
     local old = call('HGET', f .. ':chunks', chunk)
     local had = old and tonumber(string.match(old, '^%d+')) or 0
     call('HSET', f .. ':chunks', chunk, (had + #hot) .. ' ' .. modseq)
-    -- A full chunk is stored once more, without the room that APPEND leaves.
+    -- A full chunk is stored again, without the spare room that APPEND leaves.
     if uid >= (chunk + 1) * CHUNK then
       call('SET', f .. ':h:' .. chunk, call('GET', f .. ':h:' .. chunk))
       call('SET', f .. ':c:' .. chunk, call('GET', f .. ':c:' .. chunk))
@@ -535,14 +543,15 @@ local function append_records(id, records, modseq)
   return first, tonumber(h[2])
 end
 
--- What goes into the account's counts with records of a folder: only mail is
--- counted as messages, but the quota is of all.
+-- Adds records of a folder to the account's counts. Only mail counts as
+-- messages, but everything counts towards the quota.
 local function count_records(id, count, bytes)
   add(meta, 'bytes', bytes)
   if class_of(id) == CLASS.MAIL then add(meta, 'messages', count) end
 end
 
--- The hot record of a UID, its chunk and its place in it; nil: there is no such UID.
+-- The hot record of a UID, its chunk and its position in it; nil: there is no such
+-- UID.
 local function record_of(f, uid)
   local chunk = math.floor(uid / CHUNK)
   local hot = call('GET', f .. ':h:' .. chunk) or ''
@@ -562,7 +571,7 @@ local function record_of(f, uid)
           place = low, chunk_records = #hot / HOT}
 end
 
--- Puts another in its place, and counts the difference.
+-- Replaces a record, and counts the difference.
 local function set_record(f, old, flags, size, modseq)
   local record = struct.pack(HOT_FORMAT, old.uid, flags, size, modseq, old.email, old.lo, old.hi)
   call('SETRANGE', f .. ':h:' .. old.chunk, old.place * HOT, record)
@@ -575,7 +584,7 @@ local function set_record(f, old, flags, size, modseq)
   call('HSET', f, 'modseq', modseq)
 end
 
--- Takes the records of the ranges out of a folder; wanted(flags) says which.
+-- Removes records in the ranges from a folder; wanted(flags) selects them.
 -- Returns a list of {uid, flags, size, modseq, email, lo, hi, cold}.
 local function remove_records(id, ranges, modseq, now, retention, wanted)
   local f = base .. 'f:' .. id

@@ -1,5 +1,5 @@
-/* The mailbox store's inside: calls of scripts, and pieces of their answers.
- * Private to lib/mailbox. */
+/* Internals of the mailbox store: calls of scripts, and parsers for parts of
+ * their answers. Private to lib/mailbox. */
 #ifndef SP_MAILBOX_PRIVATE_H
 #define SP_MAILBOX_PRIVATE_H
 
@@ -16,19 +16,20 @@ struct mailbox_store {
 	struct redis *redis;	  /* borrowed */
 	struct blob_store *blobs; /* borrowed */
 	int64_t retention_s;
-	uint32_t copy_at_once; /* messages; a copy of more takes several steps */
-	int64_t copy_lease_ms; /* between two of them */
+	uint32_t copy_at_once; /* messages; a larger copy takes several steps */
+	int64_t copy_lease_ms; /* between two steps */
 };
 
-/* ---- A call under way ----
+/* ---- A call in progress ----
  *
- * Made by each function of mailbox.h. Its steps ask the store; each ends by
- * asking anew or by telling the caller and mailbox_call_end(). */
+ * Created by each function of mailbox.h. Each step queries the store and ends
+ * either with another query, or with the caller's callback and
+ * mailbox_call_end(). */
 struct mailbox_call;
 /* As redis_on_reply, for the answer that the call waits for. */
 typedef void mailbox_on_answer(struct mailbox_call *call, const redisReply *reply, const struct err *err);
 
-/* Whom the call tells: the one that its function takes. */
+/* The caller's callback; which member is set depends on the function. */
 union mailbox_on {
 	mailbox_on_done *done;
 	mailbox_on_filed *filed;
@@ -55,21 +56,21 @@ struct mailbox_call {
 	struct mailbox_store *store; /* borrowed */
 	const char *address;	     /* in the arena */
 	union mailbox_on on;
-	void *arg;		       /* of the caller */
-	mailbox_on_answer *on_answer;  /* of the step that waits */
-	const struct err *failure;     /* in the arena; of mailbox_call_fail() */
-	void *state;		       /* of calls that take several steps; in the arena */
-	struct mailbox_source *source; /* borrowed; of calls that copy */
+	void *arg;		       /* the caller's */
+	mailbox_on_answer *on_answer;  /* of the current step */
+	const struct err *failure;     /* in the arena; for mailbox_call_fail() */
+	void *state;		       /* for calls that take several steps; in the arena */
+	struct mailbox_source *source; /* borrowed; for calls that copy */
 };
 
 struct mailbox_call *mailbox_call_new(struct mailbox_store *m, struct str address, union mailbox_on on, void *arg);
-/* The caller has been told. Frees it. */
+/* Frees the call after the caller's callback was called. */
 void mailbox_call_end(struct mailbox_call *call);
-/* Tells on.done, which may be NULL, and ends the call; reply may be NULL. */
+/* Calls on.done, which may be NULL, and ends the call; reply may be NULL. */
 mailbox_on_answer mailbox_call_done;
 
-/* Arguments of a script, made by its <script>_takes() (scripts.h). Texts are
- * borrowed until it is called. */
+/* Arguments of a script, built by its <script>_takes() (scripts.h). Texts are
+ * borrowed until the script is called. */
 struct mailbox_args {
 	struct mailbox_call *call;
 	struct str *list;
@@ -78,7 +79,7 @@ struct mailbox_args {
 struct mailbox_args mailbox_args_new(struct mailbox_call *call, size_t capacity);
 void mailbox_args_add(struct mailbox_args *a, struct str s);
 void mailbox_args_add_u64(struct mailbox_args *a, uint64_t v);
-/* UINT64_MAX: empty. */
+/* UINT64_MAX is passed as an empty argument. */
 void mailbox_args_add_option(struct mailbox_args *a, uint64_t v);
 
 /* Calls the script with the account's key. */
@@ -87,44 +88,45 @@ void mailbox_call_script(struct mailbox_call *call, struct redis_script *script,
 /* A plain command on a key. */
 void mailbox_call_command(struct mailbox_call *call, const char *verb, struct str key, size_t count,
 			  const struct str *args, mailbox_on_answer *on_answer);
-/* HMGET of a folder's key that has UIDs as fields. */
+/* HMGET on a key of a folder that has UIDs as fields. */
 void mailbox_call_by_uid(struct mailbox_call *call, enum redis_key key, uint32_t folder_id, const uint32_t *uids,
 			 uint32_t count, mailbox_on_answer *on_answer);
-/* on_answer gets err, later, as if a script had failed. */
+/* Calls on_answer with err, later, as if a script had failed. */
 void mailbox_call_fail(struct mailbox_call *call, const struct err *err, mailbox_on_answer *on_answer);
-/* The name of a folder, checked (lib/mailbox/name.h). False: the call has failed. */
+/* Checks the name of a folder (lib/mailbox/name.h). False: the call has failed. */
 bool mailbox_call_name(struct mailbox_call *call, struct str name, mailbox_on_answer *on_answer, struct str *name_out);
 
 /* ---- Many messages ----
  *
- * A script stops everything else in the store while it runs, so a change of
- * very many messages is made of several, each of some of them. */
+ * A running script blocks the whole store, so a change to very many messages is
+ * split over several scripts. */
 struct mailbox_batch {
-	const uint32_t *uids; /* of all that is to be changed; in the arena */
+	const uint32_t *uids; /* all UIDs to change; in the arena */
 	uint32_t count, done;
-	uint32_t most;			  /* in one script */
-	uint64_t modseq, previous_modseq; /* of all that was done as one change */
+	uint32_t most;			  /* per script */
+	uint64_t modseq, previous_modseq; /* of everything that was done as one change */
 };
 void mailbox_batch_init(struct mailbox_call *call, struct mailbox_batch *b, const uint32_t *uids, uint32_t count);
-/* The ranges of the next ones; empty when there are none at all. */
+/* The ranges of the next batch; empty if there are none at all. */
 struct str mailbox_batch_next(struct mailbox_call *call, struct mailbox_batch *b);
-/* How many those are; b->done is passed over them. */
+/* The size of that batch; advances b->done past it. */
 uint32_t mailbox_batch_take(struct mailbox_batch *b);
-/* A change that followed the one before with nothing between leaves them one. */
+/* Records a step. If nothing happened between it and the previous steps, they still count as one change. */
 void mailbox_batch_note(struct mailbox_batch *b, uint64_t modseq, uint64_t previous_modseq);
 
-/* ---- Messages about to be copied ---- */
+/* ---- Messages to be copied ---- */
 typedef void mailbox_on_taken(struct mailbox_call *call, const struct err *err);
 struct mailbox_source {
 	struct buf uids, cold; /* owner; packed: ascending, and the record of each */
 	mailbox_on_taken *on_taken;
 	struct err err;
 };
-/* on_taken, later: of the (ascending) UIDs those that exist are in the source,
- * and a reference was added to each body and digest that their records name. */
+/* Calls on_taken, later, when the source holds those of the (ascending) UIDs
+ * that exist and a reference was added to each body and digest that their
+ * records name. */
 void mailbox_source_take(struct mailbox_call *call, struct mailbox_source *s, uint64_t folder, const uint32_t *uids,
 			 uint32_t count, mailbox_on_taken *on_taken);
-/* Drops the references of those that are not among the copied (packed UIDs, ascending). */
+/* Drops the references of messages that were not copied (copied: packed UIDs, ascending). */
 void mailbox_source_give_back(struct mailbox_call *call, struct mailbox_source *s, struct str copied);
 void mailbox_source_fini(struct mailbox_source *s);
 
@@ -135,20 +137,20 @@ struct str mailbox_pack_ranges(struct arena *arena, const uint32_t *uids, uint32
 const uint32_t *mailbox_unpack_uids(struct arena *arena, struct str packed, uint32_t *count_out);
 /* Separated by spaces. */
 struct str mailbox_join_keywords(struct arena *arena, const struct str *names, unsigned count);
-/* Folder fields as the scripts give them. */
+/* Parses a folder's fields as the scripts return them. */
 void mailbox_parse_folder(const redisReply *fields, struct mailbox_folder *out);
-/* bit, name, bit, name, ... into a table by bit number. */
+/* Turns the list bit, name, bit, name, ... into a table by bit number. */
 const struct str *mailbox_parse_keywords(const redisReply *list, struct arena *arena, unsigned *count_out);
 /* Drops the references to bodies and digests of packed cold records. */
 void mailbox_drop_references(struct mailbox_store *m, struct str cold);
 
-/* ---- Calls that others are made of ---- */
-/* Reaps a folder whose deletion was begun; then, if done is not NULL, calls it. */
+/* ---- Calls that others are built from ---- */
+/* Reaps a folder whose deletion has begun; then calls done, unless it is NULL. */
 void mailbox_reap(struct mailbox_store *m, struct str address, uint64_t id, mailbox_on_done *done, void *arg);
-/* All of a list of doomed folders, behind the caller's back. */
+/* Reaps all folders of a list of doomed ones, in the background. */
 void mailbox_reap_all(struct mailbox_store *m, struct str address, const redisReply *doomed);
-/* A copy of so many that one script would hold the store too long (staging.c).
- * `to` was checked. */
+/* Copies so many messages that a single script would block the store too long
+ * (staging.c). `to` was checked. */
 void mailbox_copy_staged(struct mailbox_store *m, struct str address, uint32_t from_folder, const uint32_t *uids,
 			 uint32_t uid_count, struct str to, uint64_t quota_bytes, mailbox_on_copied *cb, void *arg);
 

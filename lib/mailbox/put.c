@@ -1,4 +1,4 @@
-/* Items put into folders, and found there by key and name. */
+/* Items: putting them into folders, and finding them by key and name. */
 #include "lib/base/clock.h"
 #include "lib/mailbox/scripts.h"
 
@@ -88,7 +88,7 @@ mailbox_put(struct mailbox_store *m, const struct mailbox_put *put, mailbox_on_p
 			put_on_answer);
 }
 
-/* ---- Moved ---- */
+/* ---- Moving ---- */
 
 static void
 put_on_moved(struct mailbox_call *call, const redisReply *reply, const struct err *err)

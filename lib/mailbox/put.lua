@@ -1,4 +1,4 @@
--- Puts an item into a folder: a new one, or in the place of the one that has this UID.
+-- Puts an item into a folder: a new one, or in place of the one that has this UID.
 local f = base .. 'f:' .. id
 
 if once ~= '' then
@@ -11,9 +11,9 @@ if once ~= '' then
   end
 end
 if not folder_exists(id) then return fail('NOTFOUND there is no such folder') end
-if class_of(id) == CLASS.MAIL then return fail('DENIED what a UID shows of mail never changes') end
+if class_of(id) == CLASS.MAIL then return fail('DENIED a message cannot be changed under its UID') end
 
--- ---- What there is ----
+-- ---- The present state ----
 local old = uid > 0 and record_of(f, uid) or nil
 if uid > 0 and not old then return fail('NOTFOUND there is no such item') end
 if old and limit and old.modseq > limit then return fail('FENCED the item has changed since') end
@@ -27,7 +27,7 @@ if other then return answer{other = other} end
 
 local grows = size - (old and old.size or 0)
 if quota > 0 and grows > 0 and tonumber(call('HGET', meta, 'bytes') or 0) + grows > quota then
-  return fail('OVERQUOTA the account holds all that it may')
+  return fail('OVERQUOTA the quota of the account would be exceeded')
 end
 if not old and tonumber(call('HGET', f, 'uidnext')) >= 4294967294 then
   return fail('LIMIT the folder has used up its UIDs')
@@ -46,7 +46,7 @@ local function put_new()
   return email
 end
 
--- Returns the cold record that was in its place.
+-- Returns the cold record that was replaced.
 local function put_in_place()
   flags = bit.bor(flags, bit.band(old.flags, MARKS))
   if has_extra then
@@ -61,7 +61,7 @@ local function put_in_place()
   return was
 end
 
--- What is not given stays as it is.
+-- What is not given stays unchanged.
 local function put_names()
   if key == '' and name == '' then return end
   local was_key, was_name = names_of_item(f, uid)

@@ -1,14 +1,16 @@
-/* Reading the index, and what changed in it: one state of the folder, by pages.
+/* Reading the index and its changes: one consistent state of the folder, in
+ * pages.
  *
- * A page is a script that reads some chunks, so that none holds the store for
- * long. All pages of a pass are of one state if the folder's modseq is the same
- * at the last as at the first; if not, the next pass reads what changed since
- * this one began, which is little, until a pass is whole. What is gone since the
- * first page tells which of the records read before are no more. One page, which
- * is what nearly all take, is whole.
+ * A page is a script that reads some chunks, so that none blocks the store for
+ * long. All pages of a pass belong to one state if the folder's modseq is the
+ * same at the last page as at the first. If not, the next pass reads the changes
+ * since this one began, which are few, until a pass is consistent. The
+ * tombstones since the first page tell which of the records read before no
+ * longer exist. A single page, which is nearly always enough, is always
+ * consistent.
  *
- * The scripts give whole chunks; records that lie outside the UIDs asked for, or
- * have not changed, are cut here, where it costs nothing to the store. */
+ * The scripts return whole chunks; records outside the requested UIDs, or
+ * unchanged ones, are removed here, where it costs the store nothing. */
 #include <stdlib.h>
 
 #include "lib/base/bytes.h"
@@ -19,25 +21,25 @@ MAILBOX_SCRIPT(read);
 MAILBOX_SCRIPT(changes);
 MAILBOX_SCRIPT(gone);
 
-/* Each pass reads only what the one before, which took milliseconds, has missed. */
+/* Each pass reads only what the previous one, which took milliseconds, has missed. */
 enum { PASSES_MAX = 1000, GONE_BYTES = sizeof(struct mailbox_gone_layout) };
 
 struct reading {
 	uint32_t folder_id;
 	uint32_t first_uid, last_uid;
 	unsigned parts;
-	uint64_t changed_since; /* as it was asked for */
+	uint64_t changed_since; /* as requested */
 	bool is_changes, take_recent;
 	/* This pass */
 	uint64_t since;	   /* modseq */
-	uint64_t begun;	   /* modseq of the folder at its first page; UINT64_MAX: there was none */
+	uint64_t begun;	   /* modseq of the folder at its first page; UINT64_MAX: no page yet */
 	uint32_t next_uid; /* of the next page */
-	unsigned passes;   /* before it, of this try */
-	unsigned turns;	   /* of all tries */
+	unsigned passes;   /* passes before this one, in this attempt */
+	unsigned turns;	   /* of all attempts */
 	uint64_t first_begun;
-	/* What was read, of all passes */
+	/* Data read so far, in all passes */
 	struct buf hot, cold, gone; /* owner; packed */
-	uint64_t gone_after;	    /* modseq: of the next page of those that are gone */
+	uint64_t gone_after;	    /* modseq: start of the next page of tombstones */
 	bool gone_complete;
 	struct mailbox_changes result;
 };
@@ -92,7 +94,7 @@ read_parse_gone(struct mailbox_call *call)
 	uint32_t *uids = arena_array(&call->op.arena, uint32_t, count + 1);
 	bool sorted = true, uids_sorted = true;
 
-	/* The log is read from its end: turned round it is in order, as a rule. */
+	/* The log is read from its end: reversed, it is usually in order. */
 	for (uint32_t i = 0; i < count; i++) {
 		const char *stone = r->gone.data + (size_t)(count - i - 1) * GONE_BYTES;
 		gone[i] = (struct mailbox_gone){
@@ -116,10 +118,10 @@ read_parse_gone(struct mailbox_call *call)
 
 struct read_place {
 	uint32_t uid;
-	uint32_t at; /* number of the record, of all that were read */
+	uint32_t at; /* index of the record, among all that were read */
 };
 
-/* By UID; of the same one the last that was read comes first. */
+/* By UID; for the same UID the record read last comes first. */
 static int
 read_by_place(const void *a, const void *b)
 {
@@ -137,7 +139,7 @@ read_copy_record(struct buf *out, const struct buf *in, uint32_t at, size_t byte
 		buf_add(out, in->data + (size_t)at * bytes, bytes);
 }
 
-/* Of what the passes have read, the last of each message that is not gone. */
+/* Keeps, of all records read, the last one of each message that is not gone. */
 static void
 read_merge(struct reading *r)
 {
@@ -173,7 +175,7 @@ read_finish(struct mailbox_call *call)
 	if (r->passes != 0)
 		read_merge(r);
 	records->count = (uint32_t)(r->hot.len / MAILBOX_HOT_BYTES);
-	buf_reserve(&r->hot, 1); /* where there is no record it is no NULL yet */
+	buf_reserve(&r->hot, 1); /* so that the data is not NULL even without a record */
 	buf_reserve(&r->cold, 1);
 	records->hot = (r->parts & MAILBOX_HOT) != 0 ? r->hot.data : NULL;
 	records->cold = (r->parts & MAILBOX_COLD) != 0 ? r->cold.data : NULL;
@@ -186,7 +188,7 @@ read_finish(struct mailbox_call *call)
 
 static void read_page(struct mailbox_call *call);
 
-/* Records of the pass's page that are wanted. */
+/* Takes the requested records from the page. */
 static void
 read_take_records(struct reading *r, const redisReply *hot_chunks, const redisReply *cold_chunks)
 {
@@ -227,7 +229,7 @@ read_begin_pass(struct mailbox_call *call, uint64_t since)
 	read_end(call, &busy);
 }
 
-/* The log does not tell what is gone since the first pass: all anew. */
+/* The log does not say what is gone since the first pass: start again. */
 static void
 read_begin_anew(struct mailbox_call *call)
 {
@@ -243,14 +245,14 @@ read_begin_anew(struct mailbox_call *call)
 
 static void read_on_gone(struct mailbox_call *call, const redisReply *reply, const struct err *err);
 
-/* Some of what is gone; more: there is more of it. */
+/* Takes some of the tombstones; more: there are more of them. */
 static void
 read_take_gone(struct mailbox_call *call, const redisReply *gone, uint64_t more, bool complete)
 {
 	struct reading *r = read_of(call);
 	struct str packed = redis_str(gone);
 
-	/* Not what went after the state that the records are of. */
+	/* Without those that are newer than the state of the records. */
 	for (size_t at = 0; at + GONE_BYTES <= packed.len; at += GONE_BYTES)
 		if (bytes_get_u48(packed.p + at + MAILBOX_AT(gone, modseq)) <= r->result.records.highest_modseq)
 			buf_add(&r->gone, packed.p + at, GONE_BYTES);
@@ -275,8 +277,8 @@ read_on_gone(struct mailbox_call *call, const redisReply *reply, const struct er
 		read_take_gone(call, got.gone, (uint64_t)redis_i64(got.more, 0), redis_i64(got.complete, 0) != 0);
 }
 
-/* What is the same in the answers of both scripts. Tells whether the pass is whole;
- * if not, more was asked for. */
+/* Handles the common part of both scripts' answers. Returns whether the pass is
+ * consistent; if not, more was requested. */
 static bool
 read_take_page(struct mailbox_call *call, const redisReply *modseq_reply, const redisReply *next)
 {
@@ -322,7 +324,7 @@ read_on_records(struct mailbox_call *call, const redisReply *reply, const struct
 		read_take_gone(call, got.gone, (uint64_t)redis_i64(got.more, 0), redis_i64(got.complete, 0) != 0);
 }
 
-/* The answer may be gone before all that is gone was told. */
+/* The answer may be freed before all tombstones were received. */
 static void
 read_take_folder(struct mailbox_call *call, const redisReply *fields, const redisReply *keywords)
 {

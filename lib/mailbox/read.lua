@@ -1,4 +1,4 @@
--- Chunks of a folder, so many at a time.
+-- Reads chunks of a folder, so many at a time.
 local f = base .. 'f:' .. id
 local h = call('HMGET', f, 'modseq', 'uidnext', 'uidvalidity')
 if not h[1] then return fail('NOTFOUND there is no such mailbox') end

@@ -1,5 +1,5 @@
 -- Removes some chunks of a folder that was deleted. Returns their cold records;
--- an empty text: the folder is gone altogether.
+-- an empty string: nothing of the folder is left.
 local f = base .. 'f:' .. id
 if call('SISMEMBER', base .. 'doomed', id) == 0 then return '' end
 local out = {}

@@ -1,14 +1,15 @@
-/* The packed records of mailboxes, a table each: field, bytes, format as Lua's
- * struct.pack has it. All little-endian, without gaps.
+/* The packed records of mailboxes, one table each: field, bytes, format for
+ * Lua's struct.pack. All are little-endian, without gaps.
  *
- * C gets the places by MAILBOX_AT() and the sizes; the scripts get, for a record
- * X, X (its bytes), X_FORMAT, and X_AT.<field>, the place from 0. */
+ * C code gets offsets from MAILBOX_AT(), and the sizes. For a record X the
+ * scripts get X (its size in bytes), X_FORMAT, and X_AT.<field>, the offset from
+ * 0. */
 #ifndef SP_MAILBOX_RECORDS_TABLE_H
 #define SP_MAILBOX_RECORDS_TABLE_H
 
 #include <stddef.h>
 
-/* What SELECT, FLAGS and SEARCH want of a message. */
+/* The fields of a message that SELECT, FLAGS and SEARCH need. */
 #define MAILBOX_RECORD_HOT(F) \
 	F(uid, 4, "I4") \
 	F(flags, 2, "I2") /* enum mailbox_flag */ \
@@ -18,34 +19,34 @@
 	F(keywords_low, 4, "I4") /* bit n: the folder's keyword n */ \
 	F(keywords_high, 4, "I4")
 
-/* Where its body and its digest are, and dates. */
+/* The places of the body and the digest, and dates. */
 #define MAILBOX_RECORD_COLD(F) \
 	F(body, 20, "c20")	  /* BLOB_ID_PACKED */ \
-	F(digest, 20, "c20")	  /* none: has yet to be computed */ \
+	F(digest, 20, "c20")	  /* none: not yet computed */ \
 	F(internal_date, 8, "i8") /* unix seconds */ \
-	F(save_date, 4, "I4")	  /* unix seconds: when it came into this folder */ \
+	F(save_date, 4, "I4")	  /* unix seconds: when it was added to this folder */ \
 	F(zone_minutes, 2, "i2")  /* of internal_date, as APPEND gave it */ \
 	F(reserved, 2, "I2")
 
-/* What an expunge or a move leaves in the folder's log. */
+/* A tombstone: what an expunge or a move leaves in the folder's log. */
 #define MAILBOX_RECORD_STONE(F) \
 	F(modseq, 6, "I6") \
 	F(uid, 4, "I4") \
 	F(email_id, 6, "I6") \
 	F(buried, 4, "I4") /* unix seconds */
 
-/* In answers: a message that is gone; a tombstone begins with it. */
+/* In answers: a message that is gone. A tombstone begins with the same fields. */
 #define MAILBOX_RECORD_GONE(F) \
 	F(modseq, 6, "I6") \
 	F(uid, 4, "I4")
 
-/* What a deleted folder leaves in the account's log of folders; its modseq is the score there. */
+/* A tombstone of a deleted folder in the account's log of folders; its score there is the modseq. */
 #define MAILBOX_RECORD_FGONE(F) \
 	F(id, 4, "I4") \
 	F(class, 2, "I2")  /* enum mailbox_class */ \
 	F(buried, 4, "I4") /* unix seconds */
 
-/* What became of a token that is to do its work once. */
+/* The result of a request that carried a token to be executed once. */
 #define MAILBOX_RECORD_ONCE(F) \
 	F(folder, 4, "I4") \
 	F(uid, 4, "I4") \
@@ -58,8 +59,8 @@
 	F(first, 4, "I4") \
 	F(last, 4, "I4")
 
-/* What a folder holds, and the name of the first folder of its kind. IMAP, POP3 and
- * delivery know folders of class MAIL alone. */
+/* What a folder holds, and the name of the first folder of that class. IMAP, POP3
+ * and delivery see only folders of class MAIL. */
 #define MAILBOX_CLASSES_TABLE(F) \
 	F(MAIL, 0, INBOX) \
 	F(CALENDAR, 1, Calendar) \
@@ -79,16 +80,16 @@
 	F(DRAFT, 16)
 
 /* Marks that the scripts themselves set. */
-#define MAILBOX_MARKS_TABLE(F) F(EXTRA, 32768) /* there is something beside the record: mailbox_get_extra() */
+#define MAILBOX_MARKS_TABLE(F) F(EXTRA, 32768) /* there is extra data: mailbox_get_extra() */
 
-/* What a change of flags does with those it names. */
+/* What a change of flags does with the given flags. */
 #define MAILBOX_MODES_TABLE(F) \
 	F(SET, 0) \
 	F(ADD, 1) \
 	F(REMOVE, 2)
 
 #define MAILBOX_CHUNK_UIDS 256
-#define MAILBOX_KEYWORDS   64 /* at most in one folder */
+#define MAILBOX_KEYWORDS   64 /* at most, per folder */
 
 #define MAILBOX_LAYOUT_FIELD(field, bytes, format) char field[bytes];
 struct mailbox_hot_layout {
@@ -107,7 +108,7 @@ struct mailbox_range_layout {
 	MAILBOX_RECORD_RANGE(MAILBOX_LAYOUT_FIELD)
 };
 
-/* The place of a field of the record: MAILBOX_AT(hot, uid). */
+/* The offset of a field in the record: MAILBOX_AT(hot, uid). */
 #define MAILBOX_AT(record, field) offsetof(struct mailbox_##record##_layout, field)
 #define MAILBOX_HOT_BYTES	  sizeof(struct mailbox_hot_layout)
 #define MAILBOX_COLD_BYTES	  sizeof(struct mailbox_cold_layout)

@@ -1,7 +1,7 @@
-/* Folders removed, one or all of an account.
+/* Removes folders: one, or all of an account.
  *
- * A script takes the name away, which is what the caller waits for; what the
- * folder held goes in slices behind that. */
+ * A script removes the name, which is what the caller waits for; the content of
+ * the folder is removed in slices after that. */
 #include "lib/base/clock.h"
 #include "lib/mailbox/scripts.h"
 
@@ -49,8 +49,8 @@ mailbox_reap_all(struct mailbox_store *m, struct str address, const redisReply *
 static void
 removal_on_deleted(struct mailbox_call *call, const redisReply *reply, const struct err *err)
 {
-	/* The name is gone, which is what was asked for; what the folder held goes
-	 * behind the answer, and is found again by the next listing if we die. */
+	/* The name is gone, as requested. The content of the folder is removed
+	 * after the answer; if we die meanwhile, the next listing finds it. */
 	if (err == NULL)
 		mailbox_reap(call->store, str_c(call->address), (uint64_t)redis_i64(reply, 0), NULL, NULL);
 	mailbox_call_done(call, reply, err);
@@ -88,7 +88,7 @@ mailbox_delete_id(struct mailbox_store *m, struct str address, uint32_t folder_i
 
 static void removal_destroy_more(struct mailbox_call *call);
 
-/* One folder after the other; then once more, until none is left. */
+/* One folder after the other; then again, until none is left. */
 static void
 removal_on_destroyed(void *arg, const struct err *err)
 {

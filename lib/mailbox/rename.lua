@@ -1,4 +1,4 @@
--- A folder with the levels below; INBOX is renamed by the caller.
+-- Renames a folder with the levels below it; for INBOX the caller does this.
 ensure_account()
 local class = CLASS.MAIL
 if id then
@@ -11,7 +11,7 @@ id = id or call('HGET', hash, from)
 if not id then return fail('NOTFOUND there is no such mailbox') end
 if call('HEXISTS', hash, to) == 1 then return fail('EXISTS the mailbox exists already') end
 local prefix = from .. '/'
-if string.sub(to, 1, #prefix) == prefix then return fail('DENIED a mailbox cannot go below itself') end
+if string.sub(to, 1, #prefix) == prefix then return fail('DENIED a mailbox cannot be moved below itself') end
 local moves = {}
 local names = call('HGETALL', hash)
 for i = 1, #names, 2 do

@@ -1,7 +1,7 @@
-/* What each script of this folder takes and answers, by name.
+/* The arguments and answers of each script in this directory, by name.
  *
- * MAILBOX_SCRIPT(copy); in a C file embeds copy.lua behind what this page and
- * records_table.h tell of it, and the prelude:
+ * MAILBOX_SCRIPT(copy); in a C file embeds copy.lua, preceded by the
+ * declarations made from this file and records_table.h, and by the prelude:
  *
  *  - MAILBOX_TAKES_copy gives C a struct mailbox_copy_args and
  *    mailbox_copy_ask(), which calls the script with it; the script finds each
@@ -24,39 +24,39 @@
 
 /* ---- The tables ---- */
 
-/* One way of a message to an account: lib/mailbox/file.c. */
+/* A message filed into an account: lib/mailbox/file.c. */
 #define MAILBOX_TAKES_file(A) \
 	A(TEXT, name)	     /* of the folder; empty: INBOX */ \
-	A(FLAG, create)	     /* where it is missing */ \
+	A(FLAG, create)	     /* if it is missing */ \
 	A(NUMBER, quota)     /* bytes; 0: none */ \
 	A(NUMBER, now)	     /* unix seconds, of the caller */ \
-	A(OPTION, exchange)  /* folder of a message that goes in exchange */ \
+	A(OPTION, exchange)  /* folder of a message to remove in exchange */ \
 	A(NUMBER, old)	     /* its UID */ \
 	A(TEXT, once)	     /* token; empty: none */ \
 	A(NUMBER, retention) /* of its tombstone, s */ \
-	A(TEXT, spool_id)    /* empty: no delivery, and what follows says nothing */ \
+	A(TEXT, spool_id)    /* empty: not a delivery, and the arguments below are unused */ \
 	A(TEXT, way_name)    /* what chose the folder; empty: nothing did */ \
-	A(NUMBER, spooled)   /* when it came into the spool, unix seconds */ \
-	A(NUMBER, begun)     /* when this try began */ \
+	A(NUMBER, spooled)   /* when it entered the spool, unix seconds */ \
+	A(NUMBER, begun)     /* when this attempt began */ \
 	A(NUMBER, life)	     /* of the ledger, s */ \
 	A(FLAG, in_doubt) \
 	A(FLAG, passes) /* the spool's reference */
-/* Of a duplicate of the ledger only `duplicate` and `had_passed`. */
+/* For a duplicate found in the ledger, only `duplicate` and `had_passed`. */
 #define MAILBOX_ANSWERS_file(F) \
-	F(duplicate)  /* 1: was delivered before */ \
-	F(had_passed) /* 1: what was filed took the spool's reference; by once: that to this body */ \
+	F(duplicate)  /* 1: it was delivered before */ \
+	F(had_passed) /* 1: the earlier delivery took the spool's reference; by `once`: the reference to this body */ \
 	F(uid_validity) \
 	F(first_uid) \
 	F(modseq) \
 	F(first_email_id) \
-	F(removal)  /* modseq of what went in exchange */ \
+	F(removal)  /* modseq of the removal in exchange */ \
 	F(previous) /* modseq of its folder before */ \
 	F(cold)	    /* its record */
 
 #define MAILBOX_TAKES_copy(A) \
 	A(ID, from)	/* folder */ \
 	A(TEXT, packed) /* ranges */ \
-	A(TEXT, name)	/* of the folder that they come to */ \
+	A(TEXT, name)	/* of the target folder */ \
 	A(FLAG, move) \
 	A(NUMBER, quota)     /* bytes; 0: none */ \
 	A(NUMBER, now)	     /* unix seconds */ \
@@ -64,31 +64,31 @@
 #define MAILBOX_ANSWERS_copy(F) \
 	F(uid_validity) \
 	F(from_uids) /* packed */ \
-	F(to_uids)   /* packed, each beside its own */ \
-	F(modseq)    /* 0: there was nothing to be copied */
+	F(to_uids)   /* packed, in the order of the sources */ \
+	F(modseq)    /* 0: there was nothing to copy */
 
-/* Of messages that are about to be copied. */
+/* Messages that are about to be copied. */
 #define MAILBOX_TAKES_source(A) \
 	A(ID, id)     /* folder */ \
 	A(TEXT, uids) /* packed, ascending */
 #define MAILBOX_ANSWERS_source(F) \
 	F(uids) /* packed: those that exist */ \
-	F(cold) /* the record of each */
+	F(cold) /* their records */
 
-/* A copy in steps (staging.c): opened, added to, published; or dropped. */
+/* A copy in steps (staging.c): opened, filled, then published or dropped. */
 #define MAILBOX_TAKES_stage_open(A) \
 	A(ID, from)	 /* folder */ \
-	A(TEXT, name)	 /* of the folder that it comes to */ \
-	A(TEXT, token)	 /* that no other copy has */ \
+	A(TEXT, name)	 /* of the target folder */ \
+	A(TEXT, token)	 /* unique to this copy */ \
 	A(NUMBER, lease) /* ms */
 #define MAILBOX_ANSWERS_stage_open(F) \
-	F(copy)	  /* what the other steps name it by */ \
+	F(copy)	  /* handle for the other steps */ \
 	F(doomed) /* ids of folders that are being removed */
 #define MAILBOX_TAKES_stage_add(A) \
 	A(TEXT, copy) \
 	A(ID, from) \
 	A(TEXT, uids)	 /* packed, ascending */ \
-	A(TEXT, cold)	 /* the records of each */ \
+	A(TEXT, cold)	 /* their records */ \
 	A(NUMBER, quota) /* bytes; 0: none */ \
 	A(NUMBER, now)	 /* unix seconds */ \
 	A(NUMBER, lease)
@@ -108,12 +108,12 @@
 	A(ID, id) \
 	A(TEXT, packed)	  /* ranges */ \
 	A(NUMBER, mode)	  /* MODE */ \
-	A(NUMBER, mask)	  /* of the flags that it may change */ \
-	A(NUMBER, set)	  /* flags, of the mask */ \
+	A(NUMBER, mask)	  /* the flags that the call may change */ \
+	A(NUMBER, set)	  /* flags, within the mask */ \
 	A(TEXT, keywords) /* names, separated by spaces */ \
-	A(OPTION, limit)  /* modseq: what is newer is left (UNCHANGEDSINCE) */
+	A(OPTION, limit)  /* modseq: newer messages are left alone (UNCHANGEDSINCE) */
 #define MAILBOX_ANSWERS_store(F) \
-	F(modseq)   /* 0: nothing was changed */ \
+	F(modseq)   /* 0: nothing changed */ \
 	F(hot)	    /* records of all that exist, as they are now */ \
 	F(modified) /* packed UIDs: newer than the limit */ \
 	F(keywords) /* bit, name, ...: of the folder, now */ \
@@ -122,7 +122,7 @@
 #define MAILBOX_TAKES_expunge(A) \
 	A(ID, id) \
 	A(TEXT, packed)	     /* ranges */ \
-	A(FLAG, only)	     /* those with \Deleted */ \
+	A(FLAG, only)	     /* only those with \Deleted */ \
 	A(NUMBER, now)	     /* unix seconds */ \
 	A(NUMBER, retention) /* s */
 #define MAILBOX_ANSWERS_expunge(F) \
@@ -131,7 +131,7 @@
 	F(cold)	    /* records */ \
 	F(previous) /* modseq of the folder before */
 
-/* Pages: the chunks of a folder, so many at a time (lib/mailbox/read.c). */
+/* Pages: so many chunks of a folder at a time (lib/mailbox/read.c). */
 #define MAILBOX_TAKES_read(A) \
 	A(ID, id) \
 	A(NUMBER, first) /* UID */ \
@@ -139,36 +139,36 @@
 	A(FLAG, want_cold) \
 	A(NUMBER, since) /* modseq; 0: all */ \
 	A(OPTION, begun) /* modseq of the folder at the first page of this pass */ \
-	A(OPTION, from)	 /* modseq: what is gone after it is wanted too */
-/* Whole chunks: the caller cuts what lies outside. */
+	A(OPTION, from)	 /* modseq: also return what is gone after it */
+/* Whole chunks; the caller drops what is outside the range. */
 #define MAILBOX_ANSWERS_read(F) \
 	F(modseq) \
 	F(uid_next) \
 	F(uid_validity) \
 	F(hot) /* chunks */ \
 	F(cold) \
-	F(next)	    /* UID to go on with; nil: that was all, and if nothing changed since `begun`: */ \
+	F(next)	    /* UID to continue with; nil: that was all, and if nothing changed since `begun`: */ \
 	F(gone)	    /* packed */ \
-	F(more)	    /* modseq: what is gone after it, gone.lua tells; 0: that was all */ \
-	F(complete) /* 1: the log reaches back so far */
+	F(more)	    /* modseq: gone.lua returns what is gone after it; 0: that was all */ \
+	F(complete) /* 1: the log reaches back that far */
 
 #define MAILBOX_TAKES_changes(A) \
 	A(ID, id) \
-	A(NUMBER, first) /* UID to go on with */ \
+	A(NUMBER, first) /* UID to continue with */ \
 	A(NUMBER, since) /* modseq */ \
 	A(OPTION, begun) \
 	A(NUMBER, from) \
-	A(FLAG, take) /* what is recent is taken */
+	A(FLAG, take) /* claim the recent messages */
 #define MAILBOX_ANSWERS_changes(F) \
 	F(modseq) \
 	F(uid_next) \
 	F(uid_validity) \
 	F(hot)	/* chunks */ \
-	F(next) /* as above; then with the others: */ \
+	F(next) /* as above; then with the other fields: */ \
 	F(gone) \
 	F(more) \
 	F(complete) \
-	F(fields) /* of the folder, before the taking */ \
+	F(fields) /* of the folder, before the claim */ \
 	F(keywords)
 
 #define MAILBOX_TAKES_gone(A) \
@@ -185,7 +185,7 @@
 	A(NUMBER, chunk) /* and the chunk in it */
 #define MAILBOX_ANSWERS_bodies(F) \
 	F(modseq) /* of the account */ \
-	F(folder) /* to go on with; 0: that was all */ \
+	F(folder) /* to continue with; 0: that was all */ \
 	F(chunk) \
 	F(cold)	  /* chunks */ \
 	F(doomed) /* ids of folders that are being removed */
@@ -208,9 +208,9 @@
 	A(NUMBER, most)
 #define MAILBOX_ANSWERS_metadata(F)
 
-/* The counts of a folder, as `fields` has them: those of its hash mail:{a}:f:<id>. */
+/* The counts of a folder, in the order of `fields`. They come from its hash mail:{a}:f:<id>. */
 #define MAILBOX_ANSWERS_folder(F) \
-	F(id) /* not of the hash */ \
+	F(id) /* not in the hash */ \
 	F(name) \
 	F(uidvalidity) \
 	F(uidnext) \
@@ -222,21 +222,21 @@
 	F(deleted_bytes) \
 	F(special) \
 	F(subscribed) \
-	F(recent) /* first UID that no session has taken */ \
+	F(recent) /* first UID that no session has claimed */ \
 	F(recent_count) \
 	F(class) /* CLASS; none: mail */ \
 	F(born)	 /* modseq */
 
 #define MAILBOX_TAKES_list(A) \
 	A(NUMBER, classes) /* bit n: class n */ \
-	A(FLAG, make)	   /* the first folder of each, where it is missing */
-/* fields: of each folder. */
+	A(FLAG, make)	   /* create the first folder of each class if it is missing */
+/* fields: one entry per folder. */
 #define MAILBOX_ANSWERS_list(F) \
 	F(folders) \
 	F(missing) /* subscribed names without a folder */ \
 	F(doomed)  /* ids of folders that are being removed */
 
-/* By id; where there is none, by name. */
+/* By id, or by name if there is no id. */
 #define MAILBOX_TAKES_open(A) \
 	A(TEXT, name) \
 	A(OPTION, id)
@@ -246,11 +246,11 @@
 
 #define MAILBOX_TAKES_select(A) \
 	A(TEXT, name) \
-	A(FLAG, take) /* what is recent is taken */
+	A(FLAG, take) /* claim the recent messages */
 #define MAILBOX_ANSWERS_select(F) \
-	F(fields) /* before the taking */ \
+	F(fields) /* before the claim */ \
 	F(keywords) \
-	F(first_unseen) /* number of the message; 0: none, or too far to look for */
+	F(first_unseen) /* sequence number; 0: none, or too far away to search for */
 
 #define MAILBOX_TAKES_create(A) \
 	A(TEXT, name) \
@@ -260,7 +260,7 @@
 	F(fields) \
 	F(keywords)
 
-/* By id; where there is none, by name, of mail. */
+/* By id or, if there is none, by the name of a mail folder. */
 #define MAILBOX_TAKES_rename(A) \
 	A(OPTION, id) \
 	A(TEXT, from) \
@@ -272,7 +272,7 @@
 	A(FLAG, on)
 #define MAILBOX_ANSWERS_subscribe(F)
 
-/* By id; where there is none, by name, of mail. */
+/* By id or, if there is none, by the name of a mail folder. */
 #define MAILBOX_TAKES_delete(A) \
 	A(OPTION, id) \
 	A(TEXT, name) \
@@ -296,47 +296,47 @@
 	A(NUMBER, since)   /* modseq */ \
 	A(NUMBER, most)	   /* of each kind of entry */
 #define MAILBOX_ANSWERS_folders_since(F) \
-	F(modseq)   /* what was told reaches so far */ \
-	F(more)	    /* 1: and there is more behind it */ \
-	F(complete) /* 1: the log reaches back so far */ \
+	F(modseq)   /* everything up to here was reported */ \
+	F(more)	    /* 1: there is more after it */ \
+	F(complete) /* 1: the log reaches back that far */ \
 	F(folders)  /* changed, in order: fields */ \
-	F(changed)  /* of each the modseq, 8 bytes, and the parent's id, 4 bytes */ \
+	F(changed)  /* for each, the modseq, 8 bytes, and the parent's id, 4 bytes */ \
 	F(gone)	    /* packed modseq and record, in order */
 
 #define MAILBOX_TAKES_put(A) \
 	A(ID, id) \
 	A(NUMBER, uid)	 /* 0: new */ \
-	A(OPTION, limit) /* modseq: what is newer is left */ \
-	A(TEXT, key)	 /* empty: none; as it is */ \
+	A(OPTION, limit) /* modseq: a newer item is left alone */ \
+	A(TEXT, key)	 /* empty: none; unchanged */ \
 	A(TEXT, name)	 /* the same */ \
 	A(TEXT, once)	 /* token; empty: none */ \
 	A(NUMBER, flags) \
 	A(NUMBER, size) \
 	A(TEXT, cold)	   /* record */ \
-	A(FLAG, has_extra) /* else it stays as it is */ \
+	A(FLAG, has_extra) /* false: it stays unchanged */ \
 	A(TEXT, extra)	   /* empty: none */ \
 	A(NUMBER, quota)   /* bytes; 0: none */ \
 	A(NUMBER, now)	   /* unix seconds */
 #define MAILBOX_ANSWERS_put(F) \
-	F(other)     /* UID of the item whose key or name it is; then nothing else */ \
-	F(duplicate) /* 1: was put before, by its token */ \
-	F(took)	     /* 1: the reference to this body is the record's */ \
+	F(other)     /* UID of the item that has the key or name; then no other field is set */ \
+	F(duplicate) /* 1: it was put before, under this token */ \
+	F(took)	     /* 1: the record owns the reference to this body */ \
 	F(folder) \
 	F(uid) \
 	F(modseq) \
 	F(email) \
-	F(cold) /* the record that was in its place */
+	F(cold) /* the record that it replaced */
 
 #define MAILBOX_TAKES_move_item(A) \
 	A(ID, from) \
 	A(NUMBER, uid) \
 	A(ID, to) \
-	A(TEXT, name)	     /* empty: as it is */ \
-	A(OPTION, limit)     /* modseq: what is newer is left */ \
+	A(TEXT, name)	     /* empty: unchanged */ \
+	A(OPTION, limit)     /* modseq: a newer item is left alone */ \
 	A(NUMBER, now)	     /* unix seconds */ \
 	A(NUMBER, retention) /* s, of its tombstone */
 #define MAILBOX_ANSWERS_move_item(F) \
-	F(other) /* UID of the item there that has its key or name; then nothing else */ \
+	F(other) /* UID of the item there that has its key or name; then no other field is set */ \
 	F(folder) \
 	F(uid) \
 	F(modseq) \
@@ -345,13 +345,13 @@
 #define MAILBOX_TAKES_extra(A) \
 	A(ID, id) \
 	A(NUMBER, uid) \
-	A(OPTION, limit) /* modseq: what is newer is left */ \
+	A(OPTION, limit) /* modseq: a newer item is left alone */ \
 	A(TEXT, extra)	 /* empty: none */
 #define MAILBOX_ANSWERS_extra(F)
 
 #define MAILBOX_TAKES_find(A) \
 	A(NUMBER, email) \
-	A(FLAG, first)	 /* the index is to be asked */ \
+	A(FLAG, first)	 /* look into the index first */ \
 	A(NUMBER, since) /* modseq; 0: all */ \
 	A(NUMBER, id)	 /* folder to begin with */ \
 	A(NUMBER, chunk) /* and the chunk in it */
@@ -359,10 +359,10 @@
 	F(modseq) /* of the account */ \
 	F(folder) /* 0: not found so far */ \
 	F(uid) \
-	F(next_folder) /* to go on with; 0: that was all */ \
+	F(next_folder) /* to continue with; 0: that was all */ \
 	F(next_chunk)
 
-/* ---- The script's side: Lua, put in front of it ---- */
+/* ---- The script's side: Lua code put in front of it ---- */
 
 /* clang-format off */
 #define MAILBOX_LUA(text)      "\t.ascii \"" text "\"\n"
@@ -404,7 +404,7 @@
 	REDIS_KEYS_OF_MAIL(MAILBOX_LUA_KEY) \
 	MAILBOX_LUA_LINE("end")
 
-/* Of every script. */
+/* For every script. */
 #define MAILBOX_LUA_TABLES \
 	MAILBOX_LUA_LINE("local place") \
 	MAILBOX_LUA_LINE("local function at(n) place = place + n return place - n end") \
@@ -427,7 +427,7 @@
 	MAILBOX_LUA_TABLE("FIRST_NAME", MAILBOX_CLASSES_TABLE, MAILBOX_LUA_FIRST) \
 	MAILBOX_LUA_KEYS
 
-/* Of one script: its arguments and answer{}. */
+/* For one script: its arguments and answer{}. */
 #define MAILBOX_LUA_NAME(kind, name)  MAILBOX_LUA(#name ", ")
 #define MAILBOX_LUA_ONE(kind, name)   MAILBOX_LUA(" + 1")
 #define MAILBOX_LUA_MEAN(kind, name)  MAILBOX_LUA_MEAN_##kind(#name)
@@ -466,7 +466,7 @@
 #define MAILBOX_ANSWER_MEMBER(name)	const redisReply *name;
 #define MAILBOX_ANSWER_TAKE(name)	out.name = mailbox_element(reply, i++);
 
-/* more: how many arguments the caller adds behind those of the table. */
+/* more: how many arguments the caller adds after those of the table. */
 #define MAILBOX_SCRIPT_TAKES(script) \
 	struct mailbox_##script##_args { \
 		MAILBOX_TAKES_##script(MAILBOX_ARG_MEMBER) \
@@ -480,7 +480,7 @@
 		MAILBOX_TAKES_##script(MAILBOX_ARG_ADD) \
 		return a; \
 	}
-/* Borrowed from the reply, which may be NULL: then all of it is. */
+/* Borrowed from the reply. If the reply is NULL, all members are. */
 #define MAILBOX_SCRIPT_ANSWERS(script) \
 	struct mailbox_##script##_answer { \
 		MAILBOX_ANSWERS_##script(MAILBOX_ANSWER_MEMBER) \

@@ -1,4 +1,4 @@
--- One folder by name, for a session.
+-- Opens one folder by name for a session.
 ensure_account()
 local id = call('HGET', base .. 'names', name)
 if not id then return fail('NOTFOUND there is no such mailbox') end
@@ -7,11 +7,11 @@ if not folder_exists(id) then return fail('NOTFOUND there is no such mailbox') e
 local fields, field = folder_fields(id), {}
 for i, key in ipairs(FOLDER) do field[key] = fields[i] end
 
--- So many chunks are looked into from the end, where new messages are, and from
+-- This many chunks are searched from the end, where new messages are, and from
 -- the beginning.
 local LOOK = 8
 
--- Unseen messages of a chunk, and the place of the first one.
+-- Number of unseen messages in a chunk, and the position of the first one.
 local function unseen_of(n)
   local hot = call('GET', f .. ':h:' .. n)
   local count, first = 0, nil

@@ -1,6 +1,6 @@
-/* Messages that are about to be copied: read, and a reference added to each body
- * and digest, which the copies then own. What is not copied after all gives its
- * references back. */
+/* Messages to be copied: they are read, and a reference is added to each body
+ * and digest, which the copies then own. The references of messages that are not
+ * copied after all are dropped. */
 #include "lib/base/check.h"
 #include "lib/blob/refs.h"
 #include "lib/mailbox/scripts.h"
@@ -49,7 +49,7 @@ source_on_read(struct mailbox_call *call, const redisReply *reply, const struct 
 	}
 	buf_add_str(&s->uids, redis_str(got.uids));
 	buf_add_str(&s->cold, redis_str(got.cold));
-	op_hold(&call->op); /* so that no answer ends it before all are asked for */
+	op_hold(&call->op); /* so that no answer ends it before all were requested */
 	for (size_t at = 0; at < s->cold.len; at += MAILBOX_COLD_BYTES) {
 		struct mailbox_cold cold;
 		mailbox_cold_unpack(s->cold.data + at, &cold);

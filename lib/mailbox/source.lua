@@ -1,4 +1,4 @@
--- The cold records of messages that are to be copied: of those that exist.
+-- The cold records of those messages to copy that exist.
 local f = base .. 'f:' .. id
 if not folder_exists(id) then return fail('NOTFOUND there is no such mailbox') end
 local wanted, chunks = wanted_of(uids)

@@ -1,10 +1,10 @@
--- Adds messages to a copy that is being made: those that are still where they were.
--- The caller has added references to the bodies of the cold records that it gives.
+-- Adds messages to a copy in progress, if they are still where they were. The caller
+-- has added references to the bodies of the cold records that it passes.
 --
--- A record has yet neither UID nor modseq: in place of the first stands its number in
--- the copy, from 0, and zero in place of the second. stage_publish.lua puts them in.
+-- A record has neither UID nor modseq yet. In place of the UID it has its number in
+-- the copy, from 0, and in place of the modseq zero. stage_publish.lua fills them in.
 local id = staged_folder(copy)
-if not id then return fail('FENCED the copy took too long, and was given up') end
+if not id then return fail('FENCED the copy took too long and was abandoned') end
 local s, f = base .. 'f:' .. id, base .. 'f:' .. from
 local h = call('HMGET', s, 'target', 'count', 'bytes', 'keywords_low', 'keywords_high')
 local g = base .. 'f:' .. h[1]
@@ -54,7 +54,7 @@ for _, n in ipairs(chunks) do
   end
 end
 if quota > 0 and tonumber(call('HGET', meta, 'bytes')) + tonumber(h[3]) + bytes > quota then
-  return fail('OVERQUOTA the account holds all that it may')
+  return fail('OVERQUOTA the quota of the account would be exceeded')
 end
 
 local modseq = next_modseq()

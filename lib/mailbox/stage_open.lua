@@ -1,7 +1,8 @@
--- Begins a copy that takes several steps (staging.c): a folder without a name, in
--- which it is made. Nobody sees it; an abandoned one is doomed when its lease ends.
+-- Begins a copy that takes several steps (staging.c): creates a nameless folder to
+-- collect it. Nobody sees this folder; an abandoned one is doomed when its lease
+-- ends.
 if not folder_exists(from) then return fail('NOTFOUND there is no such mailbox') end
-if class_of(from) ~= CLASS.MAIL then return fail('DENIED items are not copied into folders of mail') end
+if class_of(from) ~= CLASS.MAIL then return fail('DENIED items cannot be copied into mail folders') end
 local to = call('HGET', base .. 'names', name)
 if not to then return fail('NOTFOUND there is no such mailbox') end
 doom_abandoned()

@@ -1,17 +1,17 @@
-/* A copy of very many messages, in steps that each hold the store for
- * milliseconds, and still all or nothing.
+/* A copy of very many messages, in steps that each block the store for
+ * milliseconds only, and still all or nothing.
  *
- * It is made in a folder that has no name, so nobody sees it: for some hundreds
- * of messages at a time their records are read, references added to what they
- * name, and the records added to that folder, of those messages that are still
- * there. The last step puts all of it into the folder where it belongs: only
- * then UIDs are taken, a modseq, and the quota.
+ * It is collected in a nameless folder, so nobody sees it: for some hundreds of
+ * messages at a time, their records are read, references are added to the blobs
+ * they name, and the records of messages that still exist are added to that
+ * folder. The last step moves everything into the target folder: only then UIDs
+ * and a modseq are assigned, and the quota is charged.
  *
- * The nameless folder owns its references as any folder does, so a sweep sees
- * them. Each step renews a lease. A copy whose lease has ended is doomed by
- * whoever lists the account's folders next, and reaped as a deleted folder is;
- * one that wakes after that finds its folder gone, and fails. So does one that
- * failed at a step: nothing of it is left. */
+ * The nameless folder owns its references like any folder, so a sweep sees
+ * them. Each step renews a lease. A copy whose lease has expired is doomed by
+ * the next listing of the account's folders, and reaped like a deleted folder;
+ * if its process wakes up after that, it finds the folder gone and fails. A
+ * copy that fails at a step is removed in the same way: nothing of it is left. */
 #include <sys/random.h>
 
 #include "lib/base/check.h"
@@ -29,10 +29,10 @@ struct staging {
 	struct str to;
 	uint64_t quota_bytes;
 	struct mailbox_batch batch;
-	struct str copy;	      /* as the scripts name it; in the arena */
-	struct mailbox_source source; /* owner; of the step in hand */
-	struct buf from_uids;	      /* owner; packed, of all that was added to the copy */
-	struct err err;		      /* why it failed; ERR_NONE: it has not */
+	struct str copy;	      /* handle used by the scripts; in the arena */
+	struct mailbox_source source; /* owner; for the current step */
+	struct buf from_uids;	      /* owner; packed, of everything added to the copy */
+	struct err err;		      /* why it failed; ERR_NONE: it has not failed */
 };
 
 static struct staging *
@@ -52,14 +52,14 @@ staging_end(struct mailbox_call *call, const struct mailbox_copied *copied)
 	mailbox_call_end(call);
 }
 
-/* ---- Giving up ---- */
+/* ---- Abandoning ---- */
 
 static void
 staging_on_dropped(struct mailbox_call *call, const redisReply *reply, const struct err *err)
 {
 	uint64_t id = (uint64_t)redis_i64(reply, 0);
 
-	/* Where it cannot be dropped its lease ends. */
+	/* If it cannot be dropped, its lease expires. */
 	if (err == NULL && id != 0)
 		mailbox_reap(call->store, str_c(call->address), id, NULL, NULL);
 	staging_end(call, NULL);
@@ -125,7 +125,7 @@ staging_on_added(struct mailbox_call *call, const redisReply *reply, const struc
 	struct staging *c = staging_of(call);
 
 	if (err != NULL) {
-		/* Without an answer they may be there, and the references theirs. */
+		/* Without an answer they may be there, and may own the references. */
 		if (mailbox_is_certain(err))
 			mailbox_source_give_back(call, &c->source, STR_NONE);
 		staging_fail(call, err);

@@ -4,8 +4,8 @@
 #include "lib/base/mem.h"
 #include "lib/mailbox/private.h"
 
-/* A script takes some 5 µs for a message of a copy. A step waits for references that
- * are added one by one, and for a busy store: none takes a minute. */
+/* A script takes some 5 µs per message of a copy. A step waits for references, which
+ * are added one by one, and for a busy store: it never takes a minute. */
 enum { COPY_AT_ONCE = MAILBOX_CHUNK_UIDS, COPY_LEASE_MS = 120000 };
 
 struct mailbox_store *

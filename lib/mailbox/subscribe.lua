@@ -1,4 +1,4 @@
--- To a folder, or no longer.
+-- Subscribes to a folder, or unsubscribes.
 ensure_account()
 local id = call('HGET', base .. 'names', name)
 if id then

@@ -13,7 +13,7 @@ message_decoder_init(struct message_decoder *d, enum mime_encoding encoding)
 
 enum { PAD = 64, SKIP = 128 };
 
-/* What each character is: 0 to 63, PAD or SKIP. */
+/* The class of each character: 0 to 63, PAD or SKIP. */
 static const uint8_t *
 decode_base64_table(void)
 {
@@ -67,10 +67,11 @@ decode_base64(struct message_decoder *d, struct str piece, struct buf *out)
 
 /* ---- quoted-printable ----
  *
- * Held back is what cannot be told yet: white space that may stand at a line's
- * end (deleted there), and "=" with what follows it (a byte, or a soft line end
- * with or without white space). So it is one of: white space, "=", "=X", "="
- * and white space; but for "=X" a CR may follow. */
+ * Bytes whose meaning is still open are held back: white space that may be at
+ * the end of a line (where it is deleted), and "=" with what follows it (a
+ * byte, or a soft line end with or without white space). So the held text is
+ * one of: white space, "=", "=X", "=" and white space; except after "=X", a CR
+ * may follow. */
 
 static bool
 decode_is_blank(char c)
@@ -84,7 +85,7 @@ decode_hold(struct message_decoder *d, char c)
 	d->held[d->held_count++] = c;
 }
 
-/* It was text after all. */
+/* It was plain text after all. */
 static void
 decode_put_held(struct message_decoder *d, struct buf *out)
 {
@@ -99,7 +100,7 @@ decode_held_digit(const struct message_decoder *d)
 	return d->held_count == 2 && d->held[0] == '=' ? hex_value(d->held[1]) : -1;
 }
 
-/* What is held stands at the end of a line. */
+/* The held text is at the end of a line. */
 static void
 decode_end_line(struct message_decoder *d, struct buf *out)
 {
@@ -108,8 +109,8 @@ decode_end_line(struct message_decoder *d, struct buf *out)
 	d->held_count = 0;
 }
 
-/* The next byte, while some are held. False: it must be looked at once more,
- * now that none are. */
+/* Handles the next byte while some are held. False: it must be handled again,
+ * now that none are held. */
 static bool
 decode_take_behind_held(struct message_decoder *d, char c, struct buf *out)
 {
@@ -135,8 +136,9 @@ decode_take_behind_held(struct message_decoder *d, char c, struct buf *out)
 	return false;
 }
 
-/* Where the white space begins that ends at `end`, not before `from`: of a long
- * run, what is left when as much as can be held was let through again and again. */
+/* The start of the white space that ends at `end`, not before `from`. Of a long run
+ * it is only the last part: what is left after the buffer for held bytes was filled
+ * and passed on repeatedly. */
 static size_t
 decode_blanks_start(struct str s, size_t from, size_t end)
 {
@@ -147,8 +149,8 @@ decode_blanks_start(struct str s, size_t from, size_t end)
 	return start < end ? start + (end - start - 1) / MESSAGE_DECODER_HELD * MESSAGE_DECODER_HELD : end;
 }
 
-/* How many bytes stand for themselves: up to an "=", or white space that is, or
- * may be, at the end of a line. */
+/* The number of literal bytes: up to an "=", or to white space that is, or may
+ * be, at the end of a line. */
 static size_t
 decode_plain_run(struct str s)
 {
@@ -205,8 +207,8 @@ message_decoder_feed(struct message_decoder *d, struct str piece, struct buf *ou
 void
 message_decoder_end(struct message_decoder *d, struct buf *out)
 {
-	/* The line end that follows a part belongs to its boundary: white space and
-	 * an "=" stand at the end of a line here too. */
+	/* The line end after a part belongs to the boundary, so white space and an
+	 * "=" are at the end of a line here too. */
 	if (d->held_count != 0 && (decode_held_digit(d) >= 0 || d->held[d->held_count - 1] == '\r'))
 		decode_put_held(d, out);
 	d->held_count = 0;

@@ -11,7 +11,7 @@ struct digest_loading {
 	message_digest_on_loaded *cb;
 	void *arg;
 	struct mailbox_cold cold;
-	struct mime_digest_builder *builder; /* owner; the body is being read */
+	struct mime_digest_builder *builder; /* owner; while the body is being read */
 	uint64_t offset;
 };
 
@@ -47,10 +47,10 @@ digest_read_record(struct message_digest *d)
 	return d->ready;
 }
 
-/* ---- Computed anew ---- */
+/* ---- Recomputing ---- */
 static void digest_read_body(struct digest_loading *l);
 
-/* It is kept for the next time; if that fails, it is computed again then. */
+/* Keeps it for the next time; if that fails, it is recomputed then. */
 static void
 digest_keep(struct digest_loading *l)
 {
@@ -116,7 +116,7 @@ digest_compute(struct digest_loading *l)
 	digest_end(l, NULL);
 }
 
-/* ---- Read ---- */
+/* ---- Reading ---- */
 static void
 digest_on_record(void *arg, const char *data, size_t len, const struct err *err)
 {
@@ -148,7 +148,7 @@ message_digest_load(struct op *op, const struct message_place *place, const stru
 	op_hold(op);
 	if (!blob_id_is_none(&cold->digest) && cold->digest.length <= BLOB_READ_MAX) {
 		blob_read(place->blobs, &cold->digest, 0, (size_t)cold->digest.length, digest_on_record, l);
-	} else { /* its first piece, so that the answer comes later in any case */
+	} else { /* its first piece, so that the answer always comes later */
 		l->builder = mime_digest_begin();
 		blob_read(place->blobs, &cold->body, 0,
 			  cold->body.length < PIECE_BYTES ? (size_t)cold->body.length : PIECE_BYTES, digest_on_body, l);

@@ -1,5 +1,5 @@
-/* The digest of a message in a mailbox: read from the blob store, or computed
- * anew from the body (and kept) when it is missing or damaged. */
+/* The digest of a message in a mailbox: read from the blob store, or recomputed
+ * from the body (and kept) if it is missing or damaged. */
 #ifndef SP_MESSAGE_DIGEST_H
 #define SP_MESSAGE_DIGEST_H
 
@@ -12,11 +12,11 @@ struct message_digest {
 	struct buf record;	   /* owner */
 	struct mime_digest digest; /* points into record */
 	bool ready;
-	struct blob_id kept; /* computed anew: its place, which the mailbox knows; else none */
+	struct blob_id kept; /* of a recomputed digest: its place, which the mailbox has recorded; else none */
 };
 void message_digest_fini(struct message_digest *d);
 
-/* Where a message is. uid 0: a digest that is computed anew is not kept. */
+/* Where a message is. uid 0: a recomputed digest is not kept. */
 struct message_place {
 	struct mailbox_store *store; /* borrowed */
 	struct blob_store *blobs;    /* borrowed */
@@ -24,8 +24,8 @@ struct message_place {
 	uint32_t folder_id, uid;
 };
 
-/* cb comes later, once, with out filled, unless op is cancelled before; op is
- * held meanwhile. err: the body cannot be read. */
+/* cb is called later, once, with out filled, unless op is cancelled first; op
+ * is held meanwhile. err: the body cannot be read. */
 typedef void message_digest_on_loaded(void *arg, const struct err *err);
 void message_digest_load(struct op *op, const struct message_place *place, const struct mailbox_cold *cold,
 			 struct message_digest *out, message_digest_on_loaded *cb, void *arg);

@@ -9,7 +9,7 @@ struct entity {
 	uint16_t code;
 };
 
-/* In the order of strcmp(). */
+/* In strcmp() order. */
 /* clang-format off */
 static const struct entity entities[] = {
 	{"AElig", 198}, {"AMP", 38}, {"Aacute", 193}, {"Abreve", 258}, {"Acirc", 194}, {"Acy", 1040},
@@ -123,7 +123,7 @@ html_entity_find(struct str name)
 uint32_t
 html_entity_character(uint32_t number)
 {
-	/* What pages of windows-1252 mean by these (HTML, 13.2.5.80). */
+	/* The characters that windows-1252 pages mean by these numbers (HTML, 13.2.5.80). */
 	static const uint16_t windows[32] = {0x20ac, 0,	     0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021,
 					     0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0,	     0x017d, 0,
 					     0,	     0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014,

@@ -9,23 +9,23 @@
 #include "lib/mime/word.h"
 
 enum {
-	/* Of one header no more is looked at. */
+	/* No more than this of a single header is searched. */
 	HEADER_BYTES_MAX = MIME_HEADER_BYTES_MAX,
-	/* A text is looked at in windows of so much, which end with a line and share
-	 * some bytes, for what is found across their border. To bring one into the
-	 * form that is compared takes a part of a slice (lib/base/slice.h). */
+	/* A text is searched in windows of this size. They end with a line and
+	 * overlap, to find matches across their border. Folding one window takes a
+	 * fraction of a slice (lib/base/slice.h). */
 	WINDOW_BYTES = 32 * 1024,
 	SHARED_BYTES = 8 * 1024,
 };
 
-/* ---- Which keys ---- */
+/* ---- Collecting keys ---- */
 
 static bool
 find_collect(struct message_finder *f, struct message_key *k)
 {
 	for (; k != NULL; k = k->next) {
 		if (k->op == MATCH_HEADER || k->op == MATCH_BODY || k->op == MATCH_TEXT) {
-			/* Those with a shortcut hardly ever look into the message. */
+			/* Keys with a shortcut rarely search the message. */
 			f->expensive_count += k->shortcut == 0;
 			if (f->expensive_count > MESSAGE_EXPENSIVE_KEYS_MAX || f->key_count == MESSAGE_KEYS_MAX)
 				return false;
@@ -46,7 +46,7 @@ message_finder_init(struct message_finder *f, struct message_key *tree, struct a
 	return find_collect(f, tree);
 }
 
-/* Is there a key of that kind whose text was not found yet? */
+/* Is there a key of that kind whose text has not been found yet? */
 static bool
 find_is_open(const struct message_finder *f, enum message_key_op op)
 {
@@ -62,9 +62,9 @@ message_finder_wants_texts(const struct message_finder *f)
 	return find_is_open(f, MATCH_TEXT) || find_is_open(f, MATCH_BODY);
 }
 
-/* ---- What a span says ---- */
+/* ---- Searching a span ---- */
 
-/* Has the part in hand the header of a message within the message? */
+/* Is the current part an embedded message, with a header of its own? */
 static bool
 find_in_inner_message(const struct message_finder *f)
 {
@@ -112,7 +112,7 @@ find_in_header(struct message_finder *f)
 		find_in_field(f, &field);
 }
 
-/* Where the line begins that holds the place `at`; a text without lines: `at`. */
+/* The beginning of the line that contains position `at`; in a text without lines: `at`. */
 static size_t
 find_line_start(struct str text, size_t at)
 {
@@ -121,7 +121,7 @@ find_line_start(struct str text, size_t at)
 	return end >= 0 ? (size_t)end + 1 : at;
 }
 
-/* The whole lines that were decoded so far; of those, the last ones stay. */
+/* Searches the whole lines decoded so far, and keeps the last ones for the next window. */
 static void
 find_in_window(struct message_finder *f, bool last)
 {
@@ -198,7 +198,7 @@ find_begin_text(struct message_finder *f, const struct mime_digest_part *part)
 	return true;
 }
 
-/* False: there is none, or all is found. */
+/* False: there is none, or everything is found. */
 static bool
 find_next_span(struct message_finder *f)
 {

@@ -22,7 +22,7 @@ fold_capital(char c)
 	return (char)(c - (c >= 'a' && c <= 'z' ? 'a' - 'A' : 0));
 }
 
-/* NULL: it failed, e.g. for want of room in 31 bits. */
+/* NULL: it failed, e.g. because the length does not fit in 31 bits. */
 static const UNormalizer2 *
 fold_decomposer(void)
 {
@@ -34,7 +34,7 @@ fold_decomposer(void)
 	return U_SUCCESS(status) ? nfkd : NULL;
 }
 
-/* A case fold makes at most 3 units of one, a decomposition at most 18. */
+/* Case folding turns one unit into at most 3, decomposition into at most 18. */
 static UChar *
 fold_decompose(struct str utf8, struct arena *arena, int32_t *len_out)
 {
@@ -48,7 +48,7 @@ fold_decompose(struct str utf8, struct arena *arena, int32_t *len_out)
 	if (U_FAILURE(status) || fold_decomposer() == NULL)
 		return NULL;
 	room = unorm2_normalize(fold_decomposer(), folded, len, NULL, 0, &status);
-	status = U_ZERO_ERROR; /* it only counted */
+	status = U_ZERO_ERROR; /* it only computed the length */
 	out = arena_array(arena, UChar, (size_t)room + 1);
 	*len_out = unorm2_normalize(fold_decomposer(), folded, len, out, room + 1, &status);
 	return U_SUCCESS(status) ? out : NULL;
@@ -77,7 +77,7 @@ message_fold(struct str utf8, struct arena *arena)
 	return str_of(out, (size_t)len);
 }
 
-/* The needle's first letter is looked for, then the rest compared in place. */
+/* Searches for the needle's first letter, then compares the rest in place. */
 static bool
 fold_ascii_contains(struct str text, struct str needle)
 {

@@ -1,17 +1,18 @@
-/* Texts as searches and sorts compare them: i;unicode-casemap (RFC 5051) in
- * spirit, but with full case folding, so that "STRASSE" finds "Straße".
- * Decomposed: "e" finds what begins with it under any accent, and an accent
- * sorts behind its letter. Ordinary letters in capitals. Pure. */
+/* The form of texts in which searches and sorts compare them: i;unicode-casemap
+ * (RFC 5051) in spirit, but with full case folding, so that "STRASSE" finds
+ * "Straße". Characters are decomposed: "e" also finds it with any accent, and
+ * an accented letter sorts after the plain one. Ordinary letters become
+ * capitals. Pure. */
 #ifndef SP_MESSAGE_FOLD_H
 #define SP_MESSAGE_FOLD_H
 
 #include "lib/base/arena.h"
 #include "lib/base/str.h"
 
-/* In the arena. Malformed UTF-8 gives U+FFFD. */
+/* The result is in the arena. Malformed UTF-8 becomes U+FFFD. */
 struct str message_fold(struct str utf8, struct arena *arena);
-/* Does the text, not folded, contain what message_fold() gave of another? What it
- * needs for that lies in scratch. */
+/* Does an unfolded text contain a folded one, as returned by message_fold()?
+ * scratch is used for temporary memory. */
 bool message_fold_contains(struct str utf8, struct str folded_needle, struct arena *scratch);
 
 #endif

@@ -35,7 +35,7 @@ match_day_of(int64_t unix_seconds, int zone_minutes)
 	return local >= 0 ? local / 86400 : -((-local + 86399) / 86400);
 }
 
-/* before: the first of three keys, of which op is one. */
+/* before: the first of three consecutive keys, of which op is one. */
 static enum message_verdict
 match_days(enum message_key_op op, enum message_key_op before, int64_t day, int64_t wanted)
 {
@@ -95,7 +95,7 @@ match_body(const struct message_key *k, const struct message_known *m)
 
 /* ---- Trees ---- */
 
-/* decisive: what one child decides for all. */
+/* decisive: the verdict of one child that decides for all. */
 static enum message_verdict
 match_children(const struct message_key *k, const struct message_known *m, enum message_verdict decisive)
 {

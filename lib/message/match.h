@@ -1,7 +1,8 @@
-/* Does a message match? A tree of keys, which a protocol's parser makes, asked
- * of as much of a message as is known: its records first, then its digest, then
- * what was found in its body (lib/message/find.h). A key that needs more than
- * is known says so; the next deeper thing is read for that message alone. */
+/* Matches a message against a tree of search keys, which a protocol's parser
+ * builds. The tree is evaluated with as much of the message as is known: its
+ * records first, then its digest, then what was found in its body
+ * (lib/message/find.h). If the result depends on more, the verdict says so, and
+ * only then is the next source read for that message. */
 #ifndef SP_MESSAGE_MATCH_H
 #define SP_MESSAGE_MATCH_H
 
@@ -9,17 +10,17 @@
 #include "lib/mailbox/mailbox.h"
 #include "lib/mime/digest.h"
 
-/* Limits of a tree, for whoever makes it: asking one calls itself. */
+/* Limits of a tree, to be enforced by the parser: evaluation is recursive. */
 #define MESSAGE_KEYS_MAX      2000
 #define MESSAGE_KEY_DEPTH_MAX 50
 
 enum message_key_op {
-	MATCH_NONE, /* no message */
+	MATCH_NONE, /* matches no message */
 	MATCH_ALL,
-	MATCH_AND, /* of the children; without any: all */
+	MATCH_AND, /* all children match; without children: matches all */
 	MATCH_OR,
-	MATCH_NOT, /* the one child */
-	/* Of the hot record. */
+	MATCH_NOT, /* the one child does not match */
+	/* Keys on the hot record. */
 	MATCH_UIDS,	/* ranges */
 	MATCH_FLAGS,	/* number: enum mailbox_flag; all of them set */
 	MATCH_KEYWORDS, /* number: bits of the folder's keywords; one of them set */
@@ -27,8 +28,8 @@ enum message_key_op {
 	MATCH_SMALLER,
 	MATCH_MODSEQ,	/* number, at least */
 	MATCH_EMAIL_ID, /* number */
-	/* Of the cold record. day: days since 1970, in the message's own zone; of
-	 * the date of saving in UTC. */
+	/* Keys on the cold record. day: days since 1970, in the message's own
+	 * zone; for the save date in UTC. */
 	MATCH_BEFORE,
 	MATCH_ON,
 	MATCH_SINCE,
@@ -37,14 +38,14 @@ enum message_key_op {
 	MATCH_SAVED_SINCE,
 	MATCH_OLDER, /* number: seconds */
 	MATCH_YOUNGER,
-	/* Of the digest. A message without a date matches none. */
+	/* Keys on the digest. A message without a date matches none. */
 	MATCH_SENT_BEFORE,
 	MATCH_SENT_ON,
 	MATCH_SENT_SINCE,
 	MATCH_DIGEST_TEXT, /* number: enum mime_digest_text; text */
-	/* Of the body. */
-	MATCH_HEADER, /* field, text: in a field of the message's header; empty: there is one */
-	MATCH_BODY,   /* text: in a text part, or the header of a message within */
+	/* Keys on the body. */
+	MATCH_HEADER, /* field, text: in a field of the message's header; empty: the field exists */
+	MATCH_BODY,   /* text: in a text part, or in the header of an embedded message */
 	MATCH_TEXT,   /* text: in any header or text part */
 };
 
@@ -59,12 +60,12 @@ struct message_key {
 	uint32_t range_count;
 	uint64_t number;
 	int64_t day;
-	struct str field; /* name; in any case of letters */
+	struct str field; /* name; in any case */
 	struct str text;  /* folded: message_fold() */
-	/* MATCH_HEADER: the digest's text (enum mime_digest_text) that has all of the
-	 * field, unless it stands there several times; 0: none. */
+	/* MATCH_HEADER: the digest's text (enum mime_digest_text) that holds the
+	 * whole field, unless the field occurs several times; 0: none. */
 	unsigned shortcut;
-	unsigned slot; /* of a key of the body: its place in message_known.found; message_finder_init() sets it */
+	unsigned slot; /* of a key on the body: its index in message_known.found, set by message_finder_init() */
 };
 
 enum message_verdict { VERDICT_NO, VERDICT_YES, VERDICT_UNKNOWN };
@@ -72,14 +73,14 @@ enum message_verdict { VERDICT_NO, VERDICT_YES, VERDICT_UNKNOWN };
 /* As much of a message as is known so far. */
 struct message_known {
 	const struct mailbox_hot *hot;
-	const struct mailbox_cold *cold;  /* NULL: not yet */
-	const struct mime_digest *digest; /* NULL: not yet */
-	const bool *found;		  /* by slot; NULL: not yet */
-	struct arena *scratch;		  /* for texts that are compared; the caller resets it */
-	int64_t now;			  /* unix seconds; used once cold is known */
+	const struct mailbox_cold *cold;  /* NULL: not known yet */
+	const struct mime_digest *digest; /* NULL: not known yet */
+	const bool *found;		  /* by slot; NULL: not known yet */
+	struct arena *scratch;		  /* for text comparisons; the caller resets it */
+	int64_t now;			  /* unix seconds; used only if cold is known */
 };
 
-/* UNKNOWN only where something is "not yet". */
+/* UNKNOWN only if something is "not known yet". */
 enum message_verdict message_match(const struct message_key *key, const struct message_known *m);
 
 #endif

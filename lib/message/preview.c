@@ -5,15 +5,15 @@
 #include "lib/mime/parser.h"
 #include "lib/mime/word.h"
 
-/* So much of a text is read first. Where that gives no whole preview (styles may
- * fill the beginning of HTML) more is looked at, up to the last. */
+/* This much of a text is read first. If it does not give a full preview (styles
+ * may fill the beginning of HTML), more is read, up to the last value. */
 enum {
 	FIRST_BYTES = 16 * 1024,
 	LAST_BYTES = 128 * 1024,
-	PARTS_MAX = 256, /* so many are looked at for a text */
+	PARTS_MAX = 256, /* this many parts are searched for a text */
 };
 
-/* ---- Which text ---- */
+/* ---- Choosing the text ---- */
 
 static bool
 preview_is_within_message(const struct mime_digest *d, struct mime_digest_part part, uint32_t index)
@@ -57,9 +57,9 @@ preview_begin_text(struct message_preview *p)
 	p->end = part.body_end;
 }
 
-/* ---- What it says ---- */
+/* ---- Its words ---- */
 
-/* The text was cut: what is left of a character at its end goes. */
+/* The text was truncated: removes an incomplete character at its end. */
 static struct str
 preview_whole_chars(struct str s)
 {
@@ -68,7 +68,7 @@ preview_whole_chars(struct str s)
 	return s;
 }
 
-/* What the text says as far as it was read. */
+/* Extracts the words from what has been read so far. */
 static void
 preview_try(struct message_preview *p)
 {

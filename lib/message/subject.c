@@ -1,7 +1,7 @@
-/* Base subjects, step by step as RFC 5256, 2.1 has them. */
+/* Base subjects, step by step as in RFC 5256, 2.1. */
 #include "lib/message/subject.h"
 
-/* Leaders are looked for anew behind each one: the time grows with the square. */
+/* After each leader the search starts again: the time grows with the square of the length. */
 enum { SUBJECT_BYTES_MAX = 4000 };
 
 /* (1) Runs of white space become one space. */
@@ -20,7 +20,7 @@ subject_squeeze(struct str s, struct arena *arena)
 	return str_trim(str_of(out, len));
 }
 
-/* "[blob]" with the space behind it; 0: none. */
+/* Length of a "[blob]" with the space after it; 0: none. */
 static size_t
 subject_blob_length(struct str s)
 {
@@ -37,7 +37,7 @@ subject_blob_length(struct str s)
 	return i;
 }
 
-/* "Re:", "Fw[blob]:" and so on, blobs before it included; 0: none. */
+/* Length of "Re:", "Fw[blob]:" and so on, including blobs before it; 0: none. */
 static size_t
 subject_refwd_length(struct str s)
 {
@@ -65,7 +65,7 @@ subject_refwd_length(struct str s)
 	return 0;
 }
 
-/* (3) to (5): leaders go as long as there are any. */
+/* (3) to (5): leaders are removed as long as there are any. */
 static struct str
 subject_without_leaders(struct str s, bool *is_reply)
 {

@@ -9,9 +9,9 @@
 struct text_words {
 	struct buf out;
 	unsigned chars, max_chars;
-	bool space; /* one is due before the next character */
-	/* HTML: what was looked for in vain, so that it is not looked for again. */
-	bool no_quote[2]; /* of ' and of " */
+	bool space; /* a space is due before the next character */
+	/* HTML: unsuccessful searches, so that they are not repeated. */
+	bool no_quote[2]; /* for ' and for " */
 	bool no_head_end;
 };
 
@@ -55,7 +55,7 @@ text_decode_utf8(struct str c)
 	return code;
 }
 
-/* Control characters too. */
+/* Includes control characters. */
 static bool
 text_is_space(uint32_t c)
 {
@@ -116,7 +116,7 @@ text_is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* The element's name at the beginning of s. */
+/* The element name at the beginning of s. */
 static struct str
 text_tag_name(struct str s)
 {
@@ -135,7 +135,7 @@ text_skip_past(struct str s, struct str mark)
 	return at != NULL ? str_from(s, (size_t)(at - s.p) + mark.len) : STR_NONE;
 }
 
-/* Behind a quoted value; one without an end is none. */
+/* The end of a quoted value; a quote without an end does not count as one. */
 static size_t
 text_quoted_end(struct text_words *w, struct str s, size_t at)
 {
@@ -146,7 +146,7 @@ text_quoted_end(struct text_words *w, struct str s, size_t at)
 	return end != NULL ? (size_t)(end - s.p) + 1 : at + 1;
 }
 
-/* Behind the '>' of a tag: one within the quotes of a value does not count. */
+/* The position after the '>' of a tag; one within a quoted value does not count. */
 static struct str
 text_skip_tag(struct text_words *w, struct str s)
 {
@@ -167,7 +167,7 @@ text_skip_tag(struct text_words *w, struct str s)
 	return str_from(s, i < s.len ? i + 1 : i);
 }
 
-/* From the closing tag of an element on; STR_NONE: there is none. */
+/* The text from the closing tag of an element on; STR_NONE: there is none. */
 static struct str
 text_find_end_tag(struct str s, struct str name)
 {
@@ -184,7 +184,7 @@ text_find_end_tag(struct str s, struct str name)
 
 enum { TAG_INLINE = 1, TAG_HEAD = 2, TAG_HIDDEN = 4 };
 
-/* TAG_INLINE: words run on across it. TAG_HIDDEN: its content is not shown. */
+/* TAG_INLINE: words continue across it. TAG_HIDDEN: its content is not shown. */
 static unsigned
 text_tag_kind(struct str name)
 {
@@ -212,8 +212,8 @@ text_tag_kind(struct str name)
 	return 0;
 }
 
-/* Behind the opening tag of an element that is not shown. Without its end a
- * head is passed over tag by tag. */
+/* Skips the content after the opening tag of an element that is not shown. A
+ * head without an end is skipped tag by tag. */
 static struct str
 text_skip_content(struct text_words *w, struct str name, unsigned kind, struct str s)
 {
@@ -236,7 +236,7 @@ text_take_tag(struct text_words *w, struct str s)
 	unsigned kind;
 
 	if (str_starts(s, STR("<!--")))
-		return text_skip_past(str_from(s, 2), STR("-->")); /* "<!-->" is one too */
+		return text_skip_past(str_from(s, 2), STR("-->")); /* "<!-->" is a comment too */
 	if (s.len < 2 || !(text_is_letter(s.p[1]) || s.p[1] == '/' || s.p[1] == '!' || s.p[1] == '?'))
 		return text_put_first(w, s);
 	name = text_tag_name(str_from(s, s.p[1] == '/' ? 2 : 1));
@@ -271,7 +271,7 @@ text_numeric_reference(struct str name)
 	return html_entity_character(c);
 }
 
-/* Behind the "&": what may be a name or a number. */
+/* The possible name or number after the "&". */
 static struct str
 text_reference_name(struct str s)
 {
@@ -294,7 +294,7 @@ text_take_reference(struct text_words *w, struct str s)
 		c = text_numeric_reference(name);
 	else if (name.len != 0)
 		c = html_entity_find(name);
-	/* Without its ';' only those of Latin 1 are meant so. */
+	/* Without ';' only names from Latin 1 are recognised. */
 	if (c == 0 || (!ends && name.p[0] != '#' && c > 0xff))
 		return text_put_first(w, s);
 	text_put(w, c);

@@ -1,5 +1,5 @@
-/* Address lists of headers. A small recursive reader that never fails: what is
- * no address is skipped to the next comma. */
+/* Address lists of headers. A small recursive reader that never fails: anything
+ * that is not an address is skipped to the next comma. */
 #include "lib/mime/address.h"
 
 #include "lib/base/buf.h"
@@ -8,7 +8,7 @@
 struct reader {
 	struct str rest;
 	struct arena *arena;
-	struct mime_address **tail; /* where the next one is hung */
+	struct mime_address **tail; /* where the next one is appended */
 	unsigned count;
 	bool in_group;
 };
@@ -36,7 +36,7 @@ peek(const struct reader *r)
 }
 
 /* Skips white space and comments; the text of the last comment is kept, since
- * "joe@x (Joe Doe)" is an old way of giving a name. */
+ * "joe@x (Joe Doe)" is an old form of a display name. */
 static void
 skip(struct reader *r, struct str *comment_out)
 {
@@ -81,14 +81,14 @@ take_atom(struct reader *r, struct buf *out)
 
 	while (len < r->rest.len && !ends_phrase(r->rest.p[len]))
 		len++;
-	/* Whatever it is that cannot start an atom: move on. */
+	/* Whatever cannot start an atom: skip it. */
 	if (len == 0 && r->rest.len != 0)
 		len = 1;
 	buf_add(out, r->rest.p, len);
 	r->rest = str_from(r->rest, len);
 }
 
-/* Words up to a special; the spaces between them become one. */
+/* Words up to a special character; spaces between them are collapsed. */
 static struct str
 take_phrase(struct reader *r, struct str *comment_out)
 {
@@ -126,7 +126,7 @@ take_words(struct reader *r, const char *stops)
 		if (peek(r) == '"')
 			take_quoted(r, &out);
 		else {
-			if (peek(r) != '\0') /* nowhere in a string of IMAP */
+			if (peek(r) != '\0') /* NUL is not allowed in IMAP strings */
 				buf_add_byte(&out, peek(r));
 			r->rest = str_from(r->rest, 1);
 		}
@@ -137,7 +137,7 @@ take_words(struct reader *r, const char *stops)
 	return words;
 }
 
-/* "@a,@b:" in front of an address; without its colon it is none. */
+/* "@a,@b:" in front of an address; without the colon it is not a route. */
 static struct str
 take_route(struct reader *r)
 {
@@ -151,7 +151,7 @@ take_route(struct reader *r)
 	return STR_NONE;
 }
 
-/* Behind the '<': "[route:]local@domain>". */
+/* After the '<': "[route:]local@domain>". */
 static void
 take_angle(struct reader *r, struct str name)
 {
@@ -197,7 +197,7 @@ take_one(struct reader *r)
 		if (phrase.len != 0)
 			add(r, MIME_MAILBOX, mime_unfold(comment, r->arena), phrase, STR_NONE);
 	}
-	/* What follows up to the next separator belongs to nothing. */
+	/* Everything up to the next separator is ignored. */
 	skip(r, NULL);
 	while (r->rest.len != 0 && peek(r) != ',' && peek(r) != ';') {
 		r->rest = str_from(r->rest, 1);

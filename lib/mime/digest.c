@@ -1,4 +1,4 @@
-/* The digest of a message: built from its parts, read by offsets.
+/* The digest of a message: built from its parts, read through offsets.
  *
  * Record, little-endian:
  *    0  u32  magic, with the version
@@ -6,7 +6,7 @@
  *    8  u32  CRC-32 of all that follows
  *   12  u32  header bytes
  *   16  i64  Date:, unix seconds; INT64_MIN: none
- *   24  i16  zone minutes   26 u16 1: Subject or Message-ID stands there again
+ *   24  i16  zone minutes   26 u16 1: Subject or Message-ID is repeated
  *   28  u32  number of parts
  *   32  DIGEST_TEXTS x (u32 offset, u32 length)
  *   ..  parts, PART_BYTES each
@@ -24,7 +24,7 @@
 #include "lib/mime/word.h"
 
 enum {
-	MAGIC = 0x32445053, /* "SPD2"; another digit whenever a digest of the same message would say other things */
+	MAGIC = 0x32445053, /* "SPD2"; changed whenever the digest of the same message would be different */
 	AT_TOTAL = 4,
 	AT_CRC = 8,
 	AT_CRC_FROM = 12,
@@ -86,7 +86,7 @@ record_at(const struct writer *w, size_t offset)
 	return w->out->data + w->start + offset;
 }
 
-/* What was appended since `from` is this text. */
+/* What was appended since `from` becomes this text. */
 static void
 note_text(struct writer *w, enum mime_digest_text text, size_t from)
 {
@@ -135,7 +135,7 @@ part_bits(const struct mime_part *part, struct arena *arena)
 	return str_eq(disposition.main, STR("attachment")) ? bits | PART_ATTACHMENT : bits;
 }
 
-/* Parts stand in the order of their index: a parent before its children. */
+/* Parts are in the order of their index: a parent comes before its children. */
 static void
 write_parts(struct writer *w, const struct mime_part *part, uint32_t number, size_t table)
 {
@@ -161,7 +161,7 @@ write_parts(struct writer *w, const struct mime_part *part, uint32_t number, siz
 		write_parts(w, child, child_number++, table);
 }
 
-/* Of all fields of that name: there should be one, but not all senders know. */
+/* From all fields of that name: there should be one, but not all senders comply. */
 static const struct mime_address *
 addresses_of(struct str header, const char *name, struct arena *arena)
 {
@@ -311,7 +311,7 @@ mime_digest_end(struct mime_digest_builder **bp, struct buf *out)
 
 /* ---- Reading ---- */
 
-/* Bytes of the record by its own word; 0: this is none. */
+/* The record's own statement of its size; 0: not a digest. */
 static uint32_t
 total_bytes(struct str record)
 {
@@ -419,8 +419,8 @@ mime_digest_find_part(const struct mime_digest *d, const uint32_t *numbers, unsi
 	uint32_t at = 0;
 
 	for (unsigned i = 0; i < count; i++) {
-		/* A message has a body 1 even when it is no multipart: so has the one
-		 * inside a message/rfc822 part, but nothing lies below a leaf. */
+		/* A message has a part 1 even if it is not a multipart. So has the
+		 * one inside a message/rfc822 part, but a leaf has no parts. */
 		uint32_t content = i == 0 ? at : mime_digest_content(d, at);
 		bool is_message = i == 0 || content != at;
 		int64_t child;

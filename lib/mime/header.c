@@ -121,7 +121,7 @@ is_token_byte(char c)
 	return (unsigned char)c > ' ' && c != 0x7f && strchr("()<>@,;:\\\"/[]?=", c) == NULL;
 }
 
-/* RFC 2045 token. Bytes above 0x7f are let through: they occur. */
+/* RFC 2045 token. Bytes above 0x7f are accepted: they occur. */
 static struct str
 take_token(struct str *s)
 {
@@ -135,7 +135,7 @@ take_token(struct str *s)
 	return token;
 }
 
-/* A copy without NULs: no string of IMAP may have one. */
+/* A copy without NULs, which are not allowed in IMAP strings. */
 static struct str
 copy_text(struct str s, struct arena *arena)
 {
@@ -147,8 +147,8 @@ copy_text(struct str s, struct arena *arena)
 	return str_of(copy, s.len);
 }
 
-/* A quoted-string, or what stands up to the next ';' (many a filename is not
- * quoted where it should be). */
+/* A quoted-string, or the text up to the next ';' (filenames often lack the
+ * required quotes). */
 static struct str
 take_param_value(struct str *s, struct arena *arena)
 {
@@ -222,7 +222,7 @@ percent_decode(struct str s, struct buf *out)
 	}
 }
 
-/* The sections 0, 1, 2, ... of name, joined and in UTF-8. */
+/* Sections 0, 1, 2, ... of name, joined and in UTF-8. */
 static struct str
 join_2231(const struct mime_param *raw, unsigned count, struct str name, struct arena *arena)
 {
@@ -268,8 +268,8 @@ has_param(const struct mime_value *v, struct str name)
 	return false;
 }
 
-/* Copies what is plain, and joins what RFC 2231 took apart; of two of one name
- * the RFC 2231 form wins, else the first. */
+/* Copies plain parameters and joins RFC 2231 sections. Of two with the same
+ * name the RFC 2231 form wins, else the first. */
 static void
 finish_params(const struct mime_param *raw, unsigned count, struct arena *arena, struct mime_value *out)
 {
@@ -381,7 +381,7 @@ take_month(struct str *s, int *month_out)
 	return false;
 }
 
-/* "+0100", "-0330", or the obsolete names; what is not known is UTC. */
+/* "+0100", "-0330", or the obsolete names; anything else counts as UTC. */
 static int
 take_zone(struct str *s)
 {
@@ -426,7 +426,7 @@ mime_parse_date(struct str raw, int64_t *unix_seconds_out, int *zone_minutes_out
 	struct str s = raw;
 	int year;
 
-	take_letters(&s); /* the day of the week says nothing new */
+	take_letters(&s); /* the day of the week is redundant */
 	take_byte(&s, ',');
 	if (!take_number(&s, &tm.tm_mday))
 		return false;

@@ -1,8 +1,8 @@
 /* The structure of a MIME message, in one pass.
  *
- * Lines are looked at one by one, but only their first bytes are kept: enough
- * to know a delimiter. In a header the whole line is added to the block. The
- * line end before a delimiter belongs to the delimiter (RFC 2046, 5.1.1). */
+ * Lines are processed one by one, but only their first bytes are kept: enough
+ * to recognise a delimiter. In a header the whole line is added to the block.
+ * The line end before a delimiter belongs to the delimiter (RFC 2046, 5.1.1). */
 #include "lib/mime/parser.h"
 
 #include "lib/base/check.h"
@@ -19,13 +19,13 @@ struct mime_parser {
 	struct mime_part *multipart; /* the innermost open multipart; NULL: none */
 	bool in_header;
 	struct buf header;     /* of the current part */
-	uint64_t header_bytes; /* kept of all parts' headers */
+	uint64_t header_bytes; /* kept of the headers of all parts */
 	uint64_t offset;       /* of the next byte */
 	uint64_t line_start;
 	uint64_t lines;		    /* line ends seen */
-	char start[LINE_START_MAX]; /* of the line in hand */
+	char start[LINE_START_MAX]; /* of the current line */
 	size_t start_len;
-	char last, before_last; /* bytes seen: to tell CRLF from LF */
+	char last, before_last; /* last bytes seen: to distinguish CRLF from LF */
 	unsigned previous_end;	/* bytes of the line end before line_start: 0, 1 or 2 */
 	unsigned parts;
 	uint64_t *lines_at_body; /* by part index: line ends before its body */
@@ -106,9 +106,9 @@ default_type(struct mime_part *part)
 	part->type.sub = in_digest ? STR("rfc822") : STR("plain");
 }
 
-/* Are the body's bytes those of the content? (A base64 message/rfc822 is
- * forbidden by RFC 2046, 5.2.1, and not looked into: the places of its parts
- * would be none of the message.) */
+/* Are the bytes of the body those of the content? (A base64 message/rfc822 is
+ * forbidden by RFC 2046, 5.2.1, and is not parsed: the positions of its parts
+ * would not be positions in the message.) */
 static bool
 is_identity_encoded(struct mime_part *part, struct arena *arena)
 {
@@ -128,9 +128,9 @@ is_message_type(const struct mime_value *type)
 	       (str_eq(type->sub, STR("rfc822")) || str_eq(type->sub, STR("global")));
 }
 
-/* What cannot be taken apart is one part. Its type may not be that of a
- * composite then: the grammar of IMAP's body structure knows those only with
- * what they hold. */
+/* A part that cannot be parsed further is a leaf. Its type must then not be a
+ * composite one: the grammar of IMAP's body structure has those only together
+ * with their content. */
 static void
 make_leaf(struct mime_part *part)
 {
@@ -167,7 +167,7 @@ classify(struct mime_parser *p, struct mime_part *part)
 		make_leaf(part);
 }
 
-/* The current part's header is whole; its body starts at p->offset. */
+/* The current part's header is complete; its body starts at p->offset. */
 static void
 end_header(struct mime_parser *p)
 {
@@ -195,7 +195,7 @@ close_part(struct mime_parser *p, struct mime_part *part, uint64_t end, uint64_t
 	part->lines = lines > p->lines_at_body[part->index] ? lines - p->lines_at_body[part->index] : 0;
 }
 
-/* Closes every open part below `until` (NULL: all), which end at `end`. */
+/* Closes every open part below `until` (NULL: all); they end at `end`. */
 static void
 close_parts(struct mime_parser *p, const struct mime_part *until, uint64_t end, uint64_t lines)
 {
@@ -222,7 +222,7 @@ close_parts(struct mime_parser *p, const struct mime_part *until, uint64_t end, 
 	}
 }
 
-/* Is the line in hand a delimiter of m? *closes_out: the closing one. */
+/* Is the current line a delimiter of m? *closes_out: it is the closing one. */
 static bool
 is_delimiter(const struct mime_parser *p, const struct mime_part *m, bool *closes_out)
 {
@@ -232,7 +232,7 @@ is_delimiter(const struct mime_parser *p, const struct mime_part *m, bool *close
 		return false;
 	line = str_from(line, 2 + m->boundary.len);
 	*closes_out = str_starts(line, STR("--"));
-	/* Else only white space may follow, or another, longer boundary is meant. */
+	/* Otherwise only white space may follow, or it is another, longer boundary. */
 	return *closes_out || str_trim(line).len == 0;
 }
 
@@ -244,14 +244,14 @@ enclosing_multipart(struct mime_part *part)
 	return part;
 }
 
-/* The line in hand was a delimiter of m. */
+/* The current line is a delimiter of m. */
 static void
 take_delimiter(struct mime_parser *p, struct mime_part *m, bool closes)
 {
 	uint64_t end = p->line_start - p->previous_end;
 	uint64_t lines = p->lines - (p->previous_end != 0);
 
-	/* p->lines counts this line's own end already when there is one. */
+	/* p->lines already counts this line's own end, if there is one. */
 	if (p->last == '\n' && lines != 0)
 		lines--;
 	close_parts(p, m, end, lines);
@@ -273,8 +273,8 @@ line_is_blank(const struct mime_parser *p)
 	return p->start_len == 0 || (p->start_len == 1 && p->start[0] == '\r');
 }
 
-/* A line is whole (its end is counted and p->offset is behind it), or the
- * message is at its end. */
+/* A line is complete (its end is counted and p->offset is after it), or the
+ * message has ended. */
 static void
 end_line(struct mime_parser *p)
 {
@@ -291,7 +291,7 @@ end_line(struct mime_parser *p)
 		end_header(p);
 }
 
-/* What is beyond a limit is cut off, wherever the pieces end. */
+/* Anything beyond a limit is dropped, wherever the pieces end. */
 static void
 keep_header(struct mime_parser *p, struct str piece)
 {
@@ -343,7 +343,7 @@ struct mime_part *
 mime_parser_end(struct mime_parser *p)
 {
 	if (p->start_len != 0)
-		end_line(p); /* a last line without its end */
+		end_line(p); /* a last line without a line end */
 	p->line_start = p->offset;
 	close_parts(p, NULL, p->offset, p->lines);
 	return p->root;

@@ -48,8 +48,8 @@ enum { DATE, SUBJECT, FROM, SENDER, REPLY_TO, TO, CC, BCC, IN_REPLY_TO, MESSAGE_
 static const char *const envelope_fields[FIELDS] = {"Date", "Subject", "From", "Sender",      "Reply-To",
 						    "To",   "Cc",      "Bcc",  "In-Reply-To", "Message-ID"};
 
-/* One pass over the header; of fields that occur twice the first counts, but
- * address fields are joined. */
+/* One pass over the header; of repeated fields the first counts, but address
+ * fields are joined. */
 static void
 collect_fields(struct str header, struct str values[FIELDS], struct arena *arena)
 {
@@ -101,7 +101,7 @@ write_addresses(const struct mime_address *list, struct buf *out)
 		} else {
 			write_string(a->mailbox, out);
 			buf_add_byte(out, ' ');
-			/* A mailbox without a host would read as the start of a group. */
+			/* A mailbox without a host would be read as the start of a group. */
 			write_string(a->host, out);
 		}
 		buf_add_byte(out, ')');
@@ -125,7 +125,7 @@ mime_write_envelope(struct str header, struct arena *arena, struct buf *out)
 				values[i].p != NULL ? mime_parse_addresses(values[i], arena) : NULL;
 			if (i == FROM)
 				from = list;
-			/* RFC 9051: without a Sender or Reply-To it is the From. */
+			/* RFC 9051: without a Sender or Reply-To the From is used. */
 			else if ((i == SENDER || i == REPLY_TO) && list == NULL)
 				list = from;
 			write_addresses(list, out);
@@ -147,8 +147,9 @@ is_ascii(struct str s)
 	return true;
 }
 
-/* What came in RFC 2231's form goes out in it again, in one piece and in UTF-8:
- * 8-bit text whose charset nothing tells is read in many ways (RFC 3501, 4.3.1). */
+/* A parameter that arrived in RFC 2231's form is sent in it again, in one piece and
+ * in UTF-8: 8-bit text without a known charset is interpreted in many ways (RFC
+ * 3501, 4.3.1). */
 static void
 write_extended_param(const struct mime_param *param, struct buf *out)
 {
@@ -241,7 +242,7 @@ write_multipart(const struct mime_part *part, bool extended, struct arena *arena
 	buf_add_byte(out, '(');
 	for (const struct mime_part *child = part->first_child; child != NULL; child = child->next)
 		write_part(child, extended, arena, out);
-	/* The grammar wants at least one body. */
+	/* The grammar requires at least one body. */
 	if (part->first_child == NULL) {
 		buf_add_str(out, STR("(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0"));
 		buf_add_str(out, extended ? STR(" NIL NIL NIL NIL)") : STR(")"));
@@ -256,7 +257,7 @@ write_multipart(const struct mime_part *part, bool extended, struct arena *arena
 	buf_add_byte(out, ')');
 }
 
-/* The word of Content-Transfer-Encoding, without comments and what else there is. */
+/* The value of Content-Transfer-Encoding, without comments and anything else. */
 static struct str
 encoding_text(const struct mime_part *part, struct arena *arena)
 {

@@ -1,4 +1,4 @@
-/* ENVELOPE, BODY and BODYSTRUCTURE as IMAP sends them (RFC 9051, 7.5.2). */
+/* ENVELOPE, BODY and BODYSTRUCTURE in the form that IMAP sends (RFC 9051, 7.5.2). */
 #ifndef SP_MIME_STRUCTURE_H
 #define SP_MIME_STRUCTURE_H
 
@@ -8,7 +8,7 @@
 /* arena: for intermediate results. */
 void mime_write_envelope(struct str header, struct arena *arena, struct buf *out);
 void mime_write_structure(const struct mime_part *root, bool extended, struct arena *arena, struct buf *out);
-/* A string: quoted where it can be, else a literal; NIL for one without p. */
+/* A string: quoted if possible, else a literal; NIL if p is NULL. */
 void mime_write_nstring(struct str s, struct buf *out);
 
 #endif

@@ -20,7 +20,7 @@ static bool
 convert(const char *charset, struct str data, struct arena *arena, struct str *out)
 {
 	UErrorCode status = U_ZERO_ERROR;
-	/* A byte of a charset is at most one UTF-16 unit pair, four bytes of UTF-8. */
+	/* A byte of a charset becomes at most one UTF-16 surrogate pair, that is four bytes of UTF-8. */
 	int32_t room = (int32_t)data.len * 4 + 8;
 	char *text = arena_alloc(arena, (size_t)room);
 	int32_t len = ucnv_convert("UTF-8", charset, text, room, data.p, (int32_t)data.len, &status);
@@ -113,7 +113,7 @@ decode_b(struct str text, struct buf *out)
 {
 	struct buf padded = BUF_EMPTY;
 
-	/* Padding is often forgotten. */
+	/* Padding is often missing. */
 	buf_add_str(&padded, text);
 	while (padded.len % 4 != 0)
 		buf_add_byte(&padded, '=');
@@ -122,8 +122,8 @@ decode_b(struct str text, struct buf *out)
 }
 
 /* Decodes one word and those that follow it in the same charset and encoding,
- * so that a character cut in two by the writer comes out whole. Returns the
- * bytes of s that were used. */
+ * so that a character split by the sender is decoded correctly. Returns the
+ * number of bytes of s used. */
 static size_t
 decode_run(struct str s, struct encoded_word first, struct arena *arena, struct buf *out)
 {

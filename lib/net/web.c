@@ -1,5 +1,5 @@
-/* libcurl tells which sockets and which timer it waits for; we tell it when
- * they are due. What has ended is told to the callers after libcurl has
+/* libcurl says which sockets and which timer it waits for; we tell it when they
+ * are ready. Finished requests are reported to the callers after libcurl has
  * returned, never from within. */
 #include "lib/net/web.h"
 
@@ -44,7 +44,7 @@ web_request_free(struct web_request *r)
 	mem_free(r);
 }
 
-/* ---- What has ended ---- */
+/* ---- Finished requests ---- */
 static void
 set_error(const struct web_request *r, CURLcode code, struct err *err)
 {
@@ -213,7 +213,7 @@ on_data(char *data, size_t size, size_t count, void *arg)
 	return len;
 }
 
-/* "+host:port:address,address". Without the plus the client would remember each host for ever. */
+/* "+host:port:address,address". Without the plus the client would remember each host forever. */
 static void
 set_addresses(struct web_request *r, const struct web_options *o)
 {

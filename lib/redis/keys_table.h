@@ -1,20 +1,20 @@
-/* Every key of the store, a row each. docs/architecture.md shows this table
- * (`make tables` compares them), and the integration tests look whether the
- * keys that they leave are as it says.
+/* Every key of the store, one row each. docs/architecture.md shows this table
+ * (`make tables` compares them), and the integration tests check that the keys they
+ * leave behind match it.
  *
  *	K(IDENT, pattern, type, lifetime, dies with, written by, what)
  *
- * A pattern's <parts> are filled in by redis_key() (keys.h). All keys of one
- * script carry one hash tag: what stands in braces.
+ * A pattern's <parts> are filled in by redis_key() (keys.h). All keys of a script
+ * have the same hash tag: the part in braces.
  *
- * Lifetime: EXPIRES (it never is without a time to live) or STAYS.
- * Dies with: what takes it away. ACCOUNT, DOMAIN, FOLDER (of a mailbox), CHUNK
- * (of a folder), PROCESS, TIME, or PURPOSE (it goes when it is empty, or never). */
+ * Lifetime: EXPIRES (it always has a time to live) or STAYS. Dies with: what it is
+ * deleted together with. ACCOUNT, DOMAIN, FOLDER (of a mailbox), CHUNK (of a
+ * folder), PROCESS, TIME, or PURPOSE (it is deleted when it is empty, or never). */
 #ifndef SP_REDIS_KEYS_TABLE_H
 #define SP_REDIS_KEYS_TABLE_H
 
-/* Of mailboxes. What dies with an account, a folder or a chunk is removed by the
- * scripts of lib/mailbox by this list. */
+/* Mailbox keys. The scripts of lib/mailbox use this list to remove what dies
+ * with an account, a folder or a chunk. */
 #define REDIS_KEYS_OF_MAIL(K) \
 	K(MAIL_META, "mail:{<address>}:meta", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", \
 	  "counts: modseq, bytes, messages, next ids") \
@@ -24,11 +24,11 @@
 	K(MAIL_FOLDERS_CHANGED, "mail:{<address>}:fmod", ZSET, STAYS, ACCOUNT, "scripts of lib/mailbox", \
 	  "the log of folders: ids by the modseq of their last change") \
 	K(MAIL_FOLDERS_GONE, "mail:{<address>}:fgone", ZSET, STAYS, ACCOUNT, "scripts of lib/mailbox", \
-	  "and those that were deleted, for as long as other tombstones are kept") \
+	  "deleted folders, for as long as other tombstones are kept") \
 	K(MAIL_IDS, "mail:{<address>}:ids", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", \
-	  "places found of late, by email id: a thousand at most, each checked when it is used") \
+	  "recently found places of messages, by email id: at most a thousand, each checked before use") \
 	K(MAIL_ONCE, "mail:{<address>}:once:<day>", HASH, EXPIRES, ACCOUNT, "scripts of lib/mailbox", \
-	  "what was made under a client's token, for three days") \
+	  "results of requests with a client's token, for three days") \
 	K(MAIL_SUBS, "mail:{<address>}:subs", SET, STAYS, ACCOUNT, "scripts of lib/mailbox", \
 	  "subscribed names without a folder") \
 	K(MAIL_METADATA, "mail:{<address>}:md", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", \
@@ -36,13 +36,13 @@
 	K(MAIL_DOOMED, "mail:{<address>}:doomed", SET, STAYS, ACCOUNT, "scripts of lib/mailbox", \
 	  "folders that are being removed") \
 	K(MAIL_COPIES, "mail:{<address>}:copies", ZSET, STAYS, ACCOUNT, "scripts of lib/mailbox", \
-	  "copies that are being made, by the end of their lease") \
+	  "copies in progress, by the end of their lease") \
 	K(MAIL_LOCK, "mail:{<address>}:lock", STRING, EXPIRES, ACCOUNT, "frontends (POP3)", "holder of the maildrop") \
 	K(MAIL_LEDGER, "mail:{<address>}:filed:<day>", HASH, EXPIRES, TIME, "scripts of lib/mailbox", \
 	  "the ledger of deliveries; outlives the account") \
 	K(MAIL_FOLDER, "mail:{<address>}:f:<folder>", HASH, STAYS, FOLDER, "scripts of lib/mailbox", \
-	  "counts of a folder: opening costs the same at any size; `recent`: the first UID that no IMAP session has " \
-	  "taken as \\Recent") \
+	  "counts of a folder, so that opening costs the same at any size; `recent`: the first UID that no IMAP " \
+	  "session has claimed as \\Recent") \
 	K(MAIL_KEYWORDS, "mail:{<address>}:f:<folder>:kw", HASH, STAYS, FOLDER, "scripts of lib/mailbox", "keywords") \
 	K(MAIL_ANNOTATIONS, "mail:{<address>}:f:<folder>:md", HASH, STAYS, FOLDER, "scripts of lib/mailbox", \
 	  "annotations") \
@@ -50,11 +50,11 @@
 	  "each chunk's count and highest modseq") \
 	K(MAIL_GONE, "mail:{<address>}:f:<folder>:gone", LIST, STAYS, FOLDER, "scripts of lib/mailbox", "tombstones") \
 	K(MAIL_EXTRA, "mail:{<address>}:f:<folder>:x", HASH, STAYS, FOLDER, "scripts of lib/mailbox", \
-	  "what lies beside a record, by UID") \
+	  "extra data of records, by UID") \
 	K(MAIL_ITEM_UIDS, "mail:{<address>}:f:<folder>:u", HASH, STAYS, FOLDER, "scripts of lib/mailbox", \
 	  "UIDs of items by key and by name") \
 	K(MAIL_ITEM_NAMES, "mail:{<address>}:f:<folder>:r", HASH, STAYS, FOLDER, "scripts of lib/mailbox", \
-	  "key and name of items by UID, until the tombstone goes") \
+	  "key and name of items by UID, until the tombstone is removed") \
 	K(MAIL_HOT, "mail:{<address>}:f:<folder>:h:<chunk>", STRING, STAYS, CHUNK, "scripts of lib/mailbox", \
 	  "packed *hot* records of 256 UIDs") \
 	K(MAIL_COLD, "mail:{<address>}:f:<folder>:c:<chunk>", STRING, STAYS, CHUNK, "scripts of lib/mailbox", \
@@ -76,7 +76,7 @@
 	K(SPOOL_FENCE, "spool:{<shard>}:fence", STRING, STAYS, PURPOSE, "its broker", "number of the last lease") \
 	K(SPOOL_ENVELOPES, "spool:{<shard>}:env", HASH, STAYS, PURPOSE, "its broker, under its fence", "envelopes") \
 	K(SPOOL_STATES, "spool:{<shard>}:state", HASH, STAYS, PURPOSE, "its broker, under its fence", \
-	  "states of messages; the mark of those that are unconfirmed") \
+	  "states of messages; the mark of unconfirmed ones") \
 	K(SPOOL_EVENTS, "spool:{<shard>}:events", STREAM, STAYS, PURPOSE, "its broker, under its fence", \
 	  "the last events") \
 	K(SPOOL_DONE, "spool:{<shard>}:done:<hour>", HASH, EXPIRES, TIME, "its broker, under its fence", \
@@ -91,27 +91,27 @@
 	K(TLSRPT_DONE, "tlsrpt:{<day>}:done", HASH, EXPIRES, TIME, "workers", "what happened to their reports") \
 	K(TLSRPT_COUNTS, "tlsrpt:{<day>}:c:<domain>", HASH, EXPIRES, TIME, "workers", "TLS sessions counted") \
 	K(TLSRPT_PLAN, "tlsrpt:{<day>}:p:<domain>", HASH, EXPIRES, TIME, "workers", "the state of its report") \
-	K(BLOB_REFS, "blobrefs:{<pack>}", HASH, STAYS, PURPOSE, "whoever adds or removes one", \
+	K(BLOB_REFS, "blobrefs:{<pack>}", HASH, STAYS, PURPOSE, "any process that adds or removes one", \
 	  "references to bodies beyond the first") \
-	K(SWEEP_SUSPECTS, "sweep:suspects", HASH, STAYS, PURPOSE, "who sweeps", \
+	K(SWEEP_SUSPECTS, "sweep:suspects", HASH, STAYS, PURPOSE, "the sweeping process", \
 	  "bodies that a sweep found without a reference, and when") \
-	K(SWEEP_STATE, "sweep:state", HASH, STAYS, PURPOSE, "who sweeps, under its lease", \
-	  "who sweeps and until when; figures of the sweep under way and of the last one") \
+	K(SWEEP_STATE, "sweep:state", HASH, STAYS, PURPOSE, "the sweeping process, under its lease", \
+	  "the sweeping process and its lease; figures of the current sweep and of the last one") \
 	K(BACKUP_HOLD, "backup:hold", STRING, EXPIRES, PROCESS, "the tool", \
-	  "a backup runs, to which folder: bodies without a reference are kept meanwhile") \
-	K(BACKUP_HELD, "backup:held", LIST, STAYS, PURPOSE, "whoever drops the last reference", \
+	  "the folder of the running backup: bodies without a reference are kept meanwhile") \
+	K(BACKUP_HELD, "backup:held", LIST, STAYS, PURPOSE, "any process that drops the last reference", \
 	  "bodies kept for a backup, which releases them at its end") \
 	K(CLUSTER_PROCS, "cluster:procs", ZSET, STAYS, PURPOSE, "every process", "processes by their last heartbeat") \
 	K(CLUSTER_PROC, "cluster:proc:<id>", HASH, EXPIRES, PROCESS, "every process", "a process") \
 	K(CLUSTER_BROKERS, "cluster:brokers", SET, STAYS, PURPOSE, "brokers", "all brokers") \
 	K(CLUSTER_BROKER, "cluster:broker:<id>", HASH, EXPIRES, PROCESS, "brokers", "address of a broker") \
 	K(CLUSTER_SHARDS, "cluster:shards", HASH, STAYS, PURPOSE, "brokers", "owners of shards: a hint") \
-	K(CLUSTER_SHARD_COUNT, "cluster:shard-count", STRING, STAYS, PURPOSE, "whoever comes first", \
+	K(CLUSTER_SHARD_COUNT, "cluster:shard-count", STRING, STAYS, PURPOSE, "the first process", \
 	  "how many shards there are") \
-	K(CLUSTER_STORE_VERSION, "cluster:store-version", STRING, STAYS, PURPOSE, "whoever comes first", \
-	  "version of what lies in the store: programs that cannot work with it end") \
-	K(CLUSTER_SECRET, "cluster:secret", STRING, STAYS, PURPOSE, "whoever comes first", \
-	  "32 random bytes that all processes derive shared keys from; unused where `STAGEPOST_CLUSTER_KEY` is set") \
+	K(CLUSTER_STORE_VERSION, "cluster:store-version", STRING, STAYS, PURPOSE, "the first process", \
+	  "version of the data in the store; programs that cannot work with it stop") \
+	K(CLUSTER_SECRET, "cluster:secret", STRING, STAYS, PURPOSE, "the first process", \
+	  "32 random bytes from which all processes derive shared keys; unused if `STAGEPOST_CLUSTER_KEY` is set") \
 	K(AUTH_FAIL_ACCOUNT, "auth:fail:{account:<address>}", STRING, EXPIRES, TIME, "frontends", \
 	  "failed logins of an account") \
 	K(AUTH_FAIL_ADDRESS, "auth:fail:{address:<ip>}", STRING, EXPIRES, TIME, "frontends", \

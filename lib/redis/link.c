@@ -1,5 +1,5 @@
-/* One connection to a Redis server. hiredis makes and reads the protocol; the
- * descriptor is ours, so that TLS, and names that take their time, fit in. */
+/* One connection to a Redis server. hiredis formats and parses the protocol;
+ * the descriptor is ours, to allow for TLS and for asynchronous name lookups. */
 #include "lib/redis/link.h"
 
 #include <errno.h>
@@ -20,10 +20,10 @@
 #include "lib/redis/tls.h"
 
 enum {
-	MAKE_MS = 3000,	    /* for all until the greeting is answered */
-	ADDRESS_MS = 1000,  /* for one address, where there is another to try */
-	READ_BYTES = 32768, /* a turn */
-	KEEP_BYTES = 65536, /* an output buffer that grew larger is given back */
+	MAKE_MS = 3000,	    /* for everything until the greeting is answered */
+	ADDRESS_MS = 1000,  /* for one address, if there is another to try */
+	READ_BYTES = 32768, /* per turn */
+	KEEP_BYTES = 65536, /* an output buffer that grew beyond this is freed */
 };
 
 enum link_phase { LINK_LOOKING, LINK_CONNECTING, LINK_SHAKING, LINK_GREETING, LINK_UP, LINK_DOWN };
@@ -40,15 +40,15 @@ struct link {
 	int fd;
 	SSL *ssl;		    /* owner; NULL: plain */
 	struct event *read, *write; /* owner; of fd */
-	struct event *flush;	    /* owner: active when there is something to send in this turn */
-	struct event *limit;	    /* owner: the time for making it, or for one address */
-	int64_t until_ms;	    /* monotonic: for making it */
+	struct event *flush;	    /* owner: active if there is output to send in this turn */
+	struct event *limit;	    /* owner: time limit for connecting, or for one address */
+	int64_t until_ms;	    /* monotonic: deadline for connecting */
 	redisReader *reader;	    /* owner */
 	struct buf out;
 	size_t sent;		 /* of out */
-	unsigned greetings_left; /* replies of the greeting that have not come */
-	unsigned inside;	 /* callbacks on the stack: the memory stays */
-	bool gone;		 /* freed, but for the memory */
+	unsigned greetings_left; /* replies of the greeting still to come */
+	unsigned inside;	 /* callbacks on the stack: the memory must stay */
+	bool gone;		 /* freed, except for the memory */
 	char why[ERR_TEXT_MAX];
 };
 
@@ -100,7 +100,7 @@ link_free(struct link **lp)
 	link_destroy(l);
 }
 
-/* Told at once; so only from a callback of the loop's. */
+/* Calls back at once, so only to be used in a callback from the loop. */
 static void
 link_fail(struct link *l, const char *why)
 {
@@ -186,15 +186,15 @@ link_send(struct link *l, const char *command, size_t len)
 {
 	if (l->phase != LINK_UP && l->phase != LINK_GREETING)
 		return;
-	/* What was sent is dropped before the buffer would have to grow. */
+	/* Sent bytes are dropped before the buffer would have to grow. */
 	if (l->sent != 0 && l->out.len + len > l->out.capacity) {
 		memmove(l->out.data, l->out.data + l->sent, l->out.len - l->sent);
 		l->out.len -= l->sent;
 		l->sent = 0;
 	}
 	buf_add(&l->out, command, len);
-	/* What is sent in one turn goes out with one call, and only what the socket
-	 * does not take has to wait for it. */
+	/* All output of a turn is written with one call; only what the socket does
+	 * not accept has to wait. */
 	if (!event_pending(l->write, EV_WRITE, NULL))
 		event_active(l->flush, EV_TIMEOUT, 0);
 }
@@ -235,8 +235,8 @@ link_greet(struct link *l)
 	link_sendf(l, "PING");
 }
 
-/* A server that is loading its data, or wants another password, is not one to
- * work with yet. */
+/* A server that is loading its data, or requires another password, is not
+ * usable yet. */
 static void
 link_take_greeting(struct link *l, const redisReply *reply)
 {
@@ -276,7 +276,7 @@ link_take_replies(struct link *l)
 	}
 }
 
-/* Bytes read; 0: later; -1: it ended, and was told. */
+/* Bytes read; 0: later; -1: it ended, and this was reported. */
 static ssize_t
 link_read_some(struct link *l, char *into, size_t size)
 {
@@ -313,12 +313,12 @@ link_read(struct link *l)
 		return;
 	redisReaderFeed(l->reader, bytes, (size_t)got);
 	link_take_replies(l);
-	/* What TLS has taken off the descriptor wakes nobody. */
+	/* Bytes that TLS has already taken off the descriptor do not wake us. */
 	if (l->ssl != NULL && SSL_pending(l->ssl) != 0)
 		event_active(l->read, EV_READ, 0);
 }
 
-/* ---- Making it ---- */
+/* ---- Connecting ---- */
 
 static void
 link_connected(struct link *l)
@@ -389,7 +389,7 @@ link_on_ready(evutil_socket_t fd, short what, void *arg)
 	link_destroy(l);
 }
 
-/* The end of a turn in which something was sent. */
+/* The end of a turn in which output was queued. */
 static void
 link_on_flush(evutil_socket_t fd, short what, void *arg)
 {
@@ -403,7 +403,7 @@ link_on_flush(evutil_socket_t fd, short what, void *arg)
 	link_destroy(l);
 }
 
-/* 0: connected or on its way; else errno. */
+/* 0: connected or in progress; else errno. */
 static int
 link_connect(struct link *l, const struct sockaddr *sa, socklen_t len)
 {
@@ -428,7 +428,7 @@ link_arm_limit(struct link *l, bool has_more)
 	event_add(l->limit, &wait);
 }
 
-/* why: what became of the address before. */
+/* why: why the previous address failed. */
 static void
 link_connect_next(struct link *l, const char *why)
 {
@@ -478,7 +478,7 @@ link_connect_unix(struct link *l)
 		link_fail_errno(l, error);
 }
 
-/* A unix socket: the first turn. Else: the time is over. */
+/* A unix socket: the first turn. Otherwise: the time limit. */
 static void
 link_on_limit(evutil_socket_t fd, short what, void *arg)
 {

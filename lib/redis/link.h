@@ -1,10 +1,10 @@
-/* One connection to a Redis server, from its name to the last reply: looked up,
- * connected, TLS if the URL says so, greeted (AUTH, SELECT, PING). Private to
+/* One connection to a Redis server, from the name lookup to the last reply:
+ * connect, TLS if the URL says so, greeting (AUTH, SELECT, PING). Private to
  * lib/redis.
  *
- * Commands go out at the loop's next turn, so that all that are given in one
- * turn cost one system call. Which reply belongs to which command is its
- * owner's to know: Redis answers in order. */
+ * Commands are sent at the loop's next turn, so that all commands of one turn
+ * take one system call. The owner has to know which reply belongs to which
+ * command: Redis answers in order. */
 #ifndef SP_REDIS_LINK_H
 #define SP_REDIS_LINK_H
 
@@ -17,21 +17,21 @@
 struct link;
 
 struct link_events {
-	void (*on_up)(void *arg);			      /* greeted: commands are taken */
+	void (*on_up)(void *arg);			      /* greeted: commands are accepted */
 	void (*on_reply)(void *arg, const redisReply *reply); /* borrowed for the call */
-	/* It could not be made within the time limit, or broke. The last callback;
-	 * the link is then to be freed. */
+	/* The connection could not be made within the time limit, or broke. This
+	 * is the last callback; the owner must free the link. */
 	void (*on_down)(void *arg, const char *why);
 };
 
-/* url, events: borrowed, as long as the link lives. No callback comes from
- * within this or link_send(). */
+/* url and events are borrowed for the link's lifetime. Neither this function
+ * nor link_send() calls back from within. */
 struct link *link_new(struct event_base *base, const struct redis_url *url, const struct link_events *events,
 		      void *arg);
-/* Closes it; no callback follows. Also from within a callback. NULLs *l. */
+/* Closes it; no callback follows. Allowed within a callback. Sets *l to NULL. */
 void link_free(struct link **l);
 
-/* A formatted command; after on_up. One that meets a broken link is lost. */
+/* Sends a formatted command; only after on_up. If the link is broken, the command is lost. */
 void link_send(struct link *l, const char *command, size_t len);
 /* As hiredis formats: %s, %b, %lld. */
 void link_sendf(struct link *l, const char *format, ...);

@@ -1,10 +1,10 @@
 /* The connection to the shared store.
  *
- * Each command in flight has a `struct call`, in the order in which they were
- * sent, which is that of the replies; when the connection ends, all that are
- * left fail. While there is no connection, calls wait in `failed` for the
- * loop's next turn, since no callback may come from within the call that caused
- * it. */
+ * Each command in flight has a `struct call`. They are in the order of sending,
+ * which is also that of the replies; when the connection ends, all remaining
+ * ones fail. While there is no connection, calls wait in `failed` for the
+ * loop's next turn, since a callback must not come from within the call that
+ * caused it. */
 #include "lib/redis/redis.h"
 
 #include <openssl/sha.h>
@@ -25,14 +25,14 @@
 enum {
 	BACKOFF_LEAST_MS = 50,
 	BACKOFF_MOST_MS = 1000,
-	SILENCE_MS = 5000, /* commands without any answer for so long: broken */
+	SILENCE_MS = 5000, /* commands without any answer for this long: the connection is broken */
 	TICK_MS = 500,
 	WATCHERS_MAX = 4,
 };
 
 struct call {
 	struct redis *redis; /* borrowed */
-	redis_on_reply *cb;  /* NULL: nobody waits */
+	redis_on_reply *cb;  /* NULL: the reply is ignored */
 	void *arg;
 	struct redis_script *script; /* borrowed; NULL: a plain command */
 	struct call *prev, *next;    /* in redis->in_flight or ->failed */
@@ -42,7 +42,7 @@ struct redis {
 	struct event_base *base;
 	struct redis_url url;
 	struct link *link; /* owner; NULL: no connection */
-	bool connected;	   /* and greeted */
+	bool connected;	   /* and the greeting is done */
 	bool freeing;
 	uint64_t generation; /* of the connection; unique in the process */
 	size_t pending;
@@ -51,8 +51,8 @@ struct redis {
 	struct event *retry;
 	struct event *tick;
 	struct event *fail_now;
-	struct call *in_flight; /* owner: in the order of their replies */
-	struct call *failed;	/* owner: to be told at the next turn */
+	struct call *in_flight; /* owner: in the order of the replies */
+	struct call *failed;	/* owner: reported at the next turn */
 	struct {
 		redis_on_state *on_state;
 		void *arg;
@@ -85,7 +85,7 @@ error_of_reply(const redisReply *reply, struct err *err)
 	str_cut(text, ' ', &word, &rest);
 	for (unsigned i = 0; i < sizeof(error_words) / sizeof(error_words[0]); i++)
 		if (str_eq(word, str_c(error_words[i].word))) {
-			/* Words of our own scripts speak for themselves. */
+			/* Errors of our own scripts are passed on without the first word. */
 			struct str say = error_words[i].code == ERR_UNAVAILABLE ? text : rest;
 			err_set(err, error_words[i].code, "%.*s", STR_ARG(say));
 			return;
@@ -163,14 +163,14 @@ on_reply(void *arg, const redisReply *reply)
 		return;
 	}
 	/* Somebody flushed the server's scripts: nothing was done, and the next
-	 * call brings the text again. */
+	 * call sends the text again. */
 	if (call->script != NULL && strncmp(reply->str, "NOSCRIPT", 8) == 0)
 		call->script->loaded_on = 0;
 	error_of_reply(reply, &err);
 	redis_call_end(call, NULL, &err);
 }
 
-/* What has no answer may or may not have taken effect. */
+/* A command without an answer may or may not have taken effect. */
 static void
 fail_in_flight(struct redis *r)
 {
@@ -198,7 +198,7 @@ redis_call_new(struct redis *r, redis_on_reply *cb, void *arg)
 
 enum { ARGS_ON_STACK = 32 };
 
-/* hiredis wants two arrays. */
+/* hiredis needs two arrays. */
 static void
 format_and_send(struct redis *r, struct call *call, size_t argc, const struct str *argv)
 {
@@ -276,7 +276,7 @@ redis_eval(struct redis *r, redis_on_reply *cb, void *arg, struct redis_script *
 
 	if (script->sha[0] == '\0')
 		script_sha(script);
-	/* Each connection brings the text once, in front of its first use. */
+	/* Each connection sends the text once, before its first use. */
 	if (script->loaded_on != r->generation && r->connected) {
 		struct str load[] = {STR("SCRIPT"), STR("LOAD"),
 				     str_of(script->text, (size_t)(script->end - script->text))};
@@ -327,7 +327,7 @@ redis_lost(struct redis *r, const char *why)
 	link_free(&r->link);
 	r->connected = false;
 	event_del(r->tick);
-	/* Once for each reason: a server that is back may want another password. */
+	/* Logged once for each reason: a server that is back may require another password. */
 	if (was_connected || !r->complained || is_news) {
 		log_warning(NULL, was_connected ? "connection to Redis lost" : "Redis cannot be reached",
 			    F_C("error", r->trouble));
@@ -378,7 +378,7 @@ redis_on_retry(evutil_socket_t fd, short what, void *arg)
 	start_connect(arg);
 }
 
-/* A server that accepts and then says nothing looks like a working one. */
+/* A server that accepts connections but does not answer looks like a working one. */
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {

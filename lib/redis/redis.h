@@ -1,11 +1,11 @@
 /* The connection to the shared store: asynchronous, pipelined, reconnecting.
  *
- * One `struct redis` is one connection on one event loop. Commands are sent
- * in the order of the calls; answers come in the same order. When the
- * connection breaks, every command without an answer fails with
- * ERR_UNAVAILABLE (it may or may not have taken effect), and a new connection
- * is tried with back-off (50 ms up to 1 s). Commands given meanwhile fail at
- * once: nothing queues up without bound.
+ * One `struct redis` is one connection on one event loop. Commands are sent in
+ * the order of the calls; answers come in the same order. When the connection
+ * breaks, every command without an answer fails with ERR_UNAVAILABLE (it may or
+ * may not have taken effect), and a new connection is attempted with back-off
+ * (50 ms up to 1 s). Commands issued meanwhile fail at once: nothing queues up
+ * without bound.
  *
  * Works with Redis 7, Valkey and other servers of the RESP2 protocol. */
 #ifndef SP_REDIS_REDIS_H
@@ -22,59 +22,59 @@
 
 struct redis;
 
-/* reply is NULL exactly when err is not; it is borrowed for the call. An error
- * reply of the server comes as err (ERR_INVALID; ERR_UNAVAILABLE for LOADING,
- * BUSY, READONLY, MASTERDOWN, CLUSTERDOWN, OOM, MISCONF, NOAUTH, WRONGPASS, NOPERM
- * and their like, which speak of the server and not of the command; for an error that
- * a script of ours returns, its first word chooses: FENCED → ERR_FENCED,
- * NOTFOUND → ERR_NOT_FOUND, EXISTS → ERR_EXISTS, OVERQUOTA → ERR_OVER_QUOTA,
- * LIMIT → ERR_LIMIT, DENIED → ERR_DENIED). The callback may make further
- * calls; it must not free the connection. Exactly one callback a call, never
- * from within the call itself. */
+/* reply is NULL exactly when err is not; it is borrowed for the call. An error reply
+ * of the server is passed as err (ERR_INVALID; ERR_UNAVAILABLE for LOADING, BUSY,
+ * READONLY, MASTERDOWN, CLUSTERDOWN, OOM, MISCONF, NOAUTH, WRONGPASS, NOPERM and
+ * similar ones, which concern the server and not the command; for an error from one
+ * of our scripts the first word decides: FENCED → ERR_FENCED, NOTFOUND →
+ * ERR_NOT_FOUND, EXISTS → ERR_EXISTS, OVERQUOTA → ERR_OVER_QUOTA, LIMIT → ERR_LIMIT,
+ * DENIED → ERR_DENIED). The callback may make further calls; it must not free the
+ * connection. There is exactly one callback per call, never from within the call
+ * itself. */
 typedef void redis_on_reply(void *arg, const redisReply *reply, const struct err *err);
 
-/* url: see lib/redis/url.h. Starts to connect
- * and returns at once; NULL only when the url is malformed. */
+/* url: see lib/redis/url.h. Starts to connect and returns at once; NULL only if
+ * the url is malformed. */
 struct redis *redis_new(struct event_base *base, const char *url, struct err *err);
-/* Outstanding commands fail first. NULLs *r. */
+/* Outstanding commands fail first. Sets *r to NULL. */
 void redis_free(struct redis **r);
 
 bool redis_is_connected(const struct redis *r);
-/* Why the last connection failed or broke; empty: none has. No password is in it. */
+/* Why the last connection failed or broke; empty: none has. Never contains a password. */
 const char *redis_last_trouble(const struct redis *r);
-/* Called at every change of state, and once connected at first. For good: the
- * watcher lives as long as the connection, and there are few. */
+/* Called at every change of state, including the first connection. A watcher
+ * cannot be removed: it lives as long as the connection, and there are few. */
 typedef void redis_on_state(void *arg, bool connected);
 void redis_watch_state(struct redis *r, redis_on_state *on_state, void *arg);
-/* How long the server has owed an answer, since its last one; 0: it owes none. */
+/* How long the server has owed an answer, counted from its last one; 0: no answer is due. */
 int64_t redis_silence_ms(const struct redis *r);
 /* Commands sent and not yet answered. */
 size_t redis_pending(const struct redis *r);
 
-/* cb NULL: the answer does not matter. Arguments are copied. */
+/* cb NULL: the answer is ignored. Arguments are copied. */
 void redis_call(struct redis *r, redis_on_reply *cb, void *arg, size_t argc, const struct str *argv);
 /* A command on one key: "HGET", key, further arguments. */
 void redis_call_key(struct redis *r, redis_on_reply *cb, void *arg, const char *verb, struct str key, size_t count,
 		    const struct str *args);
-/* printf-like as hiredis has it: %s, %b (pointer, size_t), %lld. */
+/* Formats like hiredis: %s, %b (pointer, size_t), %lld. */
 void redis_callf(struct redis *r, redis_on_reply *cb, void *arg, const char *format, ...);
 
 /* ---- Lua scripts: one change, atomically ----
  *
- * A script lies beside the C file that calls it and is embedded by
+ * A script is stored beside the C file that calls it and is embedded by
  *   REDIS_SCRIPT(mailbox_file, "lib/mailbox/file.lua");
- * All keys of one call carry one hash tag. Sent by EVALSHA, behind the text
- * (SCRIPT LOAD) at the first use on a connection. */
+ * All keys of one call have the same hash tag. Scripts are called by EVALSHA,
+ * after SCRIPT LOAD at the first use on a connection. */
 struct redis_script {
 	const char *name;
 	const char *text; /* of `end - text` bytes */
 	const char *end;
 	char sha[41];	    /* hexadecimal, filled at first use */
-	uint64_t loaded_on; /* private: the connection that brought the text last */
+	uint64_t loaded_on; /* private: the connection that last got the text */
 };
 
-/* incbins: directives of the assembler that make the text, where more stands in
- * front of a script (lib/mailbox/scripts.h). */
+/* incbins: assembler directives that produce the text, for scripts that need
+ * code in front (lib/mailbox/scripts.h). */
 #define REDIS_SCRIPT_FILES(ident, incbins) \
 	extern const char redis_script_text_##ident[], redis_script_end_##ident[]; \
 	__asm__(".pushsection .rodata\n" \
@@ -103,7 +103,7 @@ redis_str(const redisReply *reply)
 }
 /* An integer reply, or a string that is one; otherwise `otherwise`. */
 int64_t redis_i64(const redisReply *reply, int64_t otherwise);
-/* Of a flat list of field, value, field, value (HGETALL): the value, or
+/* From a flat list of field, value, field, value (HGETALL): the value, or
  * STR_NONE. */
 struct str redis_field(const redisReply *list, const char *name);
 

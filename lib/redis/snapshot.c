@@ -1,5 +1,5 @@
-/* A snapshot by the protocol of replication. A connection of its own, blocking with
- * a time limit of a second, after which whoever waits is told. */
+/* A snapshot by the replication protocol, over a separate blocking connection with
+ * a time limit of a second, after which on_wait is called. */
 #include "lib/redis/snapshot.h"
 
 #include <errno.h>
@@ -25,11 +25,11 @@ struct snapshot {
 	int fd;
 	SSL *ssl;	/* owner; NULL: plain */
 	int out;	/* the file */
-	struct buf in;	/* received, not taken yet */
-	size_t in_from; /* of it */
+	struct buf in;	/* received, not processed yet */
+	size_t in_from; /* offset in it */
 	uint64_t written;
-	int64_t heard_ms; /* monotonic: when the last byte came */
-	int64_t told_ms;  /* when on_wait was called */
+	int64_t heard_ms; /* monotonic: when the last byte arrived */
+	int64_t told_ms;  /* when on_wait was last called */
 	int (*on_wait)(void *arg, uint64_t bytes, struct err *err);
 	void *arg;
 };
@@ -108,7 +108,7 @@ snapshot_send(struct snapshot *s, const char *bytes, size_t len, struct err *err
 	return 0;
 }
 
-/* A command of words, ended by NULL. */
+/* Sends a command; a NULL ends the words. */
 static int
 snapshot_send_command(struct snapshot *s, const char *const *words, struct err *err)
 {
@@ -140,7 +140,7 @@ snapshot_tell(struct snapshot *s, struct err *err)
 	return s->on_wait(s->arg, s->written, err);
 }
 
-/* More bytes into s->in, of which none are left. */
+/* Receives more bytes into s->in, which must be empty. */
 static int
 snapshot_receive(struct snapshot *s, struct err *err)
 {
@@ -165,13 +165,13 @@ snapshot_receive(struct snapshot *s, struct err *err)
 		}
 		if (!later)
 			return err_set(err, ERR_UNAVAILABLE,
-				       "Redis broke the connection before its snapshot was whole");
+				       "Redis closed the connection before its snapshot was complete");
 		if (snapshot_tell(s, err) != 0)
 			return -1;
 	}
 }
 
-/* A line without its end. While it makes a snapshot the server sends empty ones. */
+/* Reads a line without its end. While it makes a snapshot the server sends empty ones. */
 static int
 snapshot_line(struct snapshot *s, char line[LINE_MAX_BYTES], struct err *err)
 {
@@ -188,7 +188,7 @@ snapshot_line(struct snapshot *s, char line[LINE_MAX_BYTES], struct err *err)
 			line[len++] = c;
 	}
 	line[len] = '\0';
-	return line[0] == '-' ? err_set(err, ERR_DENIED, "Redis gives no snapshot: %.150s", line + 1) : 0;
+	return line[0] == '-' ? err_set(err, ERR_DENIED, "Redis refuses to send a snapshot: %.150s", line + 1) : 0;
 }
 
 /* ---- The file ---- */
@@ -229,8 +229,8 @@ snapshot_take_bytes(struct snapshot *s, uint64_t length, struct err *err)
 	return 0;
 }
 
-/* The length is not known before: the end is where the mark stands. The last bytes
- * are kept back as long as they may be it. */
+/* The length is not known in advance: the mark shows the end. The last bytes are
+ * held back as long as they may be the mark. */
 static int
 snapshot_take_to_mark(struct snapshot *s, const char *mark, struct err *err)
 {
@@ -249,7 +249,7 @@ snapshot_take_to_mark(struct snapshot *s, const char *mark, struct err *err)
 			break;
 		memmove(held.data, held.data + held.len - MARK_BYTES, MARK_BYTES);
 		held.len = MARK_BYTES;
-		/* Nothing follows the mark: we asked for the snapshot alone. */
+		/* Nothing follows the mark: we requested only the snapshot. */
 		if (memcmp(held.data, mark, MARK_BYTES) == 0)
 			break;
 	}
@@ -270,12 +270,12 @@ snapshot_take_file(struct snapshot *s, struct err *err)
 	if (strncmp(line, "$EOF:", 5) == 0 && strlen(line) == 5 + MARK_BYTES)
 		return snapshot_take_to_mark(s, line + 5, err);
 	if (!str_to_u64(str_c(line + 1), &length))
-		return err_set(err, ERR_CORRUPT, "what Redis sends is no snapshot");
+		return err_set(err, ERR_CORRUPT, "Redis sends something other than a snapshot");
 	return snapshot_take_bytes(s, length, err);
 }
 
-/* Older servers do not know what we can do, and then do without: their answer does
- * not matter. */
+/* Older servers do not know these capabilities and do without them: their answer
+ * does not matter. */
 static int
 snapshot_ask(struct snapshot *s, struct err *err)
 {

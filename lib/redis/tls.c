@@ -1,8 +1,8 @@
 /* TLS to the store.
  *
- * The context is kept as long as its files stay the same: to read all
- * authorities of the system costs some ten milliseconds. Loops on several
- * threads may connect, so a lock guards it. */
+ * The context is kept as long as its files do not change: reading all of the
+ * system's authorities takes some ten milliseconds. Loops on several threads
+ * may connect, so a lock guards it. */
 #include "lib/redis/tls.h"
 
 #include <openssl/err.h>

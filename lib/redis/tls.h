@@ -8,9 +8,10 @@
 #include "lib/redis/url.h"
 
 /* A client's session on a connected descriptor. The server's certificate must be
- * good for the URL's host: by an authority of STAGEPOST_REDIS_CA (a file, PEM),
- * else of the system. STAGEPOST_REDIS_CERT and STAGEPOST_REDIS_KEY: our own
- * certificate, where the server wants one. NULL: a file does not load. */
+ * valid for the URL's host, issued by an authority in STAGEPOST_REDIS_CA (a PEM
+ * file) or else one of the system's. STAGEPOST_REDIS_CERT and
+ * STAGEPOST_REDIS_KEY: our own certificate, if the server requires one. NULL: a
+ * file cannot be loaded. */
 SSL *redis_tls_new(const struct redis_url *url, int fd, struct err *err);
 
 #endif

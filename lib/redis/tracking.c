@@ -1,9 +1,9 @@
 /* Notices from the store.
  *
- * Two connections: one only listens (a RESP2 connection that has subscribed
- * can do nothing else), the other asks the server to track prefixes and to
- * send the notices to the first. They stand or fall together: when either
- * breaks both are made anew, and everybody is told that notices may be lost. */
+ * There are two connections: one only listens (a subscribed RESP2 connection
+ * can do nothing else), the other tells the server to track prefixes and to
+ * send the notices to the first. If either breaks, both are opened again, and
+ * all watchers are told that notices may be lost. */
 #include "lib/redis/tracking.h"
 
 #include <hiredis/hiredis.h>
@@ -22,10 +22,10 @@
 
 enum {
 	BACKOFF_MS = 200,
-	STAND_MS = 4000, /* from the start until the server tracks */
+	STAND_MS = 4000, /* from connecting until the server tracks */
 	PING_MS = 5000,
-	/* After a loss all channels are subscribed to anew, and whoever watches one
-	 * reads anew when it is confirmed: so many at a time. */
+	/* After a loss all channels are subscribed to again, and each watcher reads
+	 * again when its channel is confirmed: this many at a time. */
 	BATCH = 500,
 	BATCH_MS = 100,
 };
@@ -44,14 +44,14 @@ struct tracking_subscription {
 	tracking_on_message *on_message;
 	tracking_on_lost *on_lost;
 	void *arg;
-	bool gone; /* unsubscribed while its channel was being told */
+	bool gone; /* unsubscribed while its watchers were being called */
 	struct tracking_subscription *prev, *next;
 };
 
 struct channel {
 	char *name;
 	struct tracking_subscription *subscriptions;
-	unsigned busy; /* being told: nothing is freed */
+	unsigned busy; /* watchers are being called: nothing is freed */
 	bool in_force; /* the server has confirmed it */
 	bool queued;   /* in tracking->waiting */
 	struct channel *prev, *next;
@@ -64,17 +64,17 @@ struct tracking {
 	struct link *listener; /* owner; NULL: none */
 	struct link *control;  /* owner */
 	bool listener_up, control_up;
-	long long listener_id; /* the server's number of it */
-	bool subscribes;       /* the listener takes SUBSCRIBE */
+	long long listener_id; /* the server's id of it */
+	bool subscribes;       /* the listener accepts SUBSCRIBE */
 	bool asked;	       /* for tracking, on this connection */
-	bool stands;	       /* the server tracks and sends to us */
-	bool was_lost;	       /* tell on_lost when it stands again */
+	bool stands;	       /* the server tracks and sends notices to us */
+	bool was_lost;	       /* call on_lost when it is up again */
 	bool freeing;
-	bool pinged; /* the listener's last PING is not answered */
+	bool pinged; /* the listener's last PING has not been answered */
 	struct event *retry;
 	struct event *ping;
 	struct event *batch;	 /* the next part of `waiting` is due */
-	struct channel *waiting; /* borrowed, by `queued`: not subscribed to on this connection yet */
+	struct channel *waiting; /* borrowed, by `queued`: not yet subscribed on this connection */
 	struct prefix_watch *prefixes;
 	struct channel *channels;
 };
@@ -83,7 +83,7 @@ static void ask_for_tracking(struct tracking *t);
 static void drop_connections(struct tracking *t);
 static void subscribe_all(struct tracking *t);
 
-/* ---- Telling ---- */
+/* ---- Notifying watchers ---- */
 
 static void
 tell_key(struct tracking *t, struct str key)
@@ -173,7 +173,7 @@ tracking_take_message(struct tracking *t, const redisReply *reply)
 		tell_key(t, redis_str(payload->element[i]));
 }
 
-/* What was published before this moment was not told. */
+/* Messages published before this moment were not received. */
 static void
 take_confirmation(struct tracking *t, struct str channel)
 {
@@ -244,15 +244,15 @@ drop_connections(struct tracking *t)
 		event_add(t->retry, &wait);
 }
 
-/* When one breaks the other goes too. */
+/* If one breaks, the other is closed too. */
 static void
 tracking_on_down(void *arg, const char *why)
 {
-	(void)why; /* the connection for commands has said it */
+	(void)why; /* the command connection has reported it */
 	drop_connections(arg);
 }
 
-/* The next part of those that wait. */
+/* Subscribes to the next part of the waiting channels. */
 static void
 subscribe_some(struct tracking *t)
 {
@@ -302,13 +302,13 @@ on_control_reply(void *arg, const redisReply *reply)
 	}
 	t->stands = true;
 	event_add(t->ping, &ping);
-	/* What changed between the loss and now was not told. */
+	/* Changes between the loss and now were not reported. */
 	if (t->was_lost)
 		tell_prefixes_lost(t);
 	t->was_lost = false;
 }
 
-/* Several may watch one prefix; the server is told of it once. */
+/* Several watchers may share a prefix; it is sent to the server once. */
 static const struct prefix_watch *
 first_watch(const struct tracking *t, const char *prefix)
 {
@@ -320,7 +320,7 @@ first_watch(const struct tracking *t, const char *prefix)
 	return NULL;
 }
 
-/* Only once the listener listens: notices before that would go nowhere. */
+/* Only once the listener is ready: earlier notices would be lost. */
 static void
 ask_for_tracking(struct tracking *t)
 {
@@ -336,7 +336,7 @@ ask_for_tracking(struct tracking *t)
 	buf_fini(&command);
 }
 
-/* Only once both stand: what the listener learns goes on at the other. */
+/* Only once both are up: the second needs the listener's id. */
 static void
 both_up(struct tracking *t)
 {
@@ -382,7 +382,7 @@ tracking_on_retry(evutil_socket_t fd, short what, void *arg)
 	tracking_start(arg);
 }
 
-/* A connection that went silent (a cut cable) must be noticed. */
+/* A connection that went silent (a cut cable) must be detected. */
 static void
 on_ping(evutil_socket_t fd, short what, void *arg)
 {
@@ -416,8 +416,8 @@ tracking_new(struct event_base *base, const char *url, struct err *err)
 	t->retry = evtimer_new(base, tracking_on_retry, t);
 	t->ping = evtimer_new(base, on_ping, t);
 	t->batch = evtimer_new(base, on_batch, t);
-	t->was_lost = true; /* what changes before it stands at first is not told either */
-	/* At the loop's first turn, so that the watchers given until then go along. */
+	t->was_lost = true; /* changes before it is first up are not reported either */
+	/* At the loop's first turn, so that watchers added before that are included. */
 	event_active(t->retry, EV_TIMEOUT, 0);
 	return t;
 }
@@ -462,7 +462,7 @@ tracking_watch_prefix(struct tracking *t, const char *prefix, tracking_on_key *o
 	w->on_lost = on_lost;
 	w->arg = arg;
 	LL_APPEND(t->prefixes, w);
-	/* The server takes prefixes only all at once. */
+	/* The server accepts prefixes only all at once. */
 	if (t->listener != NULL)
 		drop_connections(t);
 }

@@ -1,4 +1,4 @@
-/* Where a Redis server is. */
+/* The address of a Redis server. */
 #include "lib/redis/url.h"
 
 #include <stdio.h>
@@ -82,7 +82,7 @@ parse_host(struct str host, struct redis_url *url)
 	return str_copy(host, url->host, sizeof(url->host));
 }
 
-/* "user:password", ":password"; "password" alone is no user. */
+/* "user:password", ":password"; "password" alone is not a user name. */
 static bool
 parse_login(struct str login, struct redis_url *url)
 {
@@ -104,7 +104,7 @@ redis_url_show(const char *text, char *out, unsigned size)
 	ptrdiff_t at = str_rindex(rest, '@');
 
 	if (scheme == NULL || at < scheme + 3 - text) {
-		/* No place for a password; but what does not look like a URL may be one. */
+		/* There is no place for a password, but a text that does not look like a URL may be one. */
 		snprintf(out, size, "%s", scheme != NULL || str_starts(rest, STR("unix:")) ? text : "***");
 		return;
 	}
@@ -129,7 +129,7 @@ redis_url_parse(const char *text, struct redis_url *url, struct err *err)
 				       sizeof(url->path) - 1);
 		return 0;
 	}
-	/* From here on no message shows the text: it may hold a password. */
+	/* From here on error texts must not contain the URL: it may hold a password. */
 	url->tls = str_starts(rest, STR("rediss://"));
 	if (!url->tls && !str_starts(rest, STR("redis://")))
 		return err_set(err, ERR_INVALID,
@@ -139,7 +139,7 @@ redis_url_parse(const char *text, struct redis_url *url, struct err *err)
 	host = str_from(authority, (size_t)(at + 1));
 	if (at >= 0 && !parse_login(str_first(authority, (size_t)at), url))
 		return err_set(err, ERR_INVALID,
-			       "the Redis user or password is too long, or has a '%%' that is no code");
+			       "the Redis user or password is too long, or has an invalid '%%' escape");
 	if (!parse_host(host, url))
 		return err_set(err, ERR_INVALID, "the URL of the store has no valid host and port");
 	if (database.len != 0) {

@@ -7,7 +7,7 @@
 
 #include "lib/base/check.h"
 
-/* OpenSSL wants pointers that may be written to, and does not write. An empty
+/* OpenSSL takes non-const pointers but does not write through them. An empty
  * piece must not be NULL. */
 static OSSL_PARAM
 hkdf_octets(const char *name, struct str piece)

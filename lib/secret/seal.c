@@ -18,10 +18,10 @@ struct seal_key {
 
 struct secret_keys {
 	unsigned count;
-	struct seal_key keys[KEYS_MAX]; /* the first seals */
+	struct seal_key keys[KEYS_MAX]; /* the first one seals */
 };
 
-/* Letters, digits, '-' and '_': an id has no dot, which ends it in a sealed text. */
+/* Letters, digits, '-' and '_': an id has no dot, because a dot ends it in a sealed text. */
 static bool
 seal_is_id(struct str id)
 {
@@ -53,7 +53,7 @@ seal_add_key(struct secret_keys *k, struct str word, struct err *err)
 	if (k->count == KEYS_MAX)
 		return err_set(err, ERR_INVALID, "STAGEPOST_SECRET_KEY has more than %d keys", KEYS_MAX);
 	if (!seal_is_id(id) || seal_find_key(k, id) != NULL)
-		result = err_set(err, ERR_INVALID, "STAGEPOST_SECRET_KEY: key %u has no id of its own", k->count + 1);
+		result = err_set(err, ERR_INVALID, "STAGEPOST_SECRET_KEY: key %u has no unique id", k->count + 1);
 	else if (!base64_decode(text, &bytes) || bytes.len != KEY_BYTES)
 		result = err_set(err, ERR_INVALID, "STAGEPOST_SECRET_KEY: key %u is not %d bytes in base64",
 				 k->count + 1, KEY_BYTES);
@@ -92,7 +92,7 @@ secret_keys_free(struct secret_keys **k)
 	*k = NULL;
 }
 
-/* The beginning, "v1.<id>.", belongs to what the tag vouches for. */
+/* The prefix "v1.<id>." is authenticated by the tag, too. */
 static void
 seal_start(EVP_CIPHER_CTX *ctx, const struct seal_key *key, const unsigned char *nonce, struct str head,
 	   struct str context, int encrypts)
@@ -160,7 +160,7 @@ seal_decrypt(const struct seal_key *key, struct str head, struct str context, co
 		plain_out->len += size;
 	else
 		OPENSSL_cleanse(out, size);
-	/* Also where there was no room before: what is appended is terminated. */
+	/* Even if there was no room before: the result is terminated. */
 	out[ok ? size : 0] = '\0';
 	return ok;
 }
@@ -177,7 +177,8 @@ secret_open(const struct secret_keys *k, struct str context, struct str sealed, 
 		return err_set(err, ERR_CORRUPT, "the sealed secret is malformed");
 	key = seal_find_key(k, id);
 	if (key == NULL)
-		return err_set(err, ERR_NOT_FOUND, "the secret is sealed with key '%.*s', which is not here",
+		return err_set(err, ERR_NOT_FOUND,
+			       "the secret is sealed with key '%.*s', which is not in STAGEPOST_SECRET_KEY",
 			       (int)(id.len < ID_MAX ? id.len : ID_MAX), id.p);
 	head = str_first(sealed, sealed.len - text.len);
 	if (context.len > PLAIN_MAX || text.len > 2 * PLAIN_MAX || !base64_decode(text, &raw) ||

@@ -19,11 +19,11 @@ enum { MADE_BYTES = 32, LEAST_BYTES = 16, AGAIN_MS = 50 };
 
 struct secret {
 	struct redis *redis; /* borrowed */
-	struct event *again; /* owner: reads it when that is due */
+	struct event *again; /* owner: reads it when due */
 	char *bytes;	     /* owner, cleansed; NULL: not known */
 	size_t len;
 	bool given, complained;
-	/* An answer of the store is under way; freed when it has come. */
+	/* A store answer is outstanding; freed when it has come. */
 	bool asking, gone;
 };
 
@@ -59,7 +59,7 @@ secret_on_read(void *arg, const redisReply *reply, const struct err *err)
 		secret_take(s, bytes);
 		return;
 	}
-	/* A store that is away tells of itself. */
+	/* An unreachable store reports that itself. */
 	if (err == NULL && !s->complained) {
 		log_error(NULL, "the cluster secret is damaged", F_C("key", redis_key_pattern(KEY_CLUSTER_SECRET)),
 			  F_I64("bytes", bytes.len));
@@ -68,7 +68,7 @@ secret_on_read(void *arg, const redisReply *reply, const struct err *err)
 	event_add(s->again, &wait);
 }
 
-/* Made by whoever comes first; all read what stands there then. */
+/* The first process creates it; all read the stored value. */
 static void
 secret_on_again(evutil_socket_t fd, short what, void *arg)
 {
@@ -133,7 +133,7 @@ secret_derive(const struct secret *s, const char *label, struct str context, voi
 	struct buf info = BUF_EMPTY;
 
 	CHECK(secret_is_known(s));
-	/* The NUL: no label with its context is the beginning of another. */
+	/* The NUL: no label with its context is a prefix of another. */
 	buf_add(&info, label, strlen(label) + 1);
 	buf_add_str(&info, context);
 	hkdf_sha256(STR(SECRET_SALT), str_of(s->bytes, s->len), buf_str(&info), out, len);

@@ -1,5 +1,5 @@
--- A heartbeat, with its lifetime in one step: one that stayed would show a dead
--- process for ever.
+-- A heartbeat and its lifetime, set in one step: a heartbeat without one would show
+-- a dead process forever.
 -- KEYS[1]: cluster:proc:<id>. ARGV: lifetime in ms, then fields and values.
 redis.call('HSET', KEYS[1], unpack(ARGV, 2))
 redis.call('PEXPIRE', KEYS[1], ARGV[1])

@@ -1,4 +1,4 @@
-/* What becomes known of the blob store. */
+/* Reporting the state of the blob store. */
 #include "lib/service/bodies.h"
 
 #include "lib/base/log.h"
@@ -12,7 +12,7 @@ static const char *const bodies_states[] = {
 	[BLOB_FAILS] = "failing",
 };
 
-/* One line a state. */
+/* One line per state. */
 static void
 bodies_log(enum blob_state before, const struct blob_health *h)
 {
@@ -64,7 +64,7 @@ bodies_watch(struct service *s)
 const char *
 bodies_why_not_ready(const struct service *s)
 {
-	/* Who cannot read and delete on a full disk cannot make room on it. */
+	/* Users must be able to read and delete on a full disk, or they could not make room. */
 	return s->bodies.state == BLOB_FAILS ? "the blob store cannot be written" : NULL;
 }
 

@@ -52,7 +52,7 @@ open_files(void)
 	while (readdir(dir) != NULL)
 		count++;
 	closedir(dir);
-	return count - 3; /* ".", ".." and the folder itself */
+	return count - 3; /* without ".", ".." and the descriptor of the directory itself */
 }
 
 static void
@@ -73,9 +73,9 @@ add_process_metrics(struct service *s, struct buf *out)
 		   "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.3f\n"
 		   "# HELP stagepost_redis_pending Commands that Redis has not answered yet\n"
 		   "# TYPE stagepost_redis_pending gauge\nstagepost_redis_pending %zu\n"
-		   "# HELP stagepost_redis_connected 1: there is a connection to Redis that takes commands\n"
+		   "# HELP stagepost_redis_connected 1: connected to Redis\n"
 		   "# TYPE stagepost_redis_connected gauge\nstagepost_redis_connected %d\n"
-		   "# HELP stagepost_draining 1: SIGTERM has come, open work ends\n"
+		   "# HELP stagepost_draining 1: SIGTERM was received, and open work is being finished\n"
 		   "# TYPE stagepost_draining gauge\nstagepost_draining %d\n",
 		   resident_bytes(), open_files(), cpu, redis_pending(s->redis), redis_is_connected(s->redis),
 		   s->draining);
@@ -97,7 +97,7 @@ on_healthz(struct evhttp_request *req, void *arg)
 {
 	struct buf body = BUF_EMPTY;
 
-	(void)arg; /* that the loop answers is the proof */
+	(void)arg; /* the answer itself proves that the loop works */
 	buf_add_c(&body, "ok\n");
 	http_answer(req, 200, "OK", "text/plain", &body);
 }
@@ -112,12 +112,13 @@ on_readyz(struct evhttp_request *req, void *arg)
 	if (why_not != NULL)
 		buf_printf(&body, "%s\n", why_not);
 	else
-		buf_add_c(&body, s->trouble_since_ms == 0 ? "ok\n" : "ok; a store or the brokers are away\n");
+		buf_add_c(&body,
+			  s->trouble_since_ms == 0 ? "ok\n" : "ok; the store or the brokers cannot be reached\n");
 	http_answer(req, why_not == NULL ? 200 : 503, why_not == NULL ? "OK" : "Service Unavailable", "text/plain",
 		    &body);
 }
 
-/* "::" is both families, and IPv4 alone on a host without IPv6. */
+/* "::" covers both families, or only IPv4 on a host without IPv6. */
 static int
 http_listen(struct evhttp *http, const char *address, uint16_t port)
 {

@@ -4,10 +4,10 @@
 
 #include "lib/service/service.h"
 
-/* 0, or -1 when the port cannot be opened. */
+/* 0, or -1 if the port cannot be opened. */
 int http_start(struct service *s, const char *address, int port, struct err *err);
 void http_stop(struct service *s);
-/* Why the process is not ready: a constant text; NULL: it is. */
+/* Why the process is not ready: a constant text; NULL: it is ready. */
 const char *service_why_not_ready(struct service *s);
 
 #endif

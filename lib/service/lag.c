@@ -1,22 +1,22 @@
-/* How late the loop is. */
+/* How late the event loop is. */
 #include "lib/service/lag.h"
 
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
-/* Twenty looks a second cost nothing that can be measured, and whatever holds
- * the loop for longer than that is seen for certain. */
+/* Twenty checks per second have no measurable cost, and anything that blocks
+ * the loop for longer than an interval is certain to be seen. */
 enum { LOOK_MS = 50, HALF_MS = 30000, BOUNDS = 11 };
 
 static const int lag_bounds_ms[BOUNDS] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000};
 
 struct lag {
 	struct event *look; /* owner */
-	int64_t due_us;	    /* monotonic: when the timer should come */
+	int64_t due_us;	    /* monotonic: when the timer is due */
 	uint64_t counts[BOUNDS + 1];
 	uint64_t count, sum_us;
 	int64_t half_began_ms;	       /* monotonic */
-	int64_t longest_us, before_us; /* of this half minute, and of the one before */
+	int64_t longest_us, before_us; /* in this half minute, and in the previous one */
 };
 
 static void

@@ -1,5 +1,5 @@
-/* How late the loop is: what waits for it, waits so long. Measured by a timer
- * that says when it should have come. Private to lib/service. */
+/* How late the event loop is: the time that everything else waits for it.
+ * Measured with a timer whose due time is known. Private to lib/service. */
 #ifndef SP_SERVICE_LAG_H
 #define SP_SERVICE_LAG_H
 
@@ -11,7 +11,7 @@ struct lag;
 
 struct lag *lag_new(struct event_base *base);
 void lag_free(struct lag **l);
-/* Longest delay of the last minute (at least half of it), in ms. */
+/* Longest delay of the last minute (at least of its last half), in ms. */
 int64_t lag_longest_ms(const struct lag *l);
 /* A histogram and that maximum, for Prometheus. */
 void lag_render(const struct lag *l, struct buf *out);

@@ -32,7 +32,7 @@ void
 metrics_render(struct buf *out)
 {
 	for (unsigned i = 0; i < METRICS_COUNT; i++) {
-		/* Rows of one name stand together in the table. */
+		/* Rows with the same name are adjacent in the table. */
 		if (i == 0 || strcmp(rows[i].name, rows[i - 1].name) != 0)
 			buf_printf(out, "# HELP stagepost_%s %s\n# TYPE stagepost_%s %s\n", rows[i].name, rows[i].help,
 				   rows[i].name, rows[i].type);

@@ -23,7 +23,7 @@
 	M(SMTP_BYTES, "smtp_message_bytes_total", counter, "", "Bytes of messages answered 250")    \
 	M(SMTP_REFUSED_RECIPIENTS, "smtp_refused_recipients_total", counter, "", "Recipients refused") \
 	M(SMTP_REFUSED_MESSAGES, "smtp_refused_messages_total", counter, "", "Messages refused after their data") \
-	M(SMTP_DEFERRED_MESSAGES, "smtp_deferred_messages_total", counter, "", "Messages answered 4xx because the store or the spool was away") \
+	M(SMTP_DEFERRED_MESSAGES, "smtp_deferred_messages_total", counter, "", "Messages answered 4xx because the store or the spool was unreachable") \
 	M(DKIM_SIGNED, "dkim_signed_messages_total", counter, "", "Submissions and reports signed by DKIM") \
 	M(POP3_LOGINS, "pop3_logins_total", counter, "", "Maildrops opened")                        \
 	M(POP3_RETRIEVED, "pop3_retrieved_messages_total", counter, "", "Messages sent by RETR")    \
@@ -60,7 +60,7 @@
 	M(JOBS_RUNNING, "jobs_running", gauge, "", "Jobs in flight in this worker")                 \
 	M(DELIVERED_LOCAL, "delivered_recipients_total", counter, "kind=\"local\"", "Recipients delivered") \
 	M(DELIVERED_REMOTE, "delivered_recipients_total", counter, "kind=\"remote\"", "Recipients delivered") \
-	M(DEFERRED_RECIPIENTS, "deferred_recipients_total", counter, "", "Tries that failed temporarily") \
+	M(DEFERRED_RECIPIENTS, "deferred_recipients_total", counter, "", "Delivery attempts that failed temporarily") \
 	M(FAILED_RECIPIENTS, "failed_recipients_total", counter, "", "Recipients that failed permanently")  \
 	M(SPAM_HAM, "spam_checks_total", counter, "result=\"ham\"", "Messages checked by spam engines, by result") \
 	M(SPAM_FOUND, "spam_checks_total", counter, "result=\"spam\"", "Messages checked by spam engines, by result") \
@@ -68,13 +68,13 @@
 	M(SPAM_UNCHECKED, "spam_unchecked_total", counter, "", "Messages delivered without a spam check because no engine answered") \
 	M(REPORTS, "delivery_reports_total", counter, "", "Delivery status notifications made")     \
 	M(TLS_REPORTS, "tls_reports_total", counter, "", "TLS reports handed over as mail, or posted") \
-	M(SWEEPS_DONE, "sweeps_total", counter, "result=\"done\"", "Sweeps that this process began, but those that it gave up") \
-	M(SWEEPS_FAILED, "sweeps_total", counter, "result=\"failed\"", "Sweeps that this process began, but those that it gave up") \
+	M(SWEEPS_DONE, "sweeps_total", counter, "result=\"done\"", "Sweeps of this process, except abandoned ones") \
+	M(SWEEPS_FAILED, "sweeps_total", counter, "result=\"failed\"", "Sweeps of this process, except abandoned ones") \
 	M(SWEEP_RUNNING, "sweep_running", gauge, "", "1: this process sweeps")                     \
 	M(SWEEP_LAST_END, "sweep_last_end_timestamp_seconds", gauge, "", "Unix time at which the last sweep of this process was done; 0: there was none") \
-	M(SWEEP_EXAMINED, "sweep_examined_bodies_total", counter, "", "Bodies looked at by sweeps") \
-	M(SWEEP_RELEASED, "sweep_released_bodies_total", counter, "", "Bodies that nothing referred to, released by sweeps") \
-	M(SWEEP_RELEASED_BYTES, "sweep_released_bytes_total", counter, "", "Their bytes")           \
+	M(SWEEP_EXAMINED, "sweep_examined_bodies_total", counter, "", "Bodies examined by sweeps") \
+	M(SWEEP_RELEASED, "sweep_released_bodies_total", counter, "", "Unreferenced bodies released by sweeps") \
+	M(SWEEP_RELEASED_BYTES, "sweep_released_bytes_total", counter, "", "Bytes of the bodies released by sweeps") \
 	M(SWEEP_IN_DOUBT, "sweep_in_doubt_bodies", gauge, "", "Bodies that the last sweep of this process found without a reference and left to a later one") \
 	M(REMOTE_CONNECTIONS, "remote_connections_total", counter, "", "Connections opened to remote servers")
 

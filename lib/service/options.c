@@ -53,7 +53,7 @@ take_defaults(const struct service_option *table)
 {
 	for (const struct service_option *o = table; o->name != NULL; o++) {
 		const char *value = o->environment != NULL ? getenv(o->environment) : NULL;
-		/* An empty variable is as good as none. */
+		/* An empty variable counts as unset. */
 		*o->value = value != NULL && value[0] != '\0' ? value : o->default_value;
 	}
 }

@@ -4,9 +4,8 @@
 
 #include "lib/service/service.h"
 
-/* Fills the values of both tables (either may be NULL): from argv, else from
- * the environment, else the default. Returns 0; 1 after --help or --version was printed; -1
- * with err. */
+/* Sets the values of both tables (either may be NULL) from argv, else from the environment,
+ * else from the default. Returns 0; 1 after --help or --version was printed; -1 with err. */
 int options_parse(const struct service_description *d, const struct service_option *common, int argc, char **argv,
 		  struct err *err);
 

@@ -65,10 +65,11 @@ service_take_options(struct service *s, int argc, char **argv, const char **id, 
 		{"metrics-port", "STAGEPOST_METRICS_PORT", "PORT", NULL,
 		 "Port of /metrics, /healthz and /readyz; default: none.", &s->metrics_port},
 		{"metrics-listen", "STAGEPOST_METRICS_LISTEN", "ADDRESS", "127.0.0.1",
-		 "Their address: an internal one; :: is IPv4 and IPv6.", &s->metrics_listen},
+		 "Address of that port: an internal one; :: covers IPv4 and IPv6.", &s->metrics_listen},
 		{"grace", "STAGEPOST_GRACE", "SECONDS", "30", "Longest time between SIGTERM and exit.", &s->grace},
 		{"patience", "STAGEPOST_READY_PATIENCE", "SECONDS", "60",
-		 "How long a ready process stays ready while the store or the brokers are away.", &s->patience},
+		 "How long a ready process stays ready while the store or the brokers cannot be reached.",
+		 &s->patience},
 		{0},
 	};
 	struct err err;
@@ -114,7 +115,7 @@ on_grace_over(evutil_socket_t fd, short what, void *arg)
 	struct service *s = arg;
 
 	(void)fd, (void)what;
-	log_warning(NULL, "the grace time is over; unfinished work is left", F_I64("open", s->drainers_left));
+	log_warning(NULL, "the grace period is over; unfinished work is abandoned", F_I64("open", s->drainers_left));
 	event_base_loopbreak(s->base);
 }
 
@@ -134,7 +135,7 @@ service_on_stop_signal(evutil_socket_t fd, short what, void *arg)
 	log_info(NULL, "draining");
 	s->draining = true;
 	event_add(s->grace_timer, &grace);
-	/* One more than there are, so that the loop below is not cut short. */
+	/* One too many, so that the loop below is not cut short. */
 	s->drainers_left++;
 	LL_FOREACH (s->drain_hooks, hook)
 		hook->on_drain(hook->arg);
@@ -174,7 +175,7 @@ service_number(struct arena *arena, int64_t number)
 	return str_c(arena_printf(arena, "%lld", (long long)number));
 }
 
-/* cluster:proc:<id>: gone by itself when the process is. */
+/* cluster:proc:<id>: expires by itself after the process has died. */
 static void
 service_beat(struct service *s)
 {
@@ -208,7 +209,7 @@ service_beat(struct service *s)
 	};
 	redis_eval(s->redis, NULL, NULL, &service_beat_script, 1, &key, sizeof(args) / sizeof(args[0]), args);
 	redis_call_key(s->redis, NULL, NULL, "ZADD", procs, 2, (const struct str[]){now, str_c(s->id)});
-	/* Those that died without a farewell: whoever lives takes them off the list. */
+	/* Processes that died without a farewell are removed from the list by the others. */
 	redis_call_key(s->redis, NULL, NULL, "ZREMRANGEBYSCORE", procs, 2,
 		       (const struct str[]){STR("-inf"), service_number(&arena, clock_unix_ms() - FORGET_MS)});
 	arena_fini(&arena);
@@ -223,7 +224,7 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	event_add(s->heartbeat, &again);
-	service_why_not_ready(s); /* notes since when there is trouble, also where nobody asks */
+	service_why_not_ready(s); /* records since when there is trouble, even if nobody asks */
 	if (!redis_is_connected(s->redis))
 		return;
 	versions_check(s);
@@ -253,7 +254,7 @@ service_init(struct service *s, const struct service_description *description, i
 
 	*s = (struct service){.description = description, .started_ms = clock_unix_ms()};
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN); /* whoever has files to read anew listens for it */
+	signal(SIGHUP, SIG_IGN); /* code that has files to reload handles it */
 	service_take_options(s, argc, argv, &id, &hostname, &port_base);
 	raise_file_limit();
 	gethostname(host, sizeof(host) - 1);
@@ -310,7 +311,7 @@ on_farewell(void *arg, const redisReply *reply, const struct err *err)
 	event_base_loopbreak(arg);
 }
 
-/* A process that ends in order takes its heartbeat along. */
+/* A process that ends in an orderly way removes its heartbeat. */
 static void
 say_farewell(struct service *s)
 {

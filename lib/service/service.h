@@ -1,4 +1,4 @@
-/* The runtime that every program shares: options, the store, settings, blobs,
+/* The runtime shared by all programs: options, the store, settings, blobs,
  * signals, heartbeat, metrics.
  *
  *   int main(int argc, char **argv)
@@ -27,21 +27,21 @@
 #include "lib/settings/settings.h"
 
 /* One command-line option of a program: --name VALUE (or NAME from the
- * environment). Ended by a NULL name. */
+ * environment). A NULL name ends the table. */
 struct service_option {
 	const char *name;	   /* "bus-listen" */
 	const char *environment;   /* "STAGEPOST_BUS_LISTEN", or NULL */
-	const char *argument;	   /* "ADDR" for --help; NULL: a flag, *value is "on" when given */
+	const char *argument;	   /* "ADDR" for --help; NULL: a flag, *value is "on" if given */
 	const char *default_value; /* may be NULL */
 	const char *help;
-	const char **value; /* where it is put; borrowed from argv or the environment */
+	const char **value; /* where to store it; borrowed from argv or the environment */
 };
 
-/* What a kind of process has to do with bodies. */
+/* How a kind of process uses bodies. */
 enum service_bodies {
 	SERVICE_WRITES_NONE,
 	SERVICE_WRITES_BODIES, /* the store is watched */
-	SERVICE_TAKES_BODIES   /* and mail refused when it gets full (settings:spool min_free_space) */
+	SERVICE_TAKES_BODIES   /* and mail is refused when it gets full (settings:spool min_free_space) */
 };
 
 struct service_description {
@@ -76,10 +76,10 @@ struct service {
 	const char *metrics_port, *metrics_listen, *grace, *patience;
 	int64_t grace_ms, patience_ms;
 	bool was_ready;
-	int64_t trouble_since_ms; /* monotonic; 0: there is none */
+	int64_t trouble_since_ms; /* monotonic; 0: no trouble */
 	struct lag *lag;	  /* owner */
 	struct blob_health bodies;
-	bool store_is_known, refused; /* versions.c: of a version that we can work with; of one that we cannot */
+	bool store_is_known, refused; /* versions.c: the version is one that we can work with; one that we cannot */
 	unsigned drainers_left;
 	struct service_hook *drain_hooks, *ready_hooks;
 	void (*on_status)(void *arg, cJSON *status);
@@ -88,31 +88,33 @@ struct service {
 	struct evhttp *http;
 };
 
-/* Parses options (ends the process with a message and status 1 on a bad one, 0
- * after --help), opens everything. Trouble that waiting may mend (Redis away)
- * does not stop it; what is malformed does. */
+/* Parses options (on a bad one it exits with a message and status 1, after
+ * --help with 0) and opens everything. A problem that may go away (Redis
+ * unreachable) does not stop it; malformed input does. */
 void service_init(struct service *s, const struct service_description *description, int argc, char **argv);
 
-/* The loop, until drained. Returns the exit status: 1 if the store is of a version
- * that this program cannot work with. */
+/* Runs the loop until the process is drained. Returns the exit status: 1 if the
+ * store has a version that this program cannot work with. */
 int service_run(struct service *s);
-/* Frees what init made; whatever uses it must be gone. */
+/* Frees what service_init() made; everything that uses it must be gone. */
 void service_fini(struct service *s);
 
-/* SIGTERM or SIGINT: every drainer is called once; each says service_drained()
- * when its work has ended (may be from within). After the last, or after the
- * grace time (--grace, 30 s), the loop ends. A second signal ends it at once. */
+/* On SIGTERM or SIGINT every drainer is called once. Each calls
+ * service_drained() when its work has ended (possibly from within). After the
+ * last one, or after the grace period (--grace, 30 s), the loop ends. A second
+ * signal ends it at once. */
 void service_on_drain(struct service *s, void (*on_drain)(void *arg), void *arg);
 void service_drained(struct service *s);
 
-/* What the kind has to say in its heartbeat and in `stagepost status`: adds
- * members to the object. Called every second. */
+/* Adds this program's members to the object for its heartbeat and `stagepost
+ * status`. Called every second. */
 void service_on_status(struct service *s, void (*on_status)(void *arg, cJSON *status), void *arg);
 
-/* /readyz says 503 with the reason while any returns one (a constant). Redis,
- * settings and draining are looked at anyway. Whoever was ready once stays so
- * until the trouble has lasted for --patience (60 s): a short loss of the store
- * meets all alike, and clients are better told "later" than not answered. */
+/* /readyz answers 503 with the reason while any check returns one (a constant).
+ * Redis, settings and draining are always checked. A process that was ready
+ * stays ready until the trouble has lasted for --patience (60 s): a short loss
+ * of the store affects all processes alike, and clients are better served with
+ * a temporary error than with no answer. */
 void service_on_ready_check(struct service *s, const char *(*why_not_ready)(void *arg), void *arg);
 
 #endif

@@ -1,4 +1,4 @@
-/* May this program work on the store that it finds? */
+/* Checks whether this program can work with the store that it finds. */
 #include "lib/service/versions.h"
 
 #include <signal.h>
@@ -6,14 +6,14 @@
 #include "lib/base/log.h"
 #include "lib/base/version.h"
 
-/* Words for the operator; NULL: it may. */
+/* A text for the operator; NULL: it can. */
 static const char *
 versions_why_not(int64_t store)
 {
 	if (store > STAGEPOST_STORE_VERSION)
 		return "the store was upgraded: this program is too old for it";
 	if (store < STAGEPOST_STORE_LEAST)
-		return "the store is too old for this program: upgrade it with a release between first";
+		return "the store is too old for this program: upgrade it with an intermediate release first";
 	return NULL;
 }
 
@@ -26,7 +26,7 @@ versions_refuse(struct service *s, const char *why, int64_t store)
 	log_error(NULL, why, F_I64("store_version", store), F_I64("least", STAGEPOST_STORE_LEAST),
 		  F_I64("most", STAGEPOST_STORE_VERSION), F_C("version", STAGEPOST_VERSION));
 	if (s->store_is_known && !s->draining)
-		raise(SIGTERM); /* sessions that are open end in order */
+		raise(SIGTERM); /* open sessions end in an orderly way */
 	else if (!s->draining)
 		event_base_loopbreak(s->base);
 }

@@ -1,4 +1,4 @@
-/* May this program work on the store that it finds? See docs/upgrade.md. */
+/* Checks whether this program can work with the store that it finds. See docs/upgrade.md. */
 #ifndef SP_SERVICE_VERSIONS_H
 #define SP_SERVICE_VERSIONS_H
 
@@ -6,10 +6,10 @@
 
 #include "lib/service/service.h"
 
-/* Looks at cluster:store-version, which whoever comes first sets. A program that
- * cannot work with that version says so and ends: at once if it has only started,
- * else as at SIGTERM, with exit status 1. To be called at each connection, before
- * anything else is asked, and from time to time. */
+/* Checks cluster:store-version, which the first process sets. A program that
+ * cannot work with that version logs this and exits with status 1: at once if it
+ * has just started, else as after SIGTERM. Must be called at each connection,
+ * before any other request, and from time to time. */
 void versions_check(struct service *s);
 
 /* For the heartbeat: version, store_version, bus_version. */

@@ -1,5 +1,5 @@
-/* What the hashes settings:* hold. The invariant: every text kept is one that
- * settings_check_value() allows, so a snapshot can always be built. */
+/* The content of the hashes settings:*. The invariant: settings_check_value()
+ * allows every text that is kept, so a snapshot can always be built. */
 #include "lib/settings/hashes.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 
-/* Names and findings come from whatever an operator typed. */
+/* Names and findings contain whatever an operator typed. */
 enum { NAME_SHOWN_MAX = 300, FINDINGS_MAX = 200 };
 
 static void
@@ -82,7 +82,7 @@ struct reading {
 	void *arg;
 };
 
-/* field empty: of the hash as a whole. */
+/* field empty: concerns the hash as a whole. */
 static void
 find_fault(struct reading *r, struct str field, struct str value, const char *text)
 {
@@ -107,7 +107,7 @@ find_fault(struct reading *r, struct str field, struct str value, const char *te
 	finding->text = mem_strdup(text);
 	char key[NAME_SHOWN_MAX + 10];
 	snprintf(key, sizeof(key), "settings:%s", hash);
-	log_error(NULL, "setting not obeyed", F_C("key", key), F_C("field", shown_field),
+	log_error(NULL, "invalid setting ignored", F_C("key", key), F_C("field", shown_field),
 		  F_STR("value", str_first(value, 200)), F_C("reason", text));
 	r->on_report(r->arg, name, text);
 }
@@ -218,7 +218,7 @@ settings_hash_apply(struct settings_hash *h, const redisReply *pairs, settings_o
 
 	h->is_empty = count == 0;
 	if (h->is_empty)
-		; /* a key that is gone is no fault */
+		; /* a key that is gone is not an error */
 	else if (h->group == NULL)
 		find_unknown_group(&r);
 	else if (is_domain_bad(h))
@@ -261,8 +261,8 @@ settings_hashes_build(struct settings_hash **table)
 {
 	struct buf inputs = BUF_EMPTY;
 	struct settings_hash *h;
-	/* Two hashes may name one domain in different case: in a fixed order, so
-	 * that all processes agree. */
+	/* Two hashes may name one domain in different case: use a fixed order,
+	 * so that all processes agree. */
 	HASH_SORT(*table, compare_names);
 	for (h = *table; h != NULL; h = h->hh.next)
 		for (unsigned row = 0; row < h->row_count; row++) {

@@ -1,12 +1,11 @@
 /* The settings of a process, kept up to date.
  *
- * A reading (HGETALL) takes over one hash; when no reading is under way and
- * something changed, a new snapshot comes into force. Readings are started
- *  - in a round, over all hashes that are known, and, where the round scans,
- *    over those that SCAN finds: at the start (more than once, because tracking
- *    does not say when it comes to stand first, and what changes until then is
- *    not told), when notices may have been lost, and every now and then (the
- *    poll behind the notices);
+ * A reading (HGETALL) applies one hash; when no reading is in progress and
+ * something has changed, a new snapshot takes effect. Readings are started
+ *  - in a round, over all known hashes and, if the round scans, over those that
+ *    SCAN finds: at the start (more than once, because tracking does not say when
+ *    it is first up, and changes until then are not reported), when notices may
+ *    have been lost, and periodically (the poll that backs up the notices);
  *  - for single hashes, a moment after a notice says that they changed. */
 #include <utlist.h>
 
@@ -16,7 +15,7 @@
 #include "lib/redis/keys.h"
 #include "lib/settings/hashes.h"
 
-/* SCAN walks over the whole keyspace, so only some rounds of the poll do it. */
+/* SCAN iterates over the whole keyspace, so only some rounds of the poll use it. */
 enum { DEBOUNCE_MS = 20, POLL_MS = 30000, RETRY_MS = 500, FIRST_RETRY_MS = 50, POLLS_PER_SCAN = 20 };
 #define KEY_PREFIX "settings:"
 #define SCAN_COUNT "2000"
@@ -27,10 +26,10 @@ struct watcher {
 	struct watcher *next;
 };
 
-/* A command under way. It outlives the settings_live when that is freed. */
+/* A command in progress. It outlives the settings_live if that is freed. */
 struct call {
 	struct settings_live *l; /* borrowed; NULL: freed meanwhile */
-	struct settings_hash *h; /* borrowed; of a reading */
+	struct settings_hash *h; /* borrowed; for a reading */
 	struct call *prev, *next;
 };
 
@@ -39,18 +38,18 @@ struct settings_live {
 	const struct settings *current;	       /* owner of a reference */
 	struct settings_hash *hashes;	       /* owner */
 	struct watcher *watchers;	       /* owner */
-	struct watcher *told_next;	       /* borrowed: is told next of a change; NULL: none */
+	struct watcher *told_next;	       /* borrowed: the next to be called about a change; NULL: none */
 	struct call *calls;		       /* owner */
 	struct event *debounce, *poll, *retry; /* owner */
-	unsigned readings;		       /* under way */
+	unsigned readings;		       /* in progress */
 	bool scanning;
-	bool round_open;   /* a round is under way ... */
+	bool round_open;   /* a round is in progress ... */
 	bool round_failed; /* ... and Redis did not answer all of it */
-	bool round_wanted; /* another one, with a scan, after it */
+	bool round_wanted; /* another one, with a scan, follows */
 	bool changed;	   /* a text in force changed since the snapshot was built */
-	bool is_read;	   /* a round was carried through */
+	bool is_read;	   /* a round was completed */
 	bool report_errors;
-	bool poll_scans; /* the next poll does */
+	bool poll_scans; /* the next poll scans */
 	unsigned polls;	 /* set up so far */
 };
 
@@ -66,7 +65,7 @@ call_new(struct settings_live *l, struct settings_hash *h)
 	return call;
 }
 
-/* Returns NULL when the settings_live is gone. */
+/* Returns NULL if the settings_live is gone. */
 static struct settings_live *
 call_end(struct call *call)
 {
@@ -115,7 +114,7 @@ find_finding(const struct settings_live *l, const char *name)
 	return NULL;
 }
 
-/* What an earlier process left behind goes, what is missing comes. */
+/* Removes what an earlier process left behind, and adds what is missing. */
 static void
 on_errors_read(void *arg, const redisReply *reply, const struct err *err)
 {
@@ -123,7 +122,7 @@ on_errors_read(void *arg, const redisReply *reply, const struct err *err)
 	if (l == NULL)
 		return;
 	if (err != NULL && is_wrong_type(err)) {
-		/* No hash; the key is ours alone. */
+		/* Not a hash; the key is ours alone. */
 		redis_call_key(l->redis, NULL, NULL, "DEL", live_errors_key(), 0, NULL);
 	} else if (err != NULL) {
 		return;
@@ -209,18 +208,18 @@ read_hash(struct settings_live *l, struct settings_hash *h)
 {
 	char key[sizeof(KEY_PREFIX) + 2 * SETTINGS_DOMAIN_MAX];
 	h->dirty = false;
-	/* The answer under way may be older than the change that we heard of. */
+	/* The pending answer may be older than the reported change. */
 	h->again = h->reading;
 	if (h->reading)
 		return;
 	h->reading = true;
 	l->readings++;
-	/* Of a group or, as its name has the domain, of a domain's overrides. */
+	/* Of a group or, if the name includes a domain, of that domain's overrides. */
 	redis_call_key(l->redis, on_hash_read, call_new(l, h), "HGETALL",
 		       redis_key_print(key, sizeof(key), KEY_SETTINGS, str_c(h->name)), 0, NULL);
 }
 
-/* The name behind "settings:"; false for what is no settings hash. */
+/* The name after "settings:"; false if the key is not a settings hash. */
 static bool
 name_of_key(struct str key, struct str *name_out)
 {
@@ -233,7 +232,7 @@ name_of_key(struct str key, struct str *name_out)
 
 static redis_on_reply on_scanned;
 
-/* A walk over all keys is of no key. */
+/* A scan of all keys concerns no single key. */
 static void
 live_scan(struct settings_live *l, struct str cursor)
 {
@@ -289,7 +288,7 @@ start_round(struct settings_live *l, bool with_scan)
 static void
 retry_soon(struct settings_live *l)
 {
-	/* At the start the connection may just not stand yet, and all wait for us. */
+	/* At the start the connection may just not be up yet, and everybody waits for us. */
 	struct timeval delay = clock_timeval(l->is_read ? RETRY_MS : FIRST_RETRY_MS);
 	if (!event_pending(l->retry, EV_TIMEOUT, NULL))
 		event_add(l->retry, &delay);
@@ -314,13 +313,13 @@ end_round(struct settings_live *l)
 	}
 }
 
-/* After each answer: is there anything to be done now? */
+/* After each answer: is there anything to do now? */
 static void
 settle(struct settings_live *l)
 {
 	if (l->readings > 0)
 		return;
-	/* A scan may take long; a change that we heard of does not wait for it. */
+	/* A scan may take long; a known change does not wait for it. */
 	if (l->changed && l->is_read)
 		put_in_force(l, false);
 	if (l->round_open && !l->scanning)
@@ -349,7 +348,7 @@ on_key_changed(void *arg, struct str key)
 	if (!name_of_key(key, &name))
 		return;
 	settings_hash_get(&l->hashes, name)->dirty = true;
-	/* Not put off by further notices: a steady stream must not starve us. */
+	/* Further notices do not postpone it: a steady stream must not starve us. */
 	if (!event_pending(l->debounce, EV_TIMEOUT, NULL)) {
 		struct timeval delay = clock_timeval(DEBOUNCE_MS);
 		event_add(l->debounce, &delay);

@@ -1,7 +1,7 @@
-/* Values as an operator writes them: read, checked, and written again.
+/* Values as an operator writes them: parsed, checked, and formatted.
  *
- * Sizes are in powers of 1024. What is refused is refused with words that
- * name the bad value and what is allowed. */
+ * Sizes are in powers of 1024. An error text names the bad value and the
+ * allowed ones. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -28,8 +28,8 @@ static const struct unit size_units[] = {
 };
 /* clang-format on */
 
-/* The last good value stays whatever this says, so it need only be read by
- * people: cut short, with control characters and 8-bit bytes as '?'. */
+/* The last valid value stays in force anyway, so this is only for people:
+ * truncated, with control characters and 8-bit bytes as '?'. */
 #define SHOWN_MAX 60
 
 static int
@@ -45,7 +45,7 @@ refuse(const struct settings_row *row, struct str text, const char *what, struct
 		       allowed);
 }
 
-/* ---- One function a type ---- */
+/* ---- One function per type ---- */
 typedef int parse_fn(const struct settings_row *row, struct str text, struct arena *arena, void *member_out,
 		     struct err *err);
 
@@ -150,7 +150,7 @@ is_host(struct str text)
 	return host_port_parse(text, &at);
 }
 
-/* What certainly is none is refused here; the rest is the directory's to judge. */
+/* Refuses only what certainly is not one; the rest is for the directory to judge. */
 static bool
 is_mail_address(struct str text)
 {
@@ -159,7 +159,7 @@ is_mail_address(struct str text)
 	       str_index(text, '>') < 0 && str_index(text, ',') < 0;
 }
 
-/* Texts of a certain form, by their unit; an empty one is always allowed. */
+/* Strings of a certain form, by their unit; an empty one is always allowed. */
 static const struct text_kind {
 	const char *unit;
 	bool (*is_one)(struct str text);
@@ -171,7 +171,7 @@ static const struct text_kind {
 	{"address", is_mail_address, "a mail address", "is not a mail address"},
 };
 
-/* NULL: any text. */
+/* NULL: any string. */
 static const struct text_kind *
 text_kind_of(const char *unit)
 {
@@ -241,7 +241,7 @@ count_words(struct str text)
 	return count;
 }
 
-/* The unit names the schemes of what must be URLs, or is "listen": those of
+/* The unit lists the schemes of rows whose values must be URLs; "listen": URLs of
  * listeners. */
 static bool
 is_of_schemes(struct str word, const char *unit)
@@ -328,7 +328,7 @@ settings_check_value(const struct settings_row *row, struct str text, struct err
 }
 
 /* ---- Writing ---- */
-/* In the first unit of the table (they stand largest first) that divides it. */
+/* Uses the first unit of the table (they are sorted, largest first) that divides the number. */
 static void
 format_with_unit(int64_t number, const struct unit *units, struct buf *out)
 {

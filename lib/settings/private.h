@@ -1,4 +1,4 @@
-/* What the files of lib/settings share; nobody else includes it. */
+/* Shared by the files of lib/settings; nobody else includes it. */
 #ifndef SP_SETTINGS_PRIVATE_H
 #define SP_SETTINGS_PRIVATE_H
 
@@ -6,7 +6,7 @@
 #include "lib/base/buf.h"
 #include "lib/settings/settings.h"
 
-/* No value, of whatever type, may be longer than this in bytes. */
+/* No value of any type may be longer than this, in bytes. */
 #define SETTINGS_VALUE_MAX  65536
 #define SETTINGS_DOMAIN_MAX 255
 
@@ -14,7 +14,7 @@
 enum settings_group_id { SETTINGS_GROUPS(SETTINGS_GROUP_ID) GROUP_COUNT };
 #undef SETTINGS_GROUP_ID
 
-/* One struct of each group, in the order of enum settings_group_id. */
+/* One struct per group, in the order of enum settings_group_id. */
 #define SETTINGS_GROUP_MEMBER(group, name, help) struct settings_##group group;
 struct settings_values {
 	SETTINGS_GROUPS(SETTINGS_GROUP_MEMBER)
@@ -31,14 +31,14 @@ extern const struct settings_group settings_groups[GROUP_COUNT];
 
 /* NULL: no such group. */
 const struct settings_group *settings_group_find(struct str name);
-/* The group's rows stand together; count_out: how many. */
+/* The group's rows are contiguous; count_out: their number. */
 const struct settings_row *settings_group_rows(const struct settings_group *group, unsigned *count_out);
-/* Where the row's value lies in its group's struct. */
+/* Offset of the row's value in its group's struct. */
 size_t settings_row_offset(const struct settings_row *row);
 /* The nearest known group name, or NULL. */
 const char *settings_nearest_group(struct str name);
 
-/* Parses text as the row's type into *member_out (of that type); texts and
+/* Parses text as the row's type into *member_out (of that type); strings and
  * lists are copied into arena. Nothing is written on failure. */
 int settings_parse(const struct settings_row *row, struct str text, struct arena *arena, void *member_out,
 		   struct err *err);
@@ -48,10 +48,10 @@ void settings_format(const struct settings_row *row, const void *member, struct 
 /* ---- Building a snapshot ---- */
 struct settings_input {
 	const struct settings_row *row;
-	struct str domain; /* lower case; empty: of the group itself */
+	struct str domain; /* lower case; empty: the group itself */
 	struct str text;   /* one that settings_check_value() allows */
 };
-/* Defaults, then the inputs of the groups, then those of the domains. The
+/* Applies the defaults, then the inputs of groups, then those of domains. The
  * result has one reference. */
 const struct settings *settings_build(const struct settings_input *inputs, size_t count);
 

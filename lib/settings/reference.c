@@ -33,7 +33,7 @@ add_default(struct buf *out, const struct settings_row *row)
 		return;
 	}
 	buf_printf(out, "`%s", row->default_text);
-	/* A bare number of a duration says nothing without its unit. */
+	/* A duration without a unit would be ambiguous. */
 	if (row->type == SETTING_DURATION && strcmp(row->default_text, "0") != 0)
 		buf_add_c(out, row->unit);
 	buf_add_c(out, "` | ");

@@ -1,4 +1,4 @@
-/* The table of settings as data, and finding things in it. */
+/* The table of settings as data, and searching it. */
 #include <stddef.h>
 
 #include "lib/settings/private.h"
@@ -89,11 +89,11 @@ settings_row_offset(const struct settings_row *row)
 	return offsets[row - rows];
 }
 
-/* Of the candidates seen so far, the one with the fewest edits. */
+/* The best candidate seen so far: the one with the fewest edits. */
 struct nearest {
 	char wanted[64]; /* lower case */
 	struct str name;
-	unsigned distance; /* of best; what is further away does not count */
+	unsigned distance; /* of best; anything further away does not count */
 	const char *best;
 };
 
@@ -106,7 +106,7 @@ nearest_init(struct nearest *n, struct str name)
 		memcpy(n->wanted, name.p, n->name.len);
 	str_lower(n->wanted, n->name.len);
 	n->name.p = n->wanted;
-	/* A third of a name may be wrong; beyond that a hint would mislead. */
+	/* A third of a name may be wrong; beyond that a hint would be misleading. */
 	n->distance = (unsigned)(n->name.len / 3 + 1);
 }
 

@@ -1,10 +1,12 @@
-/* Settings: read from Redis, checked, live in every process within a second.
+/* Settings: read from Redis, checked, and in force in every process within a
+ * second.
  *
  * A snapshot is immutable. Code that needs a setting asks for the current
- * snapshot at that moment and does not keep it beyond the event in hand
- * (settings_ref() where it must). A value that does not parse or is out of
- * range changes nothing: the last good one stays in force, one line is
- * logged, and the field stands in the hash settings:errors until mended. */
+ * snapshot at that moment and does not keep it beyond the current event (or
+ * uses settings_ref() if it must). A value that does not parse or is out of
+ * range changes nothing: the last valid value stays in force, one line is
+ * logged, and the field is listed in the hash settings:errors until it is
+ * corrected. */
 #ifndef SP_SETTINGS_SETTINGS_H
 #define SP_SETTINGS_SETTINGS_H
 
@@ -92,35 +94,36 @@ enum { OUTBOUND_SPAM_SEND, OUTBOUND_SPAM_HOLD };
 struct settings;      /* a snapshot */
 struct settings_live; /* the current snapshot of a process, kept up to date */
 
-/* Reads (until then, and while Redis has not been reached, the defaults are in
- * force), then follows changes by tracking, with a poll every 30 s behind it.
- * All three borrowed for its life; t NULL: only the poll. report_errors: this
- * process writes settings:errors (one kind of process is enough, several do no
- * harm). Tracking has no way to be unwatched: after settings_live_free() the
- * loop must not turn again before tracking_free(). */
+/* Reads the settings (until then, and while Redis has not been reached, the
+ * defaults are in force), then follows changes by tracking, with a poll every
+ * 30 s as a fallback. All three are borrowed for its lifetime; t NULL: only the
+ * poll. report_errors: this process writes settings:errors (one kind of process
+ * is enough, several do no harm). A tracking watch cannot be removed: after
+ * settings_live_free() the loop must not run again before tracking_free(). */
 struct settings_live *settings_live_new(struct event_base *base, struct redis *r, struct tracking *t,
 					bool report_errors);
 void settings_live_free(struct settings_live **l);
 /* Called when the first read is done, then after each change, with the new
- * snapshot in force; several watchers, in the order in which they came. */
+ * snapshot in force. Several watchers are called in the order in which they
+ * were added. */
 void settings_live_watch(struct settings_live *l, void (*on_change)(void *arg, const struct settings *s), void *arg);
-/* Not called any more, from within a watcher too; must be done before arg goes,
- * unless the loop does not turn again. */
+/* Removes a watcher, also from within a watcher. Must be called before arg is
+ * freed, unless the loop does not run again. */
 void settings_live_unwatch(struct settings_live *l, void (*on_change)(void *arg, const struct settings *s), void *arg);
 bool settings_live_is_read(const struct settings_live *l);
 
 /* Never NULL: defaults before the first read. */
 const struct settings *settings_current(const struct settings_live *l);
-/* A 64-bit hash of the content in force: equal on all processes that run the
- * same settings, different when they do not. */
+/* A 64-bit hash of the content in force: equal in all processes that have the
+ * same settings in force, different otherwise. */
 uint64_t settings_version(const struct settings *s);
 const struct settings *settings_ref(const struct settings *s);
 void settings_unref(const struct settings **s);
-/* All defaults; static, no need to free. */
+/* All defaults; static, need not be freed. */
 const struct settings *settings_defaults(void);
 
-/* A group, with the overrides of a domain (STR_NONE: none; case does not
- * matter). Borrowed from the snapshot. */
+/* A group with the overrides of a domain (STR_NONE: none; case is ignored).
+ * Borrowed from the snapshot. */
 #define SETTINGS_ACCESSOR(group, name, help) \
 	const struct settings_##group *settings_##group(const struct settings *s, struct str domain);
 SETTINGS_GROUPS(SETTINGS_ACCESSOR)
@@ -138,7 +141,7 @@ enum settings_type {
 	SETTING_CIDRS
 };
 enum settings_scope { SCOPE_GLOBAL, SCOPE_DOMAIN };
-enum { PLANNED = 0x100 }; /* beside a scope in the table */
+enum { PLANNED = 0x100 }; /* a flag beside a scope in the table */
 
 struct settings_row {
 	const char *group; /* "smtp-in" */
@@ -156,14 +159,14 @@ const struct settings_row *settings_rows(unsigned *count_out);
 const struct settings_row *settings_row_find(struct str group, struct str field);
 /* Lists show only whether it is set. */
 bool settings_is_secret(const struct settings_row *row);
-/* The nearest known "field" of the group, or NULL when none is near. */
+/* The nearest known "field" of the group, or NULL if none is similar. */
 const char *settings_nearest(struct str group, struct str field);
-/* Is text a value that the row allows? The reason in err when not. */
+/* Does the row allow this text as a value? If not, the reason is in err. */
 int settings_check_value(const struct settings_row *row, struct str text, struct err *err);
-/* What is allowed, in words: "1 to 1000", "nobody|local_users|...", "1s to 1d". */
+/* The allowed values in words: "1 to 1000", "nobody|local_users|...", "1s to 1d". */
 void settings_describe_allowed(const struct settings_row *row, char *out, size_t size);
-/* The value in force (STR_NONE: of no domain) as an operator would write it;
- * appends. */
+/* Appends the value in force as an operator would write it (STR_NONE: no
+ * domain). */
 void settings_value_text(const struct settings *s, const struct settings_row *row, struct str domain, struct buf *out);
 /* "duration", "word", ... */
 const char *settings_type_name(enum settings_type type);
@@ -172,10 +175,10 @@ const char *settings_type_name(enum settings_type type);
 typedef void settings_on_finding(void *arg, const char *name, const char *text);
 /* Values that are allowed but dangerous: an open relay, ... */
 void settings_warnings(const struct settings *s, settings_on_finding *on_warning, void *arg);
-/* What stands in Redis and is not allowed: the content of settings:errors. */
+/* The invalid entries in Redis: the content of settings:errors. */
 void settings_live_errors(const struct settings_live *l, settings_on_finding *on_error, void *arg);
 
-/* docs/settings.md, appended to out. */
+/* Appends docs/settings.md to out. */
 void settings_reference(struct buf *out);
 
 #endif

@@ -1,6 +1,6 @@
 /* A snapshot: all settings in force at one moment, with the overrides of
- * domains. Immutable once built and counted by references, so threads may
- * share it. All its text lies in its arena. */
+ * domains. Immutable once built, and reference-counted, so threads may share
+ * it. All its strings are in its arena. */
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -11,7 +11,7 @@
 #define uthash_fatal(message) CHECKF(false, "%s", message)
 #include <uthash.h>
 
-/* A group's values as they are for one domain. */
+/* A group's values for one domain. */
 struct override {
 	char *domain; /* key, lower case; owner: the arena */
 	void *values; /* the group's struct; owner: the arena */
@@ -98,7 +98,7 @@ set_defaults(struct settings *s)
 		set_value(s, &rows[i], (char *)&s->values + group_of(&rows[i])->offset, str_c(rows[i].default_text));
 }
 
-/* The values of the group for the domain: at first a copy of the group's. */
+/* The values of the group for the domain: initially a copy of the group's. */
 static void *
 override_get(struct settings *s, const struct settings_group *group, struct str domain)
 {
@@ -157,7 +157,7 @@ settings_version(const struct settings *s)
 	return s->version;
 }
 
-/* The count is the one thing in a snapshot that changes. */
+/* The count is the only thing in a snapshot that changes. */
 static atomic_uint *
 references_of(const struct settings *s)
 {

@@ -19,10 +19,10 @@
  * makes its entries URLs, a://host[:port]; "listen" makes them those of listeners
  * (lib/base/listen_url.h).
  *
- * `| PLANNED` behind the scope: what would obey the field does not exist yet.
- * It can be set, and the tool and the page say that nothing obeys it. The flag
- * goes with the first reader (tests/tables.py fails until then, and when a
- * field without the flag is read nowhere). */
+ * `| PLANNED` after the scope: nothing uses the field yet. It can be set, and the
+ * tool and the page say that it has no effect. The flag is removed with the first
+ * reader (tests/tables.py fails if a field with the flag is read somewhere, or one
+ * without it nowhere). */
 #ifndef SP_SETTINGS_TABLE_H
 #define SP_SETTINGS_TABLE_H
 
@@ -32,7 +32,7 @@
 #define DAY_MS	(24 * HOUR_MS)
 
 /* clang-format off */
-/* The hash names, with the C names of their structs. */
+/* The hash names, and the C names of their structs. */
 #define SETTINGS_GROUPS(G) \
 	G(pop, "pop", "POP3 server and retrieval from remote POP accounts") \
 	G(imap, "imap", "IMAP server and retrieval from remote IMAP accounts") \

@@ -1,4 +1,4 @@
-/* Values that are allowed and yet most likely not what an operator wants. */
+/* Values that are allowed but most likely not intended. */
 #include "lib/base/check.h"
 #include "lib/settings/private.h"
 
@@ -62,13 +62,13 @@ static const struct {
 	const char *text;
 } warnings[] = {
 	{"smtp-in.allow_relay", is_open_relay, "anyone may send mail to anyone through this server: an open relay"},
-	{"smtp-in.relay_whitelist", is_everyone_whitelisted, "the list holds every address: an open relay"},
+	{"smtp-in.relay_whitelist", is_everyone_whitelisted, "the list contains every address: an open relay"},
 	{"smtp-in.allow_insecure_auth", is_smtp_auth_insecure, CLEAR_PASSWORDS},
 	{"pop.allow_insecure_auth", is_pop_auth_insecure, CLEAR_PASSWORDS},
 	{"imap.allow_insecure_auth", is_imap_auth_insecure, CLEAR_PASSWORDS},
 	{"smtp-in.proxy_protocol_from", is_smtp_proxy_everyone,
-	 "the list holds every address: any client may claim to come from any other address"},
-	{"spool.retry_first", is_retry_disorderly, "longer than retry_longest, which then is the wait from the start"},
+	 "the list contains every address: any client may claim to come from any other address"},
+	{"spool.retry_first", is_retry_disorderly, "longer than retry_longest, which is then used from the start"},
 };
 
 enum { WARNING_COUNT = sizeof(warnings) / sizeof(warnings[0]) };

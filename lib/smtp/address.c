@@ -1,8 +1,8 @@
 /* Mail addresses: parsing and normalising.
  *
- * Two spellings of one address come out as the same bytes: quotes only where
- * they are needed, the domain in lower case and ASCII. The case of the local
- * part is kept; whose mailbox it is, the directory decides. */
+ * Two spellings of one address give the same bytes: quotes only where needed,
+ * the domain in lower case and ASCII. The case of the local part is kept; the
+ * directory decides whose mailbox it is. */
 #include "lib/smtp/address.h"
 
 #include <idn2.h>
@@ -13,7 +13,7 @@
 
 enum { LABEL_MAX = 63, DNS_NAME_MAX = 253, ADDRESS_OCTETS_MAX = SMTP_PATH_MAX - 2 };
 
-/* What is left to be read, with what goes along. */
+/* The text still to parse, with its context. */
 struct parser {
 	struct str rest;
 	bool allow_utf8;
@@ -32,7 +32,7 @@ is_eight_bit(char c)
 	return ((unsigned char)c & 0x80) != 0;
 }
 
-/* RFC 5322 atext; 8-bit bytes are judged by the caller. */
+/* RFC 5322 atext; the caller judges 8-bit bytes. */
 static bool
 is_atext(char c)
 {
@@ -56,7 +56,7 @@ address_skip(struct parser *p, char c)
 
 /* ---- Local parts ---- */
 
-/* May it stand without quotes? Atoms with single dots between them. */
+/* Can it be written without quotes? Atoms with single dots between them. */
 static bool
 address_is_dot_string(struct str s)
 {
@@ -68,7 +68,7 @@ address_is_dot_string(struct str s)
 	return true;
 }
 
-/* The bytes that a quoted string stands for; the opening quote is next. */
+/* Decodes a quoted string, whose opening quote is next. */
 static enum smtp_path_error
 parse_quoted(struct parser *p, char content[SMTP_LOCAL_PART_MAX], size_t *len_out)
 {
@@ -143,8 +143,8 @@ parse_local(struct parser *p, struct smtp_path *path)
 
 /* ---- Domains ---- */
 
-/* A label of letters, digits and inner hyphens. The underscore is none of the
- * RFC's, but names with it are met, and refusing them helps nobody. */
+/* A label of letters, digits and inner hyphens. The RFC does not allow
+ * underscores, but such names occur, and refusing them helps nobody. */
 static bool
 address_is_label(struct str s)
 {
@@ -170,7 +170,7 @@ is_ascii_domain(struct str s)
 		if (!address_is_label(label))
 			return false;
 	} while (more);
-	/* A last label of digits only is an IP address without its brackets. */
+	/* A last label of only digits is an IP address without its brackets. */
 	return !str_to_u64(label, &number);
 }
 
@@ -224,7 +224,7 @@ parse_literal(struct parser *p, struct str *domain_out)
 	return SMTP_PATH_OK;
 }
 
-/* Up to whatever cannot be a part of a domain. */
+/* Parses up to the first character that cannot be part of a domain. */
 static enum smtp_path_error
 address_parse_domain(struct parser *p, struct str *domain_out)
 {
@@ -333,7 +333,7 @@ smtp_address_parse(struct str text, bool allow_utf8, struct arena *arena, struct
 
 /* ---- xtext (RFC 3461, section 4) ---- */
 
-/* Of lower-case letters xtext knows nothing. */
+/* xtext has no lower-case hexadecimal digits. */
 static int
 xtext_value(char c)
 {

@@ -1,4 +1,4 @@
-/* Mail addresses as SMTP has them (RFC 5321, 4.1.2; RFC 6531 with UTF-8). */
+/* Mail addresses in SMTP (RFC 5321, 4.1.2; RFC 6531 with UTF-8). */
 #ifndef SP_SMTP_ADDRESS_H
 #define SP_SMTP_ADDRESS_H
 
@@ -28,9 +28,9 @@ enum smtp_path_error {
 	SMTP_PATH_BAD_DOMAIN, /* not a domain name, or IDNA refuses it */
 };
 
-/* local: unquoted when it can be, else in its shortest quoted form. domain:
- * lower case, U-labels turned into A-labels; an address literal stays in its
- * brackets. address = local@domain. All in the arena. */
+/* local: unquoted if possible, else in its shortest quoted form. domain: lower
+ * case, U-labels converted to A-labels; an address literal keeps its brackets.
+ * address = local@domain. All in the arena. */
 struct smtp_path {
 	enum smtp_path_kind kind;
 	struct str local;
@@ -39,14 +39,14 @@ struct smtp_path {
 	bool is_utf8;	    /* the local part has 8-bit bytes */
 };
 
-/* Parses a path at the start of text: "<...>" with a source route dropped
- * (RFC 5321, appendix C). rest_out: what follows the '>' . */
+/* Parses a path at the start of text: "<...>"; a source route is dropped (RFC
+ * 5321, appendix C). rest_out: the text after the '>'. */
 enum smtp_path_error smtp_path_parse(struct str text, bool allow_utf8, struct arena *arena, struct smtp_path *path_out,
 				     struct str *rest_out);
-/* An address without <>, as the tool and alias targets have it. */
+/* An address without <>, as used by the tool and in alias targets. */
 enum smtp_path_error smtp_address_parse(struct str text, bool allow_utf8, struct arena *arena,
 					struct smtp_path *path_out);
-/* A domain name: lower-cased, A-labels; false when it is none. */
+/* A domain name: lower case, A-labels; false if it is not one. */
 bool smtp_domain_normalise(struct str text, struct arena *arena, struct str *domain_out);
 
 /* RFC 3461 xtext. */

@@ -1,8 +1,8 @@
 /* Mail data, unstuffed while received and stuffed while sent.
  *
- * The invariant of both ways: what comes out has no NUL, and no CR and no LF
- * but in the pair CRLF. Nearly all mail is clean lines, so both look for the longest run
- * that can be copied as it is and step byte by byte only around its ends. */
+ * The invariant in both directions: the output has no NUL, and CR and LF only in the
+ * pair CRLF. Nearly all mail consists of clean lines, so both search for the longest run
+ * that can be copied unchanged and go byte by byte only around its ends. */
 #include "lib/smtp/data.h"
 
 #include <string.h>
@@ -10,8 +10,8 @@
 #include "lib/base/check.h"
 
 enum {
-	AT_START, /* behind CRLF, or at the very beginning */
-	AT_LF,	  /* the output stands at a line's start, the protocol does not: behind a
+	AT_START, /* after CRLF, or at the very beginning */
+	AT_LF,	  /* the output is at the start of a line, the protocol is not: after a
 		     bare LF or an unstuffed dot, where no dot means anything */
 	IN_LINE,
 	BEHIND_CR,     /* held back: is it half of a CRLF? */
@@ -23,7 +23,7 @@ enum {
 /* Where a run of clean text was cut from. */
 struct scan {
 	const char *end;     /* of the input */
-	const char *next_lf; /* first LF at or behind the place in hand, NULL: not looked for; end: none */
+	const char *next_lf; /* first LF at or after the current position, NULL: not searched for; end: none */
 	uint32_t line_length;
 	uint32_t longest_line;
 };
@@ -50,10 +50,10 @@ find_lf(struct scan *scan, const char *p)
 	return scan->next_lf;
 }
 
-/* The end of the longest run from p that stands as it is: whole lines and the
- * beginning of one. It ends before a dot that begins a line (stop_at_dot), a
- * bare LF, and a CR without its LF. *state, one of the first three, is moved
- * on. */
+/* The end of the longest run from p that can be copied unchanged: whole lines
+ * and the beginning of one. It ends before a dot that begins a line
+ * (stop_at_dot), a bare LF, and a CR without its LF. Updates *state, which must
+ * be one of the first three. */
 static const char *
 clean_run(struct scan *scan, const char *p, uint8_t *state, bool stop_at_dot)
 {
@@ -84,8 +84,9 @@ smtp_data_reader_init(struct smtp_data_reader *r, bool dot_lines)
 	*r = (struct smtp_data_reader){.state = AT_START, .dot_lines = dot_lines};
 }
 
-/* No protocol that mail goes out by knows NUL (RFC 5321, 4.5.2 wants 7 bits or
- * 8BITMIME's, RFC 3501, 4.3 no NUL): it becomes a space, as a bare CR does. */
+/* No protocol that delivers mail allows NUL (RFC 5321, 4.5.2 requires 7 bits or
+ * those of 8BITMIME; RFC 3501, 4.3 forbids NUL): it becomes a space, like a
+ * bare CR. */
 static void
 blank_nuls(char *p, size_t len)
 {
@@ -131,7 +132,7 @@ store_line_end(struct smtp_data_reader *r, struct scan *scan, struct buf *out, u
 	r->state = next;
 }
 
-/* A CR that was held back proves to be bare. */
+/* A CR that was held back turns out to be bare. */
 static void
 store_bare_cr(struct smtp_data_reader *r, struct scan *scan, struct buf *out)
 {
@@ -141,8 +142,8 @@ store_bare_cr(struct smtp_data_reader *r, struct scan *scan, struct buf *out)
 	r->state = IN_LINE;
 }
 
-/* One byte that is no part of a clean run. False: it was not used, because the
- * state had to be settled first. */
+/* Handles one byte outside a clean run. False: it was not used, because the
+ * state had to be resolved first. */
 static bool
 read_byte(struct smtp_data_reader *r, struct scan *scan, struct buf *out, char c)
 {
@@ -155,7 +156,7 @@ read_byte(struct smtp_data_reader *r, struct scan *scan, struct buf *out, char c
 		store_bare_cr(r, scan, out);
 		return false;
 	case BEHIND_DOT:
-		/* A dot before anything else was put there by the sender. */
+		/* The sender put a dot before anything else. */
 		r->state = c == '\r' ? BEHIND_DOT_CR : AT_LF;
 		return c == '\r';
 	case BEHIND_DOT_CR:
@@ -225,8 +226,8 @@ smtp_data_writer_init(struct smtp_data_writer *w, bool dot_lines)
 	*w = (struct smtp_data_writer){.state = AT_START, .dot_lines = dot_lines};
 }
 
-/* As read_byte(). Behind a mended LF the receiver sees a line's start, so the
- * state is AT_START there. */
+/* Like read_byte(). After a corrected LF the receiver sees the start of a line,
+ * so the state is AT_START there. */
 static bool
 write_byte(struct smtp_data_writer *w, struct buf *out, char c)
 {

@@ -1,6 +1,6 @@
-/* When a sender wants to be told of a recipient (NOTIFY of RCPT, RFC 3461,
+/* When a sender wants a report about a recipient (NOTIFY of RCPT, RFC 3461,
  * section 4.1): bits of Recipient.notify in proto/stagepost.proto. 0: not given,
- * which asks for failures, and leaves delays to us. */
+ * which requests failures, and leaves delays to us. */
 #ifndef SP_SMTP_NOTIFY_H
 #define SP_SMTP_NOTIFY_H
 

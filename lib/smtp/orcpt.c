@@ -10,7 +10,7 @@
 enum { HEX_DIGITS_MAX = 6, CODE_POINT_MAX = 0x10ffff, ROOM_MAX = 12 };
 
 /* ---- \x{...} ---- */
-/* UTF-8 of a code point; how many bytes. */
+/* Writes a code point as UTF-8; returns the number of bytes. */
 static size_t
 put_utf8(char out[4], unsigned code)
 {
@@ -53,7 +53,7 @@ take_code_point(struct str text, unsigned *code_out)
 	return i + 1;
 }
 
-/* All three forms: a raw address has no '\' that is none of these. */
+/* Decodes all three forms: a raw address has no '\' other than in these. */
 static bool
 decode_utf8(struct str text, struct arena *arena, struct str *out)
 {
@@ -72,7 +72,7 @@ decode_utf8(struct str text, struct arena *arena, struct str *out)
 		used = take_code_point(str_from(text, i), &code);
 		if (used == 0)
 			return false;
-		len += put_utf8(decoded + len, code); /* never more than its text */
+		len += put_utf8(decoded + len, code); /* never longer than its escape */
 	}
 	*out = str_of(decoded, len);
 	return str_is_utf8(*out);

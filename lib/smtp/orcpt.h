@@ -10,17 +10,17 @@
 
 struct smtp_orcpt {
 	struct str type;    /* "rfc822", "utf-8", ...; borrowed from the text */
-	struct str address; /* decoded; in the arena. Of utf-8: well-formed UTF-8 */
+	struct str address; /* decoded; in the arena. For utf-8: well-formed UTF-8 */
 };
 
-/* text: "type;address" as the parameter has it. False: it is none. */
+/* text: "type;address" as in the parameter. False: malformed. */
 bool smtp_orcpt_parse(struct str text, struct arena *arena, struct smtp_orcpt *out);
-/* The parameter for an address that the sender has named, in ASCII: rfc822 in
- * xtext, or utf-8 where it has 8-bit bytes. */
+/* The parameter for an address given by the sender, in ASCII: rfc822 in xtext,
+ * or utf-8 if it has 8-bit bytes. */
 struct str smtp_orcpt_make(struct str address, struct arena *arena);
-/* The same value in ASCII, whatever form it has. False: it is not a value. */
+/* The same value in ASCII, whatever its form. False: not a valid value. */
 bool smtp_orcpt_to_ascii(struct str text, struct arena *arena, struct str *out);
-/* utf-8-addr-xtext: what is not printable ASCII, '+', '=' and '\' as \x{...}. */
+/* utf-8-addr-xtext: everything but printable ASCII, and '+', '=' and '\', as \x{...}. */
 struct str smtp_utf8_xtext_encode(struct str address, struct arena *arena);
 
 #endif

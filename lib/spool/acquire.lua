@@ -1,5 +1,5 @@
--- Takes a shard's lease when it is free.
--- KEYS: lease, fence. ARGV: broker, ttl in ms, 1 to take an own old lease.
+-- Takes a shard's lease if it is free.
+-- KEYS: lease, fence. ARGV: broker, ttl in ms, 1 to take over an own old lease.
 -- Returns the lease's value.
 local held = redis.call('GET', KEYS[1])
 if held then

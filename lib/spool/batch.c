@@ -1,4 +1,4 @@
-/* Changes to one shard, gathered and sent as one script call. */
+/* Changes to one shard, collected and sent as one script call. */
 #include <stdio.h>
 
 #include "lib/base/arena.h"
@@ -10,7 +10,7 @@
 
 REDIS_SCRIPT(spool_write, "lib/spool/write.lua");
 
-/* A resend may come this late after the message has left. */
+/* A resend may arrive this late after the message has left. */
 enum { REMEMBER_LEAST_MS = 10 * 60 * 1000 };
 enum { FIXED_KEYS = 4, FIXED_ARGS = 2, ARGS_PER_CHANGE = 6 };
 

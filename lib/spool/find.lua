@@ -1,4 +1,4 @@
--- One message, wherever it is.
+-- Finds one message, in the queue or among the finished ones.
 -- KEYS: env, state, the hash of finished messages. ARGV: id.
 return {
 	redis.call('HGET', KEYS[1], ARGV[1]),

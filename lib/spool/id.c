@@ -1,5 +1,5 @@
-/* Spool ids: a number of 100 bits, most significant digit first, so that the
- * order of the texts is the order of time. */
+/* Spool ids: a number of 100 bits, most significant digit first, so that their
+ * text order is the order of time. */
 #include "lib/spool/id.h"
 
 #include <openssl/sha.h>
@@ -35,8 +35,8 @@ write_id(int64_t unix_ms, unsigned shard, const uint8_t random[RANDOM_BYTES], ch
 	out[SPOOL_ID_LEN] = '\0';
 }
 
-/* Many at a time, of each thread's own. None is used twice: nor by a forked child,
- * since two messages under one id would be taken for one. */
+/* Taken many at a time, per thread. None is used twice, not even by a forked
+ * child, since two messages with one id would be taken for the same. */
 static const uint8_t *
 take_random(void)
 {
@@ -44,7 +44,7 @@ take_random(void)
 	static _Thread_local unsigned left;
 	static _Thread_local pid_t owner;
 
-	/* Up to 256 bytes come whole once the pool is ready. */
+	/* Up to 256 bytes are always returned completely once the pool is ready. */
 	if (left == 0 || owner != getpid()) {
 		CHECK(getrandom(pool, sizeof(pool), 0) == (ssize_t)sizeof(pool));
 		left = RANDOM_IDS;

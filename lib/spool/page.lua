@@ -1,6 +1,6 @@
 -- A page of a shard's messages with their states.
--- KEYS: env, state. ARGV: cursor, count.
--- Returns the next cursor, then id, envelope, state of each.
+-- KEYS: env, state. ARGV: cursor, count. Returns the next cursor, then id, envelope
+-- and state for each.
 local scan = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
 local found, page = scan[2], { scan[1] }
 for i = 1, #found, 2 do

@@ -1,5 +1,5 @@
--- Keeps a shard's lease. One that ran out is taken up again when the fence
--- says that nobody has had the shard since.
+-- Renews a shard's lease. An expired lease is taken again if the fence shows that
+-- nobody has had the shard since.
 -- KEYS: lease, fence. ARGV: value, its fence number, ttl in ms.
 local held = redis.call('GET', KEYS[1])
 if held == ARGV[1] then

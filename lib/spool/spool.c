@@ -1,4 +1,4 @@
-/* The spool's state in Redis: leases and reading. (batch.c has the writing.) */
+/* The spool's state in Redis: leases and reading. (Writing is in batch.c.) */
 #include "lib/spool/spool.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 -- Changes to one shard, in order, under its lease.
 -- KEYS: lease, env, state, events, then the hashes of finished messages.
--- ARGV: the lease's value, how many events are kept, then six for each change:
+-- ARGV: the lease's value, how many events to keep, then six for each change:
 --   verb, index of the hash of finished messages, id, data, retention in ms,
---   events to publish if it was made: lines.
+--   events to publish if it is made: lines.
 -- Returns a number for each: 0 written, 1 known, 2 known and finished.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
 	return redis.error_reply('FENCED the lease is gone')
@@ -16,7 +16,7 @@ local function add(done, id, envelope)
 	return 1 - redis.call('HSETNX', KEYS[2], id, envelope)
 end
 
--- The state says that the body was still being synced: SPOOL_UNSYNCED.
+-- The state of an entry whose body is still being synced: SPOOL_UNSYNCED.
 local unsynced = 'h\1'
 
 local function add_unsynced(done, id, envelope)
@@ -27,7 +27,7 @@ local function add_unsynced(done, id, envelope)
 	return result
 end
 
--- Only what nobody has done anything with.
+-- Only an entry that nobody has worked on.
 local function withdraw(done, id)
 	if redis.call('HGET', KEYS[3], id) == unsynced then
 		redis.call('HDEL', KEYS[2], id)
@@ -36,7 +36,7 @@ local function withdraw(done, id)
 	return 0
 end
 
--- A state never stands without its envelope.
+-- A state never exists without its envelope.
 local function save(done, id, state)
 	if redis.call('HEXISTS', KEYS[2], id) == 1 then
 		redis.call('HSET', KEYS[3], id, state)

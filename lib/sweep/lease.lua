@@ -1,11 +1,12 @@
--- Who sweeps, and what has become of it.
+-- The sweeping process, and the state of the sweep.
 -- KEYS: sweep:state. ARGV: verb, holder, then
 --   take: lease in ms, "manual" or "automatic", least ms since the end of the last
 --         sweep, least ms since one that failed
---   keep: lease in ms, then field, value, ...: figures of the sweep under way
---   end:  "" or what it failed by, then field, value, ...: figures
+--   keep: lease in ms, then field, value, ...: figures of the current sweep
+--   end:  "" or the error, then field, value, ...: figures
 --   drop
--- A manual sweep takes the lease from an automatic one, which ends when it asks next.
+-- A manual sweep takes the lease from an automatic one, which ends at its next
+-- request.
 local key, verb, holder = KEYS[1], ARGV[1], ARGV[2]
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -33,17 +34,17 @@ if verb == 'take' then
 	if other and get('until_ms') > now and not (ARGV[4] == 'manual' and kind == 'automatic') then
 		return redis.error_reply('EXISTS ' .. other)
 	end
-	-- A clock that was set back must not stop it for ever.
+	-- A clock that was set back must not stop it forever.
 	local ended, failed = get('last_end_ms'), get('failed_ms')
 	if (ended <= now and now - ended < tonumber(ARGV[5])) or (failed <= now and now - failed < tonumber(ARGV[6])) then
-		return redis.error_reply('DENIED it is not due')
+		return redis.error_reply('DENIED no sweep is due')
 	end
 	redis.call('HSET', key, 'holder', holder, 'kind', ARGV[4], 'until_ms', text(now + ARGV[3]), 'started_ms', text(now))
 	return 1
 end
 
 if redis.call('HGET', key, 'holder') ~= holder then
-	return redis.error_reply('FENCED another sweeps')
+	return redis.error_reply('FENCED another process sweeps')
 end
 if verb == 'keep' then
 	redis.call('HSET', key, 'until_ms', text(now + ARGV[3]))

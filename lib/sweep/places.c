@@ -5,8 +5,8 @@
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
-/* With 32 bits a place and 10 of them set, (1 - e^(-10/32))^10 = 2e-6 of the
- * places that are not there look as if they were, in each level. */
+/* With 32 bits per place, 10 of them set, the rate of false positives is (1 -
+ * e^(-10/32))^10 = 2e-6 in each level. */
 enum { BITS_A_PLACE = 32, PROBES = 10, FIRST_ROOM = 32768 };
 
 void

@@ -1,9 +1,10 @@
-/* A set of places in the blob store, in little memory: a few bytes a place.
+/* A set of places in the blob store that needs little memory: a few bytes per
+ * place.
  *
- * It may say that a place is in it which is not, once in some hundred thousand
- * questions, and of other places with each set. It never denies one that is. So a
- * body that nothing refers to may be passed over by one sweep, and none that
- * something refers to is taken for leaked. */
+ * It may wrongly report a place as included, about once in some hundred thousand
+ * queries, and for different places with each set. It never denies a place that
+ * is included. So one sweep may miss an unreferenced body, but a referenced body
+ * is never taken for leaked. */
 #ifndef SP_SWEEP_PLACES_H
 #define SP_SWEEP_PLACES_H
 
@@ -17,13 +18,13 @@ struct places {
 	uint64_t *levels[PLACES_LEVELS_MAX]; /* owner; bits */
 	unsigned level_count;
 	uint64_t count;	  /* of places added */
-	uint64_t room;	  /* more that the last level takes */
-	uint64_t seed[2]; /* so that no two sets pass over the same places */
+	uint64_t room;	  /* further places that the last level can hold */
+	uint64_t seed[2]; /* so that no two sets have the same false positives */
 };
 
 void places_init(struct places *p);
 void places_fini(struct places *p);
-/* False: it is there already. */
+/* False: it was already included. */
 bool places_add(struct places *p, uint64_t pack, uint64_t offset);
 bool places_have(const struct places *p, uint64_t pack, uint64_t offset);
 

@@ -1,4 +1,4 @@
-/* What refers to bodies: entries of the spool, then records of the mailboxes. */
+/* References to bodies: entries of the spool, then records of the mailboxes. */
 #include "lib/sweep/private.h"
 
 #include <string.h>
@@ -36,7 +36,7 @@ refer_ask_fields(struct sweep *s, struct str key, redis_on_reply *cb)
 	redis_call_key(s->options.redis, cb, s, "HSCAN", key, 3, args);
 }
 
-/* Notes where the next page begins; NULL: the answer is none. */
+/* Records where the next page begins; NULL: not a valid answer. */
 static const redisReply *
 refer_page(const redisReply *reply, char cursor[SWEEP_CURSOR_MAX])
 {
@@ -63,7 +63,7 @@ refer_fail_malformed(struct sweep *s)
 {
 	struct err err;
 
-	err_set(&err, ERR_CORRUPT, "Redis gave no page of a scan");
+	err_set(&err, ERR_CORRUPT, "Redis returned an invalid page of a scan");
 	sweep_fail(s, &err);
 }
 

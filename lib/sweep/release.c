@@ -1,4 +1,4 @@
-/* What nothing refers to: suspects first, released by a later sweep. */
+/* Unreferenced bodies: first suspects, released by a later sweep. */
 #include "lib/sweep/private.h"
 
 #include <stdio.h>
@@ -9,9 +9,9 @@
 #include "lib/blob/refs.h"
 #include "lib/redis/keys.h"
 
-/* Bodies judged in one step: a change or two in Redis, and so many holes. */
+/* Bodies handled per step: a change or two in Redis, and so many holes. */
 enum { SLICE = 100 };
-/* So many leaked bodies are believed, and every 20th of those looked at. */
+/* This many leaked bodies are believed, and every 20th of the examined ones. */
 enum { FEW = 100, FEW_PART = 20 };
 
 /* ---- Notes of suspects ---- */
@@ -43,10 +43,10 @@ release_send_notes(struct sweep *s, const char *verb, struct notes *n)
 	arena_fini(&n->arena);
 }
 
-/* ---- The end: suspects that are none any more ---- */
+/* ---- The end: bodies that are no longer suspects ---- */
 
-/* It was released by who dropped it, or is referred to again. (One that is younger
- * than what this sweep looks at stays.) */
+/* It was released when its last reference was dropped, or is referenced again. (A
+ * body too young for this sweep stays a suspect.) */
 static bool
 release_is_over(const struct sweep *s, const struct sweep_suspect *suspect)
 {
@@ -74,11 +74,11 @@ release_forget(struct sweep *s)
 	sweep_go_on(s, s->suspects != NULL ? release_forget : sweep_finish);
 }
 
-/* ---- Bodies that nothing refers to ---- */
+/* ---- Unreferenced bodies ---- */
 
 static sweep_step release_slice;
 
-/* True: it is to be released. */
+/* True: release it. */
 static bool
 release_judge(struct sweep *s, const struct blob_id *id, struct notes *suspects)
 {
@@ -101,7 +101,7 @@ release_judge(struct sweep *s, const struct blob_id *id, struct notes *suspects)
 	return !s->options.dry_run;
 }
 
-/* Some of one pack. */
+/* Handles some bodies of one pack. */
 static void
 release_judge_slice(struct sweep *s)
 {
@@ -153,7 +153,7 @@ release_on_looked_again(void *arg, const struct err *err)
 		sweep_go_on(s, release_slice);
 }
 
-/* Behind the releases, on the same thread: a pack that is empty now goes. */
+/* After the releases, on the same thread: removes the pack if it is empty now. */
 static void
 release_look_again(struct sweep *s)
 {
@@ -165,7 +165,7 @@ release_look_again(struct sweep *s)
 			release_on_looked_again, s);
 }
 
-/* Who has slept through his lease hears so before he changes anything. */
+/* A holder that slept past its lease learns so before it changes anything. */
 static void
 release_slice(struct sweep *s)
 {
@@ -185,10 +185,10 @@ release_slice(struct sweep *s)
 	}
 }
 
-/* ---- Are they as few as crashes leave? ---- */
+/* ---- Plausibility: crashes leave only a few ---- */
 
-/* A store that has lost its records, or has those of an old backup, looks as if very
- * many bodies were leaked. Then an operator must say what is right. */
+/* In a store that has lost its records, or has those of an old backup, very many
+ * bodies look leaked. Then an operator must decide. */
 static bool
 release_is_plausible(const struct sweep *s)
 {
@@ -206,7 +206,7 @@ release_on_hold(void *arg, const redisReply *reply, const struct err *cause)
 	if (!sweep_back(s, cause))
 		return;
 	if (redis_i64(reply, 0) != 0) {
-		err_set(&err, ERR_UNAVAILABLE, "a backup is under way: nothing is released beside it");
+		err_set(&err, ERR_UNAVAILABLE, "a backup is running: nothing is released meanwhile");
 		sweep_fail(s, &err);
 		return;
 	}
@@ -215,14 +215,14 @@ release_on_hold(void *arg, const redisReply *reply, const struct err *cause)
 		return;
 	}
 	err_set(&err, ERR_DENIED,
-		"nothing refers to %zu of %llu bodies, which is more than crashes leave; has Redis lost records? "
-		"Nothing is released; `stagepost sweep` does it all the same",
+		"%zu of %llu bodies have no reference, which is more than crashes leave; has Redis lost records? "
+		"Nothing was released; `stagepost sweep` releases them anyway",
 		s->leaked_count, (unsigned long long)s->figures.examined);
 	sweep_fail(s, &err);
 }
 
-/* A body that is without a reference by now may be in the snapshot of a backup that
- * is under way. What was without one when all had been read is in no later one. */
+/* A body without a reference may still be in the snapshot of a running backup. A
+ * body that had no reference when all were read is in no later snapshot. */
 static void
 release_begin(struct sweep *s)
 {
@@ -233,7 +233,7 @@ release_begin(struct sweep *s)
 
 /* ---- The packs ---- */
 
-/* On a thread of the store, while the loop's side waits for its end. */
+/* On a thread of the store, while the loop's side waits for it to end. */
 static bool
 release_visit(void *arg, const struct blob_id *id)
 {

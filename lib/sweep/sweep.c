@@ -1,4 +1,4 @@
-/* A sweep's beginning and end, and its pace. */
+/* The start and end of a sweep, and its pace. */
 #include "lib/sweep/private.h"
 
 #include <stdlib.h>
@@ -8,8 +8,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
-/* The lease lasts three times as long. No rest is longer, so that a slow answer
- * does not stop the sweep for hours. */
+/* The lease lasts three times as long. No pause is longer, so that a slow
+ * answer does not stop the sweep for hours. */
 enum { KEEP_MS = 5000, REST_LONGEST_MS = 5000 };
 
 /* ---- The end ---- */
@@ -157,7 +157,7 @@ sweep_on_kept(void *arg, const redisReply *reply, const struct err *err)
 	struct sweep *s = arg;
 
 	(void)reply;
-	/* While Redis is away the step in hand fails by itself. */
+	/* While Redis is unreachable, the current step fails by itself. */
 	sweep_back(s, err != NULL && err->code == ERR_FENCED ? err : NULL);
 }
 
@@ -171,7 +171,7 @@ sweep_on_keep(evutil_socket_t fd, short what, void *arg)
 	sweep_lease_keep(&s->lease, &s->figures, sweep_on_kept, s);
 }
 
-/* ---- The beginning ---- */
+/* ---- The start ---- */
 
 static void
 sweep_on_taken(void *arg, const redisReply *reply, const struct err *err)

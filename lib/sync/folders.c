@@ -1,7 +1,7 @@
 /* Reading the folders from a sync point.
  *
- * A point is always one up to which all was told. So a folder that was born behind it
- * is new to the client, and any other is one that it has. */
+ * Everything up to a point has been reported. So a folder created after it is new to
+ * the client, and the client has any other. */
 #include "lib/base/arena.h"
 #include "lib/base/mem.h"
 #include "lib/sync/sync.h"
@@ -27,7 +27,7 @@ folders_finish(struct sync_folders *r, const struct sync_folders_answer *answer,
 static void
 folders_on_changes(void *arg, const struct mailbox_folder_changes *c, const struct err *err)
 {
-	static const struct err anew = {ERR_NOT_FOUND, "the log of folders does not reach back so far"};
+	static const struct err anew = {ERR_NOT_FOUND, "the log of folders does not go back that far"};
 	struct sync_folders *r = arg;
 	struct sync_folders_answer answer = {.point = {.modseq = err == NULL ? c->modseq : 0, .low = r->classes}};
 	struct sync_folder_entry *entries;
@@ -54,11 +54,12 @@ folders_on_changes(void *arg, const struct mailbox_folder_changes *c, const stru
 	folders_finish(r, &answer, NULL);
 }
 
-/* The point is another's: as the log would say it, so that there is one way to begin anew. */
+/* The point is for other classes: reported as if the log did not reach back, so that there is
+ * one way to start again. */
 static void
 folders_on_other(void *arg, const struct mailbox_folder_changes *c, const struct err *err)
 {
-	static const struct err anew = {ERR_NOT_FOUND, "the point is of other folders"};
+	static const struct err anew = {ERR_NOT_FOUND, "the sync point is for other folder classes"};
 
 	(void)c;
 	folders_finish(arg, NULL, err != NULL ? err : &anew);

@@ -1,10 +1,11 @@
-/* Reading from a sync point: the window of days, the changes, the new, the older.
+/* Reading from a sync point: the window of days, then changes, new messages, and
+ * older ones.
  *
  * Each step reads one consistent state of the folder. Between two steps others
- * may write; the order of the steps makes that harmless: the cursor is taken
- * from the state of the changes, so whatever is written behind it is told by
- * the next read, and what is told as new is counted into low..high only as it
- * stood in its own step. */
+ * may write; the order of the steps makes that harmless: the cursor is taken from
+ * the state of the changes, so anything written after it is reported by the next
+ * read, and new messages are counted into low..high only as they were in their
+ * own step. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,12 +14,12 @@
 #include "lib/base/mem.h"
 #include "lib/sync/sync.h"
 
-/* UIDs asked for at once above high and below low; more where they are sparse. */
+/* UIDs requested at once above high and below low; more if they are sparse. */
 enum { SPAN_FIRST = 512, SPAN_MAX = 65536 };
 
-struct sync_found { /* a change before it is cut to the limit */
+struct sync_found { /* a change, before the list is cut to the limit */
 	uint64_t modseq;
-	bool told; /* false: it lies outside the window of days */
+	bool told; /* false: it is outside the window of days */
 	struct sync_entry entry;
 };
 
@@ -31,14 +32,14 @@ struct sync_reading {
 	uint32_t limit;
 	struct sync_entry *entries; /* owner */
 	uint32_t count, capacity;
-	bool is_cut;   /* changes are left behind the cursor */
-	uint32_t top;  /* the highest UID given out */
-	uint32_t span; /* of the next step */
+	bool is_cut;   /* changes are left after the cursor */
+	uint32_t top;  /* the highest UID assigned */
+	uint32_t span; /* for the next step */
 	uint32_t dates_due;
 	struct sync_found *found; /* in the arena: changes in order */
 	uint32_t found_count;
-	uint64_t cursor; /* modseq of the state of the changes */
-	struct err err;	 /* of a date that could not be read */
+	uint64_t cursor; /* modseq of the state that the changes were read from */
+	struct err err;	 /* for a date that could not be read */
 	sync_on_read *cb;
 	void *arg;
 };
@@ -108,7 +109,7 @@ sync_parts(const struct sync_reading *r)
 	return r->point.since_day == 0 ? MAILBOX_HOT : MAILBOX_HOT | MAILBOX_COLD;
 }
 
-/* ---- Older ones ---- */
+/* ---- Older messages ---- */
 static void sync_read_older(struct sync_reading *r);
 
 static void
@@ -158,7 +159,7 @@ sync_read_older(struct sync_reading *r)
 		     sync_parts(r), 0, sync_on_older, r);
 }
 
-/* ---- New ones ---- */
+/* ---- New messages ---- */
 static void sync_read_new(struct sync_reading *r);
 
 static void
@@ -245,7 +246,7 @@ sync_tell_changes(struct sync_reading *r)
 	sync_read_new(r);
 }
 
-/* A change of a message outside the window of days is none of the client's. */
+/* Changes of messages outside the window of days do not concern the client. */
 struct sync_date {
 	struct sync_reading *reading;
 	uint32_t at; /* in found */
@@ -259,7 +260,7 @@ sync_on_date(void *arg, const struct mailbox_records *records, const struct err 
 
 	if (err != NULL)
 		r->err = *err;
-	else if (records->count == 1) /* else it has gone meanwhile: the next read tells */
+	else if (records->count == 1) /* else it has gone meanwhile: the next read reports that */
 		r->found[d->at].told = sync_is_in_window(r, records->cold);
 	CHECK(r->dates_due != 0);
 	if (--r->dates_due != 0)
@@ -312,8 +313,8 @@ sync_collect(struct sync_reading *r, const struct mailbox_changes *c)
 	qsort(r->found, r->found_count, sizeof(*r->found), sync_by_change);
 }
 
-/* The log does not reach back: what is missing among low..high is gone. All is
- * told at once, so that the cursor is behind it. */
+/* The log does not reach back: whatever is missing in low..high is gone.
+ * Everything is reported at once, so that the cursor is after it. */
 static void
 sync_on_compared(void *arg, const struct mailbox_records *records, const struct err *err)
 {
@@ -404,7 +405,7 @@ sync_by_day(const void *a, const void *b)
 	return x->uid < y->uid ? -1 : x->uid > y->uid;
 }
 
-/* One day's messages are told together: the point knows days only. */
+/* Messages of one day are reported together: the point only has days. */
 static void
 sync_move_window(struct sync_reading *r, struct sync_dated *dated, uint32_t count, bool widens)
 {
@@ -468,7 +469,7 @@ sync_read(struct mailbox_store *m, struct str address, const struct sync_point *
 	r->cb = cb;
 	r->arg = arg;
 	if (from->modseq == 0 || from->low > from->high)
-		r->point.since_day = since_day; /* nothing is told that could fall out */
+		r->point.since_day = since_day; /* no reported message could leave the window */
 	if (r->point.since_day != since_day)
 		mailbox_read(m, r->address, from->folder_id, from->low, from->high, MAILBOX_HOT | MAILBOX_COLD, 0,
 			     sync_on_window, r);

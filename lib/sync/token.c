@@ -1,5 +1,5 @@
-/* Sync points as text. The MAC guards against mix-ups and against tokens of
- * others; what the numbers say is checked against the folder in any case. */
+/* Sync points as text. The MAC protects against mix-ups and other clients'
+ * tokens; the numbers are checked against the folder in any case. */
 #include <openssl/crypto.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
--- KEYS: due. ARGV: lease in ms, most domains. Time is the store's own.
+-- KEYS: due. ARGV: lease in ms, maximum number of domains. Uses the store's
+-- clock.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local found = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[2])

@@ -10,7 +10,7 @@
 /* The parts of an entry, in its order. */
 enum part { TYPE, DOMAIN, STRINGS, PATTERNS, RESULT, SENDING_IP, MX_HOST, MX_HELO, RECEIVING_IP, REASON, PARTS };
 
-/* The names of the last ones in a report; helo and reason only where known. */
+/* The names of the last ones in a report; helo and reason only if known. */
 static const struct {
 	enum part part;
 	const char *name;
@@ -45,7 +45,7 @@ add_time(cJSON *object, const char *name, int64_t unix_ms)
 	char text[CLOCK_ISO8601_MAX];
 
 	clock_iso8601(unix_ms, text, sizeof(text));
-	/* To the second, as in the RFC's examples. */
+	/* Without fractions of a second, as in the RFC's examples. */
 	text[19] = 'Z';
 	text[20] = '\0';
 	cJSON_AddStringToObject(object, name, text);
@@ -66,7 +66,7 @@ tls_report_new(const struct tls_report_head *head)
 	return report;
 }
 
-/* Of the form that tally.c gives it? */
+/* Does it have the form that tally.c writes? */
 static bool
 is_sound(const cJSON *entry)
 {
@@ -96,7 +96,7 @@ policy_object(const cJSON *entry)
 	return policy;
 }
 
-/* The report's part about the entry's policy, made when it is the first. */
+/* The report's part for the entry's policy, created for its first entry. */
 static cJSON *
 part_about(cJSON *report, const cJSON *entry)
 {

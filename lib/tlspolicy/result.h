@@ -1,5 +1,5 @@
-/* What was right or wrong with the TLS of one session, in the words of TLS
- * reports (RFC 8460, section 4.3). */
+/* The TLS result of one session, in the terms of TLS reports (RFC 8460, section
+ * 4.3). */
 #ifndef SP_TLSPOLICY_RESULT_H
 #define SP_TLSPOLICY_RESULT_H
 

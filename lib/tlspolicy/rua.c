@@ -20,7 +20,7 @@ hex(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Without %XX; empty when it is malformed, or holds what no address does. */
+/* Decodes %XX; empty if it is malformed, or contains what no address does. */
 static struct str
 decode(struct str text, struct arena *arena)
 {
@@ -81,7 +81,7 @@ rua_parse(const struct str *texts, unsigned count, struct arena *arena, struct r
 		records++;
 		rest = texts[i];
 	}
-	/* Several are as good as none. */
+	/* Several count as none. */
 	while (records == 1 && str_next_word(&rest, ";", &field)) {
 		if (!str_cut(str_trim(field), '=', &name, &value) || !str_eq(str_trim(name), STR("rua")))
 			continue;

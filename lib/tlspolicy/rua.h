@@ -1,4 +1,4 @@
-/* The TXT record that asks for reports (RFC 8460, section 3). */
+/* The TXT record that requests reports (RFC 8460, section 3). */
 #ifndef SP_TLSPOLICY_RUA_H
 #define SP_TLSPOLICY_RUA_H
 
@@ -7,11 +7,11 @@
 #include "lib/base/arena.h"
 #include "lib/base/str.h"
 
-#define RUA_MAX 10 /* more destinations are passed over */
+#define RUA_MAX 10 /* more destinations are ignored */
 
 struct rua {
-	struct str uri;	    /* as it stands in the record */
-	struct str address; /* mailto: the address, decoded; not yet checked. Empty: https */
+	struct str uri;	    /* as written in the record */
+	struct str address; /* mailto: the address, decoded but not checked. Empty: https */
 };
 
 struct rua_list {
@@ -19,8 +19,8 @@ struct rua_list {
 	unsigned count;
 };
 
-/* texts: the TXT records of _smtp._tls.<domain>. False: they ask for none
- * (no valid record, or several). All lies in the arena. */
+/* texts: the TXT records of _smtp._tls.<domain>. False: no report is requested
+ * (no valid record, or several). Everything is in the arena. */
 bool rua_parse(const struct str *texts, unsigned count, struct arena *arena, struct rua_list *list_out);
 
 #endif

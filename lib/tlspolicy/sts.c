@@ -1,6 +1,6 @@
-/* One refresh at a time for a domain: what the store has, what the TXT record
- * says, and if that is news, the policy by https. Whoever asks meanwhile waits
- * for its end. */
+/* One refresh at a time per domain: the store, the TXT record and, if that has
+ * changed, the policy by https. Requests that arrive meanwhile wait for its
+ * end. */
 #include "lib/tlspolicy/sts.h"
 
 #include <inttypes.h>
@@ -16,11 +16,11 @@
 #include "lib/redis/keys.h"
 
 enum {
-	FRESH_MS = 60000,	 /* before the record is looked at again */
-	DOUBT_MS = 2000,	 /* the same, when the store could not be asked */
-	FETCH_AGAIN_MS = 300000, /* after a fetch that failed (RFC 8461, 3.3) */
+	FRESH_MS = 60000,	 /* before the record is checked again */
+	DOUBT_MS = 2000,	 /* the same, if the store could not be reached */
+	FETCH_AGAIN_MS = 300000, /* after a failed fetch (RFC 8461, 3.3) */
 	FETCH_TIMEOUT_MS = 20000,
-	RENEW_MS = 24 * 3600000, /* an unchanged policy is fetched anew after this, or half its life */
+	RENEW_MS = 24 * 3600000, /* an unchanged policy is fetched again after this, or half its lifetime */
 	UNUSED_MS = 600000,
 	TIDY_MS = 60000,
 	STORE_KEY_MAX = 300,
@@ -32,7 +32,7 @@ struct sts {
 	struct event *tidy;
 };
 
-/* A call to the store under way; it outlives the entry. */
+/* A call to the store in progress; it outlives the entry. */
 struct store_call {
 	struct entry *entry; /* borrowed; NULL: gone */
 };
@@ -43,17 +43,17 @@ struct entry {
 	char *policy;	   /* owner; NULL: none is known */
 	char id[STS_ID_MAX];
 	int64_t fetched_ms, expires_ms; /* unix */
-	bool in_store;			/* for certain: when it is not any more, an operator wants it forgotten */
-	bool store_told;		/* at the last look: a policy that others know would be known here */
+	bool in_store;			/* for certain: if it later is not, an operator wants it forgotten */
+	bool store_told;		/* at the last check: a policy known to others would be known here */
 	enum tls_result problem;
 	char reason[ERR_TEXT_MAX];
 	int64_t fresh_until_ms, fetch_after_ms, used_ms; /* monotonic */
 
-	/* The refresh under way. */
+	/* The refresh in progress. */
 	bool busy;
 	struct sts_lookup *lookups; /* owner */
-	struct store_call *call;    /* that reads */
-	struct store_call *saving;  /* maybe beside a refresh */
+	struct store_call *call;    /* the one that reads */
+	struct store_call *saving;  /* possibly in parallel with a refresh */
 	struct dns_query *query;
 	struct web_request *request;
 	char new_id[STS_ID_MAX];
@@ -118,7 +118,7 @@ call_new(struct entry *e)
 	return call;
 }
 
-/* Its answer says nothing any more. */
+/* Its answer does not matter any more. */
 static void
 call_drop(struct store_call **call)
 {
@@ -148,7 +148,7 @@ judge(struct str text, enum sts_mode *mode_out, int64_t *max_age_ms_out, struct 
 	*mode_out = STS_MODE_NONE;
 	*max_age_ms_out = 0;
 	if (text.len > 0 && memchr(text.p, '\0', text.len) != NULL)
-		return err_set(err, ERR_INVALID, "a zero byte in it");
+		return err_set(err, ERR_INVALID, "it contains a zero byte");
 	arena_init(&arena);
 	rc = sts_policy_parse(text, &arena, &policy, err);
 	*mode_out = policy.mode;
@@ -221,7 +221,7 @@ on_saved(void *arg, const redisReply *reply, const struct err *err)
 	e->fresh_until_ms = clock_monotonic_ms() + DOUBT_MS;
 }
 
-/* Where the store does not take it, it is kept here, and offered again. */
+/* If the store does not accept it, it is kept here and offered again. */
 static void
 store(struct entry *e)
 {
@@ -350,7 +350,7 @@ on_record(void *arg, const struct dns_answer *answer, const struct err *err)
 
 	e->query = NULL;
 	if (err != NULL || !sts_record_parse(answer->texts, answer->text_count, e->new_id)) {
-		/* Nothing new; what is known stays (5.1). */
+		/* Nothing new; the known policy stays (5.1). */
 		if (!has_policy(e) && e->store_told)
 			e->problem = TLS_RESULT_OK;
 		end_refresh(e);
@@ -379,7 +379,7 @@ on_stored(void *arg, const redisReply *reply, const struct err *err)
 	}
 	e->store_told = err == NULL;
 	if (err != NULL)
-		snprintf(e->reason, sizeof(e->reason), "the store cannot be asked for the policy: %.100s", err->text);
+		snprintf(e->reason, sizeof(e->reason), "the store cannot be queried for the policy: %.100s", err->text);
 	else if (reply->type != REDIS_REPLY_STRING && e->in_store)
 		forget(e);
 	if (has_policy(e) && !e->in_store)

@@ -2,10 +2,10 @@
  * all workers in the store (tlspolicy:sts:{domain}, for as long as each is
  * valid), and for a minute in memory.
  *
- * What is known stays in force until it runs out, whatever DNS and the web
- * server say meanwhile, or do not say. And where the store cannot tell whether
- * something is known (it is away; what it has is damaged), nothing is: STS_UNKNOWN, and
- * no mail may go. */
+ * A known policy stays in force until it expires, whatever DNS and the web server
+ * answer meanwhile, or even if they do not. If it cannot be determined whether a policy
+ * is known (the store is unreachable, or its data is damaged), the result is
+ * STS_UNKNOWN, and no mail may be sent. */
 #ifndef SP_TLSPOLICY_STS_H
 #define SP_TLSPOLICY_STS_H
 
@@ -24,34 +24,34 @@ struct sts_options {
 	struct dns *dns;
 	struct web_client *http;
 	struct redis *redis;
-	const char *ca_file; /* NULL: the authorities of the system */
+	const char *ca_file; /* NULL: the system's authorities */
 	uint16_t https_port;
 };
 
 struct sts *sts_new(const struct sts_options *options);
-void sts_free(struct sts **s); /* lookups under way end without a callback */
+void sts_free(struct sts **s); /* lookups in progress end without a callback */
 
 enum sts_state { STS_NONE, STS_FOUND, STS_UNKNOWN };
 
 struct sts_answer {
 	enum sts_state state;
-	struct str policy; /* STS_FOUND: the text, which sts_policy_parse() takes */
-	/* What is wrong with the policy that the domain has now, if anything: one
-	 * that was known before may still be in force. */
+	struct str policy; /* STS_FOUND: the text, for sts_policy_parse() */
+	/* The problem with the domain's current policy, if any; a previously
+	 * known one may still be in force. */
 	enum tls_result problem;
-	const char *reason; /* words for that, and for STS_UNKNOWN; never NULL */
+	const char *reason; /* the text for that, and for STS_UNKNOWN; never NULL */
 };
 
 /* Borrowed for the call. */
 typedef void sts_on_answer(void *arg, const struct sts_answer *answer);
 
-/* What is known without asking anyone. False: sts_find(). */
+/* What is known without any query. False: use sts_find(). */
 bool sts_known(struct sts *s, struct str domain, struct sts_answer *answer_out);
 
 struct sts_lookup;
-/* domain: A-labels, lower case. cb comes once, never from within. */
+/* domain: A-labels, lower case. cb is called once, never from within. */
 struct sts_lookup *sts_find(struct sts *s, struct str domain, sts_on_answer *cb, void *arg);
-/* The callback will not come. NULLs *l. After the callback the handle is gone. */
+/* The callback will not come. Sets *l to NULL. After the callback the handle is invalid. */
 void sts_cancel(struct sts_lookup **l);
 
 #endif

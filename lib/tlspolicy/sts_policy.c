@@ -36,7 +36,7 @@ take_id(struct str value, char out[STS_ID_MAX])
 	return str_copy(value, out, STS_ID_MAX);
 }
 
-/* "v=STSv1; id=20160831085700Z;", other fields allowed behind the version. */
+/* "v=STSv1; id=20160831085700Z;", other fields are allowed after the version. */
 static bool
 parse_record(struct str text, char id_out[STS_ID_MAX])
 {
@@ -134,7 +134,7 @@ read_mx(struct reading *r, struct str value, struct err *err)
 	return 0;
 }
 
-/* Fields that are not known are passed over (3.2). */
+/* Unknown fields are ignored (3.2). */
 static int
 read_line(struct reading *r, struct str line, struct err *err)
 {
@@ -189,7 +189,7 @@ sts_policy_parse(struct str text, struct arena *arena, struct sts_policy *policy
 	return 0;
 }
 
-/* "*.example.com" stands for one label: mail.example.com, not example.com nor a.b.example.com. */
+/* The '*' in "*.example.com" matches one label: mail.example.com, but not example.com or a.b.example.com. */
 static bool
 fits(struct str pattern, struct str host)
 {
@@ -210,7 +210,7 @@ sts_policy_allows(const struct sts_policy *policy, struct str host)
 	return false;
 }
 
-/* ---- A policy of our own ---- */
+/* ---- Our own policy ---- */
 
 void
 sts_policy_write(const struct sts_policy *policy, struct buf *out)

@@ -11,7 +11,7 @@
 
 #define STS_ID_MAX	 33 /* with NUL */
 #define STS_POLICY_BYTES 65536
-#define STS_MX_MAX	 64 /* more are passed over */
+#define STS_MX_MAX	 64 /* more are ignored */
 #define STS_LINES_MAX	 100
 #define STS_MAX_AGE_S	 INT64_C(31557600)
 
@@ -22,7 +22,7 @@ struct sts_policy {
 	int64_t max_age_ms;
 	const struct str *mx; /* patterns, lower case */
 	unsigned mx_count;
-	const struct str *lines; /* as they stand in it, for reports */
+	const struct str *lines; /* as written, for reports */
 	unsigned line_count;
 };
 
@@ -30,16 +30,16 @@ struct sts_policy {
  * (no valid record, or several). */
 bool sts_record_parse(const struct str *texts, unsigned count, char id_out[STS_ID_MAX]);
 
-/* The body of mta-sts.txt; everything in policy_out lies in the arena. -1: err. */
+/* The body of mta-sts.txt; everything in policy_out is in the arena. -1: err. */
 int sts_policy_parse(struct str text, struct arena *arena, struct sts_policy *policy_out, struct err *err);
 
-/* Is the host, lower case, one that the policy names (4.1)? */
+/* Does the policy allow this host, given in lower case (4.1)? */
 bool sts_policy_allows(const struct sts_policy *policy, struct str host);
 
 const char *sts_mode_name(enum sts_mode mode);
 
-/* ---- A policy of our own ---- */
-/* The body of mta-sts.txt (lines, line_count are not read), appended to out. */
+/* ---- Our own policy ---- */
+/* The body of mta-sts.txt (lines and line_count are not used), appended to out. */
 struct buf;
 void sts_policy_write(const struct sts_policy *policy, struct buf *out);
 /* An id for the record (3.1) that changes with the text. */

@@ -23,10 +23,10 @@ enum {
 	FLUSH_MS = 2000,
 	ENTRIES_MAX = 10000,	   /* in memory; beyond: without details */
 	PLAIN_ENTRIES_MAX = 20000, /* beyond: not counted */
-	STORED_MAX = 1000,	   /* of a domain's day in the store; beyond: without details */
-	TEXT_MAX = 255,		   /* of what others said */
-	STRING_MAX = 1000,	   /* of a policy's strings */
-	FIRST_MS = 60000,	   /* after the day: late counts are in by then */
+	STORED_MAX = 1000,	   /* per domain and day in the store; beyond: without details */
+	TEXT_MAX = 255,		   /* for text from others */
+	STRING_MAX = 1000,	   /* per policy, of strings */
+	FIRST_MS = 60000,	   /* after the day: late counts have arrived by then */
 };
 
 struct counter {
@@ -36,12 +36,12 @@ struct counter {
 	UT_hash_handle hh;
 };
 
-/* What was counted of one domain's day. */
+/* The counts for one domain's day. */
 struct bucket {
 	struct tally *tally;
 	char *name; /* owner; the key: "<day> <domain>" */
 	struct counter *fresh;
-	struct counter *batch; /* on its way, or to be sent again as it is */
+	struct counter *batch; /* being sent, or to be sent again unchanged */
 	uint64_t batch_number;
 	bool is_sent;
 	UT_hash_handle hh;
@@ -52,12 +52,12 @@ struct tally {
 	struct event *timer;
 	struct bucket *buckets; /* owner */
 	unsigned entries;	/* in all buckets */
-	unsigned sent;		/* batches on their way */
+	unsigned sent;		/* batches being sent */
 	uint64_t last_batch;
 	char mark[20];
 	char *reporter; /* owner */
 	int64_t spread_ms;
-	bool is_full, is_store_ill; /* said so already */
+	bool is_full, is_store_ill; /* already logged */
 	void (*on_end)(void *arg);
 	void *on_end_arg;
 };
@@ -105,7 +105,7 @@ tally_due_ms(const char *day, struct str domain, struct str reporter, int64_t sp
 }
 
 /* ---- Entries ---- */
-/* Text of others, as printable ASCII. */
+/* Text from others, as printable ASCII. */
 static void
 add_cleaned(cJSON *array, struct str text, size_t max)
 {

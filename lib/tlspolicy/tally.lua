@@ -1,12 +1,12 @@
 -- Adds a worker's batch of counts to those of a domain's day.
 -- KEYS: due, done, counts. ARGV: domain, due in ms, the worker's mark, number of
--- its batch, when all expires (unix s), most entries; then entry, the same
--- without details, count, ...
+-- its batch, expiry of everything (unix s), maximum of entries; then entry, the
+-- same without details, count, ...
 local due, done, counts = KEYS[1], KEYS[2], KEYS[3]
 local domain, mark, batch = ARGV[1], ARGV[3], tonumber(ARGV[4])
 
 if tonumber(redis.call('HGET', counts, mark) or 0) >= batch then
-	return 0 -- it had been added: the answer was lost
+	return 0 -- it was already added: the answer was lost
 end
 redis.call('HSET', counts, mark, batch)
 local size = redis.call('HLEN', counts)

@@ -10,7 +10,7 @@
 struct xml_reader {
 	XML_Parser parser;
 	struct arena *arena;
-	struct xml_node *root, *open; /* open: the element whose end has not come */
+	struct xml_node *root, *open; /* open: the innermost element that has not ended */
 	struct xml_node *last_child[XML_DEPTH_MAX + 1];
 	struct buf text[XML_DEPTH_MAX + 1]; /* of the open elements, by depth */
 	unsigned depth, nodes;
@@ -179,7 +179,7 @@ reader_parse(struct xml_reader *r, struct str piece, bool last, struct err *err)
 int
 xml_reader_feed(struct xml_reader *r, struct str piece, struct err *err)
 {
-	/* expat takes an int. */
+	/* expat takes lengths as int. */
 	enum { STEP = 1 << 20 };
 
 	while (piece.len > STEP) {
@@ -196,7 +196,7 @@ xml_reader_end(struct xml_reader *r, struct err *err)
 	return reader_parse(r, STR(""), true, err) == 0 ? r->root : NULL;
 }
 
-/* ---- Looking into it ---- */
+/* ---- Queries ---- */
 
 const struct xml_node *
 xml_child(const struct xml_node *node, const char *name)

@@ -1,9 +1,8 @@
-/* XML as clients send it: read by expat as it comes, into a tree that lies in an
- * arena.
+/* Parses XML from clients with expat, as it arrives, into a tree in an arena.
  *
- * A document type, a processing instruction, and whatever is larger than XML_* below
- * is refused, so that no document costs more than its size. Namespaces are resolved:
- * a name is a namespace and a local name. */
+ * Document types, processing instructions and anything beyond the XML_* limits below
+ * are refused, so that no document costs more than its size. Namespaces are
+ * resolved: a name is a namespace and a local name. */
 #ifndef SP_XML_READER_H
 #define SP_XML_READER_H
 
@@ -24,25 +23,24 @@ struct xml_attribute {
 
 struct xml_node {
 	struct str ns, name; /* ns: empty if there is none */
-	struct str text;     /* its own, without that of the elements within */
+	struct str text;     /* its own, without that of its child elements */
 	struct xml_attribute *attributes;
 	struct xml_node *parent, *children, *next;
 };
 
 struct xml_reader;
 
-/* The tree will lie in arena, which must outlive the reader. */
+/* The tree is built in arena, which must outlive the reader. */
 struct xml_reader *xml_reader_new(struct arena *arena);
 void xml_reader_free(struct xml_reader **r);
-/* ERR_INVALID: malformed or too large; nothing more is to be fed. */
+/* ERR_INVALID: malformed or too large; it must not be fed any more. */
 int xml_reader_feed(struct xml_reader *r, struct str piece, struct err *err);
-/* The root, after all was fed; NULL: the document is not whole. */
+/* The root, after everything was fed; NULL: the document is incomplete. */
 const struct xml_node *xml_reader_end(struct xml_reader *r, struct err *err);
 
-/* The first element of that local name, in any namespace, among the children; NULL:
- * none. */
+/* The first child element with this local name, in any namespace; NULL: none. */
 const struct xml_node *xml_child(const struct xml_node *node, const char *name);
-/* The same, by names one below the other: xml_find(root, "Body", "Get", NULL). */
+/* The same, along a path of names: xml_find(root, "Body", "Get", NULL). */
 __attribute__((sentinel)) const struct xml_node *xml_find(const struct xml_node *node, ...);
 /* Its text without white space around it; empty if node is NULL. */
 struct str xml_text(const struct xml_node *node);

@@ -20,12 +20,12 @@ writer_escape(char c)
 	case '>': return "&gt;";
 	case '&': return "&amp;";
 	case '"': return "&quot;";
-	case '\r': return "&#13;"; /* a parser would make a line feed of it */
+	case '\r': return "&#13;"; /* a parser would turn it into a line feed */
 	default: return NULL;
 	}
 }
 
-/* Of a sequence of UTF-8: XML has no U+FFFE and U+FFFF either. */
+/* For one UTF-8 sequence: XML does not allow U+FFFE and U+FFFF either. */
 static bool
 writer_is_allowed(struct str sequence)
 {

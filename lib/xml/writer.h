@@ -1,5 +1,5 @@
-/* Writes XML: escapes what must be, drops what XML 1.0 cannot hold, closes what was
- * opened. */
+/* Writes XML: escapes where necessary, drops characters that XML 1.0 does not
+ * allow, and closes open elements. */
 #ifndef SP_XML_WRITER_H
 #define SP_XML_WRITER_H
 
@@ -18,14 +18,14 @@ struct xml_writer {
 	bool in_tag; /* attributes may follow */
 };
 
-/* With the XML declaration, for UTF-8. */
+/* Writes the XML declaration, for UTF-8. */
 void xml_begin(struct xml_writer *w, struct buf *out);
 /* name must live until it is closed. */
 void xml_open(struct xml_writer *w, const char *name);
 void xml_attribute(struct xml_writer *w, const char *name, struct str value);
 void xml_write(struct xml_writer *w, struct str text);
 void xml_close(struct xml_writer *w);
-/* All that are open. */
+/* Closes all open elements. */
 void xml_finish(struct xml_writer *w);
 /* <name>text</name> */
 void xml_element(struct xml_writer *w, const char *name, struct str text);

@@ -237,7 +237,7 @@ def test_bodies_that_go_meanwhile(own_cluster, backups, tmp_path):
     imap.logout()
     cluster.deliver("s@else.test", user, text_of(500, 1000).decode())  # its spool entry is deleted too
     refused = cluster.tool("sweep", "--older-than", "0s", check=False)
-    assert refused.returncode == 1 and "a backup is under way" in refused.stderr
+    assert refused.returncode == 1 and "a backup is running" in refused.stderr
     wait_for(lambda: cluster.redis.llen("backup:held") >= 50, what="bodies that are held")
     assert not os.listdir(copy.path / "packs")
     process.send_signal(signal.SIGCONT)

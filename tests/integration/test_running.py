@@ -185,7 +185,7 @@ def test_status_names_a_kind_of_process_that_is_missing(own_cluster, kind):
     assert c.tool("status").returncode == 0
     c.kill(f"{kind}-0", signal.SIGSTOP)
     status = wait_for(lambda: (s := c.tool("status", check=False)).returncode == 1 and s, 30, step=0.5, what="an error")
-    assert f"no {kind} has been heard of for 10 s" in status.stderr
+    assert f"there has been no heartbeat of any {kind} for 10 s" in status.stderr
     c.kill(f"{kind}-0", signal.SIGCONT)
     wait_for(lambda: c.tool("status", check=False).returncode == 0, what="a good status")
 

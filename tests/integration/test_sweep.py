@@ -128,10 +128,10 @@ def test_a_store_that_has_lost_its_records_loses_no_bodies(own_cluster):
     leak(c, bob)
     c.settings("spool", sweep="on", sweep_share=100, sweep_interval="1s", sweep_age="1s")
     failed = wait_for(lambda: state(c, "failed"), 30, step=0.2, what="a sweep that fails")
-    assert "nothing refers to 120 of 126 bodies" in failed["reason"] and failed["by"] == "delivery-worker-0"
+    assert "120 of 126 bodies have no reference" in failed["reason"] and failed["by"] == "delivery-worker-0"
     assert "one FAILED" in c.tool("status").stdout and c.redis.hlen("sweep:suspects") == 0
     leak(c, alice)
-    wait_for(lambda: "to 126 of 126 bodies" in state(c, "failed").get("reason", ""), 30, step=0.2, what="it sees more")
+    wait_for(lambda: "126 of 126 bodies have" in state(c, "failed").get("reason", ""), 30, step=0.2, what="it sees more")
     for key, value in {**kept, **others}.items():
         c.redis.restore(key, 0, value)
     last = wait_for(lambda: state(c, "last").get("referred") == 126 and state(c, "last"), 60, step=0.2, what="a sweep done")
@@ -148,7 +148,7 @@ def test_nothing_is_released_beside_a_backup(own_cluster):
     leak(c, bob)
     c.redis.set("backup:hold", "/somewhere", ex=60)
     refused = c.tool("sweep", "--older-than", "0s", check=False)
-    assert refused.returncode == 1 and "a backup is under way" in refused.stderr
+    assert refused.returncode == 1 and "a backup is running" in refused.stderr
     c.redis.delete("backup:hold")
     assert "2 leaked ones" in c.tool("sweep", "--older-than", "0s").stdout
 

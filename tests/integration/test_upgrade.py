@@ -75,7 +75,7 @@ def test_brokers_of_another_version_are_passed_over(own_cluster):
         c.redis.hset("cluster:broker:stranger", mapping={"bus_version": "2", "bus_least": "1"})
         stranger.settimeout(20)
         stranger.accept()[0].close()
-        wait_for(lambda: "versions that go together" in c.log("frontend-0"), what="it is over")
+        wait_for(lambda: "versions of all brokers are compatible again" in c.log("frontend-0"), what="it is over")
 
 
 def restart(c, name):

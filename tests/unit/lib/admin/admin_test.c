@@ -1,5 +1,6 @@
-/* Every function of lib/admin that asks the store: it calls back once, later, also
- * when the store is away; and never, once it was cancelled, at whatever step. */
+/* Every function of lib/admin that queries the store: it calls back once, later,
+ * even if the store is unreachable; and never after it was cancelled, at whatever
+ * step. */
 #include "lib/admin/admin.h"
 
 #include <setjmp.h>

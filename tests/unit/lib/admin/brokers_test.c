@@ -1,5 +1,6 @@
-/* Questions to brokers that answer, answer late, say nothing, leave, or are not
- * there at all: what is told, and who is named for what is not. */
+/* Questions to brokers that answer, answer late, do not answer, leave, or do
+ * not exist at all: what the result contains, and which brokers it names for
+ * what is missing. */
 #include "lib/admin/brokers.h"
 
 #include <setjmp.h>

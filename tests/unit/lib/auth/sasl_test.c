@@ -1,4 +1,4 @@
-/* The SASL mechanisms, against a SCRAM client of the test's own. */
+/* The SASL mechanisms, against the test's own SCRAM client. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* Snapshots: every type of value as a real server writes it, by the protocol of
- * replication; damage anywhere; written anew. */
+/* Snapshots: every type of value as a real server writes it, read through the
+ * replication protocol; damage anywhere; written again. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

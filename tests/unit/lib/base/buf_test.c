@@ -1,4 +1,4 @@
-/* The growing buffer, and the byte order of what is stored. */
+/* The growing buffer, and the byte order of stored data. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

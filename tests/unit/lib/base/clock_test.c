@@ -1,4 +1,4 @@
-/* Time, written out. */
+/* Formatted time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* Trouble in words. */
+/* Error texts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* Servers as operators name them. */
+/* Servers as operators write them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

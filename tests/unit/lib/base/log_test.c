@@ -1,4 +1,4 @@
-/* Log lines: their form, and that nothing which a client sends can break it. */
+/* Log lines: their format, and that no input from a client can break it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* Names of hosts, looked up off the loop; also with a name server that says
- * nothing, made for real in a mount namespace of the test's own. */
+/* Host names, looked up off the loop; also with a name server that does not
+ * answer, a real one in the test's own mount namespace. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -51,7 +51,7 @@ test_answers_before_the_end(void **state)
 	assert_int_equal(o.ended, 1);
 }
 
-/* The memory stays until the last answer has come, and nobody acts on it. */
+/* The memory stays until the last answer has come, and nothing acts on a cancelled operation. */
 static void
 test_answers_behind_the_end(void **state)
 {

@@ -1,6 +1,6 @@
-/* A blob store in a folder of its own, and bodies whose bytes follow from a
- * seed, so that whoever has the seed can tell whether a body is intact.
- * Header only; every test program has its own. */
+/* A blob store in a separate folder, and bodies whose bytes are generated from
+ * a seed, so that the seed is enough to verify a body. Header only; every test
+ * program has its own. */
 #ifndef SP_TESTS_UNIT_BLOB_FIXTURE_H
 #define SP_TESTS_UNIT_BLOB_FIXTURE_H
 

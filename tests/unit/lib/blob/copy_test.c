@@ -1,4 +1,4 @@
-/* Copies of bodies: added to what stands, written as a store of their own, pruned. */
+/* Copies of bodies: added to existing packs, written as a separate store, pruned. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

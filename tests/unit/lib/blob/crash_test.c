@@ -1,5 +1,5 @@
-/* What is left of the blob store after a crash: a disk that kept only what was
- * synced, a process that was killed, a full disk, failing writes and syncs. */
+/* The state of the blob store after a crash: a disk that kept only synced data,
+ * a killed process, a full disk, failing writes and syncs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

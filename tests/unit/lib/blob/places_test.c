@@ -1,5 +1,5 @@
-/* Bodies whose place is told before they are written: the place holds, or the body
- * fails; and what a look at such a place says. */
+/* Bodies whose place is known before they are written: the place is right, or the
+ * body fails; and the result of looking at such a place. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* References to bodies: the last one that is dropped releases the body. */
+/* References to bodies: dropping the last one releases the body. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

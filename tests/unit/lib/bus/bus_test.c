@@ -1,4 +1,4 @@
-/* Server and client on one loop: keys, garbage, floods, who finds whom. */
+/* Server and client on one loop: keys, garbage, floods, finding each other. */
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>

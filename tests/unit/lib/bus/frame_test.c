@@ -1,4 +1,4 @@
-/* Frames: there and back, spliced, malformed, out of proportion. */
+/* Frames: packed and unpacked, spliced, malformed, disproportionate. */
 #include "lib/bus/frame.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
-/* The kept number of the process is the right one, in a forked child too; and what
- * hangs on it. */
+/* The remembered process id is correct, also in a forked child, and so is what
+ * depends on it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

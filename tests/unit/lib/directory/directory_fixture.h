@@ -1,5 +1,5 @@
-/* A directory over a private redis-server, a second one as the tool has it, and
- * words for asking them. */
+/* A directory on a private redis-server, a second one set up as in the tool,
+ * and helpers for querying them. */
 #ifndef SP_TESTS_DIRECTORY_FIXTURE_H
 #define SP_TESTS_DIRECTORY_FIXTURE_H
 

@@ -1,4 +1,4 @@
-/* Postmaster, abuse, and who answers for a domain. */
+/* Postmaster, abuse, and who is responsible for a domain. */
 #include "tests/unit/lib/directory/directory_fixture.h"
 
 static const char *

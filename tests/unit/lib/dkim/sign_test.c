@@ -1,5 +1,5 @@
-/* Messages that stream by, and their signature fields. (That the signatures
- * hold is shown with another's verifier: tests/integration/test_dkim.py.) */
+/* Streamed messages and their signature fields. (That the signatures are valid
+ * is shown with an independent verifier: tests/integration/test_dkim.py.) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* The resolver against a small name server of the test's own, on loopback. */
+/* The resolver against the test's own small name server, on loopback. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* Heads of requests: what is good, what is refused and how, in any pieces. */
+/* Heads of requests: which are valid, which are refused and how, in any pieces. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

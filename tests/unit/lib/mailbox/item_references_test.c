@@ -1,7 +1,7 @@
-/* References to the bodies of items: histories of puts, changes, moves and removals at random
- * but from a seed, against a real server and a real blob store. Connections break in front
- * of answers, clients try again under their tokens, requests arrive late, folders and
- * accounts are deleted, sweeps look on.
+/* References to the bodies of items: random but seeded histories of puts, changes, moves and
+ * removals, against a real server and a real blob store. Connections break before answers,
+ * clients retry with their tokens, requests arrive late, folders and accounts are deleted,
+ * and sweeps run.
  *
  * At the end each item can be read, also while one after the other goes, no token has
  * made two items, and no body is left behind.

@@ -1,5 +1,5 @@
-/* Folders of items against a real server: the calls, and what the last one answered.
- * Header only; every test program has its own. */
+/* Folders of items against a real server: the calls, and the last answer. Header
+ * only; every test program has its own. */
 #ifndef SP_TESTS_UNIT_ITEMS_FIXTURE_H
 #define SP_TESTS_UNIT_ITEMS_FIXTURE_H
 

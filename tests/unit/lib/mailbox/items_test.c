@@ -1,4 +1,4 @@
-/* Items put into folders, their names, tokens, what lies beside them; and moves. */
+/* Items put into folders, their names, tokens and extra data; and moves. */
 #include "tests/unit/lib/mailbox/items_fixture.h"
 
 /* ---- Items ---- */

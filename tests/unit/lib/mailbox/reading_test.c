@@ -1,5 +1,6 @@
-/* A large folder is read by pages, and still is of one state: an actor reads while
- * everybody else appends, flags and expunges between any two of its steps. */
+/* A large folder is read in pages, and the result is still one consistent state:
+ * an actor reads while everybody else appends, flags and expunges between any two
+ * of its steps. */
 #include "tests/unit/lib/mailbox/staging_fixture.h"
 
 enum { FILED = 46 * MAILBOX_CHUNK_UIDS, CHANGES_MAX = 600, ROUNDS = 24, RECORDS = FILED + CHANGES_MAX };

@@ -1,5 +1,5 @@
-/* References to bodies, as docs/architecture.md has the rule: many short histories
- * of messages, jobs, readers and sweeps, at random but from a seed, against a real
+/* References to bodies, by the rule in docs/architecture.md: many short, random
+ * but seeded histories of messages, jobs, readers and sweeps, against a real
  * server, the real scripts and a real blob store.
  *
  * What is played here is what broker and worker do between those: jobs are lost

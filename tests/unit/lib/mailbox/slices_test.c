@@ -1,7 +1,7 @@
-/* No operation on a large folder holds the store for long: what each script asks of
- * it, seen by MONITOR, is bounded, whatever the size of the folder. Counted are the
- * words of its commands and the chunks that it reads, not time: so a busy machine
- * makes no difference. (Times: bench/mailbox_bench.c.) */
+/* No operation on a large folder blocks the store for long: the work of each
+ * script, as seen by MONITOR, is bounded, whatever the size of the folder. The test
+ * counts the words of its commands and the chunks that it reads, not time, so a
+ * busy machine makes no difference. (Times: bench/mailbox_bench.c.) */
 #include <fcntl.h>
 #include <sys/un.h>
 

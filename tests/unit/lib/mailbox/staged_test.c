@@ -1,4 +1,4 @@
-/* What a copy that took several steps has made: keywords, UIDs, chunks. */
+/* The result of a copy that took several steps: keywords, UIDs, chunks. */
 #include "tests/unit/lib/mailbox/staging_fixture.h"
 
 /* ---- Keywords ---- */

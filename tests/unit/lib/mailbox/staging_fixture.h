@@ -1,6 +1,6 @@
-/* Tests of copies that take several steps, against a real server: an actor with a
- * loop of its own copies, everybody else looks on. Header only; every test program
- * has its own. */
+/* Tests of copies that take several steps, against a real server: an actor with
+ * its own loop copies while everybody else watches. Header only; every test
+ * program has its own. */
 #ifndef SP_TESTS_UNIT_STAGING_FIXTURE_H
 #define SP_TESTS_UNIT_STAGING_FIXTURE_H
 

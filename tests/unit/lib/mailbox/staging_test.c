@@ -1,6 +1,6 @@
 /* Copies that take several steps: at every step the actor is stopped, cut off or
- * passed by. It must be seen to have copied all or nothing, nothing of it may be
- * left, and every body must have as many references as records that name it. */
+ * overtaken. It must have copied everything or nothing, leave nothing behind,
+ * and every body must have as many references as records that name it. */
 #include "tests/unit/lib/mailbox/staging_fixture.h"
 
 /* ---- The copy itself ---- */

@@ -1,5 +1,5 @@
-/* What keys find in the bytes of messages: the same however they are cut, and
- * no more is read than must be. */
+/* What keys find in the bytes of messages: always the same, however the bytes
+ * are split, and no more is read than necessary. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

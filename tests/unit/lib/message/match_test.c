@@ -1,5 +1,5 @@
-/* What keys say of a message as more and more of it is known. (Many more cases,
- * by IMAP's grammar: tests/unit/frontend/imap/search/search_test.c.) */
+/* The verdicts of keys as more and more of a message is known. (Many more
+ * cases, in IMAP's grammar: tests/unit/frontend/imap/search/search_test.c.) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* Address lists of headers: what is broken gives the best reading. */
+/* Address lists of headers: malformed ones are interpreted as well as possible. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
-/* A strict reader of what IMAP sends of a message's structure (RFC 9051, 9):
- * envelope and body by the letter of the grammar, narrower where clients are
- * known to choke. Nothing of the writer is used here. */
+/* A strict parser for the structure of a message as sent by IMAP (RFC 9051, 9):
+ * envelope and body follow the grammar to the letter, or more narrowly where
+ * clients are known to choke. It shares no code with the writer. */
 #ifndef SP_TESTS_UNIT_MIME_GRAMMAR_H
 #define SP_TESTS_UNIT_MIME_GRAMMAR_H
 

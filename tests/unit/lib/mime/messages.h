@@ -1,5 +1,5 @@
-/* Messages for the tests of the MIME reader: made at random out of what
- * readers stumble over, always the same from the same seed. */
+/* Messages for the tests of the MIME reader: random combinations of what
+ * readers stumble over, always the same for the same seed. */
 #ifndef SP_TESTS_UNIT_MIME_MESSAGES_H
 #define SP_TESTS_UNIT_MIME_MESSAGES_H
 

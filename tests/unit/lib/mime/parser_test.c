@@ -1,4 +1,4 @@
-/* Where the parts of a message lie: the same however it is cut into pieces. */
+/* The positions of a message's parts: always the same, however it is split into pieces. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* ENVELOPE, BODY and BODYSTRUCTURE: right, and always in IMAP's grammar. */
+/* ENVELOPE, BODY and BODYSTRUCTURE: correct, and always in IMAP's grammar. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

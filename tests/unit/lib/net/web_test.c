@@ -1,4 +1,4 @@
-/* Requests that fail, end or are dropped; what a server answers is tested from
+/* Requests that fail, end or are dropped; answers of a server are tested from
  * outside (tests/integration/test_tls_reports.py). */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* Where a Redis server is. */
+/* URLs of Redis servers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* HKDF: the vectors of RFC 5869, appendix A, that are of SHA-256. */
+/* HKDF: the SHA-256 vectors of RFC 5869, appendix A. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

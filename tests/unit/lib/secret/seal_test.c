@@ -1,4 +1,4 @@
-/* Sealed secrets: the form, what opens them and what does not. */
+/* Sealed secrets: their form, and which keys and contexts open them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

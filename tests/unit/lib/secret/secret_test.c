@@ -1,4 +1,4 @@
-/* The cluster's secret: given, or made in the store by whoever comes first. */
+/* The cluster's secret: given, or created in the store by the first process. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

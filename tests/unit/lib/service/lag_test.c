@@ -1,4 +1,4 @@
-/* How late a loop is: an idle one hardly, a held one by as long as it was held. */
+/* How late a loop is: an idle one hardly, a blocked one by as long as it was blocked. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* Metrics: the numbers, and the form of the text (exposition format 0.0.4). */
+/* Metrics: the numbers, and the text format (exposition format 0.0.4). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

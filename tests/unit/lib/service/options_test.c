@@ -1,4 +1,4 @@
-/* Options: the command line, before the environment, before the default. */
+/* Options: the command line takes precedence over the environment, that over the default. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* docs/settings.md says what the table says. After a change of the table:
+/* docs/settings.md agrees with the table. After a change of the table:
  * STAGEPOST_WRITE_DOCS=1 build/tests/unit/lib/settings/reference_test */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* Addresses, domains and xtext: what is accepted and what it becomes. */
+/* Addresses, domains and xtext: what is accepted, and the result. */
 #include "lib/smtp/address.h"
 
 #include <setjmp.h>

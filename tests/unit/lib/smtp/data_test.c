@@ -1,4 +1,4 @@
-/* Mail data: what goes in, what is stored or sent, wherever the input is cut. */
+/* Mail data: input, and what is stored or sent, however the input is split. */
 #include "lib/smtp/data.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* The set never denies what is in it, and seldom takes in what is not. */
+/* The set never denies an included place, and seldom reports one that is not included. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

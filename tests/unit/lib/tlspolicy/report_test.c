@@ -1,4 +1,4 @@
-/* The report's form: that of RFC 8460, appendix B. */
+/* The format of the report: that of RFC 8460, appendix B. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* Who asks for TLS reports, and where they go. */
+/* Requests for TLS reports, and where the reports go. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
