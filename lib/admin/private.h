@@ -15,6 +15,8 @@ struct admin_call {
 	void *arg;		/* of the caller */
 	cJSON *result;		/* owner, until the caller is told */
 	void *state;		/* of the function, in the arena */
+	/* admin_cancel() was called: takes back what can be, op_back() for each. NULL: nothing. */
+	void (*on_cancel)(struct admin_call *call);
 	struct arena answers;	/* of a round (round.h), kept */
 	struct err failure;	/* the first that came; for those who go on in spite of it */
 };
