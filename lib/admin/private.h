@@ -17,8 +17,8 @@ struct admin_call {
 	void *state;		/* of the function, in the arena */
 	/* admin_cancel() was called: takes back what can be, op_back() for each. NULL: nothing. */
 	void (*on_cancel)(struct admin_call *call);
-	struct arena answers;	/* of a round (round.h), kept */
-	struct err failure;	/* the first that came; for those who go on in spite of it */
+	struct arena answers; /* of a round (round.h), kept */
+	struct err failure;   /* the first that came; for those who go on in spite of it */
 };
 
 struct admin_call *admin_call_new(struct admin *a, admin_on_result *cb, void *arg);

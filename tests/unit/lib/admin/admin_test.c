@@ -78,8 +78,8 @@ setup(void **state)
 	if (!redis_fixture_start(&server, false))
 		return -1;
 	snprintf(blobs_url, sizeof(blobs_url), "file:%s/blobs", server.dir);
-	admin = (struct admin){.base = event_base_new(), .redis_url = server.url, .blobs_url = blobs_url,
-			       .hostname = "mx.here.test"};
+	admin = (struct admin){
+		.base = event_base_new(), .redis_url = server.url, .blobs_url = blobs_url, .hostname = "mx.here.test"};
 	admin.redis = redis_new(admin.base, server.url, &err);
 	admin.tracking = tracking_new(admin.base, server.url, &err);
 	while (!redis_is_connected(admin.redis))
@@ -316,8 +316,8 @@ run_all(enum err_code unless)
 {
 	for (unsigned i = 0; i < FUNCTIONS; i++) {
 		struct outcome o = {.done = false};
-		enum err_code expected = unless == ERR_NONE || functions[i].code == ERR_INVALID ? functions[i].code
-												 : unless;
+		enum err_code expected =
+			unless == ERR_NONE || functions[i].code == ERR_INVALID ? functions[i].code : unless;
 		functions[i].start(&o);
 		assert_int_equal(o.calls, 0); /* never from within */
 		await(&o);
@@ -465,7 +465,7 @@ set(const char *const *pairs, size_t count)
 static void
 test_settings(void **state)
 {
-	static const char *const good[] = {"smtp-out.outbound_ipv4", "127.0.0.2", "spool.expire_after", "3d",
+	static const char *const good[] = {"smtp-out.outbound_ipv4",	       "127.0.0.2", "spool.expire_after", "3d",
 					   "smtp-out:Here.TEST.outbound_ipv4", "127.0.0.3", "spool.expire_after", "4d"};
 	static const char *const bad[] = {"spool.expire_after", "2d", "smtp-out.outbound_ipv4", "banana"};
 	static const struct str names[] = {{"spool.expire_after", 18}, {"spool.nonsense", 14}};
