@@ -28,6 +28,8 @@ struct protocol {
 
 	/* Limits, read anew at each connection. */
 	int64_t (*max_connections)(const struct settings *s);
+	/* Of one client; 0: no limit. NULL: never one. */
+	int64_t (*max_per_address)(const struct settings *s, const struct ip *client);
 	const struct ip_blocks *(*proxy_protocol_from)(const struct settings *s); /* NULL: never */
 	/* Written to one connection too many, which is then closed: "421 ...\r\n". */
 	void (*refuse)(struct conn *c);

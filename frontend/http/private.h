@@ -3,6 +3,7 @@
  *	session.c    a connection: heads and bodies taken from its input, time, the end
  *	serve.c      a request: its head, its route, its body
  *	reply.c      what goes out
+ *	bytes.c      answers of known bytes: parts of them, or none that the client has
  *	request.c    the life of a request
  *	turn.c       the next head, more of a body, or the handler
  *	park.c       requests that wait for news
