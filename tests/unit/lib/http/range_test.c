@@ -21,6 +21,7 @@ test_ranges(void **state)
 		{"bytes=0-9", 10, HTTP_RANGE_PART, 0, 10},
 		{"bytes=3-", 10, HTTP_RANGE_PART, 3, 7},
 		{"bytes=3-99", 10, HTTP_RANGE_PART, 3, 7},
+		{"bytes=3-10", 10, HTTP_RANGE_PART, 3, 7},
 		{"bytes=3-18446744073709551615", 10, HTTP_RANGE_PART, 3, 7},
 		{"Bytes = 9-9", 10, HTTP_RANGE_PART, 9, 1},
 		{"bytes=-3", 10, HTTP_RANGE_PART, 7, 3},
