@@ -19,11 +19,18 @@ static const struct step smtp_steps[] = {{"220 ", "EHLO client.example.net\r\n"}
 static const struct step pop3_steps[] = {{"+OK", "CAPA\r\n"}, {".", NULL}};
 static const struct step imap_steps[] = {
 	{"* OK", "a LOGIN %s secret\r\n"}, {"a OK", "b SELECT INBOX\r\n"}, {"b OK", "c IDLE\r\n"}, {"+", NULL}};
+static const struct step http_steps[] = {{"ok", NULL}};
 static const struct {
 	const char *protocol;
 	const struct step *steps;
 	const char *refusals; /* first characters of lines that refuse */
-} protocols[] = {{"smtp", smtp_steps, "45"}, {"pop3", pop3_steps, "-"}, {"imap", imap_steps, "abc"}};
+	const char *first;    /* said before anything comes; NULL: nothing */
+} protocols[] = {
+	{"smtp", smtp_steps, "45", NULL},
+	{"pop3", pop3_steps, "-", NULL},
+	{"imap", imap_steps, "abc", NULL},
+	{"http", http_steps, "", "GET /healthz HTTP/1.1\r\nHost: bench.test\r\n\r\n"},
+};
 
 struct idler {
 	struct load *load;
@@ -45,6 +52,8 @@ open_one(struct load *l)
 	i->load = l;
 	i->step = protocols[protocol].steps;
 	i->client = client_new(l, &events, i);
+	if (protocols[protocol].first != NULL)
+		client_send(i->client, protocols[protocol].first);
 }
 
 static void

@@ -225,7 +225,7 @@ def _settled_pss(system):
     return last
 
 
-def idle_part(name, title, goal, protocol, port, tls):
+def idle_part(name, title, goal, protocol, port, tls, alone=False):
     def run(context, system):
         count = context.connections_of(system)
         system.renew()  # memory that was used before could be used again
@@ -243,7 +243,7 @@ def idle_part(name, title, goal, protocol, port, tls):
             load.wait(60)
         return Figures((during - before) / count, "KiB", {
             "connections": count, "before_kib": before, "during_kib": during, "connects_per_s": count / seconds})
-    return Part(name, title, run, goal, higher_is_better=False, repeat=False)
+    return Part(name, title, run, goal, higher_is_better=False, repeat=False, alone=alone)
 
 
 def run_blob(context, system):
@@ -275,5 +275,7 @@ PARTS = [
     idle_part("idle-pop3-tls", "the same with TLS", "<48", "pop3", "pop3s", True),
     idle_part("idle-imap", "memory of an IMAP connection in IDLE", "<16", "imap", "imap", False),
     idle_part("idle-imap-tls", "the same with TLS", "<48", "imap", "imaps", True),
+    idle_part("idle-http", "memory of an idle HTTP connection", "<4", "http", "http", False, alone=True),
+    idle_part("idle-http-tls", "the same with TLS", "<48", "http", "https", True, alone=True),
     Part("blob", "blob store, 20 writers, 4 KiB, synced", run_blob, ">60%", alone=True),
 ]

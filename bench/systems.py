@@ -68,7 +68,7 @@ class System:
     def stop(self): ...
     def renew(self): ...  # the processes that hold connections, newly started
     def pids(self): ...
-    def port(self, name): ...  # "smtp", "smtps", "pop3", "pop3s", "imap", "imaps"
+    def port(self, name): ...  # "smtp", "smtps", "pop3", "pop3s", "imap", "imaps"; Stagepost: "http", "https"
     def front_pids(self): ...  # the processes that hold a client's connection
 
     def delivered(self):
@@ -78,7 +78,7 @@ class System:
 class Stagepost(System):
     promise = "body fdatasynced in its pack, envelope fsynced in Redis (appendfsync always)"
     PORTS = {"smtp": "smtp", "smtps": "submissions", "pop3": "pop3", "pop3s": "pop3s",
-             "imap": "imap", "imaps": "imaps"}
+             "imap": "imap", "imaps": "imaps", "http": "http", "https": "https"}
 
     def __init__(self, build=BUILD, name="Stagepost"):
         super().__init__()
@@ -88,8 +88,9 @@ class Stagepost(System):
         self.cluster = Cluster(frontends=1, dir=folder, listen="127.0.0.1", build=self.build)
         self.cluster.start()
         redis = self.cluster.redis
-        for group in ("smtp-in", "pop", "imap"):
+        for group in ("smtp-in", "pop", "imap", "http"):
             redis.hset(f"settings:{group}", "max_connections", MANY)
+        redis.hset("settings:http", mapping={"max_per_address": 0, "keep_alive_timeout": "1h"})
         redis.hset("settings:smtp-in", "relay_whitelist", "127.0.0.0/8")
         redis.hset("settings:smtp-out", mapping={"relay_host": f"[127.0.0.1]:{sink_port}"})
         for i in range(ACCOUNTS):

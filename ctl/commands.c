@@ -27,6 +27,11 @@ const struct ctl_command ctl_commands[] = {
 	 "create one. A new key replaces the one of its algorithm at once, or, with --inactive, when --activate is "
 	 "given.",
 	 command_domain_dkim},
+	{"domain dns", "NAME [--check]",
+	 "Show the DNS records to publish for a domain, as its settings and keys are now; --check: ask DNS for each, "
+	 "and say "
+	 "whether it is right, missing or wrong. Exit status 1 unless all are right.",
+	 command_domain_dns},
 	{"user add", "ADDRESS [--password P | --password-stdin] [--quota SIZE] [--name TEXT]", "Add an account.",
 	 command_user_add},
 	{"user list", "[DOMAIN]", "List the accounts.", command_user_list},

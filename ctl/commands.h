@@ -15,6 +15,7 @@ CTL_COMMAND(domain_show);
 CTL_COMMAND(domain_set);
 CTL_COMMAND(domain_delete);
 CTL_COMMAND(domain_dkim);
+CTL_COMMAND(domain_dns);
 CTL_COMMAND(user_add);
 CTL_COMMAND(user_list);
 CTL_COMMAND(user_show);

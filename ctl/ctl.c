@@ -9,9 +9,11 @@
 #include "lib/admin/brokers.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/base/host_port.h"
 #include "lib/blob/blob.h"
 #include "lib/directory/directory.h"
 #include "lib/dkim/keys.h"
+#include "lib/dns/dns.h"
 #include "lib/mailbox/mailbox.h"
 #include "lib/redis/url.h"
 #include "lib/settings/settings.h"
@@ -190,6 +192,28 @@ ctl_dkim(struct ctl *ctl)
 	return ctl->dkim;
 }
 
+struct dns *
+ctl_dns(struct ctl *ctl, struct err *err)
+{
+	if (ctl->dns == NULL)
+		ctl->dns = dns_new(ctl->base, getenv("STAGEPOST_RESOLVER"), NULL, err);
+	ctl->admin.dns = ctl->dns;
+	return ctl->dns;
+}
+
+int
+ctl_hostname(struct ctl *ctl, struct err *err)
+{
+	const char *name = getenv("STAGEPOST_HOSTNAME");
+
+	if (name == NULL || name[0] == '\0')
+		name = ctl->layout.hostname;
+	if (!host_name_is_valid(str_c(name)))
+		return err_set(err, ERR_INVALID, "set STAGEPOST_HOSTNAME to the name that the frontends have");
+	ctl->admin.hostname = name;
+	return 0;
+}
+
 void
 ctl_disconnect(struct ctl *ctl)
 {
@@ -197,6 +221,7 @@ ctl_disconnect(struct ctl *ctl)
 		return;
 	admin_brokers_free(&ctl->brokers);
 	dkim_keys_free(&ctl->dkim);
+	dns_free(&ctl->dns);
 	if (ctl->mailboxes != NULL)
 		mailbox_store_free(&ctl->mailboxes);
 	if (ctl->blobs != NULL)

@@ -17,6 +17,7 @@ struct directory;
 struct blob_store;
 struct mailbox_store;
 struct dkim_keys;
+struct dns;
 struct admin_brokers;
 
 struct ctl {
@@ -34,6 +35,7 @@ struct ctl {
 	struct blob_store *blobs;
 	struct mailbox_store *mailboxes;
 	struct dkim_keys *dkim;
+	struct dns *dns;
 	struct admin_brokers *brokers;
 	struct admin admin; /* uses those that have been created so far */
 	bool is_partial;    /* brokers did not answer completely; this has been reported */
@@ -65,6 +67,9 @@ struct directory *ctl_directory(struct ctl *ctl);
 struct blob_store *ctl_blobs(struct ctl *ctl, struct err *err); /* NULL: err */
 struct mailbox_store *ctl_mailboxes(struct ctl *ctl, struct err *err);
 struct dkim_keys *ctl_dkim(struct ctl *ctl);
+struct dns *ctl_dns(struct ctl *ctl, struct err *err); /* asks STAGEPOST_RESOLVER; NULL: err */
+/* The server's name: STAGEPOST_HOSTNAME, or what `up` runs with. */
+int ctl_hostname(struct ctl *ctl, struct err *err);
 void ctl_disconnect(struct ctl *ctl);
 
 /* ---- Waiting for asynchronous work ----

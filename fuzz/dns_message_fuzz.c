@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const enum dns_type types[] = {DNS_A, DNS_AAAA, DNS_MX, DNS_TXT, DNS_TLSA};
+	static const enum dns_type types[] = {DNS_A, DNS_AAAA, DNS_MX, DNS_TXT, DNS_SRV, DNS_TLSA};
 
 	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		struct dns_answer answer;
@@ -20,6 +20,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				CHECK(answer.mx[m].host.len <= DNS_NAME_MAX);
 			for (unsigned t = 0; t < answer.tlsa_count; t++)
 				CHECK(answer.tlsa[t].data.len <= size);
+			for (unsigned s = 0; s < answer.srv_count; s++)
+				CHECK(answer.srv[s].host.len <= DNS_NAME_MAX);
 		}
 		arena_fini(&arena);
 	}

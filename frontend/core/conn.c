@@ -11,6 +11,7 @@
 
 #include <utlist.h>
 
+#include "frontend/core/addresses.h"
 #include "frontend/core/conn_private.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
@@ -104,6 +105,8 @@ conn_go_away(struct conn *c)
 	event_del(c->kick);
 	DL_DELETE(c->state->conns, c);
 	c->state->count--;
+	if (c->address_counted)
+		addresses_remove(&c->state->addresses, &c->peer);
 	conn_count(c, -1);
 	if (c->told_open && !c->closed_told) {
 		c->closed_told = true;

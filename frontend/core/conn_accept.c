@@ -5,6 +5,7 @@
 
 #include <utlist.h>
 
+#include "frontend/core/addresses.h"
 #include "frontend/core/conn_private.h"
 #include "frontend/core/proxy.h"
 #include "lib/base/check.h"
@@ -21,19 +22,40 @@ set_log(struct conn *c)
 						 F_C("peer", c->peer_text), F_I64("port", c->peer_port)}};
 }
 
+/* Which limit is exceeded by this connection; NULL: none. Counts it. */
+static const char *
+enter_limit(struct conn *c)
+{
+	const struct settings *settings = frontend_settings(&c->core->frontend);
+	const struct protocol *p = c->state->protocol;
+	int64_t most;
+	unsigned count;
+
+	if ((int64_t)c->state->count > p->max_connections(settings))
+		return "max_connections";
+	if (p->max_per_address == NULL)
+		return NULL;
+	c->address_counted = true;
+	count = addresses_add(&c->state->addresses, &c->peer);
+	most = p->max_per_address(settings, &c->peer);
+	return most != 0 && (int64_t)count > most ? "max_per_address" : NULL;
+}
+
 /* The addresses are known. A connection over the limit is refused; otherwise TLS or
  * the greeting follows. */
 static void
 enter(struct conn *c)
 {
-	const struct settings *settings = frontend_settings(&c->core->frontend);
+	const char *limit;
 	struct bufferevent *bev;
 
 	set_log(c);
+	limit = enter_limit(c);
 	if (c->role->implicit_tls) {
 		c->phase = CONN_HANDSHAKE;
-		if ((int64_t)c->state->count > c->state->protocol->max_connections(settings)) {
+		if (limit != NULL) {
 			metrics_add(M_REFUSED_CONNECTIONS, 1);
+			log_info(&c->log, "connection refused", F_C("limit", limit));
 			conn_go_away(c); /* a handshake only to refuse the client would cost more than it is worth */
 			return;
 		}
@@ -50,9 +72,9 @@ enter(struct conn *c)
 	CHECK(bev != NULL);
 	c->phase = CONN_OPEN;
 	conn_install(c, bev);
-	if ((int64_t)c->state->count > c->state->protocol->max_connections(settings)) {
+	if (limit != NULL) {
 		metrics_add(M_REFUSED_CONNECTIONS, 1);
-		log_info(&c->log, "connection refused: max_connections");
+		log_info(&c->log, "connection refused", F_C("limit", limit));
 		c->state->protocol->refuse(c);
 		conn_close(c);
 		return;

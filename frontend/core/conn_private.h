@@ -37,6 +37,7 @@ struct conn {
 	enum conn_state phase;
 	bool paused, eof, want_drained, told_open, tls, handshake_done, drain_asked, input_due, timed_out;
 	bool closed_told, in_kick, local_known, reads_much;
+	bool address_counted; /* in state->addresses */
 	bool watch_eof, eof_told;
 	unsigned reads;	      /* how often the loop has delivered input */
 	unsigned refs;	      /* the open connection counts as one */

@@ -7,6 +7,7 @@
 #include "frontend/core/protocol.h"
 #include "frontend/core/tls.h"
 
+struct address;
 struct listener;
 
 /* One protocol's state in this process. */
@@ -14,6 +15,7 @@ struct protocol_state {
 	const struct protocol *protocol;
 	struct conn *conns; /* list of all open connections */
 	unsigned count;
+	struct address *addresses; /* owner: those of each client; only if the protocol limits them */
 };
 
 struct core {

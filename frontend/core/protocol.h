@@ -36,6 +36,8 @@ struct protocol {
 
 	/* Limits; read again for each connection. */
 	int64_t (*max_connections)(const struct settings *s);
+	/* Of one client; 0: no limit. NULL: never one. */
+	int64_t (*max_per_address)(const struct settings *s, const struct ip *client);
 	const struct ip_blocks *(*proxy_protocol_from)(const struct settings *s); /* NULL: never */
 	/* Further addresses to listen on, by the current settings: listeners are opened and
 	 * closed to match; connections stay. Returns the count. NULL: none. */

@@ -114,6 +114,10 @@ void http_finish(struct http_request *r);
 
 /* The complete answer at once. */
 void http_reply(struct http_request *r, int status, const char *type, struct str body);
+/* Begins the answer for a client that may have these bytes already, or wants a part of
+ * them: 200, 206, 304 or 416. etag: "\"...\"", other for other bytes; STR_NONE: none.
+ * Returns what of them is to be written; http_finish() as ever. */
+struct str http_begin_bytes(struct http_request *r, const char *type, struct str etag, struct str bytes);
 /* A short text that states the status. */
 void http_refuse(struct http_request *r, int status);
 /* The store is unavailable: 503 with Retry-After. */

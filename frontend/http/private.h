@@ -3,6 +3,7 @@
  *	session.c    a connection: reads heads and bodies from its input; time limits; its end
  *	serve.c      a request: its head, its route, its body
  *	reply.c      output
+ *	bytes.c      answers of known bytes: ranges, entity tags
  *	request.c    the life of a request
  *	turn.c       whose turn it is: the next head, more of a body, or the handler
  *	park.c       requests that wait for news

@@ -251,6 +251,15 @@ session_max_connections(const struct settings *settings)
 	return settings_http(settings, STR_NONE)->max_connections;
 }
 
+/* A balancer's connections are those of many clients. */
+static int64_t
+session_max_per_address(const struct settings *settings, const struct ip *client)
+{
+	const struct settings_http *http = settings_http(settings, STR_NONE);
+
+	return ip_blocks_have(&http->forwarded_from, client) ? 0 : http->max_per_address;
+}
+
 static const struct ip_blocks *
 session_proxy_protocol_from(const struct settings *settings)
 {
@@ -289,6 +298,7 @@ const struct protocol protocol_http = {
 	.metric_open = M_CONNECTIONS_HTTP,
 	.metric_accepted = M_ACCEPTED_HTTP,
 	.max_connections = session_max_connections,
+	.max_per_address = session_max_per_address,
 	.proxy_protocol_from = session_proxy_protocol_from,
 	.further = session_further,
 	.refuse = session_refuse,

@@ -1,38 +1,16 @@
 #include "frontend/wellknown/wellknown.h"
-#include "lib/tlspolicy/sts_policy.h"
-
-/* The values of the setting. */
-enum { MTA_STS_OFF, MTA_STS_NONE, MTA_STS_TESTING, MTA_STS_ENFORCE };
-
-static enum sts_mode
-mta_sts_mode(int word)
-{
-	switch (word) {
-	case MTA_STS_TESTING: return STS_MODE_TESTING;
-	case MTA_STS_ENFORCE: return STS_MODE_ENFORCE;
-	default: return STS_MODE_NONE;
-	}
-}
+#include "lib/tlspolicy/sts_own.h"
 
 static void
 mta_sts_answer(struct http_request *r, struct str domain)
 {
 	const struct settings_smtp_in *settings = settings_smtp_in(frontend_settings(http_frontend(r)), domain);
-	struct str hostname = str_c(http_frontend(r)->service->hostname);
-	struct sts_policy policy = {
-		.mode = mta_sts_mode(settings->mta_sts),
-		.max_age_ms = settings->mta_sts_max_age,
-		.mx = settings->mta_sts_mx.count != 0 ? settings->mta_sts_mx.items : &hostname,
-		.mx_count = settings->mta_sts_mx.count != 0 ? settings->mta_sts_mx.count : 1,
-	};
 	struct buf text = BUF_EMPTY;
 
-	if (settings->mta_sts == MTA_STS_OFF) {
+	if (sts_own_policy(settings, str_c(http_frontend(r)->service->hostname), &text))
+		http_reply(r, 200, "text/plain", buf_str(&text));
+	else
 		http_refuse(r, 404);
-		return;
-	}
-	sts_policy_write(&policy, &text);
-	http_reply(r, 200, "text/plain", buf_str(&text));
 	buf_fini(&text);
 }
 

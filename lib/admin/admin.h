@@ -18,6 +18,7 @@ struct directory;
 struct settings_live;
 struct mailbox_store;
 struct dkim_keys;
+struct dns;
 
 /* What the functions work on: all borrowed, and valid longer than any call. A
  * function that needs more than the first two says so. */
@@ -29,6 +30,8 @@ struct admin {
 	struct settings_live *settings;	 /* settings check */
 	struct mailbox_store *mailboxes; /* accounts */
 	struct dkim_keys *dkim;		 /* accounts: keys of domains */
+	struct dns *dns;		 /* records of domains, checked */
+	const char *hostname;		 /* records of domains: of the server */
 	const char *redis_url;		 /* status, which shows it without the password */
 	const char *blobs_url;		 /* status */
 	/* Private to lib/admin: threads at work; must be 0 at first, and before base is freed. */

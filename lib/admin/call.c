@@ -44,8 +44,11 @@ admin_cancel(struct admin_call **call)
 	struct admin_call *c = *call;
 
 	*call = NULL;
-	if (c != NULL)
-		op_cancel(&c->op);
+	if (c == NULL)
+		return;
+	if (c->on_cancel != NULL)
+		c->on_cancel(c);
+	op_cancel(&c->op);
 }
 
 void

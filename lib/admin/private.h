@@ -15,8 +15,10 @@ struct admin_call {
 	void *arg;		/* the caller's */
 	cJSON *result;		/* owner, until it is passed to the caller */
 	void *state;		/* the function's own, in the arena */
-	struct arena answers;	/* of a round (round.h); kept */
-	struct err failure;	/* the first failure; for functions that continue in spite of it */
+	/* admin_cancel() was called: withdraws what it can, op_back() for each. NULL: nothing. */
+	void (*on_cancel)(struct admin_call *call);
+	struct arena answers; /* of a round (round.h); kept */
+	struct err failure;   /* the first failure; for functions that continue in spite of it */
 };
 
 struct admin_call *admin_call_new(struct admin *a, admin_on_result *cb, void *arg);

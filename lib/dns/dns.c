@@ -529,6 +529,12 @@ dns_query_cname(struct dns *d, struct str name, dns_on_answer *cb, void *arg)
 }
 
 struct dns_query *
+dns_query_srv(struct dns *d, struct str name, dns_on_answer *cb, void *arg)
+{
+	return dns_query_new(d, name, (const enum dns_type[]){DNS_SRV}, 1, cb, arg);
+}
+
+struct dns_query *
 dns_query_tlsa(struct dns *d, struct str name, dns_on_answer *cb, void *arg)
 {
 	return dns_query_new(d, name, (const enum dns_type[]){DNS_TLSA}, 1, cb, arg);

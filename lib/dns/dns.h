@@ -33,6 +33,12 @@ struct dns_tlsa {
 	struct str data;
 };
 
+/* RFC 2782. */
+struct dns_srv {
+	uint16_t priority, weight, port;
+	struct str host; /* lower case, no final dot; empty: the service is not there */
+};
+
 struct dns_answer {
 	const struct dns_mx *mx; /* sorted by preference, equal ones shuffled */
 	unsigned mx_count;
@@ -42,6 +48,8 @@ struct dns_answer {
 	unsigned text_count;
 	const struct dns_tlsa *tlsa;
 	unsigned tlsa_count;
+	const struct dns_srv *srv; /* in the order of the answer */
+	unsigned srv_count;
 	bool exists;	      /* false: NXDOMAIN */
 	bool secure;	      /* validated by DNSSEC */
 	struct str canonical; /* name after CNAMEs; empty: the same */
@@ -57,6 +65,8 @@ struct dns_query *dns_query_mx(struct dns *d, struct str domain, dns_on_answer *
 struct dns_query *dns_query_ips(struct dns *d, struct str host, bool want4, bool want6, dns_on_answer *cb, void *arg);
 /* name: "_25._tcp.mx.example.org". */
 struct dns_query *dns_query_tlsa(struct dns *d, struct str name, dns_on_answer *cb, void *arg);
+/* name: "_imaps._tcp.example.org". */
+struct dns_query *dns_query_srv(struct dns *d, struct str name, dns_on_answer *cb, void *arg);
 /* Is the name itself an alias? `canonical` is its target, not followed further. */
 struct dns_query *dns_query_cname(struct dns *d, struct str name, dns_on_answer *cb, void *arg);
 struct dns_query *dns_query_txt(struct dns *d, struct str name, dns_on_answer *cb, void *arg);

@@ -131,6 +131,20 @@ take_mx(struct reader *r, const struct record *rec, struct arena *arena, struct 
 }
 
 static bool
+message_take_srv(struct reader *r, const struct record *rec, struct arena *arena, struct dns_srv *out, bool *usable_out)
+{
+	struct reader in = {r->data, r->len, rec->rdata};
+	char name[DNS_NAME_MAX + 1];
+	size_t len;
+
+	if (rec->rdata_len < 7 || !read_u16(&in, &out->priority) || !read_u16(&in, &out->weight) ||
+	    !read_u16(&in, &out->port) || !read_name(&in, name, &len, usable_out))
+		return false;
+	out->host = str_of(arena_dup(arena, name, len), len);
+	return true;
+}
+
+static bool
 message_take_text(struct reader *r, const struct record *rec, struct arena *arena, struct str *out)
 {
 	char *joined = arena_alloc(arena, (size_t)rec->rdata_len + 1);
@@ -169,6 +183,7 @@ struct lists {
 	struct ip *ips;
 	struct str *texts;
 	struct dns_tlsa *tlsa;
+	struct dns_srv *srv;
 	unsigned count;
 };
 
@@ -197,6 +212,10 @@ take_record(struct reader *r, const struct record *rec, enum dns_type type, stru
 		if (!take_tlsa(r, rec, arena, &l->tlsa[l->count]))
 			return false;
 		break;
+	case DNS_SRV:
+		if (!message_take_srv(r, rec, arena, &l->srv[l->count], &usable))
+			return false;
+		break;
 	case DNS_CNAME: return true;
 	}
 	l->count += usable;
@@ -212,6 +231,7 @@ read_answers(struct reader *r, unsigned count, enum dns_type type, struct arena 
 	l.mx = type == DNS_MX ? arena_array(arena, struct dns_mx, room + 1) : NULL;
 	l.ips = type == DNS_A || type == DNS_AAAA ? arena_array(arena, struct ip, room + 1) : NULL;
 	l.texts = type == DNS_TXT ? arena_array(arena, struct str, room + 1) : NULL;
+	l.srv = type == DNS_SRV ? arena_array(arena, struct dns_srv, room + 1) : NULL;
 	l.tlsa = type == DNS_TLSA ? arena_array(arena, struct dns_tlsa, room + 1) : NULL;
 	for (unsigned i = 0; i < count && l.count < room; i++) {
 		struct record rec;
@@ -239,6 +259,8 @@ read_answers(struct reader *r, unsigned count, enum dns_type type, struct arena 
 	answer->text_count = l.texts != NULL ? l.count : 0;
 	answer->tlsa = l.tlsa;
 	answer->tlsa_count = l.tlsa != NULL ? l.count : 0;
+	answer->srv = l.srv;
+	answer->srv_count = l.srv != NULL ? l.count : 0;
 	return true;
 }
 

@@ -6,12 +6,12 @@
 #include "lib/base/arena.h"
 #include "lib/dns/dns.h"
 
-enum dns_type { DNS_A = 1, DNS_CNAME = 5, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28, DNS_TLSA = 52 };
+enum dns_type { DNS_A = 1, DNS_CNAME = 5, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28, DNS_SRV = 33, DNS_TLSA = 52 };
 
 #define DNS_NAME_MAX	254 /* text, without NUL */
 #define DNS_RECORDS_MAX 256 /* per answer; more are ignored */
 
-/* Adds the records of `type` to answer (mx, ips, texts or tlsa, in the order of the
+/* Adds the records of `type` to answer (mx, ips, texts, tlsa or srv, in the order of the
  * message) and sets exists and canonical. Everything is in the arena. The message's
  * return code is evaluated: NOERROR and NXDOMAIN are answers, any other gives
  * ERR_UNAVAILABLE. A malformed message gives ERR_CORRUPT. A record whose name is

@@ -19,9 +19,12 @@
 #include "lib/base/mem.h"
 #include "lib/redis/keys.h"
 #include "lib/service/bodies.h"
-#include "lib/service/http.h"
+#include "lib/service/hook.h"
 #include "lib/service/lag.h"
+#include "lib/service/monitor.h"
 #include "lib/service/options.h"
+#include "lib/service/pages.h"
+#include "lib/service/ready.h"
 #include "lib/service/versions.h"
 
 /* Clocks of hosts may differ by an hour. */
@@ -29,13 +32,6 @@ enum { FORGET_MS = 2 * 3600 * 1000 };
 enum { HEARTBEAT_MS = 1000, HEARTBEAT_LIFE_MS = 10000, FAREWELL_MS = 500 };
 
 REDIS_SCRIPT(service_beat_script, "lib/service/beat.lua");
-
-struct service_hook {
-	void (*on_drain)(void *arg);
-	const char *(*why_not_ready)(void *arg);
-	void *arg;
-	struct service_hook *next;
-};
 
 /* ---- Start ---- */
 
@@ -282,7 +278,11 @@ service_init(struct service *s, const struct service_description *description, i
 		give_up(description, &err);
 	s->settings = settings_live_new(s->base, s->redis, s->tracking, description->reports_settings_errors);
 	s->blobs = blob_store_open(s->base, s->blobs_url, &err);
-	if (s->blobs == NULL || (metrics_port != 0 && http_start(s, s->metrics_listen, metrics_port, &err) != 0))
+	if (s->blobs == NULL)
+		give_up(description, &err);
+	if (metrics_port != 0)
+		s->monitor = monitor_new(s->base, s->metrics_listen, metrics_port, service_pages, s, &err);
+	if (metrics_port != 0 && s->monitor == NULL)
 		give_up(description, &err);
 	bodies_watch(s);
 	s->lag = lag_new(s->base);
@@ -344,7 +344,7 @@ service_run(struct service *s)
 void
 service_fini(struct service *s)
 {
-	http_stop(s);
+	monitor_free(&s->monitor);
 	blob_store_close(&s->blobs);
 	settings_live_free(&s->settings);
 	tracking_free(&s->tracking);
@@ -375,51 +375,4 @@ service_on_status(struct service *s, void (*on_status)(void *arg, cJSON *status)
 {
 	s->on_status = on_status;
 	s->on_status_arg = arg;
-}
-
-void
-service_on_ready_check(struct service *s, const char *(*why_not_ready)(void *arg), void *arg)
-{
-	struct service_hook *hook = mem_new(struct service_hook);
-
-	hook->why_not_ready = why_not_ready;
-	hook->arg = arg;
-	LL_APPEND(s->ready_hooks, hook);
-}
-
-static const char *
-find_trouble(struct service *s)
-{
-	struct service_hook *hook;
-
-	if (!redis_is_connected(s->redis))
-		return "Redis cannot be reached";
-	if (!settings_live_is_read(s->settings))
-		return "settings are not read yet";
-	if (bodies_why_not_ready(s) != NULL)
-		return bodies_why_not_ready(s);
-	LL_FOREACH (s->ready_hooks, hook) {
-		const char *why_not = hook->why_not_ready(hook->arg);
-		if (why_not != NULL)
-			return why_not;
-	}
-	return NULL;
-}
-
-const char *
-service_why_not_ready(struct service *s)
-{
-	const char *trouble = find_trouble(s);
-	int64_t now = clock_monotonic_ms();
-
-	if (s->draining)
-		return "draining";
-	if (trouble == NULL) {
-		s->was_ready = true;
-		s->trouble_since_ms = 0;
-		return NULL;
-	}
-	if (s->trouble_since_ms == 0)
-		s->trouble_since_ms = now;
-	return s->was_ready && now - s->trouble_since_ms < s->patience_ms ? NULL : trouble;
 }

@@ -56,6 +56,7 @@ struct service_description {
 
 struct service_hook;
 struct lag;
+struct monitor;
 
 struct service {
 	const struct service_description *description;
@@ -85,7 +86,7 @@ struct service {
 	void (*on_status)(void *arg, cJSON *status);
 	void *on_status_arg;
 	struct event *term, *interrupt, *heartbeat, *grace_timer;
-	struct evhttp *http;
+	struct monitor *monitor; /* owner; NULL: no metrics port */
 };
 
 /* Parses options (on a bad one it exits with a message and status 1, after

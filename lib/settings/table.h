@@ -218,6 +218,8 @@
 	  "limit for each frontend process; further connections get 503 and are closed") \
 	S(http, listeners, LIST, "", "listen", 0, 50, SCOPE_GLOBAL, \
 	  "addresses on which HTTP is served besides ports 80 and 443, as http://+:8080 or https://192.0.2.1:8443; + means all addresses; the port base is added to the ports") \
+	S(http, max_per_address, INT, "1000", "", 0, 1000000, SCOPE_GLOBAL, \
+	  "limit for each client address (IPv6: each /64 network) and frontend process; the balancers in forwarded_from are exempt; 0: no limit") \
 	S(http, keep_alive_timeout, DURATION, "75", "s", SEC_MS, DAY_MS, SCOPE_GLOBAL, \
 	  "a connection is closed after this long without a request") \
 	S(http, header_timeout, DURATION, "30", "s", SEC_MS, HOUR_MS, SCOPE_GLOBAL, \

@@ -32,7 +32,7 @@ def test_help():
     for word in ("NAME", "SYNOPSIS", "COMMANDS", "OPTIONS", "EXIT STATUS", "queue list", "trace ID"):
         assert word in page.stdout
     assert run("user", "add", "--help").stdout.startswith("usage: stagepost user add ADDRESS")
-    assert run("domain", "--help").stdout.count("usage: stagepost domain ") == 6
+    assert run("domain", "--help").stdout.count("usage: stagepost domain ") == 7
     assert run().returncode == 1
     unknown = run("nosuch")
     assert unknown.returncode == 1 and len(unknown.stderr.splitlines()) == 1

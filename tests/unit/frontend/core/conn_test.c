@@ -36,7 +36,7 @@ static struct {
 	struct conn *last; /* borrowed; of the one opened last */
 	struct conn *kept; /* a reference */
 	size_t most_input;
-	int64_t max_connections;
+	int64_t max_connections, max_per_address;
 	bool stay_at_shutdown;
 	struct ip_blocks balancers;
 	unsigned char exporter[32];
@@ -49,6 +49,13 @@ test_max_connections(const struct settings *s)
 {
 	(void)s;
 	return seen.max_connections;
+}
+
+static int64_t
+test_max_per_address(const struct settings *s, const struct ip *client)
+{
+	(void)s;
+	return ip_is_loopback(client) ? 0 : seen.max_per_address;
 }
 
 static const struct ip_blocks *
@@ -207,6 +214,7 @@ static const struct protocol test_protocol = {
 	.metric_open = M_CONNECTIONS_IMAP,
 	.metric_accepted = M_ACCEPTED_IMAP,
 	.max_connections = test_max_connections,
+	.max_per_address = test_max_per_address,
 	.proxy_protocol_from = test_balancers,
 	.refuse = test_refuse,
 	.on_open = test_on_open,
@@ -279,9 +287,10 @@ setup(void **state)
 	service.settings = settings_live_new(service.base, service.redis, NULL, false);
 	core = (struct core){.frontend = {.service = &service}};
 	core.frontend.secret = secret_new(service.base, service.redis, STR("a key of the whole cluster"));
-	core.tls = tls_new(service.base,
-			   &(struct tls_options){.cert_path = cert_path, .key_path = key_path, .secret = core.frontend.secret},
-			   &err);
+	core.tls = tls_new(
+		service.base,
+		&(struct tls_options){.cert_path = cert_path, .key_path = key_path, .secret = core.frontend.secret},
+		&err);
 	assert_non_null(core.tls);
 	while (protocols[count] != NULL)
 		count++;
@@ -588,8 +597,8 @@ test_parked_client_leaves(void **state)
 		unsigned further; /* KiB sent before it leaves */
 		bool reset, tls;
 	} cases[] = {
-		{0, false, false},	{0, true, false},	{1, false, false}, {150, false, false},
-		{150, true, false}, {0, false, true},  {150, false, true},
+		{0, false, false},  {0, true, false}, {1, false, false},  {150, false, false},
+		{150, true, false}, {0, false, true}, {150, false, true},
 	};
 	char bytes[1025];
 
@@ -817,6 +826,54 @@ trust_loopback(void)
 
 	assert_true(ip_block_parse(STR("127.0.0.0/8"), &block));
 	seen.balancers = (struct ip_blocks){&block, 1};
+}
+
+/* By the address that the balancer tells; of IPv6 the network counts. */
+static void
+test_too_many_of_an_address(void **state)
+{
+	static const struct {
+		const char *header, *answer;
+	} rows[] = {
+		{"PROXY TCP4 192.0.2.7 198.51.100.2 1 25\r\n", "hello 192.0.2.7\r\n"},
+		{"PROXY TCP4 192.0.2.7 198.51.100.2 2 25\r\n", "hello 192.0.2.7\r\n"},
+		{"PROXY TCP4 192.0.2.7 198.51.100.2 3 25\r\n", "refused\r\n"},
+		{"PROXY TCP4 192.0.2.8 198.51.100.2 4 25\r\n", "hello 192.0.2.8\r\n"},
+		{"PROXY TCP6 2001:db8::1 2001:db8:9::2 1 25\r\n", "hello 2001:db8::1\r\n"},
+		{"PROXY TCP6 2001:db8::2 2001:db8:9::2 2 25\r\n", "hello 2001:db8::2\r\n"},
+		{"PROXY TCP6 2001:db8::3 2001:db8:9::2 3 25\r\n", "refused\r\n"},
+		{"PROXY TCP6 2001:db8:0:1::3 2001:db8:9::2 4 25\r\n", "hello 2001:db8:0:1::3\r\n"},
+		{"PROXY UNKNOWN\r\n", "hello 127.0.0.1\r\n"},
+		{"PROXY UNKNOWN\r\n", "hello 127.0.0.1\r\n"},
+		{"PROXY UNKNOWN\r\n", "hello 127.0.0.1\r\n"},
+	};
+	enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+	struct client c[ROWS], again;
+
+	(void)state;
+	trust_loopback();
+	seen.max_per_address = 2;
+	for (unsigned i = 0; i < ROWS; i++) {
+		connect_client(&c[i], 0);
+		send_text(&c[i], rows[i].header);
+		expect(&c[i], rows[i].answer);
+	}
+	/* Those that were refused count no more once they are gone. */
+	expect_end(&c[2]);
+	leave(&c[2]);
+	leave(&c[0]);
+	wait_for(&seen.closed, 1);
+	settle();
+	connect_client(&again, 0);
+	send_text(&again, rows[0].header);
+	expect(&again, rows[0].answer);
+	leave(&again);
+	for (unsigned i = 1; i < ROWS; i++)
+		if (i != 2)
+			leave(&c[i]);
+	wait_for(&seen.closed, ROWS - 1);
+	settle();
+	assert_null(core.states[0].addresses);
 }
 
 static void
@@ -1107,6 +1164,7 @@ main(void)
 		CONN_TEST(test_lingers_not_for_ever),
 		CONN_TEST(test_references),
 		CONN_TEST(test_too_many),
+		CONN_TEST(test_too_many_of_an_address),
 		CONN_TEST(test_proxy_header),
 		CONN_TEST(test_bad_proxy_header),
 		CONN_TEST(test_starttls),

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -172,6 +173,15 @@ park_on_shutdown(struct http_request *r)
 	answer_c(r, "the end");
 }
 
+/* Bytes of a version that is known. */
+static void
+file_on_begin(struct http_request *r)
+{
+	http_write(r, http_begin_bytes(r, "text/plain", STR("\"v1\""), STR("0123456789")));
+	http_finish(r);
+}
+
+static const struct http_handler file = {.on_begin = file_on_begin};
 static const struct http_handler hello = {.on_begin = hello_on_begin, .on_gone = count_gone};
 static const struct http_handler echo = {
 	.on_begin = echo_on_begin, .on_body = echo_on_body, .on_end = echo_on_end, .on_gone = count_gone};
@@ -189,6 +199,7 @@ static const struct http_handler wait = {.on_begin = park_on_begin, .on_gone = c
 static const struct http_route routes[] = {
 	{"auto.*", "/", GET, 0, 0, 0, &park},
 	{NULL, "/", GET, 0, 0, 0, &hello},
+	{NULL, "/file", GET, 0, 0, 0, &file},
 	{NULL, "/Case", GET, HTTP_CASELESS, 0, 0, &hello},
 	{NULL, "/files/*", GET, 0, 0, 0, &hello},
 	{NULL, "/echo", POST, 0, 100000, 0, &echo},
@@ -258,9 +269,11 @@ turn(void)
 	event_base_loop(service.base, EVLOOP_ONCE);
 }
 
+/* From 127.0.0.<host>. */
 static void
-client_connect(struct client *c)
+client_connect_from(struct client *c, unsigned host)
 {
+	struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000u + host)};
 	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(sa);
 	int listener = socket(AF_INET, SOCK_STREAM, 0), fd;
@@ -269,12 +282,19 @@ client_connect(struct client *c)
 	assert_int_equal(bind(listener, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	assert_int_equal(listen(listener, 1), 0);
 	assert_int_equal(getsockname(listener, (struct sockaddr *)&sa, &len), 0);
+	assert_int_equal(bind(c->fd, (struct sockaddr *)&own, sizeof(own)), 0);
 	assert_int_equal(connect(c->fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	fd = accept4(listener, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	assert_true(fd >= 0);
 	close(listener);
 	fcntl(c->fd, F_SETFL, O_NONBLOCK);
 	conn_accept(&core, &core.states[0], &protocol_http.listeners[0], fd, (struct sockaddr *)&sa);
+}
+
+static void
+client_connect(struct client *c)
+{
+	client_connect_from(c, 1);
 }
 
 static void
@@ -366,6 +386,22 @@ static const struct {
 	{"GET /?name=J%C3%BC+x HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", "\r\n\r\nJ\xc3\xbc x", false},
 	{"GET /cASE HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", "hello", false},
 	{"GET /files/x/y HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", "hello", false},
+	{"GET /file HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", "ETag: \"v1\"\r\nAccept-Ranges: bytes\r\n\r\n0123456789",
+	 false},
+	{"GET /file HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"v0\", W/\"v1\"\r\n\r\n", "304 Not Modified",
+	 "ETag: \"v1\"\r\n\r\n", false},
+	{"GET /file HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"v0\"\r\n\r\n", "200 OK", "\r\n\r\n0123456789", false},
+	{"GET /file HTTP/1.1\r\nHost: a\r\nRange: bytes=2-4\r\n\r\n", "206 Partial Content",
+	 "Content-Range: bytes 2-4/10\r\n\r\n234", false},
+	{"HEAD /file HTTP/1.1\r\nHost: a\r\nRange: bytes=2-4\r\n\r\n", "200 OK", "Content-Length: 10\r\n", false},
+	{"GET /file HTTP/1.1\r\nHost: a\r\nRange: bytes=2-4\r\nIf-Range: \"v0\"\r\n\r\n", "200 OK",
+	 "\r\n\r\n0123456789", false},
+	{"GET /file HTTP/1.1\r\nHost: a\r\nRange: bytes=2-4\r\nIf-Range: \"v1\"\r\n\r\n", "206 Partial Content",
+	 "\r\n\r\n234", false},
+	{"GET /file HTTP/1.1\r\nHost: a\r\nRange: bytes=2-4\r\nIf-None-Match: *\r\n\r\n", "304 Not Modified", "",
+	 false},
+	{"GET /file HTTP/1.1\r\nHost: a\r\nRange: bytes=10-\r\n\r\n", "416 Range Not Satisfiable",
+	 "Content-Range: bytes */10\r\n\r\n", false},
 	{"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", "Content-Length: 5\r\n\r\n", false},
 	{"GET / HTTP/1.0\r\n\r\n", "200 OK", "Connection: close\r\n", true},
 	{"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "200 OK", "Connection: keep-alive\r\n", false},
@@ -610,6 +646,81 @@ test_parked_client_leaves(void **state)
 	}
 }
 
+/* Two thousand at once, a quarter each: they close, reset, close their half, or say
+ * nothing until their time is over. Each ends by itself, and nothing is left. */
+static void
+test_parked_thousands(void **state)
+{
+	enum { MANY = 2000, KINDS = 4, CLIENTS = MANY / KINDS };
+	struct linger reset = {.l_onoff = 1, .l_linger = 0};
+	struct client *c = mem_zalloc(MANY * sizeof(*c));
+	int64_t until = clock_monotonic_ms() + 120000;
+	struct rlimit files;
+
+	(void)state;
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	for (unsigned i = 0; i < MANY; i++) {
+		client_connect_from(&c[i], 1 + i % KINDS);
+		client_send(&c[i], i % KINDS == KINDS - 1 ? "GET / HTTP/1.1\r\nHost: auto.a\r\n\r\n"
+							  : "GET /park HTTP/1.1\r\nHost: a\r\n\r\n");
+		if (i % 100 == 0)
+			turn();
+	}
+	while (seen.begun < MANY && clock_monotonic_ms() < until)
+		turn();
+	assert_int_equal(seen.gone, 0);
+	for (unsigned i = 0; i < MANY; i++) {
+		if (i % KINDS == RESET)
+			setsockopt(c[i].fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		if (i % KINDS == HALF)
+			shutdown(c[i].fd, SHUT_WR);
+		else if (i % KINDS < HALF)
+			client_leave(&c[i]);
+	}
+	while ((seen.gone < 3 * CLIENTS || seen.timed < CLIENTS) && clock_monotonic_ms() < until)
+		turn();
+	assert_int_equal(seen.gone, 3 * CLIENTS);
+	assert_int_equal(seen.timed, CLIENTS);
+	settle();
+	assert_int_equal(core.states[0].count, CLIENTS); /* answered, and kept for a next request */
+	for (unsigned i = 0; i < MANY; i++)
+		client_leave(&c[i]);
+	while (core.states[0].count != 0 && clock_monotonic_ms() < until)
+		turn();
+	assert_null(core.states[0].addresses);
+	mem_free(c);
+}
+
+/* By the default of http.max_per_address. */
+static void
+test_too_many_of_an_address(void **state)
+{
+	enum { MOST = 1000 };
+	struct client *c = mem_zalloc(MOST * sizeof(*c)), more;
+	struct rlimit files;
+
+	(void)state;
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	for (unsigned i = 0; i < MOST; i++)
+		client_connect(&c[i]);
+	client_connect(&more);
+	client_expect(&more, "HTTP/1.1 503 Service Unavailable\r\n");
+	client_expect_end(&more);
+	client_leave(&more);
+	client_connect_from(&more, 2);
+	client_send(&more, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+	client_expect(&more, "hello");
+	client_leave(&more);
+	for (unsigned i = 0; i < MOST; i++)
+		client_leave(&c[i]);
+	settle();
+	mem_free(c);
+}
+
 /* ---- Time ---- */
 
 static void
@@ -674,6 +785,8 @@ main(void)
 		T(test_parked_is_answered),
 		T(test_parked_time_is_over),
 		T(test_parked_client_leaves),
+		T(test_parked_thousands),
+		T(test_too_many_of_an_address),
 		T(test_body_stops_coming),
 		T(test_shutdown),
 	};

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "lib/admin/accounts.h"
+#include "lib/admin/dns.h"
 #include "lib/admin/queue.h"
 #include "lib/admin/settings.h"
 #include "lib/admin/status.h"
@@ -18,6 +19,7 @@
 #include "lib/base/mem.h"
 #include "lib/blob/blob.h"
 #include "lib/directory/directory.h"
+#include "lib/dns/dns.h"
 #include "lib/mailbox/mailbox.h"
 #include "lib/settings/settings.h"
 #include "tests/unit/redis_fixture.h"
@@ -77,7 +79,8 @@ setup(void **state)
 	if (!redis_fixture_start(&server, false))
 		return -1;
 	snprintf(blobs_url, sizeof(blobs_url), "file:%s/blobs", server.dir);
-	admin = (struct admin){.base = event_base_new(), .redis_url = server.url, .blobs_url = blobs_url};
+	admin = (struct admin){
+		.base = event_base_new(), .redis_url = server.url, .blobs_url = blobs_url, .hostname = "mx.here.test"};
 	admin.redis = redis_new(admin.base, server.url, &err);
 	admin.tracking = tracking_new(admin.base, server.url, &err);
 	while (!redis_is_connected(admin.redis))
@@ -85,6 +88,8 @@ setup(void **state)
 	admin.settings = settings_live_new(admin.base, admin.redis, NULL, false);
 	admin.directory = directory_new(admin.base, admin.redis, NULL, admin.settings);
 	admin.dkim = dkim_keys_new(admin.redis, NULL);
+	admin.dns = dns_new(admin.base, "127.0.0.1@1", NULL, &err);
+	assert_non_null(admin.dns);
 	blobs = blob_store_open(admin.base, blobs_url, &err);
 	assert_non_null(blobs);
 	admin.mailboxes = mailbox_store_new(admin.redis, blobs);
@@ -102,6 +107,7 @@ teardown(void **state)
 	mailbox_store_free(&admin.mailboxes);
 	blob_store_close(&blobs);
 	dkim_keys_free(&admin.dkim);
+	dns_free(&admin.dns);
 	directory_free(&admin.directory);
 	settings_live_free(&admin.settings);
 	tracking_free(&admin.tracking);
@@ -214,6 +220,25 @@ start_dkim_list(struct outcome *o)
 }
 
 static struct admin_call *
+start_dns(struct outcome *o)
+{
+	return admin_domain_dns(&admin, STR("Here.test"), false, on_result, o);
+}
+
+/* Nobody answers where nothing listens. */
+static struct admin_call *
+start_dns_checked(struct outcome *o)
+{
+	return admin_domain_dns(&admin, STR("here.test"), true, on_result, o);
+}
+
+static struct admin_call *
+start_dns_unknown(struct outcome *o)
+{
+	return admin_domain_dns(&admin, STR("no domain"), true, on_result, o);
+}
+
+static struct admin_call *
 start_dkim_make(struct outcome *o)
 {
 	return admin_dkim_make(&admin, STR("here.test"), STR_NONE, DKIM_ED25519, false, on_done, o);
@@ -273,6 +298,9 @@ static const struct function {
 	{"user show", start_user_show, ERR_NONE},
 	{"alias list", start_alias_list, ERR_NONE},
 	{"dkim list", start_dkim_list, ERR_NONE},
+	{"dns", start_dns, ERR_NONE},
+	{"dns checked", start_dns_checked, ERR_NONE},
+	{"dns of no domain", start_dns_unknown, ERR_INVALID},
 	{"dkim make", start_dkim_make, ERR_NONE},
 	{"dkim activate", start_dkim_activate, ERR_NONE},
 	{"dkim delete", start_dkim_delete, ERR_NONE},
@@ -289,8 +317,8 @@ run_all(enum err_code unless)
 {
 	for (unsigned i = 0; i < FUNCTIONS; i++) {
 		struct outcome o = {.done = false};
-		enum err_code expected = unless == ERR_NONE || functions[i].code == ERR_INVALID ? functions[i].code
-												 : unless;
+		enum err_code expected =
+			unless == ERR_NONE || functions[i].code == ERR_INVALID ? functions[i].code : unless;
 		functions[i].start(&o);
 		assert_int_equal(o.calls, 0); /* never from within */
 		await(&o);
@@ -438,7 +466,7 @@ set(const char *const *pairs, size_t count)
 static void
 test_settings(void **state)
 {
-	static const char *const good[] = {"smtp-out.outbound_ipv4", "127.0.0.2", "spool.expire_after", "3d",
+	static const char *const good[] = {"smtp-out.outbound_ipv4",	       "127.0.0.2", "spool.expire_after", "3d",
 					   "smtp-out:Here.TEST.outbound_ipv4", "127.0.0.3", "spool.expire_after", "4d"};
 	static const char *const bad[] = {"spool.expire_after", "2d", "smtp-out.outbound_ipv4", "banana"};
 	static const struct str names[] = {{"spool.expire_after", 18}, {"spool.nonsense", 14}};

@@ -33,6 +33,8 @@ static const struct zone_row zone[] = {
 	{"text.test", DNS_TXT, 0, "v=STSv1; id=1"},
 	{"_25._tcp.tlsa.test", DNS_TLSA, 0, "\x03\x01\x02some bytes"},
 	{"_25._tcp.short.test", DNS_TLSA, 0, "\x03\x01"},
+	{"_imaps._tcp.srv.test", DNS_SRV, 5, "Mail.srv.test"},
+	{"_pop3._tcp.srv.test", DNS_SRV, 0, ""},
 	{"alias.test", DNS_CNAME, 0, "mx1.example.test"},
 	{"only4.test", DNS_A, 0, "192.0.2.4"},
 	{"servfail4.test", DNS_AAAA, 0, "2001:db8::4"},
@@ -73,6 +75,12 @@ add_rdata(struct buf *b, const struct zone_row *row)
 	switch (row->type) {
 	case DNS_MX:
 		add_u16(&rdata, row->preference);
+		add_name(&rdata, row->data);
+		break;
+	case DNS_SRV: /* weight 7, port 993 */
+		add_u16(&rdata, row->preference);
+		add_u16(&rdata, 7);
+		add_u16(&rdata, 993);
 		add_name(&rdata, row->data);
 		break;
 	case DNS_CNAME: add_name(&rdata, row->data); break;
@@ -227,6 +235,9 @@ on_answer(void *arg, const struct dns_answer *a, const struct err *err)
 		for (unsigned i = 0; i < a->tlsa_count; i++)
 			buf_printf(&b, " %u/%u/%u:%.*s", a->tlsa[i].usage, a->tlsa[i].selector, a->tlsa[i].matching,
 				   STR_ARG(a->tlsa[i].data));
+		for (unsigned i = 0; i < a->srv_count; i++)
+			buf_printf(&b, " %u/%u/%u:%.*s", a->srv[i].priority, a->srv[i].weight, a->srv[i].port,
+				   STR_ARG(a->srv[i].host));
 		if (a->canonical.len > 0)
 			buf_printf(&b, " canonical=%.*s", STR_ARG(a->canonical));
 	}
@@ -235,7 +246,7 @@ on_answer(void *arg, const struct dns_answer *a, const struct err *err)
 	event_base_loopbreak(f->base);
 }
 
-enum question { ASK_MX, ASK_IPS, ASK_4, ASK_TXT, ASK_TLSA, ASK_CNAME };
+enum question { ASK_MX, ASK_IPS, ASK_4, ASK_TXT, ASK_TLSA, ASK_SRV, ASK_CNAME };
 
 static const char *
 ask(struct fixture *f, enum question what, const char *name)
@@ -247,6 +258,7 @@ ask(struct fixture *f, enum question what, const char *name)
 	case ASK_MX: dns_query_mx(f->dns, s, on_answer, f); break;
 	case ASK_TXT: dns_query_txt(f->dns, s, on_answer, f); break;
 	case ASK_TLSA: dns_query_tlsa(f->dns, s, on_answer, f); break;
+	case ASK_SRV: dns_query_srv(f->dns, s, on_answer, f); break;
 	case ASK_CNAME: dns_query_cname(f->dns, s, on_answer, f); break;
 	default: dns_query_ips(f->dns, s, true, what == ASK_IPS, on_answer, f);
 	}
@@ -277,6 +289,9 @@ test_answers(void **state)
 		{ASK_TXT, "text.test", "exists=1 'v=STSv1; id=1'"},
 		{ASK_TLSA, "_25._tcp.tlsa.test", "exists=1 3/1/2:some bytes"},
 		{ASK_TLSA, "text.test", "exists=1"},
+		{ASK_SRV, "_imaps._tcp.srv.test", "exists=1 5/7/993:mail.srv.test"},
+		{ASK_SRV, "_pop3._tcp.srv.test", "exists=1 0/7/993:"},
+		{ASK_SRV, "text.test", "exists=1"},
 		{ASK_CNAME, "alias.test", "exists=1 canonical=mx1.example.test"},
 		{ASK_CNAME, "text.test", "exists=1"},
 		{ASK_TLSA, "_25._tcp.short.test", "error corrupt"},

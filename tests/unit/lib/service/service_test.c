@@ -238,6 +238,86 @@ test_http(void **state)
 	mem_free(long_header);
 }
 
+/* What is answered, for every kind of request that is not a plain GET. */
+static void
+test_http_requests(void **state)
+{
+	static const struct {
+		const char *request, *status, *words; /* words: NULL: no body */
+	} cases[] = {
+		{"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK", "ok\n"},
+		{"GET /healthz HTTP/1.0\r\n\r\n", "200 OK", "ok\n"},
+		{"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK\r\n", NULL},
+		{"HEAD /nothing HTTP/1.1\r\nHost: x\r\n\r\n", "404 Not Found\r\n", NULL},
+		{"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "405 ", "Method Not Allowed\n"},
+		{"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", "405 ", "Method Not Allowed\n"},
+		{"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "413 ", "Content Too Large\n"},
+		{"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "413 ",
+		 "Content Too Large\n"},
+		{"GET /healthz HTTP/1.1\r\n\r\n", "400 ", "Bad Request\n"},
+		{"GET /healthz\n\n", "400 ", "Bad Request\n"},
+	};
+	struct program p;
+
+	(void)state;
+	start(&p, NULL, NULL);
+	wait_for_answer(p.port, "/readyz", "200 OK");
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *answer = ask(p.port, cases[i].request), *body = strstr(answer, "\r\n\r\n");
+
+		if (strncmp(answer, "HTTP/1.1 ", 9) != 0 ||
+		    strncmp(answer + 9, cases[i].status, strlen(cases[i].status)) != 0 || body == NULL ||
+		    strcmp(body + 4, cases[i].words != NULL ? cases[i].words : "") != 0)
+			fail_msg("%s%s", cases[i].request, answer);
+	}
+	kill(p.pid, SIGTERM);
+	assert_int_equal(wait_for_end(&p), 0);
+}
+
+/* Clients that say nothing, or half, or too much, keep nobody else out; a request
+ * may come byte by byte, and its client close its half at once. */
+static void
+test_http_unfriendly(void **state)
+{
+	enum { SILENT = 300 };
+	const char *request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+	char *long_head = mem_zalloc(40000), answer[1000] = "";
+	int fds[SILENT], fd;
+	struct program p;
+	size_t len = 0;
+	ssize_t got;
+
+	(void)state;
+	start(&p, NULL, NULL);
+	wait_for_answer(p.port, "/readyz", "200 OK");
+	for (unsigned i = 0; i < SILENT; i++) {
+		fds[i] = connect_to(p.port);
+		assert_true(fds[i] >= 0);
+		if (i % 2 == 0)
+			assert_int_equal(write(fds[i], request, 10), 10);
+	}
+	assert_non_null(strstr(get(p.port, "/healthz"), "200 OK"));
+	for (unsigned i = 0; i < SILENT; i++)
+		close(fds[i]);
+	fd = connect_to(p.port);
+	for (size_t i = 0; i < strlen(request); i++) {
+		assert_int_equal(write(fd, request + i, 1), 1);
+		usleep(1000);
+	}
+	shutdown(fd, SHUT_WR);
+	while (len < sizeof(answer) - 1 && (got = read(fd, answer + len, sizeof(answer) - 1 - len)) > 0)
+		len += (size_t)got;
+	close(fd);
+	assert_non_null(strstr(answer, "200 OK"));
+	strcpy(long_head, "GET /healthz HTTP/1.1\r\nHost: x\r\nX: ");
+	memset(long_head + strlen(long_head), 'a', 39000);
+	assert_non_null(strstr(ask(p.port, long_head), " 431 "));
+	assert_non_null(strstr(get(p.port, "/healthz"), "200 OK"));
+	kill(p.pid, SIGTERM);
+	assert_int_equal(wait_for_end(&p), 0);
+	mem_free(long_head);
+}
+
 /* Redis comes and goes; the process stays, and says so. */
 static void
 test_redis_away(void **state)
@@ -255,7 +335,7 @@ test_redis_away(void **state)
 	assert_true(redis_fixture_run(&server, true));
 	wait_for_answer(p.port, "/readyz", "200 OK");
 	redis_fixture_kill(&server);
-	wait_for_answer(p.port, "/readyz", "ok; the store");
+	wait_for_answer(p.port, "/readyz", "ok; a store");
 	wait_for_answer(p.port, "/readyz", " 503 ");
 	assert_non_null(strstr(get(p.port, "/metrics"), "\nstagepost_redis_connected 0\n"));
 	assert_true(redis_fixture_run(&server, true));
@@ -386,6 +466,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_http, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_http_requests, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_http_unfriendly, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_redis_away, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_heartbeat, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_draining, setup, teardown),
