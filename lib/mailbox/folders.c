@@ -1,9 +1,8 @@
-/* Folders: listed, made, removed, renamed, subscribed to. */
+/* Folders: opened, made, removed, renamed, subscribed to. */
 #include <stdlib.h>
 
 #include "lib/mailbox/scripts.h"
 
-MAILBOX_SCRIPT(list);
 MAILBOX_SCRIPT(open);
 MAILBOX_SCRIPT(select);
 MAILBOX_SCRIPT(create);
@@ -26,60 +25,7 @@ folders_on_one(struct mailbox_call *call, const redisReply *reply, const struct 
 	mailbox_call_end(call);
 }
 
-/* ---- Listing ---- */
-
-static int
-folders_by_name(const void *a, const void *b)
-{
-	const struct mailbox_folder *x = a, *y = b;
-
-	if (x->id == 1 || y->id == 1)
-		return x->id == 1 ? -(y->id != 1) : 1;
-	return str_cmp(x->name, y->name);
-}
-
-static void
-folders_on_list(struct mailbox_call *call, const redisReply *reply, const struct err *err)
-{
-	const struct mailbox_list_answer got = mailbox_list_answer(reply);
-	struct mailbox_folder *folders;
-	struct str *names;
-
-	if (err != NULL) {
-		call->on.folders(call->arg, NULL, 0, NULL, 0, err);
-		mailbox_call_end(call);
-		return;
-	}
-	folders = arena_array(&call->op.arena, struct mailbox_folder, got.folders->elements + 1);
-	for (size_t i = 0; i < got.folders->elements; i++)
-		mailbox_parse_folder(got.folders->element[i], &folders[i]);
-	qsort(folders, got.folders->elements, sizeof(*folders), folders_by_name);
-	names = arena_array(&call->op.arena, struct str, got.missing->elements + 1);
-	for (size_t i = 0; i < got.missing->elements; i++)
-		names[i] = redis_str(got.missing->element[i]);
-	/* Whoever was removing these has died. */
-	mailbox_reap_all(call->store, str_c(call->address), got.doomed);
-	call->on.folders(call->arg, folders, (unsigned)got.folders->elements, names, (unsigned)got.missing->elements,
-			 NULL);
-	mailbox_call_end(call);
-}
-
-void
-mailbox_list(struct mailbox_store *m, struct str address, mailbox_on_folders *cb, void *arg)
-{
-	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.folders = cb}, arg);
-
-	mailbox_list_ask(call, &(struct mailbox_list_args){.classes = 1u << MAILBOX_MAIL}, folders_on_list);
-}
-
-void
-mailbox_items(struct mailbox_store *m, struct str address, unsigned classes, bool make_first, mailbox_on_folders *cb,
-	      void *arg)
-{
-	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.folders = cb}, arg);
-
-	mailbox_list_ask(call, &(struct mailbox_list_args){.classes = classes, .make = make_first}, folders_on_list);
-}
+/* ---- Opening ---- */
 
 void
 mailbox_open(struct mailbox_store *m, struct str address, struct str name, mailbox_on_folder *cb, void *arg)

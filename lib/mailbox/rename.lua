@@ -23,6 +23,7 @@ for i = 1, #names, 2 do
 end
 local modseq = next_modseq()
 create_upper(to, class, modseq)
+call('HINCRBY', meta, 'renames', 1)
 for _, m in ipairs(moves) do
   call('HDEL', hash, m[1])
   call('HSET', hash, m[2], m[3])

@@ -212,6 +212,9 @@
 #define MAILBOX_ANSWERS_folder(F) \
 	F(id) /* not of the hash */ \
 	F(name) \
+	F(special) \
+	F(subscribed) \
+	F(class) /* CLASS; none: mail. What a list of names needs ends here. */ \
 	F(uidvalidity) \
 	F(uidnext) \
 	F(modseq) \
@@ -220,21 +223,29 @@
 	F(deleted) \
 	F(bytes) \
 	F(deleted_bytes) \
-	F(special) \
-	F(subscribed) \
 	F(recent) /* first UID that no session has taken */ \
 	F(recent_count) \
-	F(class) /* CLASS; none: mail */ \
-	F(born)	 /* modseq */
+	F(born) /* modseq */
+
+/* What a page is of: names of mail, names of items, subscribed names without a folder. */
+#define MAILBOX_PARTS_TABLE(F) \
+	F(NAMES, 0) \
+	F(ITEMS, 1) \
+	F(SUBS, 2)
 
 #define MAILBOX_TAKES_list(A) \
 	A(NUMBER, classes) /* bit n: class n */ \
-	A(FLAG, make)	   /* the first folder of each, where it is missing */
-/* fields: of each folder. */
+	A(FLAG, make)	   /* the first folder of each, where it is missing */ \
+	A(FLAG, counts)	   /* all fields; else those up to class */ \
+	A(NUMBER, most)	   /* folders or names, about */ \
+	A(NUMBER, part)	   /* PART */ \
+	A(TEXT, cursor)	   /* in it; empty: from its beginning */
 #define MAILBOX_ANSWERS_list(F) \
-	F(folders) \
+	F(renames) /* how many there have been: where it differs, a pass is not of one state */ \
+	F(next)	   /* cursor in the part; 0: the part has ended */ \
+	F(folders) /* fields of each */ \
 	F(missing) /* subscribed names without a folder */ \
-	F(doomed)  /* ids of folders that are being removed */
+	F(doomed)  /* of the first page: ids of folders that are being removed */
 
 /* By id; where there is none, by name. */
 #define MAILBOX_TAKES_open(A) \
@@ -420,6 +431,7 @@
 	MAILBOX_LUA_LINE("local CHUNK = " MAILBOX_LUA_VALUE(MAILBOX_CHUNK_UIDS)) \
 	MAILBOX_LUA_LINE("local KEYWORDS = " MAILBOX_LUA_VALUE(MAILBOX_KEYWORDS)) \
 	MAILBOX_LUA_TABLE("FOLDER", MAILBOX_ANSWERS_folder, MAILBOX_LUA_QUOTED) \
+	MAILBOX_LUA_TABLE("PART", MAILBOX_PARTS_TABLE, MAILBOX_LUA_PAIR) \
 	MAILBOX_LUA_TABLE("FLAG", MAILBOX_FLAGS_TABLE, MAILBOX_LUA_PAIR) \
 	MAILBOX_LUA_TABLE("MARK", MAILBOX_MARKS_TABLE, MAILBOX_LUA_PAIR) \
 	MAILBOX_LUA_TABLE("MODE", MAILBOX_MODES_TABLE, MAILBOX_LUA_PAIR) \

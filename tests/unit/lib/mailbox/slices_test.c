@@ -8,7 +8,7 @@
 #include "lib/base/buf.h"
 #include "tests/unit/lib/mailbox/staging_fixture.h"
 
-enum { COUNT = 6000, WORDS_MAX = 1000, READ_MAX = 80, CHANGED_MAX = 16, ADDED_MAX = 6, PUBLISH_CHUNK_WORDS = 14 };
+enum { COUNT = 6000, FOLDERS = 1200, WORDS_MAX = 1000, READ_MAX = 80, CHANGED_MAX = 16, ADDED_MAX = 6, PUBLISH_CHUNK_WORDS = 14 };
 
 /* Of one script. */
 struct load {
@@ -225,18 +225,66 @@ op_destroy(void)
 	mailbox_destroy(store, who, on_done, NULL);
 }
 
-static const struct {
+static void
+op_list(void)
+{
+	mailbox_list(store, who, on_folders, NULL);
+}
+
+static void
+op_list_names(void)
+{
+	mailbox_list_names(store, who, on_folders, NULL);
+}
+
+struct operation {
 	const char *name;
 	void (*run)(void);
-} operations[] = {
+};
+
+static const struct operation operations[] = {
 	{"copy", op_copy},	 {"store", op_store},		  {"move", op_move},
 	{"changes", op_changes}, {"copy within", op_copy_within}, {"expunge", op_expunge},
 	{"bodies", op_read_bodies}, {"rename INBOX", op_rename_inbox}, {"delete", op_delete},
 	{"destroy", op_destroy},
 };
 
+static const struct operation folder_operations[] = {
+	{"list", op_list},
+	{"list of names", op_list_names},
+};
+
 static void
-test_slices(void **state)
+make_folders(void)
+{
+	char name[20];
+
+	for (unsigned i = 0; i < FOLDERS; i++) {
+		snprintf(name, sizeof(name), "tree/%u", i);
+		create(name);
+	}
+}
+
+static void
+run_all(const struct operation *list, size_t count)
+{
+	monitor_start();
+	for (size_t i = 0; i < count; i++) {
+		char marker[40];
+		list[i].run();
+		assert_int_equal(finish(), ERR_NONE);
+		/* And what goes behind the answer. */
+		while (redis_pending(redis) != 0)
+			event_base_loop(blobs.base, EVLOOP_ONCE);
+		snprintf(marker, sizeof(marker), "end-%s-%zu", list[i].name, i);
+		monitor_check(list[i].name, marker);
+	}
+	close(monitor.fd);
+	buf_fini(&monitor.text);
+}
+
+static void
+test_messages(void **state)
 {
 	static struct mailbox_new_message list[1000];
 
@@ -248,25 +296,21 @@ test_slices(void **state)
 		list[i] = (struct mailbox_new_message){.body = {0, 0, 10}};
 	for (uint32_t at = 0; at < COUNT; at += 1000)
 		file("INBOX", list, 1000);
-	monitor_start();
-	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
-		char marker[40];
-		operations[i].run();
-		assert_int_equal(finish(), ERR_NONE);
-		/* And what goes behind the answer. */
-		while (redis_pending(redis) != 0)
-			event_base_loop(blobs.base, EVLOOP_ONCE);
-		snprintf(marker, sizeof(marker), "end-%zu", i);
-		monitor_check(operations[i].name, marker);
-	}
-	close(monitor.fd);
-	buf_fini(&monitor.text);
+	run_all(operations, sizeof(operations) / sizeof(operations[0]));
+}
+
+static void
+test_folders(void **state)
+{
+	(void)state;
+	make_folders();
+	run_all(folder_operations, sizeof(folder_operations) / sizeof(folder_operations[0]));
 }
 
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_slices)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_messages), cmocka_unit_test(test_folders)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
