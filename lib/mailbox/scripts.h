@@ -275,8 +275,39 @@
 #define MAILBOX_TAKES_rename(A) \
 	A(OPTION, id) \
 	A(TEXT, from) \
-	A(TEXT, to)
-#define MAILBOX_ANSWERS_rename(F)
+	A(TEXT, to) \
+	A(NUMBER, most) /* folders that one script renames */
+/* Of a rename that is to go by steps; else nothing. */
+#define MAILBOX_ANSWERS_rename(F) \
+	F(id) \
+	F(class) \
+	F(from) \
+	F(tree) \
+	F(unfinished) /* token of one whose last steps are to be done first */
+#define MAILBOX_TAKES_rename_stage(A) \
+	A(NUMBER, class) \
+	A(TEXT, token) \
+	A(TEXT, from) \
+	A(TEXT, to) \
+	A(TEXT, tree) /* of the names, when it was begun */ \
+	A(TEXT, cursor) \
+	A(NUMBER, most)
+#define MAILBOX_ANSWERS_rename_stage(F) \
+	F(changed) /* 1: the names are no more those that it was begun with */ \
+	F(next)
+#define MAILBOX_TAKES_rename_publish(A) \
+	A(ID, id) \
+	A(NUMBER, class) \
+	A(TEXT, token) \
+	A(TEXT, from) \
+	A(TEXT, to) \
+	A(TEXT, tree)
+#define MAILBOX_ANSWERS_rename_publish(F) F(changed)
+#define MAILBOX_TAKES_rename_names(A) \
+	A(TEXT, token) \
+	A(TEXT, cursor) \
+	A(NUMBER, most)
+#define MAILBOX_ANSWERS_rename_names(F) F(next)
 
 #define MAILBOX_TAKES_subscribe(A) \
 	A(TEXT, name) \

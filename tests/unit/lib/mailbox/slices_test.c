@@ -8,7 +8,16 @@
 #include "lib/base/buf.h"
 #include "tests/unit/lib/mailbox/staging_fixture.h"
 
-enum { COUNT = 6000, FOLDERS = 1200, WORDS_MAX = 1000, READ_MAX = 80, CHANGED_MAX = 16, ADDED_MAX = 6, PUBLISH_CHUNK_WORDS = 14 };
+enum {
+	COUNT = 6000, /* of them APPENDED come by one APPEND */
+	APPENDED = 1000,
+	FOLDERS = 1200,
+	WORDS_MAX = 1000,
+	READ_MAX = 80,
+	CHANGED_MAX = 16,
+	ADDED_MAX = 10,
+	PUBLISH_CHUNK_WORDS = 14
+};
 
 /* Of one script. */
 struct load {
@@ -237,21 +246,41 @@ op_list_names(void)
 	mailbox_list_names(store, who, on_folders, NULL);
 }
 
+static void
+op_rename(void)
+{
+	mailbox_rename(store, who, STR("tree"), STR("below/another"), on_done, NULL);
+}
+
+/* The most that one APPEND takes, each message with keywords. */
+static void
+op_append(void)
+{
+	static const struct str words[] = {STR("one"), STR("two"), STR("three"), STR("four")};
+	static struct mailbox_new_message list[APPENDED];
+	struct mailbox_filing filing = {.address = who, .messages = list, .count = APPENDED};
+
+	for (unsigned i = 0; i < APPENDED; i++)
+		list[i] = (struct mailbox_new_message){.body = {0, 0, 10}, .keywords = words, .keyword_count = 4};
+	mailbox_file(store, &filing, on_filed, NULL);
+}
+
 struct operation {
 	const char *name;
 	void (*run)(void);
 };
 
 static const struct operation operations[] = {
-	{"copy", op_copy},	 {"store", op_store},		  {"move", op_move},
-	{"changes", op_changes}, {"copy within", op_copy_within}, {"expunge", op_expunge},
-	{"bodies", op_read_bodies}, {"rename INBOX", op_rename_inbox}, {"delete", op_delete},
-	{"destroy", op_destroy},
+	{"append", op_append},	 {"copy", op_copy},	     {"store", op_store},
+	{"move", op_move},	 {"changes", op_changes},    {"copy within", op_copy_within},
+	{"expunge", op_expunge}, {"bodies", op_read_bodies}, {"rename INBOX", op_rename_inbox},
+	{"delete", op_delete},	 {"destroy", op_destroy},
 };
 
 static const struct operation folder_operations[] = {
 	{"list", op_list},
 	{"list of names", op_list_names},
+	{"rename", op_rename},
 };
 
 static void
@@ -294,7 +323,7 @@ test_messages(void **state)
 	create("Moved");
 	for (uint32_t i = 0; i < 1000; i++)
 		list[i] = (struct mailbox_new_message){.body = {0, 0, 10}};
-	for (uint32_t at = 0; at < COUNT; at += 1000)
+	for (uint32_t at = 0; at < COUNT - APPENDED; at += 1000)
 		file("INBOX", list, 1000);
 	run_all(operations, sizeof(operations) / sizeof(operations[0]));
 }
