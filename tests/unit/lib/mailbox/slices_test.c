@@ -42,12 +42,15 @@ static void
 monitor_start(void)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	char ok[5];
 
 	strncpy(sa.sun_path, server.socket, sizeof(sa.sun_path) - 1);
 	monitor.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(monitor.fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	fcntl(monitor.fd, F_SETFL, O_NONBLOCK);
 	monitor_send("MONITOR\r\n");
+	/* It sees all from here on, and nothing before. */
+	assert_int_equal(recv(monitor.fd, ok, sizeof(ok), MSG_WAITALL), sizeof(ok));
+	fcntl(monitor.fd, F_SETFL, O_NONBLOCK);
 }
 
 static void
