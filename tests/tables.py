@@ -160,7 +160,8 @@ def check_keys():
     tails = {row.pattern for row in rows}
     for path, text in scripts.items():
         for tail in re.findall(r"base \.\. '(\w+:?)'", text):
-            known = {"f:": "f:<folder>", "filed:": "filed:<day>", "once:": "once:<day>"}.get(tail, tail)
+            known = {"f:": "f:<folder>", "filed:": "filed:<day>", "once:": "once:<day>",
+                     "rename:": "rename:<token>"}.get(tail, tail)
             check(f"key '{tail}' of {path}", f"mail:{{<address>}}:{known}" in tails, "has no row")
         for tail in re.findall(r"\b[fg] \.\. '(:\w+:?)'", text):
             known = tail + "<chunk>" if tail.endswith(":") else tail

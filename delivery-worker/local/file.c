@@ -275,7 +275,7 @@ filing_start(struct filing *f)
 	if (w->body_gone)
 		mailbox_was_filed(m, f->address, &delivery, filing_on_was_filed, f);
 	else if (f->detail.len > 0 || f->junk)
-		mailbox_list(m, f->address, filing_on_folders, f);
+		mailbox_list_names(m, f->address, filing_on_folders, f);
 	else
 		filing_submit(f);
 }

@@ -95,8 +95,8 @@ size_t folder_records_bytes(const struct folder_index *ix);
 /* ---- texts.c ---- */
 /* The records now have room for this many. */
 void folder_texts_resize(struct folder_index *ix, uint32_t had, uint32_t capacity);
-/* A record moves to another position; a new one is placed at one. */
-void folder_texts_move(struct folder_index *ix, uint32_t from, uint32_t to);
+/* Records move to other positions; a new one comes to one. */
+void folder_texts_move(struct folder_index *ix, uint32_t from, uint32_t to, uint32_t count);
 void folder_texts_begin(struct folder_index *ix, uint32_t at);
 size_t folder_texts_bytes(const struct folder_index *ix);
 void folder_texts_forget(struct folder_index *ix);

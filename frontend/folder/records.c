@@ -60,12 +60,15 @@ records_note_modseq(struct folder_index *ix, uint32_t at)
 		*group = modseq;
 }
 
+/* Of the group of a record, and those behind it. */
 static void
-records_note_all(struct folder_index *ix)
+records_note_from(struct folder_index *ix, uint32_t at)
 {
-	memset(folder_inside(ix)->group_modseq, 0,
-	       sizeof(uint64_t) * (folder_inside(ix)->capacity / FOLDER_INDEX_GROUP + 1));
-	for (uint32_t i = 0; i < folder_index_count(ix); i++)
+	struct folder_index_private *p = folder_inside(ix);
+	uint32_t group = at / FOLDER_INDEX_GROUP;
+
+	memset(p->group_modseq + group, 0, sizeof(uint64_t) * (p->capacity / FOLDER_INDEX_GROUP + 1 - group));
+	for (uint32_t i = group * FOLDER_INDEX_GROUP; i < folder_index_count(ix); i++)
 		records_note_modseq(ix, i);
 }
 
@@ -156,46 +159,64 @@ records_take(struct folder_index *ix, const char *record, uint32_t *at)
 }
 
 static void
-records_move(struct folder_index *ix, uint32_t from, uint32_t to)
+records_move(struct folder_index *ix, uint32_t from, uint32_t to, uint32_t count)
 {
-	memcpy(ix->hot + (size_t)to * MAILBOX_HOT_BYTES, folder_index_record(ix, from), MAILBOX_HOT_BYTES);
+	memmove(ix->hot + (size_t)to * MAILBOX_HOT_BYTES, folder_index_record(ix, from),
+		(size_t)count * MAILBOX_HOT_BYTES);
 	if (ix->cold != NULL)
-		memcpy(ix->cold + (size_t)to * MAILBOX_COLD_BYTES, ix->cold + (size_t)from * MAILBOX_COLD_BYTES,
-		       MAILBOX_COLD_BYTES);
-	folder_texts_move(ix, from, to);
+		memmove(ix->cold + (size_t)to * MAILBOX_COLD_BYTES, ix->cold + (size_t)from * MAILBOX_COLD_BYTES,
+			(size_t)count * MAILBOX_COLD_BYTES);
+	folder_texts_move(ix, from, to, count);
 }
 
-/* Removes sorted UIDs; those that do not exist are skipped. */
+/* The first of the sorted UIDs that is there, and its position; gone_count: none is. */
+static uint32_t
+records_first_of(const struct folder_index *ix, const uint32_t *gone, uint32_t gone_count, uint32_t *at_out)
+{
+	bool found = false;
+
+	for (uint32_t i = 0; i < gone_count; i++) {
+		*at_out = folder_index_find(ix, gone[i], &found);
+		if (found)
+			return i;
+	}
+	return gone_count;
+}
+
+/* Sorted UIDs; those that are not there are passed over. What stays between two of
+ * them moves as one piece, and what is before the first is not looked at. */
 static void
 records_drop(struct folder_index *ix, const uint32_t *gone, uint32_t gone_count)
 {
-	uint32_t count = folder_index_count(ix), kept = 0, g = 0;
+	uint32_t count = folder_index_count(ix), first = 0, g = records_first_of(ix, gone, gone_count, &first);
+	const uint32_t *uids = ix->uids != NULL ? ix->uids->uids : NULL;
+	uint32_t kept = first, at = first;
 	struct folder_uids *left;
-	bool any = false, found;
 
-	for (uint32_t i = 0; i < gone_count && !any; i++) {
-		folder_index_find(ix, gone[i], &found);
-		any = found;
-	}
-	if (!any)
+	if (g == gone_count)
 		return;
 	left = ix->uids->refs == 1 ? ix->uids : uids_new(count + 4);
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t uid = ix->uids->uids[i];
-		while (g < gone_count && gone[g] < uid)
-			g++;
-		if (g < gone_count && gone[g] == uid)
+	if (left != ix->uids)
+		memcpy(left->uids, uids, (size_t)first * sizeof(*uids));
+	while (at < count) {
+		uint32_t from = at;
+
+		for (; at < count && (g == gone_count || uids[at] < gone[g]); at++)
 			continue;
-		if (kept != i)
-			records_move(ix, i, kept);
-		left->uids[kept++] = uid;
+		if (at != from) {
+			memmove(left->uids + kept, uids + from, (size_t)(at - from) * sizeof(*uids));
+			records_move(ix, from, kept, at - from);
+			kept += at - from;
+		}
+		at += at < count && uids[at] == gone[g];
+		g += g < gone_count;
 	}
 	left->count = kept;
 	if (left != ix->uids) {
 		folder_uids_unref(&ix->uids);
 		ix->uids = left;
 	}
-	records_note_all(ix);
+	records_note_from(ix, first);
 }
 
 /* ---- Cold records ---- */

@@ -119,13 +119,13 @@ folder_texts_resize(struct folder_index *ix, uint32_t had, uint32_t capacity)
 }
 
 void
-folder_texts_move(struct folder_index *ix, uint32_t from, uint32_t to)
+folder_texts_move(struct folder_index *ix, uint32_t from, uint32_t to, uint32_t count)
 {
 	struct folder_index_private *p = folder_inside(ix);
 
 	for (unsigned kind = 0; kind < FOLDER_TEXT_KINDS; kind++)
 		if (p->texts[kind] != NULL)
-			p->texts[kind][to] = p->texts[kind][from];
+			memmove(p->texts[kind] + to, p->texts[kind] + from, sizeof(*p->texts[kind]) * count);
 }
 
 void

@@ -5,6 +5,7 @@ for _, names in ipairs({base .. 'names', base .. 'items'}) do
   for _, id in ipairs(call('HVALS', names)) do call('SADD', base .. 'doomed', id) end
   call('DEL', names)
 end
+if call('EXISTS', meta) == 1 then note_names() end
 for _, copy in ipairs(call('ZRANGE', base .. 'copies', 0, -1)) do doom_copy(copy) end
 local doomed = call('SMEMBERS', base .. 'doomed')
 if #doomed == 0 then call('UNLINK', unpack(dying_with('ACCOUNT'))) end

@@ -1,13 +1,11 @@
-/* Folders: listing, creating, deleting, renaming, subscribing. */
+/* Folders: opened, made, subscribed to. */
 #include <stdlib.h>
 
 #include "lib/mailbox/scripts.h"
 
-MAILBOX_SCRIPT(list);
 MAILBOX_SCRIPT(open);
 MAILBOX_SCRIPT(select);
 MAILBOX_SCRIPT(create);
-MAILBOX_SCRIPT(rename);
 MAILBOX_SCRIPT(subscribe);
 
 /* For open, select and create, whose answers begin alike. */
@@ -26,60 +24,7 @@ folders_on_one(struct mailbox_call *call, const redisReply *reply, const struct 
 	mailbox_call_end(call);
 }
 
-/* ---- Listing ---- */
-
-static int
-folders_by_name(const void *a, const void *b)
-{
-	const struct mailbox_folder *x = a, *y = b;
-
-	if (x->id == 1 || y->id == 1)
-		return x->id == 1 ? -(y->id != 1) : 1;
-	return str_cmp(x->name, y->name);
-}
-
-static void
-folders_on_list(struct mailbox_call *call, const redisReply *reply, const struct err *err)
-{
-	const struct mailbox_list_answer got = mailbox_list_answer(reply);
-	struct mailbox_folder *folders;
-	struct str *names;
-
-	if (err != NULL) {
-		call->on.folders(call->arg, NULL, 0, NULL, 0, err);
-		mailbox_call_end(call);
-		return;
-	}
-	folders = arena_array(&call->op.arena, struct mailbox_folder, got.folders->elements + 1);
-	for (size_t i = 0; i < got.folders->elements; i++)
-		mailbox_parse_folder(got.folders->element[i], &folders[i]);
-	qsort(folders, got.folders->elements, sizeof(*folders), folders_by_name);
-	names = arena_array(&call->op.arena, struct str, got.missing->elements + 1);
-	for (size_t i = 0; i < got.missing->elements; i++)
-		names[i] = redis_str(got.missing->element[i]);
-	/* The process that was removing these has died. */
-	mailbox_reap_all(call->store, str_c(call->address), got.doomed);
-	call->on.folders(call->arg, folders, (unsigned)got.folders->elements, names, (unsigned)got.missing->elements,
-			 NULL);
-	mailbox_call_end(call);
-}
-
-void
-mailbox_list(struct mailbox_store *m, struct str address, mailbox_on_folders *cb, void *arg)
-{
-	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.folders = cb}, arg);
-
-	mailbox_list_ask(call, &(struct mailbox_list_args){.classes = 1u << MAILBOX_MAIL}, folders_on_list);
-}
-
-void
-mailbox_items(struct mailbox_store *m, struct str address, unsigned classes, bool make_first, mailbox_on_folders *cb,
-	      void *arg)
-{
-	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.folders = cb}, arg);
-
-	mailbox_list_ask(call, &(struct mailbox_list_args){.classes = classes, .make = make_first}, folders_on_list);
-}
+/* ---- Opening ---- */
 
 void
 mailbox_open(struct mailbox_store *m, struct str address, struct str name, mailbox_on_folder *cb, void *arg)
@@ -139,79 +84,7 @@ mailbox_create_items(struct mailbox_store *m, struct str address, enum mailbox_c
 	mailbox_create_ask(call, &(struct mailbox_create_args){.name = checked, .class = class}, folders_on_one);
 }
 
-/* ---- Renaming ---- */
-
-static void
-folders_on_inbox_moved(void *arg, const struct mailbox_copied *copied, const struct err *err)
-{
-	(void)copied;
-	mailbox_call_done(arg, NULL, err);
-}
-
-/* Messages that arrive in INBOX from now on stay there. */
-static void
-folders_on_inbox_read(void *arg, const struct mailbox_records *records, const struct err *err)
-{
-	struct mailbox_call *call = arg;
-	uint32_t *uids;
-
-	if (err != NULL || records->count == 0) {
-		mailbox_call_done(call, NULL, err);
-		return;
-	}
-	uids = arena_array(&call->op.arena, uint32_t, records->count);
-	for (uint32_t i = 0; i < records->count; i++)
-		uids[i] = mailbox_hot_uid(records->hot + (size_t)i * MAILBOX_HOT_BYTES);
-	mailbox_copy(call->store, str_c(call->address), 1, uids, records->count, *(struct str *)call->state, true, 0,
-		     folders_on_inbox_moved, call);
-}
-
-static void
-folders_on_inbox_target(void *arg, const struct mailbox_folder *folder, const struct err *err)
-{
-	struct mailbox_call *call = arg;
-
-	(void)folder;
-	if (err != NULL) {
-		mailbox_call_done(call, NULL, err);
-		return;
-	}
-	mailbox_read(call->store, str_c(call->address), 1, 1, UINT32_MAX, MAILBOX_HOT, 0, folders_on_inbox_read, call);
-}
-
-void
-mailbox_rename(struct mailbox_store *m, struct str address, struct str from, struct str to, mailbox_on_done *cb,
-	       void *arg)
-{
-	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.done = cb}, arg);
-	struct str checked_from, checked_to;
-
-	if (!mailbox_call_name(call, from, mailbox_call_done, &checked_from) ||
-	    !mailbox_call_name(call, to, mailbox_call_done, &checked_to))
-		return;
-	if (str_eq(checked_from, STR("INBOX"))) {
-		struct str *target = arena_new(&call->op.arena, struct str);
-		*target = checked_to;
-		call->state = target;
-		mailbox_create(m, address, checked_to, STR_NONE, folders_on_inbox_target, call);
-		return;
-	}
-	mailbox_rename_ask(call,
-			   &(struct mailbox_rename_args){.id = UINT64_MAX, .from = checked_from, .to = checked_to},
-			   mailbox_call_done);
-}
-
-void
-mailbox_rename_id(struct mailbox_store *m, struct str address, uint32_t folder_id, struct str to, mailbox_on_done *cb,
-		  void *arg)
-{
-	struct mailbox_call *call = mailbox_call_new(m, address, (union mailbox_on){.done = cb}, arg);
-	struct str checked;
-
-	if (!mailbox_call_name(call, to, mailbox_call_done, &checked))
-		return;
-	mailbox_rename_ask(call, &(struct mailbox_rename_args){.id = folder_id, .to = checked}, mailbox_call_done);
-}
+/* ---- Subscribing ---- */
 
 void
 mailbox_subscribe(struct mailbox_store *m, struct str address, struct str name, bool subscribed, mailbox_on_done *cb,

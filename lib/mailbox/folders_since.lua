@@ -34,7 +34,7 @@ local reach = math.min(changed_reach, gone_reach)
 
 -- The folder that contains it; 0: none.
 local function parent_of(id)
-  local upper = string.match(call('HGET', base .. 'f:' .. id, 'name'), '^(.*)/')
+  local upper = string.match(name_of(id), '^(.*)/')
   return upper and tonumber(call('HGET', names_of(class_of(id)), upper) or 0) or 0
 end
 

@@ -1,6 +1,6 @@
--- Folders of some classes.
+-- A page of an account's folders of some classes, or of the names that are only
+-- subscribed to (lib/mailbox/list.c).
 ensure_account()
-doom_abandoned()
 
 local function wanted(class) return bit.band(classes, bit.lshift(1, class)) ~= 0 end
 
@@ -17,19 +17,33 @@ local function make_first(class, name)
   publish(id, modseq)
 end
 
-for class = 1, make and #FIRST_NAME or 0 do
-  if wanted(class) then make_first(class, FIRST_NAME[class]) end
+local doomed
+if cursor == '' then
+  doom_abandoned()
+  for class = 1, make and #FIRST_NAME or 0 do
+    if wanted(class) then make_first(class, FIRST_NAME[class]) end
+  end
+  cursor, doomed = '0', call('SMEMBERS', base .. 'doomed')
 end
 
-local folders = {}
-for _, id in ipairs(wanted(CLASS.MAIL) and call('HVALS', base .. 'names') or {}) do
-  folders[#folders + 1] = folder_fields(id)
-end
-if classes > bit.lshift(1, CLASS.MAIL) then
-  for _, id in ipairs(call('HVALS', base .. 'items')) do
-    if wanted(class_of(id)) then folders[#folders + 1] = folder_fields(id) end
+-- FOLDER begins with the id and the name, which stand in the hash of names.
+local folders, missing, class_at = {}, {}, 5
+local last = counts and #FOLDER or class_at
+local function add_folder(name, id)
+  local h = call('HMGET', base .. 'f:' .. id, unpack(FOLDER, 3, last))
+  if wanted(tonumber(h[class_at - 2] or CLASS.MAIL)) then
+    folders[#folders + 1] = {id, name, unpack(h, 1, last - 2)}
   end
 end
+
+local page
+if part == PART.SUBS then
+  page = call('SSCAN', base .. 'subs', cursor, 'COUNT', most)
+  missing = page[2]
+else
+  page = call('HSCAN', base .. (part == PART.NAMES and 'names' or 'items'), cursor, 'COUNT', most)
+  for i = 1, #page[2], 2 do add_folder(page[2][i], page[2][i + 1]) end
+end
 return answer{
-  folders = folders, missing = call('SMEMBERS', base .. 'subs'), doomed = call('SMEMBERS', base .. 'doomed'),
+  renames = call('HGET', meta, 'renames'), next = page[1], folders = folders, missing = missing, doomed = doomed,
 }

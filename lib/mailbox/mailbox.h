@@ -211,8 +211,13 @@ typedef void mailbox_on_folder(void *arg, const struct mailbox_folder *folder, c
 typedef void mailbox_on_folders(void *arg, const struct mailbox_folder *folders, unsigned count,
 				const struct str *subscribed_missing, unsigned missing_count, const struct err *err);
 
-/* Folders of class MAIL, sorted by name, INBOX first. Also creates an account's standard folders at its first use. */
+/* Those of class MAIL. Also wakes an account's mailboxes into being. Sorted by name, INBOX first.
+ * A folder that is there from the call to its end is told once, by the name that it has; what is
+ * made or deleted meanwhile may be told. A subscribed name may be told twice, or beside its folder. */
 void mailbox_list(struct mailbox_store *m, struct str address, mailbox_on_folders *cb, void *arg);
+/* The same without the counts, which costs the store a third: of each folder only its id, class,
+ * name, special use and subscription are filled in. */
+void mailbox_list_names(struct mailbox_store *m, struct str address, mailbox_on_folders *cb, void *arg);
 /* By name ("INBOX" in any case). ERR_NOT_FOUND. */
 void mailbox_open(struct mailbox_store *m, struct str address, struct str name, mailbox_on_folder *cb, void *arg);
 /* The same for a session, with first_unseen. take_recent: claims the recent

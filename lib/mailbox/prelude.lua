@@ -56,6 +56,24 @@ local function folder_exists(id)
   return call('EXISTS', base .. 'f:' .. id) == 1 and call('SISMEMBER', base .. 'doomed', id) == 0
 end
 
+-- A folder's name, by its id. Behind a rename by steps (rename.c) those in the hashes of
+-- folders are put right one after another, and the hash of names alone tells.
+local function name_of(id)
+  local name = call('HGET', base .. 'f:' .. id, 'name')
+  local rename = call('HMGET', meta, 'renaming_from', 'renaming_to')
+  local from = rename[1]
+  if not name or not from or call('HGET', names_of(class_of(id)), name) == tostring(id) then return name end
+  if name ~= from and string.sub(name, 1, #from + 1) ~= from .. '/' then return name end
+  return rename[2] .. string.sub(name, #from + 1)
+end
+
+-- "tree" grows with whatever is done to the names, and never has a value twice.
+local function note_names()
+  local time = call('TIME')
+  local now, was = tonumber(time[1]) * 1000000 + tonumber(time[2]), tonumber(call('HGET', meta, 'tree') or 0)
+  call('HSET', meta, 'tree', string.format('%.0f', math.max(now, was + 1)))
+end
+
 local function next_modseq() return call('HINCRBY', meta, 'modseq', 1) end
 
 -- The log of folders has, for each existing folder, the modseq of its own last
@@ -77,12 +95,20 @@ local function log_no_folder(id, class, modseq, now, retention)
   end
 end
 
+local function note_rename(id, modseq)
+  call('HINCRBY', meta, 'renames', 1)
+  note_names()
+  log_folder(id, modseq)
+  publish(id, modseq)
+end
+
 local function new_folder(name, special, class, modseq)
   local id = call('HINCRBY', meta, 'next_folder', 1)
   -- Grows with every folder created, and is never used twice for a name.
   local validity = math.max(tonumber(call('TIME')[1]), tonumber(call('HGET', meta, 'uidvalidity') or 0) + 1)
   call('HSET', meta, 'uidvalidity', validity)
   call('HSET', names_of(class), name, id)
+  note_names()
   call('HSET', base .. 'f:' .. id, 'name', name, 'uidvalidity', validity, 'uidnext', 1, 'modseq', 1, 'count', 0,
        'unseen', 0, 'deleted', 0, 'bytes', 0, 'deleted_bytes', 0, 'special', special, 'subscribed', 0, 'since', 0,
        'born', modseq)
@@ -240,8 +266,9 @@ local function staged_keywords(f)
   return lo, hi
 end
 
--- Bits that keyword_bits() has assigned in this script to messages not yet written.
-local given_lo, given_hi = 0, 0
+-- Bits that keyword_bits() has told of in this script, of messages yet to be written;
+-- and of which words, by "<folder> <word>": none of them goes while the script runs.
+local given_lo, given_hi, given_words = 0, 0, {}
 
 -- Frees the bits that no message uses any more for new keywords. An OR over all
 -- chunks shows which bits are in use; even with 100,000 messages the result is
@@ -286,8 +313,11 @@ local function keyword_bits(f, names, create)
   local lo, hi = 0, 0
   for name in string.gmatch(names, '[^ ]+') do
     local key = string.lower(name)
-    local v = call('HGET', f .. ':kw', key)
-    local b = v and tonumber(string.match(v, '^%d+'))
+    local b = given_words[f .. ' ' .. key]
+    if not b then
+      local v = call('HGET', f .. ':kw', key)
+      b = v and tonumber(string.match(v, '^%d+'))
+    end
     if not b and create then
       b = free_keyword_bit(f)
       if not b then
@@ -297,6 +327,7 @@ local function keyword_bits(f, names, create)
       if not b then return nil end
       call('HSET', f .. ':kw', key, b .. ' ' .. name)
     end
+    given_words[f .. ' ' .. key] = b
     if b and b < 32 then lo = bit.bor(lo, bit.lshift(1, b)) end
     if b and b >= 32 then hi = bit.bor(hi, bit.lshift(1, b - 32)) end
     given_lo, given_hi = bit.bor(given_lo, lo), bit.bor(given_hi, hi)
@@ -427,7 +458,7 @@ end
 -- A folder's fields, in the order of FOLDER.
 local function folder_fields(id)
   local h = call('HMGET', base .. 'f:' .. id, unpack(FOLDER))
-  h[1] = tostring(id)
+  h[1], h[2] = tostring(id), name_of(id)
   return h
 end
 

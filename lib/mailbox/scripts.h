@@ -212,6 +212,9 @@
 #define MAILBOX_ANSWERS_folder(F) \
 	F(id) /* not in the hash */ \
 	F(name) \
+	F(special) \
+	F(subscribed) \
+	F(class) /* CLASS; none: mail. What a list of names needs ends here. */ \
 	F(uidvalidity) \
 	F(uidnext) \
 	F(modseq) \
@@ -220,21 +223,29 @@
 	F(deleted) \
 	F(bytes) \
 	F(deleted_bytes) \
-	F(special) \
-	F(subscribed) \
-	F(recent) /* first UID that no session has claimed */ \
+	F(recent) /* first UID that no session has taken */ \
 	F(recent_count) \
-	F(class) /* CLASS; none: mail */ \
-	F(born)	 /* modseq */
+	F(born) /* modseq */
+
+/* What a page is of: names of mail, names of items, subscribed names without a folder. */
+#define MAILBOX_PARTS_TABLE(F) \
+	F(NAMES, 0) \
+	F(ITEMS, 1) \
+	F(SUBS, 2)
 
 #define MAILBOX_TAKES_list(A) \
 	A(NUMBER, classes) /* bit n: class n */ \
-	A(FLAG, make)	   /* create the first folder of each class if it is missing */
-/* fields: one entry per folder. */
+	A(FLAG, make)	   /* the first folder of each, where it is missing */ \
+	A(FLAG, counts)	   /* all fields; else those up to class */ \
+	A(NUMBER, most)	   /* folders or names, about */ \
+	A(NUMBER, part)	   /* PART */ \
+	A(TEXT, cursor)	   /* in it; empty: from its beginning */
 #define MAILBOX_ANSWERS_list(F) \
-	F(folders) \
+	F(renames) /* how many there have been: where it differs, a pass is not of one state */ \
+	F(next)	   /* cursor in the part; 0: the part has ended */ \
+	F(folders) /* fields of each */ \
 	F(missing) /* subscribed names without a folder */ \
-	F(doomed)  /* ids of folders that are being removed */
+	F(doomed)  /* of the first page: ids of folders that are being removed */
 
 /* By id, or by name if there is no id. */
 #define MAILBOX_TAKES_open(A) \
@@ -264,8 +275,39 @@
 #define MAILBOX_TAKES_rename(A) \
 	A(OPTION, id) \
 	A(TEXT, from) \
-	A(TEXT, to)
-#define MAILBOX_ANSWERS_rename(F)
+	A(TEXT, to) \
+	A(NUMBER, most) /* folders that one script renames */
+/* Of a rename that is to go by steps; else nothing. */
+#define MAILBOX_ANSWERS_rename(F) \
+	F(id) \
+	F(class) \
+	F(from) \
+	F(tree) \
+	F(unfinished) /* token of one whose last steps are to be done first */
+#define MAILBOX_TAKES_rename_stage(A) \
+	A(NUMBER, class) \
+	A(TEXT, token) \
+	A(TEXT, from) \
+	A(TEXT, to) \
+	A(TEXT, tree) /* of the names, when it was begun */ \
+	A(TEXT, cursor) \
+	A(NUMBER, most)
+#define MAILBOX_ANSWERS_rename_stage(F) \
+	F(changed) /* 1: the names are no more those that it was begun with */ \
+	F(next)
+#define MAILBOX_TAKES_rename_publish(A) \
+	A(ID, id) \
+	A(NUMBER, class) \
+	A(TEXT, token) \
+	A(TEXT, from) \
+	A(TEXT, to) \
+	A(TEXT, tree)
+#define MAILBOX_ANSWERS_rename_publish(F) F(changed)
+#define MAILBOX_TAKES_rename_names(A) \
+	A(TEXT, token) \
+	A(TEXT, cursor) \
+	A(NUMBER, most)
+#define MAILBOX_ANSWERS_rename_names(F) F(next)
 
 #define MAILBOX_TAKES_subscribe(A) \
 	A(TEXT, name) \
@@ -420,6 +462,7 @@
 	MAILBOX_LUA_LINE("local CHUNK = " MAILBOX_LUA_VALUE(MAILBOX_CHUNK_UIDS)) \
 	MAILBOX_LUA_LINE("local KEYWORDS = " MAILBOX_LUA_VALUE(MAILBOX_KEYWORDS)) \
 	MAILBOX_LUA_TABLE("FOLDER", MAILBOX_ANSWERS_folder, MAILBOX_LUA_QUOTED) \
+	MAILBOX_LUA_TABLE("PART", MAILBOX_PARTS_TABLE, MAILBOX_LUA_PAIR) \
 	MAILBOX_LUA_TABLE("FLAG", MAILBOX_FLAGS_TABLE, MAILBOX_LUA_PAIR) \
 	MAILBOX_LUA_TABLE("MARK", MAILBOX_MARKS_TABLE, MAILBOX_LUA_PAIR) \
 	MAILBOX_LUA_TABLE("MODE", MAILBOX_MODES_TABLE, MAILBOX_LUA_PAIR) \

@@ -21,6 +21,8 @@
 	K(MAIL_NAMES, "mail:{<address>}:names", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", "folders: name, id") \
 	K(MAIL_ITEMS, "mail:{<address>}:items", HASH, STAYS, ACCOUNT, "scripts of lib/mailbox", \
 	  "folders of other classes than mail: name, id") \
+	K(MAIL_RENAME, "mail:{<address>}:rename:<token>", HASH, EXPIRES, TIME, "scripts of lib/mailbox", \
+	  "names that are to take the place of those of the account") \
 	K(MAIL_FOLDERS_CHANGED, "mail:{<address>}:fmod", ZSET, STAYS, ACCOUNT, "scripts of lib/mailbox", \
 	  "the log of folders: ids by the modseq of their last change") \
 	K(MAIL_FOLDERS_GONE, "mail:{<address>}:fgone", ZSET, STAYS, ACCOUNT, "scripts of lib/mailbox", \

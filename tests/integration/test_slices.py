@@ -160,3 +160,31 @@ def test_what_others_change(cluster, account, c):
         assert vanished == odd.encode()
         back = answer(idle, f"SELECT INBOX (QRESYNC ({validity} {modseq}))")
         assert re.search(rb"\* VANISHED \(EARLIER\) ([\d,:]+)\r\n", back)[1] == odd.encode()
+
+
+FOLDERS = 3000
+
+
+@pytest.fixture(scope="module")
+def tree(shared_cluster):
+    account = shared_cluster.add_user(f"tree{next(_numbers)}-{os.getpid()}@example.test")
+    with connect(shared_cluster, account) as c:
+        for start in range(0, FOLDERS, 500):
+            c.send(b"".join(b"a CREATE tree/%d\r\na SUBSCRIBE tree/%d\r\n" % (n, n)
+                            for n in range(start, start + 500)) + b"t NOOP\r\n")
+            until(c, rb"\r\nt OK[^\r]*\r\n$")
+    return account
+
+
+@pytest.mark.parametrize("command, least, line", [
+    ('LIST "" tree/*', 1, rb'\* LIST \(\\HasNoChildren\) "/" tree/(\d+)'),
+    ('LIST (SUBSCRIBED) "" tree/*', 1, rb'\* LIST \(\\HasNoChildren \\Subscribed\) "/" tree/(\d+)'),
+    ('LIST "" tree/* RETURN (STATUS (MESSAGES))', 2, rb"\* STATUS tree/(\d+) \(MESSAGES 0\)"),
+    ('LSUB "" tree/*', 1, rb'\* LSUB \(\) "/" tree/(\d+)'),
+])
+def test_many_folders(cluster, tree, command, least, line):
+    with connect(cluster, tree) as c:
+        before = turns(cluster)
+        got = answer(c, command)
+        assert turns(cluster) - before >= least
+    assert re.findall(line, got) == sorted(b"%d" % n for n in range(FOLDERS))

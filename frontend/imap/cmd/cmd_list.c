@@ -20,22 +20,37 @@ enum {
 	RETURN_MYRIGHTS = 32,
 };
 
-struct listing {
-	unsigned options;
-	unsigned status_items;
-	bool extended; /* more than RFC 3501's LIST */
-	bool lsub;
-	struct str *patterns; /* with the reference prepended */
-	unsigned count;
-};
-
-/* All folders, sorted by name, and names that are only subscribed. */
+/* All folders, sorted by name, and names that are only subscribed to. */
 struct names {
 	const struct mailbox_folder *folders;
 	unsigned folder_count;
 	const struct str *missing;
 	unsigned missing_count;
 };
+
+/* A name, and whether it is subscribed to or only stands above such a name. */
+struct subscription {
+	struct str name;
+	bool subscribed;
+};
+
+struct listing {
+	unsigned options;
+	unsigned status_items;
+	bool extended; /* more than RFC 3501's LIST */
+	bool lsub;
+	struct str *patterns; /* with the reference in front */
+	unsigned count;
+	/* The answer, in slices; all of it in the arena */
+	struct names names;
+	unsigned next_folder, next_missing;
+	struct subscription *others; /* names that come behind the folders; all, with LSUB */
+	unsigned other_count, next_other;
+	bool is_united; /* others are sorted, each once */
+	uint32_t spent; /* for the line in hand, units of lib/base/slice.h */
+};
+
+enum { LINE_WORK = 60, STATUS_WORK = 60, MATCH_WORK = 5, LOOK_WORK = 3, TAKE_WORK = 5 };
 
 /* ---- Arguments ---- */
 
@@ -143,8 +158,9 @@ list_take_patterns(struct imap_lexer *lex, struct str reference, struct listing 
 /* ---- Matching ---- */
 
 static bool
-list_matches(const struct listing *w, struct str name)
+list_matches(struct listing *w, struct str name)
 {
+	w->spent += w->count * MATCH_WORK;
 	for (unsigned i = 0; i < w->count; i++)
 		if (imap_pattern_matches(w->patterns[i], name))
 			return true;
@@ -185,7 +201,7 @@ list_has_children(const struct names *n, struct str name)
 }
 
 static bool
-list_is_selected(const struct listing *w, const struct mailbox_folder *f)
+list_is_selected(struct listing *w, const struct mailbox_folder *f)
 {
 	return ((w->options & SELECT_SUBSCRIBED) == 0 || f->subscribed) &&
 	       ((w->options & SELECT_SPECIAL_USE) == 0 || f->special_use.len != 0);
@@ -193,13 +209,13 @@ list_is_selected(const struct listing *w, const struct mailbox_folder *f)
 
 /* Is anything below it selected? hidden: something that is not listed itself. */
 static bool
-list_has_selected_below(const struct listing *w, const struct names *n, struct str name, bool hidden)
+list_has_selected_below(struct listing *w, const struct names *n, struct str name, bool hidden)
 {
 	for (unsigned i = list_first_below(n, name); i < n->folder_count && list_is_below(n->folders[i].name, name);
-	     i++)
+	     i++, w->spent += LOOK_WORK)
 		if (list_is_selected(w, &n->folders[i]) && !(hidden && list_matches(w, n->folders[i].name)))
 			return true;
-	for (unsigned i = 0; (w->options & SELECT_SPECIAL_USE) == 0 && i < n->missing_count; i++)
+	for (unsigned i = 0; (w->options & SELECT_SPECIAL_USE) == 0 && i < n->missing_count; i++, w->spent += LOOK_WORK)
 		if (list_is_below(n->missing[i], name) && !(hidden && list_matches(w, n->missing[i])))
 			return true;
 	return false;
@@ -208,9 +224,10 @@ list_has_selected_below(const struct listing *w, const struct names *n, struct s
 /* ---- Answers ---- */
 
 static void
-list_print_line(const struct imap_session *s, const struct listing *w, struct str attributes, struct str name,
+list_print_line(const struct imap_session *s, struct listing *w, struct str attributes, struct str name,
 		bool child_info, struct buf *out)
 {
+	w->spent += LINE_WORK;
 	buf_printf(out, "* %s (%.*s) \"/\" ", w->lsub ? "LSUB" : "LIST", STR_ARG(attributes));
 	imap_print_mailbox(s, name, out);
 	if (child_info)
@@ -219,8 +236,8 @@ list_print_line(const struct imap_session *s, const struct listing *w, struct st
 }
 
 static void
-list_folder(const struct imap_session *s, const struct listing *w, const struct names *n,
-	    const struct mailbox_folder *f, struct buf *out)
+list_folder(const struct imap_session *s, struct listing *w, const struct names *n, const struct mailbox_folder *f,
+	    struct buf *out)
 {
 	bool selected = list_is_selected(w, f);
 	bool child_info;
@@ -243,17 +260,13 @@ list_folder(const struct imap_session *s, const struct listing *w, const struct 
 		imap_print_mailbox(s, f->name, out);
 		buf_add_c(out, " " IMAP_OWNER_RIGHTS "\r\n");
 	}
-	if ((w->options & RETURN_STATUS) != 0)
-		imap_print_status(s, f, w->status_items, out);
+	if ((w->options & RETURN_STATUS) == 0)
+		return;
+	w->spent += STATUS_WORK;
+	imap_print_status(s, f, w->status_items, out);
 }
 
 /* ---- Names without a mailbox ---- */
-
-/* A name, and whether it is subscribed or only a parent of a subscribed name. */
-struct subscription {
-	struct str name;
-	bool subscribed;
-};
 
 static int
 list_subscription_compare(const void *a, const void *b)
@@ -304,76 +317,135 @@ list_folder_exists(const struct names *n, struct str name)
 	return str_eq(name, STR("INBOX")) || (low < n->folder_count && str_eq(n->folders[low].name, name));
 }
 
-/* Subscribed names that are not mailboxes; with RECURSIVEMATCH also their parents, if
- * those are not mailboxes either. */
+/* A subscribed name that is no mailbox; with RECURSIVEMATCH the levels above it too,
+ * as far as they are none either. */
 static void
-list_missing(struct imap_session *s, const struct listing *w, const struct names *n, struct buf *out)
+list_take_missing(struct listing *w, struct str name)
 {
-	bool recursive = (w->options & SELECT_RECURSIVE) != 0;
-	struct subscription *list = arena_array(&s->command.arena, struct subscription,
-						(size_t)n->missing_count * (recursive ? MAILBOX_DEPTH_MAX : 1) + 1);
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < n->missing_count; i++) {
-		struct str name = n->missing[i];
-		list[count++] = (struct subscription){name, true};
-		while (recursive && list_go_up(&name) && !list_folder_exists(n, name))
-			list[count++] = (struct subscription){name, false};
-	}
-	list_subscription_unite(list, &count);
-	for (unsigned i = 0; i < count; i++) {
-		bool child_info;
-		if (!list_matches(w, list[i].name))
-			continue;
-		child_info = recursive && list_has_selected_below(w, n, list[i].name, !list[i].subscribed);
-		if (list[i].subscribed || child_info)
-			list_print_line(s, w,
-					list[i].subscribed ? STR("\\Subscribed \\NonExistent") : STR("\\NonExistent"),
-					list[i].name, child_info, out);
-	}
+	if (list_folder_exists(&w->names, name))
+		return;
+	w->others[w->other_count++] = (struct subscription){name, true};
+	while ((w->options & SELECT_RECURSIVE) != 0 && list_go_up(&name) && !list_folder_exists(&w->names, name))
+		w->others[w->other_count++] = (struct subscription){name, false};
 }
 
 static void
-list_all(struct imap_session *s, const struct listing *w, const struct names *n, struct buf *out)
+list_missing(const struct imap_session *s, struct listing *w, const struct subscription *other, struct buf *out)
 {
-	for (unsigned i = 0; i < n->folder_count; i++)
-		list_folder(s, w, n, &n->folders[i], out);
-	if ((w->options & SELECT_SUBSCRIBED) != 0 && (w->options & SELECT_SPECIAL_USE) == 0)
-		list_missing(s, w, n, out);
+	bool child_info;
+
+	if (!list_matches(w, other->name))
+		return;
+	child_info = (w->options & SELECT_RECURSIVE) != 0 &&
+		     list_has_selected_below(w, &w->names, other->name, !other->subscribed);
+	if (other->subscribed || child_info)
+		list_print_line(s, w, other->subscribed ? STR("\\Subscribed \\NonExistent") : STR("\\NonExistent"),
+				other->name, child_info, out);
 }
 
 /* ---- LSUB ---- */
 
 /* "%" lists the upper levels of subscribed names below (RFC 3501, 6.3.9). */
 static void
-list_lsub_add(const struct listing *w, struct str name, struct subscription *list, unsigned *count)
+list_lsub_take(struct listing *w, struct str name)
 {
 	bool subscribed = true;
 
 	do {
 		if (list_matches(w, name)) {
-			list[(*count)++] = (struct subscription){name, subscribed};
+			w->others[w->other_count++] = (struct subscription){name, subscribed};
 			return;
 		}
 		subscribed = false;
 	} while (list_go_up(&name));
 }
 
-static void
-list_lsub_all(struct imap_session *s, const struct listing *w, const struct names *n, struct buf *out)
-{
-	struct subscription *list =
-		arena_array(&s->command.arena, struct subscription, (size_t)n->folder_count + n->missing_count + 1);
-	unsigned count = 0;
+/* ---- In slices ---- */
 
-	for (unsigned i = 0; i < n->folder_count; i++)
-		if (n->folders[i].subscribed)
-			list_lsub_add(w, n->folders[i].name, list, &count);
-	for (unsigned i = 0; i < n->missing_count; i++)
-		list_lsub_add(w, n->missing[i], list, &count);
-	list_subscription_unite(list, &count);
-	for (unsigned i = 0; i < count; i++)
-		list_print_line(s, w, list[i].subscribed ? STR("") : STR("\\Noselect"), list[i].name, false, out);
+static void
+list_print_folder(const struct imap_session *s, struct listing *w, const struct mailbox_folder *f, struct buf *out)
+{
+	if (!w->lsub)
+		list_folder(s, w, &w->names, f, out);
+	else if (f->subscribed)
+		list_lsub_take(w, f->name);
+}
+
+static void
+list_print_other(const struct imap_session *s, struct listing *w, const struct subscription *other, struct buf *out)
+{
+	if (w->lsub)
+		list_print_line(s, w, other->subscribed ? STR("") : STR("\\Noselect"), other->name, false, out);
+	else
+		list_missing(s, w, other, out);
+}
+
+/* One folder, or one other name; false: there is none left. */
+static bool
+list_print_next(const struct imap_session *s, struct listing *w, struct buf *out)
+{
+	const struct names *n = &w->names;
+	bool wants_missing = w->lsub || (w->options & (SELECT_SUBSCRIBED | SELECT_SPECIAL_USE)) == SELECT_SUBSCRIBED;
+
+	w->spent = TAKE_WORK;
+	if (w->next_folder < n->folder_count) {
+		list_print_folder(s, w, &n->folders[w->next_folder++], out);
+	} else if (wants_missing && w->next_missing < n->missing_count) {
+		struct str name = n->missing[w->next_missing++];
+		if (w->lsub)
+			list_lsub_take(w, name);
+		else
+			list_take_missing(w, name);
+	} else if (!w->is_united) {
+		w->spent += w->other_count * LOOK_WORK * 5;
+		list_subscription_unite(w->others, &w->other_count);
+		w->is_united = true;
+	} else if (w->next_other < w->other_count) {
+		list_print_other(s, w, &w->others[w->next_other++], out);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void
+list_go_on(struct imap_session *s)
+{
+	struct listing *w = s->work;
+	struct buf out = BUF_EMPTY;
+
+	while (list_print_next(s, w, &out)) {
+		if (imap_may_go_on(s, &out, w->spent, list_go_on))
+			continue;
+		buf_fini(&out);
+		return;
+	}
+	imap_write(s, &out);
+	buf_fini(&out);
+	imap_ok(s);
+}
+
+/* ---- The folders ---- */
+
+/* What is given is gone before the last slice. */
+static void
+list_keep(struct listing *w, struct arena *arena, const struct names *given)
+{
+	struct mailbox_folder *folders = arena_array(arena, struct mailbox_folder, given->folder_count + 1);
+	struct str *missing = arena_array(arena, struct str, given->missing_count + 1);
+	unsigned levels = !w->lsub && (w->options & SELECT_RECURSIVE) != 0 ? MAILBOX_DEPTH_MAX : 1;
+
+	for (unsigned i = 0; i < given->folder_count; i++) {
+		folders[i] = given->folders[i];
+		folders[i].name = arena_str(arena, folders[i].name);
+		folders[i].special_use = arena_str(arena, folders[i].special_use);
+	}
+	for (unsigned i = 0; i < given->missing_count; i++)
+		missing[i] = arena_str(arena, given->missing[i]);
+	w->names = (struct names){folders, given->folder_count, missing, given->missing_count};
+	w->others =
+		arena_array(arena, struct subscription,
+			    (w->lsub ? (size_t)given->folder_count : 0) + (size_t)given->missing_count * levels + 1);
 }
 
 static void
@@ -381,9 +453,7 @@ list_on_folders(void *arg, const struct mailbox_folder *folders, unsigned count,
 		unsigned missing_count, const struct err *err)
 {
 	struct imap_session *s = arg;
-	struct names names = {folders, count, subscribed_missing, missing_count};
-	const struct listing *w;
-	struct buf out = BUF_EMPTY;
+	const struct names names = {folders, count, subscribed_missing, missing_count};
 
 	if (!session_back(&s->base))
 		return;
@@ -391,14 +461,9 @@ list_on_folders(void *arg, const struct mailbox_folder *folders, unsigned count,
 		imap_failed(s, err);
 		return;
 	}
-	w = s->work;
-	if (w->lsub)
-		list_lsub_all(s, w, &names, &out);
-	else
-		list_all(s, w, &names, &out);
-	imap_write(s, &out);
-	buf_fini(&out);
-	imap_ok(s);
+	list_keep(s->work, &s->command.arena, &names);
+	session_spend(&s->base, (count + missing_count) * TAKE_WORK);
+	list_go_on(s);
 }
 
 static enum cmd_status
@@ -406,7 +471,10 @@ list_ask(struct imap_session *s, struct listing *w)
 {
 	s->work = w;
 	session_hold(&s->base);
-	mailbox_list(imap_store(s), imap_address(s), list_on_folders, s);
+	if ((w->options & RETURN_STATUS) != 0)
+		mailbox_list(imap_store(s), imap_address(s), list_on_folders, s);
+	else
+		mailbox_list_names(imap_store(s), imap_address(s), list_on_folders, s);
 	return CMD_WAIT;
 }
 

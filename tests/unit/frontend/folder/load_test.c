@@ -297,6 +297,93 @@ test_failure(void **state)
 	index_end(ix);
 }
 
+/* ---- Messages that go ---- */
+
+/* The cold record of each tells its UID. */
+static void
+give_cold(struct folder_index *ix)
+{
+	uint32_t count = folder_index_count(ix);
+	char *cold = mem_alloc((size_t)count * MAILBOX_COLD_BYTES);
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct mailbox_cold one = {.internal_date = ix->uids->uids[i], .body = {1, 2, 3}};
+
+		mailbox_cold_pack(&one, cold + (size_t)i * MAILBOX_COLD_BYTES);
+	}
+	folder_index_take_cold(ix, &(struct mailbox_records){.hot = ix->hot, .cold = cold, .count = count});
+	mem_free(cold);
+}
+
+static void
+assert_same_cold(const struct folder_index *ix)
+{
+	struct mailbox_cold cold;
+
+	for (uint32_t i = 0; i < folder_index_count(ix); i++) {
+		assert_true(folder_index_cold(ix, i, &cold));
+		assert_int_equal(cold.internal_date, ix->uids->uids[i]);
+	}
+}
+
+/* One of `every` UIDs goes, from first to last; those that are no more are named too. */
+static void
+expunge(struct folder_index *ix, uint32_t first, uint32_t last, uint32_t every)
+{
+	uint32_t *gone = mem_alloc((last - first + 1) * sizeof(*gone)), count = 0;
+
+	for (uint32_t uid = first; uid <= last; uid++)
+		if (uid * 7919u % every == 0) {
+			gone[count++] = uid;
+			if (uid < store.size)
+				store.modseq[uid] = 0;
+		}
+	store.highest++;
+	folder_index_take_expunged(ix, &(struct mailbox_expunged){.uids = gone,
+								  .count = count,
+								  .modseq = store.highest,
+								  .previous_modseq = store.highest - 1});
+	mem_free(gone);
+}
+
+static void
+test_expunged(void **state)
+{
+	static const struct {
+		uint32_t first, last, every;
+	} steps[] = {{1500, 1500, 1}, {1, 1, 1},    {1, 3000, 3},    {2990, 3000, 1}, {1, 3000, 3},
+		     {500, 700, 1},   {1, 3000, 2}, {3001, 3010, 1}, {1, 4000, 1}};
+	struct folder_uids *others = NULL;
+	struct frontend f;
+	struct folder_index *ix;
+
+	(void)state;
+	store_begin(3000);
+	ix = index_begin(&f, 3000, 3001);
+	while (store.answered < store.asked)
+		answer();
+	give_cold(ix);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		uint32_t first = ix->uids->count != 0 ? ix->uids->uids[0] : 0;
+
+		/* A session that has yet to be told keeps the list. */
+		if (i % 2 == 1) {
+			others = ix->uids;
+			others->refs++;
+		}
+		expunge(ix, steps[i].first, steps[i].last, steps[i].every);
+		if (others != NULL) {
+			assert_int_equal(others->count != 0 ? others->uids[0] : 0, first);
+			folder_uids_unref(&others);
+		}
+		store.highest = ix->folder.highest_modseq;
+		assert_same(ix);
+		assert_same_cold(ix);
+	}
+	assert_int_equal(folder_index_count(ix), 0);
+	index_end(ix);
+}
+
 int
 main(void)
 {
@@ -306,6 +393,7 @@ main(void)
 		cmocka_unit_test(test_answers_out_of_order),
 		cmocka_unit_test(test_sparse),
 		cmocka_unit_test(test_failure),
+		cmocka_unit_test(test_expunged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,16 @@
 #include "lib/base/buf.h"
 #include "tests/unit/lib/mailbox/staging_fixture.h"
 
-enum { COUNT = 6000, WORDS_MAX = 1000, READ_MAX = 80, CHANGED_MAX = 16, ADDED_MAX = 6, PUBLISH_CHUNK_WORDS = 14 };
+enum {
+	COUNT = 6000, /* of them APPENDED come by one APPEND */
+	APPENDED = 1000,
+	FOLDERS = 1200,
+	WORDS_MAX = 1000,
+	READ_MAX = 80,
+	CHANGED_MAX = 16,
+	ADDED_MAX = 10,
+	PUBLISH_CHUNK_WORDS = 14
+};
 
 /* Of one script. */
 struct load {
@@ -33,12 +42,15 @@ static void
 monitor_start(void)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	char ok[5];
 
 	strncpy(sa.sun_path, server.socket, sizeof(sa.sun_path) - 1);
 	monitor.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(monitor.fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	fcntl(monitor.fd, F_SETFL, O_NONBLOCK);
 	monitor_send("MONITOR\r\n");
+	/* It sees all from here on, and nothing before. */
+	assert_int_equal(recv(monitor.fd, ok, sizeof(ok), MSG_WAITALL), sizeof(ok));
+	fcntl(monitor.fd, F_SETFL, O_NONBLOCK);
 }
 
 static void
@@ -225,18 +237,86 @@ op_destroy(void)
 	mailbox_destroy(store, who, on_done, NULL);
 }
 
-static const struct {
+static void
+op_list(void)
+{
+	mailbox_list(store, who, on_folders, NULL);
+}
+
+static void
+op_list_names(void)
+{
+	mailbox_list_names(store, who, on_folders, NULL);
+}
+
+static void
+op_rename(void)
+{
+	mailbox_rename(store, who, STR("tree"), STR("below/another"), on_done, NULL);
+}
+
+/* The most that one APPEND takes, each message with keywords. */
+static void
+op_append(void)
+{
+	static const struct str words[] = {STR("one"), STR("two"), STR("three"), STR("four")};
+	static struct mailbox_new_message list[APPENDED];
+	struct mailbox_filing filing = {.address = who, .messages = list, .count = APPENDED};
+
+	for (unsigned i = 0; i < APPENDED; i++)
+		list[i] = (struct mailbox_new_message){.body = {0, 0, 10}, .keywords = words, .keyword_count = 4};
+	mailbox_file(store, &filing, on_filed, NULL);
+}
+
+struct operation {
 	const char *name;
 	void (*run)(void);
-} operations[] = {
-	{"copy", op_copy},	 {"store", op_store},		  {"move", op_move},
-	{"changes", op_changes}, {"copy within", op_copy_within}, {"expunge", op_expunge},
-	{"bodies", op_read_bodies}, {"rename INBOX", op_rename_inbox}, {"delete", op_delete},
-	{"destroy", op_destroy},
+};
+
+static const struct operation operations[] = {
+	{"append", op_append},	 {"copy", op_copy},	     {"store", op_store},
+	{"move", op_move},	 {"changes", op_changes},    {"copy within", op_copy_within},
+	{"expunge", op_expunge}, {"bodies", op_read_bodies}, {"rename INBOX", op_rename_inbox},
+	{"delete", op_delete},	 {"destroy", op_destroy},
+};
+
+static const struct operation folder_operations[] = {
+	{"list", op_list},
+	{"list of names", op_list_names},
+	{"rename", op_rename},
 };
 
 static void
-test_slices(void **state)
+make_folders(void)
+{
+	char name[20];
+
+	for (unsigned i = 0; i < FOLDERS; i++) {
+		snprintf(name, sizeof(name), "tree/%u", i);
+		create(name);
+	}
+}
+
+static void
+run_all(const struct operation *list, size_t count)
+{
+	monitor_start();
+	for (size_t i = 0; i < count; i++) {
+		char marker[40];
+		list[i].run();
+		assert_int_equal(finish(), ERR_NONE);
+		/* And what goes behind the answer. */
+		while (redis_pending(redis) != 0)
+			event_base_loop(blobs.base, EVLOOP_ONCE);
+		snprintf(marker, sizeof(marker), "end-%s-%zu", list[i].name, i);
+		monitor_check(list[i].name, marker);
+	}
+	close(monitor.fd);
+	buf_fini(&monitor.text);
+}
+
+static void
+test_messages(void **state)
 {
 	static struct mailbox_new_message list[1000];
 
@@ -246,27 +326,23 @@ test_slices(void **state)
 	create("Moved");
 	for (uint32_t i = 0; i < 1000; i++)
 		list[i] = (struct mailbox_new_message){.body = {0, 0, 10}};
-	for (uint32_t at = 0; at < COUNT; at += 1000)
+	for (uint32_t at = 0; at < COUNT - APPENDED; at += 1000)
 		file("INBOX", list, 1000);
-	monitor_start();
-	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
-		char marker[40];
-		operations[i].run();
-		assert_int_equal(finish(), ERR_NONE);
-		/* And what goes behind the answer. */
-		while (redis_pending(redis) != 0)
-			event_base_loop(blobs.base, EVLOOP_ONCE);
-		snprintf(marker, sizeof(marker), "end-%zu", i);
-		monitor_check(operations[i].name, marker);
-	}
-	close(monitor.fd);
-	buf_fini(&monitor.text);
+	run_all(operations, sizeof(operations) / sizeof(operations[0]));
+}
+
+static void
+test_folders(void **state)
+{
+	(void)state;
+	make_folders();
+	run_all(folder_operations, sizeof(folder_operations) / sizeof(folder_operations[0]));
 }
 
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_slices)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_messages), cmocka_unit_test(test_folders)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
