@@ -38,6 +38,12 @@ http_is_secure(const struct http_request *r)
 	return r->secure;
 }
 
+bool
+http_is_tls(const struct http_request *r)
+{
+	return r->secure && ((r->session != NULL && conn_is_tls(r->session->conn)) || !ip_is_loopback(&r->client));
+}
+
 const struct auth_identity *
 http_account(const struct http_request *r)
 {

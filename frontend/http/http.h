@@ -71,6 +71,11 @@ const struct log_context *http_log(const struct http_request *r);
 const struct ip *http_client(const struct http_request *r);
 /* TLS, or loopback, or TLS up to a balancer of http.forwarded_from. */
 bool http_is_secure(const struct http_request *r);
+/* TLS, here or up to such a balancer; false on loopback without it. */
+bool http_is_tls(const struct http_request *r);
+/* What a route without HTTP_LOGIN checks by itself: address and password of Basic
+ * login, in the request's arena; false: there is none. */
+bool http_basic(struct http_request *r, struct str *address_out, struct str *password_out);
 /* Who logged in (HTTP_LOGIN). */
 const struct auth_identity *http_account(const struct http_request *r);
 /* The value of the first field of the name; empty: there is none. */
