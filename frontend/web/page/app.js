@@ -1,5 +1,5 @@
 // The page: logging in, and its tabs.
-import { api, el, note, setToken, show } from './ui.js';
+import { api, begin, el, note, setToken, show } from './ui.js';
 import { settingsTabs } from './settings.js';
 import { openProcesses, openQueue } from './cluster.js';
 
@@ -52,6 +52,7 @@ async function leave() {
 }
 
 function login() {
+  begin();
   setToken('');
   show(who);
   show(nav);

@@ -1,5 +1,5 @@
 // The queue and the processes.
-import { api, el, note, show, table } from './ui.js';
+import { api, begin, el, note, show, table } from './ui.js';
 
 async function asked(path) {
   try {
@@ -27,8 +27,9 @@ async function order(place, id, verb) {
 }
 
 async function showMessage(place, id) {
+  const isCurrent = begin();
   const message = await asked('queue/' + encodeURIComponent(id));
-  if (!message) return;
+  if (!message || !isCurrent()) return;
   show(place, el('h2', {}, 'Message ', id), el('div', { class: 'bar' },
     el('button', { onclick: () => openQueue(place) }, 'Back to the queue'),
     ['retry', 'hold', 'release', 'delete'].map(verb => el('button', { onclick: () => order(place, id, verb) }, verb))),
@@ -36,14 +37,15 @@ async function showMessage(place, id) {
 }
 
 export async function openQueue(place, after = '', filter = {}) {
+  const isCurrent = begin();
   const query = new URLSearchParams({ limit: '100', after, ...filter });
   const [summary, list] = await Promise.all([asked('queue/summary'), asked('queue?' + query)]);
-  if (!summary || !list) return;
+  if (!summary || !list || !isCurrent()) return;
   const fields = ['sender', 'recipient', 'destination'].map(name =>
     el('input', { name, id: 'filter-' + name, placeholder: name, 'aria-label': name, value: filter[name] || '' }));
   show(place, el('h2', {}, 'Queue'),
     [...summary.missing, ...list.missing].slice(0, 1).map(m => el('p', { class: 'fault' }, m.problem)),
-    table([['Destination', d => text(d.destination ?? d.name)], ['Queued', d => text(d.queued)], ['Active', d => text(d.active)],
+    table([['Destination', d => text(d.destination)], ['Queued', d => text(d.queued)], ['Active', d => text(d.active)],
       ['Deferred', d => text(d.deferred)], ['Held', d => text(d.held)]], summary.destinations, 'Nothing waits.'),
     el('form', { class: 'bar', onsubmit: event => {
       event.preventDefault();
@@ -57,12 +59,13 @@ export async function openQueue(place, after = '', filter = {}) {
 // ---- Processes ----
 
 export async function openProcesses(place) {
+  const isCurrent = begin();
   const status = await asked('status');
-  if (!status) return;
+  if (!status || !isCurrent()) return;
   show(place, el('h2', {}, 'Processes'),
     (status.warnings || []).map(w => el('p', { class: 'fault' }, text(w.text ?? w))),
-    table([['Process', p => text(p.id)], ['Kind', p => text(p.kind)], ['Host', p => text(p.host)], ['State', p => text(p.state)],
-      ['Settings', p => text(p.settings_version ?? p.settings)]], status.processes, 'No process is known.'),
+    table([['Process', p => text(p.id)], ['Kind', p => text(p.kind)], ['Host', p => text(p.host)], 
+      ['Heartbeat', p => `${(p.heartbeat_age_ms / 1000).toFixed(1)} s ago`], ['Settings', p => text(p.settings_version)]], status.processes, 'No process is known.'),
     el('h2', {}, 'Store'), el('pre', {}, JSON.stringify(status.store, null, 2)),
     el('h2', {}, 'Queue'), el('pre', {}, JSON.stringify(status.queue, null, 2)),
     el('div', { class: 'bar' }, el('button', { onclick: () => openProcesses(place) }, 'Look again')));

@@ -1,6 +1,6 @@
 // A tab of settings: a row of the API's answer is an input. A new setting of the
 // server is on the page without a further line here.
-import { api, el, note, show } from './ui.js';
+import { api, begin, el, note, show } from './ui.js';
 
 export const TITLES = { 'pop': 'POP', 'imap': 'IMAP', 'ldap': 'LDAP', 'smtp-in': 'SMTP In', 'smtp-out': 'SMTP Out',
   'xmpp': 'XMPP', 'ews': 'EWS', 'eas': 'EAS' };
@@ -9,7 +9,7 @@ function title(name) {
   return TITLES[name] || name[0].toUpperCase() + name.slice(1);
 }
 
-// '': no tabs before the first answer.
+// Those with a title first, then every other group that the server has.
 export function settingsTabs(groups) {
   const order = Object.keys(TITLES);
   const names = groups.map(g => g.name);
@@ -17,12 +17,10 @@ export function settingsTabs(groups) {
     .map(name => ({ id: name, title: title(name), open: place => openGroup(place, name, '') }));
 }
 
-const shown = row => row.set && !row.secret ? row.value : row.secret ? '' : row.value;
-
 function input(row) {
   const common = { id: row.name, name: row.name, 'aria-describedby': row.name + '-about ' + row.name + '-fault' };
   if (!row.words)
-    return el('input', { ...common, type: row.secret ? 'password' : 'text', value: shown(row), autocomplete: 'off',
+    return el('input', { ...common, type: row.secret ? 'password' : 'text', value: row.value, autocomplete: 'off',
       spellcheck: 'false', placeholder: row.secret && row.set ? 'set, not shown' : undefined });
   const known = row.words.includes(row.value);
   const e = el('select', common, row.words.map(w => el('option', { value: w }, w)),
@@ -67,6 +65,7 @@ async function save(state, values) {
     tellFault(state, e);
     return;
   }
+  if (!state.isCurrent()) return;
   // What is typed into other fields, and was not part of this, stays.
   const kept = Object.fromEntries(Object.entries(changes(state)).filter(([name]) => !(name in values)));
   await openGroup(state.place, state.name, state.domain, kept);
@@ -102,6 +101,7 @@ function domainBar(state, domains) {
 
 async function openGroup(place, name, domain, kept = {}) {
   const hash = domain ? `${name}:${domain}` : name;
+  const isCurrent = begin();
   let group, all;
   try {
     [group, all] = await Promise.all([api('GET', 'settings/' + encodeURIComponent(hash)), api('GET', 'settings')]);
@@ -109,8 +109,9 @@ async function openGroup(place, name, domain, kept = {}) {
     note(e.message, 'bad');
     return;
   }
+  if (!isCurrent()) return;
   const domains = all.groups.find(g => g.name === name).domains;
-  const state = { place, name, domain: group.domain || '', hash, version: group.version, rows: [] };
+  const state = { place, name, domain: group.domain || '', hash, version: group.version, isCurrent, rows: [] };
   state.button = el('button', { class: 'first', id: 'save', disabled: true }, 'Save');
   const rows = group.rows.map(row => drawRow(row, state));
   show(place, el('h2', {}, title(name), state.domain ? ` for ${state.domain}` : ''), el('p', {}, group.help, '.'),

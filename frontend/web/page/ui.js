@@ -53,6 +53,14 @@ export function show(place, ...children) {
   place.replaceChildren(...children.flat().filter(c => c));
 }
 
+let turn = 0;
+
+// A view that waits for an answer draws nothing once another has begun.
+export function begin() {
+  const mine = ++turn;
+  return () => mine === turn;
+}
+
 let timer;
 
 export function note(text, kind = '') {
