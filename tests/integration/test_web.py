@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -254,6 +255,26 @@ def test_status_and_queue(cluster, admin):
         status, _, answer = ask(cluster, "GET", path, login=admin)
         assert status == 200 and answer["missing"] == []
     assert ask(cluster, "GET", "queue/nonsense", login=admin)[0] == 422
+
+
+def test_queue_orders(cluster, admin):
+    """A message that waits: listed, shown with its way, held, released, deleted."""
+    cluster.settings("smtp-in", allow_relay="anyone")
+    recipient = f"x{next(_numbers)}-{os.getpid()}@unreachable.invalid"
+    cluster.settings("smtp-out", relay_host="127.0.0.1:1")
+    time.sleep(SETTLE)
+    cluster.deliver("sender@example.test", [recipient], b"Subject: waits\r\n\r\n")
+    query = "queue?recipient=" + recipient.replace("@", "%40")
+    wait_for(lambda: len(ask(cluster, "GET", query, login=admin)[2]["messages"]) == 1)
+    id_ = ask(cluster, "GET", query, login=admin)[2]["messages"][0]["id"]
+    status, _, message = ask(cluster, "GET", "queue/" + id_, login=admin, frontend=1)
+    assert status == 200 and message["sender"] == "sender@example.test" and message["recipients"][0]["address"] == recipient
+    for verb in ("hold", "release", "retry", "delete"):
+        status, _, answer = ask(cluster, "POST", f"queue/{id_}/{verb}", login=admin)
+        assert status == 200 and answer["messages"][0]["done"], (verb, answer)
+        entry = cluster.redis.xrevrange("admin:log", count=1)[0][1]
+        assert (entry["action"], entry["target"], entry["by"]) == (f"queue {verb}", id_, admin.split(":")[0])
+    wait_for(lambda: ask(cluster, "GET", query, login=admin)[2]["messages"] == [])
 
 
 # ---- The page ----
