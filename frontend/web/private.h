@@ -5,7 +5,7 @@
  *	answer.c     answers in JSON, errors, the log of changes
  *	session.c    who asks: by cookie or by Basic login
  *	login.c      log in, log out
- *	settings.c, cluster.c, accounts.c    handlers
+ *	settings.c, cluster.c    handlers
  *	page.c       the files of the page */
 #ifndef SP_FRONTEND_WEB_PRIVATE_H
 #define SP_FRONTEND_WEB_PRIVATE_H
@@ -23,11 +23,12 @@ struct web {
 	struct admin_brokers *brokers; /* owner; NULL until somebody asks for the queue */
 };
 
-/* Each may do what those before it may. */
+/* Each may do what those before it may. Nothing is yet open to the administrator of a
+ * domain that is not open to any account. */
 enum web_role {
-	WEB_ANYBODY,	  /* not logged in */
-	WEB_USER,	  /* any account */
-	WEB_DOMAIN_ADMIN, /* of the account's own domain */
+	WEB_ANYBODY, /* not logged in */
+	WEB_USER,    /* any account */
+	WEB_DOMAIN_ADMIN,
 	WEB_SYSTEM_ADMIN,
 };
 
@@ -59,19 +60,11 @@ struct web_request {
 	void *state; /* the handler's, in the arena */
 };
 
-/* What {} of an endpoint names, for the rights of an administrator of a domain. */
-enum web_subject {
-	WEB_CLUSTER, /* nothing of a domain */
-	WEB_DOMAIN,  /* the first {} is a domain */
-	WEB_ADDRESS, /* the first {} is an address */
-};
-
 /* Changes take a JSON object as their body, unless they are orders without one. */
 struct web_endpoint {
 	enum http_method method;
 	const char *pattern; /* behind /api/v1/: "queue/{}/retry" */
 	enum web_role role;
-	enum web_subject subject;
 	bool body;
 	void (*handle)(struct web_request *w);
 };
