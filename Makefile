@@ -163,6 +163,9 @@ LUA_USES := $(shell grep -rHoE --include='*.c' '^(REDIS_SCRIPT.*[.]lua"|MAILBOX_
               -e 's,^(.*)[.]c:REDIS_.*"(.*)",\1.o:\2,')
 $(foreach use,$(LUA_USES),$(eval $(BUILD)/obj/$(use)))
 
+# So are the files of the administration page.
+$(BUILD)/obj/frontend/web/page.o: $(wildcard frontend/web/page/*)
+
 # Objects for tests are kept, although make considers them intermediate.
 .SECONDARY:
 

@@ -4,6 +4,7 @@
 
 #include "frontend/core/core.h"
 #include "frontend/core/session.h"
+#include "frontend/web/web.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/service/metrics.h"
@@ -114,6 +115,7 @@ open_core(struct core *core, struct service *s, struct err *err)
 	if (f->bus == NULL)
 		return -1;
 	session_accounts_init(f);
+	f->web = web_new(f);
 	if (open_tls(core, err) != 0)
 		return -1;
 	while (protocols[count] != NULL)
@@ -134,6 +136,7 @@ close_core(struct core *core)
 
 	listeners_close(core);
 	conns_abort(core);
+	web_free(&f->web);
 	bus_client_free(&f->bus);
 	dkim_signer_free(&f->dkim_signer);
 	dkim_keys_free(&f->dkim_keys);

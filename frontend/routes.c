@@ -1,10 +1,13 @@
 /* The table of routes of the HTTP server: the one place that lists them. */
 #include "frontend/autodiscover/autodiscover.h"
 #include "frontend/http/http.h"
+#include "frontend/web/web.h"
 #include "frontend/wellknown/wellknown.h"
 
 #define GET  HTTP_BIT(HTTP_GET)
 #define POST HTTP_BIT(HTTP_POST)
+/* The API answers for itself which of them an endpoint has. */
+#define API (GET | POST | HTTP_BIT(HTTP_PUT) | HTTP_BIT(HTTP_DELETE) | HTTP_BIT(HTTP_PATCH))
 
 /* An answer from the loop is the proof of health. */
 static void
@@ -26,6 +29,9 @@ static const struct http_route routes[] = {
 	{NULL, "/autodiscover/autodiscover.json/v1.0/*", GET, HTTP_CASELESS, 0, 0, &autodiscover_json},
 	{NULL, "/mobileconfig", GET, HTTP_CASELESS, 0, 0, &autodiscover_mobileconfig},
 	{"mta-sts.*", "/.well-known/mta-sts.txt", GET, 0, 0, 0, &wellknown_mta_sts},
+	{NULL, "/admin", GET, 0, 0, 0, &web_page},
+	{NULL, "/admin/*", GET, 0, 0, 0, &web_page},
+	{NULL, "/api/v1/*", API, 0, 1024 * 1024, 0, &web_api},
 	{.path = NULL},
 };
 

@@ -14,6 +14,7 @@
 
 struct conn;
 struct arena;
+struct web;
 
 struct frontend {
 	struct service *service;	 /* borrowed: loop, redis, tracking, settings, blobs, hostname */
@@ -24,6 +25,7 @@ struct frontend {
 	struct bus_client *bus;		 /* owner: hand-over to the brokers */
 	struct dkim_keys *dkim_keys;	 /* owner */
 	struct dkim_signer *dkim_signer; /* owner */
+	struct web *web;		 /* owner: what the administration page works on */
 };
 
 /* The settings currently in force. */

@@ -63,6 +63,12 @@ http_origin(struct http_request *r)
 	return port == 443 ? host : arena_printf(arena, "%s:%u", host, port);
 }
 
+bool
+http_is_tls(const struct http_request *r)
+{
+	return r->secure && ((r->session != NULL && conn_is_tls(r->session->conn)) || !ip_is_loopback(&r->client));
+}
+
 const struct auth_identity *
 http_account(const struct http_request *r)
 {

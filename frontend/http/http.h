@@ -73,6 +73,11 @@ const struct ip *http_client(const struct http_request *r);
 bool http_is_secure(const struct http_request *r);
 /* "https://mail.example.com[:port]": where the client reaches this host by TLS. */
 const char *http_origin(struct http_request *r);
+/* TLS, here or up to such a balancer; false on loopback without it. */
+bool http_is_tls(const struct http_request *r);
+/* What a route without HTTP_LOGIN checks by itself: address and password of Basic
+ * login, in the request's arena; false: there is none. */
+bool http_basic(struct http_request *r, struct str *address_out, struct str *password_out);
 /* The account that logged in (HTTP_LOGIN). */
 const struct auth_identity *http_account(const struct http_request *r);
 /* The value of the first field of that name; empty: there is none. */

@@ -40,8 +40,8 @@ login_on_result(void *arg, enum auth_result result, const struct auth_identity *
 }
 
 /* "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==" */
-static bool
-login_parse(struct http_request *r, struct str *address_out, struct str *password_out)
+bool
+http_basic(struct http_request *r, struct str *address_out, struct str *password_out)
 {
 	struct str scheme, value = STR_NONE;
 	struct buf plain = BUF_EMPTY;
@@ -59,7 +59,7 @@ http_login(struct http_request *r)
 {
 	struct str address, password;
 
-	if (login_parse(r, &address, &password))
+	if (http_basic(r, &address, &password))
 		r->login = auth_check_password(r->frontend->auth, address, password, &r->client, login_on_result, r);
 	else
 		login_ask(r);

@@ -120,6 +120,10 @@
 	  "failed logins from an address") \
 	K(AUTH_OK, "auth:ok:{<address>}", STRING, EXPIRES, TIME, "frontends", \
 	  "a MAC of the last correct password, for `cache_time`; only with `STAGEPOST_CLUSTER_KEY`") \
+	K(WEB_SESSION, "web:session:{<hash>}", STRING, EXPIRES, TIME, "frontends", \
+	  "a session of the administration page, by the SHA-256 of its token") \
+	K(ADMIN_LOG, "admin:log", STREAM, STAYS, PURPOSE, "frontends", \
+	  "what administrators changed by the page or the API, 10,000 entries") \
 	K(POP3_LOGIN, "pop3:login:{<address>}", STRING, EXPIRES, TIME, "frontends", "a recent login (`LOGIN-DELAY`)")
 
 #endif

@@ -1,0 +1,105 @@
+/* Answers of the API, always JSON, and the log of changes. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "frontend/web/private.h"
+#include "lib/base/log.h"
+#include "lib/redis/keys.h"
+
+#define ANSWER_JSON "application/json; charset=utf-8"
+
+static void
+answer_send(struct web_request *w, int status, cJSON *result, const char *version)
+{
+	struct http_request *r = w->r;
+	char *text = cJSON_PrintUnformatted(result);
+
+	http_begin(r, status, ANSWER_JSON, strlen(text));
+	http_add_header(r, "Cache-Control", STR("no-store"));
+	http_add_header(r, "X-Content-Type-Options", STR("nosniff"));
+	if (version != NULL)
+		http_add_header(r, "ETag", str_c(arena_printf(http_arena(r), "\"%s\"", version)));
+	if (status == 401) /* no browser asks for a password because of it */
+		http_add_header(r, "WWW-Authenticate", STR("Session realm=\"Stagepost\""));
+	if (status == 503)
+		http_add_header(r, "Retry-After", STR("5"));
+	http_write(r, str_c(text));
+	cJSON_free(text);
+	cJSON_Delete(result);
+	cJSON_Delete(w->body);
+	w->body = NULL;
+	buf_fini(&w->bytes);
+	http_finish(r);
+}
+
+void
+web_answer(struct web_request *w, int status, cJSON *result)
+{
+	answer_send(w, status, result, NULL);
+}
+
+void
+web_answer_version(struct web_request *w, cJSON *result, const char *version)
+{
+	answer_send(w, 200, result, version);
+}
+
+void
+web_refuse(struct web_request *w, int status, const char *format, ...)
+{
+	cJSON *o = cJSON_CreateObject();
+	char text[ERR_TEXT_MAX + 100];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	cJSON_AddStringToObject(o, "error", text);
+	web_answer(w, status, o);
+}
+
+void
+web_fail(struct web_request *w, const struct err *err)
+{
+	static const int statuses[] = {
+		[ERR_NONE] = 500,     [ERR_IO] = 500,	      [ERR_UNAVAILABLE] = 503, [ERR_TIMEOUT] = 503,
+		[ERR_NO_SPACE] = 503, [ERR_OVER_QUOTA] = 409, [ERR_LIMIT] = 409,       [ERR_NOT_FOUND] = 404,
+		[ERR_EXISTS] = 409,   [ERR_INVALID] = 422,    [ERR_FENCED] = 412,      [ERR_DENIED] = 409,
+		[ERR_CORRUPT] = 500,
+	};
+
+	web_refuse(w, statuses[err->code], "%s", err->text);
+}
+
+void
+web_on_result(void *arg, cJSON *result, const struct err *err)
+{
+	struct web_request *w = arg;
+
+	w->call = NULL;
+	if (err != NULL)
+		web_fail(w, err);
+	else
+		web_answer(w, 200, result);
+}
+
+void
+web_audit(struct web_request *w, const char *action, const char *target, const char *detail)
+{
+	char from[IP_TEXT_MAX];
+
+	ip_text(http_client(w->r), from);
+	log_info(http_log(w->r), "changed by an administrator", F_C("by", w->who.address), F_C("from", from),
+		 F_C("action", action), F_C("target", target), F_C("detail", detail != NULL ? detail : ""));
+	redis_call_key(w->web->admin.redis, NULL, NULL, "XADD", str_c(redis_key_pattern(KEY_ADMIN_LOG)), 14,
+		       (const struct str[]){STR("MAXLEN"), STR("~"), STR("10000"), STR("*"), STR("by"),
+					    str_c(w->who.address), STR("from"), str_c(from), STR("action"),
+					    str_c(action), STR("target"), str_c(target), STR("detail"),
+					    str_c(detail != NULL ? detail : "")});
+}
+
+struct str
+web_member(const struct web_request *w, const char *name)
+{
+	return str_c(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(w->body, name)));
+}

@@ -1,0 +1,128 @@
+// A tab of settings: a row of the API's answer is an input. A new setting of the
+// server is on the page without a further line here.
+import { api, begin, el, note, show } from './ui.js';
+
+export const TITLES = { 'pop': 'POP', 'imap': 'IMAP', 'ldap': 'LDAP', 'smtp-in': 'SMTP In', 'smtp-out': 'SMTP Out',
+  'xmpp': 'XMPP', 'ews': 'EWS', 'eas': 'EAS' };
+
+function title(name) {
+  return TITLES[name] || name[0].toUpperCase() + name.slice(1);
+}
+
+// Those with a title first, then every other group that the server has.
+export function settingsTabs(groups) {
+  const order = Object.keys(TITLES);
+  const names = groups.map(g => g.name);
+  return [...order.filter(n => names.includes(n)), ...names.filter(n => !order.includes(n))]
+    .map(name => ({ id: name, title: title(name), open: place => openGroup(place, name, '') }));
+}
+
+function input(row) {
+  const common = { id: row.name, name: row.name, 'aria-describedby': row.name + '-about ' + row.name + '-fault' };
+  if (!row.words)
+    return el('input', { ...common, type: row.secret ? 'password' : 'text', value: row.value, autocomplete: 'off',
+      spellcheck: 'false', placeholder: row.secret && row.set ? 'set, not shown' : undefined });
+  const known = row.words.includes(row.value);
+  const e = el('select', common, row.words.map(w => el('option', { value: w }, w)),
+    known ? null : el('option', { value: row.value }, row.value));
+  e.value = row.value;
+  return e;
+}
+
+function drawRow(row, state) {
+  const field = input(row);
+  const fault = el('div', { class: 'fault', id: row.name + '-fault', role: 'alert' }, row.error || '');
+  const mark = el('span', { class: 'mark' }, row.set ? (state.domain ? 'set for this domain' : 'set') : 'default');
+  const back = el('button', { type: 'button', disabled: !row.set, 'aria-label': `Back to the default: ${row.field}`,
+    onclick: () => save(state, { [row.field]: null }) }, 'Default');
+  const line = el('div', { class: 'row' },
+    el('label', { for: row.name }, row.field, mark, row.planned ? el('span', { class: 'mark' }, 'planned: not used yet') : null),
+    el('div', { class: 'field' }, field, back),
+    el('div', { class: 'about', id: row.name + '-about' }, row.help, '. Allowed: ', row.allowed,
+      row.unit ? `; a bare number is in ${row.unit}` : '', '. Default: ', row.default === '' ? 'empty' : row.default, '.'),
+    fault);
+  const first = field.value;
+  field.addEventListener('input', () => {
+    line.classList.toggle('changed', field.value !== first);
+    state.button.disabled = !Object.keys(changes(state)).length;
+  });
+  state.rows.push({ row, field, fault, first });
+  return line;
+}
+
+function changes(state) {
+  const out = {};
+  for (const { row, field, first } of state.rows)
+    if (field.value !== first) out[row.field] = field.value;
+  return out;
+}
+
+async function save(state, values) {
+  for (const { fault } of state.rows) fault.textContent = '';
+  try {
+    await api('PUT', 'settings/' + encodeURIComponent(state.hash), values, { 'If-Match': `"${state.version}"` });
+  } catch (e) {
+    tellFault(state, e);
+    return;
+  }
+  if (!state.isCurrent()) return;
+  // What is typed into other fields, and was not part of this, stays.
+  const kept = Object.fromEntries(Object.entries(changes(state)).filter(([name]) => !(name in values)));
+  await openGroup(state.place, state.name, state.domain, kept);
+  note('Saved. It is in force within a second.', 'good');
+}
+
+function tellFault(state, e) {
+  let first = null;
+  for (const { row, field, fault } of state.rows)
+    if (e.fields[row.field]) {
+      fault.textContent = e.fields[row.field];
+      field.setAttribute('aria-invalid', 'true');
+      first = first || field;
+    }
+  if (first) first.focus();
+  if (e.status === 412)
+    note('Somebody else has changed these settings meanwhile. Nothing was saved. Open the tab again to see them.', 'bad');
+  else
+    note(e.message, 'bad');
+}
+
+function domainBar(state, domains) {
+  if (!domains) return null;
+  const field = el('input', { id: 'domain', value: state.domain, list: 'domains', placeholder: 'example.com',
+    autocomplete: 'off', spellcheck: 'false' });
+  return el('form', { class: 'bar', onsubmit: event => {
+    event.preventDefault();
+    openGroup(state.place, state.name, field.value.trim());
+  } }, el('label', { for: 'domain' }, 'For one domain'), field, el('datalist', { id: 'domains' },
+    domains.map(d => el('option', { value: d }))), el('button', {}, 'Show'),
+    state.domain ? el('button', { type: 'button', onclick: () => openGroup(state.place, state.name, '') }, 'All domains') : null);
+}
+
+async function openGroup(place, name, domain, kept = {}) {
+  const hash = domain ? `${name}:${domain}` : name;
+  const isCurrent = begin();
+  let group, all;
+  try {
+    [group, all] = await Promise.all([api('GET', 'settings/' + encodeURIComponent(hash)), api('GET', 'settings')]);
+  } catch (e) {
+    note(e.message, 'bad');
+    return;
+  }
+  if (!isCurrent()) return;
+  const domains = all.groups.find(g => g.name === name).domains;
+  const state = { place, name, domain: group.domain || '', hash, version: group.version, isCurrent, rows: [] };
+  state.button = el('button', { class: 'first', id: 'save', disabled: true }, 'Save');
+  const rows = group.rows.map(row => drawRow(row, state));
+  show(place, el('h2', {}, title(name), state.domain ? ` for ${state.domain}` : ''), el('p', {}, group.help, '.'),
+    domainBar(state, domains),
+    el('form', { id: 'settings', novalidate: true, onsubmit: event => {
+      event.preventDefault();
+      save(state, changes(state));
+    } }, rows, el('div', { class: 'bar save' }, state.button)));
+  for (const line of state.rows)
+    if (line.row.field in kept) {
+      line.field.value = kept[line.row.field];
+      line.field.dispatchEvent(new Event('input'));
+    }
+}

@@ -1,0 +1,123 @@
+/* The administration page's inside.
+ *
+ *	web.c        what all requests share
+ *	api.c        the table of endpoints; a request's way to its handler
+ *	answer.c     answers in JSON, errors, the log of changes
+ *	session.c    who asks: by cookie or by Basic login
+ *	login.c      log in, log out
+ *	settings.c, cluster.c    handlers
+ *	page.c       the files of the page */
+#ifndef SP_FRONTEND_WEB_PRIVATE_H
+#define SP_FRONTEND_WEB_PRIVATE_H
+
+#include <cjson/cJSON.h>
+
+#include "frontend/web/web.h"
+#include "lib/admin/admin.h"
+#include "lib/admin/brokers.h"
+#include "lib/base/buf.h"
+
+struct web {
+	struct frontend *frontend; /* borrowed */
+	struct admin admin;
+	struct admin_brokers *brokers; /* owner; NULL until somebody asks for the queue */
+};
+
+/* Each may do what those before it may. Nothing is yet open to the administrator of a
+ * domain that is not open to any account. */
+enum web_role {
+	WEB_ANYBODY, /* not logged in */
+	WEB_USER,    /* any account */
+	WEB_DOMAIN_ADMIN,
+	WEB_SYSTEM_ADMIN,
+};
+
+#define WEB_TOKEN_MAX 65 /* 32 bytes in hexadecimal, with the NUL */
+
+/* Who asks. */
+struct web_identity {
+	char address[AUTH_ADDRESS_MAX];
+	enum web_role role;
+	bool by_cookie;
+	char session[WEB_TOKEN_MAX]; /* by cookie: the hash of its token */
+	char csrf[WEB_TOKEN_MAX];    /* by cookie: what X-Stagepost-Token must say */
+};
+
+#define WEB_ARGS_MAX 2
+
+/* A request of the API; in the request's arena. */
+struct web_request {
+	struct http_request *r;
+	struct web *web;
+	const struct web_endpoint *endpoint;
+	struct str args[WEB_ARGS_MAX]; /* what stands for the pattern's {}, decoded */
+	struct web_identity who;
+	struct buf bytes; /* owner: the body so far */
+	cJSON *body;	  /* owner: an object; NULL: the endpoint takes none */
+	struct admin_call *call;
+	struct auth_request *login;
+	void (*on_identity)(struct web_request *w);
+	void *state; /* the handler's, in the arena */
+};
+
+/* Changes take a JSON object as their body, unless they are orders without one. */
+struct web_endpoint {
+	enum http_method method;
+	const char *pattern; /* behind /api/v1/: "queue/{}/retry" */
+	enum web_role role;
+	bool body;
+	void (*handle)(struct web_request *w);
+};
+
+/* ---- web.c ---- */
+/* NULL: err. */
+struct admin_brokers *web_brokers(struct web *web, struct err *err);
+
+/* ---- answer.c ---- */
+/* All end the request. result is consumed. */
+void web_answer(struct web_request *w, int status, cJSON *result);
+/* {"error": text} */
+__attribute__((format(printf, 3, 4))) void web_refuse(struct web_request *w, int status, const char *format, ...);
+/* The status by the code. */
+void web_fail(struct web_request *w, const struct err *err);
+/* The same with the fields that http_begin() is followed by: an entity tag. */
+void web_answer_version(struct web_request *w, cJSON *result, const char *version);
+/* Callbacks of lib/admin with the request as their arg: the result with 200, or the
+ * error. w->call is the call. */
+void web_on_result(void *arg, cJSON *result, const struct err *err);
+/* Into the log and admin:log. detail may be NULL. */
+void web_audit(struct web_request *w, const char *action, const char *target, const char *detail);
+/* The text of a member; STR_NONE: there is none, or it is no text. */
+struct str web_member(const struct web_request *w, const char *name);
+
+/* ---- session.c ---- */
+/* w->on_identity comes, perhaps from within, or the request is answered (503).
+ * Without a login that is good the role is WEB_ANYBODY. */
+void web_identify(struct web_request *w);
+/* The account's role, and a mark of its record that changes with whatever makes its
+ * sessions end; false: it may not log in. */
+bool web_read_user(const struct directory_user *user, struct web_identity *who, char mark_out[WEB_TOKEN_MAX]);
+const char *web_role_name(enum web_role role);
+/* The key of a session in the store. */
+struct str web_session_key(struct arena *arena, struct str hash);
+void web_token_hash(struct str token, char out[WEB_TOKEN_MAX]);
+const char *web_cookie_name(const struct http_request *r);
+
+#define WEB_SESSION_IDLE_MS    (30 * 60 * 1000)
+#define WEB_SESSION_LONGEST_MS (12 * 60 * 60 * 1000)
+
+/* ---- handlers ---- */
+void web_login(struct web_request *w);
+void web_logout(struct web_request *w);
+void web_whoami(struct web_request *w);
+void web_settings_list(struct web_request *w);
+void web_settings_get(struct web_request *w);
+void web_settings_put(struct web_request *w);
+void web_settings_unset(struct web_request *w);
+void web_status(struct web_request *w);
+void web_queue_summary(struct web_request *w);
+void web_queue_list(struct web_request *w);
+void web_queue_show(struct web_request *w);
+void web_queue_order(struct web_request *w);
+
+#endif

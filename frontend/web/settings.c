@@ -1,0 +1,189 @@
+/* Protocol settings: read, changed as one step, taken back. */
+#include <stdio.h>
+
+#include "frontend/web/private.h"
+#include "lib/admin/settings_hash.h"
+#include "lib/settings/settings.h"
+
+/* "smtp-in" or "smtp-in:example.com": the hash that is meant. */
+struct settings_state {
+	struct str group;
+	char domain[DIRECTORY_DOMAIN_MAX]; /* canonical; empty: the group's own */
+	struct admin_settings_change *changes;
+	size_t count;
+};
+
+/* NULL: refused. */
+static struct settings_state *
+settings_target(struct web_request *w)
+{
+	struct settings_state *s = arena_new(http_arena(w->r), struct settings_state);
+	struct str domain;
+
+	w->state = s;
+	if (str_cut(w->args[0], ':', &s->group, &domain) && !directory_canonical_domain(domain, s->domain)) {
+		web_refuse(w, 404, "'%.*s' is no domain", STR_ARG(str_first(domain, 100)));
+		return NULL;
+	}
+	return s;
+}
+
+static void
+settings_on_hash(void *arg, cJSON *result, const struct err *err)
+{
+	struct web_request *w = arg;
+
+	w->call = NULL;
+	if (err != NULL)
+		web_fail(w, err);
+	else
+		web_answer_version(w, result,
+				   arena_strdup(http_arena(w->r), cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(
+									  result, "version"))));
+}
+
+static void
+settings_on_groups(void *arg, cJSON *result, const struct err *err)
+{
+	struct web_request *w = arg;
+	cJSON *o;
+
+	w->call = NULL;
+	if (err != NULL) {
+		web_fail(w, err);
+		return;
+	}
+	o = cJSON_CreateObject();
+	cJSON_AddItemToObject(o, "groups", result);
+	web_answer(w, 200, o);
+}
+
+void
+web_settings_list(struct web_request *w)
+{
+	w->call = admin_settings_groups(&w->web->admin, settings_on_groups, w);
+}
+
+void
+web_settings_get(struct web_request *w)
+{
+	struct settings_state *s = settings_target(w);
+
+	if (s != NULL)
+		w->call = admin_settings_group(&w->web->admin, s->group, str_c(s->domain), settings_on_hash, w);
+}
+
+/* ---- Changing ---- */
+
+static void
+settings_on_changed(void *arg, cJSON *result, const struct err *err)
+{
+	struct web_request *w = arg;
+	const cJSON *change;
+
+	w->call = NULL;
+	if (err != NULL) {
+		web_fail(w, err);
+		return;
+	}
+	cJSON_ArrayForEach (change, cJSON_GetObjectItem(result, "changes")) {
+		char *detail = cJSON_PrintUnformatted(change);
+		web_audit(w, "setting changed", cJSON_GetStringValue(cJSON_GetObjectItem(change, "name")), detail);
+		cJSON_free(detail);
+	}
+	settings_on_hash(w, result, NULL);
+}
+
+/* If-Match: "version", * or none. */
+static struct str
+settings_expected(const struct http_request *r)
+{
+	struct str text = http_field(r, STR("If-Match"));
+
+	if (str_eq(text, STR("*")))
+		return STR_NONE;
+	if (text.len >= 2 && text.p[0] == '"' && text.p[text.len - 1] == '"')
+		return str_first(str_from(text, 1), text.len - 2);
+	return text;
+}
+
+static void
+settings_change(struct web_request *w)
+{
+	struct settings_state *s = w->state;
+
+	w->call = admin_settings_group_change(&w->web->admin, s->group, str_c(s->domain), settings_expected(w->r),
+					      s->changes, s->count, settings_on_changed, w);
+}
+
+/* NULL: it may be stored. A change of a secret may be nothing but a text. */
+static const char *
+settings_take(struct web_request *w, const cJSON *member)
+{
+	struct settings_state *s = w->state;
+	struct arena *arena = http_arena(w->r);
+	struct admin_settings_change *c = &s->changes[s->count++];
+	const struct settings_row *row = settings_row_find(s->group, str_c(member->string));
+	struct err err;
+
+	if (row == NULL)
+		return "there is no such setting";
+	if (s->domain[0] != '\0' && row->scope != SCOPE_DOMAIN)
+		return "it cannot be set for one domain";
+	c->field = str_c(row->field);
+	if (cJSON_IsNull(member))
+		return NULL;
+	if (cJSON_IsString(member))
+		c->value = str_c(arena_strdup(arena, member->valuestring));
+	else if (cJSON_IsBool(member))
+		c->value = str_c(cJSON_IsTrue(member) ? "on" : "off");
+	else if (cJSON_IsNumber(member))
+		c->value = str_c(arena_printf(arena, "%.0f", member->valuedouble));
+	else
+		return "the value must be a text, a number or true or false";
+	return settings_check_value(row, c->value, &err) != 0 ? arena_strdup(arena, err.text) : NULL;
+}
+
+void
+web_settings_put(struct web_request *w)
+{
+	struct settings_state *s = settings_target(w);
+	const cJSON *member;
+	cJSON *faults, *o;
+
+	if (s == NULL)
+		return;
+	s->changes =
+		arena_array(http_arena(w->r), struct admin_settings_change, (size_t)cJSON_GetArraySize(w->body) + 1);
+	faults = cJSON_CreateObject();
+	cJSON_ArrayForEach (member, w->body) {
+		const char *fault = settings_take(w, member);
+		if (fault != NULL && !cJSON_HasObjectItem(faults, member->string))
+			cJSON_AddStringToObject(faults, member->string, fault);
+	}
+	if (faults->child == NULL) {
+		cJSON_Delete(faults);
+		settings_change(w);
+		return;
+	}
+	o = cJSON_CreateObject();
+	cJSON_AddStringToObject(o, "error", "nothing is stored: a value is not allowed");
+	cJSON_AddItemToObject(o, "fields", faults);
+	web_answer(w, 422, o);
+}
+
+void
+web_settings_unset(struct web_request *w)
+{
+	struct settings_state *s = settings_target(w);
+
+	if (s == NULL)
+		return;
+	s->changes = arena_new(http_arena(w->r), struct admin_settings_change);
+	s->changes[0].field = w->args[1];
+	s->count = 1;
+	if (settings_row_find(s->group, w->args[1]) == NULL)
+		web_refuse(w, 404, "there is no such setting");
+	else
+		settings_change(w);
+}

@@ -1,0 +1,46 @@
+/* What all requests of the API share. */
+#include "frontend/web/private.h"
+#include "lib/base/mem.h"
+
+struct web *
+web_new(struct frontend *f)
+{
+	struct web *web = mem_new(struct web);
+	struct service *s = f->service;
+
+	web->frontend = f;
+	web->admin = (struct admin){
+		.base = s->base,
+		.redis = s->redis,
+		.tracking = s->tracking,
+		.directory = f->directory,
+		.settings = s->settings,
+		.mailboxes = f->mailboxes,
+		.dkim = f->dkim_keys,
+		.redis_url = s->redis_url,
+		.blobs_url = s->blobs_url,
+	};
+	return web;
+}
+
+void
+web_free(struct web **web)
+{
+	if (*web == NULL)
+		return;
+	admin_brokers_free(&(*web)->brokers);
+	mem_free(*web);
+	*web = NULL;
+}
+
+struct admin_brokers *
+web_brokers(struct web *web, struct err *err)
+{
+	char name[SERVICE_ID_MAX + 8];
+
+	if (web->brokers == NULL) {
+		snprintf(name, sizeof(name), "%s-web", web->frontend->service->id);
+		web->brokers = admin_brokers_new(&web->admin, name, err);
+	}
+	return web->brokers;
+}
