@@ -16,6 +16,7 @@
 #include "lib/bus/client_private.h"
 #include "lib/bus/frame.h"
 #include "lib/bus/names.h"
+#include "lib/redis/keys.h"
 
 enum {
 	POLL_MS = 1000,
@@ -402,6 +403,20 @@ on_map(void *arg, const redisReply *reply, const struct err *err)
 }
 
 static void
+ask_broker(struct bus_client *b, struct str id)
+{
+	struct found_broker *found = mem_new(struct found_broker);
+	char key[sizeof(found->id) + 32];
+
+	found->client = b;
+	str_copy(id, found->id, sizeof(found->id));
+	b->replies_due++;
+	redis_call_key(b->redis, on_broker, found, "HMGET",
+		       redis_key_print(key, sizeof(key), KEY_CLUSTER_BROKER, str_c(found->id)), 4,
+		       (const struct str[]){STR("endpoint"), STR("boot"), STR("bus_version"), STR("bus_least")});
+}
+
+static void
 on_brokers(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct bus_client *b = arg;
@@ -413,16 +428,10 @@ on_brokers(void *arg, const redisReply *reply, const struct err *err)
 	b->refresh_unlike = false;
 	DL_FOREACH (b->peers, p)
 		p->announced = false;
-	for (size_t i = 0; !b->refresh_failed && i < reply->elements; i++) {
-		struct found_broker *found = mem_new(struct found_broker);
-		found->client = b;
-		str_copy(redis_str(reply->element[i]), found->id, sizeof(found->id));
-		b->replies_due++;
-		redis_callf(b->redis, on_broker, found,
-			    "HMGET " BUS_BROKER_KEY "%s endpoint boot bus_version bus_least", found->id);
-	}
+	for (size_t i = 0; !b->refresh_failed && i < reply->elements; i++)
+		ask_broker(b, redis_str(reply->element[i]));
 	b->replies_due++;
-	redis_callf(b->redis, on_map, b, "HGETALL " BUS_SHARDS_KEY);
+	redis_call_key(b->redis, on_map, b, "HGETALL", str_c(redis_key_pattern(KEY_CLUSTER_SHARDS)), 0, NULL);
 }
 
 static void
@@ -435,7 +444,7 @@ on_poll_timer(evutil_socket_t fd, short what, void *arg)
 		return;
 	b->refreshing = true;
 	b->replies_due++;
-	redis_callf(b->redis, on_brokers, b, "SMEMBERS " BUS_BROKERS_KEY);
+	redis_call_key(b->redis, on_brokers, b, "SMEMBERS", str_c(redis_key_pattern(KEY_CLUSTER_BROKERS)), 0, NULL);
 }
 
 void

@@ -6,6 +6,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/redis/keys.h"
 
 /* Names and findings come from whatever an operator typed. */
 enum { NAME_SHOWN_MAX = 300, FINDINGS_MAX = 200 };
@@ -106,7 +107,7 @@ find_fault(struct reading *r, struct str field, struct str value, const char *te
 	mem_free(finding->text);
 	finding->text = mem_strdup(text);
 	char key[NAME_SHOWN_MAX + 10];
-	snprintf(key, sizeof(key), "settings:%s", hash);
+	redis_key_print(key, sizeof(key), KEY_SETTINGS, str_c(hash));
 	log_error(NULL, "setting not obeyed", F_C("key", key), F_C("field", shown_field),
 		  F_STR("value", str_first(value, 200)), F_C("reason", text));
 	r->on_report(r->arg, name, text);

@@ -1,5 +1,4 @@
 /* Changes to one shard, gathered and sent as one script call. */
-#include <stdio.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/check.h"
@@ -144,9 +143,7 @@ done_key_number(struct call *c, unsigned shard, struct str id)
 		if (c->hours[i] == hour)
 			return FIXED_KEYS + i + 1;
 	c->hours[i] = hour;
-	c->keys[c->key_count].p = arena_alloc(&c->arena, SPOOL_KEY_MAX);
-	spool_done_key(shard, unix_ms, (char *)(uintptr_t)c->keys[c->key_count].p);
-	c->keys[c->key_count] = str_c(c->keys[c->key_count].p);
+	c->keys[c->key_count] = spool_done_key(shard, unix_ms, arena_alloc(&c->arena, SPOOL_KEY_MAX));
 	return ++c->key_count;
 }
 
@@ -195,7 +192,8 @@ void
 spool_batch_send(struct redis *r, const struct spool_lease *lease, const struct spool_batch *b, spool_on_written *cb,
 		 void *arg)
 {
-	static const char *const names[FIXED_KEYS] = {"lease", "env", "state", "events"};
+	static const enum redis_key keys[FIXED_KEYS] = {KEY_SPOOL_LEASE, KEY_SPOOL_ENVELOPES, KEY_SPOOL_STATES,
+							KEY_SPOOL_EVENTS};
 	struct write_call *w = mem_new(struct write_call);
 	struct call c = {.key_count = FIXED_KEYS, .arg_count = FIXED_ARGS};
 
@@ -204,11 +202,8 @@ spool_batch_send(struct redis *r, const struct spool_lease *lease, const struct 
 	c.keys = arena_array(&c.arena, struct str, FIXED_KEYS + b->count);
 	c.hours = arena_array(&c.arena, int64_t, b->count);
 	c.args = arena_array(&c.arena, struct str, FIXED_ARGS + ARGS_PER_CHANGE * b->count);
-	for (unsigned i = 0; i < FIXED_KEYS; i++) {
-		char *key = arena_alloc(&c.arena, SPOOL_KEY_MAX);
-		spool_key(lease->shard, names[i], key);
-		c.keys[i] = str_c(key);
-	}
+	for (unsigned i = 0; i < FIXED_KEYS; i++)
+		c.keys[i] = spool_key(keys[i], lease->shard, arena_alloc(&c.arena, SPOOL_KEY_MAX));
 	c.args[0] = str_c(lease->value);
 	c.args[1] = str_c(arena_printf(&c.arena, "%u", b->events_kept));
 	for (size_t i = 0; i < b->count; i++)

@@ -8,6 +8,10 @@
 void announce_tick(struct broker *b);
 /* Its shards, as far as it is time. */
 void announce_hints(struct broker *b, int64_t now_ms);
+/* A shard was taken; all are told at once. */
+void announce_shard(const struct shard *s);
+/* A shard is being given up. */
+void announce_no_shard(const struct shard *s);
 /* Something is different: the others look at once. */
 void announce_change(struct broker *b);
 /* It goes. */
