@@ -84,6 +84,7 @@ struct blob_store {
 	uint64_t fds_tick;
 };
 
+/* ---- Threads ---- lib/blob/thread.c */
 void task_thread_init(struct task_thread *w);
 /* What is queued is still done. */
 void task_thread_stop(struct task_thread *w);

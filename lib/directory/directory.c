@@ -4,13 +4,6 @@
 /* A record costs some 500 bytes with its key. */
 enum { CACHE_RECORDS = 32768, CACHE_AGE_MS = 60000 };
 
-void
-directory_cache_record(struct directory *d, struct str key, struct record *record)
-{
-	if (d->tracking != NULL)
-		cache_put(&d->cache, key, record);
-}
-
 static void
 tell_watches(struct directory *d, struct str address)
 {
@@ -122,10 +115,4 @@ directory_watch_users(struct directory *d, void (*on_user_changed)(void *arg, st
 	w->on_user_changed = on_user_changed;
 	w->arg = arg;
 	LL_APPEND(d->watches, w);
-}
-
-const struct settings *
-directory_settings(const struct directory *d)
-{
-	return d->settings != NULL ? settings_current(d->settings) : settings_defaults();
 }

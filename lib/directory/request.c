@@ -49,6 +49,14 @@ detach_fetch(struct fetch *fetch)
 
 static void request_go_on(struct request *req);
 
+/* Not where there are no notices to keep it true. */
+static void
+fetch_keep(struct fetch *fetch, struct record *record)
+{
+	if (fetch->d->tracking != NULL)
+		cache_put(&fetch->d->cache, str_of(fetch->key, fetch->hh.keylen), record);
+}
+
 static void
 on_fetched(void *arg, const redisReply *reply, const struct err *err)
 {
@@ -60,7 +68,7 @@ on_fetched(void *arg, const redisReply *reply, const struct err *err)
 	}
 	struct record *record = reply != NULL ? record_new(fetch->kind, reply) : NULL;
 	if (record != NULL && !fetch->is_detached)
-		directory_cache_record(d, str_of(fetch->key, fetch->hh.keylen), record);
+		fetch_keep(fetch, record);
 	unlink_fetch(fetch);
 	for (struct waiter *w = fetch->waiters, *next; w != NULL; w = next) {
 		next = w->next;
