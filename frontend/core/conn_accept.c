@@ -24,7 +24,7 @@ set_log(struct conn *c)
 /* The addresses are known: one connection too many is refused, else TLS or the
  * greeting follows. */
 static void
-enter(struct conn *c)
+conn_accept_enter(struct conn *c)
 {
 	const struct settings *settings = frontend_settings(&c->core->frontend);
 	struct bufferevent *bev;
@@ -98,7 +98,7 @@ on_proxy_readable(evutil_socket_t fd, short what, void *arg)
 		c->local_port = header.destination_port;
 		c->local_known = true;
 	}
-	enter(c);
+	conn_accept_enter(c);
 }
 
 static void
@@ -138,7 +138,7 @@ conn_accept(struct core *core, struct protocol_state *state, const struct protoc
 	if (balancers != NULL && ip_blocks_have(balancers, &c->peer))
 		await_proxy(c);
 	else
-		enter(c);
+		conn_accept_enter(c);
 }
 
 /* ---- The process ends ---- */

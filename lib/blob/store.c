@@ -13,7 +13,7 @@
 /* ---- Back to the loop ---- */
 
 static void
-run_done(struct blob_store *s)
+store_run_done(struct blob_store *s)
 {
 	struct task *list;
 
@@ -32,16 +32,16 @@ run_done(struct blob_store *s)
 }
 
 static void
-on_done(evutil_socket_t fd, short what, void *arg)
+store_on_done(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
-	run_done(arg);
+	store_run_done(arg);
 }
 
 /* ---- Open and close ---- */
 
 static int
-make_folders(const char *path, struct err *err)
+store_make_folders(const char *path, struct err *err)
 {
 	char part[PATH_MAX];
 	struct stat st;
@@ -72,7 +72,7 @@ blob_store_open(struct event_base *base, const char *url, struct err *err)
 		return NULL;
 	}
 	url += strlen("file:");
-	if (make_folders(url, err) != 0)
+	if (store_make_folders(url, err) != 0)
 		return NULL;
 	s = mem_new(struct blob_store);
 	str_copy(str_c(url), s->folder, sizeof(s->folder) - 32);
@@ -87,7 +87,7 @@ blob_store_open(struct event_base *base, const char *url, struct err *err)
 	task_thread_init(&s->releaser);
 	committer_start(s);
 	if (base != NULL)
-		s->done_event = event_new(base, -1, 0, on_done, s);
+		s->done_event = event_new(base, -1, 0, store_on_done, s);
 	for (unsigned i = 0; i < READ_FDS; i++)
 		s->fds[i].fd = -1;
 	return s;
@@ -108,7 +108,7 @@ blob_store_close(struct blob_store **sp)
 		task_thread_stop(&s->readers[i]);
 	task_thread_stop(&s->releaser);
 	watch_stop(s);
-	run_done(s);
+	store_run_done(s);
 	watch_free(s);
 	CHECKF(s->open_tasks == 0, "%zu tasks", s->open_tasks);
 	for (unsigned i = 0; i < s->pool_count; i++)

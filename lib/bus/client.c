@@ -30,7 +30,7 @@ enum {
 };
 
 static void
-schedule(struct event *timer, int64_t ms)
+client_schedule(struct event *timer, int64_t ms)
 {
 	struct timeval tv = clock_timeval(ms);
 	event_add(timer, &tv);
@@ -133,7 +133,7 @@ on_pong(struct bus_client *b, struct bus_peer *p, const Stagepost__Pong *pong)
 }
 
 static void
-on_message(void *arg, struct str from, struct str payload)
+client_on_message(void *arg, struct str from, struct str payload)
 {
 	struct bus_peer *p = arg;
 	struct bus_client *b = p->client;
@@ -225,7 +225,7 @@ peer_reach(struct bus_peer *p)
 static void
 connect_peer(struct bus_client *b, const char *id, struct str endpoint, struct str boot)
 {
-	static const struct bus_socket_events events = {.on_message = on_message};
+	static const struct bus_socket_events events = {.on_message = client_on_message};
 	struct bus_peer *p;
 	char routing[BUS_NAME_MAX + 24];
 	const int on = 1;
@@ -258,7 +258,7 @@ connect_peer(struct bus_client *b, const char *id, struct str endpoint, struct s
 	}
 	p->socket = bus_socket_new(b->base, zmq, &events, p);
 	DL_APPEND(b->peers, p);
-	schedule(b->ping, FIRST_PING_MS);
+	client_schedule(b->ping, FIRST_PING_MS);
 }
 
 int
@@ -287,7 +287,7 @@ on_ping_timer(evutil_socket_t fd, short what, void *arg)
 			wait_ms = now_ms - p->connected_ms < FIRST_PINGS_MS ? FIRST_PING_MS : NEXT_PING_MS;
 	}
 	find_open_shards(b); /* those that fell silent are closed */
-	schedule(b->ping, wait_ms);
+	client_schedule(b->ping, wait_ms);
 }
 
 /* ---- The announcements ---- */
@@ -398,7 +398,7 @@ on_map(void *arg, const redisReply *reply, const struct err *err)
 			log_trouble_over(&b->unlike, NULL, "all brokers are of versions that go together",
 					 F_C("name", b->name));
 	}
-	schedule(b->poll, b->refresh_again ? REFRESH_GAP_MS : POLL_MS);
+	client_schedule(b->poll, b->refresh_again ? REFRESH_GAP_MS : POLL_MS);
 	b->refresh_again = false;
 }
 
@@ -453,7 +453,7 @@ bus_client_refresh(struct bus_client *b)
 	if (b->refreshing)
 		b->refresh_again = true;
 	else
-		schedule(b->poll, REFRESH_GAP_MS);
+		client_schedule(b->poll, REFRESH_GAP_MS);
 }
 
 static void
@@ -464,7 +464,7 @@ on_notice(void *arg, struct str channel, struct str payload)
 }
 
 static void
-on_notices_lost(void *arg)
+client_on_notices_lost(void *arg)
 {
 	bus_client_refresh(arg);
 }
@@ -493,9 +493,9 @@ bus_client_new(struct event_base *base, struct redis *r, struct tracking *t, con
 	b->news_event = event_new(base, -1, 0, hand_over_send_news, b);
 	CHECK(b->poll != NULL && b->ping != NULL && b->hand_over_tick != NULL && b->news_event != NULL);
 	if (t != NULL)
-		b->subscription = tracking_subscribe(t, STR(BUS_BROKERS_CHANNEL), on_notice, on_notices_lost, b);
-	schedule(b->poll, 0);
-	schedule(b->ping, PING_MS);
+		b->subscription = tracking_subscribe(t, STR(BUS_BROKERS_CHANNEL), on_notice, client_on_notices_lost, b);
+	client_schedule(b->poll, 0);
+	client_schedule(b->ping, PING_MS);
 	return b;
 }
 

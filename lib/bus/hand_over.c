@@ -37,7 +37,7 @@ hand_over_free(struct bus_client *b, struct hand_over *h)
 }
 
 static void
-end(struct bus_client *b, struct hand_over *h, const struct err *err)
+hand_over_end(struct bus_client *b, struct hand_over *h, const struct err *err)
 {
 	bus_on_handed_over *cb = h->cb;
 	void *arg = h->arg;
@@ -198,7 +198,7 @@ bus_body_synced(struct bus_client *b, struct hand_over *h)
 	h->unsynced = false;
 	hand_over_add_news(b, h, false);
 	if (h->answered && hand_over_answer_is_good(h)) {
-		end(b, h, NULL);
+		hand_over_end(b, h, NULL);
 		return;
 	}
 	/* Refused, not sent, or too long ago: now as any other. */
@@ -227,7 +227,7 @@ hand_over_on_durable(struct bus_client *b, struct hand_over *h)
 		return;
 	}
 	if (hand_over_answer_is_good(h)) {
-		end(b, h, NULL);
+		hand_over_end(b, h, NULL);
 		return;
 	}
 	h->sent_to = NULL; /* so late that it is asked again, by the tick */
@@ -280,7 +280,7 @@ hand_over_on_reply(struct bus_client *b, const Stagepost__Frame *frame)
 		/* A copy that was sent before may be waiting to be written. */
 		err_set(&err, hand_over_is_in_doubt(h) ? ERR_TIMEOUT : ERR_LIMIT, "the broker is busy: %s",
 			reply->text);
-		end(b, h, &err);
+		hand_over_end(b, h, &err);
 		break;
 	case STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE: try_again(b, h, NOT_MINE_RETRY_MS); break;
 	default:
@@ -325,7 +325,7 @@ give_up(struct bus_client *b, struct hand_over *h)
 		err_set(&err, ERR_UNAVAILABLE, "no broker could write the message");
 	else
 		err_set(&err, ERR_UNAVAILABLE, "no broker owns shard %u", h->shard);
-	end(b, h, &err);
+	hand_over_end(b, h, &err);
 }
 
 void

@@ -44,7 +44,7 @@ take_targets(struct order *o, const struct str *targets, unsigned count)
 
 /* ---- Adding: no loop? into the index, the record, the index once more ---- */
 static void
-on_refusal_cleaned(void *arg, const redisReply *reply, const struct err *err)
+aliases_on_refusal_cleaned(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct order *o = arg;
 	(void)reply;
@@ -62,7 +62,7 @@ on_alias_added(void *arg, const redisReply *reply, const struct err *err)
 	else if (err->code == ERR_DENIED) {
 		/* A user: he is no alias and must not stand among them. */
 		o->err = *err;
-		order_remove_member(o, on_refusal_cleaned);
+		order_remove_member(o, aliases_on_refusal_cleaned);
 	} else
 		order_end(o, err);
 }

@@ -51,7 +51,7 @@ on_domain_key(void *arg, struct str key)
 }
 
 static void
-on_notices_lost(void *arg)
+directory_on_notices_lost(void *arg)
 {
 	directory_forget_all(arg);
 	tell_watches(arg, STR_NONE);
@@ -67,7 +67,7 @@ directory_new(struct event_base *base, struct redis *r, struct tracking *trackin
 	d->settings = settings;
 	cache_init(&d->cache, CACHE_RECORDS, CACHE_AGE_MS);
 	if (tracking != NULL) {
-		tracking_watch_prefix(tracking, "user:", on_user_key, on_notices_lost, d);
+		tracking_watch_prefix(tracking, "user:", on_user_key, directory_on_notices_lost, d);
 		tracking_watch_prefix(tracking, "alias:", on_alias_key, NULL, d);
 		tracking_watch_prefix(tracking, "domain:", on_domain_key, NULL, d);
 	}

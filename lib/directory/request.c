@@ -58,7 +58,7 @@ fetch_keep(struct fetch *fetch, struct record *record)
 }
 
 static void
-on_fetched(void *arg, const redisReply *reply, const struct err *err)
+request_on_fetched(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct fetch *fetch = arg;
 	struct directory *d = fetch->d;
@@ -98,7 +98,7 @@ fetch_get(struct directory *d, enum record_kind kind, struct str key)
 	fetch->kind = kind;
 	memcpy(fetch->key, key.p, key.len);
 	HASH_ADD(hh, d->fetches, key, key.len, fetch);
-	record_request(d->redis, kind, key, on_fetched, fetch);
+	record_request(d->redis, kind, key, request_on_fetched, fetch);
 	return fetch;
 }
 

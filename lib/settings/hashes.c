@@ -165,7 +165,7 @@ is_domain_bad(const struct settings_hash *h)
 }
 
 static bool
-set_text(struct settings_hash *h, unsigned row, struct str text)
+hashes_set_text(struct settings_hash *h, unsigned row, struct str text)
 {
 	if (h->texts[row] != NULL && str_eq(str_c(h->texts[row]), text))
 		return false;
@@ -207,7 +207,7 @@ apply_field(struct reading *r, struct str field, struct str value, bool *is_pres
 		find_fault(r, field, value, err.text);
 		return false;
 	}
-	return set_text(h, (unsigned)(row - h->rows), value);
+	return hashes_set_text(h, (unsigned)(row - h->rows), value);
 }
 
 bool
@@ -252,7 +252,7 @@ settings_hash_apply_wrong_type(struct settings_hash *h, settings_on_report *on_r
 
 /* ---- Building ---- */
 static int
-compare_names(const struct settings_hash *a, const struct settings_hash *b)
+hashes_compare_names(const struct settings_hash *a, const struct settings_hash *b)
 {
 	return strcmp(a->name, b->name);
 }
@@ -264,7 +264,7 @@ settings_hashes_build(struct settings_hash **table)
 	struct settings_hash *h;
 	/* Two hashes may name one domain in different case: in a fixed order, so
 	 * that all processes agree. */
-	HASH_SORT(*table, compare_names);
+	HASH_SORT(*table, hashes_compare_names);
 	for (h = *table; h != NULL; h = h->hh.next)
 		for (unsigned row = 0; row < h->row_count; row++) {
 			if (h->texts[row] == NULL)

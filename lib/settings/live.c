@@ -54,10 +54,10 @@ struct settings_live {
 	unsigned polls;	 /* set up so far */
 };
 
-static void settle(struct settings_live *l);
+static void live_settle(struct settings_live *l);
 
 static struct call *
-call_new(struct settings_live *l, struct settings_hash *h)
+live_call_new(struct settings_live *l, struct settings_hash *h)
 {
 	struct call *call = mem_new(struct call);
 	call->l = l;
@@ -68,7 +68,7 @@ call_new(struct settings_live *l, struct settings_hash *h)
 
 /* Returns NULL when the settings_live is gone. */
 static struct settings_live *
-call_end(struct call *call)
+live_call_end(struct call *call)
 {
 	struct settings_live *l = call->l;
 	if (l != NULL)
@@ -91,7 +91,7 @@ is_wrong_type(const struct err *err)
 
 /* ---- settings:errors ---- */
 static void
-report(void *arg, const char *name, const char *text)
+live_report(void *arg, const char *name, const char *text)
 {
 	struct settings_live *l = arg;
 	const struct str pair[] = {str_c(name), str_c(text)};
@@ -119,7 +119,7 @@ find_finding(const struct settings_live *l, const char *name)
 static void
 on_errors_read(void *arg, const redisReply *reply, const struct err *err)
 {
-	struct settings_live *l = call_end(arg);
+	struct settings_live *l = live_call_end(arg);
 	if (l == NULL)
 		return;
 	if (err != NULL && is_wrong_type(err)) {
@@ -136,14 +136,14 @@ on_errors_read(void *arg, const redisReply *reply, const struct err *err)
 	for (struct settings_hash *h = l->hashes; h != NULL; h = h->hh.next)
 		for (struct settings_finding *f = h->findings; f != NULL; f = f->hh.next)
 			if (!str_eq(redis_field(reply, f->name), str_c(f->text)))
-				report(l, f->name, f->text);
+				live_report(l, f->name, f->text);
 }
 
 static void
 reconcile_errors(struct settings_live *l)
 {
 	if (l->report_errors)
-		redis_call_key(l->redis, on_errors_read, call_new(l, NULL), "HGETALL", live_errors_key(), 0, NULL);
+		redis_call_key(l->redis, on_errors_read, live_call_new(l, NULL), "HGETALL", live_errors_key(), 0, NULL);
 }
 
 /* ---- A new snapshot ---- */
@@ -185,15 +185,15 @@ static void
 on_hash_read(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct settings_hash *h = ((struct call *)arg)->h;
-	struct settings_live *l = call_end(arg);
+	struct settings_live *l = live_call_end(arg);
 	if (l == NULL)
 		return;
 	l->readings--;
 	h->reading = false;
 	if (reply != NULL)
-		l->changed |= settings_hash_apply(h, reply, report, l);
+		l->changed |= settings_hash_apply(h, reply, live_report, l);
 	else if (is_wrong_type(err))
-		settings_hash_apply_wrong_type(h, report, l);
+		settings_hash_apply_wrong_type(h, live_report, l);
 	else
 		l->round_failed = true;
 
@@ -201,7 +201,7 @@ on_hash_read(void *arg, const redisReply *reply, const struct err *err)
 		read_hash(l, h);
 	else if (h->is_empty && (h->domain != NULL || h->group == NULL))
 		settings_hash_remove(&l->hashes, h);
-	settle(l);
+	live_settle(l);
 }
 
 static void
@@ -216,7 +216,7 @@ read_hash(struct settings_live *l, struct settings_hash *h)
 	h->reading = true;
 	l->readings++;
 	/* Of a group or, as its name has the domain, of a domain's overrides. */
-	redis_call_key(l->redis, on_hash_read, call_new(l, h), "HGETALL",
+	redis_call_key(l->redis, on_hash_read, live_call_new(l, h), "HGETALL",
 		       redis_key_print(key, sizeof(key), KEY_SETTINGS, str_c(h->name)), 0, NULL);
 }
 
@@ -237,7 +237,7 @@ static redis_on_reply on_scanned;
 static void
 live_scan(struct settings_live *l, struct str cursor)
 {
-	redis_call(l->redis, on_scanned, call_new(l, NULL), 6,
+	redis_call(l->redis, on_scanned, live_call_new(l, NULL), 6,
 		   (const struct str[]){STR("SCAN"), cursor, STR("MATCH"), STR(KEY_PREFIX "*"), STR("COUNT"),
 					STR(SCAN_COUNT)});
 }
@@ -245,13 +245,13 @@ live_scan(struct settings_live *l, struct str cursor)
 static void
 on_scanned(void *arg, const redisReply *reply, const struct err *err)
 {
-	struct settings_live *l = call_end(arg);
+	struct settings_live *l = live_call_end(arg);
 	if (l == NULL)
 		return;
 	if (err != NULL || reply->elements != 2) {
 		l->scanning = false;
 		l->round_failed = true;
-		settle(l);
+		live_settle(l);
 		return;
 	}
 	const redisReply *keys = reply->element[1];
@@ -263,7 +263,7 @@ on_scanned(void *arg, const redisReply *reply, const struct err *err)
 	struct str cursor = redis_str(reply->element[0]);
 	if (str_eq(cursor, STR("0"))) {
 		l->scanning = false;
-		settle(l);
+		live_settle(l);
 		return;
 	}
 	live_scan(l, cursor);
@@ -316,7 +316,7 @@ end_round(struct settings_live *l)
 
 /* After each answer: is there anything to be done now? */
 static void
-settle(struct settings_live *l)
+live_settle(struct settings_live *l)
 {
 	if (l->readings > 0)
 		return;
@@ -357,7 +357,7 @@ on_key_changed(void *arg, struct str key)
 }
 
 static void
-on_notices_lost(void *arg)
+live_on_notices_lost(void *arg)
 {
 	start_round(arg, true);
 }
@@ -404,7 +404,7 @@ settings_live_new(struct event_base *base, struct redis *r, struct tracking *t, 
 	CHECK(l->debounce != NULL && l->retry != NULL && l->poll != NULL);
 	poll_later(l);
 	if (t != NULL)
-		tracking_watch_prefix(t, KEY_PREFIX, on_key_changed, on_notices_lost, l);
+		tracking_watch_prefix(t, KEY_PREFIX, on_key_changed, live_on_notices_lost, l);
 	start_round(l, true);
 	return l;
 }

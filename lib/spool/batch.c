@@ -61,7 +61,7 @@ spool_batch_bytes(const struct spool_batch *b)
 }
 
 static void
-append(struct spool_batch *b, char verb, struct str id, struct str data, int64_t retention_ms)
+batch_append(struct spool_batch *b, char verb, struct str id, struct str data, int64_t retention_ms)
 {
 	if (b->count == b->capacity) {
 		b->capacity = b->capacity == 0 ? 16 : b->capacity * 2;
@@ -77,38 +77,38 @@ append(struct spool_batch *b, char verb, struct str id, struct str data, int64_t
 void
 spool_batch_add(struct spool_batch *b, struct str id, struct str envelope)
 {
-	append(b, 'a', id, envelope, 0);
+	batch_append(b, 'a', id, envelope, 0);
 }
 
 void
 spool_batch_add_unsynced(struct spool_batch *b, struct str id, struct str envelope)
 {
-	append(b, 'u', id, envelope, 0);
+	batch_append(b, 'u', id, envelope, 0);
 }
 
 void
 spool_batch_withdraw(struct spool_batch *b, struct str id)
 {
-	append(b, 'w', id, STR_NONE, 0);
+	batch_append(b, 'w', id, STR_NONE, 0);
 }
 
 void
 spool_batch_save(struct spool_batch *b, struct str id, struct str state)
 {
-	append(b, 's', id, state, 0);
+	batch_append(b, 's', id, state, 0);
 }
 
 void
 spool_batch_finish(struct spool_batch *b, struct str id, struct str trace, int64_t retention_ms)
 {
-	append(b, 'f', id, retention_ms > 0 ? trace : STR("-"),
-	       retention_ms < REMEMBER_LEAST_MS ? REMEMBER_LEAST_MS : retention_ms);
+	batch_append(b, 'f', id, retention_ms > 0 ? trace : STR("-"),
+		     retention_ms < REMEMBER_LEAST_MS ? REMEMBER_LEAST_MS : retention_ms);
 }
 
 void
 spool_batch_pass(struct spool_batch *b, struct str id)
 {
-	append(b, 'p', id, STR_NONE, 0);
+	batch_append(b, 'p', id, STR_NONE, 0);
 }
 
 void

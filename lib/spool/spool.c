@@ -253,7 +253,7 @@ struct page_call {
 };
 
 static void
-on_page(void *arg, const redisReply *reply, const struct err *err)
+spool_on_page_read(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct page_call *c = arg;
 	struct spool_entry *entries = NULL;
@@ -295,7 +295,7 @@ spool_read_page(struct redis *r, unsigned shard, uint64_t cursor, unsigned count
 	args[1] = spool_number(count, count_text);
 	c->cb = cb;
 	c->arg = arg;
-	redis_eval(r, on_page, c, &spool_page, 2, keys, 2, args);
+	redis_eval(r, spool_on_page_read, c, &spool_page, 2, keys, 2, args);
 }
 
 /* ---- Events ---- */

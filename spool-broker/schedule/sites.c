@@ -353,7 +353,7 @@ site_end(struct schedule *s, struct site *site, enum try_end end, const char *tr
 /* ---- Permits ---- */
 /* Parts that would begin at once if the limits of all brokers let them. */
 static unsigned
-wanted(const struct site *site)
+sites_wanted(const struct site *site)
 {
 	unsigned room = window_room(site), count = 0;
 	const struct lane *l;
@@ -380,7 +380,7 @@ sites_next_wish(struct schedule *s, int64_t now_ms, struct permit_wish *wish_out
 	heap_remove(&s->asks, node);
 	*wish_out = (struct permit_wish){.site = site->name,
 					 .active = site->active,
-					 .wanted = wanted(site),
+					 .wanted = sites_wanted(site),
 					 .returned = site->tokens,
 					 .limits = site->limits};
 	site->tokens = 0;
