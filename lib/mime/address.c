@@ -38,7 +38,7 @@ address_peek(const struct reader *r)
 /* Skips white space and comments; the text of the last comment is kept, since
  * "joe@x (Joe Doe)" is an old way of giving a name. */
 static void
-skip(struct reader *r, struct str *comment_out)
+address_skip_over(struct reader *r, struct str *comment_out)
 {
 	struct str before = r->rest, text;
 	ptrdiff_t open, close;
@@ -95,7 +95,7 @@ take_phrase(struct reader *r, struct str *comment_out)
 	struct buf out = BUF_EMPTY;
 	struct str phrase;
 
-	skip(r, comment_out);
+	address_skip_over(r, comment_out);
 	while (r->rest.len != 0 && strchr(",;:<>@", address_peek(r)) == NULL) {
 		const char *before = r->rest.p;
 		if (address_peek(r) == '"')
@@ -103,7 +103,7 @@ take_phrase(struct reader *r, struct str *comment_out)
 		else
 			take_atom(r, &out);
 		const char *after = r->rest.p;
-		skip(r, comment_out);
+		address_skip_over(r, comment_out);
 		if (r->rest.p != after && r->rest.len != 0 && strchr(",;:<>@", address_peek(r)) == NULL)
 			buf_add_byte(&out, ' ');
 		if (r->rest.p == before)
@@ -121,7 +121,7 @@ take_words(struct reader *r, const char *stops)
 	struct buf out = BUF_EMPTY;
 	struct str words;
 
-	skip(r, NULL);
+	address_skip_over(r, NULL);
 	while (r->rest.len != 0 && (address_peek(r) == '\0' || strchr(stops, address_peek(r)) == NULL)) {
 		if (address_peek(r) == '"')
 			take_quoted(r, &out);
@@ -130,7 +130,7 @@ take_words(struct reader *r, const char *stops)
 				buf_add_byte(&out, address_peek(r));
 			r->rest = str_from(r->rest, 1);
 		}
-		skip(r, NULL);
+		address_skip_over(r, NULL);
 	}
 	words = arena_str(r->arena, buf_str(&out));
 	buf_fini(&out);
@@ -158,7 +158,7 @@ take_angle(struct reader *r, struct str name)
 	struct str local, host = STR_NONE, route = STR_NONE;
 
 	r->rest = str_from(r->rest, 1);
-	skip(r, NULL);
+	address_skip_over(r, NULL);
 	if (address_peek(r) == '@')
 		route = take_route(r);
 	local = take_words(r, "@>");
@@ -198,10 +198,10 @@ take_one(struct reader *r)
 			address_add(r, MIME_MAILBOX, mime_unfold(comment, r->arena), phrase, STR_NONE);
 	}
 	/* What follows up to the next separator belongs to nothing. */
-	skip(r, NULL);
+	address_skip_over(r, NULL);
 	while (r->rest.len != 0 && address_peek(r) != ',' && address_peek(r) != ';') {
 		r->rest = str_from(r->rest, 1);
-		skip(r, NULL);
+		address_skip_over(r, NULL);
 	}
 }
 
@@ -213,7 +213,7 @@ mime_parse_addresses(struct str raw, struct arena *arena)
 
 	while (r.rest.len != 0 && r.count < MIME_ADDRESSES_MAX) {
 		char c;
-		skip(&r, NULL);
+		address_skip_over(&r, NULL);
 		c = address_peek(&r);
 		if (c == ',' || c == '>') {
 			r.rest = str_from(r.rest, 1);

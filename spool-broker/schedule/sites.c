@@ -63,7 +63,7 @@ site_get(struct schedule *s, struct str name)
 }
 
 static void
-forget(struct schedule *s, struct site *site)
+site_forget(struct schedule *s, struct site *site)
 {
 	DL_DELETE(s->resting, site);
 	s->resting_count--;
@@ -80,7 +80,7 @@ sites_forget(struct schedule *s, bool all)
 {
 	while (s->resting != NULL &&
 	       (all || s->resting_count > RESTING_MAX || s->now_ms - s->resting->rests_since_ms > REST_MS))
-		forget(s, s->resting);
+		site_forget(s, s->resting);
 }
 
 /* Nothing is wrong with it any more. */
