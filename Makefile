@@ -108,7 +108,8 @@ SRC_delivery-worker := delivery-worker
 .PHONY: all
 all: $(PROGRAMS:%=$(BUILD)/%)
 
-# A unit test of a program's file links that program's objects but its main.
+# A unit test of a program's file links that program's objects but its main. What the
+# test defines takes the place of a library's function (muldefs: the first one counts).
 define program_rules
 OBJ_$(1) := $$(call objects,$$(call sources,$$(SRC_$(1))))
 $(BUILD)/$(1): $$(OBJ_$(1)) $(ALL_LIBS)
@@ -117,7 +118,7 @@ $(BUILD)/$(1): $$(OBJ_$(1)) $(ALL_LIBS)
 $(BUILD)/tests/unit/$$(SRC_$(1))/%: $(BUILD)/obj/tests/unit/$$(SRC_$(1))/%.o $$(filter-out %/main.o,$$(OBJ_$(1))) $(ALL_LIBS)
 	@mkdir -p $$(@D)
 	@echo "  LD    $$@"
-	$(Q)$(CC) $(LDFLAGS) -o $$@ $$< $$(filter-out %/main.o,$$(OBJ_$(1))) -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(PKG_LIBS) -lcmocka
+	$(Q)$(CC) $(LDFLAGS) -o $$@ $$< $$(filter-out %/main.o,$$(OBJ_$(1))) -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(PKG_LIBS) -lcmocka -Wl,-z,muldefs
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rules,$(p))))
 

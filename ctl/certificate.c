@@ -32,7 +32,7 @@ add_extension(X509 *cert, int nid, const char *value)
 
 /* Fills in and signs; false: see OpenSSL's error queue. */
 static int
-fill(X509 *cert, EVP_PKEY *key, const char *hostname)
+certificate_fill_in(X509 *cert, EVP_PKEY *key, const char *hostname)
 {
 	X509_NAME *name = X509_get_subject_name(cert);
 	char alt[400];
@@ -80,7 +80,7 @@ certificate_ensure(const char *cert_path, const char *key_path, const char *host
 		return 0;
 	key = EVP_EC_gen("P-256");
 	cert = X509_new();
-	if (key == NULL || cert == NULL || !fill(cert, key, hostname))
+	if (key == NULL || cert == NULL || !certificate_fill_in(cert, key, hostname))
 		result = err_set(err, ERR_IO, "making a certificate: %s", ERR_reason_error_string(ERR_get_error()));
 	else
 		result = write_files(cert_path, key_path, cert, key, err);

@@ -179,3 +179,13 @@ end:
 	arena_fini(&ctl.arena);
 	return result;
 }
+
+void
+demo_print_try(const struct layout *l)
+{
+	printf("\nTry:\n"
+	       "  swaks --server 127.0.0.1:%d --from bob@example.test --to alice@example.test\n"
+	       "  curl -k --user alice@example.test:secret 'pop3s://127.0.0.1:%d/1'\n"
+	       "  curl -k --user alice@example.test:secret 'imaps://127.0.0.1:%d/INBOX;MAILINDEX=1'\n\n",
+	       layout_port(l, 25, 0), layout_port(l, 995, 0), layout_port(l, 993, 0));
+}

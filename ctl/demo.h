@@ -7,5 +7,7 @@
 
 /* Does nothing if the cluster has a domain already. */
 int demo_run(const struct layout *l, struct err *err);
+/* Commands that a person may try with it. */
+void demo_print_try(const struct layout *l);
 
 #endif

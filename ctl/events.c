@@ -66,7 +66,7 @@ take_line(struct events *e, unsigned shard, const struct spool_event *event)
 }
 
 static void
-on_page(void *arg, const struct spool_event *events, size_t count, const struct err *err)
+events_on_page(void *arg, const struct spool_event *events, size_t count, const struct err *err)
 {
 	struct page_wait w = *(struct page_wait *)arg;
 	struct stream *s = &w.events->streams[w.shard];
@@ -82,7 +82,7 @@ on_page(void *arg, const struct spool_event *events, size_t count, const struct 
 }
 
 static void
-turn(struct ctl *ctl, int64_t ms)
+events_turn(struct ctl *ctl, int64_t ms)
 {
 	struct timeval tv = clock_timeval(ms);
 
@@ -99,10 +99,10 @@ read_round(struct events *e)
 		struct page_wait *w = mem_new(struct page_wait);
 		*w = (struct page_wait){.events = e, .shard = i};
 		e->due++;
-		spool_read_events(e->ctl->redis, i, e->streams[i].after, PAGE_EVENTS, on_page, w);
+		spool_read_events(e->ctl->redis, i, e->streams[i].after, PAGE_EVENTS, events_on_page, w);
 	}
 	while (e->due != 0)
-		turn(e->ctl, 20);
+		events_turn(e->ctl, 20);
 }
 
 /* ---- Printing ---- */
@@ -314,7 +314,7 @@ take_since(const char *text, int64_t now_ms, int64_t *from_ms_out)
 }
 
 static void
-follow(struct events *e)
+events_follow(struct events *e)
 {
 	/* A store that is away comes back; the streams continue from where they were. */
 	while (!ferror(stdout)) {
@@ -326,7 +326,7 @@ follow(struct events *e)
 		if (!any || e->failed) {
 			fflush(stdout);
 			for (int64_t until = clock_monotonic_ms() + POLL_MS; clock_monotonic_ms() < until;)
-				turn(e->ctl, POLL_MS);
+				events_turn(e->ctl, POLL_MS);
 		}
 	}
 }
@@ -356,7 +356,7 @@ command_events(struct ctl *ctl, int argc, char **argv)
 	if (open_streams(&e, from_ms) != 0)
 		return 1;
 	if (go_on)
-		follow(&e);
+		events_follow(&e);
 	else {
 		for (bool any = true; any && !e.failed;) {
 			read_round(&e);

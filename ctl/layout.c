@@ -43,7 +43,7 @@ make_folder(const char *path, struct err *err)
 
 /* Creates the parent folders too. */
 static int
-make_folders(const char *path, struct err *err)
+layout_make_folders(const char *path, struct err *err)
 {
 	char part[PATH_MAX];
 
@@ -63,7 +63,7 @@ layout_prepare(struct layout *l, const char *dir, struct err *err)
 	static const char *const folders[] = {"redis", "blobs", "log", "run", "tls"};
 	char absolute[PATH_MAX];
 
-	if (make_folders(dir, err) != 0)
+	if (layout_make_folders(dir, err) != 0)
 		return -1;
 	if (realpath(dir, absolute) == NULL)
 		return err_set_errno(err, errno, "finding %s", dir);
@@ -142,7 +142,7 @@ take_text(const cJSON *o, const char *name, char *out, size_t size)
 }
 
 static int
-take_number(const cJSON *o, const char *name)
+layout_take_number(const cJSON *o, const char *name)
 {
 	const cJSON *item = cJSON_GetObjectItem(o, name);
 	return cJSON_IsNumber(item) ? item->valueint : 0;
@@ -150,7 +150,7 @@ take_number(const cJSON *o, const char *name)
 
 /* From the environment; an empty value counts as unset. */
 static const char *
-variable(const char *name)
+layout_variable(const char *name)
 {
 	const char *value = getenv(name);
 	return value != NULL && value[0] != '\0' ? value : NULL;
@@ -159,7 +159,7 @@ variable(const char *name)
 int
 layout_load(struct layout *l, const char *dir, struct err *err)
 {
-	const char *redis = variable("STAGEPOST_REDIS"), *blobs = variable("STAGEPOST_BLOBS");
+	const char *redis = layout_variable("STAGEPOST_REDIS"), *blobs = layout_variable("STAGEPOST_BLOBS");
 	char path[LAYOUT_PATH_MAX];
 	cJSON *o;
 
@@ -175,11 +175,11 @@ layout_load(struct layout *l, const char *dir, struct err *err)
 		take_text(o, "blobs", l->blobs_url, sizeof(l->blobs_url));
 		take_text(o, "listen", l->listen, sizeof(l->listen));
 		take_text(o, "hostname", l->hostname, sizeof(l->hostname));
-		l->port_base = take_number(o, "port_base");
-		l->frontends = take_number(o, "frontends");
-		l->brokers = take_number(o, "brokers");
-		l->workers = take_number(o, "workers");
-		l->up_pid = take_number(o, "pid");
+		l->port_base = layout_take_number(o, "port_base");
+		l->frontends = layout_take_number(o, "frontends");
+		l->brokers = layout_take_number(o, "brokers");
+		l->workers = layout_take_number(o, "workers");
+		l->up_pid = layout_take_number(o, "pid");
 		cJSON_Delete(o);
 	}
 	if (redis != NULL)
@@ -187,4 +187,26 @@ layout_load(struct layout *l, const char *dir, struct err *err)
 	if (blobs != NULL)
 		str_copy(str_c(blobs), l->blobs_url, sizeof(l->blobs_url));
 	return 0;
+}
+
+void
+layout_print_ports(const struct layout *l)
+{
+	static const struct {
+		const char *name;
+		int port;
+	} ports[] = {{"SMTP", 25},  {"submission", 587}, {"submissions", 465}, {"POP3", 110}, {"POP3S", 995},
+		     {"IMAP", 143}, {"IMAPS", 993},	 {"HTTP", 80},	       {"HTTPS", 443}};
+
+	for (int f = 0; f < l->frontends; f++) {
+		printf("frontend %d:", f);
+		for (unsigned i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
+			printf("  %s %d", ports[i].name, layout_port(l, ports[i].port, f));
+		printf("\n");
+	}
+	printf("administration: http://127.0.0.1:%d/admin/ (for whom `stagepost user set ADDRESS roles=system_admin` "
+	       "named)\n",
+	       layout_port(l, 80, 0));
+	printf("metrics: http://127.0.0.1:%d/metrics and up   Redis: %d\n", layout_metrics_port(l, 0),
+	       layout_port(l, 6379, 0));
 }

@@ -40,4 +40,7 @@ int layout_save(const struct layout *l, struct err *err);
  * precedence. ERR_NOT_FOUND if there is neither. */
 int layout_load(struct layout *l, const char *dir, struct err *err);
 
+/* For the person in front of it. */
+void layout_print_ports(const struct layout *l);
+
 #endif

@@ -38,7 +38,7 @@ print_help(FILE *out)
 
 /* The row whose name is the first word or two; *words_out: how many. */
 static const struct ctl_command *
-find_command(int argc, char **argv, int *words_out)
+main_find_command(int argc, char **argv, int *words_out)
 {
 	for (const struct ctl_command *c = ctl_commands; c->name != NULL; c++) {
 		const char *space = strchr(c->name, ' ');
@@ -119,7 +119,7 @@ main(int argc, char **argv)
 		print_help(help || argc == 1 ? stdout : stderr);
 		return help || argc == 1 ? 0 : 1;
 	}
-	command = find_command(argc, argv, &words);
+	command = main_find_command(argc, argv, &words);
 	if (command == NULL && help && print_usages(argv[0]))
 		return 0;
 	if (command == NULL)

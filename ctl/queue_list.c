@@ -66,7 +66,7 @@ list_show_page(struct listing *l, cJSON *messages)
 }
 
 static int
-list_run(struct listing *l)
+queue_list_run(struct listing *l)
 {
 	do {
 		struct ctl_result r = CTL_RESULT;
@@ -92,7 +92,7 @@ command_queue_list(struct ctl *ctl, int argc, char **argv)
 	if ((l.brokers = list_open(ctl)) == NULL)
 		return 1;
 	l.list = ctl->json ? cJSON_CreateArray() : NULL;
-	if (l.limit != 0 && list_run(&l) != 0)
+	if (l.limit != 0 && queue_list_run(&l) != 0)
 		return 1;
 	if (l.list != NULL)
 		output_json(l.list);

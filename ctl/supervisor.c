@@ -128,7 +128,7 @@ note_pid(const struct supervisor *s, const struct child *c)
 }
 
 static int
-spawn(struct supervisor *s, struct child *c, struct err *err)
+supervisor_spawn(struct supervisor *s, struct child *c, struct err *err)
 {
 	char path[1024];
 	pid_t self = getpid();
@@ -163,7 +163,7 @@ supervisor_start(struct supervisor *s, const char *name, unsigned stage, const c
 	c->argv = copy_list(argv);
 	c->env = copy_list(env);
 	DL_APPEND(s->children, c);
-	return spawn(s, c, err);
+	return supervisor_spawn(s, c, err);
 }
 
 static struct child *
@@ -178,7 +178,7 @@ find_pid(struct supervisor *s, pid_t pid)
 }
 
 static void
-reap(struct supervisor *s, bool say)
+supervisor_reap(struct supervisor *s, bool say)
 {
 	int status;
 	pid_t pid;
@@ -209,13 +209,13 @@ supervisor_tend(struct supervisor *s)
 {
 	struct child *c;
 
-	reap(s, true);
+	supervisor_reap(s, true);
 	DL_FOREACH (s->children, c) {
 		struct err err;
 		if (c->pid != 0 || clock_monotonic_ms() < c->restart_at_ms)
 			continue;
 		c->restarts++;
-		if (spawn(s, c, &err) != 0) {
+		if (supervisor_spawn(s, c, &err) != 0) {
 			c->restart_at_ms = clock_monotonic_ms() + RESTART_MS;
 			fprintf(stderr, "stagepost: %s\n", err.text);
 		}
@@ -269,7 +269,7 @@ supervisor_stop(struct supervisor *s, int grace_ms)
 			if (clock_monotonic_ms() > until)
 				supervisor_signal(s, stage, SIGKILL);
 			usleep(5000);
-			reap(s, false);
+			supervisor_reap(s, false);
 		}
 	}
 }

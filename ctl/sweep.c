@@ -59,7 +59,7 @@ sweep_fail_by(const struct err *err)
 }
 
 static int
-sweep_run(struct ctl *ctl, const struct sweep_options *options)
+ctl_sweep_run(struct ctl *ctl, const struct sweep_options *options)
 {
 	struct sweep_wait wait = {.done = false};
 	struct sweep *s = sweep_start(options, sweep_on_done, &wait);
@@ -96,7 +96,7 @@ command_sweep(struct ctl *ctl, int argc, char **argv)
 	options.base = ctl->base;
 	options.redis = ctl->redis;
 	options.blobs = ctl->blobs;
-	return sweep_run(ctl, &options);
+	return ctl_sweep_run(ctl, &options);
 }
 
 /* ---- For `stagepost status` ---- */

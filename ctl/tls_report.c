@@ -43,7 +43,7 @@ take_subject(struct ctl *ctl, const char *command, int argc, char **argv, bool h
 
 /* A command on a key of the day, or of a domain's day; NULL after an error message. */
 static redisReply *
-ask(struct ctl *ctl, const struct subject *s, const char *verb, enum redis_key row, const char *arg)
+tls_report_ask(struct ctl *ctl, const struct subject *s, const char *verb, enum redis_key row, const char *arg)
 {
 	const struct str parts[] = {str_c(s->day), str_c(s->domain)};
 	const char *key = redis_key_of(&ctl->arena, row, parts, row == KEY_TLSRPT_DONE ? 1 : 2).p;
@@ -67,7 +67,7 @@ report_of(const struct tls_report_head *head, const redisReply *counts)
 
 /* ---- list ---- */
 static double
-sum(const cJSON *report, const char *name)
+tls_report_sum(const cJSON *report, const char *name)
 {
 	const cJSON *policy;
 	double total = 0;
@@ -85,14 +85,14 @@ add_line(struct ctl *ctl, struct subject *s, cJSON *list, struct str domain, con
 	redisReply *counts;
 
 	str_copy(domain, s->domain, sizeof(s->domain));
-	counts = ask(ctl, s, "HGETALL", KEY_TLSRPT_COUNTS, NULL);
+	counts = tls_report_ask(ctl, s, "HGETALL", KEY_TLSRPT_COUNTS, NULL);
 	if (counts == NULL)
 		return 1;
 	report = report_of(&none, counts);
 	line = cJSON_CreateObject();
 	cJSON_AddStringToObject(line, "domain", s->domain);
-	cJSON_AddNumberToObject(line, "successful", sum(report, "total-successful-session-count"));
-	cJSON_AddNumberToObject(line, "failed", sum(report, "total-failure-session-count"));
+	cJSON_AddNumberToObject(line, "successful", tls_report_sum(report, "total-successful-session-count"));
+	cJSON_AddNumberToObject(line, "failed", tls_report_sum(report, "total-failure-session-count"));
 	cJSON_AddStringToObject(line, "report", state);
 	cJSON_AddItemToArray(list, line);
 	cJSON_Delete(report);
@@ -145,7 +145,7 @@ list_day(struct ctl *ctl, struct subject *s, cJSON *list)
 	due = ctl_redis(ctl, &err, "ZRANGE", key, "0", "-1", "WITHSCORES", NULL);
 	if (due == NULL)
 		return ctl_fail("%s", err.text);
-	done = ask(ctl, s, "HGETALL", KEY_TLSRPT_DONE, NULL);
+	done = tls_report_ask(ctl, s, "HGETALL", KEY_TLSRPT_DONE, NULL);
 	if (done != NULL) {
 		status = add_lines(ctl, s, list, due, done);
 		freeReplyObject(done);
@@ -183,7 +183,7 @@ fill_head(struct ctl *ctl, const struct subject *s, struct tls_report_head *head
 
 	if (!tls_reporting_fill(who, o->tls_report_from, o->tls_report_organization, o->tls_report_contact, hostname))
 		return ctl_fail("the setting smtp-out.tls_report_from is not an address");
-	id = ask(ctl, s, "HGET", KEY_TLSRPT_PLAN, "id");
+	id = tls_report_ask(ctl, s, "HGET", KEY_TLSRPT_PLAN, "id");
 	if (id == NULL)
 		return 1;
 	head->id = id->type == REDIS_REPLY_STRING ? arena_printf(&ctl->arena, "%s@%s", id->str, who->domain)
@@ -206,7 +206,7 @@ command_tls_report_show(struct ctl *ctl, int argc, char **argv)
 
 	if (take_subject(ctl, "tls-report show", argc, argv, true, &s) != 0 || fill_head(ctl, &s, &head) != 0)
 		return 1;
-	counts = ask(ctl, &s, "HGETALL", KEY_TLSRPT_COUNTS, NULL);
+	counts = tls_report_ask(ctl, &s, "HGETALL", KEY_TLSRPT_COUNTS, NULL);
 	if (counts == NULL)
 		return 1;
 	report = report_of(&head, counts);
@@ -232,7 +232,7 @@ command_tls_report_send(struct ctl *ctl, int argc, char **argv)
 
 	if (take_subject(ctl, "tls-report send", argc, argv, true, &s) != 0)
 		return 1;
-	reply = ask(ctl, &s, "HGET", KEY_TLSRPT_DONE, s.domain);
+	reply = tls_report_ask(ctl, &s, "HGET", KEY_TLSRPT_DONE, s.domain);
 	if (reply == NULL)
 		return 1;
 	known = reply->type == REDIS_REPLY_STRING;

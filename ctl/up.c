@@ -224,44 +224,10 @@ wait_ready(struct up *up, struct err *err)
 	return 0;
 }
 
-/* ---- Messages for the user ---- */
-
-static void
-print_ports(const struct layout *l)
-{
-	static const struct {
-		const char *name;
-		int port;
-	} ports[] = {{"SMTP", 25},   {"submission", 587}, {"submissions", 465}, {"POP3", 110},
-		     {"POP3S", 995}, {"IMAP", 143},	  {"IMAPS", 993}};
-
-	for (int f = 0; f < l->frontends; f++) {
-		printf("frontend %d:", f);
-		for (unsigned i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
-			printf("  %s %d", ports[i].name, layout_port(l, ports[i].port, f));
-		printf("\n");
-	}
-	printf("administration: http://127.0.0.1:%d/admin/ (for whom `stagepost user set ADDRESS roles=system_admin` "
-	       "named)\n",
-	       layout_port(l, 80, 0));
-	printf("metrics: http://127.0.0.1:%d/metrics and up   Redis: %d\n", layout_metrics_port(l, 0),
-	       layout_port(l, 6379, 0));
-}
-
-static void
-print_try(const struct layout *l)
-{
-	printf("\nTry:\n"
-	       "  swaks --server 127.0.0.1:%d --from bob@example.test --to alice@example.test\n"
-	       "  curl -k --user alice@example.test:secret 'pop3s://127.0.0.1:%d/1'\n"
-	       "  curl -k --user alice@example.test:secret 'imaps://127.0.0.1:%d/INBOX;MAILINDEX=1'\n\n",
-	       layout_port(l, 25, 0), layout_port(l, 995, 0), layout_port(l, 993, 0));
-}
-
 /* ---- Options ---- */
 
 static int
-take_number(int *argc, char **argv, const char *name, int least, int most, int *value)
+up_take_number(int *argc, char **argv, const char *name, int least, int most, int *value)
 {
 	const char *text = NULL;
 	int64_t number;
@@ -283,10 +249,10 @@ take_options(struct up *up, int argc, char **argv)
 	const char *listen = "", *hostname = getenv("STAGEPOST_HOSTNAME");
 
 	*l = (struct layout){.port_base = 10000, .frontends = 1, .brokers = 1, .workers = 1};
-	if (take_number(&argc, argv, "--port-base", 0, PORT_BASE_MAX, &l->port_base) != 0 ||
-	    take_number(&argc, argv, "--frontends", 0, MAX_OF_A_KIND, &l->frontends) != 0 ||
-	    take_number(&argc, argv, "--brokers", 0, MAX_OF_A_KIND, &l->brokers) != 0 ||
-	    take_number(&argc, argv, "--workers", 0, MAX_OF_A_KIND, &l->workers) != 0)
+	if (up_take_number(&argc, argv, "--port-base", 0, PORT_BASE_MAX, &l->port_base) != 0 ||
+	    up_take_number(&argc, argv, "--frontends", 0, MAX_OF_A_KIND, &l->frontends) != 0 ||
+	    up_take_number(&argc, argv, "--brokers", 0, MAX_OF_A_KIND, &l->brokers) != 0 ||
+	    up_take_number(&argc, argv, "--workers", 0, MAX_OF_A_KIND, &l->workers) != 0)
 		return 1;
 	if (ctl_take_option(&argc, argv, "--listen", &listen) != 0)
 		return ctl_fail("--listen needs an address");
@@ -418,7 +384,7 @@ take_hangup(struct up *up, bool had_terminal)
 /* Runs until told to stop. report_fd: the pipe to the waiting parent of
  * --detach (one byte once ready), or -1. */
 static int
-run(struct up *up, int report_fd)
+up_run(struct up *up, int report_fd)
 {
 	struct err err;
 	int status = 0;
@@ -431,9 +397,9 @@ run(struct up *up, int report_fd)
 	} else {
 		if (up->demo && demo_run(&up->layout, &err) != 0)
 			fprintf(stderr, "stagepost: the first message: %s\n", err.text);
-		print_ports(&up->layout);
+		layout_print_ports(&up->layout);
 		if (up->demo)
-			print_try(&up->layout);
+			demo_print_try(&up->layout);
 		printf(up->detach ? "Running in the background; stop with `stagepost down --dir %s`.\n"
 				  : "Running; logs in %s/log. Ctrl-C stops the cluster.\n",
 		       up->layout.dir);
@@ -479,7 +445,7 @@ run_detached(struct up *up)
 	}
 	close(ready[0]);
 	setsid();
-	return run(up, ready[1]);
+	return up_run(up, ready[1]);
 }
 
 int
@@ -496,7 +462,7 @@ command_up(struct ctl *ctl, int argc, char **argv)
 	layout_path(&up->layout, "run", up->run_dir);
 	layout_path(&up->layout, "tls/cert.pem", up->cert);
 	layout_path(&up->layout, "tls/key.pem", up->key);
-	return up->detach ? run_detached(up) : run(up, -1);
+	return up->detach ? run_detached(up) : up_run(up, -1);
 }
 
 int

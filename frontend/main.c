@@ -35,7 +35,7 @@ static const struct service_description description = {
 };
 
 static void
-on_drain(void *arg)
+frontend_on_drain(void *arg)
 {
 	struct core *core = arg;
 
@@ -44,7 +44,7 @@ on_drain(void *arg)
 }
 
 static void
-on_status(void *arg, cJSON *status)
+frontend_on_status(void *arg, cJSON *status)
 {
 	const struct core *core = arg;
 	cJSON *connections = cJSON_AddObjectToObject(status, "connections");
@@ -56,7 +56,7 @@ on_status(void *arg, cJSON *status)
 }
 
 static const char *
-why_not_ready(void *arg)
+frontend_why_not_ready(void *arg)
 {
 	const struct core *core = arg;
 
@@ -161,9 +161,9 @@ main(int argc, char **argv)
 		fprintf(stderr, "frontend: %s\n", err.text);
 		return 1;
 	}
-	service_on_drain(&service, on_drain, &core);
-	service_on_status(&service, on_status, &core);
-	service_on_ready_check(&service, why_not_ready, &core);
+	service_on_drain(&service, frontend_on_drain, &core);
+	service_on_status(&service, frontend_on_status, &core);
+	service_on_ready_check(&service, frontend_why_not_ready, &core);
 	status = service_run(&service);
 	close_core(&core);
 	service_fini(&service);

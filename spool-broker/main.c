@@ -44,21 +44,21 @@ on_drained(void *arg)
 }
 
 static void
-on_drain(void *arg)
+broker_on_drain(void *arg)
 {
 	struct program *p = arg;
 	broker_drain(p->broker, on_drained, p);
 }
 
 static void
-on_status(void *arg, cJSON *status)
+broker_on_status(void *arg, cJSON *status)
 {
 	struct program *p = arg;
 	status_describe(p->broker, status);
 }
 
 static const char *
-why_not_ready(void *arg)
+broker_why_not_ready(void *arg)
 {
 	struct program *p = arg;
 	return broker_is_ready(p->broker) ? NULL : "owns no shard yet";
@@ -105,9 +105,9 @@ main(int argc, char **argv)
 		service_fini(&program.service);
 		return EXIT_FAILURE;
 	}
-	service_on_drain(&program.service, on_drain, &program);
-	service_on_status(&program.service, on_status, &program);
-	service_on_ready_check(&program.service, why_not_ready, &program);
+	service_on_drain(&program.service, broker_on_drain, &program);
+	service_on_status(&program.service, broker_on_status, &program);
+	service_on_ready_check(&program.service, broker_why_not_ready, &program);
 	status = service_run(&program.service);
 	broker_free(&program.broker);
 	dns_free(&program.dns);

@@ -14,6 +14,8 @@ sys.path.insert(0, str(ROOT / "tests/integration"))
 import keys  # noqa: E402
 
 NO_KEYS = {"settings:smtp-in", "user:password"}
+# Channels of an account's mailbox.
+NO_MADE_KEYS = {"mail:{%.*s}"}
 PROGRAMS = ("lib", "frontend", "spool-broker", "delivery-worker", "ctl")
 
 
@@ -151,8 +153,28 @@ def check_key_literals(rows):
         check(f"key {literal}", fits or literal in NO_KEYS, "is used and has no row in lib/redis/keys_table.h")
 
 
+def check_keys_made(rows):
+    """No source makes a key from a format, or sends one within the text of a command."""
+    heads = "|".join(sorted({re.escape(re.match(r"[^<]+", row.pattern).group(0)) for row in rows}))
+    for path, text in SOURCES.items():
+        joined = re.sub(r'"\s+"', "", text)
+        for literal in re.findall(r'"((?:[^"\\\n]|\\.)*)"', joined):
+            is_made = re.match(rf"(?:[A-Z]+ )?(?:{heads})\S*%", literal) and " " not in re.sub(r"^[A-Z]+ ", "", literal)
+            is_sent = re.match(rf"[A-Z]{{3,}} (?:{heads})", literal)
+            if literal not in NO_MADE_KEYS and (is_made or is_sent):
+                check(f'"{literal}" of {path}', False, "is a key made by hand: redis_key() makes it from its row")
+        if path != "lib/redis/link.c":
+            check(f"commands of {path}", not re.search(r"\bredisv?(?:Format|Append)?Command\(", text),
+                  "are made from a format, in which a key hides: redis_call_key() has it apart")
+        for macro in re.findall(rf'#define \w+\s+"(?:{heads})"', text):
+            check(f"{macro} of {path}", path.startswith(("lib/settings/", "lib/admin/settings")) or
+                  "<" not in next((row.pattern for row in rows if row.pattern.startswith(macro.split('"')[1])), ""),
+                  "is the beginning of a key: redis_key() makes it from its row")
+
+
 def check_keys():
     rows = keys.rows()
+    check_keys_made(rows)
     page = (ROOT / "docs/architecture.md").read_text()
     check("table of keys", keys.page() in page,
           "docs/architecture.md does not show lib/redis/keys_table.h as it is (tests/integration/keys.py prints it)")

@@ -58,7 +58,7 @@ conn_kick(struct conn *c)
 }
 
 static void
-release(struct conn *c)
+conn_release(struct conn *c)
 {
 	CHECK(c->refs != 0);
 	if (--c->refs != 0)
@@ -112,7 +112,7 @@ conn_go_away(struct conn *c)
 		c->closed_told = true;
 		c->state->protocol->on_close(c);
 	}
-	release(c);
+	conn_release(c);
 	if (core->draining) {
 		unsigned left = 0;
 		for (unsigned i = 0; protocols[i] != NULL; i++)
@@ -203,7 +203,7 @@ conn_unref(struct conn **c)
 
 	*c = NULL;
 	if (conn != NULL)
-		release(conn);
+		conn_release(conn);
 }
 
 /* ---- TLS ---- */
@@ -264,7 +264,7 @@ conn_start_tls(struct conn *c)
  * than the write. Only what does not fit is left to libevent. (With TLS, the
  * bufferevent does everything.) */
 static void
-flush(struct conn *c)
+conn_flush(struct conn *c)
 {
 	struct evbuffer *out;
 
@@ -301,7 +301,7 @@ conn_open_session(struct conn *c)
 }
 
 static bool
-has_input(const struct conn *c)
+conn_has_input(const struct conn *c)
 {
 	if (c->bev == NULL)
 		return false;
@@ -334,7 +334,7 @@ give_input(struct conn *c)
 	struct evbuffer *wire = bufferevent_get_input(c->bev);
 
 	c->input_due = false;
-	if (!has_input(c) || !take_compressed(c))
+	if (!conn_has_input(c) || !take_compressed(c))
 		return;
 	c->state->protocol->on_input(c);
 	/* Only a limited amount is decompressed at a time. */
@@ -385,7 +385,7 @@ conn_on_kick(evutil_socket_t fd, short what, void *arg)
 	if (c->phase == CONN_OPEN)
 		run_open(c);
 	give_compressed(c);
-	flush(c);
+	conn_flush(c);
 	conn_watch_update(c);
 	c->in_kick = false;
 	if (c->phase == CONN_STARTING_TLS && !c->tls && evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
@@ -482,7 +482,7 @@ conn_on_end(struct conn *c, bool failed)
 	}
 	/* The peer has ended its side; it may still read. */
 	c->eof = true;
-	c->input_due = c->input_due || has_input(c);
+	c->input_due = c->input_due || conn_has_input(c);
 	if (c->phase == CONN_OPEN)
 		conn_kick(c);
 	else
@@ -502,7 +502,7 @@ handshake_failed(struct conn *c)
 }
 
 static void
-on_event(struct bufferevent *bev, short what, void *arg)
+conn_on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct conn *c = conn_ref(arg);
 
@@ -522,14 +522,14 @@ void
 conn_install(struct conn *c, struct bufferevent *bev)
 {
 	c->bev = bev;
-	bufferevent_setcb(bev, on_read, on_write, on_event, c);
+	bufferevent_setcb(bev, on_read, on_write, conn_on_event, c);
 	bufferevent_setwatermark(bev, EV_WRITE, CONN_OUTPUT_LOW, 0);
 	if (c->tls) {
 		bufferevent_setwatermark(bev, EV_READ, 0, CONN_INPUT_MAX);
 		bufferevent_enable(bev, EV_READ | EV_WRITE);
 		return;
 	}
-	bufferevent_disable(bev, EV_WRITE); /* see flush() */
+	bufferevent_disable(bev, EV_WRITE); /* see conn_flush() */
 	evbuffer_add_cb(bufferevent_get_output(bev), on_output, c);
 	conn_read_start(c);
 }

@@ -44,7 +44,7 @@ enter_limit(struct conn *c)
 /* The addresses are known. A connection over the limit is refused; otherwise TLS or
  * the greeting follows. */
 static void
-enter(struct conn *c)
+conn_accept_enter(struct conn *c)
 {
 	const char *limit;
 	struct bufferevent *bev;
@@ -120,7 +120,7 @@ on_proxy_readable(evutil_socket_t fd, short what, void *arg)
 		c->local_port = header.destination_port;
 		c->local_known = true;
 	}
-	enter(c);
+	conn_accept_enter(c);
 }
 
 static void
@@ -160,7 +160,7 @@ conn_accept(struct core *core, struct protocol_state *state, const struct protoc
 	if (balancers != NULL && ip_blocks_have(balancers, &c->peer))
 		await_proxy(c);
 	else
-		enter(c);
+		conn_accept_enter(c);
 }
 
 /* ---- The process ends ---- */

@@ -20,7 +20,7 @@ conn_peer_ended(int fd)
 }
 
 static void
-watch_stop(struct conn *c)
+conn_watch_stop(struct conn *c)
 {
 	if (c->watch == NULL)
 		return;
@@ -37,7 +37,7 @@ watch_on_something(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (!conn_peer_ended(fd))
 		return;
-	watch_stop(c);
+	conn_watch_stop(c);
 	c->eof = true;
 	conn_kick(c);
 }
@@ -61,7 +61,7 @@ conn_watch_update(struct conn *c)
 		     evbuffer_get_length(bufferevent_get_input(c->bev)) >= CONN_INPUT_MAX;
 
 	if (!blind)
-		watch_stop(c);
+		conn_watch_stop(c);
 	else if (c->watch == NULL)
 		watch_start(c);
 }

@@ -53,7 +53,7 @@ parse_v1(struct str input, struct proxy_header *h)
 }
 
 static unsigned
-be16(const unsigned char *p)
+proxy_be16(const unsigned char *p)
 {
 	return (unsigned)p[0] << 8 | p[1];
 }
@@ -68,7 +68,7 @@ parse_v2(struct str input, struct proxy_header *h)
 
 	if (input.len < V2_FIXED)
 		return PROXY_MORE;
-	length = be16(p + 14);
+	length = proxy_be16(p + 14);
 	h->length = V2_FIXED + length;
 	if (p[12] >> 4 != 2 || h->length > PROXY_HEADER_MAX)
 		return PROXY_BAD;
@@ -83,8 +83,8 @@ parse_v2(struct str input, struct proxy_header *h)
 		ip_from_sockaddr((struct sockaddr *)&in, &h->source, NULL);
 		memcpy(&in.sin_addr, p + 20, 4);
 		ip_from_sockaddr((struct sockaddr *)&in, &h->destination, NULL);
-		h->source_port = (uint16_t)be16(p + 24);
-		h->destination_port = (uint16_t)be16(p + 26);
+		h->source_port = (uint16_t)proxy_be16(p + 24);
+		h->destination_port = (uint16_t)proxy_be16(p + 26);
 		return PROXY_ADDRESS;
 	}
 	if (p[13] == 0x21 && length >= V2_INET6) {
@@ -92,8 +92,8 @@ parse_v2(struct str input, struct proxy_header *h)
 		ip_from_sockaddr((struct sockaddr *)&in6, &h->source, NULL);
 		memcpy(&in6.sin6_addr, p + 32, 16);
 		ip_from_sockaddr((struct sockaddr *)&in6, &h->destination, NULL);
-		h->source_port = (uint16_t)be16(p + 48);
-		h->destination_port = (uint16_t)be16(p + 50);
+		h->source_port = (uint16_t)proxy_be16(p + 48);
+		h->destination_port = (uint16_t)proxy_be16(p + 50);
 		return PROXY_ADDRESS;
 	}
 	/* Another family (a unix socket): nothing we could use. */

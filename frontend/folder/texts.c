@@ -40,7 +40,7 @@ folder_pool_unref(struct folder_pool **p)
 
 /* NULL: the pool is full. */
 static struct folder_text *
-pool_take(struct folder_pool *pool, size_t size)
+texts_pool_take(struct folder_pool *pool, size_t size)
 {
 	struct folder_text *text;
 
@@ -93,7 +93,7 @@ folder_texts_keep(struct folder_index *ix, struct folder_pool *pool, unsigned ki
 	struct folder_index_private *p = folder_inside(ix);
 	struct folder_text *kept;
 
-	if (p->pool != pool || (kept = pool_take(pool, sizeof(*kept) + text.len)) == NULL)
+	if (p->pool != pool || (kept = texts_pool_take(pool, sizeof(*kept) + text.len)) == NULL)
 		return NULL;
 	kept->len = (uint32_t)text.len;
 	if (text.len != 0)

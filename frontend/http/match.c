@@ -1,7 +1,7 @@
 #include "frontend/http/private.h"
 
 static bool
-match_text(struct str pattern, struct str text, bool caseless)
+match_pattern(struct str pattern, struct str text, bool caseless)
 {
 	if (str_ends_ci(pattern, STR("*"))) {
 		pattern = str_first(pattern, pattern.len - 1);
@@ -13,8 +13,8 @@ match_text(struct str pattern, struct str text, bool caseless)
 static bool
 match_route(const struct http_route *route, const struct http_head *head)
 {
-	return (route->host == NULL || match_text(str_c(route->host), head->host, true)) &&
-	       match_text(str_c(route->path), head->path, (route->flags & HTTP_CASELESS) != 0);
+	return (route->host == NULL || match_pattern(str_c(route->host), head->host, true)) &&
+	       match_pattern(str_c(route->path), head->path, (route->flags & HTTP_CASELESS) != 0);
 }
 
 static unsigned

@@ -110,7 +110,7 @@ session_take_body(struct http_session *s)
 
 /* A client that sends requests without reading the answers has to wait. */
 static bool
-session_must_drain(struct http_session *s)
+http_session_must_drain(struct http_session *s)
 {
 	if (conn_output_pending(s->conn) <= CONN_OUTPUT_HIGH)
 		return false;
@@ -126,7 +126,7 @@ session_step(struct http_session *s)
 	if (s->request == NULL && s->skip != 0 && !session_skip(s))
 		return false;
 	if (s->request == NULL)
-		return !session_must_drain(s) && session_take_head(s);
+		return !http_session_must_drain(s) && session_take_head(s);
 	if (s->request->body == HTTP_BODY_READING)
 		return session_take_body(s);
 	conn_pause(s->conn);

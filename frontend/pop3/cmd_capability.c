@@ -50,7 +50,7 @@ cmd_lang(struct pop3_session *s, const struct cmd_args *args)
 }
 
 static enum cmd_status
-cmd_quit(struct pop3_session *s, const struct cmd_args *args)
+cmd_capability_quit(struct pop3_session *s, const struct cmd_args *args)
 {
 	(void)args;
 	if (s->state != POP3_TRANSACTION)
@@ -65,6 +65,6 @@ const struct pop3_command pop3_capability_commands[] = {
 	{"CAPA", POP3_ANY_COMMAND, 0, 0, POP3_LINE_MAX, cmd_capa},
 	{"UTF8", POP3_BEFORE_LOGIN, 0, 0, POP3_LINE_MAX, cmd_utf8},
 	{"LANG", POP3_ANY_COMMAND, 0, 1, POP3_LINE_MAX, cmd_lang},
-	{"QUIT", POP3_ANY_COMMAND, 0, 0, POP3_LINE_MAX, cmd_quit},
+	{"QUIT", POP3_ANY_COMMAND, 0, 0, POP3_LINE_MAX, cmd_capability_quit},
 	{NULL, 0, 0, 0, 0, NULL},
 };

@@ -104,7 +104,7 @@ list_on_turn(struct op *command)
 
 /* True: the list is complete. */
 static bool
-list_run(struct pop3_session *s)
+cmd_transaction_list_run(struct pop3_session *s)
 {
 	while (!list_tell_some(s)) {
 		bool over = session_spend(&s->base, LINES * LINE_WORK);
@@ -123,14 +123,14 @@ list_go_on(struct session *base)
 {
 	struct pop3_session *s = (struct pop3_session *)base;
 
-	if (list_run(s))
+	if (cmd_transaction_list_run(s))
 		session_resume(base);
 }
 
 /* LIST and UIDL: one message, or all that are not deleted. */
 static enum cmd_status
-list(struct pop3_session *s, const struct cmd_args *args, enum pop3_reply_name heading,
-     void (*add)(const struct pop3_session *s, const struct pop3_message *m, struct buf *out))
+cmd_transaction_list(struct pop3_session *s, const struct cmd_args *args, enum pop3_reply_name heading,
+		     void (*add)(const struct pop3_session *s, const struct pop3_message *m, struct buf *out))
 {
 	const struct pop3_maildrop *d = s->maildrop;
 
@@ -146,19 +146,19 @@ list(struct pop3_session *s, const struct cmd_args *args, enum pop3_reply_name h
 	}
 	pop3_reply(s, heading, d->count - d->deleted_count, d->bytes - d->deleted_bytes);
 	s->listing = (struct pop3_listing){.add = add};
-	return list_run(s) ? CMD_DONE : CMD_WAIT;
+	return cmd_transaction_list_run(s) ? CMD_DONE : CMD_WAIT;
 }
 
 static enum cmd_status
 cmd_list(struct pop3_session *s, const struct cmd_args *args)
 {
-	return list(s, args, POP3_OK_LIST, list_add_size);
+	return cmd_transaction_list(s, args, POP3_OK_LIST, list_add_size);
 }
 
 static enum cmd_status
 cmd_uidl(struct pop3_session *s, const struct cmd_args *args)
 {
-	return list(s, args, POP3_OK_UIDL, list_add_uid);
+	return cmd_transaction_list(s, args, POP3_OK_UIDL, list_add_uid);
 }
 
 /* Reading by POP3 does not set \Seen: a client that only fetches copies must not mark
@@ -204,7 +204,7 @@ cmd_dele(struct pop3_session *s, const struct cmd_args *args)
 }
 
 static enum cmd_status
-cmd_rset(struct pop3_session *s, const struct cmd_args *args)
+cmd_transaction_rset(struct pop3_session *s, const struct cmd_args *args)
 {
 	struct pop3_maildrop *d = s->maildrop;
 
@@ -218,7 +218,7 @@ cmd_rset(struct pop3_session *s, const struct cmd_args *args)
 }
 
 static enum cmd_status
-cmd_noop(struct pop3_session *s, const struct cmd_args *args)
+cmd_transaction_noop(struct pop3_session *s, const struct cmd_args *args)
 {
 	(void)args;
 	pop3_reply(s, POP3_OK);
@@ -233,7 +233,7 @@ const struct pop3_command pop3_transaction_commands[] = {
 	{"UIDL", POP3_TRANSACTION, 0, 1, POP3_LINE_MAX, cmd_uidl},
 	{"LIST", POP3_TRANSACTION, 0, 1, POP3_LINE_MAX, cmd_list},
 	{"STAT", POP3_TRANSACTION, 0, 0, POP3_LINE_MAX, cmd_stat},
-	{"NOOP", POP3_TRANSACTION, 0, 0, POP3_LINE_MAX, cmd_noop},
-	{"RSET", POP3_TRANSACTION, 0, 0, POP3_LINE_MAX, cmd_rset},
+	{"NOOP", POP3_TRANSACTION, 0, 0, POP3_LINE_MAX, cmd_transaction_noop},
+	{"RSET", POP3_TRANSACTION, 0, 0, POP3_LINE_MAX, cmd_transaction_rset},
 	{NULL, 0, 0, 0, 0, NULL},
 };

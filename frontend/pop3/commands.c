@@ -12,7 +12,7 @@ find_in(const struct pop3_command *commands, struct str verb)
 }
 
 static const struct pop3_command *
-find_command(struct str verb)
+commands_find_command(struct str verb)
 {
 	const struct pop3_command *command = find_in(pop3_transaction_commands, verb);
 
@@ -22,7 +22,7 @@ find_command(struct str verb)
 }
 
 static enum cmd_status
-refuse(struct pop3_session *s, enum pop3_reply_name reply)
+commands_refuse(struct pop3_session *s, enum pop3_reply_name reply)
 {
 	pop3_reply(s, reply);
 	return CMD_REFUSED;
@@ -36,15 +36,15 @@ pop3_dispatch(struct pop3_session *s, struct str line)
 	struct str verb;
 
 	if (!pop3_parse_line(line, &verb, &args))
-		return refuse(s, line.len != 0 ? POP3_BAD_LINE : POP3_UNKNOWN_COMMAND);
-	command = find_command(verb);
+		return commands_refuse(s, line.len != 0 ? POP3_BAD_LINE : POP3_UNKNOWN_COMMAND);
+	command = commands_find_command(verb);
 	if (line.len + 2 > (command != NULL ? command->line_max : POP3_LINE_MAX))
-		return refuse(s, POP3_LINE_TOO_LONG);
+		return commands_refuse(s, POP3_LINE_TOO_LONG);
 	if (command == NULL)
-		return refuse(s, POP3_UNKNOWN_COMMAND);
+		return commands_refuse(s, POP3_UNKNOWN_COMMAND);
 	if ((command->states & s->state) == 0)
-		return refuse(s, POP3_NOT_NOW);
+		return commands_refuse(s, POP3_NOT_NOW);
 	if (args.count < command->args_min || args.count > command->args_max)
-		return refuse(s, POP3_BAD_ARGUMENTS);
+		return commands_refuse(s, POP3_BAD_ARGUMENTS);
 	return command->handler(s, &args);
 }

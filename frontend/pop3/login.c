@@ -14,7 +14,7 @@ pop3_mechanisms(const struct pop3_session *s)
 }
 
 static enum cmd_status
-refuse(struct pop3_session *s, enum pop3_reply_name reply)
+pop3_login_refuse(struct pop3_session *s, enum pop3_reply_name reply)
 {
 	pop3_reply(s, reply);
 	return CMD_REFUSED;
@@ -61,7 +61,7 @@ static enum cmd_status
 cmd_user(struct pop3_session *s, const struct cmd_args *args)
 {
 	if (!login_is_allowed(&s->base))
-		return refuse(s, POP3_NEEDS_TLS);
+		return pop3_login_refuse(s, POP3_NEEDS_TLS);
 	pop3_forget_user(s);
 	s->user = str_dup(str_trim(args->rest));
 	pop3_set_state(s, POP3_NAMED);
@@ -107,9 +107,9 @@ cmd_auth(struct pop3_session *s, const struct cmd_args *args)
 	if (args->count == 0)
 		return list_mechanisms(s);
 	if (!login_is_allowed(&s->base))
-		return refuse(s, POP3_NEEDS_TLS);
+		return pop3_login_refuse(s, POP3_NEEDS_TLS);
 	if (!login_is_offered(pop3_mechanisms(s), args->v[0]))
-		return refuse(s, POP3_UNKNOWN_MECHANISM);
+		return pop3_login_refuse(s, POP3_UNKNOWN_MECHANISM);
 	pop3_forget_user(s);
 	pop3_set_state(s, POP3_SASL);
 	return login_begin(&s->base, args->v[0], args->count == 2 ? args->v[1] : STR_NONE) ? CMD_DONE : CMD_WAIT;
@@ -128,7 +128,7 @@ cmd_stls(struct pop3_session *s, const struct cmd_args *args)
 {
 	(void)args;
 	if (conn_is_tls(s->conn) || !conn_tls_available(s->conn))
-		return refuse(s, POP3_NO_TLS);
+		return pop3_login_refuse(s, POP3_NO_TLS);
 	pop3_reply(s, POP3_OK_STLS);
 	session_start_tls(&s->base);
 	return CMD_DONE;

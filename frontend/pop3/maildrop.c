@@ -64,7 +64,7 @@ pop3_maildrop_leave(struct pop3_session *s)
 /* ---- Opening ---- */
 
 static void
-refuse(struct pop3_maildrop *d, enum pop3_reply_name reply, uint64_t number, const struct err *err)
+maildrop_refuse(struct pop3_maildrop *d, enum pop3_reply_name reply, uint64_t number, const struct err *err)
 {
 	struct pop3_session *s = d->session;
 
@@ -78,7 +78,7 @@ refuse(struct pop3_maildrop *d, enum pop3_reply_name reply, uint64_t number, con
 }
 
 static void
-keep(struct pop3_maildrop *d, const struct mailbox_records *records)
+maildrop_keep(struct pop3_maildrop *d, const struct mailbox_records *records)
 {
 	/* The maildrop stays as it was at first: mail that arrives later is for the next
 	 * session. */
@@ -116,10 +116,10 @@ on_records(void *arg, const struct mailbox_records *records, const struct err *e
 	if (!op_back(&d->op))
 		return;
 	if (err != NULL) {
-		refuse(d, POP3_UNAVAILABLE, 0, err);
+		maildrop_refuse(d, POP3_UNAVAILABLE, 0, err);
 		return;
 	}
-	keep(d, records);
+	maildrop_keep(d, records);
 	d->next_uid = d->asked_uid;
 	if (d->next_uid < d->end) {
 		read_piece(d);
@@ -141,7 +141,7 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 	if (!op_back(&d->op))
 		return;
 	if (err != NULL) {
-		refuse(d, POP3_UNAVAILABLE, 0, err);
+		maildrop_refuse(d, POP3_UNAVAILABLE, 0, err);
 		return;
 	}
 	d->folder_id = folder->id;
@@ -178,9 +178,10 @@ on_delay_known(void *arg, const redisReply *reply, const struct err *err)
 	if (!op_back(&d->op))
 		return;
 	if (err != NULL)
-		refuse(d, POP3_UNAVAILABLE, 0, err);
+		maildrop_refuse(d, POP3_UNAVAILABLE, 0, err);
 	else if (reply->type == REDIS_REPLY_NIL)
-		refuse(d, POP3_LOGIN_DELAY, (uint64_t)(pop3_settings(d->session)->login_delay + 999) / 1000, NULL);
+		maildrop_refuse(d, POP3_LOGIN_DELAY, (uint64_t)(pop3_settings(d->session)->login_delay + 999) / 1000,
+				NULL);
 	else
 		read_index(d);
 }
@@ -206,7 +207,7 @@ check_login_delay(struct pop3_maildrop *d)
 /* ---- The lease ---- */
 
 static void
-lose(struct pop3_maildrop *d)
+maildrop_lose(struct pop3_maildrop *d)
 {
 	struct pop3_session *s = d->session;
 
@@ -238,7 +239,7 @@ on_renewed(void *arg, const struct err *err)
 	if (err == NULL)
 		d->locked_until_ms = asked_ms + LEASE_MS;
 	else if (err->code == ERR_FENCED || clock_monotonic_ms() >= d->locked_until_ms)
-		lose(d);
+		maildrop_lose(d);
 }
 
 static void
@@ -264,7 +265,7 @@ on_locked(void *arg, const struct err *err)
 	if (!op_back(&d->op))
 		return;
 	if (err != NULL) {
-		refuse(d, err->code == ERR_EXISTS ? POP3_IN_USE : POP3_UNAVAILABLE, 0, err);
+		maildrop_refuse(d, err->code == ERR_EXISTS ? POP3_IN_USE : POP3_UNAVAILABLE, 0, err);
 		return;
 	}
 	d->renew = event_new(d->frontend->service->base, -1, EV_PERSIST, on_renew, d);
@@ -341,7 +342,7 @@ on_expunged(void *arg, const struct mailbox_expunged *expunged, const struct err
 }
 
 static void
-expunge(struct pop3_maildrop *d)
+maildrop_expunge(struct pop3_maildrop *d)
 {
 	uint32_t *uids = mem_alloc(sizeof(*uids) * d->deleted_count), count = 0;
 
@@ -363,7 +364,7 @@ on_still_locked(void *arg, const struct err *err)
 	if (!op_back(&d->op))
 		return;
 	if (err == NULL)
-		expunge(d);
+		maildrop_expunge(d);
 	else
 		say_goodbye(d, err->code == ERR_FENCED ? POP3_LOCK_LOST : POP3_NOT_REMOVED, 0);
 }

@@ -43,7 +43,7 @@ pop3_top_init(struct pop3_top *t, uint64_t lines)
 }
 
 static void
-end_line(struct pop3_top *t)
+parse_end_line(struct pop3_top *t)
 {
 	if (t->in_body) {
 		t->lines_left--;
@@ -63,7 +63,7 @@ pop3_top_feed(struct pop3_top *t, struct str piece)
 	while (i < piece.len && !t->done) {
 		char c = piece.p[i++];
 		if (c == '\n')
-			end_line(t);
+			parse_end_line(t);
 		else
 			t->state = c == '\r' && t->state == AT_START ? ONLY_CR : HAS_TEXT;
 	}

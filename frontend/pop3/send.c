@@ -27,14 +27,14 @@ write_out(struct pop3_session *s, struct buf *b)
 }
 
 static void
-stop(struct pop3_session *s)
+send_stop(struct pop3_session *s)
 {
 	s->sending = (struct pop3_sending){.active = false};
 	session_resume(&s->base);
 }
 
 static void
-fail(struct pop3_session *s, const struct err *err)
+send_fail(struct pop3_session *s, const struct err *err)
 {
 	log_error(conn_log(s->conn), "a message cannot be read", F_C("account", s->maildrop->address), F_ERR(err));
 	if (s->sending.begun) {
@@ -42,12 +42,12 @@ fail(struct pop3_session *s, const struct err *err)
 		return;
 	}
 	pop3_reply(s, err->code == ERR_NOT_FOUND || err->code == ERR_CORRUPT ? POP3_UNREADABLE : POP3_UNAVAILABLE);
-	stop(s);
+	send_stop(s);
 }
 
 /* Begins the message's text, now that there is some. */
 static void
-begin(struct pop3_session *s)
+send_begin(struct pop3_session *s)
 {
 	if (s->sending.begun)
 		return;
@@ -59,11 +59,11 @@ begin(struct pop3_session *s)
 }
 
 static void
-finish(struct pop3_session *s)
+send_finish(struct pop3_session *s)
 {
 	struct buf out = BUF_EMPTY;
 
-	begin(s);
+	send_begin(s);
 	smtp_data_write_end(&s->sending.writer, &out);
 	write_out(s, &out);
 	if (!s->sending.is_top) {
@@ -71,7 +71,7 @@ finish(struct pop3_session *s)
 		metrics_add(M_POP3_RETRIEVED, 1);
 		metrics_add(M_POP3_RETRIEVED_BYTES, (int64_t)s->sending.body.length);
 	}
-	stop(s);
+	send_stop(s);
 }
 
 static void send_more(struct pop3_session *s);
@@ -97,10 +97,10 @@ on_piece(void *arg, const char *data, size_t len, const struct err *err)
 		err = &cut;
 	}
 	if (err != NULL) {
-		fail(s, err);
+		send_fail(s, err);
 		return;
 	}
-	begin(s);
+	send_begin(s);
 	if (sending->is_top)
 		piece = str_first(piece, pop3_top_feed(&sending->top, piece));
 	buf_reserve(&out, piece.len + piece.len / 64 + 16);
@@ -121,7 +121,7 @@ send_more(struct pop3_session *s)
 	if (sending->read != NULL)
 		return;
 	if (left == 0 || (sending->is_top && sending->top.done)) {
-		finish(s);
+		send_finish(s);
 		return;
 	}
 	sending->read = blob_read(conn_frontend(s->conn)->service->blobs, &sending->body, sending->offset,

@@ -13,7 +13,7 @@ cmd_http(struct smtp_session *s, struct str argument)
 }
 
 static enum smtp_status
-cmd_noop(struct smtp_session *s, struct str argument)
+commands_noop(struct smtp_session *s, struct str argument)
 {
 	(void)argument;
 	smtp_reply(s, REPLY_OK, STR_NONE);
@@ -21,7 +21,7 @@ cmd_noop(struct smtp_session *s, struct str argument)
 }
 
 static enum smtp_status
-cmd_rset(struct smtp_session *s, struct str argument)
+commands_rset(struct smtp_session *s, struct str argument)
 {
 	(void)argument;
 	smtp_transaction_reset(s);
@@ -30,7 +30,7 @@ cmd_rset(struct smtp_session *s, struct str argument)
 }
 
 static enum smtp_status
-cmd_quit(struct smtp_session *s, struct str argument)
+commands_quit(struct smtp_session *s, struct str argument)
 {
 	(void)argument;
 	return smtp_close(s, REPLY_GOODBYE);
@@ -77,9 +77,9 @@ const struct smtp_command smtp_commands[] = {
 	{"BDAT", SMTP_ANY_COMMAND, "", ARG_REQUIRED, "BDAT octets [LAST]", SMTP_LINE_MAX, smtp_cmd_bdat},
 	{"EHLO", SMTP_ANY_COMMAND, "", ARG_REQUIRED, "EHLO hostname", SMTP_LINE_MAX, smtp_cmd_ehlo},
 	{"HELO", SMTP_ANY_COMMAND, "", ARG_REQUIRED, "HELO hostname", SMTP_LINE_MAX, smtp_cmd_helo},
-	{"RSET", SMTP_ANY_COMMAND, "", ARG_NONE, "RSET", SMTP_LINE_MAX, cmd_rset},
-	{"NOOP", SMTP_ANY_COMMAND, "", ARG_OPTIONAL, "NOOP [anything]", SMTP_LINE_MAX, cmd_noop},
-	{"QUIT", SMTP_ANY_COMMAND, "", ARG_NONE, "QUIT", SMTP_LINE_MAX, cmd_quit},
+	{"RSET", SMTP_ANY_COMMAND, "", ARG_NONE, "RSET", SMTP_LINE_MAX, commands_rset},
+	{"NOOP", SMTP_ANY_COMMAND, "", ARG_OPTIONAL, "NOOP [anything]", SMTP_LINE_MAX, commands_noop},
+	{"QUIT", SMTP_ANY_COMMAND, "", ARG_NONE, "QUIT", SMTP_LINE_MAX, commands_quit},
 	{"AUTH", SMTP_GREETED, "AUTH after EHLO, outside a transaction", ARG_REQUIRED,
 	 "AUTH mechanism [initial-response]", SMTP_LINE_AUTH_MAX, smtp_cmd_auth},
 	{"STARTTLS", AFTER_HELLO, "STARTTLS after EHLO", ARG_NONE, "STARTTLS", SMTP_LINE_MAX, smtp_cmd_starttls},

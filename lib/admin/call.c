@@ -7,7 +7,7 @@
 #include "lib/base/mem.h"
 
 static void
-call_on_end(struct op *op)
+admin_call_on_end(struct op *op)
 {
 	struct admin_call *call = OP_OWNER(op, struct admin_call, op);
 
@@ -21,7 +21,7 @@ admin_call_new(struct admin *a, admin_on_result *cb, void *arg)
 {
 	struct admin_call *call = mem_new(struct admin_call);
 
-	op_init(&call->op, call_on_end);
+	op_init(&call->op, admin_call_on_end);
 	arena_init(&call->answers);
 	call->admin = a;
 	call->on_result = cb;
@@ -104,7 +104,7 @@ struct call_question {
 };
 
 static void
-call_on_reply(void *arg, const redisReply *reply, const struct err *err)
+admin_call_on_reply(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct call_question q = *(struct call_question *)arg;
 
@@ -138,7 +138,7 @@ admin_ask(struct admin_call *call, admin_on_reply *cb, const char *verb, struct 
 void
 admin_ask_plain(struct admin_call *call, admin_on_reply *cb, size_t argc, const struct str *argv)
 {
-	redis_call(call->admin->redis, call_on_reply, call_question_new(call, cb), argc, argv);
+	redis_call(call->admin->redis, admin_call_on_reply, call_question_new(call, cb), argc, argv);
 }
 
 /* ---- Members of results ---- */

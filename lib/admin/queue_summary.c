@@ -31,7 +31,7 @@ summary_by_destination(const void *a, const void *b)
 }
 
 static int
-summary_largest_first(const void *a, const void *b)
+queue_summary_largest_first(const void *a, const void *b)
 {
 	uint64_t x = summary_size(*(Stagepost__QueueLine *const *)a);
 	uint64_t y = summary_size(*(Stagepost__QueueLine *const *)b);
@@ -76,7 +76,7 @@ summary_merge(Stagepost__QueueLine **lines, size_t count)
 			summary_add(lines[kept - 1], lines[i]);
 	}
 	if (kept > 1)
-		qsort(lines, kept, sizeof(*lines), summary_largest_first);
+		qsort(lines, kept, sizeof(*lines), queue_summary_largest_first);
 	return kept;
 }
 
@@ -134,7 +134,7 @@ summary_slice(struct op *op)
 }
 
 static const Stagepost__QueueSummary *
-summary_answer(const struct admin_round *round, unsigned i)
+queue_summary_answer(const struct admin_round *round, unsigned i)
 {
 	const Stagepost__Frame *answer = admin_round_answer(round, i);
 	return answer != NULL && answer->body_case == STAGEPOST__FRAME__BODY_QUEUE_SUMMARY ? answer->queue_summary
@@ -150,11 +150,11 @@ summary_on_answers(struct admin_call *call, struct admin_round *round)
 
 	admin_round_tell_missing(round);
 	for (unsigned i = 0; i < admin_round_count(round); i++)
-		if ((answer = summary_answer(round, i)) != NULL)
+		if ((answer = queue_summary_answer(round, i)) != NULL)
 			room += answer->n_lines;
 	s->lines = arena_array(&call->op.arena, Stagepost__QueueLine *, room);
 	for (unsigned i = 0; i < admin_round_count(round); i++) {
-		answer = summary_answer(round, i);
+		answer = queue_summary_answer(round, i);
 		for (size_t k = 0; answer != NULL && k < answer->n_lines; k++)
 			s->lines[s->count++] = answer->lines[k];
 	}

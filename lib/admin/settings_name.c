@@ -58,7 +58,7 @@ struct keys_walk {
 	struct admin_call *call;
 };
 
-static void keys_ask(struct keys_walk *w, struct str cursor);
+static void settings_name_ask_keys(struct keys_walk *w, struct str cursor);
 
 static int
 keys_compare(const void *a, const void *b)
@@ -111,7 +111,7 @@ keys_on_page(void *arg, const redisReply *reply, const struct err *err)
 	for (size_t i = 0; i < reply->element[1]->elements; i++)
 		keys_add(w, redis_str(reply->element[1]->element[i]));
 	if (!str_eq(cursor, STR("0"))) {
-		keys_ask(w, cursor);
+		settings_name_ask_keys(w, cursor);
 		return;
 	}
 	keys_tidy(&w->keys);
@@ -120,7 +120,7 @@ keys_on_page(void *arg, const redisReply *reply, const struct err *err)
 
 /* In pages: KEYS would block Redis for as long as it takes to list all keys. */
 static void
-keys_ask(struct keys_walk *w, struct str cursor)
+settings_name_ask_keys(struct keys_walk *w, struct str cursor)
 {
 	op_hold(&w->call->op);
 	redis_call(w->call->admin->redis, keys_on_page, w, 6,
@@ -135,7 +135,7 @@ setting_keys_read(struct admin_call *call, setting_on_keys *cb)
 
 	w->call = call;
 	w->cb = cb;
-	keys_ask(w, STR("0"));
+	settings_name_ask_keys(w, STR("0"));
 }
 
 struct str

@@ -63,7 +63,7 @@ on_user_changed(void *arg, struct str address)
 /* ---- Requests ---- */
 
 static void
-request_free(struct auth_request *q)
+auth_request_free(struct auth_request *q)
 {
 	DL_DELETE(q->auth->requests, q);
 	directory_cancel(q->auth->directory, q);
@@ -77,13 +77,13 @@ request_free(struct auth_request *q)
 }
 
 static void
-answer(struct auth_request *q, enum auth_result result)
+auth_answer(struct auth_request *q, enum auth_result result)
 {
 	auth_on_result *cb = q->cb;
 	void *arg = q->arg;
 	struct auth_identity identity = q->identity;
 
-	request_free(q);
+	auth_request_free(q);
 	if (cb != NULL)
 		cb(arg, result, result == AUTH_OK ? &identity : NULL);
 }
@@ -112,28 +112,28 @@ verify_done(struct verify_task *t)
 
 	q->verifying = false;
 	if (!q->verified) {
-		answer(q, AUTH_UNAVAILABLE);
+		auth_answer(q, AUTH_UNAVAILABLE);
 		return;
 	}
 	if (!q->exists || !q->fits) {
 		throttle_failed(a, q->address, &q->peer);
-		answer(q, AUTH_FAILED);
+		auth_answer(q, AUTH_FAILED);
 		return;
 	}
 	throttle_succeeded(a, q->address);
 	if (q->enabled)
 		memory_note(a, &claim, true);
-	answer(q, q->enabled ? AUTH_OK : AUTH_DISABLED);
+	auth_answer(q, q->enabled ? AUTH_OK : AUTH_DISABLED);
 }
 
 static void
-on_may_go(void *arg, const struct err *err)
+auth_on_may_go(void *arg, const struct err *err)
 {
 	struct auth_request *q = arg;
 
 	q->throttle = NULL;
 	if (err != NULL) {
-		answer(q, AUTH_UNAVAILABLE);
+		auth_answer(q, AUTH_UNAVAILABLE);
 		return;
 	}
 	q->task.run = run_verify;
@@ -141,14 +141,14 @@ on_may_go(void *arg, const struct err *err)
 	q->verifying = true;
 	if (!verify_give(q->auth, &q->task)) {
 		q->verifying = false;
-		answer(q, AUTH_UNAVAILABLE);
+		auth_answer(q, AUTH_UNAVAILABLE);
 	}
 }
 
 static void
 slow_down(struct auth_request *q)
 {
-	q->throttle = throttle_wait(q->auth, q->address, &q->peer, on_may_go, q);
+	q->throttle = throttle_wait(q->auth, q->address, &q->peer, auth_on_may_go, q);
 }
 
 static void
@@ -163,17 +163,17 @@ on_cluster_knows(void *arg, bool known)
 		return;
 	}
 	memory_note(q->auth, &claim, false);
-	answer(q, AUTH_OK);
+	auth_answer(q, AUTH_OK);
 }
 
 static void
-on_user(void *arg, const struct directory_user *user, const struct err *err)
+auth_on_user(void *arg, const struct directory_user *user, const struct err *err)
 {
 	struct auth_request *q = arg;
 	struct memory_claim claim;
 
 	if (err != NULL) {
-		answer(q, AUTH_UNAVAILABLE);
+		auth_answer(q, AUTH_UNAVAILABLE);
 		return;
 	}
 	q->exists = user != NULL && user->password[0] != '\0';
@@ -187,7 +187,7 @@ on_user(void *arg, const struct directory_user *user, const struct err *err)
 	if (!q->exists || !q->enabled) {
 		slow_down(q);
 	} else if (memory_has(q->auth, &claim)) {
-		answer(q, AUTH_OK);
+		auth_answer(q, AUTH_OK);
 	} else {
 		q->ask = memory_ask_cluster(q->auth, &claim, on_cluster_knows, q);
 		if (q->ask == NULL)
@@ -203,8 +203,8 @@ on_soon(evutil_socket_t fd, short what, void *arg)
 	bool found;
 
 	(void)fd, (void)what;
-	if (directory_get_user(q->auth->directory, str_c(q->address), &user, &found, on_user, q))
-		on_user(q, found ? &user : NULL, NULL);
+	if (directory_get_user(q->auth->directory, str_c(q->address), &user, &found, auth_on_user, q))
+		auth_on_user(q, found ? &user : NULL, NULL);
 }
 
 struct auth_request *
@@ -235,8 +235,8 @@ auth_cancel(struct auth_request **req)
 		return;
 	*req = NULL;
 	q->cb = NULL;
-	if (!q->verifying) /* otherwise a thread has it and will end it */
-		request_free(q);
+	if (!q->verifying) /* else a thread has it, and it ends by itself */
+		auth_request_free(q);
 }
 
 /* ---- Life ---- */
@@ -280,7 +280,7 @@ auth_free(struct auth **ap)
 	DL_FOREACH_SAFE (a->requests, q, next) {
 		q->cb = NULL;
 		if (!q->verifying)
-			request_free(q);
+			auth_request_free(q);
 	}
 	verify_stop(a);
 	memory_free(a);

@@ -50,7 +50,7 @@ struct mechanism {
 };
 
 static void
-finish(struct sasl *s, enum auth_result result, const struct auth_identity *identity, struct str data)
+sasl_finish(struct sasl *s, enum auth_result result, const struct auth_identity *identity, struct str data)
 {
 	if (s->done)
 		return;
@@ -59,13 +59,13 @@ finish(struct sasl *s, enum auth_result result, const struct auth_identity *iden
 }
 
 static void
-fail(struct sasl *s, enum auth_result result)
+sasl_fail(struct sasl *s, enum auth_result result)
 {
-	finish(s, result, NULL, STR_NONE);
+	sasl_finish(s, result, NULL, STR_NONE);
 }
 
 static void
-challenge(struct sasl *s, struct str text)
+sasl_challenge(struct sasl *s, struct str text)
 {
 	s->may_respond = true;
 	s->events.on_challenge(s->arg, text);
@@ -79,7 +79,7 @@ on_checked(void *arg, enum auth_result result, const struct auth_identity *ident
 	struct sasl *s = arg;
 
 	s->check = NULL;
-	finish(s, result, identity, STR_NONE);
+	sasl_finish(s, result, identity, STR_NONE);
 }
 
 static void
@@ -90,14 +90,14 @@ respond_plain(struct sasl *s, struct str response)
 
 	if (!str_cut(response, '\0', &authzid, &rest) || !str_cut(rest, '\0', &authcid, &password) ||
 	    authcid.len == 0 || password.len == 0 || str_index(password, '\0') >= 0) {
-		fail(s, AUTH_MALFORMED);
+		sasl_fail(s, AUTH_MALFORMED);
 		return;
 	}
 	auth_account_name(authcid, s->account);
 	auth_account_name(authzid, authz_account);
 	/* Acting for another account is not supported. */
 	if (authzid.len != 0 && strcmp(authz_account, s->account) != 0) {
-		fail(s, AUTH_FAILED);
+		sasl_fail(s, AUTH_FAILED);
 		return;
 	}
 	s->check = auth_check_password(s->auth, authcid, password, &s->peer, on_checked, s);
@@ -108,7 +108,7 @@ respond_login(struct sasl *s, struct str response)
 {
 	if (s->step++ == 0) {
 		s->user = arena_str(&s->arena, response);
-		challenge(s, STR("Password:"));
+		sasl_challenge(s, STR("Password:"));
 		return;
 	}
 	s->check = auth_check_password(s->auth, s->user, response, &s->peer, on_checked, s);
@@ -179,25 +179,25 @@ fake_verifier(struct sasl *s)
 }
 
 static void
-on_may_go(void *arg, const struct err *err)
+sasl_on_may_go(void *arg, const struct err *err)
 {
 	struct sasl *s = arg;
 
 	s->throttle = NULL;
 	if (err != NULL)
-		fail(s, AUTH_UNAVAILABLE);
+		sasl_fail(s, AUTH_UNAVAILABLE);
 	else
-		challenge(s, s->server_first);
+		sasl_challenge(s, s->server_first);
 }
 
 static void
-on_user(void *arg, const struct directory_user *user, const struct err *err)
+sasl_on_user(void *arg, const struct directory_user *user, const struct err *err)
 {
 	struct sasl *s = arg;
 	struct str salt;
 
 	if (err != NULL) {
-		fail(s, AUTH_UNAVAILABLE);
+		sasl_fail(s, AUTH_UNAVAILABLE);
 		return;
 	}
 	s->account_exists = user != NULL && scram_verifier_parse(str_c(user->scram_sha256), &s->verifier);
@@ -211,7 +211,7 @@ on_user(void *arg, const struct directory_user *user, const struct err *err)
 	salt = base64_text(s, s->verifier.salt, s->verifier.salt_len);
 	s->server_first = str_c(arena_printf(&s->arena, "r=%.*s,s=%.*s,i=%u", STR_ARG(s->nonce), STR_ARG(salt),
 					     s->verifier.iterations));
-	s->throttle = throttle_wait(s->auth, s->account, &s->peer, on_may_go, s);
+	s->throttle = throttle_wait(s->auth, s->account, &s->peer, sasl_on_may_go, s);
 }
 
 /* The GS2 header and the client's first message: "n,,n=user,r=nonce"; *bind_out
@@ -247,7 +247,7 @@ take_client_first(struct sasl *s, struct str message)
 	bool found;
 
 	if (!parse_client_first(s, arena_str(&s->arena, message), &bind, &authzid, &account, &client_nonce)) {
-		fail(s, AUTH_MALFORMED);
+		sasl_fail(s, AUTH_MALFORMED);
 		return;
 	}
 	auth_account_name(account, s->account);
@@ -259,14 +259,14 @@ take_client_first(struct sasl *s, struct str message)
 	if ((s->bind_flag == 'p') != s->mechanism->plus || (s->bind_flag == 'y' && s->has_exporter) ||
 	    (s->bind_flag == 'p' && !str_eq(bind, STR("p=tls-exporter"))) ||
 	    (authzid.len != 0 && strcmp(authz_account, s->account) != 0)) {
-		fail(s, AUTH_FAILED);
+		sasl_fail(s, AUTH_FAILED);
 		return;
 	}
 	CHECK(RAND_bytes(random, sizeof(random)) == 1);
 	nonce = base64_text(s, random, sizeof(random));
 	s->nonce = str_c(arena_printf(&s->arena, "%.*s%.*s", STR_ARG(client_nonce), STR_ARG(nonce)));
-	if (directory_get_user(s->auth->directory, str_c(s->account), &user, &found, on_user, s))
-		on_user(s, found ? &user : NULL, NULL);
+	if (directory_get_user(s->auth->directory, str_c(s->account), &user, &found, sasl_on_user, s))
+		sasl_on_user(s, found ? &user : NULL, NULL);
 }
 
 /* Is "c=" correct: the GS2 header and, with -PLUS, the binding? */
@@ -296,11 +296,11 @@ succeed_scram(struct sasl *s, struct str auth_message)
 	text = base64_text(s, signature, sizeof(signature));
 	text = str_c(arena_printf(&s->arena, "v=%.*s", STR_ARG(text)));
 	if (s->success_data) {
-		finish(s, AUTH_OK, &s->identity, text);
+		sasl_finish(s, AUTH_OK, &s->identity, text);
 		return;
 	}
-	s->step = 2; /* the client answers this with an empty message */
-	challenge(s, text);
+	s->step = 2; /* the client's answer to this is empty */
+	sasl_challenge(s, text);
 }
 
 /* "c=...,r=nonce,p=proof" */
@@ -314,7 +314,7 @@ take_client_final(struct sasl *s, struct str message)
 	p = message.len != 0 ? memmem(message.p, message.len, ",p=", 3) : NULL;
 	if (p == NULL || str_index(message, '\0') >= 0 || !take_attribute(&rest, 'c', &binding) ||
 	    !take_attribute(&rest, 'r', &nonce)) {
-		fail(s, AUTH_MALFORMED);
+		sasl_fail(s, AUTH_MALFORMED);
 		return;
 	}
 	without_proof = str_of(message.p, (size_t)(p - message.p));
@@ -324,12 +324,12 @@ take_client_final(struct sasl *s, struct str message)
 	if (!str_eq(nonce, s->nonce) || !binding_is_right(s, binding) ||
 	    !scram_proof_fits(&s->verifier, auth_message, proof) || !s->account_exists) {
 		throttle_failed(s->auth, s->account, &s->peer);
-		fail(s, AUTH_FAILED);
+		sasl_fail(s, AUTH_FAILED);
 		return;
 	}
 	throttle_succeeded(s->auth, s->account);
 	if (!s->enabled)
-		fail(s, AUTH_DISABLED);
+		sasl_fail(s, AUTH_DISABLED);
 	else
 		succeed_scram(s, auth_message);
 }
@@ -345,9 +345,9 @@ respond_scram(struct sasl *s, struct str response)
 	case 1: take_client_final(s, response); break;
 	default:
 		if (response.len == 0)
-			finish(s, AUTH_OK, &s->identity, STR_NONE);
+			sasl_finish(s, AUTH_OK, &s->identity, STR_NONE);
 		else
-			fail(s, AUTH_MALFORMED);
+			sasl_fail(s, AUTH_MALFORMED);
 	}
 }
 
@@ -401,7 +401,7 @@ sasl_start(struct auth *a, struct str mechanism, const struct str *initial, cons
 	if (initial != NULL)
 		sasl_respond(s, *initial);
 	else
-		challenge(s, str_c(m->prompt));
+		sasl_challenge(s, str_c(m->prompt));
 	return s;
 }
 
@@ -414,7 +414,7 @@ sasl_respond(struct sasl *s, struct str response)
 		return;
 	s->may_respond = false;
 	if (!may_respond || response.len > RESPONSE_MAX)
-		fail(s, AUTH_MALFORMED);
+		sasl_fail(s, AUTH_MALFORMED);
 	else
 		s->mechanism->respond(s, response);
 }

@@ -33,7 +33,7 @@ scram_verifier_make(struct str password, const unsigned char *salt, size_t salt_
 }
 
 static struct str
-bytes(const unsigned char *p, size_t len)
+scram_bytes(const unsigned char *p, size_t len)
 {
 	return str_of((const char *)p, len);
 }
@@ -44,17 +44,17 @@ scram_verifier_text(const struct scram_verifier *v, char out[AUTH_VERIFIER_MAX])
 	struct buf text = BUF_EMPTY;
 
 	buf_printf(&text, "SCRAM-SHA-256$%u:", v->iterations);
-	base64_encode(bytes(v->salt, v->salt_len), &text);
+	base64_encode(scram_bytes(v->salt, v->salt_len), &text);
 	buf_add_byte(&text, '$');
-	base64_encode(bytes(v->stored_key, SCRAM_KEY_BYTES), &text);
+	base64_encode(scram_bytes(v->stored_key, SCRAM_KEY_BYTES), &text);
 	buf_add_byte(&text, ':');
-	base64_encode(bytes(v->server_key, SCRAM_KEY_BYTES), &text);
+	base64_encode(scram_bytes(v->server_key, SCRAM_KEY_BYTES), &text);
 	CHECK(str_copy(buf_str(&text), out, AUTH_VERIFIER_MAX));
 	buf_fini(&text);
 }
 
 static bool
-decode(struct str text, unsigned char *out, size_t least, size_t most, size_t *len_out)
+scram_decode(struct str text, unsigned char *out, size_t least, size_t most, size_t *len_out)
 {
 	struct buf data = BUF_EMPTY;
 	bool good = base64_decode(text, &data) && data.len >= least && data.len <= most;
@@ -80,13 +80,13 @@ scram_verifier_parse(struct str text, struct scram_verifier *v)
 	if (!str_to_u64(iterations, &number) || number == 0 || number > ITERATIONS_MAX)
 		return false;
 	v->iterations = (unsigned)number;
-	return decode(salt, v->salt, 1, SCRAM_SALT_MAX, &v->salt_len) &&
-	       decode(stored, v->stored_key, SCRAM_KEY_BYTES, SCRAM_KEY_BYTES, &len) &&
-	       decode(server, v->server_key, SCRAM_KEY_BYTES, SCRAM_KEY_BYTES, &len);
+	return scram_decode(salt, v->salt, 1, SCRAM_SALT_MAX, &v->salt_len) &&
+	       scram_decode(stored, v->stored_key, SCRAM_KEY_BYTES, SCRAM_KEY_BYTES, &len) &&
+	       scram_decode(server, v->server_key, SCRAM_KEY_BYTES, SCRAM_KEY_BYTES, &len);
 }
 
 static void
-hmac(const unsigned char key[SCRAM_KEY_BYTES], struct str message, unsigned char out[SCRAM_KEY_BYTES])
+scram_hmac(const unsigned char key[SCRAM_KEY_BYTES], struct str message, unsigned char out[SCRAM_KEY_BYTES])
 {
 	unsigned len = SCRAM_KEY_BYTES;
 
@@ -99,9 +99,9 @@ scram_proof_fits(const struct scram_verifier *v, struct str auth_message, struct
 	unsigned char signature[SCRAM_KEY_BYTES], proof[SCRAM_KEY_BYTES], hash[SCRAM_KEY_BYTES];
 	size_t len;
 
-	if (!decode(proof_text, proof, SCRAM_KEY_BYTES, SCRAM_KEY_BYTES, &len))
+	if (!scram_decode(proof_text, proof, SCRAM_KEY_BYTES, SCRAM_KEY_BYTES, &len))
 		return false;
-	hmac(v->stored_key, auth_message, signature);
+	scram_hmac(v->stored_key, auth_message, signature);
 	for (unsigned i = 0; i < SCRAM_KEY_BYTES; i++)
 		proof[i] ^= signature[i]; /* this yields the client's key, if the proof is correct */
 	SHA256(proof, SCRAM_KEY_BYTES, hash);
@@ -112,7 +112,7 @@ scram_proof_fits(const struct scram_verifier *v, struct str auth_message, struct
 void
 scram_server_signature(const struct scram_verifier *v, struct str auth_message, unsigned char out[SCRAM_KEY_BYTES])
 {
-	hmac(v->server_key, auth_message, out);
+	scram_hmac(v->server_key, auth_message, out);
 }
 
 int

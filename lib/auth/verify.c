@@ -13,7 +13,7 @@
 enum { MEMORY_KIB = 19456, PASSES = 2, LANES = 1, SALT_BYTES = 16, HASH_BYTES = 32 };
 
 static struct verify_task *
-take(struct auth *a)
+verify_take(struct auth *a)
 {
 	struct verify_task *t;
 
@@ -36,7 +36,7 @@ thread_main(void *arg)
 	struct auth *a = arg;
 	struct verify_task *t;
 
-	while ((t = take(a)) != NULL) {
+	while ((t = verify_take(a)) != NULL) {
 		t->run(t);
 		t->next = NULL;
 		pthread_mutex_lock(&a->lock);
@@ -52,7 +52,7 @@ thread_main(void *arg)
 }
 
 static void
-run_done(struct auth *a)
+verify_run_done(struct auth *a)
 {
 	struct verify_task *list;
 
@@ -69,10 +69,10 @@ run_done(struct auth *a)
 }
 
 static void
-on_done(evutil_socket_t fd, short what, void *arg)
+verify_on_done(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
-	run_done(arg);
+	verify_run_done(arg);
 }
 
 void
@@ -83,7 +83,7 @@ verify_start(struct auth *a)
 	a->thread_count = processors < 2 ? 2 : processors < VERIFY_THREADS ? (unsigned)processors : VERIFY_THREADS;
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->wake, NULL);
-	a->done_event = event_new(a->base, -1, 0, on_done, a);
+	a->done_event = event_new(a->base, -1, 0, verify_on_done, a);
 }
 
 bool
@@ -116,11 +116,11 @@ verify_stop(struct auth *a)
 	pthread_mutex_unlock(&a->lock);
 	for (unsigned i = 0; a->started && i < a->thread_count; i++)
 		pthread_join(a->threads[i], NULL);
-	run_done(a);
-	/* Work that no thread has begun ends without being run. */
+	verify_run_done(a);
+	/* What no thread has begun ends without having run. */
 	a->done_first = a->first;
 	a->first = a->last = NULL;
-	run_done(a);
+	verify_run_done(a);
 	event_free(a->done_event);
 	pthread_mutex_destroy(&a->lock);
 	pthread_cond_destroy(&a->wake);

@@ -10,7 +10,9 @@
 
 #define UID_MOST INT64_C(4294967295)
 
-/* The number in a field is advanced by this much. */
+enum { COUNT_MAX = 20 }; /* digits */
+
+/* A field's number moves on by so much. */
 struct onward_step {
 	const char *field;
 	int64_t by;
@@ -65,8 +67,10 @@ onward_on_field(void *arg, struct str field, struct str value)
 			h->damaged = true;
 			return;
 		}
-		if (s->most == 0 || number + s->by <= s->most)
-			number += s->by;
+		if ((s->most == 0 || number <= s->most - s->by) && __builtin_add_overflow(number, s->by, &number)) {
+			h->damaged = true;
+			return;
+		}
 		if (str_eq(field, STR("modseq")))
 			h->modseq = number;
 		onward_put_field(h, field, number);
@@ -85,13 +89,14 @@ onward_on_chunk(void *arg, struct str field, struct str value)
 	char text[64];
 	int64_t number;
 
-	if (!str_cut(value, ' ', &count, &modseq) || !str_to_i64(modseq, &number)) {
+	if (!str_cut(value, ' ', &count, &modseq) || count.len > COUNT_MAX || !str_to_i64(modseq, &number) ||
+	    __builtin_add_overflow(number, BACKUP_ONWARD_MODSEQ, &number)) {
 		h->damaged = true;
 		return;
 	}
 	rdb_put_string(h->out, field);
 	rdb_put_string(h->out, str_of(text, (size_t)snprintf(text, sizeof(text), "%.*s %lld", STR_ARG(count),
-							     (long long)(number + BACKUP_ONWARD_MODSEQ))));
+							     (long long)number)));
 	h->fields++;
 }
 

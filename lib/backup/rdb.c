@@ -66,6 +66,7 @@ rdb_length(struct rdb *r, uint64_t *length_out, bool *special_out)
 {
 	unsigned char b[9];
 
+	*length_out = 0;
 	*special_out = false;
 	if (rdb_take(r, b, 1) != 0)
 		return -1;

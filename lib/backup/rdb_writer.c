@@ -33,7 +33,7 @@ rdb_writer_new(const char *path, struct err *err)
 }
 
 static void
-writer_put(struct rdb_writer *w, const void *data, size_t len)
+rdb_writer_put(struct rdb_writer *w, const void *data, size_t len)
 {
 	w->failed |= fwrite(data, 1, len, w->file) != len;
 	w->crc = crc64_add(w->crc, data, len);
@@ -44,7 +44,7 @@ writer_put_byte(struct rdb_writer *w, unsigned byte)
 {
 	unsigned char c = (unsigned char)byte;
 
-	writer_put(w, &c, 1);
+	rdb_writer_put(w, &c, 1);
 }
 
 static void
@@ -52,7 +52,7 @@ writer_put_string(struct rdb_writer *w, struct str s)
 {
 	buf_clear(&w->string);
 	rdb_put_string(&w->string, s);
-	writer_put(w, w->string.data, w->string.len);
+	rdb_writer_put(w, w->string.data, w->string.len);
 }
 
 static void
@@ -61,7 +61,7 @@ writer_begin(struct rdb_writer *w, unsigned version)
 	char header[RDB_HEADER_BYTES + 8];
 
 	snprintf(header, sizeof(header), "REDIS%04u", version % 10000);
-	writer_put(w, header, RDB_HEADER_BYTES);
+	rdb_writer_put(w, header, RDB_HEADER_BYTES);
 	writer_put_byte(w, RDB_DATABASE);
 	writer_put_byte(w, 0);
 	w->begun = true;
@@ -77,11 +77,11 @@ rdb_writer_add(struct rdb_writer *w, const struct rdb_entry *entry, struct err *
 	if (entry->expires_ms != 0) {
 		bytes_put_u64(ms, (uint64_t)entry->expires_ms);
 		writer_put_byte(w, RDB_EXPIRES_MS);
-		writer_put(w, ms, sizeof(ms));
+		rdb_writer_put(w, ms, sizeof(ms));
 	}
 	writer_put_byte(w, entry->type);
 	writer_put_string(w, entry->key);
-	writer_put(w, entry->value.p, entry->value.len);
+	rdb_writer_put(w, entry->value.p, entry->value.len);
 	return w->failed ? err_set_errno(err, errno, "writing a snapshot") : 0;
 }
 
@@ -96,7 +96,7 @@ rdb_writer_finish(struct rdb_writer **wp, struct err *err)
 		writer_begin(w, RDB_VERSION_LEAST);
 	writer_put_byte(w, RDB_END);
 	bytes_put_u64(crc, w->crc);
-	writer_put(w, crc, sizeof(crc));
+	rdb_writer_put(w, crc, sizeof(crc));
 	if (w->failed || fflush(w->file) != 0 || fsync(fileno(w->file)) != 0)
 		result = err_set_errno(err, errno, "writing a snapshot");
 	rdb_writer_drop(wp);

@@ -29,7 +29,7 @@ clock_monotonic_ms(void)
 
 /* The seconds, rounded down, and the remaining 0 to 999 ms. */
 static time_t
-split(int64_t unix_ms, int *rest_ms_out)
+clock_split(int64_t unix_ms, int *rest_ms_out)
 {
 	const int64_t year_1900 = INT64_C(-2208988800000), year_10000 = INT64_C(253402300800000);
 	int64_t seconds;
@@ -51,7 +51,7 @@ clock_rfc5322(int64_t unix_ms, char *out, unsigned size)
 	static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
 					 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 	int rest_ms;
-	time_t seconds = split(unix_ms, &rest_ms);
+	time_t seconds = clock_split(unix_ms, &rest_ms);
 	struct tm tm;
 	long zone;
 
@@ -66,7 +66,7 @@ void
 clock_iso8601(int64_t unix_ms, char *out, unsigned size)
 {
 	int rest_ms;
-	time_t seconds = split(unix_ms, &rest_ms);
+	time_t seconds = clock_split(unix_ms, &rest_ms);
 	struct tm tm;
 
 	gmtime_r(&seconds, &tm);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static void
-set_text(struct err *err, enum err_code code, const char *format, va_list ap)
+err_set_text(struct err *err, enum err_code code, const char *format, va_list ap)
 {
 	err->code = code;
 	vsnprintf(err->text, sizeof(err->text), format, ap);
@@ -21,7 +21,7 @@ err_set(struct err *err, enum err_code code, const char *format, ...)
 	if (err == NULL)
 		return -1;
 	va_start(ap, format);
-	set_text(err, code, format, ap);
+	err_set_text(err, code, format, ap);
 	va_end(ap);
 	return -1;
 }
@@ -48,7 +48,7 @@ err_set_errno(struct err *err, int errno_value, const char *format, ...)
 	if (err == NULL)
 		return -1;
 	va_start(ap, format);
-	set_text(err, code_of_errno(errno_value), format, ap);
+	err_set_text(err, code_of_errno(errno_value), format, ap);
 	va_end(ap);
 	used = strlen(err->text);
 	snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerror(errno_value));

@@ -24,7 +24,7 @@ is_label(struct str label)
 /* The last label of a name is never all digits (RFC 1123, 2.1): such a text is
  * a mistyped address. */
 static bool
-is_name(struct str name)
+host_port_is_name(struct str name)
 {
 	struct str label;
 	bool more, has_letter = false;
@@ -45,7 +45,7 @@ is_name(struct str name)
 }
 
 static bool
-parse_port(struct str text, uint16_t *port_out)
+host_port_parse_port(struct str text, uint16_t *port_out)
 {
 	uint64_t v;
 
@@ -75,7 +75,7 @@ host_port_parse(struct str text, struct host_port *out)
 	colon = str_rindex(text, ':');
 	if (colon > close) {
 		out->host = str_first(text, (size_t)colon);
-		if (!parse_port(str_from(text, (size_t)colon + 1), &out->port))
+		if (!host_port_parse_port(str_from(text, (size_t)colon + 1), &out->port))
 			return false;
 	}
 	if (out->host.len > 0 && out->host.p[0] == '[')
@@ -83,7 +83,7 @@ host_port_parse(struct str text, struct host_port *out)
 	if (ip_parse(out->host, &out->literal))
 		return out->literal.family == 4;
 	out->literal.family = 0;
-	return is_name(out->host);
+	return host_port_is_name(out->host);
 }
 
 bool
@@ -91,5 +91,5 @@ host_name_is_valid(struct str name)
 {
 	struct ip ip;
 
-	return name.len > 0 && name.p[name.len - 1] != '.' && !ip_parse(name, &ip) && is_name(name);
+	return name.len > 0 && name.p[name.len - 1] != '.' && !ip_parse(name, &ip) && host_port_is_name(name);
 }

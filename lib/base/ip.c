@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 static void
-unmap(struct ip *ip)
+ip_unmap(struct ip *ip)
 {
 	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -32,7 +32,7 @@ ip_parse(struct str text, struct ip *ip_out)
 	if (inet_pton(AF_INET6, copy, ip_out->bytes) != 1)
 		return false;
 	ip_out->family = 6;
-	unmap(ip_out);
+	ip_unmap(ip_out);
 	return true;
 }
 
@@ -126,7 +126,7 @@ ip_from_sockaddr(const struct sockaddr *sa, struct ip *ip_out, uint16_t *port_ou
 		ip_out->family = 6;
 		memcpy(ip_out->bytes, &in6->sin6_addr, 16);
 		port = ntohs(in6->sin6_port);
-		unmap(ip_out);
+		ip_unmap(ip_out);
 	} else {
 		return false;
 	}

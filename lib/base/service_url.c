@@ -5,7 +5,7 @@
 #define HOST_MAX 253 /* RFC 1035 */
 
 static bool
-is_name(struct str host)
+service_url_is_name(struct str host)
 {
 	if (host.len == 0 || host.len > HOST_MAX)
 		return false;
@@ -19,7 +19,7 @@ is_name(struct str host)
 }
 
 static bool
-parse_port(struct str text, uint16_t *port_out)
+service_url_parse_port(struct str text, uint16_t *port_out)
 {
 	uint64_t v;
 
@@ -42,7 +42,7 @@ parse_address(struct str text, struct service_url *url)
 	rest = str_from(text, (size_t)end + 1);
 	if (!ip_parse(url->host, &ip) || ip.family != 6)
 		return false;
-	return rest.len == 0 || (rest.p[0] == ':' && parse_port(str_from(rest, 1), &url->port));
+	return rest.len == 0 || (rest.p[0] == ':' && service_url_parse_port(str_from(rest, 1), &url->port));
 }
 
 bool
@@ -61,6 +61,6 @@ service_url_parse(struct str text, struct service_url *url_out)
 	if (rest.len > 0 && rest.p[0] == '[')
 		return parse_address(rest, url_out);
 	if (!str_cut(rest, ':', &url_out->host, &port))
-		return is_name(url_out->host);
-	return is_name(url_out->host) && parse_port(port, &url_out->port);
+		return service_url_is_name(url_out->host);
+	return service_url_is_name(url_out->host) && service_url_parse_port(port, &url_out->port);
 }

@@ -4,7 +4,7 @@
 #include "lib/base/mem.h"
 
 static char
-lower(char c)
+str_lower_byte(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
 }
@@ -21,7 +21,7 @@ str_eq_ci(struct str a, struct str b)
 	if (a.len != b.len)
 		return false;
 	for (size_t i = 0; i < a.len; i++)
-		if (lower(a.p[i]) != lower(b.p[i]))
+		if (str_lower_byte(a.p[i]) != str_lower_byte(b.p[i]))
 			return false;
 	return true;
 }
@@ -185,7 +185,7 @@ void
 str_lower(char *p, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		p[i] = lower(p[i]);
+		p[i] = str_lower_byte(p[i]);
 }
 
 bool
@@ -259,7 +259,7 @@ str_distance(struct str a, struct str b)
 		row[0] = i;
 		for (unsigned j = 1; j <= b.len; j++) {
 			unsigned above = row[j];
-			unsigned change = diagonal + (lower(a.p[i - 1]) != lower(b.p[j - 1]));
+			unsigned change = diagonal + (str_lower_byte(a.p[i - 1]) != str_lower_byte(b.p[j - 1]));
 			unsigned best = above + 1 < row[j - 1] + 1 ? above + 1 : row[j - 1] + 1;
 			row[j] = change < best ? change : best;
 			diagonal = above;

@@ -94,7 +94,8 @@ refs_hold(const struct drop *d)
 	for (size_t i = 0; i < d->last; i++) {
 		char text[BLOB_ID_TEXT];
 		blob_id_text(&d->ids[i], text);
-		redis_callf(d->redis, NULL, NULL, "RPUSH backup:held %s", text);
+		redis_call_key(d->redis, NULL, NULL, "RPUSH", str_c(redis_key_pattern(KEY_BACKUP_HELD)), 1,
+			       (const struct str[]){str_c(text)});
 	}
 }
 
@@ -128,9 +129,9 @@ refs_drop_of_pack(struct redis *r, struct blob_store *s, const struct blob_id *i
 	for (size_t i = 0; i < count; i++)
 		args[i] = refs_number(ids[i].offset, texts[i]);
 	redis_eval(r, refs_on_dropped, d, &blob_refs_drop, 1, &key_str, count, args);
-	/* This comes after the drop: if no backup has begun by then, the snapshot of
-	 * a later one has nothing that refers to them. */
-	redis_callf(r, refs_on_hold, d, "GET backup:hold");
+	/* Asked behind the drop: where no backup has begun by then, its snapshot has
+	 * nothing any more that refers to them. */
+	redis_call_key(r, refs_on_hold, d, "GET", str_c(redis_key_pattern(KEY_BACKUP_HOLD)), 0, NULL);
 	mem_free(texts);
 	mem_free(args);
 }

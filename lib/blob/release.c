@@ -18,7 +18,7 @@
 
 /* The state byte comes first: from then on nobody reads the body, complete or not. */
 static int
-punch(int fd, const struct blob_id *id, struct err *err)
+release_punch(int fd, const struct blob_id *id, struct err *err)
 {
 	char header[RECORD_HEADER_BYTES], released = 1;
 	struct record r;
@@ -51,7 +51,7 @@ release_now(struct blob_store *s, const struct blob_id *id, struct err *err)
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0) /* the pack is gone: everything in it was released */
 		return errno == ENOENT ? 0 : err_set_errno(err, errno, "opening %s", path);
-	result = punch(fd, id, err);
+	result = release_punch(fd, id, err);
 	close(fd);
 	return result;
 }
@@ -180,7 +180,7 @@ sweep_records(const struct sweep *sw, int fd, uint64_t pack, uint64_t *offset, u
 			live++;
 			continue;
 		}
-		if (punch(fd, &blob, &err) != 0)
+		if (release_punch(fd, &blob, &err) != 0)
 			log_warning(NULL, "a leaked body was not released", F_ERR(&err));
 	}
 	return live;

@@ -1,4 +1,4 @@
-/* The blob store: opening, threads, and how their work comes back to the loop. */
+/* The blob store: opening, and what its threads have done. */
 #include "lib/blob/store.h"
 
 #include <errno.h>
@@ -10,96 +10,10 @@
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
-/* ---- Threads ---- */
-
-static void *
-task_thread_main(void *arg)
-{
-	struct task_thread *w = arg;
-
-	for (;;) {
-		struct task *t;
-		pthread_mutex_lock(&w->lock);
-		while (w->first == NULL && !w->stop)
-			pthread_cond_wait(&w->wake, &w->lock);
-		t = w->first;
-		if (t != NULL) {
-			w->first = t->next;
-			if (w->first == NULL)
-				w->last = NULL;
-		}
-		pthread_mutex_unlock(&w->lock);
-		if (t == NULL)
-			return NULL;
-		t->run(t);
-	}
-}
-
-void
-task_thread_init(struct task_thread *w)
-{
-	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->wake, NULL);
-}
-
-void
-task_thread_stop(struct task_thread *w)
-{
-	pthread_mutex_lock(&w->lock);
-	w->stop = true;
-	pthread_cond_signal(&w->wake);
-	pthread_mutex_unlock(&w->lock);
-	if (w->started)
-		pthread_join(w->thread, NULL);
-	pthread_mutex_destroy(&w->lock);
-	pthread_cond_destroy(&w->wake);
-}
-
-void
-task_thread_give(struct blob_store *s, struct task_thread *w, struct task *t)
-{
-	t->next = NULL;
-	if (t->done != NULL)
-		s->open_tasks++;
-	pthread_mutex_lock(&w->lock);
-	/* Threads are started when they are first needed: a tool that reads one
-	 * body starts one. */
-	if (!w->started) {
-		CHECK(pthread_create(&w->thread, NULL, task_thread_main, w) == 0);
-		w->started = true;
-	}
-	if (w->last != NULL)
-		w->last->next = t;
-	else
-		w->first = t;
-	w->last = t;
-	pthread_cond_signal(&w->wake);
-	pthread_mutex_unlock(&w->lock);
-}
-
 /* ---- Back to the loop ---- */
 
-void
-store_tell_done(struct blob_store *s, struct task *t)
-{
-	bool tell;
-
-	t->next = NULL;
-	pthread_mutex_lock(&s->done_lock);
-	if (s->done_last != NULL)
-		s->done_last->next = t;
-	else
-		s->done_first = t;
-	s->done_last = t;
-	tell = !s->done_told;
-	s->done_told = true;
-	pthread_mutex_unlock(&s->done_lock);
-	if (tell && s->base != NULL)
-		event_active(s->done_event, EV_READ, 0);
-}
-
 static void
-run_done(struct blob_store *s)
+store_run_done(struct blob_store *s)
 {
 	struct task *list;
 
@@ -118,16 +32,16 @@ run_done(struct blob_store *s)
 }
 
 static void
-on_done(evutil_socket_t fd, short what, void *arg)
+store_on_done(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
-	run_done(arg);
+	store_run_done(arg);
 }
 
 /* ---- Open and close ---- */
 
 static int
-make_folders(const char *path, struct err *err)
+store_make_folders(const char *path, struct err *err)
 {
 	char part[PATH_MAX];
 	struct stat st;
@@ -158,7 +72,7 @@ blob_store_open(struct event_base *base, const char *url, struct err *err)
 		return NULL;
 	}
 	url += strlen("file:");
-	if (make_folders(url, err) != 0)
+	if (store_make_folders(url, err) != 0)
 		return NULL;
 	s = mem_new(struct blob_store);
 	str_copy(str_c(url), s->folder, sizeof(s->folder) - 32);
@@ -173,7 +87,7 @@ blob_store_open(struct event_base *base, const char *url, struct err *err)
 	task_thread_init(&s->releaser);
 	committer_start(s);
 	if (base != NULL)
-		s->done_event = event_new(base, -1, 0, on_done, s);
+		s->done_event = event_new(base, -1, 0, store_on_done, s);
 	for (unsigned i = 0; i < READ_FDS; i++)
 		s->fds[i].fd = -1;
 	return s;
@@ -194,7 +108,7 @@ blob_store_close(struct blob_store **sp)
 		task_thread_stop(&s->readers[i]);
 	task_thread_stop(&s->releaser);
 	watch_stop(s);
-	run_done(s);
+	store_run_done(s);
 	watch_free(s);
 	CHECKF(s->open_tasks == 0, "%zu tasks", s->open_tasks);
 	for (unsigned i = 0; i < s->pool_count; i++)

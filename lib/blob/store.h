@@ -84,6 +84,7 @@ struct blob_store {
 	uint64_t fds_tick;
 };
 
+/* ---- Threads ---- lib/blob/thread.c */
 void task_thread_init(struct task_thread *w);
 /* Finishes the queued tasks first. */
 void task_thread_stop(struct task_thread *w);

@@ -16,6 +16,7 @@
 #include "lib/bus/client_private.h"
 #include "lib/bus/frame.h"
 #include "lib/bus/names.h"
+#include "lib/redis/keys.h"
 
 enum {
 	POLL_MS = 1000,
@@ -29,7 +30,7 @@ enum {
 };
 
 static void
-schedule(struct event *timer, int64_t ms)
+client_schedule(struct event *timer, int64_t ms)
 {
 	struct timeval tv = clock_timeval(ms);
 	event_add(timer, &tv);
@@ -132,7 +133,7 @@ on_pong(struct bus_client *b, struct bus_peer *p, const Stagepost__Pong *pong)
 }
 
 static void
-on_message(void *arg, struct str from, struct str payload)
+client_on_message(void *arg, struct str from, struct str payload)
 {
 	struct bus_peer *p = arg;
 	struct bus_client *b = p->client;
@@ -224,7 +225,7 @@ peer_reach(struct bus_peer *p)
 static void
 connect_peer(struct bus_client *b, const char *id, struct str endpoint, struct str boot)
 {
-	static const struct bus_socket_events events = {.on_message = on_message};
+	static const struct bus_socket_events events = {.on_message = client_on_message};
 	struct bus_peer *p;
 	char routing[BUS_NAME_MAX + 24];
 	const int on = 1;
@@ -257,7 +258,7 @@ connect_peer(struct bus_client *b, const char *id, struct str endpoint, struct s
 	}
 	p->socket = bus_socket_new(b->base, zmq, &events, p);
 	DL_APPEND(b->peers, p);
-	schedule(b->ping, FIRST_PING_MS);
+	client_schedule(b->ping, FIRST_PING_MS);
 }
 
 int
@@ -286,7 +287,7 @@ on_ping_timer(evutil_socket_t fd, short what, void *arg)
 			wait_ms = now_ms - p->connected_ms < FIRST_PINGS_MS ? FIRST_PING_MS : NEXT_PING_MS;
 	}
 	find_open_shards(b); /* those that fell silent are closed */
-	schedule(b->ping, wait_ms);
+	client_schedule(b->ping, wait_ms);
 }
 
 /* ---- The announcements ---- */
@@ -397,8 +398,22 @@ on_map(void *arg, const redisReply *reply, const struct err *err)
 			log_trouble_over(&b->unlike, NULL, "the versions of all brokers are compatible again",
 					 F_C("name", b->name));
 	}
-	schedule(b->poll, b->refresh_again ? REFRESH_GAP_MS : POLL_MS);
+	client_schedule(b->poll, b->refresh_again ? REFRESH_GAP_MS : POLL_MS);
 	b->refresh_again = false;
+}
+
+static void
+ask_broker(struct bus_client *b, struct str id)
+{
+	struct found_broker *found = mem_new(struct found_broker);
+	char key[sizeof(found->id) + 32];
+
+	found->client = b;
+	str_copy(id, found->id, sizeof(found->id));
+	b->replies_due++;
+	redis_call_key(b->redis, on_broker, found, "HMGET",
+		       redis_key_print(key, sizeof(key), KEY_CLUSTER_BROKER, str_c(found->id)), 4,
+		       (const struct str[]){STR("endpoint"), STR("boot"), STR("bus_version"), STR("bus_least")});
 }
 
 static void
@@ -413,16 +428,10 @@ on_brokers(void *arg, const redisReply *reply, const struct err *err)
 	b->refresh_unlike = false;
 	DL_FOREACH (b->peers, p)
 		p->announced = false;
-	for (size_t i = 0; !b->refresh_failed && i < reply->elements; i++) {
-		struct found_broker *found = mem_new(struct found_broker);
-		found->client = b;
-		str_copy(redis_str(reply->element[i]), found->id, sizeof(found->id));
-		b->replies_due++;
-		redis_callf(b->redis, on_broker, found,
-			    "HMGET " BUS_BROKER_KEY "%s endpoint boot bus_version bus_least", found->id);
-	}
+	for (size_t i = 0; !b->refresh_failed && i < reply->elements; i++)
+		ask_broker(b, redis_str(reply->element[i]));
 	b->replies_due++;
-	redis_callf(b->redis, on_map, b, "HGETALL " BUS_SHARDS_KEY);
+	redis_call_key(b->redis, on_map, b, "HGETALL", str_c(redis_key_pattern(KEY_CLUSTER_SHARDS)), 0, NULL);
 }
 
 static void
@@ -435,7 +444,7 @@ on_poll_timer(evutil_socket_t fd, short what, void *arg)
 		return;
 	b->refreshing = true;
 	b->replies_due++;
-	redis_callf(b->redis, on_brokers, b, "SMEMBERS " BUS_BROKERS_KEY);
+	redis_call_key(b->redis, on_brokers, b, "SMEMBERS", str_c(redis_key_pattern(KEY_CLUSTER_BROKERS)), 0, NULL);
 }
 
 void
@@ -444,7 +453,7 @@ bus_client_refresh(struct bus_client *b)
 	if (b->refreshing)
 		b->refresh_again = true;
 	else
-		schedule(b->poll, REFRESH_GAP_MS);
+		client_schedule(b->poll, REFRESH_GAP_MS);
 }
 
 static void
@@ -455,7 +464,7 @@ on_notice(void *arg, struct str channel, struct str payload)
 }
 
 static void
-on_notices_lost(void *arg)
+client_on_notices_lost(void *arg)
 {
 	bus_client_refresh(arg);
 }
@@ -484,9 +493,9 @@ bus_client_new(struct event_base *base, struct redis *r, struct tracking *t, con
 	b->news_event = event_new(base, -1, 0, hand_over_send_news, b);
 	CHECK(b->poll != NULL && b->ping != NULL && b->hand_over_tick != NULL && b->news_event != NULL);
 	if (t != NULL)
-		b->subscription = tracking_subscribe(t, STR(BUS_BROKERS_CHANNEL), on_notice, on_notices_lost, b);
-	schedule(b->poll, 0);
-	schedule(b->ping, PING_MS);
+		b->subscription = tracking_subscribe(t, STR(BUS_BROKERS_CHANNEL), on_notice, client_on_notices_lost, b);
+	client_schedule(b->poll, 0);
+	client_schedule(b->ping, PING_MS);
 	return b;
 }
 

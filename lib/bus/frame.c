@@ -33,7 +33,7 @@ bounded_free(void *data, void *p)
 }
 
 static void *
-unpack(const ProtobufCMessageDescriptor *type, struct str bytes, struct arena *arena, size_t growth)
+frame_unpack(const ProtobufCMessageDescriptor *type, struct str bytes, struct arena *arena, size_t growth)
 {
 	struct bounded bounded = {.arena = arena, .left_bytes = bytes.len * growth + GROWTH_BASE};
 	ProtobufCAllocator allocator = {.alloc = bounded_alloc, .free = bounded_free, .allocator_data = &bounded};
@@ -46,13 +46,13 @@ unpack(const ProtobufCMessageDescriptor *type, struct str bytes, struct arena *a
 void *
 bus_message_unpack(const ProtobufCMessageDescriptor *type, struct str bytes, struct arena *arena)
 {
-	return unpack(type, bytes, arena, GROWTH_MAX);
+	return frame_unpack(type, bytes, arena, GROWTH_MAX);
 }
 
 void *
 bus_stored_unpack(const ProtobufCMessageDescriptor *type, struct str bytes, struct arena *arena)
 {
-	return unpack(type, bytes, arena, STORED_GROWTH_MAX);
+	return frame_unpack(type, bytes, arena, STORED_GROWTH_MAX);
 }
 
 Stagepost__Frame *

@@ -38,7 +38,7 @@ hand_over_free(struct bus_client *b, struct hand_over *h)
 }
 
 static void
-end(struct bus_client *b, struct hand_over *h, const struct err *err)
+hand_over_end(struct bus_client *b, struct hand_over *h, const struct err *err)
 {
 	bus_on_handed_over *cb = h->cb;
 	void *arg = h->arg;
@@ -199,7 +199,7 @@ bus_body_synced(struct bus_client *b, struct hand_over *h)
 	h->unsynced = false;
 	hand_over_add_news(b, h, false);
 	if (h->answered && hand_over_answer_is_good(h)) {
-		end(b, h, NULL);
+		hand_over_end(b, h, NULL);
 		return;
 	}
 	/* Refused, not sent, or too long ago: handled like any other from now on. */
@@ -228,7 +228,7 @@ hand_over_on_durable(struct bus_client *b, struct hand_over *h)
 		return;
 	}
 	if (hand_over_answer_is_good(h)) {
-		end(b, h, NULL);
+		hand_over_end(b, h, NULL);
 		return;
 	}
 	h->sent_to = NULL; /* so late that the tick must ask again */
@@ -281,7 +281,7 @@ hand_over_on_reply(struct bus_client *b, const Stagepost__Frame *frame)
 		/* A copy sent before may be waiting to be written. */
 		err_set(&err, hand_over_is_in_doubt(h) ? ERR_TIMEOUT : ERR_LIMIT, "the broker is busy: %s",
 			reply->text);
-		end(b, h, &err);
+		hand_over_end(b, h, &err);
 		break;
 	case STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE: try_again(b, h, NOT_MINE_RETRY_MS); break;
 	default:
@@ -326,7 +326,7 @@ give_up(struct bus_client *b, struct hand_over *h)
 		err_set(&err, ERR_UNAVAILABLE, "no broker could write the message");
 	else
 		err_set(&err, ERR_UNAVAILABLE, "no broker owns shard %u", h->shard);
-	end(b, h, &err);
+	hand_over_end(b, h, &err);
 }
 
 void

@@ -27,7 +27,7 @@ struct bus_server {
 };
 
 static void
-on_message(void *arg, struct str from, struct str payload)
+server_on_message(void *arg, struct str from, struct str payload)
 {
 	struct bus_server *s = arg;
 	struct err err;
@@ -104,7 +104,7 @@ struct bus_server *
 bus_server_new(struct event_base *base, const char *listen, const char *announce_host,
 	       const struct bus_server_events *events, void *arg, struct err *err)
 {
-	static const struct bus_socket_events socket_events = {.on_message = on_message};
+	static const struct bus_socket_events socket_events = {.on_message = server_on_message};
 	struct bus_server *s = mem_new(struct bus_server);
 	void *zmq = NULL;
 

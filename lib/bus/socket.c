@@ -40,7 +40,7 @@ bus_socket_limit(void *zmq)
 }
 
 static bool
-has_input(struct bus_socket *s)
+socket_has_input(struct bus_socket *s)
 {
 	int events = 0;
 	size_t size = sizeof(events);
@@ -53,7 +53,7 @@ has_input(struct bus_socket *s)
 /* Receives all parts of one message; those that do not fit are discarded.
  * Returns their count, or 0 if there is no message. */
 static unsigned
-receive(struct bus_socket *s, zmq_msg_t parts[PARTS_MAX])
+socket_receive(struct bus_socket *s, zmq_msg_t parts[PARTS_MAX])
 {
 	unsigned count = 0;
 	bool more = true;
@@ -81,7 +81,7 @@ static bool
 take_message(struct bus_socket *s)
 {
 	zmq_msg_t parts[PARTS_MAX];
-	unsigned count = receive(s, parts), wanted = s->has_routing ? 2 : 1;
+	unsigned count = socket_receive(s, parts), wanted = s->has_routing ? 2 : 1;
 
 	if (count == wanted) {
 		zmq_msg_t *payload = &parts[wanted - 1];
@@ -95,13 +95,13 @@ take_message(struct bus_socket *s)
 }
 
 static void
-on_event(evutil_socket_t fd, short what, void *arg)
+socket_on_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct bus_socket *s = arg;
 
 	(void)fd, (void)what;
 	s->taking = true;
-	for (unsigned taken = 0; has_input(s); taken++) {
+	for (unsigned taken = 0; socket_has_input(s); taken++) {
 		if (taken == TURN_MAX) {
 			event_active(s->recheck, EV_TIMEOUT, 0);
 			break;
@@ -127,8 +127,8 @@ bus_socket_new(struct event_base *base, void *zmq, const struct bus_socket_event
 	s->has_routing = type == ZMQ_ROUTER;
 	size = sizeof(fd);
 	CHECK(zmq_getsockopt(zmq, ZMQ_FD, &fd, &size) == 0);
-	s->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_event, s);
-	s->recheck = event_new(base, -1, 0, on_event, s);
+	s->readable = event_new(base, fd, EV_READ | EV_PERSIST, socket_on_event, s);
+	s->recheck = event_new(base, -1, 0, socket_on_event, s);
 	CHECK(s->readable != NULL && s->recheck != NULL && event_add(s->readable, NULL) == 0);
 	event_active(s->recheck, EV_TIMEOUT, 0);
 	return s;

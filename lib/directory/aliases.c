@@ -44,7 +44,7 @@ take_targets(struct order *o, const struct str *targets, unsigned count)
 
 /* ---- Adding: check for loops, then the index, the record, and the index again ---- */
 static void
-on_refusal_cleaned(void *arg, const redisReply *reply, const struct err *err)
+aliases_on_refusal_cleaned(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct order *o = arg;
 	(void)reply;
@@ -62,7 +62,7 @@ on_alias_added(void *arg, const redisReply *reply, const struct err *err)
 	else if (err->code == ERR_DENIED) {
 		/* It is a user, not an alias, and must not be in that index. */
 		o->err = *err;
-		order_remove_member(o, on_refusal_cleaned);
+		order_remove_member(o, aliases_on_refusal_cleaned);
 	} else
 		order_end(o, err);
 }

@@ -35,7 +35,7 @@ cache_clear(struct cache *c)
 }
 
 static struct cache_entry *
-find_entry(struct cache *c, struct str key)
+cache_find_entry(struct cache *c, struct str key)
 {
 	struct cache_entry *entry;
 	HASH_FIND(hh, c->table, key.p, key.len, entry);
@@ -45,7 +45,7 @@ find_entry(struct cache *c, struct str key)
 struct record *
 cache_find(struct cache *c, struct str key)
 {
-	struct cache_entry *entry = find_entry(c, key);
+	struct cache_entry *entry = cache_find_entry(c, key);
 	if (entry == NULL)
 		return NULL;
 	if (entry->expires_ms <= clock_monotonic_ms()) {
@@ -78,7 +78,7 @@ cache_put(struct cache *c, struct str key, struct record *record)
 void
 cache_drop(struct cache *c, struct str key)
 {
-	struct cache_entry *entry = find_entry(c, key);
+	struct cache_entry *entry = cache_find_entry(c, key);
 	if (entry != NULL)
 		drop_entry(c, entry);
 }

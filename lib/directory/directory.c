@@ -4,13 +4,6 @@
 /* A record takes some 500 bytes with its key. */
 enum { CACHE_RECORDS = 32768, CACHE_AGE_MS = 60000 };
 
-void
-directory_cache_record(struct directory *d, struct str key, struct record *record)
-{
-	if (d->tracking != NULL)
-		cache_put(&d->cache, key, record);
-}
-
 static void
 tell_watches(struct directory *d, struct str address)
 {
@@ -58,7 +51,7 @@ on_domain_key(void *arg, struct str key)
 }
 
 static void
-on_notices_lost(void *arg)
+directory_on_notices_lost(void *arg)
 {
 	directory_forget_all(arg);
 	tell_watches(arg, STR_NONE);
@@ -74,7 +67,7 @@ directory_new(struct event_base *base, struct redis *r, struct tracking *trackin
 	d->settings = settings;
 	cache_init(&d->cache, CACHE_RECORDS, CACHE_AGE_MS);
 	if (tracking != NULL) {
-		tracking_watch_prefix(tracking, "user:", on_user_key, on_notices_lost, d);
+		tracking_watch_prefix(tracking, "user:", on_user_key, directory_on_notices_lost, d);
 		tracking_watch_prefix(tracking, "alias:", on_alias_key, NULL, d);
 		tracking_watch_prefix(tracking, "domain:", on_domain_key, NULL, d);
 	}
@@ -122,10 +115,4 @@ directory_watch_users(struct directory *d, void (*on_user_changed)(void *arg, st
 	w->on_user_changed = on_user_changed;
 	w->arg = arg;
 	LL_APPEND(d->watches, w);
-}
-
-const struct settings *
-directory_settings(const struct directory *d)
-{
-	return d->settings != NULL ? settings_current(d->settings) : settings_defaults();
 }

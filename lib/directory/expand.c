@@ -89,7 +89,7 @@ add_stop(struct expansion *x, struct str address)
 
 /* ---- The end ---- */
 static void
-finish(struct expansion *x)
+expand_finish(struct expansion *x)
 {
 	struct buf targets = BUF_EMPTY;
 	unsigned count = 0;
@@ -134,7 +134,7 @@ rename_stop(struct stop *stop, const char *address)
 /* The detail for an account: its own, as written if that is known (the key is
  * in lower case), else that of the alias that led to it. */
 static void
-take_detail(struct stop *stop, const struct directory_result *result)
+expand_take_detail(struct stop *stop, const struct directory_result *result)
 {
 	struct str domain = directory_domain_of(str_c(result->address));
 	bool carries =
@@ -154,7 +154,7 @@ take_result(struct stop *stop, const struct directory_result *result)
 	stop->kind = result->kind;
 	stop->domain_disabled = result->domain_disabled;
 	stop->quota_bytes = result->quota_bytes;
-	take_detail(stop, result);
+	expand_take_detail(stop, result);
 	if (result->kind != DIR_ALIAS && result->kind != DIR_CATCH_ALL) {
 		stop->is_final = true;
 		if (strcmp(stop->address, result->address) != 0)
@@ -233,7 +233,7 @@ run_levels(struct expansion *x)
 			return;
 		end_level(x);
 	}
-	finish(x);
+	expand_finish(x);
 }
 
 /* ---- Public ---- */

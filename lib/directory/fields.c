@@ -5,36 +5,11 @@
 
 enum { DISPLAY_NAME_MAX = 200 };
 
-bool
-directory_is_on(struct str text)
-{
-	return str_eq_ci(text, STR("1")) || str_eq_ci(text, STR("on")) || str_eq_ci(text, STR("true")) ||
-	       str_eq_ci(text, STR("yes"));
-}
-
 static bool
 is_off(struct str text)
 {
 	return str_eq_ci(text, STR("0")) || str_eq_ci(text, STR("off")) || str_eq_ci(text, STR("false")) ||
 	       str_eq_ci(text, STR("no"));
-}
-
-bool
-directory_parse_size(struct str text, uint64_t *bytes_out)
-{
-	static const char units[] = "KMGT"; /* each is 1024 times the previous */
-	unsigned shift = 0;
-	if (text.len > 0) {
-		char last = text.p[text.len - 1];
-		for (unsigned i = 0; i < 4; i++)
-			if (last == units[i] || last == units[i] + 32)
-				shift = 10 * (i + 1);
-	}
-	uint64_t number;
-	if (!str_to_u64(str_first(text, text.len - (shift > 0)), &number) || number > (uint64_t)INT64_MAX >> shift)
-		return false;
-	*bytes_out = number << shift;
-	return true;
 }
 
 static int

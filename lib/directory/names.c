@@ -14,7 +14,7 @@
 enum { LOCAL_MAX = 64, DOMAIN_TEXT_MAX = 253, LABEL_MAX = 63 };
 
 static bool
-is_ascii(struct str s)
+names_is_ascii(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++)
 		if ((unsigned char)s.p[i] >= 0x80)
@@ -69,7 +69,7 @@ canonical_international_domain(struct str text, char out[DIRECTORY_DOMAIN_MAX])
 bool
 directory_canonical_domain(struct str text, char out[DIRECTORY_DOMAIN_MAX])
 {
-	if (!is_ascii(text))
+	if (!names_is_ascii(text))
 		return canonical_international_domain(text, out);
 	if (!is_host_name(text))
 		return false;
@@ -112,7 +112,7 @@ is_dot_string(struct str s)
 
 /* The content of a quoted string; false: malformed. */
 static bool
-unquote(struct str quoted, struct buf *out)
+names_unquote(struct str quoted, struct buf *out)
 {
 	struct str inside = str_of(quoted.p + 1, quoted.len - 2);
 	for (size_t i = 0; i < inside.len; i++) {
@@ -130,7 +130,7 @@ unquote(struct str quoted, struct buf *out)
 }
 
 static void
-quote(struct str raw, struct buf *out)
+names_quote(struct str raw, struct buf *out)
 {
 	buf_add_byte(out, '"');
 	for (size_t i = 0; i < raw.len; i++) {
@@ -174,12 +174,12 @@ canonical_uncommon_local(struct str text, struct buf *out)
 {
 	struct buf raw = BUF_EMPTY;
 	bool is_quoted = text.len >= 2 && text.p[0] == '"' && text.p[text.len - 1] == '"';
-	bool ok = is_quoted ? unquote(text, &raw) : is_dot_string(text);
+	bool ok = is_quoted ? names_unquote(text, &raw) : is_dot_string(text);
 	if (ok && !is_quoted)
 		buf_add_str(&raw, text);
 	if (ok && raw.len > 0) {
 		str_lower(raw.data, raw.len);
-		if (!is_ascii(buf_str(&raw)))
+		if (!names_is_ascii(buf_str(&raw)))
 			ok = normalise_international(&raw, true);
 	}
 	if (ok && raw.len > LOCAL_MAX)
@@ -187,7 +187,7 @@ canonical_uncommon_local(struct str text, struct buf *out)
 	if (ok && is_dot_string(buf_str(&raw)))
 		buf_add_str(out, buf_str(&raw));
 	else if (ok)
-		quote(buf_str(&raw), out);
+		names_quote(buf_str(&raw), out);
 	buf_fini(&raw);
 	return ok;
 }
@@ -207,7 +207,7 @@ directory_canonical_address(struct str text, char out[DIRECTORY_ADDRESS_MAX])
 		return false;
 
 	struct buf uncommon = BUF_EMPTY;
-	bool is_common = is_ascii(local) && local.len <= LOCAL_MAX && is_dot_string(local);
+	bool is_common = names_is_ascii(local) && local.len <= LOCAL_MAX && is_dot_string(local);
 	if (!is_common) {
 		if (!canonical_uncommon_local(local, &uncommon)) {
 			buf_fini(&uncommon);
@@ -232,12 +232,12 @@ directory_canonical_address(struct str text, char out[DIRECTORY_ADDRESS_MAX])
 /* The text after the '+', as written except for normalisation; empty if it is
  * too long. */
 static void
-take_detail(struct str written, char out[DIRECTORY_DETAIL_MAX])
+names_take_detail(struct str written, char out[DIRECTORY_DETAIL_MAX])
 {
 	struct buf detail = BUF_EMPTY;
 
 	buf_add_str(&detail, written);
-	if ((!is_ascii(written) && !normalise_international(&detail, false)) ||
+	if ((!names_is_ascii(written) && !normalise_international(&detail, false)) ||
 	    !str_copy(buf_str(&detail), out, DIRECTORY_DETAIL_MAX))
 		out[0] = '\0';
 	buf_fini(&detail);
@@ -250,15 +250,15 @@ names_split_detail(struct str address, char base[DIRECTORY_ADDRESS_MAX], char de
 	struct str local = str_first(address, at > 0 ? (size_t)at : 0);
 	struct buf raw = BUF_EMPTY, text = BUF_EMPTY;
 	bool is_quoted = local.len >= 2 && local.p[0] == '"' && local.p[local.len - 1] == '"';
-	bool ok = local.len <= 4 * LOCAL_MAX && (!is_quoted || unquote(local, &raw));
+	bool ok = local.len <= 4 * LOCAL_MAX && (!is_quoted || names_unquote(local, &raw));
 
 	if (ok && !is_quoted)
 		buf_add_str(&raw, local);
 	plus = ok ? str_index(buf_str(&raw), '+') : -1;
 	if (plus > 0) {
-		quote(str_first(buf_str(&raw), (size_t)plus), &text);
+		names_quote(str_first(buf_str(&raw), (size_t)plus), &text);
 		buf_add_str(&text, str_from(address, (size_t)at));
-		take_detail(str_from(buf_str(&raw), (size_t)plus + 1), detail);
+		names_take_detail(str_from(buf_str(&raw), (size_t)plus + 1), detail);
 	}
 	ok = plus > 0 && directory_canonical_address(buf_str(&text), base);
 	buf_fini(&raw);

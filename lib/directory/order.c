@@ -291,7 +291,7 @@ order_walk(struct order *o, struct str key, order_on_member *on_member, order_on
 
 /* ---- Listing ---- */
 static int
-compare_names(const void *a, const void *b)
+order_compare_names(const void *a, const void *b)
 {
 	return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
@@ -303,7 +303,7 @@ order_deliver_names(struct order *o, const struct err *err)
 	struct str *names = (struct str *)(void *)o->names.data;
 	size_t count = err == NULL ? o->names.len / sizeof(*names) : 0, kept = 0;
 	if (count > 0)
-		qsort(names, count, sizeof(*names), compare_names);
+		qsort(names, count, sizeof(*names), order_compare_names);
 	for (size_t i = 0; i < count; i++)
 		if (kept == 0 || !str_eq(names[kept - 1], names[i]))
 			names[kept++] = names[i];

@@ -197,6 +197,8 @@ extern const struct field_rule directory_domain_fields[], directory_user_fields[
 /* Adds them to o->pairs. */
 int order_add_fields(struct order *o, const struct field_rule *rules, const struct directory_field *fields,
 		     unsigned count, struct err *err);
+
+/* ---- Values of fields ---- lib/directory/values.c */
 bool directory_parse_size(struct str text, uint64_t *bytes_out);
 bool directory_is_on(struct str text); /* on, true, yes, 1 */
 
@@ -250,10 +252,13 @@ struct directory {
 	char last_address[DIRECTORY_ADDRESS_MAX]; /* of the last user returned at once */
 };
 
-const struct settings *directory_settings(const struct directory *d);
-/* Does nothing if there are no notices to keep the cache current. */
-void directory_cache_record(struct directory *d, struct str key, struct record *record);
-/* What is cached for the key must not be used any more. */
+static inline const struct settings *
+directory_settings(const struct directory *d)
+{
+	return d->settings != NULL ? settings_current(d->settings) : settings_defaults();
+}
+
+/* What is known of the key is not to be relied on any more. */
 void directory_forget_key(struct directory *d, struct str key);
 void directory_forget_all(struct directory *d);
 void fetches_fini(struct directory *d);

@@ -49,8 +49,16 @@ detach_fetch(struct fetch *fetch)
 
 static void request_go_on(struct request *req);
 
+/* Not where there are no notices to keep it true. */
 static void
-on_fetched(void *arg, const redisReply *reply, const struct err *err)
+fetch_keep(struct fetch *fetch, struct record *record)
+{
+	if (fetch->d->tracking != NULL)
+		cache_put(&fetch->d->cache, str_of(fetch->key, fetch->hh.keylen), record);
+}
+
+static void
+request_on_fetched(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct fetch *fetch = arg;
 	struct directory *d = fetch->d;
@@ -60,7 +68,7 @@ on_fetched(void *arg, const redisReply *reply, const struct err *err)
 	}
 	struct record *record = reply != NULL ? record_new(fetch->kind, reply) : NULL;
 	if (record != NULL && !fetch->is_detached)
-		directory_cache_record(d, str_of(fetch->key, fetch->hh.keylen), record);
+		fetch_keep(fetch, record);
 	unlink_fetch(fetch);
 	for (struct waiter *w = fetch->waiters, *next; w != NULL; w = next) {
 		next = w->next;
@@ -90,7 +98,7 @@ fetch_get(struct directory *d, enum record_kind kind, struct str key)
 	fetch->kind = kind;
 	memcpy(fetch->key, key.p, key.len);
 	HASH_ADD(hh, d->fetches, key, key.len, fetch);
-	record_request(d->redis, kind, key, on_fetched, fetch);
+	record_request(d->redis, kind, key, request_on_fetched, fetch);
 	return fetch;
 }
 

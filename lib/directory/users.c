@@ -63,7 +63,7 @@ take_verifiers(struct order *o, struct str password, struct str scram_sha256)
 
 /* ---- Adding: the index, the record, and the index again ---- */
 static void
-on_refusal_cleaned(void *arg, const redisReply *reply, const struct err *err)
+users_on_refusal_cleaned(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct order *o = arg;
 	(void)reply;
@@ -81,7 +81,7 @@ on_user_added(void *arg, const redisReply *reply, const struct err *err)
 	else if (err->code == ERR_DENIED) {
 		/* It is an alias, not a user, and must not be in that index. */
 		o->err = *err;
-		order_remove_member(o, on_refusal_cleaned);
+		order_remove_member(o, users_on_refusal_cleaned);
 	} else
 		order_end(o, err);
 }

@@ -7,7 +7,7 @@
 #include "lib/mailbox/private.h"
 
 static void
-call_on_end(struct op *op)
+mailbox_call_on_end(struct op *op)
 {
 	mem_free(OP_OWNER(op, struct mailbox_call, op));
 }
@@ -17,7 +17,7 @@ mailbox_call_new(struct mailbox_store *m, struct str address, union mailbox_on o
 {
 	struct mailbox_call *call = mem_new(struct mailbox_call);
 
-	op_init(&call->op, call_on_end);
+	op_init(&call->op, mailbox_call_on_end);
 	call->store = m;
 	call->address = arena_dup(&call->op.arena, address.p, address.len);
 	call->on = on;
@@ -79,7 +79,7 @@ mailbox_args_add_option(struct mailbox_args *a, uint64_t v)
 /* ---- Queries ---- */
 
 static void
-call_on_reply(void *arg, const redisReply *reply, const struct err *err)
+mailbox_call_on_reply(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct mailbox_call *call = arg;
 
@@ -107,7 +107,7 @@ mailbox_call_script(struct mailbox_call *call, struct redis_script *script, cons
 	struct str key = redis_key(&call->op.arena, KEY_MAIL_META, str_c(call->address));
 
 	call_wait(call, on_answer);
-	redis_eval(call->store->redis, call_on_reply, call, script, 1, &key, a->count, a->list);
+	redis_eval(call->store->redis, mailbox_call_on_reply, call, script, 1, &key, a->count, a->list);
 }
 
 void
@@ -115,7 +115,7 @@ mailbox_call_command(struct mailbox_call *call, const char *verb, struct str key
 		     mailbox_on_answer *on_answer)
 {
 	call_wait(call, on_answer);
-	redis_call_key(call->store->redis, call_on_reply, call, verb, key, count, args);
+	redis_call_key(call->store->redis, mailbox_call_on_reply, call, verb, key, count, args);
 }
 
 void
@@ -141,8 +141,8 @@ mailbox_call_fail(struct mailbox_call *call, const struct err *err, mailbox_on_a
 	*failure = *err;
 	call->failure = failure;
 	call_wait(call, on_answer);
-	/* An answer that nobody looks at brings control back through the loop. */
-	redis_call(call->store->redis, call_on_reply, call, 1, &ping);
+	/* An answer that nobody looks at brings us back on the loop. */
+	redis_call(call->store->redis, mailbox_call_on_reply, call, 1, &ping);
 }
 
 bool

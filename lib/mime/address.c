@@ -14,7 +14,7 @@ struct reader {
 };
 
 static struct mime_address *
-add(struct reader *r, enum mime_address_kind kind, struct str name, struct str mailbox, struct str host)
+address_add(struct reader *r, enum mime_address_kind kind, struct str name, struct str mailbox, struct str host)
 {
 	struct mime_address *a;
 
@@ -30,7 +30,7 @@ add(struct reader *r, enum mime_address_kind kind, struct str name, struct str m
 }
 
 static char
-peek(const struct reader *r)
+address_peek(const struct reader *r)
 {
 	return r->rest.len != 0 ? r->rest.p[0] : '\0';
 }
@@ -38,7 +38,7 @@ peek(const struct reader *r)
 /* Skips white space and comments; the text of the last comment is kept, since
  * "joe@x (Joe Doe)" is an old form of a display name. */
 static void
-skip(struct reader *r, struct str *comment_out)
+address_skip_over(struct reader *r, struct str *comment_out)
 {
 	struct str before = r->rest, text;
 	ptrdiff_t open, close;
@@ -95,16 +95,16 @@ take_phrase(struct reader *r, struct str *comment_out)
 	struct buf out = BUF_EMPTY;
 	struct str phrase;
 
-	skip(r, comment_out);
-	while (r->rest.len != 0 && strchr(",;:<>@", peek(r)) == NULL) {
+	address_skip_over(r, comment_out);
+	while (r->rest.len != 0 && strchr(",;:<>@", address_peek(r)) == NULL) {
 		const char *before = r->rest.p;
-		if (peek(r) == '"')
+		if (address_peek(r) == '"')
 			take_quoted(r, &out);
 		else
 			take_atom(r, &out);
 		const char *after = r->rest.p;
-		skip(r, comment_out);
-		if (r->rest.p != after && r->rest.len != 0 && strchr(",;:<>@", peek(r)) == NULL)
+		address_skip_over(r, comment_out);
+		if (r->rest.p != after && r->rest.len != 0 && strchr(",;:<>@", address_peek(r)) == NULL)
 			buf_add_byte(&out, ' ');
 		if (r->rest.p == before)
 			break;
@@ -121,16 +121,16 @@ take_words(struct reader *r, const char *stops)
 	struct buf out = BUF_EMPTY;
 	struct str words;
 
-	skip(r, NULL);
-	while (r->rest.len != 0 && (peek(r) == '\0' || strchr(stops, peek(r)) == NULL)) {
-		if (peek(r) == '"')
+	address_skip_over(r, NULL);
+	while (r->rest.len != 0 && (address_peek(r) == '\0' || strchr(stops, address_peek(r)) == NULL)) {
+		if (address_peek(r) == '"')
 			take_quoted(r, &out);
 		else {
-			if (peek(r) != '\0') /* NUL is not allowed in IMAP strings */
-				buf_add_byte(&out, peek(r));
+			if (address_peek(r) != '\0') /* nowhere in a string of IMAP */
+				buf_add_byte(&out, address_peek(r));
 			r->rest = str_from(r->rest, 1);
 		}
-		skip(r, NULL);
+		address_skip_over(r, NULL);
 	}
 	words = arena_str(r->arena, buf_str(&out));
 	buf_fini(&out);
@@ -143,7 +143,7 @@ take_route(struct reader *r)
 {
 	struct str before = r->rest, route = take_words(r, ":>");
 
-	if (peek(r) == ':') {
+	if (address_peek(r) == ':') {
 		r->rest = str_from(r->rest, 1);
 		return route;
 	}
@@ -158,18 +158,18 @@ take_angle(struct reader *r, struct str name)
 	struct str local, host = STR_NONE, route = STR_NONE;
 
 	r->rest = str_from(r->rest, 1);
-	skip(r, NULL);
-	if (peek(r) == '@')
+	address_skip_over(r, NULL);
+	if (address_peek(r) == '@')
 		route = take_route(r);
 	local = take_words(r, "@>");
-	if (peek(r) == '@') {
+	if (address_peek(r) == '@') {
 		r->rest = str_from(r->rest, 1);
 		host = take_words(r, ">");
 	}
-	if (peek(r) == '>')
+	if (address_peek(r) == '>')
 		r->rest = str_from(r->rest, 1);
 	if (local.len != 0 || host.len != 0)
-		add(r, MIME_MAILBOX, name, local, host)->route = route;
+		address_add(r, MIME_MAILBOX, name, local, host)->route = route;
 }
 
 static void
@@ -178,30 +178,30 @@ take_one(struct reader *r)
 	struct str comment = STR_NONE;
 	struct str phrase = take_phrase(r, &comment);
 
-	switch (peek(r)) {
+	switch (address_peek(r)) {
 	case '<': take_angle(r, phrase); break;
 	case ':':
 		r->rest = str_from(r->rest, 1);
 		if (!r->in_group)
-			add(r, MIME_GROUP_START, phrase, STR_NONE, STR_NONE);
+			address_add(r, MIME_GROUP_START, phrase, STR_NONE, STR_NONE);
 		r->in_group = true;
 		return;
 	case '@': {
 		struct str host;
 		r->rest = str_from(r->rest, 1);
 		host = take_phrase(r, &comment);
-		add(r, MIME_MAILBOX, mime_unfold(comment, r->arena), phrase, host);
+		address_add(r, MIME_MAILBOX, mime_unfold(comment, r->arena), phrase, host);
 		break;
 	}
 	default:
 		if (phrase.len != 0)
-			add(r, MIME_MAILBOX, mime_unfold(comment, r->arena), phrase, STR_NONE);
+			address_add(r, MIME_MAILBOX, mime_unfold(comment, r->arena), phrase, STR_NONE);
 	}
-	/* Everything up to the next separator is ignored. */
-	skip(r, NULL);
-	while (r->rest.len != 0 && peek(r) != ',' && peek(r) != ';') {
+	/* What follows up to the next separator belongs to nothing. */
+	address_skip_over(r, NULL);
+	while (r->rest.len != 0 && address_peek(r) != ',' && address_peek(r) != ';') {
 		r->rest = str_from(r->rest, 1);
-		skip(r, NULL);
+		address_skip_over(r, NULL);
 	}
 }
 
@@ -213,20 +213,20 @@ mime_parse_addresses(struct str raw, struct arena *arena)
 
 	while (r.rest.len != 0 && r.count < MIME_ADDRESSES_MAX) {
 		char c;
-		skip(&r, NULL);
-		c = peek(&r);
+		address_skip_over(&r, NULL);
+		c = address_peek(&r);
 		if (c == ',' || c == '>') {
 			r.rest = str_from(r.rest, 1);
 		} else if (c == ';') {
 			r.rest = str_from(r.rest, 1);
 			if (r.in_group)
-				add(&r, MIME_GROUP_END, STR_NONE, STR_NONE, STR_NONE);
+				address_add(&r, MIME_GROUP_END, STR_NONE, STR_NONE, STR_NONE);
 			r.in_group = false;
 		} else if (r.rest.len != 0) {
 			take_one(&r);
 		}
 	}
 	if (r.in_group)
-		add(&r, MIME_GROUP_END, STR_NONE, STR_NONE, STR_NONE);
+		address_add(&r, MIME_GROUP_END, STR_NONE, STR_NONE, STR_NONE);
 	return first;
 }

@@ -95,7 +95,7 @@ note_text(struct writer *w, enum mime_digest_text text, size_t from)
 }
 
 static void
-add_text(struct writer *w, enum mime_digest_text text, struct str s)
+digest_add_text(struct writer *w, enum mime_digest_text text, struct str s)
 {
 	size_t from = w->out->len;
 
@@ -200,16 +200,16 @@ add_address_texts(struct writer *w, const struct mime_address *list, enum mime_d
 	}
 	note_text(w, all, from);
 	if (box >= 0)
-		add_text(w, (enum mime_digest_text)box,
-			 first == NULL		       ? STR_NONE
-			 : first->kind == MIME_MAILBOX ? first->mailbox
-						       : first->name);
+		digest_add_text(w, (enum mime_digest_text)box,
+				first == NULL		      ? STR_NONE
+				: first->kind == MIME_MAILBOX ? first->mailbox
+							      : first->name);
 	if (display >= 0 && first != NULL) {
 		struct str name = mime_decode_words(first->name, w->arena);
 		if (name.len == 0)
 			name = str_c(
 				arena_printf(w->arena, "%.*s@%.*s", STR_ARG(first->mailbox), STR_ARG(first->host)));
-		add_text(w, (enum mime_digest_text)display, name);
+		digest_add_text(w, (enum mime_digest_text)display, name);
 	}
 }
 
@@ -263,10 +263,10 @@ add_header_texts(struct writer *w, struct str header)
 		add_address_texts(w, list, addresses[i].all, addresses[i].box, addresses[i].display);
 	}
 	if (mime_find_field(header, "Subject", &raw))
-		add_text(w, DIGEST_SUBJECT, mime_decode_words(mime_unfold(raw, w->arena), w->arena));
+		digest_add_text(w, DIGEST_SUBJECT, mime_decode_words(mime_unfold(raw, w->arena), w->arena));
 	mime_find_field(header, "Message-ID", &raw);
 	if (mime_next_msg_id(&raw, &id))
-		add_text(w, DIGEST_MESSAGE_ID, mime_unfold(id, w->arena));
+		digest_add_text(w, DIGEST_MESSAGE_ID, mime_unfold(id, w->arena));
 	bytes_put_u16(record_at(w, AT_REPEATS), has_several(header, "Subject") || has_several(header, "Message-ID"));
 	add_references(w, header);
 	mime_find_field(header, "Date", &raw);

@@ -177,7 +177,7 @@ take_param_value(struct str *s, struct arena *arena)
 }
 
 static struct str
-lowered(struct str s, struct arena *arena)
+header_lowered(struct str s, struct arena *arena)
 {
 	char *copy = arena_dup(arena, s.p, s.len);
 	str_lower(copy, s.len);
@@ -300,12 +300,12 @@ mime_parse_value(struct str raw, struct arena *arena, struct mime_value *out)
 
 	*out = (struct mime_value){0};
 	mime_skip_cfws(&s);
-	out->main = lowered(take_token(&s), arena);
+	out->main = header_lowered(take_token(&s), arena);
 	mime_skip_cfws(&s);
 	if (s.len != 0 && s.p[0] == '/') {
 		s = str_from(s, 1);
 		mime_skip_cfws(&s);
-		out->sub = lowered(take_token(&s), arena);
+		out->sub = header_lowered(take_token(&s), arena);
 	}
 	while (s.len != 0 && count < MIME_PARAMS_MAX) {
 		ptrdiff_t semicolon = str_index(s, ';');
@@ -320,7 +320,7 @@ mime_parse_value(struct str raw, struct arena *arena, struct mime_value *out)
 			continue;
 		s = str_from(s, 1);
 		mime_skip_cfws(&s);
-		params[count].name = lowered(name, arena);
+		params[count].name = header_lowered(name, arena);
 		params[count].extended = false;
 		params[count++].value = take_param_value(&s, arena);
 	}
@@ -339,7 +339,7 @@ mime_param_find(const struct mime_value *v, const char *name)
 /* ---- Dates ---- */
 
 static bool
-take_number(struct str *s, int *out)
+header_take_number(struct str *s, int *out)
 {
 	int value = 0;
 	size_t len = 0;
@@ -428,21 +428,22 @@ mime_parse_date(struct str raw, int64_t *unix_seconds_out, int *zone_minutes_out
 
 	take_letters(&s); /* the day of the week is redundant */
 	take_byte(&s, ',');
-	if (!take_number(&s, &tm.tm_mday))
+	if (!header_take_number(&s, &tm.tm_mday))
 		return false;
 	take_byte(&s, '-');
 	if (!take_month(&s, &tm.tm_mon))
 		return false;
 	take_byte(&s, '-');
-	if (!take_number(&s, &year))
+	if (!header_take_number(&s, &year))
 		return false;
 	if (year < 50)
 		year += 2000;
 	else if (year < 1000)
 		year += 1900;
 	tm.tm_year = year - 1900;
-	if (take_number(&s, &tm.tm_hour) && take_byte(&s, ':') && take_number(&s, &tm.tm_min) && take_byte(&s, ':'))
-		take_number(&s, &tm.tm_sec);
+	if (header_take_number(&s, &tm.tm_hour) && take_byte(&s, ':') && header_take_number(&s, &tm.tm_min) &&
+	    take_byte(&s, ':'))
+		header_take_number(&s, &tm.tm_sec);
 	if (tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60 || year > 9999)
 		return false;
 	*zone_minutes_out = take_zone(&s);

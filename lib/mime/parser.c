@@ -154,7 +154,7 @@ kind_of(const struct mime_parser *p, struct mime_part *part, struct arena *arena
 }
 
 static void
-classify(struct mime_parser *p, struct mime_part *part)
+parser_classify(struct mime_parser *p, struct mime_part *part)
 {
 	struct str raw;
 
@@ -177,7 +177,7 @@ end_header(struct mime_parser *p)
 	part->body_start = part->body_end = p->offset;
 	p->lines_at_body[part->index] = p->lines;
 	p->in_header = false;
-	classify(p, part);
+	parser_classify(p, part);
 	if (part->kind == MIME_MULTIPART) {
 		p->multipart = part;
 		p->current = NULL; /* the preamble */
@@ -211,7 +211,7 @@ close_parts(struct mime_parser *p, const struct mime_part *until, uint64_t end, 
 		part->body_start = part->body_end = p->offset;
 		p->lines_at_body[part->index] = p->lines;
 		p->in_header = false;
-		classify(p, part);
+		parser_classify(p, part);
 		make_leaf(part);
 		p->offset = offset;
 	}
@@ -276,7 +276,7 @@ line_is_blank(const struct mime_parser *p)
 /* A line is complete (its end is counted and p->offset is after it), or the
  * message has ended. */
 static void
-end_line(struct mime_parser *p)
+parser_end_line(struct mime_parser *p)
 {
 	if (p->start_len >= 2 && p->start[0] == '-' && p->start[1] == '-') {
 		for (struct mime_part *m = p->multipart; m != NULL; m = enclosing_multipart(m->parent)) {
@@ -332,7 +332,7 @@ mime_parser_feed(struct mime_parser *p, struct str piece)
 		if (newline < 0)
 			return;
 		p->lines++;
-		end_line(p);
+		parser_end_line(p);
 		p->line_start = p->offset;
 		p->previous_end = p->before_last == '\r' ? 2 : 1;
 		p->start_len = 0;
@@ -343,7 +343,7 @@ struct mime_part *
 mime_parser_end(struct mime_parser *p)
 {
 	if (p->start_len != 0)
-		end_line(p); /* a last line without a line end */
+		parser_end_line(p); /* a last line without its end */
 	p->line_start = p->offset;
 	close_parts(p, NULL, p->offset, p->lines);
 	return p->root;

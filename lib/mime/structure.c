@@ -139,7 +139,7 @@ mime_write_envelope(struct str header, struct arena *arena, struct buf *out)
 /* ---- BODY and BODYSTRUCTURE ---- */
 
 static bool
-is_ascii(struct str s)
+structure_is_ascii(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++)
 		if ((unsigned char)s.p[i] >= 0x80)
@@ -182,7 +182,7 @@ write_params(const struct mime_value *v, struct buf *out)
 	}
 	for (unsigned i = 0; i < v->param_count; i++) {
 		buf_add_byte(out, i == 0 ? '(' : ' ');
-		if (v->params[i].extended && !is_ascii(v->params[i].value)) {
+		if (v->params[i].extended && !structure_is_ascii(v->params[i].value)) {
 			write_extended_param(&v->params[i], out);
 			continue;
 		}

@@ -17,7 +17,7 @@ is_utf8_name(struct str charset)
 
 /* False: ICU does not know the charset. */
 static bool
-convert(const char *charset, struct str data, struct arena *arena, struct str *out)
+word_convert(const char *charset, struct str data, struct arena *arena, struct str *out)
 {
 	UErrorCode status = U_ZERO_ERROR;
 	/* A byte of a charset becomes at most one UTF-16 surrogate pair, that is four bytes of UTF-8. */
@@ -42,11 +42,11 @@ mime_to_utf8(struct str charset, struct str data, struct arena *arena)
 	if ((charset.len == 0 || is_utf8_name(charset)) && str_is_utf8(data))
 		return data;
 	if (charset.len != 0 && !is_utf8_name(charset) && str_copy(charset, name, sizeof(name)) &&
-	    convert(name, data, arena, &out))
+	    word_convert(name, data, arena, &out))
 		return out;
 	if (str_is_utf8(data))
 		return data;
-	return convert("windows-1252", data, arena, &out) ? out : STR_NONE;
+	return word_convert("windows-1252", data, arena, &out) ? out : STR_NONE;
 }
 
 /* ---- Encoded-words ---- */

@@ -8,7 +8,6 @@
 #include "lib/redis/redis.h"
 
 #include <openssl/sha.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,21 +237,6 @@ redis_call_key(struct redis *r, redis_on_reply *cb, void *arg, const char *verb,
 	if (count != 0)
 		memcpy(argv + 2, args, count * sizeof(*args));
 	redis_call(r, cb, arg, 2 + count, argv);
-}
-
-void
-redis_callf(struct redis *r, redis_on_reply *cb, void *arg, const char *format, ...)
-{
-	char *command;
-	va_list ap;
-	int len;
-
-	va_start(ap, format);
-	len = redisvFormatCommand(&command, format, ap);
-	va_end(ap);
-	CHECKF(len > 0, "format '%s'", format);
-	send_formatted(r, redis_call_new(r, cb, arg), command, (size_t)len);
-	redisFreeCommand(command);
 }
 
 static void

@@ -56,8 +56,6 @@ void redis_call(struct redis *r, redis_on_reply *cb, void *arg, size_t argc, con
 /* A command on one key: "HGET", key, further arguments. */
 void redis_call_key(struct redis *r, redis_on_reply *cb, void *arg, const char *verb, struct str key, size_t count,
 		    const struct str *args);
-/* Formats like hiredis: %s, %b (pointer, size_t), %lld. */
-void redis_callf(struct redis *r, redis_on_reply *cb, void *arg, const char *format, ...);
 
 /* ---- Lua scripts: one change, atomically ----
  *

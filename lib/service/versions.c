@@ -5,6 +5,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/version.h"
+#include "lib/redis/keys.h"
 
 /* A text for the operator; NULL: it can. */
 static const char *
@@ -47,8 +48,12 @@ versions_on_store(void *arg, const redisReply *reply, const struct err *err)
 void
 versions_check(struct service *s)
 {
-	redis_callf(s->redis, NULL, NULL, "SET cluster:store-version %d NX", STAGEPOST_STORE_VERSION);
-	redis_callf(s->redis, versions_on_store, s, "GET cluster:store-version");
+	struct str key = str_c(redis_key_pattern(KEY_CLUSTER_STORE_VERSION));
+	char number[16];
+
+	snprintf(number, sizeof(number), "%d", STAGEPOST_STORE_VERSION);
+	redis_call_key(s->redis, NULL, NULL, "SET", key, 2, (const struct str[]){str_c(number), STR("NX")});
+	redis_call_key(s->redis, versions_on_store, s, "GET", key, 0, NULL);
 }
 
 void

@@ -6,6 +6,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/redis/keys.h"
 
 /* Names and findings contain whatever an operator typed. */
 enum { NAME_SHOWN_MAX = 300, FINDINGS_MAX = 200 };
@@ -106,7 +107,7 @@ find_fault(struct reading *r, struct str field, struct str value, const char *te
 	mem_free(finding->text);
 	finding->text = mem_strdup(text);
 	char key[NAME_SHOWN_MAX + 10];
-	snprintf(key, sizeof(key), "settings:%s", hash);
+	redis_key_print(key, sizeof(key), KEY_SETTINGS, str_c(hash));
 	log_error(NULL, "invalid setting ignored", F_C("key", key), F_C("field", shown_field),
 		  F_STR("value", str_first(value, 200)), F_C("reason", text));
 	r->on_report(r->arg, name, text);
@@ -164,7 +165,7 @@ is_domain_bad(const struct settings_hash *h)
 }
 
 static bool
-set_text(struct settings_hash *h, unsigned row, struct str text)
+hashes_set_text(struct settings_hash *h, unsigned row, struct str text)
 {
 	if (h->texts[row] != NULL && str_eq(str_c(h->texts[row]), text))
 		return false;
@@ -206,7 +207,7 @@ apply_field(struct reading *r, struct str field, struct str value, bool *is_pres
 		find_fault(r, field, value, err.text);
 		return false;
 	}
-	return set_text(h, (unsigned)(row - h->rows), value);
+	return hashes_set_text(h, (unsigned)(row - h->rows), value);
 }
 
 bool
@@ -251,7 +252,7 @@ settings_hash_apply_wrong_type(struct settings_hash *h, settings_on_report *on_r
 
 /* ---- Building ---- */
 static int
-compare_names(const struct settings_hash *a, const struct settings_hash *b)
+hashes_compare_names(const struct settings_hash *a, const struct settings_hash *b)
 {
 	return strcmp(a->name, b->name);
 }
@@ -261,9 +262,9 @@ settings_hashes_build(struct settings_hash **table)
 {
 	struct buf inputs = BUF_EMPTY;
 	struct settings_hash *h;
-	/* Two hashes may name one domain in different case: use a fixed order,
-	 * so that all processes agree. */
-	HASH_SORT(*table, compare_names);
+	/* Two hashes may name one domain in different case: in a fixed order, so
+	 * that all processes agree. */
+	HASH_SORT(*table, hashes_compare_names);
 	for (h = *table; h != NULL; h = h->hh.next)
 		for (unsigned row = 0; row < h->row_count; row++) {
 			if (h->texts[row] == NULL)

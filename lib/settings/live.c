@@ -53,10 +53,10 @@ struct settings_live {
 	unsigned polls;	 /* set up so far */
 };
 
-static void settle(struct settings_live *l);
+static void live_settle(struct settings_live *l);
 
 static struct call *
-call_new(struct settings_live *l, struct settings_hash *h)
+live_call_new(struct settings_live *l, struct settings_hash *h)
 {
 	struct call *call = mem_new(struct call);
 	call->l = l;
@@ -67,7 +67,7 @@ call_new(struct settings_live *l, struct settings_hash *h)
 
 /* Returns NULL if the settings_live is gone. */
 static struct settings_live *
-call_end(struct call *call)
+live_call_end(struct call *call)
 {
 	struct settings_live *l = call->l;
 	if (l != NULL)
@@ -90,7 +90,7 @@ is_wrong_type(const struct err *err)
 
 /* ---- settings:errors ---- */
 static void
-report(void *arg, const char *name, const char *text)
+live_report(void *arg, const char *name, const char *text)
 {
 	struct settings_live *l = arg;
 	const struct str pair[] = {str_c(name), str_c(text)};
@@ -118,7 +118,7 @@ find_finding(const struct settings_live *l, const char *name)
 static void
 on_errors_read(void *arg, const redisReply *reply, const struct err *err)
 {
-	struct settings_live *l = call_end(arg);
+	struct settings_live *l = live_call_end(arg);
 	if (l == NULL)
 		return;
 	if (err != NULL && is_wrong_type(err)) {
@@ -135,14 +135,14 @@ on_errors_read(void *arg, const redisReply *reply, const struct err *err)
 	for (struct settings_hash *h = l->hashes; h != NULL; h = h->hh.next)
 		for (struct settings_finding *f = h->findings; f != NULL; f = f->hh.next)
 			if (!str_eq(redis_field(reply, f->name), str_c(f->text)))
-				report(l, f->name, f->text);
+				live_report(l, f->name, f->text);
 }
 
 static void
 reconcile_errors(struct settings_live *l)
 {
 	if (l->report_errors)
-		redis_call_key(l->redis, on_errors_read, call_new(l, NULL), "HGETALL", live_errors_key(), 0, NULL);
+		redis_call_key(l->redis, on_errors_read, live_call_new(l, NULL), "HGETALL", live_errors_key(), 0, NULL);
 }
 
 /* ---- A new snapshot ---- */
@@ -184,15 +184,15 @@ static void
 on_hash_read(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct settings_hash *h = ((struct call *)arg)->h;
-	struct settings_live *l = call_end(arg);
+	struct settings_live *l = live_call_end(arg);
 	if (l == NULL)
 		return;
 	l->readings--;
 	h->reading = false;
 	if (reply != NULL)
-		l->changed |= settings_hash_apply(h, reply, report, l);
+		l->changed |= settings_hash_apply(h, reply, live_report, l);
 	else if (is_wrong_type(err))
-		settings_hash_apply_wrong_type(h, report, l);
+		settings_hash_apply_wrong_type(h, live_report, l);
 	else
 		l->round_failed = true;
 
@@ -200,7 +200,7 @@ on_hash_read(void *arg, const redisReply *reply, const struct err *err)
 		read_hash(l, h);
 	else if (h->is_empty && (h->domain != NULL || h->group == NULL))
 		settings_hash_remove(&l->hashes, h);
-	settle(l);
+	live_settle(l);
 }
 
 static void
@@ -214,8 +214,8 @@ read_hash(struct settings_live *l, struct settings_hash *h)
 		return;
 	h->reading = true;
 	l->readings++;
-	/* Of a group or, if the name includes a domain, of that domain's overrides. */
-	redis_call_key(l->redis, on_hash_read, call_new(l, h), "HGETALL",
+	/* Of a group or, as its name has the domain, of a domain's overrides. */
+	redis_call_key(l->redis, on_hash_read, live_call_new(l, h), "HGETALL",
 		       redis_key_print(key, sizeof(key), KEY_SETTINGS, str_c(h->name)), 0, NULL);
 }
 
@@ -236,7 +236,7 @@ static redis_on_reply on_scanned;
 static void
 live_scan(struct settings_live *l, struct str cursor)
 {
-	redis_call(l->redis, on_scanned, call_new(l, NULL), 6,
+	redis_call(l->redis, on_scanned, live_call_new(l, NULL), 6,
 		   (const struct str[]){STR("SCAN"), cursor, STR("MATCH"), STR(KEY_PREFIX "*"), STR("COUNT"),
 					STR(SCAN_COUNT)});
 }
@@ -244,13 +244,13 @@ live_scan(struct settings_live *l, struct str cursor)
 static void
 on_scanned(void *arg, const redisReply *reply, const struct err *err)
 {
-	struct settings_live *l = call_end(arg);
+	struct settings_live *l = live_call_end(arg);
 	if (l == NULL)
 		return;
 	if (err != NULL || reply->elements != 2) {
 		l->scanning = false;
 		l->round_failed = true;
-		settle(l);
+		live_settle(l);
 		return;
 	}
 	const redisReply *keys = reply->element[1];
@@ -262,7 +262,7 @@ on_scanned(void *arg, const redisReply *reply, const struct err *err)
 	struct str cursor = redis_str(reply->element[0]);
 	if (str_eq(cursor, STR("0"))) {
 		l->scanning = false;
-		settle(l);
+		live_settle(l);
 		return;
 	}
 	live_scan(l, cursor);
@@ -315,7 +315,7 @@ end_round(struct settings_live *l)
 
 /* After each answer: is there anything to do now? */
 static void
-settle(struct settings_live *l)
+live_settle(struct settings_live *l)
 {
 	if (l->readings > 0)
 		return;
@@ -356,7 +356,7 @@ on_key_changed(void *arg, struct str key)
 }
 
 static void
-on_notices_lost(void *arg)
+live_on_notices_lost(void *arg)
 {
 	start_round(arg, true);
 }
@@ -403,7 +403,7 @@ settings_live_new(struct event_base *base, struct redis *r, struct tracking *t, 
 	CHECK(l->debounce != NULL && l->retry != NULL && l->poll != NULL);
 	poll_later(l);
 	if (t != NULL)
-		tracking_watch_prefix(t, KEY_PREFIX, on_key_changed, on_notices_lost, l);
+		tracking_watch_prefix(t, KEY_PREFIX, on_key_changed, live_on_notices_lost, l);
 	start_round(l, true);
 	return l;
 }

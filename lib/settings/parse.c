@@ -33,7 +33,7 @@ static const struct unit size_units[] = {
 #define SHOWN_MAX 60
 
 static int
-refuse(const struct settings_row *row, struct str text, const char *what, struct err *err)
+parse_refuse(const struct settings_row *row, struct str text, const char *what, struct err *err)
 {
 	char shown[SHOWN_MAX + 1], allowed[ERR_TEXT_MAX];
 	struct str head = settings_is_secret(row) ? STR("...") : str_first(text, SHOWN_MAX);
@@ -61,14 +61,14 @@ parse_bool(const struct settings_row *row, struct str text, struct arena *arena,
 				*(bool *)member_out = value == 1;
 				return 0;
 			}
-	return refuse(row, text, "is neither on nor off", err);
+	return parse_refuse(row, text, "is neither on nor off", err);
 }
 
 static int
 store_number(const struct settings_row *row, struct str text, int64_t number, void *member_out, struct err *err)
 {
 	if (number < row->min || number > row->max)
-		return refuse(row, text, "is out of range", err);
+		return parse_refuse(row, text, "is out of range", err);
 	*(int64_t *)member_out = number;
 	return 0;
 }
@@ -79,7 +79,7 @@ parse_int(const struct settings_row *row, struct str text, struct arena *arena, 
 	(void)arena;
 	int64_t number;
 	if (!str_to_i64(str_trim(text), &number))
-		return refuse(row, text, "is not a whole number", err);
+		return parse_refuse(row, text, "is not a whole number", err);
 	return store_number(row, text, number, member_out, err);
 }
 
@@ -114,7 +114,7 @@ parse_duration(const struct settings_row *row, struct str text, struct arena *ar
 	(void)arena;
 	int64_t ms;
 	if (!parse_number_with_unit(str_trim(text), duration_units, row->unit, &ms))
-		return refuse(row, text, "is not a duration", err);
+		return parse_refuse(row, text, "is not a duration", err);
 	return store_number(row, text, ms, member_out, err);
 }
 
@@ -124,7 +124,7 @@ parse_size(const struct settings_row *row, struct str text, struct arena *arena,
 	(void)arena;
 	int64_t bytes;
 	if (!parse_number_with_unit(str_trim(text), size_units, "", &bytes))
-		return refuse(row, text, "is not a size", err);
+		return parse_refuse(row, text, "is not a size", err);
 	return store_number(row, text, bytes, member_out, err);
 }
 
@@ -204,14 +204,14 @@ parse_text(const struct settings_row *row, struct str text, struct arena *arena,
 {
 	/* A line end in a banner would let its author speak for the protocol. */
 	if (has_control(text))
-		return refuse(row, text, "has control characters", err);
+		return parse_refuse(row, text, "has control characters", err);
 	if (!str_is_utf8(text))
-		return refuse(row, text, "is not UTF-8", err);
+		return parse_refuse(row, text, "is not UTF-8", err);
 	if (text.len < (size_t)row->min || text.len > (size_t)row->max)
-		return refuse(row, text, text.len == 0 ? "is empty" : "is too long", err);
+		return parse_refuse(row, text, text.len == 0 ? "is empty" : "is too long", err);
 	const char *complaint = complaint_of_text(text, row->unit);
 	if (complaint != NULL)
-		return refuse(row, text, complaint, err);
+		return parse_refuse(row, text, complaint, err);
 	*(const char **)member_out = arena_dup(arena, text.p, text.len);
 	return 0;
 }
@@ -226,7 +226,7 @@ parse_enum(const struct settings_row *row, struct str text, struct arena *arena,
 			*(int *)member_out = value;
 			return 0;
 		}
-	return refuse(row, text, "is not one of the allowed words", err);
+	return parse_refuse(row, text, "is not one of the allowed words", err);
 }
 
 #define LIST_SEPARATORS ", \t"
@@ -266,14 +266,14 @@ static int
 parse_list(const struct settings_row *row, struct str text, struct arena *arena, void *member_out, struct err *err)
 {
 	if (has_control(text) || !str_is_utf8(text))
-		return refuse(row, text, "has control characters or is not UTF-8", err);
+		return parse_refuse(row, text, "has control characters or is not UTF-8", err);
 	unsigned count = count_words(text);
 	if (count < row->min || count > row->max)
-		return refuse(row, text, "has too many or too few entries", err);
+		return parse_refuse(row, text, "has too many or too few entries", err);
 	struct str *items = arena_array(arena, struct str, count + 1), word;
 	for (unsigned i = 0; str_next_word(&text, LIST_SEPARATORS, &word); i++) {
 		if (!is_of_schemes(word, row->unit))
-			return refuse(row, word, "is not a URL of an allowed kind", err);
+			return parse_refuse(row, word, "is not a URL of an allowed kind", err);
 		items[i] = arena_str(arena, word);
 	}
 	*(struct settings_list *)member_out = (struct settings_list){items, count};
@@ -285,12 +285,12 @@ parse_cidrs(const struct settings_row *row, struct str text, struct arena *arena
 {
 	unsigned count = count_words(text);
 	if (count < row->min || count > row->max)
-		return refuse(row, text, "has too many or too few entries", err);
+		return parse_refuse(row, text, "has too many or too few entries", err);
 	struct ip_block *blocks = arena_array(arena, struct ip_block, count + 1);
 	struct str rest = text, word;
 	for (unsigned i = 0; str_next_word(&rest, LIST_SEPARATORS, &word); i++)
 		if (!ip_block_parse(word, &blocks[i]))
-			return refuse(row, word, "is neither an IP address nor a CIDR block", err);
+			return parse_refuse(row, word, "is neither an IP address nor a CIDR block", err);
 	*(struct ip_blocks *)member_out = (struct ip_blocks){blocks, count};
 	return 0;
 }
@@ -305,7 +305,7 @@ int
 settings_parse(const struct settings_row *row, struct str text, struct arena *arena, void *member_out, struct err *err)
 {
 	if (text.len > SETTINGS_VALUE_MAX)
-		return refuse(row, text, "is too long", err);
+		return parse_refuse(row, text, "is too long", err);
 	return parsers[row->type](row, text, arena, member_out, err);
 }
 

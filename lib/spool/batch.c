@@ -1,5 +1,4 @@
-/* Changes to one shard, collected and sent as one script call. */
-#include <stdio.h>
+/* Changes to one shard, gathered and sent as one script call. */
 
 #include "lib/base/arena.h"
 #include "lib/base/check.h"
@@ -62,7 +61,7 @@ spool_batch_bytes(const struct spool_batch *b)
 }
 
 static void
-append(struct spool_batch *b, char verb, struct str id, struct str data, int64_t retention_ms)
+batch_append(struct spool_batch *b, char verb, struct str id, struct str data, int64_t retention_ms)
 {
 	if (b->count == b->capacity) {
 		b->capacity = b->capacity == 0 ? 16 : b->capacity * 2;
@@ -78,38 +77,38 @@ append(struct spool_batch *b, char verb, struct str id, struct str data, int64_t
 void
 spool_batch_add(struct spool_batch *b, struct str id, struct str envelope)
 {
-	append(b, 'a', id, envelope, 0);
+	batch_append(b, 'a', id, envelope, 0);
 }
 
 void
 spool_batch_add_unsynced(struct spool_batch *b, struct str id, struct str envelope)
 {
-	append(b, 'u', id, envelope, 0);
+	batch_append(b, 'u', id, envelope, 0);
 }
 
 void
 spool_batch_withdraw(struct spool_batch *b, struct str id)
 {
-	append(b, 'w', id, STR_NONE, 0);
+	batch_append(b, 'w', id, STR_NONE, 0);
 }
 
 void
 spool_batch_save(struct spool_batch *b, struct str id, struct str state)
 {
-	append(b, 's', id, state, 0);
+	batch_append(b, 's', id, state, 0);
 }
 
 void
 spool_batch_finish(struct spool_batch *b, struct str id, struct str trace, int64_t retention_ms)
 {
-	append(b, 'f', id, retention_ms > 0 ? trace : STR("-"),
-	       retention_ms < REMEMBER_LEAST_MS ? REMEMBER_LEAST_MS : retention_ms);
+	batch_append(b, 'f', id, retention_ms > 0 ? trace : STR("-"),
+		     retention_ms < REMEMBER_LEAST_MS ? REMEMBER_LEAST_MS : retention_ms);
 }
 
 void
 spool_batch_pass(struct spool_batch *b, struct str id)
 {
-	append(b, 'p', id, STR_NONE, 0);
+	batch_append(b, 'p', id, STR_NONE, 0);
 }
 
 void
@@ -144,9 +143,7 @@ done_key_number(struct call *c, unsigned shard, struct str id)
 		if (c->hours[i] == hour)
 			return FIXED_KEYS + i + 1;
 	c->hours[i] = hour;
-	c->keys[c->key_count].p = arena_alloc(&c->arena, SPOOL_KEY_MAX);
-	spool_done_key(shard, unix_ms, (char *)(uintptr_t)c->keys[c->key_count].p);
-	c->keys[c->key_count] = str_c(c->keys[c->key_count].p);
+	c->keys[c->key_count] = spool_done_key(shard, unix_ms, arena_alloc(&c->arena, SPOOL_KEY_MAX));
 	return ++c->key_count;
 }
 
@@ -195,7 +192,8 @@ void
 spool_batch_send(struct redis *r, const struct spool_lease *lease, const struct spool_batch *b, spool_on_written *cb,
 		 void *arg)
 {
-	static const char *const names[FIXED_KEYS] = {"lease", "env", "state", "events"};
+	static const enum redis_key keys[FIXED_KEYS] = {KEY_SPOOL_LEASE, KEY_SPOOL_ENVELOPES, KEY_SPOOL_STATES,
+							KEY_SPOOL_EVENTS};
 	struct write_call *w = mem_new(struct write_call);
 	struct call c = {.key_count = FIXED_KEYS, .arg_count = FIXED_ARGS};
 
@@ -204,11 +202,8 @@ spool_batch_send(struct redis *r, const struct spool_lease *lease, const struct 
 	c.keys = arena_array(&c.arena, struct str, FIXED_KEYS + b->count);
 	c.hours = arena_array(&c.arena, int64_t, b->count);
 	c.args = arena_array(&c.arena, struct str, FIXED_ARGS + ARGS_PER_CHANGE * b->count);
-	for (unsigned i = 0; i < FIXED_KEYS; i++) {
-		char *key = arena_alloc(&c.arena, SPOOL_KEY_MAX);
-		spool_key(lease->shard, names[i], key);
-		c.keys[i] = str_c(key);
-	}
+	for (unsigned i = 0; i < FIXED_KEYS; i++)
+		c.keys[i] = spool_key(keys[i], lease->shard, arena_alloc(&c.arena, SPOOL_KEY_MAX));
 	c.args[0] = str_c(lease->value);
 	c.args[1] = str_c(arena_printf(&c.arena, "%u", b->events_kept));
 	for (size_t i = 0; i < b->count; i++)

@@ -4,11 +4,13 @@
 
 #include <stdint.h>
 
+#include "lib/redis/keys.h"
+
 #define SPOOL_KEY_MAX 64
 
-/* "spool:{N}:name" */
-void spool_key(unsigned shard, const char *name, char out[SPOOL_KEY_MAX]);
-/* The key for messages that have left, by the time in their ids. */
-void spool_done_key(unsigned shard, int64_t unix_ms, char out[SPOOL_KEY_MAX]);
+/* Of a key that has the shard as its only part. */
+struct str spool_key(enum redis_key key, unsigned shard, char out[SPOOL_KEY_MAX]);
+/* Of messages that have left, by the time in their ids. */
+struct str spool_done_key(unsigned shard, int64_t unix_ms, char out[SPOOL_KEY_MAX]);
 
 #endif

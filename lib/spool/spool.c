@@ -14,16 +14,29 @@ REDIS_SCRIPT(spool_release, "lib/spool/release.lua");
 REDIS_SCRIPT(spool_find_script, "lib/spool/find.lua");
 REDIS_SCRIPT(spool_page, "lib/spool/page.lua");
 
-void
-spool_key(unsigned shard, const char *name, char out[SPOOL_KEY_MAX])
+enum { NUMBER_MAX = 24 };
+
+static struct str
+spool_number(int64_t number, char out[NUMBER_MAX])
 {
-	snprintf(out, SPOOL_KEY_MAX, "spool:{%u}:%s", shard, name);
+	return str_of(out, (size_t)snprintf(out, NUMBER_MAX, "%lld", (long long)number));
 }
 
-void
+struct str
+spool_key(enum redis_key key, unsigned shard, char out[SPOOL_KEY_MAX])
+{
+	char number[NUMBER_MAX];
+
+	return redis_key_print(out, SPOOL_KEY_MAX, key, spool_number(shard, number));
+}
+
+struct str
 spool_done_key(unsigned shard, int64_t unix_ms, char out[SPOOL_KEY_MAX])
 {
-	snprintf(out, SPOOL_KEY_MAX, "spool:{%u}:done:%lld", shard, (long long)(unix_ms / 3600000));
+	char number[NUMBER_MAX], hour[NUMBER_MAX];
+
+	return redis_key_print(out, SPOOL_KEY_MAX, KEY_SPOOL_DONE, spool_number(shard, number),
+			       spool_number(unix_ms / 3600000, hour));
 }
 
 /* ---- The number of shards ---- */
@@ -49,10 +62,11 @@ on_shard_count(void *arg, const redisReply *reply, const struct err *err)
 	int64_t count = err == NULL ? redis_i64(reply, 0) : 0;
 
 	if (err == NULL && reply->type == REDIS_REPLY_NIL) {
-		err_set(&bad, ERR_NOT_FOUND, SPOOL_SHARD_COUNT_KEY " is not set");
+		err_set(&bad, ERR_NOT_FOUND, "%s is not set", redis_key_pattern(KEY_CLUSTER_SHARD_COUNT));
 		err = &bad;
 	} else if (err == NULL && (count < 1 || count > SPOOL_SHARDS_MAX)) {
-		err_set(&bad, ERR_CORRUPT, SPOOL_SHARD_COUNT_KEY " is not 1 to %d", SPOOL_SHARDS_MAX);
+		err_set(&bad, ERR_CORRUPT, "%s is not 1 to %d", redis_key_pattern(KEY_CLUSTER_SHARD_COUNT),
+			SPOOL_SHARDS_MAX);
 		err = &bad;
 	}
 	c->cb(c->arg, count, err);
@@ -62,14 +76,18 @@ on_shard_count(void *arg, const redisReply *reply, const struct err *err)
 void
 spool_init_shard_count(struct redis *r, unsigned wanted, spool_on_count *cb, void *arg)
 {
-	redis_callf(r, NULL, NULL, "SET " SPOOL_SHARD_COUNT_KEY " %u NX", wanted);
+	char number[NUMBER_MAX];
+
+	redis_call_key(r, NULL, NULL, "SET", str_c(redis_key_pattern(KEY_CLUSTER_SHARD_COUNT)), 2,
+		       (const struct str[]){spool_number(wanted, number), STR("NX")});
 	spool_read_shard_count(r, cb, arg);
 }
 
 void
 spool_read_shard_count(struct redis *r, spool_on_count *cb, void *arg)
 {
-	redis_callf(r, on_shard_count, count_call_new(cb, arg), "GET " SPOOL_SHARD_COUNT_KEY);
+	redis_call_key(r, on_shard_count, count_call_new(cb, arg), "GET",
+		       str_c(redis_key_pattern(KEY_CLUSTER_SHARD_COUNT)), 0, NULL);
 }
 
 static void
@@ -84,7 +102,10 @@ on_length(void *arg, const redisReply *reply, const struct err *err)
 void
 spool_count(struct redis *r, unsigned shard, spool_on_count *cb, void *arg)
 {
-	redis_callf(r, on_length, count_call_new(cb, arg), "HLEN spool:{%u}:env", shard);
+	char key[SPOOL_KEY_MAX];
+
+	redis_call_key(r, on_length, count_call_new(cb, arg), "HLEN", spool_key(KEY_SPOOL_ENVELOPES, shard, key), 0,
+		       NULL);
 }
 
 /* ---- Leases ---- */
@@ -122,17 +143,14 @@ void
 spool_lease_acquire(struct redis *r, unsigned shard, const char *broker, int64_t ttl_ms, bool take_own,
 		    spool_on_lease *cb, void *arg)
 {
-	char lease[SPOOL_KEY_MAX], fence[SPOOL_KEY_MAX], ttl[24];
+	char lease[SPOOL_KEY_MAX], fence[SPOOL_KEY_MAX], ttl[NUMBER_MAX];
 	struct str keys[2], args[3];
 
 	CHECKF(str_index(str_c(broker), ' ') < 0 && strlen(broker) < SPOOL_LEASE_MAX - 30, "broker id %s", broker);
-	spool_key(shard, "lease", lease);
-	spool_key(shard, "fence", fence);
-	snprintf(ttl, sizeof(ttl), "%lld", (long long)ttl_ms);
-	keys[0] = str_c(lease);
-	keys[1] = str_c(fence);
+	keys[0] = spool_key(KEY_SPOOL_LEASE, shard, lease);
+	keys[1] = spool_key(KEY_SPOOL_FENCE, shard, fence);
 	args[0] = str_c(broker);
-	args[1] = str_c(ttl);
+	args[1] = spool_number(ttl_ms, ttl);
 	args[2] = take_own ? STR("1") : STR("0");
 	redis_eval(r, on_acquired, lease_call_new(shard, cb, NULL, arg), &spool_acquire, 2, keys, 3, args);
 }
@@ -151,19 +169,16 @@ on_lease_done(void *arg, const redisReply *reply, const struct err *err)
 void
 spool_lease_renew(struct redis *r, const struct spool_lease *lease, int64_t ttl_ms, spool_on_done *cb, void *arg)
 {
-	char key[SPOOL_KEY_MAX], fence[SPOOL_KEY_MAX], ttl[24];
+	char key[SPOOL_KEY_MAX], fence[SPOOL_KEY_MAX], ttl[NUMBER_MAX];
 	struct str keys[2], args[3], value = str_c(lease->value);
 	ptrdiff_t space = str_rindex(value, ' ');
 
 	CHECKF(space > 0, "lease %s", lease->value);
-	spool_key(lease->shard, "lease", key);
-	spool_key(lease->shard, "fence", fence);
-	snprintf(ttl, sizeof(ttl), "%lld", (long long)ttl_ms);
-	keys[0] = str_c(key);
-	keys[1] = str_c(fence);
+	keys[0] = spool_key(KEY_SPOOL_LEASE, lease->shard, key);
+	keys[1] = spool_key(KEY_SPOOL_FENCE, lease->shard, fence);
 	args[0] = value;
 	args[1] = str_from(value, (size_t)space + 1);
-	args[2] = str_c(ttl);
+	args[2] = spool_number(ttl_ms, ttl);
 	redis_eval(r, on_lease_done, lease_call_new(lease->shard, NULL, cb, arg), &spool_renew, 2, keys, 3, args);
 }
 
@@ -173,8 +188,7 @@ spool_lease_release(struct redis *r, const struct spool_lease *lease, spool_on_d
 	char key[SPOOL_KEY_MAX];
 	struct str keys[1], args[1] = {str_c(lease->value)};
 
-	spool_key(lease->shard, "lease", key);
-	keys[0] = str_c(key);
+	keys[0] = spool_key(KEY_SPOOL_LEASE, lease->shard, key);
 	redis_eval(r, on_lease_done, lease_call_new(lease->shard, NULL, cb, arg), &spool_release, 1, keys, 1, args);
 }
 
@@ -224,12 +238,9 @@ spool_find(struct redis *r, struct str id, spool_on_entry *cb, void *arg)
 	int64_t unix_ms;
 
 	CHECKF(spool_id_parse(id, &shard, &unix_ms), "id %.*s", STR_ARG(id));
-	spool_key(shard, "env", env);
-	spool_key(shard, "state", state);
-	spool_done_key(shard, unix_ms, done);
-	keys[0] = str_c(env);
-	keys[1] = str_c(state);
-	keys[2] = str_c(done);
+	keys[0] = spool_key(KEY_SPOOL_ENVELOPES, shard, env);
+	keys[1] = spool_key(KEY_SPOOL_STATES, shard, state);
+	keys[2] = spool_done_key(shard, unix_ms, done);
 	str_copy(id, c->id, sizeof(c->id));
 	c->cb = cb;
 	c->arg = arg;
@@ -242,7 +253,7 @@ struct page_call {
 };
 
 static void
-on_page(void *arg, const redisReply *reply, const struct err *err)
+spool_on_page_read(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct page_call *c = arg;
 	struct spool_entry *entries = NULL;
@@ -274,20 +285,17 @@ void
 spool_read_page(struct redis *r, unsigned shard, uint64_t cursor, unsigned count, spool_on_page *cb, void *arg)
 {
 	struct page_call *c = mem_new(struct page_call);
-	char env[SPOOL_KEY_MAX], state[SPOOL_KEY_MAX], cursor_text[24], count_text[16];
+	char env[SPOOL_KEY_MAX], state[SPOOL_KEY_MAX], cursor_text[24], count_text[NUMBER_MAX];
 	struct str keys[2], args[2];
 
-	spool_key(shard, "env", env);
-	spool_key(shard, "state", state);
 	snprintf(cursor_text, sizeof(cursor_text), "%llu", (unsigned long long)cursor);
-	snprintf(count_text, sizeof(count_text), "%u", count);
-	keys[0] = str_c(env);
-	keys[1] = str_c(state);
+	keys[0] = spool_key(KEY_SPOOL_ENVELOPES, shard, env);
+	keys[1] = spool_key(KEY_SPOOL_STATES, shard, state);
 	args[0] = str_c(cursor_text);
-	args[1] = str_c(count_text);
+	args[1] = spool_number(count, count_text);
 	c->cb = cb;
 	c->arg = arg;
-	redis_eval(r, on_page, c, &spool_page, 2, keys, 2, args);
+	redis_eval(r, spool_on_page_read, c, &spool_page, 2, keys, 2, args);
 }
 
 /* ---- Events ---- */
@@ -327,9 +335,10 @@ void
 spool_read_events(struct redis *r, unsigned shard, const char *after, unsigned count, spool_on_events *cb, void *arg)
 {
 	struct events_call *c = mem_new(struct events_call);
-	char key[SPOOL_KEY_MAX];
+	char key[SPOOL_KEY_MAX], start[64], number[NUMBER_MAX];
 
-	spool_key(shard, "events", key);
+	CHECK(snprintf(start, sizeof(start), "(%s", after) < (int)sizeof(start));
 	*c = (struct events_call){.cb = cb, .arg = arg};
-	redis_callf(r, on_events, c, "XRANGE %s (%s + COUNT %u", key, after, count);
+	redis_call_key(r, on_events, c, "XRANGE", spool_key(KEY_SPOOL_EVENTS, shard, key), 4,
+		       (const struct str[]){str_c(start), STR("+"), STR("COUNT"), spool_number(count, number)});
 }

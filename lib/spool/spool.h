@@ -23,8 +23,7 @@
 #include "lib/base/str.h"
 #include "lib/redis/redis.h"
 
-#define SPOOL_SHARD_COUNT_KEY "cluster:shard-count" /* string, set once */
-#define SPOOL_LEASE_MAX	      200
+#define SPOOL_LEASE_MAX 200
 
 typedef void spool_on_done(void *arg, const struct err *err);
 

@@ -98,6 +98,7 @@ places_add(struct places *p, uint64_t pack, uint64_t offset)
 		return false;
 	if (p->room == 0)
 		places_grow(p);
+	CHECK(p->level_count != 0);
 	level = p->levels[p->level_count - 1];
 	mask = places_level_bits(p->level_count - 1) - 1;
 	for (unsigned i = 0; i < PROBES; i++, probe.at += probe.step) {

@@ -109,7 +109,9 @@ static void
 refer_ask_keys(struct sweep *s)
 {
 	op_hold(&s->op);
-	redis_callf(s->options.redis, refer_on_keys, s, "SCAN %s MATCH %s COUNT 1000", s->keys_cursor, s->pattern);
+	redis_call(s->options.redis, refer_on_keys, s, 6,
+		   (const struct str[]){STR("SCAN"), str_c(s->keys_cursor), STR("MATCH"), str_c(s->pattern),
+					STR("COUNT"), STR("1000")});
 }
 
 static void

@@ -25,7 +25,7 @@ struct call {
 };
 
 static struct call *
-call_new(void *arg)
+pending_call_new(void *arg)
 {
 	struct call *c = mem_new(struct call);
 
@@ -34,18 +34,18 @@ call_new(void *arg)
 }
 
 static struct str
-number(struct arena *arena, int64_t n)
+pending_number(struct arena *arena, int64_t n)
 {
 	return str_c(arena_printf(arena, "%" PRId64, n));
 }
 
 static struct str
-expiry(struct arena *arena, const char *day)
+pending_expiry(struct arena *arena, const char *day)
 {
 	int64_t start = 0;
 
 	CHECK(tally_day_parse(str_c(day), &start));
-	return number(arena, (start + TALLY_KEPT_DAYS * TALLY_DAY_MS) / 1000);
+	return pending_number(arena, (start + TALLY_KEPT_DAYS * TALLY_DAY_MS) / 1000);
 }
 
 /* ---- Claims ---- */
@@ -67,7 +67,7 @@ on_claimed(void *arg, const redisReply *reply, const struct err *err)
 void
 pending_claim(struct redis *r, const char *day, unsigned most, pending_on_claimed *cb, void *arg)
 {
-	struct call *c = call_new(arg);
+	struct call *c = pending_call_new(arg);
 	struct arena arena;
 	struct str key;
 
@@ -76,7 +76,7 @@ pending_claim(struct redis *r, const char *day, unsigned most, pending_on_claime
 	arena_init(&arena);
 	key = redis_key(&arena, KEY_TLSRPT_DUE, str_c(day));
 	redis_eval(r, on_claimed, c, &pending_claim_script, 1, &key, 2,
-		   (const struct str[]){number(&arena, PENDING_LEASE_MS), number(&arena, most)});
+		   (const struct str[]){pending_number(&arena, PENDING_LEASE_MS), pending_number(&arena, most)});
 	arena_fini(&arena);
 }
 
@@ -89,7 +89,7 @@ pending_put_off(struct redis *r, const char *day, struct str domain, int64_t ms)
 	arena_init(&arena);
 	key = redis_key(&arena, KEY_TLSRPT_DUE, str_c(day));
 	redis_eval(r, NULL, NULL, &pending_put_off_script, 1, &key, 2,
-		   (const struct str[]){number(&arena, ms), domain});
+		   (const struct str[]){pending_number(&arena, ms), domain});
 	arena_fini(&arena);
 }
 
@@ -120,20 +120,21 @@ on_begun(void *arg, const redisReply *reply, const struct err *err)
 void
 pending_begin(struct redis *r, const char *day, struct str domain, const char *id, pending_on_plan *cb, void *arg)
 {
-	struct call *c = call_new(arg);
+	struct call *c = pending_call_new(arg);
 	struct arena arena;
 	struct str key;
 
 	c->on_plan = cb;
 	arena_init(&arena);
 	key = redis_key(&arena, KEY_TLSRPT_PLAN, str_c(day), domain);
-	redis_eval(r, on_begun, c, &pending_begin_script, 1, &key, 3,
-		   (const struct str[]){str_c(id), number(&arena, clock_unix_ms()), expiry(&arena, day)});
+	redis_eval(
+		r, on_begun, c, &pending_begin_script, 1, &key, 3,
+		(const struct str[]){str_c(id), pending_number(&arena, clock_unix_ms()), pending_expiry(&arena, day)});
 	arena_fini(&arena);
 }
 
 static void
-on_done(void *arg, const redisReply *reply, const struct err *err)
+pending_on_reply(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct call *c = arg;
 
@@ -146,12 +147,12 @@ void
 pending_mark(struct redis *r, const char *day, struct str domain, struct str uri, struct str what, pending_on_done *cb,
 	     void *arg)
 {
-	struct call *c = call_new(arg);
+	struct call *c = pending_call_new(arg);
 	struct arena arena;
 
 	c->on_done = cb;
 	arena_init(&arena);
-	redis_call_key(r, on_done, c, "HSET", redis_key(&arena, KEY_TLSRPT_PLAN, str_c(day), domain), 2,
+	redis_call_key(r, pending_on_reply, c, "HSET", redis_key(&arena, KEY_TLSRPT_PLAN, str_c(day), domain), 2,
 		       (const struct str[]){str_c(arena_printf(&arena, "uri %.*s", STR_ARG(uri))), what});
 	arena_fini(&arena);
 }
@@ -159,7 +160,7 @@ pending_mark(struct redis *r, const char *day, struct str domain, struct str uri
 void
 pending_finish(struct redis *r, const char *day, struct str domain, struct str outcome, pending_on_done *cb, void *arg)
 {
-	struct call *c = call_new(arg);
+	struct call *c = pending_call_new(arg);
 	struct arena arena;
 	struct str keys[2];
 
@@ -167,7 +168,7 @@ pending_finish(struct redis *r, const char *day, struct str domain, struct str o
 	arena_init(&arena);
 	keys[0] = redis_key(&arena, KEY_TLSRPT_DUE, str_c(day));
 	keys[1] = redis_key(&arena, KEY_TLSRPT_DONE, str_c(day));
-	redis_eval(r, on_done, c, &pending_finish_script, 2, keys, 3,
-		   (const struct str[]){domain, outcome, expiry(&arena, day)});
+	redis_eval(r, pending_on_reply, c, &pending_finish_script, 2, keys, 3,
+		   (const struct str[]){domain, outcome, pending_expiry(&arena, day)});
 	arena_fini(&arena);
 }

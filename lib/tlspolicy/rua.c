@@ -3,7 +3,7 @@
 #define URI_MAX 1000
 
 static bool
-is_record(struct str text)
+rua_is_record(struct str text)
 {
 	struct str version, rest;
 
@@ -11,7 +11,7 @@ is_record(struct str text)
 }
 
 static int
-hex(char c)
+rua_hex(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -22,7 +22,7 @@ hex(char c)
 
 /* Decodes %XX; empty if it is malformed, or contains what no address does. */
 static struct str
-decode(struct str text, struct arena *arena)
+rua_decode(struct str text, struct arena *arena)
 {
 	char *out = arena_alloc(arena, text.len + 1);
 	size_t len = 0;
@@ -31,9 +31,9 @@ decode(struct str text, struct arena *arena)
 		int c = (unsigned char)text.p[i];
 
 		if (c == '%') {
-			if (i + 2 >= text.len || hex(text.p[i + 1]) < 0 || hex(text.p[i + 2]) < 0)
+			if (i + 2 >= text.len || rua_hex(text.p[i + 1]) < 0 || rua_hex(text.p[i + 2]) < 0)
 				return STR_NONE;
-			c = hex(text.p[i + 1]) * 16 + hex(text.p[i + 2]);
+			c = rua_hex(text.p[i + 1]) * 16 + rua_hex(text.p[i + 2]);
 			i += 2;
 		}
 		if (c <= 0x20 || c >= 0x7f || c == '<' || c == '>' || c == ',')
@@ -59,7 +59,7 @@ add_uri(struct rua_list *list, struct str uri, struct arena *arena)
 	r->address = STR_NONE;
 	if (str_starts_ci(uri, mailto)) {
 		str_cut(str_from(uri, mailto.len), '?', &address, &query);
-		r->address = decode(address, arena);
+		r->address = rua_decode(address, arena);
 		if (str_index(r->address, '@') <= 0)
 			return;
 	} else if (!str_starts_ci(uri, https) || uri.len == https.len) {
@@ -76,7 +76,7 @@ rua_parse(const struct str *texts, unsigned count, struct arena *arena, struct r
 
 	list_out->count = 0;
 	for (unsigned i = 0; i < count; i++) {
-		if (!is_record(texts[i]))
+		if (!rua_is_record(texts[i]))
 			continue;
 		records++;
 		rest = texts[i];

@@ -110,7 +110,7 @@ end_refresh(struct entry *e)
 
 /* ---- The store ---- */
 static struct store_call *
-call_new(struct entry *e)
+sts_call_new(struct entry *e)
 {
 	struct store_call *call = mem_new(struct store_call);
 
@@ -129,7 +129,7 @@ call_drop(struct store_call **call)
 
 /* Frees it. NULL: it was dropped. */
 static struct entry *
-call_end(struct store_call *call)
+sts_call_end(struct store_call *call)
 {
 	struct entry *e = call->entry;
 
@@ -139,7 +139,7 @@ call_end(struct store_call *call)
 
 /* Is the text a policy? */
 static int
-judge(struct str text, enum sts_mode *mode_out, int64_t *max_age_ms_out, struct err *err)
+sts_judge(struct str text, enum sts_mode *mode_out, int64_t *max_age_ms_out, struct err *err)
 {
 	struct sts_policy policy;
 	struct arena arena;
@@ -159,7 +159,7 @@ judge(struct str text, enum sts_mode *mode_out, int64_t *max_age_ms_out, struct 
 
 /* "<id> <fetched, unix ms> <expires, unix ms>\n<policy>" */
 static void
-keep(struct entry *e, const char *id, int64_t fetched_ms, int64_t expires_ms, struct str policy)
+sts_keep(struct entry *e, const char *id, int64_t fetched_ms, int64_t expires_ms, struct str policy)
 {
 	call_drop(&e->saving);
 	mem_free(e->policy);
@@ -182,11 +182,11 @@ take_stored(struct entry *e, struct str value, struct err *err)
 	    !str_copy(word, id, sizeof(id)) || !str_cut(head, ' ', &fetched, &expires) ||
 	    !str_to_i64(fetched, &fetched_ms) || !str_to_i64(expires, &expires_ms))
 		return err_set(err, ERR_CORRUPT, "it does not match what was written");
-	if (judge(policy, &mode, &max_age_ms, err) != 0)
+	if (sts_judge(policy, &mode, &max_age_ms, err) != 0)
 		return -1;
 	if (e->policy != NULL && fetched_ms < e->fetched_ms)
 		return 0;
-	keep(e, id, fetched_ms, expires_ms, policy);
+	sts_keep(e, id, fetched_ms, expires_ms, policy);
 	e->in_store = true;
 	return 0;
 }
@@ -198,7 +198,7 @@ store_key(const struct entry *e, char out[STORE_KEY_MAX])
 }
 
 static void
-forget(struct entry *e)
+sts_forget(struct entry *e)
 {
 	mem_free(e->policy);
 	e->policy = NULL;
@@ -208,7 +208,7 @@ forget(struct entry *e)
 static void
 on_saved(void *arg, const redisReply *reply, const struct err *err)
 {
-	struct entry *e = call_end(arg);
+	struct entry *e = sts_call_end(arg);
 
 	(void)reply;
 	if (e == NULL)
@@ -223,7 +223,7 @@ on_saved(void *arg, const redisReply *reply, const struct err *err)
 
 /* If the store does not accept it, it is kept here and offered again. */
 static void
-store(struct entry *e)
+sts_store(struct entry *e)
 {
 	char key[STORE_KEY_MAX], head[100], left[24];
 	struct buf value = BUF_EMPTY;
@@ -234,7 +234,7 @@ store(struct entry *e)
 	snprintf(head, sizeof(head), "%s %" PRId64 " %" PRId64 "\n", e->id, e->fetched_ms, e->expires_ms);
 	buf_add(&value, head, strlen(head));
 	buf_add(&value, e->policy, strlen(e->policy));
-	e->saving = call_new(e);
+	e->saving = sts_call_new(e);
 	snprintf(left, sizeof(left), "%" PRId64, left_ms);
 	redis_call_key(e->sts->options.redis, on_saved, e->saving, "SET", store_key(e, key), 3,
 		       (const struct str[]){buf_str(&value), STR("PX"), str_c(left)});
@@ -269,21 +269,21 @@ take_fetched(struct entry *e, struct str body)
 	enum sts_mode mode;
 	struct err err;
 
-	if (judge(body, &mode, &max_age_ms, &err) != 0) {
+	if (sts_judge(body, &mode, &max_age_ms, &err) != 0) {
 		set_problem(e, TLS_RESULT_STS_POLICY_INVALID, "the policy is not valid", &err);
 		return;
 	}
-	keep(e, e->new_id, now_ms, now_ms + max_age_ms, body);
+	sts_keep(e, e->new_id, now_ms, now_ms + max_age_ms, body);
 	log_info(NULL, "MTA-STS policy fetched", F_C("domain", e->name), F_C("id", e->id),
 		 F_C("mode", sts_mode_name(mode)));
 	e->problem = TLS_RESULT_OK;
 	e->reason[0] = '\0';
-	store(e);
+	sts_store(e);
 	end_refresh(e);
 }
 
 static void
-on_fetched(void *arg, const struct web_answer *answer, const struct err *err)
+sts_on_fetched(void *arg, const struct web_answer *answer, const struct err *err)
 {
 	struct entry *e = arg;
 	char status[60];
@@ -322,11 +322,11 @@ on_addresses(void *arg, const struct dns_answer *answer, const struct err *err)
 	snprintf(url, sizeof(url), "https://mta-sts.%s:%u/.well-known/mta-sts.txt", e->name, (unsigned)o->https_port);
 	request.ips = answer->ips;
 	request.ip_count = answer->ip_count;
-	e->request = web_start(o->http, &request, on_fetched, e);
+	e->request = web_start(o->http, &request, sts_on_fetched, e);
 }
 
 static void
-fetch(struct entry *e)
+sts_fetch(struct entry *e)
 {
 	char host[300];
 
@@ -355,10 +355,10 @@ on_record(void *arg, const struct dns_answer *answer, const struct err *err)
 			e->problem = TLS_RESULT_OK;
 		end_refresh(e);
 	} else if (!has_policy(e) || strcmp(e->id, e->new_id) != 0) {
-		may_fetch ? fetch(e) : end_refresh(e);
+		may_fetch ? sts_fetch(e) : end_refresh(e);
 	} else if (is_due(e) && may_fetch) {
 		answer_all(e);
-		fetch(e);
+		sts_fetch(e);
 	} else
 		end_refresh(e);
 }
@@ -366,7 +366,7 @@ on_record(void *arg, const struct dns_answer *answer, const struct err *err)
 static void
 on_stored(void *arg, const redisReply *reply, const struct err *err)
 {
-	struct entry *e = call_end(arg);
+	struct entry *e = sts_call_end(arg);
 	struct err damage;
 	char name[300];
 
@@ -381,26 +381,26 @@ on_stored(void *arg, const redisReply *reply, const struct err *err)
 	if (err != NULL)
 		snprintf(e->reason, sizeof(e->reason), "the store cannot be queried for the policy: %.100s", err->text);
 	else if (reply->type != REDIS_REPLY_STRING && e->in_store)
-		forget(e);
+		sts_forget(e);
 	if (has_policy(e) && !e->in_store)
-		store(e);
+		sts_store(e);
 	snprintf(name, sizeof(name), "_mta-sts.%s", e->name);
 	e->query = dns_query_txt(e->sts->options.dns, str_c(name), on_record, e);
 }
 
 static void
-refresh(struct entry *e)
+sts_refresh(struct entry *e)
 {
 	char key[STORE_KEY_MAX];
 
 	e->busy = true;
-	e->call = call_new(e);
+	e->call = sts_call_new(e);
 	redis_call_key(e->sts->options.redis, on_stored, e->call, "GET", store_key(e, key), 0, NULL);
 }
 
 /* ---- Entries ---- */
 static struct entry *
-find_entry(struct sts *s, struct str domain)
+sts_find_entry(struct sts *s, struct str domain)
 {
 	struct entry *e = NULL;
 
@@ -451,7 +451,7 @@ on_tidy(evutil_socket_t fd, short what, void *arg)
 		if (e->busy)
 			continue;
 		if (has_policy(e) && !e->in_store)
-			store(e);
+			sts_store(e);
 		else if (now_ms - e->used_ms > UNUSED_MS)
 			free_entry(s, e);
 	}
@@ -488,7 +488,7 @@ sts_free(struct sts **sts)
 bool
 sts_known(struct sts *s, struct str domain, struct sts_answer *answer_out)
 {
-	const struct entry *e = find_entry(s, domain);
+	const struct entry *e = sts_find_entry(s, domain);
 
 	if (e == NULL || clock_monotonic_ms() >= e->fresh_until_ms)
 		return false;
@@ -500,14 +500,14 @@ struct sts_lookup *
 sts_find(struct sts *s, struct str domain, sts_on_answer *cb, void *arg)
 {
 	struct sts_lookup *l = mem_new(struct sts_lookup);
-	struct entry *e = find_entry(s, domain);
+	struct entry *e = sts_find_entry(s, domain);
 
 	if (e == NULL)
 		e = new_entry(s, domain);
 	*l = (struct sts_lookup){.entry = e, .cb = cb, .arg = arg};
 	DL_APPEND(e->lookups, l);
 	if (!e->busy)
-		refresh(e);
+		sts_refresh(e);
 	return l;
 }
 

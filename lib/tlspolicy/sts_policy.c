@@ -56,7 +56,7 @@ parse_record(struct str text, char id_out[STS_ID_MAX])
 }
 
 static bool
-is_record(struct str text)
+sts_policy_is_record(struct str text)
 {
 	struct str version, rest;
 
@@ -69,7 +69,7 @@ sts_record_parse(const struct str *texts, unsigned count, char id_out[STS_ID_MAX
 	const struct str *record = NULL;
 
 	for (unsigned i = 0; i < count; i++) {
-		if (!is_record(texts[i]))
+		if (!sts_policy_is_record(texts[i]))
 			continue;
 		if (record != NULL)
 			return false;
@@ -191,7 +191,7 @@ sts_policy_parse(struct str text, struct arena *arena, struct sts_policy *policy
 
 /* The '*' in "*.example.com" matches one label: mail.example.com, but not example.com or a.b.example.com. */
 static bool
-fits(struct str pattern, struct str host)
+sts_policy_fits(struct str pattern, struct str host)
 {
 	ptrdiff_t dot;
 
@@ -205,7 +205,7 @@ bool
 sts_policy_allows(const struct sts_policy *policy, struct str host)
 {
 	for (unsigned i = 0; i < policy->mx_count; i++)
-		if (fits(policy->mx[i], host))
+		if (sts_policy_fits(policy->mx[i], host))
 			return true;
 	return false;
 }

@@ -120,7 +120,7 @@ add_cleaned(cJSON *array, struct str text, size_t max)
 }
 
 static void
-add_text(cJSON *array, struct str text)
+tally_add_text(cJSON *array, struct str text)
 {
 	add_cleaned(array, text, TEXT_MAX);
 }
@@ -142,7 +142,7 @@ add_ip(cJSON *array, const struct ip *ip)
 
 	if (ip->family != 0)
 		ip_text(ip, text);
-	add_text(array, str_c(text));
+	tally_add_text(array, str_c(text));
 }
 
 static const char *const policy_names[TLS_POLICY_COUNT] = {
@@ -158,16 +158,16 @@ entry_of(const struct tls_session *s, bool details)
 	char *printed, *entry;
 
 	CHECK((unsigned)s->policy < TLS_POLICY_COUNT);
-	add_text(array, str_c(policy_names[s->policy]));
-	add_text(array, s->policy_domain.len > 0 ? s->policy_domain : s->domain);
+	tally_add_text(array, str_c(policy_names[s->policy]));
+	tally_add_text(array, s->policy_domain.len > 0 ? s->policy_domain : s->domain);
 	add_array(array, s->strings, s->string_count);
 	add_array(array, s->mx_patterns, s->mx_pattern_count);
-	add_text(array, str_c(tls_result_name(s->result)));
+	tally_add_text(array, str_c(tls_result_name(s->result)));
 	add_ip(array, &d->sending_ip);
-	add_text(array, d->mx_host);
-	add_text(array, d->mx_helo);
+	tally_add_text(array, d->mx_host);
+	tally_add_text(array, d->mx_helo);
 	add_ip(array, &d->receiving_ip);
-	add_text(array, d->reason);
+	tally_add_text(array, d->reason);
 	printed = cJSON_PrintUnformatted(array);
 	CHECK(printed != NULL);
 	entry = mem_strdup(printed);
@@ -220,7 +220,7 @@ bucket_get(struct tally *t, int64_t unix_ms, struct str domain)
 }
 
 static void
-arm(struct tally *t)
+tally_arm(struct tally *t)
 {
 	struct timeval tv = clock_timeval(FLUSH_MS);
 
@@ -229,7 +229,7 @@ arm(struct tally *t)
 }
 
 static void
-complain(struct tally *t)
+tally_complain(struct tally *t)
 {
 	if (!t->is_full)
 		log_warning(NULL, "TLS sessions are no longer counted: too many wait for the store",
@@ -248,7 +248,7 @@ tally_count(struct tally *t, int64_t unix_ms, const struct tls_session *s)
 	if (s->domain.len == 0 || s->domain.len > 255)
 		return;
 	if (t->entries >= PLAIN_ENTRIES_MAX) {
-		complain(t);
+		tally_complain(t);
 		return;
 	}
 	entry = entry_of(s, details);
@@ -264,7 +264,7 @@ tally_count(struct tally *t, int64_t unix_ms, const struct tls_session *s)
 		mem_free(entry);
 	}
 	c->count++;
-	arm(t);
+	tally_arm(t);
 }
 
 /* ---- To the store ---- */
@@ -291,14 +291,14 @@ on_added(void *arg, const redisReply *reply, const struct err *err)
 		if (!t->is_store_ill)
 			log_warning(NULL, "counts of TLS sessions are not stored for now", F_ERR(err));
 		t->is_store_ill = true;
-		arm(t);
+		tally_arm(t);
 	} else {
 		t->is_store_ill = t->is_full = false;
 		counters_free(t, &b->batch);
 		if (b->fresh == NULL)
 			bucket_free(b);
 		else
-			arm(t);
+			tally_arm(t);
 	}
 	if (t->sent == 0)
 		tell_end(t);
@@ -343,7 +343,7 @@ send_batch(struct bucket *b)
 }
 
 static void
-flush(struct tally *t)
+tally_flush(struct tally *t)
 {
 	struct bucket *b, *tmp;
 
@@ -364,7 +364,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	flush(arg);
+	tally_flush(arg);
 }
 
 void
@@ -372,7 +372,7 @@ tally_drain(struct tally *t, void (*on_end)(void *arg), void *arg)
 {
 	t->on_end = on_end;
 	t->on_end_arg = arg;
-	flush(t);
+	tally_flush(t);
 	if (t->sent == 0)
 		tell_end(t);
 }

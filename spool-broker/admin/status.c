@@ -17,7 +17,7 @@ static const char *const kind_names[BROKER_KINDS] = {"local", "remote", "report"
 enum { TROUBLES_NAMED = 20 };
 
 static void
-status_add_number(cJSON *into, const char *name, double value)
+broker_status_add_number(cJSON *into, const char *name, double value)
 {
 	cJSON_AddNumberToObject(into, name, value);
 }
@@ -30,8 +30,8 @@ status_add_shards(const struct broker *b, cJSON *into)
 	for (unsigned i = 0; i < b->shards->count; i++)
 		if (b->shards->list[i].state == SHARD_OWNED || b->shards->list[i].state == SHARD_LEAVING)
 			cJSON_AddItemToArray(owned, cJSON_CreateNumber(i));
-	status_add_number(into, "shards_suspended", shards_count(b, SHARD_SUSPENDED));
-	status_add_number(into, "shard_count", b->shards->count);
+	broker_status_add_number(into, "shards_suspended", shards_count(b, SHARD_SUSPENDED));
+	broker_status_add_number(into, "shard_count", b->shards->count);
 }
 
 static void
@@ -44,7 +44,7 @@ status_add_trouble(void *arg, const struct site *site)
 	item = cJSON_CreateObject();
 	cJSON_AddStringToObject(item, "site", site->name);
 	cJSON_AddStringToObject(item, "trouble", site->trouble);
-	status_add_number(item, "next_probe_ms", heap_has(&site->wake) ? (double)site->wake.time_ms : 0);
+	broker_status_add_number(item, "next_probe_ms", heap_has(&site->wake) ? (double)site->wake.time_ms : 0);
 	cJSON_AddItemToArray(list, item);
 }
 
@@ -62,21 +62,21 @@ status_add_queue(struct broker *b, cJSON *into)
 		if (kind_names[i] == NULL)
 			continue;
 		kind = cJSON_AddObjectToObject(kinds, kind_names[i]);
-		status_add_number(kind, "queued", c.ready);
-		status_add_number(kind, "active", c.active);
-		status_add_number(kind, "deferred", c.deferred);
-		status_add_number(kind, "destinations", c.destinations);
-		status_add_number(kind, "sites", c.sites);
+		broker_status_add_number(kind, "queued", c.ready);
+		broker_status_add_number(kind, "active", c.active);
+		broker_status_add_number(kind, "deferred", c.deferred);
+		broker_status_add_number(kind, "destinations", c.destinations);
+		broker_status_add_number(kind, "sites", c.sites);
 		ready += c.ready;
 		deferred += c.deferred;
 		active += c.active;
 		b->ops->each_site(b->schedules[i], status_add_trouble, troubles);
 	}
-	status_add_number(queue, "messages", (double)b->messages->count);
-	status_add_number(queue, "queued", ready);
-	status_add_number(queue, "active", active);
-	status_add_number(queue, "deferred", deferred);
-	status_add_number(queue, "held", b->messages->held);
+	broker_status_add_number(queue, "messages", (double)b->messages->count);
+	broker_status_add_number(queue, "queued", ready);
+	broker_status_add_number(queue, "active", active);
+	broker_status_add_number(queue, "deferred", deferred);
+	broker_status_add_number(queue, "held", b->messages->held);
 	metrics_set(M_SPOOL_QUEUED, ready + active);
 	metrics_set(M_SPOOL_DEFERRED, deferred);
 	metrics_set(M_SPOOL_HELD, b->messages->held);
@@ -99,8 +99,8 @@ status_add_workers(const struct broker *b, cJSON *into)
 			if (kind_names[i] == NULL)
 				continue;
 			kind = cJSON_AddObjectToObject(item, kind_names[i]);
-			status_add_number(kind, "slots", w->slots[i]);
-			status_add_number(kind, "active", w->active[i]);
+			broker_status_add_number(kind, "slots", w->slots[i]);
+			broker_status_add_number(kind, "active", w->active[i]);
 		}
 		cJSON_AddItemToArray(list, item);
 	}
@@ -112,11 +112,11 @@ status_describe(struct broker *b, cJSON *into)
 	unsigned owned = shards_count(b, SHARD_OWNED);
 
 	cJSON_AddStringToObject(into, "endpoint", bus_server_endpoint(b->bus));
-	status_add_number(into, "brokers", b->brokers);
+	broker_status_add_number(into, "brokers", b->brokers);
 	status_add_shards(b, into);
 	status_add_queue(b, into);
 	status_add_workers(b, into);
-	status_add_number(into, "hand_overs_waiting", (double)b->writes->waiting);
-	status_add_number(into, "taken_over", (double)b->shards->taken_over);
+	broker_status_add_number(into, "hand_overs_waiting", (double)b->writes->waiting);
+	broker_status_add_number(into, "taken_over", (double)b->shards->taken_over);
 	metrics_set(M_SPOOL_SHARDS, owned);
 }

@@ -6,6 +6,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/redis/keys.h"
 #include "spool-broker/broker.h"
 #include "spool-broker/schedule/schedule.h"
 
@@ -75,8 +76,7 @@ permits_send_wish(struct broker *b, const struct permit_wish *wish)
 	w->broker = b;
 	w->asked_ms = clock_monotonic_ms();
 	str_copy(str_c(wish->site), w->site, sizeof(w->site));
-	snprintf(key, sizeof(key), "spool:permits:{%s}", wish->site);
-	keys[0] = str_c(key);
+	keys[0] = redis_key_print(key, sizeof(key), KEY_SPOOL_PERMITS, str_c(wish->site));
 	args[0] = str_c(b->config.id);
 	for (unsigned i = 0; i < 6; i++)
 		args[i + 1] = permits_number(texts[i], numbers[i]);

@@ -134,7 +134,7 @@ fair_enlist(struct schedule *s, struct part *p, struct str destination, struct s
 
 /* Removes it from the queue that it is in. */
 static void
-unqueue(struct schedule *s, struct part *p)
+schedule_unqueue(struct schedule *s, struct part *p)
 {
 	struct lane *l = p->lane;
 	struct destination *d = l->key.destination;
@@ -161,8 +161,8 @@ fair_withdraw(struct schedule *s, struct part *p)
 	struct lane *l = p->lane;
 	bool was_ready = p->state == PART_READY;
 
-	unqueue(s, p);
-	/* It may have been called back for a place that another lane has now. */
+	schedule_unqueue(s, p);
+	/* It may have been called back for a place that is another's now. */
 	if (was_ready && l->queue == NULL && l->site != NULL)
 		site_call_back(s, l->site);
 }
@@ -213,7 +213,7 @@ make_active(struct schedule *s, struct part *p)
 {
 	struct lane *l = p->lane;
 
-	unqueue(s, p);
+	schedule_unqueue(s, p);
 	p->state = PART_ACTIVE;
 	l->active++;
 	l->key.sender->active++;

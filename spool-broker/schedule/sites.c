@@ -63,7 +63,7 @@ site_get(struct schedule *s, struct str name)
 }
 
 static void
-forget(struct schedule *s, struct site *site)
+site_forget(struct schedule *s, struct site *site)
 {
 	DL_DELETE(s->resting, site);
 	s->resting_count--;
@@ -80,7 +80,7 @@ sites_forget(struct schedule *s, bool all)
 {
 	while (s->resting != NULL &&
 	       (all || s->resting_count > RESTING_MAX || s->now_ms - s->resting->rests_since_ms > REST_MS))
-		forget(s, s->resting);
+		site_forget(s, s->resting);
 }
 
 /* It is healthy again. */
@@ -352,7 +352,7 @@ site_end(struct schedule *s, struct site *site, enum try_end end, const char *tr
 /* ---- Permits ---- */
 /* Parts that would begin at once if the limits for all brokers allowed it. */
 static unsigned
-wanted(const struct site *site)
+sites_wanted(const struct site *site)
 {
 	unsigned room = window_room(site), count = 0;
 	const struct lane *l;
@@ -379,7 +379,7 @@ sites_next_wish(struct schedule *s, int64_t now_ms, struct permit_wish *wish_out
 	heap_remove(&s->asks, node);
 	*wish_out = (struct permit_wish){.site = site->name,
 					 .active = site->active,
-					 .wanted = wanted(site),
+					 .wanted = sites_wanted(site),
 					 .returned = site->tokens,
 					 .limits = site->limits};
 	site->tokens = 0;

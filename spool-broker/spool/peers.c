@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
-#include "lib/bus/names.h"
+#include "lib/redis/keys.h"
 #include "spool-broker/broker.h"
 #include "spool-broker/spool/shards.h"
 
@@ -55,7 +55,8 @@ peers_on_looked_at(void *arg, const redisReply *reply, const struct err *err)
 	if (err != NULL)
 		l->failed = true;
 	else if (reply->type == REDIS_REPLY_NIL)
-		redis_callf(b->config.redis, NULL, NULL, "SREM " BUS_BROKERS_KEY " %s", at->id);
+		redis_call_key(b->config.redis, NULL, NULL, "SREM", str_c(redis_key_pattern(KEY_CLUSTER_BROKERS)), 1,
+			       (const struct str[]){str_c(at->id)});
 	else if (str_eq(redis_str(reply), STR("0"))) {
 		l->live++;
 		l->before += strcmp(at->id, b->config.id) < 0;
@@ -79,6 +80,7 @@ peers_on_names(void *arg, const redisReply *reply, const struct err *err)
 	for (size_t i = 0; !l->failed && i < reply->elements; i++) {
 		struct str id = redis_str(reply->element[i]);
 		struct looked_at *at;
+		char key[SPOOL_LEASE_MAX + 32];
 		if (id.len == 0 || id.len >= SPOOL_LEASE_MAX || str_eq(id, str_c(b->config.id)))
 			continue;
 		at = mem_new(struct looked_at);
@@ -86,7 +88,9 @@ peers_on_names(void *arg, const redisReply *reply, const struct err *err)
 		str_copy(id, at->id, sizeof(at->id));
 		l->due++;
 		op_hold(&b->op);
-		redis_callf(b->config.redis, peers_on_looked_at, at, "HGET " BUS_BROKER_KEY "%s draining", at->id);
+		redis_call_key(b->config.redis, peers_on_looked_at, at, "HGET",
+			       redis_key_print(key, sizeof(key), KEY_CLUSTER_BROKER, id), 1,
+			       (const struct str[]){STR("draining")});
 	}
 	if (l->due == 0)
 		peers_end_look(l);
@@ -100,6 +104,7 @@ peers_look(struct broker *b)
 		l->broker = b;
 		b->shards->looking = true;
 		op_hold(&b->op);
-		redis_callf(b->config.redis, peers_on_names, l, "SMEMBERS " BUS_BROKERS_KEY);
+		redis_call_key(b->config.redis, peers_on_names, l, "SMEMBERS",
+			       str_c(redis_key_pattern(KEY_CLUSTER_BROKERS)), 0, NULL);
 	}
 }

@@ -7,7 +7,6 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
-#include "lib/bus/names.h"
 #include "spool-broker/broker.h"
 #include "spool-broker/queue/message.h"
 #include "spool-broker/spool/announce.h"
@@ -188,8 +187,7 @@ shards_on_acquired(void *arg, const struct spool_lease *lease, const struct err 
 	s->awaits_jobs = !shards_is_first_lease(lease);
 	s->awaits_until_ms = 0;
 	log_info(NULL, "shard taken", F_I64("shard", s->number), F_C("lease", lease->value));
-	redis_callf(b->config.redis, NULL, NULL, "HSET " BUS_SHARDS_KEY " %u %s", s->number, b->config.id);
-	announce_change(b);
+	announce_shard(s);
 	if (b->draining)
 		shards_start_leaving(s, SHARD_CLOSING, b->drain_until_ms);
 	else
@@ -264,7 +262,7 @@ shards_release(struct shard *s)
 	struct broker *b = s->broker;
 
 	s->state = SHARD_RELEASING;
-	redis_callf(b->config.redis, NULL, NULL, "HDEL " BUS_SHARDS_KEY " %u", s->number);
+	announce_no_shard(s);
 	spool_lease_release(b->config.redis, &s->lease, shards_on_released, shards_ask(s));
 }
 

@@ -361,28 +361,14 @@ writer_put(struct spool_batch *batch, const struct write *w)
 	}
 }
 
-void
-writer_flush(struct shard *s)
+/* As much as one call may hold goes from the head of the queue into the batch;
+ * returns the list. There is one at least. */
+static struct write *
+writer_take(struct writer *writer, struct spool_batch *batch, unsigned kept)
 {
-	struct writer *writer = &s->writer;
-	int64_t now_ms;
-	struct spool_batch *batch;
-	struct sent *sent;
-	struct write *last = NULL;
+	struct write *first = writer->first, *last = NULL;
 	size_t events_bytes = 0;
-	unsigned kept = events_kept(s->broker);
 
-	if (writer->sending || writer->first == NULL)
-		return;
-	now_ms = clock_monotonic_ms();
-	if (writer->retry_ms > now_ms || (s->state == SHARD_OWNED && writer_may_wait(s->broker, writer, now_ms)))
-		return;
-	batch = spool_batch_new();
-	sent = mem_new(struct sent);
-	*sent = (struct sent){.broker = s->broker,
-			      .stay = s->stay,
-			      .writes = writer->first,
-			      .never = !redis_is_connected(s->broker->config.redis)};
 	while (writer->first != NULL && spool_batch_count(batch) < BATCH_MAX &&
 	       spool_batch_bytes(batch) < BATCH_BYTES_MAX &&
 	       (last == NULL || events_bytes + writer->first->events_len <= EVENTS_BYTES_MAX)) {
@@ -397,11 +383,33 @@ writer_flush(struct shard *s)
 	}
 	CHECK(last != NULL);
 	last->next = NULL;
-	/* After a full batch, the rest follows at once. */
-	writer->urgent = writer->count;
-	writer->finish_ms = 0;
 	if (writer->first == NULL)
 		writer->last = NULL;
+	return first;
+}
+
+void
+writer_flush(struct shard *s)
+{
+	struct writer *writer = &s->writer;
+	int64_t now_ms;
+	struct spool_batch *batch;
+	struct sent *sent;
+
+	if (writer->sending || writer->first == NULL)
+		return;
+	now_ms = clock_monotonic_ms();
+	if (writer->retry_ms > now_ms || (s->state == SHARD_OWNED && writer_may_wait(s->broker, writer, now_ms)))
+		return;
+	batch = spool_batch_new();
+	sent = mem_new(struct sent);
+	*sent = (struct sent){.broker = s->broker,
+			      .stay = s->stay,
+			      .writes = writer_take(writer, batch, events_kept(s->broker)),
+			      .never = !redis_is_connected(s->broker->config.redis)};
+	/* What is left, after a full batch, follows at once. */
+	writer->urgent = writer->count;
+	writer->finish_ms = 0;
 	writer->sending = true;
 	writer->retry_ms = 0;
 	op_hold(&s->broker->op);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "tests/unit/redis_command.h"
 
 struct redis_fixture {
 	char dir[64];

@@ -479,7 +479,7 @@ list_ask(struct imap_session *s, struct listing *w)
 }
 
 static enum cmd_status
-cmd_list(struct imap_session *s, struct imap_lexer *lex)
+cmd_list_list(struct imap_session *s, struct imap_lexer *lex)
 {
 	struct listing *w = arena_new(&s->command.arena, struct listing);
 	struct str reference;
@@ -512,7 +512,7 @@ cmd_lsub(struct imap_session *s, struct imap_lexer *lex)
 
 const struct imap_command imap_list_commands[] = {
 	/* name, allowed in, flags, handler */
-	{"LIST", IMAP_LOGGED_IN, 0, cmd_list},
+	{"LIST", IMAP_LOGGED_IN, 0, cmd_list_list},
 	{"LSUB", IMAP_LOGGED_IN, 0, cmd_lsub},
 	{NULL, 0, 0, NULL},
 };

@@ -26,7 +26,7 @@ cmd_session_on_refreshed(struct imap_session *s, const struct err *err)
 }
 
 static enum cmd_status
-cmd_noop(struct imap_session *s, struct imap_lexer *lex)
+cmd_session_noop(struct imap_session *s, struct imap_lexer *lex)
 {
 	if (!imap_lex_end(lex))
 		return imap_syntax(s, lex);
@@ -130,8 +130,8 @@ cmd_namespace(struct imap_session *s, struct imap_lexer *lex)
 const struct imap_command imap_session_commands[] = {
 	/* name, allowed in, flags, handler */
 	{"CAPABILITY", IMAP_ANY, 0, cmd_capability},
-	{"NOOP", IMAP_ANY, 0, cmd_noop},
-	{"CHECK", IMAP_SELECTED, 0, cmd_noop},
+	{"NOOP", IMAP_ANY, 0, cmd_session_noop},
+	{"CHECK", IMAP_SELECTED, 0, cmd_session_noop},
 	{"LOGOUT", IMAP_ANY, IMAP_NO_SYNC, cmd_logout},
 	{"ID", IMAP_ANY, 0, cmd_id},
 	{"ENABLE", IMAP_LOGGED_IN, 0, cmd_enable},

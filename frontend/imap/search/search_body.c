@@ -25,7 +25,7 @@ struct search_body {
 static void body_run(struct search_run *r);
 
 static void
-body_on_piece(void *arg, const char *data, size_t len, const struct err *err)
+search_body_on_piece(void *arg, const char *data, size_t len, const struct err *err)
 {
 	struct search_run *r = arg;
 
@@ -103,7 +103,7 @@ body_run(struct search_run *r)
 		} else {
 			session_hold(&r->session->base);
 			blob_read(conn_frontend(r->session->conn)->service->blobs, &b->peek.id, offset,
-				  bytes < PIECE_BYTES ? (size_t)bytes : PIECE_BYTES, body_on_piece, r);
+				  bytes < PIECE_BYTES ? (size_t)bytes : PIECE_BYTES, search_body_on_piece, r);
 			return;
 		}
 	}

@@ -163,7 +163,7 @@ imap_enable_condstore(struct imap_session *s)
 /* ---- Beginning of a command ---- */
 
 static void
-command_refuse(struct imap_session *s, struct str tag, const char *why)
+commands_refuse_command(struct imap_session *s, struct str tag, const char *why)
 {
 	s->bad_commands++;
 	if (tag.len != 0)
@@ -218,20 +218,20 @@ imap_dispatch(struct imap_session *s, struct str text)
 		return; /* a blank line, as some clients send after a literal */
 	imap_lex_init(lex, text, &s->command.arena, (s->enabled & (IMAP_UTF8_ACCEPT | IMAP_REV2)) != 0);
 	if (!imap_lex_tag(lex, &tag) || imap_lex_peek(lex) != ' ') {
-		command_refuse(s, STR_NONE, "a command must begin with a tag and a space");
+		commands_refuse_command(s, STR_NONE, "a command must begin with a tag and a space");
 		return;
 	}
 	if (!imap_lex_sp(lex) || !command_take_name(lex, &name)) {
-		command_refuse(s, tag, "the command is missing");
+		commands_refuse_command(s, tag, "the command is missing");
 		return;
 	}
 	row = imap_command_find(name);
 	if (row == NULL) {
-		command_refuse(s, tag, "unknown command");
+		commands_refuse_command(s, tag, "unknown command");
 		return;
 	}
 	if ((row->states & s->state) == 0) {
-		command_refuse(s, tag, "the command is not allowed in this state");
+		commands_refuse_command(s, tag, "the command is not allowed in this state");
 		return;
 	}
 	imap_begin(s, row, tag);

@@ -178,10 +178,10 @@ turn(int ms)
 static void
 announce(struct fake *f)
 {
-	redis_callf(admin.redis, NULL, NULL, "SADD " BUS_BROKERS_KEY " %s", f->name);
-	redis_callf(admin.redis, NULL, NULL, "HSET " BUS_BROKER_KEY "%s endpoint %s boot %s", f->name,
+	redis_callf(admin.redis, NULL, NULL, "SADD cluster:brokers %s", f->name);
+	redis_callf(admin.redis, NULL, NULL, "HSET cluster:broker:%s endpoint %s boot %s", f->name,
 		    bus_server_endpoint(f->bus), f->name);
-	redis_callf(admin.redis, NULL, NULL, "HSET " BUS_SHARDS_KEY " %u %s", f->shard, f->name);
+	redis_callf(admin.redis, NULL, NULL, "HSET cluster:shards %u %s", f->shard, f->name);
 }
 
 /* As a broker that dies and whose announcement ends. */
@@ -189,8 +189,8 @@ static void
 leave(struct fake *f)
 {
 	bus_server_free(&f->bus);
-	redis_callf(admin.redis, NULL, NULL, "DEL " BUS_BROKER_KEY "%s", f->name);
-	redis_callf(admin.redis, NULL, NULL, "SREM " BUS_BROKERS_KEY " %s", f->name);
+	redis_callf(admin.redis, NULL, NULL, "DEL cluster:broker:%s", f->name);
+	redis_callf(admin.redis, NULL, NULL, "SREM cluster:brokers %s", f->name);
 }
 
 static void
@@ -231,7 +231,7 @@ setup(void **state)
 		spool_id_new(f->shard, f->ids[f->count++]);
 		usleep(1500);
 	}
-	redis_callf(admin.redis, NULL, NULL, "SET " SPOOL_SHARD_COUNT_KEY " %u", BROKERS);
+	redis_callf(admin.redis, NULL, NULL, "SET cluster:shard-count %u", BROKERS);
 	brokers = admin_brokers_new(&admin, "test", &err);
 	assert_non_null(brokers);
 	admin_brokers_set_limits(brokers, OWNERS_MS, ANSWER_MS);
@@ -497,7 +497,7 @@ test_lost_between_two_questions(void **state)
 		cJSON_Delete(o.result);
 	}
 	/* Another takes its shard over: then nothing is missing, without a new start. */
-	redis_callf(admin.redis, NULL, NULL, "HSET " BUS_SHARDS_KEY " 1 one");
+	redis_callf(admin.redis, NULL, NULL, "HSET cluster:shards 1 one");
 	for (int64_t until = clock_monotonic_ms() + 20000; clock_monotonic_ms() < until;) {
 		int missing;
 		o = ask_list("", 100);
@@ -546,13 +546,13 @@ test_no_broker_was_ever_here(void **state)
 	struct outcome o = {.done = false};
 
 	(void)state;
-	redis_callf(admin.redis, NULL, NULL, "DEL " SPOOL_SHARD_COUNT_KEY);
+	redis_callf(admin.redis, NULL, NULL, "DEL cluster:shard-count");
 	admin_queue_list(brokers, &any, "", 100, on_result, &o);
 	await(&o);
 	assert_null(o.result);
 	assert_int_equal(o.err.code, ERR_NOT_FOUND);
 	/* One that comes later is found. */
-	redis_callf(admin.redis, NULL, NULL, "SET " SPOOL_SHARD_COUNT_KEY " %u", BROKERS);
+	redis_callf(admin.redis, NULL, NULL, "SET cluster:shard-count %u", BROKERS);
 	announce(&fakes[0]);
 	announce(&fakes[1]);
 	o = ask_list("", 100);

@@ -99,15 +99,15 @@ start(struct fake_broker *b, const char *id)
 static void
 announce(struct fake_broker *b)
 {
-	redis_callf(redis, NULL, NULL, "SADD " BUS_BROKERS_KEY " %s", b->id);
-	redis_callf(redis, NULL, NULL, "HSET " BUS_BROKER_KEY "%s endpoint %s boot one", b->id,
+	redis_callf(redis, NULL, NULL, "SADD cluster:brokers %s", b->id);
+	redis_callf(redis, NULL, NULL, "HSET cluster:broker:%s endpoint %s boot one", b->id,
 		    bus_server_endpoint(b->bus));
 }
 
 static void
 own(unsigned shard, const char *id)
 {
-	redis_callf(redis, NULL, NULL, "HSET " BUS_SHARDS_KEY " %u %s", shard, id);
+	redis_callf(redis, NULL, NULL, "HSET cluster:shards %u %s", shard, id);
 }
 
 /* ---- Hand-overs ---- */
@@ -350,7 +350,7 @@ test_peers_come_and_go(void **state)
 	announce(&a);
 	own(1, "a");
 	wait_until(peers == 1 && bus_client_is_ready(client), 3000);
-	redis_callf(redis, NULL, NULL, "DEL " BUS_BROKER_KEY "a");
+	redis_callf(redis, NULL, NULL, "DEL cluster:broker:a");
 	wait_until(lost == 1, 3000);
 	assert_false(bus_client_is_ready(client));
 	announce(&a);
@@ -482,8 +482,8 @@ test_announced_by_name(void **state)
 	(void)state;
 	start(&a, "a");
 	colon = strrchr(bus_server_endpoint(a.bus), ':');
-	redis_callf(redis, NULL, NULL, "SADD " BUS_BROKERS_KEY " a");
-	redis_callf(redis, NULL, NULL, "HSET " BUS_BROKER_KEY "a endpoint tcp://localhost%s boot one", colon);
+	redis_callf(redis, NULL, NULL, "SADD cluster:brokers a");
+	redis_callf(redis, NULL, NULL, "HSET cluster:broker:a endpoint tcp://localhost%s boot one", colon);
 	own(0, "a");
 	client = bus_client_new(base, redis, NULL, "frontend", NULL);
 	/* If the name's first address is the IPv6 one, the second is tried next. */

@@ -9,39 +9,13 @@
 
 #include <cmocka.h>
 
-#include <event2/thread.h>
-
-#include "lib/base/mem.h"
-#include "lib/sync/sync.h"
-#include "tests/unit/redis_fixture.h"
+#include "tests/unit/lib/sync/sync_fixture.h"
 
 enum { UIDS = 4096, DAY_FIRST = 100, DAYS = 8 };
 
-static struct redis_fixture server;
-static struct event_base *base;
-static struct redis *redis, *writer_redis;
-static struct blob_store *blobs;
-static struct mailbox_store *store, *writer;
-static struct secret *secret;
-static char account[40];
-static unsigned account_number;
-
-static struct str
-who(void)
-{
-	return str_c(account);
-}
-
-static unsigned
-draw(unsigned n)
-{
-	return (unsigned)random() % n;
-}
-
 /* ---- Writers: at most one call at a time, so that the model of time is the server's ---- */
 
-static unsigned writes_due;
-static uint32_t folder_id = 1; /* that is played on: INBOX, or one of items */
+static uint32_t folder_id = 1;	 /* that is played on: INBOX, or one of items */
 static uint32_t other_folder_id; /* of items, too */
 
 static void
@@ -164,16 +138,6 @@ write_something(uint32_t uids_upto)
 	}
 }
 
-static void
-settle(void)
-{
-	int64_t until = clock_monotonic_ms() + 20000;
-
-	while (writes_due != 0 && clock_monotonic_ms() < until)
-		event_base_loop(base, EVLOOP_ONCE);
-	assert_int_equal(writes_due, 0);
-}
-
 /* ---- The client ---- */
 
 struct client {
@@ -293,7 +257,8 @@ learn_truth(uint16_t since_day)
 		if (tries != 0)
 			redis_fixture_wait(base, &never, 50);
 		memset(&truth, 0, sizeof(truth));
-		mailbox_read(store, who(), folder_id, 1, UINT32_MAX, MAILBOX_HOT | MAILBOX_COLD, 0, on_records, &since_day);
+		mailbox_read(store, who(), folder_id, 1, UINT32_MAX, MAILBOX_HOT | MAILBOX_COLD, 0, on_records,
+			     &since_day);
 		assert_true(redis_fixture_wait(base, &truth.done, 20000));
 	} while (truth.failed && ++tries < 200);
 	assert_false(truth.failed);
@@ -309,12 +274,6 @@ assert_same(const struct client *c, unsigned seed)
 	}
 }
 
-static void
-new_account(void)
-{
-	snprintf(account, sizeof(account), "user%u@b.test", ++account_number);
-}
-
 /* ---- Histories ---- */
 
 struct history {
@@ -328,35 +287,12 @@ cut_log(void)
 	volatile bool never = false;
 
 	/* As if retention were over: half of the tombstones go, and `since` says so. */
-	redis_callf(redis, NULL, NULL,
-		    "EVAL %s 1 mail:{%s}:f:%u",
+	redis_callf(redis, NULL, NULL, "EVAL %s 1 mail:{%s}:f:%u",
 		    "local k = KEYS[1] local n = math.floor(redis.call('LLEN', k .. ':gone') / 2) "
 		    "for i = 1, n do local s = redis.call('LPOP', k .. ':gone') "
 		    "redis.call('HSET', k, 'since', (struct.unpack('<I6', s))) end return n",
 		    account, folder_id);
 	redis_fixture_wait(base, &never, 10);
-}
-
-static void
-kill_server(void)
-{
-	volatile bool never = false;
-
-	redis_fixture_kill(&server);
-	assert_true(redis_fixture_run(&server, true));
-	for (int i = 0; i < 100 && !(redis_is_connected(redis) && redis_is_connected(writer_redis)); i++)
-		redis_fixture_wait(base, &never, 20);
-	settle();
-}
-
-static uint32_t made_id;
-
-static void
-on_made(void *arg, const struct mailbox_folder *folder, const struct err *err)
-{
-	(void)arg, (void)err;
-	made_id = folder != NULL ? folder->id : 0;
-	writes_due--;
 }
 
 static uint32_t
@@ -375,16 +311,6 @@ draw_day(const struct history *h, uint16_t now)
 	if (!h->moves_window || draw(8) != 0)
 		return now;
 	return draw(4) == 0 ? 0 : (uint16_t)(DAY_FIRST + draw(DAYS + 1));
-}
-
-/* A read has failed, as it may where the server is killed. */
-static void
-ride_out(bool kills)
-{
-	volatile bool never = false;
-
-	assert_true(kills);
-	redis_fixture_wait(base, &never, 20);
 }
 
 static void
@@ -449,14 +375,6 @@ run_history(unsigned seed, const struct history *h)
 	folder_id = 1;
 }
 
-static unsigned
-histories(unsigned few)
-{
-	const char *more = getenv("SYNC_HISTORIES");
-
-	return more != NULL ? (unsigned)atoi(more) : few;
-}
-
 static void
 test_histories(void **state)
 {
@@ -496,253 +414,6 @@ test_histories_of_items(void **state)
 	(void)state;
 	for (unsigned seed = 1; seed <= histories(20); seed++)
 		run_history(seed, &(struct history){.items = true, .cuts_log = seed % 2 == 0, .kills = seed % 10 == 0});
-}
-
-/* ---- Folders ---- */
-
-enum { FOLDER_IDS = 200, LEAF_MAX = 16 };
-
-/* Folders as a client of ids knows them. */
-struct tree {
-	struct {
-		bool is_there;
-		uint32_t parent;
-		enum mailbox_class class;
-		char leaf[LEAF_MAX];
-	} folder[FOLDER_IDS];
-};
-
-static struct {
-	volatile bool done;
-	enum err_code code;
-	struct sync_point point;
-	struct tree tree; /* as it is, or after what was read */
-} tree_got;
-
-static void
-tree_put(struct tree *t, const struct mailbox_folder *f, uint32_t parent)
-{
-	struct str name = f->name, level;
-
-	assert_true(f->id < FOLDER_IDS);
-	while (str_cut(name, '/', &level, &name))
-		;
-	t->folder[f->id].is_there = true;
-	t->folder[f->id].parent = parent;
-	t->folder[f->id].class = f->class;
-	str_copy(level, t->folder[f->id].leaf, LEAF_MAX);
-}
-
-/* In tree_got.tree. A folder told of for the first time must be told as new. */
-static void
-on_tree_read(void *arg, const struct sync_folders_answer *answer, const struct err *err)
-{
-	struct tree *t = &tree_got.tree;
-
-	(void)arg;
-	tree_got.done = true;
-	tree_got.code = err != NULL ? err->code : ERR_NONE;
-	for (uint32_t i = 0; answer != NULL && i < answer->count; i++) {
-		const struct sync_folder_entry *e = &answer->entries[i];
-
-		if (e->what == SYNC_GONE) {
-			t->folder[e->id].is_there = false;
-			continue;
-		}
-		if (e->what == SYNC_CHANGED && !t->folder[e->id].is_there)
-			fail_msg("folder %u is told as changed to a client that has it not", e->id);
-		tree_put(t, e->folder, e->parent_id);
-	}
-	if (answer != NULL)
-		tree_got.point = answer->point;
-}
-
-static void
-on_tree(void *arg, const struct mailbox_folder *list, unsigned count, const struct str *missing, unsigned missing_count,
-	const struct err *err)
-{
-	unsigned classes = *(const unsigned *)arg;
-
-	(void)missing, (void)missing_count;
-	tree_got.done = true;
-	tree_got.code = err != NULL ? err->code : ERR_NONE;
-	memset(&tree_got.tree, 0, sizeof(tree_got.tree));
-	for (unsigned i = 0; i < count; i++) {
-		uint32_t parent = 0;
-
-		for (unsigned k = 0; k < count; k++) {
-			struct str upper = list[k].name;
-
-			if ((list[k].class == MAILBOX_MAIL) == (list[i].class == MAILBOX_MAIL) &&
-			    list[i].name.len > upper.len && list[i].name.p[upper.len] == '/' &&
-			    memcmp(list[i].name.p, upper.p, upper.len) == 0 &&
-			    memchr(list[i].name.p + upper.len + 1, '/', list[i].name.len - upper.len - 1) == NULL)
-				parent = list[k].id;
-		}
-		if ((classes & MAILBOX_CLASS_BIT(list[i].class)) != 0)
-			tree_put(&tree_got.tree, &list[i], parent);
-	}
-}
-
-static void
-learn_tree(unsigned classes)
-{
-	volatile bool never = false;
-	unsigned tries = 0;
-
-	do {
-		if (tries != 0)
-			redis_fixture_wait(base, &never, 50);
-		tree_got.done = false;
-		mailbox_items(store, who(), MAILBOX_CLASSES_ALL, false, on_tree, &classes);
-		assert_true(redis_fixture_wait(base, &tree_got.done, 20000));
-	} while (tree_got.code != ERR_NONE && ++tries < 200);
-	assert_int_equal(tree_got.code, ERR_NONE);
-}
-
-static void
-on_written(void *arg, const struct err *err)
-{
-	(void)arg, (void)err;
-	writes_due--;
-}
-
-/* Mail and items alike; some fail, as a client's do. */
-static void
-write_folder(const struct tree *t)
-{
-	static const char *const names[] = {"a", "b", "c", "a/d", "b/d", "c/a/b", "e/f", "g"};
-	struct str name = str_c(names[draw(8)]);
-	uint32_t id = 1 + draw(FOLDER_IDS - 1);
-
-	for (unsigned i = 0; i < FOLDER_IDS && !t->folder[id].is_there; i++)
-		id = id % (FOLDER_IDS - 1) + 1;
-	writes_due++;
-	switch (draw(6)) {
-	case 0: mailbox_create(writer, who(), name, STR_NONE, on_made, NULL); break;
-	case 1:
-	case 2:
-		mailbox_create_items(writer, who(), (enum mailbox_class)(1 + draw(3)), name, on_made, NULL);
-		break;
-	case 3: mailbox_rename_id(writer, who(), id, name, on_written, NULL); break;
-	case 4: mailbox_delete_id(writer, who(), id, on_written, NULL); break;
-	default: mailbox_reclass(writer, who(), id, (enum mailbox_class)(1 + draw(3)), on_written, NULL);
-	}
-}
-
-/* As if retention were over for what has gone so far. */
-static void
-cut_folder_log(void)
-{
-	volatile bool never = false;
-
-	redis_callf(redis, NULL, NULL, "EVAL %s 1 mail:{%s}:",
-		    "local k = KEYS[1] local last = redis.call('ZRANGE', k .. 'fgone', -1, -1, 'WITHSCORES')[2] "
-		    "if last then redis.call('DEL', k .. 'fgone') redis.call('HSET', k .. 'meta', 'folders_since', last) end",
-		    account);
-	redis_fixture_wait(base, &never, 10);
-}
-
-static void
-assert_same_tree(const struct tree *a, const struct tree *b, unsigned seed)
-{
-	for (uint32_t id = 1; id < FOLDER_IDS; id++)
-		if (a->folder[id].is_there != b->folder[id].is_there ||
-		    (a->folder[id].is_there &&
-		     (a->folder[id].parent != b->folder[id].parent || a->folder[id].class != b->folder[id].class ||
-		      strcmp(a->folder[id].leaf, b->folder[id].leaf) != 0)))
-			fail_msg("history %u: folder %u: client %d %u %s, account %d %u %s", seed, id,
-				 a->folder[id].is_there, a->folder[id].parent, a->folder[id].leaf,
-				 b->folder[id].is_there, b->folder[id].parent, b->folder[id].leaf);
-}
-
-/* False: begin anew, or try again. */
-static bool
-read_tree(struct tree *t, struct sync_point *p, unsigned classes, bool kills)
-{
-	char token[SYNC_TOKEN_MAX];
-	struct err err;
-
-	tree_got.tree = *t;
-	tree_got.done = false;
-	sync_read_folders(store, who(), p, classes, on_tree_read, NULL);
-	assert_true(redis_fixture_wait(base, &tree_got.done, 20000));
-	if (tree_got.code == ERR_NOT_FOUND) {
-		memset(t, 0, sizeof(*t));
-		*p = sync_point_first(0);
-		return false;
-	}
-	if (tree_got.code != ERR_NONE) {
-		ride_out(kills);
-		return false;
-	}
-	if (draw(5) == 0)
-		return false; /* the answer is lost */
-	*t = tree_got.tree;
-	sync_seal(secret, &tree_got.point, SYNC_FOLDERS, who(), 20000, token);
-	assert_int_equal(sync_open(secret, str_c(token), SYNC_FOLDERS, who(), 20000, p, &err), 0);
-	return true;
-}
-
-static void
-run_folder_history(unsigned seed, bool kills)
-{
-	static const unsigned choices[] = {MAILBOX_CLASSES_ALL, MAILBOX_CLASS_BIT(MAILBOX_MAIL),
-					   MAILBOX_CLASS_BIT(MAILBOX_CALENDAR) | MAILBOX_CLASS_BIT(MAILBOX_TASKS)};
-	struct tree *t = mem_new(struct tree);
-	struct sync_point p = sync_point_first(0);
-	unsigned classes;
-
-	srandom(seed);
-	classes = choices[draw(3)];
-	new_account();
-	for (unsigned round = 0; round < 30; round++) {
-		learn_tree(MAILBOX_CLASSES_ALL);
-		for (unsigned i = draw(4); i-- > 0;)
-			write_folder(&tree_got.tree);
-		if (draw(15) == 0)
-			cut_folder_log();
-		read_tree(t, &p, classes, kills);
-		if (kills && draw(10) == 0)
-			kill_server();
-		if (draw(3) != 0)
-			settle();
-	}
-	settle();
-	while (!read_tree(t, &p, classes, kills))
-		;
-	learn_tree(classes);
-	assert_same_tree(t, &tree_got.tree, seed);
-	mem_free(t);
-}
-
-static void
-test_histories_of_folders(void **state)
-{
-	(void)state;
-	for (unsigned seed = 1; seed <= histories(60); seed++)
-		run_folder_history(seed, seed % 20 == 0);
-}
-
-/* A point is of some classes, and of an account's folders, never of their items. */
-static void
-test_points_of_folders(void **state)
-{
-	struct tree *t = mem_new(struct tree);
-	struct sync_point p = sync_point_first(0), others;
-
-	(void)state;
-	new_account();
-	while (!read_tree(t, &p, MAILBOX_CLASSES_ALL, false))
-		;
-	assert_true(t->folder[1].is_there && t->folder[6].is_there);
-	others = p;
-	assert_false(read_tree(t, &others, MAILBOX_CLASS_BIT(MAILBOX_NOTES), false));
-	assert_int_equal(others.modseq, 0);
-	others = (struct sync_point){.folder_id = 1, .modseq = 1, .low = MAILBOX_CLASSES_ALL};
-	assert_false(read_tree(t, &others, MAILBOX_CLASSES_ALL, false));
-	assert_int_equal(others.modseq, 0);
-	mem_free(t);
 }
 
 /* The newest come first, and nothing twice. */
@@ -811,44 +482,6 @@ test_tokens(void **state)
 	assert_int_equal(sync_open(secret, STR("0"), SYNC_ITEMS, STR("a@b.test phone"), 0, &q, &err), -1);
 }
 
-static int
-setup(void **state)
-{
-	char url[128];
-	struct err err;
-	bool never = false;
-
-	(void)state;
-	evthread_use_pthreads();
-	if (!redis_fixture_start(&server, true))
-		return -1;
-	base = event_base_new();
-	redis = redis_new(base, server.url, &err);
-	writer_redis = redis_new(base, server.url, &err);
-	snprintf(url, sizeof(url), "file:%s/blobs", server.dir);
-	blobs = blob_store_open(base, url, &err);
-	store = mailbox_store_new(redis, blobs);
-	writer = mailbox_store_new(writer_redis, blobs);
-	secret = secret_new(base, redis, STR("a secret of the cluster's own, long enough"));
-	redis_fixture_wait(base, &never, 200);
-	return redis_is_connected(redis) && redis_is_connected(writer_redis) ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	secret_free(&secret);
-	mailbox_store_free(&store);
-	mailbox_store_free(&writer);
-	redis_free(&redis);
-	redis_free(&writer_redis);
-	blob_store_close(&blobs);
-	event_base_free(base);
-	redis_fixture_stop(&server);
-	return 0;
-}
-
 int
 main(void)
 {
@@ -861,8 +494,6 @@ main(void)
 		cmocka_unit_test(test_histories_with_a_short_log),
 		cmocka_unit_test(test_histories_with_kills),
 		cmocka_unit_test(test_histories_of_items),
-		cmocka_unit_test(test_histories_of_folders),
-		cmocka_unit_test(test_points_of_folders),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -309,11 +309,53 @@ test_settings_outlive_a_broker(void **state)
 	set_setting("HSET settings:spool retry_first 7s");
 }
 
+/* All that the store is told from now on, a line a command. */
+static int
+watch_commands(void)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strncpy(sa.sun_path, server.socket, sizeof(sa.sun_path) - 1);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(write(fd, "MONITOR\r\n", 9), 9);
+	return fd;
+}
+
+/* Also a broker that dies leaves no key without a lifetime: who it is and how long
+ * that holds is written by one script. */
+static void
+test_announced_with_its_lifetime(void **state)
+{
+	static char told[1024 * 1024];
+	size_t len = 0;
+	ssize_t got;
+	int64_t until = clock_monotonic_ms() + 20000;
+	int fd = watch_commands();
+	char *line;
+
+	(void)state;
+	while (strstr(told, "\"PEXPIRE\" \"cluster:broker:") == NULL) {
+		assert_true(clock_monotonic_ms() < until);
+		turn(5);
+		got = recv(fd, told + len, sizeof(told) - 1 - len, MSG_DONTWAIT);
+		len += got > 0 ? (size_t)got : 0;
+	}
+	close(fd);
+	line = strstr(told, "\"HSET\" \"cluster:broker:");
+	assert_non_null(line);
+	while (line > told && line[-1] != '\n')
+		line--;
+	assert_non_null(strstr(line, " lua]"));
+	assert_true(strstr(line, " lua]") < strchr(line, '\n'));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BROKER_TEST(test_take_over),
+		BROKER_TEST(test_announced_with_its_lifetime),
 		BROKER_TEST(test_settings_outlive_a_broker),
 		BROKER_TEST(test_job_outlives_its_broker),
 		BROKER_TEST(test_job_outlives_broker_and_store),
