@@ -228,7 +228,10 @@ class Scraped:
             assert smtp.getreply()[0] == 451
         self.was('stagepost_handovers_total{result="failed"}')
         self.alerted("StagepostMailIsPutOff")
+        taken = c.log("spool-broker-0").count("shard taken")
         c.wait_restarted("spool-broker-0", c.kill("spool-broker-0"))
+        # Not by the figure alone: the last one of the old process is seen for a while.
+        wait_for(lambda: c.log("spool-broker-0").count("shard taken") >= taken + 16, 60, what="the shards are owned again")
         self.seen("stagepost_spool_shards_owned == 16")
 
     @contextlib.contextmanager
