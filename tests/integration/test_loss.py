@@ -157,8 +157,10 @@ class World:
             assert twice == [], f"sent twice: {self.describe(twice, copies)}"
         swept = self.cluster.tool("sweep", "--older-than", "0s").stdout
         assert "bodies are referenced" in swept
-        # The sweep released only unreferenced bodies: all messages can still be read.
-        assert {user: self.mailbox_ids(user) for user in USERS} == boxes
+        # The sweep released only unreferenced bodies: all messages can still be read. One that was never answered
+        # may come meanwhile: its frontend died, but its body is whole.
+        for user, ids in boxes.items():
+            assert ids - self.mailbox_ids(user) == collections.Counter(), f"gone from {user}"
 
 
 @pytest.fixture
