@@ -62,21 +62,17 @@ static void
 page_send(struct http_request *r, struct page_file *f)
 {
 	struct str text = str_of(f->text, (size_t)(f->end - f->text));
-	bool known;
 
 	if (f->tag[0] == '\0')
 		page_make_tag(f);
-	known = str_eq(http_field(r, STR("If-None-Match")), str_c(f->tag));
-	http_begin(r, known ? 304 : 200, known ? NULL : f->type, known ? 0 : text.len);
-	http_add_header(r, "ETag", str_c(f->tag));
+	text = http_begin_bytes(r, f->type, str_c(f->tag), text);
 	http_add_header(r, "Cache-Control", STR("no-cache"));
 	http_add_header(r, "Content-Security-Policy",
 			STR("default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"));
 	http_add_header(r, "X-Content-Type-Options", STR("nosniff"));
 	http_add_header(r, "X-Frame-Options", STR("DENY"));
 	http_add_header(r, "Referrer-Policy", STR("no-referrer"));
-	if (!known)
-		http_write(r, text);
+	http_write(r, text);
 	http_finish(r);
 }
 

@@ -21,7 +21,7 @@ struct bus_keys {
 	char client_secret[BUS_KEY_TEXT];
 };
 
-/* From STAGEPOST_CLUSTER_KEY; ERR_INVALID if it is shorter than 16 bytes, or is the placeholder of the example. */
+/* From STAGEPOST_CLUSTER_KEY; ERR_INVALID if it is shorter than 16 bytes, or is the placeholder from the example. */
 int bus_keys_from_env(struct bus_keys *keys, struct err *err);
 /* The same from a given text; empty: not enabled. */
 int bus_keys_derive(struct bus_keys *keys, struct str cluster_key, struct err *err);
