@@ -8,6 +8,7 @@
 
 #include "ctl/restore.h"
 #include "lib/base/clock.h"
+#include "lib/base/folder.h"
 
 #define BASE_FILE     "appendonly.aof.1.base.rdb"
 #define MANIFEST_FILE "appendonly.aof.manifest"
@@ -89,17 +90,6 @@ files_write_manifest(const char *path, struct err *err)
 }
 
 static int
-files_sync_folder(const char *path, struct err *err)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int result = fd >= 0 && fsync(fd) == 0 ? 0 : err_set_errno(err, errno, "syncing %s", path);
-
-	if (fd >= 0)
-		close(fd);
-	return result;
-}
-
-static int
 files_put_in_place(const struct layout *l, const char *made, struct err *err)
 {
 	char place[LAYOUT_PATH_MAX], aside[FILES_PATH_MAX], folder[LAYOUT_PATH_MAX], when[CLOCK_ISO8601_MAX];
@@ -112,7 +102,7 @@ files_put_in_place(const struct layout *l, const char *made, struct err *err)
 		return err_set_errno(err, errno, "putting %s aside", place);
 	if (rename(made, place) != 0)
 		return err_set_errno(err, errno, "renaming %s", made);
-	return files_sync_folder(folder, err);
+	return folder_sync(folder, err);
 }
 
 int
@@ -127,7 +117,7 @@ restore_files_write(const struct layout *l, const char *rdb_path, unsigned datab
 	if (mkdir(made, 0755) != 0 && errno != EEXIST)
 		return err_set_errno(err, errno, "making the folder %s", made);
 	if (files_write_base(base, rdb_path, database, keys_out, err) != 0 ||
-	    files_write_manifest(manifest, err) != 0 || files_sync_folder(made, err) != 0)
+	    files_write_manifest(manifest, err) != 0 || folder_sync(made, err) != 0)
 		return -1;
 	return files_put_in_place(l, made, err);
 }

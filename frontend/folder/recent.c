@@ -24,7 +24,7 @@ recent_insert(struct folder_recent *r, uint32_t at, uint32_t first, uint32_t las
 		r->ranges = mem_realloc(r->ranges, sizeof(*r->ranges) * r->capacity);
 	}
 	memmove(&r->ranges[at + 1], &r->ranges[at], sizeof(*r->ranges) * (r->count - at));
-	r->ranges[at] = (struct folder_range){first, last};
+	r->ranges[at] = (struct range){first, last};
 	r->count++;
 }
 
@@ -46,7 +46,7 @@ folder_recent_add(struct folder_recent *r, uint32_t first, uint32_t last)
 		recent_insert(r, at, first, last);
 		return;
 	}
-	r->ranges[at] = (struct folder_range){first, last};
+	r->ranges[at] = (struct range){first, last};
 	memmove(&r->ranges[at + 1], &r->ranges[end], sizeof(*r->ranges) * (r->count - end));
 	r->count -= end - at - 1;
 }
@@ -62,16 +62,7 @@ folder_recent_move(struct folder_recent *from, struct folder_recent *to)
 bool
 folder_recent_has(const struct folder_recent *r, uint32_t uid)
 {
-	uint32_t low = 0, high = r->count;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		if (r->ranges[middle].last < uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < r->count && r->ranges[low].first <= uid;
+	return ranges_have(r->ranges, r->count, uid);
 }
 
 void

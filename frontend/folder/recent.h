@@ -12,12 +12,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct folder_range {
-	uint32_t first, last;
-};
+#include "lib/base/range.h"
+
 /* UIDs, as ranges in order; zeroed: none. */
 struct folder_recent {
-	struct folder_range *ranges; /* owner */
+	struct range *ranges; /* owner */
 	uint32_t count, capacity;
 };
 

@@ -15,6 +15,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/base/folder.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
@@ -67,17 +68,6 @@ backup_folder_path(const struct backup_folder *f, const char *name, const char *
 }
 
 /* ---- Opening ---- */
-
-static int
-folder_sync(const char *path, struct err *err)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int result = fd >= 0 && fsync(fd) == 0 ? 0 : err_set_errno(err, errno, "syncing %s", path);
-
-	if (fd >= 0)
-		close(fd);
-	return result;
-}
 
 static int
 folder_not_hidden(const struct dirent *entry)

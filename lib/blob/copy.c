@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "lib/base/bytes.h"
+#include "lib/base/folder.h"
 #include "lib/base/mem.h"
 #include "lib/blob/pack.h"
 
@@ -250,18 +251,6 @@ blob_copier_take(struct blob_copier *c, const struct blob_id *id, bool trusted, 
 	return copy_one(c, id, copied_out, err);
 }
 
-/* The names of new packs must be as durable as their content. */
-static int
-copy_sync_folder(const char *folder, struct err *err)
-{
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int result = fd >= 0 && fsync(fd) == 0 ? 0 : err_set_errno(err, errno, "syncing %s", folder);
-
-	if (fd >= 0)
-		close(fd);
-	return result;
-}
-
 int
 blob_copier_finish(struct blob_copier **cp, struct err *err)
 {
@@ -269,7 +258,7 @@ blob_copier_finish(struct blob_copier **cp, struct err *err)
 	int result = c->pack != 0 ? copy_close_pack(c, err) : 0;
 
 	if (result == 0 && c->to != NULL)
-		result = copy_sync_folder(c->to, err);
+		result = folder_sync(c->to, err);
 	blob_copier_drop(cp);
 	return result;
 }

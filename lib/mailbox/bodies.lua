@@ -11,23 +11,12 @@ local function done(next_id, next_chunk)
   }
 end
 
-local function changed_chunks(f)
-  local list = {}
-  local all = call('HGETALL', f .. ':chunks')
-  for i = 1, #all, 2 do
-    local n = tonumber(all[i])
-    if n >= chunk and tonumber(string.match(all[i + 1], '%d+$')) > since then list[#list + 1] = n end
-  end
-  table.sort(list)
-  return list
-end
-
 local last = math.min(tonumber(m[2] or 0), id + FOLDERS - 1)
 while id <= last do
   local f = base .. 'f:' .. id
   local modseq = call('HGET', f, 'modseq')
   if modseq and tonumber(modseq) > since then
-    for _, n in ipairs(changed_chunks(f)) do
+    for _, n in ipairs(chunks_changed(f, chunk, since)) do
       if #cold == CHUNKS then return done(id, n) end
       cold[#cold + 1] = call('GET', f .. ':c:' .. n) or ''
     end

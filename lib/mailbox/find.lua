@@ -31,17 +31,6 @@ local function remember(folder, uid)
   while call('HLEN', index) > INDEXED do call('HDEL', index, call('HRANDFIELD', index)) end
 end
 
-local function changed_chunks(f)
-  local list = {}
-  local all = call('HGETALL', f .. ':chunks')
-  for i = 1, #all, 2 do
-    local n = tonumber(all[i])
-    if n >= chunk and tonumber(string.match(all[i + 1], '%d+$')) > since then list[#list + 1] = n end
-  end
-  table.sort(list)
-  return list
-end
-
 if first then
   local folder, uid = look_up()
   if folder then return found(folder, uid) end
@@ -51,7 +40,7 @@ while id <= last do
   local f = base .. 'f:' .. id
   local h = call('HMGET', f, 'modseq', 'name')
   if h[1] and h[2] and tonumber(h[1]) > since and folder_exists(id) then
-    for _, n in ipairs(changed_chunks(f)) do
+    for _, n in ipairs(chunks_changed(f, chunk, since)) do
       if looked == CHUNKS then return answer{modseq = account[1], folder = 0, next_folder = id, next_chunk = n} end
       looked = looked + 1
       local uid = look_into(f, n)

@@ -187,6 +187,18 @@ local function chunks_between(f, first, last)
   return list
 end
 
+-- Numbers of the chunks from `first` on that changed after the modseq `since`, ascending.
+local function chunks_changed(f, first, since)
+  local list = {}
+  local all = call('HGETALL', f .. ':chunks')
+  for i = 1, #all, 2 do
+    local n = tonumber(all[i])
+    if n >= first and tonumber(string.match(all[i + 1], '%d+$')) > since then list[#list + 1] = n end
+  end
+  table.sort(list)
+  return list
+end
+
 -- Packed pairs of u32: first and last UID, ascending.
 local function ranges_of(packed)
   local list = {}

@@ -8,23 +8,6 @@ match_of(bool yes)
 	return yes ? VERDICT_YES : VERDICT_NO;
 }
 
-/* ---- The hot record ---- */
-
-static bool
-match_has_uid(const struct message_key *k, uint32_t uid)
-{
-	uint32_t low = 0, high = k->range_count;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		if (k->ranges[middle].last < uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < k->range_count && k->ranges[low].first <= uid;
-}
-
 /* ---- Dates ---- */
 
 static int64_t
@@ -128,7 +111,7 @@ message_match(const struct message_key *k, const struct message_known *m)
 	case MATCH_AND: return match_children(k, m, VERDICT_NO);
 	case MATCH_OR: return match_children(k, m, VERDICT_YES);
 	case MATCH_NOT: return match_not(k->children, m);
-	case MATCH_UIDS: return match_of(match_has_uid(k, m->hot->uid));
+	case MATCH_UIDS: return match_of(ranges_have(k->ranges, k->range_count, m->hot->uid));
 	case MATCH_FLAGS: return match_of((m->hot->flags & k->number) == k->number);
 	case MATCH_KEYWORDS: return match_of((m->hot->keywords & k->number) != 0);
 	case MATCH_LARGER: return match_of(m->hot->size > k->number);

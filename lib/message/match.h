@@ -7,6 +7,7 @@
 #define SP_MESSAGE_MATCH_H
 
 #include "lib/base/arena.h"
+#include "lib/base/range.h"
 #include "lib/mailbox/mailbox.h"
 #include "lib/mime/digest.h"
 
@@ -49,14 +50,10 @@ enum message_key_op {
 	MATCH_TEXT,   /* text: in any header or text part */
 };
 
-struct message_range {
-	uint32_t first, last; /* UIDs, inclusive */
-};
-
 struct message_key {
 	enum message_key_op op;
 	struct message_key *children, *next;
-	const struct message_range *ranges; /* borrowed; sorted, without overlaps */
+	const struct range *ranges; /* of UIDs; borrowed; sorted, without overlaps */
 	uint32_t range_count;
 	uint64_t number;
 	int64_t day;

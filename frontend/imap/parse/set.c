@@ -27,7 +27,7 @@ set_read_number(struct str text, size_t *at, uint32_t *number_out)
 }
 
 static bool
-set_read_range(struct str text, size_t *at, struct imap_range *range_out)
+set_read_range(struct str text, size_t *at, struct range *range_out)
 {
 	if (!set_read_number(text, at, &range_out->first))
 		return false;
@@ -58,7 +58,7 @@ imap_set_read(struct str text, size_t *at, struct arena *arena, struct imap_set 
 		(*at)++;
 		return true;
 	}
-	set_out->ranges = arena_array(arena, struct imap_range, set_count_ranges(text, *at));
+	set_out->ranges = arena_array(arena, struct range, set_count_ranges(text, *at));
 	for (;;) {
 		if (!set_read_range(text, at, &set_out->ranges[set_out->count]))
 			return false;
@@ -74,7 +74,7 @@ imap_set_copy(const struct imap_set *set, struct arena *arena)
 {
 	struct imap_set copy = *set;
 
-	copy.ranges = arena_array(arena, struct imap_range, set->count + 1);
+	copy.ranges = arena_array(arena, struct range, set->count + 1);
 	for (uint32_t i = 0; i < set->count; i++)
 		copy.ranges[i] = set->ranges[i];
 	return copy;
@@ -83,7 +83,7 @@ imap_set_copy(const struct imap_set *set, struct arena *arena)
 static int
 set_by_first(const void *a, const void *b)
 {
-	const struct imap_range *x = a, *y = b;
+	const struct range *x = a, *y = b;
 
 	return x->first < y->first ? -1 : x->first > y->first;
 }
@@ -94,7 +94,7 @@ imap_set_resolve(struct imap_set *set, uint32_t star)
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < set->count; i++) {
-		struct imap_range r = set->ranges[i];
+		struct range r = set->ranges[i];
 		if (star == 0 && r.first == IMAP_STAR && r.last == IMAP_STAR)
 			continue;
 		if (r.first == IMAP_STAR)
@@ -102,7 +102,7 @@ imap_set_resolve(struct imap_set *set, uint32_t star)
 		if (r.last == IMAP_STAR)
 			r.last = star != 0 ? star : r.first;
 		if (r.first > r.last)
-			r = (struct imap_range){r.last, r.first};
+			r = (struct range){r.last, r.first};
 		set->ranges[kept++] = r;
 	}
 	set->count = kept;
@@ -111,7 +111,7 @@ imap_set_resolve(struct imap_set *set, uint32_t star)
 	qsort(set->ranges, kept, sizeof(*set->ranges), set_by_first);
 	kept = 0;
 	for (uint32_t i = 1; i < set->count; i++) {
-		struct imap_range *last = &set->ranges[kept], r = set->ranges[i];
+		struct range *last = &set->ranges[kept], r = set->ranges[i];
 		if (last->last == UINT32_MAX || r.first <= last->last + 1)
 			last->last = r.last > last->last ? r.last : last->last;
 		else
@@ -123,16 +123,7 @@ imap_set_resolve(struct imap_set *set, uint32_t star)
 bool
 imap_set_has(const struct imap_set *set, uint32_t number)
 {
-	uint32_t low = 0, high = set->count;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		if (set->ranges[middle].last < number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < set->count && set->ranges[low].first <= number;
+	return ranges_have(set->ranges, set->count, number);
 }
 
 uint64_t
@@ -159,13 +150,13 @@ imap_set_of(struct arena *arena, const uint32_t *numbers, uint32_t count)
 
 	for (uint32_t i = 0; i < count; i++)
 		ranges += i == 0 || numbers[i] != numbers[i - 1] + 1;
-	set.ranges = arena_array(arena, struct imap_range, ranges + 1);
+	set.ranges = arena_array(arena, struct range, ranges + 1);
 	for (uint32_t i = 0; i < count; i++) {
 		CHECK(i == 0 || numbers[i - 1] < numbers[i]);
 		if (i != 0 && numbers[i] == numbers[i - 1] + 1)
 			set.ranges[set.count - 1].last = numbers[i];
 		else
-			set.ranges[set.count++] = (struct imap_range){numbers[i], numbers[i]};
+			set.ranges[set.count++] = (struct range){numbers[i], numbers[i]};
 	}
 	return set;
 }

@@ -12,16 +12,13 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
+#include "lib/base/range.h"
 #include "lib/base/str.h"
 
 #define IMAP_STAR 0u
 
-struct imap_range {
-	uint32_t first, last; /* inclusive */
-};
-
 struct imap_set {
-	struct imap_range *ranges; /* in the arena */
+	struct range *ranges; /* in the arena */
 	uint32_t count;
 	bool saved; /* "$": has no ranges */
 };

@@ -2,6 +2,8 @@
  * its \Recent messages, the folder's keywords. */
 #include "frontend/imap/search/search.h"
 
+#include <string.h>
+
 static uint64_t
 prepare_keyword_bit(const struct folder_index *ix, struct str name)
 {
@@ -16,10 +18,10 @@ static void
 prepare_recent(struct imap_session *s, struct message_key *k)
 {
 	const struct folder_recent *recent = &s->view->recent;
-	struct message_range *ranges = arena_array(&s->command.arena, struct message_range, recent->count + 1);
+	struct range *ranges = arena_array(&s->command.arena, struct range, recent->count + 1);
 
-	for (uint32_t i = 0; i < recent->count; i++)
-		ranges[i] = (struct message_range){recent->ranges[i].first, recent->ranges[i].last};
+	if (recent->count != 0)
+		memcpy(ranges, recent->ranges, sizeof(*ranges) * recent->count);
 	k->ranges = ranges;
 	k->range_count = recent->count;
 }
@@ -32,21 +34,21 @@ prepare_set(struct imap_session *s, struct imap_search_late *late)
 	const struct imap_view *v = s->view;
 	uint32_t count = imap_view_count(v), kept = 0;
 	bool by_seq = late->kind == SEARCH_SEQS && !late->set.saved;
-	struct message_range *ranges;
+	struct range *ranges;
 
 	if (late->set.saved)
 		late->set = imap_set_of(&s->command.arena, v->saved, v->saved_count);
 	else
 		imap_set_resolve(&late->set, by_seq || count == 0 ? count : imap_view_uid(v, count));
-	ranges = arena_array(&s->command.arena, struct message_range, late->set.count + 1);
+	ranges = arena_array(&s->command.arena, struct range, late->set.count + 1);
 	for (uint32_t i = 0; i < late->set.count; i++) {
-		struct imap_range range = late->set.ranges[i];
+		struct range range = late->set.ranges[i];
 		if (by_seq && range.first > count)
 			break;
 		if (by_seq)
-			range = (struct imap_range){imap_view_uid(v, range.first),
-						    imap_view_uid(v, range.last < count ? range.last : count)};
-		ranges[kept++] = (struct message_range){range.first, range.last};
+			range = (struct range){imap_view_uid(v, range.first),
+					       imap_view_uid(v, range.last < count ? range.last : count)};
+		ranges[kept++] = range;
 	}
 	late->key->ranges = ranges;
 	late->key->range_count = kept;

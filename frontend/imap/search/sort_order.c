@@ -17,7 +17,7 @@ struct item {
 };
 
 /* Rows whose values have been equal so far. */
-struct range {
+struct sort_range {
 	uint32_t first, count;
 	uint32_t column, depth; /* next to be examined; depth: bytes of the value already compared */
 };
@@ -29,11 +29,11 @@ struct sort_order {
 	const struct sort_column *columns;
 	unsigned column_count;
 	struct item *items, *spare; /* arena; spare has the same size */
-	struct range *stack;	    /* arena; ranges larger than SMALL, of which there are at most count / SMALL */
+	struct sort_range *stack;   /* arena; ranges larger than SMALL, of which there are at most count / SMALL */
 	uint32_t stacked;
 
 	/* The current range. */
-	struct range range;
+	struct sort_range range;
 	enum step step;
 	uint32_t at;	  /* position in its rows */
 	uint64_t differs; /* bits in which the keys differ */
@@ -54,10 +54,10 @@ sort_order_new(struct arena *arena, const struct sort_column *columns, unsigned 
 	o->column_count = column_count;
 	o->items = arena_array(arena, struct item, count + 1);
 	o->spare = arena_array(arena, struct item, count + 1);
-	o->stack = arena_array(arena, struct range, count / SMALL + 2);
+	o->stack = arena_array(arena, struct sort_range, count / SMALL + 2);
 	for (uint32_t i = 0; i < count; i++)
 		o->items[i].row = rows[i];
-	o->stack[o->stacked++] = (struct range){.count = count};
+	o->stack[o->stacked++] = (struct sort_range){.count = count};
 	return o;
 }
 
@@ -91,7 +91,7 @@ order_window(const struct sort_column *c, uint32_t row, uint32_t depth, bool *en
 
 /* Compares two rows, from the range's position on. */
 static int
-order_compare(const struct sort_order *o, const struct range *r, uint32_t a, uint32_t b)
+order_compare(const struct sort_order *o, const struct sort_range *r, uint32_t a, uint32_t b)
 {
 	uint32_t depth = r->depth;
 
@@ -106,7 +106,7 @@ order_compare(const struct sort_order *o, const struct range *r, uint32_t a, uin
 }
 
 static void
-order_small(struct sort_order *o, const struct range *r)
+order_small(struct sort_order *o, const struct sort_range *r)
 {
 	struct item *items = o->items + r->first;
 
@@ -194,7 +194,7 @@ order_scatter(struct sort_order *o)
 static void
 order_go_deeper(struct sort_order *o, uint32_t first, uint32_t count)
 {
-	struct range r = {o->range.first + first, count, o->range.column, o->range.depth + WINDOW};
+	struct sort_range r = {o->range.first + first, count, o->range.column, o->range.depth + WINDOW};
 	bool ended = true;
 
 	for (uint32_t i = 0; i < count; i++)

@@ -3,12 +3,12 @@
 static void
 vanished_add(struct imap_set *set, uint32_t first, uint32_t last)
 {
-	struct imap_range *before = set->count != 0 ? &set->ranges[set->count - 1] : NULL;
+	struct range *before = set->count != 0 ? &set->ranges[set->count - 1] : NULL;
 
 	if (before != NULL && before->last + 1 == first)
 		before->last = last;
 	else
-		set->ranges[set->count++] = (struct imap_range){first, last};
+		set->ranges[set->count++] = (struct range){first, last};
 }
 
 /* All lists are in UID order and are traversed in parallel. */
@@ -55,13 +55,13 @@ struct imap_set
 imap_vanished(const struct imap_view *v, const struct mailbox_changes *changes, const struct imap_set *asked,
 	      uint32_t end, struct arena *arena)
 {
-	struct imap_range all = {1, UINT32_MAX};
+	struct range all = {1, UINT32_MAX};
 	struct imap_set every = {&all, 1, false}, out = {NULL, 0, false};
 
 	if (asked == NULL)
 		asked = &every;
 	out.ranges =
-		arena_array(arena, struct imap_range,
+		arena_array(arena, struct range,
 			    changes->complete ? (size_t)changes->gone_count + 1 : (size_t)asked->count + v->count + 1);
 	if (changes->complete)
 		vanished_add_gone(v, changes, asked, end, &out);
@@ -71,7 +71,7 @@ imap_vanished(const struct imap_view *v, const struct mailbox_changes *changes, 
 }
 
 void
-imap_vanished_print(const struct imap_range *range, bool is_first, struct buf *out)
+imap_vanished_print(const struct range *range, bool is_first, struct buf *out)
 {
 	if (!is_first)
 		buf_add_byte(out, ',');

@@ -12,6 +12,6 @@
 struct imap_set imap_vanished(const struct imap_view *v, const struct mailbox_changes *changes,
 			      const struct imap_set *asked, uint32_t end, struct arena *arena);
 /* Appends a range, ",5:7"; the first one of a set without the comma. */
-void imap_vanished_print(const struct imap_range *range, bool is_first, struct buf *out);
+void imap_vanished_print(const struct range *range, bool is_first, struct buf *out);
 
 #endif

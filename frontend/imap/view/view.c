@@ -89,7 +89,7 @@ imap_view_take_recent(struct imap_view *v)
 }
 
 static void
-view_add_uid_range(const struct imap_view *v, struct imap_range r, struct imap_messages *out)
+view_add_uid_range(const struct imap_view *v, struct range r, struct imap_messages *out)
 {
 	for (uint32_t seq = view_first_from(v, r.first); seq <= v->count && v->uids->uids[seq - 1] <= r.last; seq++)
 		out->seqs[out->count++] = seq;

@@ -38,8 +38,8 @@ judge(const struct message_key *k)
 	return verdicts;
 }
 
-static const struct message_range ranges[] = {{1, 10}, {20, 20}, {40, 50}, {60, UINT32_MAX}};
-static const struct message_range others[] = {{1, 49}, {51, 60}};
+static const struct range ranges[] = {{1, 10}, {20, 20}, {40, 50}, {60, UINT32_MAX}};
+static const struct range others[] = {{1, 49}, {51, 60}};
 
 static void
 test_keys(void **state)
