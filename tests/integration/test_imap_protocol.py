@@ -223,6 +223,19 @@ def test_append_by_imaplib_does_not_wait(cluster, address):
     assert sorted(took[10:])[1] < 30
 
 
+@pytest.mark.parametrize("rest", [" " + "y" * 70000, " CATENATE (URL {2000000}"], ids=["long line", "large literal"])
+def test_append_refused_after_its_first_literal(cluster, address, rest):
+    """BAD ends the command with all that was kept of it; the frontend and its other sessions go on."""
+    old = cluster.pid("frontend-0")
+    with session(cluster, address, select="INBOX") as other, session(cluster, address) as c:
+        c.send("x APPEND INBOX {3+}\r\nabc" + rest + "\r\n")
+        assert c.finish("x").status == "BAD"
+        assert c.append("INBOX", TEXT.format(n=1), plus=True).status == "OK"
+        other.ok("NOOP")
+        assert other.ok("FETCH 1:* FLAGS").untagged
+    assert cluster.pid("frontend-0") == old
+
+
 @pytest.mark.parametrize("verb", ["DATA", "BDAT"])
 def test_a_body_in_two_segments_does_not_wait(cluster, address, verb):
     took = []

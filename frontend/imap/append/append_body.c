@@ -43,13 +43,19 @@ imap_append_free(struct imap_append **ap)
 	mem_free(a);
 }
 
+static void
+append_note_refused(struct imap_append *a, enum imap_reply reply, const char *why)
+{
+	if (a->refused != NULL)
+		return;
+	a->refused = why;
+	a->refused_reply = reply;
+}
+
 void
 append_refuse(struct imap_append *a, enum imap_reply reply, const char *why)
 {
-	if (a->refused == NULL) {
-		a->refused = why;
-		a->refused_reply = reply;
-	}
+	append_note_refused(a, reply, why);
 	append_body_stop(a);
 }
 
@@ -152,9 +158,11 @@ append_body_on_synced(void *arg, const struct blob_id *id, const struct err *err
 		return;
 	if (err != NULL) {
 		log_error(conn_log(s->conn), "a message cannot be stored", F_C("account", s->account), F_ERR(err));
-		append_refuse(s->append, IMAP_NO,
-			      err->code == ERR_NO_SPACE ? "[UNAVAILABLE] no space is left to store the message"
-							: "[UNAVAILABLE] the message cannot be stored now, try later");
+		/* The body that is being received may wait for room, so it must not be stopped here. */
+		append_note_refused(s->append, IMAP_NO,
+				    err->code == ERR_NO_SPACE
+					    ? "[UNAVAILABLE] no space is left to store the message"
+					    : "[UNAVAILABLE] the message cannot be stored now, try later");
 	}
 	s->append->syncing--;
 	if (s->append->whole && s->append->syncing == 0 && s->append->in.steps == NULL)
@@ -185,6 +193,9 @@ append_end_body(struct imap_session *s)
 void
 imap_append_literal_end(struct imap_session *s)
 {
-	if (s->append->in.place != APPEND_IN_CATENATE)
-		append_end_body(s);
+	if (s->append->in.place == APPEND_IN_CATENATE)
+		return;
+	append_end_body(s);
+	/* Nothing tells any more that there is room for a body that is committed. */
+	session_resume(&s->base);
 }

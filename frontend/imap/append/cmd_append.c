@@ -389,9 +389,9 @@ append_file_all(struct imap_session *s)
 	mailbox_file(imap_store(s), &filing, append_on_filed, f);
 }
 
-/* The first body is referenced only by the command: a sweep removes bodies that are a
- * day old and have no reference. */
-enum { APPEND_LONGEST_MS = 12 * 3600 * 1000 };
+/* The first body is referenced only by the command: a sweep releases what an earlier one
+ * found without a reference (SWEEP_SUSPECT_MS, which is longer). */
+#define APPEND_LONGEST_MS MAILBOX_TRY_LIFE_MS
 
 void
 append_finish(struct imap_session *s)

@@ -94,6 +94,7 @@ input_refuse_command(struct imap_session *s, struct str text, const char *why)
 
 	imap_lex_init(&lex, text, &s->command.arena, false);
 	if (s->row != NULL) {
+		imap_append_free(&s->append);
 		imap_finish(s, IMAP_BAD, "%s", why);
 		return;
 	}
