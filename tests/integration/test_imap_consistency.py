@@ -2,6 +2,7 @@
 checking every answer against the earlier ones; and frontends that are killed in
 the middle of changes."""
 
+import itertools
 import os
 import random
 import re
@@ -12,7 +13,9 @@ import pytest
 
 from cluster import wait_for
 from imap_client import Closed, Imap
+from redis_relay import CUT, CUT_ANSWER, RedisRelay, RelayedFrontend
 
+_numbers = itertools.count(1)
 SEED = int(os.environ.get("STAGEPOST_SEED", "7"))
 
 
@@ -348,3 +351,35 @@ def test_expunged_messages_stay_gone(own_cluster, victim):
     # Only an operation in progress when the frontend died may be lost without an answer.
     assert 60 - 3 <= len(gone) + len(left) <= 60
     assert len(cluster.mailbox(address, frontend=1)) == len(left)
+
+
+# ---- A lost answer ----
+
+@pytest.mark.parametrize("action", [CUT, CUT_ANSWER])
+@pytest.mark.parametrize("script", ["read", "changes"])
+def test_select_that_could_not_tell_what_was_missed(cluster, tmp_path, script, action):
+    """It must not be OK: the client would keep the new HIGHESTMODSEQ, and never ask for those changes again."""
+    address = cluster.add_user(f"missed{next(_numbers)}-{os.getpid()}@example.test")
+    with Imap(cluster.port("imap")) as c:
+        c.login(address)
+        for n in range(3):
+            c.append("INBOX", f"Subject: {n}\r\n\r\nbody\r\n", plus=True)
+        opened = str(c.ok("SELECT INBOX (CONDSTORE)"))
+        validity, modseq = (re.search(rf"{word} (\d+)", opened)[1] for word in ("UIDVALIDITY", "HIGHESTMODSEQ"))
+        c.ok("STORE 1 +FLAGS (\\Deleted)")
+        c.ok("EXPUNGE")
+        with RedisRelay(cluster.port("redis")) as relay:
+            frontend = RelayedFrontend(cluster, relay, tmp_path, "relayed-missed")
+            try:
+                with Imap(frontend.port) as late:
+                    late.login(address)
+                    late.ok("ENABLE QRESYNC")
+                    rule = relay.on(action, script=f"mailbox/{script}")
+                    select = f"SELECT INBOX (QRESYNC ({validity} {modseq}))"
+                    answer = late.cmd(select)
+                    assert rule.met() and answer.status == "NO" and answer.code == "UNAVAILABLE", answer
+                    assert late.cmd("CHECK").status == "BAD"  # nothing is selected
+                    wait_for(lambda: "OK" == late.cmd("STATUS INBOX (MESSAGES)").status, what="the store is reached again")
+                    assert late.ok(select).find(r"VANISHED \(EARLIER\) 1$")
+            finally:
+                frontend.stop()

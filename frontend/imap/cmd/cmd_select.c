@@ -183,6 +183,15 @@ select_tell_missed(struct imap_session *s)
 	select_end(s);
 }
 
+/* OK would tell the client a HIGHESTMODSEQ up to which it has not heard all. */
+static void
+select_fail_resync(struct imap_session *s, const struct err *err)
+{
+	if (s->state == IMAP_SELECTED)
+		imap_unselect(s, true);
+	imap_failed(s, err);
+}
+
 static void
 select_on_missed(void *arg, const struct mailbox_changes *changes, const struct err *err)
 {
@@ -193,7 +202,7 @@ select_on_missed(void *arg, const struct mailbox_changes *changes, const struct 
 		return;
 	if (err != NULL) {
 		log_warning(conn_log(s->conn), "changes cannot be read", F_C("account", s->account), F_ERR(err));
-		select_end(s);
+		select_fail_resync(s, err);
 		return;
 	}
 	w = s->work;
@@ -210,7 +219,7 @@ select_on_resync_attached(struct imap_session *s, const struct err *err)
 	const struct selecting *w = s->work;
 
 	if (err != NULL) {
-		select_end(s);
+		select_fail_resync(s, err);
 		return;
 	}
 	session_hold(&s->base);

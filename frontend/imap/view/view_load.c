@@ -75,6 +75,8 @@ view_load_on_fresh(void *arg, const struct err *err)
 		view_load_ready(s, err);
 }
 
+static void view_load_read_gone(struct imap_session *s);
+
 static void
 view_load_on_gone(void *arg, const struct mailbox_changes *changes, const struct err *err)
 {
@@ -88,6 +90,11 @@ view_load_on_gone(void *arg, const struct mailbox_changes *changes, const struct
 		return;
 	}
 	ix = s->view->index;
+	/* Other sessions have moved the index on: the log that was read ends before it. */
+	if (changes->folder.highest_modseq < ix->folder.highest_modseq) {
+		view_load_read_gone(s);
+		return;
+	}
 	folder_index_apply(ix, changes);
 	s->view->uids = view_load_join(s->view, changes->gone_uids, changes->gone_count);
 	if (s->view->uids->count != s->view->count) {
