@@ -74,6 +74,8 @@ copy_ask(struct mailbox_call *call, struct str ranges)
 						     .packed = ranges,
 						     .name = c->to,
 						     .move = c->move,
+						     .uids = buf_str(&c->source.uids),
+						     .cold = buf_str(&c->source.cold),
 						     .quota = c->quota_bytes,
 						     .now = (uint64_t)(clock_unix_ms() / 1000),
 						     .retention = (uint64_t)call->store->retention_s},

@@ -1,5 +1,6 @@
--- Copies or moves messages to another folder. Only messages to whose bodies the
--- caller has added references are copied: the script compares the UIDs.
+-- Copies or moves messages to another folder. Only messages to whose bodies and
+-- digests the caller has added references are copied: the UIDs are compared, and the
+-- cold records are the caller's, as a digest may have been replaced since.
 local f = base .. 'f:' .. from
 if not folder_exists(from) then return fail('NOTFOUND there is no such mailbox') end
 if class_of(from) ~= CLASS.MAIL then return fail('DENIED items cannot be copied into mail folders') end
@@ -8,13 +9,16 @@ if not to then return fail('NOTFOUND there is no such mailbox') end
 local g = base .. 'f:' .. to
 local ranges, state = ranges_of(packed), {1}
 local records, bytes = {}, 0
+local wanted = not move and wanted_of(uids)
 
 -- The messages to copy, with keywords by name.
 for _, n in ipairs(chunks_of(f, ranges)) do
-  local hot, cold = call('GET', f .. ':h:' .. n), call('GET', f .. ':c:' .. n)
+  local hot, colds = call('GET', f .. ':h:' .. n), cold
+  if move then colds = call('GET', f .. ':c:' .. n) end
   for _, i in ipairs(places_in(hot, ranges, state)) do
     local uid, flags, size, _, email, lo, hi = struct.unpack(HOT_FORMAT, hot, i * HOT + 1)
-    records[#records + 1] = {flags, size, 0, email, lo, hi, string.sub(cold, i * COLD + 1, (i + 1) * COLD), uid}
+    local k = move and i or wanted[uid]
+    records[#records + 1] = {flags, size, 0, email, lo, hi, string.sub(colds, k * COLD + 1, (k + 1) * COLD), uid}
     bytes = bytes + size
   end
 end

@@ -32,6 +32,7 @@ static void
 find_on_some(struct mailbox_call *call, const redisReply *reply, const struct err *err)
 {
 	static const struct err nowhere = {ERR_NOT_FOUND, "there is no such message"};
+	static const struct err busy = {ERR_UNAVAILABLE, "the account changes too fast to find the message"};
 	const struct mailbox_find_answer got = mailbox_find_answer(reply);
 	struct find *f = call->state;
 	struct mailbox_place place = {.folder_id = (uint32_t)redis_i64(got.folder, 0),
@@ -47,8 +48,12 @@ find_on_some(struct mailbox_call *call, const redisReply *reply, const struct er
 	f->is_first = false;
 	f->folder = (uint64_t)redis_i64(got.next_folder, 0);
 	f->chunk = (uint64_t)redis_i64(got.next_chunk, 0);
-	if (f->folder == 0 && (modseq == f->modseq || ++f->passes == FIND_PASSES_MAX)) {
+	if (f->folder == 0 && modseq == f->modseq) {
 		find_end(call, NULL, &nowhere);
+		return;
+	}
+	if (f->folder == 0 && ++f->passes == FIND_PASSES_MAX) {
+		find_end(call, NULL, &busy);
 		return;
 	}
 	if (f->folder == 0) {

@@ -94,9 +94,9 @@ read_parse_gone(struct mailbox_call *call)
 	uint32_t *uids = arena_array(&call->op.arena, uint32_t, count + 1);
 	bool sorted = true, uids_sorted = true;
 
-	/* The log is read from its end: reversed, it is usually in order. */
+	/* They are usually in order already. */
 	for (uint32_t i = 0; i < count; i++) {
-		const char *stone = r->gone.data + (size_t)(count - i - 1) * GONE_BYTES;
+		const char *stone = r->gone.data + (size_t)i * GONE_BYTES;
 		gone[i] = (struct mailbox_gone){
 			.modseq = bytes_get_u48(stone + MAILBOX_AT(gone, modseq)),
 			.uid = bytes_get_u32(stone + MAILBOX_AT(gone, uid)),

@@ -58,6 +58,8 @@
 	A(TEXT, packed) /* ranges */ \
 	A(TEXT, name)	/* of the target folder */ \
 	A(FLAG, move) \
+	A(TEXT, uids)	     /* of a copy: packed, all in the ranges */ \
+	A(TEXT, cold)	     /* and their records, to which references were added */ \
 	A(NUMBER, quota)     /* bytes; 0: none */ \
 	A(NUMBER, now)	     /* unix seconds */ \
 	A(NUMBER, retention) /* s */
