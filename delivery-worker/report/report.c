@@ -48,9 +48,8 @@ report_on_handed_over(void *arg, const struct err *err)
 {
 	struct report_work *w = arg;
 
-	/* Only "busy" makes it certain that no broker refers to the body;
-	 * otherwise the sweep finds it if nobody does. */
-	if (err != NULL && err->code == ERR_LIMIT)
+	/* In doubt the body stays; a sweep finds it if no broker refers to it. */
+	if (err != NULL && bus_is_certain(err))
 		blob_release(w->job->worker->blobs, &w->body);
 	report_end(w, err);
 }

@@ -99,8 +99,8 @@ mail_on_handed_over(void *arg, const struct err *err)
 		m->on_served(m, SERVED_DONE, NULL);
 		return;
 	}
-	/* Only "busy" makes it certain that no broker refers to the body. */
-	if (err->code == ERR_LIMIT)
+	/* In doubt the body stays; a sweep finds it if no broker refers to it. */
+	if (bus_is_certain(err))
 		blob_release(m->reporter->worker->blobs, &m->body);
 	m->on_served(m, SERVED_LATER, err->text);
 }

@@ -61,7 +61,7 @@ accept_on_handed_over(void *arg, const struct err *err)
 		accept_log(s);
 	} else {
 		/* Without an answer the message may be in the spool after all, and own the body. */
-		s->is_spools = err->code == ERR_TIMEOUT;
+		s->is_spools = !bus_is_certain(err);
 		log_warning(&s->log, "message not handed over", F_C("kind", err_code_name(err->code)), F_ERR(err));
 		accept_fail(s, err);
 	}

@@ -43,6 +43,13 @@ typedef void bus_on_handed_over(void *arg, const struct err *err);
 void bus_hand_over(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t timeout_ms,
 		   bus_on_handed_over *cb, void *arg);
 
+/* False: the message may be durable, so its body must be kept. */
+static inline bool
+bus_is_certain(const struct err *err)
+{
+	return err->code != ERR_TIMEOUT;
+}
+
 /* The same while the body is still being synced, so that both syncs run in parallel.
  * cb is called with NULL once both are done: the broker has reported that the entry
  * is durable, and bus_body_synced() was called. Nothing is delivered before that. If

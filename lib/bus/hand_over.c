@@ -53,6 +53,10 @@ send_to_owner(struct bus_client *b, struct hand_over *h, int64_t now_ms)
 	Stagepost__HandOver body = STAGEPOST__HAND_OVER__INIT;
 	struct bus_peer *owner = bus_client_open_owner(b, h->shard);
 
+	/* A process that has slept must not send a message again that the brokers may have
+	 * delivered and forgotten meanwhile. */
+	if (now_ms >= h->deadline_ms)
+		return;
 	if (owner == NULL || (h->unsynced && (h->sends != 0 || !owner->takes_unsynced)))
 		return;
 	/* Answers to the unsynced one do not count any more. */

@@ -12,7 +12,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
-#include "lib/bus/client.h"
+#include "lib/bus/client_private.h"
 #include "lib/bus/curve.h"
 #include "lib/bus/names.h"
 #include "lib/bus/server.h"
@@ -219,6 +219,34 @@ test_hand_over(void **state)
 	a.mute = false;
 	wait_until(h.done, 25000);
 	assert_int_equal(h.code, ERR_TIMEOUT);
+	bus_client_free(&client);
+	bus_server_free(&a.bus);
+}
+
+/* A process that was stopped for days wakes: the message may have been delivered and
+ * forgotten since, so it must not be sent again. */
+static void
+test_slept_past_its_deadline(void **state)
+{
+	struct fake_broker a;
+	struct bus_client *client = bus_client_new(base, redis, NULL, "frontend", NULL);
+	struct handed h;
+
+	(void)state;
+	start(&a, "a");
+	announce(&a);
+	own(3, "a");
+	wait_until(bus_client_open_owner(client, 3) != NULL, 3000);
+	a.answer = STAGEPOST__HAND_OVER_REPLY__STATUS__FAILED;
+	hand_over(client, &h, 3, 1000);
+	wait_until(a.hand_overs == 1, 1000);
+	turn(50); /* the answer comes */
+	usleep(1200 * 1000);
+	a.hand_overs = 0;
+	hand_over_retry(client);
+	wait_until(h.done, 1000);
+	assert_int_equal(h.code, ERR_TIMEOUT);
+	assert_int_equal(a.hand_overs, 0);
 	bus_client_free(&client);
 	bus_server_free(&a.bus);
 }
@@ -593,7 +621,7 @@ main(void)
 		TEST(test_hand_over), TEST(test_shard_moves),	   TEST(test_peers_come_and_go),
 		TEST(test_flood),     TEST(test_garbage),	   cmocka_unit_test(test_keys),
 		TEST(test_curve),     TEST(test_wrong_client_key), TEST(test_announced_by_name), TEST(test_curve_ping),
-		TEST(test_both_families),
+		TEST(test_both_families), TEST(test_slept_past_its_deadline),
 		TEST(test_busy_after_no_answer), TEST(test_many_large_ones_wait),
 #undef TEST
 	};
