@@ -191,6 +191,7 @@ check_names(const char *names, struct err *err)
 
 /* ---- Further listeners, from the settings ---- */
 
+/* One on all addresses serves each of them, but not if the settings narrow it. */
 static struct listener *
 listener_find(struct core *core, const struct protocol_state *state, const struct protocol_address *at)
 {
@@ -198,46 +199,71 @@ listener_find(struct core *core, const struct protocol_state *state, const struc
 
 	LL_FOREACH (core->listeners, l)
 		if (l->port == at->port && l->role == at->role && l->state == state &&
-		    (ip_eq(&l->ip, &at->ip) || l->ip.family == 0))
+		    (ip_eq(&l->ip, &at->ip) || (l->ip.family == 0 && (!l->further || l->wanted))))
 			return l;
 	return NULL;
 }
 
+typedef bool listener_visit(struct core *core, struct protocol_state *state, const struct protocol_address *at);
+
+static bool
+listener_keep(struct core *core, struct protocol_state *state, const struct protocol_address *at)
+{
+	struct listener *l = listener_find(core, state, at);
+
+	if (l != NULL)
+		l->wanted = true;
+	return true;
+}
+
 /* False: not possible now; to be tried again. */
 static bool
-listener_want(struct core *core, struct protocol_state *state, struct protocol_address at)
+listener_add(struct core *core, struct protocol_state *state, const struct protocol_address *at)
 {
-	int port = at.port + core->frontend.service->port_base;
 	struct listener *l;
 	struct err err;
 
-	if (port > UINT16_MAX || !is_named(core->listener_names, at.role->name) ||
-	    (at.role->implicit_tls && core->tls == NULL))
+	if (listener_find(core, state, at) != NULL)
 		return true;
-	at.port = (uint16_t)port;
-	l = listener_find(core, state, &at);
+	l = listener_open(core, state, at, &err);
 	if (l == NULL) {
-		l = listener_open(core, state, &at, &err);
-		if (l == NULL) {
-			log_warning(NULL, "not listening", F_C("listener", at.role->name), F_I64("port", at.port),
-				    F_ERR(&err));
-			return false;
-		}
-		l->further = true;
+		log_warning(NULL, "not listening", F_C("listener", at->role->name), F_I64("port", at->port),
+			    F_ERR(&err));
+		return false;
 	}
+	l->further = true;
 	l->wanted = true;
 	return true;
 }
 
 static bool
-listeners_want_of(struct core *core, struct protocol_state *state, const struct settings *settings)
+listener_visit_one(struct core *core, struct protocol_state *state, struct protocol_address at, listener_visit *visit)
+{
+	int port = at.port + core->frontend.service->port_base;
+
+	if (port > UINT16_MAX || !is_named(core->listener_names, at.role->name) ||
+	    (at.role->implicit_tls && core->tls == NULL))
+		return true;
+	at.port = (uint16_t)port;
+	return visit(core, state, &at);
+}
+
+/* What the settings name; those on all addresses come first. */
+static bool
+listeners_visit(struct core *core, const struct settings *settings, listener_visit *visit)
 {
 	struct protocol_address addresses[PROTOCOL_ADDRESSES_MAX];
-	unsigned count = state->protocol->further != NULL ? state->protocol->further(settings, addresses) : 0;
 	bool all = true;
 
-	for (unsigned i = 0; i < count; i++)
-		all = listener_want(core, state, addresses[i]) && all;
+	for (unsigned i = 0; protocols[i] != NULL; i++) {
+		unsigned count = protocols[i]->further != NULL ? protocols[i]->further(settings, addresses) : 0;
+		for (unsigned n = 0; n < count; n++)
+			if (addresses[n].ip.family == 0)
+				all = listener_visit_one(core, &core->states[i], addresses[n], visit) && all;
+		for (unsigned n = 0; n < count; n++)
+			if (addresses[n].ip.family != 0)
+				all = listener_visit_one(core, &core->states[i], addresses[n], visit) && all;
+	}
 	return all;
 }
 
@@ -265,14 +291,13 @@ listeners_follow(void *arg, const struct settings *settings)
 	struct core *core = arg;
 	struct timeval again = clock_timeval(LISTEN_AGAIN_MS);
 	struct listener *l;
-	bool all = true;
 
 	LL_FOREACH (core->listeners, l)
 		l->wanted = false;
-	for (unsigned i = 0; protocols[i] != NULL; i++)
-		all = listeners_want_of(core, &core->states[i], settings) && all;
+	listeners_visit(core, settings, listener_keep);
+	/* Before others are opened: they may need the same port. */
 	listeners_close_unwanted(core);
-	if (all)
+	if (listeners_visit(core, settings, listener_add))
 		event_del(core->listen_again);
 	else
 		event_add(core->listen_again, &again);

@@ -83,21 +83,47 @@ forwarded_walk(struct http_request *r, const struct ip_blocks *trusted, struct s
 	}
 }
 
+/* The balancer's own word is the last one: it may append to what the client sent. */
+static bool
+forwarded_proto_is_secure(const struct http_request *r)
+{
+	struct str list, item;
+
+	for (unsigned i = r->head.field_count; i-- > 0;) {
+		list = r->head.fields[i].value;
+		if (str_eq_ci(r->head.fields[i].name, STR("X-Forwarded-Proto")) && forwarded_last(&list, &item))
+			return forwarded_is_secure(item);
+	}
+	return true;
+}
+
+static bool
+forwarded_has_both(const struct http_request *r)
+{
+	return http_field(r, STR("Forwarded")).len != 0 && http_field(r, STR("X-Forwarded-For")).len != 0;
+}
+
 void
 http_take_client(struct http_request *r)
 {
 	const struct ip_blocks *trusted = &http_settings(r->frontend)->forwarded_from;
-	struct conn *c = r->session->conn;
+	struct ip balancer = *conn_peer(r->session->conn), other;
+	bool is_secure;
 
-	r->client = *conn_peer(c);
-	r->secure = conn_is_secure(c);
-	if (!ip_blocks_have(trusted, &r->client))
+	r->client = balancer;
+	r->secure = conn_is_secure(r->session->conn);
+	if (!ip_blocks_have(trusted, &balancer))
 		return;
-	r->secure = true;
-	if (http_field(r, STR("Forwarded")).len != 0) {
-		forwarded_walk(r, trusted, STR("Forwarded"), true);
-		return;
-	}
-	r->secure = forwarded_is_secure(http_field(r, STR("X-Forwarded-Proto")));
 	forwarded_walk(r, trusted, STR("X-Forwarded-For"), false);
+	r->secure = is_secure = forwarded_proto_is_secure(r);
+	if (http_field(r, STR("Forwarded")).len == 0)
+		return;
+	other = r->client;
+	r->client = balancer;
+	r->secure = true;
+	forwarded_walk(r, trusted, STR("Forwarded"), true);
+	/* Most balancers know only one of them, and pass the other as the client sent it. */
+	r->secure = r->secure && is_secure;
+	if (forwarded_has_both(r) && !ip_eq(&r->client, &other))
+		r->client = balancer;
 }
