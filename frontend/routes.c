@@ -7,7 +7,7 @@
 #define GET  HTTP_BIT(HTTP_GET)
 #define POST HTTP_BIT(HTTP_POST)
 /* The API answers for itself which of them an endpoint has. */
-#define API (GET | POST | HTTP_BIT(HTTP_PUT) | HTTP_BIT(HTTP_DELETE) | HTTP_BIT(HTTP_PATCH))
+#define API (GET | POST | HTTP_BIT(HTTP_PUT) | HTTP_BIT(HTTP_DELETE))
 
 /* An answer from the loop is the proof of health. */
 static void
@@ -31,6 +31,8 @@ static const struct http_route routes[] = {
 	{"mta-sts.*", "/.well-known/mta-sts.txt", GET, 0, 0, 0, &wellknown_mta_sts},
 	{NULL, "/admin", GET, 0, 0, 0, &web_page},
 	{NULL, "/admin/*", GET, 0, 0, 0, &web_page},
+	/* Nobody is logged in yet, and may not make us keep much. */
+	{NULL, "/api/v1/session", API, 0, 16 * 1024, 0, &web_api},
 	{NULL, "/api/v1/*", API, 0, 1024 * 1024, 0, &web_api},
 	{.path = NULL},
 };

@@ -21,6 +21,8 @@ answer_send(struct web_request *w, int status, cJSON *result, const char *versio
 		http_add_header(r, "ETag", str_c(arena_printf(http_arena(r), "\"%s\"", version)));
 	if (status == 401) /* no browser asks for a password because of it */
 		http_add_header(r, "WWW-Authenticate", STR("Session realm=\"Stagepost\""));
+	if (w->allow != NULL)
+		http_add_header(r, "Allow", str_c(w->allow));
 	if (status == 503)
 		http_add_header(r, "Retry-After", STR("5"));
 	http_write(r, str_c(text));

@@ -64,8 +64,9 @@ api_refuse_method(struct web_request *w, unsigned allowed)
 	for (unsigned i = 0; i < HTTP_METHOD_COUNT; i++)
 		if ((allowed & HTTP_BIT(i)) != 0)
 			buf_printf(&names, "%s%s", names.len != 0 ? ", " : "", http_method_name(i));
-	web_refuse(w, 405, "only %s can be used here", names.data);
+	w->allow = arena_strdup(http_arena(w->r), names.data);
 	buf_fini(&names);
+	web_refuse(w, 405, "only %s can be used here", w->allow);
 }
 
 /* False: refused. */
@@ -150,7 +151,7 @@ api_is_meant(struct web_request *w)
 	if (origin.p != NULL && !api_origin_is_ours(w->r, origin))
 		web_refuse(w, 403, "the request comes from a page of another origin");
 	else if (!is_login && w->who.by_cookie && origin.p == NULL)
-		web_refuse(w, 403, "a change by a session needs its Origin");
+		web_refuse(w, 403, "a change made with a session cookie needs an Origin header");
 	else if (!is_login && w->who.by_cookie && !api_has_token(w))
 		web_refuse(w, 403, "X-Stagepost-Token is missing or wrong");
 	else if (!api_is_json(w->r) && !(is_login && api_is_form(w->r)))

@@ -93,12 +93,21 @@ web_queue_show(struct web_request *w)
 					   w);
 }
 
+/* The result of an order to one message: see admin_queue_order(). */
+static bool
+cluster_is_done(const cJSON *result)
+{
+	const cJSON *first = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(result, "messages"), 0);
+
+	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(first, "done"));
+}
+
 static void
 cluster_on_ordered(void *arg, cJSON *result, const struct err *err)
 {
 	struct web_request *w = arg;
 
-	if (err == NULL)
+	if (err == NULL && cluster_is_done(result))
 		web_audit(w, arena_printf(http_arena(w->r), "queue %.*s", STR_ARG(w->args[1])),
 			  arena_dup(http_arena(w->r), w->args[0].p, w->args[0].len), NULL);
 	web_on_result(w, result, err);

@@ -122,7 +122,7 @@ login_on_result(void *arg, enum auth_result result, const struct auth_identity *
 	if (result == AUTH_OK || result == AUTH_FAILED)
 		metrics_add(result == AUTH_OK ? M_AUTH_OK : M_AUTH_FAILED, 1);
 	if (result == AUTH_UNAVAILABLE) {
-		web_refuse(w, 503, "the store cannot be asked now; try again later");
+		web_refuse(w, 503, "the store is unavailable; try again later");
 	} else if (result == AUTH_DISABLED) {
 		web_refuse(w, 403, "the account may not log in");
 	} else if (result != AUTH_OK) {
@@ -170,7 +170,7 @@ void
 web_logout(struct web_request *w)
 {
 	if (!w->who.by_cookie) {
-		web_refuse(w, 409, "this is no session: nothing ends");
+		web_refuse(w, 409, "this login has no session to end");
 		return;
 	}
 	http_hold(w->r);

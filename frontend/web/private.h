@@ -57,7 +57,8 @@ struct web_request {
 	struct admin_call *call;
 	struct auth_request *login;
 	void (*on_identity)(struct web_request *w);
-	void *state; /* the handler's, in the arena */
+	const char *allow; /* with 405: the methods that the endpoint has */
+	void *state;	   /* the handler's, in the arena */
 };
 
 /* Changes take a JSON object as their body, unless they are orders without one. */

@@ -200,7 +200,7 @@ session_on_password(void *arg, enum auth_result result, const struct auth_identi
 	if (result == AUTH_OK || result == AUTH_FAILED)
 		metrics_add(result == AUTH_OK ? M_AUTH_OK : M_AUTH_FAILED, 1);
 	if (result == AUTH_UNAVAILABLE) {
-		web_refuse(w, 503, "the store cannot be asked now; try again later");
+		web_refuse(w, 503, "the store is unavailable; try again later");
 	} else if (result == AUTH_OK) {
 		str_copy(str_c(identity->address), w->who.address, sizeof(w->who.address));
 		session_find_user(w);

@@ -22,7 +22,7 @@ settings_target(struct web_request *w)
 
 	w->state = s;
 	if (str_cut(w->args[0], ':', &s->group, &domain) && !directory_canonical_domain(domain, s->domain)) {
-		web_refuse(w, 404, "'%.*s' is no domain", STR_ARG(str_first(domain, 100)));
+		web_refuse(w, 404, "'%.*s' is not a domain", STR_ARG(str_first(domain, 100)));
 		return NULL;
 	}
 	return s;
@@ -138,9 +138,9 @@ settings_take(struct web_request *w, const cJSON *member)
 	else if (cJSON_IsBool(member))
 		c->value = str_c(cJSON_IsTrue(member) ? "on" : "off");
 	else if (cJSON_IsNumber(member))
-		c->value = str_c(arena_printf(arena, "%.0f", member->valuedouble));
+		c->value = str_c(arena_printf(arena, "%.17g", member->valuedouble));
 	else
-		return "the value must be a text, a number or true or false";
+		return "the value must be a string, a number, true or false";
 	return settings_check_value(row, c->value, &err) != 0 ? arena_strdup(arena, err.text) : NULL;
 }
 

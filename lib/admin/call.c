@@ -141,6 +141,13 @@ admin_ask_plain(struct admin_call *call, admin_on_reply *cb, size_t argc, const 
 	redis_call(call->admin->redis, admin_call_on_reply, call_question_new(call, cb), argc, argv);
 }
 
+void
+admin_ask_script(struct admin_call *call, admin_on_reply *cb, struct redis_script *script, struct str key, size_t count,
+		 const struct str *args)
+{
+	redis_eval(call->admin->redis, admin_call_on_reply, call_question_new(call, cb), script, 1, &key, count, args);
+}
+
 /* ---- Members of results ---- */
 
 void

@@ -39,6 +39,9 @@ void admin_ask(struct admin_call *call, admin_on_reply *cb, const char *verb, st
 	       const struct str *args);
 /* A command without a key: SCAN, CONFIG. */
 void admin_ask_plain(struct admin_call *call, admin_on_reply *cb, size_t argc, const struct str *argv);
+/* Runs a script with one key. */
+void admin_ask_script(struct admin_call *call, admin_on_reply *cb, struct redis_script *script, struct str key,
+		      size_t count, const struct str *args);
 
 /* ---- Members of results ---- */
 void admin_add_str(cJSON *object, const char *name, struct str value);

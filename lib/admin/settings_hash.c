@@ -53,29 +53,10 @@ hash_key_of(struct arena *arena, const struct hash_key *key)
 				    : redis_key(arena, KEY_SETTINGS_DOMAIN, str_c(key->group->name), key->domain);
 }
 
-struct hash_question {
-	struct admin_call *call;
-	admin_on_reply *cb;
-};
-
-static void
-hash_on_reply(void *arg, const redisReply *reply, const struct err *err)
-{
-	struct hash_question q = *(struct hash_question *)arg;
-
-	if (op_back(&q.call->op))
-		q.cb(q.call, reply, err);
-}
-
 static void
 hash_eval(struct admin_call *call, const struct hash_key *key, admin_on_reply *cb, size_t count, const struct str *args)
 {
-	struct hash_question *q = arena_new(&call->op.arena, struct hash_question);
-	struct str name = hash_key_of(&call->op.arena, key);
-
-	*q = (struct hash_question){call, cb};
-	op_hold(&call->op);
-	redis_eval(call->admin->redis, hash_on_reply, q, &settings_hash, 1, &name, count, args);
+	admin_ask_script(call, cb, &settings_hash, hash_key_of(&call->op.arena, key), count, args);
 }
 
 static void
@@ -331,7 +312,7 @@ change_on_done(struct admin_call *call, const redisReply *reply, const struct er
 	cJSON *list;
 
 	if (err == NULL && redis_i64(reply->element[0], 0) == 0) {
-		err_set(&stale, ERR_FENCED, "the settings of %s have been changed meanwhile", s->key.group->name);
+		err_set(&stale, ERR_FENCED, "the settings of %s have been changed in the meantime", s->key.group->name);
 		err = &stale;
 	}
 	if (err != NULL) {

@@ -172,7 +172,7 @@ def test_errors(cluster, admin):
     assert ask(cluster, "GET", "settings/pop/x/y", login=admin)[0] == 404
     assert ask(cluster, "GET", "settings/ldap:example.test", login=admin)[0] == 404
     assert ask(cluster, "GET", "settings/pop:-", login=admin)[0] in (200, 404)
-    assert ask(cluster, "PATCH", "settings/pop", {}, login=admin)[0] == 405
+    assert ask(cluster, "DELETE", "settings/pop", {}, login=admin)[0] == 405
     assert ask(cluster, "PUT", "settings/pop", {}, login=admin)[0] == 422
     assert ask(cluster, "GET", "queue?limit=0", login=admin)[0] == 422
     assert ask(cluster, "GET", "queue?state=nonsense", login=admin)[0] == 422
@@ -430,7 +430,7 @@ def test_page_refuses(cluster, admin, browser):
     page.input("pop.max_bad_commands").clear()
     page.input("pop.max_bad_commands").send_keys("12")
     page.save()
-    wait_for(lambda: "Somebody else" in page.note(), timeout=15)
+    wait_for(lambda: "Someone else" in page.note(), timeout=15)
     assert cluster.redis.hget("settings:pop", "max_bad_commands") == "77"
 
 

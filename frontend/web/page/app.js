@@ -31,7 +31,7 @@ async function enter(me) {
   if (me.role !== 'system_admin') {
     show(nav);
     show(main, el('p', {}, 'This account may not administer the cluster. ',
-      'A system administrator can: stagepost user set ADDRESS roles=system_admin.'));
+      'To allow it, run: stagepost user set ADDRESS roles=system_admin'));
     return;
   }
   try {
@@ -43,7 +43,7 @@ async function enter(me) {
     return;
   }
   show(nav, tabs.map(t => el('button', { role: 'tab', 'data-tab': t.id, onclick: () => openTab(t.id) }, t.title)));
-  openTab(decodeURIComponent(location.hash.slice(1)));
+  openTab(location.hash.slice(1));
 }
 
 async function leave() {
@@ -76,14 +76,12 @@ function login() {
 }
 
 nav.addEventListener('keydown', onKey);
-window.addEventListener('logged-out', () => {
-  login();
-  note('The session has ended. Log in again.', 'bad');
-});
+window.addEventListener('logged-out', login);
 window.addEventListener('hashchange', () => { if (tabs.length && nav.children.length) openTab(location.hash.slice(1)); });
 
 try {
   await enter(await api('GET', 'session'));
-} catch {
+} catch (e) {
   login();
+  if (e.status !== 401) note(e.message, 'bad');
 }

@@ -46,13 +46,13 @@ export async function openQueue(place, after = '', filter = {}) {
   show(place, el('h2', {}, 'Queue'),
     [...summary.missing, ...list.missing].slice(0, 1).map(m => el('p', { class: 'fault' }, m.problem)),
     table([['Destination', d => text(d.destination)], ['Queued', d => text(d.queued)], ['Active', d => text(d.active)],
-      ['Deferred', d => text(d.deferred)], ['Held', d => text(d.held)]], summary.destinations, 'Nothing waits.'),
+      ['Deferred', d => text(d.deferred)], ['Held', d => text(d.held)]], summary.destinations, 'The queue is empty.'),
     el('form', { class: 'bar', onsubmit: event => {
       event.preventDefault();
       openQueue(place, '', Object.fromEntries(fields.filter(f => f.value).map(f => [f.name, f.value])));
     } }, fields, el('button', {}, 'Filter')),
     table([['Message', m => el('button', { onclick: () => showMessage(place, m.id) }, m.id)], ['Sender', m => text(m.sender)],
-      ['Recipients', m => text(m.recipients)], ['State', m => text(m.state)]], list.messages, 'No message.'),
+      ['Recipients', m => text(m.recipients)], ['State', m => text(m.state)]], list.messages, 'No messages.'),
     list.next ? el('div', { class: 'bar' }, el('button', { onclick: () => openQueue(place, list.next, filter) }, 'Next page')) : null);
 }
 
@@ -64,9 +64,9 @@ export async function openProcesses(place) {
   if (!status || !isCurrent()) return;
   show(place, el('h2', {}, 'Processes'),
     (status.warnings || []).map(w => el('p', { class: 'fault' }, text(w.text ?? w))),
-    table([['Process', p => text(p.id)], ['Kind', p => text(p.kind)], ['Host', p => text(p.host)], 
-      ['Heartbeat', p => `${(p.heartbeat_age_ms / 1000).toFixed(1)} s ago`], ['Settings', p => text(p.settings_version)]], status.processes, 'No process is known.'),
+    table([['Process', p => text(p.id)], ['Kind', p => text(p.kind)], ['Host', p => text(p.host)],
+      ['Heartbeat', p => `${(p.heartbeat_age_ms / 1000).toFixed(1)} s ago`], ['Settings', p => text(p.settings_version)]], status.processes, 'No processes.'),
     el('h2', {}, 'Store'), el('pre', {}, JSON.stringify(status.store, null, 2)),
     el('h2', {}, 'Queue'), el('pre', {}, JSON.stringify(status.queue, null, 2)),
-    el('div', { class: 'bar' }, el('button', { onclick: () => openProcesses(place) }, 'Look again')));
+    el('div', { class: 'bar' }, el('button', { onclick: () => openProcesses(place) }, 'Refresh')));
 }

@@ -5,6 +5,9 @@ import { api, begin, el, note, show } from './ui.js';
 export const TITLES = { 'pop': 'POP', 'imap': 'IMAP', 'ldap': 'LDAP', 'smtp-in': 'SMTP In', 'smtp-out': 'SMTP Out',
   'xmpp': 'XMPP', 'ews': 'EWS', 'eas': 'EAS' };
 
+// By group: the domains that have settings of their own; undefined: the group has none for domains.
+const domainsOf = new Map();
+
 function title(name) {
   return TITLES[name] || name[0].toUpperCase() + name.slice(1);
 }
@@ -13,6 +16,7 @@ function title(name) {
 export function settingsTabs(groups) {
   const order = Object.keys(TITLES);
   const names = groups.map(g => g.name);
+  for (const g of groups) domainsOf.set(g.name, g.domains);
   return [...order.filter(n => names.includes(n)), ...names.filter(n => !order.includes(n))]
     .map(name => ({ id: name, title: title(name), open: place => openGroup(place, name, '') }));
 }
@@ -82,7 +86,7 @@ function tellFault(state, e) {
     }
   if (first) first.focus();
   if (e.status === 412)
-    note('Somebody else has changed these settings meanwhile. Nothing was saved. Open the tab again to see them.', 'bad');
+    note('Someone else has changed these settings in the meantime. Nothing was saved. Open the tab again to see the changes.', 'bad');
   else
     note(e.message, 'bad');
 }
@@ -102,20 +106,19 @@ function domainBar(state, domains) {
 async function openGroup(place, name, domain, kept = {}) {
   const hash = domain ? `${name}:${domain}` : name;
   const isCurrent = begin();
-  let group, all;
+  let group;
   try {
-    [group, all] = await Promise.all([api('GET', 'settings/' + encodeURIComponent(hash)), api('GET', 'settings')]);
+    group = await api('GET', 'settings/' + encodeURIComponent(hash));
   } catch (e) {
     note(e.message, 'bad');
     return;
   }
   if (!isCurrent()) return;
-  const domains = all.groups.find(g => g.name === name).domains;
   const state = { place, name, domain: group.domain || '', hash, version: group.version, isCurrent, rows: [] };
   state.button = el('button', { class: 'first', id: 'save', disabled: true }, 'Save');
   const rows = group.rows.map(row => drawRow(row, state));
   show(place, el('h2', {}, title(name), state.domain ? ` for ${state.domain}` : ''), el('p', {}, group.help, '.'),
-    domainBar(state, domains),
+    domainBar(state, domainsOf.get(name)),
     el('form', { id: 'settings', novalidate: true, onsubmit: event => {
       event.preventDefault();
       save(state, changes(state));

@@ -28,7 +28,10 @@ export async function api(method, path, body, headers = {}) {
   }
   let answer = {};
   try { answer = await response.json(); } catch { /* the status tells enough */ }
-  if (response.status === 401 && path !== 'session') window.dispatchEvent(new Event('logged-out'));
+  if (response.status === 401 && path !== 'session') {
+    answer.error = 'The session has ended. Log in again.';
+    window.dispatchEvent(new Event('logged-out'));
+  }
   if (!response.ok) throw new ApiError(response.status, answer);
   return answer;
 }
