@@ -78,7 +78,7 @@
 	K(SPOOL_FENCE, "spool:{<shard>}:fence", STRING, STAYS, PURPOSE, "its broker", "number of the last lease") \
 	K(SPOOL_ENVELOPES, "spool:{<shard>}:env", HASH, STAYS, PURPOSE, "its broker, under its fence", "envelopes") \
 	K(SPOOL_STATES, "spool:{<shard>}:state", HASH, STAYS, PURPOSE, "its broker, under its fence", \
-	  "states of messages; the mark of unconfirmed ones") \
+	  "states of messages") \
 	K(SPOOL_EVENTS, "spool:{<shard>}:events", STREAM, STAYS, PURPOSE, "its broker, under its fence", \
 	  "the last events") \
 	K(SPOOL_DONE, "spool:{<shard>}:done:<hour>", HASH, EXPIRES, TIME, "its broker, under its fence", \
