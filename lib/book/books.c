@@ -64,7 +64,16 @@ book_on_loaded(void *arg, struct content *content, uint64_t version, const struc
 void
 book_load(struct book *b)
 {
-	if (b->load == NULL)
+	if (b->load == NULL && b->making == NULL)
+		make_start(b);
+}
+
+void
+book_made(struct book *b, const struct err *err)
+{
+	if (err != NULL)
+		book_tell(b, err);
+	else
 		b->load = load_start(b->books->base, b->books->redis, str_c(b->domain), book_on_loaded, b);
 }
 
@@ -114,6 +123,7 @@ book_free(struct book *b)
 	DL_FOREACH_SAFE (b->waiters, w, next)
 		mem_free(w);
 	DL_DELETE(b->books->list, b);
+	make_stop(b);
 	load_cancel(&b->load);
 	follow_stop(b);
 	tracking_unsubscribe(&b->subscription);

@@ -81,7 +81,7 @@ follow_ask(struct book *b)
 void
 follow_start(struct book *b)
 {
-	if (b->load != NULL)
+	if (b->load != NULL || b->making != NULL)
 		return; /* it is followed once it is loaded */
 	if (b->following != NULL)
 		b->ask_again = true;

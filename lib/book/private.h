@@ -96,7 +96,8 @@ struct book {
 	bool is_loaded;
 	struct content content;
 	uint64_t version;
-	struct load *load;	      /* owner; NULL: none in progress */
+	struct make *making;	      /* owner; NULL: not in progress, like the next */
+	struct load *load;	      /* owner */
 	struct books_waiter *waiters; /* owner */
 	unsigned round;
 	struct tracking_subscription *subscription; /* owner */
@@ -116,7 +117,13 @@ struct books {
 };
 
 void book_load(struct book *b); /* unless it is being loaded */
+void book_made(struct book *b, const struct err *err);
 void book_followed(struct book *b, const struct err *err);
+
+/* ---- Making a book that has never been written ---- lib/book/make.c */
+/* Calls book_made(). */
+void make_start(struct book *b);
+void make_stop(struct book *b);
 
 /* ---- Following the log ---- lib/book/follow.c */
 /* Reads what has changed since b->version, and applies it. */

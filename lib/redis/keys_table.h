@@ -78,6 +78,8 @@
 	K(BOOK_LOG, "book:{<domain>}:log", LIST, STAYS, DOMAIN, "the tool", \
 	  "the last 10,000 changes of the book: version, address") \
 	K(BOOK_VERSION, "book:{<domain>}:v", STRING, STAYS, DOMAIN, "the tool", "version of the book") \
+	K(BOOK_STATE, "book:{<domain>}:state", HASH, STAYS, DOMAIN, "the tool and workers, under its lease", \
+	  "when the book was last compared with the records; the comparing process and its lease") \
 	REDIS_KEYS_OF_MAIL(K) \
 	K(SPOOL_LEASE, "spool:{<shard>}:lease", STRING, EXPIRES, PROCESS, "its broker", "holder of the shard") \
 	K(SPOOL_FENCE, "spool:{<shard>}:fence", STRING, STAYS, PURPOSE, "its broker", "number of the last lease") \

@@ -59,11 +59,11 @@ static void
 put_entry(const char *address, struct str entry)
 {
 	const struct str keys[] = {STR("book:{" DOMAIN "}"), STR("book:{" DOMAIN "}:log"), STR("book:{" DOMAIN "}:v"),
-				   STR("domain:{" DOMAIN "}")};
+				   STR("domain:{" DOMAIN "}"), STR("book:{" DOMAIN "}:state")};
 	const struct str args[] = {str_c(address), entry, STR("10000"), keys[0]};
 
 	puts_due++;
-	redis_eval(redis, on_put, NULL, &book_put, 4, keys, 4, args);
+	redis_eval(redis, on_put, NULL, &book_put, 5, keys, 4, args);
 }
 
 static void
