@@ -75,10 +75,9 @@ api_find(struct web_request *w)
 {
 	const struct http_head *head = http_head(w->r);
 	enum http_method method = head->method == HTTP_HEAD ? HTTP_GET : head->method;
-	struct str path, query;
+	struct str path = http_uri_raw_path(head->target);
 	unsigned allowed = 0;
 
-	str_cut(head->target, '?', &path, &query);
 	if (!str_starts(path, STR(API_PREFIX))) {
 		web_refuse(w, 404, "there is no such endpoint");
 		return false;
