@@ -68,11 +68,12 @@ const struct ctl_command ctl_commands[] = {
 	{"queue hold", "ID... | --all | filters", "Hold messages: they are not tried until they are released.",
 	 command_queue_hold},
 	{"queue release", "ID... | --all | filters", "Release held messages.", command_queue_release},
-	{"queue delete", "ID... | --all | filters", "Delete messages without telling anybody.", command_queue_delete},
+	{"queue delete", "ID... | --all | filters", "Delete messages. Nobody is notified.", command_queue_delete},
 	{"trace", "ID", "Show the history of one message: accepted, tried, delivered.", command_trace},
 	{"events", "[--follow] [--since DURATION | --since CURSOR] [--reader NAME] [--event KIND] [--id ID]",
 	 "Print delivery events, one JSON object per line; --follow: wait for further events. Kinds: accepted, "
-	 "delivered, deferred, bounced, expired, expanded, held, released, deleted, reported, unreported.",
+	 "delivered, deferred, postponed, bounced, expired, expanded, held, released, deleted, reported, unreported, "
+	 "taken-over.",
 	 command_events},
 	{"tls-report list", "DAY",
 	 "List the domains whose TLS sessions were counted on a day (2026-11-24, today, yesterday; UTC), and the "

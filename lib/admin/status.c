@@ -125,7 +125,7 @@ status_add_health(cJSON *store, const cJSON *processes)
 		snprintf(health, sizeof(health), "ok");
 	else
 		snprintf(health, sizeof(health), "%s: %s says: %s",
-			 strcmp(worst, "full") == 0 ? "FULL, new mail is refused for now" : "TAKES NO BODIES", who,
+			 strcmp(worst, "full") == 0 ? "FULL, new mail is refused for now" : "CANNOT STORE BODIES", who,
 			 problem);
 	cJSON_AddStringToObject(store, "health", health);
 }

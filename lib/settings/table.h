@@ -34,16 +34,16 @@
 /* clang-format off */
 /* The hash names, and the C names of their structs. */
 #define SETTINGS_GROUPS(G) \
-	G(pop, "pop", "POP3 server and retrieval from remote POP accounts") \
-	G(imap, "imap", "IMAP server and retrieval from remote IMAP accounts") \
+	G(pop, "pop", "POP3 server; retrieval from remote POP accounts is planned") \
+	G(imap, "imap", "IMAP server; retrieval from remote IMAP accounts is planned") \
 	G(ldap, "ldap", "LDAP server") \
 	G(smtp_in, "smtp-in", "SMTP server and submission") \
 	G(smtp_out, "smtp-out", "Delivery to remote servers") \
 	G(destination, "destination", "Limits for each destination, by recipient domain or MX host") \
-	G(xmpp, "xmpp", "XMPP server") \
-	G(ews, "ews", "Exchange Web Services") \
-	G(eas, "eas", "Exchange ActiveSync") \
-	G(http, "http", "HTTP server: autodiscover and what else speaks HTTP") \
+	G(xmpp, "xmpp", "XMPP server (planned)") \
+	G(ews, "ews", "Exchange Web Services (planned)") \
+	G(eas, "eas", "Exchange ActiveSync (planned)") \
+	G(http, "http", "HTTP server: autodiscover, MTA-STS policy, administration page and API") \
 	G(spool, "spool", "The queue: retries, expiry, traces") \
 	G(auth, "auth", "Passwords and failed logins") \
 	G(mailbox, "mailbox", "Local delivery and mailboxes") \
@@ -75,7 +75,7 @@
 	S(imap, banner, TEXT, "#HostName# IMAP4 server ready", "", 0, 500, SCOPE_GLOBAL, \
 	  "greeting, after * OK [CAPABILITY ...]") \
 	S(imap, command_timeout, DURATION, "15", "m", SEC_MS, DAY_MS, SCOPE_GLOBAL, \
-	  "a command is aborted after this long without further data") \
+	  "a command is aborted, and a session before login closed, after this long without further data; after login a session may be idle for this long, and at least 31 minutes") \
 	S(imap, max_bad_commands, INT, "8", "", 1, 1000, SCOPE_GLOBAL, "a connection is closed after this many bad commands") \
 	S(imap, max_connections, INT, "1000", "", 1, 1000000, SCOPE_GLOBAL, "limit for each frontend process") \
 	S(imap, retrieval_download_path, TEXT, "/var/lib/stagepost/retrieval/imap", "", 1, 1000, SCOPE_GLOBAL | PLANNED, \

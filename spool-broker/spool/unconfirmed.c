@@ -222,7 +222,7 @@ unconfirmed_judge(struct shard *s, struct unconfirmed *u, enum blob_look look, c
 	} else if (now_ms - u->since_ms < (keep_ms != 0 ? keep_ms : KEEP_MS)) {
 		return;
 	} else if (look == BLOB_LOOK_TORN) {
-		log_warning(NULL, "spool entry taken back: its body was never synced, its client never told 250",
+		log_warning(NULL, "spool entry taken back: its body was never synced, its client was never answered 250",
 			    F_C("id", u->id));
 		unconfirmed_take_back(s, u);
 	} else {
