@@ -59,6 +59,16 @@ web_refuse(struct web_request *w, int status, const char *format, ...)
 }
 
 void
+web_refuse_fields(struct web_request *w, cJSON *faults)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(o, "error", "nothing is stored: a value is not allowed");
+	cJSON_AddItemToObject(o, "fields", faults);
+	web_answer(w, 422, o);
+}
+
+void
 web_fail(struct web_request *w, const struct err *err)
 {
 	static const int statuses[] = {
