@@ -60,7 +60,7 @@ http_session_end_parked(struct http_session *s, bool shutdown)
 {
 	struct http_request *r = s->request;
 	const struct http_handler *handler = r->route->handler;
-	void (*end)(struct http_request *request) = shutdown ? handler->on_shutdown : handler->on_time;
+	void (*end)(struct http_request * request) = shutdown ? handler->on_shutdown : handler->on_time;
 
 	http_session_unpark(s);
 	if (end != NULL)

@@ -7,7 +7,8 @@
  *	answer.c     answers in JSON, errors, the log of changes
  *	session.c    who asks: by cookie or by Basic login
  *	login.c      log in, log out
- *	settings.c, cluster.c    handlers
+ *	settings.c, cluster.c, live_viewer.c    handlers
+ *	live.c       what happens in the cluster, for those who watch
  *	page.c       the files of the page */
 #ifndef SP_FRONTEND_WEB_PRIVATE_H
 #define SP_FRONTEND_WEB_PRIVATE_H
@@ -24,6 +25,7 @@ struct web {
 	struct frontend *frontend; /* borrowed */
 	struct admin admin;
 	struct admin_brokers *brokers; /* owner; NULL until somebody asks for the queue */
+	struct live *live;	       /* owner */
 };
 
 #define WEB_TOKEN_MAX 65 /* 32 bytes in hexadecimal, with the NUL */
@@ -55,6 +57,8 @@ struct web_request {
 	void (*on_identity)(struct web_request *w);
 	const char *allow; /* with 405: the methods that the endpoint has */
 	void *state;	   /* the handler's, in the arena */
+	/* Of a request that stays open (http_park()): what it is told from then on; NULL: none. */
+	const struct http_handler *stays;
 };
 
 /* ---- web.c ---- */
@@ -121,5 +125,6 @@ void web_queue_summary(struct web_request *w);
 void web_queue_list(struct web_request *w);
 void web_queue_show(struct web_request *w);
 void web_queue_order(struct web_request *w);
+void web_live(struct web_request *w);
 
 #endif

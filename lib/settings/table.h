@@ -226,6 +226,8 @@
 	  "a request must have its whole header within this time after its first byte") \
 	S(http, park_longest, DURATION, "60", "m", SEC_MS, DAY_MS, SCOPE_GLOBAL, \
 	  "longest time that a request waits for news (long polls); the timeouts of balancers must be longer") \
+	S(http, live_viewers, INT, "50", "", 0, 10000, SCOPE_GLOBAL, \
+	  "limit for each frontend process: how many may watch GET /api/v1/live; further ones get 503") \
 	S(http, redirect_to_https, BOOL, "on", "", 0, 1, SCOPE_GLOBAL, \
 	  "redirect GET and HEAD without TLS from hosts other than loopback to https; off: refuse them with 403, as all other requests are") \
 	S(http, forwarded_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
