@@ -23,8 +23,6 @@ answer_send(struct web_request *w, int status, cJSON *result, const char *versio
 		http_add_header(r, "WWW-Authenticate", STR("Session realm=\"Stagepost\""));
 	if (w->allow != NULL)
 		http_add_header(r, "Allow", str_c(w->allow));
-	if (status == 503)
-		http_add_header(r, "Retry-After", STR("5"));
 	http_write(r, str_c(text));
 	cJSON_free(text);
 	cJSON_Delete(result);
@@ -58,6 +56,16 @@ web_refuse(struct web_request *w, int status, const char *format, ...)
 	va_end(ap);
 	cJSON_AddStringToObject(o, "error", text);
 	web_answer(w, status, o);
+}
+
+void
+web_refuse_fields(struct web_request *w, cJSON *faults)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(o, "error", "nothing is stored: a value is not allowed");
+	cJSON_AddItemToObject(o, "fields", faults);
+	web_answer(w, 422, o);
 }
 
 void

@@ -1,17 +1,21 @@
 /* The administration page's inside.
  *
  *	web.c        what all requests share
- *	api.c        the table of endpoints; a request's way to its handler
+ *	api_table.c  the table of endpoints
+ *	api.c        a request's way to its handler
+ *	body.c       its body, checked against the table
  *	answer.c     answers in JSON, errors, the log of changes
  *	session.c    who asks: by cookie or by Basic login
  *	login.c      log in, log out
- *	settings.c, cluster.c    handlers
+ *	settings.c, cluster.c, live_viewer.c    handlers
+ *	live.c       what happens in the cluster, for those who watch
  *	page.c       the files of the page */
 #ifndef SP_FRONTEND_WEB_PRIVATE_H
 #define SP_FRONTEND_WEB_PRIVATE_H
 
 #include <cjson/cJSON.h>
 
+#include "frontend/web/api_table.h"
 #include "frontend/web/web.h"
 #include "lib/admin/admin.h"
 #include "lib/admin/brokers.h"
@@ -21,15 +25,7 @@ struct web {
 	struct frontend *frontend; /* borrowed */
 	struct admin admin;
 	struct admin_brokers *brokers; /* owner; NULL until somebody asks for the queue */
-};
-
-/* Each may do what those before it may. Nothing is yet open to the administrator of a
- * domain that is not open to any account. */
-enum web_role {
-	WEB_ANYBODY, /* not logged in */
-	WEB_USER,    /* any account */
-	WEB_DOMAIN_ADMIN,
-	WEB_SYSTEM_ADMIN,
+	struct live *live;	       /* owner */
 };
 
 #define WEB_TOKEN_MAX 65 /* 32 bytes in hexadecimal, with the NUL */
@@ -43,14 +39,16 @@ struct web_identity {
 	char csrf[WEB_TOKEN_MAX];    /* by cookie: what X-Stagepost-Token must say */
 };
 
-#define WEB_ARGS_MAX 2
+#define WEB_ARGS_MAX 4
 
 /* A request of the API; in the request's arena. */
 struct web_request {
 	struct http_request *r;
 	struct web *web;
 	const struct web_endpoint *endpoint;
-	struct str args[WEB_ARGS_MAX]; /* what stands for the pattern's {}, decoded */
+	struct str args[WEB_ARGS_MAX];	     /* what stands for the pattern's {...}, decoded */
+	char domain[DIRECTORY_DOMAIN_MAX];   /* that of {domain}, canonical; empty: there is none */
+	char address[DIRECTORY_ADDRESS_MAX]; /* that of {address}, of that domain if there is one */
 	struct web_identity who;
 	struct buf bytes; /* owner: the body so far */
 	cJSON *body;	  /* owner: an object; NULL: the endpoint takes none */
@@ -59,26 +57,33 @@ struct web_request {
 	void (*on_identity)(struct web_request *w);
 	const char *allow; /* with 405: the methods that the endpoint has */
 	void *state;	   /* the handler's, in the arena */
-};
-
-/* Changes take a JSON object as their body, unless they are orders without one. */
-struct web_endpoint {
-	enum http_method method;
-	const char *pattern; /* behind /api/v1/: "queue/{}/retry" */
-	enum web_role role;
-	bool body;
-	void (*handle)(struct web_request *w);
+	/* Of a request that stays open (http_park()): what it is told from then on; NULL: none. */
+	const struct http_handler *stays;
 };
 
 /* ---- web.c ---- */
 /* NULL: err. */
 struct admin_brokers *web_brokers(struct web *web, struct err *err);
 
+/* ---- api.c ---- */
+/* What stands for {name}, decoded; STR_NONE: the pattern has no such name. */
+struct str web_arg(const struct web_request *w, const char *name);
+
+/* ---- body.c ---- */
+bool web_body_is_json(const struct http_request *r);
+bool web_body_is_form(const struct http_request *r);
+/* w->bytes becomes w->body. False: refused, 400 for what is not JSON, 422 for what the
+ * table does not know. */
+bool web_body_take(struct web_request *w);
+
 /* ---- answer.c ---- */
 /* All end the request. result is consumed. */
 void web_answer(struct web_request *w, int status, cJSON *result);
 /* {"error": text} */
 __attribute__((format(printf, 3, 4))) void web_refuse(struct web_request *w, int status, const char *format, ...);
+/* The same with 422 and what is wrong with each member: {"error", "fields": faults}.
+ * faults is consumed. */
+void web_refuse_fields(struct web_request *w, cJSON *faults);
 /* The status by the code. */
 void web_fail(struct web_request *w, const struct err *err);
 /* The same with the fields that http_begin() is followed by: an entity tag. */
@@ -120,5 +125,6 @@ void web_queue_summary(struct web_request *w);
 void web_queue_list(struct web_request *w);
 void web_queue_show(struct web_request *w);
 void web_queue_order(struct web_request *w);
+void web_live(struct web_request *w);
 
 #endif

@@ -17,7 +17,7 @@
  * address or empty, "host" a host[:port], "address" a mail address; "secret" keeps
  * it out of lists. The unit "a|b" of a LIST
  * makes its entries URLs, a://host[:port]; "listen" makes them those of listeners
- * (lib/base/listen_url.h).
+ * (lib/base/listen_url.h), "listen-host" the same without a path.
  *
  * `| PLANNED` after the scope: nothing uses the field yet. It can be set, and the
  * tool and the page say that it has no effect. The flag is removed with the first
@@ -216,7 +216,7 @@
 #define SETTINGS_HTTP(S) \
 	S(http, max_connections, INT, "10000", "", 1, 1000000, SCOPE_GLOBAL, \
 	  "limit for each frontend process; further connections get 503 and are closed") \
-	S(http, listeners, LIST, "", "listen", 0, 50, SCOPE_GLOBAL, \
+	S(http, listeners, LIST, "", "listen-host", 0, 50, SCOPE_GLOBAL, \
 	  "addresses on which HTTP is served besides ports 80 and 443, as http://+:8080 or https://192.0.2.1:8443; + means all addresses; the port base is added to the ports") \
 	S(http, max_per_address, INT, "1000", "", 0, 1000000, SCOPE_GLOBAL, \
 	  "limit for each client address (IPv6: each /64 network) and frontend process; the balancers in forwarded_from are exempt; 0: no limit") \
@@ -226,10 +226,12 @@
 	  "a request must have its whole header within this time after its first byte") \
 	S(http, park_longest, DURATION, "60", "m", SEC_MS, DAY_MS, SCOPE_GLOBAL, \
 	  "longest time that a request waits for news (long polls); the timeouts of balancers must be longer") \
+	S(http, live_viewers, INT, "50", "", 0, 10000, SCOPE_GLOBAL, \
+	  "limit for each frontend process: how many may watch GET /api/v1/live; further ones get 503") \
 	S(http, redirect_to_https, BOOL, "on", "", 0, 1, SCOPE_GLOBAL, \
 	  "redirect GET and HEAD without TLS from hosts other than loopback to https; off: refuse them with 403, as all other requests are") \
 	S(http, forwarded_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
-	  "load balancers whose Forwarded, X-Forwarded-For and X-Forwarded-Proto are believed; they end TLS unless they say otherwise") \
+	  "load balancers whose Forwarded, X-Forwarded-For and X-Forwarded-Proto are believed; they end TLS unless they say otherwise. They must remove or overwrite the fields of these names that clients send") \
 	S(http, proxy_protocol_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
 	  "load balancers that must send a PROXY protocol header")
 

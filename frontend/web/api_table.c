@@ -1,0 +1,152 @@
+/* The table of endpoints. */
+#include "frontend/web/api_table.h"
+
+#include "frontend/web/private.h"
+#include "lib/base/check.h"
+
+/* ---- Names in a path ---- */
+
+static const struct {
+	const char *name, *help;
+} api_parameters[] = {
+	{"group", "a group of settings (smtp-in), or a group and a domain (smtp-in:example.com)"},
+	{"field", "a setting of the group"},
+	{"id", "the id of a message in the queue"},
+	{"order", "retry, hold, release or delete"},
+};
+
+const char *
+web_parameter_help(struct str name)
+{
+	for (size_t i = 0; i < sizeof(api_parameters) / sizeof(api_parameters[0]); i++)
+		if (str_eq(str_c(api_parameters[i].name), name))
+			return api_parameters[i].help;
+	CHECKF(false, "the parameter %.*s is not described", STR_ARG(name));
+	return NULL;
+}
+
+/* ---- Members ---- */
+
+#define M(name, type, flags, help) \
+	{ \
+		name, WEB_##type, flags, help, NULL, NULL \
+	}
+#define M_WORDS(name, flags, help, words) \
+	{ \
+		name, WEB_TEXT, flags, help, words, NULL \
+	}
+#define M_OF(name, type, flags, help, inner) \
+	{ \
+		name, WEB_##type, flags, help, NULL, inner \
+	}
+#define END \
+	{ \
+		.name = NULL \
+	}
+
+static const struct web_member api_login[] = {
+	M("address", TEXT, WEB_REQUIRED, "the account"),
+	M("password", TEXT, WEB_REQUIRED | WEB_SECRET, "its password"),
+	END,
+};
+
+static const struct web_member api_me[] = {
+	M("address", TEXT, WEB_REQUIRED, "the account"),
+	M_WORDS("role", WEB_REQUIRED, "what it may do", "user|domain_admin|system_admin"),
+	M("token", TEXT, 0, "what X-Stagepost-Token must say in changes by this session"),
+	END,
+};
+
+static const struct web_member api_group[] = {
+	M("name", TEXT, WEB_REQUIRED, "the group"),
+	M("help", TEXT, WEB_REQUIRED, "what it is about"),
+	M("version", TEXT, WEB_REQUIRED, "what the ETag says: another after each change"),
+	M("rows", OBJECTS, WEB_REQUIRED, "its settings: value, default, what is allowed, whether it is set"),
+	END,
+};
+
+static const struct web_member api_groups[] = {
+	M_OF("groups", OBJECTS, WEB_REQUIRED, "all groups", api_group),
+	END,
+};
+
+static const struct web_member api_changes[] = {
+	M("version", TEXT, WEB_REQUIRED, "the version now"),
+	M("changes", OBJECTS, WEB_REQUIRED, "name, old and new value of each"),
+	END,
+};
+
+static const struct web_member api_values[] = {
+	M("*", VALUE, WEB_NULLABLE, "the value of the setting of that name; null: back to the default"),
+	END,
+};
+
+/* clang-format off */
+#define FILTERS \
+	M("sender", TEXT, 0, "only messages of this reverse-path"), \
+	M("recipient", TEXT, 0, "only messages to this recipient"), \
+	M("domain", TEXT, 0, "only messages to recipients of this domain"), \
+	M("destination", TEXT, 0, "only messages that wait for this destination"), \
+	M("state", TEXT, 0, "only messages in this state"), \
+	M("answer", TEXT, 0, "only messages whose last answer contains this text"), \
+	M("limit", COUNT, 0, "the most that are listed: 1 to 1000, else 100")
+/* clang-format on */
+
+static const struct web_member api_filters[] = {FILTERS, END};
+
+static const struct web_member api_filters_and_after[] = {
+	FILTERS,
+	M("after", TEXT, 0, "what the page before said as next"),
+	END,
+};
+
+static const struct web_member api_live[] = {
+	M("topics", TEXT, 0, "events, queue, status and settings, separated by commas; none: all of them"),
+	M("event", TEXT, 0, "only events of this kind: accepted, delivered, ..."),
+	M("text", TEXT, 0, "only events whose JSON contains this text"),
+	M("since", COUNT, 0, "begin with the events of so many seconds ago, at most a day"),
+	END,
+};
+
+/* ---- The endpoints ---- */
+
+/* All cells must be filled in: a row that says nothing of rights does not compile. */
+#define ROW(method, pattern, role, reach, status, flags, handle, summary, query, body, answer) \
+	{ \
+		HTTP_##method, pattern, WEB_##role, WEB_REACH_##reach, status, flags, handle, summary, query, body, \
+			answer \
+	}
+#define NONE NULL
+
+/* clang-format off */
+const struct web_endpoint web_endpoints[] = {
+	/* method, pattern, least role, reach, status, flags, handler,
+	 *	summary, query, body, answer */
+	ROW(POST, "session", ANYBODY, ROLE, 200, 0, web_login,
+		"Log in: the answer sets a session's cookie", NONE, api_login, api_me),
+	ROW(GET, "session", USER, OWN, 200, 0, web_whoami,
+		"Who am I", NONE, NONE, api_me),
+	ROW(DELETE, "session", USER, OWN, 200, 0, web_logout,
+		"Log out", NONE, NONE, NONE),
+	ROW(GET, "settings", SYSTEM_ADMIN, ROLE, 200, 0, web_settings_list,
+		"All groups of settings", NONE, NONE, api_groups),
+	ROW(GET, "settings/{group}", SYSTEM_ADMIN, ROLE, 200, WEB_VERSIONED, web_settings_get,
+		"One group of settings, or a domain's overrides", NONE, NONE, api_group),
+	ROW(PUT, "settings/{group}", SYSTEM_ADMIN, ROLE, 200, WEB_VERSIONED, web_settings_put,
+		"Change settings: all are checked, then stored in one step", NONE, api_values, api_changes),
+	ROW(DELETE, "settings/{group}/{field}", SYSTEM_ADMIN, ROLE, 200, WEB_VERSIONED, web_settings_unset,
+		"Back to the default", NONE, NONE, api_changes),
+	ROW(GET, "status", SYSTEM_ADMIN, ROLE, 200, 0, web_status,
+		"Processes, queue, store and warnings", NONE, NONE, NONE),
+	ROW(GET, "queue", SYSTEM_ADMIN, ROLE, 200, 0, web_queue_list,
+		"A page of the messages in the queue", api_filters_and_after, NONE, NONE),
+	ROW(GET, "queue/summary", SYSTEM_ADMIN, ROLE, 200, 0, web_queue_summary,
+		"The destinations that messages wait for", api_filters, NONE, NONE),
+	ROW(GET, "queue/{id}", SYSTEM_ADMIN, ROLE, 200, 0, web_queue_show,
+		"A message with its trace", NONE, NONE, NONE),
+	ROW(POST, "queue/{id}/{order}", SYSTEM_ADMIN, ROLE, 200, 0, web_queue_order,
+		"An order to a message", NONE, NONE, NONE),
+	ROW(GET, "live", SYSTEM_ADMIN, ROLE, 200, 0, web_live,
+		"What happens, as it happens: a stream of server-sent events", api_live, NONE, NONE),
+	{.pattern = NULL},
+};
