@@ -42,7 +42,9 @@ struct record {
 			int64_t created_ms;
 			bool has_quota;
 			uint64_t quota_bytes;
-			const char *display_name, *password, *scram_sha256, *roles;
+			const char *display_name, *password, *scram_sha256, *roles, *totp, *totp_recovery;
+			struct directory_credential *credentials; /* owner of the array */
+			unsigned credential_count;
 		} user;
 		struct {
 			struct str *targets; /* owner of the array */
