@@ -217,8 +217,12 @@ viewer_take_user(struct live_viewer *v, const struct directory_user *user)
 	char mark[WEB_TOKEN_MAX];
 
 	v->checking = false;
-	if (user == NULL || !web_read_user(user, &who, mark) || who.role < WEB_SYSTEM_ADMIN ||
-	    (v->mark[0] != '\0' && strcmp(v->mark, mark) != 0)) {
+	if (user == NULL || !web_read_user(user, &who) || who.role < WEB_SYSTEM_ADMIN) {
+		viewer_end(v, "session");
+		return;
+	}
+	admin_session_mark(user, mark);
+	if (v->mark[0] != '\0' && strcmp(v->mark, mark) != 0) {
 		viewer_end(v, "session");
 		return;
 	}
@@ -420,7 +424,7 @@ viewer_enter(struct live_viewer *v)
 	v->w->state = v;
 	v->budget = VIEWER_EVENTS_A_SECOND;
 	if (v->w->who.by_cookie)
-		v->session = web_session_key(http_arena(r), str_c(v->w->who.session));
+		v->session = admin_session_key(http_arena(r), str_c(v->w->who.session));
 	http_park(r, INT64_MAX);
 	live_watch(l, v->topics);
 	if (v->topics[LIVE_EVENTS]) {
