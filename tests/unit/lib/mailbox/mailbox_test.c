@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/lib/mailbox/hot_pack.h"
 #include "tests/unit/lib/mailbox/mailbox_fixture.h"
 
 static void
@@ -48,9 +49,9 @@ test_records(void **state)
 	char packed[MAILBOX_COLD_BYTES], again[MAILBOX_COLD_BYTES];
 
 	(void)state;
-	mailbox_hot_pack(&hot, packed);
+	hot_pack(&hot, packed);
 	mailbox_hot_unpack(packed, &hot2);
-	mailbox_hot_pack(&hot2, again);
+	hot_pack(&hot2, again);
 	assert_memory_equal(packed, again, MAILBOX_HOT_BYTES);
 	assert_true(hot2.uid == hot.uid && hot2.flags == hot.flags && hot2.size == hot.size &&
 		    hot2.modseq == hot.modseq);
