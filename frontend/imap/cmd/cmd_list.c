@@ -229,8 +229,8 @@ list_print_child_info(const struct listing *w, struct buf *out)
 {
 	bool subscribed = (w->options & SELECT_SUBSCRIBED) != 0, special = (w->options & SELECT_SPECIAL_USE) != 0;
 
-	buf_printf(out, " (\"CHILDINFO\" (%s%s%s))", subscribed ? "\"SUBSCRIBED\"" : "", subscribed && special ? " " : "",
-		   special ? "\"SPECIAL-USE\"" : "");
+	buf_printf(out, " (\"CHILDINFO\" (%s%s%s))", subscribed ? "\"SUBSCRIBED\"" : "",
+		   subscribed && special ? " " : "", special ? "\"SPECIAL-USE\"" : "");
 }
 
 static void

@@ -16,7 +16,7 @@ further_references(uint64_t offset)
 	char text[100];
 
 	snprintf(text, sizeof(text), "HGET blobrefs:{%016x} %llu", PACK, (unsigned long long)offset);
-	return command(text);
+	return command(text) < 0 ? 0 : got.number;
 }
 
 static void

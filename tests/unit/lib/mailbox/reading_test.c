@@ -103,7 +103,8 @@ change_something(void)
 	c->modseq = (uint64_t)command("HGET mail:{a@b.test}:f:7 modseq");
 	if (forgets) {
 		command("DEL mail:{a@b.test}:f:7:gone");
-		redis_callf(redis, on_reply, NULL, "HSET mail:{a@b.test}:f:7 since %llu", (unsigned long long)c->modseq);
+		redis_callf(redis, on_reply, NULL, "HSET mail:{a@b.test}:f:7 since %llu",
+			    (unsigned long long)c->modseq);
 		assert_int_equal(finish(), ERR_NONE);
 	}
 }
@@ -142,10 +143,9 @@ check_state(uint64_t since)
 		const struct change *c = &done[i];
 		expected[c->uid].exists = c->what != EXPUNGED;
 		expected[c->uid].flagged |= c->what == FLAGGED;
-		expected[c->uid].modseq = c->what == FLAGGED && expected[c->uid].flagged &&
-							  expected[c->uid].modseq != 0 ?
-						  expected[c->uid].modseq :
-						  c->modseq;
+		expected[c->uid].modseq = c->what == FLAGGED && expected[c->uid].flagged && expected[c->uid].modseq != 0
+						  ? expected[c->uid].modseq
+						  : c->modseq;
 		next += c->what == APPENDED;
 	}
 	assert_int_equal(was_read.uid_next, next);
