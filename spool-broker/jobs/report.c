@@ -58,11 +58,17 @@ report_look(struct broker *b, struct message *m)
 	CHECK(m->work != NULL);
 	if ((m->flags & MESSAGE_NULL_SENDER) != 0 || parts_have_report(m))
 		return;
-	if (report_concerns_any(m, STAGEPOST__JOB__REPORT__FAILURE))
+	/* All recipients are looked at only if one of them ended in a way that may concern a report. */
+	if (m->work->report_due && report_concerns_any(m, STAGEPOST__JOB__REPORT__FAILURE)) {
 		part_make_report(b, m, STAGEPOST__JOB__REPORT__FAILURE);
-	else if (report_concerns_any(m, STAGEPOST__JOB__REPORT__SUCCESS))
+		return;
+	}
+	if (m->work->report_due && report_concerns_any(m, STAGEPOST__JOB__REPORT__SUCCESS)) {
 		part_make_report(b, m, STAGEPOST__JOB__REPORT__SUCCESS);
-	else if (report_is_late(b, m)) {
+		return;
+	}
+	m->work->report_due = false;
+	if (report_is_late(b, m)) {
 		m->flags |= MESSAGE_DELAY_TOLD;
 		if (report_concerns_any(m, STAGEPOST__JOB__REPORT__DELAY))
 			part_make_report(b, m, STAGEPOST__JOB__REPORT__DELAY);

@@ -304,6 +304,21 @@ message_settle(struct broker *b, struct message *m)
 	message_give_back(b, m);
 }
 
+/* Parts that waited for the save are tried from now on. */
+static void
+message_place_saved(struct broker *b, struct message *m)
+{
+	if ((m->flags & MESSAGE_PARTS_UNSAVED) == 0)
+		return;
+	m->flags &= (uint16_t)~MESSAGE_PARTS_UNSAVED;
+	for (struct part *p = m->parts; p != NULL; p = p->next)
+		if (p->unsaved) {
+			p->unsaved = false;
+			if (p->state != PART_ACTIVE)
+				part_place(b, p, p->retry.time_ms);
+		}
+}
+
 void
 message_on_saved(struct shard *s, struct str id)
 {
@@ -323,12 +338,7 @@ message_on_saved(struct shard *s, struct str id)
 		message_save(b, m);
 		return;
 	}
-	for (struct part *p = m->parts; p != NULL; p = p->next)
-		if (p->unsaved) {
-			p->unsaved = false;
-			if (p->state != PART_ACTIVE)
-				part_place(b, p, p->retry.time_ms);
-		}
+	message_place_saved(b, m);
 	message_give_back(b, m);
 }
 

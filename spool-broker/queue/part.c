@@ -2,6 +2,7 @@
 #include "spool-broker/queue/part.h"
 
 #include <string.h>
+#include <utlist.h>
 
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
@@ -66,8 +67,7 @@ part_get(struct broker *b, struct message *m, Stagepost__JobKind kind, struct st
 		mem_free(p);
 		return found;
 	}
-	p->next = m->parts;
-	m->parts = p;
+	DL_PREPEND(m->parts, p);
 	p->recheck = (m->flags & MESSAGE_TAKEN_OVER) != 0;
 	p->retry.time_ms = INT64_MAX;
 	return p;
@@ -82,6 +82,8 @@ part_serve_recipient(struct broker *b, struct part *p, unsigned index, bool unsa
 	int64_t time_ms = (int64_t)status->next_try_ms;
 
 	p->unsaved |= unsaved;
+	if (unsaved)
+		p->message->flags |= MESSAGE_PARTS_UNSAVED;
 	if (p->state == PART_ACTIVE)
 		return; /* its end will pick up the recipient */
 	if (time_ms < (int64_t)w->envelope->hold_until_ms)
@@ -159,13 +161,10 @@ part_free(struct broker *b, struct part *p)
 {
 	struct schedule *s;
 	const struct schedule_ops *ops = part_schedule(b, p, &s);
-	struct part **link = &p->message->parts;
 
 	CHECKF(p->job == NULL, "%s", p->message->id);
 	ops->dismiss(s, p);
-	while (*link != p)
-		link = &(*link)->next;
-	*link = p->next;
+	DL_DELETE(p->message->parts, p);
 	if (p->kind == STAGEPOST__JOB_KIND__REPORT)
 		p->message->flags &= (uint16_t)~MESSAGE_REPORTING;
 	mem_free(p);

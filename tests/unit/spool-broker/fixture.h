@@ -70,6 +70,7 @@ turn(int ms)
 	} while (0)
 
 /* ---- Fake workers ---- */
+static bool old_workers;		/* of an earlier release */
 static Stagepost__SpamVerdict *verdict; /* that ends the jobs; mostly NULL */
 static bool in_doubt;			/* a mailbox did not answer them */
 
@@ -208,6 +209,7 @@ say_hello(struct fake_worker *w, struct bus_peer *p)
 	hello.worker = w->name;
 	hello.slots = list;
 	hello.n_slots = 5;
+	hello.takes_own = !old_workers;
 	frame.body_case = STAGEPOST__FRAME__BODY_WORKER_HELLO;
 	frame.worker_hello = &hello;
 	bus_send(w->bus, p, &frame, NULL);
