@@ -40,8 +40,10 @@ const struct ctl_command ctl_commands[] = {
 	{"user list", "[DOMAIN]", "List the accounts.", command_user_list},
 	{"user show", "ADDRESS", "Show an account with its fields and its size.", command_user_show},
 	{"user set", "ADDRESS FIELD=VALUE...",
-	 "Fields: quota (a size, such as 2G; 0: no limit; empty: the default), enabled (on, off), roles, book (on, off: "
-	 "shown in the address book of the domain), and text of up to 200 bytes:" DIRECTORY_PERSON_FIELDS(COMMANDS_FIELD) ".",
+	 "Fields: quota (a size, such as 2G; 0: no limit; empty: the default), enabled (on, off), roles, book (on, "
+	 "off: "
+	 "shown in the address book of the domain), and text of up to 200 bytes:" DIRECTORY_PERSON_FIELDS(
+		 COMMANDS_FIELD) ".",
 	 command_user_set},
 	{"user delete", "ADDRESS", "Delete an account with its mail.", command_user_delete},
 	{"user passwd", "ADDRESS [--password P | --password-stdin]",
@@ -50,6 +52,10 @@ const struct ctl_command ctl_commands[] = {
 	 command_alias_add},
 	{"alias list", "[DOMAIN]", "List the aliases.", command_alias_list},
 	{"alias delete", "ADDRESS [TARGET...]", "Delete an alias, or remove targets from it.", command_alias_delete},
+	{"book rebuild", "DOMAIN | --all",
+	 "Compare the address book of a domain with its accounts and aliases, and mend what differs. Workers do this "
+	 "regularly; nothing stands still meanwhile.",
+	 command_book_rebuild},
 	{"settings list", "[GROUP]", "List all settings with their values in force.", command_settings_list},
 	{"settings describe", "GROUP.FIELD", "Show what a setting means and which values it allows.",
 	 command_settings_describe},

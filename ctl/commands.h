@@ -25,6 +25,7 @@ CTL_COMMAND(user_passwd);
 CTL_COMMAND(alias_add);
 CTL_COMMAND(alias_list);
 CTL_COMMAND(alias_delete);
+CTL_COMMAND(book_rebuild);
 CTL_COMMAND(settings_list);
 CTL_COMMAND(settings_describe);
 CTL_COMMAND(settings_get);
