@@ -22,6 +22,8 @@ CTL_COMMAND(user_show);
 CTL_COMMAND(user_set);
 CTL_COMMAND(user_delete);
 CTL_COMMAND(user_passwd);
+CTL_COMMAND(user_import);
+CTL_COMMAND(user_export);
 CTL_COMMAND(alias_add);
 CTL_COMMAND(alias_list);
 CTL_COMMAND(alias_delete);
