@@ -140,6 +140,7 @@ struct directory_user {
 	const char *password;	  /* "$argon2id$..."; empty: no login by password */
 	const char *scram_sha256; /* "SCRAM-SHA-256$iter:salt$stored:server"; may be empty */
 	const char *roles;	  /* words separated by a space: domain_admin, system_admin */
+	bool is_disabled_itself;  /* not only by its domain */
 	bool is_in_book;	  /* shown in the address book of its domain */
 	struct str person;	  /* private */
 };
@@ -195,6 +196,13 @@ void directory_user_add(struct directory *d, struct str address, struct str pass
 			const struct directory_field *fields, unsigned count, directory_on_done *cb, void *arg);
 void directory_user_set(struct directory *d, struct str address, const struct directory_field *fields, unsigned count,
 			directory_on_done *cb, void *arg);
+/* Adds the account, or changes it if it exists. password NULL: the verifiers stay as they are, or
+ * a new account has none. */
+void directory_user_put(struct directory *d, struct str address, const struct str *password,
+			const struct str *scram_sha256, const struct directory_field *fields, unsigned count,
+			directory_on_done *cb, void *arg);
+/* Would directory_user_set() accept the field? */
+int directory_check_user_field(const struct directory_field *field, struct err *err);
 void directory_user_passwd(struct directory *d, struct str address, struct str password, struct str scram_sha256,
 			   directory_on_done *cb, void *arg);
 /* The caller must delete the mailbox. */

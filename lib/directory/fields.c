@@ -117,15 +117,35 @@ no_such_field(const struct field_rule *rules, struct str name, struct err *err)
 	return -1;
 }
 
+static const struct field_rule *
+fields_find_rule(const struct field_rule *rules, struct str name)
+{
+	while (rules->name != NULL && !str_eq(str_c(rules->name), name))
+		rules++;
+	return rules->name != NULL ? rules : NULL;
+}
+
+int
+directory_check_user_field(const struct directory_field *field, struct err *err)
+{
+	const struct field_rule *rule = fields_find_rule(directory_user_fields, field->name);
+	struct buf value = BUF_EMPTY;
+	int rc;
+
+	if (rule == NULL)
+		return no_such_field(directory_user_fields, field->name, err);
+	rc = rule->normalise(field->value, &value, err);
+	buf_fini(&value);
+	return rc;
+}
+
 int
 order_add_fields(struct order *o, const struct field_rule *rules, const struct directory_field *fields, unsigned count,
 		 struct err *err)
 {
 	for (unsigned i = 0; i < count; i++) {
-		const struct field_rule *rule = rules;
-		while (rule->name != NULL && !str_eq(str_c(rule->name), fields[i].name))
-			rule++;
-		if (rule->name == NULL)
+		const struct field_rule *rule = fields_find_rule(rules, fields[i].name);
+		if (rule == NULL)
 			return no_such_field(rules, fields[i].name, err);
 		if (rule->normalise == NULL)
 			return err_set(err, ERR_INVALID, "%s cannot be set yet: an admin must be a user of the domain",

@@ -1,13 +1,13 @@
 -- Creates or changes the record of a user.
 -- KEYS: user:{a}, alias:{a}.
--- ARGV: "add" or "set", the address, now (ms), field, value, ... (an empty value
--- removes the field)
+-- ARGV: "add", "set" or "put" (either), the address, now (ms), field, value, ... (an empty
+-- value removes the field)
 local exists = redis.call('EXISTS', KEYS[1]) == 1
 if ARGV[1] == 'set' and not exists then
 	return redis.error_reply('NOTFOUND there is no user ' .. ARGV[2])
 elseif ARGV[1] == 'add' and exists then
 	return redis.error_reply('EXISTS the user ' .. ARGV[2] .. ' exists already')
-elseif ARGV[1] == 'add' and redis.call('EXISTS', KEYS[2]) == 1 then
+elseif not exists and redis.call('EXISTS', KEYS[2]) == 1 then
 	return redis.error_reply('DENIED ' .. ARGV[2] .. ' is an alias')
 end
 if not exists then

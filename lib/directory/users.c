@@ -4,14 +4,14 @@
 #include "lib/base/clock.h"
 #include "lib/directory/private.h"
 
-REDIS_SCRIPT(directory_user_put, "lib/directory/user_put.lua");
+REDIS_SCRIPT(directory_user_put_script, "lib/directory/user_put.lua");
 
 static void
 put_user(struct order *o, redis_on_reply *cb, const char *verb)
 {
 	const struct str args[] = {str_c(verb), str_c(o->name),
 				   str_c(arena_printf(&o->arena, "%" PRId64, clock_unix_ms()))};
-	order_eval_address(o, cb, &directory_user_put, RECORD_USER, 3, args);
+	order_eval_address(o, cb, &directory_user_put_script, RECORD_USER, 3, args);
 }
 
 /* The role that the fields set: "" if they do not mention it. */
@@ -105,6 +105,40 @@ directory_user_add(struct directory *d, struct str address, struct str password,
 		return;
 	take_verifiers(o, password, scram_sha256);
 	order_add_member(o, on_user_indexed, "");
+}
+
+/* ---- Adding or changing, whichever it takes: in the steps of adding ---- */
+static void
+on_user_put(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	(void)reply;
+	if (err == NULL)
+		order_confirm(o, o->role);
+	else
+		on_user_added(o, NULL, err);
+}
+
+static void
+on_user_put_indexed(void *arg, const redisReply *reply, const struct err *err)
+{
+	(void)reply;
+	if (err != NULL)
+		order_end(arg, err);
+	else
+		put_user(arg, on_user_put, "put");
+}
+
+void
+directory_user_put(struct directory *d, struct str address, const struct str *password, const struct str *scram_sha256,
+		   const struct directory_field *fields, unsigned count, directory_on_done *cb, void *arg)
+{
+	struct order *o = user_order(d, address, cb, arg);
+	if (o == NULL || !take_fields(o, fields, count))
+		return;
+	if (password != NULL)
+		take_verifiers(o, *password, scram_sha256 != NULL ? *scram_sha256 : STR_NONE);
+	order_add_member(o, on_user_put_indexed, "");
 }
 
 /* ---- Changing ---- */

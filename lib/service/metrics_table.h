@@ -75,6 +75,8 @@
 	M(TLS_REPORTS, "tls_reports_total", counter, "", "TLS reports handed over as mail, or posted") \
 	M(SWEEPS_DONE, "sweeps_total", counter, "result=\"done\"", "Sweeps of this process, except abandoned ones") \
 	M(SWEEPS_FAILED, "sweeps_total", counter, "result=\"failed\"", "Sweeps of this process, except abandoned ones") \
+	M(BOOK_COMPARISONS, "book_comparisons_total", counter, "", "Comparisons of address books with the accounts and aliases of their domain") \
+	M(BOOK_MENDED, "book_mended_entries_total", counter, "", "Entries of address books that a comparison put right") \
 	M(SWEEP_RUNNING, "sweep_running", gauge, "", "1: this process sweeps")                     \
 	M(SWEEP_LAST_END, "sweep_last_end_timestamp_seconds", gauge, "", "Unix time at which the last sweep of this process was done; 0: there was none") \
 	M(SWEEP_EXAMINED, "sweep_examined_bodies_total", counter, "", "Bodies examined by sweeps") \

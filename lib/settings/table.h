@@ -289,6 +289,8 @@
 	S(mailbox, default_quota, SIZE, "0", "", 0, INT64_MAX, SCOPE_DOMAIN, "quota of accounts that have none of their own, in bytes; 0: no limit") \
 	S(mailbox, when_full, ENUM, "later", "later|refuse|report", 0, 2, SCOPE_DOMAIN, \
 	  "answer to RCPT for a mailbox without room, by the recipient's domain: later (452), refuse (552), or report: accept, and send a report; except with report, a message larger than the whole quota is refused with 552") \
+	S(mailbox, book_interval, DURATION, "1", "h", SEC_MS, 30 * DAY_MS, SCOPE_GLOBAL, \
+	  "a domain's address book is compared with its accounts and aliases this long after the last time") \
 	S(mailbox, tombstone_retention, DURATION, "30", "d", HOUR_MS, 3650 * DAY_MS, SCOPE_GLOBAL, \
 	  "how long the change log keeps expunged messages")
 
