@@ -1,6 +1,7 @@
 /* What all requests of the API share. */
 #include "frontend/web/private.h"
 #include "lib/base/mem.h"
+#include "lib/dns/dns.h"
 
 struct web *
 web_new(struct frontend *f)
@@ -17,6 +18,7 @@ web_new(struct frontend *f)
 		.settings = s->settings,
 		.mailboxes = f->mailboxes,
 		.dkim = f->dkim_keys,
+		.hostname = s->hostname,
 		.redis_url = s->redis_url,
 		.blobs_url = s->blobs_url,
 	};
@@ -28,7 +30,9 @@ web_free(struct web **web)
 {
 	if (*web == NULL)
 		return;
+	web_removals_fini(*web);
 	admin_brokers_free(&(*web)->brokers);
+	dns_free(&(*web)->dns);
 	mem_free(*web);
 	*web = NULL;
 }
