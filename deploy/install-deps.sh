@@ -9,7 +9,7 @@ build="build-essential pkg-config libevent-dev libssl-dev libzmq3-dev libprotobu
 	libcjson-dev libexpat1-dev libldap-dev uthash-dev redis-server"
 test="libcmocka-dev clang libclang-rt-14-dev python3-pytest python3-pytest-xdist python3-redis python3-dnspython python3-cryptography python3-dkim python3-yaml
 	swaks msmtp fetchmail mpop curl openssl redis-tools isync offlineimap3 neomutt getmail6 nodejs npm prometheus dns-root-data nsd ldnsutils spamassassin spamd rspamd chromium chromium-driver python3-selenium
-	slapd ldap-utils python3-ldap3"
+	slapd ldap-utils python3-ldap3 python3-jsonschema"
 lint="clang-format clang-tidy"
 bench="postfix dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd slapd openssl python3-redis"
 
