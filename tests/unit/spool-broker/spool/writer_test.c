@@ -23,6 +23,30 @@ test_resend_while_written(void **state)
 	assert_int_equal(given_count, 1);
 }
 
+/* The end of a message that was filed waits for the next write of its shard: both cost one sync. */
+static void
+test_finish_joins_the_next_write(void **state)
+{
+	struct handed first = {.id = ""}, second = {.id = ""};
+	int64_t begun_ms;
+
+	(void)state;
+	spool_id_new(1, first.id);
+	spool_id_new(1, second.id);
+	hand_over(&first, "a@sender.test", "bob@here");
+	wait_until(given_count == 1, 5000);
+	begun_ms = clock_monotonic_ms();
+	deliver(&given[0]);
+	turn(80);
+	if (clock_monotonic_ms() - begun_ms < 200) /* else the machine is too busy to tell */
+		assert_false(is_finished(first.id));
+	hand_over(&second, "a@sender.test", "bob@here");
+	assert_true(is_finished(first.id));
+	wait_until(given_count == 2, 5000);
+	deliver(&given[1]);
+	wait_until(is_finished(second.id), 5000);
+}
+
 static unsigned
 count_ended(const struct handed *h, unsigned count, enum err_code code)
 {
@@ -88,6 +112,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BROKER_TEST(test_resend_while_written),
+		BROKER_TEST(test_finish_joins_the_next_write),
 		BROKER_TEST(test_slow_store_is_not_given_more),
 		BROKER_TEST(test_many),
 	};
