@@ -244,6 +244,19 @@ message_pack_trace(const struct work *w, struct buf *out)
 	bus_message_pack(&trace.base, out);
 }
 
+/* How long the finish may wait for other writes of its shard. Should it be lost meanwhile, the
+ * message is tried again: mailboxes refuse it then, but a remote server gets it twice. */
+enum { FINISH_WAIT_MS = 40, FINISH_WAIT_LOCAL_MS = 250 };
+
+static int64_t
+message_finish_wait(const struct work *w)
+{
+	for (unsigned i = 0; i < work_recipient_count(w); i++)
+		if (!work_recipient(w, i)->local)
+			return FINISH_WAIT_MS;
+	return FINISH_WAIT_LOCAL_MS;
+}
+
 static void
 message_finish(struct broker *b, struct message *m)
 {
@@ -253,7 +266,7 @@ message_finish(struct broker *b, struct message *m)
 	message_pack_trace(m->work, &trace);
 	events_add_new(b, m, &events);
 	writer_finish(m->shard, str_c(m->id), buf_str(&trace), buf_str(&events),
-		      settings_spool(broker_settings(b), STR_NONE)->trace_retention);
+		      settings_spool(broker_settings(b), STR_NONE)->trace_retention, message_finish_wait(m->work));
 	buf_fini(&trace);
 	buf_fini(&events);
 	broker_wake(b);

@@ -54,7 +54,7 @@ enum part_state {
 
 struct part {
 	struct message *message;	      /* borrowed: it owns the part */
-	struct part *prev, *next;	      /* in the message's list, which owns it */
+	struct part *next;		      /* owner: of the message's parts */
 	struct lane *lane;		      /* borrowed; it lives as long as a part refers to it */
 	struct part *queue_prev, *queue_next; /* in the lane */
 	struct job *job;		      /* borrowed; while ACTIVE */

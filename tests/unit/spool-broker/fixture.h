@@ -337,7 +337,7 @@ fill_envelope(struct arena *arena, Stagepost__Envelope *e, const char *id, const
 }
 
 static inline void
-start_hand_over(struct handed *h, const char *from, const char *recipients)
+start_hand_over_for(struct handed *h, const char *from, const char *recipients, int64_t timeout_ms)
 {
 	struct arena arena;
 	Stagepost__Envelope e;
@@ -353,9 +353,15 @@ start_hand_over(struct handed *h, const char *from, const char *recipients)
 	for (size_t i = 0; i < e.n_recipients; i++)
 		e.recipients[i]->notify = h->notify;
 	h->done = false;
-	bus_hand_over(frontend, &e, 10000, on_handed, h);
+	bus_hand_over(frontend, &e, timeout_ms, on_handed, h);
 	assert_false(h->done);
 	arena_fini(&arena);
+}
+
+static inline void
+start_hand_over(struct handed *h, const char *from, const char *recipients)
+{
+	start_hand_over_for(h, from, recipients, 10000);
 }
 
 static inline void
