@@ -10,6 +10,7 @@ each, and the wait that 99 % do not exceed, in ms. The first row is without a
 job: what the machine and its disk do by themselves."""
 
 import multiprocessing
+import socket
 import subprocess
 import sys
 import time
@@ -53,7 +54,7 @@ class Other:
 
     def end(self):
         """{"APPEND": [ms], "STORE": [ms]}: how long each waited that began since begin()."""
-        of, part = {"APPEND": [], "STORE": []}, self.parts.value
+        of, part = {"APPEND": [], "STORE": [], "PING": []}, self.parts.value
         self.parts.value += 1
         while (got := self.waits.get())[0] <= part:
             if got[0] == part:
@@ -65,11 +66,26 @@ class Other:
         self.process.join()
 
 
+class Pinger(Other):
+    """How long Redis does not answer."""
+
+    def run(self, _, port):
+        with socket.create_connection(("127.0.0.1", port)) as s:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.waits.put(None)
+            while True:
+                part, start = self.parts.value, time.monotonic()
+                s.sendall(b"PING\r\n")
+                s.recv(100)
+                self.waits.put((part, "PING", (time.monotonic() - start) * 1000))
+                time.sleep(0.001)
+
+
 class Measurement:
     def __init__(self, others):
         self.others = others
-        print(f"  {'':34} {'took':>9} {'same frontend':>27} {'another frontend':>27}")
-        print(f"  {'':34} {'':>9} {'APPEND':>14} {'STORE':>12} {'APPEND':>14} {'STORE':>12}")
+        print(f"  {'':34} {'took':>9} {'same frontend':>27} {'another frontend':>27} {'Redis':>12}")
+        print(f"  {'':34} {'':>9} {'APPEND':>14} {'STORE':>12} {'APPEND':>14} {'STORE':>12} {'PING':>12}")
 
     def during(self, name, job):
         for other in self.others:
@@ -80,8 +96,10 @@ class Measurement:
         cells = []
         for other in self.others:
             waits = other.end()
-            for kind, width in (("APPEND", 14), ("STORE", 12)):
-                all = sorted(waits[kind]) or [0.0]
+            for kind, width in (("APPEND", 14), ("STORE", 12), ("PING", 12)):
+                all = sorted(waits[kind])
+                if not all:
+                    continue
                 cells.append(f"{all[-1]:.0f} / {all[int(len(all) * 0.99)]:.0f}".rjust(width))
         print(f"  {name:34} {took:7.2f} s {' '.join(cells)}", flush=True)
 
@@ -114,6 +132,7 @@ def main():
         imap.ok("SELECT INBOX")
         make_accounts(cluster, "gone.test")
         others = [Other(cluster.add_user(f"other{n}@example.test"), cluster.port("imap", n)) for n in range(2)]
+        others.append(Pinger(None, cluster.port("redis")))
         print(f"a mailbox of {count:,} messages; longest wait / 99 %, in ms")
         m = Measurement(others)
         m.during("nothing", lambda: time.sleep(QUIET_S))
