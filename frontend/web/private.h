@@ -126,5 +126,6 @@ void web_queue_list(struct web_request *w);
 void web_queue_show(struct web_request *w);
 void web_queue_order(struct web_request *w);
 void web_live(struct web_request *w);
+void web_history(struct web_request *w);
 
 #endif
