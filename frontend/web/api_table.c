@@ -119,6 +119,7 @@ static const struct web_member api_live[] = {
 	M("event", TEXT, 0, "only events of this kind: accepted, delivered, ..."),
 	M("text", TEXT, 0, "only events whose JSON contains this text"),
 	M("since", COUNT, 0, "begin with the events of so many seconds ago, at most a day"),
+	M("after", TEXT, 0, "go on behind the event of this id, as Last-Event-ID does"),
 	END,
 };
 

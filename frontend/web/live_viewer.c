@@ -379,7 +379,7 @@ viewer_begins_at(const struct live_viewer *v, struct spool_place *out)
 	struct str text = http_field(v->w->r, STR("Last-Event-ID"));
 	uint64_t since_s;
 
-	if (text.len != 0)
+	if (text.len != 0 || http_parameter(v->w->r, STR("after"), &text))
 		return spool_place_parse(text, out);
 	if (!http_parameter(v->w->r, STR("since"), &text) || !str_to_u64(text, &since_s))
 		return false;
