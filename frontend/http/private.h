@@ -59,6 +59,7 @@ struct http_request {
 	bool begun;			/* the handler has been called */
 	struct ip client;
 	bool secure;
+	bool forwarded; /* a balancer says who the client is */
 	struct auth_request *login;
 	struct auth_identity *account;
 	void *state;
