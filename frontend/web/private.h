@@ -57,8 +57,6 @@ struct web_request {
 	void (*on_identity)(struct web_request *w);
 	const char *allow; /* with 405: the methods that the endpoint has */
 	void *state;	   /* the handler's, in the arena */
-	/* Of a request that stays open (http_park()): what it is told from then on; NULL: none. */
-	const struct http_handler *stays;
 };
 
 /* ---- web.c ---- */
