@@ -192,11 +192,13 @@ api_on_identity(struct web_request *w)
 	enum web_role role = w->endpoint->role;
 
 	if (role != WEB_ANYBODY && w->who.role == WEB_ANYBODY) {
-		web_refuse(w, 401, "log in first");
+		web_refuse(w, 401, w->challenge != NULL ? "the token is not valid" : "log in first");
 	} else if (!api_take_names(w)) {
 		return; /* refused */
 	} else if (w->who.role < role || !api_reaches(w)) {
 		web_refuse(w, 403, "this account may not do that");
+	} else if (w->who.token[0] != '\0' && (w->endpoint->flags & WEB_NOT_BY_TOKEN) != 0) {
+		web_refuse(w, 403, "this cannot be done with a token: log in with the password");
 	} else if (api_is_meant(w)) {
 		if (w->endpoint->body != NULL)
 			http_want_body(w->r);

@@ -13,6 +13,8 @@ static const struct {
 	{"field", "a setting of the group"},
 	{"id", "the id of a message in the queue"},
 	{"order", "retry, hold, release or delete"},
+	{"session", "the id of a session"},
+	{"credential", "the id or the name"},
 };
 
 const char *
@@ -54,6 +56,78 @@ static const struct web_member api_me[] = {
 	M("address", TEXT, WEB_REQUIRED, "the account"),
 	M_WORDS("role", WEB_REQUIRED, "what it may do", "user|domain_admin|system_admin"),
 	M("token", TEXT, 0, "what X-Stagepost-Token must say in changes by this session"),
+	END,
+};
+
+static const struct web_member api_account[] = {
+	M("address", TEXT, WEB_REQUIRED, "the account"),
+	M_WORDS("role", WEB_REQUIRED, "what it may do", "user|domain_admin|system_admin"),
+	M("display_name", TEXT, WEB_REQUIRED, "its name"),
+	M("quota", COUNT, WEB_REQUIRED, "bytes that it may have; 0: no limit"),
+	M("used_bytes", COUNT, WEB_REQUIRED, "bytes that it has"),
+	M("messages", COUNT, WEB_REQUIRED, "its messages"),
+	END,
+};
+
+static const struct web_member api_password[] = {
+	M("old", TEXT, WEB_REQUIRED | WEB_SECRET, "the password until now"),
+	M("new", TEXT, WEB_REQUIRED | WEB_SECRET, "the password from now on"),
+	END,
+};
+
+static const struct web_member api_session[] = {
+	M("id", TEXT, WEB_REQUIRED, "its id"),
+	M("created_ms", COUNT, WEB_REQUIRED, "when it began"),
+	M("last_used_ms", COUNT, WEB_REQUIRED, "when it was last used"),
+	M("from", TEXT, WEB_REQUIRED, "the IP address of the login"),
+	M("agent", TEXT, WEB_REQUIRED, "what the browser calls itself"),
+	M("current", BOOL, WEB_REQUIRED, "whether it is the one that asks"),
+	END,
+};
+
+static const struct web_member api_sessions[] = {
+	M_OF("sessions", OBJECTS, WEB_REQUIRED, "the account's sessions, oldest first", api_session),
+	END,
+};
+
+static const struct web_member api_new_app_password[] = {
+	M("name", TEXT, WEB_REQUIRED, "what it is for; no two have the same"),
+	M("expires_ms", COUNT, 0, "when it ends; else never"),
+	END,
+};
+
+static const struct web_member api_new_token[] = {
+	M("name", TEXT, WEB_REQUIRED, "what it is for; no two have the same"),
+	M_WORDS("role", 0, "what it may do, at most what its account may; else user", "user|domain_admin|system_admin"),
+	M("expires_ms", COUNT, 0, "when it ends; else never"),
+	END,
+};
+
+/* clang-format off */
+#define CREDENTIAL \
+	M("id", TEXT, WEB_REQUIRED, "its id"), \
+	M("name", TEXT, WEB_REQUIRED, "its name"), \
+	M("role", TEXT, 0, "of a token: what it may do, at most what its account may"), \
+	M("created_ms", COUNT, WEB_REQUIRED, "when it was made"), \
+	M("expires_ms", COUNT, 0, "when it ends"), \
+	M("last_used_ms", COUNT, 0, "when it was last used; may be a minute old")
+/* clang-format on */
+
+static const struct web_member api_credential[] = {CREDENTIAL, END};
+
+static const struct web_member api_credential_added[] = {
+	CREDENTIAL,
+	M("secret", TEXT, WEB_REQUIRED, "told here and never again"),
+	END,
+};
+
+static const struct web_member api_app_passwords[] = {
+	M_OF("app_passwords", OBJECTS, WEB_REQUIRED, "the account's app passwords", api_credential),
+	END,
+};
+
+static const struct web_member api_tokens[] = {
+	M_OF("tokens", OBJECTS, WEB_REQUIRED, "the account's tokens", api_credential),
 	END,
 };
 
@@ -143,6 +217,28 @@ const struct web_endpoint web_endpoints[] = {
 		"Who am I", NONE, NONE, api_me),
 	ROW(DELETE, "session", USER, OWN, 200, 0, web_logout,
 		"Log out", NONE, NONE, NONE),
+	ROW(GET, "account", USER, OWN, 200, 0, web_account_show,
+		"One's own account", NONE, NONE, api_account),
+	ROW(PUT, "account/password", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_password,
+		"Change one's password: ends all other sessions", NONE, api_password, api_me),
+	ROW(GET, "account/sessions", USER, OWN, 200, 0, web_account_sessions,
+		"One's sessions of the page", NONE, NONE, api_sessions),
+	ROW(DELETE, "account/sessions", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_sessions_end,
+		"End all sessions but the one that asks", NONE, NONE, NONE),
+	ROW(DELETE, "account/sessions/{session}", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_session_end,
+		"End a session", NONE, NONE, NONE),
+	ROW(GET, "account/app-passwords", USER, OWN, 200, 0, web_account_credentials,
+		"One's passwords for mail clients", NONE, NONE, api_app_passwords),
+	ROW(POST, "account/app-passwords", USER, OWN, 201, WEB_NOT_BY_TOKEN, web_account_credential_add,
+		"Make a password for a mail client", NONE, api_new_app_password, api_credential_added),
+	ROW(DELETE, "account/app-passwords/{credential}", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_credential_delete,
+		"Delete it: no server accepts it any more", NONE, NONE, NONE),
+	ROW(GET, "account/tokens", USER, OWN, 200, 0, web_account_credentials,
+		"One's tokens for this API", NONE, NONE, api_tokens),
+	ROW(POST, "account/tokens", USER, OWN, 201, WEB_NOT_BY_TOKEN, web_account_credential_add,
+		"Make a token", NONE, api_new_token, api_credential_added),
+	ROW(DELETE, "account/tokens/{credential}", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_credential_delete,
+		"Delete a token: no server accepts it any more", NONE, NONE, NONE),
 	ROW(GET, "settings", SYSTEM_ADMIN, ROLE, 200, 0, web_settings_list,
 		"All groups of settings", NONE, NONE, api_groups),
 	ROW(GET, "settings/{group}", SYSTEM_ADMIN, ROLE, 200, WEB_VERSIONED, web_settings_get,

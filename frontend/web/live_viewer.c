@@ -33,7 +33,8 @@ struct live_viewer {
 	uint64_t left_out;
 	bool gap_is_told, waits_for_room, checking;
 	char *address;		       /* owner: of the account */
-	char *session;		       /* owner: its key; NULL: it came by Basic login */
+	char *session;		       /* owner: its key; NULL: it did not come with a cookie */
+	char *token;		       /* owner: the id of the token that it came with; NULL: none */
 	char mark[WEB_TOKEN_MAX];      /* of the account's record; empty: not yet known */
 	struct spool_follower *behind; /* owner: until it has caught up with the others */
 	struct spool_place told;       /* not behind: all events up to there */
@@ -215,19 +216,31 @@ viewer_on_session(void *arg, const redisReply *reply, const struct err *err)
 		viewer_end(v, "session");
 }
 
+static bool
+viewer_may_look(struct live_viewer *v, const struct directory_user *user)
+{
+	struct web_identity who = {.role = WEB_ANYBODY};
+	struct credential token;
+	char mark[WEB_TOKEN_MAX];
+
+	if (user == NULL || !web_read_user(user, &who) || who.role < WEB_SYSTEM_ADMIN)
+		return false;
+	if (v->token != NULL)
+		return credential_get(user, CREDENTIAL_TOKEN, v->token, clock_unix_ms(), &token);
+	admin_session_mark(user, mark);
+	if (v->mark[0] == '\0')
+		str_copy(str_c(mark), v->mark, sizeof(v->mark));
+	return strcmp(v->mark, mark) == 0;
+}
+
 static void
 viewer_take_user(struct live_viewer *v, const struct directory_user *user)
 {
-	struct web_identity who = {.role = WEB_ANYBODY};
-	char mark[WEB_TOKEN_MAX];
-
 	v->checking = false;
-	if (user == NULL || !web_read_user(user, &who, mark) || who.role < WEB_SYSTEM_ADMIN ||
-	    (v->mark[0] != '\0' && strcmp(v->mark, mark) != 0)) {
+	if (!viewer_may_look(v, user)) {
 		viewer_end(v, "session");
 		return;
 	}
-	str_copy(str_c(mark), v->mark, sizeof(v->mark));
 	if (v->session == NULL)
 		return;
 	v->checking = true;
@@ -348,6 +361,7 @@ viewer_free(struct op *op)
 	mem_free(v->text);
 	mem_free(v->address);
 	mem_free(v->session);
+	mem_free(v->token);
 	mem_free(v);
 }
 
@@ -441,7 +455,9 @@ viewer_enter(struct live_viewer *v, const struct web_request *w)
 
 	v->address = str_dup(str_c(w->who.address));
 	if (w->who.by_cookie)
-		v->session = str_dup(web_session_key(http_arena(v->r), str_c(w->who.session)));
+		v->session = str_dup(admin_session_key(http_arena(v->r), str_c(w->who.session)));
+	if (w->who.token_id[0] != '\0')
+		v->token = str_dup(str_c(w->who.token_id));
 	v->budget = VIEWER_EVENTS_A_SECOND;
 	viewer_begin_answer(v->r);
 	viewer_say_hello(v);

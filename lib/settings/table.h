@@ -269,7 +269,9 @@
 	S(auth, failure_delay, DURATION, "1", "s", 0, MIN_MS, SCOPE_GLOBAL, \
 	  "delay after a failed login; doubled after each further failure of the same address or account") \
 	S(auth, failure_delay_longest, DURATION, "30", "s", 0, 10 * MIN_MS, SCOPE_GLOBAL, "maximum of failure_delay") \
-	S(auth, failure_window, DURATION, "15", "m", SEC_MS, DAY_MS, SCOPE_GLOBAL, "failures older than this are forgotten")
+	S(auth, failure_window, DURATION, "15", "m", SEC_MS, DAY_MS, SCOPE_GLOBAL, "failures older than this are forgotten") \
+	S(auth, totp_mail_password, BOOL, "off", "", 0, 1, SCOPE_GLOBAL, \
+	  "let mail clients log in with the main password of an account that has a second factor; off: only with app passwords")
 
 #define SETTINGS_MAILBOX(S) \
 	S(mailbox, plus_addressing, BOOL, "on", "", 0, 1, SCOPE_DOMAIN, \

@@ -244,6 +244,25 @@ def test_ends_with_the_session(cluster, admin, how):
         by_login.close()
 
 
+def test_ends_with_the_token(cluster, admin):
+    name = admin.split(":")[0]
+    token = cluster.tool("token", "add", name, "--name", "watcher", "--role", "system_admin").stdout.strip()
+    weak = cluster.tool("token", "add", name, "--name", "weak", "--role", "user").stdout.strip()
+    refused = Stream(cluster, headers=[f"Authorization: Bearer {weak}"])
+    assert refused.status == 403
+    refused.close()
+    stream = Stream(cluster, headers=[f"Authorization: Bearer {token}"]).start()
+    try:
+        wait_for(lambda: stream.of("status"))
+        cluster.tool("token", "delete", name, "weak")
+        time.sleep(3)
+        assert not stream.ended
+        cluster.tool("token", "delete", name, "watcher")
+        wait_for(lambda: stream.of("end") == [{"reason": "session"}], timeout=SETTLE + 5, what="the end")
+    finally:
+        stream.close()
+
+
 def test_longest_time(cluster, admin):
     cluster.settings("http", park_longest="2s")
     stream = Stream(cluster, login=admin).start()

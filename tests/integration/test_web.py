@@ -414,7 +414,8 @@ def test_page_sets_every_tab(cluster, admin, browser):
     assert severe == []
     for name in ("queue", "processes", "events"):
         page.find(f"nav button[data-tab='{name}']").click()
-        wait_for(lambda: page.find("#main h2").text.lower() == name, timeout=15)
+        wait_for(lambda: browser.execute_script("const e = document.querySelector('#main h2'); return e && e.textContent.toLowerCase()") == name,
+                 timeout=15)
     page.find("#logout").click()
     page.find("[name=password]")
 
