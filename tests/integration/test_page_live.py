@@ -70,7 +70,7 @@ def test_queue_and_processes_live(cluster, admin, browser):
     page.find("#messages")
     cluster.deliver("live@sender.example", ["waits@unreachable.invalid"], b"Subject: x\r\n\r\n")
     wait_for(lambda: "live@sender.example" in text(page, "#messages") and "unreachable.invalid" in text(page, "#destinations"), timeout=15)
-    id_ = page.find("#messages button").text
+    id_ = text(page, "#messages button")
     cluster.tool("queue", "delete", id_)
     wait_for(lambda: "live@sender.example" not in text(page, "#messages"), timeout=15, what="it has left")
     page.find("nav button[data-tab='processes']").click()
