@@ -104,7 +104,16 @@ def test_events_live(cluster, admin, browser, address):
     add_events(cluster, 10, EVIL + " other@sender")
     add_events(cluster, 1500, "other@sender")
     wait_for(lambda: "events are not shown" in text(page, "#events"))
-    assert page.browser.title == "Stagepost" and no_faults(browser)
+    assert page.browser.title == "Stagepost" and page.browser.execute_script("return document.documentElement.scrollWidth") <= 400
+    # A message of an event, with its way.
+    page.find("#events-text").clear()
+    page.find("#events-text").send_keys("seen@sender")
+    page.find("#main form button").click()
+    wait_for(lambda: text(page, "#events button"))
+    id_ = text(page, "#events button")
+    page.find("#events button").click()
+    wait_for(lambda: id_ in text(page, "#main h2") and "seen@sender.example" in text(page, "#main pre"))
+    assert no_faults(browser)
 
 
 def test_page_goes_on_after_kill(own_cluster, browser):

@@ -28,7 +28,7 @@ async function order(place, id, verb) {
   openQueue(place);
 }
 
-async function showMessage(place, id) {
+export async function showMessage(place, id) {
   const isCurrent = begin();
   const message = await asked('queue/' + encodeURIComponent(id));
   if (!message || !isCurrent()) return;

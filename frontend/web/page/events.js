@@ -1,16 +1,18 @@
 // What happens to messages, as it happens.
 import { begin, el, show } from './ui.js';
+import { showMessage } from './cluster.js';
 import { watch } from './live.js';
 
 const SHOWN = 300;
 const KINDS = ['accepted', 'checked', 'unchecked', 'delivered', 'deferred', 'postponed', 'bounced', 'expired', 'reported',
   'held', 'released'];
 
-function line(event) {
+function line(place, event) {
   const time = new Date(event.time);
-  return el('tr', {}, el('td', {}, Number.isNaN(time.getTime()) ? '' : time.toLocaleTimeString()), el('td', {}, event.event),
+  return el('tr', {}, el('td', { class: 'short' }, Number.isNaN(time.getTime()) ? '' : time.toLocaleTimeString()),
+    el('td', { class: 'short' }, event.event),
     el('td', {}, event.sender || ''), el('td', {}, event.recipient || ''),
-    el('td', {}, [event.code, event.text].filter(Boolean).join(' ')), el('td', {}, event.id || ''));
+    el('td', {}, [event.code, event.text].filter(Boolean).join(' ')), el('td', { class: 'short' }, event.id ? el('button', { onclick: () => showMessage(place, event.id) }, event.id) : null));
 }
 
 export function openEvents(place, filters = {}) {
@@ -44,7 +46,7 @@ export function openEvents(place, filters = {}) {
     el('div', { class: 'scroll' }, el('table', {}, el('thead', {}, el('tr', {},
       ['Time', 'Event', 'Sender', 'Recipient', 'Answer', 'Message'].map(t => el('th', { scope: 'col' }, t)))), body)));
   watch('events', {
-    event: e => add(line(e)),
+    event: e => add(line(place, e)),
     left_out: m => note(`${m.count} events are not shown: there were too many at once.`),
     gap: () => note('Events are missing here: they were no longer kept.'),
   }, { ...filters, since: '300' });
