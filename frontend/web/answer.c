@@ -20,11 +20,10 @@ answer_send(struct web_request *w, int status, cJSON *result, const char *versio
 	if (version != NULL)
 		http_add_header(r, "ETag", str_c(arena_printf(http_arena(r), "\"%s\"", version)));
 	if (status == 401) /* no browser asks for a password because of it */
-		http_add_header(r, "WWW-Authenticate", STR("Session realm=\"Stagepost\""));
+		http_add_header(r, "WWW-Authenticate",
+				w->challenge != NULL ? str_c(w->challenge) : STR("Session realm=\"Stagepost\""));
 	if (w->allow != NULL)
 		http_add_header(r, "Allow", str_c(w->allow));
-	if (status == 503)
-		http_add_header(r, "Retry-After", STR("5"));
 	http_write(r, str_c(text));
 	cJSON_free(text);
 	cJSON_Delete(result);
@@ -61,6 +60,16 @@ web_refuse(struct web_request *w, int status, const char *format, ...)
 }
 
 void
+web_refuse_fields(struct web_request *w, cJSON *faults)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(o, "error", "nothing is stored: a value is not allowed");
+	cJSON_AddItemToObject(o, "fields", faults);
+	web_answer(w, 422, o);
+}
+
+void
 web_fail(struct web_request *w, const struct err *err)
 {
 	static const int statuses[] = {
@@ -91,13 +100,15 @@ web_audit(struct web_request *w, const char *action, const char *target, const c
 	char from[IP_TEXT_MAX];
 
 	ip_text(http_client(w->r), from);
-	log_info(http_log(w->r), "changed by an administrator", F_C("by", w->who.address), F_C("from", from),
-		 F_C("action", action), F_C("target", target), F_C("detail", detail != NULL ? detail : ""));
-	redis_call_key(w->web->admin.redis, NULL, NULL, "XADD", str_c(redis_key_pattern(KEY_ADMIN_LOG)), 14,
+	log_info(http_log(w->r), "changed by an administrator", F_C("by", w->who.address), F_C("token", w->who.token),
+		 F_C("from", from), F_C("action", action), F_C("target", target),
+		 F_C("detail", detail != NULL ? detail : ""));
+	redis_call_key(w->web->admin.redis, NULL, NULL, "XADD", str_c(redis_key_pattern(KEY_ADMIN_LOG)),
+		       w->who.token[0] != '\0' ? 16 : 14,
 		       (const struct str[]){STR("MAXLEN"), STR("~"), STR("10000"), STR("*"), STR("by"),
 					    str_c(w->who.address), STR("from"), str_c(from), STR("action"),
 					    str_c(action), STR("target"), str_c(target), STR("detail"),
-					    str_c(detail != NULL ? detail : "")});
+					    str_c(detail != NULL ? detail : ""), STR("token"), str_c(w->who.token)});
 }
 
 struct str

@@ -149,7 +149,7 @@ web_settings_put(struct web_request *w)
 {
 	struct settings_state *s = settings_target(w);
 	const cJSON *member;
-	cJSON *faults, *o;
+	cJSON *faults;
 
 	if (s == NULL)
 		return;
@@ -166,10 +166,7 @@ web_settings_put(struct web_request *w)
 		settings_change(w);
 		return;
 	}
-	o = cJSON_CreateObject();
-	cJSON_AddStringToObject(o, "error", "nothing is stored: a value is not allowed");
-	cJSON_AddItemToObject(o, "fields", faults);
-	web_answer(w, 422, o);
+	web_refuse_fields(w, faults);
 }
 
 void

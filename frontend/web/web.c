@@ -1,4 +1,5 @@
 /* What all requests of the API share. */
+#include "frontend/web/live.h"
 #include "frontend/web/private.h"
 #include "lib/base/mem.h"
 
@@ -20,6 +21,7 @@ web_new(struct frontend *f)
 		.redis_url = s->redis_url,
 		.blobs_url = s->blobs_url,
 	};
+	web->live = live_new(web);
 	return web;
 }
 
@@ -28,6 +30,7 @@ web_free(struct web **web)
 {
 	if (*web == NULL)
 		return;
+	live_free(&(*web)->live);
 	admin_brokers_free(&(*web)->brokers);
 	mem_free(*web);
 	*web = NULL;

@@ -6,8 +6,10 @@
  *   domain:{<name>}:aliases    set of addresses
  *   domain:{<name>}:dkim       hash: lib/dkim/keys.h
  *   user:{<address>}           hash: address, enabled, created_ms, display_name,
- *                              quota, password, scram_sha256, roles, book, and the
- *                              fields that describe a person (fields_table.h)
+ *                              quota, password, scram_sha256, roles, book, totp,
+ *                              totp_recovery, the fields that describe a person
+ *                              (fields_table.h), and a field for each of its credentials
+ *                              (lib/auth/credential.h)
  *   alias:{<address>}          set of targets
  *   book:{<domain>}            hash: its address book, made from users and aliases (entry.h)
  *
@@ -129,6 +131,12 @@ typedef void directory_on_expanded(void *arg, const struct directory_target *tar
 void directory_expand(struct directory *d, struct str address, directory_on_expanded *cb, void *arg);
 
 /* ---- Users in full ---- */
+/* A field of the record whose name has a colon: "token:3f9a01c2". */
+struct directory_credential {
+	const char *field;
+	const char *value;
+};
+
 /* Borrowed until the next call of the directory, or until control returns to the loop. */
 struct directory_user {
 	const char *address; /* canonical */
@@ -143,6 +151,10 @@ struct directory_user {
 	bool is_disabled_itself;  /* not only by its domain */
 	bool is_in_book;	  /* shown in the address book of its domain */
 	struct str person;	  /* private */
+	const char *totp;	  /* sealed; empty: no second factor */
+	const char *totp_recovery;
+	const struct directory_credential *credentials; /* what else it can log in with */
+	unsigned credential_count;
 };
 /* A field that describes the person: a row of fields_table.h. Empty: there is none. */
 struct str directory_user_field(const struct directory_user *user, enum book_field field);
@@ -205,6 +217,14 @@ void directory_user_put(struct directory *d, struct str address, const struct st
 int directory_check_user_field(const struct directory_field *field, struct err *err);
 void directory_user_passwd(struct directory *d, struct str address, struct str password, struct str scram_sha256,
 			   directory_on_done *cb, void *arg);
+/* Adds a credential under a name that no other of its kind has; name is the end of value.
+ * kind: the part of the field up to the colon, with it. ERR_LIMIT: there are `most` already. */
+void directory_credential_add(struct directory *d, struct str address, struct str kind,
+			      const struct directory_credential *credential, struct str name, unsigned most,
+			      directory_on_done *cb, void *arg);
+/* Removes the credential of this kind with this id (the part after the colon) or name. */
+void directory_credential_remove(struct directory *d, struct str address, struct str kind, struct str id_or_name,
+				 directory_on_done *cb, void *arg);
 /* The caller must delete the mailbox. */
 void directory_user_delete(struct directory *d, struct str address, directory_on_done *cb, void *arg);
 /* Users of one domain; empty: of all. Sorted. To show one user: directory_get_user(). */

@@ -42,9 +42,11 @@ struct record {
 			int64_t created_ms;
 			bool has_quota;
 			uint64_t quota_bytes;
-			const char *display_name, *password, *scram_sha256, *roles;
 			bool is_in_book;
 			struct str person; /* as an entry of the address book (entry.h) */
+			const char *display_name, *password, *scram_sha256, *roles, *totp, *totp_recovery;
+			struct directory_credential *credentials; /* owner of the array */
+			unsigned credential_count;
 		} user;
 		struct {
 			struct str *targets; /* owner of the array */

@@ -225,6 +225,10 @@ step_get_user(struct request *req)
 		.password = user->user.password,
 		.scram_sha256 = user->user.scram_sha256,
 		.roles = user->user.roles,
+		.totp = user->user.totp,
+		.totp_recovery = user->user.totp_recovery,
+		.credentials = user->user.credentials,
+		.credential_count = user->user.credential_count,
 	};
 	return true;
 }

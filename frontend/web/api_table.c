@@ -1,0 +1,248 @@
+/* The table of endpoints. */
+#include "frontend/web/api_table.h"
+
+#include "frontend/web/private.h"
+#include "lib/base/check.h"
+
+/* ---- Names in a path ---- */
+
+static const struct {
+	const char *name, *help;
+} api_parameters[] = {
+	{"group", "a group of settings (smtp-in), or a group and a domain (smtp-in:example.com)"},
+	{"field", "a setting of the group"},
+	{"id", "the id of a message in the queue"},
+	{"order", "retry, hold, release or delete"},
+	{"session", "the id of a session"},
+	{"credential", "the id or the name"},
+};
+
+const char *
+web_parameter_help(struct str name)
+{
+	for (size_t i = 0; i < sizeof(api_parameters) / sizeof(api_parameters[0]); i++)
+		if (str_eq(str_c(api_parameters[i].name), name))
+			return api_parameters[i].help;
+	CHECKF(false, "the parameter %.*s is not described", STR_ARG(name));
+	return NULL;
+}
+
+/* ---- Members ---- */
+
+#define M(name, type, flags, help) \
+	{ \
+		name, WEB_##type, flags, help, NULL, NULL \
+	}
+#define M_WORDS(name, flags, help, words) \
+	{ \
+		name, WEB_TEXT, flags, help, words, NULL \
+	}
+#define M_OF(name, type, flags, help, inner) \
+	{ \
+		name, WEB_##type, flags, help, NULL, inner \
+	}
+#define END \
+	{ \
+		.name = NULL \
+	}
+
+static const struct web_member api_login[] = {
+	M("address", TEXT, WEB_REQUIRED, "the account"),
+	M("password", TEXT, WEB_REQUIRED | WEB_SECRET, "its password"),
+	END,
+};
+
+static const struct web_member api_me[] = {
+	M("address", TEXT, WEB_REQUIRED, "the account"),
+	M_WORDS("role", WEB_REQUIRED, "what it may do", "user|domain_admin|system_admin"),
+	M("token", TEXT, 0, "what X-Stagepost-Token must say in changes by this session"),
+	END,
+};
+
+static const struct web_member api_account[] = {
+	M("address", TEXT, WEB_REQUIRED, "the account"),
+	M_WORDS("role", WEB_REQUIRED, "what it may do", "user|domain_admin|system_admin"),
+	M("display_name", TEXT, WEB_REQUIRED, "its name"),
+	M("quota", COUNT, WEB_REQUIRED, "bytes that it may have; 0: no limit"),
+	M("used_bytes", COUNT, WEB_REQUIRED, "bytes that it has"),
+	M("messages", COUNT, WEB_REQUIRED, "its messages"),
+	END,
+};
+
+static const struct web_member api_password[] = {
+	M("old", TEXT, WEB_REQUIRED | WEB_SECRET, "the password until now"),
+	M("new", TEXT, WEB_REQUIRED | WEB_SECRET, "the password from now on"),
+	END,
+};
+
+static const struct web_member api_session[] = {
+	M("id", TEXT, WEB_REQUIRED, "its id"),
+	M("created_ms", COUNT, WEB_REQUIRED, "when it began"),
+	M("last_used_ms", COUNT, WEB_REQUIRED, "when it was last used"),
+	M("from", TEXT, WEB_REQUIRED, "the IP address of the login"),
+	M("agent", TEXT, WEB_REQUIRED, "what the browser calls itself"),
+	M("current", BOOL, WEB_REQUIRED, "whether it is the one that asks"),
+	END,
+};
+
+static const struct web_member api_sessions[] = {
+	M_OF("sessions", OBJECTS, WEB_REQUIRED, "the account's sessions, oldest first", api_session),
+	END,
+};
+
+static const struct web_member api_new_app_password[] = {
+	M("name", TEXT, WEB_REQUIRED, "what it is for; no two have the same"),
+	M("expires_ms", COUNT, 0, "when it ends; else never"),
+	END,
+};
+
+static const struct web_member api_new_token[] = {
+	M("name", TEXT, WEB_REQUIRED, "what it is for; no two have the same"),
+	M_WORDS("role", 0, "what it may do, at most what its account may; else user", "user|domain_admin|system_admin"),
+	M("expires_ms", COUNT, 0, "when it ends; else never"),
+	END,
+};
+
+/* clang-format off */
+#define CREDENTIAL \
+	M("id", TEXT, WEB_REQUIRED, "its id"), \
+	M("name", TEXT, WEB_REQUIRED, "its name"), \
+	M("role", TEXT, 0, "of a token: what it may do, at most what its account may"), \
+	M("created_ms", COUNT, WEB_REQUIRED, "when it was made"), \
+	M("expires_ms", COUNT, 0, "when it ends"), \
+	M("last_used_ms", COUNT, 0, "when it was last used; may be a minute old")
+/* clang-format on */
+
+static const struct web_member api_credential[] = {CREDENTIAL, END};
+
+static const struct web_member api_credential_added[] = {
+	CREDENTIAL,
+	M("secret", TEXT, WEB_REQUIRED, "told here and never again"),
+	END,
+};
+
+static const struct web_member api_app_passwords[] = {
+	M_OF("app_passwords", OBJECTS, WEB_REQUIRED, "the account's app passwords", api_credential),
+	END,
+};
+
+static const struct web_member api_tokens[] = {
+	M_OF("tokens", OBJECTS, WEB_REQUIRED, "the account's tokens", api_credential),
+	END,
+};
+
+static const struct web_member api_group[] = {
+	M("name", TEXT, WEB_REQUIRED, "the group"),
+	M("help", TEXT, WEB_REQUIRED, "what it is about"),
+	M("version", TEXT, WEB_REQUIRED, "what the ETag says: another after each change"),
+	M("rows", OBJECTS, WEB_REQUIRED, "its settings: value, default, what is allowed, whether it is set"),
+	END,
+};
+
+static const struct web_member api_groups[] = {
+	M_OF("groups", OBJECTS, WEB_REQUIRED, "all groups", api_group),
+	END,
+};
+
+static const struct web_member api_changes[] = {
+	M("version", TEXT, WEB_REQUIRED, "the version now"),
+	M("changes", OBJECTS, WEB_REQUIRED, "name, old and new value of each"),
+	END,
+};
+
+static const struct web_member api_values[] = {
+	M("*", VALUE, WEB_NULLABLE, "the value of the setting of that name; null: back to the default"),
+	END,
+};
+
+/* clang-format off */
+#define FILTERS \
+	M("sender", TEXT, 0, "only messages of this reverse-path"), \
+	M("recipient", TEXT, 0, "only messages to this recipient"), \
+	M("domain", TEXT, 0, "only messages to recipients of this domain"), \
+	M("destination", TEXT, 0, "only messages that wait for this destination"), \
+	M("state", TEXT, 0, "only messages in this state"), \
+	M("answer", TEXT, 0, "only messages whose last answer contains this text"), \
+	M("limit", COUNT, 0, "the most that are listed: 1 to 1000, else 100")
+/* clang-format on */
+
+static const struct web_member api_filters[] = {FILTERS, END};
+
+static const struct web_member api_filters_and_after[] = {
+	FILTERS,
+	M("after", TEXT, 0, "what the page before said as next"),
+	END,
+};
+
+static const struct web_member api_live[] = {
+	M("topics", TEXT, 0, "events, queue, status and settings, separated by commas; none: all of them"),
+	M("event", TEXT, 0, "only events of this kind: accepted, delivered, ..."),
+	M("text", TEXT, 0, "only events whose JSON contains this text"),
+	M("since", COUNT, 0, "begin with the events of so many seconds ago, at most a day"),
+	END,
+};
+
+/* ---- The endpoints ---- */
+
+/* All cells must be filled in: a row that says nothing of rights does not compile. */
+#define ROW(method, pattern, role, reach, status, flags, handle, summary, query, body, answer) \
+	{ \
+		HTTP_##method, pattern, WEB_##role, WEB_REACH_##reach, status, flags, handle, summary, query, body, \
+			answer \
+	}
+#define NONE NULL
+
+/* clang-format off */
+const struct web_endpoint web_endpoints[] = {
+	/* method, pattern, least role, reach, status, flags, handler,
+	 *	summary, query, body, answer */
+	ROW(POST, "session", ANYBODY, ROLE, 200, 0, web_login,
+		"Log in: the answer sets a session's cookie", NONE, api_login, api_me),
+	ROW(GET, "session", USER, OWN, 200, 0, web_whoami,
+		"Who am I", NONE, NONE, api_me),
+	ROW(DELETE, "session", USER, OWN, 200, 0, web_logout,
+		"Log out", NONE, NONE, NONE),
+	ROW(GET, "account", USER, OWN, 200, 0, web_account_show,
+		"One's own account", NONE, NONE, api_account),
+	ROW(PUT, "account/password", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_password,
+		"Change one's password: ends all other sessions", NONE, api_password, api_me),
+	ROW(GET, "account/sessions", USER, OWN, 200, 0, web_account_sessions,
+		"One's sessions of the page", NONE, NONE, api_sessions),
+	ROW(DELETE, "account/sessions", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_sessions_end,
+		"End all sessions but the one that asks", NONE, NONE, NONE),
+	ROW(DELETE, "account/sessions/{session}", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_session_end,
+		"End a session", NONE, NONE, NONE),
+	ROW(GET, "account/app-passwords", USER, OWN, 200, 0, web_account_credentials,
+		"One's passwords for mail clients", NONE, NONE, api_app_passwords),
+	ROW(POST, "account/app-passwords", USER, OWN, 201, WEB_NOT_BY_TOKEN, web_account_credential_add,
+		"Make a password for a mail client", NONE, api_new_app_password, api_credential_added),
+	ROW(DELETE, "account/app-passwords/{credential}", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_credential_delete,
+		"Delete it: no server accepts it any more", NONE, NONE, NONE),
+	ROW(GET, "account/tokens", USER, OWN, 200, 0, web_account_credentials,
+		"One's tokens for this API", NONE, NONE, api_tokens),
+	ROW(POST, "account/tokens", USER, OWN, 201, WEB_NOT_BY_TOKEN, web_account_credential_add,
+		"Make a token", NONE, api_new_token, api_credential_added),
+	ROW(DELETE, "account/tokens/{credential}", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_credential_delete,
+		"Delete a token: no server accepts it any more", NONE, NONE, NONE),
+	ROW(GET, "settings", SYSTEM_ADMIN, ROLE, 200, 0, web_settings_list,
+		"All groups of settings", NONE, NONE, api_groups),
+	ROW(GET, "settings/{group}", SYSTEM_ADMIN, ROLE, 200, WEB_VERSIONED, web_settings_get,
+		"One group of settings, or a domain's overrides", NONE, NONE, api_group),
+	ROW(PUT, "settings/{group}", SYSTEM_ADMIN, ROLE, 200, WEB_VERSIONED, web_settings_put,
+		"Change settings: all are checked, then stored in one step", NONE, api_values, api_changes),
+	ROW(DELETE, "settings/{group}/{field}", SYSTEM_ADMIN, ROLE, 200, WEB_VERSIONED, web_settings_unset,
+		"Back to the default", NONE, NONE, api_changes),
+	ROW(GET, "status", SYSTEM_ADMIN, ROLE, 200, 0, web_status,
+		"Processes, queue, store and warnings", NONE, NONE, NONE),
+	ROW(GET, "queue", SYSTEM_ADMIN, ROLE, 200, 0, web_queue_list,
+		"A page of the messages in the queue", api_filters_and_after, NONE, NONE),
+	ROW(GET, "queue/summary", SYSTEM_ADMIN, ROLE, 200, 0, web_queue_summary,
+		"The destinations that messages wait for", api_filters, NONE, NONE),
+	ROW(GET, "queue/{id}", SYSTEM_ADMIN, ROLE, 200, 0, web_queue_show,
+		"A message with its trace", NONE, NONE, NONE),
+	ROW(POST, "queue/{id}/{order}", SYSTEM_ADMIN, ROLE, 200, 0, web_queue_order,
+		"An order to a message", NONE, NONE, NONE),
+	ROW(GET, "live", SYSTEM_ADMIN, ROLE, 200, 0, web_live,
+		"What happens, as it happens: a stream of server-sent events", api_live, NONE, NONE),
+	{.pattern = NULL},
+};
