@@ -57,7 +57,8 @@ const struct ctl_command ctl_commands[] = {
 	 "inetOrgPerson. An import that was interrupted may be given again. --dry-run: check only.",
 	 command_user_import},
 	{"user export", "[DOMAIN] [--format csv|ldif] [--output FILE] [--no-passwords]",
-	 "Write the accounts of a domain, or all, with their fields and the hashes of their passwords, as `user import` "
+	 "Write the accounts of a domain, or all, with their fields and the hashes of their passwords, as `user "
+	 "import` "
 	 "reads them. --output: a new file that only its owner can read.",
 	 command_user_export},
 	{"user app-password", "add ADDRESS --name NAME [--expires DURATION] | list ADDRESS | delete ADDRESS ID|NAME",
