@@ -48,16 +48,6 @@ const struct ctl_command ctl_commands[] = {
 	{"user delete", "ADDRESS", "Delete an account with its mail.", command_user_delete},
 	{"user passwd", "ADDRESS [--password P | --password-stdin]",
 	 "Set a password; the old one is no longer accepted for logins.", command_user_passwd},
-	{"user app-password", "add ADDRESS --name NAME [--expires DURATION] | list ADDRESS | delete ADDRESS ID|NAME",
-	 "Passwords for mail clients, beside the main one: add makes one and prints it, only once.",
-	 command_user_app_password},
-	{"token add", "ADDRESS --name NAME [--role user|domain_admin|system_admin] [--expires DURATION]",
-	 "Make a token for the API, which may do what its role says (default: user), at most what its account may. "
-	 "It is printed only once; send it as `Authorization: Bearer TOKEN`.",
-	 command_token_add},
-	{"token list", "ADDRESS", "List the tokens of an account: id, role, when made, ending and last used, name.",
-	 command_token_list},
-	{"token delete", "ADDRESS ID|NAME", "Delete a token; no frontend accepts it any more.", command_token_delete},
 	{"user import", "FILE|- [--format csv|ldif] [--dry-run]",
 	 "Add the accounts in a file with their fields, or change those that exist. All is checked first: if anything "
 	 "is "
@@ -71,6 +61,16 @@ const struct ctl_command ctl_commands[] = {
 	 "import` "
 	 "reads them. --output: a new file that only its owner can read.",
 	 command_user_export},
+	{"user app-password", "add ADDRESS --name NAME [--expires DURATION] | list ADDRESS | delete ADDRESS ID|NAME",
+	 "Passwords for mail clients, beside the main one: add makes one and prints it, only once.",
+	 command_user_app_password},
+	{"token add", "ADDRESS --name NAME [--role user|domain_admin|system_admin] [--expires DURATION]",
+	 "Make a token for the API, which may do what its role says (default: user), at most what its account may. "
+	 "It is printed only once; send it as `Authorization: Bearer TOKEN`.",
+	 command_token_add},
+	{"token list", "ADDRESS", "List the tokens of an account: id, role, when made, ending and last used, name.",
+	 command_token_list},
+	{"token delete", "ADDRESS ID|NAME", "Delete a token; no frontend accepts it any more.", command_token_delete},
 	{"alias add", "ADDRESS TARGET...", "Create an alias, or add targets; they may be local or remote.",
 	 command_alias_add},
 	{"alias list", "[DOMAIN]", "List the aliases.", command_alias_list},

@@ -20,6 +20,17 @@ normalise_bool(struct str value, struct buf *out, struct err *err)
 	return 0;
 }
 
+/* What everybody has is not stored. */
+static int
+normalise_shown(struct str value, struct buf *out, struct err *err)
+{
+	if (normalise_bool(value, out, err) != 0)
+		return -1;
+	if (directory_is_on(value))
+		buf_clear(out);
+	return 0;
+}
+
 static int
 normalise_address(struct str value, struct buf *out, struct err *err)
 {
@@ -101,7 +112,7 @@ const struct field_rule directory_user_fields[] = {
 	{"enabled", normalise_bool},
 	{"quota", normalise_size},
 	{"roles", normalise_roles},
-	{"book", normalise_bool},
+	{"book", normalise_shown},
 	DIRECTORY_PERSON_FIELDS(FIELDS_TEXT_RULE){NULL, NULL},
 };
 
