@@ -155,7 +155,7 @@ struct directory_user {
 	const char *totp_recovery;
 	const struct directory_credential *credentials; /* what else it can log in with */
 	unsigned credential_count;
-	const char *version;	  /* directory_user_show() only: another after each change of the record */
+	const char *version; /* directory_user_show() only: another after each change of the record */
 };
 /* A field that describes the person: a row of fields_table.h. Empty: there is none. */
 struct str directory_user_field(const struct directory_user *user, enum book_field field);
