@@ -20,13 +20,12 @@ answer_send(struct web_request *w, int status, cJSON *result, const char *versio
 	if (version != NULL)
 		http_add_header(r, "ETag", str_c(arena_printf(http_arena(r), "\"%s\"", version)));
 	if (status == 401) /* no browser asks for a password because of it */
-		http_add_header(r, "WWW-Authenticate", STR("Session realm=\"Stagepost\""));
+		http_add_header(r, "WWW-Authenticate",
+				w->challenge != NULL ? str_c(w->challenge) : STR("Session realm=\"Stagepost\""));
 	if (status == 201 && w->location != NULL)
 		http_add_header(r, "Location", str_c(w->location));
 	if (w->allow != NULL)
 		http_add_header(r, "Allow", str_c(w->allow));
-	if (status == 503)
-		http_add_header(r, "Retry-After", STR("5"));
 	http_write(r, str_c(text));
 	cJSON_free(text);
 	cJSON_Delete(result);
@@ -153,17 +152,19 @@ web_on_result(void *arg, cJSON *result, const struct err *err)
 }
 
 void
-web_audit_as(struct web *web, const char *by, const char *from, const char *action, const char *target,
+web_audit_as(struct web *web, const struct web_identity *who, const char *from, const char *action, const char *target,
 	     const char *detail)
 {
 	if (detail == NULL)
 		detail = "";
-	log_info(NULL, "changed by an administrator", F_C("by", by), F_C("from", from), F_C("action", action),
-		 F_C("target", target), F_C("detail", detail));
-	redis_call_key(web->admin.redis, NULL, NULL, "XADD", str_c(redis_key_pattern(KEY_ADMIN_LOG)), 14,
-		       (const struct str[]){STR("MAXLEN"), STR("~"), STR("10000"), STR("*"), STR("by"), str_c(by),
-					    STR("from"), str_c(from), STR("action"), str_c(action), STR("target"),
-					    str_c(target), STR("detail"), str_c(detail)});
+	log_info(NULL, "changed by an administrator", F_C("by", who->address), F_C("token", who->token),
+		 F_C("from", from), F_C("action", action), F_C("target", target), F_C("detail", detail));
+	redis_call_key(web->admin.redis, NULL, NULL, "XADD", str_c(redis_key_pattern(KEY_ADMIN_LOG)),
+		       who->token[0] != '\0' ? 16 : 14,
+		       (const struct str[]){STR("MAXLEN"), STR("~"), STR("10000"), STR("*"), STR("by"),
+					    str_c(who->address), STR("from"), str_c(from), STR("action"), str_c(action),
+					    STR("target"), str_c(target), STR("detail"), str_c(detail), STR("token"),
+					    str_c(who->token)});
 }
 
 void
@@ -172,7 +173,7 @@ web_audit(struct web_request *w, const char *action, const char *target, const c
 	char from[IP_TEXT_MAX];
 
 	ip_text(http_client(w->r), from);
-	web_audit_as(w->web, w->who.address, from, action, target, detail);
+	web_audit_as(w->web, &w->who, from, action, target, detail);
 }
 
 struct str

@@ -3,6 +3,7 @@
 
 #include "frontend/web/private.h"
 #include "lib/base/check.h"
+#include "lib/directory/fields_table.h"
 
 /* ---- Names in a path ---- */
 
@@ -17,6 +18,8 @@ static const struct {
 	{"address", "an address of the domain, or its user or alias"},
 	{"target", "an address that an alias leads to"},
 	{"selector", "the selector of a DKIM key"},
+	{"session", "the id of a session"},
+	{"credential", "the id or the name"},
 };
 
 const char *
@@ -58,6 +61,78 @@ static const struct web_member api_me[] = {
 	M("address", TEXT, WEB_REQUIRED, "the account"),
 	M_WORDS("role", WEB_REQUIRED, "what it may do", "user|domain_admin|system_admin"),
 	M("token", TEXT, 0, "what X-Stagepost-Token must say in changes by this session"),
+	END,
+};
+
+static const struct web_member api_account[] = {
+	M("address", TEXT, WEB_REQUIRED, "the account"),
+	M_WORDS("role", WEB_REQUIRED, "what it may do", "user|domain_admin|system_admin"),
+	M("display_name", TEXT, WEB_REQUIRED, "its name"),
+	M("quota", COUNT, WEB_REQUIRED, "bytes that it may have; 0: no limit"),
+	M("used_bytes", COUNT, WEB_REQUIRED, "bytes that it has"),
+	M("messages", COUNT, WEB_REQUIRED, "its messages"),
+	END,
+};
+
+static const struct web_member api_password[] = {
+	M("old", TEXT, WEB_REQUIRED | WEB_SECRET, "the password until now"),
+	M("new", TEXT, WEB_REQUIRED | WEB_SECRET, "the password from now on"),
+	END,
+};
+
+static const struct web_member api_session[] = {
+	M("id", TEXT, WEB_REQUIRED, "its id"),
+	M("created_ms", COUNT, WEB_REQUIRED, "when it began"),
+	M("last_used_ms", COUNT, WEB_REQUIRED, "when it was last used"),
+	M("from", TEXT, WEB_REQUIRED, "the IP address of the login"),
+	M("agent", TEXT, WEB_REQUIRED, "what the browser calls itself"),
+	M("current", BOOL, WEB_REQUIRED, "whether it is the one that asks"),
+	END,
+};
+
+static const struct web_member api_sessions[] = {
+	M_OF("sessions", OBJECTS, WEB_REQUIRED, "the account's sessions, oldest first", api_session),
+	END,
+};
+
+static const struct web_member api_new_app_password[] = {
+	M("name", TEXT, WEB_REQUIRED, "what it is for; no two have the same"),
+	M("expires_ms", COUNT, 0, "when it ends; else never"),
+	END,
+};
+
+static const struct web_member api_new_token[] = {
+	M("name", TEXT, WEB_REQUIRED, "what it is for; no two have the same"),
+	M_WORDS("role", 0, "what it may do, at most what its account may; else user", "user|domain_admin|system_admin"),
+	M("expires_ms", COUNT, 0, "when it ends; else never"),
+	END,
+};
+
+/* clang-format off */
+#define CREDENTIAL \
+	M("id", TEXT, WEB_REQUIRED, "its id"), \
+	M("name", TEXT, WEB_REQUIRED, "its name"), \
+	M("role", TEXT, 0, "of a token: what it may do, at most what its account may"), \
+	M("created_ms", COUNT, WEB_REQUIRED, "when it was made"), \
+	M("expires_ms", COUNT, 0, "when it ends"), \
+	M("last_used_ms", COUNT, 0, "when it was last used; may be a minute old")
+/* clang-format on */
+
+static const struct web_member api_credential[] = {CREDENTIAL, END};
+
+static const struct web_member api_credential_added[] = {
+	CREDENTIAL,
+	M("secret", TEXT, WEB_REQUIRED, "told here and never again"),
+	END,
+};
+
+static const struct web_member api_app_passwords[] = {
+	M_OF("app_passwords", OBJECTS, WEB_REQUIRED, "the account's app passwords", api_credential),
+	END,
+};
+
+static const struct web_member api_tokens[] = {
+	M_OF("tokens", OBJECTS, WEB_REQUIRED, "the account's tokens", api_credential),
 	END,
 };
 
@@ -158,15 +233,20 @@ static const struct web_member api_force[] = {
 	END,
 };
 
+/* What describes a person: the rows of lib/directory/fields_table.h. */
+#define PERSON(ident, tag, name, attribute, help)     M(name, TEXT, 0, help),
+#define PERSON_NEW(ident, tag, name, attribute, help) M(name, TEXT, WEB_NULLABLE, help),
+
 static const struct web_member api_user[] = {
 	M("address", TEXT, WEB_REQUIRED, "the account"),
 	M("enabled", BOOL, WEB_REQUIRED, "false: it cannot log in and gets no mail"),
-	M("display_name", TEXT, WEB_REQUIRED, "may be empty"),
 	M("quota", COUNT, WEB_REQUIRED, "in bytes; 0: no limit"),
 	M("own_quota", BOOL, WEB_REQUIRED, "false: the quota is the domain's default"),
 	M("roles", TEXT, WEB_REQUIRED, "domain_admin, system_admin, separated by a space; empty: none"),
 	M("has_password", BOOL, WEB_REQUIRED, "false: nobody can log in"),
-	M("created_ms", COUNT, WEB_REQUIRED, "when it was added, in milliseconds since 1970"),
+	M("book", BOOL, WEB_REQUIRED, "whether the address book of the domain shows it"),
+	DIRECTORY_PERSON_FIELDS(PERSON)
+		M("created_ms", COUNT, WEB_REQUIRED, "when it was added, in milliseconds since 1970"),
 	M("version", TEXT, WEB_REQUIRED, "what the ETag says: another after each change"),
 	M("used_bytes", COUNT, WEB_REQUIRED, "what counts against the quota"),
 	M("messages", COUNT, WEB_REQUIRED, "how many messages the mailbox has"),
@@ -181,22 +261,22 @@ static const struct web_member api_users[] = {
 
 #define USER_FIELDS \
 	M("enabled", BOOL, 0, "false: it cannot log in and gets no mail"), \
-		M("display_name", TEXT, WEB_NULLABLE, "at most 200 bytes"), \
 		M("quota", TEXT, WEB_NULLABLE, \
 		  "bytes, or with K, M, G, T: \"2G\"; \"0\": no limit; null: the domain's default"), \
 		M("roles", TEXT, WEB_NULLABLE, \
-		  "domain_admin, system_admin, separated by a space; nobody gives more than he has")
+		  "domain_admin, system_admin, separated by a space; nobody gives more than he has"), \
+		M("book", BOOL, 0, "whether the address book of the domain shows it"), \
+		DIRECTORY_PERSON_FIELDS(PERSON_NEW)
 
 static const struct web_member api_user_new[] = {
 	M("address", TEXT, WEB_REQUIRED, "an address of the domain"),
 	M("password", TEXT, WEB_SECRET, "1 to 1023 bytes; missing: nobody can log in"),
-	USER_FIELDS,
-	END,
+	USER_FIELDS END,
 };
 
-static const struct web_member api_user_change[] = {USER_FIELDS, END};
+static const struct web_member api_user_change[] = {USER_FIELDS END};
 
-static const struct web_member api_password[] = {
+static const struct web_member api_user_password[] = {
 	M("password", TEXT, WEB_REQUIRED | WEB_SECRET, "1 to 1023 bytes"),
 	END,
 };
@@ -268,6 +348,14 @@ static const struct web_member api_group_names[] = {
 	END,
 };
 
+static const struct web_member api_live[] = {
+	M("topics", TEXT, 0, "events, queue, status and settings, separated by commas; none: all of them"),
+	M("event", TEXT, 0, "only events of this kind: accepted, delivered, ..."),
+	M("text", TEXT, 0, "only events whose JSON contains this text"),
+	M("since", COUNT, 0, "begin with the events of so many seconds ago, at most a day"),
+	END,
+};
+
 /* ---- The endpoints ---- */
 
 /* All cells must be filled in: a row that says nothing of rights does not compile. */
@@ -288,6 +376,28 @@ const struct web_endpoint web_endpoints[] = {
 		"Who am I", NONE, NONE, api_me),
 	ROW(DELETE, "session", USER, OWN, 200, 0, web_logout,
 		"Log out", NONE, NONE, NONE),
+	ROW(GET, "account", USER, OWN, 200, 0, web_account_show,
+		"One's own account", NONE, NONE, api_account),
+	ROW(PUT, "account/password", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_password,
+		"Change one's password: ends all other sessions", NONE, api_password, api_me),
+	ROW(GET, "account/sessions", USER, OWN, 200, 0, web_account_sessions,
+		"One's sessions of the page", NONE, NONE, api_sessions),
+	ROW(DELETE, "account/sessions", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_sessions_end,
+		"End all sessions but the one that asks", NONE, NONE, NONE),
+	ROW(DELETE, "account/sessions/{session}", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_session_end,
+		"End a session", NONE, NONE, NONE),
+	ROW(GET, "account/app-passwords", USER, OWN, 200, 0, web_account_credentials,
+		"One's passwords for mail clients", NONE, NONE, api_app_passwords),
+	ROW(POST, "account/app-passwords", USER, OWN, 201, WEB_NOT_BY_TOKEN, web_account_credential_add,
+		"Make a password for a mail client", NONE, api_new_app_password, api_credential_added),
+	ROW(DELETE, "account/app-passwords/{credential}", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_credential_delete,
+		"Delete it: no server accepts it any more", NONE, NONE, NONE),
+	ROW(GET, "account/tokens", USER, OWN, 200, 0, web_account_credentials,
+		"One's tokens for this API", NONE, NONE, api_tokens),
+	ROW(POST, "account/tokens", USER, OWN, 201, WEB_NOT_BY_TOKEN, web_account_credential_add,
+		"Make a token", NONE, api_new_token, api_credential_added),
+	ROW(DELETE, "account/tokens/{credential}", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_credential_delete,
+		"Delete a token: no server accepts it any more", NONE, NONE, NONE),
 	ROW(GET, "settings", SYSTEM_ADMIN, ROLE, 200, 0, web_settings_list,
 		"All groups of settings", NONE, NONE, api_groups),
 	ROW(GET, "settings/{group}", SYSTEM_ADMIN, ROLE, 200, WEB_VERSIONED, web_settings_get,
@@ -331,7 +441,7 @@ const struct web_endpoint web_endpoints[] = {
 	ROW(DELETE, "domains/{domain}/users/{address}", DOMAIN_ADMIN, DOMAIN, 204, 0, web_user_remove,
 		"Remove a user with all his mail", NONE, NONE, NONE),
 	ROW(PUT, "domains/{domain}/users/{address}/password", DOMAIN_ADMIN, DOMAIN, 204, 0, web_user_passwd,
-		"Give a user another password: his sessions end", NONE, api_password, NONE),
+		"Give a user another password: his sessions end", NONE, api_user_password, NONE),
 
 	ROW(GET, "domains/{domain}/aliases", DOMAIN_ADMIN, DOMAIN, 200, 0, web_alias_list,
 		"A page of its aliases", api_page, NONE, api_aliases),
@@ -365,5 +475,7 @@ const struct web_endpoint web_endpoints[] = {
 		"Change overrides: all are checked, then stored in one step", NONE, api_values, api_changes),
 	ROW(DELETE, "domains/{domain}/settings/{group}/{field}", DOMAIN_ADMIN, DOMAIN, 200, WEB_VERSIONED,
 		web_settings_unset, "Back to the group's value", NONE, NONE, api_changes),
+	ROW(GET, "live", SYSTEM_ADMIN, ROLE, 200, 0, web_live,
+		"What happens, as it happens: a stream of server-sent events", api_live, NONE, NONE),
 	{.pattern = NULL},
 };

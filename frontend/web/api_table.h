@@ -57,6 +57,8 @@ struct web_member {
 
 /* The answer has an ETag; a change takes If-Match: 412 if it has been changed since. */
 #define WEB_VERSIONED 1u
+/* Not with a token of the API: what makes new ways to log in. */
+#define WEB_NOT_BY_TOKEN 2u
 
 struct web_endpoint {
 	enum http_method method;

@@ -5,12 +5,15 @@
  *	api.c        a request's way to its handler
  *	body.c       its body, checked against the table
  *	answer.c     answers in JSON, errors, the log of changes
- *	session.c    who asks: by cookie or by Basic login
+ *	session.c    who asks: by cookie, by Basic login or by a token
  *	login.c      log in, log out
  *	openapi.c    the description of it all, made from the table
  *	change.c     what changes of accounts have in common
  *	settings.c, cluster.c, domains.c, users.c, aliases.c, keys.c    handlers
  *	removal.c    removals of whole domains, which go on behind the answer
+ *	settings.c, cluster.c, live_viewer.c    handlers
+ *	live.c       what happens in the cluster, for those who watch
+ *	account.c    what every user may do with his own account
  *	page.c       the files of the page */
 #ifndef SP_FRONTEND_WEB_PRIVATE_H
 #define SP_FRONTEND_WEB_PRIVATE_H
@@ -21,6 +24,8 @@
 #include "frontend/web/web.h"
 #include "lib/admin/admin.h"
 #include "lib/admin/brokers.h"
+#include "lib/admin/credentials.h"
+#include "lib/admin/sessions.h"
 #include "lib/base/buf.h"
 #include "lib/directory/directory.h"
 
@@ -30,17 +35,19 @@ struct web {
 	struct admin_brokers *brokers; /* owner; NULL until somebody asks for the queue */
 	struct dns *dns;	       /* owner; NULL until somebody asks for a check; admin.dns */
 	struct web_removal *removals;  /* owner: see removal.c */
+	struct live *live;	       /* owner */
 };
 
-#define WEB_TOKEN_MAX 65 /* 32 bytes in hexadecimal, with the NUL */
+#define WEB_TOKEN_MAX SESSION_HASH_MAX
 
 /* Who asks. */
 struct web_identity {
 	char address[AUTH_ADDRESS_MAX];
 	enum web_role role;
 	bool by_cookie;
-	char session[WEB_TOKEN_MAX]; /* by cookie: the hash of its token */
-	char csrf[WEB_TOKEN_MAX];    /* by cookie: what X-Stagepost-Token must say */
+	char session[WEB_TOKEN_MAX];	 /* by cookie: the hash of its token */
+	char csrf[WEB_TOKEN_MAX];	 /* by cookie: what X-Stagepost-Token must say */
+	char token[CREDENTIAL_NAME_MAX]; /* by a token of the API: its name */
 };
 
 #define WEB_ARGS_MAX 4
@@ -59,11 +66,14 @@ struct web_request {
 	struct admin_call *call;
 	struct auth_request *login;
 	void (*on_identity)(struct web_request *w);
-	const char *allow; /* with 405: the methods that the endpoint has */
-	void *state;	   /* the handler's, in the arena */
-	/* A change, for web_on_changed(); in the arena. */
-	const char *action, *target, *detail;
-	const char *location; /* with 201: where it is, behind /api/v1/ */
+	/* Of a request that stays open (http_park()): what it is told from then on; NULL: none. */
+	const struct http_handler *stays;
+	void (*on_user)(struct web_request *w, const struct directory_user *user); /* of web_find_user() */
+	const char *allow;		      /* with 405: the methods that the endpoint has */
+	const char *challenge;		      /* with 401: WWW-Authenticate; NULL: the page's */
+	const char *location;		      /* with 201: where it is */
+	void *state;			      /* the handler's, in the arena */
+	const char *action, *target, *detail; /* a change, for web_on_changed(); in the arena */
 };
 
 /* ---- web.c ---- */
@@ -105,8 +115,8 @@ struct str web_expected(const struct web_request *w);
 /* Into the log and admin:log. detail may be NULL. */
 void web_audit(struct web_request *w, const char *action, const char *target, const char *detail);
 /* The same for what ends behind its answer. */
-void web_audit_as(struct web *web, const char *by, const char *from, const char *action, const char *target,
-		  const char *detail);
+void web_audit_as(struct web *web, const struct web_identity *who, const char *from, const char *action,
+		  const char *target, const char *detail);
 /* The text of a member; STR_NONE: there is none, or it is no text. */
 struct str web_member(const struct web_request *w, const char *name);
 
@@ -114,17 +124,21 @@ struct str web_member(const struct web_request *w, const char *name);
 /* w->on_identity comes, perhaps from within, or the request is answered (503).
  * Without a login that is good the role is WEB_ANYBODY. */
 void web_identify(struct web_request *w);
-/* The account's role, and a mark of its record that changes with whatever makes its
- * sessions end; false: it may not log in. */
-bool web_read_user(const struct directory_user *user, struct web_identity *who, char mark_out[WEB_TOKEN_MAX]);
+/* The account and its role; false: it may not log in. */
+bool web_read_user(const struct directory_user *user, struct web_identity *who);
+/* Reads w->who's account. on_user comes, perhaps from within, with NULL if there is none;
+ * or the request is answered (503). */
+void web_find_user(struct web_request *w, void (*on_user)(struct web_request *w, const struct directory_user *user));
+/* A result of lib/auth: counts it, and takes the account into w->who. False: the request
+ * is answered (503). */
+bool web_take_login(struct web_request *w, enum auth_result result, const struct auth_identity *identity);
 const char *web_role_name(enum web_role role);
-/* The key of a session in the store. */
-struct str web_session_key(struct arena *arena, struct str hash);
-void web_token_hash(struct str token, char out[WEB_TOKEN_MAX]);
 const char *web_cookie_name(const struct http_request *r);
 
-#define WEB_SESSION_IDLE_MS    (30 * 60 * 1000)
-#define WEB_SESSION_LONGEST_MS (12 * 60 * 60 * 1000)
+/* ---- login.c ---- */
+/* Begins a new session of w->who's account as it is now, and ends the request with it:
+ * after a login, and after a change that ended the session of the one who made it. */
+void web_begin_session(struct web_request *w);
 
 /* ---- change.c ---- */
 /* A change begins: http_hold(), and what the log will say of it. It goes on if the client
@@ -152,6 +166,14 @@ void web_openapi(struct web_request *w);
 void web_login(struct web_request *w);
 void web_logout(struct web_request *w);
 void web_whoami(struct web_request *w);
+void web_account_show(struct web_request *w);
+void web_account_password(struct web_request *w);
+void web_account_sessions(struct web_request *w);
+void web_account_session_end(struct web_request *w);
+void web_account_sessions_end(struct web_request *w);
+void web_account_credentials(struct web_request *w);
+void web_account_credential_add(struct web_request *w);
+void web_account_credential_delete(struct web_request *w);
 void web_settings_list(struct web_request *w);
 void web_settings_get(struct web_request *w);
 void web_settings_put(struct web_request *w);
@@ -184,5 +206,6 @@ void web_queue_summary(struct web_request *w);
 void web_queue_list(struct web_request *w);
 void web_queue_show(struct web_request *w);
 void web_queue_order(struct web_request *w);
+void web_live(struct web_request *w);
 
 #endif

@@ -59,10 +59,9 @@ users_judge(struct web_request *w, const struct directory_user *user)
 {
 	const struct users_state *s = w->state;
 	struct web_identity owner;
-	char mark[WEB_TOKEN_MAX];
 
 	if (user != NULL)
-		web_read_user(user, &owner, mark);
+		web_read_user(user, &owner);
 	if (user == NULL)
 		web_refuse(w, 404, "there is no user %s", w->address);
 	else if (owner.role > w->who.role)

@@ -1,4 +1,5 @@
 /* What all requests of the API share. */
+#include "frontend/web/live.h"
 #include "frontend/web/private.h"
 #include "lib/base/mem.h"
 #include "lib/dns/dns.h"
@@ -22,6 +23,7 @@ web_new(struct frontend *f)
 		.redis_url = s->redis_url,
 		.blobs_url = s->blobs_url,
 	};
+	web->live = live_new(web);
 	return web;
 }
 
@@ -31,6 +33,7 @@ web_free(struct web **web)
 	if (*web == NULL)
 		return;
 	web_removals_fini(*web);
+	live_free(&(*web)->live);
 	admin_brokers_free(&(*web)->brokers);
 	dns_free(&(*web)->dns);
 	mem_free(*web);

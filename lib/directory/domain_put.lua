@@ -1,5 +1,6 @@
 -- Creates, changes or reads the record of a domain.
--- KEYS: domain:{d}, its users, its aliases, its DKIM keys.
+-- KEYS: domain:{d}, its users, its aliases, its DKIM keys; its address book, the book's
+-- log, version and state.
 -- ARGV: "add", "set" or "read" (the record, and its version as the last field), the
 -- domain, now (ms), the version that it must have (empty: any), field, value, ... (an
 -- empty value removes the field)
@@ -30,6 +31,8 @@ if ARGV[4] ~= '' and ARGV[4] ~= version() then
 end
 if not exists then
 	redis.call('HSET', KEYS[1], 'created_ms', ARGV[3])
+	-- Its address book is complete: it has no accounts yet.
+	redis.call('HSET', KEYS[8], 'made_ms', ARGV[3])
 end
 for i = 5, #ARGV, 2 do
 	if ARGV[i + 1] == '' then
