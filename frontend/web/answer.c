@@ -152,36 +152,28 @@ web_on_result(void *arg, cJSON *result, const struct err *err)
 }
 
 void
-web_audit_as(struct web *web, const struct web_author *author, const char *action, const char *target,
+web_audit_as(struct web *web, const struct web_identity *who, const char *from, const char *action, const char *target,
 	     const char *detail)
 {
 	if (detail == NULL)
 		detail = "";
-	log_info(NULL, "changed by an administrator", F_C("by", author->address), F_C("token", author->token),
-		 F_C("from", author->from), F_C("action", action), F_C("target", target), F_C("detail", detail));
+	log_info(NULL, "changed by an administrator", F_C("by", who->address), F_C("token", who->token),
+		 F_C("from", from), F_C("action", action), F_C("target", target), F_C("detail", detail));
 	redis_call_key(web->admin.redis, NULL, NULL, "XADD", str_c(redis_key_pattern(KEY_ADMIN_LOG)),
-		       author->token[0] != '\0' ? 16 : 14,
+		       who->token[0] != '\0' ? 16 : 14,
 		       (const struct str[]){STR("MAXLEN"), STR("~"), STR("10000"), STR("*"), STR("by"),
-					    str_c(author->address), STR("from"), str_c(author->from), STR("action"),
-					    str_c(action), STR("target"), str_c(target), STR("detail"), str_c(detail),
-					    STR("token"), str_c(author->token)});
-}
-
-void
-web_author_of(const struct web_request *w, struct web_author *out)
-{
-	str_copy(str_c(w->who.address), out->address, sizeof(out->address));
-	str_copy(str_c(w->who.token), out->token, sizeof(out->token));
-	ip_text(http_client(w->r), out->from);
+					    str_c(who->address), STR("from"), str_c(from), STR("action"), str_c(action),
+					    STR("target"), str_c(target), STR("detail"), str_c(detail), STR("token"),
+					    str_c(who->token)});
 }
 
 void
 web_audit(struct web_request *w, const char *action, const char *target, const char *detail)
 {
-	struct web_author author;
+	char from[IP_TEXT_MAX];
 
-	web_author_of(w, &author);
-	web_audit_as(w->web, &author, action, target, detail);
+	ip_text(http_client(w->r), from);
+	web_audit_as(w->web, &w->who, from, action, target, detail);
 }
 
 struct str

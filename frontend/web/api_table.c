@@ -3,6 +3,7 @@
 
 #include "frontend/web/private.h"
 #include "lib/base/check.h"
+#include "lib/directory/fields_table.h"
 
 /* ---- Names in a path ---- */
 
@@ -13,12 +14,12 @@ static const struct {
 	{"field", "a setting of the group"},
 	{"id", "the id of a message in the queue"},
 	{"order", "retry, hold, release or delete"},
-	{"session", "the id of a session"},
-	{"credential", "the id or the name"},
 	{"domain", "a domain that is served here"},
 	{"address", "an address of the domain, or its user or alias"},
 	{"target", "an address that an alias leads to"},
 	{"selector", "the selector of a DKIM key"},
+	{"session", "the id of a session"},
+	{"credential", "the id or the name"},
 };
 
 const char *
@@ -255,15 +256,20 @@ static const struct web_member api_force[] = {
 	END,
 };
 
+/* What describes a person: the rows of lib/directory/fields_table.h. */
+#define PERSON(ident, tag, name, attribute, help)     M(name, TEXT, 0, help),
+#define PERSON_NEW(ident, tag, name, attribute, help) M(name, TEXT, WEB_NULLABLE, help),
+
 static const struct web_member api_user[] = {
 	M("address", TEXT, WEB_REQUIRED, "the account"),
 	M("enabled", BOOL, WEB_REQUIRED, "false: it cannot log in and gets no mail"),
-	M("display_name", TEXT, WEB_REQUIRED, "may be empty"),
 	M("quota", COUNT, WEB_REQUIRED, "in bytes; 0: no limit"),
 	M("own_quota", BOOL, WEB_REQUIRED, "false: the quota is the domain's default"),
 	M("roles", TEXT, WEB_REQUIRED, "domain_admin, system_admin, separated by a space; empty: none"),
 	M("has_password", BOOL, WEB_REQUIRED, "false: nobody can log in"),
-	M("created_ms", COUNT, WEB_REQUIRED, "when it was added, in milliseconds since 1970"),
+	M("book", BOOL, WEB_REQUIRED, "whether the address book of the domain shows it"),
+	DIRECTORY_PERSON_FIELDS(PERSON)
+		M("created_ms", COUNT, WEB_REQUIRED, "when it was added, in milliseconds since 1970"),
 	M("version", TEXT, WEB_REQUIRED, "what the ETag says: another after each change"),
 	M("used_bytes", COUNT, WEB_REQUIRED, "what counts against the quota"),
 	M("messages", COUNT, WEB_REQUIRED, "how many messages the mailbox has"),
@@ -278,20 +284,20 @@ static const struct web_member api_users[] = {
 
 #define USER_FIELDS \
 	M("enabled", BOOL, 0, "false: it cannot log in and gets no mail"), \
-		M("display_name", TEXT, WEB_NULLABLE, "at most 200 bytes"), \
 		M("quota", TEXT, WEB_NULLABLE, \
 		  "bytes, or with K, M, G, T: \"2G\"; \"0\": no limit; null: the domain's default"), \
 		M("roles", TEXT, WEB_NULLABLE, \
-		  "domain_admin, system_admin, separated by a space; nobody gives more than he has")
+		  "domain_admin, system_admin, separated by a space; nobody gives more than he has"), \
+		M("book", BOOL, 0, "whether the address book of the domain shows it"), \
+		DIRECTORY_PERSON_FIELDS(PERSON_NEW)
 
 static const struct web_member api_user_new[] = {
 	M("address", TEXT, WEB_REQUIRED, "an address of the domain"),
 	M("password", TEXT, WEB_SECRET, "1 to 1023 bytes; missing: nobody can log in"),
-	USER_FIELDS,
-	END,
+	USER_FIELDS END,
 };
 
-static const struct web_member api_user_change[] = {USER_FIELDS, END};
+static const struct web_member api_user_change[] = {USER_FIELDS END};
 
 static const struct web_member api_user_password[] = {
 	M("password", TEXT, WEB_REQUIRED | WEB_SECRET, "1 to 1023 bytes"),

@@ -203,6 +203,20 @@ openapi_add_id(cJSON *operation, const char *method, const char *pattern)
 	cJSON_AddStringToObject(operation, "operationId", text);
 }
 
+/* What an endpoint takes as a login; a token not where it could make itself last. */
+static void
+openapi_add_security(cJSON *place, bool by_token)
+{
+	static const char *const names[] = {"basic", "session", "bearer"};
+	cJSON *security = cJSON_AddArrayToObject(place, "security"), *item;
+
+	for (unsigned i = 0; i < (by_token ? 3 : 2); i++) {
+		item = cJSON_CreateObject();
+		cJSON_AddArrayToObject(item, names[i]);
+		cJSON_AddItemToArray(security, item);
+	}
+}
+
 static void
 openapi_add_endpoint(cJSON *paths, const struct web_endpoint *e)
 {
@@ -225,6 +239,8 @@ openapi_add_endpoint(cJSON *paths, const struct web_endpoint *e)
 	cJSON_AddStringToObject(operation, "x-reach", reaches[e->reach]);
 	if (e->role == WEB_ANYBODY)
 		cJSON_AddArrayToObject(operation, "security");
+	else if ((e->flags & WEB_NOT_BY_TOKEN) != 0)
+		openapi_add_security(operation, false);
 	openapi_add_parameters(operation, e);
 	if (e->body != NULL) {
 		body = cJSON_AddObjectToObject(operation, "requestBody");
@@ -235,25 +251,22 @@ openapi_add_endpoint(cJSON *paths, const struct web_endpoint *e)
 }
 
 static void
-openapi_add_security(cJSON *o, cJSON *components)
+openapi_add_schemes(cJSON *components)
 {
-	cJSON *security = cJSON_AddArrayToObject(o, "security"), *item;
 	cJSON *schemes = cJSON_AddObjectToObject(components, "securitySchemes"), *scheme;
 
-	scheme = cJSON_AddObjectToObject(schemes, "basic");
-	cJSON_AddStringToObject(scheme, "type", "http");
-	cJSON_AddStringToObject(scheme, "scheme", "basic");
+	for (unsigned i = 0; i < 2; i++) {
+		static const char *const names[] = {"basic", "bearer"};
+		scheme = cJSON_AddObjectToObject(schemes, names[i]);
+		cJSON_AddStringToObject(scheme, "type", "http");
+		cJSON_AddStringToObject(scheme, "scheme", names[i]);
+	}
 	scheme = cJSON_AddObjectToObject(schemes, "session");
 	cJSON_AddStringToObject(scheme, "type", "apiKey");
 	cJSON_AddStringToObject(scheme, "in", "cookie");
 	cJSON_AddStringToObject(scheme, "name", "__Host-stagepost");
 	cJSON_AddStringToObject(scheme, "description",
 				"Changes also need X-Stagepost-Token, and an Origin of this server.");
-	for (scheme = schemes->child; scheme != NULL; scheme = scheme->next) {
-		item = cJSON_CreateObject();
-		cJSON_AddArrayToObject(item, scheme->string);
-		cJSON_AddItemToArray(security, item);
-	}
 }
 
 void
@@ -282,6 +295,7 @@ web_openapi(struct web_request *w)
 		openapi_add_endpoint(paths, e);
 	components = cJSON_AddObjectToObject(o, "components");
 	cJSON_AddItemToObject(cJSON_AddObjectToObject(components, "schemas"), "Error", openapi_schema(error, false));
-	openapi_add_security(o, components);
+	openapi_add_schemes(components);
+	openapi_add_security(o, true);
 	web_answer(w, 200, o);
 }

@@ -32,9 +32,9 @@ struct web {
 	struct frontend *frontend; /* borrowed */
 	struct admin admin;
 	struct admin_brokers *brokers; /* owner; NULL until somebody asks for the queue */
-	struct live *live;	       /* owner */
 	struct dns *dns;	       /* owner; NULL until somebody asks for a check; admin.dns */
 	struct web_removal *removals;  /* owner: see removal.c */
+	struct live *live;	       /* owner */
 };
 
 #define WEB_TOKEN_MAX SESSION_HASH_MAX
@@ -66,13 +66,14 @@ struct web_request {
 	struct admin_call *call;
 	struct auth_request *login;
 	void (*on_identity)(struct web_request *w);
+	/* Of a request that stays open (http_park()): what it is told from then on; NULL: none. */
+	const struct http_handler *stays;
 	void (*on_user)(struct web_request *w, const struct directory_user *user); /* of web_find_user() */
-	const char *allow;     /* with 405: the methods that the endpoint has */
-	const char *challenge; /* with 401: WWW-Authenticate; NULL: the page's */
-	void *state;	       /* the handler's, in the arena */
-	/* A change, for web_on_changed(); in the arena. */
-	const char *action, *target, *detail;
-	const char *location; /* with 201: where it is, behind /api/v1/ */
+	const char *allow;		      /* with 405: the methods that the endpoint has */
+	const char *challenge;		      /* with 401: WWW-Authenticate; NULL: the page's */
+	const char *location;		      /* with 201: where it is */
+	void *state;			      /* the handler's, in the arena */
+	const char *action, *target, *detail; /* a change, for web_on_changed(); in the arena */
 };
 
 /* ---- web.c ---- */
@@ -114,14 +115,8 @@ struct str web_expected(const struct web_request *w);
 /* Into the log and admin:log. detail may be NULL. */
 void web_audit(struct web_request *w, const char *action, const char *target, const char *detail);
 /* The same for what ends behind its answer. */
-struct web_author {
-	char address[AUTH_ADDRESS_MAX];
-	char token[CREDENTIAL_NAME_MAX]; /* its name; empty: by cookie or password */
-	char from[IP_TEXT_MAX];
-};
-void web_author_of(const struct web_request *w, struct web_author *out);
-void web_audit_as(struct web *web, const struct web_author *author, const char *action, const char *target,
-		  const char *detail);
+void web_audit_as(struct web *web, const struct web_identity *who, const char *from, const char *action,
+		  const char *target, const char *detail);
 /* The text of a member; STR_NONE: there is none, or it is no text. */
 struct str web_member(const struct web_request *w, const char *name);
 

@@ -14,7 +14,8 @@ struct web_removal {
 	struct web *web; /* borrowed */
 	struct admin_call *call;
 	char domain[DIRECTORY_DOMAIN_MAX];
-	struct web_author author;
+	struct web_identity who;
+	char from[IP_TEXT_MAX];
 	struct web_removal *prev, *next;
 };
 
@@ -33,7 +34,7 @@ removal_on_done(void *arg, const struct err *err)
 
 	removal->call = NULL;
 	if (err == NULL || err->code == ERR_NOT_FOUND)
-		web_audit_as(removal->web, &removal->author, "domain removed", removal->domain, NULL);
+		web_audit_as(removal->web, &removal->who, removal->from, "domain removed", removal->domain, NULL);
 	else
 		log_warning(NULL, "a domain is not wholly removed: give the order again",
 			    F_C("domain", removal->domain), F_C("reason", err->text));
@@ -52,7 +53,8 @@ web_removal_start(struct web_request *w)
 	removal = mem_new(struct web_removal);
 	removal->web = web;
 	str_copy(str_c(w->domain), removal->domain, sizeof(removal->domain));
-	web_author_of(w, &removal->author);
+	removal->who = w->who;
+	ip_text(http_client(w->r), removal->from);
 	DL_APPEND(web->removals, removal);
 	removal->call = admin_domain_delete(&web->admin, str_c(removal->domain), true, removal_on_done, removal);
 }

@@ -32,8 +32,8 @@ web_free(struct web **web)
 {
 	if (*web == NULL)
 		return;
-	live_free(&(*web)->live);
 	web_removals_fini(*web);
+	live_free(&(*web)->live);
 	admin_brokers_free(&(*web)->brokers);
 	dns_free(&(*web)->dns);
 	mem_free(*web);

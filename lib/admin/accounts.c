@@ -74,13 +74,13 @@ accounts_tell_user(const struct directory_user *u)
 	cJSON_AddStringToObject(o, "roles", u->roles);
 	cJSON_AddBoolToObject(o, "has_password", u->password[0] != '\0');
 	cJSON_AddNumberToObject(o, "created_ms", (double)u->created_ms);
-	cJSON_AddStringToObject(o, "version", u->version);
 	cJSON_AddBoolToObject(o, "book", u->is_in_book);
 	for (unsigned field = BOOK_DISPLAY_NAME + 1; field < BOOK_FIELD_END; field++) {
 		struct str value = directory_user_field(u, (enum book_field)field);
 		if (value.len != 0)
 			admin_add_str(o, book_field_name((enum book_field)field), value);
 	}
+	cJSON_AddStringToObject(o, "version", u->version);
 	return o;
 }
 

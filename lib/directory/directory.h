@@ -262,6 +262,22 @@ void directory_alias_delete(struct directory *d, struct str address, const struc
 void directory_alias_list(struct directory *d, struct str domain, directory_on_names *cb, void *arg);
 void directory_alias_show(struct directory *d, struct str address, directory_on_names *cb, void *arg); /* its targets */
 
+/* ---- Pages of lists: however long the list is, one page costs little memory, and
+ * neither the loop nor the store is held ---- */
+enum directory_list { DIRECTORY_DOMAINS, DIRECTORY_USERS, DIRECTORY_ALIASES };
+
+#define DIRECTORY_PAGE_MAX 1000
+
+struct directory_page {
+	struct str after; /* the names behind this one; empty: from the first */
+	struct str query; /* only names that contain it, in any case; empty: all */
+	unsigned limit;	  /* 1 to DIRECTORY_PAGE_MAX */
+};
+/* is_last: there are no further names. */
+typedef void directory_on_page(void *arg, const struct str *names, unsigned count, bool is_last, const struct err *err);
+/* Sorted. domain: whose users or aliases; ERR_NOT_FOUND if there is no such domain. */
+void directory_page(struct directory *d, enum directory_list list, struct str domain, const struct directory_page *page,
+		    directory_on_page *cb, void *arg);
 /* ---- Address books ----
  * The orders above keep the book of the domain (book:{<domain>}, lib/book/book.h) what the
  * records say. A comparison mends what a crash left, and makes the book of a domain whose
@@ -282,21 +298,5 @@ typedef void directory_on_compared(void *arg, const struct directory_comparison 
 /* domain: canonical. directory_cancel() ends it. The callback comes once, later. */
 void directory_book_compare(struct directory *d, struct str domain, const struct directory_comparison_options *options,
 			    directory_on_compared *cb, void *arg);
-/* ---- Pages of lists: however long the list is, one page costs little memory, and
- * neither the loop nor the store is held ---- */
-enum directory_list { DIRECTORY_DOMAINS, DIRECTORY_USERS, DIRECTORY_ALIASES };
-
-#define DIRECTORY_PAGE_MAX 1000
-
-struct directory_page {
-	struct str after; /* the names behind this one; empty: from the first */
-	struct str query; /* only names that contain it, in any case; empty: all */
-	unsigned limit;	  /* 1 to DIRECTORY_PAGE_MAX */
-};
-/* is_last: there are no further names. */
-typedef void directory_on_page(void *arg, const struct str *names, unsigned count, bool is_last, const struct err *err);
-/* Sorted. domain: whose users or aliases; ERR_NOT_FOUND if there is no such domain. */
-void directory_page(struct directory *d, enum directory_list list, struct str domain, const struct directory_page *page,
-		    directory_on_page *cb, void *arg);
 
 #endif

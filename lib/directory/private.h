@@ -296,8 +296,8 @@ void comparisons_cancel(struct directory *d, const void *arg); /* NULL: all */
 bool resolve_is_done(struct request *req, enum directory_kind kind); /* builds the answer; always true */
 bool resolve_step(struct request *req);				     /* for req->name */
 
-/* The quota in force of a user of that domain. */
-uint64_t resolve_quota(const struct directory *d, const struct record *user, struct str domain);
+/* What a record says, but for the address. Borrowed from it. enabled: his own. */
+struct directory_user resolve_user(const struct directory *d, const struct record *user, struct str domain);
 
 /* Initialises a request for resolving, without starting it; the address need not be canonical. */
 void resolve_request_init(struct request *req, struct directory *d, struct str address);

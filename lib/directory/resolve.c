@@ -29,7 +29,7 @@ answer_single(struct request *req, enum directory_kind kind, struct str target)
 	return resolve_is_done(req, kind);
 }
 
-uint64_t
+static uint64_t
 resolve_quota(const struct directory *d, const struct record *user, struct str domain)
 {
 	if (user->user.has_quota)
@@ -198,6 +198,28 @@ directory_is_local_domain(struct directory *d, struct str domain, bool *is_out, 
 	return is_done;
 }
 
+struct directory_user
+resolve_user(const struct directory *d, const struct record *user, struct str domain)
+{
+	return (struct directory_user){
+		.enabled = user->user.enabled,
+		.is_disabled_itself = !user->user.enabled,
+		.created_ms = user->user.created_ms,
+		.is_in_book = user->user.is_in_book,
+		.person = user->user.person,
+		.display_name = user->user.display_name,
+		.has_quota = user->user.has_quota,
+		.quota_bytes = resolve_quota(d, user, domain),
+		.password = user->user.password,
+		.scram_sha256 = user->user.scram_sha256,
+		.roles = user->user.roles,
+		.totp = user->user.totp,
+		.totp_recovery = user->user.totp_recovery,
+		.credentials = user->user.credentials,
+		.credential_count = user->user.credential_count,
+	};
+}
+
 static bool
 step_get_user(struct request *req)
 {
@@ -213,23 +235,8 @@ step_get_user(struct request *req)
 	if (!domain->exists || !user->exists)
 		return true;
 	req->found = true;
-	req->user = (struct directory_user){
-		.enabled = user->user.enabled && !domain->domain.disabled,
-		.created_ms = user->user.created_ms,
-		.is_disabled_itself = !user->user.enabled,
-		.is_in_book = user->user.is_in_book,
-		.person = user->user.person,
-		.display_name = user->user.display_name,
-		.has_quota = user->user.has_quota,
-		.quota_bytes = resolve_quota(req->d, user, domain_name),
-		.password = user->user.password,
-		.scram_sha256 = user->user.scram_sha256,
-		.roles = user->user.roles,
-		.totp = user->user.totp,
-		.totp_recovery = user->user.totp_recovery,
-		.credentials = user->user.credentials,
-		.credential_count = user->user.credential_count,
-	};
+	req->user = resolve_user(req->d, user, domain_name);
+	req->user.enabled = user->user.enabled && !domain->domain.disabled;
 	return true;
 }
 

@@ -198,20 +198,11 @@ users_on_read(void *arg, const redisReply *reply, const struct err *err)
 	}
 	struct record *record = record_new(RECORD_USER, reply);
 	version = redis_field(reply, "version");
-	o->shown_user = (struct directory_user){
-		.address = o->name,
-		.enabled = record->user.enabled,
-		.created_ms = record->user.created_ms,
-		.display_name = arena_strdup(&o->arena, record->user.display_name),
-		.has_quota = record->user.has_quota,
-		.quota_bytes = resolve_quota(o->d, record, str_c(o->domain)),
-		.password = arena_strdup(&o->arena, record->user.password),
-		.scram_sha256 = arena_strdup(&o->arena, record->user.scram_sha256),
-		.roles = arena_strdup(&o->arena, record->user.roles),
-		.version = arena_dup(&o->arena, version.p, version.len),
-	};
-	record_unref(&record);
+	o->shown_user = resolve_user(o->d, record, str_c(o->domain));
+	o->shown_user.address = o->name;
+	o->shown_user.version = arena_dup(&o->arena, version.p, version.len);
 	order_end(o, NULL);
+	record_unref(&record);
 }
 
 void

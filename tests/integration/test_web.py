@@ -264,7 +264,7 @@ def test_page_files(cluster):
     total = 0
     for name, kind in (("", "text/html"), ("style.css", "text/css"), ("app.js", "text/javascript"), ("ui.js", "text/javascript"),
                        ("settings.js", "text/javascript"), ("cluster.js", "text/javascript"), ("live.js", "text/javascript"),
-                       ("events.js", "text/javascript"), ("chart.js", "text/javascript")):
+                       ("events.js", "text/javascript"), ("chart.js", "text/javascript"), ("accounts.js", "text/javascript")):
         status, fields, body = curl(url(cluster, "/admin/" + name))
         assert status == 200 and fields["content-type"].startswith(kind)
         assert fields["content-security-policy"].startswith("default-src 'self';")
@@ -327,6 +327,15 @@ class Page:
         self.find(f"nav button[data-tab='{name}']").click()
         wait_for(lambda: is_stale(old), timeout=30, what=name)
         self.find(f"#main [name^='{name}.']")
+
+    def shows(self, title):
+        def there():
+            try:
+                return self.find("#main h2").text.lower() == title
+            except Exception as e:  # drawn anew meanwhile
+                assert type(e).__name__ == "StaleElementReferenceException", e
+                return False
+        wait_for(there, timeout=30, what=title)
 
     def input(self, name):
         return self.find(f"[name='{name}']")
@@ -393,8 +402,7 @@ def test_page_sets_every_tab(cluster, admin, browser):
     assert severe == []
     for name in ("queue", "processes", "events"):
         page.find(f"nav button[data-tab='{name}']").click()
-        wait_for(lambda: browser.execute_script("const e = document.querySelector('#main h2'); return e && e.textContent.toLowerCase()") == name,
-                 timeout=15)
+        page.shows(name)
     page.find("#logout").click()
     page.find("[name=password]")
 

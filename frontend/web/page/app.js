@@ -3,6 +3,7 @@ import { api, begin, el, note, setToken, show } from './ui.js';
 import { settingsTabs } from './settings.js';
 import { openProcesses, openQueue } from './cluster.js';
 import { openEvents } from './events.js';
+import { accountsTab } from './accounts.js';
 
 const main = document.getElementById('main');
 const nav = document.getElementById('tabs');
@@ -29,19 +30,21 @@ function onKey(event) {
 async function enter(me) {
   setToken(me.token);
   show(who, el('span', { id: 'me' }, me.address), el('button', { id: 'logout', onclick: leave }, 'Log out'));
-  if (me.role !== 'system_admin') {
+  tabs = me.role === 'user' ? [] : [accountsTab(me)];
+  if (me.role === 'system_admin')
+    try {
+      const { groups } = await api('GET', 'settings');
+      tabs = [...settingsTabs(groups), ...tabs, { id: 'queue', title: 'Queue', open: place => openQueue(place) },
+        { id: 'processes', title: 'Processes', open: openProcesses },
+        { id: 'events', title: 'Events', open: place => openEvents(place) }];
+    } catch (e) {
+      note(e.message, 'bad');
+      return;
+    }
+  if (!tabs.length) {
     show(nav);
-    show(main, el('p', {}, 'This account may not administer the cluster. ',
+    show(main, el('p', {}, 'This account may not administer anything. ',
       'To allow it, run: stagepost user set ADDRESS roles=system_admin'));
-    return;
-  }
-  try {
-    const { groups } = await api('GET', 'settings');
-    tabs = [...settingsTabs(groups), { id: 'queue', title: 'Queue', open: place => openQueue(place) },
-      { id: 'processes', title: 'Processes', open: openProcesses },
-      { id: 'events', title: 'Events', open: place => openEvents(place) }];
-  } catch (e) {
-    note(e.message, 'bad');
     return;
   }
   show(nav, tabs.map(t => el('button', { role: 'tab', 'data-tab': t.id, onclick: () => openTab(t.id) }, t.title)));
