@@ -94,10 +94,22 @@
 	SETTINGS_AUTODISCOVER(S, imap, "993")
 
 #define SETTINGS_LDAP(S) \
-	S(ldap, session_timeout, DURATION, "300", "s", SEC_MS, DAY_MS, SCOPE_GLOBAL | PLANNED, \
+	S(ldap, session_timeout, DURATION, "300", "s", SEC_MS, DAY_MS, SCOPE_GLOBAL, \
 	  "a session is closed after this long without a command") \
-	S(ldap, command_timeout, DURATION, "120", "s", SEC_MS, DAY_MS, SCOPE_GLOBAL | PLANNED, \
-	  "a command is aborted after this long without further data")
+	S(ldap, command_timeout, DURATION, "120", "s", SEC_MS, DAY_MS, SCOPE_GLOBAL, \
+	  "a command is aborted after this long without further data; longest time of a search") \
+	S(ldap, max_bad_commands, INT, "8", "", 1, 1000, SCOPE_GLOBAL, "a connection is closed after this many bad requests") \
+	S(ldap, max_connections, INT, "1000", "", 1, 1000000, SCOPE_GLOBAL, "limit for each frontend process") \
+	S(ldap, allow_insecure_auth, BOOL, "off", "", 0, 1, SCOPE_GLOBAL, \
+	  "accept passwords without TLS from hosts other than loopback") \
+	S(ldap, visibility, ENUM, "own_domain", "own_domain|all_domains|self", 0, 2, SCOPE_DOMAIN, \
+	  "whom users may see in the directory: the accounts and aliases of their own domain, of all domains, or only themselves") \
+	S(ldap, size_limit, INT, "1000", "", 0, 1000000, SCOPE_GLOBAL, \
+	  "entries in the answer to one search, or in one page of it; 0: no limit") \
+	S(ldap, book_max, INT, "500000", "", 0, 100000000, SCOPE_GLOBAL, \
+	  "address books with more entries are searched for addresses only; 0: no limit") \
+	S(ldap, proxy_protocol_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
+	  "load balancers that must send a PROXY protocol header")
 
 #define SETTINGS_SMTP_IN(S) \
 	S(smtp_in, banner, TEXT, "#HostName# ESMTP", "", 0, 500, SCOPE_GLOBAL, "greeting, after 220") \
