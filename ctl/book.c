@@ -20,7 +20,7 @@ struct book_rebuild {
 };
 
 static void
-book_on_names(void *arg, const struct str *names, unsigned count, const struct err *err)
+rebuild_on_names(void *arg, const struct str *names, unsigned count, const struct err *err)
 {
 	struct book_rebuild *r = arg;
 
@@ -34,7 +34,7 @@ book_on_names(void *arg, const struct str *names, unsigned count, const struct e
 }
 
 static void
-book_on_progress(void *arg, const struct directory_comparison *so_far)
+rebuild_on_progress(void *arg, const struct directory_comparison *so_far)
 {
 	struct book_rebuild *r = arg;
 
@@ -42,7 +42,7 @@ book_on_progress(void *arg, const struct directory_comparison *so_far)
 }
 
 static void
-book_on_compared(void *arg, const struct directory_comparison *figures, const struct err *err)
+rebuild_on_compared(void *arg, const struct directory_comparison *figures, const struct err *err)
 {
 	struct book_rebuild *r = arg;
 
@@ -51,7 +51,7 @@ book_on_compared(void *arg, const struct directory_comparison *figures, const st
 }
 
 static void
-book_tell(struct book_rebuild *r, struct str domain)
+rebuild_tell(struct book_rebuild *r, struct str domain)
 {
 	cJSON *row;
 
@@ -69,19 +69,19 @@ book_tell(struct book_rebuild *r, struct str domain)
 
 /* One domain's failure does not keep the others from being rebuilt. */
 static void
-book_rebuild_one(struct book_rebuild *r, struct str domain)
+rebuild_one(struct book_rebuild *r, struct str domain)
 {
 	char name[120];
-	const struct directory_comparison_options options = {.name = name, .on_progress = book_on_progress};
+	const struct directory_comparison_options options = {.name = name, .on_progress = rebuild_on_progress};
 
 	snprintf(name, sizeof(name), "tool-%ld", (long)getpid());
 	r->wait = CTL_WAIT;
-	directory_book_compare(ctl_directory(r->ctl), domain, &options, book_on_compared, r);
+	directory_book_compare(ctl_directory(r->ctl), domain, &options, rebuild_on_compared, r);
 	while (!r->wait.done)
 		event_base_loop(r->ctl->base, EVLOOP_ONCE);
 	progress_end(&r->progress);
 	if (r->wait.err.code == ERR_NONE) {
-		book_tell(r, domain);
+		rebuild_tell(r, domain);
 		return;
 	}
 	ctl_fail("%.*s: %s", STR_ARG(domain), r->wait.err.text);
@@ -110,14 +110,14 @@ command_book_rebuild(struct ctl *ctl, int argc, char **argv)
 	r.domains = &one;
 	r.count = 1;
 	if (all) {
-		directory_domain_list(ctl_directory(ctl), book_on_names, &r);
+		directory_domain_list(ctl_directory(ctl), rebuild_on_names, &r);
 		if (ctl_wait(ctl, &r.wait) != 0)
 			return ctl_fail("%s", r.wait.err.text);
 	}
 	if (ctl->json)
 		r.result = cJSON_CreateArray();
 	for (unsigned i = 0; i < r.count; i++)
-		book_rebuild_one(&r, r.domains[i]);
+		rebuild_one(&r, r.domains[i]);
 	if (r.result != NULL)
 		output_json(r.result);
 	return r.failed != 0;

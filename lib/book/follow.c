@@ -16,14 +16,14 @@ struct follow {
 };
 
 static void
-follow_on_end(struct op *op)
+book_follow_on_end(struct op *op)
 {
 	mem_free(OP_OWNER(op, struct follow, op));
 }
 
 /* True: something was new. */
 static bool
-follow_apply(struct book *b, const redisReply *reply)
+book_follow_apply(struct book *b, const redisReply *reply)
 {
 	uint64_t version, before = b->version;
 
@@ -34,10 +34,10 @@ follow_apply(struct book *b, const redisReply *reply)
 	return b->version != before;
 }
 
-static void follow_ask(struct book *b);
+static void book_follow_ask(struct book *b);
 
 static void
-follow_on_changes(void *arg, const redisReply *reply, const struct err *err)
+book_follow_on_changes(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct follow *f = arg;
 	struct book *b = f->book;
@@ -49,21 +49,21 @@ follow_on_changes(void *arg, const redisReply *reply, const struct err *err)
 		book_followed(b, err);
 	} else if (reply->elements == 0) {
 		book_load(b);
-	} else if (follow_apply(b, reply) || b->ask_again) {
-		follow_ask(b);
+	} else if (book_follow_apply(b, reply) || b->ask_again) {
+		book_follow_ask(b);
 	} else {
 		book_followed(b, NULL);
 	}
 }
 
 static void
-follow_ask(struct book *b)
+book_follow_ask(struct book *b)
 {
 	struct follow *f = mem_new(struct follow);
 	struct str domain = str_c(b->domain);
 	char since[24];
 
-	op_init(&f->op, follow_on_end);
+	op_init(&f->op, book_follow_on_end);
 	f->book = b;
 	b->following = f;
 	b->ask_again = false;
@@ -75,7 +75,7 @@ follow_ask(struct book *b)
 	};
 	const struct str args[] = {str_c(since), STR(FOLLOW_MOST)};
 	op_hold(&f->op);
-	redis_eval(b->books->redis, follow_on_changes, f, &book_changes, 3, keys, 2, args);
+	redis_eval(b->books->redis, book_follow_on_changes, f, &book_changes, 3, keys, 2, args);
 }
 
 void
@@ -86,7 +86,7 @@ follow_start(struct book *b)
 	if (b->following != NULL)
 		b->ask_again = true;
 	else
-		follow_ask(b);
+		book_follow_ask(b);
 }
 
 void

@@ -63,7 +63,7 @@ load_on_end(struct op *op)
 }
 
 static void
-load_end(struct load *l, const struct err *err)
+book_load_end(struct load *l, const struct err *err)
 {
 	struct content content = l->content;
 
@@ -101,7 +101,7 @@ load_sift(struct load_page **heap, size_t count, size_t i)
 /* HSCAN may have told of an entry twice; either may be the newer one, and then it is
  * in the log. */
 static void
-load_take(struct load *l, const struct load_item *item)
+book_load_take(struct load *l, const struct load_item *item)
 {
 	if (str_eq(item->address, str_c(l->last)))
 		return;
@@ -122,7 +122,7 @@ load_merge(struct op *op)
 	while (count > 0 && !slice_spend(&op->slice, LOAD_ENTRY_COST)) {
 		struct load_page *page = heap[0];
 
-		load_take(l, &page->items[page->next++]);
+		book_load_take(l, &page->items[page->next++]);
 		if (page->next == page->count) {
 			load_page_free(page);
 			heap[0] = heap[--count];
@@ -135,7 +135,7 @@ load_merge(struct op *op)
 		return;
 	}
 	content_append(&l->content, &l->draft);
-	load_end(l, NULL);
+	book_load_end(l, NULL);
 }
 
 /* ---- Reading ---- */
@@ -188,7 +188,7 @@ load_on_page(void *arg, const redisReply *reply, const struct err *err)
 	if (!op_back(&l->op))
 		return;
 	if (err != NULL) {
-		load_end(l, err);
+		book_load_end(l, err);
 		return;
 	}
 	if (reply->element[1]->elements >= 2)
@@ -220,7 +220,7 @@ load_on_version(void *arg, const redisReply *reply, const struct err *err)
 	if (!op_back(&l->op))
 		return;
 	if (err != NULL) {
-		load_end(l, err);
+		book_load_end(l, err);
 		return;
 	}
 	l->version = (uint64_t)redis_i64(reply, 0);

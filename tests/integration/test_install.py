@@ -124,5 +124,7 @@ def test_completion():
     assert complete("stagepost queue sum") == ["summary"]
     assert "--older-than" in complete("stagepost queue list --o")
     assert "smtp-in.banner" in complete("stagepost settings get smtp-in.b")
+    assert complete(f"stagepost user import {ROOT}/READ") == [f"{ROOT}/README.md"]
+    assert {"--format", "--dry-run"} <= set(complete("stagepost user import --"))
     assert complete("stagepost settings set smtp-in.bann") == ["smtp-in.banner="]
     assert "smtp-in" in complete("stagepost settings list smtp")

@@ -105,18 +105,23 @@ stored_version(void)
 	return v;
 }
 
-/* Waits until the book in memory is that of the store. */
+static int64_t longest_settle_ms;
+
+/* Waits until the book in memory is that of the store, which takes less than 2 s, but for a machine
+ * under load; the book looks by itself only after 30 s. */
 static void
-settle(int limit_ms)
+settle(void)
 {
-	int64_t until = clock_monotonic_ms() + limit_ms;
+	int64_t began = clock_monotonic_ms(), took_ms;
 
 	while (puts_due > 0 || book_version(book) != stored_version()) {
-		if (clock_monotonic_ms() > until)
-			fail_msg("version %llu is not %llu after %d ms", (unsigned long long)book_version(book),
-				 (unsigned long long)stored_version(), limit_ms);
+		if (clock_monotonic_ms() > began + 20000)
+			fail_msg("version %llu is not %llu after 20 s", (unsigned long long)book_version(book),
+				 (unsigned long long)stored_version());
 		turn(5);
 	}
+	took_ms = clock_monotonic_ms() - began;
+	longest_settle_ms = took_ms > longest_settle_ms ? took_ms : longest_settle_ms;
 }
 
 /* ---- Reading ---- */
@@ -317,14 +322,14 @@ test_changes_arrive(void **state)
 	put("bob@example.test", 0);
 	put_entry("carol@example.test", STR(""));
 	put("aaron@example.test", 0, "title", "New");
-	settle(2000);
+	settle();
 	assert_string_equal(value("alice@example.test", "title"), "Boss");
 	assert_string_equal(value("alice@example.test", "phone"), "");
 	assert_string_equal(found(BOOK_SUBSTRING, BOOK_ANY_FIELD, "@", true), "aaron alice bob dave team");
 	/* The same again changes nothing. */
 	uint64_t version = stored_version();
 	put("alice@example.test", 0, "title", "Boss");
-	settle(2000);
+	settle();
 	assert_int_equal(stored_version(), version);
 
 	book_cursor_after(&c, STR("alice@example.test"));
@@ -332,7 +337,7 @@ test_changes_arrive(void **state)
 	assert_true(str_eq(e.address, STR("bob@example.test")));
 	put_entry("bob@example.test", STR(""));
 	put("boc@example.test", 0);
-	settle(2000);
+	settle();
 	assert_int_equal(book_next(book, &c, NULL, NULL, &e), BOOK_FOUND);
 	assert_true(str_eq(e.address, STR("boc@example.test")));
 	assert_int_equal(book_next(book, &c, NULL, NULL, &e), BOOK_FOUND);
@@ -395,7 +400,7 @@ test_random_changes(void **state)
 		if (i % 500 == 0)
 			turn(2);
 	}
-	settle(5000);
+	settle();
 	assert_equal_to_store();
 }
 
@@ -411,14 +416,15 @@ test_notices_lost(void **state)
 		if (i % 10 == 0)
 			turn(3);
 	}
-	settle(2000);
+	settle();
 	/* The last changes come while nobody listens, and no later one tells of them. */
 	for (int i = 0; i < 10; i++) {
 		command("CLIENT KILL TYPE pubsub");
 		for (int k = 0; k < 5; k++)
 			put_random(3000);
-		settle(2000);
+		settle();
 	}
+	print_message("  equal after %lld ms at most\n", (long long)longest_settle_ms);
 	assert_equal_to_store();
 }
 
@@ -431,10 +437,10 @@ test_log_too_short(void **state)
 	command("INCRBY book:{" DOMAIN "}:v 20000");
 	command("HDEL book:{" DOMAIN "} team@example.test");
 	command("PUBLISH book:{" DOMAIN "} x");
-	settle(5000);
+	settle();
 	assert_equal_to_store();
 	put("zoe@example.test", 0);
-	settle(2000);
+	settle();
 	assert_equal_to_store();
 }
 
@@ -461,7 +467,7 @@ test_store_away(void **state)
 	/* It comes back empty, as a store without a file does. */
 	assert_true(redis_fixture_run(&server, false));
 	direct = redisConnectUnix(server.socket);
-	settle(5000);
+	settle();
 	assert_int_equal(book_count(book), 0);
 	assert_int_equal(stored_version(), 0);
 }

@@ -32,8 +32,24 @@ get_book(void)
 	return g.book;
 }
 
-/* "alice: Alice|Head of Sales; team: >x@b.test", of all entries. Waits for the
- * notices of what was done before. */
+/* Waits until the book in memory is that of the store. */
+static void
+settle(const struct book *book)
+{
+	int64_t until = clock_monotonic_ms() + 20000;
+
+	for (;;) {
+		redisReply *reply = command("GET book:{a.test}:v");
+		uint64_t version = reply->type == REDIS_REPLY_STRING ? strtoull(reply->str, NULL, 10) : 0;
+		freeReplyObject(reply);
+		if (version == book_version(book))
+			return;
+		assert_true(clock_monotonic_ms() < until);
+		turn(5);
+	}
+}
+
+/* "alice: Alice Head of Sales; team: >x@b.test", of all entries. */
 static const char *
 book_text(void)
 {
@@ -44,8 +60,8 @@ book_text(void)
 	struct book_entry e;
 	size_t len = 0;
 
-	turn(100);
 	book = get_book();
+	settle(book);
 	text[0] = '\0';
 	while (book_next(book, &c, &all, NULL, &e) == BOOK_FOUND) {
 		enum book_field field;
@@ -305,7 +321,7 @@ test_changed_meanwhile(void **state)
 	add_domain("a.test");
 	add_user("alice@a.test");
 	freeReplyObject(command("HSET user:{alice@a.test} title First"));
-	freeReplyObject(command("CLIENT PAUSE 600 WRITE"));
+	freeReplyObject(command("CLIENT PAUSE 5000 WRITE"));
 	book_sync(redis, STR("alice@a.test"), on_synced, (void *)(uintptr_t)&is_done);
 	turn(200);
 	other = redisConnectUnix(server.socket);
@@ -314,6 +330,7 @@ test_changed_meanwhile(void **state)
 		assert_int_equal(redisBufferWrite(other, &is_written), REDIS_OK);
 	turn(100);
 	assert_false(is_done);
+	freeReplyObject(command("CLIENT UNPAUSE"));
 	assert_true(redis_fixture_wait(base, &is_done, 5000));
 	redisFree(other);
 	assert_string_equal(book_text(), "alice: Second alice");
