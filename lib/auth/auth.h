@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "lib/auth/credential.h"
 #include "lib/base/err.h"
 #include "lib/base/ip.h"
 #include "lib/base/str.h"
@@ -40,18 +41,27 @@ enum auth_result {
 #define AUTH_ADDRESS_MAX 330
 
 struct auth_identity {
-	char address[AUTH_ADDRESS_MAX]; /* canonical */
-	uint64_t quota_bytes;		/* 0: no limit */
+	char address[AUTH_ADDRESS_MAX];	    /* canonical */
+	uint64_t quota_bytes;		    /* 0: no limit */
+	char credential[CREDENTIAL_ID_MAX]; /* of the app password or token; empty: the main password */
 };
 
 /* ---- A plain password (POP3 USER/PASS, IMAP LOGIN) ---- */
-/* Called once, later, even if the result comes from memory. The delay for
- * earlier failures is already over. */
+/* An app password, or the main password; not the latter if the account has a second
+ * factor, unless settings:auth totp_mail_password allows it. The callback comes
+ * once, later, even if the result comes from memory. The delay for earlier failures is
+ * already over. */
 typedef void auth_on_result(void *arg, enum auth_result result, const struct auth_identity *identity);
 struct auth_request; /* handle to cancel: the callback will not come. Invalid once it has come. */
 struct auth_request *auth_check_password(struct auth *a, struct str address, struct str password, const struct ip *peer,
 					 auth_on_result *cb, void *arg);
 void auth_cancel(struct auth_request **req);
+/* For the page, which asks for the second factor itself: the main password only. */
+struct auth_request *auth_check_main_password(struct auth *a, struct str address, struct str password,
+					      const struct ip *peer, auth_on_result *cb, void *arg);
+/* A token of the API. A correct one is never delayed; wrong ones count as failed logins. */
+struct auth_request *auth_check_token(struct auth *a, struct str token, const struct ip *peer, auth_on_result *cb,
+				      void *arg);
 
 /* ---- SASL (RFC 4422): PLAIN, LOGIN, SCRAM-SHA-256, SCRAM-SHA-256-PLUS ---- */
 struct sasl;
@@ -94,5 +104,14 @@ bool sasl_decode(struct arena *arena, struct str line, struct str *data_out, boo
 #define AUTH_VERIFIER_MAX 300
 int auth_make_argon2id(struct str password, char out[AUTH_VERIFIER_MAX], struct err *err);
 int auth_make_scram_sha256(struct str password, char out[AUTH_VERIFIER_MAX], struct err *err);
+
+/* ---- Hashes that come from another system ---- */
+/* A hash as it is written elsewhere → the verifier to store. Read are argon2id ("$argon2id$...", also behind
+ * {ARGON2}), {CRYPT} with whatever crypt(3) knows (also without the word, as in /etc/shadow), {SHA},
+ * {SHA256}, {SHA512}, {MD5}, and these with salt: {SSHA}, {SSHA256}, {SSHA512}, {SMD5}. False: it is none of
+ * them, or it would take too long to check. There is no SCRAM with these until the password is set anew. */
+bool auth_read_hash(struct str text, char out[AUTH_VERIFIER_MAX]);
+/* Is it a verifier that auth_make_scram_sha256() could have made? */
+bool auth_is_scram_sha256(struct str text);
 
 #endif

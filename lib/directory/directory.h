@@ -6,8 +6,12 @@
  *   domain:{<name>}:aliases    set of addresses
  *   domain:{<name>}:dkim       hash: lib/dkim/keys.h
  *   user:{<address>}           hash: address, enabled, created_ms, display_name,
- *                              quota, password, scram_sha256, roles
+ *                              quota, password, scram_sha256, roles, book, totp,
+ *                              totp_recovery, the fields that describe a person
+ *                              (fields_table.h), and a field for each of its credentials
+ *                              (lib/auth/credential.h)
  *   alias:{<address>}          set of targets
+ *   book:{<domain>}            hash: its address book, made from users and aliases (entry.h)
  *
  * An address is canonical: the domain lower case as A-labels, the local part lower case
  * in NFC (local parts are case-insensitive here). Every function that takes an address
@@ -27,6 +31,7 @@
 
 #include "lib/base/err.h"
 #include "lib/base/str.h"
+#include "lib/directory/entry.h"
 #include "lib/redis/redis.h"
 #include "lib/redis/tracking.h"
 #include "lib/settings/settings.h"
@@ -126,6 +131,12 @@ typedef void directory_on_expanded(void *arg, const struct directory_target *tar
 void directory_expand(struct directory *d, struct str address, directory_on_expanded *cb, void *arg);
 
 /* ---- Users in full ---- */
+/* A field of the record whose name has a colon: "token:3f9a01c2". */
+struct directory_credential {
+	const char *field;
+	const char *value;
+};
+
 /* Borrowed until the next call of the directory, or until control returns to the loop. */
 struct directory_user {
 	const char *address; /* canonical */
@@ -137,7 +148,17 @@ struct directory_user {
 	const char *password;	  /* "$argon2id$..."; empty: no login by password */
 	const char *scram_sha256; /* "SCRAM-SHA-256$iter:salt$stored:server"; may be empty */
 	const char *roles;	  /* words separated by a space: domain_admin, system_admin */
+	bool is_disabled_itself;  /* not only by its domain */
+	bool is_in_book;	  /* shown in the address book of its domain */
+	struct str person;	  /* private */
+	const char *totp;	  /* sealed; empty: no second factor */
+	const char *totp_recovery;
+	const struct directory_credential *credentials; /* what else it can log in with */
+	unsigned credential_count;
+	const char *version; /* directory_user_show() only: another after each change of the record */
 };
+/* A field that describes the person: a row of fields_table.h. Empty: there is none. */
+struct str directory_user_field(const struct directory_user *user, enum book_field field);
 /* user NULL without err: there is no such account (aliases do not count). */
 typedef void directory_on_user(void *arg, const struct directory_user *user, const struct err *err);
 /* True: answered at once; *found_out says whether *user_out is filled. */
@@ -155,16 +176,29 @@ typedef void directory_on_names(void *arg, const struct str *names, unsigned cou
  * admins (a list of users, separated by spaces or commas, or empty), admins+
  * (adds these), admins- (removes these). An admin's own record gains or loses the
  * role domain_admin. For a user: enabled (on/off), display_name, quota (a size
- * such as 2G; empty: the default), roles. */
+ * such as 2G; empty: the default), roles, book (on/off: shown in the address book), and
+ * the fields of fields_table.h. */
 struct directory_field {
 	struct str name;
 	struct str value;
 };
 
+/* 0: the value may be stored in this field of a domain, or of a user. A field that
+ * depends on others (admins) is only judged when it is set. */
+int directory_domain_check_field(const struct directory_field *field, struct err *err);
+int directory_user_check_field(const struct directory_field *field, struct err *err);
+
 void directory_domain_add(struct directory *d, struct str domain, const struct directory_field *fields, unsigned count,
 			  directory_on_done *cb, void *arg);
 void directory_domain_set(struct directory *d, struct str domain, const struct directory_field *fields, unsigned count,
 			  directory_on_done *cb, void *arg);
+/* The same, if the record still has this version (empty: any); else ERR_FENCED, and
+ * nothing is changed. */
+void directory_domain_change(struct directory *d, struct str domain, struct str version,
+			     const struct directory_field *fields, unsigned count, directory_on_done *cb, void *arg);
+/* The beginning of a forced removal: from now on it accepts no mail, and nobody can be
+ * added to it. */
+void directory_domain_close(struct directory *d, struct str domain, directory_on_done *cb, void *arg);
 /* If it has users or aliases: ERR_DENIED, unless forced, which deletes them all
  * first. The caller must delete their mailboxes before (mailbox_destroy()). */
 void directory_domain_delete(struct directory *d, struct str domain, bool forced, directory_on_done *cb, void *arg);
@@ -174,10 +208,12 @@ struct directory_domain {
 	const char *name;
 	int64_t created_ms;
 	bool disabled;
+	bool deleting;	       /* its removal has begun: nothing can be added, it accepts no mail */
 	const char *catch_all; /* empty: none */
 	uint64_t max_users;    /* 0: no limit */
 	const char *admins;    /* addresses separated by a space */
 	uint64_t users, aliases;
+	const char *version; /* another after each change of the record */
 };
 typedef void directory_on_domain(void *arg, const struct directory_domain *domain, const struct err *err);
 void directory_domain_show(struct directory *d, struct str domain, directory_on_domain *cb, void *arg);
@@ -187,8 +223,30 @@ void directory_user_add(struct directory *d, struct str address, struct str pass
 			const struct directory_field *fields, unsigned count, directory_on_done *cb, void *arg);
 void directory_user_set(struct directory *d, struct str address, const struct directory_field *fields, unsigned count,
 			directory_on_done *cb, void *arg);
+/* Adds the account, or changes it if it exists. password NULL: the verifiers stay as they are, or
+ * a new account has none. */
+void directory_user_put(struct directory *d, struct str address, const struct str *password,
+			const struct str *scram_sha256, const struct directory_field *fields, unsigned count,
+			directory_on_done *cb, void *arg);
+/* Would directory_user_set() accept the field? */
+int directory_check_user_field(const struct directory_field *field, struct err *err);
+/* As for domains. */
+void directory_user_change(struct directory *d, struct str address, struct str version,
+			   const struct directory_field *fields, unsigned count, directory_on_done *cb, void *arg);
+/* The record as it is stored now; `enabled` is his own, whatever his domain's. */
+void directory_user_show(struct directory *d, struct str address, directory_on_user *cb, void *arg);
+/* Any users of a domain, each once, at most `count`: for taking them away one after the other. */
+void directory_user_pick(struct directory *d, struct str domain, unsigned count, directory_on_names *cb, void *arg);
 void directory_user_passwd(struct directory *d, struct str address, struct str password, struct str scram_sha256,
 			   directory_on_done *cb, void *arg);
+/* Adds a credential under a name that no other of its kind has; name is the end of value.
+ * kind: the part of the field up to the colon, with it. ERR_LIMIT: there are `most` already. */
+void directory_credential_add(struct directory *d, struct str address, struct str kind,
+			      const struct directory_credential *credential, struct str name, unsigned most,
+			      directory_on_done *cb, void *arg);
+/* Removes the credential of this kind with this id (the part after the colon) or name. */
+void directory_credential_remove(struct directory *d, struct str address, struct str kind, struct str id_or_name,
+				 directory_on_done *cb, void *arg);
 /* The caller must delete the mailbox. */
 void directory_user_delete(struct directory *d, struct str address, directory_on_done *cb, void *arg);
 /* Users of one domain; empty: of all. Sorted. To show one user: directory_get_user(). */
@@ -203,5 +261,42 @@ void directory_alias_delete(struct directory *d, struct str address, const struc
 			    directory_on_done *cb, void *arg);
 void directory_alias_list(struct directory *d, struct str domain, directory_on_names *cb, void *arg);
 void directory_alias_show(struct directory *d, struct str address, directory_on_names *cb, void *arg); /* its targets */
+
+/* ---- Address books ----
+ * The orders above keep the book of the domain (book:{<domain>}, lib/book/book.h) what the
+ * records say. A comparison mends what a crash left, and makes the book of a domain whose
+ * accounts are older than books. */
+struct directory_comparison {
+	uint64_t examined; /* accounts, aliases, and entries of neither */
+	uint64_t mended;   /* entries that were missing, wrong or left over */
+};
+struct directory_comparison_options {
+	const char *name; /* of the process, for the lease; copied */
+	int64_t due_ms;	  /* since the last one; 0: compare in any case */
+	int64_t pause_ms; /* between pages of 250 */
+	void (*on_progress)(void *arg, const struct directory_comparison *so_far); /* may be NULL */
+};
+/* err: ERR_EXISTS (another process compares it now), ERR_DENIED (none is due),
+ * ERR_NOT_FOUND (no such domain), ERR_FENCED, ERR_UNAVAILABLE. */
+typedef void directory_on_compared(void *arg, const struct directory_comparison *figures, const struct err *err);
+/* domain: canonical. directory_cancel() ends it. The callback comes once, later. */
+void directory_book_compare(struct directory *d, struct str domain, const struct directory_comparison_options *options,
+			    directory_on_compared *cb, void *arg);
+/* ---- Pages of lists: however long the list is, one page costs little memory, and
+ * neither the loop nor the store is held ---- */
+enum directory_list { DIRECTORY_DOMAINS, DIRECTORY_USERS, DIRECTORY_ALIASES };
+
+#define DIRECTORY_PAGE_MAX 1000
+
+struct directory_page {
+	struct str after; /* the names behind this one; empty: from the first */
+	struct str query; /* only names that contain it, in any case; empty: all */
+	unsigned limit;	  /* 1 to DIRECTORY_PAGE_MAX */
+};
+/* is_last: there are no further names. */
+typedef void directory_on_page(void *arg, const struct str *names, unsigned count, bool is_last, const struct err *err);
+/* Sorted. domain: whose users or aliases; ERR_NOT_FOUND if there is no such domain. */
+void directory_page(struct directory *d, enum directory_list list, struct str domain, const struct directory_page *page,
+		    directory_on_page *cb, void *arg);
 
 #endif

@@ -176,12 +176,12 @@ order_eval_domain(struct order *o, redis_on_reply *cb, struct redis_script *scri
 {
 	struct str domain = str_c(o->domain);
 	const struct str keys[] = {
-		redis_key(&o->arena, KEY_DOMAIN, domain),
-		redis_key(&o->arena, KEY_DOMAIN_USERS, domain),
-		redis_key(&o->arena, KEY_DOMAIN_ALIASES, domain),
-		redis_key(&o->arena, KEY_DOMAIN_DKIM, domain),
+		redis_key(&o->arena, KEY_DOMAIN, domain),	  redis_key(&o->arena, KEY_DOMAIN_USERS, domain),
+		redis_key(&o->arena, KEY_DOMAIN_ALIASES, domain), redis_key(&o->arena, KEY_DOMAIN_DKIM, domain),
+		redis_key(&o->arena, KEY_BOOK, domain),		  redis_key(&o->arena, KEY_BOOK_LOG, domain),
+		redis_key(&o->arena, KEY_BOOK_VERSION, domain),	  redis_key(&o->arena, KEY_BOOK_STATE, domain),
 	};
-	redis_eval(o->redis, cb, o, script, 4, keys, arg_count, args);
+	redis_eval(o->redis, cb, o, script, sizeof(keys) / sizeof(keys[0]), keys, arg_count, args);
 }
 
 void
@@ -230,7 +230,11 @@ static void
 on_confirmed(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct order *o = arg;
-	if (reply != NULL || (err->code != ERR_NOT_FOUND && err->code != ERR_DENIED)) {
+	if (reply != NULL) {
+		order_end_with_book(o, NULL);
+		return;
+	}
+	if (err->code != ERR_NOT_FOUND && err->code != ERR_DENIED) {
 		order_end(o, err);
 		return;
 	}
@@ -338,7 +342,20 @@ on_domain_exists(void *arg, const redisReply *reply, const struct err *err)
 	} else if (err != NULL)
 		order_end(o, err);
 	else
-		list_domain(o, str_c(o->domain));
+		o->on_found(o);
+}
+
+void
+order_find_domain(struct order *o, order_on_found *on_found)
+{
+	o->on_found = on_found;
+	order_call_record(o, on_domain_exists, "EXISTS", KEY_DOMAIN, str_c(o->domain));
+}
+
+static void
+order_list_found(struct order *o)
+{
+	list_domain(o, str_c(o->domain));
 }
 
 void
@@ -348,6 +365,6 @@ order_list(struct order *o, struct str domain)
 		o->waiting = 1;
 		order_walk(o, str_c(redis_key_pattern(KEY_DOMAINS)), list_domain, on_members);
 	} else if (order_take_domain(o, domain)) {
-		order_call_record(o, on_domain_exists, "EXISTS", KEY_DOMAIN, str_c(o->domain));
+		order_find_domain(o, order_list_found);
 	}
 }
