@@ -161,4 +161,12 @@ mailbox_element(const redisReply *reply, size_t i)
 	return reply != NULL && reply->type == REDIS_REPLY_ARRAY && i < reply->elements ? reply->element[i] : NULL;
 }
 
+/* ---- merge.c ---- */
+void mailbox_sort_uids(uint32_t *uids, uint32_t count);
+/* Packed records of several passes, one behind the other: keeps, in UID order, the last
+ * one of each message that is not gone. first: those of the first pass, which has nearly
+ * all; these are in order. colds: parallel to hots, or empty. gone_uids: sorted. */
+void mailbox_merge_passes(struct buf *hots, struct buf *colds, uint32_t first, const uint32_t *gone_uids,
+			  uint32_t gone_count);
+
 #endif

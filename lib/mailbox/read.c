@@ -22,7 +22,7 @@ MAILBOX_SCRIPT(changes);
 MAILBOX_SCRIPT(gone);
 
 /* Each pass reads only what the previous one, which took milliseconds, has missed. */
-enum { PASSES_MAX = 1000, GONE_BYTES = sizeof(struct mailbox_gone_layout) };
+enum { PASSES_MAX = 1000, GONE_BYTES = sizeof(struct mailbox_gone_layout), TOLD_AT_ONCE = 20000 };
 
 struct reading {
 	uint32_t folder_id;
@@ -32,11 +32,12 @@ struct reading {
 	bool is_changes, take_recent;
 	uint32_t taken_from, taken; /* messages claimed as recent by earlier attempts: the first UID, how many */
 	/* This pass */
-	uint64_t since;	   /* modseq */
-	uint64_t begun;	   /* modseq of the folder at its first page; UINT64_MAX: no page yet */
-	uint32_t next_uid; /* of the next page */
-	unsigned passes;   /* passes before this one, in this attempt */
-	unsigned turns;	   /* of all attempts */
+	uint64_t since;	      /* modseq */
+	uint64_t begun;	      /* modseq of the folder at its first page; UINT64_MAX: no page yet */
+	uint32_t next_uid;    /* of the next page */
+	unsigned passes;      /* passes before this one, in this attempt */
+	uint32_t first_count; /* records read by the first of them */
+	unsigned turns;	      /* of all attempts */
 	uint64_t first_begun;
 	/* Data read so far, in all passes */
 	struct buf hot, cold, gone; /* owner; packed */
@@ -69,21 +70,13 @@ read_end(struct mailbox_call *call, const struct err *err)
 }
 
 static int
-read_by_uid(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static int
 read_by_modseq(const void *a, const void *b)
 {
 	const struct mailbox_gone *x = a, *y = b;
 
 	if (x->modseq != y->modseq)
 		return x->modseq < y->modseq ? -1 : 1;
-	return read_by_uid(&x->uid, &y->uid);
+	return x->uid < y->uid ? -1 : x->uid > y->uid;
 }
 
 static void
@@ -109,61 +102,16 @@ read_parse_gone(struct mailbox_call *call)
 	if (!sorted)
 		qsort(gone, count, sizeof(*gone), read_by_modseq);
 	if (!uids_sorted)
-		qsort(uids, count, sizeof(*uids), read_by_uid);
+		mailbox_sort_uids(uids, count);
 	r->result.gone = gone;
 	r->result.gone_uids = uids;
 	r->result.gone_count = count;
 }
 
-/* ---- Several passes ---- */
-
-struct read_place {
-	uint32_t uid;
-	uint32_t at; /* index of the record, among all that were read */
-};
-
-/* By UID; for the same UID the record read last comes first. */
-static int
-read_by_place(const void *a, const void *b)
-{
-	const struct read_place *x = a, *y = b;
-
-	if (x->uid != y->uid)
-		return x->uid < y->uid ? -1 : 1;
-	return x->at > y->at ? -1 : x->at < y->at;
-}
-
 static void
-read_copy_record(struct buf *out, const struct buf *in, uint32_t at, size_t bytes)
+read_on_turn(struct op *op)
 {
-	if (in->len != 0)
-		buf_add(out, in->data + (size_t)at * bytes, bytes);
-}
-
-/* Keeps, of all records read, the last one of each message that is not gone. */
-static void
-read_merge(struct reading *r)
-{
-	uint32_t count = (uint32_t)(r->hot.len / MAILBOX_HOT_BYTES);
-	struct read_place *places = mem_alloc((count + 1) * sizeof(*places));
-	struct buf hot = BUF_EMPTY, cold = BUF_EMPTY;
-
-	for (uint32_t i = 0; i < count; i++)
-		places[i] = (struct read_place){mailbox_hot_uid(r->hot.data + (size_t)i * MAILBOX_HOT_BYTES), i};
-	qsort(places, count, sizeof(*places), read_by_place);
-	for (uint32_t i = 0; i < count; i++) {
-		const uint32_t *uid = &places[i].uid;
-		if ((i != 0 && places[i - 1].uid == *uid) ||
-		    bsearch(uid, r->result.gone_uids, r->result.gone_count, sizeof(*uid), read_by_uid) != NULL)
-			continue;
-		read_copy_record(&hot, &r->hot, places[i].at, MAILBOX_HOT_BYTES);
-		read_copy_record(&cold, &r->cold, places[i].at, MAILBOX_COLD_BYTES);
-	}
-	mem_free(places);
-	buf_fini(&r->hot);
-	buf_fini(&r->cold);
-	r->hot = hot;
-	r->cold = cold;
+	read_end(OP_OWNER(op, struct mailbox_call, op), NULL);
 }
 
 static void
@@ -174,7 +122,7 @@ read_finish(struct mailbox_call *call)
 
 	read_parse_gone(call);
 	if (r->passes != 0)
-		read_merge(r);
+		mailbox_merge_passes(&r->hot, &r->cold, r->first_count, r->result.gone_uids, r->result.gone_count);
 	records->count = (uint32_t)(r->hot.len / MAILBOX_HOT_BYTES);
 	buf_reserve(&r->hot, 1); /* so that the data is not NULL even without a record */
 	buf_reserve(&r->cold, 1);
@@ -182,7 +130,11 @@ read_finish(struct mailbox_call *call)
 	records->cold = (r->parts & MAILBOX_COLD) != 0 ? r->cold.data : NULL;
 	r->result.took_recent = r->take_recent;
 	r->result.complete = r->gone_complete;
-	read_end(call, NULL);
+	/* What the caller does with very many is a slice of its own. */
+	if (records->count + r->result.gone_count > TOLD_AT_ONCE)
+		op_later(&call->op, redis_base(call->store->redis), read_on_turn);
+	else
+		read_end(call, NULL);
 }
 
 /* ---- Pages ---- */
@@ -302,7 +254,8 @@ read_take_page(struct mailbox_call *call, const redisReply *modseq_reply, const 
 	}
 	if (r->begun == modseq)
 		return true;
-	r->passes++;
+	if (r->passes++ == 0)
+		r->first_count = (uint32_t)(r->hot.len / MAILBOX_HOT_BYTES);
 	read_begin_pass(call, r->begun);
 	return false;
 }

@@ -414,6 +414,12 @@ redis_free(struct redis **rp)
 	mem_free(r);
 }
 
+struct event_base *
+redis_base(const struct redis *r)
+{
+	return r->base;
+}
+
 bool
 redis_is_connected(const struct redis *r)
 {

@@ -39,6 +39,7 @@ struct redis *redis_new(struct event_base *base, const char *url, struct err *er
 /* Outstanding commands fail first. Sets *r to NULL. */
 void redis_free(struct redis **r);
 
+struct event_base *redis_base(const struct redis *r);
 bool redis_is_connected(const struct redis *r);
 /* Why the last connection failed or broke; empty: none has. Never contains a password. */
 const char *redis_last_trouble(const struct redis *r);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "frontend/imap/cmd/list_names.h"
 #include "frontend/imap/parse/pattern.h"
 #include "frontend/imap/private.h"
 #include "frontend/imap/cmd/status.h"
@@ -20,14 +21,6 @@ enum {
 	RETURN_MYRIGHTS = 32,
 };
 
-/* All folders, sorted by name, and names that are only subscribed to. */
-struct names {
-	const struct mailbox_folder *folders;
-	unsigned folder_count;
-	const struct str *missing;
-	unsigned missing_count;
-};
-
 /* A name, and whether it is subscribed to or only stands above such a name. */
 struct subscription {
 	struct str name;
@@ -42,7 +35,7 @@ struct listing {
 	struct str *patterns; /* with the reference in front */
 	unsigned count;
 	/* The answer, in slices; all of it in the arena */
-	struct names names;
+	struct list_names names;
 	unsigned next_folder, next_missing;
 	struct subscription *others; /* names that come behind the folders; all, with LSUB */
 	unsigned other_count, next_other;
@@ -168,39 +161,6 @@ list_matches(struct listing *w, struct str name)
 }
 
 static bool
-list_is_below(struct str name, struct str upper)
-{
-	return name.len > upper.len && name.p[upper.len] == '/' && str_starts(name, upper);
-}
-
-/* Index of the first folder that may be below the name: they are sorted, except that
- * INBOX comes first. */
-static unsigned
-list_first_below(const struct names *n, struct str name)
-{
-	unsigned low = n->folder_count != 0, high = n->folder_count;
-
-	while (low < high) {
-		unsigned middle = low + (high - low) / 2;
-		struct str other = n->folders[middle].name;
-		int order = str_cmp(str_first(other, name.len), name);
-		if (order < 0 || (order == 0 && (other.len == name.len || (unsigned char)other.p[name.len] < '/')))
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static bool
-list_has_children(const struct names *n, struct str name)
-{
-	unsigned i = list_first_below(n, name);
-
-	return i < n->folder_count && list_is_below(n->folders[i].name, name);
-}
-
-static bool
 list_is_selected(struct listing *w, const struct mailbox_folder *f)
 {
 	return ((w->options & SELECT_SUBSCRIBED) == 0 || f->subscribed) &&
@@ -209,14 +169,14 @@ list_is_selected(struct listing *w, const struct mailbox_folder *f)
 
 /* Is anything below it selected? hidden: something that is not listed itself. */
 static bool
-list_has_selected_below(struct listing *w, const struct names *n, struct str name, bool hidden)
+list_has_selected_below(struct listing *w, const struct list_names *n, struct str name, bool hidden)
 {
-	for (unsigned i = list_first_below(n, name); i < n->folder_count && list_is_below(n->folders[i].name, name);
-	     i++, w->spent += LOOK_WORK)
+	for (unsigned i = list_names_first_below(n, name);
+	     i < n->folder_count && list_names_is_below(n->folders[i].name, name); i++, w->spent += LOOK_WORK)
 		if (list_is_selected(w, &n->folders[i]) && !(hidden && list_matches(w, n->folders[i].name)))
 			return true;
 	for (unsigned i = 0; (w->options & SELECT_SPECIAL_USE) == 0 && i < n->missing_count; i++, w->spent += LOOK_WORK)
-		if (list_is_below(n->missing[i], name) && !(hidden && list_matches(w, n->missing[i])))
+		if (list_names_is_below(n->missing[i], name) && !(hidden && list_matches(w, n->missing[i])))
 			return true;
 	return false;
 }
@@ -246,7 +206,7 @@ list_print_line(const struct imap_session *s, struct listing *w, struct str attr
 }
 
 static void
-list_folder(const struct imap_session *s, struct listing *w, const struct names *n, const struct mailbox_folder *f,
+list_folder(const struct imap_session *s, struct listing *w, const struct list_names *n, const struct mailbox_folder *f,
 	    struct buf *out)
 {
 	bool selected = list_is_selected(w, f);
@@ -261,7 +221,7 @@ list_folder(const struct imap_session *s, struct listing *w, const struct names 
 	if (!selected && !child_info)
 		return;
 	snprintf(attributes, sizeof(attributes), "%s%s%s%.*s",
-		 list_has_children(n, f->name) ? "\\HasChildren" : "\\HasNoChildren",
+		 list_names_has_children(n, f->name) ? "\\HasChildren" : "\\HasNoChildren",
 		 (w->options & RETURN_SUBSCRIBED) != 0 && f->subscribed ? " \\Subscribed" : "",
 		 f->special_use.len != 0 ? " " : "", STR_ARG(f->special_use));
 	list_print_line(s, w, str_c(attributes), f->name, child_info, out);
@@ -300,42 +260,16 @@ list_subscription_unite(struct subscription *list, unsigned *count)
 	*count = kept;
 }
 
-/* The parent name; false: there is none. */
-static bool
-list_go_up(struct str *name)
-{
-	ptrdiff_t slash = str_rindex(*name, '/');
-
-	if (slash <= 0)
-		return false;
-	name->len = (size_t)slash;
-	return true;
-}
-
-static bool
-list_folder_exists(const struct names *n, struct str name)
-{
-	unsigned low = n->folder_count != 0, high = n->folder_count; /* sorted except for INBOX */
-
-	while (low < high) {
-		unsigned middle = low + (high - low) / 2;
-		if (str_cmp(n->folders[middle].name, name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return str_eq(name, STR("INBOX")) || (low < n->folder_count && str_eq(n->folders[low].name, name));
-}
-
 /* A subscribed name that is no mailbox; with RECURSIVEMATCH the levels above it too,
  * as far as they are none either. */
 static void
 list_take_missing(struct listing *w, struct str name)
 {
-	if (list_folder_exists(&w->names, name))
+	if (list_names_folder_exists(&w->names, name))
 		return;
 	w->others[w->other_count++] = (struct subscription){name, true};
-	while ((w->options & SELECT_RECURSIVE) != 0 && list_go_up(&name) && !list_folder_exists(&w->names, name))
+	while ((w->options & SELECT_RECURSIVE) != 0 && list_names_go_up(&name) &&
+	       !list_names_folder_exists(&w->names, name))
 		w->others[w->other_count++] = (struct subscription){name, false};
 }
 
@@ -367,7 +301,7 @@ list_lsub_take(struct listing *w, struct str name)
 			return;
 		}
 		subscribed = false;
-	} while (list_go_up(&name));
+	} while (list_names_go_up(&name));
 }
 
 /* ---- In slices ---- */
@@ -394,7 +328,7 @@ list_print_other(const struct imap_session *s, struct listing *w, const struct s
 static bool
 list_print_next(const struct imap_session *s, struct listing *w, struct buf *out)
 {
-	const struct names *n = &w->names;
+	const struct list_names *n = &w->names;
 	bool wants_missing = w->lsub || (w->options & (SELECT_SUBSCRIBED | SELECT_SPECIAL_USE)) == SELECT_SUBSCRIBED;
 
 	w->spent = TAKE_WORK;
@@ -439,7 +373,7 @@ list_go_on(struct imap_session *s)
 
 /* What is given is gone before the last slice. */
 static void
-list_keep(struct listing *w, struct arena *arena, const struct names *given)
+list_keep(struct listing *w, struct arena *arena, const struct list_names *given)
 {
 	struct mailbox_folder *folders = arena_array(arena, struct mailbox_folder, given->folder_count + 1);
 	struct str *missing = arena_array(arena, struct str, given->missing_count + 1);
@@ -452,7 +386,7 @@ list_keep(struct listing *w, struct arena *arena, const struct names *given)
 	}
 	for (unsigned i = 0; i < given->missing_count; i++)
 		missing[i] = arena_str(arena, given->missing[i]);
-	w->names = (struct names){folders, given->folder_count, missing, given->missing_count};
+	w->names = (struct list_names){folders, given->folder_count, missing, given->missing_count};
 	w->others =
 		arena_array(arena, struct subscription,
 			    (w->lsub ? (size_t)given->folder_count : 0) + (size_t)given->missing_count * levels + 1);
@@ -463,7 +397,7 @@ list_on_folders(void *arg, const struct mailbox_folder *folders, unsigned count,
 		unsigned missing_count, const struct err *err)
 {
 	struct imap_session *s = arg;
-	const struct names names = {folders, count, subscribed_missing, missing_count};
+	const struct list_names names = {folders, count, subscribed_missing, missing_count};
 
 	if (!session_back(&s->base))
 		return;
