@@ -25,6 +25,8 @@ static const struct http_route routes[] = {
 	 &autodiscover_autoconfig},
 	{NULL, "/autodiscover/autodiscover.xml", GET | POST, HTTP_CASELESS | HTTP_LOGIN, 64 * 1024, 0,
 	 &autodiscover_pox},
+	{NULL, "/autodiscover/autodiscover.svc", GET | POST, HTTP_CASELESS | HTTP_LOGIN, 64 * 1024, 0,
+	 &autodiscover_soap},
 	{NULL, "/autodiscover/autodiscover.json", GET, HTTP_CASELESS, 0, 0, &autodiscover_json},
 	{NULL, "/autodiscover/autodiscover.json/v1.0/*", GET, HTTP_CASELESS, 0, 0, &autodiscover_json},
 	{NULL, "/mobileconfig", GET, HTTP_CASELESS, 0, 0, &autodiscover_mobileconfig},
