@@ -2,6 +2,7 @@
  * mailboxes, sends them to other servers and writes reports. */
 #include <unistd.h>
 
+#include "delivery-worker/acme/acme.h"
 #include "delivery-worker/spam/check.h"
 #include "delivery-worker/jobs/jobs.h"
 #include "delivery-worker/remote/remote.h"
@@ -59,6 +60,7 @@ main_on_drain(void *arg)
 {
 	struct program *p = arg;
 
+	acme_stop(p->worker.acme);
 	sweeper_stop(p->worker.sweeper);
 	tls_reporter_stop(p->worker.tls_reporter);
 	jobs_drain(p->worker.jobs, on_empty, p);
@@ -81,6 +83,7 @@ main_on_status(void *arg, cJSON *status)
 			cJSON_AddBoolToObject(kind, "rests", true);
 		cJSON_AddNumberToObject(kind, "done", (double)count.done);
 	}
+	acme_add_status(p->worker.acme, status);
 	cJSON_AddNumberToObject(status, "idle_connections", remote_idle_connections(p->worker.remote));
 }
 
@@ -115,6 +118,7 @@ worker_init(struct program *p, struct err *err)
 	w->sts_port = (uint16_t)port;
 	w->base = s->base;
 	w->redis = s->redis;
+	w->tracking = s->tracking;
 	w->settings = s->settings;
 	w->blobs = s->blobs;
 	w->dns = dns_new(s->base, resolver, trust_anchor, err);
@@ -135,6 +139,9 @@ worker_init(struct program *p, struct err *err)
 		return -1;
 	w->tls_reporter = tls_reporter_new(w);
 	w->sweeper = sweeper_new(w);
+	w->acme = acme_new(w, err);
+	if (w->acme == NULL)
+		return -1;
 	w->jobs = jobs_new(w);
 	return 0;
 }
@@ -145,6 +152,7 @@ static void
 worker_fini(struct worker *w)
 {
 	jobs_free(&w->jobs);
+	acme_free(&w->acme);
 	sweeper_free(&w->sweeper);
 	tls_reporter_free(&w->tls_reporter);
 	bus_client_free(&w->bus);
