@@ -422,6 +422,28 @@ def test_key_that_does_not_open(new_world):
 
 # ---- Death and sleep ----
 
+def test_store_away_in_the_middle(world):
+    """For longer than the lease: nothing is sent meanwhile, and the order goes on afterwards."""
+    serial = world.wait_served()
+    world.ca.slow = 0.5
+    orders = orders_made(world)
+    world.cluster.tool("certificate", "renew", HOST)
+    wait_for(lambda: orders_made(world) > orders, 20)
+    world.cluster.kill("redis", signal.SIGSTOP)
+    try:
+        time.sleep(14)
+        asked = len(world.ca.asked)
+        time.sleep(4)
+        assert len(world.ca.asked) == asked
+        assert world.served()[1] == serial  # frontends need no store for that
+    finally:
+        world.cluster.kill("redis", signal.SIGCONT)
+    world.ca.slow = 0
+    world.wait_served(not_serial=serial, timeout=40)
+    assert orders_made(world) == orders + 1
+
+
+
 @pytest.mark.parametrize("point", ["acme-order-saved", "acme-challenge-saved", "acme-challenge-told", "acme-key-saved",
                                    "acme-finalized", "acme-certificate-stored"])
 def test_worker_dies(new_world, tmp_path, point):
