@@ -168,18 +168,29 @@ account_on_key_saved(void *arg, const redisReply *reply, const struct err *err)
 		account_go_on(r);
 }
 
+/* Sealed with the first of our keys. */
 static int
-account_make_key(struct acme_round *r, struct err *err)
+account_seal_key(struct acme_round *r, struct err *err)
 {
 	struct buf sealed = BUF_EMPTY;
 	int result;
 
-	r->client.key = acme_key_make(ACME_P256);
 	result = acme_seal_key(r->acme->keys, "account", str_c(r->directory), r->client.key, &sealed, err);
 	if (result == 0)
 		acme_set_text(r->account, "key", sealed.data);
 	buf_fini(&sealed);
 	return result;
+}
+
+static void
+account_save_key(struct acme_round *r)
+{
+	struct err err;
+
+	if (account_seal_key(r, &err) != 0)
+		account_fail(r, "%s", err.text);
+	else
+		account_save(r, account_on_key_saved);
 }
 
 static void
@@ -189,17 +200,17 @@ account_find_key(struct acme_round *r)
 	struct err err;
 
 	if (sealed.len == 0) {
-		if (account_make_key(r, &err) != 0)
-			account_fail(r, "%s", err.text);
-		else
-			account_save(r, account_on_key_saved);
+		r->client.key = acme_key_make(ACME_P256);
+		account_save_key(r);
 		return;
 	}
 	r->client.key = acme_open_key(r->acme->keys, "account", str_c(r->directory), sealed, &err);
 	if (r->client.key == NULL)
 		account_fail(r, "the account's key cannot be opened: %s", err.text);
-	else
+	else if (secret_is_current(r->acme->keys, sealed))
 		account_go_on(r);
+	else /* so that an old key can be removed */
+		account_save_key(r);
 }
 
 void

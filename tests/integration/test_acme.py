@@ -418,6 +418,9 @@ def test_key_that_does_not_open(new_world):
     world.cluster._try_start()
     world.wait_served(not_serial=serial, timeout=30)
     assert world.cluster.redis.hget(f"acme:{{acme}}:certificate:{HOST}", "key").startswith("v1.k2.")
+    # The account's key too, so that the old key is not needed any more.
+    account = json.loads(world.cluster.redis.hget("acme:{acme}:accounts", world.ca.directory))
+    assert account["key"].startswith("v1.k2.") and world.ca.count("/sign-me-up") > 0
 
 
 # ---- Death and sleep ----
