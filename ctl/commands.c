@@ -117,6 +117,13 @@ const struct ctl_command ctl_commands[] = {
 	{"tls-report send", "DAY DOMAIN",
 	 "Make and send the report now, unless it is done; for today: later sessions are not reported.",
 	 command_tls_report_send},
+	{"certificate list", "",
+	 "List the names for which certificates are ordered (settings acme), with the state of each. Those in files "
+	 "are shown by status.",
+	 command_certificate_list},
+	{"certificate renew", "NAME", "Order a new certificate for a name now.", command_certificate_renew},
+	{"certificate remove", "NAME", "Forget the certificate of a name; if it is still wanted, a new one is ordered.",
+	 command_certificate_remove},
 	{"sweep", "[--older-than DURATION] [--dry-run]",
 	 "Find message bodies without a reference, and free their space.", command_sweep},
 	{"backup", "DIR [--keep N] [--verify] | --check DIR [--at NAME]",

@@ -16,6 +16,7 @@
 #include "ctl/commands.h"
 #include "ctl/demo.h"
 #include "ctl/probe.h"
+#include "ctl/secret_key.h"
 #include "ctl/supervisor.h"
 #include "lib/base/clock.h"
 #include "lib/base/host_port.h"
@@ -338,7 +339,8 @@ static int
 bring_up(struct up *up, struct err *err)
 {
 	if (lock_folder(up, err) != 0 || refuse_half_restored(up, err) != 0 ||
-	    certificate_ensure(up->cert, up->key, up->layout.hostname, err) != 0)
+	    certificate_ensure(up->cert, up->key, up->layout.hostname, err) != 0 ||
+	    secret_key_provide(&up->layout, err) != 0)
 		return -1;
 	up->layout.up_pid = (int)getpid();
 	if (layout_save(&up->layout, err) != 0 || start_all(up, err) != 0)

@@ -2,6 +2,7 @@
  * mailboxes, sends them to other servers and writes reports. */
 #include <unistd.h>
 
+#include "delivery-worker/acme/acme.h"
 #include "delivery-worker/book/comparer.h"
 #include "delivery-worker/spam/check.h"
 #include "delivery-worker/jobs/jobs.h"
@@ -60,6 +61,7 @@ main_on_drain(void *arg)
 {
 	struct program *p = arg;
 
+	acme_stop(p->worker.acme);
 	sweeper_stop(p->worker.sweeper);
 	comparer_stop(p->worker.comparer);
 	tls_reporter_stop(p->worker.tls_reporter);
@@ -83,6 +85,7 @@ main_on_status(void *arg, cJSON *status)
 			cJSON_AddBoolToObject(kind, "rests", true);
 		cJSON_AddNumberToObject(kind, "done", (double)count.done);
 	}
+	acme_add_status(p->worker.acme, status);
 	cJSON_AddNumberToObject(status, "idle_connections", remote_idle_connections(p->worker.remote));
 }
 
@@ -117,6 +120,7 @@ worker_init(struct program *p, struct err *err)
 	w->sts_port = (uint16_t)port;
 	w->base = s->base;
 	w->redis = s->redis;
+	w->tracking = s->tracking;
 	w->settings = s->settings;
 	w->blobs = s->blobs;
 	w->dns = dns_new(s->base, resolver, trust_anchor, err);
@@ -138,6 +142,9 @@ worker_init(struct program *p, struct err *err)
 	w->tls_reporter = tls_reporter_new(w);
 	w->sweeper = sweeper_new(w);
 	w->comparer = comparer_new(w);
+	w->acme = acme_new(w, err);
+	if (w->acme == NULL)
+		return -1;
 	w->jobs = jobs_new(w);
 	return 0;
 }
@@ -148,6 +155,7 @@ static void
 worker_fini(struct worker *w)
 {
 	jobs_free(&w->jobs);
+	acme_free(&w->acme);
 	comparer_free(&w->comparer);
 	sweeper_free(&w->sweeper);
 	tls_reporter_free(&w->tls_reporter);

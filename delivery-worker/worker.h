@@ -13,6 +13,7 @@
 #include "lib/redis/redis.h"
 #include "lib/settings/settings.h"
 
+struct acme;
 struct checker;
 struct comparer;
 struct jobs;
@@ -26,8 +27,9 @@ struct worker {
 	const char *hostname;	 /* borrowed */
 	const char *ca_file;	 /* borrowed; authorities for remote certificates; NULL: the system's */
 	uint16_t sts_port;	 /* of web servers with MTA-STS policies */
-	struct event_base *base; /* borrowed, like the next three */
+	struct event_base *base; /* borrowed, like the next four */
 	struct redis *redis;
+	struct tracking *tracking;
 	struct settings_live *settings;
 	struct blob_store *blobs;
 	struct bus_client *bus; /* owner, like all that follow */
@@ -42,6 +44,7 @@ struct worker {
 	struct checker *checker;	   /* delivery-worker/spam/check.h */
 	struct sweeper *sweeper;	   /* delivery-worker/sweep/sweeper.h */
 	struct comparer *comparer;	   /* delivery-worker/book/comparer.h */
+	struct acme *acme;		   /* delivery-worker/acme/acme.h */
 	struct jobs *jobs;		   /* delivery-worker/jobs/jobs.h */
 };
 

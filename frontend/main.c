@@ -80,17 +80,37 @@ on_login_delayed(void *arg)
 	metrics_add(M_AUTH_DELAYED, 1);
 }
 
+/* What stored certificates' keys are sealed with. Without it they are not read. */
+static int
+open_secret_keys(struct core *core, struct err *err)
+{
+	const char *text = getenv("STAGEPOST_SECRET_KEY");
+
+	if (text == NULL || *text == '\0')
+		return 0;
+	core->secret_keys = secret_keys_new(str_c(text), err);
+	return core->secret_keys != NULL ? 0 : -1;
+}
+
 static int
 open_tls(struct core *core, struct err *err)
 {
+	const struct service *s = core->frontend.service;
+
+	if (open_secret_keys(core, err) != 0)
+		return -1;
 	if ((tls_options.cert_path != NULL) != (tls_options.key_path != NULL))
 		return err_set(err, ERR_INVALID, "--tls-cert and --tls-key must be given together");
-	if (tls_options.cert_path == NULL && tls_options.dir == NULL) {
+	if (tls_options.cert_path == NULL && tls_options.dir == NULL && core->secret_keys == NULL) {
 		log_warning(NULL, "no certificate was given: TLS is not available");
 		return 0;
 	}
 	tls_options.secret = core->frontend.secret;
-	core->tls = tls_new(core->frontend.service->base, &tls_options, err);
+	tls_options.hostname = s->hostname;
+	tls_options.keys = core->secret_keys;
+	tls_options.redis = s->redis;
+	tls_options.tracking = s->tracking;
+	core->tls = tls_new(s->base, &tls_options, err);
 	return core->tls != NULL ? 0 : -1;
 }
 
@@ -146,6 +166,7 @@ close_core(struct core *core)
 	auth_free(&f->auth);
 	directory_free(&f->directory);
 	tls_free(&core->tls);
+	secret_keys_free(&core->secret_keys);
 	secret_free(&f->secret);
 	mem_free(core->states);
 }

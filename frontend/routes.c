@@ -25,10 +25,13 @@ static const struct http_route routes[] = {
 	 &autodiscover_autoconfig},
 	{NULL, "/autodiscover/autodiscover.xml", GET | POST, HTTP_CASELESS | HTTP_LOGIN, 64 * 1024, 0,
 	 &autodiscover_pox},
+	{NULL, "/autodiscover/autodiscover.svc", GET | POST, HTTP_CASELESS | HTTP_LOGIN, 64 * 1024, 0,
+	 &autodiscover_soap},
 	{NULL, "/autodiscover/autodiscover.json", GET, HTTP_CASELESS, 0, 0, &autodiscover_json},
 	{NULL, "/autodiscover/autodiscover.json/v1.0/*", GET, HTTP_CASELESS, 0, 0, &autodiscover_json},
 	{NULL, "/mobileconfig", GET, HTTP_CASELESS, 0, 0, &autodiscover_mobileconfig},
 	{"mta-sts.*", "/.well-known/mta-sts.txt", GET, 0, 0, 0, &wellknown_mta_sts},
+	{NULL, WELLKNOWN_ACME_PREFIX "*", GET, HTTP_PLAIN_OK, 0, 0, &wellknown_acme},
 	{NULL, "/admin", GET, 0, 0, 0, &web_page},
 	{NULL, "/admin/*", GET, 0, 0, 0, &web_page},
 	/* Nobody is logged in yet, and may not make us keep much. */

@@ -14,6 +14,8 @@
 extern const struct http_handler autodiscover_autoconfig;
 /* Outlook's POX ("plain old XML"): POST, with login. */
 extern const struct http_handler autodiscover_pox;
+/* Outlook's and Exchange clients' SOAP: POST, with login. */
+extern const struct http_handler autodiscover_soap;
 /* Outlook's newer format: GET, JSON, without login. */
 extern const struct http_handler autodiscover_json;
 /* Apple's configuration profile: GET, without login. */

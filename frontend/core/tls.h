@@ -1,10 +1,13 @@
-/* The frontend's certificates, and the TLS sessions made with them.
+/* The frontend's certificates, and the TLS sessions made with them. They come from
+ * files, and from the store, where a worker puts those that it orders (lib/acme).
  *
  * One pair of files is the default; more are stored in a folder, as
  * <dir>/<name>/cert.pem and key.pem. A client gets the pair whose folder has the name
  * that it asks for (SNI), else the one that was issued for that name, else a wildcard
  * (by folder "*.example.com", or as issued), else the default, or without a default
- * the first pair of the folder.
+ * the first pair of the folder. Files go before certificates of the store, but a
+ * default that is self-signed or has expired goes after them: then the store's
+ * certificate for the server's own name is the default, too.
  *
  * All files are checked every ten seconds, and at SIGHUP. A pair that does not load
  * (the key arrives later than the certificate) is tried again, and the last good one
@@ -21,6 +24,9 @@
 #include <stdbool.h>
 
 #include "lib/base/err.h"
+#include "lib/redis/redis.h"
+#include "lib/redis/tracking.h"
+#include "lib/secret/seal.h"
 #include "lib/secret/secret.h"
 
 struct tls;
@@ -28,7 +34,12 @@ struct tls;
 struct tls_options {
 	const char *cert_path, *key_path; /* the default; both NULL: none. Borrowed */
 	const char *dir;		  /* NULL: none. Borrowed */
+	const char *hostname;		  /* the server's. Borrowed */
 	const struct secret *secret;	  /* borrowed */
+	/* To read those of the store; borrowed, all but the first may be NULL if it is: */
+	const struct secret_keys *keys; /* NULL: the store is not read */
+	struct redis *redis;
+	struct tracking *tracking;
 };
 
 /* NULL: the default does not load, or the folder does not exist. A bad pair in the

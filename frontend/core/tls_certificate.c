@@ -33,6 +33,15 @@ certificate_new(const char *name, const char *dir, const char *cert_path, const 
 	return c;
 }
 
+struct certificate *
+certificate_new_stored(struct str name)
+{
+	struct certificate *c = mem_new(struct certificate);
+
+	c->name = str_dup(name);
+	return c;
+}
+
 void
 certificate_free(struct certificate **cp)
 {
@@ -43,6 +52,7 @@ certificate_free(struct certificate **cp)
 	*cp = NULL;
 	SSL_CTX_free(c->ctx);
 	mem_free(c->name);
+	mem_free(c->entry);
 	mem_free(c->cert_path);
 	mem_free(c->key_path);
 	mem_free(c);
@@ -100,7 +110,7 @@ certificate_is_same_file(const struct stat *a, const struct stat *b)
 	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-static bool
+bool
 certificate_failed(struct certificate *c, const struct err *err)
 {
 	if (strcmp(c->problem, err->text) == 0)
@@ -109,6 +119,49 @@ certificate_failed(struct certificate *c, const struct err *err)
 	log_error(NULL, c->ctx != NULL ? "the new certificate is not used" : "the certificate is not used",
 		  F_C("name", c->name), F_ERR(err));
 	return true;
+}
+
+static void
+certificate_use(struct certificate *c, SSL_CTX *ctx)
+{
+	SSL_CTX_free(c->ctx);
+	c->ctx = ctx;
+	c->ends_ms = certificate_end(ctx);
+	c->problem[0] = '\0';
+}
+
+/* The first certificate is the host's, the others lead to the authority. */
+static int
+certificate_fill_chain(SSL_CTX *ctx, BIO *bio, EVP_PKEY *key)
+{
+	X509 *leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL), *next;
+	int ok = leaf != NULL && SSL_CTX_use_certificate(ctx, leaf) == 1 && SSL_CTX_use_PrivateKey(ctx, key) == 1 &&
+		 SSL_CTX_check_private_key(ctx) == 1;
+
+	X509_free(leaf);
+	while (ok && (next = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+		ok = SSL_CTX_add1_chain_cert(ctx, next) == 1;
+		X509_free(next);
+	}
+	return ok;
+}
+
+int
+certificate_take(struct certificate *c, struct tls *t, struct str chain, EVP_PKEY *key, struct err *err)
+{
+	SSL_CTX *ctx = tls_context_new(t);
+	BIO *bio = BIO_new_mem_buf(chain.p, (int)chain.len);
+	int ok = bio != NULL && certificate_fill_chain(ctx, bio, key);
+
+	BIO_free(bio);
+	ERR_clear_error();
+	if (!ok) {
+		SSL_CTX_free(ctx);
+		return err_set(err, ERR_INVALID, "the stored certificate does not load");
+	}
+	certificate_use(c, ctx);
+	log_info(NULL, "certificate loaded", F_C("name", c->name), F_C("path", "the store"));
+	return 0;
 }
 
 bool
@@ -128,10 +181,7 @@ certificate_look(struct certificate *c, struct tls *t)
 		SSL_CTX_free(ctx);
 		return certificate_failed(c, &err);
 	}
-	SSL_CTX_free(c->ctx);
-	c->ctx = ctx;
-	c->ends_ms = certificate_end(ctx);
-	c->problem[0] = '\0';
+	certificate_use(c, ctx);
 	log_info(NULL, "certificate loaded", F_C("name", c->name), F_C("path", c->cert_path));
 	return true;
 }

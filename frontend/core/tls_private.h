@@ -12,15 +12,16 @@
 #define uthash_fatal(message) CHECKF(false, "%s", message)
 #include <uthash.h>
 
-/* A pair of files, and what is in force from it. */
+/* A pair of files, or of the store, and what is in force from it. */
 struct certificate {
-	char *name; /* owner; its folder's name, or "default" */
-	char *cert_path, *key_path;
+	char *name;		       /* owner; its folder's name, "default", or the host name that it is for */
+	char *cert_path, *key_path;    /* owner; NULL: of the store */
+	char *entry;		       /* owner; of the store: its entry of the index as it was read */
 	SSL_CTX *ctx;		       /* owner; the last good pair. NULL: there has been none yet */
 	int64_t ends_ms;	       /* unix; when the one in force expires */
 	char problem[ERR_TEXT_MAX];    /* why the current files are not in force; empty: they are */
 	struct stat cert_was, key_was; /* the files when they were last tried */
-	bool listed;		       /* its folder is still there */
+	bool listed;		       /* its folder, or its entry, is still there */
 	UT_hash_handle hh;	       /* by name, in alphabetical order */
 };
 
@@ -49,6 +50,9 @@ struct tls {
 	struct certificate *given;   /* owner; NULL: there is no default */
 	struct certificate *folders; /* owner; hash */
 	struct certificate *next;    /* of the folder: to be checked next; NULL: a new round begins */
+	struct certificate *stored;  /* owner; hash: those of the store */
+	struct tls_stored *reader;   /* owner; NULL: the store is not read */
+	bool given_gives_way;	     /* to a certificate of the store */
 	struct tls_name *names;	     /* owner; hash */
 	struct certificate *any;     /* for clients that name none, or an unknown one; NULL: none */
 	bool dir_failed;	     /* and this was logged */
@@ -58,7 +62,12 @@ struct tls {
 
 /* ---- tls_certificate.c ---- */
 struct certificate *certificate_new(const char *name, const char *dir, const char *cert_path, const char *key_path);
+struct certificate *certificate_new_stored(struct str name);
 void certificate_free(struct certificate **c);
+/* Puts a chain (PEM) in force, with its key, which stays the caller's. */
+int certificate_take(struct certificate *c, struct tls *t, struct str chain, EVP_PKEY *key, struct err *err);
+/* What is stored or in the files now is not used. True: that is news; it is logged. */
+bool certificate_failed(struct certificate *c, const struct err *err);
 /* Loads the files if they changed, or did not load the last time. True: the pair in
  * force, or what is wrong with it, has changed. */
 bool certificate_look(struct certificate *c, struct tls *t);
@@ -68,6 +77,14 @@ int tls_store_open(struct tls *t, struct event_base *base, struct err *err);
 void tls_store_close(struct tls *t);
 /* server_name: NULL, or as the client wrote it. Returns NULL if there is no certificate at all. */
 struct certificate *tls_store_choose(const struct tls *t, const char *server_name);
+
+/* To be called when certificates were added, replaced or removed. */
+void tls_store_note_change(struct tls *t);
+
+/* ---- tls_stored.c ---- */
+struct tls_stored;
+struct tls_stored *tls_stored_open(struct tls *t, struct event_base *base);
+void tls_stored_close(struct tls_stored **s);
 
 /* ---- tls_tickets.c ---- */
 void tickets_init(struct tickets *k, const struct secret *secret);

@@ -1,4 +1,5 @@
-/* All certificates of the frontend: the default, and those in the folder.
+/* All certificates of the frontend: the default, those in the folder, and those of the
+ * store (tls_stored.c).
  *
  * A round of checks takes LOOK_TICKS seconds. Each tick checks part of the pairs, so
  * that a folder with thousands of them does not hold up the loop. */
@@ -22,9 +23,12 @@ enum { TICK_MS = 1000, LOOK_TICKS = 10, FOLDERS_MAX = 10000, NAME_MAX_BYTES = 25
 static struct certificate *
 tls_store_next(const struct tls *t, const struct certificate *c)
 {
+	struct certificate *next;
+
 	if (c == NULL && t->given != NULL)
 		return t->given;
-	return c == NULL || c == t->given ? t->folders : c->hh.next;
+	next = c == NULL || c == t->given ? t->folders : c->hh.next;
+	return next == NULL && (c == NULL || c->entry == NULL) ? t->stored : next;
 }
 
 /* ---- Names ---- */
@@ -76,25 +80,69 @@ tls_store_forget_names(struct tls *t)
 	}
 }
 
-/* Rebuilt after each change: names are few, and rarely change. */
-static void
-tls_store_note_change(struct tls *t)
+/* A default that clients would refuse anyway. */
+static bool
+tls_store_gives_way(const struct tls *t)
 {
-	struct certificate *c, *next;
-	int64_t first_end = 0, bad = 0;
+	X509 *given = t->given != NULL && t->given->ctx != NULL ? SSL_CTX_get0_certificate(t->given->ctx) : NULL;
+
+	return given != NULL && (X509_self_signed(given, 0) == 1 || t->given->ends_ms <= clock_unix_ms());
+}
+
+/* The first to claim a name keeps it. */
+static void
+tls_store_make_names(struct tls *t)
+{
+	struct certificate *given = t->given != NULL && t->given->ctx != NULL ? t->given : NULL, *c, *next;
 
 	tls_store_forget_names(t);
-	t->any = t->given != NULL && t->given->ctx != NULL ? t->given : NULL;
 	HASH_ITER (hh, t->folders, c, next)
 		if (c->ctx != NULL)
 			tls_store_add_name(t, str_c(c->name), c);
-	if (t->any != NULL)
-		tls_store_add_issued(t, t->any);
+	if (given != NULL && !t->given_gives_way)
+		tls_store_add_issued(t, given);
 	HASH_ITER (hh, t->folders, c, next)
-		if (c->ctx != NULL) {
+		if (c->ctx != NULL)
 			tls_store_add_issued(t, c);
-			t->any = t->any != NULL ? t->any : c;
-		}
+	HASH_ITER (hh, t->stored, c, next)
+		if (c->ctx != NULL)
+			tls_store_add_name(t, str_c(c->name), c);
+	if (given != NULL)
+		tls_store_add_issued(t, given);
+}
+
+static struct certificate *
+tls_store_first(struct certificate *list)
+{
+	while (list != NULL && list->ctx == NULL)
+		list = list->hh.next;
+	return list;
+}
+
+/* For clients that name no server, or an unknown one. */
+static struct certificate *
+tls_store_default(const struct tls *t)
+{
+	struct certificate *given = t->given != NULL && t->given->ctx != NULL ? t->given : NULL, *own = NULL, *c;
+
+	if (t->options.hostname != NULL)
+		HASH_FIND_STR(t->stored, t->options.hostname, own);
+	if (own != NULL && own->ctx != NULL && (given == NULL || t->given_gives_way))
+		return own;
+	c = given != NULL ? given : tls_store_first(t->folders);
+	return c != NULL ? c : tls_store_first(t->stored);
+}
+
+/* Rebuilt after each change: names are few, and rarely change. */
+void
+tls_store_note_change(struct tls *t)
+{
+	struct certificate *c;
+	int64_t first_end = 0, bad = 0;
+
+	t->given_gives_way = tls_store_gives_way(t);
+	tls_store_make_names(t);
+	t->any = tls_store_default(t);
 	for (c = tls_store_next(t, NULL); c != NULL; c = tls_store_next(t, c)) {
 		bad += c->problem[0] != '\0';
 		if (c->ctx != NULL && (first_end == 0 || c->ends_ms < first_end))
@@ -196,6 +244,7 @@ tls_store_look(struct tls *t, unsigned most)
 
 	if (t->next == NULL) {
 		changed = t->given != NULL && certificate_look(t->given, t);
+		changed |= t->given_gives_way != tls_store_gives_way(t);
 		if (t->options.dir != NULL)
 			changed |= tls_store_list(t, &err, &listed);
 		if (listed != 0 && !t->dir_failed)
@@ -250,6 +299,8 @@ tls_store_open(struct tls *t, struct event_base *base, struct err *err)
 	t->hangup = evsignal_new(base, SIGHUP, tls_store_on_hangup, t);
 	event_add(t->look, &every);
 	event_add(t->hangup, NULL);
+	if (t->options.keys != NULL)
+		t->reader = tls_stored_open(t, base);
 	return 0;
 }
 
@@ -262,9 +313,14 @@ tls_store_close(struct tls *t)
 		event_free(t->look);
 	if (t->hangup != NULL)
 		event_free(t->hangup);
+	tls_stored_close(&t->reader);
 	tls_store_forget_names(t);
 	HASH_ITER (hh, t->folders, c, next) {
 		HASH_DEL(t->folders, c);
+		certificate_free(&c);
+	}
+	HASH_ITER (hh, t->stored, c, next) {
+		HASH_DEL(t->stored, c);
 		certificate_free(&c);
 	}
 	certificate_free(&t->given);
@@ -318,5 +374,5 @@ tls_add_status(const struct tls *t, cJSON *status)
 	for (unsigned i = 0; i < used; i++)
 		tls_store_add_one(list, top[i]);
 	cJSON_AddNumberToObject(status, "certificate_count",
-				(double)(HASH_COUNT(t->folders) + (t->given != NULL ? 1 : 0)));
+				(double)(HASH_COUNT(t->folders) + HASH_COUNT(t->stored) + (t->given != NULL ? 1 : 0)));
 }

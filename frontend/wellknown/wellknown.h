@@ -8,4 +8,8 @@
  * domain's settings smtp-in mta_sts, mta_sts_mx and mta_sts_max_age. */
 extern const struct http_handler wellknown_mta_sts;
 
+/* http://NAME/.well-known/acme-challenge/TOKEN (RFC 8555, 8.3): without TLS, for any name. */
+#define WELLKNOWN_ACME_PREFIX "/.well-known/acme-challenge/"
+extern const struct http_handler wellknown_acme;
+
 #endif

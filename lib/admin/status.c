@@ -1,5 +1,6 @@
 #include "lib/admin/status.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -213,6 +214,44 @@ status_sweep(const redisReply *fields)
 	return o;
 }
 
+/* ---- Certificates ---- */
+__attribute__((format(printf, 2, 3))) static void
+status_warn(cJSON *warnings, const char *format, ...)
+{
+	char text[400];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	cJSON_AddItemToArray(warnings, cJSON_CreateString(text));
+}
+
+/* What the worker says that orders certificates, and what of it needs attention. */
+static void
+status_add_acme(cJSON *result, cJSON *warnings, const cJSON *processes)
+{
+	const cJSON *process, *said = NULL, *failing, *left_out;
+	const char *problem;
+
+	cJSON_ArrayForEach (process, processes)
+		said = said != NULL ? said : cJSON_GetObjectItem(process, "acme");
+	if (said == NULL)
+		return;
+	cJSON_AddItemToObject(result, "acme", cJSON_Duplicate(said, true));
+	problem = cJSON_GetStringValue(cJSON_GetObjectItem(said, "problem"));
+	failing = cJSON_GetObjectItem(said, "failing");
+	left_out = cJSON_GetObjectItem(said, "left_out");
+	if (problem != NULL)
+		status_warn(warnings, "certificates: %s", problem);
+	if (cJSON_IsNumber(failing) && failing->valuedouble > 0)
+		status_warn(warnings, "certificates: the orders of %.0f names failed; see `stagepost certificate list`",
+			    failing->valuedouble);
+	if (cJSON_IsNumber(left_out))
+		status_warn(warnings, "certificates: there are too many names; %.0f have been left out",
+			    left_out->valuedouble);
+}
+
 /* ---- Queries ---- */
 static void
 status_part_done(struct admin_call *call)
@@ -228,6 +267,7 @@ status_part_done(struct admin_call *call)
 	warnings = cJSON_AddArrayToObject(call->result, "warnings");
 	if (s->warning != NULL)
 		cJSON_AddItemToArray(warnings, cJSON_CreateString(s->warning));
+	status_add_acme(call->result, warnings, s->processes);
 	admin_call_end(call, call->failure.code != ERR_NONE ? &call->failure : NULL);
 }
 

@@ -6,7 +6,7 @@
 #include "lib/base/buf.h"
 
 /* {"processes": [...], "queue": {...}, "store": {...}, "sweep": {...},
- * "warnings": [...]}: each process with its own report, the sum of the brokers'
+ * "acme": {...} (if certificates are ordered), "warnings": [...]}: each process with its own report, the sum of the brokers'
  * counts, the store's configuration and state, and what an operator should
  * attend to. */
 struct admin_call *admin_status(struct admin *a, admin_on_result *cb, void *arg);

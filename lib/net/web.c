@@ -67,7 +67,7 @@ set_error(const struct web_request *r, CURLcode code, struct err *err)
 static void
 request_end(struct web_request *r, CURLcode code)
 {
-	struct web_answer answer = {.body = buf_str(&r->body)};
+	struct web_answer answer = {.body = buf_str(&r->body), .request = r};
 	char *type = NULL;
 	long status = 0;
 	struct err err;
@@ -288,6 +288,17 @@ web_start(struct web_client *c, const struct web_options *o, web_on_answer *cb, 
 	DL_APPEND(c->requests, r);
 	CHECK(curl_multi_add_handle(c->multi, r->easy) == CURLM_OK);
 	return r;
+}
+
+struct str
+web_answer_field(const struct web_answer *answer, const char *name)
+{
+	struct curl_header *field, *last = NULL;
+
+	for (size_t i = 0;
+	     curl_easy_header(answer->request->easy, name, i, CURLH_HEADER, -1, &field) == CURLHE_OK && i < 100; i++)
+		last = field;
+	return last != NULL ? str_c(last->value) : STR_NONE;
 }
 
 void

@@ -32,7 +32,8 @@ struct web_options {
 struct web_answer {
 	int status; /* 200, 404, ... */
 	struct str body;
-	struct str content_type; /* may be empty */
+	struct str content_type;	   /* may be empty */
+	const struct web_request *request; /* private */
 };
 
 /* answer: borrowed for the call; any status counts as an answer. NULL: err.
@@ -40,6 +41,10 @@ struct web_answer {
  * ERR_UNAVAILABLE. The callback may start and cancel requests; it must not free
  * the client. */
 typedef void web_on_answer(void *arg, const struct web_answer *answer, const struct err *err);
+
+/* The value of the answer's last field of this name, in any case; empty: there is none.
+ * Valid until the next call, within the callback. */
+struct str web_answer_field(const struct web_answer *answer, const char *name);
 
 struct web_request;
 /* cb is called once, never from within. */

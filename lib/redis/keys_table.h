@@ -137,6 +137,20 @@
 	  "an account's sessions of the page: their hashes, by the time of the login") \
 	K(ADMIN_LOG, "admin:log", STREAM, STAYS, PURPOSE, "frontends", \
 	  "what administrators changed by the page or the API, 10,000 entries") \
+	K(ACME_WORK, "acme:{acme}:work", HASH, STAYS, PURPOSE, "the ordering worker, under its lease", \
+	  "the worker that orders certificates, its lease and fence; what is wrong") \
+	K(ACME_ACCOUNTS, "acme:{acme}:accounts", HASH, STAYS, PURPOSE, "the ordering worker, under its lease", \
+	  "accounts by the directory of their authority, as JSON; their keys are sealed") \
+	K(ACME_NAMES, "acme:{acme}:names", HASH, STAYS, PURPOSE, "the ordering worker, under its lease", \
+	  "the state of each name, as JSON: its order, its last problem, its next try") \
+	K(ACME_INDEX, "acme:{acme}:index", HASH, STAYS, PURPOSE, "the ordering worker, under its lease", \
+	  "certificates by name, as JSON: when they end, who issued them") \
+	K(ACME_RENEW, "acme:{acme}:renew", SET, STAYS, PURPOSE, "the tool", "names whose renewal is requested") \
+	K(ACME_CERTIFICATE, "acme:{acme}:certificate:<name>", HASH, STAYS, PURPOSE, \
+	  "the ordering worker, under its lease", \
+	  "a certificate: its entry of the index, its chain, its key (sealed)") \
+	K(ACME_CHALLENGE, "acme:{acme}:challenge:<token>", STRING, EXPIRES, TIME, \
+	  "the ordering worker, under its lease", "what frontends answer at /.well-known/acme-challenge/") \
 	K(POP3_LOGIN, "pop3:login:{<address>}", STRING, EXPIRES, TIME, "frontends", "a recent login (`LOGIN-DELAY`)")
 
 #endif

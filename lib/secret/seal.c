@@ -187,3 +187,12 @@ secret_open(const struct secret_keys *k, struct str context, struct str sealed, 
 	buf_fini(&raw);
 	return result;
 }
+
+bool
+secret_is_current(const struct secret_keys *k, struct str sealed)
+{
+	struct str version, id, rest;
+
+	return k->count != 0 && str_cut(sealed, '.', &version, &rest) && str_cut(rest, '.', &id, &rest) &&
+	       str_eq(id, str_c(k->keys[0].id));
+}

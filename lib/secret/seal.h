@@ -10,6 +10,8 @@
 #ifndef SP_SECRET_SEAL_H
 #define SP_SECRET_SEAL_H
 
+#include <stdbool.h>
+
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
@@ -26,6 +28,8 @@ void secret_keys_free(struct secret_keys **k);
  * ERR_DENIED: there is no key. */
 int secret_seal(const struct secret_keys *k, struct str context, struct str plain, struct buf *sealed_out,
 		struct err *err);
+/* Is it sealed with the first key? */
+bool secret_is_current(const struct secret_keys *k, struct str sealed);
 /* Appends to plain_out. ERR_NOT_FOUND: sealed with a key that is missing;
  * ERR_CORRUPT: damaged, or from another context. On error plain_out is unchanged. */
 int secret_open(const struct secret_keys *k, struct str context, struct str sealed, struct buf *plain_out,

@@ -19,6 +19,10 @@
 	M(TLS_HANDSHAKE_FAILURES, "tls_handshake_failures_total", counter, "", "TLS handshakes with clients that failed") \
 	M(CERTIFICATES_BAD, "certificates_bad", gauge, "", "Certificates whose present files cannot be loaded") \
 	M(CERTIFICATE_END, "certificate_end_timestamp_seconds", gauge, "", "Unix time at which the first certificate in use expires; 0: no certificate") \
+	M(ACME_DONE, "acme_orders_total", counter, "result=\"done\"", "Orders of certificates that have ended") \
+	M(ACME_FAILED, "acme_orders_total", counter, "result=\"failed\"", "Orders of certificates that have ended") \
+	M(ACME_FAILING, "acme_failing_names", gauge, "", "Names whose last order failed, in the worker that orders certificates; 0 elsewhere") \
+	M(ACME_CA_FAILURES, "acme_authority_failures_total", counter, "", "Times that the certificate authority was left alone because it was away or refused all orders") \
 	M(BLOBS_WRITABLE, "blobs_writable", gauge, "", "1: the blob store accepts bodies; 0: it is full, it fails, or this process writes none") \
 	M(BLOBS_FREE, "blobs_free_bytes", gauge, "", "Free space in the blob store at the last check") \
 	M(SMTP_MESSAGES, "smtp_messages_total", counter, "", "Messages answered 250")               \

@@ -159,6 +159,18 @@ is_mail_address(struct str text)
 	       str_index(text, '>') < 0 && str_index(text, ',') < 0;
 }
 
+/* With any path. */
+static bool
+is_https(struct str text)
+{
+	struct str host, rest, start = STR("https://");
+
+	if (!str_starts_ci(text, start) || str_index(text, ' ') >= 0 || str_index(text, '@') >= 0)
+		return false;
+	str_cut(str_from(text, start.len), '/', &host, &rest);
+	return is_host(host);
+}
+
 /* Strings of a certain form, by their unit; an empty one is always allowed. */
 static const struct text_kind {
 	const char *unit;
@@ -168,6 +180,7 @@ static const struct text_kind {
 	{"ipv4", is_ipv4, "an IPv4 address", "is not an IPv4 address"},
 	{"ipv6", is_ipv6, "an IPv6 address", "is not an IPv6 address"},
 	{"host", is_host, "host[:port] or [address][:port]", "is neither a host[:port] nor an [address][:port]"},
+	{"https", is_https, "an https URL", "is not an https URL"},
 	{"address", is_mail_address, "a mail address", "is not a mail address"},
 };
 

@@ -14,8 +14,8 @@
  * Defaults are written as an operator would write them. min and max are in
  * the type's own unit (ms, bytes); for TEXT they are lengths in bytes, for LIST
  * and CIDRS counts of entries. The unit "ipv4" or "ipv6" of a TEXT makes it an
- * address or empty, "host" a host[:port], "address" a mail address; "secret" keeps
- * it out of lists. The unit "a|b" of a LIST
+ * address or empty, "host" a host[:port], "https" an https URL, "address" a mail
+ * address; "secret" keeps it out of lists. The unit "a|b" of a LIST
  * makes its entries URLs, a://host[:port]; "listen" makes them those of listeners
  * (lib/base/listen_url.h), "listen-host" the same without a path.
  *
@@ -44,6 +44,7 @@
 	G(ews, "ews", "Exchange Web Services (planned)") \
 	G(eas, "eas", "Exchange ActiveSync (planned)") \
 	G(http, "http", "HTTP server: autodiscover, MTA-STS policy, administration page and API") \
+	G(acme, "acme", "Certificates from a certificate authority (ACME, RFC 8555)") \
 	G(spool, "spool", "The queue: retries, expiry, traces") \
 	G(auth, "auth", "Passwords and failed logins") \
 	G(mailbox, "mailbox", "Local delivery and mailboxes") \
@@ -246,6 +247,28 @@
 	  "load balancers whose Forwarded, X-Forwarded-For and X-Forwarded-Proto are believed; they end TLS unless they say otherwise. They must remove or overwrite the fields of these names that clients send") \
 	S(http, proxy_protocol_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
 	  "load balancers that must send a PROXY protocol header")
+
+#define SETTINGS_ACME(S) \
+	S(acme, directory_url, TEXT, "", "https", 0, 1000, SCOPE_GLOBAL, \
+	  "the directory of the certificate authority, such as https://acme-v02.api.letsencrypt.org/directory; empty: no certificates are ordered") \
+	S(acme, contact, TEXT, "", "address", 0, 320, SCOPE_GLOBAL, \
+	  "the mail address that the authority may write to; empty: no certificates are ordered") \
+	S(acme, agree_terms, BOOL, "off", "", 0, 1, SCOPE_GLOBAL, \
+	  "agree to the authority's terms of service; most authorities demand it") \
+	S(acme, names, LIST, "", "", 0, 1000, SCOPE_GLOBAL, \
+	  "further host names that need a certificate; the server's own, those of the domains and those in autodiscover answers need not be listed") \
+	S(acme, check_dns, BOOL, "on", "", 0, 1, SCOPE_GLOBAL, \
+	  "order certificates of domains only for names that have an address of the server's name, or of one in names") \
+	S(acme, key_type, ENUM, "p256", "p256|p384", 0, 1, SCOPE_GLOBAL, "the elliptic curve of certificates' keys") \
+	S(acme, renew_before, DURATION, "30", "d", HOUR_MS, 365 * DAY_MS, SCOPE_GLOBAL, \
+	  "a certificate is renewed this long before it expires, but not before two thirds of its time are over") \
+	S(acme, retry_first, DURATION, "15", "m", SEC_MS, DAY_MS, SCOPE_GLOBAL, \
+	  "wait after a name's first failure; doubled after each further one") \
+	S(acme, retry_longest, DURATION, "1", "d", SEC_MS, 30 * DAY_MS, SCOPE_GLOBAL, "maximum wait between two tries of a name") \
+	S(acme, eab_kid, TEXT, "", "", 0, 500, SCOPE_GLOBAL, \
+	  "identifier of the external account, if the authority requires one") \
+	S(acme, eab_hmac_key, TEXT, "", "secret", 0, 1500, SCOPE_GLOBAL, \
+	  "key of the external account, in base64url as the authority gives it")
 
 #define SETTINGS_SPOOL(S) \
 	S(spool, retry_first, DURATION, "5", "m", SEC_MS, DAY_MS, SCOPE_GLOBAL, \

@@ -54,6 +54,13 @@ is_retry_disorderly(const struct settings *s)
 	return spool->retry_first > spool->retry_longest;
 }
 
+static bool
+is_acme_without_contact(const struct settings *s)
+{
+	const struct settings_acme *acme = settings_acme(s, STR_NONE);
+	return acme->directory_url[0] != '\0' && acme->contact[0] == '\0';
+}
+
 #define CLEAR_PASSWORDS "passwords may cross the network in the clear"
 
 static const struct {
@@ -69,6 +76,7 @@ static const struct {
 	{"smtp-in.proxy_protocol_from", is_smtp_proxy_everyone,
 	 "the list contains every address: any client may claim to come from any other address"},
 	{"spool.retry_first", is_retry_disorderly, "longer than retry_longest, which is then used from the start"},
+	{"acme.contact", is_acme_without_contact, "without a contact no certificates are ordered"},
 };
 
 enum { WARNING_COUNT = sizeof(warnings) / sizeof(warnings[0]) };

@@ -3,8 +3,6 @@
 #include "lib/tlspolicy/sts_policy.h"
 
 /* The words of the setting. */
-enum { MTA_STS_OFF, MTA_STS_NONE, MTA_STS_TESTING, MTA_STS_ENFORCE };
-
 static enum sts_mode
 sts_own_mode(int word)
 {

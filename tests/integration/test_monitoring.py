@@ -22,6 +22,7 @@ import pytest
 
 from certificates import Authority
 from cluster import ROOT, wait_for
+from pebble import Pebble
 from prometheus import MONITORING, Prometheus, board_expressions, panels, rules, selectors
 from spam_engine import Fake
 from world import World
@@ -97,7 +98,7 @@ class Scraped:
         self.ca = Authority()
         self.tls_dir = Path(tempfile.mkdtemp(prefix="stagepost-certs-"))
         self.spam = Fake().start()
-        self.world = World(env={"STAGEPOST_TLS_DIR": str(self.tls_dir)})
+        self.world = World(env={"STAGEPOST_TLS_DIR": str(self.tls_dir), "STAGEPOST_CA_FILE": str(self.ca.file)})
         self.world.reset()
         self.cluster = self.world.cluster
         self.prometheus = Prometheus({app: [self.cluster.metrics_port(f"{app}-0")]
@@ -192,6 +193,17 @@ class Scraped:
         self.cluster.kill("frontend-0", signal.SIGHUP)
         self.alerted("StagepostCertificateBad")
 
+    def certificates_are_not_ordered(self):
+        """The authority is away; then it is there, and cannot reach us."""
+        c = self.cluster
+        pebble = Pebble(self.ca, self.world.dns.resolver, 1)
+        c.settings("acme", directory_url="https://127.0.0.1:1/dir", contact="admin@example.test", agree_terms="on")
+        self.was("stagepost_acme_authority_failures_total")
+        c.settings("acme", directory_url=pebble.directory)
+        self.was("stagepost_acme_failing_names")
+        pebble.stop()
+        c.unset("acme")
+
     def spam_goes_unchecked(self):
         self.spam.mode = "error"
         self.cluster.settings("spam", unavailable_after="1s")
@@ -268,6 +280,7 @@ class Scraped:
         self.mail_is_read()
         self.clients_are_refused()
         self.certificates_are_bad()
+        self.certificates_are_not_ordered()
         self.spam_goes_unchecked()
         self.the_disk_is_full()
         self.the_worker_stands_still()
@@ -298,7 +311,7 @@ def asked():
 def test_nothing_that_counts_is_left_out():
     """What the programs count is on the board or in a rule, or is named here."""
     # Once a day, or upkeep that nobody watches.
-    left_out = re.compile("tls_reports_total|sweep.*|book_.*|session_turns_total|http_parked_requests")
+    left_out = re.compile("tls_reports_total|acme_orders_total|sweep.*|book_.*|session_turns_total|http_parked_requests")
     table = (ROOT / "lib/service/metrics_table.h").read_text()
     names = {line.split('"')[1] for line in table.splitlines() if line.startswith("\tM(")}
     shown = " ".join(asked())

@@ -29,11 +29,11 @@ test_vectors(void **state)
 	static const struct {
 		const char *context, *sealed, *plain;
 	} cases[] = {
-		{"", "v1.a.AAECAwQFBgcICQoLgvNG8jmdvUeVUUUoVj0TZg==",
-		 ""},
-		{"retrieve:{alice@example.test}/1", "v1.a.AAECAwQFBgcICQoLNGe1aaCRDX2qwfRw0tzJKxALM9OpWg==",
-		 "secret"},
-		{"c", "v1.a.AAECAwQFBgcICQoLJiK6dKuCp2mtMvLow4wMQaOh712TE38UWRTF6HIbZZJ1eM+Sj658/VTGE4Lr7AhXiHkhyAncX0OA5ZbyEE+DVD2/IEUi",
+		{"", "v1.a.AAECAwQFBgcICQoLgvNG8jmdvUeVUUUoVj0TZg==", ""},
+		{"retrieve:{alice@example.test}/1", "v1.a.AAECAwQFBgcICQoLNGe1aaCRDX2qwfRw0tzJKxALM9OpWg==", "secret"},
+		{"c",
+		 "v1.a.AAECAwQFBgcICQoLJiK6dKuCp2mtMvLow4wMQaOh712TE38UWRTF6HIbZZJ1eM+Sj658/"
+		 "VTGE4Lr7AhXiHkhyAncX0OA5ZbyEE+DVD2/IEUi",
 		 "a longer secret, which has more than one block of AES"},
 	};
 	struct secret_keys *k = keys(KEY_A);
@@ -61,6 +61,7 @@ test_there_and_back(void **state)
 		assert_int_equal(secret_seal(k, STR("c"), plains[i], &sealed, NULL), 0);
 		assert_int_equal(secret_seal(k, STR("c"), plains[i], &again, NULL), 0);
 		assert_true(str_starts(buf_str(&sealed), STR("v1.b.")));
+		assert_true(secret_is_current(k, buf_str(&sealed)));
 		assert_false(str_eq(buf_str(&sealed), buf_str(&again))); /* a nonce of its own */
 		assert_int_equal(secret_open(k, STR("c"), buf_str(&sealed), &plain, NULL), 0);
 		assert_true(str_eq(str_from(buf_str(&plain), 7), plains[i]));
@@ -69,6 +70,22 @@ test_there_and_back(void **state)
 		buf_fini(&plain);
 	}
 	secret_keys_free(&k);
+}
+
+static void
+test_current(void **state)
+{
+	struct secret_keys *k = keys(KEY_B " " KEY_A), *none = keys("");
+
+	(void)state;
+	assert_true(secret_is_current(k, STR("v1.b.x")));
+	assert_false(secret_is_current(k, STR("v1.a.x")));
+	assert_false(secret_is_current(k, STR("v1.bb.x")));
+	assert_false(secret_is_current(k, STR("v1.b")));
+	assert_false(secret_is_current(k, STR("")));
+	assert_false(secret_is_current(none, STR("v1.a.x")));
+	secret_keys_free(&k);
+	secret_keys_free(&none);
 }
 
 static void
@@ -120,8 +137,13 @@ static void
 test_bad_keys(void **state)
 {
 	static const char *const bad[] = {
-		"a", "a:", ":AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "a:AAECAwQ=", "a.b:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
-		KEY_A "," KEY_A, KEY_A ",b:not base64",
+		"a",
+		"a:",
+		":AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+		"a:AAECAwQ=",
+		"a.b:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+		KEY_A "," KEY_A,
+		KEY_A ",b:not base64",
 	};
 	struct secret_keys *none = keys("");
 	struct buf sealed = BUF_EMPTY;
@@ -142,7 +164,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vectors), cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_keys_change),
+		cmocka_unit_test(test_vectors), cmocka_unit_test(test_there_and_back),
+		cmocka_unit_test(test_current), cmocka_unit_test(test_keys_change),
 		cmocka_unit_test(test_damage),	cmocka_unit_test(test_bad_keys),
 	};
 
