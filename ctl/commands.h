@@ -23,6 +23,7 @@ CTL_COMMAND(user_set);
 CTL_COMMAND(user_delete);
 CTL_COMMAND(user_passwd);
 CTL_COMMAND(user_app_password);
+CTL_COMMAND(user_totp);
 CTL_COMMAND(token_add);
 CTL_COMMAND(token_list);
 CTL_COMMAND(token_delete);

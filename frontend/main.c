@@ -94,6 +94,19 @@ open_tls(struct core *core, struct err *err)
 	return core->tls != NULL ? 0 : -1;
 }
 
+/* Without keys nobody can have a second factor. */
+static int
+open_seals(struct frontend *f, struct err *err)
+{
+	const char *keys = getenv("STAGEPOST_SECRET_KEY");
+
+	if (keys == NULL || keys[0] == '\0')
+		return 0;
+	f->seals = secret_keys_new(str_c(keys), err);
+	auth_set_seals(f->auth, f->seals);
+	return f->seals != NULL ? 0 : -1;
+}
+
 static int
 open_core(struct core *core, struct service *s, struct err *err)
 {
@@ -107,6 +120,8 @@ open_core(struct core *core, struct service *s, struct err *err)
 	directory_set_hostname(f->directory, str_c(s->hostname));
 	f->auth = auth_new(s->base, s->redis, f->secret, s->settings, f->directory);
 	auth_watch_delays(f->auth, on_login_delayed, NULL);
+	if (open_seals(f, err) != 0)
+		return -1;
 	f->mailboxes = mailbox_store_new(s->redis, s->blobs);
 	settings_live_watch(s->settings, on_settings, f);
 	f->dkim_keys = dkim_keys_new(s->redis, s->tracking);
@@ -144,6 +159,7 @@ close_core(struct core *core)
 	auth_free(&f->auth);
 	directory_free(&f->directory);
 	tls_free(&core->tls);
+	secret_keys_free(&f->seals);
 	secret_free(&f->secret);
 	mem_free(core->states);
 }

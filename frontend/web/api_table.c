@@ -49,6 +49,7 @@ web_parameter_help(struct str name)
 static const struct web_member api_login[] = {
 	M("address", TEXT, WEB_REQUIRED, "the account"),
 	M("password", TEXT, WEB_REQUIRED | WEB_SECRET, "its password"),
+	M("code", TEXT, WEB_SECRET, "of an account with a second factor: its code, or a recovery code"),
 	END,
 };
 
@@ -66,6 +67,33 @@ static const struct web_member api_account[] = {
 	M("quota", COUNT, WEB_REQUIRED, "bytes that it may have; 0: no limit"),
 	M("used_bytes", COUNT, WEB_REQUIRED, "bytes that it has"),
 	M("messages", COUNT, WEB_REQUIRED, "its messages"),
+	M("second_factor", BOOL, WEB_REQUIRED, "whether a login takes a code too"),
+	M("second_factor_possible", BOOL, WEB_REQUIRED, "whether the server has a key to seal its secret with"),
+	END,
+};
+
+static const struct web_member api_own_password[] = {
+	M("password", TEXT, WEB_REQUIRED | WEB_SECRET, "the account's password, once more"),
+	END,
+};
+
+static const struct web_member api_totp[] = {
+	M("secret", TEXT, WEB_REQUIRED, "for an authenticator app, in base32"),
+	M("uri", TEXT, WEB_REQUIRED, "the same as otpauth://"),
+	M("qr", TEXTS, WEB_REQUIRED, "its QR code: a text a row, 1 is dark"),
+	END,
+};
+
+static const struct web_member api_code[] = {
+	M("code", TEXT, WEB_REQUIRED | WEB_SECRET, "what the app shows"),
+	END,
+};
+
+static const struct web_member api_recovery[] = {
+	M("recovery_codes", TEXTS, WEB_REQUIRED, "each good for one login without the app; told here and never again"),
+	M("address", TEXT, 0, "by a session, which has ended: the members of a new login"),
+	M("role", TEXT, 0, "what it may do"),
+	M("token", TEXT, 0, "what X-Stagepost-Token must say"),
 	END,
 };
 
@@ -204,6 +232,12 @@ const struct web_endpoint web_endpoints[] = {
 		"End all sessions but the one that asks", NONE, NONE, NONE),
 	ROW(DELETE, "account/sessions/{session}", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_session_end,
 		"End a session", NONE, NONE, NONE),
+	ROW(POST, "account/totp", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_totp_begin,
+		"Begin a second factor: shows its secret", NONE, api_own_password, api_totp),
+	ROW(POST, "account/totp/confirm", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_totp_confirm,
+		"Confirm it by a first code: ends all other sessions", NONE, api_code, api_recovery),
+	ROW(POST, "account/totp/disable", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_totp_disable,
+		"Remove the second factor", NONE, api_own_password, NONE),
 	ROW(GET, "account/app-passwords", USER, OWN, 200, 0, web_account_credentials,
 		"One's passwords for mail clients", NONE, NONE, api_app_passwords),
 	ROW(POST, "account/app-passwords", USER, OWN, 201, WEB_NOT_BY_TOKEN, web_account_credential_add,

@@ -8,6 +8,7 @@
  *	session.c    who asks: by cookie, by Basic login or by a token
  *	login.c      log in, log out
  *	account.c    what every user may do with his own account
+ *	second_factor.c    and with its second factor
  *	settings.c, cluster.c    handlers
  *	page.c       the files of the page */
 #ifndef SP_FRONTEND_WEB_PRIVATE_H
@@ -52,8 +53,9 @@ struct web_request {
 	char domain[DIRECTORY_DOMAIN_MAX];   /* that of {domain}, canonical; empty: there is none */
 	char address[DIRECTORY_ADDRESS_MAX]; /* that of {address}, of that domain if there is one */
 	struct web_identity who;
-	struct buf bytes; /* owner: the body so far */
-	cJSON *body;	  /* owner: an object; NULL: the endpoint takes none */
+	struct buf bytes;    /* owner: the body so far */
+	cJSON *body;	     /* owner: an object; NULL: the endpoint takes none */
+	cJSON *with_session; /* owner: further members of the answer of web_begin_session(); NULL: none */
 	struct admin_call *call;
 	struct auth_request *login;
 	void (*on_identity)(struct web_request *w);
@@ -130,6 +132,9 @@ void web_account_sessions_end(struct web_request *w);
 void web_account_credentials(struct web_request *w);
 void web_account_credential_add(struct web_request *w);
 void web_account_credential_delete(struct web_request *w);
+void web_totp_begin(struct web_request *w);
+void web_totp_confirm(struct web_request *w);
+void web_totp_disable(struct web_request *w);
 void web_settings_list(struct web_request *w);
 void web_settings_get(struct web_request *w);
 void web_settings_put(struct web_request *w);

@@ -19,6 +19,7 @@ web_new(struct frontend *f)
 		.dkim = f->dkim_keys,
 		.redis_url = s->redis_url,
 		.blobs_url = s->blobs_url,
+		.seals = f->seals,
 	};
 	return web;
 }

@@ -65,6 +65,7 @@ accounts_show_user(struct admin_call *call, const struct directory_user *u)
 	cJSON_AddNumberToObject(o, "quota", (double)u->quota_bytes);
 	cJSON_AddStringToObject(o, "roles", u->roles);
 	cJSON_AddBoolToObject(o, "has_password", u->password[0] != '\0');
+	cJSON_AddBoolToObject(o, "second_factor", u->totp[0] != '\0');
 	cJSON_AddNumberToObject(o, "created_ms", (double)u->created_ms);
 	op_hold(&call->op);
 	mailbox_quota_used(call->admin->mailboxes, str_c(u->address), accounts_on_used, call);

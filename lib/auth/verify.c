@@ -127,7 +127,7 @@ verify_stop(struct auth *a)
 }
 
 bool
-password_fits(const char *verifier, struct str password)
+auth_password_fits(const char *verifier, struct str password)
 {
 	return argon2id_verify(verifier, password.p != NULL ? password.p : "", password.len) == ARGON2_OK;
 }
