@@ -78,13 +78,14 @@ LAYER_auth      := directory settings secret redis base
 LAYER_mailbox   := blob redis base
 LAYER_sweep     := mailbox spool blob proto redis base
 LAYER_message   := mailbox mime blob redis base
+LAYER_book      := message directory settings redis base
 LAYER_proto     :=
 LAYER_sync      := secret mailbox blob redis base
 LAYER_bus       := secret spool proto redis base
 LAYER_admin     := bus auth secret tlspolicy net smtp dns spool proto dkim mailbox blob directory settings redis base
 LAYER_backup    := mailbox blob proto redis base
 LAYER_service   := http bus secret spool blob settings redis proto base
-LIB_FOLDERS := service admin backup bus sweep message sync mailbox auth directory spool tlspolicy dkim net http xml dns mime smtp blob settings secret redis base
+LIB_FOLDERS := service admin backup bus sweep book message sync mailbox auth directory spool tlspolicy dkim net http xml dns mime smtp blob settings secret redis base
 # The archive of a folder, then those of the layers below it.
 libs_of  = $(foreach f,$(1) $(LAYER_$(1)),$(BUILD)/lib/$(f).a)
 ALL_LIBS := $(foreach f,$(LIB_FOLDERS) proto,$(BUILD)/lib/$(f).a)

@@ -8,7 +8,7 @@
 #include "lib/admin/accounts.h"
 #include "lib/directory/directory.h"
 
-enum { FIELDS_MAX = 16, PASSWORD_MAX = 1024 };
+enum { FIELDS_MAX = 40, PASSWORD_MAX = 1024 };
 
 /* ---- Shared code ---- */
 

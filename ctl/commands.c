@@ -2,6 +2,9 @@
 #include "ctl/commands.h"
 
 #include "ctl/queue_filter.h"
+#include "lib/directory/fields_table.h"
+
+#define COMMANDS_FIELD(ident, number, name, attribute, what) " " name
 
 const struct ctl_command ctl_commands[] = {
 	{"up", "[--port-base N] [--frontends N] [--brokers N] [--workers N] [--listen ADDR] [--no-demo] [--detach]",
@@ -37,7 +40,8 @@ const struct ctl_command ctl_commands[] = {
 	{"user list", "[DOMAIN]", "List the accounts.", command_user_list},
 	{"user show", "ADDRESS", "Show an account with its fields and its size.", command_user_show},
 	{"user set", "ADDRESS FIELD=VALUE...",
-	 "Fields: quota (a size, such as 2G; 0: no limit; empty: the default), enabled (on, off), display_name, roles.",
+	 "Fields: quota (a size, such as 2G; 0: no limit; empty: the default), enabled (on, off), roles, book (on, off: "
+	 "shown in the address book of the domain), and text of up to 200 bytes:" DIRECTORY_PERSON_FIELDS(COMMANDS_FIELD) ".",
 	 command_user_set},
 	{"user delete", "ADDRESS", "Delete an account with its mail.", command_user_delete},
 	{"user passwd", "ADDRESS [--password P | --password-stdin]",
@@ -81,11 +85,12 @@ const struct ctl_command ctl_commands[] = {
 	{"queue hold", "ID... | --all | filters", "Hold messages: they are not tried until they are released.",
 	 command_queue_hold},
 	{"queue release", "ID... | --all | filters", "Release held messages.", command_queue_release},
-	{"queue delete", "ID... | --all | filters", "Delete messages without telling anybody.", command_queue_delete},
+	{"queue delete", "ID... | --all | filters", "Delete messages. Nobody is notified.", command_queue_delete},
 	{"trace", "ID", "Show the history of one message: accepted, tried, delivered.", command_trace},
 	{"events", "[--follow] [--since DURATION | --since CURSOR] [--reader NAME] [--event KIND] [--id ID]",
 	 "Print delivery events, one JSON object per line; --follow: wait for further events. Kinds: accepted, "
-	 "delivered, deferred, bounced, expired, expanded, held, released, deleted, reported, unreported.",
+	 "delivered, deferred, postponed, bounced, expired, expanded, held, released, deleted, reported, unreported, "
+	 "taken-over.",
 	 command_events},
 	{"tls-report list", "DAY",
 	 "List the domains whose TLS sessions were counted on a day (2026-11-24, today, yesterday; UTC), and the "

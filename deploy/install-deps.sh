@@ -14,6 +14,10 @@ bench="postfix dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd openssl py
 
 wanted=""
 for set in "$@"; do
+	case "$set" in
+	build | test | lint | bench) ;;
+	*) echo "$0: unknown set of packages: $set (build, test, lint, bench)" >&2; exit 2 ;;
+	esac
 	eval "wanted=\"\$wanted \$$set\""
 done
 is_there() {

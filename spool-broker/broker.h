@@ -38,7 +38,6 @@ struct broker_config {
 	const char *listen;		/* "tcp://127.0.0.1:*" */
 	const char *announce_host;	/* in place of a wildcard; may be NULL */
 	unsigned shards;		/* for a cluster that has no number yet */
-	int64_t unconfirmed_keep_ms;	/* of spool/unconfirmed.h; 0: an hour */
 };
 
 struct broker {

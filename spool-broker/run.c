@@ -31,7 +31,6 @@
 #include "spool-broker/spool/scan.h"
 #include "spool-broker/spool/shards.h"
 #include "spool-broker/spool/take_over.h"
-#include "spool-broker/spool/unconfirmed.h"
 #include "spool-broker/spool/writer.h"
 
 enum {
@@ -64,7 +63,6 @@ run_on_ping(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 
 	pong.sent_ms = frame->ping->sent_ms;
 	pong.draining = b->draining;
-	pong.takes_unsynced = true;
 	answer.request = frame->request;
 	answer.body_case = STAGEPOST__FRAME__BODY_PONG;
 	answer.pong = &pong;
@@ -76,7 +74,6 @@ static const struct {
 	void (*handle)(struct broker *b, struct str peer, const Stagepost__Frame *frame);
 } frame_handlers[] = {
 	{STAGEPOST__FRAME__BODY_HAND_OVER, intake_on_hand_over},
-	{STAGEPOST__FRAME__BODY_BODY_SYNCED, unconfirmed_on_news},
 	{STAGEPOST__FRAME__BODY_WORKER_HELLO, workers_on_hello},
 	{STAGEPOST__FRAME__BODY_JOB_RENEW, workers_on_renew},
 	{STAGEPOST__FRAME__BODY_JOB_DONE, workers_on_done},
@@ -223,7 +220,6 @@ run_on_tick(evutil_socket_t fd, short what, void *arg)
 	orders_tick(b);
 	deadlines_look(b);
 	watchdog_tick(b);
-	unconfirmed_tick(b);
 	if (!b->draining || clock_monotonic_ms() >= b->run->next_full_tick_ms) {
 		b->run->next_full_tick_ms = clock_monotonic_ms() + TICK_MS;
 		shards_tick(b);
@@ -270,8 +266,6 @@ static const struct spool_events spool_events = {
 	.on_entry = intake_take_entry,
 	.on_forgotten = jobs_on_forgotten,
 	.on_added = intake_on_written,
-	.on_added_unsynced = intake_on_written_unsynced,
-	.on_confirmed = intake_on_confirmed,
 	.on_refused = intake_on_refused,
 	.on_saved = message_on_saved,
 	.on_finished = message_on_finished,

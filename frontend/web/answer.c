@@ -24,8 +24,6 @@ answer_send(struct web_request *w, int status, cJSON *result, const char *versio
 				w->challenge != NULL ? str_c(w->challenge) : STR("Session realm=\"Stagepost\""));
 	if (w->allow != NULL)
 		http_add_header(r, "Allow", str_c(w->allow));
-	if (status == 503)
-		http_add_header(r, "Retry-After", STR("5"));
 	http_write(r, str_c(text));
 	cJSON_free(text);
 	cJSON_Delete(result);

@@ -57,10 +57,9 @@ api_find(struct web_request *w)
 {
 	const struct http_head *head = http_head(w->r);
 	enum http_method method = head->method == HTTP_HEAD ? HTTP_GET : head->method;
-	struct str path, query;
+	struct str path = http_uri_raw_path(head->target);
 	unsigned allowed = 0;
 
-	str_cut(head->target, '?', &path, &query);
 	if (!str_starts(path, STR(API_PREFIX))) {
 		web_refuse(w, 404, "there is no such endpoint");
 		return false;
@@ -254,6 +253,8 @@ api_on_gone(struct http_request *r)
 
 	if (w == NULL)
 		return;
+	if (w->stays != NULL)
+		w->stays->on_gone(r);
 	if (w->login != NULL)
 		auth_cancel(&w->login);
 	admin_cancel(&w->call);
@@ -264,5 +265,36 @@ api_on_gone(struct http_request *r)
 	buf_fini(&w->bytes);
 }
 
+/* ---- Requests that stay ---- */
+
+static void
+api_on_room(struct http_request *r)
+{
+	const struct web_request *w = http_state(r);
+
+	if (w->stays != NULL)
+		w->stays->on_room(r);
+}
+
+/* Only those that stay have a time, and are told of the end. */
+static void
+api_on_time(struct http_request *r)
+{
+	((const struct web_request *)http_state(r))->stays->on_time(r);
+}
+
+static void
+api_on_shutdown(struct http_request *r)
+{
+	((const struct web_request *)http_state(r))->stays->on_shutdown(r);
+}
+
 const struct http_handler web_api = {
-	.on_begin = api_on_begin, .on_body = api_on_body, .on_end = api_on_end, .on_gone = api_on_gone};
+	.on_begin = api_on_begin,
+	.on_body = api_on_body,
+	.on_end = api_on_end,
+	.on_room = api_on_room,
+	.on_time = api_on_time,
+	.on_shutdown = api_on_shutdown,
+	.on_gone = api_on_gone,
+};

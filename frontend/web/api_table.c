@@ -202,6 +202,14 @@ static const struct web_member api_filters_and_after[] = {
 	END,
 };
 
+static const struct web_member api_live[] = {
+	M("topics", TEXT, 0, "events, queue, status and settings, separated by commas; none: all of them"),
+	M("event", TEXT, 0, "only events of this kind: accepted, delivered, ..."),
+	M("text", TEXT, 0, "only events whose JSON contains this text"),
+	M("since", COUNT, 0, "begin with the events of so many seconds ago, at most a day"),
+	END,
+};
+
 /* ---- The endpoints ---- */
 
 /* All cells must be filled in: a row that says nothing of rights does not compile. */
@@ -268,5 +276,7 @@ const struct web_endpoint web_endpoints[] = {
 		"A message with its trace", NONE, NONE, NONE),
 	ROW(POST, "queue/{id}/{order}", SYSTEM_ADMIN, ROLE, 200, 0, web_queue_order,
 		"An order to a message", NONE, NONE, NONE),
+	ROW(GET, "live", SYSTEM_ADMIN, ROLE, 200, 0, web_live,
+		"What happens, as it happens: a stream of server-sent events", api_live, NONE, NONE),
 	{.pattern = NULL},
 };

@@ -7,9 +7,10 @@
  *	answer.c     answers in JSON, errors, the log of changes
  *	session.c    who asks: by cookie, by Basic login or by a token
  *	login.c      log in, log out
+ *	settings.c, cluster.c, live_viewer.c    handlers
+ *	live.c       what happens in the cluster, for those who watch
  *	account.c    what every user may do with his own account
  *	second_factor.c    and with its second factor
- *	settings.c, cluster.c    handlers
  *	page.c       the files of the page */
 #ifndef SP_FRONTEND_WEB_PRIVATE_H
 #define SP_FRONTEND_WEB_PRIVATE_H
@@ -28,6 +29,7 @@ struct web {
 	struct frontend *frontend; /* borrowed */
 	struct admin admin;
 	struct admin_brokers *brokers; /* owner; NULL until somebody asks for the queue */
+	struct live *live;	       /* owner */
 };
 
 #define WEB_TOKEN_MAX SESSION_HASH_MAX
@@ -59,6 +61,8 @@ struct web_request {
 	struct admin_call *call;
 	struct auth_request *login;
 	void (*on_identity)(struct web_request *w);
+	/* Of a request that stays open (http_park()): what it is told from then on; NULL: none. */
+	const struct http_handler *stays;
 	void (*on_user)(struct web_request *w, const struct directory_user *user); /* of web_find_user() */
 	const char *allow;     /* with 405: the methods that the endpoint has */
 	const char *challenge; /* with 401: WWW-Authenticate; NULL: the page's */
@@ -144,5 +148,6 @@ void web_queue_summary(struct web_request *w);
 void web_queue_list(struct web_request *w);
 void web_queue_show(struct web_request *w);
 void web_queue_order(struct web_request *w);
+void web_live(struct web_request *w);
 
 #endif

@@ -1,4 +1,5 @@
 /* What all requests of the API share. */
+#include "frontend/web/live.h"
 #include "frontend/web/private.h"
 #include "lib/base/mem.h"
 
@@ -21,6 +22,7 @@ web_new(struct frontend *f)
 		.blobs_url = s->blobs_url,
 		.seals = f->seals,
 	};
+	web->live = live_new(web);
 	return web;
 }
 
@@ -29,6 +31,7 @@ web_free(struct web **web)
 {
 	if (*web == NULL)
 		return;
+	live_free(&(*web)->live);
 	admin_brokers_free(&(*web)->brokers);
 	mem_free(*web);
 	*web = NULL;

@@ -67,6 +67,12 @@ accounts_show_user(struct admin_call *call, const struct directory_user *u)
 	cJSON_AddBoolToObject(o, "has_password", u->password[0] != '\0');
 	cJSON_AddBoolToObject(o, "second_factor", u->totp[0] != '\0');
 	cJSON_AddNumberToObject(o, "created_ms", (double)u->created_ms);
+	cJSON_AddBoolToObject(o, "book", u->is_in_book);
+	for (unsigned field = BOOK_DISPLAY_NAME + 1; field < BOOK_FIELD_END; field++) {
+		struct str value = directory_user_field(u, (enum book_field)field);
+		if (value.len != 0)
+			admin_add_str(o, book_field_name((enum book_field)field), value);
+	}
 	op_hold(&call->op);
 	mailbox_quota_used(call->admin->mailboxes, str_c(u->address), accounts_on_used, call);
 }

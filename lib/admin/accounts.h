@@ -25,7 +25,9 @@ struct admin_call *admin_user_add(struct admin *a, struct str address, struct st
 struct admin_call *admin_user_passwd(struct admin *a, struct str address, struct str password, admin_on_done *cb,
 				     void *arg);
 /* {"address", "enabled", "display_name", "quota", "roles", "has_password", "second_factor",
- * "created_ms", "used_bytes", "messages"}: password verifiers are secrets and are left out. */
+ * "created_ms", "book", "used_bytes", "messages", and those fields of
+ * lib/directory/fields_table.h that have a value}: password verifiers are secrets and are
+ * left out. */
 struct admin_call *admin_user_show(struct admin *a, struct str address, admin_on_result *cb, void *arg);
 /* Deletes a user and his mail, in the same order: disable, delete the mail, delete the user. */
 struct admin_call *admin_user_delete(struct admin *a, struct str address, admin_on_done *cb, void *arg);

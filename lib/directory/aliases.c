@@ -42,7 +42,7 @@ take_targets(struct order *o, const struct str *targets, unsigned count)
 	return true;
 }
 
-/* ---- Adding: check for loops, then the index, the record, and the index again ---- */
+/* ---- Adding: check for loops, then the index, the record, the index again, and the address book ---- */
 static void
 aliases_on_refusal_cleaned(void *arg, const redisReply *reply, const struct err *err)
 {
@@ -108,13 +108,12 @@ directory_alias_add(struct directory *d, struct str address, const struct str *t
 	directory_walk(d, (const struct str *)(void *)o->pairs.data, count, str_c(o->name), on_targets_walked, o);
 }
 
-/* ---- Deleting: the record, then the index ---- */
+/* ---- Deleting: the record, then the index, then the address book ---- */
 static void
 on_alias_unindexed(void *arg, const redisReply *reply, const struct err *err)
 {
-	struct order *o = arg;
 	(void)reply;
-	order_end(o, o->err.code != ERR_NONE ? &o->err : err);
+	order_end_with_book(arg, err);
 }
 
 static void
@@ -126,8 +125,10 @@ on_alias_removed(void *arg, const redisReply *reply, const struct err *err)
 		o->err = *err;
 	if (is_missing || (reply != NULL && redis_i64(reply, 1) == 0))
 		order_remove_member(o, on_alias_unindexed);
-	else
+	else if (err != NULL)
 		order_end(o, err);
+	else
+		order_end_with_book(o, NULL);
 }
 
 void

@@ -85,6 +85,7 @@ directory_free(struct directory **dp)
 	requests_fini(d);
 	expansions_fini(d);
 	orders_fini(d);
+	comparisons_cancel(d, NULL);
 	cache_clear(&d->cache);
 	for (struct user_watch *w = d->watches, *next; w != NULL; w = next) {
 		next = w->next;
@@ -106,6 +107,7 @@ directory_cancel(struct directory *d, const void *arg)
 	requests_cancel(d, arg);
 	expansions_cancel(d, arg);
 	orders_cancel(d, arg);
+	comparisons_cancel(d, arg);
 }
 
 void

@@ -6,9 +6,12 @@
  *   domain:{<name>}:aliases    set of addresses
  *   domain:{<name>}:dkim       hash: lib/dkim/keys.h
  *   user:{<address>}           hash: address, enabled, created_ms, display_name,
- *                              quota, password, scram_sha256, roles, totp, totp_recovery,
- *                              and a field for each of its credentials (lib/auth/credential.h)
+ *                              quota, password, scram_sha256, roles, book, totp,
+ *                              totp_recovery, the fields that describe a person
+ *                              (fields_table.h), and a field for each of its credentials
+ *                              (lib/auth/credential.h)
  *   alias:{<address>}          set of targets
+ *   book:{<domain>}            hash: its address book, made from users and aliases (entry.h)
  *
  * An address is canonical: the domain lower case as A-labels, the local part lower case
  * in NFC (local parts are case-insensitive here). Every function that takes an address
@@ -28,6 +31,7 @@
 
 #include "lib/base/err.h"
 #include "lib/base/str.h"
+#include "lib/directory/entry.h"
 #include "lib/redis/redis.h"
 #include "lib/redis/tracking.h"
 #include "lib/settings/settings.h"
@@ -144,11 +148,15 @@ struct directory_user {
 	const char *password;	  /* "$argon2id$..."; empty: no login by password */
 	const char *scram_sha256; /* "SCRAM-SHA-256$iter:salt$stored:server"; may be empty */
 	const char *roles;	  /* words separated by a space: domain_admin, system_admin */
+	bool is_in_book;	  /* shown in the address book of its domain */
+	struct str person;	  /* private */
 	const char *totp;	  /* sealed; empty: no second factor */
 	const char *totp_recovery;
 	const struct directory_credential *credentials; /* what else it can log in with */
 	unsigned credential_count;
 };
+/* A field that describes the person: a row of fields_table.h. Empty: there is none. */
+struct str directory_user_field(const struct directory_user *user, enum book_field field);
 /* user NULL without err: there is no such account (aliases do not count). */
 typedef void directory_on_user(void *arg, const struct directory_user *user, const struct err *err);
 /* True: answered at once; *found_out says whether *user_out is filled. */
@@ -166,7 +174,8 @@ typedef void directory_on_names(void *arg, const struct str *names, unsigned cou
  * admins (a list of users, separated by spaces or commas, or empty), admins+
  * (adds these), admins- (removes these). An admin's own record gains or loses the
  * role domain_admin. For a user: enabled (on/off), display_name, quota (a size
- * such as 2G; empty: the default), roles. */
+ * such as 2G; empty: the default), roles, book (on/off: shown in the address book), and
+ * the fields of fields_table.h. */
 struct directory_field {
 	struct str name;
 	struct str value;
@@ -226,5 +235,26 @@ void directory_alias_delete(struct directory *d, struct str address, const struc
 			    directory_on_done *cb, void *arg);
 void directory_alias_list(struct directory *d, struct str domain, directory_on_names *cb, void *arg);
 void directory_alias_show(struct directory *d, struct str address, directory_on_names *cb, void *arg); /* its targets */
+
+/* ---- Address books ----
+ * The orders above keep the book of the domain (book:{<domain>}, lib/book/book.h) what the
+ * records say. A comparison mends what a crash left, and makes the book of a domain whose
+ * accounts are older than books. */
+struct directory_comparison {
+	uint64_t examined; /* accounts, aliases, and entries of neither */
+	uint64_t mended;   /* entries that were missing, wrong or left over */
+};
+struct directory_comparison_options {
+	const char *name; /* of the process, for the lease; copied */
+	int64_t due_ms;	  /* since the last one; 0: compare in any case */
+	int64_t pause_ms; /* between pages of 250 */
+	void (*on_progress)(void *arg, const struct directory_comparison *so_far); /* may be NULL */
+};
+/* err: ERR_EXISTS (another process compares it now), ERR_DENIED (none is due),
+ * ERR_NOT_FOUND (no such domain), ERR_FENCED, ERR_UNAVAILABLE. */
+typedef void directory_on_compared(void *arg, const struct directory_comparison *figures, const struct err *err);
+/* domain: canonical. directory_cancel() ends it. The callback comes once, later. */
+void directory_book_compare(struct directory *d, struct str domain, const struct directory_comparison_options *options,
+			    directory_on_compared *cb, void *arg);
 
 #endif

@@ -1,5 +1,6 @@
 -- Deletes a domain, or begins to.
--- KEYS: domain:{d}, its users, its aliases, its DKIM keys.
+-- KEYS: domain:{d}, its users, its aliases, its DKIM keys; its address book, the book's
+-- log, version and state.
 -- ARGV: "empty" (only if it has no members), "begin" (from now on no member can be
 -- added, and it accepts no mail) or "end" (whatever the sets contain), the domain
 if redis.call('EXISTS', KEYS[1]) == 0 then
@@ -16,5 +17,6 @@ if ARGV[1] == 'empty' and users + aliases > 0 then
 		.. aliases .. ' aliases; --force deletes them too')
 end
 -- UNLINK frees sets of 100,000 members in the background.
-redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+redis.call('UNLINK', unpack(KEYS))
+redis.call('PUBLISH', KEYS[5], '0')
 return redis.status_reply('OK')

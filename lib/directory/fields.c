@@ -3,8 +3,6 @@
 
 #include "lib/directory/private.h"
 
-enum { DISPLAY_NAME_MAX = 200 };
-
 static bool
 is_off(struct str text)
 {
@@ -64,8 +62,8 @@ normalise_text(struct str value, struct buf *out, struct err *err)
 			return err_set(err, ERR_INVALID, "control characters are not allowed");
 	if (!str_is_utf8(value))
 		return err_set(err, ERR_INVALID, "not UTF-8");
-	if (value.len > DISPLAY_NAME_MAX)
-		return err_set(err, ERR_INVALID, "longer than %d bytes", DISPLAY_NAME_MAX);
+	if (value.len > DIRECTORY_TEXT_MAX)
+		return err_set(err, ERR_INVALID, "longer than %d bytes", DIRECTORY_TEXT_MAX);
 	buf_add_str(out, value);
 	return 0;
 }
@@ -98,12 +96,13 @@ const struct field_rule directory_domain_fields[] = {
 	{NULL, NULL},
 };
 
+#define FIELDS_TEXT_RULE(ident, number, name, attribute, what) {name, normalise_text},
 const struct field_rule directory_user_fields[] = {
 	{"enabled", normalise_bool},
-	{"display_name", normalise_text},
 	{"quota", normalise_size},
 	{"roles", normalise_roles},
-	{NULL, NULL},
+	{"book", normalise_bool},
+	DIRECTORY_PERSON_FIELDS(FIELDS_TEXT_RULE){NULL, NULL},
 };
 
 static int

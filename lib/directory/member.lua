@@ -1,6 +1,6 @@
 -- Adds an address to the index of its domain, or removes it, or only records whether it
 -- is an admin. Repeating the call changes nothing.
--- KEYS: domain:{d}, its users, its aliases.
+-- KEYS: domain:{d}, its users, its aliases; further ones are not used.
 -- ARGV: "add", "remove" or "role", "users" or "aliases", the address, the domain, role:
 -- "" (unchanged), "admin" or "plain"
 local set = ARGV[2] == 'users' and KEYS[2] or KEYS[3]

@@ -176,12 +176,12 @@ order_eval_domain(struct order *o, redis_on_reply *cb, struct redis_script *scri
 {
 	struct str domain = str_c(o->domain);
 	const struct str keys[] = {
-		redis_key(&o->arena, KEY_DOMAIN, domain),
-		redis_key(&o->arena, KEY_DOMAIN_USERS, domain),
-		redis_key(&o->arena, KEY_DOMAIN_ALIASES, domain),
-		redis_key(&o->arena, KEY_DOMAIN_DKIM, domain),
+		redis_key(&o->arena, KEY_DOMAIN, domain),	  redis_key(&o->arena, KEY_DOMAIN_USERS, domain),
+		redis_key(&o->arena, KEY_DOMAIN_ALIASES, domain), redis_key(&o->arena, KEY_DOMAIN_DKIM, domain),
+		redis_key(&o->arena, KEY_BOOK, domain),		  redis_key(&o->arena, KEY_BOOK_LOG, domain),
+		redis_key(&o->arena, KEY_BOOK_VERSION, domain),	  redis_key(&o->arena, KEY_BOOK_STATE, domain),
 	};
-	redis_eval(o->redis, cb, o, script, 4, keys, arg_count, args);
+	redis_eval(o->redis, cb, o, script, sizeof(keys) / sizeof(keys[0]), keys, arg_count, args);
 }
 
 void
@@ -230,7 +230,11 @@ static void
 on_confirmed(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct order *o = arg;
-	if (reply != NULL || (err->code != ERR_NOT_FOUND && err->code != ERR_DENIED)) {
+	if (reply != NULL) {
+		order_end_with_book(o, NULL);
+		return;
+	}
+	if (err->code != ERR_NOT_FOUND && err->code != ERR_DENIED) {
 		order_end(o, err);
 		return;
 	}

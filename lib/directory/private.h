@@ -42,6 +42,8 @@ struct record {
 			int64_t created_ms;
 			bool has_quota;
 			uint64_t quota_bytes;
+			bool is_in_book;
+			struct str person; /* as an entry of the address book (entry.h) */
 			const char *display_name, *password, *scram_sha256, *roles, *totp, *totp_recovery;
 			struct directory_credential *credentials; /* owner of the array */
 			unsigned credential_count;
@@ -188,6 +190,16 @@ void order_walk(struct order *o, struct str key, order_on_member *on_member, ord
 void order_list(struct order *o, struct str domain);
 void order_deliver_names(struct order *o, const struct err *err);
 
+/* ---- The address book ---- lib/directory/book.c */
+/* The entry that account and alias of an address (replies to HGETALL and SMEMBERS) amount
+ * to; nothing is added if there is neither. alias may be NULL. */
+void book_make_entry(struct buf *out, const redisReply *user, const redisReply *alias);
+typedef void book_on_synced(void *arg, const struct err *err);
+/* Makes the entry of an address (canonical) what its records say now. */
+void book_sync(struct redis *r, struct str address, book_on_synced *cb, void *arg);
+/* The same for o->name, then order_end() with o->err, else with err. */
+void order_end_with_book(struct order *o, const struct err *err);
+
 /* ---- Fields as operators write them ---- lib/directory/fields.c */
 struct field_rule {
 	const char *name;
@@ -234,6 +246,7 @@ struct user_watch {
 };
 
 struct expansion;
+struct comparison;
 
 struct directory {
 	struct event_base *base; /* borrowed, like the next three */
@@ -242,13 +255,14 @@ struct directory {
 	struct settings_live *settings;
 	char hostname[DIRECTORY_DOMAIN_MAX];
 	struct cache cache;
-	struct fetch *fetches;	      /* by key; owner */
-	struct fetch *detached;	      /* whose answer may be stale: only for requests that already wait; owner */
-	struct request *requests;     /* owner */
-	struct expansion *expansions; /* owner */
-	struct order *orders;	      /* owner */
-	struct user_watch *watches;   /* owner */
-	struct str single_target;     /* of the last result that has one */
+	struct fetch *fetches;		/* by key; owner */
+	struct fetch *detached;		/* whose answer may be stale: only for requests that already wait; owner */
+	struct request *requests;	/* owner */
+	struct expansion *expansions;	/* owner */
+	struct order *orders;		/* owner */
+	struct comparison *comparisons; /* owner */
+	struct user_watch *watches;	/* owner */
+	struct str single_target;	/* of the last result that has one */
 	struct str role_targets[ROLE_TARGETS_MAX]; /* of the last role address */
 	char role_text[ROLE_TARGETS_MAX][DIRECTORY_ADDRESS_MAX];
 	char last_address[DIRECTORY_ADDRESS_MAX]; /* of the last user returned at once */
@@ -270,6 +284,7 @@ void expansions_cancel(struct directory *d, const void *arg);
 void expansions_fini(struct directory *d);
 void orders_cancel(struct directory *d, const void *arg);
 void orders_fini(struct directory *d);
+void comparisons_cancel(struct directory *d, const void *arg); /* NULL: all */
 /* In resolve.c, for role.c. */
 bool resolve_is_done(struct request *req, enum directory_kind kind); /* builds the answer; always true */
 bool resolve_step(struct request *req);				     /* for req->name */

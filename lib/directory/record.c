@@ -30,15 +30,19 @@ record_request(struct redis *r, enum record_kind kind, struct str key, redis_on_
 	redis_call_key(r, cb, arg, verbs[kind], key, kind == RECORD_FIRST_DOMAIN ? 4 : 0, first);
 }
 
+enum { RECORD_PERSON_ROOM = 4 * BOOK_FIELD_END }; /* the heads of an entry and of its fields */
+
 /* ---- Text of a record: one allocation, used from its front ---- */
-/* Reserves room for the whole reply, for the terminators that it lacks, and for
- * an address that grows when it is made canonical. */
+/* Reserves room for the whole reply, for the terminators that it lacks, for an address
+ * that grows when it is made canonical, and for what describes a person once more. */
 static void
 pool_init(struct record *record, const redisReply *reply, char **pool)
 {
 	size_t bytes = 8 + (record->kind == RECORD_DOMAIN ? DIRECTORY_ADDRESS_MAX : 0);
 	for (size_t i = 0; i < reply->elements; i++)
 		bytes += redis_str(reply->element[i]).len + 1;
+	if (record->kind == RECORD_USER)
+		bytes = 2 * bytes + RECORD_PERSON_ROOM;
 	*pool = record->pool = mem_alloc(bytes);
 }
 
@@ -68,6 +72,20 @@ parse_domain(struct record *record, const redisReply *reply, char *pool)
 	record->domain.max_users = str_to_u64(redis_field(reply, "max_users"), &max_users) ? max_users : 0;
 	record->domain.admins = pool_add(&pool, redis_field(reply, "admins"));
 	return record;
+}
+
+static struct str
+record_add_person(char **pool, const redisReply *reply)
+{
+	struct buf entry = BUF_EMPTY;
+	const char *copy;
+	size_t len;
+
+	book_make_entry(&entry, reply, NULL);
+	copy = pool_add(pool, buf_str(&entry));
+	len = entry.len;
+	buf_fini(&entry);
+	return str_of(copy, len);
 }
 
 /* Fields with a colon in their names. */
@@ -103,6 +121,9 @@ parse_user(struct record *record, const redisReply *reply, char *pool)
 	record->user.password = pool_add(&pool, redis_field(reply, "password"));
 	record->user.scram_sha256 = pool_add(&pool, redis_field(reply, "scram_sha256"));
 	record->user.roles = pool_add(&pool, redis_field(reply, "roles"));
+	struct str shown = redis_field(reply, "book");
+	record->user.is_in_book = shown.len == 0 || directory_is_on(shown);
+	record->user.person = record_add_person(&pool, reply);
 	record->user.totp = pool_add(&pool, redis_field(reply, "totp"));
 	record->user.totp_recovery = pool_add(&pool, redis_field(reply, "totp_recovery"));
 	record_parse_credentials(record, reply, &pool);
@@ -174,6 +195,21 @@ record_ref(struct record *record)
 {
 	record->references++;
 	return record;
+}
+
+struct str
+directory_user_field(const struct directory_user *user, enum book_field field)
+{
+	struct entry_reader r;
+	enum book_field found;
+	struct str value;
+
+	if (!entry_open(&r, user->person))
+		return STR_NONE;
+	while (entry_next(&r, &found, &value))
+		if (found == field)
+			return value;
+	return STR_NONE;
 }
 
 void

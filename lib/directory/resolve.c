@@ -216,6 +216,8 @@ step_get_user(struct request *req)
 	req->user = (struct directory_user){
 		.enabled = user->user.enabled && !domain->domain.disabled,
 		.created_ms = user->user.created_ms,
+		.is_in_book = user->user.is_in_book,
+		.person = user->user.person,
 		.display_name = user->user.display_name,
 		.has_quota = user->user.has_quota,
 		.quota_bytes = quota_in_force(req->d, user, domain_name),

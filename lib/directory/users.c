@@ -61,7 +61,7 @@ take_verifiers(struct order *o, struct str password, struct str scram_sha256)
 	order_add(o, scram_sha256);
 }
 
-/* ---- Adding: the index, the record, and the index again ---- */
+/* ---- Adding: the index, the record, the index again, and the address book ---- */
 static void
 users_on_refusal_cleaned(void *arg, const redisReply *reply, const struct err *err)
 {
@@ -109,14 +109,23 @@ directory_user_add(struct directory *d, struct str address, struct str password,
 
 /* ---- Changing ---- */
 static void
+on_user_role_listed(void *arg, const redisReply *reply, const struct err *err)
+{
+	(void)reply;
+	order_end_with_book(arg, err);
+}
+
+static void
 on_user_set(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct order *o = arg;
 	(void)reply;
-	if (err != NULL || *o->role == '\0')
+	if (err != NULL)
 		order_end(o, err);
+	else if (*o->role == '\0')
+		order_end_with_book(o, NULL);
 	else
-		order_add_member(o, on_order_done, o->role);
+		order_add_member(o, on_user_role_listed, o->role);
 }
 
 void
@@ -139,13 +148,12 @@ directory_user_passwd(struct directory *d, struct str address, struct str passwo
 	put_user(o, on_order_done, "set");
 }
 
-/* ---- Deleting: the record, then the index ---- */
+/* ---- Deleting: the record, then the index, then the address book ---- */
 static void
 on_user_unindexed(void *arg, const redisReply *reply, const struct err *err)
 {
-	struct order *o = arg;
 	(void)reply;
-	order_end(o, o->err.code != ERR_NONE ? &o->err : err);
+	order_end_with_book(arg, err);
 }
 
 static void

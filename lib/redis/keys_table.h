@@ -73,12 +73,19 @@
 	K(DOMAIN_DKIM, "domain:{<domain>}:dkim", HASH, STAYS, DOMAIN, "the tool", "its DKIM keys") \
 	K(USER, "user:{<address>}", HASH, STAYS, ACCOUNT, "the tool", "an account") \
 	K(ALIAS, "alias:{<address>}", SET, STAYS, DOMAIN, "the tool", "targets of an alias") \
+	K(BOOK, "book:{<domain>}", HASH, STAYS, DOMAIN, "the tool", \
+	  "its address book: an entry for each account and alias, made from their records") \
+	K(BOOK_LOG, "book:{<domain>}:log", LIST, STAYS, DOMAIN, "the tool", \
+	  "the last 10,000 changes of the book: version, address") \
+	K(BOOK_VERSION, "book:{<domain>}:v", STRING, STAYS, DOMAIN, "the tool", "version of the book") \
+	K(BOOK_STATE, "book:{<domain>}:state", HASH, STAYS, DOMAIN, "the tool and workers, under its lease", \
+	  "when the book was last compared with the records; the comparing process and its lease") \
 	REDIS_KEYS_OF_MAIL(K) \
 	K(SPOOL_LEASE, "spool:{<shard>}:lease", STRING, EXPIRES, PROCESS, "its broker", "holder of the shard") \
 	K(SPOOL_FENCE, "spool:{<shard>}:fence", STRING, STAYS, PURPOSE, "its broker", "number of the last lease") \
 	K(SPOOL_ENVELOPES, "spool:{<shard>}:env", HASH, STAYS, PURPOSE, "its broker, under its fence", "envelopes") \
 	K(SPOOL_STATES, "spool:{<shard>}:state", HASH, STAYS, PURPOSE, "its broker, under its fence", \
-	  "states of messages; the mark of unconfirmed ones") \
+	  "states of messages") \
 	K(SPOOL_EVENTS, "spool:{<shard>}:events", STREAM, STAYS, PURPOSE, "its broker, under its fence", \
 	  "the last events") \
 	K(SPOOL_DONE, "spool:{<shard>}:done:<hour>", HASH, EXPIRES, TIME, "its broker, under its fence", \

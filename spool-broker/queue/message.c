@@ -276,7 +276,6 @@ message_save(struct broker *b, struct message *m)
 	buf_fini(&events);
 	m->work->dirty = false;
 	m->saving = true;
-	m->flags &= (uint16_t)~MESSAGE_UNSYNCED;
 	broker_wake(b);
 }
 

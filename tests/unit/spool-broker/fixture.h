@@ -33,7 +33,6 @@ static struct bus_client *frontend;
 /* Mostly none. */
 static struct blob_store *blobs;
 static struct blob_id the_body;
-static int64_t unconfirmed_keep_ms;
 
 /* A job that a worker was given. */
 struct given {
@@ -253,7 +252,6 @@ start_broker(unsigned i)
 							.tracking = tracking,
 							.settings = live,
 							.blobs = blobs,
-							.unconfirmed_keep_ms = unconfirmed_keep_ms,
 							.id = ids[i],
 							.listen = "tcp://127.0.0.1:*",
 							.shards = SHARDS},

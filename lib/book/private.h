@@ -1,0 +1,133 @@
+/* Shared by the files of lib/book; nobody else includes it. */
+#ifndef SP_BOOK_PRIVATE_H
+#define SP_BOOK_PRIVATE_H
+
+#include "lib/base/buf.h"
+#include "lib/base/check.h"
+#include "lib/base/mem.h"
+#include "lib/base/op.h"
+#include "lib/book/book.h"
+#include "lib/redis/keys.h"
+
+/* ---- Folded text ---- lib/book/fold.c */
+/* Appends what comparisons see of a value. */
+void fold_add(struct buf *out, enum book_field field, struct str value, struct arena *scratch);
+bool fold_is_phone(enum book_field field);
+
+/* ---- Finding ---- lib/book/find.c */
+/* Where the needle (not empty) is in [p, end) first; NULL: nowhere. */
+const char *find_text(const char *p, const char *end, struct str needle);
+
+/* ---- A chunk: some entries in order, immutable ---- lib/book/chunk.c
+ *
+ * Values are in `data`, folded text in `text`: of each entry, field after field, the
+ * field's number (a byte below 32, which no text contains) and the text. So one scan over
+ * `text` searches many entries. */
+enum { CHUNK_FILL = 128, CHUNK_MAX = 256, CHUNK_BYTES = 128 * 1024 };
+
+struct chunk {
+	uint32_t count;
+	uint32_t data_at[CHUNK_MAX + 1]; /* where each entry begins; at [count]: the end */
+	uint32_t text_at[CHUNK_MAX + 1];
+	char *data, *text; /* within this allocation */
+	size_t bytes;	   /* of this allocation */
+};
+
+/* A chunk that is being made. All zero: empty. */
+struct chunk_draft {
+	uint32_t count;
+	uint32_t data_at[CHUNK_MAX + 1], text_at[CHUNK_MAX + 1];
+	struct buf data, text;
+	struct arena scratch;
+};
+
+void chunk_draft_init(struct chunk_draft *d);
+void chunk_draft_fini(struct chunk_draft *d);
+/* Appends an entry as the store has it; false: it is damaged, and left out. */
+bool chunk_draft_add(struct chunk_draft *d, struct str address, struct str stored);
+/* Appends entries [from, to) of a chunk. */
+void chunk_draft_copy(struct chunk_draft *d, const struct chunk *c, uint32_t from, uint32_t to);
+/* Is it time to begin the next one? It has many entries, or groups with many members. */
+bool chunk_is_full(const struct chunk_draft *d);
+/* The chunk; the draft is empty again. */
+struct chunk *chunk_seal(struct chunk_draft *d);
+void chunk_entry(const struct chunk *c, uint32_t i, struct book_entry *out);
+struct str chunk_address(const struct chunk *c, uint32_t i);
+/* The first entry that is not before the address; count if there is none. */
+uint32_t chunk_lower_bound(const struct chunk *c, struct str address);
+
+/* ---- The content of a book: chunks in order ---- lib/book/content.c */
+struct content {
+	struct chunk **chunks; /* owner of all */
+	uint32_t count, capacity;
+	uint64_t entries;
+	size_t bytes;
+	uint64_t generation; /* changes with every change */
+};
+
+void content_fini(struct content *c);
+void content_append(struct content *c, struct chunk_draft *d); /* seals it */
+/* stored empty: the entry is removed. */
+void content_put(struct content *c, struct str address, struct str stored);
+/* The place of the first entry not before the address; false: there is none. */
+bool content_seek(const struct content *c, struct str address, uint32_t *chunk_out, uint32_t *entry_out);
+
+/* ---- Loading ---- lib/book/load.c */
+struct load;
+/* err NULL: *content is the book as it was at some time not before `version`, and the callee
+ * owns it. The load has ended. */
+typedef void load_on_done(void *arg, struct content *content, uint64_t version, const struct err *err);
+struct load *load_start(struct event_base *base, struct redis *r, struct str domain, load_on_done *cb, void *arg);
+void load_cancel(struct load **l);
+
+/* ---- Books ---- lib/book/books.c */
+struct books_waiter {
+	books_on_ready *cb;
+	void *arg;
+	unsigned round; /* of telling, in which it began to wait */
+	struct books_waiter *prev, *next;
+};
+
+struct book {
+	struct books *books; /* borrowed */
+	char domain[DIRECTORY_DOMAIN_MAX];
+	unsigned holds;
+	int64_t used_ms; /* monotonic */
+	bool is_loaded;
+	struct content content;
+	uint64_t version;
+	struct make *making;	      /* owner; NULL: not in progress, like the next */
+	struct load *load;	      /* owner */
+	struct books_waiter *waiters; /* owner */
+	unsigned round;
+	struct tracking_subscription *subscription; /* owner */
+	/* follow.c */
+	struct follow *following; /* a question about the log is outstanding; owner */
+	bool ask_again;		  /* a notice came meanwhile */
+	struct book *prev, *next;
+};
+
+struct books {
+	struct event_base *base;
+	struct redis *redis;
+	struct tracking *tracking;
+	struct directory *directory; /* may be NULL */
+	struct event *timer;
+	struct book *list; /* owner */
+};
+
+void book_load(struct book *b); /* unless it is being loaded */
+void book_made(struct book *b, const struct err *err);
+void book_followed(struct book *b, const struct err *err);
+
+/* ---- Making a book that has never been written ---- lib/book/make.c */
+/* Calls book_made(). */
+void make_start(struct book *b);
+void make_stop(struct book *b);
+
+/* ---- Following the log ---- lib/book/follow.c */
+/* Reads what has changed since b->version, and applies it. */
+void follow_start(struct book *b);
+void follow_stop(struct book *b);
+
+#endif

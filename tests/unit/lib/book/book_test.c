@@ -1,0 +1,587 @@
+/* The address book in memory, beside a private redis-server. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "lib/base/mem.h"
+#include "lib/book/book.h"
+#include "tests/unit/redis_fixture.h"
+
+REDIS_SCRIPT(book_put, "lib/directory/book_put.lua");
+
+#define DOMAIN "example.test"
+
+static struct redis_fixture server;
+static struct event_base *base;
+static struct redis *redis;
+static struct tracking *tracking;
+static struct books *books;
+static struct book *book;
+static redisContext *direct;
+
+/* ---- Writing, as the directory does ---- */
+static void
+add_text(struct buf *entry, const char *name, const char *value)
+{
+	entry_add(entry, book_field_of_name(str_c(name)), str_c(value));
+}
+
+/* pairs: name, value, ..., NULL */
+static struct buf
+entry_of(uint8_t flags, const char *const *pairs)
+{
+	struct buf entry = BUF_EMPTY;
+
+	entry_begin(&entry, flags, 1000);
+	for (; pairs[0] != NULL; pairs += 2)
+		add_text(&entry, pairs[0], pairs[1]);
+	return entry;
+}
+
+static unsigned puts_due;
+
+static void
+on_put(void *arg, const redisReply *reply, const struct err *err)
+{
+	(void)arg;
+	if (err != NULL)
+		fail_msg("%s", err->text);
+	(void)reply;
+	puts_due--;
+}
+
+static void
+put_entry(const char *address, struct str entry)
+{
+	const struct str keys[] = {STR("book:{" DOMAIN "}"), STR("book:{" DOMAIN "}:log"), STR("book:{" DOMAIN "}:v"),
+				   STR("domain:{" DOMAIN "}"), STR("book:{" DOMAIN "}:state")};
+	const struct str args[] = {str_c(address), entry, STR("10000"), keys[0]};
+
+	puts_due++;
+	redis_eval(redis, on_put, NULL, &book_put, 5, keys, 4, args);
+}
+
+static void
+put_of(const char *address, uint8_t flags, const char *const *pairs)
+{
+	struct buf entry = entry_of(flags, pairs);
+
+	put_entry(address, buf_str(&entry));
+	buf_fini(&entry);
+}
+#define put(address, flags, ...) put_of(address, flags, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+
+static void
+turn(int ms)
+{
+	volatile bool never = false;
+	redis_fixture_wait(base, &never, ms);
+}
+
+static void
+command(const char *text)
+{
+	redisReply *r = redisCommand(direct, text);
+
+	assert_non_null(r);
+	if (r->type == REDIS_REPLY_ERROR)
+		fail_msg("%s", r->str);
+	freeReplyObject(r);
+}
+
+static uint64_t
+stored_version(void)
+{
+	redisReply *r = redisCommand(direct, "GET book:{" DOMAIN "}:v");
+	uint64_t v = r->type == REDIS_REPLY_STRING ? strtoull(r->str, NULL, 10) : 0;
+
+	freeReplyObject(r);
+	return v;
+}
+
+/* Waits until the book in memory is that of the store. */
+static void
+settle(int limit_ms)
+{
+	int64_t until = clock_monotonic_ms() + limit_ms;
+
+	while (puts_due > 0 || book_version(book) != stored_version()) {
+		if (clock_monotonic_ms() > until)
+			fail_msg("version %llu is not %llu after %d ms", (unsigned long long)book_version(book),
+				 (unsigned long long)stored_version(), limit_ms);
+		turn(5);
+	}
+}
+
+/* ---- Reading ---- */
+static volatile bool is_ready;
+static struct err ready_err;
+
+static void
+on_ready(void *arg, struct book *b, const struct err *err)
+{
+	assert_ptr_equal(arg, &server);
+	is_ready = true;
+	ready_err = err != NULL ? *err : (struct err){.code = ERR_NONE};
+	book = b;
+}
+
+static int
+get(void)
+{
+	is_ready = false;
+	ready_err.code = ERR_NONE;
+	book = books_get(books, STR(DOMAIN), on_ready, &server);
+	if (book == NULL) {
+		assert_false(is_ready);
+		assert_true(redis_fixture_wait(base, &is_ready, 20000));
+	}
+	return (int)ready_err.code;
+}
+
+static const char *
+found(enum book_match match, uint32_t fields, const char *text, bool with_hidden)
+{
+	static char names[1000];
+	struct book_cursor c = {.chunk = 0};
+	struct book_query q;
+	struct book_entry e;
+	struct arena arena;
+	size_t len = 0;
+
+	arena_init(&arena);
+	book_query_init(&q, match, fields, str_c(text), &arena);
+	q.with_hidden = with_hidden;
+	names[0] = '\0';
+	while (book_next(book, &c, &q, NULL, &e) == BOOK_FOUND) {
+		assert_true(book_query_matches(&q, &e));
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%.*s", len > 0 ? " " : "",
+					(int)str_index(e.address, '@'), e.address.p);
+	}
+	arena_fini(&arena);
+	return names;
+}
+
+static const char *
+value(const char *address, const char *name)
+{
+	static char text[1000];
+	struct book_entry e;
+
+	if (!book_find(book, str_c(address), BOOK_WITH_HIDDEN, &e))
+		return "no entry";
+	str_copy(book_entry_get(&e, book_field_of_name(str_c(name))), text, sizeof(text));
+	return text;
+}
+
+/* ---- Tests ---- */
+static int
+setup(void **state)
+{
+	struct err err;
+
+	(void)state;
+	if (!redis_fixture_start(&server, false))
+		return -1;
+	base = event_base_new();
+	redis = redis_new(base, server.url, &err);
+	tracking = tracking_new(base, server.url, &err);
+	books = books_new(base, redis, tracking, NULL);
+	direct = redisConnectUnix(server.socket);
+	command("HSET domain:{" DOMAIN "} created_ms 1");
+	while (!redis_is_connected(redis))
+		turn(10);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	book_let_go(&book);
+	books_free(&books);
+	tracking_free(&tracking);
+	redis_free(&redis);
+	redisFree(direct);
+	event_base_free(base);
+	redis_fixture_stop(&server);
+	return 0;
+}
+
+static void
+fill(void)
+{
+	put("alice@example.test", 0, "given_name", "Alice", "surname", "Müller-Straße", "title", "Head of Sales",
+	    "phone", "+49 30 1234-567");
+	put("bob@example.test", 0, "display_name", "Bob  Builder", "city", "Berlin", "notes", "alice's friend");
+	put("carol@example.test", ENTRY_HIDDEN, "given_name", "Carol");
+	put("dave@example.test", ENTRY_DISABLED);
+	put("team@example.test", ENTRY_GROUP, "member", "alice@example.test", "member", "zoe@elsewhere.test");
+	while (puts_due > 0)
+		turn(5);
+}
+
+static void
+test_searches(void **state)
+{
+	static const struct {
+		enum book_match match;
+		const char *field; /* NULL: any */
+		const char *text, *found;
+	} rows[] = {
+		{BOOK_EQUAL, "address", "ALICE@example.test", "alice"},
+		{BOOK_EQUAL, "address", "alice@example.tes", ""},
+		{BOOK_EQUAL, "surname", "muller-strasse", "alice"},
+		{BOOK_EQUAL, "surname", "MÜLLER-STRASSE", "alice"},
+		{BOOK_EQUAL, "display_name", " bob builder ", "bob"},
+		{BOOK_EQUAL, "display_name", "alice müller-straße", "alice"},
+		{BOOK_EQUAL, "phone", "+49301234567", "alice"},
+		{BOOK_EQUAL, "phone", "+49-30 1234 567", "alice"},
+		{BOOK_SUBSTRING, "phone", "1234 5", "alice"},
+		{BOOK_SUBSTRING, "phone", "12345", "alice"},
+		{BOOK_SUBSTRING, NULL, "1234 5", "alice"},
+		{BOOK_PREFIX, "phone", "49", ""},
+		{BOOK_PREFIX, "surname", "Mul", "alice"},
+		{BOOK_SUBSTRING, "surname", "stra", "alice"},
+		{BOOK_SUBSTRING, NULL, "ALICE", "alice bob team"},
+		{BOOK_SUBSTRING, "notes", "alice", "bob"},
+		{BOOK_PREFIX, "notes", "friend", ""},
+		{BOOK_WORD, "notes", "frie", "bob"},
+		{BOOK_WORD, NULL, "straße", "alice"},
+		{BOOK_SUFFIX, "notes", "friend", "bob"},
+		{BOOK_SUFFIX, "title", "Head", ""},
+		{BOOK_PRESENT, "title", "", "alice"},
+		{BOOK_PRESENT, "display_name", "", "alice bob team"},
+		{BOOK_EQUAL, "member", "alice@example.test", "team"},
+		{BOOK_SUBSTRING, "display_name", "carol", ""},
+		{BOOK_SUBSTRING, NULL, "a", "alice bob team"},
+		{BOOK_SUBSTRING, NULL, "nobody", ""},
+		{BOOK_SUBSTRING, NULL, "", "alice bob team"},
+		{BOOK_EQUAL, "title", "", ""},
+	};
+
+	(void)state;
+	fill();
+	assert_int_equal(get(), ERR_NONE);
+	assert_int_equal(book_count(book), 5);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint32_t fields = rows[i].field != NULL ? BOOK_FIELD_BIT(book_field_of_name(str_c(rows[i].field)))
+							: BOOK_ANY_FIELD;
+		const char *names = found(rows[i].match, fields, rows[i].text, false);
+		if (strcmp(names, rows[i].found) != 0)
+			fail_msg("row %zu (%s): '%s' instead of '%s'", i, rows[i].text, names, rows[i].found);
+	}
+	assert_string_equal(found(BOOK_SUBSTRING, BOOK_NAME_FIELDS, "carol", true), "carol");
+	assert_string_equal(found(BOOK_SUBSTRING, BOOK_ANY_FIELD, "@", true), "alice bob carol dave team");
+}
+
+static void
+test_entries(void **state)
+{
+	struct book_entry e;
+	enum book_field field;
+	struct str text;
+	size_t at = 0;
+	unsigned members = 0;
+
+	(void)state;
+	assert_string_equal(value("alice@example.test", "display_name"), "Alice Müller-Straße");
+	assert_string_equal(value("bob@example.test", "display_name"), "Bob  Builder");
+	assert_string_equal(value("team@example.test", "display_name"), "team");
+	assert_string_equal(value("alice@example.test", "phone"), "+49 30 1234-567");
+	assert_string_equal(value("nobody@example.test", "phone"), "no entry");
+	assert_false(book_find(book, STR("carol@example.test"), false, &e));
+	assert_true(book_find(book, STR("dave@example.test"), BOOK_WITH_HIDDEN, &e));
+	assert_true(e.is_disabled && e.is_hidden && !e.is_group);
+	assert_true(book_find(book, STR("team@example.test"), false, &e));
+	assert_true(e.is_group && e.created_ms == 1000);
+	while (book_entry_next(&e, &at, &field, &text))
+		members += field == BOOK_MEMBER;
+	assert_int_equal(members, 2);
+}
+
+static void
+test_changes_arrive(void **state)
+{
+	struct book_cursor c;
+	struct book_entry e;
+
+	(void)state;
+	put("alice@example.test", 0, "title", "Boss");
+	put("bob@example.test", 0);
+	put_entry("carol@example.test", STR(""));
+	put("aaron@example.test", 0, "title", "New");
+	settle(2000);
+	assert_string_equal(value("alice@example.test", "title"), "Boss");
+	assert_string_equal(value("alice@example.test", "phone"), "");
+	assert_string_equal(found(BOOK_SUBSTRING, BOOK_ANY_FIELD, "@", true), "aaron alice bob dave team");
+	/* The same again changes nothing. */
+	uint64_t version = stored_version();
+	put("alice@example.test", 0, "title", "Boss");
+	settle(2000);
+	assert_int_equal(stored_version(), version);
+
+	book_cursor_after(&c, STR("alice@example.test"));
+	assert_int_equal(book_next(book, &c, NULL, NULL, &e), BOOK_FOUND);
+	assert_true(str_eq(e.address, STR("bob@example.test")));
+	put_entry("bob@example.test", STR(""));
+	put("boc@example.test", 0);
+	settle(2000);
+	assert_int_equal(book_next(book, &c, NULL, NULL, &e), BOOK_FOUND);
+	assert_true(str_eq(e.address, STR("boc@example.test")));
+	assert_int_equal(book_next(book, &c, NULL, NULL, &e), BOOK_FOUND);
+	assert_true(str_eq(e.address, STR("team@example.test")));
+	assert_int_equal(book_next(book, &c, NULL, NULL, &e), BOOK_END);
+}
+
+/* Every entry in memory and in the store are compared. */
+static void
+assert_equal_to_store(void)
+{
+	redisReply *all = redisCommand(direct, "HGETALL book:{" DOMAIN "}");
+	struct book_query q = {.match = BOOK_PRESENT, .fields = BOOK_ANY_FIELD, .with_hidden = true};
+	struct book_cursor c = {.chunk = 0};
+	struct book_entry e;
+	char last[DIRECTORY_ADDRESS_MAX] = "";
+	uint64_t count = 0;
+
+	assert_int_equal(all->elements / 2, book_count(book));
+	for (size_t i = 0; i < all->elements; i += 2) {
+		struct entry_reader r;
+		enum book_field field;
+		struct str text;
+
+		assert_true(book_find(book, redis_str(all->element[i]), true, &e));
+		assert_true(entry_open(&r, redis_str(all->element[i + 1])));
+		while (entry_next(&r, &field, &text))
+			if (field != BOOK_MEMBER)
+				assert_true(str_eq(book_entry_get(&e, field), text));
+	}
+	while (book_next(book, &c, &q, NULL, &e) == BOOK_FOUND) {
+		assert_true(str_cmp(str_c(last), e.address) < 0);
+		str_copy(e.address, last, sizeof(last));
+		count++;
+	}
+	assert_int_equal(count, book_count(book));
+	freeReplyObject(all);
+}
+
+static void
+put_random(unsigned range)
+{
+	char address[64], title[64];
+
+	snprintf(address, sizeof(address), "user%u@example.test", (unsigned)rand() % range);
+	snprintf(title, sizeof(title), "Title %d", rand());
+	if (rand() % 4 == 0)
+		put_entry(address, STR(""));
+	else
+		put(address, 0, "title", title, "city", "Wien");
+}
+
+static void
+test_random_changes(void **state)
+{
+	(void)state;
+	srand(1);
+	for (int i = 0; i < 8000; i++) {
+		put_random(3000);
+		if (i % 500 == 0)
+			turn(2);
+	}
+	settle(5000);
+	assert_equal_to_store();
+}
+
+/* The notices' connection is cut again and again during 1,000 changes. */
+static void
+test_notices_lost(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		put_random(3000);
+		if (i % 100 == 50)
+			command("CLIENT KILL TYPE pubsub");
+		if (i % 10 == 0)
+			turn(3);
+	}
+	while (puts_due > 0)
+		turn(1);
+	command("CLIENT KILL TYPE pubsub");
+	settle(2000);
+	assert_equal_to_store();
+}
+
+/* The log was cut while nobody looked: all is loaded again. */
+static void
+test_log_too_short(void **state)
+{
+	(void)state;
+	command("DEL book:{" DOMAIN "}:log");
+	command("INCRBY book:{" DOMAIN "}:v 20000");
+	command("HDEL book:{" DOMAIN "} team@example.test");
+	command("PUBLISH book:{" DOMAIN "} x");
+	settle(5000);
+	assert_equal_to_store();
+	put("zoe@example.test", 0);
+	settle(2000);
+	assert_equal_to_store();
+}
+
+static void
+test_store_away(void **state)
+{
+	uint64_t count = book_count(book);
+
+	(void)state;
+	redis_fixture_kill(&server);
+	turn(300);
+	assert_int_equal(get(), ERR_NONE); /* held twice now */
+	assert_int_equal(book_count(book), count);
+	assert_string_equal(value("aaron@example.test", "title"), "New");
+	/* Another book cannot be loaded meanwhile. */
+	struct book *held = book;
+	is_ready = false;
+	assert_null(books_get(books, STR("other.test"), on_ready, &server));
+	assert_true(redis_fixture_wait(base, &is_ready, 10000));
+	assert_int_equal(ready_err.code, ERR_UNAVAILABLE);
+	book = held;
+	book_let_go(&held);
+	redisFree(direct);
+	/* It comes back empty, as a store without a file does. */
+	assert_true(redis_fixture_run(&server, false));
+	direct = redisConnectUnix(server.socket);
+	settle(5000);
+	assert_int_equal(book_count(book), 0);
+	assert_int_equal(stored_version(), 0);
+}
+
+/* ---- At size ---- */
+static void
+fill_directly(unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		char address[64], given[32], surname[32], phone[32], title[40];
+		snprintf(address, sizeof(address), "user%u.name%u@example.test", i, i * 7919 % count);
+		snprintf(given, sizeof(given), "Given%u", i % 997);
+		snprintf(surname, sizeof(surname), "Surname%u", i);
+		snprintf(phone, sizeof(phone), "+43 1 %u", 100000 + i);
+		snprintf(title, sizeof(title), "Engineer of kind %u", i % 50);
+		struct buf e = entry_of(0, (const char *const[]){"given_name", given, "surname", surname, "phone", phone,
+								 "title", title, "department", "Development",
+								 "company", "Example Company", "city", "Wien", NULL});
+		redisAppendCommand(direct, "HSET book:{" DOMAIN "} %s %b", address, e.data, e.len);
+		buf_fini(&e);
+		if (i % 1000 != 999 && i + 1 != count)
+			continue;
+		for (unsigned k = 0; k <= i % 1000; k++) {
+			redisReply *r;
+			assert_int_equal(redisGetReply(direct, (void **)&r), REDIS_OK);
+			freeReplyObject(r);
+		}
+	}
+	command("INCRBY book:{" DOMAIN "}:v 1000000");
+}
+
+static int64_t cpu_us(void);
+
+static double
+search_ms(enum book_match match, uint32_t fields, const char *text, unsigned *count_out)
+{
+	struct book_cursor c = {.chunk = 0};
+	struct book_query q;
+	struct book_entry e;
+	struct arena arena;
+	int64_t began = cpu_us();
+
+	arena_init(&arena);
+	book_query_init(&q, match, fields, str_c(text), &arena);
+	*count_out = 0;
+	while (book_next(book, &c, &q, NULL, &e) == BOOK_FOUND)
+		++*count_out;
+	arena_fini(&arena);
+	return (double)(cpu_us() - began) / 1000;
+}
+
+static int64_t longest_turn_us, last_turn_us;
+
+/* Of the processor's time that this thread got: other programs do not count. */
+static int64_t
+cpu_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	int64_t now = cpu_us();
+
+	(void)fd, (void)what, (void)arg;
+	if (last_turn_us != 0 && now - last_turn_us > longest_turn_us)
+		longest_turn_us = now - last_turn_us;
+	last_turn_us = now;
+}
+
+static void
+test_large(void **state)
+{
+	const char *size = getenv("BOOK_TEST_ENTRIES");
+	unsigned entries = size != NULL ? (unsigned)atoi(size) : 20000, count;
+	struct timeval ms = {.tv_usec = 1000};
+
+	(void)state;
+	book_let_go(&book);
+	books_free(&books);
+	books = books_new(base, redis, tracking, NULL);
+	fill_directly(entries);
+	while (!redis_is_connected(redis))
+		turn(10);
+	struct event *tick = event_new(base, -1, EV_PERSIST, on_tick, NULL);
+	event_add(tick, &ms);
+	int64_t began = clock_monotonic_ms();
+	assert_int_equal(get(), ERR_NONE);
+	print_message("  %u entries: loaded in %lld ms, longest turn %lld us, %.0f bytes an entry\n", entries,
+		      (long long)(clock_monotonic_ms() - began), (long long)longest_turn_us,
+		      (double)book_bytes(book) / entries);
+	event_free(tick);
+	assert_int_equal(book_count(book), entries);
+	assert_true(book_bytes(book) / entries < 450);
+	double ms_any = search_ms(BOOK_SUBSTRING, BOOK_ANY_FIELD, "name123@", &count);
+	print_message("  substring of any field: %.2f ms (%u found)\n", ms_any, count);
+	print_message("  2 letters: %.2f ms\n", search_ms(BOOK_SUBSTRING, BOOK_ANY_FIELD, "xq", &count));
+	print_message("  5 letters: %.2f ms\n", search_ms(BOOK_SUBSTRING, BOOK_NAME_FIELDS, "xqzrt", &count));
+	print_message("  word: %.2f ms (%u found)\n", search_ms(BOOK_WORD, BOOK_NAME_FIELDS, "surname123", &count), count);
+	print_message("  prefix of surname: %.2f ms (%u found)\n",
+		      search_ms(BOOK_PREFIX, BOOK_FIELD_BIT(BOOK_SURNAME), "surname19", &count), count);
+	print_message("  all: %.2f ms (%u found)\n", search_ms(BOOK_PRESENT, BOOK_ANY_FIELD, "", &count), count);
+	struct book_entry e;
+	began = clock_monotonic_us();
+	for (unsigned i = 0; i < 10000; i++) {
+		char address[64];
+		unsigned n = i * 31 % entries;
+		snprintf(address, sizeof(address), "user%u.name%u@example.test", n, n * 7919 % entries);
+		assert_true(book_find(book, str_c(address), false, &e));
+	}
+	print_message("  exact: %.2f us\n", (double)(clock_monotonic_us() - began) / 10000);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_searches),       cmocka_unit_test(test_entries),
+		cmocka_unit_test(test_changes_arrive), cmocka_unit_test(test_random_changes),
+		cmocka_unit_test(test_notices_lost),   cmocka_unit_test(test_log_too_short),
+		cmocka_unit_test(test_store_away),     cmocka_unit_test(test_large),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
