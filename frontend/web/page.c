@@ -19,6 +19,7 @@ WEB_FILE(app, "frontend/web/page/app.js");
 WEB_FILE(ui, "frontend/web/page/ui.js");
 WEB_FILE(settings, "frontend/web/page/settings.js");
 WEB_FILE(cluster, "frontend/web/page/cluster.js");
+WEB_FILE(account, "frontend/web/page/account.js");
 
 static struct page_file {
 	const char *name; /* behind /admin/ */
@@ -33,6 +34,7 @@ static struct page_file {
 	{"ui.js", JS, web_file_ui, web_file_end_ui, ""},
 	{"settings.js", JS, web_file_settings, web_file_end_settings, ""},
 	{"cluster.js", JS, web_file_cluster, web_file_end_cluster, ""},
+	{"account.js", JS, web_file_account, web_file_end_account, ""},
 #undef JS
 };
 
