@@ -415,6 +415,7 @@ up_run(struct up *up, int report_fd)
 		if (up->demo && demo_run(&up->layout, &err) != 0)
 			fprintf(stderr, "stagepost: the first message: %s\n", err.text);
 		layout_print_ports(&up->layout);
+		demo_print_admin(&up->layout);
 		if (up->demo)
 			demo_print_try(&up->layout);
 		printf(up->detach ? "Running in the background; stop with `stagepost down --dir %s`.\n"
