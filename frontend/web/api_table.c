@@ -202,11 +202,26 @@ static const struct web_member api_filters_and_after[] = {
 	END,
 };
 
+static const struct web_member api_minute[] = {
+	M("time", TEXT, WEB_REQUIRED, "when it began"),
+	M("in", COUNT, WEB_REQUIRED, "messages that were accepted"),
+	M("delivered", COUNT, WEB_REQUIRED, "recipients that were delivered to"),
+	M("deferred", COUNT, WEB_REQUIRED, "deliveries that failed for now"),
+	M("queue", COUNT, 0, "messages in the queue at its end; missing: no broker has said so"),
+	END,
+};
+
+static const struct web_member api_history[] = {
+	M_OF("minutes", OBJECTS, WEB_REQUIRED, "60 of them, the oldest first", api_minute),
+	END,
+};
+
 static const struct web_member api_live[] = {
 	M("topics", TEXT, 0, "events, queue, status and settings, separated by commas; none: all of them"),
 	M("event", TEXT, 0, "only events of this kind: accepted, delivered, ..."),
 	M("text", TEXT, 0, "only events whose JSON contains this text"),
 	M("since", COUNT, 0, "begin with the events of so many seconds ago, at most a day"),
+	M("after", TEXT, 0, "go on behind the event of this id, as Last-Event-ID does"),
 	END,
 };
 
@@ -276,6 +291,8 @@ const struct web_endpoint web_endpoints[] = {
 		"A message with its trace", NONE, NONE, NONE),
 	ROW(POST, "queue/{id}/{order}", SYSTEM_ADMIN, ROLE, 200, 0, web_queue_order,
 		"An order to a message", NONE, NONE, NONE),
+	ROW(GET, "history", SYSTEM_ADMIN, ROLE, 200, 0, web_history,
+		"The last hour in figures, minute by minute", NONE, NONE, api_history),
 	ROW(GET, "live", SYSTEM_ADMIN, ROLE, 200, 0, web_live,
 		"What happens, as it happens: a stream of server-sent events", api_live, NONE, NONE),
 	{.pattern = NULL},

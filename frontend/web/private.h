@@ -42,6 +42,7 @@ struct web_identity {
 	char session[WEB_TOKEN_MAX];	 /* by cookie: the hash of its token */
 	char csrf[WEB_TOKEN_MAX];	 /* by cookie: what X-Stagepost-Token must say */
 	char token[CREDENTIAL_NAME_MAX]; /* by a token of the API: its name */
+	char token_id[CREDENTIAL_ID_MAX];
 };
 
 #define WEB_ARGS_MAX 4
@@ -61,8 +62,6 @@ struct web_request {
 	struct admin_call *call;
 	struct auth_request *login;
 	void (*on_identity)(struct web_request *w);
-	/* Of a request that stays open (http_park()): what it is told from then on; NULL: none. */
-	const struct http_handler *stays;
 	void (*on_user)(struct web_request *w, const struct directory_user *user); /* of web_find_user() */
 	const char *allow;     /* with 405: the methods that the endpoint has */
 	const char *challenge; /* with 401: WWW-Authenticate; NULL: the page's */
@@ -149,5 +148,6 @@ void web_queue_list(struct web_request *w);
 void web_queue_show(struct web_request *w);
 void web_queue_order(struct web_request *w);
 void web_live(struct web_request *w);
+void web_history(struct web_request *w);
 
 #endif

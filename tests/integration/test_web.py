@@ -284,7 +284,8 @@ def test_queue_orders(cluster, admin):
 def test_page_files(cluster):
     total = 0
     for name, kind in (("", "text/html"), ("style.css", "text/css"), ("app.js", "text/javascript"), ("ui.js", "text/javascript"),
-                       ("settings.js", "text/javascript"), ("cluster.js", "text/javascript"),
+                       ("settings.js", "text/javascript"), ("cluster.js", "text/javascript"), ("live.js", "text/javascript"),
+                       ("events.js", "text/javascript"), ("chart.js", "text/javascript"),
                        ("account.js", "text/javascript")):
         status, fields, body = curl(url(cluster, "/admin/" + name))
         assert status == 200 and fields["content-type"].startswith(kind)
@@ -412,9 +413,10 @@ def test_page_sets_every_tab(cluster, admin, browser):
         wait_for(lambda: cluster.redis.hget(f"settings:{group}", first) is None, timeout=15)
     severe = [e for e in browser.get_log("browser") if e["level"] == "SEVERE" and "401" not in e["message"] and "favicon" not in e["message"]]
     assert severe == []
-    for name in ("queue", "processes"):
+    for name in ("queue", "processes", "events"):
         page.find(f"nav button[data-tab='{name}']").click()
-        wait_for(lambda: page.find("#main h2").text.lower() == name, timeout=15)
+        wait_for(lambda: browser.execute_script("const e = document.querySelector('#main h2'); return e && e.textContent.toLowerCase()") == name,
+                 timeout=15)
     page.find("#logout").click()
     page.find("[name=password]")
 
@@ -429,7 +431,11 @@ def test_page_refuses(cluster, admin, browser):
     told = ask(cluster, "PUT", "settings/pop", {"max_bad_commands": "0"}, login=admin)[2]["fields"]["max_bad_commands"]
     wait_for(lambda: page.browser.find_element("id", "pop.max_bad_commands-fault").text == told, timeout=15)
     assert cluster.redis.hgetall("settings:pop") == {}
-    # Somebody else was quicker.
+    # Somebody else was quicker, and the page has not heard of it.
+    cluster.settings("http", live_viewers="0")
+    page.tab("imap")
+    page.tab("pop")
+    wait_for(lambda: page.find("#live").text != "Live")
     cluster.redis.hset("settings:pop", "max_bad_commands", "77")
     page.input("pop.max_bad_commands").clear()
     page.input("pop.max_bad_commands").send_keys("12")
