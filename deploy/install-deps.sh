@@ -8,7 +8,7 @@ build="build-essential pkg-config libevent-dev libssl-dev libzmq3-dev libprotobu
 	libhiredis-dev libunbound-dev libargon2-dev libidn2-dev zlib1g-dev libicu-dev libcurl4-openssl-dev
 	libcjson-dev libexpat1-dev libqrencode-dev uthash-dev redis-server"
 test="libcmocka-dev clang libclang-rt-14-dev python3-pytest python3-pytest-xdist python3-redis python3-dnspython python3-cryptography python3-dkim python3-yaml
-	swaks msmtp fetchmail mpop curl openssl redis-tools isync offlineimap3 neomutt getmail6 nodejs npm prometheus dns-root-data nsd ldnsutils spamassassin spamd rspamd chromium chromium-driver python3-selenium nginx-light haproxy"
+	swaks msmtp fetchmail mpop curl openssl redis-tools isync offlineimap3 neomutt getmail6 nodejs npm prometheus dns-root-data nsd ldnsutils spamassassin spamd rspamd chromium chromium-driver python3-selenium python3-jsonschema nginx-light haproxy"
 lint="clang-format clang-tidy"
 bench="postfix dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd openssl python3-redis"
 

@@ -18,6 +18,7 @@ WEB_FILE(style, "frontend/web/page/style.css");
 WEB_FILE(app, "frontend/web/page/app.js");
 WEB_FILE(ui, "frontend/web/page/ui.js");
 WEB_FILE(settings, "frontend/web/page/settings.js");
+WEB_FILE(accounts, "frontend/web/page/accounts.js");
 WEB_FILE(cluster, "frontend/web/page/cluster.js");
 WEB_FILE(account, "frontend/web/page/account.js");
 WEB_FILE(live, "frontend/web/page/live.js");
@@ -36,6 +37,7 @@ static struct page_file {
 	{"app.js", JS, web_file_app, web_file_end_app, ""},
 	{"ui.js", JS, web_file_ui, web_file_end_ui, ""},
 	{"settings.js", JS, web_file_settings, web_file_end_settings, ""},
+	{"accounts.js", JS, web_file_accounts, web_file_end_accounts, ""},
 	{"cluster.js", JS, web_file_cluster, web_file_end_cluster, ""},
 	{"account.js", JS, web_file_account, web_file_end_account, ""},
 	{"live.js", JS, web_file_live, web_file_end_live, ""},

@@ -144,3 +144,35 @@ order_add_fields(struct order *o, const struct field_rule *rules, const struct d
 	}
 	return 0;
 }
+
+/* ---- Checking one, before anything is stored ---- */
+
+static int
+check_field(const struct field_rule *rules, const struct directory_field *field, struct err *err)
+{
+	const struct field_rule *rule = rules;
+	struct buf value = BUF_EMPTY;
+	int rc;
+
+	while (rule->name != NULL && !str_eq(str_c(rule->name), field->name))
+		rule++;
+	if (rule->name == NULL)
+		return no_such_field(rules, field->name, err);
+	if (rule->normalise == NULL)
+		return 0;
+	rc = rule->normalise(field->value, &value, err);
+	buf_fini(&value);
+	return rc;
+}
+
+int
+directory_domain_check_field(const struct directory_field *field, struct err *err)
+{
+	return check_field(directory_domain_fields, field, err);
+}
+
+int
+directory_user_check_field(const struct directory_field *field, struct err *err)
+{
+	return check_field(directory_user_fields, field, err);
+}

@@ -30,7 +30,7 @@ answer_single(struct request *req, enum directory_kind kind, struct str target)
 }
 
 static uint64_t
-quota_in_force(const struct directory *d, const struct record *user, struct str domain)
+resolve_quota(const struct directory *d, const struct record *user, struct str domain)
 {
 	if (user->user.has_quota)
 		return user->user.quota_bytes;
@@ -43,7 +43,7 @@ answer_user(struct request *req, const struct record *user, struct str address)
 	str_copy(address, req->result.address, sizeof(req->result.address));
 	if (!user->user.enabled)
 		return resolve_is_done(req, DIR_DISABLED);
-	req->result.quota_bytes = quota_in_force(req->d, user, directory_domain_of(address));
+	req->result.quota_bytes = resolve_quota(req->d, user, directory_domain_of(address));
 	return resolve_is_done(req, DIR_USER);
 }
 
@@ -198,6 +198,27 @@ directory_is_local_domain(struct directory *d, struct str domain, bool *is_out, 
 	return is_done;
 }
 
+struct directory_user
+resolve_user(const struct directory *d, const struct record *user, struct str domain)
+{
+	return (struct directory_user){
+		.enabled = user->user.enabled,
+		.created_ms = user->user.created_ms,
+		.is_in_book = user->user.is_in_book,
+		.person = user->user.person,
+		.display_name = user->user.display_name,
+		.has_quota = user->user.has_quota,
+		.quota_bytes = resolve_quota(d, user, domain),
+		.password = user->user.password,
+		.scram_sha256 = user->user.scram_sha256,
+		.roles = user->user.roles,
+		.totp = user->user.totp,
+		.totp_recovery = user->user.totp_recovery,
+		.credentials = user->user.credentials,
+		.credential_count = user->user.credential_count,
+	};
+}
+
 static bool
 step_get_user(struct request *req)
 {
@@ -213,22 +234,8 @@ step_get_user(struct request *req)
 	if (!domain->exists || !user->exists)
 		return true;
 	req->found = true;
-	req->user = (struct directory_user){
-		.enabled = user->user.enabled && !domain->domain.disabled,
-		.created_ms = user->user.created_ms,
-		.is_in_book = user->user.is_in_book,
-		.person = user->user.person,
-		.display_name = user->user.display_name,
-		.has_quota = user->user.has_quota,
-		.quota_bytes = quota_in_force(req->d, user, domain_name),
-		.password = user->user.password,
-		.scram_sha256 = user->user.scram_sha256,
-		.roles = user->user.roles,
-		.totp = user->user.totp,
-		.totp_recovery = user->user.totp_recovery,
-		.credentials = user->user.credentials,
-		.credential_count = user->user.credential_count,
-	};
+	req->user = resolve_user(req->d, user, domain_name);
+	req->user.enabled = user->user.enabled && !domain->domain.disabled;
 	return true;
 }
 

@@ -10,7 +10,19 @@ from test_web import Page, browser  # noqa: F401  (a fixture)
 
 
 def text(page, css="#main"):
-    return page.find(css).text
+    """Of what is there now: a view that is drawn anew in between is looked at again."""
+    found = []
+
+    def read():
+        found[:] = [page.browser.execute_script("const e = document.querySelector(arguments[0]); return e && e.innerText", css)]
+        return found[0] is not None
+    wait_for(read, timeout=30, what=css)
+    return found[0]
+
+
+def click(page, css):
+    page.find(css)
+    page.browser.execute_script("document.querySelector(arguments[0]).click()", css)
 
 
 def note(page, words):
@@ -25,7 +37,7 @@ def fill(page, name, value):
 
 def shown_once(page):
     secret = text(page, "#secret")
-    page.find("#done").click()
+    click(page, "#done")
     page.find("#about-me")
     return secret
 
@@ -48,19 +60,19 @@ def test_a_plain_user_lands_on_his_account(cluster, page, address, browser):  # 
 
 def test_app_password_and_token(cluster, page, address, browser):  # noqa: F811
     fill(page, "app-passwords-name", "<b>phone")
-    page.find("#add-app-passwords").click()
+    click(page, "#add-app-passwords")
     password = shown_once(page)
     assert imap_takes(cluster, address, password)
     assert "<b>phone" in text(page, "#app-passwords") and password not in browser.page_source
     fill(page, "tokens-name", "job")
-    page.find("#add-tokens").click()
+    click(page, "#add-tokens")
     token = shown_once(page)
     assert status_of(cluster, token) == 200
     # The same name again is refused, and said.
     fill(page, "tokens-name", "job")
-    page.find("#add-tokens").click()
+    click(page, "#add-tokens")
     note(page, "has one with this name")
-    page.find("button[aria-label='Delete: job']").click()
+    click(page, "button[aria-label='Delete: job']")
     browser.switch_to.alert.accept()
     wait_for(lambda: status_of(cluster, token) == 401, timeout=10)
     wait_for(lambda: "job" not in text(page, "#tokens table, #tokens p + p"), timeout=10)
@@ -69,26 +81,26 @@ def test_app_password_and_token(cluster, page, address, browser):  # noqa: F811
 def test_password(cluster, page, address):
     for name, value in (("old", "wrong"), ("new", "better"), ("again", "bettr")):
         fill(page, name, value)
-    page.find("#change-password").click()
+    click(page, "#change-password")
     wait_for(lambda: text(page, "#account-again-fault") != "")
     fill(page, "again", "better")
-    page.find("#change-password").click()
+    click(page, "#change-password")
     wait_for(lambda: "not the account's password" in text(page, "#account-old-fault"), timeout=15)
     fill(page, "old", "secret")
-    page.find("#change-password").click()
+    click(page, "#change-password")
     note(page, "The password is changed")
     assert log_in(cluster, address, password="better")[0] == 200
     # The page goes on in its new session, which can change things.
     fill(page, "app-passwords-name", "phone")
-    page.find("#add-app-passwords").click()
+    click(page, "#add-app-passwords")
     assert imap_takes(cluster, address, shown_once(page))
 
 
 def test_sessions(cluster, page, address):
     assert log_in(cluster, address)[0] == 200
-    page.find("nav button").click()
+    click(page, "nav button")
     wait_for(lambda: "curl/" in text(page, "#sessions"), timeout=15)
-    page.find("#end-others").click()
+    click(page, "#end-others")
     wait_for(lambda: "curl/" not in text(page, "#sessions"), timeout=15)
     assert "this one" in text(page, "#sessions")
 
@@ -97,25 +109,25 @@ def test_second_factor(cluster, page, address, browser):  # noqa: F811
     cluster.settings("auth", failure_delay="0")
     form = "form:has(#begin-totp) [name=password]"
     page.find(form).send_keys("secret")
-    page.find("#begin-totp").click()
+    click(page, "#begin-totp")
     assert page.find(".qr path").get_attribute("d").startswith("M4 4h1v1h-1z")
     secret = text(page, "#totp-secret")
     fill(page, "code", totp(secret, -1))
-    page.find("#confirm-totp").click()
+    click(page, "#confirm-totp")
     recovery = shown_once(page).split("\n")
     assert len(recovery) == 10
     page.find("#disable-totp")
     # Out, and in again with a code.
-    page.find("#logout").click()
+    click(page, "#logout")
     fill(page, "address", address)
     fill(page, "password", "secret")
     assert not page.find("[name=code]").is_displayed()
-    page.find("#login").click()
+    click(page, "#login")
     wait_for(lambda: page.find("[name=code]").is_displayed(), timeout=15)
     fill(page, "code", recovery[0])
-    page.find("#login").click()
+    click(page, "#login")
     page.find("#about-me")
     page.find("form:has(#disable-totp) [name=password]").send_keys("secret")
-    page.find("#disable-totp").click()
+    click(page, "#disable-totp")
     page.find("#begin-totp")
     assert log_in(cluster, address)[0] == 200

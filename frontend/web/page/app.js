@@ -4,6 +4,7 @@ import { settingsTabs } from './settings.js';
 import { openProcesses, openQueue } from './cluster.js';
 import { openAccount } from './account.js';
 import { openEvents } from './events.js';
+import { accountsTab } from './accounts.js';
 
 const main = document.getElementById('main');
 const nav = document.getElementById('tabs');
@@ -30,16 +31,17 @@ function onKey(event) {
 async function enter(me) {
   setToken(me.token);
   show(who, el('span', { id: 'me' }, me.address), el('button', { id: 'logout', onclick: leave }, 'Log out'));
-  tabs = [];
-  if (me.role === 'system_admin') try {
-    const { groups } = await api('GET', 'settings');
-    tabs = [...settingsTabs(groups), { id: 'queue', title: 'Queue', open: place => openQueue(place) },
-      { id: 'processes', title: 'Processes', open: openProcesses },
-      { id: 'events', title: 'Events', open: place => openEvents(place) }];
-  } catch (e) {
-    note(e.message, 'bad');
-    return;
-  }
+  tabs = me.role === 'user' ? [] : [accountsTab(me)];
+  if (me.role === 'system_admin')
+    try {
+      const { groups } = await api('GET', 'settings');
+      tabs = [...settingsTabs(groups), ...tabs, { id: 'queue', title: 'Queue', open: place => openQueue(place) },
+        { id: 'processes', title: 'Processes', open: openProcesses },
+        { id: 'events', title: 'Events', open: place => openEvents(place) }];
+    } catch (e) {
+      note(e.message, 'bad');
+      return;
+    }
   tabs.push({ id: 'account', title: 'My account', open: openAccount });
   show(nav, tabs.map(t => el('button', { role: 'tab', 'data-tab': t.id, onclick: () => openTab(t.id) }, t.title)));
   openTab(location.hash.slice(1));

@@ -48,7 +48,8 @@ function drawRow(row, state) {
       row.unit ? `; a bare number is in ${row.unit}` : '', '. Default: ', row.default === '' ? 'empty' : row.default, '.'),
     elsewhere, fault);
   const entry = { row, field, fault, mark, back, elsewhere, line, first: field.value };
-  field.addEventListener('input', () => noteInput(state, entry));
+  // A select that is not changed by hand may tell of it by the second event alone.
+  for (const kind of ['input', 'change']) field.addEventListener(kind, () => noteInput(state, entry));
   state.rows.push(entry);
   return line;
 }
@@ -88,7 +89,7 @@ function takeRow(state, entry, row) {
 async function refresh(state) {
   let group;
   if (state.saving) return;
-  try { group = await api('GET', 'settings/' + encodeURIComponent(state.hash)); } catch { return; }
+  try { group = await api('GET', state.path); } catch { return; }
   if (!state.isCurrent() || state.saving) return;
   state.version = group.version;
   for (const row of group.rows) {
@@ -118,7 +119,7 @@ async function save(state, values) {
   for (const { fault } of state.rows) fault.textContent = '';
   state.saving = true;
   try {
-    await api('PUT', 'settings/' + encodeURIComponent(state.hash), values, { 'If-Match': `"${state.version}"` });
+    await api('PUT', state.path, values, { 'If-Match': `"${state.version}"` });
   } catch (e) {
     state.saving = false;
     tellFault(state, e);
@@ -127,7 +128,7 @@ async function save(state, values) {
   if (!state.isCurrent()) return;
   // What is typed into other fields, and was not part of this, stays.
   const kept = Object.fromEntries(Object.entries(changes(state)).filter(([name]) => !(name in values)));
-  await openGroup(state.place, state.name, state.domain, kept);
+  await openGroup(state.place, state.name, state.domain, kept, state.isOwn);
   note('Saved. It is in force within a second.', 'good');
 }
 
@@ -158,22 +159,25 @@ function domainBar(state, domains) {
     state.domain ? el('button', { type: 'button', onclick: () => openGroup(state.place, state.name, '') }, 'All domains') : null);
 }
 
-async function openGroup(place, name, domain, kept = {}) {
-  const hash = domain ? `${name}:${domain}` : name;
+// isOwn: by the way of those who administer that domain alone.
+async function openGroup(place, name, domain, kept = {}, isOwn = false) {
+  const path = isOwn ? `domains/${encodeURIComponent(domain)}/settings/${encodeURIComponent(name)}`
+    : 'settings/' + encodeURIComponent(domain ? `${name}:${domain}` : name);
   const isCurrent = begin();
   let group;
   try {
-    group = await api('GET', 'settings/' + encodeURIComponent(hash));
+    group = await api('GET', path);
   } catch (e) {
     note(e.message, 'bad');
     return;
   }
   if (!isCurrent()) return;
-  const state = { place, name, domain: group.domain || '', hash, version: group.version, isCurrent, rows: [] };
+  const hash = group.domain ? `${name}:${group.domain}` : name; // of the store
+  const state = { place, name, domain: group.domain || '', hash, path, isOwn, version: group.version, isCurrent, rows: [] };
   state.button = el('button', { class: 'first', id: 'save', disabled: true }, 'Save');
   const rows = group.rows.map(row => drawRow(row, state));
   show(place, el('h2', {}, title(name), state.domain ? ` for ${state.domain}` : ''), el('p', {}, group.help, '.'),
-    domainBar(state, domainsOf.get(name)),
+    isOwn ? null : domainBar(state, domainsOf.get(name)),
     el('form', { id: 'settings', novalidate: true, onsubmit: event => {
       event.preventDefault();
       save(state, changes(state));
@@ -183,5 +187,8 @@ async function openGroup(place, name, domain, kept = {}) {
       line.field.value = kept[line.row.field];
       line.field.dispatchEvent(new Event('input'));
     }
-  watchGroup(state);
+  if (state.path.startsWith('settings/')) watchGroup(state); // the stream is not for a domain's administrator
 }
+
+// Within the view of a domain.
+export const openDomainGroup = (place, name, domain) => openGroup(place, name, domain, {}, true);
