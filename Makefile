@@ -43,7 +43,7 @@ endif
 Q       := $(if $(V),,@)
 
 PACKAGES := libevent libevent_openssl libevent_pthreads openssl libzmq libprotobuf-c hiredis \
-            libargon2 libidn2 zlib icu-uc icu-i18n libcurl libcjson expat lber
+            libargon2 libidn2 zlib icu-uc icu-i18n libcurl libcjson expat lber libqrencode
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lunbound -lcrypt -lpthread -lm
 

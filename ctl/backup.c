@@ -151,11 +151,11 @@ backup_copy_file(const char *from, const char *to, unsigned mode, struct err *er
 	return result;
 }
 
-/* The certificate and key that `stagepost up` uses; in other clusters they are not ours to keep. */
+/* The certificate and keys that `stagepost up` uses; in other clusters they are not ours to keep. */
 static int
 backup_copy_files(struct backup *b, struct err *err)
 {
-	static const char *const files[] = {"tls/cert.pem", "tls/key.pem"};
+	static const char *const files[] = {"tls/cert.pem", "tls/key.pem", "tls/secret.key"};
 	char from[LAYOUT_PATH_MAX], to[BACKUP_PATH_MAX];
 	struct stat st;
 

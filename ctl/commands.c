@@ -64,6 +64,9 @@ const struct ctl_command ctl_commands[] = {
 	{"user app-password", "add ADDRESS --name NAME [--expires DURATION] | list ADDRESS | delete ADDRESS ID|NAME",
 	 "Passwords for mail clients, beside the main one: add makes one and prints it, only once.",
 	 command_user_app_password},
+	{"user totp", "disable ADDRESS",
+	 "Remove the second factor of an account, for whoever has lost his app and his recovery codes.",
+	 command_user_totp},
 	{"token add", "ADDRESS --name NAME [--role user|domain_admin|system_admin] [--expires DURATION]",
 	 "Make a token for the API, which may do what its role says (default: user), at most what its account may. "
 	 "It is printed only once; send it as `Authorization: Bearer TOKEN`.",

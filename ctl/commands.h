@@ -25,6 +25,7 @@ CTL_COMMAND(user_passwd);
 CTL_COMMAND(user_import);
 CTL_COMMAND(user_export);
 CTL_COMMAND(user_app_password);
+CTL_COMMAND(user_totp);
 CTL_COMMAND(token_add);
 CTL_COMMAND(token_list);
 CTL_COMMAND(token_delete);

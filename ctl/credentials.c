@@ -1,10 +1,10 @@
-/* The commands token and user app-password: they share their shape, as tokens and app
- * passwords do. */
+/* The commands token and user app-password, which share their shape, and user totp. */
 #include <stdio.h>
 
 #include "ctl/commands.h"
 #include "ctl/output.h"
 #include "lib/admin/credentials.h"
+#include "lib/admin/totp.h"
 #include "lib/base/clock.h"
 
 static int
@@ -130,6 +130,20 @@ credentials_verb(int *argc, char ***argv)
 		return "";
 	(*argc)--;
 	return *(*argv)++;
+}
+
+int
+command_user_totp(struct ctl *ctl, int argc, char **argv)
+{
+	struct str verb = str_c(credentials_verb(&argc, &argv));
+	struct ctl_wait w = CTL_WAIT;
+
+	if (!str_eq(verb, STR("disable")))
+		return ctl_usage("user totp");
+	if (credentials_begin(ctl, "user totp", argc, argv, 1) != 0)
+		return 1;
+	admin_totp_disable(&ctl->admin, str_c(argv[0]), ctl_on_done, &w);
+	return ctl_await_done(ctl, &w);
 }
 
 int

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "ctl/ctl.h"
+#include "ctl/first_admin.h"
 #include "lib/auth/auth.h"
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
@@ -42,7 +43,7 @@ add_accounts(struct ctl *ctl, struct err *err)
 			goto failed;
 	}
 	printf("Created the domain " DEMO_DOMAIN " with alice and bob (password " DEMO_PASSWORD ").\n");
-	return 0;
+	return first_admin_make(ctl, err);
 failed:
 	*err = w.err;
 	return -1;
@@ -178,6 +179,19 @@ end:
 	ctl_disconnect(&ctl);
 	arena_fini(&ctl.arena);
 	return result;
+}
+
+void
+demo_print_admin(const struct layout *l)
+{
+	struct ctl ctl = {.dir = l->dir, .layout = *l};
+	struct err err;
+
+	arena_init(&ctl.arena);
+	if (ctl_connect(&ctl, &err) == 0)
+		first_admin_print(&ctl);
+	ctl_disconnect(&ctl);
+	arena_fini(&ctl.arena);
 }
 
 void

@@ -205,9 +205,6 @@ layout_print_ports(const struct layout *l)
 			printf("  %s %d", ports[i].name, layout_port(l, ports[i].port, f));
 		printf("\n");
 	}
-	printf("administration: http://127.0.0.1:%d/admin/ (for whom `stagepost user set ADDRESS roles=system_admin` "
-	       "named)\n",
-	       layout_port(l, 80, 0));
 	printf("metrics: http://127.0.0.1:%d/metrics and up   Redis: %d\n", layout_metrics_port(l, 0),
 	       layout_port(l, 6379, 0));
 }

@@ -16,7 +16,7 @@
 #include "ctl/commands.h"
 #include "ctl/demo.h"
 #include "ctl/probe.h"
-#include "ctl/secret_key.h"
+#include "ctl/secret_file.h"
 #include "ctl/supervisor.h"
 #include "lib/base/clock.h"
 #include "lib/base/host_port.h"
@@ -36,8 +36,9 @@ struct up {
 	char run_dir[LAYOUT_PATH_MAX];
 	char cert[LAYOUT_PATH_MAX];
 	char key[LAYOUT_PATH_MAX];
-	char bin_dir[LAYOUT_PATH_MAX]; /* where our own programs are */
-	int metrics_count;	       /* processes with a metrics port so far */
+	char seal_key[SECRET_FILE_KEY_MAX]; /* STAGEPOST_SECRET_KEY; empty: the environment has it */
+	char bin_dir[LAYOUT_PATH_MAX];	    /* where our own programs are */
+	int metrics_count;		    /* processes with a metrics port so far */
 };
 
 static volatile sig_atomic_t stop_wanted, reread_wanted;
@@ -113,7 +114,8 @@ start_program(struct up *up, const char *program, const char *name, unsigned sta
 	char path[LAYOUT_PATH_MAX + 40], id[80], metrics[16];
 	char redis[LAYOUT_TEXT_MAX + 32], blobs[LAYOUT_TEXT_MAX + 32], host[300];
 	char cert[LAYOUT_PATH_MAX + 32], key[LAYOUT_PATH_MAX + 32];
-	const char *env[] = {redis, blobs, host, cert, key, NULL};
+	char seal_key[SECRET_FILE_KEY_MAX + 32];
+	const char *env[] = {redis, blobs, host, cert, key, up->seal_key[0] != '\0' ? seal_key : NULL, NULL};
 	const char *argv[20] = {path, "--id", id, "--metrics-port", metrics};
 	unsigned used = 5;
 
@@ -125,6 +127,7 @@ start_program(struct up *up, const char *program, const char *name, unsigned sta
 	snprintf(host, sizeof(host), "STAGEPOST_HOSTNAME=%s", up->layout.hostname);
 	snprintf(cert, sizeof(cert), "STAGEPOST_TLS_CERT=%s", up->cert);
 	snprintf(key, sizeof(key), "STAGEPOST_TLS_KEY=%s", up->key);
+	snprintf(seal_key, sizeof(seal_key), "STAGEPOST_SECRET_KEY=%s", up->seal_key);
 	for (unsigned i = 0; extra != NULL && extra[i] != NULL; i++)
 		argv[used++] = extra[i];
 	argv[used] = NULL;
@@ -335,12 +338,24 @@ watch_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* Unless the operator has given one, the cluster gets a key of its own at its first start. */
+static int
+find_seal_key(struct up *up, struct err *err)
+{
+	const char *given = getenv("STAGEPOST_SECRET_KEY");
+	char path[LAYOUT_PATH_MAX];
+
+	if (given != NULL && given[0] != '\0')
+		return 0;
+	layout_path(&up->layout, "tls/secret.key", path);
+	return secret_file_ensure_key(path, up->seal_key, err);
+}
+
 static int
 bring_up(struct up *up, struct err *err)
 {
 	if (lock_folder(up, err) != 0 || refuse_half_restored(up, err) != 0 ||
-	    certificate_ensure(up->cert, up->key, up->layout.hostname, err) != 0 ||
-	    secret_key_provide(&up->layout, err) != 0)
+	    certificate_ensure(up->cert, up->key, up->layout.hostname, err) != 0 || find_seal_key(up, err) != 0)
 		return -1;
 	up->layout.up_pid = (int)getpid();
 	if (layout_save(&up->layout, err) != 0 || start_all(up, err) != 0)
@@ -400,6 +415,7 @@ up_run(struct up *up, int report_fd)
 		if (up->demo && demo_run(&up->layout, &err) != 0)
 			fprintf(stderr, "stagepost: the first message: %s\n", err.text);
 		layout_print_ports(&up->layout);
+		demo_print_admin(&up->layout);
 		if (up->demo)
 			demo_print_try(&up->layout);
 		printf(up->detach ? "Running in the background; stop with `stagepost down --dir %s`.\n"

@@ -80,16 +80,17 @@ on_login_delayed(void *arg)
 	metrics_add(M_AUTH_DELAYED, 1);
 }
 
-/* What stored certificates' keys are sealed with. Without it they are not read. */
+/* Without keys nobody can have a second factor, and certificates in the store are not
+ * read. */
 static int
-open_secret_keys(struct core *core, struct err *err)
+open_seals(struct frontend *f, struct err *err)
 {
-	const char *text = getenv("STAGEPOST_SECRET_KEY");
+	const char *keys = getenv("STAGEPOST_SECRET_KEY");
 
-	if (text == NULL || *text == '\0')
+	if (keys == NULL || keys[0] == '\0')
 		return 0;
-	core->secret_keys = secret_keys_new(str_c(text), err);
-	return core->secret_keys != NULL ? 0 : -1;
+	f->seals = secret_keys_new(str_c(keys), err);
+	return f->seals != NULL ? 0 : -1;
 }
 
 static int
@@ -97,17 +98,15 @@ open_tls(struct core *core, struct err *err)
 {
 	const struct service *s = core->frontend.service;
 
-	if (open_secret_keys(core, err) != 0)
-		return -1;
 	if ((tls_options.cert_path != NULL) != (tls_options.key_path != NULL))
 		return err_set(err, ERR_INVALID, "--tls-cert and --tls-key must be given together");
-	if (tls_options.cert_path == NULL && tls_options.dir == NULL && core->secret_keys == NULL) {
+	if (tls_options.cert_path == NULL && tls_options.dir == NULL && core->frontend.seals == NULL) {
 		log_warning(NULL, "no certificate was given: TLS is not available");
 		return 0;
 	}
 	tls_options.secret = core->frontend.secret;
 	tls_options.hostname = s->hostname;
-	tls_options.keys = core->secret_keys;
+	tls_options.keys = core->frontend.seals;
 	tls_options.redis = s->redis;
 	tls_options.tracking = s->tracking;
 	core->tls = tls_new(s->base, &tls_options, err);
@@ -127,6 +126,9 @@ open_core(struct core *core, struct service *s, struct err *err)
 	directory_set_hostname(f->directory, str_c(s->hostname));
 	f->auth = auth_new(s->base, s->redis, f->secret, s->settings, f->directory);
 	auth_watch_delays(f->auth, on_login_delayed, NULL);
+	if (open_seals(f, err) != 0)
+		return -1;
+	auth_set_seals(f->auth, f->seals);
 	f->mailboxes = mailbox_store_new(s->redis, s->blobs);
 	f->books = books_new(s->base, s->redis, s->tracking, f->directory);
 	settings_live_watch(s->settings, on_settings, f);
@@ -166,7 +168,7 @@ close_core(struct core *core)
 	auth_free(&f->auth);
 	directory_free(&f->directory);
 	tls_free(&core->tls);
-	secret_keys_free(&core->secret_keys);
+	secret_keys_free(&f->seals);
 	secret_free(&f->secret);
 	mem_free(core->states);
 }

@@ -21,7 +21,6 @@ struct protocol_state {
 struct core {
 	struct frontend frontend;
 	struct tls *tls;		 /* owner; NULL: no certificate */
-	struct secret_keys *secret_keys; /* owner; NULL: none are given */
 	struct protocol_state *states;	 /* one for each of protocols[] */
 	struct listener *listeners;	 /* owner */
 	struct event *listen_again;	 /* owner; NULL: no further listeners yet */

@@ -9,6 +9,7 @@
 #include "lib/dkim/signing.h"
 #include "lib/directory/directory.h"
 #include "lib/mailbox/mailbox.h"
+#include "lib/secret/seal.h"
 #include "lib/secret/secret.h"
 #include "lib/service/service.h"
 #include "lib/settings/settings.h"
@@ -20,6 +21,7 @@ struct web;
 struct frontend {
 	struct service *service;	 /* borrowed: loop, redis, tracking, settings, blobs, hostname */
 	struct secret *secret;		 /* owner: shared by the cluster's processes */
+	struct secret_keys *seals;	 /* owner: STAGEPOST_SECRET_KEY; NULL: none are given */
 	struct directory *directory;	 /* owner */
 	struct auth *auth;		 /* owner */
 	struct mailbox_store *mailboxes; /* owner */

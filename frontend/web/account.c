@@ -16,6 +16,7 @@ account_on_shown(void *arg, cJSON *result, const struct err *err)
 		return;
 	}
 	cJSON_DeleteItemFromObject(result, "roles");
+	cJSON_AddBoolToObject(result, "second_factor_possible", w->web->admin.seals != NULL);
 	cJSON_AddStringToObject(result, "role", web_role_name(w->who.role));
 	web_answer(w, 200, result);
 }

@@ -30,7 +30,8 @@ answer_send(struct web_request *w, int status, cJSON *result, const char *versio
 	cJSON_free(text);
 	cJSON_Delete(result);
 	cJSON_Delete(w->body);
-	w->body = NULL;
+	cJSON_Delete(w->with_session);
+	w->body = w->with_session = NULL;
 	buf_fini(&w->bytes);
 	http_finish(r);
 }

@@ -256,6 +256,8 @@ api_on_gone(struct http_request *r)
 	if (w->login != NULL)
 		auth_cancel(&w->login);
 	admin_cancel(&w->call);
+	cJSON_Delete(w->with_session);
+	w->with_session = NULL;
 	cJSON_Delete(w->body);
 	w->body = NULL;
 	buf_fini(&w->bytes);

@@ -54,6 +54,7 @@ web_parameter_help(struct str name)
 static const struct web_member api_login[] = {
 	M("address", TEXT, WEB_REQUIRED, "the account"),
 	M("password", TEXT, WEB_REQUIRED | WEB_SECRET, "its password"),
+	M("code", TEXT, WEB_SECRET, "of an account with a second factor: its code, or a recovery code"),
 	END,
 };
 
@@ -71,6 +72,33 @@ static const struct web_member api_account[] = {
 	M("quota", COUNT, WEB_REQUIRED, "bytes that it may have; 0: no limit"),
 	M("used_bytes", COUNT, WEB_REQUIRED, "bytes that it has"),
 	M("messages", COUNT, WEB_REQUIRED, "its messages"),
+	M("second_factor", BOOL, WEB_REQUIRED, "whether a login takes a code too"),
+	M("second_factor_possible", BOOL, WEB_REQUIRED, "whether the server has a key to seal its secret with"),
+	END,
+};
+
+static const struct web_member api_own_password[] = {
+	M("password", TEXT, WEB_REQUIRED | WEB_SECRET, "the account's password, once more"),
+	END,
+};
+
+static const struct web_member api_totp[] = {
+	M("secret", TEXT, WEB_REQUIRED, "for an authenticator app, in base32"),
+	M("uri", TEXT, WEB_REQUIRED, "the same as otpauth://"),
+	M("qr", TEXTS, WEB_REQUIRED, "its QR code: a text a row, 1 is dark"),
+	END,
+};
+
+static const struct web_member api_code[] = {
+	M("code", TEXT, WEB_REQUIRED | WEB_SECRET, "what the app shows"),
+	END,
+};
+
+static const struct web_member api_recovery[] = {
+	M("recovery_codes", TEXTS, WEB_REQUIRED, "each good for one login without the app; told here and never again"),
+	M("address", TEXT, 0, "by a session, which has ended: the members of a new login"),
+	M("role", TEXT, 0, "what it may do"),
+	M("token", TEXT, 0, "what X-Stagepost-Token must say"),
 	END,
 };
 
@@ -193,15 +221,6 @@ static const struct web_member api_history[] = {
 	END,
 };
 
-static const struct web_member api_live[] = {
-	M("topics", TEXT, 0, "events, queue, status and settings, separated by commas; none: all of them"),
-	M("event", TEXT, 0, "only events of this kind: accepted, delivered, ..."),
-	M("text", TEXT, 0, "only events whose JSON contains this text"),
-	M("since", COUNT, 0, "begin with the events of so many seconds ago, at most a day"),
-	M("after", TEXT, 0, "go on behind the event of this id, as Last-Event-ID does"),
-	END,
-};
-
 #define PAGE \
 	M("after", TEXT, 0, "what the page before said as next"), \
 		M("limit", COUNT, 0, "the most that are listed: 1 to 500, else 100")
@@ -265,6 +284,7 @@ static const struct web_member api_user[] = {
 	M("enabled", BOOL, WEB_REQUIRED, "false: it cannot log in and gets no mail"),
 	M("quota", COUNT, WEB_REQUIRED, "in bytes; 0: no limit"),
 	M("own_quota", BOOL, WEB_REQUIRED, "false: the quota is the domain's default"),
+	M("second_factor", BOOL, WEB_REQUIRED, "whether a login to the page takes a code too"),
 	M("roles", TEXT, WEB_REQUIRED, "domain_admin, system_admin, separated by a space; empty: none"),
 	M("has_password", BOOL, WEB_REQUIRED, "false: nobody can log in"),
 	M("book", BOOL, WEB_REQUIRED, "whether the address book of the domain shows it"),
@@ -371,6 +391,15 @@ static const struct web_member api_group_names[] = {
 	END,
 };
 
+static const struct web_member api_live[] = {
+	M("topics", TEXT, 0, "events, queue, status and settings, separated by commas; none: all of them"),
+	M("event", TEXT, 0, "only events of this kind: accepted, delivered, ..."),
+	M("text", TEXT, 0, "only events whose JSON contains this text"),
+	M("since", COUNT, 0, "begin with the events of so many seconds ago, at most a day"),
+	M("after", TEXT, 0, "go on behind the event of this id, as Last-Event-ID does"),
+	END,
+};
+
 /* ---- The endpoints ---- */
 
 /* All cells must be filled in: a row that says nothing of rights does not compile. */
@@ -401,6 +430,12 @@ const struct web_endpoint web_endpoints[] = {
 		"End all sessions but the one that asks", NONE, NONE, NONE),
 	ROW(DELETE, "account/sessions/{session}", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_session_end,
 		"End a session", NONE, NONE, NONE),
+	ROW(POST, "account/totp", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_totp_begin,
+		"Begin a second factor: shows its secret", NONE, api_own_password, api_totp),
+	ROW(POST, "account/totp/confirm", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_totp_confirm,
+		"Confirm it by a first code: ends all other sessions", NONE, api_code, api_recovery),
+	ROW(POST, "account/totp/disable", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_totp_disable,
+		"Remove the second factor", NONE, api_own_password, NONE),
 	ROW(GET, "account/app-passwords", USER, OWN, 200, 0, web_account_credentials,
 		"One's passwords for mail clients", NONE, NONE, api_app_passwords),
 	ROW(POST, "account/app-passwords", USER, OWN, 201, WEB_NOT_BY_TOKEN, web_account_credential_add,
@@ -433,8 +468,6 @@ const struct web_endpoint web_endpoints[] = {
 		"An order to a message", NONE, NONE, NONE),
 	ROW(GET, "history", SYSTEM_ADMIN, ROLE, 200, 0, web_history,
 		"The last hour in figures, minute by minute", NONE, NONE, api_history),
-	ROW(GET, "live", SYSTEM_ADMIN, ROLE, 200, 0, web_live,
-		"What happens, as it happens: a stream of server-sent events", api_live, NONE, NONE),
 	ROW(GET, "openapi.json", ANYBODY, ROLE, 200, 0, web_openapi,
 		"This description", NONE, NONE, NONE),
 
@@ -494,5 +527,7 @@ const struct web_endpoint web_endpoints[] = {
 		"Change overrides: all are checked, then stored in one step", NONE, api_values, api_changes),
 	ROW(DELETE, "domains/{domain}/settings/{group}/{field}", DOMAIN_ADMIN, DOMAIN, 200, WEB_VERSIONED,
 		web_settings_unset, "Back to the group's value", NONE, NONE, api_changes),
+	ROW(GET, "live", SYSTEM_ADMIN, ROLE, 200, 0, web_live,
+		"What happens, as it happens: a stream of server-sent events", api_live, NONE, NONE),
 	{.pattern = NULL},
 };

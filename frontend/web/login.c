@@ -9,6 +9,7 @@
 
 struct login_state {
 	char token[WEB_TOKEN_MAX];
+	struct str code; /* of the second factor */
 };
 
 static void
@@ -22,14 +23,15 @@ login_random(char out[WEB_TOKEN_MAX])
 }
 
 static cJSON *
-login_tell(const struct web_identity *who)
+login_tell(struct web_request *w)
 {
-	cJSON *o = cJSON_CreateObject();
+	cJSON *o = w->with_session != NULL ? w->with_session : cJSON_CreateObject();
 
-	cJSON_AddStringToObject(o, "address", who->address);
-	cJSON_AddStringToObject(o, "role", web_role_name(who->role));
-	if (who->by_cookie)
-		cJSON_AddStringToObject(o, "token", who->csrf);
+	w->with_session = NULL;
+	cJSON_AddStringToObject(o, "address", w->who.address);
+	cJSON_AddStringToObject(o, "role", web_role_name(w->who.role));
+	if (w->who.by_cookie)
+		cJSON_AddStringToObject(o, "token", w->who.csrf);
 	return o;
 }
 
@@ -41,7 +43,8 @@ login_send(struct web_request *w, const char *token, int64_t seconds, cJSON *res
 
 	cJSON_Delete(result);
 	cJSON_Delete(w->body);
-	w->body = NULL;
+	cJSON_Delete(w->with_session);
+	w->body = w->with_session = NULL;
 	http_begin(r, 200, "application/json; charset=utf-8", strlen(text));
 	http_add_header(r, "Cache-Control", STR("no-store"));
 	http_add_header(r, "X-Content-Type-Options", STR("nosniff"));
@@ -69,7 +72,7 @@ login_on_stored(void *arg, const struct err *err)
 	}
 	log_info(http_log(w->r), "logged in to the page", F_C("account", w->who.address),
 		 F_C("role", web_role_name(w->who.role)));
-	login_send(w, s->token, SESSION_LONGEST_MS / 1000, login_tell(&w->who));
+	login_send(w, s->token, SESSION_LONGEST_MS / 1000, login_tell(w));
 }
 
 static void
@@ -106,6 +109,46 @@ web_begin_session(struct web_request *w)
 	web_find_user(w, login_store);
 }
 
+/* ---- The second factor ---- */
+
+static void
+login_ask_code(struct web_request *w, const char *text)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(o, "error", text);
+	cJSON_AddBoolToObject(o, "code_needed", true);
+	web_answer(w, 401, o);
+}
+
+static void
+login_on_code(void *arg, enum auth_result result, const struct auth_identity *identity)
+{
+	struct web_request *w = arg;
+
+	if (!web_take_login(w, result, identity))
+		return;
+	if (result != AUTH_OK)
+		login_ask_code(w, "the code is wrong or was used already; after many wrong ones, wait for a while");
+	else
+		web_begin_session(w);
+}
+
+/* The password is right. */
+static void
+login_take_user(struct web_request *w, const struct directory_user *user)
+{
+	const struct login_state *s = w->state;
+
+	if (user == NULL || user->totp[0] == '\0')
+		login_store(w, user);
+	else if (s->code.len == 0)
+		login_ask_code(w, "the account has a second factor: its code is needed too");
+	else
+		w->login = auth_check_code(w->web->frontend->auth, str_c(w->who.address), s->code, http_client(w->r),
+					   login_on_code, w);
+}
+
 static void
 login_on_checked(void *arg, enum auth_result result, const struct auth_identity *identity)
 {
@@ -118,22 +161,23 @@ login_on_checked(void *arg, enum auth_result result, const struct auth_identity 
 	else if (result != AUTH_OK)
 		web_refuse(w, 401, "the address or the password is wrong");
 	else
-		web_begin_session(w);
+		web_find_user(w, login_take_user);
 }
 
 void
 web_login(struct web_request *w)
 {
+	struct login_state *s = arena_new(http_arena(w->r), struct login_state);
 	struct str address = web_member(w, "address"), password = web_member(w, "password");
 
-	if (address.len == 0 || password.p == NULL) {
+	if (address.len == 0) {
 		web_refuse(w, 422, "address and password are needed");
 		return;
 	}
-	/* The body may go before the answer comes. */
-	w->login =
-		auth_check_main_password(w->web->frontend->auth, arena_str(http_arena(w->r), address),
-					 arena_str(http_arena(w->r), password), http_client(w->r), login_on_checked, w);
+	w->state = s;
+	s->code = arena_str(http_arena(w->r), web_member(w, "code"));
+	w->login = auth_check_main_password(w->web->frontend->auth, address, password, http_client(w->r),
+					    login_on_checked, w);
 }
 
 /* ---- Out, and who am I ---- */
@@ -163,5 +207,5 @@ web_logout(struct web_request *w)
 void
 web_whoami(struct web_request *w)
 {
-	web_answer(w, 200, login_tell(&w->who));
+	web_answer(w, 200, login_tell(w));
 }

@@ -20,6 +20,7 @@ WEB_FILE(ui, "frontend/web/page/ui.js");
 WEB_FILE(settings, "frontend/web/page/settings.js");
 WEB_FILE(accounts, "frontend/web/page/accounts.js");
 WEB_FILE(cluster, "frontend/web/page/cluster.js");
+WEB_FILE(account, "frontend/web/page/account.js");
 WEB_FILE(live, "frontend/web/page/live.js");
 WEB_FILE(events, "frontend/web/page/events.js");
 WEB_FILE(chart, "frontend/web/page/chart.js");
@@ -38,6 +39,7 @@ static struct page_file {
 	{"settings.js", JS, web_file_settings, web_file_end_settings, ""},
 	{"accounts.js", JS, web_file_accounts, web_file_end_accounts, ""},
 	{"cluster.js", JS, web_file_cluster, web_file_end_cluster, ""},
+	{"account.js", JS, web_file_account, web_file_end_account, ""},
 	{"live.js", JS, web_file_live, web_file_end_live, ""},
 	{"events.js", JS, web_file_events, web_file_end_events, ""},
 	{"chart.js", JS, web_file_chart, web_file_end_chart, ""},

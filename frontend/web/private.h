@@ -11,6 +11,7 @@
  *	change.c     what changes of accounts have in common
  *	settings.c, cluster.c, domains.c, users.c, aliases.c, keys.c, live_viewer.c    handlers
  *	account.c    what every user may do with his own account
+ *	second_factor.c    and with its second factor
  *	removal.c    removals of whole domains, which go on behind the answer
  *	live.c       what happens in the cluster, for those who watch
  *	page.c       the files of the page */
@@ -61,8 +62,9 @@ struct web_request {
 	char domain[DIRECTORY_DOMAIN_MAX];   /* that of {domain}, canonical; empty: there is none */
 	char address[DIRECTORY_ADDRESS_MAX]; /* that of {address}, of that domain if there is one */
 	struct web_identity who;
-	struct buf bytes; /* owner: the body so far */
-	cJSON *body;	  /* owner: an object; NULL: the endpoint takes none */
+	struct buf bytes;    /* owner: the body so far */
+	cJSON *body;	     /* owner: an object; NULL: the endpoint takes none */
+	cJSON *with_session; /* owner: further members of the answer of web_begin_session(); NULL: none */
 	struct admin_call *call;
 	struct auth_request *login;
 	void (*on_identity)(struct web_request *w);
@@ -174,6 +176,9 @@ void web_account_sessions_end(struct web_request *w);
 void web_account_credentials(struct web_request *w);
 void web_account_credential_add(struct web_request *w);
 void web_account_credential_delete(struct web_request *w);
+void web_totp_begin(struct web_request *w);
+void web_totp_confirm(struct web_request *w);
+void web_totp_disable(struct web_request *w);
 void web_settings_list(struct web_request *w);
 void web_settings_get(struct web_request *w);
 void web_settings_put(struct web_request *w);

@@ -117,6 +117,10 @@ session_take_user(struct web_request *w, const struct directory_user *user)
 		session_is_nobody(w);
 		return;
 	}
+	if (!w->who.by_cookie && w->who.token_id[0] == '\0' && user->totp[0] != '\0') {
+		web_refuse(w, 403, "the account has a second factor: use a token instead of its password");
+		return;
+	}
 	if (w->who.by_cookie)
 		redis_call_key(w->web->admin.redis, NULL, NULL, "PEXPIRE",
 			       admin_session_key(arena, str_c(w->who.session)), 1,

@@ -22,6 +22,7 @@ web_new(struct frontend *f)
 		.hostname = s->hostname,
 		.redis_url = s->redis_url,
 		.blobs_url = s->blobs_url,
+		.seals = f->seals,
 	};
 	web->live = live_new(web);
 	return web;

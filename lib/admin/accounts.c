@@ -73,6 +73,7 @@ accounts_tell_user(const struct directory_user *u)
 	cJSON_AddBoolToObject(o, "own_quota", u->has_quota);
 	cJSON_AddStringToObject(o, "roles", u->roles);
 	cJSON_AddBoolToObject(o, "has_password", u->password[0] != '\0');
+	cJSON_AddBoolToObject(o, "second_factor", u->totp[0] != '\0');
 	cJSON_AddNumberToObject(o, "created_ms", (double)u->created_ms);
 	cJSON_AddBoolToObject(o, "book", u->is_in_book);
 	for (unsigned field = BOOK_DISPLAY_NAME + 1; field < BOOK_FIELD_END; field++) {

@@ -28,7 +28,7 @@ struct admin_call *admin_user_add(struct admin *a, struct str address, struct st
 struct admin_call *admin_user_passwd(struct admin *a, struct str address, struct str password, admin_on_done *cb,
 				     void *arg);
 /* {"address", "enabled", "display_name", "quota", "own_quota", "roles", "has_password",
- * "created_ms", "book", "version", "used_bytes", "messages", and those fields of
+ * "second_factor", "created_ms", "book", "version", "used_bytes", "messages", and those fields of
  * lib/directory/fields_table.h that have a value}: password verifiers are secrets and are
  * left out. quota: the one in force; own_quota: it is not the default. version: as of
  * domains. */

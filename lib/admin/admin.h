@@ -19,6 +19,7 @@ struct settings_live;
 struct mailbox_store;
 struct dkim_keys;
 struct dns;
+struct secret_keys;
 
 /* What the functions work on: all borrowed, and valid longer than any call. A
  * function that needs more than the first two says so. */
@@ -31,6 +32,7 @@ struct admin {
 	struct mailbox_store *mailboxes; /* accounts */
 	struct dkim_keys *dkim;		 /* accounts: keys of domains */
 	struct dns *dns;		 /* records of domains, checked */
+	const struct secret_keys *seals; /* second factors; NULL: none can be set */
 	const char *hostname;		 /* records of domains: of the server */
 	const char *redis_url;		 /* status, which shows it without the password */
 	const char *blobs_url;		 /* status */

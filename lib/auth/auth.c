@@ -21,6 +21,7 @@ enum auth_kind {
 	AUTH_CHECK_MAIL, /* an app password or the main password */
 	AUTH_CHECK_MAIN,
 	AUTH_CHECK_TOKEN,
+	AUTH_CHECK_CODE, /* the second factor */
 };
 
 struct auth_request {
@@ -30,7 +31,7 @@ struct auth_request {
 	auth_on_result *cb; /* NULL: cancelled */
 	void *arg;
 	char address[AUTH_ADDRESS_MAX];
-	char *password; /* owner, cleansed; of a token: its secret part */
+	char *password; /* owner, cleansed; of a token: its secret part; or a code */
 	size_t password_len;
 	struct ip peer;
 	struct auth_identity identity;
@@ -39,6 +40,7 @@ struct auth_request {
 	bool verifying; /* a thread has it or will get it */
 	bool verified;
 	struct memory_ask *ask;
+	struct code_try *code;
 	struct throttle *throttle;
 	struct event *soon; /* runs the first step at the loop's next turn */
 	struct auth_request *prev, *next;
@@ -75,6 +77,7 @@ auth_request_free(struct auth_request *q)
 	DL_DELETE(q->auth->requests, q);
 	directory_cancel(q->auth->directory, q);
 	memory_ask_cancel(&q->ask);
+	code_try_cancel(&q->code);
 	throttle_cancel(&q->throttle);
 	if (q->soon != NULL)
 		event_free(q->soon);
@@ -107,7 +110,7 @@ run_verify(struct verify_task *t)
 	struct auth_request *q = (struct auth_request *)t;
 
 	q->verified = true;
-	q->fits = password_fits(q->verifier, str_of(q->password, q->password_len));
+	q->fits = auth_password_fits(q->verifier, str_of(q->password, q->password_len));
 }
 
 static void
@@ -133,6 +136,48 @@ verify_done(struct verify_task *t)
 	auth_answer(q, q->enabled ? AUTH_OK : AUTH_DISABLED);
 }
 
+/* ---- The second factor: the delay comes first ---- */
+
+static void
+auth_on_code(void *arg, enum auth_result result)
+{
+	struct auth_request *q = arg;
+
+	q->code = NULL;
+	if (result == AUTH_FAILED)
+		throttle_failed(q->auth, q->address, &q->peer);
+	auth_answer(q, result == AUTH_OK && !q->enabled ? AUTH_DISABLED : result);
+}
+
+static void
+auth_on_code_user(void *arg, const struct directory_user *user, const struct err *err)
+{
+	struct auth_request *q = arg;
+
+	if (err != NULL) {
+		auth_answer(q, AUTH_UNAVAILABLE);
+	} else if (user == NULL || user->totp[0] == '\0') {
+		auth_on_code(q, AUTH_FAILED);
+	} else {
+		q->enabled = user->enabled;
+		q->identity.quota_bytes = user->quota_bytes;
+		str_copy(str_c(user->address), q->identity.address, sizeof(q->identity.address));
+		q->code = code_try_begin(q->auth, user, str_of(q->password, q->password_len), auth_on_code, q);
+		if (q->code == NULL)
+			auth_answer(q, AUTH_UNAVAILABLE);
+	}
+}
+
+static void
+auth_find_code_user(struct auth_request *q)
+{
+	struct directory_user user;
+	bool found;
+
+	if (directory_get_user(q->auth->directory, str_c(q->address), &user, &found, auth_on_code_user, q))
+		auth_on_code_user(q, found ? &user : NULL, NULL);
+}
+
 static void
 auth_on_may_go(void *arg, const struct err *err)
 {
@@ -141,6 +186,10 @@ auth_on_may_go(void *arg, const struct err *err)
 	q->throttle = NULL;
 	if (err != NULL) {
 		auth_answer(q, AUTH_UNAVAILABLE);
+		return;
+	}
+	if (q->kind == AUTH_CHECK_CODE) {
+		auth_find_code_user(q);
 		return;
 	}
 	if (q->kind == AUTH_CHECK_TOKEN) { /* a correct one does not come here */
@@ -241,7 +290,9 @@ on_soon(evutil_socket_t fd, short what, void *arg)
 	bool found;
 
 	(void)fd, (void)what;
-	if (directory_get_user(q->auth->directory, str_c(q->address), &user, &found, auth_on_user, q))
+	if (q->kind == AUTH_CHECK_CODE)
+		slow_down(q);
+	else if (directory_get_user(q->auth->directory, str_c(q->address), &user, &found, auth_on_user, q))
 		auth_on_user(q, found ? &user : NULL, NULL);
 }
 
@@ -277,6 +328,13 @@ auth_check_main_password(struct auth *a, struct str address, struct str password
 			 auth_on_result *cb, void *arg)
 {
 	return auth_start(a, AUTH_CHECK_MAIN, address, password, peer, cb, arg);
+}
+
+struct auth_request *
+auth_check_code(struct auth *a, struct str address, struct str code, const struct ip *peer, auth_on_result *cb,
+		void *arg)
+{
+	return auth_start(a, AUTH_CHECK_CODE, address, code, peer, cb, arg);
 }
 
 struct auth_request *
@@ -324,6 +382,12 @@ auth_new(struct event_base *base, struct redis *r, const struct secret *secret, 
 	directory_watch_users(directory, on_user_changed, a);
 	verify_start(a);
 	return a;
+}
+
+void
+auth_set_seals(struct auth *a, const struct secret_keys *seals)
+{
+	a->seals = seals;
 }
 
 void

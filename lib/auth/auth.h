@@ -17,6 +17,7 @@
 #include "lib/base/str.h"
 #include "lib/directory/directory.h"
 #include "lib/redis/redis.h"
+#include "lib/secret/seal.h"
 #include "lib/secret/secret.h"
 #include "lib/settings/settings.h"
 
@@ -26,6 +27,11 @@ struct auth;
 struct auth *auth_new(struct event_base *base, struct redis *r, const struct secret *secret,
 		      struct settings_live *settings, struct directory *directory);
 void auth_free(struct auth **a);
+/* The keys that seal the secrets of second factors; borrowed. Without them no code is right. */
+void auth_set_seals(struct auth *a, const struct secret_keys *seals);
+/* The context of seal.h for the secret of this account's second factor. */
+#define AUTH_TOTP_CONTEXT_MAX 362
+void auth_totp_context(struct str address, char *out);
 /* Called at each login that has to wait for earlier failures. */
 void auth_watch_delays(struct auth *a, void (*on_delayed)(void *arg), void *arg);
 
@@ -59,6 +65,11 @@ void auth_cancel(struct auth_request **req);
 /* For the page, which asks for the second factor itself: the main password only. */
 struct auth_request *auth_check_main_password(struct auth *a, struct str address, struct str password,
 					      const struct ip *peer, auth_on_result *cb, void *arg);
+/* The code of the account's second factor, or a recovery code, each good for once. The
+ * delays are those of a password; many wrong codes end all tries for a while. AUTH_FAILED
+ * too if it has none. identity is as for a password. */
+struct auth_request *auth_check_code(struct auth *a, struct str address, struct str code, const struct ip *peer,
+				     auth_on_result *cb, void *arg);
 /* A token of the API. A correct one is never delayed; wrong ones count as failed logins. */
 struct auth_request *auth_check_token(struct auth *a, struct str token, const struct ip *peer, auth_on_result *cb,
 				      void *arg);
@@ -104,6 +115,8 @@ bool sasl_decode(struct arena *arena, struct str line, struct str *data_out, boo
 #define AUTH_VERIFIER_MAX 300
 int auth_make_argon2id(struct str password, char out[AUTH_VERIFIER_MAX], struct err *err);
 int auth_make_scram_sha256(struct str password, char out[AUTH_VERIFIER_MAX], struct err *err);
+/* Does the password match the argon2id verifier? Takes as long. */
+bool auth_password_fits(const char *verifier, struct str password);
 
 /* ---- Hashes that come from another system ---- */
 /* A hash as it is written elsewhere → the verifier to store. Read are argon2id ("$argon2id$...", also behind

@@ -40,6 +40,7 @@ struct auth {
 	struct settings_live *settings;
 	struct directory *directory;
 	const struct secret *secret;		/* borrowed; may be NULL */
+	const struct secret_keys *seals;	/* borrowed; may be NULL */
 	unsigned char key[KEY_BYTES];		/* for the MACs in memory, random */
 	unsigned char fake_salt_key[KEY_BYTES]; /* for salts of accounts that do not exist */
 	char dummy[AUTH_VERIFIER_MAX];		/* verified if the account does not exist */
@@ -88,6 +89,14 @@ void memory_ask_cancel(struct memory_ask **ask);
 void used_note(struct auth *a, const char *address, const char *credential);
 void used_free(struct auth *a);
 
+/* ---- Tries at the second factor ---- */
+struct code_try;
+typedef void code_on_tried(void *arg, enum auth_result result);
+/* NULL: the account's secret cannot be read. */
+struct code_try *code_try_begin(struct auth *a, const struct directory_user *user, struct str code, code_on_tried *cb,
+				void *arg);
+void code_try_cancel(struct code_try **t);
+
 /* May mail clients log in with the main password? */
 bool auth_takes_main_password(const struct auth *a, const struct directory_user *user);
 
@@ -95,9 +104,6 @@ bool auth_takes_main_password(const struct auth *a, const struct directory_user 
 bool verify_give(struct auth *a, struct verify_task *t);
 void verify_start(struct auth *a);
 void verify_stop(struct auth *a);
-
-/* On a thread: does the password match the verifier? */
-bool password_fits(const char *verifier, struct str password);
 
 /* ---- Hashes of other systems ---- lib/auth/scheme.c */
 /* On a thread: "{SCHEME}data". */

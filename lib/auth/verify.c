@@ -127,7 +127,7 @@ verify_stop(struct auth *a)
 }
 
 bool
-password_fits(const char *verifier, struct str password)
+auth_password_fits(const char *verifier, struct str password)
 {
 	if (verifier[0] == '{')
 		return scheme_fits(str_c(verifier), password);

@@ -3,6 +3,7 @@
 #include "lib/directory/private.h"
 
 REDIS_SCRIPT(directory_credential, "lib/directory/credential.lua");
+REDIS_SCRIPT(directory_totp, "lib/directory/totp.lua");
 
 static struct order *
 credential_order(struct directory *d, struct str address, directory_on_done *cb, void *arg)
@@ -42,4 +43,16 @@ directory_credential_remove(struct directory *d, struct str address, struct str 
 		return;
 	const struct str args[] = {STR("remove"), str_c(o->name), kind, id_or_name};
 	order_eval_address(o, on_order_done, &directory_credential, RECORD_USER, 4, args);
+}
+
+void
+directory_totp_set(struct directory *d, struct str address, struct str sealed, struct str recovery,
+		   directory_on_done *cb, void *arg)
+{
+	struct order *o = credential_order(d, address, cb, arg);
+
+	if (o == NULL)
+		return;
+	const struct str args[] = {str_c(o->name), sealed, recovery};
+	order_eval_address(o, on_order_done, &directory_totp, RECORD_USER, 3, args);
 }

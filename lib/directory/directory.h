@@ -244,6 +244,10 @@ void directory_user_passwd(struct directory *d, struct str address, struct str p
 void directory_credential_add(struct directory *d, struct str address, struct str kind,
 			      const struct directory_credential *credential, struct str name, unsigned most,
 			      directory_on_done *cb, void *arg);
+/* Sets the second factor of an account that has none: the sealed secret, and hashes of
+ * recovery codes, separated by spaces. sealed empty: removes it. */
+void directory_totp_set(struct directory *d, struct str address, struct str sealed, struct str recovery,
+			directory_on_done *cb, void *arg);
 /* Removes the credential of this kind with this id (the part after the colon) or name. */
 void directory_credential_remove(struct directory *d, struct str address, struct str kind, struct str id_or_name,
 				 directory_on_done *cb, void *arg);

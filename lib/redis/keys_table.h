@@ -129,6 +129,10 @@
 	  "failed logins from an address") \
 	K(AUTH_OK, "auth:ok:{<address>}", STRING, EXPIRES, TIME, "frontends", \
 	  "a MAC of the last correct password, for `cache_time`; only with `STAGEPOST_CLUSTER_KEY`") \
+	K(AUTH_TOTP, "auth:totp:{<address>}", HASH, EXPIRES, TIME, "frontends", \
+	  "second factor of an account: the step of the last code, wrong ones since") \
+	K(AUTH_TOTP_NEW, "auth:totp-new:{<address>}", STRING, EXPIRES, TIME, "frontends", \
+	  "sealed secret of a second factor that is not confirmed yet") \
 	K(AUTH_USED, "auth:used:{<address>}", HASH, EXPIRES, TIME, "frontends", \
 	  "when app passwords and tokens of an account were last used, by their id") \
 	K(WEB_SESSION, "web:session:{<hash>}", STRING, EXPIRES, TIME, "frontends", \

@@ -158,7 +158,7 @@ def test_keys_are_sealed(world):
         assert "PRIVATE KEY" not in json.dumps(values), key
     sealed = redis.hget(f"acme:{{acme}}:certificate:{HOST}", "key")
     assert sealed.startswith("v1.k1.")
-    assert oct((world.cluster.dir / "secret.key").stat().st_mode)[-3:] == "600"
+    assert oct((world.cluster.dir / "tls/secret.key").stat().st_mode)[-3:] == "600"
 
 
 def test_renewed_while_clients_are_connected(world):
@@ -405,7 +405,7 @@ def test_key_that_does_not_open(new_world):
     serial = world.wait_served()
     world.cluster.stop()
     other = base64.b64encode(os.urandom(32)).decode()
-    first = (world.cluster.dir / "secret.key").read_text().strip()
+    first = (world.cluster.dir / "tls/secret.key").read_text().strip()
     world.cluster.env["STAGEPOST_SECRET_KEY"] = f"k2:{other}"
     world.cluster._try_start()
     wait_for(lambda: "NOT LOADED" in world.cluster.tool("status").stdout, 10)

@@ -55,7 +55,8 @@ class Node:
         self.redis_port, self.bus_port = free_port(), free_port()
         self.metrics = {}
         self.secrets = {("redis", "password"): PASSWORD, ("redis", "url"): f"redis://:{PASSWORD}@localhost:{self.redis_port}",
-                        ("cluster-key", "key"): "a key of the whole cluster"}
+                        ("cluster-key", "key"): "a key of the whole cluster",
+                        ("cluster-key", "secret-key"): "1:" + "A" * 43 + "="}
         self.started = []
         self.ip = loopbacks()[-1]
         self.more = {}  # variables for the programs that no manifest has

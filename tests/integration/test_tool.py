@@ -11,6 +11,7 @@ import urllib.request
 import pytest
 
 from cluster import BUILD, Cluster, ROOT, wait_for
+from test_http import curl
 
 
 def fails(cluster, *args, words="", input=None):
@@ -296,6 +297,35 @@ def test_not_ready_without_the_store(own_cluster):
     wait_for(lambda: get(cluster, "frontend-0", "/readyz")[0] == 200, 20)
 
 
+def test_first_administrator(tmp_path):
+    """Made at the first start, with a password that is never the same; told at each start, as long as it is true."""
+    told = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        with Cluster(frontends=1, brokers=1, dir=tmp_path / name, demo=True) as cluster:
+            page, password = re.search(r"administration: (http://\S+)\n.* admin@example\.test with the password (\S+)\n",
+                                       cluster.output).groups()
+            assert page == f"http://127.0.0.1:{cluster.port('http')}/admin/"
+            told.append(password)
+            me = curl("-u", f"admin@example.test:{password}", page.replace("/admin/", "/api/v1/session"))
+            assert me[0] == 200 and json.loads(me[2])["role"] == "system_admin"
+            kept = cluster.dir / "admin-password"
+            assert kept.read_text() == password + "\n" and kept.stat().st_mode & 0o777 == 0o600
+            assert str(kept) in cluster.output
+    assert len(set(told)) == 2
+    with Cluster(frontends=1, brokers=1, dir=tmp_path / "two", demo=True) as cluster:
+        assert told[1] in cluster.output and "Created the domain" not in cluster.output
+        cluster.tool("user", "passwd", "admin@example.test", "--password", "another")
+        cluster.stop()
+        cluster.start()
+        assert told[1] not in cluster.output and "the password has been changed" in cluster.output
+        cluster.tool("user", "delete", "admin@example.test")
+        cluster.stop()
+        cluster.start()
+        assert "for whom `stagepost user set ADDRESS roles=system_admin` named" in cluster.output
+        assert cluster.json("user", "list") == ["alice@example.test", "bob@example.test"]
+
+
 def test_demo_and_detach(tmp_path):
     """What `make run` shows, in the background."""
     cluster = Cluster(frontends=1, dir=tmp_path / "data")
@@ -309,7 +339,7 @@ def test_demo_and_detach(tmp_path):
     try:
         assert "alice@example.test" in result.stdout and "Subject:" in result.stdout
         assert str(cluster.port("smtp")) in result.stdout
-        assert sorted(cluster.json("user", "list")) == ["alice@example.test", "bob@example.test"]
+        assert sorted(cluster.json("user", "list")) == ["admin@example.test", "alice@example.test", "bob@example.test"]
         assert len(cluster.mailbox("alice@example.test")) + len(cluster.mailbox("bob@example.test")) >= 1
         again = cluster.tool("up", check=False)
         assert again.returncode == 1 and len(again.stderr.splitlines()) == 1

@@ -169,7 +169,7 @@ def test_page_of_a_domain_admin(cluster, site, browser):
     page.open(f"chief@{site}:secret")
     # His domain at once, and nothing else of the cluster.
     page.tells(f"plain@{site}")
-    assert [b.get_attribute("data-tab") for b in browser.find_elements("css selector", "nav button")] == ["accounts"]
+    assert [b.get_attribute("data-tab") for b in browser.find_elements("css selector", "nav button")] == ["accounts", "account"]
     assert not browser.find_elements("css selector", "#to-domains")
     # Who administers the whole server is not his to change.
     page.find("#query").send_keys("root")

@@ -2,6 +2,7 @@
 import { api, begin, el, note, setToken, show } from './ui.js';
 import { settingsTabs } from './settings.js';
 import { openProcesses, openQueue } from './cluster.js';
+import { openAccount } from './account.js';
 import { openEvents } from './events.js';
 import { accountsTab } from './accounts.js';
 
@@ -41,12 +42,7 @@ async function enter(me) {
       note(e.message, 'bad');
       return;
     }
-  if (!tabs.length) {
-    show(nav);
-    show(main, el('p', {}, 'This account may not administer anything. ',
-      'To allow it, run: stagepost user set ADDRESS roles=system_admin'));
-    return;
-  }
+  tabs.push({ id: 'account', title: 'My account', open: openAccount });
   show(nav, tabs.map(t => el('button', { role: 'tab', 'data-tab': t.id, onclick: () => openTab(t.id) }, t.title)));
   openTab(location.hash.slice(1));
 }
@@ -63,20 +59,27 @@ function login() {
   show(nav);
   const address = el('input', { id: 'address', name: 'address', type: 'email', autocomplete: 'username', required: true });
   const password = el('input', { id: 'password', name: 'password', type: 'password', autocomplete: 'current-password', required: true });
+  const code = el('input', { id: 'code', name: 'code', inputmode: 'numeric', autocomplete: 'one-time-code' });
+  const second = el('div', { class: 'second', hidden: true }, el('label', { for: 'code' }, 'Code of your app, or a recovery code'), code);
   const button = el('button', { class: 'first', id: 'login' }, 'Log in');
   show(main, el('form', { class: 'login', novalidate: true, onsubmit: async event => {
     event.preventDefault();
     button.disabled = true;
     try {
-      const me = await api('POST', 'session', { address: address.value, password: password.value });
+      const me = await api('POST', 'session', { address: address.value, password: password.value,
+        ...code.value ? { code: code.value } : {} });
       note('');
       await enter(me);
     } catch (e) {
       note(e.message, 'bad');
       button.disabled = false;
+      if (!e.codeNeeded) return;
+      second.hidden = false;
+      code.value = '';
+      code.focus();
     }
   } }, el('h2', {}, 'Log in'), el('label', { for: 'address' }, 'Address'), address,
-    el('label', { for: 'password' }, 'Password'), password, button));
+    el('label', { for: 'password' }, 'Password'), password, second, button));
   address.focus();
 }
 

@@ -161,9 +161,8 @@ function domainBar(state, domains) {
 
 // isOwn: by the way of those who administer that domain alone.
 async function openGroup(place, name, domain, kept = {}, isOwn = false) {
-  const hash = domain ? `${name}:${domain}` : name;
   const path = isOwn ? `domains/${encodeURIComponent(domain)}/settings/${encodeURIComponent(name)}`
-    : 'settings/' + encodeURIComponent(hash);
+    : 'settings/' + encodeURIComponent(domain ? `${name}:${domain}` : name);
   const isCurrent = begin();
   let group;
   try {
@@ -173,6 +172,7 @@ async function openGroup(place, name, domain, kept = {}, isOwn = false) {
     return;
   }
   if (!isCurrent()) return;
+  const hash = group.domain ? `${name}:${group.domain}` : name; // of the store
   const state = { place, name, domain: group.domain || '', hash, path, isOwn, version: group.version, isCurrent, rows: [] };
   state.button = el('button', { class: 'first', id: 'save', disabled: true }, 'Save');
   const rows = group.rows.map(row => drawRow(row, state));
@@ -187,7 +187,7 @@ async function openGroup(place, name, domain, kept = {}, isOwn = false) {
       line.field.value = kept[line.row.field];
       line.field.dispatchEvent(new Event('input'));
     }
-  if (!isOwn) watchGroup(state); // the stream is for system administrators
+  if (state.path.startsWith('settings/')) watchGroup(state); // the stream is not for a domain's administrator
 }
 
 // Within the view of a domain.

@@ -10,6 +10,7 @@ export class ApiError extends Error {
     super(answer.error || `The server answered ${status}.`);
     this.status = status;
     this.fields = answer.fields || {};
+    this.codeNeeded = answer.code_needed || false; // a login's second factor
   }
 }
 

@@ -616,14 +616,14 @@ test_argon2id(void **state)
 	assert_int_equal(auth_make_argon2id(STR("secret"), second, &err), 0);
 	assert_memory_equal(first, "$argon2id$v=19$m=19456,t=2,p=1$", 31);
 	assert_string_not_equal(first, second); /* a salt of its own */
-	assert_true(password_fits(first, STR("secret")) && password_fits(second, STR("secret")));
-	assert_false(password_fits(first, STR("Secret")));
-	assert_false(password_fits(first, STR_NONE));
+	assert_true(auth_password_fits(first, STR("secret")) && auth_password_fits(second, STR("secret")));
+	assert_false(auth_password_fits(first, STR("Secret")));
+	assert_false(auth_password_fits(first, STR_NONE));
 	assert_int_equal(auth_make_argon2id(STR("a\0b"), first, &err), 0);
-	assert_true(password_fits(first, STR("a\0b")));
-	assert_false(password_fits(first, STR("a")));
+	assert_true(auth_password_fits(first, STR("a\0b")));
+	assert_false(auth_password_fits(first, STR("a")));
 	for (unsigned i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
-		assert_false(password_fits(broken[i], STR("secret")));
+		assert_false(auth_password_fits(broken[i], STR("secret")));
 }
 
 #define AUTH_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
