@@ -209,6 +209,9 @@ users_on_read(void *arg, const redisReply *reply, const struct err *err)
 		.scram_sha256 = arena_strdup(&o->arena, record->user.scram_sha256),
 		.roles = arena_strdup(&o->arena, record->user.roles),
 		.version = arena_dup(&o->arena, version.p, version.len),
+		.is_disabled_itself = !record->user.enabled,
+		.is_in_book = record->user.is_in_book,
+		.person = arena_str(&o->arena, record->user.person),
 	};
 	record_unref(&record);
 	order_end(o, NULL);
