@@ -147,7 +147,7 @@ def test_restored_as_it_was(own_cluster, backups, tmp_path):
         # The waiting mail is delivered, once, and under its id.
         again.wait_mail("bob@two.test", 2)
         assert b"Subject: 201" in again.mailbox("bob@two.test")[1]
-        assert "filed" in again.tool("trace", waiting).stdout
+        wait_for(lambda: "filed" in again.tool("trace", waiting).stdout, what="the delivery to be told")
         assert state(again, "alice@one.test") == before["alice@one.test"]
         had, has = before["bob@two.test"]["INBOX"], state(again, "bob@two.test")["INBOX"]
         assert has[1][:len(had[1])] == had[1]
