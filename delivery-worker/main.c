@@ -2,6 +2,7 @@
  * mailboxes, sends them to other servers and writes reports. */
 #include <unistd.h>
 
+#include "delivery-worker/book/comparer.h"
 #include "delivery-worker/spam/check.h"
 #include "delivery-worker/jobs/jobs.h"
 #include "delivery-worker/remote/remote.h"
@@ -60,6 +61,7 @@ main_on_drain(void *arg)
 	struct program *p = arg;
 
 	sweeper_stop(p->worker.sweeper);
+	comparer_stop(p->worker.comparer);
 	tls_reporter_stop(p->worker.tls_reporter);
 	jobs_drain(p->worker.jobs, on_empty, p);
 }
@@ -135,6 +137,7 @@ worker_init(struct program *p, struct err *err)
 		return -1;
 	w->tls_reporter = tls_reporter_new(w);
 	w->sweeper = sweeper_new(w);
+	w->comparer = comparer_new(w);
 	w->jobs = jobs_new(w);
 	return 0;
 }
@@ -145,6 +148,7 @@ static void
 worker_fini(struct worker *w)
 {
 	jobs_free(&w->jobs);
+	comparer_free(&w->comparer);
 	sweeper_free(&w->sweeper);
 	tls_reporter_free(&w->tls_reporter);
 	bus_client_free(&w->bus);

@@ -14,6 +14,7 @@
 #include "lib/settings/settings.h"
 
 struct checker;
+struct comparer;
 struct jobs;
 struct sweeper;
 struct tally;
@@ -40,6 +41,7 @@ struct worker {
 	struct remote *remote;		   /* delivery-worker/remote/remote.h */
 	struct checker *checker;	   /* delivery-worker/spam/check.h */
 	struct sweeper *sweeper;	   /* delivery-worker/sweep/sweeper.h */
+	struct comparer *comparer;	   /* delivery-worker/book/comparer.h */
 	struct jobs *jobs;		   /* delivery-worker/jobs/jobs.h */
 };
 

@@ -7,14 +7,12 @@ import os
 import re
 import shutil
 import time
-from pathlib import Path
 
 import pytest
 
 from cluster import SETTLE, wait_for
 from test_http import curl, url
 
-API_TABLE = (Path(__file__).resolve().parents[2] / "frontend/web/api_table.c").read_text()
 SEED_GROUPS = ("pop", "imap", "ldap", "smtp-in", "smtp-out", "xmpp", "ews", "eas")
 _numbers = itertools.count(1)
 
@@ -35,6 +33,9 @@ def ask(cluster, method, path, body=None, login=None, headers=(), frontend=0, sc
     for header in headers:
         options += ["-H", header]
     status, fields, answer = curl(*options, url(cluster, "/api/v1/" + path, scheme, frontend))
+    if status == 204:
+        assert answer == b"" and fields["cache-control"] == "no-store"
+        return status, fields, None
     assert fields["content-type"] == "application/json; charset=utf-8", (status, answer)
     assert fields["cache-control"] == "no-store" and fields["x-content-type-options"] == "nosniff"
     return status, fields, json.loads(answer)
@@ -145,28 +146,6 @@ def test_changes_must_be_meant(cluster, admin):
     assert ask(cluster, "PUT", "settings/pop", body, login=admin, headers=["Origin: https://evil.example"])[0] == 403
     assert cluster.redis.hget("settings:pop", "max_bad_commands") is None
     assert ask(cluster, "PUT", "settings/pop", body, headers=[cookie, token, ours])[0] == 200
-
-
-def endpoints():
-    return re.findall(r'ROW\((\w+), "([^"]+)", (\w+), \w+, [^"]*"[^"]*", \w+, (\w+), \w+\)', API_TABLE)
-
-
-def test_rights(cluster, admin, address):
-    """Every endpoint by every role, from the table."""
-    assert len(endpoints()) == API_TABLE.count("ROW(") - 1
-    domain_admin = cluster.add_user(f"da{next(_numbers)}-{os.getpid()}@example.test")
-    cluster.tool("user", "set", domain_admin, "roles=domain_admin")
-    logins = {"ANYBODY": None, "USER": f"{address}:secret", "DOMAIN_ADMIN": f"{domain_admin}:secret", "SYSTEM_ADMIN": admin}
-    order = list(logins)
-    for method, pattern, least, body in endpoints():
-        for role, login in logins.items():
-            # A stream would not end; what it refuses, it answers.
-            path = re.sub(r"\{\w+\}", "none", pattern) + ("?topics=none" if pattern == "live" else "")
-            status = ask(cluster, method, path, {} if body != "NONE" else None, login=login)[0]
-            if order.index(role) >= order.index(least):
-                assert status not in (401, 403, 500), (method, pattern, role, status)
-            else:
-                assert status == (401 if role == "ANYBODY" else 403), (method, pattern, role, status)
 
 
 def test_errors(cluster, admin):
