@@ -144,8 +144,10 @@ http_may_write(struct http_request *r)
 {
 	if (r->session == NULL || conn_output_pending(r->session->conn) <= CONN_OUTPUT_HIGH)
 		return true;
+	/* Counted from the first time: asking again gives the client no more of it. */
+	if (!r->wants_room)
+		conn_set_timeout(r->session->conn, HTTP_READ_MS);
 	r->wants_room = true;
-	conn_set_timeout(r->session->conn, HTTP_READ_MS);
 	conn_want_drained(r->session->conn);
 	return false;
 }

@@ -6,12 +6,14 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 from cluster import wait_for
 from test_http import cluster_metric
+from test_live import Stream, add_events
 
 HERE, THERE = "10.77.0.1", "10.77.0.2"
 CLIENTS = 500  # of each kind
@@ -58,6 +60,14 @@ def other_network():
         holder.wait()
 
 
+def drip(s):
+    try:
+        while s.recv(2000):
+            time.sleep(3)
+    except OSError:
+        pass
+
+
 def stream(port, login):
     s = socket.create_connection(("127.0.0.1", port), timeout=60)
     s.sendall(f"GET /api/v1/live?topics=settings HTTP/1.1\r\nHost: a\r\nAuthorization: Basic {login}\r\n\r\n".encode())
@@ -89,11 +99,17 @@ def test_parked_clients_leave(own_cluster, other_network):
     silent = subprocess.Popen(["nsenter", "-t", str(pid), "-n", sys.executable, "-c", OPEN, str(port), str(CLIENTS), login],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert silent.stdout.readline() == "open\n"
+    # One that reads hardly anything while there is much to read.
+    deaf = Stream(cluster, "?topics=events,status&event=test", login=f"{admin}:secret", buffer=4096)
+    threading.Thread(target=drip, args=(deaf.socket,), daemon=True).start()
+    for _ in range(3):
+        add_events(cluster, 100, "much" * 25000)
+        time.sleep(1)
     ways = {way: [stream(port, login) for _ in range(CLIENTS)] for way in ("fin", "reset", "half")}
-    assert parked() == 4 * CLIENTS
+    assert parked() == 4 * CLIENTS + 1
     began = time.monotonic()
     there("ip", "route", "add", "blackhole", HERE)
-    left = 4 * CLIENTS
+    left = 4 * CLIENTS + 1
     for way, clients in ways.items():
         for s in clients:
             if way == "reset":
@@ -104,10 +120,11 @@ def test_parked_clients_leave(own_cluster, other_network):
                 s.close()
         left -= CLIENTS
         wait_for(lambda: parked() == left, timeout=5, what=f"those that leave by {way} are gone")
-    assert parked() == CLIENTS
+    assert parked() == CLIENTS + 1
     # Nothing more arrives from the silent ones, not even an acknowledgement.
-    wait_for(lambda: parked() == 0, timeout=160, step=0.5, what="the silent ones are given up")
+    wait_for(lambda: parked() == 0, timeout=160, step=0.5, what="the silent ones and the deaf one are given up")
     assert 60 < time.monotonic() - began < 160
+    deaf.close()
     for s in ways["half"]:
         s.close()
     wait_for(lambda: descriptors() <= before, timeout=20, what="all descriptors are closed")
