@@ -269,8 +269,8 @@ openapi_add_schemes(cJSON *components)
 				"Changes also need X-Stagepost-Token, and an Origin of this server.");
 }
 
-void
-web_openapi(struct web_request *w)
+static char *
+openapi_make(void)
 {
 	static const struct web_member error[] = {
 		{"error", WEB_TEXT, WEB_REQUIRED, "what is wrong", NULL, NULL},
@@ -278,6 +278,7 @@ web_openapi(struct web_request *w)
 		{.name = NULL},
 	};
 	cJSON *o = cJSON_CreateObject(), *info, *server, *paths, *components;
+	char *text;
 
 	cJSON_AddStringToObject(o, "openapi", "3.1.0");
 	info = cJSON_AddObjectToObject(o, "info");
@@ -297,5 +298,22 @@ web_openapi(struct web_request *w)
 	cJSON_AddItemToObject(cJSON_AddObjectToObject(components, "schemas"), "Error", openapi_schema(error, false));
 	openapi_add_schemes(components);
 	openapi_add_security(o, true);
-	web_answer(w, 200, o);
+	text = cJSON_PrintUnformatted(o);
+	cJSON_Delete(o);
+	return text;
+}
+
+/* It is the same as long as the process runs, and takes some milliseconds: made once. */
+void
+web_openapi(struct web_request *w)
+{
+	struct http_request *r = w->r;
+
+	if (w->web->openapi == NULL)
+		w->web->openapi = openapi_make();
+	http_begin(r, 200, "application/json; charset=utf-8", strlen(w->web->openapi));
+	http_add_header(r, "Cache-Control", STR("no-store"));
+	http_add_header(r, "X-Content-Type-Options", STR("nosniff"));
+	http_write(r, str_c(w->web->openapi));
+	http_finish(r);
 }

@@ -34,6 +34,7 @@ struct web {
 	struct admin admin;
 	struct admin_brokers *brokers; /* owner; NULL until somebody asks for the queue */
 	struct dns *dns;	       /* owner; NULL until somebody asks for a check; admin.dns */
+	char *openapi;		       /* owner; NULL until somebody asks for it */
 	struct web_removal *removals;  /* owner: see removal.c */
 	struct live *live;	       /* owner */
 };

@@ -37,6 +37,7 @@ web_free(struct web **web)
 	live_free(&(*web)->live);
 	admin_brokers_free(&(*web)->brokers);
 	dns_free(&(*web)->dns);
+	cJSON_free((*web)->openapi);
 	mem_free(*web);
 	*web = NULL;
 }
