@@ -397,7 +397,8 @@ def test_page_sets_every_tab(cluster, admin, browser):
             shown = page.input(f"{group}.{name}").get_attribute("value")
             assert shown == ("" if name in secrets else value), name
         first = next(iter(values))
-        page.find(f"button[aria-label='Back to the default: {first}']").click()
+        # Found and clicked in one step: the tab may be drawn anew in between.
+        browser.execute_script("document.querySelector(arguments[0]).click()", f"button[aria-label='Back to the default: {first}']")
         wait_for(lambda: cluster.redis.hget(f"settings:{group}", first) is None, timeout=15)
     severe = [e for e in browser.get_log("browser") if e["level"] == "SEVERE" and "401" not in e["message"] and "favicon" not in e["message"]]
     assert severe == []
