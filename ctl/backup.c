@@ -274,7 +274,8 @@ backup_run(struct backup *b)
 	if (!backup_manifest_has_faults(&b->manifest))
 		return 0;
 	backup_print_faults(&b->manifest.faults, b->manifest.unreadable);
-	return ctl_fail("the store itself has lost bodies (above); everything else is in the backup, and older ones are kept");
+	return ctl_fail(
+		"the store itself has lost bodies (above); everything else is in the backup, and older ones are kept");
 }
 
 static int

@@ -40,12 +40,27 @@ const struct ctl_command ctl_commands[] = {
 	{"user list", "[DOMAIN]", "List the accounts.", command_user_list},
 	{"user show", "ADDRESS", "Show an account with its fields and its size.", command_user_show},
 	{"user set", "ADDRESS FIELD=VALUE...",
-	 "Fields: quota (a size, such as 2G; 0: no limit; empty: the default), enabled (on, off), roles, book (on, off: "
-	 "shown in the address book of the domain), and text of up to 200 bytes:" DIRECTORY_PERSON_FIELDS(COMMANDS_FIELD) ".",
+	 "Fields: quota (a size, such as 2G; 0: no limit; empty: the default), enabled (on, off), roles, book (on, "
+	 "off: "
+	 "shown in the address book of the domain), and text of up to 200 bytes:" DIRECTORY_PERSON_FIELDS(
+		 COMMANDS_FIELD) ".",
 	 command_user_set},
 	{"user delete", "ADDRESS", "Delete an account with its mail.", command_user_delete},
 	{"user passwd", "ADDRESS [--password P | --password-stdin]",
 	 "Set a password; the old one is no longer accepted for logins.", command_user_passwd},
+	{"user import", "FILE|- [--format csv|ldif] [--dry-run]",
+	 "Add the accounts in a file with their fields, or change those that exist. All is checked first: if anything "
+	 "is "
+	 "wrong, every bad line is named, and nothing is imported. The first row of a CSV file names the columns: "
+	 "address, password, password_hash ($argon2id$..., {CRYPT}, {SSHA512}, {SSHA256}, {SSHA} and the like), and "
+	 "fields of `user set`; an empty value removes the field. LDIF: mail, userPassword and the attributes of "
+	 "inetOrgPerson. An import that was interrupted may be given again. --dry-run: check only.",
+	 command_user_import},
+	{"user export", "[DOMAIN] [--format csv|ldif] [--output FILE] [--no-passwords]",
+	 "Write the accounts of a domain, or all, with their fields and the hashes of their passwords, as `user "
+	 "import` "
+	 "reads them. --output: a new file that only its owner can read.",
+	 command_user_export},
 	{"user app-password", "add ADDRESS --name NAME [--expires DURATION] | list ADDRESS | delete ADDRESS ID|NAME",
 	 "Passwords for mail clients, beside the main one: add makes one and prints it, only once.",
 	 command_user_app_password},
@@ -60,6 +75,10 @@ const struct ctl_command ctl_commands[] = {
 	 command_alias_add},
 	{"alias list", "[DOMAIN]", "List the aliases.", command_alias_list},
 	{"alias delete", "ADDRESS [TARGET...]", "Delete an alias, or remove targets from it.", command_alias_delete},
+	{"book rebuild", "DOMAIN | --all",
+	 "Compare the address book of a domain with its accounts and aliases, and mend what differs. Workers do this "
+	 "regularly; nothing stands still meanwhile.",
+	 command_book_rebuild},
 	{"settings list", "[GROUP]", "List all settings with their values in force.", command_settings_list},
 	{"settings describe", "GROUP.FIELD", "Show what a setting means and which values it allows.",
 	 command_settings_describe},

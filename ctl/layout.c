@@ -195,8 +195,9 @@ layout_print_ports(const struct layout *l)
 	static const struct {
 		const char *name;
 		int port;
-	} ports[] = {{"SMTP", 25},  {"submission", 587}, {"submissions", 465}, {"POP3", 110}, {"POP3S", 995},
-		     {"IMAP", 143}, {"IMAPS", 993},	 {"HTTP", 80},	       {"HTTPS", 443}};
+	} ports[] = {{"SMTP", 25},   {"submission", 587}, {"submissions", 465}, {"POP3", 110},
+		     {"POP3S", 995}, {"IMAP", 143},	  {"IMAPS", 993},	{"LDAP", 389},
+		     {"LDAPS", 636}, {"HTTP", 80},	  {"HTTPS", 443}};
 
 	for (int f = 0; f < l->frontends; f++) {
 		printf("frontend %d:", f);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "delivery-worker/acme/acme.h"
+#include "delivery-worker/book/comparer.h"
 #include "delivery-worker/spam/check.h"
 #include "delivery-worker/jobs/jobs.h"
 #include "delivery-worker/remote/remote.h"
@@ -62,6 +63,7 @@ main_on_drain(void *arg)
 
 	acme_stop(p->worker.acme);
 	sweeper_stop(p->worker.sweeper);
+	comparer_stop(p->worker.comparer);
 	tls_reporter_stop(p->worker.tls_reporter);
 	jobs_drain(p->worker.jobs, on_empty, p);
 }
@@ -142,6 +144,7 @@ worker_init(struct program *p, struct err *err)
 	w->acme = acme_new(w, err);
 	if (w->acme == NULL)
 		return -1;
+	w->comparer = comparer_new(w);
 	w->jobs = jobs_new(w);
 	return 0;
 }
@@ -153,6 +156,7 @@ worker_fini(struct worker *w)
 {
 	jobs_free(&w->jobs);
 	acme_free(&w->acme);
+	comparer_free(&w->comparer);
 	sweeper_free(&w->sweeper);
 	tls_reporter_free(&w->tls_reporter);
 	bus_client_free(&w->bus);

@@ -15,6 +15,7 @@
 
 struct acme;
 struct checker;
+struct comparer;
 struct jobs;
 struct sweeper;
 struct tally;
@@ -43,6 +44,7 @@ struct worker {
 	struct checker *checker;	   /* delivery-worker/spam/check.h */
 	struct sweeper *sweeper;	   /* delivery-worker/sweep/sweeper.h */
 	struct acme *acme;		   /* delivery-worker/acme/acme.h */
+	struct comparer *comparer;	   /* delivery-worker/book/comparer.h */
 	struct jobs *jobs;		   /* delivery-worker/jobs/jobs.h */
 };
 

@@ -15,7 +15,7 @@ static struct tls_options tls_options;
 static const struct service_option options[] = {
 	{"protocols", "STAGEPOST_PROTOCOLS", "LIST", NULL,
 	 "Listeners to open, separated by commas; default: all of "
-	 "smtp,submission,submissions,pop3,pop3s,imap,imaps,http,https.",
+	 "smtp,submission,submissions,pop3,pop3s,imap,imaps,ldap,ldaps,http,https.",
 	 &protocol_names},
 	{"tls-cert", "STAGEPOST_TLS_CERT", "FILE", NULL, "Default certificate chain (PEM).", &tls_options.cert_path},
 	{"tls-key", "STAGEPOST_TLS_KEY", "FILE", NULL, "Private key of --tls-cert (PEM).", &tls_options.key_path},
@@ -128,6 +128,7 @@ open_core(struct core *core, struct service *s, struct err *err)
 	f->auth = auth_new(s->base, s->redis, f->secret, s->settings, f->directory);
 	auth_watch_delays(f->auth, on_login_delayed, NULL);
 	f->mailboxes = mailbox_store_new(s->redis, s->blobs);
+	f->books = books_new(s->base, s->redis, s->tracking, f->directory);
 	settings_live_watch(s->settings, on_settings, f);
 	f->dkim_keys = dkim_keys_new(s->redis, s->tracking);
 	f->dkim_signer = dkim_signer_new(s->base);
@@ -160,6 +161,7 @@ close_core(struct core *core)
 	bus_client_free(&f->bus);
 	dkim_signer_free(&f->dkim_signer);
 	dkim_keys_free(&f->dkim_keys);
+	books_free(&f->books);
 	mailbox_store_free(&f->mailboxes);
 	auth_free(&f->auth);
 	directory_free(&f->directory);

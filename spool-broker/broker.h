@@ -4,7 +4,7 @@
  *   queue/     messages, their parts, their work and their deadlines
  *   spool/     shards and their leases, what is written and read
  *   jobs/      workers, jobs, and what results change
- *   admin/     questions and orders of operators, events, status, watchdog */
+ *   admin/     questions and orders of operators, events, status, watchdog, history */
 #ifndef SP_BROKER_BROKER_H
 #define SP_BROKER_BROKER_H
 
@@ -66,6 +66,7 @@ struct broker {
 	struct orders *orders;	     /* owner; NULL: none yet */
 	struct query *queries;	     /* owner: list */
 	struct watchdog *watchdog;   /* owner */
+	struct history *history;     /* owner */
 
 	struct event *pump; /* owner: active when there is something to flush or to hand out */
 	bool draining;

@@ -11,6 +11,7 @@
 #include "lib/base/mem.h"
 #include "lib/bus/frame.h"
 #include "lib/bus/names.h"
+#include "spool-broker/admin/history.h"
 #include "spool-broker/admin/order_batch.h"
 #include "spool-broker/admin/query.h"
 #include "spool-broker/admin/summary.h"
@@ -191,6 +192,7 @@ run_end_drain(struct broker *b)
 	void (*on_drained)(void *arg) = b->run->on_drained;
 
 	b->run->on_drained = NULL;
+	history_tick(b, true);
 	announce_end(b);
 	on_drained(b->run->on_drained_arg);
 }
@@ -220,6 +222,7 @@ run_on_tick(evutil_socket_t fd, short what, void *arg)
 	orders_tick(b);
 	deadlines_look(b);
 	watchdog_tick(b);
+	history_tick(b, false);
 	if (!b->draining || clock_monotonic_ms() >= b->run->next_full_tick_ms) {
 		b->run->next_full_tick_ms = clock_monotonic_ms() + TICK_MS;
 		shards_tick(b);
@@ -323,6 +326,7 @@ broker_new(const struct broker_config *config, struct err *err)
 	b->deadlines = deadlines_new(b);
 	b->jobs = jobs_new(random);
 	b->watchdog = watchdog_new();
+	b->history = history_new();
 	b->pump = event_new(config->base, -1, 0, run_on_pump, b);
 	b->run->pump_timer = evtimer_new(config->base, run_on_pump, b);
 	b->run->tick = evtimer_new(config->base, run_on_tick, b);
@@ -375,6 +379,7 @@ broker_free(struct broker **broker)
 	messages_free(&b->messages);
 	shards_free(&b->shards);
 	watchdog_free(&b->watchdog);
+	history_free(&b->history);
 	if (b->config.settings != NULL)
 		settings_live_unwatch(b->config.settings, run_on_settings, b);
 	if (b->run->subscription != NULL)

@@ -81,6 +81,7 @@ NAME_TABLES = [
     # what, header, macro, letter, prefix in code
     ("metric", "lib/service/metrics_table.h", "METRICS_TABLE", "M", "M_"),
     ("SMTP reply", "frontend/smtp/replies.h", "SMTP_REPLIES", "R", "REPLY_"),
+    ("LDAP reply", "frontend/ldap/replies.h", "LDAP_REPLIES", "R", "LDAP_"),
     ("POP3 reply", "frontend/pop3/replies.h", "POP3_REPLIES", "R", "POP3_"),
 ]
 
@@ -98,7 +99,8 @@ def check_names():
 # ---- commands: every handler that a header declares stands in a table ----
 
 def check_commands():
-    tables = {"frontend/smtp": r"smtp_cmd_\w+", "frontend/imap": r"cmd_\w+|imap_cmd_\w+", "frontend/pop3": r"pop3_cmd_\w+"}
+    tables = {"frontend/smtp": r"smtp_cmd_\w+", "frontend/imap": r"cmd_\w+|imap_cmd_\w+", "frontend/pop3": r"pop3_cmd_\w+",
+              "frontend/ldap": r"ldap_cmd_\w+"}
     for folder, pattern in tables.items():
         sources = {p: t for p, t in SOURCES.items() if p.startswith(folder)}
         rows = "\n".join(re.findall(r"^\s*\{.*?\},?$", "\n".join(t for p, t in sources.items() if p.endswith(".c")),

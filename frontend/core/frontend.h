@@ -4,6 +4,7 @@
 
 #include "lib/auth/auth.h"
 #include "lib/blob/blob.h"
+#include "lib/book/book.h"
 #include "lib/bus/client.h"
 #include "lib/dkim/signing.h"
 #include "lib/directory/directory.h"
@@ -22,6 +23,7 @@ struct frontend {
 	struct directory *directory;	 /* owner */
 	struct auth *auth;		 /* owner */
 	struct mailbox_store *mailboxes; /* owner */
+	struct books *books;		 /* owner: the address books in memory */
 	struct bus_client *bus;		 /* owner: hand-over to the brokers */
 	struct dkim_keys *dkim_keys;	 /* owner */
 	struct dkim_signer *dkim_signer; /* owner */

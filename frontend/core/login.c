@@ -151,8 +151,11 @@ login_on_challenge(void *arg, struct str challenge)
 static void
 login_on_done(void *arg, enum auth_result result, const struct auth_identity *identity, struct str final_data)
 {
-	(void)final_data; /* already sent as a challenge: success never carries data here */
-	login_end(arg, result, identity);
+	struct session *s = arg;
+
+	if (s->protocol->on_final != NULL)
+		s->protocol->on_final(s, final_data);
+	login_end(s, result, identity);
 }
 
 static const struct sasl_events login_sasl_events = {.on_challenge = login_on_challenge, .on_done = login_on_done};
@@ -170,7 +173,7 @@ bool
 login_begin(struct session *s, struct str mechanism, struct str initial)
 {
 	unsigned char exporter[32];
-	struct sasl_options options = {.peer = conn_peer(s->conn)};
+	struct sasl_options options = {.peer = conn_peer(s->conn), .success_data = s->protocol->on_final != NULL};
 	struct str response = STR_NONE;
 	bool aborted = false;
 

@@ -132,6 +132,15 @@ session_resume(struct session *s)
 	session_await_input(s);
 }
 
+void
+session_settle(struct session *s)
+{
+	if (conn_is_paused(s->conn))
+		session_resume(s);
+	else if (!conn_is_closing(s->conn) && !(session_is_between(s) && session_must_close(s)))
+		session_await_input(s);
+}
+
 /* A slice spans commands that arrived together: they are run, and their output is
  * sent to the client, without the loop getting a turn. */
 static void

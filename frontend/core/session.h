@@ -71,6 +71,9 @@ struct session_protocol {
 
 	/* Login: sends a challenge in base64, framed as the protocol requires. */
 	void (*on_challenge)(struct session *s, struct str challenge);
+	/* What the mechanism says with its success, before on_login; empty: nothing. NULL: the
+	 * protocol's success has no room for it, and it is sent as a last challenge. */
+	void (*on_final)(struct session *s, struct str final);
 	/* The login has ended, from within the call that began it or later; with AUTH_OK
 	 * s->account is set. False: the session is still working (paused) and will call
 	 * session_resume() itself. */
@@ -129,6 +132,9 @@ void session_later(struct session *s, op_run *run);
 /* What was awaited has been handled: the next command may come, if the session is
  * paused. (Not needed for what completes within a command's handler.) */
 void session_resume(struct session *s);
+/* Work that went on beside the reading of commands has ended: the session may end, or
+ * waits for the client; it is resumed if it is paused. */
+void session_settle(struct session *s);
 /* on_drained is called when little output is left. True: little enough is left to
  * continue at once, and on_drained will not be called. */
 bool session_may_write(struct session *s, void (*on_drained)(struct session *s));

@@ -137,5 +137,10 @@ void http_redirect(struct http_request *r, int status, const char *location);
  * poll, which http_begin() ends. After http_begin() with HTTP_CHUNKED it is a stream:
  * http_write() sends a piece at once, http_finish() ends it. */
 void http_park(struct http_request *r, int64_t ms);
+/* For requests of which very many may be parked: from now on they cost little. The arena
+ * and the head are freed, so http_field() and the like find nothing more; another
+ * handler and state of its own take over. Nothing may be held, and the body must have
+ * been read. Do not touch what was in the arena after the call. */
+void http_stay(struct http_request *r, const struct http_handler *handler, void *state);
 
 #endif

@@ -23,6 +23,20 @@ http_park(struct http_request *r, int64_t ms)
 }
 
 void
+http_stay(struct http_request *r, const struct http_handler *handler, void *state)
+{
+	if (r->session == NULL)
+		return;
+	CHECK(!op_waits(&r->op) && r->body == HTTP_BODY_WHOLE);
+	arena_fini(&r->op.arena);
+	r->head =
+		(struct http_head){.method = r->head.method, .minor = r->head.minor, .keep_alive = r->head.keep_alive};
+	r->account = NULL;
+	r->handler = handler;
+	r->state = state;
+}
+
+void
 http_session_wait_parked(struct http_session *s)
 {
 	int64_t left_ms = s->request->parked_until_ms - clock_monotonic_ms();
@@ -59,7 +73,7 @@ void
 http_session_end_parked(struct http_session *s, bool shutdown)
 {
 	struct http_request *r = s->request;
-	const struct http_handler *handler = r->route->handler;
+	const struct http_handler *handler = r->handler;
 	void (*end)(struct http_request * request) = shutdown ? handler->on_shutdown : handler->on_time;
 
 	http_session_unpark(s);

@@ -55,10 +55,12 @@ struct http_request {
 	struct http_session *session; /* NULL: answered, or the client has gone */
 	struct frontend *frontend;
 	struct http_head head;
-	const struct http_route *route; /* NULL: no match */
-	bool begun;			/* the handler has been called */
+	const struct http_route *route;	    /* NULL: no match */
+	const struct http_handler *handler; /* the route's, or that of http_stay() */
+	bool begun;			    /* the handler has been called */
 	struct ip client;
 	bool secure;
+	bool forwarded; /* a balancer says who the client is */
 	struct auth_request *login;
 	struct auth_identity *account;
 	void *state;

@@ -175,8 +175,8 @@ session_on_drained(struct conn *c)
 		conn_set_timeout(c, 0);
 		if (r->parked)
 			http_session_wait_parked(s);
-		if (r->begun && r->route->handler->on_room != NULL)
-			r->route->handler->on_room(r);
+		if (r->begun && r->handler->on_room != NULL)
+			r->handler->on_room(r);
 	}
 }
 

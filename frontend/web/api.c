@@ -253,8 +253,6 @@ api_on_gone(struct http_request *r)
 
 	if (w == NULL)
 		return;
-	if (w->stays != NULL)
-		w->stays->on_gone(r);
 	if (w->login != NULL)
 		auth_cancel(&w->login);
 	admin_cancel(&w->call);
@@ -263,36 +261,5 @@ api_on_gone(struct http_request *r)
 	buf_fini(&w->bytes);
 }
 
-/* ---- Requests that stay ---- */
-
-static void
-api_on_room(struct http_request *r)
-{
-	const struct web_request *w = http_state(r);
-
-	if (w->stays != NULL)
-		w->stays->on_room(r);
-}
-
-/* Only those that stay have a time, and are told of the end. */
-static void
-api_on_time(struct http_request *r)
-{
-	((const struct web_request *)http_state(r))->stays->on_time(r);
-}
-
-static void
-api_on_shutdown(struct http_request *r)
-{
-	((const struct web_request *)http_state(r))->stays->on_shutdown(r);
-}
-
 const struct http_handler web_api = {
-	.on_begin = api_on_begin,
-	.on_body = api_on_body,
-	.on_end = api_on_end,
-	.on_room = api_on_room,
-	.on_time = api_on_time,
-	.on_shutdown = api_on_shutdown,
-	.on_gone = api_on_gone,
-};
+	.on_begin = api_on_begin, .on_body = api_on_body, .on_end = api_on_end, .on_gone = api_on_gone};

@@ -57,7 +57,4 @@ void live_tell_event(struct live *l, const struct spool_place *place, struct str
 /* Once a second: limits, sessions that have ended. */
 void live_tick_viewers(struct live *l);
 
-/* What follows the handler's call, for a request that stays (api.c). */
-extern const struct http_handler live_viewer_handler;
-
 #endif

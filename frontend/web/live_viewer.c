@@ -6,6 +6,8 @@
 
 #include "frontend/web/live.h"
 #include "lib/base/clock.h"
+#include "lib/base/mem.h"
+#include "lib/base/op.h"
 
 enum {
 	VIEWER_EVENTS_A_SECOND = 100,
@@ -18,17 +20,21 @@ enum {
 
 static const char *const topic_names[LIVE_TOPIC_COUNT] = {"events", "queue", "status", "settings"};
 
+/* Small, as there may be many; the request's arena is freed (http_stay()). */
 struct live_viewer {
+	struct op op; /* answers due; it is freed with the last one */
 	struct live_viewer *prev, *next;
-	struct web_request *w;
+	struct http_request *r;
 	struct live *live;
 	bool topics[LIVE_TOPIC_COUNT];
-	struct str kind, text; /* of events; empty: any */
-	unsigned budget;       /* events in this second */
-	unsigned resumed;      /* events that it has got while it was behind */
+	char *kind, *text; /* owner: of events; NULL: any */
+	unsigned budget;   /* events in this second */
+	unsigned resumed;  /* events that it has got while it was behind */
 	uint64_t left_out;
 	bool gap_is_told, waits_for_room, checking;
-	struct str session;	       /* its key; empty: it came by Basic login */
+	char *address;		       /* owner: of the account */
+	char *session;		       /* owner: its key; NULL: it did not come with a cookie */
+	char *token;		       /* owner: the id of the token that it came with; NULL: none */
 	char mark[WEB_TOKEN_MAX];      /* of the account's record; empty: not yet known */
 	struct spool_follower *behind; /* owner: until it has caught up with the others */
 	struct spool_place told;       /* not behind: all events up to there */
@@ -51,7 +57,7 @@ viewer_send(struct live_viewer *v, const char *name, const struct spool_place *i
 	buf_printf(&out, "event: %s\ndata: ", name);
 	buf_add_str(&out, data);
 	buf_add_c(&out, "\n\n");
-	http_write(v->w->r, buf_str(&out));
+	http_write(v->r, buf_str(&out));
 	buf_fini(&out);
 }
 
@@ -64,27 +70,27 @@ viewer_send_place(struct live_viewer *v, const struct spool_place *place)
 
 	spool_place_text(place, text);
 	buf_printf(&out, "id: %s\n\n", text);
-	http_write(v->w->r, buf_str(&out));
+	http_write(v->r, buf_str(&out));
 	buf_fini(&out);
 }
 
 static void
 viewer_leave(struct live_viewer *v)
 {
-	struct live *l = v->live;
-
-	DL_DELETE(l->viewers, v);
+	DL_DELETE(v->live->viewers, v);
 	spool_follower_free(&v->behind);
-	v->w->stays = NULL;
-	live_unwatch(l, v->topics);
+	live_unwatch(v->live, v->topics);
+	op_cancel(&v->op);
 }
 
 static void
 viewer_end(struct live_viewer *v, const char *reason)
 {
-	struct http_request *r = v->w->r;
+	struct http_request *r = v->r;
+	char text[40];
 
-	viewer_send(v, "end", NULL, str_c(arena_printf(http_arena(r), "{\"reason\":\"%s\"}", reason)));
+	snprintf(text, sizeof(text), "{\"reason\":\"%s\"}", reason);
+	viewer_send(v, "end", NULL, str_c(text));
 	viewer_leave(v);
 	http_finish(r);
 }
@@ -96,7 +102,7 @@ live_broadcast(struct live *l, enum live_topic topic, const char *name, struct s
 
 	/* The next one says more anyway. */
 	DL_FOREACH (l->viewers, v)
-		if (v->topics[topic] && http_may_write(v->w->r))
+		if (v->topics[topic] && http_may_write(v->r))
 			viewer_send(v, name, NULL, data);
 }
 
@@ -113,12 +119,12 @@ viewer_wants(const struct live_viewer *v, struct str json)
 {
 	char member[VIEWER_FILTER_MAX + 16];
 
-	if (v->kind.len != 0) {
-		snprintf(member, sizeof(member), "\"event\":\"%.*s\"", STR_ARG(v->kind));
+	if (v->kind != NULL) {
+		snprintf(member, sizeof(member), "\"event\":\"%s\"", v->kind);
 		if (!viewer_contains(json, str_c(member)))
 			return false;
 	}
-	return v->text.len == 0 || viewer_contains(json, v->text);
+	return v->text == NULL || viewer_contains(json, str_c(v->text));
 }
 
 void
@@ -132,7 +138,7 @@ live_tell_event(struct live *l, const struct spool_place *place, struct str json
 		v->told = *place;
 		if (!viewer_wants(v, json))
 			continue;
-		if (v->budget == 0 || !http_may_write(v->w->r)) {
+		if (v->budget == 0 || !http_may_write(v->r)) {
 			v->left_out++;
 			continue;
 		}
@@ -161,7 +167,7 @@ viewer_on_event(void *arg, const struct spool_place *place, struct str json)
 static void
 viewer_catch_up(struct live_viewer *v)
 {
-	v->waits_for_room = !http_may_write(v->w->r);
+	v->waits_for_room = !http_may_write(v->r);
 	if (!v->waits_for_room)
 		spool_follower_read(v->behind);
 }
@@ -202,7 +208,7 @@ viewer_on_session(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct live_viewer *v = arg;
 
-	if (!http_back(v->w->r))
+	if (!op_back(&v->op))
 		return;
 	v->checking = false;
 	/* A store that is away ends no session. */
@@ -210,28 +216,36 @@ viewer_on_session(void *arg, const redisReply *reply, const struct err *err)
 		viewer_end(v, "session");
 }
 
+static bool
+viewer_may_look(struct live_viewer *v, const struct directory_user *user)
+{
+	struct web_identity who = {.role = WEB_ANYBODY};
+	struct credential token;
+	char mark[WEB_TOKEN_MAX];
+
+	if (user == NULL || !web_read_user(user, &who) || who.role < WEB_SYSTEM_ADMIN)
+		return false;
+	if (v->token != NULL)
+		return credential_get(user, CREDENTIAL_TOKEN, v->token, clock_unix_ms(), &token);
+	admin_session_mark(user, mark);
+	if (v->mark[0] == '\0')
+		str_copy(str_c(mark), v->mark, sizeof(v->mark));
+	return strcmp(v->mark, mark) == 0;
+}
+
 static void
 viewer_take_user(struct live_viewer *v, const struct directory_user *user)
 {
-	struct web_identity who = {.role = WEB_ANYBODY};
-	char mark[WEB_TOKEN_MAX];
-
 	v->checking = false;
-	if (user == NULL || !web_read_user(user, &who) || who.role < WEB_SYSTEM_ADMIN) {
+	if (!viewer_may_look(v, user)) {
 		viewer_end(v, "session");
 		return;
 	}
-	admin_session_mark(user, mark);
-	if (v->mark[0] != '\0' && strcmp(v->mark, mark) != 0) {
-		viewer_end(v, "session");
-		return;
-	}
-	str_copy(str_c(mark), v->mark, sizeof(v->mark));
-	if (v->session.len == 0)
+	if (v->session == NULL)
 		return;
 	v->checking = true;
-	http_hold(v->w->r);
-	redis_call_key(v->live->web->admin.redis, viewer_on_session, v, "EXISTS", v->session, 0, NULL);
+	op_hold(&v->op);
+	redis_call_key(v->live->web->admin.redis, viewer_on_session, v, "EXISTS", str_c(v->session), 0, NULL);
 }
 
 static void
@@ -239,7 +253,7 @@ viewer_on_user(void *arg, const struct directory_user *user, const struct err *e
 {
 	struct live_viewer *v = arg;
 
-	if (!http_back(v->w->r))
+	if (!op_back(&v->op))
 		return;
 	if (err != NULL)
 		v->checking = false;
@@ -256,11 +270,10 @@ viewer_check(struct live_viewer *v)
 	if (v->checking)
 		return;
 	v->checking = true;
-	if (directory_get_user(v->live->web->admin.directory, str_c(v->w->who.address), &user, &found, viewer_on_user,
-			       v))
+	if (directory_get_user(v->live->web->admin.directory, str_c(v->address), &user, &found, viewer_on_user, v))
 		viewer_take_user(v, found ? &user : NULL);
 	else
-		http_hold(v->w->r);
+		op_hold(&v->op);
 }
 
 /* ---- Its time ---- */
@@ -270,7 +283,7 @@ viewer_tell_left_out(struct live_viewer *v)
 {
 	char text[40];
 
-	if (v->left_out == 0 || !http_may_write(v->w->r))
+	if (v->left_out == 0 || !http_may_write(v->r))
 		return;
 	snprintf(text, sizeof(text), "{\"count\":%llu}", (unsigned long long)v->left_out);
 	v->left_out = 0;
@@ -287,10 +300,10 @@ viewer_tick(struct live_viewer *v)
 	if (v->live->ticks % VIEWER_CHECK_TICKS == 0 && v->topics[LIVE_EVENTS] && v->behind == NULL) {
 		if (spool_place_is_after(spool_follower_place(v->live->follower), &v->told))
 			v->told = *spool_follower_place(v->live->follower);
-		if (http_may_write(v->w->r))
+		if (http_may_write(v->r))
 			viewer_send_place(v, &v->told);
-	} else if (v->live->ticks % VIEWER_ALIVE_TICKS == 0 && http_may_write(v->w->r)) {
-		http_write(v->w->r, STR(":\n\n"));
+	} else if (v->live->ticks % VIEWER_ALIVE_TICKS == 0 && http_may_write(v->r)) {
+		http_write(v->r, STR(":\n\n"));
 	}
 	if (v->live->ticks % VIEWER_CHECK_TICKS == 0)
 		viewer_check(v); /* the last one: it may end the viewer */
@@ -308,7 +321,7 @@ live_tick_viewers(struct live *l)
 static void
 viewer_on_room(struct http_request *r)
 {
-	struct live_viewer *v = ((struct web_request *)http_state(r))->state;
+	struct live_viewer *v = http_state(r);
 
 	if (v->waits_for_room && v->behind != NULL)
 		viewer_catch_up(v);
@@ -317,36 +330,49 @@ viewer_on_room(struct http_request *r)
 static void
 viewer_on_time(struct http_request *r)
 {
-	viewer_end(((struct web_request *)http_state(r))->state, "time");
+	viewer_end(http_state(r), "time");
 }
 
 static void
 viewer_on_shutdown(struct http_request *r)
 {
-	viewer_end(((struct web_request *)http_state(r))->state, "shutdown");
+	viewer_end(http_state(r), "shutdown");
 }
 
 static void
 viewer_on_gone(struct http_request *r)
 {
-	viewer_leave(((struct web_request *)http_state(r))->state);
+	viewer_leave(http_state(r));
 }
 
-const struct http_handler live_viewer_handler = {.on_room = viewer_on_room,
-						 .on_time = viewer_on_time,
-						 .on_shutdown = viewer_on_shutdown,
-						 .on_gone = viewer_on_gone};
+static const struct http_handler viewer_handler = {.on_room = viewer_on_room,
+						   .on_time = viewer_on_time,
+						   .on_shutdown = viewer_on_shutdown,
+						   .on_gone = viewer_on_gone};
 
 /* ---- Its beginning ---- */
 
+static void
+viewer_free(struct op *op)
+{
+	struct live_viewer *v = OP_OWNER(op, struct live_viewer, op);
+
+	mem_free(v->kind);
+	mem_free(v->text);
+	mem_free(v->address);
+	mem_free(v->session);
+	mem_free(v->token);
+	mem_free(v);
+}
+
 /* "events,queue"; none: all. False: refused. */
 static bool
-viewer_take_topics(struct live_viewer *v)
+viewer_take_topics(struct live_viewer *v, struct web_request *w)
 {
 	struct str list, word;
 	unsigned i;
 
-	if (!http_parameter(v->w->r, STR("topics"), &list)) {
+	if (!http_parameter(w->r, STR("topics"), &list)) {
 		for (i = 0; i < LIVE_TOPIC_COUNT; i++)
 			v->topics[i] = true;
 		return true;
@@ -355,7 +381,7 @@ viewer_take_topics(struct live_viewer *v)
 		for (i = 0; i < LIVE_TOPIC_COUNT && !str_eq(word, str_c(topic_names[i])); i++)
 			;
 		if (i == LIVE_TOPIC_COUNT) {
-			web_refuse(v->w, 422, "topics are events, queue, status and settings");
+			web_refuse(w, 422, "topics are events, queue, status and settings");
 			return false;
 		}
 		v->topics[i] = true;
@@ -365,27 +391,31 @@ viewer_take_topics(struct live_viewer *v)
 
 /* False: refused. */
 static bool
-viewer_take_filters(struct live_viewer *v)
+viewer_take_filter(struct web_request *w, const char *name, char **out)
 {
-	http_parameter(v->w->r, STR("event"), &v->kind);
-	http_parameter(v->w->r, STR("text"), &v->text);
-	if (v->kind.len <= VIEWER_FILTER_MAX && v->text.len <= VIEWER_FILTER_MAX)
+	struct str value;
+
+	if (!http_parameter(w->r, str_c(name), &value) || value.len == 0)
 		return true;
-	web_refuse(v->w, 422, "event and text are at most %d bytes", VIEWER_FILTER_MAX);
-	return false;
+	if (value.len > VIEWER_FILTER_MAX) {
+		web_refuse(w, 422, "%s is at most %d bytes", name, VIEWER_FILTER_MAX);
+		return false;
+	}
+	*out = str_dup(value);
+	return true;
 }
 
 /* Where it begins: behind the last event that it has, or some time ago, or now (false).
  * A place that makes no sense is that of another server: begin now. */
 static bool
-viewer_begins_at(const struct live_viewer *v, struct spool_place *out)
+viewer_begins_at(struct http_request *r, struct spool_place *out)
 {
-	struct str text = http_field(v->w->r, STR("Last-Event-ID"));
+	struct str text = http_field(r, STR("Last-Event-ID"));
 	uint64_t since_s;
 
-	if (text.len != 0)
+	if (text.len != 0 || http_parameter(r, STR("after"), &text))
 		return spool_place_parse(text, out);
-	if (!http_parameter(v->w->r, STR("since"), &text) || !str_to_u64(text, &since_s))
+	if (!http_parameter(r, STR("since"), &text) || !str_to_u64(text, &since_s))
 		return false;
 	if (since_s > VIEWER_SINCE_MAX_S)
 		since_s = VIEWER_SINCE_MAX_S;
@@ -394,10 +424,8 @@ viewer_begins_at(const struct live_viewer *v, struct spool_place *out)
 }
 
 static void
-viewer_begin_answer(struct live_viewer *v)
+viewer_begin_answer(struct http_request *r)
 {
-	struct http_request *r = v->w->r;
-
 	http_begin(r, 200, "text/event-stream; charset=utf-8", HTTP_CHUNKED);
 	http_add_header(r, "Cache-Control", STR("no-store"));
 	http_add_header(r, "X-Content-Type-Options", STR("nosniff"));
@@ -405,53 +433,68 @@ viewer_begin_answer(struct live_viewer *v)
 }
 
 static void
-viewer_enter(struct live_viewer *v)
+viewer_say_hello(struct live_viewer *v)
 {
-	struct http_request *r = v->w->r;
-	struct live *l = v->live;
-	struct spool_place from;
 	cJSON *hello = cJSON_CreateObject();
 	char *text;
 
-	cJSON_AddStringToObject(hello, "process", l->web->frontend->service->id);
+	cJSON_AddStringToObject(hello, "process", v->live->web->frontend->service->id);
 	text = cJSON_PrintUnformatted(hello);
-	http_write(r, STR("retry: 1000\n"));
+	http_write(v->r, STR("retry: 1000\n"));
 	viewer_send(v, "hello", NULL, str_c(text));
 	cJSON_free(text);
 	cJSON_Delete(hello);
-	DL_APPEND(l->viewers, v);
-	v->w->stays = &live_viewer_handler;
-	v->w->state = v;
+}
+
+static void
+viewer_enter(struct live_viewer *v, const struct web_request *w)
+{
+	struct live *l = v->live;
+	struct spool_place from;
+	bool has_place = viewer_begins_at(v->r, &from);
+
+	v->address = str_dup(str_c(w->who.address));
+	if (w->who.by_cookie)
+		v->session = str_dup(admin_session_key(http_arena(v->r), str_c(w->who.session)));
+	if (w->who.token_id[0] != '\0')
+		v->token = str_dup(str_c(w->who.token_id));
 	v->budget = VIEWER_EVENTS_A_SECOND;
-	if (v->w->who.by_cookie)
-		v->session = admin_session_key(http_arena(r), str_c(v->w->who.session));
-	http_park(r, INT64_MAX);
+	viewer_begin_answer(v->r);
+	viewer_say_hello(v);
+	DL_APPEND(l->viewers, v);
+	http_stay(v->r, &viewer_handler, v); /* w is gone */
+	http_park(v->r, INT64_MAX);
 	live_watch(l, v->topics);
 	if (v->topics[LIVE_EVENTS]) {
-		v->behind = spool_follower_new(l->web->admin.redis, viewer_begins_at(v, &from) ? &from : NULL,
-					       viewer_on_event, viewer_on_round, v);
+		v->behind = spool_follower_new(l->web->admin.redis, has_place ? &from : NULL, viewer_on_event,
+					       viewer_on_round, v);
 		spool_follower_read(v->behind);
 	}
-	viewer_check(v);
+	viewer_check(v); /* may end it */
 }
 
 void
 web_live(struct web_request *w)
 {
-	struct live_viewer *v = arena_new(http_arena(w->r), struct live_viewer);
 	const struct settings_http *http = settings_http(frontend_settings(w->web->frontend), STR_NONE);
+	struct live_viewer *v;
 
-	v->w = w;
-	v->live = w->web->live;
-	if (!viewer_take_topics(v) || !viewer_take_filters(v))
-		return;
-	if (v->live->viewer_count >= (unsigned)http->live_viewers) {
+	if (w->web->live->viewer_count >= (unsigned)http->live_viewers) {
 		web_refuse(w, 503, "too many are watching through this frontend; try again later");
 		return;
 	}
-	viewer_begin_answer(v);
-	if (http_head(w->r)->method == HTTP_HEAD)
+	v = mem_new(struct live_viewer);
+	op_init(&v->op, viewer_free);
+	v->r = w->r;
+	v->live = w->web->live;
+	if (!viewer_take_topics(v, w) || !viewer_take_filter(w, "event", &v->kind) ||
+	    !viewer_take_filter(w, "text", &v->text)) {
+		op_cancel(&v->op);
+	} else if (http_head(w->r)->method == HTTP_HEAD) {
+		op_cancel(&v->op);
+		viewer_begin_answer(w->r);
 		http_finish(w->r);
-	else
-		viewer_enter(v);
+	} else {
+		viewer_enter(v, w);
+	}
 }

@@ -6,7 +6,6 @@
 #include "lib/service/metrics.h"
 
 struct session_state {
-	char token_id[CREDENTIAL_ID_MAX]; /* by a token */
 	char mark[WEB_TOKEN_MAX];
 	int64_t left_ms; /* of a session, if nobody uses it */
 };
@@ -86,10 +85,9 @@ web_find_user(struct web_request *w, void (*on_user)(struct web_request *w, cons
 static bool
 session_take_token(struct web_request *w, const struct directory_user *user)
 {
-	const struct session_state *s = w->state;
 	struct credential token;
 
-	if (!credential_get(user, CREDENTIAL_TOKEN, s->token_id, clock_unix_ms(), &token))
+	if (!credential_get(user, CREDENTIAL_TOKEN, w->who.token_id, clock_unix_ms(), &token))
 		return false;
 	str_copy(str_c(token.name), w->who.token, sizeof(w->who.token));
 	for (enum web_role role = WEB_USER; role < w->who.role; role++)
@@ -115,7 +113,7 @@ session_take_user(struct web_request *w, const struct directory_user *user)
 	struct arena *arena = http_arena(w->r);
 
 	if (user == NULL || !web_read_user(user, &w->who) || (w->who.by_cookie && !session_is_current(w, user)) ||
-	    (s->token_id[0] != '\0' && !session_take_token(w, user))) {
+	    (w->who.token_id[0] != '\0' && !session_take_token(w, user))) {
 		session_is_nobody(w);
 		return;
 	}
@@ -195,7 +193,6 @@ static void
 session_on_login(void *arg, enum auth_result result, const struct auth_identity *identity)
 {
 	struct web_request *w = arg;
-	struct session_state *s = w->state;
 
 	if (!web_take_login(w, result, identity))
 		return;
@@ -203,7 +200,7 @@ session_on_login(void *arg, enum auth_result result, const struct auth_identity 
 		session_is_nobody(w);
 		return;
 	}
-	str_copy(str_c(identity->credential), s->token_id, sizeof(s->token_id));
+	str_copy(str_c(identity->credential), w->who.token_id, sizeof(w->who.token_id));
 	web_find_user(w, session_take_user);
 }
 

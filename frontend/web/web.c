@@ -2,6 +2,7 @@
 #include "frontend/web/live.h"
 #include "frontend/web/private.h"
 #include "lib/base/mem.h"
+#include "lib/dns/dns.h"
 
 struct web *
 web_new(struct frontend *f)
@@ -18,6 +19,7 @@ web_new(struct frontend *f)
 		.settings = s->settings,
 		.mailboxes = f->mailboxes,
 		.dkim = f->dkim_keys,
+		.hostname = s->hostname,
 		.redis_url = s->redis_url,
 		.blobs_url = s->blobs_url,
 	};
@@ -31,7 +33,9 @@ web_free(struct web **web)
 	if (*web == NULL)
 		return;
 	live_free(&(*web)->live);
+	web_removals_fini(*web);
 	admin_brokers_free(&(*web)->brokers);
+	dns_free(&(*web)->dns);
 	mem_free(*web);
 	*web = NULL;
 }

@@ -106,7 +106,8 @@ dns_records_add_spf(struct dns_records *l)
 		buf_printf(&value, " ip6:%s", out->outbound_ipv6);
 	buf_add_c(&value, " ~all");
 	dns_records_add(l, DNS_KIND_SPF, dns_records_name(l, ""), arena_dup(l->arena, value.data, value.len))->note =
-		"a safe start: add all addresses that the workers and other senders of the domain have, then end it with "
+		"a safe start: add all addresses that the workers and other senders of the domain have, then end it "
+		"with "
 		"-all";
 	buf_fini(&value);
 }
@@ -116,7 +117,8 @@ dns_records_add_dmarc(struct dns_records *l)
 {
 	dns_records_add(l, DNS_KIND_DMARC, dns_records_name(l, "_dmarc."),
 			arena_printf(l->arena, "v=DMARC1; p=none; rua=mailto:postmaster@%.*s", STR_ARG(l->domain)))
-		->note = "a safe start: nothing is refused; when the reports are clean, continue with p=quarantine and p=reject";
+		->note =
+		"a safe start: nothing is refused; when the reports are clean, continue with p=quarantine and p=reject";
 }
 
 void

@@ -96,8 +96,12 @@ bool verify_give(struct auth *a, struct verify_task *t);
 void verify_start(struct auth *a);
 void verify_stop(struct auth *a);
 
-/* On a thread: does the password match the argon2id verifier? */
+/* On a thread: does the password match the verifier? */
 bool password_fits(const char *verifier, struct str password);
+
+/* ---- Hashes of other systems ---- lib/auth/scheme.c */
+/* On a thread: "{SCHEME}data". */
+bool scheme_fits(struct str hash, struct str password);
 
 /* ---- Failures, counted in Redis; account: auth_account_name() ---- */
 /* Waits as long as earlier failures of the account or the address require, then

@@ -129,6 +129,8 @@ verify_stop(struct auth *a)
 bool
 password_fits(const char *verifier, struct str password)
 {
+	if (verifier[0] == '{')
+		return scheme_fits(str_c(verifier), password);
 	return argon2id_verify(verifier, password.p != NULL ? password.p : "", password.len) == ARGON2_OK;
 }
 

@@ -264,8 +264,9 @@ put_send(struct put *p, struct blob_id *id_out, struct err *err)
 	else
 		c->first = p;
 	c->last = p;
-	pthread_cond_signal(&c->wake);
 	pthread_mutex_unlock(&c->lock);
+	/* Signalled before, the thread would wake only to wait for the lock. */
+	pthread_cond_signal(&c->wake);
 	return 0;
 }
 

@@ -117,6 +117,8 @@
 	K(CLUSTER_SHARDS, "cluster:shards", HASH, STAYS, PURPOSE, "brokers", "owners of shards: a hint") \
 	K(CLUSTER_SHARD_COUNT, "cluster:shard-count", STRING, STAYS, PURPOSE, "the first process", \
 	  "how many shards there are") \
+	K(CLUSTER_MINUTE, "cluster:minute:<minute>", HASH, EXPIRES, TIME, "brokers", \
+	  "messages accepted, delivered and deferred in that minute, and the queue of each broker; for an hour") \
 	K(CLUSTER_STORE_VERSION, "cluster:store-version", STRING, STAYS, PURPOSE, "the first process", \
 	  "version of the data in the store; programs that cannot work with it stop") \
 	K(CLUSTER_SECRET, "cluster:secret", STRING, STAYS, PURPOSE, "the first process", \

@@ -8,10 +8,12 @@
 	M(CONNECTIONS_SMTP, "connections", gauge, "protocol=\"smtp\"", "Open client connections")  \
 	M(CONNECTIONS_POP3, "connections", gauge, "protocol=\"pop3\"", "Open client connections")  \
 	M(CONNECTIONS_IMAP, "connections", gauge, "protocol=\"imap\"", "Open client connections")  \
+	M(CONNECTIONS_LDAP, "connections", gauge, "protocol=\"ldap\"", "Open client connections") \
 	M(CONNECTIONS_HTTP, "connections", gauge, "protocol=\"http\"", "Open client connections") \
 	M(ACCEPTED_SMTP, "accepted_connections_total", counter, "protocol=\"smtp\"", "Connections accepted") \
 	M(ACCEPTED_POP3, "accepted_connections_total", counter, "protocol=\"pop3\"", "Connections accepted") \
 	M(ACCEPTED_IMAP, "accepted_connections_total", counter, "protocol=\"imap\"", "Connections accepted") \
+	M(ACCEPTED_LDAP, "accepted_connections_total", counter, "protocol=\"ldap\"", "Connections accepted") \
 	M(ACCEPTED_HTTP, "accepted_connections_total", counter, "protocol=\"http\"", "Connections accepted") \
 	M(REFUSED_CONNECTIONS, "refused_connections_total", counter, "", "Connections beyond max_connections") \
 	M(TLS_HANDSHAKE_FAILURES, "tls_handshake_failures_total", counter, "", "TLS handshakes with clients that failed") \
@@ -36,6 +38,9 @@
 	M(SESSION_TURNS, "session_turns_total", counter, "", "Times that a long command let other sessions have their turn") \
 	M(IMAP_COMMANDS, "imap_commands_total", counter, "", "IMAP commands done")                  \
 	M(IMAP_APPENDED, "imap_appended_messages_total", counter, "", "Messages appended")          \
+	M(LDAP_OPERATIONS, "ldap_operations_total", counter, "", "LDAP requests") \
+	M(LDAP_SEARCHES, "ldap_searches_total", counter, "", "LDAP searches") \
+	M(LDAP_ENTRIES, "ldap_entries_total", counter, "", "Entries sent to LDAP clients") \
 	M(HTTP_2XX, "http_requests_total", counter, "status=\"2xx\"", "HTTP requests answered") \
 	M(HTTP_3XX, "http_requests_total", counter, "status=\"3xx\"", "HTTP requests answered") \
 	M(HTTP_4XX, "http_requests_total", counter, "status=\"4xx\"", "HTTP requests answered") \
@@ -74,6 +79,8 @@
 	M(TLS_REPORTS, "tls_reports_total", counter, "", "TLS reports handed over as mail, or posted") \
 	M(SWEEPS_DONE, "sweeps_total", counter, "result=\"done\"", "Sweeps of this process, except abandoned ones") \
 	M(SWEEPS_FAILED, "sweeps_total", counter, "result=\"failed\"", "Sweeps of this process, except abandoned ones") \
+	M(BOOK_COMPARISONS, "book_comparisons_total", counter, "", "Comparisons of address books with the accounts and aliases of their domain") \
+	M(BOOK_MENDED, "book_mended_entries_total", counter, "", "Entries of address books that a comparison put right") \
 	M(SWEEP_RUNNING, "sweep_running", gauge, "", "1: this process sweeps")                     \
 	M(SWEEP_LAST_END, "sweep_last_end_timestamp_seconds", gauge, "", "Unix time at which the last sweep of this process was done; 0: there was none") \
 	M(SWEEP_EXAMINED, "sweep_examined_bodies_total", counter, "", "Bodies examined by sweeps") \

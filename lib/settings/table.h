@@ -95,10 +95,22 @@
 	SETTINGS_AUTODISCOVER(S, imap, "993")
 
 #define SETTINGS_LDAP(S) \
-	S(ldap, session_timeout, DURATION, "300", "s", SEC_MS, DAY_MS, SCOPE_GLOBAL | PLANNED, \
+	S(ldap, session_timeout, DURATION, "300", "s", SEC_MS, DAY_MS, SCOPE_GLOBAL, \
 	  "a session is closed after this long without a command") \
-	S(ldap, command_timeout, DURATION, "120", "s", SEC_MS, DAY_MS, SCOPE_GLOBAL | PLANNED, \
-	  "a command is aborted after this long without further data")
+	S(ldap, command_timeout, DURATION, "120", "s", SEC_MS, DAY_MS, SCOPE_GLOBAL, \
+	  "a command is aborted after this long without further data; longest time of a search") \
+	S(ldap, max_bad_commands, INT, "8", "", 1, 1000, SCOPE_GLOBAL, "a connection is closed after this many bad requests") \
+	S(ldap, max_connections, INT, "1000", "", 1, 1000000, SCOPE_GLOBAL, "limit for each frontend process") \
+	S(ldap, allow_insecure_auth, BOOL, "off", "", 0, 1, SCOPE_GLOBAL, \
+	  "accept passwords without TLS from hosts other than loopback") \
+	S(ldap, visibility, ENUM, "own_domain", "own_domain|all_domains|self", 0, 2, SCOPE_DOMAIN, \
+	  "whom users may see in the directory: the accounts and aliases of their own domain, of all domains, or only themselves") \
+	S(ldap, size_limit, INT, "1000", "", 0, 1000000, SCOPE_GLOBAL, \
+	  "entries in the answer to one search, or in one page of it; 0: no limit") \
+	S(ldap, book_max, INT, "500000", "", 0, 100000000, SCOPE_GLOBAL, \
+	  "address books with more entries are searched for addresses only; 0: no limit") \
+	S(ldap, proxy_protocol_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
+	  "load balancers that must send a PROXY protocol header")
 
 #define SETTINGS_SMTP_IN(S) \
 	S(smtp_in, banner, TEXT, "#HostName# ESMTP", "", 0, 500, SCOPE_GLOBAL, "greeting, after 220") \
@@ -304,6 +316,8 @@
 	S(mailbox, default_quota, SIZE, "0", "", 0, INT64_MAX, SCOPE_DOMAIN, "quota of accounts that have none of their own, in bytes; 0: no limit") \
 	S(mailbox, when_full, ENUM, "later", "later|refuse|report", 0, 2, SCOPE_DOMAIN, \
 	  "answer to RCPT for a mailbox without room, by the recipient's domain: later (452), refuse (552), or report: accept, and send a report; except with report, a message larger than the whole quota is refused with 552") \
+	S(mailbox, book_interval, DURATION, "1", "h", SEC_MS, 30 * DAY_MS, SCOPE_GLOBAL, \
+	  "a domain's address book is compared with its accounts and aliases this long after the last time") \
 	S(mailbox, tombstone_retention, DURATION, "30", "d", HOUR_MS, 3650 * DAY_MS, SCOPE_GLOBAL, \
 	  "how long the change log keeps expunged messages")
 

@@ -48,6 +48,7 @@ enum message_flag {
 	MESSAGE_MORE_ADDRESSES = 1 << 9, /* than are kept here */
 	MESSAGE_MORE_ANSWERS = 1 << 10,	 /* the same */
 	MESSAGE_REPORTING = 1 << 11,	 /* it has a part for a report */
+	MESSAGE_PARTS_UNSAVED = 1 << 12, /* some of its parts wait for the next save */
 };
 
 struct message {

@@ -11,7 +11,7 @@
 #include "spool-broker/broker.h"
 #include "spool-broker/spool/shards.h"
 
-enum { BATCH_MAX = 256, BATCH_BYTES_MAX = 1024 * 1024, RETRY_MS = 200, FINISH_WAIT_MS = 40 };
+enum { BATCH_MAX = 256, BATCH_BYTES_MAX = 1024 * 1024, RETRY_MS = 200 };
 /* Events of one call, so that its script blocks the store for only about 5 ms: about 800. */
 enum { EVENTS_BYTES_MAX = 256 * 1024 };
 
@@ -95,8 +95,6 @@ writer_append(struct shard *s, enum verb verb, struct str id, struct str peer, s
 		writer->since_ms = clock_monotonic_ms();
 	if (verb != VERB_FINISH)
 		writer->urgent++;
-	else if (writer->finish_ms == 0)
-		writer->finish_ms = clock_monotonic_ms() + FINISH_WAIT_MS;
 	return w;
 }
 
@@ -169,10 +167,15 @@ writer_save(struct shard *s, struct str id, struct str state, struct str events)
 }
 
 void
-writer_finish(struct shard *s, struct str id, struct str trace, struct str events, int64_t retention_ms)
+writer_finish(struct shard *s, struct str id, struct str trace, struct str events, int64_t retention_ms,
+	      int64_t wait_ms)
 {
+	int64_t until_ms = clock_monotonic_ms() + wait_ms;
+
 	events = writer_publish_ahead(s, id, events);
 	writer_append(s, VERB_FINISH, id, STR_NONE, trace, events)->retention_ms = retention_ms;
+	if (s->writer.finish_ms == 0 || until_ms < s->writer.finish_ms)
+		s->writer.finish_ms = until_ms;
 	broker_wake(s->broker);
 }
 

@@ -50,7 +50,9 @@ void writer_add(struct shard *s, struct str id, struct str envelope, struct str 
 /* Does such an add wait, or is it on its way? Its answer serves for both. */
 bool writer_has_add(const struct shard *s, struct str id, struct str peer, uint64_t request);
 void writer_save(struct shard *s, struct str id, struct str state, struct str events);
-void writer_finish(struct shard *s, struct str id, struct str trace, struct str events, int64_t retention_ms);
+/* wait_ms: how long it may wait for others. */
+void writer_finish(struct shard *s, struct str id, struct str trace, struct str events, int64_t retention_ms,
+		   int64_t wait_ms);
 /* A waiting finish is needed now: it is sent with the next flush. */
 void writer_hurry(struct shard *s);
 /* Sends what has been gathered, unless a batch is on its way. */

@@ -244,6 +244,25 @@ def test_ends_with_the_session(cluster, admin, how):
         by_login.close()
 
 
+def test_ends_with_the_token(cluster, admin):
+    name = admin.split(":")[0]
+    token = cluster.tool("token", "add", name, "--name", "watcher", "--role", "system_admin").stdout.strip()
+    weak = cluster.tool("token", "add", name, "--name", "weak", "--role", "user").stdout.strip()
+    refused = Stream(cluster, headers=[f"Authorization: Bearer {weak}"])
+    assert refused.status == 403
+    refused.close()
+    stream = Stream(cluster, headers=[f"Authorization: Bearer {token}"]).start()
+    try:
+        wait_for(lambda: stream.of("status"))
+        cluster.tool("token", "delete", name, "weak")
+        time.sleep(3)
+        assert not stream.ended
+        cluster.tool("token", "delete", name, "watcher")
+        wait_for(lambda: stream.of("end") == [{"reason": "session"}], timeout=SETTLE + 5, what="the end")
+    finally:
+        stream.close()
+
+
 def test_longest_time(cluster, admin):
     cluster.settings("http", park_longest="2s")
     stream = Stream(cluster, login=admin).start()
@@ -354,3 +373,41 @@ def test_store_away(own_cluster):
     wait_for(lambda: "second" in senders(stream), timeout=30)
     assert not stream.ended
     stream.close()
+
+
+# ---- The last hour ----
+
+def test_history(own_cluster):
+    """The same from every frontend; what a stopped broker counted is there, and the queue is counted once."""
+    cluster = own_cluster(frontends=2, brokers=2)
+    address = cluster.add_user("someone@example.test")
+    admin = cluster.add_user("admin@example.test")
+    cluster.tool("user", "set", admin, "roles=system_admin")
+    cluster.settings("smtp-in", allow_relay="anyone")
+    cluster.settings("smtp-out", relay_host="127.0.0.1:1")
+    time.sleep(SETTLE)
+
+    def history(frontend=0):
+        status, _, answer = ask(cluster, "GET", "history", login=f"{admin}:secret", frontend=frontend)
+        assert status == 200 and len(answer["minutes"]) == 60
+        assert answer["minutes"] == sorted(answer["minutes"], key=lambda m: m["time"])
+        return answer["minutes"]
+
+    def total(name):
+        return sum(m[name] for m in history())
+    before = {name: total(name) for name in ("in", "delivered", "deferred")}
+    for i in range(6):
+        deliver(cluster, address, f"n{i}")
+        cluster.deliver("x@sender.example", [f"x{i}@unreachable.invalid"], b"Subject: x\r\n\r\n")
+    wait_for(lambda: total("in") >= before["in"] + 12 and total("delivered") >= before["delivered"] + 6 and
+             total("deferred") > before["deferred"], timeout=30, what="the counts")
+    assert total("in") == before["in"] + 12 and total("delivered") == before["delivered"] + 6
+    wait_for(lambda: history(0) == history(1), what="the same everywhere")
+    wait_for(lambda: [m.get("queue") for m in history()][-1] == 6, timeout=40, what="the queue's length")
+    for n in range(6, 9):
+        deliver(cluster, address, f"n{n}")
+    for broker in (0, 1):
+        cluster.kill(f"spool-broker-{broker}", 15)
+    wait_for(lambda: total("in") == before["in"] + 15, timeout=20, what="what was counted last")
+    wait_for(lambda: [m.get("queue") for m in history()][-1] == 6, timeout=90, what="the queue's length")
+    assert all(0 < cluster.redis.ttl(k) <= 65 * 60 for k in cluster.redis.scan_iter("cluster:minute:*"))

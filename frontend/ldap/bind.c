@@ -1,0 +1,196 @@
+/* Bind (RFC 4511, section 4.2; RFC 4513, section 5): with a DN or an address and its
+ * password, or by SASL. */
+#include "frontend/core/login.h"
+#include "frontend/ldap/ber.h"
+#include "frontend/ldap/private.h"
+#include "lib/base/base64.h"
+
+enum { TAG_SIMPLE = 0x80, TAG_SASL = 0xa3 };
+
+static enum cmd_status
+bind_answer(struct ldap_session *s, enum ldap_reply_name name)
+{
+	s->sasl_continues = false;
+	ldap_answer(s, s->bind_id, LDAP_TAG_BIND_RESPONSE, name, NULL);
+	return CMD_DONE;
+}
+
+/* ---- The result, for both kinds ---- */
+
+static enum ldap_reply_name
+bind_result(enum auth_result result)
+{
+	switch (result) {
+	case AUTH_OK: return LDAP_SUCCESS;
+	case AUTH_FAILED: return LDAP_AUTH_FAILED;
+	case AUTH_DISABLED: return LDAP_AUTH_DISABLED;
+	case AUTH_UNAVAILABLE: return LDAP_AUTH_UNAVAILABLE;
+	case AUTH_ABORTED:
+	case AUTH_MALFORMED: break;
+	}
+	return LDAP_AUTH_MALFORMED;
+}
+
+void
+ldap_on_final(struct session *base, struct str final)
+{
+	struct ldap_session *s = (struct ldap_session *)base;
+
+	s->sasl_final = final.len != 0 ? arena_str(&s->command.arena, final) : STR_NONE;
+}
+
+bool
+ldap_on_login(struct session *base, enum auth_result result)
+{
+	struct ldap_session *s = (struct ldap_session *)base;
+	struct ldap_extras extras = {.sasl = s->sasl_final};
+
+	s->binding = false;
+	s->sasl_continues = false;
+	s->sasl_final = STR_NONE;
+	if (result != AUTH_OK)
+		extras.sasl = STR_NONE;
+	ldap_answer(s, s->bind_id, LDAP_TAG_BIND_RESPONSE, bind_result(result), &extras);
+	return true;
+}
+
+/* ---- Simple ---- */
+
+/* What the name names as an account: an address, or the DN of one. Another DN is asked
+ * for as it is, so that it fails as a wrong password does. False: malformed. */
+static bool
+bind_account(struct ldap_session *s, struct str name, struct str *account_out)
+{
+	struct ldap_name dn;
+
+	*account_out = name;
+	if (str_index(name, '=') < 0 && str_index(name, '@') >= 0)
+		return true;
+	if (!ldap_name_parse(name, &s->command.arena, &dn))
+		return false;
+	if (dn.kind == LDAP_USER)
+		*account_out = arena_str(&s->command.arena, str_c(dn.address));
+	return true;
+}
+
+static enum cmd_status
+bind_simple(struct ldap_session *s, struct str name, struct str password)
+{
+	struct str account;
+
+	if (password.len == 0) /* an anonymous one; with a name RFC 4513, 5.1.2, has it refused */
+		return bind_answer(s, name.len == 0 ? LDAP_SUCCESS : LDAP_EMPTY_PASSWORD);
+	if (!login_is_allowed(&s->base))
+		return bind_answer(s, LDAP_NEEDS_TLS);
+	if (!bind_account(s, name, &account))
+		return bind_answer(s, LDAP_BAD_DN);
+	s->binding = true;
+	login_by_password(&s->base, account, password);
+	return CMD_WAIT;
+}
+
+/* ---- SASL ---- */
+
+/* Core's, without LOGIN, which no LDAP client asks for. */
+struct str
+ldap_mechanisms(const struct ldap_session *s, struct arena *arena)
+{
+	struct str all, word;
+	char *text;
+	size_t len = 0;
+
+	if (!login_is_allowed(&s->base))
+		return STR_NONE;
+	all = login_mechanisms(&s->base, true);
+	text = arena_alloc(arena, all.len + 2);
+	while (str_next_word(&all, " ", &word)) {
+		if (str_eq(word, STR("LOGIN")))
+			continue;
+		memcpy(text + len, word.p, word.len);
+		len += word.len;
+		text[len++] = ' ';
+	}
+	return str_trim(str_of(text, len));
+}
+
+/* As core's login takes it. p NULL: the client sent none. */
+static struct str
+bind_base64(struct ldap_session *s, struct str raw)
+{
+	struct buf text = BUF_EMPTY;
+	struct str kept;
+
+	if (raw.p == NULL)
+		return STR_NONE;
+	base64_encode(raw, &text);
+	kept = text.len != 0 ? arena_str(&s->command.arena, buf_str(&text)) : STR("=");
+	buf_fini(&text);
+	return kept;
+}
+
+void
+ldap_on_challenge(struct session *base, struct str challenge)
+{
+	struct ldap_session *s = (struct ldap_session *)base;
+	struct buf raw = BUF_EMPTY;
+	struct ldap_extras extras = {.sasl = STR("")};
+
+	s->binding = false;
+	s->sasl_continues = true;
+	if (base64_decode(challenge, &raw) && raw.len != 0)
+		extras.sasl = buf_str(&raw);
+	ldap_answer(s, s->bind_id, LDAP_TAG_BIND_RESPONSE, LDAP_SASL_CONTINUES, &extras);
+	buf_fini(&raw);
+}
+
+static enum cmd_status
+bind_sasl(struct ldap_session *s, struct str content)
+{
+	struct str mechanism, credentials = STR_NONE, text;
+
+	if (!ldap_ber_take(&content, LBER_OCTETSTRING, &mechanism))
+		return bind_answer(s, LDAP_MALFORMED);
+	(void)ldap_ber_take(&content, LBER_OCTETSTRING, &credentials);
+	if (content.len != 0)
+		return bind_answer(s, LDAP_MALFORMED);
+	if (!login_is_allowed(&s->base))
+		return bind_answer(s, LDAP_NEEDS_TLS);
+	text = bind_base64(s, credentials);
+	s->binding = true;
+	if (s->sasl_continues && str_eq_ci(mechanism, str_c(s->mechanism)))
+		return login_respond(&s->base, text.p != NULL ? text : STR("=")) ? CMD_DONE : CMD_WAIT;
+	/* Another mechanism begins anew (RFC 4511, section 4.2.1). */
+	login_free(&s->base);
+	s->sasl_continues = false;
+	if (!login_is_offered(ldap_mechanisms(s, &s->command.arena), mechanism)) {
+		s->binding = false;
+		return bind_answer(s, LDAP_UNKNOWN_MECHANISM);
+	}
+	str_copy(mechanism, s->mechanism, sizeof(s->mechanism));
+	return login_begin(&s->base, mechanism, text) ? CMD_DONE : CMD_WAIT;
+}
+
+enum cmd_status
+ldap_cmd_bind(struct ldap_session *s, const struct ldap_request *r)
+{
+	struct str rest = r->body, name, content;
+	int32_t version;
+
+	s->bind_id = r->id;
+	/* Whoever it was, it is not any more, and nothing of its requests goes on. */
+	ldap_search_drop_all(s);
+	session_forget_account(&s->base);
+	s->roles_until_ms = 0;
+	s->is_admin = false;
+	if (!ldap_ber_take_int(&rest, LBER_INTEGER, &version) || !ldap_ber_take(&rest, LBER_OCTETSTRING, &name))
+		return bind_answer(s, LDAP_MALFORMED);
+	if (version != 3)
+		return bind_answer(s, LDAP_BAD_VERSION);
+	if (ldap_ber_take(&rest, TAG_SASL, &content))
+		return rest.len == 0 ? bind_sasl(s, content) : bind_answer(s, LDAP_MALFORMED);
+	login_free(&s->base);
+	s->sasl_continues = false;
+	if (ldap_ber_take(&rest, TAG_SIMPLE, &content))
+		return rest.len == 0 ? bind_simple(s, name, content) : bind_answer(s, LDAP_MALFORMED);
+	return bind_answer(s, LDAP_UNKNOWN_MECHANISM);
+}

@@ -1,0 +1,179 @@
+/* Hashed passwords that come from other systems: "{SCHEME}data", as in userPassword
+ * of RFC 2307 and in Dovecot's databases. They are checked here; new ones are made by
+ * argon2id alone. */
+#include <crypt.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/auth/private.h"
+#include "lib/base/base64.h"
+#include "lib/base/mem.h"
+
+/* How many rounds of crypt(3) a hash may ask for: more would hold a thread for seconds. */
+enum { SCHEME_ROUNDS_MAX = 1000000, SCHEME_BCRYPT_MAX = 15, SCHEME_SALT_MAX = 64 };
+enum { SCHEME_ARGON2_KIB_MAX = 256 * 1024, SCHEME_ARGON2_PASSES_MAX = 20 };
+
+struct scheme {
+	const char *name;
+	const char *digest; /* of OpenSSL; NULL: crypt(3) */
+	bool is_salted;
+};
+
+static const struct scheme schemes[] = {
+	{"{CRYPT}", NULL, true},       {"{SHA512}", "SHA512", false}, {"{SSHA512}", "SHA512", true},
+	{"{SHA256}", "SHA256", false}, {"{SSHA256}", "SHA256", true}, {"{SHA}", "SHA1", false},
+	{"{SSHA}", "SHA1", true},      {"{MD5}", "MD5", false},	      {"{SMD5}", "MD5", true},
+};
+
+static const struct scheme *
+scheme_of(struct str hash, struct str *data_out)
+{
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (str_starts_ci(hash, str_c(schemes[i].name))) {
+			*data_out = str_from(hash, strlen(schemes[i].name));
+			return &schemes[i];
+		}
+	return NULL;
+}
+
+/* ---- crypt(3) ---- */
+static bool
+scheme_crypt_is_cheap(struct str data)
+{
+	struct str rest = data, word;
+	uint64_t number;
+
+	if (str_starts(data, STR("$2")) && data.len > 6)
+		return str_to_u64(str_of(data.p + 4, 2), &number) && number <= SCHEME_BCRYPT_MAX;
+	while (str_next_word(&rest, "$", &word))
+		if (str_starts(word, STR("rounds=")) &&
+		    (!str_to_u64(str_from(word, 7), &number) || number > SCHEME_ROUNDS_MAX))
+			return false;
+	return true;
+}
+
+static bool
+scheme_crypt_fits(struct str data, struct str password)
+{
+	struct crypt_data *room = mem_zalloc(sizeof(*room));
+	char *text = str_dup(password), *setting = str_dup(data);
+	const char *made = crypt_r(text, setting, room);
+	bool fits = made != NULL && made[0] != '*' && strlen(made) == data.len &&
+		    CRYPTO_memcmp(made, setting, data.len) == 0;
+
+	OPENSSL_cleanse(text, password.len);
+	OPENSSL_cleanse(room, sizeof(*room));
+	mem_free(text);
+	mem_free(setting);
+	mem_free(room);
+	return fits;
+}
+
+/* ---- Digests: base64 of the digest of password and salt, and the salt ---- */
+static bool
+scheme_digest_fits(const struct scheme *s, struct str stored, struct str password)
+{
+	const EVP_MD *digest = EVP_get_digestbyname(s->digest);
+	size_t size = digest != NULL ? (size_t)EVP_MD_get_size(digest) : 0;
+	unsigned char made[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+	bool ok = size != 0 && stored.len >= size && EVP_DigestInit_ex(c, digest, NULL) == 1 &&
+		  EVP_DigestUpdate(c, password.p, password.len) == 1 &&
+		  EVP_DigestUpdate(c, stored.p + size, stored.len - size) == 1 &&
+		  EVP_DigestFinal_ex(c, made, NULL) == 1 && CRYPTO_memcmp(made, stored.p, size) == 0;
+
+	EVP_MD_CTX_free(c);
+	return ok;
+}
+
+static bool
+scheme_digest_decode(const struct scheme *s, struct str data, struct buf *out)
+{
+	const EVP_MD *digest = EVP_get_digestbyname(s->digest);
+	size_t size = digest != NULL ? (size_t)EVP_MD_get_size(digest) : 0;
+
+	return size != 0 && base64_decode(data, out) &&
+	       (s->is_salted ? out->len > size && out->len <= size + SCHEME_SALT_MAX : out->len == size);
+}
+
+bool
+scheme_fits(struct str hash, struct str password)
+{
+	struct str data;
+	const struct scheme *s = scheme_of(hash, &data);
+	struct buf stored = BUF_EMPTY;
+	bool fits;
+
+	if (s == NULL || str_index(password, '\0') >= 0)
+		return false;
+	if (s->digest == NULL)
+		return scheme_crypt_is_cheap(data) && scheme_crypt_fits(data, password);
+	fits = scheme_digest_decode(s, data, &stored) && scheme_digest_fits(s, buf_str(&stored), password);
+	buf_fini(&stored);
+	return fits;
+}
+
+/* ---- What an import accepts ---- */
+static bool
+scheme_is_readable(struct str hash)
+{
+	struct str data;
+	const struct scheme *s = scheme_of(hash, &data);
+	struct buf stored = BUF_EMPTY;
+	char *setting;
+	bool ok;
+
+	if (s == NULL || data.len == 0)
+		return false;
+	if (s->digest != NULL) {
+		ok = scheme_digest_decode(s, data, &stored);
+		buf_fini(&stored);
+		return ok;
+	}
+	setting = str_dup(data);
+	/* Whether it is a setting that libcrypt knows, not a locked account ("!", "*"). */
+	ok = scheme_crypt_is_cheap(data) && data.len >= 13 && crypt_checksalt(setting) != CRYPT_SALT_INVALID &&
+	     str_is_printable_ascii(data);
+	mem_free(setting);
+	return ok;
+}
+
+/* The costs are in KiB and passes. */
+static bool
+scheme_argon2_is_readable(const char *text)
+{
+	unsigned version, memory, passes, lanes;
+	int len = 0;
+
+	return sscanf(text, "$argon2id$v=%u$m=%u,t=%u,p=%u$%n", &version, &memory, &passes, &lanes, &len) == 4 &&
+	       len > 0 && text[len] != '\0' && memory <= SCHEME_ARGON2_KIB_MAX && passes <= SCHEME_ARGON2_PASSES_MAX;
+}
+
+bool
+auth_is_scram_sha256(struct str text)
+{
+	struct scram_verifier v;
+
+	return text.len < AUTH_VERIFIER_MAX && scram_verifier_parse(text, &v);
+}
+
+bool
+auth_read_hash(struct str text, char out[AUTH_VERIFIER_MAX])
+{
+	static const char *const argon2[] = {"{ARGON2}", "{ARGON2ID}"};
+
+	for (int i = 0; i < 2; i++)
+		if (str_starts_ci(text, str_c(argon2[i])))
+			text = str_from(text, strlen(argon2[i]));
+	if (str_starts(text, STR("$argon2id$")))
+		return str_copy(text, out, AUTH_VERIFIER_MAX) && scheme_argon2_is_readable(out);
+	if (text.len == 0 || text.len + sizeof("{CRYPT}") > AUTH_VERIFIER_MAX)
+		return false;
+	/* As in /etc/shadow. */
+	strcpy(out, text.p[0] == '$' ? "{CRYPT}" : "");
+	strncat(out, text.p, text.len);
+	return scheme_is_readable(str_c(out));
+}
