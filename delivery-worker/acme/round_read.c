@@ -43,7 +43,6 @@ round_on_end(struct op *op)
 {
 	struct acme_round *r = OP_OWNER(op, struct acme_round, op);
 
-	HASH_CLEAR(hh, r->rows);
 	cJSON_Delete(r->account);
 	cJSON_Delete(r->state);
 	cJSON_Delete(r->entry);
@@ -61,6 +60,7 @@ acme_round_cancel(struct acme_round **round)
 	acme_order_clear(&r->order);
 	acme_client_fini(&r->client);
 	dns_cancel(&r->query);
+	HASH_CLEAR(hh, r->rows); /* while the arena with the rows is there */
 	op_cancel(&r->op);
 }
 
