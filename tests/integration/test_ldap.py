@@ -642,7 +642,7 @@ def large():
 
 def test_a_client_that_does_not_read(large):
     slow = session(large, "alice@large.test")
-    slow.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)
     for _ in range(4):
         slow.send(search("dc=large,dc=test"))
     time.sleep(1)
@@ -659,7 +659,7 @@ def test_a_client_that_does_not_read(large):
 
 def test_abandon_and_cancel(large):
     ldap = session(large, "alice@large.test")
-    ldap.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    ldap.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)
     for _ in range(2):
         ldap.send(search("dc=large,dc=test", attributes=["*", "+"]))
     time.sleep(0.5)
@@ -694,7 +694,7 @@ def test_terminated_during_a_search(own_cluster):
         fill_book(cluster, "end.test", 3000)
         cluster.settings("ldap", size_limit=0)
         busy, idle = session(cluster, "alice@end.test"), session(cluster, "alice@end.test")
-        busy.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        busy.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)
         busy.send(search("dc=end,dc=test"))
         time.sleep(0.3)
         cluster.kill("frontend-0", signal.SIGTERM)
