@@ -122,6 +122,8 @@ accounts_print_record(struct ctl *ctl, struct ctl_result *r)
 {
 	if (ctl_await(ctl, r) == NULL)
 		return 1;
+	/* It is for those who change what they have shown before. */
+	cJSON_DeleteItemFromObject(r->json, "version");
 	output_record(ctl, r->json);
 	return 0;
 }

@@ -270,11 +270,12 @@ backup_run(struct backup *b)
 		return ctl_fail("%s", err.text);
 	backup_print(b);
 	if (backup_drop_old(b, &err) != 0)
-		return ctl_fail("the backup is whole, but older ones were not removed: %s", err.text);
+		return ctl_fail("the backup is complete, but older ones were not removed: %s", err.text);
 	if (!backup_manifest_has_faults(&b->manifest))
 		return 0;
 	backup_print_faults(&b->manifest.faults, b->manifest.unreadable);
-	return ctl_fail("the store itself has lost bodies (above); all else is in the backup, and older ones are kept");
+	return ctl_fail(
+		"the store itself has lost bodies (above); everything else is in the backup, and older ones are kept");
 }
 
 static int
@@ -319,7 +320,7 @@ backup_check(struct ctl *ctl, const char *dir, const char *at)
 	if (result == 0 && ctl->json)
 		output_json(backup_manifest_json(&manifest));
 	else if (result == 0)
-		printf("Backup %s is as it was made: %llu keys, %zu bodies and digests.\n", name,
+		printf("Backup %s is intact: %llu keys, %zu bodies and digests.\n", name,
 		       (unsigned long long)bodies.keys, bodies.count);
 	backup_bodies_fini(&bodies);
 	backup_folder_close(&folder);

@@ -11,10 +11,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/blob/blob.h"
+#include "lib/redis/keys.h"
 
-#define HOLD_KEY "backup:hold"
-#define HELD_KEY "backup:held"
-#define HOLD_MS	 "60000"
+#define HOLD_MS "60000"
 enum { RENEW_MS = 10000 };
 
 static int64_t hold_renewed_ms; /* monotonic */
@@ -23,7 +22,8 @@ static int64_t hold_renewed_ms; /* monotonic */
 static bool
 hold_set(struct ctl *ctl, const char *id, struct err *err)
 {
-	redisReply *set = ctl_redis(ctl, err, "SET", HOLD_KEY, id, "NX", "PX", HOLD_MS, NULL), *has, *renewed = NULL;
+	redisReply *set = ctl_redis(ctl, err, "SET", redis_key_pattern(KEY_BACKUP_HOLD), id, "NX", "PX", HOLD_MS, NULL),
+		   *has, *renewed = NULL;
 	bool ours = set != NULL && set->type != REDIS_REPLY_NIL;
 
 	if (set == NULL)
@@ -31,13 +31,13 @@ hold_set(struct ctl *ctl, const char *id, struct err *err)
 	freeReplyObject(set);
 	if (ours)
 		return true;
-	has = ctl_redis(ctl, err, "GET", HOLD_KEY, NULL);
+	has = ctl_redis(ctl, err, "GET", redis_key_pattern(KEY_BACKUP_HOLD), NULL);
 	ours = has != NULL && str_eq(redis_str(has), str_c(id));
 	if (has != NULL && !ours)
 		err_set(err, ERR_EXISTS, "another backup of this cluster is running, or died less than a minute ago");
 	freeReplyObject(has);
 	if (ours)
-		renewed = ctl_redis(ctl, err, "PEXPIRE", HOLD_KEY, HOLD_MS, NULL);
+		renewed = ctl_redis(ctl, err, "PEXPIRE", redis_key_pattern(KEY_BACKUP_HOLD), HOLD_MS, NULL);
 	ours = renewed != NULL && redis_i64(renewed, 0) == 1;
 	freeReplyObject(renewed);
 	return ours;
@@ -72,10 +72,10 @@ backup_hold_renew(struct ctl *ctl, const char *id, struct err *err)
 void
 backup_hold_end(struct ctl *ctl, const char *id)
 {
-	redisReply *has = ctl_redis(ctl, NULL, "GET", HOLD_KEY, NULL);
+	redisReply *has = ctl_redis(ctl, NULL, "GET", redis_key_pattern(KEY_BACKUP_HOLD), NULL);
 
 	if (has != NULL && str_eq(redis_str(has), str_c(id)))
-		freeReplyObject(ctl_redis(ctl, NULL, "DEL", HOLD_KEY, NULL));
+		freeReplyObject(ctl_redis(ctl, NULL, "DEL", redis_key_pattern(KEY_BACKUP_HOLD), NULL));
 	freeReplyObject(has);
 }
 
@@ -87,7 +87,7 @@ backup_hold_drain(struct ctl *ctl, struct err *err)
 	if (blobs == NULL)
 		return -1;
 	for (;;) {
-		redisReply *held = ctl_redis(ctl, err, "LPOP", HELD_KEY, "500", NULL);
+		redisReply *held = ctl_redis(ctl, err, "LPOP", redis_key_pattern(KEY_BACKUP_HELD), "500", NULL);
 		bool more = held != NULL && held->type == REDIS_REPLY_ARRAY;
 		if (held == NULL)
 			return -1;

@@ -41,7 +41,7 @@ int
 backup_choose(const struct backup_folder *f, const char *name, char name_out[BACKUP_NAME_MAX], struct err *err)
 {
 	if (f->count == 0)
-		return err_set(err, ERR_NOT_FOUND, "there is no whole backup in %.150s", f->path);
+		return err_set(err, ERR_NOT_FOUND, "there is no complete backup in %.150s", f->path);
 	for (size_t i = f->count; i > 0; i--)
 		if (name == NULL || str_eq(str_c(name), str_c(f->names[i - 1]))) {
 			str_copy(str_c(f->names[i - 1]), name_out, BACKUP_NAME_MAX);

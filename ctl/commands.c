@@ -61,6 +61,16 @@ const struct ctl_command ctl_commands[] = {
 	 "import` "
 	 "reads them. --output: a new file that only its owner can read.",
 	 command_user_export},
+	{"user app-password", "add ADDRESS --name NAME [--expires DURATION] | list ADDRESS | delete ADDRESS ID|NAME",
+	 "Passwords for mail clients, beside the main one: add makes one and prints it, only once.",
+	 command_user_app_password},
+	{"token add", "ADDRESS --name NAME [--role user|domain_admin|system_admin] [--expires DURATION]",
+	 "Make a token for the API, which may do what its role says (default: user), at most what its account may. "
+	 "It is printed only once; send it as `Authorization: Bearer TOKEN`.",
+	 command_token_add},
+	{"token list", "ADDRESS", "List the tokens of an account: id, role, when made, ending and last used, name.",
+	 command_token_list},
+	{"token delete", "ADDRESS ID|NAME", "Delete a token; no frontend accepts it any more.", command_token_delete},
 	{"alias add", "ADDRESS TARGET...", "Create an alias, or add targets; they may be local or remote.",
 	 command_alias_add},
 	{"alias list", "[DOMAIN]", "List the aliases.", command_alias_list},
@@ -91,11 +101,12 @@ const struct ctl_command ctl_commands[] = {
 	{"queue hold", "ID... | --all | filters", "Hold messages: they are not tried until they are released.",
 	 command_queue_hold},
 	{"queue release", "ID... | --all | filters", "Release held messages.", command_queue_release},
-	{"queue delete", "ID... | --all | filters", "Delete messages without telling anybody.", command_queue_delete},
+	{"queue delete", "ID... | --all | filters", "Delete messages. Nobody is notified.", command_queue_delete},
 	{"trace", "ID", "Show the history of one message: accepted, tried, delivered.", command_trace},
 	{"events", "[--follow] [--since DURATION | --since CURSOR] [--reader NAME] [--event KIND] [--id ID]",
 	 "Print delivery events, one JSON object per line; --follow: wait for further events. Kinds: accepted, "
-	 "delivered, deferred, bounced, expired, expanded, held, released, deleted, reported, unreported.",
+	 "delivered, deferred, postponed, bounced, expired, expanded, held, released, deleted, reported, unreported, "
+	 "taken-over.",
 	 command_events},
 	{"tls-report list", "DAY",
 	 "List the domains whose TLS sessions were counted on a day (2026-11-24, today, yesterday; UTC), and the "

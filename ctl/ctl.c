@@ -209,7 +209,7 @@ ctl_hostname(struct ctl *ctl, struct err *err)
 	if (name == NULL || name[0] == '\0')
 		name = ctl->layout.hostname;
 	if (!host_name_is_valid(str_c(name)))
-		return err_set(err, ERR_INVALID, "set STAGEPOST_HOSTNAME to the name that the frontends have");
+		return err_set(err, ERR_INVALID, "set STAGEPOST_HOSTNAME to the host name of the frontends");
 	ctl->admin.hostname = name;
 	return 0;
 }

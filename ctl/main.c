@@ -23,7 +23,7 @@ print_help(FILE *out)
 	fputs("\nOPTIONS\n"
 	      "       --dir DIR\n"
 	      "              Directory of the cluster; default ./data.\n"
-	      "       --json Lists as JSON.\n"
+	      "       --json Print the result as JSON, for scripts.\n"
 	      "       --version\n"
 	      "              The program's version.\n"
 	      "       --help Show this page, or the usage of the command given before it.\n\n"

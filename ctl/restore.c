@@ -83,7 +83,7 @@ restore_into_redis(struct restore *r, struct err *err)
 	if (layout_load(&r->ctl->layout, r->ctl->dir, err) != 0)
 		return -1;
 	if (r->ctl->layout.blobs_url[0] == '\0')
-		return err_set(err, ERR_INVALID, "STAGEPOST_BLOBS does not say where bodies go");
+		return err_set(err, ERR_INVALID, "STAGEPOST_BLOBS does not name a blob store");
 	return ctl_connect(r->ctl, err);
 }
 
@@ -101,7 +101,7 @@ restore_make_packs_folder(struct restore *r, struct err *err)
 	blob_store_close(&blobs);
 	if (blob_copy_count_packs(r->packs) != 0 && !r->replace &&
 	    !(r->into_files && restore_was_begun(&r->ctl->layout)))
-		return err_set(err, ERR_EXISTS, "the blob store %.150s is not empty; --replace uses it all the same",
+		return err_set(err, ERR_EXISTS, "the blob store %.150s is not empty; --replace uses it anyway",
 			       r->packs);
 	return 0;
 }

@@ -5,16 +5,22 @@
 # all are installed.
 set -e
 build="build-essential pkg-config libevent-dev libssl-dev libzmq3-dev libprotobuf-c-dev protobuf-c-compiler
-	libhiredis-dev libunbound-dev libargon2-dev libidn2-dev zlib1g-dev libicu-dev libcurl4-openssl-dev
+	libhiredis-dev libunbound-dev libargon2-dev libcrypt-dev libidn2-dev zlib1g-dev libicu-dev libcurl4-openssl-dev
 	libcjson-dev libexpat1-dev libldap-dev uthash-dev redis-server"
-test="libcmocka-dev clang libclang-rt-14-dev python3-pytest python3-pytest-xdist python3-redis python3-dnspython python3-cryptography python3-dkim python3-yaml
-	swaks msmtp fetchmail mpop curl openssl redis-tools isync offlineimap3 neomutt getmail6 nodejs npm prometheus dns-root-data nsd ldnsutils spamassassin spamd rspamd chromium chromium-driver python3-selenium
-	slapd ldap-utils python3-ldap3"
+test="libcmocka-dev clang libclang-rt-14-dev python3-pytest python3-pytest-xdist python3-redis python3-dnspython
+	python3-cryptography python3-dkim python3-yaml python3-jsonschema python3-ldap3 python3-selenium
+	swaks msmtp fetchmail mpop curl openssl redis-tools isync offlineimap3 neomutt getmail6 nodejs npm
+	chromium chromium-driver slapd ldap-utils nginx-light haproxy
+	prometheus dns-root-data nsd ldnsutils spamassassin spamd rspamd"
 lint="clang-format clang-tidy"
 bench="postfix dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd slapd openssl python3-redis"
 
 wanted=""
 for set in "$@"; do
+	case "$set" in
+	build | test | lint | bench) ;;
+	*) echo "$0: unknown set of packages: $set (build, test, lint, bench)" >&2; exit 2 ;;
+	esac
 	eval "wanted=\"\$wanted \$$set\""
 done
 is_there() {

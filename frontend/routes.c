@@ -7,7 +7,7 @@
 #define GET  HTTP_BIT(HTTP_GET)
 #define POST HTTP_BIT(HTTP_POST)
 /* The API answers for itself which of them an endpoint has. */
-#define API (GET | POST | HTTP_BIT(HTTP_PUT) | HTTP_BIT(HTTP_DELETE))
+#define API (GET | POST | HTTP_BIT(HTTP_PUT) | HTTP_BIT(HTTP_PATCH) | HTTP_BIT(HTTP_DELETE))
 
 /* An answer from the loop is the proof of health. */
 static void

@@ -19,6 +19,7 @@ static void fuzz_account_name(struct str given, char out[AUTH_ADDRESS_MAX]);
 #define directory_cancel(d, arg)       ((void)(d), (void)(arg))
 #define auth_check_password	       fuzz_check_password
 #define auth_account_name	       fuzz_account_name
+#define auth_takes_main_password(a, u) ((void)(a), (void)(u), true)
 #define throttle_wait		       fuzz_wait
 #define throttle_failed(a, name, peer) ((void)(a), (void)(name), (void)(peer))
 #define throttle_succeeded(a, name)    ((void)(a), (void)(name))

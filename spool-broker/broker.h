@@ -4,7 +4,7 @@
  *   queue/     messages, their parts, their work and their deadlines
  *   spool/     shards and their leases, what is written and read
  *   jobs/      workers, jobs, and what results change
- *   admin/     questions and orders of operators, events, status, watchdog */
+ *   admin/     questions and orders of operators, events, status, watchdog, history */
 #ifndef SP_BROKER_BROKER_H
 #define SP_BROKER_BROKER_H
 
@@ -38,7 +38,6 @@ struct broker_config {
 	const char *listen;		/* "tcp://127.0.0.1:*" */
 	const char *announce_host;	/* in place of a wildcard; may be NULL */
 	unsigned shards;		/* for a cluster that has no number yet */
-	int64_t unconfirmed_keep_ms;	/* of spool/unconfirmed.h; 0: an hour */
 };
 
 struct broker {
@@ -67,6 +66,7 @@ struct broker {
 	struct orders *orders;	     /* owner; NULL: none yet */
 	struct query *queries;	     /* owner: list */
 	struct watchdog *watchdog;   /* owner */
+	struct history *history;     /* owner */
 
 	struct event *pump; /* owner: active when there is something to flush or to hand out */
 	bool draining;

@@ -11,6 +11,7 @@
 #include "lib/base/mem.h"
 #include "lib/bus/frame.h"
 #include "lib/bus/names.h"
+#include "spool-broker/admin/history.h"
 #include "spool-broker/admin/order_batch.h"
 #include "spool-broker/admin/query.h"
 #include "spool-broker/admin/summary.h"
@@ -31,7 +32,6 @@
 #include "spool-broker/spool/scan.h"
 #include "spool-broker/spool/shards.h"
 #include "spool-broker/spool/take_over.h"
-#include "spool-broker/spool/unconfirmed.h"
 #include "spool-broker/spool/writer.h"
 
 enum {
@@ -64,7 +64,6 @@ run_on_ping(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 
 	pong.sent_ms = frame->ping->sent_ms;
 	pong.draining = b->draining;
-	pong.takes_unsynced = true;
 	answer.request = frame->request;
 	answer.body_case = STAGEPOST__FRAME__BODY_PONG;
 	answer.pong = &pong;
@@ -76,7 +75,6 @@ static const struct {
 	void (*handle)(struct broker *b, struct str peer, const Stagepost__Frame *frame);
 } frame_handlers[] = {
 	{STAGEPOST__FRAME__BODY_HAND_OVER, intake_on_hand_over},
-	{STAGEPOST__FRAME__BODY_BODY_SYNCED, unconfirmed_on_news},
 	{STAGEPOST__FRAME__BODY_WORKER_HELLO, workers_on_hello},
 	{STAGEPOST__FRAME__BODY_JOB_RENEW, workers_on_renew},
 	{STAGEPOST__FRAME__BODY_JOB_DONE, workers_on_done},
@@ -194,6 +192,7 @@ run_end_drain(struct broker *b)
 	void (*on_drained)(void *arg) = b->run->on_drained;
 
 	b->run->on_drained = NULL;
+	history_tick(b, true);
 	announce_end(b);
 	on_drained(b->run->on_drained_arg);
 }
@@ -223,7 +222,7 @@ run_on_tick(evutil_socket_t fd, short what, void *arg)
 	orders_tick(b);
 	deadlines_look(b);
 	watchdog_tick(b);
-	unconfirmed_tick(b);
+	history_tick(b, false);
 	if (!b->draining || clock_monotonic_ms() >= b->run->next_full_tick_ms) {
 		b->run->next_full_tick_ms = clock_monotonic_ms() + TICK_MS;
 		shards_tick(b);
@@ -270,8 +269,6 @@ static const struct spool_events spool_events = {
 	.on_entry = intake_take_entry,
 	.on_forgotten = jobs_on_forgotten,
 	.on_added = intake_on_written,
-	.on_added_unsynced = intake_on_written_unsynced,
-	.on_confirmed = intake_on_confirmed,
 	.on_refused = intake_on_refused,
 	.on_saved = message_on_saved,
 	.on_finished = message_on_finished,
@@ -329,6 +326,7 @@ broker_new(const struct broker_config *config, struct err *err)
 	b->deadlines = deadlines_new(b);
 	b->jobs = jobs_new(random);
 	b->watchdog = watchdog_new();
+	b->history = history_new();
 	b->pump = event_new(config->base, -1, 0, run_on_pump, b);
 	b->run->pump_timer = evtimer_new(config->base, run_on_pump, b);
 	b->run->tick = evtimer_new(config->base, run_on_tick, b);
@@ -381,6 +379,7 @@ broker_free(struct broker **broker)
 	messages_free(&b->messages);
 	shards_free(&b->shards);
 	watchdog_free(&b->watchdog);
+	history_free(&b->history);
 	if (b->config.settings != NULL)
 		settings_live_unwatch(b->config.settings, run_on_settings, b);
 	if (b->run->subscription != NULL)

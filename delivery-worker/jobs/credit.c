@@ -42,6 +42,7 @@ credit_say_hello(const struct credit *c, struct bus_peer *peer)
 	}
 	hello.worker = (char *)c->worker->name;
 	hello.slots = slots;
+	hello.takes_own = true;
 	frame.body_case = STAGEPOST__FRAME__BODY_WORKER_HELLO;
 	frame.worker_hello = &hello;
 	givers_send(c->givers, peer, &frame);

@@ -1,56 +1,61 @@
 /* A job as received from its broker: copied and checked. */
 #include "delivery-worker/jobs/job.h"
 
-#include <string.h>
-
 #include "lib/base/mem.h"
 #include "lib/bus/frame.h"
 #include "lib/spool/id.h"
 
+/* Indexes in ascending order, and a recipient in the envelope for each. */
 static bool
-job_is_sound(const Stagepost__Job *msg)
+job_recipients_are_sound(const Stagepost__Job *msg)
 {
-	size_t total;
+	const Stagepost__Envelope *e = msg->envelope;
+	bool own = msg->recipient_total != 0;
 
-	if (msg->envelope == NULL || msg->envelope->body == NULL || msg->n_recipients == 0)
+	if (msg->n_recipients == 0 || (own && e->n_recipients != msg->n_recipients))
 		return false;
-	if (msg->kind == STAGEPOST__JOB_KIND__REPORT && msg->state == NULL)
-		return false;
-	if (!spool_id_parse(str_c(msg->envelope->id), NULL, NULL))
-		return false;
-	total = msg->envelope->n_recipients;
-	for (size_t i = 0; i < total; i++) {
-		if (msg->envelope->recipients[i] == NULL)
+	for (size_t i = 0; i < e->n_recipients; i++) {
+		if (e->recipients[i] == NULL)
 			return false;
 	}
 	for (size_t i = 0; i < msg->n_recipients; i++) {
-		if (msg->recipients[i] >= total)
+		if (msg->recipients[i] >= (own ? msg->recipient_total : e->n_recipients))
+			return false;
+		if (i != 0 && msg->recipients[i] <= msg->recipients[i - 1])
 			return false;
 	}
 	return true;
 }
 
-/* The broker sends all recipients in the envelope, including `added` ones; if
- * it left those in the state, they are moved to the envelope. */
-static void
-job_merge_added(Stagepost__Job *msg, struct arena *arena)
+static bool
+job_is_sound(const Stagepost__Job *msg)
 {
-	Stagepost__Envelope *env = msg->envelope;
-	size_t highest = 0, count;
-	Stagepost__Recipient **all;
+	if (msg->envelope == NULL || msg->envelope->body == NULL || !job_recipients_are_sound(msg))
+		return false;
+	if (msg->kind == STAGEPOST__JOB_KIND__REPORT && msg->state == NULL)
+		return false;
+	return spool_id_parse(str_c(msg->envelope->id), NULL, NULL);
+}
 
-	for (size_t i = 0; i < msg->n_recipients; i++) {
-		if (msg->recipients[i] > highest)
-			highest = msg->recipients[i];
-	}
-	if (env == NULL || msg->state == NULL || msg->state->n_added == 0 || highest < env->n_recipients)
+/* An earlier broker sends all recipients of the message, and their statuses: the job's own are picked. */
+static void
+job_pick_own(Stagepost__Job *msg)
+{
+	Stagepost__Envelope *e = msg->envelope;
+	Stagepost__MessageState *state = msg->state;
+
+	if (msg->recipient_total != 0)
 		return;
-	count = env->n_recipients + msg->state->n_added;
-	all = arena_array(arena, Stagepost__Recipient *, count);
-	memcpy(all, env->recipients, sizeof(*all) * env->n_recipients);
-	memcpy(all + env->n_recipients, msg->state->added, sizeof(*all) * msg->state->n_added);
-	env->recipients = all;
-	env->n_recipients = count;
+	msg->recipient_total = (uint32_t)e->n_recipients;
+	/* An index is never below its position, so the lists shrink in place. */
+	for (size_t i = 0; i < msg->n_recipients; i++) {
+		e->recipients[i] = e->recipients[msg->recipients[i]];
+		if (state != NULL && msg->recipients[i] < state->n_status)
+			state->status[i] = state->status[msg->recipients[i]];
+	}
+	e->n_recipients = msg->n_recipients;
+	if (state != NULL && state->n_status > msg->n_recipients)
+		state->n_status = msg->n_recipients;
 }
 
 void
@@ -71,12 +76,11 @@ job_new(struct worker *w, const struct job_kind *kind, struct bus_peer *peer, co
 	bus_message_pack(&given->base, &packed);
 	msg = bus_message_unpack(&stagepost__job__descriptor, buf_str(&packed), &job->arena);
 	buf_fini(&packed);
-	if (msg != NULL)
-		job_merge_added(msg, &job->arena);
 	if (msg == NULL || !job_is_sound(msg)) {
 		job_free(job);
 		return NULL;
 	}
+	job_pick_own(msg);
 	job->worker = w;
 	job->kind = kind;
 	job->peer = peer;

@@ -15,7 +15,7 @@
 struct job {
 	struct worker *worker;	   /* borrowed */
 	struct bus_peer *peer;	   /* borrowed; NULL: its broker is lost, or needs no report any more */
-	const Stagepost__Job *msg; /* in the arena; its indexes of recipients were checked */
+	const Stagepost__Job *msg; /* in the arena; checked; its envelope has its own recipients alone */
 	const struct job_kind *kind;
 	struct arena arena;	/* for the lifetime of the job */
 	void *work;		/* the kind's own */
@@ -53,9 +53,10 @@ const struct job_kind *job_kind_find(Stagepost__JobKind kind);
 unsigned job_kind_index(const struct job_kind *k);
 
 /* ---- For the kinds ---- */
+/* Recipients are named by their index in the message; the job has only those that it
+ * serves. Where in its lists one of them is: msg->recipients, the envelope's, the state's. */
+size_t job_position(const struct job *job, uint32_t index);
 const Stagepost__Recipient *job_recipient(const struct job *job, uint32_t index);
-/* The state of a recipient, whether `added` or in the envelope. */
-unsigned job_recipient_total(const struct job *job);
 
 /* The result of one recipient that the job serves, for the caller to fill in; a
  * second call for the same recipient returns the same result. The text is

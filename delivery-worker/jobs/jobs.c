@@ -232,7 +232,7 @@ jobs_on_peer_lost(void *arg, struct bus_peer *peer)
 		orphans++;
 	}
 	if (orphans > 0)
-		log_warning(NULL, "broker lost, its jobs go on", F_I64("jobs", orphans));
+		log_warning(NULL, "broker lost; its jobs continue", F_I64("jobs", orphans));
 	credit_tell(&j->credit);
 }
 

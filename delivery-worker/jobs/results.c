@@ -1,5 +1,8 @@
 /* The result of each recipient that a job serves. */
 #include "delivery-worker/jobs/job.h"
+
+#include <stdlib.h>
+
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 
@@ -10,17 +13,29 @@
 #define RESULT_TEXT_LEAST 400
 #define RESULT_TEXTS_MAX  (256 * 1024)
 
+static int
+results_compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+size_t
+job_position(const struct job *job, uint32_t index)
+{
+	const Stagepost__Job *msg = job->msg;
+	const uint32_t *found =
+		bsearch(&index, msg->recipients, msg->n_recipients, sizeof(*msg->recipients), results_compare);
+
+	CHECKF(found != NULL, "job %llu does not serve recipient %u", (unsigned long long)msg->job, index);
+	return (size_t)(found - msg->recipients);
+}
+
 const Stagepost__Recipient *
 job_recipient(const struct job *job, uint32_t index)
 {
-	CHECK(index < job->msg->envelope->n_recipients);
-	return job->msg->envelope->recipients[index];
-}
-
-unsigned
-job_recipient_total(const struct job *job)
-{
-	return (unsigned)job->msg->envelope->n_recipients;
+	return job->msg->envelope->recipients[job_position(job, index)];
 }
 
 struct str
@@ -49,7 +64,7 @@ job_clean_text(struct arena *arena, struct str text, size_t max)
 static size_t
 result_text_max(const struct job *job)
 {
-	size_t share = RESULT_TEXTS_MAX / (job_recipient_total(job) + 1);
+	size_t share = RESULT_TEXTS_MAX / (job->msg->recipient_total + 1);
 
 	if (share > RESULT_TEXT_MAX)
 		return RESULT_TEXT_MAX;
@@ -59,12 +74,7 @@ result_text_max(const struct job *job)
 static Stagepost__RecipientResult **
 result_slot(const struct job *job, uint32_t recipient)
 {
-	for (size_t i = 0; i < job->msg->n_recipients; i++) {
-		if (job->msg->recipients[i] == recipient)
-			return &job->results[i];
-	}
-	CHECKF(false, "job %llu does not serve recipient %u", (unsigned long long)job->msg->job, recipient);
-	return NULL;
+	return &job->results[job_position(job, recipient)];
 }
 
 bool

@@ -33,12 +33,7 @@ put_off_init(struct remote_work *w)
 static struct soft_answer *
 put_off_find(const struct remote_work *w, uint32_t index)
 {
-	for (size_t i = 0; i < w->job->msg->n_recipients; i++) {
-		if (w->job->msg->recipients[i] == index)
-			return &w->put_off.answers[i];
-	}
-	CHECKF(false, "recipient %u is not of this job", index);
-	return NULL;
+	return &w->put_off.answers[job_position(w->job, index)];
 }
 
 bool

@@ -6,7 +6,7 @@
 
 const struct route_refusal route_loops = {true, "5.4.6", "mail for this domain loops back to this system"};
 const struct route_refusal route_no_address = {true, "5.4.4", "no mail server of this domain has an address"};
-const struct route_refusal route_dns_failed = {false, "4.4.3", "the name servers of this domain cannot be asked"};
+const struct route_refusal route_dns_failed = {false, "4.4.3", "the name servers of this domain cannot be reached"};
 static const struct route_refusal no_domain = {true, "5.1.2", "the domain does not exist"};
 static const struct route_refusal null_mx = {true, "5.1.10", "the domain accepts no mail (null MX)"};
 

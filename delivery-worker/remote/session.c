@@ -83,7 +83,7 @@ session_on_failed(void *arg, const struct smtp_failure *f)
 		struct err err;
 
 		err_set(&err, ERR_IO, "%s", f->text);
-		log_warning(&w->job->log, "no connection can be made here", F_ERR(&err));
+		log_warning(&w->job->log, "this host cannot make connections", F_ERR(&err));
 		session_drop(w);
 		job_postpone_rest(w->job, &err);
 		w->session.on_end(w, AFTER_END);

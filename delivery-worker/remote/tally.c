@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/hex.h"
 #include "lib/tlspolicy/tally.h"
 
 static const struct str tally_reason_not_named = STR("the policy does not name this host");
@@ -24,15 +25,11 @@ tally_is_counted(const struct remote_work *w)
 static struct str
 tally_tlsa_text(const struct remote_work *w, const struct route_host *h, const struct dns_tlsa *r)
 {
-	struct buf hex = BUF_EMPTY;
-	struct str text;
+	char *hex = arena_alloc(&w->job->arena, 2 * r->data.len + 1);
 
-	for (size_t i = 0; i < r->data.len; i++)
-		buf_printf(&hex, "%02x", (unsigned char)r->data.p[i]);
-	text = str_c(arena_printf(&w->job->arena, "_%u._tcp.%.*s. IN TLSA %u %u %u %.*s", (unsigned)w->route.port,
-				  STR_ARG(h->tlsa_base), r->usage, r->selector, r->matching, STR_ARG(buf_str(&hex))));
-	buf_fini(&hex);
-	return text;
+	hex_write(r->data.p, r->data.len, hex);
+	return str_c(arena_printf(&w->job->arena, "_%u._tcp.%.*s. IN TLSA %u %u %u %s", (unsigned)w->route.port,
+				  STR_ARG(h->tlsa_base), r->usage, r->selector, r->matching, hex));
 }
 
 static void

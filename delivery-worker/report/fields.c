@@ -86,7 +86,7 @@ fields_add_remote(const struct report_output *out, struct buf *b, const Stagepos
 
 /* The last try, from the trace, unless the recipient was never tried. */
 static int64_t
-last_attempt_ms(const Stagepost__Job *job, uint32_t index)
+last_attempt_ms(const Stagepost__Job *job, size_t position)
 {
 	static const char *const tries[] = {"deferred", "failed", "filed", "sent", "expanded"};
 	const Stagepost__MessageState *state = job->state;
@@ -94,25 +94,25 @@ last_attempt_ms(const Stagepost__Job *job, uint32_t index)
 	for (size_t i = state != NULL ? state->n_events : 0; i > 0; i--) {
 		const Stagepost__TraceEvent *event = state->events[i - 1];
 		for (size_t k = 0; k < sizeof(tries) / sizeof(tries[0]); k++)
-			if (event->recipient == index + 1 && strcmp(event->kind, tries[k]) == 0)
+			if (event->recipient == job->recipients[position] + 1 && strcmp(event->kind, tries[k]) == 0)
 				return (int64_t)event->time_ms;
 	}
 	return 0;
 }
 
 static void
-fields_add_recipient(const struct report_input *in, const struct report_output *out, struct buf *b, uint32_t index)
+fields_add_recipient(const struct report_input *in, const struct report_output *out, struct buf *b, size_t i)
 {
-	const Stagepost__Recipient *r = in->job->envelope->recipients[index];
+	const Stagepost__Recipient *r = in->job->envelope->recipients[i];
 	bool utf8 = str_has_eight_bit(str_c(r->address));
-	int64_t attempt_ms = last_attempt_ms(in->job, index);
+	int64_t attempt_ms = last_attempt_ms(in->job, i);
 
 	buf_add_c(b, "\r\n");
 	fields_add_original_recipient(out, b, r);
 	fields_add_address(out, b, "Final-Recipient", utf8 ? STR("utf-8") : STR("rfc822"), str_c(r->address));
-	buf_printf(b, "Action: %s\r\nStatus: %.*s\r\n", report_action_of(in->job, index),
-		   STR_ARG(report_code_of(in->job, index)));
-	fields_add_remote(out, b, report_status_of(in->job, index));
+	buf_printf(b, "Action: %s\r\nStatus: %.*s\r\n", report_action_of(in->job, i),
+		   STR_ARG(report_code_of(in->job, i)));
+	fields_add_remote(out, b, report_status_of(in->job, i));
 	if (attempt_ms != 0)
 		report_add_date(b, "Last-Attempt-Date", attempt_ms);
 	report_add_field(b, "Final-Log-ID", str_c(in->job->envelope->id));
@@ -145,6 +145,6 @@ report_add_status(const struct report_input *in, const struct report_output *out
 		fields_add_text(out, b, "Received-From-MTA", "dns; ", str_c(job->envelope->client_helo));
 	report_add_date(b, "Arrival-Date", (int64_t)job->envelope->received_ms);
 	for (size_t i = 0; i < job->n_recipients; i++)
-		fields_add_recipient(in, out, b, job->recipients[i]);
+		fields_add_recipient(in, out, b, i);
 	buf_add_c(b, "\r\n");
 }

@@ -8,10 +8,10 @@
 /* Does it begin with a reply code? Otherwise the text is ours. */
 bool report_is_smtp_reply(struct str text);
 
-/* The status of a recipient by its index; never NULL. */
-const Stagepost__RecipientStatus *report_status_of(const Stagepost__Job *job, uint32_t index);
-struct str report_code_of(const Stagepost__Job *job, uint32_t index);
-const char *report_action_of(const Stagepost__Job *job, uint32_t index);
+/* Recipients are named by their position in the job. The status is never NULL. */
+const Stagepost__RecipientStatus *report_status_of(const Stagepost__Job *job, size_t i);
+struct str report_code_of(const Stagepost__Job *job, size_t i);
+const char *report_action_of(const Stagepost__Job *job, size_t i);
 
 /* ---- lines.c ---- */
 /* Foreign text in a field: one line, whatever it contains. */

@@ -10,13 +10,13 @@ report_is_smtp_reply(struct str text)
 }
 
 const Stagepost__RecipientStatus *
-report_status_of(const Stagepost__Job *job, uint32_t index)
+report_status_of(const Stagepost__Job *job, size_t i)
 {
 	static const Stagepost__RecipientStatus none = STAGEPOST__RECIPIENT_STATUS__INIT;
 
-	if (job->state == NULL || index >= job->state->n_status || job->state->status[index] == NULL)
+	if (job->state == NULL || i >= job->state->n_status || job->state->status[i] == NULL)
 		return &none;
-	return job->state->status[index];
+	return job->state->status[i];
 }
 
 /* "5.1.1", and nothing else? */
@@ -47,10 +47,10 @@ status_default_code(const Stagepost__Job *job)
 }
 
 struct str
-report_code_of(const Stagepost__Job *job, uint32_t index)
+report_code_of(const Stagepost__Job *job, size_t i)
 {
 	struct str other = str_c(status_default_code(job));
-	struct str code = str_c(report_status_of(job, index)->last_code);
+	struct str code = str_c(report_status_of(job, i)->last_code);
 
 	/* An old "4." code of a recipient that was given up does not mean "failed". */
 	if (status_is_enhanced_code(code) &&
@@ -60,14 +60,14 @@ report_code_of(const Stagepost__Job *job, uint32_t index)
 }
 
 const char *
-report_action_of(const Stagepost__Job *job, uint32_t index)
+report_action_of(const Stagepost__Job *job, size_t i)
 {
 	switch (job->report) {
 	case STAGEPOST__JOB__REPORT__DELAY: return "delayed";
 	case STAGEPOST__JOB__REPORT__SUCCESS:
-		if (report_status_of(job, index)->state == STAGEPOST__RECIPIENT_STATE__EXPANDED)
+		if (report_status_of(job, i)->state == STAGEPOST__RECIPIENT_STATE__EXPANDED)
 			return "expanded";
-		return report_status_of(job, index)->relayed ? "relayed" : "delivered";
+		return report_status_of(job, i)->relayed ? "relayed" : "delivered";
 	default: return "failed";
 	}
 }

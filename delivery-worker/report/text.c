@@ -65,10 +65,10 @@ text_add_header(const struct report_input *in, struct report_output *out, const 
 }
 
 static void
-text_add_words_on(const struct report_input *in, struct buf *b, uint32_t index)
+text_add_words_on(const struct report_input *in, struct buf *b, size_t i)
 {
-	const Stagepost__Recipient *r = in->job->envelope->recipients[index];
-	const Stagepost__RecipientStatus *s = report_status_of(in->job, index);
+	const Stagepost__Recipient *r = in->job->envelope->recipients[i];
+	const Stagepost__RecipientStatus *s = report_status_of(in->job, i);
 
 	buf_add_c(b, "<");
 	report_add_clean(b, str_c(r->address));
@@ -78,7 +78,7 @@ text_add_words_on(const struct report_input *in, struct buf *b, uint32_t index)
 		buf_add_c(b, ">)");
 	} else
 		buf_add_c(b, ">");
-	buf_printf(b, ": %s (%.*s)\r\n", report_action_of(in->job, index), STR_ARG(report_code_of(in->job, index)));
+	buf_printf(b, ": %s (%.*s)\r\n", report_action_of(in->job, i), STR_ARG(report_code_of(in->job, i)));
 	if (*s->last_remote != '\0') {
 		buf_add_c(b, "    ");
 		report_add_clean(b, str_c(s->last_remote));
@@ -105,7 +105,7 @@ text_add_words(const struct report_input *in, const struct report_output *out, s
 	buf_printf(b, "This is the mail system at %s.\r\n\r\n%s\r\nIt was received on %s under the id %s.\r\n\r\n",
 		   in->hostname, w->opening, date, job->envelope->id);
 	for (size_t i = 0; i < job->n_recipients; i++)
-		text_add_words_on(in, b, job->recipients[i]);
+		text_add_words_on(in, b, i);
 	buf_printf(b, "%s\r\n\r\n", w->closing);
 }
 
@@ -162,10 +162,10 @@ report_compose(const struct report_input *in, struct report_output *out)
 	memset(out, 0, sizeof(*out));
 	out->smtputf8 = str_has_eight_bit(str_c(job->envelope->reverse_path));
 	for (size_t i = 0; i < job->n_recipients; i++) {
-		const Stagepost__Recipient *r = job->envelope->recipients[job->recipients[i]];
+		const Stagepost__Recipient *r = job->envelope->recipients[i];
 
 		fields |= str_has_eight_bit(str_c(r->address)) || str_has_eight_bit(str_c(r->original)) ||
-			  str_has_eight_bit(str_c(report_status_of(job, job->recipients[i])->last_text));
+			  str_has_eight_bit(str_c(report_status_of(job, i)->last_text));
 	}
 	out->global = (out->smtputf8 || job->envelope->smtputf8) && fields;
 	out->eight_bit = out->smtputf8 || fields || str_has_eight_bit(original);

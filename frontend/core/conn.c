@@ -134,11 +134,11 @@ go_lingering(struct conn *c)
 		SSL_shutdown(ssl);
 		ERR_clear_error();
 	}
-	shutdown(c->fd, SHUT_WR);
 	if (c->eof) {
-		conn_go_away(c);
+		conn_go_away(c); /* nothing is unread */
 		return;
 	}
+	shutdown(c->fd, SHUT_WR);
 	evbuffer_drain(bufferevent_get_input(c->bev), evbuffer_get_length(bufferevent_get_input(c->bev)));
 	if (c->tls) {
 		bufferevent_setwatermark(c->bev, EV_READ, 0, 0);

@@ -66,7 +66,7 @@ http_origin(struct http_request *r)
 bool
 http_is_tls(const struct http_request *r)
 {
-	return r->secure && ((r->session != NULL && conn_is_tls(r->session->conn)) || !ip_is_loopback(&r->client));
+	return r->secure && (r->forwarded || (r->session != NULL && conn_is_tls(r->session->conn)));
 }
 
 const struct auth_identity *

@@ -98,6 +98,13 @@ forwarded_proto_is_secure(const struct http_request *r)
 }
 
 static bool
+forwarded_has_any(const struct http_request *r)
+{
+	return http_field(r, STR("Forwarded")).len != 0 || http_field(r, STR("X-Forwarded-For")).len != 0 ||
+	       http_field(r, STR("X-Forwarded-Proto")).len != 0;
+}
+
+static bool
 forwarded_has_both(const struct http_request *r)
 {
 	return http_field(r, STR("Forwarded")).len != 0 && http_field(r, STR("X-Forwarded-For")).len != 0;
@@ -114,6 +121,8 @@ http_take_client(struct http_request *r)
 	r->secure = conn_is_secure(r->session->conn);
 	if (!ip_blocks_have(trusted, &balancer))
 		return;
+	/* One that says nothing ends TLS all the same; on loopback it may be a client itself. */
+	r->forwarded = !ip_is_loopback(&balancer) || forwarded_has_any(r);
 	forwarded_walk(r, trusted, STR("X-Forwarded-For"), false);
 	r->secure = is_secure = forwarded_proto_is_secure(r);
 	if (http_field(r, STR("Forwarded")).len == 0)

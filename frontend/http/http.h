@@ -35,9 +35,11 @@ struct http_handler {
 	void (*on_end)(struct http_request *r);
 	/* http_may_write() was false, and the client has read since. */
 	void (*on_room)(struct http_request *r);
-	/* The time given to http_park() is over: answer now. */
+	/* The time given to http_park() is over: answer now, or end the stream. NULL: 204,
+	 * or the stream's end. */
 	void (*on_time)(struct http_request *r);
-	/* The process is ending, and the request is parked: answer now. NULL: 503. */
+	/* The process is ending, and the request is parked: answer now, or end the stream.
+	 * NULL: 503, or the stream's end. */
 	void (*on_shutdown)(struct http_request *r);
 	/* The client has left, or takes too long to send or to read; this is the last call. */
 	void (*on_gone)(struct http_request *r);
@@ -105,7 +107,7 @@ void http_resume_body(struct http_request *r);
 /* ---- The answer ---- */
 #define HTTP_CHUNKED UINT64_MAX
 /* type: NULL, or the Content-Type. length: of the body that follows; HTTP_CHUNKED:
- * not known yet. */
+ * not known yet. Every 503 says after how many seconds to try again. */
 void http_begin(struct http_request *r, int status, const char *type, uint64_t length);
 /* Call it before the first http_write(). Control characters in the value become '?'. */
 void http_add_header(struct http_request *r, const char *name, struct str value);
@@ -125,13 +127,20 @@ void http_reply(struct http_request *r, int status, const char *type, struct str
 struct str http_begin_bytes(struct http_request *r, const char *type, struct str etag, struct str bytes);
 /* A short text that states the status. */
 void http_refuse(struct http_request *r, int status);
-/* The store is unavailable: 503 with Retry-After. */
+/* The store is unavailable: 503. */
 void http_unavailable(struct http_request *r);
 void http_redirect(struct http_request *r, int status, const char *location);
 
-/* ---- Parked requests (long polls) ---- */
-/* Waits for an event only, for at most this long (and http.park_longest). A client
- * that leaves in the meantime is noticed at once. http_begin() ends the wait. */
+/* ---- Parked requests: long polls and streams of events ---- */
+/* Waits for events only, for at most this long (and http.park_longest). A client
+ * that leaves in the meantime is noticed at once. Before http_begin() it is a long
+ * poll, which http_begin() ends. After http_begin() with HTTP_CHUNKED it is a stream:
+ * http_write() sends a piece at once, http_finish() ends it. */
 void http_park(struct http_request *r, int64_t ms);
+/* For requests of which very many may be parked: from now on they cost little. The arena
+ * and the head are freed, so http_field() and the like find nothing more; another
+ * handler and state of its own take over. Nothing may be held, and the body must have
+ * been read. Do not touch what was in the arena after the call. */
+void http_stay(struct http_request *r, const struct http_handler *handler, void *state);
 
 #endif

@@ -55,10 +55,12 @@ struct http_request {
 	struct http_session *session; /* NULL: answered, or the client has gone */
 	struct frontend *frontend;
 	struct http_head head;
-	const struct http_route *route; /* NULL: no match */
-	bool begun;			/* the handler has been called */
+	const struct http_route *route;	    /* NULL: no match */
+	const struct http_handler *handler; /* the route's, or that of http_stay() */
+	bool begun;			    /* the handler has been called */
 	struct ip client;
 	bool secure;
+	bool forwarded; /* a balancer says who the client is */
 	struct auth_request *login;
 	struct auth_identity *account;
 	void *state;
@@ -76,6 +78,7 @@ struct http_request {
 	int status;
 
 	bool parked, wants_room;
+	int64_t parked_until_ms; /* monotonic */
 };
 
 static inline struct http_request *
@@ -93,8 +96,11 @@ void http_session_next(struct http_session *s, bool keep, uint64_t skip);
 void http_session_read(struct http_session *s);
 
 /* ---- park.c ---- */
-void http_session_park(struct http_session *s, int64_t ms);
+/* Sets the time limit again. */
+void http_session_wait_parked(struct http_session *s);
 void http_session_unpark(struct http_session *s);
+/* The time is over, or the process is ending. */
+void http_session_end_parked(struct http_session *s, bool shutdown);
 
 /* ---- request.c ---- */
 struct http_request *http_request_new(struct http_session *s);

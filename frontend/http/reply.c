@@ -57,6 +57,8 @@ http_begin(struct http_request *r, int status, const char *type, uint64_t length
 		conn_write_c(c, "Transfer-Encoding: chunked\r\n");
 	else if (length != HTTP_CHUNKED && !empty)
 		conn_printf(c, "Content-Length: %llu\r\n", (unsigned long long)length);
+	if (status == 503)
+		conn_printf(c, "Retry-After: %d\r\n", HTTP_RETRY_AFTER_S);
 	if (!r->keep)
 		conn_write_c(c, "Connection: close\r\n");
 	else if (r->head.minor == 0)
@@ -157,6 +159,8 @@ http_finish(struct http_request *r)
 
 	if (s == NULL)
 		return;
+	http_session_unpark(s);
+	keep = keep && !s->ending;
 	CHECK(r->answer != HTTP_ANSWER_NONE);
 	reply_end_head(r);
 	if (r->in_chunks && !r->bare)
@@ -190,12 +194,7 @@ http_refuse(struct http_request *r, int status)
 void
 http_unavailable(struct http_request *r)
 {
-	const char *text = arena_printf(&r->op.arena, "503 %s\n", http_reason(503));
-
-	http_begin(r, 503, "text/plain; charset=utf-8", strlen(text));
-	http_add_header(r, "Retry-After", str_c(arena_printf(&r->op.arena, "%d", HTTP_RETRY_AFTER_S)));
-	http_write(r, str_c(text));
-	http_finish(r);
+	http_refuse(r, 503);
 }
 
 void

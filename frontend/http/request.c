@@ -24,7 +24,7 @@ http_request_new(struct http_session *s)
 void
 http_request_leave(struct http_request *r)
 {
-	const struct http_handler *handler = r->begun ? r->route->handler : NULL;
+	const struct http_handler *handler = r->begun ? r->handler : NULL;
 
 	r->begun = false;
 	if (r->login != NULL)

@@ -95,7 +95,8 @@ void
 http_request_run(struct http_request *r)
 {
 	r->begun = true;
-	r->route->handler->on_begin(r);
+	r->handler = r->route->handler;
+	r->handler->on_begin(r);
 }
 
 /* ---- The body ---- */
@@ -115,8 +116,8 @@ static void
 serve_end_body(struct http_request *r)
 {
 	r->body = HTTP_BODY_WHOLE;
-	if (r->route->handler->on_end != NULL)
-		r->route->handler->on_end(r);
+	if (r->handler->on_end != NULL)
+		r->handler->on_end(r);
 }
 
 static size_t
@@ -132,8 +133,8 @@ serve_take_chunked(struct http_request *r, struct str piece)
 		serve_refuse_body(r, 413);
 	else if (r->chunked.state == HTTP_CHUNK_DONE)
 		serve_end_body(r);
-	else if (data.len != 0 && r->route->handler->on_body != NULL)
-		r->route->handler->on_body(r, data);
+	else if (data.len != 0 && r->handler->on_body != NULL)
+		r->handler->on_body(r, data);
 	return taken;
 }
 
@@ -147,8 +148,8 @@ http_request_take(struct http_request *r, struct str piece)
 	if (piece.len > r->head.length - r->body_bytes)
 		piece = str_first(piece, (size_t)(r->head.length - r->body_bytes));
 	r->body_bytes += piece.len;
-	if (r->route->handler->on_body != NULL)
-		r->route->handler->on_body(r, piece);
+	if (r->handler->on_body != NULL)
+		r->handler->on_body(r, piece);
 	if (s->request == r && r->body_bytes == r->head.length && r->body == HTTP_BODY_READING)
 		serve_end_body(r);
 	return piece.len;

@@ -173,8 +173,10 @@ session_on_drained(struct conn *c)
 	} else if (r->wants_room) {
 		r->wants_room = false;
 		conn_set_timeout(c, 0);
-		if (r->begun && r->route->handler->on_room != NULL)
-			r->route->handler->on_room(r);
+		if (r->parked)
+			http_session_wait_parked(s);
+		if (r->begun && r->handler->on_room != NULL)
+			r->handler->on_room(r);
 	}
 }
 
@@ -184,12 +186,8 @@ session_on_timeout(struct conn *c)
 	struct http_session *s = conn_session(c);
 	struct http_request *r = s->request;
 
-	if (r != NULL && r->parked) {
-		http_session_unpark(s);
-		if (r->route->handler->on_time != NULL)
-			r->route->handler->on_time(r);
-		else
-			http_reply(r, 204, NULL, STR_NONE);
+	if (r != NULL && r->parked && !r->wants_room) {
+		http_session_end_parked(s, false);
 	} else if (conn_output_pending(c) != 0) {
 		conn_abort(c); /* it does not read, so sending a reply is pointless */
 	} else if (r != NULL && r->answer == HTTP_ANSWER_NONE) {
@@ -214,11 +212,8 @@ session_on_shutdown(struct conn *c)
 		conn_close(c);
 	} else if (r == NULL) {
 		conn_set_timeout(c, LAST_READ_MS);
-	} else if (r->parked && r->route->handler->on_shutdown != NULL) {
-		r->route->handler->on_shutdown(r);
 	} else if (r->parked) {
-		http_request_leave(r);
-		http_unavailable(r);
+		http_session_end_parked(s, true);
 	}
 }
 

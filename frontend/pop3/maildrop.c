@@ -333,7 +333,7 @@ on_expunged(void *arg, const struct mailbox_expunged *expunged, const struct err
 	if (err != NULL) {
 		log_warning(conn_log(d->session->conn), "deleted messages not removed", F_C("account", d->address),
 			    F_ERR(err));
-		say_goodbye(d, err->code == ERR_FENCED ? POP3_LOCK_LOST : POP3_NOT_REMOVED, 0);
+		say_goodbye(d, POP3_NOT_REMOVED, 0);
 		return;
 	}
 	log_info(conn_log(d->session->conn), "messages removed", F_C("account", d->address),

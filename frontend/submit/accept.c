@@ -1,15 +1,12 @@
 /* A complete message: synced, signed, handed to a broker.
  *
  * SUBMIT_OK is reported only when the body is synced and the broker has confirmed
- * that the envelope is durable. Under low load both happen in parallel: the body's
- * location is known before it is written, so the hand-over need not wait for the sync
- * (bus_hand_over_unsynced()). Under high load syncs are shared, and one more frame
- * for each message would cost more than it saves.
+ * that the envelope is durable, in this order: an entry of the spool never refers to a
+ * body that may not be on the disk. (Both syncs in parallel were tried, and gained
+ * little: docs/benchmarks.md.)
  *
  * The submission outlives an owner that does not wait for all this; late answers then
  * only clean up. */
-#include <string.h>
-
 #include "frontend/submit/private.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
@@ -18,11 +15,6 @@
 /* Long enough for another broker to take over. After that the client is told to try
  * again, long before it gives up (RFC 5321, 4.5.3.2.6). */
 enum { HAND_OVER_TIMEOUT_MS = 15 * 1000 };
-
-/* Bodies being written to disk, of all submissions; with more than this, no hand-over
- * starts before its sync. */
-enum { AHEAD_MAX = 4 };
-static _Thread_local unsigned accept_unsynced;
 
 static void
 accept_log(const struct submit *s)
@@ -55,17 +47,18 @@ accept_on_handed_over(void *arg, const struct err *err)
 
 	metrics_add(M_HANDOVER_US, clock_monotonic_us() - s->handed_over_us);
 	metrics_add(err == NULL ? M_HANDOVERS : M_HANDOVERS_FAILED, 1);
-	s->hand_over = NULL;
 	if (err == NULL) {
 		CRASHPOINT("handed-over");
+		s->is_blob_ours = false;
 		accept_log(s);
 	} else {
 		/* Without an answer the message may be in the spool after all, and own the body. */
-		s->is_spools = !bus_is_certain(err);
+		if (!bus_is_certain(err))
+			s->is_blob_ours = false;
 		log_warning(&s->log, "message not handed over", F_C("kind", err_code_name(err->code)), F_ERR(err));
 		accept_fail(s, err);
 	}
-	if (op_back(&s->op) && !op_waits(&s->op))
+	if (op_back(&s->op))
 		s->on_done(s->on_done_arg, s->result);
 }
 
@@ -97,7 +90,6 @@ accept_fill_options(struct submit *s, Stagepost__Envelope *e)
 static void
 accept_hand_over(struct submit *s)
 {
-	struct bus_client *bus = s->frontend->bus;
 	Stagepost__Envelope e = STAGEPOST__ENVELOPE__INIT;
 	Stagepost__Blob body = STAGEPOST__BLOB__INIT;
 	char client[IP_TEXT_MAX];
@@ -119,52 +111,23 @@ accept_hand_over(struct submit *s)
 	e.dkim = accept_text(s, s->signatures);
 	e.settings_version = settings_version(frontend_settings(s->frontend));
 	s->handed_over_us = clock_monotonic_us();
-	s->is_spools = true;
 	op_hold(&s->op);
-	if (s->is_synced) {
-		bus_hand_over(bus, &e, HAND_OVER_TIMEOUT_MS, accept_on_handed_over, s);
-		return;
-	}
-	s->hand_over = bus_hand_over_unsynced(bus, &e, HAND_OVER_TIMEOUT_MS, accept_on_handed_over, s);
-	CRASHPOINT("handed-over-unsynced");
-	if (s->hand_over != NULL)
-		return;
-	s->is_spools = false; /* it will be, once the body is synced */
-	op_back(&s->op);
+	bus_hand_over(s->frontend->bus, &e, HAND_OVER_TIMEOUT_MS, accept_on_handed_over, s);
 }
 
 /* ---- What must end before the hand-over ---- */
 
 /* The sync or the signing has ended, in either order. A client that has gone in the
- * meantime will send the message again: nothing is kept of what has not been handed
- * over yet. */
+ * meantime will send the message again: nothing is kept. */
 static void
 accept_on_part(struct submit *s)
 {
 	if (!op_back(&s->op) || op_waits(&s->op))
 		return;
-	if (s->result == SUBMIT_OK && !s->is_spools)
+	if (s->result == SUBMIT_OK)
 		accept_hand_over(s);
 	else
 		s->on_done(s->on_done_arg, s->result);
-}
-
-/* Tells a hand-over that started before the sync how the sync ended. */
-static void
-accept_tell_hand_over(struct submit *s)
-{
-	struct hand_over *h = s->hand_over;
-
-	s->hand_over = NULL;
-	if (h == NULL)
-		return;
-	if (s->is_synced) {
-		bus_body_synced(s->frontend->bus, h);
-		return;
-	}
-	bus_body_lost(s->frontend->bus, h);
-	s->is_spools = false;
-	op_back(&s->op);
 }
 
 static void
@@ -172,26 +135,15 @@ accept_on_synced(void *arg, const struct blob_id *id, const struct err *err)
 {
 	struct submit *s = arg;
 
-	accept_unsynced--;
 	if (err != NULL) {
 		log_warning(&s->log, "body not synced", F_ERR(err));
 		accept_fail(s, err);
 	} else {
 		CRASHPOINT("body-synced");
-		CHECK(!s->is_spools || memcmp(&s->blob, id, sizeof(*id)) == 0);
 		s->blob = *id;
-		s->is_synced = true;
+		s->is_blob_ours = true;
 	}
-	accept_tell_hand_over(s);
 	accept_on_part(s);
-}
-
-/* May the message be handed over before its body is synced? */
-static bool
-accept_goes_ahead(const struct submit *s)
-{
-	return s->result == SUBMIT_OK && s->is_signed && !s->is_synced && !s->op.cancelled &&
-	       !blob_id_is_none(&s->blob) && accept_unsynced <= AHEAD_MAX;
 }
 
 static void
@@ -201,9 +153,6 @@ accept_on_signed(struct submit *s, const struct err *err)
 		log_warning(&s->log, "DKIM keys not read", F_ERR(err));
 		accept_fail(s, err);
 	}
-	s->is_signed = true;
-	if (accept_goes_ahead(s))
-		accept_hand_over(s);
 	accept_on_part(s);
 }
 
@@ -225,8 +174,7 @@ submit_commit(struct submit *s, submit_on_done *on_done, void *arg)
 	s->on_done_arg = arg;
 	op_hold(&s->op);
 	op_hold(&s->op);
-	accept_unsynced++;
-	blob_append_commit_placed(&s->append, &s->blob, accept_on_synced, s);
+	blob_append_commit(&s->append, accept_on_synced, s);
 	submit_sign_end(s, accept_on_signed);
 	return true;
 }

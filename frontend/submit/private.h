@@ -77,12 +77,9 @@ struct submit {
 	uint32_t return_path_length;
 
 	/* accept.c */
-	struct blob_id blob; /* once its location is known */
-	bool is_synced;
-	bool is_signed;
-	bool is_spools;		     /* the body belongs to the spool, or may */
-	struct hand_over *hand_over; /* borrowed; NULL: none is waiting for the body's sync */
-	int64_t handed_over_us;	     /* monotonic */
+	struct blob_id blob;	/* once synced */
+	bool is_blob_ours;	/* synced, and certainly not the spool's */
+	int64_t handed_over_us; /* monotonic */
 
 	/* sign.c */
 	struct dkim_stream *dkim;    /* owner; NULL: no signature */

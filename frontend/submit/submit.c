@@ -14,7 +14,7 @@ submit_on_end(struct op *op)
 
 	if (s->append != NULL)
 		blob_append_abort(&s->append);
-	if (s->is_synced && !s->is_spools)
+	if (s->is_blob_ours)
 		blob_release(s->frontend->service->blobs, &s->blob);
 	header_watch_fini(&s->watch);
 	dkim_stream_free(&s->dkim);

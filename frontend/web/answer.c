@@ -20,11 +20,12 @@ answer_send(struct web_request *w, int status, cJSON *result, const char *versio
 	if (version != NULL)
 		http_add_header(r, "ETag", str_c(arena_printf(http_arena(r), "\"%s\"", version)));
 	if (status == 401) /* no browser asks for a password because of it */
-		http_add_header(r, "WWW-Authenticate", STR("Session realm=\"Stagepost\""));
+		http_add_header(r, "WWW-Authenticate",
+				w->challenge != NULL ? str_c(w->challenge) : STR("Session realm=\"Stagepost\""));
+	if (status == 201 && w->location != NULL)
+		http_add_header(r, "Location", str_c(w->location));
 	if (w->allow != NULL)
 		http_add_header(r, "Allow", str_c(w->allow));
-	if (status == 503)
-		http_add_header(r, "Retry-After", STR("5"));
 	http_write(r, str_c(text));
 	cJSON_free(text);
 	cJSON_Delete(result);
@@ -46,6 +47,61 @@ web_answer_version(struct web_request *w, cJSON *result, const char *version)
 	answer_send(w, 200, result, version);
 }
 
+/* Nothing, or where the new thing is. */
+static void
+answer_send_done(struct web_request *w)
+{
+	struct http_request *r = w->r;
+
+	http_begin(r, 204, NULL, 0);
+	http_add_header(r, "Cache-Control", STR("no-store"));
+	http_add_header(r, "X-Content-Type-Options", STR("nosniff"));
+	cJSON_Delete(w->body);
+	w->body = NULL;
+	http_finish(r);
+}
+
+void
+web_answer_done(struct web_request *w)
+{
+	cJSON *o;
+
+	if (w->endpoint->status == 204) {
+		answer_send_done(w);
+		return;
+	}
+	o = cJSON_CreateObject();
+	cJSON_AddStringToObject(o, "location", w->location);
+	web_answer(w, w->endpoint->status, o);
+}
+
+void
+web_on_versioned(void *arg, cJSON *result, const struct err *err)
+{
+	struct web_request *w = arg;
+	const char *version;
+
+	w->call = NULL;
+	if (err != NULL) {
+		web_fail(w, err);
+		return;
+	}
+	version = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(result, "version"));
+	web_answer_version(w, result, arena_strdup(http_arena(w->r), version));
+}
+
+struct str
+web_expected(const struct web_request *w)
+{
+	struct str text = http_field(w->r, STR("If-Match"));
+
+	if (str_eq(text, STR("*")))
+		return STR_NONE;
+	if (text.len >= 2 && text.p[0] == '"' && text.p[text.len - 1] == '"')
+		return str_first(str_from(text, 1), text.len - 2);
+	return text;
+}
+
 void
 web_refuse(struct web_request *w, int status, const char *format, ...)
 {
@@ -58,6 +114,16 @@ web_refuse(struct web_request *w, int status, const char *format, ...)
 	va_end(ap);
 	cJSON_AddStringToObject(o, "error", text);
 	web_answer(w, status, o);
+}
+
+void
+web_refuse_fields(struct web_request *w, cJSON *faults)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(o, "error", "nothing is stored: a value is not allowed");
+	cJSON_AddItemToObject(o, "fields", faults);
+	web_answer(w, 422, o);
 }
 
 void
@@ -86,18 +152,36 @@ web_on_result(void *arg, cJSON *result, const struct err *err)
 }
 
 void
+web_audit_as(struct web *web, const struct web_author *author, const char *action, const char *target,
+	     const char *detail)
+{
+	if (detail == NULL)
+		detail = "";
+	log_info(NULL, "changed by an administrator", F_C("by", author->address), F_C("token", author->token),
+		 F_C("from", author->from), F_C("action", action), F_C("target", target), F_C("detail", detail));
+	redis_call_key(web->admin.redis, NULL, NULL, "XADD", str_c(redis_key_pattern(KEY_ADMIN_LOG)),
+		       author->token[0] != '\0' ? 16 : 14,
+		       (const struct str[]){STR("MAXLEN"), STR("~"), STR("10000"), STR("*"), STR("by"),
+					    str_c(author->address), STR("from"), str_c(author->from), STR("action"),
+					    str_c(action), STR("target"), str_c(target), STR("detail"), str_c(detail),
+					    STR("token"), str_c(author->token)});
+}
+
+void
+web_author_of(const struct web_request *w, struct web_author *out)
+{
+	str_copy(str_c(w->who.address), out->address, sizeof(out->address));
+	str_copy(str_c(w->who.token), out->token, sizeof(out->token));
+	ip_text(http_client(w->r), out->from);
+}
+
+void
 web_audit(struct web_request *w, const char *action, const char *target, const char *detail)
 {
-	char from[IP_TEXT_MAX];
+	struct web_author author;
 
-	ip_text(http_client(w->r), from);
-	log_info(http_log(w->r), "changed by an administrator", F_C("by", w->who.address), F_C("from", from),
-		 F_C("action", action), F_C("target", target), F_C("detail", detail != NULL ? detail : ""));
-	redis_call_key(w->web->admin.redis, NULL, NULL, "XADD", str_c(redis_key_pattern(KEY_ADMIN_LOG)), 14,
-		       (const struct str[]){STR("MAXLEN"), STR("~"), STR("10000"), STR("*"), STR("by"),
-					    str_c(w->who.address), STR("from"), str_c(from), STR("action"),
-					    str_c(action), STR("target"), str_c(target), STR("detail"),
-					    str_c(detail != NULL ? detail : "")});
+	web_author_of(w, &author);
+	web_audit_as(w->web, &author, action, target, detail);
 }
 
 struct str

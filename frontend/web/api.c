@@ -6,29 +6,10 @@
 #include <openssl/crypto.h>
 
 #include "frontend/web/private.h"
+#include "lib/base/check.h"
 #include "lib/http/uri.h"
 
 #define API_PREFIX "/api/v1/"
-
-enum { API_BODY_DEPTH_MAX = 32 };
-
-static const struct web_endpoint api_endpoints[] = {
-	/* method, pattern, least role, takes a body, handler */
-	{HTTP_POST, "session", WEB_ANYBODY, true, web_login},
-	{HTTP_GET, "session", WEB_USER, false, web_whoami},
-	{HTTP_DELETE, "session", WEB_USER, false, web_logout},
-	{HTTP_GET, "settings", WEB_SYSTEM_ADMIN, false, web_settings_list},
-	{HTTP_GET, "settings/{}", WEB_SYSTEM_ADMIN, false, web_settings_get},
-	{HTTP_PUT, "settings/{}", WEB_SYSTEM_ADMIN, true, web_settings_put},
-	{HTTP_DELETE, "settings/{}/{}", WEB_SYSTEM_ADMIN, false, web_settings_unset},
-	{HTTP_GET, "status", WEB_SYSTEM_ADMIN, false, web_status},
-	{HTTP_GET, "queue", WEB_SYSTEM_ADMIN, false, web_queue_list},
-	{HTTP_GET, "queue/summary", WEB_SYSTEM_ADMIN, false, web_queue_summary},
-	{HTTP_GET, "queue/{}", WEB_SYSTEM_ADMIN, false, web_queue_show},
-	{HTTP_POST, "queue/{}/{}", WEB_SYSTEM_ADMIN, false, web_queue_order},
-};
-
-#define API_ENDPOINT_COUNT (sizeof(api_endpoints) / sizeof(api_endpoints[0]))
 
 /* ---- Which endpoint ---- */
 
@@ -44,7 +25,8 @@ api_match(struct web_request *w, const char *pattern, struct str path)
 		bool more_got = str_cut(path, '/', &got, &path);
 		if (more_want != more_got)
 			return false;
-		if (str_eq(piece, STR("{}"))) {
+		if (str_starts(piece, STR("{"))) {
+			CHECK(count < WEB_ARGS_MAX);
 			if (got.len == 0 || !http_uri_decode(got, false, http_arena(w->r), &w->args[count]))
 				return false;
 			count++;
@@ -75,21 +57,20 @@ api_find(struct web_request *w)
 {
 	const struct http_head *head = http_head(w->r);
 	enum http_method method = head->method == HTTP_HEAD ? HTTP_GET : head->method;
-	struct str path, query;
+	struct str path = http_uri_raw_path(head->target);
 	unsigned allowed = 0;
 
-	str_cut(head->target, '?', &path, &query);
 	if (!str_starts(path, STR(API_PREFIX))) {
 		web_refuse(w, 404, "there is no such endpoint");
 		return false;
 	}
 	path = str_from(path, sizeof(API_PREFIX) - 1);
-	for (size_t i = 0; i < API_ENDPOINT_COUNT && w->endpoint == NULL; i++) {
-		if (!api_match(w, api_endpoints[i].pattern, path))
+	for (const struct web_endpoint *e = web_endpoints; e->pattern != NULL && w->endpoint == NULL; e++) {
+		if (!api_match(w, e->pattern, path))
 			continue;
-		allowed |= HTTP_BIT(api_endpoints[i].method);
-		if (api_endpoints[i].method == method)
-			w->endpoint = &api_endpoints[i];
+		allowed |= HTTP_BIT(e->method);
+		if (e->method == method)
+			w->endpoint = e;
 	}
 	if (w->endpoint == NULL && allowed != 0)
 		api_refuse_method(w, allowed);
@@ -98,7 +79,69 @@ api_find(struct web_request *w)
 	return w->endpoint != NULL;
 }
 
+struct str
+web_arg(const struct web_request *w, const char *name)
+{
+	struct str rest = str_c(w->endpoint->pattern), piece;
+	unsigned count = 0;
+	bool more;
+
+	do {
+		more = str_cut(rest, '/', &piece, &rest);
+		if (!str_starts(piece, STR("{")))
+			continue;
+		if (str_eq(str_first(str_from(piece, 1), piece.len - 2), str_c(name)))
+			return w->args[count];
+		count++;
+	} while (more);
+	return STR_NONE;
+}
+
+/* {domain} and {address} in canonical form. An address is looked for in its own domain
+ * only. False: refused. */
+static bool
+api_take_names(struct web_request *w)
+{
+	struct str domain = web_arg(w, "domain"), address = web_arg(w, "address");
+
+	if (domain.len != 0 && !directory_canonical_domain(domain, w->domain)) {
+		web_refuse(w, 404, "'%.*s' is not a domain", STR_ARG(str_first(domain, 100)));
+		return false;
+	}
+	if (address.len == 0)
+		return true;
+	if (!directory_canonical_address(address, w->address)) {
+		web_refuse(w, 404, "'%.*s' is not an address", STR_ARG(str_first(address, 100)));
+		return false;
+	}
+	if (domain.len != 0 && !str_eq(directory_domain_of(str_c(w->address)), str_c(w->domain))) {
+		web_refuse(w, 404, "%s is not an address of %s", w->address, w->domain);
+		return false;
+	}
+	return true;
+}
+
 /* ---- May he ---- */
+
+/* Whether what the path names is the caller's. Who administers a domain is a user of
+ * it: see directory.h. */
+static bool
+api_reaches(const struct web_request *w)
+{
+	struct str own = str_c(w->who.address), domain = directory_domain_of(own);
+
+	if (w->who.role == WEB_SYSTEM_ADMIN)
+		return true;
+	switch (w->endpoint->reach) {
+	case WEB_REACH_ROLE:
+	case WEB_REACH_OWN: return true;
+	case WEB_REACH_DOMAIN: return w->who.role == WEB_DOMAIN_ADMIN && str_eq(domain, str_c(w->domain));
+	case WEB_REACH_ACCOUNT:
+		return str_eq(own, str_c(w->address)) ||
+		       (w->who.role == WEB_DOMAIN_ADMIN && str_eq(domain, directory_domain_of(str_c(w->address))));
+	}
+	return false;
+}
 
 /* "https://mail.example.com:8443" is ours where Host says the same. Without TLS only on
  * loopback: anybody on the way could have made such a page. */
@@ -111,24 +154,6 @@ api_origin_is_ours(const struct http_request *r, struct str origin)
 		return str_eq_ci(str_from(origin, 8), host);
 	return str_starts_ci(origin, STR("http://")) && ip_is_loopback(http_client(r)) &&
 	       str_eq_ci(str_from(origin, 7), host);
-}
-
-static bool
-api_is_json(const struct http_request *r)
-{
-	struct str type, parameters;
-
-	str_cut(http_field(r, STR("Content-Type")), ';', &type, &parameters);
-	return str_eq_ci(str_trim(type), STR("application/json"));
-}
-
-static bool
-api_is_form(const struct http_request *r)
-{
-	struct str type, parameters;
-
-	str_cut(http_field(r, STR("Content-Type")), ';', &type, &parameters);
-	return str_eq_ci(str_trim(type), STR("application/x-www-form-urlencoded"));
 }
 
 static bool
@@ -154,7 +179,7 @@ api_is_meant(struct web_request *w)
 		web_refuse(w, 403, "a change made with a session cookie needs an Origin header");
 	else if (!is_login && w->who.by_cookie && !api_has_token(w))
 		web_refuse(w, 403, "X-Stagepost-Token is missing or wrong");
-	else if (!api_is_json(w->r) && !(is_login && api_is_form(w->r)))
+	else if (!web_body_is_json(w->r) && !(is_login && web_body_is_form(w->r)))
 		web_refuse(w, 415, "a change needs Content-Type: application/json");
 	else
 		return true;
@@ -167,11 +192,15 @@ api_on_identity(struct web_request *w)
 	enum web_role role = w->endpoint->role;
 
 	if (role != WEB_ANYBODY && w->who.role == WEB_ANYBODY) {
-		web_refuse(w, 401, "log in first");
-	} else if (w->who.role < role) {
+		web_refuse(w, 401, w->challenge != NULL ? "the token is not valid" : "log in first");
+	} else if (!api_take_names(w)) {
+		return; /* refused */
+	} else if (w->who.role < role || !api_reaches(w)) {
 		web_refuse(w, 403, "this account may not do that");
+	} else if (w->who.token[0] != '\0' && (w->endpoint->flags & WEB_NOT_BY_TOKEN) != 0) {
+		web_refuse(w, 403, "this cannot be done with a token: log in with the password");
 	} else if (api_is_meant(w)) {
-		if (w->endpoint->body)
+		if (w->endpoint->body != NULL)
 			http_want_body(w->r);
 		else
 			w->endpoint->handle(w);
@@ -179,45 +208,6 @@ api_on_identity(struct web_request *w)
 }
 
 /* ---- The body ---- */
-
-/* Not nested too deep, and no NUL in a text: it would end there for us. */
-static bool
-api_may_parse(struct str text)
-{
-	unsigned depth = 0;
-	bool quoted = false;
-
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.p[i];
-		if (quoted && c == '\\') {
-			if (str_starts(str_from(text, ++i), STR("u0000")))
-				return false;
-		} else if (c == '"') {
-			quoted = !quoted;
-		} else if (!quoted && (c == '{' || c == '[')) {
-			if (++depth > API_BODY_DEPTH_MAX)
-				return false;
-		} else if (!quoted && (c == '}' || c == ']') && depth > 0) {
-			depth--;
-		}
-	}
-	return str_is_utf8(text);
-}
-
-static cJSON *
-api_parse_form(struct web_request *w)
-{
-	cJSON *o = cJSON_CreateObject();
-	struct str value;
-
-	for (unsigned i = 0; i < 2; i++) {
-		static const char *const names[] = {"address", "password"};
-		if (http_uri_parameter(buf_str(&w->bytes), str_c(names[i]), http_arena(w->r), &value))
-			cJSON_AddStringToObject(o, names[i],
-						arena_dup(http_arena(w->r), value.p != NULL ? value.p : "", value.len));
-	}
-	return o;
-}
 
 static void
 api_on_body(struct http_request *r, struct str piece)
@@ -231,16 +221,8 @@ static void
 api_on_end(struct http_request *r)
 {
 	struct web_request *w = http_state(r);
-	struct str text = buf_str(&w->bytes);
 
-	if (api_is_form(r))
-		w->body = api_parse_form(w);
-	else if (text.len != 0 && api_may_parse(text))
-		w->body = cJSON_ParseWithLength(text.p, text.len);
-	buf_fini(&w->bytes);
-	if (!cJSON_IsObject(w->body))
-		web_refuse(w, 400, "the body is not a JSON object");
-	else
+	if (web_body_take(w))
 		w->endpoint->handle(w);
 }
 

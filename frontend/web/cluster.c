@@ -1,5 +1,6 @@
 /* The cluster's status, and its queue: looked at, and given orders. */
 #include "frontend/web/private.h"
+#include "lib/admin/history.h"
 #include "lib/admin/queue.h"
 #include "lib/admin/status.h"
 
@@ -9,6 +10,12 @@ void
 web_status(struct web_request *w)
 {
 	w->call = admin_status(&w->web->admin, web_on_result, w);
+}
+
+void
+web_history(struct web_request *w)
+{
+	w->call = admin_history(&w->web->admin, web_on_result, w);
 }
 
 /* ---- The queue ---- */

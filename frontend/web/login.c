@@ -6,7 +6,6 @@
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-#include "lib/service/metrics.h"
 
 struct login_state {
 	char token[WEB_TOKEN_MAX];
@@ -58,82 +57,68 @@ login_send(struct web_request *w, const char *token, int64_t seconds, cJSON *res
 /* ---- In ---- */
 
 static void
-login_on_stored(void *arg, const redisReply *reply, const struct err *err)
+login_on_stored(void *arg, const struct err *err)
 {
 	struct web_request *w = arg;
 	const struct login_state *s = w->state;
 
-	(void)reply;
-	if (!http_back(w->r))
-		return;
+	w->call = NULL;
 	if (err != NULL) {
 		web_fail(w, err);
 		return;
 	}
 	log_info(http_log(w->r), "logged in to the page", F_C("account", w->who.address),
 		 F_C("role", web_role_name(w->who.role)));
-	login_send(w, s->token, WEB_SESSION_LONGEST_MS / 1000, login_tell(&w->who));
+	login_send(w, s->token, SESSION_LONGEST_MS / 1000, login_tell(&w->who));
 }
 
 static void
 login_store(struct web_request *w, const struct directory_user *user)
 {
 	struct login_state *s = arena_new(http_arena(w->r), struct login_state);
-	struct arena *arena = http_arena(w->r);
-	char mark[WEB_TOKEN_MAX];
+	struct admin_session session = {.created_ms = clock_unix_ms()};
+	char from[IP_TEXT_MAX];
 
 	w->state = s;
-	if (user == NULL || !web_read_user(user, &w->who, mark)) {
+	if (user == NULL || !web_read_user(user, &w->who)) {
 		web_refuse(w, 403, "the account may not log in");
 		return;
 	}
 	w->who.by_cookie = true;
 	login_random(s->token);
 	login_random(w->who.csrf);
-	web_token_hash(str_c(s->token), w->who.session);
-	http_hold(w->r);
-	redis_call_key(w->web->admin.redis, login_on_stored, w, "SET", web_session_key(arena, str_c(w->who.session)), 3,
-		       (const struct str[]){str_c(arena_printf(arena, "%lld %s %s %s", (long long)clock_unix_ms(),
-							       w->who.csrf, mark, w->who.address)),
-					    STR("PX"), str_c(arena_printf(arena, "%d", WEB_SESSION_IDLE_MS))});
+	credential_hash(str_c(s->token), w->who.session);
+	str_copy(str_c(w->who.session), session.id, sizeof(session.id));
+	str_copy(str_c(w->who.csrf), session.csrf, sizeof(session.csrf));
+	admin_session_mark(user, session.mark);
+	ip_text(http_client(w->r), from);
+	session.from = str_c(from);
+	session.agent = http_field(w->r, STR("User-Agent"));
+	if (!str_is_printable_ascii(session.agent))
+		session.agent = STR_NONE;
+	session.address = str_c(w->who.address);
+	w->call = admin_session_store(&w->web->admin, &session, login_on_stored, w);
+}
+
+void
+web_begin_session(struct web_request *w)
+{
+	web_find_user(w, login_store);
 }
 
 static void
-login_on_user(void *arg, const struct directory_user *user, const struct err *err)
+login_on_checked(void *arg, enum auth_result result, const struct auth_identity *identity)
 {
 	struct web_request *w = arg;
 
-	if (!http_back(w->r))
+	if (!web_take_login(w, result, identity))
 		return;
-	if (err != NULL)
-		web_fail(w, err);
-	else
-		login_store(w, user);
-}
-
-static void
-login_on_result(void *arg, enum auth_result result, const struct auth_identity *identity)
-{
-	struct web_request *w = arg;
-	struct directory_user user;
-	bool found;
-
-	w->login = NULL;
-	if (result == AUTH_OK || result == AUTH_FAILED)
-		metrics_add(result == AUTH_OK ? M_AUTH_OK : M_AUTH_FAILED, 1);
-	if (result == AUTH_UNAVAILABLE) {
-		web_refuse(w, 503, "the store is unavailable; try again later");
-	} else if (result == AUTH_DISABLED) {
+	if (result == AUTH_DISABLED)
 		web_refuse(w, 403, "the account may not log in");
-	} else if (result != AUTH_OK) {
-		log_info(http_log(w->r), "login refused");
+	else if (result != AUTH_OK)
 		web_refuse(w, 401, "the address or the password is wrong");
-	} else if (directory_get_user(w->web->admin.directory, str_c(identity->address), &user, &found, login_on_user,
-				      w)) {
-		login_store(w, found ? &user : NULL);
-	} else {
-		http_hold(w->r);
-	}
+	else
+		web_begin_session(w);
 }
 
 void
@@ -146,21 +131,20 @@ web_login(struct web_request *w)
 		return;
 	}
 	/* The body may go before the answer comes. */
-	w->login = auth_check_password(w->web->frontend->auth, arena_str(http_arena(w->r), address),
-				       arena_str(http_arena(w->r), password), http_client(w->r), login_on_result, w);
+	w->login =
+		auth_check_main_password(w->web->frontend->auth, arena_str(http_arena(w->r), address),
+					 arena_str(http_arena(w->r), password), http_client(w->r), login_on_checked, w);
 }
 
 /* ---- Out, and who am I ---- */
 
 static void
-login_on_removed(void *arg, const redisReply *reply, const struct err *err)
+login_on_ended(void *arg, const struct err *err)
 {
 	struct web_request *w = arg;
 
-	(void)reply;
-	if (!http_back(w->r))
-		return;
-	if (err != NULL)
+	w->call = NULL;
+	if (err != NULL && err->code != ERR_NOT_FOUND)
 		web_fail(w, err);
 	else
 		login_send(w, "", 0, cJSON_CreateObject());
@@ -169,13 +153,11 @@ login_on_removed(void *arg, const redisReply *reply, const struct err *err)
 void
 web_logout(struct web_request *w)
 {
-	if (!w->who.by_cookie) {
+	if (w->who.by_cookie)
+		w->call = admin_session_end(&w->web->admin, str_c(w->who.address), str_c(w->who.session),
+					    login_on_ended, w);
+	else
 		web_refuse(w, 409, "this login has no session to end");
-		return;
-	}
-	http_hold(w->r);
-	redis_call_key(w->web->admin.redis, login_on_removed, w, "DEL",
-		       web_session_key(http_arena(w->r), str_c(w->who.session)), 0, NULL);
 }
 
 void

@@ -19,6 +19,9 @@ WEB_FILE(app, "frontend/web/page/app.js");
 WEB_FILE(ui, "frontend/web/page/ui.js");
 WEB_FILE(settings, "frontend/web/page/settings.js");
 WEB_FILE(cluster, "frontend/web/page/cluster.js");
+WEB_FILE(live, "frontend/web/page/live.js");
+WEB_FILE(events, "frontend/web/page/events.js");
+WEB_FILE(chart, "frontend/web/page/chart.js");
 
 static struct page_file {
 	const char *name; /* behind /admin/ */
@@ -33,6 +36,9 @@ static struct page_file {
 	{"ui.js", JS, web_file_ui, web_file_end_ui, ""},
 	{"settings.js", JS, web_file_settings, web_file_end_settings, ""},
 	{"cluster.js", JS, web_file_cluster, web_file_end_cluster, ""},
+	{"live.js", JS, web_file_live, web_file_end_live, ""},
+	{"events.js", JS, web_file_events, web_file_end_events, ""},
+	{"chart.js", JS, web_file_chart, web_file_end_chart, ""},
 #undef JS
 };
 

@@ -1,93 +1,127 @@
 /* The administration page's inside.
  *
  *	web.c        what all requests share
- *	api.c        the table of endpoints; a request's way to its handler
+ *	api_table.c  the table of endpoints
+ *	api.c        a request's way to its handler
+ *	body.c       its body, checked against the table
  *	answer.c     answers in JSON, errors, the log of changes
- *	session.c    who asks: by cookie or by Basic login
+ *	session.c    who asks: by cookie, by Basic login or by a token
  *	login.c      log in, log out
- *	settings.c, cluster.c    handlers
+ *	openapi.c    the description of it all, made from the table
+ *	change.c     what changes of accounts have in common
+ *	settings.c, cluster.c, domains.c, users.c, aliases.c, keys.c, live_viewer.c    handlers
+ *	account.c    what every user may do with his own account
+ *	removal.c    removals of whole domains, which go on behind the answer
+ *	live.c       what happens in the cluster, for those who watch
  *	page.c       the files of the page */
 #ifndef SP_FRONTEND_WEB_PRIVATE_H
 #define SP_FRONTEND_WEB_PRIVATE_H
 
 #include <cjson/cJSON.h>
 
+#include "frontend/web/api_table.h"
 #include "frontend/web/web.h"
 #include "lib/admin/admin.h"
 #include "lib/admin/brokers.h"
+#include "lib/admin/credentials.h"
+#include "lib/admin/sessions.h"
 #include "lib/base/buf.h"
+#include "lib/directory/directory.h"
 
 struct web {
 	struct frontend *frontend; /* borrowed */
 	struct admin admin;
 	struct admin_brokers *brokers; /* owner; NULL until somebody asks for the queue */
+	struct live *live;	       /* owner */
+	struct dns *dns;	       /* owner; NULL until somebody asks for a check; admin.dns */
+	struct web_removal *removals;  /* owner: see removal.c */
 };
 
-/* Each may do what those before it may. Nothing is yet open to the administrator of a
- * domain that is not open to any account. */
-enum web_role {
-	WEB_ANYBODY, /* not logged in */
-	WEB_USER,    /* any account */
-	WEB_DOMAIN_ADMIN,
-	WEB_SYSTEM_ADMIN,
-};
-
-#define WEB_TOKEN_MAX 65 /* 32 bytes in hexadecimal, with the NUL */
+#define WEB_TOKEN_MAX SESSION_HASH_MAX
 
 /* Who asks. */
 struct web_identity {
 	char address[AUTH_ADDRESS_MAX];
 	enum web_role role;
 	bool by_cookie;
-	char session[WEB_TOKEN_MAX]; /* by cookie: the hash of its token */
-	char csrf[WEB_TOKEN_MAX];    /* by cookie: what X-Stagepost-Token must say */
+	char session[WEB_TOKEN_MAX];	 /* by cookie: the hash of its token */
+	char csrf[WEB_TOKEN_MAX];	 /* by cookie: what X-Stagepost-Token must say */
+	char token[CREDENTIAL_NAME_MAX]; /* by a token of the API: its name */
+	char token_id[CREDENTIAL_ID_MAX];
 };
 
-#define WEB_ARGS_MAX 2
+#define WEB_ARGS_MAX 4
 
 /* A request of the API; in the request's arena. */
 struct web_request {
 	struct http_request *r;
 	struct web *web;
 	const struct web_endpoint *endpoint;
-	struct str args[WEB_ARGS_MAX]; /* what stands for the pattern's {}, decoded */
+	struct str args[WEB_ARGS_MAX];	     /* what stands for the pattern's {...}, decoded */
+	char domain[DIRECTORY_DOMAIN_MAX];   /* that of {domain}, canonical; empty: there is none */
+	char address[DIRECTORY_ADDRESS_MAX]; /* that of {address}, of that domain if there is one */
 	struct web_identity who;
 	struct buf bytes; /* owner: the body so far */
 	cJSON *body;	  /* owner: an object; NULL: the endpoint takes none */
 	struct admin_call *call;
 	struct auth_request *login;
 	void (*on_identity)(struct web_request *w);
-	const char *allow; /* with 405: the methods that the endpoint has */
-	void *state;	   /* the handler's, in the arena */
-};
-
-/* Changes take a JSON object as their body, unless they are orders without one. */
-struct web_endpoint {
-	enum http_method method;
-	const char *pattern; /* behind /api/v1/: "queue/{}/retry" */
-	enum web_role role;
-	bool body;
-	void (*handle)(struct web_request *w);
+	void (*on_user)(struct web_request *w, const struct directory_user *user); /* of web_find_user() */
+	const char *allow;     /* with 405: the methods that the endpoint has */
+	const char *challenge; /* with 401: WWW-Authenticate; NULL: the page's */
+	void *state;	       /* the handler's, in the arena */
+	/* A change, for web_on_changed(); in the arena. */
+	const char *action, *target, *detail;
+	const char *location; /* with 201: where it is, behind /api/v1/ */
 };
 
 /* ---- web.c ---- */
 /* NULL: err. */
 struct admin_brokers *web_brokers(struct web *web, struct err *err);
 
+/* ---- api.c ---- */
+/* What stands for {name}, decoded; STR_NONE: the pattern has no such name. */
+struct str web_arg(const struct web_request *w, const char *name);
+
+/* ---- body.c ---- */
+bool web_body_is_json(const struct http_request *r);
+bool web_body_is_form(const struct http_request *r);
+/* w->bytes becomes w->body. False: refused, 400 for what is not JSON, 422 for what the
+ * table does not know. */
+bool web_body_take(struct web_request *w);
+
 /* ---- answer.c ---- */
 /* All end the request. result is consumed. */
 void web_answer(struct web_request *w, int status, cJSON *result);
 /* {"error": text} */
 __attribute__((format(printf, 3, 4))) void web_refuse(struct web_request *w, int status, const char *format, ...);
+/* The same with 422 and what is wrong with each member: {"error", "fields": faults}.
+ * faults is consumed. */
+void web_refuse_fields(struct web_request *w, cJSON *faults);
 /* The status by the code. */
 void web_fail(struct web_request *w, const struct err *err);
 /* The same with the fields that http_begin() is followed by: an entity tag. */
 void web_answer_version(struct web_request *w, cJSON *result, const char *version);
+/* 204, or 201 with w->location. */
+void web_answer_done(struct web_request *w);
+/* As web_on_result(), with the result's "version" as ETag. */
+void web_on_versioned(void *arg, cJSON *result, const struct err *err);
 /* Callbacks of lib/admin with the request as their arg: the result with 200, or the
  * error. w->call is the call. */
 void web_on_result(void *arg, cJSON *result, const struct err *err);
+/* If-Match: "version"; STR_NONE: * or none. */
+struct str web_expected(const struct web_request *w);
 /* Into the log and admin:log. detail may be NULL. */
 void web_audit(struct web_request *w, const char *action, const char *target, const char *detail);
+/* The same for what ends behind its answer. */
+struct web_author {
+	char address[AUTH_ADDRESS_MAX];
+	char token[CREDENTIAL_NAME_MAX]; /* its name; empty: by cookie or password */
+	char from[IP_TEXT_MAX];
+};
+void web_author_of(const struct web_request *w, struct web_author *out);
+void web_audit_as(struct web *web, const struct web_author *author, const char *action, const char *target,
+		  const char *detail);
 /* The text of a member; STR_NONE: there is none, or it is no text. */
 struct str web_member(const struct web_request *w, const char *name);
 
@@ -95,30 +129,89 @@ struct str web_member(const struct web_request *w, const char *name);
 /* w->on_identity comes, perhaps from within, or the request is answered (503).
  * Without a login that is good the role is WEB_ANYBODY. */
 void web_identify(struct web_request *w);
-/* The account's role, and a mark of its record that changes with whatever makes its
- * sessions end; false: it may not log in. */
-bool web_read_user(const struct directory_user *user, struct web_identity *who, char mark_out[WEB_TOKEN_MAX]);
+/* The account and its role; false: it may not log in. */
+bool web_read_user(const struct directory_user *user, struct web_identity *who);
+/* Reads w->who's account. on_user comes, perhaps from within, with NULL if there is none;
+ * or the request is answered (503). */
+void web_find_user(struct web_request *w, void (*on_user)(struct web_request *w, const struct directory_user *user));
+/* A result of lib/auth: counts it, and takes the account into w->who. False: the request
+ * is answered (503). */
+bool web_take_login(struct web_request *w, enum auth_result result, const struct auth_identity *identity);
 const char *web_role_name(enum web_role role);
-/* The key of a session in the store. */
-struct str web_session_key(struct arena *arena, struct str hash);
-void web_token_hash(struct str token, char out[WEB_TOKEN_MAX]);
 const char *web_cookie_name(const struct http_request *r);
 
-#define WEB_SESSION_IDLE_MS    (30 * 60 * 1000)
-#define WEB_SESSION_LONGEST_MS (12 * 60 * 60 * 1000)
+/* ---- login.c ---- */
+/* Begins a new session of w->who's account as it is now, and ends the request with it:
+ * after a login, and after a change that ended the session of the one who made it. */
+void web_begin_session(struct web_request *w);
+
+/* ---- change.c ---- */
+/* A change begins: http_hold(), and what the log will say of it. It goes on if the client
+ * leaves: what was done is in the log in any case. detail may be NULL. */
+void web_change_begin(struct web_request *w, const char *action, const char *target, const char *detail);
+/* Its end, for functions of lib/admin and lib/directory with the request as their arg. */
+void web_on_changed(void *arg, const struct err *err);
+/* The body's members as fields, but for those in `others` (ended by NULL); all are
+ * checked. NULL: refused. */
+typedef int web_check_field(const struct directory_field *field, struct err *err);
+const struct directory_field *web_take_fields(struct web_request *w, const char *const *others, web_check_field *check,
+					      unsigned *count_out);
+/* The body without secrets: what the log says of a change. */
+const char *web_change_detail(struct web_request *w);
+/* after, query and limit; false: refused. */
+bool web_take_page(struct web_request *w, struct directory_page *page);
+
+/* ---- removal.c ---- */
+/* Removes a domain that is closed, with all that is in it; behind the answer. */
+void web_removal_start(struct web_request *w);
+void web_removals_fini(struct web *web);
 
 /* ---- handlers ---- */
+void web_openapi(struct web_request *w);
 void web_login(struct web_request *w);
 void web_logout(struct web_request *w);
 void web_whoami(struct web_request *w);
+void web_account_show(struct web_request *w);
+void web_account_password(struct web_request *w);
+void web_account_sessions(struct web_request *w);
+void web_account_session_end(struct web_request *w);
+void web_account_sessions_end(struct web_request *w);
+void web_account_credentials(struct web_request *w);
+void web_account_credential_add(struct web_request *w);
+void web_account_credential_delete(struct web_request *w);
 void web_settings_list(struct web_request *w);
 void web_settings_get(struct web_request *w);
 void web_settings_put(struct web_request *w);
 void web_settings_unset(struct web_request *w);
+void web_domain_settings_list(struct web_request *w);
+void web_domain_list(struct web_request *w);
+void web_domain_add(struct web_request *w);
+void web_domain_show(struct web_request *w);
+void web_domain_set(struct web_request *w);
+void web_domain_remove(struct web_request *w);
+void web_user_list(struct web_request *w);
+void web_user_add(struct web_request *w);
+void web_user_show(struct web_request *w);
+void web_user_set(struct web_request *w);
+void web_user_passwd(struct web_request *w);
+void web_user_remove(struct web_request *w);
+void web_alias_list(struct web_request *w);
+void web_alias_add(struct web_request *w);
+void web_alias_show(struct web_request *w);
+void web_alias_remove(struct web_request *w);
+void web_target_add(struct web_request *w);
+void web_target_remove(struct web_request *w);
+void web_dkim_list(struct web_request *w);
+void web_dkim_make(struct web_request *w);
+void web_dkim_activate(struct web_request *w);
+void web_dkim_remove(struct web_request *w);
+void web_dns_records(struct web_request *w);
 void web_status(struct web_request *w);
 void web_queue_summary(struct web_request *w);
 void web_queue_list(struct web_request *w);
 void web_queue_show(struct web_request *w);
 void web_queue_order(struct web_request *w);
+void web_live(struct web_request *w);
+void web_history(struct web_request *w);
 
 #endif

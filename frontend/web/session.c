@@ -1,44 +1,14 @@
-/* Who asks: a session of the page, by its cookie, or a script, by Basic login.
- *
- * A session is a key of the store, named by the hash of its token: whoever reads the
- * store cannot log in with what he finds. It says "created csrf mark address"; the
- * mark is one of the account's record, so that a changed password or other roles end
- * all sessions of the account, on all frontends, with nobody to tell them. */
-#include <openssl/sha.h>
-#include <stdio.h>
-
+/* Who asks: a session of the page, by its cookie, or a script, by Basic login or by a
+ * token (RFC 6750). */
 #include "frontend/web/private.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-#include "lib/redis/keys.h"
 #include "lib/service/metrics.h"
 
 struct session_state {
 	char mark[WEB_TOKEN_MAX];
-	int64_t left_ms; /* of the longest time that it may last */
+	int64_t left_ms; /* of a session, if nobody uses it */
 };
-
-static void
-session_hash(struct str text, char out[WEB_TOKEN_MAX])
-{
-	unsigned char digest[SHA256_DIGEST_LENGTH];
-
-	SHA256((const unsigned char *)text.p, text.len, digest);
-	for (size_t i = 0; i < sizeof(digest); i++)
-		snprintf(out + 2 * i, 3, "%02x", digest[i]);
-}
-
-void
-web_token_hash(struct str token, char out[WEB_TOKEN_MAX])
-{
-	session_hash(token, out);
-}
-
-struct str
-web_session_key(struct arena *arena, struct str hash)
-{
-	return redis_key(arena, KEY_WEB_SESSION, hash);
-}
 
 /* The prefix makes a browser insist on Secure, and on this host alone. Without TLS,
  * which is for loopback only, it would refuse it. */
@@ -67,14 +37,8 @@ session_has_role(const char *roles, struct str role)
 }
 
 bool
-web_read_user(const struct directory_user *user, struct web_identity *who, char mark_out[WEB_TOKEN_MAX])
+web_read_user(const struct directory_user *user, struct web_identity *who)
 {
-	struct buf text = BUF_EMPTY;
-
-	buf_printf(&text, "%s\n%s\n%s\n%s\n%lld", user->address, user->password, user->scram_sha256, user->roles,
-		   (long long)user->created_ms);
-	session_hash(buf_str(&text), mark_out);
-	buf_fini(&text);
 	str_copy(str_c(user->address), who->address, sizeof(who->address));
 	who->role = session_has_role(user->roles, STR("system_admin"))	 ? WEB_SYSTEM_ADMIN
 		    : session_has_role(user->roles, STR("domain_admin")) ? WEB_DOMAIN_ADMIN
@@ -92,28 +56,7 @@ session_is_nobody(struct web_request *w)
 }
 
 static void
-session_take_user(struct web_request *w, const struct directory_user *user)
-{
-	struct session_state *s = w->state;
-	char mark[WEB_TOKEN_MAX], left[24];
-	struct str args[1];
-
-	if (user == NULL || !web_read_user(user, &w->who, mark) || (w->who.by_cookie && strcmp(mark, s->mark) != 0)) {
-		session_is_nobody(w);
-		return;
-	}
-	if (w->who.by_cookie) {
-		snprintf(left, sizeof(left), "%lld",
-			 (long long)(s->left_ms < WEB_SESSION_IDLE_MS ? s->left_ms : WEB_SESSION_IDLE_MS));
-		args[0] = str_c(left);
-		redis_call_key(w->web->admin.redis, NULL, NULL, "PEXPIRE",
-			       web_session_key(http_arena(w->r), str_c(w->who.session)), 1, args);
-	}
-	w->on_identity(w);
-}
-
-static void
-session_on_user(void *arg, const struct directory_user *user, const struct err *err)
+session_on_account(void *arg, const struct directory_user *user, const struct err *err)
 {
 	struct web_request *w = arg;
 
@@ -122,39 +65,79 @@ session_on_user(void *arg, const struct directory_user *user, const struct err *
 	if (err != NULL)
 		web_fail(w, err);
 	else
-		session_take_user(w, user);
+		w->on_user(w, user);
 }
 
-static void
-session_find_user(struct web_request *w)
+void
+web_find_user(struct web_request *w, void (*on_user)(struct web_request *w, const struct directory_user *user))
 {
 	struct directory_user user;
 	bool found;
 
-	if (directory_get_user(w->web->admin.directory, str_c(w->who.address), &user, &found, session_on_user, w))
-		session_take_user(w, found ? &user : NULL);
+	w->on_user = on_user;
+	if (directory_get_user(w->web->admin.directory, str_c(w->who.address), &user, &found, session_on_account, w))
+		on_user(w, found ? &user : NULL);
 	else
 		http_hold(w->r);
 }
 
+/* A token may do what it was made for, but no more than its account. */
+static bool
+session_take_token(struct web_request *w, const struct directory_user *user)
+{
+	struct credential token;
+
+	if (!credential_get(user, CREDENTIAL_TOKEN, w->who.token_id, clock_unix_ms(), &token))
+		return false;
+	str_copy(str_c(token.name), w->who.token, sizeof(w->who.token));
+	for (enum web_role role = WEB_USER; role < w->who.role; role++)
+		if (strcmp(token.role, web_role_name(role)) == 0)
+			w->who.role = role;
+	return true;
+}
+
+static bool
+session_is_current(const struct web_request *w, const struct directory_user *user)
+{
+	const struct session_state *s = w->state;
+	char mark[WEB_TOKEN_MAX];
+
+	admin_session_mark(user, mark);
+	return strcmp(mark, s->mark) == 0;
+}
+
+static void
+session_take_user(struct web_request *w, const struct directory_user *user)
+{
+	const struct session_state *s = w->state;
+	struct arena *arena = http_arena(w->r);
+
+	if (user == NULL || !web_read_user(user, &w->who) || (w->who.by_cookie && !session_is_current(w, user)) ||
+	    (w->who.token_id[0] != '\0' && !session_take_token(w, user))) {
+		session_is_nobody(w);
+		return;
+	}
+	if (w->who.by_cookie)
+		redis_call_key(w->web->admin.redis, NULL, NULL, "PEXPIRE",
+			       admin_session_key(arena, str_c(w->who.session)), 1,
+			       (const struct str[]){str_c(arena_printf(arena, "%lld", (long long)s->left_ms))});
+	w->on_identity(w);
+}
+
 /* ---- By cookie ---- */
 
-/* "1764510000000 <csrf> <mark> admin@example.com" */
 static bool
 session_parse(struct web_request *w, struct str text)
 {
 	struct session_state *s = w->state;
-	struct str created, csrf, mark;
-	int64_t created_ms;
+	struct admin_session session;
 
-	if (!str_next_word(&text, " ", &created) || !str_next_word(&text, " ", &csrf) ||
-	    !str_next_word(&text, " ", &mark) || !str_to_i64(created, &created_ms))
+	if (!admin_session_parse(text, &session))
 		return false;
-	s->left_ms = created_ms + WEB_SESSION_LONGEST_MS - clock_unix_ms();
-	/* What is left is the address, which may have spaces in it. */
-	text = str_trim(text);
-	return s->left_ms > 0 && str_copy(csrf, w->who.csrf, sizeof(w->who.csrf)) &&
-	       str_copy(mark, s->mark, sizeof(s->mark)) && str_copy(text, w->who.address, sizeof(w->who.address));
+	s->left_ms = admin_session_left_ms(&session);
+	str_copy(str_c(session.mark), s->mark, sizeof(s->mark));
+	str_copy(str_c(session.csrf), w->who.csrf, sizeof(w->who.csrf));
+	return str_copy(session.address, w->who.address, sizeof(w->who.address));
 }
 
 static void
@@ -167,7 +150,7 @@ session_on_record(void *arg, const redisReply *reply, const struct err *err)
 	if (err != NULL)
 		web_fail(w, err);
 	else if (session_parse(w, redis_str(reply)))
-		session_find_user(w);
+		web_find_user(w, session_take_user);
 	else
 		session_is_nobody(w);
 }
@@ -189,42 +172,66 @@ session_cookie(const struct http_request *r)
 	return STR_NONE;
 }
 
-/* ---- By Basic login ---- */
+/* ---- By Basic login, or by a token ---- */
 
-static void
-session_on_password(void *arg, enum auth_result result, const struct auth_identity *identity)
+bool
+web_take_login(struct web_request *w, enum auth_result result, const struct auth_identity *identity)
 {
-	struct web_request *w = arg;
-
 	w->login = NULL;
 	if (result == AUTH_OK || result == AUTH_FAILED)
 		metrics_add(result == AUTH_OK ? M_AUTH_OK : M_AUTH_FAILED, 1);
-	if (result == AUTH_UNAVAILABLE) {
-		web_refuse(w, 503, "the store is unavailable; try again later");
-	} else if (result == AUTH_OK) {
+	if (result == AUTH_OK)
 		str_copy(str_c(identity->address), w->who.address, sizeof(w->who.address));
-		session_find_user(w);
-	} else {
+	else if (result == AUTH_UNAVAILABLE)
+		web_refuse(w, 503, "the store is unavailable; try again later");
+	else
 		log_info(http_log(w->r), "login refused");
+	return result != AUTH_UNAVAILABLE;
+}
+
+static void
+session_on_login(void *arg, enum auth_result result, const struct auth_identity *identity)
+{
+	struct web_request *w = arg;
+
+	if (!web_take_login(w, result, identity))
+		return;
+	if (result != AUTH_OK) {
 		session_is_nobody(w);
+		return;
 	}
+	str_copy(str_c(identity->credential), w->who.token_id, sizeof(w->who.token_id));
+	web_find_user(w, session_take_user);
+}
+
+/* "Bearer stp...." (RFC 6750, 2.1) */
+static bool
+session_bearer(const struct http_request *r, struct str *token_out)
+{
+	struct str scheme;
+
+	str_cut(http_field(r, STR("Authorization")), ' ', &scheme, token_out);
+	return str_eq_ci(scheme, STR("Bearer"));
 }
 
 void
 web_identify(struct web_request *w)
 {
-	struct str address, password, cookie = session_cookie(w->r);
+	struct auth *auth = w->web->frontend->auth;
+	struct str address, password, token, cookie = session_cookie(w->r);
 
 	w->state = arena_new(http_arena(w->r), struct session_state);
-	if (http_basic(w->r, &address, &password)) {
-		w->login = auth_check_password(w->web->frontend->auth, address, password, http_client(w->r),
-					       session_on_password, w);
+	if (session_bearer(w->r, &token)) {
+		w->challenge = "Bearer realm=\"Stagepost\", error=\"invalid_token\"";
+		w->login = auth_check_token(auth, str_trim(token), http_client(w->r), session_on_login, w);
+	} else if (http_basic(w->r, &address, &password)) {
+		w->login = auth_check_main_password(auth, address, password, http_client(w->r), session_on_login, w);
 	} else if (cookie.len != 0 && cookie.len < WEB_TOKEN_MAX) {
 		w->who.by_cookie = true;
-		session_hash(cookie, w->who.session);
+		credential_hash(cookie, w->who.session);
 		http_hold(w->r);
 		redis_call_key(w->web->admin.redis, session_on_record, w, "GET",
-			       web_session_key(http_arena(w->r), str_c(w->who.session)), 0, NULL);
+			       admin_session_key(http_arena(w->r), str_c(w->who.session)), 0, NULL);
 	} else {
 		session_is_nobody(w);
 	}

@@ -1,5 +1,6 @@
 /* Protocol settings: read, changed as one step, taken back. */
 #include <stdio.h>
+#include <string.h>
 
 #include "frontend/web/private.h"
 #include "lib/admin/settings_hash.h"
@@ -13,33 +14,55 @@ struct settings_state {
 	size_t count;
 };
 
-/* NULL: refused. */
+/* The names of destinations are not domains that somebody here administers. */
+static bool
+settings_is_of_domains(const struct settings_row *row)
+{
+	return row->scope == SCOPE_DOMAIN && strcmp(row->group, "destination") != 0;
+}
+
+/* The path says it: settings/smtp-in, settings/smtp-in:example.com, or
+ * domains/example.com/settings/smtp-in. NULL: refused. */
 static struct settings_state *
 settings_target(struct web_request *w)
 {
 	struct settings_state *s = arena_new(http_arena(w->r), struct settings_state);
-	struct str domain;
+	struct str text = web_arg(w, "group"), domain;
 
 	w->state = s;
-	if (str_cut(w->args[0], ':', &s->group, &domain) && !directory_canonical_domain(domain, s->domain)) {
+	if (w->domain[0] != '\0') {
+		s->group = text;
+		str_copy(str_c(w->domain), s->domain, sizeof(s->domain));
+		if (str_index(text, ':') < 0 && !str_eq(text, STR("destination")))
+			return s;
+		web_refuse(w, 404, "there is no group '%.*s' of settings for a domain", STR_ARG(str_first(text, 100)));
+		return NULL;
+	}
+	if (str_cut(text, ':', &s->group, &domain) && !directory_canonical_domain(domain, s->domain)) {
 		web_refuse(w, 404, "'%.*s' is not a domain", STR_ARG(str_first(domain, 100)));
 		return NULL;
 	}
 	return s;
 }
 
-static void
-settings_on_hash(void *arg, cJSON *result, const struct err *err)
+/* Those that a domain can override: from the table alone. */
+void
+web_domain_settings_list(struct web_request *w)
 {
-	struct web_request *w = arg;
+	cJSON *o = cJSON_CreateObject(), *groups = cJSON_AddArrayToObject(o, "groups"), *group;
+	unsigned count;
+	const struct settings_row *rows = settings_rows(&count);
+	const char *last = "";
 
-	w->call = NULL;
-	if (err != NULL)
-		web_fail(w, err);
-	else
-		web_answer_version(w, result,
-				   arena_strdup(http_arena(w->r), cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(
-									  result, "version"))));
+	for (unsigned i = 0; i < count; i++) {
+		if (!settings_is_of_domains(&rows[i]) || strcmp(rows[i].group, last) == 0)
+			continue;
+		last = rows[i].group;
+		group = cJSON_CreateObject();
+		cJSON_AddStringToObject(group, "name", last);
+		cJSON_AddItemToArray(groups, group);
+	}
+	web_answer(w, 200, o);
 }
 
 static void
@@ -70,7 +93,7 @@ web_settings_get(struct web_request *w)
 	struct settings_state *s = settings_target(w);
 
 	if (s != NULL)
-		w->call = admin_settings_group(&w->web->admin, s->group, str_c(s->domain), settings_on_hash, w);
+		w->call = admin_settings_group(&w->web->admin, s->group, str_c(s->domain), web_on_versioned, w);
 }
 
 /* ---- Changing ---- */
@@ -91,20 +114,7 @@ settings_on_changed(void *arg, cJSON *result, const struct err *err)
 		web_audit(w, "setting changed", cJSON_GetStringValue(cJSON_GetObjectItem(change, "name")), detail);
 		cJSON_free(detail);
 	}
-	settings_on_hash(w, result, NULL);
-}
-
-/* If-Match: "version", * or none. */
-static struct str
-settings_expected(const struct http_request *r)
-{
-	struct str text = http_field(r, STR("If-Match"));
-
-	if (str_eq(text, STR("*")))
-		return STR_NONE;
-	if (text.len >= 2 && text.p[0] == '"' && text.p[text.len - 1] == '"')
-		return str_first(str_from(text, 1), text.len - 2);
-	return text;
+	web_on_versioned(w, result, NULL);
 }
 
 static void
@@ -112,8 +122,8 @@ settings_change(struct web_request *w)
 {
 	struct settings_state *s = w->state;
 
-	w->call = admin_settings_group_change(&w->web->admin, s->group, str_c(s->domain), settings_expected(w->r),
-					      s->changes, s->count, settings_on_changed, w);
+	w->call = admin_settings_group_change(&w->web->admin, s->group, str_c(s->domain), web_expected(w), s->changes,
+					      s->count, settings_on_changed, w);
 }
 
 /* NULL: it may be stored. A change of a secret may be nothing but a text. */
@@ -149,7 +159,7 @@ web_settings_put(struct web_request *w)
 {
 	struct settings_state *s = settings_target(w);
 	const cJSON *member;
-	cJSON *faults, *o;
+	cJSON *faults;
 
 	if (s == NULL)
 		return;
@@ -166,10 +176,7 @@ web_settings_put(struct web_request *w)
 		settings_change(w);
 		return;
 	}
-	o = cJSON_CreateObject();
-	cJSON_AddStringToObject(o, "error", "nothing is stored: a value is not allowed");
-	cJSON_AddItemToObject(o, "fields", faults);
-	web_answer(w, 422, o);
+	web_refuse_fields(w, faults);
 }
 
 void
@@ -180,9 +187,9 @@ web_settings_unset(struct web_request *w)
 	if (s == NULL)
 		return;
 	s->changes = arena_new(http_arena(w->r), struct admin_settings_change);
-	s->changes[0].field = w->args[1];
+	s->changes[0].field = web_arg(w, "field");
 	s->count = 1;
-	if (settings_row_find(s->group, w->args[1]) == NULL)
+	if (settings_row_find(s->group, web_arg(w, "field")) == NULL)
 		web_refuse(w, 404, "there is no such setting");
 	else
 		settings_change(w);

@@ -1,6 +1,8 @@
 /* What all requests of the API share. */
+#include "frontend/web/live.h"
 #include "frontend/web/private.h"
 #include "lib/base/mem.h"
+#include "lib/dns/dns.h"
 
 struct web *
 web_new(struct frontend *f)
@@ -17,9 +19,11 @@ web_new(struct frontend *f)
 		.settings = s->settings,
 		.mailboxes = f->mailboxes,
 		.dkim = f->dkim_keys,
+		.hostname = s->hostname,
 		.redis_url = s->redis_url,
 		.blobs_url = s->blobs_url,
 	};
+	web->live = live_new(web);
 	return web;
 }
 
@@ -28,7 +32,10 @@ web_free(struct web **web)
 {
 	if (*web == NULL)
 		return;
+	live_free(&(*web)->live);
+	web_removals_fini(*web);
 	admin_brokers_free(&(*web)->brokers);
+	dns_free(&(*web)->dns);
 	mem_free(*web);
 	*web = NULL;
 }

@@ -7,25 +7,33 @@
 #include "lib/mailbox/mailbox.h"
 
 /* ---- Showing ---- */
+cJSON *
+accounts_tell_domain(const struct directory_domain *d)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(o, "name", d->name);
+	cJSON_AddBoolToObject(o, "disabled", d->disabled);
+	cJSON_AddBoolToObject(o, "deleting", d->deleting);
+	cJSON_AddStringToObject(o, "catch_all", d->catch_all);
+	cJSON_AddStringToObject(o, "admins", d->admins);
+	cJSON_AddNumberToObject(o, "max_users", (double)d->max_users);
+	cJSON_AddNumberToObject(o, "users", (double)d->users);
+	cJSON_AddNumberToObject(o, "aliases", (double)d->aliases);
+	cJSON_AddNumberToObject(o, "created_ms", (double)d->created_ms);
+	cJSON_AddStringToObject(o, "version", d->version);
+	return o;
+}
+
 static void
 accounts_on_domain(void *arg, const struct directory_domain *d, const struct err *err)
 {
 	struct admin_call *call = arg;
-	cJSON *o;
 
 	if (!op_back(&call->op))
 		return;
-	if (err == NULL) {
-		o = call->result = cJSON_CreateObject();
-		cJSON_AddStringToObject(o, "name", d->name);
-		cJSON_AddBoolToObject(o, "disabled", d->disabled);
-		cJSON_AddStringToObject(o, "catch_all", d->catch_all);
-		cJSON_AddStringToObject(o, "admins", d->admins);
-		cJSON_AddNumberToObject(o, "max_users", (double)d->max_users);
-		cJSON_AddNumberToObject(o, "users", (double)d->users);
-		cJSON_AddNumberToObject(o, "aliases", (double)d->aliases);
-		cJSON_AddNumberToObject(o, "created_ms", (double)d->created_ms);
-	}
+	if (err == NULL)
+		call->result = accounts_tell_domain(d);
 	admin_call_end(call, err);
 }
 
@@ -53,62 +61,53 @@ accounts_on_used(void *arg, const struct mailbox_quota *used, const struct err *
 	admin_call_end(call, err);
 }
 
-/* Adds what the account contains to what the account is. */
-static void
-accounts_show_user(struct admin_call *call, const struct directory_user *u)
+cJSON *
+accounts_tell_user(const struct directory_user *u)
 {
-	cJSON *o = call->result = cJSON_CreateObject();
+	cJSON *o = cJSON_CreateObject();
 
 	cJSON_AddStringToObject(o, "address", u->address);
 	cJSON_AddBoolToObject(o, "enabled", u->enabled);
 	cJSON_AddStringToObject(o, "display_name", u->display_name);
 	cJSON_AddNumberToObject(o, "quota", (double)u->quota_bytes);
+	cJSON_AddBoolToObject(o, "own_quota", u->has_quota);
 	cJSON_AddStringToObject(o, "roles", u->roles);
 	cJSON_AddBoolToObject(o, "has_password", u->password[0] != '\0');
 	cJSON_AddNumberToObject(o, "created_ms", (double)u->created_ms);
+	cJSON_AddStringToObject(o, "version", u->version);
 	cJSON_AddBoolToObject(o, "book", u->is_in_book);
 	for (unsigned field = BOOK_DISPLAY_NAME + 1; field < BOOK_FIELD_END; field++) {
 		struct str value = directory_user_field(u, (enum book_field)field);
 		if (value.len != 0)
 			admin_add_str(o, book_field_name((enum book_field)field), value);
 	}
-	op_hold(&call->op);
-	mailbox_quota_used(call->admin->mailboxes, str_c(u->address), accounts_on_used, call);
+	return o;
 }
 
+/* Adds what the account contains to what the account is. */
 static void
 accounts_on_user(void *arg, const struct directory_user *user, const struct err *err)
 {
 	struct admin_call *call = arg;
-	struct err none;
 
 	if (!op_back(&call->op))
 		return;
-	if (err == NULL && user != NULL) {
-		accounts_show_user(call, user);
+	if (err != NULL) {
+		admin_call_end(call, err);
 		return;
 	}
-	err_set(&none, ERR_NOT_FOUND, "there is no user %s", (const char *)call->state);
-	admin_call_end(call, err != NULL ? err : &none);
+	call->result = accounts_tell_user(user);
+	op_hold(&call->op);
+	mailbox_quota_used(call->admin->mailboxes, str_c(user->address), accounts_on_used, call);
 }
 
 struct admin_call *
 admin_user_show(struct admin *a, struct str address, admin_on_result *cb, void *arg)
 {
 	struct admin_call *call = admin_call_new(a, cb, arg);
-	char *name = arena_dup(&call->op.arena, address.p, address.len);
-	struct directory_user user;
-	bool found;
 
-	call->state = name;
 	op_hold(&call->op);
-	if (!directory_get_user(a->directory, address, &user, &found, accounts_on_user, call))
-		return call;
-	(void)op_back(&call->op); /* answered at once */
-	if (found)
-		accounts_show_user(call, &user);
-	else
-		admin_call_refuse(call, ERR_NOT_FOUND, "there is no user %s", name);
+	directory_user_show(a->directory, address, accounts_on_user, call);
 	return call;
 }
 

@@ -9,13 +9,16 @@
 #include "lib/dkim/keys.h"
 
 struct directory_field;
+struct directory_page;
 
-/* {"name", "disabled", "catch_all", "admins", "max_users", "users", "aliases", "created_ms"} */
+/* {"name", "disabled", "deleting", "catch_all", "admins", "max_users", "users", "aliases",
+ * "created_ms", "version"}: deleting: a forced removal has begun. version: another after
+ * each change, for directory_domain_change(). */
 struct admin_call *admin_domain_show(struct admin *a, struct str domain, admin_on_result *cb, void *arg);
 /* Deletes a domain that has no users or aliases; if forced, together with them and
- * their mail. Mail is deleted first, so that a deleted account never leaves any
- * behind; no new mail arrives meanwhile, because the domain is disabled. Called
- * again after a failure, it continues. */
+ * their mail. User after user, his mail first, so that a deleted account never
+ * leaves any behind; from the first moment the domain accepts no mail and no accounts.
+ * Called again after a failure, it continues. A mailbox takes some milliseconds. */
 struct admin_call *admin_domain_delete(struct admin *a, struct str domain, bool forced, admin_on_done *cb, void *arg);
 
 /* Adds a user with a password, whose verifiers are made off the loop; empty: none.
@@ -24,15 +27,30 @@ struct admin_call *admin_user_add(struct admin *a, struct str address, struct st
 				  const struct directory_field *fields, unsigned count, admin_on_done *cb, void *arg);
 struct admin_call *admin_user_passwd(struct admin *a, struct str address, struct str password, admin_on_done *cb,
 				     void *arg);
-/* {"address", "enabled", "display_name", "quota", "roles", "has_password", "created_ms",
- * "book", "used_bytes", "messages", and those fields of lib/directory/fields_table.h that have
- * a value}: password verifiers are secrets and are left out. */
+/* {"address", "enabled", "display_name", "quota", "own_quota", "roles", "has_password",
+ * "created_ms", "version", "book", "used_bytes", "messages", and those fields of
+ * lib/directory/fields_table.h that have a value}: password verifiers are secrets and are
+ * left out. quota: the one in force; own_quota: it is not the default. version: as of
+ * domains. */
 struct admin_call *admin_user_show(struct admin *a, struct str address, admin_on_result *cb, void *arg);
 /* Deletes a user and his mail, in the same order: disable, delete the mail, delete the user. */
 struct admin_call *admin_user_delete(struct admin *a, struct str address, admin_on_done *cb, void *arg);
 
 /* Of one domain; empty: of all. {alias: [targets...], ...} */
 struct admin_call *admin_alias_list(struct admin *a, struct str domain, admin_on_result *cb, void *arg);
+
+/* ---- A page of a list (directory_page()); what page points to is copied ----
+ * {"domains": [...], "next"}, {"users": [...], "next"}, {"aliases": [{"address", "targets"},
+ * ...], "next"}: each as its show function tells it. next is the next page's `after`; it is
+ * missing with the last page. What is deleted meanwhile is left out. */
+struct admin_call *admin_domain_page(struct admin *a, const struct directory_page *page, admin_on_result *cb,
+				     void *arg);
+struct admin_call *admin_user_page(struct admin *a, struct str domain, const struct directory_page *page,
+				   admin_on_result *cb, void *arg);
+struct admin_call *admin_alias_page(struct admin *a, struct str domain, const struct directory_page *page,
+				    admin_on_result *cb, void *arg);
+/* {"address", "targets"} */
+struct admin_call *admin_alias_show(struct admin *a, struct str address, admin_on_result *cb, void *arg);
 
 /* ---- DKIM keys ---- */
 /* Selects keys of a domain: those with the selector (empty: any) and the algorithm. */

@@ -288,7 +288,7 @@ round_ask(struct admin_round *r, struct bus_peer *peer, const char *broker, Stag
 	if (peer == NULL)
 		q.problem = "a broker was lost";
 	else if (bus_send(r->brokers->bus, peer, frame, NULL) != 0)
-		q.problem = "a broker cannot be asked";
+		q.problem = "a broker does not answer";
 	else
 		q.due = true;
 	r->due += q.due;

@@ -63,7 +63,7 @@ dns_records_need_host(struct dns_records *l, struct str host)
 		if (r->kind == DNS_KIND_ADDRESS && str_eq_ci(r->name, host))
 			return r;
 	r = dns_records_add(l, DNS_KIND_ADDRESS, arena_printf(l->arena, "%.*s", STR_ARG(host)), "");
-	r->note = "A and AAAA: the addresses at which the frontends are reached";
+	r->note = "A and AAAA: the addresses of the frontends";
 	return r;
 }
 
@@ -106,7 +106,8 @@ dns_records_add_spf(struct dns_records *l)
 		buf_printf(&value, " ip6:%s", out->outbound_ipv6);
 	buf_add_c(&value, " ~all");
 	dns_records_add(l, DNS_KIND_SPF, dns_records_name(l, ""), arena_dup(l->arena, value.data, value.len))->note =
-		"a start: add all addresses that the workers and other senders of the domain have, then end it with "
+		"a safe start: add all addresses that the workers and other senders of the domain have, then end it "
+		"with "
 		"-all";
 	buf_fini(&value);
 }
@@ -116,7 +117,8 @@ dns_records_add_dmarc(struct dns_records *l)
 {
 	dns_records_add(l, DNS_KIND_DMARC, dns_records_name(l, "_dmarc."),
 			arena_printf(l->arena, "v=DMARC1; p=none; rua=mailto:postmaster@%.*s", STR_ARG(l->domain)))
-		->note = "a start: nothing is refused; when the reports are clean, go on to p=quarantine and p=reject";
+		->note =
+		"a safe start: nothing is refused; when the reports are clean, continue with p=quarantine and p=reject";
 }
 
 void
@@ -132,7 +134,7 @@ dns_records_add_key(struct dns_records *l, const struct dkim_key *key)
 	if (key->state == DKIM_WAITING)
 		r->note = "this key does not sign yet";
 	if (key->state == DKIM_RETIRED)
-		r->note = "this key signs no more; mail under way still needs it";
+		r->note = "this key no longer signs; mail in transit still needs it";
 	buf_fini(&value);
 }
 
@@ -161,7 +163,7 @@ dns_records_add_sts(struct dns_records *l)
 		dns_records_add(l, DNS_KIND_STS, dns_records_name(l, "_mta-sts."),
 				arena_printf(l->arena, "v=STSv1; id=%s;", id))
 			->note =
-			"the id changes with the policy: publish it anew after each change of smtp-in.mta_sts...";
+			"the id changes with the policy: publish it again after each change of smtp-in.mta_sts...";
 		dns_records_add_alias(l, "mta-sts.");
 	}
 	buf_fini(&text);

@@ -45,13 +45,28 @@ password_free(struct admin_work *work)
 	mem_free(w);
 }
 
+/* What is remembered of the old password matches no more; it need not stay either. */
+static void
+password_forget_old(struct admin_call *call)
+{
+	const struct password_order *o = call->state;
+	char address[DIRECTORY_ADDRESS_MAX];
+
+	if (directory_canonical_address(o->address, address))
+		redis_call_key(call->admin->redis, NULL, NULL, "DEL",
+			       redis_key(&call->op.arena, KEY_AUTH_OK, str_c(address)), 0, NULL);
+}
+
 static void
 password_on_stored(void *arg, const struct err *err)
 {
 	struct admin_call *call = arg;
 
-	if (op_back(&call->op))
-		admin_call_end(call, err);
+	if (!op_back(&call->op))
+		return;
+	if (err == NULL)
+		password_forget_old(call);
+	admin_call_end(call, err);
 }
 
 static void

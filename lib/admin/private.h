@@ -43,6 +43,13 @@ void admin_ask_plain(struct admin_call *call, admin_on_reply *cb, size_t argc, c
 void admin_ask_script(struct admin_call *call, admin_on_reply *cb, struct redis_script *script, struct str key,
 		      size_t count, const struct str *args);
 
+/* ---- Accounts ---- */
+struct directory_domain;
+struct directory_user;
+/* As admin_domain_show() and admin_user_show() tell them, without what a user's mailbox holds. */
+cJSON *accounts_tell_domain(const struct directory_domain *d);
+cJSON *accounts_tell_user(const struct directory_user *u);
+
 /* ---- Members of results ---- */
 void admin_add_str(cJSON *object, const char *name, struct str value);
 /* Adds nothing if it is NULL or empty. */

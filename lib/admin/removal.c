@@ -9,11 +9,18 @@
 #include "lib/directory/directory.h"
 #include "lib/mailbox/mailbox.h"
 
+enum { REMOVAL_PICK = 100 };
+
 struct removal {
 	struct str domain;     /* empty: a single user */
 	struct str *addresses; /* whose mail is deleted; in the arena */
 	unsigned count, at;
+	/* Of a domain: the text of addresses. */
+	char text[REMOVAL_PICK][DIRECTORY_ADDRESS_MAX];
 };
+
+static void removal_pick(struct admin_call *call);
+static void removal_go_on(struct admin_call *call);
 
 static void
 removal_on_done(void *arg, const struct err *err)
@@ -24,7 +31,38 @@ removal_on_done(void *arg, const struct err *err)
 		admin_call_end(call, err);
 }
 
-static void removal_on_mail_gone(void *arg, const struct err *err);
+/* Another may be removing the same domain. */
+static void
+removal_on_user_gone(void *arg, const struct err *err)
+{
+	struct admin_call *call = arg;
+	struct removal *r = call->state;
+
+	if (!op_back(&call->op))
+		return;
+	r->at++;
+	if (r->domain.len == 0 || (err != NULL && err->code != ERR_NOT_FOUND))
+		admin_call_end(call, err);
+	else
+		removal_go_on(call);
+}
+
+static void
+removal_on_mail_gone(void *arg, const struct err *err)
+{
+	struct admin_call *call = arg;
+	struct removal *r = call->state;
+
+	if (!op_back(&call->op))
+		return;
+	CRASHPOINT("removal-mail-gone");
+	if (err != NULL) {
+		admin_call_end(call, err);
+		return;
+	}
+	op_hold(&call->op);
+	directory_user_delete(call->admin->directory, r->addresses[r->at], removal_on_user_gone, call);
+}
 
 /* One after the other: each is a separate operation on the store. */
 static void
@@ -32,27 +70,12 @@ removal_go_on(struct admin_call *call)
 {
 	struct removal *r = call->state;
 
-	op_hold(&call->op);
-	if (r->at < r->count)
-		mailbox_destroy(call->admin->mailboxes, r->addresses[r->at++], removal_on_mail_gone, call);
-	else if (r->domain.len != 0)
-		directory_domain_delete(call->admin->directory, r->domain, true, removal_on_done, call);
-	else
-		directory_user_delete(call->admin->directory, r->addresses[0], removal_on_done, call);
-}
-
-static void
-removal_on_mail_gone(void *arg, const struct err *err)
-{
-	struct admin_call *call = arg;
-
-	if (!op_back(&call->op))
+	if (r->at == r->count) {
+		removal_pick(call);
 		return;
-	CRASHPOINT("removal-mail-gone");
-	if (err != NULL)
-		admin_call_end(call, err);
-	else
-		removal_go_on(call);
+	}
+	op_hold(&call->op);
+	mailbox_destroy(call->admin->mailboxes, r->addresses[r->at], removal_on_mail_gone, call);
 }
 
 static void
@@ -89,8 +112,10 @@ admin_user_delete(struct admin *a, struct str address, admin_on_done *cb, void *
 	return call;
 }
 
+/* ---- A domain ---- */
+
 static void
-removal_on_users(void *arg, const struct str *names, unsigned count, const struct err *err)
+removal_on_picked(void *arg, const struct str *names, unsigned count, const struct err *err)
 {
 	struct admin_call *call = arg;
 	struct removal *r = call->state;
@@ -101,41 +126,41 @@ removal_on_users(void *arg, const struct str *names, unsigned count, const struc
 		admin_call_end(call, err);
 		return;
 	}
-	r->addresses = arena_array(&call->op.arena, struct str, count + 1);
-	for (unsigned i = 0; i < count; i++)
-		r->addresses[i] = arena_str(&call->op.arena, names[i]);
-	r->count = count;
-	removal_go_on(call);
-}
-
-static void
-removal_on_disabled(void *arg, const struct err *err)
-{
-	struct admin_call *call = arg;
-	const struct removal *r = call->state;
-
-	if (!op_back(&call->op))
-		return;
-	if (err != NULL) {
-		admin_call_end(call, err);
+	r->at = 0;
+	r->count = count < REMOVAL_PICK ? count : REMOVAL_PICK;
+	for (unsigned i = 0; i < r->count; i++) {
+		str_copy(names[i], r->text[i], sizeof(r->text[i]));
+		r->addresses[i] = str_c(r->text[i]);
+	}
+	if (r->count != 0) {
+		removal_go_on(call);
 		return;
 	}
 	op_hold(&call->op);
-	directory_user_list(call->admin->directory, r->domain, removal_on_users, call);
+	directory_domain_delete(call->admin->directory, r->domain, true, removal_on_done, call);
+}
+
+static void
+removal_pick(struct admin_call *call)
+{
+	const struct removal *r = call->state;
+
+	op_hold(&call->op);
+	directory_user_pick(call->admin->directory, r->domain, REMOVAL_PICK, removal_on_picked, call);
 }
 
 struct admin_call *
 admin_domain_delete(struct admin *a, struct str domain, bool forced, admin_on_done *cb, void *arg)
 {
-	static const struct directory_field disabled = {STR("disabled"), STR("on")};
 	struct admin_call *call = admin_call_new_order(a, cb, arg);
 	struct removal *r = arena_new(&call->op.arena, struct removal);
 
 	call->state = r;
 	r->domain = arena_str(&call->op.arena, domain);
+	r->addresses = arena_array(&call->op.arena, struct str, REMOVAL_PICK);
 	op_hold(&call->op);
 	if (forced)
-		directory_domain_set(a->directory, r->domain, &disabled, 1, removal_on_disabled, call);
+		directory_domain_close(a->directory, r->domain, removal_on_closed, call);
 	else
 		directory_domain_delete(a->directory, r->domain, false, removal_on_done, call);
 	return call;

@@ -125,7 +125,7 @@ status_add_health(cJSON *store, const cJSON *processes)
 		snprintf(health, sizeof(health), "ok");
 	else
 		snprintf(health, sizeof(health), "%s: %s says: %s",
-			 strcmp(worst, "full") == 0 ? "FULL, new mail is refused for now" : "TAKES NO BODIES", who,
+			 strcmp(worst, "full") == 0 ? "FULL, new mail is refused for now" : "CANNOT STORE BODIES", who,
 			 problem);
 	cJSON_AddStringToObject(store, "health", health);
 }
@@ -305,20 +305,36 @@ status_ask_config(struct admin_call *call, struct str name, admin_on_reply *cb)
 	admin_ask_plain(call, cb, 3, (const struct str[]){STR("CONFIG"), STR("GET"), name});
 }
 
-struct admin_call *
-admin_status(struct admin *a, admin_on_result *cb, void *arg)
+static struct admin_call *
+status_begin(struct admin *a, unsigned parts, admin_on_result *cb, void *arg)
 {
 	struct admin_call *call = admin_call_new(a, cb, arg);
 	struct status *s = arena_new(&call->op.arena, struct status);
 
 	call->state = s;
 	call->result = cJSON_CreateObject();
-	s->due = 5;
+	s->due = parts;
 	s->processes = cJSON_AddArrayToObject(call->result, "processes");
 	admin_ask(call, status_on_ids, "ZRANGE", str_c(redis_key_pattern(KEY_CLUSTER_PROCS)), 2,
 		  (const struct str[]){STR("0"), STR("-1")});
 	status_ask_config(call, STR("appendonly"), status_on_appendonly);
 	status_ask_config(call, STR("appendfsync"), status_on_appendfsync);
+	return call;
+}
+
+enum { STATUS_PARTS = 3 };
+
+struct admin_call *
+admin_status_brief(struct admin *a, admin_on_result *cb, void *arg)
+{
+	return status_begin(a, STATUS_PARTS, cb, arg);
+}
+
+struct admin_call *
+admin_status(struct admin *a, admin_on_result *cb, void *arg)
+{
+	struct admin_call *call = status_begin(a, STATUS_PARTS + 2, cb, arg);
+
 	admin_ask(call, status_on_sweep, "HGETALL", str_c(redis_key_pattern(KEY_SWEEP_STATE)), 0, NULL);
 	postmaster_search(call, status_on_postmaster);
 	return call;

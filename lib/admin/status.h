@@ -11,6 +11,10 @@
  * attend to. */
 struct admin_call *admin_status(struct admin *a, admin_on_result *cb, void *arg);
 
+/* The same without "sweep", and without what takes a look at each domain: "warnings" is
+ * empty. For those who ask every few seconds. */
+struct admin_call *admin_status_brief(struct admin *a, admin_on_result *cb, void *arg);
+
 /* Judges such a result. False if the cluster does no work or accepts no mail; why
  * is appended to reason. */
 bool admin_status_is_good(const cJSON *status, struct buf *reason);

@@ -17,13 +17,20 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
+enum auth_kind {
+	AUTH_CHECK_MAIL, /* an app password or the main password */
+	AUTH_CHECK_MAIN,
+	AUTH_CHECK_TOKEN,
+};
+
 struct auth_request {
 	struct verify_task task; /* first */
 	struct auth *auth;
+	enum auth_kind kind;
 	auth_on_result *cb; /* NULL: cancelled */
 	void *arg;
 	char address[AUTH_ADDRESS_MAX];
-	char *password; /* owner, cleansed */
+	char *password; /* owner, cleansed; of a token: its secret part */
 	size_t password_len;
 	struct ip peer;
 	struct auth_identity identity;
@@ -136,6 +143,11 @@ auth_on_may_go(void *arg, const struct err *err)
 		auth_answer(q, AUTH_UNAVAILABLE);
 		return;
 	}
+	if (q->kind == AUTH_CHECK_TOKEN) { /* a correct one does not come here */
+		throttle_failed(q->auth, q->address, &q->peer);
+		auth_answer(q, AUTH_FAILED);
+		return;
+	}
 	q->task.run = run_verify;
 	q->task.done = verify_done;
 	q->verifying = true;
@@ -166,6 +178,29 @@ on_cluster_knows(void *arg, bool known)
 	auth_answer(q, AUTH_OK);
 }
 
+bool
+auth_takes_main_password(const struct auth *a, const struct directory_user *user)
+{
+	return user->totp[0] == '\0' || settings_auth(settings_current(a->settings), STR_NONE)->totp_mail_password;
+}
+
+/* True: answered. */
+static bool
+auth_take_credential(struct auth_request *q, const struct directory_user *user)
+{
+	enum credential_kind kind = q->kind == AUTH_CHECK_TOKEN ? CREDENTIAL_TOKEN : CREDENTIAL_APP;
+	struct credential c;
+
+	if (user == NULL || q->kind == AUTH_CHECK_MAIN ||
+	    !credential_find(user, kind, str_of(q->password, q->password_len), clock_unix_ms(), &c))
+		return false;
+	if (user->enabled)
+		used_note(q->auth, user->address, c.id);
+	str_copy(str_c(c.id), q->identity.credential, sizeof(q->identity.credential));
+	auth_answer(q, user->enabled ? AUTH_OK : AUTH_DISABLED);
+	return true;
+}
+
 static void
 auth_on_user(void *arg, const struct directory_user *user, const struct err *err)
 {
@@ -176,15 +211,18 @@ auth_on_user(void *arg, const struct directory_user *user, const struct err *err
 		auth_answer(q, AUTH_UNAVAILABLE);
 		return;
 	}
-	q->exists = user != NULL && user->password[0] != '\0';
+	q->exists = user != NULL && user->password[0] != '\0' &&
+		    (q->kind == AUTH_CHECK_MAIN || auth_takes_main_password(q->auth, user));
 	if (user != NULL) {
 		q->enabled = user->enabled;
 		q->identity.quota_bytes = user->quota_bytes;
 		str_copy(str_c(user->address), q->identity.address, sizeof(q->identity.address));
 	}
+	if (auth_take_credential(q, user))
+		return;
 	str_copy(str_c(q->exists ? user->password : q->auth->dummy), q->verifier, sizeof(q->verifier));
 	claim = claim_of(q);
-	if (!q->exists || !q->enabled) {
+	if (!q->exists || !q->enabled || q->kind == AUTH_CHECK_TOKEN) {
 		slow_down(q);
 	} else if (memory_has(q->auth, &claim)) {
 		auth_answer(q, AUTH_OK);
@@ -207,13 +245,14 @@ on_soon(evutil_socket_t fd, short what, void *arg)
 		auth_on_user(q, found ? &user : NULL, NULL);
 }
 
-struct auth_request *
-auth_check_password(struct auth *a, struct str address, struct str password, const struct ip *peer, auth_on_result *cb,
-		    void *arg)
+static struct auth_request *
+auth_start(struct auth *a, enum auth_kind kind, struct str address, struct str password, const struct ip *peer,
+	   auth_on_result *cb, void *arg)
 {
 	struct auth_request *q = mem_new(struct auth_request);
 
 	q->auth = a;
+	q->kind = kind;
 	q->cb = cb;
 	q->arg = arg;
 	auth_account_name(address, q->address);
@@ -224,6 +263,32 @@ auth_check_password(struct auth *a, struct str address, struct str password, con
 	q->soon = event_new(a->base, -1, 0, on_soon, q);
 	event_active(q->soon, EV_TIMEOUT, 0);
 	return q;
+}
+
+struct auth_request *
+auth_check_password(struct auth *a, struct str address, struct str password, const struct ip *peer, auth_on_result *cb,
+		    void *arg)
+{
+	return auth_start(a, AUTH_CHECK_MAIL, address, password, peer, cb, arg);
+}
+
+struct auth_request *
+auth_check_main_password(struct auth *a, struct str address, struct str password, const struct ip *peer,
+			 auth_on_result *cb, void *arg)
+{
+	return auth_start(a, AUTH_CHECK_MAIN, address, password, peer, cb, arg);
+}
+
+struct auth_request *
+auth_check_token(struct auth *a, struct str token, const struct ip *peer, auth_on_result *cb, void *arg)
+{
+	char address[DIRECTORY_ADDRESS_MAX];
+	struct str secret;
+
+	/* What is no token at all counts against its sender and an account without a name. */
+	if (!credential_split_token(token, address, &secret))
+		return auth_start(a, AUTH_CHECK_TOKEN, STR_NONE, STR_NONE, peer, cb, arg);
+	return auth_start(a, AUTH_CHECK_TOKEN, str_c(address), secret, peer, cb, arg);
 }
 
 void
@@ -284,6 +349,7 @@ auth_free(struct auth **ap)
 	}
 	verify_stop(a);
 	memory_free(a);
+	used_free(a);
 	OPENSSL_cleanse(a->key, sizeof(a->key));
 	mem_free(a);
 }

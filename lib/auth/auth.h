@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "lib/auth/credential.h"
 #include "lib/base/err.h"
 #include "lib/base/ip.h"
 #include "lib/base/str.h"
@@ -40,18 +41,27 @@ enum auth_result {
 #define AUTH_ADDRESS_MAX 330
 
 struct auth_identity {
-	char address[AUTH_ADDRESS_MAX]; /* canonical */
-	uint64_t quota_bytes;		/* 0: no limit */
+	char address[AUTH_ADDRESS_MAX];	    /* canonical */
+	uint64_t quota_bytes;		    /* 0: no limit */
+	char credential[CREDENTIAL_ID_MAX]; /* of the app password or token; empty: the main password */
 };
 
 /* ---- A plain password (POP3 USER/PASS, IMAP LOGIN) ---- */
-/* Called once, later, even if the result comes from memory. The delay for
- * earlier failures is already over. */
+/* An app password, or the main password; not the latter if the account has a second
+ * factor, unless settings:auth totp_mail_password allows it. The callback comes
+ * once, later, even if the result comes from memory. The delay for earlier failures is
+ * already over. */
 typedef void auth_on_result(void *arg, enum auth_result result, const struct auth_identity *identity);
 struct auth_request; /* handle to cancel: the callback will not come. Invalid once it has come. */
 struct auth_request *auth_check_password(struct auth *a, struct str address, struct str password, const struct ip *peer,
 					 auth_on_result *cb, void *arg);
 void auth_cancel(struct auth_request **req);
+/* For the page, which asks for the second factor itself: the main password only. */
+struct auth_request *auth_check_main_password(struct auth *a, struct str address, struct str password,
+					      const struct ip *peer, auth_on_result *cb, void *arg);
+/* A token of the API. A correct one is never delayed; wrong ones count as failed logins. */
+struct auth_request *auth_check_token(struct auth *a, struct str token, const struct ip *peer, auth_on_result *cb,
+				      void *arg);
 
 /* ---- SASL (RFC 4422): PLAIN, LOGIN, SCRAM-SHA-256, SCRAM-SHA-256-PLUS ---- */
 struct sasl;

@@ -44,6 +44,7 @@ struct auth {
 	unsigned char fake_salt_key[KEY_BYTES]; /* for salts of accounts that do not exist */
 	char dummy[AUTH_VERIFIER_MAX];		/* verified if the account does not exist */
 	struct remembered *memory;
+	struct used_credential *used;
 	/* Threads. */
 	pthread_t threads[VERIFY_THREADS];
 	unsigned thread_count;
@@ -81,6 +82,14 @@ struct memory_ask;
 typedef void memory_on_known(void *arg, bool known);
 struct memory_ask *memory_ask_cluster(struct auth *a, const struct memory_claim *claim, memory_on_known *cb, void *arg);
 void memory_ask_cancel(struct memory_ask **ask);
+
+/* ---- When credentials were last used (auth:used:{address}) ---- */
+/* A process writes it for each at most once a minute. */
+void used_note(struct auth *a, const char *address, const char *credential);
+void used_free(struct auth *a);
+
+/* May mail clients log in with the main password? */
+bool auth_takes_main_password(const struct auth *a, const struct directory_user *user);
 
 /* False: the queue is full. */
 bool verify_give(struct auth *a, struct verify_task *t);

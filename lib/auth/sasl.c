@@ -200,7 +200,8 @@ sasl_on_user(void *arg, const struct directory_user *user, const struct err *err
 		sasl_fail(s, AUTH_UNAVAILABLE);
 		return;
 	}
-	s->account_exists = user != NULL && scram_verifier_parse(str_c(user->scram_sha256), &s->verifier);
+	s->account_exists = user != NULL && auth_takes_main_password(s->auth, user) &&
+			    scram_verifier_parse(str_c(user->scram_sha256), &s->verifier);
 	if (user != NULL) {
 		s->enabled = user->enabled;
 		s->identity.quota_bytes = user->quota_bytes;

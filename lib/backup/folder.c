@@ -16,6 +16,7 @@
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/folder.h"
+#include "lib/base/hex.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
@@ -79,7 +80,7 @@ folder_not_hidden(const struct dirent *entry)
 static int
 folder_make(struct backup_folder *f, struct err *err)
 {
-	char path[BACKUP_PATH_MAX], made[BACKUP_PATH_MAX];
+	char path[BACKUP_PATH_MAX], made[BACKUP_PATH_MAX], id[BACKUP_ID_MAX];
 	unsigned char random[(BACKUP_ID_MAX - 1) / 2];
 	struct dirent **list;
 	int count = scandir(f->path, &list, folder_not_hidden, NULL);
@@ -99,9 +100,8 @@ folder_make(struct backup_folder *f, struct err *err)
 	if (file == NULL)
 		return err_set_errno(err, errno, "making %s", made);
 	fputs(FOLDER_TEXT, file);
-	for (unsigned i = 0; i < sizeof(random); i++)
-		fprintf(file, "%02x", random[i]);
-	fputc('\n', file);
+	hex_write(random, sizeof(random), id);
+	fprintf(file, "%s\n", id);
 	if (fflush(file) != 0 || fsync(fileno(file)) != 0 || rename(made, path) != 0) {
 		fclose(file);
 		return err_set_errno(err, errno, "making %s", path);

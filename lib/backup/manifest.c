@@ -12,6 +12,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/base/hex.h"
 #include "lib/base/mem.h"
 
 #define MANIFEST_FILE "manifest.json"
@@ -47,8 +48,8 @@ manifest_digest(const char *path, struct backup_file *file, struct err *err)
 	CHECK(EVP_DigestFinal_ex(sha, digest, &len) == 1);
 	EVP_MD_CTX_free(sha);
 	mem_free(buffer);
-	for (unsigned i = 0; i < len && 2 * i + 2 < BACKUP_SHA256_MAX; i++)
-		snprintf(file->sha256 + (size_t)2 * i, 3, "%02x", digest[i]);
+	CHECK(2 * len < BACKUP_SHA256_MAX);
+	hex_write(digest, len, file->sha256);
 	return got < 0 ? -1 : 0;
 }
 

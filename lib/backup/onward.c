@@ -147,7 +147,10 @@ onward_hot(struct backup_onward *o, struct rdb_entry *e, struct err *err)
 int
 backup_onward_take(struct backup_onward *o, struct rdb_entry *entry, bool *drop_out, struct err *err)
 {
-	*drop_out = backup_key_is(entry->key, KEY_MAIL_GONE, ":f:0:gone");
+	/* Without its version an address book is loaded anew by whoever has seen a later one. */
+	*drop_out = backup_key_is(entry->key, KEY_MAIL_GONE, ":f:0:gone") ||
+		    backup_key_is(entry->key, KEY_BOOK_VERSION, "}:v") ||
+		    backup_key_is(entry->key, KEY_BOOK_LOG, "}:log");
 	if (backup_key_is(entry->key, KEY_MAIL_META, "}:meta"))
 		return onward_hash(o, entry, onward_meta, err);
 	if (backup_key_is(entry->key, KEY_MAIL_FOLDER, "}:f:0"))

@@ -7,7 +7,7 @@
  * the next numbers are far beyond all that were ever used: UIDs, modseqs, ids of
  * messages and folders. All records get a modseq that is new to every client, and
  * the log of tombstones starts empty, so clients that ask for changes (CONDSTORE,
- * QRESYNC) are told everything. */
+ * QRESYNC) are told everything. Address books start with a new version. */
 #ifndef SP_BACKUP_ONWARD_H
 #define SP_BACKUP_ONWARD_H
 

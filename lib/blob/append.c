@@ -295,17 +295,9 @@ blob_append_size(const struct blob_append *a)
 void
 blob_append_commit(struct blob_append **ap, blob_on_appended *on_done, void *arg)
 {
-	blob_append_commit_placed(ap, NULL, on_done, arg);
-}
-
-void
-blob_append_commit_placed(struct blob_append **ap, struct blob_id *place_out, blob_on_appended *on_done, void *arg)
-{
 	struct blob_append *a = *ap;
 
 	*ap = NULL;
-	if (place_out != NULL)
-		*place_out = (struct blob_id){.pack = 0};
 	CHECK(on_done != NULL);
 	if (a->stream != NULL) {
 		a->stream->on_done = on_done;
@@ -315,7 +307,7 @@ blob_append_commit_placed(struct blob_append **ap, struct blob_id *place_out, bl
 		give_task(a->stream, run_commit, end_done, NULL, 0);
 	} else {
 		/* A body can only fail later, on the thread. */
-		CHECK(blob_put(a->store, BLOB_BODY, a->bytes.data != NULL ? a->bytes.data : "", a->bytes.len, place_out,
+		CHECK(blob_put(a->store, BLOB_BODY, a->bytes.data != NULL ? a->bytes.data : "", a->bytes.len, NULL,
 			       on_done, arg, NULL) == 0);
 	}
 	buf_fini(&a->bytes);

@@ -76,11 +76,6 @@ uint64_t blob_append_size(const struct blob_append *a);
  * NULL. */
 typedef void blob_on_appended(void *arg, const struct blob_id *id, const struct err *err);
 void blob_append_commit(struct blob_append **a, blob_on_appended *on_done, void *arg);
-/* The same. place_out: the id that on_done will report if all goes well, for callers
- * that need to refer to the body while it is being synced; blob_id_is_none() if it is
- * not known yet (a stream; the first body of a pack). Until on_done there may be
- * nothing at that place. */
-void blob_append_commit_placed(struct blob_append **a, struct blob_id *place_out, blob_on_appended *on_done, void *arg);
 /* Aborts and returns the space. Sets *a to NULL. */
 void blob_append_abort(struct blob_append **a);
 /* Writes a whole body at once. on_done may be NULL for BLOB_DIGEST, whose id is
@@ -106,16 +101,6 @@ void blob_read_cancel(struct blob_read **r);
  * page cache). Returns the number of bytes read, or -1. */
 int64_t blob_read_sync(struct blob_store *s, const struct blob_id *id, uint64_t offset, void *buffer, size_t length,
 		       struct err *err);
-
-/* Is the whole body there, and has it reached the disk? For a body whose writer may
- * have died before the sync: whatever is there is synced first. Small bodies only. */
-enum blob_look {
-	BLOB_LOOK_WHOLE,
-	BLOB_LOOK_TORN,	  /* its pack was read, and there is no such body */
-	BLOB_LOOK_UNKNOWN /* cannot be decided now: no such pack, or an error; err says which */
-};
-typedef void blob_on_looked(void *arg, enum blob_look look, const struct err *err);
-void blob_look_at(struct blob_store *s, const struct blob_id *id, blob_on_looked *on_looked, void *arg);
 
 /* Reads many small bodies at once, as far as the page cache has them completely.
  * It never waits for the disk, and adjacent bodies of a pack take one read. If

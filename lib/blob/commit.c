@@ -1,12 +1,6 @@
 /* Writing small bodies: the committer thread takes all that wait, writes them one
  * after another with one call into the process's pack, syncs once, and reports to
- * all. The more writers there are, the fewer syncs a body costs.
- *
- * A body gets its place when it is submitted, so that others can be told about it
- * while it is being written. This requires an open pack with room: places are
- * opened when nothing waits, after what was written last, and closed by a failure
- * or a full pack. A placed body is written to its place or not at all. The queue
- * keeps its order, so a body without a place comes after all that have one. */
+ * all. The more writers there are, the fewer syncs a body costs. */
 #include <errno.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -29,7 +23,6 @@ struct put {
 	void *arg;
 	char *record;  /* owner: header, body, padding */
 	size_t length; /* of the body */
-	bool placed;   /* the id was returned at submission; for a body */
 };
 
 static void
@@ -71,36 +64,6 @@ commit_abandon(struct pack *p)
 	pack_close(p);
 }
 
-/* The thread assigns places to bodies again; those that were placed fail too. */
-static void
-close_places(struct committer *c, const struct err *why)
-{
-	c->failure = *why;
-	pthread_mutex_lock(&c->lock);
-	c->places = false;
-	pthread_mutex_unlock(&c->lock);
-}
-
-/* The next bodies may get places at once, after what is written. */
-static void
-open_places(struct committer *c)
-{
-	pthread_mutex_lock(&c->lock);
-	if (!c->places && c->first == NULL && c->bodies.fd >= 0 && c->bodies.end <= PACK_ROTATE_BYTES) {
-		c->places = true;
-		c->place_pack = c->bodies.id;
-		c->place_end = c->bodies.end;
-	}
-	pthread_mutex_unlock(&c->lock);
-}
-
-/* The bytes before it were not written as planned, so its place is invalid. */
-static bool
-place_is_lost(const struct put *p, const struct pack *pack, uint64_t at)
-{
-	return p->placed && (pack->fd < 0 || p->id.pack != pack->id || p->id.offset != at + RECORD_HEADER_BYTES);
-}
-
 static int
 write_bodies(struct blob_store *s, struct put **batch, unsigned count, struct err *err)
 {
@@ -108,17 +71,12 @@ write_bodies(struct blob_store *s, struct put **batch, unsigned count, struct er
 	struct iovec iov[BATCH_MAX];
 	uint64_t bytes = 0;
 
-	if (place_is_lost(batch[0], pack, pack->end)) {
-		*err = s->committer.failure;
-		return -1;
-	}
-	if (pack->fd >= 0 && pack->end > PACK_ROTATE_BYTES && !batch[0]->placed)
+	if (pack->fd >= 0 && pack->end > PACK_ROTATE_BYTES)
 		pack_close(pack);
 	if (pack->fd < 0 && pack_create(pack, s->folder, err) != 0)
 		return -1;
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t span = record_span(batch[i]->length);
-		CHECK(!place_is_lost(batch[i], pack, pack->end + bytes));
 		batch[i]->id = (struct blob_id){pack->id, pack->end + bytes + RECORD_HEADER_BYTES, batch[i]->length};
 		iov[i] = (struct iovec){batch[i]->record, span};
 		bytes += span;
@@ -184,9 +142,7 @@ committer_main(void *arg)
 			struct err err = {.code = ERR_NONE};
 			int result;
 
-			/* Placed and unplaced bodies are not mixed in a batch: one kind may fail alone. */
-			while (list != NULL && count < BATCH_MAX &&
-			       (list->class != BLOB_BODY || count == 0 || list->placed == batch[0]->placed)) {
+			while (list != NULL && count < BATCH_MAX) {
 				struct put *p = list;
 				list = p->next;
 				if (p->class == BLOB_BODY) {
@@ -199,10 +155,6 @@ committer_main(void *arg)
 			if (count == 0)
 				continue;
 			result = write_bodies(s, batch, count, &err);
-			if (result != 0)
-				close_places(&s->committer, &err);
-			else if (list == NULL)
-				open_places(&s->committer);
 			tell_batch(batch, count, result != 0 ? &err : NULL);
 		}
 	}
@@ -261,21 +213,6 @@ place_digest(struct put *p, struct err *err)
 	return 0;
 }
 
-/* Under the lock: the place of a body, if it is known. */
-static void
-place_body(struct put *p)
-{
-	struct committer *c = &p->store->committer;
-
-	if (c->places && c->place_end > PACK_ROTATE_BYTES)
-		c->places = false;
-	if (!c->places)
-		return;
-	p->placed = true;
-	p->id = (struct blob_id){c->place_pack, c->place_end + RECORD_HEADER_BYTES, p->length};
-	c->place_end += record_span(p->length);
-}
-
 /* The record with its header, built here on the caller's thread. */
 static struct put *
 put_new(struct blob_store *s, enum blob_class class, const void *data, size_t len)
@@ -298,7 +235,7 @@ put_new(struct blob_store *s, enum blob_class class, const void *data, size_t le
 	return p;
 }
 
-/* id_out: the place of a digest is always known at once, that of a body usually. */
+/* id_out: the place of a digest, which is known at once. */
 static int
 put_send(struct put *p, struct blob_id *id_out, struct err *err)
 {
@@ -312,8 +249,6 @@ put_send(struct put *p, struct blob_id *id_out, struct err *err)
 		mem_free(p);
 		return -1;
 	}
-	if (p->class == BLOB_BODY)
-		place_body(p);
 	if (id_out != NULL)
 		*id_out = p->id;
 	if (p->on_done != NULL) {
@@ -329,8 +264,9 @@ put_send(struct put *p, struct blob_id *id_out, struct err *err)
 	else
 		c->first = p;
 	c->last = p;
-	pthread_cond_signal(&c->wake);
 	pthread_mutex_unlock(&c->lock);
+	/* Signalled before, the thread would wake only to wait for the lock. */
+	pthread_cond_signal(&c->wake);
 	return 0;
 }
 

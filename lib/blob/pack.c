@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <openssl/rand.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -101,6 +102,15 @@ void
 pack_path(const char *folder, uint64_t id, char out[PACK_PATH_MAX])
 {
 	snprintf(out, PACK_PATH_MAX, "%s/%016llx.pack", folder, (unsigned long long)id);
+}
+
+uint64_t
+pack_id_of(const char *file_name)
+{
+	char *end;
+	uint64_t id = strtoull(file_name, &end, 16);
+
+	return end == file_name + 16 && strcmp(end, ".pack") == 0 ? id : 0;
 }
 
 /* The time comes first, so that ids sort by age; never 0. */

@@ -72,6 +72,8 @@ struct pack {
 };
 
 void pack_path(const char *folder, uint64_t id, char out[PACK_PATH_MAX]);
+/* The pack that a file of this name is; 0: none. */
+uint64_t pack_id_of(const char *file_name);
 /* Creates a pack, which is locked (flock) while it is open, and syncs its
  * folder. folder must live as long. */
 int pack_create(struct pack *p, const char *folder, struct err *err);

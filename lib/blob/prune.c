@@ -2,7 +2,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -67,16 +66,6 @@ prune_find(const struct blob_id *keep, size_t count, uint64_t pack)
 	return low;
 }
 
-/* The pack that a file is named after; 0: none. */
-static uint64_t
-prune_pack_of(const char *name)
-{
-	char *end;
-	uint64_t pack = strtoull(name, &end, 16);
-
-	return end == name + 16 && strcmp(end, ".pack") == 0 ? pack : 0;
-}
-
 int
 blob_copy_prune(const char *folder, const struct blob_id *keep, size_t count, struct err *err)
 {
@@ -88,7 +77,7 @@ blob_copy_prune(const char *folder, const struct blob_id *keep, size_t count, st
 		return err_set_errno(err, errno, "reading %s", folder);
 	while (result == 0 && (entry = readdir(dir)) != NULL) {
 		char path[PACK_PATH_MAX];
-		uint64_t pack = prune_pack_of(entry->d_name);
+		uint64_t pack = pack_id_of(entry->d_name);
 		size_t from = prune_find(keep, count, pack), to = from;
 		if (pack == 0)
 			continue;
@@ -111,7 +100,7 @@ blob_copy_count_packs(const char *folder)
 	if (dir == NULL)
 		return 0;
 	while ((entry = readdir(dir)) != NULL)
-		count += prune_pack_of(entry->d_name) != 0;
+		count += pack_id_of(entry->d_name) != 0;
 	closedir(dir);
 	return count;
 }

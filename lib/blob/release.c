@@ -2,7 +2,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -105,9 +104,9 @@ each_pack(struct blob_store *s, int (*on_pack)(void *arg, const char *path, uint
 	if (dir == NULL)
 		return err_set_errno(err, errno, "reading %s", s->folder);
 	while (result == 0 && (entry = readdir(dir)) != NULL) {
-		char path[PACK_PATH_MAX], *end;
-		uint64_t id = strtoull(entry->d_name, &end, 16);
-		if (end != entry->d_name + 16 || strcmp(end, ".pack") != 0)
+		char path[PACK_PATH_MAX];
+		uint64_t id = pack_id_of(entry->d_name);
+		if (id == 0)
 			continue;
 		pack_path(s->folder, id, path);
 		result = on_pack(arg, path, id, err);

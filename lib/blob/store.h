@@ -42,15 +42,10 @@ struct committer {
 	struct put *first, *last; /* waiting */
 	bool stop, started;
 	struct pack bodies; /* used by the thread only */
-	struct err failure; /* used by the thread only: the last write error */
 	/* A digest gets its place when it is submitted, so this is under the lock. */
 	struct pack digests;
 	bool digests_failed;
 	bool busy; /* the thread is working */
-	/* Where the next body will be written, while that is known without asking the
-	 * thread: all waiting bodies have consecutive places in its pack. Under the lock. */
-	bool places;
-	uint64_t place_pack, place_end;
 };
 
 struct read_fd {

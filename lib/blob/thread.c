@@ -64,8 +64,8 @@ task_thread_give(struct blob_store *s, struct task_thread *w, struct task *t)
 	else
 		w->first = t;
 	w->last = t;
-	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
+	pthread_cond_signal(&w->wake);
 }
 
 void

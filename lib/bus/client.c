@@ -121,7 +121,6 @@ on_pong(struct bus_client *b, struct bus_peer *p, const Stagepost__Pong *pong)
 	bool changed = !p->is_heard || p->draining != pong->draining;
 
 	p->draining = pong->draining;
-	p->takes_unsynced = pong->takes_unsynced;
 	if (!p->is_heard) {
 		p->is_heard = true;
 		log_info(NULL, "connected to broker", F_C("broker", p->id), F_C("endpoint", p->endpoint));
@@ -490,8 +489,7 @@ bus_client_new(struct event_base *base, struct redis *r, struct tracking *t, con
 	b->poll = evtimer_new(base, on_poll_timer, b);
 	b->ping = evtimer_new(base, on_ping_timer, b);
 	b->hand_over_tick = evtimer_new(base, hand_over_on_tick, b);
-	b->news_event = event_new(base, -1, 0, hand_over_send_news, b);
-	CHECK(b->poll != NULL && b->ping != NULL && b->hand_over_tick != NULL && b->news_event != NULL);
+	CHECK(b->poll != NULL && b->ping != NULL && b->hand_over_tick != NULL);
 	if (t != NULL)
 		b->subscription = tracking_subscribe(t, STR(BUS_BROKERS_CHANNEL), on_notice, client_on_notices_lost, b);
 	client_schedule(b->poll, 0);
@@ -532,8 +530,6 @@ bus_client_free(struct bus_client **client)
 	event_free(b->poll);
 	event_free(b->ping);
 	event_free(b->hand_over_tick);
-	event_free(b->news_event);
-	mem_free(b->news);
 	zmq_ctx_term(b->context);
 	arena_fini(&b->arena);
 	buf_fini(&b->out);

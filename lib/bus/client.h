@@ -50,21 +50,6 @@ bus_is_certain(const struct err *err)
 	return err->code != ERR_TIMEOUT;
 }
 
-/* The same while the body is still being synced, so that both syncs run in parallel.
- * cb is called with NULL once both are done: the broker has reported that the entry
- * is durable, and bus_body_synced() was called. Nothing is delivered before that. If
- * the broker was informed so late that it may have dropped the entry meanwhile, it
- * is asked again (unconfirmed.h in the broker explains why this is safe). Returns
- * NULL if no broker accepts it now: wait for the sync, then call bus_hand_over().
- * The handle is valid until cb or bus_body_lost(). */
-struct hand_over;
-struct hand_over *bus_hand_over_unsynced(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t timeout_ms,
-					 bus_on_handed_over *cb, void *arg);
-/* To be called once. May call cb from within. */
-void bus_body_synced(struct bus_client *b, struct hand_over *h);
-/* The body could not be stored: the entry is withdrawn. cb is not called. */
-void bus_body_lost(struct bus_client *b, struct hand_over *h);
-
 /* For workers and tools: every broker as a peer. */
 struct bus_peer; /* one broker; gone after on_peer_lost */
 const char *bus_peer_id(const struct bus_peer *p);

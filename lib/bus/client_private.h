@@ -29,7 +29,6 @@ struct bus_peer {
 	int64_t heard_ms;	   /* monotonic time of the last frame */
 	bool is_heard;		   /* it has answered once: the watcher was told */
 	bool draining;		   /* it said so; accepts nothing new */
-	bool takes_unsynced;	   /* accepts hand-overs whose body is being synced */
 	bool announced;		   /* found by the current refresh */
 	struct bus_peer *prev, *next;
 };
@@ -48,18 +47,7 @@ struct hand_over {
 	int64_t deadline_ms;	  /* monotonic */
 	bus_on_handed_over *cb;
 	void *arg;
-	bool unsynced; /* the body is still being synced */
-	bool early;    /* was sent so: the answer is valid for a limited time only */
-	bool answered; /* the broker reported it durable while it was unsynced */
-	char id[SPOOL_ID_MAX];
 	UT_hash_handle hh; /* by request */
-};
-
-/* News about bodies, for the brokers that wait for it. */
-struct bus_body_news {
-	struct bus_peer *peer; /* borrowed */
-	bool lost;
-	char id[SPOOL_ID_MAX];
 };
 
 struct bus_client {
@@ -96,9 +84,6 @@ struct bus_client {
 	size_t hand_over_bytes;	      /* of their envelopes */
 	struct event *hand_over_tick; /* owner: runs while there are any */
 	uint64_t next_request;
-	struct bus_body_news *news; /* owner: array; sent at the end of the turn */
-	size_t news_count, news_room;
-	struct event *news_event; /* owner */
 
 	struct arena arena; /* of the current frame */
 	struct buf out;	    /* of the frame being sent */
@@ -117,6 +102,5 @@ void hand_over_retry(struct bus_client *b);
 /* All remaining hand-overs fail. */
 void hand_over_end_all(struct bus_client *b);
 void hand_over_on_tick(evutil_socket_t fd, short what, void *arg);
-void hand_over_send_news(evutil_socket_t fd, short what, void *arg);
 
 #endif

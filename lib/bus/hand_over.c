@@ -1,12 +1,5 @@
 /* Messages on their way to a broker: each is sent to the owner of its shard, and
- * resent under the same id until a broker answers that it is durable.
- *
- * A message whose body is still being synced is sent in that state at most once,
- * under a separate request number. It is done when both the answer and the sync
- * have arrived, if that is soon. Otherwise it is sent again, now synced, and only
- * the answer to that counts: a broker may drop an entry that it heard nothing
- * more about, though not within an hour. So a process that slept in between never
- * confirms a message that may be lost. */
+ * resent under the same id until a broker answers that it is durable. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +18,6 @@ enum {
 	FAILED_LONGEST_MS = 2000, /* then the client is told; a take-over may last longer */
 	HAND_OVERS_MAX = 100000,
 	BYTES_MAX = 128 * 1024 * 1024, /* of envelopes waiting for an answer */
-	UNSYNCED_MS = 5000,	       /* how long an answer to an unsynced hand-over is valid */
 };
 
 static void
@@ -57,17 +49,8 @@ send_to_owner(struct bus_client *b, struct hand_over *h, int64_t now_ms)
 	 * delivered and forgotten meanwhile. */
 	if (now_ms >= h->deadline_ms)
 		return;
-	if (owner == NULL || (h->unsynced && (h->sends != 0 || !owner->takes_unsynced)))
+	if (owner == NULL)
 		return;
-	/* Answers to the unsynced one do not count any more. */
-	if (h->early && !h->unsynced) {
-		h->early = false;
-		HASH_DEL(b->hand_overs, h);
-		h->request = b->next_request++;
-		HASH_ADD(hh, b->hand_overs, request, sizeof(h->request), h);
-	}
-	body.resend = h->sends != 0;
-	body.unsynced = h->unsynced;
 	buf_clear(&b->out);
 	bus_frame_pack_around(h->request, STAGEPOST__FRAME__BODY_HAND_OVER, &body.base, 1, buf_str(&h->envelope),
 			      &b->out);
@@ -76,19 +59,16 @@ send_to_owner(struct bus_client *b, struct hand_over *h, int64_t now_ms)
 	h->sent_to = owner;
 	h->sent_ms = now_ms;
 	h->sends++;
-	h->early = h->unsynced;
 }
 
-static struct hand_over *
-hand_over_start(struct bus_client *b, const Stagepost__Envelope *envelope, bool unsynced, int64_t timeout_ms,
-		bus_on_handed_over *cb, void *arg)
+void
+bus_hand_over(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t timeout_ms, bus_on_handed_over *cb,
+	      void *arg)
 {
 	struct hand_over *h = mem_new(struct hand_over);
 	int64_t now_ms = clock_monotonic_ms();
 
 	CHECKF(spool_id_parse(str_c(envelope->id), &h->shard, NULL), "id %s", envelope->id);
-	str_copy(str_c(envelope->id), h->id, sizeof(h->id));
-	h->unsynced = unsynced;
 	h->request = b->next_request++;
 	bus_message_pack(&envelope->base, &h->envelope);
 	h->deadline_ms = now_ms + timeout_ms;
@@ -107,135 +87,6 @@ hand_over_start(struct bus_client *b, const Stagepost__Envelope *envelope, bool 
 		struct timeval tv = clock_timeval(TICK_MS);
 		event_add(b->hand_over_tick, &tv);
 	}
-	return h;
-}
-
-void
-bus_hand_over(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t timeout_ms, bus_on_handed_over *cb,
-	      void *arg)
-{
-	hand_over_start(b, envelope, false, timeout_ms, cb, arg);
-}
-
-/* ---- While the body is being synced ---- */
-
-struct hand_over *
-bus_hand_over_unsynced(struct bus_client *b, const Stagepost__Envelope *envelope, int64_t timeout_ms,
-		       bus_on_handed_over *cb, void *arg)
-{
-	struct bus_peer *owner;
-	unsigned shard;
-
-	CHECKF(spool_id_parse(str_c(envelope->id), &shard, NULL), "id %s", envelope->id);
-	owner = bus_client_open_owner(b, shard);
-	if (owner == NULL || !owner->takes_unsynced)
-		return NULL;
-	return hand_over_start(b, envelope, true, timeout_ms, cb, arg);
-}
-
-/* Queues news for the broker that got it unsynced. */
-static void
-hand_over_add_news(struct bus_client *b, const struct hand_over *h, bool lost)
-{
-	struct bus_body_news *n;
-
-	if (!h->early || h->sent_to == NULL)
-		return;
-	if (b->news_count == b->news_room) {
-		b->news_room = b->news_room == 0 ? 64 : b->news_room * 2;
-		b->news = mem_realloc(b->news, b->news_room * sizeof(*b->news));
-	}
-	n = &b->news[b->news_count++];
-	n->peer = h->sent_to;
-	n->lost = lost;
-	memcpy(n->id, h->id, sizeof(n->id));
-	event_active(b->news_event, EV_TIMEOUT, 0);
-}
-
-/* Sends all news for one broker in one frame. If it is lost, the broker finds out
- * by itself. */
-static void
-hand_over_tell(struct bus_client *b, struct bus_peer *p)
-{
-	Stagepost__Frame frame = STAGEPOST__FRAME__INIT;
-	Stagepost__BodySynced body = STAGEPOST__BODY_SYNCED__INIT;
-	char **texts = mem_alloc(2 * b->news_count * sizeof(*texts));
-
-	body.ids = texts;
-	body.lost = texts + b->news_count;
-	for (size_t i = 0; i < b->news_count; i++) {
-		if (b->news[i].peer != p)
-			continue;
-		if (b->news[i].lost)
-			body.lost[body.n_lost++] = b->news[i].id;
-		else
-			body.ids[body.n_ids++] = b->news[i].id;
-		b->news[i].peer = NULL;
-	}
-	frame.body_case = STAGEPOST__FRAME__BODY_BODY_SYNCED;
-	frame.body_synced = &body;
-	bus_send(b, p, &frame, NULL);
-	mem_free(texts);
-}
-
-void
-hand_over_send_news(evutil_socket_t fd, short what, void *arg)
-{
-	struct bus_client *b = arg;
-
-	(void)fd, (void)what;
-	for (size_t i = 0; i < b->news_count; i++)
-		if (b->news[i].peer != NULL)
-			hand_over_tell(b, b->news[i].peer);
-	b->news_count = 0;
-}
-
-static bool
-hand_over_answer_is_good(const struct hand_over *h)
-{
-	return !h->early || clock_monotonic_ms() - h->sent_ms < UNSYNCED_MS;
-}
-
-void
-bus_body_synced(struct bus_client *b, struct hand_over *h)
-{
-	CHECK(h->unsynced);
-	h->unsynced = false;
-	hand_over_add_news(b, h, false);
-	if (h->answered && hand_over_answer_is_good(h)) {
-		hand_over_end(b, h, NULL);
-		return;
-	}
-	/* Refused, not sent, or too long ago: handled like any other from now on. */
-	if (h->sent_to == NULL || h->answered) {
-		h->answered = false;
-		h->sent_to = NULL;
-		if (h->retry_ms <= clock_monotonic_ms())
-			send_to_owner(b, h, clock_monotonic_ms());
-	}
-}
-
-void
-bus_body_lost(struct bus_client *b, struct hand_over *h)
-{
-	CHECK(h->unsynced);
-	hand_over_add_news(b, h, true);
-	hand_over_free(b, h);
-}
-
-/* A broker has reported that it is durable. */
-static void
-hand_over_on_durable(struct bus_client *b, struct hand_over *h)
-{
-	if (h->unsynced) {
-		h->answered = true;
-		return;
-	}
-	if (hand_over_answer_is_good(h)) {
-		hand_over_end(b, h, NULL);
-		return;
-	}
-	h->sent_to = NULL; /* so late that the tick must ask again */
 }
 
 /* The brokers can be reached but report that their store cannot: do not use up
@@ -280,7 +131,7 @@ hand_over_on_reply(struct bus_client *b, const Stagepost__Frame *frame)
 	/* A broker that answers "busy" has never stored the message. */
 	h->untaken += reply->untaken || reply->status == STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY;
 	switch (reply->status) {
-	case STAGEPOST__HAND_OVER_REPLY__STATUS__OK: hand_over_on_durable(b, h); break;
+	case STAGEPOST__HAND_OVER_REPLY__STATUS__OK: hand_over_end(b, h, NULL); break;
 	case STAGEPOST__HAND_OVER_REPLY__STATUS__BUSY:
 		/* A copy sent before may be waiting to be written. */
 		err_set(&err, hand_over_is_in_doubt(h) ? ERR_TIMEOUT : ERR_LIMIT, "the broker is busy: %s",
@@ -303,9 +154,6 @@ hand_over_peer_lost(struct bus_client *b, const struct bus_peer *p)
 	HASH_ITER (hh, b->hand_overs, h, next)
 		if (h->sent_to == p)
 			h->sent_to = NULL;
-	for (size_t i = 0; i < b->news_count; i++)
-		if (b->news[i].peer == p)
-			b->news[i].peer = NULL;
 }
 
 void
@@ -347,7 +195,7 @@ hand_over_on_tick(evutil_socket_t fd, short what, void *arg)
 			give_up(b, h);
 			continue;
 		}
-		if (h->sent_to != NULL && !h->answered && now_ms - h->sent_ms >= ANSWER_MS)
+		if (h->sent_to != NULL && now_ms - h->sent_ms >= ANSWER_MS)
 			h->sent_to = NULL;
 		if (h->sent_to == NULL && h->retry_ms <= now_ms)
 			send_to_owner(b, h, now_ms);

@@ -6,8 +6,10 @@
  *   domain:{<name>}:aliases    set of addresses
  *   domain:{<name>}:dkim       hash: lib/dkim/keys.h
  *   user:{<address>}           hash: address, enabled, created_ms, display_name,
- *                              quota, password, scram_sha256, roles, book, and the
- *                              fields that describe a person (fields_table.h)
+ *                              quota, password, scram_sha256, roles, book, totp,
+ *                              totp_recovery, the fields that describe a person
+ *                              (fields_table.h), and a field for each of its credentials
+ *                              (lib/auth/credential.h)
  *   alias:{<address>}          set of targets
  *   book:{<domain>}            hash: its address book, made from users and aliases (entry.h)
  *
@@ -129,6 +131,12 @@ typedef void directory_on_expanded(void *arg, const struct directory_target *tar
 void directory_expand(struct directory *d, struct str address, directory_on_expanded *cb, void *arg);
 
 /* ---- Users in full ---- */
+/* A field of the record whose name has a colon: "token:3f9a01c2". */
+struct directory_credential {
+	const char *field;
+	const char *value;
+};
+
 /* Borrowed until the next call of the directory, or until control returns to the loop. */
 struct directory_user {
 	const char *address; /* canonical */
@@ -143,6 +151,11 @@ struct directory_user {
 	bool is_disabled_itself;  /* not only by its domain */
 	bool is_in_book;	  /* shown in the address book of its domain */
 	struct str person;	  /* private */
+	const char *totp;	  /* sealed; empty: no second factor */
+	const char *totp_recovery;
+	const struct directory_credential *credentials; /* what else it can log in with */
+	unsigned credential_count;
+	const char *version; /* directory_user_show() only: another after each change of the record */
 };
 /* A field that describes the person: a row of fields_table.h. Empty: there is none. */
 struct str directory_user_field(const struct directory_user *user, enum book_field field);
@@ -170,10 +183,22 @@ struct directory_field {
 	struct str value;
 };
 
+/* 0: the value may be stored in this field of a domain, or of a user. A field that
+ * depends on others (admins) is only judged when it is set. */
+int directory_domain_check_field(const struct directory_field *field, struct err *err);
+int directory_user_check_field(const struct directory_field *field, struct err *err);
+
 void directory_domain_add(struct directory *d, struct str domain, const struct directory_field *fields, unsigned count,
 			  directory_on_done *cb, void *arg);
 void directory_domain_set(struct directory *d, struct str domain, const struct directory_field *fields, unsigned count,
 			  directory_on_done *cb, void *arg);
+/* The same, if the record still has this version (empty: any); else ERR_FENCED, and
+ * nothing is changed. */
+void directory_domain_change(struct directory *d, struct str domain, struct str version,
+			     const struct directory_field *fields, unsigned count, directory_on_done *cb, void *arg);
+/* The beginning of a forced removal: from now on it accepts no mail, and nobody can be
+ * added to it. */
+void directory_domain_close(struct directory *d, struct str domain, directory_on_done *cb, void *arg);
 /* If it has users or aliases: ERR_DENIED, unless forced, which deletes them all
  * first. The caller must delete their mailboxes before (mailbox_destroy()). */
 void directory_domain_delete(struct directory *d, struct str domain, bool forced, directory_on_done *cb, void *arg);
@@ -183,10 +208,12 @@ struct directory_domain {
 	const char *name;
 	int64_t created_ms;
 	bool disabled;
+	bool deleting;	       /* its removal has begun: nothing can be added, it accepts no mail */
 	const char *catch_all; /* empty: none */
 	uint64_t max_users;    /* 0: no limit */
 	const char *admins;    /* addresses separated by a space */
 	uint64_t users, aliases;
+	const char *version; /* another after each change of the record */
 };
 typedef void directory_on_domain(void *arg, const struct directory_domain *domain, const struct err *err);
 void directory_domain_show(struct directory *d, struct str domain, directory_on_domain *cb, void *arg);
@@ -203,8 +230,23 @@ void directory_user_put(struct directory *d, struct str address, const struct st
 			directory_on_done *cb, void *arg);
 /* Would directory_user_set() accept the field? */
 int directory_check_user_field(const struct directory_field *field, struct err *err);
+/* As for domains. */
+void directory_user_change(struct directory *d, struct str address, struct str version,
+			   const struct directory_field *fields, unsigned count, directory_on_done *cb, void *arg);
+/* The record as it is stored now; `enabled` is his own, whatever his domain's. */
+void directory_user_show(struct directory *d, struct str address, directory_on_user *cb, void *arg);
+/* Any users of a domain, each once, at most `count`: for taking them away one after the other. */
+void directory_user_pick(struct directory *d, struct str domain, unsigned count, directory_on_names *cb, void *arg);
 void directory_user_passwd(struct directory *d, struct str address, struct str password, struct str scram_sha256,
 			   directory_on_done *cb, void *arg);
+/* Adds a credential under a name that no other of its kind has; name is the end of value.
+ * kind: the part of the field up to the colon, with it. ERR_LIMIT: there are `most` already. */
+void directory_credential_add(struct directory *d, struct str address, struct str kind,
+			      const struct directory_credential *credential, struct str name, unsigned most,
+			      directory_on_done *cb, void *arg);
+/* Removes the credential of this kind with this id (the part after the colon) or name. */
+void directory_credential_remove(struct directory *d, struct str address, struct str kind, struct str id_or_name,
+				 directory_on_done *cb, void *arg);
 /* The caller must delete the mailbox. */
 void directory_user_delete(struct directory *d, struct str address, directory_on_done *cb, void *arg);
 /* Users of one domain; empty: of all. Sorted. To show one user: directory_get_user(). */
@@ -240,5 +282,21 @@ typedef void directory_on_compared(void *arg, const struct directory_comparison 
 /* domain: canonical. directory_cancel() ends it. The callback comes once, later. */
 void directory_book_compare(struct directory *d, struct str domain, const struct directory_comparison_options *options,
 			    directory_on_compared *cb, void *arg);
+/* ---- Pages of lists: however long the list is, one page costs little memory, and
+ * neither the loop nor the store is held ---- */
+enum directory_list { DIRECTORY_DOMAINS, DIRECTORY_USERS, DIRECTORY_ALIASES };
+
+#define DIRECTORY_PAGE_MAX 1000
+
+struct directory_page {
+	struct str after; /* the names behind this one; empty: from the first */
+	struct str query; /* only names that contain it, in any case; empty: all */
+	unsigned limit;	  /* 1 to DIRECTORY_PAGE_MAX */
+};
+/* is_last: there are no further names. */
+typedef void directory_on_page(void *arg, const struct str *names, unsigned count, bool is_last, const struct err *err);
+/* Sorted. domain: whose users or aliases; ERR_NOT_FOUND if there is no such domain. */
+void directory_page(struct directory *d, enum directory_list list, struct str domain, const struct directory_page *page,
+		    directory_on_page *cb, void *arg);
 
 #endif

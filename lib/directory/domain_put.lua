@@ -1,20 +1,40 @@
--- Creates or changes the record of a domain.
+-- Creates, changes or reads the record of a domain.
 -- KEYS: domain:{d}, its users, its aliases, its DKIM keys; its address book, the book's
 -- log, version and state.
--- ARGV: "add" or "set", the domain, now (ms), field, value, ... (an empty value removes
--- the field)
+-- ARGV: "add", "set" or "read" (the record, and its version as the last field), the
+-- domain, now (ms), the version that it must have (empty: any), field, value, ... (an
+-- empty value removes the field)
+local function version()
+	local flat = redis.call('HGETALL', KEYS[1])
+	local pieces = {}
+	for i = 1, #flat, 2 do
+		pieces[#pieces + 1] = redis.sha1hex(flat[i]) .. redis.sha1hex(flat[i + 1])
+	end
+	table.sort(pieces)
+	return redis.sha1hex(table.concat(pieces))
+end
+
 local exists = redis.call('EXISTS', KEYS[1]) == 1
 if ARGV[1] == 'add' and exists then
 	return redis.error_reply('EXISTS the domain ' .. ARGV[2] .. ' exists already')
-elseif ARGV[1] == 'set' and not exists then
+elseif ARGV[1] ~= 'add' and not exists then
 	return redis.error_reply('NOTFOUND there is no domain ' .. ARGV[2])
+end
+if ARGV[1] == 'read' then
+	local record = redis.call('HGETALL', KEYS[1])
+	record[#record + 1] = 'version'
+	record[#record + 1] = version()
+	return record
+end
+if ARGV[4] ~= '' and ARGV[4] ~= version() then
+	return redis.error_reply('FENCED the domain ' .. ARGV[2] .. ' has been changed by somebody else')
 end
 if not exists then
 	redis.call('HSET', KEYS[1], 'created_ms', ARGV[3])
 	-- Its address book is complete: it has no accounts yet.
 	redis.call('HSET', KEYS[8], 'made_ms', ARGV[3])
 end
-for i = 4, #ARGV, 2 do
+for i = 5, #ARGV, 2 do
 	if ARGV[i + 1] == '' then
 		redis.call('HDEL', KEYS[1], ARGV[i])
 	else

@@ -12,7 +12,7 @@ put_domain(struct order *o, const char *verb, redis_on_reply *cb)
 {
 	struct buf args = BUF_EMPTY;
 	const struct str head[] = {str_c(verb), str_c(o->domain),
-				   str_c(arena_printf(&o->arena, "%" PRId64, clock_unix_ms()))};
+				   str_c(arena_printf(&o->arena, "%" PRId64, clock_unix_ms())), o->version};
 	buf_add(&args, head, sizeof(head));
 	buf_add(&args, o->pairs.data, o->pairs.len);
 	order_eval_domain(o, cb, &directory_domain_put, args.len / sizeof(struct str),
@@ -74,8 +74,16 @@ void
 directory_domain_set(struct directory *d, struct str domain, const struct directory_field *fields, unsigned count,
 		     directory_on_done *cb, void *arg)
 {
+	directory_domain_change(d, domain, STR(""), fields, count, cb, arg);
+}
+
+void
+directory_domain_change(struct directory *d, struct str domain, struct str version,
+			const struct directory_field *fields, unsigned count, directory_on_done *cb, void *arg)
+{
 	struct order *o = order_new(d, (void (*)(void))cb, arg);
 	struct err err;
+	o->version = arena_str(&o->arena, version);
 	if (!order_take_domain(o, domain))
 		return;
 	if (take_domain_fields(o, fields, count, &err) != 0)
@@ -177,6 +185,14 @@ directory_domain_delete(struct directory *d, struct str domain, bool forced, dir
 		delete_domain(o, on_domain_deleted, "empty");
 }
 
+void
+directory_domain_close(struct directory *d, struct str domain, directory_on_done *cb, void *arg)
+{
+	struct order *o = order_new(d, (void (*)(void))cb, arg);
+	if (order_take_domain(o, domain))
+		delete_domain(o, on_order_done, "begin");
+}
+
 /* ---- Showing ---- */
 void
 directory_domain_list(struct directory *d, directory_on_names *cb, void *arg)
@@ -217,16 +233,15 @@ on_domain_record(void *arg, const redisReply *reply, const struct err *err)
 		return;
 	}
 	struct record *record = record_new(RECORD_DOMAIN, reply);
-	if (!record->exists) {
-		err_set(&o->err, ERR_NOT_FOUND, "there is no domain %s", o->domain);
-	} else {
-		o->shown.name = o->domain;
-		o->shown.created_ms = record->domain.created_ms;
-		o->shown.disabled = record->domain.disabled;
-		o->shown.catch_all = arena_strdup(&o->arena, record->domain.catch_all);
-		o->shown.max_users = record->domain.max_users;
-		o->shown.admins = arena_strdup(&o->arena, record->domain.admins);
-	}
+	struct str version = redis_field(reply, "version");
+	o->shown.name = o->domain;
+	o->shown.created_ms = record->domain.created_ms;
+	o->shown.disabled = record->domain.disabled;
+	o->shown.deleting = redis_field(reply, "deleting").len != 0;
+	o->shown.catch_all = arena_strdup(&o->arena, record->domain.catch_all);
+	o->shown.max_users = record->domain.max_users;
+	o->shown.admins = arena_strdup(&o->arena, record->domain.admins);
+	o->shown.version = arena_dup(&o->arena, version.p, version.len);
 	record_unref(&record);
 }
 
@@ -238,7 +253,7 @@ directory_domain_show(struct directory *d, struct str domain, directory_on_domai
 	if (!order_take_domain(o, domain))
 		return;
 	/* Answers come in the order of the requests: the last one ends the order. */
-	order_call_record(o, on_domain_record, "HGETALL", KEY_DOMAIN, str_c(o->domain));
+	put_domain(o, "read", on_domain_record);
 	order_call_members(o, on_user_count, "SCARD", "users", str_c(o->domain));
 	order_call_members(o, on_alias_count, "SCARD", "aliases", str_c(o->domain));
 }

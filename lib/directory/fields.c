@@ -20,6 +20,17 @@ normalise_bool(struct str value, struct buf *out, struct err *err)
 	return 0;
 }
 
+/* What everybody has is not stored. */
+static int
+normalise_shown(struct str value, struct buf *out, struct err *err)
+{
+	if (normalise_bool(value, out, err) != 0)
+		return -1;
+	if (directory_is_on(value))
+		buf_clear(out);
+	return 0;
+}
+
 static int
 normalise_address(struct str value, struct buf *out, struct err *err)
 {
@@ -101,7 +112,7 @@ const struct field_rule directory_user_fields[] = {
 	{"enabled", normalise_bool},
 	{"quota", normalise_size},
 	{"roles", normalise_roles},
-	{"book", normalise_bool},
+	{"book", normalise_shown},
 	DIRECTORY_PERSON_FIELDS(FIELDS_TEXT_RULE){NULL, NULL},
 };
 
@@ -163,4 +174,36 @@ order_add_fields(struct order *o, const struct field_rule *rules, const struct d
 			return -1;
 	}
 	return 0;
+}
+
+/* ---- Checking one, before anything is stored ---- */
+
+static int
+check_field(const struct field_rule *rules, const struct directory_field *field, struct err *err)
+{
+	const struct field_rule *rule = rules;
+	struct buf value = BUF_EMPTY;
+	int rc;
+
+	while (rule->name != NULL && !str_eq(str_c(rule->name), field->name))
+		rule++;
+	if (rule->name == NULL)
+		return no_such_field(rules, field->name, err);
+	if (rule->normalise == NULL)
+		return 0;
+	rc = rule->normalise(field->value, &value, err);
+	buf_fini(&value);
+	return rc;
+}
+
+int
+directory_domain_check_field(const struct directory_field *field, struct err *err)
+{
+	return check_field(directory_domain_fields, field, err);
+}
+
+int
+directory_user_check_field(const struct directory_field *field, struct err *err)
+{
+	return check_field(directory_user_fields, field, err);
 }

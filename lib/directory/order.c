@@ -342,7 +342,20 @@ on_domain_exists(void *arg, const redisReply *reply, const struct err *err)
 	} else if (err != NULL)
 		order_end(o, err);
 	else
-		list_domain(o, str_c(o->domain));
+		o->on_found(o);
+}
+
+void
+order_find_domain(struct order *o, order_on_found *on_found)
+{
+	o->on_found = on_found;
+	order_call_record(o, on_domain_exists, "EXISTS", KEY_DOMAIN, str_c(o->domain));
+}
+
+static void
+order_list_found(struct order *o)
+{
+	list_domain(o, str_c(o->domain));
 }
 
 void
@@ -352,6 +365,6 @@ order_list(struct order *o, struct str domain)
 		o->waiting = 1;
 		order_walk(o, str_c(redis_key_pattern(KEY_DOMAINS)), list_domain, on_members);
 	} else if (order_take_domain(o, domain)) {
-		order_call_record(o, on_domain_exists, "EXISTS", KEY_DOMAIN, str_c(o->domain));
+		order_find_domain(o, order_list_found);
 	}
 }

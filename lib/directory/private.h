@@ -42,9 +42,11 @@ struct record {
 			int64_t created_ms;
 			bool has_quota;
 			uint64_t quota_bytes;
-			const char *display_name, *password, *scram_sha256, *roles;
 			bool is_in_book;
 			struct str person; /* as an entry of the address book (entry.h) */
+			const char *display_name, *password, *scram_sha256, *roles, *totp, *totp_recovery;
+			struct directory_credential *credentials; /* owner of the array */
+			unsigned credential_count;
 		} user;
 		struct {
 			struct str *targets; /* owner of the array */
@@ -134,18 +136,22 @@ struct order {
 	struct arena arena;
 	char name[DIRECTORY_ADDRESS_MAX]; /* address or domain, canonical */
 	char domain[DIRECTORY_DOMAIN_MAX];
-	struct buf pairs; /* struct str: further arguments for a script; text in arena */
-	struct buf names; /* struct str: the list, or the admins given; text in arena */
+	struct str version; /* that the record must have; in the arena; empty: any */
+	struct buf pairs;   /* struct str: further arguments for a script; text in arena */
+	struct buf names;   /* struct str: the list, or the admins given; text in arena */
 	/* admins.c */
 	char admins_mode;   /* '=', '+' or '-'; '\0': admins are not changed */
 	struct buf changes; /* struct admin_change */
 	size_t change_at;
-	const char *set;  /* "users" or "aliases" */
-	const char *role; /* "": unchanged, "admin", "plain" */
-	unsigned waiting; /* answers that are outstanding */
-	bool is_walking;  /* directory_walk() will call back */
-	struct err err;	  /* the first error; in the end, the order's result */
+	void (*on_found)(struct order *o); /* order_find_domain() */
+	const char *set;		   /* "users" or "aliases" */
+	const char *role;		   /* "": unchanged, "admin", "plain" */
+	unsigned waiting;		   /* answers that are outstanding */
+	bool is_walking;		   /* directory_walk() will call back */
+	struct err err;			   /* the first error; in the end, the order's result */
 	struct directory_domain shown;
+	struct directory_user shown_user;
+	struct order_page *page; /* page.c; in the arena */
 	struct order *prev, *next;
 };
 
@@ -184,6 +190,9 @@ void on_order_done(void *arg, const redisReply *reply, const struct err *err); /
 typedef void order_on_member(struct order *o, struct str member);
 typedef void order_on_walked(struct order *o, const struct err *err);
 void order_walk(struct order *o, struct str key, order_on_member *on_member, order_on_walked *on_end);
+/* Goes on with `on_found` if the order's domain exists; else ends the order. */
+typedef void order_on_found(struct order *o);
+void order_find_domain(struct order *o, order_on_found *on_found);
 /* Lists o->set of the domain (empty: of all domains) and ends the order. */
 void order_list(struct order *o, struct str domain);
 void order_deliver_names(struct order *o, const struct err *err);
@@ -286,6 +295,9 @@ void comparisons_cancel(struct directory *d, const void *arg); /* NULL: all */
 /* In resolve.c, for role.c. */
 bool resolve_is_done(struct request *req, enum directory_kind kind); /* builds the answer; always true */
 bool resolve_step(struct request *req);				     /* for req->name */
+
+/* The quota in force of a user of that domain. */
+uint64_t resolve_quota(const struct directory *d, const struct record *user, struct str domain);
 
 /* Initialises a request for resolving, without starting it; the address need not be canonical. */
 void resolve_request_init(struct request *req, struct directory *d, struct str address);

@@ -88,6 +88,26 @@ record_add_person(char **pool, const redisReply *reply)
 	return str_of(copy, len);
 }
 
+/* Fields with a colon in their names. */
+static void
+record_parse_credentials(struct record *record, const redisReply *reply, char **pool)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i + 1 < reply->elements; i += 2)
+		count += str_index(redis_str(reply->element[i]), ':') >= 0;
+	if (count == 0)
+		return;
+	record->user.credentials = mem_zalloc(count * sizeof(struct directory_credential));
+	for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+		if (str_index(redis_str(reply->element[i]), ':') < 0)
+			continue;
+		struct directory_credential *c = &record->user.credentials[record->user.credential_count++];
+		c->field = pool_add(pool, redis_str(reply->element[i]));
+		c->value = pool_add(pool, redis_str(reply->element[i + 1]));
+	}
+}
+
 static struct record *
 parse_user(struct record *record, const redisReply *reply, char *pool)
 {
@@ -104,6 +124,9 @@ parse_user(struct record *record, const redisReply *reply, char *pool)
 	struct str shown = redis_field(reply, "book");
 	record->user.is_in_book = shown.len == 0 || directory_is_on(shown);
 	record->user.person = record_add_person(&pool, reply);
+	record->user.totp = pool_add(&pool, redis_field(reply, "totp"));
+	record->user.totp_recovery = pool_add(&pool, redis_field(reply, "totp_recovery"));
+	record_parse_credentials(record, reply, &pool);
 	return record;
 }
 
@@ -201,6 +224,8 @@ record_unref(struct record **p)
 		return;
 	if (record->kind == RECORD_ALIAS)
 		mem_free(record->alias.targets);
+	else if (record->kind == RECORD_USER)
+		mem_free(record->user.credentials);
 	mem_free(record->pool);
 	mem_free(record);
 }

@@ -29,8 +29,8 @@ answer_single(struct request *req, enum directory_kind kind, struct str target)
 	return resolve_is_done(req, kind);
 }
 
-static uint64_t
-quota_in_force(const struct directory *d, const struct record *user, struct str domain)
+uint64_t
+resolve_quota(const struct directory *d, const struct record *user, struct str domain)
 {
 	if (user->user.has_quota)
 		return user->user.quota_bytes;
@@ -43,7 +43,7 @@ answer_user(struct request *req, const struct record *user, struct str address)
 	str_copy(address, req->result.address, sizeof(req->result.address));
 	if (!user->user.enabled)
 		return resolve_is_done(req, DIR_DISABLED);
-	req->result.quota_bytes = quota_in_force(req->d, user, directory_domain_of(address));
+	req->result.quota_bytes = resolve_quota(req->d, user, directory_domain_of(address));
 	return resolve_is_done(req, DIR_USER);
 }
 
@@ -221,10 +221,14 @@ step_get_user(struct request *req)
 		.person = user->user.person,
 		.display_name = user->user.display_name,
 		.has_quota = user->user.has_quota,
-		.quota_bytes = quota_in_force(req->d, user, domain_name),
+		.quota_bytes = resolve_quota(req->d, user, domain_name),
 		.password = user->user.password,
 		.scram_sha256 = user->user.scram_sha256,
 		.roles = user->user.roles,
+		.totp = user->user.totp,
+		.totp_recovery = user->user.totp_recovery,
+		.credentials = user->user.credentials,
+		.credential_count = user->user.credential_count,
 	};
 	return true;
 }

@@ -10,8 +10,8 @@ static void
 put_user(struct order *o, redis_on_reply *cb, const char *verb)
 {
 	const struct str args[] = {str_c(verb), str_c(o->name),
-				   str_c(arena_printf(&o->arena, "%" PRId64, clock_unix_ms()))};
-	order_eval_address(o, cb, &directory_user_put_script, RECORD_USER, 3, args);
+				   str_c(arena_printf(&o->arena, "%" PRId64, clock_unix_ms())), o->version};
+	order_eval_address(o, cb, &directory_user_put_script, RECORD_USER, 4, args);
 }
 
 /* The role that the fields set: "" if they do not mention it. */
@@ -166,9 +166,61 @@ void
 directory_user_set(struct directory *d, struct str address, const struct directory_field *fields, unsigned count,
 		   directory_on_done *cb, void *arg)
 {
+	directory_user_change(d, address, STR(""), fields, count, cb, arg);
+}
+
+void
+directory_user_change(struct directory *d, struct str address, struct str version, const struct directory_field *fields,
+		      unsigned count, directory_on_done *cb, void *arg)
+{
 	struct order *o = user_order(d, address, cb, arg);
-	if (o != NULL && take_fields(o, fields, count))
-		put_user(o, on_user_set, "set");
+	if (o == NULL || !take_fields(o, fields, count))
+		return;
+	o->version = arena_str(&o->arena, version);
+	put_user(o, on_user_set, "set");
+}
+
+/* ---- Showing: as it is in the store now ---- */
+static void
+users_deliver_shown(struct order *o, const struct err *err)
+{
+	((directory_on_user *)o->cb)(o->arg, err == NULL ? &o->shown_user : NULL, err);
+}
+
+static void
+users_on_read(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	struct str version;
+	if (err != NULL || o->d == NULL) {
+		order_end(o, err);
+		return;
+	}
+	struct record *record = record_new(RECORD_USER, reply);
+	version = redis_field(reply, "version");
+	o->shown_user = (struct directory_user){
+		.address = o->name,
+		.enabled = record->user.enabled,
+		.created_ms = record->user.created_ms,
+		.display_name = arena_strdup(&o->arena, record->user.display_name),
+		.has_quota = record->user.has_quota,
+		.quota_bytes = resolve_quota(o->d, record, str_c(o->domain)),
+		.password = arena_strdup(&o->arena, record->user.password),
+		.scram_sha256 = arena_strdup(&o->arena, record->user.scram_sha256),
+		.roles = arena_strdup(&o->arena, record->user.roles),
+		.version = arena_dup(&o->arena, version.p, version.len),
+	};
+	record_unref(&record);
+	order_end(o, NULL);
+}
+
+void
+directory_user_show(struct directory *d, struct str address, directory_on_user *cb, void *arg)
+{
+	struct order *o = order_new(d, (void (*)(void))cb, arg);
+	o->deliver = users_deliver_shown;
+	if (order_take_address(o, address))
+		put_user(o, users_on_read, "read");
 }
 
 void
@@ -218,4 +270,24 @@ directory_user_list(struct directory *d, struct str domain, directory_on_names *
 	o->deliver = order_deliver_names;
 	o->set = "users";
 	order_list(o, domain);
+}
+
+static void
+users_on_picked(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct order *o = arg;
+	for (size_t i = 0; reply != NULL && i < reply->elements; i++)
+		order_add_name(o, redis_str(reply->element[i]));
+	order_end(o, err);
+}
+
+void
+directory_user_pick(struct directory *d, struct str domain, unsigned count, directory_on_names *cb, void *arg)
+{
+	struct order *o = order_new(d, (void (*)(void))cb, arg);
+	struct str number = str_c(arena_printf(&o->arena, "%u", count));
+	o->deliver = order_deliver_names;
+	if (order_take_domain(o, domain))
+		redis_call_key(o->redis, users_on_picked, o, "SRANDMEMBER",
+			       redis_key(&o->arena, KEY_DOMAIN_USERS, str_c(o->domain)), 1, &number);
 }

@@ -158,6 +158,22 @@ uri_take_absolute(struct str *target, struct arena *arena, struct str *host_out,
 	       http_uri_parse_host(str_first(rest, end), arena, host_out, port_out);
 }
 
+struct str
+http_uri_raw_path(struct str target)
+{
+	struct str path, query;
+	size_t end;
+
+	if (str_starts_ci(target, STR("http://")) || str_starts_ci(target, STR("https://"))) {
+		end = (size_t)str_index(target, ':') + 3;
+		while (end < target.len && target.p[end] != '/')
+			end++;
+		target = end < target.len ? str_from(target, end) : STR("/");
+	}
+	str_cut(target, '?', &path, &query);
+	return path;
+}
+
 bool
 http_uri_parse(struct str target, bool allow_star, struct arena *arena, struct str *path_out, struct str *query_out,
 	       struct str *host_out, uint16_t *port_out)

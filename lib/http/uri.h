@@ -15,6 +15,10 @@
 bool http_uri_parse(struct str target, bool allow_star, struct arena *arena, struct str *path_out,
 		    struct str *query_out, struct str *host_out, uint16_t *port_out);
 
+/* The path as it was received, without "http://host" and the query. target:
+ * http_uri_parse() has accepted it. */
+struct str http_uri_raw_path(struct str target);
+
 /* "Example.com:8443", "[::1]:80": the host in lower case (of an IPv6 address without
  * its brackets), and the port; 0: not given. False: malformed. */
 bool http_uri_parse_host(struct str text, struct arena *arena, struct str *host_out, uint16_t *port_out);

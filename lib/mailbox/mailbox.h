@@ -99,7 +99,6 @@ mailbox_hot_modseq(const char *hot)
 }
 
 void mailbox_hot_unpack(const char *in, struct mailbox_hot *out);
-void mailbox_hot_pack(const struct mailbox_hot *in, char *out);
 void mailbox_cold_unpack(const char *in, struct mailbox_cold *out);
 void mailbox_cold_pack(const struct mailbox_cold *in, char *out);
 

@@ -30,6 +30,7 @@ struct reading {
 	unsigned parts;
 	uint64_t changed_since; /* as requested */
 	bool is_changes, take_recent;
+	uint32_t taken_from, taken; /* messages claimed as recent by earlier attempts: the first UID, how many */
 	/* This pass */
 	uint64_t since;	   /* modseq */
 	uint64_t begun;	   /* modseq of the folder at its first page; UINT64_MAX: no page yet */
@@ -235,6 +236,11 @@ read_begin_anew(struct mailbox_call *call)
 {
 	struct reading *r = read_of(call);
 
+	/* They will not be claimed again. */
+	if (r->take_recent && r->result.folder.recent != 0) {
+		r->taken_from = r->result.folder.first_recent;
+		r->taken = r->result.folder.recent;
+	}
 	buf_clear(&r->hot);
 	buf_clear(&r->cold);
 	buf_clear(&r->gone);
@@ -328,7 +334,8 @@ read_on_records(struct mailbox_call *call, const redisReply *reply, const struct
 static void
 read_take_folder(struct mailbox_call *call, const redisReply *fields, const redisReply *keywords)
 {
-	struct mailbox_folder *folder = &read_of(call)->result.folder;
+	struct reading *r = read_of(call);
+	struct mailbox_folder *folder = &r->result.folder;
 	struct arena *arena = &call->op.arena;
 	const struct str *names;
 	struct str *copies;
@@ -339,6 +346,9 @@ read_take_folder(struct mailbox_call *call, const redisReply *fields, const redi
 	for (unsigned i = 0; i < folder->keyword_count; i++)
 		copies[i] = arena_str(arena, names[i]);
 	folder->keywords = copies;
+	if (r->taken != 0)
+		folder->first_recent = r->taken_from;
+	folder->recent += r->taken;
 	folder->name = arena_str(arena, folder->name);
 	folder->special_use = arena_str(arena, folder->special_use);
 }

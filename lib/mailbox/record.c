@@ -17,17 +17,6 @@ mailbox_hot_unpack(const char *in, struct mailbox_hot *out)
 }
 
 void
-mailbox_hot_pack(const struct mailbox_hot *in, char *out)
-{
-	bytes_put_u32(out + MAILBOX_AT(hot, uid), in->uid);
-	bytes_put_u16(out + MAILBOX_AT(hot, flags), in->flags | in->marks);
-	bytes_put_u48(out + MAILBOX_AT(hot, size), in->size);
-	bytes_put_u48(out + MAILBOX_AT(hot, modseq), in->modseq);
-	bytes_put_u48(out + MAILBOX_AT(hot, email_id), in->email_id);
-	bytes_put_u64(out + MAILBOX_AT(hot, keywords_low), in->keywords);
-}
-
-void
 mailbox_cold_unpack(const char *in, struct mailbox_cold *out)
 {
 	out->body = blob_id_unpack(in + MAILBOX_AT(cold, body));

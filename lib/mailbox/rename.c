@@ -1,7 +1,7 @@
 /* A folder renamed, with all levels below.
  *
- * Some hundreds are one script. Of more each step is one, and still all of them go at
- * once, as everybody else sees it:
+ * Up to RENAME_AT_ONCE folders are one script. Of more each step is one, and still all
+ * of them go at once, as everybody else sees it:
  *
  *  1. The account's hash of names is copied, some names at a time, with the new names
  *     in it. Nobody reads the copy; it expires.

@@ -85,7 +85,7 @@
 	K(SPOOL_FENCE, "spool:{<shard>}:fence", STRING, STAYS, PURPOSE, "its broker", "number of the last lease") \
 	K(SPOOL_ENVELOPES, "spool:{<shard>}:env", HASH, STAYS, PURPOSE, "its broker, under its fence", "envelopes") \
 	K(SPOOL_STATES, "spool:{<shard>}:state", HASH, STAYS, PURPOSE, "its broker, under its fence", \
-	  "states of messages; the mark of unconfirmed ones") \
+	  "states of messages") \
 	K(SPOOL_EVENTS, "spool:{<shard>}:events", STREAM, STAYS, PURPOSE, "its broker, under its fence", \
 	  "the last events") \
 	K(SPOOL_DONE, "spool:{<shard>}:done:<hour>", HASH, EXPIRES, TIME, "its broker, under its fence", \
@@ -117,6 +117,8 @@
 	K(CLUSTER_SHARDS, "cluster:shards", HASH, STAYS, PURPOSE, "brokers", "owners of shards: a hint") \
 	K(CLUSTER_SHARD_COUNT, "cluster:shard-count", STRING, STAYS, PURPOSE, "the first process", \
 	  "how many shards there are") \
+	K(CLUSTER_MINUTE, "cluster:minute:<minute>", HASH, EXPIRES, TIME, "brokers", \
+	  "messages accepted, delivered and deferred in that minute, and the queue of each broker; for an hour") \
 	K(CLUSTER_STORE_VERSION, "cluster:store-version", STRING, STAYS, PURPOSE, "the first process", \
 	  "version of the data in the store; programs that cannot work with it stop") \
 	K(CLUSTER_SECRET, "cluster:secret", STRING, STAYS, PURPOSE, "the first process", \
@@ -127,8 +129,12 @@
 	  "failed logins from an address") \
 	K(AUTH_OK, "auth:ok:{<address>}", STRING, EXPIRES, TIME, "frontends", \
 	  "a MAC of the last correct password, for `cache_time`; only with `STAGEPOST_CLUSTER_KEY`") \
+	K(AUTH_USED, "auth:used:{<address>}", HASH, EXPIRES, TIME, "frontends", \
+	  "when app passwords and tokens of an account were last used, by their id") \
 	K(WEB_SESSION, "web:session:{<hash>}", STRING, EXPIRES, TIME, "frontends", \
 	  "a session of the administration page, by the SHA-256 of its token") \
+	K(WEB_SESSIONS, "web:sessions:{<address>}", ZSET, EXPIRES, TIME, "frontends", \
+	  "an account's sessions of the page: their hashes, by the time of the login") \
 	K(ADMIN_LOG, "admin:log", STREAM, STAYS, PURPOSE, "frontends", \
 	  "what administrators changed by the page or the API, 10,000 entries") \
 	K(POP3_LOGIN, "pop3:login:{<address>}", STRING, EXPIRES, TIME, "frontends", "a recent login (`LOGIN-DELAY`)")

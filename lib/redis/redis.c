@@ -16,6 +16,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/base/hex.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/redis/link.h"
@@ -245,8 +246,7 @@ script_sha(struct redis_script *script)
 	unsigned char digest[SHA_DIGEST_LENGTH];
 
 	SHA1((const unsigned char *)script->text, (size_t)(script->end - script->text), digest);
-	for (unsigned i = 0; i < SHA_DIGEST_LENGTH; i++)
-		snprintf(script->sha + 2 * i, 3, "%02x", digest[i]);
+	hex_write(digest, SHA_DIGEST_LENGTH, script->sha);
 }
 
 void

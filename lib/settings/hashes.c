@@ -122,7 +122,7 @@ end_reading(struct reading *r)
 		finding->seen = false;
 		if (seen)
 			continue;
-		log_info(NULL, "setting mended", F_C("setting", finding->name));
+		log_info(NULL, "setting corrected", F_C("setting", finding->name));
 		r->on_report(r->arg, finding->name, NULL);
 		remove_finding(r->h, finding);
 	}

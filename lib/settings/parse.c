@@ -242,7 +242,7 @@ count_words(struct str text)
 }
 
 /* The unit lists the schemes of rows whose values must be URLs; "listen": URLs of
- * listeners. */
+ * listeners; "listen-host": those without a path. */
 static bool
 is_of_schemes(struct str word, const char *unit)
 {
@@ -254,6 +254,8 @@ is_of_schemes(struct str word, const char *unit)
 		return true;
 	if (strcmp(unit, "listen") == 0)
 		return listen_url_parse(word, &listen);
+	if (strcmp(unit, "listen-host") == 0)
+		return listen_url_parse(word, &listen) && str_eq(listen.path, STR("/"));
 	if (!service_url_parse(word, &url))
 		return false;
 	while (str_next_word(&schemes, "|", &scheme))
@@ -422,12 +424,12 @@ describe_list(const struct settings_row *row, struct buf *out)
 		buf_printf(out, "at most %" PRId64 " words, separated by spaces or commas", row->max);
 		return;
 	}
-	if (strcmp(row->unit, "listen") == 0) {
+	if (str_starts(schemes, STR("listen"))) {
+		const char *path = strcmp(row->unit, "listen") == 0 ? "[/path]" : "";
 		buf_printf(out,
-			   "at most %" PRId64
-			   " of http://ADDRESS[:port][/path] https://ADDRESS[:port][/path], separated by "
+			   "at most %" PRId64 " of http://ADDRESS[:port]%s https://ADDRESS[:port]%s, separated by "
 			   "spaces or commas; + for all addresses",
-			   row->max);
+			   row->max, path, path);
 		return;
 	}
 	buf_printf(out, "at most %" PRId64 " of", row->max);

@@ -17,7 +17,7 @@
  * address or empty, "host" a host[:port], "address" a mail address; "secret" keeps
  * it out of lists. The unit "a|b" of a LIST
  * makes its entries URLs, a://host[:port]; "listen" makes them those of listeners
- * (lib/base/listen_url.h).
+ * (lib/base/listen_url.h), "listen-host" the same without a path.
  *
  * `| PLANNED` after the scope: nothing uses the field yet. It can be set, and the
  * tool and the page say that it has no effect. The flag is removed with the first
@@ -34,16 +34,16 @@
 /* clang-format off */
 /* The hash names, and the C names of their structs. */
 #define SETTINGS_GROUPS(G) \
-	G(pop, "pop", "POP3 server and retrieval from remote POP accounts") \
-	G(imap, "imap", "IMAP server and retrieval from remote IMAP accounts") \
+	G(pop, "pop", "POP3 server; retrieval from remote POP accounts is planned") \
+	G(imap, "imap", "IMAP server; retrieval from remote IMAP accounts is planned") \
 	G(ldap, "ldap", "LDAP server") \
 	G(smtp_in, "smtp-in", "SMTP server and submission") \
 	G(smtp_out, "smtp-out", "Delivery to remote servers") \
 	G(destination, "destination", "Limits for each destination, by recipient domain or MX host") \
-	G(xmpp, "xmpp", "XMPP server") \
-	G(ews, "ews", "Exchange Web Services") \
-	G(eas, "eas", "Exchange ActiveSync") \
-	G(http, "http", "HTTP server: autodiscover and what else speaks HTTP") \
+	G(xmpp, "xmpp", "XMPP server (planned)") \
+	G(ews, "ews", "Exchange Web Services (planned)") \
+	G(eas, "eas", "Exchange ActiveSync (planned)") \
+	G(http, "http", "HTTP server: autodiscover, MTA-STS policy, administration page and API") \
 	G(spool, "spool", "The queue: retries, expiry, traces") \
 	G(auth, "auth", "Passwords and failed logins") \
 	G(mailbox, "mailbox", "Local delivery and mailboxes") \
@@ -75,7 +75,7 @@
 	S(imap, banner, TEXT, "#HostName# IMAP4 server ready", "", 0, 500, SCOPE_GLOBAL, \
 	  "greeting, after * OK [CAPABILITY ...]") \
 	S(imap, command_timeout, DURATION, "15", "m", SEC_MS, DAY_MS, SCOPE_GLOBAL, \
-	  "a command is aborted after this long without further data") \
+	  "a command is aborted, and a session before login closed, after this long without further data; after login a session may be idle for this long, and at least 31 minutes") \
 	S(imap, max_bad_commands, INT, "8", "", 1, 1000, SCOPE_GLOBAL, "a connection is closed after this many bad commands") \
 	S(imap, max_connections, INT, "1000", "", 1, 1000000, SCOPE_GLOBAL, "limit for each frontend process") \
 	S(imap, retrieval_download_path, TEXT, "/var/lib/stagepost/retrieval/imap", "", 1, 1000, SCOPE_GLOBAL | PLANNED, \
@@ -228,7 +228,7 @@
 #define SETTINGS_HTTP(S) \
 	S(http, max_connections, INT, "10000", "", 1, 1000000, SCOPE_GLOBAL, \
 	  "limit for each frontend process; further connections get 503 and are closed") \
-	S(http, listeners, LIST, "", "listen", 0, 50, SCOPE_GLOBAL, \
+	S(http, listeners, LIST, "", "listen-host", 0, 50, SCOPE_GLOBAL, \
 	  "addresses on which HTTP is served besides ports 80 and 443, as http://+:8080 or https://192.0.2.1:8443; + means all addresses; the port base is added to the ports") \
 	S(http, max_per_address, INT, "1000", "", 0, 1000000, SCOPE_GLOBAL, \
 	  "limit for each client address (IPv6: each /64 network) and frontend process; the balancers in forwarded_from are exempt; 0: no limit") \
@@ -238,10 +238,12 @@
 	  "a request must have its whole header within this time after its first byte") \
 	S(http, park_longest, DURATION, "60", "m", SEC_MS, DAY_MS, SCOPE_GLOBAL, \
 	  "longest time that a request waits for news (long polls); the timeouts of balancers must be longer") \
+	S(http, live_viewers, INT, "50", "", 0, 10000, SCOPE_GLOBAL, \
+	  "limit for each frontend process: how many may watch GET /api/v1/live; further ones get 503") \
 	S(http, redirect_to_https, BOOL, "on", "", 0, 1, SCOPE_GLOBAL, \
 	  "redirect GET and HEAD without TLS from hosts other than loopback to https; off: refuse them with 403, as all other requests are") \
 	S(http, forwarded_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
-	  "load balancers whose Forwarded, X-Forwarded-For and X-Forwarded-Proto are believed; they end TLS unless they say otherwise") \
+	  "load balancers whose Forwarded, X-Forwarded-For and X-Forwarded-Proto are believed; they end TLS unless they say otherwise. They must remove or overwrite the fields of these names that clients send") \
 	S(http, proxy_protocol_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
 	  "load balancers that must send a PROXY protocol header")
 
@@ -279,7 +281,9 @@
 	S(auth, failure_delay, DURATION, "1", "s", 0, MIN_MS, SCOPE_GLOBAL, \
 	  "delay after a failed login; doubled after each further failure of the same address or account") \
 	S(auth, failure_delay_longest, DURATION, "30", "s", 0, 10 * MIN_MS, SCOPE_GLOBAL, "maximum of failure_delay") \
-	S(auth, failure_window, DURATION, "15", "m", SEC_MS, DAY_MS, SCOPE_GLOBAL, "failures older than this are forgotten")
+	S(auth, failure_window, DURATION, "15", "m", SEC_MS, DAY_MS, SCOPE_GLOBAL, "failures older than this are forgotten") \
+	S(auth, totp_mail_password, BOOL, "off", "", 0, 1, SCOPE_GLOBAL, \
+	  "let mail clients log in with the main password of an account that has a second factor; off: only with app passwords")
 
 #define SETTINGS_MAILBOX(S) \
 	S(mailbox, plus_addressing, BOOL, "on", "", 0, 1, SCOPE_DOMAIN, \

@@ -81,18 +81,6 @@ spool_batch_add(struct spool_batch *b, struct str id, struct str envelope)
 }
 
 void
-spool_batch_add_unsynced(struct spool_batch *b, struct str id, struct str envelope)
-{
-	batch_append(b, 'u', id, envelope, 0);
-}
-
-void
-spool_batch_withdraw(struct spool_batch *b, struct str id)
-{
-	batch_append(b, 'w', id, STR_NONE, 0);
-}
-
-void
 spool_batch_save(struct spool_batch *b, struct str id, struct str state)
 {
 	batch_append(b, 's', id, state, 0);

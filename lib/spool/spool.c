@@ -193,14 +193,6 @@ spool_lease_release(struct redis *r, const struct spool_lease *lease, spool_on_d
 }
 
 /* ---- Reading ---- */
-static void
-read_mark(struct spool_entry *entry)
-{
-	entry->unsynced = str_eq(entry->state, SPOOL_UNSYNCED);
-	if (entry->unsynced)
-		entry->state = STR_NONE;
-}
-
 struct find_call {
 	char id[SPOOL_ID_MAX];
 	spool_on_entry *cb;
@@ -218,7 +210,6 @@ on_found(void *arg, const redisReply *reply, const struct err *err)
 		entry.envelope = redis_str(reply->element[0]);
 		entry.state = redis_str(reply->element[1]);
 		entry.trace = redis_str(reply->element[2]);
-		read_mark(&entry);
 	}
 	if (err == NULL && entry.envelope.len == 0 && entry.trace.len == 0) {
 		err_set(&bad, ERR_NOT_FOUND, "no message %s", c->id);
@@ -273,7 +264,6 @@ spool_on_page_read(void *arg, const redisReply *reply, const struct err *err)
 			entries[i] = (struct spool_entry){.id = redis_str(reply->element[1 + i * 3]),
 							  .envelope = redis_str(reply->element[2 + i * 3]),
 							  .state = redis_str(reply->element[3 + i * 3])};
-			read_mark(&entries[i]);
 		}
 	}
 	c->cb(c->arg, entries, count, next, err);

@@ -64,10 +64,6 @@ struct spool_batch *spool_batch_new(void);
 void spool_batch_free(struct spool_batch **b);
 /* All copy their arguments. */
 void spool_batch_add(struct spool_batch *b, struct str id, struct str envelope);
-/* Adds an entry whose body is still being synced: it is marked so until its first save. */
-void spool_batch_add_unsynced(struct spool_batch *b, struct str id, struct str envelope);
-/* Removes an entry that still has this mark, as if it had never existed; any other stays. */
-void spool_batch_withdraw(struct spool_batch *b, struct str id);
 void spool_batch_save(struct spool_batch *b, struct str id, struct str state);
 /* Removes envelope and state. The id is remembered for at least ten minutes, so
  * that a late hand-over is not taken for a new message. */
@@ -88,15 +84,10 @@ void spool_batch_send(struct redis *r, const struct spool_lease *lease, const st
 		      spool_on_written *cb, void *arg);
 
 /* ---- Reading ---- */
-/* The stored state of an entry that is marked as unsynced: a packed MessageState
- * with only that member. */
-#define SPOOL_UNSYNCED STR("h\1")
-
 struct spool_entry {
 	struct str id;
 	struct str envelope; /* packed; empty: not in the spool */
 	struct str state;    /* packed; empty: fresh */
-	bool unsynced;	     /* fresh, and the body may be missing */
 	struct str trace;    /* packed; only for a message that has left */
 };
 

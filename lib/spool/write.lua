@@ -16,26 +16,6 @@ local function add(done, id, envelope)
 	return 1 - redis.call('HSETNX', KEYS[2], id, envelope)
 end
 
--- The state of an entry whose body is still being synced: SPOOL_UNSYNCED.
-local unsynced = 'h\1'
-
-local function add_unsynced(done, id, envelope)
-	local result = add(done, id, envelope)
-	if result == 0 then
-		redis.call('HSET', KEYS[3], id, unsynced)
-	end
-	return result
-end
-
--- Only an entry that nobody has worked on.
-local function withdraw(done, id)
-	if redis.call('HGET', KEYS[3], id) == unsynced then
-		redis.call('HDEL', KEYS[2], id)
-		redis.call('HDEL', KEYS[3], id)
-	end
-	return 0
-end
-
 -- A state never exists without its envelope.
 local function save(done, id, state)
 	if redis.call('HEXISTS', KEYS[2], id) == 1 then
@@ -58,7 +38,7 @@ local function pass()
 	return 0
 end
 
-local verbs = { a = add, u = add_unsynced, w = withdraw, s = save, f = finish, p = pass }
+local verbs = { a = add, s = save, f = finish, p = pass }
 for i = 3, #ARGV, 6 do
 	local result = verbs[ARGV[i]](KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
 	results[#results + 1] = result

@@ -206,7 +206,7 @@ release_on_hold(void *arg, const redisReply *reply, const struct err *cause)
 	if (!sweep_back(s, cause))
 		return;
 	if (redis_i64(reply, 0) != 0) {
-		err_set(&err, ERR_UNAVAILABLE, "a backup is running: nothing is released meanwhile");
+		err_set(&err, ERR_UNAVAILABLE, "a backup is running: nothing can be released");
 		sweep_fail(s, &err);
 		return;
 	}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/hex.h"
 
 static const char *const mode_names[] = {
 	[STS_MODE_NONE] = "none",
@@ -227,6 +228,5 @@ sts_policy_id(struct str text, char id_out[STS_ID_MAX])
 	unsigned char digest[SHA256_DIGEST_LENGTH];
 
 	SHA256((const unsigned char *)text.p, text.len, digest);
-	for (unsigned i = 0; i < (STS_ID_MAX - 1) / 2; i++)
-		snprintf(id_out + 2 * (size_t)i, 3, "%02x", digest[i]);
+	hex_write(digest, (STS_ID_MAX - 1) / 2, id_out);
 }

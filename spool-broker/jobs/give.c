@@ -15,6 +15,7 @@
 #include "spool-broker/jobs/report.h"
 #include "spool-broker/queue/message.h"
 #include "spool-broker/queue/part.h"
+#include "spool-broker/queue/served.h"
 #include "spool-broker/queue/work.h"
 #include "spool-broker/schedule/schedule.h"
 #include "spool-broker/spool/shards.h"
@@ -59,55 +60,117 @@ give_find_worker(struct broker *b, Stagepost__JobKind kind, int64_t now_ms)
 	return best;
 }
 
-/* The recipients that the job serves. A fresh message that goes to a single destination is not unpacked for this. */
-static uint32_t *
-give_list_recipients(struct job *job, size_t *count_out)
+/* What a job carries; the lists end with give_pack(). */
+struct giving {
+	uint32_t *indexes; /* owner: of the recipients that it serves */
+	size_t count;
+	bool own;	     /* the envelope has these alone; else all of the message's */
+	struct buf room;     /* the envelope, unless the message has it packed */
+	struct str envelope; /* packed; borrowed */
+};
+
+static bool
+give_serves(const struct job *job, uint32_t index)
 {
 	const struct part *p = job->part;
-	const struct message *m = p->message;
-	unsigned total = m->work != NULL ? work_recipient_count(m->work) : m->recipients;
-	uint32_t *list = mem_alloc(total * sizeof(*list));
-	size_t count = 0;
+	const struct work *w = p->message->work;
 
-	job->known = total;
-	for (unsigned i = 0; i < total; i++) {
-		bool serves = true;
-		if (count == JOB_RECIPIENTS_MAX) {
+	if (job->kind == STAGEPOST__JOB_KIND__REPORT)
+		return report_concerns(work_recipient(w, index), work_status(w, index),
+				       (Stagepost__Job__Report)p->report);
+	return part_serves(p, work_recipient(w, index), work_status(w, index));
+}
+
+/* Lists the recipients that the job serves. */
+static void
+give_list_recipients(struct job *job, struct giving *g)
+{
+	const struct part *p = job->part;
+	struct work *w = p->message->work;
+	size_t room = 0;
+
+	job->known = work_recipient_count(w);
+	for (uint32_t i = served_first(w, p); i != SERVED_END; i = served_next(w, p, i)) {
+		if (!give_serves(job, i))
+			continue;
+		if (g->count == JOB_RECIPIENTS_MAX) {
 			job->known = i;
 			break;
 		}
-		if (m->work != NULL && job->kind == STAGEPOST__JOB_KIND__REPORT)
-			serves = report_concerns(work_recipient(m->work, i), work_status(m->work, i),
-						 (Stagepost__Job__Report)p->report);
-		else if (m->work != NULL)
-			serves = part_serves(p, work_recipient(m->work, i), work_status(m->work, i));
-		if (serves)
-			list[count++] = i;
+		if (g->count == room) {
+			room = room * 2 + 4;
+			g->indexes = mem_realloc(g->indexes, room * sizeof(*g->indexes));
+		}
+		g->indexes[g->count++] = i;
 	}
-	*count_out = count;
-	return list;
 }
 
-/* The envelope with all recipients, packed. */
-static struct str
-give_envelope(const struct message *m, struct buf *room)
+/* A fresh message with a single destination is not unpacked for its only job, which serves all of its recipients. */
+static void
+give_list_all(struct job *job, struct giving *g)
 {
-	const struct work *w = m->work;
-	Stagepost__Envelope envelope;
-	unsigned total;
+	const struct message *m = job->part->message;
 
-	if (m->packed != NULL && (w == NULL || w->state->n_added == 0))
-		return str_of(m->packed, m->packed_len);
-	CHECKF(w != NULL, "%s", m->id);
-	envelope = *w->envelope;
-	total = work_recipient_count(w);
-	envelope.recipients = mem_alloc(total * sizeof(*envelope.recipients));
-	envelope.n_recipients = total;
-	for (unsigned i = 0; i < total; i++)
-		envelope.recipients[i] = work_recipient(w, i);
-	bus_message_pack(&envelope.base, room);
+	job->known = m->recipients;
+	g->indexes = mem_alloc(job->known * sizeof(*g->indexes));
+	for (; g->count < job->known; g->count++)
+		g->indexes[g->count] = (uint32_t)g->count;
+}
+
+/* The envelope with the job's recipients, or with all of the message's. */
+static void
+give_pack_envelope(const struct message *m, struct giving *g)
+{
+	Stagepost__Envelope envelope = *m->work->envelope;
+
+	envelope.n_recipients = g->own ? g->count : work_recipient_count(m->work);
+	envelope.recipients = mem_alloc(envelope.n_recipients * sizeof(*envelope.recipients));
+	for (size_t i = 0; i < envelope.n_recipients; i++)
+		envelope.recipients[i] = work_recipient(m->work, g->own ? g->indexes[i] : (unsigned)i);
+	bus_message_pack(&envelope.base, &g->room);
 	mem_free(envelope.recipients);
-	return buf_str(room);
+	g->envelope = buf_str(&g->room);
+}
+
+static void
+give_choose(struct job *job, struct giving *g)
+{
+	struct message *m = job->part->message;
+	unsigned total = m->work != NULL ? work_recipient_count(m->work) : m->recipients;
+
+	/* Only a part of its recipients fits the job. */
+	if (m->work == NULL && total > JOB_RECIPIENTS_MAX)
+		message_work(m);
+	if (m->work != NULL)
+		give_list_recipients(job, g);
+	else
+		give_list_all(job, g);
+	g->own = job->worker->takes_own;
+	if (m->packed != NULL && (m->work == NULL || m->work->state->n_added == 0) && (!g->own || g->count == total))
+		g->envelope = str_of(m->packed, m->packed_len);
+	else if (g->count != 0)
+		give_pack_envelope(m, g);
+}
+
+/* What a report says: the statuses of the same recipients as in the envelope, without `added`, which are in it. */
+static void
+give_add_report(const struct job *job, const struct giving *g, Stagepost__MessageState *state, char id[SPOOL_ID_MAX],
+		Stagepost__Job *body)
+{
+	const struct message *m = job->part->message;
+
+	body->report = (Stagepost__Job__Report)job->part->report;
+	report_id(m, body->report, id);
+	body->report_id = id;
+	*state = *m->work->state;
+	state->n_added = 0;
+	if (g->own) {
+		state->n_status = g->count;
+		state->status = mem_alloc(g->count * sizeof(*state->status));
+		for (size_t i = 0; i < g->count; i++)
+			state->status[i] = work_status(m->work, g->indexes[i]);
+	}
+	body->state = state;
 }
 
 static void
@@ -118,13 +181,17 @@ give_pack(struct broker *b, struct job *job, struct buf *out)
 	Stagepost__Job body = STAGEPOST__JOB__INIT;
 	Stagepost__MessageState state;
 	char report[SPOOL_ID_MAX];
-	struct buf room = BUF_EMPTY;
+	struct giving g = {.count = 0};
 
+	give_choose(job, &g);
 	/* For a local recipient the message itself knows better: it may have been held since. */
 	job->recheck = job->kind == STAGEPOST__JOB_KIND__LOCAL ? (m->flags & MESSAGE_UNCERTAIN) != 0 : (bool)p->recheck;
 	body.job = job->number;
 	body.kind = job->kind;
-	body.recipients = give_list_recipients(job, &body.n_recipients);
+	body.recipients = g.indexes;
+	body.n_recipients = g.count;
+	if (g.own)
+		body.recipient_total = m->work != NULL ? work_recipient_count(m->work) : m->recipients;
 	body.recheck = job->recheck;
 	body.pass_reference =
 		job->kind == STAGEPOST__JOB_KIND__LOCAL &&
@@ -136,19 +203,14 @@ give_pack(struct broker *b, struct job *job, struct buf *out)
 		body.destination = (char *)(uintptr_t)part_destination(p);
 	if (job->kind == STAGEPOST__JOB_KIND__LOCAL && m->work != NULL)
 		body.verdict = m->work->state->spam;
-	if (job->kind == STAGEPOST__JOB_KIND__REPORT) {
-		body.report = (Stagepost__Job__Report)p->report;
-		report_id(m, body.report, report);
-		body.report_id = report;
-		/* Recipients that were added are in the envelope already. */
-		state = *m->work->state;
-		state.n_added = 0;
-		body.state = &state;
-	}
-	if (body.n_recipients != 0)
-		bus_frame_pack_around(0, STAGEPOST__FRAME__BODY_JOB, &body.base, 3, give_envelope(m, &room), out);
-	mem_free(body.recipients);
-	buf_fini(&room);
+	if (job->kind == STAGEPOST__JOB_KIND__REPORT)
+		give_add_report(job, &g, &state, report, &body);
+	if (g.count != 0)
+		bus_frame_pack_around(0, STAGEPOST__FRAME__BODY_JOB, &body.base, 3, g.envelope, out);
+	if (body.state != NULL && g.own)
+		mem_free(state.status);
+	mem_free(g.indexes);
+	buf_fini(&g.room);
 }
 
 /* Nothing to do any more: the part is removed. */

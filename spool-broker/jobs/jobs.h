@@ -12,6 +12,7 @@ struct worker {
 	unsigned slots[BROKER_KINDS];
 	unsigned active[BROKER_KINDS];
 	int64_t heard_ms; /* monotonic */
+	bool takes_own;	  /* jobs whose envelope has their own recipients alone */
 	bool lost;	  /* silent: gets no job until it speaks again */
 	int64_t full_ms;  /* monotonic: its queue was full, no new job before this */
 	struct job *jobs; /* borrowed: list by worker_prev, worker_next */

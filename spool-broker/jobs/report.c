@@ -6,6 +6,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/base/hex.h"
 #include "lib/base/log.h"
 #include "lib/service/metrics.h"
 #include "lib/smtp/notify.h"
@@ -58,11 +59,17 @@ report_look(struct broker *b, struct message *m)
 	CHECK(m->work != NULL);
 	if ((m->flags & MESSAGE_NULL_SENDER) != 0 || parts_have_report(m))
 		return;
-	if (report_concerns_any(m, STAGEPOST__JOB__REPORT__FAILURE))
+	/* All recipients are looked at only if one of them ended in a way that may concern a report. */
+	if (m->work->report_due && report_concerns_any(m, STAGEPOST__JOB__REPORT__FAILURE)) {
 		part_make_report(b, m, STAGEPOST__JOB__REPORT__FAILURE);
-	else if (report_concerns_any(m, STAGEPOST__JOB__REPORT__SUCCESS))
+		return;
+	}
+	if (m->work->report_due && report_concerns_any(m, STAGEPOST__JOB__REPORT__SUCCESS)) {
 		part_make_report(b, m, STAGEPOST__JOB__REPORT__SUCCESS);
-	else if (report_is_late(b, m)) {
+		return;
+	}
+	m->work->report_due = false;
+	if (report_is_late(b, m)) {
 		m->flags |= MESSAGE_DELAY_TOLD;
 		if (report_concerns_any(m, STAGEPOST__JOB__REPORT__DELAY))
 			part_make_report(b, m, STAGEPOST__JOB__REPORT__DELAY);
@@ -77,7 +84,7 @@ report_id(const struct message *m, Stagepost__Job__Report report, char out[SPOOL
 	static const char *const purposes[] = {"failure", "delay", "success"};
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
 	unsigned char digest[EVP_MAX_MD_SIZE];
-	char purpose[32];
+	char purpose[32], name[9];
 
 	CHECK(md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 && (unsigned)report < 3);
 	for (unsigned i = 0; i < work_recipient_count(m->work); i++) {
@@ -87,8 +94,8 @@ report_id(const struct message *m, Stagepost__Job__Report report, char out[SPOOL
 	}
 	CHECK(EVP_DigestFinal_ex(md, digest, NULL) == 1);
 	EVP_MD_CTX_free(md);
-	snprintf(purpose, sizeof(purpose), "%s %02x%02x%02x%02x", purposes[report], digest[0], digest[1], digest[2],
-		 digest[3]);
+	hex_write(digest, 4, name);
+	snprintf(purpose, sizeof(purpose), "%s %s", purposes[report], name);
 	spool_id_derive(str_c(m->id), purpose, 0, out);
 }
 

@@ -16,6 +16,7 @@
 #include "spool-broker/queue/deadlines.h"
 #include "spool-broker/queue/message.h"
 #include "spool-broker/queue/part.h"
+#include "spool-broker/queue/served.h"
 #include "spool-broker/queue/work.h"
 #include "spool-broker/schedule/backoff.h"
 #include "spool-broker/schedule/schedule.h"
@@ -166,7 +167,7 @@ results_find_rest(const struct applying *a, int64_t *time_ms_out)
 	bool any = false;
 
 	*time_ms_out = INT64_MAX;
-	for (unsigned i = 0; i < a->added_from; i++) {
+	for (uint32_t i = served_first(a->work, a->part); i < a->added_from; i = served_next(a->work, a->part, i)) {
 		const Stagepost__RecipientStatus *status = work_status(a->work, i);
 		int64_t time_ms = (int64_t)status->next_try_ms;
 		if (!part_serves(a->part, work_recipient(a->work, i), status))

@@ -122,6 +122,7 @@ workers_on_hello(struct broker *b, struct str peer, const Stagepost__Frame *fram
 		log_info(NULL, "worker joined", F_C("worker", w->name));
 	}
 	w->heard_ms = clock_monotonic_ms();
+	w->takes_own = hello->takes_own;
 	memset(w->slots, 0, sizeof(w->slots));
 	for (size_t i = 0; i < hello->n_slots; i++)
 		if (hello->slots[i] != NULL && (unsigned)hello->slots[i]->kind < BROKER_KINDS)

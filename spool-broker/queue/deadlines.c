@@ -135,7 +135,7 @@ static void
 deadlines_on_deadline(struct broker *b, struct message *m, const struct err *err)
 {
 	if (err != NULL) {
-		log_warning(NULL, "cannot look at an old message", F_C("id", m->id), F_ERR(err));
+		log_warning(NULL, "an old message cannot be read", F_C("id", m->id), F_ERR(err));
 		heap_set(&b->deadlines->heap, &m->deadline, clock_unix_ms() + 5000);
 		return;
 	}

@@ -244,6 +244,19 @@ message_pack_trace(const struct work *w, struct buf *out)
 	bus_message_pack(&trace.base, out);
 }
 
+/* How long the finish may wait for other writes of its shard. Should it be lost meanwhile, the
+ * message is tried again: mailboxes refuse it then, but a remote server gets it twice. */
+enum { FINISH_WAIT_MS = 40, FINISH_WAIT_LOCAL_MS = 250 };
+
+static int64_t
+message_finish_wait(const struct work *w)
+{
+	for (unsigned i = 0; i < work_recipient_count(w); i++)
+		if (!work_recipient(w, i)->local)
+			return FINISH_WAIT_MS;
+	return FINISH_WAIT_LOCAL_MS;
+}
+
 static void
 message_finish(struct broker *b, struct message *m)
 {
@@ -253,7 +266,7 @@ message_finish(struct broker *b, struct message *m)
 	message_pack_trace(m->work, &trace);
 	events_add_new(b, m, &events);
 	writer_finish(m->shard, str_c(m->id), buf_str(&trace), buf_str(&events),
-		      settings_spool(broker_settings(b), STR_NONE)->trace_retention);
+		      settings_spool(broker_settings(b), STR_NONE)->trace_retention, message_finish_wait(m->work));
 	buf_fini(&trace);
 	buf_fini(&events);
 	broker_wake(b);
@@ -276,7 +289,6 @@ message_save(struct broker *b, struct message *m)
 	buf_fini(&events);
 	m->work->dirty = false;
 	m->saving = true;
-	m->flags &= (uint16_t)~MESSAGE_UNSYNCED;
 	broker_wake(b);
 }
 
@@ -305,6 +317,21 @@ message_settle(struct broker *b, struct message *m)
 	message_give_back(b, m);
 }
 
+/* Parts that waited for the save are tried from now on. */
+static void
+message_place_saved(struct broker *b, struct message *m)
+{
+	if ((m->flags & MESSAGE_PARTS_UNSAVED) == 0)
+		return;
+	m->flags &= (uint16_t)~MESSAGE_PARTS_UNSAVED;
+	for (struct part *p = m->parts; p != NULL; p = p->next)
+		if (p->unsaved) {
+			p->unsaved = false;
+			if (p->state != PART_ACTIVE)
+				part_place(b, p, p->retry.time_ms);
+		}
+}
+
 void
 message_on_saved(struct shard *s, struct str id)
 {
@@ -324,12 +351,7 @@ message_on_saved(struct shard *s, struct str id)
 		message_save(b, m);
 		return;
 	}
-	for (struct part *p = m->parts; p != NULL; p = p->next)
-		if (p->unsaved) {
-			p->unsaved = false;
-			if (p->state != PART_ACTIVE)
-				part_place(b, p, p->retry.time_ms);
-		}
+	message_place_saved(b, m);
 	message_give_back(b, m);
 }
 

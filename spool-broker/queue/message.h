@@ -47,8 +47,8 @@ enum message_flag {
 	MESSAGE_DELETED = 1 << 8,	 /* by order: parts that no worker holds are not tried any more */
 	MESSAGE_MORE_ADDRESSES = 1 << 9, /* than are kept here */
 	MESSAGE_MORE_ANSWERS = 1 << 10,	 /* the same */
-	MESSAGE_UNSYNCED = 1 << 11,	 /* the store has it with the mark of unconfirmed.h, until a save */
-	MESSAGE_REPORTING = 1 << 12,	 /* it has a part for a report */
+	MESSAGE_REPORTING = 1 << 11,	 /* it has a part for a report */
+	MESSAGE_PARTS_UNSAVED = 1 << 12, /* some of its parts wait for the next save */
 };
 
 struct message {

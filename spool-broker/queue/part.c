@@ -82,6 +82,8 @@ part_serve_recipient(struct broker *b, struct part *p, unsigned index, bool unsa
 	int64_t time_ms = (int64_t)status->next_try_ms;
 
 	p->unsaved |= unsaved;
+	if (unsaved)
+		p->message->flags |= MESSAGE_PARTS_UNSAVED;
 	if (p->state == PART_ACTIVE)
 		return; /* its end will pick up the recipient */
 	if (time_ms < (int64_t)w->envelope->hold_until_ms)
@@ -113,6 +115,21 @@ part_add_parts(struct broker *b, struct message *m, unsigned from, bool unsaved)
 	part_index_fini(&index);
 }
 
+/* Into the order of the recipients, in which they are tried: those that end first are
+ * then found first. (A link back would cost every part of a large queue 16 bytes.) */
+static void
+parts_reverse(struct message *m)
+{
+	struct part *list = m->parts, *next;
+
+	m->parts = NULL;
+	for (struct part *p = list; p != NULL; p = next) {
+		next = p->next;
+		p->next = m->parts;
+		m->parts = p;
+	}
+}
+
 void
 parts_make(struct broker *b, struct message *m, unsigned from, bool unsaved)
 {
@@ -132,6 +149,7 @@ parts_make(struct broker *b, struct message *m, unsigned from, bool unsaved)
 			part_serve_recipient(b, part_get(b, m, recipient_kind(r), recipient_destination(r)), i,
 					     unsaved);
 	}
+	parts_reverse(m);
 }
 
 void

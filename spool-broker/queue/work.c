@@ -7,6 +7,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/bus/frame.h"
+#include "lib/smtp/notify.h"
 #include "spool-broker/broker.h"
 #include "spool-broker/queue/message.h"
 #include "spool-broker/spool/shards.h"
@@ -180,6 +181,7 @@ message_open_work(struct message *m, struct str envelope, struct str state, stru
 		w->state = arena_new(&w->arena, Stagepost__MessageState);
 		stagepost__message_state__init(w->state);
 	}
+	w->report_due = true; /* not known */
 	m->work = w;
 	if (!work_envelope_is_sound(w->envelope, m->id) || !work_state_is_sound(w->state, w->envelope->n_recipients)) {
 		message_close_work(m);
@@ -268,6 +270,8 @@ work_set_status(struct work *w, unsigned index, Stagepost__RecipientState state,
 	status->last_text = work_copy_cut(w, text, room / 3 * 2);
 	status->last_remote = work_copy_cut(w, remote, room / 3);
 	w->dirty = true;
+	if (state == STAGEPOST__RECIPIENT_STATE__FAILED || (work_recipient(w, index)->notify & NOTIFY_SUCCESS) != 0)
+		w->report_due = true;
 }
 
 /* The oldest event that may be dropped: a failed try, or none; the first event stays. */

@@ -34,7 +34,9 @@ struct work {
 	size_t recipient_bytes;	      /* about; once by_address is made */
 	Stagepost__TraceEvent **news; /* in the arena: events that are not published yet, the state's or dropped */
 	size_t news_count, news_room;
-	bool dirty; /* the state differs from what Redis has */
+	struct served *served; /* in the arena: served.h; NULL: not made */
+	bool dirty;	       /* the state differs from what Redis has */
+	bool report_due;       /* a report may have to be made: report_look() finds out */
 };
 
 /* Unpacks; state may be empty. ERR_CORRUPT: not an envelope of this id, or a state that does not match it. */

@@ -17,7 +17,6 @@
 #include "spool-broker/queue/work.h"
 #include "spool-broker/schedule/schedule.h"
 #include "spool-broker/spool/shards.h"
-#include "spool-broker/spool/unconfirmed.h"
 #include "spool-broker/spool/writer.h"
 
 /* Hand-overs that wait for Redis; further ones are refused. */
@@ -97,26 +96,6 @@ intake_is_busy(const struct broker *b)
 	       b->messages->count >= MESSAGES_MAX;
 }
 
-/* It was written while its body was being synced, and the sync is done now. */
-static bool
-intake_hears_synced(struct shard *s, const Stagepost__HandOver *h)
-{
-	return !h->unsynced && unconfirmed_confirm(s, str_c(h->envelope->id));
-}
-
-static void
-intake_write(struct shard *s, const Stagepost__Frame *frame, struct str peer, struct str packed, struct str events)
-{
-	struct str id = str_c(frame->hand_over->envelope->id);
-
-	if (!frame->hand_over->unsynced) {
-		writer_add(s, id, packed, events, peer, frame->request);
-		return;
-	}
-	unconfirmed_begin(s, id);
-	writer_add_unsynced(s, id, packed, events, peer, frame->request);
-}
-
 void
 intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *frame)
 {
@@ -138,7 +117,7 @@ intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *f
 	s = shards_owned(b, number);
 	if (s == NULL)
 		intake_refuse_untaken(b, peer, frame->request, e->id, STAGEPOST__HAND_OVER_REPLY__STATUS__NOT_MINE, "");
-	else if (message_find(s, str_c(e->id)) != NULL || intake_hears_synced(s, frame->hand_over))
+	else if (message_find(s, str_c(e->id)) != NULL)
 		intake_confirm(b, peer, frame->request, e->id);
 	else if (writer_has_add(s, str_c(e->id), peer, frame->request))
 		; /* asked again while the store is slow */
@@ -148,7 +127,7 @@ intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Frame *f
 	else {
 		CRASHPOINT("hand-over-received");
 		events_add_accepted(b, e, &events);
-		intake_write(s, frame, peer, buf_str(&packed), buf_str(&events));
+		writer_add(s, str_c(e->id), buf_str(&packed), buf_str(&events), peer, frame->request);
 	}
 	buf_fini(&packed);
 	buf_fini(&events);
@@ -242,21 +221,20 @@ intake_answer(struct shard *s, struct str id, struct str peer, uint64_t request)
 }
 
 /* The message of a hand-over to this broker. */
-static struct message *
+static void
 intake_take_new(struct shard *s, struct str id, struct str envelope)
 {
 	struct broker *b = s->broker;
 	struct message *m;
 
 	if (message_find(s, id) != NULL || (m = intake_take(s, id, envelope, STR_NONE, false)) == NULL)
-		return NULL;
+		return;
 	metrics_add(M_SPOOL_TAKEN, 1);
 	log_info(NULL, "message queued", F_STR("id", id), F_C("from", m->work->envelope->reverse_path),
 		 F_I64("recipients", m->recipients), F_C("frontend", m->work->envelope->frontend));
 	message_keep_packed(b, m, envelope);
 	message_close_work(m);
 	broker_wake(b);
-	return m;
 }
 
 void
@@ -270,36 +248,14 @@ intake_on_written(struct shard *s, struct str id, struct str envelope, enum spoo
 	}
 	log_info(NULL, "message was handed over before", F_STR("id", id));
 	/* In the spool but not in memory: with its results so far. */
-	if (result == SPOOL_KNOWN && message_find(s, id) == NULL && !unconfirmed_waits(s, id))
+	if (result == SPOOL_KNOWN && message_find(s, id) == NULL)
 		shard_read_again(s);
-}
-
-void
-intake_on_written_unsynced(struct shard *s, struct str id, struct str envelope, struct str peer, uint64_t request)
-{
-	intake_answer(s, id, peer, request);
-	unconfirmed_on_written(s, id, envelope);
 }
 
 void
 intake_on_refused(struct broker *b, struct str peer, uint64_t request, const char *id, const struct refusal *why)
 {
-	unconfirmed_on_refused(b, id);
 	intake_reply(b, peer, request, id, why);
-}
-
-void
-intake_on_confirmed(struct shard *s, struct str id, struct str envelope, bool known)
-{
-	struct message *m;
-
-	if (known)
-		intake_take_entry(s, &(struct spool_entry){.id = id, .envelope = envelope});
-	else
-		intake_take_new(s, id, envelope);
-	m = message_find(s, id);
-	if (m != NULL)
-		m->flags |= MESSAGE_UNSYNCED;
 }
 
 void
@@ -310,10 +266,6 @@ intake_take_entry(struct shard *s, const struct spool_entry *entry)
 
 	if (!spool_id_parse(entry->id, NULL, NULL) || message_find(s, entry->id) != NULL)
 		return;
-	if (entry->unsynced) {
-		unconfirmed_take(s, entry);
-		return;
-	}
 	m = intake_take(s, entry->id, entry->envelope, entry->state, true);
 	if (m == NULL)
 		return;

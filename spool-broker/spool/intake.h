@@ -9,10 +9,6 @@ void intake_on_hand_over(struct broker *b, struct str peer, const Stagepost__Fra
 /* Redis has answered: the message is durable, or was known already. */
 void intake_on_written(struct shard *s, struct str id, struct str envelope, enum spool_result result, struct str peer,
 		       uint64_t request);
-/* The same, with its body still being synced. */
-void intake_on_written_unsynced(struct shard *s, struct str id, struct str envelope, struct str peer, uint64_t request);
-/* Its body is complete. known: it was read from the spool. */
-void intake_on_confirmed(struct shard *s, struct str id, struct str envelope, bool known);
 /* It is not written, or it is not known whether it is. */
 void intake_on_refused(struct broker *b, struct str peer, uint64_t request, const char *id, const struct refusal *why);
 /* An entry that a take-over read from the spool. */

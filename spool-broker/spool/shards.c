@@ -11,7 +11,6 @@
 #include "spool-broker/queue/message.h"
 #include "spool-broker/spool/announce.h"
 #include "spool-broker/spool/take_over.h"
-#include "spool-broker/spool/unconfirmed.h"
 #include "spool-broker/spool/writer.h"
 
 enum { LEAVE_MS = 5000 /* for jobs in progress in a shard that is given up for balance */ };
@@ -88,9 +87,7 @@ shards_become_free(struct shard *s)
 	s->stay = shards_stay_new(s);
 	s->state = SHARD_FREE;
 	s->reading = s->read_again = s->renewing = s->awaits_jobs = false;
-	s->looks = 0;
 	writer_drop(s);
-	unconfirmed_forget(s);
 	s->broker->spool_events->on_forgotten(s);
 }
 
@@ -108,7 +105,6 @@ shards_forget(struct broker *b)
 {
 	for (unsigned i = 0; i < b->shards->count; i++) {
 		writer_drop(&b->shards->list[i]);
-		unconfirmed_forget(&b->shards->list[i]);
 		b->spool_events->on_forgotten(&b->shards->list[i]);
 		op_cancel(&b->shards->list[i].stay->op);
 	}

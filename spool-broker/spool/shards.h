@@ -64,17 +64,15 @@ struct shard {
 	int64_t renewed_ms;	/* monotonic: when the last renewal was sent */
 	int64_t leave_by_ms;	/* monotonic: the wait for jobs ends */
 	bool renewing;
-	bool took_own;			 /* an old lease of its own was requested, once after the start */
-	bool reading;			 /* pages of the spool are being read */
-	bool read_again;		 /* something unknown here may have been written */
-	int64_t taken_ms;		 /* unix */
-	bool awaits_jobs;		 /* workers may still name jobs that the former owner gave */
-	int64_t awaits_until_ms;	 /* monotonic; 0: workers are asked once the spool is read */
-	unsigned asked;			 /* workers that have not answered yet */
-	struct message *messages;	 /* owner: hash by id */
-	unsigned looks;			 /* looks at bodies of unconfirmed entries, in progress */
-	struct unconfirmed *unconfirmed; /* owner: hash by id, unconfirmed.h */
-	unsigned active;		 /* parts that workers hold */
+	bool took_own;		  /* an old lease of its own was requested, once after the start */
+	bool reading;		  /* pages of the spool are being read */
+	bool read_again;	  /* something unknown here may have been written */
+	int64_t taken_ms;	  /* unix */
+	bool awaits_jobs;	  /* workers may still name jobs that the former owner gave */
+	int64_t awaits_until_ms;  /* monotonic; 0: workers are asked once the spool is read */
+	unsigned asked;		  /* workers that have not answered yet */
+	struct message *messages; /* owner: hash by id */
+	unsigned active;	  /* parts that workers hold */
 	struct writer writer;
 };
 
@@ -108,11 +106,6 @@ struct spool_events {
 	/* Redis has answered: a hand-over is durable, or known already. */
 	void (*on_added)(struct shard *s, struct str id, struct str envelope, enum spool_result result, struct str peer,
 			 uint64_t request);
-	/* The message is durable, and waits for its body. */
-	void (*on_added_unsynced)(struct shard *s, struct str id, struct str envelope, struct str peer,
-				  uint64_t request);
-	/* The body is complete. known: a broker may have worked on it before. */
-	void (*on_confirmed)(struct shard *s, struct str id, struct str envelope, bool known);
 	/* The message is not durable, or not known to be. */
 	void (*on_refused)(struct broker *b, struct str peer, uint64_t request, const char *id,
 			   const struct refusal *why);

@@ -92,24 +92,18 @@ take_over_ask_worker(struct broker *b, struct str peer)
 	mem_free(numbers);
 }
 
-/* The spool is read, and so are the bodies that may be incomplete: it is known what can be adopted. */
+/* The spool is read: it is known what can be adopted. */
 static void
 take_over_ask_all(struct shard *s)
 {
 	struct worker *w, *next;
 
-	if (!s->awaits_jobs || s->awaits_until_ms != 0 || s->reading || s->looks != 0)
+	if (!s->awaits_jobs || s->awaits_until_ms != 0)
 		return;
 	s->awaits_until_ms = clock_monotonic_ms() + ADOPT_MS;
 	s->asked = 0;
 	HASH_ITER (hh, s->broker->jobs->workers, w, next)
 		take_over_ask(s->broker, str_of(w->peer, w->peer_len), &s->number, 1);
-}
-
-void
-take_over_on_looked(struct shard *s)
-{
-	take_over_ask_all(s);
 }
 
 /* ---- Reading the spool ---- */

@@ -7,8 +7,6 @@
 #include "spool-broker/spool/shards.h"
 
 void take_over_read(struct shard *s);
-/* A look at a body has ended. */
-void take_over_on_looked(struct shard *s);
 /* Ends the wait of shards that have waited long enough. Returns when the next
  * wait ends, monotonic; INT64_MAX: none waits. */
 int64_t take_over_look(struct broker *b);

@@ -11,11 +11,11 @@
 #include "spool-broker/broker.h"
 #include "spool-broker/spool/shards.h"
 
-enum { BATCH_MAX = 256, BATCH_BYTES_MAX = 1024 * 1024, RETRY_MS = 200, FINISH_WAIT_MS = 40 };
+enum { BATCH_MAX = 256, BATCH_BYTES_MAX = 1024 * 1024, RETRY_MS = 200 };
 /* Events of one call, so that its script blocks the store for only about 5 ms: about 800. */
 enum { EVENTS_BYTES_MAX = 256 * 1024 };
 
-enum verb { VERB_ADD, VERB_SAVE, VERB_FINISH, VERB_PUBLISH, VERB_WITHDRAW };
+enum verb { VERB_ADD, VERB_SAVE, VERB_FINISH, VERB_PUBLISH };
 
 struct write {
 	UT_hash_handle hh;  /* an add: by id, among all of the broker's */
@@ -25,7 +25,6 @@ struct write {
 	int64_t retention_ms; /* of a finish */
 	uint64_t request;     /* of an add */
 	uint16_t peer_len;    /* of an add */
-	bool unsynced;	      /* of an add */
 	size_t data_len, events_len;
 	char bytes[]; /* peer, data, events */
 };
@@ -96,8 +95,6 @@ writer_append(struct shard *s, enum verb verb, struct str id, struct str peer, s
 		writer->since_ms = clock_monotonic_ms();
 	if (verb != VERB_FINISH)
 		writer->urgent++;
-	else if (writer->finish_ms == 0)
-		writer->finish_ms = clock_monotonic_ms() + FINISH_WAIT_MS;
 	return w;
 }
 
@@ -131,38 +128,16 @@ writer_free_write(struct broker *b, struct write *w)
 	mem_free(w);
 }
 
-static void
-writer_append_add(struct shard *s, struct str id, struct str envelope, struct str events, struct str peer,
-		  uint64_t request, bool unsynced)
+void
+writer_add(struct shard *s, struct str id, struct str envelope, struct str events, struct str peer, uint64_t request)
 {
 	struct write *w = writer_append(s, VERB_ADD, id, peer, envelope, events);
 
 	w->request = request;
-	w->unsynced = unsynced;
 	if (writer_find_add(s->broker, id) == NULL)
 		HASH_ADD_KEYPTR(hh, s->broker->writes->adds, w->id, strlen(w->id), w);
 	s->broker->writes->waiting++;
 	s->broker->writes->waiting_bytes += envelope.len;
-	broker_wake(s->broker);
-}
-
-void
-writer_add(struct shard *s, struct str id, struct str envelope, struct str events, struct str peer, uint64_t request)
-{
-	writer_append_add(s, id, envelope, events, peer, request, false);
-}
-
-void
-writer_add_unsynced(struct shard *s, struct str id, struct str envelope, struct str events, struct str peer,
-		    uint64_t request)
-{
-	writer_append_add(s, id, envelope, events, peer, request, true);
-}
-
-void
-writer_withdraw(struct shard *s, struct str id)
-{
-	writer_append(s, VERB_WITHDRAW, id, STR_NONE, STR_NONE, STR_NONE);
 	broker_wake(s->broker);
 }
 
@@ -192,10 +167,15 @@ writer_save(struct shard *s, struct str id, struct str state, struct str events)
 }
 
 void
-writer_finish(struct shard *s, struct str id, struct str trace, struct str events, int64_t retention_ms)
+writer_finish(struct shard *s, struct str id, struct str trace, struct str events, int64_t retention_ms,
+	      int64_t wait_ms)
 {
+	int64_t until_ms = clock_monotonic_ms() + wait_ms;
+
 	events = writer_publish_ahead(s, id, events);
 	writer_append(s, VERB_FINISH, id, STR_NONE, trace, events)->retention_ms = retention_ms;
+	if (s->writer.finish_ms == 0 || until_ms < s->writer.finish_ms)
+		s->writer.finish_ms = until_ms;
 	broker_wake(s->broker);
 }
 
@@ -220,13 +200,10 @@ writer_on_done(struct shard *s, const struct write *w, enum spool_result result)
 	const struct spool_events *events = s->broker->spool_events;
 
 	if (w->verb == VERB_ADD) {
-		if (w->unsynced && result == SPOOL_WRITTEN)
-			events->on_added_unsynced(s, str_c(w->id), write_data(w), write_peer(w), w->request);
-		else
-			events->on_added(s, str_c(w->id), write_data(w), result, write_peer(w), w->request);
+		events->on_added(s, str_c(w->id), write_data(w), result, write_peer(w), w->request);
 		return;
 	}
-	if (w->verb == VERB_PUBLISH || w->verb == VERB_WITHDRAW)
+	if (w->verb == VERB_PUBLISH)
 		return;
 	if (w->verb == VERB_SAVE)
 		events->on_saved(s, str_c(w->id));
@@ -348,13 +325,7 @@ writer_put(struct spool_batch *batch, const struct write *w)
 	struct str id = str_c(w->id);
 
 	switch (w->verb) {
-	case VERB_ADD:
-		if (w->unsynced)
-			spool_batch_add_unsynced(batch, id, write_data(w));
-		else
-			spool_batch_add(batch, id, write_data(w));
-		break;
-	case VERB_WITHDRAW: spool_batch_withdraw(batch, id); break;
+	case VERB_ADD: spool_batch_add(batch, id, write_data(w)); break;
 	case VERB_SAVE: spool_batch_save(batch, id, write_data(w)); break;
 	case VERB_PUBLISH: spool_batch_pass(batch, id); break;
 	case VERB_FINISH: spool_batch_finish(batch, id, write_data(w), w->retention_ms); break;

@@ -47,15 +47,12 @@ void writes_end(struct writes **writes);
 /* peer and request: whom to answer. events: lines (events.h), may be empty. */
 void writer_add(struct shard *s, struct str id, struct str envelope, struct str events, struct str peer,
 		uint64_t request);
-/* For a message whose body is still being synced: marked so in the store. */
-void writer_add_unsynced(struct shard *s, struct str id, struct str envelope, struct str events, struct str peer,
-			 uint64_t request);
-/* Takes such a message back, unless it was saved since. */
-void writer_withdraw(struct shard *s, struct str id);
 /* Does such an add wait, or is it on its way? Its answer serves for both. */
 bool writer_has_add(const struct shard *s, struct str id, struct str peer, uint64_t request);
 void writer_save(struct shard *s, struct str id, struct str state, struct str events);
-void writer_finish(struct shard *s, struct str id, struct str trace, struct str events, int64_t retention_ms);
+/* wait_ms: how long it may wait for others. */
+void writer_finish(struct shard *s, struct str id, struct str trace, struct str events, int64_t retention_ms,
+		   int64_t wait_ms);
 /* A waiting finish is needed now: it is sent with the next flush. */
 void writer_hurry(struct shard *s);
 /* Sends what has been gathered, unless a batch is on its way. */

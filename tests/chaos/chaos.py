@@ -181,7 +181,7 @@ class Run:
 
     def queue_is_empty(self):
         try:
-            return self.queued() == 0 and not self.cluster.holds_any(self.accepted)
+            return self.queued() == 0
         except redis.RedisError:
             return False
 

@@ -31,10 +31,6 @@ PORTS = {
     "imap": 143, "imaps": 993, "ldap": 389, "ldaps": 636, "http": 80, "https": 443,
     "xmpp": 5222, "metrics": 9090, "redis": 6379,
 }
-# Counts states that consist only of the mark SPOOL_UNSYNCED (lib/spool/spool.h).
-COUNT_UNSYNCED = """local n = 0
-for _, state in ipairs(redis.call('HVALS', KEYS[1])) do if state == 'h\\1' then n = n + 1 end end
-return n"""
 SETTLE = 0.35  # seconds; a change of settings is live everywhere within one
 
 
@@ -139,11 +135,8 @@ class Cluster:
         return int((self.dir / "run" / f"{name}.pid").read_text())
 
     def queued(self):
-        """Entries of the spool, except those whose frontend died before it had written the body: the spool
-        keeps them for an hour. One that was answered 250 has its mark for about a second, or until a new owner has
-        looked at its body: holds_any() counts it."""
-        keys = list(self.redis.scan_iter("spool:*:env"))
-        return sum(self.redis.hlen(key) - self.redis.eval(COUNT_UNSYNCED, 1, key[:-3] + "state") for key in keys)
+        """Entries of the spool."""
+        return sum(self.redis.hlen(key) for key in self.redis.scan_iter("spool:*:env"))
 
     def holds_any(self, ids):
         """Has the spool an entry of one of these messages, marked or not?"""

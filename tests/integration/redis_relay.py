@@ -134,6 +134,13 @@ class Connection:
             except OSError:
                 pass
 
+    def has_more(self):
+        """Has a request arrived that waits behind a held one?"""
+        try:
+            return bool(self.client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError:
+            return False
+
     def carry_requests(self):
         stream = Stream(self.client)
         try:

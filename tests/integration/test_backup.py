@@ -15,6 +15,7 @@ import time
 import pytest
 import redis
 
+import book
 from certificates import Authority
 from cluster import BUILD, Cluster, wait_for
 from imap_client import Imap
@@ -106,6 +107,9 @@ def test_restored_as_it_was(own_cluster, backups, tmp_path):
     for user in ("alice@one.test", "bob@two.test"):
         cluster.add_user(user)
     cluster.tool("alias", "add", "info@one.test", "bob@two.test")
+    cluster.tool("user", "set", "alice@one.test", "title=Boss", "city=Wien")
+    people = book.read(cluster, "one.test")
+    assert len(people) == 2
     cluster.settings("pop", banner="as it was")
     append(cluster, "alice@one.test", range(30))
     append(cluster, "alice@one.test", [100], size=3_000_000)
@@ -128,7 +132,7 @@ def test_restored_as_it_was(own_cluster, backups, tmp_path):
     copy = backups(cluster)
     made = copy.make()
     assert made["missing"] == made["damaged"] == 0 and made["new_bodies"] == made["bodies"] > 32
-    assert copy.check().stdout.startswith(f"Backup {made['name']} is as it was made")
+    assert copy.check().stdout.startswith(f"Backup {made['name']} is intact")
     assert (copy.path.stat().st_mode & 0o777, (copy.path / made["name"] / "redis.rdb").stat().st_mode & 0o777,
             (copy.path / made["name"] / "tls/key.pem").stat().st_mode & 0o777) == (0o700, 0o600, 0o600)
     os.kill(cluster.pid("delivery-worker-0"), signal.SIGCONT)  # only to end in time
@@ -149,6 +153,9 @@ def test_restored_as_it_was(own_cluster, backups, tmp_path):
         assert has[1][:len(had[1])] == had[1]
         assert redis.Redis(port=again.port("redis")).get("cluster:secret") == secret
         assert again.tool("settings", "get", "pop.banner").stdout == "as it was\n"
+        # Whoever had loaded a later state of the address book loads it anew.
+        assert book.read(again, "one.test") == people and not again.redis.exists("book:{one.test}:v")
+        assert again.tool("book", "rebuild", "one.test").stdout == "one.test: 2 examined, 0 mended\n"
         assert "0 leaked" in again.tool("sweep", "--older-than", "0s").stdout
         assert state(again, "alice@one.test") == before["alice@one.test"]
         assert "stagepost backup" not in again.logs()

@@ -220,6 +220,42 @@ def test_client_address_behind_a_balancer(cluster, address):
     assert not cluster.redis.exists("auth:fail:{address:203.0.113.10}")
 
 
+def test_forwarded_fields_must_agree(cluster, address):
+    """Most balancers write one of the two fields, and pass on the other as the client sent it."""
+    cluster.settings("http", forwarded_from="127.0.0.1")
+    page = url(cluster, "/autodiscover/autodiscover.xml")
+
+    def client(*fields):
+        """The address that a failed login counts against; the status."""
+        for key in cluster.redis.scan_iter("auth:fail:{address:*"):
+            cluster.redis.delete(key)
+        options = [o for field in fields for o in ("-H", field)]
+        status = curl("-u", f"{address}:wrong", *options, page)[0]
+        return status, [key.split(":", 3)[3].rstrip("}") for key in cluster.redis.scan_iter("auth:fail:{address:*")]
+    cases = [
+        (("Forwarded: for=203.0.113.1", "X-Forwarded-For: 203.0.113.1"), (401, ["203.0.113.1"])),
+        (("Forwarded: for=203.0.113.1", "X-Forwarded-For: 198.51.100.1"), (401, ["127.0.0.1"])),
+        (("Forwarded: for=203.0.113.1, for=198.51.100.1", "X-Forwarded-For: 203.0.113.9, 198.51.100.1"), (401, ["198.51.100.1"])),
+        (("Forwarded: for=203.0.113.1",), (401, ["203.0.113.1"])),
+        # The last word on TLS is the balancer's; what one of the two fields denies is not TLS.
+        (("X-Forwarded-For: 203.0.113.1", "X-Forwarded-Proto: http, https"), (401, ["203.0.113.1"])),
+        (("X-Forwarded-For: 203.0.113.1", "X-Forwarded-Proto: http", "X-Forwarded-Proto: https"), (401, ["203.0.113.1"])),
+        (("X-Forwarded-For: 203.0.113.1", "X-Forwarded-Proto: https, http"), (301, [])),
+        (("Forwarded: for=203.0.113.1;proto=https", "X-Forwarded-For: 203.0.113.1", "X-Forwarded-Proto: http"), (301, [])),
+        (("Forwarded: for=203.0.113.1;proto=http", "X-Forwarded-For: 203.0.113.1"), (301, [])),
+    ]
+    for fields, expected in cases:
+        assert client(*fields) == expected, fields
+
+
+def test_absolute_form(cluster, address):
+    """RFC 9112, 3.2.2: the target names scheme and host; the API understands it as everything else does."""
+    for path in (b"/healthz", b"/api/v1/session", b"/api/v1/settings/smtp-in%3Aexample.test?x=/"):
+        short, _ = talk(cluster, b"GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % path)
+        long, _ = talk(cluster, b"GET http://a:80%s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % path)
+        assert short.split()[1] == long.split()[1] and long.split()[1] in (b"200", b"401"), long
+
+
 def test_login(cluster, address):
     page = url(cluster, "/autodiscover/autodiscover.xml", "https")
     answers = [curl(page), curl("-u", "nobody@example.test:secret", page), curl("-u", f"{address}:wrong", page),
@@ -306,5 +342,13 @@ def test_listeners_follow_the_settings(own_cluster):
         wait_for(lambda: "not listening" in cluster.log("frontend-0"), what="the trouble is told")
         wait_for(lambda: not cluster.is_open(tls), what="the other port is given up")
     wait_for(lambda: served(plain), timeout=20, what="the port is served once it is free")
-    for bad in ("http://mail.example.com:80", "ftp://+:21", "http://+:0"):
+    # The same port on fewer addresses, and on all again.
+    def other_is_served():
+        return subprocess.run(["curl", "-s", "--max-time", "5", f"http://127.0.0.2:{plain}/healthz"],
+                              capture_output=True).stdout == b"ok\n"
+    assert other_is_served()
+    for listeners, wide in ((f"http://127.0.0.1:{plain - base}", False), (f"http://+:{plain - base}", True)) * 2:
+        cluster.settings("http", listeners=listeners)
+        wait_for(lambda: other_is_served() == wide and served(plain), what=listeners)
+    for bad in ("http://mail.example.com:80", "ftp://+:21", "http://+:0", "http://+:8080/path"):
         assert cluster.tool("settings", "set", f"http.listeners={bad}", check=False).returncode == 1

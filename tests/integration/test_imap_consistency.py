@@ -13,7 +13,7 @@ import pytest
 
 from cluster import wait_for
 from imap_client import Closed, Imap
-from redis_relay import CUT, CUT_ANSWER, RedisRelay, RelayedFrontend
+from redis_relay import CUT, CUT_ANSWER, HOLD, RedisRelay, RelayedFrontend
 
 _numbers = itertools.count(1)
 SEED = int(os.environ.get("STAGEPOST_SEED", "7"))
@@ -383,3 +383,44 @@ def test_select_that_could_not_tell_what_was_missed(cluster, tmp_path, script, a
                     assert late.ok(select).find(r"VANISHED \(EARLIER\) 1$")
             finally:
                 frontend.stop()
+
+
+# ---- An index that moves on ----
+
+def append_many(c, count):
+    for at in range(0, count, 1000):
+        messages = [b"Subject: %d\r\n\r\nx\r\n" % n for n in range(at, min(at + 1000, count))]
+        c.send(b"x APPEND INBOX" + b"".join(b" {%d+}\r\n%s" % (len(m), m) for m in messages) + b"\r\n")
+        assert c.finish("x").status == "OK"
+
+
+def test_the_index_moves_on_while_a_session_reads_what_was_removed(cluster, tmp_path):
+    """A session that has not looked at its messages since SELECT reads the tombstones, in pages. Meanwhile another
+    session removes a message: it is in neither the index nor these pages."""
+    address = cluster.add_user(f"moved{next(_numbers)}-{os.getpid()}@example.test")
+    gone = 2400  # tombstones come in pages of 1,000
+    with RedisRelay(cluster.port("redis")) as relay:
+        frontend = RelayedFrontend(cluster, relay, tmp_path, "relayed-moved")
+        try:
+            with Imap(frontend.port) as late, Imap(frontend.port) as other:
+                for c in (late, other):
+                    c.login(address)
+                append_many(other, gone + 2)
+                opened = str(late.ok("SELECT INBOX (CONDSTORE)"))
+                modseq = re.search(r"HIGHESTMODSEQ (\d+)", opened)[1].encode()
+                other.ok("SELECT INBOX")
+                other.ok(f"UID STORE 1:{gone + 1} +FLAGS.SILENT (\\Deleted)")
+                other.ok(f"UID EXPUNGE 1:{gone}")
+                rule = relay.on(HOLD, script="mailbox/changes", where=lambda r: modseq in r.argv)
+                fetch = late.start(f"FETCH {gone + 2} UID")
+                rule.wait()
+                expunge = other.start(f"UID EXPUNGE {gone + 1}")
+                wait_for(lambda: any(connection.has_more() for connection in relay.connections), what="the next request")
+                rule.release()
+                assert other.finish(expunge).status == "OK"
+                answer = late.finish(fetch)
+                assert answer.status == "OK" and answer.find(rf"\* {gone + 2} FETCH \(UID {gone + 2}\)"), answer
+                assert len(late.ok("NOOP").find("EXPUNGE")) == gone + 1
+                assert late.ok("FETCH 1:* UID").find(rf"\* 1 FETCH \(UID {gone + 2}\)")
+        finally:
+            frontend.stop()

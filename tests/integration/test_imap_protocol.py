@@ -185,6 +185,19 @@ def test_recursivematch(c):
     assert c.ok('LIST (SUBSCRIBED) "" a').untagged == []
 
 
+def test_recursivematch_names_the_criteria(c):
+    c.ok("CREATE a/b (USE (\\Important))")
+    c.ok("CREATE a/c")
+    c.ok("SUBSCRIBE a/c")
+    for criteria, info in (("SPECIAL-USE", '"SPECIAL-USE"'), ("SUBSCRIBED", '"SUBSCRIBED"')):
+        assert c.ok(f'LIST ({criteria} RECURSIVEMATCH) "" a').untagged == [
+            f'* LIST (\\HasChildren) "/" a ("CHILDINFO" ({info}))']
+    assert c.ok('LIST (SUBSCRIBED SPECIAL-USE RECURSIVEMATCH) "" a').untagged == []
+    c.ok("SUBSCRIBE a/b")
+    assert c.ok('LIST (SUBSCRIBED SPECIAL-USE RECURSIVEMATCH) "" a').untagged == [
+        '* LIST (\\HasChildren) "/" a ("CHILDINFO" ("SUBSCRIBED" "SPECIAL-USE"))']
+
+
 # ---- Messages that are gone ----
 
 @pytest.mark.parametrize("item", ["+FLAGS.SILENT (\\Deleted)", "+FLAGS (\\Deleted)", "FLAGS.SILENT (\\Seen)"])

@@ -100,7 +100,7 @@ def test_a_folder_that_cannot_be_written_is_told(own_disk):
         assert c.metric(name, "blobs_writable") == 0
     assert c.answer_to_mail(address)[0] == 451
     status = wait_for(lambda: (s := c.tool("status", check=False)).returncode == 1 and s, what="a bad status")
-    assert "TAKES NO BODIES" in status.stdout and "Read-only file system" in status.stdout
+    assert "CANNOT STORE BODIES" in status.stdout and "Read-only file system" in status.stdout
     # It was reported once, however often it was checked.
     time.sleep(6)
     assert [c.log(name).count("accepts no bodies") for name in names] == [1, 1]

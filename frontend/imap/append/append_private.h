@@ -1,4 +1,4 @@
-/* The internals of APPEND, shared by cmd_append.c, append_parse.c and append_url.c.
+/* The internals of APPEND, for the files of this folder.
  *
  * The text between two literals is parsed into steps, which are then run in order: a
  * message begins, the data that a URL names is added to it, the announced literal is

@@ -17,7 +17,7 @@ imap_deleted_uids(struct imap_session *s, struct imap_set *among, uint32_t *coun
 	for (uint32_t i = 0; i < count; i++) {
 		const char *record = folder_index_record(ix, i);
 		uint32_t uid = mailbox_hot_uid(record);
-		if ((bytes_get_u16(record + 4) & MAILBOX_DELETED) == 0)
+		if ((bytes_get_u16(record + MAILBOX_AT(hot, flags)) & MAILBOX_DELETED) == 0)
 			continue;
 		if (among == NULL || imap_set_has(among, uid))
 			uids[kept++] = uid;

@@ -32,7 +32,8 @@ folder_on_done(void *arg, const struct err *err)
 
 /* ---- CREATE ---- */
 
-static const char *const special_uses[] = {"All", "Archive", "Drafts", "Flagged", "Junk", "Sent", "Trash", "Important"};
+/* Not \All and \Flagged: they are views of messages in other mailboxes. */
+static const char *const special_uses[] = {"Archive", "Drafts", "Junk", "Sent", "Trash", "Important"};
 
 /* "(USE (\Sent))"; *unknown_out: a use that we do not support. */
 static bool
@@ -46,10 +47,8 @@ folder_take_uses(struct imap_session *s, struct imap_lexer *lex, struct str *use
 	     imap_lex_sp(lex) && imap_lex_open(lex);
 	while (ok && imap_lex_char(lex, '\\') && imap_lex_atom(lex, &name)) {
 		const char *found = NULL;
-		/* All and Flagged are views of messages in other mailboxes, which we do not
-		 * support. */
 		for (size_t i = 0; i < sizeof(special_uses) / sizeof(special_uses[0]); i++)
-			if (str_eq_ci(name, str_c(special_uses[i])) && i != 0 && i != 3)
+			if (str_eq_ci(name, str_c(special_uses[i])))
 				found = special_uses[i];
 		*unknown_out = *unknown_out || found == NULL;
 		if (found != NULL)

@@ -223,6 +223,16 @@ list_has_selected_below(struct listing *w, const struct names *n, struct str nam
 
 /* ---- Answers ---- */
 
+/* What is below it meets all criteria of the selection (RFC 5258, section 4). */
+static void
+list_print_child_info(const struct listing *w, struct buf *out)
+{
+	bool subscribed = (w->options & SELECT_SUBSCRIBED) != 0, special = (w->options & SELECT_SPECIAL_USE) != 0;
+
+	buf_printf(out, " (\"CHILDINFO\" (%s%s%s))", subscribed ? "\"SUBSCRIBED\"" : "",
+		   subscribed && special ? " " : "", special ? "\"SPECIAL-USE\"" : "");
+}
+
 static void
 list_print_line(const struct imap_session *s, struct listing *w, struct str attributes, struct str name,
 		bool child_info, struct buf *out)
@@ -231,7 +241,7 @@ list_print_line(const struct imap_session *s, struct listing *w, struct str attr
 	buf_printf(out, "* %s (%.*s) \"/\" ", w->lsub ? "LSUB" : "LIST", STR_ARG(attributes));
 	imap_print_mailbox(s, name, out);
 	if (child_info)
-		buf_add_c(out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+		list_print_child_info(w, out);
 	buf_add_c(out, "\r\n");
 }
 

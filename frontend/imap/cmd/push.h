@@ -1,4 +1,4 @@
-/* Sessions that are notified of changes without asking (IDLE, NOTIFY). */
+/* Sessions that are notified of changes without asking (IDLE). */
 #ifndef SP_FRONTEND_IMAP_CMD_PUSH_H
 #define SP_FRONTEND_IMAP_CMD_PUSH_H
 

@@ -174,13 +174,6 @@ set_print_range(uint32_t first, uint32_t last, bool is_first, struct buf *out)
 }
 
 void
-imap_set_print(const struct imap_set *set, struct buf *out)
-{
-	for (uint32_t i = 0; i < set->count; i++)
-		set_print_range(set->ranges[i].first, set->ranges[i].last, i == 0, out);
-}
-
-void
 imap_set_print_numbers(const uint32_t *numbers, uint32_t count, struct buf *out)
 {
 	for (uint32_t i = 0; i < count;) {

@@ -38,9 +38,7 @@ uint64_t imap_set_size(const struct imap_set *set);
 uint32_t imap_set_max(const struct imap_set *set);
 /* Makes a set of sorted numbers without duplicates. */
 struct imap_set imap_set_of(struct arena *arena, const uint32_t *numbers, uint32_t count);
-/* Appends "1:3,5". */
-void imap_set_print(const struct imap_set *set, struct buf *out);
-/* The same for numbers in any order: consecutive ones are joined, and the order is
+/* Appends "7:9,3": numbers in any order; consecutive ones are joined, and the order is
  * kept (COPYUID needs it). */
 void imap_set_print_numbers(const uint32_t *numbers, uint32_t count, struct buf *out);
 

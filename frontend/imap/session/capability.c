@@ -61,12 +61,6 @@ may_compress(const struct imap_session *s)
 	return logged_in(s) && !conn_is_deflated(s->conn);
 }
 
-static bool
-may_fetch(const struct imap_session *s)
-{
-	return logged_in(s) && imap_command_find(STR("FETCH")) != NULL;
-}
-
 static const struct {
 	const char *name;
 	bool (*is_there)(const struct imap_session *s);
@@ -103,25 +97,23 @@ static const struct {
 	{"QUOTA", logged_in},
 	{"QUOTA=RES-STORAGE", logged_in},
 	{"COMPRESS=DEFLATE", may_compress},
-	/* Needs support in FETCH and SEARCH too. */
-	{"UTF8=ACCEPT", may_fetch},
-	{"CONDSTORE", may_fetch},
-	{"QRESYNC", may_fetch},
-	/* Provided by the commands that read messages (data.c). */
-	{"ESEARCH", may_fetch},
-	{"SEARCHRES", may_fetch},
-	{"WITHIN", may_fetch},
-	{"SORT", may_fetch},
-	{"SORT=DISPLAY", may_fetch},
-	{"THREAD=REFERENCES", may_fetch},
-	{"THREAD=ORDEREDSUBJECT", may_fetch},
-	{"OBJECTID", may_fetch},
-	{"SAVEDATE", may_fetch},
-	{"BINARY", may_fetch},
-	{"PREVIEW", may_fetch},
-	{"PARTIAL", may_fetch},
-	{"ESORT", may_fetch},
-	{"INPROGRESS", may_fetch},
+	{"UTF8=ACCEPT", logged_in},
+	{"CONDSTORE", logged_in},
+	{"QRESYNC", logged_in},
+	{"ESEARCH", logged_in},
+	{"SEARCHRES", logged_in},
+	{"WITHIN", logged_in},
+	{"SORT", logged_in},
+	{"SORT=DISPLAY", logged_in},
+	{"THREAD=REFERENCES", logged_in},
+	{"THREAD=ORDEREDSUBJECT", logged_in},
+	{"OBJECTID", logged_in},
+	{"SAVEDATE", logged_in},
+	{"BINARY", logged_in},
+	{"PREVIEW", logged_in},
+	{"PARTIAL", logged_in},
+	{"ESORT", logged_in},
+	{"INPROGRESS", logged_in},
 };
 
 void

@@ -9,8 +9,9 @@
 
 /* ---- Lookups ---- */
 
-uint32_t
-imap_view_seq(const struct imap_view *v, uint32_t uid)
+/* The first sequence number whose UID is not below uid; count + 1: none. */
+static uint32_t
+view_first_from(const struct imap_view *v, uint32_t uid)
 {
 	uint32_t low = 0, high = v->count;
 
@@ -21,7 +22,15 @@ imap_view_seq(const struct imap_view *v, uint32_t uid)
 		else
 			high = middle;
 	}
-	return low < v->count && v->uids->uids[low] == uid ? low + 1 : 0;
+	return low + 1;
+}
+
+uint32_t
+imap_view_seq(const struct imap_view *v, uint32_t uid)
+{
+	uint32_t seq = view_first_from(v, uid);
+
+	return seq <= v->count && imap_view_uid(v, seq) == uid ? seq : 0;
 }
 
 const char *
@@ -45,22 +54,6 @@ imap_view_hot(const struct imap_view *v, uint32_t seq, struct mailbox_hot *hot_o
 	if (record != NULL)
 		mailbox_hot_unpack(record, hot_out);
 	return record != NULL;
-}
-
-/* The first sequence number whose UID is not below uid; count + 1: none. */
-static uint32_t
-view_first_from(const struct imap_view *v, uint32_t uid)
-{
-	uint32_t low = 0, high = v->count;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		if (v->uids->uids[middle] < uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low + 1;
 }
 
 /* Not if the view is read-only, and not in IMAP4rev2. */

@@ -2,6 +2,7 @@
 import { api, begin, el, note, setToken, show } from './ui.js';
 import { settingsTabs } from './settings.js';
 import { openProcesses, openQueue } from './cluster.js';
+import { openEvents } from './events.js';
 
 const main = document.getElementById('main');
 const nav = document.getElementById('tabs');
@@ -37,7 +38,8 @@ async function enter(me) {
   try {
     const { groups } = await api('GET', 'settings');
     tabs = [...settingsTabs(groups), { id: 'queue', title: 'Queue', open: place => openQueue(place) },
-      { id: 'processes', title: 'Processes', open: openProcesses }];
+      { id: 'processes', title: 'Processes', open: openProcesses },
+      { id: 'events', title: 'Events', open: place => openEvents(place) }];
   } catch (e) {
     note(e.message, 'bad');
     return;

@@ -1,6 +1,7 @@
 // A tab of settings: a row of the API's answer is an input. A new setting of the
 // server is on the page without a further line here.
 import { api, begin, el, note, show } from './ui.js';
+import { watch } from './live.js';
 
 export const TITLES = { 'pop': 'POP', 'imap': 'IMAP', 'ldap': 'LDAP', 'smtp-in': 'SMTP In', 'smtp-out': 'SMTP Out',
   'xmpp': 'XMPP', 'ews': 'EWS', 'eas': 'EAS' };
@@ -36,7 +37,8 @@ function input(row) {
 function drawRow(row, state) {
   const field = input(row);
   const fault = el('div', { class: 'fault', id: row.name + '-fault', role: 'alert' }, row.error || '');
-  const mark = el('span', { class: 'mark' }, row.set ? (state.domain ? 'set for this domain' : 'set') : 'default');
+  const mark = el('span', { class: 'mark' }, markOf(row, state));
+  const elsewhere = el('div', { class: 'elsewhere', role: 'status' });
   const back = el('button', { type: 'button', disabled: !row.set, 'aria-label': `Back to the default: ${row.field}`,
     onclick: () => save(state, { [row.field]: null }) }, 'Default');
   const line = el('div', { class: 'row' },
@@ -44,14 +46,65 @@ function drawRow(row, state) {
     el('div', { class: 'field' }, field, back),
     el('div', { class: 'about', id: row.name + '-about' }, row.help, '. Allowed: ', row.allowed,
       row.unit ? `; a bare number is in ${row.unit}` : '', '. Default: ', row.default === '' ? 'empty' : row.default, '.'),
-    fault);
-  const first = field.value;
-  field.addEventListener('input', () => {
-    line.classList.toggle('changed', field.value !== first);
-    state.button.disabled = !Object.keys(changes(state)).length;
-  });
-  state.rows.push({ row, field, fault, first });
+    elsewhere, fault);
+  const entry = { row, field, fault, mark, back, elsewhere, line, first: field.value };
+  field.addEventListener('input', () => noteInput(state, entry));
+  state.rows.push(entry);
   return line;
+}
+
+function noteInput(state, { line, field, first }) {
+  line.classList.toggle('changed', field.value !== first);
+  state.button.disabled = !Object.keys(changes(state)).length;
+}
+
+const markOf = (row, state) => row.set ? (state.domain ? 'set for this domain' : 'set') : 'default';
+
+// What others have stored meanwhile. What is being typed stays; the other value is told
+// beside it.
+function takeRow(state, entry, row) {
+  const old = entry.first, typed = entry.field.value !== old;
+  entry.row = row;
+  entry.mark.textContent = markOf(row, state);
+  entry.back.disabled = !row.set;
+  entry.fault.textContent = row.error || '';
+  if (row.secret) return;
+  if (row.words && ![...entry.field.options].some(o => o.value === row.value))
+    entry.field.append(el('option', { value: row.value }, row.value));
+  entry.first = row.value;
+  if (!typed || entry.field.value === row.value) {
+    entry.field.value = row.value;
+    show(entry.elsewhere);
+  } else if (row.value !== old) {
+    show(entry.elsewhere, `Someone else has set this to "${row.value}". `, el('button', { type: 'button', onclick: () => {
+      entry.field.value = row.value;
+      show(entry.elsewhere);
+      noteInput(state, entry);
+    } }, 'Take it'));
+  }
+  noteInput(state, entry);
+}
+
+async function refresh(state) {
+  let group;
+  if (state.saving) return;
+  try { group = await api('GET', 'settings/' + encodeURIComponent(state.hash)); } catch { return; }
+  if (!state.isCurrent() || state.saving) return;
+  state.version = group.version;
+  for (const row of group.rows) {
+    const entry = state.rows.find(r => r.row.field === row.field);
+    if (entry && JSON.stringify(entry.row) !== JSON.stringify(row)) takeRow(state, entry, row);
+  }
+}
+
+function watchGroup(state) {
+  let known = false;
+  watch('settings', {
+    hello: () => { if (known) refresh(state); known = true; },
+    settings: ({ hashes }) => {
+      if (!hashes.length || hashes.some(h => [state.hash, state.name, 'errors'].includes(h))) refresh(state);
+    },
+  });
 }
 
 function changes(state) {
@@ -63,9 +116,11 @@ function changes(state) {
 
 async function save(state, values) {
   for (const { fault } of state.rows) fault.textContent = '';
+  state.saving = true;
   try {
     await api('PUT', 'settings/' + encodeURIComponent(state.hash), values, { 'If-Match': `"${state.version}"` });
   } catch (e) {
+    state.saving = false;
     tellFault(state, e);
     return;
   }
@@ -128,4 +183,5 @@ async function openGroup(place, name, domain, kept = {}) {
       line.field.value = kept[line.row.field];
       line.field.dispatchEvent(new Event('input'));
     }
+  watchGroup(state);
 }

@@ -57,10 +57,17 @@ export function show(place, ...children) {
 }
 
 let turn = 0;
+let leaving = [];
+
+// Called when the view that is open now is left.
+export function onLeave(call) { leaving.push(call); }
 
 // A view that waits for an answer draws nothing once another has begun.
 export function begin() {
   const mine = ++turn;
+  const calls = leaving;
+  leaving = [];
+  for (const call of calls) call();
   return () => mine === turn;
 }
 
@@ -72,6 +79,17 @@ export function note(text, kind = '') {
   place.textContent = text;
   place.className = kind;
   if (kind !== 'bad') timer = setTimeout(() => { place.textContent = ''; }, 6000);
+}
+
+// Draws anew what has changed, and leaves the focus where it was.
+export function redraw(place, ...children) {
+  const active = document.activeElement;
+  const text = place.contains(active) ? active.textContent : null;
+  show(place, ...children);
+  if (text !== null) {
+    const same = [...place.querySelectorAll('button')].find(b => b.textContent === text);
+    if (same) same.focus();
+  }
 }
 
 // columns: [title, row => text or element]

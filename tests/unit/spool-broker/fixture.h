@@ -33,7 +33,6 @@ static struct bus_client *frontend;
 /* Mostly none. */
 static struct blob_store *blobs;
 static struct blob_id the_body;
-static int64_t unconfirmed_keep_ms;
 
 /* A job that a worker was given. */
 struct given {
@@ -71,6 +70,7 @@ turn(int ms)
 	} while (0)
 
 /* ---- Fake workers ---- */
+static bool old_workers;		/* of an earlier release */
 static Stagepost__SpamVerdict *verdict; /* that ends the jobs; mostly NULL */
 static bool in_doubt;			/* a mailbox did not answer them */
 
@@ -209,6 +209,7 @@ say_hello(struct fake_worker *w, struct bus_peer *p)
 	hello.worker = w->name;
 	hello.slots = list;
 	hello.n_slots = 5;
+	hello.takes_own = !old_workers;
 	frame.body_case = STAGEPOST__FRAME__BODY_WORKER_HELLO;
 	frame.worker_hello = &hello;
 	bus_send(w->bus, p, &frame, NULL);
@@ -253,7 +254,6 @@ start_broker(unsigned i)
 							.tracking = tracking,
 							.settings = live,
 							.blobs = blobs,
-							.unconfirmed_keep_ms = unconfirmed_keep_ms,
 							.id = ids[i],
 							.listen = "tcp://127.0.0.1:*",
 							.shards = SHARDS},
@@ -337,7 +337,7 @@ fill_envelope(struct arena *arena, Stagepost__Envelope *e, const char *id, const
 }
 
 static inline void
-start_hand_over(struct handed *h, const char *from, const char *recipients)
+start_hand_over_for(struct handed *h, const char *from, const char *recipients, int64_t timeout_ms)
 {
 	struct arena arena;
 	Stagepost__Envelope e;
@@ -353,9 +353,15 @@ start_hand_over(struct handed *h, const char *from, const char *recipients)
 	for (size_t i = 0; i < e.n_recipients; i++)
 		e.recipients[i]->notify = h->notify;
 	h->done = false;
-	bus_hand_over(frontend, &e, 10000, on_handed, h);
+	bus_hand_over(frontend, &e, timeout_ms, on_handed, h);
 	assert_false(h->done);
 	arena_fini(&arena);
+}
+
+static inline void
+start_hand_over(struct handed *h, const char *from, const char *recipients)
+{
+	start_hand_over_for(h, from, recipients, 10000);
 }
 
 static inline void

@@ -11,6 +11,7 @@
 
 #include "frontend/folder/private.h"
 #include "lib/base/mem.h"
+#include "tests/unit/lib/mailbox/hot_pack.h"
 
 enum { MESSAGES = 70000, CALLS = 64 };
 
@@ -60,7 +61,7 @@ records_of(const struct call *c, struct mailbox_records *out)
 		.hot = hot, .highest_modseq = store.highest, .uid_next = store.uid_next, .uid_validity = 7};
 	for (uint64_t uid = c->first; uid <= c->last && uid < store.size; uid++)
 		if (store.modseq[uid] > c->since)
-			mailbox_hot_pack(&(struct mailbox_hot){.uid = (uint32_t)uid, .modseq = store.modseq[uid]},
+			hot_pack(&(struct mailbox_hot){.uid = (uint32_t)uid, .modseq = store.modseq[uid]},
 					 hot + (size_t)out->count++ * MAILBOX_HOT_BYTES);
 	return hot;
 }

@@ -159,6 +159,17 @@ park_on_begin(struct http_request *r)
 	http_park(r, str_starts(http_head(r)->host, STR("auto.")) ? 100 : 60000);
 }
 
+/* A stream of events. */
+static void
+stream_on_begin(struct http_request *r)
+{
+	seen.begun++;
+	seen.parked = r;
+	http_begin(r, 200, "text/event-stream", HTTP_CHUNKED);
+	http_write(r, STR("one\n"));
+	http_park(r, str_starts(http_head(r)->host, STR("auto.")) ? 100 : 60000);
+}
+
 static void
 park_on_time(struct http_request *r)
 {
@@ -191,6 +202,7 @@ static const struct http_handler early = {.on_begin = size_on_begin, .on_body = 
 static const struct http_handler big = {.on_begin = big_on_begin, .on_room = big_go_on, .on_gone = count_gone};
 static const struct http_handler park = {
 	.on_begin = park_on_begin, .on_time = park_on_time, .on_shutdown = park_on_shutdown, .on_gone = count_gone};
+static const struct http_handler stream = {.on_begin = stream_on_begin, .on_gone = count_gone};
 static const struct http_handler wait = {.on_begin = park_on_begin, .on_gone = count_gone};
 
 #define GET  HTTP_BIT(HTTP_GET)
@@ -209,6 +221,7 @@ static const struct http_route routes[] = {
 	{NULL, "/big", GET, 0, 0, 0, &big},
 	{NULL, "/park", GET, 0, 0, 0, &park},
 	{NULL, "/wait", GET, 0, 0, 0, &wait},
+	{NULL, "/stream", GET, 0, 0, 0, &stream},
 	{.path = NULL},
 };
 
@@ -601,7 +614,52 @@ test_parked_time_is_over(void **state)
 	client_send(&c, "GET /wait HTTP/1.1\r\nHost: auto.example.test\r\n\r\n");
 	client_expect(&c, "204 No Content");
 	assert_int_equal(seen.timed, 1);
-	assert_int_equal(seen.gone, 0);
+	assert_int_equal(seen.gone, 1); /* the second has no on_time */
+	client_leave(&c);
+}
+
+static void
+test_stream(void **state)
+{
+	struct client c;
+
+	(void)state;
+	client_connect(&c);
+	client_send(&c, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+	client_expect(&c, "4\r\none\n\r\n");
+	http_write(seen.parked, STR("two\n"));
+	client_expect(&c, "4\r\ntwo\n\r\n");
+	http_finish(seen.parked);
+	client_expect(&c, "0\r\n\r\n");
+	client_send(&c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+	client_expect(&c, "hello");
+	client_leave(&c);
+}
+
+static void
+test_stream_ends(void **state)
+{
+	struct client c, left;
+
+	(void)state;
+	client_connect(&c);
+	client_send(&c, "GET /stream HTTP/1.1\r\nHost: auto.example.test\r\n\r\n");
+	client_expect(&c, "0\r\n\r\n");
+	assert_int_equal(seen.gone, 1);
+	client_connect(&left);
+	client_send(&left, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+	client_expect(&left, "one\n");
+	client_leave(&left);
+	for (int64_t until = clock_monotonic_ms() + 30000; seen.gone == 1 && clock_monotonic_ms() < until;)
+		turn();
+	assert_int_equal(seen.gone, 2);
+	client_send(&c, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+	while (seen.begun < 3)
+		turn();
+	conns_drain(&core);
+	client_expect(&c, "0\r\n\r\n");
+	client_expect_end(&c);
+	assert_int_equal(seen.gone, 3);
 	client_leave(&c);
 }
 
@@ -784,6 +842,8 @@ main(void)
 		T(test_slow_reader),
 		T(test_parked_is_answered),
 		T(test_parked_time_is_over),
+		T(test_stream),
+		T(test_stream_ends),
 		T(test_parked_client_leaves),
 		T(test_parked_thousands),
 		T(test_too_many_of_an_address),

@@ -25,9 +25,6 @@ static struct {
 	struct blob_id body;
 	char text[512]; /* contents of the envelope */
 	unsigned return_path_length;
-	bool takes_unsynced;
-	bool answers_synced; /* answers at the sync; otherwise when the test says */
-	unsigned ahead, synced, lost;
 } broker;
 
 static struct {
@@ -57,41 +54,6 @@ bus_hand_over(struct bus_client *b, const Stagepost__Envelope *e, int64_t timeou
 		 e->client_helo, e->client_ip, e->protocol, e->authenticated_as, e->tls, e->dsn_envid, e->n_recipients,
 		 e->recipients[0]->address, e->recipients[0]->orcpt, e->recipients[0]->local, e->smtputf8,
 		 e->require_tls);
-}
-
-/* ---- Hand-over before the body's sync ---- */
-
-struct hand_over *
-bus_hand_over_unsynced(struct bus_client *b, const Stagepost__Envelope *e, int64_t timeout_ms, bus_on_handed_over *cb,
-		       void *arg)
-{
-	if (!broker.takes_unsynced)
-		return NULL;
-	bus_hand_over(b, e, timeout_ms, cb, arg);
-	broker.ahead++;
-	return (struct hand_over *)&broker;
-}
-
-void
-bus_body_synced(struct bus_client *b, struct hand_over *h)
-{
-	(void)b;
-	assert_ptr_equal(h, &broker);
-	broker.synced++;
-	if (broker.answers_synced && broker.cb != NULL) {
-		bus_on_handed_over *cb = broker.cb;
-		broker.cb = NULL;
-		cb(broker.arg, NULL);
-	}
-}
-
-void
-bus_body_lost(struct bus_client *b, struct hand_over *h)
-{
-	(void)b;
-	assert_ptr_equal(h, &broker);
-	broker.lost++;
-	broker.cb = NULL;
 }
 
 /* code ERR_NONE: durable. */
@@ -291,125 +253,6 @@ test_dot_lines(void **state)
 	submit_free(&s);
 }
 
-/* ---- Handed over while the body is being synced ---- */
-
-/* A first body opens the pack: from then on locations are known. */
-static struct submit *
-begin_ahead(void)
-{
-	struct submit *s = begin_with("Subject: first\r\n\r\n");
-
-	assert_true(submit_commit(s, on_done, &done));
-	await_hand_over();
-	broker_answer(ERR_NONE);
-	submit_free(&s);
-	memset(&done, 0, sizeof(done));
-	broker.count = 0;
-	broker.takes_unsynced = true;
-	s = begin_with("Subject: x\r\n\r\ntext\r\n");
-	assert_true(submit_commit(s, on_done, &done));
-	assert_int_equal(broker.ahead, 1);
-	return s;
-}
-
-static void
-test_ahead(void **state)
-{
-	struct submit *s = begin_ahead();
-	char text[2048];
-
-	(void)state;
-	broker.answers_synced = true;
-	assert_int_equal(broker.synced, 0);
-	assert_true(blob_fixture_wait(&blobs, &broker.synced, 1));
-	assert_int_equal(done.count, 1);
-	assert_int_equal(done.result, SUBMIT_OK);
-	assert_int_equal(broker.count, 1);
-	assert_non_null(strstr(body_text(text), "\r\nSubject: x\r\n"));
-	submit_free(&s);
-	assert_bodies_left(2);
-}
-
-static void
-test_ahead_answered_last(void **state)
-{
-	struct submit *s = begin_ahead();
-
-	(void)state;
-	assert_true(blob_fixture_wait(&blobs, &broker.synced, 1));
-	assert_int_equal(done.count, 0); /* being synced is not enough */
-	broker_answer(ERR_NONE);
-	assert_int_equal(done.result, SUBMIT_OK);
-	assert_int_equal(done.count, 1);
-	submit_free(&s);
-	assert_bodies_left(2);
-}
-
-/* Refused while the body is being synced: the client is told once, and the body is removed. */
-static void
-test_ahead_refused(void **state)
-{
-	struct submit *s = begin_ahead();
-
-	(void)state;
-	broker_answer(ERR_LIMIT);
-	assert_int_equal(done.count, 0);
-	assert_true(blob_fixture_wait(&blobs, &done.count, 1));
-	assert_int_equal(done.result, SUBMIT_UNAVAILABLE);
-	assert_int_equal(broker.synced, 0);
-	submit_free(&s);
-	assert_bodies_left(1);
-}
-
-static int
-failing_fdatasync(int fd)
-{
-	(void)fd;
-	errno = EIO;
-	return -1;
-}
-
-static void
-test_ahead_body_lost(void **state)
-{
-	struct submit *s;
-
-	(void)state;
-	pack_io.fdatasync = fdatasync;
-	s = begin_with("Subject: first\r\n\r\n");
-	submit_free(&s);
-	s = begin_ahead();
-	/* The sync of another body after it fails. */
-	assert_true(blob_fixture_wait(&blobs, &broker.synced, 1));
-	broker_answer(ERR_NONE);
-	submit_free(&s);
-	pack_io.fdatasync = failing_fdatasync;
-	memset(&done, 0, sizeof(done));
-	s = begin_with("Subject: y\r\n\r\ntext\r\n");
-	assert_true(submit_commit(s, on_done, &done));
-	assert_int_equal(broker.ahead, 2);
-	assert_true(blob_fixture_wait(&blobs, &broker.lost, 1));
-	pack_io.fdatasync = fdatasync;
-	assert_int_equal(done.count, 1);
-	assert_int_equal(done.result, SUBMIT_UNAVAILABLE);
-	submit_free(&s);
-	assert_bodies_left(2);
-}
-
-/* The client leaves while both are in progress: the hand-over continues. */
-static void
-test_ahead_given_up(void **state)
-{
-	struct submit *s = begin_ahead();
-
-	(void)state;
-	submit_free(&s);
-	assert_true(blob_fixture_wait(&blobs, &broker.synced, 1));
-	broker_answer(ERR_NONE);
-	assert_int_equal(done.count, 0);
-	assert_bodies_left(2);
-}
-
 /* Abandoned before it is complete, or before it is synced: nothing is kept. */
 static void
 test_given_up(void **state)
@@ -599,11 +442,6 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_whole_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pieces_make_no_difference, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dot_lines, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ahead, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ahead_answered_last, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ahead_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ahead_body_lost, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ahead_given_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_given_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),

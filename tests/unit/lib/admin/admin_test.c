@@ -206,6 +206,32 @@ start_user_show(struct outcome *o)
 	return admin_user_show(&admin, STR("one@here.test"), on_result, o);
 }
 
+static const struct directory_page first_page = {.after = STR(""), .query = STR(""), .limit = 10};
+
+static struct admin_call *
+start_domain_page(struct outcome *o)
+{
+	return admin_domain_page(&admin, &first_page, on_result, o);
+}
+
+static struct admin_call *
+start_user_page(struct outcome *o)
+{
+	return admin_user_page(&admin, STR("here.test"), &first_page, on_result, o);
+}
+
+static struct admin_call *
+start_alias_page(struct outcome *o)
+{
+	return admin_alias_page(&admin, STR("here.test"), &first_page, on_result, o);
+}
+
+static struct admin_call *
+start_alias_show(struct outcome *o)
+{
+	return admin_alias_show(&admin, STR("nobody@here.test"), on_result, o);
+}
+
 static struct admin_call *
 start_alias_list(struct outcome *o)
 {
@@ -297,6 +323,10 @@ static const struct function {
 	{"domain show", start_domain_show, ERR_NONE},
 	{"user show", start_user_show, ERR_NONE},
 	{"alias list", start_alias_list, ERR_NONE},
+	{"domain page", start_domain_page, ERR_NONE},
+	{"user page", start_user_page, ERR_NONE},
+	{"alias page", start_alias_page, ERR_NONE},
+	{"alias show", start_alias_show, ERR_NOT_FOUND},
 	{"dkim list", start_dkim_list, ERR_NONE},
 	{"dns", start_dns, ERR_NONE},
 	{"dns checked", start_dns_checked, ERR_NONE},

@@ -277,15 +277,37 @@ test_zero_ahead(void **state)
 	rmdir(dir);
 }
 
+static void
+test_file_names(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t id;
+	} cases[] = {
+		{"0000018c5a3b7f21.pack", 0x0000018c5a3b7f21},
+		{"ffffffffffffffff.pack", UINT64_MAX},
+		{"18c5a3b7f21.pack", 0},
+		{"0000018c5a3b7f21.pack.new", 0},
+		{"0000018c5a3b7f21", 0},
+		{"0000018c5a3b7fzz.pack", 0},
+		{".", 0},
+		{"", 0},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(pack_id_of(cases[i].name), cases[i].id);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_id_forms),      cmocka_unit_test(test_id_malformed),
-		cmocka_unit_test(test_record_header), cmocka_unit_test(test_record_too_long),
-		cmocka_unit_test(test_span),	      cmocka_unit_test(test_torn_anywhere),
-		cmocka_unit_test(test_zeros_behind),  cmocka_unit_test(test_found_behind_damage),
-		cmocka_unit_test(test_zero_ahead),
+		cmocka_unit_test(test_file_names),	    cmocka_unit_test(test_id_forms),
+		cmocka_unit_test(test_id_malformed),	    cmocka_unit_test(test_record_header),
+		cmocka_unit_test(test_record_too_long),	    cmocka_unit_test(test_span),
+		cmocka_unit_test(test_torn_anywhere),	    cmocka_unit_test(test_zeros_behind),
+		cmocka_unit_test(test_found_behind_damage), cmocka_unit_test(test_zero_ahead),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

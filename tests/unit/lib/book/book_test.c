@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "lib/base/mem.h"
+#include "lib/base/turn.h"
 #include "lib/book/book.h"
 #include "tests/unit/redis_fixture.h"
 
@@ -410,10 +411,14 @@ test_notices_lost(void **state)
 		if (i % 10 == 0)
 			turn(3);
 	}
-	while (puts_due > 0)
-		turn(1);
-	command("CLIENT KILL TYPE pubsub");
 	settle(2000);
+	/* The last changes come while nobody listens, and no later one tells of them. */
+	for (int i = 0; i < 10; i++) {
+		command("CLIENT KILL TYPE pubsub");
+		for (int k = 0; k < 5; k++)
+			put_random(3000);
+		settle(2000);
+	}
 	assert_equal_to_store();
 }
 
@@ -525,7 +530,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	int64_t now = cpu_us();
 
-	(void)fd, (void)what, (void)arg;
+	(void)fd, (void)what;
+	event_add(*(struct event **)arg, NULL);
 	if (last_turn_us != 0 && now - last_turn_us > longest_turn_us)
 		longest_turn_us = now - last_turn_us;
 	last_turn_us = now;
@@ -536,7 +542,6 @@ test_large(void **state)
 {
 	const char *size = getenv("BOOK_TEST_ENTRIES");
 	unsigned entries = size != NULL ? (unsigned)atoi(size) : 20000, count;
-	struct timeval ms = {.tv_usec = 1000};
 
 	(void)state;
 	book_let_go(&book);
@@ -545,14 +550,16 @@ test_large(void **state)
 	fill_directly(entries);
 	while (!redis_is_connected(redis))
 		turn(10);
-	struct event *tick = event_new(base, -1, EV_PERSIST, on_tick, NULL);
-	event_add(tick, &ms);
+	longest_turn_us = last_turn_us = 0;
+	struct event *tick = turn_event_new(base, on_tick, &tick);
+	event_add(tick, NULL);
 	int64_t began = clock_monotonic_ms();
 	assert_int_equal(get(), ERR_NONE);
 	print_message("  %u entries: loaded in %lld ms, longest turn %lld us, %.0f bytes an entry\n", entries,
 		      (long long)(clock_monotonic_ms() - began), (long long)longest_turn_us,
 		      (double)book_bytes(book) / entries);
 	event_free(tick);
+	assert_true(longest_turn_us < 10000); /* 2 ms, but for a machine under load */
 	assert_int_equal(book_count(book), entries);
 	assert_true(book_bytes(book) / entries < 450);
 	double ms_any = search_ms(BOOK_SUBSTRING, BOOK_ANY_FIELD, "name123@", &count);

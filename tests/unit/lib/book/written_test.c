@@ -285,6 +285,40 @@ test_orders_at_once(void **state)
 	assert_string_equal(book_text(), expected);
 }
 
+static void
+on_synced(void *arg, const struct err *err)
+{
+	assert_null(err);
+	*(volatile bool *)arg = true;
+}
+
+/* The record changes after it was read for the book, and before the book is written: the server holds
+ * writes back in between. */
+static void
+test_changed_meanwhile(void **state)
+{
+	volatile bool is_done = false;
+	redisContext *other;
+	int is_written = 0;
+
+	(void)state;
+	add_domain("a.test");
+	add_user("alice@a.test");
+	freeReplyObject(command("HSET user:{alice@a.test} title First"));
+	freeReplyObject(command("CLIENT PAUSE 600 WRITE"));
+	book_sync(redis, STR("alice@a.test"), on_synced, (void *)(uintptr_t)&is_done);
+	turn(200);
+	other = redisConnectUnix(server.socket);
+	redisAppendCommand(other, "HSET user:{alice@a.test} title Second");
+	while (!is_written)
+		assert_int_equal(redisBufferWrite(other, &is_written), REDIS_OK);
+	turn(100);
+	assert_false(is_done);
+	assert_true(redis_fixture_wait(base, &is_done, 5000));
+	redisFree(other);
+	assert_string_equal(book_text(), "alice: Second alice");
+}
+
 int
 main(void)
 {
@@ -293,7 +327,7 @@ main(void)
 		WITH_BOOKS(test_orders),		WITH_BOOKS(test_user_fields),
 		WITH_BOOKS(test_domain_deleted),	WITH_BOOKS(test_made_at_first_use),
 		WITH_BOOKS(test_comparison),		WITH_BOOKS(test_one_comparison_at_a_time),
-		WITH_BOOKS(test_orders_at_once),
+		WITH_BOOKS(test_orders_at_once),	WITH_BOOKS(test_changed_meanwhile),
 	};
 	return cmocka_run_group_tests(tests, start, stop);
 }

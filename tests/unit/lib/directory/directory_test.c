@@ -180,9 +180,10 @@ test_large_domain(void **state)
 
 	(void)state;
 	add_domain("large.test");
-	freeReplyObject(command("EVAL %s 0", "for i = 1, 4000 do redis.call('SADD', 'domain:{large.test}:users', 'u' .. i .. "
-					     "'@large.test') redis.call('HSET', 'user:{u' .. i .. '@large.test}', "
-					     "'address', 'u' .. i .. '@large.test') end"));
+	freeReplyObject(command("EVAL %s 0",
+				"for i = 1, 4000 do redis.call('SADD', 'domain:{large.test}:users', 'u' .. i .. "
+				"'@large.test') redis.call('HSET', 'user:{u' .. i .. '@large.test}', "
+				"'address', 'u' .. i .. '@large.test') end"));
 	freeReplyObject(command("CONFIG %s", "RESETSTAT"));
 	directory_user_list(tool, STR("large.test"), on_names, &a);
 	wait_for(&a);
@@ -198,6 +199,115 @@ test_large_domain(void **state)
 	assert_int_equal(calls_of("smembers"), 0);
 	assert_int_equal(calls_of("unlink"), 1);
 	assert_true(calls_of("sscan") >= 2 * USERS / 1500);
+}
+
+static void
+on_page(void *arg, const struct str *names, unsigned count, bool is_last, const struct err *err)
+{
+	struct answer *a = arg;
+
+	for (unsigned i = 0; i < count; i++)
+		buf_printf(&a->names, "%s%.*s", i > 0 ? " " : "", STR_ARG(names[i]));
+	buf_add_c(&a->names, is_last ? "." : " ...");
+	end(a, err);
+}
+
+/* Names of five digits, so that their order is that of their numbers. */
+static void
+test_pages(void **state)
+{
+	static const struct {
+		struct directory_page page;
+		const char *names;
+	} cases[] = {
+		{{STR(""), STR(""), 2}, "00001@large.test 00002@large.test ..."},
+		{{STR("00002@large.test"), STR(""), 1}, "00003@large.test ..."},
+		{{STR("03998"), STR(""), 2}, "03998@large.test 03999@large.test ..."},
+		{{STR("03998"), STR(""), 3}, "03998@large.test 03999@large.test 04000@large.test."},
+		{{STR("zzz"), STR(""), 3}, "."},
+		{{STR(""), STR("0099@LARGE"), 5}, "00099@large.test."},
+		{{STR(""), STR("99@large"), 2}, "00099@large.test 00199@large.test ..."},
+		{{STR("00199@large.test"), STR("99@large"), 1}, "00299@large.test ..."},
+		{{STR(""), STR("none"), 1000}, "."},
+	};
+
+	(void)state;
+	add_domain("large.test");
+	add_domain("small.test");
+	freeReplyObject(command("EVAL %s 0", "for i = 1, 4000 do redis.call('SADD', 'domain:{large.test}:users', "
+					     "string.format('%05d@large.test', i)) end"));
+	freeReplyObject(command("CONFIG %s", "RESETSTAT"));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct answer a = {.done = false};
+		directory_page(tool, DIRECTORY_USERS, STR("Large.test"), &cases[i].page, on_page, &a);
+		wait_for(&a);
+		assert_int_equal(a.err.code, ERR_NONE);
+		assert_string_equal(a.names.data, cases[i].names);
+		buf_fini(&a.names);
+	}
+	assert_int_equal(calls_of("smembers"), 0);
+
+	struct answer domains = {.done = false}, nothing = {.done = false};
+	directory_page(tool, DIRECTORY_DOMAINS, STR_NONE, &cases[0].page, on_page, &domains);
+	wait_for(&domains);
+	assert_string_equal(domains.names.data, "large.test small.test.");
+	buf_fini(&domains.names);
+	directory_page(tool, DIRECTORY_ALIASES, STR("none.test"), &cases[0].page, on_page, &nothing);
+	wait_for(&nothing);
+	assert_int_equal(nothing.err.code, ERR_NOT_FOUND);
+	buf_fini(&nothing.names);
+}
+
+static void
+on_version(void *arg, const struct directory_user *user, const struct err *err)
+{
+	struct answer *a = arg;
+
+	if (user != NULL)
+		buf_printf(&a->names, "%s", user->version);
+	end(a, err);
+}
+
+static void
+on_domain_version(void *arg, const struct directory_domain *domain, const struct err *err)
+{
+	struct answer *a = arg;
+
+	if (domain != NULL)
+		buf_printf(&a->names, "%s", domain->version);
+	end(a, err);
+}
+
+/* Whoever has seen an older record changes nothing. */
+static void
+test_versions(void **state)
+{
+	const struct directory_field name = {STR("display_name"), STR("A")}, most = {STR("max_users"), STR("7")};
+	struct answer a = {.done = false}, d = {.done = false};
+
+	(void)state;
+	add_domain("a.test");
+	add_user("bob@a.test");
+	directory_user_show(tool, STR("BOB@a.test"), on_version, &a);
+	wait_for(&a);
+	assert_int_equal(a.names.len, 40);
+	assert_int_equal(ORDER(directory_user_change, STR("bob@a.test"), buf_str(&a.names), &name, 1), ERR_NONE);
+	assert_int_equal(ORDER(directory_user_change, STR("bob@a.test"), buf_str(&a.names), &name, 1), ERR_FENCED);
+	assert_int_equal(ORDER(directory_user_change, STR("bob@a.test"), STR(""), &name, 1), ERR_NONE);
+	buf_fini(&a.names);
+	directory_domain_show(tool, STR("a.test"), on_domain_version, &d);
+	wait_for(&d);
+	assert_int_equal(ORDER(directory_domain_change, STR("a.test"), buf_str(&d.names), &most, 1), ERR_NONE);
+	assert_int_equal(ORDER(directory_domain_change, STR("a.test"), buf_str(&d.names), &most, 1), ERR_FENCED);
+	buf_fini(&d.names);
+	/* A removal that has begun takes no new members. */
+	assert_int_equal(ORDER(directory_domain_close, STR("a.test")), ERR_NONE);
+	assert_int_equal(add_user("eve@a.test"), ERR_DENIED);
+	a = (struct answer){.done = false};
+	directory_user_show(tool, STR("nobody@a.test"), on_version, &a);
+	wait_for(&a);
+	assert_int_equal(a.err.code, ERR_NOT_FOUND);
+	buf_fini(&a.names);
 }
 
 static void
@@ -686,6 +796,8 @@ main(void)
 		TEST(test_fields),
 		TEST(test_lists),
 		TEST(test_large_domain),
+		TEST(test_pages),
+		TEST(test_versions),
 		TEST(test_resolve),
 		TEST(test_catch_all_of_itself),
 		TEST(test_domains_and_users),

@@ -210,6 +210,9 @@ test_uri(void **state)
 
 	(void)state;
 	arena_init(&arena);
+	assert_true(str_eq(http_uri_raw_path(STR("/a%2Fb?x=/y")), STR("/a%2Fb")));
+	assert_true(str_eq(http_uri_raw_path(STR("HTTP://[::1]:80/a%2Fb?x")), STR("/a%2Fb")));
+	assert_true(str_eq(http_uri_raw_path(STR("https://a")), STR("/")));
 	assert_true(http_uri_parameter(STR("a=1&b=x%26+y&b=2&c"), STR("b"), &arena, &value));
 	assert_true(str_eq(value, STR("x& y")));
 	assert_true(http_uri_parameter(STR("a=1&c"), STR("c"), &arena, &value));

@@ -7,31 +7,13 @@
  * made two items, and no body is left behind.
  *
  * STAGEPOST_HISTORIES=n plays n of them (15), STAGEPOST_SEED=s those from s on. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/unit/lib/mailbox/history_fixture.h"
 
-#include <cmocka.h>
+enum { BREAKS = 6, FOLDERS = 2, STEPS = 120, BODIES = 1000, BODY_BYTES = 300, OPEN = 6 };
 
-#include "lib/base/log.h"
-#include "lib/blob/refs.h"
-#include "lib/mailbox/items.h"
-#include "tests/unit/lib/blob/blob_fixture.h"
-#include "tests/unit/redis_fixture.h"
-
-enum { ACCOUNTS = 2, FOLDERS = 2, STEPS = 120, BODIES = 1000, BODY_BYTES = 300, OPEN = 6, RECORDS_MAX = 300 };
-
-static struct blob_fixture blobs;
-static struct redis_fixture server;
-static struct redis *redis, *admin;
-static struct mailbox_store *store;
-
-static const char *const accounts[ACCOUNTS] = {"a@b.test", "b@b.test"};
 static uint32_t folders[ACCOUNTS][FOLDERS];
 static struct body bodies[BODIES];
 static unsigned body_count;
-static uint64_t random_state, seed;
 
 /* A put whose end is not known: it is tried again, or lies in the network. */
 struct open_put {
@@ -43,36 +25,7 @@ struct open_put {
 };
 static struct open_put open_puts[OPEN];
 
-static unsigned
-pick(unsigned count)
-{
-	return (unsigned)(body_random(&random_state) >> 16) % count;
-}
-
-/* ---- Calls, whose answers may be lost ---- */
-static struct answer {
-	volatile bool done;
-	struct err err;
-	struct mailbox_put_done put;
-	uint32_t ids[FOLDERS];
-	unsigned count;
-	struct mailbox_hot hot[RECORDS_MAX];
-	struct mailbox_cold cold[RECORDS_MAX];
-} got;
-
-static void
-ended(const struct err *err)
-{
-	got.err = err != NULL ? *err : (struct err){.code = ERR_NONE};
-	got.done = true;
-}
-
-static void
-on_done(void *arg, const struct err *err)
-{
-	(void)arg;
-	ended(err);
-}
+/* ---- Answers ---- */
 
 static void
 on_put(void *arg, const struct mailbox_put_done *put, const struct err *err)
@@ -80,13 +33,6 @@ on_put(void *arg, const struct mailbox_put_done *put, const struct err *err)
 	(void)arg;
 	if (put != NULL)
 		got.put = *put;
-	ended(err);
-}
-
-static void
-on_expunged(void *arg, const struct mailbox_expunged *e, const struct err *err)
-{
-	(void)arg, (void)e;
 	ended(err);
 }
 
@@ -116,90 +62,12 @@ on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
 }
 
 static void
-on_records(void *arg, const struct mailbox_records *r, const struct err *err)
-{
-	(void)arg;
-	got.count = r != NULL ? r->count : 0;
-	assert_true(got.count <= RECORDS_MAX);
-	for (unsigned i = 0; i < got.count; i++) {
-		mailbox_hot_unpack(r->hot + (size_t)i * MAILBOX_HOT_BYTES, &got.hot[i]);
-		mailbox_cold_unpack(r->cold + (size_t)i * MAILBOX_COLD_BYTES, &got.cold[i]);
-	}
-	ended(err);
-}
-
-static void
-on_reply(void *arg, const redisReply *reply, const struct err *err)
-{
-	(void)arg, (void)reply;
-	ended(err);
-}
-
-static void
-on_killed(void *arg, const redisReply *reply, const struct err *err)
-{
-	(void)reply, (void)err;
-	*(volatile bool *)arg = true;
-}
-
-static void
-begin(void)
-{
-	memset(&got, 0, offsetof(struct answer, hot));
-}
-
-static void
-wait_connected(void)
-{
-	static const volatile bool never = false;
-	struct err kept = got.err;
-	struct mailbox_put_done put = got.put;
-
-	do {
-		begin();
-		redis_callf(redis, on_reply, NULL, "PING");
-		redis_fixture_wait(blobs.base, &got.done, 10000);
-	} while (got.err.code != ERR_NONE && !redis_fixture_wait(blobs.base, &never, 5));
-	got.err = kept;
-	got.put = put;
-}
-
-/* Until the answer is there, or the connection broke in front of it. */
-static enum err_code
-finish(bool may_break)
-{
-	static volatile bool killed;
-	bool kills = may_break && pick(6) == 0;
-
-	killed = true;
-	if (kills) {
-		for (unsigned turns = pick(4); turns != 0; turns--)
-			event_base_loop(blobs.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-		killed = false;
-		redis_callf(admin, on_killed, (void *)(uintptr_t)&killed, "CLIENT KILL TYPE normal SKIPME yes");
-	}
-	assert_true(redis_fixture_wait(blobs.base, &got.done, 10000));
-	assert_true(redis_fixture_wait(blobs.base, &killed, 10000));
-	if (kills)
-		wait_connected();
-	return got.err.code;
-}
-
-static void
-command(const char *text)
-{
-	begin();
-	redis_callf(admin, on_reply, NULL, text);
-	assert_int_equal(finish(false), ERR_NONE);
-}
-
-static void
 read_folder(unsigned account, unsigned folder)
 {
 	begin();
 	mailbox_read(store, str_c(accounts[account]), folders[account][folder], 1, UINT32_MAX,
 		     MAILBOX_HOT | MAILBOX_COLD, 0, on_records, NULL);
-	finish(false);
+	finish_surely();
 }
 
 /* The first one of its class, which stays, and another, which comes and goes. */
@@ -208,13 +76,13 @@ find_folders(unsigned account)
 {
 	begin();
 	mailbox_items(store, str_c(accounts[account]), MAILBOX_CLASS_BIT(MAILBOX_CONTACTS), true, on_folders, NULL);
-	assert_int_equal(finish(false), ERR_NONE);
+	assert_int_equal(finish_surely(), ERR_NONE);
 	memcpy(folders[account], got.ids, sizeof(got.ids));
 	if (folders[account][1] != 0)
 		return;
 	begin();
 	mailbox_create_items(store, str_c(accounts[account]), MAILBOX_CONTACTS, STR("Other"), on_folder, NULL);
-	assert_int_equal(finish(false), ERR_NONE);
+	assert_int_equal(finish_surely(), ERR_NONE);
 	folders[account][1] = got.ids[1];
 }
 
@@ -263,7 +131,7 @@ put_try(struct open_put *o)
 {
 	begin();
 	mailbox_put(store, &o->put, on_put, NULL);
-	finish(true);
+	finish_or_break(BREAKS);
 	put_conclude(o);
 }
 
@@ -322,7 +190,7 @@ again_step(void)
 	if (o->is_late) {
 		begin();
 		mailbox_put(store, &o->put, on_put, NULL);
-		finish(false);
+		finish_surely();
 		o->is_used = false;
 		return;
 	}
@@ -351,9 +219,9 @@ change_step(void)
 		mailbox_move_item(store, address, id, uid, folders[account][pick(FOLDERS)], STR_NONE, UINT64_MAX,
 				  on_put, NULL);
 	else
-		mailbox_set_extra(store, address, id, uid, pick(2) == 0 ? STR("x") : STR("y"), UINT64_MAX,
-				  on_extra_set, NULL);
-	finish(true);
+		mailbox_set_extra(store, address, id, uid, pick(2) == 0 ? STR("x") : STR("y"), UINT64_MAX, on_extra_set,
+				  NULL);
+	finish_or_break(BREAKS);
 }
 
 /* A folder goes, with its account or alone. Late puts find none. */
@@ -369,7 +237,7 @@ folder_step(void)
 		mailbox_destroy(store, address, on_done, NULL);
 	else
 		mailbox_delete_id(store, address, folders[account][1], on_done, NULL);
-	finish(!all);
+	finish_or_break(all ? 0 : BREAKS);
 	find_folders(account);
 }
 
@@ -427,7 +295,7 @@ sweep(void)
 	for (unsigned i = 0; i < ACCOUNTS; i++) {
 		begin();
 		mailbox_read_bodies(store, str_c(accounts[i]), on_cold, on_done, NULL);
-		assert_int_equal(finish(false), ERR_NONE);
+		assert_int_equal(finish_surely(), ERR_NONE);
 	}
 	assert_int_equal(blob_sweep(blobs.store, clock_unix_ms() + 3600000, is_to_stay, NULL, &err), 0);
 }
@@ -443,18 +311,6 @@ begin_history(void)
 	random_state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
 	for (unsigned i = 0; i < ACCOUNTS; i++)
 		find_folders(i);
-}
-
-static void
-settle(void)
-{
-	command("PING");
-	begin();
-	redis_callf(redis, on_reply, NULL, "PING"); /* behind the drops */
-	assert_int_equal(finish(false), ERR_NONE);
-	mailbox_store_free(&store);
-	blob_fixture_reopen(&blobs); /* the releases are done */
-	store = mailbox_store_new(redis, blobs.store);
 }
 
 static void
@@ -498,18 +354,10 @@ expunge_all(unsigned account)
 		begin();
 		mailbox_expunge(store, str_c(accounts[account]), folders[account][folder], &uid, 1, false, on_expunged,
 				NULL);
-		assert_int_equal(finish(false), ERR_NONE);
+		assert_int_equal(finish_surely(), ERR_NONE);
 		settle();
 		check_account(account);
 	}
-}
-
-static bool
-is_live(void *arg, const struct blob_id *id)
-{
-	(void)id;
-	++*(unsigned *)arg;
-	return true;
 }
 
 static void
@@ -552,24 +400,12 @@ play(void)
 		expunge_all(i);
 		begin();
 		mailbox_destroy(store, str_c(accounts[i]), on_done, NULL);
-		assert_int_equal(finish(false), ERR_NONE);
+		assert_int_equal(finish_surely(), ERR_NONE);
 	}
 	sweep();
 	assert_int_equal(blob_sweep(blobs.store, clock_unix_ms() + 3600000, is_live, &live, &err), 0);
 	if (live != 0)
 		fail_msg("seed %llu: %u bodies have no owner", (unsigned long long)seed, live);
-}
-
-static void
-test_histories(void **state)
-{
-	const char *count = getenv("STAGEPOST_HISTORIES"), *first = getenv("STAGEPOST_SEED");
-	unsigned long histories = count != NULL ? strtoul(count, NULL, 10) : 15;
-
-	(void)state;
-	seed = first != NULL ? strtoull(first, NULL, 10) : 1;
-	for (unsigned long i = 0; i < histories; i++, seed++)
-		play();
 }
 
 /* A put whose answer is lost, tried again under its token, makes one item. */
@@ -594,7 +430,7 @@ test_lost_answers(void **state)
 		do {
 			begin();
 			mailbox_put(store, &put, on_put, NULL);
-			finish(++tries < 20);
+			finish_or_break(++tries < 20 ? BREAKS : 0);
 			lost += got.err.code != ERR_NONE;
 		} while (got.err.code != ERR_NONE);
 		made++;
@@ -624,52 +460,31 @@ test_replaced_body_is_released(void **state)
 				   .digest = new_body()};
 	begin();
 	mailbox_put(store, &put, on_put, NULL);
-	assert_int_equal(finish(false), ERR_NONE);
+	assert_int_equal(finish_surely(), ERR_NONE);
 	put.uid = got.put.uid;
 	put.once = token;
 	put.body = new_body();
 	put.digest = new_body();
 	begin();
 	mailbox_put(store, &put, on_put, NULL);
-	assert_int_equal(finish(false), ERR_NONE);
+	assert_int_equal(finish_surely(), ERR_NONE);
 	put.body = new_body();
 	begin();
 	mailbox_put(store, &put, on_put, NULL);
-	assert_int_equal(finish(false), ERR_NONE);
+	assert_int_equal(finish_surely(), ERR_NONE);
 	assert_true(got.put.duplicate && !got.put.took_reference);
 	settle();
 	for (unsigned i = 0; i < body_count; i++)
-		assert_int_equal(body_is_intact(blobs.store, &bodies[i].id, bodies[i].seed, bodies[i].len, &err), i >= 2);
+		assert_int_equal(body_is_intact(blobs.store, &bodies[i].id, bodies[i].seed, bodies[i].len, &err),
+				 i >= 2);
 	check_account(0);
 }
 
-static int
-setup(void **state)
+static void
+test_histories(void **state)
 {
 	(void)state;
-	setenv("STAGEPOST_LOG_LEVEL", "error", 0);
-	log_init("test");
-	blob_fixture_start(&blobs);
-	if (!redis_fixture_start(&server, false))
-		return -1;
-	redis = redis_new(blobs.base, server.url, NULL);
-	admin = redis_new(blobs.base, server.url, NULL);
-	store = mailbox_store_new(redis, blobs.store);
-	while (!redis_is_connected(redis) || !redis_is_connected(admin))
-		event_base_loop(blobs.base, EVLOOP_ONCE);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	mailbox_store_free(&store);
-	redis_free(&redis);
-	redis_free(&admin);
-	redis_fixture_stop(&server);
-	blob_fixture_stop(&blobs);
-	return 0;
+	play_histories(15, play);
 }
 
 int

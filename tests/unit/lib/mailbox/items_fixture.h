@@ -1,133 +1,8 @@
-/* Folders of items against a real server: the calls, and the last answer. Header
- * only; every test program has its own. */
+/* Short forms of the calls for folders of items. */
 #ifndef SP_TESTS_UNIT_ITEMS_FIXTURE_H
 #define SP_TESTS_UNIT_ITEMS_FIXTURE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <event2/thread.h>
-
-#include "lib/base/clock.h"
-#include "lib/base/mem.h"
-#include "lib/mailbox/items.h"
-#include "tests/unit/redis_fixture.h"
-
-enum { RECORDS_MAX = 1000, FOLDERS_MAX = 700 };
-
-static struct redis_fixture server;
-static struct event_base *base;
-static struct redis *redis;
-static struct blob_store *blobs;
-static struct mailbox_store *store;
-
-static const struct str who = {"a@b.test", 8};
-
-/* What the last call answered, copied. */
-static struct answer {
-	volatile bool done;
-	enum err_code code;
-	int64_t number;
-	struct mailbox_folder folder;
-	struct mailbox_place place;
-	struct mailbox_quota quota;
-	struct mailbox_filed filed;
-	unsigned folders;
-	struct folder_seen {
-		uint32_t id;
-		enum mailbox_class class;
-		char name[40];
-		uint64_t modseq, born;
-		bool gone;
-	} seen[FOLDERS_MAX];
-	uint64_t modseq;
-	bool complete;
-	struct mailbox_put_done put;
-	uint32_t texts;
-	char text[8][80]; /* names, or what lies beside records */
-	uint32_t hot_count;
-	struct mailbox_hot hot[RECORDS_MAX];
-	struct mailbox_cold cold[RECORDS_MAX];
-} got;
-
-static inline void
-ended(const struct err *err)
-{
-	got.done = true;
-	got.code = err != NULL ? err->code : ERR_NONE;
-	if (got.code == ERR_INVALID || got.code == ERR_UNAVAILABLE)
-		print_message("%s\n", err->text);
-}
-
-static inline void
-begin(void)
-{
-	memset(&got, 0, sizeof(got));
-}
-
-static inline enum err_code
-finish(void)
-{
-	assert_true(redis_fixture_wait(base, &got.done, 30000));
-	return got.code;
-}
-
-static inline void
-on_done(void *arg, const struct err *err)
-{
-	(void)arg;
-	ended(err);
-}
-
-static inline void
-on_number(void *arg, const redisReply *reply, const struct err *err)
-{
-	(void)arg;
-	got.number = redis_i64(reply, -1);
-	ended(err);
-}
-
-static inline int64_t
-command(const char *text)
-{
-	begin();
-	redis_callf(redis, on_number, NULL, text);
-	assert_int_equal(finish(), ERR_NONE);
-	return got.number;
-}
-
-static inline void
-on_folder(void *arg, const struct mailbox_folder *folder, const struct err *err)
-{
-	(void)arg;
-	if (folder != NULL)
-		got.folder = *folder;
-	ended(err);
-}
-
-static inline void
-see_folder(const struct mailbox_folder *f, uint64_t modseq)
-{
-	struct folder_seen *s = &got.seen[got.folders];
-
-	assert_true(got.folders++ < FOLDERS_MAX);
-	*s = (struct folder_seen){.id = f->id, .class = f->class, .modseq = modseq, .born = f->born_modseq};
-	str_copy(f->name, s->name, sizeof(s->name));
-}
-
-static inline void
-on_folders(void *arg, const struct mailbox_folder *folders, unsigned count, const struct str *missing,
-	   unsigned missing_count, const struct err *err)
-{
-	(void)arg, (void)missing, (void)missing_count;
-	for (unsigned i = 0; i < count; i++)
-		see_folder(&folders[i], 0);
-	ended(err);
-}
+#include "tests/unit/lib/mailbox/store_fixture.h"
 
 static inline void
 on_folder_changes(void *arg, const struct mailbox_folder_changes *c, const struct err *err)
@@ -167,39 +42,6 @@ on_quota(void *arg, const struct mailbox_quota *used, const struct err *err)
 }
 
 static inline void
-on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
-{
-	(void)arg;
-	if (filed != NULL)
-		got.filed = *filed;
-	ended(err);
-}
-
-static inline void
-on_stored(void *arg, const struct mailbox_stored *s, const struct err *err)
-{
-	(void)arg;
-	for (uint32_t i = 0; s != NULL && i < s->count; i++)
-		mailbox_hot_unpack(s->hot + (size_t)i * MAILBOX_HOT_BYTES, &got.hot[i]);
-	got.modseq = s != NULL ? s->modseq : 0;
-	ended(err);
-}
-
-static inline void
-on_expunged(void *arg, const struct mailbox_expunged *e, const struct err *err)
-{
-	(void)arg, (void)e;
-	ended(err);
-}
-
-static inline void
-on_copied(void *arg, const struct mailbox_copied *c, const struct err *err)
-{
-	(void)arg, (void)c;
-	ended(err);
-}
-
-static inline void
 on_put(void *arg, const struct mailbox_put_done *put, const struct err *err)
 {
 	(void)arg;
@@ -223,18 +65,6 @@ on_extra_set(void *arg, uint64_t modseq, const struct err *err)
 {
 	(void)arg;
 	got.modseq = modseq;
-	ended(err);
-}
-
-static inline void
-on_records(void *arg, const struct mailbox_records *r, const struct err *err)
-{
-	(void)arg;
-	got.hot_count = r != NULL ? r->count : 0;
-	for (uint32_t i = 0; i < got.hot_count && i < RECORDS_MAX; i++) {
-		mailbox_hot_unpack(r->hot + (size_t)i * MAILBOX_HOT_BYTES, &got.hot[i]);
-		mailbox_cold_unpack(r->cold + (size_t)i * MAILBOX_COLD_BYTES, &got.cold[i]);
-	}
 	ended(err);
 }
 
@@ -264,14 +94,6 @@ create(enum mailbox_class class, const char *name)
 		mailbox_create(store, who, str_c(name), STR_NONE, on_folder, NULL);
 	else
 		mailbox_create_items(store, who, class, str_c(name), on_folder, NULL);
-	return finish();
-}
-
-static inline enum err_code
-open_folder(const char *name)
-{
-	begin();
-	mailbox_open(store, who, str_c(name), on_folder, NULL);
 	return finish();
 }
 
@@ -340,8 +162,7 @@ file_many(unsigned count)
 static inline enum err_code
 store_flags(uint32_t uid, enum mailbox_store_mode mode, uint16_t flags, uint16_t mask)
 {
-	struct mailbox_flag_change change = {
-		.mode = mode, .flags = flags, .mask = mask, .unchanged_since = UINT64_MAX};
+	struct mailbox_flag_change change = {.mode = mode, .flags = flags, .mask = mask, .unchanged_since = UINT64_MAX};
 
 	begin();
 	mailbox_store_flags(store, who, 1, &uid, 1, &change, on_stored, NULL);
@@ -432,49 +253,6 @@ quota(void)
 	mailbox_quota_used(store, who, on_quota, NULL);
 	assert_int_equal(finish(), ERR_NONE);
 	return got.quota;
-}
-
-static inline void
-destroy(void)
-{
-	begin();
-	mailbox_destroy(store, who, on_done, NULL);
-	assert_int_equal(finish(), ERR_NONE);
-}
-
-static inline int
-setup(void **state)
-{
-	char url[128];
-	struct err err;
-	bool never = false;
-
-	(void)state;
-	evthread_use_pthreads();
-	if (!redis_fixture_start(&server, false))
-		return -1;
-	base = event_base_new();
-	redis = redis_new(base, server.url, &err);
-	snprintf(url, sizeof(url), "file:%s/blobs", server.dir);
-	blobs = blob_store_open(base, url, &err);
-	store = mailbox_store_new(redis, blobs);
-	redis_fixture_wait(base, &never, 200);
-	if (!redis_is_connected(redis))
-		return -1;
-	command("HSET user:{a@b.test} address a@b.test");
-	return 0;
-}
-
-static inline int
-teardown(void **state)
-{
-	(void)state;
-	mailbox_store_free(&store);
-	redis_free(&redis);
-	blob_store_close(&blobs);
-	event_base_free(base);
-	redis_fixture_stop(&server);
-	return 0;
 }
 
 #endif

@@ -15,11 +15,12 @@ static unsigned done_count;
 static bool is_gone[RECORDS + 1];
 static uint32_t uid_next;
 static bool forgets; /* tombstones go at once */
+static bool takes_recent;
 
 static struct {
 	bool done, complete;
 	struct err err;
-	uint32_t count, gone_count, uid_next, messages;
+	uint32_t count, gone_count, uid_next, messages, first_recent, recent;
 	uint64_t modseq;
 	struct mailbox_hot hot[RECORDS];
 	struct mailbox_cold cold[RECORDS];
@@ -49,6 +50,8 @@ on_read_changes(void *arg, const struct mailbox_changes *c, const struct err *er
 	was_read.gone_count = c != NULL ? c->gone_count : 0;
 	was_read.complete = c != NULL && c->complete;
 	was_read.messages = c != NULL ? c->folder.messages : 0;
+	was_read.first_recent = c != NULL ? c->folder.first_recent : 0;
+	was_read.recent = c != NULL ? c->folder.recent : 0;
 	for (uint32_t i = 0; i < was_read.gone_count; i++)
 		was_read.gone[i] = c->gone_uids[i];
 	on_read(arg, c != NULL ? &c->records : NULL, err);
@@ -100,7 +103,8 @@ change_something(void)
 	c->modseq = (uint64_t)command("HGET mail:{a@b.test}:f:7 modseq");
 	if (forgets) {
 		command("DEL mail:{a@b.test}:f:7:gone");
-		redis_callf(redis, on_reply, NULL, "HSET mail:{a@b.test}:f:7 since %llu", (unsigned long long)c->modseq);
+		redis_callf(redis, on_reply, NULL, "HSET mail:{a@b.test}:f:7 since %llu",
+			    (unsigned long long)c->modseq);
 		assert_int_equal(finish(), ERR_NONE);
 	}
 }
@@ -111,7 +115,7 @@ read_while_changing(bool is_changes, uint64_t since, unsigned changes)
 {
 	was_read.done = false;
 	if (is_changes)
-		mailbox_read_changes(actor.store, who, FROM, since, false, on_read_changes, NULL);
+		mailbox_read_changes(actor.store, who, FROM, since, takes_recent, on_read_changes, NULL);
 	else
 		mailbox_read(actor.store, who, FROM, 1, UINT32_MAX, MAILBOX_HOT | MAILBOX_COLD, 0, on_read, NULL);
 	while (!was_read.done) {
@@ -139,10 +143,9 @@ check_state(uint64_t since)
 		const struct change *c = &done[i];
 		expected[c->uid].exists = c->what != EXPUNGED;
 		expected[c->uid].flagged |= c->what == FLAGGED;
-		expected[c->uid].modseq = c->what == FLAGGED && expected[c->uid].flagged &&
-							  expected[c->uid].modseq != 0 ?
-						  expected[c->uid].modseq :
-						  c->modseq;
+		expected[c->uid].modseq = c->what == FLAGGED && expected[c->uid].flagged && expected[c->uid].modseq != 0
+						  ? expected[c->uid].modseq
+						  : c->modseq;
 		next += c->what == APPENDED;
 	}
 	assert_int_equal(was_read.uid_next, next);
@@ -248,6 +251,30 @@ test_many_are_gone(void **state)
 	actor_end();
 }
 
+/* Messages that were claimed as recent, before it turned out that the tombstones do not
+ * reach back far enough and all must be read anew, still belong to this reader. */
+static void
+test_recent_is_kept_when_read_anew(void **state)
+{
+	uint32_t claimed = 1;
+
+	(void)state;
+	srand(14);
+	fill();
+	actor_begin(60000);
+	forgets = true;
+	takes_recent = true;
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		for (unsigned i = 0; i < 6; i++)
+			change_something();
+		read_while_changing(true, 1, 2 + round % 8);
+		assert_int_equal(was_read.first_recent, claimed);
+		claimed = was_read.uid_next;
+	}
+	forgets = takes_recent = false;
+	actor_end();
+}
+
 int
 main(void)
 {
@@ -255,6 +282,7 @@ main(void)
 		cmocka_unit_test(test_read_by_pages),
 		cmocka_unit_test(test_changes_by_pages),
 		cmocka_unit_test(test_many_are_gone),
+		cmocka_unit_test(test_recent_is_kept_when_read_anew),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -9,27 +9,10 @@
  * is expunged; each came once into a mailbox; and a sweep leaves no body behind.
  *
  * STAGEPOST_HISTORIES=n plays n of them (40), STAGEPOST_SEED=s those from s on. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/unit/lib/mailbox/history_fixture.h"
 
-#include <cmocka.h>
+enum { BREAKS = 14, MESSAGES = 4, JOBS = 24, STEPS = 100, BODY_BYTES = 700 };
 
-#include "lib/base/log.h"
-#include "lib/blob/refs.h"
-#include "lib/mailbox/private.h"
-#include "tests/unit/lib/blob/blob_fixture.h"
-#include "tests/unit/redis_fixture.h"
-
-enum { MESSAGES = 4, JOBS = 24, ACCOUNTS = 2, STEPS = 100, BODY_BYTES = 700, RECORDS_MAX = 200 };
-
-static struct blob_fixture blobs;
-static struct redis_fixture server;
-static struct redis *redis, *admin;
-static struct mailbox_store *store;
-
-static const char *const accounts[ACCOUNTS] = {"a@b.test", "b@b.test"};
 static const uint32_t folders[] = {1, 6};
 static const char *const folder_names[] = {"INBOX", "Archive"};
 
@@ -38,13 +21,13 @@ struct message {
 	struct body body;
 	char id[21];
 	bool in_spool, deleted;
-	bool has_one_recipient;	   /* else both accounts */
-	bool is_alias;		   /* of one: may lead elsewhere; its reference is never passed */
-	unsigned leads_to;	   /* of one: the account */
-	bool passed, uncertain;	   /* MESSAGE_PASSED, MESSAGE_UNCERTAIN */
-	bool touched[ACCOUNTS];	   /* a reader may have expunged it there */
-	bool delivered[ACCOUNTS];  /* the broker was told so */
-	struct job *job;	   /* that it gave and knows of */
+	bool has_one_recipient;	  /* else both accounts */
+	bool is_alias;		  /* of one: may lead elsewhere; its reference is never passed */
+	unsigned leads_to;	  /* of one: the account */
+	bool passed, uncertain;	  /* MESSAGE_PASSED, MESSAGE_UNCERTAIN */
+	bool touched[ACCOUNTS];	  /* a reader may have expunged it there */
+	bool delivered[ACCOUNTS]; /* the broker was told so */
+	struct job *job;	  /* that it gave and knows of */
 };
 
 enum stage { JOB_NONE, JOB_EXPAND, JOB_REFER, JOB_FILE, JOB_CONCLUDE };
@@ -64,39 +47,8 @@ struct job {
 
 static struct message messages[MESSAGES];
 static struct job jobs[JOBS];
-static uint64_t random_state;
-static uint64_t seed;
 
-static unsigned
-pick(unsigned count)
-{
-	return (unsigned)(body_random(&random_state) >> 16) % count;
-}
-
-/* ---- Calls, whose answers may be lost ---- */
-static struct answer {
-	volatile bool done;
-	struct err err;
-	bool duplicate, had_passed;
-	unsigned count;
-	uint32_t uids[RECORDS_MAX];
-	struct mailbox_hot hot[RECORDS_MAX];
-	struct mailbox_cold cold[RECORDS_MAX];
-} got;
-
-static void
-ended(const struct err *err)
-{
-	got.err = err != NULL ? *err : (struct err){.code = ERR_NONE};
-	got.done = true;
-}
-
-static void
-on_done(void *arg, const struct err *err)
-{
-	(void)arg;
-	ended(err);
-}
+/* ---- Answers ---- */
 
 static void
 on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
@@ -108,29 +60,9 @@ on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
 }
 
 static void
-on_expunged(void *arg, const struct mailbox_expunged *e, const struct err *err)
-{
-	(void)arg, (void)e;
-	ended(err);
-}
-
-static void
 on_copied(void *arg, const struct mailbox_copied *c, const struct err *err)
 {
 	(void)arg, (void)c;
-	ended(err);
-}
-
-static void
-on_records(void *arg, const struct mailbox_records *r, const struct err *err)
-{
-	(void)arg;
-	got.count = r != NULL ? r->count : 0;
-	assert_true(got.count <= RECORDS_MAX);
-	for (unsigned i = 0; i < got.count; i++) {
-		mailbox_hot_unpack(r->hot + (size_t)i * MAILBOX_HOT_BYTES, &got.hot[i]);
-		mailbox_cold_unpack(r->cold + (size_t)i * MAILBOX_COLD_BYTES, &got.cold[i]);
-	}
 	ended(err);
 }
 
@@ -151,72 +83,6 @@ on_number(void *arg, const redisReply *reply, const struct err *err)
 }
 
 static void
-on_reply(void *arg, const redisReply *reply, const struct err *err)
-{
-	(void)arg, (void)reply;
-	ended(err);
-}
-
-static void
-on_killed(void *arg, const redisReply *reply, const struct err *err)
-{
-	(void)reply, (void)err;
-	*(volatile bool *)arg = true;
-}
-
-static void
-begin(void)
-{
-	memset(&got, 0, sizeof(got));
-}
-
-static void
-wait_connected(void)
-{
-	static const volatile bool never = false;
-
-	struct answer kept = got;
-
-	/* One that the server has closed may not have noticed yet. */
-	do {
-		begin();
-		redis_callf(redis, on_reply, NULL, "PING");
-		redis_fixture_wait(blobs.base, &got.done, 10000);
-	} while (got.err.code != ERR_NONE && !redis_fixture_wait(blobs.base, &never, 5));
-	got = kept;
-}
-
-/* Until the answer is there, or the connection broke: now and then it does, at some
- * point of what the call does. */
-static enum err_code
-finish(bool may_break)
-{
-	static volatile bool killed;
-	bool kills = may_break && pick(14) == 0;
-
-	killed = true;
-	if (kills) {
-		for (unsigned turns = pick(4); turns != 0; turns--)
-			event_base_loop(blobs.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-		killed = false;
-		redis_callf(admin, on_killed, (void *)(uintptr_t)&killed, "CLIENT KILL TYPE normal SKIPME yes");
-	}
-	assert_true(redis_fixture_wait(blobs.base, &got.done, 10000));
-	assert_true(redis_fixture_wait(blobs.base, &killed, 10000));
-	if (kills)
-		wait_connected();
-	return got.err.code;
-}
-
-static void
-command(const char *text)
-{
-	begin();
-	redis_callf(admin, on_reply, NULL, text);
-	assert_int_equal(finish(false), ERR_NONE);
-}
-
-static void
 make_account(unsigned n)
 {
 	char text[100];
@@ -231,7 +97,7 @@ read_folder(unsigned account, unsigned folder)
 	begin();
 	mailbox_read(store, str_c(accounts[account]), folders[folder], 1, UINT32_MAX, MAILBOX_HOT | MAILBOX_COLD, 0,
 		     on_records, NULL);
-	finish(false);
+	finish_surely();
 }
 
 /* ---- The broker ---- */
@@ -320,7 +186,7 @@ job_refer(struct job *job)
 	}
 	begin();
 	blob_ref_add(redis, &job->message->body.id, job->target_count, on_done, NULL);
-	if (finish(true) != ERR_NONE)
+	if (finish_or_break(BREAKS) != ERR_NONE)
 		job->stage = JOB_CONCLUDE;
 }
 
@@ -365,7 +231,7 @@ job_file(struct job *job)
 	} else {
 		begin();
 		mailbox_file(store, &filing, on_filed, NULL);
-		finish(true);
+		finish_or_break(BREAKS);
 		if (!job->in_network)
 			job_note_filed(job, target);
 	}
@@ -432,7 +298,7 @@ list_folders(unsigned account)
 {
 	begin();
 	mailbox_list(store, str_c(accounts[account]), on_folders, NULL);
-	finish(false);
+	finish_surely();
 }
 
 static void
@@ -458,7 +324,7 @@ reader_step(void)
 		mailbox_expunge(store, address, folders[from], &uid, 1, false, on_expunged, NULL);
 	} else
 		mailbox_copy(store, address, folders[from], uids, count, to, pick(2) == 0, 0, on_copied, NULL);
-	finish(true);
+	finish_or_break(BREAKS);
 }
 
 static void
@@ -471,7 +337,7 @@ account_made_anew(void)
 	command(text);
 	begin();
 	mailbox_destroy(store, str_c(accounts[account]), on_done, NULL);
-	finish(false);
+	finish_surely();
 	for (unsigned i = 0; i < MESSAGES; i++)
 		messages[i].touched[account] = true;
 	make_account(account);
@@ -509,7 +375,7 @@ look(struct view *v)
 	for (unsigned i = 0; i < ACCOUNTS; i++) {
 		begin();
 		mailbox_read_bodies(store, str_c(accounts[i]), on_cold, on_all_read, v);
-		assert_int_equal(finish(false), ERR_NONE);
+		assert_int_equal(finish_surely(), ERR_NONE);
 	}
 }
 
@@ -580,8 +446,7 @@ begin_history(void)
 					       .is_alias = pick(2) == 0,
 					       .leads_to = pick(ACCOUNTS)};
 		assert_true(body_put(&blobs, &messages[i].body));
-		snprintf(messages[i].id, sizeof(messages[i].id), "%020llu",
-			 (unsigned long long)(seed * MESSAGES + i));
+		snprintf(messages[i].id, sizeof(messages[i].id), "%020llu", (unsigned long long)(seed * MESSAGES + i));
 	}
 }
 
@@ -629,30 +494,8 @@ check_account(unsigned account)
 	}
 	for (unsigned i = 0; i < MESSAGES; i++)
 		if (messages[i].delivered[account] && !messages[i].touched[account] && !there[i])
-			fail_msg("seed %llu: message %u is lost for %s", (unsigned long long)seed, i, accounts[account]);
-}
-
-static void
-open_store(void)
-{
-	store = mailbox_store_new(redis, blobs.store);
-	store->copy_at_once = 1;
-	store->copy_lease_ms = 1;
-}
-
-static void
-settle(void)
-{
-	struct err err;
-
-	command("PING");
-	begin();
-	redis_callf(redis, on_reply, NULL, "PING"); /* behind the drops */
-	assert_int_equal(finish(false), ERR_NONE);
-	mailbox_store_free(&store);
-	blob_fixture_reopen(&blobs); /* the releases are done */
-	open_store();
-	(void)err;
+			fail_msg("seed %llu: message %u is lost for %s", (unsigned long long)seed, i,
+				 accounts[account]);
 }
 
 /* What copies that broke have left is gone. */
@@ -666,7 +509,7 @@ tidy(void)
 			begin();
 			redis_callf(admin, on_number, NULL, "EXISTS mail:{%s}:copies mail:{%s}:doomed", accounts[i],
 				    accounts[i]);
-			finish(false);
+			finish_surely();
 		}
 	}
 }
@@ -686,21 +529,13 @@ expunge_all(void)
 			uid = got.hot[pick(got.count)].uid;
 			begin();
 			mailbox_expunge(store, str_c(accounts[a]), folders[f], &uid, 1, false, on_expunged, NULL);
-			assert_int_equal(finish(false), ERR_NONE);
+			assert_int_equal(finish_surely(), ERR_NONE);
 			for (unsigned i = 0; i < MESSAGES; i++)
 				messages[i].touched[a] = true;
 			settle();
 			for (unsigned i = 0; i < ACCOUNTS; i++)
 				check_account(i);
 		}
-}
-
-static bool
-is_live(void *arg, const struct blob_id *id)
-{
-	(void)id;
-	++*(unsigned *)arg;
-	return true;
 }
 
 static void
@@ -733,42 +568,8 @@ play(void)
 static void
 test_histories(void **state)
 {
-	const char *count = getenv("STAGEPOST_HISTORIES"), *first = getenv("STAGEPOST_SEED");
-	unsigned long histories = count != NULL ? strtoul(count, NULL, 10) : 40;
-
 	(void)state;
-	seed = first != NULL ? strtoull(first, NULL, 10) : 1;
-	for (unsigned long i = 0; i < histories; i++, seed++)
-		play();
-}
-
-static int
-setup(void **state)
-{
-	(void)state;
-	setenv("STAGEPOST_LOG_LEVEL", "error", 0);
-	log_init("test");
-	blob_fixture_start(&blobs);
-	if (!redis_fixture_start(&server, false))
-		return -1;
-	redis = redis_new(blobs.base, server.url, NULL);
-	admin = redis_new(blobs.base, server.url, NULL);
-	open_store();
-	while (!redis_is_connected(redis) || !redis_is_connected(admin))
-		event_base_loop(blobs.base, EVLOOP_ONCE);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	mailbox_store_free(&store);
-	redis_free(&redis);
-	redis_free(&admin);
-	redis_fixture_stop(&server);
-	blob_fixture_stop(&blobs);
-	return 0;
+	play_histories(40, play);
 }
 
 int

@@ -108,6 +108,8 @@ static const struct {
 	{"xmpp", "web_chat_url_listeners", "", ""},
 	{"xmpp", "web_chat_url_listeners", "http://mail.example.com:80/a/", NULL},
 	{"http", "listeners", "ftp://+:21", NULL},
+	{"http", "listeners", "http://+:8080/", "http://+:8080/"},
+	{"http", "listeners", "http://+:8080/path", NULL},
 	{"smtp-in", "mta_sts_mx", " a,b ,, c ", "a b c"},
 	{"smtp-in", "mta_sts_mx", "a\rb", NULL},
 	{"spam", "engine", "", ""},

@@ -49,7 +49,6 @@ struct answer {
 	int64_t count;
 	enum spool_result results[8];
 	struct buf envelope, state, trace, ids;
-	unsigned unsynced; /* entries */
 	uint64_t cursor;
 };
 
@@ -106,7 +105,6 @@ on_entry(void *arg, const struct spool_entry *entry, const struct err *err)
 		buf_add_str(&a->envelope, entry->envelope);
 		buf_add_str(&a->state, entry->state);
 		buf_add_str(&a->trace, entry->trace);
-		a->unsynced += entry->unsynced;
 	}
 	take_err(a, err);
 }
@@ -119,7 +117,6 @@ on_page(void *arg, const struct spool_entry *entries, size_t count, uint64_t nex
 	a->cursor = next_cursor;
 	for (size_t i = 0; i < count; i++) {
 		buf_add_str(&a->ids, entries[i].id);
-		a->unsynced += entries[i].unsynced;
 		if (entries[i].state.len != 0)
 			buf_add_str(&a->state, entries[i].state);
 	}
@@ -179,10 +176,6 @@ write_one(const struct spool_lease *lease, char verb, const char *id, const char
 
 	if (verb == 'a')
 		spool_batch_add(b, str_c(id), str_c(data));
-	else if (verb == 'u')
-		spool_batch_add_unsynced(b, str_c(id), str_c(data));
-	else if (verb == 'w')
-		spool_batch_withdraw(b, str_c(id));
 	else if (verb == 's')
 		spool_batch_save(b, str_c(id), str_c(data));
 	else
@@ -288,58 +281,6 @@ test_message_life(void **state)
 	assert_int_equal(f.state.len, 0);
 	free_answer(&f);
 	release(&a.lease);
-}
-
-/* Of an entry, and of the page that it is on. */
-static unsigned
-count_unsynced(const char *id, unsigned shard)
-{
-	struct answer a = find(id), page = {.done = false};
-	unsigned count = a.unsynced;
-
-	assert_int_equal(a.state.len == 0 || !a.unsynced, 1); /* the mark is no state */
-	spool_read_page(redis, shard, 0, 100, on_page, &page);
-	wait_for(&page);
-	count += page.unsynced;
-	free_answer(&a);
-	free_answer(&page);
-	return count;
-}
-
-static void
-test_unsynced(void **state)
-{
-	struct answer a = acquire(4, "broker-a", 60000, false), f;
-	char id[SPOOL_ID_MAX];
-
-	(void)state;
-	spool_id_new(4, id);
-	assert_int_equal(write_one(&a.lease, 'u', id, "envelope", 0).results[0], SPOOL_WRITTEN);
-	assert_int_equal(write_one(&a.lease, 'u', id, "envelope", 0).results[0], SPOOL_KNOWN);
-	assert_int_equal(write_one(&a.lease, 'a', id, "envelope", 0).results[0], SPOOL_KNOWN);
-	assert_int_equal(count_unsynced(id, 4), 2);
-	/* Taken back it is as new, not as finished. */
-	write_one(&a.lease, 'w', id, "", 0);
-	f = find(id);
-	assert_int_equal(f.code, ERR_NOT_FOUND);
-	free_answer(&f);
-	assert_int_equal(write_one(&a.lease, 'u', id, "envelope", 0).results[0], SPOOL_WRITTEN);
-	/* A save takes the mark away; then it stays. */
-	write_one(&a.lease, 's', id, "state", 0);
-	assert_int_equal(count_unsynced(id, 4), 0);
-	write_one(&a.lease, 'w', id, "", 0);
-	f = find(id);
-	assert_int_equal(f.envelope.len, 8);
-	assert_int_equal(f.state.len, 5);
-	free_answer(&f);
-	/* So does one that was never marked. */
-	spool_id_new(4, id);
-	write_one(&a.lease, 'a', id, "envelope", 0);
-	assert_int_equal(count_unsynced(id, 4), 0);
-	write_one(&a.lease, 'w', id, "", 0);
-	f = find(id);
-	assert_int_equal(f.envelope.len, 8);
-	free_answer(&f);
 }
 
 static void
@@ -506,11 +447,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shard_count),    cmocka_unit_test(test_lease),
-		cmocka_unit_test(test_lease_that_ran_out), cmocka_unit_test(test_message_life),
-		cmocka_unit_test(test_fencing),	       cmocka_unit_test(test_batch_in_order),
-		cmocka_unit_test(test_unsynced),
-		cmocka_unit_test(test_pages),	       cmocka_unit_test(test_events),
+		cmocka_unit_test(test_shard_count),
+		cmocka_unit_test(test_lease),
+		cmocka_unit_test(test_lease_that_ran_out),
+		cmocka_unit_test(test_message_life),
+		cmocka_unit_test(test_fencing),
+		cmocka_unit_test(test_batch_in_order),
+		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_events),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

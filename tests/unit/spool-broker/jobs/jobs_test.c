@@ -51,6 +51,7 @@ test_resend_while_queued(void **state)
 static void
 test_parts_by_destination(void **state)
 {
+	static const char *const addresses[] = {"bob@here", "one@x.test", "two@y.test", "alice@here", "three@x.test"};
 	struct handed h = {.id = ""};
 	unsigned local = 0, x = 0, y = 0;
 
@@ -60,13 +61,39 @@ test_parts_by_destination(void **state)
 	for (unsigned i = 0; i < 3; i++) {
 		const Stagepost__Job *job = given[i].job;
 		assert_false(job->pass_reference);
-		assert_int_equal(job->envelope->n_recipients, 5);
+		/* A job has its own recipients alone, in the order of their indexes. */
+		assert_int_equal(job->recipient_total, 5);
+		assert_int_equal(job->envelope->n_recipients, job->n_recipients);
+		for (size_t k = 0; k < job->n_recipients; k++)
+			assert_string_equal(job->envelope->recipients[k]->address, addresses[job->recipients[k]]);
 		local += job->kind == STAGEPOST__JOB_KIND__LOCAL && job->n_recipients == 2;
 		x += strcmp(job->destination, "x.test") == 0 && job->n_recipients == 2 && job->recipients[1] == 4;
 		y += strcmp(job->destination, "y.test") == 0 && job->n_recipients == 1;
 		deliver(&given[i]);
 	}
 	assert_int_equal(local + x + y, 3);
+	wait_until(is_finished(h.id), 5000);
+}
+
+/* A worker of an earlier release gets all recipients in each job. */
+static void
+test_old_worker(void **state)
+{
+	struct handed h = {.id = ""};
+
+	(void)state;
+	old_workers = true;
+	set_slots(10);
+	hand_over(&h, "a@sender.test", "one@x.test two@y.test three@x.test");
+	wait_until(given_count == 2, 5000);
+	old_workers = false;
+	for (unsigned i = 0; i < 2; i++) {
+		const Stagepost__Job *job = given[i].job;
+		assert_int_equal(job->recipient_total, 0);
+		assert_int_equal(job->envelope->n_recipients, 3);
+		assert_int_equal(job->n_recipients, strcmp(job->destination, "x.test") == 0 ? 2 : 1);
+		deliver(&given[i]);
+	}
 	wait_until(is_finished(h.id), 5000);
 }
 
@@ -309,6 +336,7 @@ main(void)
 		BROKER_TEST(test_local_delivery),
 		BROKER_TEST(test_resend_while_queued),
 		BROKER_TEST(test_parts_by_destination),
+		BROKER_TEST(test_old_worker),
 		BROKER_TEST(test_retry),
 		BROKER_TEST(test_postponed),
 		BROKER_TEST(test_postponed_for_its_own_damage),

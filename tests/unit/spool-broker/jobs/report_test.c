@@ -34,6 +34,35 @@ test_failure_report(void **state)
 	assert_int_equal(given_count, 4);
 }
 
+/* Some are delivered first, others fail later: the report is about these alone. */
+static void
+test_failure_report_of_some(void **state)
+{
+	struct handed h = {.id = ""};
+	unsigned local;
+	const Stagepost__Job *job;
+
+	(void)state;
+	hand_over(&h, "a@sender.test", "bob@here one@x.test alice@here two@x.test");
+	wait_until(given_count == 2, 5000);
+	local = given[0].job->kind == STAGEPOST__JOB_KIND__LOCAL ? 0 : 1;
+	deliver(&given[local]);
+	wait_until(has_state(h.id), 5000);
+	end_job(&given[1 - local], STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED, "5.1.1");
+	wait_until(given_count == 3, 5000);
+	job = given[2].job;
+	assert_int_equal(job->kind, STAGEPOST__JOB_KIND__REPORT);
+	assert_int_equal(job->recipient_total, 4);
+	assert_int_equal(job->n_recipients, 2);
+	assert_int_equal(job->recipients[1], 3);
+	assert_int_equal(job->envelope->n_recipients, 2);
+	assert_string_equal(job->envelope->recipients[1]->address, "two@x.test");
+	assert_int_equal(job->state->n_status, 2);
+	assert_string_equal(job->state->status[0]->last_code, "5.1.1");
+	deliver(&given[2]);
+	wait_until(is_finished(h.id), 5000);
+}
+
 static void
 test_notify(void **state)
 {
@@ -73,6 +102,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BROKER_TEST(test_failure_report),
+		BROKER_TEST(test_failure_report_of_some),
 		BROKER_TEST(test_notify),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* Writes to the spool: resent, slow, many. */
-#include "spool-broker/spool/writer.h"
+#include "spool-broker/spool/shards.h"
 #include "tests/unit/spool-broker/fixture.h"
 
 /* The frontend asks again while the store is slow: one write all the same. */
@@ -21,6 +21,51 @@ test_resend_while_written(void **state)
 	wait_until(is_finished(h.id), 5000);
 	assert_int_equal(brokers[0]->writes->waiting, 0);
 	assert_int_equal(given_count, 1);
+}
+
+/* The end of a message that was filed waits for the next write of its shard: both cost one sync. */
+static void
+test_finish_joins_the_next_write(void **state)
+{
+	struct handed first = {.id = ""}, second = {.id = ""};
+	int64_t begun_ms;
+
+	(void)state;
+	spool_id_new(1, first.id);
+	spool_id_new(1, second.id);
+	hand_over(&first, "a@sender.test", "bob@here");
+	wait_until(given_count == 1, 5000);
+	begun_ms = clock_monotonic_ms();
+	deliver(&given[0]);
+	turn(80);
+	if (clock_monotonic_ms() - begun_ms < 200) /* else the machine is too busy to tell */
+		assert_false(is_finished(first.id));
+	hand_over(&second, "a@sender.test", "bob@here");
+	assert_true(is_finished(first.id));
+	wait_until(given_count == 2, 5000);
+	deliver(&given[1]);
+	wait_until(is_finished(second.id), 5000);
+}
+
+/* The shard is lost while a write is on its way, and the store dies before it answers: the message may be
+ * written, so its body must be kept. */
+static void
+test_late_without_an_answer(void **state)
+{
+	struct handed h = {.id = ""};
+	unsigned shard;
+
+	(void)state;
+	kill(server.pid, SIGSTOP);
+	start_hand_over_for(&h, "a@sender.test", "bob@here", 3000);
+	assert_true(spool_id_parse(str_c(h.id), &shard, NULL));
+	wait_until(brokers[0]->shards->list[shard].writer.sending, 1000);
+	shard_drop(&brokers[0]->shards->list[shard], "as the test says");
+	redis_fixture_kill(&server);
+	/* Every copy is answered: this one with a doubt, those after it as not taken. */
+	wait_until(h.done, 10000);
+	assert_int_equal(h.code, ERR_TIMEOUT);
+	assert_true(redis_fixture_run(&server, true));
 }
 
 static unsigned
@@ -88,6 +133,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BROKER_TEST(test_resend_while_written),
+		BROKER_TEST(test_finish_joins_the_next_write),
+		BROKER_TEST(test_late_without_an_answer),
 		BROKER_TEST(test_slow_store_is_not_given_more),
 		BROKER_TEST(test_many),
 	};

@@ -7,6 +7,17 @@
 #include "frontend/imap/parse/set.h"
 
 static void
+print_set(const struct imap_set *set, struct buf *out)
+{
+	for (uint32_t i = 0; i < set->count; i++) {
+		const struct range *r = &set->ranges[i];
+		buf_printf(out, i != 0 ? ",%u" : "%u", r->first);
+		if (r->last != r->first)
+			buf_printf(out, ":%u", r->last);
+	}
+}
+
+static void
 resolved(void **state)
 {
 	static const struct {
@@ -33,7 +44,7 @@ resolved(void **state)
 		} else {
 			assert_true(imap_set_read(str_c(rows[i].text), &at, &arena, &set));
 			imap_set_resolve(&set, rows[i].star);
-			imap_set_print(&set, &out);
+			print_set(&set, &out);
 			buf_add_byte(&out, '\0');
 			assert_string_equal(out.data, rows[i].result);
 		}
@@ -53,7 +64,7 @@ members(void **state)
 	(void)state;
 	arena_init(&arena);
 	set = imap_set_of(&arena, numbers, 6);
-	imap_set_print(&set, &out);
+	print_set(&set, &out);
 	assert_string_equal(out.data, "2:4,9,11:12");
 	assert_int_equal(imap_set_size(&set), 6);
 	assert_int_equal(imap_set_max(&set), 12);
