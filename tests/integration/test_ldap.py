@@ -119,14 +119,13 @@ def test_failed_bind_logs_out(cluster, domain):
 
 
 def test_failed_binds_are_counted_with_other_logins(cluster, domain):
-    cluster.settings("auth", failure_delay="1s", failure_delay_max="3s")
+    cluster.settings("auth", failure_delay="1s")
     address, _ = f"slow@{domain}", cluster.add_user(f"slow@{domain}")
     for _ in range(2):
         assert result(connect(cluster), bind(address, "wrong")).code == 49
     begin = time.monotonic()
     session(cluster, address, frontend=1)
     assert time.monotonic() - begin > 0.9
-    assert cluster.redis.get(f"auth:fail:{{account:{address}}}") is None or True
 
 
 def test_passwords_need_tls(cluster, domain):
@@ -142,6 +141,7 @@ def test_passwords_need_tls(cluster, domain):
     assert result(ldap, extended("1.3.6.1.4.1.1466.20037")).code == 2
     cluster.settings("ldap", allow_insecure_auth="on")
     assert result(connect(cluster, before=FAR), bind("alice@ldap.test")).code == 0
+    cluster.unset("ldap")  # the next test sends no such header
 
 
 def test_start_tls_forgets_the_login(cluster, domain):
@@ -565,11 +565,8 @@ def test_complex_filters(cluster, domain):
         ldap.sock.sendall(message[at:at + 7000])
     assert ldap.read().id == 77
     assert len(ldap.names(BASE)) > 3
-    try:
-        ldap.sock.sendall(request(78, search(BASE, filter=equal("cn", long * 2))))
-    except ConnectionError:
-        return
-    assert ldap.read() is None or True
+    ldap.sock.sendall(request(78, search(BASE, filter=equal("cn", long * 2)))[:20])
+    assert notice(ldap) == 2
 
 
 def test_byte_by_byte(cluster, domain):
@@ -726,7 +723,7 @@ def test_without_the_store(own_cluster):
     finally:
         os.kill(redis, signal.SIGCONT)
     wait_for(lambda: result(connect(cluster), bind("bob@store.test", "secret")).code == 0, 20, what="logins again")
-    assert f"uid=eve,ou=people,dc=unread,dc=test" in ldap.names("dc=unread,dc=test")
+    assert "uid=eve,ou=people,dc=unread,dc=test" in ldap.names("dc=unread,dc=test")
 
 
 def test_a_frontend_that_is_killed(own_cluster):
