@@ -137,23 +137,6 @@ filter_take_substrings(struct filter_reader *r, struct str content, struct ldap_
 	return pieces.len == 0 ? LDAP_FILTER_GOOD : LDAP_FILTER_MALFORMED;
 }
 
-/* All attributes whose values have the rule's form. */
-static uint64_t
-filter_rule_attributes(enum ldap_rule rule)
-{
-	uint64_t mask = 0;
-
-	for (unsigned i = 0; i < LDAP_AT_COUNT; i++) {
-		enum ldap_rule own = ldap_attribute_types[i].equality;
-
-		if (own == LDAP_RULE_NONE)
-			continue;
-		if (own == rule || ldap_rule_types[own].form == ldap_rule_types[rule].form)
-			mask |= UINT64_C(1) << i;
-	}
-	return mask;
-}
-
 /* May an attribute be compared by this rule? Texts by any rule for texts. */
 static bool
 filter_rule_fits(enum ldap_rule rule, enum ldap_attribute a)
@@ -165,6 +148,17 @@ filter_rule_fits(enum ldap_rule rule, enum ldap_attribute a)
 	if (own == LDAP_RULE_NONE)
 		return false;
 	return form == ldap_rule_types[own].form || (is_text && ldap_rule_types[own].form <= LDAP_IA5_EXACT);
+}
+
+static uint64_t
+filter_rule_attributes(enum ldap_rule rule)
+{
+	uint64_t mask = 0;
+
+	for (unsigned i = 0; i < LDAP_AT_COUNT; i++)
+		if (filter_rule_fits(rule, (enum ldap_attribute)i))
+			mask |= UINT64_C(1) << i;
+	return mask;
 }
 
 static enum ldap_test

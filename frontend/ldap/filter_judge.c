@@ -26,6 +26,26 @@ judge_pieces(const struct ldap_filter *f, struct str value)
 	return true;
 }
 
+/* Folded text is decomposed: without its combining marks (U+0300 to U+036F) a plain letter
+ * in a piece finds one with an accent, as people expect of a search for names. */
+static struct str
+judge_strip_marks(struct str value, struct arena *scratch)
+{
+	char *plain = arena_alloc(scratch, value.len + 1);
+	size_t used = 0;
+
+	for (size_t i = 0; i < value.len; i++) {
+		unsigned char c = (unsigned char)value.p[i],
+			      next = i + 1 < value.len ? (unsigned char)value.p[i + 1] : 0;
+
+		if ((c == 0xcc && next >= 0x80) || (c == 0xcd && next >= 0x80 && next <= 0xaf))
+			i++;
+		else
+			plain[used++] = value.p[i];
+	}
+	return str_of(plain, used);
+}
+
 static bool
 judge_value(const struct ldap_filter *f, struct str raw, struct arena *scratch)
 {
@@ -38,7 +58,9 @@ judge_value(const struct ldap_filter *f, struct str raw, struct arena *scratch)
 	case LDAP_EQUAL: return str_eq(value, f->value);
 	case LDAP_GREATER: return str_cmp(value, f->value) >= 0;
 	case LDAP_LESS: return str_cmp(value, f->value) <= 0;
-	case LDAP_PIECES: return judge_pieces(f, value);
+	case LDAP_PIECES:
+		return judge_pieces(f, value) || (f->form == LDAP_FOLDED && str_has_eight_bit(value) &&
+						  judge_pieces(f, judge_strip_marks(value, scratch)));
 	default: return false;
 	}
 }

@@ -99,7 +99,7 @@ def test_planned_settings_are_named(world):
     assert "planned" not in c.tool("settings", "describe", "imap.banner").stdout
     assert "not used yet" in c.tool("settings", "describe", "xmpp.max_connections").stdout
     rows = {row["name"]: row for row in c.json("settings", "list")}
-    assert rows["ldap.session_timeout"]["planned"] and not rows["imap.banner"]["planned"]
+    assert rows["xmpp.max_connections"]["planned"] and not rows["imap.banner"]["planned"]
     assert "planned" not in c.tool("settings", "check").stdout
     c.redis.hset("settings:eas:example.test", mapping={"autodiscover_host": "mail.example.test"})
     c.redis.hset("settings:pop", mapping={"max_retrieval_threads": "5"})

@@ -152,7 +152,7 @@ def test_errors(cluster, admin):
     assert ask(cluster, "GET", "nothing", login=admin)[0] == 404
     assert ask(cluster, "GET", "settings/none", login=admin)[0] == 404
     assert ask(cluster, "GET", "settings/pop/x/y", login=admin)[0] == 404
-    assert ask(cluster, "GET", "settings/ldap:example.test", login=admin)[0] == 404
+    assert ask(cluster, "GET", "settings/xmpp:example.test", login=admin)[0] == 404
     assert ask(cluster, "GET", "settings/pop:-", login=admin)[0] in (200, 404)
     assert ask(cluster, "DELETE", "settings/pop", {}, login=admin)[0] == 405
     assert ask(cluster, "PUT", "settings/pop", {}, login=admin)[0] == 422
@@ -211,7 +211,7 @@ def test_settings_of_a_domain(cluster, admin):
     assert ask(cluster, "PUT", "settings/smtp-in:example.test", {"priority": "low"}, login=admin)[0] == 200
     assert cluster.redis.hgetall("settings:smtp-in:example.test") == {"priority": "low"}
     groups = {g["name"]: g for g in ask(cluster, "GET", "settings", login=admin)[2]["groups"]}
-    assert groups["smtp-in"]["domains"] == ["example.test"] and groups["ldap"]["domains"] is None
+    assert groups["smtp-in"]["domains"] == ["example.test"] and groups["xmpp"]["domains"] is None
 
 
 def test_settings_two_administrators(cluster, admin):
