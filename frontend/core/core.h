@@ -20,12 +20,12 @@ struct protocol_state {
 
 struct core {
 	struct frontend frontend;
-	struct tls *tls;		 /* owner; NULL: no certificate */
-	struct protocol_state *states;	 /* one for each of protocols[] */
-	struct listener *listeners;	 /* owner */
-	struct event *listen_again;	 /* owner; NULL: no further listeners yet */
-	const char *listener_names;	 /* those that may be opened; NULL: all */
-	const char *hostnames;		 /* "address=name,..." for banners; may be NULL */
+	struct tls *tls;	       /* owner; NULL: no certificate */
+	struct protocol_state *states; /* one for each of protocols[] */
+	struct listener *listeners;    /* owner */
+	struct event *listen_again;    /* owner; NULL: no further listeners yet */
+	const char *listener_names;    /* those that may be opened; NULL: all */
+	const char *hostnames;	       /* "address=name,..." for banners; may be NULL */
 	bool draining;
 };
 
