@@ -45,10 +45,10 @@ test_known(void **state)
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		if (!auth_read_hash(str_c(known[i].hash), out))
 			fail_msg("%s is not read", known[i].hash);
-		if (!password_fits(out, str_c(known[i].password)))
+		if (!auth_password_fits(out, str_c(known[i].password)))
 			fail_msg("%s does not fit %s", known[i].password, known[i].hash);
-		assert_false(password_fits(out, STR("another")));
-		assert_false(password_fits(out, STR("")));
+		assert_false(auth_password_fits(out, STR("another")));
+		assert_false(auth_password_fits(out, STR("")));
 		/* What is stored is read again as the same. */
 		char again[AUTH_VERIFIER_MAX];
 		assert_true(auth_read_hash(str_c(out), again));
@@ -59,7 +59,7 @@ test_known(void **state)
 	strcat(prefixed, made);
 	assert_true(auth_read_hash(str_c(prefixed), out));
 	assert_string_equal(out, made);
-	assert_true(password_fits(out, STR("secret")));
+	assert_true(auth_password_fits(out, STR("secret")));
 }
 
 static void
@@ -80,10 +80,10 @@ test_refused(void **state)
 	memset(longest, 'a', sizeof(longest));
 	assert_false(auth_read_hash(str_of(longest, sizeof(longest)), out));
 	/* A bad record does not let anybody in. */
-	assert_false(password_fits("{SSHA}AAAA", STR("x")));
-	assert_false(password_fits("{CRYPT}", STR("x")));
-	assert_false(password_fits("{CRYPT}*0", STR("x")));
-	assert_false(password_fits("{", STR("x")));
+	assert_false(auth_password_fits("{SSHA}AAAA", STR("x")));
+	assert_false(auth_password_fits("{CRYPT}", STR("x")));
+	assert_false(auth_password_fits("{CRYPT}*0", STR("x")));
+	assert_false(auth_password_fits("{", STR("x")));
 	assert_true(auth_is_scram_sha256(STR("SCRAM-SHA-256$10000:AqB6M7aNikNgA3icWIEKDQ==$"
 					     "ETQsEcF/GegyB9HoeyVrPSPuSqr4JxzVdsj3XQlMSy4=:"
 					     "2ep/09Y60oskiJUGJxCvdg7rkOLwpdKxaQJKbDhkrqw=")));
