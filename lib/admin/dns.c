@@ -62,6 +62,8 @@ dns_record_json(const struct dns_record *r, bool checked)
 		dns_add_zone_line(o, r);
 	}
 	admin_add_text(o, "note", r->note);
+	if (r->optional)
+		cJSON_AddBoolToObject(o, "optional", true);
 	if (checked)
 		dns_add_check(o, r);
 	return o;
@@ -78,7 +80,7 @@ dns_finish(struct admin_call *call)
 	records = cJSON_AddArrayToObject(result, "records");
 	for (const struct dns_record *r = d->records.first; r != NULL; r = r->next) {
 		cJSON_AddItemToArray(records, dns_record_json(r, d->checked));
-		good = good && r->state == DNS_RIGHT;
+		good = good && (r->state == DNS_RIGHT || (r->optional && r->state == DNS_MISSING));
 	}
 	notes = cJSON_AddArrayToObject(result, "notes");
 	if (!d->has_key)

@@ -35,6 +35,7 @@ struct dns_record {
 	struct str host;  /* it points to, of kinds with one */
 	unsigned port;	  /* of a service */
 	const char *note; /* NULL: none */
+	bool optional;	  /* it may be missing */
 	/* Of the check: */
 	struct dns_query *query; /* under way; NULL: none */
 	enum dns_state state;

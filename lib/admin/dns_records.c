@@ -6,7 +6,7 @@
 #include "lib/tlspolicy/sts_own.h"
 #include "lib/tlspolicy/sts_policy.h"
 
-enum { HTTPS_PORT = 443 };
+enum { HTTPS_PORT = 443, LDAP_PORT = 389 };
 
 static const struct {
 	const char *kind, *type;
@@ -177,7 +177,7 @@ dns_records_add_tlsrpt(struct dns_records *l)
 }
 
 /* ---- Clients ---- */
-static void
+static struct dns_record *
 dns_records_add_service(struct dns_records *l, const char *service, const char *host, int64_t port)
 {
 	struct str target = host[0] != '\0' ? str_c(arena_strdup(l->arena, host)) : l->hostname;
@@ -188,6 +188,7 @@ dns_records_add_service(struct dns_records *l, const char *service, const char *
 			    arena_printf(l->arena, "0 1 %d %.*s.", (int)port, STR_ARG(target)));
 	r->host = target;
 	r->port = (unsigned)port;
+	return r;
 }
 
 /* RFC 6186, 8314: the same as autodiscover tells. */
@@ -207,6 +208,16 @@ dns_records_add_services(struct dns_records *l)
 	dns_records_add_service(l, "autodiscover", "", HTTPS_PORT);
 }
 
+/* RFC 2782. Not every domain wants its address book to be found. */
+static void
+dns_records_add_ldap(struct dns_records *l)
+{
+	struct dns_record *r = dns_records_add_service(l, "ldap", "", LDAP_PORT);
+
+	r->optional = true;
+	r->note = "optional: for programs that look for the address book";
+}
+
 void
 dns_records_make(struct dns_records *l)
 {
@@ -218,4 +229,5 @@ dns_records_make(struct dns_records *l)
 	dns_records_add_alias(l, "autoconfig.");
 	dns_records_add_alias(l, "autodiscover.");
 	dns_records_add_services(l);
+	dns_records_add_ldap(l);
 }

@@ -73,9 +73,9 @@ def test_what_is_to_be_published(cluster, domain):
     assert found[f"s1._domainkey.{domain}", "TXT"].startswith('"v=DKIM1;')
     for prefix in ("autoconfig", "autodiscover", "mta-sts"):
         assert found[f"{prefix}.{domain}", "CNAME"] == f"{HOST}."
-    for service, port in (("imaps", 993), ("pop3s", 995), ("submissions", 465), ("autodiscover", 443)):
+    for service, port in (("imaps", 993), ("pop3s", 995), ("submissions", 465), ("autodiscover", 443), ("ldap", 389)):
         assert found[f"_{service}._tcp.{domain}", "SRV"] == f"0 1 {port} {HOST}."
-    assert f"; {HOST}. needs A and AAAA" in text and "; a start" in text
+    assert f"; {HOST}. needs A and AAAA" in text and "; a safe start" in text
 
 
 def test_records_follow_the_settings(cluster, domain):
@@ -106,6 +106,14 @@ def test_all_published(cluster, domain, server):
     assert {r["state"] for r in states(cluster, server, domain, 0).values()} == {"right"}
     lines = check(cluster, server, domain).stdout.splitlines()
     assert lines and all(line.startswith("right    ") for line in lines)
+
+
+def test_optional_record_may_be_missing(cluster, domain, server):
+    publish(server, [r for r in records(cluster, domain) if not r.get("optional")])
+    rows = states(cluster, server, domain, 0)
+    assert {r["kind"] for r in rows.values() if r["state"] == "missing"} == {"service"}
+    server.set(f"_ldap._tcp.{domain}", "SRV", f"0 1 390 {HOST}.")
+    assert states(cluster, server, domain, 1)[f"_ldap._tcp.{domain}", "SRV", "service"]["state"] == "wrong"
 
 
 def test_nothing_published(cluster, domain, server):
