@@ -41,8 +41,7 @@ const struct ctl_command ctl_commands[] = {
 	{"user show", "ADDRESS", "Show an account with its fields and its size.", command_user_show},
 	{"user set", "ADDRESS FIELD=VALUE...",
 	 "Fields: quota (a size, such as 2G; 0: no limit; empty: the default), enabled (on, off), roles, book (on, "
-	 "off: "
-	 "shown in the address book of the domain), and text of up to 200 bytes:" DIRECTORY_PERSON_FIELDS(
+	 "off: whether the domain's address book shows it), and text of up to 200 bytes:" DIRECTORY_PERSON_FIELDS(
 		 COMMANDS_FIELD) ".",
 	 command_user_set},
 	{"user delete", "ADDRESS", "Delete an account with its mail.", command_user_delete},
@@ -54,7 +53,7 @@ const struct ctl_command ctl_commands[] = {
 	 "wrong, every bad line is named, and nothing is imported. The first row of a CSV file names the columns: "
 	 "address, password, password_hash ($argon2id$..., {CRYPT}, {SSHA512}, {SSHA256}, {SSHA} and the like), and "
 	 "fields of `user set`; an empty value removes the field. LDIF: mail, userPassword and the attributes of "
-	 "inetOrgPerson. An import that was interrupted may be given again. --dry-run: check only.",
+	 "inetOrgPerson. An import that was interrupted can be repeated. --dry-run: check only.",
 	 command_user_import},
 	{"user export", "[DOMAIN] [--format csv|ldif] [--output FILE] [--no-passwords]",
 	 "Write the accounts of a domain, or all, with their fields and the hashes of their passwords, as `user "
@@ -62,25 +61,25 @@ const struct ctl_command ctl_commands[] = {
 	 "reads them. --output: a new file that only its owner can read.",
 	 command_user_export},
 	{"user app-password", "add ADDRESS --name NAME [--expires DURATION] | list ADDRESS | delete ADDRESS ID|NAME",
-	 "Passwords for mail clients, beside the main one: add makes one and prints it, only once.",
+	 "Manage passwords for mail clients, in addition to the main one; add creates one and prints it once.",
 	 command_user_app_password},
 	{"user totp", "disable ADDRESS",
-	 "Remove the second factor of an account, for whoever has lost his app and his recovery codes.",
+	 "Remove the second factor of an account whose user has lost the app and the recovery codes.",
 	 command_user_totp},
 	{"token add", "ADDRESS --name NAME [--role user|domain_admin|system_admin] [--expires DURATION]",
-	 "Make a token for the API, which may do what its role says (default: user), at most what its account may. "
-	 "It is printed only once; send it as `Authorization: Bearer TOKEN`.",
+	 "Create a token for the API with a role (default: user); it never has more rights than its account. "
+	 "It is printed once; send it as `Authorization: Bearer TOKEN`.",
 	 command_token_add},
-	{"token list", "ADDRESS", "List the tokens of an account: id, role, when made, ending and last used, name.",
-	 command_token_list},
+	{"token list", "ADDRESS",
+	 "List the tokens of an account: id, role, times of creation, expiry and last use, name.", command_token_list},
 	{"token delete", "ADDRESS ID|NAME", "Delete a token; no frontend accepts it any more.", command_token_delete},
 	{"alias add", "ADDRESS TARGET...", "Create an alias, or add targets; they may be local or remote.",
 	 command_alias_add},
 	{"alias list", "[DOMAIN]", "List the aliases.", command_alias_list},
 	{"alias delete", "ADDRESS [TARGET...]", "Delete an alias, or remove targets from it.", command_alias_delete},
 	{"book rebuild", "DOMAIN | --all",
-	 "Compare the address book of a domain with its accounts and aliases, and mend what differs. Workers do this "
-	 "regularly; nothing stands still meanwhile.",
+	 "Compare the address book of a domain with its accounts and aliases, and repair it. Workers do this "
+	 "regularly; the domain stays in use meanwhile.",
 	 command_book_rebuild},
 	{"settings list", "[GROUP]", "List all settings with their values in force.", command_settings_list},
 	{"settings describe", "GROUP.FIELD", "Show what a setting means and which values it allows.",

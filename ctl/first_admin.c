@@ -92,7 +92,7 @@ first_admin_print(struct ctl *ctl)
 	first_admin_find(ctl, &l);
 	printf("administration: http://127.0.0.1:%d/admin/\n", layout_port(&ctl->layout, 80, 0));
 	if (l.verifier[0] == '\0')
-		printf("  for whom `stagepost user set ADDRESS roles=system_admin` named\n");
+		printf("  for accounts with `stagepost user set ADDRESS roles=system_admin`\n");
 	else if (is_read && auth_password_fits(l.verifier, str_c(password)))
 		printf("  log in as " FIRST_ADMIN " with the password %s\n"
 		       "  (kept in %s; to set another: `stagepost user passwd " FIRST_ADMIN " --password-stdin`)\n",

@@ -14,7 +14,7 @@
 static const char *resolver, *trust_anchor, *ca_file, *sts_port;
 
 static const struct service_option options[] = {
-	{"resolver", "STAGEPOST_RESOLVER", "ADDR[@PORT]", NULL, "name server; default: those of resolv.conf",
+	{"resolver", "STAGEPOST_RESOLVER", "ADDR[@PORT]", NULL, "Name server; default: those of resolv.conf.",
 	 &resolver},
 	{"trust-anchor", "STAGEPOST_TRUST_ANCHOR", "FILE", NULL,
 	 "DS or DNSKEY records that are the DNSSEC trust anchor for DANE (the root's: /usr/share/dns/root.key); else "
@@ -29,7 +29,7 @@ static const struct service_option options[] = {
 
 static const struct service_description description = {
 	.kind = "delivery-worker",
-	.summary = "Take jobs from the spool brokers: local delivery, SMTP out, reports.",
+	.summary = "take jobs from the spool brokers (local delivery, SMTP out, reports); sweep, order certificates",
 	.options = options,
 	.bodies = SERVICE_WRITES_BODIES,
 };

@@ -13,7 +13,7 @@ test="libcmocka-dev clang libclang-rt-14-dev python3-pytest python3-pytest-xdist
 	chromium chromium-driver pebble slapd ldap-utils nginx-light haproxy
 	prometheus dns-root-data nsd ldnsutils spamassassin spamd rspamd"
 lint="clang-format clang-tidy"
-bench="postfix dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd slapd openssl python3-redis"
+bench="postfix dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd openssl python3-redis"
 
 wanted=""
 for set in "$@"; do

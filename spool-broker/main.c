@@ -18,7 +18,7 @@ static const struct service_option options[] = {
 	{"bus-announce", "STAGEPOST_BUS_ANNOUNCE", "HOST", NULL,
 	 "host to announce when --bus-listen is a wildcard address (default: the host name)", &option_announce},
 	{"resolver", "STAGEPOST_RESOLVER", "ADDR[@PORT]", NULL,
-	 "name server for the lookup of shared mail servers; default: those of resolv.conf", &resolver},
+	 "Name server for the lookup of shared mail servers; default: those of resolv.conf.", &resolver},
 	{"shards", NULL, "N", "16", "number of spool shards, for a new cluster", &option_shards},
 	{NULL, NULL, NULL, NULL, NULL, NULL},
 };

@@ -152,7 +152,7 @@ acme_on_taken(void *arg, const redisReply *reply, const struct err *err)
 	if (!acme_back(a) || a->stopped)
 		return;
 	if (err != NULL) {
-		log_debug(NULL, "certificates are not this process's affair", F_ERR(err));
+		log_debug(NULL, "the lease for ordering certificates was not taken", F_ERR(err));
 		return;
 	}
 	a->fence = redis_i64(reply, 0);

@@ -30,7 +30,7 @@ acme_round_back(struct acme_round *r, const struct err *err)
 	if (err->code == ERR_FENCED) {
 		acme_lose(r->acme);
 	} else {
-		log_debug(NULL, "certificates cannot be looked after", F_ERR(err));
+		log_debug(NULL, "a round of certificates ended early", F_ERR(err));
 		acme_on_round_end(r->acme, 1000);
 	}
 	return false;

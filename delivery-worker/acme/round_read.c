@@ -98,7 +98,7 @@ round_part(struct acme_round *r, const struct err *err)
 		return false;
 	if (r->failure.code == ERR_NONE)
 		return true;
-	log_debug(NULL, "certificates cannot be looked after", F_ERR(&r->failure));
+	log_debug(NULL, "a round of certificates ended early", F_ERR(&r->failure));
 	acme_on_round_end(r->acme, 1000);
 	return false;
 }

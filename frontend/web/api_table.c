@@ -95,7 +95,7 @@ static const struct web_member api_code[] = {
 };
 
 static const struct web_member api_recovery[] = {
-	M("recovery_codes", TEXTS, WEB_REQUIRED, "each good for one login without the app; told here and never again"),
+	M("recovery_codes", TEXTS, WEB_REQUIRED, "each valid for one login without the app; shown only here"),
 	M("address", TEXT, 0, "by a session, which has ended: the members of a new login"),
 	M("role", TEXT, 0, "what it may do"),
 	M("token", TEXT, 0, "what X-Stagepost-Token must say"),
@@ -150,7 +150,7 @@ static const struct web_member api_credential[] = {CREDENTIAL, END};
 
 static const struct web_member api_credential_added[] = {
 	CREDENTIAL,
-	M("secret", TEXT, WEB_REQUIRED, "told here and never again"),
+	M("secret", TEXT, WEB_REQUIRED, "shown only here"),
 	END,
 };
 
@@ -269,7 +269,7 @@ static const struct web_member api_domain_change[] = {
 
 static const struct web_member api_force[] = {
 	M_WORDS("force", 0,
-		"true: with its users, their mail and its aliases. 202: it goes on behind the answer; "
+		"true: with its users, their mail and its aliases. 202: it continues after the answer; "
 		"the domain is \"deleting\" until it is gone",
 		"true|false"),
 	END,

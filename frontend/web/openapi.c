@@ -168,7 +168,7 @@ openapi_add_responses(cJSON *operation, const struct web_endpoint *e)
 	cJSON_AddStringToObject(answer, "description", e->status == 204 ? "Done." : "The answer.");
 	if (e->method == HTTP_DELETE && e->query != NULL)
 		cJSON_AddStringToObject(cJSON_AddObjectToObject(responses, "202"), "description",
-					"It has begun, and goes on behind the answer.");
+					"It has begun, and continues after this answer.");
 	if (e->status != 204)
 		openapi_add_json(answer, openapi_schema(e->answer, false));
 	if ((e->flags & WEB_VERSIONED) != 0 && e->status != 204) {
@@ -179,9 +179,9 @@ openapi_add_responses(cJSON *operation, const struct web_endpoint *e)
 	if (e->role != WEB_ANYBODY || e->method != HTTP_GET)
 		openapi_add_refusal(responses, "403", "This account may not do that.");
 	if (strchr(e->pattern, '{') != NULL)
-		openapi_add_refusal(responses, "404", "There is no such thing.");
+		openapi_add_refusal(responses, "404", "It does not exist.");
 	if (e->method != HTTP_GET)
-		openapi_add_refusal(responses, "409", "What there is does not allow it.");
+		openapi_add_refusal(responses, "409", "It conflicts with what exists.");
 	if ((e->flags & WEB_VERSIONED) != 0 && e->method != HTTP_GET)
 		openapi_add_refusal(responses, "412", "It has been changed since.");
 	openapi_add_refusal(responses, "422", "A value is not allowed; fields says which, and why.");

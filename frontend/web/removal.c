@@ -36,8 +36,8 @@ removal_on_done(void *arg, const struct err *err)
 	if (err == NULL || err->code == ERR_NOT_FOUND)
 		web_audit_as(removal->web, &removal->who, removal->from, "domain removed", removal->domain, NULL);
 	else
-		log_warning(NULL, "a domain is not wholly removed: give the order again",
-			    F_C("domain", removal->domain), F_C("reason", err->text));
+		log_warning(NULL, "removing a domain failed: repeat the request", F_C("domain", removal->domain),
+			    F_C("reason", err->text));
 	removal_free(removal);
 }
 

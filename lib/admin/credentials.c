@@ -179,7 +179,7 @@ credential_take(struct admin_call *call, const struct admin_credential *wanted)
 		 (credential_rank(role) < 0 || !str_copy(role, c->role, sizeof(c->role))))
 		admin_call_refuse(call, ERR_INVALID, "a role must be user, domain_admin or system_admin");
 	else if (wanted->ends_ms != 0 && wanted->ends_ms <= clock_unix_ms())
-		admin_call_refuse(call, ERR_INVALID, "it would have ended already");
+		admin_call_refuse(call, ERR_INVALID, "the expiry time is in the past");
 	else
 		return true;
 	return false;

@@ -197,7 +197,7 @@ totp_on_new(struct admin_call *call, const redisReply *reply, const struct err *
 	if (err != NULL) {
 		admin_call_end(call, err);
 	} else if (o->sealed.len == 0) {
-		totp_end(call, ERR_NOT_FOUND, "no second factor waits to be confirmed: begin again");
+		totp_end(call, ERR_NOT_FOUND, "there is no second factor to confirm: begin again");
 	} else if (secret_open(call->admin->seals, str_c(o->context), o->sealed, &secret, &failure) != 0) {
 		admin_call_end(call, &failure);
 	} else if (!totp_fits(buf_str(&secret), o->code, clock_unix_ms(), &step)) {

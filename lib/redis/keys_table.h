@@ -66,19 +66,19 @@
 	K(SETTINGS, "settings:<group>", HASH, STAYS, PURPOSE, "operators", "settings") \
 	K(SETTINGS_DOMAIN, "settings:<group>:<domain>", HASH, STAYS, PURPOSE, "operators", "settings of a domain") \
 	K(SETTINGS_ERRORS, "settings:errors", HASH, STAYS, PURPOSE, "brokers", "errors in the settings") \
-	K(DOMAINS, "domains", SET, STAYS, PURPOSE, "the tool", "all domains") \
-	K(DOMAIN, "domain:{<domain>}", HASH, STAYS, DOMAIN, "the tool", "a domain") \
-	K(DOMAIN_USERS, "domain:{<domain>}:users", SET, STAYS, DOMAIN, "the tool", "its accounts") \
-	K(DOMAIN_ALIASES, "domain:{<domain>}:aliases", SET, STAYS, DOMAIN, "the tool", "its aliases") \
-	K(DOMAIN_DKIM, "domain:{<domain>}:dkim", HASH, STAYS, DOMAIN, "the tool", "its DKIM keys") \
-	K(USER, "user:{<address>}", HASH, STAYS, ACCOUNT, "the tool", "an account") \
-	K(ALIAS, "alias:{<address>}", SET, STAYS, DOMAIN, "the tool", "targets of an alias") \
-	K(BOOK, "book:{<domain>}", HASH, STAYS, DOMAIN, "the tool", \
+	K(DOMAINS, "domains", SET, STAYS, PURPOSE, "lib/directory", "all domains") \
+	K(DOMAIN, "domain:{<domain>}", HASH, STAYS, DOMAIN, "lib/directory", "a domain") \
+	K(DOMAIN_USERS, "domain:{<domain>}:users", SET, STAYS, DOMAIN, "lib/directory", "its accounts") \
+	K(DOMAIN_ALIASES, "domain:{<domain>}:aliases", SET, STAYS, DOMAIN, "lib/directory", "its aliases") \
+	K(DOMAIN_DKIM, "domain:{<domain>}:dkim", HASH, STAYS, DOMAIN, "lib/directory", "its DKIM keys") \
+	K(USER, "user:{<address>}", HASH, STAYS, ACCOUNT, "lib/directory", "an account") \
+	K(ALIAS, "alias:{<address>}", SET, STAYS, DOMAIN, "lib/directory", "targets of an alias") \
+	K(BOOK, "book:{<domain>}", HASH, STAYS, DOMAIN, "lib/directory", \
 	  "its address book: an entry for each account and alias, made from their records") \
-	K(BOOK_LOG, "book:{<domain>}:log", LIST, STAYS, DOMAIN, "the tool", \
+	K(BOOK_LOG, "book:{<domain>}:log", LIST, STAYS, DOMAIN, "lib/directory", \
 	  "the last 10,000 changes of the book: version, address") \
-	K(BOOK_VERSION, "book:{<domain>}:v", STRING, STAYS, DOMAIN, "the tool", "version of the book") \
-	K(BOOK_STATE, "book:{<domain>}:state", HASH, STAYS, DOMAIN, "the tool and workers, under its lease", \
+	K(BOOK_VERSION, "book:{<domain>}:v", STRING, STAYS, DOMAIN, "lib/directory", "version of the book") \
+	K(BOOK_STATE, "book:{<domain>}:state", HASH, STAYS, DOMAIN, "lib/directory, under its lease", \
 	  "when the book was last compared with the records; the comparing process and its lease") \
 	REDIS_KEYS_OF_MAIL(K) \
 	K(SPOOL_LEASE, "spool:{<shard>}:lease", STRING, EXPIRES, PROCESS, "its broker", "holder of the shard") \

@@ -32,6 +32,11 @@ options_print_help(const struct service_description *d, const struct service_opt
 	print_table(common);
 	printf("       --version\n              The program's version.\n"
 	       "       --help This page.\n\n"
+	       "ENVIRONMENT\n       STAGEPOST_CLUSTER_KEY\n              Encrypts and authenticates the bus between "
+	       "hosts; the same for all "
+	       "processes.\n"
+	       "       STAGEPOST_SECRET_KEY\n              Frontends and workers: seals secrets in the store, as "
+	       "id:base64,...; the same for all of them.\n\n"
 	       "Everything else is a setting in Redis: see `stagepost settings list`.\n\n"
 	       "SIGNALS\n       SIGTERM, SIGINT: accept no new work, finish open work, and exit within the grace "
 	       "time.\n"

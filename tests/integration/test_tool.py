@@ -322,7 +322,7 @@ def test_first_administrator(tmp_path):
         cluster.tool("user", "delete", "admin@example.test")
         cluster.stop()
         cluster.start()
-        assert "for whom `stagepost user set ADDRESS roles=system_admin` named" in cluster.output
+        assert "for accounts with `stagepost user set ADDRESS roles=system_admin`" in cluster.output
         assert cluster.json("user", "list") == ["alice@example.test", "bob@example.test"]
 
 

@@ -50,16 +50,16 @@ function showOnce(place, title, texts, help) {
       el('button', { id: 'copy', onclick: async () => {
         try { await navigator.clipboard.writeText(texts.join('\n')); note('Copied.', 'good'); } catch { note('Select and copy it by hand.', 'bad'); }
       } }, 'Copy'),
-      el('button', { class: 'first', id: 'done', onclick: () => openAccount(place) }, 'I have stored it')));
+      el('button', { class: 'first', id: 'done', onclick: () => openAccount(place) }, 'I have saved it')));
 }
 
 // ---- The password ----
 
 function passwordForm(place) {
   return form('change-password', 'Password', [
-    line('old', 'Password until now', { type: 'password', autocomplete: 'current-password' }),
+    line('old', 'Current password', { type: 'password', autocomplete: 'current-password' }),
     line('new', 'New password', { type: 'password', autocomplete: 'new-password' }),
-    line('again', 'Once more', { type: 'password', autocomplete: 'new-password' })], 'Change password', async all => {
+    line('again', 'New password, again', { type: 'password', autocomplete: 'new-password' })], 'Change password', async all => {
     if (all.new.value !== all.again.value) {
       document.getElementById('account-again-fault').textContent = 'this is not the same';
       return;
@@ -101,10 +101,10 @@ function showTotp(place, begun) {
 
 function totpForm(place, me) {
   if (!me.second_factor && !me.second_factor_possible)
-    return [el('h3', {}, 'Second factor'), el('p', {}, 'This server has no key to seal secrets with (STAGEPOST_SECRET_KEY).')];
+    return [el('h3', {}, 'Second factor'), el('p', {}, 'Not available: this server has no STAGEPOST_SECRET_KEY.')];
   return form(me.second_factor ? 'disable-totp' : 'begin-totp', 'Second factor', [
-    el('p', {}, me.second_factor ? 'It is on: a login here takes a code too, and mail clients need app passwords.'
-      : 'A code of an authenticator app with each login here. Mail clients then need app passwords.'),
+    el('p', {}, me.second_factor ? 'It is on: a login here needs a code, and mail clients need app passwords.'
+      : 'A code from an authenticator app at each login here. Mail clients then need app passwords.'),
     line('password', 'Your password', { type: 'password', autocomplete: 'current-password' })],
   me.second_factor ? 'Turn it off' : 'Set it up', async all => {
     if (!me.second_factor) {

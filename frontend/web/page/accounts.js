@@ -174,7 +174,7 @@ async function openDomainForm(place, domain) {
     return api('PATCH', path('domains', domain), body, { 'If-Match': `"${d.version}"` });
   }, () => openDomainForm(place, domain)),
   isChief() ? removal('domain', domain, `${d.users} users with all their mail, and ${d.aliases} aliases, are removed with it. ` +
-    'Nothing of it can be brought back.', () => order('DELETE', path('domains', domain) + '?force=true', () => openDomains(place))) : null);
+    'This cannot be undone.', () => order('DELETE', path('domains', domain) + '?force=true', () => openDomains(place))) : null);
 }
 
 // ---- Users ----
@@ -226,11 +226,11 @@ async function openUser(place, domain, address) {
       f => api('PATCH', way, { display_name: f.display_name.value.trim(), quota: f.quota.value.trim(), enabled: f.enabled.checked,
         roles: ['domain_admin', 'system_admin'].filter(r => f[r] && f[r].checked).join(' ') },
       { 'If-Match': `"${u.version}"` }), again),
-      el('h3', {}, 'Another password'),
+      el('h3', {}, 'New password'),
       form('passwd', 'Change password', [line('password', 'Password', input('', { type: 'password', autocomplete: 'new-password' }),
-        'It is in force at once, and sessions of the page end.')],
+        'It takes effect at once, and ends the sessions of this user.')],
       f => api('PUT', way + '/password', { password: f.password.value }), again),
-      removal('user', u.address, `The mailbox and its ${u.messages} messages are removed with it. Nothing of it can be brought back.`,
+      removal('user', u.address, `The mailbox and its ${u.messages} messages are removed with it. This cannot be undone.`,
         () => order('DELETE', way, () => openUsers(place, domain)))]);
 }
 
@@ -277,11 +277,11 @@ async function openKeys(place, domain) {
   show(place, head(place, domain, 'dkim'),
     table([['Selector', k => k.selector], ['Kind', k => k.algorithm], ['State', k => k.state], ['Made', k => date(k.created_ms)],
       ['', orders]], answer.keys, 'No keys: mail of this domain is not signed.'),
-    answer.keys.map(k => [el('h3', {}, 'To publish for ', k.selector), el('pre', {}, k.zone_line)]).flat(),
+    answer.keys.map(k => [el('h3', {}, 'Record to publish: ', k.selector), el('pre', {}, k.zone_line)]).flat(),
     el('h3', {}, 'Make a key'),
     form('add', 'Make key', [line('selector', 'Selector', input(), 'Empty: one made from the date.'),
       line('algorithm', 'Kind', el('select', {}, ['rsa', 'ed25519'].map(a => el('option', { value: a }, a)))),
-      line('active', 'Sign at once', tick(false), 'Better publish its record first, and let it sign then.')],
+      line('active', 'Sign at once', tick(false), 'Off: publish its record first, and activate it later.')],
     f => {
       const body = { algorithm: f.algorithm.value, active: f.active.checked };
       if (f.selector.value.trim()) body.selector = f.selector.value.trim();
@@ -301,7 +301,7 @@ async function openRecords(place, domain, check = false) {
   if (check) columns.unshift(['State', r => el('div', { class: r.state === 'right' ? 'good' : 'fault' }, r.state,
     r.problem ? el('div', {}, r.problem) : null)]);
   show(place, head(place, domain, 'dns'), el('div', { class: 'bar' },
-    el('button', { class: 'first', id: 'check', onclick: () => openRecords(place, domain, true) }, 'Check what DNS says')),
+    el('button', { class: 'first', id: 'check', onclick: () => openRecords(place, domain, true) }, 'Check in DNS')),
   check ? el('p', { id: 'verdict' }, answer.good ? 'All records are right.' : 'Not all records are right.') : null,
   table(columns, answer.records, 'No records.'), answer.notes.map(n => el('p', { class: 'soft' }, n)));
   if (check) note('');

@@ -17,7 +17,7 @@ const text = value => value === undefined || value === null ? '' : typeof value 
 // ---- The queue ----
 
 async function order(place, id, verb) {
-  if (verb === 'delete' && !confirm(`Delete the message ${id}? Nobody is told.`)) return;
+  if (verb === 'delete' && !confirm(`Delete the message ${id}? Nobody is notified.`)) return;
   try {
     const answer = await api('POST', `queue/${encodeURIComponent(id)}/${verb}`);
     const told = answer.messages[0];

@@ -22,7 +22,7 @@ export function openEvents(place, filters = {}) {
   const add = row => {
     if (paused) {
       missed++;
-      pause.textContent = `Go on (${missed} since)`;
+      pause.textContent = `Resume (${missed} new)`;
       return;
     }
     body.prepend(row);
@@ -32,7 +32,7 @@ export function openEvents(place, filters = {}) {
   const pause = el('button', { type: 'button', id: 'pause', onclick: () => {
     if (paused) { openEvents(place, filters); return; }
     paused = true;
-    pause.textContent = 'Go on';
+    pause.textContent = 'Resume';
   } }, 'Pause');
   const kind = el('select', { id: 'events-kind', 'aria-label': 'kind of event' }, el('option', { value: '' }, 'all kinds'),
     KINDS.map(k => el('option', { value: k }, k)));
