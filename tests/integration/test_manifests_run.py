@@ -56,7 +56,7 @@ class Node:
         self.metrics = {}
         self.secrets = {("redis", "password"): PASSWORD, ("redis", "url"): f"redis://:{PASSWORD}@localhost:{self.redis_port}",
                         ("cluster-key", "key"): "a key of the whole cluster",
-                        ("cluster-key", "secret-key"): "1:" + "A" * 43 + "="}
+                        ("secret-key", "key"): "1:" + "A" * 43 + "="}
         self.started = []
         self.ip = loopbacks()[-1]
         self.more = {}  # variables for the programs that no manifest has

@@ -159,6 +159,9 @@ class Scraped:
             imap.select()
             imap.fetch("1:*", "(FLAGS)")
         urllib.request.urlopen(f"http://127.0.0.1:{c.port('http')}/healthz", timeout=10).read()
+        base = ",".join(f"dc={label}" for label in address.split("@")[1].split("."))
+        subprocess.run(["ldapsearch", "-x", "-LLL", "-H", f"ldap://127.0.0.1:{c.port('ldap')}", "-D", address, "-w", "secret",
+                        "-b", base, f"(mail={address})", "cn"], check=True, capture_output=True, timeout=30)
         pop = c.pop(address)
         pop.retr(1)
         pop.dele(1)
