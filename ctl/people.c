@@ -179,7 +179,7 @@ people_end_import(struct people_import *im, cJSON *json)
 	if (complaints != 0)
 		return ctl_fail("%zu errors in %s; nothing was imported", complaints, im->name);
 	if (left != 0)
-		return ctl_fail("%.0f accounts are not imported yet: give the command again", left);
+		return ctl_fail("%.0f accounts are not imported yet: run the command again", left);
 	return failed != 0 ? ctl_fail("%d accounts were not imported", failed) : 0;
 }
 
