@@ -5,26 +5,18 @@
 #include "ctl/output.h"
 #include "lib/admin/certificates.h"
 
-static const char *
-acme_text(const cJSON *o, const char *name)
-{
-	const char *text = cJSON_GetStringValue(cJSON_GetObjectItem(o, name));
-
-	return text != NULL ? text : "";
-}
-
 static void
 acme_print(const cJSON *o)
 {
 	const cJSON *days = cJSON_GetObjectItem(o, "days_left");
 
-	printf("%-40s %-10s", acme_text(o, "name"), acme_text(o, "state"));
+	printf("%-40s %-10s", output_text(o, "name"), output_text(o, "state"));
 	if (cJSON_IsNumber(days))
-		printf(" ends %.10s (in %.0f days)", acme_text(o, "ends"), days->valuedouble);
-	if (*acme_text(o, "problem") != '\0')
-		printf(" %s", acme_text(o, "problem"));
-	if (*acme_text(o, "next_try") != '\0')
-		printf("; next try %.19sZ", acme_text(o, "next_try"));
+		printf(" ends %.10s (in %.0f days)", output_text(o, "ends"), days->valuedouble);
+	if (*output_text(o, "problem") != '\0')
+		printf(" %s", output_text(o, "problem"));
+	if (*output_text(o, "next_try") != '\0')
+		printf("; next try %.19sZ", output_text(o, "next_try"));
 	if (cJSON_IsTrue(cJSON_GetObjectItem(o, "renewal_requested")))
 		printf("; renewal requested");
 	printf("\n");

@@ -1,5 +1,7 @@
 #include "ctl/brokers.h"
 
+#include "ctl/output.h"
+
 struct admin_brokers *
 brokers_get(struct ctl *ctl)
 {
@@ -18,7 +20,7 @@ brokers_tell_missing(struct ctl *ctl, cJSON *result)
 	const cJSON *first = cJSON_GetArrayItem(cJSON_GetObjectItem(result, "missing"), 0);
 
 	if (first != NULL && !ctl->is_partial)
-		ctl_fail("%s", cJSON_GetStringValue(cJSON_GetObjectItem(first, "problem")));
+		ctl_fail("%s", output_text(first, "problem"));
 	ctl->is_partial |= first != NULL;
 	cJSON_DeleteItemFromObject(result, "missing");
 }

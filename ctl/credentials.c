@@ -48,7 +48,7 @@ credentials_add(struct ctl *ctl, const char *command, enum credential_kind kind,
 		output_json(r.json);
 		return 0;
 	}
-	printf("%s\n", cJSON_GetStringValue(cJSON_GetObjectItem(r.json, "secret")));
+	printf("%s\n", output_text(r.json, "secret"));
 	cJSON_Delete(r.json);
 	return 0;
 }
@@ -80,14 +80,14 @@ credentials_list(struct ctl *ctl, const char *command, enum credential_kind kind
 		return 0;
 	}
 	cJSON_ArrayForEach (o, r.json) {
-		const char *role = cJSON_GetStringValue(cJSON_GetObjectItem(o, "role"));
-		printf("%s", cJSON_GetStringValue(cJSON_GetObjectItem(o, "id")));
-		if (role != NULL)
+		const char *role = output_text(o, "role");
+		printf("%s", output_text(o, "id"));
+		if (role[0] != '\0')
 			printf("  %s", role);
 		credentials_print_time(o, "created_ms", "made", "");
 		credentials_print_time(o, "expires_ms", "ends", "never");
 		credentials_print_time(o, "last_used_ms", "last used", "never");
-		printf("  %s\n", cJSON_GetStringValue(cJSON_GetObjectItem(o, "name")));
+		printf("  %s\n", output_text(o, "name"));
 	}
 	cJSON_Delete(r.json);
 	return 0;

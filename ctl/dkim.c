@@ -40,12 +40,6 @@ dkim_take_options(int *argc, char **argv, struct options *o)
 	return 0;
 }
 
-static const char *
-dkim_text_of(const cJSON *object, const char *name)
-{
-	return cJSON_GetStringValue(cJSON_GetObjectItem(object, name));
-}
-
 static void
 dkim_print(const struct ctl *ctl, cJSON *list)
 {
@@ -56,8 +50,8 @@ dkim_print(const struct ctl *ctl, cJSON *list)
 		return;
 	}
 	cJSON_ArrayForEach (o, list)
-		printf("; selector %s, %s, %s\n%s\n", dkim_text_of(o, "selector"), dkim_text_of(o, "algorithm"),
-		       dkim_text_of(o, "state"), dkim_text_of(o, "zone_line"));
+		printf("; selector %s, %s, %s\n%s\n", output_text(o, "selector"), output_text(o, "algorithm"),
+		       output_text(o, "state"), output_text(o, "zone_line"));
 	cJSON_Delete(list);
 }
 
@@ -90,7 +84,7 @@ dkim_show_or_make(struct ctl *ctl, const struct options *o)
 		if (ctl_await_done(ctl, &w) != 0 || (list = dkim_read_list(ctl, o)) == NULL)
 			return 1;
 	} else if (o->has_algorithm && o->selector != NULL &&
-		   strcmp(dkim_text_of(cJSON_GetArrayItem(list, 0), "algorithm"), dkim_algorithm_name(o->algorithm)) !=
+		   strcmp(output_text(cJSON_GetArrayItem(list, 0), "algorithm"), dkim_algorithm_name(o->algorithm)) !=
 			   0) {
 		cJSON_Delete(list);
 		return ctl_fail("selector %s has a key of another algorithm", o->selector);

@@ -6,12 +6,6 @@
 #include "ctl/output.h"
 #include "lib/admin/dns.h"
 
-static const char *
-dns_text_of(const cJSON *object, const char *name)
-{
-	return cJSON_GetStringValue(cJSON_GetObjectItem(object, name));
-}
-
 static void
 dns_print_notes(const cJSON *list)
 {
@@ -28,13 +22,13 @@ dns_print_zone(const cJSON *list)
 	const cJSON *o;
 
 	cJSON_ArrayForEach (o, cJSON_GetObjectItem(list, "records")) {
-		const char *note = dns_text_of(o, "note"), *line = dns_text_of(o, "zone_line");
+		const char *note = output_text(o, "note"), *line = output_text(o, "zone_line");
 
-		if (line == NULL)
-			printf("; %s. needs %s\n", dns_text_of(o, "name"), note);
-		else if (note != NULL)
+		if (line[0] == '\0')
+			printf("; %s. needs %s\n", output_text(o, "name"), note);
+		else if (note[0] != '\0')
 			printf("; %s\n", note);
-		if (line != NULL)
+		if (line[0] != '\0')
 			printf("%s\n", line);
 	}
 	dns_print_notes(list);
@@ -47,16 +41,16 @@ dns_print_check(const cJSON *list)
 	const cJSON *o, *found;
 
 	cJSON_ArrayForEach (o, cJSON_GetObjectItem(list, "records")) {
-		const char *state = dns_text_of(o, "state"), *problem = dns_text_of(o, "problem");
-		const char *line = dns_text_of(o, "zone_line"), *note = dns_text_of(o, "note");
+		const char *state = output_text(o, "state"), *problem = output_text(o, "problem");
+		const char *line = output_text(o, "zone_line"), *note = output_text(o, "note");
 
-		printf("%-8s %s. %s%s%s\n", state, dns_text_of(o, "name"), dns_text_of(o, "type"),
-		       problem != NULL ? ": " : "", problem != NULL ? problem : "");
+		printf("%-8s %s. %s%s%s\n", state, output_text(o, "name"), output_text(o, "type"),
+		       problem[0] != '\0' ? ": " : "", problem);
 		if (strcmp(state, "right") == 0)
 			continue;
 		cJSON_ArrayForEach (found, cJSON_GetObjectItem(o, "found"))
 			printf("         found: %s\n", found->valuestring);
-		printf("         publish: %s\n", line != NULL ? line : note);
+		printf("         publish: %s\n", line[0] != '\0' ? line : note);
 	}
 	dns_print_notes(list);
 }

@@ -25,6 +25,22 @@ output_add_str(cJSON *object, const char *name, struct str value)
 	mem_free(text);
 }
 
+const char *
+output_text(const cJSON *o, const char *name)
+{
+	const char *text = cJSON_GetStringValue(cJSON_GetObjectItem(o, name));
+
+	return text != NULL ? text : "";
+}
+
+double
+output_number(const cJSON *o, const char *name)
+{
+	const cJSON *n = cJSON_GetObjectItem(o, name);
+
+	return cJSON_IsNumber(n) ? n->valuedouble : 0;
+}
+
 void
 output_names(const struct ctl *ctl, const struct str *names, unsigned count)
 {

@@ -15,6 +15,11 @@ void output_names(const struct ctl *ctl, const struct str *names, unsigned count
 void output_record(const struct ctl *ctl, cJSON *object);
 void output_add_str(cJSON *object, const char *name, struct str value);
 
+/* A member of a record that is printed. Text: "" if there is none, or it is no text;
+ * borrowed from o. Number: then 0. o may be NULL. */
+const char *output_text(const cJSON *o, const char *name);
+double output_number(const cJSON *o, const char *name);
+
 /* FIELD=VALUE arguments, split in place; false if one has no '='. */
 struct directory_field;
 bool output_cut_field(const char *arg, struct str *name_out, struct str *value_out);

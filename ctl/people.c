@@ -120,14 +120,6 @@ people_tell_complaints(struct people_import *im)
 		fprintf(stderr, "%s: and %zu more\n", im->name, count - PEOPLE_TOLD_MAX);
 }
 
-static double
-people_number(const cJSON *json, const char *name)
-{
-	const cJSON *n = cJSON_GetObjectItem(json, name);
-
-	return n != NULL ? n->valuedouble : 0;
-}
-
 /* Accounts that could not be written, one a line. */
 static void
 people_tell_failed(struct people_import *im, const cJSON *json)
@@ -135,9 +127,8 @@ people_tell_failed(struct people_import *im, const cJSON *json)
 	const cJSON *row;
 
 	cJSON_ArrayForEach (row, cJSON_GetObjectItem(json, "failed"))
-		fprintf(stderr, "%s:%.0f: %s: %s\n", im->name, people_number(row, "line"),
-			cJSON_GetStringValue(cJSON_GetObjectItem(row, "address")),
-			cJSON_GetStringValue(cJSON_GetObjectItem(row, "error")));
+		fprintf(stderr, "%s:%.0f: %s: %s\n", im->name, output_number(row, "line"), output_text(row, "address"),
+			output_text(row, "error"));
 }
 
 static void
@@ -147,8 +138,8 @@ people_print_result(struct people_import *im, cJSON *json)
 
 	if (!im->ctl->json) {
 		if (people_complaint_count(&im->people) == 0)
-			printf("%.0f accounts %sadded, %.0f %schanged\n", people_number(json, "added"),
-			       im->dry_run ? "would be " : "", people_number(json, "changed"),
+			printf("%.0f accounts %sadded, %.0f %schanged\n", output_number(json, "added"),
+			       im->dry_run ? "would be " : "", output_number(json, "changed"),
 			       im->dry_run ? "would be " : "");
 		cJSON_Delete(json);
 		return;
@@ -168,7 +159,7 @@ static int
 people_end_import(struct people_import *im, cJSON *json)
 {
 	size_t complaints = people_complaint_count(&im->people);
-	double left = people_number(json, "left");
+	double left = output_number(json, "left");
 	int failed = cJSON_GetArraySize(cJSON_GetObjectItem(json, "failed"));
 
 	if (!im->ctl->json) {
@@ -179,7 +170,7 @@ people_end_import(struct people_import *im, cJSON *json)
 	if (complaints != 0)
 		return ctl_fail("%zu errors in %s; nothing was imported", complaints, im->name);
 	if (left != 0)
-		return ctl_fail("%.0f accounts are not imported yet: give the command again", left);
+		return ctl_fail("%.0f accounts are not imported yet: run the command again", left);
 	return failed != 0 ? ctl_fail("%d accounts were not imported", failed) : 0;
 }
 

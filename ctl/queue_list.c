@@ -75,7 +75,7 @@ queue_list_run(struct listing *l)
 		if (ctl_await(l->ctl, &r) == NULL)
 			return 1;
 		brokers_tell_missing(l->ctl, r.json);
-		str_copy(str_c(cJSON_GetStringValue(cJSON_GetObjectItem(r.json, "next"))), l->after, sizeof(l->after));
+		str_copy(str_c(output_text(r.json, "next")), l->after, sizeof(l->after));
 		list_show_page(l, cJSON_GetObjectItem(r.json, "messages"));
 		cJSON_Delete(r.json);
 	} while (l->after[0] != '\0' && l->shown < l->limit);
@@ -102,37 +102,29 @@ command_queue_list(struct ctl *ctl, int argc, char **argv)
 }
 
 /* ---- The summary ---- */
-static double
-summary_number(const cJSON *line, const char *name)
-{
-	const cJSON *n = cJSON_GetObjectItem(line, name);
-	return cJSON_IsNumber(n) ? n->valuedouble : 0;
-}
-
 static void
 summary_print_line(const cJSON *line, int64_t now_ms)
 {
-	const char *answer = cJSON_GetStringValue(cJSON_GetObjectItem(line, "answer"));
-	double next_ms = summary_number(line, "next_try_ms");
+	const char *answer = output_text(line, "answer");
+	double next_ms = output_number(line, "next_try_ms");
 	char next[32] = "-";
 
 	if (next_ms != 0)
 		snprintf(next, sizeof(next), "%.0f s", (next_ms - (double)now_ms) / 1000);
-	if (answer == NULL)
+	if (answer[0] == '\0')
 		answer = cJSON_IsTrue(cJSON_GetObjectItem(line, "throttled"))
 				 ? "waits because of the limits in settings:destination"
 				 : "";
-	printf("%-40s %8.0f %8.0f %8.0f %8.0f %9.0f s %10s  %s\n",
-	       cJSON_GetStringValue(cJSON_GetObjectItem(line, "destination")), summary_number(line, "queued"),
-	       summary_number(line, "active"), summary_number(line, "deferred"), summary_number(line, "held"),
-	       summary_number(line, "oldest_age_ms") / 1000, next, answer);
+	printf("%-40s %8.0f %8.0f %8.0f %8.0f %9.0f s %10s  %s\n", output_text(line, "destination"),
+	       output_number(line, "queued"), output_number(line, "active"), output_number(line, "deferred"),
+	       output_number(line, "held"), output_number(line, "oldest_age_ms") / 1000, next, answer);
 }
 
 static void
 summary_print(const cJSON *summary)
 {
 	const cJSON *line, *lines = cJSON_GetObjectItem(summary, "destinations");
-	double all = summary_number(summary, "count");
+	double all = output_number(summary, "count");
 	int64_t now_ms = clock_unix_ms();
 
 	printf("%-40s %8s %8s %8s %8s %11s %10s  %s\n", "DESTINATION", "QUEUED", "ACTIVE", "DEFERRED", "HELD", "OLDEST",

@@ -20,8 +20,8 @@ order_ids(struct ctl *ctl, struct admin_brokers *b, const char *verb, int count,
 		return 1;
 	brokers_tell_missing(ctl, r.json);
 	cJSON_ArrayForEach (o, cJSON_GetObjectItem(r.json, "messages")) {
-		const char *id = cJSON_GetStringValue(cJSON_GetObjectItem(o, "id"));
-		const char *text = cJSON_GetStringValue(cJSON_GetObjectItem(o, "text"));
+		const char *id = output_text(o, "id");
+		const char *text = output_text(o, "text");
 		bool done = cJSON_IsTrue(cJSON_GetObjectItem(o, "done"));
 		status |= !done;
 		if (ctl->json)
@@ -49,7 +49,7 @@ order_filtered(struct ctl *ctl, struct admin_brokers *b, const char *verb, const
 	if (ctl->json)
 		output_json(r.json);
 	else {
-		printf("%s: %.0f messages\n", verb, cJSON_GetNumberValue(cJSON_GetObjectItem(r.json, "count")));
+		printf("%s: %.0f messages\n", verb, output_number(r.json, "count"));
 		cJSON_Delete(r.json);
 	}
 	return ctl->is_partial ? 1 : 0;

@@ -8,12 +8,6 @@
 #include "lib/admin/settings.h"
 #include "lib/base/buf.h"
 
-static const char *
-settings_text(const cJSON *o, const char *name)
-{
-	return cJSON_GetStringValue(cJSON_GetObjectItem(o, name));
-}
-
 static int
 settings_connect(struct ctl *ctl)
 {
@@ -31,7 +25,7 @@ settings_print(const cJSON *list)
 				    : cJSON_IsTrue(cJSON_GetObjectItem(o, "good"))
 					    ? "   (set)"
 					    : "   (stored value is bad; see stagepost settings check)";
-		printf("%s=%s%s%s\n", settings_text(o, "name"), settings_text(o, "value"), state,
+		printf("%s=%s%s%s\n", output_text(o, "name"), output_text(o, "value"), state,
 		       cJSON_IsTrue(cJSON_GetObjectItem(o, "planned")) ? "   (planned: not used yet)" : "");
 	}
 }
@@ -87,7 +81,7 @@ command_settings_get(struct ctl *ctl, int argc, char **argv)
 	admin_settings_get(&ctl->admin, argv[0], ctl_on_result, &r);
 	if (ctl_await(ctl, &r) == NULL)
 		return 1;
-	printf("%s\n", settings_text(r.json, "value"));
+	printf("%s\n", output_text(r.json, "value"));
 	cJSON_Delete(r.json);
 	return 0;
 }
@@ -140,7 +134,7 @@ settings_print_findings(const cJSON *list, const char *what)
 	const cJSON *o;
 
 	cJSON_ArrayForEach (o, list)
-		printf("%s: %s: %s\n", what, settings_text(o, "name"), settings_text(o, "text"));
+		printf("%s: %s: %s\n", what, output_text(o, "name"), output_text(o, "text"));
 }
 
 int

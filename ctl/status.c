@@ -7,19 +7,6 @@
 #include "ctl/output.h"
 #include "ctl/sweep.h"
 
-static double
-status_number(const cJSON *o, const char *name)
-{
-	const cJSON *n = cJSON_GetObjectItem(o, name);
-	return cJSON_IsNumber(n) ? n->valuedouble : 0;
-}
-
-static const char *
-status_text(const cJSON *o, const char *name)
-{
-	return cJSON_GetStringValue(cJSON_GetObjectItem(o, name));
-}
-
 static void
 status_print_certificates(const cJSON *all)
 {
@@ -27,11 +14,11 @@ status_print_certificates(const cJSON *all)
 	const cJSON *c;
 
 	cJSON_ArrayForEach (c, list) {
-		printf("certificate: %s", status_text(c, "name"));
-		if (status_text(c, "ends") != NULL)
-			printf(", ends %.10s (in %.0f days)", status_text(c, "ends"), status_number(c, "days_left"));
-		if (status_text(c, "problem") != NULL)
-			printf("; the present files are NOT LOADED: %s", status_text(c, "problem"));
+		printf("certificate: %s", output_text(c, "name"));
+		if (output_text(c, "ends")[0] != '\0')
+			printf(", ends %.10s (in %.0f days)", output_text(c, "ends"), output_number(c, "days_left"));
+		if (output_text(c, "problem")[0] != '\0')
+			printf("; the present files are NOT LOADED: %s", output_text(c, "problem"));
 		printf("\n");
 	}
 	cJSON_Delete(list);
@@ -45,16 +32,16 @@ status_print(const cJSON *all)
 
 	printf("%-16s %-28s %-8s %-20s %-10s %s\n", "KIND", "ID", "PID", "HOST", "HEARTBEAT", "SETTINGS");
 	cJSON_ArrayForEach (process, cJSON_GetObjectItem(all, "processes"))
-		printf("%-16s %-28s %-8.0f %-20s %6.0f ms  %s\n", status_text(process, "kind"),
-		       status_text(process, "id"), status_number(process, "pid"), status_text(process, "host"),
-		       status_number(process, "heartbeat_age_ms"), status_text(process, "settings_version"));
+		printf("%-16s %-28s %-8.0f %-20s %6.0f ms  %s\n", output_text(process, "kind"),
+		       output_text(process, "id"), output_number(process, "pid"), output_text(process, "host"),
+		       output_number(process, "heartbeat_age_ms"), output_text(process, "settings_version"));
 	printf("\nqueue: %.0f messages (%.0f queued, %.0f active, %.0f deferred, %.0f held)\n",
-	       status_number(queue, "messages"), status_number(queue, "queued"), status_number(queue, "active"),
-	       status_number(queue, "deferred"), status_number(queue, "held"));
-	printf("store: %s; %s, %s", status_text(store, "health"), status_text(store, "promise"),
-	       status_text(store, "blobs"));
+	       output_number(queue, "messages"), output_number(queue, "queued"), output_number(queue, "active"),
+	       output_number(queue, "deferred"), output_number(queue, "held"));
+	printf("store: %s; %s, %s", output_text(store, "health"), output_text(store, "promise"),
+	       output_text(store, "blobs"));
 	if (cJSON_HasObjectItem(store, "blobs_free_bytes"))
-		printf(" (%.1f GB free)", status_number(store, "blobs_free_bytes") / 1e9);
+		printf(" (%.1f GB free)", output_number(store, "blobs_free_bytes") / 1e9);
 	printf("\n");
 	sweep_print(cJSON_GetObjectItem(all, "sweep"));
 	status_print_certificates(all);

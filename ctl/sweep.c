@@ -101,20 +101,12 @@ command_sweep(struct ctl *ctl, int argc, char **argv)
 
 /* ---- For `stagepost status` ---- */
 
-static double
-sweep_number(const cJSON *o, const char *name)
-{
-	const cJSON *n = cJSON_GetObjectItem(o, name);
-
-	return cJSON_IsNumber(n) ? n->valuedouble : 0;
-}
-
 static const char *
 sweep_by(const cJSON *o)
 {
-	const char *by = cJSON_GetStringValue(cJSON_GetObjectItem(o, "by"));
+	const char *by = output_text(o, "by");
 
-	return by != NULL ? by : "unknown";
+	return by[0] != '\0' ? by : "unknown";
 }
 
 void
@@ -129,14 +121,14 @@ sweep_print(const cJSON *record)
 	else
 		printf("the last one ended %.1f hours ago by %s: %.0f examined, %.0f released (%.0f bytes), %.0f in "
 		       "doubt",
-		       ((double)clock_unix_ms() - sweep_number(last, "end_ms")) / 3600000, sweep_by(last),
-		       sweep_number(last, "examined"), sweep_number(last, "released"),
-		       sweep_number(last, "released_bytes"), sweep_number(last, "in_doubt"));
+		       ((double)clock_unix_ms() - output_number(last, "end_ms")) / 3600000, sweep_by(last),
+		       output_number(last, "examined"), output_number(last, "released"),
+		       output_number(last, "released_bytes"), output_number(last, "in_doubt"));
 	if (running != NULL)
-		printf("; %s sweeps now: %.0f examined", sweep_by(running), sweep_number(running, "examined"));
+		printf("; %s sweeps now: %.0f examined", sweep_by(running), output_number(running, "examined"));
 	if (failed != NULL)
 		printf("; one FAILED %.1f hours ago by %s: %s",
-		       ((double)clock_unix_ms() - sweep_number(failed, "end_ms")) / 3600000, sweep_by(failed),
-		       cJSON_GetStringValue(cJSON_GetObjectItem(failed, "reason")));
+		       ((double)clock_unix_ms() - output_number(failed, "end_ms")) / 3600000, sweep_by(failed),
+		       output_text(failed, "reason"));
 	printf("\n");
 }

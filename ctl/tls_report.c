@@ -73,7 +73,7 @@ tls_report_sum(const cJSON *report, const char *name)
 	double total = 0;
 
 	cJSON_ArrayForEach (policy, cJSON_GetObjectItem(report, "policies"))
-		total += cJSON_GetNumberValue(cJSON_GetObjectItem(cJSON_GetObjectItem(policy, "summary"), name));
+		total += output_number(cJSON_GetObjectItem(policy, "summary"), name);
 	return total;
 }
 
@@ -127,10 +127,8 @@ print_list(const struct ctl *ctl, cJSON *list)
 		return;
 	}
 	cJSON_ArrayForEach (line, list)
-		printf("%-40s %8.0f ok %8.0f failed  %s\n", cJSON_GetStringValue(cJSON_GetObjectItem(line, "domain")),
-		       cJSON_GetNumberValue(cJSON_GetObjectItem(line, "successful")),
-		       cJSON_GetNumberValue(cJSON_GetObjectItem(line, "failed")),
-		       cJSON_GetStringValue(cJSON_GetObjectItem(line, "report")));
+		printf("%-40s %8.0f ok %8.0f failed  %s\n", output_text(line, "domain"),
+		       output_number(line, "successful"), output_number(line, "failed"), output_text(line, "report"));
 	cJSON_Delete(list);
 }
 

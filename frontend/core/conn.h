@@ -26,9 +26,8 @@ const struct protocol *conn_protocol(const struct conn *c);
 void *conn_session(const struct conn *c);	  /* the protocol's: protocol->session_size bytes, initially zero */
 unsigned conn_role(const struct conn *c);	  /* the listener's, e.g. SMTP_ROLE_SUBMISSION */
 const struct ip *conn_peer(const struct conn *c); /* behind a load balancer: the client's own (PROXY protocol) */
-uint16_t conn_peer_port(const struct conn *c);
+uint16_t conn_peer_port(const struct conn *c);	  /* for its unit test; the log shows it too */
 const struct ip *conn_local(const struct conn *c);
-uint16_t conn_local_port(const struct conn *c);
 const char *conn_id(const struct conn *c);		  /* identifies the session in the log */
 const struct log_context *conn_log(const struct conn *c); /* fields: proto, session, peer */
 bool conn_is_tls(const struct conn *c);
@@ -37,8 +36,6 @@ const char *conn_tls_cipher(const struct conn *c);
 /* The name that the client asked for (SNI), as the client wrote it; empty: none.
  * Available during the handshake too. Valid as long as the connection is open. */
 struct str conn_server_name(const struct conn *c);
-/* The name from protocol->alpn that was selected; empty: the client offered none. */
-struct str conn_alpn(const struct conn *c);
 /* TLS or a loopback connection: passwords may be accepted. */
 bool conn_is_secure(const struct conn *c);
 /* tls-exporter channel binding (RFC 9266): 32 bytes; false without TLS 1.3. */

@@ -117,7 +117,6 @@ on_proxy_readable(evutil_socket_t fd, short what, void *arg)
 		c->peer = header.source;
 		c->peer_port = header.source_port;
 		c->local = header.destination;
-		c->local_port = header.destination_port;
 		c->local_known = true;
 	}
 	conn_accept_enter(c);

@@ -58,7 +58,7 @@ find_local(const struct conn *c)
 		return;
 	known->local_known = true;
 	if (getsockname(c->fd, (struct sockaddr *)&local, &len) == 0)
-		ip_from_sockaddr((struct sockaddr *)&local, &known->local, &known->local_port);
+		ip_from_sockaddr((struct sockaddr *)&local, &known->local, NULL);
 }
 
 const struct ip *
@@ -66,13 +66,6 @@ conn_local(const struct conn *c)
 {
 	find_local(c);
 	return &c->local;
-}
-
-uint16_t
-conn_local_port(const struct conn *c)
-{
-	find_local(c);
-	return c->local_port;
 }
 
 const char *
@@ -119,18 +112,6 @@ conn_server_name(const struct conn *c)
 	SSL *ssl = c->tls && c->bev != NULL ? bufferevent_openssl_get_ssl(c->bev) : NULL;
 
 	return str_c(ssl != NULL ? SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) : NULL);
-}
-
-struct str
-conn_alpn(const struct conn *c)
-{
-	const unsigned char *name = NULL;
-	unsigned len = 0;
-	SSL *ssl = ssl_of(c);
-
-	if (ssl != NULL)
-		SSL_get0_alpn_selected(ssl, &name, &len);
-	return str_of((const char *)name, len);
 }
 
 bool

@@ -44,7 +44,7 @@ struct conn {
 	int64_t deadline_ms;  /* monotonic; 0: none */
 	int64_t timer_due_ms; /* of the armed timer; 0: not armed */
 	struct ip peer, local;
-	uint16_t peer_port, local_port;
+	uint16_t peer_port;
 	char id[24];
 	char peer_text[IP_TEXT_MAX];
 	struct log_context log;

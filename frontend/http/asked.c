@@ -32,12 +32,6 @@ http_client(const struct http_request *r)
 	return &r->client;
 }
 
-bool
-http_is_secure(const struct http_request *r)
-{
-	return r->secure;
-}
-
 /* The TLS port as the client sees it. A client that came without TLS and without a port
  * used port 80, whatever that is behind a balancer, and will find TLS at port 443. */
 static unsigned

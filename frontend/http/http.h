@@ -71,8 +71,6 @@ struct arena *http_arena(struct http_request *r);
 const struct log_context *http_log(const struct http_request *r);
 /* The client; behind a balancer listed in http.forwarded_from, as that balancer reports it. */
 const struct ip *http_client(const struct http_request *r);
-/* TLS, or loopback, or TLS up to a balancer listed in http.forwarded_from. */
-bool http_is_secure(const struct http_request *r);
 /* "https://mail.example.com[:port]": where the client reaches this host by TLS. */
 const char *http_origin(struct http_request *r);
 /* TLS, here or up to such a balancer; false on loopback without it. */
@@ -101,8 +99,6 @@ bool http_back(struct http_request *r);
  * nothing of the body is read, and a client that waits for 100 (Continue) is not told
  * to send. */
 void http_want_body(struct http_request *r);
-void http_pause_body(struct http_request *r);
-void http_resume_body(struct http_request *r);
 
 /* ---- The answer ---- */
 #define HTTP_CHUNKED UINT64_MAX
@@ -113,8 +109,6 @@ void http_begin(struct http_request *r, int status, const char *type, uint64_t l
 void http_add_header(struct http_request *r, const char *name, struct str value);
 /* Sends nothing if the request is HEAD. */
 void http_write(struct http_request *r, struct str data);
-/* Sends all of data and empties it. */
-void http_write_buffer(struct http_request *r, struct evbuffer *data);
 /* False: enough output is waiting for the client; on_room will be called. */
 bool http_may_write(struct http_request *r);
 void http_finish(struct http_request *r);

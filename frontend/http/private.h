@@ -40,7 +40,6 @@ enum http_body {
 	HTTP_BODY_WHOLE,   /* or there is none */
 	HTTP_BODY_UNASKED, /* the handler has not asked for it yet */
 	HTTP_BODY_READING,
-	HTTP_BODY_PAUSED,
 };
 
 /* How much of the answer is written. */
@@ -59,7 +58,7 @@ struct http_request {
 	const struct http_handler *handler; /* the route's, or that of http_stay() */
 	bool begun;			    /* the handler has been called */
 	struct ip client;
-	bool secure;
+	bool secure;	/* TLS, or loopback, or TLS up to a balancer listed in http.forwarded_from */
 	bool forwarded; /* a balancer says who the client is */
 	struct auth_request *login;
 	struct auth_identity *account;

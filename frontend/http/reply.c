@@ -126,19 +126,6 @@ http_write(struct http_request *r, struct str data)
 	reply_end_piece(r);
 }
 
-void
-http_write_buffer(struct http_request *r, struct evbuffer *data)
-{
-	size_t len = evbuffer_get_length(data);
-
-	if (!reply_begin_piece(r, len)) {
-		evbuffer_drain(data, len);
-		return;
-	}
-	evbuffer_add_buffer(conn_output(r->session->conn), data);
-	reply_end_piece(r);
-}
-
 bool
 http_may_write(struct http_request *r)
 {

@@ -172,22 +172,3 @@ http_want_body(struct http_request *r)
 	r->body = HTTP_BODY_READING;
 	http_session_read(r->session);
 }
-
-void
-http_pause_body(struct http_request *r)
-{
-	if (r->session != NULL && r->body == HTTP_BODY_READING)
-		r->body = HTTP_BODY_PAUSED;
-}
-
-void
-http_resume_body(struct http_request *r)
-{
-	if (r->session == NULL || r->body != HTTP_BODY_PAUSED)
-		return;
-	r->body = HTTP_BODY_READING;
-	if (!r->head.chunked && r->body_bytes == r->head.length)
-		serve_end_body(r);
-	else
-		http_session_read(r->session);
-}

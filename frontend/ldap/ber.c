@@ -115,15 +115,6 @@ ldap_ber_take_bool(struct str *rest, ber_tag_t tag, bool *value_out)
 	return true;
 }
 
-ber_tag_t
-ldap_ber_peek(struct str rest)
-{
-	struct str content;
-	ber_tag_t tag;
-
-	return ldap_ber_next(&rest, &tag, &content) ? tag : LBER_ERROR;
-}
-
 /* ---- Writing ---- */
 
 BerElement *

@@ -30,8 +30,6 @@ bool ldap_ber_take(struct str *rest, ber_tag_t tag, struct str *content_out);
 /* INTEGER or ENUMERATED of at most 4 bytes; tag as given. */
 bool ldap_ber_take_int(struct str *rest, ber_tag_t tag, int32_t *value_out);
 bool ldap_ber_take_bool(struct str *rest, ber_tag_t tag, bool *value_out);
-/* The tag of the next element; LBER_ERROR: none, or malformed. */
-ber_tag_t ldap_ber_peek(struct str rest);
 
 /* ---- Writing: with liblber's ber_put_...() between begin and end ---- */
 BerElement *ldap_ber_begin(void);

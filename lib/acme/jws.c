@@ -16,35 +16,13 @@ enum { COORDINATE_BYTES = 32, MAC_KEY_MAX = 1024 };
 void
 jws_base64url(struct str data, struct buf *out)
 {
-	size_t from = out->len;
-
-	base64_encode(data, out);
-	for (size_t i = from; i < out->len; i++) {
-		if (out->data[i] == '+')
-			out->data[i] = '-';
-		else if (out->data[i] == '/')
-			out->data[i] = '_';
-	}
-	while (out->len > from && out->data[out->len - 1] == '=')
-		out->data[--out->len] = '\0';
+	base64url_encode(data, out);
 }
 
 bool
 jws_base64url_decode(struct str text, struct buf *out)
 {
-	struct buf plain = BUF_EMPTY;
-	bool ok = true;
-
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.p[i];
-		ok = ok && c != '+' && c != '/' && c != '=';
-		buf_add_byte(&plain, c == '-' ? '+' : c == '_' ? '/' : c);
-	}
-	while (plain.len % 4 != 0)
-		buf_add_byte(&plain, '=');
-	ok = ok && base64_decode(buf_str(&plain), out);
-	buf_fini(&plain);
-	return ok;
+	return base64url_decode(text, out);
 }
 
 /* ---- The key ---- */

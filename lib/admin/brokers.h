@@ -19,7 +19,7 @@ struct admin_brokers *admin_brokers_new(struct admin *a, const char *name, struc
 void admin_brokers_free(struct admin_brokers **b);
 
 /* How long to wait for owners when some shards have none (default 5 s), and for
- * an answer (default 30 s). */
+ * an answer (default 30 s). For its unit test. */
 void admin_brokers_set_limits(struct admin_brokers *b, int64_t owners_ms, int64_t answer_ms);
 
 /* Every result contains

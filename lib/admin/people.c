@@ -196,7 +196,7 @@ people_take_hash(struct people_draft *d, uint64_t line, struct str value)
 	} else {
 		/* It may be a plain password: it is not shown. */
 		d->is_bad = true;
-		people_complain(d->people, line, "the password's hash is of no kind that is read here");
+		people_complain(d->people, line, "this kind of password hash is not supported");
 	}
 }
 
@@ -417,7 +417,7 @@ people_read_ldif(struct people *p, struct str text, void (*on_progress)(void *ar
 			on_progress(arg, text.len - l.rest.len);
 	}
 	if (people_count(p) == 0 && people_complaint_count(p) == 0)
-		people_complain(p, 1, "there is no person in the file");
+		people_complain(p, 1, "the file contains no accounts");
 	mem_free(r);
 }
 

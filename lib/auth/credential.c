@@ -121,33 +121,6 @@ credential_find(const struct directory_user *user, enum credential_kind kind, st
 /* ---- Making ---- */
 
 static void
-credential_add_base64url(struct str data, struct buf *out)
-{
-	size_t from = out->len;
-
-	base64_encode(data, out);
-	while (out->len > from && out->data[out->len - 1] == '=')
-		out->len--;
-	for (size_t i = from; i < out->len; i++)
-		out->data[i] = out->data[i] == '+' ? '-' : out->data[i] == '/' ? '_' : out->data[i];
-}
-
-static bool
-credential_read_base64url(struct str text, struct buf *out)
-{
-	struct buf plain = BUF_EMPTY;
-	bool good;
-
-	for (size_t i = 0; i < text.len; i++)
-		buf_add_byte(&plain, text.p[i] == '-' ? '+' : text.p[i] == '_' ? '/' : text.p[i]);
-	while (plain.len % 4 != 0)
-		buf_add_byte(&plain, '=');
-	good = base64_decode(buf_str(&plain), out);
-	buf_fini(&plain);
-	return good;
-}
-
-static void
 credential_make_token(struct credential *c, struct str address, char text_out[CREDENTIAL_TEXT_MAX])
 {
 	char secret[TOKEN_CHARACTERS + 1];
@@ -156,7 +129,7 @@ credential_make_token(struct credential *c, struct str address, char text_out[CR
 	credential_random(secret, TOKEN_CHARACTERS);
 	credential_hash(str_c(secret), c->hash);
 	buf_add_c(&text, TOKEN_START);
-	credential_add_base64url(address, &text);
+	base64url_encode(address, &text);
 	buf_printf(&text, ".%s", secret);
 	CHECK(str_copy(buf_str(&text), text_out, CREDENTIAL_TEXT_MAX));
 	OPENSSL_cleanse(text.data, text.len);
@@ -201,8 +174,7 @@ credential_split_token(struct str token, char address_out[DIRECTORY_ADDRESS_MAX]
 	struct buf text = BUF_EMPTY;
 	bool good = token.len < CREDENTIAL_TEXT_MAX && str_starts(token, STR(TOKEN_START)) &&
 		    str_cut(str_from(token, sizeof(TOKEN_START) - 1), '.', &address, secret_out) &&
-		    credential_read_base64url(address, &text) &&
-		    directory_canonical_address(buf_str(&text), address_out);
+		    base64url_decode(address, &text) && directory_canonical_address(buf_str(&text), address_out);
 
 	buf_fini(&text);
 	return good;

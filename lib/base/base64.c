@@ -1,10 +1,14 @@
-/* base64, strict. */
+/* base64 and base64url, strict: one text for each sequence of bytes. */
 #include "lib/base/base64.h"
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+#define BASE64_COMMON "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-void
-base64_encode(struct str data, struct buf *out)
+static const char base64_alphabet[] = BASE64_COMMON "+/";
+static const char base64_url_alphabet[] = BASE64_COMMON "-_";
+
+/* Without padding: 2, 3 or 4 digits for 1, 2 or 3 bytes. */
+static void
+base64_add_digits(struct str data, const char *alphabet, struct buf *out)
 {
 	for (size_t i = 0; i < data.len; i += 3) {
 		size_t left = data.len - i;
@@ -15,17 +19,30 @@ base64_encode(struct str data, struct buf *out)
 			v |= (uint32_t)(unsigned char)data.p[i + 1] << 8;
 		if (left > 2)
 			v |= (unsigned char)data.p[i + 2];
-		quad[0] = alphabet[v >> 18];
-		quad[1] = alphabet[v >> 12 & 63];
-		quad[2] = left > 1 ? alphabet[v >> 6 & 63] : '=';
-		quad[3] = left > 2 ? alphabet[v & 63] : '=';
-		buf_add(out, quad, sizeof(quad));
+		for (unsigned j = 0; j < 4; j++)
+			quad[j] = alphabet[v >> (18 - 6 * j) & 63];
+		buf_add(out, quad, left > 2 ? 4 : left + 1);
 	}
 }
 
-/* Value of one character, or -1. */
+void
+base64_encode(struct str data, struct buf *out)
+{
+	static const char *const padding[3] = {"", "==", "="};
+
+	base64_add_digits(data, base64_alphabet, out);
+	buf_add_c(out, padding[data.len % 3]);
+}
+
+void
+base64url_encode(struct str data, struct buf *out)
+{
+	base64_add_digits(data, base64_url_alphabet, out);
+}
+
+/* Value of one digit, or -1. */
 static int
-value_of(char c)
+base64_value(char c, const char *alphabet)
 {
 	if (c >= 'A' && c <= 'Z')
 		return c - 'A';
@@ -33,7 +50,30 @@ value_of(char c)
 		return c - 'a' + 26;
 	if (c >= '0' && c <= '9')
 		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
+	return c == alphabet[62] ? 62 : c == alphabet[63] ? 63 : -1;
+}
+
+/* text: digits only, without padding. */
+static bool
+base64_take_digits(struct str text, const char *alphabet, struct buf *out)
+{
+	for (size_t i = 0; i < text.len; i += 4) {
+		size_t digits = text.len - i < 4 ? text.len - i : 4;
+		uint32_t v = 0;
+
+		for (size_t j = 0; j < 4; j++) {
+			int digit = j < digits ? base64_value(text.p[i + j], alphabet) : 0;
+			if (digit < 0)
+				return false;
+			v = v << 6 | (uint32_t)digit;
+		}
+		/* Bits that no byte uses must be zero; otherwise two texts would mean the same. */
+		if (digits == 1 || (digits == 2 && (v & 0xffff) != 0) || (digits == 3 && (v & 0xff) != 0))
+			return false;
+		for (size_t j = 0; j + 1 < digits; j++)
+			buf_add_byte(out, (char)(v >> (16 - 8 * j)));
+	}
+	return true;
 }
 
 bool
@@ -41,25 +81,14 @@ base64_decode(struct str text, struct buf *out)
 {
 	if (text.len % 4 != 0)
 		return false;
-	for (size_t i = 0; i < text.len; i += 4) {
-		bool last = i + 4 == text.len;
-		unsigned padding = !last ? 0 : text.p[i + 3] != '=' ? 0 : text.p[i + 2] != '=' ? 1 : 2;
-		uint32_t v = 0;
+	/* At most two; a third is no digit. */
+	for (unsigned i = 0; i < 2 && text.len != 0 && text.p[text.len - 1] == '='; i++)
+		text.len--;
+	return base64_take_digits(text, base64_alphabet, out);
+}
 
-		for (unsigned j = 0; j < 4; j++) {
-			int digit = j >= 4 - padding ? 0 : value_of(text.p[i + j]);
-			if (digit < 0)
-				return false;
-			v = v << 6 | (uint32_t)digit;
-		}
-		/* Bits that no byte uses must be zero; otherwise two texts would mean the same. */
-		if ((padding == 1 && (v & 0xff) != 0) || (padding == 2 && (v & 0xffff) != 0))
-			return false;
-		buf_add_byte(out, (char)(v >> 16));
-		if (padding < 2)
-			buf_add_byte(out, (char)(v >> 8));
-		if (padding < 1)
-			buf_add_byte(out, (char)v);
-	}
-	return true;
+bool
+base64url_decode(struct str text, struct buf *out)
+{
+	return base64_take_digits(text, base64_url_alphabet, out);
 }

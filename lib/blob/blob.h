@@ -157,8 +157,8 @@ bool blob_store_is_full(const struct blob_store *s, uint64_t size_bytes);
 /* ---- The sweep ----
  * Visits every unreleased blob written before older_than_unix_ms (so that a
  * blob which nothing refers to yet is left alone). If visit returns false, the
- * blob is released. Then removes packs that are sealed and empty. Synchronous
- * and possibly slow: call it from a separate thread or tool. */
+ * blob is released. Then removes packs that are sealed and empty. It blocks: only
+ * unit tests call it, and look inside with it. */
 int blob_sweep(struct blob_store *s, int64_t older_than_unix_ms, bool (*visit)(void *arg, const struct blob_id *id),
 	       void *arg, struct err *err);
 /* The same one pack at a time, off the loop, for callers that pause in between:

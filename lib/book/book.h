@@ -46,23 +46,21 @@ void books_free(struct books **b);
  * the book: book_let_go(). */
 typedef void books_on_ready(void *arg, struct book *book, const struct err *err);
 /* The book of a domain. Not NULL: it is loaded, and the caller holds it; cb will not be
- * called. NULL: cb is called later, once, never from within the call. A domain that does
- * not exist has an empty book. domain: canonical. */
+ * called. NULL: cb is called later, once, never from within the call; it cannot be
+ * cancelled, so arg must stay valid until then. A domain that does not exist has an empty
+ * book. domain: canonical. */
 struct book *books_get(struct books *b, struct str domain, books_on_ready *cb, void *arg);
-/* No callback with this arg will come any more. */
-void books_cancel(struct books *b, const void *arg);
 /* A held book stays; its content may change whenever control returns to the loop.
  * Hold it for a request, not for a session: a held book is never dropped. */
 void book_let_go(struct book **book);
 
-struct str book_domain(const struct book *book);
 uint64_t book_count(const struct book *book); /* entries, hidden ones too */
+
+/* ---- For its unit tests ---- */
 /* The version in the store that the content has; it grows with every change. */
 uint64_t book_version(const struct book *book);
-/* Bytes of memory of the content, for metrics. */
+/* Bytes of memory of the content. */
 size_t book_bytes(const struct book *book);
-/* Loaded books and their entries, for metrics. */
-void books_figures(const struct books *b, uint64_t *books_out, uint64_t *entries_out);
 
 /* ---- Entries ---- */
 /* A view, borrowed until control returns to the loop. */

@@ -215,20 +215,6 @@ books_get(struct books *books, struct str domain, books_on_ready *cb, void *arg)
 }
 
 void
-books_cancel(struct books *books, const void *arg)
-{
-	struct books_waiter *w, *next;
-	struct book *b;
-
-	DL_FOREACH (books->list, b)
-		DL_FOREACH_SAFE (b->waiters, w, next)
-			if (w->arg == arg) {
-				DL_DELETE(b->waiters, w);
-				mem_free(w);
-			}
-}
-
-void
 book_let_go(struct book **bp)
 {
 	struct book *b = *bp;
@@ -239,12 +225,6 @@ book_let_go(struct book **bp)
 	CHECK(b->holds > 0);
 	b->holds--;
 	b->used_ms = clock_monotonic_ms();
-}
-
-struct str
-book_domain(const struct book *b)
-{
-	return str_c(b->domain);
 }
 
 uint64_t
@@ -263,16 +243,4 @@ size_t
 book_bytes(const struct book *b)
 {
 	return b->content.bytes;
-}
-
-void
-books_figures(const struct books *books, uint64_t *books_out, uint64_t *entries_out)
-{
-	const struct book *b;
-
-	*books_out = *entries_out = 0;
-	DL_FOREACH (books->list, b) {
-		*books_out += b->is_loaded;
-		*entries_out += b->content.entries;
-	}
 }

@@ -1,6 +1,5 @@
 #include "lib/http/uri.h"
 
-#include "lib/base/buf.h"
 #include "lib/base/hex.h"
 #include "lib/base/ip.h"
 
@@ -43,17 +42,6 @@ uri_is_unreserved(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
 	       c == '_' || c == '~';
-}
-
-void
-http_uri_encode(struct str text, struct buf *out)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		if (uri_is_unreserved(text.p[i]))
-			buf_add_byte(out, text.p[i]);
-		else
-			buf_printf(out, "%%%02X", (unsigned char)text.p[i]);
-	}
 }
 
 bool

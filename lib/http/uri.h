@@ -31,8 +31,4 @@ bool http_uri_decode(struct str text, bool plus, struct arena *arena, struct str
  * is none, or it is malformed. */
 bool http_uri_parameter(struct str query, struct str name, struct arena *arena, struct str *value_out);
 
-/* Appends text, with all but unreserved characters (RFC 3986, 2.3) escaped. */
-struct buf;
-void http_uri_encode(struct str text, struct buf *out);
-
 #endif

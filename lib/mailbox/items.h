@@ -129,7 +129,8 @@ void mailbox_move_item(struct mailbox_store *m, struct str address, uint32_t fro
 void mailbox_find_item(struct mailbox_store *m, struct str address, uint32_t folder_id, const unsigned char *key,
 		       struct str name, mailbox_on_place *cb, void *arg);
 
-/* One name for each UID in the request (at least one); empty: none. Items that are gone keep their names. */
+/* One name for each UID in the request (at least one); empty: none. Items that are gone keep their names.
+ * For unit tests. */
 typedef void mailbox_on_names(void *arg, const struct str *names, uint32_t count, const struct err *err);
 void mailbox_get_names(struct mailbox_store *m, struct str address, uint32_t folder_id, const uint32_t *uids,
 		       uint32_t count, mailbox_on_names *cb, void *arg);

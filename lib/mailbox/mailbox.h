@@ -361,11 +361,12 @@ void mailbox_set_digest(struct mailbox_store *m, struct str address, uint32_t fo
  * its end, whatever is copied, moved, filed or renamed meanwhile. Some records may be reported more
  * than once, and some of messages that disappear meanwhile. Digests may be recomputed concurrently;
  * bodies do not change. Then removes the remains of deleted folders and abandoned copies, unless this
- * was already done. on_cold: packed records of MAILBOX_COLD_BYTES, borrowed for the call. */
+ * was already done. on_cold: packed records of MAILBOX_COLD_BYTES, borrowed for the call. Only unit
+ * tests read all in one call. */
 typedef void mailbox_on_cold(void *arg, struct str cold);
 void mailbox_read_bodies(struct mailbox_store *m, struct str address, mailbox_on_cold *on_cold, mailbox_on_done *cb,
 			 void *arg);
-/* The same in single steps, so that the caller can pause between them. at: all zero
+/* The same in single steps, as the sweep reads, so that it can pause between them. at: all zero
  * before the first call. It must stay valid until cb is called, and then says
  * whether more follows. */
 struct mailbox_bodies_at {

@@ -90,24 +90,6 @@ spool_read_shard_count(struct redis *r, spool_on_count *cb, void *arg)
 		       str_c(redis_key_pattern(KEY_CLUSTER_SHARD_COUNT)), 0, NULL);
 }
 
-static void
-on_length(void *arg, const redisReply *reply, const struct err *err)
-{
-	struct count_call *c = arg;
-
-	c->cb(c->arg, err == NULL ? redis_i64(reply, 0) : 0, err);
-	mem_free(c);
-}
-
-void
-spool_count(struct redis *r, unsigned shard, spool_on_count *cb, void *arg)
-{
-	char key[SPOOL_KEY_MAX];
-
-	redis_call_key(r, on_length, count_call_new(cb, arg), "HLEN", spool_key(KEY_SPOOL_ENVELOPES, shard, key), 0,
-		       NULL);
-}
-
 /* ---- Leases ---- */
 struct lease_call {
 	unsigned shard;

@@ -111,7 +111,4 @@ typedef void spool_on_events(void *arg, const struct spool_event *events, size_t
 void spool_read_events(struct redis *r, unsigned shard, const char *after, unsigned count, spool_on_events *cb,
 		       void *arg);
 
-/* The number of entries in a shard. */
-void spool_count(struct redis *r, unsigned shard, spool_on_count *cb, void *arg);
-
 #endif

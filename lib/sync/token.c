@@ -48,29 +48,20 @@ sync_seal(const struct secret *secret, const struct sync_point *p, enum sync_kin
 	bytes_put_u16(token + 24, p->since_day);
 	bytes_put_u16(token + 26, day);
 	sync_mac(secret, token, who, token + MAC_AT);
-	base64_encode(str_of(token, sizeof(token)), &text);
-	CHECK(text.len == SYNC_TOKEN_MAX - 1);
-	for (size_t i = 0; i < text.len; i++)
-		out[i] = (char)(text.data[i] == '+' ? '-' : text.data[i] == '/' ? '_' : text.data[i]);
-	out[text.len] = '\0';
+	base64url_encode(str_of(token, sizeof(token)), &text);
+	CHECK(text.len == SYNC_TOKEN_MAX - 1 && str_copy(buf_str(&text), out, SYNC_TOKEN_MAX));
 	buf_fini(&text);
 }
 
 static bool
 sync_decode(struct str token, char out[SYNC_TOKEN_BYTES])
 {
-	char plain[SYNC_TOKEN_MAX];
 	struct buf bytes = BUF_EMPTY;
 	bool ok;
 
 	if (token.len != SYNC_TOKEN_MAX - 1)
 		return false;
-	for (size_t i = 0; i < token.len; i++) {
-		if (token.p[i] == '+' || token.p[i] == '/')
-			return false;
-		plain[i] = (char)(token.p[i] == '-' ? '+' : token.p[i] == '_' ? '/' : token.p[i]);
-	}
-	ok = base64_decode(str_of(plain, token.len), &bytes) && bytes.len == SYNC_TOKEN_BYTES;
+	ok = base64url_decode(token, &bytes) && bytes.len == SYNC_TOKEN_BYTES;
 	if (ok)
 		memcpy(out, bytes.data, SYNC_TOKEN_BYTES);
 	buf_fini(&bytes);

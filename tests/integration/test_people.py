@@ -207,7 +207,7 @@ def test_store_fails_meanwhile(own_cluster, tmp_path):
     os.kill(cluster.redis.info("server")["process_id"], signal.SIGKILL)
     out, err = tool.communicate(timeout=60)
     assert tool.returncode == 1, out
-    assert "accounts are not imported yet: give the command again" in err.splitlines()[-1], err
+    assert "accounts are not imported yet: run the command again" in err.splitlines()[-1], err
     wait_for(lambda: cluster.tool("status", check=False).returncode == 0, timeout=60, what="the store to be back")
     result = cluster.json("user", "import", path)
     assert result["added"] + result["changed"] == count

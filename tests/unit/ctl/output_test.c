@@ -107,12 +107,31 @@ test_fields(void **state)
 	}
 }
 
+static void
+test_members(void **state)
+{
+	cJSON *o = a_record();
+
+	(void)state;
+	assert_string_equal(output_text(o, "name"), "alice");
+	assert_string_equal(output_text(o, "empty"), "");
+	assert_string_equal(output_text(o, "nothing"), "");
+	assert_string_equal(output_text(o, "count"), "");
+	assert_string_equal(output_text(NULL, "name"), "");
+	assert_true(output_number(o, "count") == 12);
+	assert_true(output_number(o, "nothing") == 0);
+	assert_true(output_number(o, "name") == 0);
+	assert_true(output_number(NULL, "count") == 0);
+	cJSON_Delete(o);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_record),
+		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_fields),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

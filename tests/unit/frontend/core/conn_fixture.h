@@ -43,7 +43,7 @@ static struct {
 	struct ip_blocks balancers;
 	unsigned char exporter[32];
 	bool has_exporter;
-	char server_name[64], alpn[32];
+	char server_name[64];
 } seen;
 
 static inline int64_t
@@ -159,7 +159,6 @@ test_on_tls(struct conn *c)
 {
 	seen.has_exporter = conn_tls_exporter(c, seen.exporter);
 	str_copy(conn_server_name(c), seen.server_name, sizeof(seen.server_name));
-	str_copy(conn_alpn(c), seen.alpn, sizeof(seen.alpn));
 	conn_printf(c, "now %s\r\n", conn_tls_version(c));
 }
 
