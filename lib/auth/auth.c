@@ -111,6 +111,10 @@ run_verify(struct verify_task *t)
 
 	q->verified = true;
 	q->fits = auth_password_fits(q->verifier, str_of(q->password, q->password_len));
+	/* Imported hashes are fast, or are not checked at all: without this, a wrong password would tell by
+	 * its time that the account exists. */
+	if (!q->fits && q->verifier[0] == '{')
+		(void)auth_password_fits(q->auth->dummy, str_of(q->password, q->password_len));
 }
 
 static void

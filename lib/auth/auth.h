@@ -115,13 +115,13 @@ bool sasl_decode(struct arena *arena, struct str line, struct str *data_out, boo
 #define AUTH_VERIFIER_MAX 300
 int auth_make_argon2id(struct str password, char out[AUTH_VERIFIER_MAX], struct err *err);
 int auth_make_scram_sha256(struct str password, char out[AUTH_VERIFIER_MAX], struct err *err);
-/* Does the password match the argon2id verifier? Takes as long. */
+/* Does the password match the verifier? Takes as long. One that costs too much fits nothing. */
 bool auth_password_fits(const char *verifier, struct str password);
 
 /* ---- Hashes that come from another system ---- */
 /* A hash as it is written elsewhere → the verifier to store. Read are argon2id ("$argon2id$...", also behind
- * {ARGON2}), {CRYPT} with whatever crypt(3) knows (also without the word, as in /etc/shadow), {SHA},
- * {SHA256}, {SHA512}, {MD5}, and these with salt: {SSHA}, {SSHA256}, {SSHA512}, {SMD5}. False: it is none of
+ * {ARGON2}), {CRYPT} with DES, $1$, $2a$ to $2y$, $5$, $6$, $y$ or $gy$ (also without the word, as in /etc/shadow),
+ * {SHA}, {SHA256}, {SHA512}, {MD5}, and these with salt: {SSHA}, {SSHA256}, {SSHA512}, {SMD5}. False: it is none of
  * them, or it would take too long to check. There is no SCRAM with these until the password is set anew. */
 bool auth_read_hash(struct str text, char out[AUTH_VERIFIER_MAX]);
 /* Is it a verifier that auth_make_scram_sha256() could have made? */

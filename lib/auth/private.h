@@ -106,8 +106,10 @@ void verify_start(struct auth *a);
 void verify_stop(struct auth *a);
 
 /* ---- Hashes of other systems ---- lib/auth/scheme.c */
-/* On a thread: "{SCHEME}data". */
+/* On a thread: "{SCHEME}data". A hash that costs too much fits nothing. */
 bool scheme_fits(struct str hash, struct str password);
+/* An argon2id hash whose costs are within limits. */
+bool scheme_argon2_is_readable(const char *text);
 
 /* ---- Failures, counted in Redis; account: auth_account_name() ---- */
 /* Waits as long as earlier failures of the account or the address require, then

@@ -12,9 +12,13 @@
 #include "lib/base/base64.h"
 #include "lib/base/mem.h"
 
-/* How many rounds of crypt(3) a hash may ask for: more would hold a thread for seconds. */
-enum { SCHEME_ROUNDS_MAX = 1000000, SCHEME_BCRYPT_MAX = 15, SCHEME_SALT_MAX = 64 };
-enum { SCHEME_ARGON2_KIB_MAX = 256 * 1024, SCHEME_ARGON2_PASSES_MAX = 20 };
+/* What a hash may cost: more would hold a thread for seconds, and a few such accounts would
+ * hold all threads. */
+enum { SCHEME_ROUNDS_MAX = 1000000, SCHEME_BCRYPT_MAX = 14, SCHEME_SALT_MAX = 64 };
+enum { SCHEME_ARGON2_KIB_MAX = 256 * 1024, SCHEME_ARGON2_PASSES_MAX = 20, SCHEME_ARGON2_LANES_MAX = 16 };
+/* KiB times passes: about a second. */
+#define SCHEME_ARGON2_WORK_MAX (UINT64_C(1024) * 1024)
+enum { SCHEME_DES_LEN = 13, SCHEME_BCRYPT_LEN = 60 };
 
 struct scheme {
 	const char *name;
@@ -39,20 +43,69 @@ scheme_of(struct str hash, struct str *data_out)
 	return NULL;
 }
 
-/* ---- crypt(3) ---- */
+/* ---- crypt(3) ----
+ *
+ * Only kinds whose cost is read here. libcrypt knows more of them, and some ask for
+ * gigabytes or hours in a few characters. */
+static bool
+scheme_is_rounds_cheap(struct str data)
+{
+	struct str rest = str_from(data, 3), word;
+	uint64_t number;
+
+	if (!str_starts(rest, STR("rounds=")))
+		return true;
+	return str_cut(str_from(rest, 7), '$', &word, &rest) && str_to_u64(word, &number) &&
+	       number <= SCHEME_ROUNDS_MAX;
+}
+
+/* $2y$NN$ and 53 characters. */
+static bool
+scheme_is_bcrypt_cheap(struct str data)
+{
+	uint64_t number;
+
+	return data.len == SCHEME_BCRYPT_LEN && memchr("abxy", data.p[2], 4) != NULL && data.p[3] == '$' &&
+	       data.p[6] == '$' && str_to_u64(str_of(data.p + 4, 2), &number) && number <= SCHEME_BCRYPT_MAX;
+}
+
+/* The parameters are a character each: flavour j, the logarithm of N, and r, which is 8 or
+ * 32. B is N = 2^14: with this r, 64 MiB. Characters that follow would be further costs. */
+static bool
+scheme_is_yescrypt_cheap(struct str params)
+{
+	static const char logarithms[] = "./0123456789AB";
+
+	return params.len > 4 && params.p[0] == 'j' &&
+	       memchr(logarithms, params.p[1], sizeof(logarithms) - 1) != NULL &&
+	       (params.p[2] == '5' || params.p[2] == 'T') && params.p[3] == '$';
+}
+
+static bool
+scheme_is_des(struct str data)
+{
+	static const char letters[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+	for (size_t i = 0; i < data.len; i++)
+		if (memchr(letters, data.p[i], sizeof(letters) - 1) == NULL)
+			return false;
+	return data.len == SCHEME_DES_LEN;
+}
+
 static bool
 scheme_crypt_is_cheap(struct str data)
 {
-	struct str rest = data, word;
-	uint64_t number;
-
-	if (str_starts(data, STR("$2")) && data.len > 6)
-		return str_to_u64(str_of(data.p + 4, 2), &number) && number <= SCHEME_BCRYPT_MAX;
-	while (str_next_word(&rest, "$", &word))
-		if (str_starts(word, STR("rounds=")) &&
-		    (!str_to_u64(str_from(word, 7), &number) || number > SCHEME_ROUNDS_MAX))
-			return false;
-	return true;
+	if (str_starts(data, STR("$1$")))
+		return true;
+	if (str_starts(data, STR("$5$")) || str_starts(data, STR("$6$")))
+		return scheme_is_rounds_cheap(data);
+	if (str_starts(data, STR("$2")))
+		return scheme_is_bcrypt_cheap(data);
+	if (str_starts(data, STR("$y$")))
+		return scheme_is_yescrypt_cheap(str_from(data, 3));
+	if (str_starts(data, STR("$gy$")))
+		return scheme_is_yescrypt_cheap(str_from(data, 4));
+	return scheme_is_des(data);
 }
 
 static bool
@@ -135,21 +188,21 @@ scheme_is_readable(struct str hash)
 	}
 	setting = str_dup(data);
 	/* Whether it is a setting that libcrypt knows, not a locked account ("!", "*"). */
-	ok = scheme_crypt_is_cheap(data) && data.len >= 13 && crypt_checksalt(setting) != CRYPT_SALT_INVALID &&
-	     str_is_printable_ascii(data);
+	ok = scheme_crypt_is_cheap(data) && data.len >= SCHEME_DES_LEN &&
+	     crypt_checksalt(setting) != CRYPT_SALT_INVALID && str_is_printable_ascii(data);
 	mem_free(setting);
 	return ok;
 }
 
-/* The costs are in KiB and passes. */
-static bool
+bool
 scheme_argon2_is_readable(const char *text)
 {
 	unsigned version, memory, passes, lanes;
 	int len = 0;
 
 	return sscanf(text, "$argon2id$v=%u$m=%u,t=%u,p=%u$%n", &version, &memory, &passes, &lanes, &len) == 4 &&
-	       len > 0 && text[len] != '\0' && memory <= SCHEME_ARGON2_KIB_MAX && passes <= SCHEME_ARGON2_PASSES_MAX;
+	       len > 0 && text[len] != '\0' && memory <= SCHEME_ARGON2_KIB_MAX && passes <= SCHEME_ARGON2_PASSES_MAX &&
+	       lanes <= SCHEME_ARGON2_LANES_MAX && (uint64_t)memory * passes <= SCHEME_ARGON2_WORK_MAX;
 }
 
 bool

@@ -6,6 +6,9 @@
 #include "lib/book/private.h"
 
 enum {
+	/* Beyond either, books that nobody holds make room for new ones. */
+	BOOKS_MOST = 16,
+	BOOKS_BYTES_MOST = 64 * 1024 * 1024,
 	BOOKS_UNUSED_MS = 15 * 60 * 1000,
 	/* A notice may be lost in spite of all; and unused books are looked for. */
 	BOOKS_LOOK_MS = 30 * 1000,
@@ -56,6 +59,7 @@ book_on_loaded(void *arg, struct content *content, uint64_t version, const struc
 	b->content = *content;
 	b->content.generation += generation + 1; /* no cursor's */
 	b->version = version;
+	b->load_again = false;
 	log_info(NULL, "address book loaded", F_C("domain", b->domain), F_I64("entries", b->content.entries),
 		 F_I64("bytes", b->content.bytes));
 	follow_start(b);
@@ -81,7 +85,11 @@ book_made(struct book *b, const struct err *err)
 static void
 book_look(struct book *b)
 {
-	if (b->is_loaded)
+	if (!b->is_loaded)
+		return;
+	if (b->load_again)
+		book_load(b);
+	else
 		follow_start(b);
 }
 
@@ -92,10 +100,23 @@ book_on_notice(void *arg, struct str channel, struct str payload)
 	book_look(arg);
 }
 
+/* Another store may be in place of the lost one, and its versions may count other changes. So
+ * a book is loaded again; its content goes on answering until then. */
 static void
 book_on_lost(void *arg)
 {
-	book_look(arg);
+	struct book *b = arg;
+
+	if (!b->is_subscribed) {
+		b->is_subscribed = true; /* nothing was lost */
+		book_look(b);
+		return;
+	}
+	b->load_again = true;
+	follow_stop(b);
+	make_stop(b);
+	load_cancel(&b->load);
+	book_load(b);
 }
 
 /* ---- Life of a book ---- */
@@ -190,6 +211,27 @@ books_find(struct books *books, struct str domain)
 	return NULL;
 }
 
+/* Frees what was not used for longest, as far as nobody holds it. */
+static void
+books_make_room(struct books *books)
+{
+	for (;;) {
+		struct book *b, *oldest = NULL;
+		size_t bytes = 0;
+		unsigned count = 0;
+
+		DL_FOREACH (books->list, b) {
+			bytes += b->content.bytes;
+			count++;
+			if (b->holds == 0 && b->waiters == NULL && (oldest == NULL || b->used_ms < oldest->used_ms))
+				oldest = b;
+		}
+		if (oldest == NULL || (count < BOOKS_MOST && bytes < BOOKS_BYTES_MOST))
+			return;
+		book_free(oldest);
+	}
+}
+
 struct book *
 books_get(struct books *books, struct str domain, books_on_ready *cb, void *arg)
 {
@@ -197,8 +239,10 @@ books_get(struct books *books, struct str domain, books_on_ready *cb, void *arg)
 	struct books_waiter *w;
 
 	CHECK(domain.len < DIRECTORY_DOMAIN_MAX);
-	if (b == NULL)
+	if (b == NULL) {
+		books_make_room(books);
 		b = book_new(books, domain);
+	}
 	b->used_ms = clock_monotonic_ms();
 	if (b->is_loaded) {
 		b->holds++;

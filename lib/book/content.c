@@ -105,11 +105,12 @@ content_split(struct content *c, uint32_t at, struct chunk_draft *d)
 	content_insert(c, at + 1, second);
 }
 
-void
+size_t
 content_put(struct content *c, struct str address, struct str stored)
 {
 	struct chunk_draft d;
 	uint32_t at = content_chunk_of(c, address), i = 0, behind = 0;
+	size_t bytes = 0;
 
 	chunk_draft_init(&d);
 	if (at < c->count) {
@@ -126,7 +127,9 @@ content_put(struct content *c, struct str address, struct str stored)
 	}
 	if (d.count != 0) {
 		content_insert(c, at, chunk_seal(&d));
+		bytes = c->chunks[at]->bytes;
 		content_split(c, at, &d);
 	}
 	chunk_draft_fini(&d);
+	return bytes;
 }

@@ -7,12 +7,22 @@
 
 REDIS_SCRIPT(book_changes, "lib/book/changes.lua");
 
-/* A change copies a chunk, which takes some 10 us: those of one answer fit into a slice. */
+/* A change copies a chunk, which takes some 10 us; but chunks of groups with many members
+ * are larger. */
 #define FOLLOW_MOST "64"
+/* Units of 10 ns: of each change; and of what is copied, and what is folded. */
+enum { FOLLOW_COST = 200, FOLLOW_COPIED_BYTES = 50, FOLLOW_FOLDED_BYTES = 1 };
+
+struct follow_change {
+	struct str address, stored; /* in the arena */
+};
 
 struct follow {
 	struct op op;
 	struct book *book; /* borrowed */
+	struct follow_change *changes;
+	size_t count, next; /* next: the first that is not applied yet */
+	uint64_t version;   /* after all of them */
 };
 
 static void
@@ -21,20 +31,48 @@ book_follow_on_end(struct op *op)
 	mem_free(OP_OWNER(op, struct follow, op));
 }
 
-/* True: something was new. */
-static bool
-book_follow_apply(struct book *b, const redisReply *reply)
-{
-	uint64_t version, before = b->version;
+static void book_follow_ask(struct book *b);
 
-	for (size_t i = 1; i + 1 < reply->elements; i += 2)
-		content_put(&b->content, redis_str(reply->element[i]), redis_str(reply->element[i + 1]));
-	if (str_to_u64(redis_str(reply->element[0]), &version))
-		b->version = version;
-	return b->version != before;
+/* The version is set at the end: what is applied in part is asked for again if this is cancelled. */
+static void
+book_follow_apply(struct op *op)
+{
+	struct follow *f = OP_OWNER(op, struct follow, op);
+	struct book *b = f->book;
+	bool is_over = false;
+
+	while (f->next < f->count && !is_over) {
+		const struct follow_change *c = &f->changes[f->next++];
+		size_t copied = content_put(&b->content, c->address, c->stored);
+		is_over = slice_spend(&op->slice, (uint32_t)(FOLLOW_COST + copied / FOLLOW_COPIED_BYTES +
+							     c->stored.len / FOLLOW_FOLDED_BYTES));
+	}
+	if (f->next < f->count) {
+		op_later(op, b->books->base, book_follow_apply);
+		return;
+	}
+	is_over = f->version == b->version && !b->ask_again;
+	b->version = f->version;
+	follow_stop(b);
+	if (is_over)
+		book_followed(b, NULL);
+	else
+		book_follow_ask(b);
 }
 
-static void book_follow_ask(struct book *b);
+/* reply: version, address, entry, address, entry, ... */
+static void
+book_follow_take(struct follow *f, const redisReply *reply)
+{
+	f->count = (reply->elements - 1) / 2;
+	f->changes = arena_array(&f->op.arena, struct follow_change, f->count + 1);
+	for (size_t i = 0; i < f->count; i++) {
+		f->changes[i].address = arena_str(&f->op.arena, redis_str(reply->element[2 * i + 1]));
+		f->changes[i].stored = arena_str(&f->op.arena, redis_str(reply->element[2 * i + 2]));
+	}
+	if (!str_to_u64(redis_str(reply->element[0]), &f->version))
+		f->version = f->book->version;
+}
 
 static void
 book_follow_on_changes(void *arg, const redisReply *reply, const struct err *err)
@@ -44,16 +82,16 @@ book_follow_on_changes(void *arg, const redisReply *reply, const struct err *err
 
 	if (!op_back(&f->op))
 		return;
-	follow_stop(b);
-	if (err != NULL) {
-		book_followed(b, err);
-	} else if (reply->elements == 0) {
-		book_load(b);
-	} else if (book_follow_apply(b, reply) || b->ask_again) {
-		book_follow_ask(b);
-	} else {
-		book_followed(b, NULL);
+	if (err == NULL && reply->elements != 0) {
+		book_follow_take(f, reply);
+		book_follow_apply(&f->op);
+		return;
 	}
+	follow_stop(b);
+	if (err != NULL)
+		book_followed(b, err);
+	else
+		book_load(b);
 }
 
 static void

@@ -67,8 +67,8 @@ struct content {
 
 void content_fini(struct content *c);
 void content_append(struct content *c, struct chunk_draft *d); /* seals it */
-/* stored empty: the entry is removed. */
-void content_put(struct content *c, struct str address, struct str stored);
+/* stored empty: the entry is removed. Returns the size of the chunk that was made anew: the work. */
+size_t content_put(struct content *c, struct str address, struct str stored);
 /* The place of the first entry not before the address; false: there is none. */
 bool content_seek(const struct content *c, struct str address, uint32_t *chunk_out, uint32_t *entry_out);
 
@@ -94,6 +94,8 @@ struct book {
 	unsigned holds;
 	int64_t used_ms; /* monotonic */
 	bool is_loaded;
+	bool is_subscribed; /* has been at least once */
+	bool load_again;    /* the content may be that of a store that is gone */
 	struct content content;
 	uint64_t version;
 	struct make *making;	      /* owner; NULL: not in progress, like the next */

@@ -603,6 +603,36 @@ test_no_count_without_a_lifetime(void **state)
 
 /* ---- Verifiers ---- */
 
+static int64_t
+cpu_of_login(const char *address)
+{
+	struct timespec from, to;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+	assert_int_equal(login(address, "wrong"), AUTH_FAILED);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+	return (to.tv_sec - from.tv_sec) * INT64_C(1000000000) + to.tv_nsec - from.tv_nsec;
+}
+
+/* A fast hash does not tell by its time that the account exists, and one that is not checked does not either. */
+static void
+test_imported_takes_as_long(void **state)
+{
+	static const char *const hashes[] = {"{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", "{CRYPT}$7$CU..../....abcd$efgh"};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct auth_order o = {.done = false};
+		directory_user_passwd(f->tool, STR("alice@example.test"), str_c(hashes[i]), STR_NONE, auth_on_ordered,
+				      &o);
+		auth_fixture_wait(f, &o.done);
+		assert_int_equal(o.err.code, ERR_NONE);
+		auth_fixture_turn(f, 50);
+		assert_true(cpu_of_login("alice@example.test") > cpu_of_login("nobody@example.test") / 2);
+	}
+	assert_int_equal(login("alice@example.test", "secret"), AUTH_FAILED); /* of the second kind */
+}
+
 static void
 test_argon2id(void **state)
 {
@@ -651,6 +681,7 @@ main(void)
 		AUTH_TEST(test_remembered_is_not_slowed_down),
 		AUTH_TEST(test_cancelled),
 		AUTH_TEST(test_without_redis),
+		AUTH_TEST(test_imported_takes_as_long),
 		cmocka_unit_test(test_argon2id),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

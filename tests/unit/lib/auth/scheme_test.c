@@ -3,7 +3,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -62,6 +64,57 @@ test_known(void **state)
 	assert_true(auth_password_fits(out, STR("secret")));
 }
 
+/* Kinds without a limit, and costs that would hold a thread for long, up to days. */
+static void
+test_costs(void **state)
+{
+	static const struct {
+		const char *hash;
+		bool is_read;
+	} rows[] = {
+		{"$y$j9T$abcdefghijklmnop$3dL1LkYnZM.OVXuVdnnaKVDlLYT92dRwOzDZ5XiVCe.", true},
+		{"$gy$j9T$abcdefghijklmnop$3dL1LkYnZM.OVXuVdnnaKVDlLYT92dRwOzDZ5XiVCe.", true},
+		{"$y$j75$abcdefghijklmnop$3dL1LkYnZM.OVXuVdnnaKVDlLYT92dRwOzDZ5XiVCe.", true},
+		{"$y$jBT$abcdefghijklmnop$3dL1LkYnZM.OVXuVdnnaKVDlLYT92dRwOzDZ5XiVCe.", true},
+		{"$y$jCT$abcdefghijklmnop$3dL1LkYnZM.OVXuVdnnaKVDlLYT92dRwOzDZ5XiVCe.", false},
+		{"$y$jFT$abcdefghijklmnop$3dL1LkYnZM.OVXuVdnnaKVDlLYT92dRwOzDZ5XiVCe.", false},
+		{"$y$j9z$abcdefghijklmnop$3dL1LkYnZM.OVXuVdnnaKVDlLYT92dRwOzDZ5XiVCe.", false},
+		/* With further parameters: lanes, time. */
+		{"$y$j9T0x$abcdefghijklmnop$3dL1LkYnZM.OVXuVdnnaKVDlLYT92dRwOzDZ5XiVCe.", false},
+		{"$gy$jFT$abcdefghijklmnop$3dL1LkYnZM.OVXuVdnnaKVDlLYT92dRwOzDZ5XiVCe.", false},
+		{"$7$CU..../....abcdefghijklmnop$KqBO6lLvyTxS1a2bnpwp0xBXKlJY2SNeYYvMxm2Ub4.", false},
+		{"$sha1$4294967295$abcdefgh$aaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
+		{"$md5,rounds=4294963199$abcdefgh$$aaaaaaaaaaaaaaaaaaaaaa", false},
+		{"$md5$abcdefgh$$aaaaaaaaaaaaaaaaaaaaaa", false},
+		{"$3$$8846f7eaee8fb117ad06bdd830b7586c", false},
+		{"_zzzzabcdaaaaaaaaaaa", false},
+		{"$2y$14$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a", true},
+		{"$2y$15$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a", false},
+		{"$2$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0aa", false},
+		{"$5$rounds=1000001$abcdefghijklmnop$i7zHaTeYqXlesRXJ8dXj6o.MEFQdzfIJpJpcWAtszs6", false},
+		{"$6$rounds=999999999$abcdefghijklmnop$i7zHaTeYqXlesRXJ8dXj6o.MEFQdzfIJpJpcWAtszs6", false},
+		{"$argon2id$v=19$m=65536,t=4,p=4$YWJjZGVmZ2g$YWJjZGVmZ2hpamtsbW5vcA", true},
+		{"$argon2id$v=19$m=262144,t=4,p=1$YWJjZGVmZ2g$YWJjZGVmZ2hpamtsbW5vcA", true},
+		{"$argon2id$v=19$m=262144,t=20,p=1$YWJjZGVmZ2g$YWJjZGVmZ2hpamtsbW5vcA", false},
+		{"$argon2id$v=19$m=65536,t=2,p=8192$YWJjZGVmZ2g$YWJjZGVmZ2hpamtsbW5vcA", false},
+		{"$argon2id$v=19$m=8,t=4294967295,p=1$YWJjZGVmZ2g$YWJjZGVmZ2hpamtsbW5vcA", false},
+	};
+	char out[AUTH_VERIFIER_MAX], stored[AUTH_VERIFIER_MAX];
+
+	(void)state;
+	alarm(20);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (auth_read_hash(str_c(rows[i].hash), out) != rows[i].is_read)
+			fail_msg("%s is %sread", rows[i].hash, rows[i].is_read ? "not " : "");
+		if (rows[i].is_read)
+			continue;
+		/* In a record all the same: it is not even tried. */
+		snprintf(stored, sizeof(stored), "%s%s", rows[i].hash[1] == 'a' ? "" : "{CRYPT}", rows[i].hash);
+		assert_false(auth_password_fits(stored, STR("secret")));
+	}
+	alarm(0);
+}
+
 static void
 test_refused(void **state)
 {
@@ -93,6 +146,7 @@ test_refused(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_known), cmocka_unit_test(test_refused)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_known), cmocka_unit_test(test_costs),
+					   cmocka_unit_test(test_refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

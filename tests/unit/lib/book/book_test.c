@@ -444,6 +444,64 @@ test_log_too_short(void **state)
 	assert_equal_to_store();
 }
 
+/* Another store takes over, which did not have the last changes; its versions are as high. */
+static void
+test_other_history(void **state)
+{
+	int64_t began = clock_monotonic_ms();
+
+	(void)state;
+	put("lost@example.test", 0);
+	settle();
+	command("HDEL book:{" DOMAIN "} lost@example.test");
+	command("CLIENT KILL TYPE pubsub");
+	while (strcmp(value("lost@example.test", "title"), "no entry") != 0) {
+		assert_true(clock_monotonic_ms() < began + 10000);
+		assert_true(book_find(book, STR("aaron@example.test"), false, &(struct book_entry){0}));
+		turn(5);
+	}
+	settle();
+	assert_equal_to_store();
+	put("later@example.test", 0);
+	settle();
+	assert_equal_to_store();
+}
+
+/* Beyond the limit, books that nobody holds make room. */
+static void
+test_many_books(void **state)
+{
+	struct book *held = book, *other = NULL;
+	uint64_t count, entries;
+	char domain[32];
+
+	(void)state;
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(domain, sizeof(domain), "other%u.test", i);
+		is_ready = false;
+		other = books_get(books, str_c(domain), on_ready, &server);
+		if (other == NULL) {
+			assert_true(redis_fixture_wait(base, &is_ready, 10000));
+			other = book;
+		}
+		book_let_go(&other);
+		turn(2);
+	}
+	book = held;
+	books_figures(books, &count, &entries);
+	assert_int_equal(count, 16);
+	assert_equal_to_store();
+	/* The last one is still there, the first one is not. */
+	other = books_get(books, str_c(domain), on_ready, &server);
+	assert_non_null(other);
+	book_let_go(&other);
+	is_ready = false;
+	assert_null(books_get(books, STR("other0.test"), on_ready, &server));
+	assert_true(redis_fixture_wait(base, &is_ready, 10000));
+	book_let_go(&book);
+	book = held;
+}
+
 static void
 test_store_away(void **state)
 {
@@ -587,6 +645,46 @@ test_large(void **state)
 	print_message("  exact: %.2f us\n", (double)(clock_monotonic_us() - began) / 10000);
 }
 
+static void
+put_group(unsigned number, unsigned members)
+{
+	struct buf entry = BUF_EMPTY;
+	char text[64];
+
+	entry_begin(&entry, ENTRY_GROUP, 1000);
+	for (unsigned i = 0; i < members; i++) {
+		snprintf(text, sizeof(text), "member%u.%u@example.test", number, i);
+		entry_add(&entry, BOOK_MEMBER, str_c(text));
+	}
+	snprintf(text, sizeof(text), "group%u@example.test", number);
+	put_entry(text, buf_str(&entry));
+	buf_fini(&entry);
+}
+
+/* One answer of the log with many large groups does not hold the loop. */
+static void
+test_large_changes(void **state)
+{
+	struct event *tick = turn_event_new(base, on_tick, &tick);
+
+	(void)state;
+	command("HSET domain:{" DOMAIN "} created_ms 1");
+	settle();
+	for (unsigned wave = 0; wave < 2; wave++) {
+		book_let_go(&book);
+		longest_turn_us = last_turn_us = 0;
+		for (unsigned i = 0; i < 64; i++)
+			put_group(i, 1000 + wave);
+		event_add(tick, NULL);
+		assert_int_equal(get(), ERR_NONE);
+		settle();
+		event_del(tick);
+		print_message("  64 groups of 1000: longest turn %lld us\n", (long long)longest_turn_us);
+		assert_true(longest_turn_us < 10000); /* all at once takes 16 ms */
+	}
+	event_free(tick);
+}
+
 int
 main(void)
 {
@@ -594,7 +692,9 @@ main(void)
 		cmocka_unit_test(test_searches),       cmocka_unit_test(test_entries),
 		cmocka_unit_test(test_changes_arrive), cmocka_unit_test(test_random_changes),
 		cmocka_unit_test(test_notices_lost),   cmocka_unit_test(test_log_too_short),
+		cmocka_unit_test(test_other_history),  cmocka_unit_test(test_many_books),
 		cmocka_unit_test(test_store_away),     cmocka_unit_test(test_large),
+		cmocka_unit_test(test_large_changes),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
