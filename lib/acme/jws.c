@@ -35,6 +35,9 @@ jws_base64url_decode(struct str text, struct buf *out)
 	struct buf plain = BUF_EMPTY;
 	bool ok = true;
 
+	/* It may be a secret: no copies are left behind when a buffer grows. */
+	buf_reserve(&plain, text.len + 4);
+	buf_reserve(out, text.len);
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.p[i];
 		ok = ok && c != '+' && c != '/' && c != '=';
@@ -43,7 +46,7 @@ jws_base64url_decode(struct str text, struct buf *out)
 	while (plain.len % 4 != 0)
 		buf_add_byte(&plain, '=');
 	ok = ok && base64_decode(buf_str(&plain), out);
-	buf_fini(&plain);
+	acme_key_wipe(&plain);
 	return ok;
 }
 
