@@ -7,17 +7,20 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "ctl/commands.h"
 #include "ctl/output.h"
 #include "ctl/restore.h"
+#include "ctl/secret_file.h"
 #include "lib/base/clock.h"
 #include "lib/base/crashpoint.h"
 #include "lib/base/version.h"
 
-#define RESTORE_MARK LAYOUT_UNFINISHED_RESTORE
+#define RESTORE_MARK   LAYOUT_UNFINISHED_RESTORE
+#define RESTORE_SECRET "tls/secret.key"
 
 struct restore {
 	struct ctl *ctl;
@@ -106,6 +109,27 @@ restore_make_packs_folder(struct restore *r, struct err *err)
 	return 0;
 }
 
+/* The key of the backup opens what is sealed in its store; one that is here already may be
+ * needed by something else. It may also be a list with the backup's key in it. */
+static int
+restore_check_secret(const struct restore *r, struct err *err)
+{
+	char theirs[BACKUP_PATH_MAX], ours[LAYOUT_PATH_MAX];
+	char theirs_text[SECRET_FILE_KEY_MAX], ours_text[SECRET_FILE_KEY_MAX];
+
+	backup_folder_path(&r->folder, r->name, RESTORE_SECRET, theirs);
+	layout_path(&r->ctl->layout, RESTORE_SECRET, ours);
+	if (!r->into_files || r->replace || access(theirs, F_OK) != 0 || access(ours, F_OK) != 0)
+		return 0;
+	if (secret_file_read(theirs, theirs_text, sizeof(theirs_text), err) != 0 ||
+	    secret_file_read(ours, ours_text, sizeof(ours_text), err) != 0)
+		return -1;
+	if (strstr(ours_text, theirs_text) == NULL)
+		return err_set(err, ERR_EXISTS,
+			       "%.150s is not the backup's; put that one behind it in a list, or --replace it", ours);
+	return 0;
+}
+
 /* Refuses before anything is changed. */
 static int
 restore_find_place(struct restore *r, struct err *err)
@@ -115,7 +139,7 @@ restore_find_place(struct restore *r, struct err *err)
 	r->into_files = redis == NULL || redis[0] == '\0';
 	if ((r->into_files ? restore_into_folder(r, err) : restore_into_redis(r, err)) != 0)
 		return -1;
-	return restore_make_packs_folder(r, err);
+	return restore_check_secret(r, err) == 0 ? restore_make_packs_folder(r, err) : -1;
 }
 
 /* ---- The content ---- */

@@ -10,6 +10,8 @@
 #include "lib/base/base64.h"
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
+#include "lib/base/folder.h"
+#include "lib/base/str.h"
 
 enum { PATH_MAX_HERE = 800, KEY_BYTES = 32 };
 
@@ -18,15 +20,37 @@ secret_file_read(const char *path, char *out, size_t size, struct err *err)
 {
 	FILE *f = fopen(path, "re");
 	char *line;
+	int next = EOF;
 
 	if (f == NULL)
 		return err_set_errno(err, errno, "opening %s", path);
 	line = fgets(out, (int)size, f);
+	if (line != NULL && strchr(line, '\n') == NULL)
+		next = fgetc(f);
 	fclose(f);
 	if (line == NULL)
 		return err_set(err, ERR_CORRUPT, "%s is empty", path);
+	/* Part of a secret would be another one. */
+	if (next != EOF && next != '\n')
+		return err_set(err, ERR_CORRUPT, "the line in %s is longer than %zu bytes", path, size - 1);
 	out[strcspn(out, "\r\n")] = '\0';
 	return 0;
+}
+
+/* So that the new name is there after a crash. */
+static int
+secret_file_sync_folder(const char *path, struct err *err)
+{
+	char folder[PATH_MAX_HERE];
+	char *slash;
+
+	if (!str_copy(str_c(path), folder, sizeof(folder)))
+		return err_set(err, ERR_INVALID, "%.200s...: the path is too long", path);
+	slash = strrchr(folder, '/');
+	if (slash == NULL)
+		return folder_sync(".", err);
+	slash[slash == folder] = '\0';
+	return folder_sync(folder, err);
 }
 
 int
@@ -44,7 +68,7 @@ secret_file_write(const char *path, const char *text, struct err *err)
 	failed = fprintf(f, "%s\n", text) < 0 || fflush(f) != 0 || fsync(fd) != 0;
 	if (fclose(f) != 0 || failed || rename(temporary, path) != 0)
 		return err_set_errno(err, errno, "writing %s", path);
-	return 0;
+	return secret_file_sync_folder(path, err);
 }
 
 int

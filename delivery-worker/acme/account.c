@@ -16,6 +16,14 @@ account_end(struct acme_round *r, const struct acme_trouble *trouble)
 	r->on_account(r, trouble);
 }
 
+/* An account that the CA does not know, or does not accept, is registered anew the next time. */
+static bool
+account_is_gone(const struct acme_round *r, const struct acme_trouble *trouble)
+{
+	return r->client.account_url != NULL &&
+	       (strcmp(trouble->type, "accountDoesNotExist") == 0 || strcmp(trouble->type, "unauthorized") == 0);
+}
+
 __attribute__((format(printf, 2, 3))) static void
 account_fail(struct acme_round *r, const char *format, ...)
 {
@@ -63,6 +71,8 @@ static void
 account_on_registered(struct acme_round *r, const struct acme_answer *answer, const struct acme_trouble *trouble)
 {
 	if (trouble != NULL && trouble->blame == ACME_BLAME_NAME) {
+		if (account_is_gone(r, trouble))
+			acme_account_forget(r);
 		account_fail(r, "no account: %s", trouble->text);
 	} else if (trouble != NULL) {
 		account_end(r, trouble);
@@ -197,6 +207,7 @@ static void
 account_find_key(struct acme_round *r)
 {
 	struct str sealed = str_c(acme_text_of(r->account, "key"));
+	struct acme_trouble trouble;
 	struct err err;
 
 	if (sealed.len == 0) {
@@ -205,12 +216,15 @@ account_find_key(struct acme_round *r)
 		return;
 	}
 	r->client.key = acme_open_key(r->acme->keys, "account", str_c(r->directory), sealed, &err);
-	if (r->client.key == NULL)
-		account_fail(r, "the account's key cannot be opened: %s", err.text);
-	else if (secret_is_current(r->acme->keys, sealed))
+	if (r->client.key == NULL) {
+		acme_trouble_set(&trouble, ACME_BLAME_CA, "the account's key cannot be opened: %s", err.text);
+		trouble.wrong_key = true;
+		account_end(r, &trouble);
+	} else if (secret_is_current(r->acme->keys, sealed)) {
 		account_go_on(r);
-	else /* so that an old key can be removed */
+	} else { /* so that an old key can be removed */
 		account_save_key(r);
+	}
 }
 
 void

@@ -9,7 +9,8 @@
 #include "lib/service/metrics.h"
 
 enum {
-	LOOK_MS = 4000,		/* well below the lease, which each look renews */
+	LOOK_MS = 4000, /* well below the lease, which each look renews */
+	ASIDE_MS = 4 * ACME_LEASE_MS,
 	LEASE_MARGIN_MS = 2000, /* for a request that is on its way when the lease ends */
 };
 
@@ -49,7 +50,8 @@ acme_begin_round(struct acme *a)
 {
 	int64_t rest = a->rest_until_ms - clock_unix_ms();
 
-	if (a->round != NULL || !acme_has_lease(a) || a->stopped || rest > 0 || clock_monotonic_ms() < a->next_round_ms)
+	if (a->round != NULL || !acme_has_lease(a) || !a->work_known || a->stopped || rest > 0 ||
+	    clock_monotonic_ms() < a->next_round_ms)
 		return;
 	a->round = acme_round_start(a);
 }
@@ -68,6 +70,15 @@ acme_on_round_end(struct acme *a, int64_t next_ms)
 		acme_arm(a, next_ms);
 }
 
+/* Only the process that orders shows them. */
+static void
+acme_clear_figures(void)
+{
+	metrics_set(M_ACME_FAILING, 0);
+	metrics_set(M_ACME_LEFT_OUT, 0);
+	metrics_set(M_ACME_RESTING, 0);
+}
+
 void
 acme_lose(struct acme *a)
 {
@@ -76,7 +87,7 @@ acme_lose(struct acme *a)
 	log_info(NULL, "another process orders certificates now");
 	a->fence = 0;
 	acme_round_cancel(&a->round);
-	metrics_set(M_ACME_FAILING, 0);
+	acme_clear_figures();
 }
 
 /* Something has changed: it is looked at now. */
@@ -112,6 +123,7 @@ acme_back(struct acme *a)
 
 struct acme_call {
 	struct acme *acme;
+	int64_t fence;
 	int64_t sent_ms; /* monotonic: a lease counts from here */
 };
 
@@ -120,7 +132,7 @@ acme_call_new(struct acme *a)
 {
 	struct acme_call *c = mem_new(struct acme_call);
 
-	*c = (struct acme_call){a, clock_monotonic_ms()};
+	*c = (struct acme_call){a, a->fence, clock_monotonic_ms()};
 	a->calls++;
 	a->asking = true;
 	return c;
@@ -133,12 +145,30 @@ acme_on_work_read(void *arg, const redisReply *reply, const struct err *err)
 	struct acme *a = call.acme;
 
 	mem_free(arg);
-	if (!acme_back(a) || err != NULL)
+	if (!acme_back(a) || err != NULL || a->fence == 0 || call.fence != a->fence)
 		return;
 	/* What the last holder has learned of the CA. */
+	a->work_known = true;
 	str_copy(redis_field(reply, "problem"), a->problem, sizeof(a->problem));
 	a->rest_until_ms = 0;
 	str_to_i64(redis_field(reply, "rest_until_ms"), &a->rest_until_ms);
+	metrics_set(M_ACME_RESTING, a->problem[0] != '\0');
+	acme_begin_round(a);
+}
+
+/* A request may be among the notices that were lost. */
+static void
+acme_on_renewals_read(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct acme_call call = *(struct acme_call *)arg;
+	struct acme *a = call.acme;
+
+	mem_free(arg);
+	if (!acme_back(a) || err != NULL)
+		return;
+	a->notices_lost = false;
+	if (reply != NULL && reply->elements != 0)
+		a->rest_until_ms = 0;
 	acme_begin_round(a);
 }
 
@@ -152,6 +182,8 @@ acme_on_taken(void *arg, const redisReply *reply, const struct err *err)
 	if (!acme_back(a) || a->stopped)
 		return;
 	if (err != NULL) {
+		if (err->code == ERR_EXISTS)
+			acme_clear_figures();
 		log_debug(NULL, "the lease for ordering certificates was not taken", F_ERR(err));
 		return;
 	}
@@ -159,6 +191,7 @@ acme_on_taken(void *arg, const redisReply *reply, const struct err *err)
 	a->lease_until_ms = call.sent_ms + ACME_LEASE_MS - LEASE_MARGIN_MS;
 	a->next_round_ms = 0;
 	a->ca_failures = 0;
+	a->work_known = false;
 	log_info(NULL, "this process orders certificates", F_I64("fence", a->fence));
 	acme_read_work(a->worker->redis, acme_on_work_read, acme_call_new(a));
 }
@@ -173,12 +206,20 @@ acme_on_kept(void *arg, const redisReply *reply, const struct err *err)
 	mem_free(arg);
 	if (!acme_back(a))
 		return;
-	if (err == NULL) {
-		a->lease_until_ms = call.sent_ms + ACME_LEASE_MS - LEASE_MARGIN_MS;
-		acme_begin_round(a);
-	} else if (err->code == ERR_FENCED) {
-		acme_lose(a);
+	if (err != NULL) {
+		if (err->code == ERR_FENCED)
+			acme_lose(a);
+		return;
 	}
+	if (a->fence == 0 || call.fence != a->fence) /* dropped meanwhile */
+		return;
+	a->lease_until_ms = call.sent_ms + ACME_LEASE_MS - LEASE_MARGIN_MS;
+	if (!a->work_known)
+		acme_read_work(a->worker->redis, acme_on_work_read, acme_call_new(a));
+	else if (a->notices_lost)
+		acme_read_renewals(a->worker->redis, acme_on_renewals_read, acme_call_new(a));
+	else
+		acme_begin_round(a);
 }
 
 static void
@@ -188,7 +229,15 @@ acme_drop(struct acme *a)
 	if (a->fence != 0)
 		acme_lease_drop(a->worker->redis, a->fence);
 	a->fence = 0;
-	metrics_set(M_ACME_FAILING, 0);
+	acme_clear_figures();
+}
+
+void
+acme_step_back(struct acme *a)
+{
+	acme_drop(a);
+	a->aside_until_ms = clock_monotonic_ms() + ASIDE_MS;
+	metrics_set(M_ACME_RESTING, 1);
 }
 
 static void
@@ -201,10 +250,12 @@ acme_on_look(evutil_socket_t fd, short what, void *arg)
 	acme_arm(a, LOOK_MS / 2 + (int64_t)arc4random_uniform(LOOK_MS / 2));
 	if (!acme_is_wanted(a))
 		acme_drop(a);
-	else if (!a->asking && redis_is_connected(a->worker->redis) && a->fence == 0)
-		acme_lease_take(a->worker->redis, a->worker->name, acme_on_taken, acme_call_new(a));
-	else if (!a->asking && redis_is_connected(a->worker->redis))
+	else if (a->asking || !redis_is_connected(a->worker->redis))
+		return;
+	else if (a->fence != 0)
 		acme_lease_keep(a->worker->redis, a->fence, acme_on_kept, acme_call_new(a));
+	else if (clock_monotonic_ms() >= a->aside_until_ms)
+		acme_lease_take(a->worker->redis, a->worker->name, acme_on_taken, acme_call_new(a));
 }
 
 /* ---- Life ---- */
@@ -214,16 +265,19 @@ acme_on_settings(void *arg, const struct settings *settings)
 {
 	struct acme *a = arg;
 	const struct settings_acme *s = acme_settings(a);
+	unsigned char asked_of[SHA256_DIGEST_LENGTH];
 	struct buf text = BUF_EMPTY;
 
 	(void)settings;
+	buf_reserve(&text, strlen(s->directory_url) + strlen(s->contact) + strlen(s->eab_kid) +
+				   strlen(s->eab_hmac_key) + 16); /* no copy of the key is left behind */
 	buf_printf(&text, "%s %s %d %s %s", s->directory_url, s->contact, s->agree_terms, s->eab_kid, s->eab_hmac_key);
-	if (strcmp(text.data, a->asked_of) != 0) {
+	SHA256((const unsigned char *)text.data, text.len, asked_of);
+	acme_key_wipe(&text);
+	if (memcmp(asked_of, a->asked_of, sizeof(asked_of)) != 0) {
 		a->rest_until_ms = 0;
-		mem_free(a->asked_of);
-		a->asked_of = str_dup(buf_str(&text));
+		memcpy(a->asked_of, asked_of, sizeof(asked_of));
 	}
-	buf_fini(&text);
 	acme_poke(a);
 }
 
@@ -241,7 +295,9 @@ acme_on_asked(void *arg, struct str key)
 static void
 acme_on_notices_lost(void *arg)
 {
-	(void)arg; /* the next round reads everything anyway */
+	struct acme *a = arg;
+
+	a->notices_lost = true;
 }
 
 struct acme *
@@ -257,7 +313,6 @@ acme_new(struct worker *w, struct err *err)
 	a->worker = w;
 	a->keys = keys;
 	a->can_seal = text != NULL && *text != '\0';
-	a->asked_of = mem_strdup("");
 	a->web = web_client_new(w->base);
 	a->timer = evtimer_new(w->base, acme_on_look, a);
 	settings_live_watch(w->settings, acme_on_settings, a);
@@ -287,7 +342,6 @@ acme_free(struct acme **ap)
 	event_free(a->timer);
 	web_client_free(&a->web);
 	secret_keys_free(&a->keys);
-	mem_free(a->asked_of);
 	a->freed = true;
 	if (a->calls == 0)
 		acme_destroy(a);
@@ -298,9 +352,13 @@ acme_add_status(const struct acme *a, cJSON *status)
 {
 	cJSON *o;
 
-	if (a->fence == 0)
+	if (a->fence == 0 && clock_monotonic_ms() >= a->aside_until_ms)
 		return;
 	o = cJSON_AddObjectToObject(status, "acme");
+	if (a->fence == 0) { /* what this process lacks */
+		cJSON_AddStringToObject(o, "problem", a->problem);
+		return;
+	}
 	cJSON_AddNumberToObject(o, "names", a->wanted);
 	cJSON_AddNumberToObject(o, "certified", a->certified);
 	cJSON_AddNumberToObject(o, "failing", a->failing);

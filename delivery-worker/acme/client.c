@@ -16,6 +16,7 @@ enum {
 	CLIENT_IPS_MAX = 8,
 	CLIENT_NONCES_MAX = 20,
 	CLIENT_NONCE_MAX = 512,
+	CLIENT_LOCATION_MAX = 2000, /* it is stored */
 	CLIENT_RETRY_MAX_MS = 8 * 24 * 3600 * 1000,
 };
 
@@ -24,6 +25,21 @@ enum {
 static void client_send(struct acme_client *c);
 
 /* ---- Trouble ---- */
+
+/* It may be the CA's words, cut anywhere: no control characters, nothing but UTF-8. */
+static void
+client_clean_text(char *text)
+{
+	for (size_t i = 0, len = strlen(text); i < len;) {
+		size_t sequence = str_utf8_sequence(str_of(text + i, len - i));
+
+		if (sequence == 0)
+			text[i] = '?';
+		else if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			text[i] = ' ';
+		i += sequence != 0 ? sequence : 1;
+	}
+}
 
 void
 acme_trouble_set(struct acme_trouble *t, enum acme_blame blame, const char *format, ...)
@@ -34,10 +50,7 @@ acme_trouble_set(struct acme_trouble *t, enum acme_blame blame, const char *form
 	va_start(ap, format);
 	vsnprintf(t->text, sizeof(t->text), format, ap);
 	va_end(ap);
-	/* Some of it may be the CA's words. */
-	for (char *p = t->text; *p != '\0'; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = ' ';
+	client_clean_text(t->text);
 }
 
 void
@@ -132,7 +145,8 @@ static void
 client_judge(struct acme_client *c, const struct web_answer *web)
 {
 	struct acme_answer answer = {.body = web->body, .retry_after_ms = client_retry_after(web)};
-	char *location = str_dup(str_trim(web_answer_field(web, "Location")));
+	struct str url = str_trim(web_answer_field(web, "Location"));
+	char *location = str_dup(url.len <= CLIENT_LOCATION_MAX ? url : STR(""));
 	cJSON *json = cJSON_ParseWithLength(web->body.p != NULL ? web->body.p : "", web->body.len);
 	char type[64] = "", text[ERR_TEXT_MAX] = "";
 	struct acme_trouble trouble;
@@ -254,6 +268,16 @@ client_on_ips(void *arg, const struct dns_answer *answer, const struct err *err)
 		client_start(c, answer->ips, answer->ip_count);
 }
 
+/* Those of the directory concern all names, the others one. */
+static enum acme_blame
+client_blame_url(const struct acme_client *c)
+{
+	bool is_of_order =
+		c->phase == CLIENT_SIGNED && strcmp(c->url, c->new_order) != 0 && strcmp(c->url, c->new_account) != 0;
+
+	return is_of_order ? ACME_BLAME_NAME : ACME_BLAME_CA;
+}
+
 static void
 client_send(struct acme_client *c)
 {
@@ -266,7 +290,7 @@ client_send(struct acme_client *c)
 		c->phase = CLIENT_NONCE;
 	url = c->phase == CLIENT_NONCE ? c->new_nonce : c->url;
 	if (!web_url_host(str_c(url), &host, &port))
-		client_fail(c, ACME_BLAME_CA, "'%.150s' is not an https URL", url);
+		client_fail(c, client_blame_url(c), "'%.150s' is not an https URL", url);
 	else if (ip_parse(host, &ip))
 		client_start(c, &ip, 1);
 	else

@@ -117,7 +117,7 @@ order_wait(struct acme_round *r, int64_t retry_after_ms, void (*next)(struct acm
 	o->polls++;
 	if (clock_monotonic_ms() + ms > o->until_ms) {
 		acme_trouble_set(&trouble, ACME_BLAME_LIMIT, "the CA has not decided yet");
-		str_copy(STR("pending"), trouble.type, sizeof(trouble.type));
+		trouble.undecided = true;
 		trouble.retry_after_ms = retry_after_ms > ORDER_AGAIN_MS ? retry_after_ms : ORDER_AGAIN_MS;
 		order_end(r, &trouble);
 		return;
@@ -153,8 +153,8 @@ order_store(struct acme_round *r, struct str chain, const struct acme_validity *
 	acme_set_number(entry, "from_ms", validity->from_ms);
 	acme_set_number(entry, "ends_ms", validity->until_ms);
 	order_drop(r);
-	for (const char *const *gone = (const char *const[]){"problem", "tries", "next_ms", NULL}; *gone != NULL;
-	     gone++)
+	for (const char *const *gone = (const char *const[]){"problem", "tries", "next_ms", "kept_back", NULL};
+	     *gone != NULL; gone++)
 		cJSON_DeleteItemFromObject(o->state, *gone);
 	acme_set_text(o->state, "state", "valid");
 	op_hold(&r->op);

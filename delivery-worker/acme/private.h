@@ -23,6 +23,8 @@
 #include "lib/base/check.h"
 #include "lib/net/web.h"
 
+#include <openssl/sha.h>
+
 #define uthash_fatal(message) CHECKF(false, "%s", message)
 #include <uthash.h>
 
@@ -34,15 +36,20 @@ struct acme {
 	struct worker *worker;	  /* borrowed */
 	struct secret_keys *keys; /* owner */
 	bool can_seal;
-	char *asked_of;		/* owner: what the CA has last been asked with; with other settings it need not rest */
-	struct web_client *web; /* owner */
-	struct event *timer;	/* owner: the next look */
-	int64_t fence;		/* 0: another process has the lease, or nobody */
-	int64_t lease_until_ms; /* monotonic; afterwards nothing is sent or written */
-	int64_t next_round_ms;	/* monotonic */
-	struct acme_round *round; /* owner; NULL: none is in progress */
-	bool asking;		  /* a request for the lease is under way */
-	bool poked;		  /* something has changed during the round */
+	/* What the CA has last been asked with (SHA-256); with other settings it need not rest. */
+	unsigned char asked_of[SHA256_DIGEST_LENGTH];
+	struct web_client *web;	       /* owner */
+	struct event *timer;	       /* owner: the next look */
+	int64_t fence;		       /* 0: another process has the lease, or nobody */
+	int64_t lease_until_ms;	       /* monotonic; afterwards nothing is sent or written */
+	int64_t next_round_ms;	       /* monotonic */
+	struct acme_round *round;      /* owner; NULL: none is in progress */
+	bool asking;		       /* a request for the lease is under way */
+	bool poked;		       /* something has changed during the round */
+	bool work_known;	       /* what the last holder has learned is read: rounds may begin */
+	bool notices_lost;	       /* an operator may have asked for a renewal */
+	int64_t aside_until_ms;	       /* monotonic: the lease is left to others, which may have the right key */
+	char last_name[ACME_NAME_MAX]; /* at which the last round was; the next one begins behind it */
 	bool stopped;
 	unsigned calls; /* answers of the store due, to requests about the lease */
 	bool freed;	/* with the last of them the structure goes */
@@ -66,6 +73,8 @@ struct acme_trouble {
 	char type[64]; /* of the CA's problem document, without its prefix; may be empty */
 	char text[ERR_TEXT_MAX];
 	int64_t retry_after_ms; /* as the CA says; 0: it does not */
+	bool wrong_key;		/* STAGEPOST_SECRET_KEY: another process may have the right one */
+	bool undecided;		/* the CA has not decided yet: no failure */
 };
 
 /* ---- acme.c ---- */
@@ -73,6 +82,8 @@ const struct settings_acme *acme_settings(const struct acme *a);
 bool acme_has_lease(const struct acme *a);
 /* Another process has the lease: what is under way ends. */
 void acme_lose(struct acme *a);
+/* This process has not the right key: the round ends, and others may take the lease. */
+void acme_step_back(struct acme *a);
 /* The round has ended; the next one is due after this long. */
 void acme_on_round_end(struct acme *a, int64_t next_ms);
 
@@ -81,7 +92,7 @@ void acme_on_round_end(struct acme *a, int64_t next_ms);
 struct acme_answer {
 	const cJSON *json; /* NULL: the body is none */
 	struct str body;
-	const char *location;	/* may be empty */
+	const char *location;	/* empty: none, or too long */
 	int64_t retry_after_ms; /* 0: not given */
 };
 /* trouble NULL: a good answer (2xx). Both are borrowed for the call. */
@@ -177,12 +188,15 @@ struct acme_round {
 	struct err failure;    /* of a read */
 	/* The walk: */
 	enum acme_pass pass;
-	struct acme_row *row;		/* in hand, or the next one */
+	struct acme_row *first;		/* where each pass begins; then the hash's order, around its end */
+	struct acme_row *row;		/* in hand, or the next one; NULL: the pass has ended */
 	const struct acme_name *wanted; /* row's; NULL: not any more */
 	cJSON *state, *entry;		/* owner: row's; entry NULL: there is no certificate */
 	unsigned certified, failing;
 	unsigned limits;    /* names that the CA's limits have stopped, one after the other */
+	unsigned kept_back; /* names that wait because the CA failed */
 	bool is_open;	    /* the account is ready */
+	bool has_wrong_key;
 	int64_t soonest_ms; /* unix: a name that waits is tried then; 0: none does */
 	/* Where the server is: */
 	struct ip own_ips[ACME_OWN_IPS_MAX];

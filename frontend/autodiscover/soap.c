@@ -200,6 +200,18 @@ soap_refuse(struct http_request *r, const char *message)
 	soap_reply(r, 200, &w);
 }
 
+/* Not in the middle of a character. */
+static struct str
+soap_cut_name(struct str name)
+{
+	size_t len = name.len;
+
+	if (len > SOAP_NAME_MAX)
+		for (len = SOAP_NAME_MAX; len > 0 && ((unsigned char)name.p[len] & 0xc0) == 0x80; len--)
+			;
+	return str_first(name, len);
+}
+
 static void
 soap_write_error(struct xml_writer *w, const struct soap_words *words, const struct soap_setting *setting,
 		 struct str name)
@@ -208,7 +220,7 @@ soap_write_error(struct xml_writer *w, const struct soap_words *words, const str
 	xml_element_c(w, "ErrorCode", setting != NULL ? "SettingIsNotAvailable" : "InvalidSetting");
 	xml_element_c(w, "ErrorMessage",
 		      setting != NULL ? "The setting is not available." : "There is no such setting.");
-	xml_element(w, "SettingName", str_first(name, SOAP_NAME_MAX));
+	xml_element(w, "SettingName", soap_cut_name(name));
 	xml_close(w);
 }
 

@@ -134,12 +134,14 @@ certificate_use(struct certificate *c, SSL_CTX *ctx)
 static int
 certificate_fill_chain(SSL_CTX *ctx, BIO *bio, EVP_PKEY *key)
 {
-	X509 *leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL), *next;
+	/* Without it, one that is encrypted would ask the terminal for a password. */
+	pem_password_cb *on_password = SSL_CTX_get_default_passwd_cb(ctx);
+	X509 *leaf = PEM_read_bio_X509(bio, NULL, on_password, NULL), *next;
 	int ok = leaf != NULL && SSL_CTX_use_certificate(ctx, leaf) == 1 && SSL_CTX_use_PrivateKey(ctx, key) == 1 &&
 		 SSL_CTX_check_private_key(ctx) == 1;
 
 	X509_free(leaf);
-	while (ok && (next = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+	while (ok && (next = PEM_read_bio_X509(bio, NULL, on_password, NULL)) != NULL) {
 		ok = SSL_CTX_add1_chain_cert(ctx, next) == 1;
 		X509_free(next);
 	}

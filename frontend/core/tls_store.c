@@ -124,9 +124,13 @@ static struct certificate *
 tls_store_default(const struct tls *t)
 {
 	struct certificate *given = t->given != NULL && t->given->ctx != NULL ? t->given : NULL, *own = NULL, *c;
+	char name[NAME_MAX_BYTES + 1];
 
-	if (t->options.hostname != NULL)
-		HASH_FIND_STR(t->stored, t->options.hostname, own);
+	/* Names are stored in lower case. */
+	if (t->options.hostname != NULL && str_copy(str_c(t->options.hostname), name, sizeof(name))) {
+		str_lower(name, strlen(name));
+		HASH_FIND_STR(t->stored, name, own);
+	}
 	if (own != NULL && own->ctx != NULL && (given == NULL || t->given_gives_way))
 		return own;
 	c = given != NULL ? given : tls_store_first(t->folders);

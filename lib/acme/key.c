@@ -12,6 +12,8 @@
 
 #include "lib/base/check.h"
 
+enum { CHAIN_EARLY_MS = 24 * 60 * 60 * 1000 };
+
 EVP_PKEY *
 acme_key_make(enum acme_key_type type)
 {
@@ -123,7 +125,21 @@ chain_judge(X509 *certificate, EVP_PKEY *key, const char *name, int64_t now_ms, 
 		return err_set(err, ERR_INVALID, "the certificate is not for %.200s", name);
 	if (out->until_ms <= now_ms)
 		return err_set(err, ERR_INVALID, "the certificate has expired");
+	/* The CA's clock may be ahead of ours, or ours wrong, by some hours. */
+	if (out->from_ms > now_ms + CHAIN_EARLY_MS || out->from_ms >= out->until_ms)
+		return err_set(err, ERR_INVALID, "the certificate is not valid yet");
 	return 0;
+}
+
+/* The rest of the chain: certificates, and nothing that looks like one and is none. */
+static bool
+chain_rest_is_good(BIO *bio)
+{
+	X509 *next;
+
+	while ((next = PEM_read_bio_X509(bio, NULL, key_on_password, NULL)) != NULL)
+		X509_free(next);
+	return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
 }
 
 int
@@ -132,8 +148,14 @@ acme_chain_check(struct str chain, EVP_PKEY *key, const char *name, int64_t now_
 {
 	BIO *bio = BIO_new_mem_buf(chain.p, (int)chain.len);
 	X509 *certificate = bio != NULL ? PEM_read_bio_X509(bio, NULL, key_on_password, NULL) : NULL;
-	int result = certificate != NULL ? chain_judge(certificate, key, name, now_ms, out, err)
-					 : err_set(err, ERR_INVALID, "the answer is not a certificate in PEM");
+	int result;
+
+	if (certificate == NULL)
+		result = err_set(err, ERR_INVALID, "the answer is not a certificate in PEM");
+	else if (!chain_rest_is_good(bio))
+		result = err_set(err, ERR_INVALID, "the certificate's chain is damaged");
+	else
+		result = chain_judge(certificate, key, name, now_ms, out, err);
 
 	X509_free(certificate);
 	BIO_free(bio);

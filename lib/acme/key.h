@@ -29,7 +29,7 @@ struct acme_validity {
 	int64_t from_ms, until_ms; /* unix */
 };
 /* Is the first certificate of the chain (PEM) for this key and this name, and valid
- * now? ERR_INVALID: no. */
+ * now, or in a day at the latest? Are the others certificates? ERR_INVALID: no. */
 int acme_chain_check(struct str chain, EVP_PKEY *key, const char *name, int64_t now_ms, struct acme_validity *out,
 		     struct err *err);
 

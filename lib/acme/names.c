@@ -5,6 +5,8 @@
 
 #include "lib/base/ip.h"
 
+enum { NAMES_OF_DOMAIN = 2 }; /* at least, whatever its settings are */
+
 bool
 acme_name_is_public(struct str name)
 {
@@ -123,6 +125,11 @@ acme_names_make(struct acme_names *n, struct arena *arena, const struct settings
 		names_add(n, more->items[i], true);
 	names_add_hosts(n, s, STR_NONE);
 	for (unsigned i = 0; i < domain_count; i++) {
+		/* To make the names of a hundred thousand domains would hold the loop. */
+		if (n->count == ACME_NAMES_MAX) {
+			n->left_out += NAMES_OF_DOMAIN * (domain_count - i);
+			break;
+		}
 		names_add_domain(n, s, domains[i]);
 		names_add_hosts(n, s, domains[i]);
 	}

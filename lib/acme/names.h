@@ -19,7 +19,7 @@ struct acme_names {
 	struct acme_name *items;
 	unsigned count;
 	unsigned capacity;
-	unsigned left_out; /* more than ACME_NAMES_MAX */
+	unsigned left_out; /* at least so many are more than ACME_NAMES_MAX; 0: none is */
 };
 
 /* A name that a CA can certify by http-01: at least two labels, no address, no

@@ -231,11 +231,14 @@ status_warn(cJSON *warnings, const char *format, ...)
 static void
 status_add_acme(cJSON *result, cJSON *warnings, const cJSON *processes)
 {
-	const cJSON *process, *said = NULL, *failing, *left_out;
+	const cJSON *process, *one, *said = NULL, *failing, *left_out;
 	const char *problem;
 
 	cJSON_ArrayForEach (process, processes)
-		said = said != NULL ? said : cJSON_GetObjectItem(process, "acme");
+		/* Before one that only tells what it lacks. */
+		if ((one = cJSON_GetObjectItem(process, "acme")) != NULL &&
+		    (said == NULL || cJSON_HasObjectItem(one, "names")))
+			said = one;
 	if (said == NULL)
 		return;
 	cJSON_AddItemToObject(result, "acme", cJSON_Duplicate(said, true));

@@ -184,6 +184,22 @@ totp_make_codes(struct admin_call *call)
 	buf_fini(&hashes);
 }
 
+/* The key may have been changed since the secret was made. */
+static int
+totp_seal_anew(struct admin_call *call, struct str secret, struct err *err)
+{
+	struct totp_order *o = call->state;
+	struct buf sealed = BUF_EMPTY;
+
+	if (secret_is_current(call->admin->seals, o->sealed))
+		return 0;
+	if (secret_seal(call->admin->seals, str_c(o->context), secret, &sealed, err) != 0)
+		return -1;
+	o->sealed = arena_str(&call->op.arena, buf_str(&sealed));
+	buf_fini(&sealed);
+	return 0;
+}
+
 static void
 totp_on_new(struct admin_call *call, const redisReply *reply, const struct err *err)
 {
@@ -198,7 +214,8 @@ totp_on_new(struct admin_call *call, const redisReply *reply, const struct err *
 		admin_call_end(call, err);
 	} else if (o->sealed.len == 0) {
 		totp_end(call, ERR_NOT_FOUND, "there is no second factor to confirm: begin again");
-	} else if (secret_open(call->admin->seals, str_c(o->context), o->sealed, &secret, &failure) != 0) {
+	} else if (secret_open(call->admin->seals, str_c(o->context), o->sealed, &secret, &failure) != 0 ||
+		   totp_seal_anew(call, buf_str(&secret), &failure) != 0) {
 		admin_call_end(call, &failure);
 	} else if (!totp_fits(buf_str(&secret), o->code, clock_unix_ms(), &step)) {
 		totp_end(call, ERR_INVALID, "the code is wrong; is the clock of the device right?");

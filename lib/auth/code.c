@@ -3,7 +3,10 @@
  * A code has only 6 digits, so delays are not enough: after a number of wrong ones in a
  * row none is accepted until settings:auth failure_window has passed, whoever sends them
  * and on whatever frontend. Recovery codes are too long to be guessed; they are still
- * taken then. */
+ * taken then.
+ *
+ * A secret that was sealed with an older key is sealed anew with the first one after a
+ * good code, so that the old key can be removed one day. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -22,25 +25,46 @@ _Static_assert(AUTH_TOTP_CONTEXT_MAX >= AUTH_ADDRESS_MAX + 16, "any address fits
 
 REDIS_SCRIPT(auth_code, "lib/auth/code.lua");
 REDIS_SCRIPT(auth_recovery, "lib/auth/recovery.lua");
+REDIS_SCRIPT(auth_reseal, "lib/auth/reseal.lua");
 
 struct code_try {
 	code_on_tried *cb; /* NULL: cancelled */
 	void *arg;
+	struct redis *redis;
+	/* To be sealed anew; owner of the texts. Empty: it need not be. */
+	char address[AUTH_ADDRESS_MAX];
+	struct buf old, sealed;
 };
+
+static void
+code_reseal(const struct code_try *t)
+{
+	char key[CODE_KEY_MAX];
+	struct str keys[] = {redis_key_print(key, sizeof(key), KEY_USER, str_c(t->address))};
+
+	redis_eval(t->redis, NULL, NULL, &auth_reseal, 1, keys, 2,
+		   (const struct str[]){buf_str(&t->old), buf_str(&t->sealed)});
+}
 
 static void
 code_on_reply(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct code_try *t = arg;
 
+	if (err == NULL && t->sealed.len != 0 && redis_i64(reply, 0) == 1)
+		code_reseal(t);
 	if (t->cb != NULL)
 		t->cb(t->arg, err != NULL ? AUTH_UNAVAILABLE : redis_i64(reply, 0) == 1 ? AUTH_OK : AUTH_FAILED);
+	buf_fini(&t->old);
+	buf_fini(&t->sealed);
 	mem_free(t);
 }
 
-/* False: the secret cannot be read. *step_out 0: the code is wrong. */
+/* False: the secret cannot be read. *step_out 0: the code is wrong. sealed_out: the
+ * secret sealed anew, if an older key has sealed it. */
 static bool
-code_find_step(const struct auth *a, const struct directory_user *user, struct str code, int64_t *step_out)
+code_find_step(const struct auth *a, const struct directory_user *user, struct str code, int64_t *step_out,
+	       struct buf *sealed_out)
 {
 	struct buf secret = BUF_EMPTY;
 	struct err err;
@@ -55,6 +79,10 @@ code_find_step(const struct auth *a, const struct directory_user *user, struct s
 	}
 	if (!totp_fits(buf_str(&secret), code, clock_unix_ms(), step_out))
 		*step_out = 0;
+	else if (!secret_is_current(a->seals, str_c(user->totp)) &&
+		 secret_seal(a->seals, str_c(context), buf_str(&secret), sealed_out, &err) != 0)
+		log_error(NULL, "the secret of a second factor cannot be sealed anew", F_C("account", user->address),
+			  F_ERR(&err));
 	OPENSSL_cleanse(secret.data, secret.len);
 	buf_fini(&secret);
 	return true;
@@ -87,6 +115,7 @@ code_try_begin(struct auth *a, const struct directory_user *user, struct str cod
 	struct code_try *t;
 	char plain[CODE_MAX], hash[CREDENTIAL_HASH_MAX], key[CODE_KEY_MAX];
 	struct str keys[1];
+	struct buf sealed = BUF_EMPTY;
 	size_t used = 0;
 	int64_t step = 0;
 	bool is_recovery = totp_hash_recovery(code, hash);
@@ -94,10 +123,12 @@ code_try_begin(struct auth *a, const struct directory_user *user, struct str cod
 	for (size_t i = 0; i < code.len && used < sizeof(plain); i++)
 		if (code.p[i] != ' ')
 			plain[used++] = code.p[i];
-	if (!is_recovery && !code_find_step(a, user, str_of(plain, used), &step))
+	if (!is_recovery && !code_find_step(a, user, str_of(plain, used), &step, &sealed))
 		return NULL;
 	t = mem_new(struct code_try);
-	*t = (struct code_try){cb, arg};
+	*t = (struct code_try){.cb = cb, .arg = arg, .redis = a->redis, .sealed = sealed};
+	buf_add_c(&t->old, user->totp);
+	str_copy(str_c(user->address), t->address, sizeof(t->address));
 	keys[0] = redis_key_print(key, sizeof(key), KEY_USER, str_c(user->address));
 	if (is_recovery)
 		redis_eval(a->redis, code_on_reply, t, &auth_recovery, 1, keys, 1, (const struct str[]){str_c(hash)});

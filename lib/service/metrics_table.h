@@ -22,6 +22,8 @@
 	M(ACME_DONE, "acme_orders_total", counter, "result=\"done\"", "Orders of certificates that have ended") \
 	M(ACME_FAILED, "acme_orders_total", counter, "result=\"failed\"", "Orders of certificates that have ended") \
 	M(ACME_FAILING, "acme_failing_names", gauge, "", "Names whose last order failed, in the worker that orders certificates; 0 elsewhere") \
+	M(ACME_LEFT_OUT, "acme_left_out_names", gauge, "", "At least so many names are too many, and no certificates are ordered for them, in the worker that orders certificates; 0 elsewhere") \
+	M(ACME_RESTING, "acme_resting", gauge, "", "1: nothing can be ordered now, because of the certificate authority, an account or a key; 0: all is well, or another process orders") \
 	M(ACME_CA_FAILURES, "acme_authority_failures_total", counter, "", "Times that the certificate authority was left alone because it was away or refused all orders") \
 	M(BLOBS_WRITABLE, "blobs_writable", gauge, "", "1: the blob store accepts bodies; 0: it is full, it fails, or this process writes none") \
 	M(BLOBS_FREE, "blobs_free_bytes", gauge, "", "Free space in the blob store at the last check") \

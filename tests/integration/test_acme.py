@@ -337,6 +337,35 @@ def test_limits_of_the_authority(world):
     world.order(names="")
 
 
+def test_authority_fails_at_one_name(world):
+    """An error of the authority's own stops all for a while, but then the others have their turn."""
+    def fail(body):
+        header = json.loads(body)["payload"]
+        payload = base64.urlsafe_b64decode(header + "=" * (-len(header) % 4))
+        return problem("serverInternal", "no luck", 500) if b"aaa.example.test" in payload else False
+    world.ca.faults = {ORDERS: fail}
+    for name in ("aaa", "bbb", "ccc"):
+        world.dns.set(f"{name}.example.test", "A", "127.0.0.1")
+    world.order(names="aaa.example.test bbb.example.test ccc.example.test")
+    for name in ("bbb", "ccc"):
+        world.wait_name(f"{name}.example.test", state="valid")
+    wait_for(lambda: world.names()["aaa.example.test"].get("tries", 0) >= 2, 40)
+    assert "500: serverInternal: no luck" in world.names()["aaa.example.test"]["problem"]
+    world.ca.faults = {}
+    world.wait_name("aaa.example.test", state="valid", timeout=60)
+    wait_for(lambda: not world.problem(), 40)
+    world.order(names="")
+
+
+def test_failed_renewal_is_tried_again(world):
+    """One that an operator asked for, although the certificate is still good."""
+    world.ca.faults = {ORDERS: problem("rejectedIdentifier", "not now", 400)}
+    serial = renew(world)
+    assert "not now" in world.wait_name(HOST, state="failed")["problem"] and world.served()[1] == serial
+    world.ca.faults = {}
+    world.wait_served(not_serial=serial, timeout=30)
+
+
 def test_another_authority_replaces_certificates(world):
     """Those of a CA for trials are not kept when the directory is changed."""
     serial = world.wait_served()
@@ -353,6 +382,18 @@ def test_forgotten_account_is_made_anew(world):
         account["url"] = account["url"].rsplit("/", 1)[0] + "/unknown"
         world.cluster.redis.hset("acme:{acme}:accounts", directory, json.dumps(account))
     world.wait_served(not_serial=renew(world), timeout=30)
+
+
+def test_forgotten_account_with_another_contact(world):
+    """What would be changed at the authority is not there: it is registered anew."""
+    text = world.cluster.redis.hget("acme:{acme}:accounts", world.ca.directory)
+    account = json.loads(text)
+    account["url"] = account["url"].rsplit("/", 1)[0] + "/unknown"
+    world.cluster.redis.hset("acme:{acme}:accounts", world.ca.directory, json.dumps(account))
+    world.order(contact="another@example.test")
+    world.wait_served(not_serial=renew(world), timeout=30)
+    assert json.loads(world.cluster.redis.hget("acme:{acme}:accounts", world.ca.directory))["url"] != account["url"]
+    world.order()
 
 
 # ---- What the authority demands ----
@@ -413,6 +454,8 @@ def test_key_that_does_not_open(new_world):
     assert not world.served()[0].startswith("Pebble")
     world.cluster.tool("certificate", "renew", HOST)
     wait_for(lambda: "account's key cannot be opened" in (world.problem() or ""), 20)
+    # Another worker may have the key: the lease is left to it.
+    wait_for(lambda: not world.cluster.redis.hget("acme:{acme}:work", "holder"), 10)
     world.cluster.stop()
     world.cluster.env["STAGEPOST_SECRET_KEY"] = f"k2:{other},{first}"
     world.cluster._try_start()

@@ -392,6 +392,29 @@ def test_dies_in_the_middle(own_cluster, backups, tmp_path, point):
         assert state(again, user) == before
 
 
+def test_another_secret_key(own_cluster, backups, tmp_path):
+    """A key that is there and cannot open what is restored is neither kept in silence nor replaced."""
+    cluster = own_cluster(frontends=1)
+    copy = backups(cluster)
+    copy.make()
+    cluster.stop()
+    again = Cluster(frontends=1, dir=tmp_path / "restored")
+    theirs, ours = (cluster.dir / "tls/secret.key").read_text().strip(), again.dir / "tls/secret.key"
+    ours.parent.mkdir(parents=True, exist_ok=True)
+    other = f"k2:{'Q' * 43}="
+    ours.write_text(other + "\n")
+    refused = again.tool("restore", copy.path, check=False)
+    assert refused.returncode == 1 and "tls/secret.key is not the backup's" in refused.stderr
+    assert ours.read_text() == other + "\n" and not (again.dir / "redis/appendonlydir").exists()
+    ours.write_text(f"{other},{theirs}\n")
+    again.tool("restore", copy.path)
+    assert ours.read_text() == f"{other},{theirs}\n"
+    ours.write_text(other + "\n")
+    again.tool("restore", copy.path, "--replace")
+    assert ours.read_text().strip() == theirs
+    again.remove()
+
+
 def test_a_restore_that_dies(own_cluster, backups, tmp_path):
     cluster = own_cluster(frontends=1)
     user = cluster.add_user("alice@one.test")

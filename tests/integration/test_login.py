@@ -451,6 +451,33 @@ def test_second_factor_is_removed_by_the_tool(cluster, second):
     assert refused.returncode == 1 and "no second factor" in refused.stderr
 
 
+def test_second_factor_under_another_key(own_cluster):
+    """A code that is accepted seals the secret with the new key, so that the old one can be removed."""
+    cluster = own_cluster(frontends=1)
+    old, new = (cluster.dir / "tls/secret.key").read_text().strip(), f"k2:{'Q' * 43}="
+    address = cluster.add_user("alice@example.test")
+    session = Session(cluster, f"{address}:secret")
+    begun = session.ask("POST", "account/totp", {"password": "secret"})[2]
+    assert session.ask("POST", "account/totp/confirm", {"code": totp(begun["secret"], -1)})[0] == 200
+
+    def restart(keys):
+        cluster.stop()
+        (cluster.dir / "tls/secret.key").write_text(keys + "\n")
+        cluster.start()
+
+    def sealed_with():
+        return cluster.redis.hget(f"user:{{{address}}}", "totp").split(".")[1]
+
+    # A whole list fits into the file, however long.
+    restart(f"{new},{old},{','.join(f'k{i}:' + 'g' * 43 + '=' for i in range(3, 12))}")
+    assert sealed_with() == "1"
+    assert log_in(cluster, address, "000000")[0] == 401 and sealed_with() == "1"
+    assert log_in(cluster, address, totp(begun["secret"]))[0] == 200
+    wait_for(lambda: sealed_with() == "k2", timeout=5)
+    restart(new)
+    assert log_in(cluster, address, totp(begun["secret"], 1))[0] == 200
+
+
 def test_second_factor_without_the_key(own_cluster):
     """A cluster that lost its key: the app's code cannot be checked, a recovery code can."""
     cluster = own_cluster(frontends=1)

@@ -202,6 +202,7 @@ class Scraped:
         pebble = Pebble(self.ca, self.world.dns.resolver, 1)
         c.settings("acme", directory_url="https://127.0.0.1:1/dir", contact="admin@example.test", agree_terms="on")
         self.was("stagepost_acme_authority_failures_total")
+        self.was("stagepost_acme_resting")
         c.settings("acme", directory_url=pebble.directory)
         self.was("stagepost_acme_failing_names")
         pebble.stop()

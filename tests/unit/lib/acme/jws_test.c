@@ -6,6 +6,8 @@
 
 #include <cjson/cJSON.h>
 #include <openssl/ecdsa.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <string.h>
 
 #include "lib/acme/jws.h"
@@ -170,6 +172,74 @@ test_requests_for_odd_names(void **state)
 	EVP_PKEY_free(key);
 }
 
+/* Appends a certificate for a.test, in PEM; times in seconds (unix). */
+static void
+add_certificate(EVP_PKEY *key, int64_t from, int64_t until, struct buf *pem_out)
+{
+	X509 *c = X509_new();
+	X509_EXTENSION *names = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "DNS:a.test");
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *text;
+	long len;
+
+	assert_int_equal(X509_set_version(c, 2), 1);
+	ASN1_TIME_set(X509_getm_notBefore(c), from);
+	ASN1_TIME_set(X509_getm_notAfter(c), until);
+	assert_int_equal(X509_set_pubkey(c, key), 1);
+	assert_int_equal(X509_add_ext(c, names, -1), 1);
+	assert_true(X509_sign(c, key, EVP_sha256()) > 0);
+	assert_int_equal(PEM_write_bio_X509(bio, c), 1);
+	len = BIO_get_mem_data(bio, &text);
+	buf_add(pem_out, text, (size_t)len);
+	X509_EXTENSION_free(names);
+	X509_free(c);
+	BIO_free(bio);
+}
+
+static void
+test_chains(void **state)
+{
+	enum { NOW = 1000000000, DAY = 24 * 3600 };
+	static const char encrypted[] = "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\n"
+					"DEK-Info: DES-EDE3-CBC,0123456789ABCDEF\n\nAAAA\n"
+					"-----END CERTIFICATE-----\n";
+	static const struct {
+		int64_t from, until;
+		const char *behind;
+		bool good;
+	} cases[] = {
+		{NOW - 1, NOW + DAY, "", true},
+		{NOW - 1, NOW + DAY, "\nwords of the CA\n", true},
+		{NOW - 2, NOW - 1, "", false},
+		{NOW + DAY / 2, NOW + 2 * DAY, "", true}, /* a clock that is behind */
+		{NOW + 2 * DAY, NOW + 3 * DAY, "", false},
+		{NOW + DAY / 2, NOW + DAY / 2, "", false},
+		{NOW - 1, NOW + DAY, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", false},
+		{NOW - 1, NOW + DAY, "-----BEGIN CERTIFICATE-----\nAAAA\n", false},
+		{NOW - 1, NOW + DAY, encrypted, false},
+	};
+	EVP_PKEY *key = acme_key_make(ACME_P256), *other = acme_key_make(ACME_P256);
+	struct acme_validity validity;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf chain = BUF_EMPTY;
+		int64_t now_ms = (int64_t)NOW * 1000;
+
+		add_certificate(key, cases[i].from, cases[i].until, &chain);
+		add_certificate(other, NOW - 1, NOW + 1, &chain);
+		buf_add_c(&chain, cases[i].behind);
+		assert_int_equal(acme_chain_check(buf_str(&chain), key, "a.test", now_ms, &validity, &err),
+				 cases[i].good ? 0 : -1);
+		assert_int_equal(acme_chain_check(buf_str(&chain), key, "b.test", now_ms, &validity, &err), -1);
+		assert_int_equal(acme_chain_check(buf_str(&chain), other, "a.test", now_ms, &validity, &err), -1);
+		buf_fini(&chain);
+	}
+	EVP_PKEY_free(key);
+	EVP_PKEY_free(other);
+}
+
 int
 main(void)
 {
@@ -179,6 +249,7 @@ main(void)
 		cmocka_unit_test(test_signatures),
 		cmocka_unit_test(test_binding),
 		cmocka_unit_test(test_requests_for_odd_names),
+		cmocka_unit_test(test_chains),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
