@@ -10,6 +10,8 @@
  *   imap     the mixed load: logs in, reads, changes, logs out
  *   imap-body  fetches the first message of each account
  *   files    a plain file server for imap-body, until it is killed
+ *   ldap     binds once, then sends one search (--search) after another
+ *   ldap-idle  holds connections that are bound until standard input ends
  *   idle     holds connections until standard input ends
  *
  * Prints one JSON object. */
@@ -30,9 +32,9 @@ enum { ERRORS_MAX = 1000, ERRORS_TOLD = 5 };
 static const struct {
 	const char *name;
 	void (*run)(struct load *l);
-} modes[] = {{"smtp", run_smtp},	   {"relay", run_relay}, {"sink", run_sink},
-	     {"latency", run_latency},	   {"pop3", run_pop3},	 {"imap", run_imap},
-	     {"imap-body", run_imap_body}, {"files", run_files}, {"idle", run_idle}};
+} modes[] = {{"smtp", run_smtp}, {"relay", run_relay}, {"sink", run_sink},	     {"latency", run_latency},
+	     {"pop3", run_pop3}, {"imap", run_imap},   {"imap-body", run_imap_body}, {"files", run_files},
+	     {"idle", run_idle}, {"ldap", run_ldap},   {"ldap-idle", run_ldap_idle}};
 
 int64_t
 now_us(void)
@@ -134,6 +136,7 @@ read_options(struct options *o, int argc, char **argv)
 		{"interval-ms", &o->interval_ms, NULL, NULL},
 		{"protocol", NULL, &o->protocol, NULL},
 		{"domain", NULL, &o->domain, NULL},
+		{"search", NULL, &o->search, NULL},
 		{"tls", NULL, NULL, &o->tls},
 		{"pipeline", NULL, NULL, &o->pipeline},
 		{"reconnect", NULL, NULL, &o->reconnect},
@@ -179,6 +182,7 @@ main(int argc, char **argv)
 				  .users = 1,
 				  .protocol = "smtp",
 				  .domain = "bench.test",
+				  .search = "exact",
 				  .interval_ms = 20};
 	struct load load = {.options = &options};
 

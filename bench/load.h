@@ -2,6 +2,7 @@
 #ifndef SP_BENCH_LOAD_H
 #define SP_BENCH_LOAD_H
 
+#include <event2/buffer.h>
 #include <event2/event.h>
 #include <openssl/ssl.h>
 #include <stdbool.h>
@@ -22,6 +23,7 @@ struct options {
 	int interval_ms;      /* between two messages of the latency run */
 	const char *protocol; /* "smtp", "pop3", "imap": of idle connections */
 	const char *domain;
+	const char *search; /* LDAP: "exact", "substring", "four", "all" */
 };
 
 /* ---- load.c ---- */
@@ -53,6 +55,8 @@ void load_end(struct load *l);
 struct client;
 struct client_events {
 	void (*on_line)(struct client *c, char *line, size_t len); /* without CRLF; not while raw */
+	/* Not NULL: instead of lines, for other protocols. */
+	void (*on_input)(struct client *c, struct evbuffer *in);
 	void (*on_gone)(struct client *c); /* closed by the server, or failed: call client_free() */
 };
 struct client {
@@ -78,6 +82,8 @@ void run_imap(struct load *l);	    /* `count` logins over `sessions` connections
 void run_imap_body(struct load *l); /* `count` bodies over `sessions` connections */
 void run_files(struct load *l);	    /* serves `size_bytes` at `port`; never returns */
 void run_idle(struct load *l);	    /* holds `count` connections until standard input ends */
+void run_ldap(struct load *l);	    /* `count` searches over `sessions` connections */
+void run_ldap_idle(struct load *l); /* holds `count` bound connections until standard input ends */
 /* The same as smtp, but a message is done when it has arrived at the sink at sink_port. */
 void run_relay(struct load *l);
 void run_sink(struct load *l);

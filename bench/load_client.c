@@ -42,7 +42,10 @@ on_read(struct bufferevent *bev, void *arg)
 	size_t len;
 
 	c->busy = true;
-	while (!c->freed && skipped(c, in) && (line = evbuffer_readln(in, &len, EVBUFFER_EOL_CRLF)) != NULL) {
+	if (c->events->on_input != NULL)
+		c->events->on_input(c, in);
+	while (c->events->on_input == NULL && !c->freed && skipped(c, in) &&
+	       (line = evbuffer_readln(in, &len, EVBUFFER_EOL_CRLF)) != NULL) {
 		c->events->on_line(c, line, len);
 		free(line);
 	}

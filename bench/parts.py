@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass, field
 
 import cpu
-from systems import (BODY_USERS, BUILD, DOMAIN, IMAP_USERS, POP3_USERS, USERS, Stagepost, free_port,
-                     wait_for)
+from systems import (BODY_USERS, BOOK_DOMAIN, BOOK_ENTRIES, BUILD, DOMAIN, IMAP_USERS, POP3_USERS, USERS,
+                     PostfixDovecot, free_port, wait_for)
 
 RUN_SECONDS = 3.0  # how long one repetition should take
 LOAD = BUILD / "bench" / "load"
@@ -33,6 +33,7 @@ class Part:
     higher_is_better: bool = True
     repeat: bool = True
     alone: bool = False  # for Stagepost only, there is no other side
+    against: str = "postfix"  # or "slapd": the other side
 
 
 class Context:
@@ -43,7 +44,7 @@ class Context:
         self._counts = {}  # (part, system) -> how many messages make RUN_SECONDS
 
     def connections_of(self, system):
-        return self.connections[0 if isinstance(system, Stagepost) else 1]
+        return self.connections[1 if isinstance(system, PostfixDovecot) else 0]
 
     def load(self, mode, system, port, **options):
         command = [LOAD, mode, "--port", str(system.port(port)), "--domain", DOMAIN]
@@ -225,13 +226,14 @@ def _settled_pss(system):
     return last
 
 
-def idle_part(name, title, goal, protocol, port, tls, alone=False):
+def idle_part(name, title, goal, protocol, port, tls, alone=False, against="postfix"):
     def run(context, system):
         count = context.connections_of(system)
         system.renew()  # memory that was used before could be used again
         before = _settled_pss(system)
-        command = [LOAD, "idle", "--port", str(system.port(port)), "--protocol", protocol, "--count", str(count),
-                   "--domain", DOMAIN, "--users", str(USERS)]
+        command = [LOAD, "ldap-idle" if protocol == "ldap" else "idle", "--port", str(system.port(port)), "--protocol",
+                   protocol, "--count", str(count), "--domain", BOOK_DOMAIN if protocol == "ldap" else DOMAIN,
+                   "--users", str(USERS)]
         with subprocess.Popen(command + (["--tls"] if tls else []), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True) as load:
             begun = time.monotonic()
@@ -243,7 +245,41 @@ def idle_part(name, title, goal, protocol, port, tls, alone=False):
             load.wait(60)
         return Figures((during - before) / count, "KiB", {
             "connections": count, "before_kib": before, "during_kib": during, "connects_per_s": count / seconds})
-    return Part(name, title, run, goal, higher_is_better=False, repeat=False, alone=alone)
+    return Part(name, title, run, goal, higher_is_better=False, repeat=False, alone=alone,
+                against=against)
+
+
+def _search(context, system, what, sessions, count):
+    with cpu.Watch(system.pids) as watch:
+        result = context.load("ldap", system, "ldap", domain=BOOK_DOMAIN, users=BOOK_ENTRIES, search=what,
+                              sessions=sessions, count=count)
+    return result, {"p50_ms": result["p50_ms"], "p99_ms": result["p99_ms"], "searches": count,
+                    "cpu_us_each": watch.each_us(count), "cpu": watch.shares(result["cpu_s"])}
+
+
+def run_ldap_exact(context, system):
+    def measure(count):
+        result, more = _search(context, system, "exact", 20, count)
+        return Figures(count / result["seconds"], "searches/s", more)
+    return measure(context.count_for("ldap-exact", system, lambda n: measure(n).value, 1000, 1000))
+
+
+def ldap_time_part(name, title, what):
+    """One search at a time."""
+    def run(context, system):
+        def measure(count):
+            result, more = _search(context, system, what, 1, count)
+            return Figures(result["p50_ms"], "ms", more)
+        def per_s(count):
+            return 1000 / measure(count).value
+        return measure(context.count_for(name, system, per_s, 20, 20))
+    return Part(name, title, run, "x1", higher_is_better=False, against="slapd")
+
+
+def run_ldap_all(context, system):
+    _search(context, system, "exact", 1, 1)  # the book is in memory
+    result, more = _search(context, system, "all", 1, 1)
+    return Figures(result["seconds"], "s", {k: v for k, v in more.items() if not k.startswith("p")})
 
 
 def run_blob(context, system):
@@ -277,5 +313,10 @@ PARTS = [
     idle_part("idle-imap-tls", "the same with TLS", "<48", "imap", "imaps", True),
     idle_part("idle-http", "memory of an idle HTTP connection", "<4", "http", "http", False, alone=True),
     idle_part("idle-http-tls", "the same with TLS", "<48", "http", "https", True, alone=True),
+    Part("ldap-exact", "LDAP, 100,000 entries, search by mail, 20 connections", run_ldap_exact, "x1", against="slapd"),
+    ldap_time_part("ldap-substring", "part of an address, 1 connection, p50", "substring"),
+    ldap_time_part("ldap-four", "part of a name in four attributes, as Thunderbird asks, p50", "four"),
+    Part("ldap-all", "paged read of all entries", run_ldap_all, "x1", higher_is_better=False, against="slapd"),
+    idle_part("ldap-idle", "memory of a bound, idle LDAP connection", "<4", "ldap", "ldap", False, against="slapd"),
     Part("blob", "blob store, 20 writers, 4 KiB, synced", run_blob, ">60%", alone=True),
 ]

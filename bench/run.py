@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Compares Stagepost with Postfix + Dovecot on this machine, in one run.
+"""Compares Stagepost with Postfix + Dovecot, and for LDAP with slapd, on this machine, in one run.
 
-Both run at once, but only one has work at a time; each part is repeated in turn
+All run at once, but only one has work at a time; each part is repeated in turn
 (Stagepost, Postfix + Dovecot, Stagepost, ...) and the median counts, so that
-other load on the machine affects both alike. Same disk, same cores, same
+other load on the machine affects all alike. Same disk, same cores, same
 accounts; the promise behind each system's 250 is printed with the result."""
 
 import argparse
@@ -20,9 +20,9 @@ from pathlib import Path
 import cpu
 import table
 from parts import PARTS, Context
-from systems import PostfixDovecot, Stagepost, free_port
+from systems import OpenLdap, PostfixDovecot, Stagepost, free_port
 
-CONNECTIONS = [5000, 150]  # idle ones: to Stagepost, to Postfix and Dovecot
+CONNECTIONS = [5000, 150]  # idle ones: to Stagepost and slapd, to Postfix and Dovecot
 
 
 def options():
@@ -52,12 +52,25 @@ def chosen(names):
             any(p.name.startswith(n) for n in names if n not in exact)]
 
 
+def compared(parts, o):
+    """The systems that these parts need; the name of the other one by what a part is against."""
+    sides = {p.against for p in parts if not p.alone}
+    ours = Stagepost(with_book="slapd" in sides)
+    others = [PostfixDovecot(), OpenLdap(ours)]
+    if o.against:
+        others = [Stagepost(o.against, f"build {o.against}", with_book="slapd" in sides)]
+    names = {side: next(s.name for s in others if side in s.sides) for side in ("postfix", "slapd")}
+    if o.only == "postfix":
+        return others[:1], names
+    return [ours] + [s for s in others if o.only is None and sides & s.sides], names
+
+
 def measure(part, context, systems, repeat, quiet_s, say):
     """Medians of each system's figures."""
     taken = {s.name: [] for s in systems}
     for turn in range(repeat if part.repeat else 1):
         for system in systems:
-            if part.alone and system.name != "Stagepost":
+            if system.name != "Stagepost" and (part.alone or part.against not in system.sides):
                 continue
             cpu.wait_quiet(quiet_s)
             figures = part.run(context, system)
@@ -98,8 +111,7 @@ def main():
         CONNECTIONS[0] = o.connections
     sink_port = free_port()
     context = Context(str(folder), sink_port, CONNECTIONS)
-    other = Stagepost(o.against, f"build {o.against}") if o.against else PostfixDovecot()
-    systems = [s for s, word in ((Stagepost(), "stagepost"), (other, "postfix")) if o.only in (None, word)]
+    systems, names = compared(parts, o)
     rows, started = [], []
     try:
         for system in systems:
@@ -120,16 +132,15 @@ def main():
     about = {"cores": os.cpu_count(), "machine": platform.machine(), "kernel": platform.release(),
              "repeat": o.repeat, "seconds": round(time.monotonic() - begun),
              "promises": {s.name: s.promise for s in systems}}
-    names = ["Stagepost", other.name]
     if o.json:
         print(json.dumps(table.as_json(rows, names, about), indent=1))
         return
-    print()
-    table.print_table(rows, names)
+    table.print_tables(rows, names)
     print("\nratio: how much better Stagepost is; CPU: how much less processor time of its processes each thing took.")
     print(f"{about['cores']} cores, Linux {about['kernel']}; median of {o.repeat}; {about['seconds']} s in all.")
     for name, promise in about["promises"].items():
-        print(f"A 250 of {name}: {promise}.")
+        if promise:
+            print(f"A 250 of {name}: {promise}.")
     print("\nDetails of the median runs:")
     table.print_details(rows)
 

@@ -1,11 +1,14 @@
-"""The two systems that are compared, each private: in its own folder, on its
-own ports, stopped through the processes that were started here.
+"""The systems that are compared, each private: in its own folder, on its own
+ports, stopped through the processes that were started here.
 
-Both listen on loopback only, both log to a file, both have the same accounts
+All listen on loopback only. Stagepost and Postfix with Dovecot log to a file, both have the same accounts
 (bench0@bench.test and up, password "secret"), and both send remote mail to the
 same relay host, the sink of the load generator."""
 
+import base64
+import hashlib
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -25,6 +28,9 @@ POP3_USERS = range(100, 110)  # whose maildrops only the POP3 parts fill and rea
 IMAP_USERS = range(110, 160)
 BODY_USERS = range(160, 170)
 ACCOUNTS = 170
+BOOK_DOMAIN = "book.test"  # only the LDAP parts read it
+BOOK_BASE = "dc=book,dc=test"
+BOOK_ENTRIES = 100000  # user000000 and up
 MANY = 20000  # connections: high enough that neither system reaches a limit
 
 
@@ -55,11 +61,20 @@ def _answers(port):
         return False
 
 
+def _listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        return True
+    except OSError:
+        return False
+
+
 class System:
     """What a measurement needs from either system."""
 
     name = ""
-    promise = ""  # what a 250 means
+    promise = ""  # what a 250 means; empty: it takes no mail
+    sides = set()  # the parts that it is measured in: "postfix", "slapd"
 
     def __init__(self):
         self.filled = set()  # ranges of accounts that have their messages
@@ -76,25 +91,50 @@ class System:
 
 
 class Stagepost(System):
+    sides = {"postfix", "slapd"}
     promise = "body fdatasynced in its pack, envelope fsynced in Redis (appendfsync always)"
     PORTS = {"smtp": "smtp", "smtps": "submissions", "pop3": "pop3", "pop3s": "pop3s",
-             "imap": "imap", "imaps": "imaps", "http": "http", "https": "https"}
+             "imap": "imap", "imaps": "imaps", "http": "http", "https": "https", "ldap": "ldap"}
 
-    def __init__(self, build=BUILD, name="Stagepost"):
+    def __init__(self, build=BUILD, name="Stagepost", with_book=False):
         super().__init__()
-        self.build, self.name = build, name
+        self.build, self.name, self.with_book = build, name, with_book
 
     def start(self, folder, sink_port):
         self.cluster = Cluster(frontends=1, dir=folder, listen="127.0.0.1", build=self.build)
         self.cluster.start()
         redis = self.cluster.redis
-        for group in ("smtp-in", "pop", "imap", "http"):
+        for group in ("smtp-in", "pop", "imap", "http", "ldap"):
             redis.hset(f"settings:{group}", "max_connections", MANY)
         redis.hset("settings:http", mapping={"max_per_address": 0, "keep_alive_timeout": "1h"})
+        redis.hset("settings:ldap", mapping={"size_limit": 0, "session_timeout": "1h"})
         redis.hset("settings:smtp-in", "relay_whitelist", "127.0.0.0/8")
         redis.hset("settings:smtp-out", mapping={"relay_host": f"[127.0.0.1]:{sink_port}"})
         for i in range(ACCOUNTS):
             self.cluster.add_user(f"bench{i}@{DOMAIN}")
+        if self.with_book:
+            self._fill_book()
+
+    def _fill_book(self):
+        """Accounts with all that describes them; every password is "secret"."""
+        salt = b"bench-book-salt!"
+        hashed = "{SSHA512}" + base64.b64encode(hashlib.sha512(b"secret" + salt).digest() + salt).decode()
+        path = self.cluster.dir / "book.csv"
+        with path.open("w") as out:
+            out.write("address,password_hash,display_name,given_name,surname,title,department,company,phone,city\n")
+            for n in range(BOOK_ENTRIES):
+                out.write(f"user{n:06d}@{BOOK_DOMAIN},{hashed},Given{n:06d} Family{n:06d},Given{n:06d},Family{n:06d},"
+                          f"Engineer,Team {n % 100},Example Ltd,+49 30 {n:06d},Berlin\n")
+        self.cluster.add_domain(BOOK_DOMAIN)
+        subprocess.run([self.cluster.build / "stagepost", "user", "import", path, "--dir", self.cluster.dir], check=True,
+                       env=self.cluster.env, stdout=subprocess.DEVNULL)
+
+    def write_ldif(self, path):
+        """The book as LDAP shows it."""
+        with path.open("w") as out:
+            subprocess.run(["ldapsearch", "-x", "-LLL", "-o", "ldif-wrap=no", "-H", f"ldap://127.0.0.1:{self.port('ldap')}",
+                            "-D", f"user000000@{BOOK_DOMAIN}", "-w", "secret", "-b", BOOK_BASE, "(objectClass=*)",
+                            "*", "createTimestamp", "structuralObjectClass", "entryUUID"], check=True, stdout=out)
 
     def stop(self):
         self.cluster.stop()
@@ -122,6 +162,76 @@ class Stagepost(System):
 
     def logs(self):
         return self.cluster.logs()
+
+
+SLAPD_CONF = """\
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+pidfile {dir}/slapd.pid
+modulepath /usr/lib/ldap
+moduleload back_mdb
+database mdb
+maxsize 4294967296
+suffix "{base}"
+directory {dir}/db
+rootdn "uid=user000000,ou=people,{base}"
+rootpw secret
+sizelimit unlimited
+index objectClass eq
+index mail eq,sub
+index cn,sn,givenName eq,sub
+"""
+
+
+class OpenLdap(System):
+    """slapd with the entries that Stagepost shows."""
+
+    name = "slapd"
+    sides = {"slapd"}
+
+    def __init__(self, stagepost):
+        super().__init__()
+        self._stagepost = stagepost
+
+    def start(self, folder, sink_port):
+        self.dir, self._port = Path(folder), free_port()
+        (self.dir / "slapd.conf").write_text(SLAPD_CONF.format(dir=self.dir, base=BOOK_BASE))
+        (self.dir / "db").mkdir()
+        self._stagepost.write_ldif(self.dir / "book.ldif")
+        # -s: our entries have attributes beyond their classes.
+        subprocess.run(["/usr/sbin/slapadd", "-q", "-s", "-f", self.dir / "slapd.conf", "-l", self.dir / "book.ldif"],
+                       check=True, capture_output=True)
+        self._start_daemon()
+
+    def _start_daemon(self):
+        def raise_limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (MANY, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+        self.process = subprocess.Popen(["/usr/sbin/slapd", "-d", "0", "-h", f"ldap://127.0.0.1:{self._port}", "-f",
+                                         self.dir / "slapd.conf"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL, preexec_fn=raise_limit)
+        wait_for(lambda: _listens(self._port), what="slapd listens")
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+    def renew(self):
+        self.stop()
+        self._start_daemon()
+
+    def pids(self):
+        return [self.process.pid]
+
+    def front_pids(self):
+        return self.pids()
+
+    def port(self, name):
+        return self._port
+
+    def logs(self):
+        return ""
 
 
 MAIN_CF = """\
@@ -248,6 +358,7 @@ service pop3-login {{
 
 class PostfixDovecot(System):
     name = "Postfix + Dovecot"
+    sides = {"postfix"}
     promise = "queue file fsynced by Postfix; mail file fsynced by Dovecot's LMTP (mail_fsync = optimized)"
 
     def start(self, folder, sink_port):

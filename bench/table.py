@@ -45,8 +45,15 @@ def goal_text(part):
     return f">= {part.goal[1:]} of raw"
 
 
-def print_table(rows, names):
-    """rows: (part, {system name: Figures})."""
+def print_tables(rows, names):
+    """rows: (part, {system name: Figures}); names: of the other system of each part.against. A table for each of them."""
+    for against, other in names.items():
+        if chosen := [row for row in rows if row[0].against == against]:
+            print()
+            _print_table(chosen, ["Stagepost", other])
+
+
+def _print_table(rows, names):
     heads = ["", *names, "ratio", "CPU", "goal", ""]
     lines = []
     for part, figures in rows:
@@ -84,7 +91,7 @@ def print_details(rows):
 def as_json(rows, names, about):
     parts = []
     for part, figures in rows:
-        ours, theirs = figures.get(names[0]), figures.get(names[1])
+        ours, theirs = figures.get("Stagepost"), figures.get(names[part.against])
         times = ratio(part, ours, theirs)
         parts.append({"part": part.name, "title": part.title, "goal": goal_text(part), "ratio": times,
                       "cpu_ratio": cpu_ratio(part, ours, theirs),
