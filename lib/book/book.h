@@ -62,6 +62,8 @@ uint64_t book_count(const struct book *book); /* entries, hidden ones too */
 uint64_t book_version(const struct book *book);
 /* Bytes of memory of the content. */
 size_t book_bytes(const struct book *book);
+/* Loaded books and their entries; for tests. */
+void books_figures(const struct books *b, uint64_t *books_out, uint64_t *entries_out);
 
 /* ---- Entries ---- */
 /* A view, borrowed until control returns to the loop. */

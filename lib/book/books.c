@@ -288,3 +288,15 @@ book_bytes(const struct book *b)
 {
 	return b->content.bytes;
 }
+
+void
+books_figures(const struct books *books, uint64_t *books_out, uint64_t *entries_out)
+{
+	const struct book *b;
+
+	*books_out = *entries_out = 0;
+	DL_FOREACH (books->list, b) {
+		*books_out += b->is_loaded;
+		*entries_out += b->content.entries;
+	}
+}
