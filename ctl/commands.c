@@ -47,13 +47,14 @@ const struct ctl_command ctl_commands[] = {
 	{"user delete", "ADDRESS", "Delete an account with its mail.", command_user_delete},
 	{"user passwd", "ADDRESS [--password P | --password-stdin]",
 	 "Set a password; the old one is no longer accepted for logins.", command_user_passwd},
-	{"user import", "FILE|- [--format csv|ldif] [--dry-run]",
+	{"user import", "FILE|- [--format csv|ldif] [--with-roles] [--dry-run]",
 	 "Add the accounts in a file with their fields, or change those that exist. All is checked first: if anything "
 	 "is "
 	 "wrong, every bad line is named, and nothing is imported. The first row of a CSV file names the columns: "
 	 "address, password, password_hash ($argon2id$..., {CRYPT}, {SSHA512}, {SSHA256}, {SSHA} and the like), and "
 	 "fields of `user set`; an empty value removes the field. LDIF: mail, userPassword and the attributes of "
-	 "inetOrgPerson. An import that was interrupted can be repeated. --dry-run: check only.",
+	 "inetOrgPerson. An import that was interrupted can be repeated. --with-roles: roles too, which are refused "
+	 "otherwise. --dry-run: check only.",
 	 command_user_import},
 	{"user export", "[DOMAIN] [--format csv|ldif] [--output FILE] [--no-passwords]",
 	 "Write the accounts of a domain, or all, with their fields and the hashes of their passwords, as `user "

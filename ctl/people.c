@@ -117,7 +117,8 @@ people_tell_complaints(struct people_import *im)
 		fprintf(stderr, "%s:%llu: %s\n", im->name, (unsigned long long)c->line, c->text);
 	}
 	if (count > PEOPLE_TOLD_MAX)
-		fprintf(stderr, "%s: and %zu more\n", im->name, count - PEOPLE_TOLD_MAX);
+		fprintf(stderr, "%s: and %s%zu more\n", im->name, im->people.has_more ? "at least " : "",
+			count - PEOPLE_TOLD_MAX);
 }
 
 /* Accounts that could not be written, one a line. */
@@ -168,7 +169,8 @@ people_end_import(struct people_import *im, cJSON *json)
 	}
 	people_print_result(im, json);
 	if (complaints != 0)
-		return ctl_fail("%zu errors in %s; nothing was imported", complaints, im->name);
+		return ctl_fail("%s%zu errors in %s; nothing was imported", im->people.has_more ? "more than " : "",
+				complaints, im->name);
 	if (left != 0)
 		return ctl_fail("%.0f accounts are not imported yet: run the command again", left);
 	return failed != 0 ? ctl_fail("%d accounts were not imported", failed) : 0;
@@ -202,7 +204,7 @@ command_user_import(struct ctl *ctl, int argc, char **argv)
 	struct people_import im = {
 		.ctl = ctl, .dry_run = ctl_take_flag(&argc, argv, "--dry-run"), .result = CTL_RESULT};
 	enum people_format format = PEOPLE_CSV;
-	bool given;
+	bool given, with_roles = ctl_take_flag(&argc, argv, "--with-roles");
 	int status = 1;
 
 	if (people_take_format(&argc, argv, &format, &given) != 0)
@@ -211,6 +213,7 @@ command_user_import(struct ctl *ctl, int argc, char **argv)
 		return ctl_usage("user import");
 	im.name = argv[0];
 	people_init(&im.people);
+	im.people.with_roles = with_roles;
 	if (people_read_file(&im) == 0) {
 		progress_begin(&im.progress, "reading");
 		people_read(&im.people, given ? format : people_guess_format(buf_str(&im.text)), buf_str(&im.text),

@@ -14,7 +14,7 @@
 #include <uthash.h>
 
 enum {
-	IMPORT_QUESTIONS = 200, /* accounts that are being checked at a time */
+	IMPORT_QUESTIONS = 200, /* domains or accounts that are being checked at a time */
 	IMPORT_ORDERS = 64,	/* being written at a time */
 	IMPORT_HASHES = 8,	/* being hashed at a time: each on a thread (work.h) */
 };
@@ -36,6 +36,7 @@ struct import {
 	bool dry_run, is_written, is_stopped;
 	admin_on_import_progress *on_progress;
 	struct import_domain *domains;
+	struct import_domain *next_domain; /* the first that was not asked about; NULL: none is left */
 	uint64_t next, done, total;
 	unsigned waiting, hashing;
 	uint64_t added, changed;
@@ -49,6 +50,7 @@ struct import_one {
 	unsigned answers;
 };
 
+static void import_ask_domains(struct import *im);
 static void import_check_some(struct import *im);
 static void import_write_some(struct import *im);
 
@@ -335,8 +337,8 @@ import_on_users(void *arg, const redisReply *reply, const struct err *err)
 		return;
 	admin_call_note(im->call, err);
 	d->users = (uint64_t)redis_i64(reply, 0);
-	if (--im->waiting == 0)
-		import_check_some(im);
+	im->waiting--;
+	import_ask_domains(im);
 }
 
 static void
@@ -355,9 +357,21 @@ import_ask_domain(struct import *im, struct import_domain *d)
 }
 
 static void
+import_ask_domains(struct import *im)
+{
+	while (im->call->failure.code == ERR_NONE && im->next_domain != NULL && im->waiting < IMPORT_QUESTIONS) {
+		struct import_domain *d = im->next_domain;
+		im->next_domain = d->hh.next;
+		import_ask_domain(im, d);
+	}
+	if (im->waiting == 0)
+		import_check_some(im);
+}
+
+static void
 import_find_domains(struct import *im)
 {
-	struct import_domain *d, *next;
+	struct import_domain *d;
 
 	for (size_t i = 0; i < im->total; i++) {
 		struct people_account *a = people_account(im->people, i);
@@ -372,8 +386,8 @@ import_find_domains(struct import *im)
 		d->import = im;
 		HASH_ADD_KEYPTR(hh, im->domains, d->name.p, d->name.len, d);
 	}
-	HASH_ITER (hh, im->domains, d, next)
-		import_ask_domain(im, d);
+	im->next_domain = im->domains;
+	import_ask_domains(im);
 }
 
 struct admin_call *

@@ -1,6 +1,5 @@
 #include "lib/admin/people.h"
 
-#include <openssl/crypto.h>
 #include <stdio.h>
 
 #include "lib/admin/csv.h"
@@ -11,7 +10,7 @@
 #define uthash_fatal(message) CHECKF(false, "%s", message)
 #include <uthash.h>
 
-enum { PEOPLE_FIELDS_MAX = 40, PEOPLE_PASSWORD_MAX = 1000 };
+enum { PEOPLE_FIELDS_MAX = 40, PEOPLE_PASSWORD_MAX = 1000, PEOPLE_SHOWN_MAX = 60 };
 
 /* What a column or an attribute is for. */
 enum people_use { PEOPLE_IGNORED, PEOPLE_ADDRESS, PEOPLE_PLAIN, PEOPLE_HASH, PEOPLE_SCRAM, PEOPLE_FIELD };
@@ -67,11 +66,8 @@ people_init(struct people *p)
 void
 people_fini(struct people *p)
 {
-	for (size_t i = 0; i < people_count(p); i++) {
-		struct str plain = people_account(p, i)->plain;
-		if (plain.len != 0)
-			OPENSSL_cleanse((void *)(uintptr_t)plain.p, plain.len); /* the arena's copy */
-	}
+	/* Passwords of lines that are refused are in it too. */
+	arena_wipe(&p->arena);
 	arena_fini(&p->arena);
 	buf_fini(&p->accounts);
 	buf_fini(&p->complaints);
@@ -101,6 +97,23 @@ people_complaint_count(const struct people *p)
 	return p->complaints.len / sizeof(struct people_complaint);
 }
 
+static void
+people_clean_text(char *text)
+{
+	struct str rest = str_c(text);
+	size_t len;
+
+	for (; rest.len != 0; rest = str_from(rest, len)) {
+		unsigned char *c = (unsigned char *)text + (rest.p - text);
+		len = str_utf8_sequence(rest);
+		/* Control characters, those of two bytes too (U+0080 to U+009F). */
+		if (len == 0 || *c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0)) {
+			len = len == 0 ? 1 : len;
+			memset(c, '?', len);
+		}
+	}
+}
+
 void
 people_complain(struct people *p, uint64_t line, const char *format, ...)
 {
@@ -108,9 +121,14 @@ people_complain(struct people *p, uint64_t line, const char *format, ...)
 	char text[ERR_TEXT_MAX + 100];
 	va_list ap;
 
+	if (people_complaint_count(p) >= PEOPLE_COMPLAINTS_MAX) {
+		p->has_more = true;
+		return;
+	}
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
+	people_clean_text(text);
 	c.text = arena_strdup(&p->arena, text);
 	buf_add(&p->complaints, &c, sizeof(c));
 }
@@ -132,7 +150,12 @@ people_begin(struct people_draft *d, struct people *p, uint64_t line)
 static struct str
 people_shorten(struct str text)
 {
-	return str_first(text, 60);
+	size_t len = text.len < PEOPLE_SHOWN_MAX ? text.len : PEOPLE_SHOWN_MAX;
+
+	/* Not within a character. */
+	while (len < text.len && len > 0 && ((unsigned char)text.p[len] & 0xc0) == 0x80)
+		len--;
+	return str_first(text, len);
 }
 
 static void
@@ -224,6 +247,13 @@ people_take_field(struct people_draft *d, uint64_t line, const char *name, struc
 	for (unsigned i = 0; i < d->account.count; i++)
 		if (str_eq(d->fields[i].name, f.name))
 			return; /* of several values the first */
+	if (strcmp(name, "roles") == 0 && !d->people->with_roles) {
+		if (value.len == 0)
+			return;
+		d->is_bad = true;
+		people_complain(d->people, line, "roles are only imported with --with-roles");
+		return;
+	}
 	if (directory_check_user_field(&f, &err) != 0) {
 		d->is_bad = true;
 		people_complain(d->people, line, "%s: %s", name, err.text);
@@ -327,7 +357,7 @@ people_read_csv(struct people *p, struct str text, void (*on_progress)(void *arg
 	width = row.count;
 	if (!people_read_head(p, &row, columns))
 		return;
-	while ((rc = csv_next(&c, &row, &p->arena, &err)) != 0) {
+	while (!p->has_more && (rc = csv_next(&c, &row, &p->arena, &err)) != 0) {
 		if (rc < 0) {
 			people_complain(p, row.line, "%s", err.text);
 			continue;
@@ -408,7 +438,7 @@ people_read_ldif(struct people *p, struct str text, void (*on_progress)(void *ar
 	int rc;
 
 	ldif_open(&l, text);
-	while ((rc = ldif_next(&l, r, &p->arena, &err)) != 0) {
+	while (!p->has_more && (rc = ldif_next(&l, r, &p->arena, &err)) != 0) {
 		if (rc < 0)
 			people_complain(p, r->line, "%s", err.text);
 		else

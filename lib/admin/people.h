@@ -42,9 +42,14 @@ struct people_complaint {
 	const char *text;
 };
 
+/* Further complaints are not kept; the file is not read to its end then. */
+enum { PEOPLE_COMPLAINTS_MAX = 10000 };
+
 /* Everything is in the arena, or in the text that was read. */
 struct people {
 	struct arena arena;
+	bool with_roles; /* set before reading; else roles are refused, and no roles (empty) mean: as it is */
+	bool has_more;	 /* there were more complaints than are kept */
 	struct buf accounts;   /* struct people_account */
 	struct buf complaints; /* struct people_complaint, in the order in which they were found */
 };
@@ -59,6 +64,7 @@ struct people_account *people_account(const struct people *p, size_t i);
 size_t people_count(const struct people *p);
 const struct people_complaint *people_complaint(const struct people *p, size_t i);
 size_t people_complaint_count(const struct people *p);
+/* What is no UTF-8 or a control character is shown as "?": the text goes to terminals. */
 __attribute__((format(printf, 3, 4))) void people_complain(struct people *p, uint64_t line, const char *format, ...);
 
 #endif

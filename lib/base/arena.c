@@ -56,6 +56,13 @@ arena_reset(struct arena *a)
 	a->total_bytes = 0;
 }
 
+void
+arena_wipe(struct arena *a)
+{
+	for (struct arena_block *b = a->newest; b != NULL; b = b->older)
+		explicit_bzero(b->data, b->used);
+}
+
 static struct arena_block *
 arena_add_block(struct arena *a, size_t size)
 {

@@ -20,6 +20,8 @@ void arena_init(struct arena *a); /* allocates nothing yet */
 void arena_fini(struct arena *a);
 /* Frees all but the first block (kept if it is small), for reuse. */
 void arena_reset(struct arena *a);
+/* Overwrites all that is in it, which stays allocated: for secrets. */
+void arena_wipe(struct arena *a);
 void *arena_alloc(struct arena *a, size_t size);		/* aligned to 16, zeroed */
 char *arena_dup(struct arena *a, const void *data, size_t len); /* adds a NUL */
 char *arena_strdup(struct arena *a, const char *s);

@@ -65,7 +65,8 @@ def fill(cluster, tmp_path):
                      "off" if i == 2 else "", *[text if n == 2 or (i + n) % 3 else "" for n in range(len(FIELDS))]])
     rows.append([f"plain@{DOMAIN}", "pässword", "", *[""] * 21])
     rows.append([f"nobody@{DOMAIN}", "", "", *[""] * 21])
-    result = cluster.tool("user", "import", write_csv(tmp_path / "in.csv", rows))
+    path = write_csv(tmp_path / "in.csv", rows)
+    result = cluster.tool("user", "import", path, "--with-roles")
     assert result.stdout == f"{len(rows) - 1} accounts added, 0 changed\n"
     return len(rows) - 1
 
@@ -85,11 +86,11 @@ def test_round_trip(domain, tmp_path, form):
     assert "pässword" not in text and "pw1" not in text
     assert cluster.tool("user", "export", DOMAIN, "--format", form).stdout == text
     # Nothing changes where nothing differs; and what was deleted comes back as it was.
-    assert cluster.tool("user", "import", out).stdout == f"0 accounts added, {count} changed\n"
+    assert cluster.tool("user", "import", out, "--with-roles").stdout == f"0 accounts added, {count} changed\n"
     assert records(cluster) == before
     cluster.tool("domain", "delete", DOMAIN, "--force")
     cluster.tool("domain", "add", DOMAIN)
-    assert cluster.json("user", "import", out)["added"] == count
+    assert cluster.json("user", "import", out, "--with-roles")["added"] == count
     assert records(cluster) == before
     assert book.read(cluster, DOMAIN) == book.expected(cluster, DOMAIN)
     assert cluster.json("domain", "show", DOMAIN)["admins"] == f"user1@{DOMAIN}"

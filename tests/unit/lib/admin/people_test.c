@@ -253,13 +253,70 @@ test_people(void **state)
 			fail_msg("row %zu: '%s' instead of '%s'", i, people(cases[i].text), cases[i].people);
 }
 
+/* What is shown of a file does not control a terminal, and is whole characters. */
+static void
+test_complaints_are_clean(void **state)
+{
+	(void)state;
+	assert_string_equal(people("address\n\x1b]0;x\a\n"),
+			    "!2 \"?]0;x?\" is not an address that an account can have here");
+	assert_string_equal(people("address\n\xc2\x9b" "2J \xff\n"),
+			    "!2 \"??2J ?\" is not an address that an account can have here");
+	/* 59 bytes, then a character of two. */
+	assert_string_equal(people("address\n12345678901234567890123456789012345678901234567890123456789ää\n"),
+			    "!2 \"12345678901234567890123456789012345678901234567890123456789\" is not an address that "
+			    "an account can have here");
+}
+
+static void
+test_many_complaints(void **state)
+{
+	struct buf text = BUF_EMPTY;
+	struct people p;
+
+	(void)state;
+	buf_add_c(&text, "address\n");
+	for (unsigned i = 0; i < 30000; i++)
+		buf_add_c(&text, "x\n");
+	people_init(&p);
+	people_read(&p, PEOPLE_CSV, buf_str(&text), NULL, NULL);
+	assert_int_equal(people_complaint_count(&p), PEOPLE_COMPLAINTS_MAX);
+	assert_true(p.has_more);
+	people_fini(&p);
+	buf_fini(&text);
+}
+
+static void
+test_roles(void **state)
+{
+	static const char text[] = "address,roles\na@a.test,domain_admin\nb@a.test,\n";
+	static const char *const names[] = {"a@a.test", "b@a.test"};
+	struct people p;
+
+	(void)state;
+	assert_string_equal(people(text), "b@a.test; !2 roles are only imported with --with-roles");
+	assert_string_equal(people("dn: cn=a\nmail: a@a.test\nstagepostRoles: domain_admin\n"),
+			    "!3 roles are only imported with --with-roles");
+	people_init(&p);
+	p.with_roles = true;
+	people_read(&p, PEOPLE_CSV, str_c(text), NULL, NULL);
+	assert_int_equal(people_complaint_count(&p), 0);
+	assert_int_equal(people_count(&p), 2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_true(str_eq(people_account(&p, i)->address, str_c(names[i])));
+		assert_int_equal(people_account(&p, i)->count, 1);
+	}
+	people_fini(&p);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_csv),  cmocka_unit_test(test_csv_written_is_read),
 		cmocka_unit_test(test_ldif), cmocka_unit_test(test_ldif_written_is_read),
-		cmocka_unit_test(test_people),
+		cmocka_unit_test(test_people), cmocka_unit_test(test_complaints_are_clean),
+		cmocka_unit_test(test_many_complaints), cmocka_unit_test(test_roles),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

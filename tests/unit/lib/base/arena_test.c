@@ -110,6 +110,23 @@ test_copies(void **state)
 	arena_fini(&a);
 }
 
+static void
+test_wipe(void **state)
+{
+	struct arena a;
+	char *pieces[100];
+
+	(void)state;
+	arena_init(&a);
+	for (unsigned i = 0; i < 100; i++)
+		pieces[i] = arena_strdup(&a, "a password that nobody may read");
+	arena_wipe(&a);
+	for (unsigned i = 0; i < 100; i++)
+		for (unsigned k = 0; k < 31; k++)
+			assert_int_equal(pieces[i][k], 0);
+	arena_fini(&a);
+}
+
 int
 main(void)
 {
@@ -118,6 +135,7 @@ main(void)
 		cmocka_unit_test(test_pieces_do_not_overlap),
 		cmocka_unit_test(test_reset_keeps_one_small_block),
 		cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_wipe),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
