@@ -26,6 +26,7 @@ REDIS_SCRIPT(auth_recovery, "lib/auth/recovery.lua");
 struct code_try {
 	code_on_tried *cb; /* NULL: cancelled */
 	void *arg;
+	char address[AUTH_ADDRESS_MAX];
 };
 
 static void
@@ -33,6 +34,9 @@ code_on_reply(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct code_try *t = arg;
 
+	if (err == NULL && redis_i64(reply, 0) < 0)
+		log_warning(NULL, "many wrong codes of a second factor in a row: none is taken for a while",
+			    F_C("account", t->address), F_I64("wrong_codes", CODE_TRIES));
 	if (t->cb != NULL)
 		t->cb(t->arg, err != NULL ? AUTH_UNAVAILABLE : redis_i64(reply, 0) == 1 ? AUTH_OK : AUTH_FAILED);
 	mem_free(t);
@@ -97,7 +101,8 @@ code_try_begin(struct auth *a, const struct directory_user *user, struct str cod
 	if (!is_recovery && !code_find_step(a, user, str_of(plain, used), &step))
 		return NULL;
 	t = mem_new(struct code_try);
-	*t = (struct code_try){cb, arg};
+	*t = (struct code_try){.cb = cb, .arg = arg};
+	str_copy(str_c(user->address), t->address, sizeof(t->address));
 	keys[0] = redis_key_print(key, sizeof(key), KEY_USER, str_c(user->address));
 	if (is_recovery)
 		redis_eval(a->redis, code_on_reply, t, &auth_recovery, 1, keys, 1, (const struct str[]){str_c(hash)});
