@@ -250,7 +250,7 @@ auth_take_credential(struct auth_request *q, const struct directory_user *user)
 	    !credential_find(user, kind, str_of(q->password, q->password_len), clock_unix_ms(), &c))
 		return false;
 	if (user->enabled)
-		used_note(q->auth, user->address, c.id);
+		used_note(q->auth, user->address, &c);
 	str_copy(str_c(c.id), q->identity.credential, sizeof(q->identity.credential));
 	auth_answer(q, user->enabled ? AUTH_OK : AUTH_DISABLED);
 	return true;
