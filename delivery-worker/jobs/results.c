@@ -64,7 +64,7 @@ job_clean_text(struct arena *arena, struct str text, size_t max)
 static size_t
 result_text_max(const struct job *job)
 {
-	size_t share = RESULT_TEXTS_MAX / (job->msg->recipient_total + 1);
+	size_t share = RESULT_TEXTS_MAX / ((size_t)job->msg->recipient_total + 1);
 
 	if (share > RESULT_TEXT_MAX)
 		return RESULT_TEXT_MAX;

@@ -1,16 +1,7 @@
 /* A message's recipients. */
 #include "frontend/submit/private.h"
 #include "lib/base/check.h"
-
-static uint32_t
-recipients_hash(struct str address)
-{
-	uint32_t hash = 2166136261u; /* FNV-1a */
-
-	for (size_t i = 0; i < address.len; i++)
-		hash = (hash ^ (unsigned char)address.p[i]) * 16777619u;
-	return hash;
-}
+#include "lib/base/hash.h"
 
 /* Packed, with tags and lengths; an address may become longer when it is looked up. */
 static size_t
@@ -81,7 +72,7 @@ recipients_index(struct submit *s, struct submit_entry *last)
 void
 submit_add_recipient(struct submit *s, const struct submit_recipient *r)
 {
-	uint32_t hash = recipients_hash(r->address);
+	uint32_t hash = (uint32_t)hash_str(r->address, 0);
 	struct submit_entry *entry;
 
 	CHECK(s->append == NULL && !s->streams);

@@ -37,7 +37,8 @@ struct auth_request {
 	struct auth_identity identity;
 	char verifier[AUTH_VERIFIER_MAX];
 	bool exists, enabled, fits;
-	bool verifying; /* a thread has it or will get it */
+	bool needs_code; /* the account has a second factor */
+	bool verifying;	 /* a thread has it or will get it */
 	bool verified;
 	struct memory_ask *ask;
 	struct code_try *code;
@@ -134,7 +135,10 @@ verify_done(struct verify_task *t)
 		auth_answer(q, AUTH_FAILED);
 		return;
 	}
-	throttle_succeeded(a, q->address);
+	/* With a second factor only its code proves who it is: else whoever knows the
+	 * password could guess codes without ever being slowed down. */
+	if (!q->needs_code)
+		throttle_succeeded(a, q->address);
 	if (q->enabled)
 		memory_note(a, &claim, true);
 	auth_answer(q, q->enabled ? AUTH_OK : AUTH_DISABLED);
@@ -150,6 +154,8 @@ auth_on_code(void *arg, enum auth_result result)
 	q->code = NULL;
 	if (result == AUTH_FAILED)
 		throttle_failed(q->auth, q->address, &q->peer);
+	else if (result == AUTH_OK)
+		throttle_succeeded(q->auth, q->address);
 	auth_answer(q, result == AUTH_OK && !q->enabled ? AUTH_DISABLED : result);
 }
 
@@ -248,7 +254,7 @@ auth_take_credential(struct auth_request *q, const struct directory_user *user)
 	    !credential_find(user, kind, str_of(q->password, q->password_len), clock_unix_ms(), &c))
 		return false;
 	if (user->enabled)
-		used_note(q->auth, user->address, c.id);
+		used_note(q->auth, user->address, &c);
 	str_copy(str_c(c.id), q->identity.credential, sizeof(q->identity.credential));
 	auth_answer(q, user->enabled ? AUTH_OK : AUTH_DISABLED);
 	return true;
@@ -268,6 +274,7 @@ auth_on_user(void *arg, const struct directory_user *user, const struct err *err
 		    (q->kind == AUTH_CHECK_MAIN || auth_takes_main_password(q->auth, user));
 	if (user != NULL) {
 		q->enabled = user->enabled;
+		q->needs_code = user->totp[0] != '\0';
 		q->identity.quota_bytes = user->quota_bytes;
 		str_copy(str_c(user->address), q->identity.address, sizeof(q->identity.address));
 	}

@@ -31,8 +31,8 @@ struct code_try {
 	code_on_tried *cb; /* NULL: cancelled */
 	void *arg;
 	struct redis *redis;
-	/* To be sealed anew; owner of the texts. Empty: it need not be. */
 	char address[AUTH_ADDRESS_MAX];
+	/* To be sealed anew; owner of the texts. Empty: it need not be. */
 	struct buf old, sealed;
 };
 
@@ -53,6 +53,9 @@ code_on_reply(void *arg, const redisReply *reply, const struct err *err)
 
 	if (err == NULL && t->sealed.len != 0 && redis_i64(reply, 0) == 1)
 		code_reseal(t);
+	if (err == NULL && redis_i64(reply, 0) < 0)
+		log_warning(NULL, "many wrong codes of a second factor in a row: none is taken for a while",
+			    F_C("account", t->address), F_I64("wrong_codes", CODE_TRIES));
 	if (t->cb != NULL)
 		t->cb(t->arg, err != NULL ? AUTH_UNAVAILABLE : redis_i64(reply, 0) == 1 ? AUTH_OK : AUTH_FAILED);
 	buf_fini(&t->old);

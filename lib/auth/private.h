@@ -85,8 +85,8 @@ struct memory_ask *memory_ask_cluster(struct auth *a, const struct memory_claim 
 void memory_ask_cancel(struct memory_ask **ask);
 
 /* ---- When credentials were last used (auth:used:{address}) ---- */
-/* A process writes it for each at most once a minute. */
-void used_note(struct auth *a, const char *address, const char *credential);
+/* A process writes it for each at most once a minute, and only while the account has it. */
+void used_note(struct auth *a, const char *address, const struct credential *c);
 void used_free(struct auth *a);
 
 /* ---- Tries at the second factor ---- */

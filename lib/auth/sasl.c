@@ -36,6 +36,7 @@ struct sasl {
 	struct scram_verifier verifier;
 	struct auth_identity identity;
 	bool account_exists, enabled;
+	bool has_second_factor;
 	char bind_flag; /* of the GS2 header: n, y, p */
 	char account[AUTH_ADDRESS_MAX];
 	struct str gs2, client_first_bare, server_first, nonce;
@@ -204,6 +205,7 @@ sasl_on_user(void *arg, const struct directory_user *user, const struct err *err
 			    scram_verifier_parse(str_c(user->scram_sha256), &s->verifier);
 	if (user != NULL) {
 		s->enabled = user->enabled;
+		s->has_second_factor = user->totp[0] != '\0';
 		s->identity.quota_bytes = user->quota_bytes;
 		str_copy(str_c(user->address), s->identity.address, sizeof(s->identity.address));
 	}
@@ -328,7 +330,8 @@ take_client_final(struct sasl *s, struct str message)
 		sasl_fail(s, AUTH_FAILED);
 		return;
 	}
-	throttle_succeeded(s->auth, s->account);
+	if (!s->has_second_factor) /* see auth.c */
+		throttle_succeeded(s->auth, s->account);
 	if (!s->enabled)
 		sasl_fail(s, AUTH_DISABLED);
 	else

@@ -49,17 +49,21 @@ used_is_due(struct auth *a, const char *credential)
 }
 
 void
-used_note(struct auth *a, const char *address, const char *credential)
+used_note(struct auth *a, const char *address, const struct credential *c)
 {
-	char key[USED_KEY_MAX], now[24];
-	struct str keys[1];
+	char used_key[USED_KEY_MAX], user_key[USED_KEY_MAX], now[24];
+	struct str keys[2], args[4];
 
-	if (!used_is_due(a, credential))
+	if (!used_is_due(a, c->id))
 		return;
 	snprintf(now, sizeof(now), "%" PRId64, clock_unix_ms());
-	keys[0] = redis_key_print(key, sizeof(key), KEY_AUTH_USED, str_c(address));
-	redis_eval(a->redis, NULL, NULL, &auth_used, 1, keys, 3,
-		   (const struct str[]){str_c(credential), str_c(now), STR(USED_KEPT_MS)});
+	args[0] = credential_prefix(c->kind);
+	args[1] = str_c(c->id);
+	args[2] = str_c(now);
+	args[3] = STR(USED_KEPT_MS);
+	keys[0] = redis_key_print(used_key, sizeof(used_key), KEY_AUTH_USED, str_c(address));
+	keys[1] = redis_key_print(user_key, sizeof(user_key), KEY_USER, str_c(address));
+	redis_eval(a->redis, NULL, NULL, &auth_used, 2, keys, 4, args);
 }
 
 void

@@ -1,5 +1,5 @@
 -- Adds a credential to the record of a user, or removes one.
--- KEYS: user:{a}, alias:{a}.
+-- KEYS: user:{a}, alias:{a}; to remove one also auth:used:{a}.
 -- ARGV: "add", the address, the kind ("token:"), the id, the name, how many there may
 -- be, the value, which ends with the name; or "remove", the address, the kind, an id or
 -- a name
@@ -22,6 +22,16 @@ end
 if verb == 'remove' then
 	if redis.call('HDEL', KEYS[1], kind .. ARGV[4]) == 0 and (named == nil or redis.call('HDEL', KEYS[1], named) == 0) then
 		return redis.error_reply('NOTFOUND ' .. address .. ' has none with this id or name')
+	end
+	-- When it was used is of no interest any more, nor of others that are gone.
+	local kept = {}
+	for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+		kept[string.match(field, '^%a+:(.*)$') or ''] = true
+	end
+	for _, id in ipairs(redis.call('HKEYS', KEYS[3])) do
+		if not kept[id] then
+			redis.call('HDEL', KEYS[3], id)
+		end
 	end
 	return redis.status_reply('OK')
 end

@@ -41,8 +41,13 @@ directory_credential_remove(struct directory *d, struct str address, struct str 
 
 	if (o == NULL)
 		return;
-	const struct str args[] = {STR("remove"), str_c(o->name), kind, id_or_name};
-	order_eval_address(o, on_order_done, &directory_credential, RECORD_USER, 4, args);
+	const struct str name = str_c(o->name), args[] = {STR("remove"), name, kind, id_or_name};
+	const struct str keys[] = {
+		redis_key(&o->arena, KEY_USER, name),
+		redis_key(&o->arena, KEY_ALIAS, name),
+		redis_key(&o->arena, KEY_AUTH_USED, name),
+	};
+	redis_eval(o->redis, on_order_done, o, &directory_credential, 3, keys, 4, args);
 }
 
 void

@@ -5,6 +5,7 @@
 #include "lib/directory/private.h"
 
 REDIS_SCRIPT(directory_user_put_script, "lib/directory/user_put.lua");
+REDIS_SCRIPT(directory_user_delete_script, "lib/directory/user_delete.lua");
 
 static void
 put_user(struct order *o, redis_on_reply *cb, const char *verb)
@@ -249,9 +250,16 @@ on_user_deleted(void *arg, const redisReply *reply, const struct err *err)
 void
 directory_user_delete(struct directory *d, struct str address, directory_on_done *cb, void *arg)
 {
+	static const enum redis_key gone[] = {KEY_USER,	     KEY_AUTH_USED,	KEY_AUTH_OK,
+					      KEY_AUTH_TOTP, KEY_AUTH_TOTP_NEW, KEY_WEB_SESSIONS};
 	struct order *o = user_order(d, address, cb, arg);
-	if (o != NULL)
-		order_call_record(o, on_user_deleted, "DEL", KEY_USER, str_c(o->name));
+	struct str keys[sizeof(gone) / sizeof(gone[0])];
+	if (o == NULL)
+		return;
+	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
+		keys[i] = redis_key(&o->arena, gone[i], str_c(o->name));
+	redis_eval(o->redis, on_user_deleted, o, &directory_user_delete_script, sizeof(gone) / sizeof(gone[0]), keys, 0,
+		   NULL);
 }
 
 void

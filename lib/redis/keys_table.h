@@ -127,17 +127,17 @@
 	  "failed logins of an account") \
 	K(AUTH_FAIL_ADDRESS, "auth:fail:{address:<ip>}", STRING, EXPIRES, TIME, "frontends", \
 	  "failed logins from an address") \
-	K(AUTH_OK, "auth:ok:{<address>}", STRING, EXPIRES, TIME, "frontends", \
+	K(AUTH_OK, "auth:ok:{<address>}", STRING, EXPIRES, ACCOUNT, "frontends", \
 	  "a MAC of the last correct password, for `cache_time`; only with `STAGEPOST_CLUSTER_KEY`") \
-	K(AUTH_TOTP, "auth:totp:{<address>}", HASH, EXPIRES, TIME, "frontends", \
+	K(AUTH_TOTP, "auth:totp:{<address>}", HASH, EXPIRES, ACCOUNT, "frontends", \
 	  "second factor of an account: the step of the last code, wrong ones since") \
-	K(AUTH_TOTP_NEW, "auth:totp-new:{<address>}", STRING, EXPIRES, TIME, "frontends", \
+	K(AUTH_TOTP_NEW, "auth:totp-new:{<address>}", STRING, EXPIRES, ACCOUNT, "frontends", \
 	  "sealed secret of a second factor that is not confirmed yet") \
-	K(AUTH_USED, "auth:used:{<address>}", HASH, EXPIRES, TIME, "frontends", \
+	K(AUTH_USED, "auth:used:{<address>}", HASH, EXPIRES, ACCOUNT, "frontends", \
 	  "when app passwords and tokens of an account were last used, by their id") \
 	K(WEB_SESSION, "web:session:{<hash>}", STRING, EXPIRES, TIME, "frontends", \
 	  "a session of the administration page, by the SHA-256 of its token") \
-	K(WEB_SESSIONS, "web:sessions:{<address>}", ZSET, EXPIRES, TIME, "frontends", \
+	K(WEB_SESSIONS, "web:sessions:{<address>}", ZSET, EXPIRES, ACCOUNT, "frontends", \
 	  "an account's sessions of the page: their hashes, by the time of the login") \
 	K(ADMIN_LOG, "admin:log", STREAM, STAYS, PURPOSE, "frontends", \
 	  "what administrators changed by the page or the API, 10,000 entries") \

@@ -52,7 +52,8 @@ struct settings_input {
 	struct str text;   /* one that settings_check_value() allows */
 };
 /* Applies the defaults, then the inputs of groups, then those of domains. The
- * result has one reference. */
+ * result has one reference. A domain with a relay_host of its own does not get the
+ * group's relay_user and relay_password. */
 const struct settings *settings_build(const struct settings_input *inputs, size_t count);
 
 /* ---- Warnings ---- one bit each, in the order of the table in warnings.c */

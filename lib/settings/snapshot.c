@@ -114,6 +114,28 @@ override_get(struct settings *s, const struct settings_group *group, struct str 
 	return o->values;
 }
 
+/* A login belongs to the host that it was set with: a domain with a host of its own
+ * does not show the login of the common one to it. */
+static const struct {
+	const char *group, *host;
+	const char *login[2];
+} settings_logins[] = {
+	{"smtp-out", "relay_host", {"relay_user", "relay_password"}},
+};
+
+static void
+override_drop_login(struct settings *s, const struct settings_input *in)
+{
+	for (size_t i = 0; i < sizeof(settings_logins) / sizeof(settings_logins[0]); i++) {
+		struct str group = str_c(settings_logins[i].group);
+		if (in->row != settings_row_find(group, str_c(settings_logins[i].host)))
+			continue;
+		for (size_t k = 0; k < 2; k++)
+			set_value(s, settings_row_find(group, str_c(settings_logins[i].login[k])),
+				  override_get(s, group_of(in->row), in->domain), STR_NONE);
+	}
+}
+
 const struct settings *
 settings_build(const struct settings_input *inputs, size_t count)
 {
@@ -126,6 +148,9 @@ settings_build(const struct settings_input *inputs, size_t count)
 			set_value(s, inputs[i].row, (char *)&s->values + group_of(inputs[i].row)->offset,
 				  inputs[i].text);
 	/* Only now, because an override starts as a copy of the group. */
+	for (size_t i = 0; i < count; i++)
+		if (inputs[i].domain.len > 0)
+			override_drop_login(s, &inputs[i]);
 	for (size_t i = 0; i < count; i++)
 		if (inputs[i].domain.len > 0)
 			set_value(s, inputs[i].row, override_get(s, group_of(inputs[i].row), inputs[i].domain),

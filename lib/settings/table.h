@@ -196,7 +196,7 @@
 	S(smtp_out, append_authenticated_header, BOOL, "off", "", 0, 1, SCOPE_GLOBAL, \
 	  "add the header x-smartermail-authenticatedas: <account> to messages of authenticated users") \
 	S(smtp_out, relay_host, TEXT, "", "host", 0, 300, SCOPE_DOMAIN, \
-	  "relay for all remote mail, host[:port] or [address][:port], by the sender's domain; empty: deliver by MX") \
+	  "relay for all remote mail, host[:port] or [address][:port], by the sender's domain; empty: deliver by MX. A domain with a relay_host of its own needs its own relay_user and relay_password: it does not use the common ones") \
 	S(smtp_out, relay_user, TEXT, "", "", 0, 300, SCOPE_DOMAIN, \
 	  "user name for relay_host, by the sender's domain; empty: no login") \
 	S(smtp_out, relay_password, TEXT, "", "secret", 0, 300, SCOPE_DOMAIN, \

@@ -256,14 +256,18 @@ static void
 follow_on_time(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct spool_follower *f = arg;
+	struct spool_place before;
 
 	if (!op_back(&f->op))
 		return;
 	if (err == NULL && reply->elements == 2)
 		f->now_ms = (uint64_t)redis_i64(reply->element[0], 0) * 1000 +
 			    (uint64_t)redis_i64(reply->element[1], 0) / 1000;
-	if (f->begins_now && err == NULL) {
-		f->place = spool_place_before(f->now_ms);
+	/* A given place that is still to come would hide everything until then. Only a given
+	 * one: after a round, what lies before the place has been told. */
+	before = spool_place_before(f->now_ms);
+	if (err == NULL && (f->begins_now || (!f->gap_is_known && spool_place_is_after(&f->place, &before)))) {
+		f->place = before;
 		f->begins_now = false;
 	}
 	follow_part_done(f, err);

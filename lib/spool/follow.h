@@ -37,7 +37,7 @@ typedef void spool_on_follow(void *arg, const struct spool_place *place, struct 
  * is_whole: nothing older than the store's time is left. May free the follower. */
 typedef void spool_on_round(void *arg, bool is_whole, const struct err *err);
 
-/* from NULL: from the store's time at the first round on. */
+/* from NULL, or a place in the future: from the store's time at the first round on. */
 struct spool_follower *spool_follower_new(struct redis *r, const struct spool_place *from, spool_on_follow *on_event,
 					  spool_on_round *on_round, void *arg);
 /* It does not call back any more. NULLs *f, which may be NULL. */

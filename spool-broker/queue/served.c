@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/check.h"
+#include "lib/base/hash.h"
 
 enum { FEW = 16 }; /* up to this many all are visited */
 
@@ -17,21 +18,11 @@ struct served {
 	uint32_t *first, *last; /* by slot; SERVED_END: the slot is free */
 };
 
-static size_t
-served_hash(Stagepost__JobKind kind, struct str destination)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ (uint64_t)kind; /* FNV-1a */
-
-	for (size_t i = 0; i < destination.len; i++)
-		hash = (hash ^ (unsigned char)destination.p[i]) * UINT64_C(0x100000001b3);
-	return (size_t)(hash ^ hash >> 32);
-}
-
 /* The slot of the destination, or the free one where it would be. */
 static size_t
 served_slot(const struct served *s, const struct work *w, Stagepost__JobKind kind, struct str destination)
 {
-	size_t at = served_hash(kind, destination) & (s->slots - 1);
+	size_t at = hash_str(destination, (uint64_t)kind) & (s->slots - 1);
 
 	for (; s->first[at] != SERVED_END; at = (at + 1) & (s->slots - 1)) {
 		const Stagepost__Recipient *r = work_recipient(w, s->first[at]);

@@ -5,6 +5,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/base/hash.h"
 #include "lib/base/mem.h"
 #include "lib/bus/frame.h"
 #include "lib/smtp/notify.h"
@@ -313,21 +314,13 @@ work_add_event(struct work *w, const char *kind, unsigned recipient_number, cons
  * Open addressing: a slot is 0, or the index of a recipient plus 1. A recipient
  * that has been expanded since stays in the table but does not count any more;
  * its status says whether it has. */
-static size_t
-work_hash_of(const char *address)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-	for (const char *p = address; *p != '\0'; p++)
-		hash = (hash ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
-	return (size_t)(hash ^ hash >> 32);
-}
 
 /* The slot of a recipient with this address who has not been expanded, or the
  * free one where it would be. */
 static uint32_t *
 work_address_slot(const struct work *w, const char *address)
 {
-	size_t mask = w->by_address_room - 1, at = work_hash_of(address) & mask;
+	size_t mask = w->by_address_room - 1, at = hash_str(str_c(address), 0) & mask;
 
 	for (; w->by_address[at] != 0; at = (at + 1) & mask) {
 		unsigned index = w->by_address[at] - 1;

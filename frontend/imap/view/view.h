@@ -30,6 +30,7 @@ struct imap_view {
 	uint32_t uid_next;	      /* at SELECT */
 	bool read_only;
 	imap_view_on_ready *on_ready; /* for an attach or refresh in progress */
+	unsigned gone_reads;	      /* of the attach in progress: how often the log was read */
 	unsigned keywords_told;	      /* keywords_version */
 	struct folder_recent recent;  /* those that are \Recent to this session */
 	uint32_t recent_count;	      /* of the messages that the client knows of, as it was told */

@@ -9,6 +9,8 @@
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
+enum { GONE_READS_MAX = 10 };
+
 static void
 view_load_ready(struct imap_session *s, const struct err *err)
 {
@@ -111,9 +113,18 @@ view_load_on_gone(void *arg, const struct mailbox_changes *changes, const struct
 	view_load_ready(s, NULL);
 }
 
+/* The log is read again when the index has moved on meanwhile; with a busy mailbox that
+ * could go on for ever. */
 static void
 view_load_read_gone(struct imap_session *s)
 {
+	struct err busy;
+
+	if (s->view->gone_reads++ == GONE_READS_MAX) {
+		err_set(&busy, ERR_UNAVAILABLE, "the mailbox changes too fast to be read");
+		view_load_ready(s, &busy);
+		return;
+	}
 	session_hold(&s->base);
 	mailbox_read_changes(imap_store(s), imap_address(s), s->view->index->folder_id, s->view->modseq, false,
 			     view_load_on_gone, s);
@@ -141,6 +152,7 @@ view_load_begin_attach(struct imap_session *s)
 {
 	struct folder_index *ix = s->view->index;
 
+	s->view->gone_reads = 0;
 	if (ix->loaded && ix->folder.highest_modseq >= s->view->modseq) {
 		view_load_read_gone(s);
 		return;

@@ -97,7 +97,7 @@ test_text_of_many(void **state)
 {
 	static const struct {
 		size_t recipients, text;
-	} cases[] = {{1, 4096}, {63, 4096}, {64, 4032}, {255, 1024}, {1000, 400}, {50000, 400}};
+	} cases[] = {{1, 4096}, {63, 4096}, {64, 4032}, {255, 1024}, {1000, 400}, {50000, 400}, {UINT32_MAX, 400}};
 	static char text[5000];
 
 	(void)state;

@@ -585,6 +585,35 @@ test_scram_failures_count(void **state)
 	assert_int_equal(auth_fixture_number(f, "GET", "auth:fail:{account:alice@example.test}"), -1);
 }
 
+static int64_t
+failures_of_alice(void)
+{
+	auth_fixture_turn(f, 50);
+	return auth_fixture_number(f, "GET", "auth:fail:{account:" ALICE "}");
+}
+
+/* A password alone ends the count, but not where a second factor is asked for. */
+static void
+test_scram_and_second_factor(void **state)
+{
+	const struct client right = {PLAIN_CLIENT, "n,,", ALICE, "wonderland", .result = AUTH_OK},
+			    wrong = {PLAIN_CLIENT, "n,,", ALICE, "wrong", .result = AUTH_FAILED};
+	struct auth_order o = {.done = false};
+
+	(void)state;
+	auth_fixture_set(f, "totp_mail_password", "on");
+	run_client(&wrong, false);
+	assert_int_equal(failures_of_alice(), 1);
+	run_client(&right, false);
+	assert_int_equal(failures_of_alice(), -1);
+	directory_totp_set(f->tool, STR(ALICE), STR("sealed"), STR("hash"), auth_on_ordered, &o);
+	auth_fixture_wait(f, &o.done);
+	auth_fixture_turn(f, 100); /* the notice */
+	run_client(&wrong, false);
+	run_client(&right, false);
+	assert_int_equal(failures_of_alice(), 1);
+}
+
 static void
 test_without_redis(void **state)
 {
@@ -621,6 +650,7 @@ main(void)
 		SASL_TEST(test_scram_answer_to_the_proof),
 		SASL_TEST(test_unknown_accounts_show_a_salt),
 		SASL_TEST(test_scram_failures_count),
+		SASL_TEST(test_scram_and_second_factor),
 		SASL_TEST(test_without_redis),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

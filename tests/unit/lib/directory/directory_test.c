@@ -43,6 +43,39 @@ test_orders(void **state)
 	assert_int_equal(number("DBSIZE%s", ""), 0);
 }
 
+static int
+remove_token(const char *id_or_name)
+{
+	return ORDER(directory_credential_remove, STR("alice@example.test"), STR("token:"), str_c(id_or_name));
+}
+
+/* What the frontends note of a login goes with what it belongs to. */
+static void
+test_what_belongs_to_logins(void **state)
+{
+	static const char *const gone[] = {"auth:ok:", "auth:totp:", "auth:totp-new:", "auth:used:", "web:sessions:"};
+	static const char user[] = "user:{alice@example.test}", used[] = "auth:used:{alice@example.test}";
+
+	(void)state;
+	add_domain("example.test");
+	add_user("alice@example.test");
+	freeReplyObject(command("HSET %s app:a1 %s token:t1 %s token:t2 %s", user, "h 0 0 - phone", "h 0 0 - one",
+				"h 0 0 - two"));
+	freeReplyObject(command("HSET %s a1 5 t1 6 t2 7 of-before 1", used));
+	assert_int_equal(remove_token("unknown"), ERR_NOT_FOUND);
+	assert_int_equal(number("HLEN %s", used), 4);
+	assert_int_equal(remove_token("t1"), ERR_NONE);
+	assert_int_equal(number("HLEN %s", used), 2);
+	assert_int_equal(remove_token("two"), ERR_NONE);
+	assert_int_equal(number("HLEN %s", used), 1);
+	assert_int_equal(number("HEXISTS %s a1", used), 1);
+	for (unsigned i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
+		freeReplyObject(command("HSET %s{alice@example.test} x y", gone[i]));
+	assert_int_equal(ORDER(directory_user_delete, STR("alice@example.test")), ERR_NONE);
+	for (unsigned i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
+		assert_int_equal(number("EXISTS %s{alice@example.test}", gone[i]), 0);
+}
+
 static void
 test_fields(void **state)
 {
@@ -793,6 +826,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_orders),
+		TEST(test_what_belongs_to_logins),
 		TEST(test_fields),
 		TEST(test_lists),
 		TEST(test_large_domain),

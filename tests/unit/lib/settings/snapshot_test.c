@@ -80,6 +80,44 @@ test_overrides(void **state)
 	assert_null(s);
 }
 
+/* The login of a relay goes only to the host that it was set with, in whatever order
+ * the values come. */
+static void
+test_login_of_a_relay(void **state)
+{
+	(void)state;
+	const struct settings_input inputs[] = {
+		input("smtp-out", "relay_password", "both.test", "own-secret"),
+		input("smtp-out", "relay_host", "host.test", "relay.host.test"),
+		input("smtp-out", "relay_host", "both.test", "relay.both.test"),
+		input("smtp-out", "relay_user", "both.test", "own-user"),
+		input("smtp-out", "relay_host", "direct.test", ""),
+		input("smtp-out", "outbound_ipv4", "else.test", "192.0.2.7"),
+		input("smtp-out", "outbound_ipv4", "host.test", "192.0.2.8"),
+		input("smtp-out", "relay_host", "", "relay.common.test"),
+		input("smtp-out", "relay_user", "", "user"),
+		input("smtp-out", "relay_password", "", "secret"),
+	};
+	static const struct {
+		const char *domain, *host, *user, *password;
+	} cases[] = {
+		{"other.test", "relay.common.test", "user", "secret"},
+		{"else.test", "relay.common.test", "user", "secret"},
+		{"host.test", "relay.host.test", "", ""},
+		{"both.test", "relay.both.test", "own-user", "own-secret"},
+		{"direct.test", "", "", ""},
+	};
+	const struct settings *s = settings_build(inputs, sizeof(inputs) / sizeof(inputs[0]));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct settings_smtp_out *out = settings_smtp_out(s, str_c(cases[i].domain));
+		assert_string_equal(out->relay_host, cases[i].host);
+		assert_string_equal(out->relay_user, cases[i].user);
+		assert_string_equal(out->relay_password, cases[i].password);
+	}
+	assert_string_equal(settings_smtp_out(s, STR("host.test"))->outbound_ipv4, "192.0.2.8");
+	settings_unref(&s);
+}
+
 static void
 test_versions(void **state)
 {
@@ -171,8 +209,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults), cmocka_unit_test(test_table),	 cmocka_unit_test(test_overrides),
-		cmocka_unit_test(test_versions), cmocka_unit_test(test_nearest), cmocka_unit_test(test_warnings),
+		cmocka_unit_test(test_defaults),  cmocka_unit_test(test_table),
+		cmocka_unit_test(test_overrides), cmocka_unit_test(test_login_of_a_relay),
+		cmocka_unit_test(test_versions),  cmocka_unit_test(test_nearest),
+		cmocka_unit_test(test_warnings),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

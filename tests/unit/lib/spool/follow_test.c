@@ -199,6 +199,26 @@ test_young_events_wait(void **state)
 	end(&s);
 }
 
+/* A viewer may give any place. One in the future is as good as none. */
+static void
+test_place_in_the_future(void **state)
+{
+	const struct spool_place future = {.ms = (uint64_t)INT64_MAX - 1, .shard = 3, .number = 7};
+	struct seen s;
+
+	(void)state;
+	fill();
+	follow(&s, &future, 0);
+	assert_int_equal(s.count, 0);
+	assert_true(spool_place_is_after(&future, spool_follower_place(s.follower)));
+	add(1, "*", "{\"n\":\"now\"}");
+	for (int64_t until = clock_monotonic_ms() + 5000; s.count == 0 && clock_monotonic_ms() < until;)
+		go_on(&s);
+	assert_int_equal(s.count, 1);
+	assert_non_null(strstr(s.all.data, "now"));
+	end(&s);
+}
+
 static void
 test_gap(void **state)
 {
@@ -239,6 +259,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_young_events_wait),
+		cmocka_unit_test(test_place_in_the_future),
 		cmocka_unit_test(test_gap),
 		cmocka_unit_test(test_place_text),
 	};
