@@ -186,6 +186,15 @@ api_is_meant(struct web_request *w)
 	return false;
 }
 
+/* Nobody would read it, and a stream that stays open waits for its client's end. */
+static bool
+api_has_stray_body(const struct web_request *w)
+{
+	const struct http_head *head = http_head(w->r);
+
+	return w->endpoint->method == HTTP_GET && (head->chunked || head->length != 0);
+}
+
 static void
 api_on_identity(struct web_request *w)
 {
@@ -199,6 +208,8 @@ api_on_identity(struct web_request *w)
 		web_refuse(w, 403, "this account may not do that");
 	} else if (w->who.token[0] != '\0' && (w->endpoint->flags & WEB_NOT_BY_TOKEN) != 0) {
 		web_refuse(w, 403, "this cannot be done with a token: log in with the password");
+	} else if (api_has_stray_body(w)) {
+		web_refuse(w, 400, "a GET has no body here");
 	} else if (api_is_meant(w)) {
 		if (w->endpoint->body != NULL)
 			http_want_body(w->r);

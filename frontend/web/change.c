@@ -70,7 +70,7 @@ web_take_fields(struct web_request *w, const char *const *others, web_check_fiel
 		if (change_is_among(member->string, others))
 			continue;
 		*f = (struct directory_field){str_c(member->string), change_text(w, member)};
-		if (check(f, &err) != 0 && !cJSON_HasObjectItem(faults, member->string))
+		if (check(f, &err) != 0)
 			cJSON_AddStringToObject(faults, member->string, err.text);
 		(*count_out)++;
 	}

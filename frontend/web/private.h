@@ -90,8 +90,8 @@ struct str web_arg(const struct web_request *w, const char *name);
 /* ---- body.c ---- */
 bool web_body_is_json(const struct http_request *r);
 bool web_body_is_form(const struct http_request *r);
-/* w->bytes becomes w->body. False: refused, 400 for what is not JSON, 422 for what the
- * table does not know. */
+/* w->bytes becomes w->body, in which no name comes twice. False: refused, 400 for what is
+ * not JSON, 422 for what the table does not know. */
 bool web_body_take(struct web_request *w);
 
 /* ---- answer.c ---- */

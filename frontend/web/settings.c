@@ -168,7 +168,7 @@ web_settings_put(struct web_request *w)
 	faults = cJSON_CreateObject();
 	cJSON_ArrayForEach (member, w->body) {
 		const char *fault = settings_take(w, member);
-		if (fault != NULL && !cJSON_HasObjectItem(faults, member->string))
+		if (fault != NULL)
 			cJSON_AddStringToObject(faults, member->string, fault);
 	}
 	if (faults->child == NULL) {

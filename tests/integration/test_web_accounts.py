@@ -1,9 +1,11 @@
 """The API's accounts: its description, the rights of every endpoint by role and domain, domains, users, aliases, keys."""
 
+import base64
 import itertools
 import json
 import os
 import signal
+import socket
 import time
 from urllib.parse import quote
 
@@ -503,3 +505,46 @@ def test_removal_goes_on_elsewhere(site):
     assert site.ask("DELETE", f"domains/{domain}?force=true")[0] == 202
     wait_for(lambda: site.ask("GET", f"domains/{domain}")[0] == 404, timeout=120)
     assert [k for k in site.cluster.redis.scan_iter(match=f"*{domain}*", count=1000)] == []
+
+
+# ---- Bodies ----
+
+def test_a_member_named_twice(site):
+    """The first would be checked, and the last stored."""
+    me = site.addresses["domain_admin", site.domain]
+    users = f"domains/{site.domain}/users"
+    before = site.cluster.redis.xlen("admin:log")
+    for method, path, body, role in (
+            ("PATCH", f"{users}/{me}", '{"roles":"domain_admin","roles":"system_admin"}', "domain_admin"),
+            ("PUT", f"{users}/{site.victim}/password", '{"password":"first1","password":"second2"}', "system_admin"),
+            ("POST", users, '{"address":"x@%s","password":"a","password":"b"}' % site.domain, "domain_admin"),
+            ("PUT", f"domains/{site.domain}/settings/smtp-in", '{"mta_sts":"none","mta_sts":"off"}', "domain_admin"),
+            ("PUT", "settings/pop", '{"max_connections":400,"max_connections":300}', "system_admin"),
+            ("POST", "session", '{"address":"%s","password":"x","password":"secret"}' % me, "anybody"),
+            ("POST", "account/tokens", '{"name":"a","role":"user","role":"domain_admin"}', "domain_admin")):
+        status, _, answer = site.ask(method, path, body, role=role)
+        assert status == 400 and "twice" in answer["error"], (path, answer)
+    assert site.cluster.redis.xlen("admin:log") == before
+    assert site.ask("GET", "session", role="domain_admin")[2]["role"] == "domain_admin"
+    # Too many are refused before they are looked at one by one.
+    for count, wanted in ((200, "no such member"), (201, "more than 200"), (12000, "more than 200")):
+        body = "{" + ",".join(f'"{i:x}":1' for i in range(count)) + "}"
+        begun = time.monotonic()
+        status, _, answer = site.ask("POST", "account/tokens", body, role="user")
+        assert status == 422 and wanted in json.dumps(answer), answer
+        assert time.monotonic() - begun < 1
+    many = [f"a{i}@x.test" for i in range(4000)]
+    status, _, answer = site.ask("POST", f"domains/{site.domain}/aliases",
+                                 json.dumps({"address": f"big@{site.domain}", "targets": many}), role="domain_admin")
+    assert status == 422 and "1 to" in answer["fields"]["targets"]
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 1\r\n\r\nx", b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"])
+@pytest.mark.parametrize("path", ["live", "session", "openapi.json"])
+def test_a_get_with_a_body(site, framing, path):
+    login = base64.b64encode(site.login("system_admin").encode()).decode()
+    with socket.create_connection(("127.0.0.1", site.cluster.port("http"))) as c:
+        c.settimeout(10)
+        c.sendall(f"GET /api/v1/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {login}\r\n".encode() + framing)
+        assert c.recv(1000).startswith(b"HTTP/1.1 400 ")
+    assert site.ask("GET", "session")[0] == 200
