@@ -52,7 +52,7 @@ aliases_take_targets(struct web_request *w, unsigned *count_out)
 		if (!directory_canonical_address(text, address)) {
 			aliases_refuse(w, "targets",
 				       arena_printf(http_arena(w->r), "'%.*s' is not an address",
-						    STR_ARG(str_first(text, 100))));
+						    STR_ARG(str_first_utf8(text, 100))));
 			return NULL;
 		}
 		targets[(*count_out)++] = arena_str(http_arena(w->r), str_c(address));
@@ -89,7 +89,7 @@ aliases_take_target(struct web_request *w)
 	char address[DIRECTORY_ADDRESS_MAX];
 
 	if (!directory_canonical_address(text, address)) {
-		web_refuse(w, 422, "'%.*s' is not an address", STR_ARG(str_first(text, 100)));
+		web_refuse(w, 422, "'%.*s' is not an address", STR_ARG(str_first_utf8(text, 100)));
 		return NULL;
 	}
 	*target = arena_str(http_arena(w->r), str_c(address));

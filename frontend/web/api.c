@@ -104,14 +104,19 @@ api_take_names(struct web_request *w)
 {
 	struct str domain = web_arg(w, "domain"), address = web_arg(w, "address");
 
+	for (unsigned i = 0; i < WEB_ARGS_MAX; i++)
+		if (w->args[i].len != 0 && !str_is_utf8(w->args[i])) {
+			web_refuse(w, 400, "the path is not UTF-8");
+			return false;
+		}
 	if (domain.len != 0 && !directory_canonical_domain(domain, w->domain)) {
-		web_refuse(w, 404, "'%.*s' is not a domain", STR_ARG(str_first(domain, 100)));
+		web_refuse(w, 404, "'%.*s' is not a domain", STR_ARG(str_first_utf8(domain, 100)));
 		return false;
 	}
 	if (address.len == 0)
 		return true;
 	if (!directory_canonical_address(address, w->address)) {
-		web_refuse(w, 404, "'%.*s' is not an address", STR_ARG(str_first(address, 100)));
+		web_refuse(w, 404, "'%.*s' is not an address", STR_ARG(str_first_utf8(address, 100)));
 		return false;
 	}
 	if (domain.len != 0 && !str_eq(directory_domain_of(str_c(w->address)), str_c(w->domain))) {

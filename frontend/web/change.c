@@ -15,6 +15,15 @@ web_change_begin(struct web_request *w, const char *action, const char *target, 
 	http_hold(w->r);
 }
 
+bool
+web_is_still_there(struct web_request *w, cJSON *result)
+{
+	if (http_back(w->r))
+		return true;
+	cJSON_Delete(result);
+	return false;
+}
+
 void
 web_on_changed(void *arg, const struct err *err)
 {
