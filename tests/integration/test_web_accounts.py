@@ -423,14 +423,14 @@ def test_settings_of_ones_domain(site):
         assert status == 200 and answer["rows"] and all(r["scope"] == "domain" for r in answer["rows"])
     status, fields, _ = site.ask("GET", f"{base}/smtp-in", role="domain_admin")
     tag = [f"If-Match: {fields['etag']}"]
-    assert site.ask("PUT", f"{base}/smtp-in", {"priority": "low"}, role="domain_admin", headers=tag)[0] == 200
-    assert site.ask("PUT", f"{base}/smtp-in", {"priority": "high"}, role="domain_admin", headers=tag)[0] == 412
-    assert site.cluster.redis.hgetall(f"settings:smtp-in:{site.domain}") == {"priority": "low"}
+    assert site.ask("PUT", f"{base}/smtp-in", {"mta_sts": "testing"}, role="domain_admin", headers=tag)[0] == 200
+    assert site.ask("PUT", f"{base}/smtp-in", {"mta_sts": "enforce"}, role="domain_admin", headers=tag)[0] == 412
+    assert site.cluster.redis.hgetall(f"settings:smtp-in:{site.domain}") == {"mta_sts": "testing"}
     assert site.ask("PUT", f"{base}/smtp-in", {"banner": "x"}, role="domain_admin")[0] == 422
     for group in ("destination", "spool", f"smtp-in:{site.other}", "none"):
-        assert site.ask("PUT", f"{base}/{quote(group)}", {"priority": "high"}, role="domain_admin")[0] in (404, 422), group
+        assert site.ask("PUT", f"{base}/{quote(group)}", {"mta_sts": "enforce"}, role="domain_admin")[0] in (404, 422), group
     assert site.cluster.redis.hgetall(f"settings:smtp-in:{site.other}") == {}
-    assert site.ask("DELETE", f"{base}/smtp-in/priority", role="domain_admin")[0] == 200
+    assert site.ask("DELETE", f"{base}/smtp-in/mta_sts", role="domain_admin")[0] == 200
     assert site.cluster.redis.hgetall(f"settings:smtp-in:{site.domain}") == {}
 
 
