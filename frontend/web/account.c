@@ -34,14 +34,14 @@ account_on_password_set(void *arg, const struct err *err)
 {
 	struct web_request *w = arg;
 
-	w->call = NULL;
-	if (err != NULL) {
-		web_fail(w, err);
+	if (err == NULL)
+		web_audit(w, "password changed", w->who.address, NULL);
+	if (!web_is_still_there(w, NULL))
 		return;
-	}
-	web_audit(w, "password changed", w->who.address, NULL);
 	/* The change ended all sessions, this one too. */
-	if (w->who.by_cookie)
+	if (err != NULL)
+		web_fail(w, err);
+	else if (w->who.by_cookie)
 		web_begin_session(w);
 	else
 		web_answer(w, 200, cJSON_CreateObject());
@@ -63,11 +63,12 @@ account_on_old_checked(void *arg, enum auth_result result, const struct auth_ide
 
 	if (!web_take_login(w, result, identity))
 		return;
-	if (result != AUTH_OK)
+	if (result != AUTH_OK) {
 		account_refuse_old(w);
-	else
-		w->call = admin_user_passwd(&w->web->admin, str_c(w->who.address), web_member(w, "new"),
-					    account_on_password_set, w);
+		return;
+	}
+	http_hold(w->r);
+	admin_user_passwd(&w->web->admin, str_c(w->who.address), web_member(w, "new"), account_on_password_set, w);
 }
 
 void
@@ -115,32 +116,50 @@ web_account_sessions(struct web_request *w)
 	w->call = admin_session_list(&w->web->admin, str_c(w->who.address), account_on_sessions, w);
 }
 
+/* Of a change that is in the log already. */
+static void
+account_end_change(struct web_request *w, const struct err *err)
+{
+	if (!web_is_still_there(w, NULL))
+		return;
+	if (err != NULL)
+		web_fail(w, err);
+	else
+		web_answer(w, 200, cJSON_CreateObject());
+}
+
 static void
 account_on_session_ended(void *arg, const struct err *err)
 {
 	struct web_request *w = arg;
 
-	w->call = NULL;
-	if (err != NULL) {
-		web_fail(w, err);
-		return;
-	}
-	web_audit(w, "session ended", w->who.address, NULL);
-	web_answer(w, 200, cJSON_CreateObject());
+	if (err == NULL)
+		web_audit(w, "session ended", w->who.address, NULL);
+	account_end_change(w, err);
+}
+
+/* That there was no other is what he wished for. */
+static void
+account_on_sessions_ended(void *arg, const struct err *err)
+{
+	if (err != NULL && err->code == ERR_NOT_FOUND)
+		account_end_change(arg, NULL);
+	else
+		account_on_session_ended(arg, err);
 }
 
 void
 web_account_session_end(struct web_request *w)
 {
-	w->call = admin_session_end(&w->web->admin, str_c(w->who.address), web_arg(w, "session"),
-				    account_on_session_ended, w);
+	http_hold(w->r);
+	admin_session_end(&w->web->admin, str_c(w->who.address), web_arg(w, "session"), account_on_session_ended, w);
 }
 
 void
 web_account_sessions_end(struct web_request *w)
 {
-	w->call = admin_sessions_end(&w->web->admin, str_c(w->who.address), str_c(w->who.session),
-				     account_on_session_ended, w);
+	http_hold(w->r);
+	admin_sessions_end(&w->web->admin, str_c(w->who.address), str_c(w->who.session), account_on_sessions_ended, w);
 }
 
 /* ---- App passwords and tokens ---- */
@@ -180,14 +199,15 @@ account_on_credential_added(void *arg, cJSON *result, const struct err *err)
 {
 	struct web_request *w = arg;
 
-	w->call = NULL;
-	if (err != NULL) {
-		web_fail(w, err);
+	if (err == NULL)
+		web_audit(w, account_kinds[account_kind(w)].added, w->who.address,
+			  cJSON_GetStringValue(cJSON_GetObjectItem(result, "name")));
+	if (!web_is_still_there(w, result))
 		return;
-	}
-	web_audit(w, account_kinds[account_kind(w)].added, w->who.address,
-		  cJSON_GetStringValue(cJSON_GetObjectItem(result, "name")));
-	web_answer(w, w->endpoint->status, result);
+	if (err != NULL)
+		web_fail(w, err);
+	else
+		web_answer(w, w->endpoint->status, result);
 }
 
 void
@@ -201,7 +221,8 @@ web_account_credential_add(struct web_request *w)
 		.ends_ms = cJSON_IsNumber(ends) ? (int64_t)ends->valuedouble : 0,
 	};
 
-	w->call = admin_credential_add(&w->web->admin, str_c(w->who.address), &wanted, account_on_credential_added, w);
+	http_hold(w->r);
+	admin_credential_add(&w->web->admin, str_c(w->who.address), &wanted, account_on_credential_added, w);
 }
 
 static void
@@ -209,19 +230,16 @@ account_on_credential_deleted(void *arg, const struct err *err)
 {
 	struct web_request *w = arg;
 
-	w->call = NULL;
-	if (err != NULL) {
-		web_fail(w, err);
-		return;
-	}
-	web_audit(w, account_kinds[account_kind(w)].deleted, w->who.address,
-		  arena_dup(http_arena(w->r), web_arg(w, "credential").p, web_arg(w, "credential").len));
-	web_answer(w, 200, cJSON_CreateObject());
+	if (err == NULL)
+		web_audit(w, account_kinds[account_kind(w)].deleted, w->who.address,
+			  arena_dup(http_arena(w->r), web_arg(w, "credential").p, web_arg(w, "credential").len));
+	account_end_change(w, err);
 }
 
 void
 web_account_credential_delete(struct web_request *w)
 {
-	w->call = admin_credential_remove(&w->web->admin, str_c(w->who.address), account_kind(w),
-					  web_arg(w, "credential"), account_on_credential_deleted, w);
+	http_hold(w->r);
+	admin_credential_remove(&w->web->admin, str_c(w->who.address), account_kind(w), web_arg(w, "credential"),
+				account_on_credential_deleted, w);
 }

@@ -30,30 +30,34 @@ aliases_refuse(struct web_request *w, const char *member, const char *text)
 	web_refuse_fields(w, faults);
 }
 
-/* The targets of the body; NULL: refused. */
+/* The targets of the body; NULL: refused. They are counted before they are read: a body
+ * may have a hundred thousand. */
 static const struct str *
 aliases_take_targets(struct web_request *w, unsigned *count_out)
 {
 	const cJSON *list = cJSON_GetObjectItemCaseSensitive(w->body, "targets"), *target;
-	struct str *targets = arena_array(http_arena(w->r), struct str, (size_t)cJSON_GetArraySize(list) + 1);
+	int count = cJSON_GetArraySize(list);
 	char address[DIRECTORY_ADDRESS_MAX];
+	struct str *targets;
 
+	if (count == 0 || count > DIRECTORY_TARGETS_MAX) {
+		aliases_refuse(w, "targets",
+			       arena_printf(http_arena(w->r), "there must be 1 to %d of them", DIRECTORY_TARGETS_MAX));
+		return NULL;
+	}
+	targets = arena_array(http_arena(w->r), struct str, (size_t)count);
 	*count_out = 0;
 	cJSON_ArrayForEach (target, list) {
 		struct str text = str_c(target->valuestring);
 		if (!directory_canonical_address(text, address)) {
 			aliases_refuse(w, "targets",
 				       arena_printf(http_arena(w->r), "'%.*s' is not an address",
-						    STR_ARG(str_first(text, 100))));
+						    STR_ARG(str_first_utf8(text, 100))));
 			return NULL;
 		}
 		targets[(*count_out)++] = arena_str(http_arena(w->r), str_c(address));
 	}
-	if (*count_out != 0 && *count_out <= DIRECTORY_TARGETS_MAX)
-		return targets;
-	aliases_refuse(w, "targets",
-		       arena_printf(http_arena(w->r), "there must be 1 to %d of them", DIRECTORY_TARGETS_MAX));
-	return NULL;
+	return targets;
 }
 
 void
@@ -85,7 +89,7 @@ aliases_take_target(struct web_request *w)
 	char address[DIRECTORY_ADDRESS_MAX];
 
 	if (!directory_canonical_address(text, address)) {
-		web_refuse(w, 422, "'%.*s' is not an address", STR_ARG(str_first(text, 100)));
+		web_refuse(w, 422, "'%.*s' is not an address", STR_ARG(str_first_utf8(text, 100)));
 		return NULL;
 	}
 	*target = arena_str(http_arena(w->r), str_c(address));

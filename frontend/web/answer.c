@@ -1,6 +1,7 @@
 /* Answers of the API, always JSON, and the log of changes. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "frontend/web/private.h"
 #include "lib/base/log.h"
@@ -98,9 +99,17 @@ web_expected(const struct web_request *w)
 
 	if (str_eq(text, STR("*")))
 		return STR_NONE;
-	if (text.len >= 2 && text.p[0] == '"' && text.p[text.len - 1] == '"')
+	/* "" is the version of nothing, and stays as it is: no version is required by an empty text. */
+	if (text.len > 2 && text.p[0] == '"' && text.p[text.len - 1] == '"')
 		return str_first(str_from(text, 1), text.len - 2);
 	return text;
+}
+
+/* A text that was too long was cut somewhere. */
+static void
+answer_end_whole(char *text)
+{
+	text[str_first_utf8(str_c(text), strlen(text)).len] = '\0';
 }
 
 void
@@ -113,6 +122,7 @@ web_refuse(struct web_request *w, int status, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
+	answer_end_whole(text);
 	cJSON_AddStringToObject(o, "error", text);
 	web_answer(w, status, o);
 }
@@ -120,8 +130,10 @@ web_refuse(struct web_request *w, int status, const char *format, ...)
 void
 web_refuse_fields(struct web_request *w, cJSON *faults)
 {
-	cJSON *o = cJSON_CreateObject();
+	cJSON *o = cJSON_CreateObject(), *fault;
 
+	cJSON_ArrayForEach (fault, faults)
+		answer_end_whole(fault->valuestring);
 	cJSON_AddStringToObject(o, "error", "nothing is stored: a value is not allowed");
 	cJSON_AddItemToObject(o, "fields", faults);
 	web_answer(w, 422, o);
@@ -158,6 +170,11 @@ web_audit_as(struct web *web, const struct web_identity *who, const char *from, 
 {
 	if (detail == NULL)
 		detail = "";
+	if (who->role == WEB_USER) {
+		log_info(NULL, "changed by its user", F_C("by", who->address), F_C("token", who->token),
+			 F_C("from", from), F_C("action", action), F_C("target", target), F_C("detail", detail));
+		return;
+	}
 	log_info(NULL, "changed by an administrator", F_C("by", who->address), F_C("token", who->token),
 		 F_C("from", from), F_C("action", action), F_C("target", target), F_C("detail", detail));
 	redis_call_key(web->admin.redis, NULL, NULL, "XADD", str_c(redis_key_pattern(KEY_ADMIN_LOG)),

@@ -104,14 +104,19 @@ api_take_names(struct web_request *w)
 {
 	struct str domain = web_arg(w, "domain"), address = web_arg(w, "address");
 
+	for (unsigned i = 0; i < WEB_ARGS_MAX; i++)
+		if (w->args[i].len != 0 && !str_is_utf8(w->args[i])) {
+			web_refuse(w, 400, "the path is not UTF-8");
+			return false;
+		}
 	if (domain.len != 0 && !directory_canonical_domain(domain, w->domain)) {
-		web_refuse(w, 404, "'%.*s' is not a domain", STR_ARG(str_first(domain, 100)));
+		web_refuse(w, 404, "'%.*s' is not a domain", STR_ARG(str_first_utf8(domain, 100)));
 		return false;
 	}
 	if (address.len == 0)
 		return true;
 	if (!directory_canonical_address(address, w->address)) {
-		web_refuse(w, 404, "'%.*s' is not an address", STR_ARG(str_first(address, 100)));
+		web_refuse(w, 404, "'%.*s' is not an address", STR_ARG(str_first_utf8(address, 100)));
 		return false;
 	}
 	if (domain.len != 0 && !str_eq(directory_domain_of(str_c(w->address)), str_c(w->domain))) {
@@ -186,6 +191,15 @@ api_is_meant(struct web_request *w)
 	return false;
 }
 
+/* Nobody would read it, and a stream that stays open waits for its client's end. */
+static bool
+api_has_stray_body(const struct web_request *w)
+{
+	const struct http_head *head = http_head(w->r);
+
+	return w->endpoint->method == HTTP_GET && (head->chunked || head->length != 0);
+}
+
 static void
 api_on_identity(struct web_request *w)
 {
@@ -199,6 +213,8 @@ api_on_identity(struct web_request *w)
 		web_refuse(w, 403, "this account may not do that");
 	} else if (w->who.token[0] != '\0' && (w->endpoint->flags & WEB_NOT_BY_TOKEN) != 0) {
 		web_refuse(w, 403, "this cannot be done with a token: log in with the password");
+	} else if (api_has_stray_body(w)) {
+		web_refuse(w, 400, "a GET has no body here");
 	} else if (api_is_meant(w)) {
 		if (w->endpoint->body != NULL)
 			http_want_body(w->r);

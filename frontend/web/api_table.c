@@ -168,7 +168,9 @@ static const struct web_member api_group[] = {
 	M("name", TEXT, WEB_REQUIRED, "the group"),
 	M("help", TEXT, WEB_REQUIRED, "what it is about"),
 	M("version", TEXT, WEB_REQUIRED, "what the ETag says: another after each change"),
-	M("rows", OBJECTS, WEB_REQUIRED, "its settings: value, default, what is allowed, whether it is set"),
+	M("rows", OBJECTS, WEB_REQUIRED,
+	  "its settings: value, default, what is allowed, whether it is set; "
+	  "with by: only that role may change it, and the caller does not have it"),
 	END,
 };
 

@@ -5,7 +5,7 @@
 #include "frontend/web/private.h"
 #include "lib/http/uri.h"
 
-enum { BODY_DEPTH_MAX = 32 };
+enum { BODY_DEPTH_MAX = 32, BODY_MEMBERS_MAX = 200 };
 
 static bool
 body_is_type(const struct http_request *r, struct str wanted)
@@ -144,8 +144,28 @@ body_check_member(struct web_request *w, const cJSON *value, cJSON *faults)
 	while (m->name != NULL && strcmp(m->name, "*") != 0 && strcmp(m->name, value->string) != 0)
 		m++;
 	fault = m->name == NULL ? body_unknown(w) : body_judge(w, m, value);
-	if (fault != NULL && !cJSON_HasObjectItem(faults, value->string))
+	if (fault != NULL)
 		cJSON_AddStringToObject(faults, value->string, fault);
+}
+
+/* Which of two members of one name is meant is not defined (RFC 8259, section 4): one
+ * reader would check the first, and another would store the last. False: refused. */
+static bool
+body_names_are_unique(struct web_request *w)
+{
+	const cJSON *value;
+
+	if (cJSON_GetArraySize(w->body) > BODY_MEMBERS_MAX) {
+		web_refuse(w, 422, "the body has more than %d members", BODY_MEMBERS_MAX);
+		return false;
+	}
+	cJSON_ArrayForEach (value, w->body) {
+		if (cJSON_GetObjectItemCaseSensitive(w->body, value->string) == value)
+			continue;
+		web_refuse(w, 400, "a member of the body is named twice");
+		return false;
+	}
+	return true;
 }
 
 /* False: refused. */
@@ -179,7 +199,7 @@ web_body_take(struct web_request *w)
 		w->body = cJSON_ParseWithLength(text.p, text.len);
 	buf_fini(&w->bytes);
 	if (cJSON_IsObject(w->body))
-		return body_check(w);
+		return body_names_are_unique(w) && body_check(w);
 	web_refuse(w, 400, "the body is not a JSON object");
 	return false;
 }

@@ -15,6 +15,15 @@ web_change_begin(struct web_request *w, const char *action, const char *target, 
 	http_hold(w->r);
 }
 
+bool
+web_is_still_there(struct web_request *w, cJSON *result)
+{
+	if (http_back(w->r))
+		return true;
+	cJSON_Delete(result);
+	return false;
+}
+
 void
 web_on_changed(void *arg, const struct err *err)
 {
@@ -70,7 +79,7 @@ web_take_fields(struct web_request *w, const char *const *others, web_check_fiel
 		if (change_is_among(member->string, others))
 			continue;
 		*f = (struct directory_field){str_c(member->string), change_text(w, member)};
-		if (check(f, &err) != 0 && !cJSON_HasObjectItem(faults, member->string))
+		if (check(f, &err) != 0)
 			cJSON_AddStringToObject(faults, member->string, err.text);
 		(*count_out)++;
 	}

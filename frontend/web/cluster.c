@@ -117,7 +117,8 @@ cluster_on_ordered(void *arg, cJSON *result, const struct err *err)
 	if (err == NULL && cluster_is_done(result))
 		web_audit(w, arena_printf(http_arena(w->r), "queue %.*s", STR_ARG(w->args[1])),
 			  arena_dup(http_arena(w->r), w->args[0].p, w->args[0].len), NULL);
-	web_on_result(w, result, err);
+	if (web_is_still_there(w, result))
+		web_on_result(w, result, err);
 }
 
 void
@@ -131,8 +132,10 @@ web_queue_order(struct web_request *w)
 		if (!str_eq(w->args[1], str_c(verbs[i])))
 			continue;
 		b = cluster_brokers(w);
-		if (b != NULL)
-			w->call = admin_queue_order(b, verbs[i], &id, 1, cluster_on_ordered, w);
+		if (b == NULL)
+			return;
+		http_hold(w->r);
+		admin_queue_order(b, verbs[i], &id, 1, cluster_on_ordered, w);
 		return;
 	}
 	web_refuse(w, 404, "the order is one of retry, hold, release and delete");

@@ -90,8 +90,8 @@ struct str web_arg(const struct web_request *w, const char *name);
 /* ---- body.c ---- */
 bool web_body_is_json(const struct http_request *r);
 bool web_body_is_form(const struct http_request *r);
-/* w->bytes becomes w->body. False: refused, 400 for what is not JSON, 422 for what the
- * table does not know. */
+/* w->bytes becomes w->body, in which no name comes twice. False: refused, 400 for what is
+ * not JSON, 422 for what the table does not know. */
 bool web_body_take(struct web_request *w);
 
 /* ---- answer.c ---- */
@@ -115,7 +115,8 @@ void web_on_versioned(void *arg, cJSON *result, const struct err *err);
 void web_on_result(void *arg, cJSON *result, const struct err *err);
 /* If-Match: "version"; STR_NONE: * or none. */
 struct str web_expected(const struct web_request *w);
-/* Into the log and admin:log. detail may be NULL. */
+/* Into the log and admin:log; what a user without a role does to his own account into the
+ * log alone, as he could push the changes of others out of admin:log. detail may be NULL. */
 void web_audit(struct web_request *w, const char *action, const char *target, const char *detail);
 /* The same for what ends behind its answer. */
 void web_audit_as(struct web *web, const struct web_identity *who, const char *from, const char *action,
@@ -147,6 +148,10 @@ void web_begin_session(struct web_request *w);
 /* A change begins: http_hold(), and what the log will say of it. It goes on if the client
  * leaves: what was done is in the log in any case. detail may be NULL. */
 void web_change_begin(struct web_request *w, const char *action, const char *target, const char *detail);
+/* For a change with a result, or with an answer of its own: it begins with http_hold(), and
+ * w->call is not set. Its end writes the log first and asks this then. False: the client
+ * has left, and result, which may be NULL, is freed. */
+bool web_is_still_there(struct web_request *w, cJSON *result);
 /* Its end, for functions of lib/admin and lib/directory with the request as their arg. */
 void web_on_changed(void *arg, const struct err *err);
 /* The body's members as fields, but for those in `others` (ended by NULL); all are

@@ -82,16 +82,22 @@ web_totp_begin(struct web_request *w)
 
 /* ---- Confirming ---- */
 
-/* The change ended all sessions: whoever made it by one goes on with a new one. */
+/* Of a change that is in the log already, and that ended all sessions: whoever made it by
+ * one goes on with a new one. result is consumed. */
 static void
-second_factor_answer(struct web_request *w, cJSON *result)
+second_factor_end(struct web_request *w, cJSON *result, const struct err *err)
 {
-	if (!w->who.by_cookie) {
-		web_answer(w, 200, result);
+	if (!web_is_still_there(w, result))
 		return;
+	if (err != NULL) {
+		cJSON_Delete(result);
+		web_fail(w, err);
+	} else if (!w->who.by_cookie) {
+		web_answer(w, 200, result);
+	} else {
+		w->with_session = result;
+		web_begin_session(w);
 	}
-	w->with_session = result;
-	web_begin_session(w);
 }
 
 static void
@@ -99,20 +105,16 @@ second_factor_on_confirmed(void *arg, cJSON *result, const struct err *err)
 {
 	struct web_request *w = arg;
 
-	w->call = NULL;
-	if (err != NULL) {
-		web_fail(w, err);
-		return;
-	}
-	web_audit(w, "second factor set", w->who.address, NULL);
-	second_factor_answer(w, result);
+	if (err == NULL)
+		web_audit(w, "second factor set", w->who.address, NULL);
+	second_factor_end(w, result, err);
 }
 
 void
 web_totp_confirm(struct web_request *w)
 {
-	w->call = admin_totp_confirm(&w->web->admin, str_c(w->who.address), web_member(w, "code"),
-				     second_factor_on_confirmed, w);
+	http_hold(w->r);
+	admin_totp_confirm(&w->web->admin, str_c(w->who.address), web_member(w, "code"), second_factor_on_confirmed, w);
 }
 
 /* ---- Taking it away ---- */
@@ -122,13 +124,9 @@ second_factor_on_disabled(void *arg, const struct err *err)
 {
 	struct web_request *w = arg;
 
-	w->call = NULL;
-	if (err != NULL) {
-		web_fail(w, err);
-		return;
-	}
-	web_audit(w, "second factor removed", w->who.address, NULL);
-	second_factor_answer(w, cJSON_CreateObject());
+	if (err == NULL)
+		web_audit(w, "second factor removed", w->who.address, NULL);
+	second_factor_end(w, cJSON_CreateObject(), err);
 }
 
 static void
@@ -136,8 +134,10 @@ second_factor_on_may_disable(void *arg, enum auth_result result, const struct au
 {
 	struct web_request *w = arg;
 
-	if (second_factor_take_password(w, result, identity))
-		w->call = admin_totp_disable(&w->web->admin, str_c(w->who.address), second_factor_on_disabled, w);
+	if (!second_factor_take_password(w, result, identity))
+		return;
+	http_hold(w->r);
+	admin_totp_disable(&w->web->admin, str_c(w->who.address), second_factor_on_disabled, w);
 }
 
 void

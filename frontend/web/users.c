@@ -6,6 +6,7 @@
 
 #include "frontend/web/private.h"
 #include "lib/admin/accounts.h"
+#include "lib/settings/settings.h"
 
 enum { USERS_PASSWORD_MAX = 1023 };
 
@@ -49,6 +50,30 @@ users_may_give_roles(struct web_request *w)
 	return false;
 }
 
+/* Disk space is not the domain's own: its administrator gives no more of it than the
+ * domain's default, or than the user has. user: NULL if he is new. False: refused. */
+static bool
+users_quota_is_fit(struct web_request *w, const struct directory_user *user)
+{
+	const struct settings *settings = settings_current(w->web->admin.settings);
+	uint64_t most = (uint64_t)settings_mailbox(settings, str_c(w->domain))->default_quota, wanted;
+	cJSON *faults;
+
+	/* Empty is the default, and what is no size is refused as such. */
+	if (w->who.role == WEB_SYSTEM_ADMIN || most == 0 || !directory_parse_size(web_member(w, "quota"), &wanted) ||
+	    (user != NULL && user->quota_bytes == 0))
+		return true;
+	if (user != NULL && user->quota_bytes > most)
+		most = user->quota_bytes;
+	if (wanted != 0 && wanted <= most)
+		return true;
+	faults = cJSON_CreateObject();
+	cJSON_AddStringToObject(faults, "quota",
+				"only a system_admin may give more than the default quota of the domain");
+	web_refuse_fields(w, faults);
+	return false;
+}
+
 /* What is done once the account may be changed. */
 struct users_state {
 	void (*go_on)(struct web_request *w);
@@ -66,7 +91,7 @@ users_judge(struct web_request *w, const struct directory_user *user)
 		web_refuse(w, 404, "there is no user %s", w->address);
 	else if (owner.role > w->who.role)
 		web_refuse(w, 403, "only a system_admin may change a system_admin");
-	else
+	else if (users_quota_is_fit(w, user))
 		s->go_on(w);
 }
 
@@ -157,7 +182,8 @@ web_user_add(struct web_request *w)
 	const struct directory_field *fields;
 	unsigned count;
 
-	if (!users_take_address(w) || !users_password_is_fit(w, false) || !users_may_give_roles(w))
+	if (!users_take_address(w) || !users_password_is_fit(w, false) || !users_may_give_roles(w) ||
+	    !users_quota_is_fit(w, NULL))
 		return;
 	fields = web_take_fields(w, users_not_fields, directory_user_check_field, &count);
 	if (fields == NULL)
@@ -200,7 +226,10 @@ users_passwd(struct web_request *w)
 void
 web_user_passwd(struct web_request *w)
 {
-	if (users_password_is_fit(w, true))
+	/* A session or a token alone is not enough: the old password is needed. */
+	if (users_is_own(w))
+		web_refuse(w, 409, "change your own password by account/password");
+	else if (users_password_is_fit(w, true))
 		users_guard(w, users_passwd);
 }
 

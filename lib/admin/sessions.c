@@ -122,6 +122,7 @@ struct sessions {
 	struct str *ids;
 	char mark[SESSION_HASH_MAX];
 	size_t count, at; /* ids; answers that have come */
+	int64_t ended;	  /* of those that were to end: as many as were still there */
 	cJSON *item;	  /* of the answer before; borrowed, NULL: that session is not valid */
 };
 
@@ -260,16 +261,45 @@ admin_session_list(struct admin *a, struct str address, admin_on_result *cb, voi
 
 /* ---- Ending ---- */
 
+static void
+sessions_on_forgotten(struct admin_call *call, const redisReply *reply, const struct err *err)
+{
+	const struct sessions *l = call->state;
+	struct err none;
+
+	(void)reply;
+	if (err == NULL && l->ended == 0) {
+		err_set(&none, ERR_NOT_FOUND, "there is no such session");
+		err = &none;
+	}
+	admin_call_end(call, err);
+}
+
 /* Ended before they leave the index: what is valid can be listed. */
+static void
+sessions_on_ended(struct admin_call *call, const redisReply *reply, const struct err *err)
+{
+	struct sessions *l = call->state;
+
+	admin_call_note(call, err);
+	if (err == NULL)
+		l->ended += redis_i64(reply, 0);
+	if (++l->at < l->count)
+		return;
+	if (call->failure.code != ERR_NONE)
+		admin_call_end(call, &call->failure);
+	else
+		admin_ask(call, sessions_on_forgotten, "ZREM", sessions_key(call), l->count, l->ids);
+}
+
+/* The index may have some that ended by themselves. */
 static void
 sessions_drop(struct admin_call *call)
 {
 	const struct sessions *l = call->state;
 
 	for (size_t i = 0; i < l->count; i++)
-		redis_call_key(call->admin->redis, NULL, NULL, "DEL", admin_session_key(&call->op.arena, l->ids[i]), 0,
-			       NULL);
-	admin_ask(call, sessions_on_done, "ZREM", sessions_key(call), l->count, l->ids);
+		admin_ask(call, sessions_on_ended, "DEL", admin_session_key(&call->op.arena, l->ids[i]), 0, NULL);
 }
 
 static void
@@ -319,7 +349,7 @@ sessions_on_doomed(struct admin_call *call, const redisReply *reply, const struc
 			l->ids[used++] = l->ids[i];
 	l->count = used;
 	if (used == 0)
-		admin_call_end(call, NULL);
+		sessions_on_forgotten(call, NULL, NULL);
 	else
 		sessions_drop(call);
 }

@@ -232,6 +232,20 @@ str_utf8_sequence(struct str s)
 	return len;
 }
 
+struct str
+str_first_utf8(struct str s, size_t len)
+{
+	size_t last;
+
+	s = str_first(s, len);
+	last = s.len;
+	while (last > 0 && s.len - last < 3 && ((unsigned char)s.p[last - 1] & 0xc0) == 0x80)
+		last--;
+	if (last > 0 && str_utf8_sequence(str_from(s, last - 1)) == 0)
+		s.len = last - 1;
+	return s;
+}
+
 bool
 str_is_utf8(struct str s)
 {

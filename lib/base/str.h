@@ -68,6 +68,8 @@ bool str_has_eight_bit(struct str s); /* a byte that is not ASCII */
 bool str_is_utf8(struct str s);
 /* Length in bytes of the first character of s; 0: malformed, or s is empty. */
 size_t str_utf8_sequence(struct str s);
+/* At most the first len bytes, without the part of a character that the cut leaves. */
+struct str str_first_utf8(struct str s, size_t len);
 /* The edit distance of two names (Levenshtein), for "did you mean"; names of
  * more than 64 bytes count as far apart. */
 unsigned str_distance(struct str a, struct str b);

@@ -187,6 +187,8 @@ struct directory_field {
  * depends on others (admins) is only judged when it is set. */
 int directory_domain_check_field(const struct directory_field *field, struct err *err);
 int directory_user_check_field(const struct directory_field *field, struct err *err);
+/* A size as a field has it: bytes, or with K, M, G or T. False: it is none. */
+bool directory_parse_size(struct str text, uint64_t *bytes_out);
 
 void directory_domain_add(struct directory *d, struct str domain, const struct directory_field *fields, unsigned count,
 			  directory_on_done *cb, void *arg);

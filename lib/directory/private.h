@@ -220,7 +220,6 @@ int order_add_fields(struct order *o, const struct field_rule *rules, const stru
 		     unsigned count, struct err *err);
 
 /* ---- Values of fields ---- lib/directory/values.c */
-bool directory_parse_size(struct str text, uint64_t *bytes_out);
 bool directory_is_on(struct str text); /* on, true, yes, 1 */
 
 /* ---- The admins of a domain ---- lib/directory/admins.c */

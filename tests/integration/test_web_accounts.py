@@ -1,9 +1,11 @@
 """The API's accounts: its description, the rights of every endpoint by role and domain, domains, users, aliases, keys."""
 
+import base64
 import itertools
 import json
 import os
 import signal
+import socket
 import time
 from urllib.parse import quote
 
@@ -421,14 +423,14 @@ def test_settings_of_ones_domain(site):
         assert status == 200 and answer["rows"] and all(r["scope"] == "domain" for r in answer["rows"])
     status, fields, _ = site.ask("GET", f"{base}/smtp-in", role="domain_admin")
     tag = [f"If-Match: {fields['etag']}"]
-    assert site.ask("PUT", f"{base}/smtp-in", {"priority": "low"}, role="domain_admin", headers=tag)[0] == 200
-    assert site.ask("PUT", f"{base}/smtp-in", {"priority": "high"}, role="domain_admin", headers=tag)[0] == 412
-    assert site.cluster.redis.hgetall(f"settings:smtp-in:{site.domain}") == {"priority": "low"}
+    assert site.ask("PUT", f"{base}/smtp-in", {"mta_sts": "testing"}, role="domain_admin", headers=tag)[0] == 200
+    assert site.ask("PUT", f"{base}/smtp-in", {"mta_sts": "enforce"}, role="domain_admin", headers=tag)[0] == 412
+    assert site.cluster.redis.hgetall(f"settings:smtp-in:{site.domain}") == {"mta_sts": "testing"}
     assert site.ask("PUT", f"{base}/smtp-in", {"banner": "x"}, role="domain_admin")[0] == 422
     for group in ("destination", "spool", f"smtp-in:{site.other}", "none"):
-        assert site.ask("PUT", f"{base}/{quote(group)}", {"priority": "high"}, role="domain_admin")[0] in (404, 422), group
+        assert site.ask("PUT", f"{base}/{quote(group)}", {"mta_sts": "enforce"}, role="domain_admin")[0] in (404, 422), group
     assert site.cluster.redis.hgetall(f"settings:smtp-in:{site.other}") == {}
-    assert site.ask("DELETE", f"{base}/smtp-in/priority", role="domain_admin")[0] == 200
+    assert site.ask("DELETE", f"{base}/smtp-in/mta_sts", role="domain_admin")[0] == 200
     assert site.cluster.redis.hgetall(f"settings:smtp-in:{site.domain}") == {}
 
 
@@ -503,3 +505,116 @@ def test_removal_goes_on_elsewhere(site):
     assert site.ask("DELETE", f"domains/{domain}?force=true")[0] == 202
     wait_for(lambda: site.ask("GET", f"domains/{domain}")[0] == 404, timeout=120)
     assert [k for k in site.cluster.redis.scan_iter(match=f"*{domain}*", count=1000)] == []
+
+
+# ---- Bodies ----
+
+def test_a_member_named_twice(site):
+    """The first would be checked, and the last stored."""
+    me = site.addresses["domain_admin", site.domain]
+    users = f"domains/{site.domain}/users"
+    before = site.cluster.redis.xlen("admin:log")
+    for method, path, body, role in (
+            ("PATCH", f"{users}/{me}", '{"roles":"domain_admin","roles":"system_admin"}', "domain_admin"),
+            ("PUT", f"{users}/{site.victim}/password", '{"password":"first1","password":"second2"}', "system_admin"),
+            ("POST", users, '{"address":"x@%s","password":"a","password":"b"}' % site.domain, "domain_admin"),
+            ("PUT", f"domains/{site.domain}/settings/smtp-in", '{"mta_sts":"none","mta_sts":"off"}', "domain_admin"),
+            ("PUT", "settings/pop", '{"max_connections":400,"max_connections":300}', "system_admin"),
+            ("POST", "session", '{"address":"%s","password":"x","password":"secret"}' % me, "anybody"),
+            ("POST", "account/tokens", '{"name":"a","role":"user","role":"domain_admin"}', "domain_admin")):
+        status, _, answer = site.ask(method, path, body, role=role)
+        assert status == 400 and "twice" in answer["error"], (path, answer)
+    assert site.cluster.redis.xlen("admin:log") == before
+    assert site.ask("GET", "session", role="domain_admin")[2]["role"] == "domain_admin"
+    # Too many are refused before they are looked at one by one.
+    for count, wanted in ((200, "no such member"), (201, "more than 200"), (12000, "more than 200")):
+        body = "{" + ",".join(f'"{i:x}":1' for i in range(count)) + "}"
+        begun = time.monotonic()
+        status, _, answer = site.ask("POST", "account/tokens", body, role="user")
+        assert status == 422 and wanted in json.dumps(answer), answer
+        assert time.monotonic() - begun < 1
+    many = [f"a{i}@x.test" for i in range(4000)]
+    status, _, answer = site.ask("POST", f"domains/{site.domain}/aliases",
+                                 json.dumps({"address": f"big@{site.domain}", "targets": many}), role="domain_admin")
+    assert status == 422 and "1 to" in answer["fields"]["targets"]
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 1\r\n\r\nx", b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"])
+@pytest.mark.parametrize("path", ["live", "session", "openapi.json"])
+def test_a_get_with_a_body(site, framing, path):
+    login = base64.b64encode(site.login("system_admin").encode()).decode()
+    with socket.create_connection(("127.0.0.1", site.cluster.port("http"))) as c:
+        c.settimeout(10)
+        c.sendall(f"GET /api/v1/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {login}\r\n".encode() + framing)
+        assert c.recv(1000).startswith(b"HTTP/1.1 400 ")
+    assert site.ask("GET", "session")[0] == 200
+
+
+def test_what_reaches_beyond_the_domain(site):
+    own, cluster = f"domains/{site.domain}/settings", site.cluster
+    for group, field, value in (("ldap", "visibility", "all_domains"), ("smtp-in", "priority", "high"),
+                                ("smtp-out", "relay_host", "evil.example:587"), ("mailbox", "default_quota", "0"),
+                                ("spam", "outbound_spam", "send")):
+        for method, path, body in (("PUT", f"{own}/{group}", {field: value}), ("DELETE", f"{own}/{group}/{field}", None)):
+            status, _, answer = site.ask(method, path, body, role="domain_admin")
+            assert status == 403 and field in answer["error"], (path, answer)
+        for role, by in (("domain_admin", "system_admin"), ("system_admin", None)):
+            row, = [r for r in site.ask("GET", f"{own}/{group}", role=role)[2]["rows"] if r["field"] == field]
+            assert row.get("by") == by
+        assert site.ask("PUT", f"{own}/{group}", {field: value})[0] == 200
+    assert site.ask("PUT", f"{own}/spam", {"spam_action": "tag"}, role="domain_admin")[0] == 200
+    # No more disk space than the domain's default, or than the user has.
+    assert site.ask("PUT", f"{own}/mailbox", {"default_quota": "1G"})[0] == 200
+    user = f"domains/{site.domain}/users/{site.victim}"
+    wait_for(lambda: site.ask("GET", user)[2]["quota"] == 1 << 30)
+    time.sleep(1)  # on all frontends
+    for quota, status in (("2G", 422), ("0", 422), ("1G", 204), ("10M", 204), ("", 204)):
+        assert site.ask("PATCH", user, {"quota": quota}, role="domain_admin")[0] == status, quota
+    assert site.ask("POST", f"domains/{site.domain}/users", {"address": f"n@{site.domain}", "quota": "2G"},
+                    role="domain_admin")[0] == 422
+    assert site.ask("PATCH", user, {"quota": "4G"})[0] == 204
+    assert site.ask("PATCH", user, {"quota": "3G"}, role="domain_admin")[0] == 204
+
+
+def test_own_password_by_the_way_of_others(site):
+    me = site.addresses["domain_admin", site.domain]
+    status, _, answer = site.ask("PUT", f"domains/{site.domain}/users/{me}/password", {"password": "x"}, role="domain_admin")
+    assert status == 409 and "account/password" in answer["error"]
+
+
+def test_what_a_user_does_is_not_in_the_log_of_changes(site):
+    before = site.cluster.redis.xlen("admin:log")
+    assert site.ask("POST", "account/tokens", {"name": "t", "role": "user"}, role="user")[0] == 201
+    assert site.cluster.redis.xlen("admin:log") == before
+    wait_for(lambda: any("token added" in site.cluster.log(f"frontend-{i}") for i in (0, 1)))
+    # Nothing ended: nothing is told.
+    assert site.ask("DELETE", "account/sessions", role="domain_admin")[0] == 200
+    assert site.cluster.redis.xlen("admin:log") == before
+    Session(site.cluster, site.login("domain_admin"))
+    assert site.ask("DELETE", "account/sessions", role="domain_admin")[0] == 200
+    assert site.log()["action"] == "session ended" and site.cluster.redis.xlen("admin:log") == before + 1
+
+
+def test_a_change_whose_client_leaves_is_in_the_log(site):
+    login = base64.b64encode(site.login("system_admin").encode()).decode()
+    site.ask("GET", "session")
+    for i in range(15):
+        before, value = site.cluster.redis.xlen("admin:log"), str(700 + i)
+        body = f'{{"max_connections": {value}}}'
+        with socket.create_connection(("127.0.0.1", site.cluster.port("http"))) as c:
+            c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            c.sendall(f"PUT /api/v1/settings/pop HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {login}\r\n"
+                      f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+            time.sleep(0.0004 * i)
+        time.sleep(0.15)
+        if site.cluster.redis.hget("settings:pop", "max_connections") in (value, value.encode()):
+            assert site.cluster.redis.xlen("admin:log") == before + 1
+
+
+def test_an_empty_version_and_cut_texts(site):
+    assert site.ask("PUT", "settings/pop", {"max_bad_commands": "9"}, headers=['If-Match: ""'])[0] == 412
+    assert site.ask("PATCH", f"domains/{site.domain}", {"max_users": 9}, headers=['If-Match: ""'])[0] == 412
+    assert site.ask("GET", "domains/%ff")[0] == 400
+    for n in range(4):
+        status, _, answer = site.ask("GET", "domains/" + "x" * n + quote("ä\U0001f600" * 60))
+        assert status == 404 and "not a domain" in answer["error"]

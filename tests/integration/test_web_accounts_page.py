@@ -234,11 +234,11 @@ def test_page_of_a_domain_admin(cluster, site, browser):
     # His domain's own settings.
     page.section("settings")
     page.click("#main [data-group='smtp-in']")
-    page.find(f"[name='smtp-in:{site}.priority'] option[value='low']").click()
+    page.find(f"[name='smtp-in:{site}.mta_sts'] option[value='testing']").click()
     page.save()
-    wait_for(lambda: cluster.redis.hgetall(f"settings:smtp-in:{site}") == {"priority": "low"}, timeout=15)
+    wait_for(lambda: cluster.redis.hgetall(f"settings:smtp-in:{site}") == {"mta_sts": "testing"}, timeout=15)
     wait_for(lambda: "Saved" in page.note(), timeout=15)
-    page.click("button[aria-label='Back to the default: priority']")
+    page.click("button[aria-label='Back to the default: mta_sts']")
     wait_for(lambda: cluster.redis.hgetall(f"settings:smtp-in:{site}") == {}, timeout=15)
 
 

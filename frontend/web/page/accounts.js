@@ -227,7 +227,7 @@ async function openUser(place, domain, address) {
         roles: ['domain_admin', 'system_admin'].filter(r => f[r] && f[r].checked).join(' ') },
       { 'If-Match': `"${u.version}"` }), again),
       el('h3', {}, 'New password'),
-      form('passwd', 'Change password', [line('password', 'Password', input('', { type: 'password', autocomplete: 'new-password' }),
+      u.address === me.address ? el('p', {}, 'You change your own password under My account.') : form('passwd', 'Change password', [line('password', 'Password', input('', { type: 'password', autocomplete: 'new-password' }),
         'It takes effect at once, and ends the sessions of this user.')],
       f => api('PUT', way + '/password', { password: f.password.value }), again),
       removal('user', u.address, `The mailbox and its ${u.messages} messages are removed with it. This cannot be undone.`,

@@ -37,12 +37,14 @@ function input(row) {
 function drawRow(row, state) {
   const field = input(row);
   const fault = el('div', { class: 'fault', id: row.name + '-fault', role: 'alert' }, row.error || '');
+  field.disabled = !!row.by;
   const mark = el('span', { class: 'mark' }, markOf(row, state));
   const elsewhere = el('div', { class: 'elsewhere', role: 'status' });
-  const back = el('button', { type: 'button', disabled: !row.set, 'aria-label': `Back to the default: ${row.field}`,
+  const back = el('button', { type: 'button', disabled: !row.set || !!row.by, 'aria-label': `Back to the default: ${row.field}`,
     onclick: () => save(state, { [row.field]: null }) }, 'Default');
   const line = el('div', { class: 'row' },
-    el('label', { for: row.name }, row.field, mark, row.planned ? el('span', { class: 'mark' }, 'planned: not used yet') : null),
+    el('label', { for: row.name }, row.field, mark, row.planned ? el('span', { class: 'mark' }, 'planned: not used yet') : null,
+      row.by ? el('span', { class: 'mark' }, `only a ${row.by} may change it`) : null),
     el('div', { class: 'field' }, field, back),
     el('div', { class: 'about', id: row.name + '-about' }, row.help, '. Allowed: ', row.allowed,
       row.unit ? `; a bare number is in ${row.unit}` : '', '. Default: ', row.default === '' ? 'empty' : row.default, '.'),
@@ -67,7 +69,7 @@ function takeRow(state, entry, row) {
   const old = entry.first, typed = entry.field.value !== old;
   entry.row = row;
   entry.mark.textContent = markOf(row, state);
-  entry.back.disabled = !row.set;
+  entry.back.disabled = !row.set || !!row.by;
   entry.fault.textContent = row.error || '';
   if (row.secret) return;
   if (row.words && ![...entry.field.options].some(o => o.value === row.value))
