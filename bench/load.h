@@ -23,7 +23,7 @@ struct options {
 	int interval_ms;      /* between two messages of the latency run */
 	const char *protocol; /* "smtp", "pop3", "imap": of idle connections */
 	const char *domain;
-	const char *search; /* LDAP: "exact", "substring", "four", "all" */
+	const char *search; /* LDAP: "exact", "substring", "four", "short", "all" */
 };
 
 /* ---- load.c ---- */

@@ -87,7 +87,7 @@ def measure(part, context, systems, repeat, quiet_s, say):
 
 def hold(systems):
     for s in systems:
-        ports = ", ".join(f"{n} {s.port(n)}" for n in ("smtp", "smtps", "pop3", "pop3s", "imap"))
+        ports = ", ".join(f"{n} {s.port(n)}" for n in s.services)
         print(f"{s.name}: {ports}; pids {' '.join(map(str, s.pids()))}", flush=True)
     print("Ctrl-C or the end of standard input stops.", flush=True)
     try:

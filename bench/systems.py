@@ -74,6 +74,7 @@ class System:
 
     name = ""
     promise = ""  # what a 250 means; empty: it takes no mail
+    services = ("smtp", "smtps", "pop3", "pop3s", "imap")  # whose ports --hold prints
     sides = set()  # the parts that it is measured in: "postfix", "slapd"
 
     def __init__(self):
@@ -91,6 +92,7 @@ class System:
 
 
 class Stagepost(System):
+    services = (*System.services, "ldap")
     sides = {"postfix", "slapd"}
     promise = "body fdatasynced in its pack, envelope fsynced in Redis (appendfsync always)"
     PORTS = {"smtp": "smtp", "smtps": "submissions", "pop3": "pop3", "pop3s": "pop3s",
@@ -188,6 +190,7 @@ class OpenLdap(System):
     """slapd with the entries that Stagepost shows."""
 
     name = "slapd"
+    services = ("ldap",)
     sides = {"slapd"}
 
     def __init__(self, stagepost):
