@@ -48,8 +48,8 @@ enum { PEOPLE_COMPLAINTS_MAX = 10000 };
 /* Everything is in the arena, or in the text that was read. */
 struct people {
 	struct arena arena;
-	bool with_roles; /* set before reading; else roles are refused, and no roles (empty) mean: as it is */
-	bool has_more;	 /* there were more complaints than are kept */
+	bool with_roles;       /* set before reading; else roles are refused, and no roles (empty) mean: as it is */
+	bool has_more;	       /* there were more complaints than are kept */
 	struct buf accounts;   /* struct people_account */
 	struct buf complaints; /* struct people_complaint, in the order in which they were found */
 };

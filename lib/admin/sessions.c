@@ -21,8 +21,9 @@ admin_session_mark(const struct directory_user *user, char out[SESSION_HASH_MAX]
 	_Static_assert(SESSION_HASH_MAX == CREDENTIAL_HASH_MAX, "one size");
 	struct buf text = BUF_EMPTY;
 
-	buf_printf(&text, "%s\n%s\n%s\n%s\n%s\n%" PRId64, user->address, user->password, user->scram_sha256,
-		   user->roles, user->totp, user->created_ms);
+	/* Not the second factor's secret itself, which may be sealed anew. */
+	buf_printf(&text, "%s\n%s\n%s\n%s\n%d\n%" PRId64, user->address, user->password, user->scram_sha256,
+		   user->roles, user->totp[0] != '\0', user->created_ms);
 	credential_hash(buf_str(&text), out);
 	buf_fini(&text);
 }
