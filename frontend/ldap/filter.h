@@ -8,7 +8,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/str.h"
 
-enum { LDAP_FILTER_DEPTH_MAX = 32, LDAP_FILTER_TERMS_MAX = 256, LDAP_PIECES_MAX = 32 };
+enum { LDAP_FILTER_DEPTH_MAX = 32, LDAP_FILTER_TERMS_MAX = 256, LDAP_FILTER_COSTLY_MAX = 8, LDAP_PIECES_MAX = 32 };
 
 /* In the order in which AND takes the least and OR the greatest. */
 enum ldap_truth { LDAP_FALSE, LDAP_UNDEFINED, LDAP_TRUE };
@@ -38,6 +38,7 @@ struct ldap_filter {
 	struct str initial, final;
 	const struct str *any;
 	unsigned any_count;
+	unsigned terms; /* of the whole filter; in its root */
 };
 
 enum ldap_filter_result { LDAP_FILTER_GOOD, LDAP_FILTER_MALFORMED, LDAP_FILTER_TOO_COMPLEX };

@@ -3,7 +3,7 @@
 #include "frontend/ldap/private.h"
 #include "lib/base/check.h"
 
-enum { JUDGE_WORK = 60, FIND_WORK = 100 }; /* units of lib/base/slice.h */
+enum { JUDGE_WORK = 60, TERM_WORK = 10, FIND_WORK = 100 }; /* units of lib/base/slice.h */
 
 /* Where the addresses that can match are known, they take the place of a scan. */
 static void
@@ -89,7 +89,7 @@ static enum ldap_step
 walk_scan(struct ldap_search *s, struct slice *slice, struct ldap_entry *out, struct book_entry *person)
 {
 	for (;;) {
-		if (slice_spend(slice, JUDGE_WORK))
+		if (slice_spend(slice, JUDGE_WORK + TERM_WORK * s->filter.terms))
 			return LDAP_STEP_PAUSE;
 		switch (book_next(s->book, &s->cursor, &s->query, slice, person)) {
 		case BOOK_PAUSE: return LDAP_STEP_PAUSE;

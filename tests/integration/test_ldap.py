@@ -463,6 +463,46 @@ def test_sorting(cluster, domain):
     assert result(ldap, search(BASE), controls=controls(sort_by("facsimileTelephoneNumber"))).code == 12
 
 
+def unread(ldap, *requests):
+    """Sends requests that the server reads in one go; what it answers to them, by id."""
+    ldap.sock.sendall(b"".join(requests))
+    answers = []
+    while len([a for a in answers if a.tag != 0x64]) < len(requests):
+        answers.append(ldap.read())
+        assert answers[-1] is not None
+    return {a.id: a for a in answers if a.tag != 0x64}
+
+
+def test_a_wrong_key_outlives_its_message(large):
+    """The result of a search that took several turns names the key; other messages have come since."""
+    every = tlv(0xa1, tlv(0xa9, octets("caseIgnoreMatch", 0x81) + octets("zz", 0x83)) * 8 + equal("title", "zz") * 200)
+    for size in (500, 2000, 200000):
+        ldap, key = session(large, "alice@large.test"), "Q" * size
+        later = [request(100 + n, search(scope=0, attributes=["1.1"])) for n in range(3)]
+        answers = unread(ldap, request(7, search("dc=large,dc=test", filter=every), controls(sort_by(key, critical=False))), *later)
+        assert answers[7].code == 0
+        assert answers[7].controls["1.2.840.113556.1.4.474"].endswith(octets(key, 0x80)[-size:])
+
+
+def test_too_many_keys_and_names(cluster, domain):
+    ldap = session(cluster)
+    assert result(ldap, search(BASE), controls=controls(sort_by(*["uid"] * 16))).code == 12
+    assert result(ldap, search(BASE), controls=controls(sort_by(*["x"] * 17, critical=False))).code == 2
+    assert result(ldap, search(BASE, attributes=["uid"] * 256)).code == 0
+    assert result(ldap, search(BASE, attributes=["uid"] * 257)).code == 2
+    assert result(ldap, search(BASE, attributes=[""] * 100000)).code == 2
+    # A test that looks at many values of an entry is for a few only.
+    of_lists = equal("member", "uid=alice,ou=people,dc=ldap,dc=test")
+    assert result(ldap, search(BASE, filter=tlv(0xa1, of_lists * 8))).code == 0
+    assert result(ldap, search(BASE, filter=tlv(0xa1, of_lists * 9))).code == 11
+
+
+def test_the_root_has_no_pages(cluster, domain):
+    for ldap in (connect(cluster), session(cluster)):
+        answers = ldap.ask(search(scope=0), controls=controls(paged(1, b"\1" + bytes(30))))
+        assert [a.code for a in answers] == [None, 0] and cookie_of(answers[-1]) == b""
+
+
 def test_size_limit(cluster, domain):
     ldap = session(cluster)
     answers = ldap.ask(search(BASE, size=3))
