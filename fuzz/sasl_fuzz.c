@@ -48,7 +48,7 @@ fuzz_get_user(struct directory *d, struct str address, struct directory_user *us
 	      directory_on_user *cb, void *arg)
 {
 	(void)d, (void)cb, (void)arg;
-	*user_out = (struct directory_user){.address = "a", .enabled = true, .scram_sha256 = verifier};
+	*user_out = (struct directory_user){.address = "a", .enabled = true, .scram_sha256 = verifier, .totp = ""};
 	*found_out = str_eq(address, STR("a"));
 	return true;
 }
