@@ -55,6 +55,8 @@ dn_take_value(struct str text, size_t at, struct arena *arena, struct ldap_rdn *
 		if (quoted && c == '"') {
 			closed = true;
 			at = dn_skip_spaces(text, at + 1);
+			if (at < text.len && text.p[at] != ',' && text.p[at] != '+' && text.p[at] != ';')
+				return SIZE_MAX;
 			break;
 		}
 		if (!quoted && (c == ',' || c == '+' || c == ';'))

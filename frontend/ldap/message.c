@@ -6,6 +6,7 @@ static enum cmd_status
 cmd_unbind(struct ldap_session *s, const struct ldap_request *r)
 {
 	(void)r;
+	ldap_search_drop_all(s);
 	conn_close(s->conn);
 	return CMD_DONE;
 }
@@ -42,6 +43,7 @@ static enum cmd_status
 message_break(struct ldap_session *s)
 {
 	log_info(conn_log(s->conn), "refused", F_C("reply", ldap_reply_get(LDAP_BAD_ENVELOPE)->text));
+	ldap_search_drop_all(s);
 	ldap_notice(s->conn, LDAP_BAD_ENVELOPE);
 	conn_close(s->conn);
 	return CMD_DONE;

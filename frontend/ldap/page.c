@@ -15,14 +15,23 @@ page_mac(const struct ldap_search *s, struct str text, unsigned char out[SECRET_
 	secret_mac(conn_frontend(s->session->conn)->secret, "ldap page", text, out);
 }
 
-struct str
-ldap_page_cookie(struct ldap_search *s)
+/* Without the cluster's secret there is no cookie. */
+static bool
+page_has_secret(const struct ldap_search *s)
+{
+	return secret_is_known(conn_frontend(s->session->conn)->secret);
+}
+
+bool
+ldap_page_cookie(struct ldap_search *s, struct str *cookie_out)
 {
 	struct str place = s->sorter != NULL ? s->after : str_c(s->last);
 	unsigned char mac[SECRET_MAC_BYTES];
 	size_t len = PAGE_HEAD + place.len;
 	char *cookie = arena_alloc(&s->op.arena, len + PAGE_MAC);
 
+	if (!page_has_secret(s))
+		return false;
 	cookie[0] = PAGE_VERSION;
 	memcpy(cookie + 1, s->digest, sizeof(s->digest));
 	cookie[9] = (char)s->last_kind;
@@ -30,7 +39,8 @@ ldap_page_cookie(struct ldap_search *s)
 		memcpy(cookie + PAGE_HEAD, place.p, place.len);
 	page_mac(s, str_of(cookie, len), mac);
 	memcpy(cookie + len, mac, PAGE_MAC);
-	return str_of(cookie, len + PAGE_MAC);
+	*cookie_out = str_of(cookie, len + PAGE_MAC);
+	return true;
 }
 
 /* Behind the last entry of the page before. */
@@ -56,7 +66,7 @@ ldap_page_open(struct ldap_search *s)
 
 	if (!s->controls.has_page || cookie.len == 0)
 		return true;
-	if (cookie.len < PAGE_HEAD + PAGE_MAC || cookie.p[0] != PAGE_VERSION ||
+	if (!page_has_secret(s) || cookie.len < PAGE_HEAD + PAGE_MAC || cookie.p[0] != PAGE_VERSION ||
 	    memcmp(cookie.p + 1, s->digest, sizeof(s->digest)) != 0)
 		return false;
 	page_mac(s, str_first(cookie, cookie.len - PAGE_MAC), mac);

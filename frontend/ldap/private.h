@@ -33,7 +33,7 @@
 
 enum {
 	LDAP_SEARCHES_MAX = 4,	/* in progress in a session; then no more is read */
-	LDAP_SORTED_MAX = 5000, /* entries of one sorted answer, or page of one */
+	LDAP_SORTED_MAX = 2000, /* entries of one sorted answer, or page of one */
 };
 
 /* The result of an operation's handler. */
@@ -148,6 +148,7 @@ struct ldap_search {
 	bool is_waiting;     /* it has returned to the loop at least once */
 	bool is_sorted;	     /* the sorter has all entries */
 	bool wants_drain;    /* goes on when the client has read */
+	bool goes_on;	     /* it has read: its turn is next */
 	struct event *timer; /* owner; NULL until it waits */
 	/* The request. */
 	struct ldap_name base;
@@ -201,10 +202,11 @@ enum ldap_step ldap_walk_next(struct ldap_search *s, struct slice *slice, struct
 bool ldap_walk_find(const struct ldap_search *s, struct str address, struct ldap_entry *out, struct book_entry *person);
 
 /* ---- page.c ---- */
-/* False: the cookie is not of this search. */
+/* False: the cookie is not of this search, or the cluster's secret is not known yet. */
 bool ldap_page_open(struct ldap_search *s);
-/* The cookie for what comes after the last entry sent; in the search's arena. */
-struct str ldap_page_cookie(struct ldap_search *s);
+/* The cookie for what comes after the last entry sent; in the search's arena. False: the
+ * cluster's secret is not known yet. */
+bool ldap_page_cookie(struct ldap_search *s, struct str *cookie_out);
 
 /* ---- sort.c: keeps the first entries in the order of the keys ---- */
 struct ldap_sorter;

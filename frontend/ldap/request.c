@@ -108,9 +108,10 @@ static void
 request_digest(struct ldap_search *search, struct str base, struct str filter)
 {
 	unsigned char digest[SHA256_DIGEST_LENGTH];
+	const char *account = search->session->account;
 	struct buf text = BUF_EMPTY;
 
-	buf_printf(&text, "%s\n%d\n%zu\n", search->session->account, (int)search->scope, base.len);
+	buf_printf(&text, "%s\n%d\n%zu\n", account != NULL ? account : "", (int)search->scope, base.len);
 	buf_add_str(&text, base);
 	buf_add_str(&text, filter);
 	for (unsigned i = 0; i < search->controls.key_count; i++)
@@ -137,7 +138,7 @@ request_limits(struct ldap_search *search, int32_t size_limit, int32_t time_limi
 		search->controls.has_page = false;
 	if (search->controls.has_page && (uint64_t)search->controls.page_size < search->most)
 		search->most = (uint64_t)search->controls.page_size;
-	if (search->controls.has_sort && search->most > LDAP_SORTED_MAX)
+	if (search->controls.key_count != 0 && search->controls.sort_result == 0 && search->most > LDAP_SORTED_MAX)
 		search->most = LDAP_SORTED_MAX;
 }
 

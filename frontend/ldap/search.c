@@ -44,7 +44,10 @@ ldap_search_new(struct ldap_session *session, const struct ldap_request *r)
 	s->session = session;
 	s->id = r->id;
 	s->tag = r->operation->response;
+	/* The search outlives the message that these point into. */
 	s->controls = r->controls;
+	s->controls.cookie = arena_str(&s->op.arena, r->controls.cookie);
+	s->controls.sort_wrong = arena_str(&s->op.arena, r->controls.sort_wrong);
 	DL_APPEND(session->searches, s);
 	session->search_count++;
 	return s;
@@ -114,8 +117,7 @@ ldap_search_end(struct ldap_search *s, enum ldap_reply_name name)
 		extras.matched_dn = search_matched_dn(s);
 	/* A full page: there is more. */
 	if (name == LDAP_SIZE_LIMIT && s->controls.has_page) {
-		name = LDAP_SUCCESS;
-		extras.cookie = ldap_page_cookie(s);
+		name = ldap_page_cookie(s, &extras.cookie) ? LDAP_SUCCESS : LDAP_UNAVAILABLE;
 	}
 	ldap_answer(session, s->id, s->tag, name, &extras);
 	ldap_search_drop(&s);
@@ -215,16 +217,30 @@ search_must_drain(struct ldap_search *s)
 	return true;
 }
 
+static struct ldap_search *
+search_that_goes_on(struct ldap_session *session)
+{
+	struct ldap_search *s;
+
+	DL_FOREACH (session->searches, s)
+		if (s->goes_on)
+			return s;
+	return NULL;
+}
+
 void
 ldap_search_on_drained(struct session *base)
 {
 	struct ldap_session *session = (struct ldap_session *)base;
-	struct ldap_search *s, *next;
+	struct ldap_search *s;
 
-	DL_FOREACH_SAFE (session->searches, s, next) {
-		if (!s->wants_drain)
-			continue;
+	DL_FOREACH (session->searches, s) {
+		s->goes_on = s->wants_drain;
 		s->wants_drain = false;
+	}
+	/* The end of one can begin the next request, which may drop any other: each is looked for anew. */
+	while ((s = search_that_goes_on(session)) != NULL) {
+		s->goes_on = false;
 		slice_begin(&s->op.slice);
 		search_run(s);
 	}
@@ -383,6 +399,7 @@ search_set_roles(struct ldap_search *s, const struct directory_user *user)
 {
 	struct str roles = str_c(user != NULL ? user->roles : ""), word;
 
+	s->session->roles_until_ms = clock_monotonic_ms() + ROLES_MS;
 	s->session->is_admin = false;
 	while (str_next_word(&roles, " ,", &word))
 		if (str_eq(word, STR("domain_admin")) || str_eq(word, STR("system_admin")))
@@ -406,14 +423,12 @@ static void
 search_ask_user(struct ldap_search *s)
 {
 	struct directory_user user;
-	int64_t now = clock_monotonic_ms();
 	bool found;
 
-	if (now < s->session->roles_until_ms) {
+	if (clock_monotonic_ms() < s->session->roles_until_ms) {
 		search_ask_book(s);
 		return;
 	}
-	s->session->roles_until_ms = now + ROLES_MS;
 	op_hold(&s->op);
 	if (!directory_get_user(search_frontend(s)->directory, s->view.own, &user, &found, search_on_user, s)) {
 		search_begin_waiting(s);
@@ -485,10 +500,10 @@ search_static(struct ldap_search *s)
 void
 ldap_search_start(struct ldap_search *s)
 {
-	if (!ldap_page_open(s))
+	if (s->base.kind == LDAP_ROOT || s->base.kind == LDAP_SUBSCHEMA)
+		search_static(s); /* of one page: no cookie is of it */
+	else if (!ldap_page_open(s))
 		ldap_search_end(s, LDAP_BAD_COOKIE);
-	else if (s->base.kind == LDAP_ROOT || s->base.kind == LDAP_SUBSCHEMA)
-		search_static(s);
 	else if (s->controls.has_page && s->most == 0) /* the client gives up (RFC 2696, section 3) */
 		search_end_walk(s);
 	else if (s->view.is_foreign)

@@ -122,14 +122,15 @@ ldap_session_take_input(struct session *base)
 	return false;
 }
 
-/* A search has a limit of its own. */
+/* A search has a limit of its own, but a client that does not read its answers has not. */
 static void
 ldap_session_get_limits(const struct session *base, struct session_limits *out)
 {
 	const struct ldap_session *s = (const struct ldap_session *)base;
 	const struct settings_ldap *settings = ldap_settings(s);
 	bool is_searching =
-		s->searches != NULL && s->partial_bytes == 0 && evbuffer_get_length(conn_input(s->conn)) == 0;
+		s->searches != NULL && s->partial_bytes == 0 && evbuffer_get_length(conn_input(s->conn)) == 0 &&
+		conn_output_pending(s->conn) <= CONN_OUTPUT_HIGH;
 
 	*out = (struct session_limits){
 		.command_ms = is_searching ? 0 : settings->command_timeout,
