@@ -59,6 +59,7 @@ static bool
 control_take_sort(struct str value, struct ldap_controls *out)
 {
 	struct str list, key, description, rule;
+	unsigned count = 0;
 	bool reverse;
 
 	out->has_sort = true;
@@ -67,7 +68,8 @@ control_take_sort(struct str value, struct ldap_controls *out)
 	while (list.len != 0) {
 		rule = STR_NONE;
 		reverse = false;
-		if (!ldap_ber_take(&list, LBER_SEQUENCE, &key) || !ldap_ber_take(&key, LBER_OCTETSTRING, &description))
+		if (count++ == LDAP_SORT_KEYS_READ || !ldap_ber_take(&list, LBER_SEQUENCE, &key) ||
+		    !ldap_ber_take(&key, LBER_OCTETSTRING, &description))
 			return false;
 		(void)ldap_ber_take(&key, TAG_RULE, &rule);
 		(void)ldap_ber_take_bool(&key, TAG_REVERSE, &reverse);

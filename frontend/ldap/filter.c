@@ -25,7 +25,7 @@ enum {
 
 struct filter_reader {
 	struct arena *arena;
-	unsigned terms, depth;
+	unsigned terms, dn_terms, depth;
 };
 
 static enum ldap_filter_result filter_take(struct filter_reader *r, struct str *rest, struct ldap_filter *out);
@@ -219,16 +219,8 @@ filter_take_set(struct filter_reader *r, struct str content, struct ldap_filter 
 }
 
 static enum ldap_filter_result
-filter_take(struct filter_reader *r, struct str *rest, struct ldap_filter *out)
+filter_take_test(struct filter_reader *r, ber_tag_t tag, struct str content, struct ldap_filter *out)
 {
-	struct str content;
-	ber_tag_t tag;
-
-	*out = (struct ldap_filter){0};
-	if (!ldap_ber_next(rest, &tag, &content))
-		return LDAP_FILTER_MALFORMED;
-	if (++r->terms > LDAP_FILTER_TERMS_MAX)
-		return LDAP_FILTER_TOO_COMPLEX;
 	switch (tag) {
 	case TAG_AND:
 	case TAG_OR:
@@ -242,6 +234,24 @@ filter_take(struct filter_reader *r, struct str *rest, struct ldap_filter *out)
 	case TAG_EXTENSIBLE: return filter_take_extensible(r, content, out);
 	default: return LDAP_FILTER_MALFORMED;
 	}
+}
+
+static enum ldap_filter_result
+filter_take(struct filter_reader *r, struct str *rest, struct ldap_filter *out)
+{
+	enum ldap_filter_result result;
+	struct str content;
+	ber_tag_t tag;
+
+	*out = (struct ldap_filter){0};
+	if (!ldap_ber_next(rest, &tag, &content))
+		return LDAP_FILTER_MALFORMED;
+	if (++r->terms > LDAP_FILTER_TERMS_MAX)
+		return LDAP_FILTER_TOO_COMPLEX;
+	result = filter_take_test(r, tag, content, out);
+	if (out->form == LDAP_DN_TEXT && ++r->dn_terms > LDAP_DN_TERMS_MAX)
+		return LDAP_FILTER_TOO_COMPLEX;
+	return result;
 }
 
 enum ldap_filter_result

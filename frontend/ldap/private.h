@@ -116,8 +116,9 @@ struct ldap_selection {
 	uint64_t attributes;
 	bool types_only;
 };
-void ldap_answer_entry(struct ldap_session *s, int32_t id, const struct ldap_entry *e,
-		       const struct ldap_selection *selection, struct arena *scratch);
+/* Returns how many bytes of values it has. */
+size_t ldap_answer_entry(struct ldap_session *s, int32_t id, const struct ldap_entry *e,
+			 const struct ldap_selection *selection, struct arena *scratch);
 
 /* ---- bind.c ---- */
 struct str ldap_mechanisms(const struct ldap_session *s, struct arena *arena);
