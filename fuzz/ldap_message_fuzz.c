@@ -35,7 +35,7 @@ fuzz_filter(struct str text, struct arena *arena)
 	if (ldap_filter_take(&text, arena, &filter) != LDAP_FILTER_GOOD)
 		return;
 	for (unsigned i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
-		CHECK(ldap_filter_judge(&filter, &entries[i], arena) <= LDAP_TRUE);
+		CHECK(ldap_filter_judge(&filter, &entries[i], arena, NULL) <= LDAP_TRUE);
 	ldap_filter_plan(&filter, STR("example.test"), arena, &plan);
 	CHECK(plan.count <= LDAP_PLAN_ADDRESSES);
 }

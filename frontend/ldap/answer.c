@@ -113,23 +113,30 @@ ldap_notice(struct conn *c, enum ldap_reply_name name)
 
 /* ---- Entries ---- */
 
-static void
+/* Bytes of values. */
+static size_t
 answer_attribute(BerElement *ber, enum ldap_attribute a, const struct ldap_values *values, bool types_only)
 {
+	size_t bytes = 0;
+
 	ber_start_seq(ber, LBER_SEQUENCE);
 	ldap_ber_put(ber, LBER_OCTETSTRING, str_c(ldap_attribute_types[a].name));
 	ber_start_set(ber, LBER_SET);
-	for (unsigned i = 0; i < values->count && !types_only; i++)
+	for (unsigned i = 0; i < values->count && !types_only; i++) {
 		ldap_ber_put(ber, LBER_OCTETSTRING, values->items[i]);
+		bytes += values->items[i].len;
+	}
 	ber_put_set(ber);
 	ber_put_seq(ber);
+	return bytes;
 }
 
-void
+size_t
 ldap_answer_entry(struct ldap_session *s, int32_t id, const struct ldap_entry *e,
 		  const struct ldap_selection *selection, struct arena *scratch)
 {
 	BerElement *ber = ldap_ber_begin();
+	size_t bytes = 0;
 
 	ber_start_seq(ber, LBER_SEQUENCE);
 	ber_put_int(ber, id, LBER_INTEGER);
@@ -141,11 +148,12 @@ ldap_answer_entry(struct ldap_session *s, int32_t id, const struct ldap_entry *e
 		struct ldap_values values = ldap_entry_values(e, a, scratch);
 
 		if (values.count != 0)
-			answer_attribute(ber, a, &values, selection->types_only);
+			bytes += answer_attribute(ber, a, &values, selection->types_only);
 	}
 	ber_put_seq(ber);
 	ber_put_seq(ber);
 	ber_put_seq(ber);
 	ldap_ber_end(ber, conn_output(s->conn));
 	metrics_add(M_LDAP_ENTRIES, 1);
+	return bytes;
 }

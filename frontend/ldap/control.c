@@ -59,18 +59,17 @@ static bool
 control_take_sort(struct str value, struct ldap_controls *out)
 {
 	struct str list, key, description, rule;
-	bool reverse;
 	unsigned count = 0;
+	bool reverse;
 
 	out->has_sort = true;
 	if (!ldap_ber_take(&value, LBER_SEQUENCE, &list) || value.len != 0 || list.len == 0)
 		return false;
 	while (list.len != 0) {
-		if (++count > LDAP_SORT_KEYS_SENT_MAX)
-			return false;
 		rule = STR_NONE;
 		reverse = false;
-		if (!ldap_ber_take(&list, LBER_SEQUENCE, &key) || !ldap_ber_take(&key, LBER_OCTETSTRING, &description))
+		if (count++ == LDAP_SORT_KEYS_READ || !ldap_ber_take(&list, LBER_SEQUENCE, &key) ||
+		    !ldap_ber_take(&key, LBER_OCTETSTRING, &description))
 			return false;
 		(void)ldap_ber_take(&key, TAG_RULE, &rule);
 		(void)ldap_ber_take_bool(&key, TAG_REVERSE, &reverse);

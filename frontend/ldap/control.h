@@ -7,7 +7,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/str.h"
 
-enum { LDAP_CONTROLS_MAX = 16, LDAP_SORT_KEYS_MAX = 4, LDAP_SORT_KEYS_SENT_MAX = 16 };
+enum { LDAP_CONTROLS_MAX = 16, LDAP_SORT_KEYS_MAX = 4, LDAP_SORT_KEYS_READ = 16 };
 
 struct ldap_sort_key {
 	enum ldap_attribute attribute;

@@ -156,6 +156,42 @@ dn_keep(struct buf *text, struct arena *arena)
 	return kept;
 }
 
+/* Most DNs are ours, of plain letters; a list can have thousands. Those need not be taken
+ * apart. The normal form; empty: it is not such a DN. */
+struct str
+ldap_dn_normal_plain(struct str text, struct arena *arena)
+{
+	static const struct str types[] = {STR("uid="), STR("cn="), STR("ou="), STR("dc=")};
+	char *normal = arena_alloc(arena, text.len + 1);
+	unsigned count = 0;
+
+	for (size_t at = 0, begin; at < text.len; at++) {
+		struct str rest = str_from(text, at);
+		unsigned i = 0;
+
+		while (i < 4 && !str_starts(rest, types[i]))
+			i++;
+		if (i == 4 || count++ == LDAP_RDNS_MAX)
+			return STR_NONE;
+		memcpy(normal + at, types[i].p, types[i].len);
+		at += types[i].len;
+		for (begin = at; at < text.len && text.p[at] != ','; at++) {
+			char c = text.p[at];
+
+			if (c >= 'a' && c <= 'z')
+				c = (char)(c - 'a' + 'A');
+			else if ((c < '0' || c > '9') && (c < 'A' || c > 'Z') && c != '-' && c != '.' && c != '_')
+				return STR_NONE;
+			normal[at] = c;
+		}
+		if (at == begin || at + 1 == text.len)
+			return STR_NONE;
+		if (at < text.len)
+			normal[at] = ',';
+	}
+	return text.len <= LDAP_DN_BYTES_MAX ? str_of(normal, text.len) : STR_NONE;
+}
+
 struct str
 ldap_dn_normal(const struct ldap_dn *dn, struct arena *arena)
 {

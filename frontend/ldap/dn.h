@@ -34,6 +34,8 @@ struct ldap_dn {
 bool ldap_dn_parse(struct str text, struct arena *arena, struct ldap_dn *out);
 /* The form in which DNs are compared. */
 struct str ldap_dn_normal(const struct ldap_dn *dn, struct arena *arena);
+/* The same at once, if the DN has plain names alone. Empty: take it apart. */
+struct str ldap_dn_normal_plain(struct str text, struct arena *arena);
 
 enum ldap_kind {
 	LDAP_NOTHING, /* names nothing that could exist */

@@ -158,14 +158,18 @@ entry_container_values(const struct ldap_entry *e, enum ldap_attribute a, struct
 	return NO_VALUES;
 }
 
-/* The DN of a member elsewhere names no entry here: groupOfNames knows DNs alone. */
+/* The DN of a member elsewhere names no entry here: groupOfNames knows DNs alone. Empty:
+ * the member is hidden. */
 static struct str
 entry_member(const struct ldap_entry *e, struct str address, struct arena *arena)
 {
 	size_t at = (size_t)str_rindex(address, '@');
 	struct book_entry found;
-	bool is_group = e->book != NULL && book_find(e->book, address, BOOK_WITH_HIDDEN, &found) && found.is_group;
+	bool is_there = e->book != NULL && book_find(e->book, address, BOOK_WITH_HIDDEN, &found);
+	bool is_group = is_there && found.is_group;
 
+	if (is_there && (found.is_hidden || found.is_disabled) && !e->with_hidden && !str_eq(address, e->viewer))
+		return STR_NONE;
 	return ldap_dn_of(is_group ? LDAP_GROUP : LDAP_USER, str_from(address, at + 1), str_first(address, at), arena);
 }
 
@@ -182,8 +186,10 @@ entry_members(const struct ldap_entry *e, struct arena *arena)
 	items = arena_array(arena, struct str, count + 1);
 	at = 0;
 	while (book_entry_next(e->person, &at, &field, &value)) {
-		if (field == BOOK_MEMBER && str_rindex(value, '@') > 0)
-			items[values.count++] = entry_member(e, value, arena);
+		if (field != BOOK_MEMBER || str_rindex(value, '@') <= 0)
+			continue;
+		items[values.count] = entry_member(e, value, arena);
+		values.count += items[values.count].len != 0;
 	}
 	values.items = items;
 	return values;
@@ -251,7 +257,7 @@ ldap_entry_values(const struct ldap_entry *e, enum ldap_attribute a, struct aren
 	if (e->kind == LDAP_ROOT)
 		return entry_root_values(e, a, arena);
 	if (e->kind == LDAP_SUBSCHEMA)
-		return ldap_subschema_values(a, arena);
+		return ldap_subschema_values(a);
 	if ((ldap_attribute_types[a].flags & LDAP_IS_OPERATIONAL) != 0)
 		return entry_operational(e, a, arena);
 	if (e->kind == LDAP_USER)

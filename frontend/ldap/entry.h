@@ -30,6 +30,8 @@ struct ldap_entry {
 	const struct book_entry *person; /* LDAP_USER, LDAP_GROUP */
 	const struct ldap_root *root;	 /* LDAP_ROOT */
 	const struct book *book;	 /* LDAP_GROUP: tells members that are groups; NULL: not known */
+	bool with_hidden;		 /* shows members that are hidden */
+	struct str viewer;		 /* the address of a hidden one who sees itself */
 };
 
 /* What the root DSE says to this client. */
@@ -48,6 +50,6 @@ struct ldap_values ldap_entry_values(const struct ldap_entry *e, enum ldap_attri
 struct str ldap_entry_dn(const struct ldap_entry *e, struct arena *arena);
 
 /* ---- subschema.c ---- */
-struct ldap_values ldap_subschema_values(enum ldap_attribute a, struct arena *arena);
+struct ldap_values ldap_subschema_values(enum ldap_attribute a); /* made once, for ever */
 
 #endif

@@ -25,7 +25,7 @@ enum {
 
 struct filter_reader {
 	struct arena *arena;
-	unsigned terms, depth, costly;
+	unsigned terms, dn_terms, depth;
 };
 
 static enum ldap_filter_result filter_take(struct filter_reader *r, struct str *rest, struct ldap_filter *out);
@@ -218,12 +218,22 @@ filter_take_set(struct filter_reader *r, struct str content, struct ldap_filter 
 	return LDAP_FILTER_GOOD;
 }
 
-/* A list has many members, and some rules look at many attributes: an entry must be
- * judged within a slice. */
-static bool
-filter_is_costly(const struct ldap_filter *f)
+static enum ldap_filter_result
+filter_take_test(struct filter_reader *r, ber_tag_t tag, struct str content, struct ldap_filter *out)
 {
-	return f->test != LDAP_CONSTANT && (f->form == LDAP_DN_TEXT || __builtin_popcountll(f->attributes) > 2);
+	switch (tag) {
+	case TAG_AND:
+	case TAG_OR:
+	case TAG_NOT: out->test = (enum ldap_test)(LDAP_AND + (tag - TAG_AND)); return filter_take_set(r, content, out);
+	case TAG_EQUAL:
+	case TAG_GREATER:
+	case TAG_LESS:
+	case TAG_APPROX: return filter_take_value(r, tag, content, out);
+	case TAG_SUBSTRINGS: return filter_take_substrings(r, content, out);
+	case TAG_PRESENT: return filter_take_present(content, out);
+	case TAG_EXTENSIBLE: return filter_take_extensible(r, content, out);
+	default: return LDAP_FILTER_MALFORMED;
+	}
 }
 
 static enum ldap_filter_result
@@ -238,20 +248,8 @@ filter_take(struct filter_reader *r, struct str *rest, struct ldap_filter *out)
 		return LDAP_FILTER_MALFORMED;
 	if (++r->terms > LDAP_FILTER_TERMS_MAX)
 		return LDAP_FILTER_TOO_COMPLEX;
-	switch (tag) {
-	case TAG_AND:
-	case TAG_OR:
-	case TAG_NOT: out->test = (enum ldap_test)(LDAP_AND + (tag - TAG_AND)); return filter_take_set(r, content, out);
-	case TAG_EQUAL:
-	case TAG_GREATER:
-	case TAG_LESS:
-	case TAG_APPROX: result = filter_take_value(r, tag, content, out); break;
-	case TAG_SUBSTRINGS: result = filter_take_substrings(r, content, out); break;
-	case TAG_PRESENT: return filter_take_present(content, out);
-	case TAG_EXTENSIBLE: result = filter_take_extensible(r, content, out); break;
-	default: return LDAP_FILTER_MALFORMED;
-	}
-	if (result == LDAP_FILTER_GOOD && filter_is_costly(out) && ++r->costly > LDAP_FILTER_COSTLY_MAX)
+	result = filter_take_test(r, tag, content, out);
+	if (out->form == LDAP_DN_TEXT && ++r->dn_terms > LDAP_DN_TERMS_MAX)
 		return LDAP_FILTER_TOO_COMPLEX;
 	return result;
 }
@@ -261,10 +259,7 @@ ldap_filter_take(struct str *rest, struct arena *arena, struct ldap_filter *out)
 {
 	struct filter_reader reader = {.arena = arena};
 
-	enum ldap_filter_result result = filter_take(&reader, rest, out);
-
-	out->terms = reader.terms;
-	return result;
+	return filter_take(&reader, rest, out);
 }
 
 bool

@@ -6,9 +6,15 @@
 #include "frontend/ldap/entry.h"
 #include "frontend/ldap/schema.h"
 #include "lib/base/arena.h"
+#include "lib/base/slice.h"
 #include "lib/base/str.h"
 
-enum { LDAP_FILTER_DEPTH_MAX = 32, LDAP_FILTER_TERMS_MAX = 256, LDAP_FILTER_COSTLY_MAX = 8, LDAP_PIECES_MAX = 32 };
+enum {
+	LDAP_FILTER_DEPTH_MAX = 32,
+	LDAP_FILTER_TERMS_MAX = 256,
+	LDAP_DN_TERMS_MAX = 8, /* that compare DNs, of which a list can have thousands */
+	LDAP_PIECES_MAX = 32,
+};
 
 /* In the order in which AND takes the least and OR the greatest. */
 enum ldap_truth { LDAP_FALSE, LDAP_UNDEFINED, LDAP_TRUE };
@@ -38,7 +44,6 @@ struct ldap_filter {
 	struct str initial, final;
 	const struct str *any;
 	unsigned any_count;
-	unsigned terms; /* of the whole filter; in its root */
 };
 
 enum ldap_filter_result { LDAP_FILTER_GOOD, LDAP_FILTER_MALFORMED, LDAP_FILTER_TOO_COMPLEX };
@@ -46,8 +51,10 @@ enum ldap_filter_result { LDAP_FILTER_GOOD, LDAP_FILTER_MALFORMED, LDAP_FILTER_T
 /* Takes the filter from the start of *rest. Everything that it keeps is in the arena. */
 enum ldap_filter_result ldap_filter_take(struct str *rest, struct arena *arena, struct ldap_filter *out);
 
-/* scratch: temporary memory, which the caller resets. */
-enum ldap_truth ldap_filter_judge(const struct ldap_filter *f, const struct ldap_entry *e, struct arena *scratch);
+/* scratch: temporary memory, which the caller resets. slice: where the work is counted; one
+ * entry is judged in one go, even if it is over. NULL: nowhere. */
+enum ldap_truth ldap_filter_judge(const struct ldap_filter *f, const struct ldap_entry *e, struct arena *scratch,
+				  struct slice *slice);
 /* One test, for Compare: description=value. False: Undefined, see the result of the types. */
 bool ldap_filter_assertion(enum ldap_attribute a, struct str value, struct arena *arena, struct ldap_filter *out);
 

@@ -144,6 +144,9 @@ normalize_dn(struct str value, struct arena *arena, struct str *out)
 {
 	struct ldap_dn dn;
 
+	*out = ldap_dn_normal_plain(value, arena);
+	if (out->len != 0)
+		return true;
 	if (!ldap_dn_parse(value, arena, &dn))
 		return false;
 	*out = ldap_dn_normal(&dn, arena);

@@ -32,9 +32,8 @@
 #define LDAP_MESSAGE_MAX	  (256 * 1024)
 
 enum {
-	LDAP_SEARCHES_MAX = 4,	  /* in progress in a session; then no more is read */
-	LDAP_SELECTION_MAX = 256, /* names of attributes in a request */
-	LDAP_SORTED_MAX = 2000,	  /* entries of one sorted answer, or page of one */
+	LDAP_SEARCHES_MAX = 4,	/* in progress in a session; then no more is read */
+	LDAP_SORTED_MAX = 2000, /* entries of one sorted answer, or page of one */
 };
 
 /* The result of an operation's handler. */
@@ -117,8 +116,9 @@ struct ldap_selection {
 	uint64_t attributes;
 	bool types_only;
 };
-void ldap_answer_entry(struct ldap_session *s, int32_t id, const struct ldap_entry *e,
-		       const struct ldap_selection *selection, struct arena *scratch);
+/* Returns how many bytes of values it has. */
+size_t ldap_answer_entry(struct ldap_session *s, int32_t id, const struct ldap_entry *e,
+			 const struct ldap_selection *selection, struct arena *scratch);
 
 /* ---- bind.c ---- */
 struct str ldap_mechanisms(const struct ldap_session *s, struct arena *arena);

@@ -4,6 +4,14 @@
 #include "frontend/ldap/ber.h"
 #include "frontend/ldap/private.h"
 
+enum {
+	NAMES_MAX = 256, /* of attributes to be answered */
+	/* Units of lib/base/slice.h: to read a search, and each byte of it (names of attributes
+	 * are looked for one by one). */
+	SEARCH_WORK = 500,
+	SEARCH_BYTE_WORK = 8,
+};
+
 #define KIND(kind) (1U << (kind))
 
 /* ---- The base ---- */
@@ -93,7 +101,7 @@ request_take_selection(struct str list, struct ldap_selection *out)
 	unsigned count = 0;
 
 	while (ldap_ber_take(&list, LBER_OCTETSTRING, &name)) {
-		if (++count > LDAP_SELECTION_MAX)
+		if (count++ == NAMES_MAX)
 			return false;
 		if (str_eq(name, STR("*")))
 			out->attributes |= ldap_attribute_all(false);
@@ -151,33 +159,38 @@ request_is_in_range(int32_t scope, int32_t deref, int32_t size_limit, int32_t ti
 	return scope >= 0 && scope < LDAP_SCOPE_COUNT && deref >= 0 && deref <= 3 && size_limit >= 0 && time_limit >= 0;
 }
 
-/* The request but for its base. LDAP_SUCCESS: well-formed. */
-static enum ldap_reply_name
-request_take(struct ldap_search *search, struct str body, struct str *base_out)
+/* The request up to its filter. False: malformed. */
+static bool
+request_take_head(struct ldap_search *search, struct str *body, struct str *base_out)
 {
 	int32_t scope, deref, size_limit, time_limit;
-	enum ldap_filter_result result;
-	struct str filter, list;
 
-	if (!ldap_ber_take(&body, LBER_OCTETSTRING, base_out) || !ldap_ber_take_int(&body, LBER_ENUMERATED, &scope) ||
-	    !ldap_ber_take_int(&body, LBER_ENUMERATED, &deref) ||
-	    !ldap_ber_take_int(&body, LBER_INTEGER, &size_limit) ||
-	    !ldap_ber_take_int(&body, LBER_INTEGER, &time_limit) ||
+	if (!ldap_ber_take(body, LBER_OCTETSTRING, base_out) || !ldap_ber_take_int(body, LBER_ENUMERATED, &scope) ||
+	    !ldap_ber_take_int(body, LBER_ENUMERATED, &deref) || !ldap_ber_take_int(body, LBER_INTEGER, &size_limit) ||
+	    !ldap_ber_take_int(body, LBER_INTEGER, &time_limit) ||
 	    !request_is_in_range(scope, deref, size_limit, time_limit) ||
-	    !ldap_ber_take_bool(&body, LBER_BOOLEAN, &search->selection.types_only))
-		return LDAP_MALFORMED;
+	    !ldap_ber_take_bool(body, LBER_BOOLEAN, &search->selection.types_only))
+		return false;
 	search->scope = (enum ldap_scope)scope;
-	filter = body;
-	result = ldap_filter_take(&body, &search->op.arena, &search->filter);
+	request_limits(search, size_limit, time_limit);
+	return true;
+}
+
+/* Filter and attributes, which may be long. LDAP_SUCCESS: well-formed. */
+static enum ldap_reply_name
+request_take_filter(struct ldap_search *search, struct str body, struct str base)
+{
+	struct str filter = body, list;
+	enum ldap_filter_result result = ldap_filter_take(&body, &search->op.arena, &search->filter);
+
 	if (result != LDAP_FILTER_GOOD)
 		return result == LDAP_FILTER_TOO_COMPLEX ? LDAP_TOO_COMPLEX : LDAP_MALFORMED;
 	filter.len -= body.len;
 	if (!ldap_ber_take(&body, LBER_SEQUENCE, &list) || body.len != 0 ||
 	    !request_take_selection(list, &search->selection))
 		return LDAP_MALFORMED;
-	request_limits(search, size_limit, time_limit);
 	if (search->controls.has_page)
-		request_digest(search, *base_out, filter);
+		request_digest(search, base, filter);
 	return LDAP_SUCCESS;
 }
 
@@ -198,15 +211,24 @@ enum cmd_status
 ldap_cmd_search(struct ldap_session *s, const struct ldap_request *r)
 {
 	struct ldap_search *search = ldap_search_new(s, r);
-	struct str base = STR_NONE;
-	enum ldap_reply_name result = request_take(search, r->body, &base);
+	struct str body = r->body, base = STR_NONE;
+	enum ldap_reply_name result;
 
 	metrics_add(M_LDAP_SEARCHES, 1);
+	if (!request_take_head(search, &body, &base)) {
+		ldap_search_end(search, LDAP_MALFORMED);
+		return CMD_DONE;
+	}
+	/* Before the rest is read: who may not search has no work done. */
+	if (!ldap_request_base(search, base))
+		return CMD_DONE;
+	(void)slice_spend(&s->command.slice, (uint32_t)(SEARCH_WORK + body.len * SEARCH_BYTE_WORK));
+	result = request_take_filter(search, body, base);
+	if (result == LDAP_SUCCESS && !request_sorts(search))
+		result = LDAP_UNKNOWN_CONTROL;
 	if (result != LDAP_SUCCESS)
 		ldap_search_end(search, result);
-	else if (!request_sorts(search))
-		ldap_search_end(search, LDAP_UNKNOWN_CONTROL);
-	else if (ldap_request_base(search, base))
+	else
 		ldap_search_start(search);
 	return CMD_DONE;
 }

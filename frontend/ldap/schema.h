@@ -40,6 +40,7 @@ enum ldap_form {
 	LDAP_UUID_TEXT,
 	LDAP_BOOLEAN_TEXT,
 };
+enum { LDAP_FORM_COUNT = LDAP_BOOLEAN_TEXT + 1 };
 
 enum { LDAP_IS_SINGLE = 1, LDAP_IS_OPERATIONAL = 2 };
 

@@ -8,7 +8,10 @@
 #include "lib/base/mem.h"
 
 enum {
-	ENTRY_WORK = 500, /* units of lib/base/slice.h: to write an entry */
+	/* Units of lib/base/slice.h: to write an entry, and each byte of it. */
+	ENTRY_WORK = 400,
+	ENTRY_BYTE_WORK = 2,
+	SORT_WORK = 100,  /* to look at an entry for the sorter */
 	ROLES_MS = 60000, /* how long an answer about the client's roles counts */
 };
 
@@ -151,17 +154,20 @@ search_begin_waiting(struct ldap_search *s)
 /* ---- Running ---- */
 
 static void
-search_send(struct ldap_search *s, const struct ldap_entry *e)
+search_send(struct ldap_search *s, struct slice *slice, const struct ldap_entry *e)
 {
+	size_t bytes;
+
 	s->sent++;
 	s->last_kind = e->kind;
 	s->last[0] = '\0';
 	if (e->person != NULL)
 		str_copy(e->person->address, s->last, sizeof(s->last));
-	if (s->sorter != NULL) /* nothing is judged in between, which would do it */
-		arena_reset(&s->scratch);
-	if (!s->compares)
-		ldap_answer_entry(s->session, s->id, e, &s->selection, &s->scratch);
+	if (s->compares)
+		return;
+	arena_reset(&s->scratch);
+	bytes = ldap_answer_entry(s->session, s->id, e, &s->selection, &s->scratch);
+	(void)slice_spend(slice, (uint32_t)(ENTRY_WORK + bytes * ENTRY_BYTE_WORK));
 }
 
 /* The entry at the base. False: it does not exist, or is not visible. */
@@ -246,8 +252,9 @@ ldap_search_on_drained(struct session *base)
 		slice_begin(&s->op.slice);
 		search_run(s);
 	}
-	if (!conn_is_closing(session->conn))
-		session_resume(base);
+	/* While a Bind awaits its result, nothing is read. */
+	if (!conn_is_closing(session->conn) && !session->binding)
+		session_settle(base);
 }
 
 /* The next entry to send, in the order of the keys. */
@@ -281,7 +288,11 @@ search_collect(struct ldap_search *s, struct slice *slice)
 			ldap_sorter_finish(s->sorter);
 			s->is_sorted = true;
 			return true;
-		case LDAP_STEP_ENTRY: ldap_sorter_add(s->sorter, &e, &s->scratch); break;
+		case LDAP_STEP_ENTRY:
+			ldap_sorter_add(s->sorter, &e, &s->scratch);
+			/* What it has made is what it has worked at. */
+			(void)slice_spend(slice, (uint32_t)(SORT_WORK + s->scratch.total_bytes / 4));
+			break;
 		}
 	}
 }
@@ -300,7 +311,7 @@ search_run(struct ldap_search *s)
 	for (;;) {
 		if (search_must_drain(s))
 			return;
-		if (slice_spend(slice, s->sent != 0 ? ENTRY_WORK : 1)) {
+		if (slice_spend(slice, 1)) {
 			search_rest(s);
 			return;
 		}
@@ -319,7 +330,7 @@ search_run(struct ldap_search *s)
 			ldap_search_end(s, LDAP_SIZE_LIMIT);
 			return;
 		}
-		search_send(s, &e);
+		search_send(s, slice, &e);
 	}
 }
 
@@ -494,8 +505,8 @@ search_static(struct ldap_search *s)
 		s->root.context = ldap_dn_of(LDAP_DOMAIN, directory_domain_of(account), STR_NONE, &s->op.arena);
 	(void)search_base_entry(s, &e, &person);
 	if (s->scope != LDAP_SCOPE_ONE && s->scope != LDAP_SCOPE_BELOW &&
-	    ldap_filter_judge(&s->filter, &e, &s->scratch) == LDAP_TRUE)
-		search_send(s, &e);
+	    ldap_filter_judge(&s->filter, &e, &s->scratch, &s->session->command.slice) == LDAP_TRUE)
+		search_send(s, &s->session->command.slice, &e);
 	search_end_walk(s);
 }
 

@@ -128,13 +128,13 @@ ldap_session_get_limits(const struct session *base, struct session_limits *out)
 {
 	const struct ldap_session *s = (const struct ldap_session *)base;
 	const struct settings_ldap *settings = ldap_settings(s);
-	bool is_searching = s->searches != NULL && s->partial_bytes == 0 &&
-			    evbuffer_get_length(conn_input(s->conn)) == 0 &&
-			    conn_output_pending(s->conn) <= CONN_OUTPUT_HIGH;
+	bool reads = conn_output_pending(s->conn) <= CONN_OUTPUT_HIGH;
+	bool is_searching =
+		reads && s->searches != NULL && s->partial_bytes == 0 && evbuffer_get_length(conn_input(s->conn)) == 0;
 
 	*out = (struct session_limits){
 		.command_ms = is_searching ? 0 : settings->command_timeout,
-		.idle_ms = settings->session_timeout,
+		.idle_ms = reads ? settings->session_timeout : settings->command_timeout,
 		.bad_commands = settings->max_bad_commands,
 		.insecure_auth = settings->allow_insecure_auth,
 	};

@@ -1,4 +1,6 @@
 /* cn=Subschema (RFC 4512, section 4.2), made from the tables of the schema. */
+#include <pthread.h>
+
 #include "frontend/ldap/entry.h"
 #include "lib/base/buf.h"
 
@@ -76,32 +78,44 @@ subschema_syntax(unsigned i, struct arena *arena)
 static const struct str subschema_classes[] = {STR("top"), STR("subschema")};
 static const struct str subschema_name[] = {STR("Subschema")};
 
-struct ldap_values
-ldap_subschema_values(enum ldap_attribute a, struct arena *arena)
-{
-	static const struct {
-		enum ldap_attribute attribute;
-		unsigned count;
-		struct str (*make)(unsigned i, struct arena *arena);
-	} rows[] = {
-		{LDAP_AT_ATTRIBUTE_TYPES, LDAP_AT_COUNT, subschema_attribute},
-		{LDAP_AT_OBJECT_CLASSES, LDAP_CLASS_COUNT, subschema_class},
-		{LDAP_AT_MATCHING_RULES, LDAP_RULE_COUNT, subschema_rule},
-		{LDAP_AT_SYNTAXES, LDAP_SYNTAX_COUNT, subschema_syntax},
-	};
-	struct str *items;
+static const struct {
+	enum ldap_attribute attribute;
+	unsigned count;
+	struct str (*make)(unsigned i, struct arena *arena);
+} subschema_rows[] = {
+	{LDAP_AT_ATTRIBUTE_TYPES, LDAP_AT_COUNT, subschema_attribute},
+	{LDAP_AT_OBJECT_CLASSES, LDAP_CLASS_COUNT, subschema_class},
+	{LDAP_AT_MATCHING_RULES, LDAP_RULE_COUNT, subschema_rule},
+	{LDAP_AT_SYNTAXES, LDAP_SYNTAX_COUNT, subschema_syntax},
+};
+enum { SUBSCHEMA_ROW_COUNT = sizeof(subschema_rows) / sizeof(subschema_rows[0]) };
 
+/* Made at the first use, for all threads; unchanged from then on. */
+static struct arena subschema_arena;
+static struct str *subschema_items[SUBSCHEMA_ROW_COUNT];
+static pthread_once_t subschema_once = PTHREAD_ONCE_INIT;
+
+static void
+subschema_make(void)
+{
+	arena_init(&subschema_arena);
+	for (unsigned i = 0; i < SUBSCHEMA_ROW_COUNT; i++) {
+		subschema_items[i] = arena_array(&subschema_arena, struct str, subschema_rows[i].count);
+		for (unsigned k = 0; k < subschema_rows[i].count; k++)
+			subschema_items[i][k] = subschema_rows[i].make(k, &subschema_arena);
+	}
+}
+
+struct ldap_values
+ldap_subschema_values(enum ldap_attribute a)
+{
 	if (a == LDAP_AT_OBJECT_CLASS)
 		return (struct ldap_values){subschema_classes, 2};
 	if (a == LDAP_AT_CN)
 		return (struct ldap_values){subschema_name, 1};
-	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (rows[i].attribute != a)
-			continue;
-		items = arena_array(arena, struct str, rows[i].count);
-		for (unsigned k = 0; k < rows[i].count; k++)
-			items[k] = rows[i].make(k, arena);
-		return (struct ldap_values){items, rows[i].count};
-	}
+	(void)pthread_once(&subschema_once, subschema_make);
+	for (unsigned i = 0; i < SUBSCHEMA_ROW_COUNT; i++)
+		if (subschema_rows[i].attribute == a)
+			return (struct ldap_values){subschema_items[i], subschema_rows[i].count};
 	return (struct ldap_values){NULL, 0};
 }

@@ -3,7 +3,7 @@
 #include "frontend/ldap/private.h"
 #include "lib/base/check.h"
 
-enum { JUDGE_WORK = 60, TERM_WORK = 10, FIND_WORK = 100 }; /* units of lib/base/slice.h */
+enum { JUDGE_WORK = 30, FIND_WORK = 100 }; /* units of lib/base/slice.h, beside those of the filter */
 
 /* Where the addresses that can match are known, they take the place of a scan. */
 static void
@@ -46,7 +46,9 @@ walk_make(const struct ldap_search *s, const struct book_entry *person, struct l
 	*out = (struct ldap_entry){.kind = person->is_group ? LDAP_GROUP : LDAP_USER,
 				   .domain = s->base.domain,
 				   .person = person,
-				   .book = s->book};
+				   .book = s->book,
+				   .with_hidden = s->view.with_hidden,
+				   .viewer = s->view.own};
 }
 
 bool
@@ -62,24 +64,28 @@ ldap_walk_find(const struct ldap_search *s, struct str address, struct ldap_entr
 }
 
 static bool
-walk_judge(struct ldap_search *s, const struct ldap_entry *e)
+walk_judge(struct ldap_search *s, struct slice *slice, const struct ldap_entry *e)
 {
 	arena_reset(&s->scratch);
-	return ldap_filter_judge(&s->filter, e, &s->scratch) == LDAP_TRUE;
+	return ldap_filter_judge(&s->filter, e, &s->scratch, slice) == LDAP_TRUE;
 }
 
 static enum ldap_step
-walk_exact(struct ldap_search *s, struct ldap_entry *out, struct book_entry *person)
+walk_exact(struct ldap_search *s, struct slice *slice, struct ldap_entry *out, struct book_entry *person)
 {
 	while (s->exact_at < s->plan.count) {
-		struct str address = s->plan.addresses[s->exact_at++];
+		struct str address;
 
+		if (slice_spend(slice, FIND_WORK))
+			return LDAP_STEP_PAUSE;
+		address = s->plan.addresses[s->exact_at++];
 		if (s->exact_at > 1 && str_eq(address, s->plan.addresses[s->exact_at - 2]))
 			continue;
 		/* On an earlier page? */
 		if (s->cursor.address[0] != '\0' && str_cmp(address, str_c(s->cursor.address)) <= 0)
 			continue;
-		if (ldap_walk_find(s, address, out, person) && (s->kinds >> out->kind & 1) != 0 && walk_judge(s, out))
+		if (ldap_walk_find(s, address, out, person) && (s->kinds >> out->kind & 1) != 0 &&
+		    walk_judge(s, slice, out))
 			return LDAP_STEP_ENTRY;
 	}
 	return LDAP_STEP_END;
@@ -89,7 +95,7 @@ static enum ldap_step
 walk_scan(struct ldap_search *s, struct slice *slice, struct ldap_entry *out, struct book_entry *person)
 {
 	for (;;) {
-		if (slice_spend(slice, JUDGE_WORK + TERM_WORK * s->filter.terms))
+		if (slice_spend(slice, JUDGE_WORK))
 			return LDAP_STEP_PAUSE;
 		switch (book_next(s->book, &s->cursor, &s->query, slice, person)) {
 		case BOOK_PAUSE: return LDAP_STEP_PAUSE;
@@ -97,7 +103,7 @@ walk_scan(struct ldap_search *s, struct slice *slice, struct ldap_entry *out, st
 		case BOOK_FOUND: break;
 		}
 		walk_make(s, person, out);
-		if ((s->kinds >> out->kind & 1) != 0 && walk_judge(s, out))
+		if ((s->kinds >> out->kind & 1) != 0 && walk_judge(s, slice, out))
 			return LDAP_STEP_ENTRY;
 	}
 }
@@ -110,13 +116,12 @@ ldap_walk_next(struct ldap_search *s, struct slice *slice, struct ldap_entry *ou
 		s->stage = (enum ldap_kind)(s->stage + 1);
 		if ((s->kinds >> out->kind & 1) == 0)
 			continue;
-		if (walk_judge(s, out))
+		if (walk_judge(s, slice, out))
 			return LDAP_STEP_ENTRY;
 	}
 	if ((s->kinds & (1U << LDAP_USER | 1U << LDAP_GROUP)) == 0)
 		return LDAP_STEP_END;
 	if (!s->plan.is_exact)
 		return walk_scan(s, slice, out, person);
-	(void)slice_spend(slice, FIND_WORK);
-	return walk_exact(s, out, person);
+	return walk_exact(s, slice, out, person);
 }

@@ -98,10 +98,56 @@ test_frames(void **state)
 	}
 }
 
+/* The short way gives the same normal form as the long one. */
+static void
+test_plain(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_plain;
+	} cases[] = {
+		{"uid=alice,ou=people,dc=example,dc=test", true},
+		{"cn=A-b_9.c,ou=groups,dc=t", true},
+		{"dc=t", true},
+		{"UID=alice,dc=t", false},
+		{"uid=a b,dc=t", false},
+		{"uid=a\\2bb,dc=t", false},
+		{"uid=a+cn=b,dc=t", false},
+		{"uid=#0401,dc=t", false},
+		{"uid=\xc3\xbc,dc=t", false},
+		{"uid=a, dc=t", false},
+		{"uid=a;dc=t", false},
+		{"uid=\"a\",dc=t", false},
+		{"uid=,dc=t", false},
+		{"uid=a,", false},
+		{"uid=a,,dc=t", false},
+		{"sn=a,dc=t", false},
+		{"uid", false},
+		{"", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct ldap_dn dn;
+		struct arena arena;
+		struct str plain;
+
+		arena_init(&arena);
+		plain = ldap_dn_normal_plain(str_c(cases[i].text), &arena);
+		assert_int_equal(plain.len != 0, cases[i].is_plain);
+		if (cases[i].is_plain) {
+			assert_true(ldap_dn_parse(str_c(cases[i].text), &arena, &dn));
+			assert_true(str_eq(plain, ldap_dn_normal(&dn, &arena)));
+		}
+		arena_fini(&arena);
+	}
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_frames)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_plain),
+					   cmocka_unit_test(test_frames)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
