@@ -781,7 +781,7 @@ def test_one_client_does_not_hold_the_loop(large):
 def test_the_end_of_one_search_drops_the_others(large, last):
     """What waits behind four searches is read when one of them ends, as the client reads."""
     ldap = connect(large)
-    ldap.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 13)
+    ldap.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
     ldap.login("alice@large.test")
     data = b"".join(request(10 + n, search("dc=large,dc=test", size=2500 + n, attributes=["*", "+"])) for n in range(4))
     data += {"bind": request(20, bind()), "unbind": request(20, tlv(0x42, b"")), "garbage": b"\x30\x03\x02\x01\x01"}[last]
