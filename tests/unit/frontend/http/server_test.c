@@ -1,93 +1,10 @@
 /* The HTTP server: requests over real TCP connections on loopback, to routes of the
  * test's own. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <errno.h>
-#include <event2/thread.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <signal.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "frontend/core/conn_private.h"
-#include "frontend/http/http.h"
-#include "lib/base/clock.h"
-#include "lib/base/mem.h"
+#include "tests/unit/frontend/http/http_fixture.h"
 
 /* ---- Routes ---- */
-
-static struct {
-	unsigned begun, gone, timed, ended, shut;
-	size_t body_bytes;
-	struct http_request *parked; /* borrowed */
-	struct event *timer;
-} seen;
-
-static void
-answer_c(struct http_request *r, const char *text)
-{
-	http_reply(r, 200, "text/plain", str_c(text));
-}
-
-static void
-count_gone(struct http_request *r)
-{
-	(void)r;
-	seen.gone++;
-	seen.parked = NULL;
-}
-
-static void
-hello_on_begin(struct http_request *r)
-{
-	struct str name;
-
-	seen.begun++;
-	if (http_parameter(r, STR("name"), &name))
-		http_reply(r, 200, "text/plain", name);
-	else
-		answer_c(r, "hello");
-}
-
-/* Sends the body back piece by piece; each holds the request for a turn of the loop. */
-static void
-echo_on_begin(struct http_request *r)
-{
-	seen.begun++;
-	http_begin(r, 200, "text/plain", HTTP_CHUNKED);
-	http_want_body(r);
-}
-
-static void
-echo_on_turn(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd, (void)what;
-	(void)http_back(arg);
-}
-
-static void
-echo_on_body(struct http_request *r, struct str piece)
-{
-	struct timeval now = {0, 0};
-
-	seen.body_bytes += piece.len;
-	http_write(r, piece);
-	http_hold(r);
-	event_base_once(http_frontend(r)->service->base, -1, EV_TIMEOUT, echo_on_turn, r, &now);
-}
-
-static void
-echo_on_end(struct http_request *r)
-{
-	seen.ended++;
-	http_finish(r);
-}
 
 /* Reads the body, then sends its size. */
 static void
@@ -147,39 +64,6 @@ big_on_begin(struct http_request *r)
 	big_go_on(r);
 }
 
-static void
-park_on_begin(struct http_request *r)
-{
-	seen.begun++;
-	seen.parked = r;
-	http_park(r, str_starts(http_head(r)->host, STR("auto.")) ? 100 : 60000);
-}
-
-/* A stream of events. */
-static void
-stream_on_begin(struct http_request *r)
-{
-	seen.begun++;
-	seen.parked = r;
-	http_begin(r, 200, "text/event-stream", HTTP_CHUNKED);
-	http_write(r, STR("one\n"));
-	http_park(r, str_starts(http_head(r)->host, STR("auto.")) ? 100 : 60000);
-}
-
-static void
-park_on_time(struct http_request *r)
-{
-	seen.timed++;
-	answer_c(r, "nothing new");
-}
-
-static void
-park_on_shutdown(struct http_request *r)
-{
-	seen.shut++;
-	answer_c(r, "the end");
-}
-
 /* Bytes of a version that is known. */
 static void
 file_on_begin(struct http_request *r)
@@ -189,23 +73,12 @@ file_on_begin(struct http_request *r)
 }
 
 static const struct http_handler file = {.on_begin = file_on_begin};
-static const struct http_handler hello = {.on_begin = hello_on_begin, .on_gone = count_gone};
-static const struct http_handler echo = {
-	.on_begin = echo_on_begin, .on_body = echo_on_body, .on_end = echo_on_end, .on_gone = count_gone};
 static const struct http_handler size = {
 	.on_begin = size_on_begin, .on_body = size_on_body, .on_end = size_on_end, .on_gone = count_gone};
 static const struct http_handler early = {.on_begin = size_on_begin, .on_body = early_on_body, .on_gone = count_gone};
 static const struct http_handler big = {.on_begin = big_on_begin, .on_room = big_go_on, .on_gone = count_gone};
-static const struct http_handler park = {
-	.on_begin = park_on_begin, .on_time = park_on_time, .on_shutdown = park_on_shutdown, .on_gone = count_gone};
-static const struct http_handler stream = {.on_begin = stream_on_begin, .on_gone = count_gone};
-static const struct http_handler wait = {.on_begin = park_on_begin, .on_gone = count_gone};
-
-#define GET  HTTP_BIT(HTTP_GET)
-#define POST HTTP_BIT(HTTP_POST)
 
 static const struct http_route routes[] = {
-	{"auto.*", "/", GET, 0, 0, 0, &park},
 	{NULL, "/", GET, 0, 0, 0, &hello},
 	{NULL, "/file", GET, 0, 0, 0, &file},
 	{NULL, "/Case", GET, HTTP_CASELESS, 0, 0, &hello},
@@ -215,175 +88,8 @@ static const struct http_route routes[] = {
 	{NULL, "/refuse", POST, 0, 200000, 0, &hello},
 	{NULL, "/early", POST, 0, 100000, 0, &early},
 	{NULL, "/big", GET, 0, 0, 0, &big},
-	{NULL, "/park", GET, 0, 0, 0, &park},
-	{NULL, "/wait", GET, 0, 0, 0, &wait},
-	{NULL, "/stream", GET, 0, 0, 0, &stream},
 	{.path = NULL},
 };
-
-/* ---- The frontend ---- */
-
-static struct service service;
-static struct core core;
-
-static int
-setup(void **state)
-{
-	unsigned count = 0;
-	struct err err;
-
-	(void)state;
-	signal(SIGPIPE, SIG_IGN);
-	evthread_use_pthreads();
-	memset(&seen, 0, sizeof(seen));
-	http_routes = routes;
-	service = (struct service){.hostname = "mail.example.test", .base = event_base_new()};
-	service.redis = redis_new(service.base, "unix:/nonexistent/redis", &err);
-	service.settings = settings_live_new(service.base, service.redis, NULL, false);
-	core = (struct core){.frontend = {.service = &service}};
-	while (protocols[count] != NULL)
-		count++;
-	core.states = mem_zalloc((count + 1) * sizeof(core.states[0]));
-	core.states[0].protocol = &protocol_http;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	conns_abort(&core);
-	assert_int_equal(core.states[0].count, 0);
-	mem_free(core.states);
-	settings_live_free(&service.settings);
-	redis_free(&service.redis);
-	event_base_free(service.base);
-	return 0;
-}
-
-/* ---- A client ---- */
-
-struct client {
-	int fd;
-	struct buf got;
-	bool ended;
-};
-
-static void
-turn(void)
-{
-	struct timeval pause = {.tv_usec = 1000};
-
-	event_base_loopexit(service.base, &pause);
-	event_base_loop(service.base, EVLOOP_ONCE);
-}
-
-/* From 127.0.0.<host>. */
-static void
-client_connect_from(struct client *c, unsigned host)
-{
-	struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000u + host)};
-	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(sa);
-	int listener = socket(AF_INET, SOCK_STREAM, 0), fd;
-
-	*c = (struct client){.fd = socket(AF_INET, SOCK_STREAM, 0)};
-	assert_int_equal(bind(listener, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	assert_int_equal(listen(listener, 1), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&sa, &len), 0);
-	assert_int_equal(bind(c->fd, (struct sockaddr *)&own, sizeof(own)), 0);
-	assert_int_equal(connect(c->fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	fd = accept4(listener, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	assert_true(fd >= 0);
-	close(listener);
-	fcntl(c->fd, F_SETFL, O_NONBLOCK);
-	conn_accept(&core, &core.states[0], &protocol_http.listeners[0], fd, (struct sockaddr *)&sa);
-}
-
-static void
-client_connect(struct client *c)
-{
-	client_connect_from(c, 1);
-}
-
-static void
-client_leave(struct client *c)
-{
-	if (c->fd >= 0)
-		close(c->fd);
-	c->fd = -1;
-	buf_fini(&c->got);
-}
-
-static void
-client_receive(struct client *c)
-{
-	char bytes[65536];
-	ssize_t got;
-
-	while ((got = recv(c->fd, bytes, sizeof(bytes), 0)) > 0)
-		buf_add(&c->got, bytes, (size_t)got);
-	c->ended |= got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
-}
-
-static void
-client_send(struct client *c, const char *text)
-{
-	assert_int_equal(send(c->fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
-}
-
-/* Sends each byte in a separate packet. */
-static void
-client_trickle(struct client *c, const char *text)
-{
-	for (; *text != '\0'; text++) {
-		assert_int_equal(send(c->fd, text, 1, MSG_NOSIGNAL), 1);
-		turn();
-	}
-}
-
-/* Waits until the text has been received. */
-static void
-client_expect(struct client *c, const char *text)
-{
-	int64_t until = clock_monotonic_ms() + 30000;
-
-	while (strstr(c->got.data != NULL ? c->got.data : "", text) == NULL) {
-		if (c->ended || clock_monotonic_ms() > until)
-			fail_msg("'%s' did not come, but: %s", text, c->got.data != NULL ? c->got.data : "nothing");
-		turn();
-		client_receive(c);
-	}
-}
-
-static void
-client_expect_end(struct client *c)
-{
-	int64_t until = clock_monotonic_ms() + 30000;
-
-	while (!c->ended && clock_monotonic_ms() < until) {
-		turn();
-		client_receive(c);
-	}
-	assert_true(c->ended);
-}
-
-static unsigned
-client_count(const struct client *c, const char *text)
-{
-	unsigned count = 0;
-
-	for (const char *at = c->got.data; at != NULL && (at = strstr(at, text)) != NULL; at++)
-		count++;
-	return count;
-}
-
-static void
-settle(void)
-{
-	for (unsigned i = 0; i < 20; i++)
-		turn();
-}
 
 /* ---- Tests ---- */
 
@@ -579,174 +285,6 @@ test_slow_reader(void **state)
 	client_leave(&c);
 }
 
-/* ---- Parked requests ---- */
-
-static void
-test_parked_is_answered(void **state)
-{
-	struct client c;
-
-	(void)state;
-	client_connect(&c);
-	client_send(&c, "GET /park HTTP/1.1\r\nHost: a\r\n\r\nGET /?name=next HTTP/1.1\r\nHost: a\r\n\r\n");
-	settle();
-	assert_non_null(seen.parked);
-	assert_int_equal(c.got.len, 0);
-	answer_c(seen.parked, "news");
-	client_expect(&c, "\r\n\r\nnews");
-	client_expect(&c, "\r\n\r\nnext");
-	client_leave(&c);
-}
-
-static void
-test_parked_time_is_over(void **state)
-{
-	struct client c;
-
-	(void)state;
-	client_connect(&c);
-	client_send(&c, "GET / HTTP/1.1\r\nHost: auto.example.test\r\n\r\n");
-	client_expect(&c, "nothing new");
-	client_send(&c, "GET /wait HTTP/1.1\r\nHost: auto.example.test\r\n\r\n");
-	client_expect(&c, "204 No Content");
-	assert_int_equal(seen.timed, 1);
-	assert_int_equal(seen.gone, 1); /* the second has no on_time */
-	client_leave(&c);
-}
-
-static void
-test_stream(void **state)
-{
-	struct client c;
-
-	(void)state;
-	client_connect(&c);
-	client_send(&c, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
-	client_expect(&c, "4\r\none\n\r\n");
-	http_write(seen.parked, STR("two\n"));
-	client_expect(&c, "4\r\ntwo\n\r\n");
-	http_finish(seen.parked);
-	client_expect(&c, "0\r\n\r\n");
-	client_send(&c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-	client_expect(&c, "hello");
-	client_leave(&c);
-}
-
-static void
-test_stream_ends(void **state)
-{
-	struct client c, left;
-
-	(void)state;
-	client_connect(&c);
-	client_send(&c, "GET /stream HTTP/1.1\r\nHost: auto.example.test\r\n\r\n");
-	client_expect(&c, "0\r\n\r\n");
-	assert_int_equal(seen.gone, 1);
-	client_connect(&left);
-	client_send(&left, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
-	client_expect(&left, "one\n");
-	client_leave(&left);
-	for (int64_t until = clock_monotonic_ms() + 30000; seen.gone == 1 && clock_monotonic_ms() < until;)
-		turn();
-	assert_int_equal(seen.gone, 2);
-	client_send(&c, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
-	while (seen.begun < 3)
-		turn();
-	conns_drain(&core);
-	client_expect(&c, "0\r\n\r\n");
-	client_expect_end(&c);
-	assert_int_equal(seen.gone, 3);
-	client_leave(&c);
-}
-
-enum way { FIN, RESET, HALF };
-
-static void
-check_parked_leaves(enum way way, const char *more)
-{
-	struct linger reset = {.l_onoff = 1, .l_linger = 0};
-	struct client c;
-	unsigned gone = seen.gone;
-
-	client_connect(&c);
-	client_send(&c, "GET /park HTTP/1.1\r\nHost: a\r\n\r\n");
-	while (seen.parked == NULL)
-		turn();
-	client_send(&c, more);
-	settle();
-	if (way == RESET)
-		setsockopt(c.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	if (way == HALF)
-		shutdown(c.fd, SHUT_WR);
-	else
-		client_leave(&c);
-	for (int64_t until = clock_monotonic_ms() + 30000; seen.gone == gone && clock_monotonic_ms() < until;)
-		turn();
-	assert_int_equal(seen.gone, gone + 1);
-	assert_int_equal(seen.timed, 0);
-	settle();
-	assert_int_equal(core.states[0].count, 0);
-	if (way == HALF)
-		client_leave(&c);
-}
-
-static void
-test_parked_client_leaves(void **state)
-{
-	(void)state;
-	for (enum way way = FIN; way <= HALF; way++) {
-		check_parked_leaves(way, "");
-		check_parked_leaves(way, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-	}
-}
-
-/* Two thousand at once, a quarter each: they close, reset, close their half, or say
- * nothing until their time is over. Each ends by itself, and nothing is left. */
-static void
-test_parked_thousands(void **state)
-{
-	enum { MANY = 2000, KINDS = 4, CLIENTS = MANY / KINDS };
-	struct linger reset = {.l_onoff = 1, .l_linger = 0};
-	struct client *c = mem_zalloc(MANY * sizeof(*c));
-	int64_t until = clock_monotonic_ms() + 120000;
-	struct rlimit files;
-
-	(void)state;
-	getrlimit(RLIMIT_NOFILE, &files);
-	files.rlim_cur = files.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &files);
-	for (unsigned i = 0; i < MANY; i++) {
-		client_connect_from(&c[i], 1 + i % KINDS);
-		client_send(&c[i], i % KINDS == KINDS - 1 ? "GET / HTTP/1.1\r\nHost: auto.a\r\n\r\n"
-							  : "GET /park HTTP/1.1\r\nHost: a\r\n\r\n");
-		if (i % 100 == 0)
-			turn();
-	}
-	while (seen.begun < MANY && clock_monotonic_ms() < until)
-		turn();
-	assert_int_equal(seen.gone, 0);
-	for (unsigned i = 0; i < MANY; i++) {
-		if (i % KINDS == RESET)
-			setsockopt(c[i].fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-		if (i % KINDS == HALF)
-			shutdown(c[i].fd, SHUT_WR);
-		else if (i % KINDS < HALF)
-			client_leave(&c[i]);
-	}
-	while ((seen.gone < 3 * CLIENTS || seen.timed < CLIENTS) && clock_monotonic_ms() < until)
-		turn();
-	assert_int_equal(seen.gone, 3 * CLIENTS);
-	assert_int_equal(seen.timed, CLIENTS);
-	settle();
-	assert_int_equal(core.states[0].count, CLIENTS); /* answered, and kept for a next request */
-	for (unsigned i = 0; i < MANY; i++)
-		client_leave(&c[i]);
-	while (core.states[0].count != 0 && clock_monotonic_ms() < until)
-		turn();
-	assert_null(core.states[0].addresses);
-	mem_free(c);
-}
-
 /* By the default of http.max_per_address. */
 static void
 test_too_many_of_an_address(void **state)
@@ -791,41 +329,6 @@ test_body_stops_coming(void **state)
 	client_leave(&c);
 }
 
-static void
-test_shutdown(void **state)
-{
-	struct client idle, parked, waiting, sending;
-
-	(void)state;
-	client_connect(&idle);
-	client_connect(&parked);
-	client_send(&parked, "GET /park HTTP/1.1\r\nHost: a\r\n\r\n");
-	client_connect(&waiting);
-	client_send(&waiting, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
-	client_connect(&sending);
-	client_send(&sending, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel");
-	settle();
-	for (struct conn *c = core.states[0].conns, *next; c != NULL; c = next) {
-		next = c->next;
-		protocol_http.on_shutdown(c);
-	}
-	client_expect_end(&idle);
-	assert_int_equal(idle.got.len, 0);
-	client_expect(&parked, "the end");
-	client_expect_end(&parked);
-	client_expect(&waiting, "HTTP/1.1 503 ");
-	client_expect(&waiting, "Retry-After: ");
-	client_expect_end(&waiting);
-	client_send(&sending, "lo");
-	client_expect(&sending, "lo\r\n0\r\n\r\n");
-	client_leave(&idle);
-	client_leave(&parked);
-	client_leave(&waiting);
-	client_leave(&sending);
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int
 main(void)
 {
@@ -836,16 +339,10 @@ main(void)
 		T(test_body_stops_and_goes),
 		T(test_client_leaves_in_body),
 		T(test_slow_reader),
-		T(test_parked_is_answered),
-		T(test_parked_time_is_over),
-		T(test_stream),
-		T(test_stream_ends),
-		T(test_parked_client_leaves),
-		T(test_parked_thousands),
 		T(test_too_many_of_an_address),
 		T(test_body_stops_coming),
-		T(test_shutdown),
 	};
 
+	http_routes = routes;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
