@@ -404,7 +404,7 @@ find(const char *id)
 
 	arena_init(&f.arena);
 	spool_find(redis, str_c(id), on_found, &f);
-	wait_until(f.done, 5000);
+	wait_until(f.done, 20000);
 	return f;
 }
 
@@ -490,7 +490,7 @@ static inline bool
 order(const char *verb, const char *id)
 {
 	send_order(verb, id, NULL, 0);
-	wait_until(order_answered, 5000);
+	wait_until(order_answered, 20000);
 	return order_done;
 }
 
@@ -508,9 +508,9 @@ setup(void **state)
 	base = event_base_new();
 	redis = redis_new(base, server.url, NULL);
 	tracking = tracking_new(base, server.url, NULL);
-	wait_until(redis_is_connected(redis), 5000);
+	wait_until(redis_is_connected(redis), 20000);
 	live = settings_live_new(base, redis, tracking, false);
-	wait_until(settings_live_is_read(live), 5000);
+	wait_until(settings_live_is_read(live), 20000);
 	given_count = 0;
 	verdict = NULL;
 	in_doubt = false;
@@ -518,8 +518,8 @@ setup(void **state)
 	frontend = bus_client_new(base, redis, tracking, "frontend-0", NULL);
 	bus_client_watch(frontend, &events, NULL);
 	start_worker(0, 10);
-	wait_until(bus_client_is_ready(frontend) && owned(0) == SHARDS, 5000);
-	wait_until(bus_client_owner(workers[0].bus, 0) != NULL, 5000);
+	wait_until(bus_client_is_ready(frontend) && owned(0) == SHARDS, 20000);
+	wait_until(bus_client_owner(workers[0].bus, 0) != NULL, 20000);
 	return 0;
 }
 
@@ -561,7 +561,7 @@ set_setting(const char *fields)
 	uint64_t old = settings_version(settings_current(live));
 
 	redis_callf(redis, NULL, NULL, fields);
-	wait_until(settings_version(settings_current(live)) != old, 5000);
+	wait_until(settings_version(settings_current(live)) != old, 20000);
 }
 
 /* ---- What operators see and do ---- */
@@ -592,7 +592,7 @@ count_events(const char *id, const char *text)
 
 	assert_true(spool_id_parse(str_c(id), &shard, NULL));
 	spool_read_events(redis, shard, "0", 1000, on_events, &t);
-	wait_until(t.done, 5000);
+	wait_until(t.done, 20000);
 	return t.count;
 }
 
@@ -615,7 +615,7 @@ ask_pages(Stagepost__QueueFilter *filter)
 	do {
 		page_came = false;
 		assert_int_equal(bus_send(frontend, bus_client_owner(frontend, 0), &frame, NULL), 0);
-		wait_until(page_came, 5000);
+		wait_until(page_came, 20000);
 		pages++;
 	} while (page_next[0] != '\0');
 	return pages;

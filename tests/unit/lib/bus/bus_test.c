@@ -152,7 +152,7 @@ setup(void **state)
 		return -1;
 	base = event_base_new();
 	redis = redis_new(base, server.url, NULL);
-	wait_until(redis_is_connected(redis), 5000);
+	wait_until(redis_is_connected(redis), 20000);
 	return 0;
 }
 
@@ -276,7 +276,7 @@ test_shard_moves(void **state)
 	turn(100);
 	assert_int_equal(a.hand_overs, 1);
 	own(3, "b");
-	wait_until(h.done, 5000);
+	wait_until(h.done, 20000);
 	assert_int_equal(h.code, ERR_NONE);
 	assert_int_equal(b.hand_overs, 1);
 	assert_int_equal(b.resends, 1);
@@ -490,7 +490,7 @@ test_curve(void **state)
 	stranger = bus_client_new(base, redis, NULL, "stranger", NULL);
 	unsetenv("STAGEPOST_CLUSTER_KEY");
 	naked = bus_client_new(base, redis, NULL, "naked", NULL);
-	wait_until(bus_client_is_ready(client), 5000);
+	wait_until(bus_client_is_ready(client), 20000);
 	turn(500);
 	assert_false(bus_client_is_ready(stranger));
 	assert_false(bus_client_is_ready(naked));
@@ -558,7 +558,7 @@ test_both_families(void **state)
 		announce(&a);
 		own(0, "a");
 		client = bus_client_new(base, redis, NULL, "frontend", NULL);
-		wait_until(bus_client_is_ready(client), 5000);
+		wait_until(bus_client_is_ready(client), 20000);
 		bus_client_free(&client);
 		bus_server_free(&a.bus);
 	}

@@ -195,7 +195,9 @@ test_cache(void **state)
 {
 	(void)state;
 	assert_false(dkim_keys_has_none(cached, STR("a.test"))); /* not known */
-	assert_true(soon_signs_by(""));
+	/* What was read is forgotten once more when the notices' connection comes up. */
+	for (int i = 0; i < 100 && !dkim_keys_has_none(cached, STR("a.test")); i++)
+		assert_true(soon_signs_by(""));
 	assert_true(dkim_keys_has_none(cached, STR("a.test")));
 	command("HSET domain:{a.test} created_ms 1");
 	assert_int_equal(make("a.test", "one", DKIM_ED25519, DKIM_ACTIVE, 1), ERR_NONE);

@@ -14,7 +14,7 @@ test_every_event_is_told(void **state)
 	workers[0].obliging = true;
 	hand_over(&h, "a@sender.test", to.data);
 	buf_fini(&to);
-	wait_until(is_finished(h.id), 5000);
+	wait_until(is_finished(h.id), 20000);
 	assert_int_equal(count_events(h.id, "\"event\":\"accepted\""), 1);
 	assert_int_equal(count_events(h.id, "\"event\":\"delivered\""), 100);
 }
@@ -26,14 +26,14 @@ test_take_over_is_told_once(void **state)
 
 	(void)state;
 	hand_over(&h, "a@sender.test", "one@x.test");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	for (int i = 0; i < 2; i++) {
 		broker_free(&brokers[0]);
 		start_broker(0);
-		wait_until(given_count == (unsigned)i + 2, 5000);
+		wait_until(given_count == (unsigned)i + 2, 20000);
 	}
 	deliver(&given[2]);
-	wait_until(is_finished(h.id), 5000);
+	wait_until(is_finished(h.id), 20000);
 	assert_int_equal(count_events(h.id, "\"event\":\"taken-over\""), 1);
 	assert_int_equal(count_events(h.id, "\"event\":\"delivered\""), 1);
 }
@@ -46,9 +46,9 @@ test_deferred_event_has_its_own_code(void **state)
 
 	(void)state;
 	hand_over(&old, "", "one@x.test");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
-	wait_until(is_finished(old.id), 5000);
+	wait_until(is_finished(old.id), 20000);
 	assert_int_equal(count_events(old.id, "\"event\":\"deferred\""), 1);
 	assert_int_equal(count_events(old.id, "\"code\":\"4.2.1\",\"attempt\":1"), 1);
 	assert_int_equal(count_events(old.id, "\"event\":\"expired\""), 1);

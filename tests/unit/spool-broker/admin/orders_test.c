@@ -9,19 +9,19 @@ test_hold_release_delete(void **state)
 
 	(void)state;
 	hand_over(&h, "a@sender.test", "one@x.test");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
-	wait_until(has_state(h.id), 5000);
+	wait_until(has_state(h.id), 20000);
 	assert_false(order("release", h.id));
 	assert_true(order("hold", h.id));
 	assert_false(order("retry", h.id));
 	assert_int_equal(status_number(0, "queue", "held"), 1);
 	assert_true(order("release", h.id));
-	wait_until(given_count == 2, 5000);
+	wait_until(given_count == 2, 20000);
 	assert_true(order("delete", h.id));
 	assert_string_equal(order_text, "deleted, except for what is being delivered now");
 	end_job(&given[1], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
-	wait_until(is_finished(h.id), 5000);
+	wait_until(is_finished(h.id), 20000);
 	f = find(h.id);
 	assert_string_equal(f.trace->state->events[f.trace->state->n_events - 1]->kind, "deleted");
 	arena_fini(&f.arena);
@@ -43,10 +43,10 @@ test_held_is_certain(void **state)
 	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
 	turn(100);
 	hand_over(&late, "a@sender.test", "bob@here");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	hand_over(&held, "a@sender.test", "bob@here");
 	assert_true(order("hold", held.id) && order("hold", late.id));
-	wait_until(is_uncertain(late.id), 5000);
+	wait_until(is_uncertain(late.id), 20000);
 	assert_false(is_uncertain(held.id));
 	broker_free(&brokers[0]);
 	bus_client_free(&workers[0].bus);
@@ -55,11 +55,11 @@ test_held_is_certain(void **state)
 	wait_until(owned(1) == SHARDS, 6000);
 	turn(1500); /* the frontend hears of the new owner */
 	assert_true(order("release", held.id));
-	wait_until(given_count == 2, 5000);
+	wait_until(given_count == 2, 20000);
 	assert_string_equal(given[1].job->envelope->id, held.id);
 	assert_true(given[1].job->pass_reference && !given[1].job->recheck);
 	assert_true(order("release", late.id));
-	wait_until(given_count == 3, 5000);
+	wait_until(given_count == 3, 20000);
 	assert_true(!given[2].job->pass_reference && given[2].job->recheck);
 }
 
@@ -71,7 +71,7 @@ test_deleted_and_worker_lost(void **state)
 
 	(void)state;
 	hand_over(&h, "a@sender.test", "one@x.test");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	assert_true(order("delete", h.id));
 	bus_client_free(&workers[0].bus);
 	start_worker(1, 10);
@@ -87,9 +87,9 @@ test_deleted_and_broker_lost(void **state)
 
 	(void)state;
 	hand_over(&h, "a@sender.test", "bob@here one@x.test");
-	wait_until(given_count == 2, 5000);
+	wait_until(given_count == 2, 20000);
 	assert_true(order("delete", h.id));
-	wait_until(has_state(h.id), 5000);
+	wait_until(has_state(h.id), 20000);
 	broker_free(&brokers[0]);
 	start_broker(0);
 	wait_until(is_finished(h.id), 10000);
@@ -112,7 +112,7 @@ test_order_waits_for_the_store(void **state)
 	assert_false(order_answered);
 	assert_int_equal(status_number(0, "queue", "held"), 1);
 	kill(server.pid, SIGCONT);
-	wait_until(order_answered, 5000);
+	wait_until(order_answered, 20000);
 	assert_true(order_done);
 	assert_string_equal(order_text, "held");
 	f = find(h.id);
@@ -142,17 +142,17 @@ test_answered_orders_are_in_the_spool(void **state)
 	(void)state;
 	set_setting("HSET settings:spool retry_first 1h retry_longest 1h");
 	hand_over(&h, "a@sender.test", "one@x.test two@x.test");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
-	wait_until(has_state(h.id), 5000);
+	wait_until(has_state(h.id), 20000);
 	set_slots(0);
 	assert_true(order("retry", h.id));
 	broker_free(&brokers[0]);
 	set_slots(10);
 	start_broker(0);
-	wait_until(given_count == 2, 5000); /* in an hour, were the order lost */
+	wait_until(given_count == 2, 20000); /* in an hour, were the order lost */
 	end_job(&given[1], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
-	wait_until(status_number(0, "queue", "deferred") == 1, 5000);
+	wait_until(status_number(0, "queue", "deferred") == 1, 20000);
 	assert_true(order("hold", h.id));
 	f = find(h.id);
 	assert_true(f.state->held);
@@ -161,9 +161,9 @@ test_answered_orders_are_in_the_spool(void **state)
 	f = find(h.id);
 	assert_false(f.state->held);
 	arena_fini(&f.arena);
-	wait_until(given_count == 3, 5000);
+	wait_until(given_count == 3, 20000);
 	end_job(&given[2], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
-	wait_until(status_number(0, "queue", "deferred") == 1, 5000);
+	wait_until(status_number(0, "queue", "deferred") == 1, 20000);
 	assert_true(order("delete", h.id));
 	assert_true(is_finished(h.id));
 }
@@ -183,7 +183,7 @@ test_order_to_many(void **state)
 		start_hand_over(&h[i], "a@sender.test", "one@x.test");
 		ids[i] = h[i].id;
 		if (i % 500 == 499)
-			wait_until(h[i].done, 5000);
+			wait_until(h[i].done, 20000);
 	}
 	wait_until(status_number(0, "queue", "messages") == MANY, 10000);
 	/* As after a while: none is in memory as a whole. */
@@ -203,7 +203,7 @@ test_order_to_many(void **state)
 	/* Too many at once are refused, not cut. */
 	ids[MANY] = h[0].id;
 	send_order("release", h[0].id, ids, MANY + 1);
-	wait_until(order_answered, 5000);
+	wait_until(order_answered, 20000);
 	assert_false(order_done);
 	mem_free(ids);
 	mem_free(h);

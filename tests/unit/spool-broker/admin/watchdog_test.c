@@ -12,14 +12,14 @@ test_stall_beside_deferred_mail(void **state)
 	(void)state;
 	set_setting("HSET settings:spool stall_after 1s");
 	hand_over(&h[0], "a@sender.test", "one@x.test");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
-	wait_until(status_number(0, "queue", "deferred") == 1, 5000);
+	wait_until(status_number(0, "queue", "deferred") == 1, 20000);
 	/* What waits for a dead destination alone is none. */
 	hand_over(&h[1], "a@sender.test", "two@dead.test");
-	wait_until(given_count == 2, 5000);
+	wait_until(given_count == 2, 20000);
 	end_job_with(&given[1], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.4.1", "no connection");
-	wait_until(status_number(0, "queue", "deferred") == 2, 5000);
+	wait_until(status_number(0, "queue", "deferred") == 2, 20000);
 	hand_over(&h[2], "b@sender.test", "three@dead.test");
 	turn(2500);
 	assert_false(watch->told);

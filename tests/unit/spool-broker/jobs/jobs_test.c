@@ -10,7 +10,7 @@ test_local_delivery(void **state)
 
 	(void)state;
 	hand_over(&h, "a@sender.test", "bob@here");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	assert_int_equal(given[0].job->kind, STAGEPOST__JOB_KIND__LOCAL);
 	assert_string_equal(given[0].job->envelope->id, h.id);
 	assert_int_equal(given[0].job->n_recipients, 1);
@@ -20,7 +20,7 @@ test_local_delivery(void **state)
 	assert_int_equal(given[0].job->lease_ms, 30000);
 	assert_false(has_state(h.id)); /* nothing to save yet */
 	deliver(&given[0]);
-	wait_until(is_finished(h.id), 5000);
+	wait_until(is_finished(h.id), 20000);
 	f = find(h.id);
 	assert_int_equal(f.trace->state->status[0]->state, STAGEPOST__RECIPIENT_STATE__DELIVERED);
 	assert_string_equal(f.trace->state->events[0]->kind, "accepted");
@@ -42,7 +42,7 @@ test_resend_while_queued(void **state)
 	(void)state;
 	hand_over(&h, "a@sender.test", "bob@here");
 	hand_over(&h, "a@sender.test", "bob@here");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	turn(100);
 	assert_int_equal(given_count, 1);
 	assert_int_equal(status_number(0, "queue", "messages"), 1);
@@ -57,7 +57,7 @@ test_parts_by_destination(void **state)
 
 	(void)state;
 	hand_over(&h, "a@sender.test", "bob@here one@x.test two@y.test alice@here three@x.test");
-	wait_until(given_count == 3, 5000);
+	wait_until(given_count == 3, 20000);
 	for (unsigned i = 0; i < 3; i++) {
 		const Stagepost__Job *job = given[i].job;
 		assert_false(job->pass_reference);
@@ -72,7 +72,7 @@ test_parts_by_destination(void **state)
 		deliver(&given[i]);
 	}
 	assert_int_equal(local + x + y, 3);
-	wait_until(is_finished(h.id), 5000);
+	wait_until(is_finished(h.id), 20000);
 }
 
 /* A worker of an earlier release gets all recipients in each job. */
@@ -85,7 +85,7 @@ test_old_worker(void **state)
 	old_workers = true;
 	set_slots(10);
 	hand_over(&h, "a@sender.test", "one@x.test two@y.test three@x.test");
-	wait_until(given_count == 2, 5000);
+	wait_until(given_count == 2, 20000);
 	old_workers = false;
 	for (unsigned i = 0; i < 2; i++) {
 		const Stagepost__Job *job = given[i].job;
@@ -94,7 +94,7 @@ test_old_worker(void **state)
 		assert_int_equal(job->n_recipients, strcmp(job->destination, "x.test") == 0 ? 2 : 1);
 		deliver(&given[i]);
 	}
-	wait_until(is_finished(h.id), 5000);
+	wait_until(is_finished(h.id), 20000);
 }
 
 static void
@@ -105,9 +105,9 @@ test_retry(void **state)
 
 	(void)state;
 	hand_over(&h, "a@sender.test", "one@x.test");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.2.1");
-	wait_until(has_state(h.id), 5000);
+	wait_until(has_state(h.id), 20000);
 	f = find(h.id);
 	assert_int_equal(f.state->status[0]->state, STAGEPOST__RECIPIENT_STATE__QUEUED);
 	assert_int_equal(f.state->status[0]->attempts, 1);
@@ -116,11 +116,11 @@ test_retry(void **state)
 	arena_fini(&f.arena);
 	assert_int_equal(status_number(0, "queue", "deferred"), 1);
 	assert_true(order("retry", h.id));
-	wait_until(given_count == 2, 5000);
+	wait_until(given_count == 2, 20000);
 	assert_int_equal(given[1].job->attempt, 2);
 	assert_false(given[1].job->recheck);
 	deliver(&given[1]);
-	wait_until(is_finished(h.id), 5000);
+	wait_until(is_finished(h.id), 20000);
 	f = find(h.id);
 	assert_int_equal(f.trace->state->n_events, 3);
 	assert_string_equal(f.trace->state->events[1]->kind, "deferred");
@@ -137,9 +137,9 @@ test_postponed(void **state)
 
 	(void)state;
 	redis_callf(redis, NULL, NULL, "HSET settings:spool expire_after 1m delay_warning_after 0");
-	wait_until(settings_spool(settings_current(live), STR_NONE)->expire_after == 60000, 5000);
+	wait_until(settings_spool(settings_current(live), STR_NONE)->expire_after == 60000, 20000);
 	hand_over(&h, "a@sender.test", "one@x.test");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	turn(1500);
 	for (unsigned i = 1; i <= 5; i++) {
 		end_job(&given[i - 1], STAGEPOST__RECIPIENT_RESULT__OUTCOME__POSTPONED, "4.3.0");
@@ -152,7 +152,7 @@ test_postponed(void **state)
 	assert_string_equal(f.state->status[0]->last_text, "");
 	arena_fini(&f.arena);
 	end_job(&given[5], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED, "2.0.0");
-	wait_until(is_finished(h.id), 5000);
+	wait_until(is_finished(h.id), 20000);
 	f = find(h.id);
 	assert_int_equal(f.trace->state->n_events, 3);
 	assert_string_equal(f.trace->state->events[1]->kind, "postponed");
@@ -194,27 +194,27 @@ test_retry_of_troubled_destination(void **state)
 
 	(void)state;
 	hand_over(&h[0], "a@sender.test", "one@x.test");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	end_job_with(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.4.1", "no connection");
-	wait_until(has_state(h[0].id), 5000);
+	wait_until(has_state(h[0].id), 20000);
 	hand_over(&h[1], "a@sender.test", "two@x.test");
 	hand_over(&h[2], "b@other.test", "three@x.test");
 	turn(200);
 	assert_int_equal(given_count, 1);
 	assert_true(order("retry", h[2].id));
-	wait_until(given_count == 2, 5000);
+	wait_until(given_count == 2, 20000);
 	assert_string_equal(given[1].job->envelope->id, h[2].id);
 	end_job_with(&given[1], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.4.1", "no connection");
 	turn(200);
 	assert_int_equal(given_count, 2);
 	assert_true(order("retry", h[0].id));
-	wait_until(given_count == 3, 5000);
+	wait_until(given_count == 3, 20000);
 	assert_string_equal(given[2].job->envelope->id, h[0].id);
 	workers[0].obliging = true;
 	deliver(&given[2]);
-	wait_until(is_finished(h[0].id) && is_finished(h[1].id), 5000);
+	wait_until(is_finished(h[0].id) && is_finished(h[1].id), 20000);
 	assert_true(order("retry", h[2].id));
-	wait_until(is_finished(h[2].id), 5000);
+	wait_until(is_finished(h[2].id), 20000);
 }
 
 static void
@@ -225,14 +225,14 @@ test_first_wait_of_troubled_destination(void **state)
 
 	(void)state;
 	redis_callf(redis, NULL, NULL, "HSET settings:spool retry_first 1s");
-	wait_until(settings_spool(settings_current(live), STR_NONE)->retry_first == 1000, 5000);
+	wait_until(settings_spool(settings_current(live), STR_NONE)->retry_first == 1000, 20000);
 	hand_over(&h[0], "a@sender.test", "one@x.test");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	end_job_with(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.4.1", "no connection");
 	start_ms = clock_monotonic_ms();
 	hand_over(&h[1], "a@sender.test", "two@x.test");
 	workers[0].obliging = true;
-	wait_until(is_finished(h[0].id) && is_finished(h[1].id), 5000);
+	wait_until(is_finished(h[0].id) && is_finished(h[1].id), 20000);
 	assert_true(clock_monotonic_ms() - start_ms >= 700);
 }
 
@@ -245,35 +245,35 @@ test_filing_in_doubt(void **state)
 
 	(void)state;
 	hand_over(&h, "a@sender.test", "bob@here");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	assert_true(given[0].job->pass_reference && given[0].job->given_ms != 0);
 	in_doubt = true;
 	end_job(&given[0], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0");
-	wait_until(is_uncertain(h.id), 5000);
+	wait_until(is_uncertain(h.id), 20000);
 	in_doubt = false;
 	assert_true(order("retry", h.id));
-	wait_until(given_count == 2, 5000);
+	wait_until(given_count == 2, 20000);
 	assert_true(given[1].job->recheck && !given[1].job->pass_reference);
 	/* What it says now is no word on the earlier try. */
 	end_job(&given[1], STAGEPOST__RECIPIENT_RESULT__OUTCOME__DEFERRED, "4.3.0");
-	wait_until(has_state(h.id), 5000);
+	wait_until(has_state(h.id), 20000);
 	broker_free(&brokers[0]);
 	start_broker(1);
 	wait_until(owned(1) == SHARDS, 6000);
 	turn(1500); /* the frontend hears of the new owner */
 	assert_true(order("retry", h.id));
-	wait_until(given_count == 3, 5000);
+	wait_until(given_count == 3, 20000);
 	assert_true(given[2].job->recheck && !given[2].job->pass_reference);
 	deliver(&given[2]);
-	wait_until(is_finished(h.id), 5000);
+	wait_until(is_finished(h.id), 20000);
 	assert_true(is_uncertain(h.id));
 	/* Of several recipients alike: a late try might still add a reference. */
 	hand_over(&both, "a@sender.test", "bob@here alice@here");
-	wait_until(given_count == 4, 5000);
+	wait_until(given_count == 4, 20000);
 	in_doubt = true;
 	end_job(&given[3], STAGEPOST__RECIPIENT_RESULT__OUTCOME__FAILED, "5.0.0");
-	wait_until(is_finished(both.id) || given_count == 5, 5000);
-	wait_until(is_uncertain(both.id), 5000);
+	wait_until(is_finished(both.id) || given_count == 5, 20000);
+	wait_until(is_uncertain(both.id), 20000);
 }
 
 static void
@@ -283,13 +283,13 @@ test_lost_job_leaves_doubt(void **state)
 
 	(void)state;
 	hand_over(&h, "a@sender.test", "bob@here");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	bus_client_free(&workers[0].bus);
 	start_worker(0, 10);
-	wait_until(given_count == 2, 5000);
+	wait_until(given_count == 2, 20000);
 	assert_true(given[1].job->recheck && !given[1].job->pass_reference);
 	deliver(&given[1]);
-	wait_until(is_finished(h.id), 5000);
+	wait_until(is_finished(h.id), 20000);
 	assert_true(is_uncertain(h.id));
 }
 
@@ -300,14 +300,14 @@ test_worker_comes_back(void **state)
 
 	(void)state;
 	hand_over(&h, "a@sender.test", "bob@here");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	bus_client_free(&workers[0].bus);
 	start_worker(0, 10);
-	wait_until(given_count == 2, 5000);
+	wait_until(given_count == 2, 20000);
 	assert_true(given[1].job->recheck);
 	assert_string_equal(given[1].job->envelope->id, h.id);
 	deliver(&given[1]);
-	wait_until(is_finished(h.id), 5000);
+	wait_until(is_finished(h.id), 20000);
 }
 
 static void
@@ -317,16 +317,16 @@ test_silent_worker(void **state)
 
 	(void)state;
 	hand_over(&h, "a@sender.test", "bob@here");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	bus_client_free(&workers[0].bus);
 	start_worker(1, 10);
 	turn(1000);
 	assert_int_equal(given_count, 1);
-	wait_until(given_count == 2, 5000);
+	wait_until(given_count == 2, 20000);
 	assert_ptr_equal(given[1].worker, &workers[1]);
 	assert_true(given[1].job->recheck);
 	deliver(&given[1]);
-	wait_until(is_finished(h.id), 5000);
+	wait_until(is_finished(h.id), 20000);
 }
 
 int

@@ -33,16 +33,16 @@ test_expansion(void **state)
 
 	(void)state;
 	hand_over(&h, "a@sender.test", "list@here");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	expand(&given[0], "far@x.test");
-	wait_until(given_count == 2, 5000);
+	wait_until(given_count == 2, 20000);
 	assert_true(has_state(h.id)); /* saved before it is tried */
 	assert_string_equal(given[1].job->destination, "x.test");
 	assert_int_equal(given[1].job->recipients[0], 1);
 	assert_int_equal(given[1].job->envelope->n_recipients, 1);
 	assert_string_equal(given[1].job->envelope->recipients[0]->address, "far@x.test");
 	deliver(&given[1]);
-	wait_until(is_finished(h.id), 5000);
+	wait_until(is_finished(h.id), 20000);
 }
 
 /* Added while a job for its destination runs: tried as soon as that has ended. */
@@ -54,18 +54,18 @@ test_expansion_to_a_busy_destination(void **state)
 
 	(void)state;
 	hand_over(&h, "a@sender.test", "list@here one@x.test");
-	wait_until(given_count == 2, 5000);
+	wait_until(given_count == 2, 20000);
 	list = given[0].job->kind == STAGEPOST__JOB_KIND__LOCAL ? 0 : 1;
 	far = 1 - list;
 	expand(&given[list], "two@x.test");
-	wait_until(has_state(h.id), 5000);
+	wait_until(has_state(h.id), 20000);
 	deliver(&given[far]);
-	wait_until(given_count == 3, 5000);
+	wait_until(given_count == 3, 20000);
 	assert_int_equal(given[2].job->n_recipients, 1);
 	assert_int_equal(given[2].job->recipients[0], 2);
 	assert_false(given[2].job->recheck);
 	deliver(&given[2]);
-	wait_until(is_finished(h.id), 5000);
+	wait_until(is_finished(h.id), 20000);
 }
 
 /* Each recipient of the job is expanded to so many addresses. */

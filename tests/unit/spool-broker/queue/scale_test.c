@@ -89,7 +89,7 @@ fill_shard(unsigned shard)
 {
 	leased = false;
 	spool_lease_acquire(redis, shard, "filler", 60000, true, on_lease, NULL);
-	wait_until(leased, 5000);
+	wait_until(leased, 20000);
 	for (unsigned n = shard; n < scale; n += SHARDS * BATCH) {
 		struct spool_batch *batch = spool_batch_new();
 		for (unsigned i = 0; i < BATCH && n + i * SHARDS < scale; i++)
@@ -199,11 +199,11 @@ test_scale(void **state)
 	double bytes;
 
 	(void)state;
-	wait_until(redis_is_connected(redis), 5000);
+	wait_until(redis_is_connected(redis), 20000);
 	for (unsigned i = 0; i < SHARDS; i++)
 		fill_shard(i);
 	wait_until(written == scale, 60000);
-	wait_until(redis_pending(redis) == 0, 5000);
+	wait_until(redis_pending(redis) == 0, 20000);
 	before = heap_bytes();
 	start_ms = clock_monotonic_ms();
 	broker = broker_new(
@@ -218,7 +218,7 @@ test_scale(void **state)
 		assert_true(bytes < 500);
 	tool = bus_client_new(base, redis, NULL, "tool", NULL);
 	bus_client_watch(tool, &events, NULL);
-	wait_until(bus_client_owner(tool, 0) != NULL, 5000);
+	wait_until(bus_client_owner(tool, 0) != NULL, 20000);
 	ask_all();
 }
 

@@ -12,8 +12,8 @@ test_take_over(void **state)
 	for (unsigned i = 0; i < 20; i++)
 		start_hand_over(&h[i], "a@sender.test", i % 2 == 0 ? "bob@here" : "one@x.test");
 	for (unsigned i = 0; i < 20; i++)
-		wait_until(h[i].done && h[i].code == ERR_NONE, 5000);
-	wait_until(given_count != 0, 5000);
+		wait_until(h[i].done && h[i].code == ERR_NONE, 20000);
+	wait_until(given_count != 0, 20000);
 	/* Dies: its leases stay until they run out. */
 	broker_free(&brokers[0]);
 	killed_ms = clock_monotonic_ms();
@@ -25,7 +25,7 @@ test_take_over(void **state)
 	wait_until(after.done, 10000);
 	assert_int_equal(after.code, ERR_NONE);
 	for (unsigned i = 0; i < 20; i++)
-		wait_until(is_finished(h[i].id), 5000);
+		wait_until(is_finished(h[i].id), 20000);
 	assert_true(clock_monotonic_ms() - killed_ms < 5000);
 	for (unsigned i = before; i < given_count; i++)
 		assert_int_equal(given[i].job->recheck, strcmp(given[i].job->envelope->id, after.id) != 0);
@@ -43,10 +43,10 @@ outlive_broker(bool store_away)
 	Stagepost__RunningJob running = STAGEPOST__RUNNING_JOB__INIT, *list[1] = {&running};
 
 	hand_over(&h, "a@sender.test", "one@x.test");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	broker_free(&brokers[0]);
 	start_broker(0);
-	wait_until(owned(0) == SHARDS && status_number(0, "queue", "messages") == 1, 5000);
+	wait_until(owned(0) == SHARDS && status_number(0, "queue", "messages") == 1, 20000);
 	wait_until(bus_client_owner(workers[0].bus, 0) != NULL && bus_client_owner(workers[0].bus, 0) != given[0].peer,
 		   5000);
 	given[0].peer = bus_client_owner(workers[0].bus, 0);
@@ -66,10 +66,10 @@ outlive_broker(bool store_away)
 	if (store_away) {
 		turn(300);
 		assert_true(redis_fixture_run(&server, true));
-		wait_until(redis_is_connected(redis), 5000);
+		wait_until(redis_is_connected(redis), 20000);
 	}
 	deliver(&given[0]); /* before the broker has read the message */
-	wait_until(is_finished(h.id), 5000);
+	wait_until(is_finished(h.id), 20000);
 	assert_int_equal(given_count, 1);
 }
 
@@ -109,7 +109,7 @@ hand_over_slow_ones(struct handed *h)
 		h[i] = (struct handed){.id = ""};
 		hand_over(&h[i], "a@sender.test", to);
 	}
-	wait_until(given_count == 20, 5000);
+	wait_until(given_count == 20, 20000);
 }
 
 static void
@@ -121,7 +121,7 @@ end_slow_ones(const struct handed *h)
 	for (unsigned i = 0; i < 20; i++)
 		deliver(&given[i]);
 	for (unsigned i = 0; i < 20; i++)
-		wait_until(is_finished(h[i].id), 5000);
+		wait_until(is_finished(h[i].id), 20000);
 	assert_int_equal(given_count, 20);
 }
 
@@ -137,7 +137,7 @@ test_balance_takes_slow_jobs_along(void **state)
 	start_broker(1);
 	wait_until(owned(0) == 4, 12000);
 	renew_all(&workers[0]); /* some with an owner that has none of them any more */
-	wait_until(owned(1) == 4, 5000);
+	wait_until(owned(1) == 4, 20000);
 	turn(1500);
 	end_slow_ones(h);
 }
@@ -153,9 +153,9 @@ test_drain_leaves_slow_jobs_to_the_next(void **state)
 	turn(700);
 	drained = false;
 	broker_drain(brokers[0], on_drained, NULL);
-	wait_until(drained, 5000);
+	wait_until(drained, 20000);
 	broker_free(&brokers[0]);
-	wait_until(owned(1) == SHARDS, 5000);
+	wait_until(owned(1) == SHARDS, 20000);
 	turn(1500);
 	end_slow_ones(h);
 }
@@ -169,7 +169,7 @@ test_restart_takes_its_own_at_once(void **state)
 	broker_free(&brokers[0]);
 	start_ms = clock_monotonic_ms();
 	start_broker(0);
-	wait_until(owned(0) == SHARDS, 5000);
+	wait_until(owned(0) == SHARDS, 20000);
 	assert_true(clock_monotonic_ms() - start_ms < 1500);
 }
 
@@ -232,13 +232,13 @@ test_stolen_lease(void **state)
 
 	(void)state;
 	hand_over(&h, "a@sender.test", "bob@here");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	assert_true(spool_id_parse(str_c(h.id), &shard, NULL));
 	/* As if this broker had slept and another had come. */
 	snprintf(text, sizeof(text), "SET spool:{%u}:lease another-broker-9 PX 60000", shard);
 	redis_callf(redis, NULL, NULL, text);
 	deliver(&given[0]);
-	wait_until(owned(0) == SHARDS - 1, 5000);
+	wait_until(owned(0) == SHARDS - 1, 20000);
 	assert_int_equal(status_number(0, "queue", "messages"), 0);
 	assert_false(is_finished(h.id)); /* it is the other's */
 }
@@ -252,7 +252,7 @@ test_redis_away(void **state)
 	set_slots(13); /* one sender has ten of them */
 	for (unsigned i = 0; i < 10; i++)
 		hand_over(&h[i], "a@sender.test", "bob@here");
-	wait_until(given_count == 10, 5000);
+	wait_until(given_count == 10, 20000);
 	redis_fixture_kill(&server);
 	turn(100);
 	start_hand_over(&during, "a@sender.test", "bob@here");
@@ -265,8 +265,8 @@ test_redis_away(void **state)
 	wait_until(during.done, 10000);
 	assert_int_equal(during.code, ERR_NONE);
 	for (unsigned i = 0; i < 10; i++)
-		wait_until(is_finished(h[i].id), 5000);
-	wait_until(is_finished(during.id), 5000);
+		wait_until(is_finished(h[i].id), 20000);
+	wait_until(is_finished(during.id), 20000);
 	assert_int_equal(given_count, 11);
 	assert_int_equal(owned(0), SHARDS);
 }
@@ -284,9 +284,9 @@ test_queue_rests_while_leases_are_in_doubt(void **state)
 	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
 	for (unsigned i = 0; i < MESSAGES; i++)
 		start_hand_over(&h[i], "a@sender.test", "one@x.test");
-	wait_until(status_number(0, "queue", "messages") == MESSAGES, 5000);
+	wait_until(status_number(0, "queue", "messages") == MESSAGES, 20000);
 	kill(server.pid, SIGSTOP);
-	wait_until(status_number(0, NULL, "shards_suspended") == SHARDS, 5000);
+	wait_until(status_number(0, NULL, "shards_suspended") == SHARDS, 20000);
 	workers[0].slots = 10;
 	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
 	turn(300);
@@ -294,7 +294,7 @@ test_queue_rests_while_leases_are_in_doubt(void **state)
 	assert_int_equal(status_number(0, "queue", "deferred"), 0);
 	workers[0].obliging = true;
 	kill(server.pid, SIGCONT);
-	wait_until(status_number(0, "queue", "messages") == 0, 5000);
+	wait_until(status_number(0, "queue", "messages") == 0, 20000);
 	assert_int_equal(given_count, MESSAGES);
 }
 

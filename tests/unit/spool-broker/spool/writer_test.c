@@ -16,9 +16,9 @@ test_resend_while_written(void **state)
 	assert_false(h.done);
 	assert_int_equal(brokers[0]->writes->waiting, 1);
 	kill(server.pid, SIGCONT);
-	wait_until(h.done, 5000);
+	wait_until(h.done, 20000);
 	assert_int_equal(h.code, ERR_NONE);
-	wait_until(is_finished(h.id), 5000);
+	wait_until(is_finished(h.id), 20000);
 	assert_int_equal(brokers[0]->writes->waiting, 0);
 	assert_int_equal(given_count, 1);
 }
@@ -34,7 +34,7 @@ test_finish_joins_the_next_write(void **state)
 	spool_id_new(1, first.id);
 	spool_id_new(1, second.id);
 	hand_over(&first, "a@sender.test", "bob@here");
-	wait_until(given_count == 1, 5000);
+	wait_until(given_count == 1, 20000);
 	begun_ms = clock_monotonic_ms();
 	deliver(&given[0]);
 	turn(80);
@@ -42,9 +42,9 @@ test_finish_joins_the_next_write(void **state)
 		assert_false(is_finished(first.id));
 	hand_over(&second, "a@sender.test", "bob@here");
 	assert_true(is_finished(first.id));
-	wait_until(given_count == 2, 5000);
+	wait_until(given_count == 2, 20000);
 	deliver(&given[1]);
-	wait_until(is_finished(second.id), 5000);
+	wait_until(is_finished(second.id), 20000);
 }
 
 /* The shard is lost while a write is on its way, and the store dies before it answers: the message may be
