@@ -316,7 +316,7 @@ PARTS = [
     Part("ldap-exact", "LDAP, 100,000 entries, search by mail, 20 connections", run_ldap_exact, "x1", against="slapd"),
     ldap_time_part("ldap-substring", "LDAP, part of an address, one found, 1 connection, p50", "substring"),
     ldap_time_part("ldap-four", "LDAP, part of a name in four attributes (Thunderbird), p50", "four"),
-    ldap_time_part("ldap-short", "the same, three letters, the first 100 entries, p50", "short"),
+    ldap_time_part("ldap-short", "the same, three digits, the first 100 entries, p50", "short"),
     Part("ldap-all", "LDAP, paged read of all entries", run_ldap_all, "x1", higher_is_better=False, against="slapd"),
     idle_part("ldap-idle", "memory of a bound, idle LDAP connection", "<4", "ldap", "ldap", False, against="slapd"),
     Part("blob", "blob store, 20 writers, 4 KiB, synced", run_blob, ">60%", alone=True),

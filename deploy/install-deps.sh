@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian 12 packages that are missing: for the build, and with
 # "test" for the tests too, with "lint" for `make lint`, with "bench" for the
-# comparison with Postfix and Dovecot. Does nothing, and needs no privileges, if
+# comparison with Postfix, Dovecot and slapd. Does nothing, and needs no privileges, if
 # all are installed.
 set -e
 build="build-essential pkg-config libevent-dev libssl-dev libzmq3-dev libprotobuf-c-dev protobuf-c-compiler
@@ -13,7 +13,7 @@ test="libcmocka-dev clang libclang-rt-14-dev python3-pytest python3-pytest-xdist
 	chromium chromium-driver pebble slapd ldap-utils nginx-light haproxy
 	prometheus dns-root-data nsd ldnsutils spamassassin spamd rspamd"
 lint="clang-format clang-tidy"
-bench="postfix dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd openssl python3-redis"
+bench="postfix dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd slapd ldap-utils openssl python3-redis"
 
 wanted=""
 for set in "$@"; do

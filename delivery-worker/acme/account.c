@@ -16,7 +16,8 @@ account_end(struct acme_round *r, const struct acme_trouble *trouble)
 	r->on_account(r, trouble);
 }
 
-/* An account that the CA does not know, or does not accept, is registered anew the next time. */
+/* An account that the CA no longer knows is registered again the next time, with the same
+ * key. One that was deactivated stays refused: an operator removes it from the store. */
 static bool
 account_is_gone(const struct acme_round *r, const struct acme_trouble *trouble)
 {

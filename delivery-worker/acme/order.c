@@ -55,6 +55,7 @@ order_drop(struct acme_round *r)
 {
 	cJSON_DeleteItemFromObject(r->order.state, "order");
 	cJSON_DeleteItemFromObject(r->order.state, "key");
+	cJSON_DeleteItemFromObject(r->order.state, "looks");
 }
 
 __attribute__((format(printf, 2, 3))) static void

@@ -273,13 +273,13 @@ round_rest_after_name(struct acme_round *r, const struct acme_trouble *trouble)
 static void
 round_on_undecided(struct acme_round *r, const struct acme_trouble *trouble)
 {
-	int64_t next_ms = clock_unix_ms() + trouble->retry_after_ms;
+	int64_t wait_ms = trouble->retry_after_ms, next_ms;
 
-	if (acme_number_of(r->state, "tries") != 0) {
-		round_put_off(r, trouble);
-		return;
-	}
-	acme_set_number(r->state, "tries", 1);
+	/* Counted apart from failures: the order may well be good. */
+	if (acme_number_of(r->state, "looks") != 0 && wait_ms < round_wait_ms(r, "looks"))
+		wait_ms = round_wait_ms(r, "looks");
+	next_ms = clock_unix_ms() + wait_ms;
+	acme_set_number(r->state, "looks", acme_number_of(r->state, "looks") + 1);
 	acme_set_number(r->state, "next_ms", next_ms);
 	round_note_wait(r, next_ms);
 	round_save_row(r);
@@ -363,6 +363,7 @@ round_elsewhere(struct acme_round *r, const char *why, int64_t wait_ms)
 	acme_set_text(r->state, "state", "elsewhere");
 	acme_set_text(r->state, "problem", why);
 	acme_set_number(r->state, "next_ms", clock_unix_ms() + wait_ms);
+	cJSON_DeleteItemFromObjectCaseSensitive(r->state, "kept_back");
 	round_save_row(r);
 }
 

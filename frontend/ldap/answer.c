@@ -122,9 +122,10 @@ answer_attribute(BerElement *ber, enum ldap_attribute a, const struct ldap_value
 	ber_start_seq(ber, LBER_SEQUENCE);
 	ldap_ber_put(ber, LBER_OCTETSTRING, str_c(ldap_attribute_types[a].name));
 	ber_start_set(ber, LBER_SET);
-	for (unsigned i = 0; i < values->count && !types_only; i++) {
-		ldap_ber_put(ber, LBER_OCTETSTRING, values->items[i]);
-		bytes += values->items[i].len;
+	for (unsigned i = 0; i < values->count; i++) {
+		if (!types_only)
+			ldap_ber_put(ber, LBER_OCTETSTRING, values->items[i]);
+		bytes += values->items[i].len; /* made in any case */
 	}
 	ber_put_set(ber);
 	ber_put_seq(ber);

@@ -5,7 +5,10 @@
 
 #include "lib/base/ip.h"
 
-enum { NAMES_OF_DOMAIN = 2 }; /* at least, whatever its settings are */
+enum {
+	NAMES_OF_DOMAIN = 2, /* at least, whatever its settings are */
+	NAMES_OF_DOMAIN_MOST = 6,
+};
 
 bool
 acme_name_is_public(struct str name)
@@ -36,13 +39,23 @@ acme_name_is_public(struct str name)
 
 /* ---- Collecting ---- */
 
+/* Many domains name the same host: not each of them counts. */
+static bool
+names_has_just(const struct acme_names *n, struct str name)
+{
+	for (unsigned i = 0; i < n->count && i < NAMES_OF_DOMAIN_MOST; i++)
+		if (str_eq_ci(n->items[n->count - 1 - i].name, name))
+			return true;
+	return false;
+}
+
 static void
 names_add(struct acme_names *n, struct str name, bool is_own)
 {
 	struct acme_name *items = n->items;
 	char *text;
 
-	if (!acme_name_is_public(name))
+	if (!acme_name_is_public(name) || (!is_own && names_has_just(n, name)))
 		return;
 	/* The server's own come first, so they are never left out. */
 	if (n->count == ACME_NAMES_MAX) {

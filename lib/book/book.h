@@ -5,10 +5,10 @@
  * The directory writes it to the store, behind the records of accounts and aliases
  * (book:{<domain>}: lib/directory/entry.h). A process loads a domain's book when it is
  * first asked for, keeps it in memory in the order of addresses, and follows the log of
- * its changes; a notice is only a wake-up. If the log is too short, or notices were lost, it loads again.
- * Without the store a loaded book goes on answering as it was. A book that nobody
- * used for 15 minutes is dropped, and beyond 16 books or 64 MiB those that were not used for
- * longest make room for a new one, unless they are held.
+ * its changes; a notice is only a wake-up. If the log is too short, or notices were lost,
+ * it loads again. Without the store a loaded book goes on answering as it was. A book that
+ * nobody used for 15 minutes is dropped. Beyond about 16 books or 64 MiB the least recently
+ * used ones make room for a new one, unless they are held.
  *
  * It takes about 400 bytes of memory an entry. Searches are scans of folded text: a
  * substring is found in some milliseconds in 100,000 entries. No function here blocks;
