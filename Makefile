@@ -83,10 +83,11 @@ LAYER_proto     :=
 LAYER_sync      := secret mailbox blob redis base
 LAYER_bus       := secret spool proto redis base
 LAYER_acme      := settings secret redis base
-LAYER_admin     := acme bus auth secret tlspolicy net smtp dns spool proto dkim mailbox blob directory settings redis base
+LAYER_retrieve  := net mailbox blob settings secret proto redis base
+LAYER_admin     := retrieve acme bus auth secret tlspolicy net smtp dns spool proto dkim mailbox blob directory settings redis base
 LAYER_backup    := mailbox blob proto redis base
 LAYER_service   := http bus secret spool blob settings redis proto base
-LIB_FOLDERS := service admin acme backup bus sweep book message sync mailbox auth directory spool tlspolicy dkim net http xml dns mime smtp blob settings secret redis base
+LIB_FOLDERS := service admin retrieve acme backup bus sweep book message sync mailbox auth directory spool tlspolicy dkim net http xml dns mime smtp blob settings secret redis base
 # The archive of a folder, then those of the layers below it.
 libs_of  = $(foreach f,$(1) $(LAYER_$(1)),$(BUILD)/lib/$(f).a)
 ALL_LIBS := $(foreach f,$(LIB_FOLDERS) proto,$(BUILD)/lib/$(f).a)

@@ -70,6 +70,8 @@
 	  "accept passwords without TLS from hosts other than loopback") \
 	S(pop, proxy_protocol_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
 	  "load balancers that must send a PROXY protocol header") \
+	S(pop, retrieval_private_hosts, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
+	  "IP addresses and CIDR blocks that are not public (loopback, private networks) and from which mail may be retrieved all the same; others are refused, as users could look around in the internal network with them") \
 	SETTINGS_AUTODISCOVER(S, pop, "995")
 
 #define SETTINGS_IMAP(S) \
@@ -92,6 +94,8 @@
 	  "largest message that APPEND accepts (APPENDLIMIT); 0: no limit") \
 	S(imap, proxy_protocol_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
 	  "load balancers that must send a PROXY protocol header") \
+	S(imap, retrieval_private_hosts, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
+	  "IP addresses and CIDR blocks that are not public (loopback, private networks) and from which mail may be retrieved all the same; others are refused, as users could look around in the internal network with them") \
 	SETTINGS_AUTODISCOVER(S, imap, "993")
 
 #define SETTINGS_LDAP(S) \
