@@ -103,7 +103,7 @@ retrieve_account_check(struct retrieve_account *a, struct arena *arena, struct e
 		return -1;
 	if (into.len != 0) {
 		if (mailbox_name_check(into, arena, &into, err) != 0) {
-			err_prefix(err, "into: ");
+			err_prefix(err, "into");
 			return -1;
 		}
 		a->into = arena_dup(arena, into.p, into.len);

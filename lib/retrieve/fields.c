@@ -252,7 +252,7 @@ retrieve_account_set(struct retrieve_account *a, struct str field, struct str va
 			v.text = STR("");
 		if (field_check_text(value, err) == 0 && fields[i].set(a, v, err) == 0)
 			return 0;
-		err_prefix(err, "%.*s: ", STR_ARG(field));
+		err_prefix(err, "%.*s", STR_ARG(field));
 		return -1;
 	}
 	return err_set(err, ERR_NOT_FOUND, "%.*s: there is no such field", (int)(field.len < 50 ? field.len : 50),

@@ -267,6 +267,8 @@ store_on_read(void *arg, const redisReply *reply, const struct err *err)
 		store_done(c, &own);
 		return;
 	}
+	if (c->due_ms >= 0 && !a.enabled)
+		c->due_ms = RETRIEVE_NEVER_MS;
 	buf_clear(&c->packed);
 	retrieve_account_pack(&a, &c->packed);
 	store_ask(c, store_on_replaced, "replace", 2, (const struct str[]){old, buf_str(&c->packed)});
@@ -332,6 +334,16 @@ retrieve_enable(struct redis *r, struct str address, struct str id, bool enabled
 	c->why = arena_str(&c->arena, why);
 	retrieve_change(r, c->address, c->id, store_edit_enabled, c, enabled ? clock_unix_ms() : RETRIEVE_NEVER_MS,
 			store_on_enabled, c);
+}
+
+void
+retrieve_note(struct redis *r, struct str address, struct str id, unsigned count, const struct str *fields,
+	      retrieve_on_done *cb, void *arg)
+{
+	struct store_call *c = store_call_new(r, address, store_safe_id(id), arg);
+
+	c->on.done = cb;
+	store_ask(c, store_on_due_set, "status", count, fields);
 }
 
 /* ---- Now ---- */

@@ -87,13 +87,16 @@ void retrieve_get(struct redis *r, struct str address, struct str id, retrieve_o
 /* Changes the account as it is in the store now; may be called again if somebody else
  * changed it meanwhile. -1: err, and nothing is changed. */
 typedef int retrieve_edit(void *arg, struct retrieve_account *a, struct arena *arena, struct err *err);
-/* due_ms: when it is due then (clock_unix_ms(), RETRIEVE_NEVER_MS); -1: as before. edit_arg
+/* due_ms: when it is due then, if it is enabled, otherwise never; -1: as before. edit_arg
  * must live until the callback. ERR_NOT_FOUND. */
 void retrieve_change(struct redis *r, struct str address, struct str id, retrieve_edit *edit, void *edit_arg,
 		     int64_t due_ms, retrieve_on_done *cb, void *arg);
 /* why: becomes last_error; empty: it is cleared. */
 void retrieve_enable(struct redis *r, struct str address, struct str id, bool enabled, struct str why,
 		     retrieve_on_done *cb, void *arg);
+/* Sets fields of the status without a fence: name, value, name, value; at most 6 texts. ERR_NOT_FOUND. */
+void retrieve_note(struct redis *r, struct str address, struct str id, unsigned count, const struct str *fields,
+		   retrieve_on_done *cb, void *arg);
 /* Due now, or again at the end of its current round. ERR_NOT_FOUND; ERR_DENIED: disabled. */
 void retrieve_now(struct redis *r, struct str address, struct str id, retrieve_on_done *cb, void *arg);
 /* With its ledger and status; a worker that has it is fenced. ERR_NOT_FOUND. */
