@@ -185,7 +185,7 @@ void remote_box_changes(struct remote_box *b, uint64_t modseq, remote_on_page *c
 
 /* A message's callbacks come in the order on_message, on_piece..., on_message_end; the
  * messages in the order of the call. A message that was refused or is gone may have only
- * on_message_end. on_done last. */
+ * on_message_end; one without on_message_end is not whole. on_done last. */
 struct remote_fetch_events {
 	/* size: of the whole, as the remote announces it with the data; 0: unknown (POP3). */
 	void (*on_message)(void *arg, uint32_t uid, uint64_t size);
@@ -206,8 +206,8 @@ void remote_box_pause(struct remote_box *b);
 void remote_box_resume(struct remote_box *b);
 
 /* expunged: gone. Else: marked as \Deleted only, because the server has no UIDPLUS and
- * other messages are marked too, which are not ours to expunge. POP3:
- * true, but they are gone only when remote_box_close() is done. */
+ * other messages are marked too, which are not ours to expunge. POP3: true, but they are
+ * gone only when remote_box_close() is done; REMOTE_REFUSED: not all of them will be. */
 typedef void remote_on_deleted(void *arg, bool expunged, const struct remote_failure *failure);
 /* uids are copied; those that are gone already count as deleted. */
 void remote_box_delete(struct remote_box *b, const uint32_t *uids, unsigned count, remote_on_deleted *cb, void *arg);
