@@ -67,11 +67,12 @@ struct imap_page {
 };
 
 struct imap_fetching {
-	unsigned sent, done; /* of the operation's uids */
-	bool begun;	     /* on_message was called for the one in turn */
-	bool whole;	     /* its body has arrived, and the response that had it */
+	unsigned sent, done; /* of the operation's uids: asked for; answered with a tag */
+	bool *ended;	     /* for each of them: on_message_end was called; in the operation's arena */
+	unsigned first_tag;  /* of the first of them */
+	bool begun;	     /* a body is arriving */
+	unsigned current;    /* whose */
 	bool too_large;
-	bool nothing; /* the server gives NIL */
 };
 
 struct imap_deleting {
