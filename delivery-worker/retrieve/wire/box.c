@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "delivery-worker/retrieve/wire/words.h"
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 #include "lib/base/turn.h"
@@ -75,34 +74,6 @@ box_is_alive(const struct remote_box *b)
 }
 
 /* ---- Failing ---- */
-static void
-box_failure_vset(struct remote_failure *f, enum remote_trouble trouble, struct str words, const char *format,
-		 va_list ap)
-{
-	char text[REMOTE_TEXT_MAX];
-	size_t used;
-
-	vsnprintf(text, sizeof(text), format, ap);
-	f->trouble = trouble;
-	used = words_clean(str_c(text), f->text, sizeof(f->text));
-	if (words.len == 0 || used + 8 > sizeof(f->text))
-		return;
-	memcpy(f->text + used, ": \"", 4);
-	used += 3;
-	used += words_clean(words, f->text + used, sizeof(f->text) - used - 1);
-	memcpy(f->text + used, "\"", 2);
-}
-
-void
-box_failure_set(struct remote_failure *f, enum remote_trouble trouble, struct str words, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	box_failure_vset(f, trouble, words, format, ap);
-	va_end(ap);
-}
-
 void
 box_fail(struct remote_box *b, enum remote_trouble trouble, struct str words, const char *format, ...)
 {
@@ -486,35 +457,13 @@ box_opened(struct remote_box *b)
 	op_done(b, NULL);
 }
 
-/* On a connection whose certificate was verified PLAIN shows nothing to others, and servers
- * that announce SCRAM may lack its keys for an account. */
-struct login *
-box_login_new(struct remote_box *b, unsigned offered)
-{
-	if (b->options.auth == REMOTE_AUTH_OAUTH2)
-		offered &= SASL_WITH_TOKEN;
-	else if (b->tls_on && !b->options.any_certificate && (offered & (SASL_PLAIN | SASL_LOGIN)) != 0)
-		offered &= SASL_PLAIN | SASL_LOGIN;
-	else
-		offered &= SASL_WITH_PASSWORD;
-	return login_new(offered, str_c(b->user), str_c(b->secret), true);
-}
-
-void
-box_token_error(const struct login *l, char *out, size_t size)
-{
-	struct str error = l != NULL ? login_token_error(l) : STR_NONE;
-	size_t used;
-
-	out[0] = '\0';
-	if (error.len == 0 || size < 8)
-		return;
-	used = (size_t)snprintf(out, size, " (");
-	used += words_clean(error, out + used, size - used - 1);
-	memcpy(out + used, ")", 2);
-}
-
 /* ---- Figures ---- */
+struct remote_abilities
+remote_box_abilities(const struct remote_box *b)
+{
+	return b->abilities;
+}
+
 const char *
 remote_box_tls(const struct remote_box *b)
 {

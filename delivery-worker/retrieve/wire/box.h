@@ -1,6 +1,8 @@
 /* One session with a remote mailbox, below the interface of remote.h.
  *
  *   box.c            its life: names to addresses, connecting, TLS, bytes, time limits, failing, freeing
+ *   box_failure.c    the words of a failure
+ *   box_login.c      which login, with which secret
  *   box_ops.c        the operations of remote.h, and how each tells its caller
  *   pop*.c, imap*.c  the two protocols, each behind one struct box_protocol
  *   *_reader.c       bytes to lines and pieces; imap_response.c: lines to values. Pure.
@@ -8,6 +10,8 @@
  * Only these files include this header. */
 #ifndef SP_WORKER_RETRIEVE_BOX_H
 #define SP_WORKER_RETRIEVE_BOX_H
+
+#include <stdarg.h>
 
 #include "delivery-worker/net/connection.h"
 #include "delivery-worker/net/login.h"
@@ -105,6 +109,7 @@ struct remote_box {
 	bool logged_in;
 	bool paused;
 	bool closed; /* by remote_box_close() */
+	struct remote_abilities abilities;
 
 	struct dns_query *query;
 	struct ip ips[BOX_IPS_MAX];
@@ -137,6 +142,8 @@ __attribute__((format(printf, 4, 5))) void box_failure_set(struct remote_failure
 							   struct str words, const char *format, ...);
 /* OP_OPEN. */
 void box_resolve(struct remote_box *b);
+__attribute__((format(printf, 4, 0))) void box_failure_vset(struct remote_failure *f, enum remote_trouble trouble,
+							    struct str words, const char *format, va_list ap);
 void box_start_tls(struct remote_box *b);
 void box_write(struct remote_box *b, struct str text);
 __attribute__((format(printf, 2, 3))) void box_printf(struct remote_box *b, const char *format, ...);

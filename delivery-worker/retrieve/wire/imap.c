@@ -1,11 +1,9 @@
 #include "delivery-worker/retrieve/wire/imap.h"
 
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "delivery-worker/retrieve/wire/words.h"
-#include "lib/base/check.h"
 #include "lib/base/mem.h"
 
 static const char *const imap_step_names[IMAP_STEPS] = {
@@ -51,112 +49,6 @@ imap_unmake(struct remote_box *b)
 	mem_free(m);
 }
 
-/* ---- Commands ---- */
-static void
-imap_expect(struct imap *m, unsigned tag, enum imap_step step)
-{
-	CHECK(m->awaited_count < IMAP_AHEAD);
-	m->awaited[m->awaited_count].tag = tag;
-	m->awaited[m->awaited_count++].step = step;
-}
-
-void
-imap_command(struct remote_box *b, enum imap_step step, const char *format, ...)
-{
-	struct buf command = BUF_EMPTY;
-	va_list ap;
-
-	va_start(ap, format);
-	buf_vprintf(&command, format, ap);
-	va_end(ap);
-	imap_command_secret(b, step, &command);
-	buf_fini(&command);
-}
-
-void
-imap_command_secret(struct remote_box *b, enum imap_step step, struct buf *command)
-{
-	struct imap *m = b->imap;
-
-	box_printf(b, "A%u ", ++m->next_tag);
-	box_write(b, buf_str(command));
-	box_write(b, STR("\r\n"));
-	if (command->len > 0)
-		OPENSSL_cleanse(command->data, command->len);
-	imap_expect(m, m->next_tag, step);
-}
-
-bool
-imap_add_quoted(struct buf *out, struct str text)
-{
-	buf_add_byte(out, '"');
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.p[i];
-
-		if (c == '\r' || c == '\n' || c == '\0')
-			return false;
-		if (c == '"' || c == '\\')
-			buf_add_byte(out, '\\');
-		buf_add_byte(out, c);
-	}
-	buf_add_byte(out, '"');
-	return true;
-}
-
-unsigned
-imap_add_set(struct buf *out, const uint32_t *uids, unsigned count, size_t max)
-{
-	size_t start = out->len;
-	unsigned used = 0;
-
-	while (used < count && out->len - start < max) {
-		unsigned end = used;
-
-		while (end + 1 < count && uids[end + 1] == uids[end] + 1)
-			end++;
-		buf_printf(out, used > 0 ? ",%u" : "%u", uids[used]);
-		if (end > used)
-			buf_printf(out, ":%u", uids[end]);
-		used = end + 1;
-	}
-	return used;
-}
-
-/* ---- Failing ---- */
-/* RFC 5530, 3: the server cannot now; it says nothing about the request. */
-static bool
-imap_is_passing(struct str code)
-{
-	static const char *const codes[] = {"UNAVAILABLE", "INUSE", "IN-USE", "SERVERBUG", "LIMIT", NULL};
-
-	for (const char *const *c = codes; *c != NULL; c++)
-		if (str_eq_ci(code, str_c(*c)))
-			return true;
-	return false;
-}
-
-/* The code helps those who know it: "[AUTHENTICATIONFAILED] no". */
-static struct str
-imap_words(struct imap *m, const struct imap_response *r)
-{
-	if (r->code.len == 0)
-		return r->text;
-	return str_c(arena_printf(&m->arena, "[%.*s] %.*s", STR_ARG(r->code), STR_ARG(r->text)));
-}
-
-void
-imap_fail_status(struct remote_box *b, enum remote_trouble trouble, const struct imap_response *r, const char *what)
-{
-	struct str words = imap_words(b->imap, r);
-
-	if (imap_is_passing(r->code))
-		trouble = REMOTE_UNAVAILABLE;
-	if (trouble == REMOTE_REFUSED)
-		op_refused(b, words, "%s is refused", what);
-	else
-		box_fail(b, trouble, words, "%s is refused", what);
-}
-
 /* ---- Greeting, CAPABILITY, STARTTLS ---- */
 static const struct {
 	const char *name;
@@ -176,8 +68,9 @@ static const struct {
 };
 
 static void
-imap_read_capabilities(struct imap *m, struct str words)
+imap_read_capabilities(struct remote_box *b, struct str words)
 {
+	struct imap *m = b->imap;
 	struct str word;
 
 	m->caps = m->sasl = 0;
@@ -189,6 +82,12 @@ imap_read_capabilities(struct imap *m, struct str words)
 		if (str_starts_ci(word, STR("AUTH=")))
 			m->sasl |= login_read_offered(str_from(word, 5));
 	}
+	b->abilities = (struct remote_abilities){
+		.idle = (m->caps & IMAP_CAN_IDLE) != 0,
+		.condstore = (m->caps & IMAP_CAN_CONDSTORE) != 0,
+		.uidplus = (m->caps & IMAP_CAN_UIDPLUS) != 0,
+		.special_use = (m->caps & IMAP_CAN_SPECIAL_USE) != 0,
+	};
 }
 
 static void
@@ -286,20 +185,35 @@ imap_step(const struct imap *m)
 	return m->awaited_count > 0 ? m->awaited[0].step : IMAP_STEPS;
 }
 
+/* Several commands are in progress only for FETCH, where the order does not matter. */
+static unsigned
+imap_find_tag(const struct imap *m, struct str tag)
+{
+	unsigned at = 0;
+	char text[16];
+
+	for (; at < m->awaited_count; at++) {
+		snprintf(text, sizeof(text), "A%u", m->awaited[at].tag);
+		if (str_eq(tag, str_c(text)))
+			break;
+	}
+	return at;
+}
+
 static void
 imap_on_tagged(struct remote_box *b, const struct imap_response *r)
 {
 	struct imap *m = b->imap;
-	enum imap_step step = imap_step(m);
-	char tag[16];
+	unsigned at = imap_find_tag(m, r->tag);
+	enum imap_step step;
 
-	snprintf(tag, sizeof(tag), "A%u", m->awaited_count > 0 ? m->awaited[0].tag : 0);
-	if (m->awaited_count == 0 || !str_eq(r->tag, str_c(tag))) {
+	if (at == m->awaited_count) {
 		box_fail(b, REMOTE_PROTOCOL, r->tag, "an answer has a tag that is not awaited");
 		return;
 	}
+	step = m->awaited[at].step;
 	m->awaited_count--;
-	memmove(m->awaited, m->awaited + 1, sizeof(m->awaited[0]) * m->awaited_count);
+	memmove(m->awaited + at, m->awaited + at + 1, sizeof(m->awaited[0]) * (m->awaited_count - at));
 	imap_tagged[step](b, r);
 	if (box_is_alive(b) && b->state == BOX_TALKING && !m->idling)
 		box_set_timer(b);
@@ -358,7 +272,7 @@ imap_on_response(struct remote_box *b, const struct imap_response *r)
 	struct imap *m = b->imap;
 
 	if (str_eq_ci(r->code, STR("CAPABILITY")))
-		imap_read_capabilities(m, r->code_value);
+		imap_read_capabilities(b, r->code_value);
 	if (!m->greeted) {
 		imap_on_greeting(b, r);
 		return;
@@ -367,7 +281,7 @@ imap_on_response(struct remote_box *b, const struct imap_response *r)
 	case IMAP_TAGGED: imap_on_tagged(b, r); break;
 	case IMAP_UNTAGGED: imap_on_untagged(b, r); break;
 	case IMAP_CONTINUE: imap_on_continue(b, r); break;
-	case IMAP_CAPABILITY: imap_read_capabilities(m, r->text); break;
+	case IMAP_CAPABILITY: imap_read_capabilities(b, r->text); break;
 	case IMAP_LIST:
 		if (imap_step(m) == IMAP_STEP_LIST)
 			imap_folders_item(b, &r->list);
@@ -470,16 +384,3 @@ const struct box_protocol imap_protocol = {
 	.ends_well = imap_ends_well,
 	.leave_idle = imap_leave_idle,
 };
-
-struct remote_abilities
-remote_box_abilities(const struct remote_box *b)
-{
-	unsigned caps = b->protocol == &imap_protocol ? b->imap->caps : 0;
-
-	return (struct remote_abilities){
-		.idle = (caps & IMAP_CAN_IDLE) != 0,
-		.condstore = (caps & IMAP_CAN_CONDSTORE) != 0,
-		.uidplus = (caps & IMAP_CAN_UIDPLUS) != 0,
-		.special_use = (caps & IMAP_CAN_SPECIAL_USE) != 0,
-	};
-}

@@ -1,6 +1,7 @@
 /* The IMAP session of a box (RFC 3501, RFC 9051):
  *
  *   imap.c          greeting to login's end; every response comes in here
+ *   imap_command.c  what is sent
  *   imap_login.c    AUTHENTICATE and LOGIN
  *   imap_folders.c  LIST, SELECT
  *   imap_page.c     the messages of a folder, page after page
@@ -66,11 +67,12 @@ struct imap_page {
 };
 
 struct imap_fetching {
-	unsigned sent, done; /* of the operation's uids */
-	bool begun;	     /* on_message was called for the one in turn */
-	bool whole;	     /* its body has arrived, and the response that had it */
+	unsigned sent, done; /* of the operation's uids: asked for; answered with a tag */
+	bool *ended;	     /* for each of them: on_message_end was called; in the operation's arena */
+	unsigned first_tag;  /* of the first of them */
+	bool begun;	     /* a body is arriving */
+	unsigned current;    /* whose */
 	bool too_large;
-	bool nothing; /* the server gives NIL */
 };
 
 struct imap_deleting {
@@ -108,6 +110,8 @@ struct imap {
 	bool news;     /* EXISTS grew since the folder was last listed */
 };
 
+/* ---- imap_command.c ---- */
+void imap_expect(struct imap *m, unsigned tag, enum imap_step step);
 /* Sends "A12 " and the command, and awaits its answer. The format has no CRLF. */
 __attribute__((format(printf, 3, 4))) void imap_command(struct remote_box *b, enum imap_step step, const char *format,
 							...);
@@ -118,10 +122,12 @@ bool imap_add_quoted(struct buf *out, struct str text);
 /* Fails the box because of a tagged NO or BAD: REMOTE_UNAVAILABLE if its code says so, else `trouble`. */
 void imap_fail_status(struct remote_box *b, enum remote_trouble trouble, const struct imap_response *r,
 		      const char *what);
+/* The text with its code, which helps those who know it: "[AUTHENTICATIONFAILED] no". */
+struct str imap_words(struct imap *m, const struct imap_response *r);
 /* "3:5,9" of ascending uids, at most about `max` bytes; returns how many are in it. */
 unsigned imap_add_set(struct buf *out, const uint32_t *uids, unsigned count, size_t max);
 
-/* Handlers: of the tagged answer of a step, or of an untagged response. */
+/* ---- Handlers: of the tagged answer of a step, or of an untagged response ---- */
 void imap_login_begin(struct remote_box *b);
 void imap_login_continue(struct remote_box *b, const struct imap_response *r);
 void imap_login_tagged(struct remote_box *b, const struct imap_response *r);

@@ -19,7 +19,7 @@ imap_reader_fini(struct imap_reader *r)
 /* "{123}" or "{123+}" at the end of the line, perhaps after "~" (RFC 9051, literal8).
  * 1: there is one, which begins at *at_out; 0: none; -1: its number makes no sense. */
 static int
-reader_find_literal(struct str line, size_t *at_out, uint64_t *bytes_out)
+imap_reader_find_literal(struct str line, size_t *at_out, uint64_t *bytes_out)
 {
 	ptrdiff_t open = str_rindex(line, '{');
 	struct str digits;
@@ -37,7 +37,7 @@ reader_find_literal(struct str line, size_t *at_out, uint64_t *bytes_out)
 
 /* Text for people may end with anything (RFC 9051, resp-text). */
 static bool
-reader_is_status(struct str text)
+imap_reader_is_status(struct str text)
 {
 	static const char *const words[] = {"OK", "NO", "BAD", "BYE", "PREAUTH", NULL};
 	struct str first, second = STR_NONE;
@@ -54,7 +54,7 @@ reader_is_status(struct str text)
 
 /* "* 12 FETCH (... BODY[] ". */
 static bool
-reader_is_body(struct str text)
+imap_reader_is_body(struct str text)
 {
 	static const struct str ends[] = {STR("BODY[] "), STR("BODY[]<0> ")};
 	struct str rest = text, star, number, word;
@@ -74,7 +74,7 @@ reader_is_body(struct str text)
 
 /* A line has ended: does a literal follow? */
 static enum imap_read
-reader_end_line(struct imap_reader *r)
+imap_reader_end_line(struct imap_reader *r)
 {
 	struct str line;
 	uint64_t bytes;
@@ -84,7 +84,7 @@ reader_end_line(struct imap_reader *r)
 	if (r->text.len > r->line && r->text.data[r->text.len - 1] == '\r')
 		r->text.data[--r->text.len] = '\0';
 	line = str_from(buf_str(&r->text), r->line);
-	found = r->line == 0 && reader_is_status(line) ? 0 : reader_find_literal(line, &at, &bytes);
+	found = r->line == 0 && imap_reader_is_status(line) ? 0 : imap_reader_find_literal(line, &at, &bytes);
 	if (found < 0)
 		return IMAP_READ_BAD;
 	if (found == 0) {
@@ -92,7 +92,7 @@ reader_end_line(struct imap_reader *r)
 		return IMAP_READ_RESPONSE;
 	}
 	r->left = bytes;
-	if (!reader_is_body(str_first(buf_str(&r->text), r->line + at))) {
+	if (!imap_reader_is_body(str_first(buf_str(&r->text), r->line + at))) {
 		r->state = READER_KEPT;
 		return bytes > r->max ? IMAP_READ_LONG : IMAP_READ_MORE;
 	}
@@ -107,7 +107,7 @@ reader_end_line(struct imap_reader *r)
 }
 
 static size_t
-reader_take_line(struct imap_reader *r, struct str input, enum imap_read *event)
+imap_reader_take_line(struct imap_reader *r, struct str input, enum imap_read *event)
 {
 	ptrdiff_t end = str_index(input, '\n');
 	size_t len = end >= 0 ? (size_t)end : input.len;
@@ -117,20 +117,20 @@ reader_take_line(struct imap_reader *r, struct str input, enum imap_read *event)
 		return 0;
 	}
 	buf_add(&r->text, input.p, len);
-	*event = end >= 0 ? reader_end_line(r) : IMAP_READ_MORE;
+	*event = end >= 0 ? imap_reader_end_line(r) : IMAP_READ_MORE;
 	return end >= 0 ? len + 1 : len;
 }
 
 /* The line goes on after a literal. */
 static void
-reader_go_on(struct imap_reader *r)
+imap_reader_go_on(struct imap_reader *r)
 {
 	r->state = READER_LINE;
 	r->line = r->text.len;
 }
 
 static size_t
-reader_take_kept(struct imap_reader *r, struct str input, enum imap_read *event)
+imap_reader_take_kept(struct imap_reader *r, struct str input, enum imap_read *event)
 {
 	struct str part = str_first(input, r->left < input.len ? (size_t)r->left : input.len);
 
@@ -141,18 +141,18 @@ reader_take_kept(struct imap_reader *r, struct str input, enum imap_read *event)
 	buf_add_str(&r->text, part);
 	r->left -= part.len;
 	if (r->left == 0)
-		reader_go_on(r);
+		imap_reader_go_on(r);
 	*event = IMAP_READ_MORE;
 	return part.len;
 }
 
 static size_t
-reader_take_body(struct imap_reader *r, struct str input, enum imap_read *event, struct str *piece_out)
+imap_reader_take_body(struct imap_reader *r, struct str input, enum imap_read *event, struct str *piece_out)
 {
 	*piece_out = str_first(input, r->left < input.len ? (size_t)r->left : input.len);
 	r->left -= piece_out->len;
 	if (r->left == 0)
-		reader_go_on(r);
+		imap_reader_go_on(r);
 	*event = piece_out->len > 0 ? IMAP_READ_PIECE : IMAP_READ_MORE;
 	return piece_out->len;
 }
@@ -174,11 +174,11 @@ imap_reader_take(struct imap_reader *r, struct str input, enum imap_read *event_
 			r->state = READER_LINE;
 		}
 		if (r->state == READER_LINE)
-			used += reader_take_line(r, rest, event_out);
+			used += imap_reader_take_line(r, rest, event_out);
 		else if (r->state == READER_KEPT)
-			used += reader_take_kept(r, rest, event_out);
+			used += imap_reader_take_kept(r, rest, event_out);
 		else
-			used += reader_take_body(r, rest, event_out, piece_out);
+			used += imap_reader_take_body(r, rest, event_out, piece_out);
 	}
 	return used;
 }

@@ -1,9 +1,10 @@
 /* The POP3 session of a box (RFC 1939, 2449, 2595, 5034):
  *
- *   pop.c        greeting to login's end; every line comes in here
- *   pop_login.c  AUTH, or USER and PASS
- *   pop_list.c   LIST and UIDL
- *   pop_fetch.c  RETR, as it streams, and DELE */
+ *   pop.c         greeting to login's end; every line comes in here
+ *   pop_command.c what is sent
+ *   pop_login.c   AUTH, or USER and PASS
+ *   pop_list.c    LIST and UIDL
+ *   pop_fetch.c   RETR, as it streams, and DELE */
 #ifndef SP_WORKER_RETRIEVE_POP_H
 #define SP_WORKER_RETRIEVE_POP_H
 
@@ -28,7 +29,7 @@ enum pop_step {
 	POP_STEPS
 };
 
-enum { POP_CAN_STLS = 1, POP_CAN_PIPELINING = 2, POP_CAN_UIDL = 4, POP_CAN_USER = 8 };
+enum { POP_CAN_STLS = 1, POP_CAN_PIPELINING = 2 };
 
 struct pop_list {
 	bool known;
@@ -60,6 +61,8 @@ struct pop {
 	bool too_large;
 };
 
+/* ---- pop_command.c ---- */
+void pop_expect(struct pop *p, enum pop_step step);
 /* The format has no CRLF. Secrets go through pop_command_secret(), which wipes. */
 __attribute__((format(printf, 3, 4))) void pop_command(struct remote_box *b, enum pop_step step, const char *format,
 						       ...);

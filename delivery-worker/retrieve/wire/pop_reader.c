@@ -19,7 +19,7 @@ pop_reader_fini(struct pop_reader *r)
 }
 
 static size_t
-reader_take_line(struct pop_reader *r, struct str input, enum pop_read *event)
+pop_reader_take_line(struct pop_reader *r, struct str input, enum pop_read *event)
 {
 	ptrdiff_t end = str_index(input, '\n');
 	size_t len = end >= 0 ? (size_t)end : input.len;
@@ -43,7 +43,7 @@ reader_take_line(struct pop_reader *r, struct str input, enum pop_read *event)
 
 /* Bytes of a line up to its end, which is CRLF and nothing else; returns how many. */
 static size_t
-reader_take_text(struct pop_reader *r, struct str input)
+pop_reader_take_text(struct pop_reader *r, struct str input)
 {
 	size_t at = 0;
 
@@ -66,7 +66,7 @@ reader_take_text(struct pop_reader *r, struct str input)
 }
 
 static size_t
-reader_take_message(struct pop_reader *r, struct str input, enum pop_read *event, struct str *piece_out)
+pop_reader_take_message(struct pop_reader *r, struct str input, enum pop_read *event, struct str *piece_out)
 {
 	char c = input.p[0];
 	size_t len;
@@ -98,7 +98,7 @@ reader_take_message(struct pop_reader *r, struct str input, enum pop_read *event
 	do {
 		if (r->state == MESSAGE_START)
 			r->state = MESSAGE_TEXT;
-		len += reader_take_text(r, str_from(input, len));
+		len += pop_reader_take_text(r, str_from(input, len));
 	} while (len < input.len && input.p[len] != '.');
 	*piece_out = str_first(input, len);
 	*event = POP_READ_PIECE;
@@ -116,9 +116,9 @@ pop_reader_take(struct pop_reader *r, struct str input, bool in_message, enum po
 		struct str rest = str_from(input, used);
 
 		if (in_message)
-			used += reader_take_message(r, rest, event_out, piece_out);
+			used += pop_reader_take_message(r, rest, event_out, piece_out);
 		else
-			used += reader_take_line(r, rest, event_out);
+			used += pop_reader_take_line(r, rest, event_out);
 	}
 	return used;
 }

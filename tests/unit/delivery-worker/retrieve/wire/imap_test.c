@@ -42,15 +42,32 @@ static const struct {
 		"S: * 4 FETCH (UID 6 BODY[] \"q\\\"\")", "S: A7 OK"),
 	 "done|v5 n10 e2 m0|3 0 f0,4 0 f0,5 0 f0,6 0 f0|3 refused: the message is gone,4 refused: FETCH is refused: "
 	 "\"hidden\",5 refused: the remote gives no content for the message,6(2)<q\">6,done|"},
+	{"tagged answers are held back, as Dovecot does", "slg",
+	 SCRIPT(LOGIN, SELECT, LIST2, "C: A4", "C: A5", "S: * 1 FETCH (UID 3 BODY[] {1}", "S: x)", "S: * 2 FETCH (BODY[] {1}",
+		"S: y UID 9)", "S: A4 OK", "S: A5 OK"),
+	 LISTED "3(1)<x>3,9(1)<y>9,done|"},
+	{"the first is refused, and then said to be", "slg",
+	 SCRIPT(LOGIN, SELECT, LIST2, "C: A4", "C: A5", "S: * 2 FETCH (UID 9 BODY[] {1}", "S: y)", "S: A5 OK", "S: A4 NO gone"),
+	 LISTED "3 refused: the message is gone,9(1)<y>9,done|"},
+	{"the second is refused first", "slg",
+	 SCRIPT(LOGIN, SELECT, LIST2, "C: A4", "C: A5", "S: A5 NO hidden", "S: A4 OK"),
+	 LISTED "3 refused: the message is gone,9 refused: FETCH is refused: \"hidden\",done|"},
+	{"one that was said to be gone comes", "slg",
+	 SCRIPT(LOGIN, SELECT, LIST2, "C: A4", "C: A5", "S: * 2 FETCH (UID 9 BODY[] {1}", "S: y)", "S: * 1 FETCH (UID 3 BODY[] {1}",
+		"H"),
+	 LISTED "3 refused: the message is gone,9(1)<y>9,protocol: the remote sent a message that nobody asked for|"},
 	{"another message than was asked for", "slg",
-	 SCRIPT(LOGIN, SELECT, LIST2, "C: A4", "S: * 2 FETCH (UID 9 BODY[] {1}", "S: x)", "H"),
+	 SCRIPT(LOGIN, SELECT, LIST2, "C: A4", "S: * 2 FETCH (UID 8 BODY[] {1}", "S: x)", "H"),
+	 LISTED "protocol: the remote sent a message that nobody asked for|"},
+	{"another message, told late", "slg",
+	 SCRIPT(LOGIN, SELECT, LIST2, "C: A4", "S: * 2 FETCH (BODY[] {1}", "S: x UID 9)", "H"),
 	 LISTED "3(1)protocol: the remote sent another message than was asked for|"},
 	{"a body without its UID", "slg",
 	 SCRIPT(LOGIN, SELECT, LIST2, "C: A4", "S: * 2 FETCH (BODY[] {1}", "S: x)", "H"),
 	 LISTED "3(1)protocol: the remote sent another message than was asked for|"},
 	{"a body twice", "slg",
 	 SCRIPT(LOGIN, SELECT, LIST2, "C: A4", "S: * 1 FETCH (UID 3 BODY[] {1}", "S: x)", "S: * 1 FETCH (UID 3 BODY[] {1}", "H"),
-	 LISTED "3(1)protocol: the remote sent a message that nobody asked for|"},
+	 LISTED "3(1)<x>3,protocol: the remote sent a message that nobody asked for|"},
 	{"a body that nobody asked for", "s", SCRIPT(LOGIN, "C: A2", "S: * 1 FETCH (UID 3 BODY[] {1}", "S: x)", "H"),
 	 "done|protocol: the remote sent a message that nobody asked for|"},
 	{"a literal that does not end", "slg",
@@ -281,6 +298,70 @@ test_idle_anew(void **state)
 			    LISTED "done|");
 }
 
+/* Who sends little, but for ever, is too slow; a long answer that keeps moving is not. */
+static void
+test_slow_remotes(void **state)
+{
+	struct scripted *s = *state;
+	char text[5001];
+
+	scripted_reset(s, REMOTE_IMAP);
+	s->slow = true;
+	s->drip_ms = 10;
+	assert_string_equal(scripted_run(s, SCRIPT("S: * OK 0123456789012345678901234567890123456789012345678901234567890"), ""),
+			    "time: no answer in time to the greeting|");
+	memset(text, 'x', sizeof(text) - 1);
+	memcpy(text, "B: ", 3);
+	text[5000] = '\0';
+	scripted_reset(s, REMOTE_IMAP);
+	s->slow = true;
+	s->drip_ms = 10;
+	s->drip = 50;
+	s->options.max_message_bytes = 10000;
+	scripted_run(s, SCRIPT(LOGIN, SELECT, LIST2, "C: A4", "C: A5", "S: * 1 FETCH (UID 3 BODY[] {4997}", text, "S: )", "S: A4 OK",
+			       "S: A5 OK"),
+		     "slg");
+	assert_non_null(strstr(s->log.data, "xxx>3,9 refused: the message is gone,done|"));
+}
+
+/* An endless row of answers that mean nothing. */
+static void
+test_endless_answer(void **state)
+{
+	struct scripted *s = *state;
+	struct buf noise = BUF_EMPTY;
+
+	buf_add_c(&noise, "B: ");
+	for (unsigned i = 0; i < 4000; i++)
+		buf_add_c(&noise, "* OK 012345678901234567890123456789012345678901234567890123456789\r\n");
+	scripted_reset(s, REMOTE_IMAP);
+	s->options.max_session_bytes = 200000;
+	assert_string_equal(scripted_run(s, SCRIPT(LOGIN, "C: A2", noise.data, "H"), "s"),
+			    "done|limit: the remote has sent more than a session allows|");
+	buf_fini(&noise);
+}
+
+/* The connection ends while nothing is asked for: the next operation says so. */
+static void
+test_lost_while_at_rest(void **state)
+{
+	struct scripted *s = *state;
+	struct timeval tv = clock_timeval(30);
+
+	scripted_reset(s, REMOTE_IMAP);
+	s->rests = true;
+	scripted_run(s, SCRIPT(LOGIN, "S: * BYE idle too long", "X"), "");
+	event_base_loopexit(s->base, &tv);
+	event_base_dispatch(s->base);
+	s->rests = false;
+	s->done = false;
+	s->plan = "s";
+	scripted_next(s);
+	while (!s->done)
+		event_base_dispatch(s->base);
+	assert_string_equal(s->log.data, "done|lost: the remote said goodbye: \"idle too long\"|");
+}
+
 static void
 test_free_within(void **state)
 {
@@ -299,6 +380,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_sessions), TEST(test_cut_at_each_byte), TEST(test_pages),	TEST(test_limits),
 		TEST(test_starttls), TEST(test_tokens),		  TEST(test_idle_anew), TEST(test_free_within),
+		TEST(test_slow_remotes), TEST(test_endless_answer), TEST(test_lost_while_at_rest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

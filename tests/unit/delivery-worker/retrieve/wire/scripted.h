@@ -32,6 +32,8 @@ struct scripted {
 	struct bufferevent *bev;
 	const char *const *script;
 	bool slow;	 /* byte by byte */
+	int drip_ms;	 /* between them; 0: at once */
+	size_t drip;	 /* bytes at a time */
 	long cut;	 /* closes after this many bytes; -1: never */
 	long said;	 /* bytes */
 	bool close_next; /* once all is out */
@@ -48,6 +50,7 @@ struct scripted {
 	bool pause_each;      /* pauses at each piece */
 	bool free_in_piece;   /* frees the box in the first piece */
 	bool refuse_address;
+	bool rests; /* the box is not freed at the end of the plan */
 	bool done;
 };
 
@@ -79,6 +82,17 @@ scripted_send(struct scripted *s, const char *p, size_t len)
 }
 
 static void
+scripted_tick(struct scripted *s)
+{
+	struct timeval tv = clock_timeval(s->drip_ms);
+
+	if (s->drip_ms > 0)
+		event_add(s->tick, &tv);
+	else
+		event_active(s->tick, EV_TIMEOUT, 0);
+}
+
+static void
 scripted_on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct scripted *s = arg;
@@ -88,11 +102,14 @@ scripted_on_tick(evutil_socket_t fd, short what, void *arg)
 	if (s->bev == NULL)
 		return;
 	if (s->to_say.len > 0) {
-		scripted_send(s, s->to_say.data, 1);
-		memmove(s->to_say.data, s->to_say.data + 1, --s->to_say.len);
+		size_t len = s->drip < s->to_say.len ? s->drip : s->to_say.len;
+
+		scripted_send(s, s->to_say.data, len);
+		s->to_say.len -= len;
+		memmove(s->to_say.data, s->to_say.data + len, s->to_say.len);
 	}
 	if (s->to_say.len > 0)
-		event_active(s->tick, EV_TIMEOUT, 0);
+		scripted_tick(s);
 	else if (s->bev != NULL)
 		scripted_go_on(s);
 }
@@ -104,7 +121,7 @@ scripted_say(struct scripted *s, const char *text, bool whole_line)
 	if (whole_line)
 		buf_add_c(&s->to_say, "\r\n");
 	if (s->slow) {
-		event_active(s->tick, EV_TIMEOUT, 0);
+		scripted_tick(s);
 		return;
 	}
 	scripted_send(s, s->to_say.data, s->to_say.len);
@@ -179,7 +196,8 @@ scripted_on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr
 static void
 scripted_end(struct scripted *s)
 {
-	remote_box_free(&s->box);
+	if (!s->rests)
+		remote_box_free(&s->box);
 	s->done = true;
 	event_base_loopbreak(s->base);
 }
@@ -412,8 +430,10 @@ scripted_reset(struct scripted *s, enum remote_protocol protocol)
 		.connect_ms = 300,
 		.max_message_bytes = 1000,
 	};
-	s->slow = s->pause_each = s->free_in_piece = s->refuse_address = false;
+	s->slow = s->pause_each = s->free_in_piece = s->refuse_address = s->rests = false;
 	s->cut = -1;
+	s->drip_ms = 0;
+	s->drip = 1;
 }
 
 /* The log of the session. */
