@@ -23,6 +23,9 @@ struct admin_retrieve {
 	struct str client_secret; /* of OAuth2; empty: none */
 };
 
+/* Could the field have this value? ERR_INVALID with the reason, without the field's name. */
+int admin_retrieve_check(const struct directory_field *field, struct err *err);
+
 /* How far a trial is, in words; borrowed. */
 typedef void admin_retrieve_on_step(void *arg, const char *words);
 

@@ -30,6 +30,26 @@ retrieve_order_of(struct admin_call *call)
 
 /* ---- From fields to an account ---- */
 
+int
+admin_retrieve_check(const struct directory_field *field, struct err *err)
+{
+	struct retrieve_account a;
+	struct arena arena;
+	struct str name, text;
+	int result;
+
+	arena_init(&arena);
+	retrieve_account_init(&a, "");
+	result = retrieve_account_set(&a, field->name, field->value, &arena, err);
+	arena_fini(&arena);
+	if (result != 0 && str_cut(str_c(err->text), ':', &name, &text)) {
+		text = str_trim(text);
+		memmove(err->text, text.p, text.len);
+		err->text[text.len] = '\0';
+	}
+	return result;
+}
+
 static int
 order_set_fields(struct retrieve_account *a, const struct retrieve_order *o, struct arena *arena, struct err *err)
 {
@@ -324,11 +344,30 @@ order_edit_again(void *arg, struct retrieve_account *a, struct arena *arena, str
 	return order_seal(call->admin, a, retrieve_order_of(call), arena, err);
 }
 
+/* What the last run said of itself is forgotten before the next can begin. */
+static void
+order_on_anew(void *arg, const struct err *err)
+{
+	struct admin_call *call = arg;
+	struct retrieve_order *o = retrieve_order_of(call);
+
+	if (!op_back(&call->op))
+		return;
+	if (err != NULL) {
+		order_end(call, err);
+		return;
+	}
+	op_hold(&call->op);
+	retrieve_change(call->admin->redis, str_c(o->account.address), str_c(o->account.id), order_edit_again, call,
+			clock_unix_ms(), trial_on_confirmed, call);
+}
+
 static void
 order_on_moves(void *arg, const struct retrieve_entry *entries, unsigned count, const struct err *err)
 {
 	struct admin_call *call = arg;
 	struct retrieve_order *o = retrieve_order_of(call);
+	const struct str anew[] = {STR("state"), STR(""), STR("failures"), STR("0"), STR("last_error"), STR("")};
 	const struct retrieve_account *a;
 
 	if (!op_back(&call->op))
@@ -344,8 +383,8 @@ order_on_moves(void *arg, const struct retrieve_entry *entries, unsigned count, 
 			continue;
 		memcpy(o->account.id, a->id, sizeof(a->id));
 		op_hold(&call->op);
-		retrieve_change(call->admin->redis, str_c(o->account.address), str_c(o->account.id), order_edit_again,
-				call, clock_unix_ms(), trial_on_confirmed, call);
+		retrieve_note(call->admin->redis, str_c(o->account.address), str_c(o->account.id), 6, anew,
+			      order_on_anew, call);
 		return;
 	}
 	order_add(call);
