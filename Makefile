@@ -199,7 +199,12 @@ $(SEED_ITEMS): $(call objects,tests/integration/seed_items.c) $(call libs_of,mai
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(call libs_of,mailbox) -Wl,--end-group $(PKG_LIBS)
-integration: all $(SEED_ITEMS)
+REMOTE_SESSION := $(BUILD)/tests/integration/remote_session
+$(REMOTE_SESSION): $(call objects,tests/integration/remote_session.c) $(filter-out %/main.o,$(OBJ_delivery-worker)) $(ALL_LIBS)
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(filter-out %/main.o,$(OBJ_delivery-worker)) -Wl,--start-group $(ALL_LIBS) -Wl,--end-group $(PKG_LIBS)
+integration: all $(SEED_ITEMS) $(REMOTE_SESSION)
 	$(Q)STAGEPOST_BUILD=$(abspath $(BUILD)) PYTHON=$(PYTHON) tests/run-integration.sh $(if $(TESTS),-k '$(TESTS)') $(PYTEST_FLAGS)
 
 # A fuzz target links the sanitised archives; each runs for FUZZ_SECONDS.

@@ -70,11 +70,11 @@
 	K(RETRIEVE_STATUS, "retrieve:{<address>}:<id>:st", HASH, STAYS, ACCOUNT, \
 	  "the retrieving worker, under its fence; the tool", "what happened last, what is due, the fence") \
 	K(RETRIEVE_LEDGER, "retrieve:{<address>}:<id>:l", STRING, STAYS, ACCOUNT, \
-	  "the retrieving worker, under its fence", "messages of a POP3 account that are here, packed") \
+	  "the retrieving worker, under its fence", "messages that are here: remote id, fingerprint, day; packed") \
 	K(RETRIEVE_FOLDERS, "retrieve:{<address>}:<id>:f", HASH, STAYS, ACCOUNT, \
 	  "the retrieving worker, under its fence", "how far each folder of an IMAP account has been retrieved") \
 	K(RETRIEVE_PENDING, "retrieve:{<address>}:<id>:pending", HASH, STAYS, ACCOUNT, \
-	  "the retrieving worker, under its fence", "messages that are being handed over, at most 16")
+	  "the retrieving worker, under its fence", "messages that are being handed over, with their envelopes")
 
 #define REDIS_KEYS(K) \
 	K(SETTINGS, "settings:<group>", HASH, STAYS, PURPOSE, "operators", "settings") \
@@ -96,6 +96,8 @@
 	  "when the book was last compared with the records; the comparing process and its lease") \
 	REDIS_KEYS_OF_MAIL(K) \
 	REDIS_KEYS_OF_RETRIEVE(K) \
+	K(RETRIEVE_HOST, "retrieve:host:<host>", ZSET, EXPIRES, TIME, "workers", \
+	  "remote accounts that are being read at a host, by the end of their lease") \
 	K(RETRIEVE_DUE, "retrieve:due", ZSET, STAYS, PURPOSE, "lib/retrieve, workers", \
 	  "all remote accounts (`address id`), by when they are due") \
 	K(SPOOL_LEASE, "spool:{<shard>}:lease", STRING, EXPIRES, PROCESS, "its broker", "holder of the shard") \

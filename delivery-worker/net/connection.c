@@ -1,4 +1,4 @@
-#include "delivery-worker/remote/connection.h"
+#include "delivery-worker/net/connection.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -53,7 +53,7 @@ connection_on_event(struct bufferevent *bev, short what, void *arg)
 
 	(void)bev;
 	if ((what & BEV_EVENT_CONNECTED) == 0) {
-		c->events->on_lost(c->arg, socket_error);
+		c->events->on_lost(c->arg, (what & BEV_EVENT_EOF) != 0 ? 0 : socket_error);
 		return;
 	}
 	if (c->own_ip.family == 0)
@@ -89,12 +89,14 @@ connection_init(struct connection *c, struct event_base *base, const struct conn
 	c->timer = evtimer_new(base, connection_on_timer, c);
 }
 
-static void
+void
 connection_drop(struct connection *c)
 {
 	if (c->bev != NULL)
 		bufferevent_free(c->bev);
 	c->bev = NULL;
+	c->own_ip.family = 0;
+	evtimer_del(c->timer);
 }
 
 void
@@ -113,30 +115,30 @@ connection_is_open(const struct connection *c)
 /* ---- Opening ---- */
 /* EADDRNOTAVAIL: no free port; for IPv6 it may also mean that this host has no IPv6 address. */
 bool
-connection_errno_is_ours(const struct smtp_client_options *o, int errno_value)
+connection_errno_is_ours(const struct ip *ip, int errno_value)
 {
 	return errno_value == EMFILE || errno_value == ENFILE || errno_value == ENOMEM || errno_value == ENOBUFS ||
-	       (errno_value == EADDRNOTAVAIL && o->target.ip.family == 4);
+	       (errno_value == EADDRNOTAVAIL && ip->family == 4);
 }
 
 static int
-connection_socket(const struct smtp_client_options *o, struct smtp_failure *failure)
+connection_socket(const struct connection_target *t, struct connection_failure *failure)
 {
-	int family = o->target.ip.family == 4 ? AF_INET : AF_INET6, one = 1;
+	int family = t->ip.family == 4 ? AF_INET : AF_INET6, one = 1;
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct sockaddr_storage sa;
 	socklen_t len;
 
 	if (fd < 0) {
-		failure->is_ours = connection_errno_is_ours(o, errno);
+		failure->is_ours = connection_errno_is_ours(&t->ip, errno);
 		snprintf(failure->text, sizeof(failure->text), "no socket: %s", strerror(errno));
 		return -1;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (o->source.family == 0)
+	if (t->source.family == 0)
 		return fd;
 	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
-	len = ip_to_sockaddr(&o->source, 0, &sa);
+	len = ip_to_sockaddr(&t->source, 0, &sa);
 	if (bind(fd, (struct sockaddr *)&sa, len) == 0)
 		return fd;
 	snprintf(failure->text, sizeof(failure->text), "the source address cannot be used: %s", strerror(errno));
@@ -146,19 +148,22 @@ connection_socket(const struct smtp_client_options *o, struct smtp_failure *fail
 }
 
 int
-connection_open(struct connection *c, const struct smtp_client_options *o, struct smtp_failure *failure_out)
+connection_open(struct connection *c, const struct connection_target *t, struct connection_failure *failure_out)
 {
 	struct sockaddr_storage sa;
 	socklen_t len;
-	int fd = connection_socket(o, failure_out);
+	int fd;
 
+	CHECK(c->bev == NULL);
+	memset(failure_out, 0, sizeof(*failure_out));
+	fd = connection_socket(t, failure_out);
 	if (fd < 0)
 		return -1;
 	c->bev = bufferevent_socket_new(c->base, fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
 	connection_watch(c);
-	len = ip_to_sockaddr(&o->target.ip, o->target.port, &sa);
+	len = ip_to_sockaddr(&t->ip, t->port, &sa);
 	if (bufferevent_socket_connect(c->bev, (struct sockaddr *)&sa, (int)len) != 0) {
-		failure_out->is_ours = connection_errno_is_ours(o, EVUTIL_SOCKET_ERROR());
+		failure_out->is_ours = connection_errno_is_ours(&t->ip, EVUTIL_SOCKET_ERROR());
 		snprintf(failure_out->text, sizeof(failure_out->text), "no connection: %s",
 			 strerror(EVUTIL_SOCKET_ERROR()));
 		connection_drop(c);
@@ -169,16 +174,16 @@ connection_open(struct connection *c, const struct smtp_client_options *o, struc
 
 /* ---- TLS ---- */
 int
-connection_start_tls(struct connection *c, const struct smtp_client_options *o)
+connection_start_tls(struct connection *c, SSL_CTX *tls, const struct tls_wish *wish)
 {
 	evutil_socket_t fd = bufferevent_getfd(c->bev);
 	SSL *ssl;
 
 	if (evbuffer_get_length(bufferevent_get_input(c->bev)) > 0)
 		return -1;
-	ssl = SSL_new(o->tls);
+	ssl = SSL_new(tls);
 	CHECK(ssl != NULL);
-	tls_prepare(ssl, &o->wish);
+	tls_prepare(ssl, wish);
 	bufferevent_disable(c->bev, EV_READ | EV_WRITE);
 	bufferevent_setfd(c->bev, -1);
 	bufferevent_free(c->bev);
@@ -245,15 +250,15 @@ connection_stop(struct connection *c)
 }
 
 void
-connection_say_goodbye(struct connection *c)
+connection_say_goodbye(struct connection *c, struct str command)
 {
 	SSL *ssl = connection_ssl(c);
 
 	if (ssl == NULL) {
-		send(bufferevent_getfd(c->bev), "QUIT\r\n", 6, MSG_DONTWAIT | MSG_NOSIGNAL);
+		send(bufferevent_getfd(c->bev), command.p, command.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 		return;
 	}
-	if (SSL_write(ssl, "QUIT\r\n", 6) > 0)
+	if (SSL_write(ssl, command.p, (int)command.len) > 0)
 		SSL_shutdown(ssl);
 	ERR_clear_error();
 }

@@ -1,5 +1,5 @@
 /* Modified UTF-7. */
-#include "frontend/imap/parse/mutf7.h"
+#include "lib/mailbox/mutf7.h"
 
 #include <string.h>
 #include <unicode/unorm2.h>
@@ -85,7 +85,7 @@ mutf7_decode_shifted(struct str text, struct buf *out)
 }
 
 bool
-imap_mutf7_decode(struct str text, struct buf *out)
+mailbox_mutf7_decode(struct str text, struct buf *out)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		ptrdiff_t end;
@@ -156,7 +156,7 @@ mutf7_shift_back(struct shift *s, struct buf *out)
 }
 
 void
-imap_mutf7_encode(struct str text, struct buf *out)
+mailbox_mutf7_encode(struct str text, struct buf *out)
 {
 	struct shift s = {0};
 
@@ -187,7 +187,7 @@ mutf7_is_ascii(struct str text)
 }
 
 bool
-imap_nfc(struct str text, struct buf *out)
+mailbox_nfc(struct str text, struct buf *out)
 {
 	UErrorCode status = U_ZERO_ERROR;
 	const UNormalizer2 *nfc = unorm2_getNFCInstance(&status);

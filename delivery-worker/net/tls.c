@@ -1,4 +1,4 @@
-#include "delivery-worker/remote/tls.h"
+#include "delivery-worker/net/tls.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "frontend/imap/parse/mutf7.h"
+#include "lib/mailbox/mutf7.h"
 
 static const struct {
 	const char *wire, *utf8;
@@ -25,10 +25,10 @@ both_ways(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct buf out = BUF_EMPTY;
-		assert_true(imap_mutf7_decode(str_c(names[i].wire), &out));
+		assert_true(mailbox_mutf7_decode(str_c(names[i].wire), &out));
 		assert_string_equal(out.data, names[i].utf8);
 		buf_clear(&out);
-		imap_mutf7_encode(str_c(names[i].utf8), &out);
+		mailbox_mutf7_encode(str_c(names[i].utf8), &out);
 		assert_string_equal(out.data, names[i].wire);
 		buf_fini(&out);
 	}
@@ -44,7 +44,7 @@ malformed(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct buf out = BUF_EMPTY;
-		assert_false(imap_mutf7_decode(str_c(bad[i]), &out));
+		assert_false(mailbox_mutf7_decode(str_c(bad[i]), &out));
 		buf_fini(&out);
 	}
 }
@@ -55,9 +55,9 @@ normal_form(void **state)
 	struct buf out = BUF_EMPTY;
 
 	(void)state;
-	assert_true(imap_nfc(STR("Entwu\xcc\x88rfe"), &out));
+	assert_true(mailbox_nfc(STR("Entwu\xcc\x88rfe"), &out));
 	assert_string_equal(out.data, "Entw\xc3\xbcrfe");
-	assert_false(imap_nfc(STR("\xff"), &out));
+	assert_false(mailbox_nfc(STR("\xff"), &out));
 	buf_fini(&out);
 }
 

@@ -1,6 +1,6 @@
 /* TLS with a remote server: how much of it is wanted, and the outcome. */
-#ifndef SP_WORKER_REMOTE_TLS_H
-#define SP_WORKER_REMOTE_TLS_H
+#ifndef SP_WORKER_NET_TLS_H
+#define SP_WORKER_NET_TLS_H
 
 #include <openssl/ssl.h>
 

@@ -10,7 +10,7 @@
 #include <openssl/sha.h>
 #include <stdio.h>
 
-#include "delivery-worker/remote/login.h"
+#include "delivery-worker/net/login.h"
 #include "lib/base/base64.h"
 
 static void
@@ -21,11 +21,11 @@ test_choice(void **state)
 		bool is_private;
 		const char *mechanism; /* NULL: none */
 	} rows[] = {
-		{SMTP_AUTH_PLAIN | SMTP_AUTH_LOGIN | SMTP_AUTH_SCRAM_SHA_256, true, "SCRAM-SHA-256"},
-		{SMTP_AUTH_PLAIN | SMTP_AUTH_LOGIN, true, "PLAIN"},
-		{SMTP_AUTH_LOGIN, true, "LOGIN"},
-		{SMTP_AUTH_PLAIN | SMTP_AUTH_LOGIN, false, NULL},
-		{SMTP_AUTH_PLAIN | SMTP_AUTH_SCRAM_SHA_256, false, "SCRAM-SHA-256"},
+		{SASL_PLAIN | SASL_LOGIN | SASL_SCRAM_SHA_256, true, "SCRAM-SHA-256"},
+		{SASL_PLAIN | SASL_LOGIN, true, "PLAIN"},
+		{SASL_LOGIN, true, "LOGIN"},
+		{SASL_PLAIN | SASL_LOGIN, false, NULL},
+		{SASL_PLAIN | SASL_SCRAM_SHA_256, false, "SCRAM-SHA-256"},
 		{0, true, NULL},
 	};
 
@@ -58,7 +58,7 @@ server_final(struct str auth_message, struct str salt, struct buf *out)
 static void
 test_scram(void **state)
 {
-	struct login *l = login_new(SMTP_AUTH_SCRAM_SHA_256, STR("us=er,"), STR("pencil"), false);
+	struct login *l = login_new(SASL_SCRAM_SHA_256, STR("us=er,"), STR("pencil"), false);
 	struct buf first = BUF_EMPTY, challenge = BUF_EMPTY, final = BUF_EMPTY, auth = BUF_EMPTY, end = BUF_EMPTY;
 	struct str proof;
 
@@ -100,7 +100,7 @@ test_bad_challenges(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct login *l = login_new(SMTP_AUTH_SCRAM_SHA_256, STR("user"), STR("pencil"), false);
+		struct login *l = login_new(SASL_SCRAM_SHA_256, STR("user"), STR("pencil"), false);
 		struct buf first = BUF_EMPTY, answer = BUF_EMPTY;
 		char challenge[200];
 
@@ -117,11 +117,46 @@ test_bad_challenges(void **state)
 	}
 }
 
+/* Access tokens: what is sent, and a refusal with its reason (RFC 7628). */
+static void
+test_tokens(void **state)
+{
+	static const struct {
+		unsigned offered;
+		const char *mechanism, *initial, *acknowledgement;
+	} rows[] = {
+		{SASL_WITH_TOKEN, "XOAUTH2", "user=a=b\001auth=Bearer tok\001\001", ""},
+		{SASL_OAUTHBEARER, "OAUTHBEARER", "n,a=a=3Db,\001auth=Bearer tok\001\001", "\001"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct login *l = login_new(rows[i].offered, STR("a=b"), STR("tok"), true);
+		struct buf out = BUF_EMPTY;
+
+		assert_string_equal(login_mechanism(l), rows[i].mechanism);
+		assert_true(login_begin(l, &out));
+		assert_string_equal(out.data, rows[i].initial);
+		assert_true(login_is_complete(l));
+		buf_clear(&out);
+		assert_true(login_answer(l, STR("{\"status\":\"401\"}"), &out));
+		assert_true(str_eq(buf_str(&out), str_c(rows[i].acknowledgement)));
+		assert_true(str_eq(login_token_error(l), STR("{\"status\":\"401\"}")));
+		assert_false(login_is_complete(l));
+		assert_false(login_answer(l, STR("again"), &out));
+		login_free(&l);
+		buf_fini(&out);
+	}
+	assert_null(login_new(SASL_XOAUTH2, STR("a"), STR("tok"), false));
+	assert_int_equal(login_read_offered(STR("GSSAPI plain XOAUTH2")), SASL_PLAIN | SASL_XOAUTH2);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_tokens),
 		cmocka_unit_test(test_scram),
 		cmocka_unit_test(test_bad_challenges),
 	};

@@ -1,4 +1,4 @@
-#include "delivery-worker/remote/login.h"
+#include "delivery-worker/net/login.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -18,18 +18,19 @@
 struct mechanism {
 	unsigned bit;
 	const char *name;
-	bool shows_password;
+	bool shows_secret;
 	bool (*begin)(struct login *l, struct buf *out);
 	bool (*answer)(struct login *l, struct str challenge, struct buf *out);
 };
 
 struct login {
 	const struct mechanism *mechanism;
-	char *user, *password; /* owner */
+	char *user, *secret; /* owner */
 	unsigned step;
 	bool complete;
 	char nonce[NONCE_BYTES * 2]; /* base64 */
 	struct buf first;	     /* SCRAM: client-first-message-bare */
+	struct buf error;	     /* XOAUTH2, OAUTHBEARER: the server's JSON */
 	unsigned char server_signature[KEY_BYTES];
 };
 
@@ -40,7 +41,7 @@ login_plain_begin(struct login *l, struct buf *out)
 	buf_add_byte(out, '\0');
 	buf_add_c(out, l->user);
 	buf_add_byte(out, '\0');
-	buf_add_c(out, l->password);
+	buf_add_c(out, l->secret);
 	l->complete = true;
 	return true;
 }
@@ -69,12 +70,24 @@ login_step(struct login *l, struct str challenge, struct buf *out)
 	(void)challenge;
 	if (l->step >= 2)
 		return false;
-	buf_add_c(out, l->step == 0 ? l->user : l->password);
+	buf_add_c(out, l->step == 0 ? l->user : l->secret);
 	l->complete = ++l->step == 2;
 	return true;
 }
 
 /* ---- SCRAM ---- */
+/* RFC 5802, 5.1; RFC 5801 has the same. */
+static void
+login_add_saslname(struct buf *out, const char *name)
+{
+	for (const char *p = name; *p != '\0'; p++) {
+		if (*p == '=' || *p == ',')
+			buf_add_c(out, *p == '=' ? "=3D" : "=2C");
+		else
+			buf_add_byte(out, *p);
+	}
+}
+
 static bool
 login_scram_begin(struct login *l, struct buf *out)
 {
@@ -86,12 +99,7 @@ login_scram_begin(struct login *l, struct buf *out)
 	str_copy(buf_str(&nonce), l->nonce, sizeof(l->nonce));
 	buf_fini(&nonce);
 	buf_add_c(&l->first, "n=");
-	for (const char *p = l->user; *p != '\0'; p++) {
-		if (*p == '=' || *p == ',')
-			buf_add_c(&l->first, *p == '=' ? "=3D" : "=2C");
-		else
-			buf_add_byte(&l->first, *p);
-	}
+	login_add_saslname(&l->first, l->user);
 	buf_printf(&l->first, ",r=%s", l->nonce);
 	buf_add_c(out, "n,,");
 	buf_add_str(out, buf_str(&l->first));
@@ -125,7 +133,7 @@ login_scram_prove(struct login *l, struct str salt, unsigned iterations, struct 
 {
 	unsigned char salted[KEY_BYTES], key[KEY_BYTES], stored[KEY_BYTES], signature[KEY_BYTES];
 
-	CHECK(PKCS5_PBKDF2_HMAC(l->password, (int)strlen(l->password), (const unsigned char *)salt.p, (int)salt.len,
+	CHECK(PKCS5_PBKDF2_HMAC(l->secret, (int)strlen(l->secret), (const unsigned char *)salt.p, (int)salt.len,
 				(int)iterations, EVP_sha256(), KEY_BYTES, salted) == 1);
 	login_hmac(salted, STR("Server Key"), key);
 	login_hmac(key, auth_message, l->server_signature);
@@ -189,27 +197,89 @@ login_scram_answer(struct login *l, struct str challenge, struct buf *out)
 	}
 }
 
+/* ---- Access tokens ---- */
+static bool
+login_xoauth2_begin(struct login *l, struct buf *out)
+{
+	buf_printf(out, "user=%s\001auth=Bearer %s\001\001", l->user, l->secret);
+	l->complete = true;
+	return true;
+}
+
+static bool
+login_bearer_begin(struct login *l, struct buf *out)
+{
+	buf_add_c(out, "n,a=");
+	login_add_saslname(out, l->user);
+	buf_printf(out, ",\001auth=Bearer %s\001\001", l->secret);
+	l->complete = true;
+	return true;
+}
+
+/* The challenge can only be the reason of a refusal. It is acknowledged, and then the
+ * server's refusal comes. An empty one asks for the initial response (the caller's matter). */
+static bool
+login_keep_error(struct login *l, struct str challenge)
+{
+	l->complete = false;
+	if (l->step++ > 0)
+		return false;
+	buf_add_str(&l->error, challenge);
+	return true;
+}
+
+static bool
+login_xoauth2_answer(struct login *l, struct str challenge, struct buf *out)
+{
+	(void)out; /* an empty line */
+	return login_keep_error(l, challenge);
+}
+
+static bool
+login_bearer_answer(struct login *l, struct str challenge, struct buf *out)
+{
+	buf_add_byte(out, '\001');
+	return login_keep_error(l, challenge);
+}
+
 /* ---- Choosing ---- */
 static const struct mechanism mechanisms[] = {
 	/* bit			name		 shows	begin		  answer */
-	{SMTP_AUTH_SCRAM_SHA_256, "SCRAM-SHA-256", false, login_scram_begin, login_scram_answer},
-	{SMTP_AUTH_PLAIN, "PLAIN", true, login_plain_begin, login_plain_answer},
-	{SMTP_AUTH_LOGIN, "LOGIN", true, login_begins_not, login_step},
+	{SASL_SCRAM_SHA_256, "SCRAM-SHA-256", false, login_scram_begin, login_scram_answer},
+	{SASL_PLAIN, "PLAIN", true, login_plain_begin, login_plain_answer},
+	{SASL_LOGIN, "LOGIN", true, login_begins_not, login_step},
+	{SASL_XOAUTH2, "XOAUTH2", true, login_xoauth2_begin, login_xoauth2_answer},
+	{SASL_OAUTHBEARER, "OAUTHBEARER", true, login_bearer_begin, login_bearer_answer},
 	{0, NULL, false, NULL, NULL},
 };
 
+unsigned
+login_read_offered(struct str names)
+{
+	struct str name;
+	unsigned found = 0;
+
+	while (str_next_word(&names, " ", &name)) {
+		for (const struct mechanism *m = mechanisms; m->name != NULL; m++)
+			if (str_eq_ci(name, str_c(m->name)))
+				found |= m->bit;
+	}
+	return found;
+}
+
 struct login *
-login_new(unsigned offered, struct str user, struct str password, bool is_private)
+login_new(unsigned offered, struct str user, struct str secret, bool is_private)
 {
 	struct login *l;
 
+	CHECK((offered & SASL_WITH_PASSWORD) == 0 || (offered & SASL_WITH_TOKEN) == 0);
 	for (const struct mechanism *m = mechanisms; m->name != NULL; m++) {
-		if ((offered & m->bit) == 0 || (m->shows_password && !is_private))
+		if ((offered & m->bit) == 0 || (m->shows_secret && !is_private))
 			continue;
 		l = mem_new(struct login);
 		l->mechanism = m;
 		l->user = str_dup(user);
-		l->password = str_dup(password);
+		l->secret = str_dup(secret);
 		return l;
 	}
 	return NULL;
@@ -220,10 +290,11 @@ login_free(struct login **l)
 {
 	if (*l == NULL)
 		return;
-	OPENSSL_cleanse((*l)->password, strlen((*l)->password));
+	OPENSSL_cleanse((*l)->secret, strlen((*l)->secret));
 	mem_free((*l)->user);
-	mem_free((*l)->password);
+	mem_free((*l)->secret);
 	buf_fini(&(*l)->first);
+	buf_fini(&(*l)->error);
 	mem_free(*l);
 	*l = NULL;
 }
@@ -244,6 +315,12 @@ bool
 login_answer(struct login *l, struct str challenge, struct buf *out)
 {
 	return l->mechanism->answer(l, challenge, out);
+}
+
+struct str
+login_token_error(const struct login *l)
+{
+	return buf_str(&l->error);
 }
 
 bool

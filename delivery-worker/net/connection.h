@@ -1,11 +1,14 @@
-/* A connection as bytes, TLS and time: it knows nothing about SMTP. */
-#ifndef SP_WORKER_REMOTE_CONNECTION_H
-#define SP_WORKER_REMOTE_CONNECTION_H
+/* A connection to another server as bytes, TLS and time: it knows no protocol. */
+#ifndef SP_WORKER_NET_CONNECTION_H
+#define SP_WORKER_NET_CONNECTION_H
 
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <openssl/ssl.h>
 
-#include "delivery-worker/remote/client.h"
+#include "delivery-worker/net/tls.h"
+#include "lib/base/err.h"
+#include "lib/base/ip.h"
 
 #define CONNECTION_OUTPUT_HIGH (256 * 1024) /* then write no more until on_writable */
 
@@ -13,9 +16,9 @@
 struct connection_events {
 	void (*on_up)(void *arg); /* connected; or the TLS handshake is done */
 	void (*on_input)(void *arg);
-	void (*on_writable)(void *arg); /* most of the output is gone */
-	void (*on_lost)(void *arg, int errno_value);
-	void (*on_time)(void *arg); /* the time limit */
+	void (*on_writable)(void *arg);		     /* most of the output is gone */
+	void (*on_lost)(void *arg, int errno_value); /* 0: the other side closed it */
+	void (*on_time)(void *arg);		     /* the time limit */
 };
 
 struct connection {
@@ -32,14 +35,29 @@ void connection_init(struct connection *c, struct event_base *base, const struct
 /* Closes it. */
 void connection_fini(struct connection *c);
 
-/* -1: it cannot even start; failure_out says why. */
-int connection_open(struct connection *c, const struct smtp_client_options *options, struct smtp_failure *failure_out);
+struct connection_target {
+	struct ip ip;
+	uint16_t port;
+	struct ip source; /* family 0: the system chooses */
+};
+
+struct connection_failure {
+	bool is_ours;	 /* a shortage on this host, not the server's fault */
+	bool bad_source; /* the source address cannot be used */
+	char text[ERR_TEXT_MAX];
+};
+
+/* -1: it cannot even start; failure_out says why. It must not be open. */
+int connection_open(struct connection *c, const struct connection_target *target,
+		    struct connection_failure *failure_out);
+/* Without a word. It can be opened again. */
+void connection_drop(struct connection *c);
 bool connection_is_open(const struct connection *c);
 /* A shortage on this host, whatever the server: a descriptor, memory, a port. */
-bool connection_errno_is_ours(const struct smtp_client_options *options, int errno_value);
+bool connection_errno_is_ours(const struct ip *ip, int errno_value);
 
-/* -1: there is input that came in plain text. */
-int connection_start_tls(struct connection *c, const struct smtp_client_options *options);
+/* on_up follows. -1: there is input that came in plain text. */
+int connection_start_tls(struct connection *c, SSL_CTX *tls, const struct tls_wish *wish);
 /* NULL: no TLS. */
 SSL *connection_ssl(const struct connection *c);
 /* Why the handshake failed. */
@@ -52,8 +70,8 @@ bool connection_peek(const struct connection *c, struct str *piece_out);
 void connection_drain(struct connection *c, size_t len);
 /* Neither reads nor writes any more; the time limit is off too. */
 void connection_stop(struct connection *c);
-/* Writes QUIT straight to the socket; nobody waits for its reply. */
-void connection_say_goodbye(struct connection *c);
+/* Writes a short command ("QUIT" CRLF) straight to the socket; nobody waits for its reply. */
+void connection_say_goodbye(struct connection *c, struct str command);
 
 /* When to call on_time; 0: never. */
 void connection_set_timer(struct connection *c, int64_t ms);
