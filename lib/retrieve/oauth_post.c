@@ -238,6 +238,12 @@ oauth_post_start(const struct retrieve_web *web, const char *url, struct str for
 	return p;
 }
 
+bool
+oauth_post_is_sent(const struct oauth_post *p)
+{
+	return p->request != NULL;
+}
+
 void
 oauth_post_cancel(struct oauth_post **p)
 {
