@@ -68,9 +68,8 @@ folders_local_name(struct round *r, const struct remote_folder *f)
 
 	buf_add_str(&out, into);
 	while (!is_last) {
+		level = rest;
 		is_last = f->delimiter == '\0' || !str_cut(rest, f->delimiter, &level, &rest);
-		if (is_last)
-			level = rest;
 		/* Many servers have all folders below INBOX. */
 		if (!is_first || is_last || !str_eq_ci(level, STR("INBOX")))
 			folders_add_level(&out, level);

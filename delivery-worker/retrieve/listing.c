@@ -37,6 +37,14 @@ listing_remote_id(const struct round *r, const struct listed *l, struct buf *out
 }
 
 /* ---- The place of a folder ---- */
+static bool
+listing_still_compares(const struct round *r)
+{
+	const struct round_folder *f = listing_folder(r);
+
+	return f->compares && f->use != REMOTE_USE_ALL && !(r->is_read && r->is_whole);
+}
+
 bool
 listing_place(void *arg, struct str *folder_out, struct buf *place_out)
 {
@@ -56,9 +64,9 @@ listing_place(void *arg, struct str *folder_out, struct buf *place_out)
 	if (r->is_capped && r->cap < upto)
 		upto = r->cap;
 	*folder_out = listing_folder(r)->name;
+	/* A message may be here before one with a lower UID: until all are here, the ledger tells. */
 	buf_printf(place_out, "%" PRIu32 " %" PRIu32 "%s%s", r->state.uidvalidity, upto,
-		   r->is_capped || (r->asks_for_place && !r->is_read) ? " c" : "",
-		   listing_folder(r)->compares && listing_folder(r)->use != REMOTE_USE_ALL && !r->is_read ? " v" : "");
+		   r->is_capped || !r->is_read ? " c" : "", listing_still_compares(r) ? " v" : "");
 	return true;
 }
 
@@ -385,7 +393,7 @@ listing_keep_place(struct round *r)
 		round_set_place(r, folder, buf_str(&place));
 	}
 	buf_fini(&place);
-	listing_folder(r)->compares = !r->is_read;
+	listing_folder(r)->compares = listing_still_compares(r);
 	if (r->folder_at == 0)
 		r->idle_uidnext = r->state.uidnext;
 }
@@ -396,7 +404,7 @@ listing_on_read(struct round *r)
 	struct buf rows = BUF_EMPTY;
 	uint32_t today = message_today();
 
-	r->is_read = r->is_whole;
+	r->is_read = true;
 	if (r->is_whole && r->listed_upto > r->read_upto)
 		r->read_upto = r->listed_upto;
 	listing_keep_place(r);

@@ -21,8 +21,15 @@ class SlowRelay(threading.Thread):
 
     def run(self):
         while not self.stopped:
-            client, _ = self.listener.accept()
-            server = socket.create_connection(("127.0.0.1", self.to_port))
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection(("127.0.0.1", self.to_port))
+            except OSError:
+                client.close()
+                continue
             for one, other in ((client, server), (server, client)):
                 threading.Thread(target=self.carry, args=(one, other), daemon=True).start()
 

@@ -37,6 +37,7 @@ def world(own_cluster):
 def test_a_process_dies_at_a_step(world, tmp_path, point, protocol):
     marker = tmp_path / "armed"
     w = world(["ann"], env={"STAGEPOST_CRASH_AT": f"{point}:{marker}"})
+    w.cluster.settings("imap", retrieval_idle="off")
     texts = [text_of(f"m{i}", 200000 if i == 5 else 0) for i in range(60)]
     for text in texts[:50]:
         w.dovecot.deliver("ann", text)
