@@ -8,10 +8,14 @@
 #include "lib/base/mem.h"
 #include "lib/redis/keys.h"
 
+/* A script with the table of the keys in front. */
+/* clang-format off */
 #define STORE_PATTERN(ident, pattern, type, lifetime, dies, writer, what) "\t.ascii \"'" pattern "', \"\n"
-REDIS_SCRIPT_FILES(retrieve_store_script, "\t.ascii \"local PATTERNS = {\"\n" REDIS_KEYS_OF_RETRIEVE(
-						  STORE_PATTERN) "\t.ascii \"}\\n\"\n"
-								 "\t.incbin \"lib/retrieve/store.lua\"\n");
+#define REDIS_SCRIPT_OF_RETRIEVE(ident, path) \
+	REDIS_SCRIPT_FILES(ident, "\t.ascii \"local PATTERNS = {\"\n" REDIS_KEYS_OF_RETRIEVE(STORE_PATTERN) \
+			   "\t.ascii \"}\\n\"\n\t.incbin \"" path "\"\n")
+REDIS_SCRIPT_OF_RETRIEVE(retrieve_store_script, "lib/retrieve/store.lua");
+/* clang-format on */
 
 enum { STORE_TRIES = 5, STORE_PAGE = 500 };
 
