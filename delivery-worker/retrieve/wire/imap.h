@@ -17,7 +17,7 @@
 #include "delivery-worker/retrieve/wire/imap_reader.h"
 #include "delivery-worker/retrieve/wire/imap_response.h"
 
-#define IMAP_AHEAD 16 /* commands that may wait for their answers */
+#define IMAP_AHEAD 64 /* commands that may wait for their answers */
 
 enum imap_step {
 	IMAP_STEP_GREETING,

@@ -4,7 +4,7 @@
  * was passed on may belong to another message. */
 #include "delivery-worker/retrieve/wire/imap.h"
 
-#define FETCH_AHEAD 8
+#define FETCH_AHEAD 48 /* hides a way of 200 ms, for some hundred messages a second */
 
 static void
 imap_fetch_send(struct remote_box *b)
