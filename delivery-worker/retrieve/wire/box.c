@@ -457,31 +457,7 @@ box_opened(struct remote_box *b)
 	op_done(b, NULL);
 }
 
-/* ---- Figures ---- */
-struct remote_abilities
-remote_box_abilities(const struct remote_box *b)
-{
-	return b->abilities;
-}
-
-const char *
-remote_box_tls(const struct remote_box *b)
-{
-	return b->tls_text;
-}
-
-struct ip
-remote_box_ip(const struct remote_box *b)
-{
-	return b->ip_at < b->ip_count ? b->ips[b->ip_at] : (struct ip){0};
-}
-
-uint64_t
-remote_box_bytes(const struct remote_box *b)
-{
-	return b->bytes;
-}
-
+/* ---- Pausing ---- */
 void
 remote_box_pause(struct remote_box *b)
 {

@@ -232,3 +232,28 @@ remote_box_idle_end(struct remote_box *b)
 	if (b->op.started && b->state == BOX_TALKING)
 		b->protocol->leave_idle(b);
 }
+
+/* ---- Figures ---- */
+struct remote_abilities
+remote_box_abilities(const struct remote_box *b)
+{
+	return b->abilities;
+}
+
+const char *
+remote_box_tls(const struct remote_box *b)
+{
+	return b->tls_text;
+}
+
+struct ip
+remote_box_ip(const struct remote_box *b)
+{
+	return b->ip_at < b->ip_count ? b->ips[b->ip_at] : (struct ip){0};
+}
+
+uint64_t
+remote_box_bytes(const struct remote_box *b)
+{
+	return b->bytes;
+}
