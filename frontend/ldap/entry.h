@@ -47,6 +47,9 @@ struct ldap_values {
 	unsigned count;
 };
 struct ldap_values ldap_entry_values(const struct ldap_entry *e, enum ldap_attribute a, struct arena *arena);
+/* The fields of the book in which all values of the attribute are found, at the beginning of the field's
+ * value or of one of its words; 0: they are made by us. */
+uint32_t ldap_attribute_fields(enum ldap_attribute a);
 struct str ldap_entry_dn(const struct ldap_entry *e, struct arena *arena);
 
 /* ---- subschema.c ---- */

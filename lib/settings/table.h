@@ -108,7 +108,7 @@
 	S(ldap, size_limit, INT, "1000", "", 0, 1000000, SCOPE_GLOBAL, \
 	  "entries in the answer to one search, or in one page of it; 0: no limit") \
 	S(ldap, book_max, INT, "500000", "", 0, 100000000, SCOPE_GLOBAL, \
-	  "address books with more entries are searched for addresses only; 0: no limit") \
+	  "a search is refused if it would have to look at more entries of an address book; 0: no limit") \
 	S(ldap, proxy_protocol_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
 	  "load balancers that must send a PROXY protocol header")
 
