@@ -9,7 +9,8 @@
 static const uint64_t plan_texts = BIT(NAME) | BIT(CN) | BIT(SN) | BIT(GIVEN_NAME) | BIT(DISPLAY_NAME) | BIT(UID) |
 				   BIT(MAIL) | BIT(TITLE) | BIT(OU) | BIT(O) | BIT(TELEPHONE) | BIT(MOBILE) |
 				   BIT(HOME_PHONE) | BIT(PAGER) | BIT(FAX) | BIT(STREET) | BIT(L) | BIT(ST) |
-				   BIT(POSTAL_CODE) | BIT(CO) | BIT(URI) | BIT(DESCRIPTION) | BIT(DEPARTMENT_NUMBER);
+				   BIT(POSTAL_CODE) | BIT(CO) | BIT(URI) | BIT(DESCRIPTION) | BIT(DEPARTMENT_NUMBER) |
+				   BIT(UID_NUMBER);
 
 /* The longest run without space and hyphen: in whichever field the text is found, the
  * run is too, though numbers are kept without those and a name may be put together. */
