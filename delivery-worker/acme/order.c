@@ -9,6 +9,7 @@
 
 #include "delivery-worker/acme/private.h"
 #include "lib/acme/jws.h"
+#include "lib/base/base64.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/crashpoint.h"
@@ -213,7 +214,7 @@ order_finalize(struct acme_round *r)
 		return;
 	}
 	buf_add_c(&payload, "{\"csr\":\"");
-	jws_base64url(buf_str(&der), &payload);
+	base64url_encode(buf_str(&der), &payload);
 	buf_add_c(&payload, "\"}");
 	o->finalized = true;
 	acme_client_post(&r->client, o->finalize, buf_str(&payload), order_on_finalized);
