@@ -256,6 +256,8 @@ deps:
 deps-test:
 	$(Q)deploy/install-deps.sh build test lint
 	$(Q)$(INTEGRATION)/npm-install.sh $(INTEGRATION)/imapflow build/npm imapflow
+	$(Q)$(INTEGRATION)/npm-install.sh $(INTEGRATION)/ldapjs build/npm-ldapjs ldapjs
+	$(Q)$(INTEGRATION)/deb-unpack.sh build/debian nslcd libnss-ldapd libpam-ldapd pamtester
 	$(Q)$(INTEGRATION)/npm-install.sh $(INTEGRATION)/manifests build/npm-manifests "What checks k8s/"
 
 run: deps
