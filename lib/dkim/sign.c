@@ -10,16 +10,13 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/dkim/canon.h"
+#include "lib/dkim/header.h"
 
-#define FIELDS_MAX 1000 /* in a header; with more it is not signed */
-#define FOLD_AT	   72	/* column at which the signature field is folded */
+#define FOLD_AT 72 /* column at which the signature field is folded */
 
 /* ---- The message ---- */
 struct dkim_stream {
-	struct buf header; /* with the blank line, or as much as has arrived */
-	size_t line_start; /* position in the header */
-	bool in_body;
-	bool too_large;
+	struct dkim_header header;
 	struct dkim_body body;
 };
 
@@ -37,40 +34,16 @@ dkim_stream_free(struct dkim_stream **s)
 {
 	if (*s == NULL)
 		return;
-	buf_fini(&(*s)->header);
+	dkim_header_fini(&(*s)->header);
 	dkim_body_fini(&(*s)->body);
 	mem_free(*s);
 	*s = NULL;
 }
 
-/* Removes header lines from the piece, up to the blank one. */
-static struct str
-feed_header(struct dkim_stream *s, struct str piece)
-{
-	while (piece.len > 0 && !s->in_body) {
-		ptrdiff_t end = str_index(piece, '\n');
-		struct str part = end < 0 ? piece : str_first(piece, (size_t)end + 1);
-
-		buf_add_str(&s->header, part);
-		piece = str_from(piece, part.len);
-		if (s->header.len > DKIM_HEADER_MAX) {
-			s->too_large = true;
-			return STR_NONE;
-		}
-		if (end < 0)
-			break;
-		s->in_body = str_eq(str_from(buf_str(&s->header), s->line_start), STR("\r\n"));
-		s->line_start = s->header.len;
-	}
-	return piece;
-}
-
 void
 dkim_stream_feed(struct dkim_stream *s, struct str piece)
 {
-	if (s->too_large)
-		return;
-	piece = feed_header(s, piece);
+	piece = dkim_header_feed(&s->header, piece);
 	if (piece.len > 0)
 		dkim_body_feed(&s->body, piece);
 }
@@ -116,42 +89,6 @@ static const struct {
 	{NULL, AS_THEY_ARE},
 };
 
-struct fields {
-	struct str *items; /* whole fields, in header order */
-	unsigned count;
-};
-
-static bool
-split_fields(struct str header, struct arena *arena, struct fields *out)
-{
-	out->items = arena_array(arena, struct str, FIELDS_MAX);
-	out->count = 0;
-	while (header.len > 0) {
-		ptrdiff_t end = str_index(header, '\n');
-		struct str line = end < 0 ? header : str_first(header, (size_t)end + 1);
-
-		header = str_from(header, line.len);
-		if (str_eq(line, STR("\r\n")))
-			break;
-		if ((line.p[0] == ' ' || line.p[0] == '\t') && out->count > 0) {
-			out->items[out->count - 1].len += line.len;
-			continue;
-		}
-		if (out->count == FIELDS_MAX)
-			return false;
-		out->items[out->count++] = line;
-	}
-	return true;
-}
-
-static bool
-field_is(struct str field, const char *name)
-{
-	struct str head, tail;
-
-	return str_cut(field, ':', &head, &tail) && str_eq_ci(str_trim(head), str_c(name));
-}
-
 /* Adds a word to a tag's list, folding before the line would be too long. */
 static void
 add_word(struct buf *out, size_t *line_start, const char *word, bool first)
@@ -168,7 +105,7 @@ add_word(struct buf *out, size_t *line_start, const char *word, bool first)
 /* The list for h=, and the fields in it in canonical form: the last of each
  * name first (RFC 6376, 5.4.2). */
 static void
-choose_fields(const struct fields *fields, struct buf *names, struct buf *canonical)
+choose_fields(const struct dkim_fields *fields, struct buf *names, struct buf *canonical)
 {
 	size_t line_start = 0;
 	bool first = true;
@@ -177,10 +114,10 @@ choose_fields(const struct fields *fields, struct buf *names, struct buf *canoni
 		unsigned found = 0;
 
 		for (unsigned i = fields->count; i-- > 0;) {
-			if (!field_is(fields->items[i], signed_fields[n].name))
+			if (!dkim_field_is(&fields->items[i], signed_fields[n].name))
 				continue;
 			add_word(names, &line_start, signed_fields[n].name, first);
-			dkim_canon_field(fields->items[i], canonical);
+			dkim_canon_field(fields->items[i].text, canonical);
 			first = false;
 			found++;
 		}
@@ -411,11 +348,11 @@ prepare_all(struct task *t, struct dkim_stream *stream, struct str domain)
 {
 	struct buf names = BUF_EMPTY, canonical = BUF_EMPTY, body_hash = BUF_EMPTY;
 	unsigned char hash[DKIM_DIGEST_BYTES];
-	struct fields fields;
+	struct dkim_fields fields;
 	struct arena arena;
 
 	arena_init(&arena);
-	if (stream->too_large || !split_fields(buf_str(&stream->header), &arena, &fields)) {
+	if (stream->header.is_too_large || !dkim_header_split(buf_str(&stream->header.text), &arena, &fields)) {
 		err_set(&t->err, ERR_LIMIT, "the message's header is too large to be signed");
 	} else {
 		dkim_body_end(&stream->body, hash);

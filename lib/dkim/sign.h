@@ -17,8 +17,6 @@
 #include "lib/base/str.h"
 #include "lib/dkim/keys.h"
 
-#define DKIM_HEADER_MAX (256 * 1024) /* a larger header is not signed */
-
 struct dkim_stream;
 
 struct dkim_stream *dkim_stream_new(void);

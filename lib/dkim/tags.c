@@ -30,6 +30,20 @@ tag_is_value(struct str value)
 	return true;
 }
 
+/* One tag, already trimmed and not empty. */
+static bool
+tag_read(struct str piece, struct dkim_tag *out)
+{
+	bool good = str_cut(piece, '=', &out->name, &out->value);
+
+	out->name = str_trim(out->name);
+	out->value = str_trim(out->value);
+	if (good && tag_is_name(out->name) && tag_is_value(out->value))
+		return true;
+	*out = (struct dkim_tag){STR_NONE, piece};
+	return false;
+}
+
 bool
 dkim_tag_next(struct str *rest, struct dkim_tag *tag_out, bool *good_out)
 {
@@ -41,39 +55,33 @@ dkim_tag_next(struct str *rest, struct dkim_tag *tag_out, bool *good_out)
 		str_cut(*rest, ';', &piece, rest);
 		piece = str_trim(piece);
 	} while (piece.len == 0);
-	*good_out = str_cut(piece, '=', &tag_out->name, &tag_out->value);
-	tag_out->name = str_trim(tag_out->name);
-	tag_out->value = str_trim(tag_out->value);
-	if (!*good_out || !tag_is_name(tag_out->name) || !tag_is_value(tag_out->value)) {
-		*good_out = false;
-		*tag_out = (struct dkim_tag){STR_NONE, piece};
-	}
+	*good_out = tag_read(piece, tag_out);
 	return true;
 }
 
 bool
 dkim_tags_parse(struct str text, struct dkim_tags *tags_out)
 {
+	struct str piece;
 	struct dkim_tag tag;
-	bool good;
 
 	tags_out->count = 0;
-	while (dkim_tag_next(&text, &tag, &good)) {
-		if (!good || tags_out->count == DKIM_TAGS_MAX)
+	text = str_trim(text);
+	while (text.len > 0) {
+		str_cut(text, ';', &piece, &text);
+		if (!tag_read(str_trim(piece), &tag) || tags_out->count == DKIM_TAGS_MAX ||
+		    dkim_tags_find(tags_out, tag.name) != NULL)
 			return false;
-		for (unsigned i = 0; i < tags_out->count; i++)
-			if (str_eq(tags_out->items[i].name, tag.name))
-				return false;
 		tags_out->items[tags_out->count++] = tag;
 	}
 	return tags_out->count > 0;
 }
 
 const struct dkim_tag *
-dkim_tags_find(const struct dkim_tags *tags, const char *name)
+dkim_tags_find(const struct dkim_tags *tags, struct str name)
 {
 	for (unsigned i = 0; i < tags->count; i++)
-		if (str_eq(tags->items[i].name, str_c(name)))
+		if (str_eq(tags->items[i].name, name))
 			return &tags->items[i];
 	return NULL;
 }
@@ -81,7 +89,7 @@ dkim_tags_find(const struct dkim_tags *tags, const char *name)
 struct str
 dkim_tags_value(const struct dkim_tags *tags, const char *name, const char *if_none)
 {
-	const struct dkim_tag *tag = dkim_tags_find(tags, name);
+	const struct dkim_tag *tag = dkim_tags_find(tags, str_c(name));
 
 	return tag != NULL ? tag->value : str_c(if_none);
 }

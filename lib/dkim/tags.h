@@ -24,10 +24,11 @@ struct dkim_tags {
 	unsigned count;
 };
 
-/* Everything points into text. False: malformed, or a name is there twice. */
+/* Everything points into text. False: malformed (an empty tag, but at the end, too), or a
+ * name is there twice. */
 bool dkim_tags_parse(struct str text, struct dkim_tags *tags_out);
 /* NULL: there is none. */
-const struct dkim_tag *dkim_tags_find(const struct dkim_tags *tags, const char *name);
+const struct dkim_tag *dkim_tags_find(const struct dkim_tags *tags, struct str name);
 /* Its value; the default if there is none. */
 struct str dkim_tags_value(const struct dkim_tags *tags, const char *name, const char *if_none);
 
