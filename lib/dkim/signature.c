@@ -28,9 +28,8 @@ signature_read_canon(struct str value, struct dkim_signature *out)
 	       (!has_body || out->body_canon == DKIM_RELAXED || str_eq_ci(body, STR("simple")));
 }
 
-/* A domain name in its wire form: what DNS is asked for, and what is shown to users. */
-static bool
-signature_is_domain(struct str s)
+bool
+dkim_signature_is_domain(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.p[i];
@@ -85,15 +84,18 @@ signature_read_times(const struct dkim_tags *tags, int64_t now, struct dkim_sign
 static const char *
 signature_read_names(const struct dkim_tags *tags, enum dkim_signature_kind kind, struct dkim_signature *out)
 {
+	const struct dkim_tag *tag = dkim_tags_find(tags, STR("h"));
 	struct str rest, name;
 	unsigned count = 0;
 
-	out->names = dkim_tags_value(tags, "h", "");
+	if (tag == NULL)
+		return "h= is missing";
+	out->names = tag->value;
 	for (rest = out->names; dkim_tag_item(&rest, &name); count++)
-		if (name.len == 0)
+		if (name.len == 0 && kind == DKIM_SIGNATURE_FIELD)
 			return "a bad h=";
-	if (count == 0 || count > DKIM_SIGNED_NAMES_MAX)
-		return count == 0 ? "h= is missing" : "too many fields are signed";
+	if (count > DKIM_SIGNED_NAMES_MAX)
+		return "too many fields are signed";
 	if (kind == DKIM_SIGNATURE_FIELD && !dkim_tag_has_item(out->names, STR("from")))
 		return "From is not signed";
 	if (kind == DKIM_ARC_MESSAGE_SIGNATURE && dkim_tag_has_item(out->names, STR("arc-seal")))
@@ -120,8 +122,10 @@ signature_read_algorithm(const struct dkim_tags *tags, struct dkim_signature *ou
 }
 
 static const char *
-signature_read_rest(const struct dkim_tags *tags, struct dkim_signature *out)
+signature_read_rest(const struct dkim_tags *tags, enum dkim_signature_kind kind, struct dkim_signature *out)
 {
+	/* RFC 8617 does not say what a missing c= means there; what validates seals takes it as this. */
+	const char *form = kind == DKIM_SIGNATURE_FIELD ? "simple" : "relaxed/relaxed";
 	const struct dkim_tag *length = dkim_tags_find(tags, STR("l"));
 	struct str query = dkim_tags_value(tags, "q", "dns/txt");
 
@@ -134,7 +138,7 @@ signature_read_rest(const struct dkim_tags *tags, struct dkim_signature *out)
 		return "a bad l=";
 	if (!dkim_tag_has_item(query, STR("dns/txt")))
 		return "its key is not in DNS";
-	if (!signature_read_canon(dkim_tags_value(tags, "c", "simple"), out))
+	if (!signature_read_canon(dkim_tags_value(tags, "c", form), out))
 		return "an unknown canonical form";
 	return NULL;
 }
@@ -156,7 +160,7 @@ dkim_signature_parse(struct str field, enum dkim_signature_kind kind, int64_t no
 		return "its tags are malformed";
 	out->domain = dkim_tags_value(&tags, "d", "");
 	out->selector = dkim_tags_value(&tags, "s", "");
-	if (!signature_is_domain(out->domain) || !signature_is_domain(out->selector)) {
+	if (!dkim_signature_is_domain(out->domain) || !dkim_signature_is_domain(out->selector)) {
 		out->domain = out->selector = STR_NONE;
 		return "a bad d= or s=";
 	}
@@ -165,7 +169,7 @@ dkim_signature_parse(struct str field, enum dkim_signature_kind kind, int64_t no
 	if (kind == DKIM_ARC_MESSAGE_SIGNATURE && dkim_tags_find(&tags, STR("v")) != NULL)
 		return "it has v=";
 	if ((problem = signature_read_algorithm(&tags, out, result_out)) != NULL ||
-	    (problem = signature_read_rest(&tags, out)) != NULL ||
+	    (problem = signature_read_rest(&tags, kind, out)) != NULL ||
 	    (problem = signature_read_identity(&tags, kind, out)) != NULL ||
 	    (problem = signature_read_names(&tags, kind, out)) != NULL)
 		return problem;

@@ -43,6 +43,10 @@ void dkim_signature_canon(enum dkim_canon canon, struct str field, struct str si
 void dkim_signature_digest(const struct dkim_signature *s, const struct dkim_fields *fields,
 			   unsigned char digest_out[DKIM_DIGEST_BYTES]);
 
+/* A d= or s=, which becomes a part of a name in DNS and is shown to users: labels of letters,
+ * digits, "-" and "_". */
+bool dkim_signature_is_domain(struct str s);
+
 /* Does the base64 text hold these bytes? */
 bool dkim_signature_has_hash(struct str base64, const unsigned char hash[DKIM_DIGEST_BYTES]);
 

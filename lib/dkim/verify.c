@@ -3,10 +3,7 @@
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
-#include "lib/dkim/record.h"
-
-#define RECORDS_MAX	 4    /* TXT records of one selector that are tried */
-#define RECORD_BYTES_MAX 8192 /* longer ones are ignored */
+#include "lib/dkim/fetch.h"
 
 /* The body's hash in one form, shared by the signatures that want it. */
 struct body {
@@ -18,10 +15,8 @@ struct body {
 struct work {
 	struct dkim_verifier *verifier; /* borrowed */
 	struct dkim_signature signature;
-	struct body *body;		 /* borrowed */
-	struct dns_query *query;	 /* owner; NULL: not asked, or answered */
-	struct str records[RECORDS_MAX]; /* the answer, in the arena */
-	unsigned record_count;
+	struct body *body; /* borrowed */
+	struct dkim_fetch key;
 	bool is_done;
 };
 
@@ -54,7 +49,7 @@ verify_settle(struct work *w, enum dkim_result result, const char *reason)
 {
 	struct dkim_verdict *verdict = verify_verdict(w);
 
-	dns_cancel(&w->query);
+	dkim_fetch_cancel(&w->key);
 	w->is_done = true;
 	verdict->result = result;
 	verdict->reason = reason;
@@ -71,28 +66,12 @@ verify_wake(struct dkim_verifier *v)
 
 /* ---- Keys ---- */
 static void
-verify_on_key(void *arg, const struct dns_answer *answer, const struct err *err)
+verify_on_key(void *arg)
 {
-	struct work *w = arg;
+	struct dkim_verifier *v = arg;
 
-	w->query = NULL;
-	if (err != NULL)
-		verify_settle(w, DKIM_RESULT_TEMPERROR, "its key cannot be looked up now");
-	for (unsigned i = 0; err == NULL && i < answer->text_count && w->record_count < RECORDS_MAX; i++)
-		if (answer->texts[i].len <= RECORD_BYTES_MAX)
-			w->records[w->record_count++] = arena_str(&w->verifier->arena, answer->texts[i]);
-	if (w->verifier->is_ended)
-		verify_wake(w->verifier);
-}
-
-static void
-verify_ask_key(struct work *w)
-{
-	struct dkim_verifier *v = w->verifier;
-	const char *name = arena_printf(&v->arena, "%.*s._domainkey.%.*s", STR_ARG(w->signature.selector),
-					STR_ARG(w->signature.domain));
-
-	w->query = dns_query_txt(v->dns, str_c(name), verify_on_key, w);
+	if (v->is_ended)
+		verify_wake(v);
 }
 
 /* ---- The header ---- */
@@ -129,7 +108,8 @@ verify_add(struct dkim_verifier *v, struct str field, int64_t now)
 		verify_settle(w, DKIM_RESULT_POLICY, "it has expired");
 	} else {
 		w->body = verify_share_body(v, w->signature.body_canon, w->signature.length);
-		verify_ask_key(w);
+		dkim_fetch_start(&w->key, v->dns, &v->arena, w->signature.selector, w->signature.domain, verify_on_key,
+				 v);
 	}
 }
 
@@ -195,13 +175,11 @@ verify_with_key(struct work *w, const struct dkim_record *record, const char **r
 static void
 verify_judge(struct work *w)
 {
-	enum dkim_result result = DKIM_RESULT_PERMERROR;
-	const char *reason = "there is no key for it";
-	struct dkim_record record = {0};
+	struct dkim_record record;
+	enum dkim_result result;
+	const char *reason = dkim_fetch_key(&w->key, w->signature.algorithm, &record, &result);
 
-	for (unsigned i = 0; i < w->record_count && record.pkey == NULL; i++)
-		reason = dkim_record_parse(w->records[i], w->signature.algorithm, &record, &result);
-	if (record.pkey != NULL)
+	if (reason == NULL)
 		result = verify_with_key(w, &record, &reason);
 	dkim_record_fini(&record);
 	verify_settle(w, result, reason);
@@ -221,7 +199,7 @@ verify_on_step(evutil_socket_t fd, short what, void *arg)
 
 		if (w->is_done)
 			continue;
-		if (w->query != NULL) {
+		if (dkim_fetch_is_waiting(&w->key)) {
 			is_waiting = true;
 			continue;
 		}
@@ -245,7 +223,7 @@ verify_on_limit(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	for (unsigned i = 0; i < v->count; i++)
-		if (v->works[i].query != NULL)
+		if (dkim_fetch_is_waiting(&v->works[i].key))
 			verify_settle(&v->works[i], DKIM_RESULT_TEMPERROR, "its key could not be looked up in time");
 	verify_wake(v);
 }
@@ -295,7 +273,7 @@ dkim_verifier_free(struct dkim_verifier **verifier)
 	if (v == NULL)
 		return;
 	for (unsigned i = 0; i < v->count; i++)
-		dns_cancel(&v->works[i].query);
+		dkim_fetch_cancel(&v->works[i].key);
 	for (unsigned i = 0; i < v->body_count; i++)
 		dkim_body_fini(&v->bodies[i].hashing);
 	event_free(v->step);
