@@ -5,6 +5,8 @@
 #include "delivery-worker/retrieve/wire/pop.h"
 #include "lib/base/mem.h"
 
+#define UIDLS_MAX (64 * 1024 * 1024) /* bytes, with those of LIST */
+
 void
 pop_list_fini(struct pop_list *l)
 {
@@ -69,8 +71,8 @@ pop_list_line(struct remote_box *b, struct str line)
 		box_fail(b, REMOTE_PROTOCOL, line, "a line of LIST makes no sense");
 		return;
 	}
-	if (l->count >= b->options.max_messages) {
-		box_fail(b, REMOTE_LIMIT, STR_NONE, "the remote has more than %u messages", b->options.max_messages);
+	if (l->count >= b->options.max_messages || l->count * sizeof(struct remote_message) > UIDLS_MAX) {
+		box_fail(b, REMOTE_LIMIT, STR_NONE, "the remote has more than %u messages", l->count);
 		return;
 	}
 	if (l->count == l->capacity) {
@@ -108,6 +110,8 @@ pop_uidl_line(struct remote_box *b, struct str line)
 
 	if (!pop_uidl_parse(line, &number, &uidl))
 		box_fail(b, REMOTE_PROTOCOL, line, "a line of UIDL makes no sense");
+	else if (l->arena.total_bytes > UIDLS_MAX)
+		box_fail(b, REMOTE_LIMIT, STR_NONE, "the answer to UIDL is too long");
 	else if (l->named >= l->count || l->numbers[l->named] != number)
 		box_fail(b, REMOTE_PROTOCOL, STR_NONE, "LIST and UIDL do not name the same messages");
 	else
