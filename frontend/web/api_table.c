@@ -1,6 +1,7 @@
 /* The table of endpoints. */
 #include "frontend/web/api_table.h"
 
+#include "frontend/web/api_member.h"
 #include "frontend/web/private.h"
 #include "lib/base/check.h"
 #include "lib/directory/fields_table.h"
@@ -34,23 +35,6 @@ web_parameter_help(struct str name)
 }
 
 /* ---- Members ---- */
-
-#define M(name, type, flags, help) \
-	{ \
-		name, WEB_##type, flags, help, NULL, NULL \
-	}
-#define M_WORDS(name, flags, help, words) \
-	{ \
-		name, WEB_TEXT, flags, help, words, NULL \
-	}
-#define M_OF(name, type, flags, help, inner) \
-	{ \
-		name, WEB_##type, flags, help, NULL, inner \
-	}
-#define END \
-	{ \
-		.name = NULL \
-	}
 
 static const struct web_member api_login[] = {
 	M("address", TEXT, WEB_REQUIRED, "the account"),
@@ -406,64 +390,6 @@ static const struct web_member api_live[] = {
 /* ---- The endpoints ---- */
 
 /* All cells must be filled in: a row that says nothing of rights does not compile. */
-/* What of a remote account can be changed. */
-#define REMOTE_FIELDS \
-	M("port", COUNT, 0, "its port; else the usual one"), \
-	M_WORDS("tls", 0, "else implicit", "implicit|starttls|none"), \
-	M_WORDS("certificate", 0, "any: the server's certificate is not verified; else verify", "verify|any"), \
-	M("keep", TEXT, 0, "what becomes of a message there once it is here: keep, delete, or days as 7d; else keep"), \
-	M("into", TEXT, 0, "the folder here; empty: INBOX or, with mirror, the top level"), \
-	M("interval", TEXT, 0, "how often, as 5m; empty: as the server's settings say"), \
-	M("enabled", BOOL, 0, "whether mail is retrieved")
-#define REMOTE_SECRETS \
-	M("password", TEXT, WEB_SECRET, "of the user there"), \
-	M("refresh_token", TEXT, WEB_SECRET, "of OAuth2, instead of a password"), \
-	M("client_secret", TEXT, WEB_SECRET, "of the OAuth2 client")
-#define REMOTE_MAILBOX(oauth_flags) \
-	M_WORDS("protocol", WEB_REQUIRED, "by which it is read", "pop3|imap"), \
-	M("host", TEXT, WEB_REQUIRED, "the name or address of the server"), \
-	M("user", TEXT, WEB_REQUIRED, "the name that logs in there"), \
-	M_WORDS("auth", oauth_flags, "else password", "password|oauth2"), \
-	M("folders", TEXTS, oauth_flags, "of IMAP; none: INBOX"), \
-	M("mirror", BOOL, oauth_flags, "of IMAP: all folders, each into one of its name")
-
-static const struct web_member api_remote_new[] = {
-	REMOTE_MAILBOX(0),
-	REMOTE_FIELDS,
-	REMOTE_SECRETS,
-	M("token_url", TEXT, 0, "of OAuth2: the https URL of the token endpoint"),
-	M("client_id", TEXT, 0, "of OAuth2"),
-	M("scope", TEXT, 0, "of OAuth2"),
-	M("try", BOOL, 0, "false: it is added without a trial; else a worker logs in first, for at most a minute"),
-	END,
-};
-
-static const struct web_member api_remote_change[] = {REMOTE_FIELDS, REMOTE_SECRETS, END};
-
-static const struct web_member api_remote[] = {
-	M("id", TEXT, WEB_REQUIRED, "its id"),
-	M("address", TEXT, WEB_REQUIRED, "the account here"),
-	REMOTE_MAILBOX(WEB_REQUIRED),
-	REMOTE_FIELDS,
-	M("once", BOOL, WEB_REQUIRED, "a move: until all is here, then it rests"),
-	M_WORDS("state", WEB_REQUIRED, "waiting: after trouble; done: a move", "new|trying|idle|running|waiting|done|disabled"),
-	M("messages", COUNT, WEB_REQUIRED, "that were retrieved"),
-	M("bytes", COUNT, WEB_REQUIRED, "of them"),
-	M("total_messages", COUNT, WEB_REQUIRED, "those, and what is still to come; after a trial: what is there"),
-	M("total_bytes", COUNT, WEB_REQUIRED, "of them"),
-	M("failures", COUNT, WEB_REQUIRED, "tries that failed since the last good one"),
-	M("last_ok", TEXT, 0, "when it last went well"),
-	M("last_try", TEXT, 0, "when it was last tried"),
-	M("last_error", TEXT, 0, "what was wrong then, in the remote server's words"),
-	M("next", TEXT, 0, "when it is due"),
-	END,
-};
-
-static const struct web_member api_remotes[] = {
-	M_OF("remote_accounts", OBJECTS, WEB_REQUIRED, "of one account: oldest first; of all: sorted by address", api_remote),
-	END,
-};
-
 #define ROW(method, pattern, role, reach, status, flags, handle, summary, query, body, answer) \
 	{ \
 		HTTP_##method, pattern, WEB_##role, WEB_REACH_##reach, status, flags, handle, summary, query, body, \
@@ -510,19 +436,19 @@ const struct web_endpoint web_endpoints[] = {
 	ROW(DELETE, "account/tokens/{credential}", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_credential_delete,
 		"Delete a token: no server accepts it any more", NONE, NONE, NONE),
 	ROW(GET, "account/remote-accounts", USER, OWN, 200, 0, web_remote_list,
-		"One's own remote accounts, from which mail is retrieved", NONE, NONE, api_remotes),
+		"One's own remote accounts, from which mail is retrieved", NONE, NONE, web_members_remotes),
 	ROW(POST, "account/remote-accounts", USER, OWN, 201, 0, web_remote_add,
-		"Retrieve mail from a remote account", NONE, api_remote_new, api_remote),
+		"Retrieve mail from a remote account", NONE, web_members_remote_new, web_members_remote),
 	ROW(GET, "account/remote-accounts/{remote}", USER, OWN, 200, 0, web_remote_show,
-		"A remote account", NONE, NONE, api_remote),
+		"A remote account", NONE, NONE, web_members_remote),
 	ROW(PATCH, "account/remote-accounts/{remote}", USER, OWN, 204, 0, web_remote_set,
-		"Change a remote account", NONE, api_remote_change, NONE),
+		"Change a remote account", NONE, web_members_remote_change, NONE),
 	ROW(POST, "account/remote-accounts/{remote}/now", USER, OWN, 204, 0, web_remote_now,
 		"Retrieve from it now", NONE, NONE, NONE),
 	ROW(DELETE, "account/remote-accounts/{remote}", USER, OWN, 204, 0, web_remote_delete,
 		"Forget a remote account; the mail that is here stays", NONE, NONE, NONE),
 	ROW(GET, "remote-accounts", SYSTEM_ADMIN, ROLE, 200, 0, web_remote_list_all,
-		"The remote accounts of all users", NONE, NONE, api_remotes),
+		"The remote accounts of all users", NONE, NONE, web_members_remotes),
 	ROW(GET, "settings", SYSTEM_ADMIN, ROLE, 200, 0, web_settings_list,
 		"All groups of settings", NONE, NONE, api_groups),
 	ROW(GET, "settings/{group}", SYSTEM_ADMIN, ROLE, 200, WEB_VERSIONED, web_settings_get,
@@ -570,13 +496,13 @@ const struct web_endpoint web_endpoints[] = {
 	ROW(PUT, "domains/{domain}/users/{address}/password", DOMAIN_ADMIN, DOMAIN, 204, 0, web_user_passwd,
 		"Give a user another password: his sessions end", NONE, api_user_password, NONE),
 	ROW(GET, "domains/{domain}/users/{address}/remote-accounts", USER, ACCOUNT, 200, 0, web_remote_list,
-		"A user's remote accounts, from which mail is retrieved", NONE, NONE, api_remotes),
+		"A user's remote accounts, from which mail is retrieved", NONE, NONE, web_members_remotes),
 	ROW(POST, "domains/{domain}/users/{address}/remote-accounts", USER, ACCOUNT, 201, 0, web_remote_add,
-		"Retrieve mail from a remote account for a user", NONE, api_remote_new, api_remote),
+		"Retrieve mail from a remote account for a user", NONE, web_members_remote_new, web_members_remote),
 	ROW(GET, "domains/{domain}/users/{address}/remote-accounts/{remote}", USER, ACCOUNT, 200, 0, web_remote_show,
-		"A remote account", NONE, NONE, api_remote),
+		"A remote account", NONE, NONE, web_members_remote),
 	ROW(PATCH, "domains/{domain}/users/{address}/remote-accounts/{remote}", USER, ACCOUNT, 204, 0, web_remote_set,
-		"Change a remote account", NONE, api_remote_change, NONE),
+		"Change a remote account", NONE, web_members_remote_change, NONE),
 	ROW(POST, "domains/{domain}/users/{address}/remote-accounts/{remote}/now", USER, ACCOUNT, 204, 0, web_remote_now,
 		"Retrieve from it now", NONE, NONE, NONE),
 	ROW(DELETE, "domains/{domain}/users/{address}/remote-accounts/{remote}", USER, ACCOUNT, 204, 0, web_remote_delete,

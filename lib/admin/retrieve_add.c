@@ -51,7 +51,7 @@ admin_retrieve_check(const struct directory_field *field, struct err *err)
 }
 
 static int
-order_set_fields(struct retrieve_account *a, const struct retrieve_order *o, struct arena *arena, struct err *err)
+adding_set_fields(struct retrieve_account *a, const struct retrieve_order *o, struct arena *arena, struct err *err)
 {
 	for (unsigned i = 0; i < o->count; i++)
 		if (retrieve_account_set(a, o->fields[i].name, o->fields[i].value, arena, err) != 0) {
@@ -62,8 +62,8 @@ order_set_fields(struct retrieve_account *a, const struct retrieve_order *o, str
 }
 
 static int
-order_seal(const struct admin *admin, struct retrieve_account *a, const struct retrieve_order *o, struct arena *arena,
-	   struct err *err)
+adding_seal(const struct admin *admin, struct retrieve_account *a, const struct retrieve_order *o, struct arena *arena,
+	    struct err *err)
 {
 	if (o->secret.len != 0 && retrieve_seal(admin->seals, a, RETRIEVE_SECRET, o->secret, arena, err) == NULL)
 		return -1;
@@ -75,7 +75,7 @@ order_seal(const struct admin *admin, struct retrieve_account *a, const struct r
 
 /* NULL: refused. */
 static struct retrieve_order *
-order_new(struct admin_call *call, const struct admin_retrieve *wanted)
+adding_new(struct admin_call *call, const struct admin_retrieve *wanted)
 {
 	struct arena *arena = &call->op.arena;
 	struct retrieve_order *o = arena_new(arena, struct retrieve_order);
@@ -98,13 +98,13 @@ order_new(struct admin_call *call, const struct admin_retrieve *wanted)
 
 /* A complete new account; false: refused. */
 static bool
-order_make(struct admin_call *call)
+adding_make(struct admin_call *call)
 {
 	struct retrieve_order *o = retrieve_order_of(call);
 	struct err err;
 
-	if (order_set_fields(&o->account, o, &call->op.arena, &err) != 0 ||
-	    order_seal(call->admin, &o->account, o, &call->op.arena, &err) != 0) {
+	if (adding_set_fields(&o->account, o, &call->op.arena, &err) != 0 ||
+	    adding_seal(call->admin, &o->account, o, &call->op.arena, &err) != 0) {
 		admin_call_refuse(call, err.code, "%s", err.text);
 		return false;
 	}
@@ -116,7 +116,7 @@ order_make(struct admin_call *call)
 }
 
 static void
-order_end(struct admin_call *call, const struct err *err)
+adding_end(struct admin_call *call, const struct err *err)
 {
 	struct retrieve_order *o = retrieve_order_of(call);
 
@@ -138,7 +138,7 @@ trial_on_removed(void *arg, const struct err *err)
 
 	(void)err;
 	if (op_back(&call->op))
-		order_end(call, &call->failure);
+		adding_end(call, &call->failure);
 }
 
 /* Removes what was tried, and ends with what was noted. */
@@ -163,7 +163,7 @@ trial_on_final(void *arg, const struct retrieve_entry *entries, unsigned count, 
 		call->result = retrieve_tell(&entries[0]);
 	else if (err == NULL)
 		err_set(&call->failure, ERR_CORRUPT, "the stored remote account is damaged");
-	order_end(call, err != NULL ? err : count != 1 ? &call->failure : NULL);
+	adding_end(call, err != NULL ? err : count != 1 ? &call->failure : NULL);
 }
 
 /* What there is now, as the result. */
@@ -193,7 +193,7 @@ trial_on_confirmed(void *arg, const struct err *err)
 	if (!op_back(&call->op))
 		return;
 	if (err != NULL)
-		order_end(call, err);
+		adding_end(call, err);
 	else
 		trial_show(call);
 }
@@ -252,7 +252,7 @@ trial_on_look(void *arg, const struct retrieve_entry *entries, unsigned count, c
 		evtimer_add(o->timer, &wait);
 	} else {
 		o->stored = false;
-		order_end(call, err);
+		adding_end(call, err);
 	}
 }
 
@@ -274,7 +274,7 @@ trial_on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* Nobody waits for the trial any more: it must not stay. */
 static void
-order_on_cancel(struct admin_call *call)
+adding_on_cancel(struct admin_call *call)
 {
 	struct retrieve_order *o = retrieve_order_of(call);
 
@@ -288,7 +288,7 @@ order_on_cancel(struct admin_call *call)
 /* ---- Adding ---- */
 
 static void
-order_on_added(void *arg, const struct err *err)
+adding_on_added(void *arg, const struct err *err)
 {
 	struct admin_call *call = arg;
 	struct retrieve_order *o = retrieve_order_of(call);
@@ -296,7 +296,7 @@ order_on_added(void *arg, const struct err *err)
 	if (!op_back(&call->op))
 		return;
 	if (err != NULL) {
-		order_end(call, err);
+		adding_end(call, err);
 	} else if (o->tried) {
 		o->stored = true;
 		o->begun_ms = clock_monotonic_ms();
@@ -308,13 +308,13 @@ order_on_added(void *arg, const struct err *err)
 }
 
 static void
-order_add(struct admin_call *call)
+adding_add(struct admin_call *call)
 {
 	struct retrieve_order *o = retrieve_order_of(call);
 
 	o->account.trial = o->tried;
 	op_hold(&call->op);
-	retrieve_add(call->admin->redis, &o->account, order_on_added, call);
+	retrieve_add(call->admin->redis, &o->account, adding_on_added, call);
 }
 
 struct admin_call *
@@ -322,31 +322,31 @@ admin_retrieve_add(struct admin *a, const struct admin_retrieve *wanted, bool tr
 		   admin_on_result *cb, void *arg)
 {
 	struct admin_call *call = admin_call_new(a, cb, arg);
-	struct retrieve_order *o = order_new(call, wanted);
+	struct retrieve_order *o = adding_new(call, wanted);
 
-	if (o == NULL || !order_make(call))
+	if (o == NULL || !adding_make(call))
 		return call;
 	o->tried = tried && o->account.enabled;
 	o->on_step = on_step;
-	call->on_cancel = order_on_cancel;
-	order_add(call);
+	call->on_cancel = adding_on_cancel;
+	adding_add(call);
 	return call;
 }
 
 /* ---- A move ---- */
 
 static int
-order_edit_again(void *arg, struct retrieve_account *a, struct arena *arena, struct err *err)
+adding_edit_again(void *arg, struct retrieve_account *a, struct arena *arena, struct err *err)
 {
 	struct admin_call *call = arg;
 
 	a->enabled = true;
-	return order_seal(call->admin, a, retrieve_order_of(call), arena, err);
+	return adding_seal(call->admin, a, retrieve_order_of(call), arena, err);
 }
 
 /* What the last run said of itself is forgotten before the next can begin. */
 static void
-order_on_anew(void *arg, const struct err *err)
+adding_on_anew(void *arg, const struct err *err)
 {
 	struct admin_call *call = arg;
 	struct retrieve_order *o = retrieve_order_of(call);
@@ -354,16 +354,16 @@ order_on_anew(void *arg, const struct err *err)
 	if (!op_back(&call->op))
 		return;
 	if (err != NULL) {
-		order_end(call, err);
+		adding_end(call, err);
 		return;
 	}
 	op_hold(&call->op);
-	retrieve_change(call->admin->redis, str_c(o->account.address), str_c(o->account.id), order_edit_again, call,
+	retrieve_change(call->admin->redis, str_c(o->account.address), str_c(o->account.id), adding_edit_again, call,
 			clock_unix_ms(), trial_on_confirmed, call);
 }
 
 static void
-order_on_moves(void *arg, const struct retrieve_entry *entries, unsigned count, const struct err *err)
+adding_on_moves(void *arg, const struct retrieve_entry *entries, unsigned count, const struct err *err)
 {
 	struct admin_call *call = arg;
 	struct retrieve_order *o = retrieve_order_of(call);
@@ -373,7 +373,7 @@ order_on_moves(void *arg, const struct retrieve_entry *entries, unsigned count, 
 	if (!op_back(&call->op))
 		return;
 	if (err != NULL) {
-		order_end(call, err);
+		adding_end(call, err);
 		return;
 	}
 	for (unsigned i = 0; i < count; i++) {
@@ -384,10 +384,10 @@ order_on_moves(void *arg, const struct retrieve_entry *entries, unsigned count, 
 		memcpy(o->account.id, a->id, sizeof(a->id));
 		op_hold(&call->op);
 		retrieve_note(call->admin->redis, str_c(o->account.address), str_c(o->account.id), 6, anew,
-			      order_on_anew, call);
+			      adding_on_anew, call);
 		return;
 	}
-	order_add(call);
+	adding_add(call);
 }
 
 struct admin_call *
@@ -395,44 +395,44 @@ admin_retrieve_once(struct admin *a, const struct admin_retrieve *wanted, bool t
 		    admin_on_result *cb, void *arg)
 {
 	struct admin_call *call = admin_call_new(a, cb, arg);
-	struct retrieve_order *o = order_new(call, wanted);
+	struct retrieve_order *o = adding_new(call, wanted);
 
-	if (o == NULL || !order_make(call))
+	if (o == NULL || !adding_make(call))
 		return call;
 	o->account.once = true;
 	o->tried = tried;
 	o->on_step = on_step;
-	call->on_cancel = order_on_cancel;
+	call->on_cancel = adding_on_cancel;
 	op_hold(&call->op);
-	retrieve_list(a->redis, str_c(o->account.address), order_on_moves, call);
+	retrieve_list(a->redis, str_c(o->account.address), adding_on_moves, call);
 	return call;
 }
 
 /* ---- Changing ---- */
 
 static int
-order_edit_set(void *arg, struct retrieve_account *a, struct arena *arena, struct err *err)
+adding_edit_set(void *arg, struct retrieve_account *a, struct arena *arena, struct err *err)
 {
 	struct admin_call *call = arg;
 	struct retrieve_order *o = retrieve_order_of(call);
 
-	if (order_set_fields(a, o, arena, err) != 0)
+	if (adding_set_fields(a, o, arena, err) != 0)
 		return -1;
-	return order_seal(call->admin, a, o, arena, err);
+	return adding_seal(call->admin, a, o, arena, err);
 }
 
 static void
-order_on_set(void *arg, const struct err *err)
+adding_on_set(void *arg, const struct err *err)
 {
 	struct admin_call *call = arg;
 
 	if (op_back(&call->op))
-		order_end(call, err);
+		adding_end(call, err);
 }
 
 /* False: refused. */
 static bool
-order_may_set(struct admin_call *call)
+adding_may_set(struct admin_call *call)
 {
 	static const char *const fixed[] = {"protocol", "host", "user", "folder", "folders", "mirror", "once", NULL};
 	const struct retrieve_order *o = retrieve_order_of(call);
@@ -451,15 +451,15 @@ struct admin_call *
 admin_retrieve_set(struct admin *a, struct str id, const struct admin_retrieve *wanted, admin_on_done *cb, void *arg)
 {
 	struct admin_call *call = admin_call_new_order(a, cb, arg);
-	struct retrieve_order *o = order_new(call, wanted);
+	struct retrieve_order *o = adding_new(call, wanted);
 
-	if (o == NULL || !order_may_set(call))
+	if (o == NULL || !adding_may_set(call))
 		return call;
 	o->id = arena_str(&call->op.arena, id);
-	call->on_cancel = order_on_cancel;
+	call->on_cancel = adding_on_cancel;
 	op_hold(&call->op);
 	/* Due at once: what was changed shows. */
-	retrieve_change(a->redis, str_c(o->account.address), o->id, order_edit_set, call, clock_unix_ms(), order_on_set,
-			call);
+	retrieve_change(a->redis, str_c(o->account.address), o->id, adding_edit_set, call, clock_unix_ms(),
+			adding_on_set, call);
 	return call;
 }

@@ -23,7 +23,8 @@ struct retrieve_web {
 	void *ip_arg;
 };
 
-/* Valid longer than any request. */
+/* Copied; what it points to must live longer than any request, but for ip_arg: that must
+ * live until the callback, or until the request is cancelled. */
 struct retrieve_oauth {
 	struct retrieve_web web;
 	struct redis *redis;
@@ -40,7 +41,8 @@ struct retrieve_token;
  * get another. The account is copied as far as needed. */
 struct retrieve_token *retrieve_token_start(const struct retrieve_oauth *o, const struct retrieve_account *a,
 					    bool fresh, retrieve_on_token *cb, void *arg);
-/* The callback will not come; a refresh token that was replaced is stored nevertheless.
+/* The callback will not come. If the endpoint has been asked already, what it answers is
+ * stored nevertheless: it may have replaced the refresh token.
  * Sets *t to NULL. After the callback the handle is invalid. */
 void retrieve_token_cancel(struct retrieve_token **t);
 

@@ -71,7 +71,7 @@ oauth_seconds(const cJSON *json, const char *name, int64_t otherwise)
 }
 
 static void
-post_free(struct oauth_post *p)
+oauth_post_free(struct oauth_post *p)
 {
 	if (p->refusal != NULL)
 		event_free(p->refusal);
@@ -81,17 +81,17 @@ post_free(struct oauth_post *p)
 }
 
 static void
-post_end(struct oauth_post *p, const struct oauth_answer *answer, const struct err *err)
+oauth_post_end(struct oauth_post *p, const struct oauth_answer *answer, const struct err *err)
 {
 	static const struct oauth_answer none = {.json = NULL, .error = ""};
 
 	p->cb(p->arg, answer != NULL ? answer : &none, err);
-	post_free(p);
+	oauth_post_free(p);
 }
 
 /* Words of the endpoint: printable, of limited length. */
 static void
-post_words(const char *text, char out[POST_WORDS_MAX])
+oauth_post_words(const char *text, char out[POST_WORDS_MAX])
 {
 	struct str cut = str_first_utf8(str_c(text), POST_WORDS_MAX - 1);
 
@@ -104,7 +104,7 @@ post_words(const char *text, char out[POST_WORDS_MAX])
 }
 
 static void
-post_on_web(void *arg, const struct web_answer *web, const struct err *err)
+oauth_post_on_web(void *arg, const struct web_answer *web, const struct err *err)
 {
 	struct oauth_post *p = arg;
 	struct oauth_answer answer = {.error = ""};
@@ -115,22 +115,22 @@ post_on_web(void *arg, const struct web_answer *web, const struct err *err)
 	if (err != NULL) {
 		p->err = *err;
 		err_prefix(&p->err, "the token endpoint");
-		post_end(p, NULL, &p->err);
+		oauth_post_end(p, NULL, &p->err);
 		return;
 	}
 	json = cJSON_ParseWithLength(web->body.p != NULL ? web->body.p : "", web->body.len);
 	answer.json = cJSON_IsObject(json) ? json : NULL;
 	answer.error = oauth_text(answer.json, "error");
-	post_words(oauth_text(answer.json, "error_description"), words);
+	oauth_post_words(oauth_text(answer.json, "error_description"), words);
 	if (web->status / 100 == 2 && answer.json != NULL && answer.error[0] == '\0') {
-		post_end(p, &answer, NULL);
+		oauth_post_end(p, &answer, NULL);
 	} else {
 		char kind[POST_WORDS_MAX];
-		post_words(answer.error, kind);
+		oauth_post_words(answer.error, kind);
 		err_set(&p->err, strcmp(answer.error, "invalid_grant") == 0 ? ERR_DENIED : ERR_UNAVAILABLE,
 			"the token endpoint answers %d%s%.60s%s%s", web->status, kind[0] != '\0' ? " " : "", kind,
 			words[0] != '\0' ? ": " : "", words);
-		post_end(p, &answer, &p->err);
+		oauth_post_end(p, &answer, &p->err);
 	}
 	cJSON_Delete(json);
 }
@@ -138,26 +138,26 @@ post_on_web(void *arg, const struct web_answer *web, const struct err *err)
 /* ---- Sending ---- */
 
 static void
-post_on_refusal(evutil_socket_t fd, short what, void *arg)
+oauth_post_on_refusal(evutil_socket_t fd, short what, void *arg)
 {
 	struct oauth_post *p = arg;
 
 	(void)fd, (void)what;
-	post_end(p, NULL, &p->err);
+	oauth_post_end(p, NULL, &p->err);
 }
 
 /* Ends it with p->err, later. */
 static void
-post_refuse(struct oauth_post *p)
+oauth_post_refuse(struct oauth_post *p)
 {
 	struct timeval now = {.tv_sec = 0};
 
-	p->refusal = evtimer_new(p->web.base, post_on_refusal, p);
+	p->refusal = evtimer_new(p->web.base, oauth_post_on_refusal, p);
 	evtimer_add(p->refusal, &now);
 }
 
 static void
-post_send(struct oauth_post *p, const struct ip *ips, unsigned count)
+oauth_post_send(struct oauth_post *p, const struct ip *ips, unsigned count)
 {
 	static const char *const headers[] = {"Content-Type: application/x-www-form-urlencoded",
 					      "Accept: application/json", NULL};
@@ -173,13 +173,13 @@ post_send(struct oauth_post *p, const struct ip *ips, unsigned count)
 		.timeout_ms = POST_TIMEOUT_MS,
 	};
 
-	p->request = web_start(p->web.web, &options, post_on_web, p);
+	p->request = web_start(p->web.web, &options, oauth_post_on_web, p);
 }
 
 /* The connection goes to these addresses and no other, so the check here is final. False:
  * none is allowed; p->err. */
 static bool
-post_send_to(struct oauth_post *p, const struct ip *ips, unsigned count)
+oauth_post_send_to(struct oauth_post *p, const struct ip *ips, unsigned count)
 {
 	struct ip allowed[POST_IPS_MAX];
 	unsigned n = 0;
@@ -188,7 +188,7 @@ post_send_to(struct oauth_post *p, const struct ip *ips, unsigned count)
 		if (p->web.ip_is_allowed == NULL || p->web.ip_is_allowed(p->web.ip_arg, &ips[i]))
 			allowed[n++] = ips[i];
 	if (n != 0)
-		post_send(p, allowed, n);
+		oauth_post_send(p, allowed, n);
 	else
 		err_set(&p->err, ERR_UNAVAILABLE, "the token endpoint %s",
 			count == 0 ? "has no address"
@@ -197,7 +197,7 @@ post_send_to(struct oauth_post *p, const struct ip *ips, unsigned count)
 }
 
 static void
-post_on_ips(void *arg, const struct dns_answer *answer, const struct err *err)
+oauth_post_on_ips(void *arg, const struct dns_answer *answer, const struct err *err)
 {
 	struct oauth_post *p = arg;
 
@@ -206,9 +206,9 @@ post_on_ips(void *arg, const struct dns_answer *answer, const struct err *err)
 		p->err = *err;
 		p->err.code = ERR_UNAVAILABLE;
 		err_prefix(&p->err, "the token endpoint");
-		post_end(p, NULL, &p->err);
-	} else if (!post_send_to(p, answer->ips, answer->ip_count)) {
-		post_end(p, NULL, &p->err);
+		oauth_post_end(p, NULL, &p->err);
+	} else if (!oauth_post_send_to(p, answer->ips, answer->ip_count)) {
+		oauth_post_end(p, NULL, &p->err);
 	}
 }
 
@@ -227,15 +227,21 @@ oauth_post_start(const struct retrieve_web *web, const char *url, struct str for
 	p->arg = arg;
 	if (!web_url_host(str_c(p->url), &host, &port)) {
 		err_set(&p->err, ERR_INVALID, "'%.100s' is not an https URL", url);
-		post_refuse(p);
+		oauth_post_refuse(p);
 	} else if (web->dns == NULL) {
-		post_send(p, NULL, 0);
+		oauth_post_send(p, NULL, 0);
 	} else if (!ip_parse(host, &ip)) {
-		p->query = dns_query_ips(web->dns, host, true, true, post_on_ips, p);
-	} else if (!post_send_to(p, &ip, 1)) {
-		post_refuse(p);
+		p->query = dns_query_ips(web->dns, host, true, true, oauth_post_on_ips, p);
+	} else if (!oauth_post_send_to(p, &ip, 1)) {
+		oauth_post_refuse(p);
 	}
 	return p;
+}
+
+bool
+oauth_post_is_sent(const struct oauth_post *p)
+{
+	return p->request != NULL;
 }
 
 void
@@ -246,6 +252,6 @@ oauth_post_cancel(struct oauth_post **p)
 	if ((*p)->query != NULL)
 		dns_cancel(&(*p)->query);
 	web_cancel(&(*p)->request);
-	post_free(*p);
+	oauth_post_free(*p);
 	*p = NULL;
 }

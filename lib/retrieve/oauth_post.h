@@ -25,6 +25,8 @@ struct oauth_post;
 /* One callback, never from within. url and form are copied. */
 struct oauth_post *oauth_post_start(const struct retrieve_web *web, const char *url, struct str form,
 				    oauth_on_answer *cb, void *arg);
+/* Has the form left, or may it have? Nothing is asked of ip_is_allowed any more then. */
+bool oauth_post_is_sent(const struct oauth_post *p);
 /* The callback will not come. Sets *p to NULL. */
 void oauth_post_cancel(struct oauth_post **p);
 

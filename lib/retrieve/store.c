@@ -136,7 +136,7 @@ store_on_due_set(void *arg, const redisReply *reply, const struct err *err)
 
 /* The account is stored: now it is due as the call wants it. */
 static void
-store_on_stored(void *arg, const redisReply *reply, const struct err *err)
+store_on_account_stored(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct store_call *c = arg;
 
@@ -163,7 +163,7 @@ retrieve_add(struct redis *r, const struct retrieve_account *a, retrieve_on_done
 	store_set_due(c, now_ms + 60 * 1000, NULL);
 	retrieve_account_pack(a, &c->packed);
 	snprintf(most, sizeof(most), "%d", RETRIEVE_ACCOUNTS_MAX);
-	store_ask(c, store_on_stored, "add", 2, (const struct str[]){buf_str(&c->packed), str_c(most)});
+	store_ask(c, store_on_account_stored, "add", 2, (const struct str[]){buf_str(&c->packed), str_c(most)});
 }
 
 /* ---- Reading ---- */
@@ -245,7 +245,7 @@ store_on_replaced(void *arg, const redisReply *reply, const struct err *err)
 	struct store_call *c = arg;
 
 	if (err != NULL || redis_i64(reply, 0) == 1)
-		store_on_stored(c, reply, err);
+		store_on_account_stored(c, reply, err);
 	else
 		store_change_go(c);
 }
@@ -363,7 +363,7 @@ store_on_now_read(void *arg, const struct retrieve_entry *entries, unsigned coun
 		/* During a round the score is its lease: `wanted` tells the worker. */
 		if (!str_eq(entries[0].status.state, STR("running")))
 			c->due_ms = clock_unix_ms();
-		store_ask(c, store_on_stored, "now", 0, NULL);
+		store_ask(c, store_on_account_stored, "now", 0, NULL);
 	}
 }
 

@@ -16,10 +16,11 @@ enum {
 };
 
 /* Its stages: read the account; ask the endpoint; store a replaced refresh token; keep
- * the access token. All of them are gone through even if nobody waits any more. */
+ * the access token. Once the endpoint has been asked, the rest is gone through even if
+ * nobody waits any more. */
 struct retrieve_token {
-	const struct retrieve_oauth *oauth; /* borrowed */
-	struct arena arena;		    /* wiped */
+	struct retrieve_oauth oauth; /* a copy; its ip_arg is gone once it is cancelled */
+	struct arena arena;	     /* wiped */
 	const char *address, *id;
 	bool fresh;
 	retrieve_on_token *cb; /* NULL: cancelled */
@@ -64,14 +65,14 @@ static void
 token_keep(struct retrieve_token *t)
 {
 	const char *sealed =
-		retrieve_seal(t->oauth->keys, &t->account, RETRIEVE_ACCESS_TOKEN, t->access, &t->arena, NULL);
+		retrieve_seal(t->oauth.keys, &t->account, RETRIEVE_ACCESS_TOKEN, t->access, &t->arena, NULL);
 	const char *until = arena_printf(&t->arena, "%" PRId64, t->until_ms);
 
 	if (sealed == NULL) {
 		token_end(t, NULL);
 		return;
 	}
-	retrieve_note(t->oauth->redis, str_c(t->address), str_c(t->id), 4,
+	retrieve_note(t->oauth.redis, str_c(t->address), str_c(t->id), 4,
 		      (const struct str[]){STR("access"), str_c(sealed), STR("access_until"), str_c(until)},
 		      token_on_kept, t);
 }
@@ -110,7 +111,7 @@ token_on_stored(void *arg, const struct err *err)
 		token_end(t, err);
 	} else {
 		if (t->timer == NULL)
-			t->timer = evtimer_new(t->oauth->web.base, token_on_timer, t);
+			t->timer = evtimer_new(t->oauth.web.base, token_on_timer, t);
 		evtimer_add(t->timer, &wait);
 	}
 }
@@ -118,7 +119,7 @@ token_on_stored(void *arg, const struct err *err)
 static void
 token_store(struct retrieve_token *t)
 {
-	retrieve_change(t->oauth->redis, str_c(t->address), str_c(t->id), token_edit_secret, t, -1, token_on_stored, t);
+	retrieve_change(t->oauth.redis, str_c(t->address), str_c(t->id), token_edit_secret, t, -1, token_on_stored, t);
 }
 
 /* ---- The endpoint's answer ---- */
@@ -150,7 +151,7 @@ token_on_disabled(void *arg, const struct err *err)
 	struct retrieve_token *t = arg;
 
 	if (err == NULL) {
-		retrieve_note(t->oauth->redis, str_c(t->address), str_c(t->id), 2,
+		retrieve_note(t->oauth.redis, str_c(t->address), str_c(t->id), 2,
 			      (const struct str[]){STR("last_error"), str_c(t->err.text)}, token_on_told, t);
 		return;
 	}
@@ -171,7 +172,7 @@ token_take(struct retrieve_token *t, const cJSON *json)
 		token_keep(t);
 		return;
 	}
-	t->replaced = retrieve_seal(t->oauth->keys, &sealed, RETRIEVE_SECRET, str_c(refresh), &t->arena, &t->err);
+	t->replaced = retrieve_seal(t->oauth.keys, &sealed, RETRIEVE_SECRET, str_c(refresh), &t->arena, &t->err);
 	if (t->replaced == NULL)
 		token_end(t, &t->err);
 	else
@@ -192,7 +193,7 @@ token_on_answer(void *arg, const struct oauth_answer *answer, const struct err *
 	} else {
 		t->err = *err;
 		if (err->code == ERR_DENIED)
-			retrieve_change(t->oauth->redis, str_c(t->address), str_c(t->id), token_edit_disabled, t,
+			retrieve_change(t->oauth.redis, str_c(t->address), str_c(t->id), token_edit_disabled, t,
 					RETRIEVE_NEVER_MS, token_on_disabled, t);
 		else
 			token_end(t, &t->err);
@@ -206,7 +207,7 @@ static int
 token_add_secret(struct retrieve_token *t, const char *name, enum retrieve_secret which, const char *sealed)
 {
 	struct buf plain = BUF_EMPTY;
-	int result = retrieve_open(t->oauth->keys, &t->account, which, str_c(sealed), &plain, &t->err);
+	int result = retrieve_open(t->oauth.keys, &t->account, which, str_c(sealed), &plain, &t->err);
 
 	if (result == 0)
 		oauth_form_add(&t->form, name, buf_str(&plain));
@@ -228,7 +229,7 @@ token_ask(struct retrieve_token *t)
 		token_end(t, &t->err);
 		return;
 	}
-	t->post = oauth_post_start(&t->oauth->web, a->token_url, buf_str(&t->form), token_on_answer, t);
+	t->post = oauth_post_start(&t->oauth.web, a->token_url, buf_str(&t->form), token_on_answer, t);
 }
 
 /* The token that is kept; false: there is none that can be used. */
@@ -238,7 +239,7 @@ token_use_kept(struct retrieve_token *t, const struct retrieve_status *status)
 	struct buf plain = BUF_EMPTY;
 	bool usable =
 		!t->fresh && status->access.len != 0 && status->access_until - TOKEN_MARGIN_MS > clock_unix_ms() &&
-		retrieve_open(t->oauth->keys, &t->account, RETRIEVE_ACCESS_TOKEN, status->access, &plain, NULL) == 0;
+		retrieve_open(t->oauth.keys, &t->account, RETRIEVE_ACCESS_TOKEN, status->access, &plain, NULL) == 0;
 
 	if (usable)
 		t->access = arena_str(&t->arena, buf_str(&plain));
@@ -253,6 +254,10 @@ token_on_read(void *arg, const struct retrieve_entry *entries, unsigned count, c
 	struct buf packed = BUF_EMPTY;
 	int taken;
 
+	if (t->cb == NULL) {
+		token_end(t, &t->err);
+		return;
+	}
 	if (err == NULL && count == 0)
 		err_set(&t->err, ERR_CORRUPT, "the stored remote account is damaged");
 	if (err != NULL || count == 0) {
@@ -278,7 +283,7 @@ retrieve_token_start(const struct retrieve_oauth *o, const struct retrieve_accou
 	struct retrieve_token *t = mem_new(struct retrieve_token);
 
 	arena_init(&t->arena);
-	t->oauth = o;
+	t->oauth = *o;
 	t->address = arena_strdup(&t->arena, a->address);
 	t->id = arena_strdup(&t->arena, a->id);
 	t->fresh = fresh;
@@ -291,7 +296,14 @@ retrieve_token_start(const struct retrieve_oauth *o, const struct retrieve_accou
 void
 retrieve_token_cancel(struct retrieve_token **t)
 {
-	if (*t != NULL)
-		(*t)->cb = NULL;
+	struct retrieve_token *token = *t;
+
 	*t = NULL;
+	if (token == NULL)
+		return;
+	token->cb = NULL;
+	if (token->post != NULL && !oauth_post_is_sent(token->post)) {
+		oauth_post_cancel(&token->post);
+		token_end(token, &token->err);
+	}
 }
