@@ -57,6 +57,9 @@ struct ldap_values {
 	unsigned count;
 };
 struct ldap_values ldap_entry_values(const struct ldap_entry *e, enum ldap_attribute a, struct arena *arena);
+/* The fields of the book in which all values of the attribute are found, at the beginning of the field's
+ * value or of one of its words; 0: they are made by us. */
+uint32_t ldap_attribute_fields(enum ldap_attribute a);
 struct str ldap_entry_dn(const struct ldap_entry *e, struct arena *arena);
 struct str ldap_entry_local_part(const struct ldap_entry *e);
 /* A member of the list. False: it is hidden from the client. *found_out: has it an entry? */

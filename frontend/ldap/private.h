@@ -169,6 +169,7 @@ struct ldap_search {
 	struct book *book; /* held; NULL until it is there */
 	struct ldap_plan plan;
 	struct book_query query;
+	uint64_t looked_at;   /* entries of the book, about */
 	enum ldap_kind stage; /* LDAP_DOMAIN, LDAP_PEOPLE, LDAP_GROUPS, then LDAP_USER for all of the book */
 	unsigned exact_at;
 	struct book_cursor cursor;

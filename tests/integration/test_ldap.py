@@ -731,6 +731,34 @@ def test_a_client_that_never_reads(large):
         large.settings("ldap", size_limit=0)
 
 
+def part(attribute, text):
+    return tlv(0xa4, octets(attribute) + tlv(0x30, octets(text, 0x81)))
+
+
+def test_the_index_looks_at_few_entries(large):
+    """A search that has to look at more than book_max is refused: the index leaves few for a rare text."""
+    ldap = session(large, "alice@large.test")
+    large.settings("ldap", book_max=500)
+
+    def found(filter):
+        answers = ldap.ask(search("dc=large,dc=test", filter=filter, attributes=["1.1"]))
+        return answers[-1].code, len(answers) - 1
+
+    try:
+        assert found(part("mail", "ser004321@")) == (0, 1)
+        assert found(tlv(0xa1, part("cn", "amily4321") + part("sn", "amily4321"))) == (0, 1)
+        assert found(tlv(0xa1, part("cn", "amily4321") + part("mail", "er001234"))) == (0, 2)
+        assert found(tlv(0xa0, present("cn") + part("givenName", "ven5999"))) == (0, 1)
+        assert found(part("cn", "nobody of this name")) == (0, 0)
+        for refused in (present("cn"), part("mail", "user"), part("cn", "12"), tlv(0xa2, part("mail", "ser004321@")),
+                        tlv(0xa1, part("mail", "ser004321@") + present("mobile"))):
+            assert found(refused) == (11, 0)
+        large.unset("ldap", "book_max")
+        assert found(part("cn", "12"))[1] > 100 and found(tlv(0xa2, part("mail", "ser004321@")))[1] == 6003
+    finally:
+        large.unset("ldap", "book_max")
+
+
 def test_abandon_and_cancel(large):
     ldap = session(large, "alice@large.test")
     ldap.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)
