@@ -85,6 +85,9 @@ fill(unsigned count)
 			if (pick(2) == 0)
 				entry_add(&entry, fields[i], buf_str(&text));
 		}
+		buf_clear(&text);
+		buf_printf(&text, "%u", 1 + pick(30));
+		entry_add(&entry, BOOK_NUMBER, buf_str(&text));
 		snprintf(address, sizeof(address), "%s.%u@" DOMAIN, pick(2) == 0 ? "ann" : "b-son", pick(4 * count));
 		content_put(&book.content, str_c(address), buf_str(&entry));
 	}
@@ -94,9 +97,9 @@ fill(unsigned count)
 
 /* ---- Random filters ---- */
 static const char *const attributes[] = {
-	"cn",	      "sn",	"givenName", "displayName",	"uid",	  "mail", "title",
-	"ou",	      "o",	"name",	     "telephoneNumber", "mobile", "fax",  "l",
-	"labeledURI", "member", "entryDN",   "unknown"};
+	"cn",	      "sn",	"givenName", "displayName",	"uid",	     "mail",	 "title",
+	"ou",	      "o",	"name",	     "telephoneNumber", "mobile",    "fax",	 "l",
+	"labeledURI", "member", "entryDN",   "unknown",		"uidNumber", "memberUid"};
 
 /* What an entry has in a field, or any text; then a part of it. */
 static struct str
@@ -237,10 +240,13 @@ compare(const struct ldap_filter *f, struct arena *arena, struct figures *figure
 	figures->planned += plan.query != NULL;
 	arena_init(&scratch);
 	while (book_next(&book, &c, NULL, NULL, &e) == BOOK_FOUND) {
+		struct str name = str_first(e.address, (size_t)str_index(e.address, '@'));
+		const struct ldap_posix posix = {.groups = &name, .group_count = 1};
 		struct ldap_entry entry = {.kind = e.is_group ? LDAP_GROUP : LDAP_USER,
 					   .domain = STR(DOMAIN),
 					   .person = &e,
-					   .book = &book};
+					   .book = &book,
+					   .posix = &posix};
 
 		arena_reset(&scratch);
 		if (ldap_filter_judge(f, &entry, &scratch, NULL) != LDAP_TRUE)
@@ -260,7 +266,7 @@ test_no_match_is_missed(void **state)
 	(void)state;
 	srand(3);
 	book.content.generation = 1;
-	for (unsigned i = 0; i < 3000; i++) {
+	for (unsigned i = 0; i < 3500; i++) {
 		struct buf text = BUF_EMPTY;
 		struct ldap_filter f;
 		struct arena arena;
