@@ -161,8 +161,9 @@ $(BUILD)/obj/tests/unit/lib/settings/reference_test.o: CFLAGS += -DSP_SOURCE_DIR
 
 # Lua scripts are embedded with .incbin, which dependency files do not record: each
 # line of a source that embeds one becomes a rule "object: script".
+PRELUDE  := $(wildcard lib/mailbox/prelude/*.lua)
 LUA_USES := $(shell grep -rHoE --include='*.c' '^(REDIS_SCRIPT.*[.]lua"|MAILBOX_SCRIPT[(]\w+[)])' $(SOURCE_FOLDERS) tests/unit | \
-              sed -E -e 's,^(.*)[.]c:MAILBOX_.*[(](.*)[)],\1.o:lib/mailbox/\2.lua \1.o:lib/mailbox/prelude.lua,' \
+              sed -E -e 's,^(.*)[.]c:MAILBOX_.*[(](.*)[)],\1.o:lib/mailbox/\2.lua \1.o:$$(PRELUDE),' \
               -e 's,^(.*)[.]c:REDIS_.*"(.*)",\1.o:\2,')
 $(foreach use,$(LUA_USES),$(eval $(BUILD)/obj/$(use)))
 

@@ -127,6 +127,7 @@ parse_user(struct record *record, const redisReply *reply, char *pool)
 	record->user.person = record_add_person(&pool, reply);
 	record->user.totp = pool_add(&pool, redis_field(reply, "totp"));
 	record->user.totp_recovery = pool_add(&pool, redis_field(reply, "totp_recovery"));
+	record->user.totp_changed = pool_add(&pool, redis_field(reply, "totp_changed"));
 	record_parse_credentials(record, reply, &pool);
 	return record;
 }
