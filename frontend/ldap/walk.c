@@ -49,7 +49,8 @@ walk_make(const struct ldap_search *s, const struct book_entry *person, struct l
 				   .person = person,
 				   .book = s->book,
 				   .with_hidden = s->view.with_hidden,
-				   .viewer = s->view.own};
+				   .viewer = s->view.own,
+				   .posix = s->with_posix ? &s->posix : NULL};
 }
 
 bool

@@ -81,7 +81,7 @@ record_add_person(char **pool, const redisReply *reply)
 	const char *copy;
 	size_t len;
 
-	book_make_entry(&entry, reply, NULL);
+	book_make_entry(&entry, reply, NULL, STR_NONE);
 	copy = pool_add(pool, buf_str(&entry));
 	len = entry.len;
 	buf_fini(&entry);
