@@ -63,6 +63,33 @@ add_words(struct buf *out, unsigned most)
 		buf_add_c(out, pieces[pick(sizeof(pieces) / sizeof(pieces[0]))]);
 }
 
+static const char *const members[] = {"ann.0@" DOMAIN,	       "an@elsewhere.test", "ann-b.0@" DOMAIN,
+				      "m\xc3\xbcller@" DOMAIN, "a+b@" DOMAIN,	    "\"a,b\"@" DOMAIN};
+
+static void
+add_members(struct buf *entry)
+{
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		if (pick(3) == 0)
+			entry_add(entry, BOOK_MEMBER, str_c(members[i]));
+}
+
+/* In letters of either case. */
+static struct str
+random_member(struct arena *arena)
+{
+	struct str address = str_c(members[pick(sizeof(members) / sizeof(members[0]))]);
+	size_t at = (size_t)str_rindex(address, '@');
+	struct str dn = ldap_dn_of(pick(4) == 0 ? LDAP_GROUP : LDAP_USER, str_from(address, at + 1),
+				   str_first(address, at), arena);
+	char *text = arena_dup(arena, dn.p, dn.len);
+
+	for (size_t i = 0; i < dn.len; i++)
+		if (text[i] >= 'a' && text[i] <= 'z' && pick(3) == 0)
+			text[i] = (char)(text[i] - 'a' + 'A');
+	return str_of(text, dn.len);
+}
+
 static void
 fill(unsigned count)
 {
@@ -78,7 +105,7 @@ fill(unsigned count)
 		buf_clear(&entry);
 		entry_begin(&entry, is_group ? ENTRY_GROUP : 0, 1000);
 		if (is_group)
-			entry_add(&entry, BOOK_MEMBER, STR("ann.0@" DOMAIN));
+			add_members(&entry);
 		for (size_t i = 0; !is_group && i < sizeof(fields) / sizeof(fields[0]); i++) {
 			buf_clear(&text);
 			add_words(&text, 5);
@@ -169,6 +196,8 @@ add_test(struct buf *out, struct arena *arena)
 	struct buf test = BUF_EMPTY;
 	int tag = TAG_EQUAL;
 
+	if (str_eq(attribute, STR("member")))
+		value = random_member(arena);
 	switch (pick(8)) {
 	case 0: add(out, TAG_PRESENT, attribute); return;
 	case 1:
