@@ -56,6 +56,8 @@ CTL_COMMAND(tls_report_send);
 CTL_COMMAND(certificate_list);
 CTL_COMMAND(certificate_renew);
 CTL_COMMAND(certificate_remove);
+CTL_COMMAND(secret_list);
+CTL_COMMAND(secret_rotate);
 CTL_COMMAND(sweep);
 CTL_COMMAND(backup);
 CTL_COMMAND(restore);
