@@ -219,5 +219,6 @@ void web_queue_show(struct web_request *w);
 void web_queue_order(struct web_request *w);
 void web_live(struct web_request *w);
 void web_history(struct web_request *w);
+void web_certificates(struct web_request *w);
 
 #endif
