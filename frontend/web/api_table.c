@@ -552,6 +552,6 @@ const struct web_endpoint web_endpoints[] = {
 	ROW(DELETE, "domains/{domain}/settings/{group}/{field}", DOMAIN_ADMIN, DOMAIN, 200, WEB_VERSIONED,
 		web_settings_unset, "Back to the group's value", NONE, NONE, api_changes),
 	ROW(GET, "live", SYSTEM_ADMIN, ROLE, 200, 0, web_live,
-		"What happens, as it happens: a stream of server-sent events", api_live, NONE, NONE),
+		"What happens, as it happens: a stream of server-sent events, or, with Upgrade, a WebSocket", api_live, NONE, NONE),
 	{.pattern = NULL},
 };

@@ -9,7 +9,7 @@
  *	login.c      log in, log out
  *	openapi.c    the description of it all, made from the table
  *	change.c     what changes of accounts have in common
- *	settings.c, cluster.c, domains.c, users.c, aliases.c, keys.c, live_viewer.c    handlers
+ *	settings.c, cluster.c, domains.c, users.c, aliases.c, keys.c, live_begin.c    handlers
  *	account.c    what every user may do with his own account
  *	second_factor.c    and with its second factor
  *	removal.c    removals of whole domains, which go on behind the answer
