@@ -263,6 +263,8 @@
 	  "a request must have its whole header within this time after its first byte") \
 	S(http, park_longest, DURATION, "60", "m", SEC_MS, DAY_MS, SCOPE_GLOBAL, \
 	  "longest time that a request waits for news (long polls); the timeouts of balancers must be longer") \
+	S(http, websocket_ping, DURATION, "30", "s", SEC_MS, HOUR_MS, SCOPE_GLOBAL, \
+	  "a WebSocket on which nothing has come for this long is pinged, and closed if nothing comes for twice this long then; the timeouts of balancers must be longer") \
 	S(http, live_viewers, INT, "50", "", 0, 10000, SCOPE_GLOBAL, \
 	  "limit for each frontend process: how many may watch GET /api/v1/live; further ones get 503") \
 	S(http, redirect_to_https, BOOL, "on", "", 0, 1, SCOPE_GLOBAL, \
