@@ -97,6 +97,32 @@ test_fields_of_a_record(void **state)
 	arena_fini(&arena);
 }
 
+static void
+test_long_records(void **state)
+{
+	struct buf text = BUF_EMPTY;
+	struct spf_record r;
+	struct arena arena;
+
+	(void)state;
+	arena_init(&arena);
+	buf_add_c(&text, "v=spf1");
+	while (text.len < SPF_RECORD_MAX - 3)
+		buf_add_c(&text, " a");
+	assert_int_equal(spf_record_parse(buf_str(&text), &arena, &r, NULL), 0);
+	buf_add_c(&text, " a a");
+	assert_int_equal(spf_record_parse(buf_str(&text), &arena, &r, NULL), -1);
+	buf_clear(&text);
+	buf_add_c(&text, "v=spf1 exists:");
+	while (text.len < SPF_DOMAIN_SPEC_MAX)
+		buf_add_c(&text, "%{i}");
+	assert_int_equal(spf_record_parse(buf_str(&text), &arena, &r, NULL), 0);
+	buf_add_c(&text, "%{i}%{i}%{i}%{i}");
+	assert_int_equal(spf_record_parse(buf_str(&text), &arena, &r, NULL), -1);
+	arena_fini(&arena);
+	buf_fini(&text);
+}
+
 /* ---- Macros: the examples of RFC 7208, 7.4, and corners ---- */
 static void
 test_macros(void **state)
@@ -164,7 +190,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good_records), cmocka_unit_test(test_bad_records),
-		cmocka_unit_test(test_fields_of_a_record), cmocka_unit_test(test_macros),
+		cmocka_unit_test(test_fields_of_a_record), cmocka_unit_test(test_long_records), cmocka_unit_test(test_macros),
 		cmocka_unit_test(test_many_parts),
 	};
 
