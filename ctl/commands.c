@@ -4,6 +4,13 @@
 #include "ctl/queue_filter.h"
 #include "lib/directory/fields_table.h"
 
+/* Of retrieve add and once. */
+#define COMMANDS_RETRIEVE_ARGS \
+	"ADDRESS --protocol pop3|imap --host H [--port P] [--tls implicit|starttls|none] " \
+	"[--certificate verify|any] --user U (--password-stdin | --oauth2 google|microsoft|URL --client-id ID " \
+	"[--client-secret-file FILE] [--scope S] [--device-url URL | --token-stdin]) [--folder F]... [--mirror] " \
+	"[--into FOLDER] [--keep | --delete | --delete-after DAYS] [--no-try]"
+
 #define COMMANDS_FIELD(ident, number, name, attribute, what) " " name
 
 const struct ctl_command ctl_commands[] = {
@@ -129,13 +136,40 @@ const struct ctl_command ctl_commands[] = {
 	 command_certificate_remove},
 	{"secret list", "",
 	 "Count the sealed secrets in the store by the key that has sealed them: second factors, keys of ordered "
-	 "certificates and the like. With STAGEPOST_SECRET_KEY (or the key of --dir): can all be opened? Exit status "
+	 "certificates, passwords of remote accounts. With STAGEPOST_SECRET_KEY (or the key of --dir): can all be "
+	 "opened? Exit status "
 	 "1 if not.",
 	 command_secret_list},
 	{"secret rotate", "[--dry-run]",
 	 "Seal all of them with the first key of STAGEPOST_SECRET_KEY. It can be interrupted and repeated; what is "
 	 "changed meanwhile stays. --dry-run: only count. Exit status 1 if any is left with another key.",
 	 command_secret_rotate},
+	{"retrieve add", COMMANDS_RETRIEVE_ARGS " [--interval DURATION]",
+	 "Retrieve mail for ADDRESS from a remote account, again and again. A worker logs in first; what is wrong is "
+	 "said in the remote server's words, and nothing is kept then (--no-try: it is not tried). The password is a "
+	 "line of standard input. --oauth2: access is allowed in a browser by a code, or with a refresh token "
+	 "(--token-stdin). --folder: of IMAP, default INBOX; --mirror: all folders, each into one of its name below "
+	 "--into. Messages stay at the remote server, or are deleted there when they are here, or some days (7d) "
+	 "later.",
+	 command_retrieve_add},
+	{"retrieve once", COMMANDS_RETRIEVE_ARGS,
+	 "Move a remote mailbox: retrieve once what is there, and show how far it is. When it is interrupted, it "
+	 "stops; run it again for the rest, and for what has arrived since.",
+	 command_retrieve_once},
+	{"retrieve list", "[ADDRESS]", "List the remote accounts of ADDRESS, or all, with their state.",
+	 command_retrieve_list},
+	{"retrieve show", "ADDRESS ID", "Show a remote account.", command_retrieve_show},
+	{"retrieve set", "ADDRESS ID [FIELD=VALUE...] [--password-stdin | --token-stdin]",
+	 "Change a remote account. Fields: port, tls, certificate, keep (keep, delete, 7d), into, interval (5m; empty: "
+	 "the setting), enabled (on, off).",
+	 command_retrieve_set},
+	{"retrieve now", "ADDRESS ID", "Retrieve now.", command_retrieve_now},
+	{"retrieve enable", "ADDRESS ID", "Retrieve from a remote account again.", command_retrieve_enable},
+	{"retrieve disable", "ADDRESS ID", "Stop retrieving from a remote account; what is known of it is kept.",
+	 command_retrieve_disable},
+	{"retrieve delete", "ADDRESS ID",
+	 "Forget a remote account and what has been retrieved from it; the mail that is here stays.",
+	 command_retrieve_delete},
 	{"sweep", "[--older-than DURATION] [--dry-run]",
 	 "Find message bodies without a reference, and free their space.", command_sweep},
 	{"backup", "DIR [--keep N] [--verify] | --check DIR [--at NAME]",

@@ -1,11 +1,13 @@
 /* What the tool's commands share: options, connection, waiting. */
 #include "ctl/ctl.h"
 
+#include <openssl/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/secret_file.h"
 #include "lib/admin/brokers.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
@@ -16,6 +18,7 @@
 #include "lib/dns/dns.h"
 #include "lib/mailbox/mailbox.h"
 #include "lib/redis/url.h"
+#include "lib/secret/seal.h"
 #include "lib/settings/settings.h"
 
 enum { CONNECT_MS = 5000, WAIT_MS = 30000, TURN_MS = 20, MAX_ARGS = 16 };
@@ -101,8 +104,8 @@ ctl_has_unknown_option(int argc, char **argv)
 
 /* ---- Connection ---- */
 
-static void
-turn_loop(struct ctl *ctl)
+void
+ctl_turn(struct ctl *ctl)
 {
 	struct timeval turn = clock_timeval(TURN_MS);
 
@@ -134,7 +137,7 @@ ctl_connect(struct ctl *ctl, struct err *err)
 				       redis_last_trouble(ctl->redis)[0] != '\0' ? ": " : "",
 				       redis_last_trouble(ctl->redis));
 		}
-		turn_loop(ctl);
+		ctl_turn(ctl);
 	}
 	ctl->admin = (struct admin){.base = ctl->base,
 				    .redis = ctl->redis,
@@ -152,7 +155,7 @@ ctl_settings(struct ctl *ctl)
 	if (ctl->settings == NULL)
 		ctl->settings = settings_live_new(ctl->base, ctl->redis, ctl->tracking, false);
 	while (!settings_live_is_read(ctl->settings) && clock_monotonic_ms() < until)
-		turn_loop(ctl);
+		ctl_turn(ctl);
 	ctl->admin.settings = ctl->settings;
 	return ctl->settings;
 }
@@ -202,6 +205,25 @@ ctl_dns(struct ctl *ctl, struct err *err)
 }
 
 int
+ctl_seals(struct ctl *ctl, struct err *err)
+{
+	const char *given = getenv("STAGEPOST_SECRET_KEY");
+	char text[SECRET_FILE_KEY_MAX] = "", path[LAYOUT_PATH_MAX];
+
+	if (given == NULL || given[0] == '\0') {
+		layout_path(&ctl->layout, "tls/secret.key", path);
+		if (ctl->layout.dir[0] == '\0' || secret_file_read(path, text, sizeof(text), err) != 0)
+			return err_set(err, ERR_DENIED, "no key for secrets is set (STAGEPOST_SECRET_KEY)");
+		given = text;
+	}
+	if (ctl->seals == NULL)
+		ctl->seals = secret_keys_new(str_c(given), err);
+	OPENSSL_cleanse(text, sizeof(text));
+	ctl->admin.seals = ctl->seals;
+	return ctl->seals != NULL ? 0 : -1;
+}
+
+int
 ctl_hostname(struct ctl *ctl, struct err *err)
 {
 	const char *name = getenv("STAGEPOST_HOSTNAME");
@@ -220,6 +242,7 @@ ctl_disconnect(struct ctl *ctl)
 	if (ctl->base == NULL)
 		return;
 	admin_brokers_free(&ctl->brokers);
+	secret_keys_free(&ctl->seals);
 	dkim_keys_free(&ctl->dkim);
 	dns_free(&ctl->dns);
 	if (ctl->mailboxes != NULL)
@@ -264,7 +287,7 @@ ctl_wait(struct ctl *ctl, struct ctl_wait *w)
 		 * frame that is gone, so the program cannot continue. */
 		if (clock_monotonic_ms() > until)
 			exit(ctl_fail("no answer within %d s", WAIT_MS / 1000));
-		turn_loop(ctl);
+		ctl_turn(ctl);
 	}
 	return w->err.code == ERR_NONE ? 0 : -1;
 }
@@ -282,7 +305,7 @@ int
 ctl_await_done(struct ctl *ctl, struct ctl_wait *w)
 {
 	while (!w->done)
-		turn_loop(ctl);
+		ctl_turn(ctl);
 	return w->err.code == ERR_NONE ? 0 : ctl_fail("%s", w->err.text);
 }
 

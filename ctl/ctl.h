@@ -19,6 +19,7 @@ struct mailbox_store;
 struct dkim_keys;
 struct dns;
 struct admin_brokers;
+struct secret_keys;
 
 struct ctl {
 	const char *dir;      /* --dir, or ./data */
@@ -37,6 +38,7 @@ struct ctl {
 	struct dkim_keys *dkim;
 	struct dns *dns;
 	struct admin_brokers *brokers;
+	struct secret_keys *seals;
 	struct admin admin; /* uses those that have been created so far */
 	bool is_partial;    /* brokers did not answer completely; this has been reported */
 };
@@ -68,6 +70,10 @@ struct blob_store *ctl_blobs(struct ctl *ctl, struct err *err); /* NULL: err */
 struct mailbox_store *ctl_mailboxes(struct ctl *ctl, struct err *err);
 struct dkim_keys *ctl_dkim(struct ctl *ctl);
 struct dns *ctl_dns(struct ctl *ctl, struct err *err); /* asks STAGEPOST_RESOLVER; NULL: err */
+/* The keys for secrets: STAGEPOST_SECRET_KEY, or what `up` has made. */
+int ctl_seals(struct ctl *ctl, struct err *err);
+/* Runs the loop for a moment. */
+void ctl_turn(struct ctl *ctl);
 /* The server's name: STAGEPOST_HOSTNAME, or what `up` runs with. */
 int ctl_hostname(struct ctl *ctl, struct err *err);
 void ctl_disconnect(struct ctl *ctl);

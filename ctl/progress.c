@@ -31,7 +31,7 @@ progress_show(struct progress *p, uint64_t done, uint64_t total)
 	if (total == 0)
 		fprintf(stderr, "\r%s: %" PRIu64 " ", p->what, done);
 	else
-		fprintf(stderr, "\r%s: [%s] %" PRIu64 " of %" PRIu64 " ", p->what, bar, done, total);
+		fprintf(stderr, "\r%s: [%s] %" PRIu64 " of %" PRIu64 "%s\033[K ", p->what, bar, done, total, p->note);
 	fflush(stderr);
 }
 

@@ -9,6 +9,7 @@ struct progress {
 	const char *what; /* "importing" */
 	bool is_terminal;
 	int64_t shown_ms; /* monotonic; 0: not yet */
+	char note[80];	  /* shown behind the numbers; may be empty */
 };
 
 void progress_begin(struct progress *p, const char *what);

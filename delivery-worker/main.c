@@ -7,6 +7,7 @@
 #include "delivery-worker/spam/check.h"
 #include "delivery-worker/jobs/jobs.h"
 #include "delivery-worker/remote/remote.h"
+#include "delivery-worker/retrieve/retriever.h"
 #include "delivery-worker/sweep/sweeper.h"
 #include "delivery-worker/tlsrpt/reporter.h"
 #include "lib/service/service.h"
@@ -29,7 +30,8 @@ static const struct service_option options[] = {
 
 static const struct service_description description = {
 	.kind = "delivery-worker",
-	.summary = "take jobs from the spool brokers (local delivery, SMTP out, reports); sweep, order certificates",
+	.summary = "take jobs from the spool brokers (local delivery, SMTP out, reports); sweep, order certificates, "
+		   "retrieve",
 	.options = options,
 	.bodies = SERVICE_WRITES_BODIES,
 };
@@ -62,6 +64,7 @@ main_on_drain(void *arg)
 	struct program *p = arg;
 
 	acme_stop(p->worker.acme);
+	retriever_stop(p->worker.retriever);
 	sweeper_stop(p->worker.sweeper);
 	comparer_stop(p->worker.comparer);
 	tls_reporter_stop(p->worker.tls_reporter);
@@ -86,6 +89,7 @@ main_on_status(void *arg, cJSON *status)
 		cJSON_AddNumberToObject(kind, "done", (double)count.done);
 	}
 	acme_add_status(p->worker.acme, status);
+	retriever_add_status(p->worker.retriever, status);
 	cJSON_AddNumberToObject(status, "idle_connections", remote_idle_connections(p->worker.remote));
 }
 
@@ -145,6 +149,9 @@ worker_init(struct program *p, struct err *err)
 	w->acme = acme_new(w, err);
 	if (w->acme == NULL)
 		return -1;
+	w->retriever = retriever_new(w, err);
+	if (w->retriever == NULL)
+		return -1;
 	w->jobs = jobs_new(w);
 	return 0;
 }
@@ -155,6 +162,7 @@ static void
 worker_fini(struct worker *w)
 {
 	jobs_free(&w->jobs);
+	retriever_free(&w->retriever);
 	acme_free(&w->acme);
 	comparer_free(&w->comparer);
 	sweeper_free(&w->sweeper);

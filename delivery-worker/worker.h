@@ -21,6 +21,7 @@ struct sweeper;
 struct tally;
 struct tls_reporter;
 struct remote;
+struct retriever;
 
 struct worker {
 	const char *name;	 /* borrowed: this process in the cluster */
@@ -45,6 +46,7 @@ struct worker {
 	struct sweeper *sweeper;	   /* delivery-worker/sweep/sweeper.h */
 	struct comparer *comparer;	   /* delivery-worker/book/comparer.h */
 	struct acme *acme;		   /* delivery-worker/acme/acme.h */
+	struct retriever *retriever;	   /* delivery-worker/retrieve/retriever.h */
 	struct jobs *jobs;		   /* delivery-worker/jobs/jobs.h */
 };
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "frontend/imap/parse/fetch_items.h"
-#include "frontend/imap/parse/mutf7.h"
+#include "lib/mailbox/mutf7.h"
 #include "frontend/imap/parse/search_keys.h"
 #include "lib/base/check.h"
 

@@ -41,12 +41,33 @@ conclude_unclaimed(struct job *job, uint32_t index, const struct target *t)
 	job_result(job, index, DEFERRED, "4.3.5", str_c(text))->kept = true;
 }
 
+/* What was retrieved may be gone where it came from, and no sender waits for a report: it is kept until
+ * there is room for it. False: it was not retrieved, or there is no account any more. */
+static bool
+conclude_keep_retrieved(struct local_work *w, uint32_t index, const struct target *t)
+{
+	const char *text;
+
+	if (local_retrieved(w) == NULL)
+		return false;
+	if (t->filing != NULL && t->filing->state == FILING_REFUSED)
+		text = arena_printf(&w->job->arena, "retrieved, and kept: %.*s", STR_ARG(t->filing->text));
+	else if (t->filing == NULL && t->kind == DIR_DISABLED)
+		text = "retrieved, and kept: the mailbox is disabled";
+	else
+		return false;
+	job_result(w->job, index, DEFERRED, "4.2.2", str_c(text))->kept = true;
+	return true;
+}
+
 /* A recipient that resolved to exactly one account, or to nothing. */
 static void
 conclude_single(struct local_work *w, const struct local_recipient *r, const struct target *t)
 {
 	struct job *job = w->job;
 
+	if (conclude_keep_retrieved(w, r->index, t))
+		return;
 	if (conclude_is_postponed(t))
 		job_postpone(job, r->index, &t->filing->err);
 	else if (t->filing != NULL && t->filing->state == FILING_REFUSED)

@@ -56,6 +56,23 @@ filing_give_up(struct filing *f)
 
 static void filing_submit(struct filing *f);
 
+/* The folder has no room for another keyword, or the account none for another folder. False: there is
+ * nothing left to do without. */
+static bool
+filing_shed_something(struct filing *f)
+{
+	if (f->tagged) {
+		f->tagged = false;
+	} else if (local_retrieved(f->work) != NULL && !f->plain) {
+		f->plain = true;
+	} else if (local_retrieved(f->work) != NULL && f->folder.len > 0) {
+		f->folder = STR_NONE;
+	} else {
+		return false;
+	}
+	return true;
+}
+
 static void
 filing_on_filed(void *arg, const struct mailbox_filed *filed, const struct err *err)
 {
@@ -77,9 +94,7 @@ filing_on_filed(void *arg, const struct mailbox_filed *filed, const struct err *
 					   filed->first_uid, f->folder.len > 0 ? " in " : "", STR_ARG(f->folder))));
 		return;
 	}
-	if (err->code == ERR_LIMIT && f->tagged) {
-		/* The folder has no room for another keyword. */
-		f->tagged = false;
+	if (err->code == ERR_LIMIT && filing_shed_something(f)) {
 		filing_submit(f);
 		return;
 	}
@@ -122,6 +137,30 @@ filing_delivery(const struct filing *f)
 	};
 }
 
+/* Flags, keywords and date of a retrieved message. */
+static void
+filing_add_retrieved(const struct filing *f, struct mailbox_new_message *message)
+{
+	const Stagepost__Retrieved *r = local_retrieved(f->work);
+	struct str *keywords;
+
+	if (r == NULL)
+		return;
+	message->flags = r->flags & MAILBOX_FLAGS_ALL;
+	if (r->internal_date_ms > 0) {
+		message->internal_date = r->internal_date_ms / 1000;
+		message->zone_minutes = (int16_t)r->zone_minutes;
+	}
+	if (f->plain || r->n_keywords == 0)
+		return;
+	keywords = arena_array(&f->work->job->arena, struct str, r->n_keywords + 1);
+	for (size_t i = 0; i < r->n_keywords; i++)
+		keywords[i] = str_c(r->keywords[i]);
+	keywords[r->n_keywords] = STR(JUNK_KEYWORD);
+	message->keyword_count += (unsigned)r->n_keywords;
+	message->keywords = keywords;
+}
+
 static void
 filing_submit(struct filing *f)
 {
@@ -138,6 +177,7 @@ filing_submit(struct filing *f)
 	struct mailbox_filing filing = {
 		.address = f->address,
 		.folder = f->folder,
+		.create_folder = local_retrieved(w) != NULL,
 		.quota_bytes = f->quota_bytes,
 		.delivery = &delivery,
 		.messages = &message,
@@ -148,6 +188,7 @@ filing_submit(struct filing *f)
 		filing_give_up(f);
 		return;
 	}
+	filing_add_retrieved(f, &message);
 	CRASHPOINT("filing");
 	mailbox_file(w->job->worker->mailboxes, &filing, filing_on_filed, f);
 }
@@ -264,6 +305,19 @@ filing_on_was_filed(void *arg, bool filed, bool had_passed, const struct err *er
 	}
 }
 
+/* What its owner had in a folder elsewhere stays out of Junk. */
+static bool
+filing_takes_retrieved_folder(struct filing *f)
+{
+	const Stagepost__Retrieved *r = local_retrieved(f->work);
+
+	if (r == NULL || r->folder[0] == '\0' || str_eq_ci(str_c(r->folder), STR("INBOX")))
+		return false;
+	f->folder = str_c(r->folder);
+	f->tagged = false;
+	return true;
+}
+
 static void
 filing_start(struct filing *f)
 {
@@ -274,6 +328,8 @@ filing_start(struct filing *f)
 	op_hold(&w->op);
 	if (w->body_gone)
 		mailbox_was_filed(m, f->address, &delivery, filing_on_was_filed, f);
+	else if (filing_takes_retrieved_folder(f))
+		filing_submit(f);
 	else if (f->detail.len > 0 || f->junk)
 		mailbox_list_names(m, f->address, filing_on_folders, f);
 	else

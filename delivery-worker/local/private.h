@@ -34,6 +34,7 @@ struct filing {
 	struct str folder;	 /* found for it */
 	bool junk;		 /* file it in the folder of special use \Junk, unless another folder is wanted */
 	bool tagged;		 /* gets the keyword $Junk */
+	bool plain;		 /* retrieved: without its keywords, for which the folder has no room */
 	uint64_t quota_bytes;
 	enum filing_state state;
 	const char *code; /* enhanced status, when done or refused */
@@ -91,6 +92,14 @@ struct local_work {
 	unsigned spare_body_refs; /* added, but not used after all */
 	unsigned spare_digest_refs;
 };
+
+/* A message that was retrieved from another server, for its owner: it keeps its folder, flags, keywords and
+ * date. NULL: it was not. */
+static inline const Stagepost__Retrieved *
+local_retrieved(const struct local_work *w)
+{
+	return w->job->msg->envelope->retrieved;
+}
 
 /* Then on_expanded. */
 void local_expand(struct local_work *w);

@@ -33,7 +33,7 @@ smtp_client_free(struct smtp_client **c)
 	if (client == NULL)
 		return;
 	if (client->state == CLIENT_READY && connection_is_open(&client->connection))
-		connection_say_goodbye(&client->connection);
+		connection_say_goodbye(&client->connection, STR("QUIT\r\n"));
 	client_free_later(client);
 }
 

@@ -11,7 +11,7 @@
 
 #include "delivery-worker/remote/reply.h"
 #include "delivery-worker/remote/downgrade.h"
-#include "delivery-worker/remote/tls.h"
+#include "delivery-worker/net/tls.h"
 #include "lib/base/ip.h"
 #include "lib/blob/blob.h"
 

@@ -151,7 +151,8 @@ dialogue_begin_login(struct smtp_client *c)
 	char command[64];
 
 	c->state = CLIENT_LOGIN;
-	c->login = login_new(c->caps.auth, str_c(c->options.user), str_c(c->options.password), is_private);
+	c->login = login_new(c->caps.auth & SASL_WITH_PASSWORD, str_c(c->options.user), str_c(c->options.password),
+			     is_private);
 	if (c->login == NULL) {
 		client_fail(c, SMTP_AT_LOGIN, "the server offers no usable AUTH mechanism%s",
 			    is_private ? "" : " without TLS");
@@ -270,7 +271,7 @@ static void
 dialogue_start_tls(struct smtp_client *c)
 {
 	/* Plain text that followed the go-ahead could come from anybody. */
-	if (connection_start_tls(&c->connection, &c->options) != 0) {
+	if (connection_start_tls(&c->connection, c->options.tls, &c->options.wish) != 0) {
 		client_fail(c, SMTP_AT_TLS, "the server sent plain text after STARTTLS");
 		return;
 	}
@@ -404,7 +405,7 @@ dialogue_on_lost(void *arg, int errno_value)
 		connection_tls_error(&c->connection, why, sizeof(why));
 		client_fail(c, SMTP_AT_TLS, "TLS handshake failed: %s", why);
 	} else if (c->state == CLIENT_CONNECTING) {
-		c->is_ours = connection_errno_is_ours(&c->options, errno_value);
+		c->is_ours = connection_errno_is_ours(&c->options.target.ip, errno_value);
 		client_fail(c, SMTP_AT_CONNECT, "no connection: %s", strerror(errno_value));
 	} else {
 		/* Replies that came together with the end are read first. */
@@ -449,11 +450,18 @@ const struct connection_events dialogue_events = {dialogue_on_up, dialogue_on_in
 void
 dialogue_begin(struct smtp_client *c)
 {
-	c->stillborn.stage = SMTP_AT_CONNECT;
-	if (connection_open(&c->connection, &c->options, &c->stillborn) == 0) {
+	const struct smtp_client_options *o = &c->options;
+	struct connection_target target = {o->target.ip, o->target.port, o->source};
+	struct connection_failure failure;
+
+	if (connection_open(&c->connection, &target, &failure) == 0) {
 		connection_set_timer(&c->connection, CONNECT_TIMEOUT_MS);
 		return;
 	}
+	c->stillborn.stage = SMTP_AT_CONNECT;
+	c->stillborn.is_ours = failure.is_ours;
+	c->stillborn.bad_source = failure.bad_source;
+	str_copy(str_c(failure.text), c->stillborn.text, sizeof(c->stillborn.text));
 	c->state = CLIENT_STILLBORN;
 	connection_set_timer_now(&c->connection);
 }

@@ -2,7 +2,9 @@
 #ifndef SP_WORKER_REMOTE_DIALOGUE_H
 #define SP_WORKER_REMOTE_DIALOGUE_H
 
-#include "delivery-worker/remote/connection.h"
+#include "delivery-worker/net/connection.h"
+
+struct smtp_client;
 
 /* For a connection of a struct smtp_client, which is the callbacks' arg. */
 extern const struct connection_events dialogue_events;

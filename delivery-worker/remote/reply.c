@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "delivery-worker/net/login.h"
+
 void
 smtp_reply_init(struct smtp_reply_parser *p)
 {
@@ -160,23 +162,6 @@ static const struct keyword keywords[] = {
 	{STR("MT-PRIORITY"), offsetof(struct smtp_caps, mt_priority)},
 };
 
-static unsigned
-reply_read_mechanisms(struct str words)
-{
-	struct str word;
-	unsigned found = 0;
-
-	while (str_next_word(&words, " ", &word)) {
-		if (str_eq_ci(word, STR("PLAIN")))
-			found |= SMTP_AUTH_PLAIN;
-		else if (str_eq_ci(word, STR("LOGIN")))
-			found |= SMTP_AUTH_LOGIN;
-		else if (str_eq_ci(word, STR("SCRAM-SHA-256")))
-			found |= SMTP_AUTH_SCRAM_SHA_256;
-	}
-	return found;
-}
-
 void
 smtp_caps_read(const struct smtp_reply *reply, struct smtp_caps *caps_out)
 {
@@ -195,6 +180,6 @@ smtp_caps_read(const struct smtp_reply *reply, struct smtp_caps *caps_out)
 		if (str_eq_ci(name, STR("SIZE")) && !str_to_u64(str_trim(value), &caps_out->max_size))
 			caps_out->max_size = 0;
 		if (str_eq_ci(name, STR("AUTH")))
-			caps_out->auth |= reply_read_mechanisms(value);
+			caps_out->auth |= login_read_offered(value);
 	}
 }

@@ -48,14 +48,11 @@ void smtp_reply_enhanced(const struct smtp_reply *reply, char out[ENHANCED_CODE_
 /* "550 5.1.1 no such user; see http://...": all lines as one. */
 struct str smtp_reply_words(const struct smtp_reply *reply, struct arena *arena);
 
-/* Mechanisms of AUTH that the client can do (sasl.h). */
-enum { SMTP_AUTH_PLAIN = 1, SMTP_AUTH_LOGIN = 2, SMTP_AUTH_SCRAM_SHA_256 = 4 };
-
 /* What an EHLO reply offers. */
 struct smtp_caps {
 	bool esmtp; /* EHLO was understood */
 	bool pipelining, size, eight_bit, smtputf8, starttls, dsn, requiretls, chunking, mt_priority;
-	unsigned auth;	   /* SMTP_AUTH_... */
+	unsigned auth;	   /* SASL_... (delivery-worker/net/login.h) */
 	uint64_t max_size; /* bytes; 0: no limit known */
 };
 void smtp_caps_read(const struct smtp_reply *reply, struct smtp_caps *caps_out);

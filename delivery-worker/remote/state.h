@@ -6,7 +6,7 @@
  *   body.c         the data
  *   state.c        failing and freeing
  *   awaited.c      what replies are to come
- *   connection.c   bytes, TLS, time limits
+ *   ../net/connection.c, ../net/login.c, ../net/tls.c   bytes, TLS, time limits; AUTH
  *
  * Each calls only those below it, and reports to those above with the callback
  * that it was given when the client was made. Only these files include this
@@ -16,8 +16,9 @@
 
 #include "delivery-worker/remote/awaited.h"
 #include "delivery-worker/remote/body.h"
-#include "delivery-worker/remote/connection.h"
-#include "delivery-worker/remote/login.h"
+#include "delivery-worker/remote/client.h"
+#include "delivery-worker/net/connection.h"
+#include "delivery-worker/net/login.h"
 #include "delivery-worker/remote/transaction.h"
 
 enum client_state {

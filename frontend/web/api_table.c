@@ -1,6 +1,7 @@
 /* The table of endpoints. */
 #include "frontend/web/api_table.h"
 
+#include "frontend/web/api_member.h"
 #include "frontend/web/private.h"
 #include "lib/base/check.h"
 #include "lib/directory/fields_table.h"
@@ -20,6 +21,7 @@ static const struct {
 	{"selector", "the selector of a DKIM key"},
 	{"session", "the id of a session"},
 	{"credential", "the id or the name"},
+	{"remote", "the id of a remote account"},
 };
 
 const char *
@@ -33,23 +35,6 @@ web_parameter_help(struct str name)
 }
 
 /* ---- Members ---- */
-
-#define M(name, type, flags, help) \
-	{ \
-		name, WEB_##type, flags, help, NULL, NULL \
-	}
-#define M_WORDS(name, flags, help, words) \
-	{ \
-		name, WEB_TEXT, flags, help, words, NULL \
-	}
-#define M_OF(name, type, flags, help, inner) \
-	{ \
-		name, WEB_##type, flags, help, NULL, inner \
-	}
-#define END \
-	{ \
-		.name = NULL \
-	}
 
 static const struct web_member api_login[] = {
 	M("address", TEXT, WEB_REQUIRED, "the account"),
@@ -470,6 +455,20 @@ const struct web_endpoint web_endpoints[] = {
 		"Make a token", NONE, api_new_token, api_credential_added),
 	ROW(DELETE, "account/tokens/{credential}", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_credential_delete,
 		"Delete a token: no server accepts it any more", NONE, NONE, NONE),
+	ROW(GET, "account/remote-accounts", USER, OWN, 200, 0, web_remote_list,
+		"One's own remote accounts, from which mail is retrieved", NONE, NONE, web_members_remotes),
+	ROW(POST, "account/remote-accounts", USER, OWN, 201, 0, web_remote_add,
+		"Retrieve mail from a remote account", NONE, web_members_remote_new, web_members_remote),
+	ROW(GET, "account/remote-accounts/{remote}", USER, OWN, 200, 0, web_remote_show,
+		"A remote account", NONE, NONE, web_members_remote),
+	ROW(PATCH, "account/remote-accounts/{remote}", USER, OWN, 204, 0, web_remote_set,
+		"Change a remote account", NONE, web_members_remote_change, NONE),
+	ROW(POST, "account/remote-accounts/{remote}/now", USER, OWN, 204, 0, web_remote_now,
+		"Retrieve from it now", NONE, NONE, NONE),
+	ROW(DELETE, "account/remote-accounts/{remote}", USER, OWN, 204, 0, web_remote_delete,
+		"Forget a remote account; the mail that is here stays", NONE, NONE, NONE),
+	ROW(GET, "remote-accounts", SYSTEM_ADMIN, ROLE, 200, 0, web_remote_list_all,
+		"The remote accounts of all users", NONE, NONE, web_members_remotes),
 	ROW(GET, "settings", SYSTEM_ADMIN, ROLE, 200, 0, web_settings_list,
 		"All groups of settings", NONE, NONE, api_groups),
 	ROW(GET, "settings/{group}", SYSTEM_ADMIN, ROLE, 200, WEB_VERSIONED, web_settings_get,
@@ -518,6 +517,18 @@ const struct web_endpoint web_endpoints[] = {
 		"Remove a user with all his mail", NONE, NONE, NONE),
 	ROW(PUT, "domains/{domain}/users/{address}/password", DOMAIN_ADMIN, DOMAIN, 204, 0, web_user_passwd,
 		"Give a user another password: his sessions end", NONE, api_user_password, NONE),
+	ROW(GET, "domains/{domain}/users/{address}/remote-accounts", USER, ACCOUNT, 200, 0, web_remote_list,
+		"A user's remote accounts, from which mail is retrieved", NONE, NONE, web_members_remotes),
+	ROW(POST, "domains/{domain}/users/{address}/remote-accounts", USER, ACCOUNT, 201, 0, web_remote_add,
+		"Retrieve mail from a remote account for a user", NONE, web_members_remote_new, web_members_remote),
+	ROW(GET, "domains/{domain}/users/{address}/remote-accounts/{remote}", USER, ACCOUNT, 200, 0, web_remote_show,
+		"A remote account", NONE, NONE, web_members_remote),
+	ROW(PATCH, "domains/{domain}/users/{address}/remote-accounts/{remote}", USER, ACCOUNT, 204, 0, web_remote_set,
+		"Change a remote account", NONE, web_members_remote_change, NONE),
+	ROW(POST, "domains/{domain}/users/{address}/remote-accounts/{remote}/now", USER, ACCOUNT, 204, 0, web_remote_now,
+		"Retrieve from it now", NONE, NONE, NONE),
+	ROW(DELETE, "domains/{domain}/users/{address}/remote-accounts/{remote}", USER, ACCOUNT, 204, 0, web_remote_delete,
+		"Forget a remote account; the mail that is here stays", NONE, NONE, NONE),
 
 	ROW(GET, "domains/{domain}/aliases", DOMAIN_ADMIN, DOMAIN, 200, 0, web_alias_list,
 		"A page of its aliases", api_page, NONE, api_aliases),

@@ -21,6 +21,8 @@ WEB_FILE(settings, "frontend/web/page/settings.js");
 WEB_FILE(accounts, "frontend/web/page/accounts.js");
 WEB_FILE(cluster, "frontend/web/page/cluster.js");
 WEB_FILE(account, "frontend/web/page/account.js");
+WEB_FILE(forms, "frontend/web/page/forms.js");
+WEB_FILE(remote, "frontend/web/page/remote.js");
 WEB_FILE(live, "frontend/web/page/live.js");
 WEB_FILE(events, "frontend/web/page/events.js");
 WEB_FILE(chart, "frontend/web/page/chart.js");
@@ -41,6 +43,8 @@ static struct page_file {
 	{"accounts.js", JS, web_file_accounts, web_file_end_accounts, ""},
 	{"cluster.js", JS, web_file_cluster, web_file_end_cluster, ""},
 	{"account.js", JS, web_file_account, web_file_end_account, ""},
+	{"forms.js", JS, web_file_forms, web_file_end_forms, ""},
+	{"remote.js", JS, web_file_remote, web_file_end_remote, ""},
 	{"live.js", JS, web_file_live, web_file_end_live, ""},
 	{"events.js", JS, web_file_events, web_file_end_events, ""},
 	{"chart.js", JS, web_file_chart, web_file_end_chart, ""},

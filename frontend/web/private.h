@@ -2,6 +2,7 @@
  *
  *	web.c        what all requests share
  *	api_table.c  the table of endpoints
+ *	api_remote.c what it takes and tells of remote accounts
  *	api.c        a request's way to its handler
  *	body.c       its body, checked against the table
  *	answer.c     answers in JSON, errors, the log of changes
@@ -11,6 +12,7 @@
  *	change.c     what changes of accounts have in common
  *	settings.c, cluster.c, domains.c, users.c, aliases.c, keys.c, live_begin.c    handlers
  *	account.c    what every user may do with his own account
+ *	remote_accounts.c  remote accounts from which mail is retrieved
  *	second_factor.c    and with its second factor
  *	removal.c    removals of whole domains, which go on behind the answer
  *	live.c       what happens in the cluster, for those who watch
@@ -169,6 +171,11 @@ bool web_take_page(struct web_request *w, struct directory_page *page);
 void web_removal_start(struct web_request *w);
 void web_removals_fini(struct web *web);
 
+/* ---- users.c ---- */
+/* go_on, unless the account of the path may do more than the caller, or does not exist;
+ * at once if the path names none. */
+void web_guard_user(struct web_request *w, void (*go_on)(struct web_request *w));
+
 /* ---- handlers ---- */
 void web_openapi(struct web_request *w);
 void web_login(struct web_request *w);
@@ -212,6 +219,13 @@ void web_dkim_make(struct web_request *w);
 void web_dkim_activate(struct web_request *w);
 void web_dkim_remove(struct web_request *w);
 void web_dns_records(struct web_request *w);
+void web_remote_list(struct web_request *w);
+void web_remote_list_all(struct web_request *w);
+void web_remote_show(struct web_request *w);
+void web_remote_add(struct web_request *w);
+void web_remote_set(struct web_request *w);
+void web_remote_now(struct web_request *w);
+void web_remote_delete(struct web_request *w);
 void web_status(struct web_request *w);
 void web_queue_summary(struct web_request *w);
 void web_queue_list(struct web_request *w);

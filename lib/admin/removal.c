@@ -8,6 +8,7 @@
 #include "lib/base/crashpoint.h"
 #include "lib/directory/directory.h"
 #include "lib/mailbox/mailbox.h"
+#include "lib/retrieve/store.h"
 
 enum { REMOVAL_PICK = 100 };
 
@@ -64,6 +65,23 @@ removal_on_mail_gone(void *arg, const struct err *err)
 	directory_user_delete(call->admin->directory, r->addresses[r->at], removal_on_user_gone, call);
 }
 
+/* Nothing is retrieved into the account any more. */
+static void
+removal_on_forgotten(void *arg, const struct err *err)
+{
+	struct admin_call *call = arg;
+	const struct removal *r = call->state;
+
+	if (!op_back(&call->op))
+		return;
+	if (err != NULL) {
+		admin_call_end(call, err);
+		return;
+	}
+	op_hold(&call->op);
+	mailbox_destroy(call->admin->mailboxes, r->addresses[r->at], removal_on_mail_gone, call);
+}
+
 /* One after the other: each is a separate operation on the store. */
 static void
 removal_go_on(struct admin_call *call)
@@ -75,7 +93,7 @@ removal_go_on(struct admin_call *call)
 		return;
 	}
 	op_hold(&call->op);
-	mailbox_destroy(call->admin->mailboxes, r->addresses[r->at], removal_on_mail_gone, call);
+	retrieve_forget(call->admin->redis, r->addresses[r->at], removal_on_forgotten, call);
 }
 
 static void

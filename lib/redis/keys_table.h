@@ -62,6 +62,20 @@
 	K(MAIL_COLD, "mail:{<address>}:f:<folder>:c:<chunk>", STRING, STAYS, CHUNK, "scripts of lib/mailbox", \
 	  "packed *cold* records of 256 UIDs")
 
+/* Keys of remote accounts. lib/retrieve uses this list to remove what dies with one, and
+ * with the account here. */
+#define REDIS_KEYS_OF_RETRIEVE(K) \
+	K(RETRIEVE, "retrieve:{<address>}", HASH, STAYS, ACCOUNT, "lib/retrieve", \
+	  "remote accounts by their id, packed; their passwords and tokens are sealed") \
+	K(RETRIEVE_STATUS, "retrieve:{<address>}:<id>:st", HASH, STAYS, ACCOUNT, \
+	  "the retrieving worker, under its fence; the tool", "what happened last, what is due, the fence") \
+	K(RETRIEVE_LEDGER, "retrieve:{<address>}:<id>:l", STRING, STAYS, ACCOUNT, \
+	  "the retrieving worker, under its fence", "messages that are here: remote id, fingerprint, day; packed") \
+	K(RETRIEVE_FOLDERS, "retrieve:{<address>}:<id>:f", HASH, STAYS, ACCOUNT, \
+	  "the retrieving worker, under its fence", "how far each folder of an IMAP account has been retrieved") \
+	K(RETRIEVE_PENDING, "retrieve:{<address>}:<id>:pending", HASH, STAYS, ACCOUNT, \
+	  "the retrieving worker, under its fence", "messages that are being handed over, with their envelopes")
+
 #define REDIS_KEYS(K) \
 	K(SETTINGS, "settings:<group>", HASH, STAYS, PURPOSE, "operators", "settings") \
 	K(SETTINGS_DOMAIN, "settings:<group>:<domain>", HASH, STAYS, PURPOSE, "operators", "settings of a domain") \
@@ -73,6 +87,9 @@
 	K(DOMAIN_DKIM, "domain:{<domain>}:dkim", HASH, STAYS, DOMAIN, "lib/directory", "its DKIM keys") \
 	K(USER, "user:{<address>}", HASH, STAYS, ACCOUNT, "lib/directory", "an account") \
 	K(ALIAS, "alias:{<address>}", SET, STAYS, DOMAIN, "lib/directory", "targets of an alias") \
+	K(POSIX_NUMBERS, "posix:numbers", HASH, STAYS, PURPOSE, "lib/directory", \
+	  "numbers of accounts and aliases on Linux machines, by address; none is ever given to another; `next`: the " \
+	  "one that comes next") \
 	K(BOOK, "book:{<domain>}", HASH, STAYS, DOMAIN, "lib/directory", \
 	  "its address book: an entry for each account and alias, made from their records") \
 	K(BOOK_LOG, "book:{<domain>}:log", LIST, STAYS, DOMAIN, "lib/directory", \
@@ -81,6 +98,11 @@
 	K(BOOK_STATE, "book:{<domain>}:state", HASH, STAYS, DOMAIN, "lib/directory, under its lease", \
 	  "when the book was last compared with the records; the comparing process and its lease") \
 	REDIS_KEYS_OF_MAIL(K) \
+	REDIS_KEYS_OF_RETRIEVE(K) \
+	K(RETRIEVE_HOST, "retrieve:host:<host>", ZSET, EXPIRES, TIME, "workers", \
+	  "remote accounts that are being read at a host, by the end of their lease") \
+	K(RETRIEVE_DUE, "retrieve:due", ZSET, STAYS, PURPOSE, "lib/retrieve, workers", \
+	  "all remote accounts (`address id`), by when they are due") \
 	K(SPOOL_LEASE, "spool:{<shard>}:lease", STRING, EXPIRES, PROCESS, "its broker", "holder of the shard") \
 	K(SPOOL_FENCE, "spool:{<shard>}:fence", STRING, STAYS, PURPOSE, "its broker", "number of the last lease") \
 	K(SPOOL_ENVELOPES, "spool:{<shard>}:env", HASH, STAYS, PURPOSE, "its broker, under its fence", "envelopes") \

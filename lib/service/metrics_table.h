@@ -91,6 +91,11 @@
 	M(SWEEP_RELEASED, "sweep_released_bodies_total", counter, "", "Unreferenced bodies released by sweeps") \
 	M(SWEEP_RELEASED_BYTES, "sweep_released_bytes_total", counter, "", "Bytes of the bodies released by sweeps") \
 	M(SWEEP_IN_DOUBT, "sweep_in_doubt_bodies", gauge, "", "Bodies that the last sweep of this process found without a reference and left to a later one") \
+	M(RETRIEVALS, "retrievals_total", counter, "result=\"ok\"", "Rounds of retrieval from remote accounts") \
+	M(RETRIEVALS_FAILED, "retrievals_total", counter, "result=\"failed\"", "Rounds of retrieval from remote accounts") \
+	M(RETRIEVALS_RUNNING, "retrievals_running", gauge, "", "Remote accounts that are being read") \
+	M(RETRIEVED, "retrieved_messages_total", counter, "", "Messages taken over from remote accounts") \
+	M(RETRIEVED_BYTES, "retrieved_bytes_total", counter, "", "Bytes of the messages taken over from remote accounts") \
 	M(REMOTE_CONNECTIONS, "remote_connections_total", counter, "", "Connections opened to remote servers")
 
 #endif

@@ -34,8 +34,8 @@
 /* clang-format off */
 /* The hash names, and the C names of their structs. */
 #define SETTINGS_GROUPS(G) \
-	G(pop, "pop", "POP3 server; retrieval from remote POP accounts is planned") \
-	G(imap, "imap", "IMAP server; retrieval from remote IMAP accounts is planned") \
+	G(pop, "pop", "POP3 server, and retrieval from remote POP accounts") \
+	G(imap, "imap", "IMAP server, and retrieval from remote IMAP accounts") \
 	G(ldap, "ldap", "LDAP server") \
 	G(smtp_in, "smtp-in", "SMTP server and submission") \
 	G(smtp_out, "smtp-out", "Delivery to remote servers") \
@@ -60,16 +60,20 @@
 	  "limit for each frontend process; further connections get -ERR and are closed") \
 	S(pop, retrieval_download_path, TEXT, "/var/lib/stagepost/retrieval/pop", "", 1, 1000, SCOPE_GLOBAL | PLANNED, \
 	  "directory for mail fetched from remote POP accounts, until the spool has taken it") \
-	S(pop, max_retrieval_threads, INT, "10", "", 0, 10000, SCOPE_GLOBAL | PLANNED, \
+	S(pop, max_retrieval_threads, INT, "10", "", 0, 10000, SCOPE_GLOBAL, \
 	  "remote POP accounts that one worker reads at the same time") \
-	S(pop, retrieval_interval, DURATION, "1", "m", SEC_MS, 30 * DAY_MS, SCOPE_GLOBAL | PLANNED, \
+	S(pop, retrieval_interval, DURATION, "1", "m", SEC_MS, 30 * DAY_MS, SCOPE_GLOBAL, \
 	  "time between two checks of a remote POP account") \
+	S(pop, retrieval_spam_check, BOOL, "on", "", 0, 1, SCOPE_GLOBAL, \
+	  "messages from remote POP accounts go through the spam check, if there is one") \
 	S(pop, login_delay, DURATION, "0", "s", 0, DAY_MS, SCOPE_GLOBAL, \
 	  "minimum time between two logins to the same maildrop (LOGIN-DELAY); 0: no delay") \
 	S(pop, allow_insecure_auth, BOOL, "off", "", 0, 1, SCOPE_GLOBAL, \
 	  "accept passwords without TLS from hosts other than loopback") \
 	S(pop, proxy_protocol_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
 	  "load balancers that must send a PROXY protocol header") \
+	S(pop, retrieval_private_hosts, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
+	  "IP addresses and CIDR blocks that are not public (loopback, private networks) and from which mail may be retrieved all the same; others are refused, as users could look around in the internal network with them") \
 	SETTINGS_AUTODISCOVER(S, pop, "995")
 
 #define SETTINGS_IMAP(S) \
@@ -81,10 +85,16 @@
 	S(imap, max_connections, INT, "1000", "", 1, 1000000, SCOPE_GLOBAL, "limit for each frontend process") \
 	S(imap, retrieval_download_path, TEXT, "/var/lib/stagepost/retrieval/imap", "", 1, 1000, SCOPE_GLOBAL | PLANNED, \
 	  "directory for mail fetched from remote IMAP accounts, until the spool has taken it") \
-	S(imap, max_retrieval_threads, INT, "10", "", 0, 10000, SCOPE_GLOBAL | PLANNED, \
+	S(imap, max_retrieval_threads, INT, "10", "", 0, 10000, SCOPE_GLOBAL, \
 	  "remote IMAP accounts that one worker reads at the same time") \
-	S(imap, retrieval_interval, DURATION, "10", "m", SEC_MS, 30 * DAY_MS, SCOPE_GLOBAL | PLANNED, \
+	S(imap, retrieval_interval, DURATION, "10", "m", SEC_MS, 30 * DAY_MS, SCOPE_GLOBAL, \
 	  "time between two checks of a remote IMAP account") \
+	S(imap, retrieval_spam_check, BOOL, "on", "", 0, 1, SCOPE_GLOBAL, \
+	  "messages from the INBOX of remote IMAP accounts go through the spam check, if there is one; a move of a whole mailbox does not") \
+	S(imap, retrieval_idle, BOOL, "on", "", 0, 1, SCOPE_GLOBAL, \
+	  "wait for new mail with IDLE where a remote server offers it, between the checks") \
+	S(imap, max_retrieval_idle, INT, "1000", "", 0, 1000000, SCOPE_GLOBAL, \
+	  "connections of one worker that wait with IDLE; further accounts are checked every retrieval_interval only") \
 	S(imap, enable_idle, BOOL, "on", "", 0, 1, SCOPE_GLOBAL, "announce and accept IDLE") \
 	S(imap, allow_insecure_auth, BOOL, "off", "", 0, 1, SCOPE_GLOBAL, \
 	  "accept passwords without TLS from hosts other than loopback") \
@@ -92,6 +102,8 @@
 	  "largest message that APPEND accepts (APPENDLIMIT); 0: no limit") \
 	S(imap, proxy_protocol_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
 	  "load balancers that must send a PROXY protocol header") \
+	S(imap, retrieval_private_hosts, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
+	  "IP addresses and CIDR blocks that are not public (loopback, private networks) and from which mail may be retrieved all the same; others are refused, as users could look around in the internal network with them") \
 	SETTINGS_AUTODISCOVER(S, imap, "993")
 
 #define SETTINGS_LDAP(S) \
@@ -108,7 +120,17 @@
 	S(ldap, size_limit, INT, "1000", "", 0, 1000000, SCOPE_GLOBAL, \
 	  "entries in the answer to one search, or in one page of it; 0: no limit") \
 	S(ldap, book_max, INT, "500000", "", 0, 100000000, SCOPE_GLOBAL, \
-	  "address books with more entries are searched for addresses only; 0: no limit") \
+	  "a search is refused if it would have to look at more entries of an address book; 0: no limit") \
+	S(ldap, posix_accounts, BOOL, "off", "", 0, 1, SCOPE_DOMAIN, \
+	  "accounts are posixAccounts too, for logins on Linux machines; their numbers stay the same for ever") \
+	S(ldap, posix_groups, LIST, "", "", 0, 200, SCOPE_DOMAIN, \
+	  "aliases that are posixGroups too, by the part before the @; who may change such an alias decides who is in the group") \
+	S(ldap, posix_first_number, INT, "10000", "", 1000, INT32_MAX, SCOPE_GLOBAL, "lowest uidNumber or gidNumber to give out") \
+	S(ldap, posix_last_number, INT, "59999", "", 1000, INT32_MAX, SCOPE_GLOBAL, "highest one") \
+	S(ldap, posix_primary_group, INT, "100", "", 1, INT32_MAX, SCOPE_DOMAIN, \
+	  "gidNumber of every posixAccount; 100 is the group `users` of most systems") \
+	S(ldap, posix_home, TEXT, "/home/#User#", "", 1, 200, SCOPE_DOMAIN, "homeDirectory; variables: #User#, #Domain#") \
+	S(ldap, posix_shell, TEXT, "/bin/bash", "", 1, 200, SCOPE_DOMAIN, "loginShell") \
 	S(ldap, proxy_protocol_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
 	  "load balancers that must send a PROXY protocol header")
 

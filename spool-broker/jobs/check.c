@@ -50,7 +50,8 @@ check_is_wanted(const struct broker *b, const Stagepost__Envelope *e)
 {
 	const struct settings_spam *s = settings_spam(broker_settings(b), STR_NONE);
 
-	return check_is_on(b) && !e->is_dsn && (e->authenticated_as[0] == '\0' || s->check_authenticated) &&
+	return check_is_on(b) && !e->is_dsn && (e->retrieved == NULL || !e->retrieved->unchecked) &&
+	       (e->authenticated_as[0] == '\0' || s->check_authenticated) &&
 	       (s->max_size == 0 || e->body->length <= (uint64_t)s->max_size);
 }
 

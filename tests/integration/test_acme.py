@@ -157,7 +157,7 @@ def test_keys_are_sealed(world):
         values = redis.hgetall(key) if redis.type(key) == "hash" else {}
         assert "PRIVATE KEY" not in json.dumps(values), key
     sealed = redis.hget(f"acme:{{acme}}:certificate:{HOST}", "key")
-    assert sealed.startswith("v1.1.")
+    assert re.match(r"v1\.k[0-9a-f]{8}\.", sealed)
     assert oct((world.cluster.dir / "tls/secret.key").stat().st_mode)[-3:] == "600"
 
 
@@ -450,7 +450,7 @@ def test_key_that_does_not_open(new_world):
     world.cluster.env["STAGEPOST_SECRET_KEY"] = f"k2:{other}"
     world.cluster._try_start()
     wait_for(lambda: "NOT LOADED" in world.cluster.tool("status").stdout, 10)
-    assert "key '1'" in world.cluster.tool("status").stdout
+    assert f"key '{first.partition(':')[0]}'" in world.cluster.tool("status").stdout
     assert not world.served()[0].startswith("Pebble")
     world.cluster.tool("certificate", "renew", HOST)
     wait_for(lambda: "account's key cannot be opened" in (world.problem() or ""), 20)
@@ -534,7 +534,6 @@ def test_stopped_worker_leaves_the_lease(new_world):
     world.order()
     world.wait_name(HOST, state="valid")
     pid = world.cluster.kill("delivery-worker-0", signal.SIGTERM)
-    wait_for(lambda: not os.path.exists(f"/proc/{pid}") or not world.cluster.redis.hget("acme:{acme}:work", "holder") or
-             world.cluster.pid("delivery-worker-0") != pid, 20)
+    wait_for(lambda: not os.path.exists(f"/proc/{pid}") or not world.cluster.redis.hget("acme:{acme}:work", "holder"), 20)
     world.cluster.wait_restarted("delivery-worker-0", pid, timeout=40)
     world.wait_served(not_serial=renew(world), timeout=30)

@@ -402,13 +402,15 @@ def test_another_secret_key(own_cluster, backups, tmp_path):
     theirs, ours = (cluster.dir / "tls/secret.key").read_text().strip(), again.dir / "tls/secret.key"
     ours.parent.mkdir(parents=True, exist_ok=True)
     other = f"k2:{'Q' * 43}="
-    ours.write_text(other + "\n")
-    refused = again.tool("restore", copy.path, check=False)
-    assert refused.returncode == 1 and "tls/secret.key is not the backup's" in refused.stderr
-    assert ours.read_text() == other + "\n" and not (again.dir / "redis/appendonlydir").exists()
-    ours.write_text(f"{other},{theirs}\n")
+    # Neither another key, nor the same one under another id, nor what only contains it.
+    for lacking in (other, "k3" + theirs, theirs.partition(":")[0] + ":" + "Q" * 43 + "="):
+        ours.write_text(lacking + "\n")
+        refused = again.tool("restore", copy.path, check=False)
+        assert refused.returncode == 1 and "tls/secret.key lacks a key of the backup" in refused.stderr
+        assert ours.read_text() == lacking + "\n" and not (again.dir / "redis/appendonlydir").exists()
+    ours.write_text(f"{other}, {theirs}\n")
     again.tool("restore", copy.path)
-    assert ours.read_text() == f"{other},{theirs}\n"
+    assert ours.read_text() == f"{other}, {theirs}\n"
     ours.write_text(other + "\n")
     again.tool("restore", copy.path, "--replace")
     assert ours.read_text().strip() == theirs

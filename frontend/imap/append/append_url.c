@@ -5,7 +5,7 @@
 
 #include "frontend/imap/append/append_private.h"
 #include "lib/message/digest.h"
-#include "frontend/imap/parse/mutf7.h"
+#include "lib/mailbox/mutf7.h"
 #include "frontend/imap/fetch/section.h"
 #include "lib/base/check.h"
 #include "lib/base/hex.h"
@@ -150,7 +150,7 @@ append_url_take_mailbox(struct imap_session *s, struct str text, struct append_f
 		text.len--;
 	if (text.len == 0 || !append_url_decode(&s->command.arena, text, &text))
 		return text.len == 0;
-	ok = imap_nfc(text, &normal);
+	ok = mailbox_nfc(text, &normal);
 	if (ok)
 		f->mailbox = arena_str(&s->command.arena, buf_str(&normal));
 	buf_fini(&normal);

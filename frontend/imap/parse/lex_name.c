@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "frontend/imap/parse/lexer.h"
-#include "frontend/imap/parse/mutf7.h"
+#include "lib/mailbox/mutf7.h"
 
 /* ---- Mailbox names ---- */
 
@@ -19,7 +19,7 @@ lex_name_normalise(struct imap_lexer *l, struct str wire, struct str *out)
 		return imap_lex_fail(l, "a mailbox name must not contain NUL");
 	if (l->utf8)
 		buf_add_str(&decoded, wire);
-	if ((!l->utf8 && !imap_mutf7_decode(wire, &decoded)) || !imap_nfc(buf_str(&decoded), &normal)) {
+	if ((!l->utf8 && !mailbox_mutf7_decode(wire, &decoded)) || !mailbox_nfc(buf_str(&decoded), &normal)) {
 		buf_clear(&normal);
 		buf_add_c(&normal, IMAP_NO_NAME);
 		buf_add_str(&normal, wire);

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "frontend/imap/parse/mutf7.h"
+#include "lib/mailbox/mutf7.h"
 #include "frontend/imap/private.h"
 
 enum { QUOTED_MAX = 1000, WRITE_BYTES = 32 * 1024 };
@@ -169,7 +169,7 @@ imap_print_mailbox(const struct imap_session *s, struct str name, struct buf *ou
 	if (output_is_utf8_on(s))
 		buf_add_str(&wire, name);
 	else
-		imap_mutf7_encode(name, &wire);
+		mailbox_mutf7_encode(name, &wire);
 	imap_print_string(s, buf_str(&wire), out);
 	buf_fini(&wire);
 }

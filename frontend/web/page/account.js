@@ -1,47 +1,7 @@
-// One's own account: password, second factor, app passwords, tokens, sessions.
+// One's own account: password, second factor, app passwords, tokens, remote accounts, sessions.
+import { ask, form, line, select, when } from './forms.js';
+import { remoteAccounts } from './remote.js';
 import { api, begin, el, note, setToken, show, table } from './ui.js';
-
-const when = ms => ms ? new Date(ms).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' }) : 'never';
-
-// A labelled input, with room for what is wrong with it.
-function line(name, label, properties = {}) {
-  const id = 'account-' + name;
-  return el('div', { class: 'row' }, el('label', { for: id }, label),
-    el('div', { class: 'field' }, el('input', { id, name, required: true, 'aria-describedby': id + '-fault', ...properties })),
-    el('div', { class: 'fault', id: id + '-fault' }));
-}
-
-// send(form's members) answers what becomes of the place; what is refused stands beside its field.
-function form(name, title, lines, button, send) {
-  const go = el('button', { class: 'first', id: name }, button);
-  return el('form', { novalidate: true, onsubmit: async event => {
-    event.preventDefault();
-    const all = event.target.elements;
-    for (const f of event.target.querySelectorAll('.fault')) f.textContent = '';
-    go.disabled = true;
-    try {
-      note('');
-      await send(all);
-    } catch (e) {
-      for (const [field, text] of Object.entries(e.fields || {})) {
-        const place = event.target.querySelector(`[name=${CSS.escape(field)}]`);
-        if (place) document.getElementById(place.id + '-fault').textContent = text;
-      }
-      note(e.message, 'bad');
-    }
-    go.disabled = false;
-  } }, title ? el('h3', {}, title) : null, lines, el('div', { class: 'bar' }, go));
-}
-
-async function ask(method, path, done) {
-  try {
-    await api(method, path);
-  } catch (e) {
-    note(e.message, 'bad');
-    return;
-  }
-  await done();
-}
 
 // What is shown once stays until the user says that he has it.
 function showOnce(place, title, texts, help) {
@@ -61,7 +21,7 @@ function passwordForm(place) {
     line('new', 'New password', { type: 'password', autocomplete: 'new-password' }),
     line('again', 'New password, again', { type: 'password', autocomplete: 'new-password' })], 'Change password', async all => {
     if (all.new.value !== all.again.value) {
-      document.getElementById('account-again-fault').textContent = 'this is not the same';
+      document.getElementById('account-again-fault').textContent = 'the two passwords differ';
       return;
     }
     setToken((await api('PUT', 'account/password', { old: all.old.value, new: all.new.value })).token);
@@ -121,12 +81,6 @@ function totpForm(place, me) {
 const LIFETIMES = [['Never', 0], ['In 30 days', 30], ['In 90 days', 90], ['In a year', 365]];
 const ROLES = ['user', 'domain_admin', 'system_admin'];
 
-function select(name, label, options) {
-  const id = 'account-' + name;
-  return el('div', { class: 'row' }, el('label', { for: id }, label), el('div', { class: 'field' },
-    el('select', { id, name }, options.map(([text, value]) => el('option', { value }, text)))), el('div', { class: 'fault', id: id + '-fault' }));
-}
-
 function credentials(place, me, kind) {
   const isToken = kind.path === 'tokens';
   const remove = c => el('button', { 'aria-label': `Delete: ${c.name}`, onclick: () => {
@@ -159,9 +113,9 @@ function sessions(place, list) {
 
 export async function openAccount(place) {
   const isCurrent = begin();
-  let me, apps, tokens, mine;
+  let me, apps, tokens, mine, remote;
   try {
-    [me, apps, tokens, mine] = await Promise.all(['', '/app-passwords', '/tokens', '/sessions'].map(p => api('GET', 'account' + p)));
+    [me, apps, tokens, mine, remote] = await Promise.all(['', '/app-passwords', '/tokens', '/sessions', '/remote-accounts'].map(p => api('GET', 'account' + p)));
   } catch (e) {
     note(e.message, 'bad');
     return;
@@ -176,5 +130,6 @@ export async function openAccount(place) {
     passwordForm(place), totpForm(place, me),
     credentials(place, me, { path: 'tokens', list: tokens.tokens, title: 'Tokens', button: 'Make a token', made: 'Your new token',
       example: 'nightly job', help: 'For scripts that use the API: Authorization: Bearer TOKEN.' }),
+    remoteAccounts(place, remote.remote_accounts, me.second_factor_possible, openAccount),
     sessions(place, mine.sessions));
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "delivery-worker/net/login.h"
 #include "delivery-worker/remote/reply.h"
 
 struct row {
@@ -148,7 +149,7 @@ test_caps(void **state)
 	assert_true(caps.esmtp && caps.size && caps.eight_bit && caps.starttls && caps.smtputf8);
 	assert_false(caps.pipelining || caps.dsn || caps.requiretls); /* the greeting line offers nothing */
 	assert_int_equal(caps.max_size, 1000);
-	assert_int_equal(caps.auth, SMTP_AUTH_PLAIN | SMTP_AUTH_LOGIN);
+	assert_int_equal(caps.auth, SASL_PLAIN | SASL_LOGIN);
 	smtp_reply_fini(&p);
 }
 

@@ -1,0 +1,64 @@
+#!/usr/bin/python3
+"""How fast a whole mailbox moves from Dovecot to Stagepost, both on this machine.
+
+usage: bench/retrieve.py [--protocol pop3|imap] [--delay MS] [--accounts N] [MESSAGES]     (20000)
+
+Fills the INBOX of each account at Dovecot with a share of the messages, moves all with `stagepost retrieve once`,
+and prints messages a second, until the last is taken over and until the last is filed. --delay: a relay in between
+delays every byte by so many milliseconds each way."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "integration"))
+
+import slow_relay  # noqa: E402
+from cluster import Cluster, wait_for  # noqa: E402
+from retrieval import World, text_of  # noqa: E402
+
+
+def clusters(**options):
+    made = Cluster(**options)
+    return made.start()
+
+
+def total(world, accounts, field):
+    return sum(int(world.status(a, id).get(field) or 0) for a, id in accounts)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--protocol", choices=["pop3", "imap"], default="imap")
+    parser.add_argument("--delay", type=int, default=0)
+    parser.add_argument("--accounts", type=int, default=1)
+    parser.add_argument("messages", nargs="?", type=int, default=20000)
+    args = parser.parse_args()
+    users = [f"u{i}" for i in range(args.accounts)]
+    world = World(clusters, users, frontends=1, brokers=1, workers=1)
+    try:
+        for n in range(args.messages):
+            world.dovecot.deliver(users[n % len(users)], text_of(f"m{n}", 2000))
+        port = world.dovecot.ports[args.protocol]
+        relay = slow_relay.SlowRelay(port, args.delay / 1000).start() if args.delay else None
+        start = time.monotonic()
+        accounts = []
+        for user in users:
+            address = f"{user}@example.test"
+            id = world.add(address, user, args.protocol, verb="once", port=relay and relay.port)
+            accounts.append((address, id))
+        wait_for(lambda: total(world, accounts, "messages") >= args.messages, 900, step=0.05, what="all are taken over")
+        taken = time.monotonic() - start
+        wait_for(lambda: world.cluster.queued() == 0, 900, step=0.1, what="all are filed")
+        filed = time.monotonic() - start
+        print(f"{args.messages} messages of 2 KB by {args.protocol}, {args.accounts} accounts, delay {args.delay} ms: "
+              f"taken over in {taken:.1f} s ({args.messages / taken:.0f}/s), "
+              f"filed in {filed:.1f} s ({args.messages / filed:.0f}/s)")
+    finally:
+        world.stop()
+        world.cluster.remove()
+
+
+if __name__ == "__main__":
+    main()

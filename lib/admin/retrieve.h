@@ -1,0 +1,60 @@
+/* Remote accounts from which mail is retrieved (lib/retrieve): for the tool, and for the
+ * users themselves. Their secrets are never in a result.
+ *
+ * An account in a result: {"id", "address", "protocol", "host", "port", "tls",
+ * "certificate", "user", "auth", "folders", "mirror", "keep", "into", "interval",
+ * "enabled", "once", "state", "messages", "bytes", "total_messages", "total_bytes",
+ * "failures", "last_ok", "last_try", "last_error", "next"}; what does not apply is left
+ * out. The words are those of retrieve_account_set(). state: new, trying, idle, running,
+ * waiting (after trouble), done (a move), disabled. */
+#ifndef SP_ADMIN_RETRIEVE_H
+#define SP_ADMIN_RETRIEVE_H
+
+#include "lib/admin/admin.h"
+#include "lib/base/str.h"
+#include "lib/directory/directory.h"
+
+/* Copied. */
+struct admin_retrieve {
+	struct str address;		      /* the account here */
+	const struct directory_field *fields; /* of retrieve_account_set() */
+	unsigned count;
+	struct str secret;	  /* the password or the refresh token */
+	struct str client_secret; /* of OAuth2; empty: none */
+};
+
+/* Could the field have this value? ERR_INVALID with the reason, without the field's name. */
+int admin_retrieve_check(const struct directory_field *field, struct err *err);
+
+/* How far a trial is, in words; borrowed. */
+typedef void admin_retrieve_on_step(void *arg, const char *words);
+
+/* A new account; needs a->seals. With tried, a worker logs in first; on failure nothing
+ * stays, and the error has the remote's words (ERR_DENIED), or says that no worker took it
+ * up or that it took too long (ERR_TIMEOUT, after a minute). on_step may be NULL.
+ * ERR_INVALID: a field; ERR_NOT_FOUND: there is no such user; ERR_DENIED: the user is
+ * disabled, or there is no key for secrets; ERR_LIMIT. */
+struct admin_call *admin_retrieve_add(struct admin *a, const struct admin_retrieve *wanted, bool tried,
+				      admin_retrieve_on_step *on_step, admin_on_result *cb, void *arg);
+/* A move: what is there is retrieved once. If the address has one of the same protocol,
+ * host and user, it goes on with this secret and is otherwise as it was; else a new one is
+ * added, as above. */
+struct admin_call *admin_retrieve_once(struct admin *a, const struct admin_retrieve *wanted, bool tried,
+				       admin_retrieve_on_step *on_step, admin_on_result *cb, void *arg);
+/* An array. address empty: of all users. */
+struct admin_call *admin_retrieve_list(struct admin *a, struct str address, admin_on_result *cb, void *arg);
+struct admin_call *admin_retrieve_show(struct admin *a, struct str address, struct str id, admin_on_result *cb,
+				       void *arg);
+/* Changes fields, and the secrets that are not empty. What says which mailbox it is
+ * (protocol, host, user, folders, mirror, once) cannot be changed: ERR_INVALID. */
+struct admin_call *admin_retrieve_set(struct admin *a, struct str id, const struct admin_retrieve *wanted,
+				      admin_on_done *cb, void *arg);
+/* All may give ERR_NOT_FOUND; now: ERR_DENIED, if it is disabled. */
+struct admin_call *admin_retrieve_now(struct admin *a, struct str address, struct str id, admin_on_done *cb, void *arg);
+struct admin_call *admin_retrieve_enable(struct admin *a, struct str address, struct str id, admin_on_done *cb,
+					 void *arg);
+struct admin_call *admin_retrieve_disable(struct admin *a, struct str address, struct str id, admin_on_done *cb,
+					  void *arg);
+struct admin_call *admin_retrieve_delete(struct admin *a, struct str address, struct str id, admin_on_done *cb,
+					 void *arg);
+#endif

@@ -1,0 +1,114 @@
+"""Retrieval through crashes: every message comes once, whatever dies at whatever step."""
+
+import os
+import random
+import signal
+import threading
+import time
+
+import pytest
+
+import dovecot
+from cluster import wait_for
+from retrieval import World, text_of
+
+pytestmark = pytest.mark.skipif(not dovecot.can_run(), reason="needs root and Dovecot")
+A = "a@example.test"
+WORKER_POINTS = ["retrieve-synced", "retrieve-pended", "retrieve-handed-over", "retrieve-noted", "retrieve-closed",
+                 "retrieve-ended"]
+OTHER_POINTS = ["hand-over-received", "hand-over-written", "hand-over-answered", "filed"]
+TAKEN_OVER = 90  # seconds; a lease lasts 30
+
+
+@pytest.fixture
+def world(own_cluster):
+    worlds = []
+
+    def start(users, **options):
+        worlds.append(World(own_cluster, users, frontends=1, brokers=2, workers=2, **options))
+        return worlds[-1]
+    yield start
+    for w in worlds:
+        w.stop()
+
+
+@pytest.mark.parametrize("protocol", ["pop3", "imap"])
+@pytest.mark.parametrize("point", WORKER_POINTS + OTHER_POINTS)
+def test_a_process_dies_at_a_step(world, tmp_path, point, protocol):
+    marker = tmp_path / "armed"
+    w = world(["ann"], env={"STAGEPOST_CRASH_AT": f"{point}:{marker}"})
+    w.cluster.settings("imap", retrieval_idle="off")
+    texts = [text_of(f"m{i}", 200000 if i == 5 else 0) for i in range(60)]
+    for text in texts[:50]:
+        w.dovecot.deliver("ann", text)
+    marker.touch()
+    id = w.add(A, "ann", protocol, *(["--delete"] if protocol == "pop3" else []))
+    wait_for(lambda: not marker.exists(), 30, what="it died")
+    for text in texts[50:]:
+        w.dovecot.deliver("ann", text)
+    w.wait_bodies(A, texts, TAKEN_OVER)
+    wait_for(lambda: w.is_quiet(A, id), 40, what="nothing is pending")
+    if protocol == "pop3":
+        wait_for(lambda: w.dovecot.count("ann") == 0, 60, what="nothing is left there")
+    w.wait_bodies(A, texts)
+
+
+@pytest.mark.parametrize("point", ["retrieve-synced", "retrieve-pended", "retrieve-handed-over"])
+def test_a_sleeper_wakes_after_its_lease(world, tmp_path, point):
+    marker = tmp_path / "armed"
+    w = world(["ann"], env={"STAGEPOST_STOP_AT": f"{point}:{marker}"})
+    texts = [text_of(f"m{i}") for i in range(50)]
+    for text in texts:
+        w.dovecot.deliver("ann", text)
+    marker.touch()
+    id = w.add(A, "ann", "pop3", "--delete")
+    wait_for(lambda: not marker.exists(), 30, what="it stopped")
+    asleep = [w.cluster.pid(f"delivery-worker-{i}") for i in range(2)]
+    asleep = next(p for p in asleep if open(f"/proc/{p}/stat").read().split(") ")[1][0] == "T")
+    try:
+        w.wait_bodies(A, texts, TAKEN_OVER)
+    finally:
+        os.kill(asleep, signal.SIGCONT)
+    wait_for(lambda: w.is_quiet(A, id), 60, what="nothing is pending")
+    time.sleep(3)  # for whatever the one who woke still does
+    texts.append(text_of("later"))
+    w.dovecot.deliver("ann", texts[-1])
+    w.wait_bodies(A, texts, TAKEN_OVER)
+
+
+class Killer(threading.Thread):
+    """Every second one process dies."""
+
+    def __init__(self, cluster):
+        super().__init__(daemon=True)
+        self.cluster, self.stopped, self.killed = cluster, threading.Event(), []
+
+    def run(self):
+        names = ["delivery-worker-0", "delivery-worker-1", "spool-broker-0", "spool-broker-1", "redis"]
+        while not self.stopped.wait(1):
+            name = random.choice(names)
+            try:
+                pid = self.cluster.kill(name)
+                self.cluster.wait_restarted(name, pid, 30)
+                self.killed.append(name)
+            except (OSError, ValueError, AssertionError):
+                pass
+
+
+def test_kills_every_second_while_mail_arrives(world):
+    users = [f"u{i}" for i in range(16)]
+    w = world(users)
+    texts = {u: [text_of(f"{u}-m{i}") for i in range(40)] for u in users}
+    for n, user in enumerate(users):
+        w.add(f"{user}@example.test", user, ["pop3", "imap"][n % 2], *(["--delete"] if n % 4 > 1 else []))
+    killer = Killer(w.cluster)
+    killer.start()
+    for i in range(40):
+        for user in users:
+            w.dovecot.deliver(user, texts[user][i])
+        time.sleep(0.5)
+    killer.stopped.set()
+    killer.join(40)
+    assert len(killer.killed) > 5
+    for user in users:
+        w.wait_bodies(f"{user}@example.test", texts[user], 180)
