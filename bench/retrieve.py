@@ -28,6 +28,15 @@ def total(world, accounts, field):
     return sum(int(world.status(a, id).get(field) or 0) for a, id in accounts)
 
 
+def cpu_seconds(world):
+    """Of each process of the cluster."""
+    used = []
+    for name in ("delivery-worker-0", "spool-broker-0", "redis"):
+        fields = Path(f"/proc/{world.cluster.pid(name)}/stat").read_text().rsplit(") ", 1)[1].split()
+        used.append(f"{name} {(int(fields[11]) + int(fields[12])) / 100:.1f}")
+    return ", ".join(used)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--protocol", choices=["pop3", "imap"], default="imap")
@@ -54,7 +63,7 @@ def main():
         filed = time.monotonic() - start
         print(f"{args.messages} messages of 2 KB by {args.protocol}, {args.accounts} accounts, delay {args.delay} ms: "
               f"taken over in {taken:.1f} s ({args.messages / taken:.0f}/s), "
-              f"filed in {filed:.1f} s ({args.messages / filed:.0f}/s)")
+              f"filed in {filed:.1f} s ({args.messages / filed:.0f}/s); CPU seconds: {cpu_seconds(world)}")
     finally:
         world.stop()
         world.cluster.remove()

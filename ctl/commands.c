@@ -134,16 +134,6 @@ const struct ctl_command ctl_commands[] = {
 	{"certificate renew", "NAME", "Order a new certificate for a name now.", command_certificate_renew},
 	{"certificate remove", "NAME", "Forget the certificate of a name; if it is still wanted, a new one is ordered.",
 	 command_certificate_remove},
-	{"secret list", "",
-	 "Count the sealed secrets in the store by the key that has sealed them: second factors, keys of ordered "
-	 "certificates, passwords of remote accounts. With STAGEPOST_SECRET_KEY (or the key of --dir): can all be "
-	 "opened? Exit status "
-	 "1 if not.",
-	 command_secret_list},
-	{"secret rotate", "[--dry-run]",
-	 "Seal all of them with the first key of STAGEPOST_SECRET_KEY. It can be interrupted and repeated; what is "
-	 "changed meanwhile stays. --dry-run: only count. Exit status 1 if any is left with another key.",
-	 command_secret_rotate},
 	{"retrieve add", COMMANDS_RETRIEVE_ARGS " [--interval DURATION]",
 	 "Retrieve mail for ADDRESS from a remote account, again and again. A worker logs in first; what is wrong is "
 	 "said in the remote server's words, and nothing is kept then (--no-try: it is not tried). The password is a "
@@ -170,6 +160,15 @@ const struct ctl_command ctl_commands[] = {
 	{"retrieve delete", "ADDRESS ID",
 	 "Forget a remote account and what has been retrieved from it; the mail that is here stays.",
 	 command_retrieve_delete},
+	{"secret list", "",
+	 "Count the sealed secrets in the store by the key that has sealed them: second factors, keys of ordered "
+	 "certificates, passwords of remote accounts. With STAGEPOST_SECRET_KEY (or the key of --dir): can all be "
+	 "opened? Exit status 1 if not.",
+	 command_secret_list},
+	{"secret rotate", "[--dry-run]",
+	 "Seal all of them with the first key of STAGEPOST_SECRET_KEY. It can be interrupted and repeated; what is "
+	 "changed meanwhile stays. --dry-run: only count. Exit status 1 if any is left with another key.",
+	 command_secret_rotate},
 	{"sweep", "[--older-than DURATION] [--dry-run]",
 	 "Find message bodies without a reference, and free their space.", command_sweep},
 	{"backup", "DIR [--keep N] [--verify] | --check DIR [--at NAME]",

@@ -6,6 +6,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/bytes.h"
 #include "lib/base/check.h"
+#include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/redis/keys.h"
 
@@ -25,6 +26,12 @@ struct ledger_record
 ledger_record_unpack(const char in[LEDGER_RECORD])
 {
 	return (struct ledger_record){bytes_get_u64(in), bytes_get_u64(in + 8), bytes_get_u32(in + 16)};
+}
+
+uint32_t
+ledger_today(void)
+{
+	return (uint32_t)(clock_unix_ms() / (INT64_C(86400) * 1000));
 }
 
 /* ---- One call of the script ---- */

@@ -34,6 +34,8 @@ struct ledger_record {
 };
 void ledger_record_pack(const struct ledger_record *in, char out[LEDGER_RECORD]);
 struct ledger_record ledger_record_unpack(const char in[LEDGER_RECORD]);
+/* The day of a record that is made now. */
+uint32_t ledger_today(void);
 
 typedef void ledger_on_done(void *arg, const struct err *err);
 

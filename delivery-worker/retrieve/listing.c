@@ -106,7 +106,7 @@ listing_is_due_for_deletion(const struct round *r, uint32_t day)
 
 	if (day == 0 || r->is_counting || a->keep == RETRIEVE_KEEP)
 		return false;
-	return a->keep == RETRIEVE_DELETE || day + a->keep_days <= message_today();
+	return a->keep == RETRIEVE_DELETE || day + a->keep_days <= ledger_today();
 }
 
 static void
@@ -216,7 +216,7 @@ listing_look(struct round *r, const struct remote_message *m)
 	r->listed_upto = m->uid;
 }
 
-static void listing_end(struct round *r);
+static void listing_on_listed(struct round *r);
 
 static void
 listing_on_page(void *arg, const struct remote_message *messages, unsigned count, uint32_t next,
@@ -235,7 +235,7 @@ listing_on_page(void *arg, const struct remote_message *messages, unsigned count
 	if (next != 0 && (r->is_whole || r->knows))
 		remote_box_list(r->box, next, listing_on_page, r);
 	else
-		listing_end(r);
+		listing_on_listed(r);
 }
 
 /* What is to be deleted is found in the list of all messages. */
@@ -293,7 +293,7 @@ listing_on_selected(void *arg, const struct remote_state *state, const struct re
 	listing_read_place(r);
 	r->read_upto = r->listed_upto = r->after;
 	if (listing_is_empty(r))
-		listing_end(r);
+		listing_on_listed(r);
 	else if (listing_is_from_start(r) || r->asks_for_place || f->compares)
 		round_know(r, listing_read);
 	else
@@ -310,7 +310,7 @@ listing_start(struct round *r)
 
 /* ---- After the list ---- */
 static void
-listing_end(struct round *r)
+listing_on_listed(struct round *r)
 {
 	struct round_folder *f = listing_folder(r);
 
@@ -402,7 +402,7 @@ void
 listing_on_read(struct round *r)
 {
 	struct buf rows = BUF_EMPTY;
-	uint32_t today = message_today();
+	uint32_t today = ledger_today();
 
 	r->is_read = true;
 	if (r->is_whole && r->listed_upto > r->read_upto)

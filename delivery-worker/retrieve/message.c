@@ -15,12 +15,6 @@
 
 enum { HAND_OVER_MS = 20000, KEPT_HEAD = LEDGER_RECORD };
 
-uint32_t
-message_today(void)
-{
-	return (uint32_t)(clock_unix_ms() / (INT64_C(86400) * 1000));
-}
-
 /* ---- Life ---- */
 static void
 message_free(struct message *m)
@@ -360,7 +354,7 @@ message_end(struct message *m)
 {
 	struct round *r = m->round;
 	uint64_t fingerprint = head_fingerprint(&m->head);
-	uint32_t day = message_today();
+	uint32_t day = ledger_today();
 
 	if (m->append == NULL) { /* the round fails */
 		message_remove(m);

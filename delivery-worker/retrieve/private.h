@@ -265,7 +265,6 @@ void message_skip(struct message *m, bool remember);
 int message_recover(struct round *r, struct str remote_id, struct str kept);
 /* Of a round that is cancelled. */
 void message_drop(struct message *m);
-uint32_t message_today(void);
 
 /* ---- session.c ---- */
 /* Logs in; then folders_start(). */

@@ -76,6 +76,19 @@ recovery_on_forgotten(void *arg, const redisReply *reply, const struct err *err)
 		recover_next(r);
 }
 
+/* The last UID that the folder's place names; UINT32_MAX: none of this UIDVALIDITY. */
+static uint64_t
+recovery_place_uid(const struct round *r, struct str folder, struct str validity)
+{
+	struct str rest = round_place(r, folder), word;
+	uint64_t uid;
+
+	if (str_next_word(&rest, " ", &word) && str_eq(word, validity) && str_next_word(&rest, " ", &word) &&
+	    str_to_u64(word, &uid))
+		return uid;
+	return UINT32_MAX;
+}
+
 /* IMAP: the place of its folder moves below it, and the ledger tells what is above. */
 static void
 recovery_forget(struct recovery *v)
@@ -86,7 +99,11 @@ recovery_forget(struct recovery *v)
 
 	if (r->account.protocol == RETRIEVE_IMAP && str_cut(rest, ' ', &validity, &rest) &&
 	    str_cut(rest, ' ', &uid_text, &folder) && str_to_u64(uid_text, &uid) && uid > 0) {
-		place = str_c(arena_printf(&v->arena, "%.*s %" PRIu64 " c", STR_ARG(validity), uid - 1));
+		uint64_t upto = recovery_place_uid(r, folder, validity);
+
+		if (upto >= uid)
+			upto = uid - 1;
+		place = str_c(arena_printf(&v->arena, "%.*s %" PRIu64 " c", STR_ARG(validity), upto));
 		round_set_place(r, folder, place);
 	}
 	log_warning(&r->log, "a message that was being handed over is read again", F_STR("id", v->spool_id));

@@ -21,7 +21,7 @@ session_ip_is_allowed(void *arg, const struct ip *ip)
 
 /* ---- The login ---- */
 static void
-session_on_open(void *arg, const struct remote_failure *failure)
+session_on_logged_in(void *arg, const struct remote_failure *failure)
 {
 	struct round *r = arg;
 
@@ -63,7 +63,7 @@ session_open(struct round *r, const char *secret)
 		.max_messages = 10000000,
 	};
 
-	r->box = remote_box_open(&options, session_on_open, r);
+	r->box = remote_box_open(&options, session_on_logged_in, r);
 }
 
 static void

@@ -115,6 +115,8 @@
 	S(ldap, max_connections, INT, "1000", "", 1, 1000000, SCOPE_GLOBAL, "limit for each frontend process") \
 	S(ldap, allow_insecure_auth, BOOL, "off", "", 0, 1, SCOPE_GLOBAL, \
 	  "accept passwords without TLS from hosts other than loopback") \
+	S(ldap, client_authorities, TEXT, "", "", 0, 1000, SCOPE_GLOBAL, \
+	  "file (PEM), on every frontend's machine, of the authorities whose certificates clients may log in with (SASL EXTERNAL); empty: no such logins") \
 	S(ldap, visibility, ENUM, "own_domain", "own_domain|all_domains|self", 0, 2, SCOPE_DOMAIN, \
 	  "whom users may see in the directory: the accounts and aliases of their own domain, of all domains, or only themselves") \
 	S(ldap, size_limit, INT, "1000", "", 0, 1000000, SCOPE_GLOBAL, \

@@ -2,11 +2,13 @@
 
 import os
 import random
+import re
 import signal
 import threading
 import time
 
 import pytest
+import redis
 
 import dovecot
 from cluster import wait_for
@@ -112,3 +114,40 @@ def test_kills_every_second_while_mail_arrives(world):
     assert len(killer.killed) > 5
     for user in users:
         w.wait_bodies(f"{user}@example.test", texts[user], 180)
+
+
+def make_old(entry, body_gone):
+    """The pending entry as if it were a day old; body_gone: with a body that does not exist."""
+    head, envelope = entry[:20], entry[20:]
+    received = re.search(rb"\x31(.{6}\x00\x00)", envelope, re.S)
+    old = int.from_bytes(received[1], "little") - 86400000
+    envelope = envelope.replace(received[0], b"\x31" + old.to_bytes(8, "little"), 1)
+    if body_gone:
+        pack = re.search(rb"\x22.\x09(.{8})\x10", envelope, re.S)
+        envelope = envelope.replace(pack[1], b"\x01\x02\x03\x04\x05\x06\x07\x08", 1)
+    return head + envelope
+
+
+@pytest.mark.parametrize("protocol", ["pop3", "imap"])
+@pytest.mark.parametrize("body_gone", [False, True])
+def test_old_entries_are_looked_up_first(world, tmp_path, protocol, body_gone):
+    marker = tmp_path / "armed"
+    w = world(["ann"], env={"STAGEPOST_CRASH_AT": f"retrieve-handed-over:{marker}"})
+    w.cluster.settings("imap", retrieval_idle="off")
+    texts = [text_of(f"m{i}") for i in range(60)]
+    for text in texts:
+        w.dovecot.deliver("ann", text)
+    marker.touch()
+    id = w.add(A, "ann", protocol)
+    wait_for(lambda: not marker.exists(), 30, what="it died")
+    raw = redis.Redis(port=w.cluster.port("redis"))
+    key = f"retrieve:{{{A}}}:{id}:pending"
+    pending = raw.hgetall(key)
+    assert pending
+    for remote_id, entry in pending.items():
+        raw.hset(key, remote_id, make_old(entry, body_gone))
+    raw.hset(f"retrieve:{{{A}}}:{id}:st", "until_ms", 1)
+    w.now(A, id)
+    w.wait_bodies(A, texts, TAKEN_OVER)
+    wait_for(lambda: w.is_quiet(A, id), 40, what="nothing is pending")
+    w.wait_bodies(A, texts)
