@@ -103,6 +103,9 @@ enum retrieve_secret {
 	RETRIEVE_ACCESS_TOKEN,	/* kept with the status, not in the account */
 };
 
+/* Appends where it belongs, the context of secret_seal(): a sealed text that was moved to
+ * another account cannot be opened. */
+void retrieve_secret_context(struct str address, struct str id, enum retrieve_secret which, struct buf *out);
 /* The sealed text, in the arena. Of the first two it becomes the account's. address and id
  * must be set: they are the context. NULL: err; ERR_DENIED: there is no key
  * (STAGEPOST_SECRET_KEY), ERR_INVALID: empty, too long, or a control character. */
