@@ -1,7 +1,11 @@
 /* Tag lists, signature fields and key records: whatever is sent or published. What is
  * well-formed can be digested, with a header made of the input itself. */
+#include <openssl/err.h>
+#include <openssl/x509.h>
+
 #include "lib/base/check.h"
 #include "lib/dkim/record.h"
+#include "lib/dkim/rsa_public.h"
 #include "lib/dkim/signature.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -45,6 +49,27 @@ fuzz_record(struct str text, enum dkim_algorithm algorithm)
 	dkim_record_fini(&record);
 }
 
+/* What OpenSSL reads too is the same key. */
+static void
+fuzz_rsa(struct str der)
+{
+	const unsigned char *p = (const unsigned char *)der.p;
+	struct dkim_rsa_numbers numbers;
+	EVP_PKEY *ours, *theirs;
+
+	if (der.len > 2000 || !dkim_rsa_read(der, &numbers))
+		return;
+	ours = dkim_rsa_make(&numbers);
+	theirs = d2i_PUBKEY(NULL, &p, (long)der.len);
+	if (ours != NULL && theirs != NULL && EVP_PKEY_get_base_id(theirs) == EVP_PKEY_RSA) {
+		CHECK(EVP_PKEY_eq(ours, theirs) == 1);
+		CHECK(dkim_rsa_bits(numbers.modulus) == (unsigned)EVP_PKEY_get_bits(theirs));
+	}
+	EVP_PKEY_free(ours);
+	EVP_PKEY_free(theirs);
+	ERR_clear_error();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -63,6 +88,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	dkim_header_fini(&header);
 	arena_fini(&arena);
+	fuzz_rsa(text);
 	fuzz_record(text, DKIM_RSA);
 	fuzz_record(text, DKIM_ED25519);
 	return 0;

@@ -21,6 +21,12 @@
 		.name = NULL \
 	}
 
+/* api_account.c: a login and a session, one's own account, its second factor, its tokens and
+ * app passwords. */
+extern const struct web_member web_members_login[], web_members_me[], web_members_account[], web_members_own_password[],
+	web_members_totp[], web_members_code[], web_members_recovery[], web_members_password[], web_members_sessions[],
+	web_members_new_app_password[], web_members_new_token[], web_members_credential_added[],
+	web_members_app_passwords[], web_members_tokens[];
 /* api_remote.c: a remote account that is added, what of it can be changed, one as it is
  * told, and several. */
 extern const struct web_member web_members_remote_new[], web_members_remote_change[], web_members_remote[],

@@ -36,119 +36,6 @@ web_parameter_help(struct str name)
 
 /* ---- Members ---- */
 
-static const struct web_member api_login[] = {
-	M("address", TEXT, WEB_REQUIRED, "the account"),
-	M("password", TEXT, WEB_REQUIRED | WEB_SECRET, "its password"),
-	M("code", TEXT, WEB_SECRET, "of an account with a second factor: its code, or a recovery code"),
-	END,
-};
-
-static const struct web_member api_me[] = {
-	M("address", TEXT, WEB_REQUIRED, "the account"),
-	M_WORDS("role", WEB_REQUIRED, "what it may do", "user|domain_admin|system_admin"),
-	M("token", TEXT, 0, "what X-Stagepost-Token must say in changes by this session"),
-	END,
-};
-
-static const struct web_member api_account[] = {
-	M("address", TEXT, WEB_REQUIRED, "the account"),
-	M_WORDS("role", WEB_REQUIRED, "what it may do", "user|domain_admin|system_admin"),
-	M("display_name", TEXT, WEB_REQUIRED, "its name"),
-	M("quota", COUNT, WEB_REQUIRED, "bytes that it may have; 0: no limit"),
-	M("used_bytes", COUNT, WEB_REQUIRED, "bytes that it has"),
-	M("messages", COUNT, WEB_REQUIRED, "its messages"),
-	M("second_factor", BOOL, WEB_REQUIRED, "whether a login takes a code too"),
-	M("second_factor_possible", BOOL, WEB_REQUIRED, "whether the server has a key to seal its secret with"),
-	END,
-};
-
-static const struct web_member api_own_password[] = {
-	M("password", TEXT, WEB_REQUIRED | WEB_SECRET, "the account's password, once more"),
-	END,
-};
-
-static const struct web_member api_totp[] = {
-	M("secret", TEXT, WEB_REQUIRED, "for an authenticator app, in base32"),
-	M("uri", TEXT, WEB_REQUIRED, "the same as otpauth://"),
-	M("qr", TEXTS, WEB_REQUIRED, "its QR code: a text a row, 1 is dark"),
-	END,
-};
-
-static const struct web_member api_code[] = {
-	M("code", TEXT, WEB_REQUIRED | WEB_SECRET, "what the app shows"),
-	END,
-};
-
-static const struct web_member api_recovery[] = {
-	M("recovery_codes", TEXTS, WEB_REQUIRED, "each valid for one login without the app; shown only here"),
-	M("address", TEXT, 0, "by a session, which has ended: the members of a new login"),
-	M("role", TEXT, 0, "what it may do"),
-	M("token", TEXT, 0, "what X-Stagepost-Token must say"),
-	END,
-};
-
-static const struct web_member api_password[] = {
-	M("old", TEXT, WEB_REQUIRED | WEB_SECRET, "the password until now"),
-	M("new", TEXT, WEB_REQUIRED | WEB_SECRET, "the password from now on"),
-	END,
-};
-
-static const struct web_member api_session[] = {
-	M("id", TEXT, WEB_REQUIRED, "its id"),
-	M("created_ms", COUNT, WEB_REQUIRED, "when it began"),
-	M("last_used_ms", COUNT, WEB_REQUIRED, "when it was last used"),
-	M("from", TEXT, WEB_REQUIRED, "the IP address of the login"),
-	M("agent", TEXT, WEB_REQUIRED, "what the browser calls itself"),
-	M("current", BOOL, WEB_REQUIRED, "whether it is the one that asks"),
-	END,
-};
-
-static const struct web_member api_sessions[] = {
-	M_OF("sessions", OBJECTS, WEB_REQUIRED, "the account's sessions, oldest first", api_session),
-	END,
-};
-
-static const struct web_member api_new_app_password[] = {
-	M("name", TEXT, WEB_REQUIRED, "what it is for; no two have the same"),
-	M("expires_ms", COUNT, 0, "when it ends; else never"),
-	END,
-};
-
-static const struct web_member api_new_token[] = {
-	M("name", TEXT, WEB_REQUIRED, "what it is for; no two have the same"),
-	M_WORDS("role", 0, "what it may do, at most what its account may; else user", "user|domain_admin|system_admin"),
-	M("expires_ms", COUNT, 0, "when it ends; else never"),
-	END,
-};
-
-/* clang-format off */
-#define CREDENTIAL \
-	M("id", TEXT, WEB_REQUIRED, "its id"), \
-	M("name", TEXT, WEB_REQUIRED, "its name"), \
-	M("role", TEXT, 0, "of a token: what it may do, at most what its account may"), \
-	M("created_ms", COUNT, WEB_REQUIRED, "when it was made"), \
-	M("expires_ms", COUNT, 0, "when it ends"), \
-	M("last_used_ms", COUNT, 0, "when it was last used; may be a minute old")
-/* clang-format on */
-
-static const struct web_member api_credential[] = {CREDENTIAL, END};
-
-static const struct web_member api_credential_added[] = {
-	CREDENTIAL,
-	M("secret", TEXT, WEB_REQUIRED, "shown only here"),
-	END,
-};
-
-static const struct web_member api_app_passwords[] = {
-	M_OF("app_passwords", OBJECTS, WEB_REQUIRED, "the account's app passwords", api_credential),
-	END,
-};
-
-static const struct web_member api_tokens[] = {
-	M_OF("tokens", OBJECTS, WEB_REQUIRED, "the account's tokens", api_credential),
-	END,
-};
-
 static const struct web_member api_group[] = {
 	M("name", TEXT, WEB_REQUIRED, "the group"),
 	M("help", TEXT, WEB_REQUIRED, "what it is about"),
@@ -422,37 +309,37 @@ const struct web_endpoint web_endpoints[] = {
 	/* method, pattern, least role, reach, status, flags, handler,
 	 *	summary, query, body, answer */
 	ROW(POST, "session", ANYBODY, ROLE, 200, 0, web_login,
-		"Log in: the answer sets a session's cookie", NONE, api_login, api_me),
+		"Log in: the answer sets a session's cookie", NONE, web_members_login, web_members_me),
 	ROW(GET, "session", USER, OWN, 200, 0, web_whoami,
-		"Who am I", NONE, NONE, api_me),
+		"Who am I", NONE, NONE, web_members_me),
 	ROW(DELETE, "session", USER, OWN, 200, 0, web_logout,
 		"Log out", NONE, NONE, NONE),
 	ROW(GET, "account", USER, OWN, 200, 0, web_account_show,
-		"One's own account", NONE, NONE, api_account),
+		"One's own account", NONE, NONE, web_members_account),
 	ROW(PUT, "account/password", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_password,
-		"Change one's password: ends all other sessions", NONE, api_password, api_me),
+		"Change one's password: ends all other sessions", NONE, web_members_password, web_members_me),
 	ROW(GET, "account/sessions", USER, OWN, 200, 0, web_account_sessions,
-		"One's sessions of the page", NONE, NONE, api_sessions),
+		"One's sessions of the page", NONE, NONE, web_members_sessions),
 	ROW(DELETE, "account/sessions", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_sessions_end,
 		"End all sessions but the one that asks", NONE, NONE, NONE),
 	ROW(DELETE, "account/sessions/{session}", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_session_end,
 		"End a session", NONE, NONE, NONE),
 	ROW(POST, "account/totp", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_totp_begin,
-		"Begin a second factor: shows its secret", NONE, api_own_password, api_totp),
+		"Begin a second factor: shows its secret", NONE, web_members_own_password, web_members_totp),
 	ROW(POST, "account/totp/confirm", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_totp_confirm,
-		"Confirm it by a first code: ends all other sessions", NONE, api_code, api_recovery),
+		"Confirm it by a first code: ends all other sessions", NONE, web_members_code, web_members_recovery),
 	ROW(POST, "account/totp/disable", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_totp_disable,
-		"Remove the second factor", NONE, api_own_password, NONE),
+		"Remove the second factor", NONE, web_members_own_password, NONE),
 	ROW(GET, "account/app-passwords", USER, OWN, 200, 0, web_account_credentials,
-		"One's passwords for mail clients", NONE, NONE, api_app_passwords),
+		"One's passwords for mail clients", NONE, NONE, web_members_app_passwords),
 	ROW(POST, "account/app-passwords", USER, OWN, 201, WEB_NOT_BY_TOKEN, web_account_credential_add,
-		"Make a password for a mail client", NONE, api_new_app_password, api_credential_added),
+		"Make a password for a mail client", NONE, web_members_new_app_password, web_members_credential_added),
 	ROW(DELETE, "account/app-passwords/{credential}", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_credential_delete,
 		"Delete it: no server accepts it any more", NONE, NONE, NONE),
 	ROW(GET, "account/tokens", USER, OWN, 200, 0, web_account_credentials,
-		"One's tokens for this API", NONE, NONE, api_tokens),
+		"One's tokens for this API", NONE, NONE, web_members_tokens),
 	ROW(POST, "account/tokens", USER, OWN, 201, WEB_NOT_BY_TOKEN, web_account_credential_add,
-		"Make a token", NONE, api_new_token, api_credential_added),
+		"Make a token", NONE, web_members_new_token, web_members_credential_added),
 	ROW(DELETE, "account/tokens/{credential}", USER, OWN, 200, WEB_NOT_BY_TOKEN, web_account_credential_delete,
 		"Delete a token: no server accepts it any more", NONE, NONE, NONE),
 	ROW(GET, "account/remote-accounts", USER, OWN, 200, 0, web_remote_list,

@@ -2,7 +2,7 @@
  *
  *	web.c        what all requests share
  *	api_table.c  the table of endpoints
- *	api_remote.c what it takes and tells of remote accounts
+ *	api_account.c, api_remote.c what it takes and tells of one's own account, of remote accounts
  *	api.c        a request's way to its handler
  *	body.c       its body, checked against the table
  *	answer.c     answers in JSON, errors, the log of changes

@@ -57,5 +57,4 @@ struct admin_call *admin_retrieve_disable(struct admin *a, struct str address, s
 					  void *arg);
 struct admin_call *admin_retrieve_delete(struct admin *a, struct str address, struct str id, admin_on_done *cb,
 					 void *arg);
-
 #endif

@@ -9,10 +9,8 @@
  *	VALUE  its value
  *	FIELD  the field `member` of a hash
  *	JSON   the member `member` of the JSON object in each field of a hash
- *	PACKED the member `member` of the packed remote account in each field of a hash
- * An access token of a remote account (field `access` of its status) is in no row: it ends
- * within hours, and one that cannot be opened is asked for anew.
- * context: a function of lib/admin/secrets.c, which returns the context of secret_seal(). */
+ *	ACCOUNT  the same of a packed remote account (lib/retrieve/account.h)
+ * context: a function of lib/admin/secrets_place.c, which returns the context of secret_seal(). */
 #ifndef SP_ADMIN_SECRETS_TABLE_H
 #define SP_ADMIN_SECRETS_TABLE_H
 
@@ -22,8 +20,11 @@
 	P(ACME_ACCOUNTS, JSON, "key", secrets_account_context, "keys of ACME accounts", "lib/acme/store.c") \
 	P(ACME_CERTIFICATE, FIELD, "key", secrets_certificate_context, "keys of ordered certificates", \
 	  "lib/acme/store.c") \
-	P(RETRIEVE, PACKED, "secret", secrets_remote_context, "secrets of remote accounts", "lib/retrieve/secret.c") \
-	P(RETRIEVE, PACKED, "client_secret", secrets_client_context, "client secrets of remote accounts", \
+	P(RETRIEVE, ACCOUNT, "secret", secrets_remote_context, "passwords and refresh tokens of remote accounts", \
+	  "lib/retrieve/secret.c") \
+	P(RETRIEVE, ACCOUNT, "client_secret", secrets_client_context, "client secrets of remote accounts", \
+	  "lib/retrieve/secret.c") \
+	P(RETRIEVE_STATUS, FIELD, "access", secrets_access_context, "access tokens of remote accounts", \
 	  "lib/retrieve/secret.c")
 
 #endif

@@ -29,7 +29,7 @@ bool dkim_fetch_is_waiting(const struct dkim_fetch *f);
 /* Does not wait any more: as if the answer had failed. */
 void dkim_fetch_cancel(struct dkim_fetch *f);
 /* The first record that has a key for this algorithm. NULL: it is in *record_out, which the
- * caller frees. Else why there is none, and how that counts. Takes some 0.1 ms. */
+ * caller frees. Else why there is none, and how that counts. */
 const char *dkim_fetch_key(const struct dkim_fetch *f, enum dkim_algorithm algorithm, struct dkim_record *record_out,
 			   enum dkim_result *result_out);
 

@@ -1,12 +1,10 @@
 #include "lib/dkim/record.h"
 
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
-#include <openssl/x509.h>
 
 #include "lib/base/base64.h"
+#include "lib/dkim/rsa_public.h"
 #include "lib/dkim/tags.h"
 
 #define ED25519_BYTES	  32
@@ -14,39 +12,24 @@
 #define EXPONENT_BITS_MAX 64   /* usual: 17. A long exponent makes verifying as slow as signing. */
 
 /* "rsa" keys are a SubjectPublicKeyInfo; some are a bare RSAPublicKey (RFC 6376, erratum 3017). */
-static EVP_PKEY *
-record_read_rsa(struct str der)
-{
-	const unsigned char *p = (const unsigned char *)der.p;
-	EVP_PKEY *pkey = d2i_PUBKEY(NULL, &p, (long)der.len);
-
-	if (pkey == NULL) {
-		p = (const unsigned char *)der.p;
-		pkey = d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, (long)der.len);
-	}
-	ERR_clear_error();
-	return pkey;
-}
-
 static const char *
-record_judge_rsa(struct dkim_record *r, enum dkim_result *result_out)
+record_read_rsa(struct str der, struct dkim_record *out, enum dkim_result *result_out)
 {
-	BIGNUM *exponent = NULL;
-	int exponent_bits = 0;
+	struct dkim_rsa_numbers numbers;
+	unsigned exponent_bits;
 
-	if (EVP_PKEY_get_base_id(r->pkey) != EVP_PKEY_RSA)
-		return "its key is not of RSA";
-	if (EVP_PKEY_get_bn_param(r->pkey, OSSL_PKEY_PARAM_RSA_E, &exponent) == 1)
-		exponent_bits = BN_num_bits(exponent);
-	BN_free(exponent);
-	r->bits = (unsigned)EVP_PKEY_get_bits(r->pkey);
-	if (r->bits > DKIM_RSA_BITS_MOST || exponent_bits < 2 || exponent_bits > EXPONENT_BITS_MAX)
+	if (!dkim_rsa_read(der, &numbers))
+		return "its key is malformed";
+	out->bits = dkim_rsa_bits(numbers.modulus);
+	exponent_bits = dkim_rsa_bits(numbers.exponent);
+	if (out->bits > DKIM_RSA_BITS_MOST || exponent_bits < 2 || exponent_bits > EXPONENT_BITS_MAX)
 		return "its key is too large";
-	if (r->bits < DKIM_RSA_BITS_LEAST) {
+	if (out->bits < DKIM_RSA_BITS_LEAST) {
 		*result_out = DKIM_RESULT_POLICY;
 		return "its key is too small";
 	}
-	return NULL;
+	out->pkey = dkim_rsa_make(&numbers);
+	return out->pkey != NULL ? NULL : "its key is malformed";
 }
 
 static const char *
@@ -58,13 +41,13 @@ record_read_key(struct str base64, enum dkim_algorithm algorithm, struct dkim_re
 	dkim_tag_squeeze(base64, &text);
 	if (text.len <= KEY_BYTES_MAX && base64_decode(buf_str(&text), &bytes)) {
 		if (algorithm == DKIM_RSA)
-			out->pkey = record_read_rsa(buf_str(&bytes));
+			problem = record_read_rsa(buf_str(&bytes), out, result_out);
 		else if (bytes.len == ED25519_BYTES)
 			out->pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL,
 								(const unsigned char *)bytes.data, bytes.len);
 	}
 	if (out->pkey != NULL)
-		problem = algorithm == DKIM_RSA ? record_judge_rsa(out, result_out) : NULL;
+		problem = NULL;
 	buf_fini(&text);
 	buf_fini(&bytes);
 	return problem;

@@ -6,10 +6,8 @@
  * separate event: never from within dns_query_...(), and exactly once. */
 #include "lib/dns/dns.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include <unbound.h>
 #include <unbound-event.h>
 #include <utlist.h>
@@ -19,6 +17,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/dns/context.h"
 #include "lib/dns/message.h"
 #include "lib/dns/reach.h"
 
@@ -69,173 +68,6 @@ struct dns_query {
 	struct dns_query *prev, *next;
 };
 
-struct option {
-	const char *name, *value;
-};
-
-static const struct option common_options[] = {
-	{"do-not-query-localhost:", "no"},
-	{"outgoing-range:", "512"},
-	{"num-queries-per-thread:", "4096"},
-	{"infra-cache-numhosts:", "10000"},
-	{"cache-max-negative-ttl:", "300"},
-	{"infra-keep-probing:", "yes"},
-	{"infra-host-ttl:", "3"}, /* a forwarder is used again as soon as it is back */
-	{NULL, NULL},
-};
-static const struct option cached_options[] = {
-	{"msg-cache-size:", "8m"},
-	{"rrset-cache-size:", "16m"},
-	{NULL, NULL},
-};
-static const struct option uncached_options[] = {
-	{"cache-max-ttl:", "0"},
-	{"cache-max-negative-ttl:", "0"},
-	{"msg-cache-size:", "0"},
-	{"rrset-cache-size:", "0"},
-	{NULL, NULL},
-};
-
-static int
-set_options(struct ub_ctx *ctx, const struct option *options, struct err *err)
-{
-	for (; options->name != NULL; options++) {
-		int rc = ub_ctx_set_option(ctx, options->name, options->value);
-
-		if (rc != 0)
-			return err_set(err, ERR_INVALID, "libunbound refuses %s %s: %s", options->name, options->value,
-				       ub_strerror(rc));
-	}
-	return 0;
-}
-
-/* Sets the server for queries. */
-static int
-set_resolver(struct ub_ctx *ctx, const char *resolver, struct err *err)
-{
-	int rc;
-
-	if (resolver == NULL) {
-		rc = ub_ctx_resolvconf(ctx, NULL);
-		if (rc != 0)
-			log_warning(NULL, "resolv.conf cannot be read; asking the root servers",
-				    F_C("error", ub_strerror(rc)));
-		return 0;
-	}
-	rc = ub_ctx_set_fwd(ctx, resolver);
-	if (rc != 0)
-		return err_set(err, ERR_INVALID, "not a resolver: '%s' (address or address@port)", resolver);
-	return 0;
-}
-
-/* A configured resolver is asked about everything, including .test and the
- * addresses of private networks and of documentation, which libunbound by itself
- * would deny. */
-static int
-open_zones(struct ub_ctx *ctx, const char *resolver, struct err *err)
-{
-	static const char *const zones[] = {
-		"test.",
-		"invalid.",
-		"localhost.",
-		"home.arpa.",
-		"127.in-addr.arpa.",
-		"0.in-addr.arpa.",
-		"10.in-addr.arpa.",
-		"168.192.in-addr.arpa.",
-		"254.169.in-addr.arpa.",
-		"2.0.192.in-addr.arpa.",
-		"100.51.198.in-addr.arpa.",
-		"113.0.203.in-addr.arpa.",
-		"255.255.255.255.in-addr.arpa.",
-		"8.b.d.0.1.0.0.2.ip6.arpa.",
-		"d.f.ip6.arpa.",
-		"8.e.f.ip6.arpa.",
-		"9.e.f.ip6.arpa.",
-		"a.e.f.ip6.arpa.",
-		"b.e.f.ip6.arpa.",
-		"0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa.",
-		"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa.",
-		NULL,
-	};
-	/* One zone for each second byte: 172.16.0.0/12 and 100.64.0.0/10. */
-	static const struct {
-		unsigned first, from, to;
-	} ranges[] = {{172, 16, 31}, {100, 64, 127}};
-
-	if (resolver == NULL)
-		return 0;
-	for (unsigned r = 0; r < sizeof(ranges) / sizeof(ranges[0]); r++)
-		for (unsigned second = ranges[r].from; second <= ranges[r].to; second++) {
-			char zone[40];
-
-			snprintf(zone, sizeof(zone), "%u.%u.in-addr.arpa.", second, ranges[r].first);
-			if (ub_ctx_zone_add(ctx, zone, "transparent") != 0)
-				return err_set(err, ERR_INVALID, "libunbound refuses the zone %s", zone);
-		}
-	for (unsigned i = 0; zones[i] != NULL; i++) {
-		if (ub_ctx_zone_add(ctx, zones[i], "transparent") != 0)
-			return err_set(err, ERR_INVALID, "libunbound refuses the zone %s", zones[i]);
-	}
-	return 0;
-}
-
-static int
-set_trust_anchor(struct ub_ctx *ctx, const char *file, struct err *err)
-{
-	int rc;
-
-	if (file == NULL)
-		return 0;
-	/* libunbound itself reads it only at the first query, and then answers none. */
-	if (access(file, R_OK) != 0)
-		return err_set_errno(err, errno, "trust anchor file %s", file);
-	rc = ub_ctx_add_ta_file(ctx, file);
-	if (rc != 0)
-		return err_set(err, ERR_INVALID, "trust anchor file %s: %s", file, ub_strerror(rc));
-	return 0;
-}
-
-/* Makes libunbound read its configuration, including the trust anchors:
- * removing a zone that does not exist changes nothing, but requires that. */
-static int
-end_configuration(struct ub_ctx *ctx, const char *trust_anchor, struct err *err)
-{
-	int rc = ub_ctx_zone_remove(ctx, "none.invalid.");
-
-	if (rc == 0)
-		return 0;
-	if (trust_anchor != NULL)
-		return err_set(err, ERR_INVALID,
-			       "trust anchor file %s: it has no DS or DNSKEY record that libunbound can read",
-			       trust_anchor);
-	return err_set(err, ERR_INVALID, "libunbound cannot be started: %s", ub_strerror(rc));
-}
-
-static struct ub_ctx *
-make_context(struct dns *d, unsigned which, struct err *err)
-{
-	struct ub_ctx *ctx = ub_ctx_create_event(d->base);
-
-	if (ctx == NULL) {
-		err_set(err, ERR_UNAVAILABLE, "libunbound cannot be started");
-		return NULL;
-	}
-	if (set_options(ctx, common_options, err) != 0 ||
-	    set_options(ctx, which == CACHED ? cached_options : uncached_options, err) != 0 ||
-	    set_trust_anchor(ctx, d->trust_anchor, err) != 0)
-		goto failed;
-	if (ub_ctx_hosts(ctx, NULL) != 0)
-		log_warning(NULL, "the hosts file cannot be read");
-	/* Opening zones needs the end of the configuration, so it comes last. */
-	if (set_resolver(ctx, d->resolver, err) == 0 && end_configuration(ctx, d->trust_anchor, err) == 0 &&
-	    open_zones(ctx, d->resolver, err) == 0)
-		return ctx;
-failed:
-	ub_ctx_delete(ctx);
-	return NULL;
-}
-
 struct dns *
 dns_new(struct event_base *base, const char *resolver, const char *trust_anchor, struct err *err)
 {
@@ -246,7 +78,7 @@ dns_new(struct event_base *base, const char *resolver, const char *trust_anchor,
 	d->resolver = resolver != NULL && *resolver != '\0' ? mem_strdup(resolver) : NULL;
 	d->trust_anchor = trust_anchor != NULL && *trust_anchor != '\0' ? mem_strdup(trust_anchor) : NULL;
 	d->reach = reach_new(base, d->resolver);
-	d->contexts[CACHED] = make_context(d, CACHED, err);
+	d->contexts[CACHED] = dns_context_new(base, d->resolver, d->trust_anchor, true, err);
 	if (d->contexts[CACHED] == NULL)
 		dns_free(&d);
 	return d;
@@ -288,7 +120,7 @@ dns_set_caching(struct dns *d, bool on)
 	struct err err;
 
 	if (!on && d->contexts[UNCACHED] == NULL) {
-		d->contexts[UNCACHED] = make_context(d, UNCACHED, &err);
+		d->contexts[UNCACHED] = dns_context_new(d->base, d->resolver, d->trust_anchor, false, &err);
 		if (d->contexts[UNCACHED] == NULL) {
 			log_error(NULL, "DNS without a cache is not available", F_ERR(&err));
 			return;

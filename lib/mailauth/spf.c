@@ -10,8 +10,9 @@
 #include "lib/base/mem.h"
 #include "lib/mailauth/spf_check.h"
 
-#define DOMAIN_MAX 253 /* bytes of a name without its last dot (RFC 1035, 2.3.4) */
-#define LABEL_MAX  63
+#define DOMAIN_MAX	     253 /* bytes of a name without its last dot (RFC 1035, 2.3.4) */
+#define LABEL_MAX	     63
+#define EXPLANATION_TEXT_MAX 2048 /* bytes, with macros; a longer one is not used */
 
 /* ---- Its end ---- */
 static void
@@ -108,7 +109,7 @@ check_on_explanation(void *arg, const struct dns_answer *answer, const struct er
 	struct spf_check *c = arg;
 
 	c->query = NULL;
-	if (err == NULL && answer->text_count == 1 && answer->texts[0].len <= SPF_RECORD_MAX &&
+	if (err == NULL && answer->text_count == 1 && answer->texts[0].len <= EXPLANATION_TEXT_MAX &&
 	    spf_macro_is_valid(answer->texts[0], SPF_MACRO_IN_EXPLANATION))
 		c->explanation = arena_str(&c->arena, answer->texts[0]);
 	if (!c->is_named && spf_macro_uses_client_name(c->explanation))

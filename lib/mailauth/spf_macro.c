@@ -136,7 +136,7 @@ spf_macro_is_domain(struct str text)
 	struct str tail;
 	ptrdiff_t dot;
 
-	if (text.len == 0 || !spf_macro_is_valid(text, SPF_MACRO_IN_RECORD))
+	if (text.len == 0 || text.len > SPF_DOMAIN_SPEC_MAX || !spf_macro_is_valid(text, SPF_MACRO_IN_RECORD))
 		return false;
 	while (text.len > 0)
 		CHECK(macro_next(&text, &token));

@@ -28,7 +28,9 @@ enum spf_macro_place {
 
 /* True if the text has no other bytes than are allowed in this place, and every '%' begins a macro. */
 bool spf_macro_is_valid(struct str text, enum spf_macro_place place);
-/* True for a domain-spec: valid, and with a macro or a top-level domain at its end. */
+#define SPF_DOMAIN_SPEC_MAX 1024 /* bytes, so that expanding one takes no time; the result has at most 253 */
+
+/* True for a domain-spec: valid, not too long, and with a macro or a top-level domain at its end. */
 bool spf_macro_is_domain(struct str text);
 /* True if %{p} occurs: client_name must then be known before the text is expanded. */
 bool spf_macro_uses_client_name(struct str text);

@@ -103,13 +103,14 @@ enum retrieve_secret {
 	RETRIEVE_ACCESS_TOKEN,	/* kept with the status, not in the account */
 };
 
+/* Appends where it belongs, the context of secret_seal(): a sealed text that was moved to
+ * another account cannot be opened. */
+void retrieve_secret_context(struct str address, struct str id, enum retrieve_secret which, struct buf *out);
 /* The sealed text, in the arena. Of the first two it becomes the account's. address and id
  * must be set: they are the context. NULL: err; ERR_DENIED: there is no key
  * (STAGEPOST_SECRET_KEY), ERR_INVALID: empty, too long, or a control character. */
 const char *retrieve_seal(const struct secret_keys *keys, struct retrieve_account *a, enum retrieve_secret which,
 			  struct str plain, struct arena *arena, struct err *err);
-/* Appends the context in which it is sealed. */
-void retrieve_secret_context(struct str address, struct str id, enum retrieve_secret which, struct buf *out);
 /* Appends it in clear; the caller wipes it. ERR_NOT_FOUND: the key is missing; ERR_CORRUPT.
  * sealed: of the first two the account's; of an access token what the status has. */
 int retrieve_open(const struct secret_keys *keys, const struct retrieve_account *a, enum retrieve_secret which,

@@ -13,15 +13,15 @@ static const char dkimpy_header[] =
 	"Date: Mon, 1 Jan 2024 00:00:00 +0000\r\n"
 	"Message-ID:<1@sender.test>\r\n";
 static const char *const dkimpy_bodies[] = {
-	"Hello  there \r\n"
+	("Hello  there \r\n"
 	"\tindented\t\r\n"
 	"\r\n"
 	"end \r\n"
 	"\r\n"
-	"\r\n",
-	"",
-	"\r\n"
-	"\r\n"};
+	"\r\n"),
+	(""),
+	("\r\n"
+	"\r\n")};
 static const struct {
 	unsigned body;
 	const char *field;

@@ -36,7 +36,7 @@ def main():
     for name, value in (("RSA", public), ("RSA_PKCS1", pkcs1), ("ED25519", edpublic)):
         print(f'#define DKIMPY_{name} "{base64.b64encode(value).decode()}"')
     print(f"static const char dkimpy_header[] =\n\t{literal(HEADER)};")
-    bodies = ",\n\t".join(literal(b) for b in BODIES)
+    bodies = ",\n\t".join(f"({literal(b)})" for b in BODIES)
     print(f"static const char *const dkimpy_bodies[] = {{\n\t{bodies}}};")
     print("static const struct {\n\tunsigned body;\n\tconst char *field;\n} dkimpy_signatures[] = {")
     for selector, private, algorithm in ((b"rsa", pem, b"rsa-sha256"), (b"ed", base64.b64encode(seed), b"ed25519-sha256")):

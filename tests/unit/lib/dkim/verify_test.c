@@ -13,6 +13,10 @@
 
 #define RSA_512 "MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAJ7vrjgb264BFgP42S2tD4QK1ylPE1vkq12lFhhpL4qtAOrQ2Mvgf2U6YWoOjPbR2kAvNoslMdA6tM7xhngoDekCAwEAAQ=="
 
+/* The exponent has 71 bits, the modulus 4201: both would take long. */
+#define RSA_SLOW "MIGlMA0GCSqGSIb3DQEBAQUAA4GTADCBjwKBgQC+7u/RBs57OTytt6tQE4hkHnegCFUWwyQPwuoPwZ6YXKwwDXWJ+bVM5R3Ld7KGxxNabyGhA8ODLPMDZbXuc4s+0s3Cm458qoNnhKV8z8RYNG5zH2uwp0vcumfrVZzh+fhoiT996AUl9tTd999cJPut7nHZRbxA4iCxqcDB8as+mwIJQAAAAAAAAAAB"
+#define RSA_LARGE "MIICLzANBgkqhkiG9w0BAQEFAAOCAhwAMIICFwKCAg4BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABAgMBAAE="
+
 static const struct fake_row zone[] = {
 	{"brisbane._domainkey.football.example.com", "TXT", "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="},
 	{"test._domainkey.football.example.com", "TXT",
@@ -284,6 +288,8 @@ test_keys(void **state)
 		{"v=DKIM1; p=!!!!", DKIM_RESULT_PERMERROR},
 		{"v=DKIM1; p=AAAA", DKIM_RESULT_PERMERROR},
 		{"v=DKIM1; p=" RSA_512, DKIM_RESULT_POLICY},
+		{"v=DKIM1; p=" RSA_SLOW, DKIM_RESULT_PERMERROR},
+		{"v=DKIM1; p=" RSA_LARGE, DKIM_RESULT_PERMERROR},
 		{"v=DKIM1; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bdOKb2jLQiY/J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqMKrM3rG4hstT5QjvHO9PzoxZyVYLzBfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB",
 		 DKIM_RESULT_FAIL},
 	};
@@ -314,6 +320,7 @@ test_fields(void **state)
 		{"t=1528637909", "t=x", DKIM_RESULT_NEUTRAL},
 		{"t=1528637909", "x=99999999999999999999999", DKIM_RESULT_NEUTRAL},
 		{"h=from : to", "h=to", DKIM_RESULT_FAIL},
+		{"h=from : to :\r\n subject : date : message-id : from", "h=to", DKIM_RESULT_NEUTRAL},
 		{"h=from", "h=", DKIM_RESULT_NEUTRAL},
 		{"h=from", "h=:from", DKIM_RESULT_NEUTRAL},
 		{"i=@football", "i=@xfootball", DKIM_RESULT_NEUTRAL},
@@ -343,6 +350,24 @@ test_fields(void **state)
 		assert_int_equal(f->verdicts[1].result, DKIM_RESULT_PASS);
 		buf_fini(&c);
 	}
+}
+
+/* t=s: i= is not of a subdomain. (The signature does not match either, but that is not looked at.) */
+static void
+test_strict_key(void **state)
+{
+	static const struct fake_row rows[] = {
+		{"brisbane._domainkey.football.example.com", "TXT",
+		 "v=DKIM1; k=ed25519; t=s; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="},
+		{NULL, NULL, NULL},
+	};
+	struct fixture *f = *state;
+	struct buf c = changed(rfc8463, "i=@football", "i=@sub.football");
+
+	f->dns.rows = rows;
+	check(f, str_c(rfc8463), DKIM_RESULT_PASS, "the domain itself");
+	check(f, buf_str(&c), DKIM_RESULT_PERMERROR, "a subdomain");
+	buf_fini(&c);
 }
 
 static void
@@ -463,6 +488,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_length, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fields, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_strict_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_signature, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_signatures, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_large_header, setup, teardown),

@@ -106,28 +106,30 @@ test_broken(void **state)
 {
 	static const struct {
 		const char *from, *to;
+		bool is_malformed; /* no key is even asked for */
 	} rows[] = {
-		{"Subject: passed", "Subject: forged"},
-		{"\r\n\r\nHello", "\r\n\r\nHullo"},
-		{"ARC-Seal: i=3", "X-Was: i=3"},
-		{"ARC-Seal: i=1", "X-Was: i=1"},
-		{"ARC-Message-Signature: i=2", "X-Was: i=2"},
-		{"ARC-Authentication-Results: i=2", "X-Was: i=2"},
-		{"ARC-Authentication-Results: i=1; one", "ARC-Authentication-Results: i=1; two"},
-		{"ARC-Authentication-Results: i=1;", "ARC-Authentication-Results:"},
-		{"ARC-Seal: i=1", "ARC-Seal: i=2; b=x\r\nARC-Seal: i=1"},
-		{"ARC-Seal: i=3", "ARC-Seal: i=51"},
-		{"ARC-Seal: i=3", "ARC-Seal: i=0"},
-		{"ARC-Seal: i=3", "ARC-Seal: i=x"},
-		{"ARC-Seal: i=3", "ARC-Seal: i=5"},
-		{"i=3; cv=pass", "i=3; cv=none"},
-		{"i=3; cv=pass", "i=3; cv=fail"},
-		{"i=3; cv=pass", "i=3; cv=moo"},
-		{"i=3; cv=pass;", "i=3;"},
-		{"i=1; cv=none", "i=1; cv=pass"},
-		{"d=two.test", "d=one.test"},
-		{"d=three.test", "d=four.test"},
-		{"i=3; cv=pass;", "i=3; cv=pass; h=from;"},
+		{"Subject: passed", "Subject: forged", false},
+		{"\r\n\r\nHello", "\r\n\r\nHullo", false},
+		{"ARC-Seal: i=3", "X-Was: i=3", true},
+		{"ARC-Seal: i=1", "X-Was: i=1", true},
+		{"ARC-Message-Signature: i=2", "X-Was: i=2", true},
+		{"ARC-Authentication-Results: i=2", "X-Was: i=2", true},
+		{"ARC-Authentication-Results: i=1; one", "ARC-Authentication-Results: i=1; two", false},
+		{"ARC-Authentication-Results: i=1;", "ARC-Authentication-Results:", true},
+		{"ARC-Authentication-Results: i=1; one",
+		 "ARC-Authentication-Results: i=1; evil.test; none\r\nARC-Authentication-Results: i=1; one", true},
+		{"ARC-Seal: i=3", "ARC-Seal: i=51", true},
+		{"ARC-Seal: i=3", "ARC-Seal: i=0", true},
+		{"ARC-Seal: i=3", "ARC-Seal: i=x", true},
+		{"ARC-Seal: i=3", "ARC-Seal: i=5", true},
+		{"i=3; cv=pass", "i=3; cv=none", true},
+		{"i=3; cv=pass", "i=3; cv=fail", true},
+		{"i=3; cv=pass", "i=3; cv=moo", true},
+		{"i=3; cv=pass;", "i=3;", true},
+		{"i=1; cv=none", "i=1; cv=pass", true},
+		{"d=two.test", "d=one.test", false},
+		{"d=three.test", "d=four.test", false},
+		{"i=3; cv=pass;", "i=3; cv=pass; h=from;", true},
 	};
 	struct fixture *f = *state;
 
@@ -139,7 +141,10 @@ test_broken(void **state)
 		buf_add(&m, arc_message_3, (size_t)(at - arc_message_3));
 		buf_add_c(&m, rows[i].to);
 		buf_add_c(&m, at + strlen(rows[i].from));
+		f->dns.asked = 0;
 		check(f, buf_str(&m), 1000, ARC_FAIL, rows[i].to);
+		if ((f->dns.asked == 0) != rows[i].is_malformed)
+			fail_msg("%s: %s", rows[i].to, f->verdict.reason);
 		buf_fini(&m);
 	}
 }

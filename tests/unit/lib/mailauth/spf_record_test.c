@@ -54,7 +54,7 @@ test_bad_records(void **state)
 		"v=spf1 ip4:192.0.2", "v=spf1 ip4:192.0.2.1//32", "v=spf1 ip4:192.0.2.1/33", "v=spf1 ip6:192.0.2.1",
 		"v=spf1 ip6:2001:db8::/129", "v=spf1 =all", "v=spf1 1up=foo", "v=spf1 -redirect=example.org",
 		"v=spf1 redirect:example.org", "v=spf1 redirect=", "v=spf1 exp=", "v=spf1 redirect=a.org redirect=a.org",
-		"v=spf1 exp=a.org exp=a.org", "v=spf1 foo=%abc", "v=spf1 exp=%{r}.example.org", "v=spf1 a\tb", "v=spf1 \x96" "all",
+		"v=spf1 exp=a.org exp=a.org", "v=spf1 foo=%abc", "v=spf1 exp=%{r}.example.org", "v=spf1 a\tb", "v=spf1 \226all",
 	};
 	struct arena arena;
 
@@ -95,6 +95,32 @@ test_fields_of_a_record(void **state)
 	assert_int_equal(r.terms[2].prefix4, 32);
 	assert_true(str_eq(r.redirect, STR("r.org")) && str_eq(r.explanation, STR("e.org")));
 	arena_fini(&arena);
+}
+
+static void
+test_long_records(void **state)
+{
+	struct buf text = BUF_EMPTY;
+	struct spf_record r;
+	struct arena arena;
+
+	(void)state;
+	arena_init(&arena);
+	buf_add_c(&text, "v=spf1");
+	while (text.len < SPF_RECORD_MAX - 3)
+		buf_add_c(&text, " a");
+	assert_int_equal(spf_record_parse(buf_str(&text), &arena, &r, NULL), 0);
+	buf_add_c(&text, " a a");
+	assert_int_equal(spf_record_parse(buf_str(&text), &arena, &r, NULL), -1);
+	buf_clear(&text);
+	buf_add_c(&text, "v=spf1 exists:");
+	while (text.len < SPF_DOMAIN_SPEC_MAX)
+		buf_add_c(&text, "%{i}");
+	assert_int_equal(spf_record_parse(buf_str(&text), &arena, &r, NULL), 0);
+	buf_add_c(&text, "%{i}%{i}%{i}%{i}");
+	assert_int_equal(spf_record_parse(buf_str(&text), &arena, &r, NULL), -1);
+	arena_fini(&arena);
+	buf_fini(&text);
 }
 
 /* ---- Macros: the examples of RFC 7208, 7.4, and corners ---- */
@@ -164,7 +190,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good_records), cmocka_unit_test(test_bad_records),
-		cmocka_unit_test(test_fields_of_a_record), cmocka_unit_test(test_macros),
+		cmocka_unit_test(test_fields_of_a_record), cmocka_unit_test(test_long_records), cmocka_unit_test(test_macros),
 		cmocka_unit_test(test_many_parts),
 	};
 

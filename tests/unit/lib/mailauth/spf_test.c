@@ -11,6 +11,9 @@
 static const struct fake_row zone[] = {
 	{"pass.test", "TXT", "v=spf1 ip4:192.0.2.1 -all"},
 	{"pass.test", "TXT", "something else"},
+	{"localhost", "TXT", "v=spf1 -all"},
+	{"[192.0.2.2]", "TXT", "v=spf1 -all"},
+	{"a..test", "TXT", "v=spf1 -all"},
 	{"soft.test", "TXT", "v=spf1 ~all"},
 	{"neutral.test", "TXT", "v=spf1 ip4:198.51.100.1"},
 	{"two.test", "TXT", "v=spf1 -all"},
