@@ -213,7 +213,8 @@ typedef void remote_on_deleted(void *arg, bool expunged, const struct remote_fai
 void remote_box_delete(struct remote_box *b, const uint32_t *uids, unsigned count, remote_on_deleted *cb, void *arg);
 
 /* ---- Waiting for new mail (IMAP) ---- */
-/* Done: the folder has new messages, or remote_box_idle_end() was called. Only with `idle`. */
+/* Done: the folder has new messages, the remote has ended it, or remote_box_idle_end() was
+ * called. Only with `idle`. */
 void remote_box_idle(struct remote_box *b, remote_on_done *cb, void *arg);
 /* DONE; then the callback comes. May be called at any time during remote_box_idle(). */
 void remote_box_idle_end(struct remote_box *b);
