@@ -43,7 +43,7 @@ endif
 Q       := $(if $(V),,@)
 
 PACKAGES := libevent libevent_openssl libevent_pthreads openssl libzmq libprotobuf-c hiredis \
-            libargon2 libidn2 zlib icu-uc icu-i18n libcurl libcjson expat lber libqrencode
+            libargon2 libidn2 zlib icu-uc icu-i18n libcurl libcjson expat lber libqrencode libpsl
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lunbound -lcrypt -lpthread -lm
 
@@ -71,7 +71,8 @@ LAYER_net       := base
 LAYER_http      := base
 LAYER_xml       := base
 LAYER_tlspolicy := settings net spool proto smtp dns redis base
-LAYER_dkim      := redis base
+LAYER_dkim      := dns redis base
+LAYER_mailauth  := dkim smtp mime dns redis base
 LAYER_spool     := proto redis base
 LAYER_directory := settings redis base
 LAYER_auth      := directory settings secret redis base
@@ -87,7 +88,7 @@ LAYER_retrieve  := net dns mailbox blob settings secret proto redis base
 LAYER_admin     := retrieve acme bus auth secret tlspolicy net smtp dns spool proto dkim mailbox blob directory settings redis base
 LAYER_backup    := mailbox blob proto redis base
 LAYER_service   := http bus secret spool blob settings redis proto base
-LIB_FOLDERS := service admin retrieve acme backup bus sweep book message sync mailbox auth directory spool tlspolicy dkim net http xml dns mime smtp blob settings secret redis base
+LIB_FOLDERS := service admin retrieve acme backup bus sweep book message sync mailbox auth directory spool tlspolicy mailauth dkim net http xml dns mime smtp blob settings secret redis base
 # The archive of a folder, then those of the layers below it.
 libs_of  = $(foreach f,$(1) $(LAYER_$(1)),$(BUILD)/lib/$(f).a)
 ALL_LIBS := $(foreach f,$(LIB_FOLDERS) proto,$(BUILD)/lib/$(f).a)
@@ -162,8 +163,9 @@ $(BUILD)/obj/tests/unit/lib/settings/reference_test.o: CFLAGS += -DSP_SOURCE_DIR
 
 # Lua scripts are embedded with .incbin, which dependency files do not record: each
 # line of a source that embeds one becomes a rule "object: script".
+PRELUDE  := $(wildcard lib/mailbox/prelude/*.lua)
 LUA_USES := $(shell grep -rHoE --include='*.c' '^(REDIS_SCRIPT.*[.]lua"|MAILBOX_SCRIPT[(]\w+[)])' $(SOURCE_FOLDERS) tests/unit | \
-              sed -E -e 's,^(.*)[.]c:MAILBOX_.*[(](.*)[)],\1.o:lib/mailbox/\2.lua \1.o:lib/mailbox/prelude.lua,' \
+              sed -E -e 's,^(.*)[.]c:MAILBOX_.*[(](.*)[)],\1.o:lib/mailbox/\2.lua \1.o:$$(PRELUDE),' \
               -e 's,^(.*)[.]c:REDIS_.*"(.*)",\1.o:\2,')
 $(foreach use,$(LUA_USES),$(eval $(BUILD)/obj/$(use)))
 
@@ -261,6 +263,8 @@ deps:
 deps-test:
 	$(Q)deploy/install-deps.sh build test lint
 	$(Q)$(INTEGRATION)/npm-install.sh $(INTEGRATION)/imapflow build/npm imapflow
+	$(Q)$(INTEGRATION)/npm-install.sh $(INTEGRATION)/ldapjs build/npm-ldapjs ldapjs
+	$(Q)$(INTEGRATION)/deb-unpack.sh build/debian nslcd libnss-ldapd libpam-ldapd pamtester
 	$(Q)$(INTEGRATION)/npm-install.sh $(INTEGRATION)/manifests build/npm-manifests "What checks k8s/"
 
 run: deps

@@ -268,6 +268,9 @@ mailbox_size_limit = 0
 # clients while the queue grows faster than it is emptied.
 default_process_limit = 200
 in_flow_delay = 0
+# A message deferred once (Dovecot was not ready) would be tried again after five minutes.
+queue_run_delay = 5s
+minimal_backoff_time = 5s
 smtpd_tls_cert_file = {dir}/cert.pem
 smtpd_tls_key_file = {dir}/key.pem
 smtpd_tls_security_level = may
@@ -390,6 +393,7 @@ class PostfixDovecot(System):
         self._run("postfix", "-c", self.dir / "postfix", "start")
         wait_for((self.dir / "spool/pid/master.pid").exists, what="Postfix started")
         wait_for((self.dir / "run/master.pid").exists, what="Dovecot started")
+        wait_for((self.dir / "run/lmtp").exists, what="Dovecot's LMTP socket")
         wait_for(lambda: _answers(self.ports["smtp"]), what="Postfix answers")
 
     def _run(self, *command):

@@ -61,7 +61,7 @@ def _print_table(rows, names):
         times, cpu = ratio(part, ours, theirs), cpu_ratio(part, ours, theirs)
         met = verdict(part, ours, times)
         cells = [f"{number(f.value)} {f.unit}" if f else "-" for f in (ours, theirs)]
-        if part.alone and ours is not None:
+        if ours is not None and "files_per_s" in ours.more:
             cells[1] = f"raw: {number(ours.more['reference_per_s'])}; file each: {number(ours.more['files_per_s'])}"
         lines.append([part.title, *cells, f"{times:.1f}x" if times else "",
                       f"{cpu:.1f}x" if cpu else "", goal_text(part),

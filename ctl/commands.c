@@ -160,6 +160,11 @@ const struct ctl_command ctl_commands[] = {
 	{"retrieve delete", "ADDRESS ID",
 	 "Forget a remote account and what has been retrieved from it; the mail that is here stays.",
 	 command_retrieve_delete},
+	{"secret rotate", "",
+	 "Encrypt the stored secrets of remote accounts with the first key of STAGEPOST_SECRET_KEY, so that an old key "
+	 "can be removed from it. Second factors and the keys of certificates follow by themselves when they are used. "
+	 "Exit status 1 if a secret cannot be decrypted; it is named, and stays as it is.",
+	 command_secret_rotate},
 	{"sweep", "[--older-than DURATION] [--dry-run]",
 	 "Find message bodies without a reference, and free their space.", command_sweep},
 	{"backup", "DIR [--keep N] [--verify] | --check DIR [--at NAME]",

@@ -109,13 +109,25 @@ restore_make_packs_folder(struct restore *r, struct err *err)
 	return 0;
 }
 
-/* The key of the backup opens what is sealed in its store; one that is here already may be
- * needed by something else. It may also be a list with the backup's key in it. */
+static bool
+restore_key_is_in(struct str key, struct str list)
+{
+	struct str word;
+
+	while (str_next_word(&list, ", ", &word))
+		if (str_eq(word, key))
+			return true;
+	return false;
+}
+
+/* The keys of the backup open what is sealed in its store; those that are here already may
+ * be needed by something else. So all of the backup's must be among ours. */
 static int
 restore_check_secret(const struct restore *r, struct err *err)
 {
 	char theirs[BACKUP_PATH_MAX], ours[LAYOUT_PATH_MAX];
 	char theirs_text[SECRET_FILE_KEY_MAX], ours_text[SECRET_FILE_KEY_MAX];
+	struct str rest, key;
 
 	backup_folder_path(&r->folder, r->name, RESTORE_SECRET, theirs);
 	layout_path(&r->ctl->layout, RESTORE_SECRET, ours);
@@ -124,9 +136,13 @@ restore_check_secret(const struct restore *r, struct err *err)
 	if (secret_file_read(theirs, theirs_text, sizeof(theirs_text), err) != 0 ||
 	    secret_file_read(ours, ours_text, sizeof(ours_text), err) != 0)
 		return -1;
-	if (strstr(ours_text, theirs_text) == NULL)
-		return err_set(err, ERR_EXISTS,
-			       "%.150s is not the backup's; put that one behind it in a list, or --replace it", ours);
+	rest = str_c(theirs_text);
+	while (str_next_word(&rest, ", ", &key))
+		if (!restore_key_is_in(key, str_c(ours_text)))
+			return err_set(err, ERR_EXISTS,
+				       "%.150s lacks a key of the backup: move it away, or use --replace to restore "
+				       "the backup's keys",
+				       ours);
 	return 0;
 }
 

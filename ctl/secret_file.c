@@ -13,7 +13,7 @@
 #include "lib/base/folder.h"
 #include "lib/base/str.h"
 
-enum { PATH_MAX_HERE = 800, KEY_BYTES = 32 };
+enum { PATH_MAX_HERE = 800, KEY_BYTES = 32, KEY_ID_BYTES = 4 };
 
 int
 secret_file_read(const char *path, char *out, size_t size, struct err *err)
@@ -74,7 +74,7 @@ secret_file_write(const char *path, const char *text, struct err *err)
 int
 secret_file_ensure_key(const char *path, char out[SECRET_FILE_KEY_MAX], struct err *err)
 {
-	unsigned char key[KEY_BYTES];
+	unsigned char key[KEY_BYTES], id[KEY_ID_BYTES];
 	struct buf text = BUF_EMPTY;
 	struct err why;
 
@@ -85,8 +85,9 @@ secret_file_ensure_key(const char *path, char out[SECRET_FILE_KEY_MAX], struct e
 			*err = why;
 		return -1;
 	}
-	CHECK(RAND_bytes(key, sizeof(key)) == 1);
-	buf_add_c(&text, "1:");
+	CHECK(RAND_bytes(key, sizeof(key)) == 1 && RAND_bytes(id, sizeof(id)) == 1);
+	/* The keys of two clusters have two ids: so they can stand in one list. */
+	buf_printf(&text, "k%02x%02x%02x%02x:", id[0], id[1], id[2], id[3]);
 	base64_encode(str_of((const char *)key, sizeof(key)), &text);
 	CHECK(str_copy(buf_str(&text), out, SECRET_FILE_KEY_MAX));
 	buf_fini(&text);

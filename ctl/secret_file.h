@@ -13,7 +13,8 @@ int secret_file_read(const char *path, char *out, size_t size, struct err *err);
 /* Replaces the file in one step; it is on the disk then. */
 int secret_file_write(const char *path, const char *text, struct err *err);
 
-/* A STAGEPOST_SECRET_KEY, made at the first use. The operator may make a list of it. */
+/* A STAGEPOST_SECRET_KEY, made at the first use, with an id that no other cluster's key has.
+ * The operator may make a list of it. */
 #define SECRET_FILE_KEY_MAX 2048
 int secret_file_ensure_key(const char *path, char out[SECRET_FILE_KEY_MAX], struct err *err);
 

@@ -1,4 +1,4 @@
-/* `stagepost up`: a whole cluster on one machine, supervised; `down`.
+/* `stagepost up`: a whole cluster on one machine, supervised (up_processes.c: its processes).
  *
  * Started in the order of their dependencies: Redis, brokers, workers,
  * frontends; stopped in reverse order, so that accepted mail is in the spool
@@ -15,31 +15,12 @@
 #include "ctl/certificate.h"
 #include "ctl/commands.h"
 #include "ctl/demo.h"
-#include "ctl/probe.h"
-#include "ctl/secret_file.h"
-#include "ctl/supervisor.h"
-#include "lib/base/clock.h"
+#include "ctl/up.h"
 #include "lib/base/host_port.h"
-#include "lib/base/mem.h"
 
-enum { STAGE_REDIS, STAGE_BROKER, STAGE_WORKER, STAGE_FRONTEND };
 /* The highest port used is the last frontend's XMPP port or the store's. */
 enum { PORT_BASE_MAX = 40000 };
-enum { READY_MS = 30000, GRACE_MS = 35000, MAX_OF_A_KIND = 50 };
-
-struct up {
-	struct layout layout;
-	bool demo;
-	bool detach;
-	struct supervisor *children;
-	char log_dir[LAYOUT_PATH_MAX];
-	char run_dir[LAYOUT_PATH_MAX];
-	char cert[LAYOUT_PATH_MAX];
-	char key[LAYOUT_PATH_MAX];
-	char seal_key[SECRET_FILE_KEY_MAX]; /* STAGEPOST_SECRET_KEY; empty: the environment has it */
-	char bin_dir[LAYOUT_PATH_MAX];	    /* where our own programs are */
-	int metrics_count;		    /* processes with a metrics port so far */
-};
+enum { GRACE_MS = 35000, MAX_OF_A_KIND = 50 };
 
 static volatile sig_atomic_t stop_wanted, reread_wanted;
 
@@ -61,171 +42,6 @@ static void
 on_child_signal(int signal_number)
 {
 	(void)signal_number; /* only to wake us from sleep */
-}
-
-/* ---- What is started ---- */
-
-static int
-start_redis(struct up *up, struct err *err)
-{
-	char port[16], dir[LAYOUT_PATH_MAX];
-	const char *const env[] = {NULL};
-	const char *const argv[] = {"redis-server",
-				    "--port",
-				    port,
-				    "--bind",
-				    "127.0.0.1",
-				    "--dir",
-				    dir,
-				    "--appendonly",
-				    "yes",
-				    "--appendfsync",
-				    "always",
-				    "--save",
-				    "",
-				    "--no-appendfsync-on-rewrite",
-				    "no",
-				    "--daemonize",
-				    "no",
-				    "--stop-writes-on-bgsave-error",
-				    "no",
-				    "--repl-diskless-sync",
-				    "no",
-				    "--tcp-backlog",
-				    "4096",
-				    "--maxclients",
-				    "20000",
-				    NULL};
-
-	snprintf(port, sizeof(port), "%d", layout_port(&up->layout, 6379, 0));
-	layout_path(&up->layout, "redis", dir);
-	if (supervisor_start(up->children, "redis", STAGE_REDIS, argv, env, err) != 0)
-		return -1;
-	if (!probe_port("127.0.0.1", layout_port(&up->layout, 6379, 0), READY_MS, &stop_wanted))
-		return err_set(err, ERR_UNAVAILABLE, "redis-server did not start; see %s/redis.log", up->log_dir);
-	return 0;
-}
-
-/* One of our programs. extra: further arguments, terminated by NULL, or NULL. */
-static int
-start_program(struct up *up, const char *program, const char *name, unsigned stage, const char *const *extra,
-	      struct err *err)
-{
-	char path[LAYOUT_PATH_MAX + 40], id[80], metrics[16];
-	char redis[LAYOUT_TEXT_MAX + 32], blobs[LAYOUT_TEXT_MAX + 32], host[300];
-	char cert[LAYOUT_PATH_MAX + 32], key[LAYOUT_PATH_MAX + 32];
-	char seal_key[SECRET_FILE_KEY_MAX + 32];
-	const char *env[] = {redis, blobs, host, cert, key, up->seal_key[0] != '\0' ? seal_key : NULL, NULL};
-	const char *argv[20] = {path, "--id", id, "--metrics-port", metrics};
-	unsigned used = 5;
-
-	snprintf(path, sizeof(path), "%s/%s", up->bin_dir, program);
-	snprintf(id, sizeof(id), "%s", name);
-	snprintf(metrics, sizeof(metrics), "%d", layout_metrics_port(&up->layout, up->metrics_count++));
-	snprintf(redis, sizeof(redis), "STAGEPOST_REDIS=%s", up->layout.redis_url);
-	snprintf(blobs, sizeof(blobs), "STAGEPOST_BLOBS=%s", up->layout.blobs_url);
-	snprintf(host, sizeof(host), "STAGEPOST_HOSTNAME=%s", up->layout.hostname);
-	snprintf(cert, sizeof(cert), "STAGEPOST_TLS_CERT=%s", up->cert);
-	snprintf(key, sizeof(key), "STAGEPOST_TLS_KEY=%s", up->key);
-	snprintf(seal_key, sizeof(seal_key), "STAGEPOST_SECRET_KEY=%s", up->seal_key);
-	for (unsigned i = 0; extra != NULL && extra[i] != NULL; i++)
-		argv[used++] = extra[i];
-	argv[used] = NULL;
-	return supervisor_start(up->children, name, stage, argv, env, err);
-}
-
-static int
-start_frontend(struct up *up, int index, struct err *err)
-{
-	char name[32], base[16];
-	const char *extra[] = {"--port-base", base, "--listen", up->layout.listen, NULL};
-
-	snprintf(name, sizeof(name), "frontend-%d", index);
-	snprintf(base, sizeof(base), "%d", layout_port(&up->layout, 0, index));
-	if (up->layout.listen[0] == '\0')
-		extra[2] = NULL;
-	return start_program(up, "frontend", name, STAGE_FRONTEND, extra, err);
-}
-
-static int
-start_all(struct up *up, struct err *err)
-{
-	char name[32];
-
-	if (start_redis(up, err) != 0)
-		return -1;
-	for (int i = 0; i < up->layout.brokers; i++) {
-		snprintf(name, sizeof(name), "spool-broker-%d", i);
-		if (start_program(up, "spool-broker", name, STAGE_BROKER, NULL, err) != 0)
-			return -1;
-	}
-	for (int i = 0; i < up->layout.workers; i++) {
-		snprintf(name, sizeof(name), "delivery-worker-%d", i);
-		if (start_program(up, "delivery-worker", name, STAGE_WORKER, NULL, err) != 0)
-			return -1;
-	}
-	for (int i = 0; i < up->layout.frontends; i++)
-		if (start_frontend(up, i, err) != 0)
-			return -1;
-	return 0;
-}
-
-/* The last line of a log, which says why the process ended. */
-static void
-last_log_line(const char *path, char *out, size_t size)
-{
-	FILE *f = fopen(path, "r");
-	size_t len = 0;
-
-	out[0] = '\0';
-	if (f == NULL)
-		return;
-	if (fseek(f, -(long)(size - 1), SEEK_END) != 0)
-		rewind(f);
-	len = fread(out, 1, size - 1, f);
-	fclose(f);
-	while (len > 0 && out[len - 1] == '\n')
-		len--;
-	out[len] = '\0';
-	if (strrchr(out, '\n') != NULL)
-		memmove(out, strrchr(out, '\n') + 1, strlen(strrchr(out, '\n')));
-}
-
-static int
-fail_for(const struct up *up, const char *process, struct err *err)
-{
-	char path[LAYOUT_PATH_MAX + 80], line[400], *words;
-
-	snprintf(path, sizeof(path), "%s/%s.log", up->log_dir, process);
-	last_log_line(path, line, sizeof(line));
-	words = strstr(line, "msg="); /* after the time and the process */
-	return err_set(err, ERR_UNAVAILABLE, "%s does not stay up (its log: %s): %s", process, path,
-		       words != NULL ? words : line);
-}
-
-/* Waits until every process reports that it is ready. */
-static int
-wait_ready(struct up *up, struct err *err)
-{
-	int64_t until = clock_monotonic_ms() + READY_MS;
-
-	for (int i = 0; i < up->metrics_count; i++) {
-		int port = layout_metrics_port(&up->layout, i);
-		while (!probe_http_ok("127.0.0.1", port, "/readyz")) {
-			const char *failing = supervisor_failing(up->children, 3);
-			if (stop_wanted)
-				return err_set(err, ERR_UNAVAILABLE, "interrupted while starting");
-			if (failing != NULL)
-				return fail_for(up, failing, err);
-			if (clock_monotonic_ms() > until)
-				return err_set(err, ERR_TIMEOUT,
-					       "the process with metrics port %d is not ready after %d s; see %s", port,
-					       READY_MS / 1000, up->log_dir);
-			supervisor_tend(up->children);
-			usleep(20000);
-		}
-	}
-	return 0;
 }
 
 /* ---- Options ---- */
@@ -358,9 +174,9 @@ bring_up(struct up *up, struct err *err)
 	    certificate_ensure(up->cert, up->key, up->layout.hostname, err) != 0 || find_seal_key(up, err) != 0)
 		return -1;
 	up->layout.up_pid = (int)getpid();
-	if (layout_save(&up->layout, err) != 0 || start_all(up, err) != 0)
+	if (layout_save(&up->layout, err) != 0 || up_start_all(up, &stop_wanted, err) != 0)
 		return -1;
-	return wait_ready(up, err);
+	return up_wait_ready(up, &stop_wanted, err);
 }
 
 /* In the background no terminal or pipe is held open. */
@@ -395,7 +211,7 @@ take_hangup(struct up *up, bool had_terminal)
 	}
 	printf("SIGHUP: the frontends read their certificates again.\n");
 	fflush(stdout);
-	supervisor_signal(up->children, STAGE_FRONTEND, SIGHUP);
+	supervisor_signal(up->children, UP_STAGE_FRONTEND, SIGHUP);
 }
 
 /* Runs until told to stop. report_fd: the pipe to the waiting parent of
@@ -481,29 +297,4 @@ command_up(struct ctl *ctl, int argc, char **argv)
 	layout_path(&up->layout, "tls/cert.pem", up->cert);
 	layout_path(&up->layout, "tls/key.pem", up->key);
 	return up->detach ? run_detached(up) : up_run(up, -1);
-}
-
-int
-command_down(struct ctl *ctl, int argc, char **argv)
-{
-	struct layout l;
-	struct err err;
-	char path[LAYOUT_PATH_MAX];
-	int fd;
-
-	if (ctl_has_unknown_option(argc, argv))
-		return 1;
-	if (layout_load(&l, ctl->dir, &err) != 0)
-		return ctl_fail("%s", err.text);
-	layout_path(&l, "run/up.lock", path);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	/* The holder of the lock is the process to stop; a stale pid is never signalled. */
-	if (fd < 0 || lockf(fd, F_TEST, 0) == 0)
-		return ctl_fail("no cluster runs in %s", ctl->dir);
-	if (l.up_pid <= 0 || kill(l.up_pid, SIGTERM) != 0)
-		return ctl_fail("stopping process %d: %s", l.up_pid, strerror(errno));
-	lockf(fd, F_LOCK, 0); /* until it has ended */
-	close(fd);
-	printf("Stopped.\n");
-	return 0;
 }

@@ -6,11 +6,13 @@
 set -e
 build="build-essential pkg-config libevent-dev libssl-dev libzmq3-dev libprotobuf-c-dev protobuf-c-compiler
 	libhiredis-dev libunbound-dev libargon2-dev libcrypt-dev libidn2-dev zlib1g-dev libicu-dev libcurl4-openssl-dev
-	libcjson-dev libexpat1-dev libldap-dev libqrencode-dev uthash-dev redis-server"
+	libcjson-dev libexpat1-dev libldap-dev libqrencode-dev libpsl-dev publicsuffix
+	uthash-dev redis-server"
 test="libcmocka-dev clang libclang-rt-14-dev python3-pytest python3-pytest-xdist python3-redis python3-dnspython
 	python3-cryptography python3-dkim python3-yaml python3-jsonschema python3-ldap3 python3-selenium python3-exchangelib
 	swaks msmtp fetchmail mpop curl openssl redis-tools isync offlineimap3 neomutt getmail6 nodejs npm
-	chromium chromium-driver pebble slapd ldap-utils nginx-light haproxy dovecot-core dovecot-imapd dovecot-pop3d
+	chromium chromium-driver thunderbird pebble slapd ldap-utils nginx-light haproxy
+	dovecot-core dovecot-imapd dovecot-pop3d
 	prometheus dns-root-data nsd ldnsutils spamassassin spamd rspamd"
 lint="clang-format clang-tidy"
 bench="postfix dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd slapd ldap-utils openssl python3-redis"

@@ -7,14 +7,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const enum dns_type types[] = {DNS_A, DNS_AAAA, DNS_MX, DNS_TXT, DNS_SRV, DNS_TLSA};
+	static const enum dns_type types[] = {DNS_A, DNS_AAAA, DNS_MX, DNS_TXT, DNS_SRV, DNS_PTR, DNS_TLSA};
 
 	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		struct dns_answer answer;
 		struct arena arena;
 
 		arena_init(&arena);
-		if (dns_message_read(str_of((const char *)data, size), types[i], &arena, &answer, NULL) == 0) {
+		if (dns_message_read(str_of((const char *)data, size), types[i], DNS_ANY_NAMES, &arena, &answer,
+				     NULL) == 0) {
 			CHECK(answer.mx_count <= DNS_RECORDS_MAX && answer.ip_count <= DNS_RECORDS_MAX);
 			for (unsigned m = 0; m < answer.mx_count; m++)
 				CHECK(answer.mx[m].host.len <= DNS_NAME_MAX);

@@ -200,7 +200,7 @@ def check_mailbox_scripts():
     table = SOURCES["lib/mailbox/scripts.h"]
     for path, text in SCRIPTS.items():
         name = path.rsplit("/", 1)[1][:-4]
-        if not path.startswith("lib/mailbox/") or name == "prelude":
+        if not path.startswith("lib/mailbox/") or path.startswith("lib/mailbox/prelude/"):
             continue
         takes, answers = (re.search(rf"#define MAILBOX_{kind}_{name}\((.*?[^\\])(?:\n|$)", table, re.S).group(1)
                           for kind in ("TAKES", "ANSWERS"))

@@ -1,4 +1,4 @@
-/* One name's order (RFC 8555, 7.4): order, authorization, challenge, request, certificate.
+/* One name's order (RFC 8555, 7.4): order, authorization (challenge.c), request, certificate.
  *
  * The order's URL is stored when it is made, and the key before it is used, so that
  * whoever takes over after a death goes on with the same order and the same key. The
@@ -7,8 +7,8 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "delivery-worker/acme/private.h"
-#include "lib/acme/jws.h"
+#include "delivery-worker/acme/order.h"
+#include "lib/base/base64.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/crashpoint.h"
@@ -21,7 +21,6 @@ enum {
 	ORDER_AGAIN_MS = 60 * 1000, /* an order that is not settled yet is looked at again */
 };
 
-static void order_look(struct acme_round *r);
 static void order_make(struct acme_round *r);
 static void order_on_looked(struct acme_round *r, const struct acme_answer *answer, const struct acme_trouble *trouble);
 
@@ -58,8 +57,8 @@ order_drop(struct acme_round *r)
 	cJSON_DeleteItemFromObject(r->order.state, "looks");
 }
 
-__attribute__((format(printf, 2, 3))) static void
-order_fail(struct acme_round *r, const char *format, ...)
+void
+acme_order_fail(struct acme_round *r, const char *format, ...)
 {
 	struct acme_trouble trouble;
 	char text[ERR_TEXT_MAX];
@@ -73,18 +72,17 @@ order_fail(struct acme_round *r, const char *format, ...)
 	order_end(r, &trouble);
 }
 
-/* What the CA says of an order or a challenge that has failed. */
-static void
-order_fail_by(struct acme_round *r, const char *what, const cJSON *error)
+void
+acme_order_fail_by(struct acme_round *r, const char *what, const cJSON *error)
 {
 	char type[64], text[ERR_TEXT_MAX];
 
 	acme_problem_text(error, type, sizeof(type), text, sizeof(text));
-	order_fail(r, "%s: %.200s", what, text[0] != '\0' ? text : "the CA does not say why");
+	acme_order_fail(r, "%s: %.200s", what, text[0] != '\0' ? text : "the CA does not say why");
 }
 
-static void
-order_refused(struct acme_round *r, const struct acme_trouble *trouble)
+void
+acme_order_refused(struct acme_round *r, const struct acme_trouble *trouble)
 {
 	if (trouble->blame == ACME_BLAME_NAME)
 		order_drop(r);
@@ -102,9 +100,8 @@ order_on_time(evutil_socket_t fd, short what, void *arg)
 	r->order.next(r);
 }
 
-/* Goes on with next after a while, or leaves it to a later round. */
-static void
-order_wait(struct acme_round *r, int64_t retry_after_ms, void (*next)(struct acme_round *r))
+void
+acme_order_wait(struct acme_round *r, int64_t retry_after_ms, void (*next)(struct acme_round *r))
 {
 	struct acme_order *o = &r->order;
 	int64_t ms = (int64_t)ORDER_POLL_MS << (o->polls < 5 ? o->polls : 5);
@@ -175,11 +172,11 @@ order_on_certificate(struct acme_round *r, const struct acme_answer *answer, con
 
 	str_copy(o->name, name, sizeof(name));
 	if (trouble != NULL)
-		order_refused(r, trouble);
+		acme_order_refused(r, trouble);
 	else if (answer->body.len > ACME_CHAIN_MAX)
-		order_fail(r, "the certificate is larger than %d bytes", ACME_CHAIN_MAX);
+		acme_order_fail(r, "the certificate is larger than %d bytes", ACME_CHAIN_MAX);
 	else if (acme_chain_check(answer->body, o->key, name, clock_unix_ms(), &validity, &err) != 0)
-		order_fail(r, "%s", err.text);
+		acme_order_fail(r, "%s", err.text);
 	else
 		order_store(r, answer->body, &validity);
 }
@@ -192,9 +189,9 @@ order_on_finalized(struct acme_round *r, const struct acme_answer *answer, const
 	CRASHPOINT("acme-finalized");
 	/* Somebody has done so before: a process that died, or a copy of this request. */
 	if (trouble != NULL && strcmp(trouble->type, "orderNotReady") == 0)
-		order_wait(r, 0, order_look);
+		acme_order_wait(r, 0, acme_order_look);
 	else if (trouble != NULL)
-		order_refused(r, trouble);
+		acme_order_refused(r, trouble);
 	else
 		order_on_looked(r, answer, NULL);
 }
@@ -209,11 +206,11 @@ order_finalize(struct acme_round *r)
 
 	str_copy(o->name, name, sizeof(name));
 	if (acme_csr(o->key, name, &der, &err) != 0) {
-		order_fail(r, "%s", err.text);
+		acme_order_fail(r, "%s", err.text);
 		return;
 	}
 	buf_add_c(&payload, "{\"csr\":\"");
-	jws_base64url(buf_str(&der), &payload);
+	base64url_encode(buf_str(&der), &payload);
 	buf_add_c(&payload, "\"}");
 	o->finalized = true;
 	acme_client_post(&r->client, o->finalize, buf_str(&payload), order_on_finalized);
@@ -244,7 +241,7 @@ order_find_key(struct acme_round *r)
 	if (o->key == NULL && sealed.len != 0)
 		o->key = acme_open_key(r->acme->keys, "certificate", o->name, sealed, &err);
 	if (o->key == NULL && sealed.len != 0)
-		order_fail(r, "the key of the order cannot be opened: %s", err.text);
+		acme_order_fail(r, "the key of the order cannot be opened: %s", err.text);
 	return o->key != NULL || sealed.len == 0;
 }
 
@@ -257,7 +254,7 @@ order_make_key(struct acme_round *r)
 
 	o->key = acme_key_make((enum acme_key_type)acme_settings(r->acme)->key_type);
 	if (acme_seal_key(r->acme->keys, "certificate", o->name, o->key, &sealed, &err) != 0) {
-		order_fail(r, "%s", err.text);
+		acme_order_fail(r, "%s", err.text);
 	} else {
 		acme_set_text(o->state, "key", sealed.data);
 		acme_round_save(r, o->name, o->state, order_on_key_saved);
@@ -271,7 +268,7 @@ order_on_ready(struct acme_round *r)
 	if (!order_find_key(r))
 		return;
 	if (r->order.finalized)
-		order_wait(r, 0, order_look);
+		acme_order_wait(r, 0, acme_order_look);
 	else if (r->order.key != NULL)
 		order_finalize(r);
 	else
@@ -284,108 +281,9 @@ order_on_valid(struct acme_round *r)
 	if (!order_find_key(r))
 		return;
 	if (r->order.key == NULL)
-		order_fail(r, "the key of the order is lost");
+		acme_order_fail(r, "the key of the order is lost");
 	else
 		acme_client_post(&r->client, r->order.certificate, STR_NONE, order_on_certificate);
-}
-
-/* ---- The challenge ---- */
-
-static void order_on_authorization(struct acme_round *r, const struct acme_answer *answer,
-				   const struct acme_trouble *trouble);
-
-static void
-order_look_at_authorization(struct acme_round *r)
-{
-	acme_client_post(&r->client, r->order.authorization, STR_NONE, order_on_authorization);
-}
-
-static void
-order_on_told(struct acme_round *r, const struct acme_answer *answer, const struct acme_trouble *trouble)
-{
-	CRASHPOINT("acme-challenge-told");
-	if (trouble != NULL)
-		order_refused(r, trouble);
-	else
-		order_wait(r, answer->retry_after_ms, order_look_at_authorization);
-}
-
-static void
-order_on_challenge_saved(void *arg, const redisReply *reply, const struct err *err)
-{
-	struct acme_round *r = arg;
-
-	(void)reply;
-	if (!acme_round_back(r, err))
-		return;
-	CRASHPOINT("acme-challenge-saved");
-	acme_client_post(&r->client, r->order.challenge, STR("{}"), order_on_told);
-}
-
-static const cJSON *
-order_find_challenge(const cJSON *authorization)
-{
-	const cJSON *challenge, *list = cJSON_GetObjectItemCaseSensitive(authorization, "challenges");
-
-	cJSON_ArrayForEach (challenge, list)
-		if (strcmp(acme_text_of(challenge, "type"), "http-01") == 0)
-			return challenge;
-	return NULL;
-}
-
-static void
-order_answer_challenge(struct acme_round *r, const cJSON *challenge)
-{
-	struct acme_order *o = &r->order;
-	struct str token = str_c(acme_text_of(challenge, "token"));
-	struct buf text = BUF_EMPTY;
-
-	if (!acme_token_is_valid(token)) {
-		order_fail(r, "the CA's token is not one");
-		return;
-	}
-	mem_free(o->challenge);
-	o->challenge = mem_strdup(acme_text_of(challenge, "url"));
-	jws_key_authorization(r->client.key, token, &text);
-	op_hold(&r->op);
-	acme_write_challenge(r->acme->worker->redis, r->acme->fence, token, buf_str(&text), order_on_challenge_saved,
-			     r);
-	buf_fini(&text);
-}
-
-/* The order may be told later. */
-static void
-order_on_authorized(struct acme_round *r)
-{
-	bool before = r->order.authorized;
-
-	r->order.authorized = true;
-	if (before)
-		order_wait(r, 0, order_look);
-	else
-		order_look(r);
-}
-
-static void
-order_on_authorization(struct acme_round *r, const struct acme_answer *answer, const struct acme_trouble *trouble)
-{
-	const cJSON *challenge = trouble == NULL ? order_find_challenge(answer->json) : NULL;
-	const char *status = trouble == NULL ? acme_text_of(answer->json, "status") : "";
-
-	if (trouble != NULL)
-		order_refused(r, trouble);
-	else if (strcmp(status, "valid") == 0)
-		order_on_authorized(r);
-	else if (strcmp(status, "pending") != 0 && strcmp(status, "invalid") != 0)
-		order_fail(r, "the authorization is '%.40s'", status);
-	else if (challenge == NULL)
-		order_fail(r, "the CA offers no http-01 challenge");
-	else if (strcmp(status, "invalid") == 0)
-		order_fail_by(r, "the CA's check failed", cJSON_GetObjectItemCaseSensitive(challenge, "error"));
-	else if (strcmp(acme_text_of(challenge, "status"), "pending") == 0)
-		order_answer_challenge(r, challenge);
-	else
-		order_wait(r, answer->retry_after_ms, order_look_at_authorization);
 }
 
 /* ---- The order ---- */
@@ -409,7 +307,7 @@ order_on_looked(struct acme_round *r, const struct acme_answer *answer, const st
 		if (o->resumed && trouble->blame == ACME_BLAME_NAME)
 			order_make(r);
 		else
-			order_refused(r, trouble);
+			acme_order_refused(r, trouble);
 		return;
 	}
 	status = acme_text_of(answer->json, "status");
@@ -418,22 +316,22 @@ order_on_looked(struct acme_round *r, const struct acme_answer *answer, const st
 	order_set(&o->certificate, acme_text_of(answer->json, "certificate"));
 	if (strcmp(status, "pending") == 0 && cJSON_IsString(cJSON_GetArrayItem(list, 0))) {
 		order_set(&o->authorization, cJSON_GetArrayItem(list, 0)->valuestring);
-		order_look_at_authorization(r);
+		acme_challenge_look(r);
 	} else if (strcmp(status, "ready") == 0) {
 		order_on_ready(r);
 	} else if (strcmp(status, "processing") == 0) {
-		order_wait(r, answer->retry_after_ms, order_look);
+		acme_order_wait(r, answer->retry_after_ms, acme_order_look);
 	} else if (strcmp(status, "valid") == 0) {
 		order_on_valid(r);
 	} else if (o->resumed) {
 		order_make(r);
 	} else {
-		order_fail_by(r, "the order failed", cJSON_GetObjectItemCaseSensitive(answer->json, "error"));
+		acme_order_fail_by(r, "the order failed", cJSON_GetObjectItemCaseSensitive(answer->json, "error"));
 	}
 }
 
-static void
-order_look(struct acme_round *r)
+void
+acme_order_look(struct acme_round *r)
 {
 	acme_client_post(&r->client, acme_text_of(r->order.state, "order"), STR_NONE, order_on_looked);
 }
@@ -447,7 +345,7 @@ order_on_order_saved(void *arg, const redisReply *reply, const struct err *err)
 	if (!acme_round_back(r, err))
 		return;
 	CRASHPOINT("acme-order-saved");
-	order_look(r);
+	acme_order_look(r);
 }
 
 static void
@@ -456,9 +354,9 @@ order_on_made(struct acme_round *r, const struct acme_answer *answer, const stru
 	struct acme_order *o = &r->order;
 
 	if (trouble != NULL) {
-		order_refused(r, trouble);
+		acme_order_refused(r, trouble);
 	} else if (*answer->location == '\0') {
-		order_fail(r, "the CA gives the order no URL");
+		acme_order_fail(r, "the CA gives the order no URL");
 	} else {
 		acme_set_text(o->state, "order", answer->location);
 		acme_set_text(o->state, "directory", r->directory);
@@ -501,7 +399,7 @@ acme_order_start(struct acme_round *r, struct str name, cJSON *state, acme_on_or
 			   strcmp(acme_text_of(state, "directory"), r->directory) == 0,
 	};
 	if (o->resumed)
-		order_look(r);
+		acme_order_look(r);
 	else
 		order_make(r);
 }

@@ -2,9 +2,10 @@
  *
  *	acme.c     the lease, the clock, the figures
  *	round.c    a round: what is due, one name after the other
+ *	round_name.c  the name in hand; round_rest.c  when the CA is left alone
  *	round_read.c  what is there; a round's life
  *	account.c  the CA's directory, the account
- *	order.c    one name's order, step by step
+ *	order.c    one name's order, step by step; challenge.c  its challenge
  *	client.c   signed requests: nonces, problem documents
  *
  * A round is one operation (lib/base/op.h): callbacks of the store get the round.

@@ -1,6 +1,6 @@
 #include "delivery-worker/remote/downgrade.h"
 
-#include "lib/base/base64.h"
+#include "delivery-worker/remote/leaf_encoder.h"
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 #include "lib/mime/header.h"
@@ -10,11 +10,8 @@
 #define PARTS_MAX    8192
 #define BOUNDARY_MAX 70	 /* RFC 2046, 5.1.1 */
 #define LOOK_MAX     256 /* longer lines are no boundaries */
-#define QP_LINE_MAX  75	 /* without the '=' of a soft line break */
-#define BASE64_BYTES 57	 /* of a line of 76 characters */
 
 enum place { IN_HEADER, IN_LEAF, BETWEEN }; /* BETWEEN: before and after a multipart's parts */
-enum coding { AS_IS, QUOTED_PRINTABLE, BASE64 };
 
 struct level {
 	char boundary[BOUNDARY_MAX];
@@ -40,11 +37,7 @@ struct downgrade {
 	unsigned leaf;		  /* counts them */
 	const char *refuse_dirty; /* why the current leaf cannot be encoded; NULL: it can */
 
-	enum coding coding;
-	unsigned column;
-	char space;	    /* QUOTED_PRINTABLE: blank or tab not yet written, since it may end its line */
-	struct buf raw;	    /* BASE64: not yet a complete line */
-	bool held_line_end; /* BASE64: it may belong to the boundary after it */
+	struct leaf_encoder encoder; /* of the current leaf, in the second pass */
 };
 
 static void
@@ -62,108 +55,11 @@ downgrade_refuse(struct downgrade *d, const char *why)
 		d->refusal = why;
 }
 
-/* ---- Quoted-printable ---- */
-static void
-downgrade_qp_put(struct downgrade *d, const char *text, unsigned len)
-{
-	if (d->column + len > QP_LINE_MAX) {
-		downgrade_put(d, "=\r\n", 3);
-		d->column = 0;
-	}
-	downgrade_put(d, text, len);
-	d->column += len;
-}
-
-static void
-downgrade_qp_escape(struct downgrade *d, char c)
-{
-	static const char hex[] = "0123456789ABCDEF";
-	unsigned char u = (unsigned char)c;
-
-	downgrade_qp_put(d, (const char[]){'=', hex[u >> 4], hex[u & 15]}, 3);
-}
-
-static void
-downgrade_qp_byte(struct downgrade *d, char c)
-{
-	unsigned char u = (unsigned char)c;
-
-	if (d->space != '\0') {
-		if (c == '\r')
-			downgrade_qp_escape(d, d->space);
-		else
-			downgrade_qp_put(d, &d->space, 1);
-		d->space = '\0';
-	}
-	if (c == '\r') {
-		downgrade_put(d, "\r\n", 2);
-		d->column = 0;
-	} else if (c == '\n') {
-		/* was written together with its CR */
-	} else if (c == ' ' || c == '\t') {
-		d->space = c;
-	} else if (c == '=' || u < 0x20 || u > 0x7e) {
-		downgrade_qp_escape(d, c);
-	} else {
-		downgrade_qp_put(d, &c, 1);
-	}
-}
-
-/* ---- base64 ---- */
-static void
-downgrade_base64_line(struct downgrade *d)
-{
-	struct buf text = BUF_EMPTY;
-
-	base64_encode(buf_str(&d->raw), &text);
-	downgrade_put(d, text.data, text.len);
-	downgrade_put(d, "\r\n", 2);
-	buf_fini(&text);
-	buf_clear(&d->raw);
-}
-
-static void
-downgrade_base64_byte(struct downgrade *d, char c)
-{
-	buf_add_byte(&d->raw, c);
-	if (d->raw.len == BASE64_BYTES)
-		downgrade_base64_line(d);
-}
-
-static void
-downgrade_base64_data(struct downgrade *d, struct str data)
-{
-	for (size_t i = 0; i < data.len; i++) {
-		if (d->held_line_end) {
-			downgrade_base64_byte(d, '\r');
-			downgrade_base64_byte(d, '\n');
-			d->held_line_end = false;
-		}
-		if (data.p[i] == '\n')
-			d->held_line_end = true;
-		else if (data.p[i] != '\r')
-			downgrade_base64_byte(d, data.p[i]);
-	}
-}
-
 /* at_boundary: the last line end belongs to the boundary. */
 static void
 downgrade_end_leaf(struct downgrade *d, bool at_boundary)
 {
-	if (d->place == IN_LEAF && d->coding == BASE64) {
-		if (d->held_line_end && !at_boundary) {
-			downgrade_base64_byte(d, '\r');
-			downgrade_base64_byte(d, '\n');
-		}
-		if (d->raw.len > 0)
-			downgrade_base64_line(d);
-	} else if (d->place == IN_LEAF && d->coding == QUOTED_PRINTABLE && d->space != '\0') {
-		downgrade_qp_escape(d, d->space);
-	}
-	d->space = '\0';
-	d->held_line_end = false;
-	d->coding = AS_IS;
-	d->column = 0;
+	leaf_encoder_end(&d->encoder, at_boundary, d->out);
 }
 
 /* ---- Data ---- */
@@ -177,13 +73,8 @@ downgrade_leaf_data(struct downgrade *d, struct str data)
 		d->dirty[d->leaf / 8] |= (unsigned char)(1u << d->leaf % 8);
 		if (d->refuse_dirty != NULL)
 			downgrade_refuse(d, d->refuse_dirty);
-	} else if (d->coding == QUOTED_PRINTABLE) {
-		for (size_t i = 0; i < data.len; i++)
-			downgrade_qp_byte(d, data.p[i]);
-	} else if (d->coding == BASE64) {
-		downgrade_base64_data(d, data);
 	} else {
-		downgrade_put(d, data.p, data.len);
+		leaf_encoder_take(&d->encoder, data, d->out);
 	}
 }
 
@@ -260,13 +151,13 @@ downgrade_begin_leaf(struct downgrade *d, const struct mime_value *type, bool ha
 		downgrade_put_line(d, "");
 		return;
 	}
-	d->coding = str_eq(type->main, STR("text")) ? QUOTED_PRINTABLE : BASE64;
+	d->encoder.coding = str_eq(type->main, STR("text")) ? LEAF_QUOTED_PRINTABLE : LEAF_BASE64;
 	if (d->is_message && !mime_find_field(buf_str(&d->header), "mime-version", &ignored))
 		downgrade_put_line(d, "MIME-Version: 1.0");
 	if (!has_type)
 		downgrade_put_line(d, "Content-Type: text/plain; charset=unknown-8bit"); /* RFC 1428 */
-	downgrade_put_line(d, d->coding == BASE64 ? "Content-Transfer-Encoding: base64"
-						  : "Content-Transfer-Encoding: quoted-printable");
+	downgrade_put_line(d, d->encoder.coding == LEAF_BASE64 ? "Content-Transfer-Encoding: base64"
+							       : "Content-Transfer-Encoding: quoted-printable");
 	downgrade_put_line(d, "");
 }
 
@@ -430,13 +321,10 @@ downgrade_reset(struct downgrade *d)
 	d->place = IN_HEADER;
 	d->is_message = true;
 	d->line_is_plain = false;
-	d->depth = d->leaf = d->column = 0;
-	d->coding = AS_IS;
-	d->space = '\0';
-	d->held_line_end = false;
+	d->depth = d->leaf = 0;
 	buf_clear(&d->header);
 	buf_clear(&d->line);
-	buf_clear(&d->raw);
+	leaf_encoder_reset(&d->encoder);
 }
 
 /* ---- For all ---- */
@@ -456,7 +344,7 @@ downgrade_free(struct downgrade **d)
 		return;
 	buf_fini(&(*d)->header);
 	buf_fini(&(*d)->line);
-	buf_fini(&(*d)->raw);
+	leaf_encoder_fini(&(*d)->encoder);
 	mem_free(*d);
 	*d = NULL;
 }

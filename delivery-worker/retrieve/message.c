@@ -378,20 +378,14 @@ message_end(struct message *m)
 }
 
 /* ---- After a crash ---- */
-int
+void
 message_recover(struct round *r, struct str remote_id, struct str kept)
 {
-	Stagepost__Envelope *e = NULL;
-	struct message *m;
+	Stagepost__Envelope *e =
+		stagepost__envelope__unpack(NULL, kept.len - KEPT_HEAD, (const uint8_t *)kept.p + KEPT_HEAD);
+	struct message *m = mem_new(struct message);
 
-	if (kept.len > KEPT_HEAD)
-		e = stagepost__envelope__unpack(NULL, kept.len - KEPT_HEAD, (const uint8_t *)kept.p + KEPT_HEAD);
-	if (e == NULL || e->body == NULL || !spool_id_parse(str_c(e->id), NULL, NULL)) {
-		if (e != NULL)
-			stagepost__envelope__free_unpacked(e, NULL);
-		return -1;
-	}
-	m = mem_new(struct message);
+	CHECK(e != NULL && e->body != NULL);
 	m->round = r;
 	m->is_recovered = true;
 	head_init(&m->head);
@@ -403,5 +397,4 @@ message_recover(struct round *r, struct str remote_id, struct str kept)
 	DL_APPEND(r->messages, m);
 	message_hand_over(m, e);
 	stagepost__envelope__free_unpacked(e, NULL);
-	return 0;
 }

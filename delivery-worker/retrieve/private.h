@@ -261,8 +261,8 @@ void message_feed(struct message *m, struct str piece);
 void message_end(struct message *m);
 /* It stays where it is. day 0 in its record says so, if it is not to be read again. */
 void message_skip(struct message *m, bool remember);
-/* The pending entry of an earlier round. -1: it cannot be read. */
-int message_recover(struct round *r, struct str remote_id, struct str kept);
+/* Hands over again what is pending since an earlier round; kept: its entry, which has been checked. */
+void message_recover(struct round *r, struct str remote_id, struct str kept);
 /* Of a round that is cancelled. */
 void message_drop(struct message *m);
 

@@ -4,22 +4,9 @@
  * for the protocol is done from on_kick, an event that belongs to the connection, so
  * no callback of a protocol runs inside another, and nothing is freed while its
  * caller still uses it. */
-#include <event2/bufferevent_ssl.h>
-#include <openssl/err.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <utlist.h>
-
-#include "frontend/core/addresses.h"
 #include "frontend/core/conn_private.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
-#include "lib/base/mem.h"
-
-enum { HANDSHAKE_MS = 60000, LINGER_MS = 2000, FLUSH_MS = 60000 };
-
-static void go_closing(struct conn *c);
 
 /* ---- Timer: re-armed lazily, so that a new limit costs nothing ---- */
 
@@ -49,212 +36,10 @@ conn_set_timeout(struct conn *c, int64_t ms)
 		conn_set_deadline(c, ms);
 }
 
-/* ---- The end ---- */
-
 void
 conn_kick(struct conn *c)
 {
 	event_active(c->kick, EV_TIMEOUT, 0);
-}
-
-static void
-conn_release(struct conn *c)
-{
-	CHECK(c->refs != 0);
-	if (--c->refs != 0)
-		return;
-	CHECK(c->phase == CONN_GONE);
-	event_free(c->kick);
-	event_free(c->timer);
-	mem_free(c);
-}
-
-void
-conn_count(struct conn *c, int by)
-{
-	const struct protocol *p = c->state->protocol;
-
-	metrics_add(p->metric_open, by);
-	if (by > 0)
-		metrics_add(p->metric_accepted, 1);
-}
-
-/* Closes the socket; the session's memory stays for those who hold a reference. */
-void
-conn_go_away(struct conn *c)
-{
-	struct core *core = c->core;
-	SSL *ssl = c->bev != NULL && c->tls ? bufferevent_openssl_get_ssl(c->bev) : NULL;
-
-	if (c->phase == CONN_GONE)
-		return;
-	c->phase = CONN_GONE;
-	conn_watch_update(c);
-	if (ssl != NULL && c->handshake_done)
-		SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
-	if (c->raw != NULL)
-		event_free(c->raw);
-	c->raw = NULL;
-	conn_read_stop(c);
-	if (c->bev != NULL)
-		bufferevent_free(c->bev); /* closes fd */
-	else
-		close(c->fd);
-	c->bev = NULL;
-	event_del(c->timer);
-	event_del(c->kick);
-	DL_DELETE(c->state->conns, c);
-	c->state->count--;
-	if (c->address_counted)
-		addresses_remove(&c->state->addresses, &c->peer);
-	conn_count(c, -1);
-	if (c->told_open && !c->closed_told) {
-		c->closed_told = true;
-		c->state->protocol->on_close(c);
-	}
-	conn_release(c);
-	if (core->draining) {
-		unsigned left = 0;
-		for (unsigned i = 0; protocols[i] != NULL; i++)
-			left += core->states[i].count;
-		if (left == 0)
-			service_drained(core->frontend.service);
-	}
-}
-
-/* Everything is sent: tell the peer, and wait briefly until it has read it. Closing
- * with the peer's bytes unread would reset the connection. */
-static void
-go_lingering(struct conn *c)
-{
-	SSL *ssl = c->tls ? bufferevent_openssl_get_ssl(c->bev) : NULL;
-
-	c->phase = CONN_LINGERING;
-	if (ssl != NULL && c->handshake_done) {
-		SSL_shutdown(ssl);
-		ERR_clear_error();
-	}
-	if (c->eof) {
-		conn_go_away(c); /* nothing is unread */
-		return;
-	}
-	shutdown(c->fd, SHUT_WR);
-	evbuffer_drain(bufferevent_get_input(c->bev), evbuffer_get_length(bufferevent_get_input(c->bev)));
-	if (c->tls) {
-		bufferevent_setwatermark(c->bev, EV_READ, 0, 0);
-		bufferevent_enable(c->bev, EV_READ);
-	}
-	conn_set_deadline(c, LINGER_MS);
-}
-
-static void
-go_closing(struct conn *c)
-{
-	if (c->phase != CONN_FLUSHING)
-		return;
-	if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
-		go_lingering(c);
-}
-
-void
-conn_close(struct conn *c)
-{
-	if (conn_is_closing(c))
-		return;
-	if (c->bev == NULL) {
-		conn_abort(c);
-		return;
-	}
-	c->phase = CONN_FLUSHING;
-	bufferevent_setwatermark(c->bev, EV_WRITE, 0, 0);
-	conn_set_deadline(c, c->core->draining ? LAST_FLUSH_MS : FLUSH_MS);
-	conn_kick(c);
-}
-
-void
-conn_abort(struct conn *c)
-{
-	if (c->phase == CONN_GONE)
-		return;
-	/* Inside a callback, the loop will do it. */
-	c->phase = CONN_LINGERING;
-	c->eof = true;
-	conn_set_deadline(c, 1);
-	conn_kick(c);
-}
-
-bool
-conn_is_closing(const struct conn *c)
-{
-	return c->phase >= CONN_FLUSHING;
-}
-
-struct conn *
-conn_ref(struct conn *c)
-{
-	c->refs++;
-	return c;
-}
-
-void
-conn_unref(struct conn **c)
-{
-	struct conn *conn = *c;
-
-	*c = NULL;
-	if (conn != NULL)
-		conn_release(conn);
-}
-
-/* ---- TLS ---- */
-
-bool
-conn_tls_available(const struct conn *c)
-{
-	return c->core->tls != NULL && tls_has_certificate(c->core->tls);
-}
-
-/* Puts a TLS bufferevent on the socket; input that the plain one had read is discarded. */
-void
-conn_begin_handshake(struct conn *c)
-{
-	struct bufferevent *bev;
-	SSL *ssl;
-
-	/* The last certificate may have been removed since STARTTLS was offered. */
-	if (!conn_tls_available(c)) {
-		conn_go_away(c);
-		return;
-	}
-	ssl = tls_session_new(c->core->tls, c->state->protocol->alpn);
-	conn_read_stop(c);
-	if (c->bev != NULL) {
-		struct bufferevent *plain = c->bev;
-		c->bev = NULL;
-		bufferevent_disable(plain, EV_READ | EV_WRITE);
-		bufferevent_setfd(plain, -1);
-		bufferevent_free(plain);
-	}
-	bev = bufferevent_openssl_socket_new(c->core->frontend.service->base, c->fd, ssl, BUFFEREVENT_SSL_ACCEPTING,
-					     BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
-	CHECK(bev != NULL);
-	bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
-	c->tls = true;
-	conn_set_deadline(c, HANDSHAKE_MS);
-	conn_install(c, bev);
-}
-
-void
-conn_start_tls(struct conn *c)
-{
-	CHECK(conn_tls_available(c) && !c->tls);
-	if (c->phase != CONN_OPEN)
-		return;
-	c->phase = CONN_STARTING_TLS;
-	conn_read_stop(c);
-	evbuffer_drain(bufferevent_get_input(c->bev), evbuffer_get_length(bufferevent_get_input(c->bev)));
-	bufferevent_setwatermark(c->bev, EV_WRITE, 0, 0);
-	conn_kick(c);
 }
 
 /* ---- What the loop does for the protocol ---- */
@@ -391,7 +176,7 @@ conn_on_kick(evutil_socket_t fd, short what, void *arg)
 	if (c->phase == CONN_STARTING_TLS && !c->tls && evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
 		conn_begin_handshake(c);
 	if (c->phase == CONN_FLUSHING)
-		go_closing(c);
+		conn_finish_closing(c);
 	if (c->phase == CONN_LINGERING && c->eof)
 		conn_go_away(c);
 	conn_unref(&c);
@@ -455,24 +240,6 @@ on_write(struct bufferevent *bev, void *arg)
 		conn_kick(c);
 }
 
-static void
-handshake_over(struct conn *c)
-{
-	const struct protocol *p = c->state->protocol;
-
-	c->handshake_done = true;
-	c->deadline_ms = 0;
-	if (c->phase == CONN_HANDSHAKE) {
-		conn_open_session(c);
-		return;
-	}
-	c->phase = CONN_OPEN;
-	if (p->on_tls != NULL)
-		p->on_tls(c);
-	if (c->drain_asked)
-		conn_kick(c);
-}
-
 void
 conn_on_end(struct conn *c, bool failed)
 {
@@ -490,29 +257,17 @@ conn_on_end(struct conn *c, bool failed)
 }
 
 static void
-handshake_failed(struct conn *c)
-{
-	unsigned long code = bufferevent_get_openssl_error(c->bev);
-	const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
-
-	metrics_add(M_TLS_HANDSHAKE_FAILURES, 1);
-	log_info(&c->log, "TLS handshake failed", F_C("reason", reason != NULL ? reason : "closed"),
-		 F_STR("server_name", conn_server_name(c)));
-	conn_go_away(c);
-}
-
-static void
 conn_on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct conn *c = conn_ref(arg);
 
 	(void)bev;
 	if ((what & BEV_EVENT_CONNECTED) != 0)
-		handshake_over(c);
+		conn_handshake_over(c);
 	else if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) == 0)
 		;
 	else if (c->tls && !c->handshake_done)
-		handshake_failed(c);
+		conn_handshake_failed(c);
 	else
 		conn_on_end(c, (what & BEV_EVENT_ERROR) != 0);
 	conn_unref(&c);

@@ -54,14 +54,23 @@ struct conn {
 
 /* Runs whatever is due for the connection, from the loop: never inside another callback. */
 void conn_kick(struct conn *c);
-/* Closes the socket at once; the memory stays for those who hold a reference. */
-void conn_go_away(struct conn *c);
 /* 0: no deadline */
 void conn_set_deadline(struct conn *c, int64_t ms);
-void conn_count(struct conn *c, int by);
 /* Called by reading: input has arrived; the peer has ended its side, or the socket failed. */
 void conn_on_read(struct conn *c);
 void conn_on_end(struct conn *c, bool failed);
+
+/* ---- conn_end.c ---- */
+/* Closes the socket at once; the memory stays for those who hold a reference. */
+void conn_go_away(struct conn *c);
+/* CONN_FLUSHING: goes on when everything is sent. */
+void conn_finish_closing(struct conn *c);
+void conn_count(struct conn *c, int by);
+
+/* ---- conn_tls.c ---- */
+void conn_begin_handshake(struct conn *c);
+void conn_handshake_over(struct conn *c);
+void conn_handshake_failed(struct conn *c);
 
 /* ---- conn_read.c ---- */
 /* Reads input as long as there is room for it, until conn_read_stop(). */
@@ -82,7 +91,6 @@ void conn_on_timer(evutil_socket_t fd, short what, void *arg);
 
 /* Called once the client's address is known; creates the session. */
 void conn_install(struct conn *c, struct bufferevent *bev);
-void conn_begin_handshake(struct conn *c);
 void conn_open_session(struct conn *c);
 
 #endif

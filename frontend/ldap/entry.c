@@ -30,17 +30,24 @@ static const enum book_field entry_fields[LDAP_AT_COUNT] = {
 	[LDAP_AT_DESCRIPTION] = BOOK_NOTES,
 };
 
-/* Of each kind, most general first; the last one is the structural class but for
- * LDAP_DOMAIN, whose last one is auxiliary. */
+/* Of each kind, most general first, auxiliary ones last. */
 static const struct str entry_domain_classes[] = {STR("top"), STR("organization"), STR("dcObject")};
 static const struct str entry_unit_classes[] = {STR("top"), STR("organizationalUnit")};
 static const struct str entry_user_classes[] = {STR("top"), STR("person"), STR("organizationalPerson"),
-						STR("inetOrgPerson")};
-static const struct str entry_group_classes[] = {STR("top"), STR("groupOfNames")};
+						STR("inetOrgPerson"), STR("posixAccount")};
+static const struct str entry_group_classes[] = {STR("top"), STR("groupOfNames"), STR("posixGroup")};
 static const struct str entry_root_classes[] = {STR("top")};
 
 #define VALUES(array) ((struct ldap_values){(array), sizeof(array) / sizeof((array)[0])})
 #define NO_VALUES     ((struct ldap_values){NULL, 0})
+
+/* All but the last, unless the entry is of a Linux machine. */
+static struct ldap_values
+entry_posix_classes(struct ldap_values classes, bool is_posix)
+{
+	classes.count -= is_posix ? 0 : 1;
+	return classes;
+}
 
 static struct ldap_values
 entry_classes(const struct ldap_entry *e)
@@ -49,8 +56,8 @@ entry_classes(const struct ldap_entry *e)
 	case LDAP_DOMAIN: return VALUES(entry_domain_classes);
 	case LDAP_PEOPLE:
 	case LDAP_GROUPS: return VALUES(entry_unit_classes);
-	case LDAP_USER: return VALUES(entry_user_classes);
-	case LDAP_GROUP: return VALUES(entry_group_classes);
+	case LDAP_USER: return entry_posix_classes(VALUES(entry_user_classes), ldap_posix_is(e));
+	case LDAP_GROUP: return entry_posix_classes(VALUES(entry_group_classes), ldap_posix_is(e));
 	default: return VALUES(entry_root_classes);
 	}
 }
@@ -67,8 +74,8 @@ entry_one(struct str value, struct arena *arena)
 	return (struct ldap_values){items, 1};
 }
 
-static struct str
-entry_local_part(const struct ldap_entry *e)
+struct str
+ldap_entry_local_part(const struct ldap_entry *e)
 {
 	return str_first(e->person->address, (size_t)str_rindex(e->person->address, '@'));
 }
@@ -76,7 +83,7 @@ entry_local_part(const struct ldap_entry *e)
 struct str
 ldap_entry_dn(const struct ldap_entry *e, struct arena *arena)
 {
-	return ldap_dn_of(e->kind, e->domain, e->person != NULL ? entry_local_part(e) : STR_NONE, arena);
+	return ldap_dn_of(e->kind, e->domain, e->person != NULL ? ldap_entry_local_part(e) : STR_NONE, arena);
 }
 
 /* Stable as long as the address is: a name-based UUID (RFC 9562, version 8) of the DN. */
@@ -158,6 +165,14 @@ entry_container_values(const struct ldap_entry *e, enum ldap_attribute a, struct
 	return NO_VALUES;
 }
 
+bool
+ldap_entry_shows_member(const struct ldap_entry *e, struct str address, struct book_entry *entry_out, bool *found_out)
+{
+	*found_out = e->book != NULL && book_find(e->book, address, BOOK_WITH_HIDDEN, entry_out);
+	return !*found_out || (!entry_out->is_hidden && !entry_out->is_disabled) || e->with_hidden ||
+	       str_eq(address, e->viewer);
+}
+
 /* The DN of a member elsewhere names no entry here: groupOfNames knows DNs alone. Empty:
  * the member is hidden. */
 static struct str
@@ -165,12 +180,12 @@ entry_member(const struct ldap_entry *e, struct str address, struct arena *arena
 {
 	size_t at = (size_t)str_rindex(address, '@');
 	struct book_entry found;
-	bool is_there = e->book != NULL && book_find(e->book, address, BOOK_WITH_HIDDEN, &found);
-	bool is_group = is_there && found.is_group;
+	bool is_there;
 
-	if (is_there && (found.is_hidden || found.is_disabled) && !e->with_hidden && !str_eq(address, e->viewer))
+	if (!ldap_entry_shows_member(e, address, &found, &is_there))
 		return STR_NONE;
-	return ldap_dn_of(is_group ? LDAP_GROUP : LDAP_USER, str_from(address, at + 1), str_first(address, at), arena);
+	return ldap_dn_of(is_there && found.is_group ? LDAP_GROUP : LDAP_USER, str_from(address, at + 1),
+			  str_first(address, at), arena);
 }
 
 static struct ldap_values
@@ -199,10 +214,10 @@ static struct ldap_values
 entry_group_values(const struct ldap_entry *e, enum ldap_attribute a, struct arena *arena)
 {
 	switch (a) {
-	case LDAP_AT_CN: return entry_one(entry_local_part(e), arena);
+	case LDAP_AT_CN: return entry_one(ldap_entry_local_part(e), arena);
 	case LDAP_AT_MAIL: return entry_one(e->person->address, arena);
 	case LDAP_AT_MEMBER: return entry_members(e, arena);
-	default: return NO_VALUES;
+	default: return ldap_posix_values(e, a, arena);
 	}
 }
 
@@ -212,9 +227,9 @@ entry_user_values(const struct ldap_entry *e, enum ldap_attribute a, struct aren
 	struct str value, full;
 
 	if (a == LDAP_AT_UID)
-		return entry_one(entry_local_part(e), arena);
+		return entry_one(ldap_entry_local_part(e), arena);
 	if (entry_fields[a] == 0)
-		return NO_VALUES;
+		return ldap_posix_values(e, a, arena);
 	value = book_entry_get(e->person, entry_fields[a]);
 	/* A person must have one (RFC 4519, section 3.12). */
 	if (a == LDAP_AT_SN && value.len == 0) {
@@ -226,19 +241,38 @@ entry_user_values(const struct ldap_entry *e, enum ldap_attribute a, struct aren
 	return entry_one(value, arena);
 }
 
+uint32_t
+ldap_attribute_fields(enum ldap_attribute a)
+{
+	switch (a) {
+	case LDAP_AT_UID: return BOOK_FIELD_BIT(BOOK_ADDRESS);
+	case LDAP_AT_CN: return BOOK_FIELD_BIT(BOOK_DISPLAY_NAME) | BOOK_FIELD_BIT(BOOK_ADDRESS); /* of a group */
+	case LDAP_AT_SN: return BOOK_FIELD_BIT(BOOK_SURNAME) | BOOK_FIELD_BIT(BOOK_DISPLAY_NAME);
+	case LDAP_AT_UID_NUMBER: return BOOK_FIELD_BIT(BOOK_NUMBER);
+	default: return entry_fields[a] != 0 ? BOOK_FIELD_BIT(entry_fields[a]) : 0;
+	}
+}
+
+static struct str
+entry_structural_class(const struct ldap_entry *e)
+{
+	switch (e->kind) {
+	case LDAP_DOMAIN: return STR("organization");
+	case LDAP_PEOPLE:
+	case LDAP_GROUPS: return STR("organizationalUnit");
+	case LDAP_USER: return STR("inetOrgPerson");
+	default: return STR("groupOfNames");
+	}
+}
+
 static struct ldap_values
 entry_operational(const struct ldap_entry *e, enum ldap_attribute a, struct arena *arena)
 {
-	struct ldap_values classes;
-
 	switch (a) {
 	case LDAP_AT_ENTRY_DN: return entry_one(ldap_entry_dn(e, arena), arena);
 	case LDAP_AT_ENTRY_UUID: return entry_one(entry_uuid(e, arena), arena);
 	case LDAP_AT_CREATED: return entry_one(entry_created(e, arena), arena);
-	case LDAP_AT_STRUCTURAL:
-		classes = entry_classes(e);
-		return entry_one(e->kind == LDAP_DOMAIN ? STR("organization") : classes.items[classes.count - 1],
-				 arena);
+	case LDAP_AT_STRUCTURAL: return entry_one(entry_structural_class(e), arena);
 	case LDAP_AT_HAS_SUBORDINATES:
 		if (e->kind == LDAP_GROUPS) /* not known: there may be none */
 			return NO_VALUES;

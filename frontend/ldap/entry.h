@@ -23,6 +23,15 @@
 /* All operational attributes ("+", RFC 3673); absolute True and False filters (RFC 4526). */
 #define LDAP_FEATURES_OFFERED "1.3.6.1.4.1.4203.1.5.1 1.3.6.1.4.1.4203.1.5.3"
 
+/* What makes accounts and lists those of Linux machines (RFC 2307), by the settings of
+ * their domain. */
+struct ldap_posix {
+	struct str home, shell;	  /* home: with variables */
+	int64_t primary_group;	  /* gidNumber of accounts */
+	const struct str *groups; /* local parts of lists that are groups */
+	unsigned group_count;
+};
+
 /* Texts that are made, not stored, are in the arena of the call. */
 struct ldap_entry {
 	enum ldap_kind kind;
@@ -32,6 +41,7 @@ struct ldap_entry {
 	const struct book *book;	 /* LDAP_GROUP: tells members that are groups; NULL: not known */
 	bool with_hidden;		 /* shows members that are hidden */
 	struct str viewer;		 /* the address of a hidden one who sees itself */
+	const struct ldap_posix *posix;	 /* NULL: they are not */
 };
 
 /* What the root DSE says to this client. */
@@ -47,7 +57,19 @@ struct ldap_values {
 	unsigned count;
 };
 struct ldap_values ldap_entry_values(const struct ldap_entry *e, enum ldap_attribute a, struct arena *arena);
+/* The fields of the book in which all values of the attribute are found, at the beginning of the field's
+ * value or of one of its words; 0: they are made by us. */
+uint32_t ldap_attribute_fields(enum ldap_attribute a);
 struct str ldap_entry_dn(const struct ldap_entry *e, struct arena *arena);
+struct str ldap_entry_local_part(const struct ldap_entry *e);
+/* A member of the list. False: it is hidden from the client. *found_out: has it an entry? */
+bool ldap_entry_shows_member(const struct ldap_entry *e, struct str address, struct book_entry *entry_out,
+			     bool *found_out);
+
+/* ---- posix.c ---- */
+/* Is it a posixAccount or posixGroup? */
+bool ldap_posix_is(const struct ldap_entry *e);
+struct ldap_values ldap_posix_values(const struct ldap_entry *e, enum ldap_attribute a, struct arena *arena);
 
 /* ---- subschema.c ---- */
 struct ldap_values ldap_subschema_values(enum ldap_attribute a); /* made once, for ever */

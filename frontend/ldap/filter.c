@@ -88,7 +88,8 @@ filter_take_present(struct str content, struct ldap_filter *out)
 
 /* One piece. False: its place is wrong. */
 static bool
-filter_take_piece(struct filter_reader *r, ber_tag_t tag, struct str text, struct ldap_filter *out, struct str *any)
+filter_take_piece(struct filter_reader *r, ber_tag_t tag, struct str text, struct ldap_filter *out, struct str *any,
+		  struct str *raw)
 {
 	static const enum ldap_part parts[] = {LDAP_INITIAL, LDAP_ANY, LDAP_FINAL};
 	struct str *to = tag == TAG_INITIAL ? &out->initial : tag == TAG_FINAL ? &out->final : &any[out->any_count];
@@ -99,8 +100,7 @@ filter_take_piece(struct filter_reader *r, ber_tag_t tag, struct str text, struc
 	if (tag == TAG_ANY)
 		out->any_count++;
 	text = arena_str(r->arena, text);
-	if (text.len > out->raw.len)
-		out->raw = text;
+	raw[out->raw_count++] = text;
 	if (out->test == LDAP_PIECES && !ldap_normalize(out->form, parts[tag - TAG_INITIAL], text, r->arena, to))
 		out->test = LDAP_CONSTANT;
 	if (to->p == NULL) /* it has come, even if it cannot be used */
@@ -111,7 +111,7 @@ filter_take_piece(struct filter_reader *r, ber_tag_t tag, struct str text, struc
 static enum ldap_filter_result
 filter_take_substrings(struct filter_reader *r, struct str content, struct ldap_filter *out)
 {
-	struct str description, pieces, text, *any;
+	struct str description, pieces, text, *any, *raw;
 	enum ldap_attribute a;
 	unsigned count = 0;
 	ber_tag_t tag;
@@ -127,11 +127,13 @@ filter_take_substrings(struct filter_reader *r, struct str content, struct ldap_
 		out->form = ldap_rule_types[filter_type(a)->substrings].form;
 	}
 	any = arena_array(r->arena, struct str, LDAP_PIECES_MAX);
+	raw = arena_array(r->arena, struct str, LDAP_PIECES_MAX);
 	out->any = any;
+	out->raw_pieces = raw;
 	while (ldap_ber_next(&pieces, &tag, &text)) {
 		if (count++ == LDAP_PIECES_MAX)
 			return LDAP_FILTER_TOO_COMPLEX;
-		if (!filter_take_piece(r, tag, text, out, any))
+		if (!filter_take_piece(r, tag, text, out, any, raw))
 			return LDAP_FILTER_MALFORMED;
 	}
 	return pieces.len == 0 ? LDAP_FILTER_GOOD : LDAP_FILTER_MALFORMED;

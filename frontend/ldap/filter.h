@@ -39,11 +39,13 @@ struct ldap_filter {
 	enum ldap_form form;
 	bool dn_too;	  /* ":dn": the parts of the entry's DN count as attributes */
 	struct str value; /* in its normal form */
-	struct str raw;	  /* as it came */
+	struct str raw;	  /* as it came; not of LDAP_PIECES */
 	/* LDAP_PIECES: normal forms; empty: there is none */
 	struct str initial, final;
 	const struct str *any;
 	unsigned any_count;
+	const struct str *raw_pieces; /* as they came; the first is `initial` if there is one */
+	unsigned raw_count;
 };
 
 enum ldap_filter_result { LDAP_FILTER_GOOD, LDAP_FILTER_MALFORMED, LDAP_FILTER_TOO_COMPLEX };
@@ -64,7 +66,9 @@ struct ldap_plan {
 	bool is_exact; /* only these addresses can match */
 	unsigned count;
 	struct str addresses[LDAP_PLAN_ADDRESSES]; /* canonical */
-	struct str needle;			   /* a text that some field must have; empty: not known */
+	/* An entry of the book that it does not match, the filter does not match either; in the arena. NULL: none
+	 * is known. */
+	const struct book_query *query;
 };
 void ldap_filter_plan(const struct ldap_filter *f, struct str domain, struct arena *arena, struct ldap_plan *out);
 

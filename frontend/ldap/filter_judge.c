@@ -37,7 +37,9 @@ judge_get(struct judge *j, enum ldap_attribute a)
 		return v;
 	v = j->known[a] = arena_new(j->scratch, struct judge_values);
 	v->values = ldap_entry_values(j->entry, a, j->scratch);
-	judge_spend(j, VALUE_WORK + (a == LDAP_AT_MEMBER ? MEMBER_WORK * (size_t)v->values.count : 0));
+	judge_spend(j,
+		    VALUE_WORK + (a == LDAP_AT_MEMBER || a == LDAP_AT_MEMBER_UID ? MEMBER_WORK * (size_t)v->values.count
+										 : 0));
 	return v;
 }
 

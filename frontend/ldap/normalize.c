@@ -1,5 +1,7 @@
 /* Normal forms of values (RFC 4517, section 4; RFC 4518). Two values match if their
  * forms are the same bytes. */
+#include <inttypes.h>
+
 #include "frontend/ldap/dn.h"
 #include "frontend/ldap/schema.h"
 #include "lib/message/fold.h"
@@ -128,6 +130,18 @@ normalize_uuid(struct str value, struct arena *arena, struct str *out)
 	return true;
 }
 
+/* RFC 4517, section 3.3.16: no zeros in front. Numbers of more than 63 bits count as malformed. */
+static bool
+normalize_integer(struct str value, struct arena *arena, struct str *out)
+{
+	int64_t number;
+
+	if (!str_to_i64(value, &number) || !str_eq(value, str_c(arena_printf(arena, "%" PRId64, number))))
+		return false;
+	*out = str_c(arena_printf(arena, "%020" PRIu64, (uint64_t)number ^ UINT64_C(1) << 63));
+	return true;
+}
+
 static bool
 normalize_class(struct str value, struct str *out)
 {
@@ -166,6 +180,7 @@ ldap_normalize(enum ldap_form form, enum ldap_part part, struct str value, struc
 	case LDAP_OID_NAME: return normalize_class(value, out);
 	case LDAP_TIME_TEXT: return normalize_time(value, arena, out);
 	case LDAP_UUID_TEXT: return normalize_uuid(value, arena, out);
+	case LDAP_INTEGER_TEXT: return normalize_integer(value, arena, out);
 	case LDAP_BOOLEAN_TEXT: *out = value; return str_eq(value, STR("TRUE")) || str_eq(value, STR("FALSE"));
 	}
 	return false;

@@ -11,7 +11,7 @@
  *   walk.c         which entries a search looks at, and in which order
  *   page.c         paged results: the cookie
  *   sort.c         server-side sorting
- *   ber, dn, schema, normalize, entry, subschema, filter, control, replies
+ *   ber, dn, schema, normalize, entry, posix, subschema, filter, control, replies
  *                  independent, with their own headers
  *
  * Searches run beside each other and beside the reading of further requests. A Bind
@@ -162,11 +162,14 @@ struct ldap_search {
 	int64_t time_ms;
 	unsigned char digest[8]; /* of what a cookie belongs to */
 	struct ldap_view view;
+	struct ldap_posix posix;
+	bool with_posix;       /* the domain's entries are those of Linux machines too */
 	struct ldap_root root; /* what the root DSE says */
 	/* Where it is. */
 	struct book *book; /* held; NULL until it is there */
 	struct ldap_plan plan;
 	struct book_query query;
+	uint64_t looked_at;   /* entries of the book, about */
 	enum ldap_kind stage; /* LDAP_DOMAIN, LDAP_PEOPLE, LDAP_GROUPS, then LDAP_USER for all of the book */
 	unsigned exact_at;
 	struct book_cursor cursor;

@@ -24,7 +24,7 @@
 	R(COMPARE_TRUE, 6, 0, "") \
 	R(UNKNOWN_MECHANISM, 7, IS_BAD_COMMAND, "unknown authentication method") \
 	R(TOO_COMPLEX, 11, 0, "the filter is too complex") \
-	R(BOOK_TOO_LARGE, 11, 0, "the address book is too large for this search: search for an address") \
+	R(BOOK_TOO_LARGE, 11, 0, "the address book is too large for this search: search for an address, or a longer part of a name") \
 	R(UNKNOWN_CONTROL, 12, 0, "a critical control is not supported here") \
 	R(NEEDS_TLS, 13, IS_BAD_COMMAND | IS_LOGGED, "TLS is required for passwords: use StartTLS or LDAPS") \
 	R(SASL_CONTINUES, 14, 0, "") \

@@ -52,6 +52,30 @@ request_is_public(const struct ldap_search *search)
 	       search->base.kind == LDAP_SUBSCHEMA;
 }
 
+/* Those of the domain that is asked about; settings can change before the search ends. */
+static void
+request_take_posix(struct ldap_search *search)
+{
+	struct frontend *f = conn_frontend(search->session->conn);
+	const struct settings_ldap *settings = settings_ldap(frontend_settings(f), search->base.domain);
+	struct arena *arena = &search->op.arena;
+	struct str *groups;
+
+	search->with_posix = settings->posix_accounts;
+	if (!search->with_posix)
+		return;
+	groups = arena_array(arena, struct str, settings->posix_groups.count + 1);
+	for (unsigned i = 0; i < settings->posix_groups.count; i++)
+		groups[i] = arena_str(arena, settings->posix_groups.items[i]);
+	search->posix = (struct ldap_posix){
+		.home = arena_str(arena, str_c(settings->posix_home)),
+		.shell = arena_str(arena, str_c(settings->posix_shell)),
+		.primary_group = settings->posix_primary_group,
+		.groups = groups,
+		.group_count = settings->posix_groups.count,
+	};
+}
+
 /* The settings of the client's own domain decide whom it may see. False: not this domain. */
 static bool
 request_open_view(struct ldap_search *search)
@@ -63,6 +87,7 @@ request_open_view(struct ldap_search *search)
 	search->view.own = arena_str(&search->op.arena, str_c(s->account));
 	search->view.only_own = visibility == LDAP_VISIBLE_SELF;
 	search->view.is_foreign = !str_eq(search->base.domain, own);
+	request_take_posix(search);
 	return search->base.domain.len != 0 && (!search->view.is_foreign || visibility == LDAP_VISIBLE_ALL_DOMAINS);
 }
 

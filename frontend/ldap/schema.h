@@ -39,8 +39,9 @@ enum ldap_form {
 	LDAP_TIME_TEXT, /* "20261130120000Z" */
 	LDAP_UUID_TEXT,
 	LDAP_BOOLEAN_TEXT,
+	LDAP_INTEGER_TEXT, /* as wide as the widest, so that their order is that of their bytes */
 };
-enum { LDAP_FORM_COUNT = LDAP_BOOLEAN_TEXT + 1 };
+enum { LDAP_FORM_COUNT = LDAP_INTEGER_TEXT + 1 };
 
 enum { LDAP_IS_SINGLE = 1, LDAP_IS_OPERATIONAL = 2 };
 

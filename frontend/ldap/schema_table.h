@@ -34,6 +34,11 @@
 	A(MEMBER, "member", "", "2.5.4.31", NONE, DN, DN, NONE, NONE, 0) \
 	A(DC, "dc", "domainComponent", "0.9.2342.19200300.100.1.25", NONE, IA5_STRING, CASE_IGNORE_IA5, NONE, CASE_IGNORE_IA5_SUB, IS_SINGLE) \
 	A(DEPARTMENT_NUMBER, "departmentNumber", "", "2.16.840.1.113730.3.1.2", NONE, DIRECTORY_STRING, CASE_IGNORE, NONE, CASE_IGNORE_SUB, 0) \
+	A(UID_NUMBER, "uidNumber", "", "1.3.6.1.1.1.1.0", NONE, INTEGER, INTEGER, INTEGER_ORDER, NONE, IS_SINGLE) \
+	A(GID_NUMBER, "gidNumber", "", "1.3.6.1.1.1.1.1", NONE, INTEGER, INTEGER, INTEGER_ORDER, NONE, IS_SINGLE) \
+	A(HOME_DIRECTORY, "homeDirectory", "", "1.3.6.1.1.1.1.3", NONE, IA5_STRING, CASE_EXACT_IA5, NONE, NONE, IS_SINGLE) \
+	A(LOGIN_SHELL, "loginShell", "", "1.3.6.1.1.1.1.4", NONE, IA5_STRING, CASE_EXACT_IA5, NONE, NONE, IS_SINGLE) \
+	A(MEMBER_UID, "memberUid", "", "1.3.6.1.1.1.1.12", NONE, IA5_STRING, CASE_EXACT_IA5, NONE, NONE, 0) \
 	A(ENTRY_DN, "entryDN", "", "1.3.6.1.1.20", NONE, DN, DN, NONE, NONE, IS_SINGLE | IS_OPERATIONAL) \
 	A(ENTRY_UUID, "entryUUID", "", "1.3.6.1.1.16.4", NONE, UUID, UUID, UUID_ORDER, NONE, IS_SINGLE | IS_OPERATIONAL) \
 	A(CREATED, "createTimestamp", "", "2.5.18.1", NONE, TIME, TIME, TIME_ORDER, NONE, IS_SINGLE | IS_OPERATIONAL) \
@@ -81,6 +86,8 @@
 	M(CASE_EXACT_ORDER, "caseExactOrderingMatch", "2.5.13.6", ORDERING, EXACT, DIRECTORY_STRING) \
 	M(CASE_EXACT_SUB, "caseExactSubstringsMatch", "2.5.13.7", SUBSTRINGS, EXACT, SUBSTRING) \
 	M(BOOLEAN, "booleanMatch", "2.5.13.13", EQUALITY, BOOLEAN_TEXT, BOOLEAN) \
+	M(INTEGER, "integerMatch", "2.5.13.14", EQUALITY, INTEGER_TEXT, INTEGER) \
+	M(INTEGER_ORDER, "integerOrderingMatch", "2.5.13.15", ORDERING, INTEGER_TEXT, INTEGER) \
 	M(TELEPHONE, "telephoneNumberMatch", "2.5.13.20", EQUALITY, DIGITS, TELEPHONE_NUMBER) \
 	M(TELEPHONE_SUB, "telephoneNumberSubstringsMatch", "2.5.13.21", SUBSTRINGS, DIGITS, SUBSTRING) \
 	M(CASE_EXACT_IA5, "caseExactIA5Match", "1.3.6.1.4.1.1466.109.114.1", EQUALITY, IA5_EXACT, IA5_STRING) \
@@ -103,6 +110,9 @@
 	C(INET_PERSON, "inetOrgPerson", "2.16.840.1.113730.3.2.2", ORG_PERSON, "STRUCTURAL", "", \
 	  "displayName $ givenName $ homePhone $ labeledURI $ mail $ mobile $ o $ pager $ uid $ co $ departmentNumber") \
 	C(GROUP, "groupOfNames", "2.5.6.9", TOP, "STRUCTURAL", "cn", "member $ description $ mail $ displayName") \
+	C(POSIX_ACCOUNT, "posixAccount", "1.3.6.1.1.1.2.0", TOP, "AUXILIARY", "cn $ uid $ uidNumber $ gidNumber $ homeDirectory", \
+	  "loginShell $ description") \
+	C(POSIX_GROUP, "posixGroup", "1.3.6.1.1.1.2.2", TOP, "AUXILIARY", "cn $ gidNumber", "memberUid $ description") \
 	C(SUBSCHEMA, "subschema", "2.5.20.1", TOP, "AUXILIARY", "", "objectClasses $ attributeTypes $ matchingRules $ ldapSyntaxes")
 /* clang-format on */
 

@@ -342,7 +342,7 @@ search_is_too_large(struct ldap_search *s)
 	int64_t most = ldap_settings(s->session)->book_max;
 
 	return !s->plan.is_exact && (s->kinds & (1U << LDAP_USER | 1U << LDAP_GROUP)) != 0 && most != 0 &&
-	       book_count(s->book) > (uint64_t)most;
+	       s->looked_at > (uint64_t)most;
 }
 
 static void

@@ -33,10 +33,11 @@ ldap_walk_begin(struct ldap_search *s)
 	walk_plan(s);
 	if (s->stage == LDAP_NOTHING)
 		s->stage = LDAP_DOMAIN;
-	if (s->plan.needle.len != 0)
-		book_query_init(&s->query, BOOK_SUBSTRING, BOOK_ANY_FIELD, s->plan.needle, &s->op.arena);
+	if (s->plan.query != NULL)
+		s->query = *s->plan.query;
 	else
 		book_query_init(&s->query, BOOK_PRESENT, BOOK_FIELD_BIT(BOOK_ADDRESS), STR_NONE, &s->op.arena);
+	s->looked_at = s->plan.is_exact ? s->plan.count : book_query_aim(&s->query, s->book, &s->op.arena);
 	s->query.with_hidden = s->view.with_hidden;
 }
 
@@ -48,7 +49,8 @@ walk_make(const struct ldap_search *s, const struct book_entry *person, struct l
 				   .person = person,
 				   .book = s->book,
 				   .with_hidden = s->view.with_hidden,
-				   .viewer = s->view.own};
+				   .viewer = s->view.own,
+				   .posix = s->with_posix ? &s->posix : NULL};
 }
 
 bool

@@ -140,12 +140,19 @@ account_on_session_ended(void *arg, const struct err *err)
 
 /* That there was no other is what he wished for. */
 static void
-account_on_sessions_ended(void *arg, const struct err *err)
+account_on_sessions_ended(void *arg, cJSON *result, const struct err *err)
 {
-	if (err != NULL && err->code == ERR_NOT_FOUND)
-		account_end_change(arg, NULL);
-	else
-		account_on_session_ended(arg, err);
+	struct web_request *w = arg;
+	struct err some;
+
+	if (err == NULL && cJSON_GetNumberValue(cJSON_GetObjectItem(result, "ended")) > 0)
+		web_audit(w, "session ended", w->who.address, NULL);
+	if (err == NULL && cJSON_GetNumberValue(cJSON_GetObjectItem(result, "failed")) > 0) {
+		err_set(&some, ERR_UNAVAILABLE, "some of the sessions could not be ended: try again");
+		err = &some;
+	}
+	cJSON_Delete(result);
+	account_end_change(w, err);
 }
 
 void

@@ -99,7 +99,10 @@ web_expected(const struct web_request *w)
 
 	if (str_eq(text, STR("*")))
 		return STR_NONE;
-	/* "" is the version of nothing, and stays as it is: no version is required by an empty text. */
+	/* "" is the version of nothing, and stays as it is: no version is required by an empty text. A field
+	 * without a value names none either. */
+	if (text.p != NULL && text.len == 0)
+		return STR("\"\"");
 	if (text.len > 2 && text.p[0] == '"' && text.p[text.len - 1] == '"')
 		return str_first(str_from(text, 1), text.len - 2);
 	return text;

@@ -214,7 +214,7 @@ api_on_identity(struct web_request *w)
 	} else if (w->who.token[0] != '\0' && (w->endpoint->flags & WEB_NOT_BY_TOKEN) != 0) {
 		web_refuse(w, 403, "this cannot be done with a token: log in with the password");
 	} else if (api_has_stray_body(w)) {
-		web_refuse(w, 400, "a GET has no body here");
+		web_refuse(w, 400, "a GET request must not have a body");
 	} else if (api_is_meant(w)) {
 		if (w->endpoint->body != NULL)
 			http_want_body(w->r);

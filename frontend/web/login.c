@@ -187,7 +187,8 @@ login_on_ended(void *arg, const struct err *err)
 {
 	struct web_request *w = arg;
 
-	w->call = NULL;
+	if (!web_is_still_there(w, NULL))
+		return;
 	if (err != NULL && err->code != ERR_NOT_FOUND)
 		web_fail(w, err);
 	else
@@ -197,11 +198,13 @@ login_on_ended(void *arg, const struct err *err)
 void
 web_logout(struct web_request *w)
 {
-	if (w->who.by_cookie)
-		w->call = admin_session_end(&w->web->admin, str_c(w->who.address), str_c(w->who.session),
-					    login_on_ended, w);
-	else
+	if (!w->who.by_cookie) {
 		web_refuse(w, 409, "this login has no session to end");
+		return;
+	}
+	/* The session ends even if its tab is closed before the answer. */
+	http_hold(w->r);
+	admin_session_end(&w->web->admin, str_c(w->who.address), str_c(w->who.session), login_on_ended, w);
 }
 
 void

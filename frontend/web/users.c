@@ -231,7 +231,7 @@ web_user_passwd(struct web_request *w)
 {
 	/* A session or a token alone is not enough: the old password is needed. */
 	if (users_is_own(w))
-		web_refuse(w, 409, "change your own password by account/password");
+		web_refuse(w, 409, "use account/password to change your own password");
 	else if (users_password_is_fit(w, true))
 		web_guard_user(w, users_passwd);
 }

@@ -13,18 +13,6 @@
 
 enum { COORDINATE_BYTES = 32, MAC_KEY_MAX = 1024 };
 
-void
-jws_base64url(struct str data, struct buf *out)
-{
-	base64url_encode(data, out);
-}
-
-bool
-jws_base64url_decode(struct str text, struct buf *out)
-{
-	return base64url_decode(text, out);
-}
-
 /* ---- The key ---- */
 
 static void
@@ -36,7 +24,7 @@ jws_coordinate(EVP_PKEY *key, const char *name, struct buf *out)
 	CHECK(EVP_PKEY_get_bn_param(key, name, &number) == 1);
 	CHECK(BN_bn2binpad(number, bytes, sizeof(bytes)) == sizeof(bytes));
 	BN_free(number);
-	jws_base64url(str_of((const char *)bytes, sizeof(bytes)), out);
+	base64url_encode(str_of((const char *)bytes, sizeof(bytes)), out);
 }
 
 void
@@ -60,7 +48,7 @@ jws_key_authorization(EVP_PKEY *key, struct str token, struct buf *out)
 	buf_fini(&jwk);
 	buf_add_str(out, token);
 	buf_add_byte(out, '.');
-	jws_base64url(str_of((const char *)digest, sizeof(digest)), out);
+	base64url_encode(str_of((const char *)digest, sizeof(digest)), out);
 }
 
 /* ---- Signing ---- */
@@ -91,10 +79,10 @@ jws_begin(struct str header, struct str payload, struct buf *signed_out, struct 
 {
 	size_t dot;
 
-	jws_base64url(header, signed_out);
+	base64url_encode(header, signed_out);
 	dot = signed_out->len;
 	buf_add_byte(signed_out, '.');
-	jws_base64url(payload, signed_out);
+	base64url_encode(payload, signed_out);
 	buf_printf(out, "{\"protected\":\"%.*s\",\"payload\":\"%s\",\"signature\":\"", (int)dot, signed_out->data,
 		   signed_out->data + dot + 1);
 }
@@ -129,7 +117,7 @@ jws_sign(EVP_PKEY *key, const struct jws_header *h, struct str payload, struct b
 	buf_add_byte(&header, '}');
 	jws_begin(buf_str(&header), payload, &text, out);
 	jws_es256(key, buf_str(&text), signature);
-	jws_base64url(str_of((const char *)signature, sizeof(signature)), out);
+	base64url_encode(str_of((const char *)signature, sizeof(signature)), out);
 	buf_add_c(out, "\"}");
 	buf_fini(&header);
 	buf_fini(&text);
@@ -140,7 +128,7 @@ jws_bind(EVP_PKEY *account, const char *kid, struct str mac_key, const char *url
 {
 	struct buf header = BUF_EMPTY, jwk = BUF_EMPTY, text = BUF_EMPTY, secret = BUF_EMPTY;
 	unsigned char mac[SHA256_DIGEST_LENGTH];
-	bool ok = jws_base64url_decode(mac_key, &secret) && secret.len != 0 && secret.len <= MAC_KEY_MAX;
+	bool ok = base64url_decode(mac_key, &secret) && secret.len != 0 && secret.len <= MAC_KEY_MAX;
 
 	if (ok) {
 		buf_add_c(&header, "{\"alg\":\"HS256\"");
@@ -150,7 +138,7 @@ jws_bind(EVP_PKEY *account, const char *kid, struct str mac_key, const char *url
 		jws_jwk(account, &jwk);
 		jws_begin(buf_str(&header), buf_str(&jwk), &text, out);
 		HMAC(EVP_sha256(), secret.data, (int)secret.len, (const unsigned char *)text.data, text.len, mac, NULL);
-		jws_base64url(str_of((const char *)mac, sizeof(mac)), out);
+		base64url_encode(str_of((const char *)mac, sizeof(mac)), out);
 		buf_add_c(out, "\"}");
 	}
 	acme_key_wipe(&secret);

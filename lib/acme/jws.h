@@ -10,11 +10,6 @@
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 
-/* base64 with the alphabet of URLs and without padding; appends. */
-void jws_base64url(struct str data, struct buf *out);
-/* False: malformed. */
-bool jws_base64url_decode(struct str text, struct buf *out);
-
 /* The public part of a P-256 key as JSON, its members in the order that the
  * thumbprint needs. */
 void jws_jwk(EVP_PKEY *key, struct buf *out);

@@ -147,17 +147,6 @@ people_begin(struct people_draft *d, struct people *p, uint64_t line)
 	*d = (struct people_draft){.people = p, .account.line = line};
 }
 
-static struct str
-people_shorten(struct str text)
-{
-	size_t len = text.len < PEOPLE_SHOWN_MAX ? text.len : PEOPLE_SHOWN_MAX;
-
-	/* Not within a character. */
-	while (len < text.len && len > 0 && ((unsigned char)text.p[len] & 0xc0) == 0x80)
-		len--;
-	return str_first(text, len);
-}
-
 static void
 people_take_address(struct people_draft *d, uint64_t line, struct str value)
 {
@@ -175,7 +164,7 @@ people_take_address(struct people_draft *d, uint64_t line, struct str value)
 	}
 	d->is_bad = true;
 	people_complain(d->people, line, "\"%.*s\" is not an address that an account can have here",
-			STR_ARG(people_shorten(value)));
+			STR_ARG(str_first_utf8(value, PEOPLE_SHOWN_MAX)));
 }
 
 static void
@@ -219,7 +208,8 @@ people_take_hash(struct people_draft *d, uint64_t line, struct str value)
 	} else {
 		/* It may be a plain password: it is not shown. */
 		d->is_bad = true;
-		people_complain(d->people, line, "this kind of password hash is not supported");
+		people_complain(d->people, line,
+				"this password hash is not supported, or would take too long to check");
 	}
 }
 
@@ -321,7 +311,7 @@ people_read_head(struct people *p, const struct csv_row *row, const struct peopl
 		columns[i] = people_find_column(str_trim(row->values[i]), true);
 		if (columns[i] == NULL) {
 			people_complain(p, row->line, "there is no field \"%.*s\"",
-					STR_ARG(people_shorten(row->values[i])));
+					STR_ARG(str_first_utf8(row->values[i], PEOPLE_SHOWN_MAX)));
 			ok = false;
 			continue;
 		}

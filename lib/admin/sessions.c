@@ -6,6 +6,7 @@
 #include "lib/admin/private.h"
 #include "lib/auth/credential.h"
 #include "lib/base/clock.h"
+#include "lib/base/log.h"
 
 REDIS_SCRIPT(admin_session_index, "lib/admin/session.lua");
 
@@ -22,8 +23,8 @@ admin_session_mark(const struct directory_user *user, char out[SESSION_HASH_MAX]
 	struct buf text = BUF_EMPTY;
 
 	/* Not the second factor's secret itself, which may be sealed anew. */
-	buf_printf(&text, "%s\n%s\n%s\n%s\n%d\n%" PRId64, user->address, user->password, user->scram_sha256,
-		   user->roles, user->totp[0] != '\0', user->created_ms);
+	buf_printf(&text, "%s\n%s\n%s\n%s\n%s\n%" PRId64, user->address, user->password, user->scram_sha256,
+		   user->roles, user->totp_changed, user->created_ms);
 	credential_hash(buf_str(&text), out);
 	buf_fini(&text);
 }
@@ -124,6 +125,7 @@ struct sessions {
 	char mark[SESSION_HASH_MAX];
 	size_t count, at; /* ids; answers that have come */
 	int64_t ended;	  /* of those that were to end: as many as were still there */
+	int64_t failed;	  /* of those: may still be valid */
 	cJSON *item;	  /* of the answer before; borrowed, NULL: that session is not valid */
 };
 
@@ -263,17 +265,31 @@ admin_session_list(struct admin *a, struct str address, admin_on_result *cb, voi
 /* ---- Ending ---- */
 
 static void
-sessions_on_forgotten(struct admin_call *call, const redisReply *reply, const struct err *err)
+sessions_finish(struct admin_call *call)
 {
 	const struct sessions *l = call->state;
 	struct err none;
 
-	(void)reply;
-	if (err == NULL && l->ended == 0) {
-		err_set(&none, ERR_NOT_FOUND, "there is no such session");
-		err = &none;
+	if (call->on_result != NULL) {
+		call->result = cJSON_CreateObject();
+		cJSON_AddNumberToObject(call->result, "ended", (double)l->ended);
+		cJSON_AddNumberToObject(call->result, "failed", (double)l->failed);
 	}
-	admin_call_end(call, err);
+	err_set(&none, ERR_NOT_FOUND, "there is no such session");
+	admin_call_end(call, call->on_result == NULL && l->ended == 0 ? &none : NULL);
+}
+
+/* They have ended in any case: the index is only tidied. */
+static void
+sessions_on_forgotten(struct admin_call *call, const redisReply *reply, const struct err *err)
+{
+	const struct sessions *l = call->state;
+
+	(void)reply;
+	if (err != NULL)
+		log_warning(NULL, "sessions that have ended stay in the index of their account",
+			    F_STR("account", l->address), F_ERR(err));
+	sessions_finish(call);
 }
 
 /* Ended before they leave the index: what is valid can be listed. */
@@ -285,12 +301,19 @@ sessions_on_ended(struct admin_call *call, const redisReply *reply, const struct
 	admin_call_note(call, err);
 	if (err == NULL)
 		l->ended += redis_i64(reply, 0);
+	else
+		l->failed++;
 	if (++l->at < l->count)
 		return;
-	if (call->failure.code != ERR_NONE)
+	if (l->failed != 0)
+		log_warning(NULL, "sessions could not be ended", F_STR("account", l->address), F_I64("ended", l->ended),
+			    F_I64("failed", l->failed), F_ERR(&call->failure));
+	if (l->failed == 0)
+		admin_ask(call, sessions_on_forgotten, "ZREM", sessions_key(call), l->count, l->ids);
+	else if (l->ended == 0)
 		admin_call_end(call, &call->failure);
 	else
-		admin_ask(call, sessions_on_forgotten, "ZREM", sessions_key(call), l->count, l->ids);
+		sessions_finish(call);
 }
 
 /* The index may have some that ended by themselves. */
@@ -350,15 +373,15 @@ sessions_on_doomed(struct admin_call *call, const redisReply *reply, const struc
 			l->ids[used++] = l->ids[i];
 	l->count = used;
 	if (used == 0)
-		sessions_on_forgotten(call, NULL, NULL);
+		sessions_finish(call);
 	else
 		sessions_drop(call);
 }
 
 struct admin_call *
-admin_sessions_end(struct admin *a, struct str address, struct str kept, admin_on_done *cb, void *arg)
+admin_sessions_end(struct admin *a, struct str address, struct str kept, admin_on_result *cb, void *arg)
 {
-	struct admin_call *call = admin_call_new_order(a, cb, arg);
+	struct admin_call *call = admin_call_new(a, cb, arg);
 
 	if (!sessions_begin(call, address))
 		return call;

@@ -41,9 +41,9 @@ struct admin_call *admin_session_store(struct admin *a, const struct admin_sessi
 struct admin_call *admin_session_list(struct admin *a, struct str address, admin_on_result *cb, void *arg);
 /* Ends the session with this id, of this account; ERR_NOT_FOUND. */
 struct admin_call *admin_session_end(struct admin *a, struct str address, struct str id, admin_on_done *cb, void *arg);
-/* Ends all of the account but the one with the id `kept` (may be empty); ERR_NOT_FOUND:
- * there was no other. */
-struct admin_call *admin_sessions_end(struct admin *a, struct str address, struct str kept, admin_on_done *cb,
+/* Ends all of the account but the one with the id `kept` (may be empty): {"ended",
+ * "failed"}, how many have, and how many may still be valid. An error: none has. */
+struct admin_call *admin_sessions_end(struct admin *a, struct str address, struct str kept, admin_on_result *cb,
 				      void *arg);
 
 #endif

@@ -15,6 +15,7 @@
 #include "lib/auth/private.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/base/log.h"
 #include "lib/base/mem.h"
 
 enum auth_kind {
@@ -40,6 +41,7 @@ struct auth_request {
 	bool needs_code; /* the account has a second factor */
 	bool verifying;	 /* a thread has it or will get it */
 	bool verified;
+	bool unsupported; /* the stored hash was not even checked */
 	struct memory_ask *ask;
 	struct code_try *code;
 	struct throttle *throttle;
@@ -105,16 +107,27 @@ claim_of(const struct auth_request *q)
 	return (struct memory_claim){q->identity.address, q->verifier, str_of(q->password, q->password_len)};
 }
 
+/* "$argon2id$v=19$m=19456,t=2,p=1$": up to the fourth '$'. */
+static bool
+auth_costs_the_same(const char *verifier, const char *dummy)
+{
+	for (unsigned dollars = 0; *verifier == *dummy && *verifier != '\0'; verifier++, dummy++)
+		if (*verifier == '$' && ++dollars == 4)
+			return true;
+	return false;
+}
+
 static void
 run_verify(struct verify_task *t)
 {
 	struct auth_request *q = (struct auth_request *)t;
 
 	q->verified = true;
+	q->unsupported = !scheme_is_supported(q->verifier);
 	q->fits = auth_password_fits(q->verifier, str_of(q->password, q->password_len));
-	/* Imported hashes are fast, or are not checked at all: without this, a wrong password would tell by
-	 * its time that the account exists. */
-	if (!q->fits && q->verifier[0] == '{')
+	/* Faster hashes, or ones that are not checked, would show that the account exists; slower ones still
+	 * do. */
+	if (!q->fits && !auth_costs_the_same(q->verifier, q->auth->dummy))
 		(void)auth_password_fits(q->auth->dummy, str_of(q->password, q->password_len));
 }
 
@@ -130,6 +143,9 @@ verify_done(struct verify_task *t)
 		auth_answer(q, AUTH_UNAVAILABLE);
 		return;
 	}
+	if (q->unsupported)
+		log_warning(NULL, "the stored password hash is not supported, or would take too long to check",
+			    F_C("account", q->identity.address));
 	if (!q->exists || !q->fits) {
 		throttle_failed(a, q->address, &q->peer);
 		auth_answer(q, AUTH_FAILED);

@@ -54,7 +54,7 @@ code_on_reply(void *arg, const redisReply *reply, const struct err *err)
 	if (err == NULL && t->sealed.len != 0 && redis_i64(reply, 0) == 1)
 		code_reseal(t);
 	if (err == NULL && redis_i64(reply, 0) < 0)
-		log_warning(NULL, "many wrong codes of a second factor in a row: none is taken for a while",
+		log_warning(NULL, "too many wrong second-factor codes in a row: no code is accepted for a while",
 			    F_C("account", t->address), F_I64("wrong_codes", CODE_TRIES));
 	if (t->cb != NULL)
 		t->cb(t->arg, err != NULL ? AUTH_UNAVAILABLE : redis_i64(reply, 0) == 1 ? AUTH_OK : AUTH_FAILED);

@@ -110,6 +110,8 @@ void verify_stop(struct auth *a);
 bool scheme_fits(struct str hash, struct str password);
 /* An argon2id hash whose costs are within limits. */
 bool scheme_argon2_is_readable(const char *text);
+/* Is a stored hash of a kind that is checked, at a cost that is allowed? */
+bool scheme_is_supported(const char *verifier);
 
 /* ---- Failures, counted in Redis; account: auth_account_name() ---- */
 /* Waits as long as earlier failures of the account or the address require, then

@@ -206,6 +206,12 @@ scheme_argon2_is_readable(const char *text)
 }
 
 bool
+scheme_is_supported(const char *verifier)
+{
+	return verifier[0] == '{' ? scheme_is_readable(str_c(verifier)) : scheme_argon2_is_readable(verifier);
+}
+
+bool
 auth_is_scram_sha256(struct str text)
 {
 	struct scram_verifier v;

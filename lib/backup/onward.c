@@ -31,6 +31,11 @@ static const struct onward_step onward_folder[] = {
 	{NULL, 0, 0},
 };
 
+static const struct onward_step onward_numbers[] = {
+	{"next", BACKUP_ONWARD_NUMBERS, 0},
+	{NULL, 0, 0},
+};
+
 struct onward_hash {
 	struct buf *out;
 	const struct onward_step *steps; /* NULL: chunks, "<count> <modseq>" each */
@@ -157,6 +162,8 @@ backup_onward_take(struct backup_onward *o, struct rdb_entry *entry, bool *drop_
 		return onward_hash(o, entry, onward_folder, err);
 	if (backup_key_is(entry->key, KEY_MAIL_CHUNKS, "}:f:0:chunks"))
 		return onward_hash(o, entry, NULL, err);
+	if (backup_key_is(entry->key, KEY_POSIX_NUMBERS, "posix:numbers"))
+		return onward_hash(o, entry, onward_numbers, err);
 	if (backup_key_is(entry->key, KEY_MAIL_HOT, "}:f:0:h:0"))
 		return onward_hot(o, entry, err);
 	return 0;

@@ -7,7 +7,10 @@
  * the next numbers are far beyond all that were ever used: UIDs, modseqs, ids of
  * messages and folders. All records get a modseq that is new to every client, and
  * the log of tombstones starts empty, so clients that ask for changes (CONDSTORE,
- * QRESYNC) are told everything. Address books start with a new version. */
+ * QRESYNC) are told everything. Address books start with a new version.
+ *
+ * Likewise accounts that were made since the backup had numbers on Linux machines, where
+ * files still have them: they are not given to others. */
 #ifndef SP_BACKUP_ONWARD_H
 #define SP_BACKUP_ONWARD_H
 
@@ -19,6 +22,7 @@
 #define BACKUP_ONWARD_EMAILS  (INT64_C(1) << 32)
 #define BACKUP_ONWARD_UIDS    100000
 #define BACKUP_ONWARD_FOLDERS 1000
+#define BACKUP_ONWARD_NUMBERS 1000
 
 struct backup_onward {
 	struct buf value;

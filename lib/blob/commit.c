@@ -10,7 +10,10 @@
 #include "lib/base/mem.h"
 #include "lib/blob/store.h"
 
-enum { BATCH_MAX = 256 }; /* records in one write */
+enum {
+	BATCH_MAX = 256,	/* records in one write */
+	DIGESTS_REST_MS = 1000, /* after a failure: digests get no place */
+};
 
 struct put {
 	struct task task; /* first member, for the conversion back */
@@ -94,24 +97,73 @@ write_bodies(struct blob_store *s, struct put **batch, unsigned count, struct er
 	return 0;
 }
 
-/* Digests already have their places; nobody waits for them. */
-static void
-write_digest(struct put *p)
+/* ---- Digests: they already have their places; nobody waits for them ---- */
+
+/* Digests come in the order of their places: whatever goes to another pack comes after all
+ * that went to the one before. */
+static int
+digest_open_pack(struct put *p, struct err *err)
 {
 	struct committer *c = &p->store->committer;
-	struct iovec iov = {p->record, record_span(p->length)};
-	struct err err;
-	bool failed;
 
-	pthread_mutex_lock(&c->lock);
-	failed = c->digests_failed || c->digests.id != p->id.pack;
-	pthread_mutex_unlock(&c->lock);
-	if (failed || pack_write(&c->digests, &iov, 1, p->id.offset - RECORD_HEADER_BYTES, &err) == 0)
+	if (c->digests.fd >= 0 && c->digests.id == p->id.pack)
+		return 0;
+	pack_close(&c->digests);
+	return pack_create_as(&c->digests, p->id.pack, p->store->folder, err);
+}
+
+static int
+digest_write(struct put *p, struct err *err)
+{
+	struct pack *pack = &p->store->committer.digests;
+	struct iovec iov = {p->record, record_span(p->length)};
+
+	if (digest_open_pack(p, err) != 0)
+		return -1;
+	CHECK(pack->end == p->id.offset - RECORD_HEADER_BYTES);
+	if (pack_allocate(pack, iov.iov_len, err) != 0 || pack_write(pack, &iov, 1, pack->end, err) != 0)
+		return -1;
+	pack->end += record_span(p->length);
+	return 0;
+}
+
+/* After a failure nothing more goes to that pack: the places behind it are lost, and their
+ * digests are computed again when they are needed. */
+static void
+digest_commit(struct put *p)
+{
+	struct committer *c = &p->store->committer;
+	struct err err;
+
+	if (p->id.pack == c->failed_digests || digest_write(p, &err) == 0)
 		return;
+	pack_close(&c->digests);
+	c->failed_digests = p->id.pack;
 	pthread_mutex_lock(&c->lock);
-	c->digests_failed = true;
+	if (c->digest_pack == p->id.pack)
+		c->digest_pack = 0;
+	c->digests_rest_until_ms = clock_monotonic_ms() + DIGESTS_REST_MS;
 	pthread_mutex_unlock(&c->lock);
 }
+
+/* Under the lock. Nothing here may wait for the disk: this runs on the loop. */
+static int
+digest_place(struct put *p, struct err *err)
+{
+	struct committer *c = &p->store->committer;
+
+	if (c->digest_pack == 0 || c->digest_end > PACK_ROTATE_BYTES) {
+		if (clock_monotonic_ms() < c->digests_rest_until_ms)
+			return err_set(err, ERR_IO, "digests could not be written a moment ago");
+		c->digest_pack = pack_new_id();
+		c->digest_end = PACK_HEADER_BYTES;
+	}
+	p->id = (struct blob_id){c->digest_pack, c->digest_end + RECORD_HEADER_BYTES, p->length};
+	c->digest_end += record_span(p->length);
+	return 0;
+}
+
+/* ---- The thread ---- */
 
 static struct put *
 take_waiting(struct committer *c)
@@ -119,11 +171,9 @@ take_waiting(struct committer *c)
 	struct put *list;
 
 	pthread_mutex_lock(&c->lock);
-	c->busy = false;
 	while (c->first == NULL && !c->stop)
 		pthread_cond_wait(&c->wake, &c->lock);
 	list = c->first;
-	c->busy = list != NULL;
 	c->first = c->last = NULL;
 	pthread_mutex_unlock(&c->lock);
 	return list;
@@ -149,7 +199,7 @@ committer_main(void *arg)
 					batch[count++] = p;
 					continue;
 				}
-				write_digest(p);
+				digest_commit(p);
 				tell_batch(&p, 1, NULL);
 			}
 			if (count == 0)
@@ -188,30 +238,7 @@ committer_stop(struct blob_store *s)
 	pthread_cond_destroy(&c->wake);
 }
 
-/* Under the lock: a place in the digest pack. */
-static int
-place_digest(struct put *p, struct err *err)
-{
-	struct committer *c = &p->store->committer;
-	uint64_t span = record_span(p->length);
-
-	/* Nothing may still be on its way to a pack that is closed here. */
-	if (c->digests.fd >= 0 && (c->digests_failed || c->digests.end > PACK_ROTATE_BYTES) && c->first == NULL &&
-	    !c->busy)
-		pack_close(&c->digests);
-	if (c->digests.fd < 0) {
-		if (pack_create(&c->digests, p->store->folder, err) != 0)
-			return -1;
-		c->digests_failed = false;
-	}
-	if (c->digests_failed)
-		return err_set(err, ERR_IO, "the digest pack failed");
-	if (pack_allocate(&c->digests, span, err) != 0)
-		return -1;
-	p->id = (struct blob_id){c->digests.id, c->digests.end + RECORD_HEADER_BYTES, p->length};
-	c->digests.end += span;
-	return 0;
-}
+/* ---- Submitting ---- */
 
 /* The record with its header, built here on the caller's thread. */
 static struct put *
@@ -243,7 +270,7 @@ put_send(struct put *p, struct blob_id *id_out, struct err *err)
 	struct committer *c = &s->committer;
 
 	pthread_mutex_lock(&c->lock);
-	if (p->class == BLOB_DIGEST && place_digest(p, err) != 0) {
+	if (p->class == BLOB_DIGEST && digest_place(p, err) != 0) {
 		pthread_mutex_unlock(&c->lock);
 		mem_free(p->record);
 		mem_free(p);

@@ -113,9 +113,8 @@ pack_id_of(const char *file_name)
 	return end == file_name + 16 && strcmp(end, ".pack") == 0 ? id : 0;
 }
 
-/* The time comes first, so that ids sort by age; never 0. */
-static uint64_t
-new_pack_id(void)
+uint64_t
+pack_new_id(void)
 {
 	uint32_t random;
 
@@ -138,12 +137,12 @@ sync_folder(const char *folder, struct err *err)
 }
 
 int
-pack_create(struct pack *p, const char *folder, struct err *err)
+pack_create_as(struct pack *p, uint64_t id, const char *folder, struct err *err)
 {
 	char path[PACK_PATH_MAX], header[PACK_HEADER_BYTES] = "SPPACK01";
 	struct iovec iov = {header, sizeof(header)};
 
-	*p = (struct pack){.id = new_pack_id(), .folder = folder, .end = PACK_HEADER_BYTES};
+	*p = (struct pack){.id = id, .folder = folder, .end = PACK_HEADER_BYTES};
 	pack_path(folder, p->id, path);
 	p->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (p->fd < 0)
@@ -159,6 +158,12 @@ pack_create(struct pack *p, const char *folder, struct err *err)
 	unlink(path);
 	p->fd = -1;
 	return -1;
+}
+
+int
+pack_create(struct pack *p, const char *folder, struct err *err)
+{
+	return pack_create_as(p, pack_new_id(), folder, err);
 }
 
 void

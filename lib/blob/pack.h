@@ -74,8 +74,11 @@ struct pack {
 void pack_path(const char *folder, uint64_t id, char out[PACK_PATH_MAX]);
 /* The pack that a file of this name is; 0: none. */
 uint64_t pack_id_of(const char *file_name);
+/* The time comes first, so that ids sort by age; never 0. */
+uint64_t pack_new_id(void);
 /* Creates a pack, which is locked (flock) while it is open, and syncs its
- * folder. folder must live as long. */
+ * folder. folder must live as long. The second gives it an id of its own. */
+int pack_create_as(struct pack *p, uint64_t id, const char *folder, struct err *err);
 int pack_create(struct pack *p, const char *folder, struct err *err);
 /* Truncates unused allocated space, and closes. A pack without a record is
  * removed: on a full disk each attempt would leave one. */

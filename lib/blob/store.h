@@ -41,11 +41,13 @@ struct committer {
 	pthread_cond_t wake;
 	struct put *first, *last; /* waiting */
 	bool stop, started;
-	struct pack bodies; /* used by the thread only */
-	/* A digest gets its place when it is submitted, so this is under the lock. */
-	struct pack digests;
-	bool digests_failed;
-	bool busy; /* the thread is working */
+	struct pack bodies, digests; /* used by the thread only, like the next */
+	uint64_t failed_digests;     /* the pack that takes no more digests; 0: none */
+	/* A digest gets its place when it is submitted, without a look at the disk: the thread makes
+	 * the pack when it gets the first digest with a place in it. Under the lock. */
+	uint64_t digest_pack; /* 0: the next digest gets another one */
+	uint64_t digest_end;
+	int64_t digests_rest_until_ms; /* monotonic; after a failure */
 };
 
 struct read_fd {

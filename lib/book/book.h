@@ -7,12 +7,14 @@
  * first asked for, keeps it in memory in the order of addresses, and follows the log of
  * its changes; a notice is only a wake-up. If the log is too short, or notices were lost,
  * it loads again. Without the store a loaded book goes on answering as it was. A book that
- * nobody used for 15 minutes is dropped. Beyond about 16 books or 64 MiB the least recently
+ * nobody used for 15 minutes is dropped. Beyond about 16 books or 96 MiB the least recently
  * used ones make room for a new one, unless they are held.
  *
- * It takes about 400 bytes of memory an entry. Searches are scans of folded text: a
- * substring is found in some milliseconds in 100,000 entries. No function here blocks;
- * work that may take long is cut by the caller's slice (lib/base/slice.h).
+ * It takes about 500 bytes of memory an entry. Folded text is searched; an index of all
+ * parts of three bytes tells which entries can have a text at all, so that a rare one is found
+ * in some 50 us in 100,000 entries. Shorter texts are found by a scan, which takes some
+ * milliseconds. No function here blocks; work that may take long is cut by the caller's
+ * slice (lib/base/slice.h).
  *
  * What is hidden (the field `book` of an account is off, or the account is disabled) is
  * only shown to callers who ask for it: BOOK_WITH_HIDDEN. Who may see it, and which domains
@@ -60,7 +62,7 @@ uint64_t book_count(const struct book *book); /* entries, hidden ones too */
 /* ---- For its unit tests ---- */
 /* The version in the store that the content has; it grows with every change. */
 uint64_t book_version(const struct book *book);
-/* Bytes of memory of the content. */
+/* Bytes of memory of the content, the index included. */
 size_t book_bytes(const struct book *book);
 /* Loaded books and their entries; for tests. */
 void books_figures(const struct books *b, uint64_t *books_out, uint64_t *entries_out);
@@ -92,6 +94,8 @@ enum book_match {
 	BOOK_WORD,	/* the beginning of one of its words: what people type into a search field */
 	BOOK_SUBSTRING, /* any part */
 	BOOK_SUFFIX,	/* its end */
+	BOOK_ALL_OF,	/* all of some queries */
+	BOOK_ANY_OF,	/* at least one of them */
 };
 
 #define BOOK_FIELD_BIT(field) (UINT32_C(1) << (field))
@@ -100,6 +104,8 @@ enum book_match {
 #define BOOK_NAME_FIELDS \
 	(BOOK_FIELD_BIT(BOOK_ADDRESS) | BOOK_FIELD_BIT(BOOK_DISPLAY_NAME) | BOOK_FIELD_BIT(BOOK_GIVEN_NAME) | \
 	 BOOK_FIELD_BIT(BOOK_SURNAME))
+
+struct aim;
 
 /* Fields are alternatives. Texts are compared folded: neither case nor accents count
  * ("MULLER" is "Müller", "strasse" is "Straße"), several spaces are one, and in telephone
@@ -110,10 +116,23 @@ struct book_query {
 	bool with_hidden;
 	struct str text;  /* folded; in the arena */
 	struct str phone; /* the same for telephone numbers */
+	/* BOOK_ALL_OF, BOOK_ANY_OF */
+	const struct book_query *parts; /* borrowed */
+	unsigned count;
+	/* private */
+	struct str needle;     /* no entry matches without it; empty: there is no such text */
+	uint32_t terms;	       /* texts to be looked for */
+	const struct aim *aim; /* NULL: every entry is looked at */
 };
 /* Folds text into the arena, which must outlive the query. */
 void book_query_init(struct book_query *q, enum book_match match, uint32_t fields, struct str text,
 		     struct arena *arena);
+/* Of several queries, which must outlive it. Of none BOOK_ALL_OF is true and BOOK_ANY_OF false. */
+void book_query_join(struct book_query *q, enum book_match match, const struct book_query *parts, unsigned count);
+/* Prepares a whole query for the index of this book; the arena must outlive it. Without this, or in
+ * another book, the same entries are found, but more are looked at. Returns about how many will
+ * be looked at: all, if a text is too short or common, or the query accepts entries without one. */
+uint64_t book_query_aim(struct book_query *q, const struct book *book, struct arena *arena);
 /* Does this one entry match? with_hidden is not looked at. For filters of several terms. */
 bool book_query_matches(const struct book_query *q, const struct book_entry *e);
 

@@ -8,7 +8,7 @@
 enum {
 	/* Beyond either, books that nobody holds make room for new ones. */
 	BOOKS_MOST = 16,
-	BOOKS_BYTES_MOST = 64 * 1024 * 1024,
+	BOOKS_BYTES_MOST = 96 * 1024 * 1024,
 	BOOKS_UNUSED_MS = 15 * 60 * 1000,
 	/* A notice may be lost in spite of all; and unused books are looked for. */
 	BOOKS_LOOK_MS = 30 * 1000,
@@ -61,7 +61,7 @@ book_on_loaded(void *arg, struct content *content, uint64_t version, const struc
 	b->version = version;
 	b->load_again = false;
 	log_info(NULL, "address book loaded", F_C("domain", b->domain), F_I64("entries", b->content.entries),
-		 F_I64("bytes", b->content.bytes));
+		 F_I64("bytes", book_bytes(b)));
 	follow_start(b);
 }
 
@@ -221,7 +221,7 @@ books_make_room(struct books *books)
 		unsigned count = 0;
 
 		DL_FOREACH (books->list, b) {
-			bytes += b->content.bytes;
+			bytes += book_bytes(b);
 			count++;
 			if (b->holds == 0 && b->waiters == NULL && (oldest == NULL || b->used_ms < oldest->used_ms))
 				oldest = b;
@@ -286,7 +286,7 @@ book_version(const struct book *b)
 size_t
 book_bytes(const struct book *b)
 {
-	return b->content.bytes;
+	return b->content.bytes + b->content.index.bytes;
 }
 
 void

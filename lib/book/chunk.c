@@ -50,6 +50,20 @@ chunk_make_name(struct chunk_draft *d, struct str address, struct str given, str
 	return str_c(arena_printf(&d->scratch, "%.*s %.*s", STR_ARG(given), STR_ARG(surname)));
 }
 
+/* Members are last in the text: a query for other fields does not look at them. */
+static void
+chunk_add_members(struct chunk_draft *d, struct str stored)
+{
+	struct entry_reader r;
+	enum book_field field;
+	struct str value;
+
+	(void)entry_open(&r, stored);
+	while (entry_next(&r, &field, &value))
+		if (field == BOOK_MEMBER)
+			chunk_add_field(d, field, value);
+}
+
 bool
 chunk_draft_add(struct chunk_draft *d, struct str address, struct str stored)
 {
@@ -66,7 +80,7 @@ chunk_draft_add(struct chunk_draft *d, struct str address, struct str stored)
 	buf_add_u64(&d->data, (uint64_t)r.created_ms);
 	chunk_add_field(d, BOOK_ADDRESS, address);
 	while (entry_next(&r, &field, &value)) {
-		if (field == BOOK_ADDRESS)
+		if (field == BOOK_ADDRESS || field == BOOK_MEMBER)
 			continue;
 		has_name = has_name || field == BOOK_DISPLAY_NAME;
 		if (field == BOOK_GIVEN_NAME)
@@ -77,6 +91,7 @@ chunk_draft_add(struct chunk_draft *d, struct str address, struct str stored)
 	}
 	if (!has_name)
 		chunk_add_field(d, BOOK_DISPLAY_NAME, chunk_make_name(d, address, given, surname));
+	chunk_add_members(d, stored);
 	arena_reset(&d->scratch);
 	d->count++;
 	return true;
@@ -111,6 +126,7 @@ chunk_seal(struct chunk_draft *d)
 
 	chunk_draft_mark(d);
 	c->count = d->count;
+	c->seat = INDEX_NO_SEAT;
 	c->bytes = bytes;
 	memcpy(c->data_at, d->data_at, sizeof(c->data_at[0]) * (d->count + 1));
 	memcpy(c->text_at, d->text_at, sizeof(c->text_at[0]) * (d->count + 1));
@@ -134,6 +150,12 @@ chunk_address(const struct chunk *c, uint32_t i)
 	return str_of(field + CHUNK_FIELD_HEAD, bytes_get_u16(field + 1));
 }
 
+struct str
+chunk_text(const struct chunk *c, uint32_t i)
+{
+	return str_of(c->text + c->text_at[i], c->text_at[i + 1] - c->text_at[i]);
+}
+
 void
 chunk_entry(const struct chunk *c, uint32_t i, struct book_entry *out)
 {
@@ -147,7 +169,7 @@ chunk_entry(const struct chunk *c, uint32_t i, struct book_entry *out)
 		.is_disabled = (flags & ENTRY_DISABLED) != 0,
 		.created_ms = (int64_t)bytes_get_u64(data + 1),
 		.fields = str_of(data + CHUNK_ENTRY_HEAD, c->data_at[i + 1] - c->data_at[i] - CHUNK_ENTRY_HEAD),
-		.folded = str_of(c->text + c->text_at[i], c->text_at[i + 1] - c->text_at[i]),
+		.folded = chunk_text(c, i),
 	};
 }
 

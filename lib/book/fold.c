@@ -2,19 +2,6 @@
 #include "lib/book/private.h"
 #include "lib/message/fold.h"
 
-bool
-fold_is_phone(enum book_field field)
-{
-	switch (field) {
-	case BOOK_PHONE:
-	case BOOK_MOBILE:
-	case BOOK_HOME_PHONE:
-	case BOOK_FAX:
-	case BOOK_PAGER: return true;
-	default: return false;
-	}
-}
-
 /* A combining mark, U+0300 to U+036F, in UTF-8: of the accents that folding took apart
  * from their letters. */
 static bool
@@ -31,7 +18,7 @@ void
 fold_add(struct buf *out, enum book_field field, struct str value, struct arena *scratch)
 {
 	struct str folded = message_fold(value, scratch);
-	bool is_phone = fold_is_phone(field), after_space = false;
+	bool is_phone = (FOLD_PHONE_FIELDS & BOOK_FIELD_BIT(field)) != 0, after_space = false;
 	char *to = buf_reserve(out, folded.len);
 
 	for (size_t i = 0; i < folded.len; i++) {

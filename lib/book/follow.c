@@ -10,8 +10,6 @@ REDIS_SCRIPT(book_changes, "lib/book/changes.lua");
 /* A change copies a chunk, which takes some 10 us; but chunks of groups with many members
  * are larger. */
 #define FOLLOW_MOST "64"
-/* Units of 10 ns: of each change; and of what is copied, and what is folded. */
-enum { FOLLOW_COST = 200, FOLLOW_COPIED_BYTES = 50, FOLLOW_FOLDED_BYTES = 1 };
 
 struct follow_change {
 	struct str address, stored; /* in the arena */
@@ -43,9 +41,7 @@ book_follow_apply(struct op *op)
 
 	while (f->next < f->count && !is_over) {
 		const struct follow_change *c = &f->changes[f->next++];
-		size_t copied = content_put(&b->content, c->address, c->stored);
-		is_over = slice_spend(&op->slice, (uint32_t)(FOLLOW_COST + copied / FOLLOW_COPIED_BYTES +
-							     c->stored.len / FOLLOW_FOLDED_BYTES));
+		is_over = slice_spend(&op->slice, content_put(&b->content, c->address, c->stored));
 	}
 	if (f->next < f->count) {
 		op_later(op, b->books->base, book_follow_apply);

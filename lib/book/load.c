@@ -5,7 +5,8 @@
 #include "lib/book/private.h"
 
 #define LOAD_PAGE "500" /* entries: parsing and sorting them takes about 1 ms */
-enum { LOAD_ENTRY_COST = 250 /* units of 10 ns: what an entry takes to be merged and folded */ };
+/* Units of 10 ns: what an entry takes to be merged, folded and indexed; and bytes of it for a unit. */
+enum { LOAD_ENTRY_COST = 250, LOAD_BYTES_A_UNIT = 1 };
 
 struct load_item {
 	struct str address, stored; /* in the page's text */
@@ -118,11 +119,14 @@ load_merge(struct op *op)
 	struct load *l = OP_OWNER(op, struct load, op);
 	size_t count;
 	struct load_page **heap = load_pages(l, &count);
+	bool is_over = false;
 
-	while (count > 0 && !slice_spend(&op->slice, LOAD_ENTRY_COST)) {
+	while (count > 0 && !is_over) {
 		struct load_page *page = heap[0];
+		const struct load_item *item = &page->items[page->next++];
 
-		book_load_take(l, &page->items[page->next++]);
+		book_load_take(l, item);
+		is_over = slice_spend(&op->slice, (uint32_t)(LOAD_ENTRY_COST + item->stored.len / LOAD_BYTES_A_UNIT));
 		if (page->next == page->count) {
 			load_page_free(page);
 			heap[0] = heap[--count];

@@ -1,16 +1,17 @@
-/* Queries: one scan over the folded text of a chunk, then a look at what surrounds a
- * hit. Fields are marked by bytes below 32, so a hit never spans two of them. */
+/* Queries: the index tells which entries can match (lib/book/aim.c), or else one scan over the folded
+ * text of a chunk; then a look at what surrounds a hit. Fields are marked by bytes below 32,
+ * so a hit never spans two of them. */
 #include "lib/book/private.h"
 
-/* A scan of 30 bytes takes about one unit (10 ns). */
-enum { QUERY_BYTES_A_UNIT = 30 };
+/* Units of lib/base/slice.h. A scan of 30 bytes takes about one. */
+enum { QUERY_BYTES_A_UNIT = 30, QUERY_SEAT_WORK = 1, QUERY_ROW_WORK = 1, QUERY_TERM_WORK = 3 };
 
 void
 book_query_init(struct book_query *q, enum book_match match, uint32_t fields, struct str text, struct arena *arena)
 {
 	struct buf folded = BUF_EMPTY;
 
-	*q = (struct book_query){.match = match, .fields = fields & BOOK_ANY_FIELD};
+	*q = (struct book_query){.match = match, .fields = fields & BOOK_ANY_FIELD, .terms = 1};
 	fold_add(&folded, BOOK_DISPLAY_NAME, text, arena);
 	q->text = arena_str(arena, buf_str(&folded));
 	if (match == BOOK_EQUAL || match == BOOK_PREFIX || match == BOOK_WORD)
@@ -19,6 +20,29 @@ book_query_init(struct book_query *q, enum book_match match, uint32_t fields, st
 	fold_add(&folded, BOOK_PHONE, text, arena);
 	q->phone = arena_str(arena, buf_str(&folded));
 	buf_fini(&folded);
+	if (match == BOOK_PRESENT || q->text.len == 0)
+		return;
+	if (str_eq(q->text, q->phone) || (q->fields & FOLD_PHONE_FIELDS) == 0)
+		q->needle = q->text;
+	else if ((q->fields & ~FOLD_PHONE_FIELDS) == 0)
+		q->needle = q->phone;
+}
+
+void
+book_query_join(struct book_query *q, enum book_match match, const struct book_query *parts, unsigned count)
+{
+	*q = (struct book_query){.match = match, .parts = parts, .count = count, .terms = 1};
+	for (unsigned i = 0; i < count; i++) {
+		struct str needle = parts[i].needle;
+
+		q->terms += parts[i].terms;
+		if (i == 0)
+			q->needle = needle;
+		else if (match == BOOK_ALL_OF && needle.len > q->needle.len)
+			q->needle = needle;
+		else if (match == BOOK_ANY_OF && !str_eq(needle, q->needle))
+			q->needle = STR_NONE;
+	}
 }
 
 static bool
@@ -27,57 +51,82 @@ query_is_mark(char c)
 	return (unsigned char)c < ' ';
 }
 
-/* Is a hit at `at` in the value [begin, end) one of the kind that is asked for? */
+/* Is a hit one of the kind that is asked for, in one of the fields? end: of the entry's text. */
 static bool
-query_fits(enum book_match match, const char *at, size_t len, const char *begin, const char *end)
+query_fits(enum book_match match, uint32_t fields, const char *at, size_t len, const char *end)
 {
+	const char *begin = at, *stop = at + len;
+	bool is_end = stop == end || query_is_mark(*stop);
+
+	while (!query_is_mark(begin[-1]))
+		begin--;
+	if ((fields & BOOK_FIELD_BIT((unsigned char)begin[-1])) == 0)
+		return false;
 	switch (match) {
-	case BOOK_PRESENT:
 	case BOOK_SUBSTRING: return true;
-	case BOOK_EQUAL: return at == begin && at + len == end;
+	case BOOK_EQUAL: return at == begin && is_end;
 	case BOOK_PREFIX: return at == begin;
-	case BOOK_WORD: return at == begin || strchr(" -.@_'(", at[-1]) != NULL;
-	case BOOK_SUFFIX: return at + len == end;
+	case BOOK_WORD: return at == begin || strchr(FOLD_BREAKS, at[-1]) != NULL;
+	case BOOK_SUFFIX: return is_end;
+	default: return false;
 	}
-	return false;
 }
 
-/* Looks for text in one value. */
+/* Looks for the text in the values of these fields. */
 static bool
-query_value_matches(const struct book_query *q, enum book_field field, const char *begin, const char *end)
+query_finds(const struct book_query *q, uint32_t fields, struct str text, const struct book_entry *e)
 {
-	struct str text = fold_is_phone(field) ? q->phone : q->text;
-	const char *at = begin;
+	const char *at = e->folded.p, *end = at + e->folded.len;
 
-	if ((q->fields & BOOK_FIELD_BIT(field)) == 0)
+	if (fields == 0 || text.len == 0)
 		return false;
-	if (q->match == BOOK_PRESENT)
-		return true;
-	if (text.len == 0)
-		return q->match != BOOK_EQUAL && q->text.len == 0;
+	if (e->is_group && (fields & BOOK_FIELD_BIT(BOOK_MEMBER)) == 0) {
+		const char *members = memchr(at, BOOK_MEMBER, e->folded.len);
+		end = members != NULL ? members : end;
+	}
 	while ((at = find_text(at, end, text)) != NULL) {
-		if (query_fits(q->match, at, text.len, begin, end))
+		if (query_fits(q->match, fields, at, text.len, end))
 			return true;
 		at++;
 	}
 	return false;
 }
 
+static bool
+query_has_value(uint32_t fields, const struct book_entry *e)
+{
+	enum book_field field;
+	struct str value;
+	size_t at = 0;
+
+	while (book_entry_next(e, &at, &field, &value))
+		if ((fields & BOOK_FIELD_BIT(field)) != 0)
+			return true;
+	return false;
+}
+
+static bool
+query_joins(const struct book_query *q, const struct book_entry *e)
+{
+	bool is_all = q->match == BOOK_ALL_OF;
+
+	for (unsigned i = 0; i < q->count; i++)
+		if (book_query_matches(&q->parts[i], e) != is_all)
+			return !is_all;
+	return is_all;
+}
+
 bool
 book_query_matches(const struct book_query *q, const struct book_entry *e)
 {
-	const char *p = e->folded.p, *end = p + e->folded.len;
-
-	while (p < end) {
-		const char *begin = p + 1, *stop = begin;
-
-		while (stop < end && !query_is_mark(*stop))
-			stop++;
-		if (query_value_matches(q, (enum book_field)(unsigned char)*p, begin, stop))
-			return true;
-		p = stop;
-	}
-	return false;
+	if (q->match == BOOK_ALL_OF || q->match == BOOK_ANY_OF)
+		return query_joins(q, e);
+	if (q->match == BOOK_PRESENT || q->text.len == 0)
+		return q->match != BOOK_EQUAL && query_has_value(q->fields, e);
+	if (q->needle.len != 0)
+		return query_finds(q, q->fields, q->needle, e);
+	return query_finds(q, q->fields & ~FOLD_PHONE_FIELDS, q->text, e) ||
+	       query_finds(q, q->fields & FOLD_PHONE_FIELDS, q->phone, e);
 }
 
 /* ---- Going through ---- */
@@ -107,18 +156,11 @@ query_place(const struct content *content, struct book_cursor *c)
 	}
 }
 
+/* The place is behind this entry. */
 static void
 query_pass(struct book_cursor *c, const struct chunk *chunk, uint32_t entry)
 {
 	str_copy(chunk_address(chunk, entry), c->address, sizeof(c->address));
-	c->entry = entry + 1;
-}
-
-/* Every field that is asked for has the same needle, and no entry can match without it. */
-static bool
-query_has_needle(const struct book_query *q)
-{
-	return q != NULL && q->match != BOOK_PRESENT && q->text.len != 0 && str_eq(q->text, q->phone);
 }
 
 /* The entry of the chunk in whose text this is. */
@@ -138,15 +180,23 @@ query_entry_at(const struct chunk *c, uint32_t text_at, uint32_t from)
 	return low;
 }
 
-/* The next entry in the chunk that may match; its count: none. */
+/* ---- The next entry in a chunk that may match; its count: none ---- */
 static uint32_t
-query_candidate(const struct book_query *q, const struct chunk *c, uint32_t from)
+query_next_in_set(const struct index_set *set, const struct chunk *c, uint32_t from)
+{
+	while (from < c->count && (set->words[c->columns[from] / 64] >> c->columns[from] % 64 & 1) == 0)
+		from++;
+	return from;
+}
+
+static uint32_t
+query_next_by_scan(const struct book_query *q, const struct chunk *c, uint32_t from)
 {
 	const char *hit;
 
-	if (!query_has_needle(q) || from == c->count)
+	if (q == NULL || q->needle.len == 0 || from == c->count)
 		return from;
-	hit = find_text(c->text + c->text_at[from], c->text + c->text_at[c->count], q->text);
+	hit = find_text(c->text + c->text_at[from], c->text + c->text_at[c->count], q->needle);
 	return hit != NULL ? query_entry_at(c, (uint32_t)(hit - c->text), from) : c->count;
 }
 
@@ -158,28 +208,52 @@ query_takes(const struct book_query *q, const struct book_entry *e)
 	return q == NULL || book_query_matches(q, e);
 }
 
-/* Searches what is left of the cursor's chunk. */
-static bool
-query_chunk(const struct chunk *chunk, struct book_cursor *c, const struct book_query *q, struct book_entry *out)
+static uint32_t
+query_match_work(const struct book_query *q, const struct book_entry *e)
 {
-	for (;;) {
-		uint32_t i = query_candidate(q, chunk, c->entry);
-
-		if (i >= chunk->count)
-			return false;
-		chunk_entry(chunk, i, out);
-		query_pass(c, chunk, i);
-		if (query_takes(q, out))
-			return true;
-	}
+	return q == NULL ? 1 : q->terms * (QUERY_TERM_WORK + (uint32_t)(e->folded.len / QUERY_BYTES_A_UNIT));
 }
 
-static uint32_t
-query_cost(const struct book_query *q, const struct chunk *chunk)
+static bool
+query_spend(struct slice *slice, uint32_t work)
 {
-	uint32_t bytes = chunk->text_at[chunk->count];
+	return slice != NULL && slice_spend(slice, work);
+}
 
-	return query_has_needle(q) ? bytes / QUERY_BYTES_A_UNIT : bytes / 2;
+/* Searches what is left of the cursor's chunk, or what the index leaves of it. BOOK_END: nothing is left. */
+static enum book_step
+query_chunk(const struct content *content, struct book_cursor *c, const struct book_query *q, struct slice *slice,
+	    struct book_entry *out)
+{
+	uint32_t seat = content->seats[c->chunk], looked = 0, i;
+	bool is_aimed = q != NULL && q->aim != NULL && seat != INDEX_NO_SEAT;
+	const struct chunk *chunk;
+	struct index_set set;
+
+	if (is_aimed) {
+		set = aim_look(q->aim, index_bank_of(&content->index, seat), seat, &looked);
+		(void)query_spend(slice, QUERY_SEAT_WORK + looked * QUERY_ROW_WORK);
+		if (index_set_is_empty(&set))
+			return BOOK_END;
+	}
+	chunk = content->chunks[c->chunk];
+	for (;;) {
+		i = is_aimed ? query_next_in_set(&set, chunk, c->entry) : query_next_by_scan(q, chunk, c->entry);
+		if (!is_aimed)
+			(void)query_spend(slice, (chunk->text_at[i] - chunk->text_at[c->entry]) / QUERY_BYTES_A_UNIT);
+		if (i == chunk->count)
+			return BOOK_END;
+		chunk_entry(chunk, i, out);
+		c->entry = i + 1;
+		if (query_takes(q, out)) {
+			query_pass(c, chunk, i);
+			return BOOK_FOUND;
+		}
+		if (query_spend(slice, query_match_work(q, out)) && c->entry < chunk->count) {
+			query_pass(c, chunk, i);
+			return BOOK_PAUSE;
+		}
+	}
 }
 
 enum book_step
@@ -190,14 +264,18 @@ book_next(const struct book *book, struct book_cursor *c, const struct book_quer
 
 	query_place(content, c);
 	while (c->chunk < content->count) {
-		const struct chunk *chunk = content->chunks[c->chunk];
+		enum book_step step = query_chunk(content, c, query, slice, entry_out);
 
-		if (query_chunk(chunk, c, query, entry_out))
-			return BOOK_FOUND;
-		str_copy(chunk_address(chunk, chunk->count - 1), c->address, sizeof(c->address));
+		if (step != BOOK_END)
+			return step;
 		c->chunk++;
 		c->entry = 0;
-		if (slice != NULL && slice_spend(slice, query_cost(query, chunk)) && c->chunk < content->count)
+		bool is_over = slice != NULL && slice->over;
+		if (is_over || c->chunk == content->count) {
+			const struct chunk *passed = content->chunks[c->chunk - 1];
+			query_pass(c, passed, passed->count - 1);
+		}
+		if (is_over && c->chunk < content->count)
 			return BOOK_PAUSE;
 	}
 	return BOOK_END;

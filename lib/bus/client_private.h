@@ -1,4 +1,4 @@
-/* Shared by client.c and hand_over.c. */
+/* Shared by client.c, peer.c, announced.c and hand_over.c. */
 #ifndef SP_BUS_CLIENT_PRIVATE_H
 #define SP_BUS_CLIENT_PRIVATE_H
 
@@ -12,6 +12,8 @@
 #include "lib/bus/curve.h"
 #include "lib/bus/socket.h"
 #include "lib/spool/id.h"
+
+enum { BUS_PING_MS = 500 };
 
 #define BUS_NAME_MAX 128
 #define BUS_HOST_MAX 256
@@ -89,10 +91,27 @@ struct bus_client {
 	struct buf out;	    /* of the frame being sent */
 };
 
-/* Reads the announcements soon. */
-void bus_client_refresh(struct bus_client *b);
+/* ---- client.c ---- */
 /* An owner that accepts new messages, or NULL. */
 struct bus_peer *bus_client_open_owner(struct bus_client *b, unsigned shard);
+/* Call it whenever a peer, or the map, may have changed. */
+void bus_client_find_open_shards(struct bus_client *b);
+void bus_client_schedule(struct event *timer, int64_t ms);
+uint64_t bus_random_u64(void);
+
+/* ---- peer.c ---- */
+/* Does it accept new messages? */
+bool bus_peer_is_open(const struct bus_peer *p, int64_t now_ms);
+void bus_peer_connect(struct bus_client *b, const char *id, struct str endpoint, struct str boot);
+void bus_peer_drop(struct bus_client *b, struct bus_peer *p, const char *why);
+void bus_peers_on_ping(evutil_socket_t fd, short what, void *arg);
+
+/* ---- announced.c ---- */
+/* Reads the announcements soon. */
+void bus_client_refresh(struct bus_client *b);
+void bus_announced_on_poll(evutil_socket_t fd, short what, void *arg);
+void bus_announced_on_notice(void *arg, struct str channel, struct str payload);
+void bus_announced_on_notices_lost(void *arg);
 
 /* ---- hand_over.c ---- */
 void hand_over_on_reply(struct bus_client *b, const Stagepost__Frame *frame);

@@ -5,7 +5,8 @@
  * of the address are read, the entry is made from them and put, and the records are read
  * again. If they have changed meanwhile, once more. So whoever writes the entry last has
  * seen the last change, however many change it at once. What a crash leaves between
- * record and book is mended by a comparison (compare.c). */
+ * record and book is mended by a comparison (compare.c). On the way an address gets its
+ * number, if it is to have one (numbers.c). */
 #include <stdlib.h>
 
 #include "lib/base/crashpoint.h"
@@ -62,21 +63,27 @@ book_add_group(struct buf *out, const redisReply *alias)
 }
 
 void
-book_make_entry(struct buf *out, const redisReply *user, const redisReply *alias)
+book_make_entry(struct buf *out, const redisReply *user, const redisReply *alias, struct str number)
 {
 	if (user->type == REDIS_REPLY_ARRAY && user->elements > 0)
 		book_add_person(out, user);
 	else if (alias != NULL && alias->type == REDIS_REPLY_ARRAY && alias->elements > 0)
 		book_add_group(out, alias);
+	else
+		return;
+	entry_add(out, BOOK_NUMBER, number);
 }
 
 /* ---- Writing it ---- */
 struct book_sync {
 	struct redis *redis; /* borrowed */
 	char address[DIRECTORY_ADDRESS_MAX];
-	struct buf entry;   /* as it was put; empty: none */
-	struct buf account; /* the entry of the account, read first; empty: there is none */
+	struct number_rules rules;
+	struct buf entry; /* as it was put; empty: none */
+	struct buf now;	  /* as the records are: of the account, else of the alias */
+	bool is_group;	  /* `now` is of the alias */
 	bool has_put;
+	bool is_without_number; /* there is none for it */
 	struct err err;
 	book_on_synced *cb;
 	void *arg;
@@ -89,7 +96,7 @@ book_end(struct book_sync *s, const struct err *err)
 {
 	s->cb(s->arg, err);
 	buf_fini(&s->entry);
-	buf_fini(&s->account);
+	buf_fini(&s->now);
 	mem_free(s);
 }
 
@@ -122,27 +129,60 @@ book_put(struct book_sync *s)
 }
 
 static void
-book_on_alias(void *arg, const redisReply *reply, const struct err *err)
+book_finish_reading(struct book_sync *s, struct str number)
 {
-	struct book_sync *s = arg;
-	struct buf now = BUF_EMPTY;
-
-	if (err != NULL || s->err.code != ERR_NONE) {
-		book_end(s, err != NULL ? err : &s->err);
-		return;
-	}
-	if (s->account.len > 0)
-		buf_add_str(&now, buf_str(&s->account));
-	else if (reply->elements > 0)
-		book_add_group(&now, reply);
-	if (s->has_put && str_eq(buf_str(&now), buf_str(&s->entry))) {
-		buf_fini(&now);
+	if (s->now.len != 0)
+		entry_add(&s->now, BOOK_NUMBER, number);
+	if (s->has_put && str_eq(buf_str(&s->now), buf_str(&s->entry))) {
 		book_end(s, NULL);
 		return;
 	}
 	buf_fini(&s->entry);
-	s->entry = now;
+	s->entry = s->now;
+	s->now = BUF_EMPTY;
 	book_put(s);
+}
+
+static void
+book_on_claimed(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct book_sync *s = arg;
+
+	if (err != NULL && err->code == ERR_LIMIT) {
+		numbers_complain(str_c(s->address), err);
+		s->is_without_number = true;
+	} else if (err != NULL) {
+		book_end(s, err);
+		return;
+	}
+	book_finish_reading(s, err == NULL ? redis_str(reply) : STR_NONE);
+}
+
+/* The last of the three answers. */
+static void
+book_on_number(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct book_sync *s = arg;
+	bool is_wanted = s->is_group ? s->rules.of_group : s->rules.of_user;
+
+	if (err != NULL || s->err.code != ERR_NONE)
+		book_end(s, err != NULL ? err : &s->err);
+	else if (s->now.len != 0 && is_wanted && !s->is_without_number && redis_str(reply).len == 0)
+		numbers_claim(s->redis, str_c(s->address), &s->rules, book_on_claimed, s);
+	else
+		book_finish_reading(s, redis_str(reply));
+}
+
+static void
+book_on_alias(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct book_sync *s = arg;
+
+	s->is_group = s->now.len == 0;
+	if (err != NULL)
+		s->err = *err;
+	else if (s->is_group && reply->elements > 0)
+		book_add_group(&s->now, reply);
 }
 
 static void
@@ -150,11 +190,11 @@ book_on_user(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct book_sync *s = arg;
 
-	buf_clear(&s->account);
+	buf_clear(&s->now);
 	if (err != NULL)
 		s->err = *err;
 	else if (reply->elements > 0)
-		book_add_person(&s->account, reply);
+		book_add_person(&s->now, reply);
 }
 
 static void
@@ -166,14 +206,16 @@ book_read(struct book_sync *s)
 	redis_call_key(s->redis, book_on_user, s, "HGETALL", str_of(key, record_key(RECORD_USER, name, key)), 0, NULL);
 	redis_call_key(s->redis, book_on_alias, s, "SMEMBERS", str_of(key, record_key(RECORD_ALIAS, name, key)), 0,
 		       NULL);
+	redis_call_key(s->redis, book_on_number, s, "HGET", str_c(redis_key_pattern(KEY_POSIX_NUMBERS)), 1, &name);
 }
 
 void
-book_sync(struct redis *r, struct str address, book_on_synced *cb, void *arg)
+book_sync(struct redis *r, struct str address, const struct number_rules *rules, book_on_synced *cb, void *arg)
 {
 	struct book_sync *s = mem_new(struct book_sync);
 
 	s->redis = r;
+	s->rules = *rules;
 	str_copy(address, s->address, sizeof(s->address));
 	s->cb = cb;
 	s->arg = arg;
@@ -192,8 +234,10 @@ book_on_order_synced(void *arg, const struct err *err)
 void
 order_end_with_book(struct order *o, const struct err *err)
 {
+	struct number_rules rules = numbers_rules(o->d, str_c(o->name));
+
 	if (err != NULL && o->err.code == ERR_NONE)
 		o->err = *err;
 	CRASHPOINT("directory-book");
-	book_sync(o->redis, str_c(o->name), book_on_order_synced, o);
+	book_sync(o->redis, str_c(o->name), &rules, book_on_order_synced, o);
 }

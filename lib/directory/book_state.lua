@@ -1,9 +1,10 @@
 -- The lease under which a domain's address book is compared with the records, and when it
 -- last was.
 -- KEYS: book:{d}:state, domain:{d}. ARGV: verb, holder, then
---   take: lease in ms, least ms since the last comparison (0: in any case)
+--   take: lease in ms, least ms since the last comparison (0: in any case), by which
+--         settings numbers are given out: if the last one knew others, it is due
 --   keep: lease in ms
---   end:  how many entries were examined, how many were mended
+--   end:  how many entries were examined, how many were mended, the settings of numbers
 --   drop
 local key, verb, holder = KEYS[1], ARGV[1], ARGV[2]
 local t = redis.call('TIME')
@@ -28,7 +29,8 @@ if verb == 'take' then
 	end
 	-- A clock that was set back must not stop it forever.
 	local made, due = get('made_ms'), tonumber(ARGV[4])
-	if due > 0 and made <= now and now - made < due then
+	local is_same = (redis.call('HGET', key, 'numbers') or '') == ARGV[5]
+	if due > 0 and made <= now and now - made < due and is_same then
 		return redis.error_reply('DENIED no comparison is due')
 	end
 	redis.call('HSET', key, 'holder', holder, 'until_ms', text(now + ARGV[3]))
@@ -43,7 +45,7 @@ if verb == 'keep' then
 	return 1
 end
 if verb == 'end' then
-	redis.call('HSET', key, 'made_ms', text(now), 'examined', ARGV[3], 'mended', ARGV[4])
+	redis.call('HSET', key, 'made_ms', text(now), 'examined', ARGV[3], 'mended', ARGV[4], 'numbers', ARGV[5])
 end
 redis.call('HDEL', key, 'holder', 'until_ms')
 return 1

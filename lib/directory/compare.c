@@ -37,12 +37,14 @@ struct comparison {
 	bool has_lease;
 	enum compare_part part;
 	char cursor[24];
-	struct event *pause; /* owner */
-	int64_t kept_ms;     /* monotonic: when the lease was taken or renewed */
+	struct str numbers_as; /* fingerprint of the settings that numbers are given out by */
+	struct event *pause;   /* owner */
+	int64_t kept_ms;       /* monotonic: when the lease was taken or renewed */
 	/* The page: */
 	struct arena page;
-	struct str *addresses; /* in the page's arena, like the next two */
+	struct str *addresses; /* in the page's arena, like the next three */
 	struct str *stored;    /* their entries in the book; empty: none */
+	struct str *numbers;   /* on Linux machines; empty: none */
 	struct str *wrong;     /* those that differ */
 	unsigned count, at, wrong_count, wrong_at, waiting;
 	struct err err;
@@ -133,8 +135,8 @@ compare_finish(struct comparison *c)
 
 	snprintf(examined, sizeof(examined), "%" PRIu64, c->figures.examined);
 	snprintf(mended, sizeof(mended), "%" PRIu64, c->figures.mended);
-	const struct str args[] = {STR("end"), str_c(c->holder), str_c(examined), str_c(mended)};
-	compare_ask_state(c, compare_on_ended, 4, args);
+	const struct str args[] = {STR("end"), str_c(c->holder), str_c(examined), str_c(mended), c->numbers_as};
+	compare_ask_state(c, compare_on_ended, 5, args);
 }
 
 /* ---- Mending the wrong ones of a page ---- */
@@ -201,9 +203,12 @@ static void
 compare_mend(struct comparison *c)
 {
 	while (c->waiting < COMPARE_SYNCS && c->wrong_at < c->wrong_count && c->err.code == ERR_NONE) {
+		struct str address = c->wrong[c->wrong_at++];
+		struct number_rules rules = numbers_rules(c->d, address);
+
 		c->waiting++;
 		op_hold(&c->op);
-		book_sync(c->redis, c->wrong[c->wrong_at++], compare_on_synced, c);
+		book_sync(c->redis, address, &rules, compare_on_synced, c);
 	}
 	if (c->waiting != 0)
 		return;
@@ -215,18 +220,32 @@ compare_mend(struct comparison *c)
 
 /* A question about all addresses of the page. */
 static void
-compare_ask_all(struct comparison *c, redis_on_reply *cb, const char *verb, enum redis_key key)
+compare_ask_all(struct comparison *c, redis_on_reply *cb, const char *verb, struct str key)
 {
 	struct str *argv = arena_array(&c->page, struct str, c->count + 2);
 
 	argv[0] = str_c(verb);
-	argv[1] = redis_key(&c->page, key, str_c(c->domain));
+	argv[1] = key;
 	memcpy(argv + 2, c->addresses, c->count * sizeof(*argv));
 	op_hold(&c->op);
 	redis_call(c->redis, cb, c, c->count + 2, argv);
 }
 
+static void
+compare_ask_domain(struct comparison *c, redis_on_reply *cb, const char *verb, enum redis_key key)
+{
+	compare_ask_all(c, cb, verb, redis_key(&c->page, key, str_c(c->domain)));
+}
+
 /* ---- A page of accounts or aliases ---- */
+static bool
+compare_lacks_number(const struct comparison *c, unsigned i)
+{
+	struct number_rules rules = numbers_rules(c->d, c->addresses[i]);
+
+	return c->numbers[i].len == 0 && (c->part == COMPARE_USERS ? rules.of_user : rules.of_group);
+}
+
 static void
 compare_on_record(void *arg, const redisReply *reply, const struct err *err)
 {
@@ -242,8 +261,8 @@ compare_on_record(void *arg, const redisReply *reply, const struct err *err)
 		c->err = *err;
 	if (err == NULL) {
 		static const redisReply none = {.type = REDIS_REPLY_NIL};
-		book_make_entry(&entry, c->part == COMPARE_USERS ? reply : &none, reply);
-		if (!str_eq(buf_str(&entry), c->stored[i]))
+		book_make_entry(&entry, c->part == COMPARE_USERS ? reply : &none, reply, c->numbers[i]);
+		if (!str_eq(buf_str(&entry), c->stored[i]) || (entry.len != 0 && compare_lacks_number(c, i)))
 			c->wrong[c->wrong_count++] = c->addresses[i];
 		buf_fini(&entry);
 	}
@@ -266,13 +285,28 @@ compare_on_stored(void *arg, const redisReply *reply, const struct err *err)
 }
 
 static void
+compare_on_numbers(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct comparison *c = arg;
+
+	if (!op_back(&c->op))
+		return;
+	c->waiting--;
+	if (err != NULL && c->err.code == ERR_NONE)
+		c->err = *err;
+	for (unsigned i = 0; err == NULL && i < c->count; i++)
+		c->numbers[i] = arena_str(&c->page, redis_str(reply->element[i]));
+}
+
+static void
 compare_records(struct comparison *c)
 {
 	enum record_kind kind = c->part == COMPARE_USERS ? RECORD_USER : RECORD_ALIAS;
 	char key[DIRECTORY_KEY_MAX];
 
-	c->waiting = 1 + c->count;
-	compare_ask_all(c, compare_on_stored, "HMGET", KEY_BOOK);
+	c->waiting = 2 + c->count;
+	compare_ask_domain(c, compare_on_stored, "HMGET", KEY_BOOK);
+	compare_ask_all(c, compare_on_numbers, "HMGET", str_c(redis_key_pattern(KEY_POSIX_NUMBERS)));
 	for (unsigned i = 0; i < c->count; i++) {
 		op_hold(&c->op);
 		record_request(c->redis, kind, str_of(key, record_key(kind, c->addresses[i], key)), compare_on_record,
@@ -307,8 +341,8 @@ static void
 compare_entries(struct comparison *c)
 {
 	c->waiting = 2;
-	compare_ask_all(c, compare_on_members, "SMISMEMBER", KEY_DOMAIN_USERS);
-	compare_ask_all(c, compare_on_members, "SMISMEMBER", KEY_DOMAIN_ALIASES);
+	compare_ask_domain(c, compare_on_members, "SMISMEMBER", KEY_DOMAIN_USERS);
+	compare_ask_domain(c, compare_on_members, "SMISMEMBER", KEY_DOMAIN_ALIASES);
 }
 
 /* ---- Page by page ---- */
@@ -320,6 +354,7 @@ compare_take_page(struct comparison *c, const redisReply *list)
 
 	c->addresses = arena_array(&c->page, struct str, count + 1);
 	c->stored = arena_array(&c->page, struct str, count + 1);
+	c->numbers = arena_array(&c->page, struct str, count + 1);
 	c->wrong = arena_array(&c->page, struct str, count + 1);
 	c->count = c->at = c->wrong_count = c->wrong_at = c->waiting = 0;
 	for (size_t i = 0; i < count; i++) {
@@ -412,7 +447,8 @@ directory_book_compare(struct directory *d, struct str domain, const struct dire
 	DL_APPEND(d->comparisons, c);
 	snprintf(lease, sizeof(lease), "%d", COMPARE_LEASE_MS);
 	snprintf(due, sizeof(due), "%" PRId64, options->due_ms);
-	const struct str args[] = {STR("take"), str_c(c->holder), str_c(lease), str_c(due)};
+	c->numbers_as = numbers_fingerprint(d, domain, &c->op.arena);
+	const struct str args[] = {STR("take"), str_c(c->holder), str_c(lease), str_c(due), c->numbers_as};
 	c->has_lease = true; /* or will have, by the time that anything asked later is done */
-	compare_ask_state(c, compare_on_taken, 4, args);
+	compare_ask_state(c, compare_on_taken, 5, args);
 }

@@ -7,9 +7,9 @@
  *   domain:{<name>}:dkim       hash: lib/dkim/keys.h
  *   user:{<address>}           hash: address, enabled, created_ms, display_name,
  *                              quota, password, scram_sha256, roles, book, totp,
- *                              totp_recovery, the fields that describe a person
- *                              (fields_table.h), and a field for each of its credentials
- *                              (lib/auth/credential.h)
+ *                              totp_recovery, totp_changed, the fields that describe a
+ *                              person (fields_table.h), and a field for each of its
+ *                              credentials (lib/auth/credential.h)
  *   alias:{<address>}          set of targets
  *   book:{<domain>}            hash: its address book, made from users and aliases (entry.h)
  *
@@ -153,6 +153,7 @@ struct directory_user {
 	struct str person;	  /* private */
 	const char *totp;	  /* sealed; empty: no second factor */
 	const char *totp_recovery;
+	const char *totp_changed; /* when it was given or taken away: another text each time; may be empty */
 	const struct directory_credential *credentials; /* what else it can log in with */
 	unsigned credential_count;
 	const char *version; /* directory_user_show() only: another after each change of the record */

@@ -44,7 +44,8 @@ struct record {
 			uint64_t quota_bytes;
 			bool is_in_book;
 			struct str person; /* as an entry of the address book (entry.h) */
-			const char *display_name, *password, *scram_sha256, *roles, *totp, *totp_recovery;
+			const char *display_name, *password, *scram_sha256, *roles;
+			const char *totp, *totp_recovery, *totp_changed;
 			struct directory_credential *credentials; /* owner of the array */
 			unsigned credential_count;
 		} user;
@@ -199,13 +200,31 @@ void order_deliver_names(struct order *o, const struct err *err);
 
 /* ---- The address book ---- lib/directory/book.c */
 /* The entry that account and alias of an address (replies to HGETALL and SMEMBERS) amount
- * to; nothing is added if there is neither. alias may be NULL. */
-void book_make_entry(struct buf *out, const redisReply *user, const redisReply *alias);
+ * to; nothing is added if there is neither. alias may be NULL. number: of numbers.c; may
+ * be empty. */
+void book_make_entry(struct buf *out, const redisReply *user, const redisReply *alias, struct str number);
 typedef void book_on_synced(void *arg, const struct err *err);
-/* Makes the entry of an address (canonical) what its records say now. */
-void book_sync(struct redis *r, struct str address, book_on_synced *cb, void *arg);
+struct number_rules;
+/* Makes the entry of an address (canonical) what its records say now. rules: copied. */
+void book_sync(struct redis *r, struct str address, const struct number_rules *rules, book_on_synced *cb, void *arg);
 /* The same for o->name, then order_end() with o->err, else with err. */
 void order_end_with_book(struct order *o, const struct err *err);
+
+/* ---- Numbers on Linux machines ---- lib/directory/numbers.c */
+/* Which records of an address are to have a number, and from which range. */
+struct number_rules {
+	bool of_user, of_group;
+	int64_t first, last;
+};
+/* As the settings are now. d NULL: none is to have one. */
+struct number_rules numbers_rules(const struct directory *d, struct str address);
+/* Another text for other settings of the domain; empty: none has a number. In the arena. */
+struct str numbers_fingerprint(const struct directory *d, struct str domain, struct arena *arena);
+/* Answers with the number that the address has from now on. ERR_LIMIT: there is none left. */
+void numbers_claim(struct redis *r, struct str address, const struct number_rules *rules, redis_on_reply *cb,
+		   void *arg);
+/* Says so in the log, now and then. */
+void numbers_complain(struct str address, const struct err *err);
 
 /* ---- Fields as operators write them ---- lib/directory/fields.c */
 struct field_rule {

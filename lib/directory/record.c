@@ -81,7 +81,7 @@ record_add_person(char **pool, const redisReply *reply)
 	const char *copy;
 	size_t len;
 
-	book_make_entry(&entry, reply, NULL);
+	book_make_entry(&entry, reply, NULL, STR_NONE);
 	copy = pool_add(pool, buf_str(&entry));
 	len = entry.len;
 	buf_fini(&entry);
@@ -126,6 +126,7 @@ parse_user(struct record *record, const redisReply *reply, char *pool)
 	record->user.person = record_add_person(&pool, reply);
 	record->user.totp = pool_add(&pool, redis_field(reply, "totp"));
 	record->user.totp_recovery = pool_add(&pool, redis_field(reply, "totp_recovery"));
+	record->user.totp_changed = pool_add(&pool, redis_field(reply, "totp_changed"));
 	record_parse_credentials(record, reply, &pool);
 	return record;
 }

@@ -215,6 +215,7 @@ resolve_user(const struct directory *d, const struct record *user, struct str do
 		.roles = user->user.roles,
 		.totp = user->user.totp,
 		.totp_recovery = user->user.totp_recovery,
+		.totp_changed = user->user.totp_changed,
 		.credentials = user->user.credentials,
 		.credential_count = user->user.credential_count,
 	};

@@ -15,4 +15,7 @@ elseif exists then
 else
 	redis.call('HSET', KEYS[1], 'totp', ARGV[2], 'totp_recovery', ARGV[3])
 end
+-- A session of before is not one of after, even if the second factor is given again.
+local now = redis.call('TIME')
+redis.call('HSET', KEYS[1], 'totp_changed', now[1] .. '.' .. now[2])
 return redis.status_reply('OK')

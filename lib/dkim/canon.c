@@ -9,7 +9,15 @@
 void
 dkim_body_init(struct dkim_body *b)
 {
+	dkim_body_init_as(b, DKIM_RELAXED, DKIM_WHOLE_BODY);
+}
+
+void
+dkim_body_init_as(struct dkim_body *b, enum dkim_canon canon, uint64_t limit)
+{
 	memset(b, 0, sizeof(*b));
+	b->canon = canon;
+	b->limit = limit;
 	b->digest = EVP_MD_CTX_new();
 	CHECK(b->digest != NULL && EVP_DigestInit_ex(b->digest, EVP_sha256(), NULL) == 1);
 }
@@ -25,7 +33,11 @@ dkim_body_fini(struct dkim_body *b)
 static void
 canon_flush(struct dkim_body *b)
 {
-	EVP_DigestUpdate(b->digest, b->out.data, b->out.len);
+	uint64_t room = b->limit - b->total;
+
+	if (b->total < b->limit)
+		EVP_DigestUpdate(b->digest, b->out.data, b->out.len < room ? b->out.len : (size_t)room);
+	b->total += b->out.len;
 	buf_clear(&b->out);
 }
 
@@ -44,12 +56,14 @@ canon_release(struct dkim_body *b)
 	b->any = true;
 }
 
+/* How many bytes at the start stand for themselves. */
 static size_t
-plain_run(struct str s)
+plain_run(enum dkim_canon canon, struct str s)
 {
 	size_t len = 0;
 
-	while (len < s.len && s.p[len] != ' ' && s.p[len] != '\t' && s.p[len] != '\r' && s.p[len] != '\n')
+	while (len < s.len && s.p[len] != '\r' && s.p[len] != '\n' &&
+	       (canon == DKIM_SIMPLE || (s.p[len] != ' ' && s.p[len] != '\t')))
 		len++;
 	return len;
 }
@@ -58,7 +72,7 @@ void
 dkim_body_feed(struct dkim_body *b, struct str piece)
 {
 	while (piece.len > 0) {
-		size_t run = plain_run(piece);
+		size_t run = plain_run(b->canon, piece);
 
 		if (run > 0) {
 			canon_release(b);
@@ -81,8 +95,8 @@ dkim_body_feed(struct dkim_body *b, struct str piece)
 void
 dkim_body_end(struct dkim_body *b, unsigned char hash_out[32])
 {
-	/* An empty body has no line end at all. */
-	if (b->any)
+	/* An empty body has one line end in the simple form, and none in the relaxed one. */
+	if (b->any || b->canon == DKIM_SIMPLE)
 		buf_add(&b->out, "\r\n", 2);
 	canon_flush(b);
 	CHECK(EVP_DigestFinal_ex(b->digest, hash_out, NULL) == 1);
@@ -117,4 +131,16 @@ dkim_canon_field(struct str field, struct buf *out)
 		buf_add_byte(out, value.p[i]);
 	}
 	buf_add(out, "\r\n", 2);
+}
+
+void
+dkim_canon_field_as(enum dkim_canon canon, struct str field, struct buf *out)
+{
+	if (canon == DKIM_RELAXED) {
+		dkim_canon_field(field, out);
+		return;
+	}
+	buf_add_str(out, field);
+	if (!str_ends_ci(field, STR("\r\n")))
+		buf_add(out, "\r\n", 2);
 }

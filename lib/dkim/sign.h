@@ -16,8 +16,7 @@
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/dkim/keys.h"
-
-#define DKIM_HEADER_MAX (256 * 1024) /* a larger header is not signed */
+#include "lib/dkim/signer.h"
 
 struct dkim_stream;
 
@@ -26,12 +25,9 @@ void dkim_stream_free(struct dkim_stream **s);
 /* Feeds the message, with CRLF line ends, from the first byte of its header on. */
 void dkim_stream_feed(struct dkim_stream *s, struct str piece);
 
-/* ---- The signer: a thread, since an RSA signature takes about 1 ms ---- */
-struct dkim_signer;
-
-struct dkim_signer *dkim_signer_new(struct event_base *base);
-/* Work submitted but not yet answered ends without a callback. */
-void dkim_signer_free(struct dkim_signer **s);
+/* The whole message was fed. False: its header is too large. The header lives as long as
+ * the stream; the hash is that of the relaxed body. */
+bool dkim_stream_end(struct dkim_stream *s, struct str *header_out, unsigned char body_hash_out[DKIM_DIGEST_BYTES]);
 
 /* fields: whole lines, one DKIM-Signature per key; borrowed for the call. err:
  * there is no signature (ERR_LIMIT: the header is too large; ERR_INVALID: a key

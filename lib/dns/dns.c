@@ -46,6 +46,7 @@ struct dns {
 struct part {
 	struct dns_query *query; /* borrowed */
 	enum dns_type type;
+	enum dns_names names;
 	struct dns_answer answer; /* in the query's arena */
 	struct err err;
 	bool failed;
@@ -127,14 +128,52 @@ set_resolver(struct ub_ctx *ctx, const char *resolver, struct err *err)
 	return 0;
 }
 
-/* A configured resolver is asked about everything, including .test, which
- * libunbound by itself would deny. */
+/* A configured resolver is asked about everything, including .test and the
+ * addresses of private networks and of documentation, which libunbound by itself
+ * would deny. */
 static int
 open_zones(struct ub_ctx *ctx, const char *resolver, struct err *err)
 {
-	static const char *const zones[] = {"test.", "invalid.", "localhost.", "127.in-addr.arpa.", NULL};
+	static const char *const zones[] = {
+		"test.",
+		"invalid.",
+		"localhost.",
+		"home.arpa.",
+		"127.in-addr.arpa.",
+		"0.in-addr.arpa.",
+		"10.in-addr.arpa.",
+		"168.192.in-addr.arpa.",
+		"254.169.in-addr.arpa.",
+		"2.0.192.in-addr.arpa.",
+		"100.51.198.in-addr.arpa.",
+		"113.0.203.in-addr.arpa.",
+		"255.255.255.255.in-addr.arpa.",
+		"8.b.d.0.1.0.0.2.ip6.arpa.",
+		"d.f.ip6.arpa.",
+		"8.e.f.ip6.arpa.",
+		"9.e.f.ip6.arpa.",
+		"a.e.f.ip6.arpa.",
+		"b.e.f.ip6.arpa.",
+		"0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa.",
+		"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa.",
+		NULL,
+	};
+	/* One zone for each second byte: 172.16.0.0/12 and 100.64.0.0/10. */
+	static const struct {
+		unsigned first, from, to;
+	} ranges[] = {{172, 16, 31}, {100, 64, 127}};
 
-	for (unsigned i = 0; resolver != NULL && zones[i] != NULL; i++) {
+	if (resolver == NULL)
+		return 0;
+	for (unsigned r = 0; r < sizeof(ranges) / sizeof(ranges[0]); r++)
+		for (unsigned second = ranges[r].from; second <= ranges[r].to; second++) {
+			char zone[40];
+
+			snprintf(zone, sizeof(zone), "%u.%u.in-addr.arpa.", second, ranges[r].first);
+			if (ub_ctx_zone_add(ctx, zone, "transparent") != 0)
+				return err_set(err, ERR_INVALID, "libunbound refuses the zone %s", zone);
+		}
+	for (unsigned i = 0; zones[i] != NULL; i++) {
 		if (ub_ctx_zone_add(ctx, zones[i], "transparent") != 0)
 			return err_set(err, ERR_INVALID, "libunbound refuses the zone %s", zones[i]);
 	}
@@ -441,7 +480,8 @@ on_part(void *arg, int rcode, void *packet, int packet_len, int sec, char *why_b
 		p->answer.exists = false;
 	} else if ((rcode != 0 && rcode != 3) || packet == NULL) {
 		part_fail(p, ERR_UNAVAILABLE, "the name servers give no answer (SERVFAIL)");
-	} else if (dns_message_read(str_of(packet, (size_t)packet_len), p->type, &q->arena, &p->answer, &p->err) != 0) {
+	} else if (dns_message_read(str_of(packet, (size_t)packet_len), p->type, p->names, &q->arena, &p->answer,
+				    &p->err) != 0) {
 		p->failed = true;
 	}
 	p->answer.secure = sec == 2;
@@ -456,14 +496,28 @@ name_is_askable(struct str name)
 	return name.len > 0 && name.len <= DNS_NAME_MAX && memchr(name.p, '\0', name.len) == NULL;
 }
 
+/* For libunbound, in whose texts a backslash escapes. */
+static void
+name_escape(struct str name, char out[2 * DNS_NAME_MAX + 1])
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < name.len; i++) {
+		if (name.p[i] == '\\')
+			out[used++] = '\\';
+		out[used++] = name.p[i];
+	}
+	out[used] = '\0';
+}
+
 static struct dns_query *
-dns_query_new(struct dns *d, struct str name, const enum dns_type *types, unsigned type_count, dns_on_answer *cb,
-	      void *arg)
+dns_query_new(struct dns *d, struct str name, const enum dns_type *types, unsigned type_count, enum dns_names names,
+	      dns_on_answer *cb, void *arg)
 {
 	struct dns_query *q = mem_new(struct dns_query);
 	struct ub_ctx *ctx = d->contexts[d->caching ? CACHED : UNCACHED];
 	struct timeval limit = clock_timeval(LOOK_MS);
-	char text[DNS_NAME_MAX + 1];
+	char text[2 * DNS_NAME_MAX + 1];
 	bool askable = name_is_askable(name);
 
 	CHECK(type_count >= 1 && type_count <= 2);
@@ -477,13 +531,14 @@ dns_query_new(struct dns *d, struct str name, const enum dns_type *types, unsign
 	evtimer_add(q->ready, &limit);
 	DL_APPEND(d->queries, q);
 	if (askable)
-		str_copy(name, text, sizeof(text));
+		name_escape(name, text);
 	for (unsigned i = 0; i < type_count; i++) {
 		struct part *p = &q->parts[i];
 		int rc = UB_SYNTAX;
 
 		p->query = q;
 		p->type = types[i];
+		p->names = names;
 		if (askable)
 			rc = ub_resolve_event(ctx, text, (int)p->type, 1, p, on_part, NULL);
 		if (rc == 0)
@@ -500,7 +555,27 @@ dns_query_new(struct dns *d, struct str name, const enum dns_type *types, unsign
 struct dns_query *
 dns_query_mx(struct dns *d, struct str domain, dns_on_answer *cb, void *arg)
 {
-	return dns_query_new(d, domain, (const enum dns_type[]){DNS_MX}, 1, cb, arg);
+	return dns_query_new(d, domain, (const enum dns_type[]){DNS_MX}, 1, DNS_HOST_NAMES, cb, arg);
+}
+
+struct dns_query *
+dns_query_mx_any(struct dns *d, struct str domain, dns_on_answer *cb, void *arg)
+{
+	return dns_query_new(d, domain, (const enum dns_type[]){DNS_MX}, 1, DNS_ANY_NAMES, cb, arg);
+}
+
+struct dns_query *
+dns_query_ptr(struct dns *d, const struct ip *ip, dns_on_answer *cb, void *arg)
+{
+	char name[DNS_NAME_MAX + 1];
+	size_t used = 0;
+
+	for (unsigned i = ip->family == 4 ? 4 : 16; i-- > 0;)
+		used += (size_t)(ip->family == 4
+					 ? sprintf(name + used, "%u.", ip->bytes[i])
+					 : sprintf(name + used, "%x.%x.", ip->bytes[i] & 15u, ip->bytes[i] >> 4u));
+	used += (size_t)sprintf(name + used, "%s.arpa", ip->family == 4 ? "in-addr" : "ip6");
+	return dns_query_new(d, str_of(name, used), (const enum dns_type[]){DNS_PTR}, 1, DNS_HOST_NAMES, cb, arg);
 }
 
 struct dns_query *
@@ -513,31 +588,31 @@ dns_query_ips(struct dns *d, struct str host, bool want4, bool want6, dns_on_ans
 		types[count++] = DNS_AAAA;
 	if (want4)
 		types[count++] = DNS_A;
-	return dns_query_new(d, host, types, count, cb, arg);
+	return dns_query_new(d, host, types, count, DNS_HOST_NAMES, cb, arg);
 }
 
 struct dns_query *
 dns_query_txt(struct dns *d, struct str name, dns_on_answer *cb, void *arg)
 {
-	return dns_query_new(d, name, (const enum dns_type[]){DNS_TXT}, 1, cb, arg);
+	return dns_query_new(d, name, (const enum dns_type[]){DNS_TXT}, 1, DNS_HOST_NAMES, cb, arg);
 }
 
 struct dns_query *
 dns_query_cname(struct dns *d, struct str name, dns_on_answer *cb, void *arg)
 {
-	return dns_query_new(d, name, (const enum dns_type[]){DNS_CNAME}, 1, cb, arg);
+	return dns_query_new(d, name, (const enum dns_type[]){DNS_CNAME}, 1, DNS_HOST_NAMES, cb, arg);
 }
 
 struct dns_query *
 dns_query_srv(struct dns *d, struct str name, dns_on_answer *cb, void *arg)
 {
-	return dns_query_new(d, name, (const enum dns_type[]){DNS_SRV}, 1, cb, arg);
+	return dns_query_new(d, name, (const enum dns_type[]){DNS_SRV}, 1, DNS_HOST_NAMES, cb, arg);
 }
 
 struct dns_query *
 dns_query_tlsa(struct dns *d, struct str name, dns_on_answer *cb, void *arg)
 {
-	return dns_query_new(d, name, (const enum dns_type[]){DNS_TLSA}, 1, cb, arg);
+	return dns_query_new(d, name, (const enum dns_type[]){DNS_TLSA}, 1, DNS_HOST_NAMES, cb, arg);
 }
 
 void

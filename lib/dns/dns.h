@@ -46,6 +46,8 @@ struct dns_answer {
 	unsigned ip_count;
 	const struct str *texts; /* TXT: each record's strings joined */
 	unsigned text_count;
+	const struct str *names; /* PTR: host names, lower case, no final dot */
+	unsigned name_count;
 	const struct dns_tlsa *tlsa;
 	unsigned tlsa_count;
 	const struct dns_srv *srv; /* in the order of the answer */
@@ -61,6 +63,10 @@ struct dns_answer {
 typedef void dns_on_answer(void *arg, const struct dns_answer *answer, const struct err *err);
 struct dns_query;
 struct dns_query *dns_query_mx(struct dns *d, struct str domain, dns_on_answer *cb, void *arg);
+/* The same, with hosts that no mail server can have as a name ("a:b/c.example.org"): SPF matches them. */
+struct dns_query *dns_query_mx_any(struct dns *d, struct str domain, dns_on_answer *cb, void *arg);
+/* The names of an address, by in-addr.arpa or ip6.arpa. */
+struct dns_query *dns_query_ptr(struct dns *d, const struct ip *ip, dns_on_answer *cb, void *arg);
 /* A and AAAA together, as selected by want4 and want6. */
 struct dns_query *dns_query_ips(struct dns *d, struct str host, bool want4, bool want6, dns_on_answer *cb, void *arg);
 /* name: "_25._tcp.mx.example.org". */

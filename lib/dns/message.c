@@ -33,35 +33,44 @@ message_skip(struct reader *r, size_t count)
 	return true;
 }
 
-/* Appends a label, lower-cased, to text; false if it is too long. *plain is
- * cleared for a label that is not allowed in host names. */
+/* A name as text, and whether it is one of each kind (enum dns_names). */
+struct name {
+	char text[DNS_NAME_MAX + 1];
+	size_t len;
+	bool is_host, is_any;
+};
+
+/* Appends a label, lower-cased; false if it is too long. */
 static bool
-add_label(const uint8_t *label, size_t len, char *text, size_t *used, bool *plain)
+add_label(const uint8_t *label, size_t len, struct name *name)
 {
-	if (*used + len + 1 > DNS_NAME_MAX)
+	if (name->len + len + 1 > DNS_NAME_MAX)
 		return false;
-	if (*used > 0)
-		text[(*used)++] = '.';
+	if (name->len > 0)
+		name->text[name->len++] = '.';
 	for (size_t i = 0; i < len; i++) {
 		char c = (char)label[i];
 
 		if (c >= 'A' && c <= 'Z')
 			c = (char)(c + ('a' - 'A'));
 		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'))
-			*plain = false;
-		text[(*used)++] = c;
+			name->is_host = false;
+		if (c <= ' ' || c > '~' || c == '.' || c == '\\')
+			name->is_any = false;
+		name->text[name->len++] = c;
 	}
 	return true;
 }
 
-/* Reads the name at r->at and moves past it. text: DNS_NAME_MAX + 1 bytes. */
+/* Reads the name at r->at and moves past it. */
 static bool
-read_name(struct reader *r, char *text, size_t *len_out, bool *plain_out)
+read_name(struct reader *r, struct name *out)
 {
-	size_t at = r->at, used = 0, end = 0;
+	size_t at = r->at, end = 0;
 	size_t lowest = r->at; /* a pointer must go below it */
 
-	*plain_out = true;
+	out->len = 0;
+	out->is_host = out->is_any = true;
 	for (;;) {
 		uint8_t n;
 
@@ -85,11 +94,10 @@ read_name(struct reader *r, char *text, size_t *len_out, bool *plain_out)
 			return false;
 		if (n == 0) {
 			r->at = end != 0 ? end : at + 1;
-			text[used] = '\0';
-			*len_out = used;
+			out->text[out->len] = '\0';
 			return true;
 		}
-		if (!add_label(r->data + at + 1, n, text, &used, plain_out))
+		if (!add_label(r->data + at + 1, n, out))
 			return false;
 		at += 1u + n;
 	}
@@ -104,12 +112,10 @@ struct record {
 static bool
 message_read_record(struct reader *r, struct record *out)
 {
-	char name[DNS_NAME_MAX + 1];
-	size_t name_len;
-	bool plain;
+	struct name name;
 	uint16_t class;
 
-	if (!read_name(r, name, &name_len, &plain))
+	if (!read_name(r, &name))
 		return false;
 	if (!read_u16(r, &out->type) || !read_u16(r, &class) || !message_skip(r, 4) || !read_u16(r, &out->rdata_len))
 		return false;
@@ -117,30 +123,44 @@ message_read_record(struct reader *r, struct record *out)
 	return message_skip(r, out->rdata_len);
 }
 
+static struct str
+name_keep(const struct name *name, struct arena *arena)
+{
+	return str_of(arena_dup(arena, name->text, name->len), name->len);
+}
+
 static bool
-take_mx(struct reader *r, const struct record *rec, struct arena *arena, struct dns_mx *out, bool *usable_out)
+take_mx(struct reader *r, const struct record *rec, struct arena *arena, struct dns_mx *out, struct name *name)
 {
 	struct reader in = {r->data, r->len, rec->rdata};
-	char name[DNS_NAME_MAX + 1];
-	size_t len;
 
-	if (rec->rdata_len < 3 || !read_u16(&in, &out->preference) || !read_name(&in, name, &len, usable_out))
+	if (rec->rdata_len < 3 || !read_u16(&in, &out->preference) || !read_name(&in, name))
 		return false;
-	out->host = str_of(arena_dup(arena, name, len), len);
+	out->host = name_keep(name, arena);
 	return true;
 }
 
 static bool
-message_take_srv(struct reader *r, const struct record *rec, struct arena *arena, struct dns_srv *out, bool *usable_out)
+message_take_ptr(struct reader *r, const struct record *rec, struct arena *arena, struct str *out, struct name *name)
 {
 	struct reader in = {r->data, r->len, rec->rdata};
-	char name[DNS_NAME_MAX + 1];
-	size_t len;
+
+	if (!read_name(&in, name))
+		return false;
+	*out = name_keep(name, arena);
+	return true;
+}
+
+static bool
+message_take_srv(struct reader *r, const struct record *rec, struct arena *arena, struct dns_srv *out,
+		 struct name *name)
+{
+	struct reader in = {r->data, r->len, rec->rdata};
 
 	if (rec->rdata_len < 7 || !read_u16(&in, &out->priority) || !read_u16(&in, &out->weight) ||
-	    !read_u16(&in, &out->port) || !read_name(&in, name, &len, usable_out))
+	    !read_u16(&in, &out->port) || !read_name(&in, name))
 		return false;
-	out->host = str_of(arena_dup(arena, name, len), len);
+	out->host = name_keep(name, arena);
 	return true;
 }
 
@@ -181,20 +201,21 @@ take_tlsa(struct reader *r, const struct record *rec, struct arena *arena, struc
 struct lists {
 	struct dns_mx *mx;
 	struct ip *ips;
-	struct str *texts;
+	struct str *texts; /* or names */
 	struct dns_tlsa *tlsa;
 	struct dns_srv *srv;
 	unsigned count;
 };
 
 static bool
-take_record(struct reader *r, const struct record *rec, enum dns_type type, struct arena *arena, struct lists *l)
+take_record(struct reader *r, const struct record *rec, enum dns_type type, enum dns_names names, struct arena *arena,
+	    struct lists *l)
 {
-	bool usable = true;
+	struct name name = {.is_host = true, .is_any = true};
 
 	switch (type) {
 	case DNS_MX:
-		if (!take_mx(r, rec, arena, &l->mx[l->count], &usable))
+		if (!take_mx(r, rec, arena, &l->mx[l->count], &name))
 			return false;
 		break;
 	case DNS_A:
@@ -213,24 +234,29 @@ take_record(struct reader *r, const struct record *rec, enum dns_type type, stru
 			return false;
 		break;
 	case DNS_SRV:
-		if (!message_take_srv(r, rec, arena, &l->srv[l->count], &usable))
+		if (!message_take_srv(r, rec, arena, &l->srv[l->count], &name))
+			return false;
+		break;
+	case DNS_PTR:
+		if (!message_take_ptr(r, rec, arena, &l->texts[l->count], &name))
 			return false;
 		break;
 	case DNS_CNAME: return true;
 	}
-	l->count += usable;
+	l->count += names == DNS_HOST_NAMES ? name.is_host : name.is_any;
 	return true;
 }
 
 static bool
-read_answers(struct reader *r, unsigned count, enum dns_type type, struct arena *arena, struct dns_answer *answer)
+read_answers(struct reader *r, unsigned count, enum dns_type type, enum dns_names names, struct arena *arena,
+	     struct dns_answer *answer)
 {
 	struct lists l = {.count = 0};
 	unsigned room = count < DNS_RECORDS_MAX ? count : DNS_RECORDS_MAX;
 
 	l.mx = type == DNS_MX ? arena_array(arena, struct dns_mx, room + 1) : NULL;
 	l.ips = type == DNS_A || type == DNS_AAAA ? arena_array(arena, struct ip, room + 1) : NULL;
-	l.texts = type == DNS_TXT ? arena_array(arena, struct str, room + 1) : NULL;
+	l.texts = type == DNS_TXT || type == DNS_PTR ? arena_array(arena, struct str, room + 1) : NULL;
 	l.srv = type == DNS_SRV ? arena_array(arena, struct dns_srv, room + 1) : NULL;
 	l.tlsa = type == DNS_TLSA ? arena_array(arena, struct dns_tlsa, room + 1) : NULL;
 	for (unsigned i = 0; i < count && l.count < room; i++) {
@@ -240,23 +266,21 @@ read_answers(struct reader *r, unsigned count, enum dns_type type, struct arena 
 			return false;
 		if (rec.type == DNS_CNAME) {
 			struct reader in = {r->data, r->len, rec.rdata};
-			char name[DNS_NAME_MAX + 1];
-			size_t len;
-			bool plain;
+			struct name name;
 
-			if (!read_name(&in, name, &len, &plain))
+			if (!read_name(&in, &name))
 				return false;
-			answer->canonical = str_of(arena_dup(arena, name, len), len);
+			answer->canonical = name_keep(&name, arena);
 		}
-		if (rec.type == type && !take_record(r, &rec, type, arena, &l))
+		if (rec.type == type && !take_record(r, &rec, type, names, arena, &l))
 			return false;
 	}
 	answer->mx = l.mx;
 	answer->mx_count = l.mx != NULL ? l.count : 0;
 	answer->ips = l.ips;
 	answer->ip_count = l.ips != NULL ? l.count : 0;
-	answer->texts = l.texts;
-	answer->text_count = l.texts != NULL ? l.count : 0;
+	*(type == DNS_PTR ? &answer->names : &answer->texts) = l.texts;
+	*(type == DNS_PTR ? &answer->name_count : &answer->text_count) = l.texts != NULL ? l.count : 0;
 	answer->tlsa = l.tlsa;
 	answer->tlsa_count = l.tlsa != NULL ? l.count : 0;
 	answer->srv = l.srv;
@@ -265,7 +289,8 @@ read_answers(struct reader *r, unsigned count, enum dns_type type, struct arena 
 }
 
 int
-dns_message_read(struct str packet, enum dns_type type, struct arena *arena, struct dns_answer *answer, struct err *err)
+dns_message_read(struct str packet, enum dns_type type, enum dns_names names, struct arena *arena,
+		 struct dns_answer *answer, struct err *err)
 {
 	struct reader r = {(const uint8_t *)packet.p, packet.len, 0};
 	uint16_t id, flags, questions, answers;
@@ -279,15 +304,13 @@ dns_message_read(struct str packet, enum dns_type type, struct arena *arena, str
 	if (rcode != 0 && rcode != RCODE_NXDOMAIN)
 		return err_set(err, ERR_UNAVAILABLE, "the name server answered with code %u", rcode);
 	for (unsigned i = 0; i < questions; i++) {
-		char name[DNS_NAME_MAX + 1];
-		size_t len;
-		bool plain;
+		struct name name;
 
-		if (!read_name(&r, name, &len, &plain) || !message_skip(&r, 4))
+		if (!read_name(&r, &name) || !message_skip(&r, 4))
 			return err_set(err, ERR_CORRUPT, "malformed DNS answer");
 	}
 	answer->exists = rcode != RCODE_NXDOMAIN;
-	if (!read_answers(&r, answers, type, arena, answer))
+	if (!read_answers(&r, answers, type, names, arena, answer))
 		return err_set(err, ERR_CORRUPT, "malformed DNS answer");
 	return 0;
 }

@@ -140,12 +140,22 @@
 		return out; \
 	}
 
+/* Each part uses those before it. */
+#define MAILBOX_PRELUDE \
+	"\t.incbin \"lib/mailbox/prelude/base.lua\"\n" \
+	"\t.incbin \"lib/mailbox/prelude/folders.lua\"\n" \
+	"\t.incbin \"lib/mailbox/prelude/chunks.lua\"\n" \
+	"\t.incbin \"lib/mailbox/prelude/keywords.lua\"\n" \
+	"\t.incbin \"lib/mailbox/prelude/items.lua\"\n" \
+	"\t.incbin \"lib/mailbox/prelude/reads.lua\"\n" \
+	"\t.incbin \"lib/mailbox/prelude/records.lua\"\n"
+
 #define MAILBOX_SCRIPT(script) \
 	MAILBOX_SCRIPT_TAKES(script) \
 	MAILBOX_SCRIPT_ANSWERS(script) \
 	REDIS_SCRIPT_FILES(mailbox_script_##script, \
 			   MAILBOX_LUA_TABLES \
-			   "\t.incbin \"lib/mailbox/prelude.lua\"\n" \
+			   MAILBOX_PRELUDE \
 			   MAILBOX_LUA_HEAD(script) \
 			   "\t.incbin \"lib/mailbox/" #script ".lua\"\n"); \
 	__attribute__((unused)) static void \

@@ -1,7 +1,7 @@
 /* The arguments and answers of each script in this directory, by name.
  *
  * MAILBOX_SCRIPT(copy); in a C file embeds copy.lua, preceded by the
- * declarations made from this file and records_table.h, and by the prelude:
+ * declarations made from this file and records_table.h, and by prelude/:
  *
  *  - MAILBOX_TAKES_copy gives C a struct mailbox_copy_args and
  *    mailbox_copy_ask(), which calls the script with it; the script finds each

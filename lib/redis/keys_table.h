@@ -87,6 +87,9 @@
 	K(DOMAIN_DKIM, "domain:{<domain>}:dkim", HASH, STAYS, DOMAIN, "lib/directory", "its DKIM keys") \
 	K(USER, "user:{<address>}", HASH, STAYS, ACCOUNT, "lib/directory", "an account") \
 	K(ALIAS, "alias:{<address>}", SET, STAYS, DOMAIN, "lib/directory", "targets of an alias") \
+	K(POSIX_NUMBERS, "posix:numbers", HASH, STAYS, PURPOSE, "lib/directory", \
+	  "numbers of accounts and aliases on Linux machines, by address; none is ever given to another; `next`: the " \
+	  "one that comes next") \
 	K(BOOK, "book:{<domain>}", HASH, STAYS, DOMAIN, "lib/directory", \
 	  "its address book: an entry for each account and alias, made from their records") \
 	K(BOOK_LOG, "book:{<domain>}:log", LIST, STAYS, DOMAIN, "lib/directory", \

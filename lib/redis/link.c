@@ -1,63 +1,26 @@
 /* One connection to a Redis server. hiredis formats and parses the protocol;
  * the descriptor is ours, to allow for TLS and for asynchronous name lookups. */
-#include "lib/redis/link.h"
-
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "lib/base/buf.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
-#include "lib/base/lookup.h"
 #include "lib/base/mem.h"
-#include "lib/redis/tls.h"
+#include "lib/redis/link_private.h"
 
 enum {
-	MAKE_MS = 3000,	    /* for everything until the greeting is answered */
-	ADDRESS_MS = 1000,  /* for one address, if there is another to try */
 	READ_BYTES = 32768, /* per turn */
 	KEEP_BYTES = 65536, /* an output buffer that grew beyond this is freed */
 };
 
-enum link_phase { LINK_LOOKING, LINK_CONNECTING, LINK_SHAKING, LINK_GREETING, LINK_UP, LINK_DOWN };
-
-struct link {
-	struct event_base *base;	  /* borrowed */
-	const struct redis_url *url;	  /* borrowed */
-	const struct link_events *events; /* borrowed */
-	void *arg;
-	enum link_phase phase;
-	struct lookup *lookup; /* owner; LINK_LOOKING */
-	struct ip addresses[LOOKUP_MAX];
-	unsigned address_count, address_next;
-	int fd;
-	SSL *ssl;		    /* owner; NULL: plain */
-	struct event *read, *write; /* owner; of fd */
-	struct event *flush;	    /* owner: active if there is output to send in this turn */
-	struct event *limit;	    /* owner: time limit for connecting, or for one address */
-	int64_t until_ms;	    /* monotonic: deadline for connecting */
-	redisReader *reader;	    /* owner */
-	struct buf out;
-	size_t sent;		 /* of out */
-	unsigned greetings_left; /* replies of the greeting still to come */
-	unsigned inside;	 /* callbacks on the stack: the memory must stay */
-	bool gone;		 /* freed, except for the memory */
-	char why[ERR_TEXT_MAX];
-};
-
-static void link_connect_next(struct link *l, const char *why);
-static void link_shake(struct link *l);
-
 /* ---- The end ---- */
 
-static void
+void
 link_close(struct link *l)
 {
 	if (l->read != NULL)
@@ -73,7 +36,7 @@ link_close(struct link *l)
 	l->fd = -1;
 }
 
-static void
+void
 link_destroy(struct link *l)
 {
 	if (l->inside != 0 || !l->gone)
@@ -101,7 +64,7 @@ link_free(struct link **lp)
 }
 
 /* Calls back at once, so only to be used in a callback from the loop. */
-static void
+void
 link_fail(struct link *l, const char *why)
 {
 	if (l->phase == LINK_DOWN)
@@ -115,13 +78,13 @@ link_fail(struct link *l, const char *why)
 	l->events->on_down(l->arg, l->why);
 }
 
-static void
+void
 link_fail_errno(struct link *l, int errno_value)
 {
 	link_fail(l, errno_value != 0 ? strerror(errno_value) : "closed");
 }
 
-static const char *
+const char *
 link_tls_error(const struct link *l)
 {
 	long verified = SSL_get_verify_result(l->ssl);
@@ -216,7 +179,7 @@ link_sendf(struct link *l, const char *format, ...)
 
 /* ---- The greeting ---- */
 
-static void
+void
 link_greet(struct link *l)
 {
 	l->phase = LINK_GREETING;
@@ -318,51 +281,9 @@ link_read(struct link *l)
 		event_active(l->read, EV_READ, 0);
 }
 
-/* ---- Connecting ---- */
+/* ---- Events and life ---- */
 
-static void
-link_connected(struct link *l)
-{
-	struct err err;
-	int on = 1;
-
-	if (l->url->host[0] != '\0') {
-		setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		setsockopt(l->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	}
-	event_add(l->read, NULL);
-	if (!l->url->tls) {
-		link_greet(l);
-		return;
-	}
-	l->ssl = redis_tls_new(l->url, l->fd, &err);
-	if (l->ssl == NULL) {
-		link_fail(l, err.text);
-		return;
-	}
-	l->phase = LINK_SHAKING;
-	link_shake(l);
-}
-
-static void
-link_shake(struct link *l)
-{
-	int result;
-
-	ERR_clear_error();
-	result = SSL_do_handshake(l->ssl);
-	if (result == 1) {
-		link_greet(l);
-		return;
-	}
-	switch (SSL_get_error(l->ssl, result)) {
-	case SSL_ERROR_WANT_READ: break;
-	case SSL_ERROR_WANT_WRITE: event_add(l->write, NULL); break;
-	default: link_fail(l, link_tls_error(l));
-	}
-}
-
-static void
+void
 link_on_ready(evutil_socket_t fd, short what, void *arg)
 {
 	struct link *l = arg;
@@ -374,7 +295,7 @@ link_on_ready(evutil_socket_t fd, short what, void *arg)
 		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
 			error = errno;
 		if (error == 0)
-			link_connected(l);
+			link_on_connected(l);
 		else
 			link_connect_next(l, strerror(error));
 	} else if (l->phase == LINK_SHAKING) {
@@ -403,99 +324,6 @@ link_on_flush(evutil_socket_t fd, short what, void *arg)
 	link_destroy(l);
 }
 
-/* 0: connected or in progress; else errno. */
-static int
-link_connect(struct link *l, const struct sockaddr *sa, socklen_t len)
-{
-	l->fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (l->fd < 0)
-		return errno;
-	if (connect(l->fd, sa, len) != 0 && errno != EINPROGRESS)
-		return errno;
-	l->phase = LINK_CONNECTING;
-	l->read = event_new(l->base, l->fd, EV_READ | EV_PERSIST, link_on_ready, l);
-	l->write = event_new(l->base, l->fd, EV_WRITE, link_on_ready, l);
-	event_add(l->write, NULL);
-	return 0;
-}
-
-static void
-link_arm_limit(struct link *l, bool has_more)
-{
-	int64_t left = l->until_ms - clock_monotonic_ms();
-	struct timeval wait = clock_timeval(has_more && left > ADDRESS_MS ? ADDRESS_MS : left > 0 ? left : 1);
-
-	event_add(l->limit, &wait);
-}
-
-/* why: why the previous address failed. */
-static void
-link_connect_next(struct link *l, const char *why)
-{
-	while (l->address_next < l->address_count) {
-		struct sockaddr_storage sa;
-		socklen_t len = ip_to_sockaddr(&l->addresses[l->address_next++], (uint16_t)l->url->port, &sa);
-		int error;
-
-		link_close(l);
-		link_arm_limit(l, l->address_next < l->address_count);
-		error = link_connect(l, (struct sockaddr *)&sa, len);
-		if (error == 0)
-			return;
-		why = strerror(error);
-	}
-	link_fail(l, why);
-}
-
-static void
-link_on_looked_up(void *arg, const struct ip *addresses, unsigned count, const struct err *err)
-{
-	struct link *l = arg;
-
-	l->lookup = NULL;
-	l->inside++;
-	if (err != NULL) {
-		link_fail(l, err->text);
-	} else {
-		memcpy(l->addresses, addresses, count * sizeof(*addresses));
-		l->address_count = count;
-		link_connect_next(l, "");
-	}
-	l->inside--;
-	link_destroy(l);
-}
-
-static void
-link_connect_unix(struct link *l)
-{
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	int error;
-
-	str_copy(str_c(l->url->path), sa.sun_path, sizeof(sa.sun_path));
-	link_arm_limit(l, false);
-	error = link_connect(l, (struct sockaddr *)&sa, sizeof(sa));
-	if (error != 0)
-		link_fail_errno(l, error);
-}
-
-/* A unix socket: the first turn. Otherwise: the time limit. */
-static void
-link_on_limit(evutil_socket_t fd, short what, void *arg)
-{
-	struct link *l = arg;
-
-	(void)fd, (void)what;
-	l->inside++;
-	if (l->phase == LINK_LOOKING && l->lookup == NULL)
-		link_connect_unix(l);
-	else if (l->phase == LINK_CONNECTING)
-		link_connect_next(l, "no answer");
-	else
-		link_fail(l, "no answer");
-	l->inside--;
-	link_destroy(l);
-}
-
 struct link *
 link_new(struct event_base *base, const struct redis_url *url, const struct link_events *events, void *arg)
 {
@@ -506,13 +334,13 @@ link_new(struct event_base *base, const struct redis_url *url, const struct link
 	l->events = events;
 	l->arg = arg;
 	l->fd = -1;
-	l->until_ms = clock_monotonic_ms() + MAKE_MS;
+	l->until_ms = clock_monotonic_ms() + LINK_MAKE_MS;
 	l->limit = evtimer_new(base, link_on_limit, l);
 	l->flush = event_new(base, -1, 0, link_on_flush, l);
 	l->reader = redisReaderCreate();
 	CHECK(l->reader != NULL);
 	if (url->host[0] != '\0')
-		l->lookup = lookup_start(base, url->host, MAKE_MS, link_on_looked_up, l);
+		l->lookup = lookup_start(base, url->host, LINK_MAKE_MS, link_on_looked_up, l);
 	else
 		event_active(l->limit, EV_TIMEOUT, 0);
 	return l;

@@ -37,11 +37,11 @@ field_word(struct str value, const char *const *words, struct err *err)
 {
 	struct buf all = BUF_EMPTY;
 
-	for (int i = 0; words[i] != NULL; i++) {
+	for (int i = 0; words[i] != NULL; i++)
 		if (str_eq_ci(value, str_c(words[i])))
 			return i;
+	for (int i = 0; words[i] != NULL; i++)
 		buf_printf(&all, "%s%s", i == 0 ? "" : words[i + 1] == NULL ? " or " : ", ", words[i]);
-	}
 	err_set(err, ERR_INVALID, "it is %s", all.data);
 	buf_fini(&all);
 	return -1;

@@ -8,10 +8,14 @@
 #include "lib/base/mem.h"
 #include "lib/redis/keys.h"
 
+/* A script with the table of the keys in front. */
+/* clang-format off */
 #define STORE_PATTERN(ident, pattern, type, lifetime, dies, writer, what) "\t.ascii \"'" pattern "', \"\n"
-REDIS_SCRIPT_FILES(retrieve_store_script, "\t.ascii \"local PATTERNS = {\"\n" REDIS_KEYS_OF_RETRIEVE(
-						  STORE_PATTERN) "\t.ascii \"}\\n\"\n"
-								 "\t.incbin \"lib/retrieve/store.lua\"\n");
+#define REDIS_SCRIPT_OF_RETRIEVE(ident, path) \
+	REDIS_SCRIPT_FILES(ident, "\t.ascii \"local PATTERNS = {\"\n" REDIS_KEYS_OF_RETRIEVE(STORE_PATTERN) \
+			   "\t.ascii \"}\\n\"\n\t.incbin \"" path "\"\n")
+REDIS_SCRIPT_OF_RETRIEVE(retrieve_store_script, "lib/retrieve/store.lua");
+/* clang-format on */
 
 enum { STORE_TRIES = 5, STORE_PAGE = 500 };
 
@@ -149,6 +153,21 @@ store_on_account_stored(void *arg, const redisReply *reply, const struct err *er
 
 /* ---- Adding ---- */
 
+/* Refused: it is not due either. When it is not known whether it is stored, a worker finds
+ * out; and an id that exists is another's. */
+static void
+store_on_added(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct store_call *c = arg;
+	struct str member;
+
+	if (err != NULL && err->code != ERR_EXISTS && !err_is_of_host(err)) {
+		member = store_member(c, c->id);
+		redis_call_key(c->redis, NULL, NULL, "ZREM", str_c(redis_key_pattern(KEY_RETRIEVE_DUE)), 1, &member);
+	}
+	store_on_account_stored(c, reply, err);
+}
+
 /* It is in the list of what is due first, a little later: if we die before it is stored,
  * the worker that finds it there removes it; if we die after, nothing is forgotten. */
 void
@@ -163,7 +182,7 @@ retrieve_add(struct redis *r, const struct retrieve_account *a, retrieve_on_done
 	store_set_due(c, now_ms + 60 * 1000, NULL);
 	retrieve_account_pack(a, &c->packed);
 	snprintf(most, sizeof(most), "%d", RETRIEVE_ACCOUNTS_MAX);
-	store_ask(c, store_on_account_stored, "add", 2, (const struct str[]){buf_str(&c->packed), str_c(most)});
+	store_ask(c, store_on_added, "add", 2, (const struct str[]){buf_str(&c->packed), str_c(most)});
 }
 
 /* ---- Reading ---- */

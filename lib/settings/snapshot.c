@@ -114,8 +114,7 @@ override_get(struct settings *s, const struct settings_group *group, struct str 
 	return o->values;
 }
 
-/* A login belongs to the host that it was set with: a domain with a host of its own
- * does not show the login of the common one to it. */
+/* A domain with a relay_host of its own does not get the common login. */
 static const struct {
 	const char *group, *host;
 	const char *login[2];

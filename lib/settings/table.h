@@ -120,7 +120,17 @@
 	S(ldap, size_limit, INT, "1000", "", 0, 1000000, SCOPE_GLOBAL, \
 	  "entries in the answer to one search, or in one page of it; 0: no limit") \
 	S(ldap, book_max, INT, "500000", "", 0, 100000000, SCOPE_GLOBAL, \
-	  "address books with more entries are searched for addresses only; 0: no limit") \
+	  "a search is refused if it would have to look at more entries of an address book; 0: no limit") \
+	S(ldap, posix_accounts, BOOL, "off", "", 0, 1, SCOPE_DOMAIN, \
+	  "accounts are posixAccounts too, for logins on Linux machines; their numbers stay the same for ever") \
+	S(ldap, posix_groups, LIST, "", "", 0, 200, SCOPE_DOMAIN, \
+	  "aliases that are posixGroups too, by the part before the @; who may change such an alias decides who is in the group") \
+	S(ldap, posix_first_number, INT, "10000", "", 1000, INT32_MAX, SCOPE_GLOBAL, "lowest uidNumber or gidNumber to give out") \
+	S(ldap, posix_last_number, INT, "59999", "", 1000, INT32_MAX, SCOPE_GLOBAL, "highest one") \
+	S(ldap, posix_primary_group, INT, "100", "", 1, INT32_MAX, SCOPE_DOMAIN, \
+	  "gidNumber of every posixAccount; 100 is the group `users` of most systems") \
+	S(ldap, posix_home, TEXT, "/home/#User#", "", 1, 200, SCOPE_DOMAIN, "homeDirectory; variables: #User#, #Domain#") \
+	S(ldap, posix_shell, TEXT, "/bin/bash", "", 1, 200, SCOPE_DOMAIN, "loginShell") \
 	S(ldap, proxy_protocol_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
 	  "load balancers that must send a PROXY protocol header")
 

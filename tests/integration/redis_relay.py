@@ -295,9 +295,10 @@ class RelayedWorker(Relayed):
 
 
 class RelayedFrontend(Relayed):
-    """For IMAP alone."""
+    """For one protocol alone."""
 
-    def __init__(self, cluster, *args, **kwargs):
+    def __init__(self, cluster, *args, protocol="imap", **kwargs):
         self.port = free_port()
+        base = self.port - {"imap": 143, "http": 80}[protocol]
         super().__init__("frontend", cluster, *args, **kwargs,
-                         options=("--protocols", "imap", "--port-base", str(self.port - 143)))
+                         options=("--protocols", protocol, "--port-base", str(base)))

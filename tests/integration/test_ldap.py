@@ -1,5 +1,5 @@
-"""LDAP: binds, searches, limits, failures, and real clients. Filters are compared with slapd, which has
-the same entries."""
+"""LDAP: binds, searches, limits and failures. Filters are compared with slapd, which has the same
+entries. For real clients see test_ldap_clients.py."""
 
 import contextlib
 import itertools
@@ -7,12 +7,10 @@ import os
 import re
 import signal
 import socket
-import ssl
 import subprocess
 import time
 import urllib.request
 
-import ldap3
 import pytest
 
 from cluster import SETTLE, Cluster, wait_for
@@ -733,6 +731,34 @@ def test_a_client_that_never_reads(large):
         large.settings("ldap", size_limit=0)
 
 
+def part(attribute, text):
+    return tlv(0xa4, octets(attribute) + tlv(0x30, octets(text, 0x81)))
+
+
+def test_the_index_looks_at_few_entries(large):
+    """A search that has to look at more than book_max is refused: the index leaves few for a rare text."""
+    ldap = session(large, "alice@large.test")
+    large.settings("ldap", book_max=500)
+
+    def found(filter):
+        answers = ldap.ask(search("dc=large,dc=test", filter=filter, attributes=["1.1"]))
+        return answers[-1].code, len(answers) - 1
+
+    try:
+        assert found(part("mail", "ser004321@")) == (0, 1)
+        assert found(tlv(0xa1, part("cn", "amily4321") + part("sn", "amily4321"))) == (0, 1)
+        assert found(tlv(0xa1, part("cn", "amily4321") + part("mail", "er001234"))) == (0, 2)
+        assert found(tlv(0xa0, present("cn") + part("givenName", "ven5999"))) == (0, 1)
+        assert found(part("cn", "nobody of this name")) == (0, 0)
+        for refused in (present("cn"), part("mail", "user"), part("cn", "12"), tlv(0xa2, part("mail", "ser004321@")),
+                        tlv(0xa1, part("mail", "ser004321@") + present("mobile"))):
+            assert found(refused) == (11, 0)
+        large.unset("ldap", "book_max")
+        assert found(part("cn", "12"))[1] > 100 and found(tlv(0xa2, part("mail", "ser004321@")))[1] == 6003
+    finally:
+        large.unset("ldap", "book_max")
+
+
 def test_abandon_and_cancel(large):
     ldap = session(large, "alice@large.test")
     ldap.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)
@@ -865,46 +891,6 @@ def test_a_frontend_that_is_killed(own_cluster):
     rest = session(cluster, "user0@kill.test", frontend=1).ask(
         search("dc=kill,dc=test", filter=present("uid")), controls=controls(paged(9, cookie_of(first[-1]))))
     assert [a.dn.split(",")[0] for a in first[:-1] + rest[:-1]] == [f"uid=user{n}" for n in range(4)]
-
-
-# ---- Real clients ----
-
-def test_openldap_clients(cluster, domain):
-    url = ["-x", "-H", f"ldap://127.0.0.1:{cluster.port('ldap')}", "-D", f"uid=alice,{PEOPLE}", "-w", "secret"]
-    tls = dict(os.environ, LDAPTLS_REQCERT="never")
-
-    def run(*args):
-        return subprocess.run(args, capture_output=True, text=True, timeout=30, env=tls)
-
-    assert run("ldapwhoami", *url).stdout.strip() == f"dn:uid=alice,{PEOPLE}"
-    assert run("ldapwhoami", "-ZZ", *url).stdout.strip() == f"dn:uid=alice,{PEOPLE}"
-    secure = [f"ldaps://127.0.0.1:{cluster.port('ldaps')}" if a.startswith("ldap:") else a for a in url]
-    assert run("ldapwhoami", *secure).stdout.strip() == f"dn:uid=alice,{PEOPLE}"
-    assert "TRUE" in run("ldapcompare", *url, f"uid=alice,{PEOPLE}", "sn:smith").stdout
-    assert "FALSE" in run("ldapcompare", *url, f"uid=alice,{PEOPLE}", "sn:jones").stdout
-    found = run("ldapsearch", *url, "-b", BASE, "-E", "pr=2/noprompt", "-E", "sss=-uid", "-LLL", "(uid=*)", "dn").stdout
-    assert found.count("\ndn: ") + found.startswith("dn: ") >= len(ACCOUNTS)
-    assert "read-only" in run("ldapdelete", *url, f"uid=alice,{PEOPLE}").stderr
-    assert "not changed by LDAP" in run("ldappasswd", *url, "-s", "new").stdout
-
-
-def test_ldap3(cluster, domain):
-    server = ldap3.Server("127.0.0.1", port=cluster.port("ldap"), get_info=ldap3.ALL)
-    with ldap3.Connection(server, f"uid=alice,{PEOPLE}", "secret", auto_bind=ldap3.AUTO_BIND_TLS_BEFORE_BIND) as c:
-        assert c.tls_started and server.info.naming_contexts == [BASE]
-        assert server.schema.object_classes["inetOrgPerson"] and server.schema.attribute_types["mail"]
-        assert c.extend.standard.who_am_i() == f"dn:uid=alice,{PEOPLE}"
-        assert c.search(BASE, "(&(objectClass=inetOrgPerson)(mail=bob@ldap.test))", attributes=ldap3.ALL_ATTRIBUTES)
-        assert c.entries[0].uid == "bob" and c.entries[0].entry_dn == f"uid=bob,{PEOPLE}"
-        found = c.extend.standard.paged_search(BASE, "(uid=*)", paged_size=2, generator=False)
-        assert len(found) >= len(ACCOUNTS)
-        assert c.compare(f"uid=alice,{PEOPLE}", "givenName", "alice")
-        assert not c.modify(f"uid=alice,{PEOPLE}", {"title": [(ldap3.MODIFY_REPLACE, ["x"])]})
-        assert c.result["result"] == 53
-    ldaps = ldap3.Server("127.0.0.1", port=cluster.port("ldaps"), use_ssl=True, tls=ldap3.Tls(validate=ssl.CERT_NONE))
-    plain = ldap3.Connection(ldaps, authentication=ldap3.SASL, sasl_mechanism="PLAIN",
-                             sasl_credentials=(None, "alice@ldap.test", "secret"))
-    assert plain.bind() and plain.extend.standard.who_am_i() == f"dn:uid=alice,{PEOPLE}"
 
 
 def test_metrics(cluster, domain):

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from cluster import wait_for
-from test_login import imap_takes, log_in, status_of, totp
+from test_login import imap_takes, status_of
+from test_second_factor import log_in, totp
 from test_web import Page, browser  # noqa: F401  (a fixture)
 
 

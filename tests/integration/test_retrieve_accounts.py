@@ -1,5 +1,6 @@
 """Remote accounts by the tool: set up, tried, changed, removed; moves. A worker is played."""
 
+import base64
 import itertools
 import json
 import signal
@@ -97,6 +98,37 @@ def test_without_a_key(idle, address):
         assert refused.returncode == 1 and "STAGEPOST_SECRET_KEY" in refused.stderr
     finally:
         hidden.rename(key)
+
+
+def test_another_key(idle, address, tmp_path):
+    """Secrets that were encrypted with an old key can be read without it afterwards."""
+    path = idle.dir / "tls/secret.key"
+    first = path.read_text().strip()
+    keys = [f"k{n}:{base64.b64encode(bytes([n] * 32)).decode()}" for n in range(2, 5)]
+    ids = [untried(idle, address)["id"] for _ in range(3)]
+    (tmp_path / "secret").write_text("of the client\n")
+    ids.append(json.loads(add(idle, address, "--no-try", "--client-secret-file", tmp_path / "secret", options=(
+        *IMAP[:-1], "--oauth2", "https://token.test/", "--client-id", "c", "--token-stdin")).stdout)["id"])
+
+    def rotate(text, check=True):
+        path.write_text(text + "\n")
+        told = idle.tool("secret", "rotate", "--json", check=check)
+        return json.loads(told.stdout), told.stderr
+    try:
+        everything = len(idle.json("retrieve", "list"))
+        assert rotate(first)[0] == {"failed": [], "sealed": 0, "current": everything}
+        assert rotate(f"{keys[0]},{first}")[0] == {"failed": [], "sealed": everything, "current": 0}
+        # Without the first key, with the second one alone: each can be read, and is sealed anew.
+        assert rotate(f"{keys[1]},{keys[0]}")[0] == {"failed": [], "sealed": everything, "current": 0}
+        assert "0 sealed anew" in idle.tool("secret", "rotate").stdout
+        # A key that is missing: nothing is lost.
+        before = stored(idle)
+        told, said = rotate(keys[2], check=False)
+        assert told["sealed"] == 0 and len(told["failed"]) == everything and ids[0] in said
+        assert stored(idle) == before
+        assert rotate(f"{first},{keys[1]}")[0]["sealed"] == everything
+    finally:
+        path.write_text(first + "\n")
 
 
 @pytest.mark.parametrize("options, text", [

@@ -21,7 +21,7 @@ function passwordForm(place) {
     line('new', 'New password', { type: 'password', autocomplete: 'new-password' }),
     line('again', 'New password, again', { type: 'password', autocomplete: 'new-password' })], 'Change password', async all => {
     if (all.new.value !== all.again.value) {
-      document.getElementById('account-again-fault').textContent = 'this is not the same';
+      document.getElementById('account-again-fault').textContent = 'the two passwords differ';
       return;
     }
     setToken((await api('PUT', 'account/password', { old: all.old.value, new: all.new.value })).token);

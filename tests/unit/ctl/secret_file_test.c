@@ -85,7 +85,10 @@ test_key(void **state)
 
 	(void)state;
 	assert_int_equal(secret_file_ensure_key(path, made, &err), 0);
-	assert_int_equal(strlen(made), 2 + 44);
+	/* "k12ab34cd:" and 32 bytes in base64 */
+	assert_int_equal(strlen(made), 10 + 44);
+	assert_int_equal(strspn(made + 1, "0123456789abcdef"), 8);
+	assert_true(made[0] == 'k' && made[9] == ':');
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(secret_file_ensure_key(path, again, &err), 0);
@@ -96,6 +99,10 @@ test_key(void **state)
 	put(list);
 	assert_int_equal(secret_file_ensure_key(path, again, &err), 0);
 	assert_string_equal(list, again);
+	/* Another one has another id. */
+	unlink(path);
+	assert_int_equal(secret_file_ensure_key(path, again, &err), 0);
+	assert_memory_not_equal(made, again, 10);
 	/* Part of a list is no list, and what is there is not replaced. */
 	memset(list, 'x', sizeof(list) - 1);
 	put(list);

@@ -1,4 +1,4 @@
-/* Signed requests: base64url, thumbprints, and signatures that the public key confirms. */
+/* Signed requests: thumbprints, and signatures that the public key confirms. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +12,7 @@
 
 #include "lib/acme/jws.h"
 #include "lib/acme/key.h"
+#include "lib/base/base64.h"
 
 /* The key of RFC 7515, A.3, as PKCS #8. */
 static const char rfc_key[] = "-----BEGIN PRIVATE KEY-----\n"
@@ -19,37 +20,6 @@ static const char rfc_key[] = "-----BEGIN PRIVATE KEY-----\n"
 			      "H1136cspYG6+0iY7X1fCE9+E9LKhRANCAAR/zc4ncPbEXUGDy+5v20t7WAczNXvp\n"
 			      "7xO6z248e9FURcfxRM0bvZt+hyzf7bnuufSzaV1uqQskrYpGIyiFiOWt\n"
 			      "-----END PRIVATE KEY-----\n";
-
-static void
-test_base64url(void **state)
-{
-	static const struct {
-		struct str plain;
-		const char *text;
-	} cases[] = {
-		{STR(""), ""},
-		{STR("f"), "Zg"},
-		{STR("fo"), "Zm8"},
-		{STR("foo"), "Zm9v"},
-		{STR("\xff\xef\xbe"), "_---"},
-		{STR("\xfb\xff"), "-_8"},
-	};
-	static const char *const bad[] = {"a", "ab=", "a+b/", "ab c", "_-=="};
-	struct buf out = BUF_EMPTY;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		buf_clear(&out);
-		jws_base64url(cases[i].plain, &out);
-		assert_true(str_eq(buf_str(&out), str_c(cases[i].text)));
-		buf_clear(&out);
-		assert_true(jws_base64url_decode(str_c(cases[i].text), &out));
-		assert_true(str_eq(buf_str(&out), cases[i].plain));
-	}
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_false(jws_base64url_decode(str_c(bad[i]), &out));
-	buf_fini(&out);
-}
 
 static void
 test_jwk(void **state)
@@ -76,7 +46,7 @@ member_of(const cJSON *o, const char *name)
 {
 	struct buf out = BUF_EMPTY;
 
-	assert_true(jws_base64url_decode(str_c(cJSON_GetStringValue(cJSON_GetObjectItem(o, name))), &out));
+	assert_true(base64url_decode(str_c(cJSON_GetStringValue(cJSON_GetObjectItem(o, name))), &out));
 	return out;
 }
 
@@ -244,7 +214,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_base64url),
 		cmocka_unit_test(test_jwk),
 		cmocka_unit_test(test_signatures),
 		cmocka_unit_test(test_binding),

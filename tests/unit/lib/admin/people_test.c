@@ -47,7 +47,9 @@ test_csv(void **state)
 		{"", ""},
 		{"\r\n\n", ""},
 		{"a,b\r\nc,d", "1:a|b 2:c|d"},
-		{"\xef\xbb\xbf" "a,b\n", "1:a|b"},
+		{"\xef\xbb\xbf"
+		 "a,b\n",
+		 "1:a|b"},
 		{"a;b,c\n", "1:a|b,c"},
 		{"a\tb;c\n", "1:a|b;c"},
 		{"a,,\n,\n", "1:a|| 2:|"},
@@ -69,7 +71,7 @@ test_csv(void **state)
 static void
 test_csv_written_is_read(void **state)
 {
-	static const char *const values[] = {"",	 "plain", "a,b",  "a;b", "a\tb", "\"",
+	static const char *const values[] = {"",	   "plain", "a,b",  "a;b",  "a\tb",   "\"",
 					     "\"quoted\"", " lead", "end ", "a\nb", "a\r\nb", "é,ß"};
 	enum { COUNT = sizeof(values) / sizeof(values[0]) };
 	struct buf out = BUF_EMPTY;
@@ -153,7 +155,13 @@ test_ldif(void **state)
 static void
 test_ldif_written_is_read(void **state)
 {
-	static const char *const values[] = {"plain", " lead", "end ", ":x", "<x", "é", "a\nb",
+	static const char *const values[] = {"plain",
+					     " lead",
+					     "end ",
+					     ":x",
+					     "<x",
+					     "é",
+					     "a\nb",
 					     "0123456789012345678901234567890123456789012345678901234567890123456789"
 					     "0123456789012345678901234567890123456789012345678901234567890123456789"
 					     "éééééééééééééééééééééééééééééééééééééééééééééé"};
@@ -196,7 +204,8 @@ people(const char *text)
 	out[0] = '\0';
 	for (size_t i = 0; i < people_count(&p); i++) {
 		const struct people_account *a = people_account(&p, i);
-		len += (size_t)snprintf(out + len, sizeof(out) - len, "%s%.*s", len > 0 ? "; " : "", STR_ARG(a->address));
+		len += (size_t)snprintf(out + len, sizeof(out) - len, "%s%.*s", len > 0 ? "; " : "",
+					STR_ARG(a->address));
 		for (unsigned k = 0; k < a->count; k++)
 			len += (size_t)snprintf(out + len, sizeof(out) - len, " %.*s=%.*s", STR_ARG(a->fields[k].name),
 						STR_ARG(a->fields[k].value));
@@ -207,7 +216,8 @@ people(const char *text)
 	}
 	for (size_t i = 0; i < people_complaint_count(&p); i++)
 		len += (size_t)snprintf(out + len, sizeof(out) - len, "%s!%llu %s", len > 0 ? "; " : "",
-					(unsigned long long)people_complaint(&p, i)->line, people_complaint(&p, i)->text);
+					(unsigned long long)people_complaint(&p, i)->line,
+					people_complaint(&p, i)->text);
 	people_fini(&p);
 	return out;
 }
@@ -225,15 +235,16 @@ test_people(void **state)
 		{"address,password\na@a.test,secret\nb@a.test,\n", "a@a.test 'secret'; b@a.test"},
 		{"address,password_hash\na@a.test,{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\nb@a.test,{PLAIN}x\n",
 		 "a@a.test #{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=; b@a.test 'x'"},
-		{"address,password_hash\na@a.test,secret\n", "!2 this kind of password hash is not supported"},
+		{"address,password_hash\na@a.test,secret\n",
+		 "!2 this password hash is not supported, or would take too long to check"},
 		{"address,password,password_hash\na@a.test,x,{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n",
 		 "!2 there is both a password and a hash"},
 		{"city\nWien\n", "!1 the first row must name the columns, and \"address\" among them"},
 		{"address,town\na@a.test,x\n", "!1 there is no field \"town\""},
 		{"address,city,l\na@a.test,x,y\n", "!1 the column city is there twice"},
 		{"address,city\na@a.test\n", "!2 1 values, but there are 2 columns"},
-		{"address,quota\na@a.test,much\nb,1\n",
-		 "!2 quota: not a size (bytes, or with K, M, G, T); !3 \"b\" is not an address that an account can have here"},
+		{"address,quota\na@a.test,much\nb,1\n", "!2 quota: not a size (bytes, or with K, M, G, T); !3 \"b\" is "
+							"not an address that an account can have here"},
 		{"address\na@a.test\nb@a.test\nA@a.TEST\n",
 		 "a@a.test; b@a.test; a@a.test; !4 a@a.test is on line 2 already"},
 		{"", "!1 the file is empty"},
@@ -260,8 +271,9 @@ test_complaints_are_clean(void **state)
 	(void)state;
 	assert_string_equal(people("address\n\x1b]0;x\a\n"),
 			    "!2 \"?]0;x?\" is not an address that an account can have here");
-	assert_string_equal(people("address\n\xc2\x9b" "2J \xff\n"),
-			    "!2 \"??2J ?\" is not an address that an account can have here");
+	assert_string_equal(people("address\n\xc2\x9b"
+				   "2J \xff!\n"),
+			    "!2 \"??2J ?!\" is not an address that an account can have here");
 	/* 59 bytes, then a character of two. */
 	assert_string_equal(people("address\n12345678901234567890123456789012345678901234567890123456789ää\n"),
 			    "!2 \"12345678901234567890123456789012345678901234567890123456789\" is not an address that "
@@ -313,10 +325,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_csv),  cmocka_unit_test(test_csv_written_is_read),
-		cmocka_unit_test(test_ldif), cmocka_unit_test(test_ldif_written_is_read),
-		cmocka_unit_test(test_people), cmocka_unit_test(test_complaints_are_clean),
-		cmocka_unit_test(test_many_complaints), cmocka_unit_test(test_roles),
+		cmocka_unit_test(test_csv),
+		cmocka_unit_test(test_csv_written_is_read),
+		cmocka_unit_test(test_ldif),
+		cmocka_unit_test(test_ldif_written_is_read),
+		cmocka_unit_test(test_people),
+		cmocka_unit_test(test_complaints_are_clean),
+		cmocka_unit_test(test_many_complaints),
+		cmocka_unit_test(test_roles),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,21 +78,11 @@ test_only_the_code_ends_the_count(void **state)
 static unsigned
 warnings_of_wrong_codes(unsigned codes, const char *text)
 {
-	FILE *capture = tmpfile();
-	int real = dup(STDERR_FILENO);
-	char line[1000];
-	unsigned count = 0;
+	struct log_capture capture = log_capture_begin();
 
-	dup2(fileno(capture), STDERR_FILENO);
 	for (unsigned i = 0; i < codes; i++)
 		(void)check(auth_check_code, "no code");
-	dup2(real, STDERR_FILENO);
-	close(real);
-	rewind(capture);
-	while (fgets(line, sizeof(line), capture) != NULL)
-		count += strstr(line, text) != NULL && strstr(line, "alice@example.test") != NULL;
-	fclose(capture);
-	return count;
+	return log_capture_end(&capture, text, "alice@example.test");
 }
 
 static void
@@ -101,9 +91,9 @@ test_guessing_is_logged_once(void **state)
 	struct secret_keys *seals = give_second_factor();
 
 	(void)state;
-	assert_int_equal(warnings_of_wrong_codes(9, "many wrong codes"), 0);
-	assert_int_equal(warnings_of_wrong_codes(1, "many wrong codes"), 1);
-	assert_int_equal(warnings_of_wrong_codes(3, "many wrong codes"), 0);
+	assert_int_equal(warnings_of_wrong_codes(9, "too many wrong second-factor codes"), 0);
+	assert_int_equal(warnings_of_wrong_codes(1, "too many wrong second-factor codes"), 1);
+	assert_int_equal(warnings_of_wrong_codes(3, "too many wrong second-factor codes"), 0);
 	secret_keys_free(&seals);
 }
 

@@ -8,6 +8,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "tests/unit/lib/auth/auth_fixture.h"
 
@@ -90,6 +93,37 @@ failures_of(const char *name)
 
 	snprintf(key, sizeof(key), "auth:fail:{%s}", name);
 	return auth_fixture_number(f, "GET", key);
+}
+
+/* ---- What is logged meanwhile ---- */
+struct log_capture {
+	FILE *file;
+	int real;
+};
+
+static inline struct log_capture
+log_capture_begin(void)
+{
+	struct log_capture c = {tmpfile(), dup(STDERR_FILENO)};
+
+	dup2(fileno(c.file), STDERR_FILENO);
+	return c;
+}
+
+/* The lines with both texts. */
+static inline unsigned
+log_capture_end(struct log_capture *c, const char *text, const char *other)
+{
+	char line[1000];
+	unsigned count = 0;
+
+	dup2(c->real, STDERR_FILENO);
+	close(c->real);
+	rewind(c->file);
+	while (fgets(line, sizeof(line), c->file) != NULL)
+		count += strstr(line, text) != NULL && strstr(line, other) != NULL;
+	fclose(c->file);
+	return count;
 }
 
 #define AUTH_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

@@ -62,6 +62,10 @@ test_numbers_move_on(void **state)
 	assert_true(str_eq(got_value, STR("4294967290")));
 	assert_int_equal(move("mail:{a@b.test}:f:1:chunks", "0", "256 7"), 0);
 	assert_true(str_eq(got_value, STR("256 4294967303")));
+	assert_int_equal(move("posix:numbers", "next", "10007"), 0);
+	assert_true(str_eq(got_value, STR("11007")));
+	assert_int_equal(move("posix:numbers", "a@b.test", "10006"), 0);
+	assert_true(str_eq(got_value, STR("10006")));
 }
 
 static void
@@ -73,6 +77,7 @@ test_damaged_numbers(void **state)
 	assert_int_equal(move("mail:{a@b.test}:meta", "modseq", "many"), -1);
 	assert_int_equal(move("mail:{a@b.test}:meta", "modseq", "9223372036854775807"), -1);
 	assert_int_equal(move("mail:{a@b.test}:f:1:chunks", "0", "256 9223372036854775807"), -1);
+	assert_int_equal(move("posix:numbers", "next", "many"), -1);
 	memset(chunk, '1', sizeof(chunk));
 	strcpy(chunk + 150, " 7");
 	assert_int_equal(move("mail:{a@b.test}:f:1:chunks", "0", chunk), -1);

@@ -228,33 +228,6 @@ test_large_stream_in_bounded_memory(void **state)
 	mem_free(got);
 }
 
-/* ---- Digests: the id at once, not waited for ---- */
-
-static void
-test_digests(void **state)
-{
-	struct blob_fixture *f = *state;
-	struct blob_id ids[300];
-	unsigned done = 0;
-	struct body awaited = {.done_count = &done};
-	struct err err;
-	char text[32], got[32];
-
-	for (unsigned i = 0; i < 300; i++) {
-		int len = snprintf(text, sizeof(text), "digest %u", i);
-		assert_int_equal(blob_put(f->store, BLOB_DIGEST, text, (size_t)len, &ids[i], NULL, NULL, &err), 0);
-		assert_int_equal(ids[i].length, len);
-	}
-	assert_int_equal(blob_put(f->store, BLOB_DIGEST, "last", 4, NULL, body_on_appended, &awaited, &err), 0);
-	assert_true(blob_fixture_wait(f, &done, 1));
-	for (unsigned i = 0; i < 300; i++) {
-		int len = snprintf(text, sizeof(text), "digest %u", i);
-		assert_int_equal(blob_read_sync(f->store, &ids[i], 0, got, sizeof(got), &err), len);
-		assert_memory_equal(got, text, (size_t)len);
-		assert_int_equal(ids[i].pack, awaited.id.pack);
-	}
-}
-
 /* ---- Reading ---- */
 
 static void
@@ -486,7 +459,6 @@ main(void)
 		BLOB_TEST(test_abort),
 		BLOB_TEST(test_interleaved_streams),
 		BLOB_TEST(test_large_stream_in_bounded_memory),
-		BLOB_TEST(test_digests),
 		BLOB_TEST(test_ranges),
 		BLOB_TEST(test_ids_that_name_nothing),
 		BLOB_TEST(test_asynchronous),

@@ -322,7 +322,8 @@ test_changed_meanwhile(void **state)
 	add_user("alice@a.test");
 	freeReplyObject(command("HSET user:{alice@a.test} title First"));
 	freeReplyObject(command("CLIENT PAUSE 5000 WRITE"));
-	book_sync(redis, STR("alice@a.test"), on_synced, (void *)(uintptr_t)&is_done);
+	book_sync(redis, STR("alice@a.test"), &(struct number_rules){.of_user = false}, on_synced,
+		  (void *)(uintptr_t)&is_done);
 	turn(200);
 	other = redisConnectUnix(server.socket);
 	redisAppendCommand(other, "HSET user:{alice@a.test} title Second");

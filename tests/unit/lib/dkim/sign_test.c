@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "lib/base/mem.h"
+#include "lib/dkim/header.h"
 #include "lib/dkim/sign.h"
 #include "tests/unit/redis_fixture.h"
 

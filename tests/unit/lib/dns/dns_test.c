@@ -35,6 +35,14 @@ static const struct zone_row zone[] = {
 	{"_25._tcp.short.test", DNS_TLSA, 0, "\x03\x01"},
 	{"_imaps._tcp.srv.test", DNS_SRV, 5, "Mail.srv.test"},
 	{"_pop3._tcp.srv.test", DNS_SRV, 0, ""},
+	{"odd.test", DNS_MX, 5, "a:b/c.test"},
+	{"odd.test", DNS_MX, 6, "mx1.example.test"},
+	{"a\\046b.test", DNS_A, 0, "192.0.2.6"},
+	{"1.2.0.192.in-addr.arpa", DNS_PTR, 0, "MX1.example.test"},
+	{"1.2.0.192.in-addr.arpa", DNS_PTR, 0, "a:b.test"},
+	{"7.168.192.in-addr.arpa", DNS_PTR, 0, "never.test"},
+	{"1.0.31.172.in-addr.arpa", DNS_PTR, 0, "private.test"},
+	{"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.f.8.b.d.0.1.0.0.2.ip6.arpa", DNS_PTR, 0, "six.test"},
 	{"alias.test", DNS_CNAME, 0, "mx1.example.test"},
 	{"only4.test", DNS_A, 0, "192.0.2.4"},
 	{"servfail4.test", DNS_AAAA, 0, "2001:db8::4"},
@@ -83,6 +91,7 @@ add_rdata(struct buf *b, const struct zone_row *row)
 		add_u16(&rdata, 993);
 		add_name(&rdata, row->data);
 		break;
+	case DNS_PTR:
 	case DNS_CNAME: add_name(&rdata, row->data); break;
 	case DNS_TLSA: buf_add_c(&rdata, row->data); break;
 	case DNS_TXT:
@@ -232,6 +241,8 @@ on_answer(void *arg, const struct dns_answer *a, const struct err *err)
 		}
 		for (unsigned i = 0; i < a->text_count; i++)
 			buf_printf(&b, " '%.*s'", STR_ARG(a->texts[i]));
+		for (unsigned i = 0; i < a->name_count; i++)
+			buf_printf(&b, " %.*s", STR_ARG(a->names[i]));
 		for (unsigned i = 0; i < a->tlsa_count; i++)
 			buf_printf(&b, " %u/%u/%u:%.*s", a->tlsa[i].usage, a->tlsa[i].selector, a->tlsa[i].matching,
 				   STR_ARG(a->tlsa[i].data));
@@ -246,16 +257,22 @@ on_answer(void *arg, const struct dns_answer *a, const struct err *err)
 	event_base_loopbreak(f->base);
 }
 
-enum question { ASK_MX, ASK_IPS, ASK_4, ASK_TXT, ASK_TLSA, ASK_SRV, ASK_CNAME };
+enum question { ASK_MX, ASK_MX_ANY, ASK_PTR, ASK_IPS, ASK_4, ASK_TXT, ASK_TLSA, ASK_SRV, ASK_CNAME };
 
 static const char *
 ask(struct fixture *f, enum question what, const char *name)
 {
 	unsigned before = f->answers;
 	struct str s = str_c(name);
+	struct ip ip;
 
 	switch (what) {
 	case ASK_MX: dns_query_mx(f->dns, s, on_answer, f); break;
+	case ASK_MX_ANY: dns_query_mx_any(f->dns, s, on_answer, f); break;
+	case ASK_PTR:
+		assert_true(ip_parse(s, &ip));
+		dns_query_ptr(f->dns, &ip, on_answer, f);
+		break;
 	case ASK_TXT: dns_query_txt(f->dns, s, on_answer, f); break;
 	case ASK_TLSA: dns_query_tlsa(f->dns, s, on_answer, f); break;
 	case ASK_SRV: dns_query_srv(f->dns, s, on_answer, f); break;
@@ -281,6 +298,14 @@ test_answers(void **state)
 		{ASK_MX, "mx1.example.test", "exists=1"},
 		{ASK_MX, "missing.test", "exists=0"},
 		{ASK_MX, "broken.test", "error unavailable"},
+		{ASK_MX, "odd.test", "exists=1 6:mx1.example.test"},
+		{ASK_MX_ANY, "odd.test", "exists=1 5:a:b/c.test 6:mx1.example.test"},
+		/* Not the name "a.b.test", with a dot within a label. */
+		{ASK_4, "a\\046b.test", "exists=1 192.0.2.6"},
+		{ASK_PTR, "192.0.2.1", "exists=1 mx1.example.test"},
+		{ASK_PTR, "172.31.0.1", "exists=1 private.test"},
+		{ASK_PTR, "192.168.7.7", "exists=0"},
+		{ASK_PTR, "2001:db8:f000::1", "exists=1 six.test"},
 		{ASK_IPS, "only4.test", "exists=1 192.0.2.4"},
 		{ASK_4, "only4.test", "exists=1 192.0.2.4"},
 		{ASK_IPS, "missing.test", "exists=0"},
@@ -398,7 +423,7 @@ test_malformed(void **state)
 		struct err err;
 
 		arena_init(&arena);
-		assert_int_equal(dns_message_read(str_of(rows[i].bytes, rows[i].len), DNS_A, &arena, &a, &err),
+		assert_int_equal(dns_message_read(str_of(rows[i].bytes, rows[i].len), DNS_A, DNS_HOST_NAMES, &arena, &a, &err),
 				 rows[i].rc);
 		arena_fini(&arena);
 	}

@@ -31,6 +31,11 @@ test_whose(void **state)
 	(void)state;
 	a.address = "nobody@example.test";
 	assert_int_equal(add(&a), ERR_NOT_FOUND);
+	/* It is not due either. */
+	assert_int_equal(
+		ask("EVAL %s 0 %s", "return #redis.call('ZSCAN', 'retrieve:due', '0', 'MATCH', ARGV[1])[2]", "nobody@*")
+			.number,
+		0);
 	ask("HSET user:{%s} enabled off", "off@example.test", NULL);
 	a.address = "off@example.test";
 	assert_int_equal(add(&a), ERR_DENIED);
