@@ -17,7 +17,7 @@
 #include "delivery-worker/retrieve/wire/imap_reader.h"
 #include "delivery-worker/retrieve/wire/imap_response.h"
 
-#define IMAP_AHEAD 64 /* commands that may wait for their answers */
+#define IMAP_AHEAD 4 /* commands that may wait for their answers */
 
 enum imap_step {
 	IMAP_STEP_GREETING,
@@ -67,12 +67,12 @@ struct imap_page {
 };
 
 struct imap_fetching {
-	unsigned sent, done; /* of the operation's uids: asked for; answered with a tag */
-	bool *ended;	     /* for each of them: on_message_end was called; in the operation's arena */
-	unsigned first_tag;  /* of the first of them */
-	bool begun;	     /* a body is arriving */
-	unsigned current;    /* whose */
-	bool too_large;
+	unsigned from, sent;   /* of the operation's uids: in the command in hand; up to here */
+	unsigned single_until; /* up to here they are asked for one by one */
+	bool *ended;	       /* for each of them: on_message_end was called; in the operation's arena */
+	bool begun;	       /* a body is arriving */
+	unsigned current;      /* whose */
+	bool too_large, stray; /* it is thrown away */
 };
 
 struct imap_deleting {

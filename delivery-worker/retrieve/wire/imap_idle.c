@@ -59,10 +59,15 @@ void
 imap_idle_tagged(struct remote_box *b, const struct imap_response *r)
 {
 	struct imap *m = b->imap;
+	bool was_idling = m->idling, by_us = m->idle_end;
 
 	m->idling = m->idle_end = false;
 	if (r->status != IMAP_OK)
 		imap_fail_status(b, REMOTE_REFUSED, r, "IDLE");
+	else if (!was_idling)
+		op_refused(b, r->text, "IDLE ended before it began");
+	else if (!by_us)
+		op_done(b, NULL); /* the caller looks for news; asking again at once might never end */
 	else
 		imap_start_idle(b); /* anew, unless there is news */
 }
