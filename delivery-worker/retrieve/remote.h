@@ -196,8 +196,8 @@ struct remote_fetch_events {
 	void (*on_message_end)(void *arg, uint32_t uid, const struct remote_failure *failure);
 	remote_on_done *on_done;
 };
-/* uids are copied. The requests of several messages are sent ahead, so that the time of the
- * way counts once. `events` is borrowed until on_done. */
+/* uids, in ascending order, are copied. Many messages are asked for at a time, so that the time
+ * of the way counts once. `events` is borrowed until on_done. */
 void remote_box_fetch(struct remote_box *b, const uint32_t *uids, unsigned count,
 		      const struct remote_fetch_events *events, void *arg);
 /* No on_piece until remote_box_resume(), and the remote is slowed down. Time limits rest. */
