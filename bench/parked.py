@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""What a client costs the frontend in memory: connected and idle, and parked in the live stream.
+"""What a client costs the frontend in memory: connected and idle, parked in the live stream, and with a WebSocket.
 
     bench/parked.py [COUNT]     needs `make`; starts a cluster of its own
 
 Each connection has had one answer before. Prints the resident memory of the frontend for each connection, and what
-each costs more once it waits in GET /api/v1/live?topics=settings."""
+each costs more once it waits in GET /api/v1/live?topics=settings, or there as a WebSocket."""
 
 import base64
 import resource
@@ -39,14 +39,17 @@ def settled(pid):
         last = now
 
 
-def ask(s, path, login=None, until=b"ok\n"):
+def ask(s, path, login=None, until=b"ok\n", fields=""):
     authorization = f"Authorization: Basic {login}\r\n" if login else ""
-    s.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n{authorization}\r\n".encode())
+    s.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n{authorization}{fields}\r\n".encode())
     got = b""
     while until not in got:
         piece = s.recv(65536)
         assert piece, got
         got += piece
+
+
+UPGRADE = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
 
 def main():
@@ -73,10 +76,14 @@ def main():
         for s in clients:
             ask(s, "/healthz")
         idle = settled(pid)
-        for s in clients:
+        for s in clients[:count // 2]:
             ask(s, "/api/v1/live?topics=settings", login, b"hello")
         parked = settled(pid)
-        print(f"{count} connections: {(idle - empty) / count:.0f} bytes each while idle, {(parked - idle) / count:.0f} more while parked")
+        for s in clients[count // 2:]:
+            ask(s, "/api/v1/live?topics=settings", login, b"hello", UPGRADE)
+        sockets = settled(pid)
+        print(f"{count} connections: {(idle - empty) / count:.0f} bytes each while idle, {(parked - idle) / (count // 2):.0f} more "
+              f"while parked, {(sockets - parked) / (count // 2):.0f} more with a WebSocket")
         del warm
     finally:
         up.terminate()

@@ -160,10 +160,14 @@ const struct ctl_command ctl_commands[] = {
 	{"retrieve delete", "ADDRESS ID",
 	 "Forget a remote account and what has been retrieved from it; the mail that is here stays.",
 	 command_retrieve_delete},
-	{"secret rotate", "",
-	 "Encrypt the stored secrets of remote accounts with the first key of STAGEPOST_SECRET_KEY, so that an old key "
-	 "can be removed from it. Second factors and the keys of certificates follow by themselves when they are used. "
-	 "Exit status 1 if a secret cannot be decrypted; it is named, and stays as it is.",
+	{"secret list", "",
+	 "Count the sealed secrets in the store by the key that has sealed them: second factors, keys of ordered "
+	 "certificates and the like. With STAGEPOST_SECRET_KEY (or the key of --dir): can all be opened? Exit status "
+	 "1 if not.",
+	 command_secret_list},
+	{"secret rotate", "[--dry-run]",
+	 "Seal all of them with the first key of STAGEPOST_SECRET_KEY. It can be interrupted and repeated; what is "
+	 "changed meanwhile stays. --dry-run: only count. Exit status 1 if any is left with another key.",
 	 command_secret_rotate},
 	{"sweep", "[--older-than DURATION] [--dry-run]",
 	 "Find message bodies without a reference, and free their space.", command_sweep},

@@ -65,6 +65,7 @@ CTL_COMMAND(retrieve_now);
 CTL_COMMAND(retrieve_enable);
 CTL_COMMAND(retrieve_disable);
 CTL_COMMAND(retrieve_delete);
+CTL_COMMAND(secret_list);
 CTL_COMMAND(secret_rotate);
 CTL_COMMAND(sweep);
 CTL_COMMAND(backup);

@@ -1,5 +1,5 @@
 /* The commands about remote accounts that exist: retrieve list, show, set, now, enable,
- * disable and delete; secret rotate. */
+ * disable and delete. */
 #include "ctl/retrieve.h"
 
 #include <openssl/crypto.h>
@@ -150,37 +150,4 @@ int
 command_retrieve_delete(struct ctl *ctl, int argc, char **argv)
 {
 	return retrieve_run(ctl, "retrieve delete", admin_retrieve_delete, argc, argv);
-}
-
-/* ---- All of them ---- */
-
-int
-command_secret_rotate(struct ctl *ctl, int argc, char **argv)
-{
-	struct ctl_result r = CTL_RESULT;
-	const cJSON *failed, *o;
-	struct err err;
-	cJSON *result;
-	int status;
-
-	if (retrieve_begin(ctl, "secret rotate", argc, argv, 0, 0) != 0)
-		return 1;
-	if (ctl_seals(ctl, &err) != 0)
-		return ctl_fail("%s", err.text);
-	admin_retrieve_reseal(&ctl->admin, ctl_on_result, &r);
-	result = ctl_await(ctl, &r);
-	if (result == NULL)
-		return 1;
-	failed = cJSON_GetObjectItem(result, "failed");
-	status = cJSON_GetArraySize(failed) != 0 ? 1 : 0;
-	cJSON_ArrayForEach (o, failed)
-		ctl_fail("%s %s: %s", output_text(o, "address"), output_text(o, "id"), output_text(o, "error"));
-	if (ctl->json) {
-		output_json(result);
-		return status;
-	}
-	printf("%.0f sealed anew, %.0f were already\n", output_number(result, "sealed"),
-	       output_number(result, "current"));
-	cJSON_Delete(result);
-	return status;
 }

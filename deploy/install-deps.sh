@@ -9,7 +9,7 @@ build="build-essential pkg-config libevent-dev libssl-dev libzmq3-dev libprotobu
 	libcjson-dev libexpat1-dev libldap-dev libqrencode-dev libpsl-dev publicsuffix
 	uthash-dev redis-server"
 test="libcmocka-dev clang libclang-rt-14-dev python3-pytest python3-pytest-xdist python3-redis python3-dnspython
-	python3-cryptography python3-dkim python3-yaml python3-jsonschema python3-ldap3 python3-selenium python3-exchangelib
+	python3-cryptography python3-dkim python3-yaml python3-jsonschema python3-ldap3 python3-selenium python3-exchangelib python3-websockets
 	swaks msmtp fetchmail mpop curl openssl redis-tools isync offlineimap3 neomutt getmail6 nodejs npm
 	chromium chromium-driver thunderbird pebble slapd ldap-utils nginx-light haproxy
 	dovecot-core dovecot-imapd dovecot-pop3d

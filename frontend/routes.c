@@ -36,6 +36,7 @@ static const struct http_route routes[] = {
 	{NULL, "/admin/*", GET, 0, 0, 0, &web_page},
 	/* Nobody is logged in yet, and may not make us keep much. */
 	{NULL, "/api/v1/session", API, 0, 16 * 1024, 0, &web_api},
+	{NULL, "/api/v1/live", API, 0, 1024 * 1024, 0, &web_api_live},
 	{NULL, "/api/v1/*", API, 0, 1024 * 1024, 0, &web_api},
 	{.path = NULL},
 };

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests/integration"))
 
 import keys  # noqa: E402
+import sealed  # noqa: E402
 
 NO_KEYS = {"settings:smtp-in", "user:password"}
 # Channels of an account's mailbox.
@@ -112,6 +113,18 @@ def check_commands():
         words = ", ".join(f'"{w}"' for w in name.split())
         is_tested = any(words in t or f"stagepost {name}" in t for t in TESTS.values())
         check(f"tool's command '{name}'", is_tested or name == "settings reference", "is run by no test")
+
+
+# ---- sealed texts: who seals one has a row that finds it again ----
+
+def check_sealed():
+    places = sealed.places()
+    known = {path for place in places for path in place.sealers.split()}
+    sealing = {path for path, text in SOURCES.items()
+               if re.search(r"\bsecret_seal\(", text) and not path.startswith("lib/secret/") and path != "lib/admin/secrets.c"}
+    for path in sorted(known | sealing):
+        check(f"sealed by {path}", path in known, "stands in no row of lib/admin/secrets_table.h")
+        check(f"sealed by {path}", path in sealing, "seals nothing; lib/admin/secrets_table.h names it")
 
 
 # ---- messages between the programs ----
@@ -227,7 +240,7 @@ def check_scripts():
         check(f"crash point {point}", f'"{point}' in tests, "no test dies there")
 
 
-for check_table in (check_settings, check_names, check_commands, check_bus, check_keys, check_scripts, check_mailbox_scripts):
+for check_table in (check_settings, check_names, check_commands, check_sealed, check_bus, check_keys, check_scripts, check_mailbox_scripts):
     check_table()
 for line in failed:
     print(f"  FAIL  {line}")

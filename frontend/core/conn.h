@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/err.h"
 #include "lib/base/ip.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -40,6 +41,9 @@ struct str conn_server_name(const struct conn *c);
 bool conn_is_secure(const struct conn *c);
 /* tls-exporter channel binding (RFC 9266): 32 bytes; false without TLS 1.3. */
 bool conn_tls_exporter(const struct conn *c, unsigned char out[32]);
+
+/* The mail address of the client's certificate: tls_client_address(). */
+int conn_client_address(const struct conn *c, struct arena *arena, struct str *address_out, struct err *err);
 
 /* ---- Input ---- */
 /* Input that has arrived and has not been drained. The protocol drains what it has

@@ -13,6 +13,27 @@ conn_tls_available(const struct conn *c)
 	return c->core->tls != NULL && tls_has_certificate(c->core->tls);
 }
 
+/* Empty: clients of the protocol are not asked for certificates. */
+static const char *
+conn_client_authorities(const struct conn *c)
+{
+	const struct protocol *protocol = c->state->protocol;
+
+	return protocol->client_authorities != NULL
+		       ? protocol->client_authorities(frontend_settings(&c->core->frontend))
+		       : "";
+}
+
+int
+conn_client_address(const struct conn *c, struct arena *arena, struct str *address_out, struct err *err)
+{
+	const char *authorities = conn_client_authorities(c);
+
+	if (!conn_is_tls(c) || authorities[0] == '\0')
+		return err_set(err, ERR_NOT_FOUND, "there is no certificate");
+	return tls_client_address(bufferevent_openssl_get_ssl(c->bev), authorities, arena, address_out, err);
+}
+
 /* Puts a TLS bufferevent on the socket; input that the plain one had read is discarded. */
 void
 conn_begin_handshake(struct conn *c)
@@ -26,6 +47,8 @@ conn_begin_handshake(struct conn *c)
 		return;
 	}
 	ssl = tls_session_new(c->core->tls, c->state->protocol->alpn);
+	if (conn_client_authorities(c)[0] != '\0')
+		tls_ask_client(ssl, conn_client_authorities(c));
 	conn_read_stop(c);
 	if (c->bev != NULL) {
 		struct bufferevent *plain = c->bev;

@@ -133,6 +133,45 @@ login_by_password(struct session *s, struct str user, struct str password)
 					      login_on_checked, s);
 }
 
+/* ---- A certificate, which has been judged: is there such an account? ---- */
+
+static void
+login_end_certificate(struct session *s, const struct directory_user *user, const struct err *err)
+{
+	struct auth_identity identity = {.quota_bytes = 0};
+
+	if (err != NULL || user == NULL) {
+		login_end(s, err != NULL ? AUTH_UNAVAILABLE : AUTH_FAILED, NULL);
+		return;
+	}
+	str_copy(str_c(user->address), identity.address, sizeof(identity.address));
+	identity.quota_bytes = user->quota_bytes;
+	login_end(s, user->enabled ? AUTH_OK : AUTH_DISABLED, &identity);
+}
+
+static void
+login_on_user(void *arg, const struct directory_user *user, const struct err *err)
+{
+	struct session *s = arg;
+
+	if (session_back(s))
+		login_end_certificate(s, user, err);
+}
+
+bool
+login_by_certificate(struct session *s, struct str address)
+{
+	struct directory_user user;
+	bool found;
+
+	login_new(s);
+	session_hold(s);
+	if (directory_get_user(conn_frontend(s->conn)->directory, address, &user, &found, login_on_user, s) &&
+	    session_back(s))
+		login_end_certificate(s, found ? &user : NULL, NULL);
+	return s->login->answered;
+}
+
 /* ---- A dialogue: the engine may call back from within our own calls ---- */
 
 static void

@@ -24,6 +24,10 @@ bool login_begin(struct session *s, struct str mechanism, struct str initial);
 /* line: base64, or "*"; p NULL: the line was too long. Returns as login_begin() does. */
 bool login_respond(struct session *s, struct str line);
 
+/* By the certificate of the client, which names this address. True: the client has been
+ * answered; false: the client must wait (paused). */
+bool login_by_certificate(struct session *s, struct str address);
+
 /* Frees whatever has ended; never call it from within the engine's own callbacks. */
 void login_clean(struct session *s);
 /* Cancels a login in progress. */

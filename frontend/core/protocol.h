@@ -39,6 +39,9 @@ struct protocol {
 	/* Of one client; 0: no limit. NULL: never one. */
 	int64_t (*max_per_address)(const struct settings *s, const struct ip *client);
 	const struct ip_blocks *(*proxy_protocol_from)(const struct settings *s); /* NULL: never */
+	/* The file of the authorities whose certificates clients are asked for; empty: clients
+	 * are not asked. NULL: never. */
+	const char *(*client_authorities)(const struct settings *s);
 	/* Further addresses to listen on, by the current settings: listeners are opened and
 	 * closed to match; connections stay. Returns the count. NULL: none. */
 	unsigned (*further)(const struct settings *s, struct protocol_address out[PROTOCOL_ADDRESSES_MAX]);

@@ -17,7 +17,14 @@
 #include "lib/base/mem.h"
 #include "lib/service/metrics.h"
 
-enum { TICK_MS = 1000, LOOK_TICKS = 10, FOLDERS_MAX = 10000, NAME_MAX_BYTES = 255, STATUS_MAX = 10 };
+enum {
+	TICK_MS = 1000,
+	LOOK_TICKS = 10,
+	FOLDERS_MAX = 10000,
+	NAME_MAX_BYTES = 255,
+	STATUS_MAX = 10,
+	STATUS_HOSTS_MAX = 10
+};
 
 /* Iterates over all certificates; c NULL: returns the first. */
 static struct certificate *
@@ -341,6 +348,50 @@ tls_store_is_more_urgent(const struct certificate *a, const struct certificate *
 	return a->ends_ms < b->ends_ms;
 }
 
+/* What a certificate says may be any bytes. */
+static cJSON *
+tls_store_text(const ASN1_STRING *s)
+{
+	unsigned char *text = NULL;
+	int len = s != NULL ? ASN1_STRING_to_UTF8(&text, s) : -1;
+	cJSON *value = NULL;
+
+	if (len > 0 && str_is_utf8(str_of((const char *)text, (size_t)len)))
+		value = cJSON_CreateString((const char *)text);
+	OPENSSL_free(text);
+	return value;
+}
+
+static void
+tls_store_add_hosts(cJSON *o, const X509 *cert)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	cJSON *hosts = cJSON_AddArrayToObject(o, "hosts");
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(names) && cJSON_GetArraySize(hosts) < STATUS_HOSTS_MAX; i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+		cJSON *text = name->type == GEN_DNS ? tls_store_text(name->d.dNSName) : NULL;
+		if (text != NULL)
+			cJSON_AddItemToArray(hosts, text);
+	}
+	GENERAL_NAMES_free(names);
+}
+
+/* The authority's organisation, or what else its name says. */
+static void
+tls_store_add_issuer(cJSON *o, const X509 *cert)
+{
+	X509_NAME *issuer = X509_get_issuer_name(cert);
+	int at = X509_NAME_get_index_by_NID(issuer, NID_organizationName, -1);
+	cJSON *text;
+
+	if (at < 0)
+		at = X509_NAME_get_index_by_NID(issuer, NID_commonName, -1);
+	text = at >= 0 ? tls_store_text(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(issuer, at))) : NULL;
+	if (text != NULL)
+		cJSON_AddItemToObject(o, "issuer", text);
+}
+
 static void
 tls_store_add_one(cJSON *list, const struct certificate *c)
 {
@@ -349,7 +400,11 @@ tls_store_add_one(cJSON *list, const struct certificate *c)
 
 	cJSON_AddItemToArray(list, o);
 	cJSON_AddStringToObject(o, "name", c->name);
+	if (c->cert_path == NULL)
+		cJSON_AddTrueToObject(o, "ordered");
 	if (c->ctx != NULL) {
+		tls_store_add_hosts(o, SSL_CTX_get0_certificate(c->ctx));
+		tls_store_add_issuer(o, SSL_CTX_get0_certificate(c->ctx));
 		clock_iso8601(c->ends_ms, ends, sizeof(ends));
 		cJSON_AddStringToObject(o, "ends", ends);
 		cJSON_AddNumberToObject(o, "days_left", (double)((c->ends_ms - clock_unix_ms()) / 86400000));

@@ -24,6 +24,7 @@
 extern const struct protocol protocol_http;
 
 struct http_request;
+struct websocket_terms; /* frontend/http/websocket.h */
 
 /* All members but on_begin may be NULL. */
 struct http_handler {
@@ -43,6 +44,8 @@ struct http_handler {
 	void (*on_shutdown)(struct http_request *r);
 	/* The client has left, or takes too long to send or to read; this is the last call. */
 	void (*on_gone)(struct http_request *r);
+	/* It takes WebSockets too, on these terms; NULL: a request for one is an ordinary one. */
+	const struct websocket_terms *websocket;
 };
 
 /* Properties of a route. */

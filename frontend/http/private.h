@@ -4,6 +4,9 @@
  *	serve.c      a request: its head, its route, its body
  *	reply.c      output
  *	bytes.c      answers of known bytes: ranges, entity tags
+ *	websocket_open.c   the handshake of a WebSocket
+ *	websocket_frame.c  its frames
+ *	websocket.c        what comes and goes on it, its end
  *	request.c    the life of a request
  *	turn.c       whose turn it is: the next head, more of a body, or the handler
  *	park.c       requests that wait for news
@@ -15,6 +18,7 @@
 #define SP_FRONTEND_HTTP_PRIVATE_H
 
 #include "frontend/http/http.h"
+#include "frontend/http/websocket.h"
 #include "lib/base/op.h"
 #include "lib/http/chunked.h"
 
@@ -29,6 +33,7 @@ enum {
 struct http_session {
 	struct conn *conn;	      /* borrowed: the session is part of it */
 	struct http_request *request; /* owner; NULL: waiting for the next head */
+	struct websocket *websocket;  /* owner; no further requests; NULL: none */
 	struct http_scan scan;	      /* of that head */
 	uint64_t skip;		      /* bytes of the last request's body that were not read */
 	uint32_t served;	      /* requests so far */
@@ -57,6 +62,7 @@ struct http_request {
 	const struct http_route *route;	    /* NULL: no match */
 	const struct http_handler *handler; /* the route's, or that of http_stay() */
 	bool begun;			    /* the handler has been called */
+	bool wants_websocket;		    /* its handshake is right */
 	struct ip client;
 	bool secure;	/* TLS, or loopback, or TLS up to a balancer listed in http.forwarded_from */
 	bool forwarded; /* a balancer says who the client is */
@@ -124,6 +130,22 @@ const struct http_route *http_match(const struct http_head *head, unsigned *allo
 /* ---- login.c ---- */
 /* Leads to http_request_run(), or to an answer. */
 void http_login(struct http_request *r);
+
+/* ---- websocket_open.c ---- */
+/* Does it ask for a WebSocket, and may it? False: refused. */
+bool websocket_check(struct http_request *r);
+/* Writes the 101. */
+void websocket_answer(struct http_request *r);
+
+/* ---- websocket.c ---- */
+/* Takes a frame, or part of one, from the input. False: more input is needed first, or
+ * the client has to read. */
+bool websocket_take(struct websocket *ws);
+void websocket_on_drained(struct websocket *ws);
+void websocket_on_timeout(struct websocket *ws);
+void websocket_on_shutdown(struct websocket *ws);
+/* The connection is gone. NULLs *ws. */
+void websocket_on_close(struct websocket **ws);
 
 /* ---- forwarded.c ---- */
 /* Sets client and secure. */

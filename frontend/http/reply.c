@@ -24,6 +24,7 @@ static void
 reply_count(int status)
 {
 	switch (status / 100) {
+	case 1: metrics_add(M_HTTP_1XX, 1); break;
 	case 2: metrics_add(M_HTTP_2XX, 1); break;
 	case 3: metrics_add(M_HTTP_3XX, 1); break;
 	case 4: metrics_add(M_HTTP_4XX, 1); break;
@@ -36,7 +37,7 @@ http_begin(struct http_request *r, int status, const char *type, uint64_t length
 {
 	struct conn *c;
 	char date[HTTP_DATE_MAX];
-	bool empty = status == 204 || status == 304;
+	bool empty = status == 101 || status == 204 || status == 304;
 
 	if (r->session == NULL)
 		return;
@@ -59,7 +60,7 @@ http_begin(struct http_request *r, int status, const char *type, uint64_t length
 		conn_printf(c, "Content-Length: %llu\r\n", (unsigned long long)length);
 	if (status == 503)
 		conn_printf(c, "Retry-After: %d\r\n", HTTP_RETRY_AFTER_S);
-	if (!r->keep)
+	if (!r->keep && status != 101)
 		conn_write_c(c, "Connection: close\r\n");
 	else if (r->head.minor == 0)
 		conn_write_c(c, "Connection: keep-alive\r\n");

@@ -94,8 +94,10 @@ http_request_begin(struct http_request *r, struct str head)
 void
 http_request_run(struct http_request *r)
 {
-	r->begun = true;
 	r->handler = r->route->handler;
+	if (!websocket_check(r))
+		return;
+	r->begun = true;
 	r->handler->on_begin(r);
 }
 

@@ -123,6 +123,8 @@ http_session_must_drain(struct http_session *s)
 static bool
 session_step(struct http_session *s)
 {
+	if (s->websocket != NULL)
+		return websocket_take(s->websocket);
 	if (s->request == NULL && s->skip != 0 && !session_skip(s))
 		return false;
 	if (s->request == NULL)
@@ -167,7 +169,9 @@ session_on_drained(struct conn *c)
 	struct http_session *s = conn_session(c);
 	struct http_request *r = s->request;
 
-	if (r == NULL) {
+	if (s->websocket != NULL) {
+		websocket_on_drained(s->websocket);
+	} else if (r == NULL) {
 		http_session_await_head(s);
 		conn_resume(c);
 	} else if (r->wants_room) {
@@ -186,7 +190,9 @@ session_on_timeout(struct conn *c)
 	struct http_session *s = conn_session(c);
 	struct http_request *r = s->request;
 
-	if (r != NULL && r->parked && !r->wants_room) {
+	if (s->websocket != NULL) {
+		websocket_on_timeout(s->websocket);
+	} else if (r != NULL && r->parked && !r->wants_room) {
 		http_session_end_parked(s, false);
 	} else if (conn_output_pending(c) != 0) {
 		conn_abort(c); /* it does not read, so sending a reply is pointless */
@@ -208,7 +214,9 @@ session_on_shutdown(struct conn *c)
 	struct http_request *r = s->request;
 
 	s->ending = true;
-	if (r == NULL && s->scan.bytes == 0) {
+	if (s->websocket != NULL) {
+		websocket_on_shutdown(s->websocket);
+	} else if (r == NULL && s->scan.bytes == 0) {
 		conn_close(c);
 	} else if (r == NULL) {
 		conn_set_timeout(c, LAST_READ_MS);
@@ -222,6 +230,8 @@ session_on_close(struct conn *c)
 {
 	struct http_session *s = conn_session(c);
 
+	if (s->websocket != NULL)
+		websocket_on_close(&s->websocket);
 	if (s->request == NULL)
 		return;
 	http_request_leave(s->request);

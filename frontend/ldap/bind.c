@@ -91,17 +91,20 @@ bind_simple(struct ldap_session *s, struct str name, struct str password)
 
 /* ---- SASL ---- */
 
-/* Core's, without LOGIN, which no LDAP client asks for. */
+/* Core's, without LOGIN, which no LDAP client asks for; EXTERNAL for who has a certificate. */
 struct str
 ldap_mechanisms(const struct ldap_session *s, struct arena *arena)
 {
-	struct str all, word;
+	struct str all, word, address;
+	struct err err;
 	char *text;
 	size_t len = 0;
 
 	if (!login_is_allowed(&s->base))
 		return STR_NONE;
 	all = login_mechanisms(&s->base, true);
+	if (conn_client_address(s->conn, arena, &address, &err) == 0)
+		all = str_c(arena_printf(arena, "%.*s EXTERNAL", STR_ARG(all)));
 	text = arena_alloc(arena, all.len + 2);
 	while (str_next_word(&all, " ", &word)) {
 		if (str_eq(word, STR("LOGIN")))
@@ -143,6 +146,45 @@ ldap_on_challenge(struct session *base, struct str challenge)
 	buf_fini(&raw);
 }
 
+/* Is the identity that the client asks for that of its certificate? None, "u:" with an
+ * address, or "dn:" (RFC 4513, section 5.2.1.8). */
+static bool
+bind_is_own(struct ldap_session *s, struct str wanted, struct str address)
+{
+	char own[DIRECTORY_ADDRESS_MAX], other[DIRECTORY_ADDRESS_MAX];
+	struct ldap_name dn;
+
+	if (wanted.len == 0)
+		return true;
+	if (!directory_canonical_address(address, own))
+		return false;
+	if (str_starts(wanted, STR("u:")))
+		return directory_canonical_address(str_from(wanted, 2), other) && strcmp(own, other) == 0;
+	return str_starts(wanted, STR("dn:")) && ldap_name_parse(str_from(wanted, 3), &s->command.arena, &dn) &&
+	       dn.kind == LDAP_USER && strcmp(own, dn.address) == 0;
+}
+
+static enum cmd_status
+bind_external(struct ldap_session *s, struct str wanted)
+{
+	struct err err = {.code = ERR_NONE};
+	struct str address;
+
+	login_free(&s->base);
+	s->sasl_continues = false;
+	if (conn_client_address(s->conn, &s->command.arena, &address, &err) == 0 && !bind_is_own(s, wanted, address))
+		err_set(&err, ERR_DENIED, "it does not name the identity asked for");
+	if (err.code == ERR_NOT_FOUND)
+		return bind_answer(s, LDAP_UNKNOWN_MECHANISM);
+	if (err.code != ERR_NONE) {
+		metrics_add(M_AUTH_FAILED, 1);
+		log_info(conn_log(s->conn), "the client's certificate is refused", F_ERR(&err));
+		return bind_answer(s, LDAP_AUTH_FAILED);
+	}
+	s->binding = true;
+	return login_by_certificate(&s->base, address) ? CMD_DONE : CMD_WAIT;
+}
+
 static enum cmd_status
 bind_sasl(struct ldap_session *s, struct str content)
 {
@@ -155,6 +197,8 @@ bind_sasl(struct ldap_session *s, struct str content)
 		return bind_answer(s, LDAP_MALFORMED);
 	if (!login_is_allowed(&s->base))
 		return bind_answer(s, LDAP_NEEDS_TLS);
+	if (str_eq_ci(mechanism, STR("EXTERNAL")))
+		return bind_external(s, credentials);
 	text = bind_base64(s, credentials);
 	s->binding = true;
 	if (s->sasl_continues && str_eq_ci(mechanism, str_c(s->mechanism)))

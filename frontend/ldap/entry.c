@@ -249,6 +249,7 @@ ldap_attribute_fields(enum ldap_attribute a)
 	case LDAP_AT_CN: return BOOK_FIELD_BIT(BOOK_DISPLAY_NAME) | BOOK_FIELD_BIT(BOOK_ADDRESS); /* of a group */
 	case LDAP_AT_SN: return BOOK_FIELD_BIT(BOOK_SURNAME) | BOOK_FIELD_BIT(BOOK_DISPLAY_NAME);
 	case LDAP_AT_UID_NUMBER: return BOOK_FIELD_BIT(BOOK_NUMBER);
+	case LDAP_AT_MEMBER_UID: return BOOK_FIELD_BIT(BOOK_MEMBER);
 	default: return entry_fields[a] != 0 ? BOOK_FIELD_BIT(entry_fields[a]) : 0;
 	}
 }

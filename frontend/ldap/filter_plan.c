@@ -61,6 +61,20 @@ plan_add_runs(struct plan_list *l, const struct ldap_filter *f, struct str text,
 	}
 }
 
+/* The lists of which this name is a member. */
+static const struct book_query *
+plan_member(const struct ldap_filter *f, struct arena *arena)
+{
+	struct book_query *out = arena_new(arena, struct book_query);
+	struct ldap_name name;
+
+	if (f->test != LDAP_EQUAL || f->dn_too || !ldap_name_parse(f->raw, arena, &name) ||
+	    (name.kind != LDAP_USER && name.kind != LDAP_GROUP))
+		return NULL;
+	book_query_init(out, BOOK_EQUAL, BOOK_FIELD_BIT(BOOK_MEMBER), str_c(name.address), arena);
+	return out;
+}
+
 static const struct book_query *
 plan_join(struct arena *arena, enum book_match match, const struct book_query *parts, unsigned count)
 {
@@ -78,6 +92,8 @@ plan_query(const struct ldap_filter *f, struct arena *arena)
 {
 	struct plan_list l = {.fields = plan_fields(f), .arena = arena};
 
+	if (f->attributes == BIT(MEMBER))
+		return plan_member(f, arena);
 	if (l.fields == 0)
 		return NULL;
 	l.items = arena_array(arena, struct book_query, PLAN_TEXTS);

@@ -225,6 +225,12 @@ ldap_proxy_protocol_from(const struct settings *settings)
 	return &settings_ldap(settings, STR_NONE)->proxy_protocol_from;
 }
 
+static const char *
+ldap_client_authorities(const struct settings *settings)
+{
+	return settings_ldap(settings, STR_NONE)->client_authorities;
+}
+
 static const struct protocol_listener ldap_listeners[] = {
 	{.name = "ldap", .port = 389, .implicit_tls = false},
 	{.name = "ldaps", .port = 636, .implicit_tls = true},
@@ -239,6 +245,7 @@ const struct protocol protocol_ldap = {
 	.metric_accepted = M_ACCEPTED_LDAP,
 	.max_connections = ldap_max_connections,
 	.proxy_protocol_from = ldap_proxy_protocol_from,
+	.client_authorities = ldap_client_authorities,
 	.refuse = ldap_refuse_connection,
 	.session = &ldap_session_protocol,
 	SESSION_EVENTS,

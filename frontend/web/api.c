@@ -5,6 +5,7 @@
  * JSON, which no form can send, and no foreign Origin. */
 #include <openssl/crypto.h>
 
+#include "frontend/http/websocket.h"
 #include "frontend/web/private.h"
 #include "lib/base/check.h"
 #include "lib/http/uri.h"
@@ -169,6 +170,17 @@ api_has_token(const struct web_request *w)
 	return token.len == csrf.len && csrf.len != 0 && CRYPTO_memcmp(token.p, csrf.p, csrf.len) == 0;
 }
 
+/* Any page can make a browser ask for a WebSocket with the user's cookie, and read what
+ * comes. The origin, if there is one, has been checked (api_live_terms). False: refused. */
+static bool
+api_is_websocket_meant(struct web_request *w)
+{
+	if (!w->who.by_cookie || http_field(w->r, STR("Origin")).p != NULL)
+		return true;
+	web_refuse(w, 403, "a WebSocket with a session cookie needs an Origin header");
+	return false;
+}
+
 /* False: refused. A login may come by a form, as nobody is logged in yet. */
 static bool
 api_is_meant(struct web_request *w)
@@ -177,7 +189,7 @@ api_is_meant(struct web_request *w)
 	bool is_login = w->endpoint->handle == web_login;
 
 	if (w->endpoint->method == HTTP_GET)
-		return true;
+		return !websocket_is_wanted(w->r) || api_is_websocket_meant(w);
 	if (origin.p != NULL && !api_origin_is_ours(w->r, origin))
 		web_refuse(w, 403, "the request comes from a page of another origin");
 	else if (!is_login && w->who.by_cookie && origin.p == NULL)
@@ -279,5 +291,8 @@ api_on_gone(struct http_request *r)
 	buf_fini(&w->bytes);
 }
 
-const struct http_handler web_api = {
-	.on_begin = api_on_begin, .on_body = api_on_body, .on_end = api_on_end, .on_gone = api_on_gone};
+static const struct websocket_terms api_live_terms = {
+	.protocols = "stagepost.live", .message_max = 1024, .is_origin_ok = api_origin_is_ours};
+
+#define API_HANDLER .on_begin = api_on_begin, .on_body = api_on_body, .on_end = api_on_end, .on_gone = api_on_gone
+const struct http_handler web_api = {API_HANDLER}, web_api_live = {API_HANDLER, .websocket = &api_live_terms};

@@ -387,6 +387,26 @@ static const struct web_member api_live[] = {
 	END,
 };
 
+static const struct web_member api_certificate[] = {
+	M("name", TEXT, WEB_REQUIRED, "the host name that it is ordered for"),
+	M_WORDS("state", WEB_REQUIRED, "elsewhere: the name does not lead here",
+		"valid|ordering|failed|elsewhere|expired|requested"),
+	M("issuer", TEXT, 0, "the directory of the authority that has issued it"),
+	M("issued", TEXT, 0, "when"),
+	M("ends", TEXT, 0, "when it expires"),
+	M("days_left", VALUE, 0, "until then, in days; negative: it has expired"),
+	M("problem", TEXT, 0, "why the last order failed"),
+	M("tries", COUNT, 0, "how often it has failed since the last success"),
+	M("next_try", TEXT, 0, "when it is ordered again"),
+	M("renewal_requested", BOOL, 0, "an operator wants a new one"),
+	END,
+};
+
+static const struct web_member api_certificates[] = {
+	M_OF("certificates", OBJECTS, WEB_REQUIRED, "sorted by name", api_certificate),
+	END,
+};
+
 /* ---- The endpoints ---- */
 
 /* All cells must be filled in: a row that says nothing of rights does not compile. */
@@ -459,6 +479,8 @@ const struct web_endpoint web_endpoints[] = {
 		"Back to the default", NONE, NONE, api_changes),
 	ROW(GET, "status", SYSTEM_ADMIN, ROLE, 200, 0, web_status,
 		"Processes, queue, store and warnings", NONE, NONE, NONE),
+	ROW(GET, "certificates", SYSTEM_ADMIN, ROLE, 200, 0, web_certificates,
+		"Certificates that the cluster orders; GET status has those that each frontend uses", NONE, NONE, api_certificates),
 	ROW(GET, "queue", SYSTEM_ADMIN, ROLE, 200, 0, web_queue_list,
 		"A page of the messages in the queue", api_filters_and_after, NONE, NONE),
 	ROW(GET, "queue/summary", SYSTEM_ADMIN, ROLE, 200, 0, web_queue_summary,
@@ -541,6 +563,6 @@ const struct web_endpoint web_endpoints[] = {
 	ROW(DELETE, "domains/{domain}/settings/{group}/{field}", DOMAIN_ADMIN, DOMAIN, 200, WEB_VERSIONED,
 		web_settings_unset, "Back to the group's value", NONE, NONE, api_changes),
 	ROW(GET, "live", SYSTEM_ADMIN, ROLE, 200, 0, web_live,
-		"What happens, as it happens: a stream of server-sent events", api_live, NONE, NONE),
+		"What happens, as it happens: a stream of server-sent events, or, with Upgrade, a WebSocket", api_live, NONE, NONE),
 	{.pattern = NULL},
 };

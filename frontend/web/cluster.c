@@ -1,5 +1,6 @@
 /* The cluster's status, and its queue: looked at, and given orders. */
 #include "frontend/web/private.h"
+#include "lib/admin/certificates.h"
 #include "lib/admin/history.h"
 #include "lib/admin/queue.h"
 #include "lib/admin/status.h"
@@ -10,6 +11,24 @@ void
 web_status(struct web_request *w)
 {
 	w->call = admin_status(&w->web->admin, web_on_result, w);
+}
+
+static void
+cluster_on_certificates(void *arg, cJSON *result, const struct err *err)
+{
+	cJSON *object = NULL;
+
+	if (err == NULL) {
+		object = cJSON_CreateObject();
+		cJSON_AddItemToObject(object, "certificates", result);
+	}
+	web_on_result(arg, object, err);
+}
+
+void
+web_certificates(struct web_request *w)
+{
+	w->call = admin_certificate_list(&w->web->admin, cluster_on_certificates, w);
 }
 
 void

@@ -1,10 +1,10 @@
 /* What happens in the cluster, as it happens: a stream of server-sent events for each
- * viewer.
+ * viewer, or a WebSocket with the same messages.
  *
  *	live.c         what is watched, once for all viewers of the process
- *	live_viewer.c  a viewer: what is sent to it, its limits, its end
+ *	live_viewer.h  a viewer
  *
- * Messages of the stream:
+ * Messages:
  *
  *	hello     {"process"}            first; the client asks anew for what it shows
  *	status    processes, queue, store (admin_status_brief()), every 2 s
@@ -14,6 +14,8 @@
  *	event     an event of a message, as `stagepost events` prints it
  *	left_out  {"count"} events that were not sent, as there were too many
  *	gap       {} events were removed before the client came back for them
+ *	place     of a WebSocket: only an id
+ *	end       {"reason"} last
  *
  * The id of an event is its place in the order of all of them (lib/spool/follow.h), so
  * a viewer goes on where it stopped, on any frontend. A status has an id too: there may

@@ -1,80 +1,23 @@
-/* A viewer of the live stream. It never waits for another: what it does not take in
- * time is left out and counted, and what waits for it is limited. */
+/* What a viewer is told. It never waits for another: what it does not take in time is
+ * left out and counted, and what waits for it is limited. */
+#include "frontend/web/live_viewer.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <utlist.h>
 
-#include "frontend/web/live.h"
 #include "lib/base/clock.h"
-#include "lib/base/mem.h"
-#include "lib/base/op.h"
 
 enum {
 	VIEWER_EVENTS_A_SECOND = 100,
 	VIEWER_RESUMED_MAX = 1000, /* events from before it came, at any rate */
-	VIEWER_SINCE_MAX_S = 24 * 60 * 60,
-	VIEWER_CHECK_TICKS = 2,	 /* sessions, places */
-	VIEWER_ALIVE_TICKS = 15, /* balancers close what is silent */
-	VIEWER_FILTER_MAX = 200,
+	VIEWER_CHECK_TICKS = 2,	   /* sessions, places */
+	VIEWER_ALIVE_TICKS = 15,
 };
 
-static const char *const topic_names[LIVE_TOPIC_COUNT] = {"events", "queue", "status", "settings"};
+/* ---- The end ---- */
 
-/* Small, as there may be many; the request's arena is freed (http_stay()). */
-struct live_viewer {
-	struct op op; /* answers due; it is freed with the last one */
-	struct live_viewer *prev, *next;
-	struct http_request *r;
-	struct live *live;
-	bool topics[LIVE_TOPIC_COUNT];
-	char *kind, *text; /* owner: of events; NULL: any */
-	unsigned budget;   /* events in this second */
-	unsigned resumed;  /* events that it has got while it was behind */
-	uint64_t left_out;
-	bool gap_is_told, waits_for_room, checking;
-	char *address;		       /* owner: of the account */
-	char *session;		       /* owner: its key; NULL: it did not come with a cookie */
-	char *token;		       /* owner: the id of the token that it came with; NULL: none */
-	char mark[WEB_TOKEN_MAX];      /* of the account's record; empty: not yet known */
-	struct spool_follower *behind; /* owner: until it has caught up with the others */
-	struct spool_place told;       /* not behind: all events up to there */
-};
-
-static void viewer_on_round(void *arg, bool is_whole, const struct err *err);
-
-/* ---- Sending ---- */
-
-static void
-viewer_send(struct live_viewer *v, const char *name, const struct spool_place *id, struct str data)
-{
-	struct buf out = BUF_EMPTY;
-	char text[SPOOL_PLACE_MAX];
-
-	if (id != NULL) {
-		spool_place_text(id, text);
-		buf_printf(&out, "id: %s\n", text);
-	}
-	buf_printf(&out, "event: %s\ndata: ", name);
-	buf_add_str(&out, data);
-	buf_add_c(&out, "\n\n");
-	http_write(v->r, buf_str(&out));
-	buf_fini(&out);
-}
-
-/* No message for the page, but where it goes on if the stream breaks. */
-static void
-viewer_send_place(struct live_viewer *v, const struct spool_place *place)
-{
-	char text[SPOOL_PLACE_MAX];
-	struct buf out = BUF_EMPTY;
-
-	spool_place_text(place, text);
-	buf_printf(&out, "id: %s\n\n", text);
-	http_write(v->r, buf_str(&out));
-	buf_fini(&out);
-}
-
-static void
+void
 viewer_leave(struct live_viewer *v)
 {
 	DL_DELETE(v->live->viewers, v);
@@ -83,16 +26,17 @@ viewer_leave(struct live_viewer *v)
 	op_cancel(&v->op);
 }
 
-static void
-viewer_end(struct live_viewer *v, const char *reason)
+void
+viewer_end(struct live_viewer *v, enum viewer_end why)
 {
-	struct http_request *r = v->r;
+	static const char *const reasons[] = {"session", "time", "shutdown"};
+	struct live_viewer last = {.r = v->r, .ws = v->ws};
 	char text[40];
 
-	snprintf(text, sizeof(text), "{\"reason\":\"%s\"}", reason);
+	snprintf(text, sizeof(text), "{\"reason\":\"%s\"}", reasons[why]);
 	viewer_send(v, "end", NULL, str_c(text));
 	viewer_leave(v);
-	http_finish(r);
+	viewer_close(&last, why);
 }
 
 void
@@ -102,7 +46,7 @@ live_broadcast(struct live *l, enum live_topic topic, const char *name, struct s
 
 	/* The next one says more anyway. */
 	DL_FOREACH (l->viewers, v)
-		if (v->topics[topic] && http_may_write(v->r))
+		if (v->topics[topic] && viewer_may_write(v))
 			viewer_send(v, name, NULL, data);
 }
 
@@ -138,7 +82,7 @@ live_tell_event(struct live *l, const struct spool_place *place, struct str json
 		v->told = *place;
 		if (!viewer_wants(v, json))
 			continue;
-		if (v->budget == 0 || !http_may_write(v->r)) {
+		if (v->budget == 0 || !viewer_may_write(v)) {
 			v->left_out++;
 			continue;
 		}
@@ -167,7 +111,7 @@ viewer_on_event(void *arg, const struct spool_place *place, struct str json)
 static void
 viewer_catch_up(struct live_viewer *v)
 {
-	v->waits_for_room = !http_may_write(v->r);
+	v->waits_for_room = !viewer_may_write(v);
 	if (!v->waits_for_room)
 		spool_follower_read(v->behind);
 }
@@ -213,7 +157,7 @@ viewer_on_session(void *arg, const redisReply *reply, const struct err *err)
 	v->checking = false;
 	/* A store that is away ends no session. */
 	if (err == NULL && redis_i64(reply, 1) == 0)
-		viewer_end(v, "session");
+		viewer_end(v, VIEWER_SESSION);
 }
 
 static bool
@@ -238,7 +182,7 @@ viewer_take_user(struct live_viewer *v, const struct directory_user *user)
 {
 	v->checking = false;
 	if (!viewer_may_look(v, user)) {
-		viewer_end(v, "session");
+		viewer_end(v, VIEWER_SESSION);
 		return;
 	}
 	if (v->session == NULL)
@@ -283,7 +227,7 @@ viewer_tell_left_out(struct live_viewer *v)
 {
 	char text[40];
 
-	if (v->left_out == 0 || !http_may_write(v->r))
+	if (v->left_out == 0 || !viewer_may_write(v))
 		return;
 	snprintf(text, sizeof(text), "{\"count\":%llu}", (unsigned long long)v->left_out);
 	v->left_out = 0;
@@ -300,10 +244,10 @@ viewer_tick(struct live_viewer *v)
 	if (v->live->ticks % VIEWER_CHECK_TICKS == 0 && v->topics[LIVE_EVENTS] && v->behind == NULL) {
 		if (spool_place_is_after(spool_follower_place(v->live->follower), &v->told))
 			v->told = *spool_follower_place(v->live->follower);
-		if (http_may_write(v->r))
+		if (viewer_may_write(v))
 			viewer_send_place(v, &v->told);
-	} else if (v->live->ticks % VIEWER_ALIVE_TICKS == 0 && http_may_write(v->r)) {
-		http_write(v->r, STR(":\n\n"));
+	} else if (v->live->ticks % VIEWER_ALIVE_TICKS == 0 && viewer_may_write(v)) {
+		viewer_stay_alive(v);
 	}
 	if (v->live->ticks % VIEWER_CHECK_TICKS == 0)
 		viewer_check(v); /* the last one: it may end the viewer */
@@ -318,183 +262,26 @@ live_tick_viewers(struct live *l)
 		viewer_tick(v);
 }
 
-static void
-viewer_on_room(struct http_request *r)
+void
+viewer_go_on(struct live_viewer *v)
 {
-	struct live_viewer *v = http_state(r);
-
 	if (v->waits_for_room && v->behind != NULL)
 		viewer_catch_up(v);
 }
 
-static void
-viewer_on_time(struct http_request *r)
-{
-	viewer_end(http_state(r), "time");
-}
-
-static void
-viewer_on_shutdown(struct http_request *r)
-{
-	viewer_end(http_state(r), "shutdown");
-}
-
-static void
-viewer_on_gone(struct http_request *r)
-{
-	viewer_leave(http_state(r));
-}
-
-static const struct http_handler viewer_handler = {.on_room = viewer_on_room,
-						   .on_time = viewer_on_time,
-						   .on_shutdown = viewer_on_shutdown,
-						   .on_gone = viewer_on_gone};
-
 /* ---- Its beginning ---- */
 
-static void
-viewer_free(struct op *op)
-{
-	struct live_viewer *v = OP_OWNER(op, struct live_viewer, op);
-
-	mem_free(v->kind);
-	mem_free(v->text);
-	mem_free(v->address);
-	mem_free(v->session);
-	mem_free(v->token);
-	mem_free(v);
-}
-
-/* "events,queue"; none: all. False: refused. */
-static bool
-viewer_take_topics(struct live_viewer *v, struct web_request *w)
-{
-	struct str list, word;
-	unsigned i;
-
-	if (!http_parameter(w->r, STR("topics"), &list)) {
-		for (i = 0; i < LIVE_TOPIC_COUNT; i++)
-			v->topics[i] = true;
-		return true;
-	}
-	while (str_next_word(&list, ",", &word)) {
-		for (i = 0; i < LIVE_TOPIC_COUNT && !str_eq(word, str_c(topic_names[i])); i++)
-			;
-		if (i == LIVE_TOPIC_COUNT) {
-			web_refuse(w, 422, "topics are events, queue, status and settings");
-			return false;
-		}
-		v->topics[i] = true;
-	}
-	return true;
-}
-
-/* False: refused. */
-static bool
-viewer_take_filter(struct web_request *w, const char *name, char **out)
-{
-	struct str value;
-
-	if (!http_parameter(w->r, str_c(name), &value) || value.len == 0)
-		return true;
-	if (value.len > VIEWER_FILTER_MAX) {
-		web_refuse(w, 422, "%s is at most %d bytes", name, VIEWER_FILTER_MAX);
-		return false;
-	}
-	*out = str_dup(value);
-	return true;
-}
-
-/* Where it begins: behind the last event that it has, or some time ago, or now (false).
- * A place that makes no sense is that of another server: begin now. */
-static bool
-viewer_begins_at(struct http_request *r, struct spool_place *out)
-{
-	struct str text = http_field(r, STR("Last-Event-ID"));
-	uint64_t since_s;
-
-	if (text.len != 0 || http_parameter(r, STR("after"), &text))
-		return spool_place_parse(text, out);
-	if (!http_parameter(r, STR("since"), &text) || !str_to_u64(text, &since_s))
-		return false;
-	if (since_s > VIEWER_SINCE_MAX_S)
-		since_s = VIEWER_SINCE_MAX_S;
-	*out = spool_place_before((uint64_t)clock_unix_ms() - since_s * 1000);
-	return true;
-}
-
-static void
-viewer_begin_answer(struct http_request *r)
-{
-	http_begin(r, 200, "text/event-stream; charset=utf-8", HTTP_CHUNKED);
-	http_add_header(r, "Cache-Control", STR("no-store"));
-	http_add_header(r, "X-Content-Type-Options", STR("nosniff"));
-	http_add_header(r, "X-Accel-Buffering", STR("no")); /* nginx would collect what it gets */
-}
-
-static void
-viewer_say_hello(struct live_viewer *v)
-{
-	cJSON *hello = cJSON_CreateObject();
-	char *text;
-
-	cJSON_AddStringToObject(hello, "process", v->live->web->frontend->service->id);
-	text = cJSON_PrintUnformatted(hello);
-	http_write(v->r, STR("retry: 1000\n"));
-	viewer_send(v, "hello", NULL, str_c(text));
-	cJSON_free(text);
-	cJSON_Delete(hello);
-}
-
-static void
-viewer_enter(struct live_viewer *v, const struct web_request *w)
+void
+viewer_start(struct live_viewer *v, const struct spool_place *from)
 {
 	struct live *l = v->live;
-	struct spool_place from;
-	bool has_place = viewer_begins_at(v->r, &from);
 
-	v->address = str_dup(str_c(w->who.address));
-	if (w->who.by_cookie)
-		v->session = str_dup(admin_session_key(http_arena(v->r), str_c(w->who.session)));
-	if (w->who.token_id[0] != '\0')
-		v->token = str_dup(str_c(w->who.token_id));
 	v->budget = VIEWER_EVENTS_A_SECOND;
-	viewer_begin_answer(v->r);
-	viewer_say_hello(v);
 	DL_APPEND(l->viewers, v);
-	http_stay(v->r, &viewer_handler, v); /* w is gone */
-	http_park(v->r, INT64_MAX);
 	live_watch(l, v->topics);
 	if (v->topics[LIVE_EVENTS]) {
-		v->behind = spool_follower_new(l->web->admin.redis, has_place ? &from : NULL, viewer_on_event,
-					       viewer_on_round, v);
+		v->behind = spool_follower_new(l->web->admin.redis, from, viewer_on_event, viewer_on_round, v);
 		spool_follower_read(v->behind);
 	}
 	viewer_check(v); /* may end it */
-}
-
-void
-web_live(struct web_request *w)
-{
-	const struct settings_http *http = settings_http(frontend_settings(w->web->frontend), STR_NONE);
-	struct live_viewer *v;
-
-	if (w->web->live->viewer_count >= (unsigned)http->live_viewers) {
-		web_refuse(w, 503, "too many are watching through this frontend; try again later");
-		return;
-	}
-	v = mem_new(struct live_viewer);
-	op_init(&v->op, viewer_free);
-	v->r = w->r;
-	v->live = w->web->live;
-	if (!viewer_take_topics(v, w) || !viewer_take_filter(w, "event", &v->kind) ||
-	    !viewer_take_filter(w, "text", &v->text)) {
-		op_cancel(&v->op);
-	} else if (http_head(w->r)->method == HTTP_HEAD) {
-		op_cancel(&v->op);
-		viewer_begin_answer(w->r);
-		http_finish(w->r);
-	} else {
-		viewer_enter(v, w);
-	}
 }

@@ -26,6 +26,7 @@ WEB_FILE(remote, "frontend/web/page/remote.js");
 WEB_FILE(live, "frontend/web/page/live.js");
 WEB_FILE(events, "frontend/web/page/events.js");
 WEB_FILE(chart, "frontend/web/page/chart.js");
+WEB_FILE(certificates, "frontend/web/page/certificates.js");
 
 static struct page_file {
 	const char *name; /* behind /admin/ */
@@ -47,6 +48,7 @@ static struct page_file {
 	{"live.js", JS, web_file_live, web_file_end_live, ""},
 	{"events.js", JS, web_file_events, web_file_end_events, ""},
 	{"chart.js", JS, web_file_chart, web_file_end_chart, ""},
+	{"certificates.js", JS, web_file_certificates, web_file_end_certificates, ""},
 #undef JS
 };
 

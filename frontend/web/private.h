@@ -10,7 +10,7 @@
  *	login.c      log in, log out
  *	openapi.c    the description of it all, made from the table
  *	change.c     what changes of accounts have in common
- *	settings.c, cluster.c, domains.c, users.c, aliases.c, keys.c, live_viewer.c    handlers
+ *	settings.c, cluster.c, domains.c, users.c, aliases.c, keys.c, live_begin.c    handlers
  *	account.c    what every user may do with his own account
  *	remote_accounts.c  remote accounts from which mail is retrieved
  *	second_factor.c    and with its second factor
@@ -233,5 +233,6 @@ void web_queue_show(struct web_request *w);
 void web_queue_order(struct web_request *w);
 void web_live(struct web_request *w);
 void web_history(struct web_request *w);
+void web_certificates(struct web_request *w);
 
 #endif

@@ -5,7 +5,8 @@
 
 #include "frontend/http/http.h"
 
-extern const struct http_handler web_page, web_api;
+/* web_api_live: the one endpoint that takes WebSockets too. */
+extern const struct http_handler web_page, web_api, web_api_live;
 
 /* What the API works on. f is borrowed, and whole but for f->web. */
 struct web *web_new(struct frontend *f);

@@ -283,8 +283,8 @@ acme_forget(struct redis *r, struct str name, redis_on_reply *cb, void *arg)
 
 /* ---- Keys ---- */
 
-static void
-store_context(const char *kind, struct str owner, struct buf *out)
+void
+acme_key_context(const char *kind, struct str owner, struct buf *out)
 {
 	buf_printf(out, "acme %s %.*s", kind, STR_ARG(owner));
 }
@@ -296,7 +296,7 @@ acme_seal_key(const struct secret_keys *keys, const char *kind, struct str owner
 	struct buf pem = BUF_EMPTY, context = BUF_EMPTY;
 	int result;
 
-	store_context(kind, owner, &context);
+	acme_key_context(kind, owner, &context);
 	acme_key_write(key, &pem);
 	result = secret_seal(keys, buf_str(&context), buf_str(&pem), sealed_out, err);
 	acme_key_wipe(&pem);
@@ -310,7 +310,7 @@ acme_open_key(const struct secret_keys *keys, const char *kind, struct str owner
 	struct buf pem = BUF_EMPTY, context = BUF_EMPTY;
 	EVP_PKEY *key = NULL;
 
-	store_context(kind, owner, &context);
+	acme_key_context(kind, owner, &context);
 	if (secret_open(keys, buf_str(&context), sealed, &pem, err) == 0) {
 		key = acme_key_read(buf_str(&pem));
 		if (key == NULL)

@@ -77,7 +77,9 @@ void acme_ask_renewal(struct redis *r, struct str name, redis_on_reply *cb, void
 void acme_forget(struct redis *r, struct str name, redis_on_reply *cb, void *arg);
 
 /* ---- Keys ---- */
-/* What a sealed key belongs to: "certificate" and a name, or "account" and a directory. */
+/* What a sealed key belongs to: "certificate" and a name, or "account" and a directory.
+ * Appends the context of secret_seal(). */
+void acme_key_context(const char *kind, struct str owner, struct buf *out);
 int acme_seal_key(const struct secret_keys *keys, const char *kind, struct str owner, EVP_PKEY *key,
 		  struct buf *sealed_out, struct err *err);
 /* NULL: err. */

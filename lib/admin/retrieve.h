@@ -57,8 +57,5 @@ struct admin_call *admin_retrieve_disable(struct admin *a, struct str address, s
 					  void *arg);
 struct admin_call *admin_retrieve_delete(struct admin *a, struct str address, struct str id, admin_on_done *cb,
 					 void *arg);
-/* Seals the secrets of all accounts with the first of a->seals: {"sealed", "current" (they
- * were already), "failed": [{"address", "id", "error"}, ...]}. ERR_DENIED: there is no key. */
-struct admin_call *admin_retrieve_reseal(struct admin *a, admin_on_result *cb, void *arg);
 
 #endif

@@ -22,9 +22,14 @@ admin_session_mark(const struct directory_user *user, char out[SESSION_HASH_MAX]
 	_Static_assert(SESSION_HASH_MAX == CREDENTIAL_HASH_MAX, "one size");
 	struct buf text = BUF_EMPTY;
 
+	/* Not the hash of the password, which may be replaced by a better one. A record of an older version
+	 * has no id of it. */
+	if (user->password_id[0] != '\0')
+		buf_printf(&text, "%s\n%s\n", user->address, user->password_id);
+	else
+		buf_printf(&text, "%s\n%s\n%s\n", user->address, user->password, user->scram_sha256);
 	/* Not the second factor's secret itself, which may be sealed anew. */
-	buf_printf(&text, "%s\n%s\n%s\n%s\n%s\n%" PRId64, user->address, user->password, user->scram_sha256,
-		   user->roles, user->totp_changed, user->created_ms);
+	buf_printf(&text, "%s\n%s\n%" PRId64, user->roles, user->totp_changed, user->created_ms);
 	credential_hash(buf_str(&text), out);
 	buf_fini(&text);
 }

@@ -19,7 +19,8 @@ struct admin_call *admin_status_brief(struct admin *a, admin_on_result *cb, void
  * is appended to reason. */
 bool admin_status_is_good(const cJSON *status, struct buf *reason);
 /* The certificates of all frontends, each once, in an array that the caller must
- * delete before the status. {"name", "ends", "days_left", "problem"}. */
+ * delete before the status. {"name", "ordered" (by the cluster), "hosts", "issuer",
+ * "ends", "days_left", "problem"}. */
 cJSON *admin_status_certificates(const cJSON *status);
 
 #endif

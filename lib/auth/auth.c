@@ -37,7 +37,9 @@ struct auth_request {
 	struct ip peer;
 	struct auth_identity identity;
 	char verifier[AUTH_VERIFIER_MAX];
+	struct upgrade upgrade;
 	bool exists, enabled, fits;
+	bool is_old;	 /* the verifier is to be replaced */
 	bool needs_code; /* the account has a second factor */
 	bool verifying;	 /* a thread has it or will get it */
 	bool verified;
@@ -129,6 +131,8 @@ run_verify(struct verify_task *t)
 	 * do. */
 	if (!q->fits && !auth_costs_the_same(q->verifier, q->auth->dummy))
 		(void)auth_password_fits(q->auth->dummy, str_of(q->password, q->password_len));
+	if (q->fits && q->is_old)
+		upgrade_make(&q->upgrade, str_of(q->password, q->password_len));
 }
 
 static void
@@ -157,6 +161,8 @@ verify_done(struct verify_task *t)
 		throttle_succeeded(a, q->address);
 	if (q->enabled)
 		memory_note(a, &claim, true);
+	if (q->upgrade.password[0] != '\0')
+		upgrade_store(a, q->identity.address, q->verifier, &q->upgrade);
 	auth_answer(q, q->enabled ? AUTH_OK : AUTH_DISABLED);
 }
 
@@ -297,6 +303,7 @@ auth_on_user(void *arg, const struct directory_user *user, const struct err *err
 	if (auth_take_credential(q, user))
 		return;
 	str_copy(str_c(q->exists ? user->password : q->auth->dummy), q->verifier, sizeof(q->verifier));
+	q->is_old = q->exists && q->enabled && upgrade_is_due(user, q->kind == AUTH_CHECK_MAIN);
 	claim = claim_of(q);
 	if (!q->exists || !q->enabled || q->kind == AUTH_CHECK_TOKEN) {
 		slow_down(q);

@@ -105,6 +105,21 @@ bool verify_give(struct auth *a, struct verify_task *t);
 void verify_start(struct auth *a);
 void verify_stop(struct auth *a);
 
+/* ---- Better hashes of passwords ---- lib/auth/upgrade.c
+ *
+ * A hash that came from another system is replaced by our own once its password is known:
+ * after a login. */
+struct upgrade {
+	char password[AUTH_VERIFIER_MAX]; /* empty: none was made */
+	char scram_sha256[AUTH_VERIFIER_MAX];
+};
+/* Shall the account's hash be replaced after a good login? */
+bool upgrade_is_due(const struct directory_user *user, bool begins_session);
+/* On a thread. */
+void upgrade_make(struct upgrade *u, struct str password);
+/* Stores it if `old` is still the account's hash; else, or without the store, all stays as it is. */
+void upgrade_store(struct auth *a, const char *address, const char *old, const struct upgrade *u);
+
 /* ---- Hashes of other systems ---- lib/auth/scheme.c */
 /* On a thread: "{SCHEME}data". A hash that costs too much fits nothing. */
 bool scheme_fits(struct str hash, struct str password);

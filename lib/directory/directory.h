@@ -6,8 +6,8 @@
  *   domain:{<name>}:aliases    set of addresses
  *   domain:{<name>}:dkim       hash: lib/dkim/keys.h
  *   user:{<address>}           hash: address, enabled, created_ms, display_name,
- *                              quota, password, scram_sha256, roles, book, totp,
- *                              totp_recovery, totp_changed, the fields that describe a
+ *                              quota, password, password_id, scram_sha256, roles, book,
+ *                              totp, totp_recovery, totp_changed, the fields that describe a
  *                              person (fields_table.h), and a field for each of its
  *                              credentials (lib/auth/credential.h)
  *   alias:{<address>}          set of targets
@@ -146,6 +146,7 @@ struct directory_user {
 	bool has_quota;		  /* has its own quota, not the default */
 	uint64_t quota_bytes;	  /* in force; 0: no limit */
 	const char *password;	  /* "$argon2id$..."; empty: no login by password */
+	const char *password_id;  /* another for each new password; empty: set by an older version */
 	const char *scram_sha256; /* "SCRAM-SHA-256$iter:salt$stored:server"; may be empty */
 	const char *roles;	  /* words separated by a space: domain_admin, system_admin */
 	bool is_disabled_itself;  /* not only by its domain */

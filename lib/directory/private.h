@@ -44,7 +44,7 @@ struct record {
 			uint64_t quota_bytes;
 			bool is_in_book;
 			struct str person; /* as an entry of the address book (entry.h) */
-			const char *display_name, *password, *scram_sha256, *roles;
+			const char *display_name, *password, *password_id, *scram_sha256, *roles;
 			const char *totp, *totp_recovery, *totp_changed;
 			struct directory_credential *credentials; /* owner of the array */
 			unsigned credential_count;

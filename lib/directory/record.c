@@ -119,6 +119,7 @@ parse_user(struct record *record, const redisReply *reply, char *pool)
 	record->user.has_quota = directory_parse_size(redis_field(reply, "quota"), &record->user.quota_bytes);
 	record->user.display_name = pool_add(&pool, redis_field(reply, "display_name"));
 	record->user.password = pool_add(&pool, redis_field(reply, "password"));
+	record->user.password_id = pool_add(&pool, redis_field(reply, "password_id"));
 	record->user.scram_sha256 = pool_add(&pool, redis_field(reply, "scram_sha256"));
 	record->user.roles = pool_add(&pool, redis_field(reply, "roles"));
 	struct str shown = redis_field(reply, "book");

@@ -211,6 +211,7 @@ resolve_user(const struct directory *d, const struct record *user, struct str do
 		.has_quota = user->user.has_quota,
 		.quota_bytes = resolve_quota(d, user, domain),
 		.password = user->user.password,
+		.password_id = user->user.password_id,
 		.scram_sha256 = user->user.scram_sha256,
 		.roles = user->user.roles,
 		.totp = user->user.totp,

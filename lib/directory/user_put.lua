@@ -34,7 +34,9 @@ if not exists then
 	redis.call('HSET', KEYS[1], 'address', ARGV[2], 'enabled', '1', 'created_ms', ARGV[3])
 end
 for i = 5, #ARGV, 2 do
-	if ARGV[i + 1] == '' then
+	if ARGV[i] == 'password_id' and redis.call('HGET', KEYS[1], 'password') == ARGV[i + 3] then
+		-- The same password again, in the pair that follows.
+	elseif ARGV[i + 1] == '' then
 		redis.call('HDEL', KEYS[1], ARGV[i])
 	else
 		redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])

@@ -1,6 +1,9 @@
 /* Orders about users. */
 #include <inttypes.h>
+#include <openssl/rand.h>
 
+#include "lib/base/bytes.h"
+#include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/directory/private.h"
 
@@ -53,9 +56,22 @@ take_fields(struct order *o, const struct directory_field *fields, unsigned coun
 	return true;
 }
 
+/* Another for each password that is set, so that a better hash of the same password can be told
+ * from a new password. user_put.lua expects the password behind it. */
+static void
+users_add_password_id(struct order *o)
+{
+	unsigned char bytes[8];
+
+	CHECK(RAND_bytes(bytes, sizeof(bytes)) == 1);
+	order_add(o, STR("password_id"));
+	order_add(o, str_c(arena_printf(&o->arena, "%016" PRIx64, bytes_get_u64(bytes))));
+}
+
 static void
 take_verifiers(struct order *o, struct str password, struct str scram_sha256)
 {
+	users_add_password_id(o);
 	order_add(o, STR("password"));
 	order_add(o, password);
 	order_add(o, STR("scram_sha256"));

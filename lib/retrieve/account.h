@@ -108,6 +108,8 @@ enum retrieve_secret {
  * (STAGEPOST_SECRET_KEY), ERR_INVALID: empty, too long, or a control character. */
 const char *retrieve_seal(const struct secret_keys *keys, struct retrieve_account *a, enum retrieve_secret which,
 			  struct str plain, struct arena *arena, struct err *err);
+/* Appends the context in which it is sealed. */
+void retrieve_secret_context(struct str address, struct str id, enum retrieve_secret which, struct buf *out);
 /* Appends it in clear; the caller wipes it. ERR_NOT_FOUND: the key is missing; ERR_CORRUPT.
  * sealed: of the first two the account's; of an access token what the status has. */
 int retrieve_open(const struct secret_keys *keys, const struct retrieve_account *a, enum retrieve_secret which,

@@ -9,11 +9,11 @@ static const char *const secret_names[] = {
 };
 
 /* Where it belongs: a sealed text that was moved to another account cannot be opened. */
-static void
-secret_context(const struct retrieve_account *a, enum retrieve_secret which, struct buf *out)
+void
+retrieve_secret_context(struct str address, struct str id, enum retrieve_secret which, struct buf *out)
 {
-	CHECK(a->id[0] != '\0' && a->address != NULL);
-	buf_printf(out, "retrieve %s %s %s", a->address, a->id, secret_names[which]);
+	CHECK(address.len != 0 && id.len != 0);
+	buf_printf(out, "retrieve %.*s %.*s %s", STR_ARG(address), STR_ARG(id), secret_names[which]);
 }
 
 static int
@@ -43,7 +43,7 @@ retrieve_seal(const struct secret_keys *keys, struct retrieve_account *a, enum r
 		err_set(err, ERR_DENIED, "no key for secrets is set (STAGEPOST_SECRET_KEY)");
 		return NULL;
 	}
-	secret_context(a, which, &context);
+	retrieve_secret_context(str_c(a->address), str_c(a->id), which, &context);
 	if (secret_seal(keys, buf_str(&context), plain, &sealed, err) == 0)
 		text = arena_dup(arena, sealed.data, sealed.len);
 	buf_fini(&context);
@@ -64,7 +64,7 @@ retrieve_open(const struct secret_keys *keys, const struct retrieve_account *a, 
 
 	if (keys == NULL)
 		return err_set(err, ERR_NOT_FOUND, "no key for secrets is set (STAGEPOST_SECRET_KEY)");
-	secret_context(a, which, &context);
+	retrieve_secret_context(str_c(a->address), str_c(a->id), which, &context);
 	result = secret_open(keys, buf_str(&context), sealed, plain_out, err);
 	buf_fini(&context);
 	return result;

@@ -188,11 +188,25 @@ secret_open(const struct secret_keys *k, struct str context, struct str sealed, 
 	return result;
 }
 
-bool
-secret_is_current(const struct secret_keys *k, struct str sealed)
+struct str
+secret_key_id(struct str sealed)
 {
 	struct str version, id, rest;
 
-	return k->count != 0 && str_cut(sealed, '.', &version, &rest) && str_cut(rest, '.', &id, &rest) &&
-	       str_eq(id, str_c(k->keys[0].id));
+	return str_cut(sealed, '.', &version, &rest) && str_eq(version, STR("v1")) && str_cut(rest, '.', &id, &rest) &&
+			       seal_is_id(id)
+		       ? id
+		       : STR_NONE;
+}
+
+struct str
+secret_current_id(const struct secret_keys *k)
+{
+	return k->count != 0 ? str_c(k->keys[0].id) : STR_NONE;
+}
+
+bool
+secret_is_current(const struct secret_keys *k, struct str sealed)
+{
+	return k->count != 0 && str_eq(secret_key_id(sealed), secret_current_id(k));
 }

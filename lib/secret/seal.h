@@ -28,6 +28,10 @@ void secret_keys_free(struct secret_keys **k);
  * ERR_DENIED: there is no key. */
 int secret_seal(const struct secret_keys *k, struct str context, struct str plain, struct buf *sealed_out,
 		struct err *err);
+/* The id of the key that has sealed it; empty: it is malformed. */
+struct str secret_key_id(struct str sealed);
+/* The id of the first key; empty: there is none. */
+struct str secret_current_id(const struct secret_keys *k);
 /* Is it sealed with the first key? */
 bool secret_is_current(const struct secret_keys *k, struct str sealed);
 /* Appends to plain_out. ERR_NOT_FOUND: sealed with a key that is missing;

@@ -43,11 +43,13 @@
 	M(LDAP_OPERATIONS, "ldap_operations_total", counter, "", "LDAP requests") \
 	M(LDAP_SEARCHES, "ldap_searches_total", counter, "", "LDAP searches") \
 	M(LDAP_ENTRIES, "ldap_entries_total", counter, "", "Entries sent to LDAP clients") \
+	M(HTTP_1XX, "http_requests_total", counter, "status=\"1xx\"", "HTTP requests answered") \
 	M(HTTP_2XX, "http_requests_total", counter, "status=\"2xx\"", "HTTP requests answered") \
 	M(HTTP_3XX, "http_requests_total", counter, "status=\"3xx\"", "HTTP requests answered") \
 	M(HTTP_4XX, "http_requests_total", counter, "status=\"4xx\"", "HTTP requests answered") \
 	M(HTTP_5XX, "http_requests_total", counter, "status=\"5xx\"", "HTTP requests answered") \
 	M(HTTP_PARKED, "http_parked_requests", gauge, "", "HTTP requests that wait for news") \
+	M(HTTP_WEBSOCKETS, "http_websockets", gauge, "", "Open WebSockets") \
 	M(AUTH_OK, "auth_total", counter, "result=\"ok\"", "Logins by result")                     \
 	M(AUTH_FAILED, "auth_total", counter, "result=\"failed\"", "Logins by result")             \
 	M(AUTH_DELAYED, "auth_delayed_total", counter, "", "Logins delayed after failures")     \

@@ -115,6 +115,8 @@
 	S(ldap, max_connections, INT, "1000", "", 1, 1000000, SCOPE_GLOBAL, "limit for each frontend process") \
 	S(ldap, allow_insecure_auth, BOOL, "off", "", 0, 1, SCOPE_GLOBAL, \
 	  "accept passwords without TLS from hosts other than loopback") \
+	S(ldap, client_authorities, TEXT, "", "", 0, 1000, SCOPE_GLOBAL, \
+	  "file (PEM), on every frontend's machine, of the authorities whose certificates clients may log in with (SASL EXTERNAL); empty: no such logins") \
 	S(ldap, visibility, ENUM, "own_domain", "own_domain|all_domains|self", 0, 2, SCOPE_DOMAIN, \
 	  "whom users may see in the directory: the accounts and aliases of their own domain, of all domains, or only themselves") \
 	S(ldap, size_limit, INT, "1000", "", 0, 1000000, SCOPE_GLOBAL, \
@@ -261,6 +263,8 @@
 	  "a request must have its whole header within this time after its first byte") \
 	S(http, park_longest, DURATION, "60", "m", SEC_MS, DAY_MS, SCOPE_GLOBAL, \
 	  "longest time that a request waits for news (long polls); the timeouts of balancers must be longer") \
+	S(http, websocket_ping, DURATION, "30", "s", SEC_MS, HOUR_MS, SCOPE_GLOBAL, \
+	  "a WebSocket on which nothing has come for this long is pinged, and closed if nothing comes for twice this long then; the timeouts of balancers must be longer") \
 	S(http, live_viewers, INT, "50", "", 0, 10000, SCOPE_GLOBAL, \
 	  "limit for each frontend process: how many may watch GET /api/v1/live; further ones get 503") \
 	S(http, redirect_to_https, BOOL, "on", "", 0, 1, SCOPE_GLOBAL, \

@@ -23,6 +23,8 @@ def _name(text):
 
 
 def _alternative(text):
+    if "@" in text:
+        return x509.RFC822Name(text)
     try:
         return x509.IPAddress(ipaddress.ip_address(text))
     except ValueError:
@@ -50,10 +52,13 @@ class Authority:
             builder = builder.add_extension(extension, critical)
         return builder.sign(self.key, hashes.SHA256())
 
-    def issue(self, *names, days=5):
+    def issue(self, *names, days=5, purpose=None):
+        """purpose: one of ExtendedKeyUsageOID; None: any."""
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._sign(_name(names[0]), key.public_key(), days, [
-            (x509.SubjectAlternativeName([_alternative(n) for n in names]), False)])
+        extensions = [(x509.SubjectAlternativeName([_alternative(n) for n in names]), False)]
+        if purpose is not None:
+            extensions.append((x509.ExtendedKeyUsage([purpose]), True))
+        certificate = self._sign(_name(names[0]), key.public_key(), days, extensions)
         stem = self.dir / f"{next(self.numbers)}"
         cert_file, key_file = stem.with_suffix(".pem"), stem.with_suffix(".key")
         key_pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,

@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 import keys  # noqa: E402
 import network  # noqa: E402
 import ports  # noqa: E402
+import sealed  # noqa: E402
 from cluster import Cluster  # noqa: E402
 
 # One of several processes of tests.
@@ -31,9 +32,10 @@ def shared_cluster():
     cluster = Cluster(frontends=2).start()
     reset_settings(cluster)
     yield cluster
-    faults = list(keys.faults(cluster.redis))
+    faults, unplaced = list(keys.faults(cluster.redis)), list(sealed.faults(cluster.redis))
     cluster.remove()
     assert not faults, "keys of Redis that are not as lib/redis/keys_table.h says:\n" + "\n".join(faults)
+    assert not unplaced, "\n".join(unplaced)
 
 
 def reset_settings(cluster):

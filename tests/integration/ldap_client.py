@@ -184,7 +184,7 @@ class Slapd:
 
     def __init__(self, dir, base, ldif, domain_admin="cn=admin"):
         self.dir, self.port, self.base = dir, free_port(), base
-        schema = "\n".join(f"include /etc/ldap/schema/{name}.schema" for name in ("core", "cosine", "inetorgperson"))
+        schema = "\n".join(f"include /etc/ldap/schema/{name}.schema" for name in ("core", "cosine", "nis", "inetorgperson"))
         (dir / "slapd.conf").write_text(f"""{schema}
 pidfile {dir}/slapd.pid
 modulepath /usr/lib/ldap

@@ -11,9 +11,9 @@ import pytest
 
 import linux_machine
 from cluster import BUILD, Cluster, wait_for
-from ldap_client import Ldap, equal, present, search, tlv
+from ldap_client import Ldap, Slapd, equal, ldapsearch, present, search, tlv
 from linux_machine import LinuxMachine
-from test_ldap import result
+from test_ldap import answers_to, result
 from test_tool import fails
 
 ATTRIBUTES = ["objectClass", "uidNumber", "gidNumber", "homeDirectory", "loginShell", "memberUid"]
@@ -127,6 +127,33 @@ def test_filters(cluster, domain):
         assert result(ldap, compare).code == code, attribute
     schema = ldap.ask(search("cn=Subschema", 0, attributes=["+"]))[0].attributes
     assert any("'posixAccount'" in c for c in schema["objectClasses"]) and any("'integerMatch'" in r for r in schema["matchingRules"])
+
+
+@pytest.mark.skipif(not Slapd.is_there(), reason="slapd is not installed")
+def test_filters_as_slapd(cluster, domain, tmp_path):
+    for name in ("alice", "bob", "carol", "a+b"):
+        cluster.add_user(f"{name}@{domain}")
+    cluster.tool("alias", "add", f"staff@{domain}", f"alice@{domain}", f"carol@{domain}")
+    cluster.tool("alias", "add", f"other@{domain}", f"alice@{domain}")
+    uid = int(wait_numbered(cluster, domain, "alice", "alice", "bob", "carol")["bob"]["uidNumber"][0])
+    wait_for(lambda: read(cluster, domain, "alice", equal("memberUid", "carol")), what="the group")
+    names = ("uidNumber", "gidNumber", "homeDirectory", "loginShell", "memberUid")
+    values = (uid, f"0{uid}", f"+{uid}", f" {uid}", -uid, 0, 1, 100, "x", "", 10**15, "/home/bob", "/HOME/bob", "/bin/bash", "carol", "CAROL")
+    filters = [f"({n}{test}{v})" for n in names for test in ("=", ">=", "<=") for v in values]  # ~= is by sound there
+    filters += [f"({n}=*)" for n in names] + [f"(!({n}=*))" for n in names] + [f"({n}:integerMatch:={uid})" for n in names]
+    filters += [f"(objectClass={c})" for c in ("posixAccount", "posixgroup", "1.3.6.1.1.1.2.0")]
+    filters += [f"(&(objectClass=posixAccount)(uidNumber>={uid})(!(uid=bob)))", f"(:integerOrderingMatch:={uid})", f"(:integerMatch:={uid})"]
+    path = tmp_path / "filters"
+    path.write_text("".join(f"{text[1:]}\n" for text in filters))
+    entries = ldapsearch(cluster.port("ldap"), f"alice@{domain}", base(domain), "(objectClass=*)", "*", "structuralObjectClass")[2].stdout
+    slapd = Slapd(tmp_path, base(domain), entries)
+    try:
+        theirs = answers_to(slapd.port, f"cn=admin,{base(domain)}", base(domain), "sub", path)
+        ours = answers_to(cluster.port("ldap"), f"alice@{domain}", base(domain), "sub", path)
+    finally:
+        slapd.stop()
+    different = [f"{text}: slapd {theirs[text]}, ours {ours[text]}" for text in theirs if ours.get(text) != theirs[text]]
+    assert len(theirs) > 250 and not different, "\n".join(different)
 
 
 # ---- Numbers ----

@@ -9,12 +9,14 @@ import os
 import signal
 import stat
 import subprocess
+import time
 
 import pytest
 
 import book
-from cluster import BUILD, wait_for
+from cluster import BUILD, SETTLE, wait_for
 from test_tool import fails
+from test_web import Session
 
 DOMAIN = "people.test"
 FIELDS = ["display_name", "given_name", "surname", "title", "department", "company", "phone", "mobile", "home_phone",
@@ -38,6 +40,7 @@ def records(cluster):
     found = {a: cluster.redis.hgetall(f"user:{{{a}}}") for a in users}
     for record in found.values():
         del record["created_ms"]
+        record.pop("password_id", None)
     return found
 
 
@@ -114,15 +117,57 @@ def test_hashes_of_other_systems(domain, tmp_path):
     }
     rows = [["address", "password_hash"], *([f"{name}@{DOMAIN}", value] for name, value in made.items())]
     cluster.tool("user", "import", write_csv(tmp_path / "in.csv", rows))
+
+    def stored(name):
+        return cluster.redis.hget(f"user:{{{name}@{DOMAIN}}}", "password")
+
+    assert stored("clear").startswith("$argon2id$")
+    assert stored("shadow").startswith("{CRYPT}$5$")
     for name in made:
         address = f"{name}@{DOMAIN}"
-        assert can_log_in(cluster, address, "secret"), name
         assert not can_log_in(cluster, address, "Secret"), name
-    assert cluster.redis.hget(f"user:{{clear@{DOMAIN}}}", "password").startswith("$argon2id$")
-    assert cluster.redis.hget(f"user:{{shadow@{DOMAIN}}}", "password").startswith("{CRYPT}$5$")
+        before = stored(name)
+        assert can_log_in(cluster, address, "secret"), name
+        # From then on it is ours: for the same password.
+        wait_for(lambda name=name: stored(name).startswith("$argon2id$"), SETTLE + 5, what=f"{name}'s hash")
+        assert (stored(name) == before) == (name == "clear")
+        assert can_log_in(cluster, address, "secret") and not can_log_in(cluster, address, "Secret"), name
     # A new password takes the place of the hash.
     cluster.tool("user", "passwd", f"ssha512@{DOMAIN}", "--password", "another")
     assert can_log_in(cluster, f"ssha512@{DOMAIN}", "another") and not can_log_in(cluster, f"ssha512@{DOMAIN}", "secret")
+
+
+@pytest.mark.parametrize("made", [
+    "{SSHA}" + base64.b64encode(hashlib.sha1(b"secretpepper").digest() + b"pepper").decode(),
+    "$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a",
+    "$6$abcdefghijklmnop$J/AWykHqo2Tx5UtavGnFc3ytI33la50JpzLTarSWVhkIXK6wOjNwwZjsrIw2UgmrER2EKrSHCeQyAINEEXAk1/"],
+    ids=["ssha", "bcrypt", "sha512-crypt"])
+def test_a_better_hash_ends_no_session(domain, tmp_path, made):
+    """Logging in at the page replaces the hash; the sessions of before and of now, and mail sessions, go on. A new
+    password ends them."""
+    cluster = domain
+    address = f"page@{DOMAIN}"
+    cluster.tool("user", "import", write_csv(tmp_path / "in.csv", [["address", "password_hash"], [address, made]]))
+    with imaplib.IMAP4("127.0.0.1", cluster.port("imap"), timeout=30) as imap:
+        before = Session(cluster, f"{address}:secret")
+        wait_for(lambda: cluster.redis.hget(f"user:{{{address}}}", "password").startswith("$argon2id$"), SETTLE + 5,
+                 what="the new hash")
+        imap.login(address, "secret")
+        now = Session(cluster, f"{address}:secret")
+        time.sleep(SETTLE)
+        for session in (before, now):
+            assert [session.ask("GET", "session", frontend=n)[0] for n in (0, 1)] == [200, 200]
+        # SCRAM works with it; somebody's new password ends all of that.
+        assert imap.noop()[0] == "OK"
+        assert cluster.redis.hget(f"user:{{{address}}}", "scram_sha256").startswith("SCRAM-SHA-256$")
+    cluster.tool("user", "passwd", address, "--password", "another")
+    for session in (before, now):
+        wait_for(lambda session=session: session.ask("GET", "session")[0] == 401, SETTLE + 10, what="the session's end")
+    # The same hash again is no new password.
+    cluster.tool("user", "import", write_csv(tmp_path / "in.csv", [["address", "password_hash"], [address, made]]))
+    id = cluster.redis.hget(f"user:{{{address}}}", "password_id")
+    cluster.tool("user", "import", write_csv(tmp_path / "in.csv", [["address", "password_hash"], [address, made]]))
+    assert cluster.redis.hget(f"user:{{{address}}}", "password_id") == id
 
 
 def test_what_is_wrong_is_named_and_nothing_written(domain, tmp_path):

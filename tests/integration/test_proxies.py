@@ -17,6 +17,7 @@ from ports import free_port
 from test_http import AMBIGUOUS, SMUGGLED, curl
 from test_live import Stream
 from test_web import admin  # noqa: F401 (a fixture)
+from websocket_client import PATH, LiveSocket
 
 DOCS = (Path(__file__).resolve().parents[2] / "docs/web.md").read_text()
 BLOCKS = re.findall(r"```(nginx|haproxy)\n(.*?)```", DOCS, re.S)
@@ -139,6 +140,15 @@ def test_as_the_docs_say(cluster, proxy, admin, kind):
     connection.close()
     answer.close()
     wait_for(lambda: parked(cluster) == 0, timeout=15, what="its leaving is seen")
+    # So it does over a WebSocket, for the page's own origin only; its end is seen from either side.
+    cookie, uri = {"Cookie": headers["set-cookie"].split(";")[0]}, f"wss://127.0.0.1:{p.port}{PATH}"
+    ws = LiveSocket(uri, cookie, origin=f"https://127.0.0.1:{p.port}")
+    assert ws.status == 101
+    wait_for(lambda: ws.of("status"), what="what happens")
+    assert LiveSocket(uri, cookie, origin="https://evil.example").status == 403
+    ws.close()
+    assert ws.code == 1000
+    wait_for(lambda: metric(cluster, "stagepost_http_websockets") == 0, timeout=15, what="its leaving is seen")
 
 
 def metric(cluster, name):
@@ -154,6 +164,7 @@ def parked(cluster):
 
 
 POST = b"POST /healthz HTTP/1.1\r\nHost: a\r\n"
+UPGRADE = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 HIDDEN = AMBIGUOUS + [
     # Bodies that look like requests: of a length, in a chunk, in a trailer.
     POST + b"Content-Length: %d\r\n\r\n" % len(SMUGGLED),
@@ -177,6 +188,8 @@ HIDDEN = AMBIGUOUS + [
     POST + b"Connection: Transfer-Encoding\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     POST + b"Content_Length: %d\r\n\r\n" % len(SMUGGLED),
     b"GET /healthz HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    b"GET /api/v1/live HTTP/1.1\r\nHost: a\r\n" + UPGRADE + b"Sec-WebSocket-Version: 8\r\n\r\n",
+    b"GET /api/v1/live HTTP/1.1\r\nHost: a\r\n" + UPGRADE + b"Sec-WebSocket-Version: 13\r\n\r\n",
     b"GET http://b/healthz HTTP/1.1\r\nHost: a\r\n\r\n",
     b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
 ]

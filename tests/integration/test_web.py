@@ -264,7 +264,7 @@ def test_page_files(cluster):
     total = 0
     for name, kind in (("", "text/html"), ("style.css", "text/css"), ("app.js", "text/javascript"), ("ui.js", "text/javascript"),
                        ("settings.js", "text/javascript"), ("cluster.js", "text/javascript"), ("live.js", "text/javascript"),
-                       ("events.js", "text/javascript"), ("chart.js", "text/javascript"),
+                       ("events.js", "text/javascript"), ("chart.js", "text/javascript"), ("certificates.js", "text/javascript"),
                        ("account.js", "text/javascript"), ("accounts.js", "text/javascript")):
         status, fields, body = curl(url(cluster, "/admin/" + name))
         assert status == 200 and fields["content-type"].startswith(kind)
@@ -349,7 +349,7 @@ class Page:
 
 
 EVIL = "\"><img src=x onerror=\"document.title='evil'\">"
-CANDIDATES = (EVIL, "42s", "3h", "7", "101", "5M", "203.0.113.7", "2001:db8::7", "mx.example.net", "mx.example.net:25",
+CANDIDATES = (EVIL, "42s", "3h", "7", "101", "12345", "5M", "203.0.113.7", "2001:db8::7", "mx.example.net", "mx.example.net:25",
               "someone@example.test", "10.0.0.0/8", "https://example.net", "http://127.0.0.1:1")
 
 

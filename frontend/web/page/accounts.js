@@ -58,6 +58,7 @@ function tell(form, e) {
     field.setAttribute('aria-invalid', 'true');
     first = first || field;
   }
+  if (first?.closest('details')) first.closest('details').open = true;
   if (first) first.focus();
   note(e.status === 412 ? 'Someone else has changed this in the meantime. Nothing was saved. Open it again to see the changes.'
     : e.message, 'bad');
@@ -203,6 +204,24 @@ async function openUsers(place, domain, query = '', after = '') {
     }, () => openUsers(place, domain, query)));
 }
 
+// What the domain's address book says of him.
+const PERSON = { given_name: 'First name', surname: 'Family name', title: 'Title', department: 'Department', company: 'Company',
+  phone: 'Telephone', mobile: 'Mobile', home_phone: 'Telephone at home', fax: 'Fax', pager: 'Pager', street: 'Street',
+  city: 'City', state: 'State or province', postal_code: 'Postal code', country: 'Country', url: 'Web page', notes: 'Notes' };
+
+function personLines(user) {
+  return el('details', { id: 'person' }, el('summary', {}, 'Address book'),
+    line('book', 'Shown', tick(user.book), 'Off: the address book of the domain hides this account.'),
+    Object.entries(PERSON).map(([name, label]) => line(name, label, input(user[name], { maxlength: 200 }))));
+}
+
+// Only what has been changed.
+function personChanges(user, fields) {
+  const changed = Object.keys(PERSON).filter(name => fields[name].value.trim() !== (user[name] || ''));
+  const body = Object.fromEntries(changed.map(name => [name, fields[name].value.trim()]));
+  return fields.book.checked === user.book ? body : { ...body, book: fields.book.checked };
+}
+
 function roleLines(user) {
   const has = role => user.roles.split(' ').includes(role);
   return [line('domain_admin', 'Administers the domain', tick(has('domain_admin')), 'Its users, aliases, keys and settings.'),
@@ -222,8 +241,8 @@ async function openUser(place, domain, address) {
     isAbove ? el('p', {}, 'This account administers the whole server: it cannot be changed here.') : [
       form('edit', 'Save', [line('display_name', 'Name', input(u.display_name)),
         line('quota', 'Quota', input(u.own_quota ? size(u.quota) : ''), 'Such as 500M or 2G; 0: no limit; empty: the default.'),
-        line('enabled', 'Enabled', tick(u.enabled), 'Otherwise it cannot log in, and its mail is refused.'), ...roleLines(u)],
-      f => api('PATCH', way, { display_name: f.display_name.value.trim(), quota: f.quota.value.trim(), enabled: f.enabled.checked,
+        line('enabled', 'Enabled', tick(u.enabled), 'Otherwise it cannot log in, and its mail is refused.'), ...roleLines(u), personLines(u)],
+      f => api('PATCH', way, { ...personChanges(u, f), display_name: f.display_name.value.trim(), quota: f.quota.value.trim(), enabled: f.enabled.checked,
         roles: ['domain_admin', 'system_admin'].filter(r => f[r] && f[r].checked).join(' ') },
       { 'If-Match': `"${u.version}"` }), again),
       el('h3', {}, 'New password'),

@@ -1,5 +1,6 @@
 // The queue and the processes.
 import { api, begin, el, note, onLeave, redraw, show, table } from './ui.js';
+import { certificates } from './certificates.js';
 import { chart } from './chart.js';
 import { watch } from './live.js';
 
@@ -127,22 +128,22 @@ function plots({ minutes }) {
 
 export async function openProcesses(place) {
   const isCurrent = begin();
-  const [status, history] = await Promise.all([asked('status'), asked('history')]);
-  if (!status || !history || !isCurrent()) return;
-  const parts = Object.fromEntries(['processes', 'store', 'counts', 'plots'].map(name => [name, el('div', { id: name + '-now' })]));
+  let [status, history, ordered] = await Promise.all([asked('status'), asked('history'), asked('certificates')]);
+  if (!status || !history || !ordered || !isCurrent()) return;
+  const parts = Object.fromEntries(['processes', 'certificates', 'store', 'counts', 'plots'].map(name => [name, el('div', { id: name + '-now' })]));
   const draw = now => {
     redraw(parts.processes, processTable(now));
+    redraw(parts.certificates, certificates(now.processes, ordered.certificates));
     redraw(parts.store, facts(now.store));
     redraw(parts.counts, facts(now.queue));
   };
   draw(status);
   show(parts.plots, plots(history));
   show(place, el('h2', {}, 'Processes'), (status.warnings || []).map(w => el('p', { class: 'fault' }, text(w.text ?? w))),
-    parts.processes, el('h2', {}, 'The last hour'), parts.plots, el('h2', {}, 'Store'), parts.store, el('h2', {}, 'Queue'), parts.counts);
+    parts.processes, el('h2', {}, 'The last hour'), parts.plots, el('h2', {}, 'Certificates'), parts.certificates, el('h2', {}, 'Store'), parts.store, el('h2', {}, 'Queue'), parts.counts);
   const timer = setInterval(async () => {
-    let now;
-    try { now = await api('GET', 'history'); } catch { return; }
-    if (isCurrent()) show(parts.plots, plots(now));
+    try { [history, ordered] = await Promise.all(['history', 'certificates'].map(way => api('GET', way))); } catch { return; }
+    if (isCurrent()) show(parts.plots, plots(history));
   }, HISTORY_MS);
   onLeave(() => clearInterval(timer));
   watch('status', { status: draw });

@@ -63,6 +63,33 @@ add_words(struct buf *out, unsigned most)
 		buf_add_c(out, pieces[pick(sizeof(pieces) / sizeof(pieces[0]))]);
 }
 
+static const char *const members[] = {"ann.0@" DOMAIN,	       "an@elsewhere.test", "ann-b.0@" DOMAIN,
+				      "m\xc3\xbcller@" DOMAIN, "a+b@" DOMAIN,	    "\"a,b\"@" DOMAIN};
+
+static void
+add_members(struct buf *entry)
+{
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		if (pick(3) == 0)
+			entry_add(entry, BOOK_MEMBER, str_c(members[i]));
+}
+
+/* In letters of either case. */
+static struct str
+random_member(struct arena *arena)
+{
+	struct str address = str_c(members[pick(sizeof(members) / sizeof(members[0]))]);
+	size_t at = (size_t)str_rindex(address, '@');
+	struct str dn = ldap_dn_of(pick(4) == 0 ? LDAP_GROUP : LDAP_USER, str_from(address, at + 1),
+				   str_first(address, at), arena);
+	char *text = arena_dup(arena, dn.p, dn.len);
+
+	for (size_t i = 0; i < dn.len; i++)
+		if (text[i] >= 'a' && text[i] <= 'z' && pick(3) == 0)
+			text[i] = (char)(text[i] - 'a' + 'A');
+	return str_of(text, dn.len);
+}
+
 static void
 fill(unsigned count)
 {
@@ -78,13 +105,16 @@ fill(unsigned count)
 		buf_clear(&entry);
 		entry_begin(&entry, is_group ? ENTRY_GROUP : 0, 1000);
 		if (is_group)
-			entry_add(&entry, BOOK_MEMBER, STR("ann.0@" DOMAIN));
+			add_members(&entry);
 		for (size_t i = 0; !is_group && i < sizeof(fields) / sizeof(fields[0]); i++) {
 			buf_clear(&text);
 			add_words(&text, 5);
 			if (pick(2) == 0)
 				entry_add(&entry, fields[i], buf_str(&text));
 		}
+		buf_clear(&text);
+		buf_printf(&text, "%u", 1 + pick(30));
+		entry_add(&entry, BOOK_NUMBER, buf_str(&text));
 		snprintf(address, sizeof(address), "%s.%u@" DOMAIN, pick(2) == 0 ? "ann" : "b-son", pick(4 * count));
 		content_put(&book.content, str_c(address), buf_str(&entry));
 	}
@@ -94,9 +124,9 @@ fill(unsigned count)
 
 /* ---- Random filters ---- */
 static const char *const attributes[] = {
-	"cn",	      "sn",	"givenName", "displayName",	"uid",	  "mail", "title",
-	"ou",	      "o",	"name",	     "telephoneNumber", "mobile", "fax",  "l",
-	"labeledURI", "member", "entryDN",   "unknown"};
+	"cn",	      "sn",	"givenName", "displayName",	"uid",	     "mail",	 "title",
+	"ou",	      "o",	"name",	     "telephoneNumber", "mobile",    "fax",	 "l",
+	"labeledURI", "member", "entryDN",   "unknown",		"uidNumber", "memberUid"};
 
 /* What an entry has in a field, or any text; then a part of it. */
 static struct str
@@ -166,6 +196,8 @@ add_test(struct buf *out, struct arena *arena)
 	struct buf test = BUF_EMPTY;
 	int tag = TAG_EQUAL;
 
+	if (str_eq(attribute, STR("member")))
+		value = random_member(arena);
 	switch (pick(8)) {
 	case 0: add(out, TAG_PRESENT, attribute); return;
 	case 1:
@@ -237,10 +269,13 @@ compare(const struct ldap_filter *f, struct arena *arena, struct figures *figure
 	figures->planned += plan.query != NULL;
 	arena_init(&scratch);
 	while (book_next(&book, &c, NULL, NULL, &e) == BOOK_FOUND) {
+		struct str name = str_first(e.address, (size_t)str_index(e.address, '@'));
+		const struct ldap_posix posix = {.groups = &name, .group_count = 1};
 		struct ldap_entry entry = {.kind = e.is_group ? LDAP_GROUP : LDAP_USER,
 					   .domain = STR(DOMAIN),
 					   .person = &e,
-					   .book = &book};
+					   .book = &book,
+					   .posix = &posix};
 
 		arena_reset(&scratch);
 		if (ldap_filter_judge(f, &entry, &scratch, NULL) != LDAP_TRUE)
@@ -260,7 +295,7 @@ test_no_match_is_missed(void **state)
 	(void)state;
 	srand(3);
 	book.content.generation = 1;
-	for (unsigned i = 0; i < 3000; i++) {
+	for (unsigned i = 0; i < 3500; i++) {
 		struct buf text = BUF_EMPTY;
 		struct ldap_filter f;
 		struct arena arena;

@@ -84,6 +84,10 @@ test_current(void **state)
 	assert_false(secret_is_current(k, STR("v1.b")));
 	assert_false(secret_is_current(k, STR("")));
 	assert_false(secret_is_current(none, STR("v1.a.x")));
+	assert_true(str_eq(secret_current_id(k), STR("b")) && secret_current_id(none).len == 0);
+	assert_true(str_eq(secret_key_id(STR("v1.old-1.x")), STR("old-1")));
+	assert_true(secret_key_id(STR("v2.b.x")).len == 0 && secret_key_id(STR("v1.b")).len == 0);
+	assert_true(secret_key_id(STR("v1..x")).len == 0 && secret_key_id(STR("v1.a b.x")).len == 0);
 	secret_keys_free(&k);
 	secret_keys_free(&none);
 }

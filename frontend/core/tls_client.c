@@ -1,0 +1,106 @@
+/* Certificates of clients: who a client is, by one that an authority of ours has signed.
+ *
+ * A handshake takes any certificate, and proves that the client has its key; it is
+ * judged when it is used, at that moment and by the authorities as they are then. So
+ * a certificate for other purposes does not keep its owner from a login by password. */
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "frontend/core/tls_private.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+
+enum { CLIENT_DEPTH_MAX = 8 };
+
+static int
+client_on_certificate(int is_good, X509_STORE_CTX *ctx)
+{
+	(void)is_good, (void)ctx;
+	return 1;
+}
+
+void
+tls_ask_client(SSL *ssl, const char *authorities)
+{
+	STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(authorities);
+
+	if (names == NULL)
+		log_warning(NULL, "the authorities of clients' certificates do not load", F_C("file", authorities));
+	ERR_clear_error();
+	if (names == NULL)
+		return;
+	/* Clients choose their certificate by these. */
+	SSL_set_client_CA_list(ssl, names);
+	SSL_set_verify(ssl, SSL_VERIFY_PEER, client_on_certificate);
+	SSL_set_verify_depth(ssl, CLIENT_DEPTH_MAX);
+	/* Each session proves the key anew: a ticket would have a certificate of earlier. */
+	SSL_set_options(ssl, SSL_OP_NO_TICKET);
+	CHECK(SSL_set_num_tickets(ssl, 0) == 1);
+}
+
+/* Is it signed by one of the authorities, valid now, and for clients? */
+static bool
+client_verify(X509 *certificate, STACK_OF(X509) * chain, X509_STORE *authorities, struct err *err)
+{
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	bool is_good;
+
+	CHECK(ctx != NULL && X509_STORE_CTX_init(ctx, authorities, certificate, chain) == 1);
+	CHECK(X509_STORE_CTX_set_default(ctx, "ssl_client") == 1);
+	X509_STORE_CTX_set_depth(ctx, CLIENT_DEPTH_MAX);
+	is_good = X509_verify_cert(ctx) == 1;
+	if (!is_good)
+		err_set(err, ERR_DENIED, "%s", X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
+	X509_STORE_CTX_free(ctx);
+	ERR_clear_error();
+	return is_good;
+}
+
+/* The only mail address that it names, in the arena; p NULL: there is none, or several. */
+static struct str
+client_mail_address(X509 *certificate, struct arena *arena)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+	struct str found = STR_NONE;
+	int count = 0;
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+		const ASN1_IA5STRING *text = name->d.rfc822Name;
+
+		if (name->type != GEN_EMAIL || count++ != 0)
+			continue;
+		found = str_of((const char *)ASN1_STRING_get0_data(text), (size_t)ASN1_STRING_length(text));
+		found = arena_str(arena, found);
+	}
+	GENERAL_NAMES_free(names);
+	ERR_clear_error();
+	return count == 1 ? found : STR_NONE;
+}
+
+int
+tls_client_address(const SSL *ssl, const char *authorities, struct arena *arena, struct str *address_out,
+		   struct err *err)
+{
+	X509 *certificate = SSL_get0_peer_certificate(ssl);
+	X509_STORE *store;
+	bool is_good;
+
+	if (certificate == NULL)
+		return err_set(err, ERR_NOT_FOUND, "there is no certificate");
+	store = X509_STORE_new();
+	CHECK(store != NULL);
+	is_good = X509_STORE_load_file(store, authorities) == 1;
+	if (!is_good)
+		err_set(err, ERR_INVALID, "the authorities in %s do not load", authorities);
+	is_good = is_good && client_verify(certificate, SSL_get_peer_cert_chain(ssl), store, err);
+	X509_STORE_free(store);
+	ERR_clear_error();
+	if (!is_good)
+		return -1;
+	*address_out = client_mail_address(certificate, arena);
+	if (address_out->p == NULL || memchr(address_out->p, '\0', address_out->len) != NULL)
+		return err_set(err, ERR_DENIED, "it does not name one mail address");
+	return 0;
+}

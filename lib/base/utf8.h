@@ -1,0 +1,26 @@
+/* Checks UTF-8 that arrives in pieces (RFC 3629: no surrogates, no overlong forms), and
+ * tells at the first byte that is wrong. str_is_utf8() does it for a whole text. */
+#ifndef SP_BASE_UTF8_H
+#define SP_BASE_UTF8_H
+
+#include <stdbool.h>
+
+#include "lib/base/str.h"
+
+/* All zero at first. */
+struct utf8_check {
+	unsigned char left;	 /* bytes of the current character that are still to come */
+	unsigned char low, high; /* what the next of them must lie between */
+};
+
+/* False: malformed; the check is of no more use. */
+bool utf8_feed(struct utf8_check *u, struct str piece);
+
+/* True if no character has been cut. */
+static inline bool
+utf8_is_whole(const struct utf8_check *u)
+{
+	return u->left == 0;
+}
+
+#endif
