@@ -463,6 +463,7 @@ remote_box_pause(struct remote_box *b)
 {
 	CHECK(b->op.kind == OP_FETCH);
 	b->paused = true;
+	connection_pause(&b->connection, true);
 	box_arm_timer(b);
 }
 
@@ -472,6 +473,8 @@ remote_box_resume(struct remote_box *b)
 	if (!b->paused)
 		return;
 	b->paused = false;
+	if (b->state == BOX_TALKING)
+		connection_pause(&b->connection, false);
 	box_arm_timer(b);
 	event_add(b->turn, NULL);
 }

@@ -39,6 +39,8 @@ op_take(struct remote_box *b)
 
 	CHECK(op.kind != OP_NONE);
 	b->op.kind = OP_NONE;
+	if (b->paused && b->state == BOX_TALKING)
+		connection_pause(&b->connection, false);
 	b->paused = false;
 	if (op.kind == OP_CLOSE)
 		b->closed = true;
