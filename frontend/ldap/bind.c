@@ -91,7 +91,7 @@ bind_simple(struct ldap_session *s, struct str name, struct str password)
 
 /* ---- SASL ---- */
 
-/* Core's, without LOGIN, which no LDAP client asks for; EXTERNAL for who has a certificate. */
+/* Core's, without LOGIN, which no LDAP client asks for; EXTERNAL for clients that have a certificate. */
 struct str
 ldap_mechanisms(const struct ldap_session *s, struct arena *arena)
 {
