@@ -17,7 +17,7 @@
 REDIS_SCRIPT_OF_RETRIEVE(retrieve_store_script, "lib/retrieve/store.lua");
 /* clang-format on */
 
-enum { STORE_TRIES = 5, STORE_PAGE = 500 };
+enum { STORE_TRIES = 5, STORE_PAGE = 500, STORE_SPARE_MS = 60 * 1000 };
 
 /* A call in progress. */
 struct store_call {
@@ -34,8 +34,11 @@ struct store_call {
 	void *edit_arg;
 	struct buf packed; /* owner */
 	unsigned tries;
-	/* When it is due after it; -1: as it is. */
+	/* When it is due after it; -1: as it is. Nothing here makes an account rest: a worker
+	 * that claims a disabled one does, unless its score has changed since. So an account
+	 * that is enabled at the same time is never left at rest. */
 	int64_t due_ms;
+	bool sets_due; /* due_ms counts: the account is enabled */
 	/* Of a removal: */
 	bool all;
 	/* Of enabling: */
@@ -145,7 +148,7 @@ store_on_account_stored(void *arg, const redisReply *reply, const struct err *er
 	struct store_call *c = arg;
 
 	(void)reply;
-	if (err != NULL || c->due_ms < 0)
+	if (err != NULL || !c->sets_due)
 		store_done(c, err);
 	else
 		store_set_due(c, c->due_ms, store_on_due_set);
@@ -178,8 +181,9 @@ retrieve_add(struct redis *r, const struct retrieve_account *a, retrieve_on_done
 	char most[16];
 
 	c->on.done = cb;
-	c->due_ms = a->enabled ? now_ms : RETRIEVE_NEVER_MS;
-	store_set_due(c, now_ms + 60 * 1000, NULL);
+	c->due_ms = now_ms;
+	c->sets_due = a->enabled;
+	store_set_due(c, now_ms + STORE_SPARE_MS, NULL);
 	retrieve_account_pack(a, &c->packed);
 	snprintf(most, sizeof(most), "%d", RETRIEVE_ACCOUNTS_MAX);
 	store_ask(c, store_on_added, "add", 2, (const struct str[]){buf_str(&c->packed), str_c(most)});
@@ -286,8 +290,10 @@ store_on_read(void *arg, const redisReply *reply, const struct err *err)
 		store_done(c, &own);
 		return;
 	}
-	if (c->due_ms >= 0 && !a.enabled)
-		c->due_ms = RETRIEVE_NEVER_MS;
+	/* If we die in between it is due all the same. */
+	c->sets_due = c->due_ms >= 0 && a.enabled;
+	if (c->sets_due)
+		store_set_due(c, clock_unix_ms() + STORE_SPARE_MS, NULL);
 	buf_clear(&c->packed);
 	retrieve_account_pack(&a, &c->packed);
 	store_ask(c, store_on_replaced, "replace", 2, (const struct str[]){old, buf_str(&c->packed)});
@@ -351,8 +357,8 @@ retrieve_enable(struct redis *r, struct str address, struct str id, bool enabled
 	c->on.done = cb;
 	c->enabled = enabled;
 	c->why = arena_str(&c->arena, why);
-	retrieve_change(r, c->address, c->id, store_edit_enabled, c, enabled ? clock_unix_ms() : RETRIEVE_NEVER_MS,
-			store_on_enabled, c);
+	retrieve_change(r, c->address, c->id, store_edit_enabled, c, enabled ? clock_unix_ms() : -1, store_on_enabled,
+			c);
 }
 
 void
@@ -382,6 +388,7 @@ store_on_now_read(void *arg, const struct retrieve_entry *entries, unsigned coun
 		/* During a round the score is its lease: `wanted` tells the worker. */
 		if (!str_eq(entries[0].status.state, STR("running")))
 			c->due_ms = clock_unix_ms();
+		c->sets_due = c->due_ms >= 0;
 		store_ask(c, store_on_account_stored, "now", 0, NULL);
 	}
 }

@@ -3,8 +3,8 @@
  *	retrieve:{a}           hash: id -> packed account
  *	retrieve:{a}:<id>:st   hash: its status (below)
  *	retrieve:due           zset: "<address> <id>" -> when it is due (unix ms). Every account
- *	                       is in it; one that waits for nothing has RETRIEVE_NEVER_MS
- *	                       as its score.
+ *	                       is in it; one that waits for nothing is given RETRIEVE_NEVER_MS
+ *	                       as its score by the worker that claims it.
  * A worker that has claimed an account moves its score to the end of its lease. It may
  * write the next due time only while the score is the one that it wrote: so `now`,
  * `enable` and `delete` are never lost. A member without an account (deleted, or not yet
@@ -87,7 +87,7 @@ void retrieve_get(struct redis *r, struct str address, struct str id, retrieve_o
 /* Changes the account as it is in the store now; may be called again if somebody else
  * changed it meanwhile. -1: err, and nothing is changed. */
 typedef int retrieve_edit(void *arg, struct retrieve_account *a, struct arena *arena, struct err *err);
-/* due_ms: when it is due then, if it is enabled, otherwise never; -1: as before. edit_arg
+/* due_ms: when it is due then, if it is enabled; -1: as before. edit_arg
  * must live until the callback. ERR_NOT_FOUND. */
 void retrieve_change(struct redis *r, struct str address, struct str id, retrieve_edit *edit, void *edit_arg,
 		     int64_t due_ms, retrieve_on_done *cb, void *arg);

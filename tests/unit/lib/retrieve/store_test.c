@@ -14,7 +14,8 @@ test_add(void **state)
 	assert_int_equal(add(&a), ERR_EXISTS);
 	b.enabled = false;
 	assert_int_equal(add(&b), ERR_NONE);
-	assert_true(due_of(b.id) == RETRIEVE_NEVER_MS);
+	/* Disabled: a worker makes it rest. */
+	assert_true(due_of(b.id) > before && due_of(b.id) < RETRIEVE_NEVER_MS);
 	got = get(a.id);
 	assert_int_equal(got.count, 1);
 	assert_string_equal(got.accounts[0].host, "pop.remote.test");
@@ -63,6 +64,7 @@ test_limit(void **state)
 
 struct meddler {
 	unsigned times; /* that somebody else is faster */
+	bool enables;	/* and enables the account */
 	const char *id;
 };
 
@@ -78,6 +80,7 @@ edit_interval(void *arg, struct retrieve_account *a, struct arena *edit_arena, s
 		/* On its way to the store before our own. */
 		m->times--;
 		changed.interval_ms += 1000;
+		changed.enabled |= m->enables;
 		retrieve_account_pack(&changed, &packed);
 		redis_callf(redis, NULL, NULL, "HSET retrieve:{" FIXTURE_ADDRESS "} %s %b", m->id, packed.data,
 			    packed.len);
@@ -107,6 +110,23 @@ test_change(void **state)
 	done = (struct answer){.done = false};
 	retrieve_change(redis, STR(FIXTURE_ADDRESS), str_c(a.id), edit_interval, &m, 1, on_done, &done);
 	assert_int_equal(wait_for(&done), ERR_UNAVAILABLE);
+	/* It is due before it is changed: whoever dies in between leaves it due. */
+	assert_true(due_of(a.id) > clock_unix_ms() && due_of(a.id) <= clock_unix_ms() + 60 * 1000);
+}
+
+/* Somebody enables it while it is changed. */
+static void
+test_change_of_a_disabled_one(void **state)
+{
+	struct retrieve_account a = account_new((const char *const[]){"enabled", "off", NULL});
+	struct meddler m = {.times = 1, .id = a.id, .enables = true};
+	struct answer done = {.done = false};
+
+	(void)state;
+	assert_int_equal(add(&a), ERR_NONE);
+	retrieve_change(redis, STR(FIXTURE_ADDRESS), str_c(a.id), edit_interval, &m, 12345, on_done, &done);
+	assert_int_equal(wait_for(&done), ERR_NONE);
+	assert_true(get(a.id).accounts[0].enabled);
 	assert_true(due_of(a.id) == 12345);
 }
 
@@ -141,7 +161,7 @@ test_orders(void **state)
 	got = get(a.id);
 	assert_false(got.accounts[0].enabled);
 	assert_string_equal(got.last_error, "the remote says no");
-	assert_true(due_of(a.id) == RETRIEVE_NEVER_MS);
+	assert_true(due_of(a.id) < RETRIEVE_NEVER_MS);
 	assert_int_equal(now(a.id), ERR_DENIED);
 	before = clock_unix_ms();
 	assert_int_equal(enable(a.id, true, STR_NONE), ERR_NONE);
@@ -257,9 +277,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_add),    cmocka_unit_test(test_whose),  cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_change), cmocka_unit_test(test_orders), cmocka_unit_test(test_delete),
-		cmocka_unit_test(test_list),   cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_add),
+		cmocka_unit_test(test_whose),
+		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_change),
+		cmocka_unit_test(test_orders),
+		cmocka_unit_test(test_delete),
+		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_change_of_a_disabled_one),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_set_up, fixture_tear_down);
