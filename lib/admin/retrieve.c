@@ -284,17 +284,29 @@ retrieve_on_ordered(void *arg, const struct err *err)
 		admin_call_end(call, err);
 }
 
-struct admin_call *
-admin_retrieve_now(struct admin *a, struct str address, struct str id, admin_on_done *cb, void *arg)
+static struct admin_call *
+retrieve_order_now(struct admin *a, struct str address, struct str id, bool by_user, admin_on_done *cb, void *arg)
 {
 	struct admin_call *call = admin_call_new_order(a, cb, arg);
 	struct str canonical;
 
 	if (retrieve_take_address(call, address, &canonical)) {
 		op_hold(&call->op);
-		retrieve_now(a->redis, canonical, id, retrieve_on_ordered, call);
+		retrieve_now(a->redis, canonical, id, by_user, retrieve_on_ordered, call);
 	}
 	return call;
+}
+
+struct admin_call *
+admin_retrieve_now(struct admin *a, struct str address, struct str id, admin_on_done *cb, void *arg)
+{
+	return retrieve_order_now(a, address, id, false, cb, arg);
+}
+
+struct admin_call *
+admin_retrieve_soon(struct admin *a, struct str address, struct str id, admin_on_done *cb, void *arg)
+{
+	return retrieve_order_now(a, address, id, true, cb, arg);
 }
 
 static struct admin_call *

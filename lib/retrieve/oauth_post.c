@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/base/utf8.h"
 
 enum { POST_TIMEOUT_MS = 30 * 1000, POST_ANSWER_MAX = 64 * 1024, POST_IPS_MAX = 8, POST_WORDS_MAX = 160 };
 
@@ -99,9 +100,13 @@ oauth_post_words(const char *text, char out[POST_WORDS_MAX])
 	str_copy(cut, out, POST_WORDS_MAX);
 	if (!str_is_utf8(cut))
 		out[0] = '\0';
-	for (char *p = out; *p != '\0'; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = ' ';
+	for (char *p = out; *p != '\0';) {
+		size_t len = str_utf8_sequence(str_c(p));
+		struct str one = str_of(p, len);
+		if ((unsigned char)*p < 0x20 || *p == 0x7f || utf8_is_hidden(utf8_character(one)))
+			memset(p, ' ', len);
+		p += len;
+	}
 }
 
 static void

@@ -34,7 +34,7 @@ test_fields(void **state)
 {
 	struct err err;
 	struct retrieve_account a =
-		account_of(FIELDS("protocol", "imap", "host", "IMAP.Remote.Test", "user", "al", "tls", "starttls",
+		account_of(FIELDS("protocol", "imap", "host", "IMAP.Remote.Test.", "user", "al", "tls", "starttls",
 				  "folder", "INBOX", "folder", "Work/Älter", "keep", "7d", "interval", "90s", "into",
 				  "inbox/x", "certificate", "any"),
 			   0, 0, &err);
@@ -92,6 +92,15 @@ test_refusals(void **state)
 		{"port", "65536", "port: "},
 		{"user", "a\nb", "user: "},
 		{"user", "\xff", "user: it is not UTF-8"},
+		{"user",
+		 "a\xc2\x9b"
+		 "b",
+		 "user: it has a character that is not visible"},
+		{"into",
+		 "a\xe2\x80\xae"
+		 "b",
+		 "into: it has a character that is not visible"},
+		{"folder", "a\xe2\x81\xa6", "folder: it has a character that is not visible"},
 		{"folder", "", "folder: "},
 		{"keep", "36h", "keep: "},
 		{"keep", "99999d", "keep: "},
@@ -177,6 +186,44 @@ test_packed(void **state)
 }
 
 static void
+test_same_mailbox(void **state)
+{
+	static const struct {
+		const char *one[9], *two[9];
+		bool overlaps;
+	} cases[] = {
+		{{NULL}, {NULL}, true},
+		{{"host", "H.test."}, {NULL}, true},
+		{{"host", "h2.test"}, {NULL}, false},
+		{{"user", "v"}, {NULL}, false},
+		{{"protocol", "imap"}, {NULL}, false},
+		{{"port", "1995"}, {"port", "995"}, true},
+		{{"protocol", "imap", "folder", "A"}, {"protocol", "imap", "folder", "B", "folder", "A"}, true},
+		{{"protocol", "imap", "folder", "A"}, {"protocol", "imap", "folder", "B"}, false},
+		{{"protocol", "imap", "folder", "A"}, {"protocol", "imap"}, false},
+		{{"protocol", "imap", "folder", "inbox"}, {"protocol", "imap"}, true},
+		{{"protocol", "imap", "folder", "A"}, {"protocol", "imap", "mirror", "on"}, true},
+	};
+	struct retrieve_account a[2];
+	struct err err;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (unsigned k = 0; k < 2; k++) {
+			const char *const *more = k == 0 ? cases[i].one : cases[i].two;
+			a[k] = account_of(FIELDS("host", "h.test", "user", "u"), 0, 0, &err);
+			for (unsigned f = 0; more[f] != NULL; f += 2)
+				assert_int_equal(
+					retrieve_account_set(&a[k], str_c(more[f]), str_c(more[f + 1]), &arena, &err),
+					0);
+		}
+		if (retrieve_account_overlaps(&a[0], &a[1]) != cases[i].overlaps ||
+		    retrieve_account_overlaps(&a[1], &a[0]) != cases[i].overlaps)
+			fail_msg("case %u", i);
+	}
+}
+
+static void
 test_secrets(void **state)
 {
 	struct secret_keys *keys = secret_keys_new(STR("k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="), NULL);
@@ -259,9 +306,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fields),	       cmocka_unit_test(test_ports),  cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_contradictions), cmocka_unit_test(test_packed), cmocka_unit_test(test_secrets),
-		cmocka_unit_test(test_reach),
+		cmocka_unit_test(test_fields),	 cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_refusals), cmocka_unit_test(test_contradictions),
+		cmocka_unit_test(test_packed),	 cmocka_unit_test(test_secrets),
+		cmocka_unit_test(test_reach),	 cmocka_unit_test(test_same_mailbox),
 	};
 	int result;
 

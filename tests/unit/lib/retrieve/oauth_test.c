@@ -273,11 +273,12 @@ test_invalid_grant(void **state)
 	struct answer got;
 
 	(void)state;
-	PLAY({400, "{\"error\":\"invalid_grant\",\"error_description\":\"Token has been\\nexpired or revoked.\"}"});
+	PLAY({400,
+	      "{\"error\":\"invalid_grant\",\"error_description\":\"Token has been\\nexpired\\u202eor revoked.\"}"});
 	t = token_of(&a, false);
 	assert_int_equal(t.err.code, ERR_DENIED);
 	assert_string_equal(t.err.text,
-			    "the token endpoint answers 400 invalid_grant: Token has been expired or revoked.");
+			    "the token endpoint answers 400 invalid_grant: Token has been expired   or revoked.");
 	got = get(a.id);
 	assert_false(got.accounts[0].enabled);
 	assert_string_equal(got.last_error, t.err.text);
