@@ -59,7 +59,10 @@ web_remote_list(struct web_request *w)
 void
 web_remote_list_all(struct web_request *w)
 {
-	w->call = admin_retrieve_list(&w->web->admin, STR_NONE, remote_on_list, w);
+	struct directory_page page;
+
+	if (web_take_page(w, &page))
+		w->call = admin_retrieve_page(&w->web->admin, page.after, page.limit, web_on_result, w);
 }
 
 void

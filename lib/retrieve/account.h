@@ -60,6 +60,7 @@ struct retrieve_account {
 	const char *client_id;
 	const char *client_secret; /* sealed; empty: none */
 	const char *scope;	   /* empty: as granted */
+	struct str later;	   /* packed fields of a later version, which stay as they are */
 };
 
 /* Empty texts, POP3, enabled, a new id, now. */

@@ -5,8 +5,6 @@
 #include "lib/redis/keys.h"
 #include "lib/retrieve/store.h"
 
-enum { DUE_PAGE = 500 };
-
 struct str
 retrieve_member_print(char out[RETRIEVE_MEMBER_MAX], const char *address, const char *id)
 {
@@ -48,13 +46,13 @@ due_on_page(void *arg, const redisReply *reply, const struct err *err)
 }
 
 void
-retrieve_page(struct redis *r, struct str cursor, retrieve_on_page *cb, void *arg)
+retrieve_page(struct redis *r, struct str cursor, unsigned limit, retrieve_on_page *cb, void *arg)
 {
 	struct due_page *page = mem_new(struct due_page);
 	char most[16];
 
 	*page = (struct due_page){cb, arg};
-	snprintf(most, sizeof(most), "%d", DUE_PAGE);
+	snprintf(most, sizeof(most), "%u", limit);
 	redis_call_key(r, due_on_page, page, "ZSCAN", str_c(redis_key_pattern(KEY_RETRIEVE_DUE)), 3,
 		       (const struct str[]){cursor.len != 0 ? cursor : STR("0"), STR("COUNT"), str_c(most)});
 }

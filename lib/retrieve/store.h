@@ -114,11 +114,11 @@ void retrieve_delete(struct redis *r, struct str address, struct str id, retriev
 /* All of an address, which is being removed. */
 void retrieve_forget(struct redis *r, struct str address, retrieve_on_done *cb, void *arg);
 
-/* A page of all accounts, in no order; one may come twice. cursor "0": from the start;
+/* A page of all accounts, of about `limit`, in no order; one may come twice. cursor "0": from the start;
  * next_cursor "0": this was the last page. */
 typedef void retrieve_on_page(void *arg, const struct str *members, unsigned count, struct str next_cursor,
 			      const struct err *err);
-void retrieve_page(struct redis *r, struct str cursor, retrieve_on_page *cb, void *arg);
+void retrieve_page(struct redis *r, struct str cursor, unsigned limit, retrieve_on_page *cb, void *arg);
 /* "<address> <id>"; false: it is not one. */
 bool retrieve_member_parse(struct str member, struct str *address_out, struct str *id_out);
 struct str retrieve_member_print(char out[RETRIEVE_MEMBER_MAX], const char *address, const char *id);

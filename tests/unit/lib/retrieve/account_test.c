@@ -160,7 +160,8 @@ test_packed(void **state)
 						      "token_url", "https://t.test/", "client_id", "c", "scope", "s"),
 					       0, 0, &err);
 	struct retrieve_account b;
-	struct buf packed = BUF_EMPTY;
+	struct buf packed = BUF_EMPTY, again = BUF_EMPTY;
+	size_t later;
 
 	(void)state;
 	a.secret = "v1.k.x";
@@ -176,6 +177,17 @@ test_packed(void **state)
 	assert_int_equal(b.keep, RETRIEVE_DELETE);
 	assert_true(b.once && b.trial && b.enabled);
 	assert_int_equal(b.created_ms, a.created_ms);
+	/* What a later version added stays: field 1000, a text, and 1001, a number. */
+	later = packed.len;
+	buf_add_str(&packed, STR("\xc2\x3e\x03new\xc8\x3e\x96\x01"));
+	assert_int_equal(retrieve_account_unpack(buf_str(&packed), &arena, &b, &err), 0);
+	b.secret = "v1.k.y";
+	retrieve_account_pack(&b, &again);
+	assert_int_equal(again.len, packed.len);
+	assert_true(str_eq(str_from(buf_str(&again), later), str_from(buf_str(&packed), later)));
+	assert_int_equal(retrieve_account_unpack(buf_str(&again), &arena, &b, &err), 0);
+	assert_string_equal(b.secret, "v1.k.y");
+	buf_fini(&again);
 	/* Cut anywhere: an error, or another account that is sane; never more. */
 	for (size_t len = 0; len < packed.len; len++) {
 		char *copy = arena_dup(&arena, packed.data, len);

@@ -367,7 +367,7 @@ test_pages(void **state)
 	(void)state;
 	do {
 		page = (struct answer){.done = false};
-		retrieve_page(redis, str_c(cursor), on_page, &page);
+		retrieve_page(redis, str_c(cursor), 500, on_page, &page);
 		assert_int_equal(wait_for(&page), ERR_NONE);
 		str_copy(str_c(page.text), cursor, sizeof(cursor));
 	} while (strcmp(cursor, "0") != 0);
