@@ -57,7 +57,12 @@ const struct web_member web_members_remote[] = {
 };
 
 const struct web_member web_members_remotes[] = {
-	M_OF("remote_accounts", OBJECTS, WEB_REQUIRED, "of one account: oldest first; of all: sorted by address",
-	     web_members_remote),
+	M_OF("remote_accounts", OBJECTS, WEB_REQUIRED, "oldest first", web_members_remote),
+	END,
+};
+
+const struct web_member web_members_remotes_page[] = {
+	M_OF("remote_accounts", OBJECTS, WEB_REQUIRED, "in no order; one may come in two pages", web_members_remote),
+	M("next", TEXT, 0, "the next page's after; missing with the last page"),
 	END,
 };

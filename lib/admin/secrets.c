@@ -185,6 +185,22 @@ secrets_replace_text(struct secrets_text *t, struct str value)
 
 /* ---- Reading ---- */
 
+/* Whether it has a sealed text cannot be told: that is not passed over. */
+static void
+secrets_judge_damaged(struct secrets_text *t)
+{
+	struct secrets_round *round = t->call->state;
+	struct err err;
+
+	if (!secrets_place_is_first(t->place))
+		return;
+	round->examined++;
+	secrets_count(round, STR_NONE, 1);
+	err_set(&err, ERR_CORRUPT, "the stored value is damaged");
+	if (round->faults != NULL)
+		secrets_add_fault(t, &err);
+}
+
 static void
 secrets_judge(struct secrets_text *t, struct str value)
 {
@@ -194,7 +210,8 @@ secrets_judge(struct secrets_text *t, struct str value)
 
 	buf_clear(&t->sealed);
 	buf_clear(&t->new);
-	secrets_place_take(t->place, value, &t->sealed);
+	if (!secrets_place_take(t->place, value, &t->sealed) && value.len != 0)
+		secrets_judge_damaged(t);
 	if (t->sealed.len == 0) {
 		secrets_end(t, NULL);
 		return;

@@ -125,16 +125,19 @@ secrets_member(const struct secrets_place *p, struct retrieve_account *a)
 	return strcmp(p->member, "secret") == 0 ? &a->secret : &a->client_secret;
 }
 
-static void
+static bool
 secrets_take_account(const struct secrets_place *p, struct str value, struct buf *out)
 {
 	struct retrieve_account account;
 	struct arena arena;
+	bool is_whole;
 
 	arena_init(&arena);
-	if (retrieve_account_unpack(value, &arena, &account, NULL) == 0)
+	is_whole = retrieve_account_unpack(value, &arena, &account, NULL) == 0;
+	if (is_whole)
 		buf_add_c(out, *secrets_member(p, &account));
 	arena_fini(&arena);
+	return is_whole;
 }
 
 static void
@@ -151,13 +154,16 @@ secrets_put_account(const struct secrets_place *p, struct str value, struct str 
 	arena_fini(&arena);
 }
 
-static void
+static bool
 secrets_take_json(const struct secrets_place *p, struct str value, struct buf *out)
 {
 	cJSON *object = cJSON_ParseWithLength(value.p != NULL ? value.p : "", value.len);
+	bool is_whole = cJSON_IsObject(object);
 
-	buf_add_c(out, acme_text_of(object, p->member));
+	if (is_whole)
+		buf_add_c(out, acme_text_of(object, p->member));
 	cJSON_Delete(object);
+	return is_whole;
 }
 
 static void
@@ -174,15 +180,22 @@ secrets_put_json(const struct secrets_place *p, struct str value, struct str sea
 	cJSON_Delete(object);
 }
 
-void
+bool
+secrets_place_is_first(const struct secrets_place *p)
+{
+	return p == secrets_places || p[-1].key != p->key;
+}
+
+bool
 secrets_place_take(const struct secrets_place *p, struct str value, struct buf *out)
 {
 	switch (p->form) {
 	case SECRETS_VALUE:
 	case SECRETS_FIELD: buf_add_str(out, value); break;
-	case SECRETS_JSON: secrets_take_json(p, value, out); break;
-	case SECRETS_ACCOUNT: secrets_take_account(p, value, out); break;
+	case SECRETS_JSON: return secrets_take_json(p, value, out);
+	case SECRETS_ACCOUNT: return secrets_take_account(p, value, out);
 	}
+	return true;
 }
 
 void

@@ -29,8 +29,10 @@ bool secrets_place_is_many(const struct secrets_place *p);
 /* For SCAN: "user:{*}". */
 void secrets_place_glob(const struct secrets_place *p, char out[SECRETS_GLOB_MAX]);
 void secrets_place_context(const struct secrets_place *p, struct str key, struct str field, struct buf *out);
-/* Appends the sealed text in a value, if there is one. */
-void secrets_place_take(const struct secrets_place *p, struct str value, struct buf *out);
+/* Appends the sealed text in a value, if there is one. False: the value is damaged. */
+bool secrets_place_take(const struct secrets_place *p, struct str value, struct buf *out);
+/* No place before has the same values: what is damaged is told here. */
+bool secrets_place_is_first(const struct secrets_place *p);
 /* Appends the value with another sealed text in it. */
 void secrets_place_put(const struct secrets_place *p, struct str value, struct str sealed, struct buf *out);
 

@@ -60,6 +60,7 @@ struct retrieve_account {
 	const char *client_id;
 	const char *client_secret; /* sealed; empty: none */
 	const char *scope;	   /* empty: as granted */
+	struct str later;	   /* packed fields of a later version, which stay as they are */
 };
 
 /* Empty texts, POP3, enabled, a new id, now. */
@@ -87,6 +88,14 @@ const char *retrieve_tls_name(enum retrieve_tls t);
 const char *retrieve_auth_name(enum retrieve_auth a);
 /* "keep", "delete", "7d" */
 const char *retrieve_keep_text(const struct retrieve_account *a, char out[16]);
+
+/* Do both read a folder of the same mailbox? It would come twice. */
+bool retrieve_account_overlaps(const struct retrieve_account *a, const struct retrieve_account *b);
+/* Is a a move of the mailbox of b? */
+bool retrieve_account_is_move_of(const struct retrieve_account *a, const struct retrieve_account *b);
+/* Of the same mailbox: are they of the same folders, into the same place, and is the same
+ * kept there? */
+bool retrieve_account_moves_alike(const struct retrieve_account *a, const struct retrieve_account *b);
 
 /* Appends the stored form. */
 void retrieve_account_pack(const struct retrieve_account *a, struct buf *out);

@@ -105,7 +105,7 @@ def test_another_key(idle, address, tmp_path):
     path = idle.dir / "tls/secret.key"
     first = path.read_text().strip()
     keys = [f"k{n}:{base64.b64encode(bytes([n] * 32)).decode()}" for n in range(2, 5)]
-    ids = [untried(idle, address)["id"] for _ in range(3)]
+    ids = [untried(idle, address, "--folder", f"F{n}")["id"] for n in range(3)]
     (tmp_path / "secret").write_text("of the client\n")
     ids.append(json.loads(add(idle, address, "--no-try", "--client-secret-file", tmp_path / "secret", options=(
         *IMAP[:-1], "--oauth2", "https://token.test/", "--client-id", "c", "--token-stdin")).stdout)["id"])
@@ -269,15 +269,41 @@ def test_a_move_is_interrupted(idle, address):
         wait_for(lambda: worker.answer.done > 20, timeout=20)
         tool.send_signal(signal.SIGINT)
         assert tool.wait(20) == 1 and "run the command again" in tool.stderr.read()
-        done = worker.answer.done
         account, = idle.json("retrieve", "list", address)
         assert account["state"] == "disabled" and account["once"]
-        time.sleep(0.5)
-        assert worker.answer.done <= done + 10, (idle.redis.zrange("retrieve:due", 0, -1, withscores=True), account)
         # And again: it goes on, and ends.
         worker.answer.total = worker.answer.done + 30
         assert "are here" in once(idle, address).stdout
         assert idle.json("retrieve", "list", address)[0]["id"] == account["id"]
+
+
+def test_a_move_of_other_folders(idle, address):
+    with MovingWorker(idle.redis, Move(5)):
+        once(idle, address, "--folder", "A", "--folder", "B")
+        for other in (("--folder", "A"), (), ("--folder", "A", "--folder", "B", "--into", "Old")):
+            refused = once(idle, address, *other, check=False)
+            assert refused.returncode == 1 and "moves other folders of this mailbox; delete it first" in refused.stderr
+        once(idle, address, "--folder", "B", "--folder", "A")
+    assert len(idle.json("retrieve", "list", address)) == 1
+
+
+def test_damaged_values_are_named(idle, address):
+    made = untried(idle, address)
+    key = f"retrieve:{{{address}}}"
+    idle.redis.hset(key, "damaged00000", "rubbish")
+    idle.redis.hset("acme:{acme}:accounts", "https://acme.test/", "{")
+    try:
+        for order in (("list",), ("rotate",)):
+            told = idle.tool("secret", *order, "--json", check=False)
+            found = json.loads(told.stdout)
+            assert told.returncode == 1 and found["unreadable_count"] == 2, found
+            assert {(one["key"], one["field"]) for one in found["unreadable"]} == {(key, "damaged00000"), ("acme:{acme}:accounts", "https://acme.test/")}
+        assert idle.redis.hget(key, "damaged00000") == "rubbish"
+        assert made["id"] in idle.tool("retrieve", "list", address).stdout
+    finally:
+        idle.redis.hdel(key, "damaged00000")
+        idle.redis.hdel("acme:{acme}:accounts", "https://acme.test/")
+    assert json.loads(idle.tool("secret", "list", "--json", check=False).stdout)["unreadable_count"] == 0
 
 
 def test_a_move_that_fails(idle, address):
