@@ -15,14 +15,14 @@ words_character(struct str sequence)
 	return c;
 }
 
-/* Marks and overrides of direction make a text look like another one; U+2028 and U+2029
- * end lines. */
+/* Marks and overrides of direction, and characters without width, make a text look like
+ * another one; U+2028 and U+2029 end lines. */
 static bool
 words_is_hidden(uint32_t c)
 {
-	return (c >= 0x80 && c < 0xa0) || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xe000 && c < 0xf900) || (c & 0xfffe) == 0xfffe ||
-	       c >= 0xe0000;
+	return (c >= 0x80 && c < 0xa0) || c == 0xad || c == 0x61c || c == 0x180e || (c >= 0x200b && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
+	       (c >= 0xe000 && c < 0xf900) || (c & 0xfffe) == 0xfffe || c >= 0xe0000;
 }
 
 size_t
