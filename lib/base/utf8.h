@@ -28,7 +28,7 @@ utf8_is_whole(const struct utf8_check *u)
 uint32_t utf8_character(struct str sequence);
 
 /* Not printed, but it changes how a text looks: C1 controls (U+0080 to U+009F), marks and
- * overrides of direction, ends of lines, private and unassigned characters. */
+ * overrides of direction, characters without width, ends of lines, private and unassigned characters. */
 bool utf8_is_hidden(uint32_t character);
 /* text: well-formed. */
 bool utf8_has_hidden(struct str text);

@@ -184,7 +184,8 @@ remote_box_changes(struct remote_box *b, uint64_t modseq, remote_on_page *cb, vo
 {
 	struct box_op *op;
 
-	CHECK(remote_box_abilities(b).condstore);
+	/* Not the ability: what the remote says that it can do may have changed. */
+	CHECK(b->protocol->start[OP_CHANGES] != NULL);
 	op = op_new(b, OP_CHANGES, arg);
 	op->page = cb;
 	op->modseq = modseq;
@@ -221,7 +222,7 @@ remote_box_delete(struct remote_box *b, const uint32_t *uids, unsigned count, re
 void
 remote_box_idle(struct remote_box *b, remote_on_done *cb, void *arg)
 {
-	CHECK(remote_box_abilities(b).idle);
+	CHECK(b->protocol->start[OP_IDLE] != NULL);
 	op_new(b, OP_IDLE, arg)->done = cb;
 }
 

@@ -106,6 +106,7 @@ imap_ask_capability(struct remote_box *b)
 static void
 imap_secured(struct remote_box *b)
 {
+	b->imap->caps = b->imap->sasl = 0;
 	b->imap->caps_known = false;
 	imap_ask_capability(b);
 }
@@ -121,6 +122,10 @@ imap_on_capability(struct remote_box *b, const struct imap_response *r)
 	}
 	if (r != NULL && r->status != IMAP_OK) {
 		imap_fail_status(b, REMOTE_PROTOCOL, r, "CAPABILITY");
+		return;
+	}
+	if (!m->caps_known) {
+		box_fail(b, REMOTE_PROTOCOL, STR_NONE, "the remote does not say what it can do");
 		return;
 	}
 	if (b->options.tls_mode != REMOTE_TLS_STARTTLS || b->tls_on)
@@ -204,13 +209,19 @@ imap_on_tagged(struct remote_box *b, const struct imap_response *r)
 		box_set_timer(b);
 }
 
+void
+imap_unwanted_continue(struct remote_box *b, const struct imap_response *r)
+{
+	box_fail(b, REMOTE_PROTOCOL, r->text, "the remote wants more where there is no more");
+}
+
 static void
 imap_on_continue(struct remote_box *b, const struct imap_response *r)
 {
 	switch (imap_step(b->imap)) {
 	case IMAP_STEP_LOGIN: imap_login_continue(b, r); break;
-	case IMAP_STEP_IDLE: imap_idle_continue(b); break;
-	default: box_fail(b, REMOTE_PROTOCOL, r->text, "the remote wants more where there is no more"); break;
+	case IMAP_STEP_IDLE: imap_idle_continue(b, r); break;
+	default: imap_unwanted_continue(b, r); break;
 	}
 }
 
