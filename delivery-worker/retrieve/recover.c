@@ -41,6 +41,7 @@ recovery_on_noted(void *arg, const struct err *err)
 	struct recovery *v = arg;
 	struct round *r = v->round;
 
+	r->recovery = NULL;
 	recovery_free(v);
 	if (err != NULL)
 		round_lose(r, err);
@@ -61,6 +62,7 @@ recovery_note(struct recovery *v)
 		.on_written = recovery_on_noted,
 		.arg = v,
 	};
+	v->round->recovery = v;
 	ledger_write(&v->round->ledger, &v->entry);
 }
 
@@ -238,6 +240,14 @@ recovery_start(struct round *r, struct str remote_id, struct str kept)
 	else
 		recovery_read(v);
 	return 0;
+}
+
+void
+recover_drop(struct round *r)
+{
+	if (r->recovery != NULL)
+		recovery_free(r->recovery);
+	r->recovery = NULL;
 }
 
 /* ---- One after the other ---- */

@@ -46,6 +46,7 @@ round_cancel(struct round *r)
 	if (r->wait != NULL)
 		event_free(r->wait);
 	ledger_stop(&r->ledger);
+	recover_drop(r); /* the ledger calls nobody any more */
 	DL_FOREACH_SAFE (r->messages, m, next)
 		message_drop(m);
 	if (r->has_host)

@@ -59,7 +59,7 @@ session_open(struct round *r, const char *secret)
 		.ip_is_allowed = session_ip_is_allowed,
 		.ip_arg = r,
 		.max_message_bytes = size > 0 ? (uint64_t)size : UINT64_C(1) << 32,
-		.max_session_bytes = UINT64_C(1) << 44,
+		.max_session_bytes = UINT64_C(1) << 40,
 		.max_messages = 10000000,
 	};
 
