@@ -22,7 +22,7 @@ struct known {
 	size_t slots;
 	bool is_indexed;
 	bool has_forgotten; /* rows without an id */
-	size_t bytes; /* of the ledger as read */
+	size_t bytes;	    /* of the ledger as read */
 	char part[LEDGER_RECORD];
 	size_t part_len;
 };

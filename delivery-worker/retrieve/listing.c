@@ -317,7 +317,9 @@ listing_on_selected(void *arg, const struct remote_state *state, const struct re
 	f->compares |= f->use == REMOTE_USE_ALL;
 	listing_read_place(r);
 	r->read_upto = r->listed_upto = r->after;
-	if (listing_is_empty(r))
+	if (listing_is_empty(r) && listing_is_pop(r) && r->account.keep != RETRIEVE_KEEP && !r->is_counting)
+		round_know(r, listing_on_listed); /* an empty maildrop forgets its UIDLs too */
+	else if (listing_is_empty(r))
 		listing_on_listed(r);
 	else if (listing_is_from_start(r) || r->asks_for_place || f->compares)
 		round_know(r, listing_read);
@@ -438,8 +440,9 @@ listing_on_read(struct round *r)
 	if (r->again > 0 && listing_is_pop(r))
 		snprintf(r->note, sizeof(r->note),
 			 "the remote has given new UIDLs to %" PRIu64 " messages that are here already", r->again);
-	if (listing_is_pop(r) && r->is_whole &&
-	    known_shrink(&r->known, before, !keeps, &rows)) {
+	/* The ledger has the messages of all folders: what is gone shows only if there is one. */
+	if ((listing_is_pop(r) || (listing_is_from_start(r) && r->folder_count == 1)) && r->is_whole &&
+	    known_shrink(&r->known, before, !keeps && listing_is_pop(r), &rows)) {
 		op_hold(&r->op);
 		ledger_rewrite(&r->ledger, r->known.bytes + (size_t)r->added * LEDGER_RECORD, buf_str(&rows),
 			       listing_on_rewritten, r);

@@ -38,7 +38,7 @@ enum {
 	ROUND_MESSAGES_MAX = 1000,   /* new ones, then others have their turn */
 	ROUND_MOVE_MAX = 100 * 1000, /* the same, for each folder of a move */
 	ROUND_SEEN_MAX = 1000000,    /* messages of one list */
-	ROUND_IN_FLIGHT_MAX = 48,  /* read, but not noted yet */
+	ROUND_IN_FLIGHT_MAX = 48,    /* read, but not noted yet */
 	RETRIEVE_PROTOCOLS = 2,
 };
 
@@ -114,7 +114,8 @@ struct round {
 	struct round *prev, *next;
 	struct log_context log;
 	char member[RETRIEVE_MEMBER_MAX];
-	char mark[24]; /* the score of the claim */
+	char mark[24];			    /* the score of the claim */
+	char who[RETRIEVE_MEMBER_MAX + 24]; /* has the connection to the host: this round, not a later one */
 	struct str address, id;
 	struct retrieve_account account; /* texts in the arena */
 	struct retrieve_status status;	 /* texts in the arena */

@@ -10,7 +10,7 @@
 #include "lib/base/mem.h"
 #include "lib/spool/spool.h"
 
-enum { RECOVER_AT_ONCE_MS = 6 * 3600 * 1000, RECOVER_LEDGER_MS = 7 * 24 * 3600 * 1000 };
+enum { RECOVER_AT_ONCE_MS = 5 * 60 * 1000, RECOVER_LEDGER_MS = 7 * 24 * 3600 * 1000 };
 
 static void recover_next(struct round *r);
 
@@ -92,6 +92,17 @@ recovery_place_uid(const struct round *r, struct str folder, struct str validity
 	return UINT32_MAX;
 }
 
+static bool
+recovery_place_compares(const struct round *r, struct str folder)
+{
+	struct str rest = round_place(r, folder), word;
+
+	while (str_next_word(&rest, " ", &word))
+		if (str_eq(word, STR("v")))
+			return true;
+	return false;
+}
+
 /* IMAP: the place of its folder moves below it, and the ledger tells what is above. */
 static void
 recovery_forget(struct recovery *v)
@@ -106,7 +117,8 @@ recovery_forget(struct recovery *v)
 
 		if (upto >= uid)
 			upto = uid - 1;
-		place = str_c(arena_printf(&v->arena, "%.*s %" PRIu64 " c", STR_ARG(validity), upto));
+		place = str_c(arena_printf(&v->arena, "%.*s %" PRIu64 " c%s", STR_ARG(validity), upto,
+					   recovery_place_compares(r, folder) ? " v" : ""));
 		round_set_place(r, folder, place);
 	}
 	log_warning(&r->log, "a message that was being handed over is read again", F_STR("id", v->spool_id));

@@ -198,7 +198,7 @@ session_on_idle(void *arg, const struct remote_failure *failure)
 	}
 	r->has_protocol = true;
 	op_hold(&r->op);
-	claim_host(r->retriever->worker->redis, r->account.host, str_c(r->member), session_on_host, r);
+	claim_host(r->retriever->worker->redis, r->account.host, str_c(r->who), session_on_host, r);
 }
 
 static void
