@@ -54,7 +54,7 @@ struct remote_options {
 	void *ip_arg;
 
 	int64_t connect_ms;	    /* an address [10 s] */
-	int64_t answer_ms;	    /* greeting, login, each answer; a long one must keep moving, and faster after ten times this [60 s] */
+	int64_t answer_ms;	    /* greeting, login, each answer; a long one must keep moving [60 s] */
 	int64_t idle_ms;	    /* IDLE is sent anew after this (RFC 2177) [25 min] */
 	uint64_t max_message_bytes; /* a larger one is not passed on [64 MiB] */
 	uint64_t max_session_bytes; /* of all that the remote sends [64 GiB] */
