@@ -9,7 +9,7 @@
 		M("keep", TEXT, 0, \
 		  "what becomes of a message there once it is here: keep, delete, or days as 7d; else keep"), \
 		M("into", TEXT, 0, "the folder here; empty: INBOX or, with mirror, the top level"), \
-		M("interval", TEXT, 0, "how often, as 5m; empty: as the server's settings say"), \
+		M("interval", TEXT, 0, "how often, as 5m, at least 1m; empty: as the server's settings say"), \
 		M("enabled", BOOL, 0, "whether mail is retrieved")
 #define REMOTE_SECRETS \
 	M("password", TEXT, WEB_SECRET, "of the user there"), \
@@ -30,7 +30,7 @@ const struct web_member web_members_remote_new[] = {
 	M("token_url", TEXT, 0, "of OAuth2: the https URL of the token endpoint"),
 	M("client_id", TEXT, 0, "of OAuth2"),
 	M("scope", TEXT, 0, "of OAuth2"),
-	M("try", BOOL, 0, "false: it is added without a trial; else a worker logs in first, for at most a minute"),
+	M("try", BOOL, 0, "false: it is added without a trial; else a worker logs in first, for at most 45 seconds"),
 	END,
 };
 
