@@ -167,6 +167,20 @@ class Scraped:
         pop.dele(1)
         pop.quit()
 
+    def mail_is_retrieved(self):
+        """From an account here, and from a server that never greets."""
+        c = self.cluster
+        c.settings("imap", retrieval_private_hosts="127.0.0.0/8")
+        c.add_user("retriever@example.test")
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            for user, port in ((self.world.sender, c.port("imap")), ("nobody", silent.getsockname()[1])):
+                c.tool("retrieve", "add", "retriever@example.test", "--protocol", "imap", "--host", "127.0.0.1", "--port", port,
+                       "--tls", "none", "--user", user, "--password-stdin", "--no-try", input="secret\n")
+            self.was("stagepost_retrieved_messages_total")
+            self.was("stagepost_retrieved_bytes_total")
+            self.was("stagepost_retrievals_running")
+        self.was("stagepost_retrievals_total")
+
     # ---- trouble ----
 
     def clients_are_refused(self):
@@ -282,6 +296,7 @@ class Scraped:
         self.prometheus.start()
         self.mail_comes_and_goes()
         self.mail_is_read()
+        self.mail_is_retrieved()
         self.clients_are_refused()
         self.certificates_are_bad()
         self.certificates_are_not_ordered()

@@ -199,10 +199,16 @@ def test_a_trial_that_fails(idle, address):
     assert idle.redis.zscan("retrieve:due", match=f"{address} *")[1] == []
 
 
+def heeds_interrupts():
+    """A shell starts what runs in the background with SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_trial_without_a_worker(idle, address):
     """It says so soon; when the tool is interrupted, what is left is a trial, which the workers remove."""
     tool = subprocess.Popen([idle.build / "stagepost", "retrieve", "add", address, *IMAP, "--dir", str(idle.dir)],
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=idle.env)
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=idle.env,
+                            preexec_fn=heeds_interrupts)
     tool.stdin.write(SECRET + "\n")
     tool.stdin.flush()
     said = [tool.stderr.readline() for _ in range(2)]
@@ -263,7 +269,8 @@ def test_a_move(idle, address):
 def test_a_move_is_interrupted(idle, address):
     with MovingWorker(idle.redis, Move(100000)) as worker:
         tool = subprocess.Popen([idle.build / "stagepost", "retrieve", "once", address, *IMAP, "--no-try", "--dir", str(idle.dir)],
-                                stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=idle.env)
+                                stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=idle.env,
+                                preexec_fn=heeds_interrupts)
         tool.stdin.write(SECRET + "\n")
         tool.stdin.close()
         wait_for(lambda: worker.answer.done > 20, timeout=20)
