@@ -32,6 +32,7 @@ folders_next(struct round *r)
 {
 	if (r->is_ending)
 		return;
+	r->has_listed = false; /* its place has been asked for; what is written from now on is not of the next one */
 	if (!r->account.once && r->taken >= ROUND_MESSAGES_MAX) {
 		r->has_more |= r->folder_at + 1 < r->folder_count;
 		r->folder_at = r->folder_count;

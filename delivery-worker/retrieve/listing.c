@@ -51,8 +51,7 @@ listing_place(void *arg, struct str *folder_out, struct buf *place_out)
 	const struct round *r = arg;
 	uint32_t upto = r->read_upto;
 
-	/* No folder is being read, between the last one and what comes after IDLE. */
-	if (listing_is_pop(r) || r->folder_at >= r->folder_count || r->is_counting || !r->has_listed)
+	if (listing_is_pop(r) || r->is_counting || !r->has_listed)
 		return false;
 	/* All up to here are pending, or here. */
 	for (const struct message *m = r->messages; m != NULL; m = m->next) {

@@ -169,7 +169,7 @@ struct round {
 	struct known repeats; /* POP3: UIDLs of this session; the day is their number */
 	bool has_repeats;
 	bool asks_for_place; /* the place alone does not say what is new */
-	bool has_listed;     /* of the folder in hand */
+	bool has_listed;     /* of the folder in hand; false between two folders */
 	bool is_read;	     /* and all of it is here */
 	struct listed *list;
 	unsigned list_count, list_room;

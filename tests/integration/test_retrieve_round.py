@@ -1,5 +1,9 @@
 """Mail is retrieved from Dovecot, by POP3 and IMAP: all of it, once, with what belongs to it."""
 
+import re
+import subprocess
+import time
+
 import pytest
 
 import dovecot
@@ -87,6 +91,31 @@ def test_mirror_keeps_flags_keywords_dates_and_folders(world):
     assert b'"Work/&ANw-ber"' in listed, listed
     assert rb"\Sent" in next(line for line in listed.splitlines() if b"Sent" in line)
     here.logout()
+
+
+def test_each_folder_has_its_own_place(world, tmp_path):
+    """Also the one that is read after a folder with new mail: with another's place, it would lose mail."""
+    w = world(frontends=1)
+    there = w.dovecot.imap("ann")
+    there.create("Work")
+    for folder, tag in (("INBOX", "a"), ("Work", "b"), ("Work", "c")):
+        there.append(folder, None, None, text_of(tag))
+    validity = {f: re.search(rb"UIDVALIDITY (\d+)", there.status(f, "(UIDVALIDITY)")[1][0])[1].decode() for f in ("INBOX", "Work")}
+    written = tmp_path / "commands"
+    with written.open("w") as out, subprocess.Popen(["redis-cli", "-p", str(w.cluster.port("redis")), "monitor"], stdout=out) as monitor:
+        wait_for(lambda: "OK" in written.read_text(), what="Redis tells its commands")
+        id = w.add(A, "ann", "imap", "--mirror")
+        for count, folder in enumerate(("INBOX", "Work", "INBOX", ""), 3):
+            wait_for(lambda: w.status(A, id).get("messages") == str(count), 30, what=f"{count} messages")
+            if folder:
+                there.append(folder, None, None, text_of(f"later {count}"))
+                w.now(A, id)
+        time.sleep(1)  # what comes after the last folder
+        monitor.terminate()
+    there.logout()
+    places = re.findall(r':f" "(INBOX|Work)" "(\d+) \d+( c)?( v)?"', written.read_text())
+    assert {folder for folder, *_ in places} == set(validity)
+    assert [(folder, of) for folder, of, *_ in places if of != validity[folder]] == []
 
 
 def test_a_new_uidvalidity_brings_nothing_again(world):
