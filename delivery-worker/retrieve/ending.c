@@ -182,7 +182,12 @@ void
 ending_start(struct round *r)
 {
 	struct ending e = {.count = 0};
-	int64_t total = r->trouble[0] == '\0' && !r->has_more && !r->account.trial;
+	int64_t total;
+
+	if (r->is_full && r->trouble[0] == '\0')
+		str_copy(STR("the mailbox here is full: nothing more is retrieved until there is room"), r->trouble,
+			 sizeof(r->trouble));
+	total = r->trouble[0] == '\0' && !r->has_more && !r->account.trial;
 
 	ending_fill(r, &e);
 	if (total)

@@ -228,6 +228,10 @@ listing_look(struct round *r, const struct remote_message *m)
 		r->unread += r->account.once;
 		return;
 	}
+	if (r->is_full || !space_has(r, r->list_bytes + m->size)) {
+		r->is_whole = false;
+		return;
+	}
 	if (listing_is_full(r)) {
 		r->has_more = true;
 		r->is_whole = false;

@@ -378,6 +378,12 @@ message_end(struct message *m)
 		message_skip_noted(m, day);
 		return;
 	}
+	if (!space_has(r, blob_append_size(m->append))) { /* the remote has said that it is smaller */
+		reading_cap(r, m->uid);
+		message_skip(m, false);
+		return;
+	}
+	r->space_used += blob_append_size(m->append);
 	m->record = (struct ledger_record){m->listed.id, fingerprint, day};
 	m->state = MESSAGE_SYNCING;
 	r->in_flight++;

@@ -10,6 +10,7 @@
  *	message.c    one message on its way into the spool
  *	ledger.c     what is written to the store meanwhile, under the round's fence
  *	known.c      the ledger in memory
+ *	space.c      whether there is room in the mailbox here
  *	session.c    the login, IDLE, the end of the session
  *	ending.c     the status, the next time
  *	remote.h     sessions with remote mailboxes
@@ -150,6 +151,12 @@ struct round {
 	unsigned pending_count, pending_at;
 	struct recovery *recovery; /* owner: the entry that the ledger notes */
 
+	/* Of the mailbox here. */
+	uint64_t space_total; /* 0: no limit */
+	uint64_t space_used;  /* with what this round has taken */
+	bool is_full;	      /* the next message did not fit: no more are taken */
+	void (*on_space)(struct round *r);
+
 	struct remote_box *box; /* owner */
 	bool box_failed;
 	struct round_folder *folders;
@@ -276,6 +283,12 @@ void message_skip(struct message *m, bool remember);
 void message_recover(struct round *r, struct str remote_id, struct str kept);
 /* Of a round that is cancelled. */
 void message_drop(struct message *m);
+
+/* ---- space.c ---- */
+/* Asks how much room there is, then `next`. The round fails if the account may not receive mail. */
+void space_ask(struct round *r, void (*next)(struct round *r));
+/* False: a message of this size does not fit; it is noted that the mailbox is full. */
+bool space_has(struct round *r, uint64_t bytes);
 
 /* ---- session.c ---- */
 /* Logs in; then folders_start(). */

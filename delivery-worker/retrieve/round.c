@@ -461,7 +461,7 @@ round_on_recovered(struct round *r)
 {
 	if (r->pending_count > 0)
 		log_info(&r->log, "messages of an earlier round were handed over", F_I64("count", r->pending_count));
-	session_start(r);
+	space_ask(r, session_start);
 }
 
 void

@@ -143,7 +143,7 @@ session_can_idle(struct round *r)
 {
 	const struct retrieve_account *a = &r->account;
 
-	return a->protocol == RETRIEVE_IMAP && !a->once && !a->trial && !r->has_more && r->unread == 0 &&
+	return a->protocol == RETRIEVE_IMAP && !a->once && !a->trial && !r->has_more && r->unread == 0 && !r->is_full &&
 	       settings_imap(round_settings(r), STR_NONE)->retrieval_idle && remote_box_abilities(r->box).idle &&
 	       !r->retriever->stopped;
 }
@@ -175,7 +175,7 @@ session_on_host(void *arg, const redisReply *reply, const struct err *err)
 	r->taken = r->taken_bytes = r->again = r->too_large = r->loops = r->unread = 0;
 	r->note[0] = '\0';
 	r->folder_at = 0;
-	folders_start(r);
+	space_ask(r, folders_start);
 }
 
 static void

@@ -8,6 +8,7 @@ import pytest
 
 import dovecot
 from cluster import wait_for
+from remote_cut import Cutter
 from retrieval import World, text_of
 
 pytestmark = pytest.mark.skipif(not dovecot.can_run(), reason="needs root and Dovecot")
@@ -114,7 +115,9 @@ def test_each_folder_has_its_own_place(world, tmp_path):
         monitor.terminate()
     there.logout()
     places = re.findall(r':f" "(INBOX|Work)" "(\d+) \d+( c)?( v)?"', written.read_text())
-    assert {folder for folder, *_ in places} == set(validity)
+    assert
+{folder for folder, *_ in places
+} == set(validity)
     assert [(folder, of) for folder, of, *_ in places if of != validity[folder]] == []
 
 
@@ -158,16 +161,23 @@ def test_new_uidls_bring_nothing_again(world):
 
 
 def test_over_quota_mail_waits(world):
+    """There was room when the round began; other mail has taken it meanwhile."""
     w = world(frontends=1)
     w.cluster.add_user(A, quota="100K")
-    texts = [text_of(f"m{i}", 40000) for i in range(4)]
+    texts = [text_of(f"m{i}", 40000) for i in range(2)]
     for text in texts:
         w.dovecot.deliver("ann", text)
-    id = w.add(A, "ann", "pop3", "--delete")
-    wait_for(lambda: w.status(A, id).get("messages") == "4", 30, what="all are taken")
-    wait_for(lambda: w.cluster.queued() == 2, 20, what="two wait")
+    relay = Cutter(w.dovecot.ports["pop3"])
+    relay.step, relay.rest = 1500, 0.1
+    id = w.add(A, "ann", "pop3", "--delete", port=relay.port)
+    wait_for(lambda: relay.connections > 0, 20, what="the round has begun")
+    w.cluster.deliver("other@remote.example", A, "Subject: large\r\n\r\n" + "0123456789abcdef\r\n" * 3800)
+    w.cluster.wait_mail(A, 1)
+    wait_for(lambda: w.status(A, id).get("messages") == "2", 30, what="both are taken")
+    wait_for(lambda: w.cluster.queued() == 2, 20, what="both wait")
     w.cluster.tool("user", "set", A, "quota=1M")
-    w.wait_bodies(A, texts)
+    w.cluster.wait_mail(A, 3)
+    relay.close()
 
 
 def test_trouble_is_told_in_the_remotes_words(world):

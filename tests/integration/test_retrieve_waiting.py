@@ -44,7 +44,7 @@ def test_idle_brings_new_mail_at_once_over_the_same_session(world):
         w.dovecot.deliver("ann", texts[-1])
         w.wait_bodies(A, texts, 20)
     assert logins(w) == 1
-    # Orders of an operator end the waiting.
+#Orders of an operator end the waiting.
     w.cluster.tool("retrieve", "disable", A, id)
     wait_for(lambda: not w.status(A, id).get("holder"), 20, what="the session ends")
     w.dovecot.deliver("ann", text_of("not wanted"))
@@ -94,7 +94,7 @@ def test_delete_after_some_days(world):
     id = w.add(A, "ann", "pop3", "--delete-after", "7d")
     w.wait_bodies(A, [text_of("old")])
     wait_for(lambda: w.is_quiet(A, id), what="the round ends")
-    # As if it had come eight days ago.
+#As if it had come eight days ago.
     key = f"retrieve:{{{A}}}:{id}:l"
     today = int(time.time() // 86400)
     w.cluster.redis.execute_command("SETRANGE", key, 16, (today - 8).to_bytes(4, "little"))
@@ -175,3 +175,38 @@ def test_too_large_messages_stay(world):
     w.cluster.settings("smtp-in", max_message_size="1M")
     w.wait_bodies(A, [text_of("fine"), text_of("large", 300000)], 20)
     wait_for(lambda: w.dovecot.count("ann") == 0, 20, what="nothing is left there")
+
+
+@pytest.mark.parametrize("protocol", ["pop3", "imap"])
+def test_a_full_mailbox_retrieves_no_more(world, protocol):
+    w = world()
+    w.cluster.add_user(A, quota="100K")
+    texts = [text_of(f"m{i}", 20000) for i in range(30)]
+    for text in texts:
+        w.dovecot.deliver("ann", text)
+    id = w.add(A, "ann", protocol)
+    wait_for(lambda: "full" in w.status(A, id).get("last_error", ""), 30, what="it is told")
+    assert 3 <= int(w.status(A, id)["messages"]) <= 5 and w.status(A, id)["state"] == "waiting"
+    before = w.status(A, id)
+    w.now(A, id)
+    wait_for(lambda: w.status(A, id)["last_try"] != before["last_try"], 20, what="a round")
+    assert w.status(A, id)["messages"] == before["messages"]
+    wait_for(lambda: w.cluster.queued() == 0, 20, what="nothing waits in the queue")
+    w.cluster.tool("user", "set", A, "quota=100M")
+    w.now(A, id)
+    w.wait_bodies(A, texts)
+
+
+def test_a_disabled_user_retrieves_nothing(world):
+    w = world()
+    w.dovecot.deliver("ann", text_of("one"))
+    id = w.add(A, "ann", "imap", "--interval", "1h")
+    w.wait_bodies(A, [text_of("one")])
+    wait_for(lambda: w.is_quiet(A, id), what="the round ends")
+    w.cluster.tool("user", "set", A, "enabled=off")
+    w.dovecot.deliver("ann", text_of("two"))
+    wait_for(lambda: "disabled" in w.status(A, id).get("last_error", ""), 30, what="it is told")
+    assert w.status(A, id)["messages"] == "1" and w.cluster.queued() == 0
+    w.cluster.tool("user", "set", A, "enabled=on")
+    w.now(A, id)
+    w.wait_bodies(A, [text_of("one"), text_of("two")])
