@@ -156,6 +156,21 @@ web_fail(struct web_request *w, const struct err *err)
 }
 
 void
+web_answer_list(struct web_request *w, const char *member, cJSON *list, const struct err *err)
+{
+	cJSON *o;
+
+	w->call = NULL;
+	if (err != NULL) {
+		web_fail(w, err);
+		return;
+	}
+	o = cJSON_CreateObject();
+	cJSON_AddItemToObject(o, member, list);
+	web_answer(w, 200, o);
+}
+
+void
 web_on_result(void *arg, cJSON *result, const struct err *err)
 {
 	struct web_request *w = arg;

@@ -11,17 +11,7 @@
 static void
 keys_on_list(void *arg, cJSON *result, const struct err *err)
 {
-	struct web_request *w = arg;
-	cJSON *o;
-
-	w->call = NULL;
-	if (err != NULL) {
-		web_fail(w, err);
-		return;
-	}
-	o = cJSON_CreateObject();
-	cJSON_AddItemToObject(o, "keys", result);
-	web_answer(w, 200, o);
+	web_answer_list(arg, "keys", result, err);
 }
 
 void

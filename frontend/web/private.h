@@ -106,8 +106,10 @@ __attribute__((format(printf, 3, 4))) void web_refuse(struct web_request *w, int
 void web_refuse_fields(struct web_request *w, cJSON *faults);
 /* The status by the code. */
 void web_fail(struct web_request *w, const struct err *err);
-/* The same with the fields that http_begin() is followed by: an entity tag. */
+/* 200 with an entity tag. */
 void web_answer_version(struct web_request *w, cJSON *result, const char *version);
+/* Ends a call of lib/admin: {member: list}, or web_fail(). */
+void web_answer_list(struct web_request *w, const char *member, cJSON *list, const struct err *err);
 /* 204, or 201 with w->location. */
 void web_answer_done(struct web_request *w);
 /* As web_on_result(), with the result's "version" as ETag. */

@@ -37,17 +37,7 @@ remote_id_text(const struct web_request *w)
 static void
 remote_on_list(void *arg, cJSON *result, const struct err *err)
 {
-	struct web_request *w = arg;
-	cJSON *o;
-
-	w->call = NULL;
-	if (err != NULL) {
-		web_fail(w, err);
-		return;
-	}
-	o = cJSON_CreateObject();
-	cJSON_AddItemToObject(o, "remote_accounts", result);
-	web_answer(w, 200, o);
+	web_answer_list(arg, "remote_accounts", result, err);
 }
 
 void

@@ -109,17 +109,7 @@ web_domain_settings_list(struct web_request *w)
 static void
 settings_on_groups(void *arg, cJSON *result, const struct err *err)
 {
-	struct web_request *w = arg;
-	cJSON *o;
-
-	w->call = NULL;
-	if (err != NULL) {
-		web_fail(w, err);
-		return;
-	}
-	o = cJSON_CreateObject();
-	cJSON_AddItemToObject(o, "groups", result);
-	web_answer(w, 200, o);
+	web_answer_list(arg, "groups", result, err);
 }
 
 void

@@ -270,18 +270,25 @@ compare_on_record(void *arg, const redisReply *reply, const struct err *err)
 		compare_mend(c);
 }
 
+/* One text for each address of the page. */
+static void
+compare_take_texts(struct comparison *c, const redisReply *reply, const struct err *err, struct str *texts)
+{
+	if (!op_back(&c->op))
+		return;
+	c->waiting--;
+	if (err != NULL && c->err.code == ERR_NONE)
+		c->err = *err;
+	for (unsigned i = 0; err == NULL && i < c->count; i++)
+		texts[i] = arena_str(&c->page, redis_str(reply->element[i]));
+}
+
 static void
 compare_on_stored(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct comparison *c = arg;
 
-	if (!op_back(&c->op))
-		return;
-	c->waiting--;
-	if (err != NULL)
-		c->err = *err;
-	for (unsigned i = 0; err == NULL && i < c->count; i++)
-		c->stored[i] = arena_str(&c->page, redis_str(reply->element[i]));
+	compare_take_texts(c, reply, err, c->stored);
 }
 
 static void
@@ -289,13 +296,7 @@ compare_on_numbers(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct comparison *c = arg;
 
-	if (!op_back(&c->op))
-		return;
-	c->waiting--;
-	if (err != NULL && c->err.code == ERR_NONE)
-		c->err = *err;
-	for (unsigned i = 0; err == NULL && i < c->count; i++)
-		c->numbers[i] = arena_str(&c->page, redis_str(reply->element[i]));
+	compare_take_texts(c, reply, err, c->numbers);
 }
 
 static void
