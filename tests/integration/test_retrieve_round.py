@@ -115,9 +115,7 @@ def test_each_folder_has_its_own_place(world, tmp_path):
         monitor.terminate()
     there.logout()
     places = re.findall(r':f" "(INBOX|Work)" "(\d+) \d+( c)?( v)?"', written.read_text())
-    assert
-{folder for folder, *_ in places
-} == set(validity)
+    assert {folder for folder, *_ in places} == set(validity)
     assert [(folder, of) for folder, of, *_ in places if of != validity[folder]] == []
 
 

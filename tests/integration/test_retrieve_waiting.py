@@ -44,7 +44,7 @@ def test_idle_brings_new_mail_at_once_over_the_same_session(world):
         w.dovecot.deliver("ann", texts[-1])
         w.wait_bodies(A, texts, 20)
     assert logins(w) == 1
-#Orders of an operator end the waiting.
+    # Orders of an operator end the waiting.
     w.cluster.tool("retrieve", "disable", A, id)
     wait_for(lambda: not w.status(A, id).get("holder"), 20, what="the session ends")
     w.dovecot.deliver("ann", text_of("not wanted"))
@@ -94,7 +94,7 @@ def test_delete_after_some_days(world):
     id = w.add(A, "ann", "pop3", "--delete-after", "7d")
     w.wait_bodies(A, [text_of("old")])
     wait_for(lambda: w.is_quiet(A, id), what="the round ends")
-#As if it had come eight days ago.
+    # As if it had come eight days ago.
     key = f"retrieve:{{{A}}}:{id}:l"
     today = int(time.time() // 86400)
     w.cluster.redis.execute_command("SETRANGE", key, 16, (today - 8).to_bytes(4, "little"))
