@@ -17,6 +17,7 @@ submit_on_end(struct op *op)
 	if (s->is_blob_ours)
 		blob_release(s->frontend->service->blobs, &s->blob);
 	header_watch_fini(&s->watch);
+	verify_check_free(&s->check);
 	dkim_stream_free(&s->dkim);
 	buf_fini(&s->held);
 	mem_free(s);
@@ -68,6 +69,12 @@ submit_begin(struct frontend *f, const struct submit_options *options)
 	submit_room_init(&s->room);
 	submit_copy_options(s, options);
 	s->priority = submit_priority_allowed(s);
+	if (options->verifies) {
+		const struct verify_options asked = {
+			.client = options->peer, .helo = str_c(options->helo), .reverse_path = options->reverse_path};
+
+		s->check = verify_check_begin(f, &asked);
+	}
 	spool_id_new((unsigned)shard, s->id);
 	s->log = (struct log_context){.parent = options->log, .fields = {F_C("id", s->id)}};
 	return s;
@@ -85,6 +92,12 @@ enum submit_result
 submit_result(const struct submit *s)
 {
 	return s->result;
+}
+
+struct str
+submit_objection(const struct submit *s)
+{
+	return s->objection;
 }
 
 const char *
