@@ -193,6 +193,7 @@ accept_on_verified(void *arg, const struct verify_outcome *outcome)
 		return;
 	}
 	if (s->result != SUBMIT_OK) {
+		metrics_add(M_SMTP_DEFERRED_MESSAGES, 1);
 		s->on_done(s->on_done_arg, s->result);
 		return;
 	}

@@ -91,10 +91,12 @@ def test_dns_is_dead(world):
 def test_client_goes_while_it_waits(world):
     """It will send again: nothing is kept."""
     smtp, user = hung(world)
+    pid = world.cluster.pid("frontend-0")
     smtp.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     smtp.socket.close()
     time.sleep(LIMIT + 1)
     assert world.cluster.mailbox(user) == [] and world.cluster.queued() == 0
+    assert world.cluster.pid("frontend-0") == pid
     assert world.try_mail(user, message(), "ann@pass.example")[0] == 250
     assert len(world.cluster.wait_mail(user)) == 1
 
