@@ -162,8 +162,8 @@ const struct ctl_command ctl_commands[] = {
 	 command_retrieve_delete},
 	{"secret list", "",
 	 "Count the sealed secrets in the store by the key that has sealed them: second factors, keys of ordered "
-	 "certificates and the like. With STAGEPOST_SECRET_KEY (or the key of --dir): can all be opened? Exit status "
-	 "1 if not.",
+	 "certificates, passwords of remote accounts. With STAGEPOST_SECRET_KEY (or the key of --dir): can all be "
+	 "opened? Exit status 1 if not.",
 	 command_secret_list},
 	{"secret rotate", "[--dry-run]",
 	 "Seal all of them with the first key of STAGEPOST_SECRET_KEY. It can be interrupted and repeated; what is "

@@ -30,7 +30,11 @@ print_help(FILE *out)
 	      "ENVIRONMENT\n"
 	      "       STAGEPOST_REDIS, STAGEPOST_BLOBS\n"
 	      "              Store to use instead of the one under --dir:\n"
-	      "              redis://host:port, file:/folder.\n\n"
+	      "              redis://host:port, file:/folder.\n"
+	      "       STAGEPOST_SECRET_KEY\n"
+	      "              Keys for secrets, as the workers have them; default: those of --dir.\n"
+	      "       STAGEPOST_CA_FILE\n"
+	      "              Certificate authorities to trust instead of the system's.\n\n"
 	      "EXIT STATUS\n"
 	      "       0 on success; 1 on failure, with one line that gives the reason.\n",
 	      out);

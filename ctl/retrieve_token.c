@@ -22,6 +22,13 @@ token_on_code(void *arg, const char *url, const char *complete_url, const char *
 }
 
 static void
+token_on_trouble(void *arg, const char *words)
+{
+	(void)arg;
+	fprintf(stderr, "%s; trying again\n", words);
+}
+
+static void
 token_on_end(void *arg, struct str token, const struct err *err)
 {
 	struct token_wait *w = arg;
@@ -44,6 +51,7 @@ retrieve_get_token(struct ctl *ctl, struct retrieve_options *o)
 		.client_id = o->client_id,
 		.client_secret = str_c(o->client_secret),
 		.scope = o->scope != NULL ? o->scope : "",
+		.on_trouble = token_on_trouble,
 	};
 	int status;
 

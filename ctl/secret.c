@@ -85,7 +85,7 @@ secret_print(const cJSON *result, bool rotates, bool is_dry)
 		printf("%.0f sealed anew with key '%s'; %.0f left with other keys\n", output_number(result, "resealed"),
 		       current, output_number(result, "old"));
 	else
-		printf("%.0f of %.0f are sealed with another key than '%s', the first one%s\n",
+		printf("%.0f of %.0f are sealed with a key other than the first one, '%s'%s\n",
 		       output_number(result, "old"), output_number(result, "examined"), current,
 		       is_dry ? "; nothing was changed" : "");
 }

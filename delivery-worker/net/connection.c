@@ -242,6 +242,17 @@ connection_drain(struct connection *c, size_t len)
 }
 
 void
+connection_pause(struct connection *c, bool paused)
+{
+	if (c->bev == NULL)
+		return;
+	if (paused)
+		bufferevent_disable(c->bev, EV_READ);
+	else
+		bufferevent_enable(c->bev, EV_READ);
+}
+
+void
 connection_stop(struct connection *c)
 {
 	evtimer_del(c->timer);

@@ -68,6 +68,9 @@ size_t connection_output(const struct connection *c);
 /* The first piece of the input; false: there is none. */
 bool connection_peek(const struct connection *c, struct str *piece_out);
 void connection_drain(struct connection *c, size_t len);
+/* Stops or resumes reading; what has arrived already can still be taken. (Otherwise input left
+ * in a full buffer would call on_input again and again.) Does nothing if the connection is not open. */
+void connection_pause(struct connection *c, bool paused);
 /* Neither reads nor writes any more; the time limit is off too. */
 void connection_stop(struct connection *c);
 /* Writes a short command ("QUIT" CRLF) straight to the socket; nobody waits for its reply. */

@@ -204,7 +204,7 @@ ending_rest(struct round *r)
 	ledger_total(&r->ledger, 0, 0);
 	ledger_status(&r->ledger, false, e.fields, e.count, NULL, NULL);
 	if (r->has_host)
-		claim_host_free(r->retriever->worker->redis, r->account.host, str_c(r->member));
+		claim_host_free(r->retriever->worker->redis, r->account.host, str_c(r->who));
 	r->has_host = false;
 	retriever_give_slot(r->retriever, r->account.protocol);
 	r->has_protocol = false;

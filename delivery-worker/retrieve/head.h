@@ -15,7 +15,9 @@ struct head {
 	bool ended;
 	uint64_t size; /* of the message so far */
 	unsigned received_count;
-	unsigned char digest[32]; /* of Message-ID and Date, or of the header */
+	unsigned char digest[32];   /* of Message-ID, Date and Received, or of the header */
+	struct evp_md_ctx_st *body; /* owner: the hash of what follows the header; NULL: nothing yet, or it has ended */
+	unsigned char body_digest[32];
 };
 
 void head_init(struct head *h);

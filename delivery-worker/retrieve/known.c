@@ -38,7 +38,8 @@ known_index(struct known *k)
 	k->by_print = mem_zalloc(slots * sizeof(*k->by_print));
 	k->slots = slots;
 	for (size_t i = 0; i < k->count; i++) {
-		known_put(k->by_id, slots, k->rows[i].record.id, i);
+		if (k->rows[i].record.id != 0)
+			known_put(k->by_id, slots, k->rows[i].record.id, i);
 		known_put(k->by_print, slots, k->rows[i].record.fingerprint, i);
 	}
 	k->is_indexed = true;
@@ -51,6 +52,7 @@ known_append(struct known *k, const struct ledger_record *r)
 		k->capacity = k->capacity == 0 ? 64 : k->capacity * 2;
 		k->rows = mem_realloc(k->rows, k->capacity * sizeof(*k->rows));
 	}
+	k->has_forgotten |= r->id == 0;
 	k->rows[k->count++] = (struct known_row){.record = *r};
 }
 
@@ -117,23 +119,28 @@ known_find_print(struct known *k, uint64_t fingerprint, bool any)
 }
 
 bool
-known_shrink(const struct known *k, uint32_t before_day, struct buf *out)
+known_shrink(const struct known *k, uint32_t before_day, bool forget_ids, struct buf *out)
 {
 	size_t stale = 0;
+	bool forgets = false;
 
 	for (size_t i = 0; i < k->count; i++) {
 		const struct known_row *row = &k->rows[i];
 
 		stale += row->is_replaced || (!row->is_listed && row->record.day < before_day);
+		forgets |= forget_ids && !row->is_listed && row->record.id != 0;
 	}
-	if (stale * 4 < k->count || stale == 0)
+	if (!forgets && (stale * 4 < k->count || stale == 0))
 		return false;
 	for (size_t i = 0; i < k->count; i++) {
 		const struct known_row *row = &k->rows[i];
+		struct ledger_record record = row->record;
 
 		if (row->is_replaced || (!row->is_listed && row->record.day < before_day))
 			continue;
-		ledger_record_pack(&row->record, buf_reserve(out, LEDGER_RECORD));
+		if (forget_ids && !row->is_listed)
+			record.id = 0;
+		ledger_record_pack(&record, buf_reserve(out, LEDGER_RECORD));
 		out->len += LEDGER_RECORD;
 	}
 	return true;

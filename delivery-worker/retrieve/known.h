@@ -21,7 +21,8 @@ struct known {
 	uint32_t *by_id, *by_print; /* owner: open addressing, row + 1 */
 	size_t slots;
 	bool is_indexed;
-	size_t bytes; /* of the ledger as read */
+	bool has_forgotten; /* rows without an id */
+	size_t bytes;	    /* of the ledger as read */
 	char part[LEDGER_RECORD];
 	size_t part_len;
 };
@@ -37,7 +38,8 @@ struct known_row *known_find(struct known *k, uint64_t id);
 struct known_row *known_find_print(struct known *k, uint64_t fingerprint, bool any);
 
 /* The ledger without what it need not keep: rows that are replaced, and rows of messages that are gone from the
- * remote and were retrieved before that day. False: not worth it. */
-bool known_shrink(const struct known *k, uint32_t before_day, struct buf *out);
+ * remote and were retrieved before that day. forget_ids: of the others that are gone only the fingerprint stays (id
+ * 0), because the remote may give the id to another message now. False: not worth it. */
+bool known_shrink(const struct known *k, uint32_t before_day, bool forget_ids, struct buf *out);
 
 #endif

@@ -110,7 +110,7 @@ ledger_on_written(void *arg, const redisReply *reply, const struct err *err)
 		if (call->ledger != NULL)
 			l->call = NULL;
 	}
-	if (call->ledger != NULL && l->first != NULL && l->call == NULL)
+	if (call->ledger != NULL && l->call == NULL && (l->first != NULL || l->waiting_place.len > 0))
 		ledger_flush(l);
 	mem_free(call);
 }
@@ -144,14 +144,17 @@ static void
 ledger_add_place(struct ledger *l, struct ledger_args *a, struct buf *place)
 {
 	struct str folder;
+	bool waits = l->waiting_place.len > 0, has = l->on_place != NULL && l->on_place(l->arg, &folder, place);
 
-	if (l->on_place == NULL || !l->on_place(l->arg, &folder, place)) {
-		ledger_add(a, STR("0"));
-		return;
+	ledger_add_number(a, (uint64_t)waits + has);
+	if (waits) {
+		ledger_add(a, buf_str(&l->waiting_folder));
+		ledger_add(a, buf_str(&l->waiting_place));
 	}
-	ledger_add(a, STR("1"));
-	ledger_add(a, folder);
-	ledger_add(a, buf_str(place));
+	if (has) { /* the later one */
+		ledger_add(a, folder);
+		ledger_add(a, buf_str(place));
+	}
 }
 
 static void
@@ -181,6 +184,7 @@ ledger_write_batch(struct ledger *l, struct ledger_call *call)
 	ledger_add_number(a, bytes);
 	ledger_send(l, a, ledger_on_written, call);
 	buf_fini(&place);
+	buf_clear(&l->waiting_place);
 }
 
 static void
@@ -223,8 +227,17 @@ ledger_write(struct ledger *l, struct ledger_entry *e)
 void
 ledger_write_place(struct ledger *l)
 {
-	if (l->call == NULL)
+	struct str folder;
+
+	if (l->call == NULL) {
 		ledger_flush(l);
+		return;
+	}
+	buf_clear(&l->waiting_place);
+	if (!l->on_place(l->arg, &folder, &l->waiting_place))
+		return;
+	buf_clear(&l->waiting_folder);
+	buf_add_str(&l->waiting_folder, folder);
 }
 
 void
@@ -242,6 +255,8 @@ ledger_stop(struct ledger *l)
 	}
 	l->call = NULL;
 	l->first = l->last = NULL;
+	buf_fini(&l->waiting_folder);
+	buf_fini(&l->waiting_place);
 }
 
 /* ---- Single calls ---- */

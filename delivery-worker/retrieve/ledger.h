@@ -63,6 +63,8 @@ struct ledger {
 	void *arg;
 	struct ledger_entry *first, *last; /* waiting */
 	struct ledger_call *call;	   /* on its way; owned by itself */
+	/* Owner: a place that waits to be written, as it was when that was asked for. */
+	struct buf waiting_folder, waiting_place;
 };
 
 void ledger_init(struct ledger *l, struct redis *r, struct str address, struct str id, int64_t fence);
@@ -70,7 +72,7 @@ void ledger_init(struct ledger *l, struct redis *r, struct str address, struct s
 void ledger_stop(struct ledger *l);
 /* e is borrowed until on_written. */
 void ledger_write(struct ledger *l, struct ledger_entry *e);
-/* Writes the folder's place alone. */
+/* Writes the folder's place as it is now, with the next write if one is on its way. */
 void ledger_write_place(struct ledger *l);
 
 /* ---- Single calls ---- */

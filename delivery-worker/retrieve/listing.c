@@ -10,7 +10,7 @@
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
-enum { FORGET_DAYS = 30 };
+enum { FORGET_DAYS = 30, LISTING_SETTLE_MS = 5 * 60 * 1000 };
 
 static struct round_folder *
 listing_folder(const struct round *r)
@@ -182,7 +182,18 @@ listing_take(struct round *r, const struct remote_message *m, const struct liste
 static bool
 listing_is_full(const struct round *r)
 {
-	return !r->account.once && !r->is_counting && r->taken + r->list_count >= ROUND_MESSAGES_MAX;
+	if (r->account.once)
+		return r->list_count >= ROUND_MOVE_MAX;
+	return r->taken + r->list_count >= ROUND_MESSAGES_MAX;
+}
+
+/* A mirror's "all mail" shows what is in the other folders too, and they are read first: what came after that waits
+ * for the next round, which finds it there. */
+static bool
+listing_is_too_new(const struct round *r, const struct remote_message *m)
+{
+	return listing_folder(r)->use == REMOTE_USE_ALL &&
+	       (!r->is_whole || m->date_ms + LISTING_SETTLE_MS > r->begun_ms);
 }
 
 static void
@@ -205,6 +216,16 @@ listing_look(struct round *r, const struct remote_message *m)
 	r->unknown_count++;
 	if (m->size > listing_size_max(r)) {
 		r->too_large++;
+		return;
+	}
+	if (r->is_counting) {
+		r->new_count++;
+		r->list_bytes += m->size;
+		return;
+	}
+	if (listing_is_too_new(r, m)) {
+		r->is_whole = false;
+		r->unread += r->account.once;
 		return;
 	}
 	if (listing_is_full(r)) {
@@ -230,6 +251,10 @@ listing_on_page(void *arg, const struct remote_message *messages, unsigned count
 	}
 	for (unsigned i = 0; i < count; i++)
 		listing_look(r, &messages[i]);
+	if (r->seen_count > ROUND_SEEN_MAX) {
+		round_fail(r, false, "the remote lists more than 1,000,000 messages in a folder");
+		return;
+	}
 	if (r->is_whole && count > 0)
 		r->listed_upto = messages[count - 1].uid;
 	if (next != 0 && (r->is_whole || r->knows))
@@ -264,7 +289,7 @@ listing_clear(struct round *r)
 	arena_reset(&r->folder_arena);
 	known_fini(&r->repeats);
 	r->list_count = r->list_at = r->list_from = r->gone_count = 0;
-	r->list_bytes = 0;
+	r->list_bytes = r->new_count = 0;
 	r->seen_count = r->unknown_count = 0;
 	r->is_capped = r->has_repeats = r->asks_for_place = r->is_read = r->has_listed = false;
 	r->is_whole = true;
@@ -292,7 +317,9 @@ listing_on_selected(void *arg, const struct remote_state *state, const struct re
 	f->compares |= f->use == REMOTE_USE_ALL;
 	listing_read_place(r);
 	r->read_upto = r->listed_upto = r->after;
-	if (listing_is_empty(r))
+	if (listing_is_empty(r) && listing_is_pop(r) && r->account.keep != RETRIEVE_KEEP && !r->is_counting)
+		round_know(r, listing_on_listed); /* an empty maildrop forgets its UIDLs too */
+	else if (listing_is_empty(r))
 		listing_on_listed(r);
 	else if (listing_is_from_start(r) || r->asks_for_place || f->compares)
 		round_know(r, listing_read);
@@ -315,13 +342,13 @@ listing_on_listed(struct round *r)
 	struct round_folder *f = listing_folder(r);
 
 	if (r->is_counting) {
-		r->count_messages += r->account.trial ? r->seen_count : r->list_count;
+		r->count_messages += r->account.trial ? r->seen_count : r->new_count;
 		r->count_bytes += r->list_bytes;
 		folders_next(r);
 		return;
 	}
 	r->has_listed = true;
-	if (listing_is_pop(r) && r->known.count > 0 && r->unknown_count * 2 > r->seen_count)
+	if (listing_is_pop(r) && r->known.count > 0 && (r->known.has_forgotten || r->unknown_count * 2 > r->seen_count))
 		f->compares = true;
 	if (r->list_count > 0 && !r->account.once)
 		ledger_total(&r->ledger, r->list_count, r->list_bytes);
@@ -402,7 +429,9 @@ void
 listing_on_read(struct round *r)
 {
 	struct buf rows = BUF_EMPTY;
-	uint32_t today = ledger_today();
+	bool keeps = r->account.keep == RETRIEVE_KEEP;
+	/* A maildrop may be incomplete for a while: what is kept there is never forgotten here. */
+	uint32_t before = keeps || ledger_today() < FORGET_DAYS ? 0 : ledger_today() - FORGET_DAYS;
 
 	r->is_read = true;
 	if (r->is_whole && r->listed_upto > r->read_upto)
@@ -411,8 +440,9 @@ listing_on_read(struct round *r)
 	if (r->again > 0 && listing_is_pop(r))
 		snprintf(r->note, sizeof(r->note),
 			 "the remote has given new UIDLs to %" PRIu64 " messages that are here already", r->again);
-	if (listing_is_pop(r) && r->is_whole &&
-	    known_shrink(&r->known, today > FORGET_DAYS ? today - FORGET_DAYS : 0, &rows)) {
+	/* The ledger has the messages of all folders: what is gone shows only if there is one. */
+	if ((listing_is_pop(r) || (listing_is_from_start(r) && r->folder_count == 1)) && r->is_whole &&
+	    known_shrink(&r->known, before, !keeps && listing_is_pop(r), &rows)) {
 		op_hold(&r->op);
 		ledger_rewrite(&r->ledger, r->known.bytes + (size_t)r->added * LEDGER_RECORD, buf_str(&rows),
 			       listing_on_rewritten, r);

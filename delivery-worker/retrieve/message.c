@@ -49,6 +49,8 @@ void
 message_drop(struct message *m)
 {
 	DL_DELETE(m->round->messages, m);
+	if (m->state == MESSAGE_READING)
+		reading_forget_room(m->round);
 	/* Others have a callback of the blob store or the bus on its way, which frees them. */
 	if (m->state == MESSAGE_READING || m->state == MESSAGE_PENDING || m->state == MESSAGE_NOTING)
 		message_free(m);
@@ -229,16 +231,18 @@ message_on_synced(void *arg, const struct blob_id *id, const struct err *err)
 	if (err != NULL || r->box == NULL) {
 		if (err == NULL)
 			blob_release(r->retriever->worker->blobs, id);
+		/* It is thrown away, and those before it are not: the place of the folder stays below it. */
+		reading_cap(r, m->uid);
 		round_fail(r, true, err != NULL ? err->text : "the session has ended");
 		message_remove(m);
 		return;
 	}
+	m->state = MESSAGE_PENDING; /* no callback comes: who cancels the round frees it */
 	if (!round_has_lease(r))
 		return;
 	CRASHPOINT("retrieve-synced");
 	m->body = *id;
 	message_pack(m);
-	m->state = MESSAGE_PENDING;
 	m->entry = (struct ledger_entry){
 		.remote_id = buf_str(&m->remote_id),
 		.pending = buf_str(&m->kept),
@@ -302,6 +306,7 @@ message_feed(struct message *m, struct str piece)
 
 	head_feed(&m->head, piece);
 	if (m->append != NULL && blob_append_data(m->append, piece.p, piece.len, &err) != 0) {
+		reading_forget_room(m->round);
 		blob_append_abort(&m->append);
 		round_fail(m->round, true, err.text);
 	}
@@ -312,6 +317,7 @@ message_skip_noted(struct message *m, uint32_t day)
 {
 	struct round *r = m->round;
 
+	reading_forget_room(r);
 	if (m->append != NULL)
 		blob_append_abort(&m->append);
 	m->is_skipped = true;
@@ -327,6 +333,7 @@ message_skip(struct message *m, bool remember)
 		message_skip_noted(m, 0);
 		return;
 	}
+	reading_forget_room(m->round);
 	message_remove(m);
 }
 
@@ -357,6 +364,7 @@ message_end(struct message *m)
 	uint32_t day = ledger_today();
 
 	if (m->append == NULL) { /* the round fails */
+		reading_cap(r, m->uid);
 		message_remove(m);
 		return;
 	}
@@ -373,25 +381,20 @@ message_end(struct message *m)
 	m->record = (struct ledger_record){m->listed.id, fingerprint, day};
 	m->state = MESSAGE_SYNCING;
 	r->in_flight++;
+	reading_forget_room(r);
 	op_hold(&r->op);
 	blob_append_commit(&m->append, message_on_synced, m);
 }
 
 /* ---- After a crash ---- */
-int
+void
 message_recover(struct round *r, struct str remote_id, struct str kept)
 {
-	Stagepost__Envelope *e = NULL;
-	struct message *m;
+	Stagepost__Envelope *e =
+		stagepost__envelope__unpack(NULL, kept.len - KEPT_HEAD, (const uint8_t *)kept.p + KEPT_HEAD);
+	struct message *m = mem_new(struct message);
 
-	if (kept.len > KEPT_HEAD)
-		e = stagepost__envelope__unpack(NULL, kept.len - KEPT_HEAD, (const uint8_t *)kept.p + KEPT_HEAD);
-	if (e == NULL || e->body == NULL || !spool_id_parse(str_c(e->id), NULL, NULL)) {
-		if (e != NULL)
-			stagepost__envelope__free_unpacked(e, NULL);
-		return -1;
-	}
-	m = mem_new(struct message);
+	CHECK(e != NULL && e->body != NULL);
 	m->round = r;
 	m->is_recovered = true;
 	head_init(&m->head);
@@ -403,5 +406,4 @@ message_recover(struct round *r, struct str remote_id, struct str kept)
 	DL_APPEND(r->messages, m);
 	message_hand_over(m, e);
 	stagepost__envelope__free_unpacked(e, NULL);
-	return 0;
 }

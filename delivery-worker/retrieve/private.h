@@ -35,8 +35,10 @@
 #include "lib/spool/id.h"
 
 enum {
-	ROUND_MESSAGES_MAX = 1000, /* new ones, then others have their turn; no limit for a move */
-	ROUND_IN_FLIGHT_MAX = 48,  /* read, but not noted yet */
+	ROUND_MESSAGES_MAX = 1000,   /* new ones, then others have their turn */
+	ROUND_MOVE_MAX = 100 * 1000, /* the same, for each folder of a move */
+	ROUND_SEEN_MAX = 1000000,    /* messages of one list */
+	ROUND_IN_FLIGHT_MAX = 48,    /* read, but not noted yet */
 	RETRIEVE_PROTOCOLS = 2,
 };
 
@@ -112,7 +114,8 @@ struct round {
 	struct round *prev, *next;
 	struct log_context log;
 	char member[RETRIEVE_MEMBER_MAX];
-	char mark[24]; /* the score of the claim */
+	char mark[24];			    /* the score of the claim */
+	char who[RETRIEVE_MEMBER_MAX + 24]; /* has the connection to the host: this round, not a later one */
 	struct str address, id;
 	struct retrieve_account account; /* texts in the arena */
 	struct retrieve_status status;	 /* texts in the arena */
@@ -145,6 +148,7 @@ struct round {
 	/* What an earlier round left. */
 	const struct str *pending; /* remote ids and entries, in turn */
 	unsigned pending_count, pending_at;
+	struct recovery *recovery; /* owner: the entry that the ledger notes */
 
 	struct remote_box *box; /* owner */
 	bool box_failed;
@@ -172,6 +176,7 @@ struct round {
 	unsigned list_at, list_from, list_ended; /* being read; the next to be asked for, and to end */
 	uint64_t list_bytes;
 	unsigned seen_count, unknown_count; /* of its messages */
+	uint64_t new_count;		    /* while counting: those that would be taken */
 	uint32_t *gone;			    /* to be deleted there; owner */
 	unsigned gone_count, gone_room;
 	bool is_reading; /* a fetch is in progress */
@@ -230,6 +235,8 @@ void round_on_folders_done(struct round *r);
 /* ---- recover.c ---- */
 /* Hands over what is pending; then round_on_recovered(). */
 void recover_start(struct round *r);
+/* Of a round that is cancelled. */
+void recover_drop(struct round *r);
 
 /* ---- folders.c ---- */
 /* Finds the folders, creates those that are missing here; then reads them one after the other, and calls
@@ -252,6 +259,10 @@ void listing_on_read(struct round *r);
 void reading_start(struct round *r);
 /* Goes on or rests, by what is in flight. */
 void reading_flow(struct round *r);
+/* This message is not here, and is read again: the folder's place stays below it. */
+void reading_cap(struct round *r, uint32_t uid);
+/* The body in hand ends, and with it the callback that would tell of room: the hold comes back here. */
+void reading_forget_room(struct round *r);
 
 /* ---- message.c ---- */
 /* NULL: there is no broker; the round fails. */
@@ -261,8 +272,8 @@ void message_feed(struct message *m, struct str piece);
 void message_end(struct message *m);
 /* It stays where it is. day 0 in its record says so, if it is not to be read again. */
 void message_skip(struct message *m, bool remember);
-/* The pending entry of an earlier round. -1: it cannot be read. */
-int message_recover(struct round *r, struct str remote_id, struct str kept);
+/* Hands over again what is pending since an earlier round; kept: its entry, which has been checked. */
+void message_recover(struct round *r, struct str remote_id, struct str kept);
 /* Of a round that is cancelled. */
 void message_drop(struct message *m);
 

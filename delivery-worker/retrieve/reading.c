@@ -36,6 +36,15 @@ reading_on_room(void *arg)
 }
 
 void
+reading_forget_room(struct round *r)
+{
+	if (!r->waits_room)
+		return;
+	r->waits_room = false;
+	op_back(&r->op);
+}
+
+void
 reading_flow(struct round *r)
 {
 	bool rests;
@@ -68,11 +77,11 @@ reading_find(struct round *r, uint32_t uid)
 }
 
 /* One stays unread, so the next round reads it: the folder's place does not move beyond it. */
-static void
+void
 reading_cap(struct round *r, uint32_t uid)
 {
 	r->unread++;
-	if (r->is_capped)
+	if (r->is_capped && r->cap < uid)
 		return;
 	r->is_capped = true;
 	r->cap = uid - 1;

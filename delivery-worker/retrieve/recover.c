@@ -10,7 +10,7 @@
 #include "lib/base/mem.h"
 #include "lib/spool/spool.h"
 
-enum { RECOVER_AT_ONCE_MS = 6 * 3600 * 1000, RECOVER_LEDGER_MS = 7 * 24 * 3600 * 1000 };
+enum { RECOVER_AT_ONCE_MS = 5 * 60 * 1000, RECOVER_LEDGER_MS = 7 * 24 * 3600 * 1000 };
 
 static void recover_next(struct round *r);
 
@@ -23,7 +23,8 @@ struct recovery {
 	struct str spool_id;
 	int64_t spooled_ms;
 	struct blob_id body;
-	const char *folder;
+	bool looked_up; /* nobody knows its id */
+	bool body_gone;
 };
 
 static void
@@ -40,6 +41,7 @@ recovery_on_noted(void *arg, const struct err *err)
 	struct recovery *v = arg;
 	struct round *r = v->round;
 
+	r->recovery = NULL;
 	recovery_free(v);
 	if (err != NULL)
 		round_lose(r, err);
@@ -60,6 +62,7 @@ recovery_note(struct recovery *v)
 		.on_written = recovery_on_noted,
 		.arg = v,
 	};
+	v->round->recovery = v;
 	ledger_write(&v->round->ledger, &v->entry);
 }
 
@@ -89,6 +92,17 @@ recovery_place_uid(const struct round *r, struct str folder, struct str validity
 	return UINT32_MAX;
 }
 
+static bool
+recovery_place_compares(const struct round *r, struct str folder)
+{
+	struct str rest = round_place(r, folder), word;
+
+	while (str_next_word(&rest, " ", &word))
+		if (str_eq(word, STR("v")))
+			return true;
+	return false;
+}
+
 /* IMAP: the place of its folder moves below it, and the ledger tells what is above. */
 static void
 recovery_forget(struct recovery *v)
@@ -103,7 +117,8 @@ recovery_forget(struct recovery *v)
 
 		if (upto >= uid)
 			upto = uid - 1;
-		place = str_c(arena_printf(&v->arena, "%.*s %" PRIu64 " c", STR_ARG(validity), upto));
+		place = str_c(arena_printf(&v->arena, "%.*s %" PRIu64 " c%s", STR_ARG(validity), upto,
+					   recovery_place_compares(r, folder) ? " v" : ""));
 		round_set_place(r, folder, place);
 	}
 	log_warning(&r->log, "a message that was being handed over is read again", F_STR("id", v->spool_id));
@@ -111,6 +126,9 @@ recovery_forget(struct recovery *v)
 	ledger_forget(&r->ledger, &v->remote_id, 1, folder, place, recovery_on_forgotten, v);
 }
 
+static void recovery_look_up(struct recovery *v);
+
+/* Handed over again only with a body that is there: else the spool would have a message without one. */
 static void
 recovery_on_body(void *arg, const char *data, size_t len, const struct err *err)
 {
@@ -123,17 +141,28 @@ recovery_on_body(void *arg, const char *data, size_t len, const struct err *err)
 		recovery_free(v);
 		return;
 	}
-	if (err != NULL && err->code == ERR_NOT_FOUND) {
+	v->body_gone = err != NULL && err->code == ERR_NOT_FOUND;
+	if (v->body_gone && v->looked_up) {
 		recovery_forget(v);
-	} else if (err != NULL) {
-		round_fail(r, true, err->text);
-		recovery_free(v);
-		recover_next(r);
+	} else if (v->body_gone) {
+		recovery_look_up(v);
 	} else {
-		message_recover(r, v->remote_id, v->kept);
+		if (err != NULL)
+			round_fail(r, true, err->text);
+		else
+			message_recover(r, v->remote_id, v->kept);
 		recovery_free(v);
 		recover_next(r);
 	}
+}
+
+static void
+recovery_read(struct recovery *v)
+{
+	struct round *r = v->round;
+
+	op_hold(&r->op);
+	blob_read(r->retriever->worker->blobs, &v->body, 0, 1, recovery_on_body, v);
 }
 
 static void
@@ -151,8 +180,11 @@ recovery_on_was_filed(void *arg, bool filed, bool had_passed, const struct err *
 	} else if (filed) {
 		recovery_note(v);
 	} else {
-		op_hold(&r->op);
-		blob_read(r->retriever->worker->blobs, &v->body, 0, 1, recovery_on_body, v);
+		v->looked_up = true;
+		if (v->body_gone)
+			recovery_forget(v);
+		else
+			recovery_read(v);
 	}
 }
 
@@ -182,16 +214,29 @@ recovery_on_entry(void *arg, const struct spool_entry *entry, const struct err *
 	}
 }
 
+static void
+recovery_look_up(struct recovery *v)
+{
+	op_hold(&v->round->op);
+	spool_find(v->round->retriever->worker->redis, v->spool_id, recovery_on_entry, v);
+}
+
 /* -1: the entry makes no sense. */
 static int
 recovery_start(struct round *r, struct str remote_id, struct str kept)
 {
-	Stagepost__Envelope *e =
-		stagepost__envelope__unpack(NULL, kept.len - LEDGER_RECORD, (const uint8_t *)kept.p + LEDGER_RECORD);
 	struct recovery *v;
+	Stagepost__Envelope *e = NULL;
+	bool is_old;
 
-	if (e == NULL)
+	if (kept.len > LEDGER_RECORD)
+		e = stagepost__envelope__unpack(NULL, kept.len - LEDGER_RECORD,
+						(const uint8_t *)kept.p + LEDGER_RECORD);
+	if (e == NULL || e->body == NULL || !spool_id_parse(str_c(e->id), NULL, NULL)) {
+		if (e != NULL)
+			stagepost__envelope__free_unpacked(e, NULL);
 		return -1;
+	}
 	v = mem_new(struct recovery);
 	v->round = r;
 	v->remote_id = remote_id;
@@ -200,25 +245,24 @@ recovery_start(struct round *r, struct str remote_id, struct str kept)
 	v->spool_id = arena_str(&v->arena, str_c(e->id));
 	v->body = (struct blob_id){e->body->pack, e->body->offset, e->body->length};
 	spool_id_parse(v->spool_id, NULL, &v->spooled_ms);
+	is_old = (int64_t)e->received_ms + RECOVER_AT_ONCE_MS < clock_unix_ms();
 	stagepost__envelope__free_unpacked(e, NULL);
-	op_hold(&r->op);
-	spool_find(r->retriever->worker->redis, v->spool_id, recovery_on_entry, v);
+	if (is_old)
+		recovery_look_up(v);
+	else
+		recovery_read(v);
 	return 0;
 }
 
-/* ---- One after the other ---- */
-static bool
-recover_is_old(struct str kept)
+void
+recover_drop(struct round *r)
 {
-	Stagepost__Envelope *e =
-		stagepost__envelope__unpack(NULL, kept.len - LEDGER_RECORD, (const uint8_t *)kept.p + LEDGER_RECORD);
-	bool old = e != NULL && e->body != NULL && (int64_t)e->received_ms + RECOVER_AT_ONCE_MS < clock_unix_ms();
-
-	if (e != NULL)
-		stagepost__envelope__free_unpacked(e, NULL);
-	return old;
+	if (r->recovery != NULL)
+		recovery_free(r->recovery);
+	r->recovery = NULL;
 }
 
+/* ---- One after the other ---- */
 static void
 recover_next(struct round *r)
 {
@@ -226,10 +270,9 @@ recover_next(struct round *r)
 		struct str remote_id = r->pending[2 * r->pending_at], kept = r->pending[2 * r->pending_at + 1];
 
 		r->pending_at++;
-		if (kept.len > LEDGER_RECORD && recover_is_old(kept) && recovery_start(r, remote_id, kept) == 0)
+		if (recovery_start(r, remote_id, kept) == 0)
 			return;
-		if (message_recover(r, remote_id, kept) != 0)
-			log_error(&r->log, "a pending entry cannot be read", F_STR("entry", remote_id));
+		log_error(&r->log, "a pending entry cannot be read", F_STR("entry", remote_id));
 	}
 	if (r->is_ending)
 		return;

@@ -54,7 +54,7 @@ struct remote_options {
 	void *ip_arg;
 
 	int64_t connect_ms;	    /* an address [10 s] */
-	int64_t answer_ms;	    /* greeting, login, each answer; a long answer must keep moving [60 s] */
+	int64_t answer_ms;	    /* greeting, login, each answer; a long one must keep moving [60 s] */
 	int64_t idle_ms;	    /* IDLE is sent anew after this (RFC 2177) [25 min] */
 	uint64_t max_message_bytes; /* a larger one is not passed on [64 MiB] */
 	uint64_t max_session_bytes; /* of all that the remote sends [64 GiB] */
@@ -196,8 +196,8 @@ struct remote_fetch_events {
 	void (*on_message_end)(void *arg, uint32_t uid, const struct remote_failure *failure);
 	remote_on_done *on_done;
 };
-/* uids are copied. The requests of several messages are sent ahead, so that the time of the
- * way counts once. `events` is borrowed until on_done. */
+/* uids, in ascending order, are copied. Many messages are asked for at a time, so that the time
+ * of the way counts once. `events` is borrowed until on_done. */
 void remote_box_fetch(struct remote_box *b, const uint32_t *uids, unsigned count,
 		      const struct remote_fetch_events *events, void *arg);
 /* No on_piece until remote_box_resume(), and the remote is slowed down. Time limits rest. */
@@ -213,7 +213,8 @@ typedef void remote_on_deleted(void *arg, bool expunged, const struct remote_fai
 void remote_box_delete(struct remote_box *b, const uint32_t *uids, unsigned count, remote_on_deleted *cb, void *arg);
 
 /* ---- Waiting for new mail (IMAP) ---- */
-/* Done: the folder has new messages, or remote_box_idle_end() was called. Only with `idle`. */
+/* Done: the folder has new messages, the remote has ended it, or remote_box_idle_end() was
+ * called. Only with `idle`. */
 void remote_box_idle(struct remote_box *b, remote_on_done *cb, void *arg);
 /* DONE; then the callback comes. May be called at any time during remote_box_idle(). */
 void remote_box_idle_end(struct remote_box *b);

@@ -46,10 +46,11 @@ round_cancel(struct round *r)
 	if (r->wait != NULL)
 		event_free(r->wait);
 	ledger_stop(&r->ledger);
+	recover_drop(r); /* the ledger calls nobody any more */
 	DL_FOREACH_SAFE (r->messages, m, next)
 		message_drop(m);
 	if (r->has_host)
-		claim_host_free(r->retriever->worker->redis, r->account.host, str_c(r->member));
+		claim_host_free(r->retriever->worker->redis, r->account.host, str_c(r->who));
 	known_fini(&r->known);
 	known_fini(&r->repeats);
 	arena_fini(&r->folder_arena);
@@ -64,7 +65,7 @@ round_lose(struct round *r, const struct err *err)
 	struct retriever *v = r->retriever;
 
 	if (err->code == ERR_FENCED)
-		log_info(&r->log, "another worker retrieves this account now");
+		log_info(&r->log, "the account was deleted, or another worker has claimed it");
 	else
 		log_warning(&r->log, "retrieval stops", F_ERR(err));
 	claim_put_off(v->worker->redis, str_c(r->member), str_c(r->mark), ROUND_MARGIN_MS, NULL, NULL);
@@ -134,8 +135,10 @@ round_stop(struct round *r)
 {
 	struct worker *w = r->retriever->worker;
 
+	const struct str idle[] = {STR("state"), STR("idle")};
+
 	if (r->has_begun)
-		ledger_status(&r->ledger, true, NULL, 0, NULL, NULL);
+		ledger_status(&r->ledger, true, idle, r->is_ending ? 0 : 2, NULL, NULL);
 	claim_put_off(w->redis, str_c(r->member), str_c(r->mark), 0, NULL, NULL);
 	retriever_on_round_end(r);
 }
@@ -241,6 +244,31 @@ round_on_mark(void *arg, const redisReply *reply, const struct err *err)
 		str_copy(redis_str(reply), r->mark, sizeof(r->mark));
 }
 
+/* Is it another account than the round began with? The login may have brought a new secret. */
+static bool
+round_has_other_account(struct round *r, struct str packed)
+{
+	struct retrieve_account now;
+	struct buf before = BUF_EMPTY, after = BUF_EMPTY;
+	struct arena arena;
+	struct err err;
+	bool differs = true;
+
+	if (str_eq(packed, r->packed))
+		return false;
+	arena_init(&arena);
+	if (retrieve_account_unpack(packed, &arena, &now, &err) == 0) {
+		now.secret = r->account.secret;
+		retrieve_account_pack(&r->account, &before);
+		retrieve_account_pack(&now, &after);
+		differs = !str_eq(buf_str(&before), buf_str(&after));
+	}
+	buf_fini(&before);
+	buf_fini(&after);
+	arena_fini(&arena);
+	return differs;
+}
+
 static void
 round_on_kept(void *arg, const redisReply *reply, const struct err *err)
 {
@@ -258,7 +286,14 @@ round_on_kept(void *arg, const redisReply *reply, const struct err *err)
 	op_hold(&r->op);
 	claim_put_off(w->redis, str_c(r->member), str_c(r->mark), RETRIEVE_LEASE_MS, round_on_mark, r);
 	if (r->has_host)
-		claim_host(w->redis, r->account.host, str_c(r->member), NULL, NULL);
+		claim_host(w->redis, r->account.host, str_c(r->who), NULL, NULL);
+	/* It was disabled, or is read in another way: not one message more. */
+	if (!r->is_idle && !r->is_ending && reply->elements == 2 &&
+	    round_has_other_account(r, redis_str(reply->element[0]))) {
+		log_info(&r->log, "the account has changed: retrieval stops");
+		round_stop(r);
+		return;
+	}
 	/* It was changed, or somebody wants a look now. */
 	r->is_changed |= reply->elements == 2 && !str_eq(redis_str(reply->element[0]), r->packed);
 	if (r->is_changed || (reply->elements == 2 && redis_i64(reply->element[1], 0) > r->begun_ms))
@@ -318,7 +353,7 @@ round_begin(struct round *r)
 	r->is_starting = false;
 	r->retriever->starting--;
 	op_hold(&r->op);
-	claim_host(w->redis, r->account.host, str_c(r->member), round_on_host, r);
+	claim_host(w->redis, r->account.host, str_c(r->who), round_on_host, r);
 }
 
 static void
@@ -351,6 +386,7 @@ round_read(struct round *r, const redisReply *reply, struct err *err)
 	r->places = arena_array(&r->op.arena, struct str, 2 * r->place_count + 1);
 	memcpy(r->places, places, 2 * r->place_count * sizeof(*places));
 	round_copy_pairs(r, reply->element[4], &r->pending, &r->pending_count);
+	snprintf(r->who, sizeof(r->who), "%s %" PRId64, r->member, redis_i64(reply->element[1], 0));
 	ledger_init(&r->ledger, r->retriever->worker->redis, r->address, r->id, redis_i64(reply->element[1], 0));
 	r->ledger.on_place = listing_place;
 	r->ledger.arg = r;

@@ -59,7 +59,7 @@ session_open(struct round *r, const char *secret)
 		.ip_is_allowed = session_ip_is_allowed,
 		.ip_arg = r,
 		.max_message_bytes = size > 0 ? (uint64_t)size : UINT64_C(1) << 32,
-		.max_session_bytes = UINT64_C(1) << 44,
+		.max_session_bytes = UINT64_C(1) << 40,
 		.max_messages = 10000000,
 	};
 
@@ -198,7 +198,7 @@ session_on_idle(void *arg, const struct remote_failure *failure)
 	}
 	r->has_protocol = true;
 	op_hold(&r->op);
-	claim_host(r->retriever->worker->redis, r->account.host, str_c(r->member), session_on_host, r);
+	claim_host(r->retriever->worker->redis, r->account.host, str_c(r->who), session_on_host, r);
 }
 
 static void

@@ -31,7 +31,8 @@ conn_client_address(const struct conn *c, struct arena *arena, struct str *addre
 
 	if (!conn_is_tls(c) || authorities[0] == '\0')
 		return err_set(err, ERR_NOT_FOUND, "there is no certificate");
-	return tls_client_address(bufferevent_openssl_get_ssl(c->bev), authorities, arena, address_out, err);
+	return tls_client_address(c->core->tls, bufferevent_openssl_get_ssl(c->bev), authorities, arena, address_out,
+				  err);
 }
 
 /* Puts a TLS bufferevent on the socket; input that the plain one had read is discarded. */
@@ -48,7 +49,7 @@ conn_begin_handshake(struct conn *c)
 	}
 	ssl = tls_session_new(c->core->tls, c->state->protocol->alpn);
 	if (conn_client_authorities(c)[0] != '\0')
-		tls_ask_client(ssl, conn_client_authorities(c));
+		tls_ask_client(c->core->tls, ssl, conn_client_authorities(c));
 	conn_read_stop(c);
 	if (c->bev != NULL) {
 		struct bufferevent *plain = c->bev;

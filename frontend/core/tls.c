@@ -92,6 +92,7 @@ tls_free(struct tls **tp)
 		return;
 	tls_store_close(*tp);
 	tickets_fini(&(*tp)->tickets);
+	client_authorities_fini(&(*tp)->clients);
 	mem_free(*tp);
 	*tp = NULL;
 }

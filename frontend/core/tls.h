@@ -57,14 +57,15 @@ bool tls_has_certificate(const struct tls *t);
 SSL *tls_session_new(struct tls *t, const char *alpn);
 
 /* ---- tls_client.c: certificates of clients ---- */
-/* Asks for one; the client may have none. authorities: a file (PEM). If it does not load,
- * that is logged, and the client is not asked. */
-void tls_ask_client(SSL *ssl, const char *authorities);
+/* authorities: a file (PEM). It is kept in memory, and read again if it has changed, which is checked
+ * at most once a second. If it does not load, that is logged, at most once a minute. */
+/* Asks for a certificate; the client may have none. If the file does not load, it is not asked. */
+void tls_ask_client(struct tls *t, SSL *ssl, const char *authorities);
 /* The mail address (rfc822Name) of the client's certificate, as it is written there, if one
  * of the authorities has signed it and it is valid now. -1: ERR_NOT_FOUND (the client has sent
  * none), ERR_DENIED, ERR_INVALID (the file does not load). */
-int tls_client_address(const SSL *ssl, const char *authorities, struct arena *arena, struct str *address_out,
-		       struct err *err);
+int tls_client_address(struct tls *t, const SSL *ssl, const char *authorities, struct arena *arena,
+		       struct str *address_out, struct err *err);
 
 /* Adds "certificates": those with problems, then those that expire first; only a few. */
 void tls_add_status(const struct tls *t, cJSON *status);

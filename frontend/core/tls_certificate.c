@@ -94,8 +94,7 @@ certificate_end(SSL_CTX *ctx)
 	return end != NULL && ASN1_TIME_to_tm(end, &tm) == 1 ? (int64_t)timegm(&tm) * 1000 : 0;
 }
 
-/* All zeros for a file that cannot be examined. */
-static struct stat
+struct stat
 certificate_stat(const char *path)
 {
 	struct stat st;
@@ -103,7 +102,7 @@ certificate_stat(const char *path)
 	return stat(path, &st) == 0 ? st : (struct stat){0};
 }
 
-static bool
+bool
 certificate_is_same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&

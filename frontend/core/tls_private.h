@@ -45,6 +45,16 @@ struct tickets {
 	struct ticket_key keys[2];   /* today's, yesterday's */
 };
 
+/* The authorities of clients' certificates, as their file was last read. All zero: none were asked for. */
+struct client_authorities {
+	char *path;		     /* owner */
+	struct stat was;	     /* the file when it was read */
+	int64_t look_ms;	     /* monotonic; not examined again before */
+	int64_t warn_ms;	     /* log_is_due(): that it does not load */
+	STACK_OF(X509_NAME) * names; /* owner; NULL, like the next: it does not load */
+	X509_STORE *store;	     /* owner */
+};
+
 struct tls {
 	struct tls_options options;
 	struct certificate *given;   /* owner; NULL: there is no default */
@@ -57,10 +67,14 @@ struct tls {
 	struct certificate *any;     /* for clients that name none, or an unknown one; NULL: none */
 	bool dir_failed;	     /* and this was logged */
 	struct tickets tickets;
+	struct client_authorities clients;
 	struct event *look, *hangup; /* owner */
 };
 
 /* ---- tls_certificate.c ---- */
+/* All zeros for a file that cannot be examined. */
+struct stat certificate_stat(const char *path);
+bool certificate_is_same_file(const struct stat *a, const struct stat *b);
 struct certificate *certificate_new(const char *name, const char *dir, const char *cert_path, const char *key_path);
 struct certificate *certificate_new_stored(struct str name);
 void certificate_free(struct certificate **c);
@@ -93,6 +107,9 @@ void tickets_fini(struct tickets *k);
 void tickets_arm(struct tickets *k, SSL_CTX *ctx);
 /* Derives the keys for the day of now_ms (unix); pure but for the secret. */
 void tickets_turn(struct tickets *k, int64_t now_ms);
+
+/* ---- tls_client.c ---- */
+void client_authorities_fini(struct client_authorities *a);
 
 /* ---- tls.c ---- */
 /* With everything that is the same for all certificates. */

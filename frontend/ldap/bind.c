@@ -5,7 +5,11 @@
 #include "frontend/ldap/private.h"
 #include "lib/base/base64.h"
 
-enum { TAG_SIMPLE = 0x80, TAG_SASL = 0xa3 };
+enum {
+	TAG_SIMPLE = 0x80,
+	TAG_SASL = 0xa3,
+	CERTIFICATE_WORK = 20000, /* units of lib/base/slice.h: to check a client's */
+};
 
 static enum cmd_status
 bind_answer(struct ldap_session *s, enum ldap_reply_name name)
@@ -91,21 +95,16 @@ bind_simple(struct ldap_session *s, struct str name, struct str password)
 
 /* ---- SASL ---- */
 
-/* Core's, without LOGIN, which no LDAP client asks for; EXTERNAL for who has a certificate. */
-struct str
-ldap_mechanisms(const struct ldap_session *s, struct arena *arena)
+/* Core's, without LOGIN, which no LDAP client asks for. */
+static struct str
+bind_mechanisms(const struct ldap_session *s, struct arena *arena)
 {
-	struct str all, word, address;
-	struct err err;
-	char *text;
+	struct str all = login_mechanisms(&s->base, true), word;
+	char *text = arena_alloc(arena, all.len + 2);
 	size_t len = 0;
 
 	if (!login_is_allowed(&s->base))
 		return STR_NONE;
-	all = login_mechanisms(&s->base, true);
-	if (conn_client_address(s->conn, arena, &address, &err) == 0)
-		all = str_c(arena_printf(arena, "%.*s EXTERNAL", STR_ARG(all)));
-	text = arena_alloc(arena, all.len + 2);
 	while (str_next_word(&all, " ", &word)) {
 		if (str_eq(word, STR("LOGIN")))
 			continue;
@@ -114,6 +113,20 @@ ldap_mechanisms(const struct ldap_session *s, struct arena *arena)
 		text[len++] = ' ';
 	}
 	return str_trim(str_of(text, len));
+}
+
+/* EXTERNAL for clients that have a certificate, whose signatures are checked for that. */
+struct str
+ldap_mechanisms(struct ldap_session *s, struct arena *arena)
+{
+	struct str all = bind_mechanisms(s, arena), address;
+	struct err err = {.code = ERR_NONE};
+
+	if (all.len != 0 && conn_client_address(s->conn, arena, &address, &err) == 0)
+		all = str_c(arena_printf(arena, "%.*s EXTERNAL", STR_ARG(all)));
+	if (all.len != 0 && err.code != ERR_NOT_FOUND)
+		(void)slice_spend(&s->command.slice, CERTIFICATE_WORK);
+	return all;
 }
 
 /* As core's login takes it. p NULL: the client sent none. */
@@ -176,6 +189,9 @@ bind_external(struct ldap_session *s, struct str wanted)
 		err_set(&err, ERR_DENIED, "it does not name the identity asked for");
 	if (err.code == ERR_NOT_FOUND)
 		return bind_answer(s, LDAP_UNKNOWN_MECHANISM);
+	/* The authorities do not load, which is not the client's fault; the operator has been told. */
+	if (err.code == ERR_INVALID)
+		return bind_answer(s, LDAP_AUTH_UNAVAILABLE);
 	if (err.code != ERR_NONE) {
 		metrics_add(M_AUTH_FAILED, 1);
 		log_info(conn_log(s->conn), "the client's certificate is refused", F_ERR(&err));
@@ -206,7 +222,7 @@ bind_sasl(struct ldap_session *s, struct str content)
 	/* Another mechanism begins anew (RFC 4511, section 4.2.1). */
 	login_free(&s->base);
 	s->sasl_continues = false;
-	if (!login_is_offered(ldap_mechanisms(s, &s->command.arena), mechanism)) {
+	if (!login_is_offered(bind_mechanisms(s, &s->command.arena), mechanism)) {
 		s->binding = false;
 		return bind_answer(s, LDAP_UNKNOWN_MECHANISM);
 	}

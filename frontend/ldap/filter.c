@@ -265,6 +265,15 @@ ldap_filter_take(struct str *rest, struct arena *arena, struct ldap_filter *out)
 }
 
 bool
+ldap_filter_looks_at(const struct ldap_filter *f, enum ldap_attribute a)
+{
+	for (unsigned i = 0; f->children != NULL && i < f->count; i++)
+		if (ldap_filter_looks_at(&f->children[i], a))
+			return true;
+	return (f->attributes >> a & 1) != 0;
+}
+
+bool
 ldap_filter_assertion(enum ldap_attribute a, struct str value, struct arena *arena, struct ldap_filter *out)
 {
 	*out = (struct ldap_filter){.attributes = ldap_attribute_mask(a)};

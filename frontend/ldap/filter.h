@@ -53,6 +53,8 @@ enum ldap_filter_result { LDAP_FILTER_GOOD, LDAP_FILTER_MALFORMED, LDAP_FILTER_T
 /* Takes the filter from the start of *rest. Everything that it keeps is in the arena. */
 enum ldap_filter_result ldap_filter_take(struct str *rest, struct arena *arena, struct ldap_filter *out);
 
+/* Does any of its tests look at the attribute? */
+bool ldap_filter_looks_at(const struct ldap_filter *f, enum ldap_attribute a);
 /* scratch: temporary memory, which the caller resets. slice: where the work is counted; one
  * entry is judged in one go, even if it is over. NULL: nowhere. */
 enum ldap_truth ldap_filter_judge(const struct ldap_filter *f, const struct ldap_entry *e, struct arena *scratch,

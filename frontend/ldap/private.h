@@ -121,7 +121,8 @@ size_t ldap_answer_entry(struct ldap_session *s, int32_t id, const struct ldap_e
 			 const struct ldap_selection *selection, struct arena *scratch);
 
 /* ---- bind.c ---- */
-struct str ldap_mechanisms(const struct ldap_session *s, struct arena *arena);
+/* What the root DSE names. A client's certificate is checked for it, which is work. */
+struct str ldap_mechanisms(struct ldap_session *s, struct arena *arena);
 void ldap_on_challenge(struct session *base, struct str challenge);
 void ldap_on_final(struct session *base, struct str final);
 bool ldap_on_login(struct session *base, enum auth_result result);

@@ -491,6 +491,13 @@ search_ask_domain(struct ldap_search *s)
 
 /* ---- The start ---- */
 
+/* Is it answered, or named by the filter? */
+static bool
+search_looks_at(const struct ldap_search *s, enum ldap_attribute a)
+{
+	return (s->selection.attributes >> a & 1) != 0 || ldap_filter_looks_at(&s->filter, a);
+}
+
 /* The root DSE and the schema: always there. */
 static void
 search_static(struct ldap_search *s)
@@ -499,7 +506,8 @@ search_static(struct ldap_search *s)
 	struct book_entry person;
 	struct ldap_entry e;
 
-	s->root.mechanisms = ldap_mechanisms(s->session, &s->op.arena);
+	if (s->base.kind == LDAP_ROOT && search_looks_at(s, LDAP_AT_SUPPORTED_SASL))
+		s->root.mechanisms = ldap_mechanisms(s->session, &s->op.arena);
 	s->root.offers_tls = !conn_is_tls(s->session->conn) && conn_tls_available(s->session->conn);
 	if (account.len != 0)
 		s->root.context = ldap_dn_of(LDAP_DOMAIN, directory_domain_of(account), STR_NONE, &s->op.arena);

@@ -30,6 +30,6 @@ extern const struct web_member web_members_login[], web_members_me[], web_member
 /* api_remote.c: a remote account that is added, what of it can be changed, one as it is
  * told, and several. */
 extern const struct web_member web_members_remote_new[], web_members_remote_change[], web_members_remote[],
-	web_members_remotes[];
+	web_members_remotes[], web_members_remotes_page[];
 
 #endif

@@ -9,7 +9,7 @@
 		M("keep", TEXT, 0, \
 		  "what becomes of a message there once it is here: keep, delete, or days as 7d; else keep"), \
 		M("into", TEXT, 0, "the folder here; empty: INBOX or, with mirror, the top level"), \
-		M("interval", TEXT, 0, "how often, as 5m; empty: as the server's settings say"), \
+		M("interval", TEXT, 0, "how often, as 5m, at least 1m; empty: as the server's settings say"), \
 		M("enabled", BOOL, 0, "whether mail is retrieved")
 #define REMOTE_SECRETS \
 	M("password", TEXT, WEB_SECRET, "of the user there"), \
@@ -30,7 +30,7 @@ const struct web_member web_members_remote_new[] = {
 	M("token_url", TEXT, 0, "of OAuth2: the https URL of the token endpoint"),
 	M("client_id", TEXT, 0, "of OAuth2"),
 	M("scope", TEXT, 0, "of OAuth2"),
-	M("try", BOOL, 0, "false: it is added without a trial; else a worker logs in first, for at most a minute"),
+	M("try", BOOL, 0, "false: it is added without a trial; else a worker logs in first, for at most 45 seconds"),
 	END,
 };
 
@@ -57,7 +57,12 @@ const struct web_member web_members_remote[] = {
 };
 
 const struct web_member web_members_remotes[] = {
-	M_OF("remote_accounts", OBJECTS, WEB_REQUIRED, "of one account: oldest first; of all: sorted by address",
-	     web_members_remote),
+	M_OF("remote_accounts", OBJECTS, WEB_REQUIRED, "oldest first", web_members_remote),
+	END,
+};
+
+const struct web_member web_members_remotes_page[] = {
+	M_OF("remote_accounts", OBJECTS, WEB_REQUIRED, "in no order; one may come in two pages", web_members_remote),
+	M("next", TEXT, 0, "the next page's after; missing with the last page"),
 	END,
 };

@@ -99,6 +99,12 @@ static const struct web_member api_history[] = {
 	M("after", TEXT, 0, "what the page before said as next"), \
 		M("limit", COUNT, 0, "the most that are listed: 1 to 500, else 100")
 
+static const struct web_member api_remote_page[] = {
+	M("after", TEXT, 0, "what the page before said as next"),
+	M("limit", COUNT, 0, "about how many are listed: 1 to 500, else 100"),
+	END,
+};
+
 static const struct web_member api_page[] = {
 	PAGE,
 	M("query", TEXT, 0, "only names that contain this text"),
@@ -355,7 +361,7 @@ const struct web_endpoint web_endpoints[] = {
 	ROW(DELETE, "account/remote-accounts/{remote}", USER, OWN, 204, 0, web_remote_delete,
 		"Forget a remote account; the mail that is here stays", NONE, NONE, NONE),
 	ROW(GET, "remote-accounts", SYSTEM_ADMIN, ROLE, 200, 0, web_remote_list_all,
-		"The remote accounts of all users", NONE, NONE, web_members_remotes),
+		"A page of the remote accounts of all users", api_remote_page, NONE, web_members_remotes_page),
 	ROW(GET, "settings", SYSTEM_ADMIN, ROLE, 200, 0, web_settings_list,
 		"All groups of settings", NONE, NONE, api_groups),
 	ROW(GET, "settings/{group}", SYSTEM_ADMIN, ROLE, 200, WEB_VERSIONED, web_settings_get,

@@ -149,8 +149,12 @@ admin_retrieve_show(struct admin *a, struct str address, struct str id, admin_on
 
 /* ---- All of the cluster ---- */
 
+enum { RETRIEVE_WALK_PAGE = 500 };
+
 struct retrieve_walk {
 	unsigned due; /* answers of the page */
+	unsigned limit;
+	bool is_page; /* it ends with one */
 	struct str cursor;
 	char cursor_text[32];
 };
@@ -173,6 +177,7 @@ retrieve_walk_compare(const void *a, const void *b)
 static void
 retrieve_walk_end(struct admin_call *call)
 {
+	const struct retrieve_walk *walk = call->state;
 	int count = cJSON_GetArraySize(call->result);
 	cJSON **items = arena_array(&call->op.arena, cJSON *, (size_t)count + 1);
 	cJSON *sorted = cJSON_CreateArray();
@@ -191,6 +196,12 @@ retrieve_walk_end(struct admin_call *call)
 			cJSON_AddItemToArray(sorted, items[i]);
 	cJSON_Delete(call->result);
 	call->result = sorted;
+	if (walk->is_page) {
+		call->result = cJSON_CreateObject();
+		cJSON_AddItemToObject(call->result, "remote_accounts", sorted);
+		if (!str_eq(walk->cursor, STR("0")))
+			admin_add_str(call->result, "next", walk->cursor);
+	}
 	admin_call_end(call, NULL);
 }
 
@@ -201,7 +212,7 @@ retrieve_walk_go_on(struct admin_call *call)
 
 	if (call->failure.code != ERR_NONE)
 		admin_call_end(call, &call->failure);
-	else if (str_eq(walk->cursor, STR("0")))
+	else if (walk->is_page || str_eq(walk->cursor, STR("0")))
 		retrieve_walk_end(call);
 	else
 		retrieve_walk_page(call);
@@ -253,19 +264,47 @@ retrieve_walk_page(struct admin_call *call)
 	const struct retrieve_walk *walk = call->state;
 
 	op_hold(&call->op);
-	retrieve_page(call->admin->redis, walk->cursor, retrieve_walk_on_page, call);
+	retrieve_page(call->admin->redis, walk->cursor, walk->limit, retrieve_walk_on_page, call);
+}
+
+static void
+retrieve_walk_start(struct admin_call *call, struct retrieve_walk *walk)
+{
+	call->state = walk;
+	call->result = cJSON_CreateArray();
+	retrieve_walk_page(call);
+}
+
+struct admin_call *
+admin_retrieve_page(struct admin *a, struct str after, unsigned limit, admin_on_result *cb, void *arg)
+{
+	struct admin_call *call = admin_call_new(a, cb, arg);
+	struct retrieve_walk *walk;
+	uint64_t cursor;
+
+	if (after.len != 0 && !str_to_u64(after, &cursor)) {
+		admin_call_refuse(call, ERR_INVALID, "after: it is not what a page said as next");
+		return call;
+	}
+	walk = arena_new(&call->op.arena, struct retrieve_walk);
+	walk->limit = limit;
+	walk->is_page = true;
+	walk->cursor = arena_str(&call->op.arena, after);
+	retrieve_walk_start(call, walk);
+	return call;
 }
 
 struct admin_call *
 admin_retrieve_list(struct admin *a, struct str address, admin_on_result *cb, void *arg)
 {
 	struct admin_call *call = admin_call_new(a, cb, arg);
+	struct retrieve_walk *walk;
 	struct str canonical;
 
 	if (address.len == 0) {
-		call->state = arena_new(&call->op.arena, struct retrieve_walk);
-		call->result = cJSON_CreateArray();
-		retrieve_walk_page(call);
+		walk = arena_new(&call->op.arena, struct retrieve_walk);
+		walk->limit = RETRIEVE_WALK_PAGE;
+		retrieve_walk_start(call, walk);
 	} else if (retrieve_take_address(call, address, &canonical)) {
 		op_hold(&call->op);
 		retrieve_list(a->redis, canonical, retrieve_on_listed, call);
@@ -284,17 +323,29 @@ retrieve_on_ordered(void *arg, const struct err *err)
 		admin_call_end(call, err);
 }
 
-struct admin_call *
-admin_retrieve_now(struct admin *a, struct str address, struct str id, admin_on_done *cb, void *arg)
+static struct admin_call *
+retrieve_order_now(struct admin *a, struct str address, struct str id, bool by_user, admin_on_done *cb, void *arg)
 {
 	struct admin_call *call = admin_call_new_order(a, cb, arg);
 	struct str canonical;
 
 	if (retrieve_take_address(call, address, &canonical)) {
 		op_hold(&call->op);
-		retrieve_now(a->redis, canonical, id, retrieve_on_ordered, call);
+		retrieve_now(a->redis, canonical, id, by_user, retrieve_on_ordered, call);
 	}
 	return call;
+}
+
+struct admin_call *
+admin_retrieve_now(struct admin *a, struct str address, struct str id, admin_on_done *cb, void *arg)
+{
+	return retrieve_order_now(a, address, id, false, cb, arg);
+}
+
+struct admin_call *
+admin_retrieve_soon(struct admin *a, struct str address, struct str id, admin_on_done *cb, void *arg)
+{
+	return retrieve_order_now(a, address, id, true, cb, arg);
 }
 
 static struct admin_call *

@@ -21,6 +21,9 @@ struct admin_retrieve {
 	unsigned count;
 	struct str secret;	  /* the password or the refresh token */
 	struct str client_secret; /* of OAuth2; empty: none */
+	/* Not by the operator: a trial is given less time, what was changed shows after a pause
+	 * (RETRIEVE_PAUSE_MS), and what would send the secret elsewhere needs the secret. */
+	bool by_user;
 };
 
 /* Could the field have this value? ERR_INVALID with the reason, without the field's name. */
@@ -32,15 +35,22 @@ typedef void admin_retrieve_on_step(void *arg, const char *words);
 /* A new account; needs a->seals. With tried, a worker logs in first; on failure nothing
  * stays, and the error has the remote's words (ERR_DENIED), or says that no worker took it
  * up or that it took too long (ERR_TIMEOUT, after a minute). on_step may be NULL.
+ * ERR_EXISTS: the address has an account of this mailbox and one of the folders;
  * ERR_INVALID: a field; ERR_NOT_FOUND: there is no such user; ERR_DENIED: the user is
- * disabled, or there is no key for secrets; ERR_LIMIT. */
+ * disabled, or there is no key for secrets; ERR_LIMIT: it has too many, or too many are
+ * being tried. */
 struct admin_call *admin_retrieve_add(struct admin *a, const struct admin_retrieve *wanted, bool tried,
 				      admin_retrieve_on_step *on_step, admin_on_result *cb, void *arg);
 /* A move: what is there is retrieved once. If the address has one of the same protocol,
- * host and user, it goes on with this secret and is otherwise as it was; else a new one is
- * added, as above. */
+ * host and user, it goes on with this secret; ERR_EXISTS if that has other folders, or puts
+ * them or keeps them otherwise. Else a new one is added, as above. */
 struct admin_call *admin_retrieve_once(struct admin *a, const struct admin_retrieve *wanted, bool tried,
 				       admin_retrieve_on_step *on_step, admin_on_result *cb, void *arg);
+/* {"remote_accounts": [...], "next"}: of all users, about `limit` of them. next is the next
+ * page's `after`, and missing with the last one; one may come in two pages. ERR_INVALID:
+ * `after`. */
+struct admin_call *admin_retrieve_page(struct admin *a, struct str after, unsigned limit, admin_on_result *cb,
+				       void *arg);
 /* An array. address empty: of all users. */
 struct admin_call *admin_retrieve_list(struct admin *a, struct str address, admin_on_result *cb, void *arg);
 struct admin_call *admin_retrieve_show(struct admin *a, struct str address, struct str id, admin_on_result *cb,
@@ -51,6 +61,9 @@ struct admin_call *admin_retrieve_set(struct admin *a, struct str id, const stru
 				      admin_on_done *cb, void *arg);
 /* All may give ERR_NOT_FOUND; now: ERR_DENIED, if it is disabled. */
 struct admin_call *admin_retrieve_now(struct admin *a, struct str address, struct str id, admin_on_done *cb, void *arg);
+/* By a user: after a pause, as above. */
+struct admin_call *admin_retrieve_soon(struct admin *a, struct str address, struct str id, admin_on_done *cb,
+				       void *arg);
 struct admin_call *admin_retrieve_enable(struct admin *a, struct str address, struct str id, admin_on_done *cb,
 					 void *arg);
 struct admin_call *admin_retrieve_disable(struct admin *a, struct str address, struct str id, admin_on_done *cb,

@@ -1,100 +1,17 @@
-/* Remote accounts that are set up or changed: fields are checked, secrets sealed, and a
- * new account is tried by a worker before it counts. */
+/* A remote account is added: a worker tries it before it counts. Or mail is moved once. */
 #include <string.h>
 
 #include "lib/admin/retrieve_private.h"
 #include "lib/base/clock.h"
 
-enum { TRIAL_POLL_MS = 200, TRIAL_MS = 60 * 1000, TRIAL_UNCLAIMED_MS = 5000 };
-
-struct retrieve_order {
-	struct retrieve_account account;
-	struct str id; /* of the account that is changed */
-	const struct directory_field *fields;
-	unsigned count;
-	struct str secret, client_secret;
-	/* Of a trial: */
-	bool tried;
-	bool stored; /* there is something to remove again */
-	admin_retrieve_on_step *on_step;
-	const char *step; /* told last */
-	int64_t begun_ms;
-	struct event *timer; /* owner */
+enum {
+	TRIAL_POLL_MS = 200,
+	TRIAL_MS = 60 * 1000,
+	TRIAL_USER_MS = 45 * 1000, /* a proxy in front of the API may wait no longer than a minute */
+	TRIAL_UNCLAIMED_MS = 5000,
+	TRIAL_STALE_MS = 120 * 1000, /* nobody waits for it any more */
+	TRIALS_MAX = 3,		     /* of one address at once */
 };
-
-static struct retrieve_order *
-retrieve_order_of(struct admin_call *call)
-{
-	return call->state;
-}
-
-/* ---- From fields to an account ---- */
-
-int
-admin_retrieve_check(const struct directory_field *field, struct err *err)
-{
-	struct retrieve_account a;
-	struct arena arena;
-	struct str name, text;
-	int result;
-
-	arena_init(&arena);
-	retrieve_account_init(&a, "");
-	result = retrieve_account_set(&a, field->name, field->value, &arena, err);
-	arena_fini(&arena);
-	if (result != 0 && str_cut(str_c(err->text), ':', &name, &text)) {
-		text = str_trim(text);
-		memmove(err->text, text.p, text.len);
-		err->text[text.len] = '\0';
-	}
-	return result;
-}
-
-static int
-adding_set_fields(struct retrieve_account *a, const struct retrieve_order *o, struct arena *arena, struct err *err)
-{
-	for (unsigned i = 0; i < o->count; i++)
-		if (retrieve_account_set(a, o->fields[i].name, o->fields[i].value, arena, err) != 0) {
-			err->code = ERR_INVALID;
-			return -1;
-		}
-	return retrieve_account_check(a, arena, err);
-}
-
-static int
-adding_seal(const struct admin *admin, struct retrieve_account *a, const struct retrieve_order *o, struct arena *arena,
-	    struct err *err)
-{
-	if (o->secret.len != 0 && retrieve_seal(admin->seals, a, RETRIEVE_SECRET, o->secret, arena, err) == NULL)
-		return -1;
-	if (o->client_secret.len != 0 &&
-	    retrieve_seal(admin->seals, a, RETRIEVE_CLIENT_SECRET, o->client_secret, arena, err) == NULL)
-		return -1;
-	return 0;
-}
-
-/* NULL: refused. */
-static struct retrieve_order *
-adding_new(struct admin_call *call, const struct admin_retrieve *wanted)
-{
-	struct arena *arena = &call->op.arena;
-	struct retrieve_order *o = arena_new(arena, struct retrieve_order);
-	struct directory_field *fields = arena_array(arena, struct directory_field, wanted->count + 1);
-	struct str address;
-
-	call->state = o;
-	if (!retrieve_take_address(call, wanted->address, &address))
-		return NULL;
-	for (unsigned i = 0; i < wanted->count; i++)
-		fields[i] = (struct directory_field){arena_str(arena, wanted->fields[i].name),
-						     arena_str(arena, wanted->fields[i].value)};
-	o->fields = fields;
-	o->count = wanted->count;
-	o->secret = arena_str(arena, wanted->secret);
-	o->client_secret = arena_str(arena, wanted->client_secret);
-	retrieve_account_init(&o->account, address.p);
-	return o;
-}
 
 /* A complete new account; false: refused. */
 static bool
@@ -103,28 +20,16 @@ adding_make(struct admin_call *call)
 	struct retrieve_order *o = retrieve_order_of(call);
 	struct err err;
 
-	if (adding_set_fields(&o->account, o, &call->op.arena, &err) != 0 ||
-	    adding_seal(call->admin, &o->account, o, &call->op.arena, &err) != 0) {
-		admin_call_refuse(call, err.code, "%s", err.text);
+	if (retrieve_order_set_fields(&o->account, o, &call->op.arena, &err) != 0 ||
+	    retrieve_order_seal(call->admin, &o->account, o, &call->op.arena, &err) != 0) {
+		retrieve_order_refuse(call, err.code, "%s", err.text);
 		return false;
 	}
 	if (o->account.secret[0] != '\0')
 		return true;
-	admin_call_refuse(call, ERR_INVALID, "a %s is needed",
-			  o->account.auth == RETRIEVE_OAUTH2 ? "refresh token" : "password");
+	retrieve_order_refuse(call, ERR_INVALID, "a %s is needed",
+			      o->account.auth == RETRIEVE_OAUTH2 ? "refresh token" : "password");
 	return false;
-}
-
-static void
-adding_end(struct admin_call *call, const struct err *err)
-{
-	struct retrieve_order *o = retrieve_order_of(call);
-
-	if (o->timer != NULL)
-		event_free(o->timer);
-	o->timer = NULL;
-	arena_wipe(&call->op.arena);
-	admin_call_end(call, err);
 }
 
 /* ---- The trial ---- */
@@ -138,7 +43,7 @@ trial_on_removed(void *arg, const struct err *err)
 
 	(void)err;
 	if (op_back(&call->op))
-		adding_end(call, &call->failure);
+		retrieve_order_end(call, &call->failure);
 }
 
 /* Removes what was tried, and ends with what was noted. */
@@ -163,7 +68,7 @@ trial_on_final(void *arg, const struct retrieve_entry *entries, unsigned count, 
 		call->result = retrieve_tell(&entries[0]);
 	else if (err == NULL)
 		err_set(&call->failure, ERR_CORRUPT, "the stored remote account is damaged");
-	adding_end(call, err != NULL ? err : count != 1 ? &call->failure : NULL);
+	retrieve_order_end(call, err != NULL ? err : count != 1 ? &call->failure : NULL);
 }
 
 /* What there is now, as the result. */
@@ -193,7 +98,7 @@ trial_on_confirmed(void *arg, const struct err *err)
 	if (!op_back(&call->op))
 		return;
 	if (err != NULL)
-		adding_end(call, err);
+		retrieve_order_end(call, err);
 	else
 		trial_show(call);
 }
@@ -222,10 +127,10 @@ trial_judge(struct admin_call *call, const struct retrieve_entry *e)
 		err_set(&call->failure, ERR_DENIED, "%.*s", (int)(st->last_error.len < 230 ? st->last_error.len : 230),
 			st->last_error.len != 0 ? st->last_error.p : "the trial failed");
 		trial_fail(call);
-	} else if (waited_ms > TRIAL_MS) {
+	} else if (waited_ms > o->trial_ms) {
 		err_set(&call->failure, ERR_TIMEOUT, "%s",
-			st->fence == 0 ? "no worker has tried the account within a minute: does a delivery-worker run?"
-				       : "the remote server took longer than a minute");
+			st->fence == 0 ? "no worker has tried the account in time: does a delivery-worker run?"
+				       : "the remote server took too long");
 		trial_fail(call);
 	} else {
 		trial_step(o, call,
@@ -248,11 +153,13 @@ trial_on_look(void *arg, const struct retrieve_entry *entries, unsigned count, c
 		return;
 	if (err == NULL && count == 1) {
 		trial_judge(call, &entries[0]);
-	} else if (err != NULL && err->code != ERR_NOT_FOUND && clock_monotonic_ms() - o->begun_ms <= TRIAL_MS) {
+	} else if (err != NULL && err->code != ERR_NOT_FOUND && clock_monotonic_ms() - o->begun_ms <= o->trial_ms) {
 		evtimer_add(o->timer, &wait);
 	} else {
+		if (err == NULL)
+			err_set(&call->failure, ERR_CORRUPT, "the stored remote account is damaged");
 		o->stored = false;
-		adding_end(call, err);
+		retrieve_order_end(call, err != NULL ? err : &call->failure);
 	}
 }
 
@@ -272,19 +179,6 @@ trial_on_timer(evutil_socket_t fd, short what, void *arg)
 	trial_look(arg);
 }
 
-/* Nobody waits for the trial any more: it must not stay. */
-static void
-adding_on_cancel(struct admin_call *call)
-{
-	struct retrieve_order *o = retrieve_order_of(call);
-
-	if (o->timer != NULL)
-		event_free(o->timer);
-	o->timer = NULL;
-	if (o->stored && o->tried)
-		retrieve_delete(call->admin->redis, str_c(o->account.address), str_c(o->account.id), NULL, NULL);
-}
-
 /* ---- Adding ---- */
 
 static void
@@ -296,7 +190,7 @@ adding_on_added(void *arg, const struct err *err)
 	if (!op_back(&call->op))
 		return;
 	if (err != NULL) {
-		adding_end(call, err);
+		retrieve_order_end(call, err);
 	} else if (o->tried) {
 		o->stored = true;
 		o->begun_ms = clock_monotonic_ms();
@@ -307,6 +201,26 @@ adding_on_added(void *arg, const struct err *err)
 	}
 }
 
+static int
+adding_may_add(void *arg, const struct retrieve_entry *entries, unsigned count, struct err *err)
+{
+	const struct retrieve_order *o = retrieve_order_of(arg);
+	unsigned trials = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct retrieve_account *other = &entries[i].account;
+		if (other->trial && clock_unix_ms() - other->created_ms > TRIAL_STALE_MS)
+			continue;
+		trials += other->trial;
+		if (retrieve_account_overlaps(other, &o->account))
+			return err_set(err, ERR_EXISTS, "%s has this mailbox already%s", other->id,
+				       other->trial ? "; it is being tried" : ": change it, or delete it first");
+	}
+	if (o->tried && trials >= TRIALS_MAX)
+		return err_set(err, ERR_LIMIT, "%u remote accounts are being tried already; wait for them", trials);
+	return 0;
+}
+
 static void
 adding_add(struct admin_call *call)
 {
@@ -314,7 +228,7 @@ adding_add(struct admin_call *call)
 
 	o->account.trial = o->tried;
 	op_hold(&call->op);
-	retrieve_add(call->admin->redis, &o->account, adding_on_added, call);
+	retrieve_add(call->admin->redis, &o->account, adding_may_add, adding_on_added, call);
 }
 
 struct admin_call *
@@ -322,13 +236,14 @@ admin_retrieve_add(struct admin *a, const struct admin_retrieve *wanted, bool tr
 		   admin_on_result *cb, void *arg)
 {
 	struct admin_call *call = admin_call_new(a, cb, arg);
-	struct retrieve_order *o = adding_new(call, wanted);
+	struct retrieve_order *o = retrieve_order_new(call, wanted);
 
 	if (o == NULL || !adding_make(call))
 		return call;
 	o->tried = tried && o->account.enabled;
+	o->trial_ms = o->by_user ? TRIAL_USER_MS : TRIAL_MS;
 	o->on_step = on_step;
-	call->on_cancel = adding_on_cancel;
+	call->on_cancel = retrieve_order_on_cancel;
 	adding_add(call);
 	return call;
 }
@@ -341,7 +256,7 @@ adding_edit_again(void *arg, struct retrieve_account *a, struct arena *arena, st
 	struct admin_call *call = arg;
 
 	a->enabled = true;
-	return adding_seal(call->admin, a, retrieve_order_of(call), arena, err);
+	return retrieve_order_seal(call->admin, a, retrieve_order_of(call), arena, err);
 }
 
 /* What the last run said of itself is forgotten before the next can begin. */
@@ -354,7 +269,7 @@ adding_on_anew(void *arg, const struct err *err)
 	if (!op_back(&call->op))
 		return;
 	if (err != NULL) {
-		adding_end(call, err);
+		retrieve_order_end(call, err);
 		return;
 	}
 	op_hold(&call->op);
@@ -373,14 +288,19 @@ adding_on_moves(void *arg, const struct retrieve_entry *entries, unsigned count,
 	if (!op_back(&call->op))
 		return;
 	if (err != NULL) {
-		adding_end(call, err);
+		retrieve_order_end(call, err);
 		return;
 	}
 	for (unsigned i = 0; i < count; i++) {
 		a = &entries[i].account;
-		if (!a->once || a->protocol != o->account.protocol || strcmp(a->host, o->account.host) != 0 ||
-		    strcmp(a->user, o->account.user) != 0)
+		if (!retrieve_account_is_move_of(a, &o->account))
 			continue;
+		if (!retrieve_account_moves_alike(a, &o->account)) {
+			err_set(&call->failure, ERR_EXISTS, "%s moves other folders of this mailbox; delete it first",
+				a->id);
+			retrieve_order_end(call, &call->failure);
+			return;
+		}
 		memcpy(o->account.id, a->id, sizeof(a->id));
 		op_hold(&call->op);
 		retrieve_note(call->admin->redis, str_c(o->account.address), str_c(o->account.id), 6, anew,
@@ -395,71 +315,16 @@ admin_retrieve_once(struct admin *a, const struct admin_retrieve *wanted, bool t
 		    admin_on_result *cb, void *arg)
 {
 	struct admin_call *call = admin_call_new(a, cb, arg);
-	struct retrieve_order *o = adding_new(call, wanted);
+	struct retrieve_order *o = retrieve_order_new(call, wanted);
 
 	if (o == NULL || !adding_make(call))
 		return call;
 	o->account.once = true;
 	o->tried = tried;
+	o->trial_ms = TRIAL_MS;
 	o->on_step = on_step;
-	call->on_cancel = adding_on_cancel;
+	call->on_cancel = retrieve_order_on_cancel;
 	op_hold(&call->op);
 	retrieve_list(a->redis, str_c(o->account.address), adding_on_moves, call);
-	return call;
-}
-
-/* ---- Changing ---- */
-
-static int
-adding_edit_set(void *arg, struct retrieve_account *a, struct arena *arena, struct err *err)
-{
-	struct admin_call *call = arg;
-	struct retrieve_order *o = retrieve_order_of(call);
-
-	if (adding_set_fields(a, o, arena, err) != 0)
-		return -1;
-	return adding_seal(call->admin, a, o, arena, err);
-}
-
-static void
-adding_on_set(void *arg, const struct err *err)
-{
-	struct admin_call *call = arg;
-
-	if (op_back(&call->op))
-		adding_end(call, err);
-}
-
-/* False: refused. */
-static bool
-adding_may_set(struct admin_call *call)
-{
-	static const char *const fixed[] = {"protocol", "host", "user", "folder", "folders", "mirror", "once", NULL};
-	const struct retrieve_order *o = retrieve_order_of(call);
-
-	for (unsigned i = 0; i < o->count; i++)
-		for (unsigned k = 0; fixed[k] != NULL; k++)
-			if (str_eq(o->fields[i].name, str_c(fixed[k]))) {
-				admin_call_refuse(call, ERR_INVALID,
-						  "%s: it cannot be changed; add another remote account", fixed[k]);
-				return false;
-			}
-	return true;
-}
-
-struct admin_call *
-admin_retrieve_set(struct admin *a, struct str id, const struct admin_retrieve *wanted, admin_on_done *cb, void *arg)
-{
-	struct admin_call *call = admin_call_new_order(a, cb, arg);
-	struct retrieve_order *o = adding_new(call, wanted);
-
-	if (o == NULL || !adding_may_set(call))
-		return call;
-	o->id = arena_str(&call->op.arena, id);
-	call->on_cancel = adding_on_cancel;
-	op_hold(&call->op);
-	/* Due at once: what was changed shows. */
-	retrieve_change(a->redis, str_c(o->account.address), o->id, adding_edit_set, call, clock_unix_ms(),
-			adding_on_set, call);
 	return call;
 }

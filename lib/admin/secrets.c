@@ -2,10 +2,8 @@
 
 #include <openssl/crypto.h>
 
-#include "lib/acme/store.h"
 #include "lib/admin/private.h"
-#include "lib/admin/secrets_table.h"
-#include "lib/auth/auth.h"
+#include "lib/admin/secrets_place.h"
 #include "lib/base/crashpoint.h"
 #include "lib/base/mem.h"
 #include "lib/secret/seal.h"
@@ -13,50 +11,7 @@
 REDIS_SCRIPT(secrets_replace, "lib/admin/secrets.lua");
 
 #define SECRETS_PAGE "500" /* keys asked for at a time */
-enum { SECRETS_TRIES = 10, SECRETS_FAULTS_MAX = 100, SECRETS_CURSOR_MAX = 24, SECRETS_PATTERN_MAX = 128 };
-
-/* ---- The places ---- */
-
-enum secrets_form { SECRETS_VALUE, SECRETS_FIELD, SECRETS_JSON };
-
-/* part: what stands for the <part> of the key's pattern. field: of the hash. */
-typedef void secrets_context(struct str part, struct str field, struct buf *out);
-
-static void
-secrets_totp_context(struct str part, struct str field, struct buf *out)
-{
-	char context[AUTH_TOTP_CONTEXT_MAX];
-
-	(void)field;
-	auth_totp_context(part, context);
-	buf_add_c(out, context);
-}
-
-static void
-secrets_account_context(struct str part, struct str field, struct buf *out)
-{
-	(void)part;
-	acme_key_context("account", field, out);
-}
-
-static void
-secrets_certificate_context(struct str part, struct str field, struct buf *out)
-{
-	(void)field;
-	acme_key_context("certificate", part, out);
-}
-
-struct secrets_place {
-	enum redis_key key;
-	enum secrets_form form;
-	const char *member;
-	secrets_context *context;
-	const char *what;
-};
-
-#define SECRETS_ROW(key, form, member, context, what, sealers) {KEY_##key, SECRETS_##form, member, context, what},
-static const struct secrets_place secrets_places[] = {SECRET_PLACES(SECRETS_ROW)};
-enum { SECRETS_PLACES = sizeof(secrets_places) / sizeof(secrets_places[0]) };
+enum { SECRETS_TRIES = 10, SECRETS_FAULTS_MAX = 100, SECRETS_CURSOR_MAX = 24 };
 
 /* ---- One round through the store ---- */
 
@@ -165,18 +120,6 @@ secrets_add_fault(const struct secrets_text *t, const struct err *err)
 
 /* ---- Sealing anew ---- */
 
-/* What stands between the pattern's text before and behind its <part>. */
-static struct str
-secrets_part(const struct secrets_text *t)
-{
-	const char *pattern = redis_key_pattern(t->place->key);
-	struct str key = str_c(t->key), before, behind;
-
-	if (!str_cut(str_c(pattern), '<', &before, &behind) || !str_cut(behind, '>', &(struct str){0}, &behind))
-		return STR_NONE;
-	return str_first(str_from(key, before.len), key.len - before.len - behind.len);
-}
-
 static void
 secrets_on_replaced(void *arg, const redisReply *reply, const struct err *err)
 {
@@ -205,27 +148,6 @@ secrets_on_replaced(void *arg, const redisReply *reply, const struct err *err)
 	secrets_end(t, err);
 }
 
-/* The value with the new text in it. */
-static void
-secrets_put(struct secrets_text *t, struct str value, struct str sealed)
-{
-	cJSON *object;
-	char *text;
-
-	if (t->place->form != SECRETS_JSON) {
-		buf_add_str(&t->new, sealed);
-		return;
-	}
-	object = cJSON_ParseWithLength(value.p, value.len);
-	text = str_dup(sealed);
-	cJSON_ReplaceItemInObjectCaseSensitive(object, t->place->member, cJSON_CreateString(text));
-	mem_free(text);
-	text = cJSON_PrintUnformatted(object);
-	buf_add_c(&t->new, text);
-	cJSON_free(text);
-	cJSON_Delete(object);
-}
-
 /* Opens it, and seals it anew if it is to be: t->new. False: it cannot be opened. */
 static bool
 secrets_open(struct secrets_text *t, struct str value, bool reseals)
@@ -235,13 +157,13 @@ secrets_open(struct secrets_text *t, struct str value, bool reseals)
 	struct err err;
 	bool ok;
 
-	t->place->context(secrets_part(t), str_c(t->field), &context);
+	secrets_place_context(t->place, str_c(t->key), str_c(t->field), &context);
 	ok = secret_open(seals, buf_str(&context), buf_str(&t->sealed), &plain, &err) == 0 &&
 	     (!reseals || secret_seal(seals, buf_str(&context), buf_str(&plain), &sealed, &err) == 0);
 	if (!ok)
 		secrets_add_fault(t, &err);
 	else if (reseals)
-		secrets_put(t, value, buf_str(&sealed));
+		secrets_place_put(t->place, value, buf_str(&sealed), &t->new);
 	if (plain.data != NULL)
 		OPENSSL_cleanse(plain.data, plain.capacity);
 	buf_fini(&plain);
@@ -263,21 +185,20 @@ secrets_replace_text(struct secrets_text *t, struct str value)
 
 /* ---- Reading ---- */
 
-/* The sealed text in a value; empty: there is none. */
+/* Whether it has a sealed text cannot be told: that is not passed over. */
 static void
-secrets_take(struct secrets_text *t, struct str value)
+secrets_judge_damaged(struct secrets_text *t)
 {
-	cJSON *object;
+	struct secrets_round *round = t->call->state;
+	struct err err;
 
-	buf_clear(&t->sealed);
-	buf_clear(&t->new);
-	if (t->place->form != SECRETS_JSON) {
-		buf_add_str(&t->sealed, value);
+	if (!secrets_place_is_first(t->place))
 		return;
-	}
-	object = cJSON_ParseWithLength(value.p != NULL ? value.p : "", value.len);
-	buf_add_c(&t->sealed, acme_text_of(object, t->place->member));
-	cJSON_Delete(object);
+	round->examined++;
+	secrets_count(round, STR_NONE, 1);
+	err_set(&err, ERR_CORRUPT, "the stored value is damaged");
+	if (round->faults != NULL)
+		secrets_add_fault(t, &err);
 }
 
 static void
@@ -287,7 +208,10 @@ secrets_judge(struct secrets_text *t, struct str value)
 	const struct secret_keys *seals = t->call->admin->seals;
 	bool is_old;
 
-	secrets_take(t, value);
+	buf_clear(&t->sealed);
+	buf_clear(&t->new);
+	if (!secrets_place_take(t->place, value, &t->sealed) && value.len != 0)
+		secrets_judge_damaged(t);
 	if (t->sealed.len == 0) {
 		secrets_end(t, NULL);
 		return;
@@ -312,7 +236,7 @@ secrets_on_value(void *arg, const redisReply *reply, const struct err *err)
 		secrets_text_free(t);
 		return;
 	}
-	if (err != NULL || t->place->form != SECRETS_JSON || t->field != NULL) {
+	if (err != NULL || !secrets_place_is_many(t->place) || t->field != NULL) {
 		if (err != NULL)
 			secrets_end(t, err);
 		else
@@ -328,7 +252,7 @@ secrets_on_value(void *arg, const redisReply *reply, const struct err *err)
 static void
 secrets_read(struct secrets_text *t)
 {
-	bool whole = t->place->form == SECRETS_JSON && t->field == NULL;
+	bool whole = secrets_place_is_many(t->place) && t->field == NULL;
 	const char *verb = t->place->form == SECRETS_VALUE ? "GET" : whole ? "HGETALL" : "HGET";
 	struct str field = str_c(t->place->form == SECRETS_FIELD ? t->place->member : t->field);
 
@@ -356,17 +280,13 @@ secrets_on_keys(void *arg, const redisReply *reply, const struct err *err)
 	secrets_done_one(call);
 }
 
-/* "user:{<address>}" -> "user:{*}" */
 static void
-secrets_scan(struct admin_call *call, const char *pattern)
+secrets_scan(struct admin_call *call)
 {
 	struct secrets_round *round = call->state;
-	struct str before, behind;
-	char glob[SECRETS_PATTERN_MAX];
+	char glob[SECRETS_GLOB_MAX];
 
-	str_cut(str_c(pattern), '<', &before, &behind);
-	str_cut(behind, '>', &(struct str){0}, &behind);
-	snprintf(glob, sizeof(glob), "%.*s*%.*s", STR_ARG(before), STR_ARG(behind));
+	secrets_place_glob(&secrets_places[round->place], glob);
 	op_hold(&call->op);
 	redis_call(call->admin->redis, secrets_on_keys, call, 6,
 		   (const struct str[]){STR("SCAN"), str_c(round->cursor), STR("MATCH"), str_c(glob), STR("COUNT"),
@@ -393,7 +313,7 @@ secrets_ask_page(struct admin_call *call)
 
 	round->due = 1;
 	if (strchr(pattern, '<') != NULL) {
-		secrets_scan(call, pattern);
+		secrets_scan(call);
 	} else {
 		secrets_read(secrets_text_new(call, str_c(pattern), STR_NONE));
 		secrets_done_one(call);
@@ -422,7 +342,7 @@ secrets_next_page(struct admin_call *call)
 	if (round->on_progress != NULL)
 		round->on_progress(call->arg, round->examined);
 	if (strcmp(round->cursor, "0") == 0) {
-		if (++round->place == SECRETS_PLACES) {
+		if (++round->place == secrets_place_count) {
 			secrets_finish(call);
 			return;
 		}

@@ -9,7 +9,8 @@
  *	VALUE  its value
  *	FIELD  the field `member` of a hash
  *	JSON   the member `member` of the JSON object in each field of a hash
- * context: a function of lib/admin/secrets.c, which returns the context of secret_seal(). */
+ *	ACCOUNT  the same of a packed remote account (lib/retrieve/account.h)
+ * context: a function of lib/admin/secrets_place.c, which returns the context of secret_seal(). */
 #ifndef SP_ADMIN_SECRETS_TABLE_H
 #define SP_ADMIN_SECRETS_TABLE_H
 
@@ -18,6 +19,12 @@
 	P(AUTH_TOTP_NEW, VALUE, "", secrets_totp_context, "second factors that are not confirmed", "lib/admin/totp.c") \
 	P(ACME_ACCOUNTS, JSON, "key", secrets_account_context, "keys of ACME accounts", "lib/acme/store.c") \
 	P(ACME_CERTIFICATE, FIELD, "key", secrets_certificate_context, "keys of ordered certificates", \
-	  "lib/acme/store.c")
+	  "lib/acme/store.c") \
+	P(RETRIEVE, ACCOUNT, "secret", secrets_remote_context, "passwords and refresh tokens of remote accounts", \
+	  "lib/retrieve/secret.c") \
+	P(RETRIEVE, ACCOUNT, "client_secret", secrets_client_context, "client secrets of remote accounts", \
+	  "lib/retrieve/secret.c") \
+	P(RETRIEVE_STATUS, FIELD, "access", secrets_access_context, "access tokens of remote accounts", \
+	  "lib/retrieve/secret.c")
 
 #endif

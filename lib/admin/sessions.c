@@ -28,8 +28,10 @@ admin_session_mark(const struct directory_user *user, char out[SESSION_HASH_MAX]
 		buf_printf(&text, "%s\n%s\n", user->address, user->password_id);
 	else
 		buf_printf(&text, "%s\n%s\n%s\n", user->address, user->password, user->scram_sha256);
-	/* Not the second factor's secret itself, which may be sealed anew. */
-	buf_printf(&text, "%s\n%s\n%" PRId64, user->roles, user->totp_changed, user->created_ms);
+	/* Not the second factor's secret itself, which may be sealed anew. A record without the newer fields
+	 * has the mark that older versions give it: an update ends no session. */
+	buf_printf(&text, "%s\n%d%s\n%" PRId64, user->roles, user->totp[0] != '\0', user->totp_changed,
+		   user->created_ms);
 	credential_hash(buf_str(&text), out);
 	buf_fini(&text);
 }

@@ -147,7 +147,7 @@ verify_done(struct verify_task *t)
 		auth_answer(q, AUTH_UNAVAILABLE);
 		return;
 	}
-	if (q->unsupported)
+	if (q->unsupported && log_is_due(&a->unsupported_ms))
 		log_warning(NULL, "the stored password hash is not supported, or would take too long to check",
 			    F_C("account", q->identity.address));
 	if (!q->exists || !q->fits) {

@@ -122,8 +122,8 @@ bool auth_password_fits(const char *verifier, struct str password);
 /* A hash as it is written elsewhere → the verifier to store. Read are argon2id ("$argon2id$...", also behind
  * {ARGON2}), {CRYPT} with DES, $1$, $2a$ to $2y$, $5$, $6$, $y$ or $gy$ (also without the word, as in /etc/shadow),
  * {SHA}, {SHA256}, {SHA512}, {MD5}, and these with salt: {SSHA}, {SSHA256}, {SSHA512}, {SMD5}. False: it is none of
- * them, or it would take too long to check. There is no SCRAM with these until somebody has logged in with the
- * password: then a hash in braces is replaced by our own, and nobody is logged out by that. */
+ * them, or it would take too long to check. There is no SCRAM with these until the first login with the password. At
+ * that login, a hash in braces is replaced by one of ours; existing sessions continue. */
 bool auth_read_hash(struct str text, char out[AUTH_VERIFIER_MAX]);
 /* Is it a verifier that auth_make_scram_sha256() could have made? */
 bool auth_is_scram_sha256(struct str text);

@@ -43,6 +43,7 @@ struct auth {
 	const struct secret_keys *seals;	/* borrowed; may be NULL */
 	unsigned char key[KEY_BYTES];		/* for the MACs in memory, random */
 	unsigned char fake_salt_key[KEY_BYTES]; /* for salts of accounts that do not exist */
+	int64_t unsupported_ms;			/* log_is_due(): a stored hash that is not supported */
 	char dummy[AUTH_VERIFIER_MAX];		/* verified if the account does not exist */
 	struct remembered *memory;
 	struct used_credential *used;

@@ -12,6 +12,8 @@ if redis.call('HEXISTS', KEYS[1], 'password_id') == 0 then
 	end
 	redis.call('HSET', KEYS[1], 'password_id', ARGV[4])
 end
-redis.call('HSET', KEYS[1], 'password', ARGV[2])
+-- Whoever sets the old hash again, sets no new password (lib/directory/user_put.lua). Of both, so that
+-- it does not count after a change by an older version, which leaves it.
+redis.call('HSET', KEYS[1], 'password', ARGV[2], 'password_from', redis.sha1hex(ARGV[1] .. '\n' .. ARGV[2]))
 redis.call('HSETNX', KEYS[1], 'scram_sha256', ARGV[3])
 return 1

@@ -8,6 +8,8 @@
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 
+enum { LOG_AGAIN_MS = 60000 };
+
 static struct {
 	const char *program;
 	enum log_level least;
@@ -156,6 +158,17 @@ log_write(enum log_level level, const struct log_context *context, const char *t
 	if (write(STDERR_FILENO, line.data, line.len) < 0)
 		(void)0;
 	buf_fini(&line);
+}
+
+bool
+log_is_due(int64_t *again_ms)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	if (now_ms < *again_ms)
+		return false;
+	*again_ms = now_ms + LOG_AGAIN_MS;
+	return true;
 }
 
 /* ---- Lasting trouble ---- */

@@ -69,6 +69,10 @@ bool log_trouble_note(struct log_trouble *t);
 void log_trouble_over(struct log_trouble *t, const struct log_context *context, const char *text,
 		      struct log_field field);
 
+/* ---- What a client can cause as often as it likes: a line a minute ---- */
+/* True: write it. *again_ms (monotonic; 0 at first) is then set to a minute from now. */
+bool log_is_due(int64_t *again_ms);
+
 /* To be called once, at startup. program: the process's name in the cluster
  * ("frontend-host-1234"). Reads STAGEPOST_LOG (logfmt, json) and
  * STAGEPOST_LOG_LEVEL (debug, info, warning, error). */

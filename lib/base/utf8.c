@@ -34,3 +34,33 @@ utf8_feed(struct utf8_check *u, struct str piece)
 	}
 	return true;
 }
+
+uint32_t
+utf8_character(struct str sequence)
+{
+	static const uint8_t masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+	uint32_t c = (uint8_t)sequence.p[0] & masks[sequence.len];
+
+	for (size_t i = 1; i < sequence.len; i++)
+		c = c << 6 | ((uint8_t)sequence.p[i] & 0x3f);
+	return c;
+}
+
+/* Marks and overrides of direction make a text look like another one; U+2028 and U+2029
+ * end lines. */
+bool
+utf8_is_hidden(uint32_t c)
+{
+	return (c >= 0x80 && c < 0xa0) || c == 0xad || c == 0x61c || c == 0x180e || (c >= 0x200b && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
+	       (c >= 0xe000 && c < 0xf900) || (c & 0xfffe) == 0xfffe || c >= 0xe0000;
+}
+
+bool
+utf8_has_hidden(struct str text)
+{
+	for (size_t len; (len = str_utf8_sequence(text)) != 0; text = str_from(text, len))
+		if (utf8_is_hidden(utf8_character(str_first(text, len))))
+			return true;
+	return false;
+}

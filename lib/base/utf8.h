@@ -4,6 +4,7 @@
 #define SP_BASE_UTF8_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/base/str.h"
 
@@ -22,5 +23,14 @@ utf8_is_whole(const struct utf8_check *u)
 {
 	return u->left == 0;
 }
+
+/* The character of a well-formed sequence (str_utf8_sequence()). */
+uint32_t utf8_character(struct str sequence);
+
+/* Not printed, but it changes how a text looks: C1 controls (U+0080 to U+009F), marks and
+ * overrides of direction, characters without width, ends of lines, private and unassigned characters. */
+bool utf8_is_hidden(uint32_t character);
+/* text: well-formed. */
+bool utf8_has_hidden(struct str text);
 
 #endif

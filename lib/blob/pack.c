@@ -174,7 +174,7 @@ pack_close(struct pack *p)
 	if (p->fd < 0)
 		return;
 	if (p->end == PACK_HEADER_BYTES) {
-		/* Nobody can have an id from it. */
+		/* Nobody can have a body's id from it; digests whose ids were given out are computed again. */
 		pack_path(p->folder, p->id, path);
 		unlink(path);
 	}

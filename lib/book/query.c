@@ -51,15 +51,25 @@ query_is_mark(char c)
 	return (unsigned char)c < ' ';
 }
 
-/* Is a hit one of the kind that is asked for, in one of the fields? end: of the entry's text. */
-static bool
-query_fits(enum book_match match, uint32_t fields, const char *at, size_t len, const char *end)
+/* Where the value of a hit begins. seen: an earlier hit, or the first value; began: the beginning of that
+ * one's. So nobody walks twice over a value that is full of hits. */
+static const char *
+query_begin_of(const char *at, const char *seen, const char *began)
 {
-	const char *begin = at, *stop = at + len;
+	for (; at > seen; at--)
+		if (query_is_mark(at[-1]))
+			return at;
+	return began;
+}
+
+/* Is a hit one of the kind that is asked for, in one of the fields? begin: of its value; end: of the entry's
+ * text. */
+static bool
+query_fits(enum book_match match, uint32_t fields, const char *begin, const char *at, size_t len, const char *end)
+{
+	const char *stop = at + len;
 	bool is_end = stop == end || query_is_mark(*stop);
 
-	while (!query_is_mark(begin[-1]))
-		begin--;
 	if ((fields & BOOK_FIELD_BIT((unsigned char)begin[-1])) == 0)
 		return false;
 	switch (match) {
@@ -76,7 +86,7 @@ query_fits(enum book_match match, uint32_t fields, const char *at, size_t len, c
 static bool
 query_finds(const struct book_query *q, uint32_t fields, struct str text, const struct book_entry *e)
 {
-	const char *at = e->folded.p, *end = at + e->folded.len;
+	const char *at = e->folded.p, *end = at + e->folded.len, *seen = at + 1, *begin = seen;
 
 	if (fields == 0 || text.len == 0)
 		return false;
@@ -85,9 +95,10 @@ query_finds(const struct book_query *q, uint32_t fields, struct str text, const 
 		end = members != NULL ? members : end;
 	}
 	while ((at = find_text(at, end, text)) != NULL) {
-		if (query_fits(q->match, fields, at, text.len, end))
+		begin = query_begin_of(at, seen, begin);
+		if (query_fits(q->match, fields, begin, at, text.len, end))
 			return true;
-		at++;
+		seen = at++;
 	}
 	return false;
 }

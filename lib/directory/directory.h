@@ -6,10 +6,10 @@
  *   domain:{<name>}:aliases    set of addresses
  *   domain:{<name>}:dkim       hash: lib/dkim/keys.h
  *   user:{<address>}           hash: address, enabled, created_ms, display_name,
- *                              quota, password, password_id, scram_sha256, roles, book,
- *                              totp, totp_recovery, totp_changed, the fields that describe a
- *                              person (fields_table.h), and a field for each of its
- *                              credentials (lib/auth/credential.h)
+ *                              quota, password, password_id, password_from (lib/auth/upgrade.lua),
+ *                              scram_sha256, roles, book, totp, totp_recovery, totp_changed,
+ *                              the fields that describe a person (fields_table.h), and a field
+ *                              for each of its credentials (lib/auth/credential.h)
  *   alias:{<address>}          set of targets
  *   book:{<domain>}            hash: its address book, made from users and aliases (entry.h)
  *

@@ -2,7 +2,8 @@
 -- KEYS: user:{a}, alias:{a}.
 -- ARGV: "add", "set", "put" (either) or "read" (the record, and its version as the last
 -- field), the address, now (ms), the version that it must have (empty: any), field, value,
--- ... (an empty value removes the field)
+-- ... (an empty value removes the field). A password is three pairs: password_id, password,
+-- scram_sha256.
 local function version()
 	local flat = redis.call('HGETALL', KEYS[1])
 	local pieces = {}
@@ -33,13 +34,27 @@ end
 if not exists then
 	redis.call('HSET', KEYS[1], 'address', ARGV[2], 'enabled', '1', 'created_ms', ARGV[3])
 end
-for i = 5, #ARGV, 2 do
-	if ARGV[i] == 'password_id' and redis.call('HGET', KEYS[1], 'password') == ARGV[i + 3] then
-		-- The same password again, in the pair that follows.
-	elseif ARGV[i + 1] == '' then
-		redis.call('HDEL', KEYS[1], ARGV[i])
+-- Is it the hash whose place the one that is stored has taken (lib/auth/upgrade.lua)?
+local function was_replaced(hash, stored)
+	return stored and redis.call('HGET', KEYS[1], 'password_from') == redis.sha1hex(hash .. '\n' .. stored)
+end
+
+local i = 5
+while i <= #ARGV do
+	local field, value = ARGV[i], ARGV[i + 1]
+	i = i + 2
+	if field == 'password_id' then
+		local hash, stored = ARGV[i + 1], redis.call('HGET', KEYS[1], 'password')
+		if was_replaced(hash, stored) then
+			i = i + 4 -- the same password again, and what is stored is better
+		elseif hash ~= stored then
+			redis.call('HSET', KEYS[1], field, value)
+			redis.call('HDEL', KEYS[1], 'password_from')
+		end
+	elseif value == '' then
+		redis.call('HDEL', KEYS[1], field)
 	else
-		redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+		redis.call('HSET', KEYS[1], field, value)
 	end
 end
 return redis.status_reply('OK')

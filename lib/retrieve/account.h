@@ -60,6 +60,7 @@ struct retrieve_account {
 	const char *client_id;
 	const char *client_secret; /* sealed; empty: none */
 	const char *scope;	   /* empty: as granted */
+	struct str later;	   /* packed fields of a later version, which stay as they are */
 };
 
 /* Empty texts, POP3, enabled, a new id, now. */
@@ -88,6 +89,14 @@ const char *retrieve_auth_name(enum retrieve_auth a);
 /* "keep", "delete", "7d" */
 const char *retrieve_keep_text(const struct retrieve_account *a, char out[16]);
 
+/* Do both read a folder of the same mailbox? It would come twice. */
+bool retrieve_account_overlaps(const struct retrieve_account *a, const struct retrieve_account *b);
+/* Is a a move of the mailbox of b? */
+bool retrieve_account_is_move_of(const struct retrieve_account *a, const struct retrieve_account *b);
+/* Of the same mailbox: are they of the same folders, into the same place, and is the same
+ * kept there? */
+bool retrieve_account_moves_alike(const struct retrieve_account *a, const struct retrieve_account *b);
+
 /* Appends the stored form. */
 void retrieve_account_pack(const struct retrieve_account *a, struct buf *out);
 /* Texts are in the arena. ERR_CORRUPT. */
@@ -103,6 +112,9 @@ enum retrieve_secret {
 	RETRIEVE_ACCESS_TOKEN,	/* kept with the status, not in the account */
 };
 
+/* Appends where it belongs, the context of secret_seal(): a sealed text that was moved to
+ * another account cannot be opened. */
+void retrieve_secret_context(struct str address, struct str id, enum retrieve_secret which, struct buf *out);
 /* The sealed text, in the arena. Of the first two it becomes the account's. address and id
  * must be set: they are the context. NULL: err; ERR_DENIED: there is no key
  * (STAGEPOST_SECRET_KEY), ERR_INVALID: empty, too long, or a control character. */

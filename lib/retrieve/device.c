@@ -38,6 +38,8 @@ struct retrieve_device {
 	struct buf form; /* owner, wiped: of the polls */
 	retrieve_on_code *on_code;
 	retrieve_on_token *on_end;
+	retrieve_on_trouble *on_trouble;
+	bool is_troubled; /* it was told */
 	void *arg;
 	struct oauth_post *post;
 	struct event *timer; /* owner: until the next poll */
@@ -92,6 +94,16 @@ device_fail(struct retrieve_device *d, const char *error, const struct err *err)
 	device_end(d, STR_NONE, &d->err);
 }
 
+/* The endpoint was not reached: it is asked less often (RFC 8628, 3.5). */
+static void
+device_on_trouble(struct retrieve_device *d, const struct err *err)
+{
+	if (d->on_trouble != NULL && !d->is_troubled)
+		d->on_trouble(d->arg, err->text);
+	d->is_troubled = true;
+	device_slower(d, d->interval_s * 2);
+}
+
 static void
 device_on_poll(void *arg, const struct oauth_answer *answer, const struct err *err)
 {
@@ -104,7 +116,7 @@ device_on_poll(void *arg, const struct oauth_answer *answer, const struct err *e
 	else if (err != NULL && strcmp(answer->error, "slow_down") == 0)
 		device_slower(d, d->interval_s + DEVICE_SLOWER_S);
 	else if (err != NULL && answer->json == NULL)
-		device_slower(d, d->interval_s * 2); /* it was not reached: RFC 8628, 3.5 */
+		device_on_trouble(d, err);
 	else if (err != NULL)
 		device_fail(d, answer->error, err);
 	else if ((refresh = oauth_text(answer->json, "refresh_token"))[0] == '\0') {
@@ -122,7 +134,8 @@ device_on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	if (clock_monotonic_ms() < d->until_ms) {
-		d->post = oauth_post_start(&d->web, d->token_url, buf_str(&d->form), device_on_poll, d);
+		d->post = oauth_post_start(&d->web, "the token endpoint", d->token_url, buf_str(&d->form),
+					   device_on_poll, d);
 		return;
 	}
 	err_set(&d->err, ERR_TIMEOUT, "the code has expired");
@@ -180,13 +193,14 @@ retrieve_device_start(const struct retrieve_device_options *o, retrieve_on_code 
 	d->token_url = arena_strdup(&d->arena, o->token_url);
 	d->on_code = on_code;
 	d->on_end = on_end;
+	d->on_trouble = o->on_trouble;
 	d->arg = arg;
 	d->timer = evtimer_new(o->web.base, device_on_timer, d);
 	oauth_form_add(&form, "client_id", str_c(o->client_id));
 	oauth_form_add(&form, "scope", str_c(o->scope));
 	oauth_form_add(&d->form, "client_id", str_c(o->client_id));
 	oauth_form_add(&d->form, "client_secret", o->client_secret);
-	d->post = oauth_post_start(&d->web, o->device_url, buf_str(&form), device_on_code, d);
+	d->post = oauth_post_start(&d->web, "the device endpoint", o->device_url, buf_str(&form), device_on_code, d);
 	oauth_form_wipe(&form);
 	return d;
 }

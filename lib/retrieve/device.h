@@ -14,13 +14,17 @@ struct retrieve_provider {
 /* NULL: not known. */
 const struct retrieve_provider *retrieve_provider_find(struct str name);
 
+/* The token endpoint cannot be reached at the moment: told once, and it goes on. Borrowed. */
+typedef void retrieve_on_trouble(void *arg, const char *words);
+
 /* Borrowed for the call, but where it says so. */
 struct retrieve_device_options {
 	struct retrieve_web web; /* of its own lifetime: longer than the request's */
 	const char *device_url, *token_url;
 	const char *client_id;
-	struct str client_secret; /* may be empty */
-	const char *scope;	  /* may be empty */
+	struct str client_secret;	 /* may be empty */
+	const char *scope;		 /* may be empty */
+	retrieve_on_trouble *on_trouble; /* with the arg of the others; may be NULL */
 };
 
 /* What the person has to do: open the URL and enter the code (complete_url has it already;

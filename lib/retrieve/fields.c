@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "lib/base/host_port.h"
+#include "lib/base/utf8.h"
 #include "lib/net/web.h"
 #include "lib/retrieve/account.h"
 
@@ -37,11 +38,11 @@ field_word(struct str value, const char *const *words, struct err *err)
 {
 	struct buf all = BUF_EMPTY;
 
-	for (int i = 0; words[i] != NULL; i++) {
+	for (int i = 0; words[i] != NULL; i++)
 		if (str_eq_ci(value, str_c(words[i])))
 			return i;
+	for (int i = 0; words[i] != NULL; i++)
 		buf_printf(&all, "%s%s", i == 0 ? "" : words[i + 1] == NULL ? " or " : ", ", words[i]);
-	}
 	err_set(err, ERR_INVALID, "it is %s", all.data);
 	buf_fini(&all);
 	return -1;
@@ -107,9 +108,13 @@ FIELD_TEXT(scope)
 static int
 field_host(struct retrieve_account *a, struct field_value v, struct err *err)
 {
-	char *host = arena_dup(v.arena, v.text.p, v.text.len);
 	struct ip ip;
+	char *host;
 
+	/* One host has one name: connections to it are counted by that. */
+	if (v.text.len > 1 && v.text.p[v.text.len - 1] == '.')
+		v.text.len--;
+	host = arena_dup(v.arena, v.text.p, v.text.len);
 	if (!ip_parse(v.text, &ip) && (!host_name_is_valid(v.text) || v.text.len > 253))
 		return err_set(err, ERR_INVALID, "'%.100s' is neither the name of a host nor an IP address", host);
 	str_lower(host, v.text.len);
@@ -237,6 +242,9 @@ field_check_text(struct str text, struct err *err)
 	for (size_t i = 0; i < text.len; i++)
 		if ((unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f)
 			return err_set(err, ERR_INVALID, "it has a control character");
+	/* It goes to terminals, and into headers of mail. */
+	if (utf8_has_hidden(text))
+		return err_set(err, ERR_INVALID, "it has a character that is not visible");
 	return 0;
 }
 

@@ -4,13 +4,15 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/base/utf8.h"
 
 enum { POST_TIMEOUT_MS = 30 * 1000, POST_ANSWER_MAX = 64 * 1024, POST_IPS_MAX = 8, POST_WORDS_MAX = 160 };
 
 struct oauth_post {
 	struct retrieve_web web;
-	char *url;	 /* owner */
-	struct buf form; /* owner, wiped */
+	const char *name; /* borrowed */
+	char *url;	  /* owner */
+	struct buf form;  /* owner, wiped */
 	oauth_on_answer *cb;
 	void *arg;
 	/* One of them is waited for. */
@@ -98,9 +100,13 @@ oauth_post_words(const char *text, char out[POST_WORDS_MAX])
 	str_copy(cut, out, POST_WORDS_MAX);
 	if (!str_is_utf8(cut))
 		out[0] = '\0';
-	for (char *p = out; *p != '\0'; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = ' ';
+	for (char *p = out; *p != '\0';) {
+		size_t len = str_utf8_sequence(str_c(p));
+		struct str one = str_of(p, len);
+		if ((unsigned char)*p < 0x20 || *p == 0x7f || utf8_is_hidden(utf8_character(one)))
+			memset(p, ' ', len);
+		p += len;
+	}
 }
 
 static void
@@ -113,8 +119,10 @@ oauth_post_on_web(void *arg, const struct web_answer *web, const struct err *err
 
 	p->request = NULL;
 	if (err != NULL) {
+		/* ERR_DENIED alone means that the grant is gone; here it may be a bad certificate. */
 		p->err = *err;
-		err_prefix(&p->err, "the token endpoint");
+		p->err.code = ERR_UNAVAILABLE;
+		err_prefix(&p->err, "%s", p->name);
 		oauth_post_end(p, NULL, &p->err);
 		return;
 	}
@@ -128,7 +136,7 @@ oauth_post_on_web(void *arg, const struct web_answer *web, const struct err *err
 		char kind[POST_WORDS_MAX];
 		oauth_post_words(answer.error, kind);
 		err_set(&p->err, strcmp(answer.error, "invalid_grant") == 0 ? ERR_DENIED : ERR_UNAVAILABLE,
-			"the token endpoint answers %d%s%.60s%s%s", web->status, kind[0] != '\0' ? " " : "", kind,
+			"%s answers %d%s%.60s%s%s", p->name, web->status, kind[0] != '\0' ? " " : "", kind,
 			words[0] != '\0' ? ": " : "", words);
 		oauth_post_end(p, &answer, &p->err);
 	}
@@ -190,7 +198,7 @@ oauth_post_send_to(struct oauth_post *p, const struct ip *ips, unsigned count)
 	if (n != 0)
 		oauth_post_send(p, allowed, n);
 	else
-		err_set(&p->err, ERR_UNAVAILABLE, "the token endpoint %s",
+		err_set(&p->err, ERR_UNAVAILABLE, "%s %s", p->name,
 			count == 0 ? "has no address"
 				   : "has an address that is not public (setting retrieval_private_hosts)");
 	return n != 0;
@@ -205,7 +213,7 @@ oauth_post_on_ips(void *arg, const struct dns_answer *answer, const struct err *
 	if (err != NULL) {
 		p->err = *err;
 		p->err.code = ERR_UNAVAILABLE;
-		err_prefix(&p->err, "the token endpoint");
+		err_prefix(&p->err, "%s", p->name);
 		oauth_post_end(p, NULL, &p->err);
 	} else if (!oauth_post_send_to(p, answer->ips, answer->ip_count)) {
 		oauth_post_end(p, NULL, &p->err);
@@ -213,7 +221,8 @@ oauth_post_on_ips(void *arg, const struct dns_answer *answer, const struct err *
 }
 
 struct oauth_post *
-oauth_post_start(const struct retrieve_web *web, const char *url, struct str form, oauth_on_answer *cb, void *arg)
+oauth_post_start(const struct retrieve_web *web, const char *name, const char *url, struct str form,
+		 oauth_on_answer *cb, void *arg)
 {
 	struct oauth_post *p = mem_new(struct oauth_post);
 	struct str host;
@@ -221,6 +230,7 @@ oauth_post_start(const struct retrieve_web *web, const char *url, struct str for
 	struct ip ip;
 
 	p->web = *web;
+	p->name = name;
 	p->url = mem_strdup(url);
 	buf_add_str(&p->form, form);
 	p->cb = cb;

@@ -19,11 +19,13 @@ struct oauth_answer {
 };
 
 /* err NULL: success: the object has what was asked for. Else answer->error tells the kind
- * if the endpoint answered at all; err has its words. */
+ * if the endpoint answered at all; err has its words. ERR_DENIED: it answered
+ * invalid_grant; nothing else gives it. */
 typedef void oauth_on_answer(void *arg, const struct oauth_answer *answer, const struct err *err);
 struct oauth_post;
-/* One callback, never from within. url and form are copied. */
-struct oauth_post *oauth_post_start(const struct retrieve_web *web, const char *url, struct str form,
+/* One callback, never from within. url and form are copied. name: a literal, in errors: "the
+ * token endpoint". */
+struct oauth_post *oauth_post_start(const struct retrieve_web *web, const char *name, const char *url, struct str form,
 				    oauth_on_answer *cb, void *arg);
 /* Has the form left, or may it have? Nothing is asked of ip_is_allowed any more then. */
 bool oauth_post_is_sent(const struct oauth_post *p);

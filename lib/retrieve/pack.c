@@ -33,6 +33,32 @@ retrieve_account_pack(const struct retrieve_account *a, struct buf *out)
 	len = stagepost__retrieve_account__get_packed_size(&m);
 	stagepost__retrieve_account__pack(&m, (uint8_t *)buf_reserve(out, len));
 	out->len += len;
+	buf_add_str(out, a->later);
+}
+
+static void
+pack_add_varint(struct buf *out, uint64_t value)
+{
+	for (; value >= 0x80; value >>= 7)
+		buf_add_byte(out, (char)(value | 0x80));
+	buf_add_byte(out, (char)value);
+}
+
+/* What we do not know, as it was: fields may stand in any order. */
+static struct str
+pack_later(const Stagepost__RetrieveAccount *m, struct arena *arena)
+{
+	struct buf later = BUF_EMPTY;
+	struct str result;
+
+	for (unsigned i = 0; i < m->base.n_unknown_fields; i++) {
+		const ProtobufCMessageUnknownField *field = &m->base.unknown_fields[i];
+		pack_add_varint(&later, (uint64_t)field->tag << 3 | (uint64_t)field->wire_type);
+		buf_add_str(&later, str_of((const char *)field->data, field->len));
+	}
+	result = arena_str(arena, buf_str(&later));
+	buf_fini(&later);
+	return result;
 }
 
 static bool
@@ -61,6 +87,7 @@ pack_take(const Stagepost__RetrieveAccount *m, struct arena *arena, struct retri
 		folders[i] = arena_strdup(arena, m->folders[i]);
 	out->folders = folders;
 	out->folder_count = (unsigned)m->n_folders;
+	out->later = pack_later(m, arena);
 #define PACK_TEXT(member) out->member = arena_strdup(arena, m->member);
 	PACK_TEXTS(PACK_TEXT)
 #undef PACK_TEXT

@@ -8,12 +8,17 @@ static const char *const secret_names[] = {
 	[RETRIEVE_ACCESS_TOKEN] = "access token",
 };
 
-/* Where it belongs: a sealed text that was moved to another account cannot be opened. */
+void
+retrieve_secret_context(struct str address, struct str id, enum retrieve_secret which, struct buf *out)
+{
+	CHECK(id.len != 0 && address.len != 0);
+	buf_printf(out, "retrieve %.*s %.*s %s", STR_ARG(address), STR_ARG(id), secret_names[which]);
+}
+
 static void
 secret_context(const struct retrieve_account *a, enum retrieve_secret which, struct buf *out)
 {
-	CHECK(a->id[0] != '\0' && a->address != NULL);
-	buf_printf(out, "retrieve %s %s %s", a->address, a->id, secret_names[which]);
+	retrieve_secret_context(str_c(a->address), str_c(a->id), which, out);
 }
 
 static int

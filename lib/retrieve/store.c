@@ -8,12 +8,16 @@
 #include "lib/base/mem.h"
 #include "lib/redis/keys.h"
 
+/* A script with the table of the keys in front. */
+/* clang-format off */
 #define STORE_PATTERN(ident, pattern, type, lifetime, dies, writer, what) "\t.ascii \"'" pattern "', \"\n"
-REDIS_SCRIPT_FILES(retrieve_store_script, "\t.ascii \"local PATTERNS = {\"\n" REDIS_KEYS_OF_RETRIEVE(
-						  STORE_PATTERN) "\t.ascii \"}\\n\"\n"
-								 "\t.incbin \"lib/retrieve/store.lua\"\n");
+#define REDIS_SCRIPT_OF_RETRIEVE(ident, path) \
+	REDIS_SCRIPT_FILES(ident, "\t.ascii \"local PATTERNS = {\"\n" REDIS_KEYS_OF_RETRIEVE(STORE_PATTERN) \
+			   "\t.ascii \"}\\n\"\n\t.incbin \"" path "\"\n")
+REDIS_SCRIPT_OF_RETRIEVE(retrieve_store_script, "lib/retrieve/store.lua");
+/* clang-format on */
 
-enum { STORE_TRIES = 5, STORE_PAGE = 500 };
+enum { STORE_TRIES = 5, STORE_SPARE_MS = 60 * 1000 };
 
 /* A call in progress. */
 struct store_call {
@@ -30,8 +34,15 @@ struct store_call {
 	void *edit_arg;
 	struct buf packed; /* owner */
 	unsigned tries;
-	/* When it is due after it; -1: as it is. */
+	/* When it is due after it; -1: as it is. Nothing here makes an account rest: a worker
+	 * that claims a disabled one does, unless its score has changed since. So an account
+	 * that is enabled at the same time is never left at rest. */
 	int64_t due_ms;
+	bool sets_due; /* due_ms counts: the account is enabled */
+	bool is_paced; /* see store_pace() */
+	bool wants;    /* it is due again at the end of its round */
+	/* Of adding: */
+	retrieve_may_add *may_add; /* NULL: any */
 	/* Of a removal: */
 	bool all;
 	/* Of enabling: */
@@ -77,9 +88,10 @@ store_safe_id(struct str id)
 }
 
 static void
-store_ask(struct store_call *c, redis_on_reply *cb, const char *verb, size_t count, const struct str *args)
+store_ask_of(struct store_call *c, struct str id, redis_on_reply *cb, const char *verb, size_t count,
+	     const struct str *args)
 {
-	struct str list[8] = {str_c(verb), c->id.len != 0 ? store_safe_id(c->id) : STR("")};
+	struct str list[8] = {str_c(verb), id.len != 0 ? store_safe_id(id) : STR("")};
 	const struct str keys[] = {redis_key(&c->arena, KEY_USER, c->address),
 				   redis_key(&c->arena, KEY_RETRIEVE, c->address)};
 
@@ -89,99 +101,22 @@ store_ask(struct store_call *c, redis_on_reply *cb, const char *verb, size_t cou
 	redis_eval(c->redis, cb, c, &retrieve_store_script, 2, keys, count + 2, list);
 }
 
-/* ---- When it is due ---- */
-
-struct str
-retrieve_member_print(char out[RETRIEVE_MEMBER_MAX], const char *address, const char *id)
+static void
+store_ask(struct store_call *c, redis_on_reply *cb, const char *verb, size_t count, const struct str *args)
 {
-	snprintf(out, RETRIEVE_MEMBER_MAX, "%s %s", address, id);
-	return str_c(out);
-}
-
-bool
-retrieve_member_parse(struct str member, struct str *address_out, struct str *id_out)
-{
-	ptrdiff_t at = str_rindex(member, ' ');
-
-	if (at <= 0)
-		return false;
-	*address_out = str_first(member, (size_t)at);
-	*id_out = str_from(member, (size_t)at + 1);
-	return retrieve_id_is_valid(*id_out);
-}
-
-static struct str
-store_member(struct store_call *c, struct str id)
-{
-	const char *text = arena_printf(&c->arena, "%.*s %.*s", STR_ARG(c->address), STR_ARG(id));
-
-	return str_c(text);
+	store_ask_of(c, c->id, cb, verb, count, args);
 }
 
 static void
-store_set_due(struct store_call *c, int64_t due_ms, redis_on_reply *cb)
+store_fail_busy(struct store_call *c)
 {
-	const struct str args[] = {str_c(arena_printf(&c->arena, "%" PRId64, due_ms)), store_member(c, c->id)};
+	struct err err;
 
-	redis_call_key(c->redis, cb, cb != NULL ? c : NULL, "ZADD", str_c(redis_key_pattern(KEY_RETRIEVE_DUE)), 2,
-		       args);
+	err_set(&err, ERR_UNAVAILABLE, "the remote accounts are being changed by others; try again");
+	store_done(c, &err);
 }
 
-static void
-store_on_due_set(void *arg, const redisReply *reply, const struct err *err)
-{
-	(void)reply;
-	store_done(arg, err);
-}
-
-/* The account is stored: now it is due as the call wants it. */
-static void
-store_on_account_stored(void *arg, const redisReply *reply, const struct err *err)
-{
-	struct store_call *c = arg;
-
-	(void)reply;
-	if (err != NULL || c->due_ms < 0)
-		store_done(c, err);
-	else
-		store_set_due(c, c->due_ms, store_on_due_set);
-}
-
-/* ---- Adding ---- */
-
-/* Refused: it is not due either. When it is not known whether it is stored, a worker finds
- * out; and an id that exists is another's. */
-static void
-store_on_added(void *arg, const redisReply *reply, const struct err *err)
-{
-	struct store_call *c = arg;
-	struct str member;
-
-	if (err != NULL && err->code != ERR_EXISTS && !err_is_of_host(err)) {
-		member = store_member(c, c->id);
-		redis_call_key(c->redis, NULL, NULL, "ZREM", str_c(redis_key_pattern(KEY_RETRIEVE_DUE)), 1, &member);
-	}
-	store_on_account_stored(c, reply, err);
-}
-
-/* It is in the list of what is due first, a little later: if we die before it is stored,
- * the worker that finds it there removes it; if we die after, nothing is forgotten. */
-void
-retrieve_add(struct redis *r, const struct retrieve_account *a, retrieve_on_done *cb, void *arg)
-{
-	struct store_call *c = store_call_new(r, str_c(a->address), str_c(a->id), arg);
-	int64_t now_ms = clock_unix_ms();
-	char most[16];
-
-	c->on.done = cb;
-	c->due_ms = a->enabled ? now_ms : RETRIEVE_NEVER_MS;
-	store_set_due(c, now_ms + 60 * 1000, NULL);
-	retrieve_account_pack(a, &c->packed);
-	snprintf(most, sizeof(most), "%d", RETRIEVE_ACCOUNTS_MAX);
-	store_ask(c, store_on_added, "add", 2, (const struct str[]){buf_str(&c->packed), str_c(most)});
-}
-
-/* ---- Reading ---- */
+/* ---- Entries ---- */
 
 void
 retrieve_status_read(const redisReply *hash, struct retrieve_status *out)
@@ -212,25 +147,188 @@ store_sort(struct retrieve_entry *entries, unsigned count)
 	}
 }
 
-static void
-store_on_list(void *arg, const redisReply *reply, const struct err *err)
+static struct retrieve_entry *
+store_take_entries(struct store_call *c, const redisReply *reply, unsigned *count_out)
 {
-	struct store_call *c = arg;
-	struct retrieve_entry *entries;
+	struct retrieve_entry *entries = arena_array(&c->arena, struct retrieve_entry, reply->elements / 3 + 1);
 	unsigned count = 0;
 
-	if (err != NULL) {
-		c->on.entries(c->arg, NULL, 0, err);
-		store_free(c);
-		return;
-	}
-	entries = arena_array(&c->arena, struct retrieve_entry, reply->elements / 3 + 1);
 	/* What a later version stored, and we cannot read, is left alone. */
 	for (size_t i = 0; i + 2 < reply->elements; i += 3)
 		if (retrieve_account_unpack(redis_str(reply->element[i + 1]), &c->arena, &entries[count].account,
 					    NULL) == 0)
 			retrieve_status_read(reply->element[i + 2], &entries[count++].status);
 	store_sort(entries, count);
+	*count_out = count;
+	return entries;
+}
+
+/* ---- When it is due ---- */
+
+static struct str
+store_member(struct store_call *c, struct str id)
+{
+	const char *text = arena_printf(&c->arena, "%.*s %.*s", STR_ARG(c->address), STR_ARG(id));
+
+	return str_c(text);
+}
+
+static void
+store_set_due(struct store_call *c, int64_t due_ms, redis_on_reply *cb)
+{
+	const struct str args[] = {str_c(arena_printf(&c->arena, "%" PRId64, due_ms)), store_member(c, c->id)};
+
+	redis_call_key(c->redis, cb, cb != NULL ? c : NULL, "ZADD", str_c(redis_key_pattern(KEY_RETRIEVE_DUE)), 2,
+		       args);
+}
+
+static void
+store_on_due_set(void *arg, const redisReply *reply, const struct err *err)
+{
+	(void)reply;
+	store_done(arg, err);
+}
+
+/* A user's order, which must not make us a burden to the remote: at once, but not sooner than
+ * RETRIEVE_PAUSE_MS after its last try. During a round the score is its lease, and `wanted`
+ * tells the worker. */
+static void
+store_pace(struct store_call *c, const struct retrieve_status *st, bool is_resting)
+{
+	int64_t now_ms = clock_unix_ms(), then_ms = st->last_try + RETRIEVE_PAUSE_MS;
+	bool is_running = !is_resting && str_eq(st->state, STR("running"));
+
+	c->wants = is_running && st->wanted + RETRIEVE_PAUSE_MS <= now_ms;
+	c->due_ms = is_running ? -1 : then_ms > now_ms ? then_ms : now_ms;
+	/* What is due sooner anyway stays so. */
+	if (!is_resting && st->next_ms != 0 && st->next_ms < c->due_ms)
+		c->due_ms = st->next_ms;
+}
+
+/* The account is stored: now it is due as the call wants it. */
+static void
+store_on_account_stored(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct store_call *c = arg;
+
+	(void)reply;
+	if (err == NULL && c->wants)
+		store_ask(c, store_on_due_set, "now", 0, NULL);
+	else if (err != NULL || !c->sets_due)
+		store_done(c, err);
+	else
+		store_set_due(c, c->due_ms, store_on_due_set);
+}
+
+/* ---- Adding ---- */
+
+static void store_add_go(struct store_call *c);
+
+static void
+store_not_due(struct store_call *c)
+{
+	struct str member = store_member(c, c->id);
+
+	redis_call_key(c->redis, NULL, NULL, "ZREM", str_c(redis_key_pattern(KEY_RETRIEVE_DUE)), 1, &member);
+}
+
+/* Refused: it is not due either. When it is not known whether it is stored, a worker finds
+ * out; and an id that exists is another's. */
+static void
+store_on_added(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct store_call *c = arg;
+
+	if (err == NULL && redis_i64(reply, 1) == 0) {
+		store_add_go(c);
+		return;
+	}
+	if (err != NULL && err->code != ERR_EXISTS && !err_is_of_host(err))
+		store_not_due(c);
+	store_on_account_stored(c, reply, err);
+}
+
+static void
+store_add(struct store_call *c, struct str seen)
+{
+	char most[16];
+
+	snprintf(most, sizeof(most), "%d", RETRIEVE_ACCOUNTS_MAX);
+	store_set_due(c, c->due_ms + STORE_SPARE_MS, NULL);
+	store_ask(c, store_on_added, "add", c->may_add != NULL ? 3 : 2,
+		  (const struct str[]){buf_str(&c->packed), str_c(most), seen});
+}
+
+/* It is added if these are still all that there are. */
+static void
+store_on_others(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct store_call *c = arg;
+	struct buf seen = BUF_EMPTY;
+	struct retrieve_entry *entries;
+	unsigned count;
+	struct err own;
+
+	if (err != NULL) {
+		store_done(c, err);
+		return;
+	}
+	entries = store_take_entries(c, reply, &count);
+	if (c->may_add(c->arg, entries, count, &own) != 0) {
+		store_not_due(c);
+		store_done(c, &own);
+		return;
+	}
+	for (size_t i = 0; i + 2 < reply->elements; i += 3)
+		buf_printf(&seen, "%s%.*s", i != 0 ? " " : "", STR_ARG(redis_str(reply->element[i])));
+	store_add(c, buf_str(&seen));
+	buf_fini(&seen);
+}
+
+static void
+store_add_go(struct store_call *c)
+{
+	if (c->may_add == NULL)
+		store_add(c, STR_NONE);
+	else if (c->tries++ < STORE_TRIES)
+		store_ask_of(c, STR_NONE, store_on_others, "list", 0, NULL);
+	else {
+		store_not_due(c);
+		store_fail_busy(c);
+	}
+}
+
+/* It is in the list of what is due first, a little later: if we die before it is stored,
+ * the worker that finds it there removes it; if we die after, nothing is forgotten. */
+void
+retrieve_add(struct redis *r, const struct retrieve_account *a, retrieve_may_add *may_add, retrieve_on_done *cb,
+	     void *arg)
+{
+	struct store_call *c = store_call_new(r, str_c(a->address), str_c(a->id), arg);
+
+	c->on.done = cb;
+	c->may_add = may_add;
+	c->due_ms = clock_unix_ms();
+	c->sets_due = a->enabled;
+	retrieve_account_pack(a, &c->packed);
+	store_add_go(c);
+}
+
+/* ---- Reading ---- */
+
+static void
+store_on_list(void *arg, const redisReply *reply, const struct err *err)
+{
+	struct store_call *c = arg;
+	struct retrieve_entry *entries;
+	unsigned count;
+
+	if (err != NULL) {
+		c->on.entries(c->arg, NULL, 0, err);
+		store_free(c);
+		return;
+	}
+	entries = store_take_entries(c, reply, &count);
 	c->on.entries(c->arg, entries, count, NULL);
 	store_free(c);
 }
@@ -270,6 +368,7 @@ store_on_read(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct store_call *c = arg;
 	struct retrieve_account a;
+	struct retrieve_status status;
 	struct err own;
 	struct str old;
 
@@ -278,12 +377,23 @@ store_on_read(void *arg, const redisReply *reply, const struct err *err)
 		return;
 	}
 	old = arena_str(&c->arena, redis_str(reply->elements > 1 ? reply->element[1] : NULL));
-	if (retrieve_account_unpack(old, &c->arena, &a, &own) != 0 || c->edit(c->edit_arg, &a, &c->arena, &own) != 0) {
+	if (retrieve_account_unpack(old, &c->arena, &a, &own) != 0) {
 		store_done(c, &own);
 		return;
 	}
-	if (c->due_ms >= 0 && !a.enabled)
-		c->due_ms = RETRIEVE_NEVER_MS;
+	if (c->is_paced) {
+		retrieve_status_read(reply->element[2], &status);
+		store_pace(c, &status, !a.enabled);
+	}
+	if (c->edit(c->edit_arg, &a, &c->arena, &own) != 0) {
+		store_done(c, &own);
+		return;
+	}
+	c->wants = c->wants && a.enabled;
+	/* If we die in between it is due all the same. */
+	c->sets_due = c->due_ms >= 0 && a.enabled;
+	if (c->sets_due)
+		store_set_due(c, clock_unix_ms() + STORE_SPARE_MS, NULL);
 	buf_clear(&c->packed);
 	retrieve_account_pack(&a, &c->packed);
 	store_ask(c, store_on_replaced, "replace", 2, (const struct str[]){old, buf_str(&c->packed)});
@@ -292,14 +402,10 @@ store_on_read(void *arg, const redisReply *reply, const struct err *err)
 static void
 store_change_go(struct store_call *c)
 {
-	struct err err;
-
-	if (c->tries++ < STORE_TRIES) {
+	if (c->tries++ < STORE_TRIES)
 		store_ask(c, store_on_read, "list", 0, NULL);
-		return;
-	}
-	err_set(&err, ERR_UNAVAILABLE, "the remote account is being changed by others; try again");
-	store_done(c, &err);
+	else
+		store_fail_busy(c);
 }
 
 void
@@ -312,6 +418,7 @@ retrieve_change(struct redis *r, struct str address, struct str id, retrieve_edi
 	c->edit = edit;
 	c->edit_arg = edit_arg;
 	c->due_ms = due_ms;
+	c->is_paced = due_ms == RETRIEVE_SOON;
 	store_change_go(c);
 }
 
@@ -347,8 +454,8 @@ retrieve_enable(struct redis *r, struct str address, struct str id, bool enabled
 	c->on.done = cb;
 	c->enabled = enabled;
 	c->why = arena_str(&c->arena, why);
-	retrieve_change(r, c->address, c->id, store_edit_enabled, c, enabled ? clock_unix_ms() : RETRIEVE_NEVER_MS,
-			store_on_enabled, c);
+	retrieve_change(r, c->address, c->id, store_edit_enabled, c, enabled ? clock_unix_ms() : -1, store_on_enabled,
+			c);
 }
 
 void
@@ -364,6 +471,18 @@ retrieve_note(struct redis *r, struct str address, struct str id, unsigned count
 /* ---- Now ---- */
 
 static void
+store_go_now(struct store_call *c)
+{
+	bool wants = c->wants;
+
+	c->wants = false;
+	if (wants)
+		store_ask(c, store_on_account_stored, "now", 0, NULL);
+	else
+		store_on_account_stored(c, NULL, NULL);
+}
+
+static void
 store_on_now_read(void *arg, const struct retrieve_entry *entries, unsigned count, const struct err *err)
 {
 	struct store_call *c = arg;
@@ -376,18 +495,23 @@ store_on_now_read(void *arg, const struct retrieve_entry *entries, unsigned coun
 		store_done(c, &own);
 	} else {
 		/* During a round the score is its lease: `wanted` tells the worker. */
-		if (!str_eq(entries[0].status.state, STR("running")))
+		if (c->is_paced)
+			store_pace(c, &entries[0].status, false);
+		else if (!str_eq(entries[0].status.state, STR("running")))
 			c->due_ms = clock_unix_ms();
-		store_ask(c, store_on_account_stored, "now", 0, NULL);
+		c->wants |= !c->is_paced;
+		c->sets_due = c->due_ms >= 0;
+		store_go_now(c);
 	}
 }
 
 void
-retrieve_now(struct redis *r, struct str address, struct str id, retrieve_on_done *cb, void *arg)
+retrieve_now(struct redis *r, struct str address, struct str id, bool is_paced, retrieve_on_done *cb, void *arg)
 {
 	struct store_call *c = store_call_new(r, address, store_safe_id(id), arg);
 
 	c->on.done = cb;
+	c->is_paced = is_paced;
 	retrieve_get(r, c->address, c->id, store_on_now_read, c);
 }
 
@@ -425,39 +549,4 @@ retrieve_forget(struct redis *r, struct str address, retrieve_on_done *cb, void 
 
 	c->on.done = cb;
 	store_ask(c, store_on_removed, "delete", 0, NULL);
-}
-
-/* ---- All of the cluster ---- */
-
-struct store_page {
-	retrieve_on_page *cb;
-	void *arg;
-};
-
-static void
-store_on_page(void *arg, const redisReply *reply, const struct err *err)
-{
-	struct store_page page = *(struct store_page *)arg;
-	const redisReply *list = err == NULL && reply->elements == 2 ? reply->element[1] : NULL;
-	struct str *members = mem_zalloc(sizeof(struct str) * (list != NULL ? list->elements + 1 : 1));
-	unsigned count = 0;
-
-	mem_free(arg);
-	/* Members and scores in turn. */
-	for (size_t i = 0; list != NULL && i + 1 < list->elements; i += 2)
-		members[count++] = redis_str(list->element[i]);
-	page.cb(page.arg, members, count, list != NULL ? redis_str(reply->element[0]) : STR_NONE, err);
-	mem_free(members);
-}
-
-void
-retrieve_page(struct redis *r, struct str cursor, retrieve_on_page *cb, void *arg)
-{
-	struct store_page *page = mem_new(struct store_page);
-	char most[16];
-
-	*page = (struct store_page){cb, arg};
-	snprintf(most, sizeof(most), "%d", STORE_PAGE);
-	redis_call_key(r, store_on_page, page, "ZSCAN", str_c(redis_key_pattern(KEY_RETRIEVE_DUE)), 3,
-		       (const struct str[]){cursor.len != 0 ? cursor : STR("0"), STR("COUNT"), str_c(most)});
 }

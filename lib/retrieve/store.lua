@@ -2,7 +2,7 @@
 -- REDIS_KEYS_OF_RETRIEVE (lib/redis/keys_table.h).
 -- KEYS: user:{a}, retrieve:{a}
 -- ARGV: verb, then
---   add: id, packed, the most accounts
+--   add: id, packed, the most accounts, and perhaps all ids as they were      1: added, 0: there are others now
 --   list: id, or "" for all      {id, packed, status, id, packed, status, ...}
 --   replace: id, packed as it was, as it shall be      1: replaced, 0: it has changed
 --   status: id, field, value, ...
@@ -32,6 +32,8 @@ if verb == 'add' then
 		return redis.error_reply('NOTFOUND there is no such user')
 	elseif redis.call('HGET', user, 'enabled') == 'off' then
 		return redis.error_reply('DENIED the user is disabled')
+	elseif ARGV[5] and table.concat(redis.call('HKEYS', accounts), ' ') ~= ARGV[5] then
+		return 0
 	elseif redis.call('HLEN', accounts) >= tonumber(ARGV[4]) then
 		return redis.error_reply('LIMIT an account may have ' .. ARGV[4] .. ' remote accounts')
 	elseif redis.call('HSETNX', accounts, id, ARGV[3]) == 0 then

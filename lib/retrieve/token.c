@@ -35,12 +35,21 @@ struct retrieve_token {
 	const char *replaced; /* the new refresh token, sealed */
 	unsigned tries;
 	struct event *timer; /* owner */
+	bool is_withdrawn;   /* the grant; the account is disabled */
 	struct err err;	     /* why it failed */
 };
 
+/* ERR_DENIED stops the account: what else was not allowed to us is trouble of our own. */
 static void
 token_end(struct retrieve_token *t, const struct err *err)
 {
+	struct err other;
+
+	if (err != NULL && err->code == ERR_DENIED && !t->is_withdrawn) {
+		other = *err;
+		other.code = ERR_UNAVAILABLE;
+		err = &other;
+	}
 	if (t->cb != NULL)
 		t->cb(t->arg, err == NULL ? t->access : STR_NONE, err);
 	if (t->timer != NULL)
@@ -77,13 +86,30 @@ token_keep(struct retrieve_token *t)
 		      token_on_kept, t);
 }
 
+/* Does the account still have the refresh token that we used? It may have been sealed anew
+ * with another key meanwhile. */
+static bool
+token_is_same(const struct retrieve_token *t, const struct retrieve_account *a)
+{
+	struct buf ours = BUF_EMPTY, theirs = BUF_EMPTY;
+	bool same = strcmp(a->secret, t->account.secret) == 0;
+
+	if (!same &&
+	    retrieve_open(t->oauth.keys, &t->account, RETRIEVE_SECRET, str_c(t->account.secret), &ours, NULL) == 0 &&
+	    retrieve_open(t->oauth.keys, a, RETRIEVE_SECRET, str_c(a->secret), &theirs, NULL) == 0)
+		same = str_eq(buf_str(&ours), buf_str(&theirs));
+	oauth_form_wipe(&ours);
+	oauth_form_wipe(&theirs);
+	return same;
+}
+
 static int
 token_edit_secret(void *arg, struct retrieve_account *a, struct arena *arena, struct err *err)
 {
 	const struct retrieve_token *t = arg;
 
 	(void)arena;
-	if (strcmp(a->secret, t->account.secret) != 0)
+	if (!token_is_same(t, a))
 		return err_set(err, ERR_EXISTS, "the account has another refresh token now");
 	a->secret = t->replaced;
 	return 0;
@@ -105,8 +131,10 @@ token_on_stored(void *arg, const struct err *err)
 	struct retrieve_token *t = arg;
 	struct timeval wait = clock_timeval(TOKEN_STORE_WAIT_MS);
 
-	if (err == NULL || err->code == ERR_EXISTS) {
+	if (err == NULL) {
 		token_keep(t);
+	} else if (err->code == ERR_EXISTS) {
+		token_end(t, NULL); /* of the grant before: it serves once, and is not kept */
 	} else if (err->code == ERR_NOT_FOUND || ++t->tries == TOKEN_STORE_TRIES) {
 		token_end(t, err);
 	} else {
@@ -139,7 +167,7 @@ token_edit_disabled(void *arg, struct retrieve_account *a, struct arena *arena, 
 	const struct retrieve_token *t = arg;
 
 	(void)arena;
-	if (strcmp(a->secret, t->account.secret) != 0)
+	if (!token_is_same(t, a))
 		return err_set(err, ERR_EXISTS, "the account has another refresh token now");
 	a->enabled = false;
 	return 0;
@@ -151,10 +179,12 @@ token_on_disabled(void *arg, const struct err *err)
 	struct retrieve_token *t = arg;
 
 	if (err == NULL) {
+		t->is_withdrawn = true;
 		retrieve_note(t->oauth.redis, str_c(t->address), str_c(t->id), 2,
 			      (const struct str[]){STR("last_error"), str_c(t->err.text)}, token_on_told, t);
 		return;
 	}
+	/* It is as it was, and will be tried again. */
 	if (err->code == ERR_EXISTS)
 		err_set(&t->err, ERR_UNAVAILABLE, "the account was given another refresh token meanwhile");
 	token_end(t, &t->err);
@@ -193,8 +223,8 @@ token_on_answer(void *arg, const struct oauth_answer *answer, const struct err *
 	} else {
 		t->err = *err;
 		if (err->code == ERR_DENIED)
-			retrieve_change(t->oauth.redis, str_c(t->address), str_c(t->id), token_edit_disabled, t,
-					RETRIEVE_NEVER_MS, token_on_disabled, t);
+			retrieve_change(t->oauth.redis, str_c(t->address), str_c(t->id), token_edit_disabled, t, -1,
+					token_on_disabled, t);
 		else
 			token_end(t, &t->err);
 	}
@@ -229,7 +259,8 @@ token_ask(struct retrieve_token *t)
 		token_end(t, &t->err);
 		return;
 	}
-	t->post = oauth_post_start(&t->oauth.web, a->token_url, buf_str(&t->form), token_on_answer, t);
+	t->post = oauth_post_start(&t->oauth.web, "the token endpoint", a->token_url, buf_str(&t->form),
+				   token_on_answer, t);
 }
 
 /* The token that is kept; false: there is none that can be used. */

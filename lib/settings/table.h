@@ -123,9 +123,9 @@
 	S(ldap, size_limit, INT, "1000", "", 0, 1000000, SCOPE_GLOBAL, \
 	  "entries in the answer to one search, or in one page of it; 0: no limit") \
 	S(ldap, book_max, INT, "500000", "", 0, 100000000, SCOPE_GLOBAL, \
-	  "a search is refused if it would have to look at more entries of an address book; 0: no limit") \
+	  "a search is refused if it is expected to look at more entries of an address book; 0: no limit") \
 	S(ldap, posix_accounts, BOOL, "off", "", 0, 1, SCOPE_DOMAIN, \
-	  "accounts are posixAccounts too, for logins on Linux machines; their numbers stay the same for ever") \
+	  "accounts are posixAccounts too, for logins on Linux machines; their numbers stay the same for ever. Set `minimum_uid` for `pam_ldap.so` to `posix_first_number`, or accounts can log in as local users of the same name") \
 	S(ldap, posix_groups, LIST, "", "", 0, 200, SCOPE_DOMAIN, \
 	  "aliases that are posixGroups too, by the part before the @; who may change such an alias decides who is in the group") \
 	S(ldap, posix_first_number, INT, "10000", "", 1000, INT32_MAX, SCOPE_GLOBAL, "lowest uidNumber or gidNumber to give out") \

@@ -23,7 +23,7 @@ mail_location = maildir:{dir}/mail/%n
 first_valid_uid = 1
 auth_mechanisms = plain login
 disable_plaintext_auth = no
-ssl = no
+{tls}
 default_process_limit = 200
 default_client_limit = 2000
 mail_max_userip_connections = 100
@@ -47,7 +47,7 @@ service imap-login {{
     port = {imap}
   }}
   inet_listener imaps {{
-    port = 0
+    port = {imaps}
   }}
 }}
 service pop3-login {{
@@ -55,7 +55,7 @@ service pop3-login {{
     port = {pop3}
   }}
   inet_listener pop3s {{
-    port = 0
+    port = {pop3s}
   }}
 }}
 namespace inbox {{
@@ -79,18 +79,24 @@ def free_port():
 
 
 class Dovecot:
-    def __init__(self, users, uidl="%08Xu%08Xv"):
+    """certificate: files (chain, key); with it there are STARTTLS, STLS and the ports imaps and pop3s."""
+
+    def __init__(self, users, uidl="%08Xu%08Xv", password="secret", certificate=None):
         self.dir = Path(tempfile.mkdtemp(prefix="stagepost-dovecot-"))
         self.dir.chmod(0o755)
         self.users = users
-        self.ports = {"imap": free_port(), "pop3": free_port()}
+        self.ports = {"imap": free_port(), "pop3": free_port(), "imaps": 0, "pop3s": 0}
+        self.tls = "ssl = no"
+        if certificate is not None:
+            self.ports.update(imaps=free_port(), pop3s=free_port())
+            self.tls = "ssl = yes\nssl_cert = <{}\nssl_key = <{}".format(*certificate)
         self.uidl = uidl
         self.process = None
         self.numbers = itertools.count(1)
         for name in ("run", "state", "mail"):
             (self.dir / name).mkdir()
         shutil.chown(self.dir / "mail", "mail", "mail")
-        (self.dir / "passwd").write_text("".join(f"{u}:{{PLAIN}}secret::::::\n" for u in users))
+        (self.dir / "passwd").write_text("".join(f"{u}:{{PLAIN}}{password}::::::\n" for u in users))
         for user in users:
             self.make_maildir(self.dir / "mail" / user)
 
@@ -101,7 +107,7 @@ class Dovecot:
             shutil.chown(path / name, "mail", "mail")
 
     def start(self):
-        (self.dir / "dovecot.conf").write_text(CONF.format(dir=self.dir, uidl=self.uidl, **self.ports))
+        (self.dir / "dovecot.conf").write_text(CONF.format(dir=self.dir, uidl=self.uidl, tls=self.tls, **self.ports))
         self.process = subprocess.Popen(["dovecot", "-F", "-c", self.dir / "dovecot.conf"], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(self._answers, 30, what="Dovecot answers")

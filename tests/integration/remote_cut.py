@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 
 from ports import free_port
 
@@ -10,6 +11,8 @@ class Cutter:
     def __init__(self, port):
         self.target, self.port = port, free_port()
         self.cut = None         # bytes of the remote; None: none
+        self.step = 65536       # the remote's bytes go on in such pieces...
+        self.rest = 0           # ... and after each of them it rests: seconds
         self.connections = 0    # begun
         self.longest = 0        # bytes that the remote sent in one connection that was not cut
         self.listener = socket.create_server(("127.0.0.1", self.port))
@@ -32,7 +35,8 @@ class Cutter:
         threading.Thread(target=self._copy, args=(client, remote), daemon=True).start()
         sent = 0
         try:
-            while data := remote.recv(65536):
+            while data := remote.recv(self.step):
+                time.sleep(self.rest)
                 data = data if cut is None else data[:cut - sent]
                 client.sendall(data)
                 sent += len(data)

@@ -49,6 +49,8 @@ def has_place(place, field, value):
             return SEALED.fullmatch(str(json.loads(value).get(place.member))) is not None
         except (ValueError, AttributeError):
             return False
+    if place.form == "ACCOUNT":
+        return 0 < len(SEALED.findall(value)) <= sum(p.key == place.key and p.form == "ACCOUNT" for p in places())
     return SEALED.fullmatch(value) is not None and (place.form == "VALUE" or field == place.member)
 
 

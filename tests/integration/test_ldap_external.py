@@ -1,9 +1,13 @@
 """Logins by certificates of clients (SASL EXTERNAL)."""
 
 import os
+import re
 import signal
+import socket
 import ssl
 import subprocess
+import time
+import urllib.request
 
 import ldap3
 import pytest
@@ -11,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certificates import Authority
 from cluster import wait_for
-from ldap_client import NOTICE, Ldap, bind, extended, integer, octets, search, tlv
+from ldap_client import NOTICE, Ldap, bind, equal, extended, integer, octets, present, search, tlv
 from test_ldap import result
 
 PEOPLE = "ou=people,dc=external,dc=test"
@@ -132,22 +136,91 @@ def test_not_asked(cluster, domain, authority):
         cluster.settings("ldap", client_authorities=str(path))
         ldap = connect(cluster, pair)
         assert result(ldap, external()).code == 7 and result(ldap, bind("alice@external.test")).code == 0
-    assert "do not load" in cluster.log("frontend-0")
+        # Once, however many connect.
+        assert result(connect(cluster, pair), external()).code == 7
+        lines = [line for line in cluster.log("frontend-0").splitlines() if "do not load" in line and str(path) in line]
+        assert len(lines) == 1
 
 
-def test_no_session_is_resumed(asked, authority):
+def failed_logins(cluster):
+    text = urllib.request.urlopen(f"http://127.0.0.1:{cluster.metrics_port('frontend-0')}/metrics", timeout=5).read()
+    return float(re.search(r'^stagepost_auth_total{result="failed"} (\S+)$', text.decode(), re.M).group(1))
+
+
+def test_file_is_kept_until_it_changes(cluster, domain, authority):
+    """It is not read for each connection. One that does not load any more is no failed login."""
+    path = authority.dir / "changing.pem"
+    good = authority.file.read_bytes()
+    path.write_bytes(good)
+    was = path.stat()
+    cluster.settings("ldap", client_authorities=str(path))
+    pair = authority.issue("alice@external.test")
+    ldap = connect(cluster, pair)
+    assert result(ldap, external()).code == 0
+    # Broken, but the file looks as before.
+    path.write_bytes(b"x" * len(good))
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+    time.sleep(1.2)
+    again = connect(cluster, pair)
+    assert "EXTERNAL" in mechanisms(again) and result(again, external()).code == 0
+    failed = failed_logins(cluster)
+    os.utime(path)
+    wait_for(lambda: result(ldap, external()).code == 52, 5, what="the broken file is read")
+    assert "EXTERNAL" not in mechanisms(ldap) and who(ldap) == ""
+    for _ in range(20):  # more than max_bad_commands
+        assert result(ldap, external()).code == 52
+    assert failed_logins(cluster) == failed
+    log = [line for line in cluster.log("frontend-0").splitlines() if "do not load" in line and str(path) in line]
+    assert len(log) == 1 and "level=warning" in log[0]
+    assert result(ldap, bind("alice@external.test")).code == 0
+    path.write_bytes(good)
+    wait_for(lambda: result(ldap, external()).code == 0, 5, what="the good file is read")
+
+
+def test_mechanisms_that_are_asked_for(asked, authority):
+    """The certificate is checked for whoever asks: by an attribute, or by the filter."""
+    ldap = connect(asked, authority.issue("alice@external.test"))
+    root = lambda **kwargs: ldap.ask(search(scope=0, **kwargs))
+    assert "EXTERNAL" in root(attributes=["+"])[0].attributes["supportedSASLMechanisms"]
+    named = present("supportedSASLMechanisms")
+    named = tlv(0xa1, equal("cn", "x") + tlv(0xa2, tlv(0xa2, named)))  # (|(cn=x)(!(!(...))))
+    assert len(root(filter=named, attributes=["1.1"])) == 2
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def test_no_session_is_resumed(asked, authority, version):
     """Each one proves the key; a ticket would keep a certificate beyond its end."""
     context = client_context(authority.issue("alice@external.test"))
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.maximum_version = version
     first = Ldap(asked.port("ldaps"))
     first.sock = context.wrap_socket(first.sock)
     assert result(first, external()).code == 0
+    assert not first.sock.session.has_ticket
     second = Ldap(asked.port("ldaps"))
     second.sock = context.wrap_socket(second.sock, session=first.sock.session)
     assert not second.sock.session_reused
 
 
-def test_certificate_that_ends_meanwhile(asked, authority):
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+@pytest.mark.parametrize("has_certificate", [True, False])
+def test_session_of_another_protocol(asked, authority, version, has_certificate):
+    """A session of IMAP, where nobody asks for certificates, is not resumed here: the key is proven anew."""
+    def imaps(session=None):
+        sock = context.wrap_socket(socket.create_connection(("127.0.0.1", asked.port("imaps")), timeout=10), session=session)
+        assert sock.recv(1000).startswith(b"* OK")  # and the tickets
+        return sock
+
+    context = client_context(authority.issue("alice@external.test") if has_certificate else None)
+    context.maximum_version = version
+    session = imaps().session
+    assert session.has_ticket and imaps(session).session_reused
+    ldap = Ldap(asked.port("ldaps"))
+    ldap.sock = context.wrap_socket(ldap.sock, session=session)
+    assert not ldap.sock.session_reused
+    assert result(ldap, external()).code == (0 if has_certificate else 7)
+
+
+def test_authority_changed_meanwhile(asked, authority):
     """What the authorities are now decides, not what they were at the handshake."""
     ldap = connect(asked, authority.issue("alice@external.test"))
     with Authority("Others") as other:

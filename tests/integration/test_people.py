@@ -155,6 +155,11 @@ def test_a_better_hash_ends_no_session(domain, tmp_path, made):
         imap.login(address, "secret")
         now = Session(cluster, f"{address}:secret")
         time.sleep(SETTLE)
+        # The same file again is no new password either.
+        stored = cluster.redis.hgetall(f"user:{{{address}}}")
+        cluster.tool("user", "import", tmp_path / "in.csv")
+        assert cluster.redis.hgetall(f"user:{{{address}}}") == stored and stored["password"].startswith("$argon2id$")
+        time.sleep(SETTLE)
         for session in (before, now):
             assert [session.ask("GET", "session", frontend=n)[0] for n in (0, 1)] == [200, 200]
         # SCRAM works with it; somebody's new password ends all of that.

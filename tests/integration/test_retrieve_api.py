@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import threading
+import time
 
 import pytest
 
@@ -69,6 +71,90 @@ def test_ones_own(site):
     assert site.ask("plain", "GET", MINE) == (200, {"remote_accounts": []})
 
 
+def all_of(site):
+    """All remote accounts, page by page."""
+    found, path = [], "remote-accounts?limit=10"
+    while path:
+        status, answer = site.ask("root", "GET", path)
+        assert status == 200 and len(answer["remote_accounts"]) < 200
+        found += answer["remote_accounts"]
+        path = f"remote-accounts?limit=10&after={answer['next']}" if "next" in answer else None
+    return found
+
+
+def test_pages_of_all(site):
+    made = [site.add(user=f"al{number}") for number in range(3)]
+    # So many that they are not one page.
+    site.cluster.redis.zadd("retrieve:due", {f"nobody{n}@{site.domain} aaaaaaaaaaaa": 8e15 for n in range(300)})
+    assert "next" in site.ask("root", "GET", "remote-accounts?limit=10")[1]
+    found = all_of(site)
+    assert all(one in found for one in made)
+    assert site.ask("root", "GET", "remote-accounts?limit=0")[0] == site.ask("root", "GET", "remote-accounts?after=x")[0] == 422
+    assert site.ask("plain", "GET", "remote-accounts")[0] == 403
+
+
+def test_one_mailbox_once(site):
+    made = site.add(folders=["A"])
+    status, answer = site.ask("plain", "POST", MINE, {**NEW, "try": False, "folders": ["B", "A"], "host": "IMAP.remote.test."})
+    assert status == 409 and made["id"] in answer["error"] and "delete it first" in answer["error"]
+    status, answer = site.ask("plain", "POST", MINE, {**NEW, "try": False, "mirror": True})
+    assert status == 409, answer
+    site.add(folders=["B"])
+    site.add("plain", site.of("plain"), user="other", folders=["A"])
+    site.add("chief", folders=["A"])
+
+
+def test_the_secret_goes_nowhere_else(site):
+    one = f"{MINE}/{site.add()['id']}"
+    for changed in ({"tls": "none"}, {"certificate": "any"}, {"port": 1993}):
+        status, answer = site.ask("plain", "PATCH", one, changed)
+        assert status == 422 and "password: it is needed to change where it is sent" in answer["error"], answer
+        shown = site.ask("plain", "GET", one)[1]
+        assert (shown["tls"], shown["certificate"], shown["port"]) == ("implicit", "verify", 993)
+    # The same as before changes nothing.
+    assert site.ask("plain", "PATCH", one, {"tls": "implicit", "port": 993, "keep": "delete"})[0] == 204
+    assert site.ask("plain", "PATCH", one, {"certificate": "any", "port": 1993, "password": SECRET})[0] == 204
+    assert site.ask("plain", "GET", one)[1]["port"] == 1993
+
+
+def test_not_too_often(site):
+    status, answer = site.ask("plain", "POST", MINE, {**NEW, "try": False, "interval": "59s"})
+    assert status == 422 and "1m" in answer["fields"]["interval"]
+    made = site.add(interval="1m")
+    one, member = f"{MINE}/{made['id']}", f"{site.plain} {made['id']}"
+    tried = int(time.time() * 1000)
+    site.cluster.redis.hset(f"retrieve:{{{site.plain}}}:{made['id']}:st", "last_try", tried)
+    assert site.ask("plain", "PATCH", one, {"interval": "1s"})[0] == 422
+    for method, path, body in (("POST", "/now", None), ("PATCH", "", {"keep": "delete"})):
+        assert site.ask("plain", method, one + path, body)[0] == 204
+        assert site.cluster.redis.zscore("retrieve:due", member) == tried + 30000
+
+
+def test_three_trials_at_once(site):
+    """They wait: there is no worker."""
+    statuses = []
+    threads = [threading.Thread(target=lambda n=n: statuses.append(site.ask("plain", "POST", MINE, {**NEW, "user": f"al{n}"})[0]),
+                                daemon=True) for n in range(3)]
+    for n, thread in enumerate(threads):
+        thread.start()
+        wait_for(lambda n=n: len(site.ask("plain", "GET", MINE)[1]["remote_accounts"]) == n + 1, timeout=15)
+    status, answer = site.ask("plain", "POST", MINE, {**NEW, "user": "al9"})
+    assert status == 409 and "being tried" in answer["error"]
+    with PlayedWorker(site.cluster.redis, lambda *_: good()):
+        for thread in threads:
+            thread.join(20)
+    assert statuses == [201, 201, 201]
+
+
+def test_another_grant_forgets_the_access_token(site):
+    made = site.add(auth="oauth2", token_url="https://token.test/", client_id="c", refresh_token="R1", password="")
+    key = f"retrieve:{{{site.plain}}}:{made['id']}:st"
+    for changed, kept in (({"keep": "delete"}, True), ({"refresh_token": "R2"}, False)):
+        site.cluster.redis.hset(key, mapping={"access": "sealed", "access_until": 8000000000000})
+        assert site.ask("plain", "PATCH", f"{MINE}/{made['id']}", changed)[0] == 204
+        assert (site.cluster.redis.hget(key, "access") == "sealed") == kept
+
+
 def test_whose_they_are(site):
     other = Site(site.cluster)
     made = site.add("plain", site.of("plain"))
@@ -79,7 +165,7 @@ def test_whose_they_are(site):
         assert site.ask(who, "PATCH", site.of("plain") + one, {"interval": "5m"})[0] == 204
         made["interval"] = "5m"
     assert other.ask("root", "GET", site.of("plain") + one) == (200, made)
-    assert made in other.ask("root", "GET", "remote-accounts")[1]["remote_accounts"]
+    assert made in all_of(other)
     # Nobody else.
     for status, method, path, body in ((403, "GET", "", None), (403, "POST", "", {**NEW, "try": False}), (403, "GET", one, None),
                                        (403, "PATCH", one, {"interval": "9m"}), (403, "POST", one + "/now", None),
@@ -114,8 +200,8 @@ def test_faults_of_the_whole(site, changed, word):
 
 
 def test_the_limit(site):
-    for _ in range(50):
-        site.add()
+    for number in range(50):
+        site.add(user=f"al{number}")
     status, answer = site.ask("plain", "POST", MINE, {**NEW, "try": False})
     assert status == 409 and "50" in answer["error"]
 
@@ -123,7 +209,7 @@ def test_the_limit(site):
 def test_the_log_has_no_secret(site):
     site.add("root", site.of("plain"), client_secret=SECRET)
     entry = site.cluster.redis.xrevrange("admin:log", count=1)[0][1]
-    assert "remote account added" in entry.values() and "imap.remote.test" in str(entry)
+    assert "remote account added" in entry.values() and site.ask("plain", "GET", MINE)[1]["remote_accounts"][0]["id"] in str(entry) and "imap.remote.test" in str(entry)
     assert SECRET not in str(site.cluster.redis.xrange("admin:log")) and SECRET not in site.cluster.logs()
 
 

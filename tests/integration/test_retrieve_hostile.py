@@ -16,7 +16,7 @@ A = "a@example.test"
 
 class Scripted:
     """Serves every connection by a script: bytes are sent; a text waits for a line that begins so; None waits for
-    ever. TLS from the start with `context`."""
+    ever; a context starts TLS. TLS from the start with `context`."""
 
     def __init__(self, script, context=None):
         self.script, self.context, self.heard = script, context, []
@@ -46,6 +46,10 @@ class Scripted:
             for step in self.script:
                 if isinstance(step, bytes):
                     client.sendall(step)
+                    continue
+                if isinstance(step, ssl.SSLContext):
+                    client = step.wrap_socket(client, server_side=True)
+                    reader = client.makefile("rb")
                     continue
                 line = reader.readline()
                 self.heard.append(line)
@@ -132,6 +136,14 @@ def test_certificates(cluster):
         with Scripted(greeting, context) as remote:
             refused = add(cluster, "imap", "implicit", remote.port)
             assert refused.returncode == 1 and words in refused.stderr, refused.stderr
+
+
+def test_what_was_offered_before_tls_does_not_count(cluster):
+    context = context_of(cluster.authorities[0], "localhost")
+    script = (*STARTTLS, b"A2 OK go\r\n", context, "A3 CAPABILITY", b"A3 OK\r\n")
+    with Scripted(script) as remote:
+        refused = add(cluster, "imap", "starttls", remote.port)
+        assert refused.returncode == 1 and "does not say what it can do" in refused.stderr, refused.stderr
 
 
 def test_addresses_that_may_not_be_reached(cluster):

@@ -116,12 +116,13 @@ def test_kills_every_second_while_mail_arrives(world):
         w.wait_bodies(f"{user}@example.test", texts[user], 180)
 
 
-def make_old(entry, body_gone):
+def change_entry(entry, is_old, body_gone):
     """The pending entry as if it were a day old; body_gone: with a body that does not exist."""
     head, envelope = entry[:20], entry[20:]
     received = re.search(rb"\x31(.{6}\x00\x00)", envelope, re.S)
-    old = int.from_bytes(received[1], "little") - 86400000
-    envelope = envelope.replace(received[0], b"\x31" + old.to_bytes(8, "little"), 1)
+    if is_old:
+        old = int.from_bytes(received[1], "little") - 86400000
+        envelope = envelope.replace(received[0], b"\x31" + old.to_bytes(8, "little"), 1)
     if body_gone:
         pack = re.search(rb"\x22.\x09(.{8})\x10", envelope, re.S)
         envelope = envelope.replace(pack[1], b"\x01\x02\x03\x04\x05\x06\x07\x08", 1)
@@ -129,8 +130,8 @@ def make_old(entry, body_gone):
 
 
 @pytest.mark.parametrize("protocol", ["pop3", "imap"])
-@pytest.mark.parametrize("body_gone", [False, True])
-def test_old_entries_are_looked_up_first(world, tmp_path, protocol, body_gone):
+@pytest.mark.parametrize("is_old, body_gone", [(True, False), (True, True), (False, True)])
+def test_pending_entries_that_are_old_or_lack_their_body(world, tmp_path, protocol, is_old, body_gone):
     marker = tmp_path / "armed"
     w = world(["ann"], env={"STAGEPOST_CRASH_AT": f"retrieve-handed-over:{marker}"})
     w.cluster.settings("imap", retrieval_idle="off")
@@ -145,7 +146,7 @@ def test_old_entries_are_looked_up_first(world, tmp_path, protocol, body_gone):
     pending = raw.hgetall(key)
     assert pending
     for remote_id, entry in pending.items():
-        raw.hset(key, remote_id, make_old(entry, body_gone))
+        raw.hset(key, remote_id, change_entry(entry, is_old, body_gone))
     raw.hset(f"retrieve:{{{A}}}:{id}:st", "until_ms", 1)
     w.now(A, id)
     w.wait_bodies(A, texts, TAKEN_OVER)

@@ -7,6 +7,7 @@ import pytest
 
 import dovecot
 from cluster import wait_for
+from remote_cut import Cutter
 from retrieval import World, text_of
 from slow_relay import SlowRelay
 
@@ -51,6 +52,27 @@ def test_idle_brings_new_mail_at_once_over_the_same_session(world):
     w.wait_bodies(A, texts)
     w.cluster.tool("retrieve", "enable", A, id)
     w.wait_bodies(A, texts + [text_of("not wanted")], 20)
+
+
+def test_a_disabled_account_stops_in_the_middle(world):
+    w = world()
+    relay = Cutter(w.dovecot.ports["pop3"])
+    relay.step, relay.rest = 1500, 0.15
+    texts = [text_of(f"m{i}", 600) for i in range(200)]
+    for text in texts:
+        w.dovecot.deliver("ann", text)
+    id = w.add(A, "ann", "pop3", "--interval", "1h", port=relay.port)
+    wait_for(lambda: int(w.status(A, id).get("messages", 0)) > 3, 30, what="some are here")
+    w.cluster.tool("retrieve", "disable", A, id)
+    wait_for(lambda: not w.status(A, id).get("holder"), 15, what="the round stops")
+    status = w.status(A, id)
+    assert int(status["messages"]) < 200 and status["state"] == "idle", status
+    relay.rest = 0
+    time.sleep(2)
+    assert w.status(A, id)["messages"] == status["messages"]
+    w.cluster.tool("retrieve", "enable", A, id)
+    w.wait_bodies(A, texts)
+    relay.close()
 
 
 def test_without_idle_now_brings_it(world):

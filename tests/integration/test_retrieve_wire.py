@@ -2,91 +2,25 @@
 deletion, IDLE."""
 
 import hashlib
-import os
 import shutil
 import subprocess
 import time
 
 import pytest
 
+import dovecot
 from certificates import Authority
-from cluster import BUILD, wait_for
-from ports import free_port
+from cluster import BUILD
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0 or shutil.which("dovecot") is None, reason="needs root and Dovecot")
-
-CONF = """\
-base_dir = {dir}/run
-state_dir = {dir}/state
-instance_name = stagepost-wire
-log_path = {dir}/dovecot.log
-protocols = imap pop3
-listen = 127.0.0.1
-mail_location = maildir:{dir}/mail/%n
-first_valid_uid = 1
-auth_mechanisms = plain login
-disable_plaintext_auth = no
-ssl = yes
-ssl_cert = <{cert}
-ssl_key = <{key}
-pop3_uidl_format = %08Xu%08Xv
-passdb {{
-  driver = passwd-file
-  args = scheme=PLAIN username_format=%u {dir}/passwd
-}}
-userdb {{
-  driver = static
-  args = uid=mail gid=mail home={dir}/mail/%n
-}}
-service imap-login {{
-  inet_listener imap {{
-    port = {imap}
-  }}
-  inet_listener imaps {{
-    port = {imaps}
-  }}
-}}
-service pop3-login {{
-  inet_listener pop3 {{
-    port = {pop3}
-  }}
-  inet_listener pop3s {{
-    port = {pop3s}
-  }}
-}}
-namespace inbox {{
-  inbox = yes
-  separator = /
-  mailbox Sent {{
-    special_use = \\Sent
-    auto = create
-  }}
-}}
-"""
+pytestmark = pytest.mark.skipif(not dovecot.can_run(), reason="needs root and Dovecot")
+PASSWORD = 's e"c\\ret'
 
 
-class Remote:
-    def __init__(self, tmp, authority):
-        self.dir, self.authority = tmp, authority
-        self.ports = {name: free_port() for name in ("imap", "imaps", "pop3", "pop3s")}
-        cert, key = authority.issue("localhost")
-        # Dovecot's own processes go down to this folder as another user.
-        for folder in (tmp, *tmp.parents[:2]):
-            folder.chmod(folder.stat().st_mode | 0o055)
-        for name in ("run", "state", "mail", "mail/joe", "mail/joe/cur", "mail/joe/new", "mail/joe/tmp"):
-            (tmp / name).mkdir()
-            if name.startswith("mail"):
-                shutil.chown(tmp / name, "mail", "mail")
-        (tmp / "passwd").write_text("joe:{PLAIN}s e\"c\\ret::::::\n")
-        (tmp / "dovecot.conf").write_text(CONF.format(dir=tmp, cert=cert, key=key, **self.ports))
-        self.process = subprocess.Popen(["dovecot", "-F", "-c", tmp / "dovecot.conf"], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(lambda: self.session("imap", "none").returncode == 0 and
-                 "open" in self.session("imap", "none").stdout, 30, what="Dovecot answers")
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(30)
+class Remote(dovecot.Dovecot):
+    def __init__(self, authority):
+        super().__init__(["joe"], password=PASSWORD, certificate=authority.issue("localhost"))
+        self.authority = authority
+        self.make_maildir(self.dir / "mail/joe/.Sent")
 
     def put(self, text, name, flags=""):
         path = self.dir / "mail/joe/tmp" / name
@@ -94,7 +28,7 @@ class Remote:
         shutil.chown(path, "mail", "mail")
         path.rename(self.dir / "mail/joe" / ("cur" if flags else "new") / (name + flags))
 
-    def session(self, protocol, tls, *steps, host="localhost", password='s e"c\\ret', ca=None, user="joe"):
+    def session(self, protocol, tls, *steps, host="localhost", password=PASSWORD, ca=None, user="joe"):
         port = self.ports[protocol + ("s" if tls == "implicit" else "")]
         return subprocess.run([BUILD / "tests/integration/remote_session", protocol, host, str(port), tls, user,
                                ca or self.authority.file, *steps], input=password + "\n", text=True,
@@ -107,11 +41,9 @@ class Remote:
 
 
 @pytest.fixture
-def remote(tmp_path):
-    with Authority() as authority:
-        server = Remote(tmp_path, authority)
+def remote():
+    with Authority() as authority, Remote(authority) as server:
         yield server
-        server.stop()
 
 
 def texts(count):
@@ -188,7 +120,7 @@ def test_idle(remote):
     waiting = subprocess.Popen([BUILD / "tests/integration/remote_session", "imap", "localhost",
                                 str(remote.ports["imap"]), "starttls", "joe", remote.authority.file, "select=INBOX",
                                 "list", "idle", "list", "fetch"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    waiting.stdin.write('s e"c\\ret\n')
+    waiting.stdin.write(PASSWORD + "\n")
     waiting.stdin.flush()
     assert waiting.stdout.readline().startswith("open ")
     assert waiting.stdout.readline().startswith("selected ")

@@ -63,6 +63,24 @@ def store(own_cluster):
     return Store(own_cluster(frontends=1))
 
 
+REMOTE = ("someone@example.test", "abcdefgh0123")  # an address, the id of its remote account
+
+
+def remote_context(what):
+    return "retrieve %s %s %s" % (*REMOTE, what)
+
+
+def packed_account(secret, client_secret):
+    """proto/retrieve.proto by hand."""
+    def varint(n):
+        return bytes([n]) if n < 128 else bytes([n & 127 | 128, n >> 7])
+
+    def text(number, value):
+        return varint(number << 3 | 2) + varint(len(value)) + value.encode()
+    return text(1, REMOTE[1]) + text(2, REMOTE[0]) + text(4, "imap.example.net") + b"\x28\xe1\x07" + text(8, "there") + \
+        text(10, secret) + text(11, "INBOX") + text(23, client_secret) + text(24, "mail")
+
+
 def by_place(answer):
     return {p["place"]: p["keys"] for p in answer["places"]}
 
@@ -76,18 +94,26 @@ def test_every_place(store):
     redis.hset("acme:{acme}:accounts", ACCOUNT, json.dumps(account))
     certificate = "acme:{acme}:certificate:" + NAME
     redis.hset(certificate, mapping={"entry": "{}", "chain": "x", "key": seal("k1", "acme certificate " + NAME, "certificate's")})
+    raw = type(redis)(port=redis.connection_pool.connection_kwargs["port"])
+    remote = "retrieve:{%s}" % REMOTE[0]
+    # The first is as long as makes its base64 end with '=': what follows it begins with a letter.
+    old = packed_account(seal("k1", remote_context("secret"), "remote one"), seal("k1", remote_context("client secret"), "client's"))
+    raw.hset(remote, REMOTE[1], old)
+    raw.hset(f"{remote}:{REMOTE[1]}:st", mapping={"access": seal("k1", remote_context("access token"), "token"), "access_until": "1"})
     places = {"second factors": {"k1": 3, "k2": 1}, "second factors that are not confirmed": {"k1": 1},
-              "keys of ACME accounts": {"k1": 1}, "keys of ordered certificates": {"k1": 1}}
+              "keys of ACME accounts": {"k1": 1}, "keys of ordered certificates": {"k1": 1},
+              "passwords and refresh tokens of remote accounts": {"k1": 1}, "client secrets of remote accounts": {"k1": 1},
+              "access tokens of remote accounts": {"k1": 1}}
     assert list(places) == [p.what for p in sealed.places()], "each has a text here"
 
     before = store.dump()
     status, answer = store.ask("list")
     assert status == 0 and by_place(answer) == places and answer["current"] == "k2"
-    assert (answer["examined"], answer["old"], answer["unreadable"]) == (7, 6, [])
+    assert (answer["examined"], answer["old"], answer["unreadable"]) == (10, 9, [])
     status, answer = store.ask("rotate", "--dry-run")
-    assert status == 0 and answer["old"] == 6 and answer["resealed"] == 0 and store.dump() == before
+    assert status == 0 and answer["old"] == 9 and answer["resealed"] == 0 and store.dump() == before
     status, answer = store.ask("rotate")
-    assert status == 0 and (answer["examined"], answer["old"], answer["resealed"]) == (7, 0, 6)
+    assert status == 0 and (answer["examined"], answer["old"], answer["resealed"]) == (10, 0, 9)
     assert by_place(answer) == {place: {"k2": sum(ids.values())} for place, ids in places.items()}
 
     assert all(store.totp(u) == "secret of " + u for u in users)
@@ -98,6 +124,13 @@ def test_every_place(store):
     assert now == {k: v for k, v in account.items() if k != "key"}
     assert sealed.unseal(KEYS["k2"], "acme certificate " + NAME, sealed.text_of(redis.hget(certificate, "key"))) == "certificate's"
     assert sealed.text_of(redis.hget(certificate, "chain")) == "x"
+    new = raw.hget(remote, REMOTE[1])
+    secret, client = sealed.SEALED.findall(new.decode("latin1"))
+    assert sealed.unseal(KEYS["k2"], remote_context("secret"), secret) == "remote one"
+    assert sealed.unseal(KEYS["k2"], remote_context("client secret"), client) == "client's"
+    assert sealed.SEALED.sub("", new.decode("latin1")) == sealed.SEALED.sub("", old.decode("latin1"))
+    access = sealed.text_of(raw.hget(f"{remote}:{REMOTE[1]}:st", "access"))
+    assert sealed.unseal(KEYS["k2"], remote_context("access token"), access) == "token"
     # The old key is needed no more, and there is nothing left to do.
     status, answer = store.ask("list", keys=("k2",))
     assert status == 0 and answer["unreadable"] == []
@@ -127,8 +160,9 @@ def test_what_cannot_be_opened_stays(store):
 def test_without_keys(store):
     """The key of --dir is found; without any, texts are counted, and nothing can be sealed."""
     tool = store.cluster.tool
-    assert json.loads(tool("secret", "list", "--json").stdout)["current"] == "1"
-    assert "0 sealed anew with key '1'; 0 left" in tool("secret", "rotate").stdout
+    own = (store.cluster.dir / "tls/secret.key").read_text().partition(":")[0]
+    assert json.loads(tool("secret", "list", "--json").stdout)["current"] == own
+    assert f"0 sealed anew with key '{own}'; 0 left" in tool("secret", "rotate").stdout
     store.add_users(2)
     (store.cluster.dir / "tls/secret.key").rename(store.cluster.dir / "tls/secret.away")
     answer = json.loads(tool("secret", "list", "--json").stdout)

@@ -102,6 +102,6 @@ def test_planned_settings_are_named(world):
     assert rows["xmpp.max_connections"]["planned"] and not rows["imap.banner"]["planned"]
     assert "planned" not in c.tool("settings", "check").stdout
     c.redis.hset("settings:eas:example.test", mapping={"autodiscover_host": "mail.example.test"})
-    c.redis.hset("settings:pop", mapping={"max_retrieval_threads": "5"})
+    c.redis.hset("settings:pop", mapping={"retrieval_download_path": "/srv/x"})
     text = c.tool("settings", "check").stdout
-    assert "eas:example.test.autodiscover_host: planned" in text and "pop.max_retrieval_threads: planned" in text
+    assert "eas:example.test.autodiscover_host: planned" in text and "pop.retrieval_download_path: planned" in text

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/check.h"
+#include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/base/turn.h"
 
@@ -15,8 +16,11 @@
 #define SESSION_BYTES	   (64ull << 30)
 #define MESSAGES	   100000
 #define SLOWEST_PER_SECOND 1024 /* bytes: an answer that is slower counts as none */
-/* Of one answer, which may hold a message that is too large and is thrown away. */
-#define ANSWER_BYTES(max_message) (4 * (max_message) + (64ull << 20))
+/* Only messages are long. The list of a large folder may have some 10 MB, for which there is time: after
+ * this many time limits it goes on only if it is faster. With ANSWER_LINES no answer takes hours. */
+#define ANSWER_TIMES	 10
+#define LATER_PER_SECOND (8 * 1024)
+#define ANSWER_LINES	 (64ull << 20) /* bytes of one answer */
 
 static void box_connect_next(struct remote_box *b);
 
@@ -106,15 +110,25 @@ void
 box_set_timer(struct remote_box *b)
 {
 	b->answer_bytes = b->bytes;
+	b->answer_since_ms = clock_monotonic_ms();
 	box_arm_timer(b);
 }
 
 static bool
 box_is_moving(const struct remote_box *b)
 {
-	uint64_t least = (uint64_t)b->options.answer_ms * SLOWEST_PER_SECOND / 1000;
+	bool is_late = b->op.kind != OP_FETCH &&
+		       clock_monotonic_ms() - b->answer_since_ms >= ANSWER_TIMES * b->options.answer_ms;
+	uint64_t per_second = is_late ? LATER_PER_SECOND : SLOWEST_PER_SECOND;
 
-	return b->bytes - b->window_bytes >= least;
+	return b->bytes - b->window_bytes >= (uint64_t)b->options.answer_ms * per_second / 1000;
+}
+
+/* One that is to bring a message may bring one that is too large, and is thrown away. */
+static uint64_t
+box_answer_max(const struct remote_box *b)
+{
+	return ANSWER_LINES + (b->op.kind == OP_FETCH ? 4 * b->options.max_message_bytes : 0);
 }
 
 static void
@@ -180,7 +194,7 @@ box_take_input(struct remote_box *b)
 		b->bytes += used;
 		if (b->bytes > b->options.max_session_bytes)
 			box_fail(b, REMOTE_LIMIT, STR_NONE, "the remote has sent more than a session allows");
-		else if (b->bytes - b->answer_bytes > ANSWER_BYTES(b->options.max_message_bytes))
+		else if (b->bytes - b->answer_bytes > box_answer_max(b))
 			box_fail(b, REMOTE_LIMIT, STR_NONE, "an answer of the remote does not end");
 		if (complete && box_is_alive(b))
 			b->protocol->handle(b);
@@ -246,7 +260,10 @@ box_start_tls(struct remote_box *b)
 
 	/* Plain text that followed the go-ahead could come from anybody. */
 	if (connection_start_tls(&b->connection, b->options.tls, &wish) != 0) {
-		box_fail(b, REMOTE_NO_TLS, STR_NONE, "the remote sent plain text after STARTTLS");
+		box_fail(b, REMOTE_NO_TLS, STR_NONE,
+			 b->options.tls_mode == REMOTE_TLS_IMPLICIT
+				 ? "the remote speaks plain text where TLS is expected"
+				 : "the remote sent plain text after STARTTLS");
 		return;
 	}
 	b->state = BOX_TLS;
@@ -457,36 +474,13 @@ box_opened(struct remote_box *b)
 	op_done(b, NULL);
 }
 
-/* ---- Figures ---- */
-struct remote_abilities
-remote_box_abilities(const struct remote_box *b)
-{
-	return b->abilities;
-}
-
-const char *
-remote_box_tls(const struct remote_box *b)
-{
-	return b->tls_text;
-}
-
-struct ip
-remote_box_ip(const struct remote_box *b)
-{
-	return b->ip_at < b->ip_count ? b->ips[b->ip_at] : (struct ip){0};
-}
-
-uint64_t
-remote_box_bytes(const struct remote_box *b)
-{
-	return b->bytes;
-}
-
+/* ---- Pausing ---- */
 void
 remote_box_pause(struct remote_box *b)
 {
 	CHECK(b->op.kind == OP_FETCH);
 	b->paused = true;
+	connection_pause(&b->connection, true);
 	box_arm_timer(b);
 }
 
@@ -496,6 +490,8 @@ remote_box_resume(struct remote_box *b)
 	if (!b->paused)
 		return;
 	b->paused = false;
+	if (b->state == BOX_TALKING)
+		connection_pause(&b->connection, false);
 	box_arm_timer(b);
 	event_add(b->turn, NULL);
 }

@@ -121,9 +121,10 @@ struct remote_box {
 	int lost_errno;
 	struct event *turn; /* owner: the loop's next turn */
 
-	uint64_t bytes;	       /* received */
-	uint64_t answer_bytes; /* received when the last answer was complete */
-	uint64_t window_bytes; /* received when the time limit was set */
+	uint64_t bytes;		 /* received */
+	uint64_t answer_bytes;	 /* received when the last answer was complete */
+	int64_t answer_since_ms; /* that was then, by clock_monotonic_ms() */
+	uint64_t window_bytes;	 /* received when the time limit was set */
 
 	struct box_op op;
 	struct remote_failure failure; /* BOX_DEAD */
@@ -154,6 +155,10 @@ bool box_is_alive(const struct remote_box *b); /* neither dead nor freed by its 
 void box_opened(struct remote_box *b);
 /* The login as the options want it; NULL: none that the server offers. */
 struct login *box_login_new(struct remote_box *b, unsigned offered);
+/* Appends a secret in base64. The room is made first: a buffer that grows leaves copies behind. */
+void box_add_secret(struct buf *out, struct str secret);
+/* Frees it with nothing left in its memory. */
+void box_wipe(struct buf *secret);
 /* ": \"status\":\"401\"" of a refused token; else empty. */
 void box_token_error(const struct login *l, char *out, size_t size);
 

@@ -1,9 +1,11 @@
 /* What both protocols need for a login. */
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "delivery-worker/retrieve/wire/box.h"
 #include "delivery-worker/retrieve/wire/words.h"
+#include "lib/base/base64.h"
 
 /* On a connection whose certificate was verified PLAIN shows nothing to others, and servers
  * that announce SCRAM may lack its keys for an account. */
@@ -17,6 +19,21 @@ box_login_new(struct remote_box *b, unsigned offered)
 	else
 		offered &= SASL_WITH_PASSWORD;
 	return login_new(offered, str_c(b->user), str_c(b->secret), true);
+}
+
+void
+box_add_secret(struct buf *out, struct str secret)
+{
+	buf_reserve(out, secret.len / 3 * 4 + 4);
+	base64_encode(secret, out);
+}
+
+void
+box_wipe(struct buf *secret)
+{
+	if (secret->capacity > 0)
+		OPENSSL_cleanse(secret->data, secret->capacity);
+	buf_fini(secret);
 }
 
 void

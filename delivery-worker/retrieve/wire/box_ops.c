@@ -39,6 +39,8 @@ op_take(struct remote_box *b)
 
 	CHECK(op.kind != OP_NONE);
 	b->op.kind = OP_NONE;
+	if (b->paused && b->state == BOX_TALKING)
+		connection_pause(&b->connection, false);
 	b->paused = false;
 	if (op.kind == OP_CLOSE)
 		b->closed = true;
@@ -182,7 +184,8 @@ remote_box_changes(struct remote_box *b, uint64_t modseq, remote_on_page *cb, vo
 {
 	struct box_op *op;
 
-	CHECK(remote_box_abilities(b).condstore);
+	/* Not the ability: what the remote says that it can do may have changed. */
+	CHECK(b->protocol->start[OP_CHANGES] != NULL);
 	op = op_new(b, OP_CHANGES, arg);
 	op->page = cb;
 	op->modseq = modseq;
@@ -219,7 +222,7 @@ remote_box_delete(struct remote_box *b, const uint32_t *uids, unsigned count, re
 void
 remote_box_idle(struct remote_box *b, remote_on_done *cb, void *arg)
 {
-	CHECK(remote_box_abilities(b).idle);
+	CHECK(b->protocol->start[OP_IDLE] != NULL);
 	op_new(b, OP_IDLE, arg)->done = cb;
 }
 
@@ -231,4 +234,29 @@ remote_box_idle_end(struct remote_box *b)
 	b->op.end_wanted = true;
 	if (b->op.started && b->state == BOX_TALKING)
 		b->protocol->leave_idle(b);
+}
+
+/* ---- Figures ---- */
+struct remote_abilities
+remote_box_abilities(const struct remote_box *b)
+{
+	return b->abilities;
+}
+
+const char *
+remote_box_tls(const struct remote_box *b)
+{
+	return b->tls_text;
+}
+
+struct ip
+remote_box_ip(const struct remote_box *b)
+{
+	return b->ip_at < b->ip_count ? b->ips[b->ip_at] : (struct ip){0};
+}
+
+uint64_t
+remote_box_bytes(const struct remote_box *b)
+{
+	return b->bytes;
 }

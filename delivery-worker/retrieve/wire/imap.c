@@ -106,6 +106,7 @@ imap_ask_capability(struct remote_box *b)
 static void
 imap_secured(struct remote_box *b)
 {
+	b->imap->caps = b->imap->sasl = 0;
 	b->imap->caps_known = false;
 	imap_ask_capability(b);
 }
@@ -121,6 +122,10 @@ imap_on_capability(struct remote_box *b, const struct imap_response *r)
 	}
 	if (r != NULL && r->status != IMAP_OK) {
 		imap_fail_status(b, REMOTE_PROTOCOL, r, "CAPABILITY");
+		return;
+	}
+	if (!m->caps_known) {
+		box_fail(b, REMOTE_PROTOCOL, STR_NONE, "the remote does not say what it can do");
 		return;
 	}
 	if (b->options.tls_mode != REMOTE_TLS_STARTTLS || b->tls_on)
@@ -185,38 +190,29 @@ imap_step(const struct imap *m)
 	return m->awaited_count > 0 ? m->awaited[0].step : IMAP_STEPS;
 }
 
-/* Several commands are in progress only for FETCH, where the order does not matter. */
-static unsigned
-imap_find_tag(const struct imap *m, struct str tag)
-{
-	unsigned at = 0;
-	char text[16];
-
-	for (; at < m->awaited_count; at++) {
-		snprintf(text, sizeof(text), "A%u", m->awaited[at].tag);
-		if (str_eq(tag, str_c(text)))
-			break;
-	}
-	return at;
-}
-
 static void
 imap_on_tagged(struct remote_box *b, const struct imap_response *r)
 {
 	struct imap *m = b->imap;
-	unsigned at = imap_find_tag(m, r->tag);
-	enum imap_step step;
+	enum imap_step step = imap_step(m);
+	char tag[16];
 
-	if (at == m->awaited_count) {
+	snprintf(tag, sizeof(tag), "A%u", m->awaited_count > 0 ? m->awaited[0].tag : 0);
+	if (m->awaited_count == 0 || !str_eq(r->tag, str_c(tag))) {
 		box_fail(b, REMOTE_PROTOCOL, r->tag, "an answer has a tag that is not awaited");
 		return;
 	}
-	step = m->awaited[at].step;
 	m->awaited_count--;
-	memmove(m->awaited + at, m->awaited + at + 1, sizeof(m->awaited[0]) * (m->awaited_count - at));
+	memmove(m->awaited, m->awaited + 1, sizeof(m->awaited[0]) * m->awaited_count);
 	imap_tagged[step](b, r);
 	if (box_is_alive(b) && b->state == BOX_TALKING && !m->idling)
 		box_set_timer(b);
+}
+
+void
+imap_unwanted_continue(struct remote_box *b, const struct imap_response *r)
+{
+	box_fail(b, REMOTE_PROTOCOL, r->text, "the remote wants more where there is no more");
 }
 
 static void
@@ -224,8 +220,8 @@ imap_on_continue(struct remote_box *b, const struct imap_response *r)
 {
 	switch (imap_step(b->imap)) {
 	case IMAP_STEP_LOGIN: imap_login_continue(b, r); break;
-	case IMAP_STEP_IDLE: imap_idle_continue(b); break;
-	default: box_fail(b, REMOTE_PROTOCOL, r->text, "the remote wants more where there is no more"); break;
+	case IMAP_STEP_IDLE: imap_idle_continue(b, r); break;
+	default: imap_unwanted_continue(b, r); break;
 	}
 }
 
@@ -275,6 +271,7 @@ imap_on_response(struct remote_box *b, const struct imap_response *r)
 		imap_read_capabilities(b, r->code_value);
 	if (!m->greeted) {
 		imap_on_greeting(b, r);
+		box_set_timer(b);
 		return;
 	}
 	switch (r->kind) {

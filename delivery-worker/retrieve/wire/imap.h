@@ -17,7 +17,7 @@
 #include "delivery-worker/retrieve/wire/imap_reader.h"
 #include "delivery-worker/retrieve/wire/imap_response.h"
 
-#define IMAP_AHEAD 16 /* commands that may wait for their answers */
+#define IMAP_AHEAD 4 /* commands that may wait for their answers */
 
 enum imap_step {
 	IMAP_STEP_GREETING,
@@ -61,18 +61,20 @@ struct imap_page {
 	unsigned count, capacity;
 	uint32_t first, last; /* of the range that is asked for; last UINT32_MAX: "*" */
 	uint32_t highest;     /* UID seen in it */
+	uint32_t next;	      /* as the last page gave it */
+	unsigned listed;      /* messages of the pages before this one of the same list */
 	bool overflow;	      /* more than a page may have */
 	uint32_t width;	      /* of the next range */
 	struct arena arena;
 };
 
 struct imap_fetching {
-	unsigned sent, done; /* of the operation's uids: asked for; answered with a tag */
-	bool *ended;	     /* for each of them: on_message_end was called; in the operation's arena */
-	unsigned first_tag;  /* of the first of them */
-	bool begun;	     /* a body is arriving */
-	unsigned current;    /* whose */
-	bool too_large;
+	unsigned from, sent;   /* of the operation's uids: in the command in hand; up to here */
+	unsigned single_until; /* up to here they are asked for one by one */
+	bool *ended;	       /* for each of them: on_message_end was called; in the operation's arena */
+	bool begun;	       /* a body is arriving */
+	unsigned current;      /* whose */
+	bool too_large, stray; /* it is thrown away */
 };
 
 struct imap_deleting {
@@ -127,6 +129,10 @@ struct str imap_words(struct imap *m, const struct imap_response *r);
 /* "3:5,9" of ascending uids, at most about `max` bytes; returns how many are in it. */
 unsigned imap_add_set(struct buf *out, const uint32_t *uids, unsigned count, size_t max);
 
+/* ---- imap.c ---- */
+/* Fails the box: "+" has come for nothing. */
+void imap_unwanted_continue(struct remote_box *b, const struct imap_response *r);
+
 /* ---- Handlers: of the tagged answer of a step, or of an untagged response ---- */
 void imap_login_begin(struct remote_box *b);
 void imap_login_continue(struct remote_box *b, const struct imap_response *r);
@@ -160,7 +166,7 @@ void imap_store_tagged(struct remote_box *b, const struct imap_response *r);
 void imap_expunge_tagged(struct remote_box *b, const struct imap_response *r);
 
 void imap_start_idle(struct remote_box *b);
-void imap_idle_continue(struct remote_box *b);
+void imap_idle_continue(struct remote_box *b, const struct imap_response *r);
 void imap_idle_news(struct remote_box *b);
 void imap_idle_tagged(struct remote_box *b, const struct imap_response *r);
 void imap_leave_idle(struct remote_box *b);

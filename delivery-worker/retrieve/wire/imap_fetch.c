@@ -1,28 +1,32 @@
-/* Whole messages with BODY.PEEK[], one command each, several sent ahead. A server may hold the
- * tagged answers back and send the bodies of several commands first (Dovecot does), so a body
- * is known by its UID. A body whose UID turns out to be another's ends the session, as what
- * was passed on may belong to another message. */
+/* Whole messages with BODY.PEEK[], many with one command: then a server sends them in the order of
+ * their UIDs, and the time of the way counts once. (Of several commands that are sent ahead Dovecot
+ * runs some at the same time, and their bodies come in any order.) Where a command is refused,
+ * what has not come is asked for one by one, so that one message does not stand in the way of
+ * others. A body whose UID turns out to be another's ends the session, as what was passed on
+ * may belong to another message. */
 #include "delivery-worker/retrieve/wire/imap.h"
 
-#define FETCH_AHEAD 8
+#define SET_BYTES 2000 /* of UIDs in a command */
 
 static void
 imap_fetch_send(struct remote_box *b)
 {
-	struct imap *m = b->imap;
-	struct imap_fetching *f = &m->fetch;
+	struct imap_fetching *f = &b->imap->fetch;
+	unsigned end = b->op.count;
+	struct buf set = BUF_EMPTY;
 
-	while (f->sent < b->op.count && f->sent - f->done < FETCH_AHEAD)
-		imap_command(b, IMAP_STEP_FETCH, "UID FETCH %u (UID BODY.PEEK[])", b->op.uids[f->sent++]);
+	f->from = f->sent;
+	if (f->sent < f->single_until)
+		end = f->sent + 1;
+	f->sent += imap_add_set(&set, b->op.uids + f->from, end - f->from, SET_BYTES);
+	imap_command(b, IMAP_STEP_FETCH, "UID FETCH %s (UID BODY.PEEK[])", set.data);
+	buf_fini(&set);
 }
 
 void
 imap_start_fetch(struct remote_box *b)
 {
-	b->imap->fetch = (struct imap_fetching){
-		.ended = arena_array(&b->op.arena, bool, b->op.count + 1),
-		.first_tag = b->imap->next_tag + 1,
-	};
+	b->imap->fetch = (struct imap_fetching){.ended = arena_array(&b->op.arena, bool, b->op.count + 1)};
 	if (b->imap->selected.uidvalidity == 0)
 		op_refused(b, STR_NONE, "no folder is selected");
 	else if (b->op.count == 0)
@@ -38,8 +42,7 @@ imap_fetch_end(struct remote_box *b, unsigned index, const struct remote_failure
 	b->op.fetch->on_message_end(b->op.arg, b->op.uids[index], failure);
 }
 
-/* Those before `index` that have not come will not come any more. Their answers may still be
- * held back, but the caller wants the ends in order. */
+/* Those before `index` that have not come do not come any more. */
 static void
 imap_fetch_pass(struct remote_box *b, unsigned index)
 {
@@ -47,23 +50,26 @@ imap_fetch_pass(struct remote_box *b, unsigned index)
 	struct remote_failure failure;
 
 	box_failure_set(&failure, REMOTE_REFUSED, STR_NONE, "the message is gone");
-	for (unsigned i = 0; i < index && box_is_alive(b); i++)
+	for (unsigned i = f->from; i < index && box_is_alive(b); i++)
 		if (!f->ended[i])
 			imap_fetch_end(b, i, &failure);
 }
 
-/* Finds the message among those that are asked for and not here yet. uid 0: not known yet,
- * it must be the first of them. */
+/* Finds the message among those that are asked for. uid 0: not known yet, it must be the first
+ * that is not here. One that was passed and comes after all is thrown away: the caller wants
+ * the ends in order. */
 static bool
 imap_fetch_find(struct remote_box *b, uint32_t uid)
 {
 	struct imap_fetching *f = &b->imap->fetch;
 
-	for (unsigned i = 0; b->op.kind == OP_FETCH && !f->begun && i < f->sent; i++) {
-		if (f->ended[i] || (uid != 0 && uid != b->op.uids[i]))
+	for (unsigned i = f->from; b->op.kind == OP_FETCH && !f->begun && i < f->sent; i++) {
+		if (uid != 0 ? uid != b->op.uids[i] : f->ended[i])
 			continue;
 		f->current = i;
-		imap_fetch_pass(b, i);
+		f->stray = f->ended[i];
+		if (!f->stray)
+			imap_fetch_pass(b, i);
 		return box_is_alive(b);
 	}
 	box_fail(b, REMOTE_PROTOCOL, STR_NONE, "the remote sent a message that nobody asked for");
@@ -77,7 +83,7 @@ imap_fetch_begin(struct remote_box *b, uint64_t bytes)
 
 	f->begun = true;
 	f->too_large = bytes > b->options.max_message_bytes;
-	if (!f->too_large)
+	if (!f->too_large && !f->stray)
 		b->op.fetch->on_message(b->op.arg, b->op.uids[f->current], bytes);
 }
 
@@ -103,7 +109,9 @@ imap_fetch_body(struct remote_box *b, uint64_t bytes)
 void
 imap_fetch_piece(struct remote_box *b, struct str piece)
 {
-	if (box_is_alive(b) && b->imap->fetch.begun && !b->imap->fetch.too_large)
+	const struct imap_fetching *f = &b->imap->fetch;
+
+	if (box_is_alive(b) && f->begun && !f->too_large && !f->stray)
 		b->op.fetch->on_piece(b->op.arg, piece);
 }
 
@@ -115,6 +123,8 @@ imap_fetch_quoted(struct remote_box *b, const struct imap_fetch *item)
 	struct remote_failure failure;
 
 	if (!imap_fetch_find(b, item->uid))
+		return;
+	if (item->body_is_nil && f->stray)
 		return;
 	if (item->body_is_nil) {
 		box_failure_set(&failure, REMOTE_REFUSED, STR_NONE, "the remote gives no content for the message");
@@ -145,42 +155,45 @@ imap_fetch_item(struct remote_box *b, const struct imap_fetch *item, bool had_li
 	if (f->too_large)
 		box_failure_set(&failure, REMOTE_LIMIT, STR_NONE, "the message is larger than %llu bytes",
 				(unsigned long long)b->options.max_message_bytes);
-	imap_fetch_end(b, f->current, f->too_large ? &failure : NULL);
+	if (!f->stray)
+		imap_fetch_end(b, f->current, f->too_large ? &failure : NULL);
 	if (box_is_alive(b))
 		box_set_timer(b);
 }
 
-/* A server that refuses one may say so before it answers those before it. */
-static unsigned
-imap_fetch_index(struct imap *m, const struct imap_response *r)
+/* One by one from the first that has not come; if it was asked for alone, it is refused. */
+static void
+imap_fetch_refused(struct remote_box *b, struct str words)
 {
-	uint64_t tag = imap_number(str_from(r->tag, 1));
+	struct imap_fetching *f = &b->imap->fetch;
+	unsigned first = f->from, end = f->sent;
+	struct remote_failure failure;
 
-	return (unsigned)(tag - m->fetch.first_tag);
+	while (first < end && f->ended[first])
+		first++;
+	if (first == end)
+		return;
+	if (end - f->from == 1) {
+		box_failure_set(&failure, REMOTE_REFUSED, words, "FETCH is refused");
+		imap_fetch_end(b, first, &failure);
+		return;
+	}
+	f->sent = first;
+	f->single_until = end;
 }
 
 void
 imap_fetch_tagged(struct remote_box *b, const struct imap_response *r)
 {
 	struct imap_fetching *f = &b->imap->fetch;
-	unsigned index = imap_fetch_index(b->imap, r);
-	struct remote_failure failure;
 
-	f->done++;
-	if (!f->ended[index])
-		imap_fetch_pass(b, index);
-	if (!box_is_alive(b))
-		return;
-
-	if (r->status != IMAP_OK)
-		box_failure_set(&failure, REMOTE_REFUSED, r->text, "FETCH is refused");
+	if (r->status == IMAP_OK)
+		imap_fetch_pass(b, f->sent);
 	else
-		box_failure_set(&failure, REMOTE_REFUSED, STR_NONE, "the message is gone");
-	if (!f->ended[index])
-		imap_fetch_end(b, index, &failure);
+		imap_fetch_refused(b, r->text);
 	if (!box_is_alive(b))
 		return;
-	if (f->done == b->op.count)
+	if (f->sent == b->op.count)
 		op_done(b, NULL);
 	else
 		imap_fetch_send(b);

@@ -1,4 +1,5 @@
 /* LIST with SPECIAL-USE (RFC 6154), SELECT and EXAMINE. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "delivery-worker/retrieve/wire/imap.h"
@@ -34,14 +35,14 @@ static struct str
 imap_folder_name(struct str wire, struct arena *arena)
 {
 	struct buf decoded = BUF_EMPTY;
-	char *clean = arena_alloc(arena, FOLDER_NAME_MAX * 3 + 1);
+	char clean[FOLDER_NAME_MAX * 3 + 1];
 	size_t len;
 
 	if (mailbox_mutf7_decode(wire, &decoded))
 		wire = buf_str(&decoded);
-	len = words_clean(wire, clean, FOLDER_NAME_MAX * 3 + 1);
+	len = words_clean(wire, clean, sizeof(clean));
 	buf_fini(&decoded);
-	return str_of(clean, len);
+	return len > 0 ? arena_str(arena, str_of(clean, len)) : STR("?");
 }
 
 void
@@ -69,13 +70,82 @@ imap_folders_item(struct remote_box *b, const struct imap_list *item)
 	};
 }
 
+/* ---- Names that differ ---- */
+struct folder_key {
+	struct str name, wire;
+	unsigned at; /* in the list */
+};
+
+static int
+imap_folder_compare(const void *a, const void *b)
+{
+	const struct folder_key *x = a, *y = b;
+	int order = str_cmp(x->name, y->name);
+
+	if (order == 0)
+		order = str_cmp(x->wire, y->wire);
+	return order != 0 ? order : x->at < y->at ? -1 : x->at > y->at;
+}
+
+static int
+imap_folder_compare_name(const void *name, const void *key)
+{
+	return str_cmp(*(const struct str *)name, ((const struct folder_key *)key)->name);
+}
+
+/* "name (2)", or with the next number that no name of the server has. The numbers go up, so
+ * each name that the server has is met once. */
+static struct str
+imap_folder_number(struct imap_folders *f, const struct folder_key *keys, unsigned total, struct str name,
+		   unsigned *number)
+{
+	struct str made;
+
+	do
+		made = str_c(arena_printf(&f->arena, "%.*s (%u)", STR_ARG(name), ++*number));
+	while (bsearch(&made, keys, total, sizeof(*keys), imap_folder_compare_name) != NULL);
+	return made;
+}
+
+/* Two folders may have the same name once it is made printable; a server may also list one
+ * folder twice, which then counts once. By the order of the names on the wire, so that a
+ * folder has the same name in each session. */
+static void
+imap_folders_part(struct imap_folders *f)
+{
+	struct folder_key *keys = arena_array(&f->arena, struct folder_key, f->count + 1);
+	unsigned number = 1, total = f->count;
+
+	for (unsigned i = 0; i < total; i++)
+		keys[i] = (struct folder_key){f->items[i].name, f->wires[i], i};
+	if (total > 1)
+		qsort(keys, total, sizeof(*keys), imap_folder_compare);
+	for (unsigned i = 1; i < total; i++) {
+		if (!str_eq(keys[i].name, keys[i - 1].name))
+			number = 1;
+		else if (str_eq(keys[i].wire, keys[i - 1].wire))
+			f->items[keys[i].at].name = STR_NONE;
+		else
+			f->items[keys[i].at].name = imap_folder_number(f, keys, total, keys[i].name, &number);
+	}
+	f->count = 0;
+	for (unsigned i = 0; i < total; i++) {
+		if (f->items[i].name.len == 0)
+			continue;
+		f->wires[f->count] = f->wires[i];
+		f->items[f->count++] = f->items[i];
+	}
+}
+
 void
 imap_folders_tagged(struct remote_box *b, const struct imap_response *r)
 {
-	if (r->status != IMAP_OK)
+	if (r->status != IMAP_OK) {
 		imap_fail_status(b, REMOTE_REFUSED, r, "LIST");
-	else
-		op_folders(b, b->imap->folders.items, b->imap->folders.count);
+		return;
+	}
+	imap_folders_part(&b->imap->folders);
+	op_folders(b, b->imap->folders.items, b->imap->folders.count);
 }
 
 /* ---- SELECT ---- */
@@ -105,6 +175,7 @@ imap_start_select(struct remote_box *b)
 	struct buf name = BUF_EMPTY;
 
 	memset(&m->selected, 0, sizeof(m->selected));
+	m->page.next = 0;
 	if (imap_wire_name(b, b->op.folder, &name))
 		imap_command(b, IMAP_STEP_SELECT, "%s %s%s", b->op.read_only ? "EXAMINE" : "SELECT", name.data,
 			     (m->caps & IMAP_CAN_CONDSTORE) != 0 ? " (CONDSTORE)" : "");

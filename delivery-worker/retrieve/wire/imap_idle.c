@@ -17,6 +17,10 @@ imap_start_idle(struct remote_box *b)
 		op_done(b, NULL);
 		return;
 	}
+	if ((m->caps & IMAP_CAN_IDLE) == 0) {
+		op_refused(b, STR_NONE, "the remote offers IDLE no more");
+		return;
+	}
 	imap_command(b, IMAP_STEP_IDLE, "IDLE");
 }
 
@@ -33,8 +37,13 @@ idle_leave(struct remote_box *b)
 }
 
 void
-imap_idle_continue(struct remote_box *b)
+imap_idle_continue(struct remote_box *b, const struct imap_response *r)
 {
+	/* It would set the time limit of IDLE anew, even after DONE. */
+	if (b->imap->idling) {
+		imap_unwanted_continue(b, r);
+		return;
+	}
 	b->imap->idling = true;
 	connection_set_timer(&b->connection, b->options.idle_ms);
 	/* It may have come between the command and "+". */
@@ -59,10 +68,15 @@ void
 imap_idle_tagged(struct remote_box *b, const struct imap_response *r)
 {
 	struct imap *m = b->imap;
+	bool was_idling = m->idling, by_us = m->idle_end;
 
 	m->idling = m->idle_end = false;
 	if (r->status != IMAP_OK)
 		imap_fail_status(b, REMOTE_REFUSED, r, "IDLE");
+	else if (!was_idling)
+		op_refused(b, r->text, "IDLE ended before it began");
+	else if (!by_us)
+		op_done(b, NULL); /* the caller looks for news; asking again at once might never end */
 	else
 		imap_start_idle(b); /* anew, unless there is news */
 }

@@ -7,14 +7,6 @@
 #include "lib/base/base64.h"
 
 static void
-imap_login_wipe(struct buf *b)
-{
-	if (b->len > 0)
-		OPENSSL_cleanse(b->data, b->len);
-	buf_fini(b);
-}
-
-static void
 imap_login_by_command(struct remote_box *b)
 {
 	struct buf command = BUF_EMPTY;
@@ -24,13 +16,15 @@ imap_login_by_command(struct remote_box *b)
 			 b->tls_on ? " by any known method" : " without TLS");
 		return;
 	}
+	/* A buffer that grows leaves copies behind. */
+	buf_reserve(&command, 16 + 2 * (strlen(b->user) + strlen(b->secret)));
 	buf_add_c(&command, "LOGIN ");
 	if (imap_add_quoted(&command, str_c(b->user))) {
 		buf_add_byte(&command, ' ');
 		if (imap_add_quoted(&command, str_c(b->secret)))
 			imap_command_secret(b, IMAP_STEP_LOGIN, &command);
 	}
-	imap_login_wipe(&command);
+	box_wipe(&command);
 }
 
 static void
@@ -38,10 +32,10 @@ imap_login_send(struct remote_box *b, struct str data)
 {
 	struct buf line = BUF_EMPTY;
 
-	base64_encode(data, &line);
-	buf_add_c(&line, "\r\n");
+	box_add_secret(&line, data);
 	box_write(b, buf_str(&line));
-	imap_login_wipe(&line);
+	box_write(b, STR("\r\n"));
+	box_wipe(&line);
 }
 
 void
@@ -63,12 +57,12 @@ imap_login_begin(struct remote_box *b)
 	/* Otherwise the initial response waits for the server's "+". */
 	if ((m->caps & IMAP_CAN_SASL_IR) != 0 && login_begin(m->login, &initial)) {
 		buf_add_byte(&command, ' ');
-		base64_encode(buf_str(&initial), &command);
+		box_add_secret(&command, buf_str(&initial));
 		m->login_sent = true;
 	}
 	imap_command_secret(b, IMAP_STEP_LOGIN, &command);
-	imap_login_wipe(&initial);
-	imap_login_wipe(&command);
+	box_wipe(&initial);
+	box_wipe(&command);
 }
 
 void
@@ -90,7 +84,7 @@ imap_login_continue(struct remote_box *b, const struct imap_response *r)
 	else
 		box_fail(b, REMOTE_PROTOCOL, r->text, "the remote's challenge in the login is not valid");
 	buf_fini(&challenge);
-	imap_login_wipe(&answer);
+	box_wipe(&answer);
 }
 
 void

@@ -65,6 +65,9 @@ imap_start_page(struct remote_box *b)
 		return;
 	}
 	imap_page_clear(p);
+	if (b->op.after == 0 || b->op.after != p->next)
+		p->listed = 0;
+	p->next = 0;
 	b->imap->news = false;
 	if (s->exists == 0 || b->op.after == UINT32_MAX) {
 		op_page(b, NULL, 0, 0);
@@ -84,6 +87,10 @@ imap_start_changes(struct remote_box *b)
 		op_refused(b, STR_NONE, "no folder is selected");
 		return;
 	}
+	if ((b->imap->caps & IMAP_CAN_CONDSTORE) == 0) {
+		op_refused(b, STR_NONE, "the remote offers CONDSTORE no more");
+		return;
+	}
 	imap_page_clear(p);
 	p->first = 1;
 	p->last = UINT32_MAX;
@@ -92,7 +99,7 @@ imap_start_changes(struct remote_box *b)
 }
 
 static void
-imap_page_add(struct imap_page *p, const struct imap_fetch *f)
+imap_page_add(struct imap_page *p, const struct imap_fetch *f, uint64_t age)
 {
 	struct remote_message *to;
 	struct str *keywords = arena_array(&p->arena, struct str, f->keyword_count + 1);
@@ -111,7 +118,7 @@ imap_page_add(struct imap_page *p, const struct imap_fetch *f)
 		.keywords = keywords,
 		.keyword_count = f->keyword_count,
 		.date_ms = f->date_ms,
-		.modseq = f->modseq,
+		.modseq = age,
 	};
 }
 
@@ -130,18 +137,36 @@ imap_page_item(struct remote_box *b, const struct imap_fetch *f)
 	if (p->count >= max || p->arena.total_bytes > PAGE_BYTES_MAX)
 		p->overflow = true;
 	if (!p->overflow)
-		imap_page_add(p, f);
+		imap_page_add(p, f, b->op.kind == OP_CHANGES ? f->modseq : p->count);
 }
 
+/* modseq: which of two rows of a UID is the later one. */
 static int
 imap_page_compare(const void *a, const void *b)
 {
 	const struct remote_message *x = a, *y = b;
 
-	return x->uid < y->uid ? -1 : x->uid > y->uid;
+	if (x->uid != y->uid)
+		return x->uid < y->uid ? -1 : 1;
+	return x->modseq < y->modseq ? -1 : x->modseq > y->modseq;
 }
 
-/* A UID that came twice (flags that changed meanwhile) counts once. */
+/* A UID comes twice if another client changes flags meanwhile: the server then sends the flags
+ * alone, before or after the row that was asked for. */
+static void
+imap_page_merge(struct remote_message *to, const struct remote_message *later)
+{
+	to->flags = later->flags;
+	to->keywords = later->keywords;
+	to->keyword_count = later->keyword_count;
+	to->modseq = later->modseq;
+	if (to->size == 0)
+		to->size = later->size;
+	if (to->date_ms == 0)
+		to->date_ms = later->date_ms;
+}
+
+/* Ascending, and each UID once. */
 static void
 imap_page_sort(struct imap_page *p)
 {
@@ -149,10 +174,30 @@ imap_page_sort(struct imap_page *p)
 
 	if (p->count > 1)
 		qsort(p->items, p->count, sizeof(*p->items), imap_page_compare);
-	for (unsigned i = 0; i < p->count; i++)
-		if (kept == 0 || p->items[kept - 1].uid != p->items[i].uid)
+	for (unsigned i = 0; i < p->count; i++) {
+		if (kept > 0 && p->items[kept - 1].uid == p->items[i].uid)
+			imap_page_merge(&p->items[kept - 1], &p->items[i]);
+		else
 			p->items[kept++] = p->items[i];
+	}
 	p->count = kept;
+}
+
+static void
+imap_page_give(struct remote_box *b)
+{
+	struct imap_page *p = &b->imap->page;
+
+	imap_page_sort(p);
+	for (unsigned i = 0; i < p->count; i++)
+		p->items[i].modseq = 0; /* it was the order of the rows */
+	p->listed += p->count;
+	if (p->listed > b->options.max_messages) {
+		box_fail(b, REMOTE_LIMIT, STR_NONE, "the folder has more than %u messages", b->options.max_messages);
+		return;
+	}
+	p->next = p->last == UINT32_MAX ? 0 : p->last;
+	op_page(b, p->items, p->count, p->next);
 }
 
 void
@@ -178,8 +223,7 @@ imap_page_tagged(struct remote_box *b, const struct imap_response *r)
 		p->width = p->width > UINT32_MAX / 4 ? UINT32_MAX : p->width * 4;
 		imap_page_ask(b);
 	} else {
-		imap_page_sort(p);
-		op_page(b, p->items, p->count, p->last == UINT32_MAX ? 0 : p->last);
+		imap_page_give(b);
 	}
 }
 

@@ -11,7 +11,7 @@
 #include "delivery-worker/retrieve/wire/box.h"
 #include "delivery-worker/retrieve/wire/pop_reader.h"
 
-#define POP_AHEAD 16 /* commands that may wait for their answers; 1 without PIPELINING */
+#define POP_AHEAD 64 /* commands that may wait for their answers; 1 without PIPELINING */
 
 enum pop_step {
 	POP_STEP_GREETING,

@@ -27,8 +27,8 @@ pop_command(struct remote_box *b, enum pop_step step, const char *format, ...)
 void
 pop_command_secret(struct remote_box *b, enum pop_step step, struct buf *command)
 {
-	buf_add_c(command, "\r\n");
 	box_write(b, buf_str(command));
+	box_write(b, STR("\r\n"));
 	OPENSSL_cleanse(command->data, command->len);
 	pop_expect(b->pop, step);
 }

@@ -1,7 +1,7 @@
 /* RETR and DELE, several sent ahead if the server has PIPELINING. */
 #include "delivery-worker/retrieve/wire/pop.h"
 
-#define RETR_AHEAD 8
+#define RETR_AHEAD 48 /* hides a way of 200 ms, for some hundred messages a second */
 
 /* ---- RETR ---- */
 static void

@@ -8,14 +8,6 @@
 
 #define AUTH_LINE_MAX 253 /* with CRLF 255 (RFC 5034, 4): longer ones wait for "+" */
 
-static void
-pop_login_wipe(struct buf *b)
-{
-	if (b->len > 0)
-		OPENSSL_cleanse(b->data, b->len);
-	buf_fini(b);
-}
-
 void
 pop_login_begin(struct remote_box *b)
 {
@@ -33,7 +25,7 @@ pop_login_begin(struct remote_box *b)
 	}
 	buf_printf(&command, "AUTH %s", login_mechanism(p->login));
 	if (login_begin(p->login, &initial)) {
-		base64_encode(buf_str(&initial), &encoded);
+		box_add_secret(&encoded, buf_str(&initial));
 		p->login_sent = command.len + 1 + encoded.len <= AUTH_LINE_MAX;
 		if (p->login_sent)
 			buf_printf(&command, " %s", encoded.data);
@@ -44,9 +36,9 @@ pop_login_begin(struct remote_box *b)
 		p->login = box_login_new(b, p->sasl);
 	}
 	pop_command_secret(b, POP_STEP_AUTH, &command);
-	pop_login_wipe(&initial);
-	pop_login_wipe(&encoded);
-	pop_login_wipe(&command);
+	box_wipe(&initial);
+	box_wipe(&encoded);
+	box_wipe(&command);
 }
 
 void
@@ -61,15 +53,15 @@ pop_login_continue(struct remote_box *b, struct str text)
 		good = login_answer(p->login, buf_str(&challenge), &answer);
 	p->login_sent = true;
 	if (good) {
-		base64_encode(buf_str(&answer), &line);
-		buf_add_c(&line, "\r\n");
+		box_add_secret(&line, buf_str(&answer));
 		box_write(b, buf_str(&line));
+		box_write(b, STR("\r\n"));
 	} else {
 		box_fail(b, REMOTE_PROTOCOL, text, "the remote's challenge in the login is not valid");
 	}
 	buf_fini(&challenge);
-	pop_login_wipe(&answer);
-	pop_login_wipe(&line);
+	box_wipe(&answer);
+	box_wipe(&line);
 }
 
 static void
@@ -107,7 +99,7 @@ pop_on_user(struct remote_box *b, const struct pop_status *s)
 	}
 	buf_printf(&command, "PASS %s", b->secret);
 	pop_command_secret(b, POP_STEP_PASS, &command);
-	pop_login_wipe(&command);
+	box_wipe(&command);
 }
 
 void

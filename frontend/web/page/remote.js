@@ -26,7 +26,7 @@ function buttons(remote, again) {
 
 function list(remotes, again) {
   return table([['Account', r => `${r.user} at ${r.host}`], ['Protocol', r => r.protocol.toUpperCase()], ['State', r => r.state],
-    ['Messages', r => r.messages], ['Last good', r => at(r.last_ok)], ['Next', r => at(r.next)], ['Trouble', r => r.last_error || ''],
+    ['Messages', r => r.messages], ['Last success', r => at(r.last_ok)], ['Next', r => at(r.next)], ['Trouble', r => r.last_error || ''],
     ['', r => el('span', {}, buttons(r, again))]], remotes, 'None.');
 }
 
@@ -37,7 +37,7 @@ function addForm(again) {
     select(member('tls'), 'Encryption', [['TLS', 'implicit'], ['STARTTLS', 'starttls'], ['None', 'none']]),
     line(member('port'), 'Port', { required: false, inputmode: 'numeric', placeholder: 'the usual one' }),
     line(member('user'), 'User name there', { autocomplete: 'off' }),
-    line(member('password'), 'Password there', { type: 'password', autocomplete: 'off' }),
+    line(member('password'), 'Password there', { type: 'password', autocomplete: 'new-password' }),
     select(member('mirror'), 'Folders', [['The inbox', ''], ['All folders (IMAP)', '1']]),
     line(member('into'), 'Into the folder', { required: false, placeholder: 'INBOX' }),
     select(member('keep'), 'When it is here', KEEP)], 'Add', async all => {
@@ -59,6 +59,6 @@ function addForm(again) {
 export function remoteAccounts(place, remotes, isPossible, open) {
   const again = () => open(place);
   return el('section', { id: 'remote-accounts' }, el('h3', {}, 'Remote accounts'),
-    el('p', {}, 'Mail from your accounts elsewhere is brought here, again and again.'), list(remotes, again),
+    el('p', {}, 'Mail from your accounts elsewhere is fetched regularly.'), list(remotes, again),
     isPossible ? addForm(again) : el('p', {}, 'None can be added: this server has no STAGEPOST_SECRET_KEY.'));
 }

@@ -79,7 +79,8 @@ export function note(text, kind = '') {
   clearTimeout(timer);
   place.textContent = text;
   place.className = kind;
-  if (kind !== 'bad') timer = setTimeout(() => { place.textContent = ''; }, 6000);
+  // What is under way stays until its end is told.
+  if (kind !== 'bad' && !text.endsWith('...')) timer = setTimeout(() => { place.textContent = ''; }, 6000);
 }
 
 // Draws anew what has changed, and leaves the focus where it was.

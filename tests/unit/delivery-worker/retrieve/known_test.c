@@ -17,7 +17,7 @@ fill(struct known *k, size_t piece)
 	struct buf all = BUF_EMPTY;
 
 	for (unsigned i = 0; i < MANY; i++) {
-		struct ledger_record r = {i * UINT64_C(7919), i * UINT64_C(104729), 100 + i % 10};
+		struct ledger_record r = {(i + 1) * UINT64_C(7919), i * UINT64_C(104729), 100 + i % 10};
 
 		ledger_record_pack(&r, buf_reserve(&all, LEDGER_RECORD));
 		all.len += LEDGER_RECORD;
@@ -37,7 +37,7 @@ test_found_however_it_was_read(void **state)
 		fill(&k, piece);
 		assert_int_equal(k.count, MANY);
 		for (unsigned i = 0; i < MANY; i++) {
-			struct known_row *row = known_find(&k, i * UINT64_C(7919));
+			struct known_row *row = known_find(&k, (i + 1) * UINT64_C(7919));
 
 			assert_non_null(row);
 			assert_int_equal(row->record.day, 100 + i % 10);
@@ -58,7 +58,7 @@ test_a_fingerprint_is_used_once(void **state)
 	known_add(&k, &(struct ledger_record){9, 104729, 1}); /* a copy, listed */
 	row = known_find_print(&k, 104729, false);
 	assert_non_null(row);
-	assert_int_equal(row->record.id, 7919);
+	assert_int_equal(row->record.id, 2 * 7919);
 	row->is_replaced = true;
 	assert_null(known_find_print(&k, 104729, false));
 	assert_non_null(known_find_print(&k, 104729, true));
@@ -74,13 +74,38 @@ test_shrinks_when_a_quarter_is_stale(void **state)
 
 	(void)state;
 	fill(&k, 1000);
-	assert_false(known_shrink(&k, 102, &out)); /* a fifth is older */
-	known_find(&k, 0)->is_listed = true;
-	assert_true(known_shrink(&k, 103, &out));
+	assert_false(known_shrink(&k, 102, false, &out)); /* a fifth is older */
+	known_find(&k, 7919)->is_listed = true;
+	assert_true(known_shrink(&k, 103, false, &out));
 	known_feed(&again, buf_str(&out));
 	assert_int_equal(again.count, MANY - MANY * 3 / 10 + 1);
-	assert_non_null(known_find(&again, 0));
-	assert_null(known_find(&again, 7919));
+	assert_non_null(known_find(&again, 7919));
+	assert_null(known_find(&again, 2 * 7919));
+	buf_fini(&out);
+	known_fini(&k);
+	known_fini(&again);
+}
+
+/* The remote may give the id of what it has no longer to another message. */
+static void
+test_an_id_that_is_gone_is_forgotten(void **state)
+{
+	struct buf out = BUF_EMPTY;
+	struct known k = {0}, again = {0};
+
+	(void)state;
+	for (unsigned i = 1; i <= 100; i++)
+		known_add(&k, &(struct ledger_record){i, 1000 + i, 50});
+	known_find(&k, 7)->is_listed = false;
+	assert_false(known_shrink(&k, 0, false, &out)); /* kept there: nothing is forgotten */
+	assert_true(known_shrink(&k, 0, true, &out));
+	known_feed(&again, buf_str(&out));
+	assert_int_equal(again.count, 100);
+	assert_true(again.has_forgotten && !k.has_forgotten);
+	assert_null(known_find(&again, 7));
+	assert_null(known_find(&again, 0));
+	assert_non_null(known_find(&again, 8));
+	assert_int_equal(known_find_print(&again, 1007, false)->record.day, 50);
 	buf_fini(&out);
 	known_fini(&k);
 	known_fini(&again);
@@ -120,6 +145,10 @@ test_fingerprint(void **state)
 	}
 	assert_true(print_of(A_MESSAGE "x", 7, NULL) != whole);
 	assert_true(print_of("Message-ID: <1@x>\r\n\r\na", 7, NULL) != print_of("Message-ID: <2@x>\r\n\r\na", 7, NULL));
+	/* Devices repeat both, and the size: the body and the way tell. */
+	assert_true(print_of("Message-ID: <1@x>\r\n\r\na", 7, NULL) != print_of("Message-ID: <1@x>\r\n\r\nb", 7, NULL));
+	assert_true(print_of("Message-ID: <1@x>\r\nReceived: 1\r\n\r\na", 7, NULL) !=
+		    print_of("Message-ID: <1@x>\r\nReceived: 2\r\n\r\na", 7, NULL));
 	/* Without Message-ID the header counts; without an end there is one. */
 	assert_true(print_of("Subject: a\r\n\r\nx", 7, NULL) != print_of("Subject: b\r\n\r\nx", 7, NULL));
 	assert_true(print_of("Subject: a", 3, &received) == print_of("Subject: a", 100, NULL));
@@ -134,6 +163,7 @@ main(void)
 		cmocka_unit_test(test_found_however_it_was_read),
 		cmocka_unit_test(test_a_fingerprint_is_used_once),
 		cmocka_unit_test(test_shrinks_when_a_quarter_is_stale),
+		cmocka_unit_test(test_an_id_that_is_gone_is_forgotten),
 		cmocka_unit_test(test_fingerprint),
 	};
 

@@ -123,6 +123,8 @@ write_one(struct ledger *l, struct ledger_entry e, struct written *w)
 static bool
 place(void *arg, struct str *folder_out, struct buf *place_out)
 {
+	if (arg == NULL)
+		return false;
 	*folder_out = STR("INBOX");
 	buf_add_c(place_out, arg);
 	return true;
@@ -147,6 +149,16 @@ test_a_message_goes_through(void **state)
 	assert_int_equal(ask("STRLEN|" KEY ":abcdefghijkl:l").number, LEDGER_RECORD);
 	assert_string_equal(ask("HGET|" KEY ":abcdefghijkl:st|messages").text, "1");
 	assert_string_equal(ask("HGET|" KEY ":abcdefghijkl:st|bytes").text, "100");
+	/* A place waits for the write that is on its way, and stays as it was. */
+	l.arg = (char *)"7 13";
+	many[0] = (struct written){.done = false};
+	entries[0] = pending("u3", "envelope", &many[0]);
+	ledger_write(&l, &entries[0]);
+	l.arg = (char *)"7 14";
+	ledger_write_place(&l);
+	l.arg = NULL;
+	assert_true(redis_fixture_wait(base, &many[0].done, 10000));
+	assert_string_equal(ask("HGET|" KEY ":abcdefghijkl:f|INBOX").text, "7 14");
 	/* Many at once go in few calls, and all are told. */
 	for (unsigned i = 0; i < 300; i++) {
 		many[i] = (struct written){.done = false};

@@ -217,6 +217,40 @@ test_records_without_id(void **state)
 	assert_int_not_equal(strlen(stored(ALICE, "password_id")), 0);
 }
 
+/* The file that brought the hash is imported again: no new password. Another one is. */
+static void
+test_set_again(void **state)
+{
+	const char *const other = "{SHA}Pmqf+NVlqtPyFVtwiHWqoIsvjwE=";
+	char id[AUTH_VERIFIER_MAX], password[AUTH_VERIFIER_MAX], scram[AUTH_VERIFIER_MAX];
+
+	(void)state;
+	set_hash(ALICE, SSHA);
+	assert_int_equal(login(ALICE, "secret"), AUTH_OK);
+	assert_true(becomes_ours(ALICE));
+	strcpy(id, stored(ALICE, "password_id"));
+	strcpy(password, stored(ALICE, "password"));
+	strcpy(scram, stored(ALICE, "scram_sha256"));
+	set_hash(ALICE, SSHA);
+	assert_string_equal(stored(ALICE, "password_id"), id);
+	assert_string_equal(stored(ALICE, "password"), password);
+	assert_string_equal(stored(ALICE, "scram_sha256"), scram);
+	set_hash(ALICE, other);
+	assert_string_not_equal(stored(ALICE, "password_id"), id);
+	assert_string_equal(stored(ALICE, "password"), other);
+	assert_string_equal(stored(ALICE, "scram_sha256"), "");
+	assert_string_equal(stored(ALICE, "password_from"), "");
+	set_hash(ALICE, SSHA); /* and now it is new */
+	assert_string_equal(stored(ALICE, "password"), SSHA);
+	/* An older version has changed the password, and left the note. */
+	auth_fixture_turn(f, 30);
+	assert_int_equal(login(ALICE, "secret"), AUTH_OK);
+	assert_true(becomes_ours(ALICE));
+	COMMAND("HSET user:{" ALICE "} password {SHA}Pmqf+NVlqtPyFVtwiHWqoIsvjwE=");
+	set_hash(ALICE, SSHA);
+	assert_string_equal(stored(ALICE, "password"), SSHA);
+}
+
 int
 main(void)
 {
@@ -224,6 +258,7 @@ main(void)
 		AUTH_TEST(test_replaced),	   AUTH_TEST(test_ours_stay),
 		AUTH_TEST(test_disabled),	   AUTH_TEST(test_changed_meanwhile),
 		AUTH_TEST(test_without_the_store), AUTH_TEST(test_records_without_id),
+		AUTH_TEST(test_set_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

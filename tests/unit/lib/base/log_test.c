@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 
 /* Standard error goes to a file while a test writes; cmocka needs it after. */
@@ -170,15 +171,27 @@ test_trouble(void **state)
 	}
 }
 
+static void
+test_once_a_minute(void **state)
+{
+	int64_t again_ms = 0, now_ms = clock_monotonic_ms();
+
+	(void)state;
+	assert_true(log_is_due(&again_ms));
+	assert_in_range(again_ms, now_ms + 60000, now_ms + 70000);
+	assert_false(log_is_due(&again_ms));
+	again_ms -= 70000;
+	assert_true(log_is_due(&again_ms));
+	assert_false(log_is_due(&again_ms));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_forms),
-		cmocka_unit_test(test_inherited_fields),
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_levels),
-		cmocka_unit_test(test_trouble),
+		cmocka_unit_test(test_forms),	cmocka_unit_test(test_inherited_fields),
+		cmocka_unit_test(test_numbers), cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_trouble), cmocka_unit_test(test_once_a_minute),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

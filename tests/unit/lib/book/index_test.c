@@ -373,6 +373,44 @@ test_loaded(void **state)
 	assert_int_equal(compare(200), 0);
 }
 
+/* A value full of hits of the wrong kind is not walked over for each of them. */
+static void
+test_many_hits(void **state)
+{
+	enum { LETTERS = 300000 };
+	struct buf text = BUF_EMPTY;
+	struct book_entry e = {.address = STR("x@a.test"), .is_group = true};
+	struct book_query q;
+	int64_t began_ms = clock_monotonic_ms();
+
+	(void)state;
+	buf_add_byte(&text, BOOK_DISPLAY_NAME);
+	buf_add_c(&text, "X");
+	for (int i = 0; i < 3; i++) {
+		buf_add_byte(&text, BOOK_MEMBER);
+		buf_add_c(&text, i < 2 ? "X" : "");
+		for (int k = 0; k < LETTERS; k++)
+			buf_add_byte(&text, 'A');
+		buf_add_c(&text, "@A.TEST");
+	}
+	buf_add_byte(&text, BOOK_MEMBER);
+	buf_add_c(&text, "AA");
+	e.folded = buf_str(&text);
+	book_query_init(&q, BOOK_SUFFIX, BOOK_FIELD_BIT(BOOK_MEMBER), STR("aa@"), &arena);
+	assert_false(book_query_matches(&q, &e));
+	book_query_init(&q, BOOK_PREFIX, BOOK_FIELD_BIT(BOOK_MEMBER), STR("aa@"), &arena);
+	assert_false(book_query_matches(&q, &e));
+	book_query_init(&q, BOOK_EQUAL, BOOK_FIELD_BIT(BOOK_MEMBER), STR("aa"), &arena);
+	assert_true(book_query_matches(&q, &e)); /* the last one */
+	book_query_init(&q, BOOK_PREFIX, BOOK_FIELD_BIT(BOOK_MEMBER), STR("aa"), &arena);
+	assert_true(book_query_matches(&q, &e)); /* the third */
+	book_query_init(&q, BOOK_SUBSTRING, BOOK_FIELD_BIT(BOOK_NOTES), STR("aa"), &arena);
+	assert_false(book_query_matches(&q, &e));
+	/* Some 10 ms; it was over a minute. */
+	assert_in_range(clock_monotonic_ms() - began_ms, 0, 5000);
+	buf_fini(&text);
+}
+
 /* An index that lacks some bits is seen: else the comparison would prove nothing. */
 static void
 test_broken(void **state)
@@ -391,6 +429,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),	  cmocka_unit_test(test_growing), cmocka_unit_test(test_changing),
 		cmocka_unit_test(test_shrinking), cmocka_unit_test(test_loaded),  cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_many_hits),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -34,7 +34,7 @@ test_fields(void **state)
 {
 	struct err err;
 	struct retrieve_account a =
-		account_of(FIELDS("protocol", "imap", "host", "IMAP.Remote.Test", "user", "al", "tls", "starttls",
+		account_of(FIELDS("protocol", "imap", "host", "IMAP.Remote.Test.", "user", "al", "tls", "starttls",
 				  "folder", "INBOX", "folder", "Work/Älter", "keep", "7d", "interval", "90s", "into",
 				  "inbox/x", "certificate", "any"),
 			   0, 0, &err);
@@ -92,6 +92,15 @@ test_refusals(void **state)
 		{"port", "65536", "port: "},
 		{"user", "a\nb", "user: "},
 		{"user", "\xff", "user: it is not UTF-8"},
+		{"user",
+		 "a\xc2\x9b"
+		 "b",
+		 "user: it has a character that is not visible"},
+		{"into",
+		 "a\xe2\x80\xae"
+		 "b",
+		 "into: it has a character that is not visible"},
+		{"folder", "a\xe2\x81\xa6", "folder: it has a character that is not visible"},
 		{"folder", "", "folder: "},
 		{"keep", "36h", "keep: "},
 		{"keep", "99999d", "keep: "},
@@ -151,7 +160,8 @@ test_packed(void **state)
 						      "token_url", "https://t.test/", "client_id", "c", "scope", "s"),
 					       0, 0, &err);
 	struct retrieve_account b;
-	struct buf packed = BUF_EMPTY;
+	struct buf packed = BUF_EMPTY, again = BUF_EMPTY;
+	size_t later;
 
 	(void)state;
 	a.secret = "v1.k.x";
@@ -167,6 +177,17 @@ test_packed(void **state)
 	assert_int_equal(b.keep, RETRIEVE_DELETE);
 	assert_true(b.once && b.trial && b.enabled);
 	assert_int_equal(b.created_ms, a.created_ms);
+	/* What a later version added stays: field 1000, a text, and 1001, a number. */
+	later = packed.len;
+	buf_add_str(&packed, STR("\xc2\x3e\x03new\xc8\x3e\x96\x01"));
+	assert_int_equal(retrieve_account_unpack(buf_str(&packed), &arena, &b, &err), 0);
+	b.secret = "v1.k.y";
+	retrieve_account_pack(&b, &again);
+	assert_int_equal(again.len, packed.len);
+	assert_true(str_eq(str_from(buf_str(&again), later), str_from(buf_str(&packed), later)));
+	assert_int_equal(retrieve_account_unpack(buf_str(&again), &arena, &b, &err), 0);
+	assert_string_equal(b.secret, "v1.k.y");
+	buf_fini(&again);
 	/* Cut anywhere: an error, or another account that is sane; never more. */
 	for (size_t len = 0; len < packed.len; len++) {
 		char *copy = arena_dup(&arena, packed.data, len);
@@ -174,6 +195,44 @@ test_packed(void **state)
 			assert_int_equal(err.code, ERR_CORRUPT);
 	}
 	buf_fini(&packed);
+}
+
+static void
+test_same_mailbox(void **state)
+{
+	static const struct {
+		const char *one[9], *two[9];
+		bool overlaps;
+	} cases[] = {
+		{{NULL}, {NULL}, true},
+		{{"host", "H.test."}, {NULL}, true},
+		{{"host", "h2.test"}, {NULL}, false},
+		{{"user", "v"}, {NULL}, false},
+		{{"protocol", "imap"}, {NULL}, false},
+		{{"port", "1995"}, {"port", "995"}, true},
+		{{"protocol", "imap", "folder", "A"}, {"protocol", "imap", "folder", "B", "folder", "A"}, true},
+		{{"protocol", "imap", "folder", "A"}, {"protocol", "imap", "folder", "B"}, false},
+		{{"protocol", "imap", "folder", "A"}, {"protocol", "imap"}, false},
+		{{"protocol", "imap", "folder", "inbox"}, {"protocol", "imap"}, true},
+		{{"protocol", "imap", "folder", "A"}, {"protocol", "imap", "mirror", "on"}, true},
+	};
+	struct retrieve_account a[2];
+	struct err err;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (unsigned k = 0; k < 2; k++) {
+			const char *const *more = k == 0 ? cases[i].one : cases[i].two;
+			a[k] = account_of(FIELDS("host", "h.test", "user", "u"), 0, 0, &err);
+			for (unsigned f = 0; more[f] != NULL; f += 2)
+				assert_int_equal(
+					retrieve_account_set(&a[k], str_c(more[f]), str_c(more[f + 1]), &arena, &err),
+					0);
+		}
+		if (retrieve_account_overlaps(&a[0], &a[1]) != cases[i].overlaps ||
+		    retrieve_account_overlaps(&a[1], &a[0]) != cases[i].overlaps)
+			fail_msg("case %u", i);
+	}
 }
 
 static void
@@ -259,9 +318,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fields),	       cmocka_unit_test(test_ports),  cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_contradictions), cmocka_unit_test(test_packed), cmocka_unit_test(test_secrets),
-		cmocka_unit_test(test_reach),
+		cmocka_unit_test(test_fields),	 cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_refusals), cmocka_unit_test(test_contradictions),
+		cmocka_unit_test(test_packed),	 cmocka_unit_test(test_secrets),
+		cmocka_unit_test(test_reach),	 cmocka_unit_test(test_same_mailbox),
 	};
 	int result;
 

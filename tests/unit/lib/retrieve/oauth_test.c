@@ -9,7 +9,7 @@
 /* ---- The endpoint ---- */
 
 struct script {
-	int status;	  /* 0: it cannot be reached */
+	int status;	  /* 0: it cannot be reached, -1: its certificate is bad */
 	const char *body; /* NULL: the script ends */
 };
 
@@ -34,8 +34,9 @@ web_on_turn(evutil_socket_t fd, short what, void *arg)
 	struct err err;
 
 	(void)fd, (void)what;
-	err_set(&err, ERR_UNAVAILABLE, "no route");
-	r->cb(r->arg, r->step->status != 0 ? &answer : NULL, r->step->status != 0 ? NULL : &err);
+	err_set(&err, r->step->status < 0 ? ERR_DENIED : ERR_UNAVAILABLE,
+		r->step->status < 0 ? "bad certificate" : "no route");
+	r->cb(r->arg, r->step->status > 0 ? &answer : NULL, r->step->status > 0 ? NULL : &err);
 	event_free(r->timer);
 	mem_free(r);
 }
@@ -208,15 +209,15 @@ edit_secret(void *arg, struct retrieve_account *a, struct arena *edit_arena, str
 
 /* A user sets up another token while the endpoint answers: his stays. */
 static void
-meddle(struct retrieve_account *a, struct token *t)
+meddle(struct retrieve_account *a, const char *secret, struct token *t)
 {
 	struct answer done = {.done = false};
 
 	retrieve_token_start(&oauth, a, true, on_token, t);
 	while (posted == 0)
 		event_base_loop(base, EVLOOP_ONCE);
-	retrieve_change(redis, STR(FIXTURE_ADDRESS), str_c(a->id), edit_secret, (void *)(uintptr_t) "of the user", -1,
-			on_done, &done);
+	retrieve_change(redis, STR(FIXTURE_ADDRESS), str_c(a->id), edit_secret, (void *)(uintptr_t)secret, -1, on_done,
+			&done);
 	assert_int_equal(wait_for(&done), ERR_NONE);
 	assert_true(redis_fixture_wait(base, &t->done, 20000));
 }
@@ -230,15 +231,38 @@ test_changed_meanwhile(void **state)
 	(void)state;
 	PLAY({200, "{\"access_token\":\"A1\",\"refresh_token\":\"refresh/2\"}"});
 	delay_ms = 300;
-	meddle(&a, &t);
+	meddle(&a, "of the user", &t);
 	assert_string_equal(t.text, "A1");
 	assert_secret(a.id, "of the user");
+	/* What came of the grant before is not kept. */
+	assert_string_equal(get(a.id).access, "");
 	PLAY({400, "{\"error\":\"invalid_grant\"}"});
 	t = (struct token){.done = false};
-	meddle(&a, &t);
+	meddle(&a, "of the user again", &t);
 	delay_ms = 0;
 	assert_int_equal(t.err.code, ERR_UNAVAILABLE);
 	assert_true(get(a.id).accounts[0].enabled);
+}
+
+/* The same token, but sealed anew: as by `secret rotate`. */
+static void
+test_sealed_anew_meanwhile(void **state)
+{
+	struct retrieve_account a = oauth_account("https://8.8.8.8/token");
+	struct token t = {.done = false};
+
+	(void)state;
+	PLAY({200, "{\"access_token\":\"A1\",\"refresh_token\":\"refresh/2\"}"});
+	delay_ms = 300;
+	meddle(&a, "refresh/1", &t);
+	assert_string_equal(t.text, "A1");
+	assert_secret(a.id, "refresh/2");
+	PLAY({400, "{\"error\":\"invalid_grant\"}"});
+	t = (struct token){.done = false};
+	meddle(&a, "refresh/2", &t);
+	delay_ms = 0;
+	assert_int_equal(t.err.code, ERR_DENIED);
+	assert_false(get(a.id).accounts[0].enabled);
 }
 
 static void
@@ -249,15 +273,17 @@ test_invalid_grant(void **state)
 	struct answer got;
 
 	(void)state;
-	PLAY({400, "{\"error\":\"invalid_grant\",\"error_description\":\"Token has been\\nexpired or revoked.\"}"});
+	PLAY({400,
+	      "{\"error\":\"invalid_grant\",\"error_description\":\"Token has been\\nexpired\\u202eor revoked.\"}"});
 	t = token_of(&a, false);
 	assert_int_equal(t.err.code, ERR_DENIED);
 	assert_string_equal(t.err.text,
-			    "the token endpoint answers 400 invalid_grant: Token has been expired or revoked.");
+			    "the token endpoint answers 400 invalid_grant: Token has been expired   or revoked.");
 	got = get(a.id);
 	assert_false(got.accounts[0].enabled);
 	assert_string_equal(got.last_error, t.err.text);
-	assert_true(due_of(a.id) == RETRIEVE_NEVER_MS);
+	/* The worker that claims it next makes it rest. */
+	assert_true(due_of(a.id) < RETRIEVE_NEVER_MS);
 }
 
 static void
@@ -269,9 +295,9 @@ test_other_troubles(void **state)
 	struct answer done = {.done = false};
 
 	(void)state;
-	PLAY({0, ""}, {503, "busy"}, {401, "{\"error\":\"invalid_client\"}"}, {200, "{}"}, {200, "[1,"},
+	PLAY({0, ""}, {-1, ""}, {503, "busy"}, {401, "{\"error\":\"invalid_client\"}"}, {200, "{}"}, {200, "[1,"},
 	     {200, "{\"access_token\":7}"});
-	for (unsigned i = 0; i < 6; i++)
+	for (unsigned i = 0; i < 7; i++)
 		assert_int_equal(token_of(&a, false).err.code, ERR_UNAVAILABLE);
 	assert_true(get(a.id).accounts[0].enabled);
 	/* No look-around in the operator's network. */
@@ -328,6 +354,16 @@ on_code(void *arg, const char *url, const char *complete_url, const char *code, 
 	snprintf(shown, sizeof(shown), "%s %s %s %d", url, complete_url, code, (int)seconds);
 }
 
+static unsigned troubles;
+
+static void
+on_trouble(void *arg, const char *words)
+{
+	(void)arg;
+	troubles++;
+	assert_string_equal(words, "the token endpoint: bad certificate");
+}
+
 static struct token
 device_run(void)
 {
@@ -339,6 +375,7 @@ device_run(void)
 		.client_id = "c",
 		.client_secret = STR("s"),
 		.scope = "mail",
+		.on_trouble = on_trouble,
 	};
 
 	t = (struct token){.done = false};
@@ -389,11 +426,15 @@ test_device_ends(void **state)
 	assert_int_equal(device_run().err.code, ERR_TIMEOUT);
 	PLAY({200, DEVICE_CODE}, {200, "{\"access_token\":\"A\"}"});
 	assert_int_equal(device_run().err.code, ERR_INVALID);
-	PLAY({200, DEVICE_CODE}, {0, ""}, {200, "{\"refresh_token\":\"R\"}"});
+	/* Not reached: told once. */
+	PLAY({200, DEVICE_CODE}, {-1, ""}, {-1, ""}, {200, "{\"refresh_token\":\"R\"}"});
 	assert_string_equal(device_run().text, "R");
+	assert_int_equal(troubles, 1);
+	PLAY({-1, ""});
+	assert_string_equal(device_run().err.text, "the device endpoint: bad certificate");
 	PLAY({400, "{\"error\":\"invalid_scope\",\"error_description\":\"no mail\"}"});
 	t = device_run();
-	assert_string_equal(t.err.text, "the token endpoint answers 400 invalid_scope: no mail");
+	assert_string_equal(t.err.text, "the device endpoint answers 400 invalid_scope: no mail");
 	/* Nothing that drives a terminal is shown. */
 	PLAY({200, "{\"device_code\":\"D\",\"user_code\":\"\\u001b[2J\",\"verification_uri\":\"https://x.test\"}"});
 	assert_int_equal(device_run().err.code, ERR_INVALID);
@@ -421,7 +462,7 @@ main(void)
 		cmocka_unit_test(test_rotation),      cmocka_unit_test(test_changed_meanwhile),
 		cmocka_unit_test(test_invalid_grant), cmocka_unit_test(test_other_troubles),
 		cmocka_unit_test(test_cancelled),     cmocka_unit_test(test_device),
-		cmocka_unit_test(test_device_ends),
+		cmocka_unit_test(test_device_ends),   cmocka_unit_test(test_sealed_anew_meanwhile),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, fixture_tear_down);

@@ -124,7 +124,7 @@ add(const struct retrieve_account *a)
 {
 	struct answer answer = {.done = false};
 
-	retrieve_add(redis, a, on_done, &answer);
+	retrieve_add(redis, a, NULL, on_done, &answer);
 	return wait_for(&answer);
 }
 

@@ -14,7 +14,8 @@ test_add(void **state)
 	assert_int_equal(add(&a), ERR_EXISTS);
 	b.enabled = false;
 	assert_int_equal(add(&b), ERR_NONE);
-	assert_true(due_of(b.id) == RETRIEVE_NEVER_MS);
+	/* Disabled: a worker makes it rest. */
+	assert_true(due_of(b.id) > before && due_of(b.id) < RETRIEVE_NEVER_MS);
 	got = get(a.id);
 	assert_int_equal(got.count, 1);
 	assert_string_equal(got.accounts[0].host, "pop.remote.test");
@@ -63,6 +64,7 @@ test_limit(void **state)
 
 struct meddler {
 	unsigned times; /* that somebody else is faster */
+	bool enables;	/* and enables the account */
 	const char *id;
 };
 
@@ -78,6 +80,7 @@ edit_interval(void *arg, struct retrieve_account *a, struct arena *edit_arena, s
 		/* On its way to the store before our own. */
 		m->times--;
 		changed.interval_ms += 1000;
+		changed.enabled |= m->enables;
 		retrieve_account_pack(&changed, &packed);
 		redis_callf(redis, NULL, NULL, "HSET retrieve:{" FIXTURE_ADDRESS "} %s %b", m->id, packed.data,
 			    packed.len);
@@ -107,6 +110,23 @@ test_change(void **state)
 	done = (struct answer){.done = false};
 	retrieve_change(redis, STR(FIXTURE_ADDRESS), str_c(a.id), edit_interval, &m, 1, on_done, &done);
 	assert_int_equal(wait_for(&done), ERR_UNAVAILABLE);
+	/* It is due before it is changed: whoever dies in between leaves it due. */
+	assert_true(due_of(a.id) > clock_unix_ms() && due_of(a.id) <= clock_unix_ms() + 60 * 1000);
+}
+
+/* Somebody enables it while it is changed. */
+static void
+test_change_of_a_disabled_one(void **state)
+{
+	struct retrieve_account a = account_new((const char *const[]){"enabled", "off", NULL});
+	struct meddler m = {.times = 1, .id = a.id, .enables = true};
+	struct answer done = {.done = false};
+
+	(void)state;
+	assert_int_equal(add(&a), ERR_NONE);
+	retrieve_change(redis, STR(FIXTURE_ADDRESS), str_c(a.id), edit_interval, &m, 12345, on_done, &done);
+	assert_int_equal(wait_for(&done), ERR_NONE);
+	assert_true(get(a.id).accounts[0].enabled);
 	assert_true(due_of(a.id) == 12345);
 }
 
@@ -119,12 +139,14 @@ enable(const char *id, bool on, struct str why)
 	return wait_for(&done);
 }
 
+static bool paced;
+
 static enum err_code
 now(const char *id)
 {
 	struct answer done = {.done = false};
 
-	retrieve_now(redis, STR(FIXTURE_ADDRESS), str_c(id), on_done, &done);
+	retrieve_now(redis, STR(FIXTURE_ADDRESS), str_c(id), paced, on_done, &done);
 	return wait_for(&done);
 }
 
@@ -141,7 +163,7 @@ test_orders(void **state)
 	got = get(a.id);
 	assert_false(got.accounts[0].enabled);
 	assert_string_equal(got.last_error, "the remote says no");
-	assert_true(due_of(a.id) == RETRIEVE_NEVER_MS);
+	assert_true(due_of(a.id) < RETRIEVE_NEVER_MS);
 	assert_int_equal(now(a.id), ERR_DENIED);
 	before = clock_unix_ms();
 	assert_int_equal(enable(a.id, true, STR_NONE), ERR_NONE);
@@ -159,6 +181,105 @@ test_orders(void **state)
 	assert_true(due_of(a.id) <= clock_unix_ms());
 	assert_int_equal(now("aaaaaaaaaaaa"), ERR_NOT_FOUND);
 	assert_int_equal(enable("aaaaaaaaaaaa", true, STR_NONE), ERR_NOT_FOUND);
+}
+
+static void
+set_status(const char *id, const char *field, int64_t value)
+{
+	char command[200];
+
+	snprintf(command, sizeof(command), "HSET retrieve:{" FIXTURE_ADDRESS "}:%s:st %s %lld", id, field,
+		 (long long)value);
+	ask(command, NULL, NULL);
+}
+
+/* Orders of a user come at most so often. */
+static void
+test_pace(void **state)
+{
+	struct retrieve_account a = account_new(NULL);
+	struct meddler m = {.id = a.id};
+	struct answer done = {.done = false};
+	int64_t begun = clock_unix_ms(), wanted;
+
+	(void)state;
+	assert_int_equal(add(&a), ERR_NONE);
+	set_status(a.id, "last_try", begun);
+	paced = true;
+	assert_int_equal(now(a.id), ERR_NONE);
+	assert_true(due_of(a.id) == begun + RETRIEVE_PAUSE_MS);
+	retrieve_change(redis, STR(FIXTURE_ADDRESS), str_c(a.id), edit_interval, &m, RETRIEVE_SOON, on_done, &done);
+	assert_int_equal(wait_for(&done), ERR_NONE);
+	assert_true(due_of(a.id) == begun + RETRIEVE_PAUSE_MS);
+	/* During a round: at its end, but not again and again. */
+	ask("HSET retrieve:{" FIXTURE_ADDRESS "}:%s:st state %s", a.id, "running");
+	assert_int_equal(now(a.id), ERR_NONE);
+	wanted = get(a.id).status.wanted;
+	assert_true(wanted >= begun && due_of(a.id) == begun + RETRIEVE_PAUSE_MS);
+	assert_int_equal(now(a.id), ERR_NONE);
+	assert_true(get(a.id).status.wanted == wanted);
+	/* Long ago: at once. */
+	ask("HSET retrieve:{" FIXTURE_ADDRESS "}:%s:st state %s", a.id, "idle");
+	set_status(a.id, "last_try", begun - RETRIEVE_PAUSE_MS);
+	assert_int_equal(now(a.id), ERR_NONE);
+	assert_true(due_of(a.id) >= begun && due_of(a.id) <= clock_unix_ms());
+	paced = false;
+}
+
+/* ---- What may be added ---- */
+
+struct guard {
+	struct answer answer; /* first: the arg */
+	unsigned asked, seen, most;
+	bool meddles; /* another one is added before ours, once */
+};
+
+static int
+may_add(void *arg, const struct retrieve_entry *entries, unsigned count, struct err *err)
+{
+	struct guard *g = arg;
+	struct buf packed = BUF_EMPTY;
+
+	g->asked++;
+	g->seen = count;
+	if (g->meddles) {
+		g->meddles = false;
+		retrieve_account_pack(&entries[0].account, &packed);
+		redis_callf(redis, NULL, NULL, "HSET retrieve:{guard@example.test} %s %b", "bbbbbbbbbbbb", packed.data,
+			    packed.len);
+		buf_fini(&packed);
+	}
+	return count < g->most ? 0 : err_set(err, ERR_EXISTS, "enough");
+}
+
+static enum err_code
+add_guarded(struct guard *g)
+{
+	struct retrieve_account a = account_new(NULL);
+
+	a.address = "guard@example.test";
+	retrieve_add(redis, &a, may_add, on_done, g);
+	return wait_for(&g->answer);
+}
+
+static void
+test_guard(void **state)
+{
+	struct guard first = {.most = 1}, second = {.most = 1}, third = {.most = 2, .meddles = true};
+
+	(void)state;
+	ask("HSET user:{guard@example.test} address x", NULL, NULL);
+	assert_int_equal(add_guarded(&first), ERR_NONE);
+	assert_int_equal(add_guarded(&second), ERR_EXISTS);
+	/* It sees the one that was added meanwhile. */
+	assert_int_equal(add_guarded(&third), ERR_EXISTS);
+	assert_int_equal(third.asked, 2);
+	assert_int_equal(third.seen, 2);
+	assert_int_equal(ask("HLEN %s", "retrieve:{guard@example.test}", NULL).number, 2);
+	assert_int_equal(
+		ask("EVAL %s 0 %s", "return #redis.call('ZSCAN', 'retrieve:due', '0', 'MATCH', ARGV[1])[2]", "guard@*")
+			.number,
+		2);
 }
 
 /* ---- Removal ---- */
@@ -246,7 +367,7 @@ test_pages(void **state)
 	(void)state;
 	do {
 		page = (struct answer){.done = false};
-		retrieve_page(redis, str_c(cursor), on_page, &page);
+		retrieve_page(redis, str_c(cursor), 500, on_page, &page);
 		assert_int_equal(wait_for(&page), ERR_NONE);
 		str_copy(str_c(page.text), cursor, sizeof(cursor));
 	} while (strcmp(cursor, "0") != 0);
@@ -257,9 +378,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_add),    cmocka_unit_test(test_whose),  cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_change), cmocka_unit_test(test_orders), cmocka_unit_test(test_delete),
-		cmocka_unit_test(test_list),   cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_add),
+		cmocka_unit_test(test_whose),
+		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_change),
+		cmocka_unit_test(test_orders),
+		cmocka_unit_test(test_delete),
+		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_change_of_a_disabled_one),
+		cmocka_unit_test(test_pace),
+		cmocka_unit_test(test_guard),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_set_up, fixture_tear_down);

@@ -293,6 +293,7 @@ test_words(void **state)
 		{"gr\xc3\xbc\xc3\x9f dich", "gr\xc3\xbc\xc3\x9f dich"},
 		{"a\xff\xc3", "a??"},
 		{"x\xe2\x80\xaey\xc2\x85z", "x?y?z"},
+		{"a\xc2\xad" "b\xd8\x9c" "c\xe1\xa0\x8e" "d", "a?b?c?d"}, /* U+00AD, U+061C, U+180E */
 		{"01234567890123456789", "012345678901234"},
 		{"01234567890123\xc3\xbc", "01234567890123"},
 		{"", ""},

@@ -46,11 +46,12 @@ struct scripted {
 	uint32_t uids[64];
 	unsigned uid_count;
 	struct buf log;
-	struct buf message;   /* of the pieces since on_message */
-	bool pause_each;      /* pauses at each piece */
-	bool free_in_piece;   /* frees the box in the first piece */
+	struct buf message; /* of the pieces since on_message */
+	bool pause_each;    /* pauses at each piece */
+	bool free_in_piece; /* frees the box in the first piece */
 	bool refuse_address;
-	bool rests; /* the box is not freed at the end of the plan */
+	bool shows_dates; /* and MODSEQ, in lists */
+	bool rests;	  /* the box is not freed at the end of the plan */
 	bool done;
 };
 
@@ -267,6 +268,9 @@ scripted_on_page(void *arg, const struct remote_message *messages, unsigned coun
 				   (unsigned long long)m->size, m->flags);
 			for (unsigned k = 0; k < m->keyword_count; k++)
 				buf_printf(&s->log, " %.*s", STR_ARG(m->keywords[k]));
+			if (s->shows_dates)
+				buf_printf(&s->log, " @%lld m%llu", (long long)m->date_ms,
+					   (unsigned long long)m->modseq);
 			buf_printf(&s->log, "%s", i + 1 < count ? "," : "");
 		}
 		if (s->uid_count < sizeof(s->uids) / sizeof(s->uids[0]))
@@ -426,11 +430,11 @@ scripted_reset(struct scripted *s, enum remote_protocol protocol)
 		.secret = "p",
 		.ip_is_allowed = scripted_ip_is_allowed,
 		.ip_arg = s,
-		.answer_ms = 300,
-		.connect_ms = 300,
+		.answer_ms = 2000, /* a busy machine pauses for long; only a few scripts are silent */
+		.connect_ms = 2000,
 		.max_message_bytes = 1000,
 	};
-	s->slow = s->pause_each = s->free_in_piece = s->refuse_address = s->rests = false;
+	s->slow = s->pause_each = s->free_in_piece = s->refuse_address = s->rests = s->shows_dates = false;
 	s->cut = -1;
 	s->drip_ms = 0;
 	s->drip = 1;
