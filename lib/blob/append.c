@@ -5,6 +5,7 @@
  * invalid record, and the pack is truncated. The thread's results come back to the
  * loop, which owns all fields of an append. */
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -118,28 +119,38 @@ body_bytes(const struct stream *st)
 	return st->front.len + st->written;
 }
 
-/* What the front does not need of its room becomes a record of its own, released already.
- * If it alone reaches the disk, nothing but a gap is seen. */
+/* What the front does not need of its room becomes a record of its own, released already,
+ * with a hole for a body. It is synced first: after a crash there is nothing but a gap, and
+ * never a record behind a place that has none, which would look like damage. */
 static int
-fill_room(struct stream *st)
+fill_room(struct stream *st, uint64_t *filled_out)
 {
 	char header[RECORD_HEADER_BYTES];
 	struct iovec iov = {header, sizeof(header)};
 	struct record r = {.released = true};
 
+	*filled_out = 0;
 	if (st->room == 0)
 		return 0;
 	r.length = st->room - st->front.len - RECORD_HEADER_BYTES;
 	record_encode(&r, header);
 	if (pack_write(&st->pack, &iov, 1, st->pack.end, &st->thread_err) != 0)
 		return -1;
-	st->pack.end += record_span(r.length);
+	/* If that fails the bytes stay until the pack is removed: no reason to refuse the body. */
+	if (r.length > 0)
+		(void)!fallocate(st->pack.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				 (off_t)(st->pack.end + RECORD_HEADER_BYTES), (off_t)r.length);
+	if (pack_sync(&st->pack, &st->thread_err) != 0)
+		return -1;
+	*filled_out = record_span(r.length);
 	return 0;
 }
 
+/* pack.end moves past the filler only if all of it succeeds: what fails is cut back from there. */
 static int
 write_header(struct stream *st)
 {
+	uint64_t filled;
 	char header[RECORD_HEADER_BYTES];
 	struct iovec iov[] = {{header, sizeof(header)}, {st->front.data, st->front.len}};
 	uint32_t crc = (uint32_t)crc32_z(0, (const Bytef *)st->front.data, st->front.len);
@@ -147,10 +158,12 @@ write_header(struct stream *st)
 
 	r.crc = (uint32_t)crc32_combine(crc, st->crc, (z_off_t)st->written);
 	record_encode(&r, header);
-	if (fill_room(st) != 0 ||
-	    pack_write(&st->pack, iov, st->front.len > 0 ? 2 : 1, st->pack.end, &st->thread_err) != 0)
+	if (fill_room(st, &filled) != 0 ||
+	    pack_write(&st->pack, iov, st->front.len > 0 ? 2 : 1, st->pack.end + filled, &st->thread_err) != 0 ||
+	    pack_sync(&st->pack, &st->thread_err) != 0)
 		return -1;
-	return pack_sync(&st->pack, &st->thread_err);
+	st->pack.end += filled;
+	return 0;
 }
 
 /* Truncates what was written of a failed stream. */

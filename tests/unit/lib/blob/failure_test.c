@@ -69,6 +69,102 @@ test_failures(void **state)
 	setup(state);
 }
 
+/* Some of these bodies have a front, whose room is filled before their header is written. */
+struct fronted {
+	bool done;
+	struct blob_id id;
+	struct err err;
+};
+
+static void
+on_fronted(void *arg, const struct blob_id *id, const struct err *err)
+{
+	struct fronted *b = arg;
+
+	b->done = true;
+	if (err != NULL)
+		b->err = *err;
+	else
+		b->id = *id;
+}
+
+static bool
+fronted_put(struct blob_fixture *f, size_t front, struct fronted *b)
+{
+	struct blob_append *a = blob_append_begin(f->store, BLOB_BODY, 300000);
+	char *body = mem_alloc(300000);
+
+	*b = (struct fronted){0};
+	body_fill(7, body, 300000);
+	blob_append_leave_front(a);
+	assert_int_equal(blob_append_data(a, body, 300000, NULL), 0);
+	blob_append_set_front(a, str_of(body, front));
+	blob_append_commit(&a, on_fronted, b);
+	while (!b->done)
+		event_base_loop(f->base, EVLOOP_ONCE);
+	mem_free(body);
+	return b->err.code == ERR_NONE;
+}
+
+/* Whatever fails at the end of a body with a front, nothing of it is left. */
+static void
+test_failing_fronts(void **state)
+{
+	static const struct {
+		bool sync;
+		unsigned after;
+	} cases[] = {
+		{false, 1}, /* the body */
+		{false, 2}, /* the filler */
+		{false, 3}, /* the header */
+		{true, 1},  /* of the filler */
+		{true, 2},  /* of all */
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct blob_fixture *f;
+		struct blob_usage usage;
+		struct fronted b;
+		struct err err;
+
+		assert_int_equal(setup(state), 0);
+		f = *state;
+		disk.fail_errno = ENOSPC;
+		for (unsigned round = 0; round < 3; round++) {
+			disk.fail_sync = cases[i].sync ? disk.syncs + 1 + cases[i].after : 0;
+			disk.fail_write = cases[i].sync ? 0 : disk.writes + 1 + cases[i].after;
+			assert_false(fronted_put(f, 800, &b));
+			assert_int_equal(b.err.code, ERR_NO_SPACE);
+			/* On a full disk each attempt would leave a pack. */
+			if (pack_files(f->dir) != 0)
+				fail_msg("case %u: %u packs are left", i, pack_files(f->dir));
+		}
+		disk.fail_sync = disk.fail_write = 0;
+		assert_true(fronted_put(f, 800, &b));
+		assert_int_equal(blob_usage(f->store, &usage, &err), 0);
+		assert_int_equal(usage.blobs, 1);
+		assert_int_equal(teardown(state), 0);
+	}
+	setup(state);
+}
+
+/* What the front does not need of its room takes no space on the disk. */
+static void
+test_front_is_a_hole(void **state)
+{
+	struct blob_fixture *f = *state;
+	char path[PACK_PATH_MAX];
+	struct fronted b;
+	struct stat st;
+
+	assert_true(fronted_put(f, 80, &b)); /* so that a whole page is free */
+	blob_fixture_reopen(f);
+	pack_path(f->dir, b.id.pack, path);
+	assert_int_equal(stat(path, &st), 0);
+	if (st.st_blocks * 512 >= st.st_size)
+		fail_msg("%lld bytes on the disk, of %lld", (long long)st.st_blocks * 512, (long long)st.st_size);
+}
+
 /* A stream that fails in the middle says so while it is still being given. */
 static void
 test_failing_stream_says_so(void **state)
@@ -184,6 +280,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_failures, teardown),
+		cmocka_unit_test_teardown(test_failing_fronts, teardown),
+		CRASH_TEST(test_front_is_a_hole),
 		CRASH_TEST(test_failing_stream_says_so),
 		CRASH_TEST(test_short_writes),
 		CRASH_TEST(test_failing_digests),
