@@ -74,6 +74,9 @@ smtp_transaction_begin(struct smtp_session *s, struct str reverse_path, const st
 void
 smtp_transaction_reset(struct smtp_session *s)
 {
+	/* A message that is given up has cost queries to DNS: a client may not do it all the time. */
+	if (s->state == SMTP_CHUNKED)
+		s->base.bad_commands++;
 	submit_free(&s->submit);
 	if (s->state != SMTP_NEW)
 		smtp_set_state(s, SMTP_GREETED);

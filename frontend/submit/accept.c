@@ -166,6 +166,12 @@ accept_is_for_later(enum submit_result result)
 	return result == SUBMIT_MAILBOX_FULL || result == SUBMIT_STORE_FULL || result == SUBMIT_UNAVAILABLE;
 }
 
+static void
+accept_count_refusal(const struct submit *s)
+{
+	metrics_add(accept_is_for_later(s->result) ? M_SMTP_DEFERRED_MESSAGES : M_SMTP_REFUSED_MESSAGES, 1);
+}
+
 /* What is complete is synced and signed. */
 static void
 accept_store(struct submit *s)
@@ -182,9 +188,9 @@ accept_on_verified(void *arg, const struct verify_outcome *outcome)
 	struct submit *s = arg;
 	enum submit_result judged;
 
-	/* Of a client that has gone nothing is kept. */
-	if (!op_back(&s->op))
-		return;
+	/* submit_free() would have freed the check. */
+	s->is_checking = false;
+	CHECK(op_back(&s->op));
 	judged = submit_judge(s, outcome);
 	if (judged != SUBMIT_OK) {
 		submit_refuse(s, judged);
@@ -192,12 +198,11 @@ accept_on_verified(void *arg, const struct verify_outcome *outcome)
 		s->on_done(s->on_done_arg, judged);
 		return;
 	}
-	if (s->result != SUBMIT_OK) {
-		metrics_add(M_SMTP_DEFERRED_MESSAGES, 1);
+	if (!submit_add_front(s)) {
+		accept_count_refusal(s);
 		s->on_done(s->on_done_arg, s->result);
 		return;
 	}
-	submit_add_front(s);
 	accept_store(s);
 }
 
@@ -206,16 +211,17 @@ submit_commit(struct submit *s, submit_on_done *on_done, void *arg)
 {
 	CHECK(s->on_done == NULL);
 	if (!submit_end_data(s)) {
-		metrics_add(accept_is_for_later(s->result) ? M_SMTP_DEFERRED_MESSAGES : M_SMTP_REFUSED_MESSAGES, 1);
+		accept_count_refusal(s);
 		return false;
 	}
 	s->on_done = on_done;
 	s->on_done_arg = arg;
-	if (s->check == NULL) {
+	if (!s->options.verifies) {
 		accept_store(s);
 		return true;
 	}
 	op_hold(&s->op);
-	submit_end_check(s, accept_on_verified);
+	s->is_checking = true;
+	verify_check_end(s->check, accept_on_verified, s);
 	return true;
 }

@@ -2,7 +2,8 @@
  *
  * All recipients get one answer. So a message is refused only if the domains of all of them
  * want that; otherwise it is accepted, and the worker files it as spam where its recipient's
- * domain wants it (delivery-worker/local/expand.c). A temperror never counts. */
+ * domain wants it (delivery-worker/local/expand.c). A temperror is never a reason to refuse;
+ * but mail that may be forged because of one, and whose author's domain has a policy, is spam. */
 #include "frontend/submit/private.h"
 
 /* Do all recipients' domains refuse what fails DMARC, or SPF? */
@@ -39,7 +40,7 @@ submit_judge(struct submit *s, const struct verify_outcome *o)
 	s->results = arena_str(arena, o->results);
 	s->mail_auth = arena_strdup(arena, o->summary);
 	s->spf_failed = o->spf == SPF_FAIL;
-	s->dmarc_failed = o->wanted != DMARC_NONE || o->is_author_unclear;
+	s->dmarc_failed = o->wanted != DMARC_NONE || o->is_author_unclear || o->is_unproved;
 	if (s->spf_failed && judge_all_refuse(s, SUBMIT_SPF_FAIL)) {
 		s->objection = judge_spf_words(s, o);
 		return SUBMIT_SPF_FAIL;

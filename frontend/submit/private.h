@@ -21,6 +21,7 @@
 #include "frontend/submit/submit.h"
 #include "frontend/verify/check.h"
 #include "lib/base/op.h"
+#include "lib/mailauth/auth_results_filter.h"
 #include "lib/service/metrics.h"
 #include "lib/smtp/data.h"
 #include "lib/spool/id.h"
@@ -77,7 +78,11 @@ struct submit {
 	int64_t max_hops;
 	uint32_t mbox_bytes; /* of the leading mbox lines: still to be removed from the input */
 	uint32_t return_path_length;
-	struct verify_check *check; /* owner; NULL: nothing is verified. Else our lines wait for its results. */
+	/* Takes out of the message what claims to be said by us. */
+	struct auth_results_filter filter;
+	struct str authserv_id;	    /* our name in such fields; in the arena */
+	struct verify_check *check; /* owner; only if options.verifies. Our lines wait for its results. */
+	bool is_checking;	    /* accept.c: its result is due, and the op is held for it */
 
 	/* judge.c; all in the arena, empty if nothing is verified */
 	struct str results;	       /* value of Authentication-Results */
@@ -116,10 +121,9 @@ void submit_room_add(struct submit_room *room, const struct submit_room *other);
 bool submit_end_data(struct submit *s);
 /* The message is refused, unless it was already: drops what has come of it. */
 void submit_refuse(struct submit *s, enum submit_result why);
-/* Nothing more comes: waits for the results. */
-void submit_end_check(struct submit *s, verify_on_end *on_end);
-/* With the results known: what comes on top of the message. */
-void submit_add_front(struct submit *s);
+/* With the results of the check known: what comes on top of the message. False: with that it is
+ * refused. */
+bool submit_add_front(struct submit *s);
 enum submit_result submit_result_of(const struct err *err);
 
 /* ---- trace.c ---- */

@@ -17,6 +17,7 @@ submit_on_end(struct op *op)
 	if (s->is_blob_ours)
 		blob_release(s->frontend->service->blobs, &s->blob);
 	header_watch_fini(&s->watch);
+	auth_results_filter_fini(&s->filter);
 	verify_check_free(&s->check);
 	dkim_stream_free(&s->dkim);
 	buf_fini(&s->held);
@@ -32,6 +33,11 @@ submit_free(struct submit **submission)
 		return;
 	*submission = NULL;
 	s->log.parent = s->options.log = NULL;
+	/* The check's result will not come. Without a client there is nothing to wait for. */
+	verify_check_free(&s->check);
+	if (s->is_checking)
+		op_back(&s->op);
+	s->is_checking = false;
 	op_cancel(&s->op);
 }
 
@@ -69,12 +75,6 @@ submit_begin(struct frontend *f, const struct submit_options *options)
 	submit_room_init(&s->room);
 	submit_copy_options(s, options);
 	s->priority = submit_priority_allowed(s);
-	if (options->verifies) {
-		const struct verify_options asked = {
-			.client = options->peer, .helo = str_c(options->helo), .reverse_path = options->reverse_path};
-
-		s->check = verify_check_begin(f, &asked);
-	}
 	spool_id_new((unsigned)shard, s->id);
 	s->log = (struct log_context){.parent = options->log, .fields = {F_C("id", s->id)}};
 	return s;

@@ -76,7 +76,7 @@ submit_trace_lines(struct submit *s, struct buf *out)
 	s->return_path_length = (uint32_t)out->len;
 	if (trace_wants_received(s))
 		trace_add_received(s, &received);
-	if (s->check != NULL)
+	if (s->options.verifies)
 		trace_add_results(s, out, received.len + (s->watch.no_header ? 2 : 0));
 	buf_add_str(out, buf_str(&received));
 	buf_fini(&received);

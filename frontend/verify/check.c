@@ -1,5 +1,8 @@
-/* The course of a check: SPF while the client still talks, DKIM and ARC as the message comes,
- * DMARC when their results are there. */
+/* The course of a check: SPF, DKIM and ARC while the message comes, DMARC when their results
+ * are there.
+ *
+ * Nothing is asked about before the first byte of the message: queries to DNS go on when
+ * their check is gone (lib/dns/dns.c), so a client must not get them for MAIL and RSET alone. */
 #include <event2/event.h>
 #include <openssl/rand.h>
 
@@ -36,11 +39,11 @@ check_on_spf(void *arg, const struct spf_answer *answer)
 }
 
 static void
-check_start_spf(struct verify_check *c, struct verify_spf *spf, const struct verify_options *options, struct str sender)
+check_start_spf(struct verify_check *c, struct verify_spf *spf, struct str sender)
 {
 	struct service *service = c->frontend->service;
 	const struct spf_question question = {
-		.client = options->client,
+		.client = c->client,
 		.helo = c->helo,
 		.sender = sender,
 		.receiver = str_c(service->hostname),
@@ -71,15 +74,30 @@ check_judged(struct verify_check *c)
 	evtimer_add(c->timer, &now);
 }
 
+/* What would be asked for if it had failed? Whoever forges chooses signatures and a reverse-path
+ * below the author's domain: a broken name server there must not save him from that. */
+static bool
+check_is_unproved(const struct dmarc_answer *answer, unsigned draw)
+{
+	struct dmarc_answer failed = *answer;
+
+	failed.result = DMARC_RESULT_FAIL;
+	return answer->result == DMARC_RESULT_TEMPERROR && answer->policy_domain.len > 0 &&
+	       dmarc_disposition(&failed, draw) != DMARC_NONE;
+}
+
 static void
 check_on_dmarc(void *arg, const struct dmarc_answer *answer)
 {
 	struct verify_check *c = arg;
-	unsigned char draw[2];
+	unsigned char bytes[2];
+	unsigned draw;
 
 	c->dmarc = NULL;
-	CHECK(RAND_bytes(draw, sizeof(draw)) == 1);
-	c->wanted = dmarc_disposition(answer, (unsigned)(draw[0] << 8 | draw[1]) % 100);
+	CHECK(RAND_bytes(bytes, sizeof(bytes)) == 1);
+	draw = (unsigned)(bytes[0] << 8 | bytes[1]) % 100;
+	c->wanted = dmarc_disposition(answer, draw);
+	c->is_unproved = check_is_unproved(answer, draw);
 	c->policy = *answer;
 	c->policy.from = check_copy(c, answer->from);
 	c->policy.policy_domain = check_copy(c, answer->policy_domain);
@@ -117,19 +135,31 @@ check_add_dkim(const struct verify_check *c, struct dmarc_identifier *out)
 	return count;
 }
 
+static enum author_kind
+check_find_author(struct verify_check *c, struct str *domain_out)
+{
+	*domain_out = STR_NONE;
+	if (dkim_verifier_header_is_too_large(c->dkim))
+		return AUTHOR_BAD;
+	return author_domain(dkim_verifier_header(c->dkim), &c->arena, domain_out);
+}
+
 static void
 check_start_dmarc(struct verify_check *c)
 {
 	struct dmarc_identifier identifiers[DKIM_SIGNATURES_MAX + 1];
 	struct dmarc_question question = {.identifiers = identifiers};
 
-	c->author_kind = author_domain(dkim_verifier_header(c->dkim), &c->arena, &question.from);
+	c->author_kind = check_find_author(c, &question.from);
 	c->policy.from = question.from;
 	if (c->author_kind == AUTHOR_NONE) {
 		check_judged(c);
+	} else if (c->author_kind == AUTHOR_MISSING) {
+		c->policy.problem = "it names no author";
+		check_judged(c);
 	} else if (c->author_kind != AUTHOR_ONE) {
 		c->policy.result = DMARC_RESULT_PERMERROR;
-		c->policy.problem = "the author's domain cannot be told";
+		c->policy.problem = "the author's domain cannot be determined";
 		check_judged(c);
 	} else if (c->is_late) {
 		c->policy.result = DMARC_RESULT_TEMPERROR;
@@ -232,28 +262,29 @@ check_begin_data(struct verify_check *c)
 	struct service *service = c->frontend->service;
 	const struct dkim_verify_options options = {.limit_ms = check_parts_limit_ms(c)};
 
+	check_start_spf(c, &c->hello, STR_NONE);
+	if (c->reverse_path.len > 0)
+		check_start_spf(c, &c->sender, c->reverse_path);
 	c->dkim = dkim_verifier_new(service->base, c->frontend->dns, &options);
 	c->arc = arc_verifier_new(service->base, c->frontend->dns, options.limit_ms);
 }
 
 void
-verify_check_feed(struct verify_check *c, struct str piece, struct buf *out)
+verify_check_feed(struct verify_check *c, struct str piece)
 {
 	if (c->dkim == NULL)
 		check_begin_data(c);
 	dkim_verifier_feed(c->dkim, piece);
 	arc_verifier_feed(c->arc, piece);
-	auth_results_filter_feed(&c->filter, piece, out);
 }
 
 void
-verify_check_end(struct verify_check *c, struct buf *out, verify_on_end *cb, void *arg)
+verify_check_end(struct verify_check *c, verify_on_end *cb, void *arg)
 {
 	struct timeval limit = clock_timeval(check_parts_limit_ms(c));
 
 	if (c->dkim == NULL)
 		check_begin_data(c);
-	auth_results_filter_end(&c->filter, out);
 	c->cb = cb;
 	c->arg = arg;
 	c->is_ended = true;
@@ -266,21 +297,16 @@ verify_check_end(struct verify_check *c, struct buf *out, verify_on_end *cb, voi
 struct verify_check *
 verify_check_begin(struct frontend *f, const struct verify_options *options)
 {
-	const struct settings_mail_auth *settings = settings_mail_auth(frontend_settings(f), STR_NONE);
 	struct verify_check *c = mem_new(struct verify_check);
-	const char *name = settings->authserv_id[0] != '\0' ? settings->authserv_id : f->service->hostname;
 
 	c->frontend = f;
 	arena_init(&c->arena);
 	c->helo = check_copy(c, options->helo);
 	c->reverse_path = check_copy(c, options->reverse_path);
-	c->authserv_id = arena_str(&c->arena, str_c(name));
-	c->limit_ms = settings->time_limit;
+	c->authserv_id = check_copy(c, options->authserv_id);
+	c->client = options->client;
+	c->limit_ms = settings_mail_auth(frontend_settings(f), STR_NONE)->time_limit;
 	c->timer = evtimer_new(f->service->base, check_on_timer, c);
-	auth_results_filter_init(&c->filter, c->authserv_id);
-	check_start_spf(c, &c->hello, options, STR_NONE);
-	if (c->reverse_path.len > 0)
-		check_start_spf(c, &c->sender, options, c->reverse_path);
 	return c;
 }
 
@@ -297,7 +323,6 @@ verify_check_free(struct verify_check **check)
 	dmarc_check_cancel(&c->dmarc);
 	dkim_verifier_free(&c->dkim);
 	arc_verifier_free(&c->arc);
-	auth_results_filter_fini(&c->filter);
 	event_free(c->timer);
 	arena_fini(&c->arena);
 	mem_free(c);

@@ -1,8 +1,8 @@
 /* Who sent it: SPF, DKIM, ARC and DMARC of one incoming message, while its client waits.
  *
- *	c = verify_check_begin(f, &options);          SPF is asked about at once
- *	verify_check_feed(c, piece, &stored); ...     what comes out is stored
- *	verify_check_end(c, &stored, on_end, arg);
+ *	c = verify_check_begin(f, &options);
+ *	verify_check_feed(c, piece); ...              with the first, SPF is asked about
+ *	verify_check_end(c, on_end, arg);
  *	... on_end(arg, &outcome)
  *	verify_check_free(&c);                        at any time, also in on_end
  *
@@ -21,6 +21,7 @@ struct verify_options {
 	struct ip client;
 	struct str helo;
 	struct str reverse_path; /* normalised; empty: null */
+	struct str authserv_id;	 /* who says it (RFC 8601) */
 };
 
 /* Its texts are those of the check. */
@@ -31,8 +32,11 @@ struct verify_outcome {
 	struct str spf_domain;	  /* whose policy that was; may be empty */
 	struct str explanation;	  /* with fail: that domain's words; empty: none */
 	enum dmarc_policy wanted; /* what the author's domain asks to be done with this message */
-	struct str author;	  /* the author's domain; empty: there is none, or is_author_unclear */
-	bool is_author_unclear;	  /* several domains, or something that is none */
+	struct str author;	  /* the author's domain; empty: nobody is named, or is_author_unclear */
+	bool is_author_unclear; /* no From field, several domains, something that is none, or the header is too large */
+	/* The author's domain asks for quarantine or refusal, and a failure of DNS, which a forger
+	 * may have chosen, leaves it open whether the message is from there. */
+	bool is_unproved;
 };
 
 #define VERIFY_RESULTS_MAX 4096
@@ -41,11 +45,10 @@ struct verify_check;
 
 struct verify_check *verify_check_begin(struct frontend *f, const struct verify_options *options);
 void verify_check_free(struct verify_check **c);
-/* The message as its client sent it, with CRLF line ends. Appends to out what of it is kept:
- * all but the Authentication-Results fields that claim to be ours. */
-void verify_check_feed(struct verify_check *c, struct str piece, struct buf *out);
+/* The message as its client sent it, with CRLF line ends. */
+void verify_check_feed(struct verify_check *c, struct str piece);
 typedef void verify_on_end(void *arg, const struct verify_outcome *outcome);
 /* cb is called once, never from within. */
-void verify_check_end(struct verify_check *c, struct buf *out, verify_on_end *cb, void *arg);
+void verify_check_end(struct verify_check *c, verify_on_end *cb, void *arg);
 
 #endif

@@ -103,7 +103,8 @@ verify_outcome_make(struct verify_check *c, struct verify_outcome *outcome_out)
 		.explanation = spf->answer.explanation,
 		.wanted = c->wanted,
 		.author = c->policy.from,
-		.is_author_unclear = c->author_kind == AUTHOR_SEVERAL || c->author_kind == AUTHOR_BAD,
+		.is_author_unclear = c->author_kind != AUTHOR_ONE && c->author_kind != AUTHOR_NONE,
+		.is_unproved = c->is_unproved,
 	};
 	outcome_count(c, spf->answer.result, dkim);
 }

@@ -9,7 +9,6 @@
 #include "lib/base/arena.h"
 #include "lib/dkim/verify.h"
 #include "lib/mailauth/arc.h"
-#include "lib/mailauth/auth_results_filter.h"
 #include "lib/mailauth/author.h"
 #include "lib/mailauth/spf.h"
 
@@ -24,6 +23,7 @@ struct verify_spf {
 struct verify_check {
 	struct frontend *frontend; /* borrowed */
 	struct arena arena;
+	struct ip client;
 	struct str helo, reverse_path, authserv_id;
 	int64_t limit_ms;
 	struct event *timer; /* owner: the time limit, then the end */
@@ -34,7 +34,6 @@ struct verify_check {
 	unsigned signature_count;
 	struct arc_verifier *arc; /* owner, the same */
 	const struct arc_verdict *chain;
-	struct auth_results_filter filter;
 
 	bool is_ended;		   /* all of the message is here */
 	bool are_parts_late;	   /* the time of SPF, DKIM and ARC is over */
@@ -45,6 +44,7 @@ struct verify_check {
 	enum author_kind author_kind;
 	struct dmarc_answer policy; /* texts in the arena */
 	enum dmarc_policy wanted;
+	bool is_unproved;
 	verify_on_end *cb;
 	void *arg;
 };

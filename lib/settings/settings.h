@@ -138,6 +138,9 @@ const struct settings *settings_defaults(void);
 SETTINGS_GROUPS(SETTINGS_ACCESSOR)
 #undef SETTINGS_ACCESSOR
 
+/* Our name in Authentication-Results: settings:mail-auth authserv_id, or that of this server. */
+const char *settings_authserv_id(const struct settings *s, const char *hostname);
+
 /* ---- For the tool: the table as data ---- */
 enum settings_type {
 	SETTING_BOOL,

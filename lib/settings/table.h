@@ -369,13 +369,13 @@
 	S(mail_auth, verify, BOOL, "on", "", 0, 1, SCOPE_GLOBAL, \
 	  "SPF, DKIM, DMARC and ARC of mail that unauthenticated clients send to port 25 are verified, and an Authentication-Results field is added; hosts of relay_whitelist are excepted") \
 	S(mail_auth, dmarc_enforcement, BOOL, "off", "", 0, 1, SCOPE_DOMAIN, \
-	  "by the recipient's domain: mail that fails DMARC is treated as the author's domain asks for: p=reject refuses it with 550 if all recipients' domains have this on, p=quarantine treats it as spam; so is mail whose author's domain cannot be told") \
+	  "by the recipient's domain: mail that fails DMARC is treated as the author's domain asks for: p=reject refuses it with 550 if all recipients' domains have this on, p=quarantine treats it as spam; so is mail whose author's domain cannot be determined, or, with a policy other than none, cannot be confirmed because DNS fails") \
 	S(mail_auth, spf_fail_action, ENUM, "none", "none|junk|refuse", 0, 2, SCOPE_DOMAIN, \
-	  "by the recipient's domain: what an SPF result of fail leads to: junk treats the message as spam, refuse answers 550 if all recipients' domains say refuse, and else treats it as spam") \
+	  "by the recipient's domain: what happens if SPF says fail: junk treats the message as spam, refuse answers 550 if all recipients' domains say refuse, and else treats it as spam") \
 	S(mail_auth, authserv_id, TEXT, "", "", 0, 255, SCOPE_GLOBAL, \
-	  "name of this service in Authentication-Results, the same on all frontends; empty: the server's hostname") \
+	  "name of this service in Authentication-Results, the same on all frontends; empty: the server's hostname; fields with this name in mail that comes in, from whomever, are removed") \
 	S(mail_auth, time_limit, DURATION, "10", "s", 100, 5 * MIN_MS, SCOPE_GLOBAL, \
-	  "how long the answer to a message may wait for DNS; what is missing then is a temperror, and never a reason to refuse")
+	  "how long the answer to a message may wait for DNS; what is missing then is a temperror, which is never a reason to refuse")
 
 #define SETTINGS_AUTODISCOVER(S, group, default_port) \
 	S(group, autodiscover_host, TEXT, "", "", 0, 255, SCOPE_DOMAIN, \
