@@ -69,40 +69,15 @@ test_failures(void **state)
 	setup(state);
 }
 
-/* Some of these bodies have a front, whose room is filled before their header is written. */
-struct fronted {
-	bool done;
-	struct blob_id id;
-	struct err err;
-};
-
-static void
-on_fronted(void *arg, const struct blob_id *id, const struct err *err)
-{
-	struct fronted *b = arg;
-
-	b->done = true;
-	if (err != NULL)
-		b->err = *err;
-	else
-		b->id = *id;
-}
-
 static bool
-fronted_put(struct blob_fixture *f, size_t front, struct fronted *b)
+fronted_put(struct blob_fixture *f, size_t front, struct body *b)
 {
-	struct blob_append *a = blob_append_begin(f->store, BLOB_BODY, 300000);
-	char *body = mem_alloc(300000);
+	unsigned count = 0;
 
-	*b = (struct fronted){0};
-	body_fill(7, body, 300000);
-	blob_append_leave_front(a);
-	assert_int_equal(blob_append_data(a, body, 300000, NULL), 0);
-	blob_append_set_front(a, str_of(body, front));
-	blob_append_commit(&a, on_fronted, b);
-	while (!b->done)
-		event_base_loop(f->base, EVLOOP_ONCE);
-	mem_free(body);
+	*b = (struct body){.seed = 7, .len = 300000, .done_count = &count};
+	body_append_fronted(f, b, b->len, b->len, front);
+	assert_true(blob_fixture_wait(f, &count, 1));
+	b->done_count = NULL;
 	return b->err.code == ERR_NONE;
 }
 
@@ -124,7 +99,7 @@ test_failing_fronts(void **state)
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct blob_fixture *f;
 		struct blob_usage usage;
-		struct fronted b;
+		struct body b;
 		struct err err;
 
 		assert_int_equal(setup(state), 0);
@@ -154,7 +129,7 @@ test_front_is_a_hole(void **state)
 {
 	struct blob_fixture *f = *state;
 	char path[PACK_PATH_MAX];
-	struct fronted b;
+	struct body b;
 	struct stat st;
 
 	assert_true(fronted_put(f, 80, &b)); /* so that a whole page is free */
