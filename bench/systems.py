@@ -91,6 +91,21 @@ class System:
         """Messages in all mailboxes."""
 
 
+def write_book(cluster):
+    """Accounts with all that describes them; every password is "secret"."""
+    salt = b"bench-book-salt!"
+    hashed = "{SSHA512}" + base64.b64encode(hashlib.sha512(b"secret" + salt).digest() + salt).decode()
+    path = cluster.dir / "book.csv"
+    with path.open("w") as out:
+        out.write("address,password_hash,display_name,given_name,surname,title,department,company,phone,city\n")
+        for n in range(BOOK_ENTRIES):
+            out.write(f"user{n:06d}@{BOOK_DOMAIN},{hashed},Given{n:06d} Family{n:06d},Given{n:06d},Family{n:06d},"
+                      f"Engineer,Team {n % 100},Example Ltd,+49 30 {n:06d},Berlin\n")
+    cluster.add_domain(BOOK_DOMAIN)
+    subprocess.run([cluster.build / "stagepost", "user", "import", path, "--dir", cluster.dir], check=True,
+                   env=cluster.env, stdout=subprocess.DEVNULL)
+
+
 class Stagepost(System):
     services = (*System.services, "ldap")
     sides = {"postfix", "slapd"}
@@ -115,21 +130,7 @@ class Stagepost(System):
         for i in range(ACCOUNTS):
             self.cluster.add_user(f"bench{i}@{DOMAIN}")
         if self.with_book:
-            self._fill_book()
-
-    def _fill_book(self):
-        """Accounts with all that describes them; every password is "secret"."""
-        salt = b"bench-book-salt!"
-        hashed = "{SSHA512}" + base64.b64encode(hashlib.sha512(b"secret" + salt).digest() + salt).decode()
-        path = self.cluster.dir / "book.csv"
-        with path.open("w") as out:
-            out.write("address,password_hash,display_name,given_name,surname,title,department,company,phone,city\n")
-            for n in range(BOOK_ENTRIES):
-                out.write(f"user{n:06d}@{BOOK_DOMAIN},{hashed},Given{n:06d} Family{n:06d},Given{n:06d},Family{n:06d},"
-                          f"Engineer,Team {n % 100},Example Ltd,+49 30 {n:06d},Berlin\n")
-        self.cluster.add_domain(BOOK_DOMAIN)
-        subprocess.run([self.cluster.build / "stagepost", "user", "import", path, "--dir", self.cluster.dir], check=True,
-                       env=self.cluster.env, stdout=subprocess.DEVNULL)
+            write_book(self.cluster)
 
     def write_ldif(self, path):
         """The book as LDAP shows it."""

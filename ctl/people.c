@@ -204,7 +204,7 @@ command_user_import(struct ctl *ctl, int argc, char **argv)
 	struct people_import im = {
 		.ctl = ctl, .dry_run = ctl_take_flag(&argc, argv, "--dry-run"), .result = CTL_RESULT};
 	enum people_format format = PEOPLE_CSV;
-	bool given, with_roles = ctl_take_flag(&argc, argv, "--with-roles");
+	bool given = false, with_roles = ctl_take_flag(&argc, argv, "--with-roles");
 	int status = 1;
 
 	if (people_take_format(&argc, argv, &format, &given) != 0)

@@ -67,13 +67,14 @@ static int
 restore_into_folder(struct restore *r, struct err *err)
 {
 	struct layout *l = &r->ctl->layout;
+	const char *blobs = getenv("STAGEPOST_BLOBS");
 
 	if (layout_prepare(l, r->ctl->dir, err) != 0)
 		return -1;
 	if (restore_is_running(l))
 		return err_set(err, ERR_DENIED, "a cluster is running in %.150s: stop it first", l->dir);
-	if (getenv("STAGEPOST_BLOBS") != NULL && getenv("STAGEPOST_BLOBS")[0] != '\0')
-		str_copy(str_c(getenv("STAGEPOST_BLOBS")), l->blobs_url, sizeof(l->blobs_url));
+	if (blobs != NULL && blobs[0] != '\0')
+		str_copy(str_c(blobs), l->blobs_url, sizeof(l->blobs_url));
 	if (restore_files_hold_data(l) && !r->replace && !restore_was_begun(l))
 		return err_set(err, ERR_EXISTS, "%.150s has a store already; --replace puts the backup's in its place",
 			       l->dir);

@@ -405,9 +405,10 @@ tls_store_add_one(cJSON *list, const struct certificate *c)
 	if (c->ctx != NULL) {
 		tls_store_add_hosts(o, SSL_CTX_get0_certificate(c->ctx));
 		tls_store_add_issuer(o, SSL_CTX_get0_certificate(c->ctx));
+		int64_t days_left = (c->ends_ms - clock_unix_ms()) / 86400000;
 		clock_iso8601(c->ends_ms, ends, sizeof(ends));
 		cJSON_AddStringToObject(o, "ends", ends);
-		cJSON_AddNumberToObject(o, "days_left", (double)((c->ends_ms - clock_unix_ms()) / 86400000));
+		cJSON_AddNumberToObject(o, "days_left", (double)days_left);
 	}
 	if (c->problem[0] != '\0')
 		cJSON_AddStringToObject(o, "problem", c->problem);

@@ -63,6 +63,8 @@ stored_find(const struct tls *t, struct str name)
 {
 	struct certificate *c;
 
+	if (name.len == 0)
+		return NULL;
 	HASH_FIND(hh, t->stored, name.p, name.len, c);
 	return c;
 }

@@ -323,6 +323,7 @@ test_slow_remotes(void **state)
 	scripted_reset(s, REMOTE_IMAP);
 	s->slow = true;
 	s->drip_ms = 10;
+	s->options.answer_ms = 300;
 	assert_string_equal(scripted_run(s, SCRIPT("S: * OK 0123456789012345678901234567890123456789012345678901234567890"), ""),
 			    "time: no answer in time to the greeting|");
 	memset(text, 'x', sizeof(text) - 1);
@@ -331,6 +332,7 @@ test_slow_remotes(void **state)
 	scripted_reset(s, REMOTE_IMAP);
 	s->slow = true;
 	s->drip_ms = 10;
+	s->options.answer_ms = 300;
 	s->drip = 50;
 	s->options.max_message_bytes = 10000;
 	scripted_run(s, SCRIPT(LOGIN, SELECT, LIST2, "C: A4", "S: * 1 FETCH (UID 3 BODY[] {4997}", text, "S: )", "S: A4 OK"),
