@@ -33,6 +33,8 @@ message_print_trace(const cJSON *r)
 	       output_text(r, "authenticated_as")[0] != '\0' ? ", as " : "", output_text(r, "authenticated_as"));
 	printf("  received %s by %s, settings %s; spam: %s\n", output_text(r, "received"), output_text(r, "frontend"),
 	       output_text(r, "settings_version"), output_text(r, "spam"));
+	if (output_text(r, "mail_auth")[0] != '\0')
+		printf("  %s\n", output_text(r, "mail_auth"));
 	cJSON_ArrayForEach (item, cJSON_GetObjectItem(r, "recipients"))
 		printf("  to <%s>: %s %s %s\n", output_text(item, "address"), output_text(item, "state"),
 		       output_text(item, "code"), output_text(item, "answer"));

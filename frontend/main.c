@@ -9,7 +9,7 @@
 #include "lib/base/mem.h"
 #include "lib/service/metrics.h"
 
-static const char *protocol_names, *hostnames;
+static const char *protocol_names, *hostnames, *resolver;
 static struct tls_options tls_options;
 
 static const struct service_option options[] = {
@@ -24,6 +24,8 @@ static const struct service_option options[] = {
 	 &tls_options.dir},
 	{"hostnames", "STAGEPOST_HOSTNAMES", "LIST", NULL,
 	 "Names for #HostName# in banners by local address: 192.0.2.1=mx1.example.com,...", &hostnames},
+	{"resolver", "STAGEPOST_RESOLVER", "ADDR[@PORT]", NULL, "Name server; default: those of resolv.conf.",
+	 &resolver},
 	{0},
 };
 
@@ -134,6 +136,12 @@ open_core(struct core *core, struct service *s, struct err *err)
 	settings_live_watch(s->settings, on_settings, f);
 	f->dkim_keys = dkim_keys_new(s->redis, s->tracking);
 	f->dkim_signer = dkim_signer_new(s->base);
+	f->dns = dns_new(s->base, resolver, NULL, err);
+	if (f->dns == NULL)
+		return -1;
+	f->org_domains = org_domains_new(err);
+	if (f->org_domains == NULL)
+		return -1;
 	f->bus = bus_client_new(s->base, s->redis, s->tracking, s->id, err);
 	if (f->bus == NULL)
 		return -1;
@@ -161,6 +169,8 @@ close_core(struct core *core)
 	conns_abort(core);
 	web_free(&f->web);
 	bus_client_free(&f->bus);
+	dns_free(&f->dns);
+	org_domains_free(&f->org_domains);
 	dkim_signer_free(&f->dkim_signer);
 	dkim_keys_free(&f->dkim_keys);
 	books_free(&f->books);

@@ -2,15 +2,26 @@
 #include "delivery-worker/local/private.h"
 #include "lib/base/check.h"
 
+/* Must it be treated as spam in the recipient's domain, because of what proves its sender? */
+static bool
+expand_is_forged(const struct job *job, struct str domain)
+{
+	const Stagepost__Envelope *e = job->msg->envelope;
+	const struct settings_mail_auth *s = settings_mail_auth(settings_current(job->worker->settings), domain);
+
+	return s->verify &&
+	       ((e->dmarc_failed && s->dmarc_enforcement) || (e->spf_failed && s->spf_fail_action != SPF_FAIL_NONE));
+}
+
 /* What to do with spam in the recipient's domain. */
 static void
 expand_judge(struct filing *f)
 {
 	const struct job *job = f->work->job;
-	int action =
-		settings_spam(settings_current(job->worker->settings), directory_domain_of(f->address))->spam_action;
+	struct str domain = directory_domain_of(f->address);
+	int action = settings_spam(settings_current(job->worker->settings), domain)->spam_action;
 
-	if (job->msg->verdict == NULL || !job->msg->verdict->is_spam)
+	if ((job->msg->verdict == NULL || !job->msg->verdict->is_spam) && !expand_is_forged(job, domain))
 		return;
 	f->junk = action == SPAM_ACTION_JUNK;
 	f->tagged = action != SPAM_ACTION_NONE;

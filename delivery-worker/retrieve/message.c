@@ -22,6 +22,8 @@ message_free(struct message *m)
 	if (m->append != NULL)
 		blob_append_abort(&m->append);
 	head_fini(&m->head);
+	auth_results_filter_fini(&m->filter);
+	buf_fini(&m->authserv_id);
 	buf_fini(&m->remote_id);
 	buf_fini(&m->kept);
 	mem_free(m);
@@ -291,6 +293,8 @@ message_new(struct round *r, const struct listed *l)
 	m->uid = l->uid;
 	m->listed = *l;
 	head_init(&m->head);
+	buf_add_c(&m->authserv_id, settings_authserv_id(round_settings(r), w->hostname));
+	auth_results_filter_init(&m->filter, buf_str(&m->authserv_id));
 	spool_id_new((unsigned)shard, m->id);
 	listing_remote_id(r, l, &m->remote_id);
 	m->append = blob_append_begin(w->blobs, BLOB_BODY, l->size + 1024);
@@ -299,17 +303,27 @@ message_new(struct round *r, const struct listed *l)
 	return m;
 }
 
-void
-message_feed(struct message *m, struct str piece)
+static void
+message_append(struct message *m, struct str piece)
 {
 	struct err err;
 
+	if (m->append == NULL || piece.len == 0 || blob_append_data(m->append, piece.p, piece.len, &err) == 0)
+		return;
+	reading_forget_room(m->round);
+	blob_append_abort(&m->append);
+	round_fail(m->round, true, err.text);
+}
+
+void
+message_feed(struct message *m, struct str piece)
+{
+	struct buf kept = BUF_EMPTY;
+
 	head_feed(&m->head, piece);
-	if (m->append != NULL && blob_append_data(m->append, piece.p, piece.len, &err) != 0) {
-		reading_forget_room(m->round);
-		blob_append_abort(&m->append);
-		round_fail(m->round, true, err.text);
-	}
+	auth_results_filter_feed(&m->filter, piece, &kept);
+	message_append(m, buf_str(&kept));
+	buf_fini(&kept);
 }
 
 static void
@@ -362,7 +376,11 @@ message_end(struct message *m)
 	struct round *r = m->round;
 	uint64_t fingerprint = head_fingerprint(&m->head);
 	uint32_t day = ledger_today();
+	struct buf rest = BUF_EMPTY;
 
+	auth_results_filter_end(&m->filter, &rest);
+	message_append(m, buf_str(&rest));
+	buf_fini(&rest);
 	if (m->append == NULL) { /* the round fails */
 		reading_cap(r, m->uid);
 		message_remove(m);

@@ -30,6 +30,7 @@
 #include "delivery-worker/worker.h"
 #include "lib/base/log.h"
 #include "lib/base/op.h"
+#include "lib/mailauth/auth_results_filter.h"
 #include "lib/retrieve/account.h"
 #include "lib/retrieve/oauth.h"
 #include "lib/retrieve/store.h"
@@ -98,6 +99,9 @@ struct message {
 	uint32_t uid;
 	struct buf remote_id; /* owner */
 	struct head head;
+	struct buf authserv_id; /* owner */
+	/* Takes out what claims to be said by us: nothing here has been verified by us. */
+	struct auth_results_filter filter;
 	struct blob_append *append; /* owner, while reading */
 	struct blob_id body;
 	char id[SPOOL_ID_MAX];

@@ -8,6 +8,8 @@
 #include "lib/bus/client.h"
 #include "lib/dkim/signing.h"
 #include "lib/directory/directory.h"
+#include "lib/dns/dns.h"
+#include "lib/mailauth/org_domain.h"
 #include "lib/mailbox/mailbox.h"
 #include "lib/secret/seal.h"
 #include "lib/secret/secret.h"
@@ -29,6 +31,8 @@ struct frontend {
 	struct bus_client *bus;		 /* owner: hand-over to the brokers */
 	struct dkim_keys *dkim_keys;	 /* owner */
 	struct dkim_signer *dkim_signer; /* owner */
+	struct dns *dns;		 /* owner */
+	struct org_domains *org_domains; /* owner */
 	struct web *web;		 /* owner: what the administration page works on */
 };
 

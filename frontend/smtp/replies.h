@@ -72,6 +72,9 @@
 	/* messages */                                                                                          \
 	R(TOO_MANY_HOPS, 554, "5.4.6", IS_REFUSAL, "Too many hops: the message seems to loop")                  \
 	R(FROM_NOT_YOURS, 550, "5.7.1", IS_REFUSAL, "The From address does not belong to {}")                   \
+	R(SPF_FAIL, 550, "5.7.23", IS_REFUSAL, "SPF: {}")                                                       \
+	R(DMARC_REJECT, 550, "5.7.1", IS_REFUSAL,                                                               \
+	  "{} asks by DMARC (p=reject) to refuse mail in its name that neither SPF nor DKIM proves")            \
 	R(NO_MAILBOX_HAS_ROOM, 452, "4.2.2", IS_REFUSAL, "No room for the message in the mailbox, try again later") \
 	R(NO_MAILBOX_WILL_HAVE_ROOM, 552, "5.2.2", IS_REFUSAL, "No room for the message in the mailbox")        \
 	R(STORE_UNAVAILABLE, 451, "4.3.0", IS_REFUSAL, "Temporary failure, try again later")                    \

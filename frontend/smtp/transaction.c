@@ -29,6 +29,16 @@ transaction_tls(struct smtp_session *s)
 	return arena_printf(&s->command.arena, "%s %s", conn_tls_version(c), conn_tls_cipher(c));
 }
 
+/* Neither a user nor a host that is trusted like one. */
+static bool
+transaction_is_from_stranger(const struct smtp_session *s)
+{
+	const struct settings *settings = frontend_settings(conn_frontend(s->conn));
+
+	return s->account == NULL && !smtp_is_submission(s) && settings_mail_auth(settings, STR_NONE)->verify &&
+	       !ip_blocks_have(&smtp_settings(s)->relay_whitelist, conn_peer(s->conn));
+}
+
 bool
 smtp_transaction_begin(struct smtp_session *s, struct str reverse_path, const struct smtp_mail_params *params)
 {
@@ -40,6 +50,7 @@ smtp_transaction_begin(struct smtp_session *s, struct str reverse_path, const st
 		.protocol = transaction_protocol(s, params->utf8),
 		.tls = transaction_tls(s),
 		.may_relay = ip_blocks_have(&smtp_settings(s)->relay_whitelist, conn_peer(s->conn)),
+		.verifies = transaction_is_from_stranger(s),
 		.is_submission = smtp_is_submission(s),
 		.reverse_path = reverse_path,
 		.size_bytes = params->size_bytes,
@@ -63,6 +74,9 @@ smtp_transaction_begin(struct smtp_session *s, struct str reverse_path, const st
 void
 smtp_transaction_reset(struct smtp_session *s)
 {
+	/* A message that is given up has cost queries to DNS: a client may not do it all the time. */
+	if (s->state == SMTP_CHUNKED)
+		s->base.bad_commands++;
 	submit_free(&s->submit);
 	if (s->state != SMTP_NEW)
 		smtp_set_state(s, SMTP_GREETED);
@@ -99,6 +113,8 @@ transaction_answer(struct smtp_session *s, enum submit_result result)
 		[SUBMIT_FROM_NOT_YOURS] = REPLY_FROM_NOT_YOURS,
 		[SUBMIT_MAILBOX_FULL] = REPLY_NO_MAILBOX_HAS_ROOM,
 		[SUBMIT_OVER_QUOTA] = REPLY_NO_MAILBOX_WILL_HAVE_ROOM,
+		[SUBMIT_SPF_FAIL] = REPLY_SPF_FAIL,
+		[SUBMIT_DMARC_REJECT] = REPLY_DMARC_REJECT,
 		[SUBMIT_STORE_FULL] = REPLY_STORE_FULL,
 		[SUBMIT_UNAVAILABLE] = REPLY_STORE_UNAVAILABLE,
 	};
@@ -110,6 +126,8 @@ transaction_answer(struct smtp_session *s, enum submit_result result)
 	} else if (result == SUBMIT_TOO_BIG) {
 		snprintf(size, sizeof(size), "%llu", (unsigned long long)submit_max_size_bytes(s->submit));
 		argument = str_c(size);
+	} else if (submit_objection(s->submit).len != 0) {
+		argument = submit_objection(s->submit);
 	}
 	smtp_reply(s, replies[result], argument);
 	smtp_set_state(s, SMTP_GREETED);

@@ -26,6 +26,7 @@ accept_log(const struct submit *s)
 	log_info(&s->log, "message accepted", F_STR("from", o->reverse_path), F_C("to", s->recipients->record.address),
 		 F_I64("recipients", s->recipient_count), F_I64("size", s->size_bytes), F_C("helo", o->helo),
 		 F_C("with", o->protocol), F_C("account", o->account != NULL ? o->account : ""),
+		 F_C("auth", s->mail_auth != NULL ? s->mail_auth : ""),
 		 F_C("client", s->op.cancelled ? "gone" : "told"));
 }
 
@@ -82,6 +83,9 @@ accept_fill_options(struct submit *s, Stagepost__Envelope *e)
 	e->smtputf8 = o->utf8;
 	e->require_tls = o->require_tls;
 	e->tls_optional = s->watch.tls_optional && !o->require_tls;
+	e->mail_auth = accept_text(s, str_c(s->mail_auth));
+	e->spf_failed = s->spf_failed;
+	e->dmarc_failed = s->dmarc_failed;
 	e->eight_bit = o->eight_bit || s->reader.saw_eight_bit;
 	e->dsn_ret = accept_text(s, o->dsn_ret);
 	e->dsn_envid = accept_text(s, o->dsn_envid);
@@ -162,19 +166,62 @@ accept_is_for_later(enum submit_result result)
 	return result == SUBMIT_MAILBOX_FULL || result == SUBMIT_STORE_FULL || result == SUBMIT_UNAVAILABLE;
 }
 
+static void
+accept_count_refusal(const struct submit *s)
+{
+	metrics_add(accept_is_for_later(s->result) ? M_SMTP_DEFERRED_MESSAGES : M_SMTP_REFUSED_MESSAGES, 1);
+}
+
+/* What is complete is synced and signed. */
+static void
+accept_store(struct submit *s)
+{
+	op_hold(&s->op);
+	op_hold(&s->op);
+	blob_append_commit(&s->append, accept_on_synced, s);
+	submit_sign_end(s, accept_on_signed);
+}
+
+static void
+accept_on_verified(void *arg, const struct verify_outcome *outcome)
+{
+	struct submit *s = arg;
+	enum submit_result judged;
+
+	/* submit_free() would have freed the check. */
+	s->is_checking = false;
+	CHECK(op_back(&s->op));
+	judged = submit_judge(s, outcome);
+	if (judged != SUBMIT_OK) {
+		submit_refuse(s, judged);
+		metrics_add(M_SMTP_REFUSED_MESSAGES, 1);
+		s->on_done(s->on_done_arg, judged);
+		return;
+	}
+	if (!submit_add_front(s)) {
+		accept_count_refusal(s);
+		s->on_done(s->on_done_arg, s->result);
+		return;
+	}
+	accept_store(s);
+}
+
 bool
 submit_commit(struct submit *s, submit_on_done *on_done, void *arg)
 {
 	CHECK(s->on_done == NULL);
 	if (!submit_end_data(s)) {
-		metrics_add(accept_is_for_later(s->result) ? M_SMTP_DEFERRED_MESSAGES : M_SMTP_REFUSED_MESSAGES, 1);
+		accept_count_refusal(s);
 		return false;
 	}
 	s->on_done = on_done;
 	s->on_done_arg = arg;
+	if (!s->options.verifies) {
+		accept_store(s);
+		return true;
+	}
 	op_hold(&s->op);
-	op_hold(&s->op);
-	blob_append_commit(&s->append, accept_on_synced, s);
-	submit_sign_end(s, accept_on_signed);
+	s->is_checking = true;
+	verify_check_end(s->check, accept_on_verified, s);
 	return true;
 }

@@ -12,6 +12,22 @@ enum { HELD_MAX = 64 * 1024 };
 /* The reader's output for the current input. All submissions of a loop share it,
  * since it is used up before the loop continues. */
 static _Thread_local struct buf body_stored;
+/* The same for what is left of it without fields that are not true. */
+static _Thread_local struct buf body_kept;
+
+static void
+body_begin_check(struct submit *s)
+{
+	const struct verify_options asked = {
+		.client = s->options.peer,
+		.helo = str_c(s->options.helo),
+		.reverse_path = s->options.reverse_path,
+		.authserv_id = s->authserv_id,
+	};
+
+	s->check = verify_check_begin(s->frontend, &asked);
+	blob_append_leave_front(s->append);
+}
 
 void
 submit_begin_data(struct submit *s, bool dot_lines)
@@ -27,10 +43,16 @@ submit_begin_data(struct submit *s, bool dot_lines)
 	s->max_size_bytes = (uint64_t)settings->max_message_size;
 	s->max_hops = settings->max_hop_count;
 	s->append = blob_append_begin(s->frontend->service->blobs, BLOB_BODY, s->options.size_bytes);
+	s->authserv_id =
+		arena_str(&s->op.arena,
+			  str_c(settings_authserv_id(frontend_settings(s->frontend), s->frontend->service->hostname)));
+	auth_results_filter_init(&s->filter, s->authserv_id);
+	if (s->options.verifies)
+		body_begin_check(s);
 }
 
-static void
-body_refuse(struct submit *s, enum submit_result why)
+void
+submit_refuse(struct submit *s, enum submit_result why)
 {
 	if (s->result != SUBMIT_OK)
 		return;
@@ -39,6 +61,7 @@ body_refuse(struct submit *s, enum submit_result why)
 		blob_append_abort(&s->append);
 	buf_fini(&s->held);
 	dkim_stream_free(&s->dkim);
+	verify_check_free(&s->check);
 }
 
 enum submit_result
@@ -55,7 +78,30 @@ body_append(struct submit *s, struct str piece)
 	if (s->result != SUBMIT_OK || piece.len == 0 || blob_append_data(s->append, piece.p, piece.len, &err) == 0)
 		return;
 	log_warning(&s->log, "body not written", F_ERR(&err));
-	body_refuse(s, submit_result_of(&err));
+	submit_refuse(s, submit_result_of(&err));
+}
+
+/* What the client sent, on its way to the store. It is verified as it was sent, and signed as
+ * it is stored. */
+static void
+body_keep(struct submit *s, struct str piece)
+{
+	if (s->check != NULL)
+		verify_check_feed(s->check, piece);
+	buf_clear(&body_kept);
+	auth_results_filter_feed(&s->filter, piece, &body_kept);
+	body_append(s, buf_str(&body_kept));
+	submit_sign_feed(s, buf_str(&body_kept));
+}
+
+/* What the filter has held back. */
+static void
+body_keep_rest(struct submit *s)
+{
+	buf_clear(&body_kept);
+	auth_results_filter_end(&s->filter, &body_kept);
+	body_append(s, buf_str(&body_kept));
+	submit_sign_feed(s, buf_str(&body_kept));
 }
 
 /* ---- The header ---- */
@@ -64,13 +110,13 @@ static void
 body_check_header(struct submit *s)
 {
 	if (s->watch.received_count > s->max_hops)
-		body_refuse(s, SUBMIT_TOO_MANY_HOPS);
+		submit_refuse(s, SUBMIT_TOO_MANY_HOPS);
 	if (!s->watch.ended || s->is_header_checked)
 		return;
 	s->is_header_checked = true;
 	submit_sign_header_known(s);
 	if (s->checks_from && s->watch.has_from && !submit_from_matches(s))
-		body_refuse(s, SUBMIT_FROM_NOT_YOURS);
+		submit_refuse(s, SUBMIT_FROM_NOT_YOURS);
 }
 
 /* ---- The lines on top ---- */
@@ -97,6 +143,13 @@ body_begin_stream(struct submit *s)
 
 	s->mbox_bytes = s->watch.first_line_known ? s->watch.mbox_bytes : 0;
 	held = body_without_mbox_lines(s, buf_str(&s->held));
+	s->streams = true;
+	/* What comes on top of a verified message is known when all of it is. */
+	if (s->options.verifies) {
+		body_keep(s, held);
+		buf_fini(&s->held);
+		return;
+	}
 	buf_reserve(&lines, 1024);
 	submit_trace_lines(s, &lines);
 	trace_bytes = lines.len;
@@ -106,12 +159,10 @@ body_begin_stream(struct submit *s)
 	if (s->watch.no_header)
 		buf_add_c(&lines, "\r\n");
 	body_append(s, buf_str(&lines));
-	body_append(s, held);
 	submit_sign_feed(s, str_from(buf_str(&lines), trace_bytes));
-	submit_sign_feed(s, held);
+	body_keep(s, held);
 	buf_fini(&s->held);
 	buf_fini(&lines);
-	s->streams = true;
 }
 
 static bool
@@ -128,7 +179,7 @@ body_add(struct submit *s, struct str piece)
 		return;
 	s->size_bytes += piece.len;
 	if (s->max_size_bytes != 0 && s->size_bytes > s->max_size_bytes) {
-		body_refuse(s, SUBMIT_TOO_BIG);
+		submit_refuse(s, SUBMIT_TOO_BIG);
 		return;
 	}
 	if (!s->watch.ended) {
@@ -141,8 +192,7 @@ body_add(struct submit *s, struct str piece)
 		body_begin_stream(s);
 	if (s->streams) {
 		piece = body_without_mbox_lines(s, piece);
-		body_append(s, piece);
-		submit_sign_feed(s, piece);
+		body_keep(s, piece);
 	} else {
 		buf_add_str(&s->held, piece);
 	}
@@ -168,20 +218,20 @@ void
 submit_announce(struct submit *s, uint64_t octets)
 {
 	if (s->result == SUBMIT_OK && s->max_size_bytes != 0 && octets > s->max_size_bytes - s->size_bytes)
-		body_refuse(s, SUBMIT_TOO_BIG);
+		submit_refuse(s, SUBMIT_TOO_BIG);
 }
 
-/* Only now is the size known for certain. */
+/* Only now is the size known for certain, but for lines that are still to be added. */
 static void
-body_check_room(struct submit *s)
+body_check_room(struct submit *s, size_t more)
 {
 	enum submit_result judged;
 
 	if (s->result != SUBMIT_OK)
 		return;
-	judged = submit_room_judge(&s->room, blob_append_size(s->append));
+	judged = submit_room_judge(&s->room, blob_append_size(s->append) + more);
 	if (judged != SUBMIT_OK)
-		body_refuse(s, judged);
+		submit_refuse(s, judged);
 }
 
 bool
@@ -198,7 +248,23 @@ submit_end_data(struct submit *s)
 	body_check_header(s);
 	if (!s->streams)
 		body_begin_stream(s);
-	body_check_room(s);
+	body_keep_rest(s);
+	body_check_room(s, 0);
+	return s->result == SUBMIT_OK;
+}
+
+bool
+submit_add_front(struct submit *s)
+{
+	struct buf lines = BUF_EMPTY;
+
+	submit_trace_lines(s, &lines);
+	if (s->watch.no_header)
+		buf_add_c(&lines, "\r\n");
+	body_check_room(s, lines.len);
+	if (s->result == SUBMIT_OK)
+		blob_append_set_front(s->append, buf_str(&lines));
+	buf_fini(&lines);
 	return s->result == SUBMIT_OK;
 }
 

@@ -8,6 +8,7 @@
  *   sender.c        whether a From: address belongs to the account
  *   priority.c      its priority
  *   sign.c          its DKIM signatures
+ *   judge.c         whether what proves its sender lets it in
  *   accept.c        sync and hand-over
  *   header_watch    what its header says; independent, with its own header file
  *
@@ -18,7 +19,9 @@
 
 #include "frontend/submit/header_watch.h"
 #include "frontend/submit/submit.h"
+#include "frontend/verify/check.h"
 #include "lib/base/op.h"
+#include "lib/mailauth/auth_results_filter.h"
 #include "lib/service/metrics.h"
 #include "lib/smtp/data.h"
 #include "lib/spool/id.h"
@@ -75,6 +78,17 @@ struct submit {
 	int64_t max_hops;
 	uint32_t mbox_bytes; /* of the leading mbox lines: still to be removed from the input */
 	uint32_t return_path_length;
+	/* Takes out of the message what claims to be said by us. */
+	struct auth_results_filter filter;
+	struct str authserv_id;	    /* our name in such fields; in the arena */
+	struct verify_check *check; /* owner; only if options.verifies. Our lines wait for its results. */
+	bool is_checking;	    /* accept.c: its result is due, and the op is held for it */
+
+	/* judge.c; all in the arena, empty if nothing is verified */
+	struct str results;	       /* value of Authentication-Results */
+	const char *mail_auth;	       /* in short; NULL: not verified */
+	struct str objection;	       /* for the client */
+	bool spf_failed, dmarc_failed; /* as in the envelope */
 
 	/* accept.c */
 	struct blob_id blob;	/* once synced */
@@ -105,13 +119,22 @@ void submit_room_add(struct submit_room *room, const struct submit_room *other);
 /* ---- body.c ---- */
 /* The message is complete. False: it is refused. */
 bool submit_end_data(struct submit *s);
+/* The message is refused, unless it was already: drops what has come of it. */
+void submit_refuse(struct submit *s, enum submit_result why);
+/* With the results of the check known: what comes on top of the message. False: with that it is
+ * refused. */
+bool submit_add_front(struct submit *s);
 enum submit_result submit_result_of(const struct err *err);
 
 /* ---- trace.c ---- */
-/* Return-Path (its length goes to s->return_path_length) and Received. */
+/* Return-Path (its length goes to s->return_path_length), Authentication-Results, Received. */
 void submit_trace_lines(struct submit *s, struct buf *out);
 /* Fields that a submission lacks: Date, Message-ID (RFC 6409, section 8). */
 void submit_missing_lines(struct submit *s, struct buf *out);
+
+/* ---- judge.c ---- */
+/* Takes over what was found out about its sender. SUBMIT_OK, or why it is refused. */
+enum submit_result submit_judge(struct submit *s, const struct verify_outcome *outcome);
 
 /* ---- sender.c ---- */
 /* Do all addresses of From: belong to the account? */

@@ -17,6 +17,8 @@ submit_on_end(struct op *op)
 	if (s->is_blob_ours)
 		blob_release(s->frontend->service->blobs, &s->blob);
 	header_watch_fini(&s->watch);
+	auth_results_filter_fini(&s->filter);
+	verify_check_free(&s->check);
 	dkim_stream_free(&s->dkim);
 	buf_fini(&s->held);
 	mem_free(s);
@@ -31,6 +33,11 @@ submit_free(struct submit **submission)
 		return;
 	*submission = NULL;
 	s->log.parent = s->options.log = NULL;
+	/* The check's result will not come. Without a client there is nothing to wait for. */
+	verify_check_free(&s->check);
+	if (s->is_checking)
+		op_back(&s->op);
+	s->is_checking = false;
 	op_cancel(&s->op);
 }
 
@@ -85,6 +92,12 @@ enum submit_result
 submit_result(const struct submit *s)
 {
 	return s->result;
+}
+
+struct str
+submit_objection(const struct submit *s)
+{
+	return s->objection;
 }
 
 const char *

@@ -33,6 +33,8 @@ enum submit_result {
 	SUBMIT_MAILBOX_FULL,   /* no recipient's mailbox has room for it; try later */
 	SUBMIT_OVER_QUOTA,     /* the same, but permanent */
 	SUBMIT_STORE_FULL,     /* try later */
+	SUBMIT_SPF_FAIL,       /* settings:mail-auth spf_fail_action */
+	SUBMIT_DMARC_REJECT,   /* settings:mail-auth dmarc_enforcement */
 	SUBMIT_UNAVAILABLE,    /* a store or the brokers; try later. It may be in the spool all the same */
 };
 
@@ -46,6 +48,7 @@ struct submit_options {
 	const char *protocol; /* for "with" in Received: "ESMTPSA" (RFC 3848) */
 	const char *tls;      /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: none */
 	bool may_relay;	      /* the client is trusted like a user, by its address: signed too */
+	bool verifies;	      /* from a stranger: SPF, DKIM, ARC and DMARC are verified before the answer */
 	bool is_submission;   /* from a user, even if not logged in: Date and Message-ID are added */
 
 	struct str reverse_path; /* normalised; empty: null */
@@ -118,6 +121,8 @@ bool submit_commit(struct submit *s, submit_on_done *on_done, void *arg);
 
 /* What is known of its outcome so far. */
 enum submit_result submit_result(const struct submit *s);
+/* With SUBMIT_SPF_FAIL and SUBMIT_DMARC_REJECT: whose domain, and why. Else empty. */
+struct str submit_objection(const struct submit *s);
 /* The id that it will have in the spool. */
 const char *submit_id(const struct submit *s);
 /* The copied options. */

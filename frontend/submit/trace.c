@@ -49,15 +49,37 @@ trace_add_received(struct submit *s, struct buf *out)
 	buf_printf(out, "; %s\r\n", date);
 }
 
+/* Above Received (RFC 8601, 5). Its blanks make what stands in front of the message as long
+ * as the store wants it: a multiple of BLOB_FRONT_ALIGN. */
+static void
+trace_add_results(struct submit *s, struct buf *out, size_t others)
+{
+	static const char name[] = "Authentication-Results:";
+	size_t bytes = out->len + sizeof(name) - 1 + s->results.len + 2 + others;
+	size_t blanks = BLOB_FRONT_ALIGN - bytes % BLOB_FRONT_ALIGN;
+
+	buf_add_c(out, name);
+	while (blanks-- > 0)
+		buf_add_byte(out, ' ');
+	buf_add_str(out, s->results);
+	buf_add_c(out, "\r\n");
+}
+
 void
 submit_trace_lines(struct submit *s, struct buf *out)
 {
+	struct buf received = BUF_EMPTY;
+
 	buf_add_c(out, "Return-Path: <");
 	buf_add_str(out, s->options.reverse_path);
 	buf_add_c(out, ">\r\n");
 	s->return_path_length = (uint32_t)out->len;
 	if (trace_wants_received(s))
-		trace_add_received(s, out);
+		trace_add_received(s, &received);
+	if (s->options.verifies)
+		trace_add_results(s, out, received.len + (s->watch.no_header ? 2 : 0));
+	buf_add_str(out, buf_str(&received));
+	buf_fini(&received);
 }
 
 void

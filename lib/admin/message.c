@@ -188,6 +188,7 @@ admin_message_record(const struct spool_entry *entry)
 	admin_add_text(r, "protocol", o.envelope->protocol);
 	admin_add_text(r, "tls", o.envelope->tls);
 	admin_add_text(r, "frontend", o.envelope->frontend);
+	admin_add_text(r, "mail_auth", o.envelope->mail_auth);
 	if (o.envelope->priority != 0)
 		cJSON_AddNumberToObject(r, "priority", o.envelope->priority);
 	snprintf(version, sizeof(version), "%016llx", (unsigned long long)o.envelope->settings_version);

@@ -5,6 +5,7 @@
  * invalid record, and the pack is truncated. The thread's results come back to the
  * loop, which owns all fields of an append. */
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -21,8 +22,10 @@ struct stream {
 	enum blob_class class;
 	/* Used by the thread, until the last task is back: */
 	struct pack pack;
-	uint64_t written; /* of the body */
-	uint32_t crc;
+	uint64_t written; /* of the body, without its front */
+	uint32_t crc;	  /* of the same */
+	uint64_t room;	  /* bytes left free for the front; 0: it has none */
+	struct buf front; /* owner; set before the end is passed to the thread */
 	struct err thread_err;
 	/* Used by the loop: */
 	size_t backlog;
@@ -36,8 +39,10 @@ struct stream {
 struct blob_append {
 	struct blob_store *store;
 	enum blob_class class;
-	struct buf bytes;      /* not passed on yet */
-	uint64_t size;	       /* added so far */
+	struct buf bytes; /* not passed on yet */
+	uint64_t size;	  /* added so far, without the front */
+	bool has_front;
+	struct buf front;      /* owner */
 	struct stream *stream; /* owner until the end is passed to the thread; NULL: small */
 };
 
@@ -87,7 +92,7 @@ give_pack_back(struct stream *st)
 static uint64_t
 body_start(const struct stream *st)
 {
-	return st->pack.end + RECORD_HEADER_BYTES;
+	return st->pack.end + st->room + RECORD_HEADER_BYTES;
 }
 
 static void
@@ -98,7 +103,7 @@ run_chunk(struct task *t)
 	struct iovec iov = {ct->data, ct->len};
 
 	if (st->thread_err.code == ERR_NONE && (st->pack.fd >= 0 || open_pack(st) == 0) &&
-	    pack_allocate(&st->pack, RECORD_HEADER_BYTES + st->written + ct->len, &st->thread_err) == 0 &&
+	    pack_allocate(&st->pack, st->room + RECORD_HEADER_BYTES + st->written + ct->len, &st->thread_err) == 0 &&
 	    pack_write(&st->pack, &iov, 1, body_start(st) + st->written, &st->thread_err) == 0) {
 		st->written += ct->len;
 		st->crc = (uint32_t)crc32_z(st->crc, (const Bytef *)ct->data, ct->len);
@@ -108,18 +113,57 @@ run_chunk(struct task *t)
 	store_tell_done(st->store, t);
 }
 
+static uint64_t
+body_bytes(const struct stream *st)
+{
+	return st->front.len + st->written;
+}
+
+/* What the front does not need of its room becomes a record of its own, released already,
+ * with a hole for a body. It is synced first: after a crash there is nothing but a gap, and
+ * never a record behind a place that has none, which would look like damage. */
 static int
-write_header(struct stream *st)
+fill_room(struct stream *st, uint64_t *filled_out)
 {
 	char header[RECORD_HEADER_BYTES];
 	struct iovec iov = {header, sizeof(header)};
-	struct record r = {
-		.length = st->written, .unix_ms = clock_unix_ms(), .class = (uint8_t)st->class, .crc = st->crc};
+	struct record r = {.released = true};
 
+	*filled_out = 0;
+	if (st->room == 0)
+		return 0;
+	r.length = st->room - st->front.len - RECORD_HEADER_BYTES;
 	record_encode(&r, header);
 	if (pack_write(&st->pack, &iov, 1, st->pack.end, &st->thread_err) != 0)
 		return -1;
-	return pack_sync(&st->pack, &st->thread_err);
+	/* If that fails the bytes stay until the pack is removed: no reason to refuse the body. */
+	if (r.length > 0)
+		(void)!fallocate(st->pack.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				 (off_t)(st->pack.end + RECORD_HEADER_BYTES), (off_t)r.length);
+	if (pack_sync(&st->pack, &st->thread_err) != 0)
+		return -1;
+	*filled_out = record_span(r.length);
+	return 0;
+}
+
+/* pack.end moves past the filler only if all of it succeeds: what fails is cut back from there. */
+static int
+write_header(struct stream *st)
+{
+	uint64_t filled;
+	char header[RECORD_HEADER_BYTES];
+	struct iovec iov[] = {{header, sizeof(header)}, {st->front.data, st->front.len}};
+	uint32_t crc = (uint32_t)crc32_z(0, (const Bytef *)st->front.data, st->front.len);
+	struct record r = {.length = body_bytes(st), .unix_ms = clock_unix_ms(), .class = (uint8_t)st->class};
+
+	r.crc = (uint32_t)crc32_combine(crc, st->crc, (z_off_t)st->written);
+	record_encode(&r, header);
+	if (fill_room(st, &filled) != 0 ||
+	    pack_write(&st->pack, iov, st->front.len > 0 ? 2 : 1, st->pack.end + filled, &st->thread_err) != 0 ||
+	    pack_sync(&st->pack, &st->thread_err) != 0)
+		return -1;
+	st->pack.end += filled;
+	return 0;
 }
 
 /* Truncates what was written of a failed stream. */
@@ -144,7 +188,7 @@ run_commit(struct task *t)
 	if (st->thread_err.code != ERR_NONE) {
 		cut_back(st);
 	} else {
-		st->pack.end += record_span(st->written);
+		st->pack.end += record_span(body_bytes(st));
 		give_pack_back(st);
 	}
 	store_tell_done(st->store, t);
@@ -193,13 +237,14 @@ end_done(struct task *t)
 	struct blob_id id;
 
 	if (st->on_done != NULL) {
-		id = (struct blob_id){st->pack.id, st->pack.end - record_span(st->written) + RECORD_HEADER_BYTES,
-				      st->written};
+		id = (struct blob_id){st->pack.id, st->pack.end - record_span(body_bytes(st)) + RECORD_HEADER_BYTES,
+				      body_bytes(st)};
 		if (st->thread_err.code == ERR_NONE)
 			st->on_done(st->arg, &id, NULL);
 		else
 			st->on_done(st->arg, NULL, &st->thread_err);
 	}
+	buf_fini(&st->front);
 	mem_free(st);
 	mem_free(ct);
 }
@@ -226,6 +271,7 @@ start_stream(struct blob_append *a)
 	st->store = a->store;
 	st->class = a->class;
 	st->pack.fd = -1;
+	st->room = a->has_front ? BLOB_FRONT_MAX + RECORD_HEADER_BYTES : 0;
 	st->thread = &a->store->streamers[a->store->next_streamer++ % STREAMERS];
 	a->stream = st;
 }
@@ -253,6 +299,24 @@ blob_append_begin(struct blob_store *s, enum blob_class class, uint64_t size_hin
 	if (size_hint_bytes > BLOB_SMALL_BYTES)
 		start_stream(a);
 	return a;
+}
+
+void
+blob_append_leave_front(struct blob_append *a)
+{
+	CHECK(a->size == 0);
+	a->has_front = true;
+	if (a->stream != NULL)
+		a->stream->room = BLOB_FRONT_MAX + RECORD_HEADER_BYTES;
+}
+
+void
+blob_append_set_front(struct blob_append *a, struct str front)
+{
+	CHECKF(a->has_front && front.len <= BLOB_FRONT_MAX && front.len % BLOB_FRONT_ALIGN == 0, "%zu bytes",
+	       front.len);
+	buf_clear(&a->front);
+	buf_add_str(&a->front, front);
 }
 
 int
@@ -304,12 +368,19 @@ blob_append_commit(struct blob_append **ap, blob_on_appended *on_done, void *arg
 		a->stream->arg = arg;
 		a->stream->on_room = NULL;
 		give_bytes(a);
+		a->stream->front = a->front;
+		a->front = BUF_EMPTY;
 		give_task(a->stream, run_commit, end_done, NULL, 0);
 	} else {
+		struct buf *whole = a->front.len > 0 ? &a->front : &a->bytes;
+
+		if (whole == &a->front)
+			buf_add_str(whole, buf_str(&a->bytes));
 		/* A body can only fail later, on the thread. */
-		CHECK(blob_put(a->store, BLOB_BODY, a->bytes.data != NULL ? a->bytes.data : "", a->bytes.len, NULL,
-			       on_done, arg, NULL) == 0);
+		CHECK(blob_put(a->store, BLOB_BODY, whole->data != NULL ? whole->data : "", whole->len, NULL, on_done,
+			       arg, NULL) == 0);
 	}
+	buf_fini(&a->front);
 	buf_fini(&a->bytes);
 	mem_free(a);
 }
@@ -326,6 +397,7 @@ blob_append_abort(struct blob_append **ap)
 		a->stream->on_room = NULL;
 		give_task(a->stream, run_abort, end_done, NULL, 0);
 	}
+	buf_fini(&a->front);
 	buf_fini(&a->bytes);
 	mem_free(a);
 }

@@ -69,7 +69,14 @@ int blob_append_data(struct blob_append *a, const void *data, size_t len, struct
 #define BLOB_BACKLOG_BYTES (256 * 1024)
 size_t blob_append_backlog(const struct blob_append *a);
 void blob_append_wait_room(struct blob_append *a, void (*on_room)(void *arg), void *arg);
-/* Bytes added so far. */
+/* Leaves room for bytes in front of all others, which are known only at the end. Right
+ * after the beginning. */
+#define BLOB_FRONT_MAX	 8192
+#define BLOB_FRONT_ALIGN 8
+void blob_append_leave_front(struct blob_append *a);
+/* Those bytes, copied: at most BLOB_FRONT_MAX, a multiple of BLOB_FRONT_ALIGN. Once, or never. */
+void blob_append_set_front(struct blob_append *a, struct str front);
+/* Bytes added so far, without the front. */
 uint64_t blob_append_size(const struct blob_append *a);
 /* The body is complete. on_done is called on the loop once it is synced (id) or
  * has failed (err; nothing is left behind). Frees *a at once and sets it to

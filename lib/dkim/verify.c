@@ -251,6 +251,12 @@ dkim_verifier_header(const struct dkim_verifier *v)
 	return v->header.is_too_large ? STR_NONE : buf_str(&v->header.text);
 }
 
+bool
+dkim_verifier_header_is_too_large(const struct dkim_verifier *v)
+{
+	return v->header.is_too_large;
+}
+
 /* ---- Its life ---- */
 struct dkim_verifier *
 dkim_verifier_new(struct event_base *base, struct dns *dns, const struct dkim_verify_options *options)

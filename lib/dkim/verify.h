@@ -50,7 +50,9 @@ typedef void dkim_on_verified(void *arg, const struct dkim_verdict *verdicts, un
 /* cb is called once, never from within. */
 void dkim_verifier_end(struct dkim_verifier *v, dkim_on_verified *cb, void *arg);
 
-/* The header block, for other methods. Empty: it is too large. Valid after the end. */
+/* The header block, for other methods; empty if it is too large, or if there is none. Valid after the end. */
 struct str dkim_verifier_header(const struct dkim_verifier *v);
+/* More than DKIM_HEADER_MAX bytes: what is in it is not known. */
+bool dkim_verifier_header_is_too_large(const struct dkim_verifier *v);
 
 #endif

@@ -7,9 +7,12 @@
 static enum author_kind
 author_of_list(const struct mime_address *list, struct arena *arena, struct str *domain_out)
 {
+	enum author_kind nobody = AUTHOR_MISSING;
 	struct str domain;
 
 	for (; list != NULL; list = list->next) {
+		if (list->kind != MIME_MAILBOX)
+			nobody = AUTHOR_NONE;
 		if (list->kind != MIME_MAILBOX || (list->host.len == 0 && list->mailbox.len == 0))
 			continue;
 		if (list->host.len == 0 || !smtp_domain_normalise(list->host, arena, &domain))
@@ -18,7 +21,7 @@ author_of_list(const struct mime_address *list, struct arena *arena, struct str 
 			return AUTHOR_SEVERAL;
 		*domain_out = domain;
 	}
-	return domain_out->len > 0 ? AUTHOR_ONE : AUTHOR_NONE;
+	return domain_out->len > 0 ? AUTHOR_ONE : nobody;
 }
 
 enum author_kind
@@ -37,7 +40,7 @@ author_domain(struct str header, struct arena *arena, struct str *domain_out)
 		fields++;
 	}
 	if (fields != 1)
-		return fields == 0 ? AUTHOR_NONE : AUTHOR_SEVERAL;
+		return fields == 0 ? AUTHOR_MISSING : AUTHOR_SEVERAL;
 	kind = author_of_list(mime_parse_addresses(from, arena), arena, domain_out);
 	if (kind != AUTHOR_ONE)
 		*domain_out = STR_NONE;

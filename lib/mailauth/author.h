@@ -7,7 +7,8 @@
 
 enum author_kind {
 	AUTHOR_ONE,	/* one field, one domain; several addresses may share it */
-	AUTHOR_NONE,	/* no From field, or no address with a domain in it (an empty group) */
+	AUTHOR_NONE,	/* nobody is named: an empty group (RFC 6854) */
+	AUTHOR_MISSING, /* no From field, or an empty one; RFC 5322, 3.6, asks for one */
 	AUTHOR_SEVERAL, /* several From fields, or several domains: nobody can say who is meant */
 	AUTHOR_BAD,	/* what is there is not a domain */
 };

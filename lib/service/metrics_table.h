@@ -32,6 +32,29 @@
 	M(SMTP_REFUSED_RECIPIENTS, "smtp_refused_recipients_total", counter, "", "Recipients refused") \
 	M(SMTP_REFUSED_MESSAGES, "smtp_refused_messages_total", counter, "", "Messages refused after their data") \
 	M(SMTP_DEFERRED_MESSAGES, "smtp_deferred_messages_total", counter, "", "Messages answered 4xx because the store or the spool was unreachable") \
+	M(VERIFIED_SPF_NONE, "mail_auth_results_total", counter, "method=\"spf\",result=\"none\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_SPF_NEUTRAL, "mail_auth_results_total", counter, "method=\"spf\",result=\"neutral\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_SPF_PASS, "mail_auth_results_total", counter, "method=\"spf\",result=\"pass\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_SPF_FAIL, "mail_auth_results_total", counter, "method=\"spf\",result=\"fail\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_SPF_SOFTFAIL, "mail_auth_results_total", counter, "method=\"spf\",result=\"softfail\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_SPF_TEMPERROR, "mail_auth_results_total", counter, "method=\"spf\",result=\"temperror\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_SPF_PERMERROR, "mail_auth_results_total", counter, "method=\"spf\",result=\"permerror\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_DKIM_NONE, "mail_auth_results_total", counter, "method=\"dkim\",result=\"none\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_DKIM_PASS, "mail_auth_results_total", counter, "method=\"dkim\",result=\"pass\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_DKIM_FAIL, "mail_auth_results_total", counter, "method=\"dkim\",result=\"fail\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_DKIM_POLICY, "mail_auth_results_total", counter, "method=\"dkim\",result=\"policy\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_DKIM_NEUTRAL, "mail_auth_results_total", counter, "method=\"dkim\",result=\"neutral\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_DKIM_TEMPERROR, "mail_auth_results_total", counter, "method=\"dkim\",result=\"temperror\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_DKIM_PERMERROR, "mail_auth_results_total", counter, "method=\"dkim\",result=\"permerror\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_DMARC_NONE, "mail_auth_results_total", counter, "method=\"dmarc\",result=\"none\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_DMARC_PASS, "mail_auth_results_total", counter, "method=\"dmarc\",result=\"pass\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_DMARC_FAIL, "mail_auth_results_total", counter, "method=\"dmarc\",result=\"fail\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_DMARC_TEMPERROR, "mail_auth_results_total", counter, "method=\"dmarc\",result=\"temperror\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_DMARC_PERMERROR, "mail_auth_results_total", counter, "method=\"dmarc\",result=\"permerror\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_ARC_NONE, "mail_auth_results_total", counter, "method=\"arc\",result=\"none\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_ARC_PASS, "mail_auth_results_total", counter, "method=\"arc\",result=\"pass\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_ARC_FAIL, "mail_auth_results_total", counter, "method=\"arc\",result=\"fail\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(VERIFIED_ARC_TEMPERROR, "mail_auth_results_total", counter, "method=\"arc\",result=\"temperror\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
 	M(DKIM_SIGNED, "dkim_signed_messages_total", counter, "", "Submissions and reports signed by DKIM") \
 	M(POP3_LOGINS, "pop3_logins_total", counter, "", "Maildrops opened")                        \
 	M(POP3_RETRIEVED, "pop3_retrieved_messages_total", counter, "", "Messages sent by RETR")    \

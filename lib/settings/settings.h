@@ -82,6 +82,9 @@ struct settings_mailbox {
 struct settings_spam {
 	SETTINGS_SPAM(SETTINGS_MEMBER)
 };
+struct settings_mail_auth {
+	SETTINGS_MAIL_AUTH(SETTINGS_MEMBER)
+};
 #undef SETTINGS_MEMBER
 
 /* Values of the ENUM settings, in the order of their words. */
@@ -93,6 +96,7 @@ enum { AUTH_MATCH_NONE, AUTH_MATCH_DOMAIN, AUTH_MATCH_EMAIL };
 enum { WHEN_FULL_LATER, WHEN_FULL_REFUSE, WHEN_FULL_REPORT };
 enum { SPAM_UNAVAILABLE_ACCEPT, SPAM_UNAVAILABLE_DEFER };
 enum { SPAM_ACTION_JUNK, SPAM_ACTION_TAG, SPAM_ACTION_NONE };
+enum { SPF_FAIL_NONE, SPF_FAIL_JUNK, SPF_FAIL_REFUSE };
 enum { LDAP_VISIBLE_OWN_DOMAIN, LDAP_VISIBLE_ALL_DOMAINS, LDAP_VISIBLE_SELF };
 enum { OUTBOUND_SPAM_SEND, OUTBOUND_SPAM_HOLD };
 
@@ -133,6 +137,9 @@ const struct settings *settings_defaults(void);
 	const struct settings_##group *settings_##group(const struct settings *s, struct str domain);
 SETTINGS_GROUPS(SETTINGS_ACCESSOR)
 #undef SETTINGS_ACCESSOR
+
+/* Our name in Authentication-Results: settings:mail-auth authserv_id, or that of this server. */
+const char *settings_authserv_id(const struct settings *s, const char *hostname);
 
 /* ---- For the tool: the table as data ---- */
 enum settings_type {

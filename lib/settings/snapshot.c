@@ -233,6 +233,14 @@ find_values(const struct settings *s, unsigned group, struct str domain)
 	}
 SETTINGS_GROUPS(ACCESSOR)
 
+const char *
+settings_authserv_id(const struct settings *s, const char *hostname)
+{
+	const char *name = settings_mail_auth(s, STR_NONE)->authserv_id;
+
+	return name[0] != '\0' ? name : hostname;
+}
+
 void
 settings_value_text(const struct settings *s, const struct settings_row *row, struct str domain, struct buf *out)
 {

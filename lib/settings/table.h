@@ -48,7 +48,8 @@
 	G(spool, "spool", "The queue: retries, expiry, traces") \
 	G(auth, "auth", "Passwords and failed logins") \
 	G(mailbox, "mailbox", "Local delivery and mailboxes") \
-	G(spam, "spam", "Spam checks by rspamd or SpamAssassin")
+	G(spam, "spam", "Spam checks by rspamd or SpamAssassin") \
+	G(mail_auth, "mail-auth", "SPF, DKIM, DMARC and ARC of incoming mail")
 
 #define SETTINGS_POP(S) \
 	S(pop, banner, TEXT, "+OK #HostName# POP3 server ready", "", 0, 500, SCOPE_GLOBAL, \
@@ -363,6 +364,18 @@
 	  "by the recipient's domain: junk files spam in the Junk folder with the keyword $Junk, tag only sets the keyword, none does neither") \
 	S(spam, outbound_spam, ENUM, "send", "send|hold", 0, 1, SCOPE_DOMAIN, \
 	  "by the sender's domain: send sends spam to remote servers like other mail, hold keeps it in the queue for the operator")
+
+#define SETTINGS_MAIL_AUTH(S) \
+	S(mail_auth, verify, BOOL, "on", "", 0, 1, SCOPE_GLOBAL, \
+	  "SPF, DKIM, DMARC and ARC of mail that unauthenticated clients send to port 25 are verified, and an Authentication-Results field is added; hosts of relay_whitelist are excepted") \
+	S(mail_auth, dmarc_enforcement, BOOL, "off", "", 0, 1, SCOPE_DOMAIN, \
+	  "by the recipient's domain: mail that fails DMARC is treated as the author's domain asks for: p=reject refuses it with 550 if all recipients' domains have this on, p=quarantine treats it as spam; so is mail whose author's domain cannot be determined, or, with a policy other than none, cannot be confirmed because DNS fails") \
+	S(mail_auth, spf_fail_action, ENUM, "none", "none|junk|refuse", 0, 2, SCOPE_DOMAIN, \
+	  "by the recipient's domain: what happens if SPF says fail: junk treats the message as spam, refuse answers 550 if all recipients' domains say refuse, and else treats it as spam") \
+	S(mail_auth, authserv_id, TEXT, "", "", 0, 255, SCOPE_GLOBAL, \
+	  "name of this service in Authentication-Results, the same on all frontends; empty: the server's hostname; fields with this name in mail that comes in, from whomever, are removed") \
+	S(mail_auth, time_limit, DURATION, "10", "s", 100, 5 * MIN_MS, SCOPE_GLOBAL, \
+	  "how long the answer to a message may wait for DNS; what is missing then is a temperror, which is never a reason to refuse")
 
 #define SETTINGS_AUTODISCOVER(S, group, default_port) \
 	S(group, autodiscover_host, TEXT, "", "", 0, 255, SCOPE_DOMAIN, \

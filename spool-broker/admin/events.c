@@ -105,6 +105,7 @@ events_add_accepted(const struct broker *b, const Stagepost__Envelope *e, struct
 	events_add_text(out, "account", e->authenticated_as);
 	events_add_text(out, "protocol", e->protocol);
 	events_add_text(out, "tls", e->tls);
+	events_add_text(out, "mail_auth", e->mail_auth);
 	buf_add_c(out, "}\n");
 }
 

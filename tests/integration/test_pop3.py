@@ -275,7 +275,7 @@ def test_retr_byte_for_byte(cluster):
     cluster.wait_mail(address)
     with session(cluster, address) as c:
         message = c.retr(1)
-        assert message.startswith(b"Return-Path: <sender@remote.example>\r\nReceived: ")
+        assert message.startswith(b"Return-Path: <sender@remote.example>\r\nAuthentication-Results: ")
         assert message.endswith(b"\r\n" + body)
         assert c.ok("LIST 1") == f"1 {len(message)}"
 

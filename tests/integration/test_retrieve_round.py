@@ -46,6 +46,19 @@ def test_all_comes_once_and_more_comes_later(world, protocol):
 
 
 @pytest.mark.parametrize("protocol", ["pop3", "imap"])
+def test_nothing_speaks_for_us(world, protocol):
+    """A field that claims that we have verified the message is left out, and nothing else."""
+    w = world(frontends=1)
+    forged = b"Authentication-Results: mx.example.test; spf=pass;\r\n\tdmarc=pass\r\n"
+    other = b"Authentication-Results: mx.elsewhere.example; spf=fail\r\n"
+    texts = [other + text_of(f"m{i}", 100000 * i) for i in range(3)]
+    for text in texts:
+        w.dovecot.deliver("ann", forged + text)
+    w.add(A, "ann", protocol)
+    w.wait_bodies(A, texts)
+
+
+@pytest.mark.parametrize("protocol", ["pop3", "imap"])
 def test_deleted_at_the_remote_when_it_is_here(world, protocol):
     w = world(frontends=1)
     texts = [text_of(f"m{i}") for i in range(20)]

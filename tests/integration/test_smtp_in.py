@@ -141,11 +141,12 @@ def test_message_as_it_was_sent(cluster, address):
     [stored] = cluster.wait_mail(address)
     lines = stored.split(b"\r\n")
     assert lines[0] == b"Return-Path: <sender@remote.example>"
-    assert lines[1] == b"Received: from client.example.net ([127.0.0.1])"
-    received = b" ".join(lines[1:5])
+    top = lines.index(b"Received: from client.example.net ([127.0.0.1])")
+    assert lines[1].startswith(b"Authentication-Results:") and all(line[:1] == b"\t" for line in lines[2:top])
+    received = b" ".join(lines[top:top + 4])
     assert b"with ESMTP" in received and id.encode() in received and f"for <{address}>".encode() in received
     assert stored.endswith(body)
-    assert b"\r\n".join(lines[:6]).count(b"Received:") == 1
+    assert b"\r\n".join(lines[:top + 5]).count(b"Received:") == 1
     assert stored[-len(body) - 2:-len(body)] == b"\r\n"
 
 
@@ -231,7 +232,7 @@ def test_empty_message(cluster, address):
     with connect(cluster) as c:
         c.mail(address, b"", sender="")
     [stored] = cluster.wait_mail(address)
-    assert stored.startswith(b"Return-Path: <>\r\nReceived: ")
+    assert stored.startswith(b"Return-Path: <>\r\nAuthentication-Results: ") and b"\r\nReceived: " in stored
 
 
 def test_eight_bit_and_utf8(cluster, address):

@@ -148,11 +148,11 @@ def test_request(cluster, fake):
     assert body.endswith(text.encode())
     if fake.scheme == "spamd":
         assert head.startswith("SYMBOLS SPAMC/1.5\r\n")
-        assert body.startswith(b"Return-Path: <ann@remote.example>\r\nReceived: ")
+        assert body.startswith(b"Return-Path: <ann@remote.example>\r\nAuthentication-Results: ")
         assert trace["spam_check"]["symbols"] == ["FAKE_SPAM", "MORE"]
     else:
         lines = head.split("\r\n")
-        assert lines[0] == "POST /checkv2 HTTP/1.0" and body.startswith(b"Received: ")
+        assert lines[0] == "POST /checkv2 HTTP/1.0" and body.startswith(b"Authentication-Results: ")
         assert set(lines) >= {f"Queue-Id: {trace['id']}", "From: <ann@remote.example>", "IP: 127.0.0.1",
                               "Helo: client.example.net", *(f"Rcpt: <{a}>" for a in addresses)}
         assert trace["spam_check"] | {"time": 0, "duration_ms": 0} == {

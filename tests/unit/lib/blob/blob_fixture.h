@@ -155,18 +155,28 @@ body_on_appended(void *arg, const struct blob_id *id, const struct err *err)
 		(*b->done_count)++;
 }
 
-/* Appends in pieces; the end is awaited by the caller. */
+/* Appends in pieces; the end is awaited by the caller. The first bytes (front) are given last. */
 static inline void
-body_append(struct blob_fixture *f, struct body *b, uint64_t hint, size_t piece)
+body_append_fronted(struct blob_fixture *f, struct body *b, uint64_t hint, size_t piece, size_t front)
 {
 	struct blob_append *a = blob_append_begin(f->store, BLOB_BODY, hint);
 	char *body = body_new(b->seed, b->len);
 
-	for (size_t at = 0; at < b->len; at += piece)
+	if (front > 0)
+		blob_append_leave_front(a);
+	for (size_t at = front; at < b->len; at += piece)
 		if (blob_append_data(a, body + at, b->len - at < piece ? b->len - at : piece, NULL) != 0)
 			break;
+	if (front > 0)
+		blob_append_set_front(a, str_of(body, front));
 	mem_free(body);
 	blob_append_commit(&a, body_on_appended, b);
+}
+
+static inline void
+body_append(struct blob_fixture *f, struct body *b, uint64_t hint, size_t piece)
+{
+	body_append_fronted(f, b, hint, piece, 0);
 }
 
 /* A whole body, stored when this returns. False: b->err. */

@@ -59,11 +59,11 @@ check_after_power_cut(void)
 	blob_fixture_remove_folder(dir);
 }
 
-/* Mostly small ones, some streams, some that are given up, some digests. */
+/* Mostly small ones, some streams, half of them with a front; some that are given up, some digests. */
 static void
 start_body(struct blob_fixture *f, unsigned i, unsigned *done)
 {
-	uint64_t kind = dice(10);
+	uint64_t kind = dice(10), front;
 	char digest[300];
 
 	bodies[i] = (struct body){.seed = i + 1, .len = dice(kind < 7 ? 6000 : 300000), .done_count = done};
@@ -76,7 +76,8 @@ start_body(struct blob_fixture *f, unsigned i, unsigned *done)
 	}
 	body_fill(77, digest, sizeof(digest));
 	assert_int_equal(blob_put(f->store, BLOB_DIGEST, digest, sizeof(digest), NULL, NULL, NULL, NULL), 0);
-	body_append(f, &bodies[i], dice(2) == 0 ? bodies[i].len : 0, 20000);
+	front = dice(2) == 0 ? dice(bodies[i].len < BLOB_FRONT_MAX ? bodies[i].len + 1 : BLOB_FRONT_MAX) : 0;
+	body_append_fronted(f, &bodies[i], dice(2) == 0 ? bodies[i].len : 0, 20000, front - front % BLOB_FRONT_ALIGN);
 }
 
 static void

@@ -69,6 +69,77 @@ test_failures(void **state)
 	setup(state);
 }
 
+static bool
+fronted_put(struct blob_fixture *f, size_t front, struct body *b)
+{
+	unsigned count = 0;
+
+	*b = (struct body){.seed = 7, .len = 300000, .done_count = &count};
+	body_append_fronted(f, b, b->len, b->len, front);
+	assert_true(blob_fixture_wait(f, &count, 1));
+	b->done_count = NULL;
+	return b->err.code == ERR_NONE;
+}
+
+/* Whatever fails at the end of a body with a front, nothing of it is left. */
+static void
+test_failing_fronts(void **state)
+{
+	static const struct {
+		bool sync;
+		unsigned after;
+	} cases[] = {
+		{false, 1}, /* the body */
+		{false, 2}, /* the filler */
+		{false, 3}, /* the header */
+		{true, 1},  /* of the filler */
+		{true, 2},  /* of all */
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct blob_fixture *f;
+		struct blob_usage usage;
+		struct body b;
+		struct err err;
+
+		assert_int_equal(setup(state), 0);
+		f = *state;
+		disk.fail_errno = ENOSPC;
+		for (unsigned round = 0; round < 3; round++) {
+			disk.fail_sync = cases[i].sync ? disk.syncs + 1 + cases[i].after : 0;
+			disk.fail_write = cases[i].sync ? 0 : disk.writes + 1 + cases[i].after;
+			assert_false(fronted_put(f, 800, &b));
+			assert_int_equal(b.err.code, ERR_NO_SPACE);
+			/* On a full disk each attempt would leave a pack. */
+			if (pack_files(f->dir) != 0)
+				fail_msg("case %u: %u packs are left", i, pack_files(f->dir));
+		}
+		disk.fail_sync = disk.fail_write = 0;
+		assert_true(fronted_put(f, 800, &b));
+		assert_int_equal(blob_usage(f->store, &usage, &err), 0);
+		assert_int_equal(usage.blobs, 1);
+		assert_int_equal(teardown(state), 0);
+	}
+	setup(state);
+}
+
+/* What the front does not need of its room takes no space on the disk. */
+static void
+test_front_is_a_hole(void **state)
+{
+	struct blob_fixture *f = *state;
+	char path[PACK_PATH_MAX];
+	struct body b;
+	struct stat st;
+
+	assert_true(fronted_put(f, 80, &b)); /* so that a whole page is free */
+	blob_fixture_reopen(f);
+	pack_path(f->dir, b.id.pack, path);
+	assert_int_equal(stat(path, &st), 0);
+	if (st.st_blocks * 512 >= st.st_size)
+		fail_msg("%lld bytes on the disk, of %lld", (long long)st.st_blocks * 512, (long long)st.st_size);
+}
+
 /* A stream that fails in the middle says so while it is still being given. */
 static void
 test_failing_stream_says_so(void **state)
@@ -184,6 +255,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_failures, teardown),
+		cmocka_unit_test_teardown(test_failing_fronts, teardown),
+		CRASH_TEST(test_front_is_a_hole),
 		CRASH_TEST(test_failing_stream_says_so),
 		CRASH_TEST(test_short_writes),
 		CRASH_TEST(test_failing_digests),
