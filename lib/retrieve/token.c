@@ -158,7 +158,7 @@ token_on_told(void *arg, const struct err *err)
 	struct retrieve_token *t = arg;
 
 	(void)err;
-	token_end(t, &t->err);
+	token_end(t, t->err.code != ERR_NONE ? &t->err : NULL);
 }
 
 static int
