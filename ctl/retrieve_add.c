@@ -176,7 +176,7 @@ once_judge(struct once *o, cJSON *account)
 	else
 		printf("%.0f messages, %.0f bytes are here\n", output_number(account, "messages"),
 		       output_number(account, "bytes"));
-	return 0;
+	return output_number(account, "stuck") > 0 ? ctl_fail("%s", output_text(account, "last_error")) : 0;
 }
 
 static int

@@ -60,7 +60,8 @@ ending_back_off(const struct round *r)
 {
 	int64_t wait = r->account.once ? ENDING_FIRST_MS : ending_interval(r);
 
-	for (int64_t i = 1; i < r->status.failures && wait < ENDING_LONGEST_MS; i++)
+	/* The remote answers but for one message: a few tries more will show whether it is that one. */
+	for (int64_t i = 1; i < r->status.failures && !r->blames && wait < ENDING_LONGEST_MS; i++)
 		wait *= 2;
 	if (r->refusals >= ENDING_REFUSALS && wait < ENDING_REFUSED_MS)
 		wait = ENDING_REFUSED_MS;
@@ -77,9 +78,9 @@ ending_next_ms(const struct round *r)
 		return RETRIEVE_NEVER_MS;
 	if (r->own_trouble)
 		return ENDING_OWN_MS;
-	if (r->trouble[0] != '\0')
+	if (r->trouble[0] != '\0' && !r->puts_aside)
 		return ending_back_off(r);
-	if (r->has_more)
+	if (r->has_more || r->puts_aside)
 		return 0;
 	if (r->account.once && r->unread == 0)
 		return RETRIEVE_NEVER_MS;
@@ -101,6 +102,11 @@ ending_note(struct round *r)
 		return arena_printf(arena,
 				    "%" PRIu64 " messages are larger than max_message_size and stay where they are",
 				    r->too_large);
+	if (stuck_count(&r->stuck) > 0)
+		return arena_printf(arena,
+				    "the remote does not give %u of the messages; tried once a day: "
+				    "%s",
+				    stuck_count(&r->stuck), r->stuck.words);
 	return arena_strdup(arena, r->note);
 }
 
@@ -133,7 +139,11 @@ ending_add_trouble(struct round *r, struct ending *e)
 	ending_add(e, "last_error", str_c(r->trouble));
 	if (r->own_trouble)
 		return;
-	r->status.failures++;
+	/* A message's failures are counted with it. Without the one that was put aside, the next round may go well. */
+	if (r->puts_aside)
+		r->status.failures = 0;
+	else if (!r->blames)
+		r->status.failures++;
 	ending_add_number(r, e, "failures", r->status.failures);
 }
 
@@ -159,6 +169,11 @@ ending_fill(struct round *r, struct ending *e)
 	else
 		ending_add_good(r, e);
 	ending_add(e, "state", str_c(ending_state(r)));
+	if (!r->stuck.is_changed)
+		return;
+	ending_add(e, "stuck_rows", stuck_write(&r->stuck, &r->op.arena));
+	ending_add_number(r, e, "stuck", stuck_count(&r->stuck));
+	r->stuck.is_changed = false;
 }
 
 static void

@@ -218,6 +218,10 @@ listing_look(struct round *r, const struct remote_message *m)
 		r->too_large++;
 		return;
 	}
+	if (stuck_passes_over(&r->stuck, l.id)) {
+		reading_pass_over(r, m->uid);
+		return;
+	}
 	if (r->is_counting) {
 		r->new_count++;
 		r->list_bytes += m->size;

@@ -195,9 +195,8 @@ message_pack(struct message *m)
 				.offset = m->body.offset,
 				.length = m->body.length};
 	char ip[IP_TEXT_MAX];
-	struct ip from = remote_box_ip(r->box);
 
-	ip_text(&from, ip);
+	ip_text(&r->remote_ip, ip);
 	message_fill_retrieved(m, &retrieved);
 	to.address = (char *)r->account.address;
 	to.notify = 1; /* NEVER */
@@ -210,7 +209,7 @@ message_pack(struct message *m)
 	e.client_ip = ip;
 	e.client_helo = (char *)r->account.host;
 	e.protocol = (char *)(r->account.protocol == RETRIEVE_POP3 ? "POP3" : "IMAP");
-	e.tls = (char *)remote_box_tls(r->box);
+	e.tls = r->remote_tls;
 	e.frontend = (char *)w->name;
 	e.eight_bit = true;
 	e.smtputf8 = true;
@@ -230,12 +229,10 @@ message_on_synced(void *arg, const struct blob_id *id, const struct err *err)
 
 	if (!message_back(m))
 		return;
-	if (err != NULL || r->box == NULL) {
-		if (err == NULL)
-			blob_release(r->retriever->worker->blobs, id);
-		/* It is thrown away, and those before it are not: the place of the folder stays below it. */
+	if (err != NULL) {
+		/* It is lost, and those before it are not: the place of the folder stays below it. */
 		reading_cap(r, m->uid);
-		round_fail(r, true, err != NULL ? err->text : "the session has ended");
+		round_fail(r, true, err->text);
 		message_remove(m);
 		return;
 	}
@@ -262,10 +259,9 @@ message_add_trace(struct message *m)
 	const struct retrieve_account *a = &r->account;
 	struct buf b = BUF_EMPTY;
 	char date[CLOCK_RFC5322_MAX], ip[IP_LITERAL_MAX];
-	struct ip from = remote_box_ip(r->box);
 	struct err err;
 
-	ip_literal(&from, ip);
+	ip_literal(&r->remote_ip, ip);
 	clock_rfc5322(clock_unix_ms(), date, sizeof(date));
 	buf_printf(&b, "Received: from %s (%s)\r\n\tby %s (Stagepost) with %s", a->host, ip,
 		   r->retriever->worker->hostname, a->protocol == RETRIEVE_POP3 ? "POP3" : "IMAP");

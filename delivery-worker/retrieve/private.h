@@ -10,6 +10,7 @@
  *	message.c    one message on its way into the spool
  *	ledger.c     what is written to the store meanwhile, under the round's fence
  *	known.c      the ledger in memory
+ *	stuck.c      messages that the remote does not give
  *	space.c      whether there is room in the mailbox here
  *	session.c    the login, IDLE, the end of the session
  *	ending.c     the status, the next time
@@ -27,6 +28,7 @@
 #include "delivery-worker/retrieve/ledger.h"
 #include "delivery-worker/retrieve/remote.h"
 #include "delivery-worker/retrieve/retriever.h"
+#include "delivery-worker/retrieve/stuck.h"
 #include "delivery-worker/worker.h"
 #include "lib/base/log.h"
 #include "lib/base/op.h"
@@ -155,6 +157,12 @@ struct round {
 	unsigned pending_count, pending_at;
 	struct recovery *recovery; /* owner: the entry that the ledger notes */
 
+	struct stuck stuck;
+	unsigned asked_for; /* messages, in the fetch that is in progress */
+	unsigned careful;   /* messages that are to be asked for one after the other */
+	bool blames;	    /* a message for the session's end */
+	bool puts_aside;    /* a message, in this round: what is behind it comes at once */
+
 	/* Of the mailbox here. */
 	uint64_t space_total; /* 0: no limit */
 	uint64_t space_used;  /* with what this round has taken */
@@ -162,6 +170,8 @@ struct round {
 	void (*on_space)(struct round *r);
 
 	struct remote_box *box; /* owner */
+	struct ip remote_ip;	/* of the last session, which may have ended */
+	char *remote_tls;
 	bool box_failed;
 	struct round_folder *folders;
 	unsigned folder_count, folder_at, create_at;
@@ -272,6 +282,8 @@ void reading_start(struct round *r);
 void reading_flow(struct round *r);
 /* This message is not here, and is read again: the folder's place stays below it. */
 void reading_cap(struct round *r, uint32_t uid);
+/* The same, but it is put aside: no reason to come back soon. */
+void reading_pass_over(struct round *r, uint32_t uid);
 /* The body in hand ends, and with it the callback that would tell of room: the hold comes back here. */
 void reading_forget_room(struct round *r);
 

@@ -4,7 +4,7 @@
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
-enum { READING_BATCH = 500 };
+enum { READING_BATCH = 500, READING_CAREFUL = 200 };
 
 static void reading_next(struct round *r);
 
@@ -126,6 +126,35 @@ reading_on_piece(void *arg, struct str piece)
 	reading_flow(r);
 }
 
+void
+reading_pass_over(struct round *r, uint32_t uid)
+{
+	reading_cap(r, uid);
+	r->unread--;
+}
+
+/* The message at which the session has ended: the one that was being sent, or else the next of those that were
+ * asked for. If there were several it is only a suspect, for the remote may have lost what it had sent already. */
+static const struct listed *
+reading_culprit(const struct round *r)
+{
+	const struct message *m = reading_current(r);
+
+	if (m != NULL)
+		return &m->listed;
+	return r->list_ended < r->list_from ? &r->list[r->list_ended] : NULL;
+}
+
+static void
+reading_blame(struct round *r, const struct remote_failure *f)
+{
+	const struct listed *l = f->trouble != REMOTE_OURS && !r->is_ending ? reading_culprit(r) : NULL;
+
+	r->blames = l != NULL && !stuck_is_remotes_own(&r->stuck);
+	if (l != NULL)
+		r->puts_aside |= stuck_note(&r->stuck, l->id, f->text, r->asked_for == 1);
+}
+
 /* Not read: it is tried again, or is left where it is for good. */
 static void
 reading_on_unread(struct round *r, uint32_t uid, const struct remote_failure *f)
@@ -140,7 +169,10 @@ reading_on_unread(struct round *r, uint32_t uid, const struct remote_failure *f)
 		}
 	} else {
 		str_copy(str_c(f->text), r->note, sizeof(r->note));
-		reading_cap(r, uid);
+		if (stuck_note(&r->stuck, r->list[r->list_at].id, f->text, true))
+			reading_pass_over(r, uid);
+		else
+			reading_cap(r, uid);
 	}
 	if (m != NULL)
 		message_skip(m, false);
@@ -168,10 +200,12 @@ reading_on_message_end(void *arg, uint32_t uid, const struct remote_failure *fai
 	reading_cap_missing(r, r->list_at);
 	r->list_ended = r->list_at + 1;
 	r->read_upto = uid;
-	if (failure != NULL)
+	if (failure != NULL) {
 		reading_on_unread(r, uid, failure);
-	else
+	} else {
+		stuck_note_come(&r->stuck, l->id);
 		message_end(m);
+	}
 	reading_flow(r);
 }
 
@@ -183,6 +217,7 @@ reading_on_done(void *arg, const struct remote_failure *failure)
 	r->is_reading = false;
 	r->is_paused = false;
 	if (failure != NULL) {
+		reading_blame(r, failure);
 		round_fail_remote(r, failure);
 		return;
 	}
@@ -201,14 +236,35 @@ static const struct remote_fetch_events reading_events = {
 	.on_done = reading_on_done,
 };
 
+/* What to ask for next: many at a time, but from a suspect on one after the other, until it is clear which message
+ * it is that the remote does not give. */
+static unsigned
+reading_choose(struct round *r, uint32_t uids[READING_BATCH])
+{
+	unsigned count = 0;
+
+	while (r->list_from < r->list_count && count < READING_BATCH) {
+		if (stuck_suspects(&r->stuck, r->list[r->list_from].id)) {
+			r->careful = READING_CAREFUL;
+			if (count > 0)
+				break;
+		}
+		uids[count++] = r->list[r->list_from++].uid;
+		if (r->careful > 0) {
+			r->careful--;
+			break;
+		}
+	}
+	return count;
+}
+
 static void
 reading_next(struct round *r)
 {
 	uint32_t uids[READING_BATCH];
-	unsigned count = 0;
+	unsigned count = reading_choose(r, uids);
 
-	while (r->list_from < r->list_count && count < READING_BATCH)
-		uids[count++] = r->list[r->list_from++].uid;
+	r->asked_for = count;
 	if (count > 0) {
 		r->is_reading = true;
 		remote_box_fetch(r->box, uids, count, &reading_events, r);

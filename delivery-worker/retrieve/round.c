@@ -294,7 +294,9 @@ round_on_kept(void *arg, const redisReply *reply, const struct err *err)
 		round_stop(r);
 		return;
 	}
-	/* It was changed, or somebody wants a look now. */
+	/* It was changed, or somebody wants a look now: at everything. */
+	if (reply->elements == 2 && redis_i64(reply->element[1], 0) > r->begun_ms)
+		r->stuck = (struct stuck){.is_changed = true};
 	r->is_changed |= reply->elements == 2 && !str_eq(redis_str(reply->element[0]), r->packed);
 	if (r->is_changed || (reply->elements == 2 && redis_i64(reply->element[1], 0) > r->begun_ms))
 		session_wake(r);
@@ -382,6 +384,7 @@ round_read(struct round *r, const redisReply *reply, struct err *err)
 	r->status.last_error = arena_str(&r->op.arena, r->status.last_error);
 	r->status.access = arena_str(&r->op.arena, r->status.access);
 	str_to_u64(redis_field(reply->element[2], "refused"), &r->refusals);
+	stuck_read(&r->stuck, redis_field(reply->element[2], "stuck_rows"));
 	round_copy_pairs(r, reply->element[3], &places, &r->place_count);
 	r->places = arena_array(&r->op.arena, struct str, 2 * r->place_count + 1);
 	memcpy(r->places, places, 2 * r->place_count * sizeof(*places));

@@ -26,6 +26,8 @@ session_on_logged_in(void *arg, const struct remote_failure *failure)
 	struct round *r = arg;
 
 	if (failure == NULL) {
+		r->remote_ip = remote_box_ip(r->box);
+		r->remote_tls = arena_strdup(&r->op.arena, remote_box_tls(r->box));
 		folders_start(r);
 		return;
 	}
@@ -174,6 +176,8 @@ session_on_host(void *arg, const redisReply *reply, const struct err *err)
 	r->begun_ms = clock_unix_ms();
 	r->taken = r->taken_bytes = r->again = r->too_large = r->loops = r->unread = 0;
 	r->note[0] = '\0';
+	r->puts_aside = r->blames = false;
+	r->careful = 0;
 	r->folder_at = 0;
 	space_ask(r, folders_start);
 }

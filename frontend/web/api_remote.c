@@ -48,6 +48,7 @@ const struct web_member web_members_remote[] = {
 	M("bytes", COUNT, WEB_REQUIRED, "of them"),
 	M("total_messages", COUNT, WEB_REQUIRED, "those, and what is still to come; after a trial: what is there"),
 	M("total_bytes", COUNT, WEB_REQUIRED, "of them"),
+	M("stuck", COUNT, WEB_REQUIRED, "messages that the remote does not give; tried once a day"),
 	M("failures", COUNT, WEB_REQUIRED, "tries that failed since the last good one"),
 	M("last_ok", TEXT, 0, "when it last went well"),
 	M("last_try", TEXT, 0, "when it was last tried"),

@@ -76,6 +76,7 @@ retrieve_tell(const struct retrieve_entry *e)
 	cJSON_AddNumberToObject(o, "bytes", (double)st->bytes);
 	cJSON_AddNumberToObject(o, "total_messages", (double)st->total_messages);
 	cJSON_AddNumberToObject(o, "total_bytes", (double)st->total_bytes);
+	cJSON_AddNumberToObject(o, "stuck", (double)st->stuck);
 	cJSON_AddNumberToObject(o, "failures", (double)st->failures);
 	admin_add_time(o, "last_ok", (uint64_t)st->last_ok);
 	admin_add_time(o, "last_try", (uint64_t)st->last_try);

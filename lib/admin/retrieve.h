@@ -4,7 +4,7 @@
  * An account in a result: {"id", "address", "protocol", "host", "port", "tls",
  * "certificate", "user", "auth", "folders", "mirror", "keep", "into", "interval",
  * "enabled", "once", "state", "messages", "bytes", "total_messages", "total_bytes",
- * "failures", "last_ok", "last_try", "last_error", "next"}; what does not apply is left
+ * "stuck", "failures", "last_ok", "last_try", "last_error", "next"}; what does not apply is left
  * out. The words are those of retrieve_account_set(). state: new, trying, idle, running,
  * waiting (after trouble), done (a move), disabled. */
 #ifndef SP_ADMIN_RETRIEVE_H

@@ -282,7 +282,8 @@ adding_on_moves(void *arg, const struct retrieve_entry *entries, unsigned count,
 {
 	struct admin_call *call = arg;
 	struct retrieve_order *o = retrieve_order_of(call);
-	const struct str anew[] = {STR("state"), STR(""), STR("failures"), STR("0"), STR("last_error"), STR("")};
+	const struct str anew[] = {STR("state"), STR(""),      STR("failures"), STR("0"),	   STR("last_error"),
+				   STR(""),	 STR("stuck"), STR("0"),	STR("stuck_rows"), STR("")};
 	const struct retrieve_account *a;
 
 	if (!op_back(&call->op))
@@ -303,8 +304,8 @@ adding_on_moves(void *arg, const struct retrieve_entry *entries, unsigned count,
 		}
 		memcpy(o->account.id, a->id, sizeof(a->id));
 		op_hold(&call->op);
-		retrieve_note(call->admin->redis, str_c(o->account.address), str_c(o->account.id), 6, anew,
-			      adding_on_anew, call);
+		retrieve_note(call->admin->redis, str_c(o->account.address), str_c(o->account.id),
+			      sizeof(anew) / sizeof(anew[0]), anew, adding_on_anew, call);
 		return;
 	}
 	adding_add(call);

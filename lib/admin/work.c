@@ -1,6 +1,5 @@
 #include "lib/admin/work.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -19,6 +18,8 @@ work_on_finished(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	CHECK(read(fd, &count, sizeof(count)) == (ssize_t)sizeof(count));
+	/* It is about to end. A program that ended first would free what the libraries keep for the thread. */
+	CHECK(pthread_join(w->thread, NULL) == 0);
 	event_free(w->finished);
 	close(w->fd);
 	w->admin->works--;
@@ -44,15 +45,12 @@ static bool
 work_start_thread(struct admin_work *w)
 {
 	sigset_t all, before;
-	pthread_t thread;
 	int failed;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	failed = pthread_create(&thread, NULL, work_main, w);
+	failed = pthread_create(&w->thread, NULL, work_main, w);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (failed == 0)
-		pthread_detach(thread);
 	return failed == 0;
 }
 

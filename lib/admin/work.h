@@ -3,6 +3,8 @@
 #ifndef SP_ADMIN_WORK_H
 #define SP_ADMIN_WORK_H
 
+#include <pthread.h>
+
 #include "lib/admin/private.h"
 
 struct admin_work {
@@ -17,6 +19,7 @@ struct admin_work {
 	struct admin *admin;
 	struct event *finished; /* owner */
 	int fd;			/* owner: written to when the work is done */
+	pthread_t thread;
 };
 
 /* The three functions must be set. Holds the call until the work is done. If 8

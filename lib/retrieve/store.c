@@ -91,7 +91,7 @@ static void
 store_ask_of(struct store_call *c, struct str id, redis_on_reply *cb, const char *verb, size_t count,
 	     const struct str *args)
 {
-	struct str list[8] = {str_c(verb), id.len != 0 ? store_safe_id(id) : STR("")};
+	struct str list[12] = {str_c(verb), id.len != 0 ? store_safe_id(id) : STR("")};
 	const struct str keys[] = {redis_key(&c->arena, KEY_USER, c->address),
 				   redis_key(&c->arena, KEY_RETRIEVE, c->address)};
 

@@ -34,6 +34,7 @@
  *	messages, bytes taken over since the account was added
  *	total_messages, total_bytes   those and what is still to come, as of the last look;
  *	                of a trial: what there is at the remote
+ *	stuck           messages that the remote does not give, and that are tried once a day only
  *	wanted          when `now` was last ordered: if that was during a round, the next one
  *	                is due at its end
  *	access_until    end of the access token */
@@ -47,6 +48,7 @@
 	N(bytes) \
 	N(total_messages) \
 	N(total_bytes) \
+	N(stuck) \
 	N(wanted) \
 	N(access_until)
 
@@ -102,7 +104,7 @@ void retrieve_change(struct redis *r, struct str address, struct str id, retriev
 /* why: becomes last_error; empty: it is cleared. */
 void retrieve_enable(struct redis *r, struct str address, struct str id, bool enabled, struct str why,
 		     retrieve_on_done *cb, void *arg);
-/* Sets fields of the status without a fence: name, value, name, value; at most 6 texts. ERR_NOT_FOUND. */
+/* Sets fields of the status without a fence: name, value, name, value; at most 10 texts. ERR_NOT_FOUND. */
 void retrieve_note(struct redis *r, struct str address, struct str id, unsigned count, const struct str *fields,
 		   retrieve_on_done *cb, void *arg);
 /* Due now, or again at the end of its current round. is_paced: by a user, who must not make

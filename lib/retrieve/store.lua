@@ -66,6 +66,7 @@ elseif verb == 'replace' then
 elseif verb == 'status' then
 	redis.call('HSET', key(':st'), unpack(ARGV, 3))
 elseif verb == 'now' then
+	redis.call('HDEL', key(':st'), 'stuck', 'stuck_rows') -- those that were put aside are tried too
 	local t = redis.call('TIME')
 	redis.call('HSET', key(':st'), 'wanted', string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000)))
 elseif verb == 'delete' then

@@ -11,6 +11,7 @@ class Cutter:
     def __init__(self, port):
         self.target, self.port = port, free_port()
         self.cut = None         # bytes of the remote; None: none
+        self.marks = []         # or before any of these texts
         self.step = 65536       # the remote's bytes go on in such pieces...
         self.rest = 0           # ... and after each of them it rests: seconds
         self.connections = 0    # begun
@@ -33,10 +34,15 @@ class Cutter:
     def _serve(self, client, cut):
         remote = socket.create_connection(("127.0.0.1", self.target))
         threading.Thread(target=self._copy, args=(client, remote), daemon=True).start()
-        sent = 0
+        sent, seen = 0, b""
         try:
             while data := remote.recv(self.step):
                 time.sleep(self.rest)
+                before, seen = len(seen[-100:]), seen[-100:] + data
+                found = [seen.find(mark) for mark in self.marks if mark in seen]
+                if found:
+                    client.sendall(data[:max(min(found) - before, 0)])
+                    break
                 data = data if cut is None else data[:cut - sent]
                 client.sendall(data)
                 sent += len(data)
