@@ -127,6 +127,11 @@ const struct ctl_command ctl_commands[] = {
 	{"tls-report send", "DAY DOMAIN",
 	 "Make and send the report now, unless it is done; for today: later sessions are not reported.",
 	 command_tls_report_send},
+	{"dmarc-report read", "[--domain DOMAIN] [--since DAY] FILE...",
+	 "Add up the DMARC reports in files (XML, gzip, zip, or whole messages; -: standard input) by the address that "
+	 "sent mail in a domain's name. spf, dkim: messages that passed with an aligned domain; failed: neither. A "
+	 "report that occurs twice counts once.",
+	 command_dmarc_report_read},
 	{"certificate list", "",
 	 "List the names for which certificates are ordered (settings acme), with the state of each. Those in files "
 	 "are shown by status.",
