@@ -155,5 +155,5 @@ dmarc_unpack(struct str data, struct arena *arena, struct dmarc_unpacked *out, s
 		return err_set(err, ERR_INVALID, "it is more than %d MiB", DMARC_UNPACKED_MAX / 1024 / 1024);
 	if ((is_message ? unpack_message(&u, data, err) : unpack_one(&u, data, err)) != 0)
 		return -1;
-	return out->count > 0 ? 0 : err_set(err, ERR_INVALID, "no report is in it");
+	return out->count > 0 ? 0 : err_set(err, ERR_NOT_FOUND, "no report is in it");
 }

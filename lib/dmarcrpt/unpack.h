@@ -13,7 +13,7 @@ enum {
 };
 
 /* The XML texts, borrowed from data or in the arena, of which there is at least one. Of a zip
- * file it is the first file. ERR_INVALID: nothing is there, or something is broken or too large. */
+ * file it is the first file. ERR_NOT_FOUND: there is none. ERR_INVALID: something is broken or too large. */
 struct dmarc_unpacked {
 	struct str xml[DMARC_REPORTS_MAX];
 	unsigned count;

@@ -1,15 +1,17 @@
-"""DMARC reports of others, as people have them: XML, gzip, zip, or messages. No cluster is needed."""
+"""DMARC reports of others, as people have them: XML, gzip, zip, or messages; in files, and in a mailbox."""
 
 import gzip
+import imaplib
 import io
 import json
 import subprocess
+import time
 import zipfile
 from email.message import EmailMessage
 
 import pytest
 
-from cluster import BUILD
+from cluster import BUILD, Cluster
 
 BEGIN = 1795478400  # 2026-11-24
 
@@ -189,3 +191,51 @@ def test_for_people(tmp_path):
 def test_wrong_arguments(args):
     done = run(*args, input=GOOD)
     assert done.returncode == 1 and done.stdout == b"" and len(done.stderr.splitlines()) == 1
+
+
+# ---- a mailbox ----
+
+@pytest.fixture(scope="module")
+def cluster():
+    with Cluster() as cluster:
+        cluster.add_user("two@example.test")
+        yield cluster
+
+
+def inbox(cluster, domain, user, *options):
+    return cluster.json("dmarc-report", "inbox", domain, "--mailbox", user, *options)
+
+
+def test_mailbox(cluster):
+    """Reports beside other mail, a bomb among it; of the domain's reports only."""
+    user = cluster.add_user("reports@example.test")
+    assert inbox(cluster, "example.test", user)["sources"] == []
+    imap = imaplib.IMAP4("127.0.0.1", cluster.port("imap"))
+    imap.login(user, "secret")
+    imap.create("Reports")
+    messages = [mailed(gzip.compress(xml(row(count=3)))), mailed(zipped(xml(row(count=4), id="2", org="b.test")), "zip"),
+                mailed(gzip.compress(xml(row(count=3)))), mailed(zipped(xml(row(), domain="other.test")), "zip"),
+                b"Subject: lunch\r\n\r\nNoon?\r\n", mailed(gzip.compress(bytes(300 << 20)))]
+    for m in messages:
+        assert imap.append("INBOX", None, None, m.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))[0] == "OK"
+    assert imap.append("Reports", None, None, messages[1].replace(b"\n", b"\r\n"))[0] == "OK"
+    imap.logout()
+    sums = inbox(cluster, "EXAMPLE.test", user.upper())
+    line, = sums["sources"]
+    assert (line["source"], line["messages"], line["reporters"]) == ("192.0.2.7", 7, ["google.com", "b.test"])
+    assert (sums["reports"], sums["repeated"]) == (2, 1)
+    bomb, = sums["unreadable"]
+    assert bomb["file"] == "message 6" and "32 MiB" in bomb["why"]
+    assert inbox(cluster, "example.test", user, "--folder", "Reports")["sources"][0]["messages"] == 4
+    tomorrow = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86400))
+    assert inbox(cluster, "example.test", user, "--since", tomorrow)["sources"] == []
+
+
+@pytest.mark.parametrize("args, words", [
+    (("example.test",), "usage"), (("example.test", "--mailbox", "nobody@example.test"), "no user"),
+    (("a b", "--mailbox", "reports@example.test"), "not a domain"), (("example.test", "--mailbox", "x"), "not an address"),
+    (("example.test", "--mailbox", "two@example.test", "--folder", "None"), "None")])
+def test_wrong_mailbox(cluster, args, words):
+    done = cluster.tool("dmarc-report", "inbox", *args, check=False)
+    assert done.returncode == 1 and done.stdout == "" and len(done.stderr.splitlines()) == 1 and words in done.stderr
+    assert not cluster.redis.keys("mail:{nobody@*")
