@@ -258,6 +258,10 @@ $(BENCH_PROGRAMS):
 	@echo "  LD    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+SSSD_PACKAGES = sssd-ldap sssd-common sssd-krb5-common libnss-sss libpam-sss libsss-idmap0 libsss-certmap0 \
+	libsss-nss-idmap0 libbasicobjects0 libcollection4 libdhash1 libini-config5 libpath-utils1 libref-array1 libldb2 \
+	libtalloc2 libtdb1 libtevent0 libnfsidmap1 libnl-3-200 libnl-route-3-200 libc-ares2 libsemanage2 libsepol2 libpopt0 pamtester
+
 .PHONY: deps deps-test run test check help lint lint-run format clean chaos install
 deps:
 	$(Q)deploy/install-deps.sh build
@@ -266,6 +270,7 @@ deps-test:
 	$(Q)$(INTEGRATION)/npm-install.sh $(INTEGRATION)/imapflow build/npm imapflow
 	$(Q)$(INTEGRATION)/npm-install.sh $(INTEGRATION)/ldapjs build/npm-ldapjs ldapjs
 	$(Q)$(INTEGRATION)/deb-unpack.sh build/debian nslcd libnss-ldapd libpam-ldapd pamtester
+	$(Q)$(INTEGRATION)/deb-unpack.sh build/sssd $(SSSD_PACKAGES)
 	$(Q)$(INTEGRATION)/npm-install.sh $(INTEGRATION)/manifests build/npm-manifests "What checks k8s/"
 
 run: deps

@@ -5,6 +5,7 @@
  *   relay    the same to a remote domain, with the sink in this process; done
  *            when the last has arrived at the sink
  *   sink     only the sink; done when --count messages have arrived
+ *   message  prints the message that the others send
  *   latency  one at a time: from the end of the data to the sink's 250
  *   pop3     logs in, reads all (--retrieve), quits
  *   imap     the mixed load: logs in, reads, changes, logs out
@@ -32,9 +33,9 @@ enum { ERRORS_MAX = 1000, ERRORS_TOLD = 5 };
 static const struct {
 	const char *name;
 	void (*run)(struct load *l);
-} modes[] = {{"smtp", run_smtp}, {"relay", run_relay}, {"sink", run_sink},	     {"latency", run_latency},
-	     {"pop3", run_pop3}, {"imap", run_imap},   {"imap-body", run_imap_body}, {"files", run_files},
-	     {"idle", run_idle}, {"ldap", run_ldap},   {"ldap-idle", run_ldap_idle}};
+} modes[] = {{"smtp", run_smtp},       {"message", run_message}, {"relay", run_relay}, {"sink", run_sink},
+	     {"latency", run_latency}, {"pop3", run_pop3},	 {"imap", run_imap},   {"imap-body", run_imap_body},
+	     {"files", run_files},     {"idle", run_idle},	 {"ldap", run_ldap},   {"ldap-idle", run_ldap_idle}};
 
 int64_t
 now_us(void)
@@ -137,6 +138,7 @@ read_options(struct options *o, int argc, char **argv)
 		{"protocol", NULL, &o->protocol, NULL},
 		{"domain", NULL, &o->domain, NULL},
 		{"search", NULL, &o->search, NULL},
+		{"prefix", NULL, &o->prefix, NULL},
 		{"tls", NULL, NULL, &o->tls},
 		{"pipeline", NULL, NULL, &o->pipeline},
 		{"reconnect", NULL, NULL, &o->reconnect},

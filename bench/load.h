@@ -23,6 +23,7 @@ struct options {
 	int interval_ms;      /* between two messages of the latency run */
 	const char *protocol; /* "smtp", "pop3", "imap": of idle connections */
 	const char *domain;
+	const char *prefix; /* a file with lines to put above each message; NULL: none */
 	const char *search; /* LDAP: "exact", "substring", "four", "short", "all" */
 };
 
@@ -76,6 +77,7 @@ void client_skip(struct client *c, uint64_t bytes);
 void client_send_reference(struct client *c, const char *data, size_t len);
 
 /* ---- The modes: each fills in load and runs the loop ---- */
+void run_message(struct load *l);
 void run_smtp(struct load *l);	    /* `count` messages over `sessions` connections */
 void run_pop3(struct load *l);	    /* `count` logins over `sessions` connections */
 void run_imap(struct load *l);	    /* `count` logins over `sessions` connections */

@@ -7,6 +7,7 @@
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
 
+enum { HEADER_MAX = 400, PREFIX_MAX = 4096 };
 enum session_state { BANNER, HELLO, MAIL, RCPT, DATA, BODY, QUIT };
 
 struct session {
@@ -22,6 +23,7 @@ struct sender {
 	const char *domain; /* of the recipients */
 	char *body;	    /* owner: the part that all messages share */
 	size_t body_len;
+	char *prefix; /* owner: lines above each; NULL: none */
 	uint64_t to_send, next_user;
 	unsigned open; /* sessions */
 	void (*on_done)(struct load *l);
@@ -51,18 +53,41 @@ make_body(struct sender *s, int size_bytes)
 	s->body_len = size + 3;
 }
 
-static void
-send_body(struct session *ss)
+/* The lines of --prefix. */
+static char *
+read_prefix(const char *path)
 {
-	struct sender *s = ss->sender;
-	char header[400];
+	FILE *file = fopen(path, "rb");
+	char *text = mem_alloc(PREFIX_MAX + 1);
+	size_t len;
 
-	snprintf(header, sizeof(header),
+	CHECKF(file != NULL, "%s", path);
+	len = fread(text, 1, PREFIX_MAX, file);
+	text[len] = '\0';
+	fclose(file);
+	return text;
+}
+
+static void
+make_header(const struct sender *s, char *header, size_t size)
+{
+	snprintf(header, size,
 		 "Received: from client.example.net (client.example.net [192.0.2.1]) by relay.example.net; "
 		 "Mon, 23 Nov 2026 12:00:00 +0000\r\n"
 		 "Message-ID: <%012llu.%08x@client.example.net>\r\nDate: Mon, 23 Nov 2026 12:00:00 +0000\r\n"
 		 "From: sender@example.net\r\nTo: user@%s\r\nSubject: load\r\n\r\n",
 		 (unsigned long long)s->to_send, (unsigned)rand(), s->domain);
+}
+
+static void
+send_body(struct session *ss)
+{
+	struct sender *s = ss->sender;
+	char header[HEADER_MAX];
+
+	make_header(s, header, sizeof(header));
+	if (s->prefix != NULL)
+		client_send_reference(ss->client, s->prefix, strlen(s->prefix));
 	client_send(ss->client, header);
 	client_send_reference(ss->client, s->body, s->body_len);
 }
@@ -240,6 +265,8 @@ sender_new(struct load *l, const char *domain, void (*on_done)(struct load *l))
 	s->to_send = (uint64_t)l->options->count;
 	s->on_done = on_done;
 	make_body(s, l->options->size_bytes);
+	if (l->options->prefix != NULL)
+		s->prefix = read_prefix(l->options->prefix);
 	for (int i = 0; i < l->options->sessions; i++) {
 		struct session *ss = mem_new(struct session);
 		ss->sender = s;
@@ -269,6 +296,21 @@ int64_t
 sender_body_sent_us(const struct sender *s)
 {
 	return s->body_sent_us;
+}
+
+/* For whoever signs it. */
+void
+run_message(struct load *l)
+{
+	struct sender s = {.domain = l->options->domain};
+	char header[HEADER_MAX];
+
+	make_body(&s, l->options->size_bytes);
+	make_header(&s, header, sizeof(header));
+	printf("%s%.*s", header, (int)s.body_len - 3, s.body);
+	fflush(stdout);
+	mem_free(s.body);
+	exit(0);
 }
 
 void

@@ -2,8 +2,10 @@
 the goals are ratios of Stagepost's figure to the other's, or a bound on
 Stagepost's."""
 
+import imaplib
 import json
 import os
+import re
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -34,13 +36,14 @@ class Part:
     repeat: bool = True
     alone: bool = False  # for Stagepost only, there is no other side
     against: str = "postfix"  # or "slapd": the other side
+    verifies: bool = False  # needs the domain of senders.py
 
 
 class Context:
     """The state of one run of the benchmarks."""
 
-    def __init__(self, folder, sink_port, connections):
-        self.folder, self.sink_port, self.connections = folder, sink_port, connections
+    def __init__(self, folder, sink_port, connections, sender=None):
+        self.folder, self.sink_port, self.connections, self.sender = folder, sink_port, connections, sender
         self._counts = {}  # (part, system) -> how many messages make RUN_SECONDS
 
     def connections_of(self, system):
@@ -58,6 +61,11 @@ class Context:
             raise RuntimeError(f"{system.name}: load {mode}: {done.stderr or done.stdout}\n{system.logs()}")
         return json.loads(done.stdout)
 
+    def signature(self):
+        """The file with the signature of the load's message."""
+        message = subprocess.run([LOAD, "message", "--port", "1", "--domain", DOMAIN], capture_output=True, check=True)
+        return self.sender.signature(message.stdout)
+
     def count_for(self, part, system, measure, first, least):
         """A short run first, which also warms the caches."""
         key = (part, system.name)
@@ -67,12 +75,12 @@ class Context:
         return self._counts[key]
 
 
-def _delivered_rate(context, system, count, **options):
+def _delivered_rate(context, system, count, port="smtp", **options):
     """Messages a second until the last one is in a mailbox."""
     before = system.delivered()
     with cpu.Watch(system.pids) as watch:
         begun = time.monotonic()
-        result = context.load("smtp", system, "smtp", count=count, users=USERS, **options)
+        result = context.load("smtp", system, port, count=count, users=USERS, **options)
         accepted = time.monotonic() - begun
         wait_for(lambda: system.delivered() >= before + count, 300, step=0.005, what=f"{count} delivered")
         seconds = time.monotonic() - begun
@@ -89,6 +97,38 @@ def smtp_part(name, title, goal, sessions, size, **options):
         count = context.count_for(name, system, measure, first, least)
         return _delivered_rate(context, system, count, sessions=sessions, size=size, **options)
     return Part(name, title, run, goal)
+
+
+def _last_results(system, user):
+    """The method=result words that the newest message's Authentication-Results fields have."""
+    with imaplib.IMAP4("127.0.0.1", system.port("imap")) as imap:
+        imap.login(user, "secret")
+        count = int(imap.select("INBOX", readonly=True)[1][0])
+        data = imap.fetch(str(count), "(BODY.PEEK[HEADER.FIELDS (Authentication-Results)])")[1]
+        imap.logout()
+    return set(re.findall(r"\b(?:spf|dkim|dmarc)=\w+", data[0][1].decode()))
+
+
+def verified_part(name, title, goal, signed):
+    """20 sessions, whose mail is verified: SPF, DKIM, DMARC. The first run shows that it really is."""
+    def run(context, system):
+        options = {"sessions": 20, "size": 4096, "port": "smtp-verified"}
+        if signed:
+            options["prefix"] = context.signature()
+        def measure(count):
+            rate = _delivered_rate(context, system, count, **options).value
+            found = _last_results(system, f"bench0@{DOMAIN}")
+            expected = {"spf=pass", "dmarc=pass", "dkim=pass" if signed else "dkim=none"}
+            if not expected - {"dkim=none"} <= found:
+                raise RuntimeError(f"{system.name}: {found} instead of {expected}\n{system.logs()}")
+            return rate
+        system.verify(True)
+        try:
+            count = context.count_for(name, system, measure, 200, 300)
+            return _delivered_rate(context, system, count, **options)
+        finally:
+            system.verify(False)
+    return Part(name, title, run, goal, verifies=True)
 
 
 def run_relay(context, system):
@@ -296,6 +336,8 @@ PARTS = [
     smtp_part("smtp-100", "SMTP to mailbox, 100 sessions, 4 KiB", "x10", 100, 4096),
     smtp_part("smtp-20-connect", "the same, 20 sessions, a connection each message", "", 20, 4096, reconnect=True),
     smtp_part("smtp-1mb", "SMTP to mailbox, 20 sessions, 1 MB", "x3", 20, 1000000),
+    verified_part("smtp-20-verify", "SMTP to mailbox, 20 sessions, 4 KiB, sender verified, not signed", "x5", False),
+    verified_part("smtp-20-verify-signed", "the same, signed (RSA, 2048 bits)", "x5", True),
     Part("relay", "relay to a sink, 20 sessions, 4 KiB", run_relay, "x5"),
     Part("latency", "idle system, end of data to the sink's 250, p50", run_latency, "", higher_is_better=False),
     Part("pop3", "POP3, 10 sessions, reading 4 KiB messages", run_pop3_read),

@@ -20,6 +20,7 @@ from pathlib import Path
 import cpu
 import table
 from parts import PARTS, Context
+from senders import Sender
 from systems import OpenLdap, PostfixDovecot, Stagepost, free_port
 
 CONNECTIONS = [5000, 150]  # idle ones: to Stagepost and slapd, to Postfix and Dovecot
@@ -110,7 +111,11 @@ def main():
     if o.connections:
         CONNECTIONS[0] = o.connections
     sink_port = free_port()
-    context = Context(str(folder), sink_port, CONNECTIONS)
+    sender = None
+    if any(part.verifies for part in parts):
+        (folder / "sender").mkdir()
+        sender = Sender(folder / "sender").start()
+    context = Context(str(folder), sink_port, CONNECTIONS, sender)
     systems, names = compared(parts, o)
     rows, started = [], []
     try:
@@ -119,7 +124,7 @@ def main():
             own = folder / str(len(started))
             own.mkdir()
             started.append(system)
-            system.start(own, sink_port)
+            system.start(own, sink_port, sender)
         if o.hold:
             hold(systems)
             return
@@ -128,6 +133,8 @@ def main():
     finally:
         for system in started:
             system.stop()
+        if sender:
+            sender.stop()
         shutil.rmtree(folder, ignore_errors=True)
     about = {"cores": os.cpu_count(), "machine": platform.machine(), "kernel": platform.release(),
              "repeat": o.repeat, "seconds": round(time.monotonic() - begun),

@@ -14,12 +14,14 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
 
 from cluster import BUILD, Cluster, wait_for  # noqa: E402
+from milters import Milters, listens  # noqa: E402
 from ports import free_port  # noqa: E402
 
 DOMAIN = "bench.test"
@@ -61,14 +63,6 @@ def _answers(port):
         return False
 
 
-def _listens(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
-        return True
-    except OSError:
-        return False
-
-
 class System:
     """What a measurement needs from either system."""
 
@@ -80,7 +74,7 @@ class System:
     def __init__(self):
         self.filled = set()  # ranges of accounts that have their messages
 
-    def start(self, folder, sink_port): ...
+    def start(self, folder, sink_port, sender=None): ...  # sender: needed for verify()
     def stop(self): ...
     def renew(self): ...  # the processes that hold connections, newly started
     def pids(self): ...
@@ -89,6 +83,9 @@ class System:
 
     def delivered(self):
         """Messages in all mailboxes."""
+
+    def verify(self, on):
+        """Whether the senders of mail to the port "smtp-verified" are verified; to "smtp" they never are."""
 
 
 def write_book(cluster):
@@ -110,15 +107,16 @@ class Stagepost(System):
     services = (*System.services, "ldap")
     sides = {"postfix", "slapd"}
     promise = "body fdatasynced in its pack, envelope fsynced in Redis (appendfsync always)"
-    PORTS = {"smtp": "smtp", "smtps": "submissions", "pop3": "pop3", "pop3s": "pop3s",
+    PORTS = {"smtp": "smtp", "smtp-verified": "smtp", "smtps": "submissions", "pop3": "pop3", "pop3s": "pop3s",
              "imap": "imap", "imaps": "imaps", "http": "http", "https": "https", "ldap": "ldap"}
 
     def __init__(self, build=BUILD, name="Stagepost", with_book=False):
         super().__init__()
         self.build, self.name, self.with_book = build, name, with_book
 
-    def start(self, folder, sink_port):
-        self.cluster = Cluster(frontends=1, dir=folder, listen="127.0.0.1", build=self.build)
+    def start(self, folder, sink_port, sender=None):
+        self.cluster = Cluster(frontends=1, dir=folder, listen="127.0.0.1", build=self.build,
+                               env={"STAGEPOST_RESOLVER": sender.address} if sender else None)
         self.cluster.start()
         redis = self.cluster.redis
         for group in ("smtp-in", "pop", "imap", "http", "ldap"):
@@ -131,6 +129,11 @@ class Stagepost(System):
             self.cluster.add_user(f"bench{i}@{DOMAIN}")
         if self.with_book:
             write_book(self.cluster)
+
+    def verify(self, on):
+        """Of clients that may relay nobody is verified."""
+        self.cluster.redis.hset("settings:smtp-in", "relay_whitelist", "192.0.2.1" if on else "127.0.0.0/8")
+        time.sleep(1)
 
     def write_ldif(self, path):
         """The book as LDAP shows it."""
@@ -198,7 +201,7 @@ class OpenLdap(System):
         super().__init__()
         self._stagepost = stagepost
 
-    def start(self, folder, sink_port):
+    def start(self, folder, sink_port, sender=None):
         self.dir, self._port = Path(folder), free_port()
         (self.dir / "slapd.conf").write_text(SLAPD_CONF.format(dir=self.dir, base=BOOK_BASE))
         (self.dir / "db").mkdir()
@@ -215,7 +218,7 @@ class OpenLdap(System):
         self.process = subprocess.Popen(["/usr/sbin/slapd", "-d", "0", "-h", f"ldap://127.0.0.1:{self._port}", "-f",
                                          self.dir / "slapd.conf"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL, preexec_fn=raise_limit)
-        wait_for(lambda: _listens(self._port), what="slapd listens")
+        wait_for(lambda: listens(self._port), what="slapd listens")
 
     def stop(self):
         self.process.terminate()
@@ -282,6 +285,8 @@ MASTER_CF = """\
 127.0.0.1:{smtp} inet n - n - - smtpd
 127.0.0.1:{smtps} inet n - n - - smtpd
   -o smtpd_tls_wrappermode=yes
+127.0.0.1:{smtp_verified} inet n - n - - smtpd
+  -o smtpd_milters={milters}
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -368,18 +373,21 @@ class PostfixDovecot(System):
     sides = {"postfix"}
     promise = "queue file fsynced by Postfix; mail file fsynced by Dovecot's LMTP (mail_fsync = optimized)"
 
-    def start(self, folder, sink_port):
+    def start(self, folder, sink_port, sender=None):
         if os.geteuid() != 0:
             raise RuntimeError("Postfix and Dovecot must be started by root; use --only stagepost otherwise")
         self.dir = Path(folder)
-        self.ports = {name: free_port() for name in ("smtp", "smtps", "pop3", "pop3s", "imap", "imaps")}
+        self.dovecot = self.milters = None
+        self.ports = {name: free_port() for name in ("smtp", "smtp-verified", "smtps", "pop3", "pop3s", "imap", "imaps")}
         self._seen, self._offset = 0, 0
-        for name in ("postfix", "spool", "data", "run", "state", "mail"):
+        for name in ("postfix", "spool", "data", "run", "state", "mail", "milters"):
             (self.dir / name).mkdir()
+        self.milters = Milters(self.dir / "milters").start() if sender else None
         shutil.chown(self.dir / "data", "postfix")
         shutil.chown(self.dir / "mail", "mail", "mail")
         self._certificate()
-        values = dict(self.ports, dir=self.dir, domain=DOMAIN, sink=sink_port, many=MANY)
+        values = dict(self.ports, dir=self.dir, domain=DOMAIN, sink=sink_port, many=MANY,
+                      smtp_verified=self.ports["smtp-verified"], milters=self.milters.addresses() if sender else "")
         (self.dir / "postfix" / "main.cf").write_text(MAIN_CF.format(**values))
         (self.dir / "postfix" / "master.cf").write_text(MASTER_CF.format(**values))
         (self.dir / "dovecot.conf").write_text(DOVECOT_CONF.format(**values))
@@ -418,16 +426,23 @@ class PostfixDovecot(System):
         return postfix + ([self.dovecot.pid] if self.dovecot.poll() is None else [])
 
     def stop(self):
+        self._stop_daemons()
+        if self.milters:
+            self.milters.stop()
+
+    def _stop_daemons(self):
+        if self.dovecot is None:
+            return
         self.dovecot.terminate()
         self.dovecot.wait(30)
         self._run("postfix", "-c", self.dir / "postfix", "stop")
 
     def renew(self):
-        self.stop()
+        self._stop_daemons()
         self._start_daemons()
 
     def pids(self):
-        return process_tree(self._masters())
+        return process_tree(self._masters() + (self.milters.pids() if self.milters else []))
 
     def front_pids(self):
         """All except those that only start others; what grows with a connection counts."""

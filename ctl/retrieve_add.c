@@ -1,4 +1,5 @@
 /* The commands retrieve add and once. */
+#include <inttypes.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
@@ -106,10 +107,12 @@ once_note(struct once *o, const cJSON *account)
 	int written = snprintf(o->progress.note, sizeof(o->progress.note), " messages, %.0f of %.0f MB", bytes / 1e6,
 			       total / 1e6);
 
-	if (seconds > 2 && rate > 0 && total > bytes && written > 0)
-		snprintf(o->progress.note + written, sizeof(o->progress.note) - (size_t)written, ", %.0f:%02.0f left",
-			 (double)((int64_t)((total - bytes) / rate) / 60),
-			 (double)((int64_t)((total - bytes) / rate) % 60));
+	if (seconds > 2 && rate > 0 && total > bytes && written > 0) {
+		int64_t left_s = (int64_t)((total - bytes) / rate);
+
+		snprintf(o->progress.note + written, sizeof(o->progress.note) - (size_t)written,
+			 ", %" PRId64 ":%02" PRId64 " left", left_s / 60, left_s % 60);
+	}
 	progress_show(&o->progress, (uint64_t)output_number(account, "messages"),
 		      (uint64_t)output_number(account, "total_messages"));
 }

@@ -8,6 +8,7 @@
  *   compare.c      Compare
  *   request.c      Search: the request, and whether it may be made
  *   search.c       searches in progress: their life and their end
+ *   begin.c        what a search needs before it can run
  *   walk.c         which entries a search looks at, and in which order
  *   page.c         paged results: the cookie
  *   sort.c         server-side sorting
@@ -185,8 +186,6 @@ struct ldap_search {
 };
 
 struct ldap_search *ldap_search_new(struct ldap_session *session, const struct ldap_request *r);
-/* Begins to run; search is freed when it ends. */
-void ldap_search_start(struct ldap_search *s);
 /* Ends it without an answer. */
 void ldap_search_drop(struct ldap_search **s);
 void ldap_search_drop_all(struct ldap_session *session);
@@ -195,6 +194,20 @@ struct ldap_search *ldap_search_find(struct ldap_session *session, int32_t id);
 void ldap_search_end(struct ldap_search *s, enum ldap_reply_name name);
 /* The client has read: those that waited for that go on. */
 void ldap_search_on_drained(struct session *base);
+struct frontend *ldap_search_frontend(const struct ldap_search *s);
+/* From now on others have their turns: the search gets its time limit. */
+void ldap_search_begin_waiting(struct ldap_search *s);
+/* The entry at the base. False: it does not exist, or is not visible. */
+bool ldap_search_base_entry(const struct ldap_search *s, struct ldap_entry *out, struct book_entry *person);
+void ldap_search_send(struct ldap_search *s, struct slice *slice, const struct ldap_entry *e);
+/* Goes on, from where it is, until its slice is over or it has to wait. */
+void ldap_search_run(struct ldap_search *s);
+/* There are no further entries. */
+void ldap_search_end_walk(struct ldap_search *s);
+
+/* ---- begin.c ---- */
+/* Begins to run; search is freed when it ends. */
+void ldap_search_start(struct ldap_search *s);
 
 /* ---- walk.c ---- */
 enum ldap_step { LDAP_STEP_ENTRY, LDAP_STEP_PAUSE, LDAP_STEP_END };

@@ -97,11 +97,11 @@ web_expected(const struct web_request *w)
 {
 	struct str text = http_field(w->r, STR("If-Match"));
 
-	if (str_eq(text, STR("*")))
+	if (text.p == NULL || str_eq(text, STR("*")))
 		return STR_NONE;
 	/* "" is the version of nothing, and stays as it is: no version is required by an empty text. A field
 	 * without a value names none either. */
-	if (text.p != NULL && text.len == 0)
+	if (text.len == 0)
 		return STR("\"\"");
 	if (text.len > 2 && text.p[0] == '"' && text.p[text.len - 1] == '"')
 		return str_first(str_from(text, 1), text.len - 2);

@@ -21,8 +21,12 @@ web_cookie_name(const struct http_request *r)
 const char *
 web_role_name(enum web_role role)
 {
-	static const char *const names[] = {"", "user", "domain_admin", "system_admin"};
-	return names[role];
+	switch (role) {
+	case WEB_USER: return "user";
+	case WEB_DOMAIN_ADMIN: return "domain_admin";
+	case WEB_SYSTEM_ADMIN: return "system_admin";
+	default: return "";
+	}
 }
 
 static bool

@@ -83,12 +83,12 @@ certificate_parse(struct str text)
 static void
 certificate_add_entry(cJSON *o, const cJSON *entry, int64_t now_ms)
 {
-	int64_t ends_ms = acme_number_of(entry, "ends_ms");
+	int64_t ends_ms = acme_number_of(entry, "ends_ms"), days_left = (ends_ms - now_ms) / 86400000;
 
 	admin_add_text(o, "issuer", acme_text_of(entry, "directory"));
 	admin_add_time(o, "issued", (uint64_t)acme_number_of(entry, "issued_ms"));
 	admin_add_time(o, "ends", (uint64_t)ends_ms);
-	cJSON_AddNumberToObject(o, "days_left", (double)((ends_ms - now_ms) / 86400000));
+	cJSON_AddNumberToObject(o, "days_left", (double)days_left);
 }
 
 static const char *

@@ -1,6 +1,6 @@
 #include "lib/admin/history.h"
 
-#include <stdio.h>
+#include <inttypes.h>
 
 #include "lib/admin/private.h"
 #include "lib/base/clock.h"
@@ -80,7 +80,8 @@ admin_history(struct admin *a, admin_on_result *cb, void *arg)
 	cJSON_AddArrayToObject(call->result, "minutes");
 	h->first = clock_unix_ms() / 60000 - ADMIN_HISTORY_MINUTES + 1;
 	for (unsigned i = 0; i < ADMIN_HISTORY_MINUTES; i++) {
-		struct str minute = str_c(arena_printf(&call->op.arena, "%lld", (long long)(h->first + i)));
+		struct str minute = str_c(arena_printf(&call->op.arena, "%" PRId64, h->first + i));
+
 		admin_ask(call, history_on_minute, "HGETALL", redis_key(&call->op.arena, KEY_CLUSTER_MINUTE, minute), 0,
 			  NULL);
 	}

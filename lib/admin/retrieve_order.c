@@ -18,17 +18,17 @@ admin_retrieve_check(const struct directory_field *field, struct err *err)
 {
 	struct retrieve_account a;
 	struct arena arena;
-	struct str name, text;
+	char *colon;
 	int result;
 
 	arena_init(&arena);
 	retrieve_account_init(&a, "");
 	result = retrieve_account_set(&a, field->name, field->value, &arena, err);
 	arena_fini(&arena);
-	if (result != 0 && str_cut(str_c(err->text), ':', &name, &text)) {
-		text = str_trim(text);
-		memmove(err->text, text.p, text.len);
-		err->text[text.len] = '\0';
+	colon = result != 0 ? strchr(err->text, ':') : NULL;
+	if (colon != NULL) {
+		colon += 1 + strspn(colon + 1, " ");
+		memmove(err->text, colon, strlen(colon) + 1);
 	}
 	return result;
 }

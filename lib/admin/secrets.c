@@ -4,6 +4,7 @@
 
 #include "lib/admin/private.h"
 #include "lib/admin/secrets_place.h"
+#include "lib/base/check.h"
 #include "lib/base/crashpoint.h"
 #include "lib/base/mem.h"
 #include "lib/secret/seal.h"
@@ -98,6 +99,7 @@ secrets_count(const struct secrets_round *round, struct str id, int by)
 	count = cJSON_GetObjectItemCaseSensitive(round->counts, name);
 	if (count == NULL)
 		count = cJSON_AddNumberToObject(round->counts, name, 0);
+	CHECK(count != NULL);
 	cJSON_SetNumberValue(count, count->valuedouble + by);
 	if (count->valuedouble <= 0)
 		cJSON_DeleteItemFromObjectCaseSensitive(round->counts, name);

@@ -4,7 +4,6 @@
 #include <crypt.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -194,15 +193,30 @@ scheme_is_readable(struct str hash)
 	return ok;
 }
 
+/* Takes "NAME=NUMBER" and the end character behind it off the text. */
+static bool
+scheme_take_number(struct str *text, const char *name, char end, uint64_t max, uint64_t *out)
+{
+	struct str number;
+
+	if (!str_starts(*text, str_c(name)))
+		return false;
+	*text = str_from(*text, strlen(name));
+	return str_cut(*text, end, &number, text) && str_to_u64(number, out) && *out <= max;
+}
+
+/* "$argon2id$v=19$m=65536,t=2,p=1$SALT$HASH" */
 bool
 scheme_argon2_is_readable(const char *text)
 {
-	unsigned version, memory, passes, lanes;
-	int len = 0;
+	struct str rest = str_c(text);
+	uint64_t version, memory, passes, lanes;
 
-	return sscanf(text, "$argon2id$v=%u$m=%u,t=%u,p=%u$%n", &version, &memory, &passes, &lanes, &len) == 4 &&
-	       len > 0 && text[len] != '\0' && memory <= SCHEME_ARGON2_KIB_MAX && passes <= SCHEME_ARGON2_PASSES_MAX &&
-	       lanes <= SCHEME_ARGON2_LANES_MAX && (uint64_t)memory * passes <= SCHEME_ARGON2_WORK_MAX;
+	return scheme_take_number(&rest, "$argon2id$v=", '$', UINT32_MAX, &version) &&
+	       scheme_take_number(&rest, "m=", ',', SCHEME_ARGON2_KIB_MAX, &memory) &&
+	       scheme_take_number(&rest, "t=", ',', SCHEME_ARGON2_PASSES_MAX, &passes) &&
+	       scheme_take_number(&rest, "p=", '$', SCHEME_ARGON2_LANES_MAX, &lanes) && rest.len > 0 &&
+	       memory * passes <= SCHEME_ARGON2_WORK_MAX;
 }
 
 bool

@@ -29,7 +29,7 @@ listen_url_parse_port(struct str text, uint16_t *out)
 bool
 listen_url_parse(struct str text, struct listen_url *out)
 {
-	struct str host = STR_NONE, bracket, port;
+	struct str host, bracket, port;
 	ptrdiff_t slash, colon;
 
 	*out = (struct listen_url){.tls = str_starts_ci(text, STR("https://"))};

@@ -82,7 +82,7 @@ struct book_sync {
 	struct buf entry; /* as it was put; empty: none */
 	struct buf now;	  /* as the records are: of the account, else of the alias */
 	bool is_group;	  /* `now` is of the alias */
-	bool has_put;
+	bool has_put, has_changed;
 	bool is_without_number; /* there is none for it */
 	struct err err;
 	book_on_synced *cb;
@@ -94,7 +94,7 @@ static void book_read(struct book_sync *s);
 static void
 book_end(struct book_sync *s, const struct err *err)
 {
-	s->cb(s->arg, err);
+	s->cb(s->arg, s->has_changed, err);
 	buf_fini(&s->entry);
 	buf_fini(&s->now);
 	mem_free(s);
@@ -105,12 +105,12 @@ book_on_put(void *arg, const redisReply *reply, const struct err *err)
 {
 	struct book_sync *s = arg;
 
-	(void)reply;
 	if (err != NULL) {
 		book_end(s, err);
 		return;
 	}
 	s->has_put = true;
+	s->has_changed = s->has_changed || redis_i64(reply, 0) != 0;
 	book_read(s);
 }
 
@@ -224,10 +224,11 @@ book_sync(struct redis *r, struct str address, const struct number_rules *rules,
 
 /* ---- At the end of an order ---- */
 static void
-book_on_order_synced(void *arg, const struct err *err)
+book_on_order_synced(void *arg, bool has_changed, const struct err *err)
 {
 	struct order *o = arg;
 
+	(void)has_changed;
 	order_end(o, o->err.code != ERR_NONE ? &o->err : err);
 }
 

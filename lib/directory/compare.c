@@ -178,7 +178,6 @@ compare_end_page(struct comparison *c)
 	struct timeval pause = clock_timeval(c->options.pause_ms);
 
 	c->figures.examined += c->part == COMPARE_ENTRIES ? c->wrong_count : c->count;
-	c->figures.mended += c->wrong_count;
 	if (c->options.on_progress != NULL)
 		c->options.on_progress(c->arg, &c->figures);
 	event_add(c->pause, &pause);
@@ -187,13 +186,15 @@ compare_end_page(struct comparison *c)
 static void compare_mend(struct comparison *c);
 
 static void
-compare_on_synced(void *arg, const struct err *err)
+compare_on_synced(void *arg, bool has_changed, const struct err *err)
 {
 	struct comparison *c = arg;
 
 	if (!op_back(&c->op))
 		return;
 	c->waiting--;
+	/* An account for which there is no number left is looked at each time, and stays as it is. */
+	c->figures.mended += has_changed;
 	if (err != NULL && c->err.code == ERR_NONE)
 		c->err = *err;
 	compare_mend(c);

@@ -203,7 +203,8 @@ void order_deliver_names(struct order *o, const struct err *err);
  * to; nothing is added if there is neither. alias may be NULL. number: of numbers.c; may
  * be empty. */
 void book_make_entry(struct buf *out, const redisReply *user, const redisReply *alias, struct str number);
-typedef void book_on_synced(void *arg, const struct err *err);
+/* has_changed: the entry was not what the records say. */
+typedef void book_on_synced(void *arg, bool has_changed, const struct err *err);
 struct number_rules;
 /* Makes the entry of an address (canonical) what its records say now. rules: copied. */
 void book_sync(struct redis *r, struct str address, const struct number_rules *rules, book_on_synced *cb, void *arg);

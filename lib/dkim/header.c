@@ -51,10 +51,26 @@ header_name_field(struct dkim_field *field)
 	field->hash = dkim_field_hash(field->name);
 }
 
+/* At least as many as it has fields. */
+static size_t
+header_count_lines(struct str header)
+{
+	size_t count = 1;
+	ptrdiff_t end;
+
+	while ((end = str_index(header, '\n')) >= 0) {
+		header = str_from(header, (size_t)end + 1);
+		count++;
+	}
+	return count;
+}
+
 bool
 dkim_header_split(struct str header, struct arena *arena, struct dkim_fields *out)
 {
-	out->items = arena_array(arena, struct dkim_field, DKIM_FIELDS_MAX);
+	size_t lines = header_count_lines(header);
+
+	out->items = arena_array(arena, struct dkim_field, lines < DKIM_FIELDS_MAX ? lines : DKIM_FIELDS_MAX);
 	out->count = 0;
 	while (header.len > 0) {
 		ptrdiff_t end = str_index(header, '\n');

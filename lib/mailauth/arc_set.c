@@ -147,13 +147,25 @@ arc_read_set(struct arc_set *set, unsigned instance, unsigned count, int64_t now
 	return instance == count ? problem : NULL;
 }
 
+static bool
+arc_has_fields(const struct dkim_fields *fields)
+{
+	for (unsigned i = 0; i < fields->count; i++)
+		if (str_starts_ci(fields->items[i].name, STR("ARC-")))
+			return true;
+	return false;
+}
+
 const char *
 arc_chain_read(const struct dkim_fields *fields, int64_t now, struct arena *arena, struct arc_chain *chain_out)
 {
 	const char *problem = NULL;
 
+	*chain_out = (struct arc_chain){0};
+	/* Most messages have none, and all of them together are large. */
+	if (!arc_has_fields(fields))
+		return NULL;
 	chain_out->sets = arena_array(arena, struct arc_set, ARC_INSTANCES_MAX);
-	chain_out->count = 0;
 	for (unsigned i = 0; i < fields->count && problem == NULL; i++)
 		problem = arc_file_field(chain_out, &fields->items[i]);
 	for (unsigned i = chain_out->count; i > 0 && problem == NULL; i--)

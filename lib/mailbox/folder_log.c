@@ -63,7 +63,7 @@ folder_log_merge(struct folder_log *l, struct arena *arena, const struct mailbox
 	struct str gone = redis_str(got->gone), changed = redis_str(got->changed);
 	size_t at = 0;
 
-	for (size_t i = 0; i < got->folders->elements; i++) {
+	for (size_t i = 0; i < got->folders->elements && (i + 1) * LOG_CHANGED_BYTES <= changed.len; i++) {
 		const char *its = changed.p + i * LOG_CHANGED_BYTES;
 
 		for (; at < gone.len && bytes_get_u64(gone.p + at) <= bytes_get_u64(its); at += LOG_GONE_BYTES)

@@ -154,11 +154,13 @@ void mailbox_reap_all(struct mailbox_store *m, struct str address, const redisRe
 void mailbox_copy_staged(struct mailbox_store *m, struct str address, uint32_t from_folder, const uint32_t *uids,
 			 uint32_t uid_count, struct str to, uint64_t quota_bytes, mailbox_on_copied *cb, void *arg);
 
-/* Element i of an array reply, or NULL. */
+/* Element i of an array reply. If it has none: a reply in which nothing is found. */
 static inline const redisReply *
 mailbox_element(const redisReply *reply, size_t i)
 {
-	return reply != NULL && reply->type == REDIS_REPLY_ARRAY && i < reply->elements ? reply->element[i] : NULL;
+	static const redisReply nothing = {.type = REDIS_REPLY_NIL};
+
+	return reply != NULL && reply->type == REDIS_REPLY_ARRAY && i < reply->elements ? reply->element[i] : &nothing;
 }
 
 /* ---- merge.c ---- */

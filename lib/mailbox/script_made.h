@@ -124,7 +124,7 @@
 		MAILBOX_TAKES_##script(MAILBOX_ARG_ADD) \
 		return a; \
 	}
-/* Borrowed from the reply. If the reply is NULL, all members are. */
+/* Borrowed from the reply. If the reply is NULL, nothing is found in any member. */
 #define MAILBOX_SCRIPT_ANSWERS(script) \
 	struct mailbox_##script##_answer { \
 		MAILBOX_ANSWERS_##script(MAILBOX_ANSWER_MEMBER) \

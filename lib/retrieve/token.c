@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
+#include "lib/base/check.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/retrieve/oauth_post.h"
@@ -45,6 +46,7 @@ token_end(struct retrieve_token *t, const struct err *err)
 {
 	struct err other;
 
+	CHECK(t != NULL);
 	if (err != NULL && err->code == ERR_DENIED && !t->is_withdrawn) {
 		other = *err;
 		other.code = ERR_UNAVAILABLE;

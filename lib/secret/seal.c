@@ -57,7 +57,7 @@ seal_add_key(struct secret_keys *k, struct str word, struct err *err)
 	else if (!base64_decode(text, &bytes) || bytes.len != KEY_BYTES)
 		result = err_set(err, ERR_INVALID, "STAGEPOST_SECRET_KEY: key %u is not %d bytes in base64",
 				 k->count + 1, KEY_BYTES);
-	if (result == 0) {
+	if (result == 0 && bytes.data != NULL) {
 		struct seal_key *key = &k->keys[k->count++];
 		str_copy(id, key->id, sizeof(key->id));
 		memcpy(key->bytes, bytes.data, KEY_BYTES);

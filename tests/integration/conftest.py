@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScheduling
 
 sys.path.insert(0, os.path.dirname(__file__))
 
@@ -91,18 +92,31 @@ def pytest_runtest_makereport(item, call):
         report.sections.append(("cluster logs", cluster.logs()))
 
 
-# ---- The longest tests go first, so that none runs alone at the end ----
+# ---- The longest tests go first, each to whoever is free, so that none runs alone at the end ----
 LONGEST = Path(__file__).with_name("longest.txt")
 LONG_SECONDS = 5
+_order = {line.split(" ", 1)[1]: i for i, line in enumerate(LONGEST.read_text().splitlines())}
 _seconds = collections.Counter()
+
+
+class ByTurns(LoadScheduling):
+    """Of the long tests a process never has more than the one that runs and the next one. Of the
+    others it is sent many at once, so that tests which share a fixture stay together."""
+
+    def _send_tests(self, node, num):
+        if self.pending and self.collection[self.pending[0]] in _order:
+            num = min(num, max(2 - len(self.node2pending[node]), 0))
+        super()._send_tests(node, num)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByTurns(config, log) if config.getvalue("dist") == "load" else None
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        return
-    order = {line.split(" ", 1)[1]: i for i, line in enumerate(LONGEST.read_text().splitlines())}
-    items.sort(key=lambda item: order.get(item.nodeid, len(order)))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: _order.get(item.nodeid, len(_order)))
 
 
 def pytest_runtest_logreport(report):

@@ -48,7 +48,8 @@ def test_told_by_status_and_tool(world):
     wait_for(lambda: world.cluster.json("status").get("acme", {}).get("certified"), 40)
     status = world.cluster.json("status")
     assert status["acme"]["failing"] == 0
-    assert HOST in {c["name"] for p in status["processes"] for c in p.get("certificates", [])}
+    # The processes tell it with their next beat.
+    wait_for(lambda: HOST in {c["name"] for p in world.cluster.json("status")["processes"] for c in p.get("certificates", [])})
 
 
 def test_keys_are_sealed(world):

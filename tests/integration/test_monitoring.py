@@ -143,13 +143,17 @@ class Scraped:
             smtp.sendmail(w.sender, [w.sender, f"a@{domain}", f"nobody@{domain}", f"late@{domain}"], "Subject: x\r\n\r\nbody\r\n")
         for word in ("hello", "viagra"):
             w.send(w.sender, data=f"Subject: {word}\r\n\r\n{word}\r\n", sender="a@remote.example")
+        w.dns.set("forged.example", "TXT", '"v=spf1 -all"')
+        c.settings("smtp-in", relay_whitelist="192.0.2.1")  # whoever may relay is not verified
+        w.send(w.sender, sender="a@forged.example")
+        c.settings("smtp-in", relay_whitelist="127.0.0.0/8")
         with smtplib.SMTP("127.0.0.1", c.port("smtp"), timeout=30) as smtp:
             smtp.ehlo("client.example.net")
             smtp.docmd("MAIL", "FROM:<a@remote.example>")
             assert smtp.docmd("RCPT", "TO:<unknown@example.test>")[0] == 550
             assert smtp.docmd("RCPT", f"TO:<{w.sender}>")[0] == 250
             assert smtp.data("Received: by x\r\n" * 200 + "Subject: a loop\r\n\r\nx\r\n")[0] == 554
-        c.wait_mail(w.sender, 3)
+        c.wait_mail(w.sender, 4)
 
     def mail_is_read(self):
         c, address = self.cluster, self.world.sender

@@ -169,6 +169,7 @@ test_a_message_goes_through(void **state)
 	for (unsigned i = 0; i < 300; i++)
 		assert_true(many[i].done && many[i].code == ERR_NONE);
 	assert_int_equal(ask("STRLEN|" KEY ":abcdefghijkl:l").number, 301 * LEDGER_RECORD);
+	ledger_stop(&l);
 }
 
 /* ---- The sleeper ---- */

@@ -167,7 +167,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_own),
+		cmocka_unit_test_setup_teardown(test_own, setup, teardown),
 		cmocka_unit_test(test_records),
 		cmocka_unit_test_setup_teardown(test_policy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_forms, setup, teardown),

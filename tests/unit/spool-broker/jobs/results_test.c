@@ -132,6 +132,7 @@ test_expansion_to_many(void **state)
 	printf("deleted in %lld ms\n", (long long)(clock_monotonic_ms() - begun_ms));
 	wait_until(is_finished(h.id), 60000);
 	event_free(look);
+	buf_fini(&to);
 }
 
 /* What does not fit into one message any more is told to the sender, not lost. */
