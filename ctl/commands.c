@@ -127,6 +127,15 @@ const struct ctl_command ctl_commands[] = {
 	{"tls-report send", "DAY DOMAIN",
 	 "Make and send the report now, unless it is done; for today: later sessions are not reported.",
 	 command_tls_report_send},
+	{"dmarc-report read", "[--domain DOMAIN] [--since DAY] FILE...",
+	 "Add up the DMARC reports in files (XML, gzip, zip, or whole messages; -: standard input) by the address that "
+	 "sent mail in a domain's name. spf, dkim: messages that passed with an aligned domain; failed: neither. A "
+	 "report that occurs twice counts once.",
+	 command_dmarc_report_read},
+	{"dmarc-report inbox", "DOMAIN --mailbox ADDRESS [--folder NAME] [--since DAY]",
+	 "Add up the reports about a domain in a user's mailbox (default: its INBOX), to which rua= of the domain's "
+	 "DMARC record sends them. Other mail there is passed over.",
+	 command_dmarc_report_inbox},
 	{"certificate list", "",
 	 "List the names for which certificates are ordered (settings acme), with the state of each. Those in files "
 	 "are shown by status.",

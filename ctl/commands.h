@@ -53,6 +53,8 @@ CTL_COMMAND(events);
 CTL_COMMAND(tls_report_list);
 CTL_COMMAND(tls_report_show);
 CTL_COMMAND(tls_report_send);
+CTL_COMMAND(dmarc_report_read);
+CTL_COMMAND(dmarc_report_inbox);
 CTL_COMMAND(certificate_list);
 CTL_COMMAND(certificate_renew);
 CTL_COMMAND(certificate_remove);

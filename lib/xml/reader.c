@@ -13,7 +13,7 @@ struct xml_reader {
 	struct xml_node *root, *open; /* open: the innermost element that has not ended */
 	struct xml_node *last_child[XML_DEPTH_MAX + 1];
 	struct buf text[XML_DEPTH_MAX + 1]; /* of the open elements, by depth */
-	unsigned depth, nodes;
+	unsigned depth, nodes, nodes_max;
 	size_t bytes;
 	const char *refusal; /* NULL: none */
 };
@@ -86,7 +86,7 @@ reader_on_start(void *arg, const XML_Char *name, const XML_Char **attributes)
 
 	if (r->refusal != NULL)
 		return;
-	if (r->depth == XML_DEPTH_MAX || r->nodes++ == XML_NODES_MAX) {
+	if (r->depth == XML_DEPTH_MAX || r->nodes++ == r->nodes_max) {
 		reader_refuse(r, "the document has too many elements, or too deep ones");
 		return;
 	}
@@ -142,6 +142,7 @@ xml_reader_new(struct arena *arena)
 	struct xml_reader *r = mem_zalloc(sizeof(*r));
 
 	r->arena = arena;
+	r->nodes_max = XML_NODES_MAX;
 	r->parser = XML_ParserCreateNS(NULL, READER_SEPARATOR);
 	XML_SetUserData(r->parser, r);
 	XML_SetElementHandler(r->parser, reader_on_start, reader_on_end);
@@ -149,6 +150,12 @@ xml_reader_new(struct arena *arena)
 	XML_SetStartDoctypeDeclHandler(r->parser, reader_on_doctype);
 	XML_SetProcessingInstructionHandler(r->parser, reader_on_instruction);
 	return r;
+}
+
+void
+xml_reader_allow(struct xml_reader *r, unsigned nodes)
+{
+	r->nodes_max = nodes;
 }
 
 void

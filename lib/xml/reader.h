@@ -32,6 +32,8 @@ struct xml_reader;
 
 /* The tree is built in arena, which must outlive the reader. */
 struct xml_reader *xml_reader_new(struct arena *arena);
+/* Before anything is fed: another limit than XML_NODES_MAX. */
+void xml_reader_allow(struct xml_reader *r, unsigned nodes);
 void xml_reader_free(struct xml_reader **r);
 /* ERR_INVALID: malformed or too large; it must not be fed any more. */
 int xml_reader_feed(struct xml_reader *r, struct str piece, struct err *err);
