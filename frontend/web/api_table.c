@@ -169,7 +169,8 @@ static const struct web_member api_user[] = {
 	M("has_password", BOOL, WEB_REQUIRED, "false: nobody can log in"),
 	M("book", BOOL, WEB_REQUIRED, "whether the address book of the domain shows it"),
 	DIRECTORY_PERSON_FIELDS(PERSON)
-		M("created_ms", COUNT, WEB_REQUIRED, "when it was added, in milliseconds since 1970"),
+		M("photo", TEXT, 0, "it has a photo: its size and fingerprint, another text for each photo"),
+	M("created_ms", COUNT, WEB_REQUIRED, "when it was added, in milliseconds since 1970"),
 	M("version", TEXT, WEB_REQUIRED, "what the ETag says: another after each change"),
 	M("used_bytes", COUNT, WEB_REQUIRED, "what counts against the quota"),
 	M("messages", COUNT, WEB_REQUIRED, "how many messages the mailbox has"),
