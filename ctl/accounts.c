@@ -5,6 +5,7 @@
 
 #include "ctl/commands.h"
 #include "ctl/output.h"
+#include "ctl/photo.h"
 #include "lib/admin/accounts.h"
 #include "lib/directory/directory.h"
 
@@ -257,16 +258,23 @@ int
 command_user_set(struct ctl *ctl, int argc, char **argv)
 {
 	struct directory_field fields[FIELDS_MAX];
+	struct photo_order photo;
 	struct ctl_wait w = CTL_WAIT;
 	int count;
 
-	if (argc < 2)
+	if (photo_take(ctl, &argc, argv, &photo) != 0)
+		return 1;
+	if (argc < (photo.is_given ? 1 : 2))
 		return ctl_usage("user set");
 	count = accounts_take_fields(argc - 1, argv + 1, fields);
 	if (count < 0 || accounts_begin(ctl, "user set", 1, argv, 1, 1) != 0)
 		return 1;
-	directory_user_set(ctl_directory(ctl), str_c(argv[0]), fields, (unsigned)count, ctl_on_done, &w);
-	return accounts_finish(ctl, &w);
+	if (count > 0) {
+		directory_user_set(ctl_directory(ctl), str_c(argv[0]), fields, (unsigned)count, ctl_on_done, &w);
+		if (accounts_finish(ctl, &w) != 0)
+			return 1;
+	}
+	return photo.is_given ? photo_set(ctl, str_c(argv[0]), &photo) : 0;
 }
 
 int

@@ -46,10 +46,10 @@ const struct ctl_command ctl_commands[] = {
 	 command_user_add},
 	{"user list", "[DOMAIN]", "List the accounts.", command_user_list},
 	{"user show", "ADDRESS", "Show an account with its fields and its size.", command_user_show},
-	{"user set", "ADDRESS FIELD=VALUE...",
+	{"user set", "ADDRESS [FIELD=VALUE...] [--photo FILE | --no-photo]",
 	 "Fields: quota (a size, such as 2G; 0: no limit; empty: the default), enabled (on, off), roles, book (on, "
 	 "off: whether the domain's address book shows it), and text of up to 200 bytes:" DIRECTORY_PERSON_FIELDS(
-		 COMMANDS_FIELD) ".",
+		 COMMANDS_FIELD) ". --photo: a JPEG of up to 100 KiB, which the address book shows.",
 	 command_user_set},
 	{"user delete", "ADDRESS", "Delete an account with its mail.", command_user_delete},
 	{"user passwd", "ADDRESS [--password P | --password-stdin]",

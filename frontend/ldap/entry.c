@@ -228,6 +228,9 @@ entry_user_values(const struct ldap_entry *e, enum ldap_attribute a, struct aren
 
 	if (a == LDAP_AT_UID)
 		return entry_one(ldap_entry_local_part(e), arena);
+	/* Until it is read, its fingerprint says that there is one. */
+	if (a == LDAP_AT_JPEG_PHOTO)
+		return entry_one(e->photo.len != 0 ? e->photo : book_entry_get(e->person, BOOK_PHOTO), arena);
 	if (entry_fields[a] == 0)
 		return ldap_posix_values(e, a, arena);
 	value = book_entry_get(e->person, entry_fields[a]);

@@ -42,6 +42,7 @@ struct ldap_entry {
 	bool with_hidden;		 /* shows members that are hidden */
 	struct str viewer;		 /* the address of a hidden one who sees itself */
 	const struct ldap_posix *posix;	 /* NULL: they are not */
+	struct str photo;		 /* LDAP_USER: once it has been read (photo.c) */
 };
 
 /* What the root DSE says to this client. */

@@ -9,6 +9,7 @@
  *   request.c      Search: the request, and whether it may be made
  *   search.c       searches in progress: their life and their end
  *   begin.c        what a search needs before it can run
+ *   photo.c        photos of entries, which the book does not have
  *   walk.c         which entries a search looks at, and in which order
  *   page.c         paged results: the cookie
  *   sort.c         server-side sorting
@@ -116,6 +117,7 @@ void ldap_notice(struct conn *c, enum ldap_reply_name name);
 struct ldap_selection {
 	uint64_t attributes;
 	bool types_only;
+	bool names_photo; /* not only by "*" */
 };
 /* Returns how many bytes of values it has. */
 size_t ldap_answer_entry(struct ldap_session *s, int32_t id, const struct ldap_entry *e,
@@ -180,8 +182,9 @@ struct ldap_search {
 	/* For the cookie: the last entry that was sent. */
 	enum ldap_kind last_kind;
 	char last[DIRECTORY_ADDRESS_MAX];
-	struct str after;	    /* of a sorted search: its key; entries up to it were on earlier pages */
-	struct ldap_sorter *sorter; /* owner; NULL: unsorted */
+	char photo_of[DIRECTORY_ADDRESS_MAX]; /* the entry to be sent once its photo is read */
+	struct str after;		      /* of a sorted search: its key; entries up to it were on earlier pages */
+	struct ldap_sorter *sorter;	      /* owner; NULL: unsorted */
 	struct ldap_search *prev, *next;
 };
 
@@ -208,6 +211,12 @@ void ldap_search_end_walk(struct ldap_search *s);
 /* ---- begin.c ---- */
 /* Begins to run; search is freed when it ends. */
 void ldap_search_start(struct ldap_search *s);
+
+/* ---- photo.c ---- */
+/* Is the entry to be answered with a photo, which must be read first? */
+bool ldap_photo_is_needed(const struct ldap_search *s, const struct ldap_entry *e);
+/* Reads it; the search goes on with this entry when it is there. */
+void ldap_photo_read(struct ldap_search *s, const struct ldap_entry *e);
 
 /* ---- walk.c ---- */
 enum ldap_step { LDAP_STEP_ENTRY, LDAP_STEP_PAUSE, LDAP_STEP_END };

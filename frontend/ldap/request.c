@@ -123,6 +123,7 @@ request_take_selection(struct str list, struct ldap_selection *out)
 {
 	struct str name;
 	bool is_empty = list.len == 0;
+	uint64_t named = 0;
 	unsigned count = 0;
 
 	while (ldap_ber_take(&list, LBER_OCTETSTRING, &name)) {
@@ -133,8 +134,10 @@ request_take_selection(struct str list, struct ldap_selection *out)
 		else if (str_eq(name, STR("+")))
 			out->attributes |= ldap_attribute_all(true);
 		else
-			out->attributes |= ldap_attribute_mask(ldap_attribute_find(name));
+			named |= ldap_attribute_mask(ldap_attribute_find(name));
 	}
+	out->attributes |= named;
+	out->names_photo = (named >> LDAP_AT_JPEG_PHOTO & 1) != 0;
 	if (is_empty)
 		out->attributes = ldap_attribute_all(false);
 	return list.len == 0;

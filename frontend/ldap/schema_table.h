@@ -34,6 +34,7 @@
 	A(MEMBER, "member", "", "2.5.4.31", NONE, DN, DN, NONE, NONE, 0) \
 	A(DC, "dc", "domainComponent", "0.9.2342.19200300.100.1.25", NONE, IA5_STRING, CASE_IGNORE_IA5, NONE, CASE_IGNORE_IA5_SUB, IS_SINGLE) \
 	A(DEPARTMENT_NUMBER, "departmentNumber", "", "2.16.840.1.113730.3.1.2", NONE, DIRECTORY_STRING, CASE_IGNORE, NONE, CASE_IGNORE_SUB, 0) \
+	A(JPEG_PHOTO, "jpegPhoto", "", "0.9.2342.19200300.100.1.60", NONE, JPEG, NONE, NONE, NONE, 0) \
 	A(UID_NUMBER, "uidNumber", "", "1.3.6.1.1.1.1.0", NONE, INTEGER, INTEGER, INTEGER_ORDER, NONE, IS_SINGLE) \
 	A(GID_NUMBER, "gidNumber", "", "1.3.6.1.1.1.1.1", NONE, INTEGER, INTEGER, INTEGER_ORDER, NONE, IS_SINGLE) \
 	A(HOME_DIRECTORY, "homeDirectory", "", "1.3.6.1.1.1.1.3", NONE, IA5_STRING, CASE_EXACT_IA5, NONE, NONE, IS_SINGLE) \
@@ -64,6 +65,7 @@
 	Y(IA5_STRING, "1.3.6.1.4.1.1466.115.121.1.26", "IA5 String") \
 	Y(TELEPHONE_NUMBER, "1.3.6.1.4.1.1466.115.121.1.50", "Telephone Number") \
 	Y(FACSIMILE_NUMBER, "1.3.6.1.4.1.1466.115.121.1.22", "Facsimile Telephone Number") \
+	Y(JPEG, "1.3.6.1.4.1.1466.115.121.1.28", "JPEG") \
 	Y(DN, "1.3.6.1.4.1.1466.115.121.1.12", "DN") \
 	Y(OID, "1.3.6.1.4.1.1466.115.121.1.38", "OID") \
 	Y(TIME, "1.3.6.1.4.1.1466.115.121.1.24", "Generalized Time") \
@@ -108,7 +110,7 @@
 	C(ORG_PERSON, "organizationalPerson", "2.5.6.7", PERSON, "STRUCTURAL", "", \
 	  "title $ facsimileTelephoneNumber $ street $ postalCode $ ou $ st $ l") \
 	C(INET_PERSON, "inetOrgPerson", "2.16.840.1.113730.3.2.2", ORG_PERSON, "STRUCTURAL", "", \
-	  "displayName $ givenName $ homePhone $ labeledURI $ mail $ mobile $ o $ pager $ uid $ co $ departmentNumber") \
+	  "displayName $ givenName $ homePhone $ labeledURI $ mail $ mobile $ o $ pager $ uid $ co $ departmentNumber $ jpegPhoto") \
 	C(GROUP, "groupOfNames", "2.5.6.9", TOP, "STRUCTURAL", "cn", "member $ description $ mail $ displayName") \
 	C(POSIX_ACCOUNT, "posixAccount", "1.3.6.1.1.1.2.0", TOP, "AUXILIARY", "cn $ uid $ uidNumber $ gidNumber $ homeDirectory", \
 	  "loginShell $ description") \

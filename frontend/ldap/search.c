@@ -153,6 +153,7 @@ ldap_search_begin_waiting(struct ldap_search *s)
 void
 ldap_search_send(struct ldap_search *s, struct slice *slice, const struct ldap_entry *e)
 {
+	struct ldap_selection shown = s->selection;
 	size_t bytes;
 
 	s->sent++;
@@ -162,8 +163,11 @@ ldap_search_send(struct ldap_search *s, struct slice *slice, const struct ldap_e
 		str_copy(e->person->address, s->last, sizeof(s->last));
 	if (s->compares)
 		return;
+	/* One that could not be read is left out: its fingerprint is no photo. */
+	if (e->photo.len == 0 && !shown.types_only)
+		shown.attributes &= ~(UINT64_C(1) << LDAP_AT_JPEG_PHOTO);
 	arena_reset(&s->scratch);
-	bytes = ldap_answer_entry(s->session, s->id, e, &s->selection, &s->scratch);
+	bytes = ldap_answer_entry(s->session, s->id, e, &shown, &s->scratch);
 	(void)slice_spend(slice, (uint32_t)(ENTRY_WORK + bytes * ENTRY_BYTE_WORK));
 }
 
@@ -325,6 +329,10 @@ ldap_search_run(struct ldap_search *s)
 		if (s->sent == s->most) {
 			s->after = before;
 			ldap_search_end(s, LDAP_SIZE_LIMIT);
+			return;
+		}
+		if (ldap_photo_is_needed(s, &e)) {
+			ldap_photo_read(s, &e);
 			return;
 		}
 		ldap_search_send(s, slice, &e);

@@ -169,7 +169,8 @@ static const struct web_member api_user[] = {
 	M("has_password", BOOL, WEB_REQUIRED, "false: nobody can log in"),
 	M("book", BOOL, WEB_REQUIRED, "whether the address book of the domain shows it"),
 	DIRECTORY_PERSON_FIELDS(PERSON)
-		M("created_ms", COUNT, WEB_REQUIRED, "when it was added, in milliseconds since 1970"),
+		M("photo", TEXT, 0, "it has a photo: its size and fingerprint, another text for each photo"),
+	M("created_ms", COUNT, WEB_REQUIRED, "when it was added, in milliseconds since 1970"),
 	M("version", TEXT, WEB_REQUIRED, "what the ETag says: another after each change"),
 	M("used_bytes", COUNT, WEB_REQUIRED, "what counts against the quota"),
 	M("messages", COUNT, WEB_REQUIRED, "how many messages the mailbox has"),
@@ -198,6 +199,11 @@ static const struct web_member api_user_new[] = {
 };
 
 static const struct web_member api_user_change[] = {USER_FIELDS END};
+
+static const struct web_member api_photo[] = {
+	M("photo", TEXT, WEB_REQUIRED, "a JPEG in base64: up to 100 KiB, and 4096 by 4096 pixels"),
+	END,
+};
 
 static const struct web_member api_user_password[] = {
 	M("password", TEXT, WEB_REQUIRED | WEB_SECRET, "1 to 1023 bytes"),
@@ -410,6 +416,12 @@ const struct web_endpoint web_endpoints[] = {
 		"Remove a user with all his mail", NONE, NONE, NONE),
 	ROW(PUT, "domains/{domain}/users/{address}/password", DOMAIN_ADMIN, DOMAIN, 204, 0, web_user_passwd,
 		"Give a user another password: his sessions end", NONE, api_user_password, NONE),
+	ROW(GET, "domains/{domain}/users/{address}/photo", USER, ACCOUNT, 200, 0, web_photo_show,
+		"The photo of a user, as the address book shows it; 404: there is none", NONE, NONE, api_photo),
+	ROW(PUT, "domains/{domain}/users/{address}/photo", USER, ACCOUNT, 204, 0, web_photo_put,
+		"Give a user a photo", NONE, api_photo, NONE),
+	ROW(DELETE, "domains/{domain}/users/{address}/photo", USER, ACCOUNT, 204, 0, web_photo_remove,
+		"Remove the photo of a user", NONE, NONE, NONE),
 	ROW(GET, "domains/{domain}/users/{address}/remote-accounts", USER, ACCOUNT, 200, 0, web_remote_list,
 		"A user's remote accounts, from which mail is retrieved", NONE, NONE, web_members_remotes),
 	ROW(POST, "domains/{domain}/users/{address}/remote-accounts", USER, ACCOUNT, 201, 0, web_remote_add,

@@ -12,6 +12,7 @@
  *	change.c     what changes of accounts have in common
  *	settings.c, cluster.c, domains.c, users.c, aliases.c, keys.c, live_begin.c    handlers
  *	account.c    what every user may do with his own account
+ *	photo.c      the photo of a user
  *	remote_accounts.c  remote accounts from which mail is retrieved
  *	second_factor.c    and with its second factor
  *	removal.c    removals of whole domains, which go on behind the answer
@@ -210,6 +211,9 @@ void web_user_show(struct web_request *w);
 void web_user_set(struct web_request *w);
 void web_user_passwd(struct web_request *w);
 void web_user_remove(struct web_request *w);
+void web_photo_show(struct web_request *w);
+void web_photo_put(struct web_request *w);
+void web_photo_remove(struct web_request *w);
 void web_alias_list(struct web_request *w);
 void web_alias_add(struct web_request *w);
 void web_alias_show(struct web_request *w);

@@ -18,7 +18,8 @@
  *
  * What is hidden (the field `book` of an account is off, or the account is disabled) is
  * only shown to callers who ask for it: BOOK_WITH_HIDDEN. Who may see it, and which domains
- * a user may search, is the caller's decision. There are no photos here. */
+ * a user may search, is the caller's decision. Of a photo the fingerprint is here, which is not searched
+ * (BOOK_PHOTO); the photo is read by directory_photo_read(). */
 #ifndef SP_BOOK_BOOK_H
 #define SP_BOOK_BOOK_H
 

@@ -33,6 +33,8 @@ static void
 chunk_add_field(struct chunk_draft *d, enum book_field field, struct str value)
 {
 	entry_add(&d->data, field, value);
+	if (field == BOOK_PHOTO) /* nobody searches for a fingerprint */
+		return;
 	buf_add_byte(&d->text, (char)field);
 	fold_add(&d->text, field, value, &d->scratch);
 }

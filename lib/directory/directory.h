@@ -7,9 +7,10 @@
  *   domain:{<name>}:dkim       hash: lib/dkim/keys.h
  *   user:{<address>}           hash: address, enabled, created_ms, display_name,
  *                              quota, password, password_id, password_from (lib/auth/upgrade.lua),
- *                              scram_sha256, roles, book, totp, totp_recovery, totp_changed,
+ *                              scram_sha256, roles, book, totp, totp_recovery, totp_changed, photo,
  *                              the fields that describe a person (fields_table.h), and a field
  *                              for each of its credentials (lib/auth/credential.h)
+ *   photo:{<address>}          the photo of a user: JPEG
  *   alias:{<address>}          set of targets
  *   book:{<domain>}            hash: its address book, made from users and aliases (entry.h)
  *
@@ -255,6 +256,19 @@ void directory_totp_set(struct directory *d, struct str address, struct str seal
 /* Removes the credential of this kind with this id (the part after the colon) or name. */
 void directory_credential_remove(struct directory *d, struct str address, struct str kind, struct str id_or_name,
 				 directory_on_done *cb, void *arg);
+
+/* ---- Photos: what LDAP (jpegPhoto), the page and later protocols show ---- */
+#define DIRECTORY_PHOTO_MAX (100 * 1024) /* bytes */
+/* 0: it is a whole JPEG of a size that can be stored. */
+int directory_photo_check(struct str photo, struct err *err);
+/* photo empty: none from now on. directory_user_field(u, BOOK_PHOTO) and the address book tell
+ * that there is one; the text differs for each photo. */
+void directory_photo_set(struct directory *d, struct str address, struct str photo, directory_on_done *cb, void *arg);
+/* photo empty: there is none. Borrowed for the call. */
+typedef void directory_on_photo(void *arg, struct str photo, const struct err *err);
+/* address: canonical. cb is called once, later; it cannot be cancelled. */
+void directory_photo_read(struct redis *r, struct str address, directory_on_photo *cb, void *arg);
+
 /* The caller must delete the mailbox. */
 void directory_user_delete(struct directory *d, struct str address, directory_on_done *cb, void *arg);
 /* Users of one domain; empty: of all. Sorted. To show one user: directory_get_user(). */

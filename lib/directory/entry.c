@@ -57,8 +57,10 @@ entry_next(struct entry_reader *r, enum book_field *field_out, struct str *value
 }
 
 #define ENTRY_FIELD_NAME(ident, number, name, attribute, what) [BOOK_##ident] = name,
-static const char *const entry_field_names[BOOK_FIELD_END] = {
-	[BOOK_ADDRESS] = "address", [BOOK_MEMBER] = "member", DIRECTORY_PERSON_FIELDS(ENTRY_FIELD_NAME)};
+static const char *const entry_field_names[BOOK_FIELD_END] = {[BOOK_ADDRESS] = "address",
+							      [BOOK_MEMBER] = "member",
+							      [BOOK_PHOTO] = "photo",
+							      DIRECTORY_PERSON_FIELDS(ENTRY_FIELD_NAME)};
 
 const char *
 book_field_name(enum book_field field)

@@ -18,8 +18,9 @@
 enum book_field {
 	BOOK_ADDRESS = 1, /* canonical; not stored in the value, as it is the hash's field */
 	BOOK_MEMBER = 2,  /* of a group: an address, once for each */
-	DIRECTORY_PERSON_FIELDS(DIRECTORY_BOOK_FIELD) BOOK_NUMBER = 29, /* on Linux machines (numbers.c); has no name */
-	BOOK_FIELD_END = 30,						/* all numbers are below it */
+	DIRECTORY_PERSON_FIELDS(DIRECTORY_BOOK_FIELD) BOOK_PHOTO = 28, /* its fingerprint (photo.c) */
+	BOOK_NUMBER = 29,					       /* on Linux machines (numbers.c); has no name */
+	BOOK_FIELD_END = 30,					       /* all numbers are below it */
 };
 
 enum { ENTRY_GROUP = 1, ENTRY_HIDDEN = 2, ENTRY_DISABLED = 4 }; /* flags */

@@ -4,7 +4,7 @@
  *
  * `name` is what operators write, and the field of the hash user:{<address>}. All
  * are text: UTF-8, at most 200 bytes, without control characters. The number is part
- * of stored entries of the address book (lib/directory/entry.h): 3 to 28, never
+ * of stored entries of the address book (lib/directory/entry.h): 3 to 27, never
  * reused. The LDAP attribute (RFC 4519, RFC 2798, RFC 4524) is used by import and
  * export as LDIF. */
 #ifndef SP_DIRECTORY_FIELDS_TABLE_H

@@ -266,7 +266,7 @@ on_user_deleted(void *arg, const redisReply *reply, const struct err *err)
 void
 directory_user_delete(struct directory *d, struct str address, directory_on_done *cb, void *arg)
 {
-	static const enum redis_key gone[] = {KEY_USER,	     KEY_AUTH_USED,	KEY_AUTH_OK,
+	static const enum redis_key gone[] = {KEY_USER,	     KEY_PHOTO,		KEY_AUTH_USED,	 KEY_AUTH_OK,
 					      KEY_AUTH_TOTP, KEY_AUTH_TOTP_NEW, KEY_WEB_SESSIONS};
 	struct order *o = user_order(d, address, cb, arg);
 	struct str keys[sizeof(gone) / sizeof(gone[0])];

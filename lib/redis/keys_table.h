@@ -86,6 +86,8 @@
 	K(DOMAIN_ALIASES, "domain:{<domain>}:aliases", SET, STAYS, DOMAIN, "lib/directory", "its aliases") \
 	K(DOMAIN_DKIM, "domain:{<domain>}:dkim", HASH, STAYS, DOMAIN, "lib/directory", "its DKIM keys") \
 	K(USER, "user:{<address>}", HASH, STAYS, ACCOUNT, "lib/directory", "an account") \
+	K(PHOTO, "photo:{<address>}", STRING, STAYS, ACCOUNT, "lib/directory", \
+	  "the account's photo: JPEG, up to 100 KiB") \
 	K(ALIAS, "alias:{<address>}", SET, STAYS, DOMAIN, "lib/directory", "targets of an alias") \
 	K(POSIX_NUMBERS, "posix:numbers", HASH, STAYS, PURPOSE, "lib/directory", \
 	  "numbers of accounts and aliases on Linux machines, by address; none is ever given to another; `next`: the " \

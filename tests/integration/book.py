@@ -9,6 +9,7 @@ from cluster import ROOT
 
 TABLE = (ROOT / "lib/directory/fields_table.h").read_text()
 FIELDS = {int(number): name for number, name in re.findall(r'F\([A-Z_]+, (\d+), "([a-z_]+)"', TABLE)}
+FIELDS[28] = "photo"
 
 
 def parse(stored):

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 import time
 
 import pytest
@@ -27,7 +28,13 @@ def ask(cluster, method, path, body=None, login=None, headers=(), frontend=0, sc
     if method != "GET" and type:
         options += ["-H", f"Content-Type: {type}"]
     if body is not None:
-        options += ["--data-binary", body if isinstance(body, str) else json.dumps(body)]
+        text = body if isinstance(body, str) else json.dumps(body)
+        if len(text) > 65536:  # too long for an argument
+            large = tempfile.NamedTemporaryFile("w")
+            large.write(text)
+            large.flush()
+            text = "@" + large.name
+        options += ["--data-binary", text]
     if login:
         options += ["-u", login]
     for header in headers:

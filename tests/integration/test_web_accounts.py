@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 
 from cluster import SETTLE, wait_for
+from test_photos import jpeg
 from test_web import EVIL, Session, ask
 from web_site import Site
 
@@ -78,6 +79,7 @@ def test_description_is_kept(site):
     """What the API answers is what it says that it answers."""
     site.cluster.tool("alias", "add", f"info@{site.domain}", site.victim)
     site.cluster.tool("domain", "dkim", site.domain, "--algorithm", "ed25519")
+    assert site.ask("PUT", f"domains/{site.domain}/users/{site.victim}/photo", {"photo": base64.b64encode(jpeg()).decode()})[0] == 204
     seen = 0
     for path, method, operation in operations(site.cluster):
         schema = operation["responses"].get("200", {}).get("content", {}).get("application/json", {}).get("schema", {})

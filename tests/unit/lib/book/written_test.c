@@ -302,9 +302,10 @@ test_orders_at_once(void **state)
 }
 
 static void
-on_synced(void *arg, const struct err *err)
+on_synced(void *arg, bool has_changed, const struct err *err)
 {
 	assert_null(err);
+	assert_true(has_changed);
 	*(volatile bool *)arg = true;
 }
 
