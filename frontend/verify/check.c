@@ -11,6 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/directory/directory.h"
+#include "lib/mailauth/arc_trust.h"
 
 #define SPF_LIMIT_MS 20000 /* RFC 7208, 4.6.4: no less. The check's own limit ends it earlier. */
 
@@ -86,6 +87,22 @@ check_is_unproved(const struct dmarc_answer *answer, unsigned draw)
 	       dmarc_disposition(&failed, draw) != DMARC_NONE;
 }
 
+/* A local policy that overrides the owner's (RFC 7489, 6.7): whoever changed the message is known here. */
+static void
+check_ask_sealers(struct verify_check *c)
+{
+	const struct settings_list *trusted =
+		&settings_mail_auth(frontend_settings(c->frontend), STR_NONE)->arc_trusted;
+
+	if (c->wanted == DMARC_NONE && !c->is_unproved)
+		return;
+	c->is_vouched_for = arc_vouches(c->chain, trusted->items, trusted->count, c->policy.from);
+	if (!c->is_vouched_for)
+		return;
+	c->wanted = DMARC_NONE;
+	c->is_unproved = false;
+}
+
 static void
 check_on_dmarc(void *arg, const struct dmarc_answer *answer)
 {
@@ -102,6 +119,7 @@ check_on_dmarc(void *arg, const struct dmarc_answer *answer)
 	c->policy.from = check_copy(c, answer->from);
 	c->policy.policy_domain = check_copy(c, answer->policy_domain);
 	c->policy.problem = answer->problem != NULL ? arena_strdup(&c->arena, answer->problem) : NULL;
+	check_ask_sealers(c);
 	check_judged(c);
 }
 

@@ -26,13 +26,14 @@ struct verify_options {
 
 /* Its texts are those of the check. */
 struct verify_outcome {
-	struct str results;	  /* value of Authentication-Results, folded, at most VERIFY_RESULTS_MAX bytes */
-	const char *summary;	  /* "spf=pass dkim=none dmarc=fail arc=none" */
-	enum spf_result spf;	  /* of the reverse-path; if that is null, of the HELO name */
-	struct str spf_domain;	  /* whose policy that was; may be empty */
-	struct str explanation;	  /* with fail: that domain's words; empty: none */
-	enum dmarc_policy wanted; /* what the author's domain asks to be done with this message */
-	struct str author;	  /* the author's domain; empty: nobody is named, or is_author_unclear */
+	struct str results;	/* value of Authentication-Results, folded, at most VERIFY_RESULTS_MAX bytes */
+	const char *summary;	/* "spf=pass dkim=none dmarc=fail arc=none"; " (trusted)" at its end: see wanted */
+	enum spf_result spf;	/* of the reverse-path; if that is null, of the HELO name */
+	struct str spf_domain;	/* whose policy that was; may be empty */
+	struct str explanation; /* with fail: that domain's words; empty: none */
+	/* What the author's domain asks to be done with this message; DMARC_NONE if trusted ARC sealers saw it pass. */
+	enum dmarc_policy wanted;
+	struct str author;	/* the author's domain; empty: nobody is named, or is_author_unclear */
 	bool is_author_unclear; /* no From field, several domains, something that is none, or the header is too large */
 	/* The author's domain asks for quarantine or refusal, and a failure of DNS, which a forger
 	 * may have chosen, leaves it open whether the message is from there. */

@@ -30,7 +30,7 @@ outcome_write(const struct verify_check *c, unsigned signatures, struct buf *out
 	if (signatures > 0 || c->signature_count == 0)
 		auth_results_add_dkim(&r, c->signatures, signatures);
 	auth_results_add_dmarc(&r, &c->policy);
-	auth_results_add_arc(&r, c->chain);
+	auth_results_add_arc(&r, c->chain, c->is_vouched_for);
 	auth_results_end(&r);
 }
 
@@ -95,9 +95,10 @@ verify_outcome_make(struct verify_check *c, struct verify_outcome *outcome_out)
 
 	*outcome_out = (struct verify_outcome){
 		.results = outcome_results(c),
-		.summary = arena_printf(&c->arena, "spf=%s dkim=%s dmarc=%s arc=%s",
-					spf_result_name(spf->answer.result), dkim_result_name(dkim),
-					dmarc_result_name(c->policy.result), arc_result_name(c->chain->result)),
+		.summary =
+			arena_printf(&c->arena, "spf=%s dkim=%s dmarc=%s arc=%s%s", spf_result_name(spf->answer.result),
+				     dkim_result_name(dkim), dmarc_result_name(c->policy.result),
+				     arc_result_name(c->chain->result), c->is_vouched_for ? " (trusted)" : ""),
 		.spf = spf->answer.result,
 		.spf_domain = spf->answer.domain,
 		.explanation = spf->answer.explanation,

@@ -45,6 +45,7 @@ struct verify_check {
 	struct dmarc_answer policy; /* texts in the arena */
 	enum dmarc_policy wanted;
 	bool is_unproved;
+	bool is_vouched_for; /* by trusted ARC sealers: then the two above do not count */
 	verify_on_end *cb;
 	void *arg;
 };

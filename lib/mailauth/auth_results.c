@@ -110,12 +110,12 @@ auth_results_add_dmarc(struct auth_results *r, const struct dmarc_answer *answer
 }
 
 void
-auth_results_add_arc(struct auth_results *r, const struct arc_verdict *verdict)
+auth_results_add_arc(struct auth_results *r, const struct arc_verdict *verdict, bool is_trusted)
 {
 	results_add_method(r, "arc", arc_result_name(verdict->result), verdict->reason);
 	if (verdict->result == ARC_PASS)
-		buf_printf(r->out, " (i=%u d=%.*s)", verdict->count,
-			   STR_ARG(verdict->sets[verdict->count - 1].seal.domain));
+		buf_printf(r->out, " (i=%u d=%.*s%s)", verdict->count,
+			   STR_ARG(verdict->sets[verdict->count - 1].seal.domain), is_trusted ? ", trusted" : "");
 }
 
 void

@@ -26,7 +26,8 @@ void auth_results_add_spf(struct auth_results *r, const struct spf_answer *answe
 /* One result for each signature; with none of them "dkim=none". */
 void auth_results_add_dkim(struct auth_results *r, const struct dkim_verdict *verdicts, unsigned count);
 void auth_results_add_dmarc(struct auth_results *r, const struct dmarc_answer *answer);
-void auth_results_add_arc(struct auth_results *r, const struct arc_verdict *verdict);
+/* is_trusted: its sealers' word has outweighed DMARC's. */
+void auth_results_add_arc(struct auth_results *r, const struct arc_verdict *verdict, bool is_trusted);
 /* With no result at all it says so ("none"). */
 void auth_results_end(struct auth_results *r);
 

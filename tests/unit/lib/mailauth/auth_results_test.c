@@ -28,12 +28,12 @@ test_all_results(void **state)
 	auth_results_add_spf(&r, &spf, false, STR("x@a.test"));
 	auth_results_add_dkim(&r, dkim, 2);
 	auth_results_add_dmarc(&r, &dmarc);
-	auth_results_add_arc(&r, &arc);
+	auth_results_add_arc(&r, &arc, true);
 	auth_results_end(&r);
 	assert_string_equal(out.data, "mx.test;\r\n\tspf=pass smtp.mailfrom=x@a.test;\r\n"
 				      "\tdkim=pass header.d=a.test header.s=s header.b=\"abcd/=+1\";\r\n"
 				      "\tdkim=neutral reason=\"its tags are malformed\";\r\n"
-				      "\tdmarc=fail (p=reject) header.from=a.test;\r\n\tarc=pass (i=2 d=two.test)");
+				      "\tdmarc=fail (p=reject) header.from=a.test;\r\n\tarc=pass (i=2 d=two.test, trusted)");
 	buf_fini(&out);
 }
 
