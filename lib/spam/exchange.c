@@ -1,5 +1,6 @@
-#include "delivery-worker/spam/exchange.h"
+#include "lib/spam/exchange.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -23,6 +24,7 @@ struct spam_exchange {
 	struct event *timer;	 /* owner */
 	struct blob_read *read;	 /* in progress; NULL: none */
 	bool connected;
+	bool is_ended;	     /* the chunk that ends the message has been written */
 	uint64_t sent_bytes; /* of the body, including its offset */
 	int64_t until_ms;    /* monotonic */
 	struct buf answer;
@@ -72,6 +74,14 @@ exchange_end(struct spam_exchange *x, enum spam_end how, const struct err *err)
 static void exchange_read_more(struct spam_exchange *x);
 
 static void
+exchange_write_length(struct spam_exchange *x, uint32_t len)
+{
+	uint32_t network = htonl(len);
+
+	bufferevent_write(x->bev, &network, sizeof(network));
+}
+
+static void
 exchange_on_piece(void *arg, const char *data, size_t len, const struct err *err)
 {
 	static const struct err cut = {ERR_CORRUPT, "the body of the message is incomplete"};
@@ -86,6 +96,8 @@ exchange_on_piece(void *arg, const char *data, size_t len, const struct err *err
 	if (len > left)
 		len = (size_t)left;
 	x->sent_bytes += len;
+	if (x->options.in_chunks)
+		exchange_write_length(x, (uint32_t)len);
 	bufferevent_write(x->bev, data, len);
 	exchange_read_more(x);
 }
@@ -93,6 +105,10 @@ exchange_on_piece(void *arg, const char *data, size_t len, const struct err *err
 static void
 exchange_read_more(struct spam_exchange *x)
 {
+	if (x->options.in_chunks && !x->is_ended && x->sent_bytes >= x->options.body.length) {
+		x->is_ended = true;
+		exchange_write_length(x, 0);
+	}
 	if (x->read != NULL || x->sent_bytes >= x->options.body.length ||
 	    evbuffer_get_length(bufferevent_get_output(x->bev)) > OUTPUT_LOW)
 		return; /* exchange_on_writable() comes back here */
@@ -115,6 +131,8 @@ exchange_is_whole(const struct spam_exchange *x)
 {
 	struct spam_reply reply;
 
+	if (x->options.in_chunks)
+		return x->answer.len != 0 && x->answer.data[x->answer.len - 1] == '\0';
 	return spam_reply_split(buf_str(&x->answer), &reply) && reply.has_length && reply.body.len >= reply.body_bytes;
 }
 
