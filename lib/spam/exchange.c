@@ -10,9 +10,10 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
-#define PIECE_BYTES (64 * 1024)
-#define OUTPUT_LOW  (32 * 1024)
-#define INPUT_HIGH  (64 * 1024)
+#define PIECE_BYTES    (64 * 1024)
+#define OUTPUT_LOW     (32 * 1024)
+#define INPUT_HIGH     (64 * 1024)
+#define LAST_WORDS_MAX 4096
 /* A host that is down must not use up the whole time that an answer may take. */
 #define CONNECT_MOST_MS 5000
 
@@ -166,6 +167,18 @@ exchange_on_input(struct bufferevent *bev, void *arg)
 	exchange_take_input(arg);
 }
 
+/* A scanner that has been sent too much says so and closes. Writing then fails before the loop has read what it said. */
+static bool
+exchange_take_last_words(struct spam_exchange *x)
+{
+	char *room = buf_reserve(&x->answer, LAST_WORDS_MAX);
+	ssize_t len = recv(bufferevent_getfd(x->bev), room, LAST_WORDS_MAX, MSG_DONTWAIT);
+
+	if (len > 0)
+		x->answer.len += (size_t)len;
+	return exchange_is_whole(x);
+}
+
 static void exchange_set_timer(struct spam_exchange *x, int64_t most_ms);
 
 static void
@@ -191,7 +204,7 @@ exchange_on_event(struct bufferevent *bev, short what, void *arg)
 	if (!exchange_take_input(x))
 		return;
 	/* An engine that has decided may say so and close before it has read everything. */
-	if (x->answer.len != 0 && (what & BEV_EVENT_EOF) != 0)
+	if ((x->answer.len != 0 && (what & BEV_EVENT_EOF) != 0) || exchange_take_last_words(x))
 		exchange_end(x, SPAM_ANSWERED, NULL);
 	else {
 		err_set(&err, ERR_UNAVAILABLE, "the engine closed the connection without an answer");

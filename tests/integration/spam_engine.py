@@ -146,7 +146,8 @@ class Fake:
 
 
 class Clamd(Fake):
-    """Modes: "auto" (a virus by the word in the body), "small" (the message is over its limit), "error", "silent",
+    """Modes: "auto" (a virus by the word in the body), "small" (the message is over its limit; "small-early": and it reads no
+    more of it), "error", "silent",
     "hangs-up". It takes nothing but well-formed chunks."""
 
     def __init__(self, port=None, mode="auto"):
@@ -160,6 +161,10 @@ class Clamd(Fake):
         command, body = stream.read(10), b""
         if command != b"zINSTREAM\0":
             client.sendall(b"UNKNOWN COMMAND\0")
+            return
+        if mode == "small-early":  # as clamd does
+            stream.read(300000)
+            client.sendall(b"INSTREAM size limit exceeded. ERROR\0")
             return
         while (length := int.from_bytes(stream.read(4), "big")) > 0:
             body += stream.read(length)

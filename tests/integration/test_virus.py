@@ -78,6 +78,15 @@ def test_from_our_own_user(cluster, clamd):
     held(cluster, submit(cluster, address, address, VIRUS))
 
 
+def test_scanner_closes_early(cluster, clamd, engine):
+    """It has said that the message is too large: it goes on at once."""
+    address = new_user(cluster)
+    cluster.settings("spam", virus_scanner=clamd.url, engine=engine.url, max_size="0", unavailable="defer")
+    clamd.mode = "small-early"
+    trace = finished(cluster, send(cluster, address, SPAM + ("y" * 70 + "\r\n") * 100000))
+    assert trace["spam_check"]["engine"] == engine.url and "deferred" not in kinds(trace) and clamd.begun == 1
+
+
 @pytest.mark.parametrize("mode", ["silent", "error", "hangs-up", "stopped"])
 def test_scanner_fails(cluster, clamd, engine, mode):
     """Nothing is delivered unscanned before unavailable_after; then it is, and the trace says so."""
