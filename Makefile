@@ -78,6 +78,7 @@ LAYER_spool     := proto redis base
 LAYER_directory := settings redis base
 LAYER_auth      := directory settings secret redis base
 LAYER_mailbox   := blob redis base
+LAYER_spam      := settings dns blob proto redis base
 LAYER_sweep     := mailbox spool blob proto redis base
 LAYER_message   := mailbox mime blob redis base
 LAYER_book      := message directory settings redis base
@@ -89,7 +90,7 @@ LAYER_retrieve  := net dns mailbox blob settings secret proto redis base
 LAYER_admin     := retrieve acme bus auth secret tlspolicy net smtp dns spool proto dkim mailbox blob directory settings redis base
 LAYER_backup    := mailbox blob proto redis base
 LAYER_service   := http bus secret spool blob settings redis proto base
-LIB_FOLDERS := service admin retrieve acme backup bus sweep book dmarcrpt message sync mailbox auth directory spool tlspolicy mailauth dkim net http xml dns mime smtp blob settings secret redis base
+LIB_FOLDERS := service admin spam retrieve acme backup bus sweep book dmarcrpt message sync mailbox auth directory spool tlspolicy mailauth dkim net http xml dns mime smtp blob settings secret redis base
 # The archive of a folder, then those of the layers below it.
 libs_of  = $(foreach f,$(1) $(LAYER_$(1)),$(BUILD)/lib/$(f).a)
 ALL_LIBS := $(foreach f,$(LIB_FOLDERS) proto,$(BUILD)/lib/$(f).a)

@@ -4,13 +4,13 @@
 
 #include "delivery-worker/acme/acme.h"
 #include "delivery-worker/book/comparer.h"
-#include "delivery-worker/spam/check.h"
 #include "delivery-worker/jobs/jobs.h"
 #include "delivery-worker/remote/remote.h"
 #include "delivery-worker/retrieve/retriever.h"
 #include "delivery-worker/sweep/sweeper.h"
 #include "delivery-worker/tlsrpt/reporter.h"
 #include "lib/service/service.h"
+#include "lib/spam/ask.h"
 
 static const char *resolver, *trust_anchor, *ca_file, *sts_port;
 
@@ -139,7 +139,7 @@ worker_init(struct program *p, struct err *err)
 	w->remote = remote_new(w, err);
 	if (w->remote == NULL)
 		return -1;
-	w->checker = checker_new();
+	w->spam_health = spam_health_new();
 	w->bus = bus_client_new(s->base, s->redis, s->tracking, s->id, err);
 	if (w->bus == NULL)
 		return -1;
@@ -168,7 +168,7 @@ worker_fini(struct worker *w)
 	sweeper_free(&w->sweeper);
 	tls_reporter_free(&w->tls_reporter);
 	bus_client_free(&w->bus);
-	checker_free(&w->checker);
+	spam_health_free(&w->spam_health);
 	remote_free(&w->remote);
 	dkim_signer_free(&w->dkim_signer);
 	dkim_keys_free(&w->dkim_keys);

@@ -14,7 +14,7 @@
 #include "lib/settings/settings.h"
 
 struct acme;
-struct checker;
+struct spam_health;
 struct comparer;
 struct jobs;
 struct sweeper;
@@ -42,7 +42,7 @@ struct worker {
 	struct tls_reporter *tls_reporter; /* delivery-worker/tlsrpt/reporter.h */
 	struct tally *tally;		   /* borrowed from it */
 	struct remote *remote;		   /* delivery-worker/remote/remote.h */
-	struct checker *checker;	   /* delivery-worker/spam/check.h */
+	struct spam_health *spam_health;   /* lib/spam/ask.h */
 	struct sweeper *sweeper;	   /* delivery-worker/sweep/sweeper.h */
 	struct comparer *comparer;	   /* delivery-worker/book/comparer.h */
 	struct acme *acme;		   /* delivery-worker/acme/acme.h */

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "delivery-worker/spam/engine.h"
+#include "lib/spam/engine.h"
 #include "lib/base/check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -20,7 +20,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	engine = data[0] == 'r' ? &spam_engine_rspamd : &spam_engine_spamd;
+	engine = data[0] == 'r' ? &spam_engine_rspamd : data[0] == 'c' ? &spam_engine_clamd : &spam_engine_spamd;
 	answer = str_of((const char *)data + 1, size - 1);
 	arena_init(&arena);
 	if (spam_reply_split(answer, &reply))
@@ -29,6 +29,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(err.code == ERR_CORRUPT || err.code == ERR_UNAVAILABLE);
 	else {
 		CHECK(isfinite(v.score) && isfinite(v.required) && str_is_utf8(str_c(v.action)));
+		CHECK(str_is_utf8(str_c(v.virus)) && (v.virus[0] == '\0' || v.is_spam));
 		CHECK(v.n_symbols <= SPAM_SYMBOLS_MAX);
 		for (size_t i = 0; i < v.n_symbols; i++)
 			CHECK(strlen(v.symbols[i]) <= SPAM_SYMBOL_BYTES_MAX && str_is_utf8(str_c(v.symbols[i])));

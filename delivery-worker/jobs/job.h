@@ -92,9 +92,6 @@ void job_set_verdict(struct job *job, Stagepost__SpamVerdict *verdict);
  * kind's own work must have been freed already. */
 void job_finish(struct job *job);
 
-/* Foreign text, made fit for a log or a report: printable, one line, valid UTF-8, at most max bytes. */
-struct str job_clean_text(struct arena *arena, struct str text, size_t max);
-
 /* ---- For the table of jobs ---- */
 /* NULL: it is not a valid job. */
 struct job *job_new(struct worker *w, const struct job_kind *kind, struct bus_peer *peer, const Stagepost__Job *given);

@@ -5,6 +5,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
+#include "lib/base/utf8.h"
 
 /* All lines of a server's reply are kept, because the links in them help the
  * sender. But a message's state holds a text for each recipient, so the texts
@@ -36,29 +37,6 @@ const Stagepost__Recipient *
 job_recipient(const struct job *job, uint32_t index)
 {
 	return job->msg->envelope->recipients[job_position(job, index)];
-}
-
-struct str
-job_clean_text(struct arena *arena, struct str text, size_t max)
-{
-	size_t len = text.len < max ? text.len : max;
-	char *p;
-
-	/* Cut between characters, not inside one. */
-	while (len < text.len && len > 0 && ((unsigned char)text.p[len] & 0xc0) == 0x80)
-		len--;
-	p = arena_dup(arena, text.p, len);
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f)
-			p[i] = ' ';
-	}
-	if (!str_is_utf8(str_of(p, len))) {
-		for (size_t i = 0; i < len; i++) {
-			if ((unsigned char)p[i] >= 0x80)
-				p[i] = '?';
-		}
-	}
-	return str_of(p, len);
 }
 
 static size_t
@@ -96,7 +74,7 @@ job_result(struct job *job, uint32_t recipient, Stagepost__RecipientResult__Outc
 	}
 	(*slot)->outcome = outcome;
 	(*slot)->code = arena_strdup(&job->arena, code);
-	(*slot)->text = (char *)job_clean_text(&job->arena, text, result_text_max(job)).p;
+	(*slot)->text = (char *)utf8_clean_text(&job->arena, text, result_text_max(job)).p;
 	(*slot)->duration_ms = (uint32_t)(clock_monotonic_ms() - job->started_ms);
 	return *slot;
 }
@@ -113,7 +91,7 @@ job_result_rest(struct job *job, Stagepost__RecipientResult__Outcome outcome, co
 void
 job_set_trouble(struct job *job, struct str text)
 {
-	job->destination_trouble = job_clean_text(&job->arena, text, RESULT_TEXT_LEAST).p;
+	job->destination_trouble = utf8_clean_text(&job->arena, text, RESULT_TEXT_LEAST).p;
 }
 
 /* ---- Our own trouble ---- */

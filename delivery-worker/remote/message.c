@@ -8,6 +8,7 @@
 
 #include "delivery-worker/remote/work.h"
 #include "lib/base/check.h"
+#include "lib/base/utf8.h"
 
 #define DELIVERED STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED
 #define RELAYED	  STAGEPOST__RECIPIENT_RESULT__OUTCOME__RELAYED
@@ -356,7 +357,7 @@ message_init(struct remote_work *w, message_on_end *on_end)
 	if (work_settings(w)->append_authenticated_header && *env->authenticated_as != '\0')
 		w->message.authenticated_field =
 			str_c(arena_printf(m->arena, "x-smartermail-authenticatedas: %s\r\n",
-					   job_clean_text(m->arena, str_c(env->authenticated_as), 330).p));
+					   utf8_clean_text(m->arena, str_c(env->authenticated_as), 330).p));
 	w->message.fields = str_c(arena_printf(m->arena, "%.*s%s", STR_ARG(w->message.authenticated_field), env->dkim));
 }
 

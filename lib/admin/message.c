@@ -152,6 +152,7 @@ message_add_verdict(cJSON *record, const struct message_opened *o)
 	cJSON_AddNumberToObject(check, "score", v->score);
 	cJSON_AddNumberToObject(check, "required", v->required);
 	admin_add_text(check, "action", v->action);
+	admin_add_text(check, "virus", v->virus);
 	admin_add_time(check, "time", v->time_ms);
 	cJSON_AddNumberToObject(check, "duration_ms", v->duration_ms);
 	symbols = cJSON_AddArrayToObject(check, "symbols");

@@ -64,3 +64,26 @@ utf8_has_hidden(struct str text)
 			return true;
 	return false;
 }
+
+struct str
+utf8_clean_text(struct arena *arena, struct str text, size_t max)
+{
+	size_t len = text.len < max ? text.len : max;
+	char *p;
+
+	/* Cut between characters, not inside one. */
+	while (len < text.len && len > 0 && ((unsigned char)text.p[len] & 0xc0) == 0x80)
+		len--;
+	p = arena_dup(arena, text.p, len);
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f)
+			p[i] = ' ';
+	}
+	if (!str_is_utf8(str_of(p, len))) {
+		for (size_t i = 0; i < len; i++) {
+			if ((unsigned char)p[i] >= 0x80)
+				p[i] = '?';
+		}
+	}
+	return str_of(p, len);
+}

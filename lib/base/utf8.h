@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/base/arena.h"
 #include "lib/base/str.h"
 
 /* All zero at first. */
@@ -32,5 +33,8 @@ uint32_t utf8_character(struct str sequence);
 bool utf8_is_hidden(uint32_t character);
 /* text: well-formed. */
 bool utf8_has_hidden(struct str text);
+
+/* Foreign text, made fit for a log or a report: printable, one line, valid UTF-8, at most max bytes. */
+struct str utf8_clean_text(struct arena *arena, struct str text, size_t max);
 
 #endif

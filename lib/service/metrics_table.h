@@ -100,6 +100,7 @@
 	M(FAILED_RECIPIENTS, "failed_recipients_total", counter, "", "Recipients that failed permanently")  \
 	M(SPAM_HAM, "spam_checks_total", counter, "result=\"ham\"", "Messages checked by spam engines, by result") \
 	M(SPAM_FOUND, "spam_checks_total", counter, "result=\"spam\"", "Messages checked by spam engines, by result") \
+	M(SPAM_VIRUS, "spam_checks_total", counter, "result=\"virus\"", "Messages checked by spam engines, by result") \
 	M(SPAM_FAILED, "spam_checks_total", counter, "result=\"failed\"", "Messages checked by spam engines, by result") \
 	M(SPAM_UNCHECKED, "spam_unchecked_total", counter, "", "Messages delivered without a spam check because no engine answered") \
 	M(REPORTS, "delivery_reports_total", counter, "", "Delivery status notifications made")     \

@@ -48,7 +48,7 @@
 	G(spool, "spool", "The queue: retries, expiry, traces") \
 	G(auth, "auth", "Passwords and failed logins") \
 	G(mailbox, "mailbox", "Local delivery and mailboxes") \
-	G(spam, "spam", "Spam checks by rspamd or SpamAssassin") \
+	G(spam, "spam", "Spam checks by rspamd or SpamAssassin, virus scans by ClamAV") \
 	G(mail_auth, "mail-auth", "SPF, DKIM, DMARC and ARC of incoming mail")
 
 #define SETTINGS_POP(S) \
@@ -351,13 +351,17 @@
 #define SETTINGS_SPAM(S) \
 	S(spam, engine, LIST, "", "rspamd|spamd", 0, 8, SCOPE_GLOBAL, \
 	  "spam engines, in the order in which they are tried; empty: no message is checked") \
+	S(spam, virus_scanner, LIST, "", "clamd", 0, 8, SCOPE_GLOBAL, \
+	  "virus scanners, in the order in which they are tried, asked before the spam engines; empty: no message is scanned") \
+	S(spam, virus_action, ENUM, "hold", "hold|junk", 0, 1, SCOPE_GLOBAL, \
+	  "hold keeps a message with a virus in the queue for the operator, junk treats it as spam") \
 	S(spam, check_authenticated, BOOL, "off", "", 0, 1, SCOPE_GLOBAL, \
 	  "check messages of authenticated users too") \
-	S(spam, max_size, SIZE, "2M", "", 0, INT64_MAX, SCOPE_GLOBAL, "larger messages are not checked; 0: no limit") \
+	S(spam, max_size, SIZE, "2M", "", 0, INT64_MAX, SCOPE_GLOBAL, "larger messages are neither checked nor scanned; 0: no limit") \
 	S(spam, timeout, DURATION, "30", "s", SEC_MS, HOUR_MS, SCOPE_GLOBAL, \
-	  "how long to wait for an engine's answer") \
+	  "how long to wait for the answer of an engine or a scanner") \
 	S(spam, unavailable, ENUM, "accept", "accept|defer", 0, 1, SCOPE_GLOBAL, \
-	  "when no engine answers: accept delivers the message unchecked after unavailable_after, defer waits for an engine") \
+	  "when no engine, or no scanner, answers: accept delivers the message unchecked after unavailable_after, defer waits for an engine") \
 	S(spam, unavailable_after, DURATION, "5", "m", 0, DAY_MS, SCOPE_GLOBAL, \
 	  "how long a message waits for its spam check, counted from its acceptance") \
 	S(spam, spam_action, ENUM, "junk", "junk|tag|none", 0, 2, SCOPE_DOMAIN, \

@@ -35,7 +35,9 @@ check_is_on(const struct broker *b)
 {
 	const struct settings *s = broker_settings(b);
 
-	return settings_spam(s, STR_NONE)->engine.count != 0 &&
+	const struct settings_spam *spam = settings_spam(s, STR_NONE);
+
+	return (spam->engine.count != 0 || spam->virus_scanner.count != 0) &&
 	       settings_smtp_out(s, STR_NONE)->max_spam_check_threads != 0;
 }
 
@@ -64,7 +66,7 @@ check_find_part(const struct message *m)
 	return NULL;
 }
 
-/* ---- Outgoing spam ---- */
+/* ---- What is held ---- */
 static bool
 check_has_remote_left(const struct work *w)
 {
@@ -74,19 +76,38 @@ check_has_remote_left(const struct work *w)
 	return false;
 }
 
+/* NULL: the settings let it pass. */
+static const char *
+check_why_hold(const struct broker *b, const struct message *m)
+{
+	const struct work *w = m->work;
+	const Stagepost__SpamVerdict *v = w->state->spam;
+	const struct settings *s = broker_settings(b);
+
+	if (v->virus[0] != '\0' && settings_spam(s, STR_NONE)->virus_action == VIRUS_ACTION_HOLD)
+		return arena_printf(&m->work->arena, "virus %s", v->virus);
+	if (check_has_remote_left(w) &&
+	    settings_spam(s, envelope_sender(w->envelope))->outbound_spam == OUTBOUND_SPAM_HOLD)
+		return "outgoing spam";
+	return NULL;
+}
+
 void
-check_hold_outbound(struct broker *b, struct message *m)
+check_hold(struct broker *b, struct message *m)
 {
 	Stagepost__SpamVerdict *v = m->work->state->spam;
-	struct str sender = envelope_sender(m->work->envelope);
+	const char *why;
 
 	/* Once only: a message that the operator has released stays released. */
-	if (v == NULL || !v->is_spam || v->held || (m->flags & MESSAGE_HELD) != 0 || !check_has_remote_left(m->work) ||
-	    settings_spam(broker_settings(b), sender)->outbound_spam != OUTBOUND_SPAM_HOLD)
+	if (v == NULL || !v->is_spam || v->held || (m->flags & MESSAGE_HELD) != 0)
+		return;
+	why = check_why_hold(b, m);
+	if (why == NULL)
 		return;
 	v->held = true;
-	message_hold(b, m, "outgoing spam");
-	log_warning(NULL, "message held as spam", F_C("id", m->id), F_STR("sender", sender));
+	message_hold(b, m, why);
+	log_warning(NULL, "message held as spam", F_C("id", m->id), F_STR("sender", envelope_sender(m->work->envelope)),
+		    F_C("reason", why));
 }
 
 /* ---- The end of the wait ---- */
@@ -97,7 +118,7 @@ check_pass(struct broker *b, struct message *m, struct part *p)
 	part_free(b, p);
 	interned_drop(&b->messages->answers, &m->answer);
 	parts_make(b, m, 0, true);
-	check_hold_outbound(b, m);
+	check_hold(b, m);
 }
 
 static void
@@ -175,7 +196,10 @@ check_describe(struct arena *arena, const Stagepost__SpamVerdict *v)
 	struct buf out = BUF_EMPTY;
 	const char *text;
 
-	buf_printf(&out, "%s, score %.2f of %.2f", v->is_spam ? "spam" : "not spam", v->score, v->required);
+	if (v->virus[0] != '\0')
+		buf_add_c(&out, "spam");
+	else
+		buf_printf(&out, "%s, score %.2f of %.2f", v->is_spam ? "spam" : "not spam", v->score, v->required);
 	if (v->action[0] != '\0')
 		buf_printf(&out, ", %s", v->action);
 	for (size_t i = 0; i < v->n_symbols; i++)

@@ -18,7 +18,7 @@ int64_t check_deadline_ms(const struct broker *b, const struct message *m);
 bool check_waits(const struct broker *b, const struct message *m, int64_t now_ms);
 /* Lets it proceed unchecked if its wait is over; the caller then sets its deadline. Needs the work. */
 void check_look(struct broker *b, struct message *m);
-/* Holds spam that would be sent to other servers, if the settings say so. Needs the work. */
-void check_hold_outbound(struct broker *b, struct message *m);
+/* Holds a message with a virus, and spam that would be sent to other servers, if the settings say so. Needs the work. */
+void check_hold(struct broker *b, struct message *m);
 
 #endif

@@ -210,7 +210,7 @@ results_apply_delivery(struct applying *a, const Stagepost__JobDone *done)
 	 * would be expanded again. */
 	if (work_recipient_count(a->work) > a->added_from) {
 		parts_make(a->broker, a->message, a->added_from, true);
-		check_hold_outbound(a->broker, a->message);
+		check_hold(a->broker, a->message);
 	}
 }
 

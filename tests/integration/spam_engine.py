@@ -143,3 +143,37 @@ class Fake:
             client.sendall(answer[i:i + (1 if mode == "slow" else len(answer))])
             if mode == "slow":
                 time.sleep(0.01)
+
+
+class Clamd(Fake):
+    """Modes: "auto" (a virus by the word in the body), "small" (the message is over its limit; "small-early": and it reads no
+    more of it), "error", "silent",
+    "hangs-up". It takes nothing but well-formed chunks."""
+
+    def __init__(self, port=None, mode="auto"):
+        super().__init__("clamd", port, mode)
+
+    def _talk(self, client, mode):
+        client.settimeout(120)
+        if mode == "hangs-up":
+            return
+        stream = client.makefile("rb")
+        command, body = stream.read(10), b""
+        if command != b"zINSTREAM\0":
+            client.sendall(b"UNKNOWN COMMAND\0")
+            return
+        if mode == "small-early":  # as clamd does
+            stream.read(300000)
+            client.sendall(b"INSTREAM size limit exceeded. ERROR\0")
+            return
+        while (length := int.from_bytes(stream.read(4), "big")) > 0:
+            body += stream.read(length)
+        self.requests.append((command.decode(), body))
+        if mode == "silent":
+            stream.read(1)
+        elif mode == "error":
+            client.sendall(b"stream: Can't allocate memory ERROR\0")
+        elif mode == "small":
+            client.sendall(b"INSTREAM size limit exceeded. ERROR\0")
+        else:
+            client.sendall(b"stream: Eicar-Signature FOUND\0" if b"EICAR" in body else b"stream: OK\0")

@@ -1,4 +1,4 @@
-/* Results of recipients, and the text of others that goes into them. */
+/* Results of recipients. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,39 +8,6 @@
 
 #include "delivery-worker/jobs/job.h"
 #include "lib/base/clock.h"
-
-static void
-test_clean_text(void **state)
-{
-	static const struct {
-		struct str text;
-		size_t max;
-		struct str clean;
-	} cases[] = {
-		{STR(""), 10, STR("")},
-		{STR_NONE, 10, STR("")},
-		{STR("550 no such user"), 400, STR("550 no such user")},
-		{STR("a\r\nb\tc\0d\x7f"), 400, STR("a  b c d ")},
-		{STR("12345"), 3, STR("123")},
-		{STR("12345"), 0, STR("")},
-		{STR("m\xc3\xbc"), 400, STR("m\xc3\xbc")},
-		{STR("m\xc3\xbc"), 2, STR("m")}, /* cut between characters */
-		{STR("m\xc3\xbc"), 3, STR("m\xc3\xbc")},
-		{STR("\xe2\x82\xac"), 2, STR("")},
-		{STR("m\xfc"), 400, STR("m?")}, /* not UTF-8 */
-		{STR("\x80\x80\x80"), 2, STR("")},
-	};
-	struct arena arena;
-
-	(void)state;
-	arena_init(&arena);
-	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct str got = job_clean_text(&arena, cases[i].text, cases[i].max);
-		assert_true(str_eq(got, cases[i].clean));
-		assert_int_equal(got.p[got.len], '\0');
-	}
-	arena_fini(&arena);
-}
 
 static void
 test_results(void **state)
@@ -124,7 +91,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_clean_text),
 		cmocka_unit_test(test_results),
 		cmocka_unit_test(test_text_of_many),
 	};

@@ -69,6 +69,39 @@ test_at_once(void **state)
 	assert_false(utf8_feed(&u, STR("\xa0")));
 }
 
+static void
+test_clean_text(void **state)
+{
+	static const struct {
+		struct str text;
+		size_t max;
+		struct str clean;
+	} cases[] = {
+		{STR(""), 10, STR("")},
+		{STR_NONE, 10, STR("")},
+		{STR("550 no such user"), 400, STR("550 no such user")},
+		{STR("a\r\nb\tc\0d\x7f"), 400, STR("a  b c d ")},
+		{STR("12345"), 3, STR("123")},
+		{STR("12345"), 0, STR("")},
+		{STR("m\xc3\xbc"), 400, STR("m\xc3\xbc")},
+		{STR("m\xc3\xbc"), 2, STR("m")}, /* cut between characters */
+		{STR("m\xc3\xbc"), 3, STR("m\xc3\xbc")},
+		{STR("\xe2\x82\xac"), 2, STR("")},
+		{STR("m\xfc"), 400, STR("m?")}, /* not UTF-8 */
+		{STR("\x80\x80\x80"), 2, STR("")},
+	};
+	struct arena arena;
+
+	(void)state;
+	arena_init(&arena);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct str got = utf8_clean_text(&arena, cases[i].text, cases[i].max);
+		assert_true(str_eq(got, cases[i].clean));
+		assert_int_equal(got.p[got.len], '\0');
+	}
+	arena_fini(&arena);
+}
+
 int
 main(void)
 {
@@ -76,6 +109,7 @@ main(void)
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_all_short),
 		cmocka_unit_test(test_at_once),
+		cmocka_unit_test(test_clean_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,12 +1,12 @@
 /* One message passed to one engine: connects, sends the head and the body,
  * which is read from the blob store only as fast as the engine accepts it, and
  * waits for the answer. Memory: a piece of the body, and the answer. */
-#ifndef SP_WORKER_SPAM_EXCHANGE_H
-#define SP_WORKER_SPAM_EXCHANGE_H
+#ifndef SP_SPAM_EXCHANGE_H
+#define SP_SPAM_EXCHANGE_H
 
 #include <event2/event.h>
 
-#include "delivery-worker/spam/engine.h"
+#include "lib/spam/engine.h"
 #include "lib/base/ip.h"
 #include "lib/blob/blob.h"
 
@@ -18,6 +18,7 @@ struct spam_exchange_options {
 	struct str head;     /* copied */
 	struct blob_id body; /* sent from offset on */
 	uint64_t offset;
+	bool in_chunks;	    /* as of struct spam_engine */
 	int64_t timeout_ms; /* for the whole exchange */
 };
 

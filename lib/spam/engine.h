@@ -1,8 +1,8 @@
 /* Spam engines: what is sent to each, and what its answers mean. This is only
  * about the text: spam/exchange.h transports it. A new engine is a row of the
  * table in engine.c. */
-#ifndef SP_WORKER_SPAM_ENGINE_H
-#define SP_WORKER_SPAM_ENGINE_H
+#ifndef SP_SPAM_ENGINE_H
+#define SP_SPAM_ENGINE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,10 +20,12 @@ struct spam_engine {
 	uint16_t port;	    /* if the URL names none */
 	/* Does it get the Return-Path line in front of the message? Otherwise the request carries the envelope. */
 	bool with_return_path;
+	/* The message is sent in chunks, each with its length in front, and the answer ends with NUL. */
+	bool in_chunks;
 	/* What is sent before the size_bytes of the message. */
 	void (*write_head)(const Stagepost__Envelope *e, uint64_t size_bytes, struct buf *out);
-	/* Parses a complete answer. Fills is_spam, score, required, action and
-	 * symbols, in the arena. -1: ERR_CORRUPT (not an answer), ERR_UNAVAILABLE
+	/* Parses a complete answer. Fills is_spam, score, required, action, virus
+	 * and symbols, in the arena. -1: ERR_CORRUPT (not an answer), ERR_UNAVAILABLE
 	 * (the engine says that it could not do it). */
 	int (*read_answer)(struct str answer, struct arena *arena, Stagepost__SpamVerdict *verdict, struct err *err);
 };
@@ -33,6 +35,7 @@ const struct spam_engine *spam_engine_find(struct str scheme);
 
 extern const struct spam_engine spam_engine_rspamd; /* /checkv2 by HTTP */
 extern const struct spam_engine spam_engine_spamd;  /* SPAMC/1.5 SYMBOLS */
+extern const struct spam_engine spam_engine_clamd;  /* zINSTREAM: finds viruses only */
 
 /* ---- For the engines ---- */
 /* "first line, header fields, empty line, body", as both of them answer. */

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "delivery-worker/spam/engine.h"
+#include "lib/spam/engine.h"
 
 static void
 spamd_write_head(const Stagepost__Envelope *e, uint64_t size_bytes, struct buf *out)
@@ -82,4 +82,10 @@ spamd_read_answer(struct str answer, struct arena *arena, Stagepost__SpamVerdict
 	return 0;
 }
 
-const struct spam_engine spam_engine_spamd = {"spamd", 783, true, spamd_write_head, spamd_read_answer};
+const struct spam_engine spam_engine_spamd = {
+	.scheme = "spamd",
+	.port = 783,
+	.with_return_path = true,
+	.write_head = spamd_write_head,
+	.read_answer = spamd_read_answer,
+};

@@ -1,5 +1,6 @@
-#include "delivery-worker/spam/exchange.h"
+#include "lib/spam/exchange.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -9,9 +10,10 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
-#define PIECE_BYTES (64 * 1024)
-#define OUTPUT_LOW  (32 * 1024)
-#define INPUT_HIGH  (64 * 1024)
+#define PIECE_BYTES    (64 * 1024)
+#define OUTPUT_LOW     (32 * 1024)
+#define INPUT_HIGH     (64 * 1024)
+#define LAST_WORDS_MAX 4096
 /* A host that is down must not use up the whole time that an answer may take. */
 #define CONNECT_MOST_MS 5000
 
@@ -23,6 +25,7 @@ struct spam_exchange {
 	struct event *timer;	 /* owner */
 	struct blob_read *read;	 /* in progress; NULL: none */
 	bool connected;
+	bool is_ended;	     /* the chunk that ends the message has been written */
 	uint64_t sent_bytes; /* of the body, including its offset */
 	int64_t until_ms;    /* monotonic */
 	struct buf answer;
@@ -72,6 +75,14 @@ exchange_end(struct spam_exchange *x, enum spam_end how, const struct err *err)
 static void exchange_read_more(struct spam_exchange *x);
 
 static void
+exchange_write_length(struct spam_exchange *x, uint32_t len)
+{
+	uint32_t network = htonl(len);
+
+	bufferevent_write(x->bev, &network, sizeof(network));
+}
+
+static void
 exchange_on_piece(void *arg, const char *data, size_t len, const struct err *err)
 {
 	static const struct err cut = {ERR_CORRUPT, "the body of the message is incomplete"};
@@ -86,6 +97,8 @@ exchange_on_piece(void *arg, const char *data, size_t len, const struct err *err
 	if (len > left)
 		len = (size_t)left;
 	x->sent_bytes += len;
+	if (x->options.in_chunks)
+		exchange_write_length(x, (uint32_t)len);
 	bufferevent_write(x->bev, data, len);
 	exchange_read_more(x);
 }
@@ -93,6 +106,10 @@ exchange_on_piece(void *arg, const char *data, size_t len, const struct err *err
 static void
 exchange_read_more(struct spam_exchange *x)
 {
+	if (x->options.in_chunks && !x->is_ended && x->sent_bytes >= x->options.body.length) {
+		x->is_ended = true;
+		exchange_write_length(x, 0);
+	}
 	if (x->read != NULL || x->sent_bytes >= x->options.body.length ||
 	    evbuffer_get_length(bufferevent_get_output(x->bev)) > OUTPUT_LOW)
 		return; /* exchange_on_writable() comes back here */
@@ -115,6 +132,8 @@ exchange_is_whole(const struct spam_exchange *x)
 {
 	struct spam_reply reply;
 
+	if (x->options.in_chunks)
+		return x->answer.len != 0 && x->answer.data[x->answer.len - 1] == '\0';
 	return spam_reply_split(buf_str(&x->answer), &reply) && reply.has_length && reply.body.len >= reply.body_bytes;
 }
 
@@ -148,6 +167,18 @@ exchange_on_input(struct bufferevent *bev, void *arg)
 	exchange_take_input(arg);
 }
 
+/* A scanner that has been sent too much says so and closes. Writing then fails before the loop has read what it said. */
+static bool
+exchange_take_last_words(struct spam_exchange *x)
+{
+	char *room = buf_reserve(&x->answer, LAST_WORDS_MAX);
+	ssize_t len = recv(bufferevent_getfd(x->bev), room, LAST_WORDS_MAX, MSG_DONTWAIT);
+
+	if (len > 0)
+		x->answer.len += (size_t)len;
+	return exchange_is_whole(x);
+}
+
 static void exchange_set_timer(struct spam_exchange *x, int64_t most_ms);
 
 static void
@@ -173,7 +204,7 @@ exchange_on_event(struct bufferevent *bev, short what, void *arg)
 	if (!exchange_take_input(x))
 		return;
 	/* An engine that has decided may say so and close before it has read everything. */
-	if (x->answer.len != 0 && (what & BEV_EVENT_EOF) != 0)
+	if ((x->answer.len != 0 && (what & BEV_EVENT_EOF) != 0) || exchange_take_last_words(x))
 		exchange_end(x, SPAM_ANSWERED, NULL);
 	else {
 		err_set(&err, ERR_UNAVAILABLE, "the engine closed the connection without an answer");

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "delivery-worker/spam/engine.h"
+#include "lib/spam/engine.h"
 
 #define SPAMD_SPAM \
 	"SPAMD/1.1 0 EX_OK\r\nContent-length: 37\r\nSpam: True ; 1005.7 / 5.0\r\n\r\nGTUBE,MSGID_SHORT,TVD_SPACE_RATIO_MIN"
@@ -41,6 +41,17 @@ static const struct {
 	{"spamd", "SPAMD/1.0 76 Bad header line: (EOF during headers)\r\n", NULL, NULL, 0, 0, 0, ERR_UNAVAILABLE},
 	{"spamd", "220 mail ESMTP\r\n", NULL, NULL, 0, 0, 0, ERR_CORRUPT},
 	{"spamd", "", NULL, NULL, 0, 0, 0, ERR_CORRUPT},
+
+	/* the NUL at the end belongs to these */
+	{"clamd", "stream: OK", "", "", false, 0, 0, ERR_NONE},
+	{"clamd", "stream: Eicar-Signature FOUND", "Eicar-Signature", "virus", true, 0, 0, ERR_NONE},
+	{"clamd", "stream: Eicar Test\x01.UNOFFICIAL FOUND\n", "Eicar Test .UNOFFICIAL", "virus", true, 0, 0, ERR_NONE},
+	{"clamd", "INSTREAM size limit exceeded. ERROR", "", "too large to scan", false, 0, 0, ERR_NONE},
+	{"clamd", "stream: Can't allocate memory ERROR", NULL, NULL, 0, 0, 0, ERR_UNAVAILABLE},
+	{"clamd", "UNKNOWN COMMAND", NULL, NULL, 0, 0, 0, ERR_CORRUPT},
+	{"clamd", "stream:  FOUND", NULL, NULL, 0, 0, 0, ERR_CORRUPT},
+	{"clamd", "stream: Eicar", NULL, NULL, 0, 0, 0, ERR_CORRUPT},
+	{"clamd", "", NULL, NULL, 0, 0, 0, ERR_CORRUPT},
 
 	{"rspamd", RSPAMD_SPAM, "GTUBE(15.00) A(0.50) B(-0.50)", "reject", true, 15, 15, ERR_NONE},
 	{"rspamd", RSPAMD_HAM, "", "greylist", false, 4.25, 6, ERR_NONE},
@@ -78,11 +89,15 @@ answers(void **state)
 		Stagepost__SpamVerdict v = STAGEPOST__SPAM_VERDICT__INIT;
 		struct err err = {ERR_NONE, ""};
 		struct arena arena;
+		struct str answer;
 		char symbols[500];
 		int rc;
 
 		arena_init(&arena);
-		rc = spam_engine_find(str_c(cases[i].scheme))->read_answer(str_c(cases[i].answer), &arena, &v, &err);
+		answer = str_c(cases[i].answer);
+		if (strcmp(cases[i].scheme, "clamd") == 0)
+			answer.len++;
+		rc = spam_engine_find(str_c(cases[i].scheme))->read_answer(answer, &arena, &v, &err);
 		if (rc != (cases[i].symbols != NULL ? 0 : -1) || (rc != 0 && err.code != cases[i].code))
 			fail_msg("case %zu: %d %s: %s", i, rc, err_code_name(err.code), cases[i].answer);
 		if (rc == 0) {
@@ -90,6 +105,7 @@ answers(void **state)
 			assert_string_equal(symbols, cases[i].symbols);
 			assert_string_equal(v.action, cases[i].action);
 			assert_int_equal(v.is_spam, cases[i].is_spam);
+			assert_string_equal(v.virus, strcmp(v.action, "virus") == 0 ? symbols : "");
 			assert_true(v.score > cases[i].score - 0.001 && v.score < cases[i].score + 0.001);
 			assert_true(v.required > cases[i].required - 0.001 && v.required < cases[i].required + 0.001);
 		}
@@ -113,6 +129,22 @@ every_beginning(void **state)
 		if (spam_reply_split(str_of(answer, len), &reply))
 			assert_true(reply.has_length && reply.body.len < reply.body_bytes);
 		assert_int_equal(spam_engine_spamd.read_answer(str_of(answer, len), &arena, &v, NULL), -1);
+		arena_fini(&arena);
+	}
+}
+
+static void
+every_beginning_of_a_scan(void **state)
+{
+	static const char answer[] = "stream: Eicar-Signature FOUND";
+
+	(void)state;
+	for (size_t len = 0; len < sizeof(answer); len++) {
+		Stagepost__SpamVerdict v = STAGEPOST__SPAM_VERDICT__INIT;
+		struct arena arena;
+
+		arena_init(&arena);
+		assert_int_equal(spam_engine_clamd.read_answer(str_of(answer, len), &arena, &v, NULL), -1);
 		arena_fini(&arena);
 	}
 }
@@ -174,6 +206,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers),
 		cmocka_unit_test(every_beginning),
+		cmocka_unit_test(every_beginning_of_a_scan),
 		cmocka_unit_test(symbols_are_few_and_clean),
 		cmocka_unit_test(requests),
 	};

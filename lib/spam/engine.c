@@ -1,8 +1,8 @@
-#include "delivery-worker/spam/engine.h"
+#include "lib/spam/engine.h"
 
-#include "delivery-worker/jobs/job.h"
+#include "lib/base/utf8.h"
 
-static const struct spam_engine *const engines[] = {&spam_engine_rspamd, &spam_engine_spamd};
+static const struct spam_engine *const engines[] = {&spam_engine_rspamd, &spam_engine_spamd, &spam_engine_clamd};
 
 const struct spam_engine *
 spam_engine_find(struct str scheme)
@@ -82,7 +82,7 @@ spam_add_symbol(struct arena *arena, Stagepost__SpamVerdict *verdict, struct str
 {
 	if (verdict->n_symbols >= SPAM_SYMBOLS_MAX)
 		return false;
-	symbol = job_clean_text(arena, str_trim(symbol), SPAM_SYMBOL_BYTES_MAX);
+	symbol = utf8_clean_text(arena, str_trim(symbol), SPAM_SYMBOL_BYTES_MAX);
 	if (symbol.len == 0)
 		return true;
 	if (verdict->symbols == NULL)

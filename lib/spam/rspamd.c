@@ -4,8 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "delivery-worker/jobs/job.h"
-#include "delivery-worker/spam/engine.h"
+#include "lib/base/utf8.h"
+#include "lib/spam/engine.h"
 
 #define RECIPIENTS_NAMED 100
 #define ACTION_BYTES_MAX 40
@@ -112,13 +112,13 @@ rspamd_read_json(const cJSON *o, struct arena *arena, Stagepost__SpamVerdict *ve
 	struct str text;
 
 	if (error != NULL) {
-		text = job_clean_text(arena, str_c(error), 100);
+		text = utf8_clean_text(arena, str_c(error), 100);
 		return err_set(err, ERR_UNAVAILABLE, "the engine says: %.*s", STR_ARG(text));
 	}
 	if (action == NULL || !cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(o, "score")))
 		return err_set(err, ERR_CORRUPT, "the answer has no verdict");
 	verdict->is_spam = rspamd_is_spam_action(action);
-	text = job_clean_text(arena, str_c(action), ACTION_BYTES_MAX);
+	text = utf8_clean_text(arena, str_c(action), ACTION_BYTES_MAX);
 	verdict->action = arena_dup(arena, text.p, text.len);
 	verdict->score = rspamd_number_of(o, "score");
 	verdict->required = rspamd_required_score(o);
@@ -154,4 +154,9 @@ rspamd_read_answer(struct str answer, struct arena *arena, Stagepost__SpamVerdic
 	return rc;
 }
 
-const struct spam_engine spam_engine_rspamd = {"rspamd", 11333, false, rspamd_write_head, rspamd_read_answer};
+const struct spam_engine spam_engine_rspamd = {
+	.scheme = "rspamd",
+	.port = 11333,
+	.write_head = rspamd_write_head,
+	.read_answer = rspamd_read_answer,
+};
