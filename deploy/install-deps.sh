@@ -13,7 +13,7 @@ test="libcmocka-dev clang libclang-rt-14-dev python3-pytest python3-pytest-xdist
 	swaks msmtp fetchmail mpop curl openssl redis-tools isync offlineimap3 neomutt getmail6 nodejs npm
 	chromium chromium-driver thunderbird pebble slapd ldap-utils nginx-light haproxy
 	dovecot-core dovecot-imapd dovecot-pop3d
-	prometheus dns-root-data nsd ldnsutils spamassassin spamd rspamd"
+	prometheus dns-root-data nsd ldnsutils spamassassin spamd rspamd opendkim"
 lint="clang-format clang-tidy"
 bench="postfix dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd slapd ldap-utils openssl python3-redis"
 

@@ -75,6 +75,8 @@
 	R(SPF_FAIL, 550, "5.7.23", IS_REFUSAL, "SPF: {}")                                                       \
 	R(DMARC_REJECT, 550, "5.7.1", IS_REFUSAL,                                                               \
 	  "{} asks by DMARC (p=reject) to refuse mail in its name that neither SPF nor DKIM proves")            \
+	R(MILTER_REJECT, 550, "5.7.1", IS_REFUSAL, "Message refused")                                           \
+	R(MILTER_TEMPFAIL, 451, "4.7.1", IS_REFUSAL, "Service unavailable, try again later")                    \
 	R(NO_MAILBOX_HAS_ROOM, 452, "4.2.2", IS_REFUSAL, "No room for the message in the mailbox, try again later") \
 	R(NO_MAILBOX_WILL_HAVE_ROOM, 552, "5.2.2", IS_REFUSAL, "No room for the message in the mailbox")        \
 	R(STORE_UNAVAILABLE, 451, "4.3.0", IS_REFUSAL, "Temporary failure, try again later")                    \

@@ -46,6 +46,7 @@ smtp_transaction_begin(struct smtp_session *s, struct str reverse_path, const st
 		.log = conn_log(s->conn),
 		.account = s->account,
 		.peer = *conn_peer(s->conn),
+		.peer_port = conn_peer_port(s->conn),
 		.helo = s->helo,
 		.protocol = transaction_protocol(s, params->utf8),
 		.tls = transaction_tls(s),
@@ -115,6 +116,8 @@ transaction_answer(struct smtp_session *s, enum submit_result result)
 		[SUBMIT_OVER_QUOTA] = REPLY_NO_MAILBOX_WILL_HAVE_ROOM,
 		[SUBMIT_SPF_FAIL] = REPLY_SPF_FAIL,
 		[SUBMIT_DMARC_REJECT] = REPLY_DMARC_REJECT,
+		[SUBMIT_MILTER_REJECT] = REPLY_MILTER_REJECT,
+		[SUBMIT_MILTER_TEMPFAIL] = REPLY_MILTER_TEMPFAIL,
 		[SUBMIT_STORE_FULL] = REPLY_STORE_FULL,
 		[SUBMIT_UNAVAILABLE] = REPLY_STORE_UNAVAILABLE,
 	};
@@ -129,7 +132,11 @@ transaction_answer(struct smtp_session *s, enum submit_result result)
 	} else if (submit_objection(s->submit).len != 0) {
 		argument = submit_objection(s->submit);
 	}
-	smtp_reply(s, replies[result], argument);
+	/* A milter's own words, which may be several lines. */
+	if (submit_objection(s->submit).len > 0 && (result == SUBMIT_MILTER_REJECT || result == SUBMIT_MILTER_TEMPFAIL))
+		conn_write(s->conn, argument.p, argument.len);
+	else
+		smtp_reply(s, replies[result], argument);
 	smtp_set_state(s, SMTP_GREETED);
 	submit_free(&s->submit);
 }

@@ -7,6 +7,7 @@
  *
  * The submission outlives an owner that does not wait for all this; late answers then
  * only clean up. */
+#include "frontend/milter/message.h"
 #include "frontend/submit/private.h"
 #include "lib/base/check.h"
 #include "lib/base/clock.h"
@@ -121,6 +122,8 @@ accept_hand_over(struct submit *s)
 
 /* ---- What must end before the hand-over ---- */
 
+static void accept_ask_milters(struct submit *s);
+
 /* The sync or the signing has ended, in either order. A client that has gone in the
  * meantime will send the message again: nothing is kept. */
 static void
@@ -128,10 +131,12 @@ accept_on_part(struct submit *s)
 {
 	if (!op_back(&s->op) || op_waits(&s->op))
 		return;
-	if (s->result == SUBMIT_OK)
-		accept_hand_over(s);
-	else
+	if (s->result != SUBMIT_OK)
 		s->on_done(s->on_done_arg, s->result);
+	else if (!s->is_milted)
+		accept_ask_milters(s);
+	else
+		accept_hand_over(s);
 }
 
 static void
@@ -163,7 +168,8 @@ accept_on_signed(struct submit *s, const struct err *err)
 static bool
 accept_is_for_later(enum submit_result result)
 {
-	return result == SUBMIT_MAILBOX_FULL || result == SUBMIT_STORE_FULL || result == SUBMIT_UNAVAILABLE;
+	return result == SUBMIT_MILTER_TEMPFAIL || result == SUBMIT_MAILBOX_FULL || result == SUBMIT_STORE_FULL ||
+	       result == SUBMIT_UNAVAILABLE;
 }
 
 static void
@@ -172,14 +178,71 @@ accept_count_refusal(const struct submit *s)
 	metrics_add(accept_is_for_later(s->result) ? M_SMTP_DEFERRED_MESSAGES : M_SMTP_REFUSED_MESSAGES, 1);
 }
 
-/* What is complete is synced and signed. */
+/* What is complete is synced and signed; signed only when milters have seen it. */
 static void
 accept_store(struct submit *s)
 {
+	if (!s->is_milted)
+		s->is_milted = !submit_milters_wanted(s);
 	op_hold(&s->op);
-	op_hold(&s->op);
+	if (s->is_milted)
+		op_hold(&s->op);
 	blob_append_commit(&s->append, accept_on_synced, s);
-	submit_sign_end(s, accept_on_signed);
+	if (s->is_milted)
+		submit_sign_end(s, accept_on_signed);
+}
+
+/* ---- Milters ---- */
+
+static void
+accept_on_rewritten(struct submit *s)
+{
+	struct blob_store *blobs = s->frontend->service->blobs;
+
+	s->is_milting = false;
+	CHECK(op_back(&s->op));
+	if (s->result != SUBMIT_OK) {
+		accept_count_refusal(s);
+		s->on_done(s->on_done_arg, s->result);
+		return;
+	}
+	/* All of it has been copied. */
+	s->is_blob_ours = false;
+	blob_release(blobs, &s->blob);
+	accept_store(s);
+}
+
+static void
+accept_on_milted(struct submit *s, enum submit_milters_end end)
+{
+	const struct milter_message *m = submit_milters_message(s->milters);
+
+	s->is_milted = true;
+	if (end == SUBMIT_MILTERS_DONE && m->is_changed) {
+		CRASHPOINT("milters-asked");
+		submit_rewrite_begin(s, m, accept_on_rewritten);
+		return;
+	}
+	s->is_milting = false;
+	CHECK(op_back(&s->op));
+	if (end == SUBMIT_MILTERS_DONE) {
+		op_hold(&s->op);
+		submit_sign_end(s, accept_on_signed);
+		return;
+	}
+	if (end == SUBMIT_MILTERS_REFUSED)
+		accept_count_refusal(s);
+	else
+		log_info(&s->log, "message discarded by a milter", F_STR("from", s->options.reverse_path));
+	s->on_done(s->on_done_arg, s->result);
+}
+
+static void
+accept_ask_milters(struct submit *s)
+{
+	op_hold(&s->op);
+	s->is_milting = true;
+	submit_milters_ask(s, accept_on_milted);
 }
 
 static void

@@ -9,6 +9,8 @@
  *   priority.c      its priority
  *   sign.c          its DKIM signatures
  *   judge.c         whether what proves its sender lets it in
+ *   milters.c       what milters say to it
+ *   rewrite.c       stored anew, as they have changed it
  *   accept.c        sync and hand-over
  *   header_watch    what its header says; independent, with its own header file
  *
@@ -95,6 +97,12 @@ struct submit {
 	bool is_blob_ours;	/* synced, and certainly not the spool's */
 	int64_t handed_over_us; /* monotonic */
 
+	/* milters.c, rewrite.c */
+	struct submit_milters *milters; /* owner; NULL: not asked */
+	struct submit_rewrite *rewrite; /* owner; NULL: unchanged */
+	bool is_milting;		/* accept.c: their result is due, and the op is held for it */
+	bool is_milted;			/* accept.c: it has come, or nobody is asked */
+
 	/* sign.c */
 	struct dkim_stream *dkim;    /* owner; NULL: no signature */
 	struct dkim_signing signing; /* its domains are in the arena */
@@ -135,6 +143,30 @@ void submit_missing_lines(struct submit *s, struct buf *out);
 /* ---- judge.c ---- */
 /* Takes over what was found out about its sender. SUBMIT_OK, or why it is refused. */
 enum submit_result submit_judge(struct submit *s, const struct verify_outcome *outcome);
+
+/* ---- recipients.c, after the data ---- */
+void submit_add_late_recipient(struct submit *s, const struct submit_recipient *r);
+void submit_remove_recipient(struct submit *s, struct str address);
+
+/* ---- milters.c ---- */
+enum submit_milters_end {
+	SUBMIT_MILTERS_DONE,	/* no objection; the message may be changed */
+	SUBMIT_MILTERS_DISCARD, /* the client is told that it was accepted */
+	SUBMIT_MILTERS_REFUSED	/* s->result */
+};
+struct milter_message;
+bool submit_milters_wanted(const struct submit *s);
+/* The message is stored. on_end is called once, never from within, unless submit_milters_free()
+ * is called first; the caller frees them afterwards. */
+void submit_milters_ask(struct submit *s, void (*on_end)(struct submit *s, enum submit_milters_end end));
+const struct milter_message *submit_milters_message(const struct submit_milters *m);
+void submit_milters_free(struct submit_milters **m);
+
+/* ---- rewrite.c ---- */
+/* Begins a new append, and a new signature if the message is to be signed. on_end is called
+ * once, possibly from within, when all is appended, or s->result says why not. */
+void submit_rewrite_begin(struct submit *s, const struct milter_message *m, void (*on_end)(struct submit *s));
+void submit_rewrite_free(struct submit_rewrite **r);
 
 /* ---- sender.c ---- */
 /* Do all addresses of From: belong to the account? */

@@ -70,13 +70,11 @@ recipients_index(struct submit *s, struct submit_entry *last)
 }
 
 void
-submit_add_recipient(struct submit *s, const struct submit_recipient *r)
+submit_add_late_recipient(struct submit *s, const struct submit_recipient *r)
 {
 	uint32_t hash = (uint32_t)hash_str(r->address, 0);
 	struct submit_entry *entry;
 
-	CHECK(s->append == NULL && !s->streams);
-	submit_room_add(&s->room, &r->room);
 	if (recipients_have(s, hash, r->address))
 		return;
 	entry = arena_new(&s->op.arena, struct submit_entry);
@@ -92,6 +90,32 @@ submit_add_recipient(struct submit *s, const struct submit_recipient *r)
 	s->recipient_count++;
 	s->recipient_bytes += recipients_bytes_of(r);
 	recipients_index(s, entry);
+}
+
+void
+submit_add_recipient(struct submit *s, const struct submit_recipient *r)
+{
+	CHECK(s->append == NULL && !s->streams);
+	submit_room_add(&s->room, &r->room);
+	submit_add_late_recipient(s, r);
+}
+
+void
+submit_remove_recipient(struct submit *s, struct str address)
+{
+	struct submit_entry **at = &s->recipients;
+
+	while (*at != NULL && !str_eq_ci(str_c((*at)->record.address), address))
+		at = &(*at)->next;
+	if (*at == NULL)
+		return;
+	*at = (*at)->next;
+	if (*at == NULL)
+		s->recipients_end = at;
+	s->recipient_count--;
+	/* The next addition builds it anew. */
+	s->by_address = NULL;
+	s->by_address_room = 0;
 }
 
 Stagepost__Recipient **

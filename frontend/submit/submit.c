@@ -19,6 +19,8 @@ submit_on_end(struct op *op)
 	header_watch_fini(&s->watch);
 	auth_results_filter_fini(&s->filter);
 	verify_check_free(&s->check);
+	submit_rewrite_free(&s->rewrite);
+	submit_milters_free(&s->milters);
 	dkim_stream_free(&s->dkim);
 	buf_fini(&s->held);
 	mem_free(s);
@@ -38,6 +40,12 @@ submit_free(struct submit **submission)
 	if (s->is_checking)
 		op_back(&s->op);
 	s->is_checking = false;
+	/* Nor will that of milters, which is not needed either. */
+	submit_rewrite_free(&s->rewrite);
+	submit_milters_free(&s->milters);
+	if (s->is_milting)
+		op_back(&s->op);
+	s->is_milting = false;
 	op_cancel(&s->op);
 }
 

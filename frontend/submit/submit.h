@@ -26,16 +26,18 @@
 #include "lib/base/str.h"
 
 enum submit_result {
-	SUBMIT_OK,	       /* until the end: no objection so far */
-	SUBMIT_TOO_BIG,	       /* max_message_size */
-	SUBMIT_TOO_MANY_HOPS,  /* max_hop_count */
-	SUBMIT_FROM_NOT_YOURS, /* require_auth_match: From: does not belong to the account */
-	SUBMIT_MAILBOX_FULL,   /* no recipient's mailbox has room for it; try later */
-	SUBMIT_OVER_QUOTA,     /* the same, but permanent */
-	SUBMIT_STORE_FULL,     /* try later */
-	SUBMIT_SPF_FAIL,       /* settings:mail-auth spf_fail_action */
-	SUBMIT_DMARC_REJECT,   /* settings:mail-auth dmarc_enforcement */
-	SUBMIT_UNAVAILABLE,    /* a store or the brokers; try later. It may be in the spool all the same */
+	SUBMIT_OK,		/* until the end: no objection so far */
+	SUBMIT_TOO_BIG,		/* max_message_size */
+	SUBMIT_TOO_MANY_HOPS,	/* max_hop_count */
+	SUBMIT_FROM_NOT_YOURS,	/* require_auth_match: From: does not belong to the account */
+	SUBMIT_MAILBOX_FULL,	/* no recipient's mailbox has room for it; try later */
+	SUBMIT_OVER_QUOTA,	/* the same, but permanent */
+	SUBMIT_STORE_FULL,	/* try later */
+	SUBMIT_SPF_FAIL,	/* settings:mail-auth spf_fail_action */
+	SUBMIT_DMARC_REJECT,	/* settings:mail-auth dmarc_enforcement */
+	SUBMIT_MILTER_REJECT,	/* a milter refuses it */
+	SUBMIT_MILTER_TEMPFAIL, /* a milter refuses it for now, or cannot be asked */
+	SUBMIT_UNAVAILABLE,	/* a store or the brokers; try later. It may be in the spool all the same */
 };
 
 /* What the protocol knows about the client, and has been told about the message.
@@ -44,6 +46,7 @@ struct submit_options {
 	const struct log_context *log; /* borrowed until submit_free(): its fields are in each line */
 	const char *account;	       /* canonical address; NULL: not logged in */
 	struct ip peer;
+	uint16_t peer_port;
 	const char *helo;     /* the name that the client gave in its greeting */
 	const char *protocol; /* for "with" in Received: "ESMTPSA" (RFC 3848) */
 	const char *tls;      /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: none */
@@ -121,7 +124,8 @@ bool submit_commit(struct submit *s, submit_on_done *on_done, void *arg);
 
 /* What is known of its outcome so far. */
 enum submit_result submit_result(const struct submit *s);
-/* With SUBMIT_SPF_FAIL and SUBMIT_DMARC_REJECT: whose domain, and why. Else empty. */
+/* With SUBMIT_SPF_FAIL and SUBMIT_DMARC_REJECT: whose domain, and why. With the results of
+ * milters: the lines of the milter's own reply, with CRLF, if there is one. Else empty. */
 struct str submit_objection(const struct submit *s);
 /* The id that it will have in the spool. */
 const char *submit_id(const struct submit *s);

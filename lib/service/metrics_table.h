@@ -55,6 +55,10 @@
 	M(VERIFIED_ARC_PASS, "mail_auth_results_total", counter, "method=\"arc\",result=\"pass\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
 	M(VERIFIED_ARC_FAIL, "mail_auth_results_total", counter, "method=\"arc\",result=\"fail\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
 	M(VERIFIED_ARC_TEMPERROR, "mail_auth_results_total", counter, "method=\"arc\",result=\"temperror\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \
+	M(MILTER_REJECTED, "milter_objections_total", counter, "action=\"reject\"", "Messages that milters did not let in") \
+	M(MILTER_TEMPFAILED, "milter_objections_total", counter, "action=\"tempfail\"", "Messages that milters did not let in") \
+	M(MILTER_DISCARDED, "milter_objections_total", counter, "action=\"discard\"", "Messages that milters did not let in") \
+	M(MILTER_FAILURES, "milter_failures_total", counter, "", "Milters that could not be asked or answered wrongly") \
 	M(DKIM_SIGNED, "dkim_signed_messages_total", counter, "", "Submissions and reports signed by DKIM") \
 	M(POP3_LOGINS, "pop3_logins_total", counter, "", "Maildrops opened")                        \
 	M(POP3_RETRIEVED, "pop3_retrieved_messages_total", counter, "", "Messages sent by RETR")    \

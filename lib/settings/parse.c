@@ -7,6 +7,7 @@
 
 #include "lib/base/host_port.h"
 #include "lib/base/listen_url.h"
+#include "lib/base/milter_url.h"
 #include "lib/base/service_url.h"
 #include "lib/settings/private.h"
 
@@ -255,13 +256,14 @@ count_words(struct str text)
 }
 
 /* The unit lists the schemes of rows whose values must be URLs; "listen": URLs of
- * listeners; "listen-host": those without a path. */
+ * listeners; "listen-host": those without a path; "milter": places of milters. */
 static bool
 is_of_schemes(struct str word, const char *unit)
 {
 	struct str schemes = str_c(unit), scheme;
 	struct service_url url;
 	struct listen_url listen;
+	struct milter_url milter;
 
 	if (*unit == '\0')
 		return true;
@@ -269,6 +271,8 @@ is_of_schemes(struct str word, const char *unit)
 		return listen_url_parse(word, &listen);
 	if (strcmp(unit, "listen-host") == 0)
 		return listen_url_parse(word, &listen) && str_eq(listen.path, STR("/"));
+	if (strcmp(unit, "milter") == 0)
+		return milter_url_parse(word, &milter);
 	if (!service_url_parse(word, &url))
 		return false;
 	while (str_next_word(&schemes, "|", &scheme))

@@ -17,7 +17,8 @@
  * address or empty, "host" a host[:port], "https" an https URL, "address" a mail
  * address; "secret" keeps it out of lists. The unit "a|b" of a LIST
  * makes its entries URLs, a://host[:port]; "listen" makes them those of listeners
- * (lib/base/listen_url.h), "listen-host" the same without a path.
+ * (lib/base/listen_url.h), "listen-host" the same without a path; "milter" makes
+ * them places of milters (lib/base/milter_url.h).
  *
  * `| PLANNED` after the scope: nothing uses the field yet. It can be set, and the
  * tool and the page say that it has no effect. The flag is removed with the first
@@ -180,6 +181,18 @@
 	  "accept AUTH without TLS from hosts other than loopback") \
 	S(smtp_in, proxy_protocol_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
 	  "load balancers that must send a PROXY protocol header") \
+	S(smtp_in, milters, LIST, "", "milter", 0, 16, SCOPE_GLOBAL, \
+	  "milters asked, in this order, about mail from unauthenticated clients, after its data: inet:ADDRESS:PORT, inet6:[ADDRESS]:PORT, unix:/PATH") \
+	S(smtp_in, submission_milters, LIST, "", "milter", 0, 16, SCOPE_GLOBAL, \
+	  "the same for mail of authenticated users, of the submission ports and of hosts of relay_whitelist, before it is signed") \
+	S(smtp_in, milter_default_action, ENUM, "tempfail", "accept|tempfail|reject", 0, 2, SCOPE_GLOBAL, \
+	  "when a milter cannot be asked or answers wrongly: accept goes on without it, tempfail answers 451, reject 550") \
+	S(smtp_in, milter_connect_timeout, DURATION, "30", "s", 100, HOUR_MS, SCOPE_GLOBAL, \
+	  "how long the connection to a milter may take") \
+	S(smtp_in, milter_command_timeout, DURATION, "30", "s", 100, HOUR_MS, SCOPE_GLOBAL, \
+	  "how long to wait for a milter's answer to a command") \
+	S(smtp_in, milter_content_timeout, DURATION, "300", "s", 100, HOUR_MS, SCOPE_GLOBAL, \
+	  "how long to wait for a milter's answer to the end of a message, and for each sign of progress") \
 	S(smtp_in, mta_sts, ENUM, "off", "off|none|testing|enforce", 0, 3, SCOPE_DOMAIN, \
 	  "mode of the MTA-STS policy (RFC 8461) at https://mta-sts.DOMAIN/.well-known/mta-sts.txt; off: no policy; none withdraws one") \
 	S(smtp_in, mta_sts_mx, LIST, "", "", 0, 60, SCOPE_DOMAIN, \

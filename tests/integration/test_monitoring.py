@@ -24,6 +24,7 @@ from certificates import Authority
 from cluster import ROOT, wait_for
 from pebble import Pebble
 from prometheus import MONITORING, Prometheus, board_expressions, panels, rules, selectors
+from scripted_milter import REJECT, Milter, packet
 from spam_engine import Fake
 from world import World
 
@@ -205,6 +206,17 @@ class Scraped:
         c.unset("pop")
         self.was("stagepost_refused_connections_total")
 
+    def a_milter_objects(self):
+        milter = Milter(answers={b"M": packet(REJECT)})
+        self.cluster.settings("smtp-in", milters=milter.place, submission_milters=milter.place)
+        for kind, metric in (("objects", 'milter_objections_total{action="reject"}'), ("fails", "milter_failures_total")):
+            with smtplib.SMTP("127.0.0.1", self.cluster.port("smtp"), timeout=30) as smtp, \
+                    pytest.raises(smtplib.SMTPDataError):
+                smtp.sendmail("b@remote.example", [self.world.sender], f"Subject: it {kind}\r\n\r\n")
+            self.was(f"stagepost_{metric}")
+            milter.close()
+        self.cluster.unset("smtp-in", "milters", "submission_milters")
+
     def certificates_are_bad(self):
         cert, key = self.ca.issue("soon.example.test", days=1)
         for name, parts in (("soon.example.test", (cert, key)), ("bad.example.test", (cert, self.ca.issue("other")[1]))):
@@ -302,6 +314,7 @@ class Scraped:
         self.mail_is_read()
         self.mail_is_retrieved()
         self.clients_are_refused()
+        self.a_milter_objects()
         self.certificates_are_bad()
         self.certificates_are_not_ordered()
         self.spam_goes_unchecked()

@@ -1,0 +1,290 @@
+/* A message as milters see and change it. */
+#include "frontend/milter/message.h"
+
+#include <string.h>
+
+#include "lib/base/mem.h"
+
+void
+milter_message_init(struct milter_message *m)
+{
+	memset(m, 0, sizeof(*m));
+	arena_init(&m->arena);
+	m->recipients_end = &m->recipients;
+}
+
+void
+milter_message_fini(struct milter_message *m)
+{
+	mem_free(m->fields);
+	m->fields = NULL;
+	buf_fini(&m->body);
+	arena_fini(&m->arena);
+}
+
+static struct milter_field *
+message_open_slot(struct milter_message *m, unsigned at)
+{
+	if (m->count == m->room) {
+		m->room = m->room == 0 ? 64 : m->room * 2;
+		m->fields = mem_realloc(m->fields, m->room * sizeof(*m->fields));
+	}
+	memmove(&m->fields[at + 1], &m->fields[at], (m->count - at) * sizeof(*m->fields));
+	m->count++;
+	memset(&m->fields[at], 0, sizeof(m->fields[at]));
+	return &m->fields[at];
+}
+
+/* ---- Reading ---- */
+
+/* The length of a name in front of a colon; 0: there is none. */
+static size_t
+message_name_length(struct str line)
+{
+	size_t n = 0;
+
+	while (n < line.len && line.p[n] > ' ' && line.p[n] < 127 && line.p[n] != ':')
+		n++;
+	return n < line.len && line.p[n] == ':' ? n : 0;
+}
+
+/* The length of the next line, with its CRLF; 0: it is incomplete. */
+static size_t
+message_line_length(struct str text, bool is_all)
+{
+	const char *end = text.len > 0 ? memchr(text.p, '\n', text.len) : NULL;
+
+	if (end != NULL)
+		return (size_t)(end - text.p) + 1;
+	return is_all ? text.len : 0;
+}
+
+static bool
+message_is_ours(const struct milter_message *m, const struct milter_field *f, struct str own_id)
+{
+	struct str name = str_first(f->raw, f->name_length);
+	unsigned at = (unsigned)(f - m->fields);
+
+	if (at == 0)
+		return str_eq(name, STR("Return-Path"));
+	if (!f[-1].is_ours || str_eq(str_first(f[-1].raw, f[-1].name_length), STR("Received")))
+		return false;
+	if (at == 1 && str_eq(name, STR("Authentication-Results")))
+		return true;
+	/* Nobody else can know the id. */
+	return str_eq(name, STR("Received")) && memmem(f->raw.p, f->raw.len, own_id.p, own_id.len) != NULL;
+}
+
+static void
+message_mark_ours(struct milter_message *m, struct str own_id)
+{
+	for (unsigned i = 0; i < m->count && i < 3; i++) {
+		struct milter_field *f = &m->fields[i];
+
+		f->is_ours = message_is_ours(m, f, own_id);
+		f->is_hidden = f->is_ours && !str_eq(str_first(f->raw, f->name_length), STR("Authentication-Results"));
+	}
+}
+
+static void
+message_take_field(struct milter_message *m, struct str raw, size_t name_length)
+{
+	struct milter_field *f = message_open_slot(m, m->count);
+
+	f->raw = raw;
+	f->name_length = name_length;
+}
+
+bool
+milter_message_parse(struct milter_message *m, struct str text, bool is_all, struct str own_id)
+{
+	struct str rest = text;
+	size_t used = 0, line;
+
+	m->count = 0;
+	while (rest.len > 0) {
+		line = message_line_length(rest, is_all);
+		if (line == 0)
+			return false;
+		if (rest.p[0] == ' ' || rest.p[0] == '\t') {
+			if (m->count == 0)
+				break;
+			m->fields[m->count - 1].raw.len += line;
+		} else {
+			size_t name = message_name_length(str_first(rest, line));
+
+			if (name == 0)
+				break;
+			message_take_field(m, str_first(rest, line), name);
+		}
+		used += line;
+		rest = str_from(rest, line);
+	}
+	if (rest.len == 0 && !is_all)
+		return false;
+	m->separator = str_starts(rest, STR("\r\n")) ? STR("\r\n") : STR_NONE;
+	m->body_at = used + m->separator.len;
+	for (unsigned i = 0; i < m->count; i++)
+		m->fields[i].raw = arena_str(&m->arena, m->fields[i].raw);
+	message_mark_ours(m, own_id);
+	return true;
+}
+
+void
+milter_field_value(const struct milter_field *f, bool keep_blanks, struct buf *out)
+{
+	struct str value = str_from(f->raw, f->name_length + 1);
+
+	if (str_ends_ci(value, STR("\n")))
+		value = str_first(value, value.len - 1);
+	if (str_ends_ci(value, STR("\r")))
+		value = str_first(value, value.len - 1);
+	while (!keep_blanks && value.len > 0 && (value.p[0] == ' ' || value.p[0] == '\t'))
+		value = str_from(value, 1);
+	for (size_t i = 0; i < value.len; i++)
+		if (value.p[i] != '\r' && value.p[i] != '\0')
+			buf_add_byte(out, value.p[i]);
+}
+
+/* ---- Changing ---- */
+
+static bool
+message_name_is_valid(struct str name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (name.p[i] <= ' ' || name.p[i] >= 127 || name.p[i] == ':')
+			return false;
+	return name.len > 0 && name.len < 900;
+}
+
+/* Whatever the value is, it stays one field: each further line begins with a blank. */
+static bool
+message_write_field(struct milter_message *m, struct milter_field *f, struct str name, struct str value,
+		    bool has_blanks)
+{
+	struct buf raw = BUF_EMPTY;
+
+	buf_add_str(&raw, name);
+	buf_add_c(&raw, has_blanks ? ":" : ": ");
+	for (size_t i = 0; i < value.len; i++) {
+		char c = value.p[i];
+
+		if (c == '\r' || c == '\0')
+			continue;
+		if (c != '\n') {
+			buf_add_byte(&raw, c);
+			continue;
+		}
+		if (i + 1 == value.len)
+			break;
+		buf_add_c(&raw, "\r\n");
+		if (value.p[i + 1] != ' ' && value.p[i + 1] != '\t')
+			buf_add_byte(&raw, '\t');
+	}
+	buf_add_c(&raw, "\r\n");
+	f->raw = arena_str(&m->arena, buf_str(&raw));
+	f->name_length = name.len;
+	m->is_changed = true;
+	buf_fini(&raw);
+	return true;
+}
+
+/* Room for one more field within the limit? */
+static bool
+message_may_add(struct milter_message *m, struct str name, struct str value)
+{
+	m->added_bytes += name.len + value.len + 4;
+	return message_name_is_valid(name) && m->added_bytes <= MILTER_HEADER_MAX;
+}
+
+bool
+milter_message_insert(struct milter_message *m, uint32_t before, struct str name, struct str value, bool has_blanks)
+{
+	unsigned at = 0;
+	uint32_t seen = 0;
+
+	if (!message_may_add(m, name, value))
+		return false;
+	/* Return-Path stays on top. */
+	if (before == 0 && m->count > 0 && m->fields[0].is_ours)
+		at = 1;
+	for (; before > 0 && at < m->count; at++)
+		if (!m->fields[at].is_hidden && ++seen == before)
+			break;
+	return message_write_field(m, message_open_slot(m, at), name, value, has_blanks);
+}
+
+bool
+milter_message_add(struct milter_message *m, struct str name, struct str value, bool has_blanks)
+{
+	if (!message_may_add(m, name, value))
+		return false;
+	return message_write_field(m, message_open_slot(m, m->count), name, value, has_blanks);
+}
+
+static struct milter_field *
+message_find(struct milter_message *m, uint32_t nth, struct str name)
+{
+	for (unsigned i = 0; i < m->count; i++) {
+		struct milter_field *f = &m->fields[i];
+
+		if (!f->is_hidden && str_eq_ci(str_first(f->raw, f->name_length), name) && --nth == 0)
+			return f;
+	}
+	return NULL;
+}
+
+bool
+milter_message_change(struct milter_message *m, uint32_t nth, struct str name, struct str value, bool has_blanks)
+{
+	struct milter_field *f = message_find(m, nth == 0 ? 1 : nth, name);
+
+	if (f == NULL)
+		return value.len == 0 || milter_message_add(m, name, value, has_blanks);
+	if (f->is_ours)
+		return true;
+	if (value.len > 0)
+		return message_may_add(m, name, value) && message_write_field(m, f, name, value, has_blanks);
+	m->count--;
+	memmove(f, f + 1, (m->count - (size_t)(f - m->fields)) * sizeof(*f));
+	m->is_changed = true;
+	return true;
+}
+
+void
+milter_message_replace_body(struct milter_message *m, struct buf *body)
+{
+	buf_fini(&m->body);
+	m->body = *body;
+	*body = BUF_EMPTY;
+	m->is_body_replaced = m->is_changed = true;
+	/* Without it, the text would be read as part of the header. */
+	m->separator = STR("\r\n");
+}
+
+static struct str
+message_address(struct milter_message *m, struct str text)
+{
+	text = str_trim(text);
+	if (str_starts(text, STR("<")) && str_ends_ci(text, STR(">")))
+		text = str_first(str_from(text, 1), text.len - 2);
+	return arena_str(&m->arena, text);
+}
+
+void
+milter_message_change_recipient(struct milter_message *m, struct str address, bool is_added)
+{
+	struct milter_recipient *r = arena_new(&m->arena, struct milter_recipient);
+
+	r->address = message_address(m, address);
+	r->is_added = is_added;
+	*m->recipients_end = r;
+	m->recipients_end = &r->next;
+}
+
+void
+milter_message_change_sender(struct milter_message *m, struct str address)
+{
+	m->sender = message_address(m, address);
+	m->is_sender_changed = m->is_changed = true;
+}
