@@ -10,7 +10,7 @@
 
 enum {
 	ENDING_FIELDS = 12,
-	ENDING_OWN_MS = 5 * 1000,    /* after trouble of our own */
+	ENDING_BREAK_MS = 3 * 1000,  /* who waits for a slot comes back earlier */
 	ENDING_FIRST_MS = 10 * 1000, /* the least back-off of a move */
 	ENDING_LONGEST_MS = 4 * 3600 * 1000,
 	ENDING_REFUSED_MS = 3600 * 1000, /* after so many refused logins, at least */
@@ -70,16 +70,18 @@ ending_back_off(const struct round *r)
 
 /* From now; RETRIEVE_NEVER_MS: not at all. */
 static int64_t
-ending_next_ms(const struct round *r)
+ending_next_ms(struct round *r)
 {
 	if (r->account.trial)
 		return ENDING_TRIAL_MS;
 	if (r->bad_grant)
 		return RETRIEVE_NEVER_MS;
 	if (r->own_trouble)
-		return ENDING_OWN_MS;
+		return gate_on_trouble(r->retriever);
 	if (r->trouble[0] != '\0' && !r->puts_aside)
 		return ending_back_off(r);
+	if (r->pace.yields)
+		return ENDING_BREAK_MS;
 	if (r->has_more || r->puts_aside)
 		return 0;
 	if (r->account.once && r->unread == 0)
@@ -139,11 +141,12 @@ ending_add_trouble(struct round *r, struct ending *e)
 	ending_add(e, "last_error", str_c(r->trouble));
 	if (r->own_trouble)
 		return;
-	/* A message's failures are counted with it. Without the one that was put aside, the next round may go well. */
+	/* A message's failures are counted with it. Without the one that was put aside, the next round may go well.
+	 * A slow remote that brought something comes back after one interval. */
 	if (r->puts_aside)
 		r->status.failures = 0;
 	else if (!r->blames)
-		r->status.failures++;
+		r->status.failures = r->pace.is_slow && r->taken > 0 ? 1 : r->status.failures + 1;
 	ending_add_number(r, e, "failures", r->status.failures);
 }
 
@@ -164,10 +167,12 @@ ending_fill(struct round *r, struct ending *e)
 	ending_log(r);
 	metrics_add(r->trouble[0] != '\0' ? M_RETRIEVALS_FAILED : M_RETRIEVALS, 1);
 	ending_add_number(r, e, "last_try", clock_unix_ms());
-	if (r->trouble[0] != '\0')
+	if (r->trouble[0] != '\0') {
 		ending_add_trouble(r, e);
-	else
+	} else {
+		gate_on_good(r->retriever, r->taken > 0);
 		ending_add_good(r, e);
+	}
 	ending_add(e, "state", str_c(ending_state(r)));
 	if (!r->stuck.is_changed)
 		return;

@@ -11,6 +11,8 @@
  *	ledger.c     what is written to the store meanwhile, under the round's fence
  *	known.c      the ledger in memory
  *	stuck.c      messages that the remote does not give
+ *	gate.c       trouble of our own, which all accounts wait out together
+ *	pace.c       how long it may have its slot while others wait
  *	space.c      whether there is room in the mailbox here
  *	session.c    the login, IDLE, the end of the session
  *	ending.c     the status, the next time
@@ -48,6 +50,12 @@ enum {
 
 struct round;
 
+/* Shut while there is trouble here. */
+struct gate {
+	unsigned troubles;		  /* one after the other */
+	int64_t until_ms, probe_until_ms; /* monotonic */
+};
+
 struct retriever {
 	struct worker *worker;	  /* borrowed */
 	struct secret_keys *keys; /* owner */
@@ -56,7 +64,9 @@ struct retriever {
 	struct event *timer;  /* owner: the next look */
 	struct round *rounds; /* owner */
 	unsigned running[RETRIEVE_PROTOCOLS], idling;
-	unsigned starting; /* claimed, and not known by protocol yet */
+	struct gate gate;
+	int64_t wanted_ms[RETRIEVE_PROTOCOLS]; /* monotonic: somebody found no slot; 0: never */
+	unsigned starting;		       /* claimed, and not known by protocol yet */
 	bool asking;
 	bool stopped;
 	bool freed; /* with the answer that is due the structure goes */
@@ -115,6 +125,15 @@ struct message {
 	bool is_skipped; /* not handed over */
 };
 
+/* Of the slot that it has. */
+struct pace {
+	int64_t begun_ms, window_ms; /* monotonic */
+	uint64_t window_bytes;	     /* received before */
+	bool window_reads;	     /* messages */
+	bool yields;		     /* others have their turn, then it goes on */
+	bool is_slow;		     /* it ends because of that */
+};
+
 struct round {
 	struct op op;
 	struct retriever *retriever; /* borrowed */
@@ -131,6 +150,7 @@ struct round {
 	int64_t lease_until_ms;		 /* monotonic */
 	bool has_protocol;		 /* it counts as running */
 	bool has_host;
+	struct pace pace;
 	bool is_starting; /* counts as such */
 	bool has_begun;
 	bool is_idle;	       /* waits for new mail */
@@ -223,6 +243,8 @@ struct round {
 /* A slot for its protocol; false: there is none. */
 bool retriever_take_slot(struct retriever *v, enum retrieve_protocol p);
 void retriever_give_slot(struct retriever *v, enum retrieve_protocol p);
+/* Somebody waits for one of these slots. */
+bool retriever_is_wanted(const struct retriever *v, enum retrieve_protocol p);
 bool retriever_may_idle(const struct retriever *v);
 /* The round is over: frees it. */
 void retriever_on_round_end(struct round *r);
@@ -299,6 +321,26 @@ void message_skip(struct message *m, bool remember);
 void message_recover(struct round *r, struct str remote_id, struct str kept);
 /* Of a round that is cancelled. */
 void message_drop(struct message *m);
+
+/* ---- gate.c ---- */
+/* A round met trouble of our own. Milliseconds after which its account is tried again. */
+int64_t gate_on_trouble(struct retriever *v);
+/* A round went well. */
+void gate_on_good(struct retriever *v, bool took_mail);
+/* A round begins. */
+void gate_on_start(struct retriever *v);
+/* How many of so many rounds may begin. */
+unsigned gate_room(const struct retriever *v, unsigned room);
+
+/* ---- pace.c ---- */
+/* It has a slot now. */
+void pace_begin(struct round *r);
+/* From time to time: ends the round if it has its slot for too long, or the remote is too slow. */
+void pace_look(struct round *r);
+/* Between messages, the last of which is on its way. */
+void pace_on_message_end(struct round *r);
+/* Between batches, which is the best place: it shall end now, and goes on when others had their turn. */
+bool pace_ends_batch(struct round *r);
 
 /* ---- space.c ---- */
 /* Asks how much room there is, then `next`. The round fails if the account may not receive mail. */

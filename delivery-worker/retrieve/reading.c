@@ -207,6 +207,7 @@ reading_on_message_end(void *arg, uint32_t uid, const struct remote_failure *fai
 		message_end(m);
 	}
 	reading_flow(r);
+	pace_on_message_end(r);
 }
 
 static void
@@ -259,20 +260,32 @@ reading_choose(struct round *r, uint32_t uids[READING_BATCH])
 }
 
 static void
+reading_drain(struct round *r, void (*next)(struct round *r))
+{
+	if (r->messages == NULL)
+		next(r);
+	else
+		r->on_drained = next;
+}
+
+static void
 reading_next(struct round *r)
 {
 	uint32_t uids[READING_BATCH];
-	unsigned count = reading_choose(r, uids);
+	unsigned count;
 
+	if (r->list_from > 0 && r->list_from < r->list_count && pace_ends_batch(r)) {
+		reading_drain(r, session_rest);
+		return;
+	}
+	count = reading_choose(r, uids);
 	r->asked_for = count;
 	if (count > 0) {
 		r->is_reading = true;
 		remote_box_fetch(r->box, uids, count, &reading_events, r);
 		reading_flow(r);
-	} else if (r->messages == NULL) {
-		listing_on_read(r);
 	} else {
-		r->on_drained = listing_on_read;
+		reading_drain(r, listing_on_read);
 	}
 }
 

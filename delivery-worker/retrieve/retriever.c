@@ -10,7 +10,11 @@
 #include "lib/base/mem.h"
 #include "lib/service/metrics.h"
 
-enum { RETRIEVER_LOOK_MS = 1000, RETRIEVER_CLAIMS_MAX = 32 };
+enum {
+	RETRIEVER_LOOK_MS = 1000,
+	RETRIEVER_CLAIMS_MAX = 32,
+	RETRIEVER_WANTED_MS = 5000, /* who finds no slot comes back earlier */
+};
 
 /* ---- Slots ---- */
 static int64_t
@@ -25,8 +29,10 @@ retriever_slots(const struct retriever *v, enum retrieve_protocol p)
 bool
 retriever_take_slot(struct retriever *v, enum retrieve_protocol p)
 {
-	if (v->running[p] >= retriever_slots(v, p))
+	if (v->running[p] >= retriever_slots(v, p)) {
+		v->wanted_ms[p] = clock_monotonic_ms();
 		return false;
+	}
 	v->running[p]++;
 	metrics_add(M_RETRIEVALS_RUNNING, 1);
 	return true;
@@ -42,6 +48,12 @@ retriever_give_slot(struct retriever *v, enum retrieve_protocol p)
 }
 
 bool
+retriever_is_wanted(const struct retriever *v, enum retrieve_protocol p)
+{
+	return v->wanted_ms[p] != 0 && clock_monotonic_ms() - v->wanted_ms[p] < RETRIEVER_WANTED_MS;
+}
+
+bool
 retriever_may_idle(const struct retriever *v)
 {
 	return v->idling < settings_imap(settings_current(v->worker->settings), STR_NONE)->max_retrieval_idle;
@@ -50,15 +62,17 @@ retriever_may_idle(const struct retriever *v)
 static unsigned
 retriever_room(const struct retriever *v)
 {
-	int64_t room = -(int64_t)v->starting;
+	int64_t room = -(int64_t)v->starting, slots = 0;
 
 	for (unsigned p = 0; p < RETRIEVE_PROTOCOLS; p++) {
 		int64_t free = retriever_slots(v, (enum retrieve_protocol)p) - v->running[p];
 
 		room += free > 0 ? free : 0;
+		slots += retriever_slots(v, (enum retrieve_protocol)p);
 	}
+	/* Without room one is claimed too: so it shows whether anybody waits, and for which slots. */
 	if (room <= 0)
-		return 0;
+		return slots > 0 && v->starting == 0;
 	return room < RETRIEVER_CLAIMS_MAX ? (unsigned)room : RETRIEVER_CLAIMS_MAX;
 }
 
@@ -106,10 +120,13 @@ static void
 retriever_on_look(evutil_socket_t fd, short what, void *arg)
 {
 	struct retriever *v = arg;
-	unsigned room = retriever_room(v);
+	unsigned room = gate_room(v, retriever_room(v));
+	struct round *r;
 
 	(void)fd, (void)what;
 	retriever_arm(v, RETRIEVER_LOOK_MS / 2 + (int64_t)arc4random_uniform(RETRIEVER_LOOK_MS));
+	DL_FOREACH (v->rounds, r)
+		pace_look(r); /* ends none before the loop's next turn */
 	if (room == 0 || v->asking || !redis_is_connected(v->worker->redis))
 		return;
 	v->asking = true;

@@ -63,12 +63,15 @@ void
 round_lose(struct round *r, const struct err *err)
 {
 	struct retriever *v = r->retriever;
+	int64_t after = ROUND_MARGIN_MS;
 
 	if (err->code == ERR_FENCED)
 		log_info(&r->log, "the account was deleted, or another worker has claimed it");
 	else
 		log_warning(&r->log, "retrieval stops", F_ERR(err));
-	claim_put_off(v->worker->redis, str_c(r->member), str_c(r->mark), ROUND_MARGIN_MS, NULL, NULL);
+	if (err_is_of_host(err))
+		after += gate_on_trouble(v);
+	claim_put_off(v->worker->redis, str_c(r->member), str_c(r->mark), after, NULL, NULL);
 	retriever_on_round_end(r);
 }
 
@@ -352,6 +355,8 @@ round_begin(struct round *r)
 		return;
 	}
 	r->has_protocol = true;
+	pace_begin(r);
+	gate_on_start(r->retriever);
 	r->is_starting = false;
 	r->retriever->starting--;
 	op_hold(&r->op);

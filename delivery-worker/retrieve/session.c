@@ -105,7 +105,7 @@ session_log_in(struct round *r, bool fresh)
 	}
 	buf_reserve(&secret, RETRIEVE_SECRET_MAX + 1); /* no copy is left behind */
 	if (retrieve_open(v->keys, &r->account, RETRIEVE_SECRET, str_c(r->account.secret), &secret, &err) != 0)
-		round_fail(r, true, err.text);
+		round_fail(r, false, err.text); /* other accounts may have another key */
 	else
 		session_open(r, secret.data);
 	OPENSSL_cleanse(secret.data, secret.capacity);
@@ -201,6 +201,7 @@ session_on_idle(void *arg, const struct remote_failure *failure)
 		return;
 	}
 	r->has_protocol = true;
+	pace_begin(r);
 	op_hold(&r->op);
 	claim_host(r->retriever->worker->redis, r->account.host, str_c(r->who), session_on_host, r);
 }

@@ -8,7 +8,7 @@ from ports import free_port
 
 
 class Cutter:
-    def __init__(self, port):
+    def __init__(self, port, host="127.0.0.1"):
         self.target, self.port = port, free_port()
         self.cut = None         # bytes of the remote; None: none
         self.marks = []         # or before any of these texts
@@ -16,7 +16,7 @@ class Cutter:
         self.rest = 0           # ... and after each of them it rests: seconds
         self.connections = 0    # begun
         self.longest = 0        # bytes that the remote sent in one connection that was not cut
-        self.listener = socket.create_server(("127.0.0.1", self.port))
+        self.listener = socket.create_server((host, self.port))
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self):
@@ -32,7 +32,11 @@ class Cutter:
             threading.Thread(target=self._serve, args=(client, self.cut), daemon=True).start()
 
     def _serve(self, client, cut):
-        remote = socket.create_connection(("127.0.0.1", self.target))
+        try:
+            remote = socket.create_connection(("127.0.0.1", self.target))
+        except OSError:  # it has been stopped
+            client.close()
+            return
         threading.Thread(target=self._copy, args=(client, remote), daemon=True).start()
         sent, seen = 0, b""
         try:

@@ -36,13 +36,14 @@ class World:
             tool.wait()
         self.dovecot.remove()
 
-    def add(self, address, user, protocol, *options, trial=False, verb="add", port=None):
+    def add(self, address, user, protocol, *options, trial=False, verb="add", port=None,
+            host="127.0.0.1"):
         """The id of a new remote account."""
         if not self.cluster.redis.exists(f"user:{{{address}}}"):
             self.cluster.add_user(address)
         more = [] if trial else ["--no-try"]
         before = set(self.cluster.redis.hkeys(f"retrieve:{{{address}}}"))
-        command = ["retrieve", verb, address, "--protocol", protocol, "--host", "127.0.0.1", "--port",
+        command = ["retrieve", verb, address, "--protocol", protocol, "--host", host, "--port",
                    port or self.dovecot.ports[protocol], "--tls", "none", "--user", user, "--password-stdin", *more,
                    *options]
         if verb == "once":
