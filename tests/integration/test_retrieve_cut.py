@@ -1,5 +1,7 @@
 """The connection to the remote breaks at each place of a session: every message comes, and none twice."""
 
+import socket
+import threading
 import time
 
 import pytest
@@ -59,3 +61,34 @@ def test_each_message_comes_once(world, protocol, options):
     assert w.is_quiet(A, id)
     w.wait_bodies(A, texts)
     cutter.close()
+
+
+class HangsUp(Cutter):
+    """Ends each connection, in order, where a message has the mark."""
+
+    def _serve(self, client, cut):
+        remote = socket.create_connection(("127.0.0.1", self.target))
+        threading.Thread(target=self._copy, args=(client, remote), daemon=True).start()
+        while data := remote.recv(65536):
+            before, mark, _ = data.partition(b"To: bad@")
+            client.sendall(before)
+            if mark:
+                client.shutdown(socket.SHUT_WR)
+                return
+            client.sendall(data[len(before):])
+
+
+@pytest.mark.parametrize("protocol", ["pop3", "imap"])
+def test_what_came_before_the_end_is_kept(world, protocol):
+    w = world(frontends=1)
+    remote = HangsUp(w.dovecot.ports[protocol])
+    texts = [text_of("first", 0), text_of("second", 0)]
+    for text in (*texts, text_of("bad", 0)):
+        w.dovecot.deliver("ann", text)
+        time.sleep(1.1)     # another second: Dovecot keeps the order
+    id = w.add(A, "ann", protocol, "--interval", "1h", port=remote.port)
+    for _ in range(2):
+        make_round(w, id)
+    assert "closed the connection" in w.status(A, id)["last_error"]
+    w.wait_bodies(A, texts)
+    remote.close()
