@@ -14,8 +14,9 @@
 #include "lib/base/str.h"
 #include "lib/blob/blob.h"
 
-#define MILTER_HEADER_MAX (1024 * 1024)	     /* bytes; of the original header, and of what milters add */
-#define MILTER_BODY_MAX	  (64 * 1024 * 1024) /* bytes of a body that replaces another */
+#define MILTER_HEADER_MAX  (1024 * 1024) /* bytes; of the original header, and of what milters add */
+#define MILTER_ADDRESS_MAX 512
+#define MILTER_BODY_MAX	   (64 * 1024 * 1024) /* bytes of a body that replaces another */
 
 struct milter_field {
 	struct str raw; /* with its line ends; in the arena */

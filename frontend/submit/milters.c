@@ -277,7 +277,9 @@ milters_on_read(void *arg, const char *data, size_t len, const struct err *err)
 	}
 	buf_add(&m->text, data, len);
 	is_all = m->text.len >= m->submit->blob.length || len == 0;
-	if (milter_message_parse(&m->message, buf_str(&m->text), is_all, str_c(m->submit->id))) {
+	if (m->count == 0) { /* they were taken out of the settings meanwhile */
+		milters_ask_next(m);
+	} else if (milter_message_parse(&m->message, buf_str(&m->text), is_all, str_c(m->submit->id))) {
 		buf_fini(&m->text);
 		milters_ask_next(m);
 	} else if (m->text.len > MILTER_HEADER_MAX) {

@@ -252,6 +252,7 @@ BROKEN = {
     "unknown answer": {b"M": packet(b"Z")},
     "change before the end": {b"M": sm.add("X-Half", "1") + packet(sm.CONTINUE)},
     "no text": {b"E": packet(b"h", b"name without end") + packet(sm.ACCEPT)},
+    "sender of two lines": {b"E": packet(b"e", b"<a@b.example>\r\nDATA\0") + packet(sm.ACCEPT)},
     "quarantine": {b"E": packet(b"q", b"why\0") + packet(sm.ACCEPT)},
     "bad reply": {b"E": sm.reply("250 ok")},
     "two answers": {b"C": packet(sm.CONTINUE) * 2},
