@@ -68,11 +68,33 @@ mail_begin(struct smtp_session *s, const struct smtp_path *path, const struct sm
 	return SMTP_DONE;
 }
 
+/* A sender that waits for its client's limit; in the command arena. */
+struct mail {
+	struct smtp_session *session; /* borrowed */
+	struct smtp_path path;
+	struct smtp_mail_params params;
+};
+
+static void
+mail_on_limit(void *arg, int64_t wait_ms)
+{
+	struct mail *mail = arg;
+	struct smtp_session *s = mail->session;
+
+	s->limits = NULL;
+	if (wait_ms > 0)
+		smtp_reply_limit(s, REPLY_MESSAGE_LIMIT, wait_ms);
+	else
+		mail_begin(s, &mail->path, &mail->params);
+	session_resume(&s->base);
+}
+
 enum smtp_status
 smtp_cmd_mail(struct smtp_session *s, struct str argument)
 {
 	struct smtp_mail_params params;
 	struct smtp_path path;
+	struct mail *mail;
 	struct str rest, culprit;
 	enum smtp_reply_name refusal = mail_check_session(s);
 
@@ -109,5 +131,9 @@ smtp_cmd_mail(struct smtp_session *s, struct str argument)
 		mail_refuse_sender(s, refusal);
 		return SMTP_DONE;
 	}
+	mail = arena_new(&s->command.arena, struct mail);
+	*mail = (struct mail){.session = s, .path = path, .params = params};
+	if (!smtp_take_limit(s, LIMITS_MESSAGES, mail_on_limit, mail))
+		return SMTP_WAIT;
 	return mail_begin(s, &path, &params);
 }

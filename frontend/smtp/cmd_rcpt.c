@@ -16,19 +16,42 @@ struct rcpt {
 	bool has_room; /* an account without a quota */
 };
 
-static enum smtp_status
-rcpt_accept(struct smtp_session *s, const struct rcpt *rcpt)
+static void
+rcpt_add(struct smtp_session *s, const struct rcpt *rcpt)
 {
 	submit_add_recipient(s->submit, &rcpt->recipient);
 	smtp_set_state(s, SMTP_RCPT);
 	smtp_reply(s, REPLY_RECIPIENT_OK, STR_NONE);
+}
+
+static void
+rcpt_on_limit(void *arg, int64_t wait_ms)
+{
+	struct rcpt *rcpt = arg;
+	struct smtp_session *s = rcpt->session;
+
+	s->limits = NULL;
+	if (wait_ms > 0)
+		smtp_reply_limit(s, REPLY_RECIPIENT_LIMIT, wait_ms);
+	else
+		rcpt_add(s, rcpt);
+	session_resume(&s->base);
+}
+
+/* Nothing is wrong with it: does it fit into the client's limit? */
+static enum smtp_status
+rcpt_accept(struct smtp_session *s, struct rcpt *rcpt)
+{
+	if (!smtp_take_limit(s, LIMITS_RECIPIENTS, rcpt_on_limit, rcpt))
+		return SMTP_WAIT;
+	rcpt_add(s, rcpt);
 	return SMTP_DONE;
 }
 
 /* ---- The last check: is there room? ---- */
 
 static enum smtp_status
-rcpt_judge_room(struct smtp_session *s, const struct rcpt *rcpt)
+rcpt_judge_room(struct smtp_session *s, struct rcpt *rcpt)
 {
 	const struct submit_recipient *r = &rcpt->recipient;
 
@@ -45,8 +68,8 @@ rcpt_on_room(void *arg)
 	struct rcpt *rcpt = arg;
 	struct smtp_session *s = rcpt->session;
 
-	rcpt_judge_room(s, rcpt);
-	session_resume(&s->base);
+	if (rcpt_judge_room(s, rcpt) != SMTP_WAIT)
+		session_resume(&s->base);
 }
 
 static enum smtp_status

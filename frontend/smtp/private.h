@@ -15,6 +15,7 @@
 #define SP_FRONTEND_SMTP_PRIVATE_H
 
 #include "frontend/core/session.h"
+#include "frontend/policy/limits.h"
 #include "frontend/smtp/params.h"
 #include "frontend/smtp/replies.h"
 #include "frontend/submit/submit.h"
@@ -61,6 +62,7 @@ struct smtp_session {
 	uint32_t messages;	    /* accepted */
 	char *helo;		    /* owner; NULL before HELO */
 	struct smtp_lookup *lookup; /* in the command arena; NULL: no lookup is pending */
+	struct limits_ask *limits;  /* owner; NULL: none is asked about */
 	struct submit *submit;	    /* owner; in states MAIL to ACCEPTING */
 
 	/* The current BDAT. */
@@ -79,6 +81,10 @@ void smtp_set_state(struct smtp_session *s, enum smtp_state state);
 /* Writes a reply, and counts and logs it as its flags require. */
 void smtp_reply(struct smtp_session *s, enum smtp_reply_name name, struct str argument);
 enum smtp_status smtp_close(struct smtp_session *s, enum smtp_reply_name name);
+/* One more message or recipient of this client. True: it may, at once. False: on_judged comes later. */
+bool smtp_take_limit(struct smtp_session *s, enum limits_of what, limits_on_judged *on_judged, void *arg);
+/* The refusal, with the time after which it may be tried again. */
+void smtp_reply_limit(struct smtp_session *s, enum smtp_reply_name name, int64_t wait_ms);
 void smtp_forget_hello(struct smtp_session *s);
 void smtp_set_text(char **field, struct str text); /* a copy on the heap */
 bool smtp_is_submission(const struct smtp_session *s);

@@ -55,6 +55,7 @@
 	R(SENDER_NEEDS_UTF8, 553, "5.6.7", IS_REFUSAL, "Address with non-ASCII characters without SMTPUTF8")    \
 	R(SENDER_NOT_YOURS, 550, "5.7.1", IS_REFUSAL, "Sender address does not belong to {}")                   \
 	R(TOO_BIG, 552, "5.3.4", IS_REFUSAL, "Message larger than {} octets")                                   \
+	R(MESSAGE_LIMIT, 450, "4.7.1", IS_REFUSAL, "Too many messages, try again in {} seconds")                \
 	R(TOO_MANY_MESSAGES, 421, "4.7.0", IS_REFUSAL, "Too many messages in this session")                     \
 	/* recipients */                                                                                        \
 	R(BAD_RECIPIENT, 501, "5.1.3", COUNTS_BAD_RECIPIENT | IS_REFUSAL, "Malformed recipient address")        \
@@ -68,6 +69,7 @@
 	  "Authentication required to send from a domain of this server")                                       \
 	R(MAILBOX_FULL, 452, "4.2.2", IS_REFUSAL, "<{}>: mailbox full, try again later")                        \
 	R(OVER_QUOTA, 552, "5.2.2", IS_REFUSAL, "<{}>: no room in the mailbox")                                 \
+	R(RECIPIENT_LIMIT, 450, "4.7.1", IS_REFUSAL, "Too many recipients, try again in {} seconds")            \
 	R(TOO_MANY_RECIPIENTS, 452, "4.5.3", IS_REFUSAL, "Too many recipients")                                 \
 	/* messages */                                                                                          \
 	R(TOO_MANY_HOPS, 554, "5.4.6", IS_REFUSAL, "Too many hops: the message seems to loop")                  \

@@ -169,6 +169,7 @@ smtp_on_close(struct session *base)
 	struct smtp_session *s = (struct smtp_session *)base;
 
 	smtp_lookup_cancel(s);
+	limits_cancel(&s->limits);
 	submit_free(&s->submit); /* a hand-over in progress continues */
 	smtp_forget_hello(s);
 }
@@ -196,6 +197,15 @@ static int64_t
 smtp_max_connections(const struct settings *settings)
 {
 	return settings_smtp_in(settings, STR_NONE)->max_connections;
+}
+
+static int64_t
+smtp_max_per_address(const struct settings *settings, const struct ip *client)
+{
+	const struct settings_smtp_in *smtp = settings_smtp_in(settings, STR_NONE);
+
+	/* A proxy on this host that does not tell its clients would be taken for one. */
+	return ip_is_loopback(client) || ip_blocks_have(&smtp->relay_whitelist, client) ? 0 : smtp->max_per_address;
 }
 
 static const struct ip_blocks *
@@ -240,6 +250,7 @@ const struct protocol protocol_smtp = {
 	.metric_open = M_CONNECTIONS_SMTP,
 	.metric_accepted = M_ACCEPTED_SMTP,
 	.max_connections = smtp_max_connections,
+	.max_per_address = smtp_max_per_address,
 	.proxy_protocol_from = smtp_proxy_protocol_from,
 	.refuse = smtp_refuse,
 	.session = &smtp_session_protocol,

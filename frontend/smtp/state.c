@@ -1,5 +1,7 @@
 /* What all files of the SMTP server need from a session: its settings, its state, its
  * replies. */
+#include <stdio.h>
+
 #include "frontend/smtp/private.h"
 #include "lib/base/check.h"
 #include "lib/base/mem.h"
@@ -95,4 +97,23 @@ smtp_close(struct smtp_session *s, enum smtp_reply_name name)
 	smtp_reply(s, name, name == REPLY_GOODBYE ? str_c(smtp_hostname(conn_frontend(s->conn))) : STR_NONE);
 	conn_close(s->conn);
 	return SMTP_CLOSE;
+}
+
+bool
+smtp_take_limit(struct smtp_session *s, enum limits_of what, limits_on_judged *on_judged, void *arg)
+{
+	struct frontend *f = conn_frontend(s->conn);
+	const struct limits_client client = {.account = s->account, .ip = conn_peer(s->conn)};
+
+	s->limits = limits_take(f->service->redis, frontend_settings(f), &client, what, on_judged, arg);
+	return s->limits == NULL;
+}
+
+void
+smtp_reply_limit(struct smtp_session *s, enum smtp_reply_name name, int64_t wait_ms)
+{
+	char seconds[24];
+
+	snprintf(seconds, sizeof(seconds), "%lld", (long long)(wait_ms + 999) / 1000);
+	smtp_reply(s, name, str_c(seconds));
 }

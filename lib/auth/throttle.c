@@ -44,12 +44,9 @@ static struct str
 throttle_peer_key(const struct ip *peer, char out[THROTTLE_KEY_MAX])
 {
 	char text[IP_TEXT_MAX];
-	struct ip net = *peer;
+	struct ip client = ip_client(peer);
 
-	/* Whoever has one IPv6 address has a /64 of them. */
-	if (net.family == 6)
-		memset(net.bytes + 8, 0, 8);
-	ip_text(&net, text);
+	ip_text(&client, text);
 	return redis_key_print(out, THROTTLE_KEY_MAX, KEY_AUTH_FAIL_ADDRESS, str_c(text));
 }
 

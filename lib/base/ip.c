@@ -50,6 +50,15 @@ ip_eq(const struct ip *a, const struct ip *b)
 	return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
+struct ip
+ip_client(const struct ip *ip)
+{
+	struct ip client = {.family = ip->family};
+
+	memcpy(client.bytes, ip->bytes, ip->family == 6 ? 8 : 4);
+	return client;
+}
+
 bool
 ip_is_loopback(const struct ip *ip)
 {

@@ -32,6 +32,9 @@ bool ip_parse(struct str text, struct ip *ip_out);
 void ip_text(const struct ip *ip, char out[IP_TEXT_MAX]);
 bool ip_eq(const struct ip *a, const struct ip *b);
 bool ip_is_loopback(const struct ip *ip);
+/* Who a client is: an IPv4 address, or the first 64 bits of an IPv6 one, for a client gets all of such a network from
+ * its provider. */
+struct ip ip_client(const struct ip *ip);
 /* "192.0.2.1", "192.0.2.0/24", "2001:db8::/32"; bits after the prefix must be 0. */
 bool ip_block_parse(struct str text, struct ip_block *block_out);
 bool ip_block_has(const struct ip_block *block, const struct ip *ip);

@@ -151,6 +151,10 @@
 	  "failed logins of an account") \
 	K(AUTH_FAIL_ADDRESS, "auth:fail:{address:<ip>}", STRING, EXPIRES, TIME, "frontends", \
 	  "failed logins from an address") \
+	K(LIMIT_ACCOUNT, "limit:{account:<address>}:<what>", STRING, EXPIRES, TIME, "frontends", \
+	  "when the account's limit on messages or recipients would be unused again, unix us") \
+	K(LIMIT_ADDRESS, "limit:{address:<ip>}:<what>", STRING, EXPIRES, TIME, "frontends", \
+	  "the same of an address that is not logged in") \
 	K(AUTH_OK, "auth:ok:{<address>}", STRING, EXPIRES, ACCOUNT, "frontends", \
 	  "a MAC of the last correct password, for `cache_time`; only with `STAGEPOST_CLUSTER_KEY`") \
 	K(AUTH_TOTP, "auth:totp:{<address>}", HASH, EXPIRES, ACCOUNT, "frontends", \

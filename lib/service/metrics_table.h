@@ -30,6 +30,7 @@
 	M(SMTP_MESSAGES, "smtp_messages_total", counter, "", "Messages answered 250")               \
 	M(SMTP_BYTES, "smtp_message_bytes_total", counter, "", "Bytes of messages answered 250")    \
 	M(SMTP_REFUSED_RECIPIENTS, "smtp_refused_recipients_total", counter, "", "Recipients refused") \
+	M(SMTP_LIMITED, "smtp_limited_total", counter, "", "Messages and recipients put off because of a limit on their client") \
 	M(SMTP_REFUSED_MESSAGES, "smtp_refused_messages_total", counter, "", "Messages refused after their data") \
 	M(SMTP_DEFERRED_MESSAGES, "smtp_deferred_messages_total", counter, "", "Messages answered 4xx because the store or the spool was unreachable") \
 	M(VERIFIED_SPF_NONE, "mail_auth_results_total", counter, "method=\"spf\",result=\"none\"", "Results of SPF, DKIM, DMARC and ARC of incoming messages") \

@@ -181,6 +181,16 @@
 	  "accept AUTH without TLS from hosts other than loopback") \
 	S(smtp_in, proxy_protocol_from, CIDRS, "", "", 0, 4096, SCOPE_GLOBAL, \
 	  "load balancers that must send a PROXY protocol header") \
+	S(smtp_in, max_per_address, INT, "100", "", 0, 1000000, SCOPE_GLOBAL, \
+	  "connections that one address (IPv6: a network of 64 bits) may have open to each frontend process; 0: no limit; " \
+	  "this host and relay_whitelist have none; behind a load balancer set proxy_protocol_from first") \
+	S(smtp_in, address_messages_per_minute, INT, "0", "", 0, 1000000, SCOPE_GLOBAL, \
+	  "messages from one address that is not logged in, over all frontends; 0: no limit; relay_whitelist has none") \
+	S(smtp_in, address_recipients_per_minute, INT, "0", "", 0, 1000000, SCOPE_GLOBAL, "the same for recipients") \
+	S(smtp_in, account_messages_per_hour, INT, "0", "", 0, 1000000, SCOPE_DOMAIN, \
+	  "messages that one account may submit, over all frontends; 0: no limit") \
+	S(smtp_in, account_recipients_per_hour, INT, "0", "", 0, 1000000, SCOPE_DOMAIN, \
+	  "recipients that one account may send to, over all frontends; 0: no limit") \
 	S(smtp_in, milters, LIST, "", "milter", 0, 16, SCOPE_GLOBAL, \
 	  "milters asked, in this order, about mail from unauthenticated clients, after its data: inet:ADDRESS:PORT, inet6:[ADDRESS]:PORT, unix:/PATH") \
 	S(smtp_in, submission_milters, LIST, "", "milter", 0, 16, SCOPE_GLOBAL, \

@@ -205,6 +205,12 @@ class Scraped:
             poplib.POP3("127.0.0.1", c.port("pop3"), timeout=30)
         c.unset("pop")
         self.was("stagepost_refused_connections_total")
+        c.settings("smtp-in", account_messages_per_hour=1)
+        with smtplib.SMTP("127.0.0.1", c.port("submission"), timeout=30) as smtp:
+            smtp.login(self.world.sender, "secret")
+            codes = [(smtp.mail(self.world.sender), smtp.rset())[0][0] for _ in range(3)]
+        assert codes[0] == 250 and 450 in codes, codes
+        c.unset("smtp-in", "account_messages_per_hour")
 
     def a_milter_objects(self):
         milter = Milter(answers={b"M": packet(REJECT)})
