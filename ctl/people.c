@@ -279,6 +279,10 @@ people_run_export(struct ctl *ctl, struct people_export *ex, struct str domain, 
 	progress_end(&ex->progress);
 	if (json == NULL)
 		return 1;
+	if (format == PEOPLE_CSV && output_number(json, "photos") != 0)
+		fprintf(stderr,
+			"stagepost: CSV has no photos: those of %.0f accounts are not in it (--format ldif has them)\n",
+			output_number(json, "photos"));
 	if (path != NULL)
 		output_record(ctl, json);
 	else

@@ -19,6 +19,7 @@ const struct web_member web_members_account[] = {
 	M("address", TEXT, WEB_REQUIRED, "the account"),
 	M_WORDS("role", WEB_REQUIRED, "what it may do", "user|domain_admin|system_admin"),
 	M("display_name", TEXT, WEB_REQUIRED, "its name"),
+	M("photo", TEXT, 0, "it has a photo: its size and fingerprint, another text for each photo"),
 	M("quota", COUNT, WEB_REQUIRED, "bytes that it may have; 0: no limit"),
 	M("used_bytes", COUNT, WEB_REQUIRED, "bytes that it has"),
 	M("messages", COUNT, WEB_REQUIRED, "its messages"),

@@ -26,6 +26,7 @@ WEB_FILE(remote, "frontend/web/page/remote.js");
 WEB_FILE(live, "frontend/web/page/live.js");
 WEB_FILE(events, "frontend/web/page/events.js");
 WEB_FILE(chart, "frontend/web/page/chart.js");
+WEB_FILE(photo, "frontend/web/page/photo.js");
 WEB_FILE(certificates, "frontend/web/page/certificates.js");
 
 static struct page_file {
@@ -48,6 +49,7 @@ static struct page_file {
 	{"live.js", JS, web_file_live, web_file_end_live, ""},
 	{"events.js", JS, web_file_events, web_file_end_events, ""},
 	{"chart.js", JS, web_file_chart, web_file_end_chart, ""},
+	{"photo.js", JS, web_file_photo, web_file_end_photo, ""},
 	{"certificates.js", JS, web_file_certificates, web_file_end_certificates, ""},
 #undef JS
 };

@@ -19,7 +19,7 @@ struct export
 	bool with_passwords;
 	admin_on_export *on_piece;
 	struct str *names; /* in the call's arena */
-	uint64_t count, next, written;
+	uint64_t count, next, written, photos;
 	struct export_one batch[EXPORT_BATCH];
 	unsigned in_batch, waiting;
 };
@@ -166,7 +166,6 @@ export_ldif(const struct export *ex, const struct directory_user *u, struct buf 
 	export_ldif_own(u, out, arena);
 	if (ex->with_passwords)
 		export_ldif_passwords(u, out, arena);
-	buf_add_byte(out, '\n');
 }
 
 /* ---- Batch by batch ---- */
@@ -196,7 +195,43 @@ export_batch_done(struct export *ex)
 		return;
 	}
 	cJSON_AddNumberToObject(ex->call->result, "accounts", (double)ex->written);
+	cJSON_AddNumberToObject(ex->call->result, "photos", (double)ex->photos);
 	admin_call_end(ex->call, NULL);
+}
+
+/* It may have been removed meanwhile. */
+static void
+export_on_photo(void *arg, struct str photo, const struct err *err)
+{
+	struct export_one *one = arg;
+	struct export *ex = one->export;
+
+	if (!op_back(&ex->call->op))
+		return;
+	admin_call_note(ex->call, err);
+	if (photo.len != 0) {
+		ldif_add(&one->text, PEOPLE_PHOTO_ATTRIBUTE, photo);
+		ex->photos++;
+	}
+	buf_add_byte(&one->text, '\n');
+	if (--ex->waiting == 0)
+		export_batch_done(ex);
+}
+
+/* The last attribute is the photo, which has to be asked for. */
+static void
+export_take_ldif(struct export_one *one, const struct directory_user *u, struct arena *arena)
+{
+	struct export *ex = one->export;
+
+	export_ldif(ex, u, &one->text, arena);
+	if (directory_user_field(u, BOOK_PHOTO).len == 0) {
+		buf_add_byte(&one->text, '\n');
+		return;
+	}
+	ex->waiting++;
+	op_hold(&ex->call->op);
+	directory_photo_read(ex->call->admin->redis, str_c(u->address), export_on_photo, one);
 }
 
 static void
@@ -206,10 +241,12 @@ export_take(struct export_one *one, const struct directory_user *u)
 	struct arena scratch;
 
 	arena_init(&scratch);
-	if (ex->format == PEOPLE_CSV)
+	if (ex->format == PEOPLE_LDIF)
+		export_take_ldif(one, u, &scratch);
+	else {
 		export_csv(ex, u, &one->text, &scratch);
-	else
-		export_ldif(ex, u, &one->text, &scratch);
+		ex->photos += directory_user_field(u, BOOK_PHOTO).len != 0;
+	}
 	arena_fini(&scratch);
 }
 

@@ -129,6 +129,20 @@ import_on_written(void *arg, const struct err *err)
 	import_write_some(im);
 }
 
+/* The photo is an order of its own. Until it has been answered the account is not done. */
+static void
+import_on_put(void *arg, const struct err *err)
+{
+	struct import_one *one = arg;
+	struct admin_call *call = one->import->call;
+
+	if (err != NULL || call->op.cancelled || !one->account->has_photo)
+		import_on_written(one, err);
+	else
+		directory_photo_set(call->admin->directory, one->account->address, one->account->photo,
+				    import_on_written, one);
+}
+
 static void
 import_put(struct import_one *one, const struct str *hash, const struct str *scram)
 {
@@ -136,8 +150,7 @@ import_put(struct import_one *one, const struct str *hash, const struct str *scr
 	struct admin_call *call = one->import->call;
 
 	op_hold(&call->op);
-	directory_user_put(call->admin->directory, a->address, hash, scram, a->fields, a->count, import_on_written,
-			   one);
+	directory_user_put(call->admin->directory, a->address, hash, scram, a->fields, a->count, import_on_put, one);
 }
 
 /* ---- Plain passwords: verifiers are made on threads ---- */

@@ -25,7 +25,7 @@ struct admin_call *admin_import(struct admin *a, struct people *people, bool dry
 typedef void admin_on_export(void *arg, struct str piece, uint64_t done, uint64_t total);
 /* The accounts of a domain, or of all (empty), in order, with their fields and, if wanted, the
  * hashes of their passwords. What people_read() reads from it are the same accounts. Result:
- * {"accounts"}. */
+ * {"accounts", "photos"}: how many have one. LDIF has the photos; CSV cannot have them. */
 struct admin_call *admin_export(struct admin *a, struct str domain, enum people_format format, bool with_passwords,
 				admin_on_export *on_piece, admin_on_result *cb, void *arg);
 

@@ -1,6 +1,6 @@
 #include "lib/admin/people.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #include "lib/admin/csv.h"
 #include "lib/auth/auth.h"
@@ -13,7 +13,7 @@
 enum { PEOPLE_FIELDS_MAX = 40, PEOPLE_PASSWORD_MAX = 1000, PEOPLE_SHOWN_MAX = 60 };
 
 /* What a column or an attribute is for. */
-enum people_use { PEOPLE_IGNORED, PEOPLE_ADDRESS, PEOPLE_PLAIN, PEOPLE_HASH, PEOPLE_SCRAM, PEOPLE_FIELD };
+enum people_use { PEOPLE_IGNORED, PEOPLE_ADDRESS, PEOPLE_PLAIN, PEOPLE_HASH, PEOPLE_SCRAM, PEOPLE_PHOTO, PEOPLE_FIELD };
 
 struct people_column {
 	const char *name;      /* in CSV; of a field: its own name */
@@ -29,6 +29,7 @@ static const struct people_column people_columns[] = {
 	{"password", NULL, PEOPLE_PLAIN},
 	{"password_hash", "userPassword", PEOPLE_HASH},
 	{"scram_sha256", PEOPLE_SCRAM_ATTRIBUTE, PEOPLE_SCRAM},
+	{"photo", PEOPLE_PHOTO_ATTRIBUTE, PEOPLE_PHOTO}, /* not in CSV */
 	PEOPLE_OWN_FIELDS(PEOPLE_OWN_COLUMN) DIRECTORY_PERSON_FIELDS(PEOPLE_PERSON_COLUMN){NULL, NULL, PEOPLE_IGNORED},
 };
 
@@ -83,54 +84,6 @@ size_t
 people_count(const struct people *p)
 {
 	return p->accounts.len / sizeof(struct people_account);
-}
-
-const struct people_complaint *
-people_complaint(const struct people *p, size_t i)
-{
-	return (const struct people_complaint *)(const void *)p->complaints.data + i;
-}
-
-size_t
-people_complaint_count(const struct people *p)
-{
-	return p->complaints.len / sizeof(struct people_complaint);
-}
-
-static void
-people_clean_text(char *text)
-{
-	struct str rest = str_c(text);
-	size_t len;
-
-	for (; rest.len != 0; rest = str_from(rest, len)) {
-		unsigned char *c = (unsigned char *)text + (rest.p - text);
-		len = str_utf8_sequence(rest);
-		/* Control characters, those of two bytes too (U+0080 to U+009F). */
-		if (len == 0 || *c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0)) {
-			len = len == 0 ? 1 : len;
-			memset(c, '?', len);
-		}
-	}
-}
-
-void
-people_complain(struct people *p, uint64_t line, const char *format, ...)
-{
-	struct people_complaint c = {.line = line};
-	char text[ERR_TEXT_MAX + 100];
-	va_list ap;
-
-	if (people_complaint_count(p) >= PEOPLE_COMPLAINTS_MAX) {
-		p->has_more = true;
-		return;
-	}
-	va_start(ap, format);
-	vsnprintf(text, sizeof(text), format, ap);
-	va_end(ap);
-	people_clean_text(text);
-	c.text = arena_strdup(&p->arena, text);
-	buf_add(&p->complaints, &c, sizeof(c));
 }
 
 /* ---- One account ---- */
@@ -226,6 +179,22 @@ people_take_scram(struct people_draft *d, uint64_t line, struct str value)
 	people_complain(d->people, line, "not a SCRAM-SHA-256 verifier");
 }
 
+/* Of several photos the first; an empty one removes what there is. */
+static void
+people_take_photo(struct people_draft *d, uint64_t line, struct str value)
+{
+	struct err err;
+
+	if (d->account.has_photo)
+		return;
+	d->account.has_photo = true;
+	d->account.photo = value;
+	if (value.len == 0 || directory_photo_check(value, &err) == 0)
+		return;
+	d->is_bad = true;
+	people_complain(d->people, line, "%s: %s", PEOPLE_PHOTO_ATTRIBUTE, err.text);
+}
+
 static void
 people_take_field(struct people_draft *d, uint64_t line, const char *name, struct str value)
 {
@@ -263,6 +232,7 @@ people_take(struct people_draft *d, const struct people_column *column, uint64_t
 	case PEOPLE_PLAIN: people_take_plain(d, line, value); break;
 	case PEOPLE_HASH: people_take_hash(d, line, value); break;
 	case PEOPLE_SCRAM: people_take_scram(d, line, value); break;
+	case PEOPLE_PHOTO: people_take_photo(d, line, value); break;
 	case PEOPLE_FIELD: people_take_field(d, line, column->name, value); break;
 	}
 }
@@ -314,6 +284,10 @@ people_read_head(struct people *p, const struct csv_row *row, const struct peopl
 					STR_ARG(str_first_utf8(row->values[i], PEOPLE_SHOWN_MAX)));
 			ok = false;
 			continue;
+		}
+		if (columns[i]->use == PEOPLE_PHOTO) {
+			people_complain(p, row->line, "CSV has no photos: import them from LDIF");
+			ok = false;
 		}
 		has_address = has_address || columns[i]->use == PEOPLE_ADDRESS;
 		for (unsigned k = 0; k < i; k++)

@@ -4,7 +4,8 @@
  * `scram_sha256`, and the fields of an account, by their own names or those of LDAP. An empty
  * value removes the field; of password, hash, enabled and book it means: as it is.
  * LDIF (ldif.h): an entry of a person has `mail`, and attributes of fields_table.h;
- * `userPassword` is plain, or a hash behind its scheme. Entries that are no persons
+ * `userPassword` is plain, or a hash behind its scheme, and `jpegPhoto` a photo, which CSV
+ * cannot have. Entries that are no persons
  * (organizations, groups) are passed over. What an entry does not mention stays as it is. */
 #ifndef SP_ADMIN_PEOPLE_H
 #define SP_ADMIN_PEOPLE_H
@@ -22,6 +23,7 @@
 	F("quota", "stagepostQuota") \
 	F("enabled", "stagepostEnabled") F("roles", "stagepostRoles") F("book", "stagepostBook")
 #define PEOPLE_SCRAM_ATTRIBUTE "authPassword" /* RFC 3112 */
+#define PEOPLE_PHOTO_ATTRIBUTE "jpegPhoto"
 
 enum people_format { PEOPLE_CSV, PEOPLE_LDIF };
 /* LDIF if it begins with a line such as "version: 1" or "dn: ...". */
@@ -34,7 +36,9 @@ struct people_account {
 	unsigned count;
 	struct str plain;	/* empty: none given */
 	struct str hash, scram; /* verifiers to store; hash empty: none given */
-	bool exists;		/* filled by the import (import.h) */
+	struct str photo;	/* if has_photo; empty: none from now on */
+	bool has_photo;
+	bool exists; /* filled by the import (import.h) */
 };
 
 struct people_complaint {

@@ -4,30 +4,20 @@
  * can do nothing else), the other tells the server to track prefixes and to
  * send the notices to the first. If either breaks, both are opened again, and
  * all watchers are told that notices may be lost. */
-#include "lib/redis/tracking.h"
-
 #include <hiredis/hiredis.h>
-#include <stdlib.h>
-
-#include <uthash.h>
 #include <utlist.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
-#include "lib/redis/link.h"
 #include "lib/redis/redis.h"
-#include "lib/redis/url.h"
+#include "lib/redis/tracking_private.h"
 
 enum {
 	BACKOFF_MS = 200,
 	STAND_MS = 4000, /* from connecting until the server tracks */
 	PING_MS = 5000,
-	/* After a loss all channels are subscribed to again, and each watcher reads
-	 * again when its channel is confirmed: this many at a time. */
-	BATCH = 500,
-	BATCH_MS = 100,
 };
 
 struct prefix_watch {
@@ -38,50 +28,8 @@ struct prefix_watch {
 	struct prefix_watch *next;
 };
 
-struct tracking_subscription {
-	struct tracking *tracking; /* borrowed */
-	struct channel *channel;   /* borrowed */
-	tracking_on_message *on_message;
-	tracking_on_lost *on_lost;
-	void *arg;
-	bool gone; /* unsubscribed while its watchers were being called */
-	struct tracking_subscription *prev, *next;
-};
-
-struct channel {
-	char *name;
-	struct tracking_subscription *subscriptions;
-	unsigned busy; /* watchers are being called: nothing is freed */
-	bool in_force; /* the server has confirmed it */
-	bool queued;   /* in tracking->waiting */
-	struct channel *prev, *next;
-	UT_hash_handle hh;
-};
-
-struct tracking {
-	struct event_base *base;
-	struct redis_url url;
-	struct link *listener; /* owner; NULL: none */
-	struct link *control;  /* owner */
-	bool listener_up, control_up;
-	long long listener_id; /* the server's id of it */
-	bool subscribes;       /* the listener accepts SUBSCRIBE */
-	bool asked;	       /* for tracking, on this connection */
-	bool stands;	       /* the server tracks and sends notices to us */
-	bool was_lost;	       /* call on_lost when it is up again */
-	bool freeing;
-	bool pinged; /* the listener's last PING has not been answered */
-	struct event *retry;
-	struct event *ping;
-	struct event *batch;	 /* the next part of `waiting` is due */
-	struct channel *waiting; /* borrowed, by `queued`: not yet subscribed on this connection */
-	struct prefix_watch *prefixes;
-	struct channel *channels;
-};
-
 static void ask_for_tracking(struct tracking *t);
 static void drop_connections(struct tracking *t);
-static void subscribe_all(struct tracking *t);
 
 /* ---- Notifying watchers ---- */
 
@@ -93,48 +41,6 @@ tell_key(struct tracking *t, struct str key)
 	LL_FOREACH (t->prefixes, w)
 		if (str_starts(key, str_c(w->prefix)))
 			w->on_key(w->arg, key);
-}
-
-static void
-channel_free_if_empty(struct tracking *t, struct channel *c)
-{
-	struct tracking_subscription *s, *next;
-
-	if (c->busy != 0)
-		return;
-	DL_FOREACH_SAFE (c->subscriptions, s, next)
-		if (s->gone) {
-			DL_DELETE(c->subscriptions, s);
-			mem_free(s);
-		}
-	if (c->subscriptions != NULL)
-		return;
-	if (c->queued)
-		DL_DELETE(t->waiting, c);
-	else if (t->listener != NULL && t->subscribes && !t->freeing)
-		link_sendf(t->listener, "UNSUBSCRIBE %s", c->name);
-	HASH_DEL(t->channels, c);
-	mem_free(c->name);
-	mem_free(c);
-}
-
-/* message NULL: notices were lost. */
-static void
-tell_channel(struct tracking *t, struct channel *c, const struct str *message)
-{
-	struct tracking_subscription *s;
-
-	c->busy++;
-	DL_FOREACH (c->subscriptions, s) {
-		if (s->gone)
-			continue;
-		if (message != NULL)
-			s->on_message(s->arg, str_c(c->name), *message);
-		else if (s->on_lost != NULL)
-			s->on_lost(s->arg);
-	}
-	c->busy--;
-	channel_free_if_empty(t, c);
 }
 
 static void
@@ -154,15 +60,11 @@ tracking_take_message(struct tracking *t, const redisReply *reply)
 {
 	struct str channel = redis_str(reply->element[1]);
 	const redisReply *payload = reply->element[2];
-	struct channel *c;
 
 	if (channel.len == 0)
 		return;
 	if (!str_eq(channel, STR("__redis__:invalidate"))) {
-		struct str message = redis_str(payload);
-		HASH_FIND(hh, t->channels, channel.p, channel.len, c);
-		if (c != NULL)
-			tell_channel(t, c, &message);
+		channels_take_message(t, channel, redis_str(payload));
 		return;
 	}
 	if (payload->type != REDIS_REPLY_ARRAY) {
@@ -177,8 +79,6 @@ tracking_take_message(struct tracking *t, const redisReply *reply)
 static void
 take_confirmation(struct tracking *t, struct str channel)
 {
-	struct channel *c;
-
 	if (channel.len == 0)
 		return;
 	if (str_eq(channel, STR("__redis__:invalidate"))) {
@@ -186,11 +86,7 @@ take_confirmation(struct tracking *t, struct str channel)
 			ask_for_tracking(t);
 		return;
 	}
-	HASH_FIND(hh, t->channels, channel.p, channel.len, c);
-	if (c == NULL || c->in_force)
-		return;
-	c->in_force = true;
-	tell_channel(t, c, NULL);
+	channels_take_confirmation(t, channel);
 }
 
 static void
@@ -203,7 +99,7 @@ take_listener_id(struct tracking *t, const redisReply *reply)
 	t->listener_id = reply->integer;
 	link_sendf(t->listener, "SUBSCRIBE __redis__:invalidate");
 	t->subscribes = true;
-	subscribe_all(t);
+	channels_subscribe(t);
 }
 
 static void
@@ -250,43 +146,6 @@ tracking_on_down(void *arg, const char *why)
 {
 	(void)why; /* the command connection has reported it */
 	drop_connections(arg);
-}
-
-/* Subscribes to the next part of the waiting channels. */
-static void
-subscribe_some(struct tracking *t)
-{
-	struct timeval wait = clock_timeval(BATCH_MS);
-
-	for (unsigned i = 0; i < BATCH && t->waiting != NULL; i++) {
-		struct channel *c = t->waiting;
-		DL_DELETE(t->waiting, c);
-		c->queued = false;
-		link_sendf(t->listener, "SUBSCRIBE %s", c->name);
-	}
-	if (t->waiting != NULL)
-		event_add(t->batch, &wait);
-}
-
-static void
-on_batch(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd, (void)what;
-	subscribe_some(arg);
-}
-
-static void
-subscribe_all(struct tracking *t)
-{
-	struct channel *c, *next;
-
-	HASH_ITER (hh, t->channels, c, next) {
-		c->in_force = false;
-		if (!c->queued)
-			DL_APPEND(t->waiting, c);
-		c->queued = true;
-	}
-	subscribe_some(t);
 }
 
 static void
@@ -415,7 +274,7 @@ tracking_new(struct event_base *base, const char *url, struct err *err)
 	t->base = base;
 	t->retry = evtimer_new(base, tracking_on_retry, t);
 	t->ping = evtimer_new(base, on_ping, t);
-	t->batch = evtimer_new(base, on_batch, t);
+	t->batch = evtimer_new(base, channels_on_batch, t);
 	t->was_lost = true; /* changes before it is first up are not reported either */
 	/* At the loop's first turn, so that watchers added before that are included. */
 	event_active(t->retry, EV_TIMEOUT, 0);
@@ -437,14 +296,7 @@ tracking_free(struct tracking **tp)
 		mem_free(w->prefix);
 		mem_free(w);
 	}
-	while (t->channels != NULL) {
-		struct channel *c = t->channels;
-		struct tracking_subscription *s;
-		DL_FOREACH (c->subscriptions, s)
-			s->gone = true;
-		c->busy = 0;
-		channel_free_if_empty(t, c);
-	}
+	channels_free(t);
 	event_free(t->retry);
 	event_free(t->ping);
 	event_free(t->batch);
@@ -465,40 +317,4 @@ tracking_watch_prefix(struct tracking *t, const char *prefix, tracking_on_key *o
 	/* The server accepts prefixes only all at once. */
 	if (t->listener != NULL)
 		drop_connections(t);
-}
-
-struct tracking_subscription *
-tracking_subscribe(struct tracking *t, struct str channel, tracking_on_message *on_message, tracking_on_lost *on_lost,
-		   void *arg)
-{
-	struct tracking_subscription *s = mem_new(struct tracking_subscription);
-	struct channel *c;
-
-	HASH_FIND(hh, t->channels, channel.p, channel.len, c);
-	if (c == NULL) {
-		c = mem_new(struct channel);
-		c->name = str_dup(channel);
-		HASH_ADD_KEYPTR(hh, t->channels, c->name, channel.len, c);
-		if (t->listener != NULL && t->subscribes)
-			link_sendf(t->listener, "SUBSCRIBE %s", c->name);
-	}
-	s->tracking = t;
-	s->channel = c;
-	s->on_message = on_message;
-	s->on_lost = on_lost;
-	s->arg = arg;
-	DL_APPEND(c->subscriptions, s);
-	return s;
-}
-
-void
-tracking_unsubscribe(struct tracking_subscription **sp)
-{
-	struct tracking_subscription *s = *sp;
-
-	if (s == NULL)
-		return;
-	*sp = NULL;
-	s->gone = true;
-	channel_free_if_empty(s->tracking, s->channel);
 }

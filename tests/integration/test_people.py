@@ -82,7 +82,7 @@ def test_round_trip(domain, tmp_path, form):
     cluster.tool("user", "set", f"nobody@{DOMAIN}", "enabled=off")
     before = records(cluster)
     out = tmp_path / f"out.{form}"
-    assert cluster.json("user", "export", DOMAIN, "--format", form, "--output", out) == {"accounts": count}
+    assert cluster.json("user", "export", DOMAIN, "--format", form, "--output", out) == {"accounts": count, "photos": 0}
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     fails(cluster, "user", "export", DOMAIN, "--output", out, words="File exists")
     text = out.read_text(encoding="utf-8")

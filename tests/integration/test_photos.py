@@ -1,5 +1,6 @@
 """Photos of users: given by the tool, kept beside the record, answered by LDAP as jpegPhoto."""
 
+import base64
 import itertools
 import os
 import signal
@@ -194,3 +195,68 @@ def test_restored(own_cluster, tmp_path):
     again.tool("restore", tmp_path / "backups")
     with again:
         shown(connect(again, "photo.test", "alice"), "photo.test", {"alice": jpeg(b"kept", LARGEST)})
+
+
+def ldif(path, domain, **photos):
+    """Lines: 1 to 3 the first entry and an empty line, and so on; base64 unfolded."""
+    path.write_text("".join(f"dn: uid={name}\nmail: {name}@{domain}\njpegPhoto:: {base64.b64encode(photo).decode()}\n\n"
+                            for name, photo in photos.items()))
+    return path
+
+
+def stored(cluster, domain, name):
+    with redis.Redis(port=cluster.port("redis")) as store:
+        return store.get(f"photo:{{{name}@{domain}}}")
+
+
+def test_ldif(cluster, domain, tmp_path):
+    """What is exported is imported again: to an account that has another, none, or is not there."""
+    largest, small, out = jpeg(b"the largest", LARGEST), jpeg(b"small"), tmp_path / "out.ldif"
+    give(cluster, tmp_path, f"alice@{domain}", largest)
+    give(cluster, tmp_path, f"bob@{domain}", small)
+    cluster.add_user(f"none@{domain}")
+    assert cluster.json("user", "export", domain, "--format", "ldif", "--output", out) == {"accounts": 3, "photos": 2}
+    text = out.read_text()
+    assert text.count("jpegPhoto::") == 2 and max(map(len, text.splitlines())) <= 76
+    cluster.tool("user", "set", f"alice@{domain}", "--no-photo")
+    give(cluster, tmp_path, f"bob@{domain}", jpeg(b"another"))
+    give(cluster, tmp_path, f"none@{domain}", small)
+    cluster.tool("user", "delete", f"bob@{domain}")
+    assert cluster.tool("user", "import", out).stdout == "1 accounts added, 2 changed\n"
+    assert (stored(cluster, domain, "alice"), stored(cluster, domain, "bob")) == (largest, small)
+    # An entry that does not mention it keeps it; an empty one removes it.
+    assert stored(cluster, domain, "none") == small
+    ldif(out, domain, none=b"", alice=small)
+    cluster.tool("user", "import", out)
+    assert stored(cluster, domain, "none") is None and stored(cluster, domain, "alice") == small
+    assert "photo" not in cluster.redis.hgetall(f"user:{{none@{domain}}}")
+    with connect(cluster, domain) as ldap:
+        assert photos(ldap, domain) == {"alice": small, "bob": small, "none": None}
+    assert book.read(cluster, domain) == book.expected(cluster, domain)
+
+
+def test_ldif_with_what_is_no_photo(cluster, domain, tmp_path):
+    """The line is named, and nothing of the file is done."""
+    for bad, words in ((b"GIF89a" + bytes(40), "whole JPEG"), (jpeg(size=LARGEST + 1), "at most 100 KiB"), (jpeg()[:-2], "whole JPEG")):
+        path = ldif(tmp_path / "bad.ldif", domain, alice=jpeg(), new=jpeg(), bob=bad)
+        result = cluster.tool("user", "import", path, check=False)
+        assert result.returncode == 1 and f"{path}:11: jpegPhoto: a photo m" in result.stderr and words in result.stderr
+        assert "nothing was imported" in result.stderr
+    path.write_text(path.read_text().replace("jpegPhoto:: ", "jpegPhoto:: !", 1))
+    assert f"{path}:3: not base64" in cluster.tool("user", "import", path, check=False).stderr
+    assert not cluster.redis.exists(*(f"photo:{{{name}@{domain}}}" for name in ("alice", "new", "bob")))
+    assert not cluster.redis.exists(f"user:{{new@{domain}}}")
+
+
+def test_csv_has_none(cluster, domain, tmp_path):
+    give(cluster, tmp_path, f"alice@{domain}", jpeg())
+    result = cluster.tool("user", "export", domain)
+    assert "CSV has no photos: those of 1 accounts are not in it" in result.stderr
+    header = result.stdout.splitlines()[0].split(",")
+    assert "photo" not in header and "jpegPhoto" not in header
+    path = tmp_path / "in.csv"
+    path.write_text(result.stdout)
+    assert "0 accounts added, 2 changed" in cluster.tool("user", "import", path).stdout
+    assert stored(cluster, domain, "alice") == jpeg()
+    path.write_text(f"address,jpegPhoto\nalice@{domain},x\n")
+    assert f"{path}:1: CSV has no photos" in cluster.tool("user", "import", path, check=False).stderr

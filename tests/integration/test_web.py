@@ -272,6 +272,7 @@ def test_page_files(cluster):
     for name, kind in (("", "text/html"), ("style.css", "text/css"), ("app.js", "text/javascript"), ("ui.js", "text/javascript"),
                        ("settings.js", "text/javascript"), ("cluster.js", "text/javascript"), ("live.js", "text/javascript"),
                        ("events.js", "text/javascript"), ("chart.js", "text/javascript"), ("certificates.js", "text/javascript"),
+                       ("photo.js", "text/javascript"), ("forms.js", "text/javascript"), ("remote.js", "text/javascript"),
                        ("account.js", "text/javascript"), ("accounts.js", "text/javascript")):
         status, fields, body = curl(url(cluster, "/admin/" + name))
         assert status == 200 and fields["content-type"].startswith(kind)

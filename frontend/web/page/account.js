@@ -1,5 +1,6 @@
 // One's own account: password, second factor, app passwords, tokens, remote accounts, sessions.
 import { ask, form, line, select, when } from './forms.js';
+import { photoSection } from './photo.js';
 import { remoteAccounts } from './remote.js';
 import { api, begin, el, note, setToken, show, table } from './ui.js';
 
@@ -125,6 +126,8 @@ export async function openAccount(place) {
   show(place, el('h2', {}, 'My account'),
     el('p', { id: 'about-me' }, `${me.display_name ? me.display_name + ', ' : ''}${me.address}: ${me.messages} messages, ${mib(me.used_bytes)}`,
       me.quota ? ` of ${mib(me.quota)}` : '', '.'),
+    photoSection(`domains/${encodeURIComponent(me.address.slice(me.address.lastIndexOf('@') + 1))}/users/${encodeURIComponent(me.address)}`,
+      me.address, Boolean(me.photo), () => openAccount(place)),
     credentials(place, me, { path: 'app-passwords', list: apps.app_passwords, title: 'App passwords', button: 'Make an app password',
       made: 'Your new app password', example: 'phone', help: 'A password of its own for each mail client. They work for mail only, and stay when you change the main one.' }),
     passwordForm(place), totpForm(place, me),

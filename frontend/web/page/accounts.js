@@ -1,5 +1,6 @@
 // Domains and what is in them: users, aliases, DKIM keys, DNS records, their own settings.
 import { api, begin, el, note, show, table } from './ui.js';
+import { photoSection } from './photo.js';
 import { openDomainGroup } from './settings.js';
 
 const PAGE = 50;
@@ -245,6 +246,7 @@ async function openUser(place, domain, address) {
       f => api('PATCH', way, { ...personChanges(u, f), display_name: f.display_name.value.trim(), quota: f.quota.value.trim(), enabled: f.enabled.checked,
         roles: ['domain_admin', 'system_admin'].filter(r => f[r] && f[r].checked).join(' ') },
       { 'If-Match': `"${u.version}"` }), again),
+      photoSection(way, u.address, Boolean(u.photo), again),
       el('h3', {}, 'New password'),
       u.address === me.address ? el('p', {}, 'You change your own password under My account.') : form('passwd', 'Change password', [line('password', 'Password', input('', { type: 'password', autocomplete: 'new-password' }),
         'It takes effect at once, and ends the sessions of this user.')],

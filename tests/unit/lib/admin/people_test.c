@@ -249,11 +249,15 @@ test_people(void **state)
 		 "a@a.test; b@a.test; a@a.test; !4 a@a.test is on line 2 already"},
 		{"", "!1 the file is empty"},
 		{"dn: uid=a,dc=a\nobjectClass: inetOrgPerson\nmail: a@a.test\nsn: -\nl: Wien\ntelephoneNumber: 1\n"
-		 "telephoneNumber: 2\nuserPassword: secret\njpegPhoto:: AAAA\n",
+		 "telephoneNumber: 2\nuserPassword: secret\njpegPhoto:\njpegPhoto:: AAAA\n",
 		 "a@a.test city=Wien phone=1 'secret'"},
 		{"version: 1\n\ndn: ou=people,dc=a\nobjectClass: organizationalUnit\nou: people\n\n"
 		 "dn: cn=a\nmail: a@a.test\nuserPassword:: e1NIQX01ZW42RzZNZXpScm9UM1hLcWtkUE9tWS9CZlE9\n",
 		 "a@a.test #{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ="},
+		{"dn: cn=a\nmail: a@a.test\n\ndn: cn=b\nmail: b@a.test\njpegPhoto:: AAAA\n",
+		 "a@a.test; !6 jpegPhoto: a photo must be a whole JPEG of at most 4096 by 4096 pixels"},
+		{"address,photo\na@a.test,x\n", "!1 CSV has no photos: import them from LDIF"},
+		{"address,jpegPhoto\na@a.test,x\n", "!1 CSV has no photos: import them from LDIF"},
 		{"dn: cn=a\nobjectClass: person\ncn: x\n", "!1 there is no address"},
 		{"dn: ou=x\nou: x\n", "!1 the file contains no accounts"},
 	};
