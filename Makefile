@@ -11,6 +11,7 @@
 #   structure              figures of the sources: cycles, clashing names, long functions and files
 #   fuzz                   every fuzz target for FUZZ_SECONDS each
 #   chaos                  sends CHAOS_MESSAGES while a process is killed every second
+#   chaos-retrieve         the same with mail that is retrieved from 50 accounts of Dovecot
 #   bench                  side by side with Postfix and Dovecot; BENCH='smtp-20 queue' runs parts of it
 #   lint                   install clang-format and clang-tidy, check every source with them
 #   layout                 clang-format's check of every source
@@ -263,7 +264,7 @@ SSSD_PACKAGES = sssd-ldap sssd-common sssd-krb5-common libnss-sss libpam-sss lib
 	libsss-nss-idmap0 libbasicobjects0 libcollection4 libdhash1 libini-config5 libpath-utils1 libref-array1 libldb2 \
 	libtalloc2 libtdb1 libtevent0 libnfsidmap1 libnl-3-200 libnl-route-3-200 libc-ares2 libsemanage2 libsepol2 libpopt0 pamtester
 
-.PHONY: deps deps-test run test check help lint lint-run format clean chaos install
+.PHONY: deps deps-test run test check help lint lint-run format clean chaos chaos-retrieve install
 deps:
 	$(Q)deploy/install-deps.sh build
 deps-test:
@@ -289,6 +290,9 @@ check:
 CHAOS_MESSAGES ?= 100000
 chaos: all
 	$(Q)STAGEPOST_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/chaos/chaos.py --messages $(CHAOS_MESSAGES)
+# Needs root.
+chaos-retrieve: all
+	$(Q)STAGEPOST_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/chaos/retrieve.py
 
 # Tests are left out: their tables are laid out by hand.
 FORMATTED := $(shell find lib frontend spool-broker delivery-worker ctl bench fuzz -name '*.[ch]' 2>/dev/null)

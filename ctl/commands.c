@@ -155,8 +155,8 @@ const struct ctl_command ctl_commands[] = {
 	 "Move a remote mailbox: retrieve once what is there, and show how far it is. When it is interrupted, it "
 	 "stops; run it again for the rest, and for what has arrived since.",
 	 command_retrieve_once},
-	{"retrieve list", "[ADDRESS]", "List the remote accounts of ADDRESS, or all, with their state.",
-	 command_retrieve_list},
+	{"retrieve list", "[ADDRESS|DOMAIN]",
+	 "List the remote accounts of ADDRESS or of DOMAIN's users, or all, with their state.", command_retrieve_list},
 	{"retrieve show", "ADDRESS ID", "Show a remote account.", command_retrieve_show},
 	{"retrieve set", "ADDRESS ID [FIELD=VALUE...] [--password-stdin | --token-stdin]",
 	 "Change a remote account. Fields: port, tls, certificate, keep (keep, delete, 7d), into, interval (5m; empty: "

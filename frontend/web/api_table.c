@@ -404,6 +404,9 @@ const struct web_endpoint web_endpoints[] = {
 	ROW(DELETE, "domains/{domain}", SYSTEM_ADMIN, ROLE, 204, 0, web_domain_remove,
 		"Remove a domain", api_force, NONE, NONE),
 
+	ROW(GET, "domains/{domain}/remote-accounts", DOMAIN_ADMIN, DOMAIN, 200, 0, web_remote_list_domain,
+		"A page of the remote accounts of its users", api_remote_page, NONE, web_members_remotes_page),
+
 	ROW(GET, "domains/{domain}/users", DOMAIN_ADMIN, DOMAIN, 200, 0, web_user_list,
 		"A page of its users", api_page, NONE, api_users),
 	ROW(POST, "domains/{domain}/users", DOMAIN_ADMIN, DOMAIN, 201, 0, web_user_add,

@@ -227,6 +227,7 @@ void web_dkim_remove(struct web_request *w);
 void web_dns_records(struct web_request *w);
 void web_remote_list(struct web_request *w);
 void web_remote_list_all(struct web_request *w);
+void web_remote_list_domain(struct web_request *w);
 void web_remote_show(struct web_request *w);
 void web_remote_add(struct web_request *w);
 void web_remote_set(struct web_request *w);

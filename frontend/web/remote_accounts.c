@@ -52,7 +52,17 @@ web_remote_list_all(struct web_request *w)
 	struct directory_page page;
 
 	if (web_take_page(w, &page))
-		w->call = admin_retrieve_page(&w->web->admin, page.after, page.limit, web_on_result, w);
+		w->call = admin_retrieve_page(&w->web->admin, STR_NONE, page.after, page.limit, web_on_result, w);
+}
+
+void
+web_remote_list_domain(struct web_request *w)
+{
+	struct directory_page page;
+
+	if (web_take_page(w, &page))
+		w->call =
+			admin_retrieve_page(&w->web->admin, str_c(w->domain), page.after, page.limit, web_on_result, w);
 }
 
 void

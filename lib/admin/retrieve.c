@@ -148,14 +148,19 @@ admin_retrieve_show(struct admin *a, struct str address, struct str id, admin_on
 	return call;
 }
 
-/* ---- All of the cluster ---- */
+/* ---- All of the cluster, or of a domain ---- */
 
-enum { RETRIEVE_WALK_PAGE = 500 };
+enum {
+	RETRIEVE_WALK_PAGE = 500,
+	RETRIEVE_WALK_LOOKS_MAX = 20, /* for one page: in a large cluster a small domain's are far apart */
+};
 
 struct retrieve_walk {
 	unsigned due; /* answers of the page */
 	unsigned limit;
-	bool is_page; /* it ends with one */
+	unsigned looks;
+	bool is_page;			   /* it ends with one */
+	char domain[DIRECTORY_DOMAIN_MAX]; /* canonical; empty: all */
 	struct str cursor;
 	char cursor_text[32];
 };
@@ -206,6 +211,16 @@ retrieve_walk_end(struct admin_call *call)
 	admin_call_end(call, NULL);
 }
 
+/* A page of all ends with what is found first; that of a domain looks on. */
+static bool
+retrieve_walk_is_full(const struct retrieve_walk *walk, unsigned found)
+{
+	if (str_eq(walk->cursor, STR("0")))
+		return true;
+	return walk->is_page &&
+	       (walk->domain[0] == '\0' || found >= walk->limit || walk->looks == RETRIEVE_WALK_LOOKS_MAX);
+}
+
 static void
 retrieve_walk_go_on(struct admin_call *call)
 {
@@ -213,7 +228,7 @@ retrieve_walk_go_on(struct admin_call *call)
 
 	if (call->failure.code != ERR_NONE)
 		admin_call_end(call, &call->failure);
-	else if (walk->is_page || str_eq(walk->cursor, STR("0")))
+	else if (retrieve_walk_is_full(walk, (unsigned)cJSON_GetArraySize(call->result)))
 		retrieve_walk_end(call);
 	else
 		retrieve_walk_page(call);
@@ -236,6 +251,15 @@ retrieve_walk_on_entry(void *arg, const struct retrieve_entry *entries, unsigned
 		retrieve_walk_go_on(call);
 }
 
+static bool
+retrieve_walk_wants(const struct retrieve_walk *walk, struct str address)
+{
+	size_t length = strlen(walk->domain);
+
+	return length == 0 || (address.len > length && address.p[address.len - length - 1] == '@' &&
+			       memcmp(address.p + address.len - length, walk->domain, length) == 0);
+}
+
 static void
 retrieve_walk_on_page(void *arg, const struct str *members, unsigned count, struct str next, const struct err *err)
 {
@@ -250,7 +274,7 @@ retrieve_walk_on_page(void *arg, const struct str *members, unsigned count, stru
 	walk->cursor = str_c(walk->cursor_text);
 	walk->due = 1;
 	for (unsigned i = 0; i < count; i++)
-		if (retrieve_member_parse(members[i], &address, &id)) {
+		if (retrieve_member_parse(members[i], &address, &id) && retrieve_walk_wants(walk, address)) {
 			walk->due++;
 			op_hold(&call->op);
 			retrieve_get(call->admin->redis, address, id, retrieve_walk_on_entry, call);
@@ -262,22 +286,29 @@ retrieve_walk_on_page(void *arg, const struct str *members, unsigned count, stru
 static void
 retrieve_walk_page(struct admin_call *call)
 {
-	const struct retrieve_walk *walk = call->state;
+	struct retrieve_walk *walk = call->state;
 
+	walk->looks++;
 	op_hold(&call->op);
 	retrieve_page(call->admin->redis, walk->cursor, walk->limit, retrieve_walk_on_page, call);
 }
 
 static void
-retrieve_walk_start(struct admin_call *call, struct retrieve_walk *walk)
+retrieve_walk_start(struct admin_call *call, struct retrieve_walk *walk, struct str domain)
 {
+	if (domain.len != 0 && !directory_canonical_domain(domain, walk->domain)) {
+		admin_call_refuse(call, ERR_INVALID, "'%.*s' is neither an address nor a domain",
+				  (int)(domain.len < 100 ? domain.len : 100), domain.p);
+		return;
+	}
 	call->state = walk;
 	call->result = cJSON_CreateArray();
 	retrieve_walk_page(call);
 }
 
 struct admin_call *
-admin_retrieve_page(struct admin *a, struct str after, unsigned limit, admin_on_result *cb, void *arg)
+admin_retrieve_page(struct admin *a, struct str domain, struct str after, unsigned limit, admin_on_result *cb,
+		    void *arg)
 {
 	struct admin_call *call = admin_call_new(a, cb, arg);
 	struct retrieve_walk *walk;
@@ -291,22 +322,22 @@ admin_retrieve_page(struct admin *a, struct str after, unsigned limit, admin_on_
 	walk->limit = limit;
 	walk->is_page = true;
 	walk->cursor = arena_str(&call->op.arena, after);
-	retrieve_walk_start(call, walk);
+	retrieve_walk_start(call, walk, domain);
 	return call;
 }
 
 struct admin_call *
-admin_retrieve_list(struct admin *a, struct str address, admin_on_result *cb, void *arg)
+admin_retrieve_list(struct admin *a, struct str of, admin_on_result *cb, void *arg)
 {
 	struct admin_call *call = admin_call_new(a, cb, arg);
 	struct retrieve_walk *walk;
 	struct str canonical;
 
-	if (address.len == 0) {
+	if (of.len == 0 || memchr(of.p, '@', of.len) == NULL) {
 		walk = arena_new(&call->op.arena, struct retrieve_walk);
 		walk->limit = RETRIEVE_WALK_PAGE;
-		retrieve_walk_start(call, walk);
-	} else if (retrieve_take_address(call, address, &canonical)) {
+		retrieve_walk_start(call, walk, of);
+	} else if (retrieve_take_address(call, of, &canonical)) {
 		op_hold(&call->op);
 		retrieve_list(a->redis, canonical, retrieve_on_listed, call);
 	}

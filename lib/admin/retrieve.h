@@ -46,13 +46,13 @@ struct admin_call *admin_retrieve_add(struct admin *a, const struct admin_retrie
  * them or keeps them otherwise. Else a new one is added, as above. */
 struct admin_call *admin_retrieve_once(struct admin *a, const struct admin_retrieve *wanted, bool tried,
 				       admin_retrieve_on_step *on_step, admin_on_result *cb, void *arg);
-/* {"remote_accounts": [...], "next"}: of all users, about `limit` of them. next is the next
- * page's `after`, and missing with the last one; one may come in two pages. ERR_INVALID:
- * `after`. */
-struct admin_call *admin_retrieve_page(struct admin *a, struct str after, unsigned limit, admin_on_result *cb,
-				       void *arg);
-/* An array. address empty: of all users. */
-struct admin_call *admin_retrieve_list(struct admin *a, struct str address, admin_on_result *cb, void *arg);
+/* {"remote_accounts": [...], "next"}: of the users of a domain (empty: of all), about `limit`
+ * of them, or fewer. next is the next page's `after`, and missing with the last one; one may
+ * come in two pages. ERR_INVALID: `after`, the domain. */
+struct admin_call *admin_retrieve_page(struct admin *a, struct str domain, struct str after, unsigned limit,
+				       admin_on_result *cb, void *arg);
+/* An array. of: an address; a domain: of all its users; empty: of all. */
+struct admin_call *admin_retrieve_list(struct admin *a, struct str of, admin_on_result *cb, void *arg);
 struct admin_call *admin_retrieve_show(struct admin *a, struct str address, struct str id, admin_on_result *cb,
 				       void *arg);
 /* Changes fields, and the secrets that are not empty. What says which mailbox it is

@@ -18,7 +18,7 @@ state_dir = {dir}/state
 instance_name = stagepost-test
 log_path = {dir}/dovecot.log
 protocols = imap pop3
-listen = 127.0.0.1
+listen = {hosts}
 mail_location = maildir:{dir}/mail/%n
 first_valid_uid = 1
 auth_mechanisms = plain login
@@ -81,7 +81,8 @@ def free_port():
 class Dovecot:
     """certificate: files (chain, key); with it there are STARTTLS, STLS and the ports imaps and pop3s."""
 
-    def __init__(self, users, uidl="%08Xu%08Xv", password="secret", certificate=None):
+    def __init__(self, users, uidl="%08Xu%08Xv", password="secret", certificate=None,
+                 hosts=("127.0.0.1",)):
         self.dir = Path(tempfile.mkdtemp(prefix="stagepost-dovecot-"))
         self.dir.chmod(0o755)
         self.users = users
@@ -91,6 +92,7 @@ class Dovecot:
             self.ports.update(imaps=free_port(), pop3s=free_port())
             self.tls = "ssl = yes\nssl_cert = <{}\nssl_key = <{}".format(*certificate)
         self.uidl = uidl
+        self.hosts = " ".join(hosts)
         self.process = None
         self.numbers = itertools.count(1)
         for name in ("run", "state", "mail"):
@@ -107,7 +109,8 @@ class Dovecot:
             shutil.chown(path / name, "mail", "mail")
 
     def start(self):
-        (self.dir / "dovecot.conf").write_text(CONF.format(dir=self.dir, uidl=self.uidl, tls=self.tls, **self.ports))
+        (self.dir / "dovecot.conf").write_text(CONF.format(dir=self.dir, uidl=self.uidl, tls=self.tls,
+                                                             hosts=self.hosts, **self.ports))
         self.process = subprocess.Popen(["dovecot", "-F", "-c", self.dir / "dovecot.conf"], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(self._answers, 30, what="Dovecot answers")

@@ -4,8 +4,10 @@ import base64
 import collections
 import hashlib
 import poplib
+import random
 import re
 import subprocess
+import threading
 
 from cluster import wait_for
 from dovecot import Dovecot
@@ -22,9 +24,9 @@ def text_of(tag, size=0):
 
 
 class World:
-    def __init__(self, own_cluster, users, env=None, **cluster):
+    def __init__(self, own_cluster, users, env=None, hosts=("127.0.0.1",), **cluster):
         self.tools = []
-        self.dovecot = Dovecot(users).start()
+        self.dovecot = Dovecot(users, hosts=hosts).start()
         self.cluster = own_cluster(env=dict({"STAGEPOST_SECRET_KEY": SECRET_KEY}, **(env or {})), **cluster)
         self.cluster.settings("pop", retrieval_interval="1s", retrieval_private_hosts="127.0.0.0/8")
         self.cluster.settings("imap", retrieval_interval="1s", retrieval_private_hosts="127.0.0.0/8")
@@ -93,3 +95,22 @@ class World:
     def is_quiet(self, address, id):
         return (self.cluster.redis.hlen(f"retrieve:{{{address}}}:{id}:pending") == 0 and
                 self.status(address, id).get("state") in ("idle", "done"))
+
+
+class Killer(threading.Thread):
+    """Every second one process dies."""
+
+    def __init__(self, cluster):
+        super().__init__(daemon=True)
+        self.cluster, self.stopped, self.killed = cluster, threading.Event(), []
+
+    def run(self):
+        names = ["delivery-worker-0", "delivery-worker-1", "spool-broker-0", "spool-broker-1", "redis"]
+        while not self.stopped.wait(1):
+            name = random.choice(names)
+            try:
+                pid = self.cluster.kill(name)
+                self.cluster.wait_restarted(name, pid, 30)
+                self.killed.append(name)
+            except (OSError, ValueError, AssertionError):
+                pass

@@ -8,10 +8,10 @@ import time
 
 
 class SlowRelay(threading.Thread):
-    def __init__(self, to_port, seconds):
+    def __init__(self, to_port, seconds, host="127.0.0.1"):
         super().__init__(daemon=True)
         self.to_port, self.seconds = to_port, seconds
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=100)
+        self.listener = socket.create_server((host, 0), backlog=100)
         self.port = self.listener.getsockname()[1]
         self.stopped = False
 

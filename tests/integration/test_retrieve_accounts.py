@@ -77,6 +77,21 @@ def test_the_life_of_one(idle, address):
         assert refused.returncode == 1 and f"no remote account {id}" in refused.stderr, order
 
 
+def test_those_of_a_domain(idle, address):
+    number = next(_numbers)
+    domain = f"list{number}.test"
+    users = [idle.add_user(f"{name}@{domain}") for name in ("ann", "bob")]
+    mine = [untried(idle, user)["id"] for user in users]
+    near = untried(idle, idle.add_user(f"ann@sub.{domain}"))["id"]
+    elsewhere = untried(idle, address)["id"]
+    assert [one["id"] for one in idle.json("retrieve", "list", domain)] == mine
+    assert [one["id"] for one in idle.json("retrieve", "list", domain.upper())] == mine
+    assert {*mine, near, elsewhere} <= {one["id"] for one in idle.json("retrieve", "list")}
+    assert idle.json("retrieve", "list", "empty.test") == []
+    refused = idle.tool("retrieve", "list", "no domain", check=False)
+    assert refused.returncode == 1 and "neither an address nor a domain" in refused.stderr
+
+
 def test_secrets_stay_secret(idle, address):
     made = add(idle, address, "--no-try")
     id = json.loads(made.stdout)["id"]

@@ -93,6 +93,29 @@ def test_pages_of_all(site):
     assert site.ask("plain", "GET", "remote-accounts")[0] == 403
 
 
+def test_pages_of_a_domain(idle, site):
+    made = [site.add(user=f"al{number}") for number in range(3)] + [site.add("chief")]
+    other = Site(idle)
+    elsewhere = other.add()
+    # Each look meets a few of these: the domain's own are far apart.
+    idle.redis.zadd("retrieve:due", {f"nobody{n}@crowd.test aaaaaaaaaaaa": 8e15 for n in range(3000)})
+    for who in ("chief", "root"):
+        found, pages, more = [], 0, ""
+        while more is not None:
+            status, answer = site.ask(who, "GET", f"domains/{site.domain}/remote-accounts?limit=10{more}")
+            assert status == 200, answer
+            found, pages = found + answer["remote_accounts"], pages + 1
+            more = f"&after={answer['next']}" if "next" in answer else None
+        assert {one["id"] for one in found} == {one["id"] for one in made} and elsewhere not in found
+        assert 1 < pages < 40
+    upper = site.ask("chief", "GET", f"domains/{site.domain.upper()}/remote-accounts?limit=500")
+    assert upper[0] == 200 and len(upper[1]["remote_accounts"]) == len(made)
+    # His own domain alone, and a user none.
+    assert site.ask("chief", "GET", f"domains/{other.domain}/remote-accounts")[0] in (403, 404)
+    assert site.ask("plain", "GET", f"domains/{site.domain}/remote-accounts")[0] == 403
+    assert site.ask("chief", "GET", f"domains/{site.domain}/remote-accounts?after=x")[0] == 422
+
+
 def test_one_mailbox_once(site):
     made = site.add(folders=["A"])
     status, answer = site.ask("plain", "POST", MINE, {**NEW, "try": False, "folders": ["B", "A"], "host": "IMAP.remote.test."})

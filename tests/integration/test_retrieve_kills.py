@@ -1,10 +1,8 @@
 """Retrieval through crashes: every message comes once, whatever dies at whatever step."""
 
 import os
-import random
 import re
 import signal
-import threading
 import time
 
 import pytest
@@ -12,7 +10,7 @@ import redis
 
 import dovecot
 from cluster import wait_for
-from retrieval import World, text_of
+from retrieval import Killer, World, text_of
 
 pytestmark = pytest.mark.skipif(not dovecot.can_run(), reason="needs root and Dovecot")
 A = "a@example.test"
@@ -76,25 +74,6 @@ def test_a_sleeper_wakes_after_its_lease(world, tmp_path, point):
     texts.append(text_of("later"))
     w.dovecot.deliver("ann", texts[-1])
     w.wait_bodies(A, texts, TAKEN_OVER)
-
-
-class Killer(threading.Thread):
-    """Every second one process dies."""
-
-    def __init__(self, cluster):
-        super().__init__(daemon=True)
-        self.cluster, self.stopped, self.killed = cluster, threading.Event(), []
-
-    def run(self):
-        names = ["delivery-worker-0", "delivery-worker-1", "spool-broker-0", "spool-broker-1", "redis"]
-        while not self.stopped.wait(1):
-            name = random.choice(names)
-            try:
-                pid = self.cluster.kill(name)
-                self.cluster.wait_restarted(name, pid, 30)
-                self.killed.append(name)
-            except (OSError, ValueError, AssertionError):
-                pass
 
 
 def test_kills_every_second_while_mail_arrives(world):
