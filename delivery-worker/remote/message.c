@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "delivery-worker/remote/seal.h"
 #include "delivery-worker/remote/work.h"
 #include "lib/base/check.h"
 #include "lib/base/utf8.h"
+#include "lib/service/metrics.h"
 
 #define DELIVERED STAGEPOST__RECIPIENT_RESULT__OUTCOME__DELIVERED
 #define RELAYED	  STAGEPOST__RECIPIENT_RESULT__OUTCOME__RELAYED
@@ -198,7 +200,62 @@ message_needs_utf8(const struct remote_work *w)
 }
 
 static void message_convert(struct remote_work *w);
+static void message_send(struct remote_work *w);
 
+/* ---- The seal ---- */
+static void
+message_on_sealed(void *arg, struct str set)
+{
+	struct remote_work *w = arg;
+
+	if (set.len > 0) {
+		metrics_add(M_ARC_SEALED, 1);
+		w->message.sealed_fields =
+			str_c(arena_printf(&w->job->arena, "%.*s%.*s", STR_ARG(set), STR_ARG(w->message.fields)));
+	}
+	seal_drop(&w->message.seal);
+	w->message.seal_is_known = true;
+	if (w->message.waits_for_seal) {
+		w->message.waits_for_seal = false;
+		message_send(w);
+	}
+}
+
+/* False: it is not known yet whether there is one, and message_send() is called again. */
+static bool
+message_knows_seal(struct remote_work *w)
+{
+	if (!w->message.seal_is_known && w->message.seal == NULL) {
+		w->message.seal = seal_begin(w->job, &w->message.smtp, w->message.fields, message_on_sealed, w);
+		w->message.seal_is_known = w->message.seal == NULL;
+	}
+	w->message.waits_for_seal = !w->message.seal_is_known;
+	return w->message.seal_is_known;
+}
+
+static bool
+message_fits(const struct smtp_caps *caps, const struct smtp_message *m, struct str front)
+{
+	return !caps->size || caps->max_size == 0 || m->body.length - m->offset + front.len <= caps->max_size;
+}
+
+static void
+message_send_sealed(struct remote_work *w)
+{
+	struct smtp_message *m = &w->message.smtp;
+
+	if (m->downgrade == NULL) {
+		if (!message_knows_seal(w))
+			return;
+		/* Rather unsealed than refused for its size. */
+		if (w->message.sealed_fields.len > 0 &&
+		    message_fits(smtp_client_caps(w->client), m, w->message.sealed_fields))
+			m->extra_header = w->message.sealed_fields;
+	}
+	smtp_client_send(w->client, m, work_settings(w)->command_timeout);
+}
+
+/* ---- What the server accepts ---- */
 /* What the server cannot accept is not sent. */
 static void
 message_send(struct remote_work *w)
@@ -207,21 +264,21 @@ message_send(struct remote_work *w)
 	struct smtp_message *m = &w->message.smtp;
 
 	m->downgrade = m->eight_bit && !caps->eight_bit ? w->message.downgrade : NULL;
-	/* After conversion the data is no longer what was signed. */
+	/* After conversion the data is no longer what was signed, or sealed. */
 	m->extra_header = m->downgrade != NULL ? w->message.authenticated_field : w->message.fields;
 	if (m->require_tls && smtp_client_tls_result(w->client) != TLS_RESULT_OK)
 		message_pass_over(w, "5.7.10", "the message requires TLS with a certificate that can be verified");
 	else if (m->require_tls && !caps->requiretls)
 		message_pass_over(w, "5.7.30",
 				  "the message requires TLS all the way, which the server does not offer (REQUIRETLS)");
-	else if (caps->size && caps->max_size > 0 && m->body.length - m->offset + m->extra_header.len > caps->max_size)
+	else if (!message_fits(caps, m, m->extra_header))
 		message_refuse(w, "5.3.4", "the message is larger than the server accepts");
 	else if (m->smtputf8 && !caps->smtputf8)
 		message_refuse(w, "5.6.7", "the message needs SMTPUTF8, which the server does not offer");
 	else if (m->eight_bit && !caps->eight_bit && !w->message.is_scanned)
 		message_convert(w);
 	else
-		smtp_client_send(w->client, m, work_settings(w)->command_timeout);
+		message_send_sealed(w);
 }
 
 /* ---- 8-bit data for a server that does not accept it ---- */
@@ -366,11 +423,13 @@ message_stop(struct remote_work *w)
 {
 	if (w->message.read != NULL)
 		blob_read_cancel(&w->message.read);
+	w->message.waits_for_seal = false;
 }
 
 void
 message_fini(struct remote_work *w)
 {
 	CHECK(w->message.read == NULL);
+	seal_drop(&w->message.seal);
 	downgrade_free(&w->message.downgrade);
 }

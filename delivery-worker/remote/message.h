@@ -21,6 +21,10 @@ struct message {
 	struct smtp_message smtp;
 	struct str authenticated_field; /* a complete line, or empty */
 	struct str fields;		/* everything that goes in front: that line and the signatures */
+	struct seal *seal;		/* owner; being made, also while there is no connection; NULL: not now */
+	struct str sealed_fields;	/* the ARC set, and the fields; empty: it goes unsealed */
+	bool seal_is_known;		/* was made, or is not to be */
+	bool waits_for_seal;		/* w->client is ready */
 	uint32_t *indexes;		/* of the recipients of smtp, in the job */
 	struct blob_read *read;		/* scanning the message before it is sent */
 	struct downgrade *downgrade;	/* owner; NULL: never needed */
@@ -38,7 +42,7 @@ void message_sent(struct remote_work *w);
 /* The connection broke while the message was on its way; on_end is not called.
  * True: all recipients have their results. */
 bool message_lost(struct remote_work *w, const struct smtp_failure *f);
-/* Stops scanning the message; on_end is not called. */
+/* Stops scanning the message, and waiting for its seal; on_end is not called. */
 void message_stop(struct remote_work *w);
 
 #endif

@@ -3,6 +3,7 @@
  *   remote.c    the route, the targets in turn, the end of the job
  *   session.c   a connection to the current target: an idle one, or a new one
  *   message.c   the message over it: all recipients that have no result yet
+ *   seal.c      its ARC set, if it is forwarded
  *   putoff.c    recipients that a server deferred, until another was asked
  *   dane.c      what DNS knows of the certificates of a host
  *   sts.c       what the domain's MTA-STS policy says of them

@@ -61,6 +61,7 @@
 	M(MILTER_DISCARDED, "milter_objections_total", counter, "action=\"discard\"", "Messages that milters did not let in") \
 	M(MILTER_FAILURES, "milter_failures_total", counter, "", "Milters that could not be asked or answered wrongly") \
 	M(DKIM_SIGNED, "dkim_signed_messages_total", counter, "", "Submissions and reports signed by DKIM") \
+	M(ARC_SEALED, "arc_sealed_messages_total", counter, "", "Forwarded messages with an ARC set of ours") \
 	M(POP3_LOGINS, "pop3_logins_total", counter, "", "Maildrops opened")                        \
 	M(POP3_RETRIEVED, "pop3_retrieved_messages_total", counter, "", "Messages sent by RETR")    \
 	M(POP3_RETRIEVED_BYTES, "pop3_retrieved_bytes_total", counter, "", "Bytes sent by RETR")    \

@@ -401,6 +401,8 @@
 	  "by the recipient's domain: what happens if SPF says fail: junk treats the message as spam, refuse answers 550 if all recipients' domains say refuse, and else treats it as spam") \
 	S(mail_auth, arc_trusted, LIST, "", "", 0, 200, SCOPE_GLOBAL, \
 	  "domains whose ARC seals are trusted (d=): mail that fails DMARC is let in if its ARC chain passes, and one of them saw it pass; it and all who sealed later must be in this list") \
+	S(mail_auth, arc_seal, BOOL, "on", "", 0, 1, SCOPE_DOMAIN, \
+	  "by the alias's domain: verified mail that an alias forwards to another server gets an ARC set with our results, signed with the domain's DKIM key, if there is one") \
 	S(mail_auth, authserv_id, TEXT, "", "", 0, 255, SCOPE_GLOBAL, \
 	  "name of this service in Authentication-Results, the same on all frontends; empty: the server's hostname; fields with this name in mail that comes in, from whomever, are removed") \
 	S(mail_auth, time_limit, DURATION, "10", "s", 100, 5 * MIN_MS, SCOPE_GLOBAL, \

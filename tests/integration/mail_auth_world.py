@@ -28,9 +28,9 @@ def quoted(text):
 
 
 class AuthWorld:
-    def __init__(self):
+    def __init__(self, env=None):
         self.dns = DnsServer().start()
-        self.cluster = Cluster(frontends=2, env={"STAGEPOST_RESOLVER": self.dns.resolver}).start()
+        self.cluster = Cluster(frontends=2, env={"STAGEPOST_RESOLVER": self.dns.resolver, **(env or {})}).start()
         for name in ("example.test", "other.test"):
             self.cluster.add_domain(name)
         for policy in ("none", "quarantine", "reject"):
