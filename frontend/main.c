@@ -139,6 +139,7 @@ open_core(struct core *core, struct service *s, struct err *err)
 	f->dns = dns_new(s->base, resolver, NULL, err);
 	if (f->dns == NULL)
 		return -1;
+	f->spam_health = spam_health_new();
 	f->org_domains = org_domains_new(err);
 	if (f->org_domains == NULL)
 		return -1;
@@ -170,6 +171,7 @@ close_core(struct core *core)
 	web_free(&f->web);
 	bus_client_free(&f->bus);
 	dns_free(&f->dns);
+	spam_health_free(&f->spam_health);
 	org_domains_free(&f->org_domains);
 	dkim_signer_free(&f->dkim_signer);
 	dkim_keys_free(&f->dkim_keys);

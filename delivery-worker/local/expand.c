@@ -21,7 +21,10 @@ expand_judge(struct filing *f)
 	struct str domain = directory_domain_of(f->address);
 	int action = settings_spam(settings_current(job->worker->settings), domain)->spam_action;
 
-	if ((job->msg->verdict == NULL || !job->msg->verdict->is_spam) && !expand_is_forged(job, domain))
+	/* A fresh message is given as it was handed over, with the verdict that came along. */
+	const Stagepost__SpamVerdict *v = job->msg->verdict != NULL ? job->msg->verdict : job->msg->envelope->checked;
+
+	if ((v == NULL || !v->is_spam) && !expand_is_forged(job, domain))
 		return;
 	f->junk = action == SPAM_ACTION_JUNK;
 	f->tagged = action != SPAM_ACTION_NONE;

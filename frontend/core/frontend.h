@@ -15,6 +15,7 @@
 #include "lib/secret/secret.h"
 #include "lib/service/service.h"
 #include "lib/settings/settings.h"
+#include "lib/spam/ask.h"
 
 struct conn;
 struct arena;
@@ -33,6 +34,8 @@ struct frontend {
 	struct dkim_signer *dkim_signer; /* owner */
 	struct dns *dns;		 /* owner */
 	struct org_domains *org_domains; /* owner */
+	struct spam_health *spam_health; /* owner */
+	unsigned spam_asks;		 /* messages about which engines are asked now */
 	struct web *web;		 /* owner: what the administration page works on */
 };
 

@@ -79,6 +79,9 @@
 	  "{} asks by DMARC (p=reject) to refuse mail in its name that neither SPF nor DKIM proves")            \
 	R(MILTER_REJECT, 550, "5.7.1", IS_REFUSAL, "Message refused")                                           \
 	R(MILTER_TEMPFAIL, 451, "4.7.1", IS_REFUSAL, "Service unavailable, try again later")                    \
+	R(SPAM_REJECT, 550, "5.7.1", IS_REFUSAL, "{}")                                                          \
+	R(SPAM_TEMPFAIL, 451, "4.7.1", IS_REFUSAL, "{}")                                                        \
+	R(VIRUS, 550, "5.7.1", IS_REFUSAL, "Virus found: {}")                                                   \
 	R(NO_MAILBOX_HAS_ROOM, 452, "4.2.2", IS_REFUSAL, "No room for the message in the mailbox, try again later") \
 	R(NO_MAILBOX_WILL_HAVE_ROOM, 552, "5.2.2", IS_REFUSAL, "No room for the message in the mailbox")        \
 	R(STORE_UNAVAILABLE, 451, "4.3.0", IS_REFUSAL, "Temporary failure, try again later")                    \

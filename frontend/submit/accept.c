@@ -64,65 +64,20 @@ accept_on_handed_over(void *arg, const struct err *err)
 		s->on_done(s->on_done_arg, s->result);
 }
 
-/* The envelope's strings are not const, and end with a NUL. */
-static char *
-accept_text(struct submit *s, struct str text)
-{
-	return arena_dup(&s->op.arena, text.p, text.len);
-}
-
-static void
-accept_fill_options(struct submit *s, Stagepost__Envelope *e)
-{
-	const struct submit_options *o = &s->options;
-
-	e->reverse_path = accept_text(s, o->reverse_path);
-	e->authenticated_as = accept_text(s, str_c(o->account));
-	e->client_helo = accept_text(s, str_c(o->helo));
-	e->protocol = accept_text(s, str_c(o->protocol));
-	e->tls = accept_text(s, str_c(o->tls));
-	e->smtputf8 = o->utf8;
-	e->require_tls = o->require_tls;
-	e->tls_optional = s->watch.tls_optional && !o->require_tls;
-	e->mail_auth = accept_text(s, str_c(s->mail_auth));
-	e->spf_failed = s->spf_failed;
-	e->dmarc_failed = s->dmarc_failed;
-	e->eight_bit = o->eight_bit || s->reader.saw_eight_bit;
-	e->dsn_ret = accept_text(s, o->dsn_ret);
-	e->dsn_envid = accept_text(s, o->dsn_envid);
-}
-
 static void
 accept_hand_over(struct submit *s)
 {
-	Stagepost__Envelope e = STAGEPOST__ENVELOPE__INIT;
-	Stagepost__Blob body = STAGEPOST__BLOB__INIT;
-	char client[IP_TEXT_MAX];
+	const Stagepost__Envelope *e = submit_envelope(s);
 
-	ip_text(&s->options.peer, client);
-	body.pack = s->blob.pack;
-	body.offset = s->blob.offset;
-	body.length = s->blob.length;
-	accept_fill_options(s, &e);
-	e.id = s->id;
-	e.recipients = submit_list_recipients(s);
-	e.n_recipients = s->recipient_count;
-	e.body = &body;
-	e.return_path_length = s->return_path_length;
-	e.received_ms = (uint64_t)s->begun_ms;
-	e.client_ip = client;
-	e.frontend = s->frontend->service->id;
-	e.priority = submit_priority_final(s);
-	e.dkim = accept_text(s, s->signatures);
-	e.settings_version = settings_version(frontend_settings(s->frontend));
 	s->handed_over_us = clock_monotonic_us();
 	op_hold(&s->op);
-	bus_hand_over(s->frontend->bus, &e, HAND_OVER_TIMEOUT_MS, accept_on_handed_over, s);
+	bus_hand_over(s->frontend->bus, e, HAND_OVER_TIMEOUT_MS, accept_on_handed_over, s);
 }
 
 /* ---- What must end before the hand-over ---- */
 
 static void accept_ask_milters(struct submit *s);
+static void accept_ask_engines(struct submit *s);
 
 /* The sync or the signing has ended, in either order. A client that has gone in the
  * meantime will send the message again: nothing is kept. */
@@ -135,6 +90,8 @@ accept_on_part(struct submit *s)
 		s->on_done(s->on_done_arg, s->result);
 	else if (!s->is_milted)
 		accept_ask_milters(s);
+	else if (!s->is_engines_asked)
+		accept_ask_engines(s);
 	else
 		accept_hand_over(s);
 }
@@ -168,8 +125,8 @@ accept_on_signed(struct submit *s, const struct err *err)
 static bool
 accept_is_for_later(enum submit_result result)
 {
-	return result == SUBMIT_MILTER_TEMPFAIL || result == SUBMIT_MAILBOX_FULL || result == SUBMIT_STORE_FULL ||
-	       result == SUBMIT_UNAVAILABLE;
+	return result == SUBMIT_MILTER_TEMPFAIL || result == SUBMIT_SPAM_TEMPFAIL || result == SUBMIT_MAILBOX_FULL ||
+	       result == SUBMIT_STORE_FULL || result == SUBMIT_UNAVAILABLE;
 }
 
 static void
@@ -243,6 +200,31 @@ accept_ask_milters(struct submit *s)
 	op_hold(&s->op);
 	s->is_milting = true;
 	submit_milters_ask(s, accept_on_milted);
+}
+
+/* ---- Spam engines and virus scanners ---- */
+
+static void
+accept_on_engines(struct submit *s)
+{
+	s->is_engines_asked = true;
+	s->is_asking_engines = false;
+	CHECK(op_back(&s->op));
+	CRASHPOINT("engines-asked");
+	if (s->result == SUBMIT_OK) {
+		accept_hand_over(s);
+		return;
+	}
+	accept_count_refusal(s);
+	s->on_done(s->on_done_arg, s->result);
+}
+
+static void
+accept_ask_engines(struct submit *s)
+{
+	op_hold(&s->op);
+	s->is_asking_engines = true;
+	submit_engines_ask(s, accept_on_engines);
 }
 
 static void

@@ -11,6 +11,8 @@
  *   judge.c         whether what proves its sender lets it in
  *   milters.c       what milters say to it
  *   rewrite.c       stored anew, as they have changed it
+ *   engines.c       what spam engines and virus scanners say to it, while the client waits
+ *   envelope.c      its envelope
  *   accept.c        sync and hand-over
  *   header_watch    what its header says; independent, with its own header file
  *
@@ -103,6 +105,12 @@ struct submit {
 	bool is_milting;		/* accept.c: their result is due, and the op is held for it */
 	bool is_milted;			/* accept.c: it has come, or nobody is asked */
 
+	/* engines.c */
+	struct submit_engines *engines;	 /* owner; NULL: not asked */
+	Stagepost__SpamVerdict *verdict; /* in the arena; NULL: none, the spool asks */
+	bool is_asking_engines;		 /* accept.c: their answer is due, and the op is held for it */
+	bool is_engines_asked;		 /* accept.c: it has come, or nobody was asked */
+
 	/* sign.c */
 	struct dkim_stream *dkim;    /* owner; NULL: no signature */
 	struct dkim_signing signing; /* its domains are in the arena */
@@ -167,6 +175,16 @@ void submit_milters_free(struct submit_milters **m);
  * once, possibly from within, when all is appended, or s->result says why not. */
 void submit_rewrite_begin(struct submit *s, const struct milter_message *m, void (*on_end)(struct submit *s));
 void submit_rewrite_free(struct submit_rewrite **r);
+
+/* ---- engines.c ---- */
+/* The message is stored. on_end is called once, possibly from within, unless submit_engines_free()
+ * is called first: s->verdict is set, or s->result says why it is refused, or neither. */
+void submit_engines_ask(struct submit *s, void (*on_end)(struct submit *s));
+void submit_engines_free(struct submit_engines **e);
+
+/* ---- envelope.c ---- */
+/* In the arena. Once it is stored. */
+Stagepost__Envelope *submit_envelope(struct submit *s);
 
 /* ---- sender.c ---- */
 /* Do all addresses of From: belong to the account? */

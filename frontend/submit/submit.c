@@ -21,6 +21,7 @@ submit_on_end(struct op *op)
 	verify_check_free(&s->check);
 	submit_rewrite_free(&s->rewrite);
 	submit_milters_free(&s->milters);
+	submit_engines_free(&s->engines);
 	dkim_stream_free(&s->dkim);
 	buf_fini(&s->held);
 	mem_free(s);
@@ -46,6 +47,10 @@ submit_free(struct submit **submission)
 	if (s->is_milting)
 		op_back(&s->op);
 	s->is_milting = false;
+	submit_engines_free(&s->engines);
+	if (s->is_asking_engines)
+		op_back(&s->op);
+	s->is_asking_engines = false;
 	op_cancel(&s->op);
 }
 

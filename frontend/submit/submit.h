@@ -37,6 +37,9 @@ enum submit_result {
 	SUBMIT_DMARC_REJECT,	/* settings:mail-auth dmarc_enforcement */
 	SUBMIT_MILTER_REJECT,	/* a milter refuses it */
 	SUBMIT_MILTER_TEMPFAIL, /* a milter refuses it for now, or cannot be asked */
+	SUBMIT_SPAM_REJECT,	/* a spam engine refuses it */
+	SUBMIT_SPAM_TEMPFAIL,	/* a spam engine refuses it for now */
+	SUBMIT_VIRUS,		/* a virus scanner found one */
 	SUBMIT_UNAVAILABLE,	/* a store or the brokers; try later. It may be in the spool all the same */
 };
 
@@ -125,7 +128,8 @@ bool submit_commit(struct submit *s, submit_on_done *on_done, void *arg);
 /* What is known of its outcome so far. */
 enum submit_result submit_result(const struct submit *s);
 /* With SUBMIT_SPF_FAIL and SUBMIT_DMARC_REJECT: whose domain, and why. With the results of
- * milters: the lines of the milter's own reply, with CRLF, if there is one. Else empty. */
+ * milters: the lines of the milter's own reply, with CRLF, if there is one. With those of spam
+ * engines: what the client is told; the virus's name. Else empty. */
 struct str submit_objection(const struct submit *s);
 /* The id that it will have in the spool. */
 const char *submit_id(const struct submit *s);

@@ -135,7 +135,9 @@ message_add_events(cJSON *record, const struct message_opened *o)
 static void
 message_add_verdict(cJSON *record, const struct message_opened *o)
 {
-	const Stagepost__SpamVerdict *v = o->state != NULL ? o->state->spam : NULL;
+	/* A fresh message has no state yet. */
+	const Stagepost__SpamVerdict *v =
+		o->state != NULL && o->state->spam != NULL ? o->state->spam : o->envelope->checked;
 	cJSON *check, *symbols;
 	char text[300];
 

@@ -108,6 +108,10 @@
 	M(SPAM_FOUND, "spam_checks_total", counter, "result=\"spam\"", "Messages checked by spam engines, by result") \
 	M(SPAM_VIRUS, "spam_checks_total", counter, "result=\"virus\"", "Messages checked by spam engines, by result") \
 	M(SPAM_FAILED, "spam_checks_total", counter, "result=\"failed\"", "Messages checked by spam engines, by result") \
+	M(SPAM_REFUSED_SPAM, "spam_refused_total", counter, "why=\"spam\"", "Messages refused in the session by spam engines and virus scanners") \
+	M(SPAM_REFUSED_VIRUS, "spam_refused_total", counter, "why=\"virus\"", "Messages refused in the session by spam engines and virus scanners") \
+	M(SPAM_REFUSED_LATER, "spam_refused_total", counter, "why=\"later\"", "Messages refused in the session by spam engines and virus scanners") \
+	M(SPAM_LEFT, "spam_left_to_queue_total", counter, "", "Messages that got no verdict in the session, and are checked later") \
 	M(SPAM_UNCHECKED, "spam_unchecked_total", counter, "", "Messages delivered without a spam check because no engine answered") \
 	M(REPORTS, "delivery_reports_total", counter, "", "Delivery status notifications made")     \
 	M(TLS_REPORTS, "tls_reports_total", counter, "", "TLS reports handed over as mail, or posted") \

@@ -383,6 +383,12 @@
 	S(spam, max_size, SIZE, "2M", "", 0, INT64_MAX, SCOPE_GLOBAL, "larger messages are neither checked nor scanned; 0: no limit") \
 	S(spam, timeout, DURATION, "30", "s", SEC_MS, HOUR_MS, SCOPE_GLOBAL, \
 	  "how long to wait for the answer of an engine or a scanner") \
+	S(spam, in_session, BOOL, "off", "", 0, 1, SCOPE_GLOBAL, \
+	  "ask engines and scanners before the answer to the data: what they reject is refused with 550, also viruses unless virus_action is junk; what they do not answer in time is checked later") \
+	S(spam, in_session_time_limit, DURATION, "20", "s", 100, 5 * 60 * SEC_MS, SCOPE_GLOBAL, \
+	  "how long a client waits for that") \
+	S(spam, in_session_checks, INT, "30", "", 1, 10000, SCOPE_GLOBAL, \
+	  "messages about which one frontend asks at the same time; what comes then is checked later") \
 	S(spam, unavailable, ENUM, "accept", "accept|defer", 0, 1, SCOPE_GLOBAL, \
 	  "when no engine, or no scanner, answers: accept delivers the message unchecked after unavailable_after, defer waits for an engine") \
 	S(spam, unavailable_after, DURATION, "5", "m", 0, DAY_MS, SCOPE_GLOBAL, \

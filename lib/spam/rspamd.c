@@ -9,6 +9,7 @@
 
 #define RECIPIENTS_NAMED 100
 #define ACTION_BYTES_MAX 40
+#define WORDS_BYTES_MAX	 200
 #define SYMBOLS_READ_MAX 2000
 
 static void
@@ -78,7 +79,8 @@ rspamd_add_symbols(const cJSON *list, struct arena *arena, Stagepost__SpamVerdic
 	}
 }
 
-/* "greylist" and "soft reject" would defer the message, but it has been accepted already. */
+/* Not "soft reject", which is only obeyed in the session, nor "greylist", which is rspamd's until its module says
+ * "soft reject". */
 static bool
 rspamd_is_spam_action(const char *action)
 {
@@ -104,6 +106,17 @@ rspamd_required_score(const cJSON *o)
 	return least;
 }
 
+/* What a module wants the client to be told. */
+static char *
+rspamd_words_of(const cJSON *o, struct arena *arena)
+{
+	const cJSON *messages = cJSON_GetObjectItemCaseSensitive(o, "messages");
+	const char *words = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(messages, "smtp_message"));
+	struct str text = utf8_clean_text(arena, str_trim(str_c(words != NULL ? words : "")), WORDS_BYTES_MAX);
+
+	return arena_dup(arena, text.p, text.len);
+}
+
 static int
 rspamd_read_json(const cJSON *o, struct arena *arena, Stagepost__SpamVerdict *verdict, struct err *err)
 {
@@ -120,6 +133,7 @@ rspamd_read_json(const cJSON *o, struct arena *arena, Stagepost__SpamVerdict *ve
 	verdict->is_spam = rspamd_is_spam_action(action);
 	text = utf8_clean_text(arena, str_c(action), ACTION_BYTES_MAX);
 	verdict->action = arena_dup(arena, text.p, text.len);
+	verdict->words = rspamd_words_of(o, arena);
 	verdict->score = rspamd_number_of(o, "score");
 	verdict->required = rspamd_required_score(o);
 	rspamd_add_symbols(cJSON_GetObjectItemCaseSensitive(o, "symbols"), arena, verdict);

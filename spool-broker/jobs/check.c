@@ -5,20 +5,22 @@
  * Such a message has one CHECK part and no other until its state holds a
  * verdict, or says that there will be none. That is saved before any other part
  * is tried. So a broker that finds no verdict in the spool knows that nothing
- * was delivered yet. */
+ * was delivered yet. A verdict that was given while the client waited is in the
+ * envelope: there is no CHECK part then. */
 #include "spool-broker/jobs/check.h"
 
 #include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-#include "lib/bus/frame.h"
 #include "lib/service/metrics.h"
+#include "lib/spam/wanted.h"
 #include "spool-broker/broker.h"
 #include "spool-broker/jobs/jobs.h"
 #include "spool-broker/queue/interned.h"
 #include "spool-broker/queue/message.h"
 #include "spool-broker/queue/part.h"
+#include "spool-broker/queue/verdict.h"
 #include "spool-broker/queue/work.h"
 #include "spool-broker/schedule/backoff.h"
 #include "spool-broker/schedule/schedule.h"
@@ -33,12 +35,7 @@ enum { CHECK_FIRST_MS = 10000, CHECK_LONGEST_MS = 60000, UNREACHED_MS = 2000 };
 static bool
 check_is_on(const struct broker *b)
 {
-	const struct settings *s = broker_settings(b);
-
-	const struct settings_spam *spam = settings_spam(s, STR_NONE);
-
-	return (spam->engine.count != 0 || spam->virus_scanner.count != 0) &&
-	       settings_smtp_out(s, STR_NONE)->max_spam_check_threads != 0;
+	return spam_checks_are_on(broker_settings(b));
 }
 
 bool
@@ -50,11 +47,8 @@ check_is_off(const struct broker *b)
 bool
 check_is_wanted(const struct broker *b, const Stagepost__Envelope *e)
 {
-	const struct settings_spam *s = settings_spam(broker_settings(b), STR_NONE);
-
-	return check_is_on(b) && !e->is_dsn && (e->retrieved == NULL || !e->retrieved->unchecked) &&
-	       (e->authenticated_as[0] == '\0' || s->check_authenticated) &&
-	       (s->max_size == 0 || e->body->length <= (uint64_t)s->max_size);
+	return e->checked == NULL && !e->is_dsn && (e->retrieved == NULL || !e->retrieved->unchecked) &&
+	       spam_check_is_wanted(broker_settings(b), e->authenticated_as[0] != '\0', e->body->length);
 }
 
 static struct part *
@@ -189,42 +183,11 @@ check_look(struct broker *b, struct message *m)
 }
 
 /* ---- Results ---- */
-/* "spam, score 15.00 of 15.00, reject: GTUBE(15.00) A(0.50)" */
-static const char *
-check_describe(struct arena *arena, const Stagepost__SpamVerdict *v)
-{
-	struct buf out = BUF_EMPTY;
-	const char *text;
-
-	if (v->virus[0] != '\0')
-		buf_add_c(&out, "spam");
-	else
-		buf_printf(&out, "%s, score %.2f of %.2f", v->is_spam ? "spam" : "not spam", v->score, v->required);
-	if (v->action[0] != '\0')
-		buf_printf(&out, ", %s", v->action);
-	for (size_t i = 0; i < v->n_symbols; i++)
-		buf_printf(&out, "%s %s", i == 0 ? ":" : "", v->symbols[i]);
-	text = arena_strdup(arena, out.data);
-	buf_fini(&out);
-	return text;
-}
-
 static void
 check_take_verdict(struct broker *b, struct message *m, struct part *p, const char *host,
 		   const Stagepost__SpamVerdict *given)
 {
-	struct arena *arena = &m->work->arena;
-	struct buf packed = BUF_EMPTY;
-	Stagepost__SpamVerdict *v;
-	Stagepost__TraceEvent *event;
-
-	bus_message_pack(&given->base, &packed);
-	v = bus_message_unpack(&stagepost__spam_verdict__descriptor, buf_str(&packed), arena);
-	buf_fini(&packed);
-	m->work->state->spam = v;
-	event = work_add_event(m->work, "checked", 0, host, check_describe(arena, v));
-	event->remote = v->engine;
-	event->duration_ms = v->duration_ms;
+	work_set_verdict(m->work, given, host);
 	b->jobs->checks_fail = false;
 	check_pass(b, m, p);
 }

@@ -12,6 +12,7 @@
 #include "spool-broker/broker.h"
 #include "spool-broker/queue/message.h"
 #include "spool-broker/spool/shards.h"
+#include "spool-broker/queue/verdict.h"
 
 unsigned
 work_recipient_count(const struct work *w)
@@ -160,6 +161,8 @@ work_note_history(struct message *m, struct work *w, bool fresh)
 		event->tls = e->tls;
 		w->news_count = 0; /* published when it was written */
 	}
+	if (w->state->spam == NULL && e->checked != NULL)
+		work_set_verdict(w, e->checked, e->frontend);
 	if ((m->flags & MESSAGE_TAKEN_OVER) != 0) {
 		m->flags &= (uint16_t)~MESSAGE_TAKEN_OVER;
 		event = work_add_event(w, "taken-over", 0, m->shard->broker->config.id, "");

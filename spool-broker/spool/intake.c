@@ -205,6 +205,9 @@ intake_take(struct shard *s, struct str id, struct str envelope, struct str stat
 	if (check_is_due(m->work) && check_last_trouble(m->work->state) != NULL)
 		message_note_answer(b, m, check_last_trouble(m->work->state));
 	parts_make(b, m, 0, false);
+	/* Else it was decided before that state was saved. */
+	if (state.len == 0)
+		check_hold(b, m);
 	deadline_set(b, m);
 	return m;
 }
@@ -233,7 +236,10 @@ intake_take_new(struct shard *s, struct str id, struct str envelope)
 	log_info(NULL, "message queued", F_STR("id", id), F_C("from", m->work->envelope->reverse_path),
 		 F_I64("recipients", m->recipients), F_C("frontend", m->work->envelope->frontend));
 	message_keep_packed(b, m, envelope);
-	message_close_work(m);
+	if ((m->flags & MESSAGE_HELD) != 0)
+		message_settle(b, m); /* says in the spool that it is held */
+	else
+		message_close_work(m);
 	broker_wake(b);
 }
 
@@ -273,10 +279,10 @@ intake_take_entry(struct shard *s, const struct spool_entry *entry)
 	if ((m->flags & MESSAGE_DELETED) != 0)
 		parts_delete(b, m, STR_NONE);
 	/* Everything is done but the finish, or a report must be made. */
-	if (m->parts == NULL)
+	if (m->parts == NULL || ((m->flags & MESSAGE_HELD) != 0 && entry->state.len == 0))
 		message_settle(b, m);
 	else if (!parts_have_report(m))
 		report_look(b, m);
-	if (m->work != NULL && (m->flags & MESSAGE_FINISHING) == 0)
+	if (m->work != NULL && (m->flags & MESSAGE_FINISHING) == 0 && !m->saving)
 		message_close_work(m);
 }

@@ -64,11 +64,13 @@ def rspamd():
 
 class Fake:
     """mode: "ham", "spam", "auto" (by the word in the body), or how to fail: "silent", "closes", "cut",
-    "garbage", "error", "hangs-up" (at once), "deaf" (reads nothing). "slow" says "auto" byte by byte."""
+    "garbage", "error", "hangs-up" (at once), "deaf" (reads nothing). "slow" says "auto" byte by byte.
+    "reject" and "soft" are rspamd's actions."""
 
     def __init__(self, scheme="spamd", port=None, mode="auto"):
         self.scheme, self.port, self.mode = scheme, port or free_port(), mode
         self.url = f"{scheme}://127.0.0.1:{self.port}"
+        self.words = ""  # of rspamd, for the client
         self.requests = []  # (head, body), as received
         self.begun = 0
         self.socket = None
@@ -134,7 +136,9 @@ class Fake:
                 len(symbols), b"True ; 9.5 / 5.0" if spam else b"False ; 0.5 / 5.0", symbols)
         else:
             text = json.dumps({"score": 9.5 if spam else 0.5, "required_score": 15,
-                               "action": "add header" if spam else "no action",
+                               "action": {"reject": "reject", "soft": "soft reject"}.get(
+                                   mode, "add header" if spam else "no action"),
+                               "messages": {"smtp_message": self.words} if self.words else {},
                                "symbols": {"FAKE_SPAM": {"score": 9.5}} if spam else {}}).encode()
             answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text)
         if mode == "cut":

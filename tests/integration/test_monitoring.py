@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from certificates import Authority
-from cluster import ROOT, wait_for
+from cluster import ROOT, SETTLE, wait_for
 from pebble import Pebble
 from prometheus import MONITORING, Prometheus, board_expressions, panels, rules, selectors
 from scripted_milter import REJECT, Milter, packet
@@ -244,6 +244,20 @@ class Scraped:
         pebble.stop()
         c.unset("acme")
 
+    def spam_is_refused(self):
+        """In the session; then the engine is away."""
+        engine = Fake("rspamd", mode="reject").start()
+        self.cluster.settings("spam", engine=engine.url, in_session="on")
+        time.sleep(SETTLE)
+        with smtplib.SMTP("127.0.0.1", self.cluster.port("smtp"), timeout=30) as smtp, \
+                pytest.raises(smtplib.SMTPDataError):
+            smtp.sendmail("b@remote.example", [self.world.sender], "Subject: refused\r\n\r\n")
+        self.was('stagepost_spam_refused_total{why="spam"}')
+        engine.stop()
+        self.world.send(self.world.sender, sender="b@remote.example")
+        self.was("stagepost_spam_left_to_queue_total")
+        self.cluster.settings("spam", engine=self.spam.url, in_session="off")
+
     def spam_goes_unchecked(self):
         self.spam.mode = "error"
         self.cluster.settings("spam", unavailable_after="1s")
@@ -323,6 +337,7 @@ class Scraped:
         self.a_milter_objects()
         self.certificates_are_bad()
         self.certificates_are_not_ordered()
+        self.spam_is_refused()
         self.spam_goes_unchecked()
         self.the_disk_is_full()
         self.the_worker_stands_still()

@@ -234,7 +234,7 @@ def test_queue_commands(cluster, address):
 
     def listed(*args):
         return [m for m in cluster.json("queue", "list", *args) if m["id"] == id]
-    wait_for(lambda: listed("--state", "deferred"), what="a deferred message")
+    wait_for(lambda: listed("--state", "deferred"), 30, what="a deferred message")
     assert listed("--sender", address) and listed("--recipient", "far.example")
     assert not listed("--sender", "nobody@nowhere.example")
     assert cluster.json("queue", "show", id)["id"] == id

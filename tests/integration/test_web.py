@@ -358,7 +358,8 @@ class Page:
 
 EVIL = "\"><img src=x onerror=\"document.title='evil'\">"
 CANDIDATES = (EVIL, "42s", "3h", "7", "101", "12345", "5M", "203.0.113.7", "2001:db8::7", "mx.example.net", "mx.example.net:25",
-              "someone@example.test", "10.0.0.0/8", "https://example.net", "http://127.0.0.1:1")
+              "someone@example.test", "10.0.0.0/8", "https://example.net", "http://127.0.0.1:1", "inet:127.0.0.1:1",
+              "clamd://127.0.0.1:1")
 
 
 def new_values(cluster, admin, group, rows):
