@@ -152,7 +152,7 @@
 	K(AUTH_FAIL_ADDRESS, "auth:fail:{address:<ip>}", STRING, EXPIRES, TIME, "frontends", \
 	  "failed logins from an address") \
 	K(LIMIT_ACCOUNT, "limit:{account:<address>}:<what>", STRING, EXPIRES, TIME, "frontends", \
-	  "when the account's limit on messages or recipients would be unused again, unix us") \
+	  "how much of the account's limit on messages or recipients is in use, and when it was so") \
 	K(LIMIT_ADDRESS, "limit:{address:<ip>}:<what>", STRING, EXPIRES, TIME, "frontends", \
 	  "the same of an address that is not logged in") \
 	K(AUTH_OK, "auth:ok:{<address>}", STRING, EXPIRES, ACCOUNT, "frontends", \

@@ -449,6 +449,14 @@ describe_list(const struct settings_row *row, struct buf *out)
 			   row->max, path, path);
 		return;
 	}
+	if (str_eq(schemes, STR("milter"))) {
+		buf_printf(out,
+			   "at most %" PRId64
+			   " of inet:ADDRESS:port inet6:[ADDRESS]:port unix:/PATH, separated by spaces "
+			   "or commas",
+			   row->max);
+		return;
+	}
 	buf_printf(out, "at most %" PRId64 " of", row->max);
 	while (str_next_word(&schemes, "|", &scheme))
 		buf_printf(out, " %.*s://host[:port]", STR_ARG(scheme));

@@ -20,7 +20,7 @@ def cluster(own_cluster):
 
 
 def logged_in(cluster, account, frontend=0):
-    smtp = connect(cluster, "submissions", frontend)
+    smtp = connect(cluster, "submissions", frontend, first=b"PROXY TCP4 192.0.2.50 192.0.2.1 4000 465\r\n")
     smtp.expect(235, "AUTH PLAIN " + base64.b64encode(f"\0{account}\0secret".encode()).decode())
     return smtp
 

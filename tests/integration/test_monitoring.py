@@ -146,7 +146,8 @@ class Scraped:
             w.send(w.sender, data=f"Subject: {word}\r\n\r\n{word}\r\n", sender="a@remote.example")
         w.dns.set("forged.example", "TXT", '"v=spf1 -all"')
         c.settings("smtp-in", relay_whitelist="192.0.2.1")  # whoever may relay is not verified
-        w.send(w.sender, sender="a@forged.example")
+        c.tool("alias", "add", "forward@example.test", f"b@{domain}")
+        w.send(w.sender, "forward@example.test", sender="a@forged.example")
         c.settings("smtp-in", relay_whitelist="127.0.0.0/8")
         with smtplib.SMTP("127.0.0.1", c.port("smtp"), timeout=30) as smtp:
             smtp.ehlo("client.example.net")
