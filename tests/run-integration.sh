@@ -7,7 +7,7 @@ cd "$(dirname "$0")/integration" || exit 1
 
 # Whoever is not root gets the right to make networks in a user namespace.
 before=""
-processes=$(($(nproc) * 5 / 2))
+processes=$(($(nproc) * 7 / 2))
 if ! unshare --net true 2>/dev/null; then
 	before="unshare --map-current-user --keep-caps"
 	# Where that is refused too, ports are shared out; there are three parts.

@@ -125,8 +125,12 @@ seal_sign(struct seal *s)
 static bool
 seal_take_results(struct seal *s, struct str top)
 {
-	const char *id = settings_authserv_id(settings_current(s->job->worker->settings), s->job->worker->hostname);
+	const char *id = s->job->msg->envelope->authserv_id;
 	struct mime_field field;
+
+	/* Of mail that was taken in by an older version it is not known. */
+	if (*id == '\0')
+		id = settings_authserv_id(settings_current(s->job->worker->settings), s->job->worker->hostname);
 
 	while (mime_next_field(&top, &field)) {
 		if (!str_eq_ci(field.name, STR("Authentication-Results")))

@@ -16,6 +16,7 @@ enum {
 	ENDING_REFUSED_MS = 3600 * 1000, /* after so many refused logins, at least */
 	ENDING_REFUSALS = 5,
 	ENDING_TRIAL_MS = 10 * 60 * 1000, /* a trial that nobody asked for is looked at again, and removed */
+	ENDING_DAY_MS = 24 * 3600 * 1000 + 60 * 1000, /* a move that left messages behind */
 	ENDING_TEXT = 400,
 };
 
@@ -85,7 +86,7 @@ ending_next_ms(struct round *r)
 	if (r->has_more || r->puts_aside)
 		return 0;
 	if (r->account.once && r->unread == 0)
-		return RETRIEVE_NEVER_MS;
+		return stuck_count(&r->stuck) > 0 ? ENDING_DAY_MS : RETRIEVE_NEVER_MS;
 	return r->account.once ? ENDING_FIRST_MS : ending_interval(r);
 }
 

@@ -82,13 +82,26 @@ static void
 pace_judge(struct round *r, int64_t lasted)
 {
 	uint64_t bytes = remote_box_bytes(r->box), rate = 0;
+	bool is_slow;
 
 	if (bytes > r->pace.window_bytes)
 		rate = (bytes - r->pace.window_bytes) * 1000 / (uint64_t)lasted;
-	if (rate < PACE_LEAST_BYTES && retriever_is_wanted(r->retriever, r->account.protocol))
+	/* Outside of messages most time goes into the way there and back: only silence is slow. */
+	is_slow = r->pace.window_reads ? rate < PACE_LEAST_BYTES : rate == 0;
+	if (is_slow && retriever_is_wanted(r->retriever, r->account.protocol))
 		pace_end_slow(r, rate);
 	else
 		pace_open_window(r);
+}
+
+/* In the midst of a message, which begins anew next time. If it was the first one, it would do so for ever. */
+static void
+pace_end_message(struct round *r)
+{
+	if (r->list_ended == 0 && r->list_count > 0)
+		r->puts_aside |=
+			stuck_note(&r->stuck, r->list[0].id, "the message takes too long while others wait", true);
+	pace_yield(r);
 }
 
 void
@@ -98,8 +111,8 @@ pace_look(struct round *r)
 
 	if (!r->has_protocol || r->is_ending || r->box == NULL)
 		return;
-	if (pace_over_ms(r) >= PACE_MESSAGE_MS)
-		pace_yield(r);
+	if (r->is_reading && pace_over_ms(r) >= PACE_MESSAGE_MS)
+		pace_end_message(r);
 	else if (r->is_paused || r->on_drained != NULL || r->pace.window_reads != r->is_reading)
 		pace_open_window(r);
 	else if (lasted >= (r->is_reading ? PACE_WINDOW_MS : PACE_ANSWER_WINDOW_MS))

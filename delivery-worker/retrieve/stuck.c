@@ -43,19 +43,20 @@ stuck_remove(struct stuck *s, struct stuck_row *row)
 	s->is_changed = true;
 }
 
-/* A new row; if there are too many it takes the place of the one that was tried longest ago. */
+/* A new row, perhaps in the place of a suspect's. NULL: there is no room, for so many are put aside. */
 static struct stuck_row *
 stuck_add(struct stuck *s, uint64_t id)
 {
-	struct stuck_row *row = &s->rows[0];
+	struct stuck_row *row = NULL;
 
 	if (s->count < STUCK_MAX)
 		row = &s->rows[s->count++];
 	else
-		for (unsigned i = 1; i < s->count; i++)
-			if (s->rows[i].tried_ms < row->tried_ms)
+		for (unsigned i = 0; i < s->count; i++)
+			if (!stuck_is_put_aside(&s->rows[i]) && (row == NULL || s->rows[i].tried_ms < row->tried_ms))
 				row = &s->rows[i];
-	*row = (struct stuck_row){.id = id};
+	if (row != NULL)
+		*row = (struct stuck_row){.id = id};
 	return row;
 }
 
@@ -123,6 +124,8 @@ stuck_note(struct stuck *s, uint64_t id, const char *words, bool counts)
 
 	if (row == NULL)
 		row = stuck_add(s, id);
+	if (row == NULL)
+		return false;
 	was_aside = stuck_is_put_aside(row);
 	row->tried_ms = clock_unix_ms();
 	str_copy(str_c(words), s->words, sizeof(s->words));
@@ -145,12 +148,6 @@ stuck_note_come(struct stuck *s, uint64_t id)
 	s->streak = 0;
 }
 
-bool
-stuck_is_remotes_own(const struct stuck *s)
-{
-	return s->streak >= STUCK_STREAK_MAX;
-}
-
 unsigned
 stuck_count(const struct stuck *s)
 {
@@ -159,4 +156,10 @@ stuck_count(const struct stuck *s)
 	for (unsigned i = 0; i < s->count; i++)
 		count += stuck_is_put_aside(&s->rows[i]);
 	return count;
+}
+
+bool
+stuck_is_remotes_own(const struct stuck *s)
+{
+	return s->streak >= STUCK_STREAK_MAX || stuck_count(s) == STUCK_MAX;
 }

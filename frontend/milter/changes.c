@@ -1,6 +1,7 @@
 /* A milter's changes. They are made when its verdict is known: of a milter that fails in the
  * midst of them, none is. */
 #include "frontend/milter/private.h"
+#include "lib/base/mem.h"
 
 bool
 milter_changes_is_one(char kind)
@@ -77,8 +78,8 @@ changes_length(const unsigned char *p)
 	return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
 }
 
-bool
-milter_changes_apply(struct milter_session *s)
+static bool
+changes_make_all(struct milter_session *s)
 {
 	struct str rest = buf_str(&s->changes);
 
@@ -90,6 +91,20 @@ milter_changes_apply(struct milter_session *s)
 			return false;
 		rest = str_from(rest, 5 + length);
 	}
+	return true;
+}
+
+bool
+milter_changes_apply(struct milter_session *s)
+{
+	struct milter_message before;
+
+	milter_message_keep(s->asked.message, &before);
+	if (!changes_make_all(s)) {
+		milter_message_go_back(s->asked.message, &before);
+		return false;
+	}
+	mem_free(before.fields);
 	if (s->replaces_body)
 		milter_message_replace_body(s->asked.message, &s->body);
 	return true;

@@ -115,6 +115,10 @@ milter_message_parse(struct milter_message *m, struct str text, bool is_all, str
 
 			if (name == 0)
 				break;
+			if (m->count == MILTER_FIELDS_MAX) {
+				m->is_too_large = true;
+				return false;
+			}
 			message_take_field(m, str_first(rest, line), name);
 		}
 		used += line;
@@ -147,6 +151,27 @@ milter_field_value(const struct milter_field *f, bool keep_blanks, struct buf *o
 }
 
 /* ---- Changing ---- */
+
+void
+milter_message_keep(const struct milter_message *m, struct milter_message *kept_out)
+{
+	*kept_out = *m;
+	kept_out->fields = mem_alloc(m->room * sizeof(*m->fields) + 1);
+	if (m->count > 0)
+		memcpy(kept_out->fields, m->fields, m->count * sizeof(*m->fields));
+}
+
+/* Texts of fields stay in the arena as they were. */
+void
+milter_message_go_back(struct milter_message *m, const struct milter_message *kept)
+{
+	struct arena arena = m->arena;
+
+	mem_free(m->fields);
+	*m = *kept;
+	m->arena = arena;
+	*m->recipients_end = NULL;
+}
 
 static bool
 message_name_is_valid(struct str name)
@@ -194,7 +219,7 @@ static bool
 message_may_add(struct milter_message *m, struct str name, struct str value)
 {
 	m->added_bytes += name.len + value.len + 4;
-	return message_name_is_valid(name) && m->added_bytes <= MILTER_HEADER_MAX;
+	return message_name_is_valid(name) && m->added_bytes <= MILTER_HEADER_MAX && m->count < 2 * MILTER_FIELDS_MAX;
 }
 
 bool

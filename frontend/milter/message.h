@@ -15,6 +15,7 @@
 #include "lib/blob/blob.h"
 
 #define MILTER_HEADER_MAX  (1024 * 1024) /* bytes; of the original header, and of what milters add */
+#define MILTER_FIELDS_MAX  2000
 #define MILTER_ADDRESS_MAX 512
 #define MILTER_BODY_MAX	   (64 * 1024 * 1024) /* bytes of a body that replaces another */
 
@@ -42,7 +43,8 @@ struct milter_message {
 	size_t added_bytes; /* by milters, to the header */
 	struct buf body;    /* if is_body_replaced */
 	bool is_body_replaced;
-	bool is_changed; /* the message has to be stored anew */
+	bool is_too_large; /* more than MILTER_FIELDS_MAX */
+	bool is_changed;   /* the message has to be stored anew */
 	struct str sender;
 	bool is_sender_changed;
 	struct milter_recipient *recipients, **recipients_end;
@@ -51,12 +53,16 @@ struct milter_message {
 void milter_message_init(struct milter_message *m);
 void milter_message_fini(struct milter_message *m);
 /* text: the beginning of the stored message, copied; is_all: the whole of it. False: the end of
- * the header is not in it. own_id: says which Received field is ours. */
+ * the header is not in it, or it is_too_large. own_id: says which Received field is ours. */
 bool milter_message_parse(struct milter_message *m, struct str text, bool is_all, struct str own_id);
 
 /* The value of a field as milters get it: line ends are LF; without the blanks in front
  * unless keep_blanks. */
 void milter_field_value(const struct milter_field *f, bool keep_blanks, struct buf *out);
+
+/* ---- Several changes, all of them or none. The copy has fields of its own, on the heap. ---- */
+void milter_message_keep(const struct milter_message *m, struct milter_message *kept_out);
+void milter_message_go_back(struct milter_message *m, const struct milter_message *kept);
 
 /* ---- Changes. False: beyond a limit, or the name is none. ---- */
 /* before: the field that milters count as this one, from 1; 0: above all that they see. Past the

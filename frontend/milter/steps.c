@@ -232,6 +232,8 @@ steps_on_body(void *arg, const char *data, size_t len, const struct err *err)
 	struct milter_session *s = arg;
 
 	s->read = NULL;
+	if (s->is_ended)
+		return;
 	if (err != NULL || len == 0) {
 		milter_session_end(s, MILTER_STORE_FAILED, str_c(err != NULL ? err->text : "the message is cut"));
 		return;

@@ -31,7 +31,8 @@ limits_number(const struct settings *settings, const struct limits_client *c, en
 	}
 	s = settings_smtp_in(settings, STR_NONE);
 	*period_out = LIMITS_MINUTE_MS;
-	if (ip_blocks_have(&s->relay_whitelist, c->ip))
+	/* A proxy on this host would be taken for one client. */
+	if (ip_is_loopback(c->ip) || ip_blocks_have(&s->relay_whitelist, c->ip))
 		return 0;
 	return what == LIMITS_MESSAGES ? s->address_messages_per_minute : s->address_recipients_per_minute;
 }

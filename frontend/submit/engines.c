@@ -71,8 +71,14 @@ engines_on_time(evutil_socket_t fd, short what, void *arg)
 static void
 engines_refuse(struct submit *s, enum submit_result why, enum metric counted, const char *words, const char *otherwise)
 {
+	char *text = arena_strdup(&s->op.arena, words[0] != '\0' ? words : otherwise);
+
+	/* RFC 6531, 3.7.4.2 */
+	for (char *c = text; *c != '\0' && !s->options.utf8; c++)
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
 	s->result = why;
-	s->objection = str_c(words[0] != '\0' ? words : otherwise);
+	s->objection = str_c(text);
 	metrics_add(counted, 1);
 }
 
@@ -114,6 +120,8 @@ engines_ask(struct submit_engines *e, const struct settings_list *engines, spam_
 {
 	struct submit *s = e->submit;
 	struct frontend *f = s->frontend;
+	/* One that hangs leaves time for the next one. */
+	int64_t most_ms = engines_settings(s)->in_session_time_limit / 2;
 	struct spam_ask_options options = {
 		.base = f->service->base,
 		.blobs = f->service->blobs,
@@ -123,7 +131,7 @@ engines_ask(struct submit_engines *e, const struct settings_list *engines, spam_
 		.arena = &s->op.arena,
 		.engines = engines,
 		.envelope = e->envelope,
-		.timeout_ms = engines_settings(s)->timeout,
+		.timeout_ms = engines_settings(s)->timeout < most_ms ? engines_settings(s)->timeout : most_ms,
 	};
 
 	e->ask = spam_ask_new(&options, cb, e);

@@ -22,6 +22,7 @@ envelope_fill_options(struct submit *s, Stagepost__Envelope *e)
 	e->require_tls = o->require_tls;
 	e->tls_optional = s->watch.tls_optional && !o->require_tls;
 	e->mail_auth = envelope_text(s, str_c(s->mail_auth));
+	e->authserv_id = envelope_text(s, s->results.len > 0 ? s->authserv_id : STR_NONE);
 	e->spf_failed = s->spf_failed;
 	e->dmarc_failed = s->dmarc_failed;
 	e->eight_bit = o->eight_bit || s->reader.saw_eight_bit;

@@ -16,6 +16,7 @@ struct submit_milters {
 	struct blob_read *read;			  /* owner; NULL: none */
 	struct buf text;			  /* beginning of the message */
 	const struct milter_recipient *recipient; /* the next one to be added or removed */
+	bool misses_recipient;			  /* one that they wanted to add */
 	bool is_resolving;			  /* the directory is asked about it */
 };
 
@@ -143,7 +144,7 @@ milters_add_recipient(struct submit_milters *m, const struct directory_result *r
 			return;
 		}
 	}
-	/* Nothing is lost if the client sends it again. */
+	m->misses_recipient = true;
 	log_warning(&s->log, "recipient of a milter not added", F_STR("to", r.address));
 	if (err != NULL)
 		s->result = SUBMIT_UNAVAILABLE;
@@ -174,6 +175,7 @@ milters_change_recipient(struct submit_milters *m)
 		return true;
 	}
 	if (!directory_canonical_address(m->recipient->address, canonical)) {
+		m->misses_recipient = true;
 		log_warning(&s->log, "recipient of a milter not added", F_STR("to", m->recipient->address));
 		return true;
 	}
@@ -193,6 +195,9 @@ milters_change_recipients(struct submit_milters *m)
 	for (; m->recipient != NULL && s->result == SUBMIT_OK; m->recipient = m->recipient->next)
 		if (!milters_change_recipient(m))
 			return;
+	/* Without any recipient it would be gone: the client sends it again, and the operator is told why. */
+	if (s->result == SUBMIT_OK && s->recipient_count == 0 && m->misses_recipient)
+		s->result = SUBMIT_UNAVAILABLE;
 	if (s->result != SUBMIT_OK)
 		milters_end(m, SUBMIT_MILTERS_REFUSED);
 	else
@@ -282,10 +287,9 @@ milters_on_read(void *arg, const char *data, size_t len, const struct err *err)
 	} else if (milter_message_parse(&m->message, buf_str(&m->text), is_all, str_c(m->submit->id))) {
 		buf_fini(&m->text);
 		milters_ask_next(m);
-	} else if (m->text.len > MILTER_HEADER_MAX) {
-		/* None of them can be asked. */
-		m->at = m->count - 1;
-		milters_failed(m, STR("the header is too large for milters"));
+	} else if (m->text.len > MILTER_HEADER_MAX || m->message.is_too_large) {
+		/* The client alone is to blame, and must not get past the milters so. */
+		milters_refuse(m, SUBMIT_MILTER_REJECT, STR("552 5.3.4 The header of the message is too large\r\n"));
 	} else {
 		milters_read(m);
 	}

@@ -105,14 +105,15 @@ submit_remove_recipient(struct submit *s, struct str address)
 {
 	struct submit_entry **at = &s->recipients;
 
-	while (*at != NULL && !str_eq_ci(str_c((*at)->record.address), address))
-		at = &(*at)->next;
-	if (*at == NULL)
-		return;
-	*at = (*at)->next;
-	if (*at == NULL)
-		s->recipients_end = at;
-	s->recipient_count--;
+	while (*at != NULL) {
+		if (str_eq_ci(str_c((*at)->record.address), address)) {
+			*at = (*at)->next;
+			s->recipient_count--;
+		} else {
+			at = &(*at)->next;
+		}
+	}
+	s->recipients_end = at;
 	/* The next addition builds it anew. */
 	s->by_address = NULL;
 	s->by_address_room = 0;

@@ -96,11 +96,12 @@ check_ask_sealers(struct verify_check *c)
 
 	if (c->wanted == DMARC_NONE && !c->is_unproved)
 		return;
-	c->is_vouched_for = arc_vouches(c->chain, trusted->items, trusted->count, c->policy.from);
-	if (!c->is_vouched_for)
+	if (!arc_vouches(c->chain, trusted->items, trusted->count, c->policy.from))
 		return;
+	/* A seal that could not be checked now is no reason to let it in, nor to refuse it for good. */
+	c->is_vouched_for = c->chain->result == ARC_PASS;
+	c->is_unproved = c->chain->result == ARC_TEMPERROR;
 	c->wanted = DMARC_NONE;
-	c->is_unproved = false;
 }
 
 static void

@@ -14,7 +14,7 @@ trust_has(const struct str *trusted, unsigned count, struct str domain)
 bool
 arc_vouches(const struct arc_verdict *verdict, const struct str *trusted, unsigned count, struct str author)
 {
-	if (verdict->result != ARC_PASS || author.len == 0)
+	if ((verdict->result != ARC_PASS && verdict->result != ARC_TEMPERROR) || author.len == 0)
 		return false;
 	for (unsigned i = verdict->count; i > 0; i--) {
 		const struct arc_set *set = &verdict->sets[i - 1];

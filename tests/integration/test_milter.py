@@ -261,6 +261,25 @@ BROKEN = {
 }
 
 
+def test_none_of_the_changes_if_one_is_bad(cluster, milters, user):
+    """... or else a recipient would be removed, and nobody would have the message."""
+    milters(answers={b"E": sm.remove_recipient(user) + sm.add("X-Half", "1") + packet(b"+", b"<two words@example.test>\0") +
+                     packet(sm.ACCEPT)}, settings={"milter_default_action": "accept"})
+    assert b"X-Half" not in take(cluster, user)
+
+
+def test_redirected_to_nobody(cluster, milters, user):
+    milters(answers={b"E": sm.remove_recipient(user) + sm.add_recipient("nobody@example.test") + packet(sm.ACCEPT)})
+    assert send(cluster, user)[0] == 451
+
+
+def test_too_many_fields(cluster, milters, user):
+    """The client must not get past a milter by them."""
+    milters(answers={}, settings={"milter_default_action": "accept"})
+    assert send(cluster, user, b"X-Spam: Yes\r\n" * 2100 + b"\r\nx\r\n")[0] == 552
+    assert send(cluster, user, b"X-Spam: Yes\r\n" * 1500 + b"\r\nx\r\n")[0] == 250
+
+
 @pytest.mark.parametrize("kind", BROKEN)
 def test_broken(cluster, milters, user, kind):
     milters(answers=BROKEN[kind], settings={"milter_content_timeout": "300ms", "milter_default_action": "accept"})
