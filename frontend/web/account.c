@@ -80,22 +80,6 @@ web_account_password(struct web_request *w)
 
 /* ---- Sessions ---- */
 
-/* The result is a list: an object of one member. */
-static void
-account_answer_list(struct web_request *w, const char *name, cJSON *list, const struct err *err)
-{
-	cJSON *o;
-
-	w->call = NULL;
-	if (err != NULL) {
-		web_fail(w, err);
-		return;
-	}
-	o = cJSON_CreateObject();
-	cJSON_AddItemToObject(o, name, list);
-	web_answer(w, 200, o);
-}
-
 static void
 account_on_sessions(void *arg, cJSON *result, const struct err *err)
 {
@@ -107,7 +91,7 @@ account_on_sessions(void *arg, cJSON *result, const struct err *err)
 				      w->who.by_cookie &&
 					      str_eq(str_c(cJSON_GetStringValue(cJSON_GetObjectItem(session, "id"))),
 						     str_c(w->who.session)));
-	account_answer_list(w, "sessions", result, err);
+	web_answer_list(w, "sessions", result, err);
 }
 
 void
@@ -191,7 +175,7 @@ account_on_credentials(void *arg, cJSON *result, const struct err *err)
 {
 	struct web_request *w = arg;
 
-	account_answer_list(w, account_kinds[account_kind(w)].list, result, err);
+	web_answer_list(w, account_kinds[account_kind(w)].list, result, err);
 }
 
 void

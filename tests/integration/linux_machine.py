@@ -3,6 +3,7 @@ a mount namespace with a folder /etc of its own. Nothing of the real machine cha
 
 import os
 import shutil
+import signal
 import subprocess
 
 from cluster import ROOT, wait_for
@@ -17,6 +18,21 @@ def library(name):
 
 def is_there():
     return (DEBIAN / "complete").exists()
+
+
+def check_without_the_store(cluster, machine):
+    """A loaded book goes on answering; a password that cannot be checked is no login, and no wrong one; logins come
+    back by themselves."""
+    wait_for(lambda: machine.getent("passwd", "alice"), what="alice")
+    redis = cluster.pid("redis")
+    os.kill(redis, signal.SIGSTOP)
+    try:
+        assert machine.getent("passwd", "alice") != []
+        assert not machine.may_log_in("alice", "alice's own")
+    finally:
+        os.kill(redis, signal.SIGCONT)
+    wait_for(lambda: machine.may_log_in("alice", "alice's own"), 60, what="logins again")
+    assert cluster.redis.keys("auth:fail:*") == []
 
 
 class LinuxMachine:

@@ -6,6 +6,7 @@ import imaplib
 import re
 
 import dkim
+import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -46,6 +47,8 @@ class AuthWorld:
             self.dns.set(f"_dmarc.{name}", "TXT", f'"{dmarc}"')
 
     def reset(self, **fields):
+        self.dns.broken.clear()
+        self.dns.silent.clear()
         for key in self.cluster.redis.scan_iter("settings:*"):
             self.cluster.redis.delete(key)
         self.cluster.redis.hset("settings:smtp-in", "proxy_protocol_from", "127.0.0.0/8")
@@ -77,6 +80,20 @@ class AuthWorld:
     def stop(self):
         self.cluster.remove()
         self.dns.stop()
+
+
+@pytest.fixture(scope="module")
+def the_world():
+    """For the tests of a file that imports it."""
+    made = AuthWorld()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def world(the_world):
+    yield the_world
+    the_world.reset()
 
 
 def results(data):

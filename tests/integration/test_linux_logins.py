@@ -12,7 +12,7 @@ import pytest
 import linux_machine
 from cluster import BUILD, Cluster, wait_for
 from ldap_client import Ldap, Slapd, equal, ldapsearch, present, search, tlv
-from linux_machine import LinuxMachine
+from linux_machine import LinuxMachine, check_without_the_store
 from test_ldap import answers_to, result
 from test_tool import fails
 
@@ -296,16 +296,6 @@ def test_nobody_becomes_root(cluster, domain, machine):
 
 
 def test_nslcd_without_the_store(cluster, domain, machine):
-    """A loaded book goes on answering; a password that cannot be checked is no login, and no wrong one."""
     cluster.add_user(f"alice@{domain}", "alice's own")
     wait_numbered(cluster, domain, "reader", "alice")
-    assert machine.getent("passwd", "alice") != []
-    redis = cluster.pid("redis")
-    os.kill(redis, signal.SIGSTOP)
-    try:
-        assert machine.getent("passwd", "alice") != []
-        assert not machine.may_log_in("alice", "alice's own")
-    finally:
-        os.kill(redis, signal.SIGCONT)
-    wait_for(lambda: machine.may_log_in("alice", "alice's own"), 30, what="logins again")
-    assert cluster.redis.keys("auth:fail:*") == []
+    check_without_the_store(cluster, machine)

@@ -7,21 +7,8 @@ import smtplib
 import pytest
 
 from cluster import wait_for
-from mail_auth_world import CLIENT, STRANGER, AuthWorld, in_junk, message, results, signed
+from mail_auth_world import CLIENT, STRANGER, in_junk, message, results, signed, the_world, world  # noqa: F401
 from smtp_in import proxied
-
-
-@pytest.fixture(scope="module")
-def the_world():
-    world = AuthWorld()
-    yield world
-    world.stop()
-
-
-@pytest.fixture
-def world(the_world):
-    yield the_world
-    the_world.reset()
 
 
 # ---- What is said ----

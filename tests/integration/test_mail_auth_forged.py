@@ -8,24 +8,10 @@ import dkim
 import pytest
 
 from cluster import wait_for
-from mail_auth_world import CLIENT, KEY_PEM, STRANGER, AuthWorld, in_junk, message, results, signed
+from mail_auth_world import CLIENT, KEY_PEM, STRANGER, in_junk, message, results, signed, the_world, world  # noqa: F401
 from smtp_in import proxied
 
 FORGED = "Authentication-Results: mx.example.test; spf=pass; dkim=pass; dmarc=pass\r\n"
-
-
-@pytest.fixture(scope="module")
-def the_world():
-    world = AuthWorld()
-    yield world
-    world.stop()
-
-
-@pytest.fixture
-def world(the_world):
-    yield the_world
-    the_world.dns.broken.clear()
-    the_world.reset()
 
 
 def fresh(world, policy):

@@ -9,25 +9,10 @@ import time
 import pytest
 
 from cluster import wait_for
-from mail_auth_world import CLIENT, STRANGER, AuthWorld, in_junk, message, results, signed
+from mail_auth_world import CLIENT, STRANGER, in_junk, message, results, signed, the_world, world  # noqa: F401
 from smtp_in import proxied
 
 LIMIT = 3.0  # seconds; mail_auth_world
-
-
-@pytest.fixture(scope="module")
-def the_world():
-    world = AuthWorld()
-    yield world
-    world.stop()
-
-
-@pytest.fixture
-def world(the_world):
-    yield the_world
-    the_world.dns.silent.clear()
-    the_world.dns.broken.clear()
-    the_world.reset()
 
 
 def fresh(world, policy="reject"):

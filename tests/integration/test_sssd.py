@@ -1,13 +1,11 @@
 """SSSD as a client of the directory: people and groups of Linux machines, and their logins."""
 
-import os
-import signal
-
 import pytest
 
 import sssd_machine
 from cluster import wait_for
 from ldap_client import equal
+from linux_machine import check_without_the_store
 from sssd_machine import SssdMachine
 from test_linux_logins import base, domain, number, read, wait_numbered  # noqa: F401 (domain is a fixture)
 
@@ -57,16 +55,6 @@ def test_people_groups_and_logins(cluster, domain, machine):  # noqa: F811
 
 
 def test_without_the_store(cluster, domain, machine):  # noqa: F811
-    """A password that cannot be checked is no login, and no wrong one; logins come back by themselves."""
     cluster.add_user(f"alice@{domain}", "alice's own")
     wait_numbered(cluster, domain, "reader", "alice")
-    wait_for(lambda: machine.getent("passwd", "alice"), what="alice")
-    redis = cluster.pid("redis")
-    os.kill(redis, signal.SIGSTOP)
-    try:
-        assert machine.getent("passwd", "alice") != []
-        assert not machine.may_log_in("alice", "alice's own")
-    finally:
-        os.kill(redis, signal.SIGCONT)
-    wait_for(lambda: machine.may_log_in("alice", "alice's own"), 60, what="logins again")
-    assert cluster.redis.keys("auth:fail:*") == []
+    check_without_the_store(cluster, machine)
