@@ -177,7 +177,7 @@ folders_on_local(void *arg, const struct mailbox_folder *folders, unsigned count
 	if (!op_back(&r->op) || r->is_ending)
 		return;
 	if (err != NULL) {
-		round_fail(r, true, err->text);
+		round_fail(r, err_is_of_host(err), err->text);
 		return;
 	}
 	for (unsigned i = 0; i < r->folder_count; i++)

@@ -124,7 +124,7 @@ message_on_handed_over(void *arg, const struct err *err)
 		/* It stays pending: the next round hands it over. */
 		struct round *r = m->round;
 
-		round_fail(r, true, err->text);
+		round_fail(r, err_is_of_host(err), err->text);
 		message_remove(m);
 		return;
 	}
@@ -232,7 +232,7 @@ message_on_synced(void *arg, const struct blob_id *id, const struct err *err)
 	if (err != NULL) {
 		/* It is lost, and those before it are not: the place of the folder stays below it. */
 		reading_cap(r, m->uid);
-		round_fail(r, true, err->text);
+		round_fail(r, err_is_of_host(err), err->text);
 		message_remove(m);
 		return;
 	}
@@ -308,7 +308,7 @@ message_append(struct message *m, struct str piece)
 		return;
 	reading_forget_room(m->round);
 	blob_append_abort(&m->append);
-	round_fail(m->round, true, err.text);
+	round_fail(m->round, err_is_of_host(&err), err.text);
 }
 
 void

@@ -148,7 +148,7 @@ recovery_on_body(void *arg, const char *data, size_t len, const struct err *err)
 		recovery_look_up(v);
 	} else {
 		if (err != NULL)
-			round_fail(r, true, err->text);
+			round_fail(r, err_is_of_host(err), err->text);
 		else
 			message_recover(r, v->remote_id, v->kept);
 		recovery_free(v);

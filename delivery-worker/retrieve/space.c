@@ -11,7 +11,7 @@ space_on_used(void *arg, const struct mailbox_quota *used, const struct err *err
 	if (!op_back(&r->op) || r->is_ending)
 		return;
 	if (err != NULL) {
-		round_fail(r, true, err->text);
+		round_fail(r, err_is_of_host(err), err->text);
 		return;
 	}
 	r->space_used = used->bytes;
@@ -42,7 +42,7 @@ space_on_user(void *arg, const struct directory_user *user, const struct err *er
 	if (!op_back(&r->op) || r->is_ending)
 		return;
 	if (err != NULL && err->code != ERR_NOT_FOUND)
-		round_fail(r, true, err->text);
+		round_fail(r, err_is_of_host(err), err->text);
 	else
 		space_judge(r, err == NULL ? user : NULL);
 }

@@ -34,16 +34,6 @@ changes_take_field(struct str *data, struct str *name_out, struct str *value_out
 	return milter_wire_take_text(data, name_out) && milter_wire_take_text(data, value_out);
 }
 
-/* It goes into the envelope, and into commands to other servers. */
-static bool
-changes_is_address(struct str text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if ((unsigned char)text.p[i] <= ' ' || text.p[i] == 127)
-			return false;
-	return text.len <= MILTER_ADDRESS_MAX;
-}
-
 static bool
 changes_make(struct milter_session *s, char kind, struct str data)
 {
@@ -62,14 +52,11 @@ changes_make(struct milter_session *s, char kind, struct str data)
 		       milter_message_change(m, index, name, value, has_blanks);
 	default: break;
 	}
-	if (!milter_wire_take_text(&data, &name) || !changes_is_address(name))
+	if (!milter_wire_take_text(&data, &name))
 		return false;
 	/* Parameters that follow the sender are ignored, as Postfix does. */
-	if (kind == 'e')
-		milter_message_change_sender(m, name);
-	else
-		milter_message_change_recipient(m, name, kind == '+');
-	return true;
+	return kind == 'e' ? milter_message_change_sender(m, name)
+			   : milter_message_change_recipient(m, name, kind == '+');
 }
 
 static uint32_t

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/smtp/address.h"
+#include "lib/smtp/data.h"
 
 void
 milter_message_init(struct milter_message *m)
@@ -70,7 +72,7 @@ message_is_ours(const struct milter_message *m, const struct milter_field *f, st
 	if (!f[-1].is_ours || str_eq(str_first(f[-1].raw, f[-1].name_length), STR("Received")))
 		return false;
 	if (at == 1 && str_eq(name, STR("Authentication-Results")))
-		return true;
+		return m->has_results;
 	/* Nobody else can know the id. */
 	return str_eq(name, STR("Received")) && memmem(f->raw.p, f->raw.len, own_id.p, own_id.len) != NULL;
 }
@@ -209,6 +211,7 @@ message_write_field(struct milter_message *m, struct milter_field *f, struct str
 	buf_add_c(&raw, "\r\n");
 	f->raw = arena_str(&m->arena, buf_str(&raw));
 	f->name_length = name.len;
+	m->has_eight_bit |= str_has_eight_bit(f->raw);
 	m->is_changed = true;
 	buf_fini(&raw);
 	return true;
@@ -276,40 +279,59 @@ milter_message_change(struct milter_message *m, uint32_t nth, struct str name, s
 	return true;
 }
 
+/* As if it had come by SMTP: its lines end with CRLF. */
 void
 milter_message_replace_body(struct milter_message *m, struct buf *body)
 {
-	buf_fini(&m->body);
-	m->body = *body;
-	*body = BUF_EMPTY;
+	struct smtp_data_reader reader;
+	bool ended;
+
+	buf_clear(&m->body);
+	smtp_data_reader_init(&reader, false);
+	smtp_data_read(&reader, buf_str(body), &m->body, &ended);
+	smtp_data_read_end(&reader, &m->body);
+	buf_fini(body);
+	m->has_eight_bit |= reader.saw_eight_bit;
 	m->is_body_replaced = m->is_changed = true;
 	/* Without it, the text would be read as part of the header. */
 	m->separator = STR("\r\n");
 }
 
-static struct str
-message_address(struct milter_message *m, struct str text)
+/* "<a@example.com>", perhaps without brackets: normalised, in the arena, as one that a client names. */
+static bool
+message_read_address(struct milter_message *m, struct str text, struct smtp_path *path_out)
 {
+	struct str rest;
+
 	text = str_trim(text);
-	if (str_starts(text, STR("<")) && str_ends_ci(text, STR(">")))
-		text = str_first(str_from(text, 1), text.len - 2);
-	return arena_str(&m->arena, text);
+	if (!str_starts(text, STR("<")))
+		return smtp_address_parse(text, true, &m->arena, path_out) == SMTP_PATH_OK;
+	return smtp_path_parse(text, true, &m->arena, path_out, &rest) == SMTP_PATH_OK && rest.len == 0;
 }
 
-void
+bool
 milter_message_change_recipient(struct milter_message *m, struct str address, bool is_added)
 {
 	struct milter_recipient *r = arena_new(&m->arena, struct milter_recipient);
+	struct smtp_path path;
 
-	r->address = message_address(m, address);
+	if (!message_read_address(m, address, &path) || path.address.len == 0)
+		return false;
+	r->address = path.address;
 	r->is_added = is_added;
 	*m->recipients_end = r;
 	m->recipients_end = &r->next;
+	return true;
 }
 
-void
+bool
 milter_message_change_sender(struct milter_message *m, struct str address)
 {
-	m->sender = message_address(m, address);
+	struct smtp_path path;
+
+	if (!message_read_address(m, address, &path) || path.kind == SMTP_PATH_POSTMASTER)
+		return false;
+	m->sender = path.address;
 	m->is_sender_changed = m->is_changed = true;
+	return true;
 }

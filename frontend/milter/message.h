@@ -14,10 +14,9 @@
 #include "lib/base/str.h"
 #include "lib/blob/blob.h"
 
-#define MILTER_HEADER_MAX  (1024 * 1024) /* bytes; of the original header, and of what milters add */
-#define MILTER_FIELDS_MAX  2000
-#define MILTER_ADDRESS_MAX 512
-#define MILTER_BODY_MAX	   (64 * 1024 * 1024) /* bytes of a body that replaces another */
+#define MILTER_HEADER_MAX (1024 * 1024) /* bytes; of the original header, and of what milters add */
+#define MILTER_FIELDS_MAX 2000
+#define MILTER_BODY_MAX	  (64 * 1024 * 1024) /* bytes of a body that replaces another */
 
 struct milter_field {
 	struct str raw; /* with its line ends; in the arena */
@@ -43,8 +42,10 @@ struct milter_message {
 	size_t added_bytes; /* by milters, to the header */
 	struct buf body;    /* if is_body_replaced */
 	bool is_body_replaced;
-	bool is_too_large; /* more than MILTER_FIELDS_MAX */
-	bool is_changed;   /* the message has to be stored anew */
+	bool has_results;   /* set before it is parsed: our Authentication-Results field is on top */
+	bool has_eight_bit; /* in what milters have written */
+	bool is_too_large;  /* more than MILTER_FIELDS_MAX */
+	bool is_changed;    /* the message has to be stored anew */
 	struct str sender;
 	bool is_sender_changed;
 	struct milter_recipient *recipients, **recipients_end;
@@ -75,7 +76,8 @@ bool milter_message_change(struct milter_message *m, uint32_t nth, struct str na
 /* Takes the content of body over. */
 void milter_message_replace_body(struct milter_message *m, struct buf *body);
 /* With or without brackets. */
-void milter_message_change_recipient(struct milter_message *m, struct str address, bool is_added);
-void milter_message_change_sender(struct milter_message *m, struct str address);
+/* Addresses: with or without brackets. */
+bool milter_message_change_recipient(struct milter_message *m, struct str address, bool is_added);
+bool milter_message_change_sender(struct milter_message *m, struct str address);
 
 #endif

@@ -311,6 +311,7 @@ submit_milters_ask(struct submit *s, void (*on_end)(struct submit *s, enum submi
 		m->places[m->count] = arena_str(&s->op.arena, list->items[m->count]);
 	milter_message_init(&m->message);
 	m->message.stored_bytes = s->blob.length;
+	m->message.has_results = s->options.verifies;
 	milters_read(m);
 }
 

@@ -156,6 +156,7 @@ submit_rewrite_begin(struct submit *s, const struct milter_message *m, void (*on
 	if (signs)
 		submit_sign_begin(s);
 	s->size_bytes = rewrite_size(m);
+	s->reader.saw_eight_bit |= m->has_eight_bit;
 	if (m->is_sender_changed)
 		s->options.reverse_path = arena_str(&s->op.arena, m->sender);
 	s->append = blob_append_begin(s->frontend->service->blobs, BLOB_BODY, m->stored_bytes);

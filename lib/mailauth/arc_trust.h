@@ -5,9 +5,9 @@
 
 #include "lib/mailauth/arc.h"
 
-/* The chain passes (or DNS leaves that open: ARC_TEMPERROR), and one of its sealers saw the message pass DMARC for this author's domain;
- * it and all later ones are among those trusted (d= of their seals). So nobody else can have
- * changed the message since. */
+/* The chain passes, or only DNS leaves that open (ARC_TEMPERROR); its newest signature covers From; and one of its
+ * sealers saw the message pass DMARC for this author's domain. It and all later ones are among those trusted (d= of
+ * their seals). So nobody else can have changed the message since. */
 bool arc_vouches(const struct arc_verdict *verdict, const struct str *trusted, unsigned count, struct str author);
 
 #endif

@@ -54,6 +54,7 @@ test_own_lines(void **state)
 
 	(void)state;
 	milter_message_init(&m);
+	m.has_results = true;
 	assert_true(
 		milter_message_parse(&m, STR(OWN "Received: by y\r\n\tid own1\r\nA: b\r\n\r\n"), false, STR("own1")));
 	assert_true(m.fields[0].is_hidden && m.fields[1].is_ours && !m.fields[1].is_hidden && m.fields[2].is_hidden);
@@ -83,12 +84,55 @@ test_no_smuggling(void **state)
 	milter_message_fini(&m);
 }
 
+/* Without results of ours on top, a field of that name is the client's. */
+static void
+test_no_results_of_ours(void **state)
+{
+	struct milter_message m;
+
+	(void)state;
+	milter_message_init(&m);
+	assert_true(milter_message_parse(&m, STR(OWN "A: b\r\n\r\n"), false, STR("own1")));
+	assert_true(m.fields[0].is_ours && !m.fields[1].is_ours);
+	milter_message_fini(&m);
+}
+
+/* What milters write is as clean as what clients send. */
+static void
+test_body_and_addresses(void **state)
+{
+	static const char *const bad[] = {"<two words@b.test>", "<a@b.test>\r\nDATA", "<a@b.test> SIZE=1",
+					  "<a@b..test>", "<@>"};
+	struct buf body = BUF_EMPTY;
+	struct milter_message m;
+
+	(void)state;
+	milter_message_init(&m);
+	assert_true(milter_message_parse(&m, STR("A: b\r\n\r\nx\r\n"), false, STR("own1")));
+	buf_add_c(&body, "one\ntwo\r\n\xc3\xa9");
+	milter_message_replace_body(&m, &body);
+	assert_true(str_eq(buf_str(&m.body), STR("one\r\ntwo\r\n\xc3\xa9\r\n")));
+	assert_true(m.has_eight_bit);
+	assert_true(milter_message_change_recipient(&m,
+						    STR("<Bob@B\xc3\x9c"
+							"cher.Example>"),
+						    true));
+	assert_true(str_eq(m.recipients->address, STR("Bob@xn--bcher-kva.example")));
+	assert_true(milter_message_change_sender(&m, STR("<>")) && m.sender.len == 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_false(milter_message_change_recipient(&m, str_c(bad[i]), true));
+		assert_false(milter_message_change_sender(&m, str_c(bad[i])));
+	}
+	assert_false(milter_message_change_recipient(&m, STR("<>"), true));
+	milter_message_fini(&m);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_where_the_header_ends),
-		cmocka_unit_test(test_own_lines),
+		cmocka_unit_test(test_where_the_header_ends), cmocka_unit_test(test_own_lines),
+		cmocka_unit_test(test_no_results_of_ours),    cmocka_unit_test(test_body_and_addresses),
 		cmocka_unit_test(test_no_smuggling),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

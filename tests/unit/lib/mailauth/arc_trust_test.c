@@ -65,9 +65,15 @@ test_who(void **state)
 {
 	static const struct str trusted[] = {STR("one.test"), STR("three.test")};
 	struct arc_set sets[3] = {
-		{.seal = {.domain = STR("one.test")}, .payload = STR("one.test; dmarc=pass header.from=a.test")},
-		{.seal = {.domain = STR("Three.test")}, .payload = STR("three.test; dmarc=fail header.from=a.test")},
-		{.seal = {.domain = STR("two.test")}, .payload = STR("two.test; dmarc=pass header.from=a.test")},
+		{.seal = {.domain = STR("one.test")},
+		 .message = {.names = STR("from:subject")},
+		 .payload = STR("one.test; dmarc=pass header.from=a.test")},
+		{.seal = {.domain = STR("Three.test")},
+		 .message = {.names = STR("from:subject")},
+		 .payload = STR("three.test; dmarc=fail header.from=a.test")},
+		{.seal = {.domain = STR("two.test")},
+		 .message = {.names = STR("from:subject")},
+		 .payload = STR("two.test; dmarc=pass header.from=a.test")},
 	};
 	struct arc_verdict v = {.result = ARC_PASS, .sets = sets, .count = 2};
 
@@ -75,6 +81,9 @@ test_who(void **state)
 	assert_true(arc_vouches(&v, trusted, 2, STR("a.test")));
 	assert_false(arc_vouches(&v, trusted, 2, STR("b.test")));
 	assert_false(arc_vouches(&v, trusted, 2, STR_NONE));
+	sets[1].message.names = STR("subject:to"); /* anybody could have put another author there */
+	assert_false(arc_vouches(&v, trusted, 2, STR("a.test")));
+	sets[1].message.names = STR("From:subject");
 	assert_false(arc_vouches(&v, trusted, 0, STR("a.test")));
 	/* One of the two is not trusted. */
 	assert_false(arc_vouches(&v, trusted, 1, STR("a.test")));
@@ -86,7 +95,8 @@ test_who(void **state)
 	assert_true(arc_vouches(&v, trusted, 1, STR("a.test")));
 	for (enum arc_result result = ARC_NONE; result < ARC_RESULTS; result++) {
 		v.result = result;
-		assert_int_equal(arc_vouches(&v, trusted, 2, STR("a.test")), result == ARC_PASS || result == ARC_TEMPERROR);
+		assert_int_equal(arc_vouches(&v, trusted, 2, STR("a.test")),
+				 result == ARC_PASS || result == ARC_TEMPERROR);
 	}
 	v = (struct arc_verdict){.result = ARC_NONE};
 	assert_false(arc_vouches(&v, trusted, 2, STR("a.test")));

@@ -27,11 +27,11 @@ test_stall_beside_deferred_mail(void **state)
 	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
 	h[2] = (struct handed){.id = ""};
 	hand_over(&h[2], "a@sender.test", "four@y.test");
-	wait_until(watch->told, 4000);
+	wait_until(watch->told, 20000);
 	workers[0].slots = 10;
 	say_hello(&workers[0], bus_client_owner(workers[0].bus, 0));
-	wait_until(given_count == 3, 1000);
-	wait_until(!watch->told, 2000);
+	wait_until(given_count == 3, 20000);
+	wait_until(!watch->told, 20000);
 }
 
 int
