@@ -57,7 +57,7 @@ class BlobDisk:
         source, shim = self.folder / "shim.c", self.folder / "shim.so"
         source.write_text(SHIM)
         subprocess.run(["cc", "-shared", "-fPIC", "-o", shim, source, "-ldl"], check=True)
-        self.env = {"LD_PRELOAD": str(shim), "BLOB_DISK": str(self.folder)}
+        self.env = {"LD_PRELOAD": str(shim), "BLOB_DISK": str(self.folder), "ASAN_OPTIONS": "verify_asan_link_order=0"}
 
     def set(self, name):
         (self.folder / name).touch()
